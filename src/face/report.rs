@@ -1,0 +1,116 @@
+//! What the pipeline found in one picture.
+
+use serde::Serialize;
+
+use super::Template;
+use crate::imaging::{Format, ImageError};
+
+/// A rectangle in pixels of the upright full-size picture; may reach past its
+/// edges where the face is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Rect {
+    /// Left edge.
+    pub left: f32,
+    /// Top edge.
+    pub top: f32,
+    /// Width.
+    pub width: f32,
+    /// Height.
+    pub height: f32,
+}
+
+/// Head pose in degrees. Zero is straight into the camera.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Pose {
+    /// Turn to the side.
+    pub yaw: f32,
+    /// Nod.
+    pub pitch: f32,
+    /// Tilt in the picture plane.
+    pub roll: f32,
+}
+
+/// What was seen in one picture. Holds nothing that identifies the person.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FaceReport {
+    /// Format of the bytes.
+    #[serde(serialize_with = "lower")]
+    pub format: Format,
+    /// Width of the upright full-size picture, in pixels.
+    pub width: u32,
+    /// Height of the upright full-size picture, in pixels.
+    pub height: u32,
+    /// The face used.
+    pub face: Rect,
+    /// The detector's confidence in it, 0…1.
+    pub detection: f32,
+    /// Distance between the eyes' centres, in full-size pixels.
+    pub eye_distance: f32,
+    /// Quarter turns clockwise by which the picture had to be turned for a face
+    /// to be found: 0…3.
+    pub quarter_turns: u8,
+    /// Faces found.
+    pub faces: u32,
+    /// True where another face is of comparable size: the operator should see to
+    /// it that one person stands before the camera.
+    pub second_face: bool,
+    /// True where the face reaches past the picture's edge.
+    pub cut: bool,
+    /// Length of the embedding before normalisation.
+    pub norm: f32,
+    /// Head pose, where asked for and the pack has the network.
+    pub pose: Option<Pose>,
+    /// Liveness score 0…1, 1 is live, where asked for and the pack has the network.
+    pub liveness: Option<f32>,
+}
+
+fn lower<S: serde::Serializer>(format: &Format, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("{format:?}").to_lowercase())
+}
+
+/// What to look at beyond the template.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Run the pose network.
+    pub pose: bool,
+    /// Run the liveness network.
+    pub liveness: bool,
+}
+
+/// One picture, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis {
+    /// The face as numbers.
+    pub template: Template,
+    /// What was seen.
+    pub report: FaceReport,
+}
+
+/// Why a picture gave no template.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FaceError {
+    /// The bytes did not become a picture.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// No face was found, not in quarter turns either.
+    #[error("no face was found; take the photo again, from the front and in even light")]
+    NoFace,
+    /// Eyes, nose or mouth lie outside the picture.
+    #[error("the face is cut off by the edge of the photo; take it again with the whole face inside")]
+    FaceCut,
+    /// The face has too few pixels to be compared.
+    #[error("the face is too small ({eye_distance:.0} pixels between the eyes, at least {eye_distance_min:.0} needed); move closer")]
+    FaceTooSmall {
+        /// Distance between the eyes, in pixels.
+        eye_distance: f32,
+        /// What is needed.
+        eye_distance_min: f32,
+    },
+    /// A network failed or gave numbers that are not finite.
+    #[error("the model pack failed on this photo ({0}); check the pack with `chinhchu models verify`")]
+    Inference(String),
+    /// The caller is gone; the work was dropped.
+    #[error("the request was cancelled")]
+    Cancelled,
+}

@@ -1,0 +1,102 @@
+use std::fmt;
+use std::str::FromStr;
+
+/// SHA-256 of the recipe that makes a template: every network it goes through,
+/// colour order, normalisation, alignment, averaging. Templates of different
+/// recipes live in different spaces and are never compared.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecipeDigest(pub [u8; 32]);
+
+impl fmt::Display for RecipeDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for RecipeDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecipeDigest({self})")
+    }
+}
+
+impl FromStr for RecipeDigest {
+    type Err = TemplateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut digest = [0u8; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(TemplateError::BadDigest);
+        }
+        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| TemplateError::BadDigest)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| TemplateError::BadDigest)?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+/// Why numbers did not become a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplateError {
+    /// A value is NaN or infinite, or all are zero.
+    #[error("the vector is zero or has values that are not finite; make the template again")]
+    NotAVector,
+    /// The text is not 64 hexadecimal digits.
+    #[error("a recipe digest is 64 hexadecimal digits")]
+    BadDigest,
+}
+
+/// A face as numbers: a unit vector and the digest of the recipe that made it.
+///
+/// `vector` has Euclidean length 1 up to rounding; its dimension is that of the
+/// embedder (512 for the default pack). `norm` is the embedding's length before
+/// normalisation, in the embedder's own unit: low values go with poor photos.
+#[derive(Clone, PartialEq)]
+pub struct Template {
+    recipe: RecipeDigest,
+    vector: Vec<f32>,
+    norm: f32,
+}
+
+impl Template {
+    /// Normalises `raw`, an embedding as the network gave it, with the length
+    /// computed in `f64` in index order so that the result is reproducible.
+    pub fn from_raw(recipe: RecipeDigest, raw: &[f32]) -> Result<Self, TemplateError> {
+        let norm = raw.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
+        if !norm.is_finite() || norm < f64::from(f32::MIN_POSITIVE) {
+            return Err(TemplateError::NotAVector);
+        }
+        let vector = raw.iter().map(|&v| (f64::from(v) / norm) as f32).collect();
+        Ok(Self { recipe, vector, norm: norm as f32 })
+    }
+
+    /// Restores a stored template without touching its bits.
+    pub fn from_parts(recipe: RecipeDigest, vector: Vec<f32>, norm: f32) -> Result<Self, TemplateError> {
+        let length = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
+        // Also false for NaN. A unit vector of f32 values is within 1e-3 of 1.
+        if (length - 1.0).abs() <= 1e-3 { Ok(Self { recipe, vector, norm }) } else { Err(TemplateError::NotAVector) }
+    }
+
+    /// The recipe that made it.
+    pub fn recipe(&self) -> RecipeDigest {
+        self.recipe
+    }
+
+    /// The unit vector.
+    pub fn vector(&self) -> &[f32] {
+        &self.vector
+    }
+
+    /// Length of the embedding before normalisation.
+    pub fn norm(&self) -> f32 {
+        self.norm
+    }
+}
+
+impl fmt::Debug for Template {
+    // A leaked template harms a person for life: never print its values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Template({} values of recipe {})", self.vector.len(), self.recipe)
+    }
+}

@@ -1,0 +1,95 @@
+use std::path::PathBuf;
+
+use crate::face::RecipeDigest;
+
+/// Why the gallery refused or failed. The variants tell the caller's fault, the
+/// service's fault and damaged data apart; [`GalleryError::fault`] says which.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GalleryError {
+    /// Not 1–128 bytes of text.
+    #[error("a subject id is 1 to 128 bytes of text without control characters or spaces around it")]
+    BadSubjectId,
+    /// Not 1–128 printable ASCII characters.
+    #[error("a request id is 1 to 128 printable ASCII characters without spaces")]
+    BadRequestId,
+    /// No templates, or too many.
+    #[error("an enrolment holds 1 to {max} templates, this one would make {found}")]
+    TemplateCount {
+        /// How many there would be.
+        found: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// The id is taken.
+    #[error("the subject is already enrolled; replace it or add to it")]
+    SubjectExists,
+    /// The id is not there.
+    #[error("no such subject is enrolled")]
+    UnknownSubject,
+    /// A request id came back with other content.
+    #[error("the request id was used before for something else; use a new one for a new request")]
+    RequestIdReused,
+    /// A template of another recipe.
+    #[error(
+        "the gallery holds templates of recipe {gallery}, this one is of {template}; use the model pack the gallery was made with"
+    )]
+    OtherRecipe {
+        /// What the gallery holds.
+        gallery: RecipeDigest,
+        /// What was given.
+        template: RecipeDigest,
+    },
+    /// Another process uses the folder.
+    #[error("the data folder {0} is in use by another process; stop it or use another folder")]
+    InUse(PathBuf),
+    /// A newer program wrote the folder.
+    #[error("the data folder {path} has version {found}, this program reads up to {known}; use the newer program")]
+    NewerVersion {
+        /// The folder.
+        path: PathBuf,
+        /// Version found.
+        found: u32,
+        /// Newest version known.
+        known: u32,
+    },
+    /// What is stored does not make sense.
+    #[error("the data folder {path} is damaged ({detail}); restore it from a backup")]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong, without any stored content.
+        detail: String,
+    },
+    /// The disk is full: nothing of this write was kept, all acknowledged before was.
+    #[error("the disk is full; nothing of this write was kept. Free some space and try again")]
+    DiskFull,
+    /// The store failed otherwise.
+    #[error("the gallery's storage failed ({0}); see the server's log")]
+    Storage(String),
+    /// The store is shutting down.
+    #[error("the gallery is closing; try again")]
+    Closing,
+}
+
+/// Whose fault an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The request is wrong; the same request fails again.
+    Caller,
+    /// The service cannot at present; the same request may succeed later.
+    Service,
+    /// Stored data is damaged; a person must act.
+    Data,
+}
+
+impl GalleryError {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Damaged { .. } | Self::NewerVersion { .. } => Fault::Data,
+            Self::DiskFull | Self::Storage(_) | Self::Closing | Self::InUse(_) => Fault::Service,
+            _ => Fault::Caller,
+        }
+    }
+}

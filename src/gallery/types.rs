@@ -1,0 +1,219 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::GalleryError;
+use crate::face::{RecipeDigest, Template};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// The clock now.
+    pub fn now() -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Pseudonymous id of an enrolled person: 1–128 bytes of UTF-8 without control
+/// characters, compared by bytes. Never the card number itself.
+///
+/// `Debug` hides it: ids stay out of logs.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct SubjectId(String);
+
+impl SubjectId {
+    /// Longest id, in bytes.
+    pub const BYTES_MAX: usize = 128;
+
+    /// Checks and wraps an id.
+    pub fn new(id: impl Into<String>) -> Result<Self, GalleryError> {
+        let id = id.into();
+        if id.is_empty() || id.len() > Self::BYTES_MAX || id.chars().any(char::is_control) || id.trim() != id {
+            return Err(GalleryError::BadSubjectId);
+        }
+        Ok(Self(id))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SubjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubjectId(…)")
+    }
+}
+
+/// The caller's name for one write, so that a retry is done once: 1–128 bytes of
+/// printable ASCII.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// Checks and wraps a request id.
+    pub fn new(id: impl Into<String>) -> Result<Self, GalleryError> {
+        let id = id.into();
+        if id.is_empty() || id.len() > 128 || !id.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(GalleryError::BadRequestId);
+        }
+        Ok(Self(id))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What makes a write safe to retry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// The caller's name for the write.
+    pub request_id: RequestId,
+    /// SHA-256 of what was asked for, from the caller's bytes on: the same id with
+    /// another digest is a mistake and is refused.
+    pub content: [u8; 32],
+}
+
+/// What is known of a subject beside the face. Personal data: never logged.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Schemes the subject draws from (`social`, `health`, `unemployment`, …).
+    pub schemes: BTreeSet<String>,
+    /// Province code.
+    pub province: Option<String>,
+    /// Unit that enrolled the subject.
+    pub unit: Option<String>,
+}
+
+impl fmt::Debug for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attributes(…)")
+    }
+}
+
+/// Where a template's picture came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The photo in a card's chip.
+    Chip,
+    /// A capture of the person present.
+    Live,
+    /// Anything else: a scan, an archive.
+    Other,
+}
+
+/// A template about to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTemplate {
+    /// The vector and its recipe.
+    pub template: Template,
+    /// Where its picture came from.
+    pub source: Source,
+    /// When the picture was taken, where known.
+    pub captured_at: Option<Timestamp>,
+    /// Quality of the picture, 0–100, where measured.
+    pub quality: Option<f32>,
+}
+
+/// A template in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredTemplate {
+    /// Its id: unique in the store, never used again.
+    pub id: u64,
+    /// What was stored.
+    pub content: NewTemplate,
+}
+
+/// An enrolled person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// Pseudonymous id.
+    pub id: SubjectId,
+    /// What is known beside the face.
+    pub attributes: Attributes,
+    /// 1–[`Subject::TEMPLATES_MAX`] templates, oldest first.
+    pub templates: Vec<StoredTemplate>,
+    /// Per scheme, the last successful verification.
+    pub last_verified: BTreeMap<String, Timestamp>,
+    /// First enrolment.
+    pub enrolled_at: Timestamp,
+    /// Last change.
+    pub updated_at: Timestamp,
+}
+
+impl Subject {
+    /// Most templates one subject may have.
+    pub const TEMPLATES_MAX: usize = 64;
+}
+
+/// How an enrolment treats what is already there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EnrolMode {
+    /// A new subject; [`GalleryError::SubjectExists`] where the id is taken.
+    #[default]
+    Create,
+    /// The subject becomes exactly this, whether it was there or not.
+    Replace,
+    /// Templates are added to a subject, attributes given here replace the old
+    /// ones where they are set; created where it was not there.
+    Add,
+}
+
+/// One subject to write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enrolment {
+    /// Whose.
+    pub subject: SubjectId,
+    /// How to treat what is there.
+    pub mode: EnrolMode,
+    /// What is known beside the face.
+    pub attributes: Attributes,
+    /// At least one.
+    pub templates: Vec<NewTemplate>,
+}
+
+/// Proof that a write was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Number of the commit that carried it; rises with every commit.
+    pub commit: u64,
+    /// Templates the subject has after the write; 0 after a removal.
+    pub templates: u32,
+    /// True where an earlier write with the same request id had done it.
+    pub replayed: bool,
+}
+
+/// A subject found by face.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Whose template it is.
+    pub subject: SubjectId,
+    /// The template that scored best.
+    pub template_id: u64,
+    /// Its comparison score.
+    pub score: f32,
+}
+
+/// Size of a gallery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Subjects.
+    pub subjects: u64,
+    /// Templates of all subjects.
+    pub templates: u64,
+    /// Recipe of every template.
+    #[serde(serialize_with = "as_text")]
+    pub recipe: RecipeDigest,
+}
+
+fn as_text<S: serde::Serializer>(recipe: &RecipeDigest, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(recipe)
+}

@@ -1,0 +1,11 @@
+//! chinhchu ("chính chủ", the rightful owner): is this person the one the card
+//! and the benefit belong to?
+
+pub mod cli;
+pub mod face;
+pub mod gallery;
+pub mod imaging;
+pub mod matching;
+pub mod search;
+pub mod service;
+pub mod workflow;

@@ -1,0 +1,2 @@
+//! chinhchu
+fn main() {}

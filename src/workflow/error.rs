@@ -1,0 +1,93 @@
+use crate::face::{FaceError, PackError};
+use crate::gallery::GalleryError;
+use crate::matching::{CalibrationError, RecipeMismatch};
+
+/// Which part of a request an error is about, as callers name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The reference photo.
+    Reference,
+    /// Probe photo number so and so, from 0.
+    Probe(usize),
+    /// Enrolment photo number so and so, from 0.
+    Photo(usize),
+    /// The number of probes or photos.
+    Count,
+    /// The requested error rate.
+    Rate,
+    /// The subject id.
+    SubjectId,
+    /// The request id.
+    RequestId,
+    /// Anything else.
+    Request,
+}
+
+impl std::fmt::Display for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Reference => f.write_str("reference"),
+            Self::Probe(i) => write!(f, "probes[{i}]"),
+            Self::Photo(i) => write!(f, "photos[{i}]"),
+            Self::Count => f.write_str("photos"),
+            Self::Rate => f.write_str("rate"),
+            Self::SubjectId => f.write_str("subject_id"),
+            Self::RequestId => f.write_str("request_id"),
+            Self::Request => f.write_str("request"),
+        }
+    }
+}
+
+/// Why a use case did not come to an answer.
+///
+/// [`words::Reason::of`](super::words::Reason::of) gives its stable code and its
+/// sentences in Vietnamese and English.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkflowError {
+    /// A photo gave no template.
+    #[error("{field}: {source}")]
+    Face {
+        /// Which photo.
+        field: Field,
+        /// Why.
+        source: FaceError,
+    },
+    /// Wrong number of photos.
+    #[error("{found} photos were sent; send 1 to {max}")]
+    PhotoCount {
+        /// How many came.
+        found: usize,
+        /// How many may.
+        max: usize,
+    },
+    /// A number in the request is out of its range.
+    #[error("{field}: {detail}")]
+    OutOfRange {
+        /// Which.
+        field: Field,
+        /// What is allowed.
+        detail: String,
+    },
+    /// Every worker is busy and the queue is full.
+    #[error("the engine is busy; try again in {retry_after_ms} ms")]
+    Busy {
+        /// When a try is likely to succeed.
+        retry_after_ms: u64,
+    },
+    /// The pack's calibration cannot answer.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
+    /// Templates of different recipes.
+    #[error(transparent)]
+    Recipe(#[from] RecipeMismatch),
+    /// The gallery refused or failed.
+    #[error(transparent)]
+    Gallery(#[from] GalleryError),
+    /// The model pack cannot be used.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The engine was opened without a gallery.
+    #[error("this needs a gallery; start with --data DIR")]
+    NoGallery,
+}

@@ -1,0 +1,17 @@
+//! The use cases, free of transport: verify, enrol, identify, remove.
+
+mod engine;
+mod enrol;
+mod error;
+mod identify;
+mod verify;
+pub mod words;
+
+pub use engine::{Engine, EngineOptions};
+pub use enrol::{EnrolOutcome, EnrolRequest, Photo};
+pub use error::{Field, WorkflowError};
+pub use identify::{IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope};
+pub use verify::{Decision, VerifyOutcome, VerifyRequest};
+
+/// Most captures in one probe.
+pub const PROBE_FRAMES_MAX: usize = 5;

@@ -3,11 +3,13 @@
 
 mod budget;
 mod error;
+mod jp2;
 mod jpeg;
 mod jpeg_scaled;
 mod orient;
 mod pixels;
 mod png;
+mod webp;
 
 use image::metadata::Orientation;
 
@@ -146,7 +148,8 @@ fn decode_at(bytes: &[u8], limits: &Limits, short_side_min: Option<u32>) -> Resu
     match sniff(bytes).ok_or(ImageError::UnknownFormat)? {
         Format::Jpeg => jpeg::decode(bytes, limits, short_side_min),
         Format::Png => png::decode(bytes, limits),
-        _ => Err(ImageError::UnknownFormat),
+        Format::WebP => webp::decode(bytes, limits),
+        format @ (Format::Jp2 | Format::J2k) => jp2::decode(bytes, limits, format, short_side_min),
     }
 }
 

@@ -366,6 +366,7 @@ def main():
         "CHINHCHU_TESTDATA: the test data, default ../shared/data.",
     )
     parser.add_argument("--tools", default="", help="comma-separated tools to check for as well: cargo, cc, c++")
+    parser.add_argument("--only-tools", help="check for these tools and fetch nothing")
     parser.add_argument("--root", type=pathlib.Path, default=repository, help=argparse.SUPPRESS)
     parser.add_argument("--assets", type=pathlib.Path, default=repository / "scripts/assets.json", help=argparse.SUPPRESS)
     parser.add_argument("--platform", default=platform.system() + " " + platform.machine(), help=argparse.SUPPRESS)
@@ -373,11 +374,14 @@ def main():
     if sys.version_info < (3, 8):
         parser.error("python3 is {}; 3.8 or newer is needed".format(platform.python_version()))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    tools = [tool for tool in arguments.tools.split(",") if tool]
+    tools = [tool for tool in (arguments.only_tools or arguments.tools).split(",") if tool]
     unknown = [tool for tool in tools if tool not in TOOLS]
     if unknown:
         parser.error("unknown tool: " + ", ".join(unknown))
     try:
+        if arguments.only_tools:
+            demand_tools(tools)
+            return 0
         set_up(json.loads(arguments.assets.read_text()), arguments.root, tools, arguments.platform)
     except Stop as stop:
         say(str(stop))

@@ -6,7 +6,7 @@ mod types;
 
 pub use error::{Fault, GalleryError};
 pub use types::{
-    Attributes, Candidate, Enrolment, EnrolMode, NewTemplate, Receipt, RequestId, Retry, Source, Stats, StoredTemplate,
+    Attributes, Candidate, EnrolMode, Enrolment, NewTemplate, Receipt, RequestId, Retry, Source, Stats, StoredTemplate,
     Subject, SubjectId, Timestamp,
 };
 

@@ -67,7 +67,8 @@ impl ClientError {
             "The server cannot be reached. Check that it runs and that the address is right.",
             "Không kết nối được máy chủ. Vui lòng kiểm tra máy chủ đang chạy và địa chỉ đúng.",
         );
-        let message = format!("the server cannot be reached ({detail}); check that it runs and that the address is right");
+        let message =
+            format!("the server cannot be reached ({detail}); check that it runs and that the address is right");
         Self { message, ..own }
     }
 

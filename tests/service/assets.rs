@@ -1,0 +1,1 @@
+//! Finding what the set-up fetched: weights, ONNX Runtime, sample photos.

@@ -35,7 +35,7 @@ pub struct ServeOptions {
 
 impl ServeOptions {
     /// The port of the default address.
-    pub const PORT: u16 = 50_551;
+    pub const PORT: u16 = 50_051;
 
     /// Checks that the server can keep these promises.
     pub(super) fn check(&self) -> Result<(), ServeError> {

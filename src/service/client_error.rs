@@ -67,7 +67,8 @@ impl ClientError {
             "The server cannot be reached. Check that it runs and that the address is right.",
             "Không kết nối được máy chủ. Vui lòng kiểm tra máy chủ đang chạy và địa chỉ đúng.",
         );
-        let message = format!("the server cannot be reached ({detail}); check that it runs and that the address is right");
+        let message =
+            format!("the server cannot be reached ({detail}); check that it runs and that the address is right");
         Self { message, ..own }
     }
 
@@ -128,9 +129,11 @@ impl From<Status> for ClientError {
 /// A status made by the transport, not by the service.
 fn without_details(status: &Status) -> ClientError {
     match status.code() {
-        // tonic's own timer says so with this code.
-        Code::DeadlineExceeded | Code::Cancelled => ClientError::too_late(),
-        Code::Unavailable => ClientError::unreachable(status.message()),
+        Code::DeadlineExceeded => ClientError::too_late(),
+        // tonic's own timer says so with this code and these words.
+        Code::Cancelled if status.message() == tonic::TimeoutExpired(()).to_string() => ClientError::too_late(),
+        // The connection went before the call was sent, or was refused.
+        Code::Cancelled | Code::Unavailable => ClientError::unreachable(status.message()),
         code => {
             let own = ClientError::own(
                 code,

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use tonic::Code;
 
 use super::Failure;
 use super::settings::Settings;
-use crate::gallery::embedded::EmbeddedGallery;
-use crate::gallery::{Receipt, RequestId, SubjectId};
+use crate::gallery::{EmbeddedGallery, Receipt, RequestId, SubjectId};
 use crate::service::{Client, ClientError};
-use crate::workflow::words::Reason;
+use crate::workflow::words::{Class, Reason};
 use crate::workflow::{
     Engine, EnrolOutcome, EnrolRequest, Field, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest,
     WorkflowError,
@@ -48,22 +49,19 @@ impl GalleryArgs {
 /// Does the work.
 #[derive(Clone)]
 pub(super) enum Backend {
-    Engine(Engine, Option<Arc<EmbeddedGallery>>),
+    Engine(Engine),
     Server(Client),
 }
 
 impl Backend {
     /// A server.
     pub(super) async fn connect(url: &str) -> Result<Self, Failure> {
-        let client = Client::connect(url).await.map_err(|e| {
-            Failure::new(format_args!("cannot reach the server {url}: {e}; is `chinhchu serve` running there?"))
-        })?;
-        Ok(Self::Server(client))
+        Client::connect(url).await.map(Self::Server).map_err(|e| Failure::new(format_args!("--server {url}: {e}")))
     }
 
     /// An engine without a gallery, for `photos` photos at a time.
     pub(super) fn engine(settings: &Settings, photos: usize) -> Result<Self, Failure> {
-        Ok(Self::Engine(Engine::open(&settings.engine(photos)?).map_err(Failure::new)?, None))
+        Ok(Self::Engine(Engine::open(&settings.engine(photos)?).map_err(Failure::new)?))
     }
 
     /// A gallery to read or take from: a folder that is not there is a mistake, not
@@ -84,17 +82,14 @@ impl Backend {
     pub(super) async fn gallery(settings: &Settings, place: &Place, photos: usize) -> Result<Self, Failure> {
         match place {
             Place::Server(url) => Self::connect(url).await,
-            Place::Folder(folder) => {
-                let (engine, gallery) = open_gallery(settings, folder, photos)?;
-                Ok(Self::Engine(engine, Some(gallery)))
-            }
+            Place::Folder(folder) => Ok(Self::Engine(open_gallery(settings, folder, photos)?)),
         }
     }
 
     /// 1:1.
     pub(super) async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
         match self {
-            Self::Engine(engine, _) => Ok(engine.verify(request).await?),
+            Self::Engine(engine) => Ok(engine.verify(request).await?),
             Self::Server(client) => Ok(client.verify(request).await?),
         }
     }
@@ -102,7 +97,7 @@ impl Backend {
     /// 1:N.
     pub(super) async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, CallError> {
         match self {
-            Self::Engine(engine, _) => Ok(engine.identify(request).await?),
+            Self::Engine(engine) => Ok(engine.identify(request).await?),
             Self::Server(client) => Ok(client.identify(request).await?),
         }
     }
@@ -110,7 +105,7 @@ impl Backend {
     /// Enrols one subject.
     pub(super) async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, CallError> {
         match self {
-            Self::Engine(engine, _) => Ok(engine.enrol(request).await?),
+            Self::Engine(engine) => Ok(engine.enrol(request).await?),
             Self::Server(client) => Ok(client.enrol(request).await?),
         }
     }
@@ -118,7 +113,7 @@ impl Backend {
     /// Removes one subject.
     pub(super) async fn remove(&self, subject: &SubjectId, id: Option<RequestId>) -> Result<Receipt, CallError> {
         match self {
-            Self::Engine(engine, _) => Ok(engine.remove(subject, id).await?),
+            Self::Engine(engine) => Ok(engine.remove(subject, id).await?),
             Self::Server(client) => Ok(client.remove(subject, id).await?),
         }
     }
@@ -126,88 +121,111 @@ impl Backend {
     /// Whether a subject is enrolled.
     pub(super) async fn has(&self, subject: &SubjectId) -> Result<bool, CallError> {
         let found = match self {
-            Self::Engine(engine, _) => engine.subject(subject).await.map(drop).map_err(CallError::from),
+            Self::Engine(engine) => engine.subject(subject).await.map(drop).map_err(CallError::from),
             Self::Server(client) => client.subject(subject).await.map(drop).map_err(CallError::from),
         };
         match found {
             Ok(()) => Ok(true),
-            Err(error) if error.reason == Reason::SubjectUnknown => Ok(false),
+            Err(error) if error.is(Reason::SubjectUnknown) => Ok(false),
             Err(error) => Err(error),
         }
     }
 }
 
-/// An engine with the embedded gallery in `folder`.
-pub(super) fn open_gallery(
-    settings: &Settings,
-    folder: &Path,
-    photos: usize,
-) -> Result<(Engine, Arc<EmbeddedGallery>), Failure> {
+/// An engine with the embedded gallery in `folder`, which is made where it is not
+/// there. The gallery closes when the last clone of the engine is dropped.
+pub(super) fn open_gallery(settings: &Settings, folder: &Path, photos: usize) -> Result<Engine, Failure> {
     let engine = Engine::open(&settings.engine(photos)?).map_err(Failure::new)?;
-    let gallery = EmbeddedGallery::open(folder, engine.recipe(), engine.pack().dimension(), settings.gallery_options())
-        .map_err(Failure::new)?;
-    let gallery = Arc::new(gallery);
-    let engine = engine.with_gallery(gallery.clone()).map_err(Failure::new)?;
-    Ok((engine, gallery))
+    let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
+    let gallery =
+        EmbeddedGallery::open(folder, recipe, dimension, settings.gallery_options()).map_err(Failure::new)?;
+    engine.with_gallery(Arc::new(gallery)).map_err(Failure::new)
 }
 
 /// Why a call was not answered, wherever it went.
 #[derive(Debug)]
 pub(super) struct CallError {
-    /// Its stable code.
-    pub reason: Reason,
-    /// Which part of the request it is about.
-    pub field: Option<Field>,
+    /// Stable code of its reason; not every one of a server's is a [`Reason`].
+    pub reason: String,
+    /// Which part of the request it is about, as [`Field`] is written.
+    field: Option<String>,
     /// What happened and what to do, in English.
     pub message: String,
     /// When a try is likely to succeed, where the engine is busy.
-    pub retry_after_ms: Option<u64>,
+    pub retry_after: Option<Duration>,
+    /// Every other row of a list would fail in the same way: the fault is not in
+    /// the row.
+    pub stops_a_run: bool,
 }
 
 impl From<WorkflowError> for CallError {
     fn from(error: WorkflowError) -> Self {
         let reason = Reason::of(&error);
-        let (field, retry_after_ms) = match &error {
-            WorkflowError::Face { field, .. } => (Some(*field), None),
-            WorkflowError::Busy { retry_after_ms } => (None, Some(*retry_after_ms)),
-            _ => (None, None),
+        let stops_a_run = match reason.class() {
+            Class::Unavailable | Class::DataLoss | Class::DeadlineExceeded | Class::Cancelled => true,
+            Class::Internal => reason != Reason::Inference,
+            Class::ResourceExhausted | Class::FailedPrecondition => is_the_services(reason.code()),
+            Class::InvalidArgument | Class::NotFound | Class::AlreadyExists => false,
+        };
+        let retry_after = match &error {
+            WorkflowError::Busy { retry_after_ms } => Some(Duration::from_millis(*retry_after_ms)),
+            _ => None,
         };
         // The path that was typed says more than the field's name.
-        let message = match error {
-            WorkflowError::Face { source, .. } => source.to_string(),
-            other => other.to_string(),
+        let (field, message) = match error {
+            WorkflowError::Face { field, source } => (Some(field.to_string()), source.to_string()),
+            other => (None, other.to_string()),
         };
-        Self { reason, field, message, retry_after_ms }
+        Self { reason: reason.code().to_owned(), field, message, retry_after, stops_a_run }
     }
 }
 
+impl From<ClientError> for CallError {
+    fn from(error: ClientError) -> Self {
+        let stops_a_run = match error.code {
+            Code::ResourceExhausted | Code::FailedPrecondition => is_the_services(&error.reason),
+            Code::Internal => error.reason != Reason::Inference.code(),
+            Code::InvalidArgument | Code::OutOfRange | Code::NotFound | Code::AlreadyExists => false,
+            _ => true,
+        };
+        let ClientError { reason, message, field, retry_after, .. } = error;
+        let message = match &field {
+            Some(field) => message.strip_prefix(&format!("{field}: ")).unwrap_or(&message).to_owned(),
+            None => message,
+        };
+        Self { reason, field, message, retry_after, stops_a_run }
+    }
+}
+
+/// Of the reasons whose class does not tell: those no other row would escape.
+fn is_the_services(reason: &str) -> bool {
+    let all = [
+        Reason::DiskFull,
+        Reason::GalleryFull,
+        Reason::RecipeMismatch,
+        Reason::Calibration,
+        Reason::NoGallery,
+    ];
+    all.iter().any(|known| known.code() == reason)
+}
+
 impl CallError {
-    /// The failure to print, naming the file the user typed.
-    pub(super) fn told(&self, roles: &Roles) -> Failure {
-        match self.field.and_then(|field| roles.name(field)) {
-            Some(name) => Failure::new(format_args!("{name}: {}", self.message)),
-            None => Failure::new(&self.message),
-        }
+    /// Whether it is this reason.
+    pub(super) fn is(&self, reason: Reason) -> bool {
+        self.reason == reason.code()
     }
 
-    /// Whether every other row of a list would fail in the same way: the fault is
-    /// not in the row.
-    pub(super) fn stops_a_run(&self) -> bool {
-        use crate::workflow::words::Class;
-        match self.reason.class() {
-            Class::Unavailable | Class::DataLoss | Class::DeadlineExceeded | Class::Cancelled => true,
-            Class::Internal => self.reason != Reason::Inference,
-            Class::ResourceExhausted => !matches!(self.reason, Reason::Busy | Reason::MessageTooLarge),
-            Class::FailedPrecondition => {
-                matches!(self.reason, Reason::RecipeMismatch | Reason::Calibration | Reason::NoGallery)
-            }
-            Class::InvalidArgument | Class::NotFound | Class::AlreadyExists => false,
+    /// The failure to print, naming the file the user typed.
+    pub(super) fn told(&self, roles: &Roles) -> Failure {
+        match self.field.as_deref().and_then(|field| roles.name(field)) {
+            Some(name) => Failure::new(format_args!("{name}: {}", self.message)),
+            None => Failure::new(&self.message),
         }
     }
 }
 
 /// The files behind the fields of a request, as typed.
-pub(super) struct Roles(Vec<(Field, String)>);
+pub(super) struct Roles(Vec<(String, String)>);
 
 impl Roles {
     /// No files.
@@ -217,9 +235,9 @@ impl Roles {
 
     /// A reference and its probes. Standard input can be only one of them.
     pub(super) fn verify(reference: &Path, probes: &[PathBuf]) -> Result<Self, Failure> {
-        let mut roles = vec![(Field::Reference, format!("reference {}", reference.display()))];
+        let mut roles = vec![(Field::Reference.to_string(), format!("reference {}", reference.display()))];
         roles.extend(
-            probes.iter().enumerate().map(|(i, path)| (Field::Probe(i), format!("probe {}", path.display()))),
+            probes.iter().enumerate().map(|(i, path)| (Field::Probe(i).to_string(), format!("probe {}", path.display()))),
         );
         stdin_once(std::iter::once(reference).chain(probes.iter().map(PathBuf::as_path)))?;
         Ok(Self(roles))
@@ -229,12 +247,12 @@ impl Roles {
     pub(super) fn photos(paths: &[PathBuf]) -> Result<Self, Failure> {
         stdin_once(paths.iter().map(PathBuf::as_path))?;
         let name = |path: &PathBuf| format!("photo {}", path.display());
-        let both = |(i, path)| [(Field::Probe(i), name(path)), (Field::Photo(i), name(path))];
+        let both = |(i, path)| [(Field::Probe(i).to_string(), name(path)), (Field::Photo(i).to_string(), name(path))];
         Ok(Self(paths.iter().enumerate().flat_map(both).collect()))
     }
 
-    fn name(&self, field: Field) -> Option<&str> {
-        self.0.iter().find(|(of, _)| *of == field).map(|(_, name)| name.as_str())
+    fn name(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|(of, _)| of == field).map(|(_, name)| name.as_str())
     }
 }
 

@@ -31,10 +31,10 @@ use super::backend::{Backend, CallError};
 use super::manifest::{BadRow, Columns, Manifest, Row};
 use super::progress::Progress;
 use super::settings::Settings;
-use super::{Failure, photo};
+use super::{Failure, outcome, photo};
 use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
 use crate::workflow::words::Reason;
-use crate::workflow::{EnrolRequest, Photo};
+use crate::workflow::{EnrolRequest, Photo, WorkflowError};
 
 /// Rows in flight per worker: enough that none waits for a commit or a disk.
 const ROWS_PER_WORKER: usize = 4;
@@ -45,6 +45,8 @@ const GENERATIONS_MAX: u32 = 1000;
 /// How long a busy engine is waited for. An engine of our own is never busy for
 /// long; a server that others use may be.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(120);
+/// Shortest pause before a busy engine is asked again; the longest is 100 times it.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// What will be done.
 #[derive(Debug, Clone)]
@@ -74,7 +76,7 @@ pub(super) struct FailedRow {
     /// Line in the manifest, from 1.
     pub line: u64,
     /// Stable code.
-    pub reason: &'static str,
+    pub reason: String,
     /// What happened and what to do.
     pub message: String,
 }
@@ -170,7 +172,7 @@ fn next_chain(manifest: &mut Manifest, ahead: &mut Option<Row>, run: &mut Run) -
         match manifest.next()? {
             None => break,
             Some(Err(BadRow { line, what })) => {
-                run.count(RowEnd::Failed(FailedRow { line, reason: "BAD_ROW", message: what.to_owned() }));
+                run.count(RowEnd::Failed(FailedRow { line, reason: "BAD_ROW".to_owned(), message: what.to_owned() }));
             }
             Some(Ok(row)) if rows.last().is_some_and(|last| last.subject != row.subject) => {
                 *ahead = Some(row);
@@ -250,14 +252,16 @@ impl Worker {
 
     async fn row(&self, row: Row, standing: &mut Standing) -> RowEnd {
         let line = row.line;
-        let failed = |reason, message: String| RowEnd::Failed(FailedRow { line, reason, message: super::outcome::one_line(&message) });
+        let failed = |reason: &str, message: &str| {
+            RowEnd::Failed(FailedRow { line, reason: reason.to_owned(), message: outcome::one_line(message) })
+        };
         let Ok(subject) = SubjectId::new(row.subject) else {
-            return failed(Reason::BadSubjectId.code(), Reason::BadSubjectId.en().to_owned());
+            return failed(Reason::BadSubjectId.code(), Reason::BadSubjectId.en());
         };
         let (path, bytes_max) = (row.path, self.bytes_max);
         let bytes = match tokio::task::spawn_blocking(move || photo::read(&path, bytes_max)).await {
             Ok(Ok(bytes)) => bytes,
-            Ok(Err(error)) => return failed(error.reason(), error.to_string()),
+            Ok(Err(error)) => return failed(error.reason(), &error.to_string()),
             Err(error) => return RowEnd::Stop(format!("a photo could not be read ({error})")),
         };
         match self.enrol(&subject, bytes, standing).await {
@@ -265,8 +269,8 @@ impl Worker {
                 standing.begun = true;
                 end
             }
-            Err(error) if error.stops_a_run() || error.reason == Reason::Busy => RowEnd::Stop(error.message),
-            Err(error) => failed(error.reason.code(), error.message),
+            Err(error) if error.stops_a_run || error.is(Reason::Busy) => RowEnd::Stop(error.message),
+            Err(error) => failed(&error.reason, &error.message),
         }
     }
 
@@ -283,7 +287,7 @@ impl Worker {
                 Ok(replayed) if !replayed => return Ok(RowEnd::Enrolled),
                 // Done before: in this mode, or (the id says nothing of the mode) in another.
                 Ok(_) => {}
-                Err(error) if error.reason == Reason::RequestIdReused => {
+                Err(error) if error.is(Reason::RequestIdReused) => {
                     if standing.generation >= GENERATIONS_MAX {
                         return Err(error);
                     }
@@ -317,9 +321,9 @@ impl Worker {
             };
             match self.backend.enrol(request).await {
                 Ok(outcome) => return Ok(outcome.receipt.replayed),
-                Err(error) if error.reason == Reason::Busy && begun.elapsed() < BUSY_WAIT_MAX => {
-                    let wait_ms = error.retry_after_ms.unwrap_or(100).clamp(10, 10_000);
-                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                Err(error) if error.is(Reason::Busy) && begun.elapsed() < BUSY_WAIT_MAX => {
+                    let wait = error.retry_after.unwrap_or(BUSY_PAUSE).clamp(BUSY_PAUSE, BUSY_PAUSE * 100);
+                    tokio::time::sleep(wait).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -347,6 +351,6 @@ impl Worker {
         field(bytes);
         let digest: [u8; 32] = digest.finalize().into();
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        RequestId::new(format!("row-{hex}")).map_err(|e| crate::workflow::WorkflowError::from(e).into())
+        RequestId::new(format!("row-{hex}")).map_err(|e| WorkflowError::from(e).into())
     }
 }

@@ -147,9 +147,7 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
 
 async fn one(settings: &Settings, place: &Place, request: EnrolRequest, roles: &Roles, json: bool) -> Outcome {
     let backend = Backend::gallery(settings, place, request.photos.len()).await?;
-    let done = backend.enrol(request).await.map_err(|e| e.told(roles));
-    backend.close().await?;
-    let EnrolOutcome { receipt, photos } = done?;
+    let EnrolOutcome { receipt, photos } = backend.enrol(request).await.map_err(|e| e.told(roles))?;
     if json {
         print::json(&Answer {
             enrolled: 1,
@@ -172,9 +170,7 @@ async fn many(settings: &Settings, place: &Place, plan: BulkPlan, json: bool) ->
     let rows = plan.rows()?;
     let photos = usize::try_from(rows).unwrap_or(usize::MAX);
     let backend = Backend::gallery(settings, place, photos).await?;
-    let report = bulk::run(plan, rows, &backend, settings).await;
-    backend.close().await?;
-    let report = report?;
+    let report = bulk::run(plan, rows, &backend, settings).await?;
     if json {
         print::json(&report)?;
     } else {

@@ -46,11 +46,9 @@ pub fn run(global: &GlobalArgs, args: RemoveArgs) -> Outcome {
 
     runtime::block_on(async {
         let backend = Backend::existing(&settings, &place, 1).await?;
-        let outcome = backend.remove(&subject).await;
-        backend.close().await?;
-        let removed = match outcome {
+        let removed = match backend.remove(&subject, None).await {
             Ok(_) => true,
-            Err(error) if error.reason == Reason::SubjectUnknown => false,
+            Err(error) if error.is(Reason::SubjectUnknown) => false,
             Err(error) => return Err(error.told(&Roles::none())),
         };
         if args.json {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::config::ConfigFile;
 use super::{Failure, GlobalArgs};
 use crate::face::PoolOptions;
+use crate::gallery::EmbeddedOptions;
 use crate::imaging::Limits;
 use crate::workflow::EngineOptions;
 
@@ -34,6 +35,7 @@ pub(super) struct Settings {
     pub default_fpir: f64,
     pub limits: Limits,
     pub data: Option<PathBuf>,
+    templates_max: Option<u64>,
     pub server: ServerSettings,
 }
 
@@ -83,6 +85,7 @@ impl Settings {
                 )?,
             },
             data: gallery.data,
+            templates_max: optional("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
             server: ServerSettings {
                 listen: address("server.listen", listen)?,
                 requests_in_flight_max: optional(
@@ -119,6 +122,12 @@ impl Settings {
             limits: self.limits,
             onnxruntime: self.onnxruntime.clone(),
         }
+    }
+
+    /// What the embedded gallery takes.
+    pub(super) fn gallery_options(&self) -> EmbeddedOptions {
+        let default = EmbeddedOptions::default();
+        EmbeddedOptions { templates_max: self.templates_max.unwrap_or(default.templates_max), ..default }
     }
 
     /// Workers where there is enough to do: as set, or one per core.

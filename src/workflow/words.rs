@@ -6,6 +6,7 @@ use crate::face::FaceError;
 use crate::gallery::GalleryError;
 use crate::imaging::ImageError;
 use crate::matching::CalibrationError;
+use crate::search::SearchError;
 
 /// Whose move it is, in the classes gRPC knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -247,6 +248,8 @@ impl Reason {
             GalleryError::UnknownSubject => Self::SubjectUnknown,
             GalleryError::RequestIdReused => Self::RequestIdReused,
             GalleryError::OtherRecipe { .. } => Self::RecipeMismatch,
+            GalleryError::Search(SearchError::Full { .. }) => Self::GalleryFull,
+            GalleryError::Search(_) => Self::OutOfRange,
             GalleryError::DiskFull => Self::DiskFull,
             GalleryError::Closing => Self::ShuttingDown,
             GalleryError::Storage(_) | GalleryError::InUse(_) => Self::Storage,

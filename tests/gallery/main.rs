@@ -1,0 +1,9 @@
+//! What the gallery promises, each promise a test.
+//!
+//! `contract` holds for every implementation of the trait; the other files are
+//! about the embedded store: what its folder may contain, and what survives a
+//! power cut, a failing or full disk, and a killed process.
+
+mod contract;
+mod embedded;
+mod support;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 use tracing::Instrument;
 
 use super::handlers::Handlers;
@@ -132,11 +132,11 @@ impl Tally {
         let listed = self.failures.len() as u64;
         let failures = self.failures.into_iter().map(|(row, refusal)| pb::BulkEnrollFailure {
             row,
-            code: code_number(refusal.code),
-            reason: refusal.reason.to_owned(),
+            code: i32::from(refusal.code()),
+            reason: refusal.reason.code().to_owned(),
             field: refusal.field.unwrap_or_default(),
-            message_vi: refusal.vi.to_owned(),
-            message_en: refusal.en.to_owned(),
+            message_vi: refusal.reason.vi().to_owned(),
+            message_en: refusal.reason.en().to_owned(),
         });
         pb::BulkEnrollResponse {
             rows: self.rows,
@@ -147,10 +147,6 @@ impl Tally {
             failures_truncated: self.failed > listed,
         }
     }
-}
-
-fn code_number(code: Code) -> i32 {
-    i32::from(code)
 }
 
 #[cfg(test)]

@@ -82,14 +82,14 @@ impl ClientError {
 }
 
 impl From<BadAnswer> for ClientError {
-    fn from(BadAnswer(field): BadAnswer) -> Self {
+    fn from(error: BadAnswer) -> Self {
         let own = Self::own(
             Code::Internal,
             "BAD_ANSWER",
             "The server's answer makes no sense. Use a client and a server of the same version.",
             "Không hiểu câu trả lời của máy chủ. Vui lòng dùng phần mềm cùng phiên bản với máy chủ.",
         );
-        Self { message: format!("the server's answer makes no sense in `{field}`; use matching versions"), ..own }
+        Self { message: error.to_string(), ..own }
     }
 }
 

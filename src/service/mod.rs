@@ -15,11 +15,11 @@
 //! # Limits and manners, defaults of [`ServeOptions`]
 //! | what | default | beyond it |
 //! |---|---|---|
-//! | one message | 64 MiB: a reference and five captures of 8 MiB fit | `OUT_OF_RANGE`, `MESSAGE_TOO_LARGE` |
+//! | one message | 64 MiB: a reference and five captures of 8 MiB fit | `RESOURCE_EXHAUSTED`, `MESSAGE_TOO_LARGE` |
 //! | calls in flight | 64 | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
 //! | rows of bulk enrolments worked on at once | 2 per core and 6 | the stream waits |
 //! | time per call | 30 s; a shorter `grpc-timeout` holds | `DEADLINE_EXCEEDED`, work dropped |
-//! | time between two rows of a bulk enrolment | 60 s | `DEADLINE_EXCEEDED`, `STALLED` |
+//! | time between two rows of a bulk enrolment | 60 s | `DEADLINE_EXCEEDED` |
 //! | connections | 512, 128 streams each | they wait to be accepted |
 //! | drain at shutdown | 20 s | `UNAVAILABLE`, `SHUTTING_DOWN`, work dropped |
 //!
@@ -37,20 +37,13 @@
 //! | `InvalidArgument` (a photo that cannot be used, too) | `INVALID_ARGUMENT` |
 //! | `FailedPrecondition` (request id used for something else, no gallery, recipe) | `FAILED_PRECONDITION` |
 //! | `NotFound`, `AlreadyExists` | `NOT_FOUND`, `ALREADY_EXISTS` |
-//! | `ResourceExhausted` (queue full: with `RetryInfo`; disk full: without) | `RESOURCE_EXHAUSTED` |
-//! | `Unavailable` | `UNAVAILABLE` |
+//! | `ResourceExhausted` (`BUSY`: with `RetryInfo`; `DISK_FULL`, `GALLERY_FULL`, `MESSAGE_TOO_LARGE`: without) | `RESOURCE_EXHAUSTED` |
+//! | `Unavailable` (storage, shutting down) | `UNAVAILABLE`, with `RetryInfo` |
 //! | `DataLoss`, `Internal` | `DATA_LOSS`, `INTERNAL` |
 //! | `Cancelled`, `DeadlineExceeded` | `CANCELLED`, `DEADLINE_EXCEEDED` |
 //!
-//! and from the service's own manners:
-//!
-//! | reason | code |
-//! |---|---|
-//! | `BUSY` | `RESOURCE_EXHAUSTED` |
-//! | `DEADLINE_EXCEEDED`, `STALLED` | `DEADLINE_EXCEEDED` |
-//! | `SHUTTING_DOWN` | `UNAVAILABLE` |
-//! | `MESSAGE_TOO_LARGE` | `OUT_OF_RANGE` |
-//! | `BAD_MESSAGE` | `INVALID_ARGUMENT` |
+//! So `RESOURCE_EXHAUSTED` is worth a retry where `RetryInfo` is there, and only
+//! there.
 //!
 //! # Not here
 //! TLS and authentication come later; until then [`bind`] refuses any address but
@@ -72,6 +65,7 @@ mod signals;
 pub use backend::Backend;
 pub use client::{BulkFailure, BulkOutcome, Client, SubjectInfo, TemplateInfo};
 pub use client_error::ClientError;
+pub use convert::BadAnswer;
 pub use options::{ServeError, ServeOptions};
 pub use server::{Bound, bind, serve};
 pub use signals::signals;

@@ -34,46 +34,13 @@ pub(super) enum Manner {
 }
 
 impl Manner {
-    fn code(self) -> Code {
+    fn reason(self) -> Reason {
         match self {
-            Self::Busy { .. } => Code::ResourceExhausted,
-            Self::DeadlineExceeded | Self::Stalled => Code::DeadlineExceeded,
-            Self::ShuttingDown => Code::Unavailable,
-            Self::MessageTooLarge { .. } => Code::OutOfRange,
-            Self::BadMessage => Code::InvalidArgument,
-        }
-    }
-
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Busy { .. } => "BUSY",
-            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::Stalled => "STALLED",
-            Self::ShuttingDown => "SHUTTING_DOWN",
-            Self::MessageTooLarge { .. } => "MESSAGE_TOO_LARGE",
-            Self::BadMessage => "BAD_MESSAGE",
-        }
-    }
-
-    fn en(self) -> &'static str {
-        match self {
-            Self::Busy { .. } => "The server is busy. Try again in a moment.",
-            Self::DeadlineExceeded => "The time for this request ran out. Try again.",
-            Self::Stalled => "No more rows came. Check the connection and send the list again.",
-            Self::ShuttingDown => "The server is shutting down. Try again shortly.",
-            Self::MessageTooLarge { .. } => "The photos are too large together. Send smaller ones.",
-            Self::BadMessage => "The program sent a request the server does not understand. Tell your IT support.",
-        }
-    }
-
-    fn vi(self) -> &'static str {
-        match self {
-            Self::Busy { .. } => "Máy chủ đang bận. Vui lòng thử lại sau giây lát.",
-            Self::DeadlineExceeded => "Đã hết thời gian xử lý yêu cầu. Vui lòng thử lại.",
-            Self::Stalled => "Không nhận được thêm dữ liệu. Vui lòng kiểm tra đường truyền rồi gửi lại danh sách.",
-            Self::ShuttingDown => "Máy chủ đang dừng hoạt động. Vui lòng thử lại sau ít phút.",
-            Self::MessageTooLarge { .. } => "Tổng dung lượng ảnh quá lớn. Vui lòng gửi ảnh nhỏ hơn.",
-            Self::BadMessage => "Phần mềm gửi yêu cầu mà máy chủ không hiểu. Vui lòng báo bộ phận kỹ thuật.",
+            Self::Busy { .. } => Reason::Busy,
+            Self::DeadlineExceeded | Self::Stalled => Reason::DeadlineExceeded,
+            Self::ShuttingDown => Reason::ShuttingDown,
+            Self::MessageTooLarge { .. } => Reason::MessageTooLarge,
+            Self::BadMessage => Reason::BadMessage,
         }
     }
 }
@@ -104,12 +71,9 @@ impl Names {
 /// A call, or a row of a bulk enrolment, that is refused.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
-    pub code: Code,
-    pub reason: &'static str,
+    pub reason: Reason,
     /// English, with the figures of this case; names no person.
     pub message: String,
-    pub en: &'static str,
-    pub vi: &'static str,
     pub field: Option<String>,
     pub retry_after: Option<Duration>,
 }
@@ -141,19 +105,29 @@ impl Refusal {
             }
             _ => error.to_string(),
         };
-        Self { code, reason: reason.code(), message, en: reason.en(), vi: reason.vi(), field, retry_after }
+        Self::new(reason, message, field, retry_after)
+    }
+
+    fn new(reason: Reason, message: String, field: Option<String>, retry_after: Option<Duration>) -> Self {
+        Self { reason, message, field, retry_after }
+    }
+
+    /// The gRPC code.
+    pub(super) fn code(&self) -> Code {
+        code_of(self.reason.class())
     }
 
     /// The status that carries it, details and all.
     pub(super) fn into_status(self) -> Status {
+        let code = self.code();
         let mut metadata = HashMap::new();
         if let Some(field) = &self.field {
             metadata.insert("field".to_owned(), field.clone());
         }
         let mut details: Vec<ErrorDetail> = vec![
-            ErrorInfo::new(self.reason, ERROR_DOMAIN, metadata).into(),
-            LocalizedMessage::new("vi", self.vi).into(),
-            LocalizedMessage::new("en", self.en).into(),
+            ErrorInfo::new(self.reason.code(), ERROR_DOMAIN, metadata).into(),
+            LocalizedMessage::new("vi", self.reason.vi()).into(),
+            LocalizedMessage::new("en", self.reason.en()).into(),
         ];
         if let Some(field) = self.field {
             details.push(BadRequest::with_violation(field, self.message.clone()).into());
@@ -161,33 +135,27 @@ impl Refusal {
         if let Some(delay) = self.retry_after {
             details.push(RetryInfo::new(Some(delay)).into());
         }
-        Status::with_error_details_vec(self.code, self.message, details)
+        Status::with_error_details_vec(code, self.message, details)
     }
 }
 
 impl From<Manner> for Refusal {
     fn from(manner: Manner) -> Self {
+        let reason = manner.reason();
         let message = match manner {
+            Manner::Stalled => "no row came for too long; send the list again, with the same request ids".to_owned(),
             Manner::MessageTooLarge { bytes_max } => {
-                format!("the message is larger than the limit of {bytes_max} bytes; send smaller photos")
+                format!("the message is larger than the limit of {bytes_max} bytes; send smaller or fewer photos")
             }
-            Manner::BadMessage => "the bytes are not a message of chinhchu.v1; check the client's proto files".to_owned(),
-            other => other.en().to_owned(),
+            Manner::BadMessage => "the bytes are no message of chinhchu.v1; check the client's proto files".to_owned(),
+            Manner::Busy { .. } | Manner::DeadlineExceeded | Manner::ShuttingDown => reason.en().to_owned(),
         };
         let retry_after = match manner {
             Manner::Busy { retry_after } => Some(retry_after),
             Manner::ShuttingDown => Some(RETRY_UNAVAILABLE),
             _ => None,
         };
-        Self {
-            code: manner.code(),
-            reason: manner.reason(),
-            message,
-            en: manner.en(),
-            vi: manner.vi(),
-            field: None,
-            retry_after,
-        }
+        Self::new(reason, message, None, retry_after)
     }
 }
 

@@ -166,6 +166,10 @@ reasons! {
     MessageTooLarge, "MESSAGE_TOO_LARGE", ResourceExhausted,
         "The request is too large. Send smaller or fewer photos.",
         "Yêu cầu quá lớn. Hãy gửi ảnh nhỏ hơn hoặc ít ảnh hơn.";
+    /// Bytes that are no message of the wire contract.
+    BadMessage, "BAD_MESSAGE", InvalidArgument,
+        "The program sent a request the system does not understand. Tell the operator.",
+        "Phần mềm gửi yêu cầu mà hệ thống không hiểu. Hãy báo người vận hành.";
     /// The server drains.
     ShuttingDown, "SHUTTING_DOWN", Unavailable,
         "The system is restarting. Try again in a moment.",

@@ -1,7 +1,7 @@
 use super::{BadAnswer, present};
 use crate::face::{FaceReport, Pose, Rect};
 use crate::imaging::Format;
-use crate::matching::{Fmr, Threshold};
+use crate::matching::{Fmr, Fnmr, Threshold};
 use crate::service::pb;
 
 impl From<Format> for pb::ImageFormat {
@@ -97,5 +97,17 @@ impl From<Threshold> for pb::Threshold {
 impl From<pb::Threshold> for Threshold {
     fn from(pb::Threshold { score, extrapolated }: pb::Threshold) -> Self {
         Self { score, extrapolated }
+    }
+}
+
+impl From<Fnmr> for pb::Fnmr {
+    fn from(Fnmr { rate, extrapolated }: Fnmr) -> Self {
+        Self { rate, extrapolated }
+    }
+}
+
+impl From<pb::Fnmr> for Fnmr {
+    fn from(pb::Fnmr { rate, extrapolated }: pb::Fnmr) -> Self {
+        Self { rate, extrapolated }
     }
 }

@@ -8,9 +8,10 @@ mod verification;
 pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info};
 pub(super) use verification::{identify_request, verify_request};
 
-/// An answer the client cannot make sense of; names the field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BadAnswer(pub &'static str);
+/// A message whose field of this name is missing or makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the field `{0}` of the answer is missing or makes no sense; use a client and a server of the same version")]
+pub struct BadAnswer(pub &'static str);
 
 /// The value of a field that every answer has.
 fn present<T>(value: Option<T>, field: &'static str) -> Result<T, BadAnswer> {

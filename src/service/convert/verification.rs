@@ -4,11 +4,8 @@ use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::service::pb::identify_request::Scope;
 use crate::workflow::{
-    Decision, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope, VerifyOutcome, VerifyRequest,
+    CANDIDATES_DEFAULT, Decision, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope, VerifyOutcome, VerifyRequest,
 };
-
-/// Most candidates where a request names no limit, as the contract says.
-const CANDIDATES_DEFAULT: usize = 10;
 
 /// Takes a message apart. Ranges are the workflow's to check.
 pub(in crate::service) fn verify_request(request: pb::VerifyRequest) -> VerifyRequest {
@@ -101,6 +98,7 @@ impl From<IdentifyOutcome> for pb::IdentifyResponse {
             templates_searched: outcome.templates,
             expected_chance_hits: outcome.expected_chance_hits,
             expected_extrapolated: outcome.expected_extrapolated,
+            expected_miss: outcome.expected_miss.map(Into::into),
             recipe: outcome.recipe,
             probes: outcome.probes.into_iter().map(Into::into).collect(),
         }
@@ -125,6 +123,7 @@ impl TryFrom<pb::IdentifyResponse> for IdentifyOutcome {
             templates: response.templates_searched,
             expected_chance_hits: response.expected_chance_hits,
             expected_extrapolated: response.expected_extrapolated,
+            expected_miss: response.expected_miss.map(Into::into),
             recipe: response.recipe,
             probes: reports(response.probes)?,
         })

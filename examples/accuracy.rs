@@ -48,7 +48,10 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
     /// What the calibration says it was fitted on.
-    #[arg(long, default_value = "cfp-dev: frontal photos of 250 public figures, ten each (CFP, Sengupta et al., WACV 2016)")]
+    #[arg(
+        long,
+        default_value = "cfp-dev: frontal photos of 250 public figures, ten each (CFP, Sengupta et al., WACV 2016)"
+    )]
     population: String,
 }
 

@@ -27,7 +27,9 @@ const TAIL_DECADES: f64 = 2.0;
 #[non_exhaustive]
 pub enum FitError {
     /// Not enough comparisons for two decades and 30 false matches.
-    #[error("{comparisons} impostor comparisons are too few, at least {comparisons_min} are needed; use more photos of more people")]
+    #[error(
+        "{comparisons} impostor comparisons are too few, at least {comparisons_min} are needed; use more photos of more people"
+    )]
     TooFew {
         /// How many there are.
         comparisons: usize,
@@ -188,9 +190,8 @@ mod tests {
             return 1.0 - upper_tail(-x);
         }
         let t = 1.0 / (1.0 + 0.231_641_9 * x);
-        let poly = t
-            * (0.319_381_53
-                + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
+        let poly =
+            t * (0.319_381_53 + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
         (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt() * poly
     }
 

@@ -14,9 +14,8 @@ pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const CUT: ImageError = ImageError::Truncated(Format::Png);
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
-    let structure = Structure::read(bytes)?;
+    let structure = Structure::read(bytes, limits)?;
     let (width, height) = (structure.width, structure.height);
-    limits.check_pixels(width, height, u64::MAX)?;
     let orientation = structure.exif.map_or(Orientation::NoTransforms, orient::from_exif);
     limits.check_memory(structure.decode_bytes(orientation))?;
 
@@ -83,8 +82,9 @@ struct Structure<'a> {
 }
 
 impl<'a> Structure<'a> {
-    /// Walks the chunks (PNG specification, clause 5) without decoding any.
-    fn read(bytes: &'a [u8]) -> Result<Self, ImageError> {
+    /// Walks the chunks (PNG specification, clause 5) without decoding any; the
+    /// size is checked as soon as it is known.
+    fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
         let mut rest = bytes.strip_prefix(SIGNATURE).ok_or_else(|| malformed(Format::Png, "its signature is wrong"))?;
         let mut structure: Option<Self> = None;
         loop {
@@ -97,11 +97,13 @@ impl<'a> Structure<'a> {
             rest = &rest[chunk_len..];
 
             let Some(known) = &mut structure else {
-                structure = Some(Self::header(&name, body, bytes.len())?);
-                if let Some(structure) = &mut structure {
-                    structure.kept.extend_from_slice(SIGNATURE);
-                    structure.kept.extend_from_slice(chunk);
-                }
+                let mut header = Self::header(&name, body)?;
+                limits.check_pixels(header.width, header.height, u64::MAX)?;
+                // Never more than what came in.
+                header.kept.reserve_exact(bytes.len());
+                header.kept.extend_from_slice(SIGNATURE);
+                header.kept.extend_from_slice(chunk);
+                structure = Some(header);
                 continue;
             };
             match &name {
@@ -123,7 +125,7 @@ impl<'a> Structure<'a> {
         structure.ok_or(CUT)
     }
 
-    fn header(name: &[u8; 4], body: &[u8], bytes: usize) -> Result<Self, ImageError> {
+    fn header(name: &[u8; 4], body: &[u8]) -> Result<Self, ImageError> {
         let (b"IHDR", &[w3, w2, w1, w0, h3, h2, h1, h0, bit_depth, colour_type, _, _, interlace]) = (name, body) else {
             return Err(malformed(Format::Png, "no proper header"));
         };
@@ -132,9 +134,7 @@ impl<'a> Structure<'a> {
             return Err(malformed(Format::Png, "a picture without pixels"));
         }
         let interlaced = interlace != 0;
-        // Never more than what came in, so bounded before it is allocated.
-        let kept = Vec::with_capacity(bytes);
-        Ok(Self { width, height, bit_depth, colour_type, interlaced, exif: None, kept })
+        Ok(Self { width, height, bit_depth, colour_type, interlaced, exif: None, kept: Vec::new() })
     }
 
     /// Memory of a decode: the copy of the pixel-making bytes, the samples as

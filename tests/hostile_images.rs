@@ -80,7 +80,7 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 /// Every legal picture of the fixtures.
-const GOOD: [&str; 31] = [
+const GOOD: [&str; 32] = [
     "baseline_444.jpg",
     "baseline_422.jpg",
     "baseline_420.jpg",
@@ -100,6 +100,7 @@ const GOOD: [&str; 31] = [
     "lossy.webp",
     "lossy_alpha.webp",
     "lossless_alpha.webp",
+    "lossless.webp",
     "rotated.webp",
     "rgb.jp2",
     "rgb_lossy.jp2",
@@ -202,6 +203,44 @@ fn webp_lossless(width: u32, height: u32) -> Vec<u8> {
     [&[0x2F][..], &header.to_le_bytes(), &[0; 20]].concat()
 }
 
+/// A lossless picture with this many groups of codes, each code of lengths
+/// 1, 2, ... 9, 10, 10: 93 bits that ask for a table of 4 KiB.
+fn webp_lossless_with_groups(groups: u16) -> Vec<u8> {
+    let mut bits: Vec<bool> = Vec::new();
+    let mut low_first = |value: u32, count: u32| bits.extend((0..count).map(|i| value >> i & 1 == 1));
+    low_first(63, 14); // width - 1
+    low_first(63, 14); // height - 1
+    low_first(0, 4); // no alpha, version 0
+    low_first(0, 1); // no transforms
+    low_first(0, 1); // no cache
+    low_first(1, 1); // groups
+    low_first(0, 3); // a group for each block of 4 x 4
+    low_first(0, 1); // their picture: no cache
+    let [low, high] = (groups - 1).to_le_bytes();
+    for symbol in [low, high, 0, 0, 0] {
+        low_first(0b101, 3); // one symbol of eight bits
+        low_first(symbol.into(), 8);
+    }
+    for _ in 0..u32::from(groups) * 5 {
+        low_first(0, 1); // not simple
+        low_first(14 - 4, 4);
+        // Of 17, 18, 0, 1..=5, 16, 6..=10: 1 to 6 have three bits, 7 to 10 four.
+        for length in [0, 0, 0, 3, 3, 3, 3, 3, 0, 3, 4, 4, 4, 4] {
+            low_first(length, 3);
+        }
+        low_first(0b001_1, 4); // so many symbols, in four bits: eleven
+        low_first(11 - 2, 4);
+        for code in [0b000, 0b100, 0b010, 0b110, 0b001, 0b101] {
+            low_first(code, 3);
+        }
+        for code in [0b0011, 0b1011, 0b0111, 0b1111, 0b1111] {
+            low_first(code, 4);
+        }
+    }
+    let bytes = bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |v, &bit| v << 1 | u8::from(bit)));
+    [0x2F].into_iter().chain(bytes).collect()
+}
+
 fn webp_lossy(width: u16, height: u16) -> Vec<u8> {
     [&[0x10, 0, 0, 0x9D, 1, 0x2A][..], &width.to_le_bytes(), &height.to_le_bytes(), &[0; 30]].concat()
 }
@@ -282,7 +321,11 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             jpeg(&[jpeg_frame(0xC2, 8, 30_000, 30_000, &[0x22, 0x11, 0x11]), jpeg_scan(3)]),
             "TooManyPixels",
         ),
-        ("jpeg of 7000x7000 without data", jpeg(&[jpeg_frame(0xC0, 8, 7000, 7000, &[0x11]), jpeg_scan(1)]), "Truncated"),
+        (
+            "jpeg of 7000x7000 without data",
+            jpeg(&[jpeg_frame(0xC0, 8, 7000, 7000, &[0x11]), jpeg_scan(1)]),
+            "Truncated",
+        ),
         ("png of 30000x30000", png(&[png_header(30_000, 30_000, 8, 2), data(), end()]), "TooManyPixels"),
         ("png of 2^31 x 2^31", png(&[png_header(1 << 31, 1 << 31, 8, 2), data(), end()]), "TooManyPixels"),
         ("16-bit png of 7000x7000", png(&[png_header(7000, 7000, 16, 6), data(), end()]), "TooMuchMemory"),
@@ -290,15 +333,17 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("lossless webp of 16384x16384", webp(&[(b"VP8L", webp_lossless(16_384, 16_384))]), "TooManyPixels"),
         ("lossy webp of 16383x16383", webp(&[(b"VP8 ", webp_lossy(16_383, 16_383))]), "TooManyPixels"),
         ("codestream of 30000x30000", j2k(&[(size, &IN_THE_HEADER), (size + 4, &IN_THE_HEADER)]), "TooManyPixels"),
-        (
-            "jp2 of 30000x30000",
-            jp2(&[], &j2k(&[(size, &IN_THE_HEADER), (size + 4, &IN_THE_HEADER)])),
-            "TooManyPixels",
-        ),
+        ("jp2 of 30000x30000", jp2(&[], &j2k(&[(size, &IN_THE_HEADER), (size + 4, &IN_THE_HEADER)])), "TooManyPixels"),
         // Bombs elsewhere
         ("png whose pixels inflate to 32 MiB", fixture("pixel_bomb.png"), ""),
         ("png whose text inflates to 32 MiB", fixture("text_bomb.png"), "Ok"),
         ("png whose profile inflates to 32 MiB", fixture("profile_bomb.png"), "Ok"),
+        (
+            "webp whose codes take half a gigabyte",
+            webp(&[(b"VP8L", webp_lossless_with_groups(26_000))]),
+            "TooMuchMemory",
+        ),
+        ("webp whose codes take a megabyte, then end", webp(&[(b"VP8L", webp_lossless_with_groups(60))]), "Truncated"),
         (
             "jpeg of a thousand scans",
             jpeg(&[jpeg_frame(0xC2, 8, 8, 8, &[0x11]), jpeg_scan(1).repeat(1000)]),
@@ -309,7 +354,11 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             jpeg(&[[0xFF, 0xDB, 0, 2].repeat(100_000), jpeg_frame(0xC0, 8, 8, 8, &[0x11]), jpeg_scan(1)]),
             "Unsupported",
         ),
-        ("codestream of four billion tiles", j2k(&[(24, &[0, 0, 0, 1, 0, 0, 0, 1]), (size, &[0, 0, 8, 0, 0, 0, 8, 0])]), "Malformed"),
+        (
+            "codestream of four billion tiles",
+            j2k(&[(24, &[0, 0, 0, 1, 0, 0, 0, 1]), (size, &[0, 0, 8, 0, 0, 0, 8, 0])]),
+            "Malformed",
+        ),
         (
             "jp2 with a palette of 255 columns",
             jp2(&jp2_box(b"pclr", &[&[0, 1, 255][..], &[7; 255], &[0; 255]].concat()), &fixture("rgb.j2k")),
@@ -363,7 +412,11 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("png with no data", png(&[png_header(8, 8, 8, 2), end()]), "Malformed"),
         ("png of 3 bits a sample", png(&[png_header(8, 8, 3, 2), data(), end()]), "Malformed"),
         ("png with a palette missing", png(&[png_header(8, 8, 8, 3), data(), end()]), "Malformed"),
-        ("png with an unknown critical chunk", png(&[png_header(8, 8, 8, 2), png_chunk(b"XXXX", b""), end()]), "Unsupported"),
+        (
+            "png with an unknown critical chunk",
+            png(&[png_header(8, 8, 8, 2), png_chunk(b"XXXX", b""), end()]),
+            "Unsupported",
+        ),
         (
             "png with a wrong checksum",
             {
@@ -382,8 +435,17 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         ("webp that starts with its name", webp(&[(b"EXIF", vec![0; 8])]), "Malformed"),
         ("webp that is not a key frame", webp(&[(b"VP8 ", vec![0x11; 40])]), "Malformed"),
-        ("jp2 with no header box", jp2(&[], &[]).into_iter().filter(|&b| b != b'h').collect(), "Malformed"),
-        ("jp2 with a box of length 4", [&jp2(&[], &[])[..12], &[0, 0, 0, 4, b'f', b't', b'y', b'p']].concat(), "Malformed"),
+        (
+            "jp2 with no header box",
+            [jp2_box(b"jP  ", b"\r\n\x87\n"), jp2_box(b"ftyp", b"jp2 "), jp2_box(b"jp2c", &fixture("rgb.j2k"))]
+                .concat(),
+            "Malformed",
+        ),
+        (
+            "jp2 with a box of length 4",
+            [&jp2(&[], &[])[..12], &[0, 0, 0, 4, b'f', b't', b'y', b'p']].concat(),
+            "Malformed",
+        ),
         ("jp2 in CIELab", jp2(&jp2_box(b"colr", &[1, 0, 0, 0, 0, 0, 14]), &fixture("rgb.j2k")), "Unsupported"),
         ("codestream of 5 components", j2k(&[(40, &[0, 5])]), "Unsupported"),
         ("codestream of signed samples", j2k(&[(42, &[0x87])]), "Unsupported"),
@@ -478,9 +540,11 @@ fn no_decode_takes_more_memory_than_was_asked_for() {
     for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP] {
         pictures.push((format!("large {format:?}"), encoded(&large, format)));
     }
-    for (name, picture) in
-        [("rgba16", large.to_rgba16().into()), ("grey", large.to_luma8().into()), ("grey16a", large.to_luma_alpha16().into())]
-    {
+    for (name, picture) in [
+        ("rgba16", large.to_rgba16().into()),
+        ("grey", large.to_luma8().into()),
+        ("grey16a", large.to_luma_alpha16().into()),
+    ] {
         let picture: DynamicImage = picture;
         pictures.push((format!("large {name} png"), encoded(&picture, ImageFormat::Png)));
     }

@@ -126,6 +126,18 @@ fn encoders_of_the_image_crate_round_trip() {
 }
 
 #[test]
+fn a_lossless_webp_of_every_trick_comes_back_exactly() {
+    // The fixture's picture, but for its noise: blue has none.
+    let decoded = decode(&fixture("lossless.webp")).unwrap();
+    assert_eq!(decoded.full_size, (160, 120));
+    for y in 0..120 {
+        for x in 0..160 {
+            assert_eq!(pixel(&decoded.image, x, y)[2], (x ^ y) as u8);
+        }
+    }
+}
+
+#[test]
 fn what_is_transparent_is_white() {
     // The patch that is white by itself is transparent black in these files.
     for (name, tolerance) in [("lossy_alpha.webp", 5), ("lossless_alpha.webp", 0), ("alpha.jp2", 0)] {

@@ -44,10 +44,10 @@ fn decoder_limits(limits: &Limits) -> image::Limits {
 /// Samples of any colour type `image` hands out to RGB.
 pub(super) fn to_rgb(samples: Vec<u8>, colours: ColorType) -> Result<Vec<u8>, ImageError> {
     let (samples, colours) = match colours {
-        ColorType::L16 => (pixels::wide_to_narrow(&samples), ColorType::L8),
-        ColorType::La16 => (pixels::wide_to_narrow(&samples), ColorType::La8),
-        ColorType::Rgb16 => (pixels::wide_to_narrow(&samples), ColorType::Rgb8),
-        ColorType::Rgba16 => (pixels::wide_to_narrow(&samples), ColorType::Rgba8),
+        ColorType::L16 => (pixels::wide_to_narrow(samples), ColorType::L8),
+        ColorType::La16 => (pixels::wide_to_narrow(samples), ColorType::La8),
+        ColorType::Rgb16 => (pixels::wide_to_narrow(samples), ColorType::Rgb8),
+        ColorType::Rgba16 => (pixels::wide_to_narrow(samples), ColorType::Rgba8),
         eight_bit => (samples, eight_bit),
     };
     match colours {
@@ -138,25 +138,17 @@ impl<'a> Structure<'a> {
     }
 
     /// Memory of a decode: the copy of the pixel-making bytes, the samples as
-    /// stored, and what conversion holds beside them.
+    /// stored, and what stands beside them.
     fn decode_bytes(&self, orientation: Orientation) -> u64 {
         let pixels = u64::from(self.width) * u64::from(self.height);
-        let wide = u64::from(self.bit_depth == 16);
-        let channels = match self.colour_type {
-            0 => 2, // tRNS may add alpha
-            2 => 4,
-            3 => 4,
-            4 => 2,
-            _ => 4,
-        };
-        let stored = channels * (1 + wide);
-        let narrowed = channels * wide;
-        let converted = if channels == 2 { 3 } else { 0 };
-        // At no time are all of these alive together with the turned copy.
-        let converting = (stored + narrowed).max(channels + converted);
-        let turning = if orient::swaps_sides(orientation) { channels.max(3) + 3 } else { 0 };
+        // A tRNS chunk may add alpha; palettes are expanded.
+        let grey = matches!(self.colour_type, 0 | 4);
+        let stored = if grey { 2 } else { 4 } * if self.bit_depth == 16 { 2 } else { 1 };
+        // Beside the samples, RGB from grey, the copy turned on its side, or
+        // what giving back spare capacity may copy.
+        let peak = (stored + 3).max(if orient::swaps_sides(orientation) { 6 } else { 0 });
         // Current and previous row, filtered, twice over for Adam7's passes.
         let rows = u64::from(self.width) * stored * if self.interlaced { 8 } else { 4 };
-        self.kept.capacity() as u64 + pixels * converting.max(turning) + rows
+        self.kept.capacity() as u64 + pixels * peak + rows
     }
 }

@@ -59,8 +59,7 @@ impl Codestream {
         if reader.u16()? != 0xFF4F || reader.u16()? != 0xFF51 {
             return Err(reader.bad("it does not start with a size"));
         }
-        let size = Size::read(&mut reader)?;
-        check_size(size.width, size.height)?;
+        let size = Size::read(&mut reader, check_size)?;
 
         let mut cost = Cost { code_blocks: 0, precincts: 0, tree_steps: 0, layers: 1, pieces_max: 1, tile_parts: 0 };
         let mut seen_tiles = vec![false; usize::try_from(size.tiles).unwrap_or(0)];
@@ -108,7 +107,10 @@ struct Size {
 }
 
 impl Size {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ImageError> {
+    fn read(
+        reader: &mut Reader<'_>,
+        check_size: impl FnOnce(u32, u32) -> Result<(), ImageError>,
+    ) -> Result<Self, ImageError> {
         let end = reader.segment_end()?;
         let _capabilities = reader.u16()?;
         let [x1, y1, x0, y0, tile_w, tile_h, tile_x0, tile_y0] = [(); 8].map(|()| reader.u32());
@@ -118,6 +120,8 @@ impl Size {
         if x0 >= x1 || y0 >= y1 || tile_w == 0 || tile_h == 0 || tile_x0 > x0 || tile_y0 > y0 {
             return Err(reader.bad("an impossible size"));
         }
+        let (width, height) = (x1 - x0, y1 - y0);
+        check_size(width, height)?;
         if !(1..=COMPONENTS_MAX).contains(&components) {
             return Err(reader.unsupported("a number of components that is not 1 to 4"));
         }
@@ -138,7 +142,6 @@ impl Size {
         if reader.at != end {
             return Err(reader.bad("a size of the wrong length"));
         }
-        let (width, height) = (x1 - x0, y1 - y0);
         let tiles_of = |to: u32, from: u32, side: u32| u64::from(to - from).div_ceil(u64::from(side));
         let tiles = tiles_of(x1, tile_x0, tile_w) * tiles_of(y1, tile_y0, tile_h);
         if tiles > TILES_MAX {

@@ -122,8 +122,8 @@ fn full_bytes(structure: &Structure, orientation: Orientation, encoded_bytes: us
         // Grey and its RGB stand side by side for a moment.
         1 => 1 + 3 * buffers(orientation),
         3 => 3 * buffers(orientation),
-        // Squeezed to RGB in place; the capacity stays.
-        _ => 4 + 3 * (buffers(orientation) - 1),
+        // Squeezed to RGB in place; turning or giving back the rest copies.
+        _ => 4 + 3,
     };
     let (h_max, v_max) = structure.sampling_max();
     let mcus = u64::from(structure.width).div_ceil(8 * h_max) * u64::from(structure.height).div_ceil(8 * v_max);

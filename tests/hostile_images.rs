@@ -343,7 +343,7 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             webp(&[(b"VP8L", webp_lossless_with_groups(26_000))]),
             "TooMuchMemory",
         ),
-        ("webp whose codes take a megabyte, then end", webp(&[(b"VP8L", webp_lossless_with_groups(60))]), "Truncated"),
+        ("webp whose codes take a megabyte, then end", webp(&[(b"VP8L", webp_lossless_with_groups(60))]), "Malformed"),
         (
             "jpeg of a thousand scans",
             jpeg(&[jpeg_frame(0xC2, 8, 8, 8, &[0x11]), jpeg_scan(1).repeat(1000)]),

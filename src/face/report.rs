@@ -100,7 +100,9 @@ pub enum FaceError {
     #[error("the face is cut off by the edge of the photo; take it again with the whole face inside")]
     FaceCut,
     /// The face has too few pixels to be compared.
-    #[error("the face is too small ({eye_distance:.0} pixels between the eyes, at least {eye_distance_min:.0} needed); move closer")]
+    #[error(
+        "the face is too small ({eye_distance:.0} pixels between the eyes, at least {eye_distance_min:.0} needed); move closer"
+    )]
     FaceTooSmall {
         /// Distance between the eyes, in pixels.
         eye_distance: f32,

@@ -45,6 +45,32 @@ pub struct Curve {
     pub knots: Vec<Knot>,
     /// What goes on beyond the last knot.
     pub tail: Tail,
+    /// Genuine comparisons counted; 0 where the misses were not measured.
+    #[serde(default)]
+    pub genuine_comparisons: u64,
+    /// Scores and miss rates, both ascending: `fnmr` of genuine comparisons score
+    /// below `score`.
+    #[serde(default)]
+    pub misses: Vec<Miss>,
+}
+
+/// One point of the genuine curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Miss {
+    /// Comparison score.
+    pub score: f64,
+    /// False non-match rate at that score as threshold.
+    pub fnmr: f64,
+}
+
+/// A false non-match rate, and whether the data supports it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Fnmr {
+    /// Share of genuine comparisons below the score, 0…1.
+    pub rate: f64,
+    /// True beyond the scores the data covers: the true rate may lie on either side.
+    pub extrapolated: bool,
 }
 
 /// One point of the curve: `fmr` of impostor comparisons score at or above `score`.
@@ -123,7 +149,7 @@ pub enum CalibrationError {
 }
 
 /// Rates smaller than this are given as this: no tail fit means anything there.
-const FMR_FLOOR: f64 = 1e-12;
+pub const FMR_FLOOR: f64 = 1e-12;
 
 impl Calibration {
     /// Reads and checks a `calibration.toml`, and binds it to `recipe`.
@@ -153,6 +179,10 @@ impl Calibration {
             let sane = curve.knots.iter().all(|k| k.score.is_finite() && k.fmr > 0.0 && k.fmr <= 1.0);
             if !rising || !sane {
                 return Err(format!("the knots for {frames} frames do not fall from score to score"));
+            }
+            let known = curve.misses.windows(2).all(|w| w[0].score < w[1].score && w[0].fnmr <= w[1].fnmr);
+            if !known || curve.misses.iter().any(|m| !(0.0..=1.0).contains(&m.fnmr) || !m.score.is_finite()) {
+                return Err(format!("the misses for {frames} frames do not rise from score to score"));
             }
             let Tail { slope, curvature } = curve.tail;
             if !(slope > 0.0 && curvature >= 0.0 && slope.is_finite() && curvature.is_finite()) {
@@ -189,6 +219,21 @@ impl Curve {
         let share = (score - a.score) / (b.score - a.score);
         let rate = (a.fmr.ln() + share * (b.fmr.ln() - a.fmr.ln())).exp();
         Fmr { rate, extrapolated: false }
+    }
+
+    /// The false non-match rate with `score` as threshold, linear between the points
+    /// measured; `None` where the calibration has no genuine comparisons.
+    pub fn fnmr(&self, score: f32) -> Option<Fnmr> {
+        let score = f64::from(score);
+        let (first, last) = (self.misses.first()?, self.misses.last()?);
+        if score <= first.score || score >= last.score {
+            let rate = if score <= first.score { first.fnmr } else { last.fnmr };
+            return Some(Fnmr { rate, extrapolated: score < first.score || score > last.score });
+        }
+        let upper = self.misses.partition_point(|m| m.score < score);
+        let (a, b) = (self.misses[upper - 1], self.misses[upper]);
+        let share = (score - a.score) / (b.score - a.score);
+        Some(Fnmr { rate: a.fnmr + share * (b.fnmr - a.fnmr), extrapolated: false })
     }
 
     /// The lowest score whose false match rate is at most `fmr`.
@@ -233,12 +278,10 @@ mod tests {
             date: "2026-01-01".into(),
             subjects: 10,
             impostor_comparisons: 1000,
-            knots: vec![
-                Knot { score: 0.0, fmr: 0.5 },
-                Knot { score: 0.2, fmr: 1e-2 },
-                Knot { score: 0.42, fmr: 1e-4 },
-            ],
+            knots: vec![Knot { score: 0.0, fmr: 0.5 }, Knot { score: 0.2, fmr: 1e-2 }, Knot { score: 0.42, fmr: 1e-4 }],
             tail: Tail { slope: 25.0, curvature: 30.0 },
+            genuine_comparisons: 100,
+            misses: vec![Miss { score: 0.2, fnmr: 0.01 }, Miss { score: 0.6, fnmr: 0.41 }],
         }
     }
 
@@ -268,6 +311,14 @@ mod tests {
             Calibration::load(&path, RecipeDigest([0xac; 32])),
             Err(CalibrationError::OtherRecipe { .. })
         ));
+    }
+
+    #[test]
+    fn misses_are_read_between_the_points_measured() {
+        let at = |score| curve().fnmr(score).unwrap();
+        assert!((at(0.4).rate - 0.21).abs() < 1e-6 && !at(0.4).extrapolated);
+        assert!(at(0.1).extrapolated && at(0.7).extrapolated);
+        assert_eq!(Curve { misses: Vec::new(), ..curve() }.fnmr(0.4), None);
     }
 
     #[test]

@@ -7,16 +7,14 @@
 mod calibration;
 mod dot;
 
-pub use calibration::{Calibration, CalibrationError, Curve, Fmr, Knot, Tail, Threshold};
+pub use calibration::{Calibration, CalibrationError, Curve, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, Tail, Threshold};
 pub use dot::{Dot, dot};
 
 use crate::face::{RecipeDigest, Template};
 
 /// Two templates that cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the templates were made by different recipes ({left} and {right}); make both again with the same model pack"
-)]
+#[error("the templates were made by different recipes ({left} and {right}); make both again with the same model pack")]
 pub struct RecipeMismatch {
     /// Recipe of the one.
     pub left: RecipeDigest,

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::WorkflowError;
-use crate::face::PoolOptions;
-use crate::gallery::Gallery;
+use super::{Field, PROBE_FRAMES_MAX, WorkflowError};
+use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Ticket, Wants};
+use crate::gallery::{Gallery, GalleryError};
+use crate::matching::Calibration;
 
 /// What an engine is made of.
 #[derive(Debug, Clone)]
@@ -23,16 +24,124 @@ pub struct EngineOptions {
 /// The engine: networks, calibration and, where there is one, a gallery. Cheap
 /// to clone; all clones share everything.
 #[derive(Clone)]
-pub struct Engine;
+pub struct Engine {
+    shared: Arc<Shared>,
+    gallery: Option<Arc<dyn Gallery>>,
+}
+
+struct Shared {
+    pack: Pack,
+    pool: FacePool,
+    calibration: Calibration,
+    default_fmr: f64,
+    default_fpir: f64,
+}
 
 impl Engine {
     /// Loads the pack, starts the workers, binds the calibration.
-    pub fn open(_options: &EngineOptions) -> Result<Self, WorkflowError> {
-        Err(WorkflowError::NoGallery)
+    ///
+    /// # Errors
+    /// [`WorkflowError::Pack`] where a file of the pack is missing, altered or does
+    /// not run; [`WorkflowError::Calibration`] where the calibration is not this
+    /// recipe's or cannot answer the default rate.
+    pub fn open(options: &EngineOptions) -> Result<Self, WorkflowError> {
+        let pack = Pack::load(&options.pack)?;
+        let path = options.calibration.clone().unwrap_or_else(|| pack.dir().join("calibration.toml"));
+        let calibration = Calibration::load(&path, pack.recipe())?;
+        // A default that the calibration refuses should stop the start, not the first request.
+        calibration.curve(1)?.threshold(options.default_fmr)?;
+        check_fpir(options.default_fpir)?;
+        let pool = FacePool::start(&pack, &options.pool)?;
+        let (default_fmr, default_fpir) = (options.default_fmr, options.default_fpir);
+        Ok(Self { shared: Arc::new(Shared { pack, pool, calibration, default_fmr, default_fpir }), gallery: None })
     }
 
     /// The same engine with a gallery, whose recipe must be the pack's.
-    pub fn with_gallery(self, _gallery: Arc<dyn Gallery>) -> Result<Self, WorkflowError> {
+    pub fn with_gallery(mut self, gallery: Arc<dyn Gallery>) -> Result<Self, WorkflowError> {
+        if gallery.recipe() != self.recipe() {
+            return Err(GalleryError::OtherRecipe { gallery: gallery.recipe(), template: self.recipe() }.into());
+        }
+        self.gallery = Some(gallery);
         Ok(self)
+    }
+
+    /// The model pack in use.
+    pub fn pack(&self) -> &Pack {
+        &self.shared.pack
+    }
+
+    /// The workers.
+    pub fn pool(&self) -> &FacePool {
+        &self.shared.pool
+    }
+
+    /// Recipe of every template the engine makes.
+    pub fn recipe(&self) -> RecipeDigest {
+        self.shared.pack.recipe()
+    }
+
+    /// The calibration in use.
+    pub fn calibration(&self) -> &Calibration {
+        &self.shared.calibration
+    }
+
+    /// False match rate where a request names none.
+    pub(super) fn default_fmr(&self) -> f64 {
+        self.shared.default_fmr
+    }
+
+    /// False positive identification rate where a request names none.
+    pub(super) fn default_fpir(&self) -> f64 {
+        self.shared.default_fpir
+    }
+
+    /// The gallery, or the error that says there is none.
+    pub(super) fn gallery(&self) -> Result<&dyn Gallery, WorkflowError> {
+        self.gallery.as_deref().ok_or(WorkflowError::NoGallery)
+    }
+
+    /// Queues a photo, or says busy.
+    pub(super) fn submit(&self, photo: Vec<u8>, wants: Wants) -> Result<Ticket, WorkflowError> {
+        self.shared.pool.try_analyze(photo, wants).ok_or(WorkflowError::Busy { retry_after_ms: BUSY_RETRY_AFTER_MS })
+    }
+
+    /// Queues all photos, then awaits them in order. The first failure drops the
+    /// rest, which cancels them.
+    pub(super) async fn analyze_all(
+        &self,
+        photos: Vec<(Field, Vec<u8>)>,
+        wants: Wants,
+    ) -> Result<Vec<Analysis>, WorkflowError> {
+        let mut tickets = Vec::with_capacity(photos.len());
+        for (field, bytes) in photos {
+            tickets.push((field, self.submit(bytes, wants)?));
+        }
+        let mut done = Vec::with_capacity(tickets.len());
+        for (field, ticket) in tickets {
+            done.push(ticket.await.map_err(|source| WorkflowError::Face { field, source })?);
+        }
+        Ok(done)
+    }
+}
+
+/// A worker frees a place in about the time one photo takes; callers are told to
+/// wait a little longer than that.
+const BUSY_RETRY_AFTER_MS: u64 = 100;
+
+/// 1–5 photos of one person.
+pub(super) fn check_count(found: usize) -> Result<(), WorkflowError> {
+    if (1..=PROBE_FRAMES_MAX).contains(&found) {
+        Ok(())
+    } else {
+        Err(WorkflowError::PhotoCount { found, max: PROBE_FRAMES_MAX })
+    }
+}
+
+/// A false positive identification rate one can ask for.
+pub(super) fn check_fpir(fpir: f64) -> Result<(), WorkflowError> {
+    if fpir > 0.0 && fpir <= 0.5 {
+        Ok(())
+    } else {
+        Err(WorkflowError::OutOfRange { field: Field::Rate, detail: "fpir lies above 0 and is at most 0.5".into() })
     }
 }

@@ -1,6 +1,12 @@
-use super::{Engine, WorkflowError};
-use crate::face::FaceReport;
-use crate::gallery::{Attributes, EnrolMode, Receipt, RequestId, Source, Stats, Subject, SubjectId, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::engine::check_count;
+use super::{Engine, Field, WorkflowError};
+use crate::face::{FaceReport, Wants};
+use crate::gallery::{
+    Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Source, Stats, Subject,
+    SubjectId, Timestamp,
+};
 
 /// One photo to enrol.
 #[derive(Clone)]
@@ -40,26 +46,141 @@ pub struct EnrolOutcome {
 
 impl Engine {
     /// Makes templates and stores them in one commit.
-    pub async fn enrol(&self, _request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
-        Err(WorkflowError::NoGallery)
+    ///
+    /// With a request id, a retry of what was done before returns the first receipt
+    /// without looking at the photos again.
+    pub async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
+        let gallery = self.gallery()?;
+        check_count(request.photos.len())?;
+        let retry = request.request_id.clone().map(|request_id| Retry { request_id, content: request.digest() });
+        if let Some(retry) = &retry
+            && let Some(receipt) = gallery.receipt(retry).await?
+        {
+            return Ok(EnrolOutcome { receipt, photos: Vec::new() });
+        }
+
+        let (origins, photos): (Vec<_>, Vec<_>) = request
+            .photos
+            .into_iter()
+            .enumerate()
+            .map(|(i, photo)| ((photo.source, photo.captured_at), (Field::Photo(i), photo.bytes)))
+            .unzip();
+        let analyses = self.analyze_all(photos, Wants::default()).await?;
+        let (templates, reports): (Vec<_>, Vec<_>) = analyses
+            .into_iter()
+            .zip(origins)
+            .map(|(analysis, (source, captured_at))| {
+                let template = NewTemplate { template: analysis.template, source, captured_at, quality: None };
+                (template, analysis.report)
+            })
+            .unzip();
+        let enrolment =
+            Enrolment { subject: request.subject, mode: request.mode, attributes: request.attributes, templates };
+        let receipt = gallery.enrol(enrolment, retry).await?;
+        Ok(EnrolOutcome { receipt, photos: reports })
     }
 
     /// Removes a subject and its templates.
-    pub async fn remove(
-        &self,
-        _subject: &SubjectId,
-        _request_id: Option<RequestId>,
-    ) -> Result<Receipt, WorkflowError> {
-        Err(WorkflowError::NoGallery)
+    pub async fn remove(&self, subject: &SubjectId, request_id: Option<RequestId>) -> Result<Receipt, WorkflowError> {
+        let retry = request_id.map(|request_id| {
+            let mut digest = ContentDigest::new("remove");
+            digest.field(subject.as_str().as_bytes());
+            Retry { request_id, content: digest.finish() }
+        });
+        Ok(self.gallery()?.remove(subject, retry).await?)
     }
 
-    /// One subject, or [`GalleryError::UnknownSubject`](crate::gallery::GalleryError::UnknownSubject).
-    pub async fn subject(&self, _subject: &SubjectId) -> Result<Subject, WorkflowError> {
-        Err(WorkflowError::NoGallery)
+    /// One subject, or [`GalleryError::UnknownSubject`].
+    pub async fn subject(&self, subject: &SubjectId) -> Result<Subject, WorkflowError> {
+        Ok(self.gallery()?.subject(subject).await?.ok_or(GalleryError::UnknownSubject)?)
     }
 
     /// Size of the gallery.
     pub async fn stats(&self) -> Result<Stats, WorkflowError> {
-        Err(WorkflowError::NoGallery)
+        Ok(self.gallery()?.stats().await?)
+    }
+}
+
+impl EnrolRequest {
+    /// SHA-256 of everything asked for, the request id apart.
+    fn digest(&self) -> [u8; 32] {
+        let mut digest = ContentDigest::new("enrol");
+        digest.field(self.subject.as_str().as_bytes());
+        digest.field(&[self.mode as u8]);
+        let Attributes { schemes, province, unit } = &self.attributes;
+        digest.field(&(schemes.len() as u64).to_le_bytes());
+        for scheme in schemes {
+            digest.field(scheme.as_bytes());
+        }
+        for text in [province, unit] {
+            digest.field(&[u8::from(text.is_some())]);
+            digest.field(text.as_deref().unwrap_or_default().as_bytes());
+        }
+        for photo in &self.photos {
+            digest.field(&[photo.source as u8]);
+            digest.field(&photo.captured_at.map_or([0xff; 8], |at| at.0.to_le_bytes()));
+            digest.field(&photo.bytes);
+        }
+        digest.finish()
+    }
+}
+
+/// SHA-256 over length-prefixed fields, so that no two requests share a text.
+struct ContentDigest(Sha256);
+
+impl ContentDigest {
+    fn new(what: &str) -> Self {
+        let mut digest = Self(Sha256::new());
+        digest.field(what.as_bytes());
+        digest
+    }
+
+    fn field(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> EnrolRequest {
+        EnrolRequest {
+            request_id: None,
+            subject: SubjectId::new("a").unwrap(),
+            mode: EnrolMode::Create,
+            attributes: Attributes::default(),
+            photos: vec![Photo { bytes: vec![1, 2], source: Source::Live, captured_at: None }],
+        }
+    }
+
+    #[test]
+    fn every_part_of_an_enrolment_counts_in_its_digest() {
+        type Change = fn(&mut EnrolRequest);
+        let changes: [Change; 9] = [
+            |r| r.subject = SubjectId::new("b").unwrap(),
+            |r| r.mode = EnrolMode::Replace,
+            |r| r.attributes.province = Some(String::new()),
+            |r| r.attributes.unit = Some(String::new()),
+            |r| r.attributes.schemes = ["health".to_owned()].into(),
+            |r| r.photos[0].bytes.push(3),
+            |r| r.photos[0].source = Source::Chip,
+            |r| r.photos[0].captured_at = Some(Timestamp(0)),
+            |r| r.photos.push(r.photos[0].clone()),
+        ];
+        let mut seen = vec![request().digest()];
+        for change in changes {
+            let mut changed = request();
+            change(&mut changed);
+            let digest = changed.digest();
+            assert!(!seen.contains(&digest));
+            seen.push(digest);
+        }
+        assert_eq!(request().digest(), seen[0]);
     }
 }

@@ -61,6 +61,9 @@ pub enum WorkflowError {
         /// How many may.
         max: usize,
     },
+    /// The captures of one probe do not show one person.
+    #[error("the captures do not show one and the same person; take them again with only that person in view")]
+    ProbesDisagree,
     /// A number in the request is out of its range.
     #[error("{field}: {detail}")]
     OutOfRange {

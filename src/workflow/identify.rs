@@ -1,7 +1,8 @@
-use super::{Engine, WorkflowError};
+use super::engine::{check_count, check_fpir};
+use super::{Engine, Field, WorkflowError};
 use crate::face::FaceReport;
 use crate::gallery::SubjectId;
-use crate::matching::{Fmr, Threshold};
+use crate::matching::{FMR_FLOOR, Fmr, Fnmr, Threshold};
 
 /// Which candidates to return.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,15 +56,101 @@ pub struct IdentifyOutcome {
     pub expected_chance_hits: f64,
     /// True where that number rests on the fitted tail.
     pub expected_extrapolated: bool,
+    /// Share of true mates expected to score below the threshold (or the last
+    /// candidate), where the calibration says.
+    pub expected_miss: Option<Fnmr>,
     /// Recipe of all templates, as text.
     pub recipe: String,
     /// What was seen in each probe, in order.
     pub probes: Vec<FaceReport>,
 }
 
+/// Most candidates one search returns.
+pub const CANDIDATES_MAX: usize = 1000;
+
+/// Candidates returned where a request names no limit.
+pub const CANDIDATES_DEFAULT: usize = 20;
+
 impl Engine {
     /// Searches the gallery.
-    pub async fn identify(&self, _request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {
-        Err(WorkflowError::NoGallery)
+    ///
+    /// # Errors
+    /// As [`Engine::verify`], and [`WorkflowError::OutOfRange`] for a limit or rate
+    /// outside its range.
+    pub async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {
+        let gallery = self.gallery()?;
+        check_count(request.probes.len())?;
+        let curve = self.curve(request.probes.len())?;
+        let scope =
+            request.scope.unwrap_or(IdentifyScope::Fpir { fpir: self.default_fpir(), limit: CANDIDATES_DEFAULT });
+        let (IdentifyScope::Fpir { limit, .. } | IdentifyScope::Nearest(limit)) = scope;
+        if !(1..=CANDIDATES_MAX).contains(&limit) {
+            let detail = format!("ask for 1 to {CANDIDATES_MAX} candidates");
+            return Err(WorkflowError::OutOfRange { field: Field::Count, detail });
+        }
+        if let IdentifyScope::Fpir { fpir, .. } = scope {
+            check_fpir(fpir)?;
+        }
+        let (_, probe) = self.probe(Vec::new(), request.probes).await?;
+
+        let templates = gallery.stats().await?.templates;
+        let (found, threshold) = match scope {
+            IdentifyScope::Fpir { fpir, .. } => {
+                let threshold = curve.threshold(fmr_for(fpir, templates))?;
+                (gallery.within(&probe.template, threshold.score).await?, Some(threshold))
+            }
+            IdentifyScope::Nearest(k) => (gallery.nearest(&probe.template, k).await?, None),
+        };
+        let truncated = found.len() > limit;
+        let candidates: Vec<_> = found
+            .into_iter()
+            .take(limit)
+            .map(|c| IdentifiedCandidate { subject: c.subject, score: c.score, fmr: curve.fmr(c.score) })
+            .collect();
+
+        let score = threshold.map(|t| t.score).or(candidates.last().map(|c| c.score));
+        let chance = score.map_or(Fmr { rate: 0.0, extrapolated: false }, |score| curve.fmr(score));
+        Ok(IdentifyOutcome {
+            candidates,
+            truncated,
+            threshold,
+            templates,
+            expected_chance_hits: templates as f64 * chance.rate,
+            expected_extrapolated: chance.extrapolated,
+            expected_miss: score.and_then(|score| curve.fnmr(score)),
+            recipe: self.recipe().to_string(),
+            probes: probe.frames,
+        })
+    }
+}
+
+/// The false match rate per comparison at which a search of `templates` templates
+/// has a chance hit with probability `fpir`, were the comparisons independent:
+/// `1 − (1 − fmr)^templates = fpir`.
+fn fmr_for(fpir: f64, templates: u64) -> f64 {
+    let fmr = -f64::exp_m1((-fpir).ln_1p() / templates.max(1) as f64);
+    fmr.clamp(FMR_FLOOR, 0.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_of_one_template_has_the_rate_of_one_comparison() {
+        assert!((fmr_for(0.01, 1) - 0.01).abs() < 1e-15);
+        assert!((fmr_for(0.01, 0) - 0.01).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_larger_gallery_asks_for_a_rarer_chance_hit() {
+        let (small, large) = (fmr_for(0.01, 1_000), fmr_for(0.01, 1_000_000));
+        assert!((small / large - 1000.0).abs() < 0.1, "{small} {large}");
+        assert!((1.0 - (1.0 - small).powi(1000) - 0.01).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_rate_beyond_any_calibration_is_held_at_the_floor() {
+        assert_eq!(fmr_for(1e-9, u64::MAX), FMR_FLOOR);
     }
 }

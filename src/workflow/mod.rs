@@ -4,13 +4,16 @@ mod engine;
 mod enrol;
 mod error;
 mod identify;
+mod probe;
 mod verify;
 pub mod words;
 
 pub use engine::{Engine, EngineOptions};
 pub use enrol::{EnrolOutcome, EnrolRequest, Photo};
 pub use error::{Field, WorkflowError};
-pub use identify::{IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope};
+pub use identify::{
+    CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope,
+};
 pub use verify::{Decision, VerifyOutcome, VerifyRequest};
 
 /// Most captures in one probe.

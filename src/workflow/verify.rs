@@ -1,8 +1,9 @@
 use serde::Serialize;
 
-use super::{Engine, WorkflowError};
+use super::engine::check_count;
+use super::{Engine, Field, WorkflowError};
 use crate::face::FaceReport;
-use crate::matching::{Fmr, Threshold};
+use crate::matching::{Fmr, Threshold, compare};
 
 /// 1:1: is the face in the probes the one in the reference?
 #[derive(Clone)]
@@ -48,7 +49,33 @@ pub struct VerifyOutcome {
 
 impl Engine {
     /// Compares. Needs no gallery.
-    pub async fn verify(&self, _request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
-        Err(WorkflowError::NoGallery)
+    ///
+    /// # Errors
+    /// [`WorkflowError::Face`] names the photo that gave no template;
+    /// [`WorkflowError::ProbesDisagree`] where the captures show different people;
+    /// [`WorkflowError::Calibration`] for a rate that makes no sense.
+    pub async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
+        let fmr_requested = request.fmr.unwrap_or(self.default_fmr());
+        // A wrong rate or count is told before any work is done.
+        check_count(request.probes.len())?;
+        let curve = self.curve(request.probes.len())?;
+        let threshold = curve.threshold(fmr_requested)?;
+
+        let ahead = vec![(Field::Reference, request.reference)];
+        let (mut ahead, probe) = self.probe(ahead, request.probes).await?;
+        let Some(reference) = ahead.pop() else {
+            return Err(WorkflowError::PhotoCount { found: 0, max: 1 });
+        };
+        let score = compare(&reference.template, &probe.template)?;
+        Ok(VerifyOutcome {
+            decision: if score >= threshold.score { Decision::Match } else { Decision::NoMatch },
+            score,
+            fmr: curve.fmr(score),
+            fmr_requested,
+            threshold,
+            recipe: self.recipe().to_string(),
+            reference: reference.report,
+            probes: probe.frames,
+        })
     }
 }

@@ -1,2 +1,285 @@
 //! Every reason a caller can be given: a stable code, and what to do next in
-//! Vietnamese and English.
+//! Vietnamese and English. One table; codes never change their meaning.
+
+use super::WorkflowError;
+use crate::face::FaceError;
+use crate::gallery::GalleryError;
+use crate::imaging::ImageError;
+use crate::matching::CalibrationError;
+use crate::search::SearchError;
+
+/// Whose move it is, in the classes gRPC knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The request is wrong, whatever the state of the service.
+    InvalidArgument,
+    /// The request does not fit the state of the service.
+    FailedPrecondition,
+    /// What it names is not there.
+    NotFound,
+    /// What it would make is there.
+    AlreadyExists,
+    /// A bound is reached.
+    ResourceExhausted,
+    /// The service cannot at present; try again.
+    Unavailable,
+    /// The service is at fault.
+    Internal,
+    /// Stored data is damaged.
+    DataLoss,
+    /// The caller went away.
+    Cancelled,
+    /// The caller's deadline passed.
+    DeadlineExceeded,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident, $code:literal, $class:ident, $en:literal, $vi:literal;)*) => {
+        /// Why a request was not answered.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The stable code callers may act on.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code),* }
+            }
+
+            /// Whose move it is.
+            pub fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class),* }
+            }
+
+            /// What happened and what to do, in English.
+            pub fn en(self) -> &'static str {
+                match self { $(Self::$variant => $en),* }
+            }
+
+            /// What happened and what to do, in Vietnamese.
+            pub fn vi(self) -> &'static str {
+                match self { $(Self::$variant => $vi),* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// No bytes came.
+    ImageEmpty, "IMAGE_EMPTY", InvalidArgument,
+        "The photo is empty. Take it again.",
+        "Ảnh trống. Hãy chụp lại.";
+    /// Too many bytes, pixels, or too much memory to decode.
+    ImageTooLarge, "IMAGE_TOO_LARGE", InvalidArgument,
+        "The photo is too large. Send a smaller one.",
+        "Ảnh quá lớn. Hãy gửi ảnh nhỏ hơn.";
+    /// Not a format read here, or a rare kind of one.
+    ImageFormat, "IMAGE_FORMAT", InvalidArgument,
+        "This file is not a photo the system can read. Send JPEG, PNG, WebP or JPEG 2000.",
+        "Tệp này không phải ảnh mà hệ thống đọc được. Hãy gửi ảnh JPEG, PNG, WebP hoặc JPEG 2000.";
+    /// More than one frame.
+    ImageAnimated, "IMAGE_ANIMATED", InvalidArgument,
+        "The picture moves. Send a single still photo.",
+        "Ảnh động. Hãy gửi một ảnh tĩnh.";
+    /// Cut short or broken.
+    ImageDamaged, "IMAGE_DAMAGED", InvalidArgument,
+        "The photo is damaged or incomplete. Send it again.",
+        "Ảnh bị hỏng hoặc thiếu dữ liệu. Hãy gửi lại.";
+    /// Nothing was detected.
+    NoFace, "NO_FACE", InvalidArgument,
+        "No face was found. Take the photo again, from the front and in even light.",
+        "Không tìm thấy khuôn mặt. Hãy chụp lại từ chính diện, ánh sáng đều.";
+    /// Eyes, nose or mouth are outside the picture.
+    FaceCut, "FACE_CUT", InvalidArgument,
+        "The face is cut off at the edge. Take the photo again with the whole face inside.",
+        "Khuôn mặt bị cắt ở mép ảnh. Hãy chụp lại sao cho thấy trọn khuôn mặt.";
+    /// Too few pixels between the eyes.
+    FaceTooSmall, "FACE_TOO_SMALL", InvalidArgument,
+        "The face is too small. Move closer to the camera.",
+        "Khuôn mặt quá nhỏ. Hãy lại gần máy ảnh hơn.";
+    /// Frames of one probe are of different people.
+    ProbesDisagree, "PROBES_DISAGREE", InvalidArgument,
+        "The captures do not show one and the same person. Take them again with only that person in view.",
+        "Các ảnh chụp không phải của cùng một người. Hãy chụp lại, chỉ để một người trong khung hình.";
+    /// None, or more than five.
+    PhotoCount, "PHOTO_COUNT", InvalidArgument,
+        "Wrong number of photos. Send 1 to 5.",
+        "Số lượng ảnh không đúng. Hãy gửi từ 1 đến 5 ảnh.";
+    /// A number in the request makes no sense.
+    OutOfRange, "OUT_OF_RANGE", InvalidArgument,
+        "A value in the request is out of range. Correct it and send again.",
+        "Một giá trị trong yêu cầu nằm ngoài phạm vi cho phép. Hãy sửa và gửi lại.";
+    /// Empty, too long, or with control characters.
+    BadSubjectId, "BAD_SUBJECT_ID", InvalidArgument,
+        "The subject id is not valid. Use 1 to 128 bytes of text.",
+        "Mã đối tượng không hợp lệ. Hãy dùng chuỗi từ 1 đến 128 byte.";
+    /// Empty, too long, or not ASCII.
+    BadRequestId, "BAD_REQUEST_ID", InvalidArgument,
+        "The request id is not valid. Use 1 to 128 printable ASCII characters.",
+        "Mã yêu cầu không hợp lệ. Hãy dùng từ 1 đến 128 ký tự ASCII in được.";
+    /// Too many templates for one subject.
+    TemplateCount, "TEMPLATE_COUNT", FailedPrecondition,
+        "This would leave the record with too many photos. Replace the record instead.",
+        "Hồ sơ sẽ có quá nhiều ảnh. Hãy thay thế hồ sơ.";
+    /// The id is taken.
+    SubjectExists, "SUBJECT_EXISTS", AlreadyExists,
+        "This record is already enrolled. Replace it or add to it.",
+        "Hồ sơ này đã được đăng ký. Hãy thay thế hoặc bổ sung.";
+    /// The id is not enrolled.
+    SubjectUnknown, "SUBJECT_UNKNOWN", NotFound,
+        "There is no such record. Check the id.",
+        "Không có hồ sơ này. Hãy kiểm tra lại mã.";
+    /// Same request id, other content.
+    RequestIdReused, "REQUEST_ID_REUSED", FailedPrecondition,
+        "This request id was used for something else. Use a new one.",
+        "Mã yêu cầu này đã được dùng cho việc khác. Hãy dùng mã mới.";
+    /// Templates of two recipes.
+    RecipeMismatch, "RECIPE_MISMATCH", FailedPrecondition,
+        "The templates come from different model packs and cannot be compared. Tell the operator.",
+        "Các mẫu khuôn mặt thuộc các bộ mô hình khác nhau nên không thể so sánh. Hãy báo người vận hành.";
+    /// No usable calibration.
+    Calibration, "CALIBRATION", FailedPrecondition,
+        "The engine has no error rates for this kind of comparison. Tell the operator.",
+        "Hệ thống chưa có số liệu sai số cho kiểu so sánh này. Hãy báo người vận hành.";
+    /// Started without --data.
+    NoGallery, "NO_GALLERY", FailedPrecondition,
+        "The engine runs without a gallery. Tell the operator.",
+        "Hệ thống đang chạy không có kho dữ liệu. Hãy báo người vận hành.";
+    /// The configured number of templates is reached.
+    GalleryFull, "GALLERY_FULL", ResourceExhausted,
+        "The gallery is full. Tell the operator.",
+        "Kho dữ liệu đã đầy. Hãy báo người vận hành.";
+    /// Every place is taken.
+    Busy, "BUSY", ResourceExhausted,
+        "The system is busy. Try again in a moment.",
+        "Hệ thống đang bận. Hãy thử lại sau giây lát.";
+    /// Nothing of this write was kept.
+    DiskFull, "DISK_FULL", ResourceExhausted,
+        "The disk is full; nothing was saved. Tell the operator.",
+        "Ổ đĩa đã đầy, chưa lưu được gì. Hãy báo người vận hành.";
+    /// Beyond the message limit.
+    MessageTooLarge, "MESSAGE_TOO_LARGE", ResourceExhausted,
+        "The request is too large. Send smaller or fewer photos.",
+        "Yêu cầu quá lớn. Hãy gửi ảnh nhỏ hơn hoặc ít ảnh hơn.";
+    /// Bytes that are no message of the wire contract.
+    BadMessage, "BAD_MESSAGE", InvalidArgument,
+        "The program sent a request the system does not understand. Tell the operator.",
+        "Phần mềm gửi yêu cầu mà hệ thống không hiểu. Hãy báo người vận hành.";
+    /// The server drains.
+    ShuttingDown, "SHUTTING_DOWN", Unavailable,
+        "The system is restarting. Try again in a moment.",
+        "Hệ thống đang khởi động lại. Hãy thử lại sau giây lát.";
+    /// The caller went away.
+    Cancelled, "CANCELLED", Cancelled,
+        "The request was cancelled.",
+        "Yêu cầu đã bị huỷ.";
+    /// The caller's deadline passed.
+    DeadlineExceeded, "DEADLINE_EXCEEDED", DeadlineExceeded,
+        "The answer took too long. Try again.",
+        "Quá thời gian chờ. Hãy thử lại.";
+    /// A network failed.
+    Inference, "INFERENCE", Internal,
+        "The system failed on this photo. Take another; if it happens again, tell the operator.",
+        "Hệ thống gặp lỗi với ảnh này. Hãy chụp ảnh khác; nếu vẫn lỗi, hãy báo người vận hành.";
+    /// Missing, altered or unsuitable files.
+    ModelPack, "MODEL_PACK", Internal,
+        "The model pack cannot be used. Tell the operator.",
+        "Không dùng được bộ mô hình. Hãy báo người vận hành.";
+    /// The store failed.
+    Storage, "STORAGE", Unavailable,
+        "The storage failed; nothing was saved. Try again, then tell the operator.",
+        "Lỗi lưu trữ, chưa lưu được gì. Hãy thử lại, sau đó báo người vận hành.";
+    /// A person must act.
+    DataDamaged, "DATA_DAMAGED", DataLoss,
+        "Stored data is damaged. Tell the operator.",
+        "Dữ liệu lưu trữ bị hỏng. Hãy báo người vận hành.";
+    /// Anything else.
+    Internal, "INTERNAL", Internal,
+        "The system failed. Try again, then tell the operator.",
+        "Hệ thống gặp lỗi. Hãy thử lại, sau đó báo người vận hành.";
+}
+
+impl Reason {
+    /// The reason behind an error.
+    pub fn of(error: &WorkflowError) -> Self {
+        match error {
+            WorkflowError::Face { source, .. } => Self::of_face(source),
+            WorkflowError::PhotoCount { .. } => Self::PhotoCount,
+            WorkflowError::ProbesDisagree => Self::ProbesDisagree,
+            WorkflowError::OutOfRange { .. } => Self::OutOfRange,
+            WorkflowError::Busy { .. } => Self::Busy,
+            WorkflowError::Calibration(CalibrationError::BadRate(_)) => Self::OutOfRange,
+            WorkflowError::Calibration(_) => Self::Calibration,
+            WorkflowError::Recipe(_) => Self::RecipeMismatch,
+            WorkflowError::Gallery(error) => Self::of_gallery(error),
+            WorkflowError::Pack(_) => Self::ModelPack,
+            WorkflowError::NoGallery => Self::NoGallery,
+        }
+    }
+
+    /// The reason a photo gave no template.
+    pub fn of_face(error: &FaceError) -> Self {
+        match error {
+            FaceError::Image(error) => match error {
+                ImageError::Empty => Self::ImageEmpty,
+                ImageError::TooManyBytes { .. }
+                | ImageError::TooManyPixels { .. }
+                | ImageError::TooMuchMemory { .. } => Self::ImageTooLarge,
+                ImageError::UnknownFormat | ImageError::Unsupported { .. } => Self::ImageFormat,
+                ImageError::Animated => Self::ImageAnimated,
+                ImageError::Truncated(_) | ImageError::Malformed { .. } => Self::ImageDamaged,
+            },
+            FaceError::NoFace => Self::NoFace,
+            FaceError::FaceCut => Self::FaceCut,
+            FaceError::FaceTooSmall { .. } => Self::FaceTooSmall,
+            FaceError::Inference(_) => Self::Inference,
+            FaceError::Cancelled => Self::Cancelled,
+        }
+    }
+
+    /// The reason the gallery refused or failed.
+    pub fn of_gallery(error: &GalleryError) -> Self {
+        match error {
+            GalleryError::BadSubjectId => Self::BadSubjectId,
+            GalleryError::BadRequestId => Self::BadRequestId,
+            GalleryError::TemplateCount { .. } => Self::TemplateCount,
+            GalleryError::SubjectExists => Self::SubjectExists,
+            GalleryError::UnknownSubject => Self::SubjectUnknown,
+            GalleryError::RequestIdReused => Self::RequestIdReused,
+            GalleryError::OtherRecipe { .. } => Self::RecipeMismatch,
+            GalleryError::Search(SearchError::Full { .. }) => Self::GalleryFull,
+            GalleryError::Search(_) => Self::OutOfRange,
+            GalleryError::DiskFull => Self::DiskFull,
+            GalleryError::Closing => Self::ShuttingDown,
+            GalleryError::Storage(_) | GalleryError::InUse(_) => Self::Storage,
+            GalleryError::NewerVersion { .. } | GalleryError::Damaged { .. } => Self::DataDamaged,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_code_and_a_sentence_in_both_languages() {
+        let mut codes = HashSet::new();
+        for &reason in Reason::ALL {
+            let code = reason.code();
+            assert!(codes.insert(code), "{code} twice");
+            assert!(code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{code}");
+            for sentence in [reason.en(), reason.vi()] {
+                assert!(sentence.ends_with('.') && sentence.len() > 15, "{code}: {sentence}");
+            }
+            assert!(reason.en().is_ascii(), "{code} is not English");
+            assert!(!reason.vi().is_ascii(), "{code} is not Vietnamese");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The probe: one to five captures of the person present, as one template.
+
+use super::engine::check_count;
+use super::{Engine, Field, WorkflowError};
+use crate::face::{Analysis, FaceReport, Template, Wants};
+use crate::matching::{Curve, compare, fuse};
+
+/// Captures of one person whose templates score below the threshold of this false
+/// match rate are taken for different people. Lenient: the frames of one sitting
+/// score far above it, and a retake costs seconds.
+const FRAMES_AGREE_FMR: f64 = 1e-2;
+
+/// The fused template of a probe and what was seen in each frame.
+pub(super) struct Probe {
+    pub(super) template: Template,
+    pub(super) frames: Vec<FaceReport>,
+}
+
+impl Engine {
+    /// Queues the frames behind whatever else `ahead` names, fuses them, and hands
+    /// back the analyses of `ahead` in order.
+    pub(super) async fn probe(
+        &self,
+        ahead: Vec<(Field, Vec<u8>)>,
+        frames: Vec<Vec<u8>>,
+    ) -> Result<(Vec<Analysis>, Probe), WorkflowError> {
+        check_count(frames.len())?;
+        let mut photos = ahead;
+        let others = photos.len();
+        photos.extend(frames.into_iter().enumerate().map(|(i, bytes)| (Field::Probe(i), bytes)));
+        let mut ahead = self.analyze_all(photos, Wants::default()).await?;
+        let (templates, frames): (Vec<_>, Vec<_>) =
+            ahead.drain(others..).map(|analysis| (analysis.template, analysis.report)).unzip();
+        self.check_agreement(&templates)?;
+        // Frames that agree cannot cancel out; were they to, they would not be one person.
+        let template = fuse(&templates).ok_or(WorkflowError::ProbesDisagree)?;
+        Ok((ahead, Probe { template, frames }))
+    }
+
+    /// One person's frames, not a mixture that would match two people half-way.
+    fn check_agreement(&self, templates: &[Template]) -> Result<(), WorkflowError> {
+        if templates.len() < 2 {
+            return Ok(());
+        }
+        let threshold = self.calibration().curve(1)?.threshold(FRAMES_AGREE_FMR)?.score;
+        for (i, left) in templates.iter().enumerate() {
+            for right in &templates[i + 1..] {
+                if compare(left, right)? < threshold {
+                    return Err(WorkflowError::ProbesDisagree);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The calibration of a probe with so many frames.
+    pub(super) fn curve(&self, frames: usize) -> Result<&Curve, WorkflowError> {
+        Ok(self.calibration().curve(u32::try_from(frames).unwrap_or(u32::MAX))?)
+    }
+}

@@ -89,7 +89,7 @@ pub struct GlobalArgs {
     )]
     pub config: Option<PathBuf>,
     /// What to log to standard error: off, error, warn, info, debug, or a filter such as
-    /// chinhchu=debug [default: info for serve, otherwise warn]
+    /// chinhchu=debug [default: info for serve, otherwise off]
     #[arg(
         long,
         global = true,

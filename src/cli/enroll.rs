@@ -106,7 +106,7 @@ struct Answer<'a> {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
-    runtime::start_log(global, "warn")?;
+    runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     let place = args.gallery.place(&settings)?;
     let mode = match (args.add, args.replace) {

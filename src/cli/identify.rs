@@ -84,7 +84,7 @@ struct Candidate<'a> {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
-    runtime::start_log(global, "warn")?;
+    runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     let place = args.gallery.place(&settings)?;
     let roles = Roles::photos(&args.photos)?;

@@ -56,8 +56,9 @@ enum Action {
     #[command(after_help = EXAMPLES)]
     Show {
         /// Folder or name of the pack [default: the one in use]
+        // Its id may not be that of the global --pack.
         #[arg(value_name = "PACK")]
-        pack: Option<PathBuf>,
+        which: Option<PathBuf>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -66,8 +67,9 @@ enum Action {
     #[command(after_help = EXAMPLES)]
     Verify {
         /// Folder or name of the pack [default: the one in use]
+        // Its id may not be that of the global --pack.
         #[arg(value_name = "PACK")]
-        pack: Option<PathBuf>,
+        which: Option<PathBuf>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -76,12 +78,12 @@ enum Action {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: ModelsArgs) -> Outcome {
-    runtime::start_log(global, "warn")?;
+    runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     match args.action {
         Action::List { json } => list(json),
-        Action::Show { pack, json } => show(&find(&settings, pack)?, json),
-        Action::Verify { pack, json } => verify(&find(&settings, pack)?, json),
+        Action::Show { which, json } => show(&find(&settings, which)?, json),
+        Action::Verify { which, json } => verify(&find(&settings, which)?, json),
     }
 }
 

@@ -78,7 +78,7 @@ impl Plan {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
-    runtime::start_log(global, "info")?;
+    runtime::start_log(global, runtime::SERVER_LOG)?;
     let settings = Settings::new(global)?;
     let Plan { options, data } = Plan::new(args, &settings)?;
 

@@ -63,7 +63,7 @@ struct Answer<'a> {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
-    runtime::start_log(global, "warn")?;
+    runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     let roles = Roles::verify(&args.reference, &args.probes)?;
     let read = |path: &PathBuf, role: &str| {

@@ -8,7 +8,7 @@
 
 /// Bytes of the window that hold data: a power of two, small enough to stay in
 /// the first-level cache.
-const WINDOW: usize = 8192;
+const WINDOW: usize = 4096;
 
 const TAIL: usize = 8;
 
@@ -95,7 +95,13 @@ impl<'a> Source<'a> {
     /// Whether only bits that were there have been used. Once per MCU.
     #[inline(always)]
     pub(super) fn is_within(&self, bits: &Bits) -> bool {
-        8 * bits.at - bits.count as usize <= 8 * self.end
+        self.left(bits).is_some()
+    }
+
+    /// Bits left in the window; `None` where more were used than there were.
+    #[inline(always)]
+    fn left(&self, bits: &Bits) -> Option<usize> {
+        (8 * self.end + bits.count as usize).checked_sub(8 * bits.at)
     }
 
     #[cold]
@@ -156,8 +162,7 @@ impl<'a> Source<'a> {
             // Data may end exactly where the window does.
             self.fill(bits)?;
         }
-        let used = 8 * bits.at - bits.count as usize;
-        if !self.is_last || used > 8 * self.end || 8 * self.end - used >= 8 {
+        if !self.is_last || self.left(bits)? >= 8 {
             return None;
         }
         if self.bytes.get(self.at..self.at + 2)? != [0xFF, marker] {

@@ -7,8 +7,8 @@
 
 use super::markers::TableSpec;
 
-/// Bits that index the tables of AC symbols. 10 measured best: larger tables
-/// push coefficients out of a 32 KiB first-level cache.
+/// Bits that index the tables of AC symbols. 11 measured best of 10
+/// to 12: larger tables push coefficients out of a 32 KiB first-level cache.
 pub(super) const LOOK_BITS: u32 = 11;
 const LOOK_SIZE: usize = 1 << LOOK_BITS;
 
@@ -123,61 +123,59 @@ impl DcTable {
     }
 }
 
-/// One or two AC symbols found by one look-up.
+/// One or two AC symbols found by one look-up, in a word that keeps the table
+/// within a first-level cache.
 ///
-/// From the low end: bits to drop (6 bits; 0 where the look-up found nothing),
-/// 2 unused, advance of the first symbol (8), advance of both (8), 8 unused,
-/// first value (16, signed), last value (16, signed). With one symbol the
-/// second is a repetition: same place, same value. An advance is the run plus
-/// one, or [`EOB_ADVANCE`].
+/// From the low end: bits to drop (6 bits, the width of a shift; 0 where the
+/// look-up found nothing), advance of the first symbol (5), advance of both (8),
+/// last value (6, signed), first value (7, signed). With one symbol the second is
+/// a repetition: same place, same value. An advance is the run plus one, or
+/// [`EOB_ADVANCE`]; that of a first symbol which ends the block is cut to five
+/// bits, for the zero then lands where nothing follows.
 #[derive(Clone, Copy)]
-pub(super) struct Pair(u64);
+pub(super) struct Pair(u32);
 
 impl Pair {
     const NOTHING: Self = Self(0);
 
-    fn one(length: u32, advance: u32, value: i16) -> Self {
-        Self::two(length, advance, value, 0, value)
+    fn new(length: u32, advances: [u32; 2], values: [i32; 2]) -> Self {
+        let [first, last] = values.map(|value| value as u32);
+        Self(length | advances[0].min(31) << 6 | advances[1] << 11 | (last & 0x3F) << 19 | first << 25)
     }
 
-    fn two(length: u32, advance_1: u32, value_1: i16, advance_2: u32, value_2: i16) -> Self {
-        Self(
-            u64::from(length)
-                | u64::from(advance_1) << 8
-                | u64::from(advance_1 + advance_2) << 16
-                | u64::from(value_1 as u16) << 32
-                | u64::from(value_2 as u16) << 48,
-        )
+    /// Whether a value fits.
+    fn holds(value: i32) -> bool {
+        (-32..32).contains(&value)
     }
 
     /// Bits both symbols take; 0: use [`Codes`].
     #[inline(always)]
     pub(super) fn length(self) -> u32 {
-        (self.0 & 63) as u32
+        self.0 & 63
     }
 
     /// How far the first symbol moves the coefficient index.
     #[inline(always)]
     pub(super) fn advance_1(self) -> u32 {
-        (self.0 >> 8 & 0xFF) as u32
+        self.0 >> 6 & 31
     }
 
     /// How far both symbols move it.
     #[inline(always)]
     pub(super) fn advance(self) -> u32 {
-        (self.0 >> 16 & 0xFF) as u32
+        self.0 >> 11 & 0xFF
     }
 
     /// Value of the first symbol.
     #[inline(always)]
     pub(super) fn value_1(self) -> i16 {
-        (self.0 >> 32) as i16
+        (self.0 as i32 >> 25) as i16
     }
 
     /// Value of the last symbol.
     #[inline(always)]
     pub(super) fn value(self) -> i16 {
-        (self.0 >> 48) as i16
+        ((self.0 << 7) as i32 >> 26) as i16
     }
 }
 
@@ -225,7 +223,9 @@ impl AcTable {
                 for (bits, entries) in single[from..from + (1 << free)].chunks_exact_mut(1 << (free - size)).enumerate()
                 {
                     let value = extend(((bits as u64) << 1) << (63 - size), size);
-                    entries.fill(Pair::one(length + size, advance, value as i16));
+                    if Pair::holds(value) {
+                        entries.fill(Pair::new(length + size, [advance; 2], [value; 2]));
+                    }
                 }
             }
         })?;
@@ -236,8 +236,9 @@ impl AcTable {
                 let second = single[(index << first.length()) & (LOOK_SIZE - 1)];
                 let length = first.length() + second.length();
                 if second.length() != 0 && length <= LOOK_BITS {
-                    table.pairs[index] =
-                        Pair::two(length, first.advance(), first.value(), second.advance(), second.value());
+                    let advances = [first.advance(), first.advance() + second.advance()];
+                    let values = [i32::from(first.value()), i32::from(second.value())];
+                    table.pairs[index] = Pair::new(length, advances, values);
                 }
             }
             let mut all = skip_one[index];

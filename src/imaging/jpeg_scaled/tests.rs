@@ -133,6 +133,20 @@ fn every_small_size_and_quality_is_read_and_right() {
 }
 
 #[test]
+fn a_picture_of_few_bits_is_read() {
+    // Units of less than a byte, over many windows.
+    let picture = image::RgbImage::from_pixel(2000, 700, image::Rgb([90, 120, 60]));
+    let mut jpeg = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90);
+    picture.write_with_encoder(encoder).expect("encodes");
+    assert!(jpeg.len() > 5 * 4096);
+    for d in DENOMINATORS {
+        let ours = try_decode(&jpeg, d).expect("is read");
+        assert!(ours.data().chunks(3).all(|p| p[0].abs_diff(90) <= 2 && p[1].abs_diff(120) <= 2 && p[2].abs_diff(60) <= 2));
+    }
+}
+
+#[test]
 fn other_kinds_are_left_to_the_full_decoder() {
     for bytes in [fixture!("progressive.jpg"), fixture!("cmyk.jpg"), fixture!("ycc411.jpg")] {
         assert!(try_decode(bytes, 2).is_none());

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -62,9 +63,10 @@ pub struct GlobalArgs {
         env = "CHINHCHU_PACK",
         value_name = "DIR",
         help_heading = "Engine",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = path()
     )]
-    pub pack: Option<PathBuf>,
+    pub(super) pack: Option<PathBuf>,
     /// ONNX Runtime library [default: .cache/onnxruntime, here or near the program, then the system's]
     #[arg(
         long,
@@ -72,12 +74,13 @@ pub struct GlobalArgs {
         env = "CHINHCHU_ONNXRUNTIME",
         value_name = "FILE",
         help_heading = "Engine",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = path()
     )]
-    pub onnxruntime: Option<PathBuf>,
+    pub(super) onnxruntime: Option<PathBuf>,
     /// Threads that look at photos [default: one per core, never more than there are photos]
     #[arg(long, global = true, value_name = "N", help_heading = "Engine")]
-    pub workers: Option<usize>,
+    pub(super) workers: Option<usize>,
     /// Configuration file (TOML); `chinhchu help serve` shows one
     #[arg(
         long,
@@ -85,9 +88,10 @@ pub struct GlobalArgs {
         env = "CHINHCHU_CONFIG",
         value_name = "FILE",
         help_heading = "General",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = path()
     )]
-    pub config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// What to log to standard error: off, error, warn, info, debug, or a filter such as
     /// chinhchu=debug [default: info for serve, otherwise off]
     #[arg(
@@ -98,19 +102,18 @@ pub struct GlobalArgs {
         help_heading = "General",
         hide_env_values = true
     )]
-    pub log: Option<String>,
-    /// How log lines look
+    pub(super) log: Option<String>,
+    /// How log lines look: for people, or one JSON object a line
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "General")]
-    pub log_format: LogFormat,
+    pub(super) log_format: LogFormat,
 }
 
 /// How log lines look.
+// The variants have no doc comments: clap would make a paragraph of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people
+pub(super) enum LogFormat {
     #[default]
     Text,
-    /// One JSON object a line, for machines
     Json,
 }
 
@@ -152,6 +155,12 @@ fn usage_line(error: &clap::Error) -> String {
         None => "chinhchu".to_owned(),
     };
     format!("{what}; see `{command} --help`")
+}
+
+/// A path that may be empty: an environment variable set to nothing is as good as
+/// one that is not set.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// A false match rate as typed.

@@ -11,6 +11,10 @@
 //! as unchanged only where its subject is there; otherwise it is done once more
 //! under an id of the next *generation*.
 //!
+//! The gallery remembers request ids for a month (see
+//! [`EmbeddedOptions`](crate::gallery::EmbeddedOptions)); a run begun again later
+//! finds its subjects enrolled and says so.
+//!
 //! `Replace` needs no memory of earlier runs: doing all of it again ends in the
 //! same state.
 //!

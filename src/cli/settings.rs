@@ -52,7 +52,8 @@ pub(super) struct ServerSettings {
 impl Settings {
     /// Merges what was typed with the configuration file, and checks every value.
     pub(super) fn new(global: &GlobalArgs) -> Result<Self, Failure> {
-        let file = match &global.config {
+        let set = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
+        let file = match &set(&global.config) {
             Some(path) => ConfigFile::read(path)?,
             None => ConfigFile::default(),
         };
@@ -60,8 +61,8 @@ impl Settings {
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
-            pack: global.pack.clone().or(engine.pack),
-            onnxruntime: global.onnxruntime.clone().or(engine.onnxruntime),
+            pack: set(&global.pack).or(engine.pack),
+            onnxruntime: set(&global.onnxruntime).or(engine.onnxruntime),
             workers: match global.workers {
                 Some(workers) => Some(within("--workers", workers, 1, 1024)?),
                 None => optional("engine.workers", engine.workers, 1, 1024)?,

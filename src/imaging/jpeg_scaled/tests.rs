@@ -64,7 +64,8 @@ fn difference(a: &[u8], b: &[f64]) -> f64 {
 fn encoded(width: u32, height: u32, quality: u8, grey: bool) -> Vec<u8> {
     let wave = |x: u32, y: u32, phase: f32| {
         let (x, y) = (x as f32, y as f32);
-        (128.0 + 60.0 * (x / 9.0 + phase).sin() + 40.0 * (y / 7.0 - phase).cos() + 6.0 * (x * 1.9 + y * 2.3).sin()) as u8
+        (128.0 + 60.0 * (x / 9.0 + phase).sin() + 40.0 * (y / 7.0 - phase).cos() + 6.0 * (x * 1.9 + y * 2.3).sin())
+            as u8
     };
     let mut jpeg = Vec::new();
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, quality);
@@ -115,8 +116,7 @@ fn reduced_sizes_are_near_the_average_of_the_full_one() {
 
 #[test]
 fn every_small_size_and_quality_is_read_and_right() {
-    for (index, (width, height)) in
-        (1..=40).flat_map(|w| [1, 7, 8, 9, 15, 16, 17, 31, 40].map(|h| (w, h))).enumerate()
+    for (index, (width, height)) in (1..=40).flat_map(|w| [1, 7, 8, 9, 15, 16, 17, 31, 40].map(|h| (w, h))).enumerate()
     {
         let quality = [30, 60, 90, 100][index % 4];
         let jpeg = encoded(width, height, quality, index % 5 == 0);

@@ -174,16 +174,7 @@ fn points<const S: usize, const IN: usize>(x: &mut [f32; S]) {
             let (odd_0, odd_1) = (A * *x1 + B * *x3, B * *x1 - A * *x3);
             (*x0, *x1, *x2, *x3) = (even_0 + odd_0, even_1 + odd_1, even_1 - odd_1, even_0 - odd_0);
         }
-        [
-            ref mut x0,
-            ref mut x1,
-            ref mut x2,
-            ref mut x3,
-            ref mut x4,
-            ref mut x5,
-            ref mut x6,
-            ref mut x7,
-        ] => {
+        [ref mut x0, ref mut x1, ref mut x2, ref mut x3, ref mut x4, ref mut x5, ref mut x6, ref mut x7] => {
             const C: f32 = std::f32::consts::SQRT_2;
             const D: f32 = 1.847_759_1; // 2·cos(π/8)
             const E: f32 = 1.082_392_2; // 2·(cos(π/8) − cos(3π/8))

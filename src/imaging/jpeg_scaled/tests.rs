@@ -142,7 +142,9 @@ fn a_picture_of_few_bits_is_read() {
     assert!(jpeg.len() > 5 * 4096);
     for d in DENOMINATORS {
         let ours = try_decode(&jpeg, d).expect("is read");
-        assert!(ours.data().chunks(3).all(|p| p[0].abs_diff(90) <= 2 && p[1].abs_diff(120) <= 2 && p[2].abs_diff(60) <= 2));
+        assert!(
+            ours.data().chunks(3).all(|p| p[0].abs_diff(90) <= 2 && p[1].abs_diff(120) <= 2 && p[2].abs_diff(60) <= 2)
+        );
     }
 }
 

@@ -35,6 +35,8 @@ struct Plane<'a> {
     rows: Vec<u8>,
     stride: usize,
     last_dc: i32,
+    /// Highest coefficient index in the group of blocks being decoded.
+    index_max: u32,
 }
 
 impl Plane<'_> {
@@ -95,6 +97,7 @@ impl<'a> Scan<'a> {
                 rows: vec![0; stride * (1 + c.v * block_height)],
                 stride,
                 last_dc: 0,
+                index_max: 0,
             });
         }
         let out = vec![0; width.checked_mul(height)?.checked_mul(3)?];
@@ -138,6 +141,7 @@ impl<'a> Scan<'a> {
             while column < self.mcus_across {
                 let count = self.mcus_per_group.min(self.mcus_across - column);
                 for plane in &mut self.planes {
+                    plane.index_max = 0;
                     for coefficients in &mut plane.coefficients {
                         coefficients.clear(plane.block_width * plane.block_height);
                     }
@@ -180,7 +184,7 @@ impl<'a> Scan<'a> {
                     };
                     block.dc(plane.dc, &mut plane.last_dc)?;
                     if plane.places_end > FEW_PLACES {
-                        block.ac(plane.ac)?;
+                        plane.index_max = plane.index_max.max(block.ac(plane.ac)?);
                     } else {
                         block.ac_few(plane.ac, plane.places_end)?;
                     }
@@ -231,9 +235,9 @@ impl Block<'_> {
         Some(())
     }
 
-    /// All AC coefficients, up to two at a look-up.
+    /// All AC coefficients, up to two at a look-up. Returns the last index.
     #[inline(always)]
-    fn ac(&mut self, table: &AcTable) -> Option<()> {
+    fn ac(&mut self, table: &AcTable) -> Option<u32> {
         let start = self.bits;
         let mut k = 0;
         while k < 63 {
@@ -245,9 +249,10 @@ impl Block<'_> {
             }
         }
         if is_complete(k) {
-            return Some(());
+            return Some(k % EOB_ADVANCE);
         }
-        self.ac_again(table, start)
+        self.ac_again(table, start)?;
+        Some(63)
     }
 
     /// One look-up's worth of coefficients after index `k`.
@@ -348,17 +353,19 @@ impl Plane<'_> {
                 let row = 1 + block_row * self.block_height;
                 let from = row * self.stride + (column * self.h + lane) * self.block_width;
                 let (out, stride, factors) = (&mut self.rows[from..], self.stride, &self.factors);
+                let is_low = self.index_max <= transform::LOW_INDEX_MAX;
                 match (self.block_width, self.block_height) {
-                    (8, 8) => transform::inverse::<8, 8>(coefficients, lane, factors, out, stride),
-                    (8, 4) => transform::inverse::<8, 4>(coefficients, lane, factors, out, stride),
-                    (4, 8) => transform::inverse::<4, 8>(coefficients, lane, factors, out, stride),
-                    (4, 4) => transform::inverse::<4, 4>(coefficients, lane, factors, out, stride),
-                    (4, 2) => transform::inverse::<4, 2>(coefficients, lane, factors, out, stride),
-                    (2, 4) => transform::inverse::<2, 4>(coefficients, lane, factors, out, stride),
-                    (2, 2) => transform::inverse::<2, 2>(coefficients, lane, factors, out, stride),
-                    (2, 1) => transform::inverse::<2, 1>(coefficients, lane, factors, out, stride),
-                    (1, 2) => transform::inverse::<1, 2>(coefficients, lane, factors, out, stride),
-                    _ => transform::inverse::<1, 1>(coefficients, lane, factors, out, stride),
+                    (8, 8) if is_low => transform::inverse::<8, 8, 4>(coefficients, lane, factors, out, stride),
+                    (8, 8) => transform::inverse::<8, 8, 8>(coefficients, lane, factors, out, stride),
+                    (8, 4) => transform::inverse::<8, 4, 8>(coefficients, lane, factors, out, stride),
+                    (4, 8) => transform::inverse::<4, 8, 8>(coefficients, lane, factors, out, stride),
+                    (4, 4) => transform::inverse::<4, 4, 8>(coefficients, lane, factors, out, stride),
+                    (4, 2) => transform::inverse::<4, 2, 8>(coefficients, lane, factors, out, stride),
+                    (2, 4) => transform::inverse::<2, 4, 8>(coefficients, lane, factors, out, stride),
+                    (2, 2) => transform::inverse::<2, 2, 8>(coefficients, lane, factors, out, stride),
+                    (2, 1) => transform::inverse::<2, 1, 8>(coefficients, lane, factors, out, stride),
+                    (1, 2) => transform::inverse::<1, 2, 8>(coefficients, lane, factors, out, stride),
+                    _ => transform::inverse::<1, 1, 8>(coefficients, lane, factors, out, stride),
                 }
             }
         }

@@ -106,10 +106,16 @@ fn axis_factor(size: usize, k: usize) -> f64 {
     }
 }
 
+/// Where all coefficients of some blocks come no later than this index, those
+/// beyond the fourth of either direction are zero, and [`inverse`] need not look
+/// at them: most chroma is so.
+pub(super) const LOW_INDEX_MAX: u32 = 9;
+
 /// Transforms blocks `lane..lane + LANES_AT_ONCE` to `H` by `V` pixels each.
-/// Row `r` of all blocks is written from `out[r * stride]` on.
+/// Row `r` of all blocks is written from `out[r * stride]` on. `IN` is 4 where
+/// no index is above [`LOW_INDEX_MAX`], else 8; the result is the same.
 #[inline(always)]
-pub(super) fn inverse<const H: usize, const V: usize>(
+pub(super) fn inverse<const H: usize, const V: usize, const IN: usize>(
     coefficients: &Coefficients,
     lane: usize,
     factors: &[f32; 64],
@@ -118,10 +124,10 @@ pub(super) fn inverse<const H: usize, const V: usize>(
 ) {
     const N: usize = LANES_AT_ONCE;
     let mut columns = [[[0_f32; N]; H]; V];
-    for u in 0..H {
+    for u in 0..H.min(IN) {
         let mut input = [&[0_i16; N]; V];
         let mut factor = [0_f32; V];
-        for v in 0..V {
+        for v in 0..V.min(IN) {
             let place = v * H + u;
             if let Some(line) = coefficients.0[place * LANES + lane..].first_chunk() {
                 input[v] = line;
@@ -130,10 +136,10 @@ pub(super) fn inverse<const H: usize, const V: usize>(
         }
         for l in 0..N {
             let mut x = [0.0; V];
-            for v in 0..V {
+            for v in 0..V.min(IN) {
                 x[v] = f32::from(input[v][l]) * factor[v];
             }
-            points(&mut x);
+            points::<V, IN>(&mut x);
             for v in 0..V {
                 columns[v][u][l] = x[v];
             }
@@ -143,10 +149,10 @@ pub(super) fn inverse<const H: usize, const V: usize>(
         let mut pixels = [[0_f32; N]; H];
         for l in 0..N {
             let mut x = [0.0; H];
-            for u in 0..H {
+            for u in 0..H.min(IN) {
                 x[u] = row[u][l];
             }
-            points(&mut x);
+            points::<H, IN>(&mut x);
             for u in 0..H {
                 pixels[u][l] = x[u];
             }
@@ -155,9 +161,10 @@ pub(super) fn inverse<const H: usize, const V: usize>(
     }
 }
 
-/// The transform itself, in place.
+/// The transform itself, in place. With `IN` of 4, the coefficients from the
+/// fifth on are zero.
 #[inline(always)]
-fn points<const S: usize>(x: &mut [f32; S]) {
+fn points<const S: usize, const IN: usize>(x: &mut [f32; S]) {
     match *x.as_mut_slice() {
         [ref mut x0, ref mut x1] => (*x0, *x1) = (*x0 + *x1, *x0 - *x1),
         [ref mut x0, ref mut x1, ref mut x2, ref mut x3] => {
@@ -172,13 +179,14 @@ fn points<const S: usize>(x: &mut [f32; S]) {
             const D: f32 = 1.847_759_1; // 2·cos(π/8)
             const E: f32 = 1.082_392_2; // 2·(cos(π/8) − cos(3π/8))
             const F: f32 = 2.613_126; // 2·(cos(π/8) + cos(3π/8))
-            let (sum_04, difference_04) = (*x0 + *x4, *x0 - *x4);
-            let sum_26 = *x2 + *x6;
-            let difference_26 = (*x2 - *x6) * C - sum_26;
+            // Adding a zero is not nothing to a compiler: it would turn -0 into 0.
+            let (sum_04, difference_04) = if IN > 4 { (*x0 + *x4, *x0 - *x4) } else { (*x0, *x0) };
+            let (sum_26, minus_26) = if IN > 4 { (*x2 + *x6, *x2 - *x6) } else { (*x2, *x2) };
+            let (sum_53, difference_53) = if IN > 4 { (*x5 + *x3, *x5 - *x3) } else { (*x3, -*x3) };
+            let (sum_17, difference_17) = if IN > 4 { (*x1 + *x7, *x1 - *x7) } else { (*x1, *x1) };
+            let difference_26 = minus_26 * C - sum_26;
             let (e0, e3) = (sum_04 + sum_26, sum_04 - sum_26);
             let (e1, e2) = (difference_04 + difference_26, difference_04 - difference_26);
-            let (sum_53, difference_53) = (*x5 + *x3, *x5 - *x3);
-            let (sum_17, difference_17) = (*x1 + *x7, *x1 - *x7);
             let o7 = sum_17 + sum_53;
             let middle = (sum_17 - sum_53) * C;
             let turn = (difference_53 + difference_17) * D;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -56,33 +57,63 @@ pub enum Command {
 #[derive(Debug, Clone, Default, Args)]
 pub struct GlobalArgs {
     /// Folder of the model pack [default: models/default, here or near the program]
-    #[arg(long, global = true, env = "CHINHCHU_PACK", value_name = "DIR", help_heading = "Engine", hide_env_values = true)]
-    pub pack: Option<PathBuf>,
+    #[arg(
+        long,
+        global = true,
+        env = "CHINHCHU_PACK",
+        value_name = "DIR",
+        help_heading = "Engine",
+        hide_env_values = true,
+        value_parser = path()
+    )]
+    pub(super) pack: Option<PathBuf>,
     /// ONNX Runtime library [default: .cache/onnxruntime, here or near the program, then the system's]
-    #[arg(long, global = true, env = "CHINHCHU_ONNXRUNTIME", value_name = "FILE", help_heading = "Engine", hide_env_values = true)]
-    pub onnxruntime: Option<PathBuf>,
+    #[arg(
+        long,
+        global = true,
+        env = "CHINHCHU_ONNXRUNTIME",
+        value_name = "FILE",
+        help_heading = "Engine",
+        hide_env_values = true,
+        value_parser = path()
+    )]
+    pub(super) onnxruntime: Option<PathBuf>,
     /// Threads that look at photos [default: one per core, never more than there are photos]
     #[arg(long, global = true, value_name = "N", help_heading = "Engine")]
-    pub workers: Option<usize>,
+    pub(super) workers: Option<usize>,
     /// Configuration file (TOML); `chinhchu help serve` shows one
-    #[arg(long, global = true, env = "CHINHCHU_CONFIG", value_name = "FILE", help_heading = "General", hide_env_values = true)]
-    pub config: Option<PathBuf>,
+    #[arg(
+        long,
+        global = true,
+        env = "CHINHCHU_CONFIG",
+        value_name = "FILE",
+        help_heading = "General",
+        hide_env_values = true,
+        value_parser = path()
+    )]
+    pub(super) config: Option<PathBuf>,
     /// What to log to standard error: off, error, warn, info, debug, or a filter such as
-    /// chinhchu=debug [default: info for serve, otherwise warn]
-    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER", help_heading = "General", hide_env_values = true)]
-    pub log: Option<String>,
-    /// How log lines look
+    /// chinhchu=debug [default: info for serve, otherwise off]
+    #[arg(
+        long,
+        global = true,
+        env = "RUST_LOG",
+        value_name = "FILTER",
+        help_heading = "General",
+        hide_env_values = true
+    )]
+    pub(super) log: Option<String>,
+    /// How log lines look: for people, or one JSON object a line
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "General")]
-    pub log_format: LogFormat,
+    pub(super) log_format: LogFormat,
 }
 
 /// How log lines look.
+// The variants have no doc comments: clap would make a paragraph of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people
+pub(super) enum LogFormat {
     #[default]
     Text,
-    /// One JSON object a line, for machines
     Json,
 }
 
@@ -105,10 +136,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(GlobalArgs, Co
 
 /// clap's several lines (what, tips, usage) as one: what, then where to read on.
 fn usage_line(error: &clap::Error) -> String {
-    if matches!(
-        error.kind(),
-        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    ) {
+    if matches!(error.kind(), ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
         return "no command given; `chinhchu --help` lists them".to_owned();
     }
     let text = error.render().to_string();
@@ -127,6 +155,12 @@ fn usage_line(error: &clap::Error) -> String {
         None => "chinhchu".to_owned(),
     };
     format!("{what}; see `{command} --help`")
+}
+
+/// A path that may be empty: an environment variable set to nothing is as good as
+/// one that is not set.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// A false match rate as typed.
@@ -168,7 +202,10 @@ mod tests {
                 &["chinhchu", "verify", "a.jpg"],
                 "the following required arguments were not provided: <PROBE>...; see `chinhchu verify --help`",
             ),
-            (&["chinhchu", "verfy"], "unrecognized subcommand 'verfy'; a similar subcommand exists: 'verify'; see `chinhchu --help`"),
+            (
+                &["chinhchu", "verfy"],
+                "unrecognized subcommand 'verfy'; a similar subcommand exists: 'verify'; see `chinhchu --help`",
+            ),
             (
                 &["chinhchu", "verify", "a", "b", "--fmr", "2"],
                 "invalid value '2' for '--fmr <RATE>': a false match rate lies between 1e-12 and 0.5, for example 1e-5; see `chinhchu --help`",

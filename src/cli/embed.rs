@@ -82,7 +82,7 @@ enum State {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: EmbedArgs) -> Outcome {
-    runtime::start_log(global, "warn")?;
+    runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     if args.out.extension().is_none_or(|e| e != "npy") {
         return Err(Failure::new(format_args!("--out {}: the name must end in .npy", args.out.display())));

@@ -13,6 +13,10 @@ use crate::face::FaceReport;
 use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
 use crate::workflow::{EnrolOutcome, EnrolRequest, PROBE_FRAMES_MAX, Photo};
 
+const USAGE: &str = "\
+chinhchu enroll [OPTIONS] <SUBJECT_ID> <PHOTO>...
+       chinhchu enroll [OPTIONS] --manifest <FILE>";
+
 const EXAMPLES: &str = "\
 Examples:
   chinhchu enroll person-1 photo.jpg --data people
@@ -27,8 +31,8 @@ error with its line, and does not stop the others.
 
 Each row is durable before the next one of its subject begins. After an interruption
 run the same command again: rows that were done are recognised by subject, content of
-the photo and options, and are not done twice. (With --replace every row is done
-again, which ends in the same state.)
+the photo and options, for a month, and are not done twice. (With --replace every
+row is done again, which ends in the same state.)
 
 Subject ids are pseudonyms: never use the card number itself.
 
@@ -37,7 +41,7 @@ the subject is there already, the gallery cannot be used, or wrong usage.";
 
 /// What was typed.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, override_usage = USAGE)]
 pub struct EnrollArgs {
     /// Whom to enrol
     #[arg(value_name = "SUBJECT_ID", required_unless_present = "manifest", conflicts_with = "manifest")]
@@ -56,7 +60,7 @@ pub struct EnrollArgs {
     /// Replace a subject that is there
     #[arg(long)]
     replace: bool,
-    /// Where the photos come from
+    /// Where the photos come from: the card's chip, the person present, anything else
     #[arg(long, value_enum, default_value_t = SourceArg::Other, value_name = "SOURCE")]
     source: SourceArg,
     /// Scheme the subject draws from, for example social or health; may be repeated
@@ -76,14 +80,12 @@ pub struct EnrollArgs {
     json: bool,
 }
 
-/// Where photos come from, as typed.
+/// Where photos come from, as typed; the variants are [`Source`]'s.
+// They have no doc comments: clap would make a paragraph of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SourceArg {
-    /// The photo in a card's chip
     Chip,
-    /// A capture of the person present
     Live,
-    /// Anything else: a scan, an archive
     Other,
 }
 
@@ -106,7 +108,7 @@ struct Answer<'a> {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
-    runtime::start_log(global, "warn")?;
+    runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     let place = args.gallery.place(&settings)?;
     let mode = match (args.add, args.replace) {

@@ -1,6 +1,7 @@
 //! Manifests: CSV files with a header, one photo a row.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Failure;
@@ -43,7 +44,7 @@ pub(super) enum Columns {
 pub(super) struct Manifest {
     shown: String,
     folder: PathBuf,
-    reader: csv::Reader<File>,
+    reader: csv::Reader<Lines<File>>,
     subject_column: Option<usize>,
     path_column: usize,
     record: csv::ByteRecord,
@@ -58,9 +59,10 @@ impl Manifest {
         if file.metadata().is_ok_and(|m| m.is_dir()) {
             return Err(bad(&"it is a folder; name a CSV file"));
         }
-        let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(Lines::new(file));
         let header = reader.byte_headers().map_err(|e| bad(&format_args!("cannot be read ({e})")))?;
-        let column = |name: &str| header.iter().position(|field| field.eq_ignore_ascii_case(name.as_bytes()));
+        let column =
+            |name: &str| header.iter().position(|field| field.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
         let need = match columns {
             Columns::SubjectAndPath => "subject_id,path",
             Columns::Path => "path",
@@ -102,14 +104,18 @@ impl Manifest {
     }
 
     fn row(&self) -> Result<Row, BadRow> {
-        let line = self.record.position().map_or(0, csv::Position::line);
+        // The reader stands behind the line break that ends the record. (It knows
+        // where it began looking for the record, but that may be blank lines before.)
+        let breaks_inside = self.record.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let line = self.reader.position().line().saturating_sub(1 + breaks_inside);
         let bad = |what| BadRow { line, what };
         if self.record.as_slice().len() > RECORD_BYTES_MAX {
             return Err(bad("the row is too long; is a quotation mark left open?"));
         }
-        let field = |column: usize| match self.record.get(column) {
+        let not_text = |_| bad("the row is not UTF-8 text; save the manifest as UTF-8");
+        let field = |column: usize| match self.record.get(column).map(<[u8]>::trim_ascii) {
             None | Some(b"") => Ok(None),
-            Some(bytes) => std::str::from_utf8(bytes).map(Some).map_err(|_| bad("the row is not UTF-8 text; save the manifest as UTF-8")),
+            Some(bytes) => std::str::from_utf8(bytes).map(Some).map_err(not_text),
         };
         let path = field(self.path_column)?.ok_or_else(|| bad("the path is missing"))?;
         let subject = match self.subject_column {
@@ -117,6 +123,51 @@ impl Manifest {
             None => "",
         };
         Ok(Row { line, subject: subject.to_owned(), path: self.folder.join(path) })
+    }
+}
+
+/// Text with `\n` as its only line break, one at its end, so that lines can be
+/// counted.
+struct Lines<R> {
+    source: R,
+    after_return: bool,
+    ended_by_break: bool,
+}
+
+impl<R: Read> Lines<R> {
+    fn new(source: R) -> Self {
+        Self { source, after_return: false, ended_by_break: true }
+    }
+}
+
+impl<R: Read> Read for Lines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.source.read(buffer)?;
+            if read == 0 {
+                if self.ended_by_break || buffer.is_empty() {
+                    return Ok(0);
+                }
+                self.ended_by_break = true;
+                buffer[0] = b'\n';
+                return Ok(1);
+            }
+            let mut kept = 0;
+            for at in 0..read {
+                let byte = buffer[at];
+                let second_half = byte == b'\n' && self.after_return;
+                self.after_return = byte == b'\r';
+                if !second_half {
+                    buffer[kept] = if byte == b'\r' { b'\n' } else { byte };
+                    kept += 1;
+                }
+            }
+            // Nothing kept means half of a line break; an empty answer would mean the end.
+            if kept > 0 {
+                self.ended_by_break = buffer[kept - 1] == b'\n';
+                return Ok(kept);
+            }
+        }
     }
 }
 
@@ -145,6 +196,30 @@ mod tests {
     fn spreadsheet_exports_are_read() {
         let text = b"\xef\xbb\xbfPath,pose,Subject_ID\r\n\"a, b.jpg\",front,p1\r\n\r\nc.jpg,side,p2,more\r\n";
         assert_eq!(rows(text, Columns::SubjectAndPath), [row(2, "p1", "a, b.jpg"), row(4, "p2", "c.jpg")]);
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_does_whatever_breaks_them() {
+        let text = "subject_id,path,note\n\np1,a.jpg,\"two\nlines\"\n\n\np2, b.jpg \np3,c.jpg";
+        for line_break in ["\n", "\r\n", "\r"] {
+            let text = text.replace('\n', line_break);
+            let expected = [row(3, "p1", "a.jpg"), row(7, "p2", "b.jpg"), row(8, "p3", "c.jpg")];
+            assert_eq!(rows(text.as_bytes(), Columns::SubjectAndPath), expected, "{line_break:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_break_split_between_two_reads_is_one() {
+        struct OneByOne<'a>(&'a [u8]);
+        impl Read for OneByOne<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let length = buffer.len().min(1);
+                self.0.read(&mut buffer[..length])
+            }
+        }
+        let mut text = String::new();
+        Lines::new(OneByOne(b"a\r\nb\r\r\nc")).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a\nb\n\nc\n");
     }
 
     #[test]

@@ -56,8 +56,9 @@ enum Action {
     #[command(after_help = EXAMPLES)]
     Show {
         /// Folder or name of the pack [default: the one in use]
+        // Its id may not be that of the global --pack.
         #[arg(value_name = "PACK")]
-        pack: Option<PathBuf>,
+        which: Option<PathBuf>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -66,8 +67,9 @@ enum Action {
     #[command(after_help = EXAMPLES)]
     Verify {
         /// Folder or name of the pack [default: the one in use]
+        // Its id may not be that of the global --pack.
         #[arg(value_name = "PACK")]
-        pack: Option<PathBuf>,
+        which: Option<PathBuf>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -76,12 +78,12 @@ enum Action {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: ModelsArgs) -> Outcome {
-    runtime::start_log(global, "warn")?;
+    runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     match args.action {
         Action::List { json } => list(json),
-        Action::Show { pack, json } => show(&find(&settings, pack)?, json),
-        Action::Verify { pack, json } => verify(&find(&settings, pack)?, json),
+        Action::Show { which, json } => show(&find(&settings, which)?, json),
+        Action::Verify { which, json } => verify(&find(&settings, which)?, json),
     }
 }
 
@@ -92,7 +94,9 @@ fn find(settings: &Settings, typed: Option<PathBuf>) -> Result<PathBuf, Failure>
     let named = settings::places().into_iter().map(|place| place.join("models").join(&typed));
     std::iter::once(typed.clone()).chain(named).find(|folder| folder.join(PACK_TOML).is_file()).ok_or_else(|| {
         let typed = typed.display();
-        Failure::new(format_args!("no model pack {typed}, as a folder or under models/; `chinhchu models list` names them"))
+        Failure::new(format_args!(
+            "no model pack {typed}, as a folder or under models/; `chinhchu models list` names them"
+        ))
     })
 }
 
@@ -134,7 +138,9 @@ fn list(json: bool) -> Outcome {
             (Some(name), _) => {
                 format!("{}  {name}: {}", pack.folder.display(), pack.description.as_deref().unwrap_or_default())
             }
-            (None, problem) => format!("{}  unusable: {}", pack.folder.display(), problem.as_deref().unwrap_or_default()),
+            (None, problem) => {
+                format!("{}  unusable: {}", pack.folder.display(), problem.as_deref().unwrap_or_default())
+            }
         };
         print::answer(&packs.iter().map(line).collect::<Vec<_>>().join("\n"))?;
     }
@@ -221,7 +227,11 @@ fn show(folder: &Path, json: bool) -> Outcome {
             .collect(),
         calibration_problem,
     };
-    if json { print::json(&shown)? } else { print::answer(&shown.text())? }
+    if json {
+        print::json(&shown)?
+    } else {
+        print::answer(&shown.text())?
+    }
     Ok(Exit::Success)
 }
 
@@ -318,9 +328,17 @@ fn verify(folder: &Path, json: bool) -> Outcome {
             Err(_) => Status::Altered,
         },
     });
-    let verified =
-        Verified { folder: folder.to_owned(), name: pack.name, ok: files.iter().all(|f| f.status == Status::Ok), files };
-    if json { print::json(&verified)? } else { print::answer(&verified.text())? }
+    let verified = Verified {
+        folder: folder.to_owned(),
+        name: pack.name,
+        ok: files.iter().all(|f| f.status == Status::Ok),
+        files,
+    };
+    if json {
+        print::json(&verified)?
+    } else {
+        print::answer(&verified.text())?
+    }
     Ok(if verified.ok { Exit::Success } else { Exit::Negative })
 }
 

@@ -39,7 +39,7 @@ struct Answer {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: RemoveArgs) -> Outcome {
-    runtime::start_log(global, "warn")?;
+    runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     let place = args.gallery.place(&settings)?;
     let subject = SubjectId::new(args.subject).map_err(Failure::new)?;

@@ -7,6 +7,12 @@ use tracing_subscriber::EnvFilter;
 use super::args::LogFormat;
 use super::{Failure, GlobalArgs, Outcome};
 
+/// A tool says what went wrong in the one line it ends with; a log beside it would
+/// only say so twice.
+pub(super) const TOOL_LOG: &str = "off";
+/// A server tells its operator of starts, stops and troubles.
+pub(super) const SERVER_LOG: &str = "info";
+
 /// Starts logging to standard error at `default`, unless the user says otherwise.
 pub(super) fn start_log(global: &GlobalArgs, default: &str) -> Result<(), Failure> {
     let filter = global.log.as_deref().filter(|text| !text.trim().is_empty()).unwrap_or(default);
@@ -16,9 +22,7 @@ pub(super) fn start_log(global: &GlobalArgs, default: &str) -> Result<(), Failur
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match global.log_format {
         LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => {
-            builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_target(false).try_init()
-        }
+        LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_target(false).try_init(),
     };
     started.map_err(|e| Failure::new(format_args!("cannot start the log: {e}")))
 }

@@ -16,9 +16,8 @@ pub struct ServeArgs {
     /// IP address and port; port 0 takes a free one [default: 127.0.0.1:50051, or as configured]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Folder of the gallery, made where it is not there [default: as configured]
-    ///
-    /// Without one only Verify works.
+    /// Folder of the gallery, made where it is not there; without one only Verify works
+    /// [default: as configured]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -78,7 +77,7 @@ impl Plan {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
-    runtime::start_log(global, "info")?;
+    runtime::start_log(global, runtime::SERVER_LOG)?;
     let settings = Settings::new(global)?;
     let Plan { options, data } = Plan::new(args, &settings)?;
 

@@ -52,7 +52,8 @@ pub(super) struct ServerSettings {
 impl Settings {
     /// Merges what was typed with the configuration file, and checks every value.
     pub(super) fn new(global: &GlobalArgs) -> Result<Self, Failure> {
-        let file = match &global.config {
+        let set = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
+        let file = match &set(&global.config) {
             Some(path) => ConfigFile::read(path)?,
             None => ConfigFile::default(),
         };
@@ -60,8 +61,8 @@ impl Settings {
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
-            pack: global.pack.clone().or(engine.pack),
-            onnxruntime: global.onnxruntime.clone().or(engine.onnxruntime),
+            pack: set(&global.pack).or(engine.pack),
+            onnxruntime: set(&global.onnxruntime).or(engine.onnxruntime),
             workers: match global.workers {
                 Some(workers) => Some(within("--workers", workers, 1, 1024)?),
                 None => optional("engine.workers", engine.workers, 1, 1024)?,
@@ -76,7 +77,12 @@ impl Settings {
                     1 << 10,
                     1 << 30,
                 )?,
-                pixels_max: within("images.pixels_max", images.pixels_max.unwrap_or(default.pixels_max), 1 << 10, 1 << 32)?,
+                pixels_max: within(
+                    "images.pixels_max",
+                    images.pixels_max.unwrap_or(default.pixels_max),
+                    1 << 10,
+                    1 << 32,
+                )?,
                 decode_bytes_max: within(
                     "images.decode_bytes_max",
                     images.decode_bytes_max.unwrap_or(default.decode_bytes_max),
@@ -163,7 +169,9 @@ pub(super) fn places() -> Vec<PathBuf> {
 /// A socket address such as `127.0.0.1:50051`.
 pub(super) fn address(name: &str, text: &str) -> Result<SocketAddr, Failure> {
     text.parse().map_err(|_| {
-        Failure::new(format_args!("{name} is `{text}`; it takes an IP address and a port, for example {LISTEN_DEFAULT}"))
+        Failure::new(format_args!(
+            "{name} is `{text}`; it takes an IP address and a port, for example {LISTEN_DEFAULT}"
+        ))
     })
 }
 

@@ -63,7 +63,7 @@ struct Answer<'a> {
 
 /// Runs the command.
 pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
-    runtime::start_log(global, "warn")?;
+    runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     let roles = Roles::verify(&args.reference, &args.probes)?;
     let read = |path: &PathBuf, role: &str| {
@@ -80,7 +80,11 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
         };
         let request = VerifyRequest { reference, probes, fmr: args.fmr };
         let outcome = backend.verify(request).await.map_err(|e| e.told(&roles))?;
-        if args.json { print::json(&answer(&outcome))? } else { print::answer(&text(&outcome))? }
+        if args.json {
+            print::json(&answer(&outcome))?
+        } else {
+            print::answer(&text(&outcome))?
+        }
         Ok(match outcome.decision {
             Decision::Match => Exit::Success,
             Decision::NoMatch => Exit::Negative,

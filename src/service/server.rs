@@ -104,7 +104,7 @@ impl Bound {
                 Incoming::new(listener, options.connections_max, cut.clone()),
                 shared.closing.clone().cancelled_owned(),
             );
-        tracing::info!(%address, "serving");
+        tracing::debug!(%address, "serving");
 
         let mut server = pin!(server);
         tokio::select! {

@@ -21,7 +21,7 @@ pub fn root() -> &'static Path {
 pub fn chinhchu() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinhchu"));
     command.current_dir(root()).stdin(Stdio::null());
-    for name in ["CHINHCHU_CONFIG", "RUST_LOG"] {
+    for name in ["CHINHCHU_PACK", "CHINHCHU_CONFIG", "RUST_LOG"] {
         command.env_remove(name);
     }
     command

@@ -46,12 +46,15 @@ fn an_environment_variable_goes_before_the_file_and_a_flag_before_both() {
     let path = folder.path().join("chinhchu.toml");
     std::fs::write(&path, "[engine]\npack = \"from-file\"\n").unwrap();
     let mut from_file = chinhchu();
-    from_file.env_remove("CHINHCHU_PACK").arg("--config").arg(&path).args(["models", "verify"]);
+    from_file.arg("--config").arg(&path).args(["models", "verify"]);
     ran(from_file.output().unwrap()).refused(&["from-file"]);
     let mut from_environment = chinhchu();
     from_environment.env("CHINHCHU_PACK", "from-environment").arg("--config").arg(&path).args(["models", "verify"]);
     ran(from_environment.output().unwrap()).refused(&["from-environment"]);
-    from_environment.args(["--pack", "from-flag"]);
+    // Set to nothing is not set.
+    from_environment.env("CHINHCHU_PACK", "");
+    ran(from_environment.output().unwrap()).refused(&["from-file"]);
+    from_environment.args(["--pack", "from-flag"]).env("CHINHCHU_PACK", "from-environment");
     ran(from_environment.output().unwrap()).refused(&["from-flag"]);
 }
 

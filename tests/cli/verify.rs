@@ -78,13 +78,19 @@ fn every_unusable_photo_is_told_in_one_line_naming_its_side() {
     }
 }
 
-/// The first bytes of a PNG that says it has 30,000 by 30,000 pixels.
+/// A PNG of a hundred bytes that says it has 30,000 by 30,000 pixels.
 fn huge_png() -> Vec<u8> {
-    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
-    png.extend(30_000u32.to_be_bytes());
-    png.extend(30_000u32.to_be_bytes());
-    png.extend([8, 2, 0, 0, 0]);
-    png.extend(crc32(&png[12..]).to_be_bytes());
+    let side = 30_000u32.to_be_bytes();
+    let header = [&side[..], &side, &[8, 2, 0, 0, 0]].concat();
+    // An empty zlib stream.
+    let data = b"\x78\x9c\x03\0\0\0\0\x01";
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (kind, content) in [(b"IHDR", &header[..]), (b"IDAT", data), (b"IEND", b"")] {
+        let chunk = [&kind[..], content].concat();
+        png.extend(u32::try_from(content.len()).unwrap().to_be_bytes());
+        png.extend(&chunk);
+        png.extend(crc32(&chunk).to_be_bytes());
+    }
     png
 }
 

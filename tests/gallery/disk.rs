@@ -45,6 +45,8 @@ struct State {
     /// Every flush so far, where recording.
     syncs: Option<Vec<Sync>>,
     trouble: Option<Trouble>,
+    /// Trouble that begins at the next flush, and how long it lasts.
+    flush_trouble: Option<u64>,
     /// How often an operation was made to fail.
     failures: u64,
     /// A flush failed: the system forgot what it could not write.
@@ -98,7 +100,16 @@ impl Disk {
         self.state().trouble = Some(trouble);
     }
 
+    /// The next flush reports failure although all of it reaches the disk, and so
+    /// do the operations after it, `lasting` failures in all.
+    pub fn fail_next_flush(&self, lasting: u64) {
+        let mut state = self.state();
+        state.flush_trouble = Some(lasting);
+        state.random = 0;
+    }
+
     pub fn heal(&self) {
+        self.state().flush_trouble = None;
         self.state().trouble = None;
     }
 
@@ -193,11 +204,19 @@ impl StorageBackend for Disk {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state();
+        if let Some(lasting) = state.flush_trouble.take() {
+            state.trouble = Some(Trouble { after: 0, lasting, kind: io::ErrorKind::Other });
+        }
         let sync = Sync { durable: state.durable.clone(), pending: std::mem::take(&mut state.pending) };
         if let Err(error) = state.may_fail() {
-            // Some pages made it, the others are forgotten as soon as the cache is.
+            // None, all or some pages made it; the others are forgotten as soon as the
+            // cache is.
             state.random += 1;
-            state.durable = sync.cut(coin(state.random));
+            state.durable = match state.random % 3 {
+                0 => sync.cut(|| false),
+                1 => sync.cut(|| true),
+                _ => sync.cut(coin(state.random)),
+            };
             state.lost = true;
             return Err(error);
         }

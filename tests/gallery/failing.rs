@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use chinhchu::gallery::{Gallery, GalleryError};
+use chinhchu::gallery::{EnrolMode, Gallery, GalleryError};
 use proptest::prelude::*;
 
 use crate::disk::{Disk, Trouble};
@@ -74,6 +74,31 @@ proptest! {
         drop(gallery);
         // What it flushed is what it said.
         block_on(assert_holds(&Disk::holding(disk.cut()).open().unwrap(), &model));
+    }
+}
+
+#[test]
+fn a_write_that_reached_the_disk_although_its_flush_failed_is_told_so() {
+    // The flush fails after everything was written; then the storage is well again
+    // at once (the writer finds out by itself), or only later (a retry does).
+    for lasting in [1, 4] {
+        let disk = Disk::default();
+        let gallery = disk.open().unwrap();
+        block_on(async {
+            create(&gallery, "a", &[1]).await.unwrap();
+            disk.fail_next_flush(lasting);
+            let add = || enrolment("a", EnrolMode::Add, &[2]);
+            let first = gallery.enrol(add(), Some(retry("r", 1))).await;
+            match (lasting, first) {
+                (1, Ok(receipt)) => assert_eq!((receipt.templates, receipt.replayed), (2, false)),
+                (4, Err(GalleryError::Storage(message))) => assert!(message.contains("not known"), "{message}"),
+                (_, other) => panic!("{lasting}: {other:?}"),
+            }
+            disk.heal();
+            let again = gallery.enrol(add(), Some(retry("r", 1))).await.unwrap();
+            assert_eq!((again.templates, again.replayed), (2, true));
+            assert_holds(&gallery, &Model([("a".into(), vec![1, 2])].into())).await;
+        });
     }
 }
 

@@ -9,3 +9,4 @@ mod engine;
 mod errors;
 mod fake;
 mod limits;
+mod program;

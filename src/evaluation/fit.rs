@@ -158,10 +158,12 @@ fn least_squares<const N: usize>(points: &[(f64, f64)]) -> Option<[f64; N]> {
         if matrix[pivot][pivot].abs() < 1e-12 {
             return None;
         }
-        for row in pivot + 1..N {
-            let factor = matrix[row][pivot] / matrix[pivot][pivot];
-            for column in pivot..N {
-                matrix[row][column] -= factor * matrix[pivot][column];
+        let (above, below) = matrix.split_at_mut(pivot + 1);
+        let lead = &above[pivot];
+        for (values, row) in below.iter_mut().zip(pivot + 1..) {
+            let factor = values[pivot] / lead[pivot];
+            for (value, of_lead) in values.iter_mut().zip(lead).skip(pivot) {
+                *value -= factor * of_lead;
             }
             right[row] -= factor * right[pivot];
         }

@@ -341,7 +341,7 @@ impl RawNetwork {
                 if !(1..=DIMENSION_MAX).contains(&dimension) {
                     return Err(bad(format!("[{role}] `dimension` is not within 1…{DIMENSION_MAX}")));
                 }
-                if self.norm_sure.is_some_and(|norm| !(norm >= 0.0 && norm < 1e6)) {
+                if self.norm_sure.is_some_and(|norm| !(0.0..1e6).contains(&norm)) {
                     return Err(bad(format!("[{role}] `norm_sure` is no length")));
                 }
                 let (mirrored, norm_sure) = (self.mirrored.unwrap_or(false), self.norm_sure);

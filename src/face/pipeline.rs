@@ -413,7 +413,7 @@ fn reaches_out(face: &Region, width: f32, height: f32) -> bool {
 /// Width and height of the picture before it was turned.
 fn sides(image: &RgbImage, turns: u8) -> (f32, f32) {
     let (width, height) = (image.width() as f32, image.height() as f32);
-    if turns % 2 == 0 { (width, height) } else { (height, width) }
+    if turns.is_multiple_of(2) { (width, height) } else { (height, width) }
 }
 
 /// A box of the turned picture, in the picture as it was before.

@@ -291,7 +291,7 @@ pub(super) fn turned(image: &RgbImage, turns: u8) -> Option<RgbImage> {
         _ => (0..width).rev().flat_map(|x| (0..height).flat_map(move |y| pixels[y * width + x])).collect(),
     };
     let (width, height) =
-        if turns % 2 == 0 { (image.width(), image.height()) } else { (image.height(), image.width()) };
+        if turns.is_multiple_of(2) { (image.width(), image.height()) } else { (image.height(), image.width()) };
     RgbImage::new(width, height, data)
 }
 
@@ -363,6 +363,20 @@ mod tests {
         }
 
         #[test]
+        fn four_quarter_turns_lead_back(width in 1u32..30, height in 1u32..30, seed in any::<u32>()) {
+            let image = noise(width, height, seed);
+            let once = |i: &RgbImage| turned(i, 1).unwrap();
+            prop_assert_eq!(&once(&once(&image)), &turned(&image, 2).unwrap());
+            prop_assert_eq!(&once(&once(&once(&image))), &turned(&image, 3).unwrap());
+            prop_assert_eq!(&once(&once(&once(&once(&image)))), &image);
+        }
+    }
+
+    // Each case warps a whole face: fewer of them.
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
         fn no_warp_however_odd_panics_or_leaves_the_range_of_pixels(
             a in -60.0f32..60.0, b in -60.0f32..60.0, dx in -1e9f32..1e9, dy in -3000.0f32..3000.0,
             columns in 1u32..90, rows in 1u32..90,
@@ -408,15 +422,6 @@ mod tests {
             let mean = middle.iter().sum::<f32>() / middle.len() as f32;
             let deviation = (middle.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / middle.len() as f32).sqrt();
             prop_assert!(deviation < 73.9 / 8.0 * 1.5, "{deviation}");
-        }
-
-        #[test]
-        fn four_quarter_turns_lead_back(width in 1u32..30, height in 1u32..30, seed in any::<u32>()) {
-            let image = noise(width, height, seed);
-            let once = |i: &RgbImage| turned(i, 1).unwrap();
-            prop_assert_eq!(&once(&once(&image)), &turned(&image, 2).unwrap());
-            prop_assert_eq!(&once(&once(&once(&image))), &turned(&image, 3).unwrap());
-            prop_assert_eq!(&once(&once(&once(&once(&image)))), &image);
         }
     }
 

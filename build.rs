@@ -3,8 +3,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const PROTOS: [&str; 3] =
-    ["chinhchu/v1/face.proto", "chinhchu/v1/verification.proto", "chinhchu/v1/gallery.proto"];
+const PROTOS: [&str; 3] = ["chinhchu/v1/face.proto", "chinhchu/v1/verification.proto", "chinhchu/v1/gallery.proto"];
 
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb` gives them

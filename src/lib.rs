@@ -2,6 +2,7 @@
 //! and the benefit belong to?
 
 pub mod cli;
+pub mod evaluation;
 pub mod face;
 pub mod gallery;
 pub mod imaging;

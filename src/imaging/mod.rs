@@ -1,5 +1,37 @@
 //! Bytes to pixels: recognise the format by content, bound what it may cost,
 //! decode, turn upright.
+//!
+//! # Threat model
+//!
+//! The bytes come from counters, chips and the network: whoever holds the card
+//! or the camera chooses them. The aim of an attack is to stop the service (a
+//! crash, a hang, all memory), to run code, or to slip in a picture that people
+//! and the engine see differently. Against it:
+//!
+//! - **Size.** [`Limits`] bound encoded bytes, pixels and memory, in that order
+//!   and before anything is allocated in proportion to what a header claims.
+//! - **Memory.** Each format's markers, chunks or boxes are walked first by a
+//!   small reader of ours, which works out the most that decoding can hold at
+//!   a time: coefficients of a progressive JPEG, planes, code-blocks and tiles
+//!   of JPEG 2000, prefix codes of a lossless WebP, samples before conversion.
+//!   Tests count allocations and hold every decode to that estimate.
+//! - **Surface.** Only what makes pixels is passed on to a decoder. Profiles,
+//!   text, thumbnails, comments and what follows the picture are dropped; of
+//!   EXIF only the orientation is read. Rare parts of the formats (arithmetic
+//!   coding, 12 bits, progression changes, animation) are refused.
+//! - **Time.** Scans of a JPEG and pixels, tiles and tag trees of JPEG 2000 are
+//!   bounded on top, as their cost is not in proportion to their bytes.
+//! - **Crashes.** All decoders are memory-safe Rust. A panic inside one is
+//!   caught here and becomes [`ImageError::Malformed`] with a fixed detail.
+//! - **Half pictures.** A file that ends early, lacks a tile or whose coded
+//!   data runs out is an error, never a picture with a grey rest. What the
+//!   coding itself cannot show (a flipped bit in a JPEG's data) stays unseen,
+//!   and so does a progressive JPEG whose later passes were cut out.
+//! - **Leaks.** Details of errors are sentences fixed here; nothing of the
+//!   content is quoted.
+//!
+//! Colours are read as sRGB: embedded profiles are ignored, transparency is laid
+//! over white.
 
 mod budget;
 mod error;
@@ -106,7 +138,8 @@ impl Decoded {
     /// Turns a picture as stored upright. `full_size` is as stored, too.
     fn upright(stored: RgbImage, orientation: Orientation, format: Format, full_size: (u32, u32), scale: u32) -> Self {
         let (width, height) = orient::upright_size(orientation, (stored.width, stored.height));
-        let data = orient::upright(orientation, stored.width as usize, stored.data);
+        let mut data = orient::upright(orientation, stored.width as usize, stored.data);
+        data.shrink_to_fit();
         let image = RgbImage { width, height, data };
         Self { image, format, full_size: orient::upright_size(orientation, full_size), scale }
     }

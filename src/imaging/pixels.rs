@@ -66,9 +66,15 @@ fn ycbcr_to_rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     ]
 }
 
-/// 16-bit samples in native byte order to 8-bit, rounded to the nearest.
-pub(super) fn wide_to_narrow(samples: &[u8]) -> Vec<u8> {
-    samples.as_chunks::<2>().0.iter().map(|&pair| narrow(u16::from_ne_bytes(pair))).collect()
+/// 16-bit samples in native byte order to 8-bit, rounded to the nearest, in
+/// place.
+pub(super) fn wide_to_narrow(mut samples: Vec<u8>) -> Vec<u8> {
+    let narrowed = samples.len() / 2;
+    for i in 0..narrowed {
+        samples[i] = narrow(u16::from_ne_bytes([samples[2 * i], samples[2 * i + 1]]));
+    }
+    samples.truncate(narrowed);
+    samples
 }
 
 fn narrow(wide: u16) -> u8 {

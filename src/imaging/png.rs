@@ -14,9 +14,8 @@ pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const CUT: ImageError = ImageError::Truncated(Format::Png);
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
-    let structure = Structure::read(bytes)?;
+    let structure = Structure::read(bytes, limits)?;
     let (width, height) = (structure.width, structure.height);
-    limits.check_pixels(width, height, u64::MAX)?;
     let orientation = structure.exif.map_or(Orientation::NoTransforms, orient::from_exif);
     limits.check_memory(structure.decode_bytes(orientation))?;
 
@@ -45,10 +44,10 @@ fn decoder_limits(limits: &Limits) -> image::Limits {
 /// Samples of any colour type `image` hands out to RGB.
 pub(super) fn to_rgb(samples: Vec<u8>, colours: ColorType) -> Result<Vec<u8>, ImageError> {
     let (samples, colours) = match colours {
-        ColorType::L16 => (pixels::wide_to_narrow(&samples), ColorType::L8),
-        ColorType::La16 => (pixels::wide_to_narrow(&samples), ColorType::La8),
-        ColorType::Rgb16 => (pixels::wide_to_narrow(&samples), ColorType::Rgb8),
-        ColorType::Rgba16 => (pixels::wide_to_narrow(&samples), ColorType::Rgba8),
+        ColorType::L16 => (pixels::wide_to_narrow(samples), ColorType::L8),
+        ColorType::La16 => (pixels::wide_to_narrow(samples), ColorType::La8),
+        ColorType::Rgb16 => (pixels::wide_to_narrow(samples), ColorType::Rgb8),
+        ColorType::Rgba16 => (pixels::wide_to_narrow(samples), ColorType::Rgba8),
         eight_bit => (samples, eight_bit),
     };
     match colours {
@@ -83,8 +82,9 @@ struct Structure<'a> {
 }
 
 impl<'a> Structure<'a> {
-    /// Walks the chunks (PNG specification, clause 5) without decoding any.
-    fn read(bytes: &'a [u8]) -> Result<Self, ImageError> {
+    /// Walks the chunks (PNG specification, clause 5) without decoding any; the
+    /// size is checked as soon as it is known.
+    fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
         let mut rest = bytes.strip_prefix(SIGNATURE).ok_or_else(|| malformed(Format::Png, "its signature is wrong"))?;
         let mut structure: Option<Self> = None;
         loop {
@@ -97,11 +97,13 @@ impl<'a> Structure<'a> {
             rest = &rest[chunk_len..];
 
             let Some(known) = &mut structure else {
-                structure = Some(Self::header(&name, body, bytes.len())?);
-                if let Some(structure) = &mut structure {
-                    structure.kept.extend_from_slice(SIGNATURE);
-                    structure.kept.extend_from_slice(chunk);
-                }
+                let mut header = Self::header(&name, body)?;
+                limits.check_pixels(header.width, header.height, u64::MAX)?;
+                // Never more than what came in.
+                header.kept.reserve_exact(bytes.len());
+                header.kept.extend_from_slice(SIGNATURE);
+                header.kept.extend_from_slice(chunk);
+                structure = Some(header);
                 continue;
             };
             match &name {
@@ -123,7 +125,7 @@ impl<'a> Structure<'a> {
         structure.ok_or(CUT)
     }
 
-    fn header(name: &[u8; 4], body: &[u8], bytes: usize) -> Result<Self, ImageError> {
+    fn header(name: &[u8; 4], body: &[u8]) -> Result<Self, ImageError> {
         let (b"IHDR", &[w3, w2, w1, w0, h3, h2, h1, h0, bit_depth, colour_type, _, _, interlace]) = (name, body) else {
             return Err(malformed(Format::Png, "no proper header"));
         };
@@ -132,31 +134,21 @@ impl<'a> Structure<'a> {
             return Err(malformed(Format::Png, "a picture without pixels"));
         }
         let interlaced = interlace != 0;
-        // Never more than what came in, so bounded before it is allocated.
-        let kept = Vec::with_capacity(bytes);
-        Ok(Self { width, height, bit_depth, colour_type, interlaced, exif: None, kept })
+        Ok(Self { width, height, bit_depth, colour_type, interlaced, exif: None, kept: Vec::new() })
     }
 
     /// Memory of a decode: the copy of the pixel-making bytes, the samples as
-    /// stored, and what conversion holds beside them.
+    /// stored, and what stands beside them.
     fn decode_bytes(&self, orientation: Orientation) -> u64 {
         let pixels = u64::from(self.width) * u64::from(self.height);
-        let wide = u64::from(self.bit_depth == 16);
-        let channels = match self.colour_type {
-            0 => 2, // tRNS may add alpha
-            2 => 4,
-            3 => 4,
-            4 => 2,
-            _ => 4,
-        };
-        let stored = channels * (1 + wide);
-        let narrowed = channels * wide;
-        let converted = if channels == 2 { 3 } else { 0 };
-        // At no time are all of these alive together with the turned copy.
-        let converting = (stored + narrowed).max(channels + converted);
-        let turning = if orient::swaps_sides(orientation) { channels.max(3) + 3 } else { 0 };
+        // A tRNS chunk may add alpha; palettes are expanded.
+        let grey = matches!(self.colour_type, 0 | 4);
+        let stored = if grey { 2 } else { 4 } * if self.bit_depth == 16 { 2 } else { 1 };
+        // Beside the samples, RGB from grey, the copy turned on its side, or
+        // what giving back spare capacity may copy.
+        let peak = (stored + 3).max(if orient::swaps_sides(orientation) { 6 } else { 0 });
         // Current and previous row, filtered, twice over for Adam7's passes.
         let rows = u64::from(self.width) * stored * if self.interlaced { 8 } else { 4 };
-        self.kept.capacity() as u64 + pixels * converting.max(turning) + rows
+        self.kept.capacity() as u64 + pixels * peak + rows
     }
 }

@@ -15,6 +15,9 @@ mod error;
 mod index;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::SearchError;
 pub use index::{Entry, Index, VECTORS_MAX_DEFAULT};
 pub use view::{Hit, View};

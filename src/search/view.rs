@@ -79,6 +79,12 @@ impl<L: Clone + Send + Sync> View<L> {
         self.len() == 0
     }
 
+    /// Blocks of memory it lies in.
+    #[cfg(test)]
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks.blocks.len()
+    }
+
     /// Every vector whose dot product with `query` is at or above `score` and
     /// whose key passes `filter`; best first, ties by key.
     pub fn within<F>(&self, query: &[f32], score: f32, filter: F) -> Result<Vec<Hit<L>>, SearchError>

@@ -93,7 +93,7 @@ impl Client {
     pub async fn connect(url: &str) -> Result<Self, ClientError> {
         if !url.starts_with("http://") {
             return Err(ClientError::bad_address(
-                "the address must begin with http://, as in http://127.0.0.1:50551; TLS is not there yet".to_owned(),
+                "the address must begin with http://, as in http://127.0.0.1:50051; TLS is not there yet".to_owned(),
             ));
         }
         let endpoint = Endpoint::from_shared(url.to_owned())
@@ -101,9 +101,12 @@ impl Client {
             .connect_timeout(CONNECT_MAX)
             .max_frame_size(FRAME_BYTES);
         let channel = endpoint.connect().await.map_err(|error| {
-            // The transport's own text is "transport error"; its cause says more.
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            ClientError::unreachable(&cause.unwrap_or_else(|| error.to_string()))
+            // The outer errors say "transport error"; the innermost says what it was.
+            let mut cause: &dyn std::error::Error = &error;
+            while let Some(inner) = cause.source() {
+                cause = inner;
+            }
+            ClientError::unreachable(&cause.to_string())
         })?;
         Ok(Self {
             verification: VerificationClient::new(channel.clone()),

@@ -67,7 +67,8 @@ impl ClientError {
             "The server cannot be reached. Check that it runs and that the address is right.",
             "Không kết nối được máy chủ. Vui lòng kiểm tra máy chủ đang chạy và địa chỉ đúng.",
         );
-        let message = format!("the server cannot be reached ({detail}); check that it runs and that the address is right");
+        let message =
+            format!("the server cannot be reached ({detail}); check that it runs and that the address is right");
         Self { message, ..own }
     }
 
@@ -128,18 +129,23 @@ impl From<Status> for ClientError {
 /// A status made by the transport, not by the service.
 fn without_details(status: &Status) -> ClientError {
     match status.code() {
-        // tonic's own timer says so with this code.
-        Code::DeadlineExceeded | Code::Cancelled => ClientError::too_late(),
-        Code::Unavailable => ClientError::unreachable(status.message()),
-        code => {
+        Code::DeadlineExceeded => ClientError::too_late(),
+        // tonic's own timer says so with this code and these words.
+        Code::Cancelled if status.message() == tonic::TimeoutExpired(()).to_string() => ClientError::too_late(),
+        // Another server, or an older one.
+        code @ (Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied | Code::NotFound) => {
             let own = ClientError::own(
                 code,
                 "",
-                "The connection to the server failed. Try again.",
-                "Kết nối với máy chủ bị lỗi. Vui lòng thử lại.",
+                "What answers at this address is not a chinhchu server of this version.",
+                "Địa chỉ này không phải máy chủ chinhchu cùng phiên bản.",
             );
-            let message = format!("the call failed ({code:?}: {}); try again", status.message());
+            let message =
+                format!("what answers is no chinhchu server of this version ({code:?}: {})", status.message());
             ClientError { message, ..own }
         }
+        // A connection that is refused, lost, or closed by a server going down comes as
+        // any of the rest, depending on how far it got.
+        _ => ClientError::unreachable(status.message()),
     }
 }

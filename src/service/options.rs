@@ -27,13 +27,15 @@ pub struct ServeOptions {
     /// A connection silent for so long is pinged, and closed without an answer
     /// within the same time.
     pub keepalive: Duration,
+    /// How often the backend is asked whether it can serve, for the health service.
+    pub ready_every: Duration,
     /// Longest time calls in flight are given when the server shuts down.
     pub drain: Duration,
 }
 
 impl ServeOptions {
     /// The port of the default address.
-    pub const PORT: u16 = 50_551;
+    pub const PORT: u16 = 50_051;
 
     /// Checks that the server can keep these promises.
     pub(super) fn check(&self) -> Result<(), ServeError> {
@@ -72,6 +74,7 @@ impl Default for ServeOptions {
             connections_max: 512,
             streams_per_connection_max: 128,
             keepalive: Duration::from_secs(30),
+            ready_every: Duration::from_secs(5),
             drain: Duration::from_secs(20),
         }
     }

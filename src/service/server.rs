@@ -27,8 +27,9 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 /// Photos come in frames of up to this size; HTTP/2's default of 16 KiB costs
 /// hundreds of wake-ups per photo.
 const FRAME_BYTES_MAX: u32 = 256 << 10;
-/// How often the backend is asked whether it can serve.
-const READY_EVERY: Duration = Duration::from_secs(5);
+/// Time the backend has to say so: one that does not answer is as unable as one
+/// that says no.
+const READY_MAX: Duration = Duration::from_secs(2);
 /// Time the last answers have to reach their callers once all calls are done.
 const FLUSH_MAX: Duration = Duration::from_millis(500);
 
@@ -103,13 +104,13 @@ impl Bound {
                 Incoming::new(listener, options.connections_max, cut.clone()),
                 shared.closing.clone().cancelled_owned(),
             );
-        tracing::info!(%address, "serving");
+        tracing::debug!(%address, "serving");
 
         let mut server = pin!(server);
         tokio::select! {
             result = &mut server => return result.map_err(ServeError::from),
             () = shutdown => {}
-            never = watch(&*backend, &health) => match never {},
+            never = watch(&*backend, &health, options.ready_every) => match never {},
         }
         tracing::info!(drain_s_max = options.drain.as_secs_f64(), "draining");
         set_health(&health, ServingStatus::NotServing).await;
@@ -151,12 +152,11 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
 }
 
 /// Follows the backend's own word on whether it can serve.
-async fn watch(backend: &dyn Backend, health: &HealthReporter) -> std::convert::Infallible {
+async fn watch(backend: &dyn Backend, health: &HealthReporter, every: Duration) -> std::convert::Infallible {
     let mut able = true;
     loop {
-        tokio::time::sleep(READY_EVERY).await;
-        // A backend that does not answer is as unable as one that says no.
-        let ready = timeout(READY_EVERY, backend.ready()).await;
+        tokio::time::sleep(every).await;
+        let ready = timeout(every.max(READY_MAX), backend.ready()).await;
         let now_able = matches!(ready, Ok(Ok(())));
         if now_able != able {
             able = now_able;

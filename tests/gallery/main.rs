@@ -5,5 +5,12 @@
 //! power cut, a failing or full disk, and a killed process.
 
 mod contract;
+mod disk;
 mod embedded;
+mod failing;
+mod folder;
+mod full;
+mod killed;
+mod model;
+mod power;
 mod support;

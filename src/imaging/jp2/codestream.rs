@@ -26,6 +26,11 @@ const SEGMENT_BYTES: u64 = 96;
 const TILE_BYTES: u64 = 512;
 const TILE_COMPONENT_BYTES: u64 = 1024;
 const TILE_PART_BYTES: u64 = 256;
+/// Steps the decoder may take to lay out its tag trees, over the whole picture.
+/// It visits `4^levels` nodes of each, whatever the shape of the precinct, so
+/// that a long row of small blocks costs the square of its length. Square
+/// precincts of the smallest blocks stay at half of this at the most pixels.
+const TREE_STEPS_MAX: u64 = 1 << 26;
 /// Coding passes of a block of 32 bit-planes, each a segment of its own where
 /// passes are terminated or bypass the coder.
 const PASSES_MAX: u64 = 94;
@@ -54,10 +59,9 @@ impl Codestream {
         if reader.u16()? != 0xFF4F || reader.u16()? != 0xFF51 {
             return Err(reader.bad("it does not start with a size"));
         }
-        let size = Size::read(&mut reader)?;
-        check_size(size.width, size.height)?;
+        let size = Size::read(&mut reader, check_size)?;
 
-        let mut cost = Cost { code_blocks: 0, precincts: 0, layers: 1, pieces_max: 1, tile_parts: 0 };
+        let mut cost = Cost { code_blocks: 0, precincts: 0, tree_steps: 0, layers: 1, pieces_max: 1, tile_parts: 0 };
         let mut seen_tiles = vec![false; usize::try_from(size.tiles).unwrap_or(0)];
         let mut open_ended = false;
         // Main header, then a header and data for every tile-part.
@@ -103,7 +107,10 @@ struct Size {
 }
 
 impl Size {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ImageError> {
+    fn read(
+        reader: &mut Reader<'_>,
+        check_size: impl FnOnce(u32, u32) -> Result<(), ImageError>,
+    ) -> Result<Self, ImageError> {
         let end = reader.segment_end()?;
         let _capabilities = reader.u16()?;
         let [x1, y1, x0, y0, tile_w, tile_h, tile_x0, tile_y0] = [(); 8].map(|()| reader.u32());
@@ -113,6 +120,8 @@ impl Size {
         if x0 >= x1 || y0 >= y1 || tile_w == 0 || tile_h == 0 || tile_x0 > x0 || tile_y0 > y0 {
             return Err(reader.bad("an impossible size"));
         }
+        let (width, height) = (x1 - x0, y1 - y0);
+        check_size(width, height)?;
         if !(1..=COMPONENTS_MAX).contains(&components) {
             return Err(reader.unsupported("a number of components that is not 1 to 4"));
         }
@@ -133,7 +142,6 @@ impl Size {
         if reader.at != end {
             return Err(reader.bad("a size of the wrong length"));
         }
-        let (width, height) = (x1 - x0, y1 - y0);
         let tiles_of = |to: u32, from: u32, side: u32| u64::from(to - from).div_ceil(u64::from(side));
         let tiles = tiles_of(x1, tile_x0, tile_w) * tiles_of(y1, tile_y0, tile_h);
         if tiles > TILES_MAX {
@@ -155,6 +163,7 @@ struct Cost {
     /// Per component of the largest tile.
     code_blocks: u64,
     precincts: u64,
+    tree_steps: u64,
     layers: u64,
     /// Segments a code-block can be cut into.
     pieces_max: u64,
@@ -177,7 +186,7 @@ impl Cost {
             self.pieces_max = PASSES_MAX;
         }
 
-        let (mut code_blocks, mut precincts) = (0, 0);
+        let (mut code_blocks, mut precincts, mut tree_steps) = (0, 0, 0u64);
         for resolution in 0..=levels {
             let (precinct_width, precinct_height) = match has_precincts {
                 true => reader.u8().map(|both| (both & 15, both >> 4))?,
@@ -192,10 +201,17 @@ impl Cost {
             let (width, height) = (shrunk(size.tile_width), shrunk(size.tile_height));
             let bands = 1 + 2 * u64::from(halving);
             let cells = |side: u64, exponent: u8| (side >> exponent) + 2;
-            precincts += bands * cells(width, precinct_width) * cells(height, precinct_height);
-            code_blocks += bands
-                * cells(width >> halving, block_width.min(precinct_width - halving))
-                * cells(height >> halving, block_height.min(precinct_height - halving));
+            let here = bands * cells(width, precinct_width) * cells(height, precinct_height);
+            precincts += here;
+            let across = Across::new(width >> halving, precinct_width - halving, block_width);
+            let down = Across::new(height >> halving, precinct_height - halving, block_height);
+            code_blocks += bands * across.blocks * down.blocks;
+            let levels = across.tree_levels.max(down.tree_levels);
+            tree_steps = tree_steps.saturating_add(here.saturating_mul(2 << (2 * levels)));
+        }
+        self.tree_steps = self.tree_steps.max(tree_steps);
+        if self.tree_steps.saturating_mul(size.tiles * u64::from(size.components)) > TREE_STEPS_MAX {
+            return Err(reader.unsupported("precincts of very many code-blocks"));
         }
         self.code_blocks = self.code_blocks.max(code_blocks);
         self.precincts = self.precincts.max(precincts);
@@ -215,6 +231,23 @@ impl Cost {
             + segments * SEGMENT_BYTES
             + size.tiles * (TILE_BYTES + components * TILE_COMPONENT_BYTES)
             + self.tile_parts * TILE_PART_BYTES
+    }
+}
+
+/// Code-blocks along one side of a band.
+struct Across {
+    blocks: u64,
+    /// Height of the tag tree over those of one precinct.
+    tree_levels: u32,
+}
+
+impl Across {
+    fn new(band: u64, precinct_exponent: u8, block_exponent: u8) -> Self {
+        let block_exponent = block_exponent.min(precinct_exponent);
+        // Bands need not start where blocks do: up to one more at either end.
+        let blocks = (band >> block_exponent) + 2;
+        let in_precinct = blocks.min(1 << (precinct_exponent - block_exponent));
+        Self { blocks, tree_levels: in_precinct.next_power_of_two().ilog2() }
     }
 }
 

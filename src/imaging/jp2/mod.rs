@@ -15,7 +15,7 @@ use codestream::Codestream;
 /// Bit-plane decoding costs some twenty times more per pixel than a JPEG, and
 /// a hostile file can ask for the most expensive kind with few bytes. Chips
 /// carry less than a megapixel (ICAO 9303-10 recommends 12 to 20 KB).
-const PIXELS_MAX: u64 = 16_000_000;
+const PIXELS_MAX: u64 = 8_000_000;
 
 pub(super) fn decode(
     bytes: &[u8],

@@ -14,9 +14,8 @@ use super::{Decoded, Format, ImageError, Limits, RgbImage, denominator_for, jpeg
 use structure::{Coding, Structure};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits, short_side_min: Option<u32>) -> Result<Decoded, ImageError> {
-    let structure = Structure::read(bytes)?;
+    let structure = Structure::read(bytes, |width, height| limits.check_pixels(width, height, u64::MAX))?;
     let (width, height) = (structure.width, structure.height);
-    limits.check_pixels(width, height, u64::MAX)?;
     let orientation =
         structure.exif.clone().map_or(Orientation::NoTransforms, |range| orient::from_exif(&bytes[range]));
 
@@ -45,9 +44,8 @@ enum Colours {
     Grey,
     YCbCr,
     Rgb,
-    /// 255 for full ink.
-    Cmyk,
-    /// 0 for full ink, which Adobe's programs write.
+    /// 0 for full ink, as Adobe's programs write it. Files that do not say
+    /// they are Adobe's are read the same way, as browsers and Pillow do.
     InvertedCmyk,
     Ycck,
 }
@@ -58,9 +56,8 @@ fn colours(structure: &Structure) -> Colours {
         (3, Some(0)) => Colours::Rgb,
         (3, _) if structure.named_rgb() => Colours::Rgb,
         (3, _) => Colours::YCbCr,
-        (_, None) => Colours::Cmyk,
         (_, Some(2)) => Colours::Ycck,
-        (_, Some(_)) => Colours::InvertedCmyk,
+        _ => Colours::InvertedCmyk,
     }
 }
 
@@ -74,7 +71,7 @@ fn decode_full(bytes: &[u8], structure: &Structure) -> Result<Vec<u8>, ImageErro
         Colours::YCbCr => ColorSpace::RGB,
         Colours::Rgb if structure.named_rgb() => ColorSpace::RGB,
         Colours::Rgb => ColorSpace::YCbCr,
-        Colours::Cmyk | Colours::InvertedCmyk | Colours::Ycck => ColorSpace::CMYK,
+        Colours::InvertedCmyk | Colours::Ycck => ColorSpace::CMYK,
     };
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -88,7 +85,6 @@ fn decode_full(bytes: &[u8], structure: &Structure) -> Result<Vec<u8>, ImageErro
     Ok(match colours {
         Colours::Grey => pixels::grey_to_rgb(&samples),
         Colours::YCbCr | Colours::Rgb => samples,
-        Colours::Cmyk => pixels::cmyk_to_rgb(samples),
         Colours::InvertedCmyk => pixels::inverted_cmyk_to_rgb(samples),
         Colours::Ycck => pixels::ycck_to_rgb(samples),
     })
@@ -126,8 +122,8 @@ fn full_bytes(structure: &Structure, orientation: Orientation, encoded_bytes: us
         // Grey and its RGB stand side by side for a moment.
         1 => 1 + 3 * buffers(orientation),
         3 => 3 * buffers(orientation),
-        // Squeezed to RGB in place; the capacity stays.
-        _ => 4 + 3 * (buffers(orientation) - 1),
+        // Squeezed to RGB in place; turning or giving back the rest copies.
+        _ => 4 + 3,
     };
     let (h_max, v_max) = structure.sampling_max();
     let mcus = u64::from(structure.width).div_ceil(8 * h_max) * u64::from(structure.height).div_ceil(8 * v_max);

@@ -16,6 +16,10 @@ const SCANS_MAX: usize = 64;
 /// eight tables each stay well below.
 const PARTS_MAX: usize = 1024;
 
+/// Bytes put where the end marker was: twice the 64 bits that the decoder
+/// holds at most.
+const END_MAX: usize = 16;
+
 const SOI: u8 = 0xD8;
 const EOI: u8 = 0xD9;
 const SOS: u8 = 0xDA;
@@ -62,22 +66,44 @@ pub(super) struct Structure {
 }
 
 impl Structure {
-    /// Reads the markers up to the end of the (first) picture.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
-        Reader { bytes, at: 2, frame: None, adobe_transform: None, exif: None, parts: Vec::new(), first_scan: None }
-            .run()
+    /// Reads the markers up to the end of the (first) picture. `check_size` is
+    /// asked as soon as the size is known.
+    pub(super) fn read(
+        bytes: &[u8],
+        check_size: impl FnMut(u32, u32) -> Result<(), ImageError>,
+    ) -> Result<Self, ImageError> {
+        let reader = Reader {
+            bytes,
+            at: 2,
+            check_size,
+            frame: None,
+            adobe_transform: None,
+            exif: None,
+            parts: Vec::new(),
+            first_scan: None,
+        };
+        reader.run()
     }
 
     /// The file without what makes no pixels: the metadata parsers of a
     /// decoder are attack surface for nothing.
+    ///
+    /// A sequential picture ends in zeros instead of its end marker. At a
+    /// marker the decoder goes on with zero bits for as long as the picture
+    /// needs, and a scan that ends too early would come out half grey; at the
+    /// end of the bytes it gives up. The zeros are what it may read ahead. In
+    /// passes, it wants the marker.
     pub(super) fn pixels_only(&self, bytes: &[u8]) -> Vec<u8> {
         let length: usize = self.parts.iter().map(ExactSizeIterator::len).sum();
-        let mut kept = Vec::with_capacity(length + 4);
+        let mut kept = Vec::with_capacity(length + 2 + END_MAX);
         kept.extend_from_slice(&[0xFF, SOI]);
         for part in &self.parts {
             kept.extend_from_slice(&bytes[part.clone()]);
         }
-        kept.extend_from_slice(&[0xFF, EOI]);
+        match self.coding {
+            Coding::Sequential => kept.extend_from_slice(&[0; END_MAX]),
+            Coding::Progressive => kept.extend_from_slice(&[0xFF, EOI]),
+        }
         kept
     }
 
@@ -111,9 +137,10 @@ struct FirstScan {
     bits_min: u64,
 }
 
-struct Reader<'a> {
+struct Reader<'a, F> {
     bytes: &'a [u8],
     at: usize,
+    check_size: F,
     frame: Option<Frame>,
     adobe_transform: Option<u8>,
     exif: Option<Range<usize>>,
@@ -121,7 +148,7 @@ struct Reader<'a> {
     first_scan: Option<FirstScan>,
 }
 
-impl Reader<'_> {
+impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
     fn run(mut self) -> Result<Structure, ImageError> {
         let mut scans = 0;
         loop {
@@ -235,6 +262,7 @@ impl Reader<'_> {
         if width == 0 || height == 0 {
             return Err(bad("a picture without pixels"));
         }
+        (self.check_size)(width, height)?;
         if !matches!(count, 1 | 3 | 4) {
             return Err(unsupported(Format::Jpeg, "a number of components that is not 1, 3 or 4"));
         }
@@ -344,8 +372,8 @@ mod tests {
         #[test]
         fn any_bytes_after_the_start_are_read_without_panic(tail in proptest::collection::vec(any::<u8>(), 0..300)) {
             let bytes = [&[0xFF, 0xD8, 0xFF][..], &tail].concat();
-            if let Ok(structure) = Structure::read(&bytes) {
-                prop_assert!(structure.pixels_only(&bytes).len() <= bytes.len() + 4);
+            if let Ok(structure) = Structure::read(&bytes, |_, _| Ok(())) {
+                prop_assert!(structure.pixels_only(&bytes).len() <= bytes.len() + END_MAX);
             }
         }
     }

@@ -37,9 +37,10 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
             },
             captured_at: match photo.captured_at {
                 None => None,
-                Some(time) => Some(from_wire(time).ok_or_else(|| {
-                    out_of_range(Field::Photo(index), "captured_at is no time from 1970 to 9999")
-                })?),
+                Some(time) => Some(
+                    from_wire(time)
+                        .ok_or_else(|| out_of_range(Field::Photo(index), "captured_at is no time from 1970 to 9999"))?,
+                ),
             },
         })
     };
@@ -88,21 +89,13 @@ fn wire_source(source: Source) -> i32 {
 
 impl From<pb::Attributes> for Attributes {
     fn from(attributes: pb::Attributes) -> Self {
-        Self {
-            schemes: attributes.schemes.into_iter().collect(),
-            province: attributes.province,
-            unit: attributes.unit,
-        }
+        Self { schemes: attributes.schemes.into_iter().collect(), province: attributes.province, unit: attributes.unit }
     }
 }
 
 impl From<Attributes> for pb::Attributes {
     fn from(attributes: Attributes) -> Self {
-        Self {
-            schemes: attributes.schemes.into_iter().collect(),
-            province: attributes.province,
-            unit: attributes.unit,
-        }
+        Self { schemes: attributes.schemes.into_iter().collect(), province: attributes.province, unit: attributes.unit }
     }
 }
 
@@ -121,8 +114,7 @@ impl TryFrom<pb::EnrollResponse> for EnrolOutcome {
     type Error = BadAnswer;
 
     fn try_from(response: pb::EnrollResponse) -> Result<Self, BadAnswer> {
-        let receipt =
-            Receipt { commit: response.commit, templates: response.templates, replayed: response.replayed };
+        let receipt = Receipt { commit: response.commit, templates: response.templates, replayed: response.replayed };
         Ok(Self { receipt, photos: reports(response.photos)? })
     }
 }
@@ -221,14 +213,8 @@ mod tests {
             ..Default::default()
         };
         assert!(enrol_request(request(0, 0)).is_ok());
-        assert!(matches!(
-            enrol_request(request(9, 0)),
-            Err(WorkflowError::OutOfRange { field: Field::Request, .. })
-        ));
-        assert!(matches!(
-            enrol_request(request(0, 9)),
-            Err(WorkflowError::OutOfRange { field: Field::Photo(0), .. })
-        ));
+        assert!(matches!(enrol_request(request(9, 0)), Err(WorkflowError::OutOfRange { field: Field::Request, .. })));
+        assert!(matches!(enrol_request(request(0, 9)), Err(WorkflowError::OutOfRange { field: Field::Photo(0), .. })));
     }
 
     #[test]

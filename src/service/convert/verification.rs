@@ -4,7 +4,8 @@ use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::service::pb::identify_request::Scope;
 use crate::workflow::{
-    CANDIDATES_DEFAULT, Decision, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope, VerifyOutcome, VerifyRequest,
+    CANDIDATES_DEFAULT, Decision, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope, VerifyOutcome,
+    VerifyRequest,
 };
 
 /// Takes a message apart. Ranges are the workflow's to check.

@@ -1,5 +1,7 @@
 //! WebP, by `image-webp` behind `image`.
 
+mod lossless;
+
 use std::io::Cursor;
 
 use image::ImageDecoder;
@@ -14,16 +16,19 @@ const CUT: ImageError = ImageError::Truncated(Format::WebP);
 /// A lossy frame may announce a partition this large (24 bits) before the
 /// decoder notices that the bytes are not there.
 const PARTITION_BYTES_MAX: u64 = 1 << 24;
-/// Prefix-code tables of a lossless picture hold up to this many bytes per
-/// encoded byte: a code of 100 bits can ask for a table of 4 KiB, and a code
-/// length of half a bit for 32 bytes of tree.
-const TABLE_BYTES_PER_LOSSLESS_BYTE: u64 = 512;
+/// Bytes of a lossless stream before its transforms: signature and size.
+const LOSSLESS_HEADER_BYTES: usize = 5;
+/// Compression bits of a transparency chunk's first byte (RFC 9649, 2.7.1.2).
+const ALPHA_COMPRESSED: u8 = 1;
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
     let structure = Structure::read(bytes, limits)?;
     let (width, height) = structure.frame.size;
     let orientation = structure.exif.map_or(Orientation::NoTransforms, orient::from_exif);
-    limits.check_memory(structure.decode_bytes(orientation))?;
+    let decode_bytes = structure.decode_bytes(orientation);
+    // Twice: reading how large the tables are takes memory, too, but less.
+    limits.check_memory(decode_bytes)?;
+    limits.check_memory(decode_bytes + structure.table_bytes(limits.decode_bytes_max)?)?;
 
     let kept = structure.pixels_only();
     let data = walled(Format::WebP, || {
@@ -79,7 +84,11 @@ impl<'a> Structure<'a> {
             let body = after.get(..length).ok_or(CUT)?;
             // Chunks are padded to even length; some writers leave the last pad out.
             rest = after.get(length + length % 2..).unwrap_or(&[]);
-            match &[n0, n1, n2, n3] {
+            let name = &[n0, n1, n2, n3];
+            if first && !matches!(name, b"VP8X" | b"VP8L" | b"VP8 ") {
+                return Err(malformed(Format::WebP, "it does not start with a picture"));
+            }
+            match name {
                 b"VP8X" if first => {
                     let size = extended_header(body)?;
                     limits.check_pixels(size.0, size.1, u64::MAX)?;
@@ -94,7 +103,6 @@ impl<'a> Structure<'a> {
                 }
                 b"ALPH" => alpha = alpha.or(Some(body)),
                 b"EXIF" => exif = exif.or(Some(body)),
-                _ if first => return Err(malformed(Format::WebP, "it does not start with a picture")),
                 _ => {}
             }
             first = false;
@@ -128,26 +136,40 @@ impl<'a> Structure<'a> {
         self.frame.body.len() + self.alpha.map_or(0, <[u8]>::len) + 64
     }
 
-    /// Memory of a decode: the copy of the pixel-making bytes and the
-    /// decoder's own copies of them, its planes, its tables, and the result.
+    /// Memory of a decode but for its prefix-code tables: the copy of the
+    /// pixel-making bytes and the decoder's own copies of them, its planes, and
+    /// the result.
     fn decode_bytes(&self, orientation: Orientation) -> u64 {
         let (width, height) = (u64::from(self.frame.size.0), u64::from(self.frame.size.1));
         let pixels = width * height;
         // Predictor, colour and entropy images: at most a sixteenth of the
         // pixels each, four bytes apiece.
         let lossless_pixel_bytes = 4 + 1;
-        let lossless_tables = |encoded: &[u8]| encoded.len() as u64 * TABLE_BYTES_PER_LOSSLESS_BYTE;
-        let (decoding, tables) = if self.frame.lossless {
-            (pixels * (lossless_pixel_bytes + 4), lossless_tables(self.frame.body))
+        let decoding = if self.frame.lossless {
+            pixels * (lossless_pixel_bytes + 4)
         } else {
             // Y, U and V, padded to whole macroblocks.
             let planes = (width + 15) * (height + 15) * 3 / 2;
-            let out = if self.alpha.is_some() { 4 } else { 3 };
-            let alpha = self.alpha.map_or((0, 0), |body| (pixels * (lossless_pixel_bytes + 1), lossless_tables(body)));
-            (planes + pixels * out + alpha.0, alpha.1 + PARTITION_BYTES_MAX)
+            let out = if self.alpha.is_some() { 4 + lossless_pixel_bytes + 1 } else { 3 };
+            planes + pixels * out + PARTITION_BYTES_MAX
         };
-        let turning = if orient::swaps_sides(orientation) { pixels * (4 + 3) } else { 0 };
-        4 * self.kept_bytes() as u64 + tables + decoding.max(turning)
+        let turning = if orient::swaps_sides(orientation) || self.frame.lossless || self.alpha.is_some() {
+            // Or giving back what RGBA took beyond RGB.
+            pixels * (4 + 3)
+        } else {
+            0
+        };
+        4 * self.kept_bytes() as u64 + decoding.max(turning)
+    }
+
+    /// Memory of the prefix-code tables, which only their stream tells.
+    fn table_bytes(&self, bytes_max: u64) -> Result<u64, ImageError> {
+        let stream = match (self.frame.lossless, self.alpha) {
+            (true, _) => self.frame.body.get(LOSSLESS_HEADER_BYTES..),
+            (false, Some([flags, stream @ ..])) if flags & 3 == ALPHA_COMPRESSED => Some(stream),
+            (false, _) => None,
+        };
+        stream.map_or(Ok(0), |stream| lossless::table_bytes(stream, self.frame.size, bytes_max))
     }
 }
 

@@ -1,0 +1,122 @@
+//! The server as a process of its own: memory that stays flat, an end on SIGTERM.
+//! `scripts/soak-server` is the long form of the first.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use chinhchu::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
+use chinhchu::service::Client;
+use chinhchu::workflow::{EnrolRequest, IdentifyRequest, Photo, VerifyRequest};
+
+use crate::assets::{engine, photo};
+use crate::fake::verify_request;
+
+/// `chinhchu serve` on a free port; killed where a test fails.
+struct Server {
+    child: Child,
+    url: String,
+    /// Reads on, so that the server never blocks on a full pipe.
+    log: Option<std::thread::JoinHandle<String>>,
+}
+
+impl Server {
+    fn start(data: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_chinhchu"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut seen = String::new();
+        let url = loop {
+            let mut line = String::new();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server did not start: {seen}");
+            seen += &line;
+            if let Some(at) = line.find("127.0.0.1:") {
+                let address: String =
+                    line[at..].chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect();
+                break format!("http://{address}");
+            }
+        };
+        let log = std::thread::spawn(move || {
+            log.read_to_string(&mut seen).expect("text");
+            seen
+        });
+        Self { child, url, log: Some(log) }
+    }
+
+    fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("/proc");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        line.split_whitespace().nth(1).expect("a figure").parse().expect("a number")
+    }
+
+    /// SIGTERM; the exit code and the log.
+    fn terminate(mut self) -> (Option<i32>, String) {
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        // SAFETY: a plain system call; `pid` is a child not yet waited for, so it names
+        // no other process.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
+        let code = self.child.wait().expect("a child").code();
+        let log = self.log.take().expect("once").join().expect("no panic");
+        (code, log)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_keeps_its_memory_names_nobody_and_ends_on_sigterm() {
+    let (Some(face), Some(other)) = (photo("obama.jpg"), photo("biden.jpg")) else { return };
+    if engine(1, 1).is_none() || !cfg!(target_os = "linux") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("people"));
+    let client = Client::connect(&server.url).await.unwrap();
+
+    let mut after_warm_up = 0;
+    for round in 0..30usize {
+        let request = EnrolRequest {
+            request_id: Some(RequestId::new(format!("secret-request-{round}")).unwrap()),
+            subject: SubjectId::new(format!("secret-subject-{}", round % 3)).unwrap(),
+            mode: EnrolMode::Replace,
+            attributes: Attributes { province: Some("secret-province".into()), ..Attributes::default() },
+            photos: vec![Photo { bytes: face.clone(), source: Source::Live, captured_at: None }],
+        };
+        client.enrol(request).await.unwrap();
+        let scope = None;
+        client.identify(IdentifyRequest { probes: vec![other.clone()], scope }).await.unwrap();
+        for _ in 0..6 {
+            let request = VerifyRequest { reference: face.clone(), probes: vec![other.clone()], fmr: None };
+            client.verify(request).await.unwrap();
+        }
+        // Refused, and work that nobody waits for.
+        client.verify(verify_request(b"no picture")).await.unwrap_err();
+        let hasty = client.clone().with_deadline(std::time::Duration::from_millis(1));
+        let request = VerifyRequest { reference: face.clone(), probes: vec![face.clone(); 5], fmr: None };
+        hasty.verify(request).await.unwrap_err();
+        if round == 9 {
+            after_warm_up = server.resident_kib();
+        }
+    }
+    // 200 requests of about 300 KB: one photo kept of each would be 60 MB.
+    let grown = server.resident_kib().saturating_sub(after_warm_up);
+    assert!(grown < 24 << 10, "resident memory grew by {grown} KiB over 200 requests");
+
+    drop(client);
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("Verify") && log.contains("draining"), "{log}");
+    assert!(!log.contains("secret"), "the log names a person: {log}");
+}

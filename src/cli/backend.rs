@@ -50,13 +50,16 @@ impl GalleryArgs {
 #[derive(Clone)]
 pub(super) enum Backend {
     Engine(Engine),
-    Server(Client),
+    Server(Box<Client>),
 }
 
 impl Backend {
     /// A server.
     pub(super) async fn connect(url: &str) -> Result<Self, Failure> {
-        Client::connect(url).await.map(Self::Server).map_err(|e| Failure::new(format_args!("--server {url}: {e}")))
+        Client::connect(url)
+            .await
+            .map(|client| Self::Server(Box::new(client)))
+            .map_err(|e| Failure::new(format_args!("--server {url}: {e}")))
     }
 
     /// An engine without a gallery, for `photos` photos at a time.

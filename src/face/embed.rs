@@ -41,7 +41,7 @@ impl Embedder {
         let network = Network::load(environment, spec, bytes, effort)?;
         let unfit = |detail: String| PackError::Network { role: spec.role, file: spec.file.clone(), detail };
         let (dimension, mirrored) = match spec.family {
-            Family::ArcFace112 { dimension, mirrored } => (dimension as i64, mirrored),
+            Family::ArcFace112 { dimension, mirrored, .. } => (dimension as i64, mirrored),
             _ => return Err(unfit(format!("family \"{}\" makes no templates", spec.family.name()))),
         };
         if !matches!(*network.shape(), [1 | -1, 3, 112 | -1, 112 | -1]) {

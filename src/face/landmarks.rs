@@ -13,6 +13,10 @@ use crate::imaging::RgbImage;
 /// Points of the iBUG 68 scheme whose means are the five: both eyelids of each
 /// eye without its corners, the nose's tip, outer and inner corner of the mouth.
 const FIVE_OF_68: [&[usize]; 5] = [&[37, 38, 40, 41], &[43, 44, 46, 47], &[30], &[48, 60], &[54, 64]];
+/// The crop is a square on the longer side of the detector's box, moved down by
+/// this share of it. Found on `cfp-dev`: with the box squeezed as it is FNMR at
+/// FMR 1e-3 is 2.21 %, with the square 1.97 %, moved down 1.89 %.
+const CROP_DOWN: f32 = 0.05;
 /// Values the network gives.
 const VALUES: usize = 136;
 
@@ -44,11 +48,10 @@ impl Landmarks {
         Ok(Self { network, side, normalise: Normalise::new(spec), input: vec![0.0; side * side] })
     }
 
-    /// The five points of the face in `region`, which is squeezed into the
-    /// network's square as it is.
+    /// The five points of the face in `region`.
     pub fn find(&mut self, image: &RgbImage, region: &Region, scratch: &mut Scratch) -> Result<Five, FaceError> {
-        let place = Place::whole(self.side, self.side);
-        resize(image, region, place, &self.normalise, scratch, &mut self.input);
+        let (place, region) = (Place::whole(self.side, self.side), crop(region));
+        resize(image, &region, place, &self.normalise, scratch, &mut self.input);
         let points = self.network.run(self.shape(), &self.input, |outputs| five_of(outputs[0]))?;
         Ok(points.map(|[x, y]| [region.left + x * region.width, region.top + y * region.height]))
     }
@@ -61,6 +64,11 @@ impl Landmarks {
     pub fn rerun(&mut self) -> Result<(), FaceError> {
         self.network.run(self.shape(), &self.input, |_| Ok(()))
     }
+}
+
+fn crop(face: &Region) -> Region {
+    let ([x, y], side) = (face.centre(), face.width.max(face.height));
+    Region { left: x - side / 2.0, top: y + (CROP_DOWN - 0.5) * side, width: side, height: side }
 }
 
 fn five_of(values: &[f32]) -> Result<Five, FaceError> {

@@ -84,6 +84,9 @@ pub enum Family {
         dimension: usize,
         /// Whether the embedding is the mean of the face's and its mirror image's.
         mirrored: bool,
+        /// Length that the embedding of an upright frontal face nearly always has.
+        /// Below it other quarter turns of the picture are tried too.
+        norm_sure: Option<f32>,
     },
     /// HopeNet: three times 66 bins of 3 degrees.
     HopeNet66,
@@ -188,6 +191,7 @@ struct RawNetwork {
     divisor: Option<Vec<f32>>,
     dimension: Option<usize>,
     mirrored: Option<bool>,
+    norm_sure: Option<f32>,
     box_scale: Option<f32>,
     live_class: Option<usize>,
 }
@@ -229,6 +233,14 @@ impl Manifest {
             Family::ArcFace112 { dimension, .. } => dimension,
             // `check` lets no other family embed.
             _ => 0,
+        }
+    }
+
+    /// Length of an embedding below which the picture may be turned.
+    pub(super) fn norm_sure(&self) -> Option<f32> {
+        match self.embedder.family {
+            Family::ArcFace112 { norm_sure, .. } => norm_sure,
+            _ => None,
         }
     }
 
@@ -313,8 +325,8 @@ impl RawNetwork {
         if !known.contains(&self.family.as_str()) {
             return Err(PackError::UnknownFamily { role, family: printable(&self.family), known: known.join(", ") });
         }
-        if role != Role::Embedder && (self.dimension.is_some() || self.mirrored.is_some()) {
-            return Err(bad(format!("[{role}] has no `dimension` or `mirrored`")));
+        if role != Role::Embedder && (self.dimension.is_some() || self.mirrored.is_some() || self.norm_sure.is_some()) {
+            return Err(bad(format!("[{role}] has no `dimension`, `mirrored` or `norm_sure`")));
         }
         if role != Role::Liveness && (self.box_scale.is_some() || self.live_class.is_some()) {
             return Err(bad(format!("[{role}] has no `box_scale` or `live_class`")));
@@ -329,7 +341,11 @@ impl RawNetwork {
                 if !(1..=DIMENSION_MAX).contains(&dimension) {
                     return Err(bad(format!("[{role}] `dimension` is not within 1…{DIMENSION_MAX}")));
                 }
-                (Family::ArcFace112 { dimension, mirrored: self.mirrored.unwrap_or(false) }, 1)
+                if self.norm_sure.is_some_and(|norm| !(norm >= 0.0 && norm < 1e6)) {
+                    return Err(bad(format!("[{role}] `norm_sure` is no length")));
+                }
+                let (mirrored, norm_sure) = (self.mirrored.unwrap_or(false), self.norm_sure);
+                (Family::ArcFace112 { dimension, mirrored, norm_sure }, 1)
             }
             _ => {
                 let box_scale = self.box_scale.ok_or_else(|| missing(role, "box_scale"))?;
@@ -444,6 +460,7 @@ mod tests {
             ("mean = [127.0]", "mean = [127.5]"),
             ("divisor = [256.0]", "divisor = [255.0]"),
             ("dimension = 512", "dimension = 512\nmirrored = true"),
+            ("norm_sure = 3.0", "norm_sure = 2.5"),
             ("sha256 = \"f10b", "sha256 = \"f10c"),
         ];
         for (from, to) in moved {
@@ -489,6 +506,7 @@ mod tests {
         let cases = [
             ("dimension = 512", "dimension = 0"),
             ("dimension = 512", "dimensions = 512"),
+            ("norm_sure = 3.0", "norm_sure = -1.0"),
             ("divisor = [256.0]", "divisor = [0.0]"),
             ("divisor = [256.0]", "divisor = [nan]"),
             ("mean = [127.0]", "mean = [127.0, 1.0]"),

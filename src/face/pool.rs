@@ -32,19 +32,9 @@ pub struct PoolOptions {
     pub onnxruntime: Option<PathBuf>,
 }
 
-type Answer = Result<Analysis, FaceError>;
-
-struct Job {
-    work: Box<dyn FnOnce(&mut Pipeline, &AtomicBool) -> Answer + Send>,
-    cancelled: Arc<AtomicBool>,
-    answer: oneshot::Sender<Answer>,
-}
-
 /// Worker threads that turn pictures into templates.
 pub struct FacePool {
-    queue: Option<Sender<Job>>,
-    stopping: Arc<AtomicBool>,
-    workers: Vec<JoinHandle<()>>,
+    pool: Pool<Pipeline>,
 }
 
 impl FacePool {
@@ -57,44 +47,96 @@ impl FacePool {
         };
         let environment = runtime::environment(options.onnxruntime.as_deref())?;
         let pack = Arc::new(pack.clone());
-        let (queue, jobs) = crossbeam_channel::bounded(options.queue_max);
-        let (started, starts) = crossbeam_channel::bounded(count);
-        let mut pool = Self { queue: Some(queue), stopping: Arc::default(), workers: Vec::with_capacity(count) };
-        for index in 0..count {
-            let (pack, options, stopping) = (Arc::clone(&pack), options.clone(), Arc::clone(&pool.stopping));
-            let (jobs, started) = (jobs.clone(), started.clone());
-            let worker = std::thread::Builder::new().name(format!("face-{index}")).spawn(move || {
-                let pipeline = Pipeline::with(pack, &options);
-                match pipeline {
-                    Ok(mut pipeline) => {
-                        let _ = started.send(Ok(()));
-                        work(&jobs, &stopping, &mut pipeline);
-                    }
-                    Err(e) => {
-                        let _ = started.send(Err(e));
-                    }
-                }
-            });
-            pool.workers.push(worker.map_err(|e| PackError::Thread { detail: e.to_string() })?);
-        }
-        drop(started);
+        let make = {
+            let (pack, options) = (Arc::clone(&pack), options.clone());
+            move || Pipeline::with(Arc::clone(&pack), &options)
+        };
+        let starting = Pool::start(count, options.queue_max, make)?;
+        // Meanwhile, on this thread: the networks no worker loads before they are asked for.
         Pipeline::inspect_late_networks(&pack, &environment)?;
-        for _ in 0..count {
-            // A worker that panicked while loading has hung up without a word.
-            let died = || PackError::Thread { detail: "it ended while loading the networks".into() };
-            starts.recv().map_err(|_| died())??;
-        }
-        Ok(pool)
+        Ok(Self { pool: starting.ready()? })
     }
 
     /// Number of workers.
     pub fn workers(&self) -> usize {
-        self.workers.len()
+        self.pool.workers.len()
     }
 
     /// Queues a picture, waiting for a place in the queue if need be.
     pub fn analyze(&self, photo: Vec<u8>, wants: Wants) -> Ticket {
-        let (job, ticket) = job(move |pipeline, cancelled| pipeline.analyze_unless(&photo, wants, cancelled));
+        self.pool.submit(move |pipeline, cancelled| pipeline.analyze_unless(&photo, wants, cancelled))
+    }
+
+    /// Queues a picture, or `None` at once where the queue is full.
+    pub fn try_analyze(&self, photo: Vec<u8>, wants: Wants) -> Option<Ticket> {
+        self.pool.try_submit(move |pipeline, cancelled| pipeline.analyze_unless(&photo, wants, cancelled))
+    }
+}
+
+type Answer = Result<Analysis, FaceError>;
+type Work<S> = Box<dyn FnOnce(&mut S, &AtomicBool) -> Answer + Send>;
+
+struct Job<S> {
+    work: Work<S>,
+    cancelled: Arc<AtomicBool>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Threads that each own an `S` and run work on it.
+struct Pool<S> {
+    queue: Option<Sender<Job<S>>>,
+    stopping: Arc<AtomicBool>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// A pool whose workers may still be making their state.
+struct Starting<S> {
+    pool: Pool<S>,
+    starts: Receiver<Result<(), PackError>>,
+}
+
+impl<S: 'static> Starting<S> {
+    /// Waits for every worker; the first that failed decides.
+    fn ready(self) -> Result<Pool<S>, PackError> {
+        for _ in 0..self.pool.workers.len() {
+            // A worker that panicked has hung up without a word.
+            let died = || PackError::Thread { detail: "it ended while loading the networks".into() };
+            self.starts.recv().map_err(|_| died())??;
+        }
+        Ok(self.pool)
+    }
+}
+
+impl<S: 'static> Pool<S> {
+    fn start(
+        count: usize,
+        queue_max: usize,
+        make: impl Fn() -> Result<S, PackError> + Clone + Send + 'static,
+    ) -> Result<Starting<S>, PackError> {
+        let (queue, jobs) = crossbeam_channel::bounded(queue_max);
+        let (started, starts) = crossbeam_channel::bounded(count);
+        let mut pool = Self { queue: Some(queue), stopping: Arc::default(), workers: Vec::with_capacity(count) };
+        for index in 0..count {
+            let (jobs, started, stopping, make) =
+                (jobs.clone(), started.clone(), Arc::clone(&pool.stopping), make.clone());
+            let run = move || match make() {
+                Ok(mut state) => {
+                    let _ = started.send(Ok(()));
+                    drop(started);
+                    work(&jobs, &stopping, &mut state);
+                }
+                Err(e) => {
+                    let _ = started.send(Err(e));
+                }
+            };
+            let worker = std::thread::Builder::new().name(format!("face-{index}")).spawn(run);
+            pool.workers.push(worker.map_err(|e| PackError::Thread { detail: e.to_string() })?);
+        }
+        Ok(Starting { pool, starts })
+    }
+
+    fn submit(&self, work: impl FnOnce(&mut S, &AtomicBool) -> Answer + Send + 'static) -> Ticket {
+        let (job, ticket) = job(work);
         if let Some(queue) = &self.queue {
             // Fails only when every worker is gone; the ticket then says cancelled.
             let _ = queue.send(job);
@@ -102,15 +144,14 @@ impl FacePool {
         ticket
     }
 
-    /// Queues a picture, or `None` at once where the queue is full.
-    pub fn try_analyze(&self, photo: Vec<u8>, wants: Wants) -> Option<Ticket> {
-        let (job, ticket) = job(move |pipeline, cancelled| pipeline.analyze_unless(&photo, wants, cancelled));
+    fn try_submit(&self, work: impl FnOnce(&mut S, &AtomicBool) -> Answer + Send + 'static) -> Option<Ticket> {
+        let (job, ticket) = job(work);
         self.queue.as_ref()?.try_send(job).ok()?;
         Some(ticket)
     }
 }
 
-impl Drop for FacePool {
+impl<S> Drop for Pool<S> {
     /// Ends after the pictures being worked on; those still waiting are dropped
     /// and their tickets say cancelled.
     fn drop(&mut self) {
@@ -123,21 +164,21 @@ impl Drop for FacePool {
     }
 }
 
-fn job(work: impl FnOnce(&mut Pipeline, &AtomicBool) -> Answer + Send + 'static) -> (Job, Ticket) {
-    let (sender, receiver) = oneshot::channel();
+fn job<S>(work: impl FnOnce(&mut S, &AtomicBool) -> Answer + Send + 'static) -> (Job<S>, Ticket) {
+    let (answer, receiver) = oneshot::channel();
     let cancelled = Arc::new(AtomicBool::new(false));
-    let job = Job { work: Box::new(work), cancelled: Arc::clone(&cancelled), answer: sender };
+    let job = Job { work: Box::new(work), cancelled: Arc::clone(&cancelled), answer };
     (job, Ticket { receiver, cancelled })
 }
 
-fn work(jobs: &Receiver<Job>, stopping: &AtomicBool, pipeline: &mut Pipeline) {
+fn work<S>(jobs: &Receiver<Job<S>>, stopping: &AtomicBool, state: &mut S) {
     for Job { work, cancelled, answer } in jobs {
         if stopping.load(Ordering::Relaxed) || cancelled.load(Ordering::Relaxed) {
             continue;
         }
         // The pipeline keeps only buffers that every picture writes anew, so
         // that what a panic leaves behind harms no later picture.
-        let result = catch_unwind(AssertUnwindSafe(|| work(pipeline, &cancelled)));
+        let result = catch_unwind(AssertUnwindSafe(|| work(state, &cancelled)));
         let _ = answer.send(result.unwrap_or_else(|_| Err(FaceError::Inference("a step panicked".into()))));
     }
 }
@@ -182,5 +223,140 @@ impl Future for Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc;
+
+    /// A pool that counts what was begun; answers are errors, which need no networks.
+    fn pool(workers: usize, queue_max: usize) -> Pool<()> {
+        Pool::start(workers, queue_max, || Ok(())).and_then(Starting::ready).unwrap()
+    }
+
+    /// Work that says when it begins and ends when told to.
+    fn gate() -> (impl FnOnce(&mut (), &AtomicBool) -> Answer + Send, mpsc::Receiver<()>, mpsc::Sender<()>) {
+        let (begun, begins) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let work = move |_: &mut (), cancelled: &AtomicBool| {
+            begun.send(()).unwrap();
+            let _ = ended.recv();
+            Err(if cancelled.load(Ordering::Relaxed) { FaceError::Cancelled } else { FaceError::NoFace })
+        };
+        (work, begins, end)
+    }
+
+    #[test]
+    fn a_panic_is_an_error_for_its_ticket_alone() {
+        let pool = pool(1, 4);
+        let broken = pool.submit(|(), _| panic!("as a broken step would"));
+        let next = pool.submit(|(), _| Err(FaceError::NoFace));
+        assert!(matches!(broken.wait(), Err(FaceError::Inference(_))));
+        assert_eq!(next.wait().unwrap_err(), FaceError::NoFace);
+    }
+
+    #[test]
+    fn work_whose_ticket_is_dropped_is_not_begun_if_it_waits_and_told_if_it_runs() {
+        let pool = pool(1, 4);
+        let (work, begins, end) = gate();
+        let (told, tells) = mpsc::channel();
+        let running = pool.submit(move |state, cancelled| {
+            let answer = work(state, cancelled);
+            told.send(cancelled.load(Ordering::Relaxed)).unwrap();
+            answer
+        });
+        begins.recv().unwrap();
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&begun);
+        let waiting = pool.submit(move |(), _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Err(FaceError::NoFace)
+        });
+        drop(waiting);
+        drop(running);
+        end.send(()).unwrap();
+        assert!(tells.recv().unwrap(), "running work sees that its caller is gone");
+        assert_eq!(pool.submit(|(), _| Err(FaceError::NoFace)).wait().unwrap_err(), FaceError::NoFace);
+        assert_eq!(begun.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_full_queue_says_so_at_once_and_takes_work_again_later() {
+        let pool = pool(1, 1);
+        let (work, begins, end) = gate();
+        let running = pool.submit(work);
+        begins.recv().unwrap();
+        let waiting = pool.try_submit(|(), _| Err(FaceError::FaceCut)).expect("one may wait");
+        assert!(pool.try_submit(|(), _| Err(FaceError::NoFace)).is_none());
+        end.send(()).unwrap();
+        assert_eq!(running.wait().unwrap_err(), FaceError::NoFace);
+        assert_eq!(waiting.wait().unwrap_err(), FaceError::FaceCut);
+        assert!(pool.try_submit(|(), _| Err(FaceError::NoFace)).is_some());
+    }
+
+    #[test]
+    fn dropping_the_pool_finishes_what_runs_and_cancels_what_waits() {
+        let pool = pool(1, 4);
+        let (work, begins, end) = gate();
+        let running = pool.submit(work);
+        begins.recv().unwrap();
+        let waiting = pool.submit(|(), _| Err(FaceError::NoFace));
+        let stopping = Arc::clone(&pool.stopping);
+        let dropping = std::thread::spawn(move || drop(pool));
+        while !stopping.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        end.send(()).unwrap();
+        assert_eq!(running.wait().unwrap_err(), FaceError::NoFace);
+        dropping.join().unwrap();
+        assert_eq!(waiting.wait().unwrap_err(), FaceError::Cancelled);
+    }
+
+    #[test]
+    fn a_worker_that_cannot_start_fails_the_pool() {
+        let refuse = || Err::<(), _>(PackError::Thread { detail: "no".into() });
+        assert!(matches!(Pool::start(3, 1, refuse).and_then(Starting::ready), Err(PackError::Thread { .. })));
+        let panic = || -> Result<(), PackError> { panic!("as a broken library would") };
+        assert!(Pool::start(2, 1, panic).and_then(Starting::ready).is_err());
+    }
+
+    #[test]
+    fn a_ticket_can_be_awaited() {
+        let pool = pool(2, 4);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let answers = runtime.block_on(async {
+            let one = pool.submit(|(), _| Err(FaceError::NoFace));
+            let two = pool.submit(|(), _| Err(FaceError::FaceCut));
+            (one.await, two.await)
+        });
+        assert_eq!(answers, (Err(FaceError::NoFace), Err(FaceError::FaceCut)));
+    }
+
+    #[test]
+    fn many_callers_and_dropped_tickets_never_hang_the_pool() {
+        let pool = Arc::new(pool(3, 2));
+        let callers: Vec<_> = (0..6)
+            .map(|caller| {
+                let pool = Arc::clone(&pool);
+                std::thread::spawn(move || {
+                    for i in 0..200 {
+                        let ticket = pool.submit(move |(), _| {
+                            assert!((i + caller) % 17 != 0, "a panic now and then");
+                            Err(FaceError::NoFace)
+                        });
+                        if i % 3 == 0 {
+                            drop(ticket)
+                        } else {
+                            let _ = ticket.wait();
+                        }
+                    }
+                })
+            })
+            .collect();
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
+        assert_eq!(pool.submit(|(), _| Err(FaceError::FaceCut)).wait().unwrap_err(), FaceError::FaceCut);
     }
 }

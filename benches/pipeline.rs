@@ -1,0 +1,150 @@
+//! What the pipeline adds to the bare networks, and how it scales.
+//!
+//! ```text
+//! cargo bench --bench pipeline
+//! ```
+//!
+//! On a 250x250 JPEG, made from a sample photo: decode, detect, landmarks, align
+//! and embed on one core, against the three networks run once more on the same
+//! inputs, in turns; then two workers against one, in turns. Medians, and the
+//! ratio of medians.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use chinhchu::face::{FacePool, Pack, Pipeline, PoolOptions, Role, StageTimes, Wants};
+use chinhchu::imaging::Limits;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::FilterType;
+
+/// Pictures measured one by one, after a warm-up of a tenth as many.
+const PICTURES: usize = 400;
+/// Rounds of each pool, alternating, and the pictures in one.
+const ROUNDS: usize = 9;
+const PICTURES_PER_ROUND: usize = 120;
+/// Side and quality of the photo.
+const SIDE: u32 = 250;
+const QUALITY: u8 = 90;
+/// Targets: at most, at least.
+const OVERHEAD_MAX: f64 = 1.15;
+const SCALING_MIN: f64 = 1.8;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let photo = root.join(".cache/photos/obama.jpg");
+    let runtime = root.join(".cache/onnxruntime");
+    if !photo.exists() || !runtime.exists() || !root.join("models/default/fr_feature.onnx").exists() {
+        eprintln!("SKIPPED: weights, ONNX Runtime or photos are not there; run scripts/setup");
+        return ExitCode::SUCCESS;
+    }
+    // The pools of the second part look for the library from here.
+    if let Err(error) = std::env::set_current_dir(root).map_err(Failure::from).and_then(|()| run(root, &photo)) {
+        eprintln!("pipeline: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(root: &Path, photo: &Path) -> Result<(), Failure> {
+    let pack = Pack::load(&root.join("models/default"))?;
+    let photo = portrait(photo)?;
+    println!("{SIDE}x{SIDE} JPEG of {} bytes, quality {QUALITY}", photo.len());
+    overhead(&pack, &photo)?;
+    scaling(&pack, &photo)
+}
+
+/// The head and shoulders of a sample photo as a small JPEG.
+fn portrait(path: &Path) -> Result<Vec<u8>, Failure> {
+    let picture = image::load_from_memory(&std::fs::read(path)?)?.into_rgb8();
+    let side = picture.width().min(picture.height());
+    let square = image::imageops::crop_imm(&picture, (picture.width() - side) / 2, 0, side, side).to_image();
+    let small = image::imageops::resize(&square, SIDE, SIDE, FilterType::Lanczos3);
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&small)?;
+    Ok(bytes)
+}
+
+fn options(workers: usize) -> PoolOptions {
+    PoolOptions { workers, queue_max: 2 * workers, limits: Limits::default(), onnxruntime: None }
+}
+
+fn overhead(pack: &Pack, photo: &[u8]) -> Result<(), Failure> {
+    let mut pipeline = Pipeline::new(pack, &options(1))?;
+    let mut whole = Vec::new();
+    let mut stages: Vec<StageTimes> = Vec::new();
+    let roles = [Role::Detector, Role::Landmarks, Role::Embedder];
+    let mut bare = [const { Vec::new() }; 3];
+    for picture in 0..PICTURES + PICTURES / 10 {
+        let clock = Instant::now();
+        pipeline.analyze(photo, Wants::default())?;
+        let took = clock.elapsed();
+        let times = pipeline.times();
+        let runs = roles.map(|role| pipeline.time_bare(role));
+        if picture < PICTURES / 10 {
+            continue;
+        }
+        whole.push(took);
+        stages.push(times);
+        for (all, run) in bare.iter_mut().zip(runs) {
+            all.push(run.ok_or("a network did not run")?);
+        }
+    }
+    let sums: Vec<Duration> = (0..PICTURES).map(|i| bare.iter().map(|runs| runs[i]).sum()).collect();
+    let (whole, sum) = (median(whole), median(sums));
+    let bare = bare.map(median);
+    let stage = |of: fn(&StageTimes) -> Duration| median(stages.iter().map(of).collect());
+
+    println!("\none picture, one core          median    bare network");
+    let lines = [
+        ("decode", stage(|t| t.decode), None),
+        ("detect", stage(|t| t.detect), Some(bare[0])),
+        ("landmarks", stage(|t| t.landmarks), Some(bare[1])),
+        ("align", stage(|t| t.align), None),
+        ("embed", stage(|t| t.embed), Some(bare[2])),
+        ("all", whole, Some(sum)),
+    ];
+    for (name, took, bare) in lines {
+        let bare = bare.map_or(String::new(), |bare| format!("{:9.3} ms", ms(bare)));
+        println!("  {name:<26} {:7.3} ms {bare}", ms(took));
+    }
+    println!("  overhead {:.3} times the bare networks (target: at most {OVERHEAD_MAX})", ms(whole) / ms(sum));
+    Ok(())
+}
+
+fn scaling(pack: &Pack, photo: &[u8]) -> Result<(), Failure> {
+    let pools = [FacePool::start(pack, &options(1))?, FacePool::start(pack, &options(2))?];
+    let mut rounds = [const { Vec::new() }; 2];
+    // The first round warms up.
+    for round in 0..=ROUNDS {
+        for (pool, all) in pools.iter().zip(&mut rounds) {
+            let clock = Instant::now();
+            let tickets: Vec<_> =
+                (0..PICTURES_PER_ROUND).map(|_| pool.analyze(photo.to_vec(), Wants::default())).collect();
+            for ticket in tickets {
+                ticket.wait()?;
+            }
+            if round > 0 {
+                all.push(clock.elapsed() / PICTURES_PER_ROUND as u32);
+            }
+        }
+    }
+    let [one, two] = rounds.map(median);
+    println!("\nthroughput, {PICTURES_PER_ROUND} pictures a round");
+    for (workers, took) in [(1, one), (2, two)] {
+        println!("  {workers} workers {:9.1} pictures/s", 1e3 / ms(took));
+    }
+    println!("  scaling {:.2} (target: at least {SCALING_MIN})", ms(one) / ms(two));
+    Ok(())
+}
+
+fn median(mut values: Vec<Duration>) -> Duration {
+    values.sort_unstable();
+    values[values.len() / 2]
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

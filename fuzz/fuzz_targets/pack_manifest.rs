@@ -3,8 +3,11 @@
 #![no_main]
 
 use chinhchu::face::Manifest;
+use chinhchu_fuzz::{install_hook, must_not_panic};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    let _ = Manifest::parse(bytes);
+fuzz_target!(init: install_hook(), |bytes: &[u8]| {
+    must_not_panic(|| {
+        let _ = Manifest::parse(bytes);
+    });
 });

@@ -23,6 +23,14 @@ pub fn variant(folder: &Path, jpeg: &[u8], number: usize) -> PathBuf {
     path
 }
 
+/// A sample photo scaled down: tests are built without optimisation.
+fn small(name: &str) -> Vec<u8> {
+    let picture = image::load_from_memory(&fs::read(photo(name)).unwrap()).unwrap();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.thumbnail(320, 320).into_rgb8().write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    bytes.into_inner()
+}
+
 /// What is in a gallery: per subject its templates' vectors (as bits) and sources.
 type State = BTreeMap<String, Vec<(Vec<u32>, Source)>>;
 
@@ -48,8 +56,8 @@ fn state(data: &Path) -> State {
 fn a_bad_row_is_listed_by_line_and_the_others_are_enrolled() {
     need_assets!();
     let folder = tempfile::tempdir().unwrap();
-    let obama = fs::read(photo("obama.jpg")).unwrap();
-    let biden = fs::read(photo("biden.jpg")).unwrap();
+    let obama = small("obama.jpg");
+    let biden = small("biden.jpg");
     fs::write(folder.path().join("text.jpg"), "no photo").unwrap();
     variant(folder.path(), &obama, 1);
     variant(folder.path(), &obama, 2);
@@ -86,7 +94,7 @@ fn a_bad_row_is_listed_by_line_and_the_others_are_enrolled() {
 fn a_subject_that_was_removed_is_enrolled_again_by_the_same_manifest() {
     need_assets!();
     let folder = tempfile::tempdir().unwrap();
-    let jpeg = fs::read(photo("obama.jpg")).unwrap();
+    let jpeg = small("obama.jpg");
     let rows = [1, 2, 3].map(|i| ("p", text(&variant(folder.path(), &jpeg, i))));
     let list = text(&manifest(folder.path(), rows));
     let data = folder.path().join("data");
@@ -103,7 +111,7 @@ fn a_subject_that_was_removed_is_enrolled_again_by_the_same_manifest() {
 fn a_subject_enrolled_by_others_is_not_touched_unless_asked_for() {
     need_assets!();
     let folder = tempfile::tempdir().unwrap();
-    let jpeg = fs::read(photo("obama.jpg")).unwrap();
+    let jpeg = small("obama.jpg");
     let data = text(&folder.path().join("data"));
     run(["enroll", "p", &text(&photo("biden.jpg")), "--data", &data]).ended(0);
     let rows = [1, 2].map(|i| ("p", text(&variant(folder.path(), &jpeg, i))));
@@ -123,11 +131,11 @@ fn a_subject_enrolled_by_others_is_not_touched_unless_asked_for() {
 #[test]
 fn killed_in_the_middle_and_run_again_it_ends_as_an_undisturbed_run() {
     need_assets!();
-    const ROWS: usize = 60;
-    const HELD: usize = 20;
-    const BAD: usize = 50;
+    const ROWS: usize = 40;
+    const HELD: usize = 10;
+    const BAD: usize = 34;
     let folder = tempfile::tempdir().unwrap();
-    let photos = ["obama.jpg", "biden.jpg"].map(|name| fs::read(photo(name)).unwrap());
+    let photos = ["obama.jpg", "biden.jpg"].map(small);
     let subjects: Vec<String> = (0..ROWS).map(|i| format!("p{}", i / 2)).collect();
     let rows = || {
         subjects.iter().enumerate().map(|(i, subject)| {

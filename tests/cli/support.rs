@@ -144,24 +144,24 @@ pub struct Serving {
 impl Serving {
     /// Starts one on a free port and waits until it says where.
     pub fn start(data: &Path) -> Self {
-        let mut child = chinhchu()
+        let child = chinhchu()
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .stderr(Stdio::piped())
             .spawn()
             .expect("starts");
-        let lines = read_lines(child.stderr.take().expect("piped"));
+        let mut serving = Self { child, url: String::new() };
+        let lines = read_lines(serving.child.stderr.take().expect("piped"));
         let mut seen = Vec::new();
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             let Ok(line) = lines.recv_timeout(PATIENCE) else { break };
             if let Some((_, address)) = line.split_once("listening on ") {
-                let url = format!("http://{}", address.trim());
-                return Self { child, url };
+                serving.url = format!("http://{}", address.trim());
+                return serving;
             }
             seen.push(line);
         }
-        let _ = child.kill();
         panic!("the server did not say where it listens: {seen:?}");
     }
 

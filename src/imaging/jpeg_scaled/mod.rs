@@ -18,13 +18,16 @@
 //!
 //! # How the bytes flow
 //! `markers` reads the headers; `bits` removes byte stuffing and hands out bits;
-//! `huffman` holds the tables; `scan` is the loop; `transform` turns
-//! coefficients into samples; `colour` turns samples into RGB.
+//! `huffman` holds the tables and `block` reads coefficients through them; `scan`
+//! is the loop; `transform` turns coefficients into samples; `rows` and `colour`
+//! turn samples into RGB.
 
 mod bits;
+mod block;
 mod colour;
 mod huffman;
 mod markers;
+mod rows;
 mod scan;
 #[cfg(test)]
 mod tests;

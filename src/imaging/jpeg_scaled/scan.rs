@@ -4,28 +4,28 @@
 //! [`Scan::run`] is compiled twice, for any processor and for AVX2 with BMI;
 //! both are the same source and give the same bytes.
 
-use super::bits::{Bits, Source, Window};
-use super::colour;
-use super::huffman::{AcTable, DcTable, EOB_ADVANCE, LOOK_BITS, ac_symbol, extend};
+use super::bits::{Bits, Source};
+use super::block::{Block, FEW_PLACES};
+use super::huffman::{AcTable, DcTable};
 use super::markers::Header;
+use super::rows::Emit;
 use super::transform::{self, Coefficients, LANES, LANES_AT_ONCE, PlaceMap};
 
-/// Largest DC value of 8-bit samples (T.81 F.1.2.1: differences of 11 bits).
-const DC_MAX: i32 = 2047;
-
 /// One component while a row of MCUs is decoded.
-struct Plane<'a> {
-    /// Blocks per MCU, across and down.
-    h: usize,
-    v: usize,
+pub(super) struct Plane<'a> {
+    /// Blocks per MCU across.
+    pub(super) h: usize,
+    /// Blocks per MCU down.
+    pub(super) v: usize,
     dc: &'a DcTable,
     ac: &'a AcTable,
-    /// Pixels a block becomes, across and down.
-    block_width: usize,
-    block_height: usize,
-    /// Pixels of the whole component at that size.
+    /// Pixels a block becomes, across.
+    pub(super) block_width: usize,
+    /// Pixels a block becomes, down.
+    pub(super) block_height: usize,
     width: usize,
-    height: usize,
+    /// Pixels of the whole component at that size, down.
+    pub(super) height: usize,
     places: PlaceMap,
     places_end: u32,
     factors: [f32; 64],
@@ -40,11 +40,13 @@ struct Plane<'a> {
 }
 
 impl Plane<'_> {
-    fn row(&self, row: usize) -> &[u8] {
+    /// A row of the buffer; 0 is the one held over.
+    pub(super) fn row(&self, row: usize) -> &[u8] {
         &self.rows[row * self.stride..][..self.width]
     }
 
-    fn rows_per_mcu(&self) -> usize {
+    /// Rows of pixels in a row of MCUs.
+    pub(super) fn rows_per_mcu(&self) -> usize {
         self.v * self.block_height
     }
 }
@@ -62,6 +64,9 @@ pub(super) struct Scan<'a> {
     width: usize,
     height: usize,
     out: Vec<u8>,
+    mcus_left: usize,
+    until_restart: usize,
+    restarts: u8,
 }
 
 impl<'a> Scan<'a> {
@@ -102,7 +107,21 @@ impl<'a> Scan<'a> {
         }
         let out = vec![0; width.checked_mul(height)?.checked_mul(3)?];
         let (source, bits) = Source::new(bytes, header.scan_at);
-        Some(Self { header, source, bits, planes, mcus_across, mcus_down, mcus_per_group, width, height, out })
+        Some(Self {
+            header,
+            source,
+            bits,
+            planes,
+            mcus_across,
+            mcus_down,
+            mcus_per_group,
+            width,
+            height,
+            out,
+            mcus_left: mcus_across * mcus_down,
+            until_restart: header.restart_mcus,
+            restarts: 0,
+        })
     }
 
     /// Decodes everything; the RGB bytes, or `None` at the first irregularity.
@@ -114,24 +133,21 @@ impl<'a> Scan<'a> {
             unsafe { run_vectors(&mut self) }?;
             return Some(self.out);
         }
-        self.run()?;
+        self.run(Self::group)?;
         Some(self.out)
     }
 
     /// As [`Self::decode`], without instructions that not every processor has.
     #[cfg(test)]
     pub(super) fn decode_portable(mut self) -> Option<Vec<u8>> {
-        self.run()?;
+        self.run(Self::group)?;
         Some(self.out)
     }
 
+    /// The whole scan. `group` decodes the coefficients of a group of MCUs.
     #[inline(always)]
-    fn run(&mut self) -> Option<()> {
-        let mut until_restart = self.header.restart_mcus;
-        let mut restarts = 0_u8;
+    fn run(&mut self, group: impl Fn(&mut Self, usize) -> Option<()>) -> Option<()> {
         let mut emit = Emit::new(self.width, &self.planes);
-        let mcus = self.mcus_across * self.mcus_down;
-        let mut mcu = 0;
         for mcu_row in 0..self.mcus_down {
             for plane in &mut self.planes {
                 let held = plane.rows_per_mcu() * plane.stride;
@@ -140,23 +156,7 @@ impl<'a> Scan<'a> {
             let mut column = 0;
             while column < self.mcus_across {
                 let count = self.mcus_per_group.min(self.mcus_across - column);
-                for plane in &mut self.planes {
-                    plane.index_max = 0;
-                    for coefficients in &mut plane.coefficients {
-                        coefficients.clear(plane.block_width * plane.block_height);
-                    }
-                }
-                for in_group in 0..count {
-                    self.mcu(in_group)?;
-                    mcu += 1;
-                    until_restart = until_restart.wrapping_sub(1);
-                    if until_restart == 0 && mcu < mcus {
-                        self.source.finish(&mut self.bits, 0xD0 | restarts)?;
-                        restarts = (restarts + 1) & 7;
-                        until_restart = self.header.restart_mcus;
-                        self.planes.iter_mut().for_each(|plane| plane.last_dc = 0);
-                    }
-                }
+                group(self, count)?;
                 for plane in &mut self.planes {
                     plane.transform(column, count);
                 }
@@ -166,6 +166,37 @@ impl<'a> Scan<'a> {
         }
         const EOI: u8 = 0xD9;
         self.source.finish(&mut self.bits, EOI)
+    }
+
+    /// Decodes the coefficients of `count` MCUs.
+    #[inline(always)]
+    fn group(&mut self, count: usize) -> Option<()> {
+        for plane in &mut self.planes {
+            plane.index_max = 0;
+            for coefficients in &mut plane.coefficients {
+                coefficients.clear(plane.block_width * plane.block_height);
+            }
+        }
+        for in_group in 0..count {
+            self.mcu(in_group)?;
+            self.mcus_left -= 1;
+            // Without restarts this wraps, and never comes back to zero.
+            self.until_restart = self.until_restart.wrapping_sub(1);
+            if self.until_restart == 0 && self.mcus_left > 0 {
+                self.restart()?;
+            }
+        }
+        Some(())
+    }
+
+    /// T.81 F.2.1.3.1 and E.2.4: the marker in its turn, predictions from zero.
+    #[cold]
+    fn restart(&mut self) -> Option<()> {
+        self.source.finish(&mut self.bits, 0xD0 | self.restarts)?;
+        self.restarts = (self.restarts + 1) & 7;
+        self.until_restart = self.header.restart_mcus;
+        self.planes.iter_mut().for_each(|plane| plane.last_dc = 0);
+        Some(())
     }
 
     /// Decodes the coefficients of one MCU (T.81 A.2.3).
@@ -197,152 +228,6 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Blocks of which at most so many coefficients are wanted, by zigzag index,
-/// pass over the others instead of decoding them.
-const FEW_PLACES: u32 = 5;
-
-/// One block being decoded (T.81 F.2.2).
-struct Block<'a> {
-    window: &'a Window,
-    bits: Bits,
-    coefficients: &'a mut transform::Block,
-    places: &'a [u16; 256],
-}
-
-impl Block<'_> {
-    /// Sets the coefficient of index `k`, of which any value is fine.
-    #[inline(always)]
-    fn set(&mut self, k: u32, value: i16) {
-        let place = usize::from(self.places[(k & 0xFF) as usize]);
-        // Every place in the map is in the array: this is how the bound check
-        // is seen to be one comparison.
-        if let Some(coefficient) = self.coefficients.get_mut(place) {
-            *coefficient = value;
-        }
-    }
-
-    #[inline(always)]
-    fn dc(&mut self, table: &DcTable, last: &mut i32) -> Option<()> {
-        self.bits.refill(self.window);
-        let (size, length) = table.codes.symbol(self.bits.buffer)?;
-        self.bits.drop(length);
-        *last += extend(self.bits.buffer, u32::from(size));
-        self.bits.drop(u32::from(size));
-        if last.abs() > DC_MAX {
-            return None;
-        }
-        self.set(0, *last as i16);
-        Some(())
-    }
-
-    /// All AC coefficients, up to two at a look-up. Returns the last index.
-    #[inline(always)]
-    fn ac(&mut self, table: &AcTable) -> Option<u32> {
-        let start = self.bits;
-        let mut k = 0;
-        while k < 63 {
-            self.bits.refill(self.window);
-            k = self.ac_pair(table, k)?;
-            if k < 63 {
-                // One refill is enough for two look-ups, slow ones (26 bits) too.
-                k = self.ac_pair(table, k)?;
-            }
-        }
-        if is_complete(k) {
-            return Some(k % EOB_ADVANCE);
-        }
-        self.ac_again(table, start)?;
-        Some(63)
-    }
-
-    /// One look-up's worth of coefficients after index `k`.
-    #[inline(always)]
-    fn ac_pair(&mut self, table: &AcTable, k: u32) -> Option<u32> {
-        let pair = table.pairs[(self.bits.buffer >> (64 - LOOK_BITS)) as usize];
-        if pair.length() == 0 {
-            return self.ac_slow(table, k);
-        }
-        self.bits.drop(pair.length());
-        let k_1 = k + pair.advance_1();
-        let k_2 = k + pair.advance();
-        self.set(k_1, pair.value_1());
-        self.set(k_2, pair.value());
-        Some(k_2)
-    }
-
-    /// A block that did not end where a look-up did: the last symbols may have
-    /// been those of the next block. From its first AC symbol, one by one.
-    ///
-    /// Works on a copy: a reference to `self` handed out would keep the bits of
-    /// every block in memory instead of registers.
-    #[inline(always)]
-    fn ac_again(&mut self, table: &AcTable, start: Bits) -> Option<()> {
-        let mut block =
-            Block { window: self.window, bits: start, coefficients: self.coefficients, places: self.places };
-        self.bits = block.ac_singly(table)?;
-        Some(())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn ac_singly(&mut self, table: &AcTable) -> Option<Bits> {
-        let mut k = 0;
-        while k < 63 {
-            self.bits.refill(self.window);
-            k = self.ac_slow(table, k)?;
-        }
-        is_complete(k).then_some(self.bits)
-    }
-
-    /// The AC coefficients before index `end`, and past the others.
-    #[inline(always)]
-    fn ac_few(&mut self, table: &AcTable, end: u32) -> Option<()> {
-        let start = self.bits;
-        let mut k = 0;
-        while k + 1 < end {
-            self.bits.refill(self.window);
-            k = self.ac_slow(table, k)?;
-            if k >= 63 {
-                return is_complete(k).then_some(());
-            }
-        }
-        while k < 63 {
-            self.bits.refill(self.window);
-            let skip = table.skips[(self.bits.buffer >> (64 - LOOK_BITS)) as usize];
-            if skip.length() == 0 {
-                k = self.ac_slow(table, k)?;
-            } else {
-                self.bits.drop(skip.length());
-                k += skip.advance();
-            }
-        }
-        if is_complete(k) {
-            return Some(());
-        }
-        self.ac_again(table, start)
-    }
-
-    /// One symbol: code first, then extra bits. Takes at most 26 bits.
-    #[inline(always)]
-    fn ac_slow(&mut self, table: &AcTable, k: u32) -> Option<u32> {
-        let (symbol, length) = table.codes.symbol(self.bits.buffer)?;
-        let (advance, size) = ac_symbol(symbol)?;
-        self.bits.drop(length);
-        let value = extend(self.bits.buffer, size) as i16;
-        self.bits.drop(size);
-        let k = k + advance;
-        self.set(k, value);
-        Some(k)
-    }
-}
-
-/// Whether a block ends properly at index `k` of at least 63: with its last
-/// coefficient, or by an end of block that came before it.
-#[inline(always)]
-fn is_complete(k: u32) -> bool {
-    k == 63 || (EOB_ADVANCE..EOB_ADVANCE + 63).contains(&k)
-}
-
 impl Plane<'_> {
     /// Transforms the blocks of `count` MCUs, the first at MCU `column`.
     #[inline(always)]
@@ -372,65 +257,6 @@ impl Plane<'_> {
     }
 }
 
-/// Rows of components to rows of RGB.
-struct Emit {
-    width: usize,
-    /// Luma pixels per chroma pixel, across and down: 1 or 2.
-    h: usize,
-    v: usize,
-    sums: Vec<u16>,
-    cb: Vec<u8>,
-    cr: Vec<u8>,
-}
-
-impl Emit {
-    fn new(width: usize, planes: &[Plane<'_>]) -> Self {
-        let (mut h, mut v) = (1, 1);
-        if let [y, cb, _] = planes {
-            h = (y.h * y.block_width) / (cb.h * cb.block_width);
-            v = (y.v * y.block_height) / (cb.v * cb.block_height);
-        }
-        let scratch = if h * v > 1 { width + 2 } else { 0 };
-        Self { width, h, v, sums: vec![0; scratch], cb: vec![0; scratch], cr: vec![0; scratch] }
-    }
-
-    /// Emits the rows that are known after a row of MCUs. Where chroma rows are
-    /// doubled, the last row waits for the chroma below it.
-    #[inline(always)]
-    fn mcu_row(&mut self, mcu_row: usize, is_last: bool, planes: &[Plane<'_>], height: usize, out: &mut [u8]) {
-        let Some(y) = planes.first() else { return };
-        let rows = y.rows_per_mcu();
-        let wait = self.v - 1;
-        let from = (mcu_row * rows).saturating_sub(wait);
-        let to = if is_last { height } else { (mcu_row + 1) * rows - wait };
-        for row in from..to {
-            // Row 0 of the buffers is the one held over.
-            let luma = y.row(row + 1 - mcu_row * rows);
-            let out = &mut out[row * self.width * 3..][..self.width * 3];
-            let [_, cb, cr] = planes else {
-                colour::grey_to_rgb(luma, out);
-                continue;
-            };
-            let chroma_first = mcu_row * cb.rows_per_mcu();
-            if self.h * self.v == 1 {
-                let at = row + 1 - chroma_first;
-                colour::to_rgb(luma, cb.row(at), cr.row(at), out);
-                continue;
-            }
-            let near = row / self.v;
-            let far = match (self.v, row % 2) {
-                (1, _) => near,
-                (_, 0) => near.saturating_sub(1),
-                _ => (near + 1).min(cb.height - 1),
-            };
-            let (near, far) = (near + 1 - chroma_first, far + 1 - chroma_first);
-            colour::upsample(cb.row(near), cb.row(far), self.h == 2, &mut self.sums, &mut self.cb);
-            colour::upsample(cr.row(near), cr.row(far), self.h == 2, &mut self.sums, &mut self.cr);
-            colour::to_rgb(luma, &self.cb, &self.cr, out);
-        }
-    }
-}
-
 /// Whether this processor runs [`run_vectors`].
 #[cfg(target_arch = "x86_64")]
 pub(super) fn has_vectors() -> bool {
@@ -443,5 +269,14 @@ pub(super) fn has_vectors() -> bool {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 fn run_vectors(scan: &mut Scan<'_>) -> Option<()> {
-    scan.run()
+    scan.run(|scan, count| group_vectors(scan, count))
+}
+
+/// [`Scan::group`], apart from the rest so that its inner loop has the
+/// processor's registers for itself.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+#[inline(never)]
+fn group_vectors(scan: &mut Scan<'_>, count: usize) -> Option<()> {
+    scan.group(count)
 }

@@ -215,14 +215,14 @@ fn transforms_agree_with_their_definition() {
         let mut coefficients = transform::Coefficients::new();
         let mut spectra = [[[0.0_f64; 8]; 8]; transform::LANES];
         for (lane, spectrum) in spectra.iter_mut().enumerate() {
-            for k in 0..64 {
+            for (k, &step) in quant.iter().enumerate() {
                 if k > 0 && next() % 4 != 0 {
                     continue;
                 }
                 let value = (next() % 41) as i16 - 20;
                 let natural = usize::from(markers::ZIGZAG[k]);
                 coefficients.block(lane)[usize::from(map.0[k])] = value;
-                spectrum[natural / 8][natural % 8] = f64::from(value) * f64::from(quant[k]);
+                spectrum[natural / 8][natural % 8] = f64::from(value) * f64::from(step);
             }
         }
         let mut out = vec![0; V * transform::LANES * H];

@@ -123,8 +123,8 @@ pub(super) fn inverse<const H: usize, const V: usize, const IN: usize>(
     stride: usize,
 ) {
     const N: usize = LANES_AT_ONCE;
-    let mut columns = [[[0_f32; N]; H]; V];
-    for u in 0..H.min(IN) {
+    let mut columns = [[[0_f32; N]; V]; H];
+    for (u, column) in columns.iter_mut().enumerate().take(IN) {
         let mut input = [&[0_i16; N]; V];
         let mut factor = [0_f32; V];
         for v in 0..V.min(IN) {
@@ -141,16 +141,16 @@ pub(super) fn inverse<const H: usize, const V: usize, const IN: usize>(
             }
             points::<V, IN>(&mut x);
             for v in 0..V {
-                columns[v][u][l] = x[v];
+                column[v][l] = x[v];
             }
         }
     }
-    for (v, row) in columns.iter().enumerate() {
+    for v in 0..V {
         let mut pixels = [[0_f32; N]; H];
         for l in 0..N {
             let mut x = [0.0; H];
             for u in 0..H.min(IN) {
-                x[u] = row[u][l];
+                x[u] = columns[u][v][l];
             }
             points::<H, IN>(&mut x);
             for u in 0..H {

@@ -228,7 +228,7 @@ fn webp_lossless_with_groups(groups: u16) -> Vec<u8> {
         for length in [0, 0, 0, 3, 3, 3, 3, 3, 0, 3, 4, 4, 4, 4] {
             low_first(length, 3);
         }
-        low_first(0b001_1, 4); // so many symbols, in four bits: eleven
+        low_first(0b0011, 4); // so many symbols, in four bits: eleven
         low_first(11 - 2, 4);
         for code in [0b000, 0b100, 0b010, 0b110, 0b001, 0b101] {
             low_first(code, 3);

@@ -27,6 +27,6 @@ mod template;
 pub use manifest::{Colour, Family, Manifest, NetworkSpec, Role};
 pub use pack::{Pack, PackError};
 pub use pipeline::{Pipeline, StageTimes};
-pub use pool::{FacePool, PoolOptions, Ticket};
+pub use pool::{Answer, FacePool, PoolOptions, Ticket};
 pub use report::{Analysis, FaceError, FaceReport, Pose, Rect, Wants};
 pub use template::{RecipeDigest, Template, TemplateError};

@@ -71,15 +71,37 @@ impl FacePool {
     pub fn try_analyze(&self, photo: Vec<u8>, wants: Wants) -> Option<Ticket> {
         self.pool.try_submit(move |pipeline, cancelled| pipeline.analyze_unless(&photo, wants, cancelled))
     }
+
+    /// Queues the pictures of one call for one worker, which looks at them in order
+    /// and stops after the first that fails; `None` at once where the queue is full.
+    ///
+    /// A call that kept every worker busy would answer sooner on an idle machine and
+    /// make all others wait longer on a busy one: with one worker a call, the slowest
+    /// calls stay close to the usual ones, and six captures cost the neighbours no
+    /// more than one worker.
+    pub fn try_analyze_together(&self, photos: Vec<Vec<u8>>, wants: Wants) -> Option<Ticket<Vec<Answer>>> {
+        self.pool.try_submit(move |pipeline, cancelled| {
+            let mut answers = Vec::with_capacity(photos.len());
+            for photo in &photos {
+                let answer = pipeline.analyze_unless(photo, wants, cancelled);
+                let failed = answer.is_err();
+                answers.push(answer);
+                if failed {
+                    break;
+                }
+            }
+            Ok(answers)
+        })
+    }
 }
 
-type Answer = Result<Analysis, FaceError>;
-type Work<S> = Box<dyn FnOnce(&mut S, &AtomicBool) -> Answer + Send>;
+/// What came of one picture.
+pub type Answer = Result<Analysis, FaceError>;
 
+/// Work with its ticket's other end inside.
 struct Job<S> {
-    work: Work<S>,
+    work: Box<dyn FnOnce(&mut S) + Send>,
     cancelled: Arc<AtomicBool>,
-    answer: oneshot::Sender<Answer>,
 }
 
 /// Threads that each own an `S` and run work on it.
@@ -135,7 +157,10 @@ impl<S: 'static> Pool<S> {
         Ok(Starting { pool, starts })
     }
 
-    fn submit(&self, work: impl FnOnce(&mut S, &AtomicBool) -> Answer + Send + 'static) -> Ticket {
+    fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut S, &AtomicBool) -> Result<T, FaceError> + Send + 'static,
+    ) -> Ticket<T> {
         let (job, ticket) = job(work);
         if let Some(queue) = &self.queue {
             // Fails only when every worker is gone; the ticket then says cancelled.
@@ -144,7 +169,10 @@ impl<S: 'static> Pool<S> {
         ticket
     }
 
-    fn try_submit(&self, work: impl FnOnce(&mut S, &AtomicBool) -> Answer + Send + 'static) -> Option<Ticket> {
+    fn try_submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut S, &AtomicBool) -> Result<T, FaceError> + Send + 'static,
+    ) -> Option<Ticket<T>> {
         let (job, ticket) = job(work);
         self.queue.as_ref()?.try_send(job).ok()?;
         Some(ticket)
@@ -164,36 +192,43 @@ impl<S> Drop for Pool<S> {
     }
 }
 
-fn job<S>(work: impl FnOnce(&mut S, &AtomicBool) -> Answer + Send + 'static) -> (Job<S>, Ticket) {
+fn job<S, T: Send + 'static>(
+    work: impl FnOnce(&mut S, &AtomicBool) -> Result<T, FaceError> + Send + 'static,
+) -> (Job<S>, Ticket<T>) {
     let (answer, receiver) = oneshot::channel();
     let cancelled = Arc::new(AtomicBool::new(false));
-    let job = Job { work: Box::new(work), cancelled: Arc::clone(&cancelled), answer };
+    let told = Arc::clone(&cancelled);
+    let work = move |state: &mut S| {
+        // The pipeline keeps only buffers that every picture writes anew, so
+        // that what a panic leaves behind harms no later picture.
+        let result = catch_unwind(AssertUnwindSafe(|| work(state, &told)));
+        let _ = answer.send(result.unwrap_or_else(|_| Err(FaceError::Inference("a step panicked".into()))));
+    };
+    let job = Job { work: Box::new(work), cancelled: Arc::clone(&cancelled) };
     (job, Ticket { receiver, cancelled })
 }
 
 fn work<S>(jobs: &Receiver<Job<S>>, stopping: &AtomicBool, state: &mut S) {
-    for Job { work, cancelled, answer } in jobs {
+    for Job { work, cancelled } in jobs {
         if stopping.load(Ordering::Relaxed) || cancelled.load(Ordering::Relaxed) {
             continue;
         }
-        // The pipeline keeps only buffers that every picture writes anew, so
-        // that what a panic leaves behind harms no later picture.
-        let result = catch_unwind(AssertUnwindSafe(|| work(state, &cancelled)));
-        let _ = answer.send(result.unwrap_or_else(|_| Err(FaceError::Inference("a step panicked".into()))));
+        work(state);
     }
 }
 
-/// A picture on its way. Await it, or [`Ticket::wait`] for it. Dropping it
-/// cancels the work: not begun if it waits, stopped at the next step if it runs.
-pub struct Ticket {
-    receiver: oneshot::Receiver<Answer>,
+/// A picture on its way, or the pictures of one call. Await it, or
+/// [`Ticket::wait`] for it. Dropping it cancels the work: not begun if it waits,
+/// stopped at the next step if it runs.
+pub struct Ticket<T = Analysis> {
+    receiver: oneshot::Receiver<Result<T, FaceError>>,
     cancelled: Arc<AtomicBool>,
 }
 
-impl Ticket {
-    /// Blocks until the picture is done. Not for async code, whose thread it
-    /// would hold up.
-    pub fn wait(mut self) -> Result<Analysis, FaceError> {
+impl<T> Ticket<T> {
+    /// Blocks until the work is done. Not for async code, whose thread it would
+    /// hold up.
+    pub fn wait(mut self) -> Result<T, FaceError> {
         struct Unpark(std::thread::Thread);
         impl Wake for Unpark {
             fn wake(self: Arc<Self>) {
@@ -211,8 +246,8 @@ impl Ticket {
     }
 }
 
-impl Future for Ticket {
-    type Output = Result<Analysis, FaceError>;
+impl<T> Future for Ticket<T> {
+    type Output = Result<T, FaceError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // The sender goes without an answer only when the pool does.
@@ -220,7 +255,7 @@ impl Future for Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl<T> Drop for Ticket<T> {
     fn drop(&mut self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
@@ -252,8 +287,8 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_for_its_ticket_alone() {
         let pool = pool(1, 4);
-        let broken = pool.submit(|(), _| panic!("as a broken step would"));
-        let next = pool.submit(|(), _| Err(FaceError::NoFace));
+        let broken = pool.submit(|(), _| -> Answer { panic!("as a broken step would") });
+        let next = pool.submit(|(), _| Answer::Err(FaceError::NoFace));
         assert!(matches!(broken.wait(), Err(FaceError::Inference(_))));
         assert_eq!(next.wait().unwrap_err(), FaceError::NoFace);
     }
@@ -273,13 +308,13 @@ mod tests {
         let count = Arc::clone(&begun);
         let waiting = pool.submit(move |(), _| {
             count.fetch_add(1, Ordering::Relaxed);
-            Err(FaceError::NoFace)
+            Answer::Err(FaceError::NoFace)
         });
         drop(waiting);
         drop(running);
         end.send(()).unwrap();
         assert!(tells.recv().unwrap(), "running work sees that its caller is gone");
-        assert_eq!(pool.submit(|(), _| Err(FaceError::NoFace)).wait().unwrap_err(), FaceError::NoFace);
+        assert_eq!(pool.submit(|(), _| Answer::Err(FaceError::NoFace)).wait().unwrap_err(), FaceError::NoFace);
         assert_eq!(begun.load(Ordering::Relaxed), 0);
     }
 
@@ -289,12 +324,12 @@ mod tests {
         let (work, begins, end) = gate();
         let running = pool.submit(work);
         begins.recv().unwrap();
-        let waiting = pool.try_submit(|(), _| Err(FaceError::FaceCut)).expect("one may wait");
-        assert!(pool.try_submit(|(), _| Err(FaceError::NoFace)).is_none());
+        let waiting = pool.try_submit(|(), _| Answer::Err(FaceError::FaceCut)).expect("one may wait");
+        assert!(pool.try_submit(|(), _| Answer::Err(FaceError::NoFace)).is_none());
         end.send(()).unwrap();
         assert_eq!(running.wait().unwrap_err(), FaceError::NoFace);
         assert_eq!(waiting.wait().unwrap_err(), FaceError::FaceCut);
-        assert!(pool.try_submit(|(), _| Err(FaceError::NoFace)).is_some());
+        assert!(pool.try_submit(|(), _| Answer::Err(FaceError::NoFace)).is_some());
     }
 
     #[test]
@@ -303,7 +338,7 @@ mod tests {
         let (work, begins, end) = gate();
         let running = pool.submit(work);
         begins.recv().unwrap();
-        let waiting = pool.submit(|(), _| Err(FaceError::NoFace));
+        let waiting = pool.submit(|(), _| Answer::Err(FaceError::NoFace));
         let stopping = Arc::clone(&pool.stopping);
         let dropping = std::thread::spawn(move || drop(pool));
         while !stopping.load(Ordering::Relaxed) {
@@ -328,8 +363,8 @@ mod tests {
         let pool = pool(2, 4);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let answers = runtime.block_on(async {
-            let one = pool.submit(|(), _| Err(FaceError::NoFace));
-            let two = pool.submit(|(), _| Err(FaceError::FaceCut));
+            let one = pool.submit(|(), _| Answer::Err(FaceError::NoFace));
+            let two = pool.submit(|(), _| Answer::Err(FaceError::FaceCut));
             (one.await, two.await)
         });
         assert_eq!(answers, (Err(FaceError::NoFace), Err(FaceError::FaceCut)));
@@ -345,7 +380,7 @@ mod tests {
                     for i in 0..200 {
                         let ticket = pool.submit(move |(), _| {
                             assert!((i + caller) % 17 != 0, "a panic now and then");
-                            Err(FaceError::NoFace)
+                            Answer::Err(FaceError::NoFace)
                         });
                         if i % 3 == 0 {
                             drop(ticket)
@@ -357,6 +392,6 @@ mod tests {
             })
             .collect();
         callers.into_iter().for_each(|caller| caller.join().unwrap());
-        assert_eq!(pool.submit(|(), _| Err(FaceError::FaceCut)).wait().unwrap_err(), FaceError::FaceCut);
+        assert_eq!(pool.submit(|(), _| Answer::Err(FaceError::FaceCut)).wait().unwrap_err(), FaceError::FaceCut);
     }
 }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Field, PROBE_FRAMES_MAX, WorkflowError};
-use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Ticket, Wants};
+use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Wants};
 use crate::gallery::{Gallery, GalleryError};
 use crate::matching::Calibration;
 
@@ -100,27 +100,22 @@ impl Engine {
         self.gallery.as_deref().ok_or(WorkflowError::NoGallery)
     }
 
-    /// Queues a photo, or says busy.
-    pub(super) fn submit(&self, photo: Vec<u8>, wants: Wants) -> Result<Ticket, WorkflowError> {
-        self.shared.pool.try_analyze(photo, wants).ok_or(WorkflowError::Busy { retry_after_ms: BUSY_RETRY_AFTER_MS })
-    }
-
-    /// Queues all photos, then awaits them in order. The first failure drops the
-    /// rest, which cancels them.
+    /// Templates of all photos of a call, in order, by one worker. The first photo
+    /// that fails decides. Dropping the future cancels the work.
     pub(super) async fn analyze_all(
         &self,
         photos: Vec<(Field, Vec<u8>)>,
         wants: Wants,
     ) -> Result<Vec<Analysis>, WorkflowError> {
-        let mut tickets = Vec::with_capacity(photos.len());
-        for (field, bytes) in photos {
-            tickets.push((field, self.submit(bytes, wants)?));
-        }
-        let mut done = Vec::with_capacity(tickets.len());
-        for (field, ticket) in tickets {
-            done.push(ticket.await.map_err(|source| WorkflowError::Face { field, source })?);
-        }
-        Ok(done)
+        let (fields, photos): (Vec<_>, Vec<_>) = photos.into_iter().unzip();
+        let ticket = self
+            .shared
+            .pool
+            .try_analyze_together(photos, wants)
+            .ok_or(WorkflowError::Busy { retry_after_ms: BUSY_RETRY_AFTER_MS })?;
+        let answers = ticket.await.map_err(|source| WorkflowError::Face { field: Field::Request, source })?;
+        let named = fields.into_iter().zip(answers);
+        named.map(|(field, answer)| answer.map_err(|source| WorkflowError::Face { field, source })).collect()
     }
 }
 

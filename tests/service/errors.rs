@@ -14,7 +14,10 @@ use tonic_types::{ErrorDetail, StatusExt};
 
 use crate::fake::{Running, verify_request};
 
-fn table() -> Vec<(WorkflowError, Code, &'static str, Option<&'static str>, Option<u64>)> {
+/// An error, its code, its reason, the field it names and its retry hint in ms.
+type Row = (WorkflowError, Code, &'static str, Option<&'static str>, Option<u64>);
+
+fn table() -> Vec<Row> {
     let face = |field, source| WorkflowError::Face { field, source };
     let path = std::path::PathBuf::from("/secret/folder");
     vec![

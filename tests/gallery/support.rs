@@ -50,8 +50,8 @@ pub fn new_template(seed: u64) -> NewTemplate {
     NewTemplate {
         template: template(seed),
         source: [Source::Chip, Source::Live, Source::Other][seed as usize % 3],
-        captured_at: (seed % 2 == 0).then_some(Timestamp(seed)),
-        quality: (seed % 5 == 0).then_some(seed as f32),
+        captured_at: seed.is_multiple_of(2).then_some(Timestamp(seed)),
+        quality: seed.is_multiple_of(5).then_some(seed as f32),
     }
 }
 

@@ -3,12 +3,31 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
+const PROTOS: [&str; 3] = ["chinhchu/v1/face.proto", "chinhchu/v1/verification.proto", "chinhchu/v1/gallery.proto"];
+
+/// Messages that carry photos, ids or personal fields: a derived `Debug` would
+/// print them into the first log that formats a request. `service::pb` gives them
+/// one that says nothing.
+const PERSONAL: [&str; 11] = [
+    "chinhchu.v1.VerifyRequest",
+    "chinhchu.v1.IdentifyRequest",
+    "chinhchu.v1.IdentifyResponse",
+    "chinhchu.v1.Candidate",
+    "chinhchu.v1.Attributes",
+    "chinhchu.v1.EnrollPhoto",
+    "chinhchu.v1.EnrollRequest",
+    "chinhchu.v1.RemoveRequest",
+    "chinhchu.v1.GetSubjectRequest",
+    "chinhchu.v1.TemplateInfo",
+    "chinhchu.v1.Subject",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let descriptors = protox::compile(["chinhchu/v1/matching.proto"], ["proto"])?;
+    let descriptors = protox::compile(PROTOS, ["proto"])?;
     // The encoded descriptor set is what the reflection service serves.
     let out = PathBuf::from(env::var("OUT_DIR")?).join("chinhchu_v1.bin");
     fs::write(&out, protox::prost::Message::encode_to_vec(&descriptors))?;
-    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    tonic_prost_build::configure().skip_debug(PERSONAL).compile_fds(descriptors)?;
     Ok(())
 }

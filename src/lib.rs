@@ -3,6 +3,7 @@
 
 pub mod chip;
 pub mod cli;
+pub mod evaluation;
 pub mod face;
 pub mod gallery;
 pub mod imaging;

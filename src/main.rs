@@ -1,2 +1,21 @@
-//! chinhchu
-fn main() {}
+//! The `chinhchu` program: a table from command to function.
+
+use std::process::ExitCode;
+
+use chinhchu::cli::{self, Command};
+
+fn main() -> ExitCode {
+    let (global, command) = match cli::parse(std::env::args_os()) {
+        Ok(parsed) => parsed,
+        Err(exit) => return exit,
+    };
+    cli::finish(match command {
+        Command::Serve(args) => cli::serve::run(&global, args),
+        Command::Verify(args) => cli::verify::run(&global, args),
+        Command::Enroll(args) => cli::enroll::run(&global, args),
+        Command::Remove(args) => cli::remove::run(&global, args),
+        Command::Identify(args) => cli::identify::run(&global, args),
+        Command::Embed(args) => cli::embed::run(&global, args),
+        Command::Models(args) => cli::models::run(&global, args),
+    })
+}

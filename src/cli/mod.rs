@@ -1,1 +1,31 @@
-//! One file per command.
+//! The command line: one file per command, arguments in, exit code out.
+//!
+//! Each command has two types: what was typed (`…Args`, made by clap) and what
+//! will be done (`Plan`, validated before anything is opened). The exit codes are
+//! a contract: 0 success or match, 1 no match or a check that failed or some rows
+//! failed, 2 wrong usage or unusable input with one line on standard error.
+//!
+//! Nothing here prints a subject id or a path that was not typed by the user.
+
+mod args;
+mod backend;
+mod bulk;
+mod config;
+mod manifest;
+mod outcome;
+mod photo;
+mod print;
+mod progress;
+mod runtime;
+mod settings;
+
+pub mod embed;
+pub mod enroll;
+pub mod identify;
+pub mod models;
+pub mod remove;
+pub mod serve;
+pub mod verify;
+
+pub use args::{Command, GlobalArgs, parse};
+pub use outcome::{Exit, Failure, Outcome, finish};

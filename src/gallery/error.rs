@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 
 use crate::face::RecipeDigest;
+use crate::search::SearchError;
 
 /// Why the gallery refused or failed. The variants tell the caller's fault, the
 /// service's fault and damaged data apart; [`GalleryError::fault`] says which.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum GalleryError {
     /// Not 1–128 bytes of text.
@@ -40,6 +41,10 @@ pub enum GalleryError {
         /// What was given.
         template: RecipeDigest,
     },
+    /// The index refused: a template of the wrong dimension, a score that is no
+    /// number, or a full gallery.
+    #[error(transparent)]
+    Search(#[from] SearchError),
     /// Another process uses the folder.
     #[error("the data folder {0} is in use by another process; stop it or use another folder")]
     InUse(PathBuf),
@@ -88,6 +93,7 @@ impl GalleryError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Damaged { .. } | Self::NewerVersion { .. } => Fault::Data,
+            Self::Search(SearchError::Full { .. }) => Fault::Service,
             Self::DiskFull | Self::Storage(_) | Self::Closing | Self::InUse(_) => Fault::Service,
             _ => Fault::Caller,
         }

@@ -1,9 +1,11 @@
 //! Subjects and their templates: the trait every store implements, and the
 //! embedded store.
 
+mod embedded;
 mod error;
 mod types;
 
+pub use embedded::{BackendFactory, EmbeddedGallery, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};
 pub use types::{
     Attributes, Candidate, EnrolMode, Enrolment, NewTemplate, Receipt, RequestId, Retry, Source, Stats, StoredTemplate,

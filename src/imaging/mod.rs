@@ -1,7 +1,17 @@
 //! Bytes to pixels: recognise the format by content, bound what it may cost,
 //! decode, turn upright.
 
+mod budget;
 mod error;
+mod jp2;
+mod jpeg;
+mod jpeg_scaled;
+mod orient;
+mod pixels;
+mod png;
+mod webp;
+
+use image::metadata::Orientation;
 
 pub use error::ImageError;
 
@@ -92,19 +102,61 @@ pub struct Decoded {
     pub scale: u32,
 }
 
+impl Decoded {
+    /// Turns a picture as stored upright. `full_size` is as stored, too.
+    fn upright(stored: RgbImage, orientation: Orientation, format: Format, full_size: (u32, u32), scale: u32) -> Self {
+        let (width, height) = orient::upright_size(orientation, (stored.width, stored.height));
+        let data = orient::upright(orientation, stored.width as usize, stored.data);
+        let image = RgbImage { width, height, data };
+        Self { image, format, full_size: orient::upright_size(orientation, full_size), scale }
+    }
+}
+
 /// Recognises a format from the first bytes; names and declared types lie.
-pub fn sniff(_bytes: &[u8]) -> Option<Format> {
-    None
+pub fn sniff(bytes: &[u8]) -> Option<Format> {
+    if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
+        Some(Format::Jpeg)
+    } else if bytes.starts_with(png::SIGNATURE) {
+        Some(Format::Png)
+    } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        Some(Format::WebP)
+    } else if bytes.starts_with(b"\x00\x00\x00\x0CjP  \r\n\x87\n") {
+        Some(Format::Jp2)
+    } else if bytes.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) {
+        Some(Format::J2k)
+    } else {
+        None
+    }
 }
 
 /// Decodes at full size.
-pub fn decode(_bytes: &[u8], _limits: &Limits) -> Result<Decoded, ImageError> {
-    Err(ImageError::Empty)
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
+    decode_at(bytes, limits, None)
 }
 
 /// Decodes at the smallest scale (1, 1/2, 1/4, 1/8) whose shorter side is
 /// still at least `short_side_min` pixels, where the format can; otherwise at
 /// full size.
-pub fn decode_scaled(_bytes: &[u8], _limits: &Limits, _short_side_min: u32) -> Result<Decoded, ImageError> {
-    Err(ImageError::Empty)
+///
+/// A side of the result is the full side over [`Decoded::scale`], rounded up.
+pub fn decode_scaled(bytes: &[u8], limits: &Limits, short_side_min: u32) -> Result<Decoded, ImageError> {
+    decode_at(bytes, limits, Some(short_side_min))
+}
+
+fn decode_at(bytes: &[u8], limits: &Limits, short_side_min: Option<u32>) -> Result<Decoded, ImageError> {
+    limits.check_encoded(bytes)?;
+    match sniff(bytes).ok_or(ImageError::UnknownFormat)? {
+        Format::Jpeg => jpeg::decode(bytes, limits, short_side_min),
+        Format::Png => png::decode(bytes, limits),
+        Format::WebP => webp::decode(bytes, limits),
+        format @ (Format::Jp2 | Format::J2k) => jp2::decode(bytes, limits, format, short_side_min),
+    }
+}
+
+/// The largest of 8, 4, 2, 1 that leaves the shorter side at least
+/// `short_side_min`; 1 where full size is asked for.
+fn denominator_for(width: u32, height: u32, short_side_min: Option<u32>) -> u32 {
+    let short = width.min(height);
+    let enough = |denominator: &u32| short_side_min.is_some_and(|min| short.div_ceil(*denominator) >= min);
+    [8, 4, 2].into_iter().find(enough).unwrap_or(1)
 }

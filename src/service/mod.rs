@@ -1,1 +1,96 @@
-//! gRPC.
+//! gRPC: the wire contract `chinhchu.v1`, its server and its client.
+//!
+//! The contract itself, with units, limits and errors per call, is in
+//! `proto/chinhchu/v1/`. This module turns messages into requests to the
+//! [`workflow`](crate::workflow) and answers back, and sees to the manners around
+//! them: admission, deadlines, limits, error details, health, drain, telemetry.
+//!
+//! ```text
+//! connection -> incoming (at most connections_max)
+//!   -> manners  (place or RESOURCE_EXHAUSTED; deadline; span; drain)
+//!   -> tonic    (message limit, decoding)
+//!   -> handlers (convert) -> Backend: the Engine -> worker threads
+//! ```
+//!
+//! # Limits and manners, defaults of [`ServeOptions`]
+//! | what | default | beyond it |
+//! |---|---|---|
+//! | one message | 64 MiB: a reference and five captures of 8 MiB fit | `RESOURCE_EXHAUSTED`, `MESSAGE_TOO_LARGE` |
+//! | calls in flight | 64 | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
+//! | rows of bulk enrolments worked on at once | 2 per core and 6 | the stream waits |
+//! | time per call | 30 s; a shorter `grpc-timeout` holds | `DEADLINE_EXCEEDED`, work dropped |
+//! | time between two rows of a bulk enrolment | 60 s | `DEADLINE_EXCEEDED` |
+//! | connections | 512, 128 streams each | they wait to be accepted |
+//! | drain at shutdown | 20 s | `UNAVAILABLE`, `SHUTTING_DOWN`, work dropped |
+//!
+//! The place a call holds is taken before its message is read, so calls in flight
+//! times the message limit bounds the memory that requests can take.
+//!
+//! # Errors
+//! Every error carries `google.rpc` details: `ErrorInfo` (reason, domain
+//! `chinhchu.v1`), `LocalizedMessage` in `vi` and `en`, `BadRequest` where a field
+//! is at fault, `RetryInfo` where trying again can help. Reasons come from
+//! [`Reason`](crate::workflow::words::Reason), whose class gives the gRPC code:
+//!
+//! | class | code |
+//! |---|---|
+//! | `InvalidArgument` (a photo that cannot be used, too) | `INVALID_ARGUMENT` |
+//! | `FailedPrecondition` (request id used for something else, no gallery, recipe) | `FAILED_PRECONDITION` |
+//! | `NotFound`, `AlreadyExists` | `NOT_FOUND`, `ALREADY_EXISTS` |
+//! | `ResourceExhausted` (`BUSY`: with `RetryInfo`; `DISK_FULL`, `GALLERY_FULL`, `MESSAGE_TOO_LARGE`: without) | `RESOURCE_EXHAUSTED` |
+//! | `Unavailable` (storage, shutting down) | `UNAVAILABLE`, with `RetryInfo` |
+//! | `DataLoss`, `Internal` | `DATA_LOSS`, `INTERNAL` |
+//! | `Cancelled`, `DeadlineExceeded` | `CANCELLED`, `DEADLINE_EXCEEDED` |
+//!
+//! So `RESOURCE_EXHAUSTED` is worth a retry where `RetryInfo` is there, and only
+//! there.
+//!
+//! # Not here
+//! TLS and authentication come later; until then [`bind`] refuses any address but
+//! loopback. Nothing personal is logged: no ids, no photos, no scores.
+
+mod backend;
+mod bulk;
+mod client;
+mod client_error;
+mod convert;
+mod handlers;
+mod incoming;
+mod manners;
+mod options;
+mod refusal;
+mod server;
+mod signals;
+
+pub use backend::Backend;
+pub use client::{BulkFailure, BulkOutcome, Client, SubjectInfo, TemplateInfo};
+pub use client_error::ClientError;
+pub use convert::BadAnswer;
+pub use options::{ServeError, ServeOptions};
+pub use server::{Bound, bind, serve};
+pub use signals::signals;
+
+/// Domain of the reasons in `google.rpc.ErrorInfo`.
+pub const ERROR_DOMAIN: &str = "chinhchu.v1";
+
+/// The encoded `FileDescriptorSet` of the wire contract, as reflection serves it.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/chinhchu_v1.bin"));
+
+/// The wire contract as generated from `proto/chinhchu/v1/`.
+#[allow(missing_docs, clippy::all)]
+pub mod pb {
+    tonic::include_proto!("chinhchu.v1");
+
+    macro_rules! opaque {
+        ($($message:ident)*) => {$(
+            impl std::fmt::Debug for $message {
+                // Photos, ids and personal fields never reach a log through `{:?}`.
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str(concat!(stringify!($message), "(…)"))
+                }
+            }
+        )*};
+    }
+    opaque!(VerifyRequest IdentifyRequest IdentifyResponse Candidate Attributes EnrollPhoto);
+    opaque!(EnrollRequest RemoveRequest GetSubjectRequest TemplateInfo Subject);
+}

@@ -6,6 +6,7 @@ use crate::face::FaceError;
 use crate::gallery::GalleryError;
 use crate::imaging::ImageError;
 use crate::matching::CalibrationError;
+use crate::search::SearchError;
 
 /// Whose move it is, in the classes gRPC knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -165,6 +166,10 @@ reasons! {
     MessageTooLarge, "MESSAGE_TOO_LARGE", ResourceExhausted,
         "The request is too large. Send smaller or fewer photos.",
         "Yêu cầu quá lớn. Hãy gửi ảnh nhỏ hơn hoặc ít ảnh hơn.";
+    /// Bytes that are no message of the wire contract.
+    BadMessage, "BAD_MESSAGE", InvalidArgument,
+        "The program sent a request the system does not understand. Tell the operator.",
+        "Phần mềm gửi yêu cầu mà hệ thống không hiểu. Hãy báo người vận hành.";
     /// The server drains.
     ShuttingDown, "SHUTTING_DOWN", Unavailable,
         "The system is restarting. Try again in a moment.",
@@ -247,6 +252,8 @@ impl Reason {
             GalleryError::UnknownSubject => Self::SubjectUnknown,
             GalleryError::RequestIdReused => Self::RequestIdReused,
             GalleryError::OtherRecipe { .. } => Self::RecipeMismatch,
+            GalleryError::Search(SearchError::Full { .. }) => Self::GalleryFull,
+            GalleryError::Search(_) => Self::OutOfRange,
             GalleryError::DiskFull => Self::DiskFull,
             GalleryError::Closing => Self::ShuttingDown,
             GalleryError::Storage(_) | GalleryError::InUse(_) => Self::Storage,

@@ -1,0 +1,272 @@
+//! A payout counter, as an integrator would begin to write one.
+//!
+//! It speaks to a running server over gRPC: enrols people from photo files, asks
+//! whether a person is the one on record (once rightly, once wrongly), finds a
+//! person by face alone, and is told why a picture without a face is of no use.
+//!
+//! ```text
+//! chinhchu serve --data people &
+//! cargo run --release --example counter -- --server http://127.0.0.1:50051 --photos .cache/photos
+//! ```
+//!
+//! It uses the client generated from `proto/chinhchu/v1/`, so a counter in Java,
+//! C# or Go looks the same: generate the client there, and read on here.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use chinhchu::service::pb;
+use clap::Parser;
+use pb::gallery_client::GalleryClient;
+use pb::verification_client::VerificationClient;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status};
+use tonic_types::{ErrorDetail, StatusExt};
+
+/// False match rate the counter asks for: of 100,000 others, about one would pass.
+const FMR: f64 = 1e-5;
+/// One search in a hundred for a stranger may find somebody.
+const FPIR: f64 = 0.01;
+/// A clerk will not wait longer for one answer.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How often a busy server is asked again.
+const TRIES_MAX: u32 = 5;
+
+/// Enrols, verifies, identifies and is refused, over gRPC.
+#[derive(Parser)]
+struct Options {
+    /// Where the server listens
+    #[arg(long, default_value = "http://127.0.0.1:50051")]
+    server: String,
+    /// Folder with obama.jpg, obama2.jpg, obama3.jpg and biden.jpg
+    #[arg(long, default_value = ".cache/photos")]
+    photos: PathBuf,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(&Options::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("counter: not what these photos should give");
+            ExitCode::from(1)
+        }
+        Err(error) => {
+            eprintln!("counter: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the counter's day; true where all went as it should.
+async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
+    // One connection carries all calls, side by side; it is made anew by itself when
+    // it breaks. Both clients are cheap to clone.
+    let channel = Endpoint::from_shared(options.server.clone())?
+        .connect_timeout(Duration::from_secs(5))
+        .connect()
+        .await
+        .map_err(|_| format!("no server at {}; start one with `chinhchu serve --data people`", options.server))?;
+    let mut counter = Counter {
+        verification: VerificationClient::new(channel.clone()),
+        gallery: GalleryClient::new(channel),
+        photos: options.photos.clone(),
+        day: SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos(),
+    };
+    println!("A counter at {}\n", options.server);
+    let mut right = true;
+
+    println!("Enrol");
+    right &= counter.enrol("record-1", "obama.jpg").await?;
+    right &= counter.enrol("record-2", "biden.jpg").await?;
+
+    println!("\nVerify: is this the person on record? (false match rate asked for: {FMR:e})");
+    right &= counter.verify("genuine ", "obama.jpg", "obama2.jpg").await? == pb::Decision::Match;
+    right &= counter.verify("impostor", "obama.jpg", "biden.jpg").await? == pb::Decision::NoMatch;
+
+    println!("\nIdentify: whose face is this? (false positive identification rate asked for: {FPIR})");
+    right &= counter.identify("obama3.jpg").await? == ["record-1"];
+
+    println!("\nA picture without a face");
+    right &= counter.refused("obama.jpg").await? == "NO_FACE";
+
+    println!("\n* beyond what the calibration counted: read from a fitted tail");
+    Ok(right)
+}
+
+/// The two services, and where the photos are.
+struct Counter {
+    verification: VerificationClient<Channel>,
+    gallery: GalleryClient<Channel>,
+    photos: PathBuf,
+    /// Makes request ids of this run unlike those of any other. Use a UUID.
+    day: u128,
+}
+
+impl Counter {
+    fn photo(&self, name: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+        let path: &Path = &self.photos.join(name);
+        Ok(std::fs::read(path).map_err(|error| format!("{}: {error}; scripts/setup fetches it", path.display()))?)
+    }
+
+    /// Enrols one person, and shows that a retry does no harm.
+    async fn enrol(&mut self, subject: &str, photo: &str) -> Result<bool, Box<dyn Error>> {
+        let request = pb::EnrollRequest {
+            // Names this write. Where the answer is lost on the way, sending the same
+            // request again with the same id does it once.
+            request_id: format!("{}-{subject}", self.day),
+            // A pseudonym of your own, never the card number.
+            subject_id: subject.to_owned(),
+            // The record becomes exactly this, whether it was there or not.
+            mode: pb::EnrollMode::Replace.into(),
+            attributes: Some(pb::Attributes { schemes: vec!["social".into()], ..Default::default() }),
+            photos: vec![pb::EnrollPhoto {
+                image: self.photo(photo)?,
+                source: pb::Source::Other.into(),
+                captured_at: None,
+            }],
+        };
+        let (gallery, began) = (self.gallery.clone(), Instant::now());
+        let call = async || gallery.clone().enroll(with_deadline(&request)).await;
+        let first = patiently(call).await?;
+        let took = began.elapsed();
+        let again = patiently(call).await?;
+        let retry = if again.replayed { "a retry was recognised" } else { "A RETRY WAS DONE TWICE" };
+        println!(
+            "  {subject}  from {photo:<11}  {} template, commit {}; {retry}{}",
+            first.templates,
+            first.commit,
+            ms(took)
+        );
+        Ok(again.replayed && again.commit == first.commit)
+    }
+
+    /// Asks whether the person in `probe` is the one in `reference`.
+    async fn verify(&self, label: &str, reference: &str, probe: &str) -> Result<pb::Decision, Box<dyn Error>> {
+        let request = pb::VerifyRequest {
+            reference: self.photo(reference)?,
+            // Send up to five captures of the person: they are fused.
+            probes: vec![self.photo(probe)?],
+            fmr: Some(FMR),
+        };
+        let (verification, began) = (self.verification.clone(), Instant::now());
+        let answer = patiently(async || verification.clone().verify(with_deadline(&request)).await).await?;
+        let took = began.elapsed();
+        // Act on the decision alone; the score is for the record.
+        let word = match answer.decision() {
+            pb::Decision::Match => "MATCH",
+            pb::Decision::NoMatch => "NO MATCH",
+            pb::Decision::Unspecified => "UNKNOWN: treat as no match",
+        };
+        let fmr = answer.fmr.unwrap_or_default();
+        let threshold = answer.threshold.unwrap_or_default();
+        println!(
+            "  {label}  {reference} and {probe:<10}  {word:<8}  score {:.3} (threshold {:.3}{}), FMR {:.1e}{}{}",
+            answer.score,
+            threshold.score,
+            star(threshold.extrapolated),
+            fmr.rate,
+            star(fmr.extrapolated),
+            ms(took)
+        );
+        Ok(answer.decision())
+    }
+
+    /// Asks who it is; returns the subjects found, best first.
+    async fn identify(&self, probe: &str) -> Result<Vec<String>, Box<dyn Error>> {
+        let request = pb::IdentifyRequest {
+            probes: vec![self.photo(probe)?],
+            scope: Some(pb::identify_request::Scope::Fpir(pb::FpirScope { fpir: FPIR, limit: 5 })),
+        };
+        let (verification, began) = (self.verification.clone(), Instant::now());
+        let answer = patiently(async || verification.clone().identify(with_deadline(&request)).await).await?;
+        let took = began.elapsed();
+        println!(
+            "  {probe} among {} templates: {} found, {:.1e}{} expected by chance{}",
+            answer.templates_searched,
+            answer.candidates.len(),
+            answer.expected_chance_hits,
+            star(answer.expected_extrapolated),
+            ms(took)
+        );
+        for candidate in &answer.candidates {
+            let fmr = candidate.fmr.unwrap_or_default();
+            let (score, mark) = (candidate.score, star(fmr.extrapolated));
+            println!("    {}  score {score:.3}, FMR {:.1e}{mark}", candidate.subject_id, fmr.rate);
+        }
+        Ok(answer.candidates.into_iter().map(|candidate| candidate.subject_id).collect())
+    }
+
+    /// Sends a probe without a face and reads the refusal; returns its reason.
+    async fn refused(&self, reference: &str) -> Result<String, Box<dyn Error>> {
+        let request =
+            pb::VerifyRequest { reference: self.photo(reference)?, probes: vec![faceless()?], fmr: Some(FMR) };
+        let (verification, began) = (self.verification.clone(), Instant::now());
+        let answer = patiently(async || verification.clone().verify(with_deadline(&request)).await).await;
+        let took = began.elapsed();
+        let Err(status) = answer else {
+            println!("  was accepted: that is wrong");
+            return Ok(String::new());
+        };
+        // Branch on the reason; show the sentence in the clerk's language.
+        let info = status.get_details_error_info().ok_or("the server gave no reason")?;
+        let field = info.metadata.get("field").map_or("", String::as_str);
+        println!("  {:?}, {} in {field}{}", status.code(), info.reason, ms(took));
+        for detail in status.get_error_details_vec() {
+            if let ErrorDetail::LocalizedMessage(text) = detail {
+                println!("    {}: {}", text.locale, text.message);
+            }
+        }
+        Ok(info.reason)
+    }
+}
+
+/// Gives a call its deadline: the server drops the work when it passes.
+fn with_deadline<T: Clone>(message: &T) -> Request<T> {
+    let mut request = Request::new(message.clone());
+    request.set_timeout(DEADLINE);
+    request
+}
+
+/// Calls, and calls again where the server says that and when it is worth it. All
+/// calls here may be repeated: questions change nothing, writes have a request id.
+async fn patiently<T>(call: impl AsyncFn() -> Result<Response<T>, Status>) -> Result<T, Status> {
+    let mut tries = 1;
+    loop {
+        let status = match call().await {
+            Ok(response) => return Ok(response.into_inner()),
+            Err(status) => status,
+        };
+        let hint = status.get_details_retry_info().and_then(|info| info.retry_delay);
+        match hint {
+            Some(hint) if tries < TRIES_MAX => tokio::time::sleep(hint * tries).await,
+            _ => return Err(status),
+        }
+        tries += 1;
+    }
+}
+
+/// A wall instead of a person: a gradient with grain, as a PNG.
+fn faceless() -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut grain = 0x2545_f491_4f6c_dd1du64;
+    let wall = image::RgbImage::from_fn(640, 480, |x, y| {
+        grain ^= grain << 13;
+        grain ^= grain >> 7;
+        grain ^= grain << 17;
+        let light = |base: u32| (base + x / 8 + y / 12 + (grain % 16) as u32).min(255) as u8;
+        image::Rgb([light(90), light(95), light(110)])
+    });
+    let mut png = std::io::Cursor::new(Vec::new());
+    wall.write_to(&mut png, image::ImageFormat::Png)?;
+    Ok(png.into_inner())
+}
+
+fn star(extrapolated: bool) -> &'static str {
+    if extrapolated { "*" } else { "" }
+}
+
+fn ms(took: Duration) -> String {
+    format!("  [{:.0} ms]", took.as_secs_f64() * 1e3)
+}

@@ -1,0 +1,1 @@
+//! Nothing of its own: the fuzz targets are in `fuzz_targets/`.

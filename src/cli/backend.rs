@@ -1,0 +1,264 @@
+//! Who does the work: an engine in this process, or a server.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tonic::Code;
+
+use super::Failure;
+use super::settings::Settings;
+use crate::gallery::{EmbeddedGallery, Receipt, RequestId, SubjectId};
+use crate::service::{Client, ClientError};
+use crate::workflow::words::{Class, Reason};
+use crate::workflow::{
+    Engine, EnrolOutcome, EnrolRequest, Field, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest,
+    WorkflowError,
+};
+
+/// Where the gallery is, as typed.
+#[derive(Debug, Args)]
+pub struct GalleryArgs {
+    /// Folder of the gallery [default: as configured]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Ask a running server instead of working here
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    server: Option<String>,
+}
+
+/// Where the gallery is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Folder(PathBuf),
+    Server(String),
+}
+
+impl GalleryArgs {
+    /// Decides: what was typed, else the configuration.
+    pub(super) fn place(&self, settings: &Settings) -> Result<Place, Failure> {
+        match (&self.server, self.data.as_ref().or(settings.data.as_ref())) {
+            (Some(url), _) => Ok(Place::Server(url.clone())),
+            (None, Some(folder)) => Ok(Place::Folder(folder.clone())),
+            (None, None) => Err(Failure::new("no gallery named; give --data DIR, or --server URL of a running server")),
+        }
+    }
+}
+
+/// Does the work.
+#[derive(Clone)]
+pub(super) enum Backend {
+    Engine(Engine),
+    Server(Client),
+}
+
+impl Backend {
+    /// A server.
+    pub(super) async fn connect(url: &str) -> Result<Self, Failure> {
+        Client::connect(url).await.map(Self::Server).map_err(|e| Failure::new(format_args!("--server {url}: {e}")))
+    }
+
+    /// An engine without a gallery, for `photos` photos at a time.
+    pub(super) fn engine(settings: &Settings, photos: usize) -> Result<Self, Failure> {
+        Ok(Self::Engine(Engine::open(&settings.engine(photos)?).map_err(Failure::new)?))
+    }
+
+    /// A gallery to read or take from: a folder that is not there is a mistake, not
+    /// an empty gallery.
+    pub(super) async fn existing(settings: &Settings, place: &Place, photos: usize) -> Result<Self, Failure> {
+        if let Place::Folder(folder) = place
+            && !folder.is_dir()
+        {
+            return Err(Failure::new(format_args!(
+                "there is no gallery at {}; check --data, or enrol somebody first",
+                folder.display()
+            )));
+        }
+        Self::gallery(settings, place, photos).await
+    }
+
+    /// A gallery; the folder is made where it is not there.
+    pub(super) async fn gallery(settings: &Settings, place: &Place, photos: usize) -> Result<Self, Failure> {
+        match place {
+            Place::Server(url) => Self::connect(url).await,
+            Place::Folder(folder) => Ok(Self::Engine(open_gallery(settings, folder, photos)?)),
+        }
+    }
+
+    /// 1:1.
+    pub(super) async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
+        match self {
+            Self::Engine(engine) => Ok(engine.verify(request).await?),
+            Self::Server(client) => Ok(client.verify(request).await?),
+        }
+    }
+
+    /// 1:N.
+    pub(super) async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, CallError> {
+        match self {
+            Self::Engine(engine) => Ok(engine.identify(request).await?),
+            Self::Server(client) => Ok(client.identify(request).await?),
+        }
+    }
+
+    /// Enrols one subject.
+    pub(super) async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, CallError> {
+        match self {
+            Self::Engine(engine) => Ok(engine.enrol(request).await?),
+            Self::Server(client) => Ok(client.enrol(request).await?),
+        }
+    }
+
+    /// Removes one subject.
+    pub(super) async fn remove(&self, subject: &SubjectId, id: Option<RequestId>) -> Result<Receipt, CallError> {
+        match self {
+            Self::Engine(engine) => Ok(engine.remove(subject, id).await?),
+            Self::Server(client) => Ok(client.remove(subject, id).await?),
+        }
+    }
+
+    /// Whether a subject is enrolled.
+    pub(super) async fn has(&self, subject: &SubjectId) -> Result<bool, CallError> {
+        let found = match self {
+            Self::Engine(engine) => engine.subject(subject).await.map(drop).map_err(CallError::from),
+            Self::Server(client) => client.subject(subject).await.map(drop).map_err(CallError::from),
+        };
+        match found {
+            Ok(()) => Ok(true),
+            Err(error) if error.is(Reason::SubjectUnknown) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// An engine with the embedded gallery in `folder`, which is made where it is not
+/// there. The gallery closes when the last clone of the engine is dropped.
+pub(super) fn open_gallery(settings: &Settings, folder: &Path, photos: usize) -> Result<Engine, Failure> {
+    let engine = Engine::open(&settings.engine(photos)?).map_err(Failure::new)?;
+    let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
+    let gallery =
+        EmbeddedGallery::open(folder, recipe, dimension, settings.gallery_options()).map_err(Failure::new)?;
+    engine.with_gallery(Arc::new(gallery)).map_err(Failure::new)
+}
+
+/// Why a call was not answered, wherever it went.
+#[derive(Debug)]
+pub(super) struct CallError {
+    /// Stable code of its reason; not every one of a server's is a [`Reason`].
+    pub reason: String,
+    /// Which part of the request it is about, as [`Field`] is written.
+    field: Option<String>,
+    /// What happened and what to do, in English.
+    pub message: String,
+    /// When a try is likely to succeed, where the engine is busy.
+    pub retry_after: Option<Duration>,
+    /// Every other row of a list would fail in the same way: the fault is not in
+    /// the row.
+    pub stops_a_run: bool,
+}
+
+impl From<WorkflowError> for CallError {
+    fn from(error: WorkflowError) -> Self {
+        let reason = Reason::of(&error);
+        let stops_a_run = match reason.class() {
+            Class::Unavailable | Class::DataLoss | Class::DeadlineExceeded | Class::Cancelled => true,
+            Class::Internal => reason != Reason::Inference,
+            Class::ResourceExhausted | Class::FailedPrecondition => is_the_services(reason.code()),
+            Class::InvalidArgument | Class::NotFound | Class::AlreadyExists => false,
+        };
+        let retry_after = match &error {
+            WorkflowError::Busy { retry_after_ms } => Some(Duration::from_millis(*retry_after_ms)),
+            _ => None,
+        };
+        // The path that was typed says more than the field's name.
+        let (field, message) = match error {
+            WorkflowError::Face { field, source } => (Some(field.to_string()), source.to_string()),
+            other => (None, other.to_string()),
+        };
+        Self { reason: reason.code().to_owned(), field, message, retry_after, stops_a_run }
+    }
+}
+
+impl From<ClientError> for CallError {
+    fn from(error: ClientError) -> Self {
+        let stops_a_run = match error.code {
+            Code::ResourceExhausted | Code::FailedPrecondition => is_the_services(&error.reason),
+            Code::Internal => error.reason != Reason::Inference.code(),
+            Code::InvalidArgument | Code::OutOfRange | Code::NotFound | Code::AlreadyExists => false,
+            _ => true,
+        };
+        let ClientError { reason, message, field, retry_after, .. } = error;
+        let message = match &field {
+            Some(field) => message.strip_prefix(&format!("{field}: ")).unwrap_or(&message).to_owned(),
+            None => message,
+        };
+        Self { reason, field, message, retry_after, stops_a_run }
+    }
+}
+
+/// Of the reasons whose class does not tell: those no other row would escape.
+fn is_the_services(reason: &str) -> bool {
+    let all = [
+        Reason::DiskFull,
+        Reason::GalleryFull,
+        Reason::RecipeMismatch,
+        Reason::Calibration,
+        Reason::NoGallery,
+    ];
+    all.iter().any(|known| known.code() == reason)
+}
+
+impl CallError {
+    /// Whether it is this reason.
+    pub(super) fn is(&self, reason: Reason) -> bool {
+        self.reason == reason.code()
+    }
+
+    /// The failure to print, naming the file the user typed.
+    pub(super) fn told(&self, roles: &Roles) -> Failure {
+        match self.field.as_deref().and_then(|field| roles.name(field)) {
+            Some(name) => Failure::new(format_args!("{name}: {}", self.message)),
+            None => Failure::new(&self.message),
+        }
+    }
+}
+
+/// The files behind the fields of a request, as typed.
+pub(super) struct Roles(Vec<(String, String)>);
+
+impl Roles {
+    /// No files.
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// A reference and its probes. Standard input can be only one of them.
+    pub(super) fn verify(reference: &Path, probes: &[PathBuf]) -> Result<Self, Failure> {
+        let mut roles = vec![(Field::Reference.to_string(), format!("reference {}", reference.display()))];
+        roles.extend(
+            probes.iter().enumerate().map(|(i, path)| (Field::Probe(i).to_string(), format!("probe {}", path.display()))),
+        );
+        stdin_once(std::iter::once(reference).chain(probes.iter().map(PathBuf::as_path)))?;
+        Ok(Self(roles))
+    }
+
+    /// Photos of one person.
+    pub(super) fn photos(paths: &[PathBuf]) -> Result<Self, Failure> {
+        stdin_once(paths.iter().map(PathBuf::as_path))?;
+        let name = |path: &PathBuf| format!("photo {}", path.display());
+        let both = |(i, path)| [(Field::Probe(i).to_string(), name(path)), (Field::Photo(i).to_string(), name(path))];
+        Ok(Self(paths.iter().enumerate().flat_map(both).collect()))
+    }
+
+    fn name(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|(of, _)| of == field).map(|(_, name)| name.as_str())
+    }
+}
+
+fn stdin_once<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
+    if paths.filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(Failure::new("standard input (`-`) can be only one photo; name files for the others"));
+    }
+    Ok(())
+}

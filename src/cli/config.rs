@@ -1,0 +1,155 @@
+//! The configuration file, as written. [`super::settings`] checks and merges it.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Failure;
+
+/// Largest configuration file read, in bytes.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// A configuration file with every key and its default; shown in the help of
+/// `serve` and parsed in a test.
+pub(super) const EXAMPLE: &str = r#"[engine]
+pack = "models/default"        # folder of the model pack
+# onnxruntime = "libonnxruntime.so.1.31.1"
+# workers = 2                  # default: one per core
+queue_max = 64                 # photos that may wait for a worker
+default_fmr = 1e-5             # where a 1:1 request names no false match rate
+default_fpir = 0.01            # where a 1:N request names no rate
+
+[images]
+encoded_bytes_max = 16777216   # largest photo, in bytes
+pixels_max = 50000000          # largest photo, in pixels
+decode_bytes_max = 536870912   # largest memory one photo may take to decode
+
+[server]
+listen = "127.0.0.1:50051"
+requests_in_flight_max = 64    # beyond it: RESOURCE_EXHAUSTED with a retry hint
+message_bytes_max = 67108864   # a reference and five captures of 8 MiB fit
+deadline_seconds_max = 30      # longest a request may take
+drain_seconds = 20             # how long SIGTERM waits for requests in flight
+
+[gallery]
+data = "people"                # folder of the gallery
+"#;
+
+/// The file.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ConfigFile {
+    pub engine: EngineSection,
+    pub images: ImagesSection,
+    pub server: ServerSection,
+    pub gallery: GallerySection,
+}
+
+/// `[engine]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct EngineSection {
+    pub pack: Option<PathBuf>,
+    pub onnxruntime: Option<PathBuf>,
+    pub workers: Option<usize>,
+    pub queue_max: Option<usize>,
+    pub default_fmr: Option<f64>,
+    pub default_fpir: Option<f64>,
+}
+
+/// `[images]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ImagesSection {
+    pub encoded_bytes_max: Option<usize>,
+    pub pixels_max: Option<u64>,
+    pub decode_bytes_max: Option<u64>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ServerSection {
+    pub listen: Option<String>,
+    pub requests_in_flight_max: Option<usize>,
+    pub message_bytes_max: Option<usize>,
+    pub deadline_seconds_max: Option<u64>,
+    pub drain_seconds: Option<u64>,
+}
+
+/// `[gallery]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct GallerySection {
+    pub data: Option<PathBuf>,
+    pub templates_max: Option<u64>,
+}
+
+impl ConfigFile {
+    /// Reads `path`. Relative paths in it are taken from the file's own folder.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let shown = path.display();
+        let unreadable = |why: &dyn std::fmt::Display| {
+            Failure::new(format_args!("cannot read the configuration {shown}: {why}; correct --config or CHINHCHU_CONFIG"))
+        };
+        let size = std::fs::metadata(path).map_err(|e| unreadable(&e))?.len();
+        if size > BYTES_MAX {
+            return Err(unreadable(&"it is larger than 1 MiB"));
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| unreadable(&e))?;
+        let mut file = Self::parse(&text)
+            .map_err(|(line, what)| Failure::new(format_args!("configuration {shown}, line {line}: {what}")))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let paths = [&mut file.engine.pack, &mut file.engine.onnxruntime, &mut file.gallery.data];
+        for value in paths.into_iter().flatten() {
+            *value = folder.join(&value);
+        }
+        Ok(file)
+    }
+
+    /// The line number, from 1, and what is wrong there, where it cannot be used.
+    fn parse(text: &str) -> Result<Self, (usize, String)> {
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let start = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count() + 1;
+            (line, error.message().to_owned())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_parses() {
+        let file = ConfigFile::parse(EXAMPLE).expect("the example");
+        assert_eq!(file.server.listen.as_deref(), Some("127.0.0.1:50051"));
+        assert_eq!(file.engine.default_fmr, Some(1e-5));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let (line, what) = ConfigFile::parse("[engine]\nqueue_max = 3\nwrokers = 2\n").expect_err("a typo");
+        assert_eq!(line, 3);
+        assert!(what.contains("wrokers") && what.contains("workers"), "{what}");
+        let (line, what) = ConfigFile::parse("\n[sever]\n").expect_err("a typo");
+        assert!(line == 2 && what.contains("sever"), "{line} {what}");
+    }
+
+    #[test]
+    fn a_wrong_type_is_refused_with_its_line() {
+        let (line, _) = ConfigFile::parse("[server]\nlisten = 50051\n").expect_err("a number is no address");
+        assert_eq!(line, 2);
+    }
+
+    #[test]
+    fn paths_are_taken_from_the_files_own_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chinhchu.toml");
+        std::fs::write(&path, "[gallery]\ndata = \"people\"\n[engine]\npack = \"/opt/pack\"\n").unwrap();
+        let file = ConfigFile::read(&path).unwrap();
+        assert_eq!(file.gallery.data, Some(folder.path().join("people")));
+        assert_eq!(file.engine.pack, Some(PathBuf::from("/opt/pack")));
+    }
+}

@@ -1,0 +1,254 @@
+//! `chinhchu embed`: the photos of a manifest as rows of a `.npy` matrix.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use npyz::WriterBuilder;
+use serde::Serialize;
+
+use super::manifest::{BadRow, Columns, Manifest, Row};
+use super::progress::Progress;
+use super::settings::Settings;
+use super::{Exit, Failure, GlobalArgs, Outcome, outcome, photo, print, runtime};
+use crate::face::{FaceError, FacePool, Pack, Ticket, Wants};
+use crate::workflow::words::Reason;
+
+const EXAMPLES: &str = "\
+Examples:
+  chinhchu embed --manifest photos.csv --out templates.npy
+  chinhchu embed --manifest photos.csv --out templates.npy --workers 4 --json
+
+The manifest is a CSV file with a column path, one photo a row; other columns are
+ignored and relative paths start at the manifest's folder.
+
+templates.npy holds float32 rows of length 1 in manifest order (numpy.load reads it);
+the cosine similarity of two is their dot product. A row that failed is zeros and is
+listed in templates.errors.csv (row,line,reason,message), row counting from 0, line
+being the manifest's. Both files appear only when all rows are done.
+
+Exit code: 0 all rows, 1 some rows failed, 2 the manifest or the pack cannot be used,
+the disk is full, or wrong usage.";
+
+/// Photos read ahead per worker.
+const ROWS_PER_WORKER: usize = 4;
+
+/// What was typed.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct EmbedArgs {
+    /// CSV file with a column path
+    #[arg(long, value_name = "FILE")]
+    manifest: PathBuf,
+    /// Where to write the templates
+    #[arg(long, value_name = "FILE.npy")]
+    out: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What will be done.
+struct Plan {
+    manifest: PathBuf,
+    out: PathBuf,
+    errors: PathBuf,
+    rows: u64,
+}
+
+/// The `embed` answer.
+#[derive(Serialize)]
+struct Answer<'a> {
+    rows: u64,
+    failed: u64,
+    dimension: usize,
+    recipe: String,
+    out: &'a Path,
+    errors: &'a Path,
+}
+
+/// A row on its way.
+struct Pending {
+    line: u64,
+    state: State,
+}
+
+enum State {
+    Working(Ticket),
+    Failed { reason: &'static str, message: String },
+}
+
+/// Runs the command.
+pub fn run(global: &GlobalArgs, args: EmbedArgs) -> Outcome {
+    runtime::start_log(global, "warn")?;
+    let settings = Settings::new(global)?;
+    if args.out.extension().is_none_or(|e| e != "npy") {
+        return Err(Failure::new(format_args!("--out {}: the name must end in .npy", args.out.display())));
+    }
+    let plan = Plan {
+        rows: Manifest::count(&args.manifest, Columns::Path)?,
+        errors: args.out.with_extension("errors.csv"),
+        out: args.out,
+        manifest: args.manifest,
+    };
+    let pack = Pack::load(&settings.pack_folder()?).map_err(Failure::new)?;
+    let pool = settings.pool(usize::try_from(plan.rows).unwrap_or(usize::MAX));
+    let pool = FacePool::start(&pack, &pool).map_err(Failure::new)?;
+    let failed = write(&plan, &pool, pack.dimension(), settings.limits.encoded_bytes_max)?;
+
+    if args.json {
+        print::json(&Answer {
+            rows: plan.rows,
+            failed,
+            dimension: pack.dimension(),
+            recipe: pack.recipe().to_string(),
+            out: &plan.out,
+            errors: &plan.errors,
+        })?;
+    } else {
+        let listed = if failed > 0 { format!(", listed in {}", plan.errors.display()) } else { String::new() };
+        print::answer(&format!("{} rows in {}, {failed} failed{listed}", plan.rows, plan.out.display()))?;
+    }
+    Ok(if failed == 0 { Exit::Success } else { Exit::Negative })
+}
+
+/// Writes both files under temporary names, then gives them their own. Memory does
+/// not grow with the manifest.
+fn write(plan: &Plan, pool: &FacePool, dimension: usize, bytes_max: usize) -> Result<u64, Failure> {
+    let (matrix_file, errors_file) = (Partial::create(&plan.out)?, Partial::create(&plan.errors)?);
+    let failed = |e: io::Error| unwritable(&plan.out, &e);
+    let mut matrix = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&[plan.rows, dimension as u64])
+        .writer(BufWriter::with_capacity(1 << 20, &matrix_file.file))
+        .begin_nd()
+        .map_err(failed)?;
+    let mut errors = BufWriter::new(&errors_file.file);
+    let errors_failed = |e: io::Error| unwritable(&plan.errors, &e);
+    writeln!(errors, "row,line,reason,message").map_err(errors_failed)?;
+
+    let zeros = vec![0.0f32; dimension];
+    let mut failures = 0;
+    let progress = Progress::start(plan.rows);
+    let mut manifest = Manifest::open(&plan.manifest, Columns::Path)?;
+    let mut pending: VecDeque<Pending> = VecDeque::new();
+    let (mut read_to_end, mut row) = (false, 0u64);
+    loop {
+        while !read_to_end && pending.len() < pool.workers() * ROWS_PER_WORKER {
+            match manifest.next()? {
+                Some(next) => pending.push_back(begin(next, pool, bytes_max)),
+                None => read_to_end = true,
+            }
+        }
+        let Some(next) = pending.pop_front() else { break };
+        if row == plan.rows {
+            return Err(changed(plan));
+        }
+        match finish(next.state)? {
+            Ok(vector) => matrix.extend(vector).map_err(failed)?,
+            Err((reason, message)) => {
+                matrix.extend(zeros.iter().copied()).map_err(failed)?;
+                let message = message.replace('"', "'");
+                writeln!(errors, "{row},{},{reason},\"{message}\"", next.line).map_err(errors_failed)?;
+                failures += 1;
+            }
+        }
+        row += 1;
+        progress.step();
+    }
+    if row != plan.rows {
+        return Err(changed(plan));
+    }
+    matrix.finish().map_err(failed)?;
+    errors.flush().map_err(errors_failed)?;
+    drop(errors);
+    // The matrix last: where it is, its errors are.
+    errors_file.keep()?;
+    matrix_file.keep()?;
+    Ok(failures)
+}
+
+fn begin(row: Result<Row, BadRow>, pool: &FacePool, bytes_max: usize) -> Pending {
+    match row {
+        Err(BadRow { line, what }) => {
+            Pending { line, state: State::Failed { reason: "BAD_ROW", message: what.to_owned() } }
+        }
+        Ok(Row { line, path, .. }) => {
+            let state = match photo::read(&path, bytes_max) {
+                Ok(bytes) => State::Working(pool.analyze(bytes, Wants::default())),
+                Err(e) => State::Failed { reason: e.reason(), message: outcome::one_line(&e.to_string()) },
+            };
+            Pending { line, state }
+        }
+    }
+}
+
+/// The vector, or why there is none. A pool that stopped stops the run.
+fn finish(state: State) -> Result<Result<Vec<f32>, (&'static str, String)>, Failure> {
+    match state {
+        State::Failed { reason, message } => Ok(Err((reason, message))),
+        State::Working(ticket) => match ticket.wait() {
+            Ok(analysis) => Ok(Ok(analysis.template.vector().to_vec())),
+            Err(FaceError::Cancelled) => Err(Failure::new("the workers stopped; run the same command again")),
+            Err(e) => Ok(Err((Reason::of_face(&e).code(), outcome::one_line(&e.to_string())))),
+        },
+    }
+}
+
+fn changed(plan: &Plan) -> Failure {
+    Failure::new(format_args!("manifest {}: it changed while it was read; run again", plan.manifest.display()))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Failure::new(format_args!("the disk is full, {path} was not written; free some space and run again"))
+        }
+        _ => Failure::new(format_args!("cannot write {path}: {error}; check the folder and its permissions")),
+    }
+}
+
+/// A file that has its name only once it is whole. Removed where it is not kept.
+struct Partial {
+    file: File,
+    partial: PathBuf,
+    path: PathBuf,
+    kept: bool,
+}
+
+impl Partial {
+    /// The same temporary name every time: what a killed run left is used again.
+    fn create(path: &Path) -> Result<Self, Failure> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".partial");
+        let partial = PathBuf::from(name);
+        let file = File::create(&partial).map_err(|e| unwritable(path, &e))?;
+        // Two runs would write into each other; the lock ends with the process.
+        if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
+            return Err(Failure::new(format_args!("{} is being written by another process", path.display())));
+        }
+        Ok(Self { file, partial, path: path.to_owned(), kept: false })
+    }
+
+    /// Makes the content durable and gives it its name.
+    fn keep(mut self) -> Result<(), Failure> {
+        self.file
+            .sync_all()
+            .and_then(|()| fs::rename(&self.partial, &self.path))
+            .map_err(|e| unwritable(&self.path, &e))?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Best effort: what stays is overwritten by the next run.
+            let _ = fs::remove_file(&self.partial);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `chinhchu identify`: 1:N.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::backend::{Backend, GalleryArgs, Roles};
+use super::settings::Settings;
+use super::{Exit, GlobalArgs, Outcome, args, outcome, photo, print, runtime};
+use crate::gallery::SubjectId;
+use crate::workflow::{
+    CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifyOutcome, IdentifyRequest, IdentifyScope, PROBE_FRAMES_MAX,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  chinhchu identify capture.jpg --data people
+  chinhchu identify capture.jpg --data people --fpir 0.001 --json
+  chinhchu identify capture.jpg --data people --nearest 5
+  chinhchu identify frame1.jpg frame2.jpg --server http://127.0.0.1:50051
+
+--fpir is the share of searches for people who are NOT enrolled that may return
+somebody anyway. The larger the gallery, the higher the score it takes.
+--nearest returns the best K, however low they score: read their fmr.
+
+Exit code: 0 candidates found, 1 none, 2 a photo cannot be used or wrong usage.";
+
+/// What was typed.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct IdentifyArgs {
+    /// 1 to 5 captures of one person; `-` is standard input
+    #[arg(value_name = "PHOTO", required = true, num_args = 1..=PROBE_FRAMES_MAX)]
+    photos: Vec<PathBuf>,
+    #[command(flatten)]
+    gallery: GalleryArgs,
+    /// False positive identification rate [default: 0.01, or as configured]
+    #[arg(long, value_name = "RATE", value_parser = args::fpir)]
+    fpir: Option<f64>,
+    /// Most candidates returned with --fpir [default: 20]
+    #[arg(long, value_name = "N", requires = "fpir", value_parser = candidates)]
+    limit: Option<usize>,
+    /// The best K whatever their score, instead of a rate
+    #[arg(long, value_name = "K", conflicts_with = "fpir", value_parser = candidates)]
+    nearest: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A number of candidates as typed.
+fn candidates(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=CANDIDATES_MAX).contains(&n) => Ok(n),
+        _ => Err(format!("ask for 1 to {CANDIDATES_MAX} candidates")),
+    }
+}
+
+/// The `identify` answer; field names are a contract.
+#[derive(Serialize)]
+struct Answer<'a> {
+    candidates: Vec<Candidate<'a>>,
+    truncated: bool,
+    templates: u64,
+    threshold: Option<f32>,
+    threshold_extrapolated: Option<bool>,
+    expected_chance_hits: f64,
+    expected_chance_hits_extrapolated: bool,
+    expected_miss: Option<f64>,
+    expected_miss_extrapolated: Option<bool>,
+    recipe: &'a str,
+    #[serde(flatten)]
+    probes: print::Probes<'a>,
+}
+
+#[derive(Serialize)]
+struct Candidate<'a> {
+    subject_id: &'a SubjectId,
+    score: f32,
+    fmr: f64,
+    fmr_extrapolated: bool,
+}
+
+/// Runs the command.
+pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
+    runtime::start_log(global, "warn")?;
+    let settings = Settings::new(global)?;
+    let place = args.gallery.place(&settings)?;
+    let roles = Roles::photos(&args.photos)?;
+    let scope = match (args.nearest, args.fpir) {
+        (Some(k), _) => Some(IdentifyScope::Nearest(k)),
+        (None, Some(fpir)) => Some(IdentifyScope::Fpir { fpir, limit: args.limit.unwrap_or(CANDIDATES_DEFAULT) }),
+        (None, None) => None,
+    };
+    let probes = photo::read_all(&args.photos, settings.limits.encoded_bytes_max)?;
+
+    runtime::block_on(async {
+        let backend = Backend::existing(&settings, &place, probes.len()).await?;
+        let found = backend.identify(IdentifyRequest { probes, scope }).await.map_err(|e| e.told(&roles))?;
+        if args.json { print::json(&answer(&found))? } else { print::answer(&text(&found))? }
+        Ok(if found.candidates.is_empty() { Exit::Negative } else { Exit::Success })
+    })
+}
+
+fn answer(found: &IdentifyOutcome) -> Answer<'_> {
+    Answer {
+        candidates: found
+            .candidates
+            .iter()
+            .map(|c| Candidate {
+                subject_id: &c.subject,
+                score: c.score,
+                fmr: c.fmr.rate,
+                fmr_extrapolated: c.fmr.extrapolated,
+            })
+            .collect(),
+        truncated: found.truncated,
+        templates: found.templates,
+        threshold: found.threshold.map(|t| t.score),
+        threshold_extrapolated: found.threshold.map(|t| t.extrapolated),
+        expected_chance_hits: found.expected_chance_hits,
+        expected_chance_hits_extrapolated: found.expected_extrapolated,
+        expected_miss: found.expected_miss.map(|m| m.rate),
+        expected_miss_extrapolated: found.expected_miss.map(|m| m.extrapolated),
+        recipe: &found.recipe,
+        probes: print::Probes::of(&found.probes),
+    }
+}
+
+fn text(found: &IdentifyOutcome) -> String {
+    let mut text = match (found.candidates.len(), found.threshold) {
+        (0, Some(t)) => format!("NOBODY among {} templates scores {:.4} or above", found.templates, t.score),
+        (0, None) => format!("NOBODY: the gallery holds {} templates", found.templates),
+        (1, _) => "1 candidate".to_owned(),
+        (n, _) => format!("{n} candidates"),
+    };
+    for (rank, c) in found.candidates.iter().enumerate() {
+        text += &format!(
+            "\n{:>4}  score {:.4}  fmr {:>8}{}  {}",
+            rank + 1,
+            c.score,
+            print::rate(c.fmr.rate),
+            print::extrapolated(c.fmr.extrapolated),
+            // An id may have come from anywhere: it does not steer the terminal.
+            outcome::one_line(c.subject.as_str()),
+        );
+    }
+    if found.truncated {
+        text += "\n      and more; raise --limit to see them";
+    }
+    text += &format!(
+        "\nto expect by chance among {} templates: {} hits{}",
+        found.templates,
+        print::rate(found.expected_chance_hits),
+        print::extrapolated(found.expected_extrapolated),
+    );
+    if let Some(miss) = found.expected_miss {
+        let note = print::extrapolated(miss.extrapolated);
+        text += &format!("\nshare of enrolled people missed at this score: {}{note}", print::rate(miss.rate));
+    }
+    text + &print::remarks("photo", &found.probes)
+}

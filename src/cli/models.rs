@@ -1,0 +1,384 @@
+//! `chinhchu models`: what model packs there are, what is in them, whether their
+//! files are the right ones.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::settings::{self, Settings};
+use super::{Exit, Failure, GlobalArgs, Outcome, outcome, print, runtime};
+use crate::face::{Manifest, NetworkSpec};
+use crate::matching::{Calibration, CalibrationError};
+
+const EXAMPLES: &str = "\
+Examples:
+  chinhchu models list
+  chinhchu models show
+  chinhchu models show yunet --json
+  chinhchu models verify
+  chinhchu models verify models/default
+
+PACK is a folder, or the name of one under models/ here or near the program. Without
+it the pack in use is taken (--pack, CHINHCHU_PACK, the configuration, models/default).
+
+Exit code: 0 fine, 1 verify found a file missing or altered (or list found no pack),
+2 there is no such pack, its pack.toml makes no sense, or wrong usage.";
+
+/// Name of the manifest in a pack's folder.
+const PACK_TOML: &str = "pack.toml";
+/// Largest manifest looked at, in bytes.
+const MANIFEST_BYTES_MAX: u64 = 64 << 10;
+/// Name of the calibration the engine takes.
+const CALIBRATION_TOML: &str = "calibration.toml";
+
+/// What was typed.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ModelsArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the packs under models/
+    #[command(after_help = EXAMPLES)]
+    List {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what is in a pack: networks, licences, recipe, calibration
+    #[command(after_help = EXAMPLES)]
+    Show {
+        /// Folder or name of the pack [default: the one in use]
+        #[arg(value_name = "PACK")]
+        pack: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every file of a pack against its checksum
+    #[command(after_help = EXAMPLES)]
+    Verify {
+        /// Folder or name of the pack [default: the one in use]
+        #[arg(value_name = "PACK")]
+        pack: Option<PathBuf>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command.
+pub fn run(global: &GlobalArgs, args: ModelsArgs) -> Outcome {
+    runtime::start_log(global, "warn")?;
+    let settings = Settings::new(global)?;
+    match args.action {
+        Action::List { json } => list(json),
+        Action::Show { pack, json } => show(&find(&settings, pack)?, json),
+        Action::Verify { pack, json } => verify(&find(&settings, pack)?, json),
+    }
+}
+
+/// The folder of a pack: a folder as typed, a name under `models/`, or the one in
+/// use.
+fn find(settings: &Settings, typed: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let Some(typed) = typed else { return settings.pack_folder() };
+    let named = settings::places().into_iter().map(|place| place.join("models").join(&typed));
+    std::iter::once(typed.clone()).chain(named).find(|folder| folder.join(PACK_TOML).is_file()).ok_or_else(|| {
+        let typed = typed.display();
+        Failure::new(format_args!("no model pack {typed}, as a folder or under models/; `chinhchu models list` names them"))
+    })
+}
+
+fn manifest(folder: &Path) -> Result<Manifest, Failure> {
+    let path = folder.join(PACK_TOML);
+    let shown = path.display();
+    let mut bytes = Vec::new();
+    File::open(&path)
+        .and_then(|file| file.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|e| Failure::new(format_args!("cannot read {shown}: {e}; check --pack")))?;
+    Manifest::parse(&bytes).map_err(|e| Failure::new(format_args!("{shown}: {e}")))
+}
+
+/// A pack in a list.
+#[derive(Serialize)]
+struct Listed {
+    folder: PathBuf,
+    name: Option<String>,
+    description: Option<String>,
+    recipe: Option<String>,
+    problem: Option<String>,
+}
+
+#[derive(Serialize)]
+struct List {
+    packs: Vec<Listed>,
+}
+
+fn list(json: bool) -> Outcome {
+    let packs = settings::places().into_iter().map(|place| packs_in(&place.join("models"))).find(|p| !p.is_empty());
+    let packs = packs.unwrap_or_default();
+    let exit = if packs.is_empty() { Exit::Negative } else { Exit::Success };
+    if json {
+        print::json(&List { packs })?;
+    } else if packs.is_empty() {
+        print::answer("no model packs under models/, neither here nor near the program; run scripts/setup")?;
+    } else {
+        let line = |pack: &Listed| match (&pack.name, &pack.problem) {
+            (Some(name), _) => {
+                format!("{}  {name}: {}", pack.folder.display(), pack.description.as_deref().unwrap_or_default())
+            }
+            (None, problem) => format!("{}  unusable: {}", pack.folder.display(), problem.as_deref().unwrap_or_default()),
+        };
+        print::answer(&packs.iter().map(line).collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(exit)
+}
+
+/// Every folder with a `pack.toml`, by name; one that makes no sense is listed too.
+fn packs_in(models: &Path) -> Vec<Listed> {
+    let Ok(entries) = fs::read_dir(models) else { return Vec::new() };
+    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.retain(|folder| folder.join(PACK_TOML).is_file());
+    folders.sort();
+    let listed = |folder: PathBuf| match manifest(&folder) {
+        Ok(pack) => Listed {
+            recipe: Some(pack.recipe().to_string()),
+            name: Some(pack.name),
+            description: Some(pack.description),
+            problem: None,
+            folder,
+        },
+        Err(problem) => {
+            Listed { folder, name: None, description: None, recipe: None, problem: Some(problem.to_string()) }
+        }
+    };
+    folders.into_iter().map(listed).collect()
+}
+
+/// What is in a pack.
+#[derive(Serialize)]
+struct Shown {
+    folder: PathBuf,
+    name: String,
+    description: String,
+    recipe: String,
+    dimension: usize,
+    networks: Vec<Network>,
+    calibration: Vec<CurveShown>,
+    calibration_problem: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Network {
+    role: String,
+    family: &'static str,
+    file: String,
+    sha256: String,
+    licence: String,
+    source: String,
+}
+
+#[derive(Serialize)]
+struct CurveShown {
+    probe_frames: u32,
+    population: String,
+    date: String,
+    subjects: u64,
+    impostor_comparisons: u64,
+    fmr_supported: Option<f64>,
+}
+
+fn show(folder: &Path, json: bool) -> Outcome {
+    let pack = manifest(folder)?;
+    let (calibration, calibration_problem) = match Calibration::load(&folder.join(CALIBRATION_TOML), pack.recipe()) {
+        Ok(calibration) => (calibration.curves, None),
+        Err(problem) => (Vec::new(), Some(problem.to_string())),
+    };
+    let shown = Shown {
+        folder: folder.to_owned(),
+        recipe: pack.recipe().to_string(),
+        dimension: pack.dimension(),
+        networks: pack.networks().map(network).collect(),
+        name: pack.name,
+        description: pack.description,
+        calibration: calibration
+            .into_iter()
+            .map(|curve| CurveShown {
+                fmr_supported: curve.knots.last().map(|knot| knot.fmr),
+                probe_frames: curve.probe_frames,
+                population: curve.population,
+                date: curve.date,
+                subjects: curve.subjects,
+                impostor_comparisons: curve.impostor_comparisons,
+            })
+            .collect(),
+        calibration_problem,
+    };
+    if json { print::json(&shown)? } else { print::answer(&shown.text())? }
+    Ok(Exit::Success)
+}
+
+fn network(spec: &NetworkSpec) -> Network {
+    Network {
+        role: spec.role.to_string(),
+        family: spec.family.name(),
+        file: spec.file.clone(),
+        sha256: hex(&spec.sha256),
+        licence: spec.licence.clone(),
+        source: spec.source.clone(),
+    }
+}
+
+fn hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Shown {
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{}: {}\nfolder     {}\nrecipe     {}\ntemplates  {} values",
+            self.name,
+            self.description,
+            self.folder.display(),
+            self.recipe,
+            self.dimension
+        );
+        for network in &self.networks {
+            let Network { role, family, file, licence, source, .. } = network;
+            text += &format!("\n{role:<10} {file} ({family}; {licence}; {source})");
+        }
+        for curve in &self.calibration {
+            text += &format!(
+                "\ncalibrated for {} probe frame(s): {}, {}; {} subjects, {} comparisons, counted down to FMR {}",
+                curve.probe_frames,
+                curve.population,
+                curve.date,
+                curve.subjects,
+                curve.impostor_comparisons,
+                curve.fmr_supported.map_or("?".to_owned(), print::rate),
+            );
+        }
+        if let Some(problem) = &self.calibration_problem {
+            text += &format!("\ncalibration: {problem}");
+        }
+        text
+    }
+}
+
+/// What is with a file of a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Ok,
+    Missing,
+    Altered,
+    Unreadable,
+    OtherRecipe,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    file: String,
+    role: String,
+    status: Status,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    folder: PathBuf,
+    name: String,
+    ok: bool,
+    files: Vec<Checked>,
+}
+
+fn verify(folder: &Path, json: bool) -> Outcome {
+    let pack = manifest(folder)?;
+    let mut files: Vec<Checked> = pack
+        .networks()
+        .map(|spec| Checked {
+            file: spec.file.clone(),
+            role: spec.role.to_string(),
+            status: check(&folder.join(&spec.file), &spec.sha256),
+        })
+        .collect();
+    files.push(Checked {
+        file: CALIBRATION_TOML.to_owned(),
+        role: "calibration".to_owned(),
+        status: match Calibration::load(&folder.join(CALIBRATION_TOML), pack.recipe()) {
+            Ok(_) => Status::Ok,
+            Err(CalibrationError::OtherRecipe { .. }) => Status::OtherRecipe,
+            Err(CalibrationError::Unreadable { source, .. }) => status_of(&source),
+            Err(_) => Status::Altered,
+        },
+    });
+    let verified =
+        Verified { folder: folder.to_owned(), name: pack.name, ok: files.iter().all(|f| f.status == Status::Ok), files };
+    if json { print::json(&verified)? } else { print::answer(&verified.text())? }
+    Ok(if verified.ok { Exit::Success } else { Exit::Negative })
+}
+
+/// Compares a file with its checksum, in little memory.
+fn check(path: &Path, sha256: &[u8; 32]) -> Status {
+    let mut digest = Sha256::new();
+    let read = File::open(path).and_then(|mut file| {
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(()),
+                read => digest.update(&buffer[..read]),
+            }
+        }
+    });
+    let found: [u8; 32] = digest.finalize().into();
+    match read {
+        Err(e) => status_of(&e),
+        Ok(()) if found == *sha256 => Status::Ok,
+        Ok(()) => Status::Altered,
+    }
+}
+
+fn status_of(error: &io::Error) -> Status {
+    if error.kind() == io::ErrorKind::NotFound { Status::Missing } else { Status::Unreadable }
+}
+
+impl Verified {
+    fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for Checked { file, role, status } in &self.files {
+            lines.push(match status {
+                Status::Ok => format!("ok          {file}"),
+                Status::Missing => format!("MISSING     {file} ({role}); run scripts/setup to fetch it"),
+                Status::Altered => format!("ALTERED     {file} ({role}); delete it and run scripts/setup"),
+                Status::Unreadable => format!("UNREADABLE  {file} ({role}); check its permissions"),
+                Status::OtherRecipe => format!("OTHER PACK  {file}: made for another recipe; calibrate this pack"),
+            });
+        }
+        let verdict = if self.ok { "all files are right" } else { "this pack cannot be used as it is" };
+        lines.push(format!("{}: {verdict}", outcome::one_line(&self.name)));
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_right_altered_or_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.onnx");
+        fs::write(&path, b"abc").unwrap();
+        let right: [u8; 32] = Sha256::digest(b"abc").into();
+        assert_eq!(check(&path, &right), Status::Ok);
+        assert_eq!(check(&path, &[0; 32]), Status::Altered);
+        assert_eq!(check(&folder.path().join("no.onnx"), &right), Status::Missing);
+        assert_eq!(check(folder.path(), &right), Status::Unreadable);
+    }
+}

@@ -1,0 +1,126 @@
+//! `chinhchu serve`: the gRPC service.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::settings::{self, ServerSettings, Settings};
+use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime};
+use crate::service::{self, ServeError, ServeOptions};
+use crate::workflow::Engine;
+
+/// What was typed.
+#[derive(Debug, Args)]
+#[command(after_help = help())]
+pub struct ServeArgs {
+    /// IP address and port; port 0 takes a free one [default: 127.0.0.1:50051, or as configured]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Folder of the gallery, made where it is not there [default: as configured]
+    ///
+    /// Without one only Verify works.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+fn help() -> String {
+    format!(
+        "\
+Examples:
+  chinhchu serve --data people
+  chinhchu serve --data people --listen 127.0.0.1:0 --log-format json
+  chinhchu serve --config chinhchu.toml
+
+The log on standard error names the address once the server is ready. SIGTERM and
+Ctrl-C let requests in flight finish, for a bounded time, then the server ends.
+Connections are plain text, so only loopback addresses are taken.
+
+A configuration file, with the defaults:
+
+{}
+Relative paths in it start at its own folder. A flag goes before an environment
+variable, that before the file.
+
+Exit code: 0 after a shutdown that was asked for, 2 where it cannot start or fails.",
+        config::EXAMPLE
+    )
+}
+
+/// What will be done.
+struct Plan {
+    options: ServeOptions,
+    data: Option<PathBuf>,
+}
+
+impl Plan {
+    fn new(args: ServeArgs, settings: &Settings) -> Result<Self, Failure> {
+        let ServerSettings { listen, requests_in_flight_max, message_bytes_max, deadline_max, drain } = settings.server;
+        let listen = match &args.listen {
+            Some(text) => settings::address("--listen", text)?,
+            None => listen,
+        };
+        // The service refuses it too; here it is told before networks are loaded.
+        if !listen.ip().is_loopback() {
+            return Err(Failure::new(ServeError::NotLoopback(listen)));
+        }
+        let default = ServeOptions::default();
+        let options = ServeOptions {
+            listen,
+            requests_in_flight_max: requests_in_flight_max.unwrap_or(default.requests_in_flight_max),
+            message_bytes_max: message_bytes_max.unwrap_or(default.message_bytes_max),
+            deadline_max: deadline_max.unwrap_or(default.deadline_max),
+            drain: drain.unwrap_or(default.drain),
+            ..default
+        };
+        Ok(Self { options, data: args.data.or_else(|| settings.data.clone()) })
+    }
+}
+
+/// Runs the command.
+pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
+    runtime::start_log(global, "info")?;
+    let settings = Settings::new(global)?;
+    let Plan { options, data } = Plan::new(args, &settings)?;
+
+    runtime::block_on_threads(async {
+        // From here on a signal is a wish to end well, not a kill.
+        let shutdown = service::signals().map_err(Failure::new)?;
+        let engine = match &data {
+            Some(folder) => backend::open_gallery(&settings, folder, usize::MAX)?,
+            None => {
+                tracing::warn!("no --data: only Verify will work");
+                Engine::open(&settings.engine(usize::MAX)?).map_err(Failure::new)?
+            }
+        };
+        let bound = service::bind(engine, options).await.map_err(Failure::new)?;
+        tracing::info!("listening on {}", bound.local_addr());
+        bound.serve(shutdown).await.map_err(Failure::new)?;
+        Ok(Exit::Success)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_beyond_this_machine_is_refused_with_an_explanation() {
+        let settings = Settings::new(&GlobalArgs::default()).unwrap();
+        let args = ServeArgs { listen: Some("0.0.0.0:50051".into()), data: None };
+        let failure = Plan::new(args, &settings).err().expect("refused").to_string();
+        assert!(failure.contains("loopback") && failure.contains("not encrypted"), "{failure}");
+    }
+
+    #[test]
+    fn the_configuration_in_the_help_is_the_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chinhchu.toml");
+        std::fs::write(&path, config::EXAMPLE).unwrap();
+        let with = Settings::new(&GlobalArgs { config: Some(path), ..GlobalArgs::default() }).unwrap();
+        let without = Settings::new(&GlobalArgs::default()).unwrap();
+        assert_eq!((with.queue_max, with.limits), (without.queue_max, without.limits));
+        assert_eq!((with.default_fmr, with.default_fpir), (without.default_fmr, without.default_fpir));
+        let plan = |settings: &Settings| Plan::new(ServeArgs { listen: None, data: None }, settings).unwrap().options;
+        assert_eq!(plan(&with), plan(&without));
+    }
+}

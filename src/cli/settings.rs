@@ -1,0 +1,231 @@
+//! What will be used: flags, environment, configuration file and defaults merged
+//! and checked, before anything is opened or bound.
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::config::ConfigFile;
+use super::{Failure, GlobalArgs};
+use crate::face::PoolOptions;
+use crate::gallery::EmbeddedOptions;
+use crate::imaging::Limits;
+use crate::workflow::EngineOptions;
+
+/// Where the default pack is looked for, below each of the [`places`].
+const PACK_DEFAULT: &str = "models/default";
+/// False match rate where nobody names one: about once in 100,000 comparisons.
+const FMR_DEFAULT: f64 = 1e-5;
+/// False positive identification rate where nobody names one.
+const FPIR_DEFAULT: f64 = 0.01;
+/// Photos that may wait for a worker.
+const QUEUE_MAX_DEFAULT: usize = 64;
+/// Address where nobody names one: this machine only.
+const LISTEN_DEFAULT: &str = "127.0.0.1:50051";
+
+/// Settings every command shares.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settings {
+    pack: Option<PathBuf>,
+    onnxruntime: Option<PathBuf>,
+    workers: Option<usize>,
+    pub queue_max: usize,
+    pub default_fmr: f64,
+    pub default_fpir: f64,
+    pub limits: Limits,
+    pub data: Option<PathBuf>,
+    templates_max: Option<u64>,
+    pub server: ServerSettings,
+}
+
+/// Settings of `serve`. `None` leaves a bound to the service's own default.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ServerSettings {
+    pub listen: SocketAddr,
+    pub requests_in_flight_max: Option<usize>,
+    pub message_bytes_max: Option<usize>,
+    pub deadline_max: Option<Duration>,
+    pub drain: Option<Duration>,
+}
+
+impl Settings {
+    /// Merges what was typed with the configuration file, and checks every value.
+    pub(super) fn new(global: &GlobalArgs) -> Result<Self, Failure> {
+        let file = match &global.config {
+            Some(path) => ConfigFile::read(path)?,
+            None => ConfigFile::default(),
+        };
+        let ConfigFile { engine, images, server, gallery } = file;
+        let default = Limits::default();
+        let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
+        Ok(Self {
+            pack: global.pack.clone().or(engine.pack),
+            onnxruntime: global.onnxruntime.clone().or(engine.onnxruntime),
+            workers: match global.workers {
+                Some(workers) => Some(within("--workers", workers, 1, 1024)?),
+                None => optional("engine.workers", engine.workers, 1, 1024)?,
+            },
+            queue_max: within("engine.queue_max", engine.queue_max.unwrap_or(QUEUE_MAX_DEFAULT), 8, 100_000)?,
+            default_fmr: within("engine.default_fmr", engine.default_fmr.unwrap_or(FMR_DEFAULT), 1e-12, 0.5)?,
+            default_fpir: within("engine.default_fpir", engine.default_fpir.unwrap_or(FPIR_DEFAULT), 1e-9, 0.5)?,
+            limits: Limits {
+                encoded_bytes_max: within(
+                    "images.encoded_bytes_max",
+                    images.encoded_bytes_max.unwrap_or(default.encoded_bytes_max),
+                    1 << 10,
+                    1 << 30,
+                )?,
+                pixels_max: within("images.pixels_max", images.pixels_max.unwrap_or(default.pixels_max), 1 << 10, 1 << 32)?,
+                decode_bytes_max: within(
+                    "images.decode_bytes_max",
+                    images.decode_bytes_max.unwrap_or(default.decode_bytes_max),
+                    1 << 20,
+                    1 << 36,
+                )?,
+            },
+            data: gallery.data,
+            templates_max: optional("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
+            server: ServerSettings {
+                listen: address("server.listen", listen)?,
+                requests_in_flight_max: optional(
+                    "server.requests_in_flight_max",
+                    server.requests_in_flight_max,
+                    1,
+                    10_000,
+                )?,
+                message_bytes_max: optional("server.message_bytes_max", server.message_bytes_max, 64 << 10, 2 << 30)?,
+                deadline_max: optional("server.deadline_seconds_max", server.deadline_seconds_max, 1, 3600)?
+                    .map(Duration::from_secs),
+                drain: optional("server.drain_seconds", server.drain_seconds, 0, 600)?.map(Duration::from_secs),
+            },
+        })
+    }
+
+    /// What an engine takes that will see at most `photos` photos at a time: more
+    /// workers than that would only load networks for nothing.
+    pub(super) fn engine(&self, photos: usize) -> Result<EngineOptions, Failure> {
+        Ok(EngineOptions {
+            pack: self.pack_folder()?,
+            calibration: None,
+            pool: self.pool(photos),
+            default_fmr: self.default_fmr,
+            default_fpir: self.default_fpir,
+        })
+    }
+
+    /// What a pool of workers takes, likewise.
+    pub(super) fn pool(&self, photos: usize) -> PoolOptions {
+        PoolOptions {
+            workers: self.workers().min(photos.max(1)),
+            queue_max: self.queue_max,
+            limits: self.limits,
+            onnxruntime: self.onnxruntime.clone(),
+        }
+    }
+
+    /// What the embedded gallery takes.
+    pub(super) fn gallery_options(&self) -> EmbeddedOptions {
+        let default = EmbeddedOptions::default();
+        EmbeddedOptions { templates_max: self.templates_max.unwrap_or(default.templates_max), ..default }
+    }
+
+    /// Workers where there is enough to do: as set, or one per core.
+    pub(super) fn workers(&self) -> usize {
+        self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
+    }
+
+    /// The pack's folder: as set, or the default one where it is found.
+    pub(super) fn pack_folder(&self) -> Result<PathBuf, Failure> {
+        if let Some(pack) = &self.pack {
+            return Ok(pack.clone());
+        }
+        places().into_iter().map(|place| place.join(PACK_DEFAULT)).find(|pack| pack.join("pack.toml").is_file()).ok_or_else(
+            || {
+                Failure::new(format_args!(
+                    "no model pack at {PACK_DEFAULT}, neither here nor near the program; run scripts/setup or name one with --pack DIR"
+                ))
+            },
+        )
+    }
+}
+
+/// Folders in which the program's own files are looked for: the current one, then
+/// the program's and those above it.
+pub(super) fn places() -> Vec<PathBuf> {
+    let mut places = vec![PathBuf::new()];
+    if let Ok(program) = std::env::current_exe() {
+        places.extend(program.ancestors().skip(1).map(Path::to_owned));
+    }
+    places
+}
+
+/// A socket address such as `127.0.0.1:50051`.
+pub(super) fn address(name: &str, text: &str) -> Result<SocketAddr, Failure> {
+    text.parse().map_err(|_| {
+        Failure::new(format_args!("{name} is `{text}`; it takes an IP address and a port, for example {LISTEN_DEFAULT}"))
+    })
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, least: T, most: T) -> Result<T, Failure> {
+    if value >= least && value <= most {
+        Ok(value)
+    } else {
+        Err(Failure::new(format_args!("{name} is {value}; it lies between {least} and {most}")))
+    }
+}
+
+fn optional<T: PartialOrd + std::fmt::Display>(
+    name: &str,
+    value: Option<T>,
+    least: T,
+    most: T,
+) -> Result<Option<T>, Failure> {
+    value.map(|value| within(name, value, least, most)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str, mut global: GlobalArgs) -> Result<Settings, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chinhchu.toml");
+        std::fs::write(&path, text).unwrap();
+        global.config = Some(path);
+        Settings::new(&global)
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
+        let text = "[engine]\nworkers = 3\ndefault_fmr = 1e-4\n";
+        let typed = GlobalArgs { workers: Some(7), ..GlobalArgs::default() };
+        let settings = with_file(text, typed).unwrap();
+        assert_eq!((settings.workers(), settings.default_fmr, settings.default_fpir), (7, 1e-4, FPIR_DEFAULT));
+        assert_eq!(with_file(text, GlobalArgs::default()).unwrap().workers(), 3);
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_by_name() {
+        for (text, name) in [
+            ("[engine]\nworkers = 0", "engine.workers"),
+            ("[engine]\ndefault_fmr = 0.9", "engine.default_fmr"),
+            ("[engine]\ndefault_fpir = nan", "engine.default_fpir"),
+            ("[images]\npixels_max = 1", "images.pixels_max"),
+            ("[server]\nlisten = \"localhost\"", "server.listen"),
+            ("[server]\nmessage_bytes_max = 5", "server.message_bytes_max"),
+            ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
+        ] {
+            let failure = with_file(text, GlobalArgs::default()).expect_err(name).to_string();
+            assert!(failure.contains(name), "{failure}");
+        }
+    }
+
+    #[test]
+    fn there_are_never_more_workers_than_photos() {
+        let typed = GlobalArgs { workers: Some(8), ..GlobalArgs::default() };
+        let settings = Settings::new(&typed).unwrap();
+        assert_eq!(settings.pool(2).workers, 2);
+        assert_eq!(settings.pool(usize::MAX).workers, 8);
+    }
+}

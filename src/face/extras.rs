@@ -1,0 +1,167 @@
+//! What is looked at beside the template: head pose and liveness. Their networks
+//! are loaded when first asked for.
+
+use ort::environment::Environment;
+
+use super::geometry::Region;
+use super::manifest::{Family, NetworkSpec};
+use super::runtime::{Effort, Network};
+use super::sample::{Normalise, Place, Scratch, resize};
+use super::{FaceError, PackError, Pose};
+use crate::imaging::RgbImage;
+
+/// HopeNet's bins: 66 of 3 degrees, the first at −99 (Ruiz, Chong, Rehg, 2018).
+const BINS: usize = 66;
+const BIN_DEGREES: f32 = 3.0;
+const FIRST_BIN_DEGREES: f32 = -99.0;
+/// The pose network sees the face's box grown by a quarter on each side.
+const POSE_GROWTH: f32 = 0.25;
+
+/// A network that looks at a square crop around the face.
+struct CropNetwork {
+    network: Network,
+    side: usize,
+    normalise: Normalise,
+    input: Vec<f32>,
+}
+
+impl CropNetwork {
+    fn load(environment: &Environment, spec: &NetworkSpec, bytes: &[u8], effort: Effort) -> Result<Self, PackError> {
+        let network = Network::load(environment, spec, bytes, effort)?;
+        let side = match *network.shape() {
+            [1 | -1, 3, height @ 32..=1024, width] if height == width => width as usize,
+            ref other => return Err(unfit(spec, format!("its input has the shape {other:?}, not 1x3xNxN"))),
+        };
+        Ok(Self { network, side, normalise: Normalise::new(spec), input: vec![0.0; 3 * side * side] })
+    }
+
+    fn run<R>(
+        &mut self,
+        image: &RgbImage,
+        crop: &Region,
+        scratch: &mut Scratch,
+        read: impl FnOnce(&[&[f32]]) -> Result<R, FaceError>,
+    ) -> Result<R, FaceError> {
+        resize(image, crop, Place::whole(self.side, self.side), &self.normalise, scratch, &mut self.input);
+        self.network.run([1, 3, self.side, self.side], &self.input, read)
+    }
+}
+
+fn unfit(spec: &NetworkSpec, detail: String) -> PackError {
+    PackError::Network { role: spec.role, file: spec.file.clone(), detail }
+}
+
+/// Where the head points.
+pub(super) struct PoseNetwork(CropNetwork);
+
+impl PoseNetwork {
+    pub fn load(
+        environment: &Environment,
+        spec: &NetworkSpec,
+        bytes: &[u8],
+        effort: Effort,
+    ) -> Result<Self, PackError> {
+        let inner = CropNetwork::load(environment, spec, bytes, effort)?;
+        for shape in inner.network.output_shapes() {
+            if !matches!(shape[..], [_, last] if last == BINS as i64 || last == -1) {
+                return Err(unfit(spec, format!("an output has the shape {shape:?}, not 1x{BINS}")));
+            }
+        }
+        Ok(Self(inner))
+    }
+
+    pub fn estimate(&mut self, image: &RgbImage, face: &Region, scratch: &mut Scratch) -> Result<Pose, FaceError> {
+        let whole = Region::of(image.width(), image.height());
+        let crop = face.grown(POSE_GROWTH, POSE_GROWTH, POSE_GROWTH, POSE_GROWTH).within(&whole).unwrap_or(*face);
+        self.0.run(image, &crop, scratch, |outputs| {
+            let angle = |values: &[f32]| {
+                let expected: f32 = softmax(values).iter().enumerate().map(|(i, p)| i as f32 * p).sum();
+                finite(expected * BIN_DEGREES + FIRST_BIN_DEGREES, "pose")
+            };
+            Ok(Pose { yaw: angle(outputs[0])?, pitch: angle(outputs[1])?, roll: angle(outputs[2])? })
+        })
+    }
+}
+
+/// Whether a face is live.
+pub(super) struct LivenessNetwork {
+    inner: CropNetwork,
+    box_scale: f32,
+    live_class: usize,
+}
+
+impl LivenessNetwork {
+    pub fn load(
+        environment: &Environment,
+        spec: &NetworkSpec,
+        bytes: &[u8],
+        effort: Effort,
+    ) -> Result<Self, PackError> {
+        let inner = CropNetwork::load(environment, spec, bytes, effort)?;
+        let Family::MiniFasNet { box_scale, live_class } = spec.family else {
+            return Err(unfit(spec, format!("family \"{}\" does not tell liveness", spec.family.name())));
+        };
+        let classes = inner.network.output_shapes()[0].last().copied().unwrap_or(0);
+        if classes != -1 && classes <= live_class as i64 {
+            return Err(unfit(spec, format!("it has {classes} classes, class {live_class} is not one of them")));
+        }
+        Ok(Self { inner, box_scale, live_class })
+    }
+
+    /// Probability of the live class, 0…1.
+    pub fn score(&mut self, image: &RgbImage, face: &Region, scratch: &mut Scratch) -> Result<f32, FaceError> {
+        let crop = liveness_crop(face, self.box_scale, image.width() as f32, image.height() as f32);
+        let live_class = self.live_class;
+        self.inner.run(image, &crop, scratch, |outputs| {
+            let live = softmax(outputs[0]).get(live_class).copied();
+            finite(live.unwrap_or(f32::NAN), "liveness")
+        })
+    }
+}
+
+/// The face's box grown about its centre, as far as the picture allows, and
+/// shifted inside the picture (as the network was trained: Silent-Face).
+fn liveness_crop(face: &Region, box_scale: f32, width: f32, height: f32) -> Region {
+    let scale = box_scale.min(width / face.width).min(height / face.height);
+    let (w, h) = (face.width * scale, face.height * scale);
+    let [x, y] = face.centre();
+    let left = (x - w / 2.0).clamp(0.0, (width - w).max(0.0));
+    let top = (y - h / 2.0).clamp(0.0, (height - h).max(0.0));
+    Region { left, top, width: w, height: h }
+}
+
+fn softmax(values: &[f32]) -> Vec<f32> {
+    let max = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f32> = values.iter().map(|v| (v - max).exp()).collect();
+    let total: f32 = powers.iter().sum();
+    powers.into_iter().map(|p| p / total).collect()
+}
+
+fn finite(value: f32, of: &str) -> Result<f32, FaceError> {
+    if value.is_finite() { Ok(value) } else { Err(FaceError::Inference(format!("the {of} network gave no number"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_liveness_crop_stays_inside_and_keeps_the_box_shape(
+            left in -50.0f32..600.0, top in -50.0f32..400.0, width in 10.0f32..300.0, height in 10.0f32..300.0,
+        ) {
+            let face = Region { left, top, width, height };
+            let crop = liveness_crop(&face, 2.7, 640.0, 480.0);
+            prop_assert!(crop.left >= 0.0 && crop.top >= 0.0);
+            prop_assert!(crop.right() <= 640.01 && crop.bottom() <= 480.01);
+            prop_assert!((crop.width / crop.height - width / height).abs() < 1e-3 * width / height);
+        }
+    }
+
+    #[test]
+    fn softmax_sums_to_one_and_survives_large_values() {
+        let p = softmax(&[1000.0, 1001.0, 990.0]);
+        assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-6 && p[1] > p[0] && p[0] > p[2]);
+    }
+}

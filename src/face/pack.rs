@@ -1,0 +1,200 @@
+//! A model pack: a folder with a `pack.toml` and the networks it names, each
+//! checked against its SHA-256. The bytes that were checked are the bytes that
+//! run: they are read once and kept.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::RecipeDigest;
+use super::manifest::{MANIFEST_BYTES_MAX, Manifest, NetworkSpec, Role};
+
+/// Largest network file, in bytes. The largest ArcFace nets have about 260 MB.
+const NETWORK_BYTES_MAX: u64 = 512 << 20;
+
+/// Why a model pack cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackError {
+    /// There is no such folder, or no `pack.toml` in it.
+    #[error("no model pack at {path} (no readable pack.toml: {detail}); name its folder with --pack or CHINHCHU_PACK")]
+    NoPack {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
+    /// The manifest is not one.
+    #[error("pack.toml makes no sense: {detail}; restore it from where the pack came from")]
+    Manifest {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The manifest is of another version.
+    #[error("pack.toml has version {found}, this program reads {known}; use the program the pack was made for")]
+    Version {
+        /// Version in the file.
+        found: i64,
+        /// Version read here.
+        known: u32,
+    },
+    /// A family this program does not know.
+    #[error("pack.toml: [{role}] has the unknown family \"{family}\"; known are {known}")]
+    UnknownFamily {
+        /// Whose family.
+        role: Role,
+        /// What it says.
+        family: String,
+        /// What it may say.
+        known: String,
+    },
+    /// A file name that could lead out of the pack's folder.
+    #[error("pack.toml: \"{name}\" is not a plain file name; put the file into the pack's folder")]
+    UnsafePath {
+        /// What it says.
+        name: String,
+    },
+    /// A network's file is not there.
+    #[error("the model pack lacks {path}; run scripts/setup to fetch it")]
+    MissingFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A network's file cannot be read.
+    #[error("cannot read {path}: {detail}; check the file and its permissions")]
+    UnreadableFile {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        detail: String,
+    },
+    /// A network's file is not the one the manifest names.
+    #[error(
+        "{path} was altered or is another file (SHA-256 {found}, pack.toml says {expected}); delete it and run scripts/setup"
+    )]
+    AlteredFile {
+        /// The file.
+        path: PathBuf,
+        /// Digest the manifest gives.
+        expected: RecipeDigest,
+        /// Digest of the file.
+        found: RecipeDigest,
+    },
+    /// ONNX Runtime cannot be had.
+    #[error(
+        "ONNX Runtime cannot be loaded: {detail}; run scripts/setup, or name the library with CHINHCHU_ONNXRUNTIME"
+    )]
+    Runtime {
+        /// Where it was looked for and what went wrong.
+        detail: String,
+    },
+    /// A network does not fit what the manifest says of it.
+    #[error("the {role} network {file} does not fit its pack.toml: {detail}; correct pack.toml or use another pack")]
+    Network {
+        /// What it is for.
+        role: Role,
+        /// Its file.
+        file: String,
+        /// Where they differ.
+        detail: String,
+    },
+    /// The operating system gave no thread.
+    #[error("cannot start a worker thread: {detail}; allow the program more threads or ask for fewer workers")]
+    Thread {
+        /// What the system said.
+        detail: String,
+    },
+}
+
+/// A model pack, read from its `pack.toml` and verified file by file.
+#[derive(Clone)]
+pub struct Pack {
+    dir: PathBuf,
+    manifest: Manifest,
+    recipe: RecipeDigest,
+    /// One per network, in the order of [`Manifest::networks`].
+    files: Vec<(Role, Arc<[u8]>)>,
+}
+
+impl Pack {
+    /// Reads `dir/pack.toml` and checks every file it names against its SHA-256.
+    pub fn load(dir: &Path) -> Result<Self, PackError> {
+        let no_pack = |e: std::io::Error| PackError::NoPack { path: dir.to_owned(), detail: e.to_string() };
+        let bytes = read_bounded(&dir.join("pack.toml"), MANIFEST_BYTES_MAX).map_err(no_pack)?;
+        let manifest = Manifest::parse(&bytes)?;
+        let files = manifest
+            .networks()
+            .map(|spec| Ok((spec.role, read_verified(dir, spec)?)))
+            .collect::<Result<_, PackError>>()?;
+        let recipe = manifest.recipe();
+        Ok(Self { dir: dir.to_owned(), manifest, recipe, files })
+    }
+
+    /// The folder it was loaded from.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.manifest.name
+    }
+
+    /// What its `pack.toml` says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Digest of the recipe its templates are made by.
+    pub fn recipe(&self) -> RecipeDigest {
+        self.recipe
+    }
+
+    /// Values in a template.
+    pub fn dimension(&self) -> usize {
+        self.manifest.dimension()
+    }
+
+    /// Where its calibration is, if it names one.
+    pub fn calibration(&self) -> Option<PathBuf> {
+        self.manifest.calibration.as_ref().map(|name| self.dir.join(name))
+    }
+
+    /// The verified bytes of the network for `role`.
+    pub(super) fn bytes(&self, role: Role) -> Option<Arc<[u8]>> {
+        self.files.iter().find(|(of, _)| *of == role).map(|(_, bytes)| Arc::clone(bytes))
+    }
+}
+
+fn read_verified(dir: &Path, spec: &NetworkSpec) -> Result<Arc<[u8]>, PackError> {
+    let path = dir.join(&spec.file);
+    let bytes = read_bounded(&path, NETWORK_BYTES_MAX).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => PackError::MissingFile { path: path.clone() },
+        _ => PackError::UnreadableFile { path: path.clone(), detail: e.to_string() },
+    })?;
+    let found: [u8; 32] = Sha256::digest(&bytes).into();
+    if found != spec.sha256 {
+        let (expected, found) = (RecipeDigest(spec.sha256), RecipeDigest(found));
+        return Err(PackError::AlteredFile { path, expected, found });
+    }
+    Ok(bytes.into())
+}
+
+/// A whole regular file of at most `bytes_max` bytes.
+fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
+    let file = std::fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
+    let too_long = || std::io::Error::other(format!("longer than {bytes_max} bytes"));
+    if metadata.len() > bytes_max {
+        return Err(too_long());
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    // A file may grow between the look and the read.
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max { Err(too_long()) } else { Ok(bytes) }
+}

@@ -1,0 +1,412 @@
+//! One picture through every step, on one thread.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ort::environment::Environment;
+
+use super::detect::{Detection, Detector, choose};
+use super::embed::{ALIGNED_EYE_DISTANCE, Embedder, onto_template};
+use super::extras::{LivenessNetwork, PoseNetwork};
+use super::geometry::{Five, Region, Similarity, distance};
+use super::landmarks::Landmarks;
+use super::manifest::{NetworkSpec, Role};
+use super::runtime::{self, Effort};
+use super::sample::{Scratch, turned};
+use super::{Analysis, FaceError, FaceReport, Pack, PackError, PoolOptions, Rect, Template, Wants};
+use crate::imaging::{self, Decoded, Limits, RgbImage};
+
+/// Shortest side a picture is decoded at to look for faces, in pixels: the
+/// detectors look at 240 to 320, the rest is for the face's own sharpness.
+const SEARCH_SIDE_MIN: u32 = 360;
+/// Empty margins, as shares of the picture's size, in the order they are tried.
+const MARGINS: [f32; 2] = [0.0, 0.5];
+/// Picture pixels per pixel of the aligned face below which a picture that was
+/// decoded at a fraction is decoded again, finer.
+const SHARPNESS_MIN: f32 = 1.25;
+/// Faces with fewer pixels between the eyes are refused. The embedder looks at
+/// 35; below half of that most of what it looks for is not there.
+const EYE_DISTANCE_MIN: f32 = 16.0;
+/// How far outside the picture an alignment point may lie, in eye distances:
+/// what the landmark network may be wrong by.
+const OUTSIDE_MAX: f32 = 0.1;
+/// How far past the edge the box of a whole face may reach, as a share of it.
+const CUT_MIN: f32 = 0.05;
+
+/// What each step of the last picture took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StageTimes {
+    /// Bytes to pixels.
+    pub decode: Duration,
+    /// Looking for faces, every try.
+    pub detect: Duration,
+    /// Eyes, nose and mouth.
+    pub landmarks: Duration,
+    /// Laying the face onto the template.
+    pub align: Duration,
+    /// Embedding and normalising.
+    pub embed: Duration,
+    /// Pose and liveness, where asked for.
+    pub extras: Duration,
+}
+
+/// The pipeline on the calling thread: what a worker of a
+/// [`FacePool`](super::FacePool) runs, for benchmarks and offline tools.
+pub struct Pipeline {
+    environment: Environment,
+    pack: Arc<Pack>,
+    limits: Limits,
+    detector: Detector,
+    landmarks: Option<Landmarks>,
+    embedder: Embedder,
+    pose: Option<PoseNetwork>,
+    liveness: Option<LivenessNetwork>,
+    scratch: Scratch,
+    times: StageTimes,
+}
+
+/// The face that is meant, in a picture turned so that it was found.
+struct Found<'a> {
+    image: Cow<'a, RgbImage>,
+    turns: u8,
+    chosen: Detection,
+    faces: u32,
+    second_face: bool,
+}
+
+impl Pipeline {
+    /// Loads the networks that make templates; pose and liveness are loaded when
+    /// first asked for. `options.workers` and `queue_max` mean nothing here.
+    pub fn new(pack: &Pack, options: &PoolOptions) -> Result<Self, PackError> {
+        Self::with(Arc::new(pack.clone()), options)
+    }
+
+    pub(super) fn with(pack: Arc<Pack>, options: &PoolOptions) -> Result<Self, PackError> {
+        let environment = runtime::environment(options.onnxruntime.as_deref())?;
+        let manifest = pack.manifest();
+        let bytes = |spec: &NetworkSpec| bytes(&pack, spec);
+        let spec = &manifest.detector;
+        let detector = Detector::load(&environment, spec, &bytes(spec)?, Effort::Run)?;
+        let landmarks = match &manifest.landmarks {
+            Some(spec) => Some(Landmarks::load(&environment, spec, &bytes(spec)?, Effort::Run)?),
+            None => None,
+        };
+        let spec = &manifest.embedder;
+        let embedder = Embedder::load(&environment, spec, &bytes(spec)?, Effort::Run)?;
+        Ok(Self {
+            environment,
+            limits: options.limits,
+            detector,
+            landmarks,
+            embedder,
+            pose: None,
+            liveness: None,
+            scratch: Scratch::default(),
+            times: StageTimes::default(),
+            pack,
+        })
+    }
+
+    /// Checks that the networks loaded late fit their manifest too.
+    pub(super) fn inspect_late_networks(pack: &Pack, environment: &Environment) -> Result<(), PackError> {
+        if let Some(spec) = &pack.manifest().pose {
+            PoseNetwork::load(environment, spec, &bytes(pack, spec)?, Effort::Inspect)?;
+        }
+        if let Some(spec) = &pack.manifest().liveness {
+            LivenessNetwork::load(environment, spec, &bytes(pack, spec)?, Effort::Inspect)?;
+        }
+        Ok(())
+    }
+
+    /// Encoded photo to template and report.
+    pub fn analyze(&mut self, photo: &[u8], wants: Wants) -> Result<Analysis, FaceError> {
+        self.analyze_unless(photo, wants, &AtomicBool::new(false))
+    }
+
+    /// The same, giving up between steps once `cancelled` is set.
+    pub(super) fn analyze_unless(
+        &mut self,
+        photo: &[u8],
+        wants: Wants,
+        cancelled: &AtomicBool,
+    ) -> Result<Analysis, FaceError> {
+        let go_on = || if cancelled.load(Ordering::Relaxed) { Err(FaceError::Cancelled) } else { Ok(()) };
+        self.times = StageTimes::default();
+        go_on()?;
+        let clock = Instant::now();
+        let coarse = imaging::decode_scaled(photo, &self.limits, SEARCH_SIDE_MIN)?;
+        self.times.decode += clock.elapsed();
+
+        go_on()?;
+        let clock = Instant::now();
+        let found = self.find(&coarse.image, &go_on)?;
+        self.times.detect = clock.elapsed();
+
+        go_on()?;
+        let clock = Instant::now();
+        let Detection { region, confidence, points } = found.chosen;
+        let points = match (&mut self.landmarks, points) {
+            (Some(landmarks), _) => landmarks.find(&found.image, &region, &mut self.scratch)?,
+            (None, Some(points)) => points,
+            (None, None) => return Err(FaceError::Inference("the detector gave no points".into())),
+        };
+        self.times.landmarks = clock.elapsed();
+        let fit = onto_template(&points).ok_or(FaceError::NoFace)?;
+        check_inside(&points, &fit, &found.image)?;
+        check_size(&fit, coarse.scale)?;
+
+        go_on()?;
+        // Coordinates from here on are those of the picture the face is cut from.
+        let clock = Instant::now();
+        let finer = self.sharpen(photo, &coarse, &fit, found.turns)?;
+        self.times.decode += clock.elapsed();
+        let (image, zoom) = match &finer {
+            Some(finer) => {
+                let zoom = |fine: u32, coarse: u32| fine as f32 / coarse as f32;
+                (finer, [zoom(finer.width(), found.image.width()), zoom(finer.height(), found.image.height())])
+            }
+            None => (&*found.image, [1.0, 1.0]),
+        };
+        let points = points.map(|[x, y]| [x * zoom[0], y * zoom[1]]);
+        let region = region.scaled(zoom[0], zoom[1]);
+
+        let clock = Instant::now();
+        let fit = onto_template(&points).ok_or(FaceError::NoFace)?;
+        self.embedder.align(image, &fit, &mut self.scratch);
+        self.times.align = clock.elapsed();
+
+        go_on()?;
+        let clock = Instant::now();
+        let raw = self.embedder.embed()?;
+        let template = Template::from_raw(self.pack.recipe(), &raw)
+            .map_err(|_| FaceError::Inference("the embedding is zero or not finite".into()))?;
+        self.times.embed = clock.elapsed();
+
+        let clock = Instant::now();
+        let pose = if wants.pose { self.pose(image, &region, &go_on)? } else { None };
+        let liveness = if wants.liveness { self.liveness(image, &region, &go_on)? } else { None };
+        self.times.extras = clock.elapsed();
+
+        let (width, height) = coarse.full_size;
+        let upright = turned_back(&region, found.turns, image);
+        let (image_width, image_height) = sides(image, found.turns);
+        let (fx, fy) = (width as f32 / image_width, height as f32 / image_height);
+        let face = upright.scaled(fx, fy);
+        let report = FaceReport {
+            format: coarse.format,
+            width,
+            height,
+            face: Rect { left: face.left, top: face.top, width: face.width, height: face.height },
+            detection: confidence,
+            eye_distance: distance(points[0], points[1]) * (fx * fy).sqrt(),
+            quarter_turns: found.turns,
+            faces: found.faces,
+            second_face: found.second_face,
+            cut: reaches_out(&face, width, height),
+            norm: template.norm(),
+            pose,
+            liveness,
+        };
+        Ok(Analysis { template, report })
+    }
+
+    /// What each step of the last picture took.
+    pub fn times(&self) -> StageTimes {
+        self.times
+    }
+
+    /// Runs the bare network of a role once more on what it saw last, and times
+    /// it: what inference alone costs. `None` where no picture went through it.
+    pub fn time_bare(&mut self, role: Role) -> Option<Duration> {
+        let clock = Instant::now();
+        match role {
+            Role::Detector => self.detector.rerun(),
+            Role::Landmarks => self.landmarks.as_mut()?.rerun(),
+            Role::Embedder => self.embedder.rerun(),
+            Role::Pose | Role::Liveness => return None,
+        }
+        .ok()?;
+        Some(clock.elapsed())
+    }
+
+    /// Looks for a face: as the picture is, then with a margin around it, then
+    /// both in quarter turns. The first look that finds one decides.
+    fn find<'a>(
+        &mut self,
+        image: &'a RgbImage,
+        go_on: &dyn Fn() -> Result<(), FaceError>,
+    ) -> Result<Found<'a>, FaceError> {
+        for turns in 0..4 {
+            let image = match turns {
+                0 => Cow::Borrowed(image),
+                _ => Cow::Owned(turned(image, turns).ok_or(FaceError::NoFace)?),
+            };
+            for margin in MARGINS {
+                go_on()?;
+                let found = self.detector.find(&image, margin, &mut self.scratch)?;
+                if let Some((chosen, second_face)) = choose(&found, image.width(), image.height()) {
+                    return Ok(Found { image, turns, chosen, faces: found.len() as u32, second_face });
+                }
+            }
+        }
+        Err(FaceError::NoFace)
+    }
+
+    /// The picture again, as finely decoded as the face needs, where it was
+    /// decoded too coarsely.
+    fn sharpen(
+        &self,
+        photo: &[u8],
+        coarse: &Decoded,
+        fit: &Similarity,
+        turns: u8,
+    ) -> Result<Option<RgbImage>, FaceError> {
+        let sharpness = 1.0 / fit.scale();
+        if coarse.scale <= 1 || sharpness >= SHARPNESS_MIN {
+            return Ok(None);
+        }
+        let mut scale = coarse.scale;
+        while scale > 1 && sharpness * ((coarse.scale / scale) as f32) < SHARPNESS_MIN {
+            scale /= 2;
+        }
+        let short_side = coarse.full_size.0.min(coarse.full_size.1);
+        let fine = imaging::decode_scaled(photo, &self.limits, short_side / scale)?;
+        match turns {
+            0 => Ok(Some(fine.image)),
+            _ => Ok(turned(&fine.image, turns)),
+        }
+    }
+
+    fn pose(
+        &mut self,
+        image: &RgbImage,
+        face: &Region,
+        go_on: &dyn Fn() -> Result<(), FaceError>,
+    ) -> Result<Option<super::Pose>, FaceError> {
+        go_on()?;
+        let Some(spec) = &self.pack.manifest().pose else { return Ok(None) };
+        let network = match &mut self.pose {
+            Some(network) => network,
+            slot => {
+                let network = bytes(&self.pack, spec)
+                    .and_then(|bytes| PoseNetwork::load(&self.environment, spec, &bytes, Effort::Run))
+                    .map_err(|e| FaceError::Inference(e.to_string()))?;
+                slot.insert(network)
+            }
+        };
+        network.estimate(image, face, &mut self.scratch).map(Some)
+    }
+
+    fn liveness(
+        &mut self,
+        image: &RgbImage,
+        face: &Region,
+        go_on: &dyn Fn() -> Result<(), FaceError>,
+    ) -> Result<Option<f32>, FaceError> {
+        go_on()?;
+        let Some(spec) = &self.pack.manifest().liveness else { return Ok(None) };
+        let network = match &mut self.liveness {
+            Some(network) => network,
+            slot => {
+                let network = bytes(&self.pack, spec)
+                    .and_then(|bytes| LivenessNetwork::load(&self.environment, spec, &bytes, Effort::Run))
+                    .map_err(|e| FaceError::Inference(e.to_string()))?;
+                slot.insert(network)
+            }
+        };
+        network.score(image, face, &mut self.scratch).map(Some)
+    }
+}
+
+fn bytes(pack: &Pack, spec: &NetworkSpec) -> Result<Arc<[u8]>, PackError> {
+    pack.bytes(spec.role).ok_or_else(|| PackError::MissingFile { path: pack.dir().join(&spec.file) })
+}
+
+/// Eyes, nose and mouth must be in the picture: what is made up beyond its edge
+/// is nobody's face.
+fn check_inside(points: &Five, fit: &Similarity, image: &RgbImage) -> Result<(), FaceError> {
+    let slack = OUTSIDE_MAX * ALIGNED_EYE_DISTANCE / fit.scale();
+    let within = |v: f32, length: u32| v >= -slack && v <= (length - 1) as f32 + slack;
+    if points.iter().all(|&[x, y]| within(x, image.width()) && within(y, image.height())) {
+        Ok(())
+    } else {
+        Err(FaceError::FaceCut)
+    }
+}
+
+/// By the scale of the whole face, not the eyes alone, which come close together
+/// when a head turns.
+fn check_size(fit: &Similarity, scale: u32) -> Result<(), FaceError> {
+    let eye_distance = ALIGNED_EYE_DISTANCE / fit.scale() * scale as f32;
+    if eye_distance >= EYE_DISTANCE_MIN {
+        Ok(())
+    } else {
+        Err(FaceError::FaceTooSmall { eye_distance, eye_distance_min: EYE_DISTANCE_MIN })
+    }
+}
+
+fn reaches_out(face: &Region, width: u32, height: u32) -> bool {
+    let (x, y) = (CUT_MIN * face.width, CUT_MIN * face.height);
+    face.left < -x || face.top < -y || face.right() > width as f32 + x || face.bottom() > height as f32 + y
+}
+
+/// Width and height of the picture before it was turned.
+fn sides(image: &RgbImage, turns: u8) -> (f32, f32) {
+    let (width, height) = (image.width() as f32, image.height() as f32);
+    if turns % 2 == 0 { (width, height) } else { (height, width) }
+}
+
+/// A box of the turned picture, in the picture as it was before.
+fn turned_back(region: &Region, turns: u8, image: &RgbImage) -> Region {
+    let (width, height) = sides(image, turns);
+    let Region { left, top, width: w, height: h } = *region;
+    match turns {
+        0 => *region,
+        1 => Region { left: top, top: height - left - w, width: h, height: w },
+        2 => Region { left: width - left - w, top: height - top - h, width: w, height: h },
+        _ => Region { left: width - top - h, top: left, width: h, height: w },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_found_in_a_turned_picture_is_reported_where_it_is_in_the_picture() {
+        // One white pixel at (5, 2) of a 9x7 picture.
+        let mut data = vec![0u8; 9 * 7 * 3];
+        data[(2 * 9 + 5) * 3..][..3].fill(255);
+        let image = RgbImage::new(9, 7, data).unwrap();
+        for turns in 0..4 {
+            let turned = turned(&image, turns).unwrap();
+            let at = turned.data().as_chunks::<3>().0.iter().position(|p| p[0] == 255).unwrap() as u32;
+            let (x, y) = (at % turned.width(), at / turned.width());
+            let region = Region { left: x as f32, top: y as f32, width: 1.0, height: 1.0 };
+            let back = turned_back(&region, turns, &turned);
+            assert_eq!(back, Region { left: 5.0, top: 2.0, width: 1.0, height: 1.0 }, "{turns} turns");
+        }
+    }
+
+    #[test]
+    fn a_face_whose_mouth_lies_outside_is_cut() {
+        let image = RgbImage::new(100, 100, vec![0; 30_000]).unwrap();
+        let points: Five = [[30.0, 60.0], [70.0, 60.0], [50.0, 80.0], [34.0, 103.0], [66.0, 103.0]];
+        let fit = onto_template(&points).unwrap();
+        assert_eq!(check_inside(&points, &fit, &image), Ok(()), "a rounding error is no cut");
+        let lower = points.map(|[x, y]| [x, y + 10.0]);
+        assert_eq!(check_inside(&lower, &fit, &image), Err(FaceError::FaceCut));
+    }
+
+    #[test]
+    fn a_tiny_face_is_refused_with_its_size() {
+        let points: Five = [[3.0, 5.0], [13.0, 5.0], [8.0, 11.0], [4.0, 17.0], [12.0, 17.0]];
+        let fit = onto_template(&points).unwrap();
+        assert!(
+            matches!(check_size(&fit, 1), Err(FaceError::FaceTooSmall { eye_distance, .. }) if eye_distance < 16.0)
+        );
+        assert_eq!(check_size(&fit, 4), Ok(()));
+    }
+}

@@ -1,0 +1,178 @@
+//! ONNX Runtime: found, loaded once per process, and one [`Network`] per
+//! verified file.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use ort::environment::Environment;
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::{TensorElementType, TensorRef};
+
+use super::manifest::NetworkSpec;
+use super::{FaceError, PackError};
+
+/// Names the library in the environment.
+const VARIABLE: &str = "CHINHCHU_ONNXRUNTIME";
+/// Where `scripts/setup` puts it, below the project's folder.
+const CACHE: &str = ".cache/onnxruntime";
+/// What it is called, before a version.
+const LIBRARY: &str = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
+
+/// One environment per process is all ONNX Runtime allows.
+static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+
+/// Loads ONNX Runtime, or returns the one that is loaded already: a process has
+/// one, and a second path is not looked at.
+pub(super) fn environment(library: Option<&Path>) -> Result<Environment, PackError> {
+    let mut slot = ENVIRONMENT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(environment) = &*slot {
+        return Ok(environment.clone());
+    }
+    let path = match library {
+        Some(path) => absolute(path),
+        None => find(),
+    };
+    let failed = |e: &dyn std::fmt::Display| PackError::Runtime { detail: e.to_string() };
+    let environment = ort::init_from(&path)
+        .map_err(|e| failed(&e))?
+        .with_name("chinhchu")
+        .with_telemetry(false)
+        .build()
+        .map_err(|e| failed(&e))?;
+    *slot = Some(environment.clone());
+    Ok(environment)
+}
+
+/// `ort` would take a relative path from the executable's folder; people mean
+/// the one they are in.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn find() -> PathBuf {
+    if let Some(path) = std::env::var_os(VARIABLE).filter(|v| !v.is_empty()) {
+        return absolute(Path::new(&path));
+    }
+    search_roots().find_map(|root| library_in(&root.join(CACHE))).unwrap_or_else(|| LIBRARY.into())
+}
+
+/// The current folder, then the executable's folder and its ancestors.
+fn search_roots() -> impl Iterator<Item = PathBuf> {
+    let executable = std::env::current_exe().ok();
+    let ancestors: Vec<PathBuf> =
+        executable.iter().flat_map(|path| path.ancestors().skip(1)).map(Path::to_owned).collect();
+    std::env::current_dir().into_iter().chain(ancestors)
+}
+
+/// `libonnxruntime.so` or the highest of `libonnxruntime.so.*` in a folder.
+fn library_in(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(LIBRARY)))
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+/// How much work to put into a session before it runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// To run it many times.
+    Run,
+    /// To look at its inputs and outputs only.
+    Inspect,
+}
+
+/// A network ready to run on one thread.
+pub(super) struct Network {
+    session: Session,
+    outputs: Vec<String>,
+    shape: Vec<i64>,
+    output_shapes: Vec<Vec<i64>>,
+}
+
+impl Network {
+    /// Makes a session of verified bytes and checks that it has the one input
+    /// and the outputs its manifest names, all float32.
+    pub fn load(
+        environment: &Environment,
+        spec: &NetworkSpec,
+        bytes: &[u8],
+        effort: Effort,
+    ) -> Result<Self, PackError> {
+        let unfit = |detail: String| PackError::Network { role: spec.role, file: spec.file.clone(), detail };
+        let session = session(environment, bytes, effort).map_err(|e| unfit(e.to_string()))?;
+        let floats = |outlet: &ort::value::Outlet| {
+            let dtype = outlet.dtype();
+            match (dtype.tensor_type(), dtype.tensor_shape()) {
+                (Some(TensorElementType::Float32), Some(shape)) => Ok(shape.to_vec()),
+                _ => Err(unfit(format!("`{}` is {dtype}, not a float32 tensor", outlet.name()))),
+            }
+        };
+        let [input] = session.inputs() else {
+            return Err(unfit(format!("it has {} inputs, not one", session.inputs().len())));
+        };
+        if input.name() != spec.input {
+            return Err(unfit(format!("its input is `{}`, not `{}`", input.name(), spec.input)));
+        }
+        let shape = floats(input)?;
+        let output_shapes = spec
+            .outputs
+            .iter()
+            .map(|name| match session.outputs().iter().find(|o| o.name() == name) {
+                Some(outlet) => floats(outlet),
+                None => Err(unfit(format!("it has no output `{name}`"))),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { outputs: spec.outputs.clone(), shape, output_shapes, session })
+    }
+
+    /// Declared shape of the input; −1 where it is free.
+    pub fn shape(&self) -> &[i64] {
+        &self.shape
+    }
+
+    /// Declared shapes of the outputs, in the manifest's order.
+    pub fn output_shapes(&self) -> &[Vec<i64>] {
+        &self.output_shapes
+    }
+
+    /// Runs on `data` of `shape` (batch, planes, height, width) and hands the
+    /// outputs, in the manifest's order, to `read`.
+    pub fn run<R>(
+        &mut self,
+        shape: [usize; 4],
+        data: &[f32],
+        read: impl FnOnce(&[&[f32]]) -> Result<R, FaceError>,
+    ) -> Result<R, FaceError> {
+        let failed = |e: ort::Error| FaceError::Inference(e.to_string());
+        let tensor = TensorRef::from_array_view((shape, data)).map_err(failed)?;
+        let values = self.session.run(ort::inputs![tensor]).map_err(failed)?;
+        let mut outputs = Vec::with_capacity(self.outputs.len());
+        for name in &self.outputs {
+            let value = values.get(name).ok_or_else(|| FaceError::Inference(format!("no output `{name}`")))?;
+            outputs.push(value.try_extract_tensor::<f32>().map_err(failed)?.1);
+        }
+        read(&outputs)
+    }
+}
+
+fn session(environment: &Environment, bytes: &[u8], effort: Effort) -> ort::Result<Session> {
+    let level = match effort {
+        Effort::Run => GraphOptimizationLevel::All,
+        Effort::Inspect => GraphOptimizationLevel::Disable,
+    };
+    // One thread per session and none of ONNX Runtime's own: workers scale with
+    // cores by being many, and nothing spins while there is no work.
+    Session::builder(environment)?
+        .with_optimization_level(level)?
+        .with_intra_threads(1)?
+        .with_inter_threads(1)?
+        .with_parallel_execution(false)?
+        .with_intra_op_spinning(false)?
+        .with_inter_op_spinning(false)?
+        .commit_from_memory(bytes)
+}

@@ -1,0 +1,91 @@
+//! What can go wrong in the store, and what it is called outside.
+
+use std::io;
+use std::path::Path;
+
+use crate::gallery::GalleryError;
+
+/// Why work on the store stopped.
+#[derive(Debug)]
+pub(super) enum StoreError {
+    /// The request itself is refused; the transaction it is part of goes on.
+    Refused(GalleryError),
+    /// redb failed; the transaction is lost.
+    Redb(redb::Error),
+    /// What was read makes no sense. Says what, never whose.
+    Damaged(String),
+    /// A record was written by a newer program.
+    Newer {
+        /// Version found.
+        found: u32,
+        /// Newest version known.
+        known: u32,
+    },
+}
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {$(
+        impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                Self::Redb(error.into())
+            }
+        }
+    )*};
+}
+
+from_redb!(StorageError, TableError, TransactionError, CommitError, DatabaseError);
+
+impl From<GalleryError> for StoreError {
+    fn from(error: GalleryError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl StoreError {
+    pub(super) fn damaged(detail: impl Into<String>) -> Self {
+        Self::Damaged(detail.into())
+    }
+
+    /// The error as callers see it; `path` is the data folder.
+    pub(super) fn at(self, path: &Path) -> GalleryError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Damaged(detail) => GalleryError::Damaged { path: path.to_owned(), detail },
+            Self::Newer { found, known } => GalleryError::NewerVersion { path: path.to_owned(), found, known },
+            Self::Redb(error) => from_redb_error(error, path),
+        }
+    }
+}
+
+fn from_redb_error(error: redb::Error, path: &Path) -> GalleryError {
+    let damaged = |detail: String| GalleryError::Damaged { path: path.to_owned(), detail };
+    match error {
+        redb::Error::Io(error) => from_io(&error, path),
+        redb::Error::Corrupted(detail) => damaged(detail),
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => GalleryError::InUse(path.to_owned()),
+        redb::Error::UpgradeRequired(found) if u32::from(found) > REDB_FORMAT => {
+            GalleryError::NewerVersion { path: path.to_owned(), found: u32::from(found), known: REDB_FORMAT }
+        }
+        redb::Error::UpgradeRequired(found) => damaged(format!("database format {found} was never used here")),
+        redb::Error::TableDoesNotExist(table) => damaged(format!("table {table} is missing")),
+        redb::Error::TableTypeMismatch { table, .. } => damaged(format!("table {table} has another type")),
+        redb::Error::TypeDefinitionChanged { .. } => damaged("a table has another type".into()),
+        other => GalleryError::Storage(other.to_string()),
+    }
+}
+
+/// The file format of redb 4.
+const REDB_FORMAT: u32 = 3;
+
+/// An error of the operating system as callers see it.
+pub(super) fn from_io(error: &io::Error, path: &Path) -> GalleryError {
+    use io::ErrorKind::{FileTooLarge, InvalidData, QuotaExceeded, StorageFull, UnexpectedEof};
+    match error.kind() {
+        // A size limit on the file is a full disk to the one who writes.
+        StorageFull | QuotaExceeded | FileTooLarge => GalleryError::DiskFull,
+        InvalidData | UnexpectedEof => {
+            GalleryError::Damaged { path: path.to_owned(), detail: "the file is not a gallery's database".into() }
+        }
+        _ => GalleryError::Storage(error.to_string()),
+    }
+}

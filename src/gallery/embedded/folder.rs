@@ -1,0 +1,127 @@
+//! The data folder: who may use it, what version it is of.
+//!
+//! `LOCK` is locked as long as a gallery is open, `VERSION` holds the version of
+//! the layout as a decimal number, `chinhchu.redb` the database. A new database
+//! is made under another name and renamed when it is complete, and `VERSION` is
+//! written last: a folder with a `VERSION` and no database has lost it, and is
+//! never quietly begun anew.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::fault::from_io;
+use super::tables::FORMAT_VERSION;
+use crate::gallery::GalleryError;
+
+const DATABASE: &str = "chinhchu.redb";
+const DATABASE_NEW: &str = "chinhchu.redb.new";
+const LOCK: &str = "LOCK";
+const VERSION: &str = "VERSION";
+const VERSION_NEW: &str = "VERSION.new";
+
+/// A data folder that is ours as long as this lives.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Locked; the lock goes with the file handle.
+    _lock: File,
+}
+
+impl Folder {
+    /// Takes the folder, made with mode 0700 where it is absent.
+    pub(super) fn claim(path: &Path) -> Result<Self, GalleryError> {
+        let failed = |error: io::Error| from_io(&error, path);
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(path).map_err(failed)?;
+        let lock = private(OpenOptions::new().write(true).create(true).truncate(false))
+            .open(path.join(LOCK))
+            .map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(GalleryError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Where the database is.
+    pub(super) fn database(&self) -> PathBuf {
+        self.path.join(DATABASE)
+    }
+
+    /// True where the folder holds no gallery yet; an error where it is of a
+    /// newer version or has lost its database.
+    pub(super) fn is_new(&self) -> Result<bool, GalleryError> {
+        let damaged = |detail: &str| GalleryError::Damaged { path: self.path.clone(), detail: detail.into() };
+        let database = self.database().try_exists().map_err(|error| from_io(&error, &self.path))?;
+        match fs::read(self.path.join(VERSION)) {
+            Ok(bytes) => {
+                let text = String::from_utf8(bytes).unwrap_or_default();
+                let found: u32 = text.trim().parse().map_err(|_| damaged("VERSION does not hold a number"))?;
+                if found > FORMAT_VERSION {
+                    return Err(GalleryError::NewerVersion { path: self.path.clone(), found, known: FORMAT_VERSION });
+                }
+                if found == 0 {
+                    return Err(damaged("VERSION is not one that was ever used"));
+                }
+                if database { Ok(false) } else { Err(damaged("the database is missing")) }
+            }
+            // The power went between the two; the database has its version inside.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(!database),
+            Err(error) => Err(from_io(&error, &self.path)),
+        }
+    }
+
+    /// An empty file for a new database, readable by its owner alone.
+    pub(super) fn new_database(&self) -> Result<PathBuf, GalleryError> {
+        let path = self.path.join(DATABASE_NEW);
+        private(OpenOptions::new().write(true).create(true).truncate(true))
+            .open(&path)
+            .map_err(|error| from_io(&error, &self.path))?;
+        Ok(path)
+    }
+
+    /// Gives a complete new database its name.
+    pub(super) fn keep_database(&self) -> Result<(), GalleryError> {
+        let keep = || {
+            let new = self.path.join(DATABASE_NEW);
+            File::open(&new)?.sync_all()?;
+            fs::rename(new, self.database())?;
+            self.sync()
+        };
+        keep().map_err(|error| from_io(&error, &self.path))
+    }
+
+    /// Writes `VERSION` where it is not there.
+    pub(super) fn keep_version(&self) -> Result<(), GalleryError> {
+        let keep = || {
+            if self.path.join(VERSION).try_exists()? {
+                return Ok(());
+            }
+            let new = self.path.join(VERSION_NEW);
+            let mut file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
+            writeln!(file, "{FORMAT_VERSION}")?;
+            file.sync_all()?;
+            fs::rename(new, self.path.join(VERSION))?;
+            self.sync()
+        };
+        keep().map_err(|error| from_io(&error, &self.path))
+    }
+
+    /// Makes renames in the folder durable.
+    fn sync(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        File::open(&self.path)?.sync_all()?;
+        Ok(())
+    }
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}

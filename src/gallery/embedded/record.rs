@@ -1,0 +1,241 @@
+//! Records as they lie on disk.
+//!
+//! Every value is sealed: one byte of version, four bytes of CRC-32
+//! (little-endian), then a protobuf message. The CRC covers the version, the
+//! table's name, the key and the message, so a record that was altered, or that
+//! turned up under another key, is noticed when it is read. Fields are only ever
+//! added; a change that an old program must not overlook raises the version.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+
+use super::fault::StoreError;
+use crate::face::{RecipeDigest, Template};
+use crate::gallery::{Attributes, NewTemplate, Receipt, Source, StoredTemplate, Timestamp};
+
+/// Version of a record written by this program.
+pub(super) const RECORD_VERSION: u8 = 1;
+const HEADER_BYTES: usize = 5;
+
+/// What the gallery is.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct GalleryRecord {
+    /// Version of the whole layout.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub recipe: Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    pub dimension: u32,
+    #[prost(uint64, tag = "4")]
+    pub created_at: u64,
+}
+
+/// Numbers that only rise.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub(super) struct Counters {
+    /// Number of the last commit that changed anything.
+    #[prost(uint64, tag = "1")]
+    pub commit: u64,
+    /// Id of the next template.
+    #[prost(uint64, tag = "2")]
+    pub template_next: u64,
+    /// Place of the next request id in the order of their use.
+    #[prost(uint64, tag = "3")]
+    pub request_next: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SubjectRecord {
+    /// Oldest first.
+    #[prost(uint64, repeated, tag = "1")]
+    pub templates: Vec<u64>,
+    #[prost(string, repeated, tag = "2")]
+    pub schemes: Vec<String>,
+    #[prost(string, optional, tag = "3")]
+    pub province: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    pub unit: Option<String>,
+    #[prost(btree_map = "string, uint64", tag = "5")]
+    pub last_verified: BTreeMap<String, u64>,
+    #[prost(uint64, tag = "6")]
+    pub enrolled_at: u64,
+    #[prost(uint64, tag = "7")]
+    pub updated_at: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TemplateRecord {
+    /// Whose it is.
+    #[prost(string, tag = "1")]
+    pub subject: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub recipe: Vec<u8>,
+    /// The unit vector, float32 little-endian.
+    #[prost(bytes = "vec", tag = "3")]
+    pub vector: Vec<u8>,
+    #[prost(float, tag = "4")]
+    pub norm: f32,
+    /// 1 chip, 2 live, 3 other.
+    #[prost(uint32, tag = "5")]
+    pub source: u32,
+    #[prost(uint64, optional, tag = "6")]
+    pub captured_at: Option<u64>,
+    #[prost(float, optional, tag = "7")]
+    pub quality: Option<f32>,
+}
+
+/// A request id and what it did.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RequestRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    pub content: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub commit: u64,
+    #[prost(uint32, tag = "3")]
+    pub templates: u32,
+    #[prost(uint64, tag = "4")]
+    pub done_at: u64,
+}
+
+/// Makes the bytes of a record for `key` of `table`.
+pub(super) fn seal(table: &str, key: &[u8], record: &impl Message) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + record.encoded_len());
+    bytes.extend_from_slice(&[RECORD_VERSION, 0, 0, 0, 0]);
+    bytes.extend_from_slice(&record.encode_to_vec());
+    let checksum = checksum(RECORD_VERSION, table, key, &bytes[HEADER_BYTES..]);
+    bytes[1..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// Reads a record back, or says why it cannot be trusted.
+pub(super) fn unseal<M: Message + Default>(table: &str, key: &[u8], bytes: &[u8]) -> Result<M, StoreError> {
+    let Some((&[version, a, b, c, d], message)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+        return Err(StoreError::damaged(format!("a record of {table} is cut short")));
+    };
+    if checksum(version, table, key, message) != u32::from_le_bytes([a, b, c, d]) {
+        return Err(StoreError::damaged(format!("a record of {table} does not match its checksum")));
+    }
+    if version != RECORD_VERSION {
+        return Err(StoreError::Newer { found: u32::from(version), known: u32::from(RECORD_VERSION) });
+    }
+    M::decode(message).map_err(|_| StoreError::damaged(format!("a record of {table} cannot be read")))
+}
+
+fn checksum(version: u8, table: &str, key: &[u8], message: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[version, table.len() as u8]);
+    hasher.update(table.as_bytes());
+    hasher.update(&(key.len() as u64).to_le_bytes());
+    hasher.update(key);
+    hasher.update(message);
+    hasher.finalize()
+}
+
+impl SubjectRecord {
+    /// Attributes as the gallery's callers know them.
+    pub(super) fn attributes(&self) -> Attributes {
+        Attributes {
+            schemes: self.schemes.iter().cloned().collect(),
+            province: self.province.clone(),
+            unit: self.unit.clone(),
+        }
+    }
+}
+
+impl TemplateRecord {
+    pub(super) fn new(subject: &str, new: &NewTemplate) -> Self {
+        let vector = new.template.vector();
+        Self {
+            subject: subject.to_owned(),
+            recipe: new.template.recipe().0.to_vec(),
+            vector: vector.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            norm: new.template.norm(),
+            source: match new.source {
+                Source::Chip => 1,
+                Source::Live => 2,
+                Source::Other => 3,
+            },
+            captured_at: new.captured_at.map(|at| at.0),
+            quality: new.quality,
+        }
+    }
+
+    /// The template, if it is what the gallery holds: right recipe and dimension,
+    /// a unit vector.
+    pub(super) fn restore(self, id: u64, recipe: RecipeDigest, dimension: usize) -> Result<StoredTemplate, StoreError> {
+        if self.recipe != recipe.0 {
+            return Err(StoreError::damaged("a template is of another recipe"));
+        }
+        let (values, []) = self.vector.as_chunks::<4>() else {
+            return Err(StoreError::damaged("a template is cut short"));
+        };
+        if values.len() != dimension {
+            return Err(StoreError::damaged("a template has another dimension"));
+        }
+        let vector = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        let template = Template::from_parts(recipe, vector, self.norm)
+            .map_err(|_| StoreError::damaged("a template is not a unit vector"))?;
+        let source = match self.source {
+            1 => Source::Chip,
+            2 => Source::Live,
+            3 => Source::Other,
+            _ => return Err(StoreError::damaged("a template's source is not known")),
+        };
+        let captured_at = self.captured_at.map(Timestamp);
+        Ok(StoredTemplate { id, content: NewTemplate { template, source, captured_at, quality: self.quality } })
+    }
+}
+
+impl RequestRecord {
+    pub(super) fn receipt(&self) -> Receipt {
+        Receipt { commit: self.commit, templates: self.templates, replayed: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample() -> RequestRecord {
+        RequestRecord { content: vec![7; 32], commit: 3, templates: 2, done_at: 11 }
+    }
+
+    proptest! {
+        #[test]
+        fn a_flipped_bit_is_always_noticed(bit in 0usize..8 * 48) {
+            let mut bytes = seal("requests", b"a", &sample());
+            let bit = bit % (8 * bytes.len());
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(unseal::<RequestRecord>("requests", b"a", &bytes).is_err());
+        }
+
+        #[test]
+        fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = unseal::<TemplateRecord>("templates", b"k", &bytes);
+            let _ = TemplateRecord::decode(bytes.as_slice())
+                .map(|record| record.restore(1, RecipeDigest([0; 32]), 4));
+        }
+    }
+
+    #[test]
+    fn a_record_under_another_key_or_in_another_table_is_noticed() {
+        let bytes = seal("requests", b"a", &sample());
+        assert_eq!(unseal::<RequestRecord>("requests", b"a", &bytes).unwrap(), sample());
+        assert!(unseal::<RequestRecord>("requests", b"b", &bytes).is_err());
+        assert!(unseal::<RequestRecord>("subjects", b"a", &bytes).is_err());
+        assert!(unseal::<RequestRecord>("requests", b"a", &bytes[..4]).is_err());
+    }
+
+    #[test]
+    fn a_record_of_a_newer_program_is_told_from_a_damaged_one() {
+        let mut bytes = seal("requests", b"a", &sample());
+        bytes[0] = RECORD_VERSION + 1;
+        let sum = checksum(bytes[0], "requests", b"a", &bytes[HEADER_BYTES..]);
+        bytes[1..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());
+        let error = unseal::<RequestRecord>("requests", b"a", &bytes).unwrap_err();
+        assert!(matches!(error, StoreError::Newer { found: 2, known: 1 }));
+    }
+}

@@ -1,0 +1,344 @@
+//! The markers of a codestream (ISO/IEC 15444-1, annex A), read for what
+//! decoding it would cost and for whether all of it is there.
+
+use super::super::budget::{malformed, unsupported};
+use super::super::{Format, ImageError};
+
+/// Tiles are numbered with 16 bits (A.4.2).
+const TILES_MAX: u64 = 65_535;
+const COMPONENTS_MAX: u16 = 4;
+const PRECISION_MAX: u8 = 16;
+/// 4:1:0 and anything above it is no photo.
+const SUBSAMPLING_MAX: u8 = 4;
+/// Decomposition levels (A.6.1).
+const LEVELS_MAX: u8 = 32;
+/// Quantisation segments hold a step size per sub-band: two bytes for each of
+/// 3 * 32 + 1, and a few more.
+const QUANTISATION_BYTES_MAX: usize = 256;
+
+// Memory of the decoder's bookkeeping, from the sizes of its structures in
+// version 0.5 (code-block 72 bytes, tag-tree node 40, precinct 80, layer 24,
+// segment 32), with room for the doubling of growing vectors.
+const CODE_BLOCK_BYTES: u64 = 480;
+const PRECINCT_BYTES: u64 = 320;
+const LAYER_BYTES: u64 = 72;
+const SEGMENT_BYTES: u64 = 96;
+const TILE_BYTES: u64 = 512;
+const TILE_COMPONENT_BYTES: u64 = 1024;
+const TILE_PART_BYTES: u64 = 256;
+/// Coding passes of a block of 32 bit-planes, each a segment of its own where
+/// passes are terminated or bypass the coder.
+const PASSES_MAX: u64 = 94;
+
+/// What the markers say.
+pub(super) struct Codestream {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) components: u8,
+    /// Memory of the decoder besides planes of samples: coefficients, wavelet
+    /// buffers and bookkeeping, at its peak.
+    pub(super) working_bytes: u64,
+    /// Whether the last tile-part leaves its length open.
+    pub(super) open_ended: bool,
+}
+
+impl Codestream {
+    /// Reads all markers, skipping packet data. `check_size` is asked as soon
+    /// as the size is known.
+    pub(super) fn read(
+        bytes: &[u8],
+        format: Format,
+        check_size: impl FnOnce(u32, u32) -> Result<(), ImageError>,
+    ) -> Result<Self, ImageError> {
+        let mut reader = Reader { bytes, at: 0, format };
+        if reader.u16()? != 0xFF4F || reader.u16()? != 0xFF51 {
+            return Err(reader.bad("it does not start with a size"));
+        }
+        let size = Size::read(&mut reader)?;
+        check_size(size.width, size.height)?;
+
+        let mut cost = Cost { code_blocks: 0, precincts: 0, layers: 1, pieces_max: 1, tile_parts: 0 };
+        let mut seen_tiles = vec![false; usize::try_from(size.tiles).unwrap_or(0)];
+        let mut open_ended = false;
+        // Main header, then a header and data for every tile-part.
+        while reader.headers(&size, &mut cost)? == Next::TilePart {
+            let tile_part = reader.tile_part()?;
+            *seen_tiles.get_mut(usize::from(tile_part.tile)).ok_or_else(|| reader.bad("a tile out of range"))? = true;
+            cost.tile_parts += 1;
+            if reader.headers(&size, &mut cost)? != Next::Data {
+                return Err(reader.bad("a tile without data"));
+            }
+            open_ended = tile_part.end.is_none();
+            match tile_part.end {
+                Some(end) if end < reader.at => return Err(reader.bad("a tile shorter than its header")),
+                Some(end) if end > bytes.len() => return Err(reader.cut()),
+                Some(end) => reader.at = end,
+                // Up to the end marker, which must be the last thing there is.
+                None => reader.at = bytes.len().saturating_sub(2).max(reader.at),
+            }
+        }
+        // A tile that never came would be a hole in the face.
+        if seen_tiles.contains(&false) {
+            return Err(reader.cut());
+        }
+        Ok(Self {
+            width: size.width,
+            height: size.height,
+            components: size.components as u8,
+            working_bytes: cost.bytes(&size, bytes.len()),
+            open_ended,
+        })
+    }
+}
+
+/// The SIZ segment (A.5.1).
+struct Size {
+    width: u32,
+    height: u32,
+    components: u16,
+    /// Largest tile, in pixels.
+    tile_width: u64,
+    tile_height: u64,
+    tiles: u64,
+}
+
+impl Size {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, ImageError> {
+        let end = reader.segment_end()?;
+        let _capabilities = reader.u16()?;
+        let [x1, y1, x0, y0, tile_w, tile_h, tile_x0, tile_y0] = [(); 8].map(|()| reader.u32());
+        let (x1, y1, x0, y0) = (x1?, y1?, x0?, y0?);
+        let (tile_w, tile_h, tile_x0, tile_y0) = (tile_w?, tile_h?, tile_x0?, tile_y0?);
+        let components = reader.u16()?;
+        if x0 >= x1 || y0 >= y1 || tile_w == 0 || tile_h == 0 || tile_x0 > x0 || tile_y0 > y0 {
+            return Err(reader.bad("an impossible size"));
+        }
+        if !(1..=COMPONENTS_MAX).contains(&components) {
+            return Err(reader.unsupported("a number of components that is not 1 to 4"));
+        }
+        let mut one_is_full = false;
+        for _ in 0..components {
+            let [precision, dx, dy] = [reader.u8()?, reader.u8()?, reader.u8()?];
+            if precision & 0x80 != 0 || precision + 1 > PRECISION_MAX {
+                return Err(reader.unsupported("samples that are signed or wider than 16 bits"));
+            }
+            if !(1..=SUBSAMPLING_MAX).contains(&dx) || !(1..=SUBSAMPLING_MAX).contains(&dy) {
+                return Err(reader.unsupported("a component sampled more coarsely than 1 in 4"));
+            }
+            one_is_full |= (dx, dy) == (1, 1);
+        }
+        if !one_is_full {
+            return Err(reader.unsupported("no component at full size"));
+        }
+        if reader.at != end {
+            return Err(reader.bad("a size of the wrong length"));
+        }
+        let (width, height) = (x1 - x0, y1 - y0);
+        let tiles_of = |to: u32, from: u32, side: u32| u64::from(to - from).div_ceil(u64::from(side));
+        let tiles = tiles_of(x1, tile_x0, tile_w) * tiles_of(y1, tile_y0, tile_h);
+        if tiles > TILES_MAX {
+            return Err(reader.bad("more tiles than can be numbered"));
+        }
+        Ok(Self {
+            width,
+            height,
+            components,
+            tile_width: tile_w.min(width).into(),
+            tile_height: tile_h.min(height).into(),
+            tiles,
+        })
+    }
+}
+
+/// The dearest that any coding style in the file makes a tile.
+struct Cost {
+    /// Per component of the largest tile.
+    code_blocks: u64,
+    precincts: u64,
+    layers: u64,
+    /// Segments a code-block can be cut into.
+    pieces_max: u64,
+    tile_parts: u64,
+}
+
+impl Cost {
+    /// Takes in what COD and COC share (table A.20) and their layers.
+    fn style(&mut self, reader: &mut Reader<'_>, size: &Size, has_precincts: bool) -> Result<(), ImageError> {
+        let levels = reader.u8()?;
+        let (block_width, block_height) = (reader.u8()?.saturating_add(2), reader.u8()?.saturating_add(2));
+        if levels > LEVELS_MAX || block_width > 10 || block_height > 10 || block_width + block_height > 12 {
+            return Err(reader.bad("a coding style out of range"));
+        }
+        const BYPASS: u8 = 1;
+        const TERMINATE: u8 = 4;
+        let block_style = reader.u8()?;
+        let _transformation = reader.u8()?;
+        if block_style & (BYPASS | TERMINATE) != 0 {
+            self.pieces_max = PASSES_MAX;
+        }
+
+        let (mut code_blocks, mut precincts) = (0, 0);
+        for resolution in 0..=levels {
+            let (precinct_width, precinct_height) = match has_precincts {
+                true => reader.u8().map(|both| (both & 15, both >> 4))?,
+                false => (15, 15),
+            };
+            // Above the lowest resolution, bands have half the size (B.7).
+            let halving = u8::from(resolution > 0);
+            if precinct_width < halving || precinct_height < halving {
+                return Err(reader.bad("an empty precinct"));
+            }
+            let shrunk = |side: u64| side.div_ceil(1 << (levels - resolution));
+            let (width, height) = (shrunk(size.tile_width), shrunk(size.tile_height));
+            let bands = 1 + 2 * u64::from(halving);
+            let cells = |side: u64, exponent: u8| (side >> exponent) + 2;
+            precincts += bands * cells(width, precinct_width) * cells(height, precinct_height);
+            code_blocks += bands
+                * cells(width >> halving, block_width.min(precinct_width - halving))
+                * cells(height >> halving, block_height.min(precinct_height - halving));
+        }
+        self.code_blocks = self.code_blocks.max(code_blocks);
+        self.precincts = self.precincts.max(precincts);
+        Ok(())
+    }
+
+    fn bytes(&self, size: &Size, encoded_bytes: usize) -> u64 {
+        let components = u64::from(size.components);
+        // Coefficients and output of the transform, and its scratch of a quarter.
+        let transform = (size.tile_width + 1) * (size.tile_height + 1) * 4 * 9 / 4;
+        // A segment takes at least three bits to announce.
+        let code_blocks = self.code_blocks * components;
+        let segments = (code_blocks * self.pieces_max.max(self.layers)).min(encoded_bytes as u64 * 8 / 3);
+        transform
+            + code_blocks * (CODE_BLOCK_BYTES + self.layers * LAYER_BYTES)
+            + self.precincts * components * PRECINCT_BYTES
+            + segments * SEGMENT_BYTES
+            + size.tiles * (TILE_BYTES + components * TILE_COMPONENT_BYTES)
+            + self.tile_parts * TILE_PART_BYTES
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    TilePart,
+    Data,
+    End,
+}
+
+struct TilePart {
+    tile: u16,
+    /// Where its data ends; `None`: at the end of the codestream.
+    end: Option<usize>,
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    format: Format,
+}
+
+impl Reader<'_> {
+    /// Reads marker segments up to the start of a tile-part, of data, or the
+    /// end of the codestream.
+    fn headers(&mut self, size: &Size, cost: &mut Cost) -> Result<Next, ImageError> {
+        loop {
+            match self.u16()? {
+                0xFF90 => return Ok(Next::TilePart),
+                0xFF93 => return Ok(Next::Data),
+                0xFFD9 => return Ok(Next::End),
+                0xFF30..=0xFF3F => {}
+                marker @ 0xFF40..=0xFFFF => {
+                    let end = self.segment_end()?;
+                    match marker & 0xFF {
+                        // COD: style, order, layers, colour transform.
+                        0x52 => {
+                            let flags = self.u8()?;
+                            let _order = self.u8()?;
+                            cost.layers = cost.layers.max(self.u16()?.into());
+                            let _transform = self.u8()?;
+                            cost.style(self, size, flags & 1 != 0)?;
+                        }
+                        // COC: component, style.
+                        0x53 => {
+                            let _component = self.u8()?;
+                            let flags = self.u8()?;
+                            cost.style(self, size, flags & 1 != 0)?;
+                        }
+                        0x5C | 0x5D if end - self.at > QUANTISATION_BYTES_MAX => {
+                            return Err(self.bad("more step sizes than bands"));
+                        }
+                        0x5F => return Err(self.unsupported("changes of progression order")),
+                        0x60 | 0x61 => return Err(self.unsupported("packed packet headers")),
+                        _ => {}
+                    }
+                    if self.at > end {
+                        return Err(self.bad("a segment longer than it says"));
+                    }
+                    self.at = end;
+                }
+                _ => return Err(self.bad("no marker where one must be")),
+            }
+        }
+    }
+
+    /// The SOT segment (A.4.2), its marker already read.
+    fn tile_part(&mut self) -> Result<TilePart, ImageError> {
+        let start = self.at - 2;
+        let end = self.segment_end()?;
+        let tile = self.u16()?;
+        let length = self.u32()?;
+        if end != self.at + 2 {
+            return Err(self.bad("a tile-part header of the wrong length"));
+        }
+        self.at = end;
+        let end = match length {
+            0 => None,
+            length => Some(start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX))),
+        };
+        Ok(TilePart { tile, end })
+    }
+
+    /// Reads a segment's length and checks that all of it is there.
+    fn segment_end(&mut self) -> Result<usize, ImageError> {
+        let start = self.at;
+        let length = usize::from(self.u16()?);
+        if length < 2 {
+            return Err(self.bad("a segment shorter than its own length field"));
+        }
+        let end = start + length;
+        if end > self.bytes.len() {
+            return Err(self.cut());
+        }
+        Ok(end)
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], ImageError> {
+        let taken = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>()).ok_or_else(|| self.cut())?;
+        self.at += N;
+        Ok(*taken)
+    }
+
+    fn u8(&mut self) -> Result<u8, ImageError> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn u16(&mut self) -> Result<u16, ImageError> {
+        self.take().map(u16::from_be_bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, ImageError> {
+        self.take().map(u32::from_be_bytes)
+    }
+
+    fn cut(&self) -> ImageError {
+        ImageError::Truncated(self.format)
+    }
+
+    fn bad(&self, detail: &str) -> ImageError {
+        malformed(self.format, detail)
+    }
+
+    fn unsupported(&self, detail: &str) -> ImageError {
+        unsupported(self.format, detail)
+    }
+}

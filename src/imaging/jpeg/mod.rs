@@ -1,0 +1,149 @@
+//! JPEG: by our own scaled decoder where it can, else by `zune-jpeg`.
+
+mod structure;
+
+use image::metadata::Orientation;
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+
+use super::budget::{malformed, unsupported, walled};
+use super::{Decoded, Format, ImageError, Limits, RgbImage, denominator_for, jpeg_scaled, orient, pixels};
+use structure::{Coding, Structure};
+
+pub(super) fn decode(bytes: &[u8], limits: &Limits, short_side_min: Option<u32>) -> Result<Decoded, ImageError> {
+    let structure = Structure::read(bytes)?;
+    let (width, height) = (structure.width, structure.height);
+    limits.check_pixels(width, height, u64::MAX)?;
+    let orientation =
+        structure.exif.clone().map_or(Orientation::NoTransforms, |range| orient::from_exif(&bytes[range]));
+
+    let mut scale = denominator_for(width, height, short_side_min);
+    let mut picture = None;
+    if structure.coding == Coding::Sequential && structure.interleaved {
+        limits.check_memory(scaled_bytes(&structure, orientation, scale))?;
+        let size = (width.div_ceil(scale), height.div_ceil(scale));
+        picture = jpeg_scaled::try_decode(bytes, scale).filter(|image| (image.width, image.height) == size);
+    }
+    let picture = match picture {
+        Some(picture) => picture,
+        None => {
+            scale = 1;
+            limits.check_memory(full_bytes(&structure, orientation, bytes.len()))?;
+            let data = decode_full(bytes, &structure)?;
+            RgbImage::new(width, height, data).ok_or_else(|| malformed(Format::Jpeg, "a picture of the wrong size"))?
+        }
+    };
+    Ok(Decoded::upright(picture, orientation, Format::Jpeg, (width, height), scale))
+}
+
+/// Colours of a decoded sample, by the rules libjpeg uses (jdapimin.c,
+/// `default_decompress_parms`): the Adobe segment decides, then the names.
+enum Colours {
+    Grey,
+    YCbCr,
+    Rgb,
+    /// 255 for full ink.
+    Cmyk,
+    /// 0 for full ink, which Adobe's programs write.
+    InvertedCmyk,
+    Ycck,
+}
+
+fn colours(structure: &Structure) -> Colours {
+    match (structure.components.len(), structure.adobe_transform) {
+        (1, _) => Colours::Grey,
+        (3, Some(0)) => Colours::Rgb,
+        (3, _) if structure.named_rgb() => Colours::Rgb,
+        (3, _) => Colours::YCbCr,
+        (_, None) => Colours::Cmyk,
+        (_, Some(2)) => Colours::Ycck,
+        (_, Some(_)) => Colours::InvertedCmyk,
+    }
+}
+
+fn decode_full(bytes: &[u8], structure: &Structure) -> Result<Vec<u8>, ImageError> {
+    let colours = colours(structure);
+    // The decoder sees no Adobe segment, so it takes three components for
+    // YCbCr and four for CMYK; asked for the same, it hands samples out
+    // untouched.
+    let wanted = match colours {
+        Colours::Grey => ColorSpace::Luma,
+        Colours::YCbCr => ColorSpace::RGB,
+        Colours::Rgb if structure.named_rgb() => ColorSpace::RGB,
+        Colours::Rgb => ColorSpace::YCbCr,
+        Colours::Cmyk | Colours::InvertedCmyk | Colours::Ycck => ColorSpace::CMYK,
+    };
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(wanted);
+    let kept = structure.pixels_only(bytes);
+    let samples = walled(Format::Jpeg, || {
+        JpegDecoder::new_with_options(ZCursor::new(&kept), options).decode().map_err(translate)
+    })?;
+    Ok(match colours {
+        Colours::Grey => pixels::grey_to_rgb(&samples),
+        Colours::YCbCr | Colours::Rgb => samples,
+        Colours::Cmyk => pixels::cmyk_to_rgb(samples),
+        Colours::InvertedCmyk => pixels::inverted_cmyk_to_rgb(samples),
+        Colours::Ycck => pixels::ycck_to_rgb(samples),
+    })
+}
+
+/// The decoder's messages quote codes from the data; ours are fixed.
+fn translate(error: DecodeErrors) -> ImageError {
+    let bad = |detail| malformed(Format::Jpeg, detail);
+    match error {
+        DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => ImageError::Truncated(Format::Jpeg),
+        DecodeErrors::FormatStatic("Premature end of buffer") => ImageError::Truncated(Format::Jpeg),
+        DecodeErrors::Unsupported(_) => unsupported(Format::Jpeg, "its coding"),
+        DecodeErrors::HuffmanDecode(_) => bad("a Huffman table or code is wrong"),
+        DecodeErrors::DqtError(_) => bad("a quantisation table is wrong"),
+        DecodeErrors::SosError(_) => bad("a scan header is wrong"),
+        DecodeErrors::SofError(_) => bad("the frame header is wrong"),
+        DecodeErrors::MCUError(_) => bad("its coded data is wrong"),
+        _ => bad("its data is wrong"),
+    }
+}
+
+/// Memory of a scaled decode: the result, a second one where it is turned on
+/// its side, and two rows of units of every component at full width.
+fn scaled_bytes(structure: &Structure, orientation: Orientation, scale: u32) -> u64 {
+    let pixels = u64::from(structure.width.div_ceil(scale)) * u64::from(structure.height.div_ceil(scale));
+    pixels * 3 * buffers(orientation) + row_bytes(structure)
+}
+
+/// Memory of a full decode by `zune-jpeg`: the copy of the pixel-making bytes,
+/// the result in the components it comes in, its rows, and the coefficients
+/// (16 bits each, padded to whole units) where a picture is coded in passes.
+fn full_bytes(structure: &Structure, orientation: Orientation, encoded_bytes: usize) -> u64 {
+    let pixels = u64::from(structure.width) * u64::from(structure.height);
+    let sample_bytes = match structure.components.len() {
+        // Grey and its RGB stand side by side for a moment.
+        1 => 1 + 3 * buffers(orientation),
+        3 => 3 * buffers(orientation),
+        // Squeezed to RGB in place; the capacity stays.
+        _ => 4 + 3 * (buffers(orientation) - 1),
+    };
+    let (h_max, v_max) = structure.sampling_max();
+    let mcus = u64::from(structure.width).div_ceil(8 * h_max) * u64::from(structure.height).div_ceil(8 * v_max);
+    let blocks: u64 = structure.components.iter().map(|c| mcus * u64::from(c.h) * u64::from(c.v)).sum();
+    let in_passes = structure.coding == Coding::Progressive || !structure.interleaved;
+    let coefficient_bytes = if in_passes { blocks * 64 * 2 } else { 0 };
+    encoded_bytes as u64 + pixels * sample_bytes + coefficient_bytes + row_bytes(structure)
+}
+
+fn row_bytes(structure: &Structure) -> u64 {
+    let (h_max, v_max) = structure.sampling_max();
+    let row = u64::from(structure.width).div_ceil(8 * h_max) * 8 * h_max;
+    // Coefficients, the same upsampled, and upsampling's scratch: 16-bit each.
+    row * 8 * v_max * structure.components.len() as u64 * 2 * 3
+}
+
+fn buffers(orientation: Orientation) -> u64 {
+    if orient::swaps_sides(orientation) { 2 } else { 1 }
+}

@@ -1,0 +1,352 @@
+//! What a JPEG file is made of, read without decoding any of it.
+//!
+//! One pass over the markers (ITU-T T.81 annex B) finds the size, the kind, the
+//! orientation and the end, so that costs are known before memory is spent and
+//! a file cut short is refused instead of shown half grey.
+
+use std::ops::Range;
+
+use super::super::budget::{malformed, unsupported};
+use super::super::{Format, ImageError};
+
+/// Scans beyond this are an attack on time, not a picture: libjpeg's standard
+/// progressive script has 10, optimised ones fewer than 20.
+const SCANS_MAX: usize = 64;
+/// Segments that are kept for the decoder (tables and scans). 64 scans with
+/// eight tables each stay well below.
+const PARTS_MAX: usize = 1024;
+
+const SOI: u8 = 0xD8;
+const EOI: u8 = 0xD9;
+const SOS: u8 = 0xDA;
+const DQT: u8 = 0xDB;
+const DHT: u8 = 0xC4;
+const DRI: u8 = 0xDD;
+
+/// How the picture is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// SOF0 or SOF1 at 8 bits: one pass.
+    Sequential,
+    /// SOF2: several passes over coefficients held in memory.
+    Progressive,
+}
+
+/// One colour component of the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Component {
+    pub(super) id: u8,
+    /// Horizontal and vertical sampling factors, 1 to 4.
+    pub(super) h: u8,
+    pub(super) v: u8,
+}
+
+/// What the markers say.
+#[derive(Debug)]
+pub(super) struct Structure {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) coding: Coding,
+    /// 1, 3 or 4 of them.
+    pub(super) components: Vec<Component>,
+    /// Whether the first scan holds every component, so that a sequential
+    /// picture can be decoded row by row.
+    pub(super) interleaved: bool,
+    /// The transform byte of Adobe's APP14 segment.
+    pub(super) adobe_transform: Option<u8>,
+    /// The first EXIF block, from its TIFF header on.
+    pub(super) exif: Option<Range<usize>>,
+    /// What makes pixels: frame, tables, scans, end. Everything else (APPn,
+    /// comments, what follows the end) never reaches a decoder.
+    parts: Vec<Range<usize>>,
+}
+
+impl Structure {
+    /// Reads the markers up to the end of the (first) picture.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
+        Reader { bytes, at: 2, frame: None, adobe_transform: None, exif: None, parts: Vec::new(), first_scan: None }
+            .run()
+    }
+
+    /// The file without what makes no pixels: the metadata parsers of a
+    /// decoder are attack surface for nothing.
+    pub(super) fn pixels_only(&self, bytes: &[u8]) -> Vec<u8> {
+        let length: usize = self.parts.iter().map(ExactSizeIterator::len).sum();
+        let mut kept = Vec::with_capacity(length + 4);
+        kept.extend_from_slice(&[0xFF, SOI]);
+        for part in &self.parts {
+            kept.extend_from_slice(&bytes[part.clone()]);
+        }
+        kept.extend_from_slice(&[0xFF, EOI]);
+        kept
+    }
+
+    /// Largest sampling factors of the frame.
+    pub(super) fn sampling_max(&self) -> (u64, u64) {
+        sampling_max(&self.components)
+    }
+
+    /// Whether the components are named R, G and B, which some encoders do
+    /// instead of writing an Adobe segment.
+    pub(super) fn named_rgb(&self) -> bool {
+        self.components.iter().map(|c| c.id).eq(*b"RGB")
+    }
+}
+
+fn sampling_max(components: &[Component]) -> (u64, u64) {
+    let max = |of: fn(&Component) -> u8| components.iter().map(of).max().unwrap_or(1).into();
+    (max(|c| c.h), max(|c| c.v))
+}
+
+struct Frame {
+    width: u32,
+    height: u32,
+    coding: Coding,
+    components: Vec<Component>,
+}
+
+struct FirstScan {
+    components: usize,
+    /// Fewest bits its blocks can take.
+    bits_min: u64,
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    frame: Option<Frame>,
+    adobe_transform: Option<u8>,
+    exif: Option<Range<usize>>,
+    parts: Vec<Range<usize>>,
+    first_scan: Option<FirstScan>,
+}
+
+impl Reader<'_> {
+    fn run(mut self) -> Result<Structure, ImageError> {
+        let mut scans = 0;
+        loop {
+            let marker = self.marker()?;
+            match marker {
+                EOI => break,
+                // Markers without a length; between segments they mean nothing.
+                0x01 | 0xD0..=0xD7 => continue,
+                SOI => return Err(bad("a second start of image")),
+                _ => {}
+            }
+            let segment = self.segment()?;
+            match marker {
+                0xC0..=0xC2 => self.start_of_frame(marker, segment.clone())?,
+                DHT | DQT | DRI => {}
+                0xC3..=0xCF => return Err(unsupported(Format::Jpeg, "arithmetic, lossless or hierarchical coding")),
+                0xDC => return Err(unsupported(Format::Jpeg, "a height that is only known at its end")),
+                0xE1 => {
+                    if self.exif.is_none() && self.bytes[segment.clone()].starts_with(b"Exif\0\0") {
+                        self.exif = Some(segment.start + 6..segment.end);
+                    }
+                    continue;
+                }
+                0xEE => {
+                    let body = &self.bytes[segment];
+                    if body.starts_with(b"Adobe") && body.len() >= 12 {
+                        self.adobe_transform = Some(body[11]);
+                    }
+                    continue;
+                }
+                SOS => {
+                    scans += 1;
+                    if scans > SCANS_MAX {
+                        return Err(unsupported(Format::Jpeg, "more than 64 scans"));
+                    }
+                    self.scan(segment)?;
+                    continue;
+                }
+                _ => continue,
+            }
+            self.keep(segment.start - 4..segment.end)?;
+        }
+        let Some(Frame { width, height, coding, components }) = self.frame else {
+            return Err(bad("no frame before the end of image"));
+        };
+        let Some(first_scan) = self.first_scan else {
+            return Err(bad("no scan before the end of image"));
+        };
+        Ok(Structure {
+            width,
+            height,
+            coding,
+            interleaved: first_scan.components == components.len(),
+            components,
+            adobe_transform: self.adobe_transform,
+            exif: self.exif,
+            parts: self.parts,
+        })
+    }
+
+    fn keep(&mut self, part: Range<usize>) -> Result<(), ImageError> {
+        if self.parts.len() == PARTS_MAX {
+            return Err(unsupported(Format::Jpeg, "more than a thousand tables"));
+        }
+        self.parts.push(part);
+        Ok(())
+    }
+
+    /// The next marker. Stray bytes before it are skipped, as every decoder
+    /// does: cameras pad there.
+    fn marker(&mut self) -> Result<u8, ImageError> {
+        loop {
+            self.at += find_ff(&self.bytes[self.at..]).ok_or(CUT)?;
+            while *self.bytes.get(self.at).ok_or(CUT)? == 0xFF {
+                self.at += 1;
+            }
+            let marker = self.bytes[self.at];
+            self.at += 1;
+            if marker != 0 {
+                return Ok(marker);
+            }
+        }
+    }
+
+    /// The body of the segment whose marker was just read.
+    fn segment(&mut self) -> Result<Range<usize>, ImageError> {
+        let length = self.bytes.get(self.at..self.at + 2).ok_or(CUT)?;
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        if length < 2 {
+            return Err(bad("a segment shorter than its own length field"));
+        }
+        let segment = self.at + 2..self.at + length;
+        if segment.end > self.bytes.len() {
+            return Err(CUT);
+        }
+        self.at = segment.end;
+        Ok(segment)
+    }
+
+    fn start_of_frame(&mut self, marker: u8, segment: Range<usize>) -> Result<(), ImageError> {
+        if self.frame.is_some() {
+            return Err(bad("two frames"));
+        }
+        let body = &self.bytes[segment];
+        let (&[precision, h1, h0, w1, w0, count], specs) =
+            body.split_first_chunk::<6>().ok_or_else(|| bad("a short frame header"))?;
+        let (width, height) = (u16::from_be_bytes([w1, w0]).into(), u16::from_be_bytes([h1, h0]).into());
+        if precision != 8 {
+            return Err(unsupported(Format::Jpeg, "more than 8 bits per sample"));
+        }
+        if width == 0 || height == 0 {
+            return Err(bad("a picture without pixels"));
+        }
+        if !matches!(count, 1 | 3 | 4) {
+            return Err(unsupported(Format::Jpeg, "a number of components that is not 1, 3 or 4"));
+        }
+        if specs.len() != usize::from(count) * 3 {
+            return Err(bad("a frame header of the wrong length"));
+        }
+        let components: Vec<_> = specs
+            .as_chunks::<3>()
+            .0
+            .iter()
+            .map(|&[id, sampling, _]| Component { id, h: sampling >> 4, v: sampling & 15 })
+            .collect();
+        if components.iter().any(|c| !(1..=4).contains(&c.h) || !(1..=4).contains(&c.v)) {
+            return Err(bad("a sampling factor out of range"));
+        }
+        let coding = if marker == 0xC2 { Coding::Progressive } else { Coding::Sequential };
+        self.frame = Some(Frame { width, height, coding, components });
+        Ok(())
+    }
+
+    /// Skips the entropy-coded bytes of the scan whose header was just read.
+    fn scan(&mut self, header: Range<usize>) -> Result<(), ImageError> {
+        let Some(frame) = &self.frame else {
+            return Err(bad("a scan before its frame"));
+        };
+        let scan_components =
+            usize::from(*self.bytes[header.clone()].first().ok_or_else(|| bad("an empty scan header"))?);
+        if !(1..=frame.components.len()).contains(&scan_components) {
+            return Err(bad("a scan with a wrong number of components"));
+        }
+        let start = self.at;
+        loop {
+            self.at += find_ff(&self.bytes[self.at..]).ok_or(CUT)?;
+            match *self.bytes.get(self.at + 1).ok_or(CUT)? {
+                // A stuffed zero or a restart: data goes on.
+                0 | 0xD0..=0xD7 => self.at += 2,
+                0xFF => self.at += 1,
+                _ => break,
+            }
+        }
+        if self.first_scan.is_none() {
+            let first = FirstScan { components: scan_components, bits_min: bits_min(frame, scan_components) };
+            // A header that promises a large picture over next to no data.
+            if ((self.at - start) as u64) * 8 < first.bits_min {
+                return Err(CUT);
+            }
+            self.first_scan = Some(first);
+        }
+        self.keep(header.start - 4..self.at)
+    }
+}
+
+/// Fewest bits the first scan can take: a Huffman code has at least one bit, a
+/// sequential block at least two codes, a block of a progressive picture's
+/// first scan at least one.
+fn bits_min(frame: &Frame, scan_components: usize) -> u64 {
+    let (h_max, v_max) = sampling_max(&frame.components);
+    let mcus = u64::from(frame.width).div_ceil(8 * h_max) * u64::from(frame.height).div_ceil(8 * v_max);
+    let blocks = if scan_components == frame.components.len() && scan_components > 1 {
+        mcus * frame.components.iter().map(|c| u64::from(c.h) * u64::from(c.v)).sum::<u64>()
+    } else {
+        // One component alone leaves the padding of whole units out, and the
+        // least sampled has one block a unit: a lower bound whichever it is.
+        mcus.min(u64::from(frame.width).div_ceil(32) * u64::from(frame.height).div_ceil(32))
+    };
+    match frame.coding {
+        Coding::Sequential => 2 * blocks,
+        Coding::Progressive => blocks,
+    }
+}
+
+/// Where the next 0xFF is. Blocks of 32 are compared at once: in photos it is
+/// one byte in two hundred.
+fn find_ff(bytes: &[u8]) -> Option<usize> {
+    let (blocks, tail) = bytes.as_chunks::<32>();
+    for (i, block) in blocks.iter().enumerate() {
+        if block.iter().fold(false, |found, &b| found | (b == 0xFF)) {
+            return block.iter().position(|&b| b == 0xFF).map(|at| i * 32 + at);
+        }
+    }
+    tail.iter().position(|&b| b == 0xFF).map(|at| blocks.len() * 32 + at)
+}
+
+const CUT: ImageError = ImageError::Truncated(Format::Jpeg);
+
+fn bad(detail: &str) -> ImageError {
+    malformed(Format::Jpeg, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn find_ff_finds_the_first(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0usize..250) {
+            let mut bytes: Vec<u8> = bytes.into_iter().map(|b| b & 0x7F).collect();
+            prop_assert_eq!(find_ff(&bytes), None);
+            if let Some(b) = bytes.get_mut(at) {
+                *b = 0xFF;
+                prop_assert_eq!(find_ff(&bytes), Some(at));
+            }
+        }
+
+        #[test]
+        fn any_bytes_after_the_start_are_read_without_panic(tail in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let bytes = [&[0xFF, 0xD8, 0xFF][..], &tail].concat();
+            if let Ok(structure) = Structure::read(&bytes) {
+                prop_assert!(structure.pixels_only(&bytes).len() <= bytes.len() + 4);
+            }
+        }
+    }
+}

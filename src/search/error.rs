@@ -1,0 +1,28 @@
+/// Why an index refused. Never names a vector's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchError {
+    /// The vector has another number of values than the index.
+    #[error("a vector of {found} values was given, the index holds vectors of {expected}")]
+    Dimension {
+        /// Values in a vector of the index.
+        expected: usize,
+        /// Values given.
+        found: usize,
+    },
+    /// A value is NaN or infinite, or the vector is so long that a score could overflow.
+    #[error("the vector has values that are not finite or far too large; make it again")]
+    NotFinite,
+    /// The score asked for is NaN or infinite.
+    #[error("the score asked for is not a finite number")]
+    BadScore,
+    /// The key is taken.
+    #[error("the key is already in the index")]
+    KeyTaken,
+    /// No more vectors fit.
+    #[error("the index is full at {max} vectors; raise the limit if the machine has the memory, or remove some")]
+    Full {
+        /// How many it may hold.
+        max: u64,
+    },
+}

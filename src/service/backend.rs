@@ -1,0 +1,59 @@
+use async_trait::async_trait;
+
+use crate::gallery::{Receipt, RequestId, Subject, SubjectId};
+use crate::workflow::{
+    Engine, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest, WorkflowError,
+};
+
+/// What the service serves: the [`Engine`], or a stand-in where a test needs one
+/// that is slow, full or broken.
+///
+/// Dropping a future must drop the work behind it: that is how deadlines and
+/// callers that have gone take effect.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// 1:1.
+    async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError>;
+    /// 1:N.
+    async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError>;
+    /// Enrols one subject.
+    async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError>;
+    /// Removes one subject.
+    async fn remove(&self, subject: &SubjectId, request_id: Option<RequestId>) -> Result<Receipt, WorkflowError>;
+    /// One subject.
+    async fn subject(&self, subject: &SubjectId) -> Result<Subject, WorkflowError>;
+    /// Whether it can serve at present; asked every few seconds for the health
+    /// service, so it must be cheap.
+    async fn ready(&self) -> Result<(), WorkflowError>;
+}
+
+#[async_trait]
+impl Backend for Engine {
+    async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
+        Engine::verify(self, request).await
+    }
+
+    async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {
+        Engine::identify(self, request).await
+    }
+
+    async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
+        Engine::enrol(self, request).await
+    }
+
+    async fn remove(&self, subject: &SubjectId, request_id: Option<RequestId>) -> Result<Receipt, WorkflowError> {
+        Engine::remove(self, subject, request_id).await
+    }
+
+    async fn subject(&self, subject: &SubjectId) -> Result<Subject, WorkflowError> {
+        Engine::subject(self, subject).await
+    }
+
+    async fn ready(&self) -> Result<(), WorkflowError> {
+        match self.stats().await {
+            // Without a gallery Verify still works.
+            Ok(_) | Err(WorkflowError::NoGallery) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

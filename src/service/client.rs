@@ -1,0 +1,189 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio_stream::{Stream, StreamExt};
+use tonic::transport::{Channel, Endpoint};
+
+use super::convert;
+use super::pb;
+use super::pb::gallery_client::GalleryClient;
+use super::pb::verification_client::VerificationClient;
+use super::{ClientError, ServeOptions};
+use crate::gallery::{Attributes, Receipt, RequestId, Source, SubjectId, Timestamp};
+use crate::workflow::{EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest};
+
+/// Longest time to wait for the server to take the connection.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Matches what the server takes.
+const FRAME_BYTES: u32 = 256 << 10;
+
+/// What a server tells of a stored template: never its vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TemplateInfo {
+    /// Its id.
+    pub id: u64,
+    /// Where its picture came from.
+    pub source: Source,
+    /// When the picture was taken, where known.
+    pub captured_at: Option<Timestamp>,
+    /// Quality of the picture, 0–100, where measured.
+    pub quality: Option<f32>,
+}
+
+/// What a server tells of an enrolled subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SubjectInfo {
+    /// Pseudonymous id.
+    pub id: SubjectId,
+    /// What is known beside the face.
+    pub attributes: Attributes,
+    /// Oldest first.
+    pub templates: Vec<TemplateInfo>,
+    /// Per scheme, the last successful verification.
+    pub last_verified: BTreeMap<String, Timestamp>,
+    /// First enrolment.
+    pub enrolled_at: Timestamp,
+    /// Last change.
+    pub updated_at: Timestamp,
+}
+
+/// A row of a bulk enrolment that was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkFailure {
+    /// Which row, from 0, in the order sent.
+    pub row: u64,
+    /// Stable code of the reason.
+    pub reason: String,
+    /// The field at fault; empty where there is none.
+    pub field: String,
+    /// A sentence in English.
+    pub en: String,
+    /// A sentence in Vietnamese.
+    pub vi: String,
+}
+
+/// What a bulk enrolment did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BulkOutcome {
+    /// Rows the server received.
+    pub rows: u64,
+    /// Rows made durable.
+    pub committed: u64,
+    /// Rows an earlier request with the same id had done.
+    pub replayed: u64,
+    /// Rows not done.
+    pub failed: u64,
+    /// The first failures by row.
+    pub failures: Vec<BulkFailure>,
+    /// There were more failures than are listed.
+    pub failures_truncated: bool,
+}
+
+/// A connection to a `chinhchu serve`, in the workflow's own types. Cheap to
+/// clone; clones share the connection, which is made anew when it breaks.
+#[derive(Debug, Clone)]
+pub struct Client {
+    verification: VerificationClient<Channel>,
+    gallery: GalleryClient<Channel>,
+    deadline: Duration,
+}
+
+impl Client {
+    /// Connects to `http://HOST:PORT`.
+    pub async fn connect(url: &str) -> Result<Self, ClientError> {
+        if !url.starts_with("http://") {
+            return Err(ClientError::bad_address(
+                "the address must begin with http://, as in http://127.0.0.1:50051; TLS is not there yet".to_owned(),
+            ));
+        }
+        let endpoint = Endpoint::from_shared(url.to_owned())
+            .map_err(|error| ClientError::bad_address(format!("the address cannot be used: {error}")))?
+            .connect_timeout(CONNECT_MAX)
+            .max_frame_size(FRAME_BYTES);
+        let channel = endpoint.connect().await.map_err(|error| {
+            // The outer errors say "transport error"; the innermost says what it was.
+            let mut cause: &dyn std::error::Error = &error;
+            while let Some(inner) = cause.source() {
+                cause = inner;
+            }
+            ClientError::unreachable(&cause.to_string())
+        })?;
+        Ok(Self {
+            verification: VerificationClient::new(channel.clone()),
+            gallery: GalleryClient::new(channel),
+            deadline: ServeOptions::default().deadline_max,
+        })
+    }
+
+    /// Gives every call but [`Client::bulk_enrol`] so much time.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    fn request<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
+        request.set_timeout(self.deadline);
+        request
+    }
+
+    /// 1:1.
+    pub async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, ClientError> {
+        let request = self.request(pb::VerifyRequest::from(request));
+        Ok(self.verification.clone().verify(request).await?.into_inner().try_into()?)
+    }
+
+    /// 1:N.
+    pub async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, ClientError> {
+        let request = self.request(pb::IdentifyRequest::from(request));
+        Ok(self.verification.clone().identify(request).await?.into_inner().try_into()?)
+    }
+
+    /// Enrols one subject.
+    pub async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, ClientError> {
+        let request = self.request(pb::EnrollRequest::from(request));
+        Ok(self.gallery.clone().enroll(request).await?.into_inner().try_into()?)
+    }
+
+    /// Enrols the subjects of a stream, which is pulled as fast as the server works.
+    /// Give rows request ids: then the whole stream can be sent again.
+    pub async fn bulk_enrol(
+        &self,
+        rows: impl Stream<Item = EnrolRequest> + Send + 'static,
+    ) -> Result<BulkOutcome, ClientError> {
+        let rows = rows.map(pb::EnrollRequest::from);
+        let answer = self.gallery.clone().bulk_enroll(rows).await?.into_inner();
+        let failures = answer.failures.into_iter().map(|failure| BulkFailure {
+            row: failure.row,
+            reason: failure.reason,
+            field: failure.field,
+            en: failure.message_en,
+            vi: failure.message_vi,
+        });
+        Ok(BulkOutcome {
+            rows: answer.rows,
+            committed: answer.committed,
+            replayed: answer.replayed,
+            failed: answer.failed,
+            failures: failures.collect(),
+            failures_truncated: answer.failures_truncated,
+        })
+    }
+
+    /// Removes a subject.
+    pub async fn remove(&self, subject: &SubjectId, request_id: Option<RequestId>) -> Result<Receipt, ClientError> {
+        let request = self.request(pb::RemoveRequest {
+            request_id: request_id.map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            subject_id: subject.as_str().to_owned(),
+        });
+        let answer = self.gallery.clone().remove(request).await?.into_inner();
+        Ok(Receipt { commit: answer.commit, templates: 0, replayed: answer.replayed })
+    }
+
+    /// What is stored of a subject.
+    pub async fn subject(&self, subject: &SubjectId) -> Result<SubjectInfo, ClientError> {
+        let request = self.request(pb::GetSubjectRequest { subject_id: subject.as_str().to_owned() });
+        let answer = self.gallery.clone().get_subject(request).await?.into_inner();
+        Ok(convert::subject_info(answer)?)
+    }
+}

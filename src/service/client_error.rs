@@ -1,0 +1,148 @@
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetail, StatusExt};
+
+use super::ERROR_DOMAIN;
+use super::convert::BadAnswer;
+
+/// Why a call of the [`Client`](super::Client) failed, taken apart for programs
+/// and for people.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ClientError {
+    /// The gRPC code.
+    pub code: Code,
+    /// Stable code of the reason, such as `NO_FACE`; `SERVER_UNREACHABLE`,
+    /// `BAD_ADDRESS`, `BAD_ANSWER` and `DEADLINE_EXCEEDED` where the client itself
+    /// says so. Empty where a server gave none.
+    pub reason: String,
+    /// English, with the figures of this case.
+    pub message: String,
+    /// A sentence to show, in English.
+    pub en: String,
+    /// A sentence to show, in Vietnamese.
+    pub vi: String,
+    /// The field at fault, where there is one.
+    pub field: Option<String>,
+    /// How long to wait before trying again, where that can help.
+    pub retry_after: Option<Duration>,
+}
+
+impl std::fmt::Display for ClientError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+impl ClientError {
+    fn own(code: Code, reason: &str, en: &str, vi: &str) -> Self {
+        Self {
+            code,
+            reason: reason.to_owned(),
+            message: en.to_owned(),
+            en: en.to_owned(),
+            vi: vi.to_owned(),
+            field: None,
+            retry_after: None,
+        }
+    }
+
+    pub(super) fn bad_address(message: String) -> Self {
+        let own = Self::own(
+            Code::InvalidArgument,
+            "BAD_ADDRESS",
+            "The server's address cannot be used.",
+            "Địa chỉ máy chủ không hợp lệ.",
+        );
+        Self { message, ..own }
+    }
+
+    pub(super) fn unreachable(detail: &str) -> Self {
+        let own = Self::own(
+            Code::Unavailable,
+            "SERVER_UNREACHABLE",
+            "The server cannot be reached. Check that it runs and that the address is right.",
+            "Không kết nối được máy chủ. Vui lòng kiểm tra máy chủ đang chạy và địa chỉ đúng.",
+        );
+        let message =
+            format!("the server cannot be reached ({detail}); check that it runs and that the address is right");
+        Self { message, ..own }
+    }
+
+    fn too_late() -> Self {
+        Self::own(
+            Code::DeadlineExceeded,
+            "DEADLINE_EXCEEDED",
+            "The server did not answer in time. Try again.",
+            "Máy chủ không trả lời kịp. Vui lòng thử lại.",
+        )
+    }
+}
+
+impl From<BadAnswer> for ClientError {
+    fn from(error: BadAnswer) -> Self {
+        let own = Self::own(
+            Code::Internal,
+            "BAD_ANSWER",
+            "The server's answer makes no sense. Use a client and a server of the same version.",
+            "Không hiểu câu trả lời của máy chủ. Vui lòng dùng phần mềm cùng phiên bản với máy chủ.",
+        );
+        Self { message: error.to_string(), ..own }
+    }
+}
+
+impl From<Status> for ClientError {
+    fn from(status: Status) -> Self {
+        // Details that do not decode are those of something else than our server.
+        let details = status.check_error_details_vec().unwrap_or_default();
+        if details.is_empty() {
+            return without_details(&status);
+        }
+        let mut error = Self {
+            code: status.code(),
+            reason: String::new(),
+            message: status.message().to_owned(),
+            en: status.message().to_owned(),
+            vi: status.message().to_owned(),
+            field: None,
+            retry_after: None,
+        };
+        for detail in details {
+            match detail {
+                ErrorDetail::ErrorInfo(info) if info.domain == ERROR_DOMAIN => error.reason = info.reason,
+                ErrorDetail::LocalizedMessage(text) if text.locale == "vi" => error.vi = text.message,
+                ErrorDetail::LocalizedMessage(text) if text.locale == "en" => error.en = text.message,
+                ErrorDetail::BadRequest(bad) => {
+                    error.field = bad.field_violations.into_iter().next().map(|violation| violation.field);
+                }
+                ErrorDetail::RetryInfo(retry) => error.retry_after = retry.retry_delay,
+                _ => {}
+            }
+        }
+        error
+    }
+}
+
+/// A status made by the transport, not by the service.
+fn without_details(status: &Status) -> ClientError {
+    match status.code() {
+        Code::DeadlineExceeded => ClientError::too_late(),
+        // tonic's own timer says so with this code and these words.
+        Code::Cancelled if status.message() == tonic::TimeoutExpired(()).to_string() => ClientError::too_late(),
+        // The connection went before the call was sent, or was refused.
+        Code::Cancelled | Code::Unavailable => ClientError::unreachable(status.message()),
+        code => {
+            let own = ClientError::own(
+                code,
+                "",
+                "The connection to the server failed. Try again.",
+                "Kết nối với máy chủ bị lỗi. Vui lòng thử lại.",
+            );
+            let message = format!("the call failed ({code:?}: {}); try again", status.message());
+            ClientError { message, ..own }
+        }
+    }
+}

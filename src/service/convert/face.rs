@@ -1,0 +1,113 @@
+use super::{BadAnswer, present};
+use crate::face::{FaceReport, Pose, Rect};
+use crate::imaging::Format;
+use crate::matching::{Fmr, Fnmr, Threshold};
+use crate::service::pb;
+
+impl From<Format> for pb::ImageFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Jpeg => Self::Jpeg,
+            Format::Png => Self::Png,
+            Format::WebP => Self::Webp,
+            Format::Jp2 => Self::Jp2,
+            Format::J2k => Self::J2k,
+        }
+    }
+}
+
+fn format(value: i32) -> Result<Format, BadAnswer> {
+    match pb::ImageFormat::try_from(value) {
+        Ok(pb::ImageFormat::Jpeg) => Ok(Format::Jpeg),
+        Ok(pb::ImageFormat::Png) => Ok(Format::Png),
+        Ok(pb::ImageFormat::Webp) => Ok(Format::WebP),
+        Ok(pb::ImageFormat::Jp2) => Ok(Format::Jp2),
+        Ok(pb::ImageFormat::J2k) => Ok(Format::J2k),
+        Ok(pb::ImageFormat::Unspecified) | Err(_) => Err(BadAnswer("format")),
+    }
+}
+
+impl From<FaceReport> for pb::FaceReport {
+    fn from(report: FaceReport) -> Self {
+        let Rect { left, top, width, height } = report.face;
+        Self {
+            format: pb::ImageFormat::from(report.format).into(),
+            width: report.width,
+            height: report.height,
+            face: Some(pb::Rect { left, top, width, height }),
+            detection: report.detection,
+            eye_distance: report.eye_distance,
+            quarter_turns: report.quarter_turns.into(),
+            faces: report.faces,
+            second_face: report.second_face,
+            cut: report.cut,
+            norm: report.norm,
+            pose: report.pose.map(|Pose { yaw, pitch, roll }| pb::Pose { yaw, pitch, roll }),
+            liveness: report.liveness,
+        }
+    }
+}
+
+impl TryFrom<pb::FaceReport> for FaceReport {
+    type Error = BadAnswer;
+
+    fn try_from(report: pb::FaceReport) -> Result<Self, BadAnswer> {
+        let pb::Rect { left, top, width, height } = present(report.face, "face")?;
+        Ok(Self {
+            format: format(report.format)?,
+            width: report.width,
+            height: report.height,
+            face: Rect { left, top, width, height },
+            detection: report.detection,
+            eye_distance: report.eye_distance,
+            quarter_turns: u8::try_from(report.quarter_turns).map_err(|_| BadAnswer("quarter_turns"))?,
+            faces: report.faces,
+            second_face: report.second_face,
+            cut: report.cut,
+            norm: report.norm,
+            pose: report.pose.map(|pb::Pose { yaw, pitch, roll }| Pose { yaw, pitch, roll }),
+            liveness: report.liveness,
+        })
+    }
+}
+
+/// Every report of an answer.
+pub(super) fn reports(reports: Vec<pb::FaceReport>) -> Result<Vec<FaceReport>, BadAnswer> {
+    reports.into_iter().map(FaceReport::try_from).collect()
+}
+
+impl From<Fmr> for pb::Fmr {
+    fn from(Fmr { rate, extrapolated }: Fmr) -> Self {
+        Self { rate, extrapolated }
+    }
+}
+
+impl From<pb::Fmr> for Fmr {
+    fn from(pb::Fmr { rate, extrapolated }: pb::Fmr) -> Self {
+        Self { rate, extrapolated }
+    }
+}
+
+impl From<Threshold> for pb::Threshold {
+    fn from(Threshold { score, extrapolated }: Threshold) -> Self {
+        Self { score, extrapolated }
+    }
+}
+
+impl From<pb::Threshold> for Threshold {
+    fn from(pb::Threshold { score, extrapolated }: pb::Threshold) -> Self {
+        Self { score, extrapolated }
+    }
+}
+
+impl From<Fnmr> for pb::Fnmr {
+    fn from(Fnmr { rate, extrapolated }: Fnmr) -> Self {
+        Self { rate, extrapolated }
+    }
+}
+
+impl From<pb::Fnmr> for Fnmr {
+    fn from(pb::Fnmr { rate, extrapolated }: pb::Fnmr) -> Self {
+        Self { rate, extrapolated }
+    }
+}

@@ -1,0 +1,19 @@
+//! Messages of the wire contract to the workflow's types and back. The server
+//! uses one direction of each pair, the client the other.
+
+mod face;
+mod gallery;
+mod verification;
+
+pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info};
+pub(super) use verification::{identify_request, verify_request};
+
+/// A message whose field of this name is missing or makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the field `{0}` of the answer is missing or makes no sense; use a client and a server of the same version")]
+pub struct BadAnswer(pub &'static str);
+
+/// The value of a field that every answer has.
+fn present<T>(value: Option<T>, field: &'static str) -> Result<T, BadAnswer> {
+    value.ok_or(BadAnswer(field))
+}

@@ -1,0 +1,132 @@
+use super::face::reports;
+use super::{BadAnswer, present};
+use crate::gallery::SubjectId;
+use crate::service::pb;
+use crate::service::pb::identify_request::Scope;
+use crate::workflow::{
+    CANDIDATES_DEFAULT, Decision, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope, VerifyOutcome,
+    VerifyRequest,
+};
+
+/// Takes a message apart. Ranges are the workflow's to check.
+pub(in crate::service) fn verify_request(request: pb::VerifyRequest) -> VerifyRequest {
+    VerifyRequest { reference: request.reference, probes: request.probes, fmr: request.fmr }
+}
+
+impl From<VerifyRequest> for pb::VerifyRequest {
+    fn from(request: VerifyRequest) -> Self {
+        Self { reference: request.reference, probes: request.probes, fmr: request.fmr }
+    }
+}
+
+impl From<VerifyOutcome> for pb::VerifyResponse {
+    fn from(outcome: VerifyOutcome) -> Self {
+        let decision = match outcome.decision {
+            Decision::Match => pb::Decision::Match,
+            Decision::NoMatch => pb::Decision::NoMatch,
+        };
+        Self {
+            decision: decision.into(),
+            score: outcome.score,
+            fmr: Some(outcome.fmr.into()),
+            fmr_requested: outcome.fmr_requested,
+            threshold: Some(outcome.threshold.into()),
+            recipe: outcome.recipe,
+            reference: Some(outcome.reference.into()),
+            probes: outcome.probes.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl TryFrom<pb::VerifyResponse> for VerifyOutcome {
+    type Error = BadAnswer;
+
+    fn try_from(response: pb::VerifyResponse) -> Result<Self, BadAnswer> {
+        Ok(Self {
+            decision: match pb::Decision::try_from(response.decision) {
+                Ok(pb::Decision::Match) => Decision::Match,
+                Ok(pb::Decision::NoMatch) => Decision::NoMatch,
+                // A decision this client does not know must never pass for a match.
+                Ok(pb::Decision::Unspecified) | Err(_) => return Err(BadAnswer("decision")),
+            },
+            score: response.score,
+            fmr: present(response.fmr, "fmr")?.into(),
+            fmr_requested: response.fmr_requested,
+            threshold: present(response.threshold, "threshold")?.into(),
+            recipe: response.recipe,
+            reference: present(response.reference, "reference")?.try_into()?,
+            probes: reports(response.probes)?,
+        })
+    }
+}
+
+/// Takes a message apart. Ranges are the workflow's to check.
+pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> IdentifyRequest {
+    let scope = request.scope.map(|scope| match scope {
+        Scope::Fpir(pb::FpirScope { fpir, limit: 0 }) => IdentifyScope::Fpir { fpir, limit: CANDIDATES_DEFAULT },
+        Scope::Fpir(pb::FpirScope { fpir, limit }) => IdentifyScope::Fpir { fpir, limit: limit as usize },
+        Scope::Nearest(pb::NearestScope { k }) => IdentifyScope::Nearest(k as usize),
+    });
+    IdentifyRequest { probes: request.probes, scope }
+}
+
+impl From<IdentifyRequest> for pb::IdentifyRequest {
+    fn from(request: IdentifyRequest) -> Self {
+        // Beyond u32 is far beyond the limit, and refused as such by the server. A
+        // limit of 0 means the default on the wire, so it must not become one.
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let scope = request.scope.map(|scope| match scope {
+            IdentifyScope::Fpir { fpir, limit } => {
+                Scope::Fpir(pb::FpirScope { fpir, limit: if limit == 0 { u32::MAX } else { number(limit) } })
+            }
+            IdentifyScope::Nearest(k) => Scope::Nearest(pb::NearestScope { k: number(k) }),
+        });
+        Self { probes: request.probes, scope }
+    }
+}
+
+impl From<IdentifyOutcome> for pb::IdentifyResponse {
+    fn from(outcome: IdentifyOutcome) -> Self {
+        let candidates = outcome.candidates.into_iter().map(|candidate| pb::Candidate {
+            subject_id: candidate.subject.as_str().to_owned(),
+            score: candidate.score,
+            fmr: Some(candidate.fmr.into()),
+        });
+        Self {
+            candidates: candidates.collect(),
+            truncated: outcome.truncated,
+            threshold: outcome.threshold.map(Into::into),
+            templates_searched: outcome.templates,
+            expected_chance_hits: outcome.expected_chance_hits,
+            expected_extrapolated: outcome.expected_extrapolated,
+            expected_miss: outcome.expected_miss.map(Into::into),
+            recipe: outcome.recipe,
+            probes: outcome.probes.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl TryFrom<pb::IdentifyResponse> for IdentifyOutcome {
+    type Error = BadAnswer;
+
+    fn try_from(response: pb::IdentifyResponse) -> Result<Self, BadAnswer> {
+        let candidate = |candidate: pb::Candidate| {
+            Ok(IdentifiedCandidate {
+                subject: SubjectId::new(candidate.subject_id).map_err(|_| BadAnswer("subject_id"))?,
+                score: candidate.score,
+                fmr: present(candidate.fmr, "fmr")?.into(),
+            })
+        };
+        Ok(Self {
+            candidates: response.candidates.into_iter().map(candidate).collect::<Result<_, _>>()?,
+            truncated: response.truncated,
+            threshold: response.threshold.map(Into::into),
+            templates: response.templates_searched,
+            expected_chance_hits: response.expected_chance_hits,
+            expected_extrapolated: response.expected_extrapolated,
+            expected_miss: response.expected_miss.map(Into::into),
+            recipe: response.recipe,
+            probes: reports(response.probes)?,
+        })
+    }
+}

@@ -1,0 +1,110 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// How the server listens and what it allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServeOptions {
+    /// Where to listen. Loopback only: the connection is plain text. Port 0 takes
+    /// a free one; [`Bound::local_addr`](super::Bound::local_addr) says which.
+    pub listen: SocketAddr,
+    /// Calls admitted at once; beyond it RESOURCE_EXHAUSTED with a retry hint.
+    pub requests_in_flight_max: usize,
+    /// Largest message, in bytes.
+    pub message_bytes_max: usize,
+    /// Longest time for a call, its upload included, and the time a call without a
+    /// deadline gets. Bulk enrolments are bound by [`ServeOptions::bulk_idle_max`]
+    /// instead.
+    pub deadline_max: Duration,
+    /// Rows of all bulk enrolments worked on at once.
+    pub bulk_rows_in_flight_max: usize,
+    /// Longest time a bulk enrolment may wait for its next row.
+    pub bulk_idle_max: Duration,
+    /// Connections held at once; more wait to be accepted.
+    pub connections_max: usize,
+    /// HTTP/2 streams per connection.
+    pub streams_per_connection_max: u32,
+    /// A connection silent for so long is pinged, and closed without an answer
+    /// within the same time.
+    pub keepalive: Duration,
+    /// How often the backend is asked whether it can serve, for the health service.
+    pub ready_every: Duration,
+    /// Longest time calls in flight are given when the server shuts down.
+    pub drain: Duration,
+}
+
+impl ServeOptions {
+    /// The port of the default address.
+    pub const PORT: u16 = 50_051;
+
+    /// Checks that the server can keep these promises.
+    pub(super) fn check(&self) -> Result<(), ServeError> {
+        if !self.listen.ip().is_loopback() {
+            return Err(ServeError::NotLoopback(self.listen));
+        }
+        let positive: [(&'static str, u64); 6] = [
+            ("requests_in_flight_max", self.requests_in_flight_max as u64),
+            ("bulk_rows_in_flight_max", self.bulk_rows_in_flight_max as u64),
+            ("connections_max", self.connections_max as u64),
+            ("streams_per_connection_max", u64::from(self.streams_per_connection_max)),
+            ("message_bytes_max", self.message_bytes_max as u64),
+            ("deadline_max", u64::from(!self.deadline_max.is_zero())),
+        ];
+        // The semaphores behind the first three take at most this much.
+        let most = tokio::sync::Semaphore::MAX_PERMITS.min(u32::MAX as usize) as u64;
+        match positive.iter().find(|(_, value)| *value == 0 || *value > most) {
+            Some((name, _)) => Err(ServeError::BadOption(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Self::PORT),
+            requests_in_flight_max: 64,
+            message_bytes_max: 64 << 20,
+            deadline_max: Duration::from_secs(30),
+            // Enough to keep every core busy and a few commits gathering, few enough
+            // that a Verify between them waits for tens of milliseconds.
+            bulk_rows_in_flight_max: 2 * cores + 6,
+            bulk_idle_max: Duration::from_secs(60),
+            connections_max: 512,
+            streams_per_connection_max: 128,
+            keepalive: Duration::from_secs(30),
+            ready_every: Duration::from_secs(5),
+            drain: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Why the server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address can be reached from other machines.
+    #[error(
+        "{0} is not a loopback address: the connection is not encrypted yet, so photos would cross the network in the \
+         clear; listen on 127.0.0.1 or [::1] and put a TLS proxy in front"
+    )]
+    NotLoopback(SocketAddr),
+    /// An option that makes no sense.
+    #[error("the option {0} must be at least 1 and below 2^32")]
+    BadOption(&'static str),
+    /// The port is taken or not allowed.
+    #[error("cannot listen on {address}: {source}; choose another port with --listen")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The transport failed.
+    #[error("the server failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// The descriptors built into the program are damaged.
+    #[error("the reflection service failed to start: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}

@@ -1,0 +1,167 @@
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tonic::server::NamedService;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::handlers::Handlers;
+use super::incoming::Incoming;
+use super::manners::{MannersLayer, Shared};
+use super::pb::gallery_server::GalleryServer;
+use super::pb::verification_server::VerificationServer;
+use super::{Backend, DESCRIPTORS, ServeError, ServeOptions};
+
+/// HTTP/2 windows: how much of its message a caller may send ahead of the server's
+/// reading. A 5 MiB capture goes in one go; a connection cannot pile up more.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// Photos come in frames of up to this size; HTTP/2's default of 16 KiB costs
+/// hundreds of wake-ups per photo.
+const FRAME_BYTES_MAX: u32 = 256 << 10;
+/// Time the backend has to say so: one that does not answer is as unable as one
+/// that says no.
+const READY_MAX: Duration = Duration::from_secs(2);
+/// Time the last answers have to reach their callers once all calls are done.
+const FLUSH_MAX: Duration = Duration::from_millis(500);
+
+/// A server with its port, not yet serving.
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    backend: Arc<dyn Backend>,
+    options: ServeOptions,
+}
+
+/// Checks the options and takes the port.
+pub async fn bind(backend: impl Backend, options: ServeOptions) -> Result<Bound, ServeError> {
+    options.check()?;
+    let failed = |source| ServeError::Bind { address: options.listen, source };
+    let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok(Bound { listener, address, backend: Arc::new(backend), options })
+}
+
+/// Binds and serves until `shutdown` resolves and the drain is over.
+pub async fn serve(
+    backend: impl Backend,
+    options: ServeOptions,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    bind(backend, options).await?.serve(shutdown).await
+}
+
+impl Bound {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` resolves. Then health says NOT_SERVING, nothing new
+    /// is taken, calls in flight get [`ServeOptions::drain`] to finish, and what
+    /// still runs is dropped and answered UNAVAILABLE.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Self { listener, address, backend, options } = self;
+        let places = u32::try_from(options.requests_in_flight_max).unwrap_or(u32::MAX);
+        let shared = Arc::new(Shared {
+            places: Semaphore::new(options.requests_in_flight_max),
+            deadline_max: options.deadline_max,
+            message_bytes_max: options.message_bytes_max,
+            closing: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            pace_us: AtomicU64::new(0),
+        });
+        let cut = CancellationToken::new();
+        let handlers = Arc::new(Handlers::new(Arc::clone(&backend), &options, shared.closing.clone()));
+        let (health, health_service) = tonic_health::server::health_reporter();
+        set_health(&health, ServingStatus::Serving).await;
+
+        let server = Server::builder()
+            .http2_keepalive_interval(Some(options.keepalive))
+            .http2_keepalive_timeout(Some(options.keepalive))
+            .max_concurrent_streams(options.streams_per_connection_max)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES_MAX)
+            .layer(MannersLayer(Arc::clone(&shared)))
+            .add_service(
+                VerificationServer::from_arc(Arc::clone(&handlers))
+                    .max_decoding_message_size(options.message_bytes_max),
+            )
+            .add_service(GalleryServer::from_arc(handlers).max_decoding_message_size(options.message_bytes_max))
+            .add_service(health_service)
+            .add_service(reflection()?.build_v1()?)
+            .add_service(reflection()?.build_v1alpha()?)
+            .serve_with_incoming_shutdown(
+                Incoming::new(listener, options.connections_max, cut.clone()),
+                shared.closing.clone().cancelled_owned(),
+            );
+        tracing::info!(%address, "serving");
+
+        let mut server = pin!(server);
+        tokio::select! {
+            result = &mut server => return result.map_err(ServeError::from),
+            () = shutdown => {}
+            never = watch(&*backend, &health, options.ready_every) => match never {},
+        }
+        tracing::info!(drain_s_max = options.drain.as_secs_f64(), "draining");
+        set_health(&health, ServingStatus::NotServing).await;
+        shared.closing.cancel();
+
+        // All places are free when no call is in flight.
+        let drain_until = Instant::now() + options.drain;
+        let drained = async { timeout_at(drain_until, shared.places.acquire_many(places)).await.is_ok() };
+        tokio::select! {
+            result = &mut server => return result.map_err(ServeError::from),
+            drained = drained => {
+                if !drained {
+                    tracing::warn!("the drain is over; calls still in flight are dropped");
+                }
+            }
+        }
+        shared.ended.cancel();
+        // Connections close by themselves once idle; those kept open by a health
+        // watch or a caller that does not read are cut.
+        let result = timeout(FLUSH_MAX, &mut server).await;
+        cut.cancel();
+        tracing::info!("stopped");
+        result.unwrap_or(Ok(())).map_err(ServeError::from)
+    }
+}
+
+fn reflection() -> Result<tonic_reflection::server::Builder<'static>, ServeError> {
+    Ok(tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
+}
+
+/// Sets the overall health and that of both services.
+async fn set_health(health: &HealthReporter, status: ServingStatus) {
+    let services = ["", VerificationServer::<Handlers>::NAME, GalleryServer::<Handlers>::NAME];
+    for service in services {
+        health.set_service_status(service, status).await;
+    }
+}
+
+/// Follows the backend's own word on whether it can serve.
+async fn watch(backend: &dyn Backend, health: &HealthReporter, every: Duration) -> std::convert::Infallible {
+    let mut able = true;
+    loop {
+        tokio::time::sleep(every).await;
+        let ready = timeout(every.max(READY_MAX), backend.ready()).await;
+        let now_able = matches!(ready, Ok(Ok(())));
+        if now_able != able {
+            able = now_able;
+            tracing::warn!(able, "health changed");
+            set_health(health, if able { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+use std::io;
+
+/// A future that resolves at the first SIGTERM or SIGINT (Ctrl-C), for the
+/// `shutdown` of [`serve`](super::serve). The handlers are installed by the call
+/// itself, so a signal that comes before the first poll is not lost.
+///
+/// Must be called within a Tokio runtime.
+#[cfg(unix)]
+pub fn signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// A future that resolves at Ctrl-C.
+#[cfg(not(unix))]
+pub fn signals() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Without a handler there is nothing to wait for: serve until killed.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

@@ -1,0 +1,180 @@
+//! `chinhchu enroll --manifest`: bad rows, and a kill in the middle.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use chinhchu::face::Pack;
+use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, Gallery, Source};
+
+use crate::need_assets;
+use crate::support::{PATIENCE, chinhchu, manifest, photo, read_lines, root, run, signal, text, with_comment};
+
+/// A photo of its own bytes for every number, of the same picture.
+pub fn variant(folder: &Path, jpeg: &[u8], number: usize) -> PathBuf {
+    let path = folder.join(format!("{number}.jpg"));
+    if !path.exists() {
+        fs::write(&path, with_comment(jpeg, &format!("number {number}"))).unwrap();
+    }
+    path
+}
+
+/// What is in a gallery: per subject its templates' vectors (as bits) and sources.
+type State = BTreeMap<String, Vec<(Vec<u32>, Source)>>;
+
+fn state(data: &Path) -> State {
+    let pack = Pack::load(&root().join("models/default")).unwrap();
+    let gallery = EmbeddedGallery::open(data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut state = State::new();
+        for id in gallery.list(None, 100_000).await.unwrap() {
+            let subject = gallery.subject(&id).await.unwrap().unwrap();
+            let template = |stored: &chinhchu::gallery::StoredTemplate| {
+                let vector = stored.content.template.vector();
+                (vector.iter().map(|v| v.to_bits()).collect(), stored.content.source)
+            };
+            state.insert(id.as_str().to_owned(), subject.templates.iter().map(template).collect());
+        }
+        state
+    })
+}
+
+#[test]
+fn a_bad_row_is_listed_by_line_and_the_others_are_enrolled() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let obama = fs::read(photo("obama.jpg")).unwrap();
+    let biden = fs::read(photo("biden.jpg")).unwrap();
+    fs::write(folder.path().join("text.jpg"), "no photo").unwrap();
+    variant(folder.path(), &obama, 1);
+    variant(folder.path(), &obama, 2);
+    variant(folder.path(), &biden, 3);
+    let path = folder.path().join("people.csv");
+    let csv = "\u{feff}subject_id,path,note\r\np1,1.jpg,x\r\np1,2.jpg\r\np2,text.jpg\r\np2,missing.jpg\r\np3\r\np2,3.jpg\r\n";
+    fs::write(&path, csv).unwrap();
+    let data = folder.path().join("data");
+    let args = ["enroll", "--manifest", &text(&path), "--data", &text(&data), "--json", "--source", "chip"];
+
+    let first = run(args).ended(1);
+    let answer = first.json();
+    assert_eq!([&answer["rows"], &answer["enrolled"], &answer["unchanged"]], [6, 3, 0]);
+    let failed: Vec<_> = answer["failed"].as_array().unwrap().iter().map(|f| (f["line"].clone(), f["reason"].clone())).collect();
+    assert_eq!(failed, [(4.into(), "IMAGE_FORMAT".into()), (5.into(), "FILE_MISSING".into()), (6.into(), "BAD_ROW".into())]);
+    assert!(first.stderr.contains("line 4: IMAGE_FORMAT") && first.stderr.lines().count() == 3, "{first:?}");
+    assert!(!first.stderr.contains("p2") && !first.stderr.contains("missing.jpg"), "{first:?}");
+
+    let before = state(&data);
+    assert_eq!(before.iter().map(|(id, t)| (id.as_str(), t.len())).collect::<Vec<_>>(), [("p1", 2), ("p2", 1)]);
+    assert!(before.values().flatten().all(|(_, source)| *source == Source::Chip));
+
+    let again = run(args).ended(1).json();
+    assert_eq!([&again["enrolled"], &again["unchanged"]], [0, 3]);
+    assert_eq!(state(&data), before);
+}
+
+#[test]
+fn a_subject_that_was_removed_is_enrolled_again_by_the_same_manifest() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let jpeg = fs::read(photo("obama.jpg")).unwrap();
+    let rows = [1, 2, 3].map(|i| ("p", text(&variant(folder.path(), &jpeg, i))));
+    let list = text(&manifest(folder.path(), rows));
+    let data = folder.path().join("data");
+    let enroll = ["enroll", "--manifest", &list, "--data", &text(&data), "--json"];
+    for _ in 0..3 {
+        assert_eq!(run(enroll).ended(0).json()["enrolled"], 3);
+        assert_eq!(run(enroll).ended(0).json()["unchanged"], 3);
+        assert_eq!(state(&data)["p"].len(), 3);
+        run(["remove", "p", "--data", &text(&data)]).ended(0);
+    }
+}
+
+#[test]
+fn a_subject_enrolled_by_others_is_not_touched_unless_asked_for() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let jpeg = fs::read(photo("obama.jpg")).unwrap();
+    let data = text(&folder.path().join("data"));
+    run(["enroll", "p", &text(&photo("biden.jpg")), "--data", &data]).ended(0);
+    let rows = [1, 2].map(|i| ("p", text(&variant(folder.path(), &jpeg, i))));
+    let list = text(&manifest(folder.path(), rows));
+    let refused = run(["enroll", "--manifest", &list, "--data", &data, "--json"]).ended(1).json();
+    assert_eq!(refused["failed"][1]["reason"], "SUBJECT_EXISTS");
+    assert_eq!(state(Path::new(&data))["p"].len(), 1);
+    run(["enroll", "--manifest", &list, "--data", &data, "--add"]).ended(0);
+    assert_eq!(state(Path::new(&data))["p"].len(), 3);
+    run(["enroll", "--manifest", &list, "--data", &data, "--replace"]).ended(0);
+    run(["enroll", "--manifest", &list, "--data", &data, "--replace"]).ended(0);
+    assert_eq!(state(Path::new(&data))["p"].len(), 2);
+}
+
+/// A pipe nobody writes to holds the run up in the middle, without a race; a bad
+/// row behind it tells when most rows are through.
+#[test]
+fn killed_in_the_middle_and_run_again_it_ends_as_an_undisturbed_run() {
+    need_assets!();
+    const ROWS: usize = 60;
+    const HELD: usize = 20;
+    const BAD: usize = 50;
+    let folder = tempfile::tempdir().unwrap();
+    let photos = ["obama.jpg", "biden.jpg"].map(|name| fs::read(photo(name)).unwrap());
+    let subjects: Vec<String> = (0..ROWS).map(|i| format!("p{}", i / 2)).collect();
+    let rows = || {
+        subjects.iter().enumerate().map(|(i, subject)| {
+            let path = folder.path().join(format!("{i}.jpg"));
+            (subject.as_str(), text(&path))
+        })
+    };
+    for i in (0..ROWS).filter(|i| ![HELD, BAD].contains(i)) {
+        variant(folder.path(), &photos[i / 2 % 2], i);
+    }
+    fs::write(folder.path().join(format!("{BAD}.jpg")), "no photo").unwrap();
+    let held = folder.path().join(format!("{HELD}.jpg"));
+    let name = CString::new(held.as_os_str().as_bytes()).unwrap();
+    // SAFETY: the name is a NUL-terminated string that lives through the call.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+
+    let list = text(&manifest(folder.path(), rows()));
+    let data = folder.path().join("killed");
+    let data_text = text(&data);
+    let enroll = ["enroll", "--manifest", &list, "--data", &data_text, "--json"];
+    let mut child =
+        chinhchu().args(enroll).args(["--workers", "1"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = read_lines(child.stderr.take().unwrap());
+    let begun = Instant::now();
+    loop {
+        let line = lines.recv_timeout(PATIENCE).expect("the bad row is told of");
+        if line.contains(&format!("line {}", BAD + 2)) {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    signal(&child, libc::SIGKILL);
+    child.wait().unwrap();
+    let killed = state(&data);
+    let (all, kept) = (ROWS / 2, killed.len());
+    assert!(kept > HELD / 2 && kept < all, "{kept} of {all} subjects when killed");
+
+    fs::remove_file(&held).unwrap();
+    variant(folder.path(), &photos[HELD / 2 % 2], HELD);
+    // Killed again at some other moment, whatever it is.
+    for wait_ms in [150, 450] {
+        let mut child = chinhchu().args(enroll).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait_ms));
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let again = run(enroll).ended(1).json();
+    assert!(again["unchanged"].as_u64().unwrap() >= killed.values().map(Vec::len).sum::<usize>() as u64, "{again}");
+    assert_eq!(again["failed"].as_array().unwrap().len(), 1);
+
+    let undisturbed = folder.path().join("undisturbed");
+    let straight = run(["enroll", "--manifest", &list, "--data", &text(&undisturbed), "--json"]).ended(1).json();
+    assert_eq!(straight["enrolled"].as_u64(), Some(ROWS as u64 - 1));
+    assert_eq!(state(&data), state(&undisturbed));
+}

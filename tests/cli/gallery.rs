@@ -1,0 +1,117 @@
+//! Enrol, identify, remove on one data folder.
+
+use std::fs;
+
+use crate::need_assets;
+use crate::support::{SmallDisk, photo, run, text};
+
+#[test]
+fn an_enrolled_person_is_found_and_a_removed_one_is_not() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let data = text(&folder.path().join("people"));
+    let [obama, obama2, obama3, biden] =
+        ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg"].map(|name| text(&photo(name)));
+
+    let enrolled = run(["enroll", "person-1", &obama, "--data", &data, "--json", "--scheme", "social"]).ended(0);
+    let answer = enrolled.json();
+    assert_eq!((&answer["enrolled"], &answer["templates"]), (&1.into(), &1.into()));
+    assert_eq!(answer["failed"].as_array().unwrap().len(), 0);
+    run(["enroll", "person-2", &biden, "--data", &data]).ended(0);
+    run(["enroll", "person-1", &obama2, "--data", &data]).refused(&["already enrolled"]);
+    let added = run(["enroll", "person-1", &obama2, "--data", &data, "--add", "--json"]).ended(0);
+    assert_eq!(added.json()["templates"], 2);
+
+    let found = run(["identify", &obama3, "--data", &data, "--json"]).ended(0).json();
+    assert_eq!(found["candidates"].as_array().unwrap().len(), 1);
+    let candidate = &found["candidates"][0];
+    assert_eq!(candidate["subject_id"], "person-1");
+    assert!(candidate["score"].as_f64().unwrap() >= found["threshold"].as_f64().unwrap());
+    assert!(candidate["fmr"].as_f64().unwrap() < 0.01);
+    assert_eq!(found["templates"], 3);
+    assert!(found["expected_chance_hits"].as_f64().unwrap() <= 0.011);
+    assert_eq!(found["probe"]["format"], "jpeg");
+
+    let nearest = run(["identify", &obama3, "--data", &data, "--nearest", "5", "--json"]).ended(0).json();
+    let ids: Vec<_> = nearest["candidates"].as_array().unwrap().iter().map(|c| c["subject_id"].clone()).collect();
+    assert_eq!(ids, ["person-1", "person-2"]);
+    assert!(nearest["threshold"].is_null());
+
+    assert_eq!(run(["remove", "person-1", "--data", &data, "--json"]).ended(0).json()["removed"], true);
+    assert_eq!(run(["remove", "person-1", "--data", &data, "--json"]).ended(1).json()["removed"], false);
+    let gone = run(["identify", &obama3, "--data", &data, "--json"]).ended(1).json();
+    assert_eq!(gone["candidates"].as_array().unwrap().len(), 0);
+    run(["enroll", "person-1", &obama, "--data", &data]).ended(0);
+}
+
+#[test]
+fn replacing_leaves_only_the_new_photos() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let data = text(folder.path());
+    let [obama, obama2, biden] = ["obama.jpg", "obama2.jpg", "biden.jpg"].map(|name| text(&photo(name)));
+    run(["enroll", "p", &obama, &obama2, "--data", &data]).ended(0);
+    let replaced = run(["enroll", "p", &biden, "--data", &data, "--replace", "--json"]).ended(0);
+    assert_eq!(replaced.json()["templates"], 1);
+    run(["identify", &obama2, "--data", &data]).ended(1);
+    run(["identify", &biden, "--data", &data]).ended(0);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_a_mistake_to_search_and_to_take_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("no-people");
+    let photo = tempfile::NamedTempFile::new().unwrap();
+    run(["identify", &text(photo.path()), "--data", &text(&data)]).refused(&["no gallery at", "--data"]);
+    run(["remove", "p", "--data", &text(&data)]).refused(&["no gallery at"]);
+    assert!(!data.exists(), "looking must not make a folder");
+}
+
+#[test]
+fn a_data_folder_of_a_newer_version_or_that_is_damaged_is_refused_and_kept() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let data = text(folder.path());
+    let obama = text(&photo("obama.jpg"));
+    run(["enroll", "p", &obama, "--data", &data]).ended(0);
+    let version = folder.path().join("VERSION");
+    let known = fs::read(&version).unwrap();
+    fs::write(&version, "4000000000\n").unwrap();
+    run(["identify", &obama, "--data", &data, "--json"]).refused(&["version", "newer program"]);
+    run(["enroll", "q", &obama, "--data", &data]).refused(&["version"]);
+    fs::write(&version, known).unwrap();
+    run(["identify", &obama, "--data", &data]).ended(0);
+}
+
+#[test]
+fn a_full_disk_refuses_the_write_and_keeps_what_was_acknowledged() {
+    need_assets!();
+    let Some(disk) = SmallDisk::mount(module_path!(), 24 << 20) else { return };
+    let data = text(&disk.path().join("people"));
+    let [obama, obama2, biden] = ["obama.jpg", "obama2.jpg", "biden.jpg"].map(|name| text(&photo(name)));
+    run(["enroll", "p", &obama, "--data", &data]).ended(0);
+
+    let filler = disk.path().join("filler");
+    fill(&filler);
+    // The store may have room inside its file for a while; then it must say so.
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = fs::read(&biden).unwrap();
+    let photos: Vec<_> = (0..4000).map(|i| (format!("q{i}"), text(&crate::bulk::variant(folder.path(), &bytes, i % 4)))).collect();
+    let list = crate::support::manifest(folder.path(), photos.iter().map(|(s, p)| (s.as_str(), p.clone())));
+    let full = run(["enroll", "--manifest", &text(&list), "--data", &data, "--json"]);
+    full.refused(&["disk is full", "run the same command again"]);
+
+    fs::remove_file(&filler).unwrap();
+    let found = run(["identify", &obama2, "--data", &data, "--json"]).ended(0).json();
+    assert_eq!(found["candidates"][0]["subject_id"], "p");
+}
+
+/// Fills the disk to its last block.
+pub fn fill(path: &std::path::Path) {
+    use std::io::Write;
+    let mut file = fs::File::create(path).unwrap();
+    for block in [1 << 20, 4096, 1] {
+        let bytes = vec![0u8; block];
+        while file.write_all(&bytes).is_ok() {}
+    }
+}

@@ -1,0 +1,11 @@
+//! The program itself, run as a user runs it: exit codes, what is on standard
+//! output, what is on standard error.
+
+mod bulk;
+mod embed;
+mod gallery;
+mod models;
+mod server;
+mod support;
+mod usage;
+mod verify;

@@ -1,0 +1,79 @@
+//! Wrong usage and configuration: no weights needed.
+
+use crate::support::{chinhchu, ran, run};
+
+#[test]
+fn wrong_usage_is_one_line_and_exit_code_2() {
+    let cases: [(&[&str], &str); 9] = [
+        (&[], "chinhchu --help"),
+        (&["frobnicate"], "frobnicate"),
+        (&["verify", "a.jpg"], "<PROBE>"),
+        (&["verify", "a.jpg", "b.jpg", "--fmr", "0"], "between 1e-12 and 0.5"),
+        (&["identify", "a.jpg", "--data", "x", "--nearest", "0"], "1 to 1000"),
+        (&["identify", "a.jpg"], "--data DIR"),
+        (&["enroll", "--data", "x"], "SUBJECT_ID"),
+        (&["enroll", "p1", "a.jpg", "--add", "--replace", "--data", "x"], "--replace"),
+        (&["embed", "--manifest", "m.csv", "--out", "rows.txt"], ".npy"),
+    ];
+    for (args, part) in cases {
+        run(args).refused(&[part]);
+    }
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    for args in [&["--help"][..], &["help", "verify"], &["enroll", "--help"], &["--version"]] {
+        let ran = run(args).ended(0);
+        assert!(ran.stderr.is_empty() && ran.stdout.contains("chinhchu"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_meant_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chinhchu.toml");
+    std::fs::write(&path, "[engine]\n\nwrokers = 2\n").unwrap();
+    let config = path.to_str().unwrap();
+    run(["--config", config, "models", "list"]).refused(&["line 3", "wrokers", config]);
+    std::fs::write(&path, "[server]\ndrain_seconds = 100000\n").unwrap();
+    run(["--config", config, "serve"]).refused(&["server.drain_seconds", "600"]);
+    run(["--config", "/nowhere.toml", "serve"]).refused(&["/nowhere.toml", "--config"]);
+}
+
+#[test]
+fn an_environment_variable_goes_before_the_file_and_a_flag_before_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chinhchu.toml");
+    std::fs::write(&path, "[engine]\npack = \"from-file\"\n").unwrap();
+    let mut from_file = chinhchu();
+    from_file.env_remove("CHINHCHU_PACK").arg("--config").arg(&path).args(["models", "verify"]);
+    ran(from_file.output().unwrap()).refused(&["from-file"]);
+    let mut from_environment = chinhchu();
+    from_environment.env("CHINHCHU_PACK", "from-environment").arg("--config").arg(&path).args(["models", "verify"]);
+    ran(from_environment.output().unwrap()).refused(&["from-environment"]);
+    from_environment.args(["--pack", "from-flag"]);
+    ran(from_environment.output().unwrap()).refused(&["from-flag"]);
+}
+
+#[test]
+fn an_address_beyond_this_machine_is_refused_with_an_explanation() {
+    run(["serve", "--listen", "0.0.0.0:50051", "--data", "/nowhere"]).refused(&["loopback", "0.0.0.0:50051"]);
+    run(["serve", "--listen", "localhost", "--data", "/nowhere"]).refused(&["--listen", "127.0.0.1:50051"]);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_in_one_line() {
+    let photo = tempfile::NamedTempFile::new().unwrap();
+    let path = photo.path().to_str().unwrap();
+    run(["verify", path, path, "--server", "http://127.0.0.1:1", "--json"]).refused(&["http://127.0.0.1:1"]);
+    run(["verify", path, path, "--server", "ftp://x"]).refused(&["http://"]);
+}
+
+#[test]
+fn photos_that_cannot_be_read_are_told_before_anything_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    run(["verify", "/no/such.jpg", "/no/such.jpg"]).refused(&["reference /no/such.jpg", "check the path"]);
+    run(["verify", path, path]).refused(&["reference", "folder"]);
+    run(["verify", "-", "-"]).refused(&["standard input"]);
+}

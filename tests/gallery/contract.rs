@@ -1,0 +1,325 @@
+//! The contract of the trait, written against `dyn Gallery` alone: any
+//! implementation is run through it by `run_through_contract!`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chinhchu::face::{RecipeDigest, Template};
+use chinhchu::gallery::{Attributes, EnrolMode, Fault, Gallery, GalleryError, NewTemplate, Source, Subject};
+use chinhchu::matching::compare;
+
+use crate::support::*;
+
+/// Makes a test of every promise; `$empty` makes an empty gallery for templates of
+/// [`RECIPE`] and something to keep alive beside it.
+macro_rules! run_through_contract {
+    ($empty:path) => {
+        run_through_contract! { $empty:
+            enrolled_is_found,
+            create_replace_and_add_do_what_they_say,
+            removed_is_gone,
+            what_is_wrong_is_refused_and_changes_nothing,
+            a_retry_is_done_once,
+            concurrent_retries_are_done_once,
+            pages_of_ids_are_in_byte_order,
+            candidates_are_subjects_in_order,
+            commits_rise_and_template_ids_are_never_used_again,
+            concurrent_writers_all_get_through
+        }
+    };
+    ($empty:path: $($promise:ident),+) => {$(
+        #[test]
+        fn $promise() {
+            let (gallery, _beside) = $empty();
+            crate::contract::$promise(gallery);
+        }
+    )+};
+}
+pub(crate) use run_through_contract;
+
+pub fn enrolled_is_found(gallery: Arc<dyn Gallery>) {
+    block_on(async {
+        let mut enrolment = enrolment("a", EnrolMode::Create, &[1, 2]);
+        enrolment.attributes = Attributes {
+            schemes: BTreeSet::from(["health".to_owned(), "social".to_owned()]),
+            province: Some("79".into()),
+            unit: None,
+        };
+        let receipt = gallery.enrol(enrolment.clone(), None).await.unwrap();
+        assert_eq!((receipt.templates, receipt.replayed), (2, false));
+
+        let subject = gallery.subject(&id("a")).await.unwrap().unwrap();
+        assert_eq!(subject.id, id("a"));
+        assert_eq!(subject.attributes, enrolment.attributes);
+        let stored: Vec<NewTemplate> = subject.templates.iter().map(|t| t.content.clone()).collect();
+        assert_eq!(stored, enrolment.templates, "templates come back bit for bit, oldest first");
+        assert_eq!(subject.enrolled_at, subject.updated_at);
+        assert!(subject.last_verified.is_empty());
+
+        let stats = gallery.stats().await.unwrap();
+        assert_eq!((stats.subjects, stats.templates, stats.recipe), (1, 2, RECIPE));
+        let found = gallery.nearest(&template(2), 5).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].template_id, subject.templates[1].id);
+        let same = compare(&template(2), &subject.templates[1].content.template).unwrap();
+        assert_eq!(found[0].score.to_bits(), same.to_bits(), "one score function on every path");
+        assert!(gallery.subject(&id("b")).await.unwrap().is_none());
+    });
+}
+
+pub fn create_replace_and_add_do_what_they_say(gallery: Arc<dyn Gallery>) {
+    block_on(async {
+        let with = |mode, seeds: &[u64], province: Option<&str>, unit: Option<&str>| {
+            let mut enrolment = enrolment("a", mode, seeds);
+            enrolment.attributes.province = province.map(Into::into);
+            enrolment.attributes.unit = unit.map(Into::into);
+            enrolment
+        };
+        let seeds = |subject: &Subject| -> Vec<Template> {
+            subject.templates.iter().map(|t| t.content.template.clone()).collect()
+        };
+        gallery.enrol(with(EnrolMode::Add, &[1], Some("01"), Some("u")), None).await.unwrap();
+        let first = gallery.subject(&id("a")).await.unwrap().unwrap();
+
+        let taken = gallery.enrol(with(EnrolMode::Create, &[2], None, None), None).await.unwrap_err();
+        assert!(matches!(taken, GalleryError::SubjectExists));
+        assert_eq!(gallery.subject(&id("a")).await.unwrap().unwrap(), first);
+
+        let receipt = gallery.enrol(with(EnrolMode::Add, &[3, 4], Some("02"), None), None).await.unwrap();
+        assert_eq!(receipt.templates, 3);
+        let second = gallery.subject(&id("a")).await.unwrap().unwrap();
+        assert_eq!(seeds(&second), [template(1), template(3), template(4)]);
+        assert_eq!(second.templates[0], first.templates[0]);
+        assert_eq!(second.attributes.province.as_deref(), Some("02"));
+        assert_eq!(second.attributes.unit.as_deref(), Some("u"), "what is not set is kept");
+        assert_eq!(second.enrolled_at, first.enrolled_at);
+
+        let receipt = gallery.enrol(with(EnrolMode::Replace, &[5], None, Some("v")), None).await.unwrap();
+        assert_eq!(receipt.templates, 1);
+        let third = gallery.subject(&id("a")).await.unwrap().unwrap();
+        assert_eq!(seeds(&third), [template(5)]);
+        assert_eq!(third.attributes.province, None, "the subject becomes exactly this");
+        assert_eq!(third.enrolled_at, first.enrolled_at);
+        let found = gallery.nearest(&template(3), 9).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].template_id, third.templates[0].id, "what was replaced is found no more");
+
+        gallery.enrol(enrolment("new", EnrolMode::Replace, &[6]), None).await.unwrap();
+        assert_eq!(gallery.stats().await.unwrap().subjects, 2);
+    });
+}
+
+pub fn removed_is_gone(gallery: Arc<dyn Gallery>) {
+    block_on(async {
+        create(&*gallery, "a", &[1, 2]).await.unwrap();
+        create(&*gallery, "b", &[1]).await.unwrap();
+        let receipt = gallery.remove(&id("a"), None).await.unwrap();
+        assert_eq!(receipt.templates, 0);
+        assert!(gallery.subject(&id("a")).await.unwrap().is_none());
+        let found = gallery.within(&template(1), -1.0).await.unwrap();
+        assert_eq!(found.iter().map(|c| c.subject.as_str()).collect::<Vec<_>>(), ["b"]);
+        let stats = gallery.stats().await.unwrap();
+        assert_eq!((stats.subjects, stats.templates), (1, 1));
+        let again = gallery.remove(&id("a"), None).await.unwrap_err();
+        assert!(matches!(again, GalleryError::UnknownSubject));
+        create(&*gallery, "a", &[3]).await.unwrap();
+    });
+}
+
+pub fn what_is_wrong_is_refused_and_changes_nothing(gallery: Arc<dyn Gallery>) {
+    block_on(async {
+        let before = gallery.stats().await.unwrap();
+        let none = create(&*gallery, "a", &[]).await.unwrap_err();
+        assert!(matches!(none, GalleryError::TemplateCount { found: 0, max: 64 }));
+        let many = create(&*gallery, "a", &[1; 65]).await.unwrap_err();
+        assert!(matches!(many, GalleryError::TemplateCount { found: 65, max: 64 }));
+
+        let other = RecipeDigest([8; 32]);
+        let foreign = Template::from_raw(other, &vector(1)).unwrap();
+        let mut enrolment = enrolment("a", EnrolMode::Create, &[1]);
+        enrolment.templates.push(NewTemplate {
+            template: foreign.clone(),
+            source: Source::Other,
+            captured_at: None,
+            quality: None,
+        });
+        let errors = [
+            gallery.enrol(enrolment, None).await.unwrap_err(),
+            gallery.nearest(&foreign, 1).await.unwrap_err(),
+            gallery.within(&foreign, 0.0).await.unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(error, GalleryError::OtherRecipe { gallery: RECIPE, template } if template == other));
+            assert_eq!(error.fault(), Fault::Caller);
+        }
+        let short = Template::from_raw(RECIPE, &[1.0, 2.0]).unwrap();
+        assert!(gallery.nearest(&short, 1).await.is_err());
+        for score in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(gallery.within(&template(1), score).await.is_err());
+        }
+        assert_eq!(gallery.stats().await.unwrap(), before);
+
+        create(&*gallery, "a", &[1; 63]).await.unwrap();
+        let add = crate::support::enrolment("a", EnrolMode::Add, &[2, 3]);
+        let over = gallery.enrol(add, None).await.unwrap_err();
+        assert!(matches!(over, GalleryError::TemplateCount { found: 65, max: 64 }));
+        assert_eq!(gallery.stats().await.unwrap().templates, 63);
+    });
+}
+
+pub fn a_retry_is_done_once(gallery: Arc<dyn Gallery>) {
+    block_on(async {
+        let add = || enrolment("a", EnrolMode::Add, &[1]);
+        assert_eq!(gallery.receipt(&retry("r1", 1)).await.unwrap(), None);
+        let first = gallery.enrol(add(), Some(retry("r1", 1))).await.unwrap();
+        assert!(!first.replayed);
+        let again = gallery.enrol(add(), Some(retry("r1", 1))).await.unwrap();
+        assert!(again.replayed);
+        assert_eq!((again.commit, again.templates), (first.commit, first.templates));
+        assert_eq!(gallery.receipt(&retry("r1", 1)).await.unwrap(), Some(again));
+        assert_eq!(gallery.stats().await.unwrap().templates, 1);
+
+        let reused = [
+            gallery.enrol(add(), Some(retry("r1", 2))).await.unwrap_err(),
+            gallery.remove(&id("a"), Some(retry("r1", 2))).await.unwrap_err(),
+            gallery.receipt(&retry("r1", 2)).await.unwrap_err(),
+        ];
+        assert!(reused.iter().all(|error| matches!(error, GalleryError::RequestIdReused)));
+        assert_eq!(gallery.stats().await.unwrap().templates, 1);
+
+        gallery.remove(&id("a"), Some(retry("r2", 1))).await.unwrap();
+        let again = gallery.remove(&id("a"), Some(retry("r2", 1))).await.unwrap();
+        assert!(again.replayed, "a retried removal is not an unknown subject");
+
+        // A refused write leaves its request id free for the corrected one.
+        gallery.remove(&id("a"), Some(retry("r3", 1))).await.unwrap_err();
+        gallery.enrol(add(), Some(retry("r3", 2))).await.unwrap();
+    });
+}
+
+pub fn concurrent_retries_are_done_once(gallery: Arc<dyn Gallery>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    runtime.block_on(async {
+        let tasks: Vec<_> = (0..64u8)
+            .map(|i| {
+                let gallery = Arc::clone(&gallery);
+                tokio::spawn(async move {
+                    let retry = retry(format!("r{}", i % 4), i % 4);
+                    gallery
+                        .enrol(enrolment(&format!("s{}", i % 4), EnrolMode::Add, &[u64::from(i % 4)]), Some(retry))
+                        .await
+                })
+            })
+            .collect();
+        let mut fresh = 0;
+        for task in tasks {
+            let receipt = task.await.unwrap().unwrap();
+            assert_eq!(receipt.templates, 1);
+            fresh += u32::from(!receipt.replayed);
+        }
+        assert_eq!(fresh, 4, "one of each sixteen did it");
+        assert_eq!(gallery.stats().await.unwrap().templates, 4);
+    });
+}
+
+pub fn pages_of_ids_are_in_byte_order(gallery: Arc<dyn Gallery>) {
+    block_on(async {
+        let mut ids = ["b", "a", "ab", "Z", "ế", "10", "9"];
+        for subject in ids {
+            create(&*gallery, subject, &[1]).await.unwrap();
+        }
+        ids.sort_unstable();
+        let mut paged = Vec::new();
+        loop {
+            let page = gallery.list(paged.last(), 3).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            assert!(page.len() <= 3);
+            paged.extend(page);
+        }
+        assert_eq!(paged.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ids);
+        assert!(gallery.list(None, 0).await.unwrap().is_empty());
+        assert_eq!(gallery.list(Some(&id("aa")), 1).await.unwrap(), [id("ab")]);
+    });
+}
+
+pub fn candidates_are_subjects_in_order(gallery: Arc<dyn Gallery>) {
+    block_on(async {
+        // One subject owns the 60 best templates; two tie; ids decide.
+        create(&*gallery, "many", &[0; 60]).await.unwrap();
+        create(&*gallery, "tie-b", &[1]).await.unwrap();
+        create(&*gallery, "tie-a", &[2, 1]).await.unwrap();
+        create(&*gallery, "far", &[3]).await.unwrap();
+        let probe = template(1);
+        let order = |found: &[chinhchu::gallery::Candidate]| -> Vec<String> {
+            found.iter().map(|c| c.subject.as_str().to_owned()).collect()
+        };
+        let all = gallery.within(&probe, -1.0).await.unwrap();
+        assert_eq!(all.len(), 4);
+        assert!(all.windows(2).all(|w| (w[1].score, &w[0].subject) <= (w[0].score, &w[1].subject)));
+        assert_eq!(order(&all)[..2], ["tie-a", "tie-b"]);
+        for k in 0..6 {
+            assert_eq!(gallery.nearest(&probe, k).await.unwrap(), all[..k.min(4)]);
+        }
+        // At or above: the score itself is in, the next float is out.
+        let best = all[0].score;
+        assert_eq!(order(&gallery.within(&probe, best).await.unwrap()), ["tie-a", "tie-b"]);
+        assert!(gallery.within(&probe, best.next_up()).await.unwrap().is_empty());
+        let many = gallery.subject(&id("many")).await.unwrap().unwrap();
+        let best = gallery.nearest(&template(0), 1).await.unwrap();
+        assert_eq!(best[0].template_id, many.templates[0].id, "of equal templates the oldest");
+    });
+}
+
+pub fn commits_rise_and_template_ids_are_never_used_again(gallery: Arc<dyn Gallery>) {
+    block_on(async {
+        let mut commit = 0;
+        let mut seen = BTreeSet::new();
+        for round in 0..5u64 {
+            let mode = if round % 2 == 0 { EnrolMode::Replace } else { EnrolMode::Add };
+            let receipt = gallery.enrol(enrolment("a", mode, &[round, round]), None).await.unwrap();
+            assert!(receipt.commit > commit);
+            commit = receipt.commit;
+            let subject = gallery.subject(&id("a")).await.unwrap().unwrap();
+            let new = &subject.templates[subject.templates.len() - 2..];
+            assert!(new.iter().all(|t| seen.insert(t.id)), "an id came back");
+            if round == 2 {
+                let receipt = gallery.remove(&id("a"), None).await.unwrap();
+                assert!(receipt.commit > commit);
+                commit = receipt.commit;
+            }
+        }
+    });
+}
+
+pub fn concurrent_writers_all_get_through(gallery: Arc<dyn Gallery>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    runtime.block_on(async {
+        // Every other one collides: a refusal in a group does not harm the rest.
+        let tasks: Vec<_> = (0..200u64)
+            .map(|i| {
+                let gallery = Arc::clone(&gallery);
+                tokio::spawn(async move {
+                    let subject = format!("s{}", i / 2);
+                    let created = create(&*gallery, &subject, &[i]).await;
+                    // A search begun after the acknowledgement sees it.
+                    if created.is_ok() {
+                        let found = gallery.within(&template(i), 0.999).await.unwrap();
+                        assert!(found.iter().any(|c| c.subject.as_str() == subject));
+                    }
+                    created
+                })
+            })
+            .collect();
+        let mut done = 0;
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(_) => done += 1,
+                Err(error) => assert!(matches!(error, GalleryError::SubjectExists), "{error}"),
+            }
+        }
+        assert_eq!(done, 100);
+        assert_eq!(gallery.stats().await.unwrap().subjects, 100);
+    });
+}

@@ -1,0 +1,141 @@
+//! The embedded gallery keeps the contract, and what it adds to it.
+
+use std::sync::Arc;
+
+use chinhchu::face::RecipeDigest;
+use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, EnrolMode, Fault, Gallery, GalleryError};
+use chinhchu::search::SearchError;
+
+use crate::contract::run_through_contract;
+use crate::support::*;
+
+fn empty() -> (Arc<dyn Gallery>, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (Arc::new(open(dir.path()).unwrap()), dir)
+}
+
+run_through_contract!(empty);
+
+#[test]
+fn what_was_acknowledged_is_there_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let gallery = open(dir.path()).unwrap();
+    let (subject, found, receipt) = block_on(async {
+        create(&gallery, "a", &[1, 2, 3]).await.unwrap();
+        create(&gallery, "b", &[2]).await.unwrap();
+        gallery.remove(&id("b"), None).await.unwrap();
+        let receipt = gallery.enrol(enrolment("c", EnrolMode::Create, &[9]), Some(retry("r", 1))).await.unwrap();
+        let subject = gallery.subject(&id("a")).await.unwrap();
+        (subject, gallery.within(&template(2), -1.0).await.unwrap(), receipt)
+    });
+    drop(gallery);
+
+    let gallery = open(dir.path()).unwrap();
+    block_on(async {
+        assert_eq!(gallery.subject(&id("a")).await.unwrap(), subject);
+        assert_eq!(gallery.within(&template(2), -1.0).await.unwrap(), found);
+        let again = gallery.receipt(&retry("r", 1)).await.unwrap().unwrap();
+        assert_eq!(again.commit, receipt.commit);
+        let next = create(&gallery, "d", &[4]).await.unwrap();
+        assert!(next.commit > receipt.commit);
+        let ids: Vec<u64> = gallery.subject(&id("d")).await.unwrap().unwrap().templates.iter().map(|t| t.id).collect();
+        assert_eq!(ids, [6], "ids 1–5 were used, also those of the removed");
+    });
+}
+
+#[test]
+fn writes_queued_when_the_gallery_is_dropped_are_carried_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let gallery = open(dir.path()).unwrap();
+    let mut futures: Vec<_> = (0..50).map(|i| Box::pin(create_owned(&gallery, i))).collect();
+    // Polled once each: queued, not awaited; then their callers go away.
+    block_on(async {
+        for future in &mut futures {
+            let _ = std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await;
+        }
+    });
+    drop(futures);
+    drop(gallery);
+    let gallery = open(dir.path()).unwrap();
+    assert_eq!(block_on(gallery.stats()).unwrap().subjects, 50);
+}
+
+async fn create_owned(gallery: &EmbeddedGallery, i: u64) -> Result<chinhchu::gallery::Receipt, GalleryError> {
+    create(gallery, &format!("s{i}"), &[i]).await
+}
+
+#[test]
+fn a_gallery_of_another_recipe_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    block_on(create(&open(dir.path()).unwrap(), "a", &[1])).unwrap();
+    let other = RecipeDigest([8; 32]);
+    let error = EmbeddedGallery::open(dir.path(), other, DIMENSION, options()).unwrap_err();
+    assert!(matches!(error, GalleryError::OtherRecipe { gallery: RECIPE, template } if template == other));
+    let error = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION + 1, options()).unwrap_err();
+    assert!(matches!(error, GalleryError::Search(SearchError::Dimension { expected: 8, found: 9 })));
+    assert_eq!(block_on(open(dir.path()).unwrap().stats()).unwrap().templates, 1);
+}
+
+#[test]
+fn a_full_gallery_says_so_and_takes_more_when_some_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = EmbeddedOptions { templates_max: 3, ..options() };
+    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, small.clone()).unwrap();
+    block_on(async {
+        create(&gallery, "a", &[1, 2]).await.unwrap();
+        let error = create(&gallery, "b", &[1, 2]).await.unwrap_err();
+        assert!(matches!(error, GalleryError::Search(SearchError::Full { max: 3 })));
+        assert_eq!(error.fault(), Fault::Service);
+        create(&gallery, "b", &[1]).await.unwrap();
+        // A replacement counts what it frees.
+        gallery.enrol(enrolment("a", EnrolMode::Replace, &[3, 4]), None).await.unwrap();
+        gallery.remove(&id("a"), None).await.unwrap();
+        create(&gallery, "c", &[1, 2]).await.unwrap();
+    });
+    drop(gallery);
+    let smaller = EmbeddedOptions { templates_max: 2, ..small };
+    let error = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, smaller).unwrap_err();
+    assert!(matches!(error, GalleryError::Search(SearchError::Full { max: 2 })));
+}
+
+#[test]
+fn request_ids_are_forgotten_oldest_first_when_there_are_too_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let few = EmbeddedOptions { requests_max: 3, ..options() };
+    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, few).unwrap();
+    block_on(async {
+        for i in 0..5 {
+            let enrolment = enrolment("a", EnrolMode::Add, &[i]);
+            gallery.enrol(enrolment, Some(retry(format!("r{i}"), 1))).await.unwrap();
+        }
+        for i in 0..5 {
+            let known = gallery.receipt(&retry(format!("r{i}"), 1)).await.unwrap().is_some();
+            assert_eq!(known, i >= 2, "request {i}");
+        }
+    });
+}
+
+#[test]
+fn request_ids_are_forgotten_when_they_are_too_old() {
+    let dir = tempfile::tempdir().unwrap();
+    let brief = EmbeddedOptions { request_age_max_ms: 0, ..options() };
+    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, brief).unwrap();
+    block_on(async {
+        gallery.enrol(enrolment("a", EnrolMode::Add, &[1]), Some(retry("old", 1))).await.unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        gallery.enrol(enrolment("a", EnrolMode::Add, &[1]), Some(retry("new", 1))).await.unwrap();
+        assert!(gallery.receipt(&retry("old", 1)).await.unwrap().is_none());
+        assert!(gallery.receipt(&retry("new", 1)).await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn loading_reports_progress() {
+    let dir = tempfile::tempdir().unwrap();
+    block_on(create(&open(dir.path()).unwrap(), "a", &[1, 2])).unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    let progress: chinhchu::gallery::Progress = Arc::new(move |done, total| send.send((done, total)).unwrap());
+    let options = EmbeddedOptions { progress: Some(progress), ..options() };
+    drop(EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, options).unwrap());
+    assert_eq!(receive.try_iter().last(), Some((2, 2)));
+}

@@ -1,0 +1,16 @@
+//! What the gallery promises, each promise a test.
+//!
+//! `contract` holds for every implementation of the trait; the other files are
+//! about the embedded store: what its folder may contain, and what survives a
+//! power cut, a failing or full disk, and a killed process.
+
+mod contract;
+mod disk;
+mod embedded;
+mod failing;
+mod folder;
+mod full;
+mod killed;
+mod model;
+mod power;
+mod support;

@@ -1,0 +1,69 @@
+//! Small things every test here needs.
+
+use std::future::Future;
+
+use chinhchu::face::{RecipeDigest, Template};
+use chinhchu::gallery::{
+    Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, Receipt,
+    RequestId, Retry, Source, SubjectId, Timestamp,
+};
+
+pub const RECIPE: RecipeDigest = RecipeDigest([7; 32]);
+pub const DIMENSION: usize = 8;
+
+/// Runs a future on a runtime with one thread, as the command line does.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+/// Unlike the default, a cache small enough that reads go to the storage.
+pub fn options() -> EmbeddedOptions {
+    EmbeddedOptions { cache_bytes: 64 << 10, ..EmbeddedOptions::default() }
+}
+
+pub fn open(dir: &std::path::Path) -> Result<EmbeddedGallery, GalleryError> {
+    EmbeddedGallery::open(dir, RECIPE, DIMENSION, options())
+}
+
+pub fn id(id: impl Into<String>) -> SubjectId {
+    SubjectId::new(id).expect("a subject id")
+}
+
+pub fn retry(id: impl Into<String>, content: u8) -> Retry {
+    Retry { request_id: RequestId::new(id).expect("a request id"), content: [content; 32] }
+}
+
+/// One of a few directions, so that ties and near misses are common.
+pub fn vector(seed: u64) -> Vec<f32> {
+    let mut raw = vec![0.0; DIMENSION];
+    raw[seed as usize % DIMENSION] = 1.0;
+    raw[(seed as usize / DIMENSION) % DIMENSION] += 0.5;
+    raw[(seed as usize / 64) % DIMENSION] -= 0.25;
+    raw
+}
+
+pub fn template(seed: u64) -> Template {
+    Template::from_raw(RECIPE, &vector(seed)).expect("a vector")
+}
+
+pub fn new_template(seed: u64) -> NewTemplate {
+    NewTemplate {
+        template: template(seed),
+        source: [Source::Chip, Source::Live, Source::Other][seed as usize % 3],
+        captured_at: (seed % 2 == 0).then_some(Timestamp(seed)),
+        quality: (seed % 5 == 0).then_some(seed as f32),
+    }
+}
+
+pub fn enrolment(subject: &str, mode: EnrolMode, seeds: &[u64]) -> Enrolment {
+    Enrolment {
+        subject: id(subject),
+        mode,
+        attributes: Attributes::default(),
+        templates: seeds.iter().map(|&seed| new_template(seed)).collect(),
+    }
+}
+
+pub async fn create(gallery: &dyn Gallery, subject: &str, seeds: &[u64]) -> Result<Receipt, GalleryError> {
+    gallery.enrol(enrolment(subject, EnrolMode::Create, seeds), None).await
+}

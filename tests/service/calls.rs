@@ -1,0 +1,159 @@
+//! Every call and every field, there and back.
+
+use chinhchu::gallery::{Attributes, EnrolMode, Receipt, RequestId, Source, SubjectId, Timestamp};
+use chinhchu::service::pb;
+use chinhchu::workflow::{EnrolOutcome, EnrolRequest, IdentifyRequest, IdentifyScope, Photo, VerifyRequest};
+use tokio_stream::StreamExt;
+
+use crate::fake::{Running, identify_outcome, report, subject, verify_outcome};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_carries_every_field_there_and_back() {
+    let server = Running::start(|_| {}).await;
+    let request =
+        VerifyRequest { reference: vec![1, 2, 3], probes: vec![vec![4], vec![], vec![5, 6]], fmr: Some(2.5e-6) };
+    let outcome = server.client().await.verify(request.clone()).await.unwrap();
+    assert_eq!(outcome, verify_outcome(3));
+    let seen = server.control.verify.lock().unwrap().take().unwrap();
+    assert!(seen.reference == request.reference && seen.probes == request.probes);
+    assert_eq!(seen.fmr, request.fmr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn identify_carries_every_field_there_and_back() {
+    let server = Running::start(|_| {}).await;
+    let client = server.client().await;
+    let scopes = [
+        None,
+        Some(IdentifyScope::Nearest(7)),
+        Some(IdentifyScope::Nearest(0)),
+        Some(IdentifyScope::Fpir { fpir: 0.01, limit: 3 }),
+    ];
+    for scope in scopes {
+        let outcome = client.identify(IdentifyRequest { probes: vec![vec![1]], scope }).await.unwrap();
+        assert_eq!(outcome, identify_outcome());
+        assert_eq!(server.control.identify.lock().unwrap().take().unwrap().scope, scope);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_nothing_asks_for_the_default_on_the_wire_and_for_too_much_in_the_client() {
+    let server = Running::start(|_| {}).await;
+    let mut raw = pb::verification_client::VerificationClient::new(server.channel().await);
+    let scope = pb::identify_request::Scope::Fpir(pb::FpirScope { fpir: 0.01, limit: 0 });
+    raw.identify(pb::IdentifyRequest { probes: vec![vec![1]], scope: Some(scope) }).await.unwrap();
+    let seen = server.control.identify.lock().unwrap().take().unwrap().scope;
+    let limit = chinhchu::workflow::CANDIDATES_DEFAULT;
+    assert_eq!(seen, Some(IdentifyScope::Fpir { fpir: 0.01, limit }));
+
+    let scope = Some(IdentifyScope::Fpir { fpir: 0.01, limit: 0 });
+    server.client().await.identify(IdentifyRequest { probes: vec![vec![1]], scope }).await.unwrap();
+    match server.control.identify.lock().unwrap().take().unwrap().scope {
+        Some(IdentifyScope::Fpir { limit, .. }) => assert!(limit > chinhchu::workflow::CANDIDATES_MAX),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn enroll_carries_every_field_there_and_back_and_a_retry_is_told_as_such() {
+    let server = Running::start(|_| {}).await;
+    let client = server.client().await;
+    let request = EnrolRequest {
+        request_id: Some(RequestId::new("r-1").unwrap()),
+        subject: SubjectId::new("đối tượng 1").unwrap(),
+        mode: EnrolMode::Replace,
+        attributes: Attributes { schemes: ["health".to_owned()].into(), province: Some("79".into()), unit: None },
+        photos: vec![
+            Photo { bytes: vec![1], source: Source::Chip, captured_at: None },
+            Photo { bytes: vec![2], source: Source::Live, captured_at: Some(Timestamp(1_700_000_000_001)) },
+        ],
+    };
+    let outcome = client.enrol(request.clone()).await.unwrap();
+    let receipt = Receipt { commit: 9, templates: 2, replayed: false };
+    assert_eq!(outcome, EnrolOutcome { receipt: receipt.clone(), photos: vec![report(), report()] });
+    let seen = server.control.enrol.lock().unwrap().take().unwrap();
+    assert_eq!((&seen.request_id, &seen.subject, seen.mode), (&request.request_id, &request.subject, request.mode));
+    assert!(seen.attributes == request.attributes);
+    for (seen, sent) in seen.photos.iter().zip(&request.photos) {
+        assert_eq!((&seen.bytes, seen.source, seen.captured_at), (&sent.bytes, sent.source, sent.captured_at));
+    }
+
+    let again = client.enrol(request).await.unwrap();
+    assert_eq!(again, EnrolOutcome { receipt: Receipt { replayed: true, ..receipt }, photos: vec![] });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn remove_and_get_subject_answer_and_no_vector_leaves_the_server() {
+    let server = Running::start(|_| {}).await;
+    let client = server.client().await;
+    let id = SubjectId::new("someone").unwrap();
+    let receipt = client.remove(&id, Some(RequestId::new("r").unwrap())).await.unwrap();
+    assert_eq!(receipt, Receipt { commit: 10, templates: 0, replayed: false });
+
+    let expected = subject(id.clone());
+    let info = client.subject(&id).await.unwrap();
+    assert!(info.id == id && info.attributes == expected.attributes);
+    assert_eq!(info.last_verified, expected.last_verified);
+    assert_eq!((info.enrolled_at, info.updated_at), (expected.enrolled_at, expected.updated_at));
+    let (template, content) = (&info.templates[0], &expected.templates[0].content);
+    assert_eq!(template.id, expected.templates[0].id);
+    assert_eq!(template.source, content.source);
+    assert_eq!(template.captured_at, content.captured_at);
+    assert_eq!(template.quality, content.quality);
+
+    // 0.6 and 0.8 are the vector's values; neither is in the encoded answer.
+    let mut raw = pb::gallery_client::GalleryClient::new(server.channel().await);
+    let answer = raw.get_subject(pb::GetSubjectRequest { subject_id: "someone".into() }).await.unwrap().into_inner();
+    let bytes = prost::Message::encode_to_vec(&answer);
+    for value in [0.6f32, 0.8] {
+        assert!(!bytes.windows(4).any(|window| window == value.to_le_bytes()), "a vector is on the wire");
+    }
+}
+
+#[test]
+fn no_message_with_personal_data_can_be_printed() {
+    let secret = "079123456789";
+    let printed = [
+        format!("{:?}", pb::GetSubjectRequest { subject_id: secret.into() }),
+        format!("{:?}", pb::RemoveRequest { subject_id: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::EnrollRequest { subject_id: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::Subject { subject_id: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::Candidate { subject_id: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::VerifyRequest { reference: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::Attributes { unit: Some(secret.into()), ..Default::default() }),
+        format!("{:?}", pb::EnrollPhoto { image: secret.into(), ..Default::default() }),
+    ];
+    for text in printed {
+        assert!(!text.contains(secret) && !text.contains("48, 55, 57"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reflection_lists_the_services_in_both_versions() {
+    let server = Running::start(|_| {}).await;
+    let wanted = ["chinhchu.v1.Verification", "chinhchu.v1.Gallery", "grpc.health.v1.Health"];
+
+    use tonic_reflection::pb::{v1, v1alpha};
+    let request = v1::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(v1::server_reflection_request::MessageRequest::ListServices(String::new())),
+    };
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(server.channel().await);
+    let mut answers = client.server_reflection_info(tokio_stream::iter([request])).await.unwrap().into_inner();
+    let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
+    let v1::server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else { panic!() };
+    let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
+    assert!(wanted.iter().all(|name| names.iter().any(|n| n == name)), "{names:?}");
+
+    let request = v1alpha::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(v1alpha::server_reflection_request::MessageRequest::FileContainingSymbol(
+            "chinhchu.v1.Verification".to_owned(),
+        )),
+    };
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(server.channel().await);
+    let mut answers = client.server_reflection_info(tokio_stream::iter([request])).await.unwrap().into_inner();
+    let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
+    let v1alpha::server_reflection_response::MessageResponse::FileDescriptorResponse(files) = answer else { panic!() };
+    assert!(!files.file_descriptor_proto.is_empty());
+}

@@ -1,0 +1,171 @@
+//! The calls with the real engine on real photos.
+
+use std::time::Duration;
+
+use chinhchu::face::Wants;
+use chinhchu::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
+use chinhchu::service::Client;
+use chinhchu::workflow::{Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Photo, VerifyRequest};
+use tonic::Code;
+
+use crate::assets::{engine, faceless, photo, with_gallery};
+use crate::fake::{Control, Running, soon};
+
+async fn server(engine: Engine) -> Running {
+    Running::start_with(engine, Control::new(), |_| {}).await
+}
+
+fn enrolment(request: &str, subject: &str, photo: Vec<u8>) -> EnrolRequest {
+    EnrolRequest {
+        request_id: Some(RequestId::new(request).unwrap()),
+        subject: SubjectId::new(subject).unwrap(),
+        mode: EnrolMode::Create,
+        attributes: Attributes::default(),
+        photos: vec![Photo { bytes: photo, source: Source::Other, captured_at: None }],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counters_day() {
+    let (Some(first), Some(second), Some(third), Some(other)) =
+        (photo("obama.jpg"), photo("obama2.jpg"), photo("obama3.jpg"), photo("biden.jpg"))
+    else {
+        return;
+    };
+    let Some(engine) = engine(0, 64) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let local = with_gallery(engine, folder.path());
+    let server = server(local.clone()).await;
+    let client = server.client().await;
+
+    // Enrol, and again as a retry.
+    let enrolled = client.enrol(enrolment("e-1", "one", first.clone())).await.unwrap();
+    assert!(!enrolled.receipt.replayed && enrolled.photos.len() == 1);
+    let retried = client.enrol(enrolment("e-1", "one", first.clone())).await.unwrap();
+    assert!(retried.receipt.replayed && retried.receipt.commit == enrolled.receipt.commit);
+    let mixed_up = client.enrol(enrolment("e-1", "two", first.clone())).await.unwrap_err();
+    assert_eq!((mixed_up.code, mixed_up.reason.as_str()), (Code::FailedPrecondition, "REQUEST_ID_REUSED"));
+    let taken = client.enrol(enrolment("e-2", "one", second.clone())).await.unwrap_err();
+    assert_eq!((taken.code, taken.reason.as_str()), (Code::AlreadyExists, "SUBJECT_EXISTS"));
+
+    // Verify, on the wire as in the process, bit for bit.
+    let request =
+        VerifyRequest { reference: first.clone(), probes: vec![second.clone(), third.clone()], fmr: Some(1e-4) };
+    let outcome = client.verify(request.clone()).await.unwrap();
+    assert_eq!(outcome.decision, Decision::Match);
+    assert_eq!(outcome, local.verify(request).await.unwrap());
+    let request = VerifyRequest { reference: first.clone(), probes: vec![other.clone()], fmr: None };
+    assert_eq!(client.verify(request).await.unwrap().decision, Decision::NoMatch);
+
+    // Identify.
+    client.enrol(enrolment("e-3", "other", other)).await.unwrap();
+    let scope = Some(IdentifyScope::Fpir { fpir: 0.01, limit: 5 });
+    let found = client.identify(IdentifyRequest { probes: vec![third.clone()], scope }).await.unwrap();
+    assert_eq!(found.candidates.len(), 1);
+    assert_eq!((found.candidates[0].subject.as_str(), found.templates), ("one", 2));
+    let all = IdentifyRequest { probes: vec![third], scope: Some(IdentifyScope::Nearest(10)) };
+    assert_eq!(client.identify(all).await.unwrap().candidates.len(), 2);
+
+    // Get, remove, and gone.
+    let one = SubjectId::new("one").unwrap();
+    assert_eq!(client.subject(&one).await.unwrap().templates.len(), 1);
+    let removal = RequestId::new("r-1").unwrap();
+    assert!(!client.remove(&one, Some(removal.clone())).await.unwrap().replayed);
+    assert!(client.remove(&one, Some(removal)).await.unwrap().replayed);
+    assert_eq!(client.subject(&one).await.unwrap_err().reason, "SUBJECT_UNKNOWN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn photos_of_no_use_are_refused_by_name_and_reason() {
+    let (Some(face), Some(engine)) = (photo("obama.jpg"), engine(0, 64)) else { return };
+    let server = server(engine).await;
+    let client = server.client().await;
+    let verify = async |reference: &[u8], probe: &[u8]| {
+        let request = VerifyRequest { reference: reference.to_vec(), probes: vec![probe.to_vec()], fmr: None };
+        let error = client.verify(request).await.unwrap_err();
+        (error.code, error.reason, error.field.unwrap_or_default())
+    };
+    let wrong = |reason: &str, field: &str| (Code::InvalidArgument, reason.to_owned(), field.to_owned());
+    assert_eq!(verify(&face, &faceless()).await, wrong("NO_FACE", "probes[0]"));
+    assert_eq!(verify(b"", &face).await, wrong("IMAGE_EMPTY", "reference"));
+    assert_eq!(verify(&face, b"a text named photo.jpg").await, wrong("IMAGE_FORMAT", "probes[0]"));
+    assert_eq!(verify(&face[..face.len() / 2], &face).await, wrong("IMAGE_DAMAGED", "reference"));
+
+    for probes in [0, 6] {
+        let request = VerifyRequest { reference: face.clone(), probes: vec![face.clone(); probes], fmr: None };
+        let error = client.verify(request).await.unwrap_err();
+        assert_eq!((error.reason.as_str(), error.field.as_deref()), ("PHOTO_COUNT", Some("probes")));
+    }
+    for fmr in [0.0, -1.0, 1.0, f64::NAN] {
+        let request = VerifyRequest { reference: face.clone(), probes: vec![face.clone()], fmr: Some(fmr) };
+        let error = client.verify(request).await.unwrap_err();
+        assert_eq!((error.reason.as_str(), error.field.as_deref()), ("OUT_OF_RANGE", Some("fmr")));
+    }
+    // Verify needs no gallery; the rest says that it does.
+    let error = client.subject(&SubjectId::new("s").unwrap()).await.unwrap_err();
+    assert_eq!((error.code, error.reason.as_str()), (Code::FailedPrecondition, "NO_GALLERY"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelled_calls_leave_the_workers_queue() {
+    let (Some(face), Some(engine)) = (photo("obama.jpg"), engine(1, 12)) else { return };
+    let server = server(engine.clone()).await;
+    // Two calls of six photos fill the queue behind the one worker.
+    let client = server.client().await.with_deadline(Duration::from_secs(20));
+    let calls: Vec<_> = (0..2)
+        .map(|_| {
+            let client = client.clone();
+            let request = VerifyRequest { reference: face.clone(), probes: vec![face.clone(); 5], fmr: None };
+            tokio::spawn(async move { client.verify(request).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    calls.iter().for_each(tokio::task::JoinHandle::abort);
+    // Places in the queue are free again, without anyone having waited for the work.
+    soon(|| {
+        let tickets: Vec<_> = (0..11).map(|_| engine.pool().try_analyze(Vec::new(), Wants::default())).collect();
+        tickets.iter().all(Option::is_some)
+    })
+    .await;
+    let request = VerifyRequest { reference: face.clone(), probes: vec![face], fmr: None };
+    soon_answered(&client, request).await;
+}
+
+/// The cancelled photos are thrown out one by one; until then the queue may be full.
+async fn soon_answered(client: &Client, request: VerifyRequest) {
+    let answered = async {
+        while let Err(error) = client.verify(request.clone()).await {
+            assert_eq!(error.reason, "BUSY", "{error}");
+            tokio::time::sleep(error.retry_after.unwrap()).await;
+        }
+    };
+    tokio::time::timeout(crate::fake::SOON, answered).await.expect("the queue did not drain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_enrolment_is_durable_row_by_row_and_lists_what_failed() {
+    let (Some(face), Some(engine)) = (photo("obama.jpg"), engine(0, 4)) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let rows = || {
+        let face = face.clone();
+        tokio_stream::iter((0..24).map(move |i| {
+            let picture = if i % 8 == 5 { faceless() } else { face.clone() };
+            enrolment(&format!("bulk-{i}"), &format!("subject {i}"), picture)
+        }))
+    };
+    {
+        let engine = with_gallery(engine.clone(), folder.path());
+        let mut server = server(engine).await;
+        let outcome = server.client().await.bulk_enrol(rows()).await.unwrap();
+        assert_eq!((outcome.rows, outcome.committed, outcome.failed), (24, 21, 3));
+        assert_eq!(outcome.failures.iter().map(|failure| failure.row).collect::<Vec<_>>(), [5, 13, 21]);
+        server.stop();
+        server.ended().await.unwrap();
+    }
+    // A new server on the same folder knows the rows and their request ids.
+    let server = server(with_gallery(engine, folder.path())).await;
+    let client = server.client().await;
+    assert_eq!(client.subject(&SubjectId::new("subject 23").unwrap()).await.unwrap().templates.len(), 1);
+    let again = client.bulk_enrol(rows()).await.unwrap();
+    assert_eq!((again.committed, again.replayed, again.failed), (0, 21, 3));
+}

@@ -1,0 +1,323 @@
+//! A stand-in for the engine, and a server around it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
+use chinhchu::gallery::{
+    Attributes, GalleryError, NewTemplate, Receipt, RequestId, Source, StoredTemplate, Subject, SubjectId, Timestamp,
+};
+use chinhchu::imaging::Format;
+use chinhchu::matching::{Fmr, Fnmr, Threshold};
+use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
+use chinhchu::workflow::{
+    Decision, EnrolOutcome, EnrolRequest, Field, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, VerifyOutcome,
+    VerifyRequest, WorkflowError,
+};
+use tokio::sync::{Semaphore, oneshot};
+
+/// How long a test waits for what must happen soon.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// What the tests can see and steer.
+pub struct Control {
+    /// Calls that are in the backend right now.
+    pub running: AtomicUsize,
+    /// Most that ever were at once.
+    pub running_most: AtomicUsize,
+    /// Calls that came in.
+    pub begun: AtomicUsize,
+    /// Slow calls wait for a permit here.
+    pub gate: Semaphore,
+    /// Whether the backend says it can serve.
+    pub able: AtomicBool,
+    /// Tries that are answered with Busy before one goes through.
+    pub busy_tries: AtomicUsize,
+    /// The error the next call gives.
+    pub error: Mutex<Option<WorkflowError>>,
+    /// What came in last.
+    pub verify: Mutex<Option<VerifyRequest>>,
+    pub identify: Mutex<Option<IdentifyRequest>>,
+    pub enrol: Mutex<Option<EnrolRequest>>,
+    receipts: Mutex<HashMap<String, Receipt>>,
+}
+
+impl Control {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            running: AtomicUsize::new(0),
+            running_most: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            gate: Semaphore::new(0),
+            able: AtomicBool::new(true),
+            busy_tries: AtomicUsize::new(0),
+            error: Mutex::new(None),
+            verify: Mutex::new(None),
+            identify: Mutex::new(None),
+            enrol: Mutex::new(None),
+            receipts: Mutex::new(HashMap::new()),
+        })
+    }
+
+    fn enter(self: &Arc<Self>) -> Inside {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.running_most.fetch_max(now, Ordering::SeqCst);
+        Inside(Arc::clone(self))
+    }
+
+    fn error(&self) -> Result<(), WorkflowError> {
+        self.error.lock().unwrap().take().map_or(Ok(()), Err)
+    }
+
+    /// Waits until so many calls are in the backend.
+    pub async fn until_running(&self, count: usize) {
+        soon(|| self.running.load(Ordering::SeqCst) == count).await;
+    }
+
+    pub fn begun(&self) -> usize {
+        self.begun.load(Ordering::SeqCst)
+    }
+}
+
+/// Waits for a condition, and fails the test where it does not come.
+pub async fn soon(condition: impl Fn() -> bool) {
+    let waited = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(SOON, waited).await.expect("what was waited for did not happen");
+}
+
+/// Counts a call while its future lives: dropped work is seen as gone.
+struct Inside(Arc<Control>);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The stand-in. A photo whose bytes are `slow` waits at the gate; one that is
+/// `faceless` has no face; all others match.
+pub struct Fake(pub Arc<Control>);
+
+impl Fake {
+    async fn look(&self, photo: &[u8], field: Field) -> Result<(), WorkflowError> {
+        match photo {
+            b"slow" => match self.0.gate.acquire().await {
+                Ok(permit) => permit.forget(),
+                Err(_) => std::future::pending().await,
+            },
+            b"faceless" => return Err(WorkflowError::Face { field, source: FaceError::NoFace }),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+pub fn report() -> FaceReport {
+    FaceReport {
+        format: Format::Jpeg,
+        width: 640,
+        height: 480,
+        face: Rect { left: -3.5, top: 20.25, width: 200.0, height: 210.5 },
+        detection: 0.97,
+        eye_distance: 81.5,
+        quarter_turns: 3,
+        faces: 2,
+        second_face: true,
+        cut: true,
+        norm: 19.5,
+        pose: Some(Pose { yaw: -4.0, pitch: 2.5, roll: 0.5 }),
+        liveness: Some(0.75),
+    }
+}
+
+pub fn verify_outcome(probes: usize) -> VerifyOutcome {
+    VerifyOutcome {
+        decision: Decision::Match,
+        score: 0.612_345_6,
+        fmr: Fmr { rate: 3.25e-9, extrapolated: true },
+        fmr_requested: 1e-5,
+        threshold: Threshold { score: 0.48, extrapolated: false },
+        recipe: "ab".repeat(32),
+        reference: report(),
+        probes: vec![FaceReport { pose: None, liveness: None, ..report() }; probes],
+    }
+}
+
+pub fn identify_outcome() -> IdentifyOutcome {
+    let candidate = |id: &str, score| IdentifiedCandidate {
+        subject: SubjectId::new(id).unwrap(),
+        score,
+        fmr: Fmr { rate: 1e-7, extrapolated: true },
+    };
+    IdentifyOutcome {
+        candidates: vec![candidate("first", 0.7), candidate("second", 0.55)],
+        truncated: true,
+        threshold: Some(Threshold { score: 0.5, extrapolated: true }),
+        templates: 12_345_678_901,
+        expected_chance_hits: 0.03,
+        expected_extrapolated: true,
+        expected_miss: Some(Fnmr { rate: 0.021, extrapolated: false }),
+        recipe: "cd".repeat(32),
+        probes: vec![report()],
+    }
+}
+
+pub fn subject(id: SubjectId) -> Subject {
+    let template = Template::from_raw(RecipeDigest([7; 32]), &[0.6, 0.8]).unwrap();
+    Subject {
+        id,
+        attributes: Attributes {
+            schemes: ["health".to_owned(), "social".to_owned()].into(),
+            province: Some("79".into()),
+            unit: None,
+        },
+        templates: vec![StoredTemplate {
+            id: 42,
+            content: NewTemplate {
+                template,
+                source: Source::Chip,
+                captured_at: Some(Timestamp(1_700_000_000_123)),
+                quality: Some(88.5),
+            },
+        }],
+        last_verified: [("social".to_owned(), Timestamp(1_700_000_001_000))].into(),
+        enrolled_at: Timestamp(1_600_000_000_000),
+        updated_at: Timestamp(1_650_000_000_001),
+    }
+}
+
+#[async_trait]
+impl Backend for Fake {
+    async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
+        let _inside = self.0.enter();
+        *self.0.verify.lock().unwrap() = Some(request.clone());
+        self.0.error()?;
+        self.look(&request.reference, Field::Reference).await?;
+        for (i, probe) in request.probes.iter().enumerate() {
+            self.look(probe, Field::Probe(i)).await?;
+        }
+        Ok(verify_outcome(request.probes.len()))
+    }
+
+    async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {
+        let _inside = self.0.enter();
+        *self.0.identify.lock().unwrap() = Some(request);
+        self.0.error()?;
+        Ok(identify_outcome())
+    }
+
+    async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
+        let _inside = self.0.enter();
+        *self.0.enrol.lock().unwrap() = Some(request.clone());
+        self.0.error()?;
+        if self.0.busy_tries.load(Ordering::SeqCst) > 0 {
+            self.0.busy_tries.fetch_sub(1, Ordering::SeqCst);
+            return Err(WorkflowError::Busy { retry_after_ms: 5 });
+        }
+        let key = request.request_id.as_ref().map(|id| id.as_str().to_owned());
+        if let Some(receipt) = key.as_ref().and_then(|key| self.0.receipts.lock().unwrap().get(key).cloned()) {
+            return Ok(EnrolOutcome { receipt: Receipt { replayed: true, ..receipt }, photos: Vec::new() });
+        }
+        for (i, photo) in request.photos.iter().enumerate() {
+            self.look(&photo.bytes, Field::Photo(i)).await?;
+        }
+        let receipt = Receipt { commit: 9, templates: request.photos.len() as u32, replayed: false };
+        if let Some(key) = key {
+            self.0.receipts.lock().unwrap().insert(key, receipt.clone());
+        }
+        Ok(EnrolOutcome { receipt, photos: vec![report(); request.photos.len()] })
+    }
+
+    async fn remove(&self, subject: &SubjectId, _request_id: Option<RequestId>) -> Result<Receipt, WorkflowError> {
+        let _inside = self.0.enter();
+        self.0.error()?;
+        match subject.as_str() {
+            "stranger" => Err(GalleryError::UnknownSubject.into()),
+            _ => Ok(Receipt { commit: 10, templates: 0, replayed: false }),
+        }
+    }
+
+    async fn subject(&self, id: &SubjectId) -> Result<Subject, WorkflowError> {
+        let _inside = self.0.enter();
+        self.0.error()?;
+        match id.as_str() {
+            "stranger" => Err(GalleryError::UnknownSubject.into()),
+            _ => Ok(subject(id.clone())),
+        }
+    }
+
+    async fn ready(&self) -> Result<(), WorkflowError> {
+        if self.0.able.load(Ordering::SeqCst) { Ok(()) } else { Err(GalleryError::Storage("test".into()).into()) }
+    }
+}
+
+/// A server that runs until it is stopped or dropped.
+pub struct Running {
+    pub control: Arc<Control>,
+    pub url: String,
+    stop: Option<oneshot::Sender<()>>,
+    done: tokio::task::JoinHandle<Result<(), ServeError>>,
+}
+
+impl Running {
+    /// Starts a server on a free port.
+    pub async fn start(tweak: impl FnOnce(&mut ServeOptions)) -> Self {
+        let control = Control::new();
+        Self::start_with(Fake(Arc::clone(&control)), control, tweak).await
+    }
+
+    pub async fn start_with(
+        backend: impl Backend,
+        control: Arc<Control>,
+        tweak: impl FnOnce(&mut ServeOptions),
+    ) -> Self {
+        let mut options = ServeOptions::default();
+        options.listen.set_port(0);
+        tweak(&mut options);
+        let bound = bind(backend, options).await.expect("a free port");
+        let url = format!("http://{}", bound.local_addr());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let done = tokio::spawn(bound.serve(async {
+            // Dropping the sender stops the server as well.
+            let _ = stopped.await;
+        }));
+        Self { control, url, stop: Some(stop), done }
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(&self.url).await.expect("the server listens")
+    }
+
+    pub async fn channel(&self) -> tonic::transport::Channel {
+        let endpoint = tonic::transport::Endpoint::from_shared(self.url.clone()).unwrap();
+        endpoint.connect().await.expect("the server listens")
+    }
+
+    /// Begins the shutdown.
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    /// Waits for the end of the shutdown.
+    pub async fn ended(self) -> Result<(), ServeError> {
+        let Self { stop, done, .. } = self;
+        let ended = tokio::time::timeout(SOON, done).await.expect("the server did not stop").expect("no panic");
+        drop(stop);
+        ended
+    }
+}
+
+pub fn verify_request(reference: &[u8]) -> VerifyRequest {
+    VerifyRequest { reference: reference.to_vec(), probes: vec![b"probe".to_vec()], fmr: None }
+}

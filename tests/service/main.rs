@@ -1,0 +1,11 @@
+//! The service over real sockets: its manners with a stand-in for the engine, so
+//! that they are tested without weights; its calls with the real engine.
+
+mod assets;
+mod bulk;
+mod calls;
+mod drain;
+mod engine;
+mod errors;
+mod fake;
+mod limits;

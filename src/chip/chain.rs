@@ -138,9 +138,8 @@ impl Search<'_> {
     /// Keeps the gravest finding.
     fn remember(&mut self, finding: Finding) {
         let graver = |best: &Finding| finding.reason.effect() > best.reason.effect();
-        let nearer = |best: &Finding| {
-            finding.reason.effect() == best.reason.effect() && best.reason == Reason::AnchorMissing
-        };
+        let nearer =
+            |best: &Finding| finding.reason.effect() == best.reason.effect() && best.reason == Reason::AnchorMissing;
         if self.best.as_ref().is_none_or(|best| graver(best) || nearer(best)) {
             self.best = Some(finding);
         }

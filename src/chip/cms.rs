@@ -223,9 +223,7 @@ impl SignedAttributes {
                 oid::MESSAGE_DIGEST => {
                     out.message_digest.replace(values.expect(0x04).within(WHAT)?.value.to_vec()).is_some()
                 }
-                oid::SIGNING_TIME => {
-                    out.signing_time.replace(Moment::parse(&values.read().within(WHAT)?)?).is_some()
-                }
+                oid::SIGNING_TIME => out.signing_time.replace(Moment::parse(&values.read().within(WHAT)?)?).is_some(),
                 _ => false,
             };
             if twice {

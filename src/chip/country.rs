@@ -48,7 +48,11 @@ pub(super) fn same(state: &str, country: &str) -> Option<bool> {
     }
     let two = COUNTRIES.split(' ').find_map(|pair| pair.strip_prefix(state).filter(|_| state.len() == 3))?;
     // China signs for Hong Kong and Macao, which also have certificates of their own.
-    Some(two == country || (matches!(two, "HK" | "MO") && country == "CN") || (two == "CN" && matches!(&*country, "HK" | "MO")))
+    Some(
+        two == country
+            || (matches!(two, "HK" | "MO") && country == "CN")
+            || (two == "CN" && matches!(&*country, "HK" | "MO")),
+    )
 }
 
 #[cfg(test)]

@@ -122,28 +122,27 @@ impl ChipFiles {
                 return;
             }
         };
-        let place = match id {
-            FileId::Group(number) => Finding::in_group,
-            _ => |reason, _| Finding::of(reason),
+        let place = |reason| match id {
+            FileId::Group(number) => Finding::in_group(reason, number),
+            FileId::Com | FileId::Sod => Finding::of(reason).with(id.label()),
         };
-        let number = if let FileId::Group(number) = id { number } else { 0 };
         if bytes.len() > FILE_BYTES_MAX {
-            self.findings.push(place(Reason::FileTooLarge, number));
+            self.findings.push(place(Reason::FileTooLarge));
             return;
         }
         match end {
             None => {
-                self.findings.push(place(Reason::FileDamaged, number));
+                self.findings.push(place(Reason::FileDamaged));
                 return;
             }
             Some(end) if end < bytes.len() => {
-                self.findings.push(place(Reason::TrailingBytes, number));
+                self.findings.push(place(Reason::TrailingBytes));
                 bytes.truncate(end);
             }
             Some(_) => {}
         }
         if self.files.contains_key(&id) {
-            self.findings.push(place(Reason::FileTwice, number));
+            self.findings.push(place(Reason::FileTwice));
             return;
         }
         self.files.insert(id, bytes);

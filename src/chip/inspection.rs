@@ -328,7 +328,8 @@ impl Inspection {
         if !signer.may_sign_documents() {
             self.findings.push(Finding::of(Reason::SignerUnsuitable));
         }
-        let signed_at = check.signing_time.or_else(|| self.holder().and_then(|holder| holder.issued).map(Moment::of_date));
+        let signed_at =
+            check.signing_time.or_else(|| self.holder().and_then(|holder| holder.issued).map(Moment::of_date));
         self.check_signer_validity(&signer, signed_at, options.now);
         match chain::build(anchors, &signer, options.now) {
             Err(findings) => self.findings.extend(findings),

@@ -108,9 +108,7 @@ impl MasterList {
         supplied: impl Iterator<Item = &'a Certificate>,
     ) -> Result<Voucher, MasterListError> {
         let issued = |issuer: &Certificate| {
-            issuer.subject == signer.issuer
-                && issuer.may_sign_certificates()
-                && signer.verify_by(&issuer.key).is_ok()
+            issuer.subject == signer.issuer && issuer.may_sign_certificates() && signer.verify_by(&issuer.key).is_ok()
         };
         if supplied.into_iter().any(issued) {
             Ok(Voucher::Operator)

@@ -254,7 +254,8 @@ mod tests {
     #[test]
     fn a_long_document_number_goes_on_in_the_optional_data() {
         // ICAO 9303-5, 4.2.2.1 note j.
-        let mut card = b"I<UTOD23145890<7349<<<<<<<<<<<7408122F1204159UTO<<<<<<<<<<<0ERIKSSON<<ANNA<MARIA<<<<<<<<<<".to_vec();
+        let mut card =
+            b"I<UTOD23145890<7349<<<<<<<<<<<7408122F1204159UTO<<<<<<<<<<<0ERIKSSON<<ANNA<MARIA<<<<<<<<<<".to_vec();
         let whole = check_digit(b"D23145890734");
         card[18] = whole;
         let composite = [&card[5..30], &card[30..37], &card[38..45], &card[48..59]].concat();
@@ -266,7 +267,8 @@ mod tests {
 
     #[test]
     fn the_vietnamese_number_is_found_and_a_wrong_digit_named() {
-        let mut card = b"IDVNM0880123450001088012345<<08801019M3001017VNM<<<<<<<<<<<0NGUYEN<<VAN<A<<<<<<<<<<<<<<<<<".to_vec();
+        let mut card =
+            b"IDVNM0880123450001088012345<<08801019M3001017VNM<<<<<<<<<<<0NGUYEN<<VAN<A<<<<<<<<<<<<<<<<<".to_vec();
         card[14] = check_digit(&card[5..14]);
         card[36] = check_digit(&card[30..36]);
         card[44] = check_digit(&card[38..44]);

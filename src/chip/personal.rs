@@ -22,7 +22,10 @@ impl Personal {
     /// anything else.
     pub fn masked(&self) -> String {
         let length = self.0.chars().count();
-        if length >= 9 && self.0.chars().all(|c| c.is_ascii_alphanumeric()) && self.0.chars().any(|c| c.is_ascii_digit()) {
+        if length >= 9
+            && self.0.chars().all(|c| c.is_ascii_alphanumeric())
+            && self.0.chars().any(|c| c.is_ascii_digit())
+        {
             let tail: String = self.0.chars().skip(length - 3).collect();
             return format!("{}{tail}", "*".repeat(length - 3));
         }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::dg13::Dg13;
 use super::dg2::Photo;
+use super::dg13::Dg13;
 use super::inspection::Inspection;
 use super::mrz::Mrz;
 use super::personal::Personal;
@@ -120,7 +120,8 @@ fn photo(photo: &Photo) -> Value {
 }
 
 fn zone(mrz: &Mrz, fields: Fields) -> Value {
-    let star = |value: Option<String>| value.map(|value| if fields == Fields::Masked { "***".to_owned() } else { value });
+    let star =
+        |value: Option<String>| value.map(|value| if fields == Fields::Masked { "***".to_owned() } else { value });
     json!({
         "layout": format!("{:?}", mrz.layout).to_uppercase(),
         "document_code": mrz.document_code,

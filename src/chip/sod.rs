@@ -75,10 +75,7 @@ fn hashes(fields: &mut Reader<'_>, hash: Hash) -> Result<BTreeMap<u8, Vec<u8>>, 
 /// Whether a content type is a list of data-group hashes: ICAO's, its
 /// predecessors, and plain data, as China writes.
 fn is_lds(arcs: &[u8]) -> bool {
-    matches!(
-        arcs,
-        oid::LDS_SECURITY_OBJECT | oid::LDS_SECURITY_OBJECT_SDU | oid::LDS_SECURITY_OBJECT_DRAFT | oid::DATA
-    )
+    matches!(arcs, oid::LDS_SECURITY_OBJECT | oid::LDS_SECURITY_OBJECT_SDU | oid::LDS_SECURITY_OBJECT_DRAFT | oid::DATA)
 }
 
 /// A parsed EF.SOD. Nothing in it is checked yet.
@@ -143,7 +140,8 @@ impl Sod {
         // the signature, not the name, shows whose it is.
         let loose = named.is_empty();
         let candidates = if loose { own.filter(|cert| cert.may_sign_documents()).collect() } else { named };
-        let mut out = SignatureCheck { signer: None, scheme: None, signing_time: signer.signing_time(), findings: vec![] };
+        let mut out =
+            SignatureCheck { signer: None, scheme: None, signing_time: signer.signing_time(), findings: vec![] };
         let mut failure = Finding::of(Reason::SignerCertificateMissing);
         for certificate in candidates {
             match signer.verify(&self.data, &certificate.key, |left, right| is_lds(left) && is_lds(right)) {

@@ -56,20 +56,48 @@ pub enum Command {
 #[derive(Debug, Clone, Default, Args)]
 pub struct GlobalArgs {
     /// Folder of the model pack [default: models/default, here or near the program]
-    #[arg(long, global = true, env = "CHINHCHU_PACK", value_name = "DIR", help_heading = "Engine", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "CHINHCHU_PACK",
+        value_name = "DIR",
+        help_heading = "Engine",
+        hide_env_values = true
+    )]
     pub pack: Option<PathBuf>,
     /// ONNX Runtime library [default: .cache/onnxruntime, here or near the program, then the system's]
-    #[arg(long, global = true, env = "CHINHCHU_ONNXRUNTIME", value_name = "FILE", help_heading = "Engine", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "CHINHCHU_ONNXRUNTIME",
+        value_name = "FILE",
+        help_heading = "Engine",
+        hide_env_values = true
+    )]
     pub onnxruntime: Option<PathBuf>,
     /// Threads that look at photos [default: one per core, never more than there are photos]
     #[arg(long, global = true, value_name = "N", help_heading = "Engine")]
     pub workers: Option<usize>,
     /// Configuration file (TOML); `chinhchu help serve` shows one
-    #[arg(long, global = true, env = "CHINHCHU_CONFIG", value_name = "FILE", help_heading = "General", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "CHINHCHU_CONFIG",
+        value_name = "FILE",
+        help_heading = "General",
+        hide_env_values = true
+    )]
     pub config: Option<PathBuf>,
     /// What to log to standard error: off, error, warn, info, debug, or a filter such as
     /// chinhchu=debug [default: info for serve, otherwise warn]
-    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER", help_heading = "General", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "RUST_LOG",
+        value_name = "FILTER",
+        help_heading = "General",
+        hide_env_values = true
+    )]
     pub log: Option<String>,
     /// How log lines look
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "General")]
@@ -105,10 +133,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(GlobalArgs, Co
 
 /// clap's several lines (what, tips, usage) as one: what, then where to read on.
 fn usage_line(error: &clap::Error) -> String {
-    if matches!(
-        error.kind(),
-        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    ) {
+    if matches!(error.kind(), ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
         return "no command given; `chinhchu --help` lists them".to_owned();
     }
     let text = error.render().to_string();
@@ -168,7 +193,10 @@ mod tests {
                 &["chinhchu", "verify", "a.jpg"],
                 "the following required arguments were not provided: <PROBE>...; see `chinhchu verify --help`",
             ),
-            (&["chinhchu", "verfy"], "unrecognized subcommand 'verfy'; a similar subcommand exists: 'verify'; see `chinhchu --help`"),
+            (
+                &["chinhchu", "verfy"],
+                "unrecognized subcommand 'verfy'; a similar subcommand exists: 'verify'; see `chinhchu --help`",
+            ),
             (
                 &["chinhchu", "verify", "a", "b", "--fmr", "2"],
                 "invalid value '2' for '--fmr <RATE>': a false match rate lies between 1e-12 and 0.5, for example 1e-5; see `chinhchu --help`",

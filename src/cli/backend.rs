@@ -137,8 +137,7 @@ impl Backend {
 pub(super) fn open_gallery(settings: &Settings, folder: &Path, photos: usize) -> Result<Engine, Failure> {
     let engine = Engine::open(&settings.engine(photos)?).map_err(Failure::new)?;
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    let gallery =
-        EmbeddedGallery::open(folder, recipe, dimension, settings.gallery_options()).map_err(Failure::new)?;
+    let gallery = EmbeddedGallery::open(folder, recipe, dimension, settings.gallery_options()).map_err(Failure::new)?;
     engine.with_gallery(Arc::new(gallery)).map_err(Failure::new)
 }
 
@@ -199,13 +198,7 @@ impl From<ClientError> for CallError {
 
 /// Of the reasons whose class does not tell: those no other row would escape.
 fn is_the_services(reason: &str) -> bool {
-    let all = [
-        Reason::DiskFull,
-        Reason::GalleryFull,
-        Reason::RecipeMismatch,
-        Reason::Calibration,
-        Reason::NoGallery,
-    ];
+    let all = [Reason::DiskFull, Reason::GalleryFull, Reason::RecipeMismatch, Reason::Calibration, Reason::NoGallery];
     all.iter().any(|known| known.code() == reason)
 }
 
@@ -237,7 +230,10 @@ impl Roles {
     pub(super) fn verify(reference: &Path, probes: &[PathBuf]) -> Result<Self, Failure> {
         let mut roles = vec![(Field::Reference.to_string(), format!("reference {}", reference.display()))];
         roles.extend(
-            probes.iter().enumerate().map(|(i, path)| (Field::Probe(i).to_string(), format!("probe {}", path.display()))),
+            probes
+                .iter()
+                .enumerate()
+                .map(|(i, path)| (Field::Probe(i).to_string(), format!("probe {}", path.display()))),
         );
         stdin_once(std::iter::once(reference).chain(probes.iter().map(PathBuf::as_path)))?;
         Ok(Self(roles))

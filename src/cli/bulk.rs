@@ -133,7 +133,8 @@ pub(super) async fn run(
     let worker = Arc::new(Worker { backend: backend.clone(), plan, bytes_max: settings.limits.encoded_bytes_max });
     // No more than the engine's queue takes: waiting here costs less than asking again.
     let window = (settings.workers() * ROWS_PER_WORKER).min(settings.queue_max);
-    let mut run = Run { report: BulkReport { rows, ..BulkReport::default() }, progress: Progress::start(rows), stop: None };
+    let mut run =
+        Run { report: BulkReport { rows, ..BulkReport::default() }, progress: Progress::start(rows), stop: None };
     let mut standings: HashMap<Key, Standing> = HashMap::new();
     let mut in_flight: HashSet<Key> = HashSet::new();
     let mut tasks: JoinSet<ChainEnd> = JoinSet::new();
@@ -147,7 +148,8 @@ pub(super) async fn run(
         };
         while full(&tasks, &in_flight) {
             let Some(ended) = tasks.join_next().await else { break };
-            let ended = ended.map_err(|e| Failure::new(format_args!("a worker failed ({e}); run the same command again")))?;
+            let ended =
+                ended.map_err(|e| Failure::new(format_args!("a worker failed ({e}); run the same command again")))?;
             in_flight.remove(&ended.key);
             standings.insert(ended.key, ended.standing);
             ended.rows.into_iter().for_each(|row| run.count(row));

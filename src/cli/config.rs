@@ -90,7 +90,9 @@ impl ConfigFile {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
         let unreadable = |why: &dyn std::fmt::Display| {
-            Failure::new(format_args!("cannot read the configuration {shown}: {why}; correct --config or CHINHCHU_CONFIG"))
+            Failure::new(format_args!(
+                "cannot read the configuration {shown}: {why}; correct --config or CHINHCHU_CONFIG"
+            ))
         };
         let size = std::fs::metadata(path).map_err(|e| unreadable(&e))?.len();
         if size > BYTES_MAX {

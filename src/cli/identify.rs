@@ -98,7 +98,11 @@ pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
     runtime::block_on(async {
         let backend = Backend::existing(&settings, &place, probes.len()).await?;
         let found = backend.identify(IdentifyRequest { probes, scope }).await.map_err(|e| e.told(&roles))?;
-        if args.json { print::json(&answer(&found))? } else { print::answer(&text(&found))? }
+        if args.json {
+            print::json(&answer(&found))?
+        } else {
+            print::answer(&text(&found))?
+        }
         Ok(if found.candidates.is_empty() { Exit::Negative } else { Exit::Success })
     })
 }

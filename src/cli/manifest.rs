@@ -109,7 +109,9 @@ impl Manifest {
         }
         let field = |column: usize| match self.record.get(column) {
             None | Some(b"") => Ok(None),
-            Some(bytes) => std::str::from_utf8(bytes).map(Some).map_err(|_| bad("the row is not UTF-8 text; save the manifest as UTF-8")),
+            Some(bytes) => std::str::from_utf8(bytes)
+                .map(Some)
+                .map_err(|_| bad("the row is not UTF-8 text; save the manifest as UTF-8")),
         };
         let path = field(self.path_column)?.ok_or_else(|| bad("the path is missing"))?;
         let subject = match self.subject_column {

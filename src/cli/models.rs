@@ -92,7 +92,9 @@ fn find(settings: &Settings, typed: Option<PathBuf>) -> Result<PathBuf, Failure>
     let named = settings::places().into_iter().map(|place| place.join("models").join(&typed));
     std::iter::once(typed.clone()).chain(named).find(|folder| folder.join(PACK_TOML).is_file()).ok_or_else(|| {
         let typed = typed.display();
-        Failure::new(format_args!("no model pack {typed}, as a folder or under models/; `chinhchu models list` names them"))
+        Failure::new(format_args!(
+            "no model pack {typed}, as a folder or under models/; `chinhchu models list` names them"
+        ))
     })
 }
 
@@ -134,7 +136,9 @@ fn list(json: bool) -> Outcome {
             (Some(name), _) => {
                 format!("{}  {name}: {}", pack.folder.display(), pack.description.as_deref().unwrap_or_default())
             }
-            (None, problem) => format!("{}  unusable: {}", pack.folder.display(), problem.as_deref().unwrap_or_default()),
+            (None, problem) => {
+                format!("{}  unusable: {}", pack.folder.display(), problem.as_deref().unwrap_or_default())
+            }
         };
         print::answer(&packs.iter().map(line).collect::<Vec<_>>().join("\n"))?;
     }
@@ -221,7 +225,11 @@ fn show(folder: &Path, json: bool) -> Outcome {
             .collect(),
         calibration_problem,
     };
-    if json { print::json(&shown)? } else { print::answer(&shown.text())? }
+    if json {
+        print::json(&shown)?
+    } else {
+        print::answer(&shown.text())?
+    }
     Ok(Exit::Success)
 }
 
@@ -318,9 +326,17 @@ fn verify(folder: &Path, json: bool) -> Outcome {
             Err(_) => Status::Altered,
         },
     });
-    let verified =
-        Verified { folder: folder.to_owned(), name: pack.name, ok: files.iter().all(|f| f.status == Status::Ok), files };
-    if json { print::json(&verified)? } else { print::answer(&verified.text())? }
+    let verified = Verified {
+        folder: folder.to_owned(),
+        name: pack.name,
+        ok: files.iter().all(|f| f.status == Status::Ok),
+        files,
+    };
+    if json {
+        print::json(&verified)?
+    } else {
+        print::answer(&verified.text())?
+    }
     Ok(if verified.ok { Exit::Success } else { Exit::Negative })
 }
 

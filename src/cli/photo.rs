@@ -54,9 +54,8 @@ pub(super) fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, PhotoError>
 
 /// Reads the photos a user typed, in order.
 pub(super) fn read_all(paths: &[PathBuf], bytes_max: usize) -> Result<Vec<Vec<u8>>, Failure> {
-    let read_one = |path: &PathBuf| {
-        read(path, bytes_max).map_err(|e| Failure::new(format_args!("photo {}: {e}", path.display())))
-    };
+    let read_one =
+        |path: &PathBuf| read(path, bytes_max).map_err(|e| Failure::new(format_args!("photo {}: {e}", path.display())));
     paths.iter().map(read_one).collect()
 }
 

@@ -23,8 +23,9 @@ pub(super) fn answer(text: &str) -> Result<(), Failure> {
 
 /// Writes the answer as one JSON object.
 pub(super) fn json(answer_object: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(answer_object)
-        .map_err(|e| Failure::new(format_args!("cannot write the answer as JSON: {e}; this is a defect of chinhchu")))?;
+    let text = serde_json::to_string_pretty(answer_object).map_err(|e| {
+        Failure::new(format_args!("cannot write the answer as JSON: {e}; this is a defect of chinhchu"))
+    })?;
     answer(&text)
 }
 
@@ -74,7 +75,10 @@ pub(super) fn remarks(role: &str, reports: &[FaceReport]) -> String {
             remark("another face of comparable size is in the picture; the largest near the centre was used");
         }
         if report.quarter_turns != 0 {
-            remark(&format!("the face was found after turning the picture by {} degrees", 90 * u32::from(report.quarter_turns)));
+            remark(&format!(
+                "the face was found after turning the picture by {} degrees",
+                90 * u32::from(report.quarter_turns)
+            ));
         }
         if report.cut {
             remark("the face reaches past the edge of the picture");
@@ -89,7 +93,8 @@ mod tests {
 
     #[test]
     fn rates_read_like_rates() {
-        for (value, text) in [(1e-5, "1e-5"), (3.14e-7, "3.1e-7"), (0.01, "0.01"), (0.5, "0.5"), (0.0, "0"), (1.0, "1")] {
+        for (value, text) in [(1e-5, "1e-5"), (3.14e-7, "3.1e-7"), (0.01, "0.01"), (0.5, "0.5"), (0.0, "0"), (1.0, "1")]
+        {
             assert_eq!(rate(value), text);
         }
     }

@@ -16,9 +16,7 @@ pub(super) fn start_log(global: &GlobalArgs, default: &str) -> Result<(), Failur
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match global.log_format {
         LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => {
-            builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_target(false).try_init()
-        }
+        LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_target(false).try_init(),
     };
     started.map_err(|e| Failure::new(format_args!("cannot start the log: {e}")))
 }

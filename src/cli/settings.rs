@@ -76,7 +76,12 @@ impl Settings {
                     1 << 10,
                     1 << 30,
                 )?,
-                pixels_max: within("images.pixels_max", images.pixels_max.unwrap_or(default.pixels_max), 1 << 10, 1 << 32)?,
+                pixels_max: within(
+                    "images.pixels_max",
+                    images.pixels_max.unwrap_or(default.pixels_max),
+                    1 << 10,
+                    1 << 32,
+                )?,
                 decode_bytes_max: within(
                     "images.decode_bytes_max",
                     images.decode_bytes_max.unwrap_or(default.decode_bytes_max),
@@ -163,7 +168,9 @@ pub(super) fn places() -> Vec<PathBuf> {
 /// A socket address such as `127.0.0.1:50051`.
 pub(super) fn address(name: &str, text: &str) -> Result<SocketAddr, Failure> {
     text.parse().map_err(|_| {
-        Failure::new(format_args!("{name} is `{text}`; it takes an IP address and a port, for example {LISTEN_DEFAULT}"))
+        Failure::new(format_args!(
+            "{name} is `{text}`; it takes an IP address and a port, for example {LISTEN_DEFAULT}"
+        ))
     })
 }
 

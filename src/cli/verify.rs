@@ -80,7 +80,11 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
         };
         let request = VerifyRequest { reference, probes, fmr: args.fmr };
         let outcome = backend.verify(request).await.map_err(|e| e.told(&roles))?;
-        if args.json { print::json(&answer(&outcome))? } else { print::answer(&text(&outcome))? }
+        if args.json {
+            print::json(&answer(&outcome))?
+        } else {
+            print::answer(&text(&outcome))?
+        }
         Ok(match outcome.decision {
             Decision::Match => Exit::Success,
             Decision::NoMatch => Exit::Negative,

@@ -25,7 +25,11 @@ fn rows_are_unit_vectors_in_manifest_order_and_failed_ones_are_zeros_and_listed(
     }
     fs::write(folder.path().join("text.jpg"), "no, \"photo\"").unwrap();
     let list = folder.path().join("m.csv");
-    fs::write(&list, "subject_id,path,pose\na,obama.jpg,frontal\nb,text.jpg,x\nc,biden.jpg\nd,gone.jpg\na,obama2.jpg\n").unwrap();
+    fs::write(
+        &list,
+        "subject_id,path,pose\na,obama.jpg,frontal\nb,text.jpg,x\nc,biden.jpg\nd,gone.jpg\na,obama2.jpg\n",
+    )
+    .unwrap();
     let out = folder.path().join("templates.npy");
     let args = ["embed", "--manifest", &text(&list), "--out", &text(&out), "--json"];
     let answer = run(args).ended(1).json();
@@ -93,7 +97,8 @@ fn a_full_disk_leaves_the_older_file_whole() {
     let before = fs::read(&out).unwrap();
     let photo = format!("{}\n", text(&photo("obama.jpg")));
     fs::write(&list, format!("path\n{}", photo.repeat(60))).unwrap();
-    run(["embed", "--manifest", &text(&list), "--out", &text(&out), "--json"]).refused(&["disk is full", "free some space"]);
+    run(["embed", "--manifest", &text(&list), "--out", &text(&out), "--json"])
+        .refused(&["disk is full", "free some space"]);
     assert_eq!(fs::read(&out).unwrap(), before);
     assert_eq!(fs::read_dir(disk.path()).unwrap().count(), 2, "no partial file is left");
 }

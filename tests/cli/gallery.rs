@@ -96,7 +96,8 @@ fn a_full_disk_refuses_the_write_and_keeps_what_was_acknowledged() {
     // The store may have room inside its file for a while; then it must say so.
     let folder = tempfile::tempdir().unwrap();
     let bytes = fs::read(&biden).unwrap();
-    let photos: Vec<_> = (0..4000).map(|i| (format!("q{i}"), text(&crate::bulk::variant(folder.path(), &bytes, i % 4)))).collect();
+    let photos: Vec<_> =
+        (0..4000).map(|i| (format!("q{i}"), text(&crate::bulk::variant(folder.path(), &bytes, i % 4)))).collect();
     let list = crate::support::manifest(folder.path(), photos.iter().map(|(s, p)| (s.as_str(), p.clone())));
     let full = run(["enroll", "--manifest", &text(&list), "--data", &data, "--json"]);
     full.refused(&["disk is full", "run the same command again"]);

@@ -9,7 +9,9 @@ use crate::support::{root, run, text};
 fn a_pack_is_listed_shown_and_found_right() {
     need_assets!();
     let list = run(["models", "list", "--json"]).ended(0).json();
-    assert!(list["packs"].as_array().unwrap().iter().any(|p| p["folder"] == "models/default" && p["problem"].is_null()));
+    assert!(
+        list["packs"].as_array().unwrap().iter().any(|p| p["folder"] == "models/default" && p["problem"].is_null())
+    );
     let shown = run(["models", "show", "default", "--json"]).ended(0).json();
     assert_eq!(shown["dimension"], 512);
     assert_eq!(shown["recipe"].as_str().unwrap().len(), 64);

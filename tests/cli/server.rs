@@ -18,7 +18,8 @@ fn with_a_server_the_answers_are_the_same_as_without() {
     let there = ["--server".to_owned(), server.url.clone()];
 
     let both = |args: &[&str], code: i32| {
-        let args = |place: &[String]| args.iter().map(|a| (*a).to_owned()).chain(place.iter().cloned()).collect::<Vec<_>>();
+        let args =
+            |place: &[String]| args.iter().map(|a| (*a).to_owned()).chain(place.iter().cloned()).collect::<Vec<_>>();
         let (a, b) = (run(args(&here)).ended(code), run(args(&there)).ended(code));
         assert_eq!(a.stderr, b.stderr);
         if a.stdout.is_empty() {

@@ -61,8 +61,7 @@ fn acknowledged_before_kill(dir: &Path, lines: usize) -> Vec<u64> {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     // A line is one write to the pipe: there whole or not at all.
     let number = |line: &str| line.strip_prefix("enrolled ").map(|number| number.parse::<u64>().unwrap());
-    let mut acknowledged: Vec<u64> =
-        (&mut out).lines().filter_map(|line| number(&line.unwrap())).take(lines).collect();
+    let mut acknowledged: Vec<u64> = (&mut out).lines().filter_map(|line| number(&line.unwrap())).take(lines).collect();
     child.kill().unwrap(); // SIGKILL
     child.wait().unwrap();
     // What it said before it died counts as well.

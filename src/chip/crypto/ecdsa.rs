@@ -361,7 +361,8 @@ mod tests {
             let numbers = curve.numbers();
             let mut key = public_point(curve, &[7]).unwrap();
             let digest = [5u8; 32];
-            for (r, s) in [(vec![0], vec![1]), (vec![1], vec![0]), (hex(numbers.n), vec![1]), (vec![1], vec![0xFF; 90])] {
+            for (r, s) in [(vec![0], vec![1]), (vec![1], vec![0]), (hex(numbers.n), vec![1]), (vec![1], vec![0xFF; 90])]
+            {
                 assert!(!verify(curve, &key, &digest, &r, &s));
             }
             assert!(!verify_plain(curve, &key, &digest, &[]));

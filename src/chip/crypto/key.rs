@@ -208,7 +208,8 @@ mod tests {
                 let mut bad = good.clone();
                 bad[bit / 8] ^= 1 << (bit % 8);
                 // The version alone may be 1, 2 or 3: it changes no number.
-                let version_only = good[..bit / 8].ends_with(&[0x02, 0x01]) && bit / 8 < 8 && matches!(bad[bit / 8], 1..=3);
+                let version_only =
+                    good[..bit / 8].ends_with(&[0x02, 0x01]) && bit / 8 < 8 && matches!(bad[bit / 8], 1..=3);
                 // A base point may be given compressed, but not with both coordinates.
                 let result = PublicKey::from_spki(&spki(curve, bad));
                 assert_eq!(result.is_ok(), version_only, "{} bit {bit}", curve.name());

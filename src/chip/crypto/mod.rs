@@ -18,6 +18,6 @@ pub use key::{KeyError, PublicKey, Spki};
 pub use rsa::{RSA_BITS_MAX, RsaPublicKey};
 pub use scheme::{AlgorithmIdentifier, Scheme, SignatureError, verify};
 
-pub(crate) use ecdsa::{EcPoint, public_point, sign_for_tests, verify as verify_integers, verify_plain};
+pub(crate) use ecdsa::{public_point, sign_for_tests, verify as verify_integers, verify_plain};
 pub(crate) use key::explicit_parameters;
 pub(crate) use rsa::{mgf1_xor, power};

@@ -30,7 +30,11 @@ impl RsaPublicKey {
         let (bits, exponent_bits) = (bits(modulus), bits(exponent));
         let odd = |bytes: &[u8]| bytes.last().is_some_and(|byte| byte & 1 == 1);
         let fits = (RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) && (2..=EXPONENT_BITS_MAX).contains(&exponent_bits);
-        (fits && odd(modulus) && odd(exponent)).then(|| Self { modulus: modulus.to_vec(), exponent: exponent.to_vec(), bits })
+        (fits && odd(modulus) && odd(exponent)).then(|| Self {
+            modulus: modulus.to_vec(),
+            exponent: exponent.to_vec(),
+            bits,
+        })
     }
 
     /// Length of the modulus in bits.

@@ -1,0 +1,6 @@
+//! The chip: genuine documents, forged cards, hostile files.
+
+mod data;
+mod forged;
+mod hostile;
+mod verdicts;

@@ -16,6 +16,8 @@ use chinhchu::chip::{Anchors, CheckOptions, ChipFiles, Date, Moment, Verdict, in
 /// Size of the photo: that of a genuine card.
 const PHOTO_BYTES: usize = 20_000;
 const RUNS: usize = 200;
+/// What any file may cost, however it is made.
+const FILE_MAX: Duration = Duration::from_millis(50);
 /// What a P-384 card may cost.
 const CARD_MAX: Duration = Duration::from_millis(5);
 
@@ -75,7 +77,38 @@ fn main() {
         }
         Err(_) => eprintln!("SKIPPED: the German master list: no chip test data; set CHINHCHU_TESTDATA"),
     }
+    let (worst, file) = worst_of_corpus(&options);
+    println!("slowest file of the hostile corpus  {:>8.3} ms ({file})", worst.as_secs_f64() * 1e3);
+    assert!(worst < FILE_MAX, "{file} takes {worst:?}");
     let card = card_p384.expect("a P-384 card was measured");
     println!("P-384 card: {:.2} of its {} ms", card.as_secs_f64() / CARD_MAX.as_secs_f64(), CARD_MAX.as_millis());
     assert!(card < CARD_MAX, "a P-384 card takes {card:?}");
+}
+
+/// The slowest of `fuzz/seeds`, each through every parser, median of a few runs.
+fn worst_of_corpus(options: &CheckOptions) -> (Duration, String) {
+    let seeds = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let mut worst = (Duration::ZERO, String::new());
+    for target in ["tlv", "dg2", "sod", "dg13", "master_list"] {
+        for entry in std::fs::read_dir(seeds.join(target)).expect("the corpus") {
+            let path = entry.expect("a file").path();
+            let bytes = std::fs::read(&path).expect("a file");
+            let mut times: Vec<Duration> = (0..5)
+                .map(|_| {
+                    let began = Instant::now();
+                    let inspection =
+                        inspect(&ChipFiles::from_bytes([bytes.clone()]), black_box(&Anchors::none()), options);
+                    black_box(inspection.verdict);
+                    let _ = black_box(Anchors::none().add_bytes("file", &bytes));
+                    began.elapsed()
+                })
+                .collect();
+            times.sort_unstable();
+            if times[2] > worst.0 {
+                let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                worst = (times[2], format!("{target}/{name}"));
+            }
+        }
+    }
+    worst
 }

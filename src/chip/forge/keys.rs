@@ -1,4 +1,4 @@
-use crypto_bigint::BoxedUint;
+use crypto_bigint::{BoxedUint, ConcatenatingMul};
 
 use super::expand;
 use crate::chip::crypto::{
@@ -210,8 +210,8 @@ fn rsa_key(seed: &[u8], label: &str) -> (Vec<u8>, Vec<u8>) {
     };
     let totient = multiply(&less_one(p), &less_one(q));
     // d = (1 + kφ)/e for the k that makes it whole: k ≡ −φ⁻¹ mod e, e prime.
-    let inverse =
-        (0..EXPONENT - 2).fold(1u64, |value, _| value * u64::from(remainder(&totient, EXPONENT)) % u64::from(EXPONENT));
+    let (base, prime) = (u64::from(remainder(&totient, EXPONENT)), u64::from(EXPONENT));
+    let inverse = (0..EXPONENT - 2).fold(1u64, |value, _| value * base % prime);
     let k = u64::from(EXPONENT) - inverse;
     (modulus, divide_whole(&totient, k as u32))
 }

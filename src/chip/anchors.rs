@@ -37,12 +37,26 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Whether its own key signed it: then it is an anchor, and otherwise a
-    /// link that must lead to one.
+    /// Whether its own key signed it.
     pub fn is_self_signed(&self) -> bool {
         *self.self_signed.get_or_init(|| {
             self.certificate.is_self_issued() && self.certificate.verify_by(&self.certificate.key).is_ok()
         })
+    }
+
+    /// Whether it is the same authority's certificate for a new key, signed by
+    /// its earlier one (Russia hands these out as its CSCA certificate). The
+    /// operator who installs it vouches for it. One that names its own key, or
+    /// none, and is not signed by it is damaged instead.
+    pub fn is_renewal(&self) -> bool {
+        let earlier = self.certificate.extensions.authority_key_id.as_ref();
+        self.certificate.is_self_issued() && earlier.is_some_and(|id| !self.certificate.has_key_id(id))
+    }
+
+    /// Whether a chain may end here. Anything else is a link from one name to
+    /// another and must lead to an anchor.
+    pub fn is_anchor(&self) -> bool {
+        self.is_self_signed() || self.is_renewal()
     }
 }
 

@@ -23,8 +23,7 @@ pub(super) struct Chain<'a> {
     pub findings: Vec<Finding>,
 }
 
-/// Looks for a chain of signatures from `signer` to a self-signed certificate
-/// of the operator, each valid when it issued the one below, none revoked.
+/// Looks for a chain of signatures from `signer` to an anchor of the operator, each valid when it issued the one below, none revoked.
 /// All candidates are tried; the finding is that of the best try.
 pub(super) fn build<'a>(anchors: &'a Anchors, signer: &Certificate, now: Moment) -> Result<Chain<'a>, Vec<Finding>> {
     if anchors.is_empty() {
@@ -41,6 +40,9 @@ pub(super) fn build<'a>(anchors: &'a Anchors, signer: &Certificate, now: Moment)
             let hash = Scheme::resolve(&below.algorithm, None).map_or(Hash::Sha256, Scheme::hash);
             findings.extend(weaknesses(&authority.certificate, hash, "the signer's certificate"));
             below = &authority.certificate;
+        }
+        if authorities.last().is_some_and(|anchor| !anchor.is_self_signed()) {
+            findings.push(Finding::of(Reason::AnchorRenewed));
         }
         return Ok(Chain { authorities, findings });
     }
@@ -83,7 +85,7 @@ impl Search<'_> {
                 continue;
             }
             path.push(index);
-            if authority.is_self_signed() || self.climb(&authority.certificate, path) {
+            if authority.is_anchor() || self.climb(&authority.certificate, path) {
                 return true;
             }
             path.pop();

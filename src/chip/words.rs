@@ -256,6 +256,10 @@ findings! {
     KeyPeriod, "KEY_PERIOD", Note,
         "The card was signed outside the period its signer's key was meant for.",
         "Thẻ được ký ngoài thời gian sử dụng dự kiến của khoá ký.";
+    /// The anchor is signed by an earlier key of the same authority, not by its own.
+    AnchorRenewed, "ANCHOR_RENEWED", Note,
+        "The authority's certificate is signed by its earlier key; it counts because it was installed.",
+        "Chứng thư gốc được ký bằng khoá trước đó của chính cơ quan; được chấp nhận vì đã được cài đặt.";
     /// The next revocation list is overdue.
     CrlStale, "CRL_STALE", Note,
         "The revocation list is out of date. Tell the operator.",

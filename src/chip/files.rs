@@ -11,6 +11,8 @@ use super::words::Reason;
 /// Largest file of a chip. DG2 of a genuine card has 15 to 60 KB, with several
 /// photos or fingers some hundreds.
 pub const FILE_BYTES_MAX: usize = 2 << 20;
+/// Most bytes of a chip's files together, which bounds the hashing.
+pub const CHIP_BYTES_MAX: usize = 8 << 20;
 /// Most files looked at in a folder.
 pub const FOLDER_FILES_MAX: usize = 256;
 /// Most files of a chip sent by a caller: EF.COM, EF.SOD and sixteen groups,
@@ -126,7 +128,8 @@ impl ChipFiles {
             FileId::Group(number) => Finding::in_group(reason, number),
             FileId::Com | FileId::Sod => Finding::of(reason).with(id.label()),
         };
-        if bytes.len() > FILE_BYTES_MAX {
+        let held: usize = self.files.values().map(Vec::len).sum();
+        if bytes.len() > FILE_BYTES_MAX || held + bytes.len() > CHIP_BYTES_MAX {
             self.findings.push(place(Reason::FileTooLarge));
             return;
         }
@@ -229,6 +232,17 @@ mod tests {
     fn a_note_beside_the_files_is_not_a_data_group() {
         let files = ChipFiles::from_bytes([b"a note about this card\n".to_vec(), vec![0xFF, 0xD8, 0xFF], vec![]]);
         assert_eq!((files.is_empty(), files.unrecognised()), (true, 3));
+    }
+
+    #[test]
+    fn files_are_bounded_together() {
+        let group = |tag: u8| {
+            let mut bytes = vec![tag, 0x83, 0x1F, 0xFF, 0xFB];
+            bytes.resize(FILE_BYTES_MAX, 0);
+            bytes
+        };
+        let files = ChipFiles::from_bytes([0x61, 0x63, 0x76, 0x65, 0x66].map(group));
+        assert_eq!((reasons(&files), files.groups().count()), (vec![Reason::FileTooLarge], 4));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub use ber::to_definite;
 pub use dg2::{DeclaredType, Dg2, FaceEncoding, PHOTOS_MAX, Photo};
 pub use dg13::{Dg13, Dg13Entry, Dg13Id, Dg13Scope};
 pub use error::ParseError;
-pub use files::{CHIP_FILES_MAX, ChipFiles, FILE_BYTES_MAX, FileId, is_chip_file};
+pub use files::{CHIP_BYTES_MAX, CHIP_FILES_MAX, ChipFiles, FILE_BYTES_MAX, FileId, is_chip_file};
 pub use finding::{Finding, GroupState, Verdict};
 pub use inspection::{AnchorUsed, CheckOptions, Com, Holder, Inspection, SignerUsed, inspect};
 pub use master_list::{MasterList, MasterListError, Voucher};

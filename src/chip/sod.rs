@@ -13,6 +13,11 @@ use super::x509::Certificate;
 use super::{ParseError, oid};
 
 const LDS: &str = "the LDS security object";
+/// Largest EF.SOD: genuine ones have 1 to 4 KB. Keeps any nesting cheap to walk.
+const SOD_BYTES_MAX: usize = 64 << 10;
+/// Most certificates a signer is tried with. One fits as a rule; the bound is on
+/// the time a file full of copies may take.
+const CANDIDATES_MAX: usize = 3;
 /// RSA keys below this are weak (NIST SP 800-57 part 1, table 2: 112 bits).
 const RSA_STRONG_BITS: u32 = 2048;
 
@@ -102,6 +107,9 @@ impl Sod {
     /// Parses an EF.SOD file, DER or BER.
     pub fn parse(file: &[u8]) -> Result<Self, Finding> {
         let broken = |error: ParseError| Finding::of(Reason::SodUnreadable).with(error);
+        if file.len() > SOD_BYTES_MAX {
+            return Err(Finding::of(Reason::FileTooLarge).with("SOD"));
+        }
         let file = to_definite(file).within("EF.SOD").map_err(broken)?;
         let outer = Reader::new(&file).expect(0x77).within("EF.SOD").map_err(broken)?;
         let data = SignedData::parse(outer.value).map_err(broken)?;
@@ -139,11 +147,12 @@ impl Sod {
         // Where the name fits none, the certificates that came along are tried:
         // the signature, not the name, shows whose it is.
         let loose = named.is_empty();
-        let candidates = if loose { own.filter(|cert| cert.may_sign_documents()).collect() } else { named };
+        let candidates: Vec<&Certificate> =
+            if loose { own.filter(|cert| cert.may_sign_documents()).collect() } else { named };
         let mut out =
             SignatureCheck { signer: None, scheme: None, signing_time: signer.signing_time(), findings: vec![] };
         let mut failure = Finding::of(Reason::SignerCertificateMissing);
-        for certificate in candidates {
+        for certificate in candidates.into_iter().take(CANDIDATES_MAX) {
             match signer.verify(&self.data, &certificate.key, |left, right| is_lds(left) && is_lds(right)) {
                 Ok(scheme) => {
                     if loose {

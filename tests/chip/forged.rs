@@ -224,7 +224,7 @@ fn a_link_that_leads_nowhere_does_not_vouch() {
 }
 
 #[test]
-fn a_thousand_authorities_of_one_name_do_not_hold_a_check_up() {
+fn the_right_authority_is_found_in_a_crowd_of_one_name() {
     // Bounded signatures: the right one is found by its key identifier.
     let card = draft(None).forge().unwrap();
     let date = |year| Date { year, month: 1, day: 1 };

@@ -33,6 +33,13 @@ fn a_dg2_of_a_hundred_megabytes_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_security_file_beyond_any_genuine_size_is_not_walked() {
+    let nested = [[0x30, 0x80].repeat(30), vec![0x30, 0x00].repeat(100_000)].concat();
+    let inspection = inspect(&ChipFiles::from_bytes([tlv(&[0x77], &nested)]), &Anchors::none(), &options());
+    assert!(inspection.found(Reason::FileTooLarge) && inspection.verdict == Verdict::Unreadable);
+}
+
+#[test]
 fn a_file_that_claims_more_than_it_holds_is_damaged() {
     let card = card();
     for number in ["DG1.bin", "DG2.bin", "DG13.bin", "EF_SOD.bin"] {

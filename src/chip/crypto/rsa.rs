@@ -11,8 +11,8 @@ use crate::chip::der;
 pub const RSA_BITS_MAX: u32 = 8192;
 /// Smallest modulus taken: below it a key is broken on a laptop.
 const RSA_BITS_MIN: u32 = 1024;
-/// Largest public exponent (FIPS 186-4, B.3.1); also bounds the time.
-const EXPONENT_BITS_MAX: u32 = 256;
+/// Largest public exponent: genuine ones have 2 to 32 bits. Bounds the time.
+const EXPONENT_BITS_MAX: u32 = 64;
 
 /// An RSA public key that may be used.
 #[derive(Clone, PartialEq, Eq)]

@@ -69,7 +69,7 @@ pub(crate) fn verify(curve: Curve, key: &EcPoint, digest: &[u8], r: &[u8], s: &[
 
 /// Verifies a signature that is `r` and `s` one after the other.
 pub(crate) fn verify_plain(curve: Curve, key: &EcPoint, digest: &[u8], signature: &[u8]) -> bool {
-    if signature.is_empty() || signature.len() % 2 != 0 {
+    if signature.is_empty() || !signature.len().is_multiple_of(2) {
         return false;
     }
     let (r, s) = signature.split_at(signature.len() / 2);

@@ -1,6 +1,7 @@
 //! chinhchu ("chính chủ", the rightful owner): is this person the one the card
 //! and the benefit belong to?
 
+pub mod chip;
 pub mod cli;
 pub mod evaluation;
 pub mod face;

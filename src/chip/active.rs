@@ -1,0 +1,121 @@
+//! DG14, DG15 and Active Authentication (ICAO 9303-11, 6.1).
+//!
+//! Passive authentication shows that the data is genuine, not that the card
+//! was there: a copy of its files passes. Active Authentication closes that
+//! gap. The reader sends the chip a fresh random challenge of eight bytes; the
+//! chip signs it with a key that never leaves it and whose public half, in
+//! DG15, is signed with everything else. A caller that ran it hands both over.
+
+use super::crypto::{AlgorithmIdentifier, Hash, PublicKey, Scheme, Spki, verify_plain};
+use super::error::InStructure;
+use super::tlv::Reader;
+use super::{ParseError, oid};
+
+/// Length of a challenge (RND.IFD).
+pub const CHALLENGE_BYTES: usize = 8;
+/// Longest response: an RSA signature of the largest modulus.
+const RESPONSE_BYTES_MAX: usize = 1024;
+
+/// What the reader sent and what the chip answered.
+#[derive(Clone)]
+pub struct ChallengeResponse {
+    /// The challenge, eight bytes, fresh for this transaction.
+    pub challenge: Vec<u8>,
+    /// The answer to INTERNAL AUTHENTICATE.
+    pub response: Vec<u8>,
+}
+
+/// Whether the chip showed that it is the original.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActiveAuthentication {
+    /// No challenge and response were given.
+    Absent,
+    /// Given, but there is no signed key to check it with.
+    Unproven,
+    /// The response is the original chip's.
+    Proven,
+    /// The response is not the original chip's.
+    Failed,
+}
+
+/// DG15: the public key of Active Authentication.
+#[derive(Clone)]
+pub struct Dg15 {
+    /// The key.
+    pub key: Spki,
+}
+
+impl Dg15 {
+    /// Parses a DG15 file.
+    pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
+        let mut outer = Reader::new(file).expect(0x6F).within("DG15")?.children();
+        Ok(Self { key: Spki::parse(&mut outer)? })
+    }
+}
+
+/// DG14: which security protocols the chip offers.
+#[derive(Debug, Clone)]
+pub struct Dg14 {
+    /// Arcs of the protocols, in the order of the file.
+    pub protocols: Vec<Vec<u8>>,
+    /// The signature algorithm of ECDSA Active Authentication.
+    active_algorithm: Option<Vec<u8>>,
+}
+
+impl Dg14 {
+    /// Parses a DG14 file.
+    pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
+        const WHAT: &str = "DG14";
+        const PROTOCOLS_MAX: usize = 64;
+        let mut outer = Reader::new(file).expect(0x6E).within(WHAT)?.children();
+        let mut out = Self { protocols: Vec::new(), active_algorithm: None };
+        for info in outer.expect(0x31).within(WHAT)?.children() {
+            let mut fields = info.within(WHAT)?.children();
+            let arcs = fields.expect(0x06).within(WHAT)?.value;
+            if out.protocols.len() == PROTOCOLS_MAX {
+                return Err(ParseError::TooLarge { what: WHAT, max: PROTOCOLS_MAX });
+            }
+            if arcs == oid::ACTIVE_AUTHENTICATION {
+                fields.optional(0x02).within(WHAT)?;
+                out.active_algorithm = fields.optional(0x06).within(WHAT)?.map(|algorithm| algorithm.value.to_vec());
+            }
+            out.protocols.push(arcs.to_vec());
+        }
+        Ok(out)
+    }
+}
+
+/// Checks a response against the chip's signed public key.
+///
+/// RSA: ISO/IEC 9796-2 scheme 1 with the challenge as the part not recovered.
+/// Elliptic curves: plain ECDSA over the challenge, with the hash DG14 names or
+/// any, as cards without that entry exist.
+pub fn check(dg15: &Dg15, dg14: Option<&Dg14>, exchange: &ChallengeResponse) -> ActiveAuthentication {
+    let ChallengeResponse { challenge, response } = exchange;
+    if challenge.len() != CHALLENGE_BYTES || response.len() > RESPONSE_BYTES_MAX {
+        return ActiveAuthentication::Failed;
+    }
+    let holds = match PublicKey::from_spki(&dg15.key) {
+        Err(_) => return ActiveAuthentication::Unproven,
+        Ok(PublicKey::Rsa(key)) => key.verify_iso9796(challenge, response).is_some(),
+        Ok(PublicKey::Ec { curve, point, .. }) => {
+            let named = dg14.and_then(|dg14| dg14.active_algorithm.clone()).and_then(|oid| {
+                Scheme::resolve(&AlgorithmIdentifier { oid, parameters: Vec::new() }, None).map(Scheme::hash)
+            });
+            let hashes = named.map_or(Hash::ALL.to_vec(), |hash| vec![hash]);
+            hashes.iter().any(|hash| {
+                let digest = hash.digest(challenge);
+                verify_plain(curve, &point.0, &digest, response) || {
+                    // Some chips answer in DER.
+                    let parts = Reader::new(response).expect(0x30).ok().and_then(|outer| {
+                        let mut fields = outer.children();
+                        Some((fields.expect(0x02).ok()?.value, fields.expect(0x02).ok()?.value))
+                    });
+                    parts.is_some_and(|(r, s)| super::crypto::verify_integers(curve, &point.0, &digest, r, s))
+                }
+            })
+        }
+    };
+    if holds { ActiveAuthentication::Proven } else { ActiveAuthentication::Failed }
+}

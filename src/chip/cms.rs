@@ -1,0 +1,236 @@
+//! SignedData (RFC 5652) as EF.SOD and master lists use it.
+
+use super::ber::to_definite;
+use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
+use super::error::InStructure;
+use super::name::Name;
+use super::time::Moment;
+use super::tlv::Reader;
+use super::x509::{Certificate, unsigned};
+use super::{ParseError, der, oid};
+
+const WHAT: &str = "the signed data";
+/// Most signers read; ICAO 9303-10 asks for exactly one.
+const SIGNERS_MAX: usize = 4;
+/// Most certificates read from one SignedData.
+const CERTIFICATES_MAX: usize = 16;
+/// Most signed attributes; genuine documents have two to four.
+const ATTRIBUTES_MAX: usize = 32;
+
+/// A parsed SignedData. Nothing in it is checked yet.
+#[derive(Clone)]
+pub struct SignedData {
+    /// Arcs of the content's type.
+    pub content_type: Vec<u8>,
+    /// The content.
+    pub content: Vec<u8>,
+    /// The certificates that came with it, those that could be read.
+    pub certificates: Vec<Certificate>,
+    /// How many certificates could not be read.
+    pub certificates_unread: usize,
+    /// The signers.
+    pub signers: Vec<SignerInfo>,
+}
+
+/// How a signer names its certificate.
+#[derive(Clone)]
+pub enum SignerId {
+    /// By issuer and serial number.
+    IssuerSerial(Name, Vec<u8>),
+    /// By key identifier.
+    KeyId(Vec<u8>),
+}
+
+/// One signer.
+#[derive(Clone)]
+pub struct SignerInfo {
+    /// Whose certificate.
+    pub id: SignerId,
+    /// The hash of the content; `None` where it is unknown.
+    pub digest: Option<Hash>,
+    digest_oid: Vec<u8>,
+    attributes: Option<SignedAttributes>,
+    /// The algorithm of the signature.
+    pub algorithm: AlgorithmIdentifier,
+    signature: Vec<u8>,
+}
+
+/// What the signer signed beside the content.
+#[derive(Clone)]
+struct SignedAttributes {
+    /// As they came, under the tag they are signed with.
+    as_written: Vec<u8>,
+    /// The same in DER order, where that differs.
+    sorted: Vec<u8>,
+    content_type: Option<Vec<u8>>,
+    message_digest: Option<Vec<u8>>,
+    signing_time: Option<Moment>,
+}
+
+/// Why a signer's word does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignerError {
+    /// The digest algorithm is not one read here.
+    #[error("digest algorithm {0} is not supported")]
+    Digest(String),
+    /// contentType or messageDigest is missing among the signed attributes.
+    #[error("a signed attribute is missing")]
+    Attributes,
+    /// The signed content type is not the content's.
+    #[error("the signed content type is another")]
+    ContentType,
+    /// The content's hash is not the signed one.
+    #[error("the content does not have the signed hash")]
+    ContentDigest,
+    /// The signature does not hold.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+}
+
+impl SignedData {
+    /// Parses a ContentInfo with SignedData in it, in DER or BER. Bytes after
+    /// it are dropped.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let bytes = to_definite(bytes).within(WHAT)?;
+        let mut info = Reader::new(&bytes).expect(0x30).within(WHAT)?.children();
+        if info.expect(0x06).within(WHAT)?.value != oid::SIGNED_DATA {
+            return Err(ParseError::malformed(WHAT));
+        }
+        let mut explicit = info.expect(0xA0).within(WHAT)?.children();
+        let mut fields = explicit.expect(0x30).within(WHAT)?.children();
+        fields.expect(0x02).within(WHAT)?;
+        fields.expect(0x31).within(WHAT)?;
+        let mut encapsulated = fields.expect(0x30).within(WHAT)?.children();
+        let content_type = encapsulated.expect(0x06).within(WHAT)?.value.to_vec();
+        let mut wrapped = encapsulated.expect(0xA0).within(WHAT)?.children();
+        let content = wrapped.expect(0x04).within(WHAT)?.value.to_vec();
+        let mut out =
+            Self { content_type, content, certificates: Vec::new(), certificates_unread: 0, signers: Vec::new() };
+        if let Some(set) = fields.optional(0xA0).within(WHAT)? {
+            out.read_certificates(set.children())?;
+        }
+        fields.optional(0xA1).within(WHAT)?;
+        for signer in fields.expect(0x31).within(WHAT)?.children() {
+            if out.signers.len() == SIGNERS_MAX {
+                return Err(ParseError::TooLarge { what: WHAT, max: SIGNERS_MAX });
+            }
+            out.signers.push(SignerInfo::parse(signer.within(WHAT)?.children())?);
+        }
+        if out.signers.is_empty() { Err(ParseError::malformed(WHAT)) } else { Ok(out) }
+    }
+
+    fn read_certificates(&mut self, set: Reader<'_>) -> Result<(), ParseError> {
+        for (count, certificate) in set.enumerate() {
+            if count == CERTIFICATES_MAX {
+                return Err(ParseError::TooLarge { what: WHAT, max: CERTIFICATES_MAX });
+            }
+            match Certificate::parse(certificate.within(WHAT)?.raw) {
+                Ok(certificate) => self.certificates.push(certificate),
+                Err(_) => self.certificates_unread += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SignerInfo {
+    fn parse(mut fields: Reader<'_>) -> Result<Self, ParseError> {
+        const WHAT: &str = "a signer";
+        fields.expect(0x02).within(WHAT)?;
+        let id = match fields.peek() {
+            Some(0x80 | 0xA0) => SignerId::KeyId(fields.read().within(WHAT)?.value.to_vec()),
+            _ => {
+                let mut parts = fields.expect(0x30).within(WHAT)?.children();
+                let issuer = Name::parse(&mut parts)?;
+                SignerId::IssuerSerial(issuer, unsigned(parts.expect(0x02).within(WHAT)?.value))
+            }
+        };
+        let digest_oid = AlgorithmIdentifier::parse(&mut fields)?.oid;
+        let attributes = match fields.optional(0xA0).within(WHAT)? {
+            Some(set) => Some(SignedAttributes::parse(set.value)?),
+            None => None,
+        };
+        let algorithm = AlgorithmIdentifier::parse(&mut fields)?;
+        let signature = fields.expect(0x04).within(WHAT)?.value.to_vec();
+        Ok(Self { id, digest: Hash::from_oid(&digest_oid), digest_oid, attributes, algorithm, signature })
+    }
+
+    /// When the signer says it signed.
+    pub fn signing_time(&self) -> Option<Moment> {
+        self.attributes.as_ref().and_then(|attributes| attributes.signing_time)
+    }
+
+    /// Whether this names a certificate exactly.
+    pub fn names(&self, certificate: &Certificate) -> bool {
+        match &self.id {
+            SignerId::IssuerSerial(issuer, serial) => certificate.serial == *serial && certificate.issuer == *issuer,
+            SignerId::KeyId(id) => certificate.has_key_id(id),
+        }
+    }
+
+    /// Checks content, signed attributes and signature against a key.
+    ///
+    /// `allows` says whether two content types may stand for each other: some
+    /// countries sign the one and write the other.
+    pub fn verify(
+        &self,
+        data: &SignedData,
+        key: &Spki,
+        allows: impl Fn(&[u8], &[u8]) -> bool,
+    ) -> Result<Scheme, SignerError> {
+        let hash = self.digest.ok_or_else(|| SignerError::Digest(oid::dotted(&self.digest_oid)))?;
+        let check = |message: &[u8]| verify(key, &self.algorithm, Some(hash), message, &self.signature);
+        let Some(attributes) = &self.attributes else {
+            return Ok(check(&data.content)?);
+        };
+        let signed_type = attributes.content_type.as_deref().ok_or(SignerError::Attributes)?;
+        let signed_digest = attributes.message_digest.as_deref().ok_or(SignerError::Attributes)?;
+        if signed_type != data.content_type && !allows(signed_type, &data.content_type) {
+            return Err(SignerError::ContentType);
+        }
+        if hash.digest(&data.content) != signed_digest {
+            return Err(SignerError::ContentDigest);
+        }
+        match check(&attributes.as_written) {
+            Err(SignatureError::Wrong) if attributes.sorted != attributes.as_written => Ok(check(&attributes.sorted)?),
+            other => Ok(other?),
+        }
+    }
+}
+
+impl SignedAttributes {
+    fn parse(value: &[u8]) -> Result<Self, ParseError> {
+        const WHAT: &str = "the signed attributes";
+        // Signed as SET OF (tag 31), not under the tag they travel with.
+        let as_written = der::tlv(0x31, value);
+        let mut out =
+            Self { as_written, sorted: Vec::new(), content_type: None, message_digest: None, signing_time: None };
+        let mut parts = Vec::new();
+        for attribute in Reader::new(value) {
+            let attribute = attribute.within(WHAT)?;
+            if parts.len() == ATTRIBUTES_MAX {
+                return Err(ParseError::TooLarge { what: WHAT, max: ATTRIBUTES_MAX });
+            }
+            parts.push(attribute.raw.to_vec());
+            let mut fields = attribute.children();
+            let arcs = fields.expect(0x06).within(WHAT)?.value;
+            let mut values = fields.expect(0x31).within(WHAT)?.children();
+            let twice = match arcs {
+                oid::CONTENT_TYPE => {
+                    out.content_type.replace(values.expect(0x06).within(WHAT)?.value.to_vec()).is_some()
+                }
+                oid::MESSAGE_DIGEST => {
+                    out.message_digest.replace(values.expect(0x04).within(WHAT)?.value.to_vec()).is_some()
+                }
+                oid::SIGNING_TIME => out.signing_time.replace(Moment::parse(&values.read().within(WHAT)?)?).is_some(),
+                _ => false,
+            };
+            if twice {
+                return Err(ParseError::malformed(WHAT));
+            }
+        }
+        out.sorted = der::set_of(&parts);
+        Ok(out)
+    }
+}

@@ -1,0 +1,179 @@
+//! Which scheme and hash a signature is made with, and whether it holds.
+
+use super::{Hash, KeyError, PublicKey, Spki, ecdsa};
+use crate::chip::error::InStructure;
+use crate::chip::tlv::Reader;
+use crate::chip::{ParseError, oid};
+
+/// An AlgorithmIdentifier: arcs of the algorithm, and its parameters undecoded.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AlgorithmIdentifier {
+    /// Arcs of the object identifier.
+    pub oid: Vec<u8>,
+    /// The parameters' TLV; empty where there are none.
+    pub parameters: Vec<u8>,
+}
+
+impl AlgorithmIdentifier {
+    pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+        const WHAT: &str = "an algorithm identifier";
+        let mut fields = reader.expect(0x30).within(WHAT)?.children();
+        let oid = fields.expect(0x06).within(WHAT)?.value.to_vec();
+        Ok(Self { oid, parameters: fields.rest().to_vec() })
+    }
+}
+
+/// A signature scheme with its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// RSASSA-PKCS1-v1_5.
+    Pkcs1(Hash),
+    /// RSASSA-PSS: the hash, and that of the mask.
+    Pss(Hash, Hash),
+    /// ECDSA.
+    Ecdsa(Hash),
+}
+
+impl Scheme {
+    /// The hash over the message.
+    pub fn hash(self) -> Hash {
+        match self {
+            Self::Pkcs1(hash) | Self::Pss(hash, _) | Self::Ecdsa(hash) => hash,
+        }
+    }
+
+    /// Reads a signature algorithm. `fallback` is the hash where the algorithm
+    /// names none (bare rsaEncryption in a SignedData: its digestAlgorithm).
+    pub fn resolve(algorithm: &AlgorithmIdentifier, fallback: Option<Hash>) -> Option<Self> {
+        let arcs = algorithm.oid.as_slice();
+        let scheme = match arcs {
+            oid::SHA1_RSA | oid::SHA1_RSA_OIW => Self::Pkcs1(Hash::Sha1),
+            oid::SHA224_RSA => Self::Pkcs1(Hash::Sha224),
+            oid::SHA256_RSA => Self::Pkcs1(Hash::Sha256),
+            oid::SHA384_RSA => Self::Pkcs1(Hash::Sha384),
+            oid::SHA512_RSA => Self::Pkcs1(Hash::Sha512),
+            oid::RSA => Self::Pkcs1(fallback?),
+            oid::RSA_PSS => {
+                let (hash, mask) = pss_parameters(&algorithm.parameters)?;
+                Self::Pss(hash, mask)
+            }
+            oid::ECDSA_SHA1 => Self::Ecdsa(Hash::Sha1),
+            oid::ECDSA_SHA224 => Self::Ecdsa(Hash::Sha224),
+            oid::ECDSA_SHA256 => Self::Ecdsa(Hash::Sha256),
+            oid::ECDSA_SHA384 => Self::Ecdsa(Hash::Sha384),
+            oid::ECDSA_SHA512 => Self::Ecdsa(Hash::Sha512),
+            oid::EC | oid::ECDSA_RECOMMENDED | oid::ECDSA_SPECIFIED => Self::Ecdsa(fallback?),
+            // BSI TR-03111, 5.2.1.1: the last arc is the hash.
+            [plain @ .., last] if plain == oid::ECDSA_PLAIN => Self::Ecdsa(match last {
+                1 => Hash::Sha1,
+                2 => Hash::Sha224,
+                3 => Hash::Sha256,
+                4 => Hash::Sha384,
+                5 => Hash::Sha512,
+                _ => return None,
+            }),
+            _ => return None,
+        };
+        Some(scheme)
+    }
+
+    /// For reports: `RSASSA-PSS SHA-256`.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Pkcs1(hash) => format!("RSA PKCS#1 v1.5 {}", hash.name()),
+            Self::Pss(hash, _) => format!("RSASSA-PSS {}", hash.name()),
+            Self::Ecdsa(hash) => format!("ECDSA {}", hash.name()),
+        }
+    }
+}
+
+/// RSASSA-PSS-params (RFC 4055, 3.1): hash and mask hash, SHA-1 by default. The
+/// salt length is not read: it shows in the signature itself.
+fn pss_parameters(bytes: &[u8]) -> Option<(Hash, Hash)> {
+    let (mut hash, mut mask) = (Hash::Sha1, Hash::Sha1);
+    let mut outer = Reader::new(bytes);
+    if outer.is_empty() || outer.peek() == Some(0x05) {
+        return Some((hash, mask));
+    }
+    for field in outer.expect(0x30).ok()?.children() {
+        let field = field.ok()?;
+        match field.tag {
+            0xA0 => hash = Hash::from_oid(&AlgorithmIdentifier::parse(&mut field.children()).ok()?.oid)?,
+            0xA1 => {
+                let generator = AlgorithmIdentifier::parse(&mut field.children()).ok()?;
+                if generator.oid != oid::MGF1 {
+                    return None;
+                }
+                mask = Hash::from_oid(&AlgorithmIdentifier::parse(&mut Reader::new(&generator.parameters)).ok()?.oid)?;
+            }
+            0xA2 | 0xA3 => {}
+            _ => return None,
+        }
+    }
+    Some((hash, mask))
+}
+
+/// Why a signature does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignatureError {
+    /// It was checked, and it is not one over this by this key.
+    #[error("the signature is wrong")]
+    Wrong,
+    /// Its algorithm is not read here, or not one for this key.
+    #[error("signature algorithm {0} is not supported with this key")]
+    Algorithm(String),
+    /// The key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// Checks a signature over `message`.
+///
+/// `fallback` is the hash named beside the algorithm, where there is one: it
+/// serves where the algorithm names none, and where the named one is not what
+/// was used (both are under the signer's control, so neither opens anything).
+pub fn verify(
+    spki: &Spki,
+    algorithm: &AlgorithmIdentifier,
+    fallback: Option<Hash>,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<Scheme, SignatureError> {
+    let key = PublicKey::from_spki(spki)?;
+    let unsupported = || SignatureError::Algorithm(oid::dotted(&algorithm.oid));
+    let declared = Scheme::resolve(algorithm, fallback).ok_or_else(unsupported)?;
+    let mut candidates = vec![declared];
+    match (declared, fallback) {
+        (Scheme::Pkcs1(hash), Some(other)) if other != hash => candidates.push(Scheme::Pkcs1(other)),
+        (Scheme::Ecdsa(hash), Some(other)) if other != hash => candidates.push(Scheme::Ecdsa(other)),
+        _ => {}
+    }
+    for scheme in candidates {
+        let digest = scheme.hash().digest(message);
+        let holds = match (&key, scheme) {
+            (PublicKey::Rsa(key), Scheme::Pkcs1(hash)) => key.verify_pkcs1(hash, &digest, signature),
+            (PublicKey::Rsa(key), Scheme::Pss(hash, mask)) => key.verify_pss(hash, mask, &digest, signature),
+            (PublicKey::Ec { curve, point, .. }, Scheme::Ecdsa(_)) => match integers(signature) {
+                Some((r, s)) => ecdsa::verify(*curve, &point.0, &digest, r, s),
+                // TR-03111 plain form, also found under the names of the other.
+                None => ecdsa::verify_plain(*curve, &point.0, &digest, signature),
+            },
+            _ => return Err(unsupported()),
+        };
+        if holds {
+            return Ok(scheme);
+        }
+    }
+    Err(SignatureError::Wrong)
+}
+
+/// Ecdsa-Sig-Value: a sequence of two integers and nothing after it.
+fn integers(signature: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut outer = Reader::new(signature);
+    let mut fields = outer.expect(0x30).ok()?.children();
+    outer.finish().ok()?;
+    let (r, s) = (fields.expect(0x02).ok()?.value, fields.expect(0x02).ok()?.value);
+    fields.finish().ok()?;
+    Some((r, s))
+}

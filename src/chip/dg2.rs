@@ -1,0 +1,195 @@
+//! DG2: the pictures of the face, in either of its two encodings.
+//!
+//! `75 / 7F61 / 02, 7F60… / A1, 5F2E or 7F2E` (ICAO 9303-10, 4.7.2). What is in
+//! the biometric data block decides its encoding, not the tag around it: the
+//! letters `FAC` open an ISO/IEC 19794-5:2005 record, `A1 65` an ISO/IEC
+//! 39794-5 one. The picture's own first bytes decide its format.
+
+use super::ParseError;
+use super::error::InStructure;
+use super::face_record::{self, RawImage};
+use super::tlv::{Reader, Tlv, TlvError};
+use crate::imaging::{self, Format};
+
+const WHAT: &str = "DG2";
+/// Most pictures read from one DG2.
+pub const PHOTOS_MAX: usize = 16;
+/// How far a length inside DG2 may run past its parent: genuine documents are
+/// off by a few bytes.
+const SLACK_BYTES: usize = 16;
+
+/// Which standard a picture was wrapped in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaceEncoding {
+    /// ISO/IEC 19794-5:2005.
+    Iso19794,
+    /// ISO/IEC 39794-5:2019.
+    Iso39794,
+}
+
+/// A picture of DG2, not decoded.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Photo {
+    /// The picture's file: JPEG or JPEG 2000 as a rule.
+    pub bytes: Vec<u8>,
+    /// Its format by its own first bytes; `None` where they are no known one's.
+    pub format: Option<Format>,
+    /// The format its header declares, where it declares one.
+    pub declared: Option<DeclaredType>,
+    /// What it was wrapped in.
+    pub encoding: FaceEncoding,
+    /// Width and height its header declares, in pixels; 0 where it does not say.
+    pub declared_size: (u16, u16),
+    /// Feature points that came with it.
+    pub feature_points: usize,
+}
+
+/// The image data type a header may declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeclaredType {
+    /// JPEG.
+    Jpeg,
+    /// JPEG 2000.
+    Jpeg2000,
+    /// PNG, in ISO/IEC 39794-5 alone.
+    Png,
+}
+
+impl Photo {
+    /// Whether the header declares another format than the picture has.
+    pub fn type_lies(&self) -> bool {
+        match (self.format, self.declared) {
+            (Some(Format::Jpeg), Some(declared)) => declared != DeclaredType::Jpeg,
+            (Some(Format::Jp2 | Format::J2k), Some(declared)) => declared != DeclaredType::Jpeg2000,
+            (Some(Format::Png), Some(declared)) => declared != DeclaredType::Png,
+            (Some(_), Some(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Debug for Photo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Photo({:?}, {:?}, {} bytes)", self.encoding, self.format, self.bytes.len())
+    }
+}
+
+/// A parsed DG2.
+#[derive(Debug, Clone)]
+pub struct Dg2 {
+    /// The pictures, in the order of the file; at least one.
+    pub photos: Vec<Photo>,
+    /// Whether a length was off and was passed over.
+    pub lengths_off: bool,
+}
+
+impl Dg2 {
+    /// Parses a DG2 file.
+    pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
+        let outer = Reader::new(file).expect(0x75).within(WHAT)?;
+        let mut state = State::default();
+        let group = state.next(&mut outer.children(), Some(0x7F61))?;
+        let mut templates = group.children();
+        // The count of templates is not relied on: they are read to the end.
+        templates.optional(0x02).within(WHAT)?;
+        while !templates.is_empty() {
+            let template = state.next(&mut templates, None)?;
+            if template.tag == 0x7F60 {
+                state.template(template.children())?;
+            }
+        }
+        if state.photos.is_empty() {
+            return Err(ParseError::malformed("the photo in DG2"));
+        }
+        Ok(Self { photos: state.photos, lengths_off: state.lengths_off })
+    }
+
+    /// Parses one biometric data block without its wrapping: a bare ISO/IEC
+    /// 19794-5 or 39794-5 record.
+    pub fn parse_record(record: &[u8]) -> Result<Self, ParseError> {
+        let mut state = State::default();
+        state.block(record)?;
+        if state.photos.is_empty() {
+            return Err(ParseError::malformed("the photo in the face record"));
+        }
+        Ok(Self { photos: state.photos, lengths_off: state.lengths_off })
+    }
+}
+
+#[derive(Default)]
+struct State {
+    photos: Vec<Photo>,
+    lengths_off: bool,
+}
+
+impl State {
+    /// The next TLV, of one tag where one is asked for, a few missing bytes forgiven.
+    fn next<'a>(&mut self, reader: &mut Reader<'a>, tag: Option<u32>) -> Result<Tlv<'a>, ParseError> {
+        let found = reader.peek().unwrap_or(0);
+        if let Some(expected) = tag.filter(|&tag| tag != found) {
+            return Err(TlvError::Unexpected { expected, found }).within(WHAT);
+        }
+        let exact = Reader::clone(reader).read().is_ok();
+        self.lengths_off |= !exact;
+        reader.read_clipped(SLACK_BYTES).within(WHAT)
+    }
+
+    fn template(&mut self, mut fields: Reader<'_>) -> Result<(), ParseError> {
+        while !fields.is_empty() {
+            // What is left after a block whose length was too short is not TLV.
+            if !self.photos.is_empty() && fields.peek().is_none_or(|tag| !matches!(tag, 0xA1 | 0x5F2E | 0x7F2E)) {
+                self.lengths_off = true;
+                return Ok(());
+            }
+            let rest = fields.rest();
+            let field = self.next(&mut fields, None)?;
+            if matches!(field.tag, 0x5F2E | 0x7F2E) {
+                // The record's own lengths may reach past the block's.
+                let header = field.raw.len() - field.value.len();
+                let reach = rest.len().min(field.raw.len() + SLACK_BYTES);
+                let roomy = if fields.is_empty() { field.value } else { &rest[header..reach] };
+                let next_is_block = fields.peek().is_some_and(|tag| matches!(tag, 0xA1 | 0x5F2E | 0x7F2E));
+                self.block(if next_is_block { field.value } else { roomy })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, block: &[u8]) -> Result<(), ParseError> {
+        let (encoding, images, off) = if block.starts_with(b"FAC\0") {
+            let (images, off) = face_record::iso19794(block)?;
+            (FaceEncoding::Iso19794, images, off)
+        } else {
+            (FaceEncoding::Iso39794, face_record::iso39794(block)?, false)
+        };
+        self.lengths_off |= off;
+        for RawImage { bytes, declared, size, feature_points } in images {
+            if self.photos.len() == PHOTOS_MAX {
+                return Err(ParseError::TooLarge { what: WHAT, max: PHOTOS_MAX });
+            }
+            self.photos.push(Photo {
+                format: picture_format(bytes),
+                bytes: bytes.to_vec(),
+                declared,
+                encoding,
+                declared_size: size,
+                feature_points,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The format of a picture. Those a chip should hold are told apart here, for
+/// the search in a record whose lengths lie; others are `imaging`'s to know.
+pub(super) fn picture_format(bytes: &[u8]) -> Option<Format> {
+    if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
+        Some(Format::Jpeg)
+    } else if bytes.starts_with(b"\0\0\0\x0cjP  \r\n\x87\n") {
+        Some(Format::Jp2)
+    } else if bytes.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) {
+        Some(Format::J2k)
+    } else {
+        imaging::sniff(bytes)
+    }
+}

@@ -1,0 +1,115 @@
+use super::words::{Effect, Reason};
+
+/// Something found, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub reason: Reason,
+    /// In which data group.
+    pub group: Option<u8>,
+    /// A technical detail, never about a person.
+    pub detail: Option<String>,
+}
+
+impl Finding {
+    /// A finding about the whole.
+    pub fn of(reason: Reason) -> Self {
+        Self { reason, group: None, detail: None }
+    }
+
+    /// A finding in a data group; 0 for none.
+    pub fn in_group(reason: Reason, group: u8) -> Self {
+        Self { reason, group: (group != 0).then_some(group), detail: None }
+    }
+
+    /// The same with a detail.
+    pub fn with(mut self, detail: impl ToString) -> Self {
+        self.detail = Some(detail.to_string());
+        self
+    }
+}
+
+/// What a chip check comes to. Never one boolean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Verdict {
+    /// Every hash and signature holds, up to an anchor the operator supplied.
+    Authentic,
+    /// Every hash and signature holds, but nothing vouches for the signer.
+    Unanchored,
+    /// The signer is not to be trusted, or the card is out of its validity.
+    Untrusted,
+    /// A hash or a signature is wrong.
+    Altered,
+    /// It could not be read, so nothing is known.
+    Unreadable,
+}
+
+impl Verdict {
+    /// The verdict of everything found, the gravest first: what is wrong, then
+    /// who is not to be trusted, then what could not be read, then what nothing
+    /// vouches for, then what has lapsed.
+    pub fn of(findings: &[Finding]) -> Self {
+        match findings.iter().map(|finding| finding.reason.effect()).max().unwrap_or(Effect::Note) {
+            Effect::Altered => Self::Altered,
+            Effect::Untrusted | Effect::Lapsed => Self::Untrusted,
+            Effect::Unreadable => Self::Unreadable,
+            Effect::Unanchored => Self::Unanchored,
+            Effect::Note => Self::Authentic,
+        }
+    }
+
+    /// `AUTHENTIC`, `UNANCHORED`, …
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Authentic => "AUTHENTIC",
+            Self::Unanchored => "UNANCHORED",
+            Self::Untrusted => "UNTRUSTED",
+            Self::Altered => "ALTERED",
+            Self::Unreadable => "UNREADABLE",
+        }
+    }
+}
+
+/// What is known of one data group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupState {
+    /// Its hash is the signed one.
+    Matches,
+    /// Its hash is not the signed one.
+    Differs,
+    /// It is there, but the signed list does not name it.
+    NotInSod,
+    /// The signed list names it, but it is not there.
+    Absent,
+}
+
+impl GroupState {
+    /// `matches`, `differs`, `not_in_sod`, `absent`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Matches => "matches",
+            Self::Differs => "differs",
+            Self::NotInSod => "not_in_sod",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gravest_finding_decides_and_nothing_found_is_authentic() {
+        let verdict = |reasons: &[Reason]| Verdict::of(&reasons.iter().map(|&r| Finding::of(r)).collect::<Vec<_>>());
+        assert_eq!(verdict(&[]), Verdict::Authentic);
+        assert_eq!(verdict(&[Reason::WeakHash]), Verdict::Authentic);
+        assert_eq!(verdict(&[Reason::CardExpired]), Verdict::Untrusted);
+        assert_eq!(verdict(&[Reason::CardExpired, Reason::NoAnchors]), Verdict::Unanchored);
+        assert_eq!(verdict(&[Reason::NoAnchors, Reason::PhotoUnreadable]), Verdict::Unreadable);
+        assert_eq!(verdict(&[Reason::SignerRevoked, Reason::PhotoUnreadable]), Verdict::Untrusted);
+        assert_eq!(verdict(&[Reason::SignerRevoked, Reason::GroupAltered]), Verdict::Altered);
+    }
+}

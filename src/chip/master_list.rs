@@ -1,0 +1,121 @@
+//! CSCA master lists (ICAO 9303-12, 9): country certificates, signed by a
+//! country that vouches for them.
+
+use super::cms::SignedData;
+use super::crypto::Scheme;
+use super::error::InStructure;
+use super::tlv::Reader;
+use super::x509::Certificate;
+use super::{ParseError, oid};
+
+const WHAT: &str = "the master list";
+/// Largest list: the German one of 2024 has 800 KB.
+pub(super) const LIST_BYTES_MAX: usize = 16 << 20;
+/// Most certificates of a list.
+const CERTIFICATES_MAX: usize = 10_000;
+
+/// A parsed master list. Nothing in it is checked yet.
+pub struct MasterList {
+    data: SignedData,
+    /// The country certificates, all of them.
+    pub certificates: Vec<Certificate>,
+}
+
+/// Why a master list is not to be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MasterListError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] ParseError),
+    /// One of its certificates cannot be read: a list is used whole or not at all.
+    #[error("certificate {number} of the master list cannot be read: {source}")]
+    Certificate {
+        /// Which one, counted from 1.
+        number: usize,
+        /// Why.
+        source: ParseError,
+    },
+    /// Its signature does not hold, or not by a certificate for that purpose.
+    #[error("the signature of the master list does not hold: {0}")]
+    Signature(String),
+    /// No country certificate, supplied or listed, issued its signer.
+    #[error("the signer of the master list was not issued by any certificate supplied or listed")]
+    Issuer,
+}
+
+/// Who vouches for a list's signer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voucher {
+    /// A certificate the operator supplied beside the list.
+    Operator,
+    /// A certificate of the list itself: the operator vouches for the list as a
+    /// whole by supplying it.
+    List,
+}
+
+impl MasterList {
+    /// Parses a list. Every certificate must be readable.
+    pub fn parse(bytes: &[u8]) -> Result<Self, MasterListError> {
+        if bytes.len() > LIST_BYTES_MAX {
+            return Err(ParseError::TooLarge { what: WHAT, max: LIST_BYTES_MAX }.into());
+        }
+        let data = SignedData::parse(bytes)?;
+        if data.content_type != oid::MASTER_LIST {
+            return Err(ParseError::malformed(WHAT).into());
+        }
+        let mut outer = Reader::new(&data.content);
+        let mut fields = outer.expect(0x30).within(WHAT)?.children();
+        fields.expect(0x02).within(WHAT)?;
+        let mut certificates = Vec::new();
+        for certificate in fields.expect(0x31).within(WHAT)?.children() {
+            let certificate = certificate.within(WHAT)?;
+            let number = certificates.len() + 1;
+            if number > CERTIFICATES_MAX {
+                return Err(ParseError::TooLarge { what: WHAT, max: CERTIFICATES_MAX }.into());
+            }
+            let parsed = Certificate::parse(certificate.raw);
+            certificates.push(parsed.map_err(|source| MasterListError::Certificate { number, source })?);
+        }
+        Ok(Self { data, certificates })
+    }
+
+    /// Checks the list's signature, and that its signer was issued by one of
+    /// `supplied` or of the list.
+    pub fn verify<'a>(
+        &self,
+        supplied: impl Iterator<Item = &'a Certificate>,
+    ) -> Result<(Scheme, Voucher), MasterListError> {
+        let mut failure = MasterListError::Signature("the signer's certificate is missing".to_owned());
+        for signer in &self.data.signers {
+            for certificate in self.data.certificates.iter().filter(|certificate| signer.names(certificate)) {
+                if !certificate.may_sign_master_lists() {
+                    failure = MasterListError::Signature("its signer may not sign master lists".to_owned());
+                    continue;
+                }
+                match signer.verify(&self.data, &certificate.key, |_, _| false) {
+                    Ok(scheme) => return Ok((scheme, self.voucher(certificate, supplied)?)),
+                    Err(error) => failure = MasterListError::Signature(error.to_string()),
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    fn voucher<'a>(
+        &self,
+        signer: &Certificate,
+        supplied: impl Iterator<Item = &'a Certificate>,
+    ) -> Result<Voucher, MasterListError> {
+        let issued = |issuer: &Certificate| {
+            issuer.subject == signer.issuer && issuer.may_sign_certificates() && signer.verify_by(&issuer.key).is_ok()
+        };
+        if supplied.into_iter().any(issued) {
+            Ok(Voucher::Operator)
+        } else if self.certificates.iter().any(issued) {
+            Ok(Voucher::List)
+        } else {
+            Err(MasterListError::Issuer)
+        }
+    }
+}

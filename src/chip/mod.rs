@@ -1,0 +1,71 @@
+//! Chip bytes to an authenticated photo: what the files of an identity card's
+//! chip say, and whether their issuer signed it (ICAO 9303-10, -11, -12).
+//!
+//! ```text
+//! ChipFiles ──▶ EF.SOD ──▶ signature ──▶ chain to an anchor ──┐
+//!     │                                                       ├─▶ Inspection
+//!     └──▶ DG1, DG2, DG13, … ──▶ hashes against EF.SOD ───────┘    (verdict, reasons)
+//! ```
+//!
+//! [`inspect`] never fails and never panics: whatever the bytes, it answers
+//! with a [`Verdict`] and its reasons. Every file is untrusted until its hash
+//! is found in a list whose signature holds: [`Inspection::photo`] and
+//! [`Inspection::holder`] give nothing else.
+//!
+//! Passive authentication, done here, shows that the data is genuine. It does
+//! not show that the card was there: a copy of the files passes. A caller that
+//! ran Active Authentication hands over challenge and response
+//! ([`CheckOptions::active`]); without them every inspection says so.
+//!
+//! Threat model: all files come from whoever holds the card. Sizes are bounded
+//! before anything is copied, nesting and counts before anything is walked,
+//! and the number of signatures checked is fixed. Curves written out in
+//! certificates are matched against known ones and never used as given.
+
+mod active;
+mod anchors;
+mod ber;
+mod chain;
+mod cms;
+mod country;
+pub mod crypto;
+mod der;
+mod dg13;
+mod dg2;
+mod error;
+mod face_record;
+mod files;
+mod finding;
+pub mod forge;
+mod inspection;
+mod master_list;
+mod mrz;
+mod name;
+mod oid;
+mod pem;
+mod personal;
+mod report;
+mod sod;
+mod time;
+pub mod tlv;
+pub mod words;
+mod x509;
+
+pub use active::{ActiveAuthentication, CHALLENGE_BYTES, ChallengeResponse, Dg14, Dg15};
+pub use anchors::{AnchorError, AnchorSource, Anchors, SourceKind};
+pub use ber::to_definite;
+pub use dg2::{DeclaredType, Dg2, FaceEncoding, PHOTOS_MAX, Photo};
+pub use dg13::{Dg13, Dg13Entry, Dg13Id, Dg13Scope};
+pub use error::ParseError;
+pub use files::{CHIP_BYTES_MAX, CHIP_FILES_MAX, ChipFiles, FILE_BYTES_MAX, FileId, is_chip_file};
+pub use finding::{Finding, GroupState, Verdict};
+pub use inspection::{AnchorUsed, CheckOptions, Com, Holder, Inspection, SignerUsed, inspect};
+pub use master_list::{MasterList, MasterListError, Voucher};
+pub use mrz::{Mrz, MrzLayout};
+pub use name::Name;
+pub use personal::{BirthDate, Personal, Sex};
+pub use report::Fields;
+pub use sod::{SecurityObject, SignatureCheck, Sod};
+pub use time::{Date, Moment};
+pub use words::Reason;
+pub use x509::{Certificate, RevocationList};

@@ -1,0 +1,205 @@
+//! What a card says about a person, in types that do not talk.
+
+use super::time::Date;
+
+/// A text about a person. `Debug` hides it, there is no `Display`, and
+/// serialising it needs [`Personal::reveal`] or [`Personal::masked`].
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Personal(String);
+
+impl Personal {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself. Every call is a place where personal data leaves.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Stars and the last three characters of a long number; stars alone for
+    /// anything else.
+    pub fn masked(&self) -> String {
+        let length = self.0.chars().count();
+        if length >= 9
+            && self.0.chars().all(|c| c.is_ascii_alphanumeric())
+            && self.0.chars().any(|c| c.is_ascii_digit())
+        {
+            let tail: String = self.0.chars().skip(length - 3).collect();
+            return format!("{}{tail}", "*".repeat(length - 3));
+        }
+        "***".to_owned()
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Personal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Personal(hidden)")
+    }
+}
+
+/// A date of birth, as precise as the card gives it. `Debug` hides it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BirthDate {
+    year: u16,
+    month: Option<u8>,
+    day: Option<u8>,
+}
+
+impl BirthDate {
+    /// A day without a month is no date; nor is one out of the calendar.
+    pub fn new(year: u16, month: Option<u8>, day: Option<u8>) -> Option<Self> {
+        let real = match (month, day) {
+            (None, Some(_)) => false,
+            (month, day) => Date::new(year, month.unwrap_or(1), day.unwrap_or(1)).is_some(),
+        };
+        real.then_some(Self { year, month, day })
+    }
+
+    /// Year, month and day as far as known.
+    pub fn reveal(&self) -> (u16, Option<u8>, Option<u8>) {
+        (self.year, self.month, self.day)
+    }
+
+    /// Whether two dates can be the same day: what either leaves open does not
+    /// count against it.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let part = |left: Option<u8>, right: Option<u8>| left.is_none() || right.is_none() || left == right;
+        self.year == other.year && part(self.month, other.month) && part(self.day, other.day)
+    }
+
+    /// Reads `dd/mm/yyyy`, `mm/yyyy`, `yyyy` and the same with dots, dashes or
+    /// nothing in between, also with the year first.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.trim().split(['/', '-', '.', ' ']).filter(|part| !part.is_empty()).collect();
+        if !parts.iter().all(|part| part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_digit())) {
+            return None;
+        }
+        let number = |part: &str| part.parse::<u16>().ok();
+        // A part of zeros is one that is not known.
+        let small = |part: &str| Some(number(part)? as u8).map(|value| (value != 0).then_some(value));
+        match parts.as_slice() {
+            [year] if year.len() == 4 => Self::new(number(year)?, None, None),
+            [all] if all.len() == 8 => {
+                let day_first = Self::new(number(&all[4..])?, small(&all[2..4])?, small(&all[..2])?);
+                day_first.or_else(|| Self::new(number(&all[..4])?, small(&all[4..6])?, small(&all[6..])?))
+            }
+            [month, year] if year.len() == 4 && month.len() <= 2 => Self::new(number(year)?, small(month)?, None),
+            [day, month, year] if year.len() == 4 && day.len() <= 2 && month.len() <= 2 => {
+                Self::new(number(year)?, small(month)?, small(day)?)
+            }
+            [year, month, day] if year.len() == 4 && day.len() <= 2 && month.len() <= 2 => {
+                Self::new(number(year)?, small(month)?, small(day)?)
+            }
+            _ => None,
+        }
+    }
+
+    /// The full date, where it is one.
+    pub fn full(&self) -> Option<Date> {
+        Date::new(self.year, self.month?, self.day?)
+    }
+
+    /// ISO form as far as known: `1990-05-01`, `1990-05`, `1990`.
+    pub fn reveal_iso(&self) -> String {
+        let mut out = format!("{:04}", self.year);
+        for part in [self.month, self.day].into_iter().flatten() {
+            out.push_str(&format!("-{part:02}"));
+        }
+        out
+    }
+}
+
+impl std::fmt::Debug for BirthDate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BirthDate(hidden)")
+    }
+}
+
+/// Sex as a card gives it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sex {
+    /// Male.
+    Male,
+    /// Female.
+    Female,
+}
+
+impl Sex {
+    /// `M`, `F`, `Nam`, `Nữ` in any case and composition.
+    pub fn from_text(text: &str) -> Option<Self> {
+        match text.trim().to_lowercase().as_str() {
+            "m" | "male" | "nam" => Some(Self::Male),
+            "f" | "female" | "nữ" | "nu\u{31b}\u{303}" | "n\u{1b0}\u{303}" | "nu" => Some(Self::Female),
+            _ => None,
+        }
+    }
+
+    /// `M` or `F`.
+    pub fn reveal(self) -> &'static str {
+        match self {
+            Self::Male => "M",
+            Self::Female => "F",
+        }
+    }
+}
+
+impl std::fmt::Debug for Sex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sex(hidden)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_personal_shows_in_debug() {
+        let number = Personal::new("001088012345");
+        let birth = BirthDate::from_text("01/02/1988").unwrap();
+        let shown = format!("{number:?} {birth:?} {:?}", Sex::Female);
+        assert!(!shown.contains("1988") && !shown.contains("345") && !shown.contains('F'), "{shown}");
+        assert_eq!(number.masked(), "*********345");
+        assert_eq!(Personal::new("Nguyễn Văn A").masked(), "***");
+    }
+
+    #[test]
+    fn dates_of_birth_are_read_as_far_as_they_are_known() {
+        let parts = |text: &str| BirthDate::from_text(text).map(|date| date.reveal());
+        assert_eq!(parts("01/02/1988"), Some((1988, Some(2), Some(1))));
+        assert_eq!(parts("1988-02-01"), Some((1988, Some(2), Some(1))));
+        assert_eq!(parts("01021988"), Some((1988, Some(2), Some(1))));
+        assert_eq!(parts("19880229"), Some((1988, Some(2), Some(29))));
+        assert_eq!(parts("02/1988"), Some((1988, Some(2), None)));
+        assert_eq!(parts("00/00/1988"), Some((1988, None, None)));
+        assert_eq!(parts("1988"), Some((1988, None, None)));
+        for bad in ["", "30/02/1988", "88", "0102198x", "01/02/03/1988", "99999999999"] {
+            assert_eq!(parts(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_year_alone_agrees_with_a_full_date_in_it() {
+        let date = |text| BirthDate::from_text(text).unwrap();
+        assert!(date("1988").agrees_with(&date("01/02/1988")));
+        assert!(date("02/1988").agrees_with(&date("01/02/1988")));
+        assert!(!date("03/1988").agrees_with(&date("01/02/1988")));
+        assert!(!date("1987").agrees_with(&date("01/02/1988")));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,20}") {
+            let _ = (BirthDate::from_text(&text), Sex::from_text(&text), Personal::new(text).masked());
+        }
+    }
+}

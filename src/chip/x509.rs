@@ -1,0 +1,327 @@
+//! Certificates and revocation lists (RFC 5280, as ICAO 9303-12 profiles them).
+//!
+//! Lenient where genuine country certificates are wrong (padded serials, odd
+//! string types, missing seconds), and never about what is signed: the bytes
+//! that are signed are the bytes as they came.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
+use super::error::InStructure;
+use super::name::Name;
+use super::time::Moment;
+use super::tlv::{Reader, Tlv};
+use super::{ParseError, oid};
+
+const WHAT: &str = "a certificate";
+const CRL: &str = "a revocation list";
+/// Largest certificate: the largest known has 3 KB.
+pub(crate) const CERTIFICATE_BYTES_MAX: usize = 64 << 10;
+/// Most extensions of a certificate.
+const EXTENSIONS_MAX: usize = 64;
+
+/// Bits of keyUsage, as in its first byte.
+const DIGITAL_SIGNATURE: u8 = 0x80;
+const KEY_CERT_SIGN: u8 = 0x04;
+
+/// A parsed certificate. Nothing in it is checked yet.
+#[derive(Clone)]
+pub struct Certificate {
+    der: Vec<u8>,
+    tbs: Range<usize>,
+    /// Serial number, big-endian, without leading zeros.
+    pub serial: Vec<u8>,
+    /// Who signed it.
+    pub issuer: Name,
+    /// Whose key it is.
+    pub subject: Name,
+    /// Start of its validity.
+    pub not_before: Moment,
+    /// End of its validity.
+    pub not_after: Moment,
+    /// The key.
+    pub key: Spki,
+    /// The algorithm it is signed with.
+    pub algorithm: AlgorithmIdentifier,
+    signature: Vec<u8>,
+    /// What its extensions say.
+    pub extensions: Extensions,
+}
+
+/// The extensions that count here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extensions {
+    /// basicConstraints' CA flag; `None` where there is no such extension.
+    pub ca: Option<bool>,
+    /// keyUsage's first byte.
+    pub key_usage: Option<u8>,
+    /// extKeyUsage's purposes.
+    pub extended_key_usage: Vec<Vec<u8>>,
+    /// subjectKeyIdentifier.
+    pub subject_key_id: Option<Vec<u8>>,
+    /// authorityKeyIdentifier's key identifier.
+    pub authority_key_id: Option<Vec<u8>>,
+    /// privateKeyUsagePeriod: from, until.
+    pub key_period: (Option<Moment>, Option<Moment>),
+    /// A critical extension that is not understood.
+    pub unknown_critical: bool,
+}
+
+impl Certificate {
+    /// Parses one certificate; bytes after it are an error.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let mut reader = Reader::new(bytes);
+        let certificate = Self::read(&mut reader)?;
+        reader.finish().within(WHAT)?;
+        Ok(certificate)
+    }
+
+    /// Parses the next certificate.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let outer = reader.expect(0x30).within(WHAT)?;
+        if outer.raw.len() > CERTIFICATE_BYTES_MAX {
+            return Err(ParseError::TooLarge { what: WHAT, max: CERTIFICATE_BYTES_MAX });
+        }
+        let mut parts = outer.children();
+        let tbs_tlv = parts.expect(0x30).within(WHAT)?;
+        let algorithm = AlgorithmIdentifier::parse(&mut parts)?;
+        let signature = bits(&parts.expect(0x03).within(WHAT)?, WHAT)?;
+        let start = outer.raw.len() - outer.value.len();
+        let tbs = start..start + tbs_tlv.raw.len();
+
+        let mut fields = tbs_tlv.children();
+        fields.optional(0xA0).within(WHAT)?;
+        let serial = unsigned(fields.expect(0x02).within(WHAT)?.value);
+        let inner = AlgorithmIdentifier::parse(&mut fields)?;
+        // RFC 5280, 4.1.1.2: both must name the same algorithm.
+        if inner.oid != algorithm.oid {
+            return Err(ParseError::malformed(WHAT));
+        }
+        let issuer = Name::parse(&mut fields)?;
+        let mut validity = fields.expect(0x30).within(WHAT)?.children();
+        let not_before = Moment::parse(&validity.read().within(WHAT)?)?;
+        let not_after = Moment::parse(&validity.read().within(WHAT)?)?;
+        let subject = Name::parse(&mut fields)?;
+        let key = Spki::parse(&mut fields)?;
+        let mut extensions = Extensions::default();
+        if let Some(wrapped) = fields.find(0xA3).within(WHAT)? {
+            extensions = Extensions::parse(wrapped.children())?;
+        }
+        let der = outer.raw.to_vec();
+        Ok(Self { der, tbs, serial, issuer, subject, not_before, not_after, key, algorithm, signature, extensions })
+    }
+
+    /// The certificate's bytes.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// SHA-256 of the bytes, by which one certificate is told from another.
+    pub fn fingerprint(&self) -> Vec<u8> {
+        Hash::Sha256.digest(&self.der)
+    }
+
+    /// Whether `issuer`'s key signed this certificate, by its own algorithm,
+    /// which need not be that of the documents it signs.
+    pub fn verify_by(&self, issuer: &Spki) -> Result<Scheme, SignatureError> {
+        verify(issuer, &self.algorithm, None, &self.der[self.tbs.clone()], &self.signature)
+    }
+
+    /// Whether subject and issuer are one name.
+    pub fn is_self_issued(&self) -> bool {
+        self.issuer == self.subject
+    }
+
+    /// Whether it may sign certificates. One without both extensions (version
+    /// 1, some early countries) may, where an operator supplied it.
+    pub fn may_sign_certificates(&self) -> bool {
+        let usage = self.extensions.key_usage.is_none_or(|usage| usage & KEY_CERT_SIGN != 0);
+        match self.extensions.ca {
+            Some(ca) => ca && usage,
+            None => usage && (self.extensions.key_usage.is_some() || self.is_self_issued()),
+        }
+    }
+
+    /// Whether it may sign documents: not a CA, and for signatures.
+    pub fn may_sign_documents(&self) -> bool {
+        self.extensions.ca != Some(true)
+            && self.extensions.key_usage.is_none_or(|usage| usage & DIGITAL_SIGNATURE != 0)
+            && !self.extensions.extended_key_usage.iter().any(|purpose| purpose == oid::MASTER_LIST_SIGNER)
+            && !self.extensions.unknown_critical
+    }
+
+    /// Whether it may sign master lists (ICAO 9303-12, 7.1.1.1).
+    pub fn may_sign_master_lists(&self) -> bool {
+        let purposes = &self.extensions.extended_key_usage;
+        purposes.is_empty() || purposes.iter().any(|purpose| purpose == oid::MASTER_LIST_SIGNER)
+    }
+
+    /// Whether its validity holds at a moment.
+    pub fn is_valid_at(&self, at: Moment) -> bool {
+        (self.not_before..=self.not_after).contains(&at)
+    }
+
+    /// Serial number in hexadecimal.
+    pub fn serial_hex(&self) -> String {
+        hex(&self.serial)
+    }
+
+    /// Whether an identifier names this certificate's key: as the certificate
+    /// says, or as the SHA-1 of the key bits, the usual way to make one.
+    pub fn has_key_id(&self, id: &[u8]) -> bool {
+        self.extensions.subject_key_id.as_deref() == Some(id) || Hash::Sha1.digest(&self.key.key) == id
+    }
+}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Certificate({}, serial {})", self.subject, self.serial_hex())
+    }
+}
+
+impl Extensions {
+    fn parse(mut wrapped: Reader<'_>) -> Result<Self, ParseError> {
+        const WHAT: &str = "certificate extensions";
+        let mut out = Self::default();
+        for (count, extension) in wrapped.expect(0x30).within(WHAT)?.children().enumerate() {
+            if count == EXTENSIONS_MAX {
+                return Err(ParseError::TooLarge { what: WHAT, max: EXTENSIONS_MAX });
+            }
+            let mut fields = extension.within(WHAT)?.children();
+            let arcs = fields.expect(0x06).within(WHAT)?.value;
+            let critical = fields.optional(0x01).within(WHAT)?.is_some_and(|flag| flag.value != [0]);
+            let value = fields.expect(0x04).within(WHAT)?.value;
+            let understood = out.take(arcs, value);
+            // A broken extension counts where it must be understood.
+            out.unknown_critical |= critical && understood.is_none();
+        }
+        Ok(out)
+    }
+
+    /// Reads one extension; `None` where it is unknown or broken.
+    fn take(&mut self, arcs: &[u8], value: &[u8]) -> Option<()> {
+        let mut reader = Reader::new(value);
+        match arcs {
+            oid::EXT_BASIC_CONSTRAINTS => {
+                let mut fields = reader.expect(0x30).ok()?.children();
+                self.ca = Some(fields.optional(0x01).ok()?.is_some_and(|flag| flag.value != [0]));
+            }
+            oid::EXT_KEY_USAGE => {
+                self.key_usage = Some(reader.expect(0x03).ok()?.value.get(1).copied().unwrap_or(0));
+            }
+            oid::EXT_EXTENDED_KEY_USAGE => {
+                for purpose in reader.expect(0x30).ok()?.children() {
+                    self.extended_key_usage.push(purpose.ok()?.value.to_vec());
+                }
+            }
+            oid::EXT_SUBJECT_KEY_ID => self.subject_key_id = Some(reader.expect(0x04).ok()?.value.to_vec()),
+            oid::EXT_AUTHORITY_KEY_ID => {
+                let id = reader.expect(0x30).ok()?.children().find(0x80).ok()?;
+                self.authority_key_id = id.map(|id| id.value.to_vec());
+            }
+            oid::EXT_KEY_PERIOD => {
+                for bound in reader.expect(0x30).ok()?.children() {
+                    let bound = bound.ok()?;
+                    let time = Moment::parse(&Tlv { tag: 0x18, ..bound }).ok();
+                    match bound.tag {
+                        0x80 => self.key_period.0 = time,
+                        0x81 => self.key_period.1 = time,
+                        _ => {}
+                    }
+                }
+            }
+            oid::EXT_SUBJECT_ALT_NAME
+            | oid::EXT_ISSUER_ALT_NAME
+            | oid::EXT_CRL_POINTS
+            | oid::EXT_POLICIES
+            | oid::EXT_NAME_CHANGE
+            | oid::EXT_DOCUMENT_TYPES => {}
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// A revocation list.
+#[derive(Clone)]
+pub struct RevocationList {
+    tbs: Vec<u8>,
+    algorithm: AlgorithmIdentifier,
+    signature: Vec<u8>,
+    /// Who signed it.
+    pub issuer: Name,
+    /// When it was made.
+    pub this_update: Moment,
+    /// When the next one is due.
+    pub next_update: Option<Moment>,
+    revoked: HashSet<Vec<u8>>,
+}
+
+impl RevocationList {
+    /// Parses a list; bytes after it are an error.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let mut reader = Reader::new(bytes);
+        let outer = reader.expect(0x30).within(CRL)?;
+        reader.finish().within(CRL)?;
+        let mut parts = outer.children();
+        let tbs = parts.expect(0x30).within(CRL)?;
+        let algorithm = AlgorithmIdentifier::parse(&mut parts)?;
+        let signature = bits(&parts.expect(0x03).within(CRL)?, CRL)?;
+        let mut fields = tbs.children();
+        fields.optional(0x02).within(CRL)?;
+        AlgorithmIdentifier::parse(&mut fields)?;
+        let issuer = Name::parse(&mut fields)?;
+        let this_update = Moment::parse(&fields.read().within(CRL)?)?;
+        let next_update = match fields.peek() {
+            Some(0x17 | 0x18) => Some(Moment::parse(&fields.read().within(CRL)?)?),
+            _ => None,
+        };
+        let mut revoked = HashSet::new();
+        if let Some(entries) = fields.optional(0x30).within(CRL)? {
+            for entry in entries.children() {
+                let mut entry = entry.within(CRL)?.children();
+                revoked.insert(unsigned(entry.expect(0x02).within(CRL)?.value));
+            }
+        }
+        Ok(Self { tbs: tbs.raw.to_vec(), algorithm, signature, issuer, this_update, next_update, revoked })
+    }
+
+    /// Whether `issuer`'s key signed this list.
+    pub fn verify_by(&self, issuer: &Spki) -> bool {
+        verify(issuer, &self.algorithm, None, &self.tbs, &self.signature).is_ok()
+    }
+
+    /// Whether a serial number is on it.
+    pub fn revokes(&self, serial: &[u8]) -> bool {
+        self.revoked.contains(serial)
+    }
+
+    /// Number of revoked certificates.
+    pub fn len(&self) -> usize {
+        self.revoked.len()
+    }
+
+    /// Whether nothing is revoked.
+    pub fn is_empty(&self) -> bool {
+        self.revoked.is_empty()
+    }
+}
+
+/// The bytes of a BIT STRING of whole bytes.
+fn bits(tlv: &Tlv<'_>, what: &'static str) -> Result<Vec<u8>, ParseError> {
+    match tlv.value {
+        [0, bytes @ ..] => Ok(bytes.to_vec()),
+        _ => Err(ParseError::malformed(what)),
+    }
+}
+
+/// An INTEGER's bytes without leading zeros.
+pub(crate) fn unsigned(bytes: &[u8]) -> Vec<u8> {
+    bytes[bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len())..].to_vec()
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

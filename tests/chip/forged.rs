@@ -1,0 +1,306 @@
+//! Cards of our own making: what each flaw comes to.
+
+use chinhchu::chip::forge::{
+    CardDraft, CertificateDraft, Flaw, ForgedCard, KeyKind, TEST_MARK, TestAuthority, TestKey, master_list,
+    revocation_list,
+};
+use chinhchu::chip::{
+    ActiveAuthentication, Anchors, ChallengeResponse, CheckOptions, ChipFiles, Date, Dg13Scope, FaceEncoding, Fields,
+    GroupState, Inspection, Moment, Reason, Verdict, crypto::Curve, inspect,
+};
+
+pub const PHOTO: &[u8] = &[0xFF, 0xD8, 0xFF, 0xE0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0xFF, 0xD9];
+const SEED: &[u8] = b"tests";
+
+pub fn now() -> Moment {
+    Moment::of_date(Date { year: 2026, month: 6, day: 1 })
+}
+
+pub fn options() -> CheckOptions {
+    CheckOptions { now: now(), active: None, scope: Dg13Scope::Identity }
+}
+
+pub fn anchors(card: &ForgedCard) -> Anchors {
+    let mut anchors = Anchors::none();
+    anchors.add_bytes("csca", &card.csca).unwrap();
+    if let Some(list) = &card.revocation_list {
+        anchors.add_bytes("crl", list).unwrap();
+    }
+    anchors
+}
+
+pub fn files(card: &ForgedCard) -> ChipFiles {
+    ChipFiles::from_bytes(card.files.iter().map(|(_, bytes)| bytes.clone()))
+}
+
+fn check(card: &ForgedCard) -> Inspection {
+    inspect(&files(card), &anchors(card), &options())
+}
+
+fn draft(flaw: Option<Flaw>) -> CardDraft {
+    CardDraft { flaw, key: KeyKind::P256, ..CardDraft::new(SEED, PHOTO.to_vec()) }
+}
+
+#[test]
+fn a_sound_card_is_authentic_with_every_kind_of_key_and_encoding() {
+    let curve = |curve, explicit| KeyKind::Ec { curve, explicit };
+    let kinds = [
+        KeyKind::P256,
+        KeyKind::P384,
+        KeyKind::RsaPkcs1,
+        KeyKind::RsaPss,
+        curve(Curve::P224, false),
+        curve(Curve::P521, true),
+        curve(Curve::Bp320, false),
+        curve(Curve::Bp512, true),
+    ];
+    for key in kinds {
+        for encoding in [FaceEncoding::Iso19794, FaceEncoding::Iso39794] {
+            let card = CardDraft { key, encoding, ..draft(None) }.forge().unwrap();
+            let inspection = check(&card);
+            assert_eq!(inspection.verdict, Verdict::Authentic, "{key:?}: {:?}", inspection.findings);
+            assert_eq!(inspection.photo().unwrap().bytes, PHOTO);
+            assert!(inspection.data_groups.values().all(|state| *state == GroupState::Matches));
+            assert!(!inspection.found(Reason::MrzCheckDigit) && !inspection.found(Reason::ComDisagrees));
+        }
+    }
+}
+
+#[test]
+fn every_certificate_says_that_it_is_a_test() {
+    let inspection = check(&draft(None).forge().unwrap());
+    let signer = inspection.signer.unwrap();
+    for name in [signer.subject, signer.issuer, inspection.anchor.unwrap().subject] {
+        assert!(name.to_string().contains(TEST_MARK), "{name}");
+    }
+}
+
+#[test]
+fn the_holder_is_read_and_nothing_of_it_is_shown_unless_asked() {
+    let inspection = check(&draft(None).forge().unwrap());
+    let holder = inspection.holder().unwrap();
+    assert_eq!(holder.number.unwrap().reveal(), "999088000017");
+    assert_eq!(holder.name.unwrap().reveal(), "NGUYỄN THỬ NGHIỆM");
+    assert_eq!(holder.name_plain.unwrap().reveal(), "NGUYEN THU NGHIEM");
+    assert_eq!(holder.birth.unwrap().reveal_iso(), "1988-02-01");
+    assert_eq!((holder.issued, holder.expires), (Date::new(2023, 3, 15), Date::new(2033, 2, 1)));
+    let told = [
+        inspection.to_json(Fields::Masked).to_string(),
+        format!("{inspection:?}"),
+        format!("{:?}", inspection.holder()),
+    ];
+    for text in told {
+        for secret in ["999088000017", "NGHI", "1988", "Thử", "THU "] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+    let revealed = inspection.to_json(Fields::Revealed);
+    assert_eq!(revealed["mrz"]["personal_number"], "999088000017");
+    // Sensitive entries were not asked for: named, but without a value.
+    assert!(revealed["dg13"].as_object().unwrap()["religion"].is_null());
+}
+
+#[test]
+fn each_flaw_is_refused_for_its_own_reason() {
+    let expected = |flaw| match flaw {
+        Flaw::AlteredPhoto | Flaw::AlteredName => (Verdict::Altered, Reason::GroupAltered),
+        Flaw::WrongSigner => (Verdict::Altered, Reason::SignatureWrong),
+        Flaw::WrongAuthority => (Verdict::Untrusted, Reason::ChainBroken),
+        Flaw::Revoked => (Verdict::Untrusted, Reason::SignerRevoked),
+        Flaw::SignerIsAuthority => (Verdict::Untrusted, Reason::SignerUnsuitable),
+        Flaw::SignedTooEarly => (Verdict::Untrusted, Reason::SignedOutOfValidity),
+        Flaw::Expired => (Verdict::Untrusted, Reason::CardExpired),
+        Flaw::NotYetValid => (Verdict::Untrusted, Reason::CardNotYetValid),
+        Flaw::PhotoNotSigned => (Verdict::Altered, Reason::GroupNotSigned),
+        Flaw::NoPhoto => (Verdict::Authentic, Reason::PhotoNotListed),
+        Flaw::PhotoTwice => (Verdict::Unreadable, Reason::FileTwice),
+        Flaw::SodCut => (Verdict::Unreadable, Reason::FileDamaged),
+        Flaw::ForgedCurve => (Verdict::Untrusted, Reason::CurveForged),
+        Flaw::OtherCountry => (Verdict::Untrusted, Reason::CountryMismatch),
+        Flaw::WeakHash => (Verdict::Authentic, Reason::WeakHash),
+        Flaw::EmptyPhoto => (Verdict::Unreadable, Reason::PhotoUnreadable),
+        other => panic!("{other:?} has no expectation"),
+    };
+    for flaw in Flaw::ALL {
+        assert_eq!(Flaw::from_name(flaw.name()), Some(flaw));
+        let inspection = check(&draft(Some(flaw)).forge().unwrap());
+        let (verdict, reason) = expected(flaw);
+        assert!(inspection.found(reason), "{flaw:?}: {:?}", inspection.findings);
+        assert_eq!(inspection.verdict, verdict, "{flaw:?}: {:?}", inspection.findings);
+        let photo_counts = !matches!(
+            flaw,
+            Flaw::AlteredPhoto
+                | Flaw::WrongSigner
+                | Flaw::PhotoNotSigned
+                | Flaw::NoPhoto
+                | Flaw::SodCut
+                | Flaw::ForgedCurve
+        );
+        assert_eq!(inspection.photo().is_some(), photo_counts, "{flaw:?}");
+    }
+}
+
+#[test]
+fn without_its_authority_a_card_is_unanchored_and_says_why() {
+    let card = draft(None).forge().unwrap();
+    let inspection = inspect(&files(&card), &Anchors::none(), &options());
+    assert!(inspection.verdict == Verdict::Unanchored && inspection.found(Reason::NoAnchors));
+    let stranger = CardDraft { seed: b"stranger".to_vec(), ..draft(None) }.forge().unwrap();
+    let inspection = inspect(&files(&card), &anchors(&stranger), &options());
+    assert_eq!(inspection.verdict, Verdict::Unanchored);
+    // Same name, other key, and the signer names the key that is not there.
+    assert!(inspection.found(Reason::AnchorKeyMissing), "{:?}", inspection.findings);
+    // Both installed: all candidates of the name are tried.
+    let mut both = anchors(&stranger);
+    both.add_bytes("csca", &card.csca).unwrap();
+    assert_eq!(inspect(&files(&card), &both, &options()).verdict, Verdict::Authentic);
+}
+
+#[test]
+fn groups_of_another_card_are_altered() {
+    let one = draft(None).forge().unwrap();
+    let mut other = draft(None);
+    other.holder.number = "999088000025".to_owned();
+    let other = other.forge().unwrap();
+    for swapped in ["DG1.bin", "DG13.bin"] {
+        let mixed = one.files.iter().map(|(name, bytes)| {
+            let foreign = other.files.iter().find(|(found, _)| found == name && name == swapped);
+            foreign.map_or(bytes.clone(), |(_, bytes)| bytes.clone())
+        });
+        let inspection = inspect(&ChipFiles::from_bytes(mixed), &anchors(&one), &options());
+        assert_eq!(inspection.verdict, Verdict::Altered, "{swapped}");
+    }
+}
+
+#[test]
+fn a_revocation_list_of_another_key_or_out_of_date_is_reported_and_not_believed() {
+    let card = draft(None).forge().unwrap();
+    let at = |days| now().plus_days(days);
+    let authority = |label| TestAuthority::new(TestKey::new(SEED, label, KeyKind::P256), "CSCA");
+    let serials: Vec<u32> = Vec::new();
+    let stale = revocation_list(&authority("authority"), &serials, at(-90), at(-1));
+    let foreign = revocation_list(&authority("impostor"), &serials, at(-1), at(30));
+    for (list, reason) in [(stale, Reason::CrlStale), (foreign, Reason::CrlUnverified)] {
+        let mut anchors = anchors(&card);
+        anchors.add_bytes("crl", &list).unwrap();
+        let inspection = inspect(&files(&card), &anchors, &options());
+        assert!(inspection.found(reason), "{:?}", inspection.findings);
+        assert_eq!(inspection.verdict, Verdict::Authentic);
+    }
+}
+
+#[test]
+fn certificates_that_lead_in_a_circle_end() {
+    // The card's issuer and another authority vouch for each other; neither is
+    // signed by itself.
+    let card = draft(None).forge().unwrap();
+    let date = |year| Date { year, month: 1, day: 1 };
+    let first = TestAuthority::new(TestKey::new(SEED, "authority", KeyKind::P256), "CSCA");
+    let second = TestAuthority::new(TestKey::new(SEED, "second", KeyKind::P256), "SECOND");
+    let draft = |name| CertificateDraft::new(name, 9, date(2015), date(2045)).authority();
+    let mut circle = Anchors::none();
+    circle.add_bytes("one", second.issue(&draft("CSCA"), &first.key).unwrap().der()).unwrap();
+    circle.add_bytes("two", first.issue(&draft("SECOND"), &second.key).unwrap().der()).unwrap();
+    let inspection = inspect(&files(&card), &circle, &options());
+    assert!(inspection.found(Reason::ChainLoop), "{:?}", inspection.findings);
+    assert_eq!(inspection.verdict, Verdict::Untrusted);
+    // With the other's own certificate the link leads to an anchor.
+    circle.add_bytes("root", second.issue(&draft("SECOND"), &second.key).unwrap().der()).unwrap();
+    let inspection = inspect(&files(&card), &circle, &options());
+    assert_eq!((inspection.verdict, inspection.anchor.unwrap().links), (Verdict::Authentic, 1));
+}
+
+#[test]
+fn a_link_that_leads_nowhere_does_not_vouch() {
+    let card = draft(None).forge().unwrap();
+    let date = |year| Date { year, month: 1, day: 1 };
+    let first = TestAuthority::new(TestKey::new(SEED, "authority", KeyKind::P256), "CSCA");
+    let second = TestAuthority::new(TestKey::new(SEED, "second", KeyKind::P256), "SECOND");
+    let link = second.issue(&CertificateDraft::new("CSCA", 9, date(2015), date(2045)).authority(), &first.key).unwrap();
+    let mut anchors = Anchors::none();
+    anchors.add_bytes("link", link.der()).unwrap();
+    let inspection = inspect(&files(&card), &anchors, &options());
+    assert!(inspection.verdict == Verdict::Unanchored && inspection.found(Reason::LinkOpen));
+}
+
+#[test]
+fn the_right_authority_is_found_in_a_crowd_of_one_name() {
+    // Bounded signatures: the right one is found by its key identifier.
+    let card = draft(None).forge().unwrap();
+    let date = |year| Date { year, month: 1, day: 1 };
+    let mut crowd = Anchors::none();
+    for index in 0..60 {
+        let key = TestKey::new(SEED, &format!("crowd {index}"), KeyKind::P256);
+        let authority = TestAuthority::new(key.clone(), "CSCA");
+        let draft = CertificateDraft::new("CSCA", index, date(2015), date(2045)).authority();
+        crowd.add_bytes("crowd", authority.issue(&draft, &key).unwrap().der()).unwrap();
+    }
+    let inspection = inspect(&files(&card), &crowd, &options());
+    assert_ne!(inspection.verdict, Verdict::Authentic);
+    crowd.add_bytes("csca", &card.csca).unwrap();
+    assert_eq!(inspect(&files(&card), &crowd, &options()).verdict, Verdict::Authentic);
+}
+
+#[test]
+fn only_the_original_chip_answers_a_challenge() {
+    for kind in [KeyKind::P256, KeyKind::RsaPkcs1, KeyKind::Ec { curve: Curve::Bp384, explicit: true }] {
+        let card = CardDraft { active: Some(kind), ..draft(None) }.forge().unwrap();
+        let challenge = vec![1, 2, 3, 4, 5, 6, 7, 8];
+        let response = card.answer(&challenge).unwrap();
+        let run = |challenge: &[u8], response: &[u8]| {
+            let exchange = ChallengeResponse { challenge: challenge.to_vec(), response: response.to_vec() };
+            inspect(&files(&card), &anchors(&card), &CheckOptions { active: Some(exchange), ..options() })
+        };
+        let proven = run(&challenge, &response);
+        assert_eq!(proven.active_authentication, ActiveAuthentication::Proven, "{kind:?}");
+        assert_eq!(proven.verdict, Verdict::Authentic);
+        assert!(!proven.found(Reason::ActiveAuthenticationAbsent));
+        let replayed = run(&[8, 7, 6, 5, 4, 3, 2, 1], &response);
+        assert_eq!(replayed.active_authentication, ActiveAuthentication::Failed, "{kind:?}");
+        assert_eq!(replayed.verdict, Verdict::Untrusted);
+        assert_eq!(run(&challenge, &[0; 9]).active_authentication, ActiveAuthentication::Failed);
+        assert_eq!(run(&[1], &response).active_authentication, ActiveAuthentication::Failed);
+    }
+    let silent = draft(None).forge().unwrap();
+    let exchange = ChallengeResponse { challenge: vec![0; 8], response: vec![0; 64] };
+    let inspection = inspect(&files(&silent), &anchors(&silent), &CheckOptions { active: Some(exchange), ..options() });
+    assert_eq!(inspection.active_authentication, ActiveAuthentication::Unproven);
+    assert!(check(&silent).found(Reason::ActiveAuthenticationAbsent));
+}
+
+#[test]
+fn a_master_list_is_believed_only_by_a_signer_made_for_it() {
+    let card = draft(None).forge().unwrap();
+    let date = |year| Date { year, month: 1, day: 1 };
+    let authority = TestAuthority::new(TestKey::new(SEED, "authority", KeyKind::P256), "CSCA");
+    let stranger = TestAuthority::new(TestKey::new(SEED, "stranger", KeyKind::P256), "STRANGER");
+    let key = TestKey::new(SEED, "list signer", KeyKind::P256);
+    let list = |issuer: &TestAuthority, purpose: bool, signing: &TestKey| {
+        let mut draft = CertificateDraft::new("Master List Signer", 5, date(2022), date(2030));
+        draft.master_lists = purpose;
+        let certificate = issuer.issue(&draft, &key).unwrap();
+        master_list(std::slice::from_ref(&card.csca), signing, &certificate, now())
+    };
+    let mut anchors = Anchors::none();
+    anchors.add_bytes("list.ml", &list(&authority, true, &key)).unwrap();
+    assert_eq!(inspect(&files(&card), &anchors, &options()).verdict, Verdict::Authentic);
+    let refused = [list(&stranger, true, &key), list(&authority, true, &stranger.key)];
+    for bytes in refused {
+        assert!(Anchors::none().add_bytes("list.ml", &bytes).is_err());
+    }
+    // A certificate without any purpose may; one for another purpose may not.
+    assert!(Anchors::none().add_bytes("list.ml", &list(&authority, false, &key)).is_ok());
+}
+
+#[test]
+fn a_card_survives_its_way_over_a_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = draft(Some(Flaw::Revoked)).forge().unwrap();
+    card.write(folder.path()).unwrap();
+    std::fs::write(folder.path().join("note.txt"), "a note\n").unwrap();
+    let anchors = Anchors::load(&folder.path().join("csca")).unwrap();
+    let files = ChipFiles::from_folder(folder.path()).unwrap();
+    let inspection = inspect(&files, &anchors, &options());
+    assert!(inspection.found(Reason::SignerRevoked));
+    assert_eq!(inspection.unrecognised, 1);
+}

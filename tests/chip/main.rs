@@ -1,0 +1,7 @@
+//! The chip: genuine documents, forged cards, hostile files.
+
+mod corpus;
+mod data;
+mod forged;
+mod hostile;
+mod verdicts;

@@ -2,7 +2,7 @@
 //!
 //! Strict about bounds, tolerant of nothing but what BER allows: tags of up to
 //! three bytes, definite lengths of up to four, minimal or not. Indefinite
-//! lengths are refused here; CMS structures go through [`super::ber`] first.
+//! lengths are refused here; CMS structures go through `super::ber` first.
 //! Reads borrow, so nothing is allocated whatever a length claims.
 
 /// Most bytes of a tag: all of ICAO 9303 and CMS fits in two, one to spare.

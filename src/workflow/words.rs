@@ -192,8 +192,8 @@ reasons! {
         "Không dùng được bộ mô hình. Hãy báo người vận hành.";
     /// The store failed.
     Storage, "STORAGE", Unavailable,
-        "The storage failed; nothing was saved. Try again, then tell the operator.",
-        "Lỗi lưu trữ, chưa lưu được gì. Hãy thử lại, sau đó báo người vận hành.";
+        "The storage failed and it is not certain that this was saved. Send the same request again, then tell the operator.",
+        "Lỗi lưu trữ, chưa chắc dữ liệu đã được lưu. Hãy gửi lại đúng yêu cầu này, sau đó báo người vận hành.";
     /// A person must act.
     DataDamaged, "DATA_DAMAGED", DataLoss,
         "Stored data is damaged. Tell the operator.",

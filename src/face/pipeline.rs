@@ -20,13 +20,15 @@ use super::{Analysis, FaceError, FaceReport, Pack, PackError, PoolOptions, Rect,
 use crate::imaging::{self, Decoded, Limits, RgbImage};
 
 /// Shortest side a picture is decoded at to look for faces, in pixels: the
-/// detectors look at 240 to 320, the rest is for the face's own sharpness.
-const SEARCH_SIDE_MIN: u32 = 360;
+/// detectors look at 240 to 320, the rest is for the face's own sharpness. At twice
+/// that a portrait needs no second, finer decode.
+const SEARCH_SIDE_MIN: u32 = 480;
 /// Empty margins, as shares of the picture's size, in the order they are tried.
 const MARGINS: [f32; 2] = [0.0, 0.5];
 /// Picture pixels per pixel of the aligned face below which a picture that was
-/// decoded at a fraction is decoded again, finer.
-const SHARPNESS_MIN: f32 = 1.25;
+/// decoded at a fraction is decoded again, finer: the face is never enlarged while
+/// the file has more of it.
+const SHARPNESS_MIN: f32 = 1.0;
 /// Faces with fewer pixels between the eyes are refused. The embedder looks at
 /// 35; below half of that most of what it looks for is not there.
 const EYE_DISTANCE_MIN: f32 = 16.0;

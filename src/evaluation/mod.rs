@@ -6,8 +6,10 @@
 //! the threshold matches.
 
 mod fit;
+mod quality_fit;
 
 pub use fit::{FitError, fit_curve};
+pub use quality_fit::{Example, Shows, fit_quality};
 
 use rayon::prelude::*;
 

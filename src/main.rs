@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::Remove(args) => cli::remove::run(&global, args),
         Command::Identify(args) => cli::identify::run(&global, args),
         Command::Embed(args) => cli::embed::run(&global, args),
+        Command::Chip(args) => cli::chip::run(&global, args),
         Command::Models(args) => cli::models::run(&global, args),
     })
 }

@@ -11,6 +11,7 @@ mod args;
 mod backend;
 mod bulk;
 mod config;
+mod forge;
 mod manifest;
 mod outcome;
 mod photo;
@@ -18,7 +19,9 @@ mod print;
 mod progress;
 mod runtime;
 mod settings;
+mod source;
 
+pub mod chip;
 pub mod embed;
 pub mod enroll;
 pub mod identify;

@@ -7,6 +7,7 @@
 //! What the numbers guarantee stands in `bound`.
 
 use super::basis::Basis;
+use super::memory::Large;
 use super::bound::{self, LENGTH_CODED_MAX, REST_STEP, RESIDUAL_STEP};
 use super::tuning::{FINE, GROUP_ROWS, HEAD, HEAD_LEVELS, PIECE_ROWS};
 use crate::matching::Dot;
@@ -144,16 +145,17 @@ impl Group {
 #[derive(Clone)]
 pub(super) struct Codes {
     pub(super) basis: std::sync::Arc<Basis>,
-    pub(super) groups: Vec<Group>,
-    pub(super) fine: Vec<Fine>,
+    pub(super) groups: Large<Group>,
+    pub(super) fine: Large<Fine>,
     /// Rows without codes, ascending.
     pub(super) loose: Vec<u32>,
 }
 
 impl Codes {
+    /// Room for `rows` rows.
     pub(super) fn new(basis: std::sync::Arc<Basis>, rows: usize) -> Self {
-        let groups = super::memory::large(rows.div_ceil(GROUP_ROWS));
-        Self { basis, groups, fine: Vec::with_capacity(rows), loose: Vec::new() }
+        let groups = Large::with_capacity(rows.div_ceil(GROUP_ROWS));
+        Self { basis, groups, fine: Large::with_capacity(rows), loose: Vec::new() }
     }
 
     pub(super) fn rows(&self) -> usize {

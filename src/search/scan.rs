@@ -11,12 +11,9 @@ use super::blocks::{Block, Piece, State};
 use super::bound::Prepared;
 use super::codes::{Codes, LOOSE};
 use super::kernel::{Kernel, Survivor, Task, prefetch};
-use super::tuning::{GROUP_ROWS, PARALLEL_VALUES_MIN, STRIP_GROUPS, UNIT_GROUPS};
+use super::tuning::{AHEAD, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, STAGE_GROWTH, STAGE_UNITS, STRIP_GROUPS, UNIT_GROUPS};
 use super::view::{Hit, Wanted};
 use crate::matching::Dot;
-
-/// Survivors whose second pass is asked for ahead of its use.
-const AHEAD: usize = 6;
 
 /// A hit in a heap whose top is the worst.
 struct Ranked<L>(Hit<L>);
@@ -124,6 +121,15 @@ enum Unit<'s, L> {
     Uncoded { piece: &'s Piece<L>, queries: Arc<Queries> },
 }
 
+/// What the first pass of one unit left for one search.
+struct Left<'u, 's, L> {
+    block: &'s Block<L>,
+    codes: &'s Codes,
+    prepared: &'u Prepared,
+    number: usize,
+    survivors: Vec<Survivor>,
+}
+
 /// One pass over a state for some jobs.
 pub(super) struct Scan<'s, 'q, L, F> {
     state: &'s State<L>,
@@ -156,14 +162,58 @@ where
             return;
         }
         let units = self.units();
-        if self.state.live.saturating_mul(self.dimension as u64) < PARALLEL_VALUES_MIN {
-            units.iter().for_each(|unit| self.unit(unit));
+        let is_small = self.state.live.saturating_mul(self.dimension as u64) < PARALLEL_VALUES_MIN;
+        if self.jobs.iter().all(|job| job.best.is_none()) {
+            self.stage(&units, is_small);
             return;
         }
-        // The first unit alone gives every later one a floor to go by.
-        let (seed, rest) = units.split_at(units.len().min(1));
-        seed.iter().for_each(|unit| self.unit(unit));
-        rest.par_iter().for_each(|unit| self.unit(unit));
+        let (mut rest, mut next) = (units.as_slice(), STAGE_UNITS);
+        while !rest.is_empty() {
+            let (stage, later) = rest.split_at(next.min(rest.len()));
+            self.stage(stage, is_small);
+            (rest, next) = (later, next * STAGE_GROWTH);
+        }
+    }
+
+    /// Both passes over some units. What searches for the nearest have left after
+    /// the first pass waits until it is known of all units: then the likeliest
+    /// come first, and lift the floor for all the others.
+    fn stage(&self, units: &[Unit<'s, L>], is_small: bool) {
+        let mut left: Vec<Left<'_, 's, L>> = if is_small {
+            units.iter().flat_map(|unit| self.unit(unit)).collect()
+        } else {
+            units.par_iter().flat_map_iter(|unit| self.unit(unit)).collect()
+        };
+        left.sort_by_key(|left| left.number);
+        let mut of_jobs: Vec<_> = left.chunk_by_mut(|a, b| a.number == b.number).collect();
+        if is_small {
+            of_jobs.iter_mut().for_each(|left| self.lift(left));
+            left.iter_mut().for_each(|left| self.settle(left));
+        } else {
+            of_jobs.par_iter_mut().for_each(|left| self.lift(left));
+            left.par_iter_mut().for_each(|left| self.settle(left));
+        }
+    }
+
+    /// Scores the likeliest of what a search has left, and takes them out.
+    fn lift(&self, left: &mut [Left<'_, 's, L>]) {
+        let Some(k) = left.first().and_then(|left| self.jobs[left.number].best) else { return };
+        let wanted = k + LIKELIEST;
+        // Within each unit the likeliest are in front.
+        let mut likeliest: Vec<(i32, usize, usize)> = Vec::new();
+        for (unit, left) in left.iter().enumerate() {
+            let front = left.survivors.iter().take(LIKELIEST).enumerate();
+            likeliest.extend(front.map(|(at, survivor)| (survivor.sum, unit, at)));
+        }
+        if likeliest.len() > wanted {
+            likeliest.select_nth_unstable_by_key(wanted, |&(sum, ..)| std::cmp::Reverse(sum));
+            likeliest.truncate(wanted);
+        }
+        for (_, unit, at) in likeliest {
+            let left = &mut left[unit];
+            self.second_pass(left, left.survivors[at]);
+            left.survivors[at].row = u32::MAX;
+        }
     }
 
     fn units(&self) -> Vec<Unit<'s, L>> {
@@ -196,7 +246,8 @@ where
         units
     }
 
-    fn unit(&self, unit: &Unit<'s, L>) {
+    /// Scans a unit. What is returned waits for its second pass.
+    fn unit<'u>(&self, unit: &'u Unit<'s, L>) -> Vec<Left<'u, 's, L>> {
         match unit {
             Unit::Plain(piece) => {
                 for (number, job) in self.jobs.iter().enumerate() {
@@ -217,8 +268,9 @@ where
                     }
                 }
             }
-            Unit::Coded { block, codes, queries, first } => self.coded(block, codes, queries, *first),
+            Unit::Coded { block, codes, queries, first } => return self.coded(block, codes, queries, *first),
         }
+        Vec::new()
     }
 
     /// Scores every row of a piece.
@@ -231,7 +283,13 @@ where
         }
     }
 
-    fn coded(&self, block: &Block<L>, codes: &Codes, queries: &Queries, first: usize) {
+    fn coded<'u>(
+        &self,
+        block: &'s Block<L>,
+        codes: &'s Codes,
+        queries: &'u Queries,
+        first: usize,
+    ) -> Vec<Left<'u, 's, L>> {
         let groups = &codes.groups[first..codes.groups.len().min(first + UNIT_GROUPS)];
         let (mut numbers, mut tasks) = (Vec::new(), Vec::new());
         for (number, (job, prepared)) in self.jobs.iter().zip(queries).enumerate() {
@@ -239,7 +297,7 @@ where
                 && !job.is_idle()
             {
                 let threshold = prepared.head_threshold(job.floor());
-                numbers.push((number, job, prepared));
+                numbers.push((number, prepared));
                 tasks.push(Task { weights: &prepared.head, threshold, survivors: Vec::new() });
             }
         }
@@ -253,55 +311,61 @@ where
                 }
             }
         }
-        for ((number, job, prepared), task) in numbers.into_iter().zip(tasks) {
-            self.settle(block, codes, number, job, prepared, task.survivors);
+        let mut waiting = Vec::new();
+        for ((number, prepared), Task { survivors, .. }) in numbers.into_iter().zip(tasks) {
+            if survivors.is_empty() {
+                continue;
+            }
+            let mut left = Left { block, codes, prepared, number, survivors };
+            if self.jobs[number].best.is_none() {
+                self.settle(&mut left);
+                continue;
+            }
+            if left.survivors.len() > LIKELIEST {
+                left.survivors.select_nth_unstable_by_key(LIKELIEST, |survivor| std::cmp::Reverse(survivor.sum));
+            }
+            waiting.push(left);
+        }
+        waiting
+    }
+
+    /// Second pass and exact score of all that is left.
+    fn settle(&self, left: &mut Left<'_, 's, L>) {
+        let job = &self.jobs[left.number];
+        let mut floor = job.floor();
+        let mut threshold = left.prepared.head_threshold(floor);
+        // What a later stage found may have decided over most of them.
+        left.survivors.retain(|survivor| survivor.sum >= threshold);
+        let ask = |at: usize| {
+            if let Some(fine) = left.survivors.get(at).and_then(|later| left.codes.fine.get(later.row as usize)) {
+                prefetch(fine);
+            }
+        };
+        (0..AHEAD).for_each(ask);
+        for (at, &survivor) in left.survivors.iter().enumerate() {
+            ask(at + AHEAD);
+            if survivor.sum < threshold {
+                continue;
+            }
+            self.second_pass(left, survivor);
+            if job.floor() > floor {
+                floor = job.floor();
+                threshold = left.prepared.head_threshold(floor);
+            }
         }
     }
 
-    /// Second pass and exact score of what the first one left.
-    fn settle(
-        &self,
-        block: &Block<L>,
-        codes: &Codes,
-        number: usize,
-        job: &Job<'q, L>,
-        prepared: &Prepared,
-        mut survivors: Vec<Survivor>,
-    ) {
-        if let Some(k) = job.best
-            && survivors.len() > 2 * k
-        {
-            // The likeliest first: they lift the floor for all the others.
-            survivors.select_nth_unstable_by_key(k, |survivor| std::cmp::Reverse(survivor.sum));
+    fn second_pass(&self, left: &Left<'_, 's, L>, survivor: Survivor) {
+        // The last group may be filled up with rows that are not there.
+        let Some(fine) = left.codes.fine.get(survivor.row as usize) else { return };
+        // Loose rows are scored in a unit of their own.
+        if fine.residual == LOOSE {
+            return;
         }
-        let mut floor = job.floor();
-        let mut threshold = prepared.head_threshold(floor);
-        let rows = codes.rows();
-        for (at, survivor) in survivors.iter().enumerate() {
-            if let Some(later) = survivors.get(at + AHEAD)
-                && let Some(fine) = codes.fine.get(later.row as usize)
-            {
-                prefetch(fine);
-            }
-            // The last group may be filled up with rows that are not there.
-            if survivor.sum < threshold || survivor.row as usize >= rows {
-                continue;
-            }
-            let fine = &codes.fine[survivor.row as usize];
-            if fine.residual == LOOSE {
-                // Scored with the other loose ones.
-                continue;
-            }
-            let sum = self.kernel.fine(&fine.codes, &prepared.fine);
-            if prepared.fine_bound(sum, fine) < f64::from(floor) {
-                continue;
-            }
-            self.score(block, survivor.row, number, job);
-            let now = job.floor();
-            if now > floor {
-                floor = now;
-                threshold = prepared.head_threshold(floor);
-            }
+        let sum = self.kernel.fine(&fine.codes, &left.prepared.fine);
+        let job = &self.jobs[left.number];
+        if left.prepared.fine_bound(sum, fine) >= f64::from(job.floor()) {
+            self.score(left.block, survivor.row, left.number, job);
         }
     }
 

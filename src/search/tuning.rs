@@ -18,10 +18,10 @@ pub(super) const GROUP_ROWS: usize = 32;
 /// Rows of a piece, the unit in which an index grows.
 pub(super) const PIECE_ROWS: usize = 1024;
 
-/// Full pieces that are put together into one block with codes side by side:
-/// 6.5 MB for the first pass, several pages of the largest kind.
+/// Full pieces that are put together into one block with codes side by side: the
+/// first pass then fills one page of 2 MiB.
 /// (Fewer in tests, so that small indexes have such blocks too.)
-pub(super) const BLOCK_PIECES: usize = if cfg!(test) { 4 } else { 128 };
+pub(super) const BLOCK_PIECES: usize = if cfg!(test) { 4 } else { 40 };
 
 /// Vectors that are copied together when a row is written beside a search.
 pub(super) const CHUNK_ROWS: usize = 64;
@@ -32,6 +32,18 @@ pub(super) const UNIT_GROUPS: usize = 128;
 /// Groups that every query of a batch passes over while they are in the first
 /// level of the cache (32 KiB).
 pub(super) const STRIP_GROUPS: usize = 16;
+
+/// Units that a search for the nearest takes together, at first; each later stage
+/// takes so many times as many. What a stage finds spares the next one work.
+pub(super) const STAGE_UNITS: usize = 1;
+/// Growth of the stages.
+pub(super) const STAGE_GROWTH: usize = 8;
+
+/// Survivors of a unit that are looked at first in a search for the nearest.
+pub(super) const LIKELIEST: usize = 16;
+
+/// Survivors whose second pass is asked for ahead of its use.
+pub(super) const AHEAD: usize = 8;
 
 /// Queries searched together at most.
 pub(super) const BATCH_MAX: usize = 64;

@@ -7,9 +7,9 @@ use crate::search::bound::HeadWeights;
 use crate::search::codes::{Group, Line};
 use crate::search::tuning::{FINE, GROUP_ROWS, HEAD};
 
-/// Queries whose sums are held in registers together: two registers each, beside
-/// four of codes.
-const TILE: usize = 8;
+/// Queries whose sums are held in registers together: four registers each, for
+/// the rows of two groups, beside eight of codes.
+const TILE: usize = 4;
 
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx512f")
@@ -92,29 +92,42 @@ fn scan_tile(groups: &[Group], first: u32, tasks: &mut [Task<'_>; TILE]) {
         words.iter_mut().zip(&task.weights.words).for_each(|(words, &word)| words[t] = word);
         norms.iter_mut().zip(&task.weights.norms).for_each(|(norms, &word)| norms[t] = word);
     }
-    for (group, first) in groups.iter().zip((first..).step_by(GROUP_ROWS)) {
-        let line = load(&group.norms);
-        let mut sums = [[zero; 2]; TILE];
+    let (pairs, rest) = groups.as_chunks::<2>();
+    let mut firsts = (first..).step_by(GROUP_ROWS);
+    for pair in pairs {
+        let lines = [load(&pair[0].norms), load(&pair[1].norms)];
+        // Of each query: rows 0…15 and 16…31 of the one group, then of the other.
+        let mut sums = [[zero; 4]; TILE];
         for t in 0..TILE {
-            for half in 0..2 {
-                sums[t][half] = _mm512_dpbusd_epi32(zero, line, _mm512_set1_epi32(norms[half][t]));
+            let norms = [_mm512_set1_epi32(norms[0][t]), _mm512_set1_epi32(norms[1][t])];
+            for i in 0..4 {
+                sums[t][i] = _mm512_dpbusd_epi32(zero, lines[i / 2], norms[i % 2]);
             }
         }
-        for (lines, words) in group.codes.as_chunks::<2>().0.iter().zip(words.as_chunks::<2>().0) {
-            let lines = [load(&lines[0]), load(&lines[1])];
+        for (j, words) in words.as_chunks::<2>().0.iter().enumerate() {
+            let lines = [0, 1, 2, 3].map(|i| load(&pair[i / 2].codes[2 * j + i % 2]));
             let lows = lines.map(|line| _mm512_and_si512(line, low));
             let highs = lines.map(|line| _mm512_and_si512(_mm512_srli_epi16::<4>(line), low));
             for t in 0..TILE {
                 let (for_low, for_high) = (_mm512_set1_epi32(words[0][t]), _mm512_set1_epi32(words[1][t]));
-                for half in 0..2 {
-                    sums[t][half] = _mm512_dpbusd_epi32(sums[t][half], lows[half], for_low);
-                    sums[t][half] = _mm512_dpbusd_epi32(sums[t][half], highs[half], for_high);
+                for i in 0..4 {
+                    sums[t][i] = _mm512_dpbusd_epi32(sums[t][i], lows[i], for_low);
+                }
+                for i in 0..4 {
+                    sums[t][i] = _mm512_dpbusd_epi32(sums[t][i], highs[i], for_high);
                 }
             }
         }
-        for (task, sums) in tasks.iter_mut().zip(sums) {
-            keep(sums, _mm512_set1_epi32(task.threshold), first, &mut task.survivors);
+        let (one, other) = (firsts.next().unwrap_or(first), firsts.next().unwrap_or(first));
+        for (task, [a, b, c, d]) in tasks.iter_mut().zip(sums) {
+            let threshold = _mm512_set1_epi32(task.threshold);
+            keep([a, b], threshold, one, &mut task.survivors);
+            keep([c, d], threshold, other, &mut task.survivors);
         }
+    }
+    if !rest.is_empty() {
+        let first = firsts.next().unwrap_or(first);
+        tasks.iter_mut().for_each(|task| scan_vnni(rest, first, task));
     }
 }
 
@@ -123,10 +136,16 @@ fn scan_tile(groups: &[Group], first: u32, tasks: &mut [Task<'_>; TILE]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn keep(sums: [__m512i; 2], threshold: __m512i, first: u32, survivors: &mut Vec<Survivor>) {
     let [below, above] = sums.map(|sums| u32::from(_mm512_cmpge_epi32_mask(sums, threshold)));
-    let mut rows = below | above << 16;
-    if rows == 0 {
-        return;
+    let rows = below | above << 16;
+    if rows != 0 {
+        add(sums, rows, first, survivors);
     }
+}
+
+#[cold]
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn add(sums: [__m512i; 2], mut rows: u32, first: u32, survivors: &mut Vec<Survivor>) {
     let mut values = [[0i32; 16]; 2];
     for (values, sums) in values.iter_mut().zip(sums) {
         // SAFETY: the array holds the 64 bytes that are written; no alignment is asked for.

@@ -8,7 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{embed, enroll, identify, models, outcome, print, remove, serve, verify};
+use super::{calibrate, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +46,10 @@ pub enum Command {
     Identify(identify::IdentifyArgs),
     /// Turn the photos of a list into templates
     Embed(embed::EmbedArgs),
+    /// Measure error rates on labelled photos
+    Evaluate(evaluate::EvaluateArgs),
+    /// Fit scores to error rates, for a model pack
+    Calibrate(calibrate::CalibrateArgs),
     /// Answer over gRPC
     Serve(serve::ServeArgs),
     /// Look after model packs

@@ -150,6 +150,15 @@ enum State {
     LeftOut { reason: &'static str, what: String },
 }
 
+impl Pending {
+    /// A row that names no photo. It waits its turn, so that what was left out is told in
+    /// the order of the manifest, however many photos are read ahead.
+    fn left_out(line: u64, reason: &'static str, what: &str) -> Self {
+        let wanted = Wanted { line, subject: 0, path: PathBuf::new(), values: Vec::new() };
+        Self { wanted, state: State::LeftOut { reason, what: what.to_owned() } }
+    }
+}
+
 impl<'a> Loader<'a> {
     /// Loads the pack; `cache` is where templates are kept, if anywhere.
     pub(super) fn new(
@@ -254,7 +263,7 @@ impl<'a> Loader<'a> {
                 let Row { line, subject, path } = match row {
                     Ok(row) => row,
                     Err(BadRow { line, what }) => {
-                        self.left_out.add(line, "BAD_ROW", what);
+                        pending.push_back(Pending::left_out(line, "BAD_ROW", what));
                         continue;
                     }
                 };
@@ -262,7 +271,7 @@ impl<'a> Loader<'a> {
                     continue;
                 }
                 if taken == self.photos_max {
-                    self.left_out.add(line, "TOO_MANY", "more photos than --photos-max");
+                    pending.push_back(Pending::left_out(line, "TOO_MANY", "more photos than --photos-max"));
                     continue;
                 }
                 taken += 1;
@@ -334,9 +343,11 @@ impl<'a> Loader<'a> {
     fn finish(&mut self, Pending { wanted, state }: Pending) -> Result<(), Failure> {
         let fact = match state {
             State::LeftOut { reason, what } => {
-                self.left_out.add(wanted.line, reason, &what);
                 if self.by_path {
+                    // Lines of a list are told, each once, and not those of its photos.
                     self.photo_of.insert(wanted.path, Err(reason));
+                } else {
+                    self.left_out.add(wanted.line, reason, &what);
                 }
                 return Ok(());
             }

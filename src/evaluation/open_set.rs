@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_larger_gallery_takes_a_higher_score_and_says_how_far_it_guesses() {
-        let set = made_up(80, 4, 0.8);
+        let set = made_up(80, 4, 0.6);
         let about =
             About { probe_frames: 1, reference: Reference::Any, population: String::new(), date: String::new() };
         let curve = fit_curve(&AllPairs::new(&set, |_| true, u64::MAX, 0), 80, about).unwrap();

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod embed;
+mod evaluate;
 mod gallery;
 mod models;
 mod server;

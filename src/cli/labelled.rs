@@ -3,6 +3,7 @@
 //! A row that cannot be used is left out, with its line and the reason; the others are
 //! used. Nothing here says whose a photo is: messages name lines.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use super::template_cache::{Fact, FactsOf, PhotoKey, TemplateCache};
 use super::{Failure, photo};
 use crate::evaluation::{
     BadLine, Column, Inputs, LeftOut, ListedPair, ListedPhotos, Measure, PairList, PhotoSet, Plan, Protocol,
+    SamePictures,
 };
 use crate::face::{FaceError, FacePool, FaceReport, Pack, RecipeDigest, Template, Ticket, Wants};
 use crate::workflow::words::Reason;
@@ -127,8 +129,11 @@ pub(super) struct Loader<'a> {
     left_out: LeftOut,
     failures: BTreeMap<String, u64>,
     set: PhotoSet,
-    /// By SHA-256 of a photo: its owner and line. Not used for lists of pairs.
-    seen: HashMap<PhotoKey, (u32, u64)>,
+    /// By path, half of its SHA-256: owner and line. Not used for lists of pairs.
+    seen: HashMap<[u8; 16], (u32, u64)>,
+    /// By SHA-256 of a photo: owner and line.
+    pictures: HashMap<PhotoKey, (u32, u64)>,
+    same_pictures: SamePictures,
     /// By path of a photo: its number in the set, or why it has none.
     photo_of: HashMap<PathBuf, Result<u32, &'static str>>,
     /// Whether `photo_of` is needed.
@@ -185,6 +190,8 @@ impl<'a> Loader<'a> {
             failures: BTreeMap::new(),
             set: PhotoSet::default(),
             seen: HashMap::new(),
+            pictures: HashMap::new(),
+            same_pictures: SamePictures::default(),
             photo_of: HashMap::new(),
             by_path: args.pairs.is_some(),
             numbered: HashMap::new(),
@@ -225,6 +232,7 @@ impl<'a> Loader<'a> {
             only: args.only.iter().map(|(column, value)| format!("{column}={value}")).collect(),
             left_out: self.left_out,
             failures: self.failures,
+            same_pictures: self.same_pictures,
         };
         Ok(Loaded { set: self.set, pairs, inputs })
     }
@@ -306,25 +314,35 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads a photo and looks at it, unless that was done before.
-    fn begin(&mut self, wanted: Wanted, each_once: bool) -> Result<Pending, Failure> {
+    fn begin(&mut self, wanted: Wanted, each_row: bool) -> Result<Pending, Failure> {
         let left_out = |wanted, reason, what: String| Ok(Pending { wanted, state: State::LeftOut { reason, what } });
+        if each_row {
+            match self.seen.entry(short_digest(wanted.path.as_os_str().as_encoded_bytes())) {
+                Entry::Occupied(earlier) => {
+                    let &(subject, line) = earlier.get();
+                    return match subject == wanted.subject {
+                        true => left_out(wanted, "DUPLICATE_ROW", format!("the same photo as in line {line}")),
+                        false => left_out(
+                            wanted,
+                            "CONFLICTING_LABEL",
+                            format!("the same photo as in line {line}, under another subject_id"),
+                        ),
+                    };
+                }
+                Entry::Vacant(place) => place.insert((wanted.subject, wanted.line)),
+            };
+        }
         let bytes = match photo::read(&wanted.path, self.settings.limits.encoded_bytes_max) {
             Ok(bytes) => bytes,
             Err(e) => return left_out(wanted, e.reason(), super::outcome::one_line(&e.to_string())),
         };
         let key: PhotoKey = Sha256::digest(&bytes).into();
-        if each_once {
-            match self.seen.get(&key) {
-                Some(&(subject, line)) if subject == wanted.subject => {
-                    let what = format!("the same picture as in line {line}");
-                    return left_out(wanted, "DUPLICATE_PHOTO", what);
-                }
-                Some(&(_, line)) => {
-                    let what = format!("the same picture as in line {line}, under another subject_id");
-                    return left_out(wanted, "CONFLICTING_LABEL", what);
-                }
-                None => self.seen.insert(key, (wanted.subject, wanted.line)),
-            };
+        if each_row {
+            match self.pictures.get(&key) {
+                // Some data sets have them; whoever made it decides what that means.
+                Some(&(subject, line)) => self.same_pictures.add(wanted.line, line, subject == wanted.subject),
+                None => drop(self.pictures.insert(key, (wanted.subject, wanted.line))),
+            }
         }
         if let Some(fact) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
             return Ok(Pending { wanted, state: State::Known(fact) });

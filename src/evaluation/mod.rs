@@ -54,7 +54,9 @@ pub use page::{pad_page, page};
 pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan};
 pub use plots::{Plots, plots};
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};
-pub use report::{Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SuspectedLabel, evaluate};
+pub use report::{
+    Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel, evaluate,
+};
 pub use set::{Column, Measure, PhotoSet};
 pub use slices::{GroupBy, Ratio, Slice, SlicePoint, slices};
 pub use view::{Bootstrap, ERRORS_MIN, Totals, View};

@@ -128,6 +128,11 @@ fn compared(page: &mut Page, report: &Report) {
         ["comparisons of one person".to_owned(), grouped(report.genuine)],
         ["comparisons of different people".to_owned(), format!("{} ({})", grouped(report.impostor), report.compared)],
         ["rows left out".to_owned(), grouped(report.left_out.count)],
+        [
+            "rows with the picture of an earlier row (compared as any others)".to_owned(),
+            grouped(report.same_pictures.count),
+        ],
+        ["… under another name".to_owned(), grouped(report.same_pictures.of_another_person)],
     ];
     if !report.only.is_empty() {
         rows.insert(1, ["only photos with".to_owned(), escape(&report.only.join(", "))]);
@@ -381,7 +386,7 @@ fn with_interval(rate: Option<f64>, low: Option<f64>, high: Option<f64>) -> Stri
 fn percent(share: Option<f64>) -> String {
     match share.map(|s| s * 100.0) {
         None => "–".to_owned(),
-        Some(p) if p == 0.0 => "0 %".to_owned(),
+        Some(0.0) => "0 %".to_owned(),
         Some(p) if p.abs() < 0.01 => format!("{p:.1e} %"),
         Some(p) if p.abs() < 10.0 => format!("{p:.2} %"),
         Some(p) => format!("{p:.1} %"),

@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn photos_of_one_kind_meet_those_of_the_other_alone() {
         let set = made_up(5, 4, 0.4);
-        let chip = |photo: u32| photo % 4 == 0;
+        let chip = |photo: u32| photo.is_multiple_of(4);
         let source = Probes::drawn(&set, |p| !chip(p), chip, 3, 10, 1);
         // One way to choose three of three.
         assert_eq!(counts(&source), (5, 5 * 4));

@@ -61,6 +61,40 @@ impl LeftOut {
     }
 }
 
+/// Rows whose files hold the very picture of an earlier row. They are compared as any
+/// others: many data sets have some, and published figures include them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SamePictures {
+    /// Rows.
+    pub count: u64,
+    /// Those of them that name another person than the earlier row: labels to check.
+    pub of_another_person: u64,
+    /// The first of them.
+    pub lines: Vec<SamePicture>,
+}
+
+/// Two rows with one picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SamePicture {
+    /// Line of the later row, from 1.
+    pub line: u64,
+    /// Line of the earlier.
+    pub earlier_line: u64,
+    /// Whether both name one person.
+    pub same_person: bool,
+}
+
+impl SamePictures {
+    /// Notes a row.
+    pub fn add(&mut self, line: u64, earlier_line: u64, same_person: bool) {
+        self.count += 1;
+        self.of_another_person += u64::from(!same_person);
+        if self.lines.len() < LINES_MAX {
+            self.lines.push(SamePicture { line, earlier_line, same_person });
+        }
+    }
+}
+
 /// Two rows of different people that score as one person does: a label to check.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SuspectedLabel {
@@ -89,6 +123,8 @@ pub struct Inputs {
     pub left_out: LeftOut,
     /// Photos that gave no template, by reason.
     pub failures: BTreeMap<String, u64>,
+    /// Rows with the picture of an earlier one.
+    pub same_pictures: SamePictures,
 }
 
 /// What is to be found out.
@@ -137,6 +173,8 @@ pub struct Report {
     pub failure_reasons: BTreeMap<String, u64>,
     /// Rows not looked at.
     pub left_out: LeftOut,
+    /// Rows with the picture of an earlier one.
+    pub same_pictures: SamePictures,
     /// `all pairs`, `a sample of all pairs`, or `a list`.
     pub compared: &'static str,
     /// Genuine comparisons.
@@ -206,6 +244,7 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
         failures: set.len() as u64 - with_template,
         failure_reasons: inputs.failures,
         left_out: inputs.left_out,
+        same_pictures: inputs.same_pictures,
         compared: match (all_pairs, material.is_sample) {
             (false, _) => "a list",
             (true, false) => "all pairs",
@@ -248,12 +287,14 @@ fn projections(material: &Material<'_>, plan: Plan<'_>, options: &Options) -> Re
     Ok(options.project_to.iter().map(|&gallery| project(&view, &curve, gallery, options.bootstrap)).collect())
 }
 
-/// Pairs of different people that score at least as high as half of the genuine pairs.
+/// Pairs of different people that score at least as high as the best quarter of the
+/// genuine pairs.
 fn suspected_labels(material: &Material<'_>) -> Vec<SuspectedLabel> {
     let lines = &material.set().lines;
-    let Some((half, _)) = material.genuine.holding_below(material.genuine.count() / 2) else { return Vec::new() };
+    let best = material.genuine.count().div_ceil(4).max(1);
+    let Some((from, _)) = material.genuine.holding_above(best) else { return Vec::new() };
     let line = |photo: u32| lines.get(photo as usize).copied().unwrap_or(0);
-    let held = material.impostor_held().iter().take_while(|pair| pair.score >= edge(half));
+    let held = material.impostor_held().iter().take_while(|pair| pair.score >= edge(from));
     held.take(SUSPECTS_MAX)
         .map(|pair| SuspectedLabel { line_a: line(pair.a), line_b: line(pair.b), score: pair.score })
         .collect()

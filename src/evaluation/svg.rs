@@ -24,7 +24,7 @@ impl Axis {
     /// Even steps from `from` to `to`.
     pub fn linear(label: &str, from: f64, to: f64, step: f64) -> Self {
         let count = ((to - from) / step).round() as usize;
-        let decimals = if step < 1.0 { 1 } else { 0 };
+        let decimals = if step < 1.0 { 2 } else { 0 };
         let marks = (0..=count).map(|i| from + step * i as f64).map(|v| (v, format!("{v:.decimals$}"))).collect();
         Self { label: label.to_owned(), from, to, logarithmic: false, marks }
     }

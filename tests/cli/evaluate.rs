@@ -85,10 +85,11 @@ fn bad_rows_are_told_by_line_and_the_others_are_compared() {
         secretB,b1.jpg,x\n\
         secretA,gone.jpg,x\n\
         secretA,o1.jpg,x\n\
-        secretB,again.jpg,x\n\
+        secretB,o1.jpg,x\n\
         ,o2.jpg,x\n\
         secretC,text.jpg,x\n\
-        secretD,b1.jpg,y\n"
+        secretD,b1.jpg,y\n\
+        secretA,again.jpg,x\n"
         .to_vec();
     rows.extend(b"\xff\xfe,o2.jpg,x\n");
     fs::write(&list, rows).unwrap();
@@ -96,8 +97,8 @@ fn bad_rows_are_told_by_line_and_the_others_are_compared() {
     let ran = evaluate(&list, &out, &["--only", "pose=x"]).ended(1);
     assert_eq!(ran.stderr, "");
     let found = report(&out);
-    assert_eq!((&found["genuine"], &found["impostor"]), (&1.into(), &2.into()));
-    assert_eq!((&found["photos"], &found["subjects"], &found["failures"]), (&4.into(), &3.into(), &1.into()));
+    assert_eq!((&found["genuine"], &found["impostor"]), (&3.into(), &3.into()));
+    assert_eq!((&found["photos"], &found["subjects"], &found["failures"]), (&5.into(), &3.into(), &1.into()));
     assert_eq!(found["failure_reasons"]["IMAGE_FORMAT"], 1);
     let left_out: Vec<(u64, &str)> = found["left_out"]["lines"]
         .as_array()
@@ -106,8 +107,13 @@ fn bad_rows_are_told_by_line_and_the_others_are_compared() {
         .map(|l| (l["line"].as_u64().unwrap(), l["reason"].as_str().unwrap()))
         .collect();
     let expected =
-        [(5, "FILE_MISSING"), (6, "DUPLICATE_PHOTO"), (7, "CONFLICTING_LABEL"), (8, "BAD_ROW"), (11, "BAD_ROW")];
+        [(5, "FILE_MISSING"), (6, "DUPLICATE_ROW"), (7, "CONFLICTING_LABEL"), (8, "BAD_ROW"), (11, "BAD_ROW")];
     assert_eq!(left_out, expected);
+    // One picture in two files is compared, and told.
+    assert_eq!(
+        (&found["same_pictures"]["count"], &found["same_pictures"]["lines"][0]["line"]),
+        (&1.into(), &11.into())
+    );
     // So few comparisons support no rate.
     assert!(found["fnmr_at_fmr"].as_array().unwrap().iter().all(|p| p["fnmr"].is_null()));
     // Nobody is named, and no path of a photo.

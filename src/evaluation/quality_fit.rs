@@ -87,7 +87,7 @@ pub struct Example {
 /// frontal photos.
 pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &str) -> Result<QualityModel, FitError> {
     let kind = |shows: Shows| move |e: &&Example| e.shows == shows;
-    let too_few = FitError::TooFew { comparisons: examples.len(), comparisons_min: 1000 };
+    let too_few = FitError::TooFew { comparisons: examples.len() as u64, comparisons_min: 1000 };
     let ordinary = examples.iter().filter(kind(Shows::Frontal)).map(|e| &e.study);
     let cells = Study::cells(ordinary).ok_or(too_few)?;
     let table = Table::new(examples, &cells);

@@ -118,8 +118,7 @@ fn a_crooked_basis_costs_speed_not_candidates() {
     assert!(basis.defect() > 1e-4);
     let dot = Dot::portable();
     let kernel = Kernel::best();
-    let vectors: Vec<Vec<f32>> =
-        (0..400).map(|_| unit((0..dimension).map(|_| random.normal()).collect())).collect();
+    let vectors: Vec<Vec<f32>> = (0..400).map(|_| unit((0..dimension).map(|_| random.normal()).collect())).collect();
     let mut codes = Codes::new(Arc::clone(&basis), vectors.len());
     vectors.iter().for_each(|vector| codes.push(&Encoded::new(&basis, dot, vector)));
     assert!(codes.loose.len() < 300);

@@ -94,7 +94,9 @@ fn a_coded_index_answers_as_a_sorted_list_does_through_growth_removal_and_new_ro
             let removed: Vec<u64> = if step % 3 == 2 { (first - 1400..first - 500).collect() } else { Vec::new() };
             let inserted = (first..).zip(batch).map(|(key, row)| Entry { key, label: (), vector: row.clone() });
             index.apply(&removed, inserted.collect()).unwrap();
-            removed.iter().for_each(|key| { model.remove(key); });
+            removed.iter().for_each(|key| {
+                model.remove(key);
+            });
             model.extend((first..).zip(batch.iter().cloned()));
             if step == 4 {
                 index.inner().refit();

@@ -8,7 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{chip, embed, enroll, identify, models, outcome, print, remove, serve, verify};
+use super::{calibrate, chip, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,6 +47,10 @@ pub enum Command {
     Identify(identify::IdentifyArgs),
     /// Turn the photos of a list into templates
     Embed(embed::EmbedArgs),
+    /// Measure error rates on labelled photos
+    Evaluate(evaluate::EvaluateArgs),
+    /// Fit scores to error rates, for a model pack
+    Calibrate(calibrate::CalibrateArgs),
     /// Answer over gRPC
     Serve(serve::ServeArgs),
     /// Read and check the chip of a card

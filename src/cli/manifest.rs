@@ -77,6 +77,21 @@ impl Manifest {
         Ok(Self { shown, folder, reader, subject_column, path_column, record: csv::ByteRecord::new() })
     }
 
+    /// The names of all columns, as the first line has them.
+    pub(super) fn columns(&mut self) -> Result<Vec<String>, Failure> {
+        let shown = &self.shown;
+        let header = self
+            .reader
+            .byte_headers()
+            .map_err(|e| Failure::new(format_args!("manifest {shown}: cannot be read ({e})")))?;
+        Ok(header.iter().map(|field| String::from_utf8_lossy(field.trim_ascii()).into_owned()).collect())
+    }
+
+    /// A field of the row read last; empty where the row has none, or no text.
+    pub(super) fn field(&self, column: usize) -> &str {
+        self.record.get(column).and_then(|field| std::str::from_utf8(field.trim_ascii()).ok()).unwrap_or_default()
+    }
+
     /// Number of rows of the manifest at `path`, bad ones included; an error where
     /// there are none.
     pub(super) fn count(path: &Path, columns: Columns) -> Result<u64, Failure> {
@@ -227,6 +242,19 @@ mod tests {
         let read = rows(b"subject_id,path\np1\n,x.jpg\n\xff,y.jpg\np2,z.jpg\n", Columns::SubjectAndPath);
         let lines: Vec<_> = read.iter().map(|r| r.as_ref().map_err(|b| b.line).map(|r| r.line)).collect();
         assert_eq!(lines, [Err(2), Err(3), Err(4), Ok(5)]);
+    }
+
+    #[test]
+    fn further_columns_can_be_read_beside_the_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.csv");
+        std::fs::write(&path, b"subject_id,path, sex \np1,a.jpg, f \np2,b.jpg\np3,c.jpg,\xff\n").unwrap();
+        let mut manifest = Manifest::open(&path, Columns::SubjectAndPath).unwrap();
+        assert_eq!(manifest.columns().unwrap(), ["subject_id", "path", "sex"]);
+        for sex in ["f", "", ""] {
+            assert!(manifest.next().unwrap().unwrap().is_ok());
+            assert_eq!(manifest.field(2), sex);
+        }
     }
 
     #[test]

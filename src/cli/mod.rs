@@ -11,7 +11,9 @@ mod args;
 mod backend;
 mod bulk;
 mod config;
+mod date;
 mod forge;
+mod labelled;
 mod manifest;
 mod outcome;
 mod photo;
@@ -22,8 +24,12 @@ mod settings;
 mod source;
 
 pub mod chip;
+mod template_cache;
+
+pub mod calibrate;
 pub mod embed;
 pub mod enroll;
+pub mod evaluate;
 pub mod identify;
 pub mod models;
 pub mod remove;

@@ -1,8 +1,12 @@
-//! A calibration curve from impostor scores: counted knots, and a fitted tail
-//! beyond them.
+//! A calibration curve from impostor scores: counted knots, a fitted tail beyond
+//! them, and how sure both are.
 
-use super::Scores;
-use crate::matching::{Curve, Knot, Miss, Tail};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::histogram::{Histogram, bin, edge};
+use super::least_squares::least_squares;
+use super::pairs::{PairSource, histograms, scan};
+use crate::matching::{Curve, Knot, Miss, Reference, Tail, TailFactor};
 
 /// Highest FMR of a knot.
 const FMR_MAX: f64 = 0.5;
@@ -11,16 +15,22 @@ const FMR_MAX: f64 = 0.5;
 /// counting.
 const KNOTS_PER_DECADE: f64 = 8.0;
 /// False matches the last knot must rest on: the rule of 30 (ISO/IEC 19795-1).
-const FALSE_MATCHES_MIN: usize = 30;
+const FALSE_MATCHES_MIN: u64 = 30;
 /// False non-match rates that the genuine curve is given at; linear in between.
 const FNMRS: [f64; 21] = [
     0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
     0.95,
 ];
 /// Misses the first of them must rest on.
-const MISSES_MIN: usize = 10;
+const MISSES_MIN: u64 = 10;
 /// Decades of FMR before the last knot that the tail is fitted on.
 const TAIL_DECADES: f64 = 2.0;
+/// Decades beyond the last knot at which the tail's uncertainty is given.
+const TAIL_FACTOR_DECADES: [f64; 6] = [0.5, 1.0, 2.0, 3.0, 4.0, 6.0];
+/// Quantile of the normal distribution for an interval of 95 %.
+const Z_95: f64 = 1.959_964;
+/// A factor beyond this says nothing more.
+const FACTOR_MAX: f64 = 1e9;
 
 /// Why scores gave no curve.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -32,62 +42,97 @@ pub enum FitError {
     )]
     TooFew {
         /// How many there are.
-        comparisons: usize,
+        comparisons: u64,
         /// How many it takes.
-        comparisons_min: usize,
+        comparisons_min: u64,
     },
     /// FMR does not fall with the score near the end of the data.
     #[error("the impostor scores have no falling tail; they are not scores of different people")]
     NoTail,
 }
 
-/// Fits the curve for probes of `probe_frames` frames on impostor scores.
+/// What a curve says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Frames fused into a probe.
+    pub probe_frames: u32,
+    /// What probes were compared with.
+    pub reference: Reference,
+    /// Whose faces.
+    pub population: String,
+    /// Day of the fit, `YYYY-MM-DD`.
+    pub date: String,
+}
+
+/// Fits the curve of a comparison type on its impostor scores; `subjects` bounds the
+/// numbers of people in `source`.
 ///
 /// Knots lie at FMRs evenly spaced in their logarithm from 0.5 down to the last
 /// that at least 30 false matches support. The tail is a parabola in ln FMR,
 /// fitted by least squares on the last two decades and hung onto the last knot;
 /// where the fit bends upwards a straight line takes its place, which gives
 /// higher rates and so errs on the safe side.
-pub fn fit_curve(
-    scores: &Scores,
-    probe_frames: u32,
-    population: &str,
-    date: &str,
-    subjects: u64,
-) -> Result<Curve, FitError> {
-    let impostor = scores.impostor();
-    let comparisons = impostor.len();
-    let comparisons_min = (FALSE_MATCHES_MIN as f64 / FMR_MAX * 10f64.powf(TAIL_DECADES)) as usize;
+///
+/// # How sure
+/// Comparisons share people, so their number says little; people do. The variance of
+/// ln FMR is estimated by leaving out one person at a time (the jackknife; Efron and
+/// Stein, 1981, show that it errs upwards for statistics such as this), the tail
+/// fitted anew each time. It is doubled, because the people on whom the rate is seen
+/// later are as much a sample as these, and made into an interval of 95 %.
+pub fn fit_curve(source: &impl PairSource, subjects: usize, about: About) -> Result<Curve, FitError> {
+    let [genuine, impostor] = histograms(source);
+    let comparisons = impostor.count();
+    let comparisons_min = (FALSE_MATCHES_MIN as f64 / FMR_MAX * 10f64.powf(TAIL_DECADES)) as u64;
     if comparisons < comparisons_min {
         return Err(FitError::TooFew { comparisons, comparisons_min });
     }
-    let knots = knots(impostor);
-    let tail = tail(&knots).ok_or(FitError::NoTail)?;
+    let counted = knots(&impostor);
+    let scores: Vec<f64> = counted.iter().map(|(bin, _)| f64::from(edge(*bin))).collect();
+    let ln_fmr: Vec<f64> = counted.iter().map(|(_, count)| (*count as f64 / comparisons as f64).ln()).collect();
+    let tail = tail(&scores, &ln_fmr).ok_or(FitError::NoTail)?;
+    let (last_score, last_ln) = (scores[scores.len() - 1], ln_fmr[ln_fmr.len() - 1]);
+    let beyond = TAIL_FACTOR_DECADES.map(|decades| tail.reach(decades * std::f64::consts::LN_10));
+    let counts = PerSubject::count(source, subjects, &counted);
+    let (people, factors) = counts.factors(&scores, &tail, &beyond);
+
+    let factor_of = |i: usize| Some(factors[i]);
     Ok(Curve {
-        probe_frames,
-        population: population.to_owned(),
-        date: date.to_owned(),
-        subjects,
-        impostor_comparisons: comparisons as u64,
-        knots,
-        tail,
-        genuine_comparisons: scores.genuine().len() as u64,
-        misses: misses(scores.genuine()),
+        probe_frames: about.probe_frames,
+        reference: about.reference,
+        population: about.population,
+        date: about.date,
+        subjects: people,
+        impostor_comparisons: comparisons,
+        knots: scores
+            .iter()
+            .zip(&ln_fmr)
+            .enumerate()
+            .map(|(i, (&score, ln))| Knot { score, fmr: rounded(ln.exp(), 8), factor: factor_of(i) })
+            .collect(),
+        tail: Tail { slope: rounded(tail.slope, 8), curvature: rounded(tail.curvature, 8) },
+        tail_factors: beyond
+            .iter()
+            .enumerate()
+            // A score is a cosine: what lies beyond 1 is never asked for.
+            .filter(|(_, beyond)| last_ln.is_finite() && last_score + **beyond < 2.0)
+            .map(|(i, beyond)| TailFactor { score: rounded(last_score + beyond, 8), factor: factors[scores.len() + i] })
+            .collect(),
+        genuine_comparisons: genuine.count(),
+        misses: misses(&genuine),
     })
 }
 
 /// Counted points of the genuine curve: scores and rates rising.
-fn misses(genuine: &[f32]) -> Vec<Miss> {
-    let count = genuine.len();
+fn misses(genuine: &Histogram) -> Vec<Miss> {
+    let count = genuine.count();
     let mut misses: Vec<Miss> = Vec::new();
     for fnmr in FNMRS {
-        let wanted = (fnmr * count as f64).round() as usize;
-        if wanted < MISSES_MIN || wanted >= count {
+        let wanted = (fnmr * count as f64).round() as u64;
+        if wanted < MISSES_MIN {
             continue;
         }
-        let score = genuine[wanted];
-        let below = genuine.partition_point(|s| *s < score);
-        let miss = Miss { score: f64::from(score), fnmr: below as f64 / count as f64 };
+        let Some((at, below)) = genuine.holding_below(wanted) else { continue };
+        let miss = Miss { score: f64::from(edge(at)), fnmr: rounded(below as f64 / count as f64, 8) };
         if misses.last().is_none_or(|last| last.score < miss.score) {
             misses.push(miss);
         }
@@ -95,34 +140,34 @@ fn misses(genuine: &[f32]) -> Vec<Miss> {
     misses
 }
 
-/// Counted points of the curve: scores rising, rates falling.
-fn knots(impostor: &[f32]) -> Vec<Knot> {
-    let count = impostor.len();
-    let mut knots: Vec<Knot> = Vec::new();
-    let mut step = 0;
-    loop {
+/// Bins of the knots and the false matches there: bins rising, counts falling.
+fn knots(impostor: &Histogram) -> Vec<(i32, u64)> {
+    let count = impostor.count();
+    let mut knots: Vec<(i32, u64)> = Vec::new();
+    for step in 0.. {
         let fmr = FMR_MAX * 10f64.powf(-f64::from(step) / KNOTS_PER_DECADE);
-        let wanted = ((fmr * count as f64).round() as usize).max(FALSE_MATCHES_MIN);
-        // The `wanted`-th highest score, and all that match at it as threshold.
-        let score = impostor[count - wanted];
-        let matches = count - impostor.partition_point(|s| *s < score);
-        let knot = Knot { score: f64::from(score), fmr: matches as f64 / count as f64 };
-        if knots.last().is_none_or(|last| last.score < knot.score && last.fmr > knot.fmr) {
-            knots.push(knot);
+        let wanted = ((fmr * count as f64).round() as u64).max(FALSE_MATCHES_MIN);
+        let Some((at, matches)) = impostor.holding_above(wanted) else { break };
+        if knots.last().is_none_or(|last| last.0 < at && last.1 > matches) {
+            knots.push((at, matches));
         }
         if wanted == FALSE_MATCHES_MIN {
-            return knots;
+            break;
         }
-        step += 1;
     }
+    knots
 }
 
-fn tail(knots: &[Knot]) -> Option<Tail> {
-    let last = knots.last()?;
-    let fmr_max = last.fmr * 10f64.powf(TAIL_DECADES);
+fn tail(scores: &[f64], ln_fmr: &[f64]) -> Option<Tail> {
+    let (last_score, last_ln) = (scores.last()?, ln_fmr.last()?);
+    let ln_max = last_ln + TAIL_DECADES * std::f64::consts::LN_10;
     // Measured from the last knot, so that the linear term is the slope there.
-    let points: Vec<(f64, f64)> =
-        knots.iter().filter(|k| k.fmr <= fmr_max).map(|k| (k.score - last.score, k.fmr.ln())).collect();
+    let points: Vec<(f64, f64)> = scores
+        .iter()
+        .zip(ln_fmr)
+        .filter(|(_, ln)| **ln <= ln_max)
+        .map(|(score, ln)| (score - last_score, *ln))
+        .collect();
     let falls = |slope: f64| slope.is_finite() && slope > 0.0;
     if let Some([_, linear, square]) = least_squares::<3>(&points)
         && falls(-linear)
@@ -134,52 +179,124 @@ fn tail(knots: &[Knot]) -> Option<Tail> {
     falls(-linear).then_some(Tail { slope: -linear, curvature: 0.0 })
 }
 
-/// Coefficients of the polynomial with `N` terms nearest to the points, constant
-/// first: normal equations, solved by elimination with pivoting. `None` where
-/// the points do not fix them.
-fn least_squares<const N: usize>(points: &[(f64, f64)]) -> Option<[f64; N]> {
-    if points.len() < N {
-        return None;
+/// Impostor comparisons by subject and by the highest knot they reach; each counts
+/// for both subjects.
+struct PerSubject {
+    /// `counts[subject][level]`: how many reach `level` knots and no more.
+    counts: Vec<Vec<u64>>,
+    /// The same over all comparisons, each once.
+    total: Vec<u64>,
+}
+
+impl PerSubject {
+    fn count(source: &impl PairSource, subjects: usize, knots: &[(i32, u64)]) -> Self {
+        let levels = knots.len() + 1;
+        // Sums of counts, whoever adds first.
+        let counts: Vec<AtomicU64> = (0..subjects * levels).map(|_| AtomicU64::new(0)).collect();
+        let total = scan(
+            source,
+            || vec![0u64; levels],
+            |total, pair| {
+                if !pair.genuine {
+                    let at = bin(pair.score);
+                    let level = knots.partition_point(|(knot, _)| *knot <= at);
+                    total[level] += 1;
+                    for subject in [pair.subject_a, pair.subject_b] {
+                        counts[subject as usize * levels + level].fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            },
+            |mut a, b| {
+                a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+                a
+            },
+        );
+        let counts: Vec<u64> = counts.into_iter().map(AtomicU64::into_inner).collect();
+        Self { counts: counts.chunks(levels).map(<[u64]>::to_vec).collect(), total }
     }
-    let mut matrix = [[0.0f64; N]; N];
-    let mut right = [0.0f64; N];
-    for &(x, y) in points {
-        for row in 0..N {
-            for (column, value) in matrix[row].iter_mut().enumerate() {
-                *value += x.powi((row + column) as i32);
+
+    /// Number of people, and the factors at all knots, then at the scores `beyond` the
+    /// last.
+    fn factors(&self, scores: &[f64], tail_of_all: &Tail, beyond: &[f64]) -> (u64, Vec<f64>) {
+        let knots = scores.len();
+        // Comparisons that reach a knot: those of its level and all above.
+        let reaching = |levels: &[u64]| -> Vec<u64> {
+            let mut sums = levels.to_vec();
+            (0..knots).rev().for_each(|level| sums[level] += sums[level + 1]);
+            sums
+        };
+        let all = reaching(&self.total);
+        let mut left_out: Vec<Vec<f64>> = Vec::new();
+        for levels in self.counts.iter().filter(|levels| levels.iter().any(|c| *c > 0)) {
+            let own = reaching(levels);
+            if all[0] <= own[0] {
+                continue;
             }
-            right[row] += y * x.powi(row as i32);
+            // Half a match where the one person had them all: rare, and not infinitely so.
+            let ln = |level: usize| ((all[level] - own[level]).max(1) as f64).ln() - ((all[0] - own[0]) as f64).ln();
+            let mut row: Vec<f64> = (1..=knots).map(ln).collect();
+            let tail = tail(scores, &row).unwrap_or(*tail_of_all);
+            let last = row[knots - 1];
+            row.extend(beyond.iter().map(|beyond| last - tail.ln_fall(*beyond)));
+            left_out.push(row);
         }
+        let people = left_out.len() as f64;
+        let factor = |column: usize| {
+            let mean = left_out.iter().map(|row| row[column]).sum::<f64>() / people;
+            let squares = left_out.iter().map(|row| (row[column] - mean).powi(2)).sum::<f64>();
+            let variance = (people - 1.0) / people * squares;
+            let factor = (Z_95 * (2.0 * variance).sqrt()).exp();
+            // One person, or two: nothing is known of others.
+            if factor.is_finite() && people > 2.0 { rounded(factor.min(FACTOR_MAX), 5) } else { FACTOR_MAX }
+        };
+        (left_out.len() as u64, (0..knots + beyond.len()).map(factor).collect())
     }
-    for pivot in 0..N {
-        let best = (pivot..N).max_by(|&a, &b| matrix[a][pivot].abs().total_cmp(&matrix[b][pivot].abs()))?;
-        matrix.swap(pivot, best);
-        right.swap(pivot, best);
-        if matrix[pivot][pivot].abs() < 1e-12 {
-            return None;
-        }
-        let (above, below) = matrix.split_at_mut(pivot + 1);
-        let lead = &above[pivot];
-        for (values, row) in below.iter_mut().zip(pivot + 1..) {
-            let factor = values[pivot] / lead[pivot];
-            for (value, of_lead) in values.iter_mut().zip(lead).skip(pivot) {
-                *value -= factor * of_lead;
-            }
-            right[row] -= factor * right[pivot];
-        }
-    }
-    let mut solution = [0.0; N];
-    for row in (0..N).rev() {
-        let known: f64 = (row + 1..N).map(|column| matrix[row][column] * solution[column]).sum();
-        solution[row] = (right[row] - known) / matrix[row][row];
-    }
-    Some(solution)
+}
+
+/// The nearest number of so many significant digits: the rest is noise that would
+/// only make files longer.
+pub(super) fn rounded(value: f64, digits: usize) -> f64 {
+    format!("{value:.*e}", digits - 1).parse().unwrap_or(value)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::pairs::Pair;
+    use super::super::random::SplitMix;
     use super::*;
     use crate::matching::Calibration;
+
+    /// Scores said to be of pairs of some people, at random.
+    struct Scores {
+        genuine: Vec<f32>,
+        impostor: Vec<f32>,
+        people: usize,
+    }
+
+    impl PairSource for Scores {
+        fn rows(&self) -> usize {
+            1
+        }
+
+        fn row(&self, _: usize, visit: &mut dyn FnMut(Pair)) {
+            let mut random = SplitMix(5);
+            let mut pair = |score: &f32, genuine| {
+                let (a, step) = (random.below(self.people), 1 + random.below(self.people - 1));
+                let b = (a + step) % self.people;
+                visit(Pair { score: *score, a: 0, b: 0, subject_a: a as u32, subject_b: b as u32, genuine });
+            };
+            self.genuine.iter().for_each(|s| pair(s, true));
+            self.impostor.iter().for_each(|s| pair(s, false));
+        }
+    }
+
+    fn about() -> About {
+        About { probe_frames: 1, reference: Reference::Any, population: "made up".into(), date: "2026-01-01".into() }
+    }
+
+    fn fit(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Curve, FitError> {
+        fit_curve(&Scores { genuine, impostor, people: 50 }, 50, about())
+    }
 
     /// Quantiles of a normal distribution with deviation 0.1, by bisection on a
     /// rational approximation of its tail (Abramowitz and Stegun 26.2.17).
@@ -206,18 +323,20 @@ mod tests {
         low
     }
 
+    fn counted(scores: &[f32], threshold: f32) -> f64 {
+        scores.iter().filter(|s| **s >= threshold).count() as f64 / scores.len() as f64
+    }
+
     fn curve(count: usize) -> Curve {
-        let scores = Scores::new(vec![], normal_scores(count));
-        fit_curve(&scores, 1, "made up", "2026-01-01", 10).unwrap()
+        fit(vec![], normal_scores(count)).unwrap()
     }
 
     #[test]
     fn knots_give_the_rates_that_were_counted() {
         let impostor = normal_scores(100_000);
-        let scores = Scores::new(vec![], impostor);
-        let curve = fit_curve(&scores, 1, "made up", "2026-01-01", 10).unwrap();
+        let curve = curve(100_000);
         for knot in &curve.knots {
-            assert_eq!(scores.fmr(knot.score as f32), knot.fmr);
+            assert!((counted(&impostor, knot.score as f32) / knot.fmr - 1.0).abs() < 1e-6);
         }
         let last = curve.knots.last().unwrap();
         assert_eq!((last.fmr * 100_000.0).round(), 30.0);
@@ -226,10 +345,10 @@ mod tests {
 
     #[test]
     fn between_knots_the_curve_stays_near_the_counted_rate() {
-        let scores = Scores::new(vec![], normal_scores(100_000));
+        let impostor = normal_scores(100_000);
         let curve = curve(100_000);
         for score in (0..34).map(|i| i as f32 / 100.0) {
-            let (counted, read) = (scores.fmr(score), curve.fmr(score).rate);
+            let (counted, read) = (counted(&impostor, score), curve.fmr(score).rate);
             assert!((read / counted).ln().abs() < 0.06, "{score}: {read} instead of {counted}");
         }
     }
@@ -246,13 +365,9 @@ mod tests {
 
     #[test]
     fn a_tail_heavier_than_exponential_is_continued_as_a_straight_line() {
-        let knots: Vec<Knot> = (0..30)
-            .map(|i| {
-                let score = f64::from(i) / 50.0;
-                Knot { score, fmr: 0.5 * (-20.0 * score + 10.0 * score * score).exp() }
-            })
-            .collect();
-        let Tail { slope, curvature } = tail(&knots).unwrap();
+        let scores: Vec<f64> = (0..30).map(|i| f64::from(i) / 50.0).collect();
+        let ln: Vec<f64> = scores.iter().map(|s| 0.5f64.ln() - 20.0 * s + 10.0 * s * s).collect();
+        let Tail { slope, curvature } = tail(&scores, &ln).unwrap();
         assert!(curvature == 0.0 && slope > 0.0);
     }
 
@@ -261,30 +376,55 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calibration.toml");
         let recipe = crate::face::RecipeDigest([7; 32]);
-        let fitted = Calibration { version: 1, recipe: recipe.to_string(), curves: vec![curve(20_000)] };
-        std::fs::write(&path, toml::to_string(&fitted).unwrap()).unwrap();
-        let loaded = Calibration::load(&path, recipe).unwrap();
-        assert_eq!(loaded.curve(1).unwrap().knots, fitted.curves[0].knots);
+        let fitted = Calibration { version: 2, recipe: recipe.to_string(), curves: vec![curve(20_000)] };
+        std::fs::write(&path, fitted.to_toml()).unwrap();
+        assert_eq!(Calibration::load(&path, recipe).unwrap(), fitted);
     }
 
     #[test]
     fn the_genuine_curve_gives_the_misses_that_were_counted() {
         let genuine: Vec<f32> = normal_scores(5000).iter().map(|s| s + 0.6).collect();
-        let scores = Scores::new(genuine, normal_scores(20_000));
-        let curve = fit_curve(&scores, 1, "made up", "2026-01-01", 10).unwrap();
+        let curve = fit(genuine.clone(), normal_scores(20_000)).unwrap();
         assert_eq!(curve.genuine_comparisons, 5000);
-        // Five misses in a thousand of 5000 are 25; one in a thousand is 5: too few.
+        // Two misses in a thousand of 5000 are 10; one in a thousand is 5: too few.
         assert!((curve.misses[0].fnmr - 0.002).abs() < 1e-9);
         for score in [0.35f32, 0.42, 0.5, 0.6] {
-            assert!((curve.fnmr(score).unwrap().rate - scores.fnmr(score)).abs() < 0.01);
+            assert!((curve.fnmr(score).unwrap().rate - (1.0 - counted(&genuine, score))).abs() < 0.01);
         }
     }
 
     #[test]
     fn few_or_senseless_scores_give_no_curve() {
-        let few = Scores::new(vec![], normal_scores(1000));
-        assert!(matches!(fit_curve(&few, 1, "", "", 1), Err(FitError::TooFew { .. })));
-        let flat = Scores::new(vec![], vec![0.5; 10_000]);
-        assert_eq!(fit_curve(&flat, 1, "", "", 1).unwrap_err(), FitError::NoTail);
+        assert!(matches!(fit(vec![], normal_scores(1000)), Err(FitError::TooFew { .. })));
+        assert_eq!(fit(vec![], vec![0.5; 10_000]).unwrap_err(), FitError::NoTail);
+    }
+
+    #[test]
+    fn independent_comparisons_vary_as_counts_do_and_look_alikes_widen_the_interval() {
+        // A rate counted 1000 times has a deviation of about 1/√1000, for prediction √2
+        // times that, in an interval twice that either way: a factor of about 1.09.
+        let even = curve(200_000);
+        let at = |curve: &Curve, fmr: f64| {
+            let knot = curve.knots.iter().min_by_key(|k| ((k.fmr / fmr).ln().abs() * 1e6) as u64).unwrap();
+            knot.factor.unwrap()
+        };
+        assert!((1.05..1.2).contains(&at(&even, 5e-3)), "{}", at(&even, 5e-3));
+        // The same scores, but two people of fifty have all the high ones.
+        struct Alike(Vec<f32>);
+        impl PairSource for Alike {
+            fn rows(&self) -> usize {
+                1
+            }
+            fn row(&self, _: usize, visit: &mut dyn FnMut(Pair)) {
+                for (i, &score) in self.0.iter().enumerate() {
+                    let (subject_a, subject_b) =
+                        if score > 0.25 { (0, 1) } else { (2 + i as u32 % 48, 2 + (i as u32 + 7) % 48) };
+                    visit(Pair { score, a: 0, b: 0, subject_a, subject_b, genuine: false });
+                }
+            }
+        }
+        let alike = fit_curve(&Alike(normal_scores(200_000)), 50, about()).unwrap();
+        assert!(at(&alike, 5e-3) > 3.0 * at(&even, 5e-3), "{}", at(&alike, 5e-3));
+        assert!(alike.tail_factors.last().unwrap().factor > alike.knots[0].factor.unwrap());
     }
 }

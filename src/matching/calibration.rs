@@ -1,24 +1,31 @@
-//! Score to false match rate, and back.
+//! The calibration of a model pack: a file of curves, bound to one recipe.
 //!
-//! A curve is empirical where the data is plenty: knots of (score, FMR) from
-//! counted impostor comparisons, interpolated linearly in (score, log FMR).
-//! Beyond the last knot the data supports (fewer than 30 false matches: ISO/IEC
-//! 19795-1's "rule of 30"), a fitted tail goes on and everything read from it is
-//! marked extrapolated.
+//! # The file
+//! `calibration.toml`, version 2. Rows are `[score, FMR, factor]` in `knots`,
+//! `[score, factor]` in `tail_factors`, `[score, FNMR]` in `misses`; what they mean
+//! is documented at [`Curve`]. Version 1 had no factors and tables instead of rows;
+//! it is still read.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::curve::{Curve, Knot, Miss, Reference, Tail, TailFactor};
 use crate::face::RecipeDigest;
 
-/// The calibrations of one recipe, one curve per number of fused probe frames.
+/// Version of the file format that is written.
+pub const CALIBRATION_VERSION: u32 = 2;
+/// Oldest version that is read.
+const VERSION_MIN: u32 = 1;
+
+/// The calibrations of one recipe, one curve per comparison type.
 ///
 /// Stored as `calibration.toml` in the model pack.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// Version of the file format: 1.
+    /// Version of the file format: 1 or 2.
     pub version: u32,
     /// Hexadecimal digest of the recipe whose scores these are.
     pub recipe: String,
@@ -26,98 +33,12 @@ pub struct Calibration {
     pub curves: Vec<Curve>,
 }
 
-/// FMR by score for one comparison type, and where it comes from.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Curve {
-    /// Frames fused into the probe: 1…5.
-    pub probe_frames: u32,
-    /// Whose faces: data set and selection.
-    pub population: String,
-    /// Day of the fit, `YYYY-MM-DD`.
-    pub date: String,
-    /// Subjects in the data.
-    pub subjects: u64,
-    /// Impostor comparisons counted.
-    pub impostor_comparisons: u64,
-    /// Scores in ascending order, FMR in descending order; the last knot is the
-    /// last the data supports.
-    pub knots: Vec<Knot>,
-    /// What goes on beyond the last knot.
-    pub tail: Tail,
-    /// Genuine comparisons counted; 0 where the misses were not measured.
-    #[serde(default)]
-    pub genuine_comparisons: u64,
-    /// Scores and miss rates, both ascending: `fnmr` of genuine comparisons score
-    /// below `score`.
-    #[serde(default)]
-    pub misses: Vec<Miss>,
-}
-
-/// One point of the genuine curve.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Miss {
-    /// Comparison score.
-    pub score: f64,
-    /// False non-match rate at that score as threshold.
-    pub fnmr: f64,
-}
-
-/// A false non-match rate, and whether the data supports it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Fnmr {
-    /// Share of genuine comparisons below the score, 0…1.
-    pub rate: f64,
-    /// True beyond the scores the data covers: the true rate may lie on either side.
-    pub extrapolated: bool,
-}
-
-/// One point of the curve: `fmr` of impostor comparisons score at or above `score`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Knot {
-    /// Comparison score.
-    pub score: f64,
-    /// False match rate at that score as threshold.
-    pub fmr: f64,
-}
-
-/// `ln FMR(s) = ln FMR(s0) − slope·(s − s0) − curvature·(s − s0)²` beyond the
-/// last knot `s0`: the shape of a normal distribution's tail.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tail {
-    /// Per unit of score, positive.
-    pub slope: f64,
-    /// Per unit of score squared, not negative.
-    pub curvature: f64,
-}
-
-/// A false match rate, and whether the data supports it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Fmr {
-    /// Share of impostor comparisons at or above the score, 0…1.
-    pub rate: f64,
-    /// True where it comes from the fitted tail instead of counted comparisons.
-    pub extrapolated: bool,
-}
-
-/// The score at which a false match rate is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// Scores at or above it match.
-    pub score: f32,
-    /// True where it comes from the fitted tail instead of counted comparisons.
-    pub extrapolated: bool,
-}
-
 /// Why a calibration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CalibrationError {
     /// The file cannot be read.
-    #[error("cannot read the calibration {path}: {source}; restore the file or run scripts/calibrate")]
+    #[error("cannot read the calibration {path}: {source}; restore the file or run `chinhchu calibrate`")]
     Unreadable {
         /// Its path.
         path: PathBuf,
@@ -148,9 +69,6 @@ pub enum CalibrationError {
     NoCurve(u32),
 }
 
-/// Rates smaller than this are given as this: no tail fit means anything there.
-pub const FMR_FLOOR: f64 = 1e-12;
-
 impl Calibration {
     /// Reads and checks a `calibration.toml`, and binds it to `recipe`.
     pub fn load(path: &Path, recipe: RecipeDigest) -> Result<Self, CalibrationError> {
@@ -167,145 +85,126 @@ impl Calibration {
 
     /// What makes a calibration usable: known version, rising scores, falling rates.
     fn check(&self) -> Result<(), String> {
-        if self.version != 1 {
-            return Err(format!("version {} is not known, this program reads 1", self.version));
+        if !(VERSION_MIN..=CALIBRATION_VERSION).contains(&self.version) {
+            return Err(format!(
+                "version {} is not known, this program reads {VERSION_MIN} to {CALIBRATION_VERSION}",
+                self.version
+            ));
         }
+        self.curves.iter().try_for_each(check_curve)
+    }
+
+    /// The curve for a probe of `frames` fused frames against a reference of any kind.
+    ///
+    /// Where the pack has none that names no kind of reference, the first for so many
+    /// frames is given: see [`Curve::reference`] for what it was fitted on.
+    pub fn curve(&self, frames: u32) -> Result<&Curve, CalibrationError> {
+        self.curve_for(frames, Reference::Any)
+    }
+
+    /// The curve for a probe of `frames` fused frames against a `reference`: of that
+    /// kind where the pack has one, else of any kind, else of the other kind.
+    pub fn curve_for(&self, frames: u32, reference: Reference) -> Result<&Curve, CalibrationError> {
+        let rank = |curve: &Curve| match curve.reference {
+            of if of == reference => 0,
+            Reference::Any => 1,
+            _ => 2,
+        };
+        self.curves
+            .iter()
+            .filter(|c| c.probe_frames == frames)
+            .min_by_key(|c| rank(c))
+            .ok_or(CalibrationError::NoCurve(frames))
+    }
+
+    /// The file's text: the current version, one row a line.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "# Score to false match rate, written by `chinhchu calibrate`.")?;
+        writeln!(text, "# knots: [score, FMR, factor]: for other people, expect the FMR between FMR / factor and")?;
+        writeln!(text, "# FMR x factor (95 %). tail_factors: [score, factor]. misses: [score, FNMR].")?;
+        writeln!(text, "version = {CALIBRATION_VERSION}\nrecipe = {}", quoted(&self.recipe))?;
         for curve in &self.curves {
-            let frames = curve.probe_frames;
-            if curve.knots.len() < 2 {
-                return Err(format!("the curve for {frames} frames has fewer than two knots"));
-            }
-            let rising = curve.knots.windows(2).all(|w| w[0].score < w[1].score && w[0].fmr > w[1].fmr);
-            let sane = curve.knots.iter().all(|k| k.score.is_finite() && k.fmr > 0.0 && k.fmr <= 1.0);
-            if !rising || !sane {
-                return Err(format!("the knots for {frames} frames do not fall from score to score"));
-            }
-            let known = curve.misses.windows(2).all(|w| w[0].score < w[1].score && w[0].fnmr <= w[1].fnmr);
-            if !known || curve.misses.iter().any(|m| !(0.0..=1.0).contains(&m.fnmr) || !m.score.is_finite()) {
-                return Err(format!("the misses for {frames} frames do not rise from score to score"));
+            writeln!(text, "\n[[curves]]\nprobe_frames = {}", curve.probe_frames)?;
+            writeln!(text, "reference = {}", quoted(curve.reference.name()))?;
+            writeln!(text, "population = {}\ndate = {}", quoted(&curve.population), quoted(&curve.date))?;
+            writeln!(text, "subjects = {}", curve.subjects)?;
+            writeln!(text, "impostor_comparisons = {}", curve.impostor_comparisons)?;
+            writeln!(text, "genuine_comparisons = {}", curve.genuine_comparisons)?;
+            writeln!(text, "knots = [")?;
+            for Knot { score, fmr, factor } in &curve.knots {
+                match factor {
+                    Some(factor) => writeln!(text, "    [{score:?}, {fmr:?}, {factor:?}],")?,
+                    None => writeln!(text, "    [{score:?}, {fmr:?}],")?,
+                }
             }
             let Tail { slope, curvature } = curve.tail;
-            if !(slope > 0.0 && curvature >= 0.0 && slope.is_finite() && curvature.is_finite()) {
-                return Err(format!("the tail for {frames} frames does not fall"));
+            writeln!(text, "]\ntail = {{ slope = {slope:?}, curvature = {curvature:?} }}")?;
+            writeln!(text, "tail_factors = [")?;
+            for TailFactor { score, factor } in &curve.tail_factors {
+                writeln!(text, "    [{score:?}, {factor:?}],")?;
             }
+            writeln!(text, "]\nmisses = [")?;
+            for Miss { score, fnmr } in &curve.misses {
+                writeln!(text, "    [{score:?}, {fnmr:?}],")?;
+            }
+            writeln!(text, "]")?;
         }
         Ok(())
     }
-
-    /// The curve for a probe of `frames` fused frames.
-    pub fn curve(&self, frames: u32) -> Result<&Curve, CalibrationError> {
-        self.curves.iter().find(|c| c.probe_frames == frames).ok_or(CalibrationError::NoCurve(frames))
-    }
 }
 
-impl Curve {
-    /// The false match rate with `score` as threshold.
-    ///
-    /// Never rises with the score. Below the first knot the first knot's rate is
-    /// given; nothing below 1e-12 is.
-    pub fn fmr(&self, score: f32) -> Fmr {
-        let score = f64::from(score);
-        let (first, last) = (self.knots[0], self.knots[self.knots.len() - 1]);
-        if score > last.score {
-            let beyond = score - last.score;
-            let ln = last.fmr.ln() - self.tail.slope * beyond - self.tail.curvature * beyond * beyond;
-            return Fmr { rate: ln.exp().max(FMR_FLOOR), extrapolated: true };
-        }
-        if score <= first.score {
-            return Fmr { rate: first.fmr, extrapolated: false };
-        }
-        let upper = self.knots.partition_point(|k| k.score < score);
-        let (a, b) = (self.knots[upper - 1], self.knots[upper]);
-        let share = (score - a.score) / (b.score - a.score);
-        let rate = (a.fmr.ln() + share * (b.fmr.ln() - a.fmr.ln())).exp();
-        Fmr { rate, extrapolated: false }
-    }
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
 
-    /// The false non-match rate with `score` as threshold, linear between the points
-    /// measured; `None` where the calibration has no genuine comparisons.
-    pub fn fnmr(&self, score: f32) -> Option<Fnmr> {
-        let score = f64::from(score);
-        let (first, last) = (self.misses.first()?, self.misses.last()?);
-        if score <= first.score || score >= last.score {
-            let rate = if score <= first.score { first.fnmr } else { last.fnmr };
-            return Some(Fnmr { rate, extrapolated: score < first.score || score > last.score });
-        }
-        let upper = self.misses.partition_point(|m| m.score < score);
-        let (a, b) = (self.misses[upper - 1], self.misses[upper]);
-        let share = (score - a.score) / (b.score - a.score);
-        Some(Fnmr { rate: a.fnmr + share * (b.fnmr - a.fnmr), extrapolated: false })
+fn check_curve(curve: &Curve) -> Result<(), String> {
+    let frames = curve.probe_frames;
+    if curve.knots.len() < 2 {
+        return Err(format!("the curve for {frames} frames has fewer than two knots"));
     }
-
-    /// The lowest score whose false match rate is at most `fmr`.
-    pub fn threshold(&self, fmr: f64) -> Result<Threshold, CalibrationError> {
-        if !(FMR_FLOOR..=0.5).contains(&fmr) {
-            return Err(CalibrationError::BadRate(fmr));
-        }
-        let last = self.knots[self.knots.len() - 1];
-        let extrapolated = fmr < last.fmr;
-        let score = if extrapolated {
-            // Positive root of curvature·x² + slope·x = ln(last.fmr / fmr).
-            let (a, b, c) = (self.tail.curvature, self.tail.slope, (last.fmr / fmr).ln());
-            last.score + 2.0 * c / (b + (b * b + 4.0 * a * c).sqrt())
-        } else {
-            let upper = self.knots.partition_point(|k| k.fmr > fmr);
-            if upper == 0 {
-                self.knots[0].score
-            } else {
-                let (a, b) = (self.knots[upper - 1], self.knots[upper]);
-                let share = (a.fmr.ln() - fmr.ln()) / (a.fmr.ln() - b.fmr.ln());
-                a.score + share * (b.score - a.score)
-            }
-        };
-        // Rounding to f32 must not let a score in whose rate is above the one asked for.
-        let mut score = score as f32;
-        while self.fmr(score).rate > fmr && score < 2.0 {
-            score = score.next_up();
-        }
-        Ok(Threshold { score, extrapolated })
+    let rising = curve.knots.windows(2).all(|w| w[0].score < w[1].score && w[0].fmr > w[1].fmr);
+    let sane = curve.knots.iter().all(|k| k.score.is_finite() && k.fmr > 0.0 && k.fmr <= 1.0);
+    if !rising || !sane {
+        return Err(format!("the knots for {frames} frames do not fall from score to score"));
     }
+    let known = curve.misses.windows(2).all(|w| w[0].score < w[1].score && w[0].fnmr <= w[1].fnmr);
+    if !known || curve.misses.iter().any(|m| !(0.0..=1.0).contains(&m.fnmr) || !m.score.is_finite()) {
+        return Err(format!("the misses for {frames} frames do not rise from score to score"));
+    }
+    let Tail { slope, curvature } = curve.tail;
+    if !(slope > 0.0 && curvature >= 0.0 && slope.is_finite() && curvature.is_finite()) {
+        return Err(format!("the tail for {frames} frames does not fall"));
+    }
+    let mut factors = curve.knots.iter().filter_map(|k| k.factor).chain(curve.tail_factors.iter().map(|f| f.factor));
+    let last = curve.knots[curve.knots.len() - 1].score;
+    let scores = std::iter::once(last).chain(curve.tail_factors.iter().map(|f| f.score)).collect::<Vec<_>>();
+    if factors.any(|f| !(f.is_finite() && f >= 1.0)) || scores.windows(2).any(|w| w[0].is_nan() || w[0] >= w[1]) {
+        return Err(format!("the factors for {frames} frames make no sense"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::curve::tests::curve;
     use super::*;
-    use proptest::prelude::*;
 
-    fn curve() -> Curve {
-        Curve {
-            probe_frames: 1,
-            population: "made up".into(),
-            date: "2026-01-01".into(),
-            subjects: 10,
-            impostor_comparisons: 1000,
-            knots: vec![Knot { score: 0.0, fmr: 0.5 }, Knot { score: 0.2, fmr: 1e-2 }, Knot { score: 0.42, fmr: 1e-4 }],
-            tail: Tail { slope: 25.0, curvature: 30.0 },
-            genuine_comparisons: 100,
-            misses: vec![Miss { score: 0.2, fnmr: 0.01 }, Miss { score: 0.6, fnmr: 0.41 }],
-        }
-    }
-
-    #[test]
-    fn what_the_data_does_not_support_is_marked() {
-        assert!(!curve().fmr(0.42).extrapolated);
-        assert!(curve().fmr(0.43).extrapolated);
-        assert!(!curve().threshold(1e-4).unwrap().extrapolated);
-        assert!(curve().threshold(9e-5).unwrap().extrapolated);
-    }
-
-    #[test]
-    fn senseless_rates_are_refused() {
-        for rate in [0.0, -1.0, 0.6, f64::NAN, f64::INFINITY, 1e-13] {
-            assert!(curve().threshold(rate).is_err(), "{rate}");
-        }
+    fn made(curves: Vec<Curve>) -> Calibration {
+        Calibration { version: CALIBRATION_VERSION, recipe: "ab".repeat(32), curves }
     }
 
     #[test]
     fn a_calibration_of_another_recipe_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calibration.toml");
-        let calibration = Calibration { version: 1, recipe: "ab".repeat(32), curves: vec![curve()] };
-        std::fs::write(&path, toml::to_string(&calibration).unwrap()).unwrap();
+        std::fs::write(&path, made(vec![curve()]).to_toml()).unwrap();
         assert!(Calibration::load(&path, RecipeDigest([0xab; 32])).is_ok());
         assert!(matches!(
             Calibration::load(&path, RecipeDigest([0xac; 32])),
@@ -314,36 +213,57 @@ mod tests {
     }
 
     #[test]
-    fn misses_are_read_between_the_points_measured() {
-        let at = |score| curve().fnmr(score).unwrap();
-        assert!((at(0.4).rate - 0.21).abs() < 1e-6 && !at(0.4).extrapolated);
-        assert!(at(0.1).extrapolated && at(0.7).extrapolated);
-        assert_eq!(Curve { misses: Vec::new(), ..curve() }.fnmr(0.4), None);
+    fn what_is_written_is_what_is_read() {
+        let mut other = curve();
+        other.reference = Reference::Chip;
+        other.population = "\"quoted\" \\ and\nbroken".into();
+        other.knots[0].factor = None;
+        let calibration = made(vec![curve(), other]);
+        assert_eq!(toml::from_str::<Calibration>(&calibration.to_toml()).unwrap(), calibration);
     }
 
     #[test]
-    fn a_curve_that_rises_is_refused() {
-        let mut bad = Calibration { version: 1, recipe: "ab".repeat(32), curves: vec![curve()] };
-        bad.curves[0].knots.swap(0, 1);
-        assert!(bad.check().is_err());
-        bad.curves[0] = curve();
-        bad.curves[0].tail.slope = f64::NAN;
-        assert!(bad.check().is_err());
+    fn a_file_of_version_1_is_still_read() {
+        let text = "version = 1\nrecipe = \"RECIPE\"\n[[curves]]\nprobe_frames = 1\npopulation = \"p\"\n\
+            date = \"2026-01-01\"\nsubjects = 3\nimpostor_comparisons = 100\ntail = { slope = 2.0, curvature = 1.0 }\n\
+            knots = [{ score = 0.1, fmr = 0.5 }, { score = 0.2, fmr = 0.1 }]\nmisses = [{ score = 0.1, fnmr = 0.1 }]\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibration.toml");
+        std::fs::write(&path, text.replace("RECIPE", &"ab".repeat(32))).unwrap();
+        let calibration = Calibration::load(&path, RecipeDigest([0xab; 32])).unwrap();
+        let curve = calibration.curve(1).unwrap();
+        assert_eq!((curve.reference, curve.fmr_interval(0.1)), (Reference::Any, None));
+        assert_eq!(curve.misses[0].fnmr, 0.1);
     }
 
-    proptest! {
-        #[test]
-        fn fmr_never_rises_with_the_score(a in -1.0f32..1.0, b in -1.0f32..1.0) {
-            let (low, high) = if a < b { (a, b) } else { (b, a) };
-            prop_assert!(curve().fmr(low).rate >= curve().fmr(high).rate);
+    #[test]
+    fn the_curve_of_the_same_kind_of_reference_goes_first() {
+        let of = |reference| Curve { reference, ..curve() };
+        let all = made(vec![of(Reference::Live), of(Reference::Any), of(Reference::Chip)]);
+        for kind in [Reference::Any, Reference::Chip, Reference::Live] {
+            assert_eq!(all.curve_for(1, kind).unwrap().reference, kind);
         }
+        let some = made(vec![of(Reference::Live), of(Reference::Any)]);
+        assert_eq!(some.curve_for(1, Reference::Chip).unwrap().reference, Reference::Any);
+        assert!(matches!(some.curve_for(2, Reference::Any), Err(CalibrationError::NoCurve(2))));
+    }
 
-        #[test]
-        fn the_threshold_keeps_its_rate_and_is_the_lowest_that_does(exponent in -11.9f64..-0.31) {
-            let fmr = 10f64.powf(exponent);
-            let threshold = curve().threshold(fmr).unwrap();
-            prop_assert!(curve().fmr(threshold.score).rate <= fmr);
-            prop_assert!(curve().fmr(threshold.score - 1e-4).rate > fmr * 0.999);
+    #[test]
+    fn a_curve_that_makes_no_sense_is_refused() {
+        let spoilt: [fn(&mut Curve); 6] = [
+            |c| c.knots.swap(0, 1),
+            |c| c.tail.slope = f64::NAN,
+            |c| c.misses.swap(0, 1),
+            |c| c.knots[0].factor = Some(0.5),
+            |c| c.tail_factors[0].score = 0.0,
+            |c| c.tail_factors[1].factor = f64::INFINITY,
+        ];
+        for spoil in spoilt {
+            let mut bad = made(vec![curve()]);
+            assert!(bad.check().is_ok());
+            spoil(&mut bad.curves[0]);
+            assert!(bad.check().is_err());
         }
+        assert!(Calibration { version: 3, ..made(vec![curve()]) }.check().is_err());
     }
 }

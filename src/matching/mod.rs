@@ -5,9 +5,11 @@
 //! above" is decided by it alone.
 
 mod calibration;
+mod curve;
 mod dot;
 
-pub use calibration::{Calibration, CalibrationError, Curve, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, Tail, Threshold};
+pub use calibration::{CALIBRATION_VERSION, Calibration, CalibrationError};
+pub use curve::{Curve, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, RateInterval, Reference, Tail, TailFactor, Threshold};
 pub use dot::{Dot, dot};
 
 use crate::face::{RecipeDigest, Template};

@@ -4,6 +4,7 @@
 mod bulk;
 mod chip;
 mod embed;
+mod evaluate;
 mod gallery;
 mod models;
 mod server;

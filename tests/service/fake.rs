@@ -146,7 +146,9 @@ pub fn report() -> FaceReport {
         faces: 2,
         second_face: true,
         cut: true,
-        norm: 19.5,
+        norm: Some(19.5),
+        quality: None,
+        flaws: Vec::new(),
         pose: Some(Pose { yaw: -4.0, pitch: 2.5, roll: 0.5 }),
         liveness: Some(0.75),
     }

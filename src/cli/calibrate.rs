@@ -1,0 +1,259 @@
+//! `chinhchu calibrate`: writes the calibration of a model pack.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::evaluate::{COMPARISONS_MAX_DEFAULT, kept_inputs, start_threads, write_file};
+use super::labelled::{LabelledArgs, Loaded, Loader};
+use super::settings::Settings;
+use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
+use crate::evaluation::{About, AllPairs, FitError, Listed, Probes, fit_curve};
+use crate::face::Wants;
+use crate::matching::{CALIBRATION_VERSION, Calibration, Curve, Reference};
+
+const EXAMPLES: &str = "\
+Examples:
+  chinhchu calibrate --manifest people.csv --population \"2,000 pensioners of two provinces\"
+  chinhchu calibrate --evaluation report --population \"2,000 pensioners\" --out calibration.toml
+  chinhchu calibrate --manifest people.csv --reference chip --references source=chip \\
+                     --population \"clinic captures against card photos\"
+
+A calibration turns scores into false match rates: counted where the data is plenty, a fitted
+tail beyond, both with their uncertainty. It holds for one recipe of a model pack, for the
+number of captures in a probe, and for what a probe is compared with; it names whose photos it
+was fitted on. Fit it on your own people where you can.
+
+Curves for other kinds of references stay in a file that is there already; those of this kind
+are replaced. A file of another recipe is replaced altogether.
+
+Exit code: 0 written, 1 written but some rows were left out, 2 the input cannot be used, is too
+little, or wrong usage.";
+
+/// Probes drawn per person and number of frames.
+const DRAWS: usize = 10;
+/// Fixes which captures are fused.
+const SEED: u64 = 20_161_113;
+/// Most frames of a probe.
+const FRAMES_MAX: u32 = 5;
+
+/// What was typed.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CalibrateArgs {
+    #[command(flatten)]
+    labelled: LabelledArgs,
+    /// Use the photos of the evaluation in this folder, and the templates it has kept
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["manifest", "pairs"])]
+    evaluation: Option<PathBuf>,
+    /// Whose photos they are: stands in the file and in every answer's small print
+    #[arg(long, value_name = "TEXT")]
+    population: String,
+    /// What probes are compared with
+    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
+    reference: Kind,
+    /// References are the photos whose COLUMN of the manifest is VALUE, probes the others
+    /// [default: every photo is both]
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = condition, conflicts_with = "pairs")]
+    references: Option<(String, String)>,
+    /// Most captures fused into a probe; a curve for each number up to it
+    #[arg(long, value_name = "N", default_value_t = FRAMES_MAX, value_parser = clap::value_parser!(u32).range(1..=5))]
+    frames: u32,
+    /// Where to write it [default: calibration.toml in the model pack]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Folder to keep templates in while photos are looked at [default: nowhere]
+    #[arg(long, value_name = "DIR", conflicts_with = "evaluation")]
+    cache: Option<PathBuf>,
+    /// Most comparisons made with single captures; beyond it, they are a random sample
+    #[arg(long, value_name = "N", default_value_t = COMPARISONS_MAX_DEFAULT)]
+    comparisons_max: u64,
+    /// Day of the fit [default: today, UTC]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
+    date: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+// The variants have no doc comments: clap would make a paragraph of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    #[default]
+    Any,
+    Live,
+    Chip,
+}
+
+fn condition(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((column, value)) if !column.is_empty() => Ok((column.to_owned(), value.to_owned())),
+        _ => Err("write COLUMN=VALUE, for example source=chip".to_owned()),
+    }
+}
+
+/// The `calibrate` answer.
+#[derive(Serialize)]
+struct Answer<'a> {
+    out: &'a Path,
+    recipe: String,
+    left_out: u64,
+    failures: u64,
+    curves: Vec<Fitted>,
+    skipped: Vec<String>,
+}
+
+/// A curve that was fitted.
+#[derive(Serialize)]
+struct Fitted {
+    probe_frames: u32,
+    reference: &'static str,
+    subjects: u64,
+    impostor_comparisons: u64,
+    genuine_comparisons: u64,
+    /// Lowest FMR that was counted.
+    fmr_supported: f64,
+}
+
+/// Runs the command.
+pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
+    runtime::start_log(global, runtime::TOOL_LOG)?;
+    let settings = Settings::new(global)?;
+    start_threads(&settings);
+    let (labelled, cache) = match &args.evaluation {
+        Some(folder) => (
+            LabelledArgs { no_cache: args.labelled.no_cache, ..kept_inputs(folder)? },
+            Some(folder.join("templates.cache")),
+        ),
+        None => (args.labelled.clone(), args.cache.as_ref().map(|folder| folder.join("templates.cache"))),
+    };
+    if let Some(folder) = &args.cache {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Failure::new(format_args!("--cache {}: {e}; check the path", folder.display())))?;
+    }
+    let loader = Loader::new(&settings, &labelled, cache.as_deref(), Wants::default())?;
+    let recipe = loader.recipe();
+    let out = args.out.clone().unwrap_or_else(|| loader.pack_folder().join("calibration.toml"));
+    let columns: Vec<String> = args.references.iter().map(|(column, _)| column.clone()).collect();
+    if labelled.manifest.is_none() && !columns.is_empty() {
+        return Err(Failure::new("--references takes a manifest with that column; give --manifest FILE"));
+    }
+    let loaded = loader.load(&labelled, &columns)?;
+
+    let mut skipped = Vec::new();
+    let mut curves: Vec<Curve> = Vec::new();
+    for frames in 1..=args.frames {
+        match fit(&loaded, &args, frames) {
+            Ok(curve) => curves.push(curve),
+            // Without a curve for single captures there is no calibration.
+            Err(e) if frames == 1 => return Err(Failure::new(format_args!("no calibration was written: {e}"))),
+            Err(e) => skipped.push(format!("{frames} captures: {e}")),
+        }
+        if loaded.pairs.is_some() {
+            // A list says what is compared: single photos.
+            break;
+        }
+    }
+    let fitted = curves.iter().map(fitted).collect();
+    let kind = reference(args.reference);
+    let older = Calibration::load(&out, recipe).map(|older| older.curves).unwrap_or_default();
+    curves.extend(older.into_iter().filter(|curve| curve.reference != kind));
+    let calibration = Calibration { version: CALIBRATION_VERSION, recipe: recipe.to_string(), curves };
+    write_checked(&out, &calibration, recipe)?;
+
+    let failures = loaded.inputs.failures.values().sum();
+    let left_out = loaded.inputs.left_out.count;
+    let answer = Answer { out: &out, recipe: recipe.to_string(), left_out, failures, curves: fitted, skipped };
+    if args.json {
+        print::json(&answer)?;
+    } else {
+        print::answer(&text(&answer))?;
+    }
+    Ok(if left_out == 0 { Exit::Success } else { Exit::Negative })
+}
+
+fn fit(loaded: &Loaded, args: &CalibrateArgs, frames: u32) -> Result<Curve, FitError> {
+    let about = About {
+        probe_frames: frames,
+        reference: reference(args.reference),
+        population: args.population.clone(),
+        date: args.date.clone().unwrap_or_else(date::today),
+    };
+    let set = &loaded.set;
+    if let Some(pairs) = &loaded.pairs {
+        return fit_curve(&Listed { set, pairs }, set.subjects(), about);
+    }
+    let is_reference = args.references.as_ref().and_then(|(column, value)| Some((set.column(column)?, value.as_str())));
+    match is_reference {
+        None if frames == 1 => {
+            fit_curve(&AllPairs::new(set, |_| true, args.comparisons_max, SEED), set.subjects(), about)
+        }
+        None => {
+            let probes = Probes::drawn(set, |_| true, |_| true, frames as usize, DRAWS, SEED);
+            fit_curve(&probes, set.subjects(), about)
+        }
+        Some((column, value)) => {
+            let of = |photo: u32| column.value(photo) == value;
+            let probes = Probes::drawn(set, |photo| !of(photo), of, frames as usize, DRAWS, SEED);
+            fit_curve(&probes, set.subjects(), about)
+        }
+    }
+}
+
+fn reference(kind: Kind) -> Reference {
+    match kind {
+        Kind::Any => Reference::Any,
+        Kind::Live => Reference::Live,
+        Kind::Chip => Reference::Chip,
+    }
+}
+
+/// Writes the file, but never one that could not be read again.
+fn write_checked(out: &Path, calibration: &Calibration, recipe: crate::face::RecipeDigest) -> Result<(), Failure> {
+    let text = calibration.to_toml();
+    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let trial = folder.join(".calibration.trial.toml");
+    write_file(&trial, text.as_bytes())?;
+    let read = Calibration::load(&trial, recipe);
+    // Best effort: it is overwritten by the next run.
+    let _ = std::fs::remove_file(&trial);
+    read.map_err(|e| Failure::new(format_args!("the fit makes no sense, nothing was written: {e}")))?;
+    write_file(out, text.as_bytes())
+}
+
+fn fitted(curve: &Curve) -> Fitted {
+    Fitted {
+        probe_frames: curve.probe_frames,
+        reference: curve.reference.name(),
+        subjects: curve.subjects,
+        impostor_comparisons: curve.impostor_comparisons,
+        genuine_comparisons: curve.genuine_comparisons,
+        fmr_supported: curve.fmr_supported(),
+    }
+}
+
+fn text(answer: &Answer<'_>) -> String {
+    let mut text = format!("{}: recipe {}", answer.out.display(), answer.recipe);
+    for curve in &answer.curves {
+        text += &format!(
+            "\n{} capture(s) against {}: {} people, {} impostor and {} genuine comparisons, counted down to FMR {}",
+            curve.probe_frames,
+            curve.reference,
+            curve.subjects,
+            curve.impostor_comparisons,
+            curve.genuine_comparisons,
+            print::rate(curve.fmr_supported)
+        );
+    }
+    for skipped in &answer.skipped {
+        text += &format!("\nno curve for {skipped}");
+    }
+    if answer.left_out + answer.failures > 0 {
+        text += &format!(
+            "\n{} rows left out, {} photos without a template; `chinhchu evaluate` on the same input lists them",
+            answer.left_out, answer.failures
+        );
+    }
+    text
+}

@@ -1,0 +1,377 @@
+//! `chinhchu evaluate`: error rates on labelled photos.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::labelled::{LIVENESS, LabelledArgs, Loaded, Loader, Part};
+use super::settings::Settings;
+use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
+use crate::evaluation::{
+    BONA_FIDE, Bootstrap, GroupBy, Options, PadDocument, Presentation, Report, evaluate, pad, pad_page, page, plots,
+};
+use crate::face::Wants;
+
+const EXAMPLES: &str = "\
+Examples:
+  chinhchu evaluate --manifest people.csv --out report
+  chinhchu evaluate --manifest people.csv --only pose=frontal --by sex --by age:10 --out report
+  chinhchu evaluate --manifest people.csv --frames 3 --splits 20 --project-to 1000000 --out report
+  chinhchu evaluate --pairs lfw/pairs.txt --images lfw --out report
+  chinhchu evaluate --pairs cfp/Protocol --protocol fp --out report
+  chinhchu evaluate --pad --manifest presentations.csv --out report
+
+The manifest is a CSV file with the columns subject_id,path and any others; relative paths
+start at its folder. All photos are compared with each other, or the pairs of a list. With
+--pad it has a column attack instead: empty or bona_fide for live people, otherwise the type
+of attack.
+
+DIR gets report.json, index.html (self-contained, for management), det.svg, scores.svg and
+threshold.svg. It also keeps templates.cache, so that a run that was interrupted goes on where
+it was: that file is biometric data, readable by its owner alone; --no-cache does without.
+
+No rate is printed on fewer than 30 errors. Intervals are those of a bootstrap over people.
+The same input gives the same bytes, whatever the number of threads.
+
+Exit code: 0 done, 1 done but some rows were left out (the report lists them), 2 the input
+cannot be used or supports no comparison, the disk is full, or wrong usage.";
+
+/// Fixes every random draw where nobody names a seed.
+const SEED_DEFAULT: u64 = 1;
+/// What the input folder's options are kept in.
+const INPUTS_FILE: &str = "inputs.json";
+/// Liveness score from which on a face is taken for live, where nobody says otherwise.
+const LIVENESS_THRESHOLD_DEFAULT: f32 = 0.5;
+
+/// What was typed.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    labelled: LabelledArgs,
+    /// Folder for the report; made where it is not there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Rates within the groups of a column, as sex, or of a column of numbers in steps, as
+    /// age:10; may be given several times
+    #[arg(long, value_name = "COLUMN[:STEP]", value_parser = GroupBy::parse)]
+    by: Vec<GroupBy>,
+    /// Compare ways of fusing so many captures into a probe; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=5))]
+    frames: u8,
+    /// Draws of captures per person for --frames
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// Check the calibration on so many splits of the people; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
+    splits: u64,
+    /// Expected FNIR in a gallery of so many people; may be given several times
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000_000))]
+    project_to: Vec<u64>,
+    /// Repetitions of the bootstrap behind intervals
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(100..=100_000))]
+    replicates: u64,
+    /// Fixes every random draw
+    #[arg(long, value_name = "N", default_value_t = SEED_DEFAULT)]
+    seed: u64,
+    /// Most comparisons made; beyond it, impostor pairs are a random sample
+    #[arg(long, value_name = "N", default_value_t = COMPARISONS_MAX_DEFAULT)]
+    comparisons_max: u64,
+    /// Test presentation attack detection instead: APCER and BPCER by the column attack
+    #[arg(long, requires = "manifest", conflicts_with_all = ["pairs", "templates"])]
+    pad: bool,
+    /// Liveness score from which on a face is taken for live, 0 to 1
+    #[arg(long, value_name = "SCORE", default_value_t = LIVENESS_THRESHOLD_DEFAULT, value_parser = share, requires = "pad")]
+    liveness_threshold: f32,
+    /// Day to put on the report [default: none, so that the same input gives the same bytes]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
+    date: Option<String>,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Comparisons where nobody says otherwise: minutes of work.
+pub(super) const COMPARISONS_MAX_DEFAULT: u64 = 5_000_000_000;
+
+fn share(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
+        _ => Err("a liveness score lies between 0 and 1".to_owned()),
+    }
+}
+
+/// Runs the command.
+pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
+    runtime::start_log(global, runtime::TOOL_LOG)?;
+    let settings = Settings::new(global)?;
+    fs::create_dir_all(&args.out).map_err(|e| unwritable(&args.out, &e))?;
+    start_threads(&settings);
+    if args.pad {
+        return run_pad(&args, &settings);
+    }
+    let cache = args.out.join("templates.cache");
+    let loader = Loader::new(&settings, &args.labelled, Some(&cache), Wants::default())?;
+    let columns: Vec<String> = args.by.iter().map(|by| by.column.clone()).collect();
+    if args.labelled.manifest.is_none() && !columns.is_empty() {
+        return Err(Failure::new("--by takes a manifest with that column; give --manifest FILE"));
+    }
+    keep_inputs(&args)?;
+    let mut loaded = loader.load(&args.labelled, &columns)?;
+    loaded.inputs.date.clone_from(&args.date);
+    let options = Options {
+        bootstrap: Bootstrap { repetitions: args.replicates, seed: args.seed },
+        by: args.by.clone(),
+        frames: usize::from(args.frames),
+        seeds: args.seeds,
+        splits: args.splits,
+        project_to: args.project_to.clone(),
+        comparisons_max: args.comparisons_max,
+    };
+    let plan = loaded.plan(args.comparisons_max, args.seed);
+    let report = evaluate(&loaded.set, plan, loaded.inputs.clone(), &options);
+    if report.genuine + report.impostor == 0 {
+        return Err(Failure::new(format_args!(
+            "nothing to compare: {} photos gave a template, {} rows were left out{}",
+            report.photos - report.failures,
+            report.left_out.count,
+            first_reason(&report)
+        )));
+    }
+    let drawn = plots(&report);
+    // The report last: where it is, all it is made of is there.
+    write_file(&args.out.join("det.svg"), drawn.det.as_bytes())?;
+    write_file(&args.out.join("scores.svg"), drawn.scores.as_bytes())?;
+    write_file(&args.out.join("threshold.svg"), drawn.threshold.as_bytes())?;
+    if let Some(discard) = &drawn.discard {
+        write_file(&args.out.join("discard.svg"), discard.as_bytes())?;
+    }
+    write_file(&args.out.join("index.html"), page(&report, &drawn).as_bytes())?;
+    write_file(&args.out.join("report.json"), &json_bytes(&report)?)?;
+    if args.json {
+        print::json(&report)?;
+    } else {
+        print::answer(&summary(&report, &args.out))?;
+    }
+    Ok(if report.left_out.count == 0 { Exit::Success } else { Exit::Negative })
+}
+
+/// Rayon's threads are as many as there are workers. A pool that was made already keeps
+/// its number; results do not depend on it.
+pub(super) fn start_threads(settings: &Settings) {
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(settings.workers()).build_global();
+}
+
+fn run_pad(args: &EvaluateArgs, settings: &Settings) -> Outcome {
+    let cache = args.out.join("liveness.cache");
+    let wants = Wants { liveness: true, ..Wants::default() };
+    let loader = Loader::new(settings, &args.labelled, Some(&cache), wants)?;
+    let mut loaded = loader.load(&args.labelled, &["attack".to_owned()])?;
+    loaded.inputs.date.clone_from(&args.date);
+    let Loaded { set, inputs, .. } = &loaded;
+    let scores = set.measures.iter().find(|measure| measure.name == LIVENESS);
+    let Some(scores) = scores else {
+        return Err(Failure::new(
+            "no photo has a liveness score; the model pack names no liveness network, or no photo shows a face",
+        ));
+    };
+    let attacks = set.column("attack");
+    let presentations: Vec<Presentation> = (0..set.len() as u32)
+        .map(|photo| {
+            let attack = attacks.map_or("", |column| column.value(photo)).trim();
+            Presentation {
+                attack: (!attack.is_empty() && !attack.eq_ignore_ascii_case(BONA_FIDE)).then(|| attack.to_owned()),
+                subject: set.subject(photo),
+                score: scores.values.get(photo as usize).copied().flatten(),
+            }
+        })
+        .collect();
+    let bootstrap = Bootstrap { repetitions: args.replicates, seed: args.seed };
+    let rates = pad(&presentations, set.subjects(), args.liveness_threshold, bootstrap);
+    let document = PadDocument::new(inputs.clone(), bootstrap, rates);
+    write_file(&args.out.join("index.html"), pad_page(&document).as_bytes())?;
+    write_file(&args.out.join("report.json"), &json_bytes(&document)?)?;
+    if args.json {
+        print::json(&document)?;
+    } else {
+        let share = |rate: Option<f64>| rate.map_or("not resolved".to_owned(), |r| format!("{:.2} %", r * 100.0));
+        let mut text = format!(
+            "{} live and {} attack presentations at a liveness threshold of {}\n  BPCER {}",
+            document.pad.bona_fide,
+            document.pad.attacks,
+            document.pad.threshold,
+            share(document.pad.bpcer.rate)
+        );
+        for of in &document.pad.apcer {
+            text += &format!("\n  APCER {} ({} of {})", share(of.apcer.rate), of.apcer.errors, of.apcer.comparisons);
+            text += &format!(", attack {}", super::outcome::one_line(&of.attack));
+        }
+        print::answer(&format!("{text}\nreport: {}", args.out.join("index.html").display()))?;
+    }
+    Ok(if document.left_out.count == 0 { Exit::Success } else { Exit::Negative })
+}
+
+fn first_reason(report: &Report) -> String {
+    match (report.left_out.lines.first(), report.failure_reasons.iter().next()) {
+        (Some(line), _) => format!(" (line {}: {})", line.line, line.what),
+        (None, Some((reason, count))) => format!(" ({count} x {reason})"),
+        (None, None) => String::new(),
+    }
+}
+
+/// What a person in front of a terminal wants to know.
+fn summary(report: &Report, out: &Path) -> String {
+    let mut text = format!(
+        "{} photos of {} people: {} without a template; {} rows left out\n{} genuine and {} impostor comparisons ({})",
+        report.photos,
+        report.subjects,
+        report.failures,
+        report.left_out.count,
+        report.genuine,
+        report.impostor,
+        report.compared
+    );
+    let percent = |rate: f64| format!("{:.2} %", rate * 100.0);
+    let between = |low: Option<f64>, high: Option<f64>| match (low, high) {
+        (Some(low), Some(high)) => format!(" ({} to {})", percent(low), percent(high)),
+        _ => String::new(),
+    };
+    for p in &report.fnmr_at_fmr {
+        text += &match (p.fnmr, p.threshold, &p.not_resolved) {
+            (Some(fnmr), Some(threshold), _) => format!(
+                "\n  FMR {:.0e}  threshold {threshold:.4}  FNMR {}{}",
+                p.fmr,
+                percent(fnmr),
+                between(p.low, p.high)
+            ),
+            (_, _, why) => format!("\n  FMR {:.0e}  {}", p.fmr, why.as_deref().unwrap_or("not resolved")),
+        };
+    }
+    if let Some(test) = &report.open_set
+        && let Some(rank_one) = test.rank_one
+    {
+        let ends = between(test.rank_one_low, test.rank_one_high);
+        text += &format!("\n1:N among {}: rank 1 {}{ends}", test.gallery, percent(rank_one));
+    }
+    for p in &report.projections {
+        let expected = p.fnir.map_or("not resolved".to_owned(), |fnir| percent(fnir) + &between(p.low, p.high));
+        let mark = match p.decades_extrapolated {
+            0.0 => String::new(),
+            decades => format!(", extrapolated by {decades:.1} powers of ten"),
+        };
+        text += &format!("\nin a gallery of {}: FNIR {expected} at FPIR {}{mark}", p.gallery, percent(p.fpir));
+    }
+    for curve in &report.discard {
+        if let Some(p) = curve.points.iter().find(|p| p.discarded == 0.05)
+            && let Some(by) = p.lowered_by
+        {
+            let ends = between(p.lowered_by_low, p.lowered_by_high);
+            text += &format!("\nwithout the worst 5 % by {}: FNMR lowered by {}{ends}", curve.measure, percent(by));
+        }
+    }
+    if let Some(fusion) = &report.fusion {
+        text += &format!("\n{} captures, FNMR at FMR {:.0e}:", fusion.frames, fusion.fmr);
+        for way in &fusion.ways {
+            let rate = way.fnmr.rate.map_or("not resolved".to_owned(), percent);
+            let over = way.over_mean.map_or(String::new(), |over| {
+                format!(
+                    ", over the plain mean {:+.2} points{}",
+                    over * 100.0,
+                    between(way.over_mean_low, way.over_mean_high)
+                )
+            });
+            text += &format!("\n  {rate}  {}{over}", way.way);
+        }
+        text += &format!("\n  to be used: {}", fusion.winner);
+    }
+    if let Some(check) = &report.calibration_check {
+        for rate in &check.rates {
+            text += &format!(
+                "\ncalibration: the interval for FMR {:.0e} held on the people left out in {} of {} splits",
+                rate.fmr,
+                rate.inside,
+                rate.splits.len()
+            );
+        }
+    }
+    if !report.suspected_labels.is_empty() {
+        text += &format!("\n{} pairs of rows look like one person under two names", report.suspected_labels.len());
+    }
+    text + &format!("\nreport: {}", out.join("index.html").display())
+}
+
+fn json_bytes(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|e| {
+        Failure::new(format_args!("cannot write the report as JSON: {e}; this is a defect of chinhchu"))
+    })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Writes a file whole, or leaves the older one.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let written = File::create(&partial)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&partial, path));
+    written.map_err(|e| {
+        // Best effort: what stays is overwritten by the next run.
+        let _ = fs::remove_file(&partial);
+        unwritable(path, &e)
+    })
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Failure::new(format_args!("the disk is full, {path} was not written; free some space and run again"))
+        }
+        _ => Failure::new(format_args!("cannot write {path}: {error}; check the folder and its permissions")),
+    }
+}
+
+/// What an evaluation was of, so that a calibration can be fitted on the same photos.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeptInputs {
+    manifest: Option<PathBuf>,
+    pairs: Option<PathBuf>,
+    images: Option<PathBuf>,
+    protocol: Part,
+    templates: Option<PathBuf>,
+    only: Vec<(String, String)>,
+    photos_max: u64,
+}
+
+fn keep_inputs(args: &EvaluateArgs) -> Result<(), Failure> {
+    let absolute = |path: &Option<PathBuf>| path.as_ref().map(|p| std::path::absolute(p).unwrap_or_else(|_| p.clone()));
+    let LabelledArgs { manifest, pairs, images, protocol, templates, only, photos_max, .. } = &args.labelled;
+    let inputs = KeptInputs {
+        manifest: absolute(manifest),
+        pairs: absolute(pairs),
+        images: absolute(images),
+        protocol: *protocol,
+        templates: absolute(templates),
+        only: only.clone(),
+        photos_max: *photos_max,
+    };
+    write_file(&args.out.join(INPUTS_FILE), &json_bytes(&inputs)?)
+}
+
+/// What the evaluation in `folder` was of.
+pub(super) fn kept_inputs(folder: &Path) -> Result<LabelledArgs, Failure> {
+    let path = folder.join(INPUTS_FILE);
+    let what = |e: &dyn std::fmt::Display| {
+        Failure::new(format_args!("{}: {e}; --evaluation takes the folder of a `chinhchu evaluate`", path.display()))
+    };
+    let bytes = fs::read(&path).map_err(|e| what(&e))?;
+    let KeptInputs { manifest, pairs, images, protocol, templates, only, photos_max } =
+        serde_json::from_slice(&bytes).map_err(|e| what(&e))?;
+    Ok(LabelledArgs { manifest, pairs, images, protocol, templates, only, photos_max, no_cache: false })
+}

@@ -1,0 +1,292 @@
+//! What an evaluation has worked out of photos already, so that it can go on after an
+//! interruption and need not look at a photo twice.
+//!
+//! # The file
+//! Append-only. A header (magic, version, recipe, dimension, names of measures, CRC-32),
+//! then records of `length, CRC-32, payload`. A payload is the SHA-256 of the photo's
+//! bytes and what came of it: a template with its measures, or the code of a failure.
+//! Each record is one write, so that what was done before Ctrl-C or a crash is kept; a
+//! record that was cut short, and all after it, is dropped when the file is opened. A
+//! file of another recipe, version or set of measures is begun anew.
+//!
+//! The key is the content and not path, size and time: reading a photo costs a hundredth
+//! of looking at it, photos may be moved, and a photo that was replaced is seen.
+//!
+//! # It is biometric data
+//! The file holds templates. It is readable by its owner alone (mode 0600); delete it, or
+//! use `--no-cache`, where that is not enough.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::face::{RecipeDigest, Template};
+
+const MAGIC: &[u8; 8] = b"CHCHEVAL";
+/// Version of the format, and of the way measures are computed.
+const VERSION: u32 = 1;
+/// Longest payload: a template of 4096 values and as many measures.
+const PAYLOAD_BYTES_MAX: usize = 64 << 10;
+
+/// SHA-256 of a photo's bytes.
+pub(super) type PhotoKey = [u8; 32];
+
+/// What came of a photo.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Fact {
+    /// A template, and a value per measure.
+    Template(Template, Vec<Option<f32>>),
+    /// No template: the code of the reason.
+    Failure(String),
+}
+
+/// What the facts in a file are of.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct FactsOf {
+    pub recipe: RecipeDigest,
+    pub dimension: usize,
+    pub measures: Vec<String>,
+}
+
+/// The open file, for this process alone.
+pub(super) struct TemplateCache {
+    file: File,
+    path: PathBuf,
+    of: FactsOf,
+    /// Where a payload is, and how long.
+    places: HashMap<PhotoKey, (u64, u32)>,
+    end: u64,
+}
+
+impl TemplateCache {
+    /// Opens the file, or begins one, and drops what was cut short.
+    pub(super) fn open(path: &Path, of: FactsOf) -> Result<Self, Failure> {
+        let failed = |e: io::Error| unusable(path, &e);
+        let mut options = OpenOptions::new();
+        let file =
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+        if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
+            return Err(Failure::new(format_args!("{} is in use by another process", path.display())));
+        }
+        // A file that was there may have had another mode.
+        let mut permissions = file.metadata().map_err(failed)?.permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+        file.set_permissions(permissions).map_err(failed)?;
+        let mut cache = Self { file, path: path.to_owned(), of, places: HashMap::new(), end: 0 };
+        cache.scan().map_err(failed)?;
+        Ok(cache)
+    }
+
+    /// Finds the records that are whole; the file is cut behind the last of them.
+    fn scan(&mut self) -> io::Result<()> {
+        let header = header(&self.of);
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut reader = BufReader::with_capacity(1 << 20, &self.file);
+        let mut found = vec![0; header.len()];
+        if read_whole(&mut reader, &mut found)? && found == header {
+            self.end = header.len() as u64;
+            let mut payload = Vec::new();
+            loop {
+                let mut frame = [0; 8];
+                if !read_whole(&mut reader, &mut frame)? {
+                    break;
+                }
+                let [l0, l1, l2, l3, c0, c1, c2, c3] = frame;
+                let length = u32::from_le_bytes([l0, l1, l2, l3]);
+                if length as usize > PAYLOAD_BYTES_MAX {
+                    break;
+                }
+                payload.resize(length as usize, 0);
+                if !read_whole(&mut reader, &mut payload)?
+                    || crc32fast::hash(&payload) != u32::from_le_bytes([c0, c1, c2, c3])
+                {
+                    break;
+                }
+                let Some(key) = payload.first_chunk::<32>() else { break };
+                self.places.insert(*key, (self.end + 8, length));
+                self.end += 8 + u64::from(length);
+            }
+            self.file.set_len(self.end)?;
+        } else {
+            self.file.set_len(0)?;
+            self.file.write_all_at(&header, 0)?;
+            self.end = header.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// What came of a photo, where that is known.
+    pub(super) fn get(&self, key: &PhotoKey) -> Option<Fact> {
+        let &(at, length) = self.places.get(key)?;
+        let mut payload = vec![0; length as usize];
+        // What cannot be read again is worked out again.
+        self.file.read_exact_at(&mut payload, at).ok()?;
+        self.decode(payload.get(32..)?)
+    }
+
+    /// Keeps what came of a photo.
+    pub(super) fn put(&mut self, key: PhotoKey, fact: &Fact) -> Result<(), Failure> {
+        let payload = encode(&key, fact);
+        let Ok(length) = u32::try_from(payload.len()) else { return Ok(()) };
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Ok(());
+        }
+        let mut record = length.to_le_bytes().to_vec();
+        record.extend(crc32fast::hash(&payload).to_le_bytes());
+        record.extend(payload);
+        self.file.write_all_at(&record, self.end).map_err(|e| unusable(&self.path, &e))?;
+        self.places.insert(key, (self.end + 8, length));
+        self.end += record.len() as u64;
+        Ok(())
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Option<Fact> {
+        match bytes.split_first()? {
+            (0, code) => Some(Fact::Failure(String::from_utf8(code.to_vec()).ok()?)),
+            (1, rest) => {
+                let values: Vec<f32> = rest.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+                let (norm, values) = values.split_first()?;
+                let (measures, vector) = values.split_at_checked(self.of.measures.len())?;
+                if vector.len() != self.of.dimension {
+                    return None;
+                }
+                let template = Template::from_parts(self.of.recipe, vector.to_vec(), *norm).ok()?;
+                Some(Fact::Template(template, measures.iter().map(|v| Some(*v).filter(|v| !v.is_nan())).collect()))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn encode(key: &PhotoKey, fact: &Fact) -> Vec<u8> {
+    let mut payload = key.to_vec();
+    match fact {
+        Fact::Failure(code) => {
+            payload.push(0);
+            payload.extend(code.as_bytes());
+        }
+        Fact::Template(template, measures) => {
+            payload.push(1);
+            payload.extend(template.norm().to_le_bytes());
+            measures.iter().for_each(|v| payload.extend(v.unwrap_or(f32::NAN).to_le_bytes()));
+            template.vector().iter().for_each(|v| payload.extend(v.to_le_bytes()));
+        }
+    }
+    payload
+}
+
+fn header(of: &FactsOf) -> Vec<u8> {
+    let mut header = MAGIC.to_vec();
+    header.extend(VERSION.to_le_bytes());
+    header.extend(of.recipe.0);
+    header.extend((of.dimension as u32).to_le_bytes());
+    header.extend((of.measures.len() as u32).to_le_bytes());
+    for name in &of.measures {
+        header.extend((name.len() as u32).to_le_bytes());
+        header.extend(name.as_bytes());
+    }
+    header.extend(crc32fast::hash(&header).to_le_bytes());
+    header
+}
+
+/// Fills the buffer; `false` where the file ends before.
+fn read_whole(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
+    match reader.read_exact(buffer) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format_args!(
+        "{}: {error}; free some space or check the folder's permissions, and run again: what was done is kept",
+        path.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(recipe: u8) -> FactsOf {
+        FactsOf { recipe: RecipeDigest([recipe; 32]), dimension: 4, measures: vec!["a".into(), "b".into()] }
+    }
+
+    fn fact(of: &FactsOf, seed: f32) -> Fact {
+        let template = Template::from_raw(of.recipe, &[seed, 1.0, 2.0, 3.0]).unwrap();
+        Fact::Template(template, vec![Some(seed), None])
+    }
+
+    fn filled(path: &Path) -> Vec<(PhotoKey, Fact)> {
+        let mut cache = TemplateCache::open(path, of(1)).unwrap();
+        let facts: Vec<(PhotoKey, Fact)> = (0..5)
+            .map(|i| ([i; 32], fact(&of(1), f32::from(i))))
+            .chain([([9; 32], Fact::Failure("NO_FACE".into()))])
+            .collect();
+        facts.iter().for_each(|(key, fact)| cache.put(*key, fact).unwrap());
+        facts
+    }
+
+    #[test]
+    fn what_was_put_is_there_after_opening_again_and_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.cache");
+        let facts = filled(&path);
+        let cache = TemplateCache::open(&path, of(1)).unwrap();
+        facts.iter().for_each(|(key, fact)| assert_eq!(cache.get(key).as_ref(), Some(fact)));
+        assert_eq!(cache.get(&[7; 32]), None);
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(TemplateCache::open(&path, of(1)).is_err(), "one process at a time");
+    }
+
+    #[test]
+    fn wherever_the_file_is_cut_what_was_whole_before_is_kept_and_more_can_be_put() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.cache");
+        let facts = filled(&path);
+        let whole = fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let mut cache = TemplateCache::open(&path, of(1)).unwrap();
+            let kept = facts.iter().take_while(|(key, _)| cache.get(key).is_some()).count();
+            assert!(facts[..kept].iter().all(|(key, fact)| cache.get(key).as_ref() == Some(fact)));
+            assert!(facts[kept..].iter().all(|(key, _)| cache.get(key).is_none()), "cut at {length}");
+            cache.put([77; 32], &facts[0].1).unwrap();
+            drop(cache);
+            assert_eq!(TemplateCache::open(&path, of(1)).unwrap().get(&[77; 32]).as_ref(), Some(&facts[0].1));
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_never_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.cache");
+        let facts = filled(&path);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut spoilt = whole.clone();
+            spoilt[at] ^= 4;
+            fs::write(&path, &spoilt).unwrap();
+            let cache = TemplateCache::open(&path, of(1)).unwrap();
+            for (key, fact) in &facts {
+                assert!(cache.get(key).is_none_or(|found| found == *fact), "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn facts_of_another_recipe_are_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.cache");
+        let facts = filled(&path);
+        assert!(TemplateCache::open(&path, of(2)).unwrap().get(&facts[0].0).is_none());
+        let renamed = FactsOf { measures: vec!["a".into(), "c".into()], ..of(1) };
+        filled(&path);
+        assert!(TemplateCache::open(&path, renamed).unwrap().get(&facts[0].0).is_none());
+    }
+}

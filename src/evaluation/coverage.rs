@@ -1,0 +1,119 @@
+//! Does the calibration keep its word on people it has not seen?
+//!
+//! People are split at random, half and half. A curve is fitted on one half; at its
+//! thresholds the rate is counted on the other. The interval the curve states must
+//! contain that rate about as often as it says.
+
+use serde::Serialize;
+
+use super::fit::{About, FitError, fit_curve, rounded};
+use super::histogram::bin;
+use super::pairs::{AllPairs, histograms};
+use super::random::SplitMix;
+use super::set::PhotoSet;
+use crate::matching::Reference;
+
+/// The rates that are looked at.
+const FMRS: [f64; 2] = [1e-3, 1e-4];
+/// Fixes the splits.
+const SEED: u64 = 1;
+
+/// The calibration looked at over splits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Splits.
+    pub splits: u64,
+    /// By rate.
+    pub rates: Vec<RateCoverage>,
+}
+
+/// How a stated rate fared.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RateCoverage {
+    /// The rate asked for.
+    pub fmr: f64,
+    /// Splits whose stated interval contains the rate seen on the people left out.
+    pub inside: u64,
+    /// The same as a share.
+    pub share: f64,
+    /// In the order of the splits.
+    pub splits: Vec<SplitSeen>,
+}
+
+/// One split.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SplitSeen {
+    /// The threshold fitted on one half.
+    pub threshold: f32,
+    /// Lower end of the interval stated there.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// The rate seen on the other half.
+    pub seen: f64,
+}
+
+/// Looks at `splits` splits of all people of `set`.
+///
+/// # Errors
+/// [`FitError`] where half of the people are too few to fit a curve on.
+pub fn coverage(set: &PhotoSet, splits: u64, comparisons_max: u64) -> Result<Coverage, FitError> {
+    let mut seen: [Vec<SplitSeen>; 2] = Default::default();
+    for split in 0..splits {
+        let mut people: Vec<u32> = (0..set.subjects() as u32).collect();
+        let half = people.len() / 2;
+        SplitMix::stream(SEED, split).choose(&mut people, half);
+        let mut fitted_on = vec![false; set.subjects()];
+        people[..half].iter().for_each(|&subject| fitted_on[subject as usize] = true);
+        let fitted_on = &fitted_on;
+        let side = |first: bool| {
+            AllPairs::new(set, move |p| fitted_on[set.subject(p) as usize] == first, comparisons_max, split)
+        };
+        let about =
+            About { probe_frames: 1, reference: Reference::Any, population: String::new(), date: String::new() };
+        let curve = fit_curve(&side(true), set.subjects(), about)?;
+        let [_, others] = histograms(&side(false));
+        for (seen, fmr) in seen.iter_mut().zip(FMRS) {
+            let Ok(threshold) = curve.threshold(fmr) else { continue };
+            let Some(stated) = curve.fmr_interval(threshold.score) else { continue };
+            // The bin of the threshold may begin below it; the next one does not.
+            let at = bin(threshold.score) + 1;
+            seen.push(SplitSeen {
+                threshold: threshold.score,
+                low: rounded(stated.low, 4),
+                high: rounded(stated.high, 4),
+                seen: rounded(others.at_or_above(at) as f64 / others.count().max(1) as f64, 4),
+            });
+        }
+    }
+    let rate = |(splits, fmr): (Vec<SplitSeen>, f64)| {
+        let inside = splits.iter().filter(|s| s.low <= s.seen && s.seen <= s.high).count() as u64;
+        RateCoverage { fmr, inside, share: inside as f64 / splits.len().max(1) as f64, splits }
+    };
+    Ok(Coverage { splits, rates: seen.into_iter().zip(FMRS).map(rate).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::set::tests::made_up;
+    use super::*;
+
+    #[test]
+    fn the_stated_interval_holds_on_people_left_out_and_is_not_boundless() {
+        let set = made_up(260, 3, 0.5);
+        let coverage = coverage(&set, 20, u64::MAX).unwrap();
+        assert_eq!(coverage.rates.len(), 2);
+        for rate in &coverage.rates {
+            assert_eq!(rate.splits.len(), 20);
+            assert!(rate.share >= 0.9, "{rate:?}");
+        }
+        // An interval that says nothing would hold, too.
+        let widths: Vec<f64> = coverage.rates[0].splits.iter().map(|s| s.high / s.low).collect();
+        assert!(widths.iter().sum::<f64>() / 20.0 < 30.0, "{widths:?}");
+    }
+
+    #[test]
+    fn too_few_people_are_told() {
+        assert!(matches!(coverage(&made_up(10, 3, 0.5), 2, u64::MAX), Err(FitError::TooFew { .. })));
+    }
+}

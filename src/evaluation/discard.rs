@@ -1,0 +1,184 @@
+//! Does a quality value foretell errors? Error-versus-discard curves (ISO/IEC 29794-1).
+
+use serde::Serialize;
+
+use super::material::Material;
+use super::pairs::Pair;
+use super::rates::Rate;
+use super::set::Measure;
+use super::view::{Bootstrap, ERRORS_MIN, Totals, View, interval};
+
+/// The FMR whose threshold decides.
+const FMR: f64 = 1e-3;
+/// Shares discarded.
+const SHARES: [f64; 5] = [0.01, 0.02, 0.05, 0.1, 0.2];
+
+/// What discarding by one measure does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DiscardCurve {
+    /// The measure.
+    pub measure: String,
+    /// The FMR over all photos that fixes the threshold.
+    pub fmr: f64,
+    /// FNMR with nothing discarded.
+    pub fnmr: Rate,
+    /// By share discarded.
+    pub points: Vec<DiscardPoint>,
+}
+
+/// What discarding a share does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DiscardPoint {
+    /// Share of the photos, or of the comparisons, with the lowest values.
+    pub discarded: f64,
+    /// Photos left where photos are discarded.
+    pub photos: usize,
+    /// FNMR of the photos left, at the threshold fixed over all photos.
+    pub fnmr: Rate,
+    /// FNMR of the photos left, at the threshold that keeps the FMR on them.
+    pub fnmr_threshold_anew: Rate,
+    /// By which share `fnmr_threshold_anew` is lower than with nothing discarded;
+    /// given even where the rates themselves are too few to be resolved, with an
+    /// interval that says so.
+    pub lowered_by: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub lowered_by_low: Option<f64>,
+    /// Upper end.
+    pub lowered_by_high: Option<f64>,
+    /// ISO/IEC 29794-1's form: FNMR where *comparisons* are discarded by the lower value
+    /// of their two photos, at the fixed threshold.
+    pub fnmr_by_comparison: Rate,
+}
+
+/// The curve of each measure; none where the threshold is not resolved.
+///
+/// A photo without a value is kept.
+pub fn discard_curves(material: &Material<'_>, measures: &[Measure], bootstrap: Bootstrap) -> Vec<DiscardCurve> {
+    let whole = material.whole().near(FMR);
+    let rates = whole.counted();
+    let Some(threshold) = rates.threshold(FMR) else { return Vec::new() };
+    if rates.false_matches(threshold) < ERRORS_MIN - 1 {
+        return Vec::new();
+    }
+    let base = whole.repeat(bootstrap, |_, rates| [rates.fnmr(threshold), rates.fnmr_at(FMR)]);
+    let counted = rates.fnmr_at(FMR);
+    let none = Rate::new(rates.misses(threshold), rates.genuine_total as u64, interval(base.iter().map(|row| row[0])));
+    let points = |measure: &Measure| -> Vec<DiscardPoint> {
+        SHARES.iter().map(|&share| point(material, measure, share, threshold, &base, counted, bootstrap)).collect()
+    };
+    measures
+        .iter()
+        .filter(|measure| measure.values.iter().any(Option::is_some))
+        .map(|measure| DiscardCurve {
+            measure: measure.name.clone(),
+            fmr: FMR,
+            fnmr: none.clone(),
+            points: points(measure),
+        })
+        .collect()
+}
+
+fn point(
+    material: &Material<'_>,
+    measure: &Measure,
+    share: f64,
+    threshold: i32,
+    base: &[[Option<f64>; 2]],
+    counted: Option<f64>,
+    bootstrap: Bootstrap,
+) -> DiscardPoint {
+    let set = material.set();
+    let value = |photo: u32| measure.values.get(photo as usize).copied().flatten();
+    let mut order: Vec<(f32, u32)> = set.with_template().filter_map(|photo| Some((value(photo)?, photo))).collect();
+    order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
+    let mut kept = vec![true; set.len()];
+    let away = (share * order.len() as f64).floor() as usize;
+    order[..away].iter().for_each(|(_, photo)| kept[*photo as usize] = false);
+    let kept = &kept;
+    let view = material.view(|photo| kept[photo as usize]).near(FMR);
+    let rates = view.counted();
+    let repeated = view.repeat(bootstrap, |_, rates| [rates.fnmr(threshold), rates.fnmr_at(FMR)]);
+    let total = rates.genuine_total as u64;
+    let fnmr = Rate::new(rates.misses(threshold), total, interval(repeated.iter().map(|row| row[0])));
+    let anew = rates.threshold(FMR).map_or(0, |at| rates.misses(at));
+    let fnmr_threshold_anew = Rate::new(anew, total, interval(repeated.iter().map(|row| row[1])));
+    let lowered = |now: Option<f64>, before: Option<f64>| Some(1.0 - now? / before.filter(|b| *b > 0.0)?);
+    let ends = interval(repeated.iter().zip(base).map(|(now, before)| lowered(now[1], before[1])));
+    DiscardPoint {
+        discarded: share,
+        photos: set.with_template().count() - away,
+        fnmr,
+        fnmr_threshold_anew,
+        lowered_by: lowered(rates.fnmr_at(FMR), counted),
+        lowered_by_low: ends.map(|e| e[0]),
+        lowered_by_high: ends.map(|e| e[1]),
+        fnmr_by_comparison: by_comparison(material, &value, share, threshold, bootstrap),
+    }
+}
+
+/// FNMR without the genuine comparisons of the lowest values.
+fn by_comparison(
+    material: &Material<'_>,
+    value: &impl Fn(u32) -> Option<f32>,
+    share: f64,
+    threshold: i32,
+    bootstrap: Bootstrap,
+) -> Rate {
+    let lower = |pair: &Pair| match (value(pair.a), value(pair.b)) {
+        (Some(a), Some(b)) => a.min(b),
+        _ => f32::INFINITY,
+    };
+    let mut order: Vec<(f32, usize)> =
+        material.genuine_held().iter().enumerate().map(|(i, pair)| (lower(pair), i)).collect();
+    order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
+    let away = (share * order.len() as f64).floor() as usize;
+    let left: Vec<Pair> = order[away..].iter().map(|(_, i)| material.genuine_held()[*i]).collect();
+    let totals = Totals::counted(left.iter().map(|p| (p.subject_a, p.subject_b, true)));
+    let view = View::new(&left, &[], totals, material.set().subjects());
+    let rates = view.counted();
+    let repeated = view.repeat(bootstrap, |_, rates| rates.fnmr(threshold));
+    Rate::new(rates.misses(threshold), left.len() as u64, interval(repeated))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::material::Plan;
+    use super::super::random::SplitMix;
+    use super::super::set::PhotoSet;
+    use super::super::set::tests::made_up;
+    use super::*;
+    use crate::face::Template;
+
+    const BOOTSTRAP: Bootstrap = Bootstrap { repetitions: 100, seed: 1 };
+
+    #[test]
+    fn a_value_that_foretells_errors_lowers_them_and_one_that_does_not_does_not() {
+        let plain = made_up(100, 5, 0.35);
+        let mut random = SplitMix(3);
+        let mut unit = || random.next() as f32 / u64::MAX as f32;
+        let (mut set, mut good, mut idle) = (PhotoSet::default(), Vec::new(), Vec::new());
+        for photo in 0..plain.len() as u32 {
+            let (of, spoilt) = (plain.template(photo).unwrap(), unit() < 0.08);
+            let raw: Vec<f32> =
+                of.vector().iter().map(|v| v + if spoilt { 0.6 * (unit() - 0.5) } else { 0.0 }).collect();
+            set.push(plain.subject(photo), Some(Template::from_raw(of.recipe(), &raw).unwrap()));
+            good.push(Some(if spoilt { unit() } else { 1.0 + unit() }));
+            idle.push(Some(unit()));
+        }
+        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let measures = [
+            Measure { name: "good".into(), values: good },
+            Measure { name: "idle".into(), values: idle },
+            Measure { name: "unknown".into(), values: vec![None; set.len()] },
+        ];
+        let curves = discard_curves(&material, &measures, BOOTSTRAP);
+        let [good, idle] = &curves[..] else { panic!("{}", curves.len()) };
+        let tenth = |curve: &DiscardCurve| curve.points.iter().find(|p| p.discarded == 0.1).unwrap().clone();
+        let (good, idle) = (tenth(good), tenth(idle));
+        assert_eq!(good.photos, 450);
+        assert!(good.lowered_by.unwrap() > 0.5 && good.lowered_by_low.unwrap() > 0.2, "{good:?}");
+        assert!(idle.lowered_by_low.unwrap() < 0.1, "{idle:?}");
+        assert!(good.fnmr.errors < idle.fnmr.errors);
+        assert_eq!(good.fnmr_by_comparison.comparisons, 900);
+    }
+}

@@ -1,0 +1,138 @@
+//! Counts of scores on a fixed grid.
+//!
+//! A score is counted in a *bin*: ⌊score · 2¹⁶⌋. Thresholds are taken on the edges of
+//! bins, which `f32` holds exactly; so a rate at such a threshold is counted, not
+//! approximated, and the threshold for a rate is at most 2⁻¹⁶ (0.000015) above the
+//! lowest one that keeps it. Memory is the same for a thousand comparisons and for a
+//! billion, and sums of counts do not depend on who counted first.
+
+/// Bins per unit of score.
+const BINS_PER_UNIT: f32 = 65_536.0;
+/// Bins on either side of zero. Rounding may take a cosine a little beyond ±1.
+const BINS_HALF: i32 = 65_536 + 64;
+
+/// The bin of a score; what is beyond the grid is counted at its end.
+pub fn bin(score: f32) -> i32 {
+    // A float beyond i32 saturates; the product is exact: a power of two.
+    ((score * BINS_PER_UNIT).floor() as i32).clamp(-BINS_HALF, BINS_HALF - 1)
+}
+
+/// The lowest score in a bin.
+pub fn edge(bin: i32) -> f32 {
+    bin as f32 / BINS_PER_UNIT
+}
+
+/// How many scores fell in which bin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Histogram {
+    bins: Vec<u64>,
+    count: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { bins: vec![0; 2 * BINS_HALF as usize], count: 0 }
+    }
+}
+
+impl Histogram {
+    /// Counts scores that are at hand.
+    pub fn of(scores: impl IntoIterator<Item = f32>) -> Self {
+        let mut histogram = Self::default();
+        scores.into_iter().for_each(|score| histogram.add(score));
+        histogram
+    }
+
+    /// Counts a score. One that is not a number is left out.
+    pub fn add(&mut self, score: f32) {
+        if !score.is_nan() {
+            self.bins[(bin(score) + BINS_HALF) as usize] += 1;
+            self.count += 1;
+        }
+    }
+
+    /// Adds another's counts.
+    pub fn merge(mut self, other: &Self) -> Self {
+        self.bins.iter_mut().zip(&other.bins).for_each(|(mine, theirs)| *mine += theirs);
+        self.count += other.count;
+        self
+    }
+
+    /// Scores counted.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Bins that hold something, ascending, with their counts.
+    pub fn bins(&self) -> impl DoubleEndedIterator<Item = (i32, u64)> {
+        self.bins.iter().enumerate().filter(|(_, count)| **count > 0).map(|(i, count)| (i as i32 - BINS_HALF, *count))
+    }
+
+    /// How many lie in `bin` or above.
+    pub fn at_or_above(&self, bin: i32) -> u64 {
+        self.bins().rev().take_while(|(at, _)| *at >= bin).map(|(_, count)| count).sum()
+    }
+
+    /// The highest bin with at least `wanted` scores in or above it, and how many
+    /// those are; `None` where there are not so many.
+    pub fn holding_above(&self, wanted: u64) -> Option<(i32, u64)> {
+        let mut seen = 0;
+        self.bins().rev().find_map(|(at, count)| {
+            seen += count;
+            (seen >= wanted).then_some((at, seen))
+        })
+    }
+
+    /// The lowest bin with more than `wanted` scores in or below it, and how many lie
+    /// below it.
+    pub fn holding_below(&self, wanted: u64) -> Option<(i32, u64)> {
+        let mut below = 0;
+        self.bins().find_map(|(at, count)| {
+            if below + count > wanted {
+                return Some((at, below));
+            }
+            below += count;
+            None
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_rate_at_a_bins_edge_is_exact(scores in prop::collection::vec(-1.0f32..=1.0, 1..200), at in -70_000i32..70_000) {
+            let histogram = Histogram::of(scores.iter().copied());
+            let counted = scores.iter().filter(|s| **s >= edge(at)).count() as u64;
+            prop_assert_eq!(histogram.at_or_above(at), counted);
+            prop_assert_eq!(histogram.count(), scores.len() as u64);
+        }
+
+        #[test]
+        fn a_bin_begins_at_its_edge(score in -1.0f32..=1.0) {
+            prop_assert!(edge(bin(score)) <= score && score < edge(bin(score) + 1));
+        }
+
+        #[test]
+        fn the_highest_bin_that_holds_so_many(scores in prop::collection::vec(-1.0f32..=1.0, 1..200), wanted in 1u64..200) {
+            let histogram = Histogram::of(scores.iter().copied());
+            match histogram.holding_above(wanted) {
+                Some((at, count)) => {
+                    prop_assert_eq!(count, histogram.at_or_above(at));
+                    prop_assert!(count >= wanted && histogram.at_or_above(at + 1) < wanted);
+                }
+                None => prop_assert!((scores.len() as u64) < wanted),
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_beyond_one_and_no_number_do_no_harm() {
+        let histogram = Histogram::of([1.000_001, -1.000_001, f32::NAN, f32::INFINITY]);
+        assert_eq!((histogram.count(), histogram.at_or_above(0)), (3, 2));
+        assert_eq!(histogram.holding_below(1), Some((BINS_HALF.min(bin(1.000_001)), 1)));
+    }
+}

@@ -1,0 +1,212 @@
+//! The comparisons of a set, made once and looked at from many sides.
+
+use rayon::prelude::*;
+
+use super::histogram::{Histogram, bin};
+use super::pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, collect, histograms};
+use super::set::PhotoSet;
+use super::view::{Totals, View};
+
+/// Impostor comparisons held one by one: 256 MiB of them.
+const IMPOSTORS_HELD_MAX: u64 = 8 << 20;
+/// FMR down from which they are held; intervals are given up to half of it.
+const FMR_HELD: f64 = 0.1;
+/// Genuine comparisons held one by one, those with the lowest scores.
+const GENUINE_HELD_MAX: u64 = 8 << 20;
+
+/// What is compared.
+#[derive(Debug, Clone, Copy)]
+pub enum Plan<'a> {
+    /// Every photo with every other; where those are more than so many, a sample of
+    /// the impostor pairs.
+    AllPairs {
+        /// Most comparisons made.
+        comparisons_max: u64,
+        /// Fixes the sample.
+        seed: u64,
+    },
+    /// The pairs of a list.
+    Listed(&'a [ListedPair]),
+}
+
+/// Comparisons of a set: all of them counted, those that decide errors held.
+pub struct Material<'a> {
+    set: &'a PhotoSet,
+    plan: Plan<'a>,
+    /// All genuine scores.
+    pub genuine: Histogram,
+    /// All impostor scores.
+    pub impostor: Histogram,
+    /// Whether impostor comparisons are a sample of those there could be.
+    pub is_sample: bool,
+    genuine_held: Vec<Pair>,
+    impostor_held: Vec<Pair>,
+    share: f64,
+}
+
+impl<'a> Material<'a> {
+    /// Makes the comparisons, twice: to count them, then to hold those that matter.
+    pub fn make(set: &'a PhotoSet, plan: Plan<'a>) -> Self {
+        match plan {
+            Plan::Listed(pairs) => Self::from_source(set, plan, &Listed { set, pairs }, false),
+            Plan::AllPairs { comparisons_max, seed } => {
+                let source = AllPairs::new(set, |_| true, comparisons_max, seed);
+                Self::from_source(set, plan, &source, source.is_sample())
+            }
+        }
+    }
+
+    fn from_source(set: &'a PhotoSet, plan: Plan<'a>, source: &impl PairSource, is_sample: bool) -> Self {
+        let [genuine, impostor] = histograms(source);
+        let most = ((impostor.count() as f64 * FMR_HELD).ceil() as u64).clamp(1000, IMPOSTORS_HELD_MAX);
+        let impostor_from = impostor.holding_above(most).map_or(i32::MIN, |(at, held)| {
+            // Many ties at the edge would go beyond the bound.
+            if held <= IMPOSTORS_HELD_MAX { at } else { at + 1 }
+        });
+        let genuine_below = genuine.holding_below(GENUINE_HELD_MAX).map_or(i32::MAX, |(at, _)| at);
+        let held = collect(source, |pair, bin| if pair.genuine { bin < genuine_below } else { bin >= impostor_from });
+        let (mut genuine_held, mut impostor_held): (Vec<_>, Vec<_>) = held.into_iter().partition(|p| p.genuine);
+        // Rows are done in any order; what is read from here on is in one.
+        let order = |x: &Pair, y: &Pair| (bin(x.score), x.a, x.b).cmp(&(bin(y.score), y.a, y.b));
+        genuine_held.par_sort_unstable_by(order);
+        impostor_held.par_sort_unstable_by(|x, y| order(y, x));
+        let mut material = Self { set, plan, genuine, impostor, is_sample, genuine_held, impostor_held, share: 1.0 };
+        if is_sample {
+            let all = material.photos_by_subject(|_| true);
+            let sum: u64 = all.iter().sum();
+            let possible = (sum * sum - all.iter().map(|n| n * n).sum::<u64>()) as f64 / 2.0;
+            material.share = material.impostor.count() as f64 / possible;
+        }
+        material
+    }
+
+    /// The set.
+    pub fn set(&self) -> &'a PhotoSet {
+        self.set
+    }
+
+    /// Genuine comparisons held, the lowest first.
+    pub fn genuine_held(&self) -> &[Pair] {
+        &self.genuine_held
+    }
+
+    /// Impostor comparisons held, the highest first.
+    pub fn impostor_held(&self) -> &[Pair] {
+        &self.impostor_held
+    }
+
+    /// The comparisons between photos that `include` lets through.
+    pub fn view(&self, include: impl Fn(u32) -> bool + Copy) -> View {
+        self.view_of(|pair| include(pair.a) && include(pair.b), include)
+    }
+
+    /// All comparisons.
+    pub fn whole(&self) -> View {
+        self.view(|_| true)
+    }
+
+    fn view_of(&self, keep: impl Fn(&Pair) -> bool, include: impl Fn(u32) -> bool + Copy) -> View {
+        let filter = |pairs: &[Pair]| pairs.iter().filter(|p| keep(p)).copied().collect::<Vec<_>>();
+        let totals = match self.plan {
+            Plan::AllPairs { .. } => match Totals::all_pairs(&self.photos_by_subject(include)) {
+                Totals::Product { probes, references, genuine, share } => {
+                    Totals::Product { probes, references, genuine, share: share * self.share }
+                }
+                listed @ Totals::Listed { .. } => listed,
+            },
+            Plan::Listed(pairs) => {
+                let (set, made) = (self.set, |photo: u32| self.set.template(photo).is_some());
+                let pairs = pairs.iter().filter(|p| include(p.a) && include(p.b) && made(p.a) && made(p.b));
+                Totals::counted(pairs.map(|p| (set.subject(p.a), set.subject(p.b), p.genuine)))
+            }
+        };
+        View::new(&filter(&self.genuine_held), &filter(&self.impostor_held), totals, self.set.subjects())
+    }
+
+    /// Photos with a template per subject.
+    fn photos_by_subject(&self, include: impl Fn(u32) -> bool) -> Vec<u64> {
+        let mut counts = vec![0; self.set.subjects()];
+        for photo in self.set.with_template().filter(|&photo| include(photo)) {
+            counts[self.set.subject(photo) as usize] += 1;
+        }
+        counts
+    }
+
+    /// Genuine and impostor comparisons that were to be made: those made, and those
+    /// that a failure to acquire left without a score.
+    pub fn attempts(&self) -> (u64, u64) {
+        match self.plan {
+            Plan::Listed(pairs) => {
+                let genuine = pairs.iter().filter(|p| p.genuine).count() as u64;
+                (genuine, pairs.len() as u64 - genuine)
+            }
+            Plan::AllPairs { .. } => {
+                let mut counts = vec![0u64; self.set.subjects()];
+                (0..self.set.len() as u32).for_each(|photo| counts[self.set.subject(photo) as usize] += 1);
+                let sum: u64 = counts.iter().sum();
+                let genuine = counts.iter().map(|n| n * n.saturating_sub(1) / 2).sum();
+                let possible = (sum * sum - counts.iter().map(|n| n * n).sum::<u64>()) / 2;
+                (genuine, (possible as f64 * self.share).round() as u64)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::set::tests::made_up;
+    use super::super::view::Bootstrap;
+    use super::*;
+
+    const ALL: Plan<'_> = Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 };
+
+    #[test]
+    fn a_view_of_some_photos_is_what_those_alone_would_give() {
+        let set = made_up(12, 4, 0.6);
+        let material = Material::make(&set, ALL);
+        let half = material.view(|photo| photo % 2 == 0);
+        let mut alone = PhotoSet::default();
+        for photo in (0..set.len() as u32).step_by(2) {
+            alone.push(set.subject(photo), set.template(photo).cloned());
+        }
+        let alone = Material::make(&alone, ALL);
+        let (half, alone) = (half.counted().threshold(0.02), alone.whole().counted().threshold(0.02));
+        assert!(half.is_some() && half == alone);
+    }
+
+    #[test]
+    fn failed_photos_are_attempts_without_a_score() {
+        let mut set = made_up(3, 2, 0.1);
+        set.push(0, None);
+        let material = Material::make(&set, ALL);
+        assert_eq!((material.genuine.count(), material.impostor.count()), (3, 12));
+        assert_eq!(material.attempts(), (3 + 2, 12 + 4));
+    }
+
+    #[test]
+    fn a_sample_gives_about_the_rates_of_all() {
+        let set = made_up(150, 3, 0.6);
+        let all = Material::make(&set, ALL);
+        let sample = Material::make(&set, Plan::AllPairs { comparisons_max: 30_000, seed: 4 });
+        assert!(sample.is_sample && !all.is_sample);
+        let (all, view) = (all.whole(), sample.whole());
+        assert!((view.counted().impostor_total - sample.impostor.count() as f64).abs() < 1.0);
+        let (one, other) = (all.counted().fnmr_at(0.01).unwrap(), view.counted().fnmr_at(0.01).unwrap());
+        assert!((one - other).abs() < 0.05, "{one} {other}");
+        assert!(
+            view.repeat(Bootstrap { repetitions: 10, seed: 1 }, |_, r| r.fnmr_at(0.01)).iter().all(Option::is_some)
+        );
+    }
+
+    #[test]
+    fn a_list_counts_what_is_in_it() {
+        let set = made_up(4, 2, 0.2);
+        let pairs: Vec<ListedPair> = [(0, 1, true), (2, 3, true), (0, 2, false), (1, 5, false)]
+            .map(|(a, b, genuine)| ListedPair { a, b, genuine })
+            .to_vec();
+        let material = Material::make(&set, Plan::Listed(&pairs));
+        let view = material.whole();
+        let rates = view.counted();
+        assert_eq!((rates.genuine_total, rates.impostor_total, material.attempts()), (2.0, 2.0, (2, 2)));
+    }
+}

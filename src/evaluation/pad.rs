@@ -1,0 +1,181 @@
+//! Presentation attack detection: which attacks pass, who is taken for one?
+//!
+//! ISO/IEC 30107-3: APCER is the share of presentations of one attack type (PAI species)
+//! classified as bona fide; the worst type is the headline, never a mean over types.
+//! BPCER is the share of bona fide presentations classified as attacks.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::histogram::{bin, edge};
+use super::pairs::Pair;
+use super::rates::{Rate, too_few};
+use super::view::{Bootstrap, ERRORS_MIN, Totals, View, interval};
+
+/// APCERs that BPCER is reported at.
+const APCERS: [f64; 2] = [0.05, 0.1];
+
+/// A presentation with its liveness score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Presentation {
+    /// The attack type; `None` is bona fide.
+    pub attack: Option<String>,
+    /// Whose; presentations of one person are not independent.
+    pub subject: u32,
+    /// 0…1, 1 is live; `None` where no face was found.
+    pub score: Option<f32>,
+}
+
+/// The report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PadReport {
+    /// Scores at or above it are taken for live.
+    pub threshold: f32,
+    /// Bona fide presentations.
+    pub bona_fide: u64,
+    /// Attack presentations.
+    pub attacks: u64,
+    /// Presentations without a face, by attack type (`bona_fide` for those): they are
+    /// no comparison here, an attack that shows no face does not pass.
+    pub no_response: BTreeMap<String, u64>,
+    /// Share of bona fide presentations below the threshold.
+    pub bpcer: Rate,
+    /// The attack type with the highest APCER that is resolved.
+    pub worst_attack: Option<String>,
+    /// By attack type.
+    pub apcer: Vec<AttackRate>,
+    /// BPCER at thresholds that keep every attack type's APCER.
+    pub bpcer_at_apcer: Vec<BpcerAtApcer>,
+}
+
+/// APCER of one attack type.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AttackRate {
+    /// The attack type.
+    pub attack: String,
+    /// Share of its presentations taken for live.
+    pub apcer: Rate,
+}
+
+/// BPCER at the threshold that keeps an APCER for every attack type.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BpcerAtApcer {
+    /// The APCER.
+    pub apcer: f64,
+    /// The lowest threshold that keeps it for all types that are resolved.
+    pub threshold: Option<f32>,
+    /// BPCER there.
+    pub bpcer: Rate,
+    /// Why there is none.
+    pub not_resolved: Option<String>,
+}
+
+/// Rates of `presentations` of `subjects` people at a liveness threshold.
+pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, bootstrap: Bootstrap) -> PadReport {
+    let edge_bin = bin(threshold);
+    let mut no_response = BTreeMap::new();
+    let mut types: BTreeMap<&str, Vec<Pair>> = BTreeMap::new();
+    let mut live: Vec<Pair> = Vec::new();
+    for presentation in presentations {
+        let Presentation { attack, subject, score } = presentation;
+        let Some(score) = *score else {
+            *no_response.entry(attack.clone().unwrap_or_else(|| BONA_FIDE.to_owned())).or_insert(0) += 1;
+            continue;
+        };
+        let pair = Pair { score, a: 0, b: 0, subject_a: *subject, subject_b: *subject, genuine: attack.is_none() };
+        match attack {
+            Some(attack) => types.entry(attack).or_default().push(pair),
+            None => live.push(pair),
+        }
+    }
+    let view = |attacks: &[Pair], live: &[Pair]| {
+        let totals = Totals::counted(live.iter().chain(attacks).map(|p| (p.subject_a, p.subject_b, p.genuine)));
+        View::new(live, attacks, totals, subjects)
+    };
+    let live_view = view(&[], &live);
+    let bpcer_at = |at: i32| {
+        let rates = live_view.counted();
+        Rate::new(rates.misses(at), live.len() as u64, interval(live_view.repeat(bootstrap, |_, rates| rates.fnmr(at))))
+    };
+    let apcer: Vec<AttackRate> = types
+        .iter()
+        .map(|(attack, pairs)| {
+            let view = view(pairs, &[]);
+            let ends = interval(view.repeat(bootstrap, |_, rates| rates.fmr(edge_bin)));
+            let errors = view.counted().false_matches(edge_bin);
+            AttackRate { attack: (*attack).to_owned(), apcer: Rate::new(errors, pairs.len() as u64, ends) }
+        })
+        .collect();
+    let bpcer_at_apcer = APCERS.map(|wanted| {
+        let resolved = types.values().filter(|pairs| wanted * pairs.len() as f64 >= ERRORS_MIN as f64);
+        let at = resolved.filter_map(|pairs| view(pairs, &[]).counted().threshold(wanted)).max();
+        let most = types.values().map(Vec::len).max().unwrap_or(0);
+        BpcerAtApcer {
+            apcer: wanted,
+            threshold: at.map(edge),
+            bpcer: at.map_or_else(|| Rate::new(0, live.len() as u64, None), bpcer_at),
+            not_resolved: at.is_none().then(|| too_few((wanted * most as f64) as u64, "attacks that may pass")),
+        }
+    });
+    let worst = apcer
+        .iter()
+        .filter(|a| a.apcer.rate.is_some())
+        .max_by(|a, b| a.apcer.rate.unwrap_or(0.0).total_cmp(&b.apcer.rate.unwrap_or(0.0)));
+    PadReport {
+        threshold,
+        bona_fide: live.len() as u64,
+        attacks: types.values().map(|pairs| pairs.len() as u64).sum(),
+        no_response,
+        bpcer: bpcer_at(edge_bin),
+        worst_attack: worst.map(|worst| worst.attack.clone()),
+        apcer,
+        bpcer_at_apcer: bpcer_at_apcer.to_vec(),
+    }
+}
+
+/// What a bona fide presentation is called in a manifest.
+pub const BONA_FIDE: &str = "bona_fide";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOOTSTRAP: Bootstrap = Bootstrap { repetitions: 100, seed: 1 };
+
+    fn made(attack: Option<&str>, count: u32, score: impl Fn(u32) -> f32) -> Vec<Presentation> {
+        (0..count)
+            .map(|i| Presentation { attack: attack.map(str::to_owned), subject: i % 50, score: Some(score(i)) })
+            .collect()
+    }
+
+    #[test]
+    fn the_worst_attack_is_the_headline_and_rare_ones_are_not_resolved() {
+        let mut all = made(None, 500, |i| if i % 10 == 0 { 0.3 } else { 0.9 });
+        all.extend(made(Some("print"), 400, |i| if i % 10 == 0 { 0.8 } else { 0.1 }));
+        all.extend(made(Some("replay"), 400, |i| if i % 4 == 0 { 0.8 } else { 0.1 }));
+        all.extend(made(Some("mask"), 20, |_| 0.9));
+        all.push(Presentation { attack: Some("mask".into()), subject: 0, score: None });
+        let report = pad(&all, 50, 0.5, BOOTSTRAP);
+        assert_eq!((report.bona_fide, report.attacks, report.no_response["mask"]), (500, 820, 1));
+        assert_eq!((report.bpcer.rate, report.worst_attack.as_deref()), (Some(0.1), Some("replay")));
+        let rate = |name: &str| report.apcer.iter().find(|a| a.attack == name).unwrap().apcer.clone();
+        assert_eq!((rate("print").rate, rate("replay").rate), (Some(0.1), Some(0.25)));
+        assert!(rate("replay").low.unwrap() <= 0.25 && rate("replay").high.unwrap() >= 0.25);
+        assert_eq!((rate("mask").rate, rate("mask").errors), (None, 20));
+    }
+
+    #[test]
+    fn bpcer_is_read_where_every_attack_type_keeps_its_rate() {
+        let mut all = made(None, 1000, |i| i as f32 / 1000.0);
+        all.extend(made(Some("print"), 1000, |i| i as f32 / 2000.0));
+        all.extend(made(Some("replay"), 1000, |i| 0.2 + i as f32 / 2000.0));
+        let report = pad(&all, 50, 0.5, BOOTSTRAP);
+        let tenth = &report.bpcer_at_apcer[1];
+        // A tenth of the replays lie above 0.65.
+        assert!((tenth.threshold.unwrap() - 0.65).abs() < 0.002 && (tenth.bpcer.rate.unwrap() - 0.65).abs() < 0.005);
+        let few = pad(&made(Some("print"), 100, |_| 0.1), 50, 0.5, BOOTSTRAP);
+        assert!(few.bpcer_at_apcer[0].threshold.is_none() && few.bpcer_at_apcer[0].not_resolved.is_some());
+        assert_eq!(few.bpcer.rate, None);
+    }
+}

@@ -1,0 +1,502 @@
+//! The evaluation as one page for people who decide: self-contained, offline, in
+//! Vietnamese and English.
+
+use std::fmt::Write;
+
+use super::plots::Plots;
+use super::rates::Rate;
+use super::report::{LeftOut, PadDocument, Report};
+use super::svg::escape;
+
+const STYLE: &str = "body{font:16px/1.5 sans-serif;color:#222;max-width:58rem;margin:2rem auto;padding:0 1rem}\
+h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #ccc}\
+.vi{color:#555;font-weight:normal}table{border-collapse:collapse;width:100%;font-size:.9rem}\
+th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid #ddd}th:first-child,td:first-child{text-align:left}\
+.headline{font-size:1.15rem;background:#f1f6fb;border-left:5px solid #2166ac;padding:.8rem 1rem}\
+.no{color:#888;font-style:italic}svg{width:100%;height:auto}p.note{color:#555;font-size:.9rem}\
+@media print{body{margin:0}h2{page-break-after:avoid}}";
+
+/// Rates asked for as they are written, and how a person would say them.
+const HEADLINE_FMRS: [f64; 3] = [1e-4, 1e-3, 1e-2];
+/// Groups of lines listed on the page; all are in the JSON.
+const LINES_SHOWN: usize = 20;
+
+/// The page of an evaluation.
+pub fn page(report: &Report, plots: &Plots) -> String {
+    let mut page = Page::new("Evaluation of face matching", "Đánh giá so khớp khuôn mặt");
+    headline(&mut page, report);
+    compared(&mut page, report);
+    rates(&mut page, report);
+    page.heading("Errors against each other", "Đường cong DET");
+    page.svg(&plots.det);
+    page.heading("Scores", "Phân bố điểm so khớp");
+    page.svg(&plots.scores);
+    page.heading("Choosing a threshold", "Chọn ngưỡng");
+    page.svg(&plots.threshold);
+    slices(&mut page, report);
+    discard(&mut page, report, plots);
+    one_to_many(&mut page, report);
+    fusion(&mut page, report);
+    calibration(&mut page, report);
+    labels(&mut page, report);
+    left_out(&mut page, &report.left_out);
+    page.heading("How to read this", "Cách đọc");
+    page.paragraph(&format!(
+        "FMR: share of comparisons of different people that match. FNMR: share of comparisons of one person that do \
+         not. FRR counts photos without a usable face as rejections, too. Intervals: {}. A rate that rests on fewer \
+         than 30 errors is not printed. Terms: ISO/IEC 19795-1.",
+        report.intervals
+    ));
+    page.paragraph(
+        "FMR: tỷ lệ hai người khác nhau bị coi là một. FNMR: tỷ lệ một người bị coi là hai. Tỷ lệ dựa trên ít hơn 30 lỗi thì \
+         không được in.",
+    );
+    page.finish()
+}
+
+/// The page of a presentation attack test.
+pub fn pad_page(document: &PadDocument) -> String {
+    let mut page = Page::new("Presentation attack detection", "Phát hiện giả mạo khuôn mặt");
+    let pad = &document.pad;
+    let worst = pad.worst_attack.as_ref().and_then(|name| pad.apcer.iter().find(|a| a.attack == *name));
+    page.headline(&match worst {
+        Some(worst) => format!(
+            "At a liveness threshold of {}, the most successful attack ({}) passes in {} of presentations, and {} of \
+             live people are taken for an attack.",
+            pad.threshold,
+            worst.attack,
+            percent(worst.apcer.rate),
+            percent(pad.bpcer.rate)
+        ),
+        None => "No attack type has the 30 passes that a rate takes: not resolved.".to_owned(),
+    });
+    page.heading("Attacks", "Các kiểu tấn công");
+    let row = |name: &str, rate: &Rate| {
+        [name.to_owned(), rate_cell(rate), rate.errors.to_string(), rate.comparisons.to_string()]
+    };
+    let mut rows: Vec<[String; 4]> = pad.apcer.iter().map(|a| row(&format!("APCER, {}", a.attack), &a.apcer)).collect();
+    rows.push(row("BPCER", &pad.bpcer));
+    rows.extend(pad.bpcer_at_apcer.iter().map(|b| {
+        let threshold = b.threshold.map_or("not resolved".to_owned(), |t| format!("threshold {t:.3}"));
+        row(&format!("BPCER at APCER {} ({threshold})", percent(Some(b.apcer))), &b.bpcer)
+    }));
+    page.table(&["", "rate (95 %)", "errors", "presentations"], &rows);
+    page.paragraph(&format!("Intervals: {}. Terms: ISO/IEC 30107-3.", document.intervals));
+    page.paragraph("This test says how the network fares on these attacks; it is no certification.");
+    left_out(&mut page, &document.left_out);
+    page.finish()
+}
+
+fn headline(page: &mut Page, report: &Report) {
+    let known = |fmr: f64| report.fnmr_at_fmr.iter().find(|p| p.fmr == fmr && p.fnmr.is_some());
+    let Some(point) = HEADLINE_FMRS.iter().find_map(|fmr| known(*fmr)) else {
+        page.headline(
+            "The data supports no error rate: there are too few comparisons, or too few errors among them. \
+             Dữ liệu chưa đủ để nêu tỷ lệ lỗi.",
+        );
+        return;
+    };
+    let one_in = (1.0 / point.fmr).round() as u64;
+    page.headline(&format!(
+        "If one comparison in {} between different people may wrongly match, {} of genuine people are not recognised \
+         at the first try (95 % interval {} to {}).",
+        grouped(one_in),
+        percent(point.fnmr),
+        percent(point.low),
+        percent(point.high)
+    ));
+    page.headline(&format!(
+        "Nếu chấp nhận cứ {} lần so hai người khác nhau thì một lần khớp nhầm, {} người thật không được nhận ra ngay lần đầu \
+         (khoảng tin cậy 95 %: {} đến {}).",
+        grouped(one_in),
+        percent(point.fnmr),
+        percent(point.low),
+        percent(point.high)
+    ));
+}
+
+fn compared(page: &mut Page, report: &Report) {
+    page.heading("What was compared", "Dữ liệu so sánh");
+    let mut rows = vec![
+        ["data".to_owned(), escape(&report.source)],
+        ["model pack".to_owned(), escape(&report.pack)],
+        ["recipe".to_owned(), escape(report.recipe.get(..16).unwrap_or(&report.recipe))],
+        ["photos".to_owned(), grouped(report.photos)],
+        ["people".to_owned(), grouped(report.subjects)],
+        ["people with one photo (impostor comparisons only)".to_owned(), grouped(report.subjects_with_one_photo)],
+        ["photos without a usable face (failures to acquire)".to_owned(), grouped(report.failures)],
+        ["comparisons of one person".to_owned(), grouped(report.genuine)],
+        ["comparisons of different people".to_owned(), format!("{} ({})", grouped(report.impostor), report.compared)],
+        ["rows left out".to_owned(), grouped(report.left_out.count)],
+        [
+            "rows with the picture of an earlier row (compared as any others)".to_owned(),
+            grouped(report.same_pictures.count),
+        ],
+        ["… under another name".to_owned(), grouped(report.same_pictures.of_another_person)],
+    ];
+    if !report.only.is_empty() {
+        rows.insert(1, ["only photos with".to_owned(), escape(&report.only.join(", "))]);
+    }
+    if let Some(date) = &report.date {
+        rows.insert(0, ["date".to_owned(), escape(date)]);
+    }
+    page.raw_table(&["", ""], &rows);
+}
+
+fn rates(page: &mut Page, report: &Report) {
+    page.heading("Error rates", "Tỷ lệ lỗi");
+    let rows: Vec<[String; 6]> = report
+        .fnmr_at_fmr
+        .iter()
+        .map(|p| {
+            let fnmr = match (p.fnmr, &p.not_resolved) {
+                (Some(_), _) => with_interval(p.fnmr, p.low, p.high),
+                (None, why) => why.clone().unwrap_or_else(|| "not resolved".to_owned()),
+            };
+            [
+                scientific(p.fmr),
+                p.threshold.map_or("–".to_owned(), |t| format!("{t:.4}")),
+                fnmr,
+                p.misses.map_or("–".to_owned(), grouped),
+                p.false_matches.map_or("–".to_owned(), grouped),
+                percent(p.frr),
+            ]
+        })
+        .collect();
+    page.table(&["FMR", "threshold", "FNMR (95 %)", "misses", "false matches", "FRR"], &rows);
+    let equal = &report.equal_error;
+    page.paragraph(&match equal.rate {
+        Some(_) => format!("Equal error rate: {}.", with_interval(equal.rate, equal.low, equal.high)),
+        None => "Equal error rate: not resolved.".to_owned(),
+    });
+}
+
+fn slices(page: &mut Page, report: &Report) {
+    if report.slices.is_empty() {
+        return;
+    }
+    page.heading("Where it is worse", "Nhóm nào kém hơn");
+    let times = |t: Option<f64>, low: Option<f64>, high: Option<f64>| match (t, low, high) {
+        (Some(t), Some(low), Some(high)) => format!("{t:.2} ({low:.2}–{high:.2})"),
+        (Some(t), ..) => format!("{t:.2}"),
+        _ => "–".to_owned(),
+    };
+    let rows: Vec<[String; 7]> = report
+        .slices
+        .iter()
+        .flat_map(|slice| {
+            slice.at.iter().map(|at| {
+                let (m, n) = (at.fmr_ratio, at.fnmr_ratio);
+                [
+                    format!("{} = {}", slice.column, slice.value),
+                    format!("{} / {}", grouped(slice.photos as u64), grouped(slice.subjects as u64)),
+                    scientific(at.overall_fmr),
+                    rate_cell(&at.fmr),
+                    times(m.times, m.low, m.high),
+                    rate_cell(&at.fnmr),
+                    times(n.times, n.low, n.high),
+                ]
+            })
+        })
+        .collect();
+    page.table(
+        &["group", "photos / people", "FMR overall", "FMR within", "times overall", "FNMR within", "times overall"],
+        &rows,
+    );
+    page.note("Thresholds are those of the overall FMR. Both photos of a comparison are of the group.");
+}
+
+fn discard(page: &mut Page, report: &Report, plots: &Plots) {
+    if report.discard.is_empty() {
+        return;
+    }
+    page.heading("Does quality foretell errors?", "Chất lượng ảnh có báo trước lỗi không?");
+    if let Some(svg) = &plots.discard {
+        page.svg(svg);
+    }
+    let rows: Vec<[String; 5]> = report
+        .discard
+        .iter()
+        .flat_map(|curve| {
+            curve.points.iter().map(|p| {
+                let lowered = match (p.lowered_by, p.lowered_by_low, p.lowered_by_high) {
+                    (Some(by), Some(low), Some(high)) => {
+                        format!("{:.0} % ({:.0} to {:.0})", by * 100.0, low * 100.0, high * 100.0)
+                    }
+                    _ => "–".to_owned(),
+                };
+                [
+                    curve.measure.clone(),
+                    percent(Some(p.discarded)),
+                    rate_cell(&p.fnmr),
+                    rate_cell(&p.fnmr_threshold_anew),
+                    lowered,
+                ]
+            })
+        })
+        .collect();
+    page.table(
+        &["measure", "discarded", "FNMR, threshold fixed", "FNMR, threshold anew", "lowered by (threshold anew)"],
+        &rows,
+    );
+}
+
+fn one_to_many(page: &mut Page, report: &Report) {
+    if let Some(test) = &report.open_set {
+        page.heading("Finding a person among many (1:N)", "Tìm một người giữa nhiều người (1:N)");
+        page.paragraph(&format!(
+            "{} people enrolled with one photo each, {} splits; {} searches for enrolled people, {} for others. Rank 1: {}.",
+            test.gallery,
+            test.splits,
+            grouped(test.mated_searches),
+            grouped(test.non_mated_searches),
+            with_interval(test.rank_one, test.rank_one_low, test.rank_one_high)
+        ));
+        let rows: Vec<[String; 4]> = test
+            .fnir_at_fpir
+            .iter()
+            .map(|p| {
+                [
+                    percent(Some(p.fpir)),
+                    p.threshold.map_or("–".to_owned(), |t| format!("{t:.4}")),
+                    p.not_resolved.clone().unwrap_or_else(|| rate_cell(&p.fnir)),
+                    p.false_positives.to_string(),
+                ]
+            })
+            .collect();
+        page.table(&["FPIR", "threshold", "FNIR (95 %)", "photos with a false positive"], &rows);
+    }
+    if !report.projections.is_empty() {
+        page.heading("Larger galleries, projected", "Dự báo cho kho ảnh lớn hơn");
+        let rows: Vec<[String; 5]> = report
+            .projections
+            .iter()
+            .map(|p| {
+                [
+                    grouped(p.gallery),
+                    percent(Some(p.fpir)),
+                    format!("{:.1e}", p.fmr),
+                    if p.decades_extrapolated > 0.0 {
+                        format!("{:.1} powers of ten", p.decades_extrapolated)
+                    } else {
+                        "no".to_owned()
+                    },
+                    p.not_resolved.clone().unwrap_or_else(|| with_interval(p.fnir, p.low, p.high)),
+                ]
+            })
+            .collect();
+        page.table(&["people", "FPIR", "FMR it takes", "extrapolated by", "FNIR expected (95 %)"], &rows);
+        page.note("What is extrapolated rests on a fitted tail; the interval says how sure the fit is, not the shape.");
+    }
+}
+
+fn fusion(page: &mut Page, report: &Report) {
+    let Some(fusion) = &report.fusion else { return };
+    page.heading("Several captures", "Nhiều ảnh chụp");
+    page.paragraph(&format!(
+        "{} photos of one person as a probe, another as the reference, {} people, {} seeds; FNMR at FMR {} with each \
+         way's own threshold. To be used: {}.",
+        fusion.frames,
+        fusion.people,
+        fusion.seeds,
+        scientific(fusion.fmr),
+        fusion.winner
+    ));
+    let points = |v: Option<f64>| v.map_or("–".to_owned(), |v| format!("{:+.2}", v * 100.0));
+    let rows: Vec<[String; 3]> = fusion
+        .ways
+        .iter()
+        .map(|w| {
+            let over = format!("{} ({} to {})", points(w.over_mean), points(w.over_mean_low), points(w.over_mean_high));
+            [w.way.clone(), rate_cell(&w.fnmr), over]
+        })
+        .collect();
+    page.table(&["way", "FNMR (95 %)", "over the plain mean, points of percent (95 %)"], &rows);
+}
+
+fn calibration(page: &mut Page, report: &Report) {
+    if let Some(check) = &report.calibration_check {
+        page.heading("Do the stated rates hold for others?", "Tỷ lệ đã nêu có đúng với người khác không?");
+        let rows: Vec<[String; 3]> = check
+            .rates
+            .iter()
+            .map(|r| [scientific(r.fmr), format!("{} of {}", r.inside, r.splits.len()), percent(Some(r.share))])
+            .collect();
+        page.table(&["FMR", "splits whose interval held", "share"], &rows);
+        page.note(
+            "The calibration is fitted on half of the people; the rate seen on the other half should lie in the interval \
+             it states in 95 of 100 cases.",
+        );
+    }
+    if let Some(problem) = &report.calibration_problem {
+        page.note(&format!("The calibration could not be looked at: {problem}."));
+    }
+}
+
+fn labels(page: &mut Page, report: &Report) {
+    if report.suspected_labels.is_empty() {
+        return;
+    }
+    page.heading("Labels to check", "Nhãn cần kiểm tra");
+    page.note("Photos under two names that score as one person's do. Lines are those of the manifest.");
+    let rows: Vec<[String; 3]> = report
+        .suspected_labels
+        .iter()
+        .map(|s| [s.line_a.to_string(), s.line_b.to_string(), format!("{:.3}", s.score)])
+        .collect();
+    page.table(&["line", "and line", "score"], &rows);
+}
+
+fn left_out(page: &mut Page, left_out: &LeftOut) {
+    page.heading("Left out", "Những gì bị bỏ qua");
+    if left_out.count == 0 {
+        page.paragraph("Nothing. Không có.");
+        return;
+    }
+    let rows: Vec<[String; 2]> = left_out.reasons.iter().map(|(r, n)| [r.clone(), grouped(*n)]).collect();
+    page.table(&["reason", "rows"], &rows);
+    let rows: Vec<[String; 3]> = left_out
+        .lines
+        .iter()
+        .take(LINES_SHOWN)
+        .map(|l| [format!("line {}", l.line), l.reason.clone(), l.what.clone()])
+        .collect();
+    page.table(&["", "reason", "what"], &rows);
+    if left_out.count > LINES_SHOWN as u64 {
+        page.note("The first of them; report.json lists more.");
+    }
+}
+
+fn rate_cell(rate: &Rate) -> String {
+    match &rate.not_resolved {
+        Some(why) => why.clone(),
+        None => with_interval(rate.rate, rate.low, rate.high),
+    }
+}
+
+fn with_interval(rate: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
+    match (rate, low, high) {
+        (None, ..) => "not resolved".to_owned(),
+        (Some(_), Some(_), Some(_)) => format!("{} ({}–{})", percent(rate), percent(low), percent(high)),
+        (Some(_), ..) => percent(rate),
+    }
+}
+
+/// A share in percent with the digits it deserves.
+fn percent(share: Option<f64>) -> String {
+    match share.map(|s| s * 100.0) {
+        None => "–".to_owned(),
+        Some(0.0) => "0 %".to_owned(),
+        Some(p) if p.abs() < 0.01 => format!("{p:.1e} %"),
+        Some(p) if p.abs() < 10.0 => format!("{p:.2} %"),
+        Some(p) => format!("{p:.1} %"),
+    }
+}
+
+fn scientific(rate: f64) -> String {
+    format!("{rate:.0e}")
+}
+
+/// Digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A page being written.
+struct Page(String);
+
+impl Page {
+    fn new(english: &str, vietnamese: &str) -> Self {
+        Self(format!(
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>{english}</title>\n\
+             <style>{STYLE}</style></head><body>\n<h1>{english} <span class=\"vi\" lang=\"vi\">{vietnamese}</span></h1>\n"
+        ))
+    }
+
+    fn push(&mut self, element: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{element}");
+    }
+
+    fn heading(&mut self, english: &str, vietnamese: &str) {
+        self.push(format_args!("<h2>{english} <span class=\"vi\" lang=\"vi\">· {vietnamese}</span></h2>"));
+    }
+
+    fn headline(&mut self, text: &str) {
+        self.push(format_args!("<p class=\"headline\">{}</p>", escape(text)));
+    }
+
+    fn paragraph(&mut self, text: &str) {
+        self.push(format_args!("<p>{}</p>", escape(text)));
+    }
+
+    fn note(&mut self, text: &str) {
+        self.push(format_args!("<p class=\"note\">{}</p>", escape(text)));
+    }
+
+    fn svg(&mut self, svg: &str) {
+        self.push(format_args!("{svg}"));
+    }
+
+    fn table<const N: usize>(&mut self, head: &[&str; N], rows: &[[String; N]]) {
+        let escaped: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| escape(cell))).collect();
+        self.raw_table(head, &escaped);
+    }
+
+    /// Cells are escaped already.
+    fn raw_table<const N: usize>(&mut self, head: &[&str; N], rows: &[[String; N]]) {
+        let cells = |tag: &str, cells: &[&str]| -> String {
+            cells.iter().map(|cell| format!("<{tag}>{cell}</{tag}>")).collect()
+        };
+        self.push(format_args!("<table><tr>{}</tr>", cells("th", head)));
+        for row in rows {
+            let row: Vec<&str> = row.iter().map(String::as_str).collect();
+            self.push(format_args!("<tr>{}</tr>", cells("td", &row)));
+        }
+        self.push(format_args!("</table>"));
+    }
+
+    fn finish(mut self) -> String {
+        self.0.push_str("</body></html>\n");
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plots::plots;
+    use super::super::report::tests::report;
+    use super::*;
+
+    #[test]
+    fn the_page_is_self_contained_and_safe_and_says_what_was_left_out() {
+        let report = report();
+        let text = page(&report, &plots(&report));
+        // The one address is the name of SVG's language.
+        let addresses = text.matches("http").count() - text.matches("http://www.w3.org/2000/svg").count();
+        assert!(addresses == 0 && !text.contains("<script") && !text.contains("src=") && !text.contains("@import"));
+        assert!(text.contains("half = &lt;first&gt; &amp; &quot;half&quot;") && !text.contains("<first>"));
+        for part in ["line 17", "FILE_MISSING", "Đánh giá", "not resolved", "Rank 1", "1\u{202f}000\u{202f}000"] {
+            assert!(text.contains(part), "{part}");
+        }
+        assert_eq!(text.matches("<svg").count(), text.matches("</svg>").count());
+        for tag in ["table", "tr", "td", "th", "h2", "p"] {
+            let opened = text.matches(&format!("<{tag}>")).count() + text.matches(&format!("<{tag} ")).count();
+            assert_eq!(opened, text.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        assert_eq!(grouped(3_112_500), "3\u{202f}112\u{202f}500");
+        assert_eq!((grouped(12), percent(Some(0.0195)), percent(None)), ("12".into(), "1.95 %".into(), "–".into()));
+    }
+}

@@ -1,0 +1,323 @@
+//! What is compared with what.
+//!
+//! A [`PairSource`] gives comparisons row by row, and rows are scored side by side.
+//! Whatever is made of them is a sum of counts, or sorted afterwards: the number of
+//! threads changes no bit.
+
+use rayon::prelude::*;
+
+use super::histogram::{Histogram, bin};
+use super::random::SplitMix;
+use super::set::PhotoSet;
+use crate::face::Template;
+use crate::matching::{Dot, fuse};
+
+/// One comparison.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// Its score.
+    pub score: f32,
+    /// One photo (of a fused probe, the first), by its number in the set.
+    pub a: u32,
+    /// The other.
+    pub b: u32,
+    /// Whose the one is.
+    pub subject_a: u32,
+    /// Whose the other is.
+    pub subject_b: u32,
+    /// Whether both are said to be of one person.
+    pub genuine: bool,
+}
+
+/// Comparisons that can be made again and again, in rows.
+pub trait PairSource: Sync {
+    /// Number of rows.
+    fn rows(&self) -> usize;
+    /// Makes the comparisons of one row.
+    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair));
+}
+
+/// Makes all comparisons, rows side by side: `visit` into one `T` per piece of work,
+/// `join` of two, the earlier first.
+pub fn scan<T: Send>(
+    source: &(impl PairSource + ?Sized),
+    new: impl Fn() -> T + Sync + Send,
+    visit: impl Fn(&mut T, Pair) + Sync + Send,
+    join: impl Fn(T, T) -> T + Sync + Send,
+) -> T {
+    (0..source.rows())
+        .into_par_iter()
+        .fold(&new, |mut into, row| {
+            source.row(row, &mut |pair| visit(&mut into, pair));
+            into
+        })
+        .reduce(&new, join)
+}
+
+/// Genuine and impostor scores of a source, counted.
+pub fn histograms(source: &(impl PairSource + ?Sized)) -> [Histogram; 2] {
+    scan(
+        source,
+        || [Histogram::default(), Histogram::default()],
+        |into, pair| into[usize::from(!pair.genuine)].add(pair.score),
+        |[a, b], [c, d]| [a.merge(&c), b.merge(&d)],
+    )
+}
+
+/// The pairs a filter lets through, in any order; sort them before use.
+pub fn collect(source: &(impl PairSource + ?Sized), keep: impl Fn(&Pair, i32) -> bool + Sync + Send) -> Vec<Pair> {
+    scan(
+        source,
+        Vec::new,
+        |into: &mut Vec<Pair>, pair| {
+            if keep(&pair, bin(pair.score)) {
+                into.push(pair);
+            }
+        },
+        |mut a, mut b| {
+            a.append(&mut b);
+            a
+        },
+    )
+}
+
+/// Every photo with every other, once.
+///
+/// Where that is more than `comparisons_max`, photos meet those at some distances in
+/// the list only: distances are drawn, every photo takes part equally often, and
+/// genuine pairs are all made.
+pub struct AllPairs<'a> {
+    set: &'a PhotoSet,
+    photos: Vec<u32>,
+    /// Distances in `photos`; empty where all are made.
+    distances: Vec<usize>,
+    of_subject: Vec<Vec<u32>>,
+    dot: Dot,
+}
+
+impl<'a> AllPairs<'a> {
+    /// All photos of `set` with a template whose number `include` lets through.
+    pub fn new(set: &'a PhotoSet, include: impl Fn(u32) -> bool, comparisons_max: u64, seed: u64) -> Self {
+        let photos: Vec<u32> = set.with_template().filter(|&photo| include(photo)).collect();
+        let (count, mut distances, mut of_subject) = (photos.len(), Vec::new(), Vec::new());
+        let all = count as u64 * (count as u64).saturating_sub(1) / 2;
+        if all > comparisons_max {
+            let mut every: Vec<usize> = (1..=(count - 1) / 2).collect();
+            let wanted = usize::try_from(comparisons_max / count as u64).unwrap_or(usize::MAX).clamp(1, every.len());
+            SplitMix::stream(seed, 0).choose(&mut every, wanted);
+            every.truncate(wanted);
+            every.sort_unstable();
+            distances = every;
+            of_subject = vec![Vec::new(); set.subjects()];
+            photos.iter().for_each(|&photo| of_subject[set.subject(photo) as usize].push(photo));
+        }
+        Self { set, photos, distances, of_subject, dot: Dot::best() }
+    }
+
+    /// Whether impostor comparisons are a sample.
+    pub fn is_sample(&self) -> bool {
+        !self.distances.is_empty()
+    }
+
+    fn pair(&self, a: u32, b: u32) -> Option<Pair> {
+        let (one, other) = (self.set.template(a)?, self.set.template(b)?);
+        let (subject_a, subject_b) = (self.set.subject(a), self.set.subject(b));
+        let score = self.dot.score(one.vector(), other.vector());
+        Some(Pair { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b })
+    }
+}
+
+impl PairSource for AllPairs<'_> {
+    fn rows(&self) -> usize {
+        self.photos.len()
+    }
+
+    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+        let a = self.photos[row];
+        if !self.is_sample() {
+            self.photos[..row].iter().filter_map(|&b| self.pair(b, a)).for_each(visit);
+            return;
+        }
+        let own = self.set.subject(a);
+        let others = self.distances.iter().map(|d| self.photos[(row + d) % self.photos.len()]);
+        others.filter(|&b| self.set.subject(b) != own).filter_map(|b| self.pair(a, b)).for_each(&mut *visit);
+        let mates = self.of_subject[own as usize].iter().take_while(|&&b| b < a);
+        mates.filter_map(|&b| self.pair(b, a)).for_each(visit);
+    }
+}
+
+/// A comparison somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedPair {
+    /// One photo, by its number in the set.
+    pub a: u32,
+    /// The other.
+    pub b: u32,
+    /// Whether both are said to be of one person.
+    pub genuine: bool,
+}
+
+/// The pairs of a list.
+pub struct Listed<'a> {
+    /// Whose photos.
+    pub set: &'a PhotoSet,
+    /// Which pairs.
+    pub pairs: &'a [ListedPair],
+}
+
+/// Pairs of a list in a row.
+const LISTED_ROW: usize = 1024;
+
+impl PairSource for Listed<'_> {
+    fn rows(&self) -> usize {
+        self.pairs.len().div_ceil(LISTED_ROW)
+    }
+
+    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+        let dot = Dot::best();
+        for &ListedPair { a, b, genuine } in self.pairs.iter().skip(row * LISTED_ROW).take(LISTED_ROW) {
+            if let (Some(one), Some(other)) = (self.set.template(a), self.set.template(b)) {
+                let score = dot.score(one.vector(), other.vector());
+                visit(Pair { score, a, b, subject_a: self.set.subject(a), subject_b: self.set.subject(b), genuine });
+            }
+        }
+    }
+}
+
+/// Probes against references: fused probes, or photos of one kind against another.
+pub struct Probes<'a> {
+    set: &'a PhotoSet,
+    probes: Vec<(Template, Vec<u32>)>,
+    references: Vec<u32>,
+    dot: Dot,
+}
+
+impl<'a> Probes<'a> {
+    /// Probes of `frames` photos of one person, drawn without repetition from those
+    /// `probe` lets through and fused, against every photo `reference` lets through
+    /// that is not in the probe. `draws` probes per person who has enough photos;
+    /// `seed` fixes which.
+    pub fn drawn(
+        set: &'a PhotoSet,
+        probe: impl Fn(u32) -> bool,
+        reference: impl Fn(u32) -> bool,
+        frames: usize,
+        draws: usize,
+        seed: u64,
+    ) -> Self {
+        let references: Vec<u32> = set.with_template().filter(|&photo| reference(photo)).collect();
+        let mut has_reference = vec![0usize; set.subjects()];
+        references.iter().for_each(|&photo| has_reference[set.subject(photo) as usize] += 1);
+        let mut probes = Vec::new();
+        for (subject, own) in set.by_subject(&probe).into_iter().enumerate() {
+            // One person's probes do not depend on who else is in the set.
+            let mut random = SplitMix::stream(seed, subject as u64);
+            if own.len() < frames || own.iter().filter(|&&p| reference(p)).count() == own.len() && own.len() == frames {
+                continue;
+            }
+            for _ in 0..draws.min(combinations(own.len(), frames)) {
+                let mut pick = own.clone();
+                random.choose(&mut pick, frames);
+                pick.truncate(frames);
+                let captures: Vec<Template> = pick.iter().filter_map(|&photo| set.template(photo).cloned()).collect();
+                if let Some(probe) = fuse(&captures) {
+                    probes.push((probe, pick));
+                }
+            }
+        }
+        Self { set, probes, references, dot: Dot::best() }
+    }
+}
+
+/// Ways to choose `chosen` of `from`, or a number too large to matter.
+fn combinations(from: usize, chosen: usize) -> usize {
+    (0..chosen).fold(1usize, |ways, i| ways.saturating_mul(from - i) / (i + 1))
+}
+
+impl PairSource for Probes<'_> {
+    fn rows(&self) -> usize {
+        self.probes.len()
+    }
+
+    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+        let (probe, members) = &self.probes[row];
+        let (a, subject_a) = (members[0], self.set.subject(members[0]));
+        for &b in self.references.iter().filter(|b| !members.contains(b)) {
+            let Some(reference) = self.set.template(b) else { continue };
+            let score = self.dot.score(probe.vector(), reference.vector());
+            let subject_b = self.set.subject(b);
+            visit(Pair { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::set::tests::made_up;
+    use super::*;
+
+    fn counts(source: &impl PairSource) -> (u64, u64) {
+        let [genuine, impostor] = histograms(source);
+        (genuine.count(), impostor.count())
+    }
+
+    #[test]
+    fn every_pair_is_made_once() {
+        let set = made_up(5, 4, 0.4);
+        let all = AllPairs::new(&set, |_| true, u64::MAX, 0);
+        assert_eq!(counts(&all), (5 * 6, 190 - 30));
+        let mut seen: Vec<_> = collect(&all, |_, _| true).iter().map(|p| (p.a.min(p.b), p.a.max(p.b))).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 190);
+    }
+
+    #[test]
+    fn a_sample_makes_every_genuine_pair_and_no_impostor_pair_twice() {
+        let set = made_up(30, 4, 0.4);
+        let sample = AllPairs::new(&set, |_| true, 2000, 9);
+        assert!(sample.is_sample());
+        let (genuine, impostor) = counts(&sample);
+        assert_eq!(genuine, 30 * 6);
+        assert!((1500..=2000).contains(&impostor), "{impostor}");
+        let mut seen: Vec<_> = collect(&sample, |_, _| true).iter().map(|p| (p.a.min(p.b), p.a.max(p.b))).collect();
+        let made = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), made);
+    }
+
+    #[test]
+    fn a_probe_never_meets_a_photo_it_is_made_of() {
+        let set = made_up(5, 4, 0.4);
+        let drawn = |frames, seed| Probes::drawn(&set, |_| true, |_| true, frames, 3, seed);
+        assert_eq!(counts(&drawn(3, 1)), (5 * 3, 5 * 3 * 16));
+        assert_eq!(histograms(&drawn(3, 1)), histograms(&drawn(3, 1)));
+        assert_ne!(histograms(&drawn(3, 1)), histograms(&drawn(3, 2)));
+        // Nobody has a photo left to compare a probe of four with.
+        assert_eq!(drawn(4, 1).rows(), 0);
+    }
+
+    #[test]
+    fn photos_of_one_kind_meet_those_of_the_other_alone() {
+        let set = made_up(5, 4, 0.4);
+        let chip = |photo: u32| photo.is_multiple_of(4);
+        let source = Probes::drawn(&set, |p| !chip(p), chip, 3, 10, 1);
+        // One way to choose three of three.
+        assert_eq!(counts(&source), (5, 5 * 4));
+        assert!(collect(&source, |_, _| true).iter().all(|pair| chip(pair.b) && !chip(pair.a)));
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let set = made_up(20, 4, 0.4);
+        let with = |threads| {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap()
+                .install(|| histograms(&AllPairs::new(&set, |_| true, u64::MAX, 0)))
+        };
+        assert_eq!(with(1), with(3));
+    }
+}

@@ -1,0 +1,411 @@
+//! Everything an evaluation found, as one document.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::coverage::{Coverage, coverage};
+use super::discard::{DiscardCurve, discard_curves};
+use super::fit::{About, FitError, fit_curve};
+use super::fusion::{FusionReport, fusion};
+use super::histogram::{Histogram, edge};
+use super::material::{Material, Plan};
+use super::open_set::{OpenSet, Projection, open_set, project};
+use super::pad::PadReport;
+use super::pairs::{AllPairs, Listed};
+use super::rates::{DetPoint, EqualError, OperatingPoint, overall};
+use super::set::PhotoSet;
+use super::slices::{GroupBy, Slice, slices};
+use super::view::Bootstrap;
+use crate::matching::{Curve, Reference};
+
+/// Version of the document.
+const VERSION: u32 = 1;
+/// Lines that are listed one by one; those after are counted.
+const LINES_MAX: usize = 1000;
+/// Suspected labels that are listed.
+const SUSPECTS_MAX: usize = 20;
+/// FMRs that FNMR is reported at.
+const FMRS: [f64; 5] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+
+/// What was not looked at, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Rows.
+    pub count: u64,
+    /// By reason.
+    pub reasons: BTreeMap<String, u64>,
+    /// The first of them.
+    pub lines: Vec<LeftOutLine>,
+}
+
+/// A row that was not looked at. Says nothing of whom it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOutLine {
+    /// Line in the manifest or list, from 1.
+    pub line: u64,
+    /// Stable code.
+    pub reason: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl LeftOut {
+    /// Notes a row.
+    pub fn add(&mut self, line: u64, reason: &str, what: &str) {
+        self.count += 1;
+        *self.reasons.entry(reason.to_owned()).or_insert(0) += 1;
+        if self.lines.len() < LINES_MAX {
+            self.lines.push(LeftOutLine { line, reason: reason.to_owned(), what: what.to_owned() });
+        }
+    }
+}
+
+/// Rows whose files hold the very picture of an earlier row. They are compared as any
+/// others: many data sets have some, and published figures include them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SamePictures {
+    /// Rows.
+    pub count: u64,
+    /// Those of them that name another person than the earlier row: labels to check.
+    pub of_another_person: u64,
+    /// The first of them.
+    pub lines: Vec<SamePicture>,
+}
+
+/// Two rows with one picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SamePicture {
+    /// Line of the later row, from 1.
+    pub line: u64,
+    /// Line of the earlier.
+    pub earlier_line: u64,
+    /// Whether both name one person.
+    pub same_person: bool,
+}
+
+impl SamePictures {
+    /// Notes a row.
+    pub fn add(&mut self, line: u64, earlier_line: u64, same_person: bool) {
+        self.count += 1;
+        self.of_another_person += u64::from(!same_person);
+        if self.lines.len() < LINES_MAX {
+            self.lines.push(SamePicture { line, earlier_line, same_person });
+        }
+    }
+}
+
+/// Two rows of different people that score as one person does: a label to check.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SuspectedLabel {
+    /// Line of the one photo.
+    pub line_a: u64,
+    /// Line of the other.
+    pub line_b: u64,
+    /// Their score.
+    pub score: f32,
+}
+
+/// What the document says of its inputs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Inputs {
+    /// Name of the model pack.
+    pub pack: String,
+    /// Recipe of the templates.
+    pub recipe: String,
+    /// File name of the manifest or list, without its folder.
+    pub source: String,
+    /// Day of the evaluation, where somebody named one.
+    pub date: Option<String>,
+    /// Conditions photos had to meet.
+    pub only: Vec<String>,
+    /// Rows not looked at.
+    pub left_out: LeftOut,
+    /// Photos that gave no template, by reason.
+    pub failures: BTreeMap<String, u64>,
+    /// Rows with the picture of an earlier one.
+    pub same_pictures: SamePictures,
+}
+
+/// What is to be found out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// How intervals are found.
+    pub bootstrap: Bootstrap,
+    /// Groups to look at.
+    pub by: Vec<GroupBy>,
+    /// Frames of the fusion experiment; 0 leaves it out.
+    pub frames: usize,
+    /// Seeds of the fusion experiment.
+    pub seeds: u64,
+    /// Splits of the calibration check; 0 leaves it out.
+    pub splits: u64,
+    /// Galleries to project 1:N to.
+    pub project_to: Vec<u64>,
+    /// Most comparisons made.
+    pub comparisons_max: u64,
+}
+
+/// Everything an evaluation found. The order of fields and their names are a contract.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Version of this document.
+    pub version: u32,
+    /// Day of the evaluation, where named.
+    pub date: Option<String>,
+    /// File name of the manifest or list.
+    pub source: String,
+    /// Conditions photos had to meet.
+    pub only: Vec<String>,
+    /// Model pack.
+    pub pack: String,
+    /// Recipe of the templates.
+    pub recipe: String,
+    /// Photos looked at, those that gave no template included.
+    pub photos: u64,
+    /// People they are of.
+    pub subjects: u64,
+    /// People with one photo that gave a template: in impostor comparisons only.
+    pub subjects_with_one_photo: u64,
+    /// Photos that gave no template: failures to acquire.
+    pub failures: u64,
+    /// The same, by reason.
+    pub failure_reasons: BTreeMap<String, u64>,
+    /// Rows not looked at.
+    pub left_out: LeftOut,
+    /// Rows with the picture of an earlier one.
+    pub same_pictures: SamePictures,
+    /// `all pairs`, `a sample of all pairs`, or `a list`.
+    pub compared: &'static str,
+    /// Genuine comparisons.
+    pub genuine: u64,
+    /// Impostor comparisons.
+    pub impostor: u64,
+    /// How intervals were found.
+    pub intervals: String,
+    /// FNMR at FMRs.
+    pub fnmr_at_fmr: Vec<OperatingPoint>,
+    /// The equal error rate.
+    pub equal_error: EqualError,
+    /// The DET curve as far as it is resolved.
+    pub det: Vec<DetPoint>,
+    /// Rates within groups.
+    pub slices: Vec<Slice>,
+    /// Error-versus-discard curves.
+    pub discard: Vec<DiscardCurve>,
+    /// 1:N.
+    pub open_set: Option<OpenSet>,
+    /// 1:N in larger galleries.
+    pub projections: Vec<Projection>,
+    /// Several captures as one probe.
+    pub fusion: Option<FusionReport>,
+    /// Whether the stated rates hold on people left out.
+    pub calibration_check: Option<Coverage>,
+    /// Why the calibration could not be looked at.
+    pub calibration_problem: Option<String>,
+    /// Labels to check.
+    pub suspected_labels: Vec<SuspectedLabel>,
+    /// Counts of scores for the plots; not part of the JSON.
+    #[serde(skip)]
+    pub scores: [Histogram; 2],
+}
+
+/// Looks at `set` from all sides.
+pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Options) -> Report {
+    let bootstrap = options.bootstrap;
+    let material = Material::make(set, plan);
+    let overall = overall(&material, &FMRS, bootstrap);
+    let all_pairs = matches!(plan, Plan::AllPairs { .. });
+    let (projections, mut problem) = match projections(&material, plan, options) {
+        Ok(projections) => (projections, None),
+        Err(e) => (Vec::new(), Some(e.to_string())),
+    };
+    // Looked at where asked for, and where the photos and not a list decide.
+    let check = (all_pairs && options.splits > 0).then(|| coverage(set, options.splits, options.comparisons_max));
+    let calibration_check = match check {
+        Some(Ok(coverage)) => Some(coverage),
+        Some(Err(e)) => {
+            problem = Some(e.to_string());
+            None
+        }
+        None => None,
+    };
+    let with_template = set.with_template().count() as u64;
+    Report {
+        version: VERSION,
+        date: inputs.date,
+        source: inputs.source,
+        only: inputs.only,
+        pack: inputs.pack,
+        recipe: inputs.recipe,
+        photos: set.len() as u64,
+        subjects: set.subjects() as u64,
+        subjects_with_one_photo: set.by_subject(|_| true).iter().filter(|own| own.len() == 1).count() as u64,
+        failures: set.len() as u64 - with_template,
+        failure_reasons: inputs.failures,
+        left_out: inputs.left_out,
+        same_pictures: inputs.same_pictures,
+        compared: match (all_pairs, material.is_sample) {
+            (false, _) => "a list",
+            (true, false) => "all pairs",
+            (true, true) => "a sample of all pairs",
+        },
+        genuine: material.genuine.count(),
+        impostor: material.impostor.count(),
+        intervals: format!(
+            "95 %, bootstrap over subjects, {} repetitions, seed {}",
+            bootstrap.repetitions, bootstrap.seed
+        ),
+        slices: slices(&material, &overall.points, &options.by, bootstrap),
+        fnmr_at_fmr: overall.points,
+        equal_error: overall.equal_error,
+        det: overall.det,
+        discard: discard_curves(&material, &set.measures, bootstrap),
+        open_set: if all_pairs { open_set(set, bootstrap) } else { None },
+        projections,
+        fusion: if all_pairs { fusion(set, &set.measures, options.frames, options.seeds, bootstrap) } else { None },
+        calibration_check,
+        calibration_problem: problem,
+        suspected_labels: suspected_labels(&material),
+        scores: [material.genuine, material.impostor],
+    }
+}
+
+fn projections(material: &Material<'_>, plan: Plan<'_>, options: &Options) -> Result<Vec<Projection>, FitError> {
+    if options.project_to.is_empty() {
+        return Ok(Vec::new());
+    }
+    let set = material.set();
+    let about = About { probe_frames: 1, reference: Reference::Any, population: String::new(), date: String::new() };
+    let curve: Curve = match plan {
+        Plan::AllPairs { comparisons_max, seed } => {
+            fit_curve(&AllPairs::new(set, |_| true, comparisons_max, seed), set.subjects(), about)?
+        }
+        Plan::Listed(pairs) => fit_curve(&Listed { set, pairs }, set.subjects(), about)?,
+    };
+    let view = material.whole();
+    Ok(options.project_to.iter().map(|&gallery| project(&view, &curve, gallery, options.bootstrap)).collect())
+}
+
+/// Pairs of different people that score at least as high as the best quarter of the
+/// genuine pairs.
+fn suspected_labels(material: &Material<'_>) -> Vec<SuspectedLabel> {
+    let lines = &material.set().lines;
+    let best = material.genuine.count().div_ceil(4).max(1);
+    let Some((from, _)) = material.genuine.holding_above(best) else { return Vec::new() };
+    let line = |photo: u32| lines.get(photo as usize).copied().unwrap_or(0);
+    let held = material.impostor_held().iter().take_while(|pair| pair.score >= edge(from));
+    held.take(SUSPECTS_MAX)
+        .map(|pair| SuspectedLabel { line_a: line(pair.a), line_b: line(pair.b), score: pair.score })
+        .collect()
+}
+
+/// A test of presentation attack detection, as one document.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PadDocument {
+    /// Version of this document.
+    pub version: u32,
+    /// Day of the evaluation, where named.
+    pub date: Option<String>,
+    /// File name of the manifest.
+    pub source: String,
+    /// Model pack.
+    pub pack: String,
+    /// Rows not looked at.
+    pub left_out: LeftOut,
+    /// How intervals were found.
+    pub intervals: String,
+    /// The rates.
+    pub pad: PadReport,
+}
+
+impl PadDocument {
+    /// The document of a test.
+    pub fn new(inputs: Inputs, bootstrap: Bootstrap, pad: PadReport) -> Self {
+        Self {
+            version: VERSION,
+            date: inputs.date,
+            source: inputs.source,
+            pack: inputs.pack,
+            left_out: inputs.left_out,
+            intervals: format!(
+                "95 %, bootstrap over subjects, {} repetitions, seed {}",
+                bootstrap.repetitions, bootstrap.seed
+            ),
+            pad,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::set::Column;
+    use super::super::set::Measure;
+    use super::super::set::tests::made_up;
+    use super::*;
+
+    pub fn options() -> Options {
+        Options {
+            bootstrap: Bootstrap { repetitions: 100, seed: 1 },
+            by: vec![GroupBy::parse("half").unwrap()],
+            frames: 3,
+            seeds: 4,
+            splits: 2,
+            project_to: vec![1_000_000],
+            comparisons_max: u64::MAX,
+        }
+    }
+
+    pub fn report() -> Report {
+        let mut set = made_up(80, 5, 0.8);
+        let mut column = Column::default();
+        (0..set.len()).for_each(|photo| column.push(if photo < 200 { "<first> & \"half\"" } else { "second" }));
+        set.columns.push(("half".to_owned(), column));
+        set.measures.push(Measure { name: "norm".into(), values: (0..400).map(|i| Some((i % 7) as f32)).collect() });
+        set.lines = (2..402).collect();
+        set.push(3, None);
+        let mut inputs = Inputs { pack: "made up".into(), source: "m.csv".into(), ..Inputs::default() };
+        inputs.left_out.add(17, "FILE_MISSING", "no such file; check the path");
+        inputs.failures.insert("NO_FACE".into(), 1);
+        evaluate(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 }, inputs, &options())
+    }
+
+    #[test]
+    fn everything_is_in_the_document_and_the_same_input_gives_the_same_bytes() {
+        let one = report();
+        let text = serde_json::to_string(&one).unwrap();
+        assert_eq!(text, serde_json::to_string(&report()).unwrap());
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&json["genuine"], &json["impostor"], &json["failures"]), (&800.into(), &79_000.into(), &1.into()));
+        let point = &json["fnmr_at_fmr"][1];
+        for field in ["fmr", "threshold", "fnmr", "low", "high", "misses", "genuine", "false_matches", "impostor"] {
+            assert!(point[field].is_number(), "{field} in {point}");
+        }
+        assert!(json["fnmr_at_fmr"][4]["fnmr"].is_null() && json["fnmr_at_fmr"][4]["not_resolved"].is_string());
+        assert_eq!(json["slices"].as_array().unwrap().len(), 2);
+        assert_eq!(json["projections"][0]["gallery"], 1_000_000);
+        assert_eq!(json["calibration_check"]["rates"].as_array().unwrap().len(), 2);
+        assert!(json["open_set"]["rank_one"].is_number() && json["fusion"]["winner"].is_string());
+        assert_eq!(json["left_out"]["lines"][0]["line"], 17);
+        assert!(!json["discard"][0]["points"].as_array().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_list_of_what_was_left_out_stays_short() {
+        let mut left_out = LeftOut::default();
+        (0..100_000).for_each(|line| left_out.add(line, "FILE_MISSING", "no such file"));
+        assert_eq!((left_out.count, left_out.reasons["FILE_MISSING"], left_out.lines.len()), (100_000, 100_000, 1000));
+    }
+
+    #[test]
+    fn one_person_under_two_names_is_suspected() {
+        let mut set = made_up(40, 4, 0.3);
+        // A photo of the first person under the name of the second.
+        let template = set.template(0).cloned();
+        set.push(1, template);
+        set.lines = (2..).take(set.len()).collect();
+        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let suspects = suspected_labels(&material);
+        assert!(suspects.iter().any(|s| (s.line_a, s.line_b) == (2, 162)), "{suspects:?}");
+    }
+}

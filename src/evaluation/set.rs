@@ -1,0 +1,179 @@
+//! Photos with a known owner.
+
+use std::collections::HashMap;
+
+use crate::face::{RecipeDigest, Template};
+use crate::matching::RecipeMismatch;
+
+/// A column of the manifest: one of a few values per photo.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Column {
+    values: Vec<String>,
+    index: HashMap<String, u32>,
+    of_photo: Vec<u32>,
+}
+
+/// Most different values of a column that are told apart; those after are one group.
+const VALUES_MAX: usize = 10_000;
+/// What the values beyond are called.
+const OTHER: &str = "(others)";
+
+impl Column {
+    /// Adds the value of the next photo.
+    pub fn push(&mut self, value: &str) {
+        let value = if self.values.len() >= VALUES_MAX && !self.index.contains_key(value) { OTHER } else { value };
+        let code = match self.index.get(value) {
+            Some(&code) => code,
+            None => {
+                let code = self.values.len() as u32;
+                self.values.push(value.to_owned());
+                self.index.insert(value.to_owned(), code);
+                code
+            }
+        };
+        self.of_photo.push(code);
+    }
+
+    /// The value of a photo; empty where it has none.
+    pub fn value(&self, photo: u32) -> &str {
+        self.of_photo.get(photo as usize).and_then(|&code| self.values.get(code as usize)).map_or("", String::as_str)
+    }
+}
+
+/// A number known of every photo, or of some.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// What it is, with its unit.
+    pub name: String,
+    /// By photo; higher is expected to be better.
+    pub values: Vec<Option<f32>>,
+}
+
+/// Photos with a known owner, with or without a template.
+#[derive(Debug, Clone, Default)]
+pub struct PhotoSet {
+    templates: Vec<Option<Template>>,
+    owners: Vec<u32>,
+    subjects: usize,
+    /// Columns of the manifest, by name, each with a value for every photo.
+    pub columns: Vec<(String, Column)>,
+    /// Numbers known of the photos.
+    pub measures: Vec<Measure>,
+    /// Where each photo is first named: a line of the input, from 1.
+    pub lines: Vec<u64>,
+}
+
+impl PhotoSet {
+    /// Adds a photo of `subject`; `None` is a photo that gave no template: a failure
+    /// to acquire.
+    pub fn push(&mut self, subject: u32, template: Option<Template>) {
+        self.subjects = self.subjects.max(subject as usize + 1);
+        self.owners.push(subject);
+        self.templates.push(template);
+    }
+
+    /// Number of photos.
+    pub fn len(&self) -> usize {
+        self.owners.len()
+    }
+
+    /// True without photos.
+    pub fn is_empty(&self) -> bool {
+        self.owners.is_empty()
+    }
+
+    /// Number of people.
+    pub fn subjects(&self) -> usize {
+        self.subjects
+    }
+
+    /// Whose a photo is.
+    pub fn subject(&self, photo: u32) -> u32 {
+        self.owners[photo as usize]
+    }
+
+    /// The template of a photo.
+    pub fn template(&self, photo: u32) -> Option<&Template> {
+        self.templates[photo as usize].as_ref()
+    }
+
+    /// Photos with a template, ascending.
+    pub fn with_template(&self) -> impl Iterator<Item = u32> {
+        (0..self.len() as u32).filter(|&photo| self.templates[photo as usize].is_some())
+    }
+
+    /// Photos with a template that `include` lets through, by owner.
+    pub fn by_subject(&self, include: impl Fn(u32) -> bool) -> Vec<Vec<u32>> {
+        let mut of_subject = vec![Vec::new(); self.subjects];
+        for photo in self.with_template().filter(|&photo| include(photo)) {
+            of_subject[self.subject(photo) as usize].push(photo);
+        }
+        of_subject
+    }
+
+    /// The recipe of all templates; `None` without templates.
+    ///
+    /// # Errors
+    /// [`RecipeMismatch`] where two were made by different recipes.
+    pub fn recipe(&self) -> Result<Option<RecipeDigest>, RecipeMismatch> {
+        let mut recipes = self.templates.iter().flatten().map(Template::recipe);
+        let Some(left) = recipes.next() else { return Ok(None) };
+        match recipes.find(|&right| right != left) {
+            Some(right) => Err(RecipeMismatch { left, right }),
+            None => Ok(Some(left)),
+        }
+    }
+
+    /// A column by its name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|(of, _)| of == name).map(|(_, column)| column)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::random::SplitMix;
+    use super::*;
+
+    /// `each` photos of every subject: a random face, and `noise` times as much of
+    /// something else in each photo.
+    pub fn made_up(subjects: usize, each: usize, noise: f32) -> PhotoSet {
+        let mut random = SplitMix(7);
+        let mut unit = || random.next() as f32 / u64::MAX as f32 - 0.5;
+        let mut set = PhotoSet::default();
+        for subject in 0..subjects {
+            let face: Vec<f32> = (0..16).map(|_| unit()).collect();
+            for _ in 0..each {
+                let raw: Vec<f32> = face.iter().map(|v| v + noise * unit()).collect();
+                set.push(subject as u32, Some(Template::from_raw(RecipeDigest([0; 32]), &raw).unwrap()));
+            }
+        }
+        set
+    }
+
+    #[test]
+    fn a_photo_without_a_template_counts_and_is_not_compared() {
+        let mut set = made_up(2, 2, 0.1);
+        set.push(1, None);
+        assert_eq!((set.len(), set.subjects(), set.with_template().count()), (5, 2, 4));
+        assert_eq!(set.by_subject(|_| true), [vec![0, 1], vec![2, 3]]);
+    }
+
+    #[test]
+    fn templates_of_two_recipes_are_told() {
+        let mut set = made_up(1, 2, 0.1);
+        assert!(set.recipe().unwrap().is_some());
+        set.push(1, Some(Template::from_raw(RecipeDigest([1; 32]), &[1.0; 16]).unwrap()));
+        assert!(set.recipe().is_err());
+    }
+
+    #[test]
+    fn a_column_with_a_value_for_each_photo_stays_bounded() {
+        let mut column = Column::default();
+        for i in 0..2 * VALUES_MAX {
+            column.push(&i.to_string());
+        }
+        assert_eq!((column.value(5), column.value(VALUES_MAX as u32 + 5)), ("5", OTHER));
+        assert_eq!(column.value(u32::MAX), "");
+    }
+}

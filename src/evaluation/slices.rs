@@ -1,0 +1,229 @@
+//! Where it is worse: the rates within groups of photos.
+
+use serde::Serialize;
+
+use super::histogram::bin;
+use super::material::Material;
+use super::rates::{OperatingPoint, Rate};
+use super::set::{Column, PhotoSet};
+use super::view::{Bootstrap, ERRORS_MIN, Rates, interval};
+
+/// FMRs whose thresholds are looked at within groups.
+pub(super) const SLICE_FMRS: [f64; 2] = [1e-3, 1e-4];
+/// Most groups of a column that are reported, the largest first.
+const GROUPS_MAX: usize = 50;
+/// What photos without a value are called.
+const NONE: &str = "(none)";
+
+/// The rates within one group of photos.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Slice {
+    /// Column of the manifest.
+    pub column: String,
+    /// The group's value in it.
+    pub value: String,
+    /// Photos with a template.
+    pub photos: usize,
+    /// People they are of.
+    pub subjects: usize,
+    /// Rates at thresholds that are fixed over all photos.
+    pub at: Vec<SlicePoint>,
+}
+
+/// The rates within a group at one threshold.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SlicePoint {
+    /// FMR over all photos.
+    pub overall_fmr: f64,
+    /// The threshold for it.
+    pub threshold: f32,
+    /// FMR between people of this group.
+    pub fmr: Rate,
+    /// That over the overall FMR.
+    pub fmr_ratio: Ratio,
+    /// FNMR within this group.
+    pub fnmr: Rate,
+    /// That over the overall FNMR.
+    pub fnmr_ratio: Ratio,
+}
+
+/// A rate within a group over that of all photos, where both are resolved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Ratio {
+    /// How many times the overall rate.
+    pub times: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+}
+
+/// What photos are grouped by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupBy {
+    /// Name of a column.
+    pub column: String,
+    /// Width of groups of numbers; `None` groups by value.
+    pub width: Option<f64>,
+}
+
+impl GroupBy {
+    /// Reads `COLUMN`, or `COLUMN:WIDTH`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.rsplit_once(':') {
+            None if !text.is_empty() => Ok(Self { column: text.to_owned(), width: None }),
+            Some((column, width)) if !column.is_empty() => match width.parse::<f64>() {
+                Ok(width) if width > 0.0 && width.is_finite() => {
+                    Ok(Self { column: column.to_owned(), width: Some(width) })
+                }
+                _ => Err("groups of numbers have a positive width, for example age:10".to_owned()),
+            },
+            _ => Err("name a column, for example sex, or age:10".to_owned()),
+        }
+    }
+
+    /// The group a value falls in.
+    pub fn group(&self, value: &str) -> String {
+        let value = value.trim();
+        match (self.width, value) {
+            (_, "") => NONE.to_owned(),
+            (None, _) => value.to_owned(),
+            (Some(width), _) => match value.parse::<f64>() {
+                Ok(number) if number.is_finite() => {
+                    let low = (number / width).floor() * width;
+                    format!("{low}–<{}", low + width)
+                }
+                _ => "(not a number)".to_owned(),
+            },
+        }
+    }
+
+    /// The groups of all photos; `None` where there is no such column.
+    fn grouped(&self, set: &PhotoSet) -> Option<Column> {
+        let column = set.column(&self.column)?;
+        let mut groups = Column::default();
+        (0..set.len() as u32).for_each(|photo| groups.push(&self.group(column.value(photo))));
+        Some(groups)
+    }
+}
+
+/// The rates within each group. Genuine and impostor comparisons are those of two
+/// photos of the group; thresholds are those of `points`, fixed over all photos.
+pub fn slices(material: &Material<'_>, points: &[OperatingPoint], by: &[GroupBy], bootstrap: Bootstrap) -> Vec<Slice> {
+    let thresholds: Vec<(f64, f32)> =
+        points.iter().filter(|p| SLICE_FMRS.contains(&p.fmr)).filter_map(|p| Some((p.fmr, p.threshold?))).collect();
+    if by.is_empty() || thresholds.is_empty() {
+        return Vec::new();
+    }
+    let lowest = thresholds.iter().map(|(_, at)| bin(*at)).min().unwrap_or(i32::MIN);
+    let whole = material.whole().above(lowest);
+    let at_all = |rates: &Rates<'_>| -> Vec<[Option<f64>; 2]> {
+        thresholds.iter().map(|(_, at)| [rates.fmr(bin(*at)), rates.fnmr(bin(*at))]).collect()
+    };
+    let overall = at_all(&whole.counted());
+    let overall_repeated = whole.repeat(bootstrap, |_, rates| at_all(rates));
+    let mut slices = Vec::new();
+    for group_by in by {
+        let Some(groups) = group_by.grouped(material.set()) else { continue };
+        for (value, photos, subjects) in sizes(material.set(), &groups) {
+            let view = material.view(|photo| groups.value(photo) == value).above(lowest);
+            let rates = view.counted();
+            let repeated = view.repeat(bootstrap, |_, rates| at_all(rates));
+            let at = thresholds.iter().enumerate().map(|(i, &(overall_fmr, threshold))| {
+                let edge = bin(threshold);
+                let made = |kind: usize, errors: u64, total: f64, overall_errors: u64| {
+                    let ends = interval(repeated.iter().map(|row| row[i][kind]));
+                    let rate = Rate::new(errors, total.round() as u64, ends);
+                    let ratios =
+                        repeated.iter().zip(&overall_repeated).map(|(own, all)| over(own[i][kind], all[i][kind]));
+                    let known = rate.rate.is_some() && overall_errors >= ERRORS_MIN;
+                    let ends = interval(ratios).filter(|_| known);
+                    let times = over(rate.rate, overall[i][kind]).filter(|_| known);
+                    (rate, Ratio { times, low: ends.map(|e| e[0]), high: ends.map(|e| e[1]) })
+                };
+                let all = whole.counted();
+                let (fmr, fmr_ratio) =
+                    made(0, rates.false_matches(edge), rates.impostor_total, all.false_matches(edge));
+                let (fnmr, fnmr_ratio) = made(1, rates.misses(edge), rates.genuine_total, all.misses(edge));
+                SlicePoint { overall_fmr, threshold, fmr, fmr_ratio, fnmr, fnmr_ratio }
+            });
+            let at = at.collect();
+            slices.push(Slice { column: group_by.column.clone(), value, photos, subjects, at });
+        }
+    }
+    slices
+}
+
+fn over(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
+    let (part, whole) = (part?, whole?);
+    (whole > 0.0).then(|| part / whole)
+}
+
+/// Groups with their photos and people: the largest, by name.
+fn sizes(set: &PhotoSet, groups: &Column) -> Vec<(String, usize, usize)> {
+    let mut photos: std::collections::BTreeMap<&str, Vec<u32>> = Default::default();
+    set.with_template().for_each(|photo| photos.entry(groups.value(photo)).or_default().push(photo));
+    let mut sizes: Vec<(String, usize, usize)> = photos
+        .into_iter()
+        .map(|(value, photos)| {
+            let mut subjects: Vec<u32> = photos.iter().map(|&photo| set.subject(photo)).collect();
+            subjects.sort_unstable();
+            subjects.dedup();
+            (value.to_owned(), photos.len(), subjects.len())
+        })
+        .collect();
+    sizes.sort_by_key(|(_, photos, _)| std::cmp::Reverse(*photos));
+    sizes.truncate(GROUPS_MAX);
+    sizes.sort();
+    sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::material::Plan;
+    use super::super::rates::overall;
+    use super::super::set::tests::made_up;
+    use super::*;
+    use crate::face::Template;
+
+    const BOOTSTRAP: Bootstrap = Bootstrap { repetitions: 100, seed: 1 };
+
+    #[test]
+    fn numbers_fall_into_groups() {
+        let by = GroupBy::parse("age:10").unwrap();
+        for (value, group) in [("37", "30–<40"), ("40", "40–<50"), ("", "(none)"), ("old", "(not a number)")] {
+            assert_eq!(by.group(value), group);
+        }
+        assert_eq!(GroupBy::parse("sex").unwrap().group(" f "), "f");
+        assert!(GroupBy::parse("age:0").is_err() && GroupBy::parse("").is_err() && GroupBy::parse(":5").is_err());
+    }
+
+    #[test]
+    fn people_who_look_alike_have_a_multiple_of_the_overall_rate() {
+        // Half of the people share a good part of their face with each other.
+        let plain = made_up(120, 4, 0.5);
+        let common = plain.template(0).unwrap().vector().to_vec();
+        let mut set = PhotoSet::default();
+        let mut column = Column::default();
+        for photo in 0..plain.len() as u32 {
+            let (subject, template) = (plain.subject(photo), plain.template(photo).unwrap());
+            let alike = subject >= 60;
+            let raw: Vec<f32> =
+                template.vector().iter().zip(&common).map(|(v, c)| v + if alike { 0.9 * c } else { 0.0 }).collect();
+            set.push(subject, Some(Template::from_raw(template.recipe(), &raw).unwrap()));
+            column.push(if alike { "alike" } else { "plain" });
+        }
+        set.columns.push(("kind".to_owned(), column));
+        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let points = overall(&material, &SLICE_FMRS, BOOTSTRAP).points;
+        let slices = slices(&material, &points, &[GroupBy::parse("kind").unwrap()], BOOTSTRAP);
+        let [alike, plain] = &slices[..] else { panic!("{slices:?}") };
+        assert_eq!((&alike.value[..], alike.photos, alike.subjects), ("alike", 240, 60));
+        let point = &alike.at[0];
+        assert!(point.fmr_ratio.times.unwrap() > 2.0 && point.fmr_ratio.low.unwrap() > 1.0, "{point:?}");
+        assert!(point.fmr.low < point.fmr.rate && point.fmr.rate < point.fmr.high);
+        // The others have hardly a false match left: not a rate of nothing.
+        assert_eq!(plain.at[0].fmr.rate, None);
+        assert!(plain.at[0].fmr.not_resolved.is_some() && plain.at[0].fmr_ratio == Ratio::default());
+    }
+}

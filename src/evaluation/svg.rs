@@ -1,0 +1,203 @@
+//! Plots as SVG: axes, lines, bands and bars, nothing more.
+
+use std::fmt::Write;
+
+/// Size in user units.
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 440.0;
+/// Room for labels.
+const LEFT: f64 = 78.0;
+const RIGHT: f64 = 18.0;
+const TOP: f64 = 42.0;
+const BOTTOM: f64 = 56.0;
+
+/// An axis with its marks.
+pub(super) struct Axis {
+    label: String,
+    from: f64,
+    to: f64,
+    logarithmic: bool,
+    marks: Vec<(f64, String)>,
+}
+
+impl Axis {
+    /// Even steps from `from` to `to`.
+    pub fn linear(label: &str, from: f64, to: f64, step: f64) -> Self {
+        let count = ((to - from) / step).round() as usize;
+        let decimals = if step < 1.0 { 2 } else { 0 };
+        let marks = (0..=count).map(|i| from + step * i as f64).map(|v| (v, format!("{v:.decimals$}"))).collect();
+        Self { label: label.to_owned(), from, to, logarithmic: false, marks }
+    }
+
+    /// Powers of ten from `from` to `to`, both exponents.
+    pub fn powers(label: &str, from: i32, to: i32) -> Self {
+        let marks = (from..=to).map(|power| (10f64.powi(power), rate_text(power))).collect();
+        let ends = [from, to].map(|power| 10f64.powi(power));
+        Self { label: label.to_owned(), from: ends[0], to: ends[1], logarithmic: true, marks }
+    }
+
+    /// 0…1 along the axis; what lies outside is drawn at its end.
+    fn share(&self, value: f64) -> f64 {
+        let of = |v: f64| if self.logarithmic { v.max(f64::MIN_POSITIVE).ln() } else { v };
+        ((of(value) - of(self.from)) / (of(self.to) - of(self.from))).clamp(0.0, 1.0)
+    }
+}
+
+fn rate_text(power: i32) -> String {
+    match power {
+        0 => "100 %".to_owned(),
+        -1 => "10 %".to_owned(),
+        -2 => "1 %".to_owned(),
+        -3 => "0.1 %".to_owned(),
+        _ => format!("1e{power}"),
+    }
+}
+
+/// A plot being drawn.
+pub(super) struct Plot {
+    x: Axis,
+    y: Axis,
+    body: String,
+    legend: Vec<(String, &'static str)>,
+    title: String,
+}
+
+impl Plot {
+    pub fn new(title: &str, x: Axis, y: Axis) -> Self {
+        Self { x, y, body: String::new(), legend: Vec::new(), title: title.to_owned() }
+    }
+
+    fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        (LEFT + self.x.share(x) * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - self.y.share(y) * (HEIGHT - TOP - BOTTOM))
+    }
+
+    fn path(&self, points: impl Iterator<Item = (f64, f64)>) -> String {
+        let places = points.map(|(x, y)| self.at(x, y));
+        places.map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A line through points, named in the legend.
+    pub fn line(&mut self, name: &str, colour: &'static str, points: &[(f64, f64)]) {
+        let path = self.path(points.iter().copied());
+        self.push(format_args!("<polyline points=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>"));
+        self.legend.push((name.to_owned(), colour));
+    }
+
+    /// A band between lower and upper ends.
+    pub fn band(&mut self, name: &str, colour: &'static str, ends: &[(f64, f64, f64)]) {
+        let there = ends.iter().map(|(x, low, _)| (*x, *low));
+        let path = self.path(there.chain(ends.iter().rev().map(|(x, _, high)| (*x, *high))));
+        self.push(format_args!("<polygon points=\"{path}\" fill=\"{colour}\" fill-opacity=\"0.2\" stroke=\"none\"/>"));
+        self.legend.push((name.to_owned(), colour));
+    }
+
+    /// An area from the bottom up to points.
+    pub fn area(&mut self, name: &str, colour: &'static str, points: &[(f64, f64)]) {
+        let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
+        let floor = self.y.from;
+        let closed = [(first.0, floor)].into_iter().chain(points.iter().copied()).chain([(last.0, floor)]);
+        let path = self.path(closed);
+        self.push(format_args!(
+            "<polygon points=\"{path}\" fill=\"{colour}\" fill-opacity=\"0.35\" stroke=\"{colour}\"/>"
+        ));
+        self.legend.push((name.to_owned(), colour));
+    }
+
+    fn push(&mut self, element: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.body, "{element}");
+    }
+
+    /// The whole document.
+    pub fn finish(mut self) -> String {
+        let body = std::mem::take(&mut self.body);
+        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+        let mut marks: Vec<String> = Vec::new();
+        for (value, text) in &self.x.marks {
+            let (x, _) = self.at(*value, self.y.from);
+            marks.push(format!(
+                "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\" stroke=\"#ddd\"/>\
+                 <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                bottom + 18.0,
+                escape(text)
+            ));
+        }
+        for (value, text) in &self.y.marks {
+            let (_, y) = self.at(self.x.from, *value);
+            marks.push(format!(
+                "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\" stroke=\"#ddd\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                LEFT - 8.0,
+                y + 4.0,
+                escape(text)
+            ));
+        }
+        let legend: Vec<String> = self
+            .legend
+            .iter()
+            .enumerate()
+            .map(|(i, (name, colour))| {
+                let y = TOP + 18.0 + 18.0 * i as f64;
+                format!(
+                    "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"14\" height=\"10\" fill=\"{colour}\" fill-opacity=\"0.6\"/>\
+                     <text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{}</text>",
+                    right - 24.0,
+                    y - 9.0,
+                    right - 30.0,
+                    escape(name)
+                )
+            })
+            .collect();
+        let middle = (TOP + bottom) / 2.0;
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
+             font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\" role=\"img\">\n\
+             <title>{title}</title>\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n\
+             <text x=\"{LEFT}\" y=\"24\" font-size=\"15\">{title}</text>\n{marks}\n{body}\
+             <rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"none\" stroke=\"#666\"/>\n{legend}\n\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n\
+             <text transform=\"translate(18 {middle:.1}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n</svg>\n",
+            right - LEFT,
+            bottom - TOP,
+            (LEFT + right) / 2.0,
+            HEIGHT - 14.0,
+            escape(&self.x.label),
+            escape(&self.y.label),
+            title = escape(&self.title),
+            marks = marks.join("\n"),
+            legend = legend.join("\n"),
+        )
+    }
+}
+
+/// Text that can stand in SVG and HTML, in an attribute as well.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_break_out_of_the_plot() {
+        let mut plot = Plot::new("a<b", Axis::linear("x & y", 0.0, 1.0, 0.5), Axis::powers("rate", -3, 0));
+        plot.line("\"</svg><script>", "#b00", &[(0.0, 1e-3), (2.0, 5.0)]);
+        let text = plot.finish();
+        assert!(!text.contains("<script") && text.contains("&lt;script&gt;") && text.contains("x &amp; y"));
+        // Both ends of the line are at opposite corners of the frame, not beyond them.
+        assert!(text.contains("78.0,384.0 702.0,42.0"), "{text}");
+    }
+}

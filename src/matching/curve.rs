@@ -1,0 +1,407 @@
+//! Score to false match rate, and back.
+//!
+//! A curve is empirical where the data is plenty: knots of (score, FMR) from
+//! counted impostor comparisons, interpolated linearly in (score, log FMR).
+//! Beyond the last knot the data supports (fewer than 30 false matches: ISO/IEC
+//! 19795-1's "rule of 30"), a fitted tail goes on and everything read from it is
+//! marked extrapolated.
+//!
+//! # How sure it is
+//! A rate counted on some people is not the rate of others: a few look-alikes decide
+//! it. Each knot says by which *factor* the rate seen on as many other people of the
+//! same population may differ, either way, in 95 of 100 cases. This is a prediction
+//! interval, about √2 wider than the confidence interval of the rate itself, because
+//! those who are looked at later are a sample, too.
+
+use serde::{Deserialize, Serialize};
+
+use super::CalibrationError;
+
+/// Rates smaller than this are given as this: no tail fit means anything there.
+pub const FMR_FLOOR: f64 = 1e-12;
+
+/// What a probe is compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reference {
+    /// Not told apart.
+    #[default]
+    Any,
+    /// A photo taken live.
+    Live,
+    /// The photo on the card's chip.
+    Chip,
+}
+
+impl Reference {
+    /// Its name in files: `any`, `live` or `chip`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Live => "live",
+            Self::Chip => "chip",
+        }
+    }
+}
+
+/// FMR by score for one comparison type, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Curve {
+    /// Frames fused into the probe: 1…5.
+    pub probe_frames: u32,
+    /// What the probes were compared with.
+    #[serde(default)]
+    pub reference: Reference,
+    /// Whose faces: data set and selection.
+    pub population: String,
+    /// Day of the fit, `YYYY-MM-DD`.
+    pub date: String,
+    /// Subjects in the data.
+    pub subjects: u64,
+    /// Impostor comparisons counted.
+    pub impostor_comparisons: u64,
+    /// Scores in ascending order, FMR in descending order; the last knot is the
+    /// last the data supports.
+    pub knots: Vec<Knot>,
+    /// What goes on beyond the last knot.
+    pub tail: Tail,
+    /// How sure the tail is: scores beyond the last knot, ascending.
+    #[serde(default)]
+    pub tail_factors: Vec<TailFactor>,
+    /// Genuine comparisons counted; 0 where the misses were not measured.
+    #[serde(default)]
+    pub genuine_comparisons: u64,
+    /// Scores and miss rates, both ascending: `fnmr` of genuine comparisons score
+    /// below `score`.
+    #[serde(default)]
+    pub misses: Vec<Miss>,
+}
+
+/// One point of the curve: `fmr` of impostor comparisons score at or above `score`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "KnotRow", into = "KnotRow")]
+pub struct Knot {
+    /// Comparison score.
+    pub score: f64,
+    /// False match rate at that score as threshold.
+    pub fmr: f64,
+    /// Other people's rate lies between `fmr / factor` and `fmr · factor`; at least 1.
+    pub factor: Option<f64>,
+}
+
+/// By which factor the tail may be off at a score.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "[f64; 2]", into = "[f64; 2]")]
+pub struct TailFactor {
+    /// Comparison score, above the last knot's.
+    pub score: f64,
+    /// As [`Knot::factor`].
+    pub factor: f64,
+}
+
+/// One point of the genuine curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "MissRow", into = "MissRow")]
+pub struct Miss {
+    /// Comparison score.
+    pub score: f64,
+    /// False non-match rate at that score as threshold.
+    pub fnmr: f64,
+}
+
+/// A knot as stored: a row, or a table as version 1 had it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum KnotRow {
+    Sure([f64; 3]),
+    Plain([f64; 2]),
+    #[serde(skip_serializing)]
+    Table {
+        score: f64,
+        fmr: f64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum MissRow {
+    Row([f64; 2]),
+    #[serde(skip_serializing)]
+    Table {
+        score: f64,
+        fnmr: f64,
+    },
+}
+
+impl From<KnotRow> for Knot {
+    fn from(row: KnotRow) -> Self {
+        match row {
+            KnotRow::Sure([score, fmr, factor]) => Self { score, fmr, factor: Some(factor) },
+            KnotRow::Plain([score, fmr]) | KnotRow::Table { score, fmr } => Self { score, fmr, factor: None },
+        }
+    }
+}
+
+impl From<Knot> for KnotRow {
+    fn from(Knot { score, fmr, factor }: Knot) -> Self {
+        match factor {
+            Some(factor) => Self::Sure([score, fmr, factor]),
+            None => Self::Plain([score, fmr]),
+        }
+    }
+}
+
+impl From<[f64; 2]> for TailFactor {
+    fn from([score, factor]: [f64; 2]) -> Self {
+        Self { score, factor }
+    }
+}
+
+impl From<TailFactor> for [f64; 2] {
+    fn from(row: TailFactor) -> Self {
+        [row.score, row.factor]
+    }
+}
+
+impl From<MissRow> for Miss {
+    fn from(row: MissRow) -> Self {
+        match row {
+            MissRow::Row([score, fnmr]) | MissRow::Table { score, fnmr } => Self { score, fnmr },
+        }
+    }
+}
+
+impl From<Miss> for MissRow {
+    fn from(miss: Miss) -> Self {
+        Self::Row([miss.score, miss.fnmr])
+    }
+}
+
+/// `ln FMR(s) = ln FMR(s0) − slope·(s − s0) − curvature·(s − s0)²` beyond the
+/// last knot `s0`: the shape of a normal distribution's tail.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tail {
+    /// Per unit of score, positive.
+    pub slope: f64,
+    /// Per unit of score squared, not negative.
+    pub curvature: f64,
+}
+
+impl Tail {
+    /// `ln FMR` at `beyond` above the last knot, less its own there.
+    pub fn ln_fall(&self, beyond: f64) -> f64 {
+        self.slope * beyond + self.curvature * beyond * beyond
+    }
+
+    /// How far above the last knot `ln FMR` has fallen by `ln_fall`, which is not
+    /// negative: the positive root of `curvature·x² + slope·x = ln_fall`.
+    pub fn reach(&self, ln_fall: f64) -> f64 {
+        2.0 * ln_fall / (self.slope + (self.slope * self.slope + 4.0 * self.curvature * ln_fall).sqrt())
+    }
+}
+
+/// A false match rate, and whether the data supports it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Fmr {
+    /// Share of impostor comparisons at or above the score, 0…1.
+    pub rate: f64,
+    /// True where it comes from the fitted tail instead of counted comparisons.
+    pub extrapolated: bool,
+}
+
+/// Where the rate seen on as many other people of the same population lies, in 95 of
+/// 100 cases.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RateInterval {
+    /// Lower end, 0…1.
+    pub low: f64,
+    /// Upper end, 0…1.
+    pub high: f64,
+}
+
+/// A false non-match rate, and whether the data supports it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Fnmr {
+    /// Share of genuine comparisons below the score, 0…1.
+    pub rate: f64,
+    /// True beyond the scores the data covers: the true rate may lie on either side.
+    pub extrapolated: bool,
+}
+
+/// The score at which a false match rate is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// Scores at or above it match.
+    pub score: f32,
+    /// True where it comes from the fitted tail instead of counted comparisons.
+    pub extrapolated: bool,
+}
+
+impl Curve {
+    /// The false match rate with `score` as threshold.
+    ///
+    /// Never rises with the score. Below the first knot the first knot's rate is
+    /// given; nothing below 1e-12 is.
+    pub fn fmr(&self, score: f32) -> Fmr {
+        let score = f64::from(score);
+        let (first, last) = (self.knots[0], self.knots[self.knots.len() - 1]);
+        if score > last.score {
+            let ln = last.fmr.ln() - self.tail.ln_fall(score - last.score);
+            return Fmr { rate: ln.exp().max(FMR_FLOOR), extrapolated: true };
+        }
+        if score <= first.score {
+            return Fmr { rate: first.fmr, extrapolated: false };
+        }
+        let upper = self.knots.partition_point(|k| k.score < score);
+        let (a, b) = (self.knots[upper - 1], self.knots[upper]);
+        let share = (score - a.score) / (b.score - a.score);
+        let rate = (a.fmr.ln() + share * (b.fmr.ln() - a.fmr.ln())).exp();
+        Fmr { rate, extrapolated: false }
+    }
+
+    /// The interval of the rate with `score` as threshold: where the rate seen on as
+    /// many other people of this population is expected, in 95 of 100 cases. Beyond
+    /// the last knot it says how sure the fit of the tail is, not whether a tail of
+    /// this shape goes on there. `None` where the calibration does not say.
+    pub fn fmr_interval(&self, score: f32) -> Option<RateInterval> {
+        let at = f64::from(score);
+        let known = self.knots.iter().map(|k| Some((k.score, k.factor?.ln())));
+        let tail = self.tail_factors.iter().map(|f| Some((f.score, f.factor.ln())));
+        let points: Vec<(f64, f64)> = known.chain(tail).collect::<Option<_>>()?;
+        let upper = points.partition_point(|(score, _)| *score < at).clamp(1, points.len() - 1);
+        let ((from, low), (to, high)) = (points[upper - 1], points[upper]);
+        // Before the first point as at it; beyond the last as the line goes on.
+        let share = ((at - from) / (to - from)).max(0.0);
+        let spread = (low + share * (high - low)).max(0.0);
+        let rate = self.fmr(score).rate;
+        Some(RateInterval { low: rate * (-spread).exp(), high: (rate * spread.exp()).min(1.0) })
+    }
+
+    /// The false non-match rate with `score` as threshold, linear between the points
+    /// measured; `None` where the calibration has no genuine comparisons.
+    pub fn fnmr(&self, score: f32) -> Option<Fnmr> {
+        let score = f64::from(score);
+        let (first, last) = (self.misses.first()?, self.misses.last()?);
+        if score <= first.score || score >= last.score {
+            let rate = if score <= first.score { first.fnmr } else { last.fnmr };
+            return Some(Fnmr { rate, extrapolated: score < first.score || score > last.score });
+        }
+        let upper = self.misses.partition_point(|m| m.score < score);
+        let (a, b) = (self.misses[upper - 1], self.misses[upper]);
+        let share = (score - a.score) / (b.score - a.score);
+        Some(Fnmr { rate: a.fnmr + share * (b.fnmr - a.fnmr), extrapolated: false })
+    }
+
+    /// The lowest false match rate that was counted, and not extrapolated.
+    pub fn fmr_supported(&self) -> f64 {
+        self.knots[self.knots.len() - 1].fmr
+    }
+
+    /// The lowest score whose false match rate is at most `fmr`.
+    pub fn threshold(&self, fmr: f64) -> Result<Threshold, CalibrationError> {
+        if !(FMR_FLOOR..=0.5).contains(&fmr) {
+            return Err(CalibrationError::BadRate(fmr));
+        }
+        let last = self.knots[self.knots.len() - 1];
+        let extrapolated = fmr < last.fmr;
+        let score = if extrapolated {
+            last.score + self.tail.reach((last.fmr / fmr).ln())
+        } else {
+            let upper = self.knots.partition_point(|k| k.fmr > fmr);
+            if upper == 0 {
+                self.knots[0].score
+            } else {
+                let (a, b) = (self.knots[upper - 1], self.knots[upper]);
+                let share = (a.fmr.ln() - fmr.ln()) / (a.fmr.ln() - b.fmr.ln());
+                a.score + share * (b.score - a.score)
+            }
+        };
+        // Rounding to f32 must not let a score in whose rate is above the one asked for.
+        let mut score = score as f32;
+        while self.fmr(score).rate > fmr && score < 2.0 {
+            score = score.next_up();
+        }
+        Ok(Threshold { score, extrapolated })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub fn curve() -> Curve {
+        let knot = |score, fmr, factor| Knot { score, fmr, factor: Some(factor) };
+        Curve {
+            probe_frames: 1,
+            reference: Reference::Any,
+            population: "made up".into(),
+            date: "2026-01-01".into(),
+            subjects: 10,
+            impostor_comparisons: 1000,
+            knots: vec![knot(0.0, 0.5, 1.1), knot(0.2, 1e-2, 1.5), knot(0.42, 1e-4, 3.0)],
+            tail: Tail { slope: 25.0, curvature: 30.0 },
+            tail_factors: vec![TailFactor { score: 0.5, factor: 4.0 }, TailFactor { score: 0.6, factor: 8.0 }],
+            genuine_comparisons: 100,
+            misses: vec![Miss { score: 0.2, fnmr: 0.01 }, Miss { score: 0.6, fnmr: 0.41 }],
+        }
+    }
+
+    #[test]
+    fn what_the_data_does_not_support_is_marked() {
+        assert!(!curve().fmr(0.42).extrapolated);
+        assert!(curve().fmr(0.43).extrapolated);
+        assert!(!curve().threshold(1e-4).unwrap().extrapolated);
+        assert!(curve().threshold(9e-5).unwrap().extrapolated);
+    }
+
+    #[test]
+    fn senseless_rates_are_refused() {
+        for rate in [0.0, -1.0, 0.6, f64::NAN, f64::INFINITY, 1e-13] {
+            assert!(curve().threshold(rate).is_err(), "{rate}");
+        }
+    }
+
+    #[test]
+    fn misses_are_read_between_the_points_measured() {
+        let at = |score| curve().fnmr(score).unwrap();
+        assert!((at(0.4).rate - 0.21).abs() < 1e-6 && !at(0.4).extrapolated);
+        assert!(at(0.1).extrapolated && at(0.7).extrapolated);
+        assert_eq!(Curve { misses: Vec::new(), ..curve() }.fnmr(0.4), None);
+    }
+
+    #[test]
+    fn the_interval_is_read_between_the_points_and_widens_beyond_them() {
+        let factor = |score: f32| {
+            let RateInterval { low, high } = curve().fmr_interval(score).unwrap();
+            let rate = curve().fmr(score).rate;
+            assert!(low <= rate && (rate / low).ln() - (high / rate).ln() < 1e-9);
+            rate / low
+        };
+        assert!((factor(0.2) - 1.5).abs() < 1e-6 && (factor(-0.5) - 1.1).abs() < 1e-9);
+        assert!((factor(0.1) - (1.1f64 * 1.5).sqrt()).abs() < 1e-6);
+        // From 4 to 8 over a tenth: 16 a tenth further.
+        assert!((factor(0.7) - 16.0).abs() < 1e-4);
+        let mut unsaid = curve();
+        unsaid.knots[1].factor = None;
+        assert_eq!(unsaid.fmr_interval(0.2), None);
+    }
+
+    proptest! {
+        #[test]
+        fn fmr_never_rises_with_the_score(a in -1.0f32..1.0, b in -1.0f32..1.0) {
+            let (low, high) = if a < b { (a, b) } else { (b, a) };
+            prop_assert!(curve().fmr(low).rate >= curve().fmr(high).rate);
+        }
+
+        #[test]
+        fn the_threshold_keeps_its_rate_and_is_the_lowest_that_does(exponent in -11.9f64..-0.31) {
+            let fmr = 10f64.powf(exponent);
+            let threshold = curve().threshold(fmr).unwrap();
+            prop_assert!(curve().fmr(threshold.score).rate <= fmr);
+            prop_assert!(curve().fmr(threshold.score - 1e-4).rate > fmr * 0.999);
+        }
+    }
+}

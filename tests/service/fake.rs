@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chinhchu::chip;
+use chinhchu::face::quality::Flaw;
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
     Attributes, DecisionKey, GalleryError, NewTemplate, Outcome, Receipt, RequestId, Source, StoredTemplate, Subject,
@@ -252,8 +253,16 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                     norm: 9.25,
                     quality: Some(55.0),
                     liveness: Some(0.875),
+                    flaws: vec![Flaw::Turned, Flaw::Uneven],
                 },
-                FrameEvidence { eye_distance: 60.0, second_face: false, norm: 9.5, quality: None, liveness: None },
+                FrameEvidence {
+                    eye_distance: 60.0,
+                    second_face: false,
+                    norm: 9.5,
+                    quality: None,
+                    liveness: None,
+                    flaws: Vec::new(),
+                },
             ],
             quality: Some(55.0),
             liveness: Some(0.875),

@@ -1,5 +1,6 @@
 use super::{BadAnswer, present};
 use crate::chip::{self, ActiveAuthentication};
+use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::workflow::beneficiary::{
@@ -28,6 +29,7 @@ impl From<Evidence> for pb::DecisionEvidence {
             norm: frame.norm,
             quality: frame.quality,
             liveness: frame.liveness,
+            flaws: frame.flaws.into_iter().map(Into::into).collect(),
         };
         let RecordEvidence { number, name, birth_date, sex } = evidence.record;
         Self {
@@ -65,12 +67,16 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
                 photo_years: chip.photo_years,
             })
         };
-        let frame = |frame: pb::FrameEvidence| FrameEvidence {
-            eye_distance: frame.eye_distance,
-            second_face: frame.second_face,
-            norm: frame.norm,
-            quality: frame.quality,
-            liveness: frame.liveness,
+        let flaw = |flaw: pb::Flaw| present(Flaw::from_code(&flaw.code), "flaws");
+        let frame = |frame: pb::FrameEvidence| {
+            Ok(FrameEvidence {
+                eye_distance: frame.eye_distance,
+                second_face: frame.second_face,
+                norm: frame.norm,
+                quality: frame.quality,
+                liveness: frame.liveness,
+                flaws: frame.flaws.into_iter().map(flaw).collect::<Result<_, _>>()?,
+            })
         };
         let record = present(evidence.record, "record")?;
         Ok(Self {
@@ -81,7 +87,7 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
                 birth_date: state(record.birth_date)?,
                 sex: state(record.sex)?,
             },
-            frames: evidence.frames.into_iter().map(frame).collect(),
+            frames: evidence.frames.into_iter().map(frame).collect::<Result<_, BadAnswer>>()?,
             quality: evidence.quality,
             liveness: evidence.liveness,
             chip_face: evidence.chip_face.map(TryInto::try_into).transpose()?,

@@ -9,6 +9,7 @@ use super::lookup::{against_chip, against_reference};
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, CheckOptions, ChipFiles, Holder, Moment};
+use crate::face::quality::Profile;
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome, RequestId,
@@ -214,7 +215,7 @@ impl Engine {
             },
             chip: seen.chip.clone(),
             record: seen.record,
-            quality: seen.frames.iter().filter_map(|frame| frame.quality).max_by(f32::total_cmp),
+            quality: best_quality(&seen.frames),
             liveness: mean(seen.frames.iter().filter_map(|frame| frame.liveness).collect()),
             frames: seen.frames.clone(),
         };
@@ -302,7 +303,16 @@ fn frame(analysis: &Analysis) -> FrameEvidence {
         norm: report.norm.unwrap_or(0.0),
         quality: report.quality.map(|quality| quality.utility.unwrap_or(quality.capture)),
         liveness: report.liveness,
+        flaws: report.quality.map_or_else(Vec::new, |quality| Profile::live().judge(&quality)),
     }
+}
+
+/// The best of the captures without a flaw; of all, where each has one.
+fn best_quality(frames: &[FrameEvidence]) -> Option<f32> {
+    let best = |frames: &mut dyn Iterator<Item = &FrameEvidence>| {
+        frames.filter_map(|frame| frame.quality).max_by(f32::total_cmp)
+    };
+    best(&mut frames.iter().filter(|frame| frame.flaws.is_empty())).or_else(|| best(&mut frames.iter()))
 }
 
 fn years_between(from: Moment, to: Moment) -> u32 {

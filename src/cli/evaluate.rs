@@ -114,7 +114,7 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
         return run_pad(&args, &settings);
     }
     let cache = args.out.join("templates.cache");
-    let loader = Loader::new(&settings, &args.labelled, Some(&cache), Wants::default())?;
+    let loader = Loader::new(&settings, &args.labelled, Some(&cache), Wants { quality: true, ..Wants::default() })?;
     let columns: Vec<String> = args.by.iter().map(|by| by.column.clone()).collect();
     if args.labelled.manifest.is_none() && !columns.is_empty() {
         return Err(Failure::new("--by takes a manifest with that column; give --manifest FILE"));

@@ -9,7 +9,6 @@ use super::lookup::{against_chip, against_reference};
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, CheckOptions, ChipFiles, Holder, Moment};
-use crate::face::quality::Profile;
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome, RequestId,
@@ -18,7 +17,7 @@ use crate::gallery::{
 use crate::matching::fuse;
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::words::Reason;
-use crate::workflow::{Engine, Field, WorkflowError};
+use crate::workflow::{Engine, Field, Kind, WorkflowError};
 
 /// How often a decision is made anew because somebody enrolled the subject while
 /// it was being made.
@@ -109,7 +108,7 @@ impl Engine {
             quality: !policy.does_without(Piece::Quality),
             pose: false,
         };
-        let frames = frames.into_iter().enumerate().map(|(i, bytes)| (Field::Frame(i), bytes)).collect();
+        let frames = frames.into_iter().enumerate().map(|(i, bytes)| (Field::Frame(i), bytes, wants)).collect();
         let chip = async {
             if chip_files.is_empty() {
                 return Ok((None, None));
@@ -121,8 +120,9 @@ impl Engine {
             };
             Ok::<_, WorkflowError>((Some(chip), photo))
         };
-        let (analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames, wants), chip)?;
+        let (mut analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames), chip)?;
 
+        analyses.iter_mut().for_each(|analysis| self.judge_capture(&mut analysis.report, Kind::Live));
         let frames = analyses.iter().map(frame).collect();
         let templates: Vec<Template> = analyses.into_iter().map(|analysis| analysis.template).collect();
         self.check_agreement(&templates)?;
@@ -303,7 +303,7 @@ fn frame(analysis: &Analysis) -> FrameEvidence {
         norm: report.norm.unwrap_or(0.0),
         quality: report.quality.map(|quality| quality.utility.unwrap_or(quality.capture)),
         liveness: report.liveness,
-        flaws: report.quality.map_or_else(Vec::new, |quality| Profile::live().judge(&quality)),
+        flaws: report.flaws.clone(),
     }
 }
 

@@ -68,7 +68,7 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
             })
         };
         let flaw = |flaw: pb::Flaw| present(Flaw::from_code(&flaw.code), "flaws");
-        let frame = |frame: pb::FrameEvidence| {
+        let frame = |frame: pb::FrameEvidence| -> Result<FrameEvidence, BadAnswer> {
             Ok(FrameEvidence {
                 eye_distance: frame.eye_distance,
                 second_face: frame.second_face,
@@ -87,7 +87,7 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
                 birth_date: state(record.birth_date)?,
                 sex: state(record.sex)?,
             },
-            frames: evidence.frames.into_iter().map(frame).collect::<Result<_, BadAnswer>>()?,
+            frames: evidence.frames.into_iter().map(frame).collect::<Result<_, _>>()?,
             quality: evidence.quality,
             liveness: evidence.liveness,
             chip_face: evidence.chip_face.map(TryInto::try_into).transpose()?,

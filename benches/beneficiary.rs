@@ -31,7 +31,6 @@ const DECISIONS: usize = 100;
 /// Captures and the chip's photo, shorter side in pixels.
 const CAPTURE_SIDE: u32 = 480;
 const CHIP_SIDE: u32 = 413;
-const FRAMES: usize = 3;
 /// Target: p50 over the bare networks, at most.
 const RATIO_MAX: f64 = 2.5;
 
@@ -54,13 +53,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// A sample photo, scaled, as JPEG.
-fn photo(root: &Path, name: &str, side: u32) -> Result<Vec<u8>, Failure> {
+/// A sample photo, scaled, mirrored where asked, as JPEG.
+fn photo(root: &Path, name: &str, side: u32, mirrored: bool) -> Result<Vec<u8>, Failure> {
     let picture = image::load_from_memory(&std::fs::read(root.join(".cache/photos").join(name))?)?;
     let scale = f64::from(side) / f64::from(picture.width().min(picture.height()));
     let scaled = |length: u32| (f64::from(length) * scale).round() as u32;
     let filter = image::imageops::FilterType::Triangle;
     let small = picture.resize_exact(scaled(picture.width()), scaled(picture.height()), filter).to_rgb8();
+    let small = if mirrored { image::imageops::flip_horizontal(&small) } else { small };
     let mut jpeg = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&small)?;
     Ok(jpeg)
@@ -119,7 +119,7 @@ async fn run(root: &Path) -> Result<bool, Failure> {
     fill(&gallery, recipe, dimension).await?;
     println!("{SUBJECTS} subjects enrolled in {:.1} s", began.elapsed().as_secs_f64());
 
-    let chip_photo = photo(root, "obama.jpg", CHIP_SIDE)?;
+    let chip_photo = photo(root, "obama.jpg", CHIP_SIDE, false)?;
     let holder = HolderDraft::nobody();
     let (number, name) = (Personal::new(&*holder.number), Personal::new(&*holder.name));
     let card = CardDraft { holder, ..CardDraft::new(b"bench", chip_photo.clone()) }.forge()?;
@@ -130,7 +130,12 @@ async fn run(root: &Path) -> Result<bool, Failure> {
         toml::from_str("without = [\"quality\"]\nfirst_sight = \"enrol\"\nliveness_min = 0.0\nquality_min = 0.0")?;
     let policies = Policies::new(&[("bench".to_owned(), policy)].into())?;
     let engine = engine.with_gallery(gallery)?.with_counter(anchors, policies)?;
-    let frames = [photo(root, "obama2.jpg", CAPTURE_SIDE)?, photo(root, "obama3.jpg", CAPTURE_SIDE)?];
+    // Three different pictures: two photos, and one of them mirrored.
+    let frames = [("obama2.jpg", false), ("obama3.jpg", false), ("obama3.jpg", true)];
+    let frames = frames
+        .iter()
+        .map(|&(name, mirrored)| photo(root, name, CAPTURE_SIDE, mirrored))
+        .collect::<Result<Vec<_>, _>>()?;
     let request = |index: usize| -> Result<BeneficiaryRequest, Failure> {
         Ok(BeneficiaryRequest {
             key: DecisionKey::new(RequestId::new(format!("bench-{index}"))?, 1)?,
@@ -145,7 +150,7 @@ async fn run(root: &Path) -> Result<bool, Failure> {
             },
             chip_files: card.files.iter().map(|(_, bytes)| bytes.clone()).collect(),
             active: None,
-            frames: (0..FRAMES).map(|frame| frames[frame % frames.len()].clone()).collect(),
+            frames: frames.clone(),
         })
     };
 
@@ -164,7 +169,7 @@ async fn run(root: &Path) -> Result<bool, Failure> {
         // The chip's photo and every capture through the three networks of a template,
         // and the captures through that of liveness.
         let mut sum = Duration::ZERO;
-        for photo in 0..=FRAMES {
+        for photo in 0..=frames.len() {
             for role in [Role::Detector, Role::Landmarks, Role::Embedder] {
                 sum += pipeline.time_bare(role).ok_or("a network did not run")?;
             }

@@ -122,11 +122,8 @@ fn overhead(pack: &Pack, photo: &[u8]) -> Result<(), Failure> {
 /// embedding cost beside the plain analysis.
 fn beside(pack: &Pack, photo: &[u8]) -> Result<(), Failure> {
     let mut pipeline = Pipeline::new(pack, &options(1))?;
-    let wants = [
-        Wants::default(),
-        Wants { quality: true, ..Wants::default() },
-        Wants { liveness: true, ..Wants::default() },
-    ];
+    let wants =
+        [Wants::default(), Wants { quality: true, ..Wants::default() }, Wants { liveness: true, ..Wants::default() }];
     let mut took = [const { Vec::new() }; 4];
     for picture in 0..PICTURES + PICTURES / 10 {
         for (kind, all) in took.iter_mut().enumerate() {

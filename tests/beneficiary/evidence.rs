@@ -57,7 +57,7 @@ async fn a_policy_without_a_chip_decides_on_the_reference_and_names_what_it_did_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn liveness_is_measured_where_the_policy_asks_for_it() {
+async fn liveness_and_quality_are_measured_where_the_policy_asks_for_them() {
     need_assets!();
     let counter = Counter::open().await;
     let mut request = claim("t-1", "record-1", &FIRST, &["obama2.jpg", "obama3.jpg"]);
@@ -67,6 +67,11 @@ async fn liveness_is_measured_where_the_policy_asks_for_it() {
     assert!(evidence.frames.iter().all(|frame| frame.liveness.is_some()));
     let mean = evidence.frames.iter().filter_map(|frame| frame.liveness).sum::<f32>() / 2.0;
     assert_eq!(evidence.liveness, Some(mean));
+    // Quality as well: the best capture counts, and what is wrong with each is named.
+    assert!(evidence.frames.iter().all(|frame| frame.quality.is_some_and(|value| (0.0..=100.0).contains(&value))));
+    assert!(evidence.quality.is_some() && !against(&outcome).contains(&"QUALITY_MISSING"));
+    let flawed = evidence.frames.iter().all(|frame| !frame.flaws.is_empty()) || evidence.quality < Some(30.0);
+    assert_eq!(against(&outcome).contains(&"QUALITY_POOR"), flawed, "{:?}", evidence.frames);
     let low = against(&outcome).contains(&"LIVENESS_LOW");
     assert_eq!(low, mean < 0.5, "{mean}");
 }

@@ -115,6 +115,13 @@ impl serde::Serialize for Flaw {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Flaw {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = <String as serde::Deserialize>::deserialize(deserializer)?;
+        Self::from_code(&code).ok_or_else(|| serde::de::Error::custom("an unknown flaw"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -41,15 +41,14 @@ use self::fault::StoreError;
 use self::folder::Folder;
 pub use self::medium::BackendFactory;
 use self::medium::Medium;
-use self::record::ClearedRecord;
 use self::tables::{
-    Snapshot, cleared_ids, cleared_key, read_cleared_with, read_decision, read_last_decision, read_request,
+    Snapshot, cleared_key, read_cleared_pairs, read_cleared_with, read_decision, read_last_decision, read_request,
     read_subject,
 };
 use self::writer::{Message, Write, Writer};
 use super::{
-    ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Gallery, GalleryError, NewDecision, Note,
-    Receipt, RequestId, Resolution, Retry, Stats, StoredDecision, Subject, SubjectId, Timestamp,
+    ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Gallery, GalleryError, NewDecision, Receipt,
+    RequestId, Resolution, Retry, Stats, StoredDecision, Subject, SubjectId, Timestamp,
 };
 use crate::face::{RecipeDigest, Template};
 use crate::search::{Index, VECTORS_MAX_DEFAULT, View};
@@ -438,34 +437,8 @@ impl Gallery for EmbeddedGallery {
         after: Option<&(SubjectId, SubjectId)>,
         limit: usize,
     ) -> Result<Vec<ClearedPair>, GalleryError> {
-        use std::ops::Bound::{Excluded, Unbounded};
         let after = after.map(|(one, other)| cleared_key(one, other));
-        self.read(move |snapshot, _| {
-            let from = after.as_deref().map_or(Unbounded, Excluded);
-            let mut pairs = Vec::new();
-            for row in snapshot.cleared.range::<&str>((from, Unbounded))? {
-                if pairs.len() == limit {
-                    break;
-                }
-                let (name, value) = row?;
-                let name = name.value();
-                let record: ClearedRecord = record::unseal("cleared", name.as_bytes(), value.value())?;
-                let (first, second) = cleared_ids(name)?;
-                // Each pair lies there twice.
-                if first < second {
-                    let damaged = |_| StoreError::damaged("a cleared pair's record makes no sense");
-                    pairs.push(ClearedPair {
-                        first,
-                        second,
-                        officer: SubjectId::new(record.officer).map_err(damaged)?,
-                        reason: Note::new(record.reason).map_err(damaged)?,
-                        cleared_at: Timestamp(record.cleared_at),
-                    });
-                }
-            }
-            Ok(pairs)
-        })
-        .await
+        self.read(move |snapshot, _| read_cleared_pairs(&snapshot.cleared, after.as_deref(), limit)).await
     }
 
     async fn stats(&self) -> Result<Stats, GalleryError> {

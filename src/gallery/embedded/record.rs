@@ -13,8 +13,8 @@ use prost::Message;
 use super::fault::StoreError;
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
-    Attributes, DecisionKey, NewTemplate, Note, Outcome, Receipt, Resolution, Source, StoredDecision, StoredTemplate,
-    SubjectId, Timestamp,
+    Attributes, ClearedPair, DecisionKey, NewTemplate, Note, Outcome, Receipt, Resolution, Source, StoredDecision,
+    StoredTemplate, SubjectId, Timestamp,
 };
 
 /// Version of a record written by this program.
@@ -261,6 +261,19 @@ impl DecisionRecord {
             decided_at: Timestamp(self.decided_at),
             commit: self.commit,
             resolution: resolution.transpose()?,
+        })
+    }
+}
+
+impl ClearedRecord {
+    pub(super) fn restore(self, first: SubjectId, second: SubjectId) -> Result<ClearedPair, StoreError> {
+        let damaged = |_| StoreError::damaged("a cleared pair's record makes no sense");
+        Ok(ClearedPair {
+            first,
+            second,
+            officer: SubjectId::new(self.officer).map_err(damaged)?,
+            reason: Note::new(self.reason).map_err(damaged)?,
+            cleared_at: Timestamp(self.cleared_at),
         })
     }
 }

@@ -21,7 +21,7 @@ use super::fault::StoreError;
 use super::record::{
     ClearedRecord, Counters, DecisionRecord, GalleryRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
 };
-use crate::gallery::{DecisionKey, RequestId, StoredDecision, SubjectId};
+use crate::gallery::{ClearedPair, DecisionKey, RequestId, StoredDecision, SubjectId};
 
 /// Version of the layout of folder and tables.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -143,7 +143,7 @@ pub(super) fn cleared_key(one: &SubjectId, other: &SubjectId) -> String {
 }
 
 /// The two ids of a key of `cleared`.
-pub(super) fn cleared_ids(name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
+fn cleared_ids(name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
     let damaged = || StoreError::damaged("a cleared pair's key is not one");
     let (one, other) = name.split_once('\0').ok_or_else(damaged)?;
     let id = |text: &str| SubjectId::new(text).map_err(|_| damaged());
@@ -165,4 +165,29 @@ pub(super) fn read_cleared_with(
         found.push(cleared_ids(name)?.1);
     }
     Ok(found)
+}
+
+/// Up to `limit` cleared pairs, those whose key comes after `after`.
+pub(super) fn read_cleared_pairs(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<ClearedPair>, StoreError> {
+    use std::ops::Bound::{Excluded, Unbounded};
+    let from = after.map_or(Unbounded, Excluded);
+    let mut pairs = Vec::new();
+    for row in table.range::<&str>((from, Unbounded))? {
+        if pairs.len() == limit {
+            break;
+        }
+        let (name, value) = row?;
+        let name = name.value();
+        let record: ClearedRecord = unseal("cleared", name.as_bytes(), value.value())?;
+        let (first, second) = cleared_ids(name)?;
+        // Each pair lies there twice.
+        if first < second {
+            pairs.push(record.restore(first, second)?);
+        }
+    }
+    Ok(pairs)
 }

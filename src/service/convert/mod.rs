@@ -2,6 +2,7 @@
 //! uses one direction of each pair, the client the other.
 
 mod decision;
+mod evidence;
 mod face;
 mod gallery;
 mod verification;

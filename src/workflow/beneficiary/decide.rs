@@ -104,6 +104,10 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
             }
         }
     }
+    // One capture without a flaw is enough: the others only add to it.
+    if evidence.quality.is_some() && evidence.frames.iter().all(|frame| !frame.flaws.is_empty()) {
+        grounds.extend((!evidence.frames.is_empty()).then_some(Ground::QualityPoor));
+    }
     match &evidence.chip_face {
         None => missing(Piece::ChipFace, &mut grounds, &mut without),
         Some(face) => grounds.extend(judge(face, Ground::ChipFaceUnsure, Ground::ChipFaceDiffers)),
@@ -169,9 +173,10 @@ fn another_try_may_help(ground: Ground) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::evidence::{ChipEvidence, Duplicate, Duplicates, RecordEvidence};
+    use super::super::evidence::{ChipEvidence, Duplicate, Duplicates, FrameEvidence, RecordEvidence};
     use super::super::policy::PolicyFile;
     use super::*;
+    use crate::face::quality::Flaw;
     use crate::gallery::SubjectId;
     use crate::matching::{Fmr, Threshold};
 
@@ -214,6 +219,23 @@ mod tests {
                 expected_miss: None,
             }),
         }
+    }
+
+    fn frame(flaws: &[Flaw]) -> FrameEvidence {
+        FrameEvidence {
+            eye_distance: 60.0,
+            second_face: false,
+            norm: 9.0,
+            quality: Some(60.0),
+            liveness: Some(0.9),
+            flaws: flaws.to_vec(),
+        }
+    }
+
+    #[test]
+    fn one_capture_without_a_flaw_is_enough() {
+        let evidence = Evidence { frames: vec![frame(&[Flaw::Blurred, Flaw::Turned]), frame(&[])], ..good() };
+        assert_eq!(decide(&Policy::default(), &evidence).outcome, Outcome::Approve);
     }
 
     fn with_chip(change: impl FnOnce(&mut ChipEvidence)) -> Evidence {
@@ -304,6 +326,7 @@ mod tests {
             (differs(|record| record.sex = FieldState::Differs), "SEX_DIFFERS", Outcome::Refer),
             (Evidence { quality: Some(1.0), ..good() }, "QUALITY_POOR", Outcome::Refer),
             (Evidence { quality: Some(f32::NAN), ..good() }, "QUALITY_POOR", Outcome::Refer),
+            (Evidence { frames: vec![frame(&[Flaw::Blurred])], ..good() }, "QUALITY_POOR", Outcome::Refer),
             (Evidence { liveness: Some(0.1), ..good() }, "LIVENESS_LOW", Outcome::Refer),
             (face(0.4), "CHIP_FACE_UNSURE", Outcome::Refer),
             (face(0.1), "CHIP_FACE_DIFFERS", Outcome::Deny),

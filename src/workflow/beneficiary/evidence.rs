@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chip;
+use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
 use crate::matching::{Fmr, Fnmr, Threshold};
 
@@ -17,7 +18,8 @@ pub struct Evidence {
     pub record: RecordEvidence,
     /// What was seen in each capture, in order.
     pub frames: Vec<FrameEvidence>,
-    /// Best quality of the captures, 0–100.
+    /// Best quality of the captures, 0–100: of those without a flaw, where there are
+    /// such.
     pub quality: Option<f32>,
     /// Mean liveness of the captures, 0–1.
     pub liveness: Option<f32>,
@@ -102,6 +104,10 @@ pub struct FrameEvidence {
     pub quality: Option<f32>,
     /// Liveness, 0–1, where measured.
     pub liveness: Option<f32>,
+    /// What is wrong with it as a live capture, the gravest first; empty where
+    /// quality was not measured.
+    #[serde(default)]
+    pub flaws: Vec<Flaw>,
 }
 
 /// One comparison of the captures with a reference.

@@ -1,25 +1,23 @@
 //! Gathering the evidence and committing the decision.
 
-use std::cmp::Ordering;
-
 use serde::{Deserialize, Serialize};
 
 use super::decide::{Decided, decide};
-use super::evidence::{ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FrameEvidence};
+use super::evidence::{ChipEvidence, Evidence, FrameEvidence};
 use super::grounds::Piece;
+use super::lookup::{against_chip, against_reference};
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, CheckOptions, ChipFiles, Holder, Moment};
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome, RequestId,
-    Source, StoredDecision, Subject, SubjectId,
+    Source, StoredDecision, SubjectId,
 };
-use crate::matching::{Curve, FMR_FLOOR, compare, fuse};
+use crate::matching::fuse;
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
-use crate::workflow::identify::{CANDIDATES_DEFAULT, fmr_for};
 use crate::workflow::words::Reason;
-use crate::workflow::{Engine, Field, WorkflowError};
+use crate::workflow::{Engine, Field, Kind, WorkflowError};
 
 /// How often a decision is made anew because somebody enrolled the subject while
 /// it was being made.
@@ -28,15 +26,15 @@ const TRIES_MAX: u32 = 3;
 const YEAR_DAYS: f64 = 365.25;
 
 /// What the photos and the chip gave, before anything is looked up.
-struct Seen {
+pub(super) struct Seen {
     key: DecisionKey,
     content: [u8; 32],
-    subject: SubjectId,
+    pub(super) subject: SubjectId,
     scheme: Scheme,
-    chip: Option<ChipEvidence>,
+    pub(super) chip: Option<ChipEvidence>,
     record: super::RecordEvidence,
     frames: Vec<FrameEvidence>,
-    probe: Template,
+    pub(super) probe: Template,
     chip_photo: Option<Result<Analysis, FaceError>>,
 }
 
@@ -122,9 +120,10 @@ impl Engine {
             };
             Ok::<_, WorkflowError>((Some(chip), photo))
         };
-        let (analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames), chip)?;
+        let (mut analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames), chip)?;
 
-        let frames = analyses.iter().map(|analysis| frame(analysis)).collect();
+        analyses.iter_mut().for_each(|analysis| self.judge_capture(&mut analysis.report, Kind::Live));
+        let frames = analyses.iter().map(frame).collect();
         let templates: Vec<Template> = analyses.into_iter().map(|analysis| analysis.template).collect();
         self.check_agreement(&templates)?;
         let probe = fuse(&templates).ok_or(WorkflowError::ProbesDisagree)?;
@@ -198,7 +197,7 @@ impl Engine {
         };
         let evidence = Evidence {
             chip_face: match chip_template {
-                Some(template) => Some(self.against_chip(curve, seen, template, policy)?),
+                Some(template) => Some(against_chip(curve, seen, template, policy)?),
                 None => None,
             },
             chip_photo_unusable: match &seen.chip_photo {
@@ -216,7 +215,7 @@ impl Engine {
             },
             chip: seen.chip.clone(),
             record: seen.record,
-            quality: seen.frames.iter().filter_map(|frame| frame.quality).max_by(f32::total_cmp),
+            quality: best_quality(&seen.frames),
             liveness: mean(seen.frames.iter().filter_map(|frame| frame.liveness).collect()),
             frames: seen.frames.clone(),
         };
@@ -248,98 +247,6 @@ impl Engine {
         tracing::info!(outcome = ?stored.outcome, attempt = stored.key.attempt, "decided");
         outcome(stored)
     }
-
-    /// The captures against the chip's photo.
-    fn against_chip(
-        &self,
-        curve: &Curve,
-        seen: &Seen,
-        template: &Template,
-        policy: &Policy,
-    ) -> Result<Comparison, WorkflowError> {
-        // A photo of unknown age is taken for an old one, which approves nobody more.
-        let years = seen.chip.as_ref().and_then(|chip| chip.photo_years);
-        let widened = years.is_none_or(|years| years >= policy.chip_photo_years_max);
-        let refer_fmr = if widened { policy.chip_refer_fmr_old } else { policy.chip_refer_fmr };
-        let score = compare(template, &seen.probe)?;
-        Ok(Comparison {
-            score,
-            fmr: curve.fmr(score),
-            threshold: curve.threshold(policy.chip_fmr)?,
-            refer_threshold: curve.threshold(refer_fmr)?,
-            widened,
-            templates: 1,
-        })
-    }
-
-    /// The same face under another number.
-    async fn elsewhere(
-        &self,
-        gallery: &dyn Gallery,
-        curve: &Curve,
-        seen: &Seen,
-        subject: Option<&Subject>,
-        policy: &Policy,
-    ) -> Result<Duplicates, WorkflowError> {
-        let own = subject.map_or(0, |subject| subject.templates.len() as u64);
-        let templates = gallery.stats().await?.templates.saturating_sub(own);
-        let threshold = curve.threshold(fmr_for(policy.fpir, templates))?;
-        let cleared_with = gallery.cleared_with(&seen.subject).await?;
-        let found = gallery.within(&seen.probe, threshold.score).await?;
-        let mut found: Vec<(SubjectId, f32)> =
-            found.into_iter().map(|candidate| (candidate.subject, candidate.score)).collect();
-        for arriving in self.counter().arrivals.alike(&seen.subject, &seen.probe, threshold.score) {
-            if found.iter().all(|(subject, _)| *subject != arriving.0) {
-                found.push(arriving);
-            }
-        }
-        found.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then_with(|| a.0.cmp(&b.0)));
-        found.retain(|(subject, _)| *subject != seen.subject);
-        let before = found.len();
-        found.retain(|(subject, _)| cleared_with.binary_search(subject).is_err());
-        let chance = curve.fmr(threshold.score);
-        Ok(Duplicates {
-            cleared: u32::try_from(before - found.len()).unwrap_or(u32::MAX),
-            truncated: found.len() > CANDIDATES_DEFAULT,
-            candidates: found
-                .into_iter()
-                .take(CANDIDATES_DEFAULT)
-                .map(|(subject, score)| Duplicate { subject, score, fmr: curve.fmr(score) })
-                .collect(),
-            threshold,
-            templates,
-            expected_chance_hits: templates as f64 * chance.rate,
-            expected_extrapolated: chance.extrapolated,
-            expected_miss: curve.fnmr(threshold.score),
-        })
-    }
-}
-
-/// The captures against the subject's templates. The best of `n` scores passes a
-/// threshold by chance up to `n` times as often as one, so each is held to an
-/// `n`-th of the rate.
-fn against_reference(
-    curve: &Curve,
-    probe: &Template,
-    subject: &Subject,
-    policy: &Policy,
-) -> Result<Option<Comparison>, WorkflowError> {
-    let mut best: Option<f32> = None;
-    for stored in &subject.templates {
-        let score = compare(&stored.content.template, probe)?;
-        best = Some(best.map_or(score, |best| best.max(score)));
-    }
-    let count = subject.templates.len();
-    let Some(score) = best else { return Ok(None) };
-    let share = |fmr: f64| curve.threshold((fmr / count as f64).max(FMR_FLOOR));
-    Ok(Some(Comparison {
-        score,
-        fmr: curve.fmr(score),
-        threshold: share(policy.reference_fmr)?,
-        refer_threshold: share(policy.reference_refer_fmr)?,
-        widened: false,
-        templates: u32::try_from(count).unwrap_or(u32::MAX),
-    }))
 }
 
 /// Refuses what the commit would refuse, before any work is done for it.
@@ -396,7 +303,16 @@ fn frame(analysis: &Analysis) -> FrameEvidence {
         norm: report.norm.unwrap_or(0.0),
         quality: report.quality.map(|quality| quality.utility.unwrap_or(quality.capture)),
         liveness: report.liveness,
+        flaws: report.flaws.clone(),
     }
+}
+
+/// The best of the captures without a flaw; of all, where each has one.
+fn best_quality(frames: &[FrameEvidence]) -> Option<f32> {
+    let best = |frames: &mut dyn Iterator<Item = &FrameEvidence>| {
+        frames.filter_map(|frame| frame.quality).max_by(f32::total_cmp)
+    };
+    best(&mut frames.iter().filter(|frame| frame.flaws.is_empty())).or_else(|| best(&mut frames.iter()))
 }
 
 fn years_between(from: Moment, to: Moment) -> u32 {

@@ -14,14 +14,16 @@
 //! Each file answers one question: what is asked and answered (here), what the
 //! evidence is (`evidence`), whether card and record agree (`record`, `names`),
 //! what a policy may say (`policy`), what speaks against an approval (`grounds`),
-//! what it all comes to (`decide`), how it is gathered and committed (`flow`), what
-//! goes on at this moment (`turns`), what officers add (`referral`).
+//! what it all comes to (`decide`), how it is gathered and committed (`flow`,
+//! `lookup`), what goes on at this moment (`turns`), what officers add (`referral`).
 
 mod decide;
 mod evidence;
 mod flow;
 mod grounds;
+mod lookup;
 mod names;
+mod policies;
 mod policy;
 mod record;
 mod referral;
@@ -34,7 +36,8 @@ pub use evidence::{
     ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
 };
 pub use grounds::{Ground, Piece, sentence};
-pub use policy::{Consequence, DEFAULT_POLICY, FirstSight, GroundKey, Policies, Policy, PolicyFile};
+pub use policies::{DEFAULT_POLICY, Policies};
+pub use policy::{Consequence, FirstSight, GroundKey, Policy, PolicyFile};
 pub use record::Record;
 pub use referral::{ClearPairRequest, ResolveReferral, ResolvedReferral};
 

@@ -1,0 +1,193 @@
+use super::{BadAnswer, present};
+use crate::chip::{self, ActiveAuthentication};
+use crate::face::quality::Flaw;
+use crate::gallery::SubjectId;
+use crate::service::pb;
+use crate::workflow::beneficiary::{
+    ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
+};
+
+impl From<Evidence> for pb::DecisionEvidence {
+    fn from(evidence: Evidence) -> Self {
+        let chip = |chip: ChipEvidence| pb::ChipEvidence {
+            verdict: chip.verdict.code().to_owned(),
+            reasons: chip
+                .reasons
+                .into_iter()
+                .map(|reason| pb::ChipReason {
+                    code: reason.code().to_owned(),
+                    message_vi: reason.vi().to_owned(),
+                    message_en: reason.en().to_owned(),
+                })
+                .collect(),
+            active_authentication: chip.active_authentication.code().to_owned(),
+            photo_years: chip.photo_years,
+        };
+        let frame = |frame: FrameEvidence| pb::FrameEvidence {
+            eye_distance: frame.eye_distance,
+            second_face: frame.second_face,
+            norm: frame.norm,
+            quality: frame.quality,
+            liveness: frame.liveness,
+            flaws: frame.flaws.into_iter().map(Into::into).collect(),
+        };
+        let RecordEvidence { number, name, birth_date, sex } = evidence.record;
+        Self {
+            chip: evidence.chip.map(chip),
+            record: Some(pb::RecordEvidence {
+                number: wire_state(number),
+                name: wire_state(name),
+                birth_date: wire_state(birth_date),
+                sex: wire_state(sex),
+            }),
+            frames: evidence.frames.into_iter().map(frame).collect(),
+            quality: evidence.quality,
+            liveness: evidence.liveness,
+            chip_face: evidence.chip_face.map(Into::into),
+            chip_photo_unusable: evidence.chip_photo_unusable.unwrap_or_default(),
+            reference_face: evidence.reference_face.map(Into::into),
+            duplicates: evidence.duplicates.map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<pb::DecisionEvidence> for Evidence {
+    type Error = BadAnswer;
+
+    fn try_from(evidence: pb::DecisionEvidence) -> Result<Self, BadAnswer> {
+        let chip = |chip: pb::ChipEvidence| {
+            let reason = |reason: &pb::ChipReason| present(chip::Reason::from_code(&reason.code), "chip.reasons");
+            Ok(ChipEvidence {
+                verdict: present(chip::Verdict::from_code(&chip.verdict), "chip.verdict")?,
+                reasons: chip.reasons.iter().map(reason).collect::<Result<_, _>>()?,
+                active_authentication: present(
+                    ActiveAuthentication::from_code(&chip.active_authentication),
+                    "active_authentication",
+                )?,
+                photo_years: chip.photo_years,
+            })
+        };
+        let flaw = |flaw: pb::Flaw| present(Flaw::from_code(&flaw.code), "flaws");
+        let frame = |frame: pb::FrameEvidence| -> Result<FrameEvidence, BadAnswer> {
+            Ok(FrameEvidence {
+                eye_distance: frame.eye_distance,
+                second_face: frame.second_face,
+                norm: frame.norm,
+                quality: frame.quality,
+                liveness: frame.liveness,
+                flaws: frame.flaws.into_iter().map(flaw).collect::<Result<_, _>>()?,
+            })
+        };
+        let record = present(evidence.record, "record")?;
+        Ok(Self {
+            chip: evidence.chip.map(chip).transpose()?,
+            record: RecordEvidence {
+                number: state(record.number)?,
+                name: state(record.name)?,
+                birth_date: state(record.birth_date)?,
+                sex: state(record.sex)?,
+            },
+            frames: evidence.frames.into_iter().map(frame).collect::<Result<_, _>>()?,
+            quality: evidence.quality,
+            liveness: evidence.liveness,
+            chip_face: evidence.chip_face.map(TryInto::try_into).transpose()?,
+            chip_photo_unusable: Some(evidence.chip_photo_unusable).filter(|code| !code.is_empty()),
+            reference_face: evidence.reference_face.map(TryInto::try_into).transpose()?,
+            duplicates: evidence.duplicates.map(TryInto::try_into).transpose()?,
+        })
+    }
+}
+
+fn wire_state(state: FieldState) -> i32 {
+    i32::from(match state {
+        FieldState::NotChecked => pb::FieldState::Unspecified,
+        FieldState::Agrees => pb::FieldState::Agrees,
+        FieldState::AgreesWithoutMarks => pb::FieldState::AgreesWithoutMarks,
+        FieldState::Differs => pb::FieldState::Differs,
+        FieldState::NotOnChip => pb::FieldState::NotOnChip,
+        FieldState::NotInRecord => pb::FieldState::NotInRecord,
+    })
+}
+
+fn state(value: i32) -> Result<FieldState, BadAnswer> {
+    Ok(match pb::FieldState::try_from(value).map_err(|_| BadAnswer("record"))? {
+        pb::FieldState::Unspecified => FieldState::NotChecked,
+        pb::FieldState::Agrees => FieldState::Agrees,
+        pb::FieldState::AgreesWithoutMarks => FieldState::AgreesWithoutMarks,
+        pb::FieldState::Differs => FieldState::Differs,
+        pb::FieldState::NotOnChip => FieldState::NotOnChip,
+        pb::FieldState::NotInRecord => FieldState::NotInRecord,
+    })
+}
+
+impl From<Comparison> for pb::FaceComparison {
+    fn from(comparison: Comparison) -> Self {
+        Self {
+            score: comparison.score,
+            fmr: Some(comparison.fmr.into()),
+            threshold: Some(comparison.threshold.into()),
+            refer_threshold: Some(comparison.refer_threshold.into()),
+            widened: comparison.widened,
+            templates: comparison.templates,
+        }
+    }
+}
+
+impl TryFrom<pb::FaceComparison> for Comparison {
+    type Error = BadAnswer;
+
+    fn try_from(comparison: pb::FaceComparison) -> Result<Self, BadAnswer> {
+        Ok(Self {
+            score: comparison.score,
+            fmr: present(comparison.fmr, "fmr")?.into(),
+            threshold: present(comparison.threshold, "threshold")?.into(),
+            refer_threshold: present(comparison.refer_threshold, "refer_threshold")?.into(),
+            widened: comparison.widened,
+            templates: comparison.templates,
+        })
+    }
+}
+
+impl From<Duplicates> for pb::DuplicateSearch {
+    fn from(found: Duplicates) -> Self {
+        let candidate = |candidate: Duplicate| pb::DuplicateCandidate {
+            subject_id: candidate.subject.as_str().to_owned(),
+            score: candidate.score,
+            fmr: Some(candidate.fmr.into()),
+        };
+        Self {
+            candidates: found.candidates.into_iter().map(candidate).collect(),
+            truncated: found.truncated,
+            cleared: found.cleared,
+            threshold: Some(found.threshold.into()),
+            templates_searched: found.templates,
+            expected_chance_hits: found.expected_chance_hits,
+            expected_extrapolated: found.expected_extrapolated,
+            expected_miss: found.expected_miss.map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<pb::DuplicateSearch> for Duplicates {
+    type Error = BadAnswer;
+
+    fn try_from(found: pb::DuplicateSearch) -> Result<Self, BadAnswer> {
+        let candidate = |candidate: pb::DuplicateCandidate| {
+            Ok(Duplicate {
+                subject: SubjectId::new(candidate.subject_id).map_err(|_| BadAnswer("subject_id"))?,
+                score: candidate.score,
+                fmr: present(candidate.fmr, "fmr")?.into(),
+            })
+        };
+        Ok(Self {
+            candidates: found.candidates.into_iter().map(candidate).collect::<Result<_, _>>()?,
+            truncated: found.truncated,
+            cleared: found.cleared,
+            threshold: present(found.threshold, "threshold")?.into(),
+            templates: found.templates_searched,
+            expected_chance_hits: found.expected_chance_hits,
+            expected_extrapolated: found.expected_extrapolated,
+            expected_miss: found.expected_miss.map(Into::into),
+        })
+    }
+}

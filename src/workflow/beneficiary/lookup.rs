@@ -1,0 +1,105 @@
+//! What the captures come to against each of those they are compared with.
+
+use std::cmp::Ordering;
+
+use super::evidence::{Comparison, Duplicate, Duplicates};
+use super::flow::Seen;
+use super::policy::Policy;
+use crate::face::Template;
+use crate::gallery::{Gallery, Subject, SubjectId};
+use crate::matching::{Curve, FMR_FLOOR, compare};
+use crate::workflow::identify::{CANDIDATES_DEFAULT, fmr_for};
+use crate::workflow::{Engine, WorkflowError};
+
+impl Engine {
+    /// The same face under another number.
+    pub(super) async fn elsewhere(
+        &self,
+        gallery: &dyn Gallery,
+        curve: &Curve,
+        seen: &Seen,
+        subject: Option<&Subject>,
+        policy: &Policy,
+    ) -> Result<Duplicates, WorkflowError> {
+        let own = subject.map_or(0, |subject| subject.templates.len() as u64);
+        let templates = gallery.stats().await?.templates.saturating_sub(own);
+        let threshold = curve.threshold(fmr_for(policy.fpir, templates))?;
+        let cleared_with = gallery.cleared_with(&seen.subject).await?;
+        let found = gallery.within(&seen.probe, threshold.score).await?;
+        let mut found: Vec<(SubjectId, f32)> =
+            found.into_iter().map(|candidate| (candidate.subject, candidate.score)).collect();
+        for arriving in self.counter().arrivals.alike(&seen.subject, &seen.probe, threshold.score) {
+            if found.iter().all(|(subject, _)| *subject != arriving.0) {
+                found.push(arriving);
+            }
+        }
+        found.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then_with(|| a.0.cmp(&b.0)));
+        found.retain(|(subject, _)| *subject != seen.subject);
+        let before = found.len();
+        found.retain(|(subject, _)| cleared_with.binary_search(subject).is_err());
+        let chance = curve.fmr(threshold.score);
+        Ok(Duplicates {
+            cleared: u32::try_from(before - found.len()).unwrap_or(u32::MAX),
+            truncated: found.len() > CANDIDATES_DEFAULT,
+            candidates: found
+                .into_iter()
+                .take(CANDIDATES_DEFAULT)
+                .map(|(subject, score)| Duplicate { subject, score, fmr: curve.fmr(score) })
+                .collect(),
+            threshold,
+            templates,
+            expected_chance_hits: templates as f64 * chance.rate,
+            expected_extrapolated: chance.extrapolated,
+            expected_miss: curve.fnmr(threshold.score),
+        })
+    }
+}
+
+/// The captures against the chip's photo.
+pub(super) fn against_chip(
+    curve: &Curve,
+    seen: &Seen,
+    template: &Template,
+    policy: &Policy,
+) -> Result<Comparison, WorkflowError> {
+    // A photo of unknown age is taken for an old one, which approves nobody more.
+    let years = seen.chip.as_ref().and_then(|chip| chip.photo_years);
+    let widened = years.is_none_or(|years| years >= policy.chip_photo_years_max);
+    let refer_fmr = if widened { policy.chip_refer_fmr_old } else { policy.chip_refer_fmr };
+    let score = compare(template, &seen.probe)?;
+    Ok(Comparison {
+        score,
+        fmr: curve.fmr(score),
+        threshold: curve.threshold(policy.chip_fmr)?,
+        refer_threshold: curve.threshold(refer_fmr)?,
+        widened,
+        templates: 1,
+    })
+}
+
+/// The captures against the subject's templates. The best of `n` scores passes a
+/// threshold by chance up to `n` times as often as one, so each is held to an
+/// `n`-th of the rate.
+pub(super) fn against_reference(
+    curve: &Curve,
+    probe: &Template,
+    subject: &Subject,
+    policy: &Policy,
+) -> Result<Option<Comparison>, WorkflowError> {
+    let mut best: Option<f32> = None;
+    for stored in &subject.templates {
+        let score = compare(&stored.content.template, probe)?;
+        best = Some(best.map_or(score, |best| best.max(score)));
+    }
+    let count = subject.templates.len();
+    let Some(score) = best else { return Ok(None) };
+    let share = |fmr: f64| curve.threshold((fmr / count as f64).max(FMR_FLOOR));
+    Ok(Some(Comparison {
+        score,
+        fmr: curve.fmr(score),
+        threshold: share(policy.reference_fmr)?,
+        refer_threshold: share(policy.reference_refer_fmr)?,
+        widened: false,
+        templates: u32::try_from(count).unwrap_or(u32::MAX),
+    }))
+}

@@ -29,6 +29,7 @@ mod index;
 mod kernel;
 mod memory;
 mod places;
+mod plain;
 mod population;
 mod random;
 mod recode;
@@ -41,5 +42,6 @@ mod tests;
 
 pub use error::SearchError;
 pub use index::{Entry, Index, IndexBytes, VECTORS_MAX_DEFAULT};
+pub use plain::PlainScan;
 pub use population::Population;
 pub use view::{Hit, View, Wanted};

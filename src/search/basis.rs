@@ -209,7 +209,9 @@ pub(super) fn energies(axes: &[f64], rows: &[f32], dimension: usize) -> Vec<f64>
     let axes: Vec<f32> = axes.iter().map(|&v| v as f32).collect();
     let dot = Dot::best();
     axes.par_chunks_exact(dimension)
-        .map(|axis| rows.chunks_exact(dimension).map(|row| f64::from(dot.score(axis, row)).powi(2)).sum::<f64>() / count)
+        .map(|axis| {
+            rows.chunks_exact(dimension).map(|row| f64::from(dot.score(axis, row)).powi(2)).sum::<f64>() / count
+        })
         .collect()
 }
 

@@ -7,8 +7,8 @@
 //! What the numbers guarantee stands in `bound`.
 
 use super::basis::Basis;
+use super::bound::{self, LENGTH_CODED_MAX, RESIDUAL_STEP, REST_STEP};
 use super::memory::Large;
-use super::bound::{self, LENGTH_CODED_MAX, REST_STEP, RESIDUAL_STEP};
 use super::tuning::{FINE, GROUP_ROWS, HEAD, HEAD_LEVELS, PIECE_ROWS};
 use crate::matching::Dot;
 

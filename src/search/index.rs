@@ -85,13 +85,7 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     }
 
     /// The same with all that results do not depend on.
-    pub(super) fn with_parts(
-        dimension: usize,
-        vectors_max: u64,
-        dot: Dot,
-        kernel: Kernel,
-        fit_min: usize,
-    ) -> Self {
+    pub(super) fn with_parts(dimension: usize, vectors_max: u64, dot: Dot, kernel: Kernel, fit_min: usize) -> Self {
         let inner = Inner {
             // A vector without values has no direction: nothing can be inserted
             // into such an index, but it must not divide by zero either.

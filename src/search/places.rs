@@ -287,8 +287,7 @@ impl<L: Clone> Merge<L> {
         let mut codes = None;
         for (_, part) in &self.parts {
             let Some(from) = &part.codes else { continue };
-            let into =
-                codes.get_or_insert_with(|| Codes::new(Arc::clone(&from.basis), pieces.len() * PIECE_ROWS));
+            let into = codes.get_or_insert_with(|| Codes::new(Arc::clone(&from.basis), pieces.len() * PIECE_ROWS));
             for (index, _) in part.pieces.iter().enumerate().filter(|(_, piece)| piece.rows() > 0) {
                 into.append(from, index);
             }

@@ -31,8 +31,7 @@ fn encode<L: Clone + Send + Sync>(block: &Block<L>, basis: &Arc<Basis>, dimensio
             continue;
         }
         let vectors: Vec<&[f32]> = piece.vectors(dimension).collect();
-        let encoded: Vec<Encoded> =
-            vectors.par_iter().map(|vector| Encoded::new(basis, dot, vector)).collect();
+        let encoded: Vec<Encoded> = vectors.par_iter().map(|vector| Encoded::new(basis, dot, vector)).collect();
         encoded.iter().for_each(|encoded| codes.push(encoded));
     }
     codes

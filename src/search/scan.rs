@@ -11,7 +11,9 @@ use super::blocks::{Block, Piece, State};
 use super::bound::Prepared;
 use super::codes::{Codes, LOOSE};
 use super::kernel::{Kernel, Survivor, Task, prefetch};
-use super::tuning::{AHEAD, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, STAGE_GROWTH, STAGE_UNITS, STRIP_GROUPS, UNIT_GROUPS};
+use super::tuning::{
+    AHEAD, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, STAGE_GROWTH, STAGE_UNITS, STRIP_GROUPS, UNIT_GROUPS,
+};
 use super::view::{Hit, Wanted};
 use crate::matching::Dot;
 

@@ -75,7 +75,7 @@ pub(super) const SAMPLE_MAX: usize = 8192;
 
 /// Rounds of the iteration that finds the rotation. Dimensions of nearly equal
 /// energy are still mixed after these, which costs nothing.
-pub(super) const FIT_ROUNDS: usize = 12;
+pub(super) const FIT_ROUNDS: usize = 6;
 
 /// Values above which a scan is spread over threads. Below (some 0.2 ms of one
 /// core) waking them costs more than they bring.

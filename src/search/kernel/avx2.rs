@@ -68,8 +68,7 @@ fn scan_wide(groups: &[Group], first: u32, task: &mut Task<'_>) {
                 for (pair, words) in lines.iter().zip(words) {
                     let bytes = load(&pair[half], part);
                     let lows = _mm256_maddubs_epi16(_mm256_and_si256(bytes, low), words[0]);
-                    let highs =
-                        _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low), words[1]);
+                    let highs = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low), words[1]);
                     narrow = _mm256_add_epi16(narrow, _mm256_add_epi16(lows, highs));
                 }
                 *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(narrow, one));

@@ -3,11 +3,11 @@
 
 #![allow(unsafe_code)]
 
-mod portable;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod portable;
 #[cfg(test)]
 mod tests;
 
@@ -46,12 +46,8 @@ impl Kernel {
         Self::all().pop().unwrap_or(Self::PORTABLE)
     }
 
-    const PORTABLE: Self = Self {
-        name: "portable",
-        scan: portable::scan,
-        scan_many: portable::scan_many,
-        fine: portable::fine,
-    };
+    const PORTABLE: Self =
+        Self { name: "portable", scan: portable::scan, scan_many: portable::scan_many, fine: portable::fine };
 
     /// All that this machine runs, slowest first.
     pub(super) fn all() -> Vec<Self> {

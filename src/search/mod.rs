@@ -8,8 +8,8 @@
 //! It is kept with a tenth of the reading of a plain scan:
 //!
 //! ```text
-//! vector ──basis──► rotated into the gallery's own axes ──codes──► 50 bytes for
-//!            the first pass, 164 for the second
+//! vector ──basis──► rotated into the gallery's own axes ──codes──► 58 bytes for
+//!            the first pass, 156 for the second
 //! query ──bound──► weights and a threshold, both whole numbers
 //! scan:  first pass ──kernel──► few rows ──second pass──► fewer ──Dot──► hits
 //! ```

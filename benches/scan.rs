@@ -9,11 +9,9 @@ use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
     Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId,
 };
-use chinhchu::matching::Dot;
-use chinhchu::search::{Entry, Index};
+use chinhchu::search::{Entry, Index, PlainScan, Population, Wanted};
 
 const DIMENSION: usize = 512;
-const TEMPLATES: u64 = 100_000;
 const QUERIES: usize = 21;
 const RECIPE: RecipeDigest = RecipeDigest([1; 32]);
 /// How long enrolments are counted for.
@@ -36,45 +34,114 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
+/// Face-like vectors in the index that is searched.
+const FACES: usize = 1_000_000;
+/// Queries of a batch.
+const BATCH: usize = 64;
+/// Inserts a second beside searches.
+const INSERTS: f64 = 1000.0;
+
+fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let begin = Instant::now();
+    let result = work();
+    (begin.elapsed().as_secs_f64(), result)
+}
+
+fn p99(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() * 99 / 100]
+}
+
+/// The exact search against a plain scan of 512 bytes a vector, in turns.
 fn scan() {
-    println!("exact scan of {TEMPLATES} templates of {DIMENSION} float32 values, median of {QUERIES} queries");
-    println!("{:<10} {:>7} {:>16} {:>16} {:>9}", "kernel", "threads", "nearest(10) ms", "within(0.35) ms", "GB/s");
+    let population = Population::new(1);
+    let index = Index::new(Population::DIMENSION, u64::MAX);
+    let mut plain = PlainScan::new(Population::DIMENSION, &[]);
+    let mut build = 0.0;
+    for first in (0..FACES).step_by(10_000) {
+        let rows = population.references(first as u64, 10_000);
+        plain.extend(&rows);
+        let rows = rows.chunks_exact(Population::DIMENSION).enumerate();
+        let batch = rows.map(|(i, row)| Entry { key: (first + i) as u64, label: (), vector: row.to_vec() }).collect();
+        build += seconds(|| index.apply(&[], batch).expect("room for all")).0;
+    }
+    build += seconds(|| index.settle()).0;
+    let bytes = index.bytes().others as f64 / FACES as f64;
+    println!("exact search of {FACES} face-like templates, {} kernel, medians of {QUERIES} queries", index.kernel());
+    println!("built in {build:.1} s, {bytes:.0} bytes a template beside the vector");
+    println!(
+        "{:<8} {:<16} {:>10} {:>10} {:>8} {:>12} {:>8}",
+        "threads", "", "ms", "plain ms", "ratio", "batch ms", "ratio"
+    );
+    let queries: Vec<Vec<f32>> =
+        (0..BATCH as u64).map(|i| population.capture(if i % 2 == 0 { i * 15_013 } else { 1 << 40 | i }, 1)).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    for dot in Dot::all() {
-        let index = Index::with_kernel(DIMENSION, TEMPLATES, dot);
-        for begin in (0..TEMPLATES).step_by(10_000) {
-            let batch = (begin..begin + 10_000)
-                .map(|key| Entry { key, label: (), vector: template(key).vector().to_vec() })
-                .collect();
-            index.apply(&[], batch).expect("room for all");
-        }
-        for threads in if cores == 1 { vec![1] } else { vec![1, cores] } {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-            let view = index.view();
-            let (mut nearest, mut within) = (Vec::new(), Vec::new());
-            for number in 0..QUERIES as u64 {
-                let query = template(number * 1000);
-                let begin = Instant::now();
-                let best = pool.install(|| view.nearest(query.vector(), 10, |_| true)).expect("a query");
-                nearest.push(begin.elapsed().as_secs_f64());
-                assert_eq!(best[0].key, number * 1000, "every template finds itself");
-                let begin = Instant::now();
-                let hits = pool.install(|| view.within(query.vector(), 0.35, |_| true)).expect("a query");
-                within.push(begin.elapsed().as_secs_f64());
-                assert_eq!(hits[0], best[0]);
+    let view = index.view();
+    for threads in if cores == 1 { vec![1] } else { vec![1, cores] } {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let asked = [
+            ("within(0.55)", Wanted::Within(0.55)),
+            ("within(0.48)", Wanted::Within(0.48)),
+            ("nearest(10)", Wanted::Nearest(10)),
+        ];
+        for (name, wanted) in asked {
+            let (mut plains, mut singles, mut batches) = (Vec::new(), Vec::new(), Vec::new());
+            for query in &queries[..QUERIES] {
+                plains.push(seconds(|| pool.install(|| plain.best(query))).0);
+                let ask = || view.many(&[(query.as_slice(), wanted)], |_, _, ()| true).expect("a query");
+                singles.push(seconds(|| pool.install(ask)).0);
             }
-            let (nearest, within) = (median(nearest), median(within));
-            let gigabytes = (TEMPLATES as usize * DIMENSION * 4) as f64 / 1e9;
+            let together: Vec<_> = queries.iter().map(|query| (query.as_slice(), wanted)).collect();
+            for _ in 0..5 {
+                let ask = || view.many(&together, |_, _, ()| true).expect("queries");
+                batches.push(seconds(|| pool.install(ask)).0 / BATCH as f64);
+            }
+            let (plain, single, batch) = (median(plains), median(singles), median(batches));
             println!(
-                "{:<10} {:>7} {:>16.2} {:>16.2} {:>9.1}",
-                dot.name(),
-                threads,
-                nearest * 1e3,
-                within * 1e3,
-                gigabytes / within
+                "{threads:<8} {name:<16} {:>10.2} {:>10.2} {:>8.1} {:>12.3} {:>8.1}",
+                single * 1e3,
+                plain * 1e3,
+                plain / single,
+                batch * 1e3,
+                single / batch
             );
         }
     }
+    drop(view);
+    beside_inserts(&population, &index, &queries);
+}
+
+/// How much longer searches take while others insert.
+fn beside_inserts(population: &Population, index: &Index, queries: &[Vec<f32>]) {
+    let search = || -> Vec<f64> {
+        let ask = |query: &Vec<f32>| seconds(|| index.within(query, 0.55, |_| true).expect("a query")).0;
+        queries.iter().cycle().take(8 * BATCH).map(ask).collect()
+    };
+    let quiet = p99(search());
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (busy, inserted) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let begin = Instant::now();
+            let mut inserted = 0u64;
+            while !done.load(std::sync::atomic::Ordering::Acquire) {
+                let key = FACES as u64 + inserted;
+                index.insert(key, (), &population.capture(key, 0)).expect("room");
+                inserted += 1;
+                let due = Duration::from_secs_f64(inserted as f64 / INSERTS);
+                std::thread::sleep(due.saturating_sub(begin.elapsed()));
+            }
+            inserted as f64 / begin.elapsed().as_secs_f64()
+        });
+        let busy = p99(search());
+        done.store(true, std::sync::atomic::Ordering::Release);
+        (busy, writer.join().expect("a writer"))
+    });
+    println!(
+        "p99 of within(0.55): {:.2} ms, beside {inserted:.0} inserts a second {:.2} ms ({:.1} times)",
+        quiet * 1e3,
+        busy * 1e3,
+        busy / quiet
+    );
 }
 
 async fn enrolments_per_second(gallery: &Arc<EmbeddedGallery>, writers: u64, tag: &str) -> f64 {

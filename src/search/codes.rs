@@ -1,9 +1,9 @@
 //! A vector in few bytes, as the two passes of the scan read it.
 //!
 //! First pass: four bits for each of the [`HEAD`] strongest dimensions and two
-//! bytes of norms, [`GROUP_ROWS`] rows interleaved ([`Group`]): 50 bytes a row in
+//! bytes of norms, [`GROUP_ROWS`] rows interleaved ([`Group`]): 58 bytes a row in
 //! one stream. Second pass: eight bits for each of [`FINE`] dimensions and two
-//! norms, row after row ([`Fine`]): 164 bytes, read for the few that are left.
+//! norms, row after row ([`Fine`]): 156 bytes, read for the few that are left.
 //! What the numbers guarantee stands in `bound`.
 
 use super::basis::Basis;

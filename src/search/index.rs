@@ -237,6 +237,14 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
         }
     }
 
+    /// Waits until no rotation is being fitted beside the work: for measuring.
+    /// Answers are exact all the time.
+    pub fn settle(&self) {
+        while self.inner.fitting.load(Ordering::Acquire) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
     /// [`View::within`] on the index as it is now.
     pub fn within<F>(&self, query: &[f32], score: f32, filter: F) -> Result<Vec<Hit<L>>, SearchError>
     where

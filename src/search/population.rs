@@ -120,7 +120,7 @@ mod tests {
     use crate::matching::Dot;
     use crate::search::basis::{energies, orthonormal};
 
-    const PEOPLE: usize = 1500;
+    const PEOPLE: usize = 1200;
 
     fn near(found: f64, wanted: f64) {
         assert!((found / wanted - 1.0).abs() <= 0.1, "{found} instead of {wanted}");

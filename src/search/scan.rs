@@ -12,7 +12,8 @@ use super::bound::Prepared;
 use super::codes::{Codes, LOOSE};
 use super::kernel::{Kernel, Survivor, Task, prefetch};
 use super::tuning::{
-    AHEAD, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, STAGE_GROWTH, STAGE_UNITS, STRIP_GROUPS, UNIT_GROUPS,
+    AHEAD, FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, STAGE_GROWTH, STAGE_UNITS,
+    STRIP_GROUPS, UNIT_GROUPS,
 };
 use super::view::{Hit, Wanted};
 use crate::matching::Dot;
@@ -200,7 +201,7 @@ where
     /// Scores the likeliest of what a search has left, and takes them out.
     fn lift(&self, left: &mut [Left<'_, 's, L>]) {
         let Some(k) = left.first().and_then(|left| self.jobs[left.number].best) else { return };
-        let wanted = k + LIKELIEST;
+        let wanted = FIRST_LOOK + FIRST_LOOK_GROWTH.saturating_mul(k);
         // Within each unit the likeliest are in front.
         let mut likeliest: Vec<(i32, usize, usize)> = Vec::new();
         for (unit, left) in left.iter().enumerate() {

@@ -5,12 +5,13 @@
 //! 96, 128 and 192 hold 25, 11, 3 and 0 per cent of the energy, on a Zen 4
 //! machine that reads some 25 GB/s.
 
-/// Dimensions in the first pass, four bits each. With 64, eight times as many
-/// rows survive it; with 128 it reads a third more.
-pub(super) const HEAD: usize = 96;
+/// Dimensions in the first pass, four bits each. Of a search for the ten nearest
+/// in 400,000, it leaves 7,600 rows; with 96 it reads a seventh less and leaves
+/// 16,600, with 128 it reads a seventh more and leaves 3,500.
+pub(super) const HEAD: usize = 112;
 
 /// Dimensions in the second pass, eight bits each.
-pub(super) const FINE: usize = 160;
+pub(super) const FINE: usize = 152;
 
 /// Rows a group of the first pass interleaves: two registers of 16 lanes.
 pub(super) const GROUP_ROWS: usize = 32;
@@ -21,7 +22,7 @@ pub(super) const PIECE_ROWS: usize = 1024;
 /// Full pieces that are put together into one block with codes side by side: the
 /// first pass then fills one page of 2 MiB.
 /// (Fewer in tests, so that small indexes have such blocks too.)
-pub(super) const BLOCK_PIECES: usize = if cfg!(test) { 4 } else { 40 };
+pub(super) const BLOCK_PIECES: usize = if cfg!(test) { 4 } else { 35 };
 
 /// Vectors that are copied together when a row is written beside a search.
 pub(super) const CHUNK_ROWS: usize = 64;
@@ -37,13 +38,21 @@ pub(super) const STRIP_GROUPS: usize = 16;
 /// takes so many times as many. What a stage finds spares the next one work.
 pub(super) const STAGE_UNITS: usize = 1;
 /// Growth of the stages.
-pub(super) const STAGE_GROWTH: usize = 8;
+pub(super) const STAGE_GROWTH: usize = 4;
 
-/// Survivors of a unit that are looked at first in a search for the nearest.
+/// Survivors of a unit that may be among those looked at first in a search for the
+/// nearest.
 pub(super) const LIKELIEST: usize = 16;
 
+/// Survivors of all units of a stage that are looked at first: so many, and
+/// [`FIRST_LOOK_GROWTH`] times as many as are wanted. Enough for the floor to come
+/// near where it ends.
+pub(super) const FIRST_LOOK: usize = 96;
+/// See [`FIRST_LOOK`].
+pub(super) const FIRST_LOOK_GROWTH: usize = 4;
+
 /// Survivors whose second pass is asked for ahead of its use.
-pub(super) const AHEAD: usize = 8;
+pub(super) const AHEAD: usize = 16;
 
 /// Queries searched together at most.
 pub(super) const BATCH_MAX: usize = 64;
@@ -75,7 +84,7 @@ pub(super) const SAMPLE_MAX: usize = 8192;
 
 /// Rounds of the iteration that finds the rotation. Dimensions of nearly equal
 /// energy are still mixed after these, which costs nothing.
-pub(super) const FIT_ROUNDS: usize = 12;
+pub(super) const FIT_ROUNDS: usize = 6;
 
 /// Values above which a scan is spread over threads. Below (some 0.2 ms of one
 /// core) waking them costs more than they bring.

@@ -9,7 +9,8 @@
 //! database lies on (`medium`), which tables there are (`tables`), what their
 //! bytes mean (`record`), whether all of it fits together (`load`), what a write
 //! asks for (`change`, `verdict`), how many share a transaction (`group`), what happens
-//! when one fails (`writer`), who was found (`candidates`).
+//! when one fails (`writer`), which searches share a scan (`gather`), who was
+//! found (`candidates`).
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod candidates;
 mod change;
 mod fault;
 mod folder;
+mod gather;
 mod group;
 mod load;
 mod medium;
@@ -36,9 +38,11 @@ use async_trait::async_trait;
 use redb::{Database, ReadableDatabase};
 use tokio::sync::{mpsc, oneshot};
 
+use self::candidates::Asked;
 use self::change::Change;
 use self::fault::StoreError;
 use self::folder::Folder;
+use self::gather::Gather;
 pub use self::medium::BackendFactory;
 use self::medium::Medium;
 use self::tables::{
@@ -51,7 +55,7 @@ use super::{
     RequestId, Resolution, Retry, Stats, StoredDecision, Subject, SubjectId, Timestamp,
 };
 use crate::face::{RecipeDigest, Template};
-use crate::search::{Index, VECTORS_MAX_DEFAULT, View};
+use crate::search::{Index, SearchError, VECTORS_MAX_DEFAULT};
 
 /// What comes back with a template found: whose it is.
 type Label = Arc<SubjectId>;
@@ -62,7 +66,7 @@ pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 /// How an embedded gallery works.
 #[derive(Clone)]
 pub struct EmbeddedOptions {
-    /// Most templates it may hold; bounds the memory of the index (2 KiB each at
+    /// Most templates it may hold; bounds the memory of the index (2.3 KiB each at
     /// 512 values). More are refused with [`SearchError::Full`](crate::search::SearchError::Full).
     pub templates_max: u64,
     /// Writes that may wait; the next one waits for a place in the queue.
@@ -111,6 +115,8 @@ struct Shared {
     /// `None` while it is being opened again after a failure.
     database: RwLock<Option<Database>>,
     index: Index<Label>,
+    /// Searches under way.
+    gather: Gather,
     subjects: AtomicU64,
 }
 
@@ -229,6 +235,7 @@ impl EmbeddedGallery {
             medium,
             database: RwLock::new(Some(database)),
             index,
+            gather: Gather::default(),
             subjects: AtomicU64::new(loaded.subjects),
         });
         let writer = Writer::new(Arc::clone(&shared), loaded.counters.commit);
@@ -281,27 +288,17 @@ impl EmbeddedGallery {
         Err(error.at(&self.shared.path))
     }
 
-    /// Searches the index as it is now, on the threads that compute. A search
-    /// whose caller has gone before it begins is not begun.
-    async fn search<F>(&self, probe: &Template, search: F) -> Result<Vec<Candidate>, GalleryError>
-    where
-        F: FnOnce(&View<Label>, &[f32]) -> Result<Vec<Candidate>, crate::search::SearchError> + Send + 'static,
-    {
+    /// Searches the index as it is now, on the threads that compute, together with
+    /// what else is asked at the time. A search whose caller has gone before it
+    /// begins is not begun.
+    async fn search(&self, probe: &Template, asked: Asked) -> Result<Vec<Candidate>, GalleryError> {
         self.fits(probe)?;
-        let (reply, found) = oneshot::channel();
-        let query = probe.vector().to_vec();
-        let shared = Arc::clone(&self.shared);
-        rayon::spawn(move || {
-            if reply.is_closed() {
-                return;
-            }
-            // rayon ends the process where a spawned job panics.
-            let result = catch_unwind(AssertUnwindSafe(|| search(&shared.index.view(), &query)));
-            drop(shared);
-            if let Ok(result) = result {
-                let _ = reply.send(result);
-            }
-        });
+        if let Asked::Within(score) = asked
+            && !score.is_finite()
+        {
+            return Err(SearchError::BadScore.into());
+        }
+        let found = gather::search(&self.shared, probe.vector().to_vec(), asked);
         let found = found.await.map_err(|_| GalleryError::Storage("the search ended without an answer".into()))?;
         Ok(found?)
     }
@@ -377,11 +374,11 @@ impl Gallery for EmbeddedGallery {
     }
 
     async fn nearest(&self, probe: &Template, k: usize) -> Result<Vec<Candidate>, GalleryError> {
-        self.search(probe, move |view, query| candidates::nearest(view, query, k)).await
+        self.search(probe, Asked::Nearest(k)).await
     }
 
     async fn within(&self, probe: &Template, score: f32) -> Result<Vec<Candidate>, GalleryError> {
-        self.search(probe, move |view, query| candidates::within(view, query, score)).await
+        self.search(probe, Asked::Within(score)).await
     }
 
     async fn decide(&self, decision: NewDecision) -> Result<(StoredDecision, bool), GalleryError> {

@@ -58,13 +58,13 @@ fn assert_exact(index: &Index<()>, model: &BTreeMap<u64, Vec<f32>>, queries: &[V
     for query in queries {
         let all = ranked(model, query);
         let score = |at: usize| all.get(at).map_or(0.0, |(_, score)| f32::from_bits(*score));
-        for at in [0, 3, 40, all.len() / 2] {
+        for at in [0, 3, 40] {
             for score in [score(at), score(at).next_up(), score(at).next_down()] {
                 searches.push((query, Wanted::Within(score)));
                 answers.push(all.iter().copied().filter(|(_, s)| f32::from_bits(*s) >= score).collect::<Vec<_>>());
             }
         }
-        for k in [0, 1, 10, 300] {
+        for k in [0, 1, 10, 150] {
             searches.push((query, Wanted::Nearest(k)));
             answers.push(all[..k.min(all.len())].to_vec());
         }
@@ -82,16 +82,16 @@ fn assert_exact(index: &Index<()>, model: &BTreeMap<u64, Vec<f32>>, queries: &[V
 
 #[test]
 fn a_coded_index_answers_as_a_sorted_list_does_through_growth_removal_and_new_rotations() {
-    for (seed, dimension) in [(1, 3), (2, 40), (3, 130), (4, 190)] {
-        let rows = gallery(seed, 7000, dimension);
+    for (seed, dimension) in [(1, 3), (2, 130), (3, 40)] {
+        let rows = gallery(seed, 5600, dimension);
         let kernel = Kernel::all().into_iter().cycle().nth(seed as usize).unwrap();
         let index = Index::with_parts(dimension, 10_000, Dot::best(), kernel, 500);
         let mut model = BTreeMap::new();
         let mut random = Random::new(seed);
-        for (step, batch) in rows.chunks(700).enumerate() {
-            let first = step as u64 * 700;
+        for (step, batch) in rows.chunks(560).enumerate() {
+            let first = step as u64 * 560;
             // Every third step removes most of what an earlier one put in.
-            let removed: Vec<u64> = if step % 3 == 2 { (first - 1400..first - 500).collect() } else { Vec::new() };
+            let removed: Vec<u64> = if step % 3 == 2 { (first - 1120..first - 400).collect() } else { Vec::new() };
             let inserted = (first..).zip(batch).map(|(key, row)| Entry { key, label: (), vector: row.clone() });
             index.apply(&removed, inserted.collect()).unwrap();
             removed.iter().for_each(|key| {
@@ -101,9 +101,9 @@ fn a_coded_index_answers_as_a_sorted_list_does_through_growth_removal_and_new_ro
             if step == 4 {
                 index.inner().refit();
             }
-            if step % 4 == 1 || step == 9 {
+            if step == 4 || step == 9 {
                 let queries: Vec<Vec<f32>> =
-                    (0..3).map(|_| rows[random.next() as usize % rows.len()].clone()).collect();
+                    (0..2).map(|_| rows[random.next() as usize % rows.len()].clone()).collect();
                 assert_exact(&index, &model, &queries);
             }
         }
@@ -160,7 +160,7 @@ fn filters_choose_before_the_best_are_counted() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn any_order_of_changes_leaves_an_exact_index(seed in any::<u64>(), fit_min in 40usize..2000) {
@@ -200,13 +200,13 @@ fn a_rotation_is_fitted_beside_searches_and_writes_without_an_answer_changing() 
     let model: BTreeMap<u64, Vec<f32>> = (0u64..).zip(rows.iter().cloned()).collect();
     let expected = ranked(&model, &rows[9])[..50].to_vec();
     std::thread::scope(|scope| {
-        let refits = scope.spawn(|| (0..6).for_each(|_| index.inner().refit()));
+        let refits = scope.spawn(|| (0..3).for_each(|_| index.inner().refit()));
         let writes = scope.spawn(|| {
             // Far from the query, and gone again.
             let far: Vec<f32> = rows[9].iter().map(|v| -v).collect();
-            for key in 100_000..101_500 {
+            for key in 100_000..101_100 {
                 index.insert(key, (), &far).unwrap();
-                assert!(index.remove(key - 700) == (key >= 100_700));
+                assert!(index.remove(key - 500) == (key >= 100_500));
             }
         });
         while !(refits.is_finished() && writes.is_finished()) {
@@ -219,13 +219,13 @@ fn a_rotation_is_fitted_beside_searches_and_writes_without_an_answer_changing() 
 #[test]
 fn face_like_vectors_are_found_as_a_plain_scan_finds_them() {
     let population = Population::new(9);
-    let count = 2600;
+    let count = 700;
     let rows = population.references(0, count);
-    let index = Index::new(Population::DIMENSION, 10_000);
+    let index = Index::with_parts(Population::DIMENSION, 10_000, Dot::best(), Kernel::best(), 500);
     let row = |i: usize| &rows[i * Population::DIMENSION..][..Population::DIMENSION];
     let entries = (0..count).map(|i| Entry { key: i as u64, label: (), vector: row(i).to_vec() });
     index.apply(&[], entries.collect()).unwrap();
     let model: BTreeMap<u64, Vec<f32>> = (0..count).map(|i| (i as u64, row(i).to_vec())).collect();
-    let queries: Vec<Vec<f32>> = (0..2).map(|i| population.capture(i, 1)).collect();
+    let queries: Vec<Vec<f32>> = (0..1).map(|i| population.capture(i, 1)).collect();
     assert_exact(&index, &model, &queries);
 }

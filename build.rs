@@ -3,12 +3,17 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const PROTOS: [&str; 3] = ["chinhchu/v1/face.proto", "chinhchu/v1/verification.proto", "chinhchu/v1/gallery.proto"];
+const PROTOS: [&str; 4] = [
+    "chinhchu/v1/face.proto",
+    "chinhchu/v1/verification.proto",
+    "chinhchu/v1/gallery.proto",
+    "chinhchu/v1/decision.proto",
+];
 
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb` gives them
 /// one that says nothing.
-const PERSONAL: [&str; 11] = [
+const PERSONAL: [&str; 20] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -20,6 +25,15 @@ const PERSONAL: [&str; 11] = [
     "chinhchu.v1.GetSubjectRequest",
     "chinhchu.v1.TemplateInfo",
     "chinhchu.v1.Subject",
+    "chinhchu.v1.BenefitRecord",
+    "chinhchu.v1.ActiveAuthenticationExchange",
+    "chinhchu.v1.VerifyBeneficiaryRequest",
+    "chinhchu.v1.VerifyBeneficiaryResponse",
+    "chinhchu.v1.DecisionEvidence",
+    "chinhchu.v1.DuplicateSearch",
+    "chinhchu.v1.DuplicateCandidate",
+    "chinhchu.v1.ResolveReferralRequest",
+    "chinhchu.v1.ClearPairRequest",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

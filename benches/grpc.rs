@@ -260,7 +260,7 @@ async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Ve
             let (mode, attributes) = (EnrolMode::Replace, Attributes::default());
             client.enrol(EnrolRequest { request_id, subject, mode, attributes, photos }).await?;
         }
-        1 | 2 => drop(client.identify(IdentifyRequest { probes: vec![one], scope: None }).await?),
+        1 | 2 => drop(client.identify(IdentifyRequest { probes: vec![one], scope: None, claimed: None }).await?),
         3 => {
             let broken = one[..one.len() / 2].to_vec();
             let request = VerifyRequest { reference: broken, probes: vec![other], fmr: None };

@@ -3,6 +3,9 @@
 //! It speaks to a running server over gRPC: enrols people from photo files, asks
 //! whether a person is the one on record (once rightly, once wrongly), finds a
 //! person by face alone, and is told why a picture without a face is of no use.
+//! Where it is given synthetic cards (`scripts/demo` makes them) it decides on
+//! claims: one that is approved, the same face under a second card, a card whose
+//! photo was exchanged.
 //!
 //! ```text
 //! chinhchu serve --data people &
@@ -19,6 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chinhchu::service::pb;
 use clap::Parser;
+use pb::beneficiary_client::BeneficiaryClient;
 use pb::gallery_client::GalleryClient;
 use pb::verification_client::VerificationClient;
 use tonic::transport::{Channel, Endpoint};
@@ -31,6 +35,9 @@ const FMR: f64 = 1e-5;
 const FPIR: f64 = 0.01;
 /// A clerk will not wait longer for one answer.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// The numbers of the two synthetic cards, of a province that does not exist.
+const FIRST_NUMBER: &str = "999088000017";
+const SECOND_NUMBER: &str = "999075000023";
 /// How often a busy server is asked again.
 const TRIES_MAX: u32 = 5;
 
@@ -43,6 +50,9 @@ struct Options {
     /// Folder with obama.jpg, obama2.jpg, obama3.jpg and biden.jpg
     #[arg(long, default_value = ".cache/photos")]
     photos: PathBuf,
+    /// Folder with the folders of chip files card, second_card and altered_card
+    #[arg(long)]
+    cards: Option<PathBuf>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -71,7 +81,8 @@ async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
         .map_err(|_| format!("no server at {}; start one with `chinhchu serve --data people`", options.server))?;
     let mut counter = Counter {
         verification: VerificationClient::new(channel.clone()),
-        gallery: GalleryClient::new(channel),
+        gallery: GalleryClient::new(channel.clone()),
+        beneficiary: BeneficiaryClient::new(channel),
         photos: options.photos.clone(),
         day: SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos(),
     };
@@ -92,14 +103,27 @@ async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
     println!("\nA picture without a face");
     right &= counter.refused("obama.jpg").await? == "NO_FACE";
 
+    if let Some(cards) = &options.cards {
+        println!("\nDecide: is this the one the card and the benefit belong to, and nobody else's face?");
+        let captures = ["obama2.jpg", "obama3.jpg"];
+        let claim = counter.claim("record-1", &cards.join("card"), FIRST_NUMBER, &captures).await?;
+        right &= claim.outcome() == pb::Outcome::Approve;
+        let claim = counter.claim("record-3", &cards.join("second_card"), SECOND_NUMBER, &captures).await?;
+        let found = claim.evidence.and_then(|evidence| evidence.duplicates).unwrap_or_default();
+        right &= found.candidates.first().is_some_and(|other| other.subject_id == "record-1");
+        let claim = counter.claim("record-1", &cards.join("altered_card"), FIRST_NUMBER, &["biden.jpg"]).await?;
+        right &= claim.outcome() == pb::Outcome::Deny;
+    }
+
     println!("\n* beyond what the calibration counted: read from a fitted tail");
     Ok(right)
 }
 
-/// The two services, and where the photos are.
+/// The services, and where the photos are.
 struct Counter {
     verification: VerificationClient<Channel>,
     gallery: GalleryClient<Channel>,
+    beneficiary: BeneficiaryClient<Channel>,
     photos: PathBuf,
     /// Makes request ids of this run unlike those of any other. Use a UUID.
     day: u128,
@@ -179,6 +203,7 @@ impl Counter {
         let request = pb::IdentifyRequest {
             probes: vec![self.photo(probe)?],
             scope: Some(pb::identify_request::Scope::Fpir(pb::FpirScope { fpir: FPIR, limit: 5 })),
+            claimed_subject_id: None,
         };
         let (verification, began) = (self.verification.clone(), Instant::now());
         let answer = patiently(async || verification.clone().identify(with_deadline(&request)).await).await?;
@@ -197,6 +222,64 @@ impl Counter {
             println!("    {}  score {score:.3}, FMR {:.1e}{mark}", candidate.subject_id, fmr.rate);
         }
         Ok(answer.candidates.into_iter().map(|candidate| candidate.subject_id).collect())
+    }
+
+    /// Somebody claims a record with a card; prints the decision and why.
+    async fn claim(
+        &self,
+        subject: &str,
+        card: &Path,
+        number: &str,
+        captures: &[&str],
+    ) -> Result<pb::VerifyBeneficiaryResponse, Box<dyn Error>> {
+        let mut chip_files = Vec::new();
+        for entry in std::fs::read_dir(card).map_err(|error| format!("{}: {error}", card.display()))? {
+            let path = entry?.path();
+            if path.is_file() {
+                chip_files.push(std::fs::read(path)?);
+            }
+        }
+        let shown = card.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let request = pb::VerifyBeneficiaryRequest {
+            // Where the answer is lost, send the same again: it is decided once. For a
+            // retake, count `attempt` up.
+            transaction_id: format!("{}-{shown}", self.day),
+            attempt: 1,
+            subject_id: subject.to_owned(),
+            scheme: pb::Scheme::Social.into(),
+            policy: "demo".into(),
+            // From your own system: compared with the chip, then forgotten.
+            record: Some(pb::BenefitRecord {
+                number: number.to_owned(),
+                name: "Nguyễn Thử Nghiệm".into(),
+                birth_date: "1988".into(),
+                sex: pb::Sex::Male.into(),
+            }),
+            chip_files,
+            active_authentication: None,
+            frames: captures.iter().map(|name| self.photo(name)).collect::<Result<_, _>>()?,
+        };
+        let (client, began) = (self.beneficiary.clone(), Instant::now());
+        let answer = patiently(async || client.clone().verify_beneficiary(with_deadline(&request)).await).await?;
+        let took = began.elapsed();
+        let word = match answer.outcome() {
+            pb::Outcome::Approve => "APPROVE",
+            pb::Outcome::Deny => "DENY",
+            // One this program does not know must not pass for an approval.
+            pb::Outcome::Refer | pb::Outcome::Unspecified => "REFER",
+        };
+        println!("  {subject} with {shown}: {word}{}", ms(took));
+        println!("    vi: {}\n    en: {}", answer.message_vi, answer.message_en);
+        for reason in &answer.reasons {
+            println!("    {} ({:?})", reason.code, reason.consequence());
+        }
+        if !answer.without.is_empty() {
+            println!("    decided without: {}", answer.without.join(", "));
+        }
+        for other in answer.evidence.iter().flat_map(|evidence| &evidence.duplicates).flat_map(|d| &d.candidates) {
+            println!("    the same face: {}, score {:.3}", other.subject_id, other.score);
+        }
+        Ok(answer)
     }
 
     /// Sends a probe without a face and reads the refusal; returns its reason.

@@ -1,6 +1,9 @@
 //! chinhchu ("chính chủ", the rightful owner): is this person the one the card
 //! and the benefit belong to?
 
+#[macro_use]
+mod words;
+
 pub mod chip;
 pub mod cli;
 pub mod evaluation;

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Embed(args) => cli::embed::run(&global, args),
         Command::Evaluate(args) => cli::evaluate::run(&global, args),
         Command::Calibrate(args) => cli::calibrate::run(&global, args),
+        Command::Chip(args) => cli::chip::run(&global, args),
         Command::Models(args) => cli::models::run(&global, args),
     })
 }

@@ -26,7 +26,7 @@ pub struct ChallengeResponse {
 }
 
 /// Whether the chip showed that it is the original.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActiveAuthentication {
     /// No challenge and response were given.
@@ -37,6 +37,23 @@ pub enum ActiveAuthentication {
     Proven,
     /// The response is not the original chip's.
     Failed,
+}
+
+impl ActiveAuthentication {
+    /// `absent`, `unproven`, `proven`, `failed`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Unproven => "unproven",
+            Self::Proven => "proven",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// By its code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Absent, Self::Unproven, Self::Proven, Self::Failed].into_iter().find(|one| one.code() == code)
+    }
 }
 
 /// DG15: the public key of Active Authentication.

@@ -30,7 +30,7 @@ impl Finding {
 }
 
 /// What a chip check comes to. Never one boolean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Verdict {
     /// Every hash and signature holds, up to an anchor the operator supplied.
@@ -57,6 +57,12 @@ impl Verdict {
             Effect::Unanchored => Self::Unanchored,
             Effect::Note => Self::Authentic,
         }
+    }
+
+    /// By its code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        let all = [Self::Authentic, Self::Unanchored, Self::Untrusted, Self::Altered, Self::Unreadable];
+        all.into_iter().find(|verdict| verdict.code() == code)
     }
 
     /// `AUTHENTIC`, `UNANCHORED`, …

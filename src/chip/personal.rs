@@ -91,6 +91,7 @@ impl BirthDate {
                 day_first.or_else(|| Self::new(number(&all[..4])?, small(&all[4..6])?, small(&all[6..])?))
             }
             [month, year] if year.len() == 4 && month.len() <= 2 => Self::new(number(year)?, small(month)?, None),
+            [year, month] if year.len() == 4 && month.len() <= 2 => Self::new(number(year)?, small(month)?, None),
             [day, month, year] if year.len() == 4 && day.len() <= 2 && month.len() <= 2 => {
                 Self::new(number(year)?, small(month)?, small(day)?)
             }
@@ -181,6 +182,7 @@ mod tests {
         assert_eq!(parts("19880229"), Some((1988, Some(2), Some(29))));
         assert_eq!(parts("02/1988"), Some((1988, Some(2), None)));
         assert_eq!(parts("00/00/1988"), Some((1988, None, None)));
+        assert_eq!(parts("1988-02"), Some((1988, Some(2), None)));
         assert_eq!(parts("1988"), Some((1988, None, None)));
         for bad in ["", "30/02/1988", "88", "0102198x", "01/02/03/1988", "99999999999"] {
             assert_eq!(parts(bad), None, "{bad}");
@@ -200,6 +202,13 @@ mod tests {
         #[test]
         fn any_text_is_read_or_refused(text in ".{0,20}") {
             let _ = (BirthDate::from_text(&text), Sex::from_text(&text), Personal::new(text).masked());
+        }
+
+        #[test]
+        fn a_date_is_read_back_from_its_iso_form(year in 1u16..=9999, month in 0u8..=12, day in 0u8..=28) {
+            let month = (month != 0).then_some(month);
+            let date = BirthDate::new(year, month, month.and((day != 0).then_some(day))).unwrap();
+            prop_assert_eq!(BirthDate::from_text(&date.reveal_iso()), Some(date));
         }
     }
 }

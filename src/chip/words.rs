@@ -20,43 +20,12 @@ pub enum Effect {
     Altered,
 }
 
-macro_rules! findings {
-    ($($(#[$doc:meta])* $variant:ident, $code:literal, $effect:ident, $en:literal, $vi:literal;)*) => {
-        /// Something a chip check found.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[non_exhaustive]
-        pub enum Reason {
-            $($(#[$doc])* $variant,)*
-        }
+words! {
+    /// Something a chip check found.
+    Reason, effect: Effect
+    /// What it does to the verdict.
+    ;
 
-        impl Reason {
-            /// Every reason there is.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The stable code callers may act on.
-            pub fn code(self) -> &'static str {
-                match self { $(Self::$variant => $code),* }
-            }
-
-            /// What it does to the verdict.
-            pub fn effect(self) -> Effect {
-                match self { $(Self::$variant => Effect::$effect),* }
-            }
-
-            /// What was found and what to do, in English.
-            pub fn en(self) -> &'static str {
-                match self { $(Self::$variant => $en),* }
-            }
-
-            /// What was found and what to do, in Vietnamese.
-            pub fn vi(self) -> &'static str {
-                match self { $(Self::$variant => $vi),* }
-            }
-        }
-    };
-}
-
-findings! {
     // Could not be read.
     /// No EF.SOD among the files.
     SodMissing, "SOD_MISSING", Unreadable,
@@ -308,22 +277,11 @@ findings! {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
+    use crate::words::check_table;
 
     #[test]
     fn every_reason_has_its_own_code_and_a_sentence_in_both_languages() {
-        let mut codes = HashSet::new();
-        for &reason in Reason::ALL {
-            let code = reason.code();
-            assert!(codes.insert(code), "{code} twice");
-            assert!(code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{code}");
-            for sentence in [reason.en(), reason.vi()] {
-                assert!(sentence.ends_with('.') && sentence.len() > 15, "{code}: {sentence}");
-            }
-            assert!(reason.en().is_ascii(), "{code} is not English");
-            assert!(!reason.vi().is_ascii(), "{code} is not Vietnamese");
-        }
+        check_table(Reason::ALL, |reason| (reason.code(), reason.en(), reason.vi()), Reason::from_code);
     }
 }

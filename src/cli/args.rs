@@ -8,13 +8,14 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{calibrate, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify};
+use super::{calibrate, chip, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify};
 
 const EXAMPLES: &str = "\
 Examples:
   chinhchu verify card.jpg capture.jpg             is it the same person?
   chinhchu enroll person-1 photo.jpg --data people
   chinhchu identify capture.jpg --data people      who is it?
+  chinhchu chip inspect card --csca csca           is the card genuine?
   chinhchu serve --data people                     the same over gRPC
   chinhchu help verify                             more on one command
 
@@ -52,6 +53,8 @@ pub enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Answer over gRPC
     Serve(serve::ServeArgs),
+    /// Read and check the chip of a card
+    Chip(chip::ChipArgs),
     /// Look after model packs
     Models(models::ModelsArgs),
 }

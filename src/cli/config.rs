@@ -1,10 +1,12 @@
 //! The configuration file, as written. [`super::settings`] checks and merges it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::Failure;
+use crate::workflow::beneficiary::PolicyFile;
 
 /// Largest configuration file read, in bytes.
 const BYTES_MAX: u64 = 1 << 20;
@@ -33,6 +35,41 @@ drain_seconds = 20             # how long SIGTERM waits for requests in flight
 
 [gallery]
 data = "people"                # folder of the gallery
+
+[chip]
+# csca = "csca"                # country certificates: a file, a master list, a folder
+
+[policies.default]             # decisions on beneficiaries; more under names of your own
+without = []                   # evidence it does without: chip, number, name, birth_date, sex,
+                               # quality, liveness, chip_face, reference_face, duplicates
+first_sight = "refer"          # nobody enrolled yet: refer; accept: the chip alone; enrol: and enrol
+attempts_max = 3               # of one transaction
+chip_fmr = 1e-5                # captures against the chip's photo
+chip_refer_fmr = 1e-3          # up to here it refers, beyond it denies
+chip_photo_years_max = 10      # an older photo, or one of unknown age, widens that band
+chip_refer_fmr_old = 1e-2      # up to here; the rate to approve at stays
+reference_fmr = 1e-5           # captures against the enrolled reference
+reference_refer_fmr = 1e-3
+fpir = 0.01                    # share of searches for duplicates that chance alone may refer
+liveness_min = 0.5             # 0 to 1, mean of the captures
+quality_min = 30.0             # 0 to 100, best of the captures
+
+[policies.default.on]          # accept, refer or deny; only some may be accepted
+chip_unanchored = "refer"      # accept it only until you have the country's certificate
+chip_weak = "refer"            # SHA-1, short RSA keys
+chip_not_proven = "accept"     # no Active Authentication; every decision says so
+chip_lapsed = "refer"          # expired
+chip_unreadable = "refer"
+chip_untrusted = "deny"        # revoked, broken chain
+number_differs = "deny"        # the card against the record
+name_differs = "refer"
+birth_date_differs = "refer"
+sex_differs = "refer"
+chip_face_differs = "deny"
+reference_face_differs = "refer"
+duplicate_face = "refer"       # the same face on another record
+liveness_low = "refer"
+quality_poor = "refer"
 "#;
 
 /// The file.
@@ -43,6 +80,8 @@ pub(super) struct ConfigFile {
     pub images: ImagesSection,
     pub server: ServerSection,
     pub gallery: GallerySection,
+    pub chip: ChipSection,
+    pub policies: BTreeMap<String, PolicyFile>,
 }
 
 /// `[engine]`
@@ -85,6 +124,13 @@ pub(super) struct GallerySection {
     pub templates_max: Option<u64>,
 }
 
+/// `[chip]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ChipSection {
+    pub csca: Option<PathBuf>,
+}
+
 impl ConfigFile {
     /// Reads `path`. Relative paths in it are taken from the file's own folder.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
@@ -102,7 +148,7 @@ impl ConfigFile {
         let mut file = Self::parse(&text)
             .map_err(|(line, what)| Failure::new(format_args!("configuration {shown}, line {line}: {what}")))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let paths = [&mut file.engine.pack, &mut file.engine.onnxruntime, &mut file.gallery.data];
+        let paths = [&mut file.engine.pack, &mut file.engine.onnxruntime, &mut file.gallery.data, &mut file.chip.csca];
         for value in paths.into_iter().flatten() {
             *value = folder.join(&value);
         }
@@ -137,6 +183,10 @@ mod tests {
         assert!(what.contains("wrokers") && what.contains("workers"), "{what}");
         let (line, what) = ConfigFile::parse("\n[sever]\n").expect_err("a typo");
         assert!(line == 2 && what.contains("sever"), "{line} {what}");
+        let (line, what) = ConfigFile::parse("[policies.p]\nfpir = 0.1\nwithot = []\n").expect_err("a typo");
+        assert!(line == 3 && what.contains("withot"), "{line} {what}");
+        let (line, what) = ConfigFile::parse("[policies.p.on]\nname_difers = \"deny\"\n").expect_err("a typo");
+        assert!(line >= 1 && what.contains("name_difers") && what.contains("name_differs"), "{line} {what}");
     }
 
     #[test]

@@ -97,7 +97,8 @@ pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
 
     runtime::block_on(async {
         let backend = Backend::existing(&settings, &place, probes.len()).await?;
-        let found = backend.identify(IdentifyRequest { probes, scope }).await.map_err(|e| e.told(&roles))?;
+        let found =
+            backend.identify(IdentifyRequest { probes, scope, claimed: None }).await.map_err(|e| e.told(&roles))?;
         if args.json {
             print::json(&answer(&found))?
         } else {

@@ -11,7 +11,7 @@ use super::Failure;
 pub(super) enum PhotoError {
     #[error("no such file; check the path")]
     Missing,
-    #[error("it is a folder; name one image file (folders of chip files are not read yet)")]
+    #[error("it is a folder; name one image file (only `verify` and `chip inspect` read folders of chip files)")]
     Folder,
     #[error("it has more than {bytes_max} bytes; use a smaller photo or raise images.encoded_bytes_max")]
     TooLarge { bytes_max: usize },

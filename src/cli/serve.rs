@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::settings::{self, ServerSettings, Settings};
-use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime};
+use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, source};
 use crate::service::{self, ServeError, ServeOptions};
 use crate::workflow::Engine;
 
@@ -20,6 +20,10 @@ pub struct ServeArgs {
     /// [default: as configured]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Country certificates for decisions: a file, a master list (.ml), or a folder of them
+    /// [default: as configured]
+    #[arg(long, value_name = "PATH")]
+    csca: Option<PathBuf>,
 }
 
 fn help() -> String {
@@ -79,6 +83,7 @@ impl Plan {
 pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
     runtime::start_log(global, runtime::SERVER_LOG)?;
     let settings = Settings::new(global)?;
+    let anchors = source::anchors(args.csca.as_ref(), &settings)?;
     let Plan { options, data } = Plan::new(args, &settings)?;
 
     runtime::block_on_threads(async {
@@ -91,6 +96,8 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
                 Engine::open(&settings.engine(usize::MAX)?).map_err(Failure::new)?
             }
         };
+        tracing::info!(certificates = anchors.len(), policies = settings.policies.iter().count(), "decisions");
+        let engine = engine.with_counter(anchors, settings.policies.clone()).map_err(Failure::new)?;
         let bound = service::bind(engine, options).await.map_err(Failure::new)?;
         tracing::info!("listening on {}", bound.local_addr());
         bound.serve(shutdown).await.map_err(Failure::new)?;
@@ -105,7 +112,7 @@ mod tests {
     #[test]
     fn an_address_beyond_this_machine_is_refused_with_an_explanation() {
         let settings = Settings::new(&GlobalArgs::default()).unwrap();
-        let args = ServeArgs { listen: Some("0.0.0.0:50051".into()), data: None };
+        let args = ServeArgs { listen: Some("0.0.0.0:50051".into()), data: None, csca: None };
         let failure = Plan::new(args, &settings).err().expect("refused").to_string();
         assert!(failure.contains("loopback") && failure.contains("not encrypted"), "{failure}");
     }
@@ -119,7 +126,10 @@ mod tests {
         let without = Settings::new(&GlobalArgs::default()).unwrap();
         assert_eq!((with.queue_max, with.limits), (without.queue_max, without.limits));
         assert_eq!((with.default_fmr, with.default_fpir), (without.default_fmr, without.default_fpir));
-        let plan = |settings: &Settings| Plan::new(ServeArgs { listen: None, data: None }, settings).unwrap().options;
+        assert_eq!((&with.policies, &with.csca), (&without.policies, &None));
+        let plan = |settings: &Settings| {
+            Plan::new(ServeArgs { listen: None, data: None, csca: None }, settings).unwrap().options
+        };
         assert_eq!(plan(&with), plan(&without));
     }
 }

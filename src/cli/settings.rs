@@ -12,6 +12,7 @@ use crate::face::PoolOptions;
 use crate::gallery::EmbeddedOptions;
 use crate::imaging::Limits;
 use crate::workflow::EngineOptions;
+use crate::workflow::beneficiary::Policies;
 
 /// Where the default pack is looked for, below each of the [`places`].
 const PACK_DEFAULT: &str = "models/default";
@@ -37,6 +38,9 @@ pub(super) struct Settings {
     pub data: Option<PathBuf>,
     templates_max: Option<u64>,
     pub server: ServerSettings,
+    /// Country certificates.
+    pub csca: Option<PathBuf>,
+    pub policies: Policies,
 }
 
 /// Settings of `serve`. `None` leaves a bound to the service's own default.
@@ -57,7 +61,7 @@ impl Settings {
             Some(path) => ConfigFile::read(path)?,
             None => ConfigFile::default(),
         };
-        let ConfigFile { engine, images, server, gallery } = file;
+        let ConfigFile { engine, images, server, gallery, chip, policies } = file;
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
@@ -90,6 +94,8 @@ impl Settings {
                     1 << 36,
                 )?,
             },
+            csca: chip.csca,
+            policies: Policies::new(&policies).map_err(Failure::new)?,
             data: gallery.data,
             templates_max: optional("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
             server: ServerSettings {
@@ -223,6 +229,8 @@ mod tests {
             ("[server]\nlisten = \"localhost\"", "server.listen"),
             ("[server]\nmessage_bytes_max = 5", "server.message_bytes_max"),
             ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
+            ("[policies.clinic]\nfpir = 2.0", "policies.clinic.fpir"),
+            ("[policies.clinic.on]\nchip_altered = \"accept\"", "policies.clinic.on.chip_altered"),
         ] {
             let failure = with_file(text, GlobalArgs::default()).expect_err(name).to_string();
             assert!(failure.contains(name), "{failure}");

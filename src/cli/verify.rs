@@ -4,10 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::backend::{Backend, Roles};
+use super::chip::finding_line;
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, args, photo, print, runtime};
+use super::source::{self, FaceSource};
+use super::{Exit, Failure, GlobalArgs, Outcome, args, print, runtime};
+use crate::chip::words::Effect;
+use crate::chip::{Fields, Inspection};
 use crate::face::FaceReport;
 use crate::workflow::{Decision, PROBE_FRAMES_MAX, VerifyOutcome, VerifyRequest};
 
@@ -18,20 +23,23 @@ Examples:
   chinhchu verify card.jpg capture.jpg --json | jq .decision
   chinhchu verify card.jpg - < capture.jpg
   chinhchu verify card.jpg capture.jpg --server http://127.0.0.1:50051
+  chinhchu verify card capture.jpg --csca csca     a folder of chip files
 
 Several probes are frames of one person: their templates are averaged.
-Photos are JPEG, PNG, WebP or JPEG 2000, recognised by content.
+Photos are JPEG, PNG, WebP or JPEG 2000, recognised by content. Either side may also
+be a DG2 file or a folder of chip files, whose chip is then checked: one that is not
+AUTHENTIC or UNANCHORED never matches.
 
-Exit code: 0 match, 1 no match, 2 a photo cannot be used (no face, no image) or wrong usage.";
+Exit code: 0 match, 1 no match or a chip that failed its check, 2 a photo cannot be used (no face, no image) or wrong usage.";
 
 /// What was typed.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// Photo to compare with, for example the card's; `-` is standard input
+    /// Photo, DG2 file or folder of chip files to compare with; `-` is standard input
     #[arg(value_name = "REFERENCE")]
     reference: PathBuf,
-    /// 1 to 5 captures of one person; `-` is standard input
+    /// 1 to 5 captures of one person, or their chip files; `-` is standard input
     #[arg(value_name = "PROBE", required = true, num_args = 1..=PROBE_FRAMES_MAX)]
     probes: Vec<PathBuf>,
     /// False match rate to decide at [default: 1e-5, or as configured]
@@ -40,6 +48,10 @@ pub struct VerifyArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Country certificates for chip files: a file, a master list (.ml), or a folder of them
+    /// [default: as configured]
+    #[arg(long, value_name = "PATH")]
+    csca: Option<PathBuf>,
     /// Ask a running server instead of working here
     #[arg(long, value_name = "URL")]
     server: Option<String>,
@@ -59,6 +71,12 @@ struct Answer<'a> {
     reference: &'a FaceReport,
     #[serde(flatten)]
     probes: print::Probes<'a>,
+    /// The check of the first folder of chip files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chip: Option<Value>,
+    /// All of them, where there are several, in the order typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chips: Option<Vec<Value>>,
 }
 
 /// Runs the command.
@@ -66,12 +84,14 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     let roles = Roles::verify(&args.reference, &args.probes)?;
-    let read = |path: &PathBuf, role: &str| {
-        photo::read(path, settings.limits.encoded_bytes_max)
-            .map_err(|e| Failure::new(format_args!("{role} {}: {e}", path.display())))
-    };
+    let anchors = source::anchors(args.csca.as_ref(), &settings)?;
+    let read = |path: &PathBuf, role| FaceSource::read(path, role, settings.limits.encoded_bytes_max, &anchors);
     let reference = read(&args.reference, "reference")?;
     let probes = args.probes.iter().map(|path| read(path, "probe")).collect::<Result<Vec<_>, _>>()?;
+    let sound = reference.is_sound() && probes.iter().all(FaceSource::is_sound);
+    let (reference, chip) = (reference.picture, reference.chip);
+    let (probes, more): (Vec<_>, Vec<_>) = probes.into_iter().map(|probe| (probe.picture, probe.chip)).unzip();
+    let chips: Vec<Inspection> = chip.into_iter().chain(more.into_iter().flatten()).collect();
 
     runtime::block_on(async {
         let backend = match &args.server {
@@ -79,11 +99,20 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
             None => Backend::engine(&settings, 1 + probes.len())?,
         };
         let request = VerifyRequest { reference, probes, fmr: args.fmr };
-        let outcome = backend.verify(request).await.map_err(|e| e.told(&roles))?;
+        let mut outcome = match backend.verify(request).await {
+            Ok(outcome) => outcome,
+            // A photo that cannot be compared is no way around a check that failed.
+            Err(error) if !sound => return refused(&error.told(&roles), &chips, args.json),
+            Err(error) => return Err(error.told(&roles)),
+        };
+        if !sound {
+            // Whose photo it is says nothing where the photo itself is not to be believed.
+            outcome.decision = Decision::NoMatch;
+        }
         if args.json {
-            print::json(&answer(&outcome))?
+            print::json(&answer(&outcome, &chips))?
         } else {
-            print::answer(&text(&outcome))?
+            print::answer(&text(&outcome, &chips))?
         }
         Ok(match outcome.decision {
             Decision::Match => Exit::Success,
@@ -92,8 +121,27 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
     })
 }
 
-fn answer(outcome: &VerifyOutcome) -> Answer<'_> {
+/// A chip that failed its check, and photos that could not be compared either.
+fn refused(why: &Failure, chips: &[Inspection], json: bool) -> Outcome {
+    if json {
+        let told: Vec<Value> = chips.iter().map(|chip| chip.to_json(Fields::Masked)).collect();
+        print::json(&serde_json::json!({
+            "decision": Decision::NoMatch,
+            "score": null,
+            "not_compared": why.to_string(),
+            "chip": told.first(),
+        }))?;
+    } else {
+        print::answer(&format!("NO MATCH\nnot compared: {why}{}", chip_lines(chips)))?;
+    }
+    Ok(Exit::Negative)
+}
+
+fn answer<'a>(outcome: &'a VerifyOutcome, chips: &[Inspection]) -> Answer<'a> {
+    let told: Vec<Value> = chips.iter().map(|chip| chip.to_json(Fields::Masked)).collect();
     Answer {
+        chip: told.first().cloned(),
+        chips: (told.len() > 1).then_some(told),
         decision: outcome.decision,
         score: outcome.score,
         fmr: outcome.fmr.rate,
@@ -107,11 +155,12 @@ fn answer(outcome: &VerifyOutcome) -> Answer<'_> {
     }
 }
 
-fn text(outcome: &VerifyOutcome) -> String {
-    let (word, side) = match outcome.decision {
-        Decision::Match => ("MATCH", "at or above"),
-        Decision::NoMatch => ("NO MATCH", "below"),
+fn text(outcome: &VerifyOutcome, chips: &[Inspection]) -> String {
+    let word = match outcome.decision {
+        Decision::Match => "MATCH",
+        Decision::NoMatch => "NO MATCH",
     };
+    let side = if outcome.score >= outcome.threshold.score { "at or above" } else { "below" };
     let mut text = format!(
         "{word}\nscore {:.4}, {side} the threshold {:.4} for a false match rate of {}{}\n",
         outcome.score,
@@ -124,6 +173,19 @@ fn text(outcome: &VerifyOutcome) -> String {
         print::rate(outcome.fmr.rate),
         print::extrapolated(outcome.fmr.extrapolated),
     );
+    text += &chip_lines(chips);
     text += &print::remarks("reference", std::slice::from_ref(&outcome.reference));
     text + &print::remarks("probe", &outcome.probes)
+}
+
+/// The verdict of each chip and what stands behind it, each after a line break.
+fn chip_lines(chips: &[Inspection]) -> String {
+    let mut text = String::new();
+    for chip in chips {
+        text += &format!("\nchip {}", chip.verdict.code());
+        for finding in chip.findings.iter().filter(|finding| finding.reason.effect() > Effect::Note) {
+            text += &format!("\n  {}", finding_line(finding));
+        }
+    }
+    text
 }

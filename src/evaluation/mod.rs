@@ -33,6 +33,7 @@ mod pad;
 mod page;
 mod pairs;
 mod plots;
+mod quality_fit;
 mod random;
 mod rates;
 mod report;
@@ -53,6 +54,7 @@ pub use pad::{AttackRate, BONA_FIDE, BpcerAtApcer, PadReport, Presentation, pad}
 pub use page::{pad_page, page};
 pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan};
 pub use plots::{Plots, plots};
+pub use quality_fit::{Example, Shows, fit_quality};
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};
 pub use report::{
     Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel, evaluate,

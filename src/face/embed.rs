@@ -5,7 +5,7 @@ use ort::environment::Environment;
 use super::geometry::{Five, Similarity};
 use super::manifest::{Family, NetworkSpec};
 use super::runtime::{Effort, Network};
-use super::sample::{Normalise, Scratch, warp};
+use super::sample::{Beyond, Normalise, Scratch, warp};
 use super::{FaceError, PackError};
 use crate::imaging::RgbImage;
 
@@ -56,7 +56,7 @@ impl Embedder {
 
     /// Lays the face onto the template.
     pub fn align(&mut self, image: &RgbImage, onto_template: &Similarity, scratch: &mut Scratch) {
-        warp(image, &onto_template.inverse(), SIDE, &self.normalise, scratch, &mut self.input);
+        warp(image, &onto_template.inverse(), SIDE, Beyond::Black, &self.normalise, scratch, &mut self.input);
     }
 
     /// The embedding of the face aligned last, as the network gives it.

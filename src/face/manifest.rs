@@ -18,7 +18,7 @@ const DIMENSION_MAX: usize = 4096;
 /// How pixels become a template, apart from the networks: crop rules, alignment
 /// and resampling. Part of the recipe; raise it with every change that moves
 /// templates.
-const METHOD: &str = "arcface-five-points similarity method-1";
+const METHOD: &str = "arcface-five-points similarity method-2";
 
 /// Colour planes a network takes, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -149,6 +149,8 @@ pub struct Manifest {
     pub description: String,
     /// Name of its calibration file, inside the pack's folder.
     pub calibration: Option<String>,
+    /// Name of its quality model, inside the pack's folder.
+    pub quality: Option<String>,
     /// Finds faces.
     pub detector: NetworkSpec,
     /// Finds the points; `None` takes those of the detector.
@@ -169,6 +171,7 @@ struct RawManifest {
     #[serde(default)]
     description: String,
     calibration: Option<String>,
+    quality: Option<String>,
     detector: RawNetwork,
     landmarks: RawNetwork,
     embedder: RawNetwork,
@@ -282,8 +285,8 @@ impl RawManifest {
         if self.name.is_empty() || self.name.len() > NAME_BYTES_MAX || self.name.chars().any(char::is_control) {
             return Err(bad("`name` is empty, too long or has control characters"));
         }
-        if let Some(calibration) = &self.calibration {
-            check_file_name(calibration)?;
+        for name in self.calibration.iter().chain(&self.quality) {
+            check_file_name(name)?;
         }
         let landmarks = if self.landmarks.family == "detector" {
             if self.landmarks.file.is_some() || self.landmarks.sha256.is_some() {
@@ -304,6 +307,7 @@ impl RawManifest {
             name: self.name,
             description: self.description,
             calibration: self.calibration,
+            quality: self.quality,
             detector,
             landmarks,
             embedder: self.embedder.check(Role::Embedder)?,

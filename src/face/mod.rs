@@ -19,6 +19,7 @@ mod manifest;
 mod pack;
 mod pipeline;
 mod pool;
+pub mod quality;
 mod report;
 mod runtime;
 mod sample;

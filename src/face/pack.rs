@@ -10,9 +10,13 @@ use sha2::{Digest, Sha256};
 
 use super::RecipeDigest;
 use super::manifest::{MANIFEST_BYTES_MAX, Manifest, NetworkSpec, Role};
+use super::quality::QualityModel;
 
 /// Largest network file, in bytes. The largest ArcFace nets have about 260 MB.
 const NETWORK_BYTES_MAX: u64 = 512 << 20;
+
+/// Longest quality model, in bytes.
+const QUALITY_BYTES_MAX: u64 = 256 << 10;
 
 /// Why a model pack cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +104,14 @@ pub enum PackError {
         /// Where they differ.
         detail: String,
     },
+    /// The pack's quality model cannot be used.
+    #[error("the quality model {path} cannot be used: {detail}; restore it, or fit it again for this pack")]
+    Quality {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The operating system gave no thread.
     #[error("cannot start a worker thread: {detail}; allow the program more threads or ask for fewer workers")]
     Thread {
@@ -116,11 +128,25 @@ pub struct Pack {
     recipe: RecipeDigest,
     /// One per network, in the order of [`Manifest::networks`].
     files: Vec<(Role, Arc<[u8]>)>,
+    quality: Option<Arc<QualityModel>>,
 }
 
 impl Pack {
     /// Reads `dir/pack.toml` and checks every file it names against its SHA-256.
     pub fn load(dir: &Path) -> Result<Self, PackError> {
+        let mut pack = Self::load_to_fit(dir)?;
+        if let Some(name) = &pack.manifest.quality {
+            let path = dir.join(name);
+            let unusable = |detail: String| PackError::Quality { path: path.clone(), detail };
+            let bytes = read_bounded(&path, QUALITY_BYTES_MAX).map_err(|e| unusable(e.to_string()))?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| unusable("it is not UTF-8 text".into()))?;
+            pack.quality = Some(Arc::new(QualityModel::parse(text, pack.recipe).map_err(unusable)?));
+        }
+        Ok(pack)
+    }
+
+    /// The same without the quality model: what one is fitted with.
+    pub fn load_to_fit(dir: &Path) -> Result<Self, PackError> {
         let no_pack = |e: std::io::Error| PackError::NoPack { path: dir.to_owned(), detail: e.to_string() };
         let bytes = read_bounded(&dir.join("pack.toml"), MANIFEST_BYTES_MAX).map_err(no_pack)?;
         let manifest = Manifest::parse(&bytes)?;
@@ -129,7 +155,7 @@ impl Pack {
             .map(|spec| Ok((spec.role, read_verified(dir, spec)?)))
             .collect::<Result<_, PackError>>()?;
         let recipe = manifest.recipe();
-        Ok(Self { dir: dir.to_owned(), manifest, recipe, files })
+        Ok(Self { dir: dir.to_owned(), manifest, recipe, files, quality: None })
     }
 
     /// The folder it was loaded from.
@@ -160,6 +186,11 @@ impl Pack {
     /// Where its calibration is, if it names one.
     pub fn calibration(&self) -> Option<PathBuf> {
         self.manifest.calibration.as_ref().map(|name| self.dir.join(name))
+    }
+
+    /// Its quality model, if it has one.
+    pub fn quality(&self) -> Option<&QualityModel> {
+        self.quality.as_deref()
     }
 
     /// The verified bytes of the network for `role`.

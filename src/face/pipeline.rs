@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use ort::environment::Environment;
 
-use super::detect::{Detection, Detector, choose};
+use super::detect::{Detection, Detector, SECOND_FACE_SIDE, choose};
 use super::embed::{ALIGNED_EYE_DISTANCE, Embedder, onto_template};
 use super::extras::{LivenessNetwork, PoseNetwork};
 use super::geometry::{Five, Region, Similarity, distance};
-use super::landmarks::Landmarks;
+use super::landmarks::{Landmarks, Points};
 use super::manifest::{NetworkSpec, Role};
+use super::quality::{self, Crop, Measured, Study};
 use super::runtime::{self, Effort};
 use super::sample::{Scratch, turned};
 use super::{Analysis, FaceError, FaceReport, Pack, PackError, PoolOptions, Rect, Template, Wants};
@@ -58,7 +59,9 @@ pub struct StageTimes {
     pub align: Duration,
     /// Embedding and normalising.
     pub embed: Duration,
-    /// Pose and liveness, where asked for.
+    /// Measuring quality, where asked for.
+    pub quality: Duration,
+    /// Pose and liveness networks, where asked for.
     pub extras: Duration,
 }
 
@@ -73,6 +76,7 @@ pub struct Pipeline {
     embedder: Embedder,
     pose: Option<PoseNetwork>,
     liveness: Option<LivenessNetwork>,
+    crop: Crop,
     scratch: Scratch,
     times: StageTimes,
 }
@@ -85,10 +89,19 @@ struct Seen<'a> {
     turns: u8,
     region: Region,
     confidence: f32,
-    points: Five,
+    points: Points,
+    fit: Similarity,
     faces: u32,
-    second_face: bool,
-    template: Template,
+    other_face: f32,
+    /// `None` in an assessment.
+    template: Option<Template>,
+}
+
+impl Seen<'_> {
+    /// Length of the embedding; without one every turn is as good as another.
+    fn norm(&self) -> f32 {
+        self.template.as_ref().map_or(f32::INFINITY, Template::norm)
+    }
 }
 
 impl Pipeline {
@@ -118,6 +131,7 @@ impl Pipeline {
             embedder,
             pose: None,
             liveness: None,
+            crop: Crop::default(),
             scratch: Scratch::default(),
             times: StageTimes::default(),
             pack,
@@ -147,6 +161,47 @@ impl Pipeline {
         wants: Wants,
         cancelled: &AtomicBool,
     ) -> Result<Analysis, FaceError> {
+        let (report, template) = self.look_at(photo, wants, true, cancelled)?;
+        let template = template.ok_or_else(|| FaceError::Inference("the face was not embedded".into()))?;
+        Ok(Analysis { template, report })
+    }
+
+    /// What can be said of a photo without embedding the face: for the capture
+    /// screen, at the price of the detector and of quality.
+    ///
+    /// Quarter turns are only tried where no face is found.
+    pub fn assess(&mut self, photo: &[u8], wants: Wants) -> Result<FaceReport, FaceError> {
+        self.assess_unless(photo, wants, &AtomicBool::new(false))
+    }
+
+    /// The same, giving up between steps once `cancelled` is set.
+    pub(super) fn assess_unless(
+        &mut self,
+        photo: &[u8],
+        wants: Wants,
+        cancelled: &AtomicBool,
+    ) -> Result<FaceReport, FaceError> {
+        self.look_at(photo, wants, false, cancelled).map(|(report, _)| report)
+    }
+
+    /// Everything a quality model is fitted on.
+    pub fn study(&mut self, photo: &[u8]) -> Result<Study, FaceError> {
+        let go_on = || Ok(());
+        let coarse = imaging::decode_scaled(photo, &self.limits, SEARCH_SIDE_MIN)?;
+        let seen = self.upright(photo, &coarse, true, &go_on)?;
+        let pose = self.pose(&seen.image, &seen.region, &go_on)?;
+        let light = self.crop.measure(&seen.image, &seen.fit, &mut self.scratch);
+        let template = seen.template.clone().ok_or_else(|| FaceError::Inference("no embedding".into()))?;
+        Ok(Study::new(&facts(&seen, &coarse), light, template, pose))
+    }
+
+    fn look_at(
+        &mut self,
+        photo: &[u8],
+        wants: Wants,
+        embed: bool,
+        cancelled: &AtomicBool,
+    ) -> Result<(FaceReport, Option<Template>), FaceError> {
         let go_on = || if cancelled.load(Ordering::Relaxed) { Err(FaceError::Cancelled) } else { Ok(()) };
         self.times = StageTimes::default();
         go_on()?;
@@ -154,35 +209,39 @@ impl Pipeline {
         let coarse = imaging::decode_scaled(photo, &self.limits, SEARCH_SIDE_MIN)?;
         self.times.decode += clock.elapsed();
 
-        let seen = self.upright(photo, &coarse, &go_on)?;
+        let seen = self.upright(photo, &coarse, embed, &go_on)?;
         let Seen { image, turns, region, .. } = &seen;
 
+        go_on()?;
+        let clock = Instant::now();
+        let quality = if wants.quality { self.quality(&coarse, &seen) } else { None };
+        self.times.quality = clock.elapsed();
         let clock = Instant::now();
         let pose = if wants.pose { self.pose(image, region, &go_on)? } else { None };
         let liveness = if wants.liveness { self.liveness(image, region, &go_on)? } else { None };
         self.times.extras = clock.elapsed();
 
         let (width, height) = coarse.full_size;
-        let upright = turned_back(region, *turns, image);
-        let (image_width, image_height) = sides(image, *turns);
-        let (fx, fy) = (width as f32 / image_width, height as f32 / image_height);
-        let face = upright.scaled(fx, fy);
+        let (fx, fy) = zoom(&coarse, &seen);
+        let face = turned_back(region, *turns, image).scaled(fx, fy);
         let report = FaceReport {
             format: coarse.format,
             width,
             height,
             face: Rect { left: face.left, top: face.top, width: face.width, height: face.height },
             detection: seen.confidence,
-            eye_distance: distance(seen.points[0], seen.points[1]) * (fx * fy).sqrt(),
+            eye_distance: facts(&seen, &coarse).eye_distance,
             quarter_turns: *turns,
             faces: seen.faces,
-            second_face: seen.second_face,
+            second_face: seen.other_face >= SECOND_FACE_SIDE,
             cut: reaches_out(&face, width as f32, height as f32),
-            norm: seen.template.norm(),
+            norm: seen.template.as_ref().map(Template::norm),
+            quality,
+            flaws: Vec::new(),
             pose,
             liveness,
         };
-        Ok(Analysis { template: seen.template, report })
+        Ok((report, seen.template))
     }
 
     /// What each step of the last picture took.
@@ -204,19 +263,34 @@ impl Pipeline {
         Some(clock.elapsed())
     }
 
+    fn quality(&mut self, coarse: &Decoded, seen: &Seen<'_>) -> Option<quality::Quality> {
+        let pack = Arc::clone(&self.pack);
+        let model = pack.quality()?;
+        let light = self.crop.measure(&seen.image, &seen.fit, &mut self.scratch);
+        let measured = Measured {
+            light: &light,
+            jpeg_quality: coarse.jpeg_quality,
+            // Scaled decoding takes the blocks away.
+            blockiness: (coarse.scale == 1).then(|| quality::blockiness(&seen.image, &seen.region)).flatten(),
+            other_face: seen.other_face,
+        };
+        Some(quality::assess(model, &facts(seen, coarse), &measured))
+    }
+
     /// The face as the picture stands; in quarter turns too, where none was found
     /// or where the embedding is so short that the picture may be turned.
     fn upright<'a>(
         &mut self,
         photo: &[u8],
         coarse: &'a Decoded,
+        embed: bool,
         go_on: &dyn Fn() -> Result<(), FaceError>,
     ) -> Result<Seen<'a>, FaceError> {
         let norm_sure = self.pack.manifest().norm_sure();
-        let first = self.look(photo, coarse, 0, go_on);
+        let first = self.look(photo, coarse, 0, embed, go_on);
         let norm_min = match &first {
-            Ok(seen) if norm_sure.is_none_or(|sure| seen.template.norm() >= sure) => return first,
-            Ok(seen) => seen.template.norm() * TURN_GAIN_MIN,
+            Ok(seen) if norm_sure.is_none_or(|sure| seen.norm() >= sure) => return first,
+            Ok(seen) => seen.norm() * TURN_GAIN_MIN,
             // Half a face is nobody's; a turned whole one may have been taken for half a one.
             Err(FaceError::FaceCut) => norm_sure.unwrap_or(f32::INFINITY),
             Err(FaceError::NoFace) => 0.0,
@@ -224,10 +298,10 @@ impl Pipeline {
         };
         let mut best: Option<Seen<'a>> = None;
         for turns in 1..4 {
-            match self.look(photo, coarse, turns, go_on) {
+            match self.look(photo, coarse, turns, embed, go_on) {
                 Ok(seen) => {
-                    let norm_min = best.as_ref().map_or(norm_min, |best| best.template.norm());
-                    if seen.template.norm() > norm_min {
+                    let norm_min = best.as_ref().map_or(norm_min, Seen::norm);
+                    if seen.norm() > norm_min {
                         best = Some(seen);
                     }
                 }
@@ -244,6 +318,7 @@ impl Pipeline {
         photo: &[u8],
         coarse: &'a Decoded,
         turns: u8,
+        embed: bool,
         go_on: &dyn Fn() -> Result<(), FaceError>,
     ) -> Result<Seen<'a>, FaceError> {
         let mut image = match turns {
@@ -253,19 +328,19 @@ impl Pipeline {
         let clock = Instant::now();
         let found = self.detect(&image, go_on)?;
         self.times.detect += clock.elapsed();
-        let (Detection { mut region, confidence, points }, second_face) =
+        let (Detection { mut region, confidence, points }, other_face) =
             choose(&found, image.width(), image.height()).ok_or(FaceError::NoFace)?;
 
         go_on()?;
         let clock = Instant::now();
         let mut points = match (&mut self.landmarks, points) {
             (Some(landmarks), _) => landmarks.find(&image, &region, &mut self.scratch)?,
-            (None, Some(points)) => points,
+            (None, Some(five)) => Points::five(five),
             (None, None) => return Err(FaceError::Inference("the detector gave no points".into())),
         };
         self.times.landmarks += clock.elapsed();
-        let mut fit = onto_template(&points).ok_or(FaceError::NoFace)?;
-        check_whole(&region, &points, &fit, &image)?;
+        let mut fit = onto_template(&points.five).ok_or(FaceError::NoFace)?;
+        check_whole(&region, &points.five, &fit, &image)?;
         check_size(&fit, coarse.scale)?;
 
         go_on()?;
@@ -277,10 +352,15 @@ impl Pipeline {
             // Coordinates from here on are those of the finer picture.
             let zoom = |fine: u32, coarse: u32| fine as f32 / coarse as f32;
             let (x, y) = (zoom(finer.width(), image.width()), zoom(finer.height(), image.height()));
-            points = points.map(|p| [p[0] * x, p[1] * y]);
+            points = points.scaled(x, y);
             region = region.scaled(x, y);
-            fit = onto_template(&points).ok_or(FaceError::NoFace)?;
+            fit = onto_template(&points.five).ok_or(FaceError::NoFace)?;
             image = Cow::Owned(finer);
+        }
+        let faces = found.len() as u32;
+        if !embed {
+            self.times.align += clock.elapsed();
+            return Ok(Seen { image, turns, region, confidence, points, fit, faces, other_face, template: None });
         }
         self.embedder.align(&image, &fit, &mut self.scratch);
         self.times.align += clock.elapsed();
@@ -291,7 +371,7 @@ impl Pipeline {
         let template = Template::from_raw(self.pack.recipe(), &raw)
             .map_err(|_| FaceError::Inference("the embedding is zero or not finite".into()))?;
         self.times.embed += clock.elapsed();
-        Ok(Seen { image, turns, region, confidence, points, faces: found.len() as u32, second_face, template })
+        Ok(Seen { image, turns, region, confidence, points, fit, faces, other_face, template: Some(template) })
     }
 
     /// Faces in the picture as it is, or else with a margin around it.
@@ -373,6 +453,26 @@ impl Pipeline {
             }
         };
         network.score(image, face, &mut self.scratch).map(Some)
+    }
+}
+
+/// Pixels of the file per pixel of the picture the face was cut from, across and down.
+fn zoom(coarse: &Decoded, seen: &Seen) -> (f32, f32) {
+    let (width, height) = sides(&seen.image, seen.turns);
+    (coarse.full_size.0 as f32 / width, coarse.full_size.1 as f32 / height)
+}
+
+/// What quality needs to know of a face.
+fn facts<'a>(seen: &'a Seen, coarse: &Decoded) -> quality::Seen<'a> {
+    let whole = Region::of(seen.image.width(), seen.image.height());
+    let (fx, fy) = zoom(coarse, seen);
+    quality::Seen {
+        points: &seen.points,
+        fit: &seen.fit,
+        inside: seen.region.within(&whole).map_or(0.0, |inside| inside.area()) / seen.region.area(),
+        detection: seen.confidence,
+        eye_distance: distance(seen.points.five[0], seen.points.five[1]) * (fx * fy).sqrt(),
+        norm: seen.template.as_ref().map(Template::norm),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Template;
+use super::quality::{Flaw, Quality};
 use crate::imaging::{Format, ImageError};
 
 /// A rectangle in pixels of the upright full-size picture; may reach past its
@@ -56,12 +57,18 @@ pub struct FaceReport {
     pub second_face: bool,
     /// True where the face reaches past the picture's edge.
     pub cut: bool,
-    /// Length of the embedding before normalisation.
-    pub norm: f32,
+    /// Length of the embedding before normalisation; `None` where the face was not
+    /// embedded.
+    pub norm: Option<f32>,
     /// Head pose, where asked for and the pack has the network.
     pub pose: Option<Pose>,
     /// Liveness score 0…1, 1 is live, where asked for and the pack has the network.
     pub liveness: Option<f32>,
+    /// How good the capture is, where asked for and the pack has a model of it.
+    pub quality: Option<Quality>,
+    /// What the profile in force finds wrong with it, the gravest first; empty where
+    /// it was not judged.
+    pub flaws: Vec<Flaw>,
 }
 
 fn lower<S: serde::Serializer>(format: &Format, serializer: S) -> Result<S::Ok, S::Error> {
@@ -71,6 +78,8 @@ fn lower<S: serde::Serializer>(format: &Format, serializer: S) -> Result<S::Ok, 
 /// What to look at beyond the template.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wants {
+    /// Measure quality; the pose in it comes from the alignment points.
+    pub quality: bool,
     /// Run the pose network.
     pub pose: bool,
     /// Run the liveness network.

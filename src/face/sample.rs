@@ -18,6 +18,9 @@ pub(super) struct Normalise {
 }
 
 impl Normalise {
+    /// Red, green and blue as they are, 0…255.
+    pub const PLAIN: Self = Self { colour: Colour::Rgb, scale: [1.0; 3], shift: [0.0; 3] };
+
     pub fn new(spec: &NetworkSpec) -> Self {
         let scale = spec.divisor.map(|d| 1.0 / d);
         Self { colour: spec.colour, scale, shift: [0, 1, 2].map(|i| -spec.mean[i] * scale[i]) }
@@ -167,8 +170,17 @@ pub(super) fn resize(
     }
 }
 
+/// What lies beyond the edge of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beyond {
+    /// Black, as the embedders were trained.
+    Black,
+    /// The outermost pixel goes on.
+    Edge,
+}
+
 /// Warps the picture into square planes of side `side`: each of their pixels is
-/// looked up where `to_picture` says. Beyond the picture it is black.
+/// looked up where `to_picture` says.
 ///
 /// Where one pixel of the result covers two or more of the picture, the picture
 /// is first reduced by averaging whole blocks, so that nothing is skipped.
@@ -176,6 +188,7 @@ pub(super) fn warp(
     image: &RgbImage,
     to_picture: &Similarity,
     side: usize,
+    beyond: Beyond,
     normalise: &Normalise,
     scratch: &mut Scratch,
     out: &mut [f32],
@@ -184,7 +197,7 @@ pub(super) fn warp(
     let (width, height) = (image.width() as usize, image.height() as usize);
     if block == 1 {
         let source = Source { data: image.data(), width, height };
-        return bilinear(&source, to_picture, side, normalise, out);
+        return bilinear(&source, to_picture, side, beyond, normalise, out);
     }
     // The blocks that the warped square touches.
     let end = (side - 1) as f32;
@@ -209,7 +222,7 @@ pub(super) fn warp(
         dx: (to_picture.dx - half) * inverse - left as f32,
         dy: (to_picture.dy - half) * inverse - top as f32,
     };
-    bilinear(&source, &reduced_by, side, normalise, out);
+    bilinear(&source, &reduced_by, side, beyond, normalise, out);
 }
 
 /// Means of `block` by `block` pixels, for the blocks in the given ranges.
@@ -240,10 +253,22 @@ struct Source<'a> {
     height: usize,
 }
 
-fn bilinear(source: &Source, to_source: &Similarity, side: usize, normalise: &Normalise, out: &mut [f32]) {
+fn bilinear(
+    source: &Source,
+    to_source: &Similarity,
+    side: usize,
+    beyond: Beyond,
+    normalise: &Normalise,
+    out: &mut [f32],
+) {
     let plane = side * side;
+    let (right, bottom) = (source.width as i64 - 1, source.height as i64 - 1);
     let pixel = |x: i64, y: i64| -> [f32; 3] {
-        if x < 0 || y < 0 || x >= source.width as i64 || y >= source.height as i64 {
+        let (x, y) = match beyond {
+            Beyond::Black => (x, y),
+            Beyond::Edge => (x.min(right).max(0), y.min(bottom).max(0)),
+        };
+        if x < 0 || y < 0 || x > right || y > bottom {
             return [0.0; 3];
         }
         let at = (y as usize * source.width + x as usize) * 3;
@@ -384,7 +409,7 @@ mod tests {
             let image = noise(columns, rows, 5);
             let mut out = vec![f32::NAN; 112 * 112 * 3];
             let map = Similarity { a, b, dx, dy };
-            warp(&image, &map, 112, &plain(Colour::Bgr), &mut Scratch::default(), &mut out);
+            warp(&image, &map, 112, Beyond::Black, &plain(Colour::Bgr), &mut Scratch::default(), &mut out);
             prop_assert!(out.iter().all(|v| (-0.01..=255.01).contains(v)));
         }
 
@@ -397,7 +422,7 @@ mod tests {
             let middle = 55.5;
             let map = Similarity { a, b, dx: cx - a * middle + b * middle, dy: cy - b * middle - a * middle };
             let mut out = vec![0.0; 112 * 112 * 3];
-            warp(&image, &map, 112, &plain(Colour::Rgb), &mut Scratch::default(), &mut out);
+            warp(&image, &map, 112, Beyond::Black, &plain(Colour::Rgb), &mut Scratch::default(), &mut out);
             for y in 0..112 {
                 for x in 0..112 {
                     let [sx, sy] = map.apply([x as f32, y as f32]);
@@ -417,7 +442,7 @@ mod tests {
             let (a, b) = (8.0 * turn.cos(), 8.0 * turn.sin());
             let map = Similarity { a, b, dx: 600.0 - a * 55.5 + b * 55.5, dy: 600.0 - b * 55.5 - a * 55.5 };
             let mut out = vec![0.0; 112 * 112 * 3];
-            warp(&image, &map, 112, &plain(Colour::Rgb), &mut Scratch::default(), &mut out);
+            warp(&image, &map, 112, Beyond::Black, &plain(Colour::Rgb), &mut Scratch::default(), &mut out);
             let middle: Vec<f32> = (40..72).flat_map(|y| out[y * 112 + 40..y * 112 + 72].to_vec()).collect();
             let mean = middle.iter().sum::<f32>() / middle.len() as f32;
             let deviation = (middle.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / middle.len() as f32).sqrt();

@@ -31,6 +31,38 @@ pub enum GalleryError {
     /// A request id came back with other content.
     #[error("the request id was used before for something else; use a new one for a new request")]
     RequestIdReused,
+    /// A transaction came back with other content.
+    #[error(
+        "the transaction id and attempt were used before for something else; a new transaction needs a new id, a retake the next attempt number"
+    )]
+    TransactionReused,
+    /// Not the attempt that follows the last one.
+    #[error("{}", match expected {
+        Some(expected) => format!("the next attempt of this transaction is number {expected}"),
+        None => format!("attempts are numbered from 1 to {}", super::ATTEMPTS_MAX),
+    })]
+    AttemptOutOfOrder {
+        /// The one that would be accepted, where there is one.
+        expected: Option<u32>,
+    },
+    /// The transaction was approved or resolved.
+    #[error("the transaction is closed: it was approved, or an officer has resolved it; begin a new one")]
+    TransactionClosed,
+    /// No such transaction or attempt.
+    #[error("there is no such transaction and attempt")]
+    UnknownTransaction,
+    /// Not a referral that waits for an officer.
+    #[error("this attempt was not referred, or a later attempt follows it; only the last attempt can be resolved")]
+    NotReferred,
+    /// An officer answered otherwise.
+    #[error("this referral has been resolved before, and not in this way")]
+    AlreadyResolved,
+    /// An officer's reason that is empty, too long or holds a number.
+    #[error("a reason is 1 to 500 characters in one line and holds no number of nine or more digits")]
+    BadNote,
+    /// A pair of one.
+    #[error("a pair is of two different subjects")]
+    SamePair,
     /// A template of another recipe.
     #[error(
         "the gallery holds templates of recipe {gallery}, this one is of {template}; use the model pack the gallery was made with"

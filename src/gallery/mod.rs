@@ -1,10 +1,14 @@
 //! Subjects and their templates: the trait every store implements, and the
 //! embedded store.
 
+mod decision;
 mod embedded;
 mod error;
 mod types;
 
+pub use decision::{
+    ANSWER_BYTES_MAX, ATTEMPTS_MAX, ClearedPair, DecisionKey, NewDecision, Note, Outcome, Resolution, StoredDecision,
+};
 pub use embedded::{BackendFactory, EmbeddedGallery, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};
 pub use types::{
@@ -52,6 +56,49 @@ pub trait Gallery: Send + Sync {
     /// Every subject with a template at or above `score`, best first, ties by
     /// subject id.
     async fn within(&self, probe: &Template, score: f32) -> Result<Vec<Candidate>, GalleryError>;
+
+    /// Stores a decision with its transaction id and whatever must be there together
+    /// with it: an enrolment, and where it approves, the time of this verification
+    /// for its scheme. The flag says that an earlier call with the same content had
+    /// done it; the decision returned is then the earlier one.
+    ///
+    /// # Errors
+    /// [`GalleryError::TransactionReused`] for other content under a used key or
+    /// another subject or scheme under a used transaction;
+    /// [`GalleryError::AttemptOutOfOrder`]; [`GalleryError::TransactionClosed`] after
+    /// an approval or a resolution; [`GalleryError::SubjectExists`] where the
+    /// enrolment came too late.
+    async fn decide(&self, decision: NewDecision) -> Result<(StoredDecision, bool), GalleryError>;
+
+    /// One decision.
+    async fn decision(&self, key: &DecisionKey) -> Result<Option<StoredDecision>, GalleryError>;
+
+    /// The last attempt of a transaction.
+    async fn last_decision(&self, transaction: &RequestId) -> Result<Option<StoredDecision>, GalleryError>;
+
+    /// Records what an officer made of a referral, and where that is an approval the
+    /// time of this verification. The flag as in [`Gallery::decide`].
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownTransaction`]; [`GalleryError::NotReferred`] where it
+    /// was decided otherwise or a later attempt follows;
+    /// [`GalleryError::AlreadyResolved`] where an officer answered otherwise before.
+    async fn resolve(&self, key: &DecisionKey, resolution: Resolution) -> Result<(StoredDecision, bool), GalleryError>;
+
+    /// Remembers that two subjects share a face for a good reason, at least one of
+    /// whom is enrolled. A pair that is cleared stays as it was cleared first, and the
+    /// receipt says replayed. Removing or replacing either subject forgets it.
+    async fn clear_pair(&self, pair: ClearedPair) -> Result<Receipt, GalleryError>;
+
+    /// Those with whom a subject shares a face for a good reason, in byte order.
+    async fn cleared_with(&self, subject: &SubjectId) -> Result<Vec<SubjectId>, GalleryError>;
+
+    /// Up to `limit` cleared pairs in byte order of their ids, those after `after`.
+    async fn cleared_pairs(
+        &self,
+        after: Option<&(SubjectId, SubjectId)>,
+        limit: usize,
+    ) -> Result<Vec<ClearedPair>, GalleryError>;
 
     /// How much is in the store.
     async fn stats(&self) -> Result<Stats, GalleryError>;

@@ -132,6 +132,9 @@ pub struct Decoded {
     /// 1 for a full decode; 2, 4 or 8 where the picture was decoded at that
     /// fraction of its size.
     pub scale: u32,
+    /// Quality of a JPEG on the scale of the Independent JPEG Group, 1…100, by its
+    /// luminance table; `None` for other formats.
+    pub jpeg_quality: Option<f32>,
 }
 
 impl Decoded {
@@ -141,7 +144,7 @@ impl Decoded {
         let mut data = orient::upright(orientation, stored.width as usize, stored.data);
         data.shrink_to_fit();
         let image = RgbImage { width, height, data };
-        Self { image, format, full_size: orient::upright_size(orientation, full_size), scale }
+        Self { image, format, full_size: orient::upright_size(orientation, full_size), scale, jpeg_quality: None }
     }
 }
 

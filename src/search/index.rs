@@ -1,21 +1,30 @@
 //! The index: who may change it, where each key lies.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::SearchError;
-use super::blocks::{BLOCK_ROWS, Block, Blocks};
+use super::basis::Basis;
+use super::blocks::{Bytes, State};
+use super::codes::Codes;
+use super::kernel::Kernel;
+use super::places::Places;
+use super::tuning::{FIT_MIN, REFIT_BESIDE, REFIT_GROWTH, REFIT_MAX};
 use super::view::{Hit, View};
 use crate::matching::Dot;
 
 /// Vectors an index holds unless told otherwise. 20 million vectors of 512
-/// values are 41 GB, what a machine with 64 GB can spare.
+/// values are 41 GB and 5 GB of codes, what a machine with 64 GB can spare.
 pub const VECTORS_MAX_DEFAULT: u64 = 20_000_000;
 
 /// Longest vector accepted, as a power of two: the product of two such lengths
 /// bounds every partial sum of a dot product (Cauchy–Schwarz), so that no score
 /// is ever infinite or NaN.
 const LENGTH_MAX: f64 = (1u64 << 60) as f64;
+
+/// Dimensions from which codes are worth their memory.
+const CODED_DIMENSION_MIN: usize = 128;
 
 /// A vector about to be inserted.
 #[derive(Clone)]
@@ -34,25 +43,36 @@ pub struct Entry<L> {
 /// change whose call returned before it began, and all or nothing of each
 /// [`Index::apply`].
 pub struct Index<L = ()> {
-    dimension: usize,
+    inner: Arc<Inner<L>>,
+}
+
+/// What the index shares with the thread that fits a rotation anew.
+pub(super) struct Inner<L> {
+    pub(super) dimension: usize,
     vectors_max: u64,
-    dot: Dot,
+    /// Rows before the first rotation is fitted.
+    fit_min: usize,
+    pub(super) dot: Dot,
+    pub(super) kernel: Kernel,
     /// What searches begin from. Locked for the time of a change to memory.
-    published: RwLock<Arc<Blocks<L>>>,
+    published: RwLock<Arc<State<L>>>,
     /// Taken before `published`, by writers only.
     places: Mutex<Places>,
+    /// True while a rotation is being fitted beside the work.
+    fitting: AtomicBool,
 }
 
-/// Where keys lie and which rows are free.
-#[derive(Default)]
-struct Places {
-    by_key: HashMap<u64, (u32, u32)>,
-    /// Free rows by block: one block is filled before the next is touched, so
-    /// that a batch of inserts changes few blocks.
-    free: BTreeMap<u32, Vec<u32>>,
+/// Memory an index takes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexBytes {
+    /// The vectors themselves.
+    pub vectors: u64,
+    /// All else: codes, keys and labels (not what a label points to), places of
+    /// keys.
+    pub others: u64,
 }
 
-impl<L: Clone + Send + Sync> Index<L> {
+impl<L: Clone + Send + Sync + 'static> Index<L> {
     /// An empty index for vectors of `dimension` values, at most `vectors_max` of them.
     pub fn new(dimension: usize, vectors_max: u64) -> Self {
         Self::with_kernel(dimension, vectors_max, Dot::best())
@@ -60,30 +80,41 @@ impl<L: Clone + Send + Sync> Index<L> {
 
     /// The same with a kernel of one's choice; results do not depend on it.
     pub fn with_kernel(dimension: usize, vectors_max: u64, dot: Dot) -> Self {
-        Self {
+        let fit_min = if dimension < CODED_DIMENSION_MIN { usize::MAX } else { FIT_MIN };
+        Self::with_parts(dimension, vectors_max, dot, Kernel::best(), fit_min)
+    }
+
+    /// The same with all that results do not depend on.
+    pub(super) fn with_parts(dimension: usize, vectors_max: u64, dot: Dot, kernel: Kernel, fit_min: usize) -> Self {
+        let inner = Inner {
             // A vector without values has no direction: nothing can be inserted
             // into such an index, but it must not divide by zero either.
             dimension: dimension.max(1),
-            vectors_max: vectors_max.min(u64::from(u32::MAX) * BLOCK_ROWS as u64),
+            // Rows have 32-bit numbers, and some are free.
+            vectors_max: vectors_max.min(u64::from(u32::MAX) / 2),
+            fit_min,
             dot,
-            published: RwLock::new(Arc::new(Blocks { blocks: Vec::new(), live: 0 })),
+            kernel,
+            published: RwLock::new(Arc::new(State { blocks: Default::default(), live: 0 })),
             places: Mutex::default(),
-        }
+            fitting: AtomicBool::new(false),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Values in a vector.
     pub fn dimension(&self) -> usize {
-        self.dimension
+        self.inner.dimension
     }
 
     /// How many vectors it may hold.
     pub fn vectors_max(&self) -> u64 {
-        self.vectors_max
+        self.inner.vectors_max
     }
 
     /// Vectors in it.
     pub fn len(&self) -> u64 {
-        self.view().len()
+        self.inner.state().live
     }
 
     /// True where it holds none.
@@ -91,15 +122,34 @@ impl<L: Clone + Send + Sync> Index<L> {
         self.len() == 0
     }
 
+    /// Name of the instruction set of the scan.
+    pub fn kernel(&self) -> &'static str {
+        self.inner.kernel.name()
+    }
+
+    /// Memory it takes at this moment.
+    pub fn bytes(&self) -> IndexBytes {
+        let places = self.inner.places().bytes() as u64;
+        let state = self.inner.state();
+        let mut sum = Bytes::default();
+        for block in state.blocks.values() {
+            let bytes = block.bytes();
+            sum.codes += bytes.codes;
+            sum.tags += bytes.tags;
+            sum.vectors += bytes.vectors;
+        }
+        IndexBytes { vectors: sum.vectors as u64, others: (sum.codes + sum.tags) as u64 + places }
+    }
+
     /// The index as it is now, for any number of searches that must agree.
     pub fn view(&self) -> View<L> {
-        let blocks = Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner));
-        View::new(blocks, self.dimension, self.dot)
+        let inner = &self.inner;
+        View::new(inner.state(), inner.dimension, inner.dot, inner.kernel)
     }
 
     /// Whether a vector can be searched for or inserted.
     pub fn check(&self, vector: &[f32]) -> Result<(), SearchError> {
-        check(vector, self.dimension)
+        check(vector, self.inner.dimension)
     }
 
     /// Adds one vector.
@@ -109,7 +159,7 @@ impl<L: Clone + Send + Sync> Index<L> {
 
     /// Removes one vector; false where there was none.
     pub fn remove(&self, key: u64) -> bool {
-        let present = self.places().by_key.contains_key(&key);
+        let present = self.inner.places().find(&self.inner.state(), key).is_some();
         // Removing alone cannot be refused.
         present && self.apply(&[key], Vec::new()).is_ok()
     }
@@ -118,38 +168,73 @@ impl<L: Clone + Send + Sync> Index<L> {
     /// to remove that are not there are passed over. Refused as a whole, with
     /// nothing changed, where one entry is.
     pub fn apply(&self, removed: &[u64], inserted: Vec<Entry<L>>) -> Result<(), SearchError> {
-        let mut places = self.places();
-        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
-
-        let leaving: std::collections::HashSet<u64> =
-            removed.iter().copied().filter(|key| places.by_key.contains_key(key)).collect();
-        let mut arriving = std::collections::HashSet::with_capacity(inserted.len());
+        let inner = &self.inner;
         for entry in &inserted {
             self.check(&entry.vector)?;
-            let taken = places.by_key.contains_key(&entry.key) && !leaving.contains(&entry.key);
+        }
+        let mut places = inner.places();
+        let before = inner.state();
+        let leaving: HashSet<u64> =
+            removed.iter().copied().filter(|&key| places.find(&before, key).is_some()).collect();
+        let mut arriving = HashSet::with_capacity(inserted.len());
+        for entry in &inserted {
+            let taken = !leaving.contains(&entry.key) && places.find(&before, entry.key).is_some();
             if taken || !arriving.insert(entry.key) {
                 return Err(SearchError::KeyTaken);
             }
         }
-        let live = published.live - leaving.len() as u64 + inserted.len() as u64;
-        if live > self.vectors_max {
-            return Err(SearchError::Full { max: self.vectors_max });
+        let live = before.live - leaving.len() as u64 + inserted.len() as u64;
+        if live > inner.vectors_max {
+            return Err(SearchError::Full { max: inner.vectors_max });
         }
+        drop(before);
+        let encoded = places.encode(inner.dot, &inserted);
+        places.reserve(inserted.len());
 
+        let mut published = inner.published();
         let state = Arc::make_mut(&mut *published);
         for key in leaving {
-            if let Some((block, row)) = places.by_key.remove(&key) {
-                Arc::make_mut(&mut state.blocks[block as usize]).free(row as usize);
-                places.free.entry(block).or_default().push(row);
-            }
+            places.remove(state, key);
         }
-        for entry in inserted {
-            let (block, row) = places.take_row(&mut state.blocks);
-            Arc::make_mut(&mut state.blocks[block as usize]).put(row as usize, entry.key, entry.label, &entry.vector);
-            places.by_key.insert(entry.key, (block, row));
+        for (entry, encoded) in inserted.into_iter().zip(encoded) {
+            places.insert(state, entry, encoded.as_ref());
         }
+        places.thin_out(state, inner.dimension, inner.dot);
         state.live = live;
+        drop(published);
+
+        // Beside searches: they go on with the many blocks until the one is made.
+        while let Some(merge) = places.plan_merge(&inner.state()) {
+            let merged = merge.carry_out();
+            places.keep_merged(Arc::make_mut(&mut *inner.published()), &merge, merged);
+        }
+        self.refit_where_due(places);
         Ok(())
+    }
+
+    /// Fits a rotation to what is there, where it has grown enough: at once where
+    /// that is quick, beside the work where it is not.
+    fn refit_where_due(&self, places: MutexGuard<'_, Places>) {
+        let rows = places.rows();
+        let fitted = places.fitted_rows();
+        let due = match fitted {
+            None => rows >= self.inner.fit_min as u64,
+            Some(fitted) => rows >= fitted.saturating_mul(REFIT_GROWTH) && fitted < REFIT_MAX,
+        };
+        drop(places);
+        if !due || self.inner.fitting.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if rows < REFIT_BESIDE {
+            self.inner.refit();
+            return;
+        }
+        let inner = Arc::clone(&self.inner);
+        let thread = std::thread::Builder::new().name("search-refit".into());
+        if let Err(error) = thread.spawn(move || inner.refit()) {
+            tracing::warn!(%error, "no thread to fit the index's rotation anew; the old one serves");
+            self.inner.fitting.store(false, Ordering::Release);
+        }
     }
 
     /// [`View::within`] on the index as it is now.
@@ -168,29 +253,62 @@ impl<L: Clone + Send + Sync> Index<L> {
         self.view().nearest(query, k, filter)
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
+    #[cfg(test)]
+    pub(super) fn inner(&self) -> &Arc<Inner<L>> {
+        &self.inner
+    }
+}
+
+impl<L: Clone + Send + Sync> Inner<L> {
+    pub(super) fn state(&self) -> Arc<State<L>> {
+        Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn published(&self) -> RwLockWriteGuard<'_, Arc<State<L>>> {
+        self.published.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn places(&self) -> MutexGuard<'_, Places> {
         // Nothing between the lock and its release can panic half-way: every
         // refusal comes before the first change.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Places {
-    /// A free row: one given up earlier, else the next of the last block, else
-    /// the first of a new one.
-    fn take_row<L: Clone>(&mut self, blocks: &mut Vec<Arc<Block<L>>>) -> (u32, u32) {
-        while let Some(mut rows) = self.free.first_entry() {
-            let block = *rows.key();
-            if let Some(row) = rows.get_mut().pop() {
-                return (block, row);
+    /// Fits a rotation on what is there and codes every block with it. Searches
+    /// and writes go on: a block is as exact with the old codes as with the new.
+    pub(super) fn refit(&self) {
+        let sample = super::recode::sample(&self.state(), self.dimension);
+        let fitted = Basis::fit(&sample, self.dimension).map(Arc::new);
+        let basis = {
+            let mut places = self.places();
+            let rows = places.rows();
+            let basis = places.set_basis(fitted, rows);
+            if let Some(basis) = &basis {
+                super::recode::open_piece(&places, Arc::make_mut(&mut *self.published()), basis, self);
             }
-            rows.remove();
+            basis
+        };
+        if let Some(basis) = basis {
+            super::recode::others(self, &basis);
         }
-        if blocks.last().is_none_or(|last| last.rows() == BLOCK_ROWS) {
-            blocks.push(Arc::new(Block::new()));
+        self.fitting.store(false, Ordering::Release);
+    }
+
+    /// Puts new codes into block `number`, where it still has the old ones.
+    pub(super) fn swap_codes(&self, number: u32, old: Option<&Arc<Codes>>, new: Codes) {
+        let _places = self.places();
+        let mut published = self.published();
+        let state = Arc::make_mut(&mut *published);
+        if let Some(block) = state.blocks.get_mut(&number) {
+            let unchanged = match (old, &block.codes) {
+                (None, None) => true,
+                (Some(old), Some(codes)) => Arc::ptr_eq(old, codes),
+                _ => false,
+            };
+            if unchanged && block.coded_rows() == new.rows() {
+                Arc::make_mut(block).codes = Some(Arc::new(new));
+            }
         }
-        let last = blocks.len() - 1;
-        (last as u32, blocks[last].rows() as u32)
     }
 }
 

@@ -1,19 +1,15 @@
-//! One moment of an index, and the scan over it.
+//! One moment of an index, and the searches in it.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::SearchError;
-use super::blocks::{Block, Blocks};
+use super::blocks::State;
 use super::index::check;
+use super::kernel::Kernel;
+use super::scan::{Job, Scan};
+use super::tuning::BATCH_MAX;
 use crate::matching::Dot;
-
-/// Values above which a scan is spread over threads. Below (some 0.2 ms of one
-/// core) waking them costs more than they bring.
-const PARALLEL_VALUES_MIN: u64 = 1 << 20;
 
 /// A vector found.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,49 +25,36 @@ pub struct Hit<L = ()> {
 impl<L> Hit<L> {
     /// Best score first, then lowest key: the order of every answer. Total,
     /// because scores are finite and keys unique.
-    fn rank(&self, other: &Self) -> Ordering {
+    pub(super) fn rank(&self, other: &Self) -> Ordering {
         other.score.partial_cmp(&self.score).unwrap_or(Ordering::Equal).then(self.key.cmp(&other.key))
     }
 }
 
-/// A hit in a heap whose top is the worst.
-struct Ranked<L>(Hit<L>);
-
-impl<L> Ord for Ranked<L> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.rank(&other.0)
-    }
+/// What a search asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Wanted {
+    /// Every vector at or above the score.
+    Within(f32),
+    /// The vectors that score highest, so many.
+    Nearest(usize),
 }
-
-impl<L> PartialOrd for Ranked<L> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<L> PartialEq for Ranked<L> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl<L> Eq for Ranked<L> {}
 
 /// An index at one moment. Cheap to take; changes made since are not seen.
 pub struct View<L = ()> {
-    blocks: Arc<Blocks<L>>,
+    state: Arc<State<L>>,
     dimension: usize,
     dot: Dot,
+    kernel: Kernel,
 }
 
 impl<L: Clone + Send + Sync> View<L> {
-    pub(super) fn new(blocks: Arc<Blocks<L>>, dimension: usize, dot: Dot) -> Self {
-        Self { blocks, dimension, dot }
+    pub(super) fn new(state: Arc<State<L>>, dimension: usize, dot: Dot, kernel: Kernel) -> Self {
+        Self { state, dimension, dot, kernel }
     }
 
     /// Vectors in it.
     pub fn len(&self) -> u64 {
-        self.blocks.live
+        self.state.live
     }
 
     /// True where it holds none.
@@ -82,7 +65,7 @@ impl<L: Clone + Send + Sync> View<L> {
     /// Blocks of memory it lies in.
     #[cfg(test)]
     pub(super) fn blocks(&self) -> usize {
-        self.blocks.blocks.len()
+        self.state.blocks.len()
     }
 
     /// Every vector whose dot product with `query` is at or above `score` and
@@ -91,25 +74,7 @@ impl<L: Clone + Send + Sync> View<L> {
     where
         F: Fn(u64) -> bool + Sync,
     {
-        check(query, self.dimension)?;
-        if !score.is_finite() {
-            return Err(SearchError::BadScore);
-        }
-        let scan = |mut hits: Vec<Hit<L>>, block: &Arc<Block<L>>| {
-            for (key, label, vector) in block.iter(self.dimension) {
-                let found = self.dot.score(query, vector);
-                if found >= score && filter(key) {
-                    hits.push(Hit { key, score: found, label: label.clone() });
-                }
-            }
-            hits
-        };
-        let mut hits = self.scan(Vec::new, scan, |mut left, mut right| {
-            left.append(&mut right);
-            left
-        });
-        hits.sort_unstable_by(Hit::rank);
-        Ok(hits)
+        self.one(query, Wanted::Within(score), filter)
     }
 
     /// The `k` vectors with the highest dot product with `query` among those
@@ -119,53 +84,42 @@ impl<L: Clone + Send + Sync> View<L> {
     where
         F: Fn(u64) -> bool + Sync,
     {
-        check(query, self.dimension)?;
-        let k = k.min(usize::try_from(self.len()).unwrap_or(usize::MAX));
-        if k == 0 {
-            return Ok(Vec::new());
-        }
-        let keep = |best: &mut BinaryHeap<Ranked<L>>, hit: Hit<L>| {
-            if best.len() < k {
-                best.push(Ranked(hit));
-            } else if let Some(mut worst) = best.peek_mut()
-                && hit.rank(&worst.0).is_lt()
-            {
-                *worst = Ranked(hit);
-            }
-        };
-        let scan = |mut best: BinaryHeap<Ranked<L>>, block: &Arc<Block<L>>| {
-            for (key, label, vector) in block.iter(self.dimension) {
-                let score = self.dot.score(query, vector);
-                // Most rows end here, before the filter and the label are touched.
-                let hopeless = best.len() == k && best.peek().is_some_and(|worst| score < worst.0.score);
-                if !hopeless && filter(key) {
-                    keep(&mut best, Hit { key, score, label: label.clone() });
-                }
-            }
-            best
-        };
-        let best = self.scan(BinaryHeap::new, scan, |mut left, right| {
-            for Ranked(hit) in right {
-                keep(&mut left, hit);
-            }
-            left
-        });
-        // Ascending by rank is best first.
-        Ok(best.into_sorted_vec().into_iter().map(|Ranked(hit)| hit).collect())
+        self.one(query, Wanted::Nearest(k), filter)
     }
 
-    /// Folds every block, over threads where it pays. The order of folding and
-    /// joining is free, so both callers end in an order of their own.
-    fn scan<T: Send>(
-        &self,
-        empty: impl Fn() -> T + Send + Sync,
-        fold: impl Fn(T, &Arc<Block<L>>) -> T + Send + Sync,
-        join: impl Fn(T, T) -> T + Send + Sync,
-    ) -> T {
-        let blocks = &self.blocks.blocks;
-        if self.blocks.live.saturating_mul(self.dimension as u64) < PARALLEL_VALUES_MIN {
-            return blocks.iter().fold(empty(), fold);
+    fn one<F>(&self, query: &[f32], wanted: Wanted, filter: F) -> Result<Vec<Hit<L>>, SearchError>
+    where
+        F: Fn(u64) -> bool + Sync,
+    {
+        let found = self.many(&[(query, wanted)], |_, key, _| filter(key))?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
+    /// Several searches at once, each answered as if alone, in the same order.
+    /// They read the vectors together: many cost far less than one after the
+    /// other. `filter` is asked with the number of the search, a key and its
+    /// label, only for vectors that could be among the answer.
+    ///
+    /// # Errors
+    /// Where one search cannot be answered; then none is.
+    pub fn many<F>(&self, searches: &[(&[f32], Wanted)], filter: F) -> Result<Vec<Vec<Hit<L>>>, SearchError>
+    where
+        F: Fn(usize, u64, &L) -> bool + Sync,
+    {
+        let mut jobs = Vec::with_capacity(searches.len());
+        for &(query, wanted) in searches {
+            check(query, self.dimension)?;
+            if let Wanted::Within(score) = wanted
+                && !score.is_finite()
+            {
+                return Err(SearchError::BadScore);
+            }
+            jobs.push(Job::new(query, wanted, self.len()));
         }
-        blocks.par_iter().fold(&empty, &fold).reduce(&empty, &join)
+        for (batch, jobs) in jobs.chunks(BATCH_MAX).enumerate() {
+            let filter = |job: usize, key, label: &L| filter(batch * BATCH_MAX + job, key, label);
+            Scan::new(&self.state, self.dimension, self.dot, self.kernel, jobs, &filter).run();
+        }
+        Ok(jobs.into_iter().map(Job::into_hits).collect())
     }
 }

@@ -1,6 +1,9 @@
 use async_trait::async_trait;
 
 use crate::gallery::{Receipt, RequestId, Subject, SubjectId};
+use crate::workflow::beneficiary::{
+    BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, ResolveReferral, ResolvedReferral,
+};
 use crate::workflow::{
     Engine, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest, WorkflowError,
 };
@@ -22,6 +25,12 @@ pub trait Backend: Send + Sync + 'static {
     async fn remove(&self, subject: &SubjectId, request_id: Option<RequestId>) -> Result<Receipt, WorkflowError>;
     /// One subject.
     async fn subject(&self, subject: &SubjectId) -> Result<Subject, WorkflowError>;
+    /// One decision about a beneficiary.
+    async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError>;
+    /// An officer's answer to a referral.
+    async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, WorkflowError>;
+    /// Two subjects who share a face for a good reason.
+    async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, WorkflowError>;
     /// Whether it can serve at present; asked every few seconds for the health
     /// service, so it must be cheap.
     async fn ready(&self) -> Result<(), WorkflowError>;
@@ -47,6 +56,18 @@ impl Backend for Engine {
 
     async fn subject(&self, subject: &SubjectId) -> Result<Subject, WorkflowError> {
         Engine::subject(self, subject).await
+    }
+
+    async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError> {
+        Engine::verify_beneficiary(self, request).await
+    }
+
+    async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, WorkflowError> {
+        Engine::resolve_referral(self, request).await
+    }
+
+    async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
+        Engine::clear_pair(self, request).await
     }
 
     async fn ready(&self) -> Result<(), WorkflowError> {

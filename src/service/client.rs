@@ -6,10 +6,14 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::convert;
 use super::pb;
+use super::pb::beneficiary_client::BeneficiaryClient;
 use super::pb::gallery_client::GalleryClient;
 use super::pb::verification_client::VerificationClient;
 use super::{ClientError, ServeOptions};
 use crate::gallery::{Attributes, Receipt, RequestId, Source, SubjectId, Timestamp};
+use crate::workflow::beneficiary::{
+    BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, ResolveReferral, ResolvedReferral,
+};
 use crate::workflow::{EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest};
 
 /// Longest time to wait for the server to take the connection.
@@ -85,6 +89,7 @@ pub struct BulkOutcome {
 pub struct Client {
     verification: VerificationClient<Channel>,
     gallery: GalleryClient<Channel>,
+    beneficiary: BeneficiaryClient<Channel>,
     deadline: Duration,
 }
 
@@ -110,7 +115,8 @@ impl Client {
         })?;
         Ok(Self {
             verification: VerificationClient::new(channel.clone()),
-            gallery: GalleryClient::new(channel),
+            gallery: GalleryClient::new(channel.clone()),
+            beneficiary: BeneficiaryClient::new(channel),
             deadline: ServeOptions::default().deadline_max,
         })
     }
@@ -137,6 +143,28 @@ impl Client {
     pub async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, ClientError> {
         let request = self.request(pb::IdentifyRequest::from(request));
         Ok(self.verification.clone().identify(request).await?.into_inner().try_into()?)
+    }
+
+    /// One decision about a beneficiary. Safe to repeat: the same transaction, attempt
+    /// and content give the same answer.
+    pub async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, ClientError> {
+        let request = self.request(pb::VerifyBeneficiaryRequest::from(request));
+        Ok(self.beneficiary.clone().verify_beneficiary(request).await?.into_inner().try_into()?)
+    }
+
+    /// An officer's answer to a referral. Safe to repeat.
+    pub async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, ClientError> {
+        let key = request.key.clone();
+        let request = self.request(pb::ResolveReferralRequest::from(request));
+        let answer = self.beneficiary.clone().resolve_referral(request).await?.into_inner();
+        Ok(convert::resolved_referral(answer, key)?)
+    }
+
+    /// Two subjects who share a face for a good reason. Safe to repeat.
+    pub async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, ClientError> {
+        let request = self.request(pb::ClearPairRequest::from(request));
+        let answer = self.beneficiary.clone().clear_pair(request).await?.into_inner();
+        Ok(Receipt { commit: answer.commit, templates: 0, replayed: answer.replayed })
     }
 
     /// Enrols one subject.

@@ -10,7 +10,7 @@ use super::refusal::{Names, Refusal};
 use super::{Backend, ServeOptions, bulk, convert, pb};
 use crate::workflow::WorkflowError;
 
-/// Answers the calls of both services.
+/// Answers the calls of all services.
 pub(super) struct Handlers {
     pub backend: Arc<dyn Backend>,
     /// One permit per row of a bulk enrolment that is worked on.
@@ -44,7 +44,7 @@ impl pb::verification_server::Verification for Handlers {
     }
 
     async fn identify(&self, request: Request<pb::IdentifyRequest>) -> Result<Response<pb::IdentifyResponse>, Status> {
-        let request = convert::identify_request(request.into_inner());
+        let request = convert::identify_request(request.into_inner()).map_err(status(Names::IDENTIFY))?;
         let outcome = self.backend.identify(request).await.map_err(status(Names::IDENTIFY))?;
         Ok(Response::new(outcome.into()))
     }
@@ -77,5 +77,35 @@ impl pb::gallery_server::Gallery for Handlers {
         let subject = convert::subject_id(request.into_inner().subject_id).map_err(status(Names::GALLERY))?;
         let subject = self.backend.subject(&subject).await.map_err(status(Names::GALLERY))?;
         Ok(Response::new(subject.into()))
+    }
+}
+
+#[tonic::async_trait]
+impl pb::beneficiary_server::Beneficiary for Handlers {
+    async fn verify_beneficiary(
+        &self,
+        request: Request<pb::VerifyBeneficiaryRequest>,
+    ) -> Result<Response<pb::VerifyBeneficiaryResponse>, Status> {
+        let request = convert::beneficiary_request(request.into_inner()).map_err(status(Names::BENEFICIARY))?;
+        let outcome = self.backend.verify_beneficiary(request).await.map_err(status(Names::BENEFICIARY))?;
+        Ok(Response::new(outcome.into()))
+    }
+
+    async fn resolve_referral(
+        &self,
+        request: Request<pb::ResolveReferralRequest>,
+    ) -> Result<Response<pb::ResolveReferralResponse>, Status> {
+        let request = convert::resolve_referral(request.into_inner()).map_err(status(Names::BENEFICIARY))?;
+        let resolved = self.backend.resolve_referral(request).await.map_err(status(Names::BENEFICIARY))?;
+        Ok(Response::new(resolved.into()))
+    }
+
+    async fn clear_pair(
+        &self,
+        request: Request<pb::ClearPairRequest>,
+    ) -> Result<Response<pb::ClearPairResponse>, Status> {
+        let request = convert::clear_pair(request.into_inner()).map_err(status(Names::BENEFICIARY))?;
+        let receipt = self.backend.clear_pair(request).await.map_err(status(Names::BENEFICIARY))?;
+        Ok(Response::new(pb::ClearPairResponse { commit: receipt.commit, replayed: receipt.replayed }))
     }
 }

@@ -66,6 +66,9 @@ enum Method {
     BulkEnroll,
     Remove,
     GetSubject,
+    VerifyBeneficiary,
+    ResolveReferral,
+    ClearPair,
 }
 
 impl Method {
@@ -77,6 +80,9 @@ impl Method {
             "/chinhchu.v1.Gallery/BulkEnroll" => Some(Self::BulkEnroll),
             "/chinhchu.v1.Gallery/Remove" => Some(Self::Remove),
             "/chinhchu.v1.Gallery/GetSubject" => Some(Self::GetSubject),
+            "/chinhchu.v1.Beneficiary/VerifyBeneficiary" => Some(Self::VerifyBeneficiary),
+            "/chinhchu.v1.Beneficiary/ResolveReferral" => Some(Self::ResolveReferral),
+            "/chinhchu.v1.Beneficiary/ClearPair" => Some(Self::ClearPair),
             _ => None,
         }
     }
@@ -89,6 +95,9 @@ impl Method {
             Self::BulkEnroll => "BulkEnroll",
             Self::Remove => "Remove",
             Self::GetSubject => "GetSubject",
+            Self::VerifyBeneficiary => "VerifyBeneficiary",
+            Self::ResolveReferral => "ResolveReferral",
+            Self::ClearPair => "ClearPair",
         }
     }
 
@@ -271,7 +280,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(calls, 6);
+        assert_eq!(calls, 9);
         type Health = tonic_health::pb::health_server::HealthServer<tonic_health::server::HealthService>;
         assert_eq!(Method::of(&format!("/{}/Check", Health::NAME)), None);
     }

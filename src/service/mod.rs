@@ -93,4 +93,6 @@ pub mod pb {
     }
     opaque!(VerifyRequest IdentifyRequest IdentifyResponse Candidate Attributes EnrollPhoto);
     opaque!(EnrollRequest RemoveRequest GetSubjectRequest TemplateInfo Subject);
+    opaque!(BenefitRecord ActiveAuthenticationExchange VerifyBeneficiaryRequest VerifyBeneficiaryResponse);
+    opaque!(DecisionEvidence DuplicateSearch DuplicateCandidate ResolveReferralRequest ClearPairRequest);
 }

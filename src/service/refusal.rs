@@ -58,6 +58,7 @@ impl Names {
     pub(super) const VERIFY: Self = Self { photos: "probes", rate: "fmr" };
     pub(super) const IDENTIFY: Self = Self { photos: "probes", rate: "fpir" };
     pub(super) const GALLERY: Self = Self { photos: "photos", rate: "rate" };
+    pub(super) const BENEFICIARY: Self = Self { photos: "frames", rate: "policy" };
 
     fn of(self, field: Field) -> String {
         match field {
@@ -91,6 +92,15 @@ impl Refusal {
             WorkflowError::Gallery(GalleryError::BadRequestId | GalleryError::RequestIdReused) => {
                 Some("request_id".to_owned())
             }
+            WorkflowError::Gallery(
+                GalleryError::TransactionReused | GalleryError::TransactionClosed | GalleryError::UnknownTransaction,
+            ) => Some("transaction_id".to_owned()),
+            WorkflowError::Gallery(GalleryError::AttemptOutOfOrder { .. } | GalleryError::NotReferred)
+            | WorkflowError::Attempts { .. } => Some("attempt".to_owned()),
+            WorkflowError::Gallery(GalleryError::AlreadyResolved) => Some("outcome".to_owned()),
+            WorkflowError::Gallery(GalleryError::BadNote) => Some("reason".to_owned()),
+            WorkflowError::Gallery(GalleryError::SamePair) => Some("subject_id_b".to_owned()),
+            WorkflowError::Policy => Some("policy".to_owned()),
             _ => None,
         };
         let retry_after = match error {

@@ -16,6 +16,7 @@ use tonic_health::server::HealthReporter;
 use super::handlers::Handlers;
 use super::incoming::Incoming;
 use super::manners::{MannersLayer, Shared};
+use super::pb::beneficiary_server::BeneficiaryServer;
 use super::pb::gallery_server::GalleryServer;
 use super::pb::verification_server::VerificationServer;
 use super::{Backend, DESCRIPTORS, ServeError, ServeOptions};
@@ -96,6 +97,9 @@ impl Bound {
                 VerificationServer::from_arc(Arc::clone(&handlers))
                     .max_decoding_message_size(options.message_bytes_max),
             )
+            .add_service(
+                BeneficiaryServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(options.message_bytes_max),
+            )
             .add_service(GalleryServer::from_arc(handlers).max_decoding_message_size(options.message_bytes_max))
             .add_service(health_service)
             .add_service(reflection()?.build_v1()?)
@@ -143,9 +147,14 @@ fn reflection() -> Result<tonic_reflection::server::Builder<'static>, ServeError
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
 }
 
-/// Sets the overall health and that of both services.
+/// Sets the overall health and that of every service.
 async fn set_health(health: &HealthReporter, status: ServingStatus) {
-    let services = ["", VerificationServer::<Handlers>::NAME, GalleryServer::<Handlers>::NAME];
+    let services = [
+        "",
+        VerificationServer::<Handlers>::NAME,
+        GalleryServer::<Handlers>::NAME,
+        BeneficiaryServer::<Handlers>::NAME,
+    ];
     for service in services {
         health.set_service_status(service, status).await;
     }

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::beneficiary::{Counter, Policies};
 use super::{Field, PROBE_FRAMES_MAX, WorkflowError};
+use crate::chip::Anchors;
 use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Wants};
 use crate::gallery::{Gallery, GalleryError};
 use crate::matching::Calibration;
@@ -27,6 +29,7 @@ pub struct EngineOptions {
 pub struct Engine {
     shared: Arc<Shared>,
     gallery: Option<Arc<dyn Gallery>>,
+    counter: Arc<Counter>,
 }
 
 struct Shared {
@@ -53,7 +56,8 @@ impl Engine {
         check_fpir(options.default_fpir)?;
         let pool = FacePool::start(&pack, &options.pool)?;
         let (default_fmr, default_fpir) = (options.default_fmr, options.default_fpir);
-        Ok(Self { shared: Arc::new(Shared { pack, pool, calibration, default_fmr, default_fpir }), gallery: None })
+        let shared = Arc::new(Shared { pack, pool, calibration, default_fmr, default_fpir });
+        Ok(Self { shared, gallery: None, counter: Arc::default() })
     }
 
     /// The same engine with a gallery, whose recipe must be the pack's.
@@ -63,6 +67,26 @@ impl Engine {
         }
         self.gallery = Some(gallery);
         Ok(self)
+    }
+
+    /// The same engine with the country certificates and the policies it decides by.
+    /// Without, no certificate is trusted and the one policy requires everything.
+    ///
+    /// # Errors
+    /// [`WorkflowError::Calibration`] where the calibration cannot answer a rate of a
+    /// policy.
+    pub fn with_counter(mut self, anchors: Anchors, policies: Policies) -> Result<Self, WorkflowError> {
+        let curve = self.shared.calibration.curve(1)?;
+        for (_, policy) in policies.iter() {
+            policy.rates().into_iter().try_for_each(|rate| curve.threshold(rate).map(drop))?;
+        }
+        self.counter = Arc::new(Counter::new(anchors, policies));
+        Ok(self)
+    }
+
+    /// Anchors, policies, and what goes on at this moment.
+    pub(super) fn counter(&self) -> &Counter {
+        &self.counter
     }
 
     /// The model pack in use.
@@ -121,7 +145,7 @@ impl Engine {
 
 /// A worker frees a place in about the time one photo takes; callers are told to
 /// wait a little longer than that.
-const BUSY_RETRY_AFTER_MS: u64 = 100;
+pub(super) const BUSY_RETRY_AFTER_MS: u64 = 100;
 
 /// 1–5 photos of one person.
 pub(super) fn check_count(found: usize) -> Result<(), WorkflowError> {

@@ -126,21 +126,21 @@ impl EnrolRequest {
 }
 
 /// SHA-256 over length-prefixed fields, so that no two requests share a text.
-struct ContentDigest(Sha256);
+pub(super) struct ContentDigest(Sha256);
 
 impl ContentDigest {
-    fn new(what: &str) -> Self {
+    pub(super) fn new(what: &str) -> Self {
         let mut digest = Self(Sha256::new());
         digest.field(what.as_bytes());
         digest
     }
 
-    fn field(&mut self, bytes: &[u8]) {
+    pub(super) fn field(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
     }
 
-    fn finish(self) -> [u8; 32] {
+    pub(super) fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }
 }

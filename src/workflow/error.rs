@@ -9,6 +9,12 @@ pub enum Field {
     Reference,
     /// Probe photo number so and so, from 0.
     Probe(usize),
+    /// Capture number so and so of a decision, from 0.
+    Frame(usize),
+    /// The photo in the chip.
+    ChipPhoto,
+    /// A field by the name callers know it by.
+    Named(&'static str),
     /// Enrolment photo number so and so, from 0.
     Photo(usize),
     /// The number of probes or photos.
@@ -28,6 +34,9 @@ impl std::fmt::Display for Field {
         match self {
             Self::Reference => f.write_str("reference"),
             Self::Probe(i) => write!(f, "probes[{i}]"),
+            Self::Frame(i) => write!(f, "frames[{i}]"),
+            Self::ChipPhoto => f.write_str("chip_files"),
+            Self::Named(name) => f.write_str(name),
             Self::Photo(i) => write!(f, "photos[{i}]"),
             Self::Count => f.write_str("photos"),
             Self::Rate => f.write_str("rate"),
@@ -90,6 +99,21 @@ pub enum WorkflowError {
     /// The model pack cannot be used.
     #[error(transparent)]
     Pack(#[from] PackError),
+    /// No such policy is configured.
+    #[error("there is no policy of this name; see the sections [policies.NAME] of the configuration")]
+    Policy,
+    /// More attempts than the policy allows.
+    #[error("this policy allows {max} attempts of one transaction; refer the case to an officer")]
+    Attempts {
+        /// How many it allows.
+        max: u32,
+    },
+    /// The chip check ended without an answer.
+    #[error("the check of the chip failed; this is a defect of chinhchu")]
+    ChipCheck,
+    /// A stored answer that cannot be read.
+    #[error("a stored decision cannot be read; it may be of another version")]
+    Answer,
     /// The engine was opened without a gallery.
     #[error("this needs a gallery; start with --data DIR")]
     NoGallery,

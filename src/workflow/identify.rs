@@ -27,6 +27,9 @@ pub struct IdentifyRequest {
     pub probes: Vec<Vec<u8>>,
     /// Which candidates to return; `None` takes the engine's default FPIR.
     pub scope: Option<IdentifyScope>,
+    /// Who the person says to be: left out of the candidates, and with it those it
+    /// was cleared with, so that what is found is a second identity.
+    pub claimed: Option<SubjectId>,
 }
 
 /// A subject found by face.
@@ -93,14 +96,23 @@ impl Engine {
         }
         let (_, probe) = self.probe(Vec::new(), request.probes).await?;
 
+        let mut spared = match &request.claimed {
+            Some(claimed) => gallery.cleared_with(claimed).await?,
+            None => Vec::new(),
+        };
+        spared.extend(request.claimed);
         let templates = gallery.stats().await?.templates;
-        let (found, threshold) = match scope {
+        let (mut found, threshold) = match scope {
             IdentifyScope::Fpir { fpir, .. } => {
                 let threshold = curve.threshold(fmr_for(fpir, templates))?;
                 (gallery.within(&probe.template, threshold.score).await?, Some(threshold))
             }
-            IdentifyScope::Nearest(k) => (gallery.nearest(&probe.template, k).await?, None),
+            IdentifyScope::Nearest(k) => (gallery.nearest(&probe.template, k + spared.len()).await?, None),
         };
+        found.retain(|candidate| !spared.contains(&candidate.subject));
+        if let IdentifyScope::Nearest(k) = scope {
+            found.truncate(k);
+        }
         let truncated = found.len() > limit;
         let candidates: Vec<_> = found
             .into_iter()
@@ -127,7 +139,7 @@ impl Engine {
 /// The false match rate per comparison at which a search of `templates` templates
 /// has a chance hit with probability `fpir`, were the comparisons independent:
 /// `1 − (1 − fmr)^templates = fpir`.
-fn fmr_for(fpir: f64, templates: u64) -> f64 {
+pub(super) fn fmr_for(fpir: f64, templates: u64) -> f64 {
     let fmr = -f64::exp_m1((-fpir).ln_1p() / templates.max(1) as f64);
     fmr.clamp(FMR_FLOOR, 0.5)
 }

@@ -1,5 +1,7 @@
-//! The use cases, free of transport: verify, enrol, identify, remove.
+//! The use cases, free of transport: verify, enrol, identify, remove, and the
+//! decision about a beneficiary.
 
+pub mod beneficiary;
 mod engine;
 mod enrol;
 mod error;

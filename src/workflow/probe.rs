@@ -38,7 +38,7 @@ impl Engine {
     }
 
     /// One person's frames, not a mixture that would match two people half-way.
-    fn check_agreement(&self, templates: &[Template]) -> Result<(), WorkflowError> {
+    pub(super) fn check_agreement(&self, templates: &[Template]) -> Result<(), WorkflowError> {
         if templates.len() < 2 {
             return Ok(());
         }

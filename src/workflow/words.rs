@@ -33,43 +33,12 @@ pub enum Class {
     DeadlineExceeded,
 }
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $variant:ident, $code:literal, $class:ident, $en:literal, $vi:literal;)*) => {
-        /// Why a request was not answered.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum Reason {
-            $($(#[$doc])* $variant,)*
-        }
+words! {
+    /// Why a request was not answered.
+    Reason, class: Class
+    /// Whose move it is.
+    ;
 
-        impl Reason {
-            /// Every reason there is.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The stable code callers may act on.
-            pub fn code(self) -> &'static str {
-                match self { $(Self::$variant => $code),* }
-            }
-
-            /// Whose move it is.
-            pub fn class(self) -> Class {
-                match self { $(Self::$variant => Class::$class),* }
-            }
-
-            /// What happened and what to do, in English.
-            pub fn en(self) -> &'static str {
-                match self { $(Self::$variant => $en),* }
-            }
-
-            /// What happened and what to do, in Vietnamese.
-            pub fn vi(self) -> &'static str {
-                match self { $(Self::$variant => $vi),* }
-            }
-        }
-    };
-}
-
-reasons! {
     /// No bytes came.
     ImageEmpty, "IMAGE_EMPTY", InvalidArgument,
         "The photo is empty. Take it again.",
@@ -138,6 +107,46 @@ reasons! {
     RequestIdReused, "REQUEST_ID_REUSED", FailedPrecondition,
         "This request id was used for something else. Use a new one.",
         "Mã yêu cầu này đã được dùng cho việc khác. Hãy dùng mã mới.";
+    /// Same transaction id and attempt, other content.
+    TransactionReused, "TRANSACTION_REUSED", FailedPrecondition,
+        "This transaction id was used for something else. Use a new one; for a retake, the next attempt number.",
+        "Mã giao dịch này đã được dùng cho việc khác. Hãy dùng mã mới; nếu chụp lại, dùng số lần thử kế tiếp.";
+    /// Not the attempt that follows the last one.
+    AttemptOutOfOrder, "ATTEMPT_OUT_OF_ORDER", FailedPrecondition,
+        "The attempt number does not follow the last one of this transaction.",
+        "Số lần thử không nối tiếp lần trước của giao dịch này.";
+    /// More attempts than the policy allows.
+    AttemptsUsedUp, "ATTEMPTS_USED_UP", FailedPrecondition,
+        "All attempts of this transaction are used up. Refer the case.",
+        "Giao dịch này đã hết số lần thử. Hãy chuyển người có thẩm quyền.";
+    /// Approved or resolved.
+    TransactionClosed, "TRANSACTION_CLOSED", FailedPrecondition,
+        "This transaction is closed. Begin a new one.",
+        "Giao dịch này đã kết thúc. Hãy tạo giao dịch mới.";
+    /// No such transaction or attempt.
+    TransactionUnknown, "TRANSACTION_UNKNOWN", NotFound,
+        "There is no such transaction. Check its id and attempt number.",
+        "Không có giao dịch này. Hãy kiểm tra lại mã và số lần thử.";
+    /// Not a referral that waits for an officer.
+    NotReferred, "NOT_REFERRED", FailedPrecondition,
+        "This attempt does not wait for an officer.",
+        "Lần thử này không chờ người có thẩm quyền xử lý.";
+    /// An officer answered otherwise before.
+    AlreadyResolved, "ALREADY_RESOLVED", FailedPrecondition,
+        "An officer has already resolved this case, and not in this way.",
+        "Trường hợp này đã được xử lý theo cách khác.";
+    /// An officer's reason that cannot be kept.
+    BadNote, "BAD_NOTE", InvalidArgument,
+        "Give a reason of 1 to 500 characters in one line, without card or insurance numbers.",
+        "Hãy ghi lý do từ 1 đến 500 ký tự trên một dòng, không ghi số thẻ hay số bảo hiểm.";
+    /// A pair of one.
+    SamePair, "SAME_PAIR", InvalidArgument,
+        "A pair is of two different records.",
+        "Một cặp phải gồm hai hồ sơ khác nhau.";
+    /// No such policy is configured.
+    PolicyUnknown, "POLICY_UNKNOWN", InvalidArgument,
+        "There is no policy of this name. Tell the operator.",
+        "Không có chính sách tên này. Hãy báo người vận hành.";
     /// Templates of two recipes.
     RecipeMismatch, "RECIPE_MISMATCH", FailedPrecondition,
         "The templates come from different model packs and cannot be compared. Tell the operator.",
@@ -219,6 +228,10 @@ impl Reason {
             WorkflowError::Gallery(error) => Self::of_gallery(error),
             WorkflowError::Pack(_) => Self::ModelPack,
             WorkflowError::NoGallery => Self::NoGallery,
+            WorkflowError::Policy => Self::PolicyUnknown,
+            WorkflowError::Attempts { .. } => Self::AttemptsUsedUp,
+            WorkflowError::ChipCheck => Self::Internal,
+            WorkflowError::Answer => Self::DataDamaged,
         }
     }
 
@@ -251,6 +264,14 @@ impl Reason {
             GalleryError::SubjectExists => Self::SubjectExists,
             GalleryError::UnknownSubject => Self::SubjectUnknown,
             GalleryError::RequestIdReused => Self::RequestIdReused,
+            GalleryError::TransactionReused => Self::TransactionReused,
+            GalleryError::AttemptOutOfOrder { .. } => Self::AttemptOutOfOrder,
+            GalleryError::TransactionClosed => Self::TransactionClosed,
+            GalleryError::UnknownTransaction => Self::TransactionUnknown,
+            GalleryError::NotReferred => Self::NotReferred,
+            GalleryError::AlreadyResolved => Self::AlreadyResolved,
+            GalleryError::BadNote => Self::BadNote,
+            GalleryError::SamePair => Self::SamePair,
             GalleryError::OtherRecipe { .. } => Self::RecipeMismatch,
             GalleryError::Search(SearchError::Full { .. }) => Self::GalleryFull,
             GalleryError::Search(_) => Self::OutOfRange,
@@ -264,22 +285,11 @@ impl Reason {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
+    use crate::words::check_table;
 
     #[test]
     fn every_reason_has_its_own_code_and_a_sentence_in_both_languages() {
-        let mut codes = HashSet::new();
-        for &reason in Reason::ALL {
-            let code = reason.code();
-            assert!(codes.insert(code), "{code} twice");
-            assert!(code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{code}");
-            for sentence in [reason.en(), reason.vi()] {
-                assert!(sentence.ends_with('.') && sentence.len() > 15, "{code}: {sentence}");
-            }
-            assert!(reason.en().is_ascii(), "{code} is not English");
-            assert!(!reason.vi().is_ascii(), "{code} is not Vietnamese");
-        }
+        check_table(Reason::ALL, |reason| (reason.code(), reason.en(), reason.vi()), Reason::from_code);
     }
 }

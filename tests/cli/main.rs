@@ -2,6 +2,7 @@
 //! output, what is on standard error.
 
 mod bulk;
+mod chip;
 mod embed;
 mod evaluate;
 mod gallery;

@@ -177,7 +177,9 @@ fn the_same_bytes_give_the_same_bits_on_every_worker_and_in_every_run() {
     let mut alone = Pipeline::new(&pack, &options(1)).unwrap();
     let first = alone.analyze(&bytes, Wants::default()).unwrap();
     // Buffers from another picture, and networks run in between, must not show.
-    alone.analyze(&png(&imageops::rotate180(&small(&picture))), Wants { pose: true, liveness: true }).unwrap();
+    alone
+        .analyze(&png(&imageops::rotate180(&small(&picture))), Wants { pose: true, liveness: true, ..Wants::default() })
+        .unwrap();
     assert_eq!(alone.analyze(&bytes, Wants::default()).unwrap(), first);
     let tickets: Vec<_> = (0..16).map(|_| pool.analyze(bytes.clone(), Wants::default())).collect();
     for ticket in tickets {
@@ -190,13 +192,13 @@ fn pose_and_liveness_are_given_when_asked_for_and_only_then() {
     let (Some(pool), Some(picture)) = (pool("default"), photo("obama.jpg")) else { return };
     let plain = analyze(pool, &picture).unwrap();
     assert_eq!((plain.report.pose, plain.report.liveness), (None, None));
-    let asked = pool.analyze(png(&picture), Wants { pose: true, liveness: true }).wait().unwrap();
+    let asked = pool.analyze(png(&picture), Wants { pose: true, liveness: true, ..Wants::default() }).wait().unwrap();
     assert_eq!(asked.template, plain.template);
     let (pose, liveness) = (asked.report.pose.unwrap(), asked.report.liveness.unwrap());
     assert!(pose.yaw.abs() < 25.0 && pose.pitch.abs() < 25.0 && pose.roll.abs() < 15.0, "{pose:?}");
     assert!((0.0..=1.0).contains(&liveness));
     // A mirrored head looks the other way.
-    let mirrored = pool.analyze(png(&imageops::flip_horizontal(&picture)), Wants { pose: true, liveness: false });
+    let mirrored = pool.analyze(png(&imageops::flip_horizontal(&picture)), Wants { pose: true, ..Wants::default() });
     let other = mirrored.wait().unwrap().report.pose.unwrap();
     assert!((pose.yaw + other.yaw).abs() < 12.0 && (pose.roll + other.roll).abs() < 8.0, "{pose:?} {other:?}");
 }
@@ -217,6 +219,6 @@ fn the_report_says_what_came_in() {
     let picture = small(&picture);
     let report = pool.analyze(jpeg(&picture), Wants::default()).wait().unwrap().report;
     assert_eq!((report.format, report.width, report.height), (Format::Jpeg, picture.width(), picture.height()));
-    assert!(report.detection > 0.9 && report.norm > 0.0 && !report.cut);
+    assert!(report.detection > 0.9 && report.norm.is_some_and(|norm| norm > 0.0) && !report.cut);
     assert!(report.eye_distance > 0.3 * report.face.width && report.eye_distance < 0.6 * report.face.width);
 }

@@ -1,11 +1,17 @@
 //! Every call and every field, there and back.
 
-use chinhchu::gallery::{Attributes, EnrolMode, Receipt, RequestId, Source, SubjectId, Timestamp};
-use chinhchu::service::pb;
+use chinhchu::chip::{BirthDate, ChallengeResponse, Personal, Sex};
+use chinhchu::gallery::{
+    Attributes, DecisionKey, EnrolMode, Note, Outcome, Receipt, RequestId, Source, SubjectId, Timestamp,
+};
+use chinhchu::service::{ClientError, pb};
+use chinhchu::workflow::beneficiary::{
+    BeneficiaryRequest, ClearPairRequest, Record, ResolveReferral, ResolvedReferral, Scheme,
+};
 use chinhchu::workflow::{EnrolOutcome, EnrolRequest, IdentifyRequest, IdentifyScope, Photo, VerifyRequest};
 use tokio_stream::StreamExt;
 
-use crate::fake::{Running, identify_outcome, report, subject, verify_outcome};
+use crate::fake::{Running, beneficiary_outcome, identify_outcome, report, subject, verify_outcome};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_carries_every_field_there_and_back() {
@@ -30,7 +36,7 @@ async fn identify_carries_every_field_there_and_back() {
         Some(IdentifyScope::Fpir { fpir: 0.01, limit: 3 }),
     ];
     for scope in scopes {
-        let outcome = client.identify(IdentifyRequest { probes: vec![vec![1]], scope }).await.unwrap();
+        let outcome = client.identify(IdentifyRequest { probes: vec![vec![1]], scope, claimed: None }).await.unwrap();
         assert_eq!(outcome, identify_outcome());
         assert_eq!(server.control.identify.lock().unwrap().take().unwrap().scope, scope);
     }
@@ -41,13 +47,15 @@ async fn a_limit_of_nothing_asks_for_the_default_on_the_wire_and_for_too_much_in
     let server = Running::start(|_| {}).await;
     let mut raw = pb::verification_client::VerificationClient::new(server.channel().await);
     let scope = pb::identify_request::Scope::Fpir(pb::FpirScope { fpir: 0.01, limit: 0 });
-    raw.identify(pb::IdentifyRequest { probes: vec![vec![1]], scope: Some(scope) }).await.unwrap();
+    raw.identify(pb::IdentifyRequest { probes: vec![vec![1]], scope: Some(scope), claimed_subject_id: None })
+        .await
+        .unwrap();
     let seen = server.control.identify.lock().unwrap().take().unwrap().scope;
     let limit = chinhchu::workflow::CANDIDATES_DEFAULT;
     assert_eq!(seen, Some(IdentifyScope::Fpir { fpir: 0.01, limit }));
 
     let scope = Some(IdentifyScope::Fpir { fpir: 0.01, limit: 0 });
-    server.client().await.identify(IdentifyRequest { probes: vec![vec![1]], scope }).await.unwrap();
+    server.client().await.identify(IdentifyRequest { probes: vec![vec![1]], scope, claimed: None }).await.unwrap();
     match server.control.identify.lock().unwrap().take().unwrap().scope {
         Some(IdentifyScope::Fpir { limit, .. }) => assert!(limit > chinhchu::workflow::CANDIDATES_MAX),
         other => panic!("{other:?}"),
@@ -110,6 +118,128 @@ async fn remove_and_get_subject_answer_and_no_vector_leaves_the_server() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_carries_every_field_there_and_back() {
+    let server = Running::start(|_| {}).await;
+    let key = DecisionKey::new(RequestId::new("t-1").unwrap(), 3).unwrap();
+    let request = BeneficiaryRequest {
+        key: key.clone(),
+        subject: SubjectId::new("hồ sơ 1").unwrap(),
+        scheme: Scheme::Health,
+        policy: "clinic".into(),
+        record: Record {
+            number: Some(Personal::new("999088000017")),
+            name: Some(Personal::new("Nguyễn Thử Nghiệm")),
+            birth: BirthDate::from_text("1988-02"),
+            sex: Some(Sex::Female),
+        },
+        chip_files: vec![vec![0x77, 0], vec![]],
+        active: Some(ChallengeResponse { challenge: vec![1; 8], response: vec![2, 3] }),
+        frames: vec![vec![4], vec![5]],
+    };
+    let outcome = server.client().await.verify_beneficiary(request.clone()).await.unwrap();
+    assert_eq!(outcome, beneficiary_outcome(key.clone()));
+    let seen = server.control.beneficiary.lock().unwrap().take().unwrap();
+    assert!(seen.key == key && seen.subject == request.subject && seen.scheme == request.scheme);
+    assert!(seen.record == request.record && seen.policy == "clinic");
+    assert!(seen.chip_files == request.chip_files && seen.frames == request.frames);
+    let active = seen.active.unwrap();
+    assert!(active.challenge == [1; 8] && active.response == [2, 3]);
+
+    // A record that says nothing stays one that says nothing.
+    let client = server.client().await;
+    client.verify_beneficiary(BeneficiaryRequest { record: Record::default(), active: None, ..request }).await.unwrap();
+    let seen = server.control.beneficiary.lock().unwrap().take().unwrap();
+    assert!(seen.record == Record::default() && seen.active.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_tells_the_clerk_in_both_languages_and_refuses_what_makes_no_sense() {
+    let server = Running::start(|_| {}).await;
+    let mut raw = pb::beneficiary_client::BeneficiaryClient::new(server.channel().await);
+    let request = || pb::VerifyBeneficiaryRequest {
+        transaction_id: "t".into(),
+        subject_id: "s".into(),
+        scheme: pb::Scheme::Social.into(),
+        frames: vec![vec![1]],
+        ..Default::default()
+    };
+    let answer = raw.verify_beneficiary(request()).await.unwrap().into_inner();
+    assert_eq!((answer.attempt, answer.outcome()), (1, pb::Outcome::Refer));
+    for reason in &answer.reasons {
+        assert!(reason.message_en.is_ascii() && !reason.message_vi.is_ascii(), "{}", reason.code);
+    }
+    assert_eq!(answer.reasons[0].evidence, "duplicates");
+    assert!(answer.message_en.contains("Referred") && answer.message_vi.contains("Chuyển"));
+    let chip = answer.evidence.unwrap().chip.unwrap();
+    assert!(chip.verdict == "UNANCHORED" && chip.reasons[0].code == "NO_ANCHORS");
+
+    let record = |change: fn(&mut pb::BenefitRecord)| {
+        let mut record = pb::BenefitRecord::default();
+        change(&mut record);
+        Some(record)
+    };
+    let cases = [
+        (pb::VerifyBeneficiaryRequest { scheme: 0, ..request() }, "OUT_OF_RANGE", "scheme"),
+        (pb::VerifyBeneficiaryRequest { scheme: 9, ..request() }, "OUT_OF_RANGE", "scheme"),
+        (pb::VerifyBeneficiaryRequest { transaction_id: "a b".into(), ..request() }, "OUT_OF_RANGE", "transaction_id"),
+        (pb::VerifyBeneficiaryRequest { attempt: 11, ..request() }, "ATTEMPT_OUT_OF_ORDER", "attempt"),
+        (pb::VerifyBeneficiaryRequest { subject_id: String::new(), ..request() }, "BAD_SUBJECT_ID", "subject_id"),
+        (
+            pb::VerifyBeneficiaryRequest { record: record(|r| r.birth_date = "long ago".into()), ..request() },
+            "OUT_OF_RANGE",
+            "record.birth_date",
+        ),
+        (pb::VerifyBeneficiaryRequest { record: record(|r| r.sex = 7), ..request() }, "OUT_OF_RANGE", "record.sex"),
+        (pb::VerifyBeneficiaryRequest { frames: vec![b"faceless".to_vec()], ..request() }, "NO_FACE", "frames[0]"),
+    ];
+    for (request, reason, field) in cases {
+        let error = ClientError::from(raw.verify_beneficiary(request).await.unwrap_err());
+        assert_eq!((error.reason.as_str(), error.field.as_deref()), (reason, Some(field)));
+        assert!(!error.vi.is_ascii() && !error.message.contains("long ago"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_officers_calls_carry_every_field_there_and_back() {
+    let server = Running::start(|_| {}).await;
+    let client = server.client().await;
+    let id = |text: &str| SubjectId::new(text).unwrap();
+    let note = |text: &str| Note::new(text).unwrap();
+    let key = DecisionKey::new(RequestId::new("t-1").unwrap(), 2).unwrap();
+    let request = ResolveReferral {
+        key: key.clone(),
+        officer: id("officer 7"),
+        outcome: Outcome::Approve,
+        reason: note("Đã xem giấy tờ gốc"),
+    };
+    let resolved = client.resolve_referral(request).await.unwrap();
+    let expected =
+        ResolvedReferral { key: key.clone(), outcome: Outcome::Approve, resolved_at: Timestamp(1_700_000_000_456) };
+    assert_eq!(resolved, expected);
+    let seen = server.control.resolution.lock().unwrap().take().unwrap();
+    assert!(seen.key == key && seen.officer == id("officer 7") && seen.reason == note("Đã xem giấy tờ gốc"));
+
+    let request =
+        ClearPairRequest { one: id("a"), other: id("b"), officer: id("officer 7"), reason: note("Sinh đôi") };
+    let receipt = client.clear_pair(request).await.unwrap();
+    assert_eq!(receipt, Receipt { commit: 11, templates: 0, replayed: true });
+    let seen = server.control.pair.lock().unwrap().take().unwrap();
+    assert!(seen.one == id("a") && seen.other == id("b") && seen.reason == note("Sinh đôi"));
+
+    let mut raw = pb::beneficiary_client::BeneficiaryClient::new(server.channel().await);
+    let request = pb::ResolveReferralRequest {
+        transaction_id: "t".into(),
+        officer_id: "o".into(),
+        outcome: pb::Outcome::Deny.into(),
+        reason: "card 999088000017".into(),
+        ..Default::default()
+    };
+    let error = ClientError::from(raw.resolve_referral(request).await.unwrap_err());
+    assert_eq!((error.reason.as_str(), error.field.as_deref()), ("BAD_NOTE", Some("reason")));
+    assert!(!error.message.contains("999088000017"));
+}
+
 #[test]
 fn no_message_with_personal_data_can_be_printed() {
     let secret = "079123456789";
@@ -119,6 +249,11 @@ fn no_message_with_personal_data_can_be_printed() {
         format!("{:?}", pb::EnrollRequest { subject_id: secret.into(), ..Default::default() }),
         format!("{:?}", pb::Subject { subject_id: secret.into(), ..Default::default() }),
         format!("{:?}", pb::Candidate { subject_id: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::BenefitRecord { number: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::VerifyBeneficiaryRequest { subject_id: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::VerifyBeneficiaryResponse { transaction_id: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::DuplicateCandidate { subject_id: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::ClearPairRequest { subject_id_a: secret.into(), ..Default::default() }),
         format!("{:?}", pb::VerifyRequest { reference: secret.into(), ..Default::default() }),
         format!("{:?}", pb::Attributes { unit: Some(secret.into()), ..Default::default() }),
         format!("{:?}", pb::EnrollPhoto { image: secret.into(), ..Default::default() }),

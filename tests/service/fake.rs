@@ -7,13 +7,20 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chinhchu::chip;
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Attributes, GalleryError, NewTemplate, Receipt, RequestId, Source, StoredTemplate, Subject, SubjectId, Timestamp,
+    Attributes, DecisionKey, GalleryError, NewTemplate, Outcome, Receipt, RequestId, Source, StoredTemplate, Subject,
+    SubjectId, Timestamp,
 };
 use chinhchu::imaging::Format;
 use chinhchu::matching::{Fmr, Fnmr, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
+use chinhchu::workflow::beneficiary::{
+    BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, Decided,
+    Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, RecordEvidence, ResolveReferral,
+    ResolvedReferral, Weighed,
+};
 use chinhchu::workflow::{
     Decision, EnrolOutcome, EnrolRequest, Field, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, VerifyOutcome,
     VerifyRequest, WorkflowError,
@@ -43,6 +50,9 @@ pub struct Control {
     pub verify: Mutex<Option<VerifyRequest>>,
     pub identify: Mutex<Option<IdentifyRequest>>,
     pub enrol: Mutex<Option<EnrolRequest>>,
+    pub beneficiary: Mutex<Option<BeneficiaryRequest>>,
+    pub resolution: Mutex<Option<ResolveReferral>>,
+    pub pair: Mutex<Option<ClearPairRequest>>,
     receipts: Mutex<HashMap<String, Receipt>>,
 }
 
@@ -59,6 +69,9 @@ impl Control {
             verify: Mutex::new(None),
             identify: Mutex::new(None),
             enrol: Mutex::new(None),
+            beneficiary: Mutex::new(None),
+            resolution: Mutex::new(None),
+            pair: Mutex::new(None),
             receipts: Mutex::new(HashMap::new()),
         })
     }
@@ -133,7 +146,9 @@ pub fn report() -> FaceReport {
         faces: 2,
         second_face: true,
         cut: true,
-        norm: 19.5,
+        norm: Some(19.5),
+        quality: None,
+        flaws: Vec::new(),
         pose: Some(Pose { yaw: -4.0, pitch: 2.5, roll: 0.5 }),
         liveness: Some(0.75),
     }
@@ -195,6 +210,79 @@ pub fn subject(id: SubjectId) -> Subject {
     }
 }
 
+/// A decision with something in every field.
+pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
+    let comparison = |score, widened| Comparison {
+        score,
+        fmr: Fmr { rate: 2.5e-7, extrapolated: true },
+        threshold: Threshold { score: 0.5, extrapolated: true },
+        refer_threshold: Threshold { score: 0.25, extrapolated: false },
+        widened,
+        templates: 3,
+    };
+    let weighed = |ground, consequence| Weighed { ground, consequence };
+    BeneficiaryOutcome {
+        key,
+        decided: Decided {
+            outcome: Outcome::Refer,
+            grounds: vec![
+                weighed(Ground::DuplicateFace, Consequence::Refer),
+                weighed(Ground::ChipUnanchored, Consequence::Accept),
+            ],
+            without: vec![Piece::Liveness, Piece::Sex],
+            retake: true,
+        },
+        evidence: Evidence {
+            chip: Some(ChipEvidence {
+                verdict: chip::Verdict::Unanchored,
+                reasons: vec![chip::Reason::NoAnchors, chip::Reason::WeakHash],
+                active_authentication: chip::ActiveAuthentication::Unproven,
+                photo_years: Some(4),
+            }),
+            record: RecordEvidence {
+                number: FieldState::Agrees,
+                name: FieldState::AgreesWithoutMarks,
+                birth_date: FieldState::Differs,
+                sex: FieldState::NotInRecord,
+            },
+            frames: vec![
+                FrameEvidence {
+                    eye_distance: 61.5,
+                    second_face: true,
+                    norm: 9.25,
+                    quality: Some(55.0),
+                    liveness: Some(0.875),
+                },
+                FrameEvidence { eye_distance: 60.0, second_face: false, norm: 9.5, quality: None, liveness: None },
+            ],
+            quality: Some(55.0),
+            liveness: Some(0.875),
+            chip_face: Some(comparison(0.625, true)),
+            chip_photo_unusable: Some("NO_FACE".into()),
+            reference_face: Some(comparison(0.75, false)),
+            duplicates: Some(Duplicates {
+                candidates: vec![Duplicate {
+                    subject: SubjectId::new("somebody else").unwrap(),
+                    score: 0.8125,
+                    fmr: Fmr { rate: 1e-9, extrapolated: true },
+                }],
+                truncated: true,
+                cleared: 2,
+                threshold: Threshold { score: 0.6, extrapolated: true },
+                templates: 123_456_789_012,
+                expected_chance_hits: 0.01,
+                expected_extrapolated: true,
+                expected_miss: Some(Fnmr { rate: 0.02, extrapolated: true }),
+            }),
+        },
+        policy: "counter".into(),
+        enrolled: true,
+        recipe: "ef".repeat(32),
+        decided_at: Timestamp(1_700_000_000_321),
+        commit: 77,
+    }
+}
+
 #[async_trait]
 impl Backend for Fake {
     async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
@@ -253,6 +341,31 @@ impl Backend for Fake {
             "stranger" => Err(GalleryError::UnknownSubject.into()),
             _ => Ok(subject(id.clone())),
         }
+    }
+
+    async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError> {
+        let _inside = self.0.enter();
+        *self.0.beneficiary.lock().unwrap() = Some(request.clone());
+        self.0.error()?;
+        for (i, frame) in request.frames.iter().enumerate() {
+            self.look(frame, Field::Frame(i)).await?;
+        }
+        Ok(beneficiary_outcome(request.key))
+    }
+
+    async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, WorkflowError> {
+        let _inside = self.0.enter();
+        self.0.error()?;
+        let (key, outcome) = (request.key.clone(), request.outcome);
+        *self.0.resolution.lock().unwrap() = Some(request);
+        Ok(ResolvedReferral { key, outcome, resolved_at: Timestamp(1_700_000_000_456) })
+    }
+
+    async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
+        let _inside = self.0.enter();
+        self.0.error()?;
+        *self.0.pair.lock().unwrap() = Some(request);
+        Ok(Receipt { commit: 11, templates: 0, replayed: true })
     }
 
     async fn ready(&self) -> Result<(), WorkflowError> {

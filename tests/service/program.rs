@@ -96,7 +96,7 @@ async fn the_server_keeps_its_memory_names_nobody_and_ends_on_sigterm() {
         };
         client.enrol(request).await.unwrap();
         let scope = None;
-        client.identify(IdentifyRequest { probes: vec![other.clone()], scope }).await.unwrap();
+        client.identify(IdentifyRequest { probes: vec![other.clone()], scope, claimed: None }).await.unwrap();
         for _ in 0..6 {
             let request = VerifyRequest { reference: face.clone(), probes: vec![other.clone()], fmr: None };
             client.verify(request).await.unwrap();

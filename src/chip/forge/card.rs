@@ -12,6 +12,8 @@ use crate::imaging::Format;
 
 /// Name of the test authority.
 const AUTHORITY: &str = "CSCA";
+/// Version of the biometric header around a photo.
+const TEMPLATE_VERSION: [u8; 2] = [0x01, 0x01];
 /// Years the authority and the signer are valid.
 const AUTHORITY_YEARS: u16 = 20;
 const SIGNER_YEARS: u16 = 15;
@@ -58,7 +60,8 @@ impl HolderDraft {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flaw {
-    /// One bit of the photo's file is flipped after signing.
+    /// One bit of the photo's file is flipped after signing; the picture itself can
+    /// still be read.
     AlteredPhoto,
     /// A letter of DG1's name is changed after signing.
     AlteredName,
@@ -288,9 +291,13 @@ impl CardDraft {
             }
         };
         match self.flaw {
+            // In the header before the picture, which stays readable: that it is
+            // altered shows in its hash alone.
             Some(Flaw::AlteredPhoto) => group(files, 2, &|bytes| {
-                let last = bytes.len() - 1;
-                bytes[last] ^= 1;
+                let version = der::tlv(0x87, &TEMPLATE_VERSION);
+                if let Some(at) = bytes.windows(version.len()).position(|window| window == version) {
+                    bytes[at + version.len() - 1] ^= 1;
+                }
             }),
             Some(Flaw::AlteredName) => group(files, 1, &|bytes| {
                 let at = bytes.len() - 30;
@@ -410,7 +417,7 @@ fn dg2(photo: &[u8], encoding: FaceEncoding) -> Vec<u8> {
             (0x7F2E, der::tlv(0xA1, &block), 42u8)
         }
     };
-    let header = der::wrap(0xA1, &[&der::tlv(0x87, &[0x01, 0x01]), &der::tlv(0x88, &[0x00, kind])]);
+    let header = der::wrap(0xA1, &[&der::tlv(0x87, &TEMPLATE_VERSION), &der::tlv(0x88, &[0x00, kind])]);
     let template = der::wrap(0x7F60, &[&header, &der::tlv(tag, &record)]);
     der::tlv(0x75, &der::wrap(0x7F61, &[&der::integer(&[1]), &template]))
 }

@@ -29,7 +29,7 @@ const FREE_MULTIPLE: usize = 32;
 const CENTRE_PULL: f32 = 0.5;
 /// A face at least this much as large as the one used, by its side, may be the
 /// one that is meant.
-const SECOND_FACE_SIDE: f32 = 0.5;
+pub(super) const SECOND_FACE_SIDE: f32 = 0.5;
 
 /// A face the detector found, in pixels of the picture it was shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -171,9 +171,9 @@ fn merged(mut found: Vec<Detection>) -> Vec<Detection> {
     kept
 }
 
-/// The face that is meant: large, near the centre, surely a face; and whether
-/// another one could be meant as well.
-pub(super) fn choose(found: &[Detection], width: u32, height: u32) -> Option<(Detection, bool)> {
+/// The face that is meant: large, near the centre, surely a face; and the side of
+/// the largest other face as a multiple of its own, 0 where there is none.
+pub(super) fn choose(found: &[Detection], width: u32, height: u32) -> Option<(Detection, f32)> {
     let middle = [width as f32 / 2.0, height as f32 / 2.0];
     let reach = distance([0.0; 2], middle);
     let weight = |d: &Detection| {
@@ -181,9 +181,9 @@ pub(super) fn choose(found: &[Detection], width: u32, height: u32) -> Option<(De
         d.region.side() * d.confidence * (1.0 - CENTRE_PULL * off_centre)
     };
     let (index, chosen) = found.iter().enumerate().max_by(|a, b| weight(a.1).total_cmp(&weight(b.1)))?;
-    let side_min = chosen.region.side() * SECOND_FACE_SIDE;
-    let second = found.iter().enumerate().any(|(i, d)| i != index && d.region.side() >= side_min);
-    Some((*chosen, second))
+    let others = found.iter().enumerate().filter(|(i, _)| *i != index);
+    let largest = others.map(|(_, d)| d.region.side()).fold(0.0, f32::max);
+    Some((*chosen, largest / chosen.region.side()))
 }
 
 #[cfg(test)]
@@ -239,10 +239,11 @@ mod tests {
     #[test]
     fn a_large_face_in_the_middle_wins_over_a_sure_one_in_the_corner() {
         let (middle, corner) = (detection(100.0, 80.0, 100.0, 0.9), detection(0.0, 0.0, 70.0, 1.0));
-        let (chosen, second) = choose(&[corner, middle], 320, 240).unwrap();
-        assert_eq!((chosen, second), (middle, true));
-        let (_, second) = choose(&[detection(0.0, 0.0, 30.0, 1.0), middle], 320, 240).unwrap();
-        assert!(!second, "a face in the background is no second face");
+        let (chosen, other) = choose(&[corner, middle], 320, 240).unwrap();
+        assert_eq!((chosen, other), (middle, 0.7));
+        let (_, other) = choose(&[detection(0.0, 0.0, 30.0, 1.0), middle], 320, 240).unwrap();
+        assert!(other < SECOND_FACE_SIDE, "a face in the background is no second face");
+        assert_eq!(choose(&[middle], 320, 240).unwrap().1, 0.0);
         assert!(choose(&[], 320, 240).is_none());
     }
 }

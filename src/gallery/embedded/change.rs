@@ -11,15 +11,22 @@ use std::sync::Arc;
 
 use super::fault::StoreError;
 use super::group::Group;
-use super::record::{SubjectRecord, TemplateRecord};
-use super::tables::{read_subject, read_template};
-use crate::gallery::{Attributes, EnrolMode, Enrolment, GalleryError, Subject, SubjectId, Timestamp};
+use super::record::{ClearedRecord, DecisionRecord, SubjectRecord, TemplateRecord};
+use super::tables::{cleared_key, read_cleared_with, read_subject, read_template};
+use super::verdict;
+use crate::gallery::{
+    Attributes, ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, Resolution, Subject,
+    SubjectId, Timestamp,
+};
 use crate::search::{Entry, SearchError};
 
 /// One thing to do.
 pub(super) enum Change {
     Enrol(Enrolment),
     Remove(SubjectId),
+    Decide(NewDecision),
+    Resolve(DecisionKey, Resolution),
+    ClearPair(ClearedPair),
 }
 
 /// One row to write.
@@ -28,6 +35,17 @@ pub(super) enum Row {
     DropSubject(SubjectId),
     PutTemplate(Entry<Arc<SubjectId>>, TemplateRecord),
     DropTemplate(u64),
+    PutDecision(String, DecisionRecord),
+    PutCleared(String, ClearedRecord),
+    DropCleared(String),
+}
+
+/// What there is to do.
+pub(super) enum Step {
+    /// This.
+    Do(Plan),
+    /// Nothing: an earlier commit had done it.
+    Done { commit: u64 },
 }
 
 /// A change that was found possible.
@@ -39,10 +57,13 @@ pub(super) struct Plan {
 
 impl Change {
     /// The rows that carry it out on top of what the group has written so far.
-    pub(super) fn plan(&self, group: &Group<'_>, now: Timestamp) -> Result<Plan, StoreError> {
+    pub(super) fn plan(&self, group: &Group<'_>, now: Timestamp) -> Result<Step, StoreError> {
         match self {
-            Self::Enrol(enrolment) => plan_enrolment(enrolment, group, now),
-            Self::Remove(subject) => plan_removal(subject, group),
+            Self::Enrol(enrolment) => plan_enrolment(enrolment, group, now).map(Step::Do),
+            Self::Remove(subject) => plan_removal(subject, group).map(Step::Do),
+            Self::Decide(decision) => verdict::plan_decision(decision, group, now),
+            Self::Resolve(key, resolution) => verdict::plan_resolution(key, resolution, group, now),
+            Self::ClearPair(pair) => verdict::plan_clearing(pair, group, now),
         }
     }
 }
@@ -57,7 +78,7 @@ pub(super) fn check(enrolment: &Enrolment) -> Result<(), GalleryError> {
     Err(GalleryError::TemplateCount { found, max: Subject::TEMPLATES_MAX })
 }
 
-fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Timestamp) -> Result<Plan, StoreError> {
+pub(super) fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Timestamp) -> Result<Plan, StoreError> {
     let id = &enrolment.subject;
     let old = read_subject(&group.subjects, id.as_str())?;
     let mut rows = Vec::with_capacity(1 + 2 * enrolment.templates.len());
@@ -69,8 +90,10 @@ fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Timestamp) -> R
         }
         (Some(old), EnrolMode::Replace) => {
             rows.extend(dropped(&old, id, group)?);
+            rows.extend(forgotten_pairs(id, group)?);
             // The time of the first enrolment stays. The verifications do not:
-            // they were of a face that is no longer this subject's reference.
+            // they were of a face that is no longer this subject's reference; nor
+            // do the pairs that were cleared for it.
             fresh(enrolment, Timestamp(old.enrolled_at), now)
         }
         (None, _) => fresh(enrolment, now, now),
@@ -80,7 +103,7 @@ fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Timestamp) -> R
     if found > Subject::TEMPLATES_MAX {
         return Err(GalleryError::TemplateCount { found, max: Subject::TEMPLATES_MAX }.into());
     }
-    let leaving = rows.len() as u64;
+    let leaving = rows.iter().filter(|row| matches!(row, Row::DropTemplate(_))).count() as u64;
     if group.templates_live() - leaving + enrolment.templates.len() as u64 > group.templates_max() {
         return Err(GalleryError::Search(SearchError::Full { max: group.templates_max() }).into());
     }
@@ -100,6 +123,7 @@ fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Timestamp) -> R
 fn plan_removal(id: &SubjectId, group: &Group<'_>) -> Result<Plan, StoreError> {
     let old = read_subject(&group.subjects, id.as_str())?.ok_or(GalleryError::UnknownSubject)?;
     let mut rows = dropped(&old, id, group)?;
+    rows.extend(forgotten_pairs(id, group)?);
     rows.push(Row::DropSubject(id.clone()));
     Ok(Plan { rows, templates: 0 })
 }
@@ -111,6 +135,13 @@ fn dropped(old: &SubjectRecord, id: &SubjectId, group: &Group<'_>) -> Result<Vec
         _ => Err(StoreError::damaged("a subject's template is missing or another's")),
     };
     old.templates.iter().map(drop).collect()
+}
+
+/// Rows that drop every pair a subject was cleared in.
+fn forgotten_pairs(id: &SubjectId, group: &Group<'_>) -> Result<Vec<Row>, StoreError> {
+    let others = read_cleared_with(&group.cleared, id)?;
+    let both = |other: SubjectId| [cleared_key(id, &other), cleared_key(&other, id)].map(Row::DropCleared);
+    Ok(others.into_iter().flat_map(both).collect())
 }
 
 fn fresh(enrolment: &Enrolment, enrolled_at: Timestamp, now: Timestamp) -> SubjectRecord {

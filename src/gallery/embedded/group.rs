@@ -6,10 +6,13 @@ use std::sync::Arc;
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::EmbeddedOptions;
-use super::change::{Change, Row};
+use super::change::{Change, Row, Step};
 use super::fault::StoreError;
 use super::record::{Counters, RequestRecord, seal};
-use super::tables::{COUNTERS_KEY, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECTS, TEMPLATES, read_counters, read_request};
+use super::tables::{
+    CLEARED, COUNTERS_KEY, DECISIONS, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECTS, TEMPLATES, read_counters,
+    read_request,
+};
 use crate::gallery::{GalleryError, Receipt, Retry, SubjectId, Timestamp};
 use crate::search::Entry;
 
@@ -30,6 +33,8 @@ pub(super) struct Delta {
 pub(super) struct Group<'t> {
     pub(super) subjects: Table<'t, &'static str, &'static [u8]>,
     pub(super) templates: Table<'t, u64, &'static [u8]>,
+    pub(super) decisions: Table<'t, &'static str, &'static [u8]>,
+    pub(super) cleared: Table<'t, &'static str, &'static [u8]>,
     requests: Table<'t, &'static str, &'static [u8]>,
     request_order: Table<'t, u64, &'static str>,
     gallery: Table<'t, &'static str, &'static [u8]>,
@@ -52,6 +57,8 @@ impl<'t> Group<'t> {
             subjects: transaction.open_table(SUBJECTS)?,
             live: templates.len()?,
             templates,
+            decisions: transaction.open_table(DECISIONS)?,
+            cleared: transaction.open_table(CLEARED)?,
             requests: transaction.open_table(REQUESTS)?,
             request_order: transaction.open_table(REQUEST_ORDER)?,
             gallery,
@@ -72,6 +79,11 @@ impl<'t> Group<'t> {
         self.options.templates_max
     }
 
+    /// Number of the commit that will carry what is written now.
+    pub(super) fn commit(&self) -> u64 {
+        self.counters.commit
+    }
+
     pub(super) fn template_next(&self) -> u64 {
         self.counters.template_next
     }
@@ -88,7 +100,10 @@ impl<'t> Group<'t> {
                 Err(GalleryError::RequestIdReused.into())
             };
         }
-        let plan = change.plan(self, self.now)?;
+        let plan = match change.plan(self, self.now)? {
+            Step::Do(plan) => plan,
+            Step::Done { commit } => return Ok(Receipt { commit, templates: 0, replayed: true }),
+        };
         for row in plan.rows {
             self.write(row)?;
         }
@@ -115,6 +130,17 @@ impl<'t> Group<'t> {
                 self.counters.template_next = entry.key + 1;
                 self.live += 1;
                 self.delta.insert(entry.key, Some(entry));
+            }
+            Row::PutDecision(name, record) => {
+                let sealed = seal("decisions", name.as_bytes(), &record);
+                self.decisions.insert(name.as_str(), sealed.as_slice())?;
+            }
+            Row::PutCleared(name, record) => {
+                let sealed = seal("cleared", name.as_bytes(), &record);
+                self.cleared.insert(name.as_str(), sealed.as_slice())?;
+            }
+            Row::DropCleared(name) => {
+                self.cleared.remove(name.as_str())?;
             }
             Row::DropTemplate(key) => {
                 self.templates.remove(key)?;

@@ -7,8 +7,8 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use super::fault::StoreError;
 use super::record::{Counters, GalleryRecord, seal, unseal};
 use super::tables::{
-    COUNTERS_KEY, FORMAT_VERSION, GALLERY, GALLERY_KEY, REQUEST_ORDER, REQUESTS, SUBJECTS, Snapshot, TEMPLATES,
-    read_counters, read_gallery,
+    CLEARED, COUNTERS_KEY, DECISIONS, FORMAT_VERSION, GALLERY, GALLERY_KEY, REQUEST_ORDER, REQUESTS, SUBJECTS,
+    Snapshot, TEMPLATES, read_counters, read_gallery,
 };
 use super::{EmbeddedOptions, Label};
 use crate::face::RecipeDigest;
@@ -39,7 +39,31 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
         transaction.open_table(TEMPLATES)?;
         transaction.open_table(REQUESTS)?;
         transaction.open_table(REQUEST_ORDER)?;
+        transaction.open_table(DECISIONS)?;
+        transaction.open_table(CLEARED)?;
     }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Makes the tables that came later, in a folder of before.
+pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
+    {
+        let read = database.begin_read()?;
+        // Nothing of a newer program's folder, or of none of ours, is touched.
+        read_gallery(&read.open_table(GALLERY)?)?;
+        let absent = |table| match read.open_table(table) {
+            Ok(_) => Ok(false),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(true),
+            Err(error) => Err(StoreError::from(error)),
+        };
+        if !absent(DECISIONS)? && !absent(CLEARED)? {
+            return Ok(());
+        }
+    }
+    let transaction = database.begin_write()?;
+    transaction.open_table(DECISIONS)?;
+    transaction.open_table(CLEARED)?;
     transaction.commit()?;
     Ok(())
 }

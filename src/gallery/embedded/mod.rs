@@ -8,7 +8,7 @@
 //! Each file answers one question: who may use the folder (`folder`), what the
 //! database lies on (`medium`), which tables there are (`tables`), what their
 //! bytes mean (`record`), whether all of it fits together (`load`), what a write
-//! asks for (`change`), how many share a transaction (`group`), what happens
+//! asks for (`change`, `verdict`), how many share a transaction (`group`), what happens
 //! when one fails (`writer`), who was found (`candidates`).
 
 #![forbid(unsafe_code)]
@@ -22,6 +22,7 @@ mod load;
 mod medium;
 mod record;
 mod tables;
+mod verdict;
 mod writer;
 
 use std::fmt;
@@ -40,9 +41,16 @@ use self::fault::StoreError;
 use self::folder::Folder;
 pub use self::medium::BackendFactory;
 use self::medium::Medium;
-use self::tables::{Snapshot, read_request, read_subject};
+use self::record::ClearedRecord;
+use self::tables::{
+    Snapshot, cleared_ids, cleared_key, read_cleared_with, read_decision, read_last_decision, read_request,
+    read_subject,
+};
 use self::writer::{Message, Write, Writer};
-use super::{Candidate, Enrolment, Gallery, GalleryError, Receipt, Retry, Stats, Subject, SubjectId, Timestamp};
+use super::{
+    ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Gallery, GalleryError, NewDecision, Note,
+    Receipt, RequestId, Resolution, Retry, Stats, StoredDecision, Subject, SubjectId, Timestamp,
+};
 use crate::face::{RecipeDigest, Template};
 use crate::search::{Index, VECTORS_MAX_DEFAULT, View};
 
@@ -205,6 +213,8 @@ impl EmbeddedGallery {
         let (database, empty) = medium.open(&options).map_err(at)?;
         if empty {
             load::initialise(&database, recipe, dimension).map_err(at)?;
+        } else {
+            load::complete(&database).map_err(at)?;
         }
         let index = Index::new(dimension, options.templates_max);
         let loaded = catch_unwind(AssertUnwindSafe(|| load::load(&database, recipe, &index, &options)))
@@ -373,6 +383,89 @@ impl Gallery for EmbeddedGallery {
 
     async fn within(&self, probe: &Template, score: f32) -> Result<Vec<Candidate>, GalleryError> {
         self.search(probe, move |view, query| candidates::within(view, query, score)).await
+    }
+
+    async fn decide(&self, decision: NewDecision) -> Result<(StoredDecision, bool), GalleryError> {
+        if decision.answer.len() > ANSWER_BYTES_MAX {
+            return Err(GalleryError::Storage("the answer of a decision is too long to be stored".into()));
+        }
+        if let Some(enrolment) = &decision.enrolment {
+            change::check(enrolment)?;
+            enrolment.templates.iter().try_for_each(|new| self.fits(&new.template))?;
+        }
+        let key = decision.key.clone();
+        let receipt = self.write(Change::Decide(decision), None).await?;
+        // What is answered is what is stored, now as in any retry.
+        let stored = self.decision(&key).await?.ok_or(GalleryError::UnknownTransaction)?;
+        Ok((stored, receipt.replayed))
+    }
+
+    async fn decision(&self, key: &DecisionKey) -> Result<Option<StoredDecision>, GalleryError> {
+        let key = key.clone();
+        self.read(move |snapshot, _| {
+            read_decision(&snapshot.decisions, &key)?.map(|record| record.restore(key)).transpose()
+        })
+        .await
+    }
+
+    async fn last_decision(&self, transaction: &RequestId) -> Result<Option<StoredDecision>, GalleryError> {
+        let transaction = transaction.clone();
+        self.read(move |snapshot, _| read_last_decision(&snapshot.decisions, &transaction)).await
+    }
+
+    async fn resolve(&self, key: &DecisionKey, resolution: Resolution) -> Result<(StoredDecision, bool), GalleryError> {
+        let receipt = self.write(Change::Resolve(key.clone(), resolution), None).await?;
+        let stored = self.decision(key).await?.ok_or(GalleryError::UnknownTransaction)?;
+        Ok((stored, receipt.replayed))
+    }
+
+    async fn clear_pair(&self, mut pair: ClearedPair) -> Result<Receipt, GalleryError> {
+        match pair.first.cmp(&pair.second) {
+            std::cmp::Ordering::Equal => return Err(GalleryError::SamePair),
+            std::cmp::Ordering::Greater => std::mem::swap(&mut pair.first, &mut pair.second),
+            std::cmp::Ordering::Less => {}
+        }
+        self.write(Change::ClearPair(pair), None).await
+    }
+
+    async fn cleared_with(&self, subject: &SubjectId) -> Result<Vec<SubjectId>, GalleryError> {
+        let subject = subject.clone();
+        self.read(move |snapshot, _| read_cleared_with(&snapshot.cleared, &subject)).await
+    }
+
+    async fn cleared_pairs(
+        &self,
+        after: Option<&(SubjectId, SubjectId)>,
+        limit: usize,
+    ) -> Result<Vec<ClearedPair>, GalleryError> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let after = after.map(|(one, other)| cleared_key(one, other));
+        self.read(move |snapshot, _| {
+            let from = after.as_deref().map_or(Unbounded, Excluded);
+            let mut pairs = Vec::new();
+            for row in snapshot.cleared.range::<&str>((from, Unbounded))? {
+                if pairs.len() == limit {
+                    break;
+                }
+                let (name, value) = row?;
+                let name = name.value();
+                let record: ClearedRecord = record::unseal("cleared", name.as_bytes(), value.value())?;
+                let (first, second) = cleared_ids(name)?;
+                // Each pair lies there twice.
+                if first < second {
+                    let damaged = |_| StoreError::damaged("a cleared pair's record makes no sense");
+                    pairs.push(ClearedPair {
+                        first,
+                        second,
+                        officer: SubjectId::new(record.officer).map_err(damaged)?,
+                        reason: Note::new(record.reason).map_err(damaged)?,
+                        cleared_at: Timestamp(record.cleared_at),
+                    });
+                }
+            }
+            Ok(pairs)
+        })
+        .await
     }
 
     async fn stats(&self) -> Result<Stats, GalleryError> {

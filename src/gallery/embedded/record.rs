@@ -12,7 +12,10 @@ use prost::Message;
 
 use super::fault::StoreError;
 use crate::face::{RecipeDigest, Template};
-use crate::gallery::{Attributes, NewTemplate, Receipt, Source, StoredTemplate, Timestamp};
+use crate::gallery::{
+    Attributes, DecisionKey, NewTemplate, Note, Outcome, Receipt, Resolution, Source, StoredDecision, StoredTemplate,
+    SubjectId, Timestamp,
+};
 
 /// Version of a record written by this program.
 pub(super) const RECORD_VERSION: u8 = 1;
@@ -97,6 +100,54 @@ pub(super) struct RequestRecord {
     pub templates: u32,
     #[prost(uint64, tag = "4")]
     pub done_at: u64,
+}
+
+/// A decision and its answer. Holds no name, no number, no photo and no vector.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct DecisionRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    pub content: Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub subject: String,
+    #[prost(string, tag = "3")]
+    pub scheme: String,
+    /// 1 approve, 2 refer, 3 deny.
+    #[prost(uint32, tag = "4")]
+    pub outcome: u32,
+    #[prost(bytes = "vec", tag = "5")]
+    pub answer: Vec<u8>,
+    #[prost(uint64, tag = "6")]
+    pub decided_at: u64,
+    #[prost(uint64, tag = "7")]
+    pub commit: u64,
+    #[prost(message, optional, tag = "8")]
+    pub resolution: Option<ResolutionRecord>,
+}
+
+/// What an officer made of a referral.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ResolutionRecord {
+    #[prost(string, tag = "1")]
+    pub officer: String,
+    /// 1 approve, 3 deny.
+    #[prost(uint32, tag = "2")]
+    pub outcome: u32,
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    #[prost(uint64, tag = "4")]
+    pub resolved_at: u64,
+}
+
+/// Why two subjects may share a face. Lies under both orders of their ids, so that
+/// either finds the other by one range.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ClearedRecord {
+    #[prost(string, tag = "1")]
+    pub officer: String,
+    #[prost(string, tag = "2")]
+    pub reason: String,
+    #[prost(uint64, tag = "3")]
+    pub cleared_at: u64,
 }
 
 /// Makes the bytes of a record for `key` of `table`.
@@ -188,6 +239,51 @@ impl TemplateRecord {
     }
 }
 
+impl DecisionRecord {
+    pub(super) fn restore(self, key: DecisionKey) -> Result<StoredDecision, StoreError> {
+        let damaged = |_| StoreError::damaged("a decision's record makes no sense");
+        let resolution = self.resolution.map(|resolution| {
+            Ok::<_, StoreError>(Resolution {
+                officer: SubjectId::new(resolution.officer).map_err(damaged)?,
+                outcome: outcome_of(resolution.outcome)?,
+                reason: Note::new(resolution.reason).map_err(damaged)?,
+                resolved_at: Timestamp(resolution.resolved_at),
+            })
+        });
+        Ok(StoredDecision {
+            key,
+            content: <[u8; 32]>::try_from(self.content)
+                .map_err(|_| StoreError::damaged("a decision's digest has another length"))?,
+            subject: SubjectId::new(self.subject).map_err(damaged)?,
+            scheme: self.scheme,
+            outcome: outcome_of(self.outcome)?,
+            answer: self.answer,
+            decided_at: Timestamp(self.decided_at),
+            commit: self.commit,
+            resolution: resolution.transpose()?,
+        })
+    }
+}
+
+/// The number an outcome is stored as.
+pub(super) fn outcome_number(outcome: Outcome) -> u32 {
+    match outcome {
+        Outcome::Approve => 1,
+        Outcome::Refer => 2,
+        Outcome::Deny => 3,
+    }
+}
+
+fn outcome_of(number: u32) -> Result<Outcome, StoreError> {
+    match number {
+        1 => Ok(Outcome::Approve),
+        2 => Ok(Outcome::Refer),
+        3 => Ok(Outcome::Deny),
+        // Never taken for an approval.
+        _ => Err(StoreError::damaged("a decision's outcome is not known")),
+    }
+}
+
 impl RequestRecord {
     pub(super) fn receipt(&self) -> Receipt {
         Receipt { commit: self.commit, templates: self.templates, replayed: true }
@@ -217,6 +313,8 @@ mod tests {
             let _ = unseal::<TemplateRecord>("templates", b"k", &bytes);
             let _ = TemplateRecord::decode(bytes.as_slice())
                 .map(|record| record.restore(1, RecipeDigest([0; 32]), 4));
+            let key = DecisionKey { transaction: crate::gallery::RequestId::new("t").unwrap(), attempt: 1 };
+            let _ = DecisionRecord::decode(bytes.as_slice()).map(|record| record.restore(key));
         }
     }
 

@@ -7,14 +7,21 @@
 //! | `templates` | template id | [`TemplateRecord`]: the vector and whose it is |
 //! | `requests` | request id | [`RequestRecord`]: what a retried write is answered with |
 //! | `request_order` | 0, 1, 2, … | request id, oldest first, for pruning |
+//! | `decisions` | transaction id, space, attempt in ten digits | [`DecisionRecord`]: what was decided |
+//! | `cleared` | subject id, NUL, subject id; in both orders | [`ClearedRecord`]: why they may share a face |
 //!
-//! Keys order by bytes, numbers by value. All values but the last table's are
-//! sealed as `record` says.
+//! Keys order by bytes, numbers by value. All values but those of `request_order` are
+//! sealed as `record` says. Neither a space in a transaction id nor a NUL in a
+//! subject id is possible, so keys cannot be mistaken for others. The last two
+//! tables came later; they are made where a folder does not have them.
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::fault::StoreError;
-use super::record::{Counters, GalleryRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal};
+use super::record::{
+    ClearedRecord, Counters, DecisionRecord, GalleryRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
+};
+use crate::gallery::{DecisionKey, RequestId, StoredDecision, SubjectId};
 
 /// Version of the layout of folder and tables.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -24,6 +31,8 @@ pub(super) const SUBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("
 pub(super) const TEMPLATES: TableDefinition<u64, &[u8]> = TableDefinition::new("templates");
 pub(super) const REQUESTS: TableDefinition<&str, &[u8]> = TableDefinition::new("requests");
 pub(super) const REQUEST_ORDER: TableDefinition<u64, &str> = TableDefinition::new("request_order");
+pub(super) const DECISIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("decisions");
+pub(super) const CLEARED: TableDefinition<&str, &[u8]> = TableDefinition::new("cleared");
 
 /// Keys of the table `gallery`.
 pub(super) const GALLERY_KEY: &str = "gallery";
@@ -37,6 +46,8 @@ pub(super) struct Snapshot {
     pub(super) subjects: Rows<&'static str>,
     pub(super) templates: Rows<u64>,
     pub(super) requests: Rows<&'static str>,
+    pub(super) decisions: Rows<&'static str>,
+    pub(super) cleared: Rows<&'static str>,
 }
 
 impl Snapshot {
@@ -46,6 +57,8 @@ impl Snapshot {
             subjects: transaction.open_table(SUBJECTS)?,
             templates: transaction.open_table(TEMPLATES)?,
             requests: transaction.open_table(REQUESTS)?,
+            decisions: transaction.open_table(DECISIONS)?,
+            cleared: transaction.open_table(CLEARED)?,
         })
     }
 
@@ -90,4 +103,66 @@ pub(super) fn read_gallery(
 pub(super) fn read_counters(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Counters, StoreError> {
     let value = table.get(COUNTERS_KEY)?.ok_or_else(|| StoreError::damaged("the counters are missing"))?;
     unseal("gallery", COUNTERS_KEY.as_bytes(), value.value())
+}
+
+/// Under which key a decision lies. Attempts of one transaction order by number.
+pub(super) fn decision_key(key: &DecisionKey) -> String {
+    format!("{} {:010}", key.transaction.as_str(), key.attempt)
+}
+
+pub(super) fn read_decision(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    key: &DecisionKey,
+) -> Result<Option<DecisionRecord>, StoreError> {
+    let name = decision_key(key);
+    table.get(name.as_str())?.map(|value| unseal("decisions", name.as_bytes(), value.value())).transpose()
+}
+
+/// Number and record of a transaction's last attempt.
+pub(super) fn read_last_decision(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    transaction: &RequestId,
+) -> Result<Option<StoredDecision>, StoreError> {
+    let first = DecisionKey { transaction: transaction.clone(), attempt: 0 };
+    let last = DecisionKey { transaction: transaction.clone(), attempt: u32::MAX };
+    let (first, last) = (decision_key(&first), decision_key(&last));
+    let Some(row) = table.range::<&str>(first.as_str()..=last.as_str())?.next_back() else {
+        return Ok(None);
+    };
+    let (name, value) = row?;
+    let name = name.value();
+    let attempt = name.rsplit(' ').next().and_then(|number| number.parse().ok());
+    let attempt = attempt.ok_or_else(|| StoreError::damaged("a decision's key is not one"))?;
+    let record: DecisionRecord = unseal("decisions", name.as_bytes(), value.value())?;
+    Ok(Some(record.restore(DecisionKey { transaction: transaction.clone(), attempt })?))
+}
+
+/// Under which key a cleared pair lies, in this order.
+pub(super) fn cleared_key(one: &SubjectId, other: &SubjectId) -> String {
+    format!("{}\0{}", one.as_str(), other.as_str())
+}
+
+/// The two ids of a key of `cleared`.
+pub(super) fn cleared_ids(name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
+    let damaged = || StoreError::damaged("a cleared pair's key is not one");
+    let (one, other) = name.split_once('\0').ok_or_else(damaged)?;
+    let id = |text: &str| SubjectId::new(text).map_err(|_| damaged());
+    Ok((id(one)?, id(other)?))
+}
+
+/// Those a subject was cleared with, in byte order.
+pub(super) fn read_cleared_with(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    subject: &SubjectId,
+) -> Result<Vec<SubjectId>, StoreError> {
+    // U+0001 is the next after NUL, and no id holds either.
+    let (first, last) = (format!("{}\0", subject.as_str()), format!("{}\u{1}", subject.as_str()));
+    let mut found = Vec::new();
+    for row in table.range::<&str>(first.as_str()..last.as_str())? {
+        let (name, value) = row?;
+        let name = name.value();
+        unseal::<ClearedRecord>("cleared", name.as_bytes(), value.value())?;
+        found.push(cleared_ids(name)?.1);
+    }
+    Ok(found)
 }

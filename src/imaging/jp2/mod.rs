@@ -71,7 +71,7 @@ pub(super) fn decode(
         .find(|&scale| size == (width.div_ceil(scale), height.div_ceil(scale)))
         .ok_or_else(|| malformed(format, "a size that changes"))?;
     let image = RgbImage::new(size.0, size.1, data).ok_or_else(|| malformed(format, "a picture of the wrong size"))?;
-    Ok(Decoded { image, format, full_size: (width, height), scale })
+    Ok(Decoded { image, format, full_size: (width, height), scale, jpeg_quality: None })
 }
 
 fn translate(error: DecodeError, format: Format) -> ImageError {

@@ -35,7 +35,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, short_side_min: Option<u32>)
             RgbImage::new(width, height, data).ok_or_else(|| malformed(Format::Jpeg, "a picture of the wrong size"))?
         }
     };
-    Ok(Decoded::upright(picture, orientation, Format::Jpeg, (width, height), scale))
+    let upright = Decoded::upright(picture, orientation, Format::Jpeg, (width, height), scale);
+    Ok(Decoded { jpeg_quality: structure.quality, ..upright })
 }
 
 /// Colours of a decoded sample, by the rules libjpeg uses (jdapimin.c,

@@ -60,6 +60,8 @@ pub(super) struct Structure {
     pub(super) adobe_transform: Option<u8>,
     /// The first EXIF block, from its TIFF header on.
     pub(super) exif: Option<Range<usize>>,
+    /// 1…100, by the first luminance table; see [`quality_of`].
+    pub(super) quality: Option<f32>,
     /// What makes pixels: frame, tables, scans, end. Everything else (APPn,
     /// comments, what follows the end) never reaches a decoder.
     parts: Vec<Range<usize>>,
@@ -79,6 +81,7 @@ impl Structure {
             frame: None,
             adobe_transform: None,
             exif: None,
+            quality: None,
             parts: Vec::new(),
             first_scan: None,
         };
@@ -144,6 +147,7 @@ struct Reader<'a, F> {
     frame: Option<Frame>,
     adobe_transform: Option<u8>,
     exif: Option<Range<usize>>,
+    quality: Option<f32>,
     parts: Vec<Range<usize>>,
     first_scan: Option<FirstScan>,
 }
@@ -163,7 +167,8 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
             let segment = self.segment()?;
             match marker {
                 0xC0..=0xC2 => self.start_of_frame(marker, segment.clone())?,
-                DHT | DQT | DRI => {}
+                DQT => self.quality = self.quality.or_else(|| quality_of(&self.bytes[segment.clone()])),
+                DHT | DRI => {}
                 0xC3..=0xCF => return Err(unsupported(Format::Jpeg, "arithmetic, lossless or hierarchical coding")),
                 0xDC => return Err(unsupported(Format::Jpeg, "a height that is only known at its end")),
                 0xE1 => {
@@ -205,6 +210,7 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
             components,
             adobe_transform: self.adobe_transform,
             exif: self.exif,
+            quality: self.quality,
             parts: self.parts,
         })
     }
@@ -336,6 +342,24 @@ fn bits_min(frame: &Frame, scan_components: usize) -> u64 {
 
 /// Where the next 0xFF is. Blocks of 32 are compared at once: in photos it is
 /// one byte in two hundred.
+/// What the Independent JPEG Group's encoder calls quality, from the sum of table
+/// 0: its tables are one table scaled, so the sum tells the scale whatever the
+/// order of the values (libjpeg, jcparam.c). `None` where the segment does not
+/// start with table 0.
+fn quality_of(segment: &[u8]) -> Option<f32> {
+    /// Sum of the luminance table of ISO/IEC 10918-1, annex K.
+    const SUM: f32 = 3685.0;
+    let (&kind, values) = segment.split_first()?;
+    let sum: u32 = match kind {
+        0x00 => values.get(..64)?.iter().map(|&v| u32::from(v)).sum(),
+        0x10 => values.get(..128)?.as_chunks::<2>().0.iter().map(|&v| u32::from(u16::from_be_bytes(v))).sum(),
+        _ => return None,
+    };
+    let percent = 100.0 * sum as f32 / SUM;
+    let quality = if percent <= 100.0 { (200.0 - percent) / 2.0 } else { 5000.0 / percent };
+    Some(quality.clamp(1.0, 100.0))
+}
+
 fn find_ff(bytes: &[u8]) -> Option<usize> {
     let (blocks, tail) = bytes.as_chunks::<32>();
     for (i, block) in blocks.iter().enumerate() {

@@ -1,4 +1,5 @@
 use super::{BadAnswer, present};
+use crate::face::quality::{Flaw, Measure, Quality};
 use crate::face::{FaceReport, Pose, Rect};
 use crate::imaging::Format;
 use crate::matching::{Fmr, Fnmr, Threshold};
@@ -44,7 +45,37 @@ impl From<FaceReport> for pb::FaceReport {
             norm: report.norm,
             pose: report.pose.map(|Pose { yaw, pitch, roll }| pb::Pose { yaw, pitch, roll }),
             liveness: report.liveness,
+            quality: report.quality.map(Into::into),
+            flaws: report.flaws.into_iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<Quality> for pb::Quality {
+    fn from(quality: Quality) -> Self {
+        let measures = quality
+            .iter()
+            .map(|(measure, value)| pb::QualityMeasure {
+                code: measure.code().into(),
+                value,
+                unit: measure.unit().into(),
+            })
+            .collect();
+        Self { capture: quality.capture, utility: quality.utility, measures }
+    }
+}
+
+impl From<pb::Quality> for Quality {
+    /// Measures this client does not know are left out.
+    fn from(quality: pb::Quality) -> Self {
+        let measured = quality.measures.iter().filter_map(|m| Some((Measure::from_code(&m.code)?, m.value)));
+        Self::new(quality.capture, quality.utility, measured)
+    }
+}
+
+impl From<Flaw> for pb::Flaw {
+    fn from(flaw: Flaw) -> Self {
+        Self { code: flaw.code().into(), message_vi: flaw.vi().into(), message_en: flaw.en().into() }
     }
 }
 
@@ -67,6 +98,8 @@ impl TryFrom<pb::FaceReport> for FaceReport {
             norm: report.norm,
             pose: report.pose.map(|pb::Pose { yaw, pitch, roll }| Pose { yaw, pitch, roll }),
             liveness: report.liveness,
+            quality: report.quality.map(Into::into),
+            flaws: report.flaws.iter().filter_map(|flaw| Flaw::from_code(&flaw.code)).collect(),
         })
     }
 }

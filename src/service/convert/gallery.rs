@@ -53,7 +53,7 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
     })
 }
 
-fn out_of_range(field: Field, detail: &str) -> WorkflowError {
+pub(super) fn out_of_range(field: Field, detail: &str) -> WorkflowError {
     WorkflowError::OutOfRange { field, detail: detail.to_owned() }
 }
 
@@ -170,13 +170,13 @@ pub(in crate::service) fn subject_info(subject: pb::Subject) -> Result<SubjectIn
 /// The last second `google.protobuf.Timestamp` allows, 9999-12-31T23:59:59Z.
 const SECONDS_MAX: i64 = 253_402_300_799;
 
-fn to_wire(time: Timestamp) -> WireTime {
+pub(super) fn to_wire(time: Timestamp) -> WireTime {
     let seconds = i64::try_from(time.0 / 1000).unwrap_or(SECONDS_MAX).min(SECONDS_MAX);
     // Below a million thousand: no overflow.
     WireTime { seconds, nanos: (time.0 % 1000) as i32 * 1_000_000 }
 }
 
-fn from_wire(time: WireTime) -> Option<Timestamp> {
+pub(super) fn from_wire(time: WireTime) -> Option<Timestamp> {
     if !(0..=SECONDS_MAX).contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
         return None;
     }

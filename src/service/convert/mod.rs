@@ -1,10 +1,12 @@
 //! Messages of the wire contract to the workflow's types and back. The server
 //! uses one direction of each pair, the client the other.
 
+mod decision;
 mod face;
 mod gallery;
 mod verification;
 
+pub(super) use decision::{beneficiary_request, clear_pair, resolve_referral, resolved_referral};
 pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info};
 pub(super) use verification::{identify_request, verify_request};
 

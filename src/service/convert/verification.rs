@@ -5,7 +5,7 @@ use crate::service::pb;
 use crate::service::pb::identify_request::Scope;
 use crate::workflow::{
     CANDIDATES_DEFAULT, Decision, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope, VerifyOutcome,
-    VerifyRequest,
+    VerifyRequest, WorkflowError,
 };
 
 /// Takes a message apart. Ranges are the workflow's to check.
@@ -61,13 +61,14 @@ impl TryFrom<pb::VerifyResponse> for VerifyOutcome {
 }
 
 /// Takes a message apart. Ranges are the workflow's to check.
-pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> IdentifyRequest {
+pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> Result<IdentifyRequest, WorkflowError> {
     let scope = request.scope.map(|scope| match scope {
         Scope::Fpir(pb::FpirScope { fpir, limit: 0 }) => IdentifyScope::Fpir { fpir, limit: CANDIDATES_DEFAULT },
         Scope::Fpir(pb::FpirScope { fpir, limit }) => IdentifyScope::Fpir { fpir, limit: limit as usize },
         Scope::Nearest(pb::NearestScope { k }) => IdentifyScope::Nearest(k as usize),
     });
-    IdentifyRequest { probes: request.probes, scope }
+    let claimed = request.claimed_subject_id.map(SubjectId::new).transpose()?;
+    Ok(IdentifyRequest { probes: request.probes, scope, claimed })
 }
 
 impl From<IdentifyRequest> for pb::IdentifyRequest {
@@ -81,7 +82,8 @@ impl From<IdentifyRequest> for pb::IdentifyRequest {
             }
             IdentifyScope::Nearest(k) => Scope::Nearest(pb::NearestScope { k: number(k) }),
         });
-        Self { probes: request.probes, scope }
+        let claimed_subject_id = request.claimed.map(|claimed| claimed.as_str().to_owned());
+        Self { probes: request.probes, scope, claimed_subject_id }
     }
 }
 

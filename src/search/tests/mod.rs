@@ -1,5 +1,8 @@
 //! The index against a search that is plainly right.
 
+mod bounds;
+mod coded;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -233,7 +236,7 @@ fn a_view_does_not_change() {
 }
 
 #[test]
-fn freed_rows_are_used_again() {
+fn memory_follows_what_is_in_use_not_what_ever_was() {
     let index = Index::new(4, 1000);
     for key in 0..100_000u64 {
         index.insert(key, (), &[1.0, 0.0, 0.0, 0.0]).unwrap();
@@ -242,6 +245,7 @@ fn freed_rows_are_used_again() {
         }
     }
     assert_eq!(index.len(), 600);
-    // 600 live vectors and one in passing: three blocks of 256.
-    assert_eq!(index.view().blocks(), 3);
+    // 600 live vectors lie in at most two pieces and the one being filled.
+    assert!(index.view().blocks() <= 3, "{}", index.view().blocks());
+    assert!(index.bytes().vectors < 3 * 1024 * 4 * 4 * 2);
 }

@@ -1,0 +1,297 @@
+//! What the pixels of an upright face say: light, contrast, sharpness, texture.
+//!
+//! All of it is measured on one square crop, the face laid onto the embedder's
+//! template: eyes at fixed places 35 pixels apart, so that a measure means the same
+//! in every picture. Luma is that of ITU-R BT.601, 0…255.
+
+use crate::face::geometry::{Region, Similarity};
+use crate::face::sample::{Beyond, Normalise, Scratch, warp};
+use crate::imaging::RgbImage;
+
+/// Side of the crop, in pixels.
+pub(super) const SIDE: usize = 112;
+/// Centre and radii of the ellipse that holds skin, eyes, nose and mouth and
+/// neither hair nor background, in pixels of the crop.
+const OVAL_CENTRE: [f32; 2] = [56.0, 66.0];
+const OVAL_RADII: [f32; 2] = [33.0, 42.0];
+/// Luma at or above which a pixel is burnt out.
+const WHITE_MIN: f32 = 250.0;
+/// Distance of a normal distribution's quartiles, in deviations.
+const QUARTILES_APART: f32 = 1.349;
+/// Sides of the grid of cells that occlusion is looked for in.
+pub(super) const CELLS: usize = 8;
+const CELL: usize = SIDE / CELLS;
+/// Values per cell: see [`Cell`].
+pub(super) const CELL_VALUES: usize = 4;
+/// Fewest pixels a side of the face must have for blocks to be seen.
+const BLOCKS_SIDE_MIN: usize = 40;
+/// Added to mean steps between pixels, in grey levels: a flat picture has no blocks.
+const STEP_FLOOR: f32 = 0.25;
+/// Added to energies before their logarithm: half a grey level of coding noise.
+const ENERGY_FLOOR: f32 = 0.25;
+
+/// A cell of the crop that lies in the oval: luma in deviations of the oval's from its mean, logarithm
+/// of the root mean square of its detail, and two chroma values less the oval's
+/// medians, in grey levels.
+pub(super) type Cell = [f32; CELL_VALUES];
+
+/// What was measured on a crop.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::face) struct Light {
+    /// Luma that a quarter of the oval lies below, 0…255: what is left of skin where
+    /// something bright hides half of the face.
+    pub lower_quartile: f32,
+    /// Luma that a quarter of the oval lies above, 0…255.
+    pub upper_quartile: f32,
+    /// Share that is burnt out of the half of the oval (left, right, upper, lower)
+    /// that has least of it, 0…1: something white in front of half a face is not
+    /// too much light.
+    pub burnt: f32,
+    /// Darkest over brightest of the oval's left and right half and of its upper
+    /// and lower, the smaller of both ratios, 0…1.
+    pub evenness: f32,
+    /// Standard deviation of the oval's luma over its mean.
+    pub contrast: f32,
+    /// Energy of the finest detail over that one octave coarser, in octaves (log2);
+    /// at the size the picture has where that is smaller than the crop.
+    pub sharpness: f32,
+    /// Natural logarithm of the variance of the Laplacian.
+    pub laplacian_ln: f32,
+    /// The cells that [`in_face`] names, row by row.
+    pub cells: Vec<Cell>,
+}
+
+/// Buffers and the crop.
+#[derive(Default)]
+pub(in crate::face) struct Crop {
+    rgb: Vec<f32>,
+    luma: Vec<f32>,
+    smooth: Vec<f32>,
+    smoother: Vec<f32>,
+    row: Vec<f32>,
+}
+
+impl Crop {
+    /// Cuts the face out of the picture and measures it. `fit` lays the picture's
+    /// face onto the template.
+    pub(in crate::face) fn measure(&mut self, image: &RgbImage, fit: &Similarity, scratch: &mut Scratch) -> Light {
+        // A face with fewer pixels than the crop is looked at as small as it is:
+        // enlarging is no blur of the camera's.
+        let shrink = 1.0f32.min(1.0 / fit.scale());
+        let small = ((SIDE as f32 * shrink).round() as usize).max(24);
+        let native = (small < SIDE).then(|| {
+            let zoom = SIDE as f32 / small as f32;
+            let back = fit.inverse();
+            let smaller = Similarity { a: back.a * zoom, b: back.b * zoom, ..back };
+            self.cut(image, &smaller, small, scratch);
+            self.sharpness(small)
+        });
+        self.cut(image, &fit.inverse(), SIDE, scratch);
+        // Leaves the smoothed crop behind, which the cells need.
+        let enlarged = self.sharpness(SIDE);
+        let sharpness = native.unwrap_or(enlarged);
+        self.light(sharpness)
+    }
+
+    fn cut(&mut self, image: &RgbImage, to_picture: &Similarity, side: usize, scratch: &mut Scratch) {
+        self.rgb.resize(3 * side * side, 0.0);
+        self.rgb.truncate(3 * side * side);
+        warp(image, to_picture, side, Beyond::Edge, &Normalise::PLAIN, scratch, &mut self.rgb);
+        let (red, rest) = self.rgb.split_at(side * side);
+        let (green, blue) = rest.split_at(side * side);
+        self.luma.clear();
+        self.luma.extend(red.iter().zip(green).zip(blue).map(|((r, g), b)| 0.299 * r + 0.587 * g + 0.114 * b));
+    }
+
+    /// Root mean squares of two bands of detail, a binomial filter apart. Their
+    /// ratio does not change with contrast, only with how fine the detail is.
+    fn sharpness(&mut self, side: usize) -> f32 {
+        binomial(&self.luma, side, &mut self.row, &mut self.smooth);
+        binomial(&self.smooth, side, &mut self.row, &mut self.smoother);
+        // Twice the width for the coarser band: an octave.
+        let half = std::mem::take(&mut self.smoother);
+        binomial(&half, side, &mut self.row, &mut self.smoother);
+        let (mut fine, mut coarse) = (0.0f32, 0.0f32);
+        let scale = side as f32 / SIDE as f32;
+        for y in 0..side {
+            for x in 0..side {
+                if in_oval(x as f32 / scale, y as f32 / scale) {
+                    let at = y * side + x;
+                    fine += (self.luma[at] - self.smooth[at]).powi(2);
+                    coarse += (self.smooth[at] - self.smoother[at]).powi(2);
+                }
+            }
+        }
+        0.5 * ((fine + 1e-3) / (coarse + 1e-3)).log2()
+    }
+
+    fn light(&mut self, sharpness: f32) -> Light {
+        let oval = || (0..SIDE * SIDE).filter(|at| in_oval((at % SIDE) as f32, (at / SIDE) as f32));
+        let count = oval().count() as f32;
+        let luma = &self.luma;
+        let luminance = oval().map(|at| luma[at]).sum::<f32>() / count;
+        let deviation = (oval().map(|at| (luma[at] - luminance).powi(2)).sum::<f32>() / count).sqrt();
+        let mut sorted: Vec<f32> = oval().map(|at| luma[at]).collect();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let quantile = |share: f32| sorted[(share * (count - 1.0)) as usize];
+        let (lower_quartile, median, upper_quartile) = (quantile(0.25), quantile(0.5), quantile(0.75));
+        // Left, right, upper, lower: sum of luma, burnt pixels, pixels.
+        let mut halves = [(0.0f32, 0.0f32, 0.0f32); 4];
+        for at in oval() {
+            let burnt = if luma[at] >= WHITE_MIN { 1.0 } else { 0.0 };
+            let side = usize::from(at % SIDE >= OVAL_CENTRE[0] as usize);
+            let height = 2 + usize::from(at / SIDE >= OVAL_CENTRE[1] as usize);
+            for half in [side, height] {
+                let (sum, white, n) = &mut halves[half];
+                (*sum, *white, *n) = (*sum + luma[at], *white + burnt, *n + 1.0);
+            }
+        }
+        let [left, right, upper, lower] = halves.map(|(sum, _, n)| sum / n);
+        let ratio = |a: f32, b: f32| (a.min(b) + 1.0) / (a.max(b) + 1.0);
+        let evenness = ratio(left, right).min(ratio(upper, lower));
+        let burnt = halves.iter().map(|(_, white, n)| white / n).fold(1.0, f32::min);
+
+        let mut laplacian = (0.0f32, 0.0f32, 0.0f32);
+        for y in 20..100 {
+            for x in 20..92 {
+                let at = y * SIDE + x;
+                let v = luma[at - 1] + luma[at + 1] + luma[at - SIDE] + luma[at + SIDE] - 4.0 * luma[at];
+                laplacian = (laplacian.0 + v, laplacian.1 + v * v, laplacian.2 + 1.0);
+            }
+        }
+        let mean = laplacian.0 / laplacian.2;
+        let variance = laplacian.1 / laplacian.2 - mean * mean;
+        Light {
+            lower_quartile,
+            upper_quartile,
+            burnt,
+            evenness,
+            contrast: deviation / (luminance + 1.0),
+            sharpness,
+            laplacian_ln: (variance.max(0.0) + 1.0).ln(),
+            cells: self.cells(median, (upper_quartile - lower_quartile) / QUARTILES_APART),
+        }
+    }
+
+    fn cells(&self, median: f32, deviation: f32) -> Vec<Cell> {
+        let plane = SIDE * SIDE;
+        let chroma = |at: usize| {
+            let (r, g, b) = (self.rgb[at], self.rgb[plane + at], self.rgb[2 * plane + at]);
+            [r - g, b - g]
+        };
+        let mut medians = [0, 1].map(|c| {
+            let mut values: Vec<f32> = (0..plane)
+                .step_by(3)
+                .filter(|at| in_oval((at % SIDE) as f32, (at / SIDE) as f32))
+                .map(|at| chroma(at)[c])
+                .collect();
+            let middle = values.len() / 2;
+            *values.select_nth_unstable_by(middle, f32::total_cmp).1
+        });
+        for median in &mut medians {
+            *median = if median.is_finite() { *median } else { 0.0 };
+        }
+        let mut cells = Vec::with_capacity(CELLS * CELLS);
+        for row in 0..CELLS {
+            for column in (0..CELLS).filter(|&column| in_face(row, column)) {
+                let (mut luma, mut energy, mut colour) = (0.0f32, 0.0f32, [0.0f32; 2]);
+                for y in row * CELL..(row + 1) * CELL {
+                    for x in column * CELL..(column + 1) * CELL {
+                        let at = y * SIDE + x;
+                        luma += self.luma[at];
+                        energy += (self.luma[at] - self.smooth[at]).powi(2);
+                        let [c, d] = chroma(at);
+                        colour[0] += c;
+                        colour[1] += d;
+                    }
+                }
+                let count = (CELL * CELL) as f32;
+                cells.push([
+                    (luma / count - median) / (deviation + 4.0),
+                    0.5 * (energy / count + ENERGY_FLOOR).ln() - (deviation + 4.0).ln(),
+                    colour[0] / count - medians[0],
+                    colour[1] / count - medians[1],
+                ]);
+            }
+        }
+        cells
+    }
+}
+
+/// How much stronger the steps between the 8x8 blocks of a JPEG are than other
+/// steps, in a box of the picture at full size: 1 where there are no blocks. The
+/// grid's place is looked for, so cropping and turning leave it visible.
+pub(in crate::face) fn blockiness(image: &RgbImage, region: &Region) -> Option<f32> {
+    let whole = Region::of(image.width(), image.height());
+    let inside = region.within(&whole)?;
+    let (left, top) = (inside.left as usize, inside.top as usize);
+    let (right, bottom) = (inside.right() as usize, inside.bottom() as usize);
+    if right < left + BLOCKS_SIDE_MIN || bottom < top + BLOCKS_SIDE_MIN {
+        return None;
+    }
+    let stride = image.width() as usize * 3;
+    let green = |x: usize, y: usize| i32::from(image.data()[y * stride + x * 3 + 1]);
+    let (mut across, mut down) = ([(0u64, 0u64); 8], [(0u64, 0u64); 8]);
+    for y in top + 1..bottom {
+        for x in left + 1..right {
+            let here = green(x, y);
+            for (sums, phase, step) in
+                [(&mut across, x % 8, here - green(x - 1, y)), (&mut down, y % 8, here - green(x, y - 1))]
+            {
+                sums[phase].0 += u64::from(step.unsigned_abs());
+                sums[phase].1 += 1;
+            }
+        }
+    }
+    let strongest = |sums: &[(u64, u64); 8]| {
+        let total = sums.iter().fold((0, 0), |t, s| (t.0 + s.0, t.1 + s.1));
+        let of = |phase: &(u64, u64)| {
+            let own = phase.0 as f32 / phase.1.max(1) as f32;
+            let others = (total.0 - phase.0) as f32 / (total.1 - phase.1).max(1) as f32;
+            (own + STEP_FLOOR) / (others + STEP_FLOOR)
+        };
+        sums.iter().map(of).fold(1.0, f32::max)
+    };
+    Some((strongest(&across) * strongest(&down)).sqrt())
+}
+
+/// Whether the centre of a cell lies in the face.
+pub(super) fn in_face(row: usize, column: usize) -> bool {
+    let centre = |i: usize| (i * CELL + CELL / 2) as f32;
+    in_oval(centre(column), centre(row))
+}
+
+fn in_oval(x: f32, y: f32) -> bool {
+    let (u, v) = ((x - OVAL_CENTRE[0]) / OVAL_RADII[0], (y - OVAL_CENTRE[1]) / OVAL_RADII[1]);
+    u * u + v * v <= 1.0
+}
+
+/// Smooths with 1 4 6 4 1 in both directions; at the edge the outermost pixel
+/// goes on.
+fn binomial(from: &[f32], side: usize, row: &mut Vec<f32>, to: &mut Vec<f32>) {
+    let last = side - 1;
+    let near = |i: usize, step: isize| (i as isize + step).clamp(0, last as isize) as usize;
+    row.clear();
+    row.resize(side * side, 0.0);
+    to.clear();
+    to.resize(side * side, 0.0);
+    let tap = |at: &dyn Fn(isize) -> f32| (at(-2) + at(2) + 4.0 * (at(-1) + at(1)) + 6.0 * at(0)) / 16.0;
+    for y in 0..side {
+        let line = &from[y * side..][..side];
+        let out = &mut row[y * side..][..side];
+        for (x, value) in out.iter_mut().enumerate() {
+            *value = if (2..side - 2).contains(&x) {
+                (line[x - 2] + line[x + 2] + 4.0 * (line[x - 1] + line[x + 1]) + 6.0 * line[x]) / 16.0
+            } else {
+                tap(&|step| line[near(x, step)])
+            };
+        }
+    }
+    for y in 0..side {
+        let lines = [-2, -1, 0, 1, 2].map(|step| &row[near(y, step) * side..][..side]);
+        for (x, value) in to[y * side..][..side].iter_mut().enumerate() {
+            let [a, b, c, d, e] = lines.map(|line| line[x]);
+            *value = (a + e + 4.0 * (b + d) + 6.0 * c) / 16.0;
+        }
+    }
+}

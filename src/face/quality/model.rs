@@ -1,0 +1,225 @@
+//! `quality.toml`: how a pack's signals become angles, probabilities and the two
+//! overall values. Fitted by `examples/fit_quality.rs`, bound to a recipe.
+
+use serde::{Deserialize, Serialize};
+
+use super::light::{CELL_VALUES, CELLS, Cell, in_face};
+use super::signals::{COUNT, INPUTS, Signals};
+use crate::face::RecipeDigest;
+
+/// Version of the file format.
+const VERSION: u32 = 1;
+/// An input counts at most this many deviations from its mean.
+const CLIP: f64 = 6.0;
+/// Most terms of a form: an input each.
+const TERMS_MAX: usize = COUNT;
+
+/// A fitted quality model, as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QualityModel {
+    /// Version of the file format: 1.
+    pub version: u32,
+    /// Hexadecimal digest of the recipe whose faces it was fitted on.
+    pub recipe: String,
+    /// Whose faces: data set and selection.
+    pub population: String,
+    /// Day of the fit, `YYYY-MM-DD`.
+    pub date: String,
+    /// Photos it was fitted on.
+    pub photos: u64,
+    /// Turn of the head in degrees.
+    pub yaw: Form,
+    /// Nod of the head in degrees.
+    pub pitch: Form,
+    /// Logit of the head being turned far to the side.
+    pub turned: Form,
+    /// Logit of something hiding a part of the face.
+    pub occluded: Form,
+    /// Expected score against another photo of the same person, without the embedder.
+    pub capture: Form,
+    /// The same, knowing the length of the embedding.
+    pub utility: Form,
+    /// What the cells of an ordinary face look like.
+    pub cells: CellTable,
+}
+
+/// `constant + Σ linear·z + square·z²`, where `z` is an input in deviations from
+/// its mean, clipped at ±6. Summed in the order of the terms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Form {
+    /// Value where every input is at its mean.
+    pub constant: f64,
+    /// One per input.
+    pub terms: Vec<Term>,
+}
+
+/// One input's part of a [`Form`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Term {
+    /// Name of the input.
+    pub input: String,
+    /// Mean of the input.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub deviation: f64,
+    /// Weight of the deviation.
+    pub linear: f64,
+    /// Weight of its square.
+    pub square: f64,
+}
+
+/// Medians and deviations of the cells' values over ordinary faces, four values a
+/// cell, row by row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellTable {
+    /// Medians.
+    pub median: Vec<f32>,
+    /// Deviations, above 0.
+    pub deviation: Vec<f32>,
+}
+
+impl CellTable {
+    /// Cells that lie in the face.
+    fn count() -> usize {
+        (0..CELLS * CELLS).filter(|at| in_face(at / CELLS, at % CELLS)).count()
+    }
+
+    /// A table that finds nothing odd; to collect cells with.
+    pub fn neutral() -> Self {
+        let values = Self::count() * CELL_VALUES;
+        Self { median: vec![0.0; values], deviation: vec![1.0; values] }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Cell, &Cell)> {
+        self.median.as_chunks::<CELL_VALUES>().0.iter().zip(self.deviation.as_chunks::<CELL_VALUES>().0)
+    }
+}
+
+impl QualityModel {
+    /// Reads a `quality.toml` and binds it to `recipe`. The error is a sentence.
+    pub fn parse(text: &str, recipe: RecipeDigest) -> Result<Self, String> {
+        let model: Self = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+        if model.version != VERSION {
+            return Err(format!("version {} is not known, this program reads {VERSION}", model.version));
+        }
+        if model.recipe.parse() != Ok(recipe) {
+            return Err(format!("it is for recipe {}, the model pack makes {recipe}", model.recipe));
+        }
+        let forms = [&model.yaw, &model.pitch, &model.turned, &model.occluded, &model.capture, &model.utility];
+        for form in forms {
+            form.check()?;
+        }
+        if model.capture.terms.iter().any(|t| t.input == INPUTS[0]) {
+            return Err("`capture` looks at the embedding".into());
+        }
+        let CellTable { median, deviation } = &model.cells;
+        let values = CellTable::count() * CELL_VALUES;
+        if median.len() != values || deviation.len() != values {
+            return Err(format!("`cells` does not have {values} medians and deviations"));
+        }
+        if median.iter().any(|v| !v.is_finite()) || deviation.iter().any(|v| !(v.is_finite() && *v > 1e-6)) {
+            return Err("`cells` holds numbers that make no sense".into());
+        }
+        Ok(model)
+    }
+}
+
+impl Form {
+    fn check(&self) -> Result<(), String> {
+        if self.terms.len() > TERMS_MAX || !self.constant.is_finite() {
+            return Err("a form has too many terms or no constant".into());
+        }
+        for term in &self.terms {
+            if !INPUTS.contains(&term.input.as_str()) {
+                return Err("a term names an input that does not exist".into());
+            }
+            let Term { mean, deviation, linear, square, .. } = *term;
+            if ![mean, deviation, linear, square].iter().all(|v| v.abs() < 1e9) || deviation < 1e-9 {
+                return Err("a term holds numbers that make no sense".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// `None` where an input is not known.
+    pub(super) fn value(&self, signals: &Signals) -> Option<f32> {
+        let mut sum = self.constant;
+        for term in &self.terms {
+            let at = INPUTS.iter().position(|name| *name == term.input)?;
+            let z = ((f64::from(signals.0[at]) - term.mean) / term.deviation).clamp(-CLIP, CLIP);
+            sum += term.linear * z + term.square * z * z;
+        }
+        sum.is_finite().then_some(sum as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form() -> Form {
+        let term = Term { input: "sharpness".into(), mean: 1.0, deviation: 2.0, linear: 0.5, square: 0.25 };
+        Form { constant: 3.0, terms: vec![term] }
+    }
+
+    fn model() -> QualityModel {
+        QualityModel {
+            version: 1,
+            recipe: "ab".repeat(32),
+            population: "made up".into(),
+            date: "2026-01-01".into(),
+            photos: 1,
+            yaw: form(),
+            pitch: form(),
+            turned: form(),
+            occluded: form(),
+            capture: form(),
+            utility: form(),
+            cells: CellTable::neutral(),
+        }
+    }
+
+    const RECIPE: RecipeDigest = RecipeDigest([0xab; 32]);
+
+    #[test]
+    fn a_form_is_what_its_documentation_says() {
+        let mut signals = Signals([f32::NAN; COUNT]);
+        assert_eq!(form().value(&signals), None, "an unknown input gives no value");
+        signals.0[5] = 5.0;
+        assert_eq!(form().value(&signals), Some(3.0 + 0.5 * 2.0 + 0.25 * 4.0));
+        signals.0[5] = 1e9;
+        assert_eq!(form().value(&signals), Some(3.0 + 0.5 * 6.0 + 0.25 * 36.0), "clipped");
+    }
+
+    #[test]
+    fn what_is_stored_is_loaded_and_bound_to_its_recipe() {
+        let text = toml::to_string(&model()).unwrap();
+        assert_eq!(QualityModel::parse(&text, RECIPE).unwrap(), model());
+        assert!(QualityModel::parse(&text, RecipeDigest([1; 32])).unwrap_err().contains("recipe"));
+    }
+
+    #[test]
+    fn senseless_models_are_refused() {
+        type Change = fn(&mut QualityModel);
+        let changes: [Change; 7] = [
+            |m| m.version = 2,
+            |m| m.yaw.terms[0].input = "no such".into(),
+            |m| m.yaw.terms[0].deviation = 0.0,
+            |m| m.pitch.constant = f64::NAN,
+            |m| m.capture.terms[0].input = "norm_ln".into(),
+            |m| m.cells.median.truncate(3),
+            |m| m.cells.deviation[0] = 0.0,
+        ];
+        for change in changes {
+            let mut changed = model();
+            change(&mut changed);
+            let text = toml::to_string(&changed).unwrap();
+            assert!(QualityModel::parse(&text, RECIPE).is_err());
+        }
+        assert!(QualityModel::parse("version = 1", RECIPE).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! Everything a quality model may look at, as named numbers.
+
+use super::light::Light;
+use super::model::CellTable;
+use crate::face::geometry::Similarity;
+use crate::face::landmarks::Points;
+
+/// Names of the inputs, in the order of [`Signals`]. The five alignment points are
+/// `left_eye`, `right_eye`, `nose`, `mouth_left`, `mouth_right`, in pixels of the
+/// aligned face; what begins with `odd_` compares the cells of the face with those
+/// of an ordinary one.
+pub(super) const INPUTS: [&str; COUNT] = [
+    "norm_ln",
+    "detection",
+    "shift_ln",
+    "inside",
+    "eye_distance_ln",
+    "sharpness",
+    "laplacian_ln",
+    "lower_quartile",
+    "upper_quartile",
+    "evenness",
+    "contrast",
+    "left_eye_x",
+    "left_eye_y",
+    "right_eye_x",
+    "right_eye_y",
+    "nose_x",
+    "nose_y",
+    "mouth_left_x",
+    "mouth_left_y",
+    "mouth_right_x",
+    "mouth_right_y",
+    "odd_luma",
+    "odd_detail",
+    "odd_red",
+    "odd_blue",
+    "odd_luma_top",
+    "odd_detail_top",
+    "odd_red_top",
+    "odd_blue_top",
+    "odd_flat",
+    "odd_flat_top",
+    "odd_share",
+];
+/// Number of inputs.
+pub(super) const COUNT: usize = 32;
+/// The oddest cells that `odd_…_top` are means over.
+const TOP: usize = 4;
+/// Deviations beyond which a cell counts as odd in `odd_share`.
+const ODD: f32 = 2.0;
+/// A cell is at most this odd, in deviations.
+const ODD_MAX: f32 = 6.0;
+/// The smallest disagreement of the two looks at the points that means anything.
+const SHIFT_MIN: f32 = 0.003;
+
+/// The inputs of one face; NaN where a pack cannot tell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Signals(pub [f32; COUNT]);
+
+/// What the pipeline knows of a face beside its pixels.
+pub(in crate::face) struct Seen<'a> {
+    /// Its points.
+    pub points: &'a Points,
+    /// Lays it onto the template.
+    pub fit: &'a Similarity,
+    /// Share of its box inside the picture.
+    pub inside: f32,
+    /// The detector's confidence.
+    pub detection: f32,
+    /// Distance between the eyes in the file's pixels.
+    pub eye_distance: f32,
+    /// Length of the embedding, where there is one.
+    pub norm: Option<f32>,
+}
+
+impl Signals {
+    pub fn new(seen: &Seen, light: &Light, table: &CellTable) -> Self {
+        let mut values = [f32::NAN; COUNT];
+        let simple = [
+            seen.norm.map_or(f32::NAN, f32::ln),
+            seen.detection,
+            seen.points.shift.map_or(f32::NAN, |shift| shift.max(SHIFT_MIN).ln()),
+            seen.inside,
+            seen.eye_distance.max(1.0).ln(),
+            light.sharpness,
+            light.laplacian_ln,
+            light.lower_quartile,
+            light.upper_quartile,
+            light.evenness,
+            light.contrast,
+        ];
+        values[..11].copy_from_slice(&simple);
+        for (slot, point) in values[11..21].chunks_exact_mut(2).zip(&seen.points.five) {
+            slot.copy_from_slice(&seen.fit.apply(*point));
+        }
+        values[21..].copy_from_slice(&odd(light, table));
+        Self(values)
+    }
+}
+
+fn odd(light: &Light, table: &CellTable) -> [f32; 11] {
+    let cells = light.cells.len().max(1) as f32;
+    let mut signed: [Vec<f32>; 4] = Default::default();
+    let mut share = 0.0;
+    for (cell, (median, deviation)) in light.cells.iter().zip(table.iter()) {
+        let mut square = 0.0;
+        for (i, signed) in signed.iter_mut().enumerate() {
+            let z = ((cell[i] - median[i]) / deviation[i]).clamp(-ODD_MAX, ODD_MAX);
+            signed.push(z);
+            square += z * z / 4.0;
+        }
+        share += if square.sqrt() > ODD { 1.0 / cells } else { 0.0 };
+    }
+    let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len().max(1) as f32;
+    let mut out = [0.0; 11];
+    for (i, signed) in signed.iter().enumerate() {
+        let mut sizes: Vec<f32> = signed.iter().map(|z| z.abs()).collect();
+        out[i] = mean(&sizes);
+        sizes.sort_unstable_by(|a, b| b.total_cmp(a));
+        out[4 + i] = mean(&sizes[..TOP.min(sizes.len())]);
+    }
+    let flat = &mut signed[1];
+    out[8] = flat.iter().map(|z| z.min(0.0)).sum::<f32>() / cells;
+    flat.sort_unstable_by(f32::total_cmp);
+    out[9] = mean(&flat[..TOP.min(flat.len())]);
+    out[10] = share;
+    out
+}

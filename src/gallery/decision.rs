@@ -1,0 +1,191 @@
+//! What the gallery keeps of decisions: enough to answer a retry with the same
+//! bytes and to prove later what was decided, nothing of who it was about beyond
+//! the pseudonymous id. The answer itself is the workflow's; here it is bytes.
+
+use std::fmt;
+
+use super::{Enrolment, GalleryError, RequestId, SubjectId, Timestamp};
+
+/// Most attempts of one transaction.
+pub const ATTEMPTS_MAX: u32 = 10;
+/// Longest answer kept, in bytes: several times that of any real one.
+pub const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Which decision: a transaction, and the how-manieth attempt of it, from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DecisionKey {
+    /// The caller's name for the transaction.
+    pub transaction: RequestId,
+    /// 1 for the first, one more for each retake.
+    pub attempt: u32,
+}
+
+impl DecisionKey {
+    /// Checks the number of the attempt.
+    pub fn new(transaction: RequestId, attempt: u32) -> Result<Self, GalleryError> {
+        if (1..=ATTEMPTS_MAX).contains(&attempt) {
+            Ok(Self { transaction, attempt })
+        } else {
+            Err(GalleryError::AttemptOutOfOrder { expected: None })
+        }
+    }
+}
+
+/// What a decision comes to. Ordered by gravity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Outcome {
+    /// The person is the one, and nothing speaks against it.
+    Approve,
+    /// A person must look.
+    Refer,
+    /// It is not to be paid or given.
+    Deny,
+}
+
+/// A decision about to be stored, with what must be stored together with it.
+#[derive(Clone, PartialEq)]
+pub struct NewDecision {
+    /// Which.
+    pub key: DecisionKey,
+    /// SHA-256 of what was asked: the same key with another digest is refused.
+    pub content: [u8; 32],
+    /// About whom.
+    pub subject: SubjectId,
+    /// For which scheme.
+    pub scheme: String,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// The whole answer, as the workflow encodes it.
+    pub answer: Vec<u8>,
+    /// An enrolment that happens with the decision or not at all. Its subject must
+    /// be the decision's and must not be there yet.
+    pub enrolment: Option<Enrolment>,
+}
+
+/// A decision in the store.
+#[derive(Clone, PartialEq)]
+pub struct StoredDecision {
+    /// Which.
+    pub key: DecisionKey,
+    /// SHA-256 of what was asked.
+    pub content: [u8; 32],
+    /// About whom.
+    pub subject: SubjectId,
+    /// For which scheme.
+    pub scheme: String,
+    /// What was decided, before any referral was resolved.
+    pub outcome: Outcome,
+    /// The whole answer, as the workflow encoded it.
+    pub answer: Vec<u8>,
+    /// When it was committed.
+    pub decided_at: Timestamp,
+    /// Number of the commit that carried it.
+    pub commit: u64,
+    /// What an officer made of it, where it was referred and has been looked at.
+    pub resolution: Option<Resolution>,
+}
+
+/// An officer's answer to a referral.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// Pseudonymous id of the officer.
+    pub officer: SubjectId,
+    /// [`Outcome::Approve`] or [`Outcome::Deny`].
+    pub outcome: Outcome,
+    /// Why, in the officer's words.
+    pub reason: Note,
+    /// When it was committed.
+    pub resolved_at: Timestamp,
+}
+
+/// Two subjects who share a face for a good reason.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClearedPair {
+    /// The one whose id comes first in byte order.
+    pub first: SubjectId,
+    /// The other.
+    pub second: SubjectId,
+    /// Pseudonymous id of the officer who cleared them.
+    pub officer: SubjectId,
+    /// Why, in the officer's words.
+    pub reason: Note,
+    /// When it was committed.
+    pub cleared_at: Timestamp,
+}
+
+/// A reason in an officer's words: 1–500 characters without control characters
+/// and without a long number, which would be somebody's. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Note(String);
+
+impl Note {
+    /// Most characters.
+    pub const CHARS_MAX: usize = 500;
+    /// A run of so many digits is taken for a card or insurance number: the
+    /// shortest in use, the old identity card's, has nine.
+    const NUMBER_DIGITS: usize = 9;
+
+    /// Checks and wraps a text. Digits count as one run across single spaces, dots
+    /// and dashes.
+    pub fn new(text: impl Into<String>) -> Result<Self, GalleryError> {
+        let text = text.into();
+        let length = text.chars().count();
+        if text.trim().is_empty() || length > Self::CHARS_MAX || text.chars().any(char::is_control) {
+            return Err(GalleryError::BadNote);
+        }
+        let (mut digits, mut gap) = (0usize, false);
+        for c in text.chars() {
+            match c {
+                _ if c.is_numeric() => (digits, gap) = (digits + 1, false),
+                ' ' | '.' | '-' | '\u{a0}' if !gap => gap = true,
+                _ => (digits, gap) = (0, false),
+            }
+            if digits >= Self::NUMBER_DIGITS {
+                return Err(GalleryError::BadNote);
+            }
+        }
+        Ok(Self(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! hidden {
+    ($($type:ident)*) => {$(
+        impl fmt::Debug for $type {
+            // What is decided about people stays out of logs.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($type), "(…)"))
+            }
+        }
+    )*};
+}
+hidden!(NewDecision StoredDecision Resolution ClearedPair Note);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_short_and_holds_nobodys_number() {
+        for good in ["Sinh đôi, đã xem giấy khai sinh.", "twins; seen on 21.11.2026", "a", "12345678"] {
+            assert!(Note::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "  ", "two\nlines", "card 079123456789", "079 123 456 789", "079.123.456-789"] {
+            assert!(Note::new(bad).is_err(), "{bad}");
+        }
+        assert!(Note::new("đ".repeat(500)).is_ok() && Note::new("đ".repeat(501)).is_err());
+        assert_eq!(format!("{:?}", Note::new("mother's twin").unwrap()), "Note(…)");
+    }
+
+    #[test]
+    fn attempts_begin_at_one_and_are_bounded() {
+        let id = RequestId::new("t").unwrap();
+        assert!(DecisionKey::new(id.clone(), 1).is_ok() && DecisionKey::new(id.clone(), ATTEMPTS_MAX).is_ok());
+        assert!(DecisionKey::new(id.clone(), 0).is_err() && DecisionKey::new(id, ATTEMPTS_MAX + 1).is_err());
+    }
+}

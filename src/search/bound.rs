@@ -1,0 +1,233 @@
+//! The bound: an integer from the codes that proves a row's score to be below
+//! what is asked for. This file is the proof that no candidate is lost.
+//!
+//! # What is to be shown
+//! Let s̃(q, x) be the score by [`Dot`], S the score asked for. A row is dropped
+//! only where s̃(q, x) < S. Equivalently: U ≥ s̃(q, x) for the upper bound U that
+//! is compared with S.
+//!
+//! # Without rounding
+//! Let R have the axes as rows (the float32 numbers as stored, taken as exact),
+//! G = R·Rᵀ = I + E, ‖E‖₂ ≤ δ ([`Basis::defect`]). Put y = R·q, z = R·x,
+//! t = q − Rᵀ·y, u = x − Rᵀ·z. Then R·u = z − G·z = −E·z, likewise R·t = −E·y, so
+//!
+//! ```text
+//! q·x = (Rᵀy + t)·(Rᵀz + u) = y·Gz + y·Ru + Rt·z + t·u
+//!     = y·z − y·Ez + t·u  ≤  y·z + δ|y||z| + |t||u|                        (1)
+//! |u|² = |x|² − 2|z|² + z·Gz ≤ |x|² − (1 − δ)|z|², and so for |t|.         (2)
+//! ```
+//!
+//! Both hold for any first rows of R as well: their E is a submatrix of E.
+//! Let b be the decoded codes of x and a those of q: any vectors at all. With
+//! r = z − b and p = y − a
+//!
+//! ```text
+//! y·z = a·b + y·r + p·b  ≤  a·b + |y||r| + |p||b|.                         (3)
+//! ```
+//!
+//! # As integers
+//! First pass: bᵢ = Δ(cᵢ − 7½) with codes cᵢ in 0…15, aᵢ = σwᵢ/Δ with weights wᵢ in
+//! −127…127. Of each row are stored e ≥ |r|/ρ and f ≥ |u|/τ in whole steps
+//! ([`RESIDUAL_STEP`] ρ, [`REST_STEP`] τ). With whole weights V ≥ |y|ρ/σ and
+//! W ≥ |t|τ/σ, (1) and (3) give
+//!
+//! ```text
+//! q·x ≤ σ(Σwᵢcᵢ + Ve + Wf) + C,   C = −7½σΣwᵢ + |p|B + δ|y||z|             (4)
+//! ```
+//!
+//! where B bounds |b|. The sum in brackets is what a kernel computes, exactly:
+//! it is below 2³¹. Second pass: the same with signed codes, σ'Σwᵢcᵢ + |y||r| +
+//! |t||u| + C'; its weights are 16 bits wide.
+//!
+//! # With rounding
+//! * [`Dot`] adds ⌈d/64⌉ products a lane and halves the lanes six times: each
+//!   product goes through at most n = ⌈d/64⌉ + 7 roundings, so its result is
+//!   within γ·Σ|qᵢxᵢ| ≤ γ|q||x| of the real sum, γ = nu/(1 − nu), u = 2⁻²⁴ (Higham,
+//!   Accuracy and Stability, 3.1), plus d·2⁻¹⁴⁹ where products underflow.
+//!   [`error_of`] is that, and is added for s̃ itself.
+//! * z is computed by `Dot` too: each coordinate is within γ(1 + δ)|x| and the
+//!   underflow, together [`rotation_error`] ε in length. |r| is taken as the
+//!   distance of the computed z to b, plus ε; |z| in (2) as its computed length
+//!   less ε. So for y.
+//! * What remains is computed in float64, in at most some thousand operations
+//!   without cancellation worth the name: a relative error below 1e-12. [`UP`] is
+//!   a thousand times as much. The threshold is lowered by a whole unit as well.
+//! * Rows longer than [`LENGTH_CODED_MAX`], or whose norms or decoded codes do not
+//!   fit, have no codes and are always scored ("loose"). Queries whose length is
+//!   outside [`LENGTH_QUERY`] are answered without codes: float32 could underflow.
+
+use super::basis::Basis;
+use super::codes::Fine;
+use super::tuning::{FINE, HEAD, HEAD_LEVELS};
+use crate::matching::Dot;
+
+/// Longest row with codes: unit vectors, their rounding, and a little.
+pub(super) const LENGTH_CODED_MAX: f64 = 1.01;
+
+/// Lengths of a query that codes are used for.
+const LENGTH_QUERY: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+
+/// ρ: the first pass's residuals reach to 0.25; 0.1 is usual.
+pub(super) const RESIDUAL_STEP: f64 = 0.25 / 127.0;
+
+/// τ: what lies beyond the first pass's axes may be the whole row.
+pub(super) const REST_STEP: f64 = LENGTH_CODED_MAX * 1.001 / 127.0;
+
+/// The second pass's norms reach to 1.3.
+pub(super) const FINE_STEP: f64 = 2e-5;
+
+/// Factor that outweighs every rounding of float64 here.
+const UP: f64 = 1.0 + 1e-9;
+
+/// At least the length of a vector.
+pub(super) fn length(vector: &[f32]) -> f64 {
+    vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt() * UP
+}
+
+/// How far a score by [`Dot`] can be from the real product of two vectors of
+/// `dimension` values whose lengths have the product `lengths`.
+fn error_of(dimension: usize, lengths: f64) -> f64 {
+    let n = (dimension.div_ceil(64) + 7) as f64;
+    let u = 2f64.powi(-24);
+    (n * u / (1.0 - n * u) * lengths + dimension as f64 * 2f64.powi(-149)) * UP
+}
+
+/// ε: how far all computed coordinates together can be from the real ones.
+pub(super) fn rotation_error(basis: &Basis, length: f64) -> f64 {
+    let dimension = basis.rows().len() / basis.axes().max(1);
+    (basis.axes() as f64).sqrt() * error_of(dimension, (1.0 + basis.defect()) * length) * UP
+}
+
+/// At least the length of what lies beyond the axes of `coordinates`: (2).
+pub(super) fn rest(basis: &Basis, length: f64, coordinates: &[f32], error: f64) -> f64 {
+    let along = (self::length(coordinates) / (UP * UP) - error).max(0.0);
+    (length * length - (1.0 - basis.defect()) * along * along).max(0.0).sqrt() * UP
+}
+
+/// `value` in whole steps, rounded up; `None` beyond `max` steps or where it is
+/// no number.
+pub(super) fn steps_up(value: f64, step: f64, max: f64) -> Option<u32> {
+    let steps = (value * UP / step).ceil();
+    (0.0..=max).contains(&steps).then_some(steps as u32)
+}
+
+/// Weights of the first pass, packed as the kernels take them: four signed bytes
+/// a word, the first in the lowest.
+#[derive(Clone)]
+pub(super) struct HeadWeights {
+    /// Word `2j` belongs to the low halves of lines `1 + 2j` and `2 + 2j`, word
+    /// `2j + 1` to the high halves.
+    pub(super) words: [i32; HEAD / 4],
+    /// For the norms of the rows 0…15 and 16…31.
+    pub(super) norms: [i32; 2],
+}
+
+/// A query, ready for rows coded with one basis.
+pub(super) struct Prepared {
+    pub(super) head: HeadWeights,
+    /// σ.
+    head_scale: f64,
+    /// C and the error of the score itself.
+    head_offset: f64,
+    pub(super) fine: [i16; FINE],
+    fine_scale: f64,
+    fine_offset: f64,
+    /// |y| and |t| over all axes, per [`FINE_STEP`].
+    fine_along: f64,
+    fine_beyond: f64,
+}
+
+impl Prepared {
+    /// `None` where the query must be answered without codes.
+    pub(super) fn new(basis: &Basis, dot: Dot, query: &[f32]) -> Option<Self> {
+        let length = length(query);
+        if !LENGTH_QUERY.contains(&length) {
+            return None;
+        }
+        let error = rotation_error(basis, length);
+        let coordinates = basis.rotate(dot, query);
+        // Of the score itself, and of the axes: |y| ≤ (1 + δ)|q|, and so for z.
+        let skew = basis.defect() * (1.0 + basis.defect()).powi(2) * length * LENGTH_CODED_MAX;
+        let common = (error_of(query.len(), length * LENGTH_CODED_MAX) + skew) * UP;
+
+        let step = f64::from(basis.head_step());
+        let along = self::length(&coordinates[..HEAD]) + error;
+        let beyond = rest(basis, length, &coordinates[..HEAD], error);
+        let largest = coordinates[..HEAD].iter().fold(0.0, |max: f64, &v| max.max(f64::from(v).abs()));
+        // Wide enough for every weight to fit into seven bits and a sign, and
+        // such that the weight of the rest, the largest term, comes out whole.
+        let least = (largest * step).max(along * RESIDUAL_STEP).max(beyond * REST_STEP) * UP / 127.0;
+        let whole = (beyond * REST_STEP / least).floor().clamp(1.0, 127.0);
+        let scale = least.max(beyond * REST_STEP / whole);
+        let mut weights = [0i8; HEAD];
+        let mut missed = 0.0;
+        for (weight, &coordinate) in weights.iter_mut().zip(&coordinates[..HEAD]) {
+            let coordinate = f64::from(coordinate);
+            *weight = (coordinate * step / scale).round().clamp(-127.0, 127.0) as i8;
+            missed += (coordinate - f64::from(*weight) * scale / step).powi(2);
+        }
+        let sum: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+        let missed = (missed.sqrt() + error) * LENGTH_CODED_MAX * UP;
+        let residual = steps_up(along * RESIDUAL_STEP, scale, 127.0)? as i8;
+        let rest_weight = steps_up(beyond * REST_STEP, scale, 127.0)? as i8;
+        let word = |at: usize| i32::from_le_bytes(std::array::from_fn(|b| weights[at + b].to_le_bytes()[0]));
+        let [residual, rest_weight] = [residual, rest_weight].map(|weight| weight.to_le_bytes()[0]);
+        let head = HeadWeights {
+            words: std::array::from_fn(|i| word(4 * i)),
+            norms: [
+                i32::from_le_bytes([residual, rest_weight, 0, 0]),
+                i32::from_le_bytes([0, 0, residual, rest_weight]),
+            ],
+        };
+        let head_offset = -f64::from(HEAD_LEVELS) / 2.0 * scale * sum + missed + common;
+
+        let along = self::length(&coordinates) + error;
+        let beyond = rest(basis, length, &coordinates, error);
+        let steps = basis.fine_steps();
+        let largest = coordinates.iter().zip(steps).fold(0.0, |max: f64, (&v, &s)| max.max(f64::from(v * s).abs()));
+        let fine_scale = (largest * UP * UP / 32_767.0).max(f64::MIN_POSITIVE);
+        let mut fine = [0i16; FINE];
+        let mut missed = 0.0;
+        for (i, weight) in fine.iter_mut().enumerate() {
+            let (coordinate, step) = (f64::from(coordinates[i]), f64::from(steps[i]));
+            *weight = (coordinate * step / fine_scale).round().clamp(-32_767.0, 32_767.0) as i16;
+            missed += (coordinate - f64::from(*weight) * fine_scale / step).powi(2);
+        }
+        let fine_offset = (missed.sqrt() + error) * LENGTH_CODED_MAX * UP + common;
+        let usable = scale.is_normal() && fine_scale.is_normal() && head_offset.is_finite() && fine_offset.is_finite();
+        usable.then_some(Self {
+            head,
+            head_scale: scale,
+            head_offset,
+            fine,
+            fine_scale,
+            fine_offset,
+            fine_along: along * FINE_STEP * UP,
+            fine_beyond: beyond * FINE_STEP * UP,
+        })
+    }
+
+    /// The least sum of the first pass with which a row can reach `score`: rows
+    /// below it are dropped.
+    pub(super) fn head_threshold(&self, score: f32) -> i32 {
+        let least = (f64::from(score) - self.head_offset) / self.head_scale;
+        // One unit outweighs the rounding here: where the quotient is so large
+        // that it does not, no sum reaches it, or every sum does.
+        (least - least.abs() * 1e-9 - 1.0).ceil().clamp(f64::from(i32::MIN), f64::from(i32::MAX)) as i32
+    }
+
+    /// At least the score of any row with this sum in the first pass.
+    #[cfg(test)]
+    pub(super) fn head_bound(&self, sum: i32) -> f64 {
+        (self.head_scale * f64::from(sum) + self.head_offset) + 1e-9
+    }
+
+    /// At least the score of the row: `sum` is that of the second pass.
+    pub(super) fn fine_bound(&self, sum: i32, row: &Fine) -> f64 {
+        let bound = self.fine_scale * f64::from(sum)
+            + self.fine_along * f64::from(row.residual)
+            + self.fine_beyond * f64::from(row.rest)
+            + self.fine_offset;
+        bound + bound.abs() * 1e-9 + self.fine_scale
+    }
+}

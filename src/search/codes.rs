@@ -1,0 +1,209 @@
+//! A vector in few bytes, as the two passes of the scan read it.
+//!
+//! First pass: four bits for each of the [`HEAD`] strongest dimensions and two
+//! bytes of norms, [`GROUP_ROWS`] rows interleaved ([`Group`]): 50 bytes a row in
+//! one stream. Second pass: eight bits for each of [`FINE`] dimensions and two
+//! norms, row after row ([`Fine`]): 164 bytes, read for the few that are left.
+//! What the numbers guarantee stands in `bound`.
+
+use super::basis::Basis;
+use super::bound::{self, LENGTH_CODED_MAX, RESIDUAL_STEP, REST_STEP};
+use super::memory::Large;
+use super::tuning::{FINE, GROUP_ROWS, HEAD, HEAD_LEVELS, PIECE_ROWS};
+use crate::matching::Dot;
+
+/// A line of the cache.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Line(pub(super) [u8; 64]);
+
+/// Dimensions in a line: 16 rows, four bytes each, two dimensions a byte.
+const LINE_DIMENSIONS: usize = 8;
+
+/// Lines of codes in a group.
+pub(super) const CODE_LINES: usize = 2 * HEAD / LINE_DIMENSIONS;
+
+/// The first pass of [`GROUP_ROWS`] rows, as a kernel reads it from front to back.
+///
+/// Line 0 holds, for each `l` in 0…15, the bytes `residual(l)`, `rest(l)`,
+/// `residual(16 + l)`, `rest(16 + l)`. Line `1 + 2j + h` holds, for each `l`, four
+/// bytes of row `16h + l`: the low half of byte `b` is the code of dimension
+/// `8j + b`, the high half that of `8j + 4 + b`.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Group {
+    pub(super) norms: Line,
+    pub(super) codes: [Line; CODE_LINES],
+}
+
+/// The second pass of one row.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Fine {
+    pub(super) codes: [i8; FINE],
+    /// Length of what the codes miss within the axes, in [`bound::FINE_STEP`]s,
+    /// rounded up; [`LOOSE`] where the row has no codes.
+    pub(super) residual: u16,
+    /// Length of what lies beyond the axes, likewise.
+    pub(super) rest: u16,
+}
+
+/// Marks a row that no bound is known for: it is always scored.
+pub(super) const LOOSE: u16 = u16::MAX;
+
+/// One row's codes, before they are put among others.
+pub(super) struct Encoded {
+    pub(super) head: [u8; HEAD],
+    pub(super) residual: u8,
+    pub(super) rest: u8,
+    pub(super) fine: Fine,
+}
+
+impl Encoded {
+    /// A row without codes.
+    fn loose() -> Self {
+        let fine = Fine { codes: [0; FINE], residual: LOOSE, rest: LOOSE };
+        Self { head: [0; HEAD], residual: 0, rest: 0, fine }
+    }
+
+    pub(super) fn is_loose(&self) -> bool {
+        self.fine.residual == LOOSE
+    }
+
+    /// Codes a vector. Loose where its length or what its codes miss is beyond
+    /// what the bound allows for.
+    pub(super) fn new(basis: &Basis, dot: Dot, vector: &[f32]) -> Self {
+        Self::tight(basis, dot, vector).unwrap_or_else(Self::loose)
+    }
+
+    fn tight(basis: &Basis, dot: Dot, vector: &[f32]) -> Option<Self> {
+        let length = bound::length(vector);
+        if length > LENGTH_CODED_MAX {
+            return None;
+        }
+        let error = bound::rotation_error(basis, length);
+        let coordinates = basis.rotate(dot, vector);
+
+        let mut head = [0u8; HEAD];
+        let step = f64::from(basis.head_step());
+        let middle = f64::from(HEAD_LEVELS) / 2.0;
+        let (mut missed, mut decoded) = (0.0, 0.0);
+        for (code, &coordinate) in head.iter_mut().zip(&coordinates[..basis.axes().min(HEAD)]) {
+            let coordinate = f64::from(coordinate);
+            *code = (coordinate / step + middle).round().clamp(0.0, f64::from(HEAD_LEVELS)) as u8;
+            let value = step * (f64::from(*code) - middle);
+            missed += (coordinate - value).powi(2);
+            decoded += value * value;
+        }
+        if decoded.sqrt() > LENGTH_CODED_MAX {
+            return None;
+        }
+        let residual = bound::steps_up(missed.sqrt() + error, RESIDUAL_STEP, 127.0)?;
+        let rest = bound::steps_up(bound::rest(basis, length, &coordinates[..HEAD], error), REST_STEP, 127.0)?;
+
+        let mut codes = [0i8; FINE];
+        let (mut missed, mut decoded) = (0.0, 0.0);
+        for (i, &coordinate) in coordinates[..basis.axes()].iter().enumerate() {
+            let step = f64::from(basis.fine_steps()[i]);
+            let coordinate = f64::from(coordinate);
+            codes[i] = (coordinate / step).round().clamp(-127.0, 127.0) as i8;
+            let value = step * f64::from(codes[i]);
+            missed += (coordinate - value).powi(2);
+            decoded += value * value;
+        }
+        if decoded.sqrt() > LENGTH_CODED_MAX {
+            return None;
+        }
+        let fine_residual = bound::steps_up(missed.sqrt() + error, bound::FINE_STEP, f64::from(LOOSE - 1))?;
+        let fine_rest =
+            bound::steps_up(bound::rest(basis, length, &coordinates, error), bound::FINE_STEP, f64::from(LOOSE - 1))?;
+        let fine = Fine { codes, residual: fine_residual as u16, rest: fine_rest as u16 };
+        // At most 127 each.
+        Some(Self { head, residual: residual as u8, rest: rest as u8, fine })
+    }
+}
+
+impl Group {
+    pub(super) const EMPTY: Self = Self { norms: Line([0; 64]), codes: [Line([0; 64]); CODE_LINES] };
+
+    /// Writes row `row` of the group, which must not have been written before.
+    pub(super) fn put(&mut self, row: usize, encoded: &Encoded) {
+        let (half, lane) = (row / 16, row % 16);
+        let norms = &mut self.norms.0[4 * lane + 2 * half..];
+        norms[0] = encoded.residual;
+        norms[1] = encoded.rest;
+        for (j, eight) in encoded.head.chunks_exact(LINE_DIMENSIONS).enumerate() {
+            let bytes = &mut self.codes[2 * j + half].0[4 * lane..4 * lane + 4];
+            for (b, byte) in bytes.iter_mut().enumerate() {
+                *byte = eight[b] | eight[4 + b] << 4;
+            }
+        }
+    }
+}
+
+/// The codes of a run of rows, made with one basis.
+#[derive(Clone)]
+pub(super) struct Codes {
+    pub(super) basis: std::sync::Arc<Basis>,
+    pub(super) groups: Large<Group>,
+    pub(super) fine: Large<Fine>,
+    /// Rows without codes, ascending.
+    pub(super) loose: Vec<u32>,
+}
+
+impl Codes {
+    /// Room for `rows` rows.
+    pub(super) fn new(basis: std::sync::Arc<Basis>, rows: usize) -> Self {
+        let groups = Large::with_capacity(rows.div_ceil(GROUP_ROWS));
+        Self { basis, groups, fine: Large::with_capacity(rows), loose: Vec::new() }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.fine.len()
+    }
+
+    pub(super) fn push(&mut self, encoded: &Encoded) {
+        let row = self.fine.len();
+        if row.is_multiple_of(GROUP_ROWS) {
+            self.groups.push(Group::EMPTY);
+        }
+        if let Some(group) = self.groups.last_mut() {
+            group.put(row % GROUP_ROWS, encoded);
+        }
+        if encoded.is_loose() {
+            self.loose.push(row as u32);
+        }
+        self.fine.push(encoded.fine);
+    }
+
+    /// Appends rows that nothing lies in.
+    pub(super) fn push_given_up(&mut self, rows: usize) {
+        let loose = self.loose.len();
+        (0..rows).for_each(|_| self.push(&Encoded::loose()));
+        // Nothing to score.
+        self.loose.truncate(loose);
+    }
+
+    /// Appends the rows of piece `piece` of `other`, made with the same basis. All
+    /// rows of pieces before the last are there, in both.
+    pub(super) fn append(&mut self, other: &Self, piece: usize) {
+        const GROUPS: usize = PIECE_ROWS / GROUP_ROWS;
+        debug_assert!(self.rows().is_multiple_of(PIECE_ROWS));
+        let (from, to) = (piece * PIECE_ROWS, (piece + 1) * PIECE_ROWS);
+        let first = self.rows() as u32;
+        let cut = |end: usize, len: usize| end.min(len);
+        self.groups.extend_from_slice(
+            &other.groups[cut(piece * GROUPS, other.groups.len())..cut((piece + 1) * GROUPS, other.groups.len())],
+        );
+        self.fine.extend_from_slice(&other.fine[cut(from, other.fine.len())..cut(to, other.fine.len())]);
+        let within = other.loose.iter().filter(|&&row| (from..to).contains(&(row as usize)));
+        self.loose.extend(within.map(|row| row - from as u32 + first));
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.groups.capacity() * size_of::<Group>()
+            + self.fine.capacity() * size_of::<Fine>()
+            + self.loose.capacity() * size_of::<u32>()
+    }
+}

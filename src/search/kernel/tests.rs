@@ -1,0 +1,89 @@
+//! Every kernel against the portable one.
+
+use proptest::prelude::*;
+
+use super::{Kernel, Survivor, Task};
+use crate::search::bound::HeadWeights;
+use crate::search::codes::{CODE_LINES, Group, Line};
+use crate::search::random::Random;
+use crate::search::tuning::{FINE, HEAD};
+
+/// Any codes; norms up to what codes go to.
+fn groups(count: usize, random: &mut Random, extreme: bool) -> Vec<Group> {
+    let mut line = |max: u8| {
+        Line(std::array::from_fn(|_| {
+            let byte = random.next() as u8;
+            if extreme { if byte & 1 == 0 { 0 } else { max } } else { byte % max.saturating_add(1).max(1) }
+        }))
+    };
+    (0..count).map(|_| Group { norms: line(127), codes: [(); CODE_LINES].map(|()| line(255)) }).collect()
+}
+
+fn weights(random: &mut Random, extreme: bool) -> HeadWeights {
+    let mut weight = |signed: bool| {
+        let value = (random.next() % 128) as i8;
+        let value = if extreme { 127 } else { value };
+        if signed && random.next() & 1 == 0 { -value } else { value }.to_le_bytes()[0]
+    };
+    let (residual, rest) = (weight(false), weight(false));
+    HeadWeights {
+        words: [(); HEAD / 4].map(|()| i32::from_le_bytes([weight(true), weight(true), weight(true), weight(true)])),
+        norms: [i32::from_le_bytes([residual, rest, 0, 0]), i32::from_le_bytes([0, 0, residual, rest])],
+    }
+}
+
+fn survivors(kernel: Kernel, groups: &[Group], weights: &[HeadWeights], thresholds: &[i32]) -> Vec<Vec<Survivor>> {
+    let task = |(weights, &threshold)| Task { weights, threshold, survivors: Vec::new() };
+    let mut tasks: Vec<Task> = weights.iter().zip(thresholds).map(task).collect();
+    match tasks.as_mut_slice() {
+        [one] => kernel.scan(groups, 64, one),
+        many => kernel.scan_many(groups, 64, many),
+    }
+    tasks.into_iter().map(|task| task.survivors).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_kernel_leaves_the_same_rows_with_the_same_sums(
+        seed in any::<u64>(), count in 0usize..5, queries in 1usize..20, extreme: bool, skipped in 0usize..2,
+    ) {
+        let mut random = Random::new(seed);
+        let groups = groups(count, &mut random, extreme);
+        let groups = &groups[skipped.min(count)..];
+        let weights: Vec<HeadWeights> = (0..queries).map(|_| weights(&mut random, extreme)).collect();
+        // Thresholds at sums that occur, at their neighbours, and at both ends.
+        let all = survivors(Kernel::PORTABLE, groups, &weights, &vec![i32::MIN; queries]);
+        let thresholds: Vec<i32> = all
+            .iter()
+            .map(|all| {
+                let occurring = all.get(random.next() as usize % all.len().max(1)).map_or(0, |survivor| survivor.sum);
+                [occurring, occurring + 1, i32::MIN, i32::MAX, 0][random.next() as usize % 5]
+            })
+            .collect();
+        let expected = survivors(Kernel::PORTABLE, groups, &weights, &thresholds);
+        for (all, (kept, threshold)) in all.iter().zip(expected.iter().zip(&thresholds)) {
+            prop_assert_eq!(all.len(), groups.len() * 32);
+            prop_assert_eq!(kept.len(), all.iter().filter(|survivor| survivor.sum >= *threshold).count());
+        }
+        for kernel in Kernel::all() {
+            prop_assert_eq!(&survivors(kernel, groups, &weights, &thresholds), &expected, "{}", kernel.name());
+        }
+    }
+
+    #[test]
+    fn every_kernel_gives_the_same_sum_in_the_second_pass(seed in any::<u64>(), extreme: bool) {
+        let mut random = Random::new(seed);
+        let mut codes = [0i8; FINE];
+        let mut weights = [0i16; FINE];
+        for (code, weight) in codes.iter_mut().zip(&mut weights) {
+            let bits = random.next();
+            (*code, *weight) = if extreme { (-127, if bits & 7 == 0 { 32_767 } else { -32_767 }) } else {
+                ((bits as i8).max(-127), (bits >> 8) as i16)
+            };
+        }
+        let expected: i64 = codes.iter().zip(&weights).map(|(&c, &w)| i64::from(c) * i64::from(w)).sum();
+        for kernel in Kernel::all() {
+            prop_assert_eq!(i64::from(kernel.fine(&codes, &weights)), expected, "{}", kernel.name());
+        }
+    }
+}

@@ -1,0 +1,437 @@
+use super::gallery::{from_wire, out_of_range, subject_id, to_wire};
+use super::{BadAnswer, present};
+use crate::chip::{self, ActiveAuthentication, BirthDate, ChallengeResponse, Personal};
+use crate::gallery::{DecisionKey, Note, Outcome, RequestId, SubjectId};
+use crate::service::pb;
+use crate::workflow::beneficiary::{
+    BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, Decided,
+    Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, Record, RecordEvidence, ResolveReferral,
+    ResolvedReferral, Scheme, Weighed, sentence,
+};
+use crate::workflow::{Field, WorkflowError};
+
+fn key(transaction: String, attempt: u32) -> Result<DecisionKey, WorkflowError> {
+    let transaction =
+        RequestId::new(transaction).map_err(|_| bad("transaction_id", "1 to 128 printable ASCII characters"))?;
+    Ok(DecisionKey::new(transaction, attempt.max(1))?)
+}
+
+fn bad(field: &'static str, detail: &str) -> WorkflowError {
+    out_of_range(Field::Named(field), detail)
+}
+
+fn outcome(value: i32) -> Option<Outcome> {
+    match pb::Outcome::try_from(value) {
+        Ok(pb::Outcome::Approve) => Some(Outcome::Approve),
+        Ok(pb::Outcome::Refer) => Some(Outcome::Refer),
+        Ok(pb::Outcome::Deny) => Some(Outcome::Deny),
+        Ok(pb::Outcome::Unspecified) | Err(_) => None,
+    }
+}
+
+impl From<Outcome> for pb::Outcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Approve => Self::Approve,
+            Outcome::Refer => Self::Refer,
+            Outcome::Deny => Self::Deny,
+        }
+    }
+}
+
+/// Takes a message apart and checks what its types leave open.
+pub(in crate::service) fn beneficiary_request(
+    request: pb::VerifyBeneficiaryRequest,
+) -> Result<BeneficiaryRequest, WorkflowError> {
+    let scheme = match pb::Scheme::try_from(request.scheme) {
+        Ok(pb::Scheme::Social) => Scheme::Social,
+        Ok(pb::Scheme::Health) => Scheme::Health,
+        Ok(pb::Scheme::Unemployment) => Scheme::Unemployment,
+        Ok(pb::Scheme::Unspecified) | Err(_) => return Err(bad("scheme", "name one of the three schemes")),
+    };
+    let told = request.record.unwrap_or_default();
+    let text = |text: String| (!text.trim().is_empty()).then(|| Personal::new(text));
+    let record = Record {
+        number: text(told.number),
+        name: text(told.name),
+        birth: match told.birth_date.trim() {
+            "" => None,
+            date => Some(
+                BirthDate::from_text(date)
+                    .ok_or_else(|| bad("record.birth_date", "give it as 1958, 1958-03 or 1958-03-07"))?,
+            ),
+        },
+        sex: match pb::Sex::try_from(told.sex) {
+            Ok(pb::Sex::Unspecified) => None,
+            Ok(pb::Sex::Male) => Some(chip::Sex::Male),
+            Ok(pb::Sex::Female) => Some(chip::Sex::Female),
+            Err(_) => return Err(bad("record.sex", "it is none this server knows")),
+        },
+    };
+    let active = request
+        .active_authentication
+        .map(|exchange| ChallengeResponse { challenge: exchange.challenge, response: exchange.response });
+    Ok(BeneficiaryRequest {
+        key: key(request.transaction_id, request.attempt)?,
+        subject: subject_id(request.subject_id)?,
+        scheme,
+        policy: request.policy,
+        record,
+        chip_files: request.chip_files,
+        active,
+        frames: request.frames,
+    })
+}
+
+impl From<BeneficiaryRequest> for pb::VerifyBeneficiaryRequest {
+    fn from(request: BeneficiaryRequest) -> Self {
+        let text = |personal: Option<Personal>| personal.map(|text| text.reveal().to_owned()).unwrap_or_default();
+        let Record { number, name, birth, sex } = request.record;
+        let sex = match sex {
+            None => pb::Sex::Unspecified,
+            Some(chip::Sex::Male) => pb::Sex::Male,
+            Some(chip::Sex::Female) => pb::Sex::Female,
+        };
+        Self {
+            transaction_id: request.key.transaction.as_str().to_owned(),
+            attempt: request.key.attempt,
+            subject_id: request.subject.as_str().to_owned(),
+            scheme: i32::from(match request.scheme {
+                Scheme::Social => pb::Scheme::Social,
+                Scheme::Health => pb::Scheme::Health,
+                Scheme::Unemployment => pb::Scheme::Unemployment,
+            }),
+            policy: request.policy,
+            record: Some(pb::BenefitRecord {
+                number: text(number),
+                name: text(name),
+                birth_date: birth.map(|birth| birth.reveal_iso()).unwrap_or_default(),
+                sex: sex.into(),
+            }),
+            chip_files: request.chip_files,
+            active_authentication: request.active.map(|exchange| pb::ActiveAuthenticationExchange {
+                challenge: exchange.challenge,
+                response: exchange.response,
+            }),
+            frames: request.frames,
+        }
+    }
+}
+
+impl From<BeneficiaryOutcome> for pb::VerifyBeneficiaryResponse {
+    fn from(outcome: BeneficiaryOutcome) -> Self {
+        let BeneficiaryOutcome { key, decided, evidence, policy, enrolled, recipe, decided_at, commit } = outcome;
+        let (en, vi) = sentence(decided.outcome);
+        let reason = |Weighed { ground, consequence }: Weighed| pb::DecisionReason {
+            code: ground.code().to_owned(),
+            evidence: ground.piece().name().to_owned(),
+            consequence: i32::from(match consequence {
+                Consequence::Accept => pb::Consequence::Accept,
+                Consequence::Refer => pb::Consequence::Refer,
+                Consequence::Deny => pb::Consequence::Deny,
+            }),
+            message_vi: ground.vi().to_owned(),
+            message_en: ground.en().to_owned(),
+        };
+        Self {
+            transaction_id: key.transaction.as_str().to_owned(),
+            attempt: key.attempt,
+            outcome: pb::Outcome::from(decided.outcome).into(),
+            message_vi: vi.to_owned(),
+            message_en: en.to_owned(),
+            reasons: decided.grounds.into_iter().map(reason).collect(),
+            without: decided.without.into_iter().map(|piece| piece.name().to_owned()).collect(),
+            retake: decided.retake,
+            evidence: Some(evidence.into()),
+            policy,
+            enrolled,
+            recipe,
+            decided_at: Some(to_wire(decided_at)),
+            commit,
+        }
+    }
+}
+
+impl TryFrom<pb::VerifyBeneficiaryResponse> for BeneficiaryOutcome {
+    type Error = BadAnswer;
+
+    fn try_from(response: pb::VerifyBeneficiaryResponse) -> Result<Self, BadAnswer> {
+        let weighed = |reason: pb::DecisionReason| {
+            Ok(Weighed {
+                ground: present(Ground::from_code(&reason.code), "reasons")?,
+                consequence: match pb::Consequence::try_from(reason.consequence) {
+                    Ok(pb::Consequence::Accept) => Consequence::Accept,
+                    Ok(pb::Consequence::Refer) => Consequence::Refer,
+                    Ok(pb::Consequence::Deny) => Consequence::Deny,
+                    Ok(pb::Consequence::Unspecified) | Err(_) => return Err(BadAnswer("consequence")),
+                },
+            })
+        };
+        let without = response.without.iter().map(|name| present(Piece::from_name(name), "without"));
+        Ok(Self {
+            key: key(response.transaction_id, response.attempt).map_err(|_| BadAnswer("transaction_id"))?,
+            decided: Decided {
+                // An outcome this client does not know must never pass for an approval.
+                outcome: present(outcome(response.outcome), "outcome")?,
+                without: without.collect::<Result<_, _>>()?,
+                grounds: response.reasons.into_iter().map(weighed).collect::<Result<_, _>>()?,
+                retake: response.retake,
+            },
+            evidence: present(response.evidence, "evidence")?.try_into()?,
+            policy: response.policy,
+            enrolled: response.enrolled,
+            recipe: response.recipe,
+            decided_at: present(response.decided_at.and_then(from_wire), "decided_at")?,
+            commit: response.commit,
+        })
+    }
+}
+
+impl From<Evidence> for pb::DecisionEvidence {
+    fn from(evidence: Evidence) -> Self {
+        let chip = |chip: ChipEvidence| pb::ChipEvidence {
+            verdict: chip.verdict.code().to_owned(),
+            reasons: chip
+                .reasons
+                .into_iter()
+                .map(|reason| pb::ChipReason {
+                    code: reason.code().to_owned(),
+                    message_vi: reason.vi().to_owned(),
+                    message_en: reason.en().to_owned(),
+                })
+                .collect(),
+            active_authentication: chip.active_authentication.code().to_owned(),
+            photo_years: chip.photo_years,
+        };
+        let frame = |frame: FrameEvidence| pb::FrameEvidence {
+            eye_distance: frame.eye_distance,
+            second_face: frame.second_face,
+            norm: frame.norm,
+            quality: frame.quality,
+            liveness: frame.liveness,
+        };
+        let RecordEvidence { number, name, birth_date, sex } = evidence.record;
+        Self {
+            chip: evidence.chip.map(chip),
+            record: Some(pb::RecordEvidence {
+                number: wire_state(number),
+                name: wire_state(name),
+                birth_date: wire_state(birth_date),
+                sex: wire_state(sex),
+            }),
+            frames: evidence.frames.into_iter().map(frame).collect(),
+            quality: evidence.quality,
+            liveness: evidence.liveness,
+            chip_face: evidence.chip_face.map(Into::into),
+            chip_photo_unusable: evidence.chip_photo_unusable.unwrap_or_default(),
+            reference_face: evidence.reference_face.map(Into::into),
+            duplicates: evidence.duplicates.map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<pb::DecisionEvidence> for Evidence {
+    type Error = BadAnswer;
+
+    fn try_from(evidence: pb::DecisionEvidence) -> Result<Self, BadAnswer> {
+        let chip = |chip: pb::ChipEvidence| {
+            let reason = |reason: &pb::ChipReason| present(chip::Reason::from_code(&reason.code), "chip.reasons");
+            Ok(ChipEvidence {
+                verdict: present(chip::Verdict::from_code(&chip.verdict), "chip.verdict")?,
+                reasons: chip.reasons.iter().map(reason).collect::<Result<_, _>>()?,
+                active_authentication: present(
+                    ActiveAuthentication::from_code(&chip.active_authentication),
+                    "active_authentication",
+                )?,
+                photo_years: chip.photo_years,
+            })
+        };
+        let frame = |frame: pb::FrameEvidence| FrameEvidence {
+            eye_distance: frame.eye_distance,
+            second_face: frame.second_face,
+            norm: frame.norm,
+            quality: frame.quality,
+            liveness: frame.liveness,
+        };
+        let record = present(evidence.record, "record")?;
+        Ok(Self {
+            chip: evidence.chip.map(chip).transpose()?,
+            record: RecordEvidence {
+                number: state(record.number)?,
+                name: state(record.name)?,
+                birth_date: state(record.birth_date)?,
+                sex: state(record.sex)?,
+            },
+            frames: evidence.frames.into_iter().map(frame).collect(),
+            quality: evidence.quality,
+            liveness: evidence.liveness,
+            chip_face: evidence.chip_face.map(TryInto::try_into).transpose()?,
+            chip_photo_unusable: Some(evidence.chip_photo_unusable).filter(|code| !code.is_empty()),
+            reference_face: evidence.reference_face.map(TryInto::try_into).transpose()?,
+            duplicates: evidence.duplicates.map(TryInto::try_into).transpose()?,
+        })
+    }
+}
+
+fn wire_state(state: FieldState) -> i32 {
+    i32::from(match state {
+        FieldState::NotChecked => pb::FieldState::Unspecified,
+        FieldState::Agrees => pb::FieldState::Agrees,
+        FieldState::AgreesWithoutMarks => pb::FieldState::AgreesWithoutMarks,
+        FieldState::Differs => pb::FieldState::Differs,
+        FieldState::NotOnChip => pb::FieldState::NotOnChip,
+        FieldState::NotInRecord => pb::FieldState::NotInRecord,
+    })
+}
+
+fn state(value: i32) -> Result<FieldState, BadAnswer> {
+    Ok(match pb::FieldState::try_from(value).map_err(|_| BadAnswer("record"))? {
+        pb::FieldState::Unspecified => FieldState::NotChecked,
+        pb::FieldState::Agrees => FieldState::Agrees,
+        pb::FieldState::AgreesWithoutMarks => FieldState::AgreesWithoutMarks,
+        pb::FieldState::Differs => FieldState::Differs,
+        pb::FieldState::NotOnChip => FieldState::NotOnChip,
+        pb::FieldState::NotInRecord => FieldState::NotInRecord,
+    })
+}
+
+impl From<Comparison> for pb::FaceComparison {
+    fn from(comparison: Comparison) -> Self {
+        Self {
+            score: comparison.score,
+            fmr: Some(comparison.fmr.into()),
+            threshold: Some(comparison.threshold.into()),
+            refer_threshold: Some(comparison.refer_threshold.into()),
+            widened: comparison.widened,
+            templates: comparison.templates,
+        }
+    }
+}
+
+impl TryFrom<pb::FaceComparison> for Comparison {
+    type Error = BadAnswer;
+
+    fn try_from(comparison: pb::FaceComparison) -> Result<Self, BadAnswer> {
+        Ok(Self {
+            score: comparison.score,
+            fmr: present(comparison.fmr, "fmr")?.into(),
+            threshold: present(comparison.threshold, "threshold")?.into(),
+            refer_threshold: present(comparison.refer_threshold, "refer_threshold")?.into(),
+            widened: comparison.widened,
+            templates: comparison.templates,
+        })
+    }
+}
+
+impl From<Duplicates> for pb::DuplicateSearch {
+    fn from(found: Duplicates) -> Self {
+        let candidate = |candidate: Duplicate| pb::DuplicateCandidate {
+            subject_id: candidate.subject.as_str().to_owned(),
+            score: candidate.score,
+            fmr: Some(candidate.fmr.into()),
+        };
+        Self {
+            candidates: found.candidates.into_iter().map(candidate).collect(),
+            truncated: found.truncated,
+            cleared: found.cleared,
+            threshold: Some(found.threshold.into()),
+            templates_searched: found.templates,
+            expected_chance_hits: found.expected_chance_hits,
+            expected_extrapolated: found.expected_extrapolated,
+            expected_miss: found.expected_miss.map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<pb::DuplicateSearch> for Duplicates {
+    type Error = BadAnswer;
+
+    fn try_from(found: pb::DuplicateSearch) -> Result<Self, BadAnswer> {
+        let candidate = |candidate: pb::DuplicateCandidate| {
+            Ok(Duplicate {
+                subject: SubjectId::new(candidate.subject_id).map_err(|_| BadAnswer("subject_id"))?,
+                score: candidate.score,
+                fmr: present(candidate.fmr, "fmr")?.into(),
+            })
+        };
+        Ok(Self {
+            candidates: found.candidates.into_iter().map(candidate).collect::<Result<_, _>>()?,
+            truncated: found.truncated,
+            cleared: found.cleared,
+            threshold: present(found.threshold, "threshold")?.into(),
+            templates: found.templates_searched,
+            expected_chance_hits: found.expected_chance_hits,
+            expected_extrapolated: found.expected_extrapolated,
+            expected_miss: found.expected_miss.map(Into::into),
+        })
+    }
+}
+
+/// An id of an officer from the wire.
+fn officer(id: String) -> Result<SubjectId, WorkflowError> {
+    SubjectId::new(id).map_err(|_| bad("officer_id", "1 to 128 bytes of text"))
+}
+
+/// Takes a message apart and checks it.
+pub(in crate::service) fn resolve_referral(
+    request: pb::ResolveReferralRequest,
+) -> Result<ResolveReferral, WorkflowError> {
+    Ok(ResolveReferral {
+        key: key(request.transaction_id, request.attempt)?,
+        officer: officer(request.officer_id)?,
+        outcome: outcome(request.outcome).ok_or_else(|| bad("outcome", "an officer approves or denies"))?,
+        reason: Note::new(request.reason)?,
+    })
+}
+
+impl From<ResolveReferral> for pb::ResolveReferralRequest {
+    fn from(request: ResolveReferral) -> Self {
+        Self {
+            transaction_id: request.key.transaction.as_str().to_owned(),
+            attempt: request.key.attempt,
+            officer_id: request.officer.as_str().to_owned(),
+            outcome: pb::Outcome::from(request.outcome).into(),
+            reason: request.reason.as_str().to_owned(),
+        }
+    }
+}
+
+impl From<ResolvedReferral> for pb::ResolveReferralResponse {
+    fn from(resolved: ResolvedReferral) -> Self {
+        Self { outcome: pb::Outcome::from(resolved.outcome).into(), resolved_at: Some(to_wire(resolved.resolved_at)) }
+    }
+}
+
+/// What a server says of the referral `key` names.
+pub(in crate::service) fn resolved_referral(
+    response: pb::ResolveReferralResponse,
+    key: DecisionKey,
+) -> Result<ResolvedReferral, BadAnswer> {
+    Ok(ResolvedReferral {
+        key,
+        outcome: present(outcome(response.outcome), "outcome")?,
+        resolved_at: present(response.resolved_at.and_then(from_wire), "resolved_at")?,
+    })
+}
+
+/// Takes a message apart and checks it.
+pub(in crate::service) fn clear_pair(request: pb::ClearPairRequest) -> Result<ClearPairRequest, WorkflowError> {
+    let id = |id: String, field| SubjectId::new(id).map_err(|_| bad(field, "1 to 128 bytes of text"));
+    Ok(ClearPairRequest {
+        one: id(request.subject_id_a, "subject_id_a")?,
+        other: id(request.subject_id_b, "subject_id_b")?,
+        officer: officer(request.officer_id)?,
+        reason: Note::new(request.reason)?,
+    })
+}
+
+impl From<ClearPairRequest> for pb::ClearPairRequest {
+    fn from(request: ClearPairRequest) -> Self {
+        Self {
+            subject_id_a: request.one.as_str().to_owned(),
+            subject_id_b: request.other.as_str().to_owned(),
+            officer_id: request.officer.as_str().to_owned(),
+            reason: request.reason.as_str().to_owned(),
+        }
+    }
+}

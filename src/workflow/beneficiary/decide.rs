@@ -1,0 +1,397 @@
+//! Evidence and a policy to one decision. Pure: no clock, no store, no network.
+
+use std::collections::BTreeSet;
+
+use super::evidence::{Comparison, Evidence, FieldState};
+use super::grounds::{Ground, Piece};
+use super::policy::{Consequence, FirstSight, Policy};
+use crate::chip;
+use crate::gallery::Outcome;
+use serde::{Deserialize, Serialize};
+
+/// What was decided, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The decision.
+    pub outcome: Outcome,
+    /// What speaks against an approval, the gravest first; also what the policy
+    /// accepts.
+    pub grounds: Vec<Weighed>,
+    /// Evidence that is not there and that the policy does without.
+    pub without: Vec<Piece>,
+    /// Whether new captures, or another reading of the chip, may decide better.
+    pub retake: bool,
+}
+
+/// A ground and what the policy makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weighed {
+    /// What.
+    pub ground: Ground,
+    /// What it leads to.
+    pub consequence: Consequence,
+}
+
+/// Decides. Approves only where every piece of evidence the policy does not do
+/// without is there and good, and the face was compared with somebody.
+pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
+    let mut grounds = BTreeSet::new();
+    let mut without = BTreeSet::new();
+    let no_chip_wanted = evidence.chip.is_none() && policy.does_without(Piece::Chip);
+    let missing = |piece: Piece, grounds: &mut BTreeSet<Ground>, without: &mut BTreeSet<Piece>| {
+        // Without a chip there is nothing of it to compare either.
+        if policy.does_without(piece) || (no_chip_wanted && piece.is_of_chip()) {
+            without.insert(piece);
+        } else {
+            grounds.insert(piece.missing());
+        }
+    };
+
+    match &evidence.chip {
+        None => missing(Piece::Chip, &mut grounds, &mut without),
+        Some(chip) => {
+            grounds.extend(match chip.verdict {
+                chip::Verdict::Authentic => None,
+                chip::Verdict::Unanchored => Some(Ground::ChipUnanchored),
+                chip::Verdict::Unreadable => Some(Ground::ChipUnreadable),
+                chip::Verdict::Altered => Some(Ground::ChipAltered),
+                // Untrusted for its age alone, or for its signer.
+                chip::Verdict::Untrusted => {
+                    let gravest = chip.reasons.iter().map(|reason| reason.effect()).max();
+                    (gravest != Some(chip::words::Effect::Lapsed)).then_some(Ground::ChipUntrusted)
+                }
+            });
+            if chip.has_lapsed() {
+                grounds.insert(Ground::ChipLapsed);
+            }
+            if chip.found(chip::Reason::WeakHash) || chip.found(chip::Reason::WeakKey) {
+                grounds.insert(Ground::ChipWeak);
+            }
+            if chip.found(chip::Reason::NumbersDisagree) {
+                grounds.insert(Ground::ChipNumbersDisagree);
+            }
+            if chip.active_authentication != chip::ActiveAuthentication::Proven {
+                grounds.insert(Ground::ChipNotProven);
+            }
+        }
+    }
+    for (state, piece, differs) in [
+        (evidence.record.number, Piece::Number, Ground::NumberDiffers),
+        (evidence.record.name, Piece::Name, Ground::NameDiffers),
+        (evidence.record.birth_date, Piece::BirthDate, Ground::BirthDateDiffers),
+        (evidence.record.sex, Piece::Sex, Ground::SexDiffers),
+    ] {
+        match state {
+            FieldState::Agrees | FieldState::AgreesWithoutMarks => {}
+            FieldState::Differs => {
+                grounds.insert(differs);
+            }
+            FieldState::NotChecked | FieldState::NotOnChip | FieldState::NotInRecord => {
+                missing(piece, &mut grounds, &mut without)
+            }
+        }
+    }
+    for (value, least, piece, low) in [
+        (evidence.quality, policy.quality_min, Piece::Quality, Ground::QualityPoor),
+        (evidence.liveness, policy.liveness_min, Piece::Liveness, Ground::LivenessLow),
+    ] {
+        match value {
+            None => missing(piece, &mut grounds, &mut without),
+            Some(value) if value >= least => {}
+            // NaN too.
+            Some(_) => {
+                grounds.insert(low);
+            }
+        }
+    }
+    match &evidence.chip_face {
+        None => missing(Piece::ChipFace, &mut grounds, &mut without),
+        Some(face) => grounds.extend(judge(face, Ground::ChipFaceUnsure, Ground::ChipFaceDiffers)),
+    }
+    match &evidence.reference_face {
+        // Accepted by itself only where the chip's face stands in for it.
+        None if policy.first_sight != FirstSight::Refer && evidence.chip_face.is_some() => {
+            without.insert(Piece::ReferenceFace);
+        }
+        None => missing(Piece::ReferenceFace, &mut grounds, &mut without),
+        Some(face) => grounds.extend(judge(face, Ground::ReferenceFaceUnsure, Ground::ReferenceFaceDiffers)),
+    }
+    match &evidence.duplicates {
+        None => missing(Piece::Duplicates, &mut grounds, &mut without),
+        Some(found) if found.candidates.is_empty() => {}
+        Some(_) => {
+            grounds.insert(Ground::DuplicateFace);
+        }
+    }
+    if evidence.chip_face.is_none() && evidence.reference_face.is_none() {
+        // Whatever a policy says: a face that was compared with nobody is nobody's.
+        without.remove(&Piece::ReferenceFace);
+        grounds.insert(Ground::ReferenceFaceMissing);
+    }
+
+    let mut weighed: Vec<Weighed> =
+        grounds.into_iter().map(|ground| Weighed { ground, consequence: policy.consequence(ground) }).collect();
+    weighed.sort_by_key(|one| (std::cmp::Reverse(one.consequence), one.ground));
+    let outcome = match weighed.first().map_or(Consequence::Accept, |gravest| gravest.consequence) {
+        Consequence::Accept => Outcome::Approve,
+        Consequence::Refer => Outcome::Refer,
+        Consequence::Deny => Outcome::Deny,
+    };
+    let mut against = weighed.iter().filter(|one| one.consequence > Consequence::Accept);
+    let retake = outcome != Outcome::Approve && against.all(|one| another_try_may_help(one.ground));
+    Decided { outcome, grounds: weighed, without: without.into_iter().collect(), retake }
+}
+
+fn judge(face: &Comparison, unsure: Ground, differs: Ground) -> Option<Ground> {
+    if face.score >= face.threshold.score {
+        None
+    } else if face.score >= face.refer_threshold.score {
+        Some(unsure)
+    } else {
+        // A score that is no number, too.
+        Some(differs)
+    }
+}
+
+fn another_try_may_help(ground: Ground) -> bool {
+    matches!(
+        ground,
+        Ground::QualityPoor
+            | Ground::LivenessLow
+            | Ground::ChipFaceUnsure
+            | Ground::ReferenceFaceUnsure
+            | Ground::ChipUnreadable
+            | Ground::ChipMissing
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::evidence::{ChipEvidence, Duplicate, Duplicates, RecordEvidence};
+    use super::super::policy::PolicyFile;
+    use super::*;
+    use crate::gallery::SubjectId;
+    use crate::matching::{Fmr, Threshold};
+
+    fn comparison(score: f32) -> Comparison {
+        let threshold = |score| Threshold { score, extrapolated: false };
+        Comparison {
+            score,
+            fmr: Fmr { rate: 1e-6, extrapolated: false },
+            threshold: threshold(0.5),
+            refer_threshold: threshold(0.3),
+            widened: false,
+            templates: 1,
+        }
+    }
+
+    fn good() -> Evidence {
+        let agrees = FieldState::Agrees;
+        Evidence {
+            chip: Some(ChipEvidence {
+                verdict: chip::Verdict::Authentic,
+                reasons: Vec::new(),
+                active_authentication: chip::ActiveAuthentication::Proven,
+                photo_years: Some(3),
+            }),
+            record: RecordEvidence { number: agrees, name: agrees, birth_date: agrees, sex: agrees },
+            frames: Vec::new(),
+            quality: Some(80.0),
+            liveness: Some(0.9),
+            chip_face: Some(comparison(0.7)),
+            chip_photo_unusable: None,
+            reference_face: Some(comparison(0.7)),
+            duplicates: Some(Duplicates {
+                candidates: Vec::new(),
+                truncated: false,
+                cleared: 0,
+                threshold: Threshold { score: 0.6, extrapolated: false },
+                templates: 10,
+                expected_chance_hits: 1e-3,
+                expected_extrapolated: false,
+                expected_miss: None,
+            }),
+        }
+    }
+
+    fn with_chip(change: impl FnOnce(&mut ChipEvidence)) -> Evidence {
+        let mut evidence = good();
+        change(evidence.chip.as_mut().unwrap());
+        evidence
+    }
+
+    /// Takes one piece away.
+    fn lacking(mut evidence: Evidence, piece: Piece) -> Evidence {
+        match piece {
+            Piece::Chip => {
+                evidence.chip = None;
+                evidence.chip_face = None;
+                evidence.record = RecordEvidence::default();
+            }
+            Piece::Number => evidence.record.number = FieldState::NotOnChip,
+            Piece::Name => evidence.record.name = FieldState::NotInRecord,
+            Piece::BirthDate => evidence.record.birth_date = FieldState::NotOnChip,
+            Piece::Sex => evidence.record.sex = FieldState::NotOnChip,
+            Piece::Quality => evidence.quality = None,
+            Piece::Liveness => evidence.liveness = None,
+            Piece::ChipFace => evidence.chip_face = None,
+            Piece::ReferenceFace => evidence.reference_face = None,
+            Piece::Duplicates => evidence.duplicates = None,
+        }
+        evidence
+    }
+
+    fn policy(text: &str) -> Policy {
+        Policy::new(&toml::from_str::<PolicyFile>(text).unwrap()).unwrap()
+    }
+
+    fn codes(decided: &Decided) -> Vec<&'static str> {
+        decided.grounds.iter().map(|one| one.ground.code()).collect()
+    }
+
+    #[test]
+    fn all_good_evidence_approves_and_names_nothing() {
+        let decided = decide(&Policy::default(), &good());
+        assert_eq!(decided, Decided { outcome: Outcome::Approve, grounds: vec![], without: vec![], retake: false });
+    }
+
+    #[test]
+    fn each_missing_piece_refers_and_a_policy_without_it_approves_and_names_it() {
+        for piece in Piece::ALL {
+            let evidence = lacking(good(), piece);
+            let decided = decide(&Policy::default(), &evidence);
+            assert_eq!(decided.outcome, Outcome::Refer, "{piece:?}");
+            assert!(codes(&decided).contains(&piece.missing().code()), "{piece:?}");
+            let decided = decide(&policy(&format!("without = [\"{}\"]", piece.name())), &evidence);
+            assert_eq!(decided.outcome, Outcome::Approve, "{piece:?} {:?}", codes(&decided));
+            assert!(decided.without.contains(&piece), "{piece:?}");
+        }
+    }
+
+    #[test]
+    fn each_ground_leads_where_the_policy_says() {
+        let chip = |verdict, reasons: &[chip::Reason]| {
+            with_chip(|chip| (chip.verdict, chip.reasons) = (verdict, reasons.to_vec()))
+        };
+        let differs = |change: fn(&mut RecordEvidence)| {
+            let mut evidence = good();
+            change(&mut evidence.record);
+            evidence
+        };
+        let face = |score| Evidence { chip_face: Some(comparison(score)), ..good() };
+        let reference = |score| Evidence { reference_face: Some(comparison(score)), ..good() };
+        let mut twice = good();
+        let candidate = Duplicate {
+            subject: SubjectId::new("other").unwrap(),
+            score: 0.8,
+            fmr: Fmr { rate: 1e-9, extrapolated: true },
+        };
+        twice.duplicates.as_mut().unwrap().candidates.push(candidate);
+        use chip::{Reason, Verdict};
+        let cases = [
+            (chip(Verdict::Altered, &[Reason::GroupAltered]), "CHIP_ALTERED", Outcome::Deny),
+            (chip(Verdict::Untrusted, &[Reason::SignerRevoked]), "CHIP_UNTRUSTED", Outcome::Deny),
+            (chip(Verdict::Untrusted, &[Reason::CardExpired]), "CHIP_LAPSED", Outcome::Refer),
+            (chip(Verdict::Unreadable, &[Reason::SodMissing]), "CHIP_UNREADABLE", Outcome::Refer),
+            (chip(Verdict::Unanchored, &[Reason::NoAnchors]), "CHIP_UNANCHORED", Outcome::Refer),
+            (chip(Verdict::Authentic, &[Reason::WeakHash]), "CHIP_WEAK", Outcome::Refer),
+            (chip(Verdict::Authentic, &[Reason::NumbersDisagree]), "CHIP_NUMBERS_DISAGREE", Outcome::Refer),
+            (differs(|record| record.number = FieldState::Differs), "NUMBER_DIFFERS", Outcome::Deny),
+            (differs(|record| record.name = FieldState::Differs), "NAME_DIFFERS", Outcome::Refer),
+            (differs(|record| record.birth_date = FieldState::Differs), "BIRTH_DATE_DIFFERS", Outcome::Refer),
+            (differs(|record| record.sex = FieldState::Differs), "SEX_DIFFERS", Outcome::Refer),
+            (Evidence { quality: Some(1.0), ..good() }, "QUALITY_POOR", Outcome::Refer),
+            (Evidence { quality: Some(f32::NAN), ..good() }, "QUALITY_POOR", Outcome::Refer),
+            (Evidence { liveness: Some(0.1), ..good() }, "LIVENESS_LOW", Outcome::Refer),
+            (face(0.4), "CHIP_FACE_UNSURE", Outcome::Refer),
+            (face(0.1), "CHIP_FACE_DIFFERS", Outcome::Deny),
+            (face(f32::NAN), "CHIP_FACE_DIFFERS", Outcome::Deny),
+            (reference(0.4), "REFERENCE_FACE_UNSURE", Outcome::Refer),
+            (reference(0.1), "REFERENCE_FACE_DIFFERS", Outcome::Refer),
+            (twice, "DUPLICATE_FACE", Outcome::Refer),
+        ];
+        for (evidence, code, outcome) in cases {
+            let decided = decide(&Policy::default(), &evidence);
+            assert_eq!((codes(&decided), decided.outcome), (vec![code], outcome));
+        }
+    }
+
+    #[test]
+    fn an_unanchored_card_that_has_lapsed_says_both() {
+        let evidence = with_chip(|chip| {
+            chip.verdict = chip::Verdict::Unanchored;
+            chip.reasons = vec![chip::Reason::NoAnchors, chip::Reason::CardExpired];
+        });
+        let accepting = policy("[on]\nchip_unanchored = \"accept\"");
+        let decided = decide(&accepting, &evidence);
+        assert_eq!((decided.outcome, codes(&decided)), (Outcome::Refer, vec!["CHIP_LAPSED", "CHIP_UNANCHORED"]));
+    }
+
+    #[test]
+    fn what_a_policy_accepts_is_named_in_the_approval() {
+        let evidence = with_chip(|chip| {
+            chip.verdict = chip::Verdict::Unanchored;
+            chip.active_authentication = chip::ActiveAuthentication::Absent;
+        });
+        let decided = decide(&policy("[on]\nchip_unanchored = \"accept\""), &evidence);
+        assert_eq!(decided.outcome, Outcome::Approve);
+        assert_eq!(codes(&decided), ["CHIP_UNANCHORED", "CHIP_NOT_PROVEN"]);
+    }
+
+    #[test]
+    fn a_chip_that_is_there_counts_even_where_the_policy_does_without_one() {
+        let evidence = with_chip(|chip| chip.verdict = chip::Verdict::Altered);
+        assert_eq!(decide(&policy("without = [\"chip\"]"), &evidence).outcome, Outcome::Deny);
+        let decided = decide(&policy("without = [\"chip\"]"), &lacking(good(), Piece::Chip));
+        assert_eq!(decided.outcome, Outcome::Approve);
+        let all = [Piece::Chip, Piece::Number, Piece::Name, Piece::BirthDate, Piece::Sex, Piece::ChipFace];
+        assert_eq!(decided.without, all);
+    }
+
+    #[test]
+    fn a_first_sight_is_approved_by_the_chip_alone_and_never_by_nothing() {
+        let first = lacking(good(), Piece::ReferenceFace);
+        for text in ["first_sight = \"accept\"", "first_sight = \"enrol\""] {
+            let decided = decide(&policy(text), &first);
+            assert_eq!((decided.outcome, decided.without), (Outcome::Approve, vec![Piece::ReferenceFace]));
+            let text = format!("without = [\"chip\"]\n{text}");
+            let nobody = lacking(first.clone(), Piece::Chip);
+            assert_eq!(decide(&policy(&text), &nobody).outcome, Outcome::Refer);
+        }
+    }
+
+    #[test]
+    fn a_retake_is_offered_where_it_may_help() {
+        assert!(decide(&Policy::default(), &Evidence { quality: Some(1.0), ..good() }).retake);
+        let evidence = Evidence { quality: Some(1.0), chip_face: Some(comparison(0.1)), ..good() };
+        assert!(!decide(&Policy::default(), &evidence).retake);
+        assert!(!decide(&Policy::default(), &good()).retake);
+    }
+
+    proptest! {
+        #[test]
+        fn missing_evidence_never_approves_unless_the_policy_does_without_it(
+            gone in prop::collection::btree_set(0usize..10, 0..10),
+            spared in prop::collection::btree_set(0usize..10, 0..10),
+        ) {
+            let pieces = |set: &BTreeSet<usize>| set.iter().map(|&i| Piece::ALL[i]).collect::<BTreeSet<_>>();
+            let (gone, without) = (pieces(&gone), pieces(&spared));
+            let evidence = gone.iter().fold(good(), |evidence, &piece| lacking(evidence, piece));
+            let file = PolicyFile { without: without.iter().copied().collect(), ..PolicyFile::default() };
+            let Ok(policy) = Policy::new(&file) else { return Ok(()) };
+            let decided = decide(&policy, &evidence);
+            let excused = |piece: &Piece| {
+                without.contains(piece) || (gone.contains(&Piece::Chip) && without.contains(&Piece::Chip) && piece.is_of_chip())
+            };
+            if decided.outcome == Outcome::Approve {
+                prop_assert!(gone.iter().all(excused));
+                prop_assert!(evidence.chip_face.is_some() || evidence.reference_face.is_some());
+                prop_assert!(gone.iter().all(|piece| decided.without.contains(piece)));
+            } else {
+                prop_assert!(!gone.is_empty());
+            }
+        }
+    }
+}

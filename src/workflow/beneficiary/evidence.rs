@@ -1,0 +1,156 @@
+//! The evidence behind a decision, as it is answered and stored: verdicts,
+//! scores and states, nothing about who the person is. Stored as JSON, whose
+//! fields are only ever added.
+
+use serde::{Deserialize, Serialize};
+
+use crate::chip;
+use crate::gallery::SubjectId;
+use crate::matching::{Fmr, Fnmr, Threshold};
+
+/// Everything a decision rests on. What is `None` was not to be had.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The chip check; `None` where no chip files came.
+    pub chip: Option<ChipEvidence>,
+    /// What the chip says against what the record says.
+    pub record: RecordEvidence,
+    /// What was seen in each capture, in order.
+    pub frames: Vec<FrameEvidence>,
+    /// Best quality of the captures, 0–100.
+    pub quality: Option<f32>,
+    /// Mean liveness of the captures, 0–1.
+    pub liveness: Option<f32>,
+    /// The captures against the chip's photo.
+    pub chip_face: Option<Comparison>,
+    /// Why the chip's photo could not be compared: the code of the refusal.
+    pub chip_photo_unusable: Option<String>,
+    /// The captures against the enrolled reference.
+    pub reference_face: Option<Comparison>,
+    /// The search for the same face on other records.
+    pub duplicates: Option<Duplicates>,
+}
+
+/// What the chip check came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChipEvidence {
+    /// The verdict.
+    pub verdict: chip::Verdict,
+    /// What was found, the gravest first.
+    pub reasons: Vec<chip::Reason>,
+    /// Whether the chip showed that it is the original.
+    pub active_authentication: chip::ActiveAuthentication,
+    /// Whole years since the card was issued, where the chip says when: about the
+    /// age of its photo.
+    pub photo_years: Option<u32>,
+}
+
+impl ChipEvidence {
+    /// Whether something was found.
+    pub fn found(&self, reason: chip::Reason) -> bool {
+        self.reasons.contains(&reason)
+    }
+
+    /// Whether the card is out of its own validity, whatever the verdict.
+    pub fn has_lapsed(&self) -> bool {
+        self.reasons.iter().any(|reason| reason.effect() == chip::words::Effect::Lapsed)
+    }
+}
+
+/// A field of the chip against the same field of the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldState {
+    /// No chip was checked.
+    #[default]
+    NotChecked,
+    /// They agree, as far as both are known.
+    Agrees,
+    /// A name that agrees once the marks are taken off, where one side has none.
+    AgreesWithoutMarks,
+    /// They do not.
+    Differs,
+    /// The chip does not say, or what it says is not signed.
+    NotOnChip,
+    /// The request did not say.
+    NotInRecord,
+}
+
+/// Field by field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RecordEvidence {
+    /// The citizen's number.
+    pub number: FieldState,
+    /// Full name.
+    pub name: FieldState,
+    /// Date of birth.
+    pub birth_date: FieldState,
+    /// Sex.
+    pub sex: FieldState,
+}
+
+/// What was seen in one capture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FrameEvidence {
+    /// Distance between the eyes' centres, in pixels of the full-size picture.
+    pub eye_distance: f32,
+    /// Another face of comparable size is in the picture.
+    pub second_face: bool,
+    /// Length of the embedding before normalisation.
+    pub norm: f32,
+    /// Quality, 0–100, where measured.
+    pub quality: Option<f32>,
+    /// Liveness, 0–1, where measured.
+    pub liveness: Option<f32>,
+}
+
+/// One comparison of the captures with a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Comparison score.
+    pub score: f32,
+    /// False match rate with this score as threshold.
+    pub fmr: Fmr,
+    /// The score it takes to be sure.
+    pub threshold: Threshold,
+    /// The score below which the faces differ; between the two it refers.
+    pub refer_threshold: Threshold,
+    /// Whether the band between the two was widened because the photo is old.
+    pub widened: bool,
+    /// Templates compared with; the best score counts, at a rate divided by their
+    /// number.
+    pub templates: u32,
+}
+
+/// The same face on other records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Duplicates {
+    /// Other subjects at or above the threshold, best first; those cleared with the
+    /// claimed one are not among them.
+    pub candidates: Vec<Duplicate>,
+    /// There were more than are listed.
+    pub truncated: bool,
+    /// Subjects at or above the threshold that were cleared with the claimed one.
+    pub cleared: u32,
+    /// The score it took.
+    pub threshold: Threshold,
+    /// Templates of others that were searched.
+    pub templates: u64,
+    /// Hits to expect by chance alone.
+    pub expected_chance_hits: f64,
+    /// That number rests on a fitted tail.
+    pub expected_extrapolated: bool,
+    /// Share of true duplicates expected to score below the threshold.
+    pub expected_miss: Option<Fnmr>,
+}
+
+/// Another record with this face.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Duplicate {
+    /// Whose.
+    pub subject: SubjectId,
+    /// Score of its best template.
+    pub score: f32,
+    /// False match rate of one comparison at this score.
+    pub fmr: Fmr,
+}

@@ -1,0 +1,416 @@
+//! Gathering the evidence and committing the decision.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::decide::{Decided, decide};
+use super::evidence::{ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FrameEvidence};
+use super::grounds::Piece;
+use super::policy::{FirstSight, Policy};
+use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
+use crate::chip::{self, CheckOptions, ChipFiles, Holder, Moment};
+use crate::face::{Analysis, FaceError, Template, Wants};
+use crate::gallery::{
+    Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome, RequestId,
+    Source, StoredDecision, Subject, SubjectId,
+};
+use crate::matching::{Curve, FMR_FLOOR, compare, fuse};
+use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
+use crate::workflow::identify::{CANDIDATES_DEFAULT, fmr_for};
+use crate::workflow::words::Reason;
+use crate::workflow::{Engine, Field, WorkflowError};
+
+/// How often a decision is made anew because somebody enrolled the subject while
+/// it was being made.
+const TRIES_MAX: u32 = 3;
+/// Days of a year, leap years levelled.
+const YEAR_DAYS: f64 = 365.25;
+
+/// What the photos and the chip gave, before anything is looked up.
+struct Seen {
+    key: DecisionKey,
+    content: [u8; 32],
+    subject: SubjectId,
+    scheme: Scheme,
+    chip: Option<ChipEvidence>,
+    record: super::RecordEvidence,
+    frames: Vec<FrameEvidence>,
+    probe: Template,
+    chip_photo: Option<Result<Analysis, FaceError>>,
+}
+
+/// The answer as it is stored: what is not in the record around it.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    policy: String,
+    recipe: String,
+    enrolled: bool,
+    decided: Decided,
+    evidence: Evidence,
+}
+
+/// The chip, looked at.
+struct ChipSeen {
+    evidence: ChipEvidence,
+    holder: Option<Holder>,
+    photo: Option<Vec<u8>>,
+}
+
+impl Engine {
+    /// Decides whether the person present is the one the card and the benefit belong
+    /// to, and stores the decision.
+    ///
+    /// The same transaction, attempt and content give the same answer, made once,
+    /// also where two calls come at once or the process was killed in between. A
+    /// retake is the next attempt of the same transaction.
+    ///
+    /// # Errors
+    /// [`WorkflowError::Face`] for a capture without a usable face and
+    /// [`WorkflowError::ProbesDisagree`]: nothing is stored, and the same attempt may
+    /// be sent again with other captures. [`WorkflowError::Policy`] for a policy that
+    /// is not configured; [`WorkflowError::Attempts`] beyond the policy's number;
+    /// [`GalleryError::TransactionReused`], [`GalleryError::AttemptOutOfOrder`],
+    /// [`GalleryError::TransactionClosed`].
+    pub async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError> {
+        let gallery = self.gallery()?;
+        let content = request.digest();
+        let _turn = self.counter().turns.take(&request.key.transaction).await;
+        if let Some(stored) = gallery.decision(&request.key).await? {
+            if stored.content != content {
+                return Err(GalleryError::TransactionReused.into());
+            }
+            tracing::debug!(attempt = stored.key.attempt, "a decision was asked for again");
+            return outcome(stored);
+        }
+        check_count(request.frames.len())?;
+        let (policy_name, policy) = self.counter().policies.find(&request.policy).ok_or(WorkflowError::Policy)?;
+        check_turn(gallery, &request, policy).await?;
+
+        let seen = self.look(request, content, policy).await?;
+        for _ in 1..TRIES_MAX {
+            match self.judge(gallery, &seen, policy_name, policy).await {
+                Err(WorkflowError::Gallery(GalleryError::SubjectExists)) => {}
+                other => return other,
+            }
+        }
+        self.judge(gallery, &seen, policy_name, policy).await
+    }
+
+    /// Looks at captures and chip, side by side. Stores nothing, looks nothing up.
+    async fn look(
+        &self,
+        request: BeneficiaryRequest,
+        content: [u8; 32],
+        policy: &Policy,
+    ) -> Result<Seen, WorkflowError> {
+        let BeneficiaryRequest { key, subject, scheme, record, chip_files, active, frames, .. } = request;
+        let wants = Wants { liveness: !policy.does_without(Piece::Liveness), ..Wants::default() };
+        let frames = frames.into_iter().enumerate().map(|(i, bytes)| (Field::Frame(i), bytes)).collect();
+        let chip = async {
+            if chip_files.is_empty() {
+                return Ok((None, None));
+            }
+            let mut chip = self.inspect(chip_files, active).await?;
+            let photo = match chip.photo.take() {
+                Some(photo) => Some(self.chip_template(photo).await?),
+                None => None,
+            };
+            Ok::<_, WorkflowError>((Some(chip), photo))
+        };
+        let (analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames, wants), chip)?;
+
+        let frames = analyses.iter().map(|analysis| frame(analysis)).collect();
+        let templates: Vec<Template> = analyses.into_iter().map(|analysis| analysis.template).collect();
+        self.check_agreement(&templates)?;
+        let probe = fuse(&templates).ok_or(WorkflowError::ProbesDisagree)?;
+        let record = match &chip {
+            Some(chip) => record::compare(&record, chip.holder.as_ref()),
+            None => super::RecordEvidence::default(),
+        };
+        let chip = chip.map(|chip| chip.evidence);
+        Ok(Seen { key, content, subject, scheme, chip, record, frames, probe, chip_photo })
+    }
+
+    /// Checks the chip on a thread that may compute for some milliseconds.
+    async fn inspect(
+        &self,
+        files: Vec<Vec<u8>>,
+        active: Option<chip::ChallengeResponse>,
+    ) -> Result<ChipSeen, WorkflowError> {
+        let anchors = std::sync::Arc::clone(&self.counter().anchors);
+        let work = move || {
+            let options = CheckOptions { active, ..CheckOptions::default() };
+            let inspection = chip::inspect(&ChipFiles::from_bytes(files), &anchors, &options);
+            let holder = inspection.holder();
+            let issued = holder.as_ref().and_then(|holder| holder.issued);
+            let evidence = ChipEvidence {
+                verdict: inspection.verdict,
+                reasons: inspection.findings.iter().map(|finding| finding.reason).collect(),
+                active_authentication: inspection.active_authentication,
+                photo_years: issued.map(|issued| years_between(Moment::of_date(issued), options.now)),
+            };
+            ChipSeen { evidence, holder, photo: inspection.photo().map(|photo| photo.bytes.clone()) }
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| WorkflowError::ChipCheck)
+    }
+
+    /// The template of the chip's photo, or why it gives none: which is evidence, not
+    /// an error, except where the engine itself is at fault.
+    async fn chip_template(&self, photo: Vec<u8>) -> Result<Result<Analysis, FaceError>, WorkflowError> {
+        let ticket = self
+            .pool()
+            .try_analyze(photo, Wants::default())
+            .ok_or(WorkflowError::Busy { retry_after_ms: BUSY_RETRY_AFTER_MS })?;
+        match ticket.await {
+            Err(source @ (FaceError::Inference(_) | FaceError::Cancelled)) => {
+                Err(WorkflowError::Face { field: Field::ChipPhoto, source })
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// Looks up, decides and commits.
+    async fn judge(
+        &self,
+        gallery: &dyn Gallery,
+        seen: &Seen,
+        policy_name: &str,
+        policy: &Policy,
+    ) -> Result<BeneficiaryOutcome, WorkflowError> {
+        let subject = gallery.subject(&seen.subject).await?;
+        let curve = self.curve(seen.frames.len())?;
+        let chip_template = match &seen.chip_photo {
+            Some(Ok(analysis)) => Some(&analysis.template),
+            _ => None,
+        };
+        // Announced before the search, withdrawn after the commit.
+        let newcomer = chip_template.filter(|_| subject.is_none() && policy.first_sight == FirstSight::Enrol).cloned();
+        let _arrival = newcomer.clone().map(|face| self.counter().arrivals.announce(seen.subject.clone(), face));
+
+        let mean = |values: Vec<f32>| {
+            let all = values.len() == seen.frames.len();
+            all.then(|| values.iter().sum::<f32>() / values.len() as f32)
+        };
+        let evidence = Evidence {
+            chip_face: match chip_template {
+                Some(template) => Some(self.against_chip(curve, seen, template, policy)?),
+                None => None,
+            },
+            chip_photo_unusable: match &seen.chip_photo {
+                Some(Err(error)) => Some(Reason::of_face(error).code().to_owned()),
+                _ => None,
+            },
+            reference_face: match &subject {
+                Some(subject) => against_reference(curve, &seen.probe, subject, policy)?,
+                None => None,
+            },
+            duplicates: if policy.does_without(Piece::Duplicates) {
+                None
+            } else {
+                Some(self.elsewhere(gallery, curve, seen, subject.as_ref(), policy).await?)
+            },
+            chip: seen.chip.clone(),
+            record: seen.record,
+            quality: seen.frames.iter().filter_map(|frame| frame.quality).max_by(f32::total_cmp),
+            liveness: mean(seen.frames.iter().filter_map(|frame| frame.liveness).collect()),
+            frames: seen.frames.clone(),
+        };
+        let decided = decide(policy, &evidence);
+
+        let enrolment = newcomer.filter(|_| decided.outcome == Outcome::Approve).map(|template| Enrolment {
+            subject: seen.subject.clone(),
+            mode: EnrolMode::Create,
+            attributes: Attributes { schemes: [seen.scheme.name().to_owned()].into(), ..Attributes::default() },
+            templates: vec![NewTemplate { template, source: Source::Chip, captured_at: None, quality: None }],
+        });
+        let answer = Answer {
+            policy: policy_name.to_owned(),
+            recipe: self.recipe().to_string(),
+            enrolled: enrolment.is_some(),
+            decided,
+            evidence,
+        };
+        let decision = NewDecision {
+            key: seen.key.clone(),
+            content: seen.content,
+            subject: seen.subject.clone(),
+            scheme: seen.scheme.name().to_owned(),
+            outcome: answer.decided.outcome,
+            answer: serde_json::to_vec(&answer).map_err(|_| WorkflowError::Answer)?,
+            enrolment,
+        };
+        let (stored, _) = gallery.decide(decision).await?;
+        tracing::info!(outcome = ?stored.outcome, attempt = stored.key.attempt, "decided");
+        outcome(stored)
+    }
+
+    /// The captures against the chip's photo.
+    fn against_chip(
+        &self,
+        curve: &Curve,
+        seen: &Seen,
+        template: &Template,
+        policy: &Policy,
+    ) -> Result<Comparison, WorkflowError> {
+        // A photo of unknown age is taken for an old one, which approves nobody more.
+        let years = seen.chip.as_ref().and_then(|chip| chip.photo_years);
+        let widened = years.is_none_or(|years| years >= policy.chip_photo_years_max);
+        let refer_fmr = if widened { policy.chip_refer_fmr_old } else { policy.chip_refer_fmr };
+        let score = compare(template, &seen.probe)?;
+        Ok(Comparison {
+            score,
+            fmr: curve.fmr(score),
+            threshold: curve.threshold(policy.chip_fmr)?,
+            refer_threshold: curve.threshold(refer_fmr)?,
+            widened,
+            templates: 1,
+        })
+    }
+
+    /// The same face under another number.
+    async fn elsewhere(
+        &self,
+        gallery: &dyn Gallery,
+        curve: &Curve,
+        seen: &Seen,
+        subject: Option<&Subject>,
+        policy: &Policy,
+    ) -> Result<Duplicates, WorkflowError> {
+        let own = subject.map_or(0, |subject| subject.templates.len() as u64);
+        let templates = gallery.stats().await?.templates.saturating_sub(own);
+        let threshold = curve.threshold(fmr_for(policy.fpir, templates))?;
+        let cleared_with = gallery.cleared_with(&seen.subject).await?;
+        let found = gallery.within(&seen.probe, threshold.score).await?;
+        let mut found: Vec<(SubjectId, f32)> =
+            found.into_iter().map(|candidate| (candidate.subject, candidate.score)).collect();
+        for arriving in self.counter().arrivals.alike(&seen.subject, &seen.probe, threshold.score) {
+            if found.iter().all(|(subject, _)| *subject != arriving.0) {
+                found.push(arriving);
+            }
+        }
+        found.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then_with(|| a.0.cmp(&b.0)));
+        found.retain(|(subject, _)| *subject != seen.subject);
+        let before = found.len();
+        found.retain(|(subject, _)| cleared_with.binary_search(subject).is_err());
+        let chance = curve.fmr(threshold.score);
+        Ok(Duplicates {
+            cleared: u32::try_from(before - found.len()).unwrap_or(u32::MAX),
+            truncated: found.len() > CANDIDATES_DEFAULT,
+            candidates: found
+                .into_iter()
+                .take(CANDIDATES_DEFAULT)
+                .map(|(subject, score)| Duplicate { subject, score, fmr: curve.fmr(score) })
+                .collect(),
+            threshold,
+            templates,
+            expected_chance_hits: templates as f64 * chance.rate,
+            expected_extrapolated: chance.extrapolated,
+            expected_miss: curve.fnmr(threshold.score),
+        })
+    }
+}
+
+/// The captures against the subject's templates. The best of `n` scores passes a
+/// threshold by chance up to `n` times as often as one, so each is held to an
+/// `n`-th of the rate.
+fn against_reference(
+    curve: &Curve,
+    probe: &Template,
+    subject: &Subject,
+    policy: &Policy,
+) -> Result<Option<Comparison>, WorkflowError> {
+    let mut best: Option<f32> = None;
+    for stored in &subject.templates {
+        let score = compare(&stored.content.template, probe)?;
+        best = Some(best.map_or(score, |best| best.max(score)));
+    }
+    let count = subject.templates.len();
+    let Some(score) = best else { return Ok(None) };
+    let share = |fmr: f64| curve.threshold((fmr / count as f64).max(FMR_FLOOR));
+    Ok(Some(Comparison {
+        score,
+        fmr: curve.fmr(score),
+        threshold: share(policy.reference_fmr)?,
+        refer_threshold: share(policy.reference_refer_fmr)?,
+        widened: false,
+        templates: u32::try_from(count).unwrap_or(u32::MAX),
+    }))
+}
+
+/// Refuses what the commit would refuse, before any work is done for it.
+async fn check_turn(gallery: &dyn Gallery, request: &BeneficiaryRequest, policy: &Policy) -> Result<(), WorkflowError> {
+    let key = &request.key;
+    if key.attempt > policy.attempts_max {
+        return Err(WorkflowError::Attempts { max: policy.attempts_max });
+    }
+    let last = gallery.last_decision(&key.transaction).await?;
+    let expected = last.as_ref().map_or(1, |last| last.key.attempt + 1);
+    if key.attempt != expected {
+        return Err(GalleryError::AttemptOutOfOrder { expected: Some(expected) }.into());
+    }
+    match last {
+        Some(last) if last.subject != request.subject || last.scheme != request.scheme.name() => {
+            Err(GalleryError::TransactionReused.into())
+        }
+        Some(last) if last.outcome == Outcome::Approve || last.resolution.is_some() => {
+            Err(GalleryError::TransactionClosed.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The answer in a stored decision.
+fn outcome(stored: StoredDecision) -> Result<BeneficiaryOutcome, WorkflowError> {
+    let Answer { policy, recipe, enrolled, decided, evidence } =
+        serde_json::from_slice(&stored.answer).map_err(|_| WorkflowError::Answer)?;
+    // Two places say what was decided; where they differ, neither is believed.
+    if decided.outcome != stored.outcome {
+        return Err(WorkflowError::Answer);
+    }
+    let StoredDecision { key, decided_at, commit, .. } = stored;
+    Ok(BeneficiaryOutcome { key, decided, evidence, policy, enrolled, recipe, decided_at, commit })
+}
+
+impl Engine {
+    /// The answer that was given to an attempt, or `None` where there was none.
+    pub async fn decision(
+        &self,
+        transaction: &RequestId,
+        attempt: u32,
+    ) -> Result<Option<BeneficiaryOutcome>, WorkflowError> {
+        let key = DecisionKey::new(transaction.clone(), attempt)?;
+        self.gallery()?.decision(&key).await?.map(outcome).transpose()
+    }
+}
+
+fn frame(analysis: &Analysis) -> FrameEvidence {
+    let report = &analysis.report;
+    FrameEvidence {
+        eye_distance: report.eye_distance,
+        second_face: report.second_face,
+        norm: report.norm,
+        quality: None,
+        liveness: report.liveness,
+    }
+}
+
+fn years_between(from: Moment, to: Moment) -> u32 {
+    let days = (to.0 - from.0) as f64 / 86_400.0;
+    // Negative for a card of the future: none.
+    (days / YEAR_DAYS) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chip::Date;
+
+    #[test]
+    fn the_age_of_a_photo_is_in_whole_years_and_never_negative() {
+        let at = |year, month, day| Moment::of_date(Date { year, month, day });
+        assert_eq!(years_between(at(2016, 3, 15), at(2026, 3, 15)), 9);
+        assert_eq!(years_between(at(2016, 3, 15), at(2026, 3, 17)), 10);
+        assert_eq!(years_between(at(2027, 1, 1), at(2026, 1, 1)), 0);
+    }
+}

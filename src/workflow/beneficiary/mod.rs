@@ -1,0 +1,210 @@
+//! One decision at the counter: the photo on the chip is genuine, the person is
+//! the one on it, and nobody else has this face.
+//!
+//! ```text
+//! chip files ──▶ chip::inspect ──▶ verdict, holder, photo ─┐
+//! record ────────────────────────▶ field by field ─────────┤
+//! frames ──▶ templates, quality, liveness ─────────────────┼─▶ Evidence ─┐
+//!             ├─▶ 1:1 with the chip's photo ───────────────┤             ├─▶ decide ─▶ Decided
+//!             ├─▶ 1:1 with the enrolled reference ─────────┤   Policy ───┘      │
+//!             └─▶ 1:N: the same face on other records ─────┘                    ▼
+//!                                        one commit: decision, transaction id, enrolment
+//! ```
+//!
+//! Each file answers one question: what is asked and answered (here), what the
+//! evidence is (`evidence`), whether card and record agree (`record`, `names`),
+//! what a policy may say (`policy`), what speaks against an approval (`grounds`),
+//! what it all comes to (`decide`), how it is gathered and committed (`flow`), what
+//! goes on at this moment (`turns`), what officers add (`referral`).
+
+mod decide;
+mod evidence;
+mod flow;
+mod grounds;
+mod names;
+mod policy;
+mod record;
+mod referral;
+mod turns;
+
+use std::sync::Arc;
+
+pub use decide::{Decided, Weighed, decide};
+pub use evidence::{
+    ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
+};
+pub use grounds::{Ground, Piece, sentence};
+pub use policy::{Consequence, DEFAULT_POLICY, FirstSight, GroundKey, Policies, Policy, PolicyFile};
+pub use record::Record;
+pub use referral::{ClearPairRequest, ResolveReferral, ResolvedReferral};
+
+use super::enrol::ContentDigest;
+use crate::chip::{Anchors, ChallengeResponse};
+use crate::gallery::{DecisionKey, SubjectId, Timestamp};
+
+/// What a benefit is drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Social insurance: pensions.
+    Social,
+    /// Health insurance.
+    Health,
+    /// Unemployment insurance.
+    Unemployment,
+}
+
+impl Scheme {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Social, Self::Health, Self::Unemployment];
+
+    /// Its name in the gallery: `social`, `health`, `unemployment`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Social => "social",
+            Self::Health => "health",
+            Self::Unemployment => "unemployment",
+        }
+    }
+
+    /// By its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheme| scheme.name() == name)
+    }
+}
+
+/// Is this person the one the card and the benefit belong to?
+#[derive(Clone)]
+pub struct BeneficiaryRequest {
+    /// The caller's name for the transaction, and which attempt this is.
+    pub key: DecisionKey,
+    /// Pseudonymous id of the claimed record.
+    pub subject: SubjectId,
+    /// What is drawn from.
+    pub scheme: Scheme,
+    /// Name of the policy to decide by; empty means `default`.
+    pub policy: String,
+    /// What the claimed record says of the person.
+    pub record: Record,
+    /// The chip's files in any order; none where the chip was not read.
+    pub chip_files: Vec<Vec<u8>>,
+    /// Challenge and response, where the reader ran Active Authentication.
+    pub active: Option<ChallengeResponse>,
+    /// 1–5 encoded captures of the person present.
+    pub frames: Vec<Vec<u8>>,
+}
+
+/// The answer: the same bytes for the same question, however often it is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BeneficiaryOutcome {
+    /// Which decision.
+    pub key: DecisionKey,
+    /// What was decided, and why.
+    pub decided: Decided,
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// The policy it was decided by.
+    pub policy: String,
+    /// Whether the chip's photo became the reference with it.
+    pub enrolled: bool,
+    /// Recipe of all templates, as text.
+    pub recipe: String,
+    /// When it was committed.
+    pub decided_at: Timestamp,
+    /// Number of the commit that carried it.
+    pub commit: u64,
+}
+
+impl BeneficiaryRequest {
+    /// SHA-256 of everything asked, transaction and attempt apart.
+    fn digest(&self) -> [u8; 32] {
+        let mut digest = ContentDigest::new("verify beneficiary");
+        digest.field(self.subject.as_str().as_bytes());
+        digest.field(self.scheme.name().as_bytes());
+        digest.field(self.policy.as_bytes());
+        let Record { number, name, birth, sex } = &self.record;
+        let mut optional = |bytes: Option<&[u8]>| {
+            digest.field(&[u8::from(bytes.is_some())]);
+            digest.field(bytes.unwrap_or_default());
+        };
+        optional(number.as_ref().map(|number| number.reveal().as_bytes()));
+        optional(name.as_ref().map(|name| name.reveal().as_bytes()));
+        optional(birth.map(|birth| birth.reveal_iso()).as_ref().map(String::as_bytes));
+        optional(sex.map(|sex| sex.reveal().as_bytes()));
+        optional(self.active.as_ref().map(|active| active.challenge.as_slice()));
+        optional(self.active.as_ref().map(|active| active.response.as_slice()));
+        for files in [&self.chip_files, &self.frames] {
+            digest.field(&(files.len() as u64).to_le_bytes());
+            for bytes in files {
+                digest.field(bytes);
+            }
+        }
+        digest.finish()
+    }
+}
+
+/// What an engine decides with: the operator's anchors and policies, and what goes
+/// on at this moment.
+#[derive(Default)]
+pub(super) struct Counter {
+    pub(super) anchors: Arc<Anchors>,
+    pub(super) policies: Policies,
+    turns: turns::Turns,
+    arrivals: turns::Arrivals,
+}
+
+impl Counter {
+    pub(super) fn new(anchors: Anchors, policies: Policies) -> Self {
+        Self { anchors: Arc::new(anchors), policies, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chip::{BirthDate, Personal, Sex};
+    use crate::gallery::RequestId;
+
+    fn request() -> BeneficiaryRequest {
+        BeneficiaryRequest {
+            key: DecisionKey::new(RequestId::new("t").unwrap(), 1).unwrap(),
+            subject: SubjectId::new("s").unwrap(),
+            scheme: Scheme::Social,
+            policy: String::new(),
+            record: Record::default(),
+            chip_files: vec![vec![1], vec![2]],
+            active: None,
+            frames: vec![vec![3]],
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_request_counts_in_its_digest_and_its_key_does_not() {
+        type Change = fn(&mut BeneficiaryRequest);
+        let changes: [Change; 13] = [
+            |r| r.subject = SubjectId::new("t").unwrap(),
+            |r| r.scheme = Scheme::Health,
+            |r| r.policy = "other".into(),
+            |r| r.record.number = Some(Personal::new("1")),
+            |r| r.record.name = Some(Personal::new("1")),
+            |r| r.record.birth = BirthDate::from_text("1988"),
+            |r| r.record.birth = BirthDate::from_text("1988-01"),
+            |r| r.record.sex = Some(Sex::Male),
+            |r| r.record.sex = Some(Sex::Female),
+            |r| r.active = Some(ChallengeResponse { challenge: vec![1], response: vec![] }),
+            |r| r.chip_files = vec![vec![1, 2]],
+            |r| r.frames.push(vec![4]),
+            |r| (r.chip_files, r.frames) = (vec![vec![1]], vec![vec![2], vec![3]]),
+        ];
+        let mut seen = vec![request().digest()];
+        for change in changes {
+            let mut changed = request();
+            change(&mut changed);
+            let digest = changed.digest();
+            assert!(!seen.contains(&digest));
+            seen.push(digest);
+        }
+        let mut retake = request();
+        retake.key.attempt = 2;
+        assert_eq!(retake.digest(), seen[0]);
+    }
+}

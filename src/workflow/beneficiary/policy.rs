@@ -1,0 +1,419 @@
+//! Policies: which evidence a decision needs, at which error rates, and what
+//! refers and what denies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::grounds::{Ground, Piece};
+use crate::gallery::ATTEMPTS_MAX;
+use crate::matching::FMR_FLOOR;
+
+/// Name of the policy that is always there.
+pub const DEFAULT_POLICY: &str = "default";
+
+/// What a ground leads to. Ordered by gravity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consequence {
+    /// Named in the decision, which it does not change.
+    Accept,
+    /// A person must look.
+    Refer,
+    /// No.
+    Deny,
+}
+
+impl Consequence {
+    /// `accept`, `refer`, `deny`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Refer => "refer",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// By its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Accept, Self::Refer, Self::Deny].into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// What becomes of a person nobody has enrolled yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FirstSight {
+    /// A person must look.
+    #[default]
+    Refer,
+    /// The chip's photo alone will do; the decision says so.
+    Accept,
+    /// The same, and where it approves, the chip's photo becomes the reference.
+    Enrol,
+}
+
+/// A policy as the configuration file has it, `[policies.NAME]`: every key may be
+/// left out.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyFile {
+    /// Evidence it does without.
+    pub without: Vec<Piece>,
+    /// What becomes of a person nobody has enrolled yet.
+    pub first_sight: Option<FirstSight>,
+    /// Attempts of one transaction, 1 to 10.
+    pub attempts_max: Option<u32>,
+    /// False match rate of the captures against the chip's photo.
+    pub chip_fmr: Option<f64>,
+    /// From `chip_fmr` to this rate it refers; above, the faces differ.
+    pub chip_refer_fmr: Option<f64>,
+    /// A chip photo older than this many years is an old one.
+    pub chip_photo_years_max: Option<u32>,
+    /// The end of the referral band for an old chip photo.
+    pub chip_refer_fmr_old: Option<f64>,
+    /// False match rate of the captures against the enrolled reference.
+    pub reference_fmr: Option<f64>,
+    /// From `reference_fmr` to this rate it refers.
+    pub reference_refer_fmr: Option<f64>,
+    /// False positive identification rate of the search for the same face
+    /// elsewhere: so many decisions refer by chance alone.
+    pub fpir: Option<f64>,
+    /// Lowest liveness, mean of the captures, 0 to 1.
+    pub liveness_min: Option<f64>,
+    /// Lowest quality, best of the captures, 0 to 100.
+    pub quality_min: Option<f64>,
+    /// What a ground leads to, by its code in small letters, where it is not the
+    /// default.
+    pub on: BTreeMap<GroundKey, Consequence>,
+}
+
+/// A ground as the configuration file names it: its code in small letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroundKey(pub Ground);
+
+impl<'de> Deserialize<'de> for GroundKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = Ground::ALL.iter().copied().filter(|ground| !is_missing(*ground));
+        known.clone().find(|ground| ground.code().to_lowercase() == name).map(Self).ok_or_else(|| {
+            let names: Vec<String> = known.map(|ground| ground.code().to_lowercase()).collect();
+            serde::de::Error::custom(format!("`{name}` is nothing a policy decides on; known are {}", names.join(", ")))
+        })
+    }
+}
+
+/// Missing evidence is not weighed: it is done without, or it refers.
+fn is_missing(ground: Ground) -> bool {
+    ground.piece().missing() == ground
+}
+
+/// What a ground leads to where a policy does not say, and the least it may be
+/// made to lead to.
+fn consequences(ground: Ground) -> (Consequence, Consequence) {
+    use Consequence::{Accept, Deny, Refer};
+    match ground {
+        // What is wrong with the card itself is never approved.
+        Ground::ChipAltered => (Deny, Deny),
+        Ground::ChipUntrusted => (Deny, Refer),
+        Ground::ChipLapsed | Ground::ChipUnreadable | Ground::ChipNumbersDisagree => (Refer, Refer),
+        // What Vietnam's cards come to until the operator has the CSCA certificate.
+        Ground::ChipUnanchored => (Refer, Accept),
+        Ground::ChipWeak => (Refer, Accept),
+        // Few readers run Active Authentication: named in every decision instead.
+        Ground::ChipNotProven => (Accept, Accept),
+        Ground::NumberDiffers => (Deny, Refer),
+        Ground::NameDiffers | Ground::BirthDateDiffers | Ground::SexDiffers => (Refer, Accept),
+        Ground::QualityPoor | Ground::LivenessLow => (Refer, Refer),
+        Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure | Ground::DuplicateFace => (Refer, Refer),
+        Ground::ChipFaceDiffers => (Deny, Refer),
+        // With the right face on a genuine card this is as often a wrong enrolment.
+        Ground::ReferenceFaceDiffers => (Refer, Refer),
+        Ground::ChipMissing
+        | Ground::NumberMissing
+        | Ground::NameMissing
+        | Ground::BirthDateMissing
+        | Ground::SexMissing
+        | Ground::QualityMissing
+        | Ground::LivenessMissing
+        | Ground::ChipFaceMissing
+        | Ground::ReferenceFaceMissing
+        | Ground::DuplicatesMissing => (Refer, Refer),
+    }
+}
+
+/// A policy that was checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    pub(super) without: BTreeSet<Piece>,
+    pub(super) first_sight: FirstSight,
+    pub(super) attempts_max: u32,
+    pub(super) chip_fmr: f64,
+    pub(super) chip_refer_fmr: f64,
+    pub(super) chip_photo_years_max: u32,
+    pub(super) chip_refer_fmr_old: f64,
+    pub(super) reference_fmr: f64,
+    pub(super) reference_refer_fmr: f64,
+    pub(super) fpir: f64,
+    pub(super) liveness_min: f32,
+    pub(super) quality_min: f32,
+    on: BTreeMap<Ground, Consequence>,
+}
+
+/// Values where a policy says nothing. Rates: one false match in 100,000, as
+/// everywhere; the referral band ends where one stranger in 1,000 would get in
+/// it, or in 100 with an old photo, so that the honest are looked at rather than
+/// turned away.
+const CHIP_FMR: f64 = 1e-5;
+const CHIP_REFER_FMR: f64 = 1e-3;
+const CHIP_REFER_FMR_OLD: f64 = 1e-2;
+/// Vietnam renews cards at 14, 25, 40 and 60: most photos are younger than this.
+const CHIP_PHOTO_YEARS_MAX: u32 = 10;
+const REFERENCE_FMR: f64 = 1e-5;
+const REFERENCE_REFER_FMR: f64 = 1e-3;
+const FPIR: f64 = 0.01;
+/// The network's own indifference.
+const LIVENESS_MIN: f64 = 0.5;
+const QUALITY_MIN: f64 = 30.0;
+const ATTEMPTS: u32 = 3;
+
+impl Policy {
+    /// Checks a policy. The error names the key.
+    pub fn new(file: &PolicyFile) -> Result<Self, String> {
+        let rate = |key: &str, value: Option<f64>, default: f64, least: f64| {
+            let value = value.unwrap_or(default);
+            if (least..=0.5).contains(&value) {
+                Ok(value)
+            } else {
+                Err(format!("{key} is {value}; it lies between {least:e} and 0.5"))
+            }
+        };
+        let within = |key: &str, value: f64, most: f64| {
+            if (0.0..=most).contains(&value) {
+                Ok(value as f32)
+            } else {
+                Err(format!("{key} is {value}; it lies between 0 and {most}"))
+            }
+        };
+        let without: BTreeSet<Piece> = file.without.iter().copied().collect();
+        let chip_fmr = rate("chip_fmr", file.chip_fmr, CHIP_FMR, FMR_FLOOR)?;
+        let reference_fmr = rate("reference_fmr", file.reference_fmr, REFERENCE_FMR, FMR_FLOOR)?;
+        // Where only the rate to approve at was raised, the band begins no earlier.
+        let chip_refer_fmr = rate("chip_refer_fmr", file.chip_refer_fmr, CHIP_REFER_FMR.max(chip_fmr), chip_fmr)?;
+        let attempts_max = file.attempts_max.unwrap_or(ATTEMPTS);
+        if !(1..=ATTEMPTS_MAX).contains(&attempts_max) {
+            return Err(format!("attempts_max is {attempts_max}; it lies between 1 and {ATTEMPTS_MAX}"));
+        }
+        let chip_photo_years_max = file.chip_photo_years_max.unwrap_or(CHIP_PHOTO_YEARS_MAX);
+        if chip_photo_years_max > 100 {
+            return Err(format!("chip_photo_years_max is {chip_photo_years_max}; it lies between 0 and 100"));
+        }
+        let no_chip = without.contains(&Piece::Chip) || without.contains(&Piece::ChipFace);
+        if no_chip && without.contains(&Piece::ReferenceFace) {
+            return Err(
+                "without names both the chip's face and the reference's; the person must be compared with one \
+                        of them"
+                    .into(),
+            );
+        }
+        let mut on = BTreeMap::new();
+        for (&GroundKey(ground), &consequence) in &file.on {
+            let (default, least) = consequences(ground);
+            if consequence < least {
+                let (key, least) = (ground.code().to_lowercase(), least.name());
+                return Err(format!("on.{key} is {}; the least it may be is {least}", consequence.name()));
+            }
+            if consequence != default {
+                on.insert(ground, consequence);
+            }
+        }
+        Ok(Self {
+            without,
+            first_sight: file.first_sight.unwrap_or_default(),
+            attempts_max,
+            chip_fmr,
+            chip_refer_fmr,
+            chip_photo_years_max,
+            chip_refer_fmr_old: rate(
+                "chip_refer_fmr_old",
+                file.chip_refer_fmr_old,
+                CHIP_REFER_FMR_OLD.max(chip_refer_fmr),
+                chip_refer_fmr,
+            )?,
+            reference_fmr,
+            reference_refer_fmr: rate(
+                "reference_refer_fmr",
+                file.reference_refer_fmr,
+                REFERENCE_REFER_FMR.max(reference_fmr),
+                reference_fmr,
+            )?,
+            fpir: rate("fpir", file.fpir, FPIR, 1e-9)?,
+            liveness_min: within("liveness_min", file.liveness_min.unwrap_or(LIVENESS_MIN), 1.0)?,
+            quality_min: within("quality_min", file.quality_min.unwrap_or(QUALITY_MIN), 100.0)?,
+            on,
+        })
+    }
+
+    /// What a ground leads to.
+    pub fn consequence(&self, ground: Ground) -> Consequence {
+        self.on.get(&ground).copied().unwrap_or(consequences(ground).0)
+    }
+
+    /// Every false match rate it names.
+    pub(in crate::workflow) fn rates(&self) -> [f64; 5] {
+        [self.chip_fmr, self.chip_refer_fmr, self.chip_refer_fmr_old, self.reference_fmr, self.reference_refer_fmr]
+    }
+
+    /// Liveness below which a ground is seen, 0…1.
+    pub fn liveness_min(&self) -> f32 {
+        self.liveness_min
+    }
+
+    /// Whether it does without a piece of evidence.
+    pub fn does_without(&self, piece: Piece) -> bool {
+        self.without.contains(&piece)
+    }
+}
+
+impl Default for Policy {
+    /// Everything is required.
+    fn default() -> Self {
+        Self {
+            without: BTreeSet::new(),
+            first_sight: FirstSight::Refer,
+            attempts_max: ATTEMPTS,
+            chip_fmr: CHIP_FMR,
+            chip_refer_fmr: CHIP_REFER_FMR,
+            chip_photo_years_max: CHIP_PHOTO_YEARS_MAX,
+            chip_refer_fmr_old: CHIP_REFER_FMR_OLD,
+            reference_fmr: REFERENCE_FMR,
+            reference_refer_fmr: REFERENCE_REFER_FMR,
+            fpir: FPIR,
+            liveness_min: LIVENESS_MIN as f32,
+            quality_min: QUALITY_MIN as f32,
+            on: BTreeMap::new(),
+        }
+    }
+}
+
+/// The policies by name. There is always one called `default`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policies(BTreeMap<String, Policy>);
+
+impl Policies {
+    /// Checks the policies of a configuration file. The error names the policy and
+    /// the key.
+    pub fn new(files: &BTreeMap<String, PolicyFile>) -> Result<Self, String> {
+        let mut out = Self::default();
+        for (name, file) in files {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+            if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+                return Err(format!("policies.{name}: a policy's name is 1 to 64 letters, digits, - and _"));
+            }
+            let policy = Policy::new(file).map_err(|detail| format!("policies.{name}.{detail}"))?;
+            out.0.insert(name.clone(), policy);
+        }
+        Ok(out)
+    }
+
+    /// One by its name; the empty name is `default`'s.
+    pub fn find(&self, name: &str) -> Option<(&str, &Policy)> {
+        let name = if name.is_empty() { DEFAULT_POLICY } else { name };
+        self.0.get_key_value(name).map(|(name, policy)| (name.as_str(), policy))
+    }
+
+    /// Every policy.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Policy)> {
+        self.0.iter().map(|(name, policy)| (name.as_str(), policy))
+    }
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self(BTreeMap::from([(DEFAULT_POLICY.to_owned(), Policy::default())]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Policy, String> {
+        let file: PolicyFile = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        Policy::new(&file)
+    }
+
+    #[test]
+    fn an_empty_policy_is_the_default_and_requires_everything() {
+        let policy = parse("").unwrap();
+        assert_eq!(policy, Policy::default());
+        assert!(Piece::ALL.iter().all(|&piece| !policy.does_without(piece)));
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let policy = parse(
+            "without = [\"liveness\", \"sex\"]\nfirst_sight = \"enrol\"\nattempts_max = 5\nchip_fmr = 1e-6\n\
+             chip_refer_fmr = 1e-4\nchip_photo_years_max = 7\nchip_refer_fmr_old = 0.05\nreference_fmr = 1e-4\n\
+             reference_refer_fmr = 1e-2\nfpir = 0.001\nliveness_min = 0.9\nquality_min = 50\n\
+             [on]\nchip_unanchored = \"accept\"\nname_differs = \"deny\"\n",
+        )
+        .unwrap();
+        assert!(policy.does_without(Piece::Sex) && !policy.does_without(Piece::Name));
+        assert_eq!((policy.first_sight, policy.attempts_max), (FirstSight::Enrol, 5));
+        assert_eq!((policy.chip_fmr, policy.chip_refer_fmr, policy.chip_refer_fmr_old), (1e-6, 1e-4, 0.05));
+        assert_eq!((policy.reference_fmr, policy.reference_refer_fmr, policy.fpir), (1e-4, 1e-2, 0.001));
+        assert_eq!((policy.chip_photo_years_max, policy.liveness_min, policy.quality_min), (7, 0.9, 50.0));
+        assert_eq!(policy.consequence(Ground::ChipUnanchored), Consequence::Accept);
+        assert_eq!(policy.consequence(Ground::NameDiffers), Consequence::Deny);
+        assert_eq!(policy.consequence(Ground::ChipAltered), Consequence::Deny);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        for (text, part) in [
+            ("chip_fmr = 0", "chip_fmr"),
+            ("chip_fmr = nan", "chip_fmr"),
+            ("chip_fmr = 1e-3\nchip_refer_fmr = 1e-4", "chip_refer_fmr"),
+            ("chip_refer_fmr_old = 1e-6", "chip_refer_fmr_old"),
+            ("fpir = 1", "fpir"),
+            ("liveness_min = 2", "liveness_min"),
+            ("quality_min = -1", "quality_min"),
+            ("attempts_max = 0", "attempts_max"),
+            ("chip_photo_years_max = 1000", "chip_photo_years_max"),
+            ("without = [\"livness\"]", "livness"),
+            ("whithout = []", "whithout"),
+            ("first_sight = \"maybe\"", "maybe"),
+            ("without = [\"chip\", \"reference_face\"]", "compared"),
+            ("[on]\nchip_altered = \"refer\"", "on.chip_altered"),
+            ("[on]\nduplicate_face = \"accept\"", "on.duplicate_face"),
+            ("[on]\nduplicate = \"refer\"", "duplicate_face"),
+            ("[on]\nliveness_missing = \"refer\"", "liveness_missing"),
+            ("[on]\nname_differs = \"ignore\"", "ignore"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_wrong_with_a_card_can_be_configured_into_an_approval() {
+        for ground in [Ground::ChipAltered, Ground::ChipUntrusted, Ground::ChipLapsed, Ground::ChipUnreadable] {
+            assert!(consequences(ground).1 > Consequence::Accept, "{}", ground.code());
+        }
+        for &ground in Ground::ALL {
+            let (default, least) = consequences(ground);
+            assert!(default >= least, "{}", ground.code());
+        }
+    }
+
+    #[test]
+    fn policies_are_found_by_name_and_the_default_is_always_there() {
+        let files = BTreeMap::from([("clinic".to_owned(), PolicyFile::default())]);
+        let policies = Policies::new(&files).unwrap();
+        assert_eq!(policies.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["clinic", "default"]);
+        assert_eq!(policies.find("").unwrap().0, "default");
+        assert!(policies.find("bank").is_none());
+        assert!(Policies::new(&BTreeMap::from([("a b".to_owned(), PolicyFile::default())])).is_err());
+    }
+}

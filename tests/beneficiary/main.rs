@@ -1,0 +1,10 @@
+//! The decision about a beneficiary, over real sockets, with synthetic cards and
+//! real photos: what is approved, referred and denied, and that each is decided
+//! once.
+
+mod counter;
+mod evidence;
+mod killed;
+mod officers;
+mod once;
+mod support;

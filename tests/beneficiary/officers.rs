@@ -1,0 +1,100 @@
+//! What officers add.
+
+use chinhchu::gallery::{Note, Outcome};
+use chinhchu::workflow::beneficiary::{ClearPairRequest, ResolveReferral};
+use chinhchu::workflow::{IdentifyRequest, IdentifyScope};
+
+use crate::need_assets;
+use crate::support::*;
+
+fn resolve(transaction: &str, outcome: Outcome) -> ResolveReferral {
+    ResolveReferral {
+        key: key(transaction, 1),
+        officer: id("officer-7"),
+        outcome,
+        reason: Note::new("Đã đối chiếu giấy tờ gốc").unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_referral_is_resolved_once_and_closes_its_transaction() {
+    need_assets!();
+    let counter = Counter::open().await;
+    counter.decide(claim("t-1", "record-1", &FIRST, &["obama2.jpg"])).await;
+    let mut request = claim("t-2", "record-1", &FIRST, &["obama2.jpg"]);
+    request.record.sex = Some(chinhchu::chip::Sex::Female);
+    assert_decided(&counter.decide(request.clone()).await, Outcome::Refer, &["SEX_DIFFERS"]);
+
+    let before = counter.client.subject(&id("record-1")).await.unwrap().last_verified["social"];
+    let resolved = counter.client.resolve_referral(resolve("t-2", Outcome::Approve)).await.unwrap();
+    assert_eq!(resolved.outcome, Outcome::Approve);
+    let after = counter.client.subject(&id("record-1")).await.unwrap().last_verified["social"];
+    assert!(after == resolved.resolved_at && after >= before);
+    // The same answer again is the same; another is refused.
+    assert_eq!(counter.client.resolve_referral(resolve("t-2", Outcome::Approve)).await.unwrap(), resolved);
+    let error = counter.client.resolve_referral(resolve("t-2", Outcome::Deny)).await.unwrap_err();
+    assert_eq!(error.reason, "ALREADY_RESOLVED");
+    // The decision itself stays; a retake comes too late.
+    assert_eq!(counter.decide(request.clone()).await.decided.outcome, Outcome::Refer);
+    request.key = key("t-2", 2);
+    assert_eq!(counter.refused(request).await, "TRANSACTION_CLOSED");
+
+    for (transaction, reason) in [("t-1", "NOT_REFERRED"), ("t-9", "TRANSACTION_UNKNOWN")] {
+        let error = counter.client.resolve_referral(resolve(transaction, Outcome::Deny)).await.unwrap_err();
+        assert_eq!(error.reason, reason);
+    }
+    let error = counter.client.resolve_referral(resolve("t-2", Outcome::Refer)).await.unwrap_err();
+    assert_eq!((error.reason.as_str(), error.field.as_deref()), ("OUT_OF_RANGE", Some("outcome")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_that_was_cleared_is_not_reported_again_and_is_there_for_an_audit() {
+    need_assets!();
+    let counter = Counter::open().await;
+    let pair = |one, other| ClearPairRequest {
+        one: id(one),
+        other: id(other),
+        officer: id("officer-7"),
+        reason: Note::new("Sinh đôi").unwrap(),
+    };
+    let error = counter.client.clear_pair(pair("record-1", "record-2")).await.unwrap_err();
+    assert_eq!(error.reason, "SUBJECT_UNKNOWN", "neither is enrolled");
+    counter.decide(claim("t-1", "record-1", &FIRST, &["obama2.jpg"])).await;
+    let referred = counter.decide(claim("t-2", "record-2", &SECOND_CARD, &["obama2.jpg"])).await;
+    assert_decided(&referred, Outcome::Refer, &["DUPLICATE_FACE"]);
+
+    // The second is not enrolled yet: that is how twins come to the counter.
+    assert!(!counter.client.clear_pair(pair("record-2", "record-1")).await.unwrap().replayed);
+    assert!(counter.client.clear_pair(pair("record-1", "record-2")).await.unwrap().replayed);
+    let error = counter.client.clear_pair(pair("record-1", "record-1")).await.unwrap_err();
+    assert_eq!(error.reason, "SAME_PAIR");
+
+    let approved = counter.decide(claim("t-3", "record-2", &SECOND_CARD, &["obama2.jpg"])).await;
+    assert_decided(&approved, Outcome::Approve, &[]);
+    let found = approved.evidence.duplicates.unwrap();
+    assert!(found.candidates.is_empty() && found.cleared == 1);
+    // The other way round as well.
+    let first = counter.decide(claim("t-4", "record-1", &FIRST, &["obama2.jpg"])).await;
+    assert_decided(&first, Outcome::Approve, &[]);
+
+    let identify = async |claimed: Option<&str>| {
+        let request = IdentifyRequest {
+            probes: vec![photo("obama2.jpg")],
+            scope: Some(IdentifyScope::Nearest(5)),
+            claimed: claimed.map(id),
+        };
+        let found = counter.client.identify(request).await.unwrap().candidates;
+        found.into_iter().map(|one| one.subject.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(identify(None).await.len(), 2);
+    assert!(identify(Some("record-1")).await.is_empty());
+    assert_eq!(identify(Some("record-3")).await.len(), 2);
+
+    let pairs = counter.engine.cleared_pairs(None, 10).await.unwrap();
+    assert_eq!(pairs.len(), 1);
+    assert_eq!((pairs[0].first.as_str(), pairs[0].second.as_str()), ("record-1", "record-2"));
+    assert_eq!((pairs[0].officer.as_str(), pairs[0].reason.as_str()), ("officer-7", "Sinh đôi"));
+    // With the record goes what was cleared for it.
+    counter.client.remove(&id("record-1"), None).await.unwrap();
+    assert!(counter.engine.cleared_pairs(None, 10).await.unwrap().is_empty());
+}

@@ -1,0 +1,234 @@
+//! Decisions in the gallery: once, whole, and in order.
+
+use std::sync::Arc;
+
+use chinhchu::gallery::{
+    ClearedPair, DecisionKey, EnrolMode, Gallery, GalleryError, NewDecision, Note, Outcome, RequestId, Resolution,
+    Timestamp,
+};
+
+use crate::disk::{Disk, coin};
+use crate::support::*;
+
+fn key(transaction: &str, attempt: u32) -> DecisionKey {
+    DecisionKey::new(RequestId::new(transaction).unwrap(), attempt).unwrap()
+}
+
+/// A decision about `s`; an approval of content 1 enrols it.
+fn decision(key: DecisionKey, content: u8, outcome: Outcome) -> NewDecision {
+    NewDecision {
+        key,
+        content: [content; 32],
+        subject: id("s"),
+        scheme: "social".into(),
+        outcome,
+        answer: vec![content; 100],
+        enrolment: None,
+    }
+}
+
+fn enrolling(key: DecisionKey) -> NewDecision {
+    NewDecision { enrolment: Some(enrolment("s", EnrolMode::Create, &[1])), ..decision(key, 1, Outcome::Approve) }
+}
+
+fn resolution(outcome: Outcome) -> Resolution {
+    Resolution { officer: id("officer"), outcome, reason: Note::new("seen").unwrap(), resolved_at: Timestamp(0) }
+}
+
+fn pair(one: &str, other: &str) -> ClearedPair {
+    ClearedPair {
+        first: id(one),
+        second: id(other),
+        officer: id("officer"),
+        reason: Note::new("twins").unwrap(),
+        cleared_at: Timestamp(0),
+    }
+}
+
+fn empty() -> (Arc<dyn Gallery>, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (Arc::new(open(dir.path()).unwrap()), dir)
+}
+
+#[test]
+fn a_decision_is_stored_once_with_its_enrolment_and_the_time_of_the_verification() {
+    let (gallery, _dir) = empty();
+    block_on(async {
+        assert!(gallery.decision(&key("t", 1)).await.unwrap().is_none());
+        let (stored, replayed) = gallery.decide(enrolling(key("t", 1))).await.unwrap();
+        assert!(!replayed && stored.answer == vec![1; 100] && stored.resolution.is_none());
+        let (again, replayed) = gallery.decide(enrolling(key("t", 1))).await.unwrap();
+        assert!(replayed && again == stored);
+        let subject = gallery.subject(&id("s")).await.unwrap().unwrap();
+        assert_eq!((subject.templates.len(), subject.last_verified.get("social")), (1, Some(&stored.decided_at)));
+        assert_eq!(gallery.within(&template(1), 0.99).await.unwrap().len(), 1, "found at once");
+        let other = decision(key("t", 1), 2, Outcome::Approve);
+        assert!(matches!(gallery.decide(other).await, Err(GalleryError::TransactionReused)));
+        // An enrolment that comes too late takes the decision with it.
+        let late = gallery.decide(enrolling(key("t-2", 1))).await;
+        assert!(matches!(late, Err(GalleryError::SubjectExists)));
+        assert!(gallery.decision(&key("t-2", 1)).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn attempts_follow_each_other_until_one_closes_the_transaction() {
+    let (gallery, _dir) = empty();
+    block_on(async {
+        let out_of_order = gallery.decide(decision(key("t", 2), 1, Outcome::Refer)).await;
+        assert!(matches!(out_of_order, Err(GalleryError::AttemptOutOfOrder { expected: Some(1) })));
+        gallery.decide(decision(key("t", 1), 1, Outcome::Deny)).await.unwrap();
+        gallery.decide(decision(key("t", 2), 2, Outcome::Refer)).await.unwrap();
+        // Transactions whose ids begin alike are others.
+        gallery.decide(decision(key("t2", 1), 1, Outcome::Refer)).await.unwrap();
+        gallery.decide(decision(key("t!", 1), 1, Outcome::Refer)).await.unwrap();
+        let last = gallery.last_decision(&RequestId::new("t").unwrap()).await.unwrap().unwrap();
+        assert_eq!((last.key, last.outcome), (key("t", 2), Outcome::Refer));
+
+        let early = gallery.resolve(&key("t", 1), resolution(Outcome::Deny)).await;
+        assert!(matches!(early, Err(GalleryError::NotReferred)), "it is not the last");
+        let unknown = gallery.resolve(&key("t", 3), resolution(Outcome::Deny)).await;
+        assert!(matches!(unknown, Err(GalleryError::UnknownTransaction)));
+        let (resolved, replayed) = gallery.resolve(&key("t", 2), resolution(Outcome::Approve)).await.unwrap();
+        assert!(!replayed && resolved.outcome == Outcome::Refer);
+        assert_eq!(resolved.resolution.as_ref().unwrap().outcome, Outcome::Approve);
+        let (again, replayed) = gallery.resolve(&key("t", 2), resolution(Outcome::Approve)).await.unwrap();
+        assert!(replayed && again == resolved);
+        let other = gallery.resolve(&key("t", 2), resolution(Outcome::Deny)).await;
+        assert!(matches!(other, Err(GalleryError::AlreadyResolved)));
+        let after = gallery.decide(decision(key("t", 3), 3, Outcome::Approve)).await;
+        assert!(matches!(after, Err(GalleryError::TransactionClosed)));
+        // A late retry still gets its answer.
+        assert!(gallery.decide(decision(key("t", 1), 1, Outcome::Deny)).await.unwrap().1);
+        let stranger = NewDecision { subject: id("x"), ..decision(key("t2", 2), 2, Outcome::Refer) };
+        assert!(matches!(gallery.decide(stranger).await, Err(GalleryError::TransactionReused)));
+    });
+}
+
+#[test]
+fn pairs_are_cleared_for_both_and_forgotten_with_either() {
+    let (gallery, _dir) = empty();
+    block_on(async {
+        assert!(matches!(gallery.clear_pair(pair("a", "b")).await, Err(GalleryError::UnknownSubject)));
+        assert!(matches!(gallery.clear_pair(pair("a", "a")).await, Err(GalleryError::SamePair)));
+        create(&*gallery, "a", &[1]).await.unwrap();
+        assert!(!gallery.clear_pair(pair("b", "a")).await.unwrap().replayed);
+        assert!(gallery.clear_pair(pair("a", "b")).await.unwrap().replayed);
+        gallery.clear_pair(pair("a", "c")).await.unwrap();
+        // Ids that begin alike are others.
+        create(&*gallery, "ab", &[2]).await.unwrap();
+        gallery.clear_pair(pair("ab", "z")).await.unwrap();
+        assert_eq!(gallery.cleared_with(&id("a")).await.unwrap(), [id("b"), id("c")]);
+        assert_eq!(gallery.cleared_with(&id("b")).await.unwrap(), [id("a")]);
+
+        let ids = |pairs: Vec<ClearedPair>| pairs.into_iter().map(|pair| (pair.first, pair.second)).collect::<Vec<_>>();
+        let all = [(id("a"), id("b")), (id("a"), id("c")), (id("ab"), id("z"))];
+        assert_eq!(ids(gallery.cleared_pairs(None, 10).await.unwrap()), all);
+        assert_eq!(ids(gallery.cleared_pairs(None, 1).await.unwrap()), all[..1]);
+        assert_eq!(ids(gallery.cleared_pairs(Some(&all[0]), 10).await.unwrap()), all[1..]);
+
+        gallery.enrol(enrolment("c", EnrolMode::Replace, &[3]), None).await.unwrap();
+        assert_eq!(gallery.cleared_with(&id("c")).await.unwrap(), [id("a")], "it was not there before");
+        gallery.enrol(enrolment("c", EnrolMode::Replace, &[4]), None).await.unwrap();
+        assert!(gallery.cleared_with(&id("c")).await.unwrap().is_empty());
+        gallery.remove(&id("a"), None).await.unwrap();
+        assert_eq!(ids(gallery.cleared_pairs(None, 10).await.unwrap()), all[2..]);
+    });
+}
+
+#[test]
+fn decisions_and_pairs_are_there_after_reopening() {
+    let (gallery, dir) = empty();
+    let stored = block_on(async {
+        let stored = gallery.decide(enrolling(key("t", 1))).await.unwrap().0;
+        gallery.clear_pair(pair("s", "b")).await.unwrap();
+        stored
+    });
+    drop(gallery);
+    let gallery = open(dir.path()).unwrap();
+    block_on(async {
+        assert!(gallery.decision(&key("t", 1)).await.unwrap().unwrap() == stored);
+        assert_eq!(gallery.cleared_with(&id("b")).await.unwrap(), [id("s")]);
+    });
+}
+
+#[test]
+fn a_folder_from_before_there_were_decisions_gets_its_tables() {
+    let (gallery, dir) = empty();
+    block_on(create(&*gallery, "a", &[1])).unwrap();
+    drop(gallery);
+    {
+        let database = redb::Database::open(dir.path().join("chinhchu.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        for table in ["decisions", "cleared"] {
+            let table: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new(table);
+            assert!(transaction.delete_table(table).unwrap());
+        }
+        transaction.commit().unwrap();
+    }
+    let gallery = open(dir.path()).unwrap();
+    block_on(async {
+        assert_eq!(gallery.stats().await.unwrap().subjects, 1);
+        gallery.decide(enrolling(key("t", 1))).await.unwrap();
+        gallery.clear_pair(pair("a", "s")).await.unwrap();
+    });
+}
+
+#[test]
+fn an_altered_decision_is_damage_and_not_an_answer() {
+    let (gallery, dir) = empty();
+    block_on(gallery.decide(enrolling(key("t", 1)))).unwrap();
+    drop(gallery);
+    {
+        use redb::ReadableTable;
+        let database = redb::Database::open(dir.path().join("chinhchu.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let table: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("decisions");
+            let mut table = transaction.open_table(table).unwrap();
+            let (name, mut value) = {
+                let (name, value) = table.first().unwrap().unwrap();
+                (name.value().to_owned(), value.value().to_vec())
+            };
+            let last = value.len() - 1;
+            value[last] ^= 1;
+            table.insert(name.as_str(), value.as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    let gallery = open(dir.path()).unwrap();
+    assert!(matches!(block_on(gallery.decision(&key("t", 1))), Err(GalleryError::Damaged { .. })));
+    assert!(matches!(block_on(gallery.decide(enrolling(key("t", 1)))), Err(GalleryError::Damaged { .. })));
+}
+
+#[test]
+fn a_power_cut_leaves_decision_enrolment_and_verification_together_or_none_of_them() {
+    let disk = Disk::default();
+    let gallery = disk.open().unwrap();
+    disk.record();
+    block_on(gallery.decide(enrolling(key("t", 1)))).unwrap();
+    drop(gallery);
+    let (mut before, mut after) = (false, false);
+    for (number, sync) in disk.syncs().iter().enumerate() {
+        for cut in 0..4 {
+            let mut coin = coin((number * 4 + cut) as u64);
+            let bytes = match cut {
+                0 => sync.cut(|| false),
+                1 => sync.cut(|| true),
+                _ => sync.cut(&mut coin),
+            };
+            let survivor = Disk::holding(bytes).open().unwrap();
+            block_on(async {
+                let decided = survivor.decision(&key("t", 1)).await.unwrap();
+                let subject = survivor.subject(&id("s")).await.unwrap();
+                assert_eq!(decided.is_some(), subject.is_some());
+                assert!(subject.as_ref().is_none_or(|subject| subject.last_verified.contains_key("social")));
+                (before, after) = (before || decided.is_none(), after || decided.is_some());
+                // And the retry puts right what is missing.
+                survivor.decide(enrolling(key("t", 1))).await.unwrap();
+                assert_eq!(survivor.stats().await.unwrap().templates, 1);
+            });
+        }
+    }
+    assert!(before && after, "cuts fell on both sides of the commit");
+}

@@ -105,7 +105,11 @@ impl Engine {
         policy: &Policy,
     ) -> Result<Seen, WorkflowError> {
         let BeneficiaryRequest { key, subject, scheme, record, chip_files, active, frames, .. } = request;
-        let wants = Wants { liveness: !policy.does_without(Piece::Liveness), ..Wants::default() };
+        let wants = Wants {
+            liveness: !policy.does_without(Piece::Liveness),
+            quality: !policy.does_without(Piece::Quality),
+            pose: false,
+        };
         let frames = frames.into_iter().enumerate().map(|(i, bytes)| (Field::Frame(i), bytes)).collect();
         let chip = async {
             if chip_files.is_empty() {
@@ -389,8 +393,8 @@ fn frame(analysis: &Analysis) -> FrameEvidence {
     FrameEvidence {
         eye_distance: report.eye_distance,
         second_face: report.second_face,
-        norm: report.norm,
-        quality: None,
+        norm: report.norm.unwrap_or(0.0),
+        quality: report.quality.map(|quality| quality.utility.unwrap_or(quality.capture)),
         liveness: report.liveness,
     }
 }

@@ -250,17 +250,6 @@ mod tests {
         assert_eq!(way("mean weighted by flat").fnmr.errors, mean.fnmr.errors);
         assert!(!report.ways.iter().any(|w| w.way.contains("partly")));
         assert_eq!(report.winner, "plain mean");
-        assert_eq!(
-            report,
-            fusion(
-                &set,
-                &[Measure { name: "flat".into(), overall: true, values: vec![Some(2.0); set.len()] }],
-                3,
-                20,
-                BOOTSTRAP
-            )
-            .unwrap()
-        );
     }
 
     #[test]

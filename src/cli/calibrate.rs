@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::evaluate::{COMPARISONS_MAX_DEFAULT, kept_inputs, start_threads, write_file};
+use super::evaluate::{COMPARISONS_MAX_DEFAULT, WANTS, kept_inputs, start_threads, write_file};
 use super::labelled::{LabelledArgs, Loaded, Loader};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
@@ -132,7 +132,9 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
         std::fs::create_dir_all(folder)
             .map_err(|e| Failure::new(format_args!("--cache {}: {e}; check the path", folder.display())))?;
     }
-    let loader = Loader::new(&settings, &labelled, cache.as_deref(), Wants::default())?;
+    // What is kept is there for an evaluation, too.
+    let wants = if cache.is_some() { WANTS } else { Wants::default() };
+    let loader = Loader::new(&settings, &labelled, cache.as_deref(), wants)?;
     let recipe = loader.recipe();
     let out = args.out.clone().unwrap_or_else(|| loader.pack_folder().join("calibration.toml"));
     let columns: Vec<String> = args.references.iter().map(|(column, _)| column.clone()).collect();

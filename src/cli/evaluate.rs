@@ -14,6 +14,7 @@ use crate::evaluation::{
     BONA_FIDE, Bootstrap, GroupBy, Options, PadDocument, Presentation, Report, evaluate, pad, pad_page, page, plots,
 };
 use crate::face::Wants;
+use crate::workflow::beneficiary::Policy;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,8 +44,10 @@ cannot be used or supports no comparison, the disk is full, or wrong usage.";
 const SEED_DEFAULT: u64 = 1;
 /// What the input folder's options are kept in.
 const INPUTS_FILE: &str = "inputs.json";
-/// Liveness score from which on a face is taken for live, where nobody says otherwise.
-const LIVENESS_THRESHOLD_DEFAULT: f32 = 0.5;
+
+/// What is looked at beside the template, for templates that are kept: the same for all
+/// who keep them in one place.
+pub(super) const WANTS: Wants = Wants { quality: true, pose: false, liveness: false };
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -83,9 +86,10 @@ pub struct EvaluateArgs {
     /// Test presentation attack detection instead: APCER and BPCER by the column attack
     #[arg(long, requires = "manifest", conflicts_with_all = ["pairs", "templates"])]
     pad: bool,
-    /// Liveness score from which on a face is taken for live, 0 to 1
-    #[arg(long, value_name = "SCORE", default_value_t = LIVENESS_THRESHOLD_DEFAULT, value_parser = share, requires = "pad")]
-    liveness_threshold: f32,
+    /// Liveness score from which on a face is taken for live, 0 to 1 [default: liveness_min
+    /// of the default policy]
+    #[arg(long, value_name = "SCORE", value_parser = share, requires = "pad")]
+    liveness_threshold: Option<f32>,
     /// Day to put on the report [default: none, so that the same input gives the same bytes]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     date: Option<String>,
@@ -114,7 +118,7 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
         return run_pad(&args, &settings);
     }
     let cache = args.out.join("templates.cache");
-    let loader = Loader::new(&settings, &args.labelled, Some(&cache), Wants { quality: true, ..Wants::default() })?;
+    let loader = Loader::new(&settings, &args.labelled, Some(&cache), WANTS)?;
     let columns: Vec<String> = args.by.iter().map(|by| by.column.clone()).collect();
     if args.labelled.manifest.is_none() && !columns.is_empty() {
         return Err(Failure::new("--by takes a manifest with that column; give --manifest FILE"));
@@ -190,7 +194,9 @@ fn run_pad(args: &EvaluateArgs, settings: &Settings) -> Outcome {
         })
         .collect();
     let bootstrap = Bootstrap { repetitions: args.replicates, seed: args.seed };
-    let rates = pad(&presentations, set.subjects(), args.liveness_threshold, bootstrap);
+    let policy = settings.policies.find("").map(|(_, policy)| policy.liveness_min());
+    let threshold = args.liveness_threshold.or(policy).unwrap_or_else(|| Policy::default().liveness_min());
+    let rates = pad(&presentations, set.subjects(), threshold, bootstrap);
     let document = PadDocument::new(inputs.clone(), bootstrap, rates);
     write_file(&args.out.join("index.html"), pad_page(&document).as_bytes())?;
     write_file(&args.out.join("report.json"), &json_bytes(&document)?)?;

@@ -21,6 +21,7 @@ use crate::evaluation::{
     BadLine, Column, Inputs, LeftOut, ListedPair, ListedPhotos, Measure, PairList, PhotoSet, Plan, Protocol,
     SamePictures,
 };
+use crate::face::quality::Measure as Quality;
 use crate::face::{FaceError, FacePool, FaceReport, Pack, RecipeDigest, Template, Ticket, Wants};
 use crate::workflow::words::Reason;
 
@@ -104,23 +105,48 @@ impl Loaded {
     }
 }
 
-/// Numbers kept of every photo, by name; higher is expected to be better.
-fn measures_of(report: &FaceReport) -> Vec<(&'static str, Option<f32>)> {
-    vec![
-        ("capture quality", report.quality.map(|quality| quality.capture)),
-        ("predicted utility", report.quality.and_then(|quality| quality.utility)),
-        ("embedding norm", report.norm),
-        ("detector score", Some(report.detection)),
-        ("eye distance (px)", Some(report.eye_distance)),
-        (LIVENESS, report.liveness),
+/// Numbers kept of every photo, whose higher values are expected to be better.
+const MEASURES: [&str; 8] = [
+    "capture quality (0-100)",
+    "predicted utility (0-100)",
+    "embedding norm",
+    "detector score",
+    "eye distance (px)",
+    "sharpness (octaves)",
+    "evenness of light",
+    LIVENESS,
+];
+/// Name of the liveness score.
+pub(super) const LIVENESS: &str = "liveness";
+/// Those that say how much a photo is worth: tried as weights of fused captures.
+const OVERALL: usize = 3;
+
+/// The values of [`MEASURES`].
+fn measures_of(report: &FaceReport) -> [Option<f32>; MEASURES.len()] {
+    let quality = report.quality.as_ref();
+    let measure = |of| quality.and_then(|q| q.get(of));
+    [
+        quality.map(|q| q.capture),
+        quality.and_then(|q| q.utility),
+        report.norm,
+        Some(report.detection),
+        Some(report.eye_distance),
+        measure(Quality::Sharpness),
+        measure(Quality::Evenness),
+        report.liveness,
     ]
 }
 
-/// Names of [`measures_of`], which an empty file must name as well.
-const MEASURES: [&str; 6] =
-    ["capture quality", "predicted utility", "embedding norm", "detector score", "eye distance (px)", LIVENESS];
-/// Name of the liveness score.
-pub(super) const LIVENESS: &str = "liveness";
+/// A column of values to come.
+fn measure((i, name): (usize, &&str)) -> Measure {
+    Measure { name: (*name).to_owned(), overall: i < OVERALL, values: Vec::new() }
+}
+
+/// What values depend on beside the recipe: the pack's model of quality.
+fn revision(pack: &Pack) -> [u8; 32] {
+    // Serialising numbers and text cannot fail; were it to, measures would be kept longer.
+    Sha256::digest(serde_json::to_vec(&pack.quality()).unwrap_or_default()).into()
+}
 
 /// Turns labelled photos into templates.
 pub(super) struct Loader<'a> {
@@ -179,6 +205,7 @@ impl<'a> Loader<'a> {
         let of = FactsOf {
             recipe: pack.recipe(),
             dimension: pack.dimension(),
+            revision: revision(&pack),
             measures: MEASURES.map(str::to_owned).to_vec(),
         };
         let cache = cache.filter(|_| !args.no_cache && args.templates.is_none());
@@ -214,7 +241,7 @@ impl<'a> Loader<'a> {
 
     /// Looks at everything `args` names. `columns` of the manifest are needed besides.
     pub(super) fn load(mut self, args: &LabelledArgs, columns: &[String]) -> Result<Loaded, Failure> {
-        self.set.measures = MEASURES.map(|name| Measure { name: name.to_owned(), values: Vec::new() }).to_vec();
+        self.set.measures = MEASURES.iter().enumerate().map(measure).collect();
         let source = args.pairs.as_ref().or(args.manifest.as_ref());
         let source = source.and_then(|p| p.file_name()).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let pairs = match (&args.manifest, &args.pairs) {
@@ -376,7 +403,7 @@ impl<'a> Loader<'a> {
             State::Working(ticket, key) => {
                 let fact = match ticket.wait() {
                     Ok(analysis) => {
-                        let values = measures_of(&analysis.report).into_iter().map(|(_, value)| value).collect();
+                        let values = measures_of(&analysis.report).to_vec();
                         Fact::Template(analysis.template, values)
                     }
                     Err(FaceError::Cancelled) => {

@@ -22,11 +22,10 @@ mod progress;
 mod runtime;
 mod settings;
 mod source;
-
-pub mod chip;
 mod template_cache;
 
 pub mod calibrate;
+pub mod chip;
 pub mod embed;
 pub mod enroll;
 pub mod evaluate;

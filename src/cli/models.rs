@@ -194,6 +194,7 @@ struct Network {
 #[derive(Serialize)]
 struct CurveShown {
     probe_frames: u32,
+    reference: &'static str,
     population: String,
     date: String,
     subjects: u64,
@@ -219,6 +220,7 @@ fn show(folder: &Path, json: bool) -> Outcome {
             .map(|curve| CurveShown {
                 fmr_supported: curve.knots.last().map(|knot| knot.fmr),
                 probe_frames: curve.probe_frames,
+                reference: curve.reference.name(),
                 population: curve.population,
                 date: curve.date,
                 subjects: curve.subjects,
@@ -266,8 +268,9 @@ impl Shown {
         }
         for curve in &self.calibration {
             text += &format!(
-                "\ncalibrated for {} probe frame(s): {}, {}; {} subjects, {} comparisons, counted down to FMR {}",
+                "\ncalibrated for {} probe frame(s) against {}: {}, {}; {} subjects, {} comparisons, counted down to FMR {}",
                 curve.probe_frames,
+                curve.reference,
                 curve.population,
                 curve.date,
                 curve.subjects,

@@ -2,7 +2,8 @@
 //! interruption and need not look at a photo twice.
 //!
 //! # The file
-//! Append-only. A header (magic, version, recipe, dimension, names of measures, CRC-32),
+//! Append-only. A header (magic, version, recipe, dimension, revision and
+//! names of measures, CRC-32),
 //! then records of `length, CRC-32, payload`. A payload is the SHA-256 of the photo's
 //! bytes and what came of it: a template with its measures, or the code of a failure.
 //! Each record is one write, so that what was done before Ctrl-C or a crash is kept; a
@@ -48,6 +49,8 @@ pub(super) enum Fact {
 pub(super) struct FactsOf {
     pub recipe: RecipeDigest,
     pub dimension: usize,
+    /// Digest of what measures depend on beside the recipe.
+    pub revision: [u8; 32],
     pub measures: Vec<String>,
 }
 
@@ -183,6 +186,7 @@ fn header(of: &FactsOf) -> Vec<u8> {
     header.extend(VERSION.to_le_bytes());
     header.extend(of.recipe.0);
     header.extend((of.dimension as u32).to_le_bytes());
+    header.extend(of.revision);
     header.extend((of.measures.len() as u32).to_le_bytes());
     for name in &of.measures {
         header.extend((name.len() as u32).to_le_bytes());
@@ -213,7 +217,12 @@ mod tests {
     use super::*;
 
     fn of(recipe: u8) -> FactsOf {
-        FactsOf { recipe: RecipeDigest([recipe; 32]), dimension: 4, measures: vec!["a".into(), "b".into()] }
+        FactsOf {
+            recipe: RecipeDigest([recipe; 32]),
+            dimension: 4,
+            revision: [5; 32],
+            measures: vec!["a".into(), "b".into()],
+        }
     }
 
     fn fact(of: &FactsOf, seed: f32) -> Fact {
@@ -288,5 +297,8 @@ mod tests {
         let renamed = FactsOf { measures: vec!["a".into(), "c".into()], ..of(1) };
         filled(&path);
         assert!(TemplateCache::open(&path, renamed).unwrap().get(&facts[0].0).is_none());
+        let revised = FactsOf { revision: [6; 32], ..of(1) };
+        filled(&path);
+        assert!(TemplateCache::open(&path, revised).unwrap().get(&facts[0].0).is_none());
     }
 }

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_stated_interval_holds_on_people_left_out_and_is_not_boundless() {
-        let set = made_up(260, 3, 0.5);
+        let set = made_up(260, 2, 0.5);
         let coverage = coverage(&set, 20, u64::MAX).unwrap();
         assert_eq!(coverage.rates.len(), 2);
         for rate in &coverage.rates {

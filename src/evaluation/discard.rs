@@ -167,9 +167,9 @@ mod tests {
         }
         let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let measures = [
-            Measure { name: "good".into(), values: good },
-            Measure { name: "idle".into(), values: idle },
-            Measure { name: "unknown".into(), values: vec![None; set.len()] },
+            Measure { name: "good".into(), overall: true, values: good },
+            Measure { name: "idle".into(), overall: true, values: idle },
+            Measure { name: "unknown".into(), overall: true, values: vec![None; set.len()] },
         ];
         let curves = discard_curves(&material, &measures, BOOTSTRAP);
         let [good, idle] = &curves[..] else { panic!("{}", curves.len()) };

@@ -361,7 +361,11 @@ pub(super) mod tests {
         let mut column = Column::default();
         (0..set.len()).for_each(|photo| column.push(if photo < 200 { "<first> & \"half\"" } else { "second" }));
         set.columns.push(("half".to_owned(), column));
-        set.measures.push(Measure { name: "norm".into(), values: (0..400).map(|i| Some((i % 7) as f32)).collect() });
+        set.measures.push(Measure {
+            name: "norm".into(),
+            overall: true,
+            values: (0..400).map(|i| Some((i % 7) as f32)).collect(),
+        });
         set.lines = (2..402).collect();
         set.push(3, None);
         let mut inputs = Inputs { pack: "made up".into(), source: "m.csv".into(), ..Inputs::default() };

@@ -45,6 +45,8 @@ impl Column {
 pub struct Measure {
     /// What it is, with its unit.
     pub name: String,
+    /// Whether it says how much a photo is worth: tried as a weight of fused captures.
+    pub overall: bool,
     /// By photo; higher is expected to be better.
     pub values: Vec<Option<f32>>,
 }

@@ -107,7 +107,7 @@ fn bad_rows_are_told_by_line_and_the_others_are_compared() {
         .map(|l| (l["line"].as_u64().unwrap(), l["reason"].as_str().unwrap()))
         .collect();
     let expected =
-        [(5, "FILE_MISSING"), (6, "DUPLICATE_ROW"), (7, "CONFLICTING_LABEL"), (8, "BAD_ROW"), (11, "BAD_ROW")];
+        [(5, "FILE_MISSING"), (6, "DUPLICATE_ROW"), (7, "CONFLICTING_LABEL"), (8, "BAD_ROW"), (12, "BAD_ROW")];
     assert_eq!(left_out, expected);
     // One picture in two files is compared, and told.
     assert_eq!(

@@ -261,6 +261,11 @@ impl Policy {
         [self.chip_fmr, self.chip_refer_fmr, self.chip_refer_fmr_old, self.reference_fmr, self.reference_refer_fmr]
     }
 
+    /// Liveness below which a ground is seen, 0…1.
+    pub fn liveness_min(&self) -> f32 {
+        self.liveness_min
+    }
+
     /// Whether it does without a piece of evidence.
     pub fn does_without(&self, piece: Piece) -> bool {
         self.without.contains(&piece)

@@ -121,7 +121,7 @@ fn work(pack: &Pack, folder: &Path, rows: &[Row], subjects: &[usize], next: &Ato
         let Ok(study) = pipeline.study(&bytes) else { continue };
         let pose = study.pose;
         found.push(((at, 0), Example { study, subject: subjects[at], shows, pose }));
-        if shows != Shows::Frontal || at % SPOILED_EVERY != 0 {
+        if shows != Shows::Frontal || !at.is_multiple_of(SPOILED_EVERY) {
             continue;
         }
         let report = pipeline.assess(&bytes, Wants::default())?;

@@ -26,12 +26,14 @@ fn an_ordinary_portrait_is_accepted_and_each_fault_gives_its_own_reason() {
         (report, flaws)
     };
     let expected = [
-        (Fault::Blur, Flaw::Blurred),
-        (Fault::Dark, Flaw::Dark),
-        (Fault::Bright, Flaw::Bright),
-        (Fault::Tilt, Flaw::Tilted),
-        (Fault::Cover, Flaw::Occluded),
-        (Fault::Compress, Flaw::Compressed),
+        Flaw::Blurred,
+        Flaw::Dark,
+        Flaw::Bright,
+        Flaw::Tilted,
+        Flaw::Occluded,
+        Flaw::FarAway,
+        Flaw::Compressed,
+        Flaw::Uneven,
     ];
     let mut own = 0;
     for (at, portrait) in portraits.iter().enumerate() {
@@ -39,7 +41,7 @@ fn an_ordinary_portrait_is_accepted_and_each_fault_gives_its_own_reason() {
         assert_eq!(flaws, [], "{}", PORTRAITS[at]);
         let face = report.face;
         let eyes = Eyes::of(face.left, face.top, face.width, face.height);
-        for (i, (fault, flaw)) in expected.into_iter().enumerate() {
+        for (i, (fault, flaw)) in Fault::ALL.into_iter().zip(expected).enumerate() {
             let spoiled = degrade(portrait, eyes, fault, &mut Random((at * 100 + i) as u64));
             own += usize::from(judge(&spoiled).1 == [flaw]);
         }

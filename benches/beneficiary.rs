@@ -109,6 +109,7 @@ async fn run(root: &Path) -> Result<bool, Failure> {
         pool,
         default_fmr: 1e-5,
         default_fpir: 0.01,
+        capture: Default::default(),
     };
     let engine = Engine::open(&options)?;
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());

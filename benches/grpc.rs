@@ -77,6 +77,7 @@ async fn compare() -> Result<(), Failure> {
         pool: PoolOptions { workers: 0, queue_max: 256, limits: Limits::default(), onnxruntime: None },
         default_fmr: 1e-5,
         default_fpir: 0.01,
+        capture: Default::default(),
     };
     let engine = Engine::open(&options)?;
     let request = request()?;
@@ -258,7 +259,7 @@ async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Ve
             let photos = vec![Photo { bytes: one, source: Source::Live, captured_at: None }];
             let request_id = Some(RequestId::new(format!("soak-{}-{number}", std::process::id()))?);
             let (mode, attributes) = (EnrolMode::Replace, Attributes::default());
-            client.enrol(EnrolRequest { request_id, subject, mode, attributes, photos }).await?;
+            client.enrol(EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor: true }).await?;
         }
         1 | 2 => drop(client.identify(IdentifyRequest { probes: vec![one], scope: None, claimed: None }).await?),
         3 => {

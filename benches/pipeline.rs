@@ -6,8 +6,8 @@
 //!
 //! On a 250x250 JPEG, made from a sample photo: decode, detect, landmarks, align
 //! and embed on one core, against the three networks run once more on the same
-//! inputs, in turns; then two workers against one, in turns. Medians, and the
-//! ratio of medians.
+//! inputs, in turns; then what quality and liveness add, in turns; then two workers
+//! against one, in turns. Medians, and the ratio of medians.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,6 +28,8 @@ const SIDE: u32 = 250;
 const QUALITY: u8 = 90;
 /// Targets: at most, at least.
 const OVERHEAD_MAX: f64 = 1.15;
+const QUALITY_MAX: f64 = 0.55;
+const LIVENESS_MAX: f64 = 0.60;
 const SCALING_MIN: f64 = 1.8;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -53,6 +55,7 @@ fn run(root: &Path, photo: &Path) -> Result<(), Failure> {
     let photo = portrait(photo)?;
     println!("{SIDE}x{SIDE} JPEG of {} bytes, quality {QUALITY}", photo.len());
     overhead(&pack, &photo)?;
+    beside(&pack, &photo)?;
     scaling(&pack, &photo)
 }
 
@@ -75,8 +78,9 @@ fn overhead(pack: &Pack, photo: &[u8]) -> Result<(), Failure> {
     let mut pipeline = Pipeline::new(pack, &options(1))?;
     let mut whole = Vec::new();
     let mut stages: Vec<StageTimes> = Vec::new();
-    let roles = [Role::Detector, Role::Landmarks, Role::Embedder];
-    let mut bare = [const { Vec::new() }; 3];
+    // The landmark network looks twice.
+    let roles = [Role::Detector, Role::Landmarks, Role::Landmarks, Role::Embedder];
+    let mut bare = [const { Vec::new() }; 4];
     for picture in 0..PICTURES + PICTURES / 10 {
         let clock = Instant::now();
         pipeline.analyze(photo, Wants::default())?;
@@ -101,9 +105,9 @@ fn overhead(pack: &Pack, photo: &[u8]) -> Result<(), Failure> {
     let lines = [
         ("decode", stage(|t| t.decode), None),
         ("detect", stage(|t| t.detect), Some(bare[0])),
-        ("landmarks", stage(|t| t.landmarks), Some(bare[1])),
+        ("landmarks, two looks", stage(|t| t.landmarks), Some(bare[1] + bare[2])),
         ("align", stage(|t| t.align), None),
-        ("embed", stage(|t| t.embed), Some(bare[2])),
+        ("embed", stage(|t| t.embed), Some(bare[3])),
         ("all", whole, Some(sum)),
     ];
     for (name, took, bare) in lines {
@@ -111,6 +115,33 @@ fn overhead(pack: &Pack, photo: &[u8]) -> Result<(), Failure> {
         println!("  {name:<26} {:7.3} ms {bare}", ms(took));
     }
     println!("  overhead {:.3} times the bare networks (target: at most {OVERHEAD_MAX})", ms(whole) / ms(sum));
+    Ok(())
+}
+
+/// What quality with pose from the points, liveness, and an assessment without
+/// embedding cost beside the plain analysis.
+fn beside(pack: &Pack, photo: &[u8]) -> Result<(), Failure> {
+    let mut pipeline = Pipeline::new(pack, &options(1))?;
+    let wants =
+        [Wants::default(), Wants { quality: true, ..Wants::default() }, Wants { liveness: true, ..Wants::default() }];
+    let mut took = [const { Vec::new() }; 4];
+    for picture in 0..PICTURES + PICTURES / 10 {
+        for (kind, all) in took.iter_mut().enumerate() {
+            let clock = Instant::now();
+            match wants.get(kind) {
+                Some(&wants) => drop(pipeline.analyze(photo, wants)?),
+                None => drop(pipeline.assess(photo, wants[1])?),
+            }
+            if picture >= PICTURES / 10 {
+                all.push(clock.elapsed());
+            }
+        }
+    }
+    let [plain, quality, liveness, assess] = took.map(median).map(ms);
+    println!("\nbeside the plain analysis of {plain:.3} ms");
+    println!("  quality and pose {:+.3} of it (target: at most {QUALITY_MAX})", quality / plain - 1.0);
+    println!("  liveness         {:+.3} of it (target: at most {LIVENESS_MAX})", liveness / plain - 1.0);
+    println!("  an assessment     {:.3} of it", assess / plain);
     Ok(())
 }
 

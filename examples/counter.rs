@@ -151,6 +151,7 @@ impl Counter {
                 source: pb::Source::Other.into(),
                 captured_at: None,
             }],
+            accept_poor: false,
         };
         let (gallery, began) = (self.gallery.clone(), Instant::now());
         let call = async || gallery.clone().enroll(with_deadline(&request)).await;

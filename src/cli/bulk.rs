@@ -59,6 +59,7 @@ pub(super) struct BulkPlan {
     pub mode: EnrolMode,
     pub source: Source,
     pub attributes: Attributes,
+    pub accept_poor: bool,
 }
 
 /// What was done; field names are a contract.
@@ -324,6 +325,7 @@ impl Worker {
                 mode,
                 attributes: self.plan.attributes.clone(),
                 photos: vec![photo],
+                accept_poor: self.plan.accept_poor,
             };
             match self.backend.enrol(request).await {
                 Ok(outcome) => return Ok(outcome.receipt.replayed),
@@ -344,9 +346,9 @@ impl Worker {
             digest.update((bytes.len() as u64).to_le_bytes());
             digest.update(bytes);
         };
-        field(b"chinhchu bulk enrolment 1");
+        field(b"chinhchu bulk enrolment 2");
         field(subject.as_str().as_bytes());
-        field(&[self.plan.source as u8]);
+        field(&[self.plan.source as u8, u8::from(self.plan.accept_poor)]);
         field(&(schemes.len() as u64).to_le_bytes());
         schemes.iter().for_each(|scheme| field(scheme.as_bytes()));
         for text in [province, unit] {

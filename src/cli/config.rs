@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Failure;
+use crate::face::quality::Range;
+use crate::workflow::Level;
 use crate::workflow::beneficiary::PolicyFile;
 
 /// Largest configuration file read, in bytes.
@@ -35,6 +37,19 @@ drain_seconds = 20             # how long SIGTERM waits for requests in flight
 
 [gallery]
 data = "people"                # folder of the gallery
+
+[capture]                      # Verify and Identify; decisions have policies of their own
+quality = "advisory"           # off, advisory (measured and told), required (or refused)
+liveness = "advisory"          # likewise, for probes, and for several frames being one picture
+liveness_min = 0.5             # 0 to 1
+
+[capture.live]                 # accept ranges of a picture taken now; what is not named keeps its default
+eye_distance = { min = 32.0 }  # px; `chinhchu models` lists every measure
+capture = { min = 35.0 }       # 0 to 100
+utility = { min = 45.0 }       # 0 to 100
+
+[capture.chip]                 # and of a card's photo
+eye_distance = { min = 16.0 }
 
 [chip]
 # csca = "csca"                # country certificates: a file, a master list, a folder
@@ -80,6 +95,7 @@ pub(super) struct ConfigFile {
     pub images: ImagesSection,
     pub server: ServerSection,
     pub gallery: GallerySection,
+    pub capture: CaptureSection,
     pub chip: ChipSection,
     pub policies: BTreeMap<String, PolicyFile>,
 }
@@ -114,6 +130,17 @@ pub(super) struct ServerSection {
     pub message_bytes_max: Option<usize>,
     pub deadline_seconds_max: Option<u64>,
     pub drain_seconds: Option<u64>,
+}
+
+/// `[capture]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CaptureSection {
+    pub quality: Option<Level>,
+    pub liveness: Option<Level>,
+    pub liveness_min: Option<f32>,
+    pub live: BTreeMap<String, Range>,
+    pub chip: BTreeMap<String, Range>,
 }
 
 /// `[gallery]`

@@ -63,6 +63,9 @@ pub struct EnrollArgs {
     /// Where the photos come from: the card's chip, the person present, anything else
     #[arg(long, value_enum, default_value_t = SourceArg::Other, value_name = "SOURCE")]
     source: SourceArg,
+    /// Take live photos of poor quality too
+    #[arg(long)]
+    accept_poor: bool,
     /// Scheme the subject draws from, for example social or health; may be repeated
     #[arg(long, value_name = "SCHEME", help_heading = "Attributes")]
     scheme: Vec<String>,
@@ -137,11 +140,11 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
         Plan::One { subject, photos, request_id, roles } => {
             let bytes = photo::read_all(&photos, settings.limits.encoded_bytes_max)?;
             let photos = bytes.into_iter().map(|bytes| Photo { bytes, source, captured_at: None }).collect();
-            let request = EnrolRequest { request_id, subject, mode, attributes, photos };
+            let request = EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor: args.accept_poor };
             runtime::block_on(one(&settings, &place, request, &roles, args.json))
         }
         Plan::Many(manifest) => {
-            let plan = BulkPlan { manifest, mode, source, attributes };
+            let plan = BulkPlan { manifest, mode, source, attributes, accept_poor: args.accept_poor };
             runtime::block_on(many(&settings, &place, plan, args.json))
         }
     }

@@ -10,7 +10,7 @@ use super::settings::Settings;
 use super::{Exit, GlobalArgs, Outcome, args, outcome, photo, print, runtime};
 use crate::gallery::SubjectId;
 use crate::workflow::{
-    CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifyOutcome, IdentifyRequest, IdentifyScope, PROBE_FRAMES_MAX,
+    CANDIDATES_DEFAULT, CANDIDATES_MAX, Frames, IdentifyOutcome, IdentifyRequest, IdentifyScope, PROBE_FRAMES_MAX,
 };
 
 const EXAMPLES: &str = "\
@@ -72,6 +72,7 @@ struct Answer<'a> {
     recipe: &'a str,
     #[serde(flatten)]
     probes: print::Probes<'a>,
+    frames: Frames,
 }
 
 #[derive(Serialize)]
@@ -130,6 +131,7 @@ fn answer(found: &IdentifyOutcome) -> Answer<'_> {
         expected_miss_extrapolated: found.expected_miss.map(|m| m.extrapolated),
         recipe: &found.recipe,
         probes: print::Probes::of(&found.probes),
+        frames: found.frames,
     }
 }
 
@@ -164,5 +166,6 @@ fn text(found: &IdentifyOutcome) -> String {
         let note = print::extrapolated(miss.extrapolated);
         text += &format!("\nshare of enrolled people missed at this score: {}{note}", print::rate(miss.rate));
     }
-    text + &print::remarks("photo", &found.probes)
+    text += &print::remarks("photo", &found.probes);
+    text + print::together(found.frames)
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Failure;
 use crate::face::FaceReport;
+use crate::workflow::Frames;
 
 /// Writes the answer to standard output, with a line break at its end.
 ///
@@ -71,6 +72,12 @@ pub(super) fn remarks(role: &str, reports: &[FaceReport]) -> String {
     for (i, report) in reports.iter().enumerate() {
         let which = if reports.len() > 1 { format!("{role} {}", i + 1) } else { role.to_owned() };
         let mut remark = |what: &str| text.push_str(&format!("\nnote: {which}: {what}"));
+        for flaw in &report.flaws {
+            remark(&format!("{} ({})", flaw.en(), flaw.vi()));
+        }
+        if report.live == Some(false) {
+            remark("the liveness score is low: it may be a picture of a picture (Có thể là ảnh chụp lại từ ảnh khác.)");
+        }
         if report.second_face {
             remark("another face of comparable size is in the picture; the largest near the centre was used");
         }
@@ -85,6 +92,15 @@ pub(super) fn remarks(role: &str, reports: &[FaceReport]) -> String {
         }
     }
     text
+}
+
+/// What a person should know about the frames together.
+pub(super) fn together(frames: Frames) -> &'static str {
+    match frames {
+        Frames::Single | Frames::Natural => "",
+        Frames::Repeated => "\nnote: the probes hold the same picture more than once",
+        Frames::Still => "\nnote: the face does not move between the probes",
+    }
 }
 
 #[cfg(test)]

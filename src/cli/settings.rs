@@ -6,13 +6,14 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::config::ConfigFile;
+use super::config::{CaptureSection, ConfigFile};
 use super::{Failure, GlobalArgs};
 use crate::face::PoolOptions;
+use crate::face::quality::Profile;
 use crate::gallery::EmbeddedOptions;
 use crate::imaging::Limits;
-use crate::workflow::EngineOptions;
 use crate::workflow::beneficiary::Policies;
+use crate::workflow::{CaptureRules, EngineOptions};
 
 /// Where the default pack is looked for, below each of the [`places`].
 const PACK_DEFAULT: &str = "models/default";
@@ -35,6 +36,7 @@ pub(super) struct Settings {
     pub default_fmr: f64,
     pub default_fpir: f64,
     pub limits: Limits,
+    capture: CaptureRules,
     pub data: Option<PathBuf>,
     templates_max: Option<u64>,
     pub server: ServerSettings,
@@ -61,7 +63,7 @@ impl Settings {
             Some(path) => ConfigFile::read(path)?,
             None => ConfigFile::default(),
         };
-        let ConfigFile { engine, images, server, gallery, chip, policies } = file;
+        let ConfigFile { engine, images, server, gallery, capture, chip, policies } = file;
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
@@ -94,6 +96,7 @@ impl Settings {
                     1 << 36,
                 )?,
             },
+            capture: rules(&capture)?,
             csca: chip.csca,
             policies: Policies::new(&policies).map_err(Failure::new)?,
             data: gallery.data,
@@ -123,6 +126,7 @@ impl Settings {
             pool: self.pool(photos),
             default_fmr: self.default_fmr,
             default_fpir: self.default_fpir,
+            capture: self.capture.clone(),
         })
     }
 
@@ -181,6 +185,21 @@ pub(super) fn address(name: &str, text: &str) -> Result<SocketAddr, Failure> {
     })
 }
 
+/// What is asked of captures: the defaults with what the file names replaced.
+fn rules(file: &CaptureSection) -> Result<CaptureRules, Failure> {
+    let default = CaptureRules::default();
+    let profile = |name: &str, base: Profile, changes| {
+        base.with(changes).map_err(|e| Failure::new(format_args!("capture.{name}: {e}")))
+    };
+    Ok(CaptureRules {
+        quality: file.quality.unwrap_or(default.quality),
+        liveness: file.liveness.unwrap_or(default.liveness),
+        liveness_min: within("capture.liveness_min", file.liveness_min.unwrap_or(default.liveness_min), 0.0, 1.0)?,
+        live: profile("live", default.live, &file.live)?,
+        chip: profile("chip", default.chip, &file.chip)?,
+    })
+}
+
 fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, least: T, most: T) -> Result<T, Failure> {
     if value >= least && value <= most {
         Ok(value)
@@ -227,6 +246,9 @@ mod tests {
             ("[engine]\ndefault_fpir = nan", "engine.default_fpir"),
             ("[images]\npixels_max = 1", "images.pixels_max"),
             ("[server]\nlisten = \"localhost\"", "server.listen"),
+            ("[capture]\nliveness_min = 2.0", "capture.liveness_min"),
+            ("[capture.live]\nrol = { min = 1.0 }", "capture.live"),
+            ("[capture.chip]\nroll = { min = 2.0, max = 1.0 }", "capture.chip"),
             ("[server]\nmessage_bytes_max = 5", "server.message_bytes_max"),
             ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
             ("[policies.clinic]\nfpir = 2.0", "policies.clinic.fpir"),

@@ -14,7 +14,7 @@ use super::{Exit, Failure, GlobalArgs, Outcome, args, print, runtime};
 use crate::chip::words::Effect;
 use crate::chip::{Fields, Inspection};
 use crate::face::FaceReport;
-use crate::workflow::{Decision, PROBE_FRAMES_MAX, VerifyOutcome, VerifyRequest};
+use crate::workflow::{Decision, Frames, PROBE_FRAMES_MAX, VerifyOutcome, VerifyRequest};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,6 +71,7 @@ struct Answer<'a> {
     reference: &'a FaceReport,
     #[serde(flatten)]
     probes: print::Probes<'a>,
+    frames: Frames,
     /// The check of the first folder of chip files.
     #[serde(skip_serializing_if = "Option::is_none")]
     chip: Option<Value>,
@@ -152,6 +153,7 @@ fn answer<'a>(outcome: &'a VerifyOutcome, chips: &[Inspection]) -> Answer<'a> {
         recipe: &outcome.recipe,
         reference: &outcome.reference,
         probes: print::Probes::of(&outcome.probes),
+        frames: outcome.frames,
     }
 }
 
@@ -175,7 +177,8 @@ fn text(outcome: &VerifyOutcome, chips: &[Inspection]) -> String {
     );
     text += &chip_lines(chips);
     text += &print::remarks("reference", std::slice::from_ref(&outcome.reference));
-    text + &print::remarks("probe", &outcome.probes)
+    text += &print::remarks("probe", &outcome.probes);
+    text + print::together(outcome.frames)
 }
 
 /// The verdict of each chip and what stands behind it, each after a line break.

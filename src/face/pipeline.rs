@@ -237,6 +237,7 @@ impl Pipeline {
             cut: reaches_out(&face, width as f32, height as f32),
             norm: seen.template.as_ref().map(Template::norm),
             quality,
+            live: None,
             flaws: Vec::new(),
             pose,
             liveness,

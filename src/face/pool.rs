@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::oneshot;
 
 use super::pipeline::Pipeline;
-use super::{Analysis, FaceError, Pack, PackError, Wants, runtime};
+use super::{Analysis, FaceError, FaceReport, Pack, PackError, Wants, runtime};
 
 /// How the pool works.
 #[derive(Debug, Clone)]
@@ -72,6 +72,12 @@ impl FacePool {
         self.pool.try_submit(move |pipeline, cancelled| pipeline.analyze_unless(&photo, wants, cancelled))
     }
 
+    /// Queues a picture to be assessed without embedding it, or `None` at once where
+    /// the queue is full.
+    pub fn try_assess(&self, photo: Vec<u8>, wants: Wants) -> Option<Ticket<FaceReport>> {
+        self.pool.try_submit(move |pipeline, cancelled| pipeline.assess_unless(&photo, wants, cancelled))
+    }
+
     /// Queues the pictures of one call for one worker, which looks at them in order
     /// and stops after the first that fails; `None` at once where the queue is full.
     ///
@@ -79,11 +85,11 @@ impl FacePool {
     /// make all others wait longer on a busy one: with one worker a call, the slowest
     /// calls stay close to the usual ones, and six captures cost the neighbours no
     /// more than one worker.
-    pub fn try_analyze_together(&self, photos: Vec<Vec<u8>>, wants: Wants) -> Option<Ticket<Vec<Answer>>> {
+    pub fn try_analyze_together(&self, photos: Vec<(Vec<u8>, Wants)>) -> Option<Ticket<Vec<Answer>>> {
         self.pool.try_submit(move |pipeline, cancelled| {
             let mut answers = Vec::with_capacity(photos.len());
-            for photo in &photos {
-                let answer = pipeline.analyze_unless(photo, wants, cancelled);
+            for (photo, wants) in &photos {
+                let answer = pipeline.analyze_unless(photo, *wants, cancelled);
                 let failed = answer.is_err();
                 answers.push(answer);
                 if failed {

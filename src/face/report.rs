@@ -64,6 +64,9 @@ pub struct FaceReport {
     pub pose: Option<Pose>,
     /// Liveness score 0…1, 1 is live, where asked for and the pack has the network.
     pub liveness: Option<f32>,
+    /// Whether that score reaches the threshold in force; `None` where it was not
+    /// judged.
+    pub live: Option<bool>,
     /// How good the capture is, where asked for and the pack has a model of it.
     pub quality: Option<Quality>,
     /// What the profile in force finds wrong with it, the gravest first; empty where

@@ -5,7 +5,8 @@ use crate::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, ResolveReferral, ResolvedReferral,
 };
 use crate::workflow::{
-    Engine, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest, WorkflowError,
+    AssessOutcome, Engine, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome,
+    VerifyRequest, WorkflowError,
 };
 
 /// What the service serves: the [`Engine`], or a stand-in where a test needs one
@@ -17,6 +18,8 @@ use crate::workflow::{
 pub trait Backend: Send + Sync + 'static {
     /// 1:1.
     async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError>;
+    /// What is wrong with a capture.
+    async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError>;
     /// 1:N.
     async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError>;
     /// Enrols one subject.
@@ -40,6 +43,10 @@ pub trait Backend: Send + Sync + 'static {
 impl Backend for Engine {
     async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
         Engine::verify(self, request).await
+    }
+
+    async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError> {
+        Engine::assess(self, photo, kind).await
     }
 
     async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {

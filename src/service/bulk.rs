@@ -130,13 +130,16 @@ impl Tally {
 
     fn answer(self) -> pb::BulkEnrollResponse {
         let listed = self.failures.len() as u64;
-        let failures = self.failures.into_iter().map(|(row, refusal)| pb::BulkEnrollFailure {
-            row,
-            code: i32::from(refusal.code()),
-            reason: refusal.reason.code().to_owned(),
-            field: refusal.field.unwrap_or_default(),
-            message_vi: refusal.reason.vi().to_owned(),
-            message_en: refusal.reason.en().to_owned(),
+        let failures = self.failures.into_iter().map(|(row, refusal)| {
+            let (message_vi, message_en) = refusal.sentences();
+            pb::BulkEnrollFailure {
+                row,
+                code: i32::from(refusal.code()),
+                reason: refusal.reason.code().to_owned(),
+                field: refusal.field.unwrap_or_default(),
+                message_vi,
+                message_en,
+            }
         });
         pb::BulkEnrollResponse {
             rows: self.rows,

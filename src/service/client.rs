@@ -14,7 +14,9 @@ use crate::gallery::{Attributes, Receipt, RequestId, Source, SubjectId, Timestam
 use crate::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, ResolveReferral, ResolvedReferral,
 };
-use crate::workflow::{EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest};
+use crate::workflow::{
+    AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome, VerifyRequest,
+};
 
 /// Longest time to wait for the server to take the connection.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -137,6 +139,12 @@ impl Client {
     pub async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, ClientError> {
         let request = self.request(pb::VerifyRequest::from(request));
         Ok(self.verification.clone().verify(request).await?.into_inner().try_into()?)
+    }
+
+    /// What is wrong with a capture.
+    pub async fn assess(&self, image: Vec<u8>, kind: Kind) -> Result<AssessOutcome, ClientError> {
+        let request = self.request(pb::AssessRequest { image, kind: pb::CaptureKind::from(kind).into() });
+        Ok(self.verification.clone().assess(request).await?.into_inner().try_into()?)
     }
 
     /// 1:N.

@@ -43,6 +43,12 @@ impl pb::verification_server::Verification for Handlers {
         Ok(Response::new(outcome.into()))
     }
 
+    async fn assess(&self, request: Request<pb::AssessRequest>) -> Result<Response<pb::AssessResponse>, Status> {
+        let (photo, kind) = convert::assess_request(request.into_inner()).map_err(status(Names::VERIFY))?;
+        let outcome = self.backend.assess(photo, kind).await.map_err(status(Names::VERIFY))?;
+        Ok(Response::new(outcome.into()))
+    }
+
     async fn identify(&self, request: Request<pb::IdentifyRequest>) -> Result<Response<pb::IdentifyResponse>, Status> {
         let request = convert::identify_request(request.into_inner()).map_err(status(Names::IDENTIFY))?;
         let outcome = self.backend.identify(request).await.map_err(status(Names::IDENTIFY))?;

@@ -62,6 +62,7 @@ impl Shared {
 enum Method {
     Verify,
     Identify,
+    Assess,
     Enroll,
     BulkEnroll,
     Remove,
@@ -76,6 +77,7 @@ impl Method {
         match path {
             "/chinhchu.v1.Verification/Verify" => Some(Self::Verify),
             "/chinhchu.v1.Verification/Identify" => Some(Self::Identify),
+            "/chinhchu.v1.Verification/Assess" => Some(Self::Assess),
             "/chinhchu.v1.Gallery/Enroll" => Some(Self::Enroll),
             "/chinhchu.v1.Gallery/BulkEnroll" => Some(Self::BulkEnroll),
             "/chinhchu.v1.Gallery/Remove" => Some(Self::Remove),
@@ -91,6 +93,7 @@ impl Method {
         match self {
             Self::Verify => "Verify",
             Self::Identify => "Identify",
+            Self::Assess => "Assess",
             Self::Enroll => "Enroll",
             Self::BulkEnroll => "BulkEnroll",
             Self::Remove => "Remove",

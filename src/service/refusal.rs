@@ -8,6 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{BadRequest, ErrorDetail, ErrorInfo, LocalizedMessage, RetryInfo, StatusExt};
 
 use super::ERROR_DOMAIN;
+use crate::face::quality::Flaw;
 use crate::gallery::GalleryError;
 use crate::matching::CalibrationError;
 use crate::workflow::words::{Class, Reason};
@@ -77,6 +78,8 @@ pub(super) struct Refusal {
     pub message: String,
     pub field: Option<String>,
     pub retry_after: Option<Duration>,
+    /// What is wrong with a capture that was refused.
+    pub flaws: Vec<Flaw>,
 }
 
 impl Refusal {
@@ -85,7 +88,10 @@ impl Refusal {
         let reason = Reason::of(error);
         let code = code_of(reason.class());
         let field = match error {
-            WorkflowError::Face { field, .. } | WorkflowError::OutOfRange { field, .. } => Some(names.of(*field)),
+            WorkflowError::Face { field, .. }
+            | WorkflowError::OutOfRange { field, .. }
+            | WorkflowError::CaptureRefused { field, .. }
+            | WorkflowError::NotLive { field } => Some(names.of(*field)),
             WorkflowError::PhotoCount { .. } => Some(names.photos.to_owned()),
             WorkflowError::Calibration(CalibrationError::BadRate(_)) => Some(names.rate.to_owned()),
             WorkflowError::Gallery(GalleryError::BadSubjectId) => Some("subject_id".to_owned()),
@@ -115,11 +121,23 @@ impl Refusal {
             }
             _ => error.to_string(),
         };
-        Self::new(reason, message, field, retry_after)
+        let flaws = match error {
+            WorkflowError::CaptureRefused { flaws, .. } => flaws.clone(),
+            _ => Vec::new(),
+        };
+        Self { flaws, ..Self::new(reason, message, field, retry_after) }
+    }
+
+    /// The sentences to show: the reason's, and what each flaw advises.
+    pub(super) fn sentences(&self) -> (String, String) {
+        let with = |sentence: &str, of: fn(Flaw) -> &'static str| {
+            std::iter::once(sentence).chain(self.flaws.iter().map(|&flaw| of(flaw))).collect::<Vec<_>>().join(" ")
+        };
+        (with(self.reason.vi(), Flaw::vi), with(self.reason.en(), Flaw::en))
     }
 
     fn new(reason: Reason, message: String, field: Option<String>, retry_after: Option<Duration>) -> Self {
-        Self { reason, message, field, retry_after }
+        Self { reason, message, field, retry_after, flaws: Vec::new() }
     }
 
     /// The gRPC code.
@@ -134,10 +152,15 @@ impl Refusal {
         if let Some(field) = &self.field {
             metadata.insert("field".to_owned(), field.clone());
         }
+        if !self.flaws.is_empty() {
+            let codes: Vec<_> = self.flaws.iter().map(|flaw| flaw.code()).collect();
+            metadata.insert("flaws".to_owned(), codes.join(","));
+        }
+        let (vi, en) = self.sentences();
         let mut details: Vec<ErrorDetail> = vec![
             ErrorInfo::new(self.reason.code(), ERROR_DOMAIN, metadata).into(),
-            LocalizedMessage::new("vi", self.reason.vi()).into(),
-            LocalizedMessage::new("en", self.reason.en()).into(),
+            LocalizedMessage::new("vi", vi).into(),
+            LocalizedMessage::new("en", en).into(),
         ];
         if let Some(field) = self.field {
             details.push(BadRequest::with_violation(field, self.message.clone()).into());

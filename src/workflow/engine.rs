@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::beneficiary::{Counter, Policies};
-use super::{Field, PROBE_FRAMES_MAX, WorkflowError};
+use super::{CaptureRules, Field, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
 use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Wants};
 use crate::gallery::{Gallery, GalleryError};
@@ -21,6 +21,8 @@ pub struct EngineOptions {
     pub default_fmr: f64,
     /// False positive identification rate where a request names none.
     pub default_fpir: f64,
+    /// What is asked of captures.
+    pub capture: CaptureRules,
 }
 
 /// The engine: networks, calibration and, where there is one, a gallery. Cheap
@@ -38,6 +40,7 @@ struct Shared {
     calibration: Calibration,
     default_fmr: f64,
     default_fpir: f64,
+    rules: CaptureRules,
 }
 
 impl Engine {
@@ -56,7 +59,8 @@ impl Engine {
         check_fpir(options.default_fpir)?;
         let pool = FacePool::start(&pack, &options.pool)?;
         let (default_fmr, default_fpir) = (options.default_fmr, options.default_fpir);
-        let shared = Arc::new(Shared { pack, pool, calibration, default_fmr, default_fpir });
+        let rules = options.capture.clone();
+        let shared = Arc::new(Shared { pack, pool, calibration, default_fmr, default_fpir, rules });
         Ok(Self { shared, gallery: None, counter: Arc::default() })
     }
 
@@ -119,6 +123,11 @@ impl Engine {
         self.shared.default_fpir
     }
 
+    /// What is asked of captures.
+    pub(super) fn rules(&self) -> &CaptureRules {
+        &self.shared.rules
+    }
+
     /// The gallery, or the error that says there is none.
     pub(super) fn gallery(&self) -> Result<&dyn Gallery, WorkflowError> {
         self.gallery.as_deref().ok_or(WorkflowError::NoGallery)
@@ -128,14 +137,14 @@ impl Engine {
     /// that fails decides. Dropping the future cancels the work.
     pub(super) async fn analyze_all(
         &self,
-        photos: Vec<(Field, Vec<u8>)>,
-        wants: Wants,
+        photos: Vec<(Field, Vec<u8>, Wants)>,
     ) -> Result<Vec<Analysis>, WorkflowError> {
-        let (fields, photos): (Vec<_>, Vec<_>) = photos.into_iter().unzip();
+        let (fields, photos): (Vec<_>, Vec<_>) =
+            photos.into_iter().map(|(field, bytes, wants)| (field, (bytes, wants))).unzip();
         let ticket = self
             .shared
             .pool
-            .try_analyze_together(photos, wants)
+            .try_analyze_together(photos)
             .ok_or(WorkflowError::Busy { retry_after_ms: BUSY_RETRY_AFTER_MS })?;
         let answers = ticket.await.map_err(|source| WorkflowError::Face { field: Field::Request, source })?;
         let named = fields.into_iter().zip(answers);

@@ -1,7 +1,8 @@
 use sha2::{Digest, Sha256};
 
+use super::capture::refuse_flaws;
 use super::engine::check_count;
-use super::{Engine, Field, WorkflowError};
+use super::{Engine, Field, Kind, WorkflowError};
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
     Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Source, Stats, Subject,
@@ -32,6 +33,8 @@ pub struct EnrolRequest {
     pub attributes: Attributes,
     /// 1–5.
     pub photos: Vec<Photo>,
+    /// Take a poor live photo all the same.
+    pub accept_poor: bool,
 }
 
 /// What an enrolment did.
@@ -45,7 +48,8 @@ pub struct EnrolOutcome {
 }
 
 impl Engine {
-    /// Makes templates and stores them in one commit.
+    /// Makes templates and stores them in one commit. A live photo that the profile for
+    /// live captures finds flaws in is refused, unless the request accepts poor ones.
     ///
     /// With a request id, a retry of what was done before returns the first receipt
     /// without looking at the photos again.
@@ -59,18 +63,28 @@ impl Engine {
             return Ok(EnrolOutcome { receipt, photos: Vec::new() });
         }
 
+        let wants = Wants { quality: true, ..Wants::default() };
         let (origins, photos): (Vec<_>, Vec<_>) = request
             .photos
             .into_iter()
             .enumerate()
-            .map(|(i, photo)| ((photo.source, photo.captured_at), (Field::Photo(i), photo.bytes)))
+            .map(|(i, photo)| ((photo.source, photo.captured_at), (Field::Photo(i), photo.bytes, wants)))
             .unzip();
-        let analyses = self.analyze_all(photos, Wants::default()).await?;
+        let mut analyses = self.analyze_all(photos).await?;
+        for (i, (analysis, (source, _))) in analyses.iter_mut().zip(&origins).enumerate() {
+            // Only a person who is there can have his picture taken again.
+            let live = *source == Source::Live;
+            self.judge_capture(&mut analysis.report, if live { Kind::Live } else { Kind::Chip });
+            if live && !request.accept_poor {
+                refuse_flaws(Field::Photo(i), &analysis.report)?;
+            }
+        }
         let (templates, reports): (Vec<_>, Vec<_>) = analyses
             .into_iter()
             .zip(origins)
             .map(|(analysis, (source, captured_at))| {
-                let template = NewTemplate { template: analysis.template, source, captured_at, quality: None };
+                let quality = analysis.report.quality.and_then(|quality| quality.utility);
+                let template = NewTemplate { template: analysis.template, source, captured_at, quality };
                 (template, analysis.report)
             })
             .unzip();
@@ -106,7 +120,7 @@ impl EnrolRequest {
     fn digest(&self) -> [u8; 32] {
         let mut digest = ContentDigest::new("enrol");
         digest.field(self.subject.as_str().as_bytes());
-        digest.field(&[self.mode as u8]);
+        digest.field(&[self.mode as u8, u8::from(self.accept_poor)]);
         let Attributes { schemes, province, unit } = &self.attributes;
         digest.field(&(schemes.len() as u64).to_le_bytes());
         for scheme in schemes {
@@ -156,13 +170,15 @@ mod tests {
             mode: EnrolMode::Create,
             attributes: Attributes::default(),
             photos: vec![Photo { bytes: vec![1, 2], source: Source::Live, captured_at: None }],
+            accept_poor: false,
         }
     }
 
     #[test]
     fn every_part_of_an_enrolment_counts_in_its_digest() {
         type Change = fn(&mut EnrolRequest);
-        let changes: [Change; 9] = [
+        let changes: [Change; 10] = [
+            |r| r.accept_poor = true,
             |r| r.subject = SubjectId::new("b").unwrap(),
             |r| r.mode = EnrolMode::Replace,
             |r| r.attributes.province = Some(String::new()),

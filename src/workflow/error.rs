@@ -1,3 +1,5 @@
+use super::capture::advice;
+use crate::face::quality::Flaw;
 use crate::face::{FaceError, PackError};
 use crate::gallery::GalleryError;
 use crate::matching::{CalibrationError, RecipeMismatch};
@@ -5,6 +7,8 @@ use crate::matching::{CalibrationError, RecipeMismatch};
 /// Which part of a request an error is about, as callers name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
+    /// The one photo of an assessment.
+    Image,
     /// The reference photo.
     Reference,
     /// Probe photo number so and so, from 0.
@@ -32,6 +36,7 @@ pub enum Field {
 impl std::fmt::Display for Field {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Image => f.write_str("image"),
             Self::Reference => f.write_str("reference"),
             Self::Probe(i) => write!(f, "probes[{i}]"),
             Self::Frame(i) => write!(f, "frames[{i}]"),
@@ -70,6 +75,23 @@ pub enum WorkflowError {
         /// How many may.
         max: usize,
     },
+    /// A capture is not good enough.
+    #[error("{field}: the picture is not good enough. {}", advice(.flaws))]
+    CaptureRefused {
+        /// Which photo.
+        field: Field,
+        /// What is wrong with it, the gravest first.
+        flaws: Vec<Flaw>,
+    },
+    /// A face does not count as live.
+    #[error("{field}: the picture does not show that a living person stands before the camera")]
+    NotLive {
+        /// Which photo.
+        field: Field,
+    },
+    /// The captures of one probe are one picture, or do not move.
+    #[error("the captures are one picture sent more than once, or do not move; take them one after the other")]
+    FramesRepeated,
     /// The captures of one probe do not show one person.
     #[error("the captures do not show one and the same person; take them again with only that person in view")]
     ProbesDisagree,

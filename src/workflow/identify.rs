@@ -1,5 +1,5 @@
 use super::engine::{check_count, check_fpir};
-use super::{Engine, Field, WorkflowError};
+use super::{Engine, Field, Frames, WorkflowError};
 use crate::face::FaceReport;
 use crate::gallery::SubjectId;
 use crate::matching::{FMR_FLOOR, Fmr, Fnmr, Threshold};
@@ -66,6 +66,8 @@ pub struct IdentifyOutcome {
     pub recipe: String,
     /// What was seen in each probe, in order.
     pub probes: Vec<FaceReport>,
+    /// What they look like together.
+    pub frames: Frames,
 }
 
 /// Most candidates one search returns.
@@ -132,6 +134,7 @@ impl Engine {
             expected_miss: score.and_then(|score| curve.fnmr(score)),
             recipe: self.recipe().to_string(),
             probes: probe.frames,
+            frames: probe.together,
         })
     }
 }

@@ -2,6 +2,7 @@
 //! decision about a beneficiary.
 
 pub mod beneficiary;
+mod capture;
 mod engine;
 mod enrol;
 mod error;
@@ -10,6 +11,7 @@ mod probe;
 mod verify;
 pub mod words;
 
+pub use capture::{AssessOutcome, CaptureRules, Frames, Kind, LIVENESS_MIN, Level};
 pub use engine::{Engine, EngineOptions};
 pub use enrol::{EnrolOutcome, EnrolRequest, Photo};
 pub use error::{Field, WorkflowError};

@@ -1,8 +1,8 @@
 //! The probe: one to five captures of the person present, as one template.
 
 use super::engine::check_count;
-use super::{Engine, Field, WorkflowError};
-use crate::face::{Analysis, FaceReport, Template, Wants};
+use super::{Engine, Field, Frames, Kind, WorkflowError};
+use crate::face::{Analysis, FaceReport, Template};
 use crate::matching::{Curve, compare, fuse};
 
 /// Captures of one person whose templates score below the threshold of this false
@@ -14,6 +14,8 @@ const FRAMES_AGREE_FMR: f64 = 1e-2;
 pub(super) struct Probe {
     pub(super) template: Template,
     pub(super) frames: Vec<FaceReport>,
+    /// What they look like together.
+    pub(super) together: Frames,
 }
 
 impl Engine {
@@ -25,16 +27,20 @@ impl Engine {
         frames: Vec<Vec<u8>>,
     ) -> Result<(Vec<Analysis>, Probe), WorkflowError> {
         check_count(frames.len())?;
-        let mut photos = ahead;
-        let others = photos.len();
-        photos.extend(frames.into_iter().enumerate().map(|(i, bytes)| (Field::Probe(i), bytes)));
-        let mut ahead = self.analyze_all(photos, Wants::default()).await?;
+        let others = ahead.len();
+        let frames = frames.into_iter().enumerate().map(|(i, bytes)| (Field::Probe(i), bytes, self.wants(Kind::Live)));
+        let photos = ahead.into_iter().map(|(field, bytes)| (field, bytes, self.wants(Kind::Chip))).chain(frames);
+        let mut ahead = self.analyze_all(photos.collect()).await?;
+        for analysis in &mut ahead[..others] {
+            self.judge_capture(&mut analysis.report, Kind::Chip);
+        }
+        let together = self.check_frames(&mut ahead[others..])?;
         let (templates, frames): (Vec<_>, Vec<_>) =
             ahead.drain(others..).map(|analysis| (analysis.template, analysis.report)).unzip();
         self.check_agreement(&templates)?;
         // Frames that agree cannot cancel out; were they to, they would not be one person.
         let template = fuse(&templates).ok_or(WorkflowError::ProbesDisagree)?;
-        Ok((ahead, Probe { template, frames }))
+        Ok((ahead, Probe { template, frames, together }))
     }
 
     /// One person's frames, not a mixture that would match two people half-way.

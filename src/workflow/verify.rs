@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::engine::check_count;
-use super::{Engine, Field, WorkflowError};
+use super::{Engine, Field, Frames, WorkflowError};
 use crate::face::FaceReport;
 use crate::matching::{Fmr, Threshold, compare};
 
@@ -45,6 +45,8 @@ pub struct VerifyOutcome {
     pub reference: FaceReport,
     /// What was seen in each probe, in order.
     pub probes: Vec<FaceReport>,
+    /// What they look like together.
+    pub frames: Frames,
 }
 
 impl Engine {
@@ -76,6 +78,7 @@ impl Engine {
             recipe: self.recipe().to_string(),
             reference: reference.report,
             probes: probe.frames,
+            frames: probe.together,
         })
     }
 }

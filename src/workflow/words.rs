@@ -71,6 +71,18 @@ words! {
     FaceTooSmall, "FACE_TOO_SMALL", InvalidArgument,
         "The face is too small. Move closer to the camera.",
         "Khuôn mặt quá nhỏ. Hãy lại gần máy ảnh hơn.";
+    /// The profile in force finds flaws; each has a code and sentences of its own.
+    CaptureRefused, "CAPTURE_REFUSED", InvalidArgument,
+        "The picture is not good enough. Follow the advice given with it and take it again.",
+        "Ảnh chưa đạt chất lượng. Hãy làm theo hướng dẫn kèm theo và chụp lại.";
+    /// The liveness score is too low, or there is none.
+    NotLive, "NOT_LIVE", InvalidArgument,
+        "It could not be shown that a living person stands before the camera. Take the picture again, without glare; do not hold up a photo or a screen.",
+        "Chưa xác nhận được người thật trước máy ảnh. Hãy chụp lại, tránh bị lóa; không dùng ảnh hoặc màn hình.";
+    /// One picture sent twice, or frames without any motion.
+    FramesRepeated, "FRAMES_REPEATED", InvalidArgument,
+        "The captures are the same picture. Take several, one after the other.",
+        "Các ảnh chụp là cùng một ảnh. Hãy chụp nhiều ảnh, lần lượt từng ảnh.";
     /// Frames of one probe are of different people.
     ProbesDisagree, "PROBES_DISAGREE", InvalidArgument,
         "The captures do not show one and the same person. Take them again with only that person in view.",
@@ -219,6 +231,9 @@ impl Reason {
         match error {
             WorkflowError::Face { source, .. } => Self::of_face(source),
             WorkflowError::PhotoCount { .. } => Self::PhotoCount,
+            WorkflowError::CaptureRefused { .. } => Self::CaptureRefused,
+            WorkflowError::NotLive { .. } => Self::NotLive,
+            WorkflowError::FramesRepeated => Self::FramesRepeated,
             WorkflowError::ProbesDisagree => Self::ProbesDisagree,
             WorkflowError::OutOfRange { .. } => Self::OutOfRange,
             WorkflowError::Busy { .. } => Self::Busy,

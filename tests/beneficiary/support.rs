@@ -105,6 +105,7 @@ pub fn engine(folder: &Path, anchors: Anchors) -> Engine {
         pool: PoolOptions { workers: 0, queue_max: 64, limits: Limits::default(), onnxruntime: None },
         default_fmr: 1e-5,
         default_fpir: 0.01,
+        capture: Default::default(),
     };
     let engine = Engine::open(&options).expect("the default pack");
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());

@@ -3,6 +3,8 @@
 //! Needs the weights, ONNX Runtime and sample photos that `scripts/setup`
 //! fetches; says `SKIPPED` and does nothing where they are absent.
 
+mod degrade;
 mod packs;
 mod photos;
+mod quality;
 mod support;

@@ -40,6 +40,7 @@ pub fn engine(workers: usize, queue_max: usize) -> Option<Engine> {
         pool: PoolOptions { workers, queue_max, limits: Limits::default(), onnxruntime: None },
         default_fmr: 1e-5,
         default_fpir: 0.01,
+        capture: Default::default(),
     };
     Some(Engine::open(&options).expect("the default pack"))
 }

@@ -22,6 +22,7 @@ fn request(index: usize, photo: &[u8]) -> EnrolRequest {
         mode: EnrolMode::Create,
         attributes: Attributes::default(),
         photos: vec![Photo { bytes: photo.to_vec(), source: Source::Other, captured_at: None }],
+        accept_poor: false,
     }
 }
 

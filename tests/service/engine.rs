@@ -22,6 +22,7 @@ fn enrolment(request: &str, subject: &str, photo: Vec<u8>) -> EnrolRequest {
         mode: EnrolMode::Create,
         attributes: Attributes::default(),
         photos: vec![Photo { bytes: photo, source: Source::Other, captured_at: None }],
+        accept_poor: false,
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chinhchu::chip;
+use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
     Attributes, DecisionKey, GalleryError, NewTemplate, Outcome, Receipt, RequestId, Source, StoredTemplate, Subject,
@@ -22,8 +23,8 @@ use chinhchu::workflow::beneficiary::{
     ResolvedReferral, Weighed,
 };
 use chinhchu::workflow::{
-    Decision, EnrolOutcome, EnrolRequest, Field, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, VerifyOutcome,
-    VerifyRequest, WorkflowError,
+    AssessOutcome, Decision, EnrolOutcome, EnrolRequest, Field, Frames, IdentifiedCandidate, IdentifyOutcome,
+    IdentifyRequest, Kind, VerifyOutcome, VerifyRequest, WorkflowError,
 };
 use tokio::sync::{Semaphore, oneshot};
 
@@ -147,8 +148,9 @@ pub fn report() -> FaceReport {
         second_face: true,
         cut: true,
         norm: Some(19.5),
-        quality: None,
-        flaws: Vec::new(),
+        live: Some(true),
+        quality: Some(Quality::new(61.5, Some(70.25), [(Measure::Roll, -3.5), (Measure::Sharpness, 0.25)])),
+        flaws: vec![Flaw::Tilted, Flaw::Cut],
         pose: Some(Pose { yaw: -4.0, pitch: 2.5, roll: 0.5 }),
         liveness: Some(0.75),
     }
@@ -163,7 +165,8 @@ pub fn verify_outcome(probes: usize) -> VerifyOutcome {
         threshold: Threshold { score: 0.48, extrapolated: false },
         recipe: "ab".repeat(32),
         reference: report(),
-        probes: vec![FaceReport { pose: None, liveness: None, ..report() }; probes],
+        probes: vec![FaceReport { pose: None, liveness: None, live: None, ..report() }; probes],
+        frames: Frames::Natural,
     }
 }
 
@@ -183,6 +186,7 @@ pub fn identify_outcome() -> IdentifyOutcome {
         expected_miss: Some(Fnmr { rate: 0.021, extrapolated: false }),
         recipe: "cd".repeat(32),
         probes: vec![report()],
+        frames: Frames::Single,
     }
 }
 
@@ -294,6 +298,13 @@ impl Backend for Fake {
             self.look(probe, Field::Probe(i)).await?;
         }
         Ok(verify_outcome(request.probes.len()))
+    }
+
+    async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError> {
+        let _inside = self.0.enter();
+        self.0.error()?;
+        self.look(&photo, Field::Image).await?;
+        Ok(AssessOutcome { face: report(), accepted: kind == Kind::Chip })
     }
 
     async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {

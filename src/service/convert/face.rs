@@ -45,6 +45,7 @@ impl From<FaceReport> for pb::FaceReport {
             norm: report.norm,
             pose: report.pose.map(|Pose { yaw, pitch, roll }| pb::Pose { yaw, pitch, roll }),
             liveness: report.liveness,
+            live: report.live,
             quality: report.quality.map(Into::into),
             flaws: report.flaws.into_iter().map(Into::into).collect(),
         }
@@ -98,6 +99,7 @@ impl TryFrom<pb::FaceReport> for FaceReport {
             norm: report.norm,
             pose: report.pose.map(|pb::Pose { yaw, pitch, roll }| Pose { yaw, pitch, roll }),
             liveness: report.liveness,
+            live: report.live,
             quality: report.quality.map(Into::into),
             flaws: report.flaws.iter().filter_map(|flaw| Flaw::from_code(&flaw.code)).collect(),
         })

@@ -50,6 +50,7 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
         mode,
         attributes: request.attributes.map(Attributes::from).unwrap_or_default(),
         photos: request.photos.into_iter().enumerate().map(photo).collect::<Result<_, _>>()?,
+        accept_poor: request.accept_poor,
     })
 }
 
@@ -75,6 +76,7 @@ impl From<EnrolRequest> for pb::EnrollRequest {
             mode: mode.into(),
             attributes: Some(request.attributes.into()),
             photos: photos.collect(),
+            accept_poor: request.accept_poor,
         }
     }
 }
@@ -229,6 +231,7 @@ mod tests {
                 unit: None,
             },
             photos: vec![Photo { bytes: vec![1, 2], source: Source::Live, captured_at: Some(Timestamp(1_234)) }],
+            accept_poor: true,
         };
         let back = enrol_request(pb::EnrollRequest::from(request.clone())).unwrap();
         assert_eq!(back.request_id, request.request_id);
@@ -237,5 +240,6 @@ mod tests {
         assert_eq!(back.photos[0].bytes, request.photos[0].bytes);
         assert_eq!(back.photos[0].source, request.photos[0].source);
         assert_eq!(back.photos[0].captured_at, request.photos[0].captured_at);
+        assert!(back.accept_poor);
     }
 }

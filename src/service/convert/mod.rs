@@ -8,7 +8,7 @@ mod verification;
 
 pub(super) use decision::{beneficiary_request, clear_pair, resolve_referral, resolved_referral};
 pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info};
-pub(super) use verification::{identify_request, verify_request};
+pub(super) use verification::{assess_request, identify_request, verify_request};
 
 /// A message whose field of this name is missing or makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

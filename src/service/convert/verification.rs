@@ -1,12 +1,67 @@
 use super::face::reports;
+use super::gallery::out_of_range;
 use super::{BadAnswer, present};
 use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::service::pb::identify_request::Scope;
 use crate::workflow::{
-    CANDIDATES_DEFAULT, Decision, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope, VerifyOutcome,
-    VerifyRequest, WorkflowError,
+    AssessOutcome, CANDIDATES_DEFAULT, Decision, Field, Frames, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest,
+    IdentifyScope, Kind, VerifyOutcome, VerifyRequest, WorkflowError,
 };
+
+impl From<Frames> for pb::Frames {
+    fn from(frames: Frames) -> Self {
+        match frames {
+            Frames::Single => Self::Single,
+            Frames::Natural => Self::Natural,
+            Frames::Repeated => Self::Repeated,
+            Frames::Still => Self::Still,
+        }
+    }
+}
+
+fn frames(value: i32) -> Result<Frames, BadAnswer> {
+    match pb::Frames::try_from(value) {
+        Ok(pb::Frames::Single) => Ok(Frames::Single),
+        Ok(pb::Frames::Natural) => Ok(Frames::Natural),
+        Ok(pb::Frames::Repeated) => Ok(Frames::Repeated),
+        Ok(pb::Frames::Still) => Ok(Frames::Still),
+        Ok(pb::Frames::Unspecified) | Err(_) => Err(BadAnswer("frames")),
+    }
+}
+
+/// Takes a message apart: the picture and what it is judged as.
+pub(in crate::service) fn assess_request(request: pb::AssessRequest) -> Result<(Vec<u8>, Kind), WorkflowError> {
+    let kind = match pb::CaptureKind::try_from(request.kind) {
+        Ok(pb::CaptureKind::Unspecified | pb::CaptureKind::Live) => Kind::Live,
+        Ok(pb::CaptureKind::Chip) => Kind::Chip,
+        Err(_) => return Err(out_of_range(Field::Request, "kind is none this server knows")),
+    };
+    Ok((request.image, kind))
+}
+
+impl From<Kind> for pb::CaptureKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Live => Self::Live,
+            Kind::Chip => Self::Chip,
+        }
+    }
+}
+
+impl From<AssessOutcome> for pb::AssessResponse {
+    fn from(outcome: AssessOutcome) -> Self {
+        Self { face: Some(outcome.face.into()), accepted: outcome.accepted }
+    }
+}
+
+impl TryFrom<pb::AssessResponse> for AssessOutcome {
+    type Error = BadAnswer;
+
+    fn try_from(response: pb::AssessResponse) -> Result<Self, BadAnswer> {
+        Ok(Self { face: present(response.face, "face")?.try_into()?, accepted: response.accepted })
+    }
+}
 
 /// Takes a message apart. Ranges are the workflow's to check.
 pub(in crate::service) fn verify_request(request: pb::VerifyRequest) -> VerifyRequest {
@@ -34,6 +89,7 @@ impl From<VerifyOutcome> for pb::VerifyResponse {
             recipe: outcome.recipe,
             reference: Some(outcome.reference.into()),
             probes: outcome.probes.into_iter().map(Into::into).collect(),
+            frames: pb::Frames::from(outcome.frames).into(),
         }
     }
 }
@@ -56,6 +112,7 @@ impl TryFrom<pb::VerifyResponse> for VerifyOutcome {
             recipe: response.recipe,
             reference: present(response.reference, "reference")?.try_into()?,
             probes: reports(response.probes)?,
+            frames: frames(response.frames)?,
         })
     }
 }
@@ -104,6 +161,7 @@ impl From<IdentifyOutcome> for pb::IdentifyResponse {
             expected_miss: outcome.expected_miss.map(Into::into),
             recipe: outcome.recipe,
             probes: outcome.probes.into_iter().map(Into::into).collect(),
+            frames: pb::Frames::from(outcome.frames).into(),
         }
     }
 }
@@ -129,6 +187,7 @@ impl TryFrom<pb::IdentifyResponse> for IdentifyOutcome {
             expected_miss: response.expected_miss.map(Into::into),
             recipe: response.recipe,
             probes: reports(response.probes)?,
+            frames: frames(response.frames)?,
         })
     }
 }

@@ -110,7 +110,7 @@ impl Engine {
             quality: !policy.does_without(Piece::Quality),
             pose: false,
         };
-        let frames = frames.into_iter().enumerate().map(|(i, bytes)| (Field::Frame(i), bytes)).collect();
+        let frames = frames.into_iter().enumerate().map(|(i, bytes)| (Field::Frame(i), bytes, wants)).collect();
         let chip = async {
             if chip_files.is_empty() {
                 return Ok((None, None));
@@ -122,7 +122,7 @@ impl Engine {
             };
             Ok::<_, WorkflowError>((Some(chip), photo))
         };
-        let (analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames, wants), chip)?;
+        let (analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames), chip)?;
 
         let frames = analyses.iter().map(|analysis| frame(analysis)).collect();
         let templates: Vec<Template> = analyses.into_iter().map(|analysis| analysis.template).collect();

@@ -1,0 +1,225 @@
+//! What is asked of a capture: quality by a profile, liveness by a threshold, and
+//! that several frames look like several moments.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Engine, Field, WorkflowError};
+use crate::face::quality::{Flaw, Profile};
+use crate::face::{Analysis, FaceError, FaceReport, Wants};
+use crate::matching::dot;
+
+/// Frames at least this alike are one picture sent twice: two pictures of a moment
+/// differ by more than a change of file format does.
+const SAME_PICTURE: f32 = 0.9995;
+/// A face that moves less than this between frames, in distances between its eyes,
+/// does not move: a person who holds still sways by more.
+const STILL_MAX: f32 = 0.002;
+/// A liveness network's score from which on a face counts as live, where nothing
+/// else is configured.
+pub const LIVENESS_MIN: f32 = 0.5;
+
+/// How much a check weighs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Not run.
+    Off,
+    /// Run and reported.
+    #[default]
+    Advisory,
+    /// Run, and a capture that does not pass is refused.
+    Required,
+}
+
+/// What is asked of captures. Beneficiary decisions have policies of their own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaptureRules {
+    /// Weight of quality in Verify and Identify.
+    pub quality: Level,
+    /// Weight of liveness in Verify and Identify, and of the frames' consistency.
+    pub liveness: Level,
+    /// Score from which on a face counts as live, 0…1.
+    pub liveness_min: f32,
+    /// What is asked of a picture taken now.
+    pub live: Profile,
+    /// What is asked of the photo in a chip, and of any other that is what it is.
+    pub chip: Profile,
+}
+
+impl Default for CaptureRules {
+    fn default() -> Self {
+        Self {
+            quality: Level::Advisory,
+            liveness: Level::Advisory,
+            liveness_min: LIVENESS_MIN,
+            live: Profile::live(),
+            chip: Profile::chip(),
+        }
+    }
+}
+
+/// Which profile a picture is judged by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Taken now.
+    #[default]
+    Live,
+    /// From a chip or an archive.
+    Chip,
+}
+
+/// What several frames of one probe look like together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frames {
+    /// One frame: nothing to compare.
+    Single,
+    /// Different pictures of one person who moved a little.
+    Natural,
+    /// The same picture more than once.
+    Repeated,
+    /// Different files in which the face does not move at all.
+    Still,
+}
+
+/// A capture, assessed for the screen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AssessOutcome {
+    /// What was seen, with quality and flaws.
+    pub face: FaceReport,
+    /// Nothing is wrong with it by the profile asked for.
+    pub accepted: bool,
+}
+
+impl Engine {
+    /// Says what is wrong with a capture before anything is compared: detection and
+    /// quality only. Needs no gallery and stores nothing.
+    pub async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError> {
+        let failed = |source: FaceError| WorkflowError::Face { field: Field::Image, source };
+        let wants = Wants { quality: true, ..Wants::default() };
+        let ticket = self
+            .pool()
+            .try_assess(photo, wants)
+            .ok_or(WorkflowError::Busy { retry_after_ms: super::engine::BUSY_RETRY_AFTER_MS })?;
+        let mut face = ticket.await.map_err(failed)?;
+        self.judge_capture(&mut face, kind);
+        Ok(AssessOutcome { accepted: face.flaws.is_empty(), face })
+    }
+
+    /// Fills in flaws and the verdict on liveness.
+    pub(super) fn judge_capture(&self, report: &mut FaceReport, kind: Kind) {
+        let rules = self.rules();
+        let profile = match kind {
+            Kind::Live => &rules.live,
+            Kind::Chip => &rules.chip,
+        };
+        report.flaws = report.quality.as_ref().map_or_else(Vec::new, |quality| profile.judge(quality));
+        report.live = report.liveness.map(|score| score >= rules.liveness_min);
+    }
+
+    /// What to measure of a picture for Verify and Identify.
+    pub(super) fn wants(&self, kind: Kind) -> Wants {
+        let rules = self.rules();
+        Wants {
+            quality: rules.quality != Level::Off,
+            liveness: rules.liveness != Level::Off && kind == Kind::Live,
+            pose: false,
+        }
+    }
+
+    /// Judges the frames of a probe, and refuses what the rules require otherwise.
+    pub(super) fn check_frames(&self, frames: &mut [Analysis]) -> Result<Frames, WorkflowError> {
+        let rules = self.rules();
+        for (i, frame) in frames.iter_mut().enumerate() {
+            self.judge_capture(&mut frame.report, Kind::Live);
+            let field = Field::Probe(i);
+            if rules.quality == Level::Required {
+                refuse_flaws(field, &frame.report)?;
+            }
+            // A pack without the network cannot show that anybody is live.
+            if rules.liveness == Level::Required && frame.report.live != Some(true) {
+                return Err(WorkflowError::NotLive { field });
+            }
+        }
+        let seen = consistency(frames);
+        match seen {
+            Frames::Repeated | Frames::Still if rules.liveness == Level::Required => Err(WorkflowError::FramesRepeated),
+            _ => Ok(seen),
+        }
+    }
+}
+
+/// [`WorkflowError::CaptureRefused`] where the report names flaws.
+pub(super) fn refuse_flaws(field: Field, report: &FaceReport) -> Result<(), WorkflowError> {
+    if report.flaws.is_empty() {
+        Ok(())
+    } else {
+        Err(WorkflowError::CaptureRefused { field, flaws: report.flaws.clone() })
+    }
+}
+
+/// What the flaws advise, the gravest first.
+pub(super) fn advice(flaws: &[Flaw]) -> String {
+    flaws.iter().map(|flaw| flaw.en()).collect::<Vec<_>>().join(" ")
+}
+
+fn consistency(frames: &[Analysis]) -> Frames {
+    if frames.len() < 2 {
+        return Frames::Single;
+    }
+    let mut still = true;
+    for (i, one) in frames.iter().enumerate() {
+        for other in &frames[i + 1..] {
+            if dot(one.template.vector(), other.template.vector()) >= SAME_PICTURE {
+                return Frames::Repeated;
+            }
+            still &= moved(&one.report, &other.report) < STILL_MAX;
+        }
+    }
+    if still { Frames::Still } else { Frames::Natural }
+}
+
+/// How far the face's box moved or grew, in distances between the eyes.
+fn moved(one: &FaceReport, other: &FaceReport) -> f32 {
+    let (a, b) = (one.face, other.face);
+    let steps = [a.left - b.left, a.top - b.top, a.width - b.width, a.height - b.height];
+    steps.iter().map(|step| step.abs()).fold(0.0, f32::max) / one.eye_distance.max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face::{RecipeDigest, Rect, Template};
+    use crate::imaging::Format;
+
+    fn frame(raw: [f32; 3], left: f32) -> Analysis {
+        let report = FaceReport {
+            format: Format::Jpeg,
+            width: 100,
+            height: 100,
+            face: Rect { left, top: 10.0, width: 50.0, height: 60.0 },
+            detection: 1.0,
+            eye_distance: 25.0,
+            quarter_turns: 0,
+            faces: 1,
+            second_face: false,
+            cut: false,
+            norm: Some(1.0),
+            pose: None,
+            liveness: None,
+            live: None,
+            quality: None,
+            flaws: Vec::new(),
+        };
+        Analysis { template: Template::from_raw(RecipeDigest([1; 32]), &raw).unwrap(), report }
+    }
+
+    #[test]
+    fn frames_are_told_apart_from_one_picture_sent_twice() {
+        let (a, b) = ([1.0, 0.1, 0.0], [1.0, -0.1, 0.1]);
+        assert_eq!(consistency(&[frame(a, 10.0)]), Frames::Single);
+        assert_eq!(consistency(&[frame(a, 10.0), frame(b, 11.0)]), Frames::Natural);
+        assert_eq!(consistency(&[frame(a, 10.0), frame(b, 11.0), frame(a, 12.0)]), Frames::Repeated);
+        assert_eq!(consistency(&[frame(a, 10.0), frame(b, 10.0)]), Frames::Still);
+    }
+}

@@ -139,3 +139,40 @@ fn loading_reports_progress() {
     drop(EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, options).unwrap());
     assert_eq!(receive.try_iter().last(), Some((2, 2)));
 }
+
+#[test]
+fn searches_that_come_together_are_answered_as_if_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let gallery = Arc::new(open(dir.path()).unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    runtime.block_on(async {
+        for seed in 0..120 {
+            create(gallery.as_ref(), &format!("s{seed:03}"), &[seed, seed * 3 + 1]).await.unwrap();
+        }
+        let mut alone = Vec::new();
+        for seed in 0..90 {
+            alone.push((
+                gallery.within(&template(seed), 0.8).await.unwrap(),
+                gallery.nearest(&template(seed), (seed % 9) as usize).await.unwrap(),
+            ));
+        }
+        let together: Vec<_> = (0..90)
+            .map(|seed| {
+                let gallery = Arc::clone(&gallery);
+                tokio::spawn(async move {
+                    // A caller that gives up disturbs nobody.
+                    let gone = Arc::clone(&gallery);
+                    tokio::spawn(async move { gone.within(&template(seed), -1.0).await }).abort();
+                    let bad = gallery.within(&template(seed), f32::NAN).await;
+                    assert!(bad.is_err(), "a search that cannot be answered is refused by itself");
+                    let probe = template(seed);
+                    tokio::join!(gallery.within(&probe, 0.8), gallery.nearest(&probe, (seed % 9) as usize))
+                })
+            })
+            .collect();
+        for (together, alone) in together.into_iter().zip(alone) {
+            let (within, nearest) = together.await.unwrap();
+            assert_eq!((within.unwrap(), nearest.unwrap()), alone);
+        }
+    });
+}

@@ -16,7 +16,7 @@ use super::landmarks::{Landmarks, Points};
 use super::manifest::{NetworkSpec, Role};
 use super::quality::{self, Crop, Measured, Study};
 use super::runtime::{self, Effort};
-use super::sample::{Scratch, turned};
+use super::sample::{Scratch, spread, turned};
 use super::{Analysis, FaceError, FaceReport, Pack, PackError, PoolOptions, Rect, Template, Wants};
 use crate::imaging::{self, Decoded, Limits, RgbImage};
 
@@ -184,12 +184,12 @@ impl Pipeline {
         self.look_at(photo, wants, false, cancelled).map(|(report, _)| report)
     }
 
-    /// Everything a quality model is fitted on.
-    pub fn study(&mut self, photo: &[u8]) -> Result<Study, FaceError> {
+    /// Everything a quality model is fitted on; the pose network is asked where wanted.
+    pub fn study(&mut self, photo: &[u8], wants: Wants) -> Result<Study, FaceError> {
         let go_on = || Ok(());
         let coarse = imaging::decode_scaled(photo, &self.limits, SEARCH_SIDE_MIN)?;
         let seen = self.upright(photo, &coarse, true, &go_on)?;
-        let pose = self.pose(&seen.image, &seen.region, &go_on)?;
+        let pose = if wants.pose { self.pose(&seen.image, &seen.region, &go_on)? } else { None };
         let light = self.crop.measure(&seen.image, &seen.fit, &mut self.scratch);
         let template = seen.template.clone().ok_or_else(|| FaceError::Inference("no embedding".into()))?;
         Ok(Study::new(&facts(&seen, &coarse), light, template, pose))
@@ -293,7 +293,8 @@ impl Pipeline {
             Ok(seen) if norm_sure.is_none_or(|sure| seen.norm() >= sure) => return first,
             Ok(seen) => seen.norm() * TURN_GAIN_MIN,
             // Half a face is nobody's; a turned whole one may have been taken for half a one.
-            Err(FaceError::FaceCut) => norm_sure.unwrap_or(f32::INFINITY),
+            // Nor does a face that lies on its side or head have its points where they seem to be.
+            Err(FaceError::FaceCut | FaceError::FaceTooSmall { .. }) if embed => norm_sure.unwrap_or(f32::INFINITY),
             Err(FaceError::NoFace) => 0.0,
             Err(_) => return first,
         };
@@ -384,6 +385,14 @@ impl Pipeline {
         for margin in MARGINS {
             go_on()?;
             let found = self.detector.find(image, margin, &mut self.scratch)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        // Too dark or too bright to see: look again with the light spread out.
+        if let Some(spread) = spread(image) {
+            go_on()?;
+            let found = self.detector.find(&spread, MARGINS[0], &mut self.scratch)?;
             if !found.is_empty() {
                 return Ok(found);
             }

@@ -5,6 +5,8 @@ use super::geometry::{Region, Similarity};
 use super::manifest::{Colour, NetworkSpec};
 use crate::imaging::RgbImage;
 
+/// Width of the range of green that a picture is taken to be lit well enough at.
+const SPREAD_ENOUGH: usize = 200;
 /// Luma of ITU-R BT.601.
 const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
@@ -304,6 +306,32 @@ fn bilinear(
     }
 }
 
+/// The picture with its luma spread over the whole range, a hundredth cut off at
+/// either end; `None` where that would change little.
+pub(super) fn spread(image: &RgbImage) -> Option<RgbImage> {
+    let pixels = image.data().as_chunks::<3>().0;
+    let mut counts = [0usize; 256];
+    for pixel in pixels {
+        counts[usize::from(pixel[1])] += 1;
+    }
+    let cut = pixels.len() / 100;
+    // The value with more than a hundredth of the pixels on its way.
+    let (mut below, mut above) = (0, 0);
+    let low = (0..256).find(|&value| {
+        below += counts[value];
+        below > cut
+    })?;
+    let high = (0..256).rev().find(|&value| {
+        above += counts[value];
+        above > cut
+    })?;
+    if high <= low || high - low >= SPREAD_ENOUGH {
+        return None;
+    }
+    let table: [u8; 256] = std::array::from_fn(|value| (value.saturating_sub(low) * 255 / (high - low)).min(255) as u8);
+    RgbImage::new(image.width(), image.height(), image.data().iter().map(|&v| table[usize::from(v)]).collect())
+}
+
 /// The picture turned clockwise by `turns` quarter turns.
 pub(super) fn turned(image: &RgbImage, turns: u8) -> Option<RgbImage> {
     let (width, height) = (image.width() as usize, image.height() as usize);
@@ -470,5 +498,14 @@ mod tests {
         let mut grey = vec![0.0];
         resize(&image, &Region::of(1, 1), Place::whole(1, 1), &plain(Colour::Grey), &mut Scratch::default(), &mut grey);
         assert!((grey[0] - 18.15).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_dark_picture_is_spread_out_and_a_well_lit_one_is_left() {
+        let dark = RgbImage::new(64, 1, (0..64u8).flat_map(|v| [v / 4, v / 4, v / 4]).collect()).unwrap();
+        let lit = spread(&dark).unwrap();
+        assert_eq!((lit.data()[0], lit.data()[63 * 3]), (0, 255));
+        assert!(spread(&RgbImage::new(256, 1, (0..=255u8).flat_map(|v| [v; 3]).collect()).unwrap()).is_none());
+        assert!(spread(&RgbImage::new(2, 1, vec![7; 6]).unwrap()).is_none(), "flat");
     }
 }

@@ -283,7 +283,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(calls, 9);
+        assert_eq!(calls, 10);
         type Health = tonic_health::pb::health_server::HealthServer<tonic_health::server::HealthService>;
         assert_eq!(Method::of(&format!("/{}/Check", Health::NAME)), None);
     }

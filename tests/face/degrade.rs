@@ -105,7 +105,7 @@ pub fn degrade(photo: &RgbImage, eyes: Eyes, fault: Fault, random: &mut Random) 
         }
         Fault::Compress => jpeg(photo, 4 + random.below(6) as u8),
         Fault::Shadow => {
-            let (dark, soft, sign) = (random.within(0.1, 0.2), random.within(3.0, 5.0), random.sign());
+            let (dark, soft, sign) = (random.within(0.05, 0.12), random.within(5.0, 8.0), random.sign());
             let middle = eyes.middle()[0];
             let lit = |x: u32| 1.0 / (1.0 + (-sign * soft * (x as f32 - middle) / apart).exp());
             jpeg(&each(photo, |x, v| v * (dark + (1.0 - dark) * lit(x))), 92)

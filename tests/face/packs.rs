@@ -9,10 +9,12 @@ use crate::support::{options, pack, pack_folder};
 
 const FILES: [&str; 5] = ["fr_detect.onnx", "fr_landmark.onnx", "fr_feature.onnx", "fr_pose.onnx", "fr_liveness.onnx"];
 
-/// A folder with the default pack's `pack.toml`, changed by `edit`, and no weights.
+/// A folder with the default pack's `pack.toml`, changed by `edit`, without weights
+/// and without a quality model, which is bound to the recipe that `edit` may change.
 fn folder(edit: impl Fn(String) -> String) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let manifest = std::fs::read_to_string(pack_folder("default").join("pack.toml")).unwrap();
+    let manifest = replaced(manifest, "quality = \"quality.toml\"\n", "");
     std::fs::write(folder.path().join("pack.toml"), edit(manifest)).unwrap();
     folder
 }
@@ -148,4 +150,25 @@ fn bytes_that_are_no_network_are_refused_even_with_the_right_digest() {
     add_weights(folder.path());
     std::fs::write(folder.path().join("fr_detect.onnx"), garbage).unwrap();
     assert!(matches!(start_error(folder.path()), PackError::Network { role: Role::Detector, .. }));
+}
+
+#[test]
+fn a_quality_model_of_another_recipe_or_none_is_refused_by_name() {
+    if pack("default").is_none() {
+        return;
+    }
+    let folder = folder(|text| replaced(text, "[detector]", "quality = \"quality.toml\"\n[detector]"));
+    add_weights(folder.path());
+    let said = error(folder.path()).to_string();
+    assert!(said.contains("quality.toml"), "{said}");
+    let text = std::fs::read_to_string(pack_folder("default").join("quality.toml")).unwrap();
+    let other = text.lines().map(|line| match line.starts_with("recipe") {
+        true => format!("recipe = \"{}\"", "ab".repeat(32)),
+        false => line.to_owned(),
+    });
+    std::fs::write(folder.path().join("quality.toml"), other.collect::<Vec<_>>().join("\n")).unwrap();
+    let said = error(folder.path()).to_string();
+    assert!(said.contains("recipe"), "{said}");
+    std::fs::write(folder.path().join("quality.toml"), text).unwrap();
+    assert!(Pack::load(folder.path()).unwrap().quality().is_some());
 }

@@ -25,6 +25,9 @@ const CANVAS_GREY: f32 = 127.0;
 const FREE_SIDE: f32 = 320.0;
 /// YuNet's sides are multiples of its largest stride.
 const FREE_MULTIPLE: usize = 32;
+/// The centre of another face lies at least this far from that of the one used, in
+/// sides of its box.
+const OTHER_FACE_APART: f32 = 0.75;
 /// How much a face in the corner counts less than one in the middle.
 const CENTRE_PULL: f32 = 0.5;
 /// A face at least this much as large as the one used, by its side, may be the
@@ -181,7 +184,11 @@ pub(super) fn choose(found: &[Detection], width: u32, height: u32) -> Option<(De
         d.region.side() * d.confidence * (1.0 - CENTRE_PULL * off_centre)
     };
     let (index, chosen) = found.iter().enumerate().max_by(|a, b| weight(a.1).total_cmp(&weight(b.1)))?;
-    let others = found.iter().enumerate().filter(|(i, _)| *i != index);
+    // A second box on the same face shows no second face.
+    let others = found.iter().enumerate().filter(|(i, d)| {
+        let apart = distance(d.region.centre(), chosen.region.centre());
+        *i != index && apart > OTHER_FACE_APART * chosen.region.side()
+    });
     let largest = others.map(|(_, d)| d.region.side()).fold(0.0, f32::max);
     Some((*chosen, largest / chosen.region.side()))
 }

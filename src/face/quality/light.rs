@@ -25,6 +25,9 @@ const CELL: usize = SIDE / CELLS;
 pub(super) const CELL_VALUES: usize = 4;
 /// Fewest pixels a side of the face must have for blocks to be seen.
 const BLOCKS_SIDE_MIN: usize = 40;
+/// A step between pixels counts at most this much, in grey levels: coding steps are
+/// many and small, an edge of the face or before it is one and large.
+const STEP_MAX: u32 = 16;
 /// Added to mean steps between pixels, in grey levels: a flat picture has no blocks.
 const STEP_FLOOR: f32 = 0.25;
 /// Added to energies before their logarithm: half a grey level of coding noise.
@@ -238,7 +241,7 @@ pub(in crate::face) fn blockiness(image: &RgbImage, region: &Region) -> Option<f
             for (sums, phase, step) in
                 [(&mut across, x % 8, here - green(x - 1, y)), (&mut down, y % 8, here - green(x, y - 1))]
             {
-                sums[phase].0 += u64::from(step.unsigned_abs());
+                sums[phase].0 += u64::from(step.unsigned_abs().min(STEP_MAX));
                 sums[phase].1 += 1;
             }
         }

@@ -59,8 +59,8 @@ impl Profile {
                 (Measure::Roll, within(-12.0, 12.0)),
                 (Measure::Sharpness, at_least(-0.1)),
                 (Measure::Bright, at_least(46.0)),
-                (Measure::Burnt, at_most(0.04)),
-                (Measure::Evenness, at_least(0.40)),
+                (Measure::Burnt, at_most(0.03)),
+                (Measure::Evenness, at_least(0.45)),
                 (Measure::Contrast, at_least(0.10)),
                 (Measure::EyesOpen, at_least(0.14)),
                 (Measure::MouthOpen, at_most(0.40)),
@@ -202,6 +202,9 @@ fn flaw_of(measure: Measure) -> Flaw {
 fn hides(cause: Flaw) -> &'static [Flaw] {
     const TEXTURE: &[Flaw] = &[Flaw::Occluded, Flaw::Flat, Flaw::EyesClosed, Flaw::MouthOpen];
     const LIGHT: &[Flaw] = &[
+        Flaw::FarAway,
+        Flaw::Tilted,
+        Flaw::OtherFace,
         Flaw::Blurred,
         Flaw::Occluded,
         Flaw::Uneven,
@@ -212,11 +215,30 @@ fn hides(cause: Flaw) -> &'static [Flaw] {
         Flaw::Nodded,
         Flaw::Cut,
     ];
-    const SHAPE: &[Flaw] =
-        &[Flaw::Uneven, Flaw::Flat, Flaw::EyesClosed, Flaw::MouthOpen, Flaw::Nodded, Flaw::Tilted, Flaw::Cut];
+    // The points of a face that is turned or covered lie where they would not.
+    const SHAPE: &[Flaw] = &[
+        Flaw::FarAway,
+        Flaw::Uneven,
+        Flaw::Flat,
+        Flaw::EyesClosed,
+        Flaw::MouthOpen,
+        Flaw::Nodded,
+        Flaw::Tilted,
+        Flaw::Cut,
+    ];
     match cause {
         Flaw::Dark | Flaw::Bright => LIGHT,
-        Flaw::Blurred => &[Flaw::Turned, Flaw::Nodded, Flaw::Occluded, Flaw::Flat, Flaw::EyesClosed, Flaw::MouthOpen],
+        Flaw::Blurred => &[
+            Flaw::FarAway,
+            Flaw::Turned,
+            Flaw::Nodded,
+            Flaw::Tilted,
+            Flaw::Occluded,
+            Flaw::OtherFace,
+            Flaw::Flat,
+            Flaw::EyesClosed,
+            Flaw::MouthOpen,
+        ],
         Flaw::Compressed => TEXTURE,
         Flaw::Turned | Flaw::Occluded => SHAPE,
         Flaw::Nodded => &[Flaw::EyesClosed, Flaw::MouthOpen],

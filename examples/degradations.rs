@@ -68,6 +68,8 @@ impl Tally {
             }
             // The pipeline says it first.
             Err(FaceError::FaceTooSmall { .. }) if own == Flaw::FarAway => self.own_alone += 1,
+            Err(FaceError::TooBright) if own == Flaw::Bright => self.own_alone += 1,
+            Err(FaceError::TooDark) if own == Flaw::Dark => self.own_alone += 1,
             Err(_) => self.no_face += 1,
         }
     }

@@ -41,6 +41,14 @@ const ODD: &[&str] = &[
     "odd_flat",
     "odd_flat_top",
     "odd_share",
+    "odd_upper",
+    "odd_lower",
+    "odd_left",
+    "odd_right",
+    "flat_upper",
+    "flat_lower",
+    "flat_left",
+    "flat_right",
 ];
 /// Inputs of the capture quality beside the two groups above.
 const CAPTURE: &[&str] = &[

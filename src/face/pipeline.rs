@@ -16,7 +16,7 @@ use super::landmarks::{Landmarks, Points};
 use super::manifest::{NetworkSpec, Role};
 use super::quality::{self, Crop, Measured, Study};
 use super::runtime::{self, Effort};
-use super::sample::{Scratch, spread, turned};
+use super::sample::{Exposure, Scratch, exposure, spread, turned};
 use super::{Analysis, FaceError, FaceReport, Pack, PackError, PoolOptions, Rect, Template, Wants};
 use crate::imaging::{self, Decoded, Limits, RgbImage};
 
@@ -295,7 +295,7 @@ impl Pipeline {
             // Half a face is nobody's; a turned whole one may have been taken for half a one.
             // Nor does a face that lies on its side or head have its points where they seem to be.
             Err(FaceError::FaceCut | FaceError::FaceTooSmall { .. }) if embed => norm_sure.unwrap_or(f32::INFINITY),
-            Err(FaceError::NoFace) => 0.0,
+            Err(FaceError::NoFace | FaceError::TooBright | FaceError::TooDark) => 0.0,
             Err(_) => return first,
         };
         let mut best: Option<Seen<'a>> = None;
@@ -307,7 +307,13 @@ impl Pipeline {
                         best = Some(seen);
                     }
                 }
-                Err(FaceError::NoFace | FaceError::FaceCut | FaceError::FaceTooSmall { .. }) => {}
+                Err(
+                    FaceError::NoFace
+                    | FaceError::TooBright
+                    | FaceError::TooDark
+                    | FaceError::FaceCut
+                    | FaceError::FaceTooSmall { .. },
+                ) => {}
                 Err(e) => return Err(e),
             }
         }
@@ -397,7 +403,11 @@ impl Pipeline {
                 return Ok(found);
             }
         }
-        Err(FaceError::NoFace)
+        Err(match exposure(image) {
+            Exposure::Burnt => FaceError::TooBright,
+            Exposure::Black => FaceError::TooDark,
+            Exposure::Fair => FaceError::NoFace,
+        })
     }
 
     /// The picture again, as finely decoded as the face needs, where it was

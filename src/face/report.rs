@@ -108,6 +108,12 @@ pub enum FaceError {
     /// No face was found, not in quarter turns either.
     #[error("no face was found; take the photo again, from the front and in even light")]
     NoFace,
+    /// No face was found, and the picture is burnt out.
+    #[error("no face was found, and most of the photo is burnt out; use less light and take it again")]
+    TooBright,
+    /// No face was found, and the picture is black.
+    #[error("no face was found, and most of the photo is black; use more light and take it again")]
+    TooDark,
     /// Eyes, nose or mouth lie outside the picture.
     #[error("the face is cut off by the edge of the photo; take it again with the whole face inside")]
     FaceCut,

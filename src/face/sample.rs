@@ -306,6 +306,30 @@ fn bilinear(
     }
 }
 
+/// How a whole picture is exposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exposure {
+    /// Neither of the others.
+    Fair,
+    /// A third or more of it is white.
+    Burnt,
+    /// Nine tenths of it are black.
+    Black,
+}
+
+/// By the green channel, which is most of luma.
+pub(super) fn exposure(image: &RgbImage) -> Exposure {
+    let pixels = image.data().as_chunks::<3>().0;
+    let count = |test: fn(u8) -> bool| pixels.iter().filter(|pixel| test(pixel[1])).count();
+    if count(|v| v >= 250) * 3 >= pixels.len() {
+        Exposure::Burnt
+    } else if count(|v| v <= 32) * 10 >= pixels.len() * 9 {
+        Exposure::Black
+    } else {
+        Exposure::Fair
+    }
+}
+
 /// The picture with its luma spread over the whole range, a hundredth cut off at
 /// either end; `None` where that would change little.
 pub(super) fn spread(image: &RgbImage) -> Option<RgbImage> {

@@ -63,6 +63,14 @@ words! {
     NoFace, "NO_FACE", InvalidArgument,
         "No face was found. Take the photo again, from the front and in even light.",
         "Không tìm thấy khuôn mặt. Hãy chụp lại từ chính diện, ánh sáng đều.";
+    /// Nothing was detected in a picture that is burnt out.
+    ImageTooBright, "IMAGE_TOO_BRIGHT", InvalidArgument,
+        "No face was found: the photo is burnt out. Use less light and take it again.",
+        "Không tìm thấy khuôn mặt: ảnh bị cháy sáng. Hãy giảm ánh sáng và chụp lại.";
+    /// Nothing was detected in a picture that is black.
+    ImageTooDark, "IMAGE_TOO_DARK", InvalidArgument,
+        "No face was found: the photo is black. Use more light and take it again.",
+        "Không tìm thấy khuôn mặt: ảnh quá tối. Hãy tăng ánh sáng và chụp lại.";
     /// Eyes, nose or mouth are outside the picture.
     FaceCut, "FACE_CUT", InvalidArgument,
         "The face is cut off at the edge. Take the photo again with the whole face inside.",
@@ -263,6 +271,8 @@ impl Reason {
                 ImageError::Truncated(_) | ImageError::Malformed { .. } => Self::ImageDamaged,
             },
             FaceError::NoFace => Self::NoFace,
+            FaceError::TooBright => Self::ImageTooBright,
+            FaceError::TooDark => Self::ImageTooDark,
             FaceError::FaceCut => Self::FaceCut,
             FaceError::FaceTooSmall { .. } => Self::FaceTooSmall,
             FaceError::Inference(_) => Self::Inference,

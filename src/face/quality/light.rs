@@ -195,27 +195,25 @@ impl Crop {
             *median = if median.is_finite() { *median } else { 0.0 };
         }
         let mut cells = Vec::with_capacity(CELLS * CELLS);
-        for row in 0..CELLS {
-            for column in (0..CELLS).filter(|&column| in_face(row, column)) {
-                let (mut luma, mut energy, mut colour) = (0.0f32, 0.0f32, [0.0f32; 2]);
-                for y in row * CELL..(row + 1) * CELL {
-                    for x in column * CELL..(column + 1) * CELL {
-                        let at = y * SIDE + x;
-                        luma += self.luma[at];
-                        energy += (self.luma[at] - self.smooth[at]).powi(2);
-                        let [c, d] = chroma(at);
-                        colour[0] += c;
-                        colour[1] += d;
-                    }
+        for (row, column) in face_cells() {
+            let (mut luma, mut energy, mut colour) = (0.0f32, 0.0f32, [0.0f32; 2]);
+            for y in row * CELL..(row + 1) * CELL {
+                for x in column * CELL..(column + 1) * CELL {
+                    let at = y * SIDE + x;
+                    luma += self.luma[at];
+                    energy += (self.luma[at] - self.smooth[at]).powi(2);
+                    let [c, d] = chroma(at);
+                    colour[0] += c;
+                    colour[1] += d;
                 }
-                let count = (CELL * CELL) as f32;
-                cells.push([
-                    (luma / count - median) / (deviation + 4.0),
-                    0.5 * (energy / count + ENERGY_FLOOR).ln() - (deviation + 4.0).ln(),
-                    colour[0] / count - medians[0],
-                    colour[1] / count - medians[1],
-                ]);
             }
+            let count = (CELL * CELL) as f32;
+            cells.push([
+                (luma / count - median) / (deviation + 4.0),
+                0.5 * (energy / count + ENERGY_FLOOR).ln() - (deviation + 4.0).ln(),
+                colour[0] / count - medians[0],
+                colour[1] / count - medians[1],
+            ]);
         }
         cells
     }
@@ -258,8 +256,13 @@ pub(in crate::face) fn blockiness(image: &RgbImage, region: &Region) -> Option<f
     Some((strongest(&across) * strongest(&down)).sqrt())
 }
 
+/// Rows and columns of the cells in the face, in their order.
+pub(super) fn face_cells() -> impl Iterator<Item = (usize, usize)> {
+    (0..CELLS * CELLS).map(|at| (at / CELLS, at % CELLS)).filter(|&(row, column)| in_face(row, column))
+}
+
 /// Whether the centre of a cell lies in the face.
-pub(super) fn in_face(row: usize, column: usize) -> bool {
+fn in_face(row: usize, column: usize) -> bool {
     let centre = |i: usize| (i * CELL + CELL / 2) as f32;
     in_oval(centre(column), centre(row))
 }

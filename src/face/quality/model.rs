@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::light::{CELL_VALUES, CELLS, Cell, in_face};
+use super::light::{CELL_VALUES, Cell, face_cells};
 use super::signals::{COUNT, INPUTS, Signals};
 use crate::face::RecipeDigest;
 
@@ -85,7 +85,7 @@ pub struct CellTable {
 impl CellTable {
     /// Cells that lie in the face.
     fn count() -> usize {
-        (0..CELLS * CELLS).filter(|at| in_face(at / CELLS, at % CELLS)).count()
+        face_cells().count()
     }
 
     /// A table that finds nothing odd; to collect cells with.

@@ -1,6 +1,6 @@
 //! Everything a quality model may look at, as named numbers.
 
-use super::light::Light;
+use super::light::{CELLS, Light, face_cells};
 use super::model::CellTable;
 use crate::face::geometry::Similarity;
 use crate::face::landmarks::Points;
@@ -8,7 +8,7 @@ use crate::face::landmarks::Points;
 /// Names of the inputs, in the order of [`Signals`]. The five alignment points are
 /// `left_eye`, `right_eye`, `nose`, `mouth_left`, `mouth_right`, in pixels of the
 /// aligned face; what begins with `odd_` compares the cells of the face with those
-/// of an ordinary one.
+/// of an ordinary one, `odd_upper` to `flat_right` those of one half.
 pub(super) const INPUTS: [&str; COUNT] = [
     "norm_ln",
     "detection",
@@ -42,11 +42,21 @@ pub(super) const INPUTS: [&str; COUNT] = [
     "odd_flat",
     "odd_flat_top",
     "odd_share",
+    "odd_upper",
+    "odd_lower",
+    "odd_left",
+    "odd_right",
+    "flat_upper",
+    "flat_lower",
+    "flat_left",
+    "flat_right",
 ];
 /// Number of inputs.
-pub(super) const COUNT: usize = 32;
+pub(super) const COUNT: usize = 40;
 /// The oddest cells that `odd_…_top` are means over.
 const TOP: usize = 4;
+/// The first row of cells below the eyes.
+const MIDDLE_ROW: usize = 4;
 /// Deviations beyond which a cell counts as odd in `odd_share`.
 const ODD: f32 = 2.0;
 /// A cell is at most this odd, in deviations.
@@ -99,11 +109,14 @@ impl Signals {
     }
 }
 
-fn odd(light: &Light, table: &CellTable) -> [f32; 11] {
+fn odd(light: &Light, table: &CellTable) -> [f32; 19] {
     let cells = light.cells.len().max(1) as f32;
     let mut signed: [Vec<f32>; 4] = Default::default();
     let mut share = 0.0;
-    for (cell, (median, deviation)) in light.cells.iter().zip(table.iter()) {
+    // Upper, lower, left, right: sums of oddness and flatness, cells.
+    let mut halves = [[0.0f32; 3]; 4];
+    let places = face_cells();
+    for ((cell, (median, deviation)), (row, column)) in light.cells.iter().zip(table.iter()).zip(places) {
         let mut square = 0.0;
         for (i, signed) in signed.iter_mut().enumerate() {
             let z = ((cell[i] - median[i]) / deviation[i]).clamp(-ODD_MAX, ODD_MAX);
@@ -111,9 +124,14 @@ fn odd(light: &Light, table: &CellTable) -> [f32; 11] {
             square += z * z / 4.0;
         }
         share += if square.sqrt() > ODD { 1.0 / cells } else { 0.0 };
+        let flat = signed[1].last().map_or(0.0, |z: &f32| z.min(0.0));
+        for half in [usize::from(row >= MIDDLE_ROW), 2 + usize::from(column >= CELLS / 2)] {
+            let sums = &mut halves[half];
+            *sums = [sums[0] + square.sqrt(), sums[1] + flat, sums[2] + 1.0];
+        }
     }
     let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len().max(1) as f32;
-    let mut out = [0.0; 11];
+    let mut out = [0.0; 19];
     for (i, signed) in signed.iter().enumerate() {
         let mut sizes: Vec<f32> = signed.iter().map(|z| z.abs()).collect();
         out[i] = mean(&sizes);
@@ -125,5 +143,9 @@ fn odd(light: &Light, table: &CellTable) -> [f32; 11] {
     flat.sort_unstable_by(f32::total_cmp);
     out[9] = mean(&flat[..TOP.min(flat.len())]);
     out[10] = share;
+    for (i, [odd, flat, count]) in halves.into_iter().enumerate() {
+        out[11 + i] = odd / count.max(1.0);
+        out[15 + i] = flat / count.max(1.0);
+    }
     out
 }

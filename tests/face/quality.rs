@@ -36,6 +36,7 @@ fn an_ordinary_portrait_is_accepted_and_each_fault_gives_its_own_reason() {
         Flaw::Uneven,
     ];
     let mut own = 0;
+    let mut astray = Vec::new();
     for (at, portrait) in portraits.iter().enumerate() {
         let (report, flaws) = judge(&png(portrait)).unwrap();
         assert_eq!(flaws, [], "{}", PORTRAITS[at]);
@@ -43,11 +44,14 @@ fn an_ordinary_portrait_is_accepted_and_each_fault_gives_its_own_reason() {
         let eyes = Eyes::of(face.left, face.top, face.width, face.height);
         for (i, (fault, flaw)) in Fault::ALL.into_iter().zip(expected).enumerate() {
             let spoiled = degrade(portrait, eyes, fault, &mut Random((at * 100 + i) as u64));
-            own += usize::from(judge(&spoiled).is_some_and(|(_, flaws)| flaws == [flaw]));
+            match judge(&spoiled) {
+                Some((_, flaws)) if flaws == [flaw] => own += 1,
+                seen => astray.push((PORTRAITS[at], fault, seen.map(|(_, flaws)| flaws))),
+            }
         }
     }
     // `examples/degradations.rs` counts over hundreds of photos; here two may go astray.
-    assert!(own + 2 >= portraits.len() * expected.len(), "{own}");
+    assert!(own + 2 >= portraits.len() * expected.len(), "{astray:?}");
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn hides(cause: Flaw) -> &'static [Flaw] {
         ],
         Flaw::Compressed => TEXTURE,
         Flaw::Turned | Flaw::Occluded => SHAPE,
-        Flaw::Nodded => &[Flaw::EyesClosed, Flaw::MouthOpen],
+        Flaw::Nodded | Flaw::Uneven => &[Flaw::EyesClosed, Flaw::MouthOpen],
         _ => &[],
     }
 }

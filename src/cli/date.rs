@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use crate::chip::Date;
+
 /// Today in UTC, `YYYY-MM-DD`.
 pub(super) fn today() -> String {
     // A clock before 1970 is as wrong as 1970 is.
@@ -9,17 +11,9 @@ pub(super) fn today() -> String {
     of_days(now.as_secs() / 86_400)
 }
 
-/// The day so many days after 1970-01-01 (Hinnant's days-to-civil).
 fn of_days(days: u64) -> String {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    // Beyond i64 is beyond the calendar, which ends in 9999.
+    Date::from_days_since_1970(i64::try_from(days).unwrap_or(i64::MAX)).to_string()
 }
 
 /// A day as typed.

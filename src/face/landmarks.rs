@@ -83,7 +83,7 @@ impl Landmarks {
     /// second at the face laid upright.
     ///
     /// On `cfp-dev`'s frontal photos the second look lowers FNMR at FMR 1e-3 from
-    /// 1.95 to SECOND_PASS %, for one more run of the smallest network.
+    /// 1.95 to 1.90 %, for one more run of the smallest network.
     pub fn find(&mut self, image: &RgbImage, region: &Region, scratch: &mut Scratch) -> Result<Points, FaceError> {
         let (place, region) = (Place::whole(self.side, self.side), crop(region));
         resize(image, &region, place, &self.normalise, scratch, &mut self.input);

@@ -25,4 +25,21 @@ pub enum SearchError {
         /// How many it may hold.
         max: u64,
     },
+    /// More pairs lie at or above the score than the caller is ready to hold.
+    #[error("more than {max} pairs lie at or above the score; ask for a higher score (a lower error rate)")]
+    TooManyPairs {
+        /// How many were allowed.
+        max: usize,
+    },
+    /// Not every row has a group (or a mark whether it is new).
+    #[error("{found} groups or marks were given for {expected} vectors; give one for each")]
+    Groups {
+        /// Rows there are.
+        expected: usize,
+        /// Groups or marks given.
+        found: usize,
+    },
+    /// A vector could not be read from where it is kept.
+    #[error("a vector could not be read from where it is kept")]
+    Unreadable,
 }

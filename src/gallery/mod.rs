@@ -4,6 +4,7 @@
 mod decision;
 mod embedded;
 mod error;
+mod snapshot;
 mod types;
 
 pub use decision::{
@@ -11,6 +12,7 @@ pub use decision::{
 };
 pub use embedded::{BackendFactory, EmbeddedGallery, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};
+pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};
 pub use types::{
     Attributes, Candidate, EnrolMode, Enrolment, NewTemplate, Receipt, RequestId, Retry, Source, Stats, StoredTemplate,
     Subject, SubjectId, Timestamp,
@@ -99,6 +101,9 @@ pub trait Gallery: Send + Sync {
         after: Option<&(SubjectId, SubjectId)>,
         limit: usize,
     ) -> Result<Vec<ClearedPair>, GalleryError>;
+
+    /// Everything as it is now, to be read while the store is in use.
+    async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError>;
 
     /// How much is in the store.
     async fn stats(&self) -> Result<Stats, GalleryError>;

@@ -55,7 +55,7 @@ impl Medium {
 
 /// redb promises errors, not panics, for altered files, but only in release
 /// builds and only where it checks; a panic here is damage too.
-fn guarded<T>(open: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(super) fn guarded<T>(open: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(open))
         .unwrap_or_else(|_| Err(StoreError::damaged("the database's own structure is broken")))
 }

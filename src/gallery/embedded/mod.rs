@@ -10,7 +10,7 @@
 //! bytes mean (`record`), whether all of it fits together (`load`), what a write
 //! asks for (`change`, `verdict`), how many share a transaction (`group`), what happens
 //! when one fails (`writer`), which searches share a scan (`gather`), who was
-//! found (`candidates`).
+//! found (`candidates`), how everything is read at once (`snapshot`).
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ mod group;
 mod load;
 mod medium;
 mod record;
+mod snapshot;
 mod tables;
 mod verdict;
 mod writer;
@@ -51,8 +52,8 @@ use self::tables::{
 };
 use self::writer::{Message, Write, Writer};
 use super::{
-    ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Gallery, GalleryError, NewDecision, Receipt,
-    RequestId, Resolution, Retry, Stats, StoredDecision, Subject, SubjectId, Timestamp,
+    ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Gallery, GalleryError, GallerySnapshot,
+    NewDecision, Receipt, RequestId, Resolution, Retry, Stats, StoredDecision, Subject, SubjectId,
 };
 use crate::face::{RecipeDigest, Template};
 use crate::search::{Index, SearchError, VECTORS_MAX_DEFAULT};
@@ -118,6 +119,8 @@ struct Shared {
     /// Searches under way.
     gather: Gather,
     subjects: AtomicU64,
+    /// Times the database had to be closed: snapshots under way end then.
+    closings: AtomicU64,
 }
 
 impl Shared {
@@ -127,6 +130,7 @@ impl Shared {
 
     /// Closes the database once every reader is done with it.
     fn close_database(&self) {
+        self.closings.fetch_add(1, Ordering::AcqRel);
         drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
@@ -237,6 +241,7 @@ impl EmbeddedGallery {
             index,
             gather: Gather::default(),
             subjects: AtomicU64::new(loaded.subjects),
+            closings: AtomicU64::new(0),
         });
         let writer = Writer::new(Arc::clone(&shared), loaded.counters.commit);
         let writer = std::thread::Builder::new()
@@ -347,12 +352,7 @@ impl Gallery for EmbeddedGallery {
             let Some(record) = read_subject(&snapshot.subjects, id.as_str())? else {
                 return Ok(None);
             };
-            let attributes = record.attributes();
-            let restore = |&key: &u64| snapshot.template(key)?.restore(key, shared.recipe, shared.index.dimension());
-            let templates = record.templates.iter().map(restore).collect::<Result<_, _>>()?;
-            let last_verified = record.last_verified.into_iter().map(|(k, at)| (k, Timestamp(at))).collect();
-            let (enrolled_at, updated_at) = (Timestamp(record.enrolled_at), Timestamp(record.updated_at));
-            Ok(Some(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at }))
+            snapshot.restore(id, record, shared.recipe, shared.index.dimension()).map(Some)
         })
         .await
     }
@@ -436,6 +436,10 @@ impl Gallery for EmbeddedGallery {
     ) -> Result<Vec<ClearedPair>, GalleryError> {
         let after = after.map(|(one, other)| cleared_key(one, other));
         self.read(move |snapshot, _| read_cleared_pairs(&snapshot.cleared, after.as_deref(), limit)).await
+    }
+
+    async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError> {
+        self.take_snapshot().await
     }
 
     async fn stats(&self) -> Result<Stats, GalleryError> {

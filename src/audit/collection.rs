@@ -16,7 +16,7 @@ const GROUPS_MAX: usize = 1000;
 
 /// What is known of a template beside its vector.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TemplateFacts {
+pub struct RowInfo {
     /// Number of its subject.
     pub subject: u32,
     /// When its picture was taken, where known.
@@ -27,13 +27,17 @@ pub struct TemplateFacts {
 
 /// What is known of a subject beside the face.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct SubjectFacts {
+pub struct SubjectInfo {
     /// Number of the sex, from 1; 0 where it is not known.
     pub sex: u16,
     /// Number of the age group, from 1; 0 where it is not known.
     pub age: u16,
     /// First enrolment, where known.
     pub enrolled_at: Option<Timestamp>,
+    /// Number of the text that names its schemes; see [`Collection::text`].
+    pub schemes: u32,
+    /// Number of the text that names its province.
+    pub province: u32,
 }
 
 /// Why a template or subject cannot be taken. Names nobody.
@@ -88,14 +92,16 @@ pub struct Collection {
     dimension: usize,
     values: Vec<f32>,
     groups: Vec<u32>,
-    facts: Vec<TemplateFacts>,
+    facts: Vec<RowInfo>,
     names: Names,
     subjects: Numbers,
-    subject_facts: Vec<SubjectFacts>,
+    subject_facts: Vec<SubjectInfo>,
     categories: Numbers,
+    texts: Numbers,
     cleared: Vec<(u32, u32)>,
     left_out: BTreeMap<String, u64>,
     second_from: Option<usize>,
+    second_subjects_from: Option<u32>,
 }
 
 /// Half a SHA-256 of a subject's id and a vector: the same template again, whatever row
@@ -135,12 +141,12 @@ impl Collection {
             return Ok(known);
         }
         SubjectId::new(id).map_err(|_| CollectionError::BadSubject)?;
-        self.subject_facts.push(SubjectFacts::default());
+        self.subject_facts.push(SubjectInfo::default());
         Ok(self.subjects.number(id))
     }
 
     /// What is known of a subject, to be changed.
-    pub fn facts_mut(&mut self, subject: u32) -> &mut SubjectFacts {
+    pub fn facts_mut(&mut self, subject: u32) -> &mut SubjectInfo {
         &mut self.subject_facts[subject as usize]
     }
 
@@ -153,9 +159,27 @@ impl Collection {
         self.categories.number(value) as u16 + 1
     }
 
+    /// The number of a text that many subjects share; 0 for none.
+    pub fn text_number(&mut self, text: &str) -> u32 {
+        match text.trim() {
+            "" => 0,
+            text => self.texts.number(text) + 1,
+        }
+    }
+
+    /// The text of a number.
+    pub fn text(&self, number: u32) -> &str {
+        number.checked_sub(1).map_or("", |number| self.texts.names().get(number))
+    }
+
+    /// Whether a subject is in the second gallery only.
+    pub fn is_second_only(&self, subject: u32) -> bool {
+        self.second_subjects_from.is_some_and(|from| subject >= from)
+    }
+
     /// Takes a template; `false` for a vector of zeros, which stands for none and is
     /// counted as left out.
-    pub fn push(&mut self, name: &str, vector: &[f32], facts: TemplateFacts) -> Result<bool, CollectionError> {
+    pub fn push(&mut self, name: &str, vector: &[f32], facts: RowInfo) -> Result<bool, CollectionError> {
         if self.groups.is_empty() {
             self.dimension = vector.len();
         }
@@ -186,6 +210,7 @@ impl Collection {
     /// What follows is of the second gallery.
     pub fn begin_second(&mut self) {
         self.second_from = Some(self.groups.len());
+        self.second_subjects_from = Some(self.subject_facts.len() as u32);
     }
 
     /// Counts what is not compared, by a stable code of the reason.
@@ -262,7 +287,7 @@ impl Collection {
     }
 
     /// What is known of a template.
-    pub fn template(&self, row: u32) -> &TemplateFacts {
+    pub fn template(&self, row: u32) -> &RowInfo {
         &self.facts[row as usize]
     }
 
@@ -294,7 +319,7 @@ impl Collection {
     }
 
     /// What is known of a subject.
-    pub fn subject_facts(&self, subject: u32) -> &SubjectFacts {
+    pub fn subject_facts(&self, subject: u32) -> &SubjectInfo {
         &self.subject_facts[subject as usize]
     }
 
@@ -351,8 +376,8 @@ impl Collection {
     pub fn bytes(&self) -> u64 {
         let rows = self.values.capacity() * 4
             + self.groups.capacity() * 4
-            + self.facts.capacity() * size_of::<TemplateFacts>()
-            + self.subject_facts.capacity() * size_of::<SubjectFacts>();
+            + self.facts.capacity() * size_of::<RowInfo>()
+            + self.subject_facts.capacity() * size_of::<SubjectInfo>();
         rows as u64 + self.names.bytes() + self.subjects.names().bytes()
     }
 }
@@ -361,8 +386,8 @@ impl Collection {
 mod tests {
     use super::*;
 
-    fn facts(subject: u32) -> TemplateFacts {
-        TemplateFacts { subject, captured_at: None, quality: None }
+    fn facts(subject: u32) -> RowInfo {
+        RowInfo { subject, captured_at: None, quality: None }
     }
 
     fn two() -> Collection {

@@ -13,7 +13,7 @@ use super::super::manifest::{Columns, Manifest, Row};
 use super::super::settings::Settings;
 use super::super::{Failure, date, evaluate};
 use super::filters::{Filters, Known, TemplateColumns};
-use crate::audit::{Collection, CollectionError, TemplateFacts};
+use crate::audit::{Collection, CollectionError, RowInfo};
 use crate::evaluation::PhotoSet;
 use crate::face::RecipeDigest;
 use crate::gallery::{EmbeddedGallery, GalleryError, SnapshotHead, SnapshotPart, Subject, Timestamp};
@@ -211,7 +211,7 @@ impl<'a> Filler<'a> {
         for template in subject.templates.iter().filter(|template| !later(template.id)) {
             let content = &template.content;
             let facts =
-                TemplateFacts { subject: number, captured_at: content.captured_at, quality: content.quality };
+                RowInfo { subject: number, captured_at: content.captured_at, quality: content.quality };
             into.push(&template.id.to_string(), content.template.vector(), facts)?;
         }
         Ok(())
@@ -280,7 +280,7 @@ fn take_photos(path: &Path, set: &PhotoSet, columns: &TemplateColumns, into: &mu
         let at = |e: CollectionError| Failure::new(format_args!("manifest {}, line {line}: {e}", path.display()));
         let number = into.subject(&subject).map_err(at)?;
         columns.note(&manifest, number, into);
-        let facts = TemplateFacts {
+        let facts = RowInfo {
             subject: number,
             captured_at: columns.captured_at(&manifest),
             quality: quality.and_then(|measure| measure.values.get(photo as usize).copied().flatten()),
@@ -342,7 +342,7 @@ fn vectors(matrix: &Path, ids: &Path, filters: &Filters, into: &mut Collection) 
         }
         let number = into.subject(&subject).map_err(at)?;
         columns.note(&manifest, number, into);
-        let facts = TemplateFacts {
+        let facts = RowInfo {
             subject: number,
             captured_at: columns.captured_at(&manifest),
             quality: columns.quality(&manifest),

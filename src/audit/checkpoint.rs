@@ -54,7 +54,8 @@ pub struct Identity {
     /// Units of work.
     pub units: u32,
     /// Of galleries in use: templates with this id or a higher one came after the audit
-    /// began. One number for each gallery.
+    /// began. One number for each gallery. The first run says it for those that follow;
+    /// it tells no audits apart.
     pub before: Vec<Option<u64>>,
 }
 
@@ -128,7 +129,7 @@ impl Identity {
             () if there.score_bits != here.score_bits => {
                 Difference::Score { there: there.score_bits, here: here.score_bits }
             }
-            () if there != here => Difference::Units,
+            () if there.units != here.units => Difference::Units,
             () => return None,
         })
     }
@@ -180,7 +181,16 @@ impl Checkpoint {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(failed(e)),
         };
-        let header = encode_header(identity).map_err(failed)?;
+        let there = header_of(&bytes, path)?;
+        if let Some((there, _)) = &there
+            && let Some(difference) = identity.differs(there)
+        {
+            return Err(CheckpointError::Other(difference));
+        }
+        let header = match &there {
+            Some((_, length)) => bytes[..*length].to_vec(),
+            None => encode_header(identity).map_err(failed)?,
+        };
         let mut checkpoint = Self {
             file: open_private(path).map_err(failed)?,
             path: path.to_owned(),
@@ -193,19 +203,11 @@ impl Checkpoint {
             pairs: Vec::new(),
             dropped_bytes: 0,
         };
-        let frames = match header_of(&bytes, path)? {
-            Some((there, length)) => {
-                if let Some(difference) = identity.differs(&there) {
-                    return Err(CheckpointError::Other(difference));
-                }
-                checkpoint.take_frames(&bytes, length)
-            }
-            None => Vec::new(),
-        };
+        let frames = there.map_or_else(Vec::new, |(_, length)| checkpoint.take_frames(&bytes, length));
         let kept = header.len() + frames.iter().map(ExactSizeIterator::len).sum::<usize>();
         checkpoint.dropped_bytes = bytes.len().saturating_sub(kept) as u64;
         checkpoint.end = kept as u64;
-        let in_place = !bytes.is_empty() && bytes.starts_with(&header) && frames.len() <= 1;
+        let in_place = bytes.starts_with(&header) && frames.len() <= 1;
         if in_place {
             // What is behind the last frame was cut short.
             checkpoint.file.set_len(checkpoint.end).map_err(failed)?;
@@ -531,6 +533,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
         let whole = filled(&path);
+        let moved_on = Identity { before: vec![Some(12)], ..identity() };
+        assert_eq!(Checkpoint::open(&path, &moved_on).unwrap().units_done(), 5);
         let others = [
             (Identity { templates: "cd".into(), ..identity() }, Difference::Templates),
             (

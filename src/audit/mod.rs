@@ -34,7 +34,7 @@ pub use chance_local::{Band, LocalChance};
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, CheckpointError, Difference, Identity};
 pub use collection::{Collection, CollectionError, Mark, RowInfo, SubjectInfo};
 pub use findings::{Finding, Findings, FindingsError};
-pub use known::{KnownError, KnownTemplates};
+pub use known::{KnownError, KnownTemplates, hex};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
 pub use names::{Names, Numbers};
 pub use records::{Audited, Thumbnails, utc_day};

@@ -6,7 +6,7 @@ use super::super::Failure;
 use super::super::manifest::Manifest;
 use super::input::time;
 use crate::audit::Collection;
-use crate::gallery::Timestamp;
+use crate::gallery::{Subject, Timestamp};
 
 /// Which records are compared: those to which all of it applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,13 +19,13 @@ pub(super) struct Filters {
     pub enrolled_from: Option<Timestamp>,
     /// Enrolled before this time.
     pub enrolled_before: Option<Timestamp>,
-    /// As typed, for people and for the checkpoint.
-    pub typed: String,
+    /// In words, for people and for the checkpoint.
+    pub lines: Vec<String>,
 }
 
 /// What is known of a record.
 pub(super) struct Known<'a> {
-    pub schemes: &'a mut dyn Iterator<Item = &'a str>,
+    pub schemes: Vec<&'a str>,
     pub province: Option<&'a str>,
     pub enrolled_at: Option<Timestamp>,
 }
@@ -40,11 +40,20 @@ impl Filters {
         self.enrolled_from.is_some() || self.enrolled_before.is_some()
     }
 
+    /// The same of a subject of a gallery.
+    pub(super) fn wants_subject(&self, subject: &Subject) -> Result<(), &'static str> {
+        self.wants(Known {
+            schemes: subject.attributes.schemes.iter().map(String::as_str).collect(),
+            province: subject.attributes.province.as_deref(),
+            enrolled_at: Some(subject.enrolled_at),
+        })
+    }
+
     /// `Err` with the code of the reason where a record is not compared. What is not
     /// known does not apply.
     pub(super) fn wants(&self, known: Known<'_>) -> Result<(), &'static str> {
         let one_of = |list: &[String], value: &str| list.iter().any(|wanted| wanted == value);
-        if !self.schemes.is_empty() && !known.schemes.any(|scheme| one_of(&self.schemes, scheme)) {
+        if !self.schemes.is_empty() && !known.schemes.iter().any(|scheme| one_of(&self.schemes, scheme)) {
             return Err("OTHER_SCHEME");
         }
         if !self.provinces.is_empty() && !known.province.is_some_and(|province| one_of(&self.provinces, province)) {
@@ -116,7 +125,7 @@ impl TemplateColumns {
     pub(super) fn wanted(&self, manifest: &Manifest, filters: &Filters) -> Result<(), &'static str> {
         let schemes = Self::text(self.scheme, manifest).unwrap_or_default();
         filters.wants(Known {
-            schemes: &mut schemes.split([';', '|', ',']).map(str::trim),
+            schemes: schemes.split([';', '|', ',']).map(str::trim).collect(),
             province: Self::text(self.province, manifest),
             enrolled_at: Self::text(self.enrolled_at, manifest).and_then(time),
         })
@@ -134,11 +143,15 @@ impl TemplateColumns {
         let sex = sex.map_or(0, |sex| into.category(&sex));
         let age = age.map_or(0, |age| into.category(&age));
         let enrolled_at = Self::text(self.enrolled_at, manifest).and_then(time);
+        let schemes = into.text_number(Self::text(self.scheme, manifest).unwrap_or_default());
+        let province = into.text_number(Self::text(self.province, manifest).unwrap_or_default());
         let facts = into.facts_mut(subject);
         // The first row that says so.
         facts.sex = if facts.sex == 0 { sex } else { facts.sex };
         facts.age = if facts.age == 0 { age } else { facts.age };
         facts.enrolled_at = facts.enrolled_at.or(enrolled_at);
+        facts.schemes = if facts.schemes == 0 { schemes } else { facts.schemes };
+        facts.province = if facts.province == 0 { province } else { facts.province };
     }
 
     /// Name of the row's template.

@@ -12,7 +12,7 @@ use super::super::labelled::{LabelledArgs, Loader};
 use super::super::manifest::{Columns, Manifest, Row};
 use super::super::settings::Settings;
 use super::super::{Failure, date, evaluate};
-use super::filters::{Filters, Known, TemplateColumns};
+use super::filters::{Filters, TemplateColumns};
 use crate::audit::{Collection, CollectionError, RowInfo};
 use crate::evaluation::PhotoSet;
 use crate::face::RecipeDigest;
@@ -28,8 +28,6 @@ const QUALITY: &str = "capture quality (0-100)";
 pub(super) enum Source {
     /// Folder of a gallery.
     Gallery(PathBuf),
-    /// A running server's gallery.
-    Server(String),
     /// Photos.
     Manifest(PathBuf),
     /// Vectors, and whose they are.
@@ -70,17 +68,14 @@ impl Source {
 
     /// What it is called in messages and reports.
     pub(super) fn name(&self) -> String {
-        let path = match self {
-            Self::Server(url) => return url.clone(),
-            Self::Gallery(path) | Self::Manifest(path) | Self::Vectors { matrix: path, .. } => path,
-        };
+        let (Self::Gallery(path) | Self::Manifest(path) | Self::Vectors { matrix: path, .. }) = self;
         path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
     }
 
     /// What kind it is.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Gallery(_) | Self::Server(_) => "gallery",
+            Self::Gallery(_) => "gallery",
             Self::Manifest(_) => "photos",
             Self::Vectors { .. } => "vectors",
         }
@@ -97,7 +92,6 @@ impl Source {
     ) -> Result<Taken, Failure> {
         match self {
             Self::Gallery(folder) => gallery(folder, reading, filters, before, into),
-            Self::Server(url) => super::remote::load(url, filters, before, into),
             Self::Manifest(path) => photos(path, reading, filters, into),
             Self::Vectors { matrix, ids } => vectors(matrix, ids, filters, into),
         }
@@ -194,12 +188,7 @@ impl<'a> Filler<'a> {
         let later = |id: u64| self.before.is_some_and(|before| id >= before);
         let fresh = subject.templates.iter().filter(|template| later(template.id)).count() as u64;
         self.taken.later += fresh;
-        let known = Known {
-            schemes: &mut subject.attributes.schemes.iter().map(String::as_str),
-            province: subject.attributes.province.as_deref(),
-            enrolled_at: Some(subject.enrolled_at),
-        };
-        if let Err(reason) = self.filters.wants(known) {
+        if let Err(reason) = self.filters.wants_subject(subject) {
             into.leave_out(reason, subject.templates.len() as u64 - fresh);
             return Ok(());
         }
@@ -207,7 +196,11 @@ impl<'a> Filler<'a> {
             return Ok(());
         }
         let number = into.subject(subject.id.as_str())?;
-        into.facts_mut(number).enrolled_at = Some(subject.enrolled_at);
+        let schemes: Vec<&str> = subject.attributes.schemes.iter().map(String::as_str).collect();
+        let schemes = into.text_number(&schemes.join(", "));
+        let province = into.text_number(subject.attributes.province.as_deref().unwrap_or_default());
+        let info = into.facts_mut(number);
+        (info.enrolled_at, info.schemes, info.province) = (Some(subject.enrolled_at), schemes, province);
         for template in subject.templates.iter().filter(|template| !later(template.id)) {
             let content = &template.content;
             let facts =

@@ -11,12 +11,14 @@ mod chance_local;
 mod chance_sample;
 mod isotonic;
 mod measure;
+mod planted;
 mod report;
 mod rings;
 
 pub use chance::{Chance, Estimate, Explained, Kind, KindOfPair, Plan, Rows, SAMPLED_MAX_DEFAULT, Verdict};
 pub use chance_local::{Band, LocalChance};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
+pub use planted::{Planted, adjusted_rand_index};
 pub use report::{
     Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,
     ring_id,

@@ -22,6 +22,7 @@ mod isotonic;
 mod known;
 mod measure;
 mod names;
+mod planted;
 mod records;
 mod report;
 mod rings;
@@ -37,6 +38,7 @@ pub use findings::{Finding, Findings, FindingsError};
 pub use known::{KnownError, KnownTemplates, hex};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
 pub use names::{Names, Numbers};
+pub use planted::{Planted, adjusted_rand_index};
 pub use records::{Audited, Thumbnails, utc_day};
 pub use report::{
     Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,

@@ -72,15 +72,6 @@ impl Source {
         path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
     }
 
-    /// What kind it is.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::Gallery(_) => "gallery",
-            Self::Manifest(_) => "photos",
-            Self::Vectors { .. } => "vectors",
-        }
-    }
-
     /// Puts the templates that `filters` let through into `into`. Of a gallery in use,
     /// those stored from the id `before` on are left out.
     pub(super) fn load(

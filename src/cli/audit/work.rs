@@ -159,7 +159,7 @@ impl Work<'_> {
             bar.set_position(done);
             bar.set_message(format!("{found} pairs"));
             let elapsed = begun.elapsed();
-            if !told && elapsed >= PROBE {
+            if !told && elapsed >= PROBE && done < self.comparisons {
                 told = true;
                 let rate = (done - before) as f64 / elapsed.as_secs_f64();
                 let left = Duration::from_secs_f64((self.comparisons - done) as f64 / rate.max(1.0));

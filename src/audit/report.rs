@@ -447,4 +447,4 @@ fn quality(quality: Option<f32>) -> String {
 
 #[cfg(test)]
 #[path = "report_tests.rs"]
-mod tests;
+pub(super) mod tests;

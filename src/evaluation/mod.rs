@@ -52,6 +52,7 @@ pub use lists::{BadLine, ListError, ListedPhotos, PairList, PairRow, Protocol};
 pub use material::{Material, Plan};
 pub use open_set::{FnirAtFpir, OpenSet, Projection, open_set, project};
 pub use pad::{AttackRate, BONA_FIDE, BpcerAtApcer, PadReport, Presentation, pad};
+pub(crate) use page::{grouped, percent};
 pub use page::{pad_page, page};
 pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan};
 pub use plots::{Plots, plots};

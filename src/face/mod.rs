@@ -14,6 +14,7 @@ mod detect;
 mod embed;
 mod extras;
 mod geometry;
+mod graph;
 mod landmarks;
 mod manifest;
 mod pack;

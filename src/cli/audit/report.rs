@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::super::{Failure, print};
-use super::folder::{Folder, PAIRS, RINGS, SUMMARY};
+use super::folder::{Folder, PAGE, PAIRS, RINGS, SUMMARY};
 use super::{Plan, pair_numbers, words, work};
 use crate::audit::{
     Audited, Chance, Collection, Compared, Findings, LocalChance, Mark, Outcome, ReportData, Summary, Thumbnails, Verdict,
@@ -64,6 +64,7 @@ impl Found<'_> {
         };
         folder.write(PAIRS, |out| data.write_pairs(out))?;
         folder.write(RINGS, |out| data.write_rings(out))?;
+        folder.write(PAGE, |out| data.write_page(out))?;
         data.seconds = begun.elapsed().as_secs_f64();
         folder.write(SUMMARY, |out| data.write_summary(out))?;
         Ok(data.summary())
@@ -137,5 +138,5 @@ pub(super) fn text(summary: &Summary, folder: &Path) -> String {
     if summary.compared.cleared > 0 {
         text += &format!("\n{} pairs of records were cleared before", work::grouped(summary.compared.cleared));
     }
-    text + &format!("\nreport: {}", folder.join(PAIRS).display())
+    text + &format!("\nreport: {}", folder.join(PAGE).display())
 }

@@ -8,7 +8,7 @@ use crate::made::*;
 use crate::support::*;
 
 /// Several units of work, none of them quick without optimisation.
-const ROWS: usize = 5000;
+const ROWS: usize = 2200;
 
 struct Running {
     child: Child,
@@ -149,7 +149,7 @@ fn more_pairs_than_there_is_room_for_stop_with_advice_and_go_on_with_more_room()
 fn a_full_disk_loses_nothing_and_the_audit_goes_on_when_there_is_room() {
     let Some(disk) = SmallDisk::mount(module_path!(), 256 << 10) else { return };
     let folder = tempfile::tempdir().unwrap();
-    let (matrix, ids) = people(2500, 11).write(folder.path());
+    let (matrix, ids) = people(1200, 11).write(folder.path());
     let whole = folder.path().join("whole");
     audit(&matrix, &ids, &whole, &[]).ended(1);
     let out = disk.path().join("out");

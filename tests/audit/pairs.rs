@@ -43,7 +43,7 @@ fn every_pair_at_or_above_the_score_is_found_and_no_other() {
 #[test]
 fn the_bytes_are_the_same_whatever_the_threads_and_run_again() {
     let folder = tempfile::tempdir().unwrap();
-    let people = people(1500, 2);
+    let people = people(1100, 2);
     let (matrix, ids) = people.write(folder.path());
     let outs = ["one", "two"].map(|name| folder.path().join(name));
     audit(&matrix, &ids, &outs[0], &["--workers", "1"]).ended(1);
@@ -64,7 +64,7 @@ fn two_galleries_are_compared_with_each_other_and_the_same_id_is_the_same_person
         owners: all.owners[range].to_vec(),
     };
     let (north, south) = (folder.path().join("north"), folder.path().join("south"));
-    [&north, &south].map(|folder| std::fs::create_dir(folder).unwrap());
+    [&north, &south].into_iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
     let (matrix, ids) = part(0..split).write(&north);
     let (second, second_ids) = part(split..900).write(&south);
     let out = folder.path().join("out");
@@ -150,7 +150,7 @@ fn filters_choose_and_say_how_many_they_left_out() {
 #[test]
 fn the_score_can_be_asked_for_by_the_chance_pairs_one_is_ready_to_look_at() {
     let folder = tempfile::tempdir().unwrap();
-    let people = people(1200, 6);
+    let people = people(800, 6);
     let (matrix, ids) = people.write(folder.path());
     let out = folder.path().join("out");
     let summary = audit(&matrix, &ids, &out, &["--expect-chance", "20", "--json"]).ended(1).json();

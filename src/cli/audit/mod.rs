@@ -356,7 +356,10 @@ fn load(
 
 fn audit(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder, status: &Status) -> Outcome {
     let begun = Instant::now();
-    // Now as well as at the end: what is wrong with them should not show on Monday.
+    // Now, so that what is wrong with them does not show on Monday; findings are read at
+    // the end again.
+    let since = args.since.as_ref().map(|folder| KnownTemplates::read(&folder.join(SEEN))).transpose();
+    let since = since.map_err(Failure::new)?;
     known_findings(args, plan, folder)?;
     if args.restart {
         folder.clear()?;
@@ -371,7 +374,7 @@ fn audit(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder, st
         return Err(Failure::new(nothing(&collection)));
     }
     let marks = collection.marks();
-    let (scope, since) = scope_of(args, plan, &marks)?;
+    let (scope, since) = scope_of(since, plan, &marks);
     let comparisons = comparisons(&collection, &scope);
     let bytes = collection.bytes() + Join::bytes(collection.rows(), collection.dimension()) + 32 * args.pairs_max as u64;
     print::note(&format!(
@@ -448,15 +451,14 @@ fn nothing(collection: &Collection) -> String {
 }
 
 /// What is compared with what, and the digest of the earlier audit.
-fn scope_of(args: &AuditArgs, plan: &Plan, marks: &[Mark]) -> Result<(Scope, Option<String>), Failure> {
-    match (&args.since, &plan.second) {
-        (Some(folder), _) => {
-            let seen = KnownTemplates::read(&folder.join(SEEN)).map_err(Failure::new)?;
+fn scope_of(since: Option<KnownTemplates>, plan: &Plan, marks: &[Mark]) -> (Scope, Option<String>) {
+    match (since, &plan.second) {
+        (Some(seen), _) => {
             let fresh = marks.iter().map(|mark| !seen.contains(mark)).collect();
-            Ok((Scope::Fresh(fresh), Some(seen.digest())))
+            (Scope::Fresh(fresh), Some(seen.digest()))
         }
-        (None, Some(_)) => Ok((Scope::Between, None)),
-        (None, None) => Ok((Scope::Within, None)),
+        (None, Some(_)) => (Scope::Between, None),
+        (None, None) => (Scope::Within, None),
     }
 }
 

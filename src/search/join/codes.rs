@@ -33,11 +33,30 @@ pub(super) const OFFSET: u8 = 128;
 #[repr(C, align(64))]
 pub(super) struct Line(pub(super) [[u8; 4]; LANES]);
 
-/// The first pass of sixteen rows. Line `j` has bytes `4j` to `4j + 3` of every
-/// row: the codes, raised by [`OFFSET`]; then E; then U as two bytes to be added.
+/// Sixteen rows of `W` words of four bytes each: line `j` has bytes `4j` to `4j + 3`
+/// of every row. In the first pass: the codes, raised by [`OFFSET`]; then E; then U
+/// as two bytes to be added.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Group(pub(super) [Line; WORDS]);
+pub(super) struct Group<const W: usize = WORDS>(pub(super) [Line; W]);
+
+/// The rows of a chunk.
+pub(super) type Chunk<const W: usize = WORDS> = [Group<W>; GROUPS];
+
+/// Some queries of `W` words each, four side by side.
+#[repr(C, align(64))]
+pub(super) struct Queries<const W: usize = WORDS> {
+    /// Weights.
+    pub(super) words: [[[i32; TILE]; W]; BLOCK_QUERIES / TILE],
+    /// What their sums begin with: a pair whose sum ends below zero is dropped.
+    pub(super) starts: [[i32; TILE]; BLOCK_QUERIES / TILE],
+}
+
+impl<const W: usize> Queries<W> {
+    /// Queries that no row matches.
+    pub(super) const NONE: Self =
+        Self { words: [[[0; TILE]; W]; BLOCK_QUERIES / TILE], starts: [[NEVER; TILE]; BLOCK_QUERIES / TILE] };
+}
 
 /// The second pass's codes of a row.
 #[derive(Clone, Copy)]
@@ -74,10 +93,8 @@ impl Group {
 /// Some rows as queries.
 #[repr(C, align(64))]
 pub(super) struct Block {
-    /// Of every four queries, word by word: the first pass's weights.
-    pub(super) words: [[[i32; TILE]; WORDS]; BLOCK_QUERIES / TILE],
-    /// What their sums begin with: a pair whose sum ends below zero is dropped.
-    pub(super) starts: [[i32; TILE]; BLOCK_QUERIES / TILE],
+    /// For the first pass.
+    pub(super) heads: Queries,
     pub(super) fine: [Fine; BLOCK_QUERIES],
     /// [`OFFSET`] times the sum of the second pass's codes.
     pub(super) fine_offsets: [i32; BLOCK_QUERIES],
@@ -91,8 +108,7 @@ const NEVER: i32 = -(1 << 30);
 impl Block {
     pub(super) fn new() -> Box<Self> {
         Box::new(Self {
-            words: [[[0; TILE]; WORDS]; BLOCK_QUERIES / TILE],
-            starts: [[NEVER; TILE]; BLOCK_QUERIES / TILE],
+            heads: Queries::NONE,
             fine: [Fine([0; FINE]); BLOCK_QUERIES],
             fine_offsets: [0; BLOCK_QUERIES],
             thresholds: [0; BLOCK_QUERIES],
@@ -105,7 +121,7 @@ impl Block {
         for query in 0..BLOCK_QUERIES {
             let (tile, at, place) = (query / TILE, query % TILE, first + query);
             let Some(norms) = list.norms.get(place).filter(|norms| !norms.is_loose()) else {
-                self.starts[tile][at] = NEVER;
+                self.heads.starts[tile][at] = NEVER;
                 continue;
             };
             let (group, lane) = (&list.heads[place / LANES], place % LANES);
@@ -122,10 +138,10 @@ impl Block {
                 } else {
                     sum += bytes.iter().map(|&code| i32::from(code)).sum::<i32>();
                 }
-                self.words[tile][word][at] = i32::from_le_bytes(bytes.map(i8::cast_unsigned));
+                self.heads.words[tile][word][at] = i32::from_le_bytes(bytes.map(i8::cast_unsigned));
             }
             self.thresholds[query] = bound.threshold(norms, score);
-            self.starts[tile][at] = -self.thresholds[query] - i32::from(OFFSET) * sum;
+            self.heads.starts[tile][at] = -self.thresholds[query] - i32::from(OFFSET) * sum;
             self.fine[query] = list.fine[place];
             let fine: i32 = list.fine[place].0.iter().map(|&code| i32::from(code)).sum();
             self.fine_offsets[query] = i32::from(OFFSET) * fine;

@@ -9,6 +9,7 @@ mod axes;
 mod bound;
 mod codes;
 mod kernel;
+mod plain;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use axes::Axes;
 use bound::{Bound, LENGTH_CODED_MAX};
 use codes::{Coded, ROW_BYTES};
 use kernel::Kernel;
+pub use plain::PlainJoin;
 use plan::{List, Plan, Shape};
 use tuning::{CODED_DIMENSION_MIN, CODED_ROWS_MIN, FINE, HEAD, PLAIN_ROWS, SAMPLE_MAX};
 use unit::Unit;

@@ -80,7 +80,7 @@ impl<'j, 'a> Unit<'j, 'a> {
                 let (chunks, _) = theirs.heads[from / LANES..strip.end / LANES].as_chunks::<GROUPS>();
                 let numbers = (from - strip.start..).step_by(CHUNK_ROWS);
                 for (chunk, number) in chunks.iter().zip(numbers) {
-                    codes.kernel.heads(chunk, number as u32, &block, &mut survivors);
+                    codes.kernel.heads(chunk, number as u32, &block.heads, &mut survivors);
                     if survivors.len() >= SURVIVORS_WANTED {
                         self.second_pass(codes, (mine, first, &block), (theirs, &strip), &mut survivors, &mut sums)?;
                     }

@@ -2,14 +2,14 @@
 
 use std::arch::x86_64::*;
 
-use super::{Chunk, Survivor, portable};
-use crate::search::join::codes::{Block, Fine, GROUPS, LANES, Line, TILE, WORDS};
+use super::{Survivor, portable};
+use crate::search::join::codes::{Block, Chunk, Fine, GROUPS, LANES, Line, Queries, TILE};
 
 /// Only reachable through a [`super::Kernel`] made after the check for AVX2.
-pub(super) fn heads(chunk: &Chunk, first: u32, block: &Block, survivors: &mut Vec<Survivor>) {
+pub(super) fn heads<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
     debug_assert!(is_x86_feature_detected!("avx2"));
     // SAFETY: `Kernel` hands this function out only where AVX2 was detected.
-    unsafe { heads_wide(chunk, first, block, survivors) }
+    unsafe { heads_wide(chunk, first, queries, survivors) }
 }
 
 /// Likewise.
@@ -38,17 +38,17 @@ fn widened(line: &Line, quarter: usize) -> __m256i {
 }
 
 #[target_feature(enable = "avx2")]
-fn heads_wide(chunk: &Chunk, first: u32, block: &Block, survivors: &mut Vec<Survivor>) {
-    for (tile, (words, starts)) in block.words.iter().zip(&block.starts).enumerate() {
+fn heads_wide<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
+    for (tile, (words, starts)) in queries.words.iter().zip(&queries.starts).enumerate() {
         // Four weights of sixteen bits, the same for all rows of a register.
-        let mut wide = [[_mm256_setzero_si256(); TILE]; WORDS];
+        let mut wide = [[_mm256_setzero_si256(); TILE]; W];
         for (wide, words) in wide.iter_mut().zip(words) {
             *wide = words.map(|word| _mm256_cvtepi8_epi16(_mm_set1_epi32(word)));
         }
         for group in 0..GROUPS {
             for half in 0..QUARTERS / 2 {
                 let mut sums = [[_mm256_setzero_si256(); 2]; TILE];
-                for word in 0..WORDS {
+                for word in 0..W {
                     let line = &chunk[group].0[word];
                     let rows = [widened(line, 2 * half), widened(line, 2 * half + 1)];
                     for t in 0..TILE {

@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Chunk, Survivor};
-use crate::search::join::codes::{Block, Fine, GROUPS, Line, OFFSET, TILE, WORDS};
+use super::Survivor;
+use crate::search::join::codes::{Block, Chunk, Fine, GROUPS, Line, OFFSET, Queries, TILE};
 use crate::search::join::tuning::{AHEAD, FINE};
 
 pub(super) fn is_available() -> bool {
@@ -13,10 +13,10 @@ pub(super) fn is_available() -> bool {
 }
 
 /// Only reachable through a [`super::Kernel`] made after [`is_available`].
-pub(super) fn heads(chunk: &Chunk, first: u32, block: &Block, survivors: &mut Vec<Survivor>) {
+pub(super) fn heads<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
     debug_assert!(is_available());
     // SAFETY: `Kernel` hands this function out only where the features were detected.
-    unsafe { heads_vnni(chunk, first, block, survivors) }
+    unsafe { heads_vnni(chunk, first, queries, survivors) }
 }
 
 /// Likewise.
@@ -34,11 +34,11 @@ fn load(line: &Line) -> __m512i {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn heads_vnni(chunk: &Chunk, first: u32, block: &Block, survivors: &mut Vec<Survivor>) {
-    for (tile, (words, starts)) in block.words.iter().zip(&block.starts).enumerate() {
+fn heads_vnni<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
+    for (tile, (words, starts)) in queries.words.iter().zip(&queries.starts).enumerate() {
         // Of each query: the sums of the chunk's four groups.
         let mut sums = starts.map(|start| [_mm512_set1_epi32(start); GROUPS]);
-        for word in 0..WORDS {
+        for word in 0..W {
             let lines = [0, 1, 2, 3].map(|group: usize| load(&chunk[group].0[word]));
             for t in 0..TILE {
                 let weights = _mm512_set1_epi32(words[word][t]);

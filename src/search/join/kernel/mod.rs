@@ -11,7 +11,8 @@ mod portable;
 #[cfg(test)]
 mod tests;
 
-use super::codes::{Block, Fine, GROUPS, Group};
+use super::codes::{Block, Chunk, Fine, Queries};
+use super::plain::PLAIN_WORDS;
 
 /// A pair that the first pass could not drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,14 +26,12 @@ pub(super) struct Survivor {
     pub(super) over: i32,
 }
 
-/// The rows of a chunk.
-pub(super) type Chunk = [Group; GROUPS];
-
 /// The loops for one instruction set.
 #[derive(Clone, Copy)]
 pub(super) struct Kernel {
     name: &'static str,
-    heads: fn(&Chunk, u32, &Block, &mut Vec<Survivor>),
+    heads: fn(&Chunk, u32, &Queries, &mut Vec<Survivor>),
+    plain: fn(&Chunk<PLAIN_WORDS>, u32, &Queries<PLAIN_WORDS>, &mut Vec<Survivor>),
     fine: fn(&[Survivor], &[Fine], &Block, &mut Vec<i32>),
 }
 
@@ -42,7 +41,8 @@ impl Kernel {
         Self::all().pop().unwrap_or(Self::PORTABLE)
     }
 
-    const PORTABLE: Self = Self { name: "portable", heads: portable::heads, fine: portable::fine };
+    const PORTABLE: Self =
+        Self { name: "portable", heads: portable::heads, plain: portable::heads, fine: portable::fine };
 
     /// All that this machine runs, slowest first.
     pub(super) fn all() -> Vec<Self> {
@@ -51,10 +51,10 @@ impl Kernel {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") {
-                all.push(Self { name: "avx2", heads: avx2::heads, fine: avx2::fine });
+                all.push(Self { name: "avx2", heads: avx2::heads, plain: avx2::heads, fine: avx2::fine });
             }
             if avx512::is_available() {
-                all.push(Self { name: "avx512vnni", heads: avx512::heads, fine: avx512::fine });
+                all.push(Self { name: "avx512vnni", heads: avx512::heads, plain: avx512::heads, fine: avx512::fine });
             }
         }
         all
@@ -64,11 +64,23 @@ impl Kernel {
         self.name
     }
 
-    /// First pass: adds the pairs of the block's queries and a chunk's rows whose
+    /// First pass: adds the pairs of the queries and a chunk's rows whose
     /// sums end at zero or above. `first` is the number of the chunk's first row.
     #[inline]
-    pub(super) fn heads(&self, chunk: &Chunk, first: u32, block: &Block, survivors: &mut Vec<Survivor>) {
-        (self.heads)(chunk, first, block, survivors);
+    pub(super) fn heads(&self, chunk: &Chunk, first: u32, queries: &Queries, survivors: &mut Vec<Survivor>) {
+        (self.heads)(chunk, first, queries, survivors);
+    }
+
+    /// The same loop over all values of plain rows, to be measured against.
+    #[inline]
+    pub(super) fn plain(
+        &self,
+        chunk: &Chunk<PLAIN_WORDS>,
+        first: u32,
+        queries: &Queries<PLAIN_WORDS>,
+        survivors: &mut Vec<Survivor>,
+    ) {
+        (self.plain)(chunk, first, queries, survivors);
     }
 
     /// Second pass: for each survivor, the sum of products of codes. Their rows are

@@ -1,10 +1,10 @@
 //! The loops in plain Rust: what the others are tested against.
 
-use super::{Chunk, Survivor};
-use crate::search::join::codes::{Block, Fine, LANES, TILE};
+use super::Survivor;
+use crate::search::join::codes::{Block, Chunk, Fine, LANES, Queries, TILE};
 
-pub(super) fn heads(chunk: &Chunk, first: u32, block: &Block, survivors: &mut Vec<Survivor>) {
-    for (tile, (words, starts)) in block.words.iter().zip(&block.starts).enumerate() {
+pub(super) fn heads<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
+    for (tile, (words, starts)) in queries.words.iter().zip(&queries.starts).enumerate() {
         for (at, &start) in starts.iter().enumerate() {
             let query = (tile * TILE + at) as u32;
             for (group, first) in chunk.iter().zip((first..).step_by(LANES)) {

@@ -20,10 +20,10 @@ fn group(random: &mut Random, extreme: bool) -> Group {
 
 fn block(random: &mut Random, extreme: bool) -> Box<Block> {
     let mut block = Block::new();
-    for word in block.words.as_flattened_mut().as_flattened_mut() {
+    for word in block.heads.words.as_flattened_mut().as_flattened_mut() {
         *word = i32::from_le_bytes(std::array::from_fn(|_| weight(random, extreme).cast_unsigned()));
     }
-    block.starts.as_flattened_mut().fill(0);
+    block.heads.starts.as_flattened_mut().fill(0);
     for (fine, offset) in block.fine.iter_mut().zip(&mut block.fine_offsets) {
         fine.0 = std::array::from_fn(|_| weight(random, extreme));
         *offset = fine.0.iter().map(|&code| i32::from(code) * i32::from(OFFSET)).sum();
@@ -33,7 +33,7 @@ fn block(random: &mut Random, extreme: bool) -> Box<Block> {
 
 fn survivors(kernel: Kernel, chunk: &[Group; GROUPS], block: &Block) -> Vec<Survivor> {
     let mut survivors = Vec::new();
-    kernel.heads(chunk, 640, block, &mut survivors);
+    kernel.heads(chunk, 640, &block.heads, &mut survivors);
     survivors.sort_unstable();
     survivors
 }
@@ -42,7 +42,7 @@ fn survivors(kernel: Kernel, chunk: &[Group; GROUPS], block: &Block) -> Vec<Surv
 fn sum(chunk: &[Group; GROUPS], row: usize, block: &Block, query: usize) -> i32 {
     let products = (0..WORDS).flat_map(|word| {
         let bytes = chunk[row / LANES].0[word].0[row % LANES];
-        let weights = block.words[query / TILE][word][query % TILE].to_le_bytes();
+        let weights = block.heads.words[query / TILE][word][query % TILE].to_le_bytes();
         bytes.into_iter().zip(weights).map(|(byte, weight)| i32::from(byte) * i32::from(weight.cast_signed()))
     });
     products.sum()
@@ -61,12 +61,12 @@ proptest! {
         for query in 0..BLOCK_QUERIES {
             let row = random.next() as usize % CHUNK_ROWS;
             let choices = [-sum(&chunk, row, &block, query), -sum(&chunk, row, &block, query) - 1, 1 << 28, -(1 << 30)];
-            block.starts[query / TILE][query % TILE] = choices[random.next() as usize % 4];
+            block.heads.starts[query / TILE][query % TILE] = choices[random.next() as usize % 4];
         }
         let mut expected = Vec::new();
         for query in 0..BLOCK_QUERIES {
             for row in 0..CHUNK_ROWS {
-                let over = block.starts[query / TILE][query % TILE] + sum(&chunk, row, &block, query);
+                let over = block.heads.starts[query / TILE][query % TILE] + sum(&chunk, row, &block, query);
                 if over >= 0 {
                     expected.push(Survivor { query: query as u32, row: 640 + row as u32, over });
                 }
@@ -110,7 +110,7 @@ fn a_block_past_the_end_of_its_list_keeps_nothing() {
     let mut random = Random::new(1);
     let chunk: [Group; GROUPS] = std::array::from_fn(|_| group(&mut random, true));
     let mut block = block(&mut random, true);
-    block.starts.as_flattened_mut().fill(1 << 28);
+    block.heads.starts.as_flattened_mut().fill(1 << 28);
     let axes = crate::search::join::axes::Axes::from_rows(1, vec![1.0], &[1.0]).unwrap();
     block.load(&crate::search::join::bound::Bound::new(&axes), &Coded::default(), 0, -1.0);
     for kernel in Kernel::all() {

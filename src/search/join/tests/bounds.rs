@@ -75,7 +75,7 @@ fn assert_bounds_hold(axes: &Axes, rows: &[f32], dimension: usize) -> usize {
         block.load(&bound, &coded, first, -1e3);
         let mut survivors = Vec::new();
         for (chunk, number) in coded.heads.as_chunks::<GROUPS>().0.iter().zip((0..).step_by(CHUNK_ROWS)) {
-            kernel.heads(chunk, number, &block, &mut survivors);
+            kernel.heads(chunk, number, &block.heads, &mut survivors);
         }
         let mut fine = Vec::new();
         kernel.fine(&survivors, &coded.fine, &block, &mut fine);
@@ -148,7 +148,7 @@ fn the_bound_is_of_use() {
     let mut block = Block::new();
     block.load(&bound, &coded, 0, -1e3);
     let mut survivors = Vec::new();
-    Kernel::best().heads(&coded.heads.as_chunks::<GROUPS>().0[1], 64, &block, &mut survivors);
+    Kernel::best().heads(&coded.heads.as_chunks::<GROUPS>().0[1], 64, &block.heads, &mut survivors);
     let mut fine = Vec::new();
     Kernel::best().fine(&survivors, &coded.fine, &block, &mut fine);
     let mut over = 0.0;

@@ -43,7 +43,7 @@ mod tests;
 
 pub use error::SearchError;
 pub use index::{Entry, Index, IndexBytes, VECTORS_MAX_DEFAULT};
-pub use join::{Join, Matrix, Pair, Side, Vectors};
+pub use join::{Join, Matrix, Pair, PlainJoin, Side, Vectors};
 pub use plain::PlainScan;
 pub use population::Population;
 pub use view::{Hit, View, Wanted};

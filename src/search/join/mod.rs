@@ -5,13 +5,28 @@
 //! above the score asked for, and no other pair, each once; whatever the machine,
 //! the number of threads and the instruction set.
 
+mod axes;
+mod bound;
+mod codes;
+mod kernel;
+mod plain;
 mod plan;
 #[cfg(test)]
 mod tests;
 mod tuning;
+mod unit;
 mod vectors;
 
-use plan::{List, Plan, Shape, Tiles};
+use rayon::prelude::*;
+
+use axes::Axes;
+use bound::{Bound, LENGTH_CODED_MAX};
+use codes::{Coded, ROW_BYTES};
+use kernel::Kernel;
+pub use plain::PlainJoin;
+use plan::{List, Plan, Shape};
+use tuning::{CODED_DIMENSION_MIN, CODED_ROWS_MIN, FINE, HEAD, PLAIN_ROWS, SAMPLE_MAX};
+use unit::Unit;
 pub use vectors::{Matrix, Side, Vectors};
 
 use super::SearchError;
@@ -38,6 +53,7 @@ pub struct Join<'a> {
     dot: Dot,
     dimension: usize,
     two_sided: bool,
+    codes: Option<Codes>,
 }
 
 impl<'a> Join<'a> {
@@ -80,12 +96,27 @@ impl<'a> Join<'a> {
     }
 
     fn prepare(sides: [Side<'a>; 2], rows: [Vec<u32>; 2], shape: Shape, score: f32) -> Result<Self, SearchError> {
+        let mut join = Self::planned(sides, rows, shape, score)?;
+        let rows = join.lists.iter().map(|list| list.rows.len()).sum();
+        if is_coded(rows, join.dimension) {
+            join.code(Kernel::best())?
+        } else {
+            join.check_vectors()?
+        }
+        Ok(join)
+    }
+
+    /// A join that compares rows as they are.
+    fn planned(sides: [Side<'a>; 2], rows: [Vec<u32>; 2], shape: Shape, score: f32) -> Result<Self, SearchError> {
         if !score.is_finite() {
             return Err(SearchError::BadScore);
         }
         let dimension = sides[0].vectors.dimension();
         if sides[1].vectors.dimension() != dimension {
             return Err(SearchError::Dimension { expected: dimension, found: sides[1].vectors.dimension() });
+        }
+        if dimension == 0 && rows.iter().any(|rows| !rows.is_empty()) {
+            return Err(SearchError::Dimension { expected: 1, found: 0 });
         }
         let two_sided = shape == Shape::Between;
         let [first, other] = rows;
@@ -94,16 +125,42 @@ impl<'a> Join<'a> {
         if u32::try_from(plan.units()).is_err() {
             return Err(SearchError::Full { max: ROWS_MAX });
         }
-        let join = Self { sides, lists, plan, score, dot: Dot::best(), dimension, two_sided };
-        join.check_vectors()?;
-        Ok(join)
+        Ok(Self { sides, lists, plan, score, dot: Dot::best(), dimension, two_sided, codes: None })
+    }
+
+    /// Fits a rotation to all rows and codes them. Reads and checks each.
+    fn code(&mut self, kernel: Kernel) -> Result<(), SearchError> {
+        let Some(axes) = Axes::fit(&self.sample()?, self.dimension, self.dot) else {
+            return self.check_vectors();
+        };
+        let coded = |list: &List| Coded::new(&axes, self.side(list).vectors, &list.rows, self.dot);
+        let lists = [coded(&self.lists[0])?, coded(&self.lists[1])?];
+        self.codes = Some(Codes { lists, bound: Bound::new(&axes), kernel, axes_bytes: axes.bytes() });
+        Ok(())
+    }
+
+    /// Vectors from all over the lists, row after row; without those that no codes
+    /// would be made for.
+    fn sample(&self) -> Result<Vec<f32>, SearchError> {
+        let rows: usize = self.lists.iter().map(|list| list.rows.len()).sum();
+        let stride = rows.div_ceil(SAMPLE_MAX).max(1);
+        let mut sample = Vec::with_capacity(SAMPLE_MAX.min(rows) * self.dimension);
+        let mut vector = vec![0.0; self.dimension];
+        for list in &self.lists {
+            for &row in list.rows.iter().step_by(stride) {
+                self.side(list).vectors.read(row, &mut vector)?;
+                if (1e-3..=LENGTH_CODED_MAX).contains(&bound::length(&vector)) {
+                    sample.extend_from_slice(&vector);
+                }
+            }
+        }
+        Ok(sample)
     }
 
     fn check_vectors(&self) -> Result<(), SearchError> {
-        use rayon::prelude::*;
         for list in &self.lists {
             let vectors = self.side(list).vectors;
-            list.rows.par_chunks(1024).try_for_each_init(
+            list.rows.par_chunks(PLAIN_ROWS).try_for_each_init(
                 || vec![0.0; self.dimension],
                 |vector, rows| {
                     rows.iter().try_for_each(|&row| {
@@ -118,10 +175,6 @@ impl<'a> Join<'a> {
 
     fn side(&self, list: &List) -> Side<'a> {
         self.sides[usize::from(list.second_side)]
-    }
-
-    fn other(&self, tiles: &Tiles) -> &List {
-        &self.lists[usize::from(tiles.other_is_second)]
     }
 
     /// Units of work, numbered from 0, each to be done by [`Join::run`] in any
@@ -150,7 +203,7 @@ impl<'a> Join<'a> {
             let same: u64 = first.chunk_by(|a, b| a == b).map(|same| pairs(same.len())).sum();
             return pairs(first.len()) - same;
         }
-        let other = sorted(self.other(&tiles), tiles.other.clone());
+        let other = sorted(&self.lists[usize::from(tiles.other_is_second)], tiles.other.clone());
         let mut left = other.chunk_by(|a, b| a == b).peekable();
         let mut same = 0u64;
         for mine in first.chunk_by(|a, b| a == b) {
@@ -172,62 +225,45 @@ impl<'a> Join<'a> {
         if unit >= self.units() {
             return Ok(Vec::new());
         }
-        let tiles = self.plan.tiles_of(u64::from(unit));
-        let (mine, theirs) = (&self.lists[0], self.other(&tiles));
-        let (my_side, their_side) = (self.side(mine), self.side(theirs));
-        let mut found = Vec::new();
-        let mut others = vec![0.0; BLOCK_ROWS * self.dimension];
-        let mut vector = vec![0.0; self.dimension];
-        for start in tiles.other.clone().step_by(BLOCK_ROWS) {
-            let places = start..(start + BLOCK_ROWS).min(tiles.other.end);
-            let rows = &theirs.rows[places.clone()];
-            for (into, &row) in others.chunks_exact_mut(self.dimension.max(1)).zip(rows) {
-                their_side.vectors.read(row, into)?;
-            }
-            for first in tiles.first.clone() {
-                let row = mine.rows[first];
-                my_side.vectors.read(row, &mut vector)?;
-                let group = my_side.groups[row as usize];
-                for (place, (other, &other_row)) in
-                    places.clone().zip(others.chunks_exact(self.dimension.max(1)).zip(rows))
-                {
-                    if tiles.is_triangle() && place <= first || their_side.groups[other_row as usize] == group {
-                        continue;
-                    }
-                    let score = self.dot.score(&vector, other);
-                    if score >= self.score {
-                        if found.len() == pairs_max {
-                            return Err(SearchError::TooManyPairs { max: pairs_max });
-                        }
-                        found.push(self.pair(row, other_row, score));
-                    }
-                }
-            }
-        }
-        found.sort_unstable_by_key(|pair| (pair.a, pair.b));
-        Ok(found)
-    }
-
-    fn pair(&self, first: u32, other: u32, score: f32) -> Pair {
-        let (a, b) = if self.two_sided || first < other { (first, other) } else { (other, first) };
-        Pair { a, b, score }
+        Unit::new(self, self.plan.tiles_of(u64::from(unit)), pairs_max).run()
     }
 
     /// Memory it holds beside the vectors, in bytes.
     pub fn bytes_held(&self) -> u64 {
-        self.lists.iter().map(|list| list.rows.capacity() as u64 * 4).sum()
+        let rows: usize = self.lists.iter().map(|list| list.rows.capacity() * size_of::<u32>()).sum();
+        let codes = self
+            .codes
+            .as_ref()
+            .map_or(0, |codes| codes.lists.iter().map(Coded::bytes).sum::<usize>() + codes.axes_bytes);
+        (rows + codes) as u64
     }
 
-    /// What [`Join::bytes_held`] will be about, before one is made of `rows` rows in
-    /// all of `dimension` values.
+    /// What [`Join::bytes_held`] will be about, for `rows` rows in all of `dimension`
+    /// values each.
     pub fn bytes(rows: usize, dimension: usize) -> u64 {
-        let _ = dimension;
-        rows as u64 * 4
+        let a_row = if is_coded(rows, dimension) { ROW_BYTES } else { 0 } + size_of::<u32>();
+        let axes = if is_coded(rows, dimension) { (HEAD + FINE).min(dimension) * dimension * 4 } else { 0 };
+        rows as u64 * a_row as u64 + axes as u64
+    }
+
+    /// Name of the instruction set.
+    pub fn kernel(&self) -> &'static str {
+        self.codes.as_ref().map_or(self.dot.name(), |codes| codes.kernel.name())
     }
 }
 
-/// Rows of a block that is compared with row after row.
-const BLOCK_ROWS: usize = 64;
+/// The codes of both lists.
+struct Codes {
+    lists: [Coded; 2],
+    bound: Bound,
+    kernel: Kernel,
+    axes_bytes: usize,
+}
+
+/// Whether so many rows are worth being coded.
+fn is_coded(rows: usize, dimension: usize) -> bool {
+    rows >= CODED_ROWS_MIN && dimension >= CODED_DIMENSION_MIN
+}
 
 /// Most rows of a side: with those, units still have 32-bit numbers.
 const ROWS_MAX: u64 = 1 << 31;

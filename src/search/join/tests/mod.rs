@@ -1,11 +1,14 @@
 //! The join against comparing every pair.
 
+mod bounds;
+
 use proptest::prelude::*;
 
+use super::kernel::Kernel;
 use super::{Join, Matrix, Pair, Side};
 use crate::matching::Dot;
+use crate::search::SearchError;
 use crate::search::random::Random;
-use crate::search::{Population, SearchError};
 
 /// Every pair, by the plainest loop.
 fn brute(first: Side<'_>, second: Option<Side<'_>>, score: f32) -> (Vec<(u32, u32, u32)>, u64) {
@@ -51,6 +54,12 @@ fn all(join: &Join<'_>) -> (Vec<(u32, u32, u32)>, u64) {
     (pairs, comparisons)
 }
 
+fn unit(mut vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt().max(1e-30);
+    vector.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+    vector
+}
+
 /// Near-unit vectors with everything among them that must not be lost: copies,
 /// near copies, opposites, zero, odd lengths, values too small for products.
 fn vectors(seed: u64, count: usize, dimension: usize) -> Vec<f32> {
@@ -86,14 +95,14 @@ fn groups(seed: u64, count: usize) -> Vec<u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10))]
+    #![proptest_config(ProptestConfig::with_cases(4))]
 
     #[test]
     fn the_join_finds_what_comparing_every_pair_finds(
         seed in any::<u64>(),
-        counts in [0usize..130, 0usize..130],
-        dimension in prop::sample::select(vec![1usize, 3, 64, 130, 200]),
-        at in 0usize..400,
+        counts in [0usize..90, 0usize..90],
+        dimension in prop::sample::select(vec![1usize, 3, 64, 100, 150]),
+        at in 0usize..300,
     ) {
         let [first, second] = [0, 1].map(|i| Matrix::new(dimension, vectors(seed ^ i, counts[i as usize], dimension)).unwrap());
         let [mine, theirs] = [0, 1].map(|i| groups(seed ^ i, counts[i as usize]));
@@ -102,36 +111,57 @@ proptest! {
         let (mut occurring, _) = brute(first, None, f32::MIN);
         occurring.sort_by(|a, b| f32::from_bits(b.2).total_cmp(&f32::from_bits(a.2)));
         let score = occurring.get(at).map_or(0.5, |pair| f32::from_bits(pair.2));
+        let fresh: Vec<bool> = (0..counts[0]).map(|row| (seed >> (row % 61)) & 1 == 1).collect();
+        let mut joins = [
+            Join::within(first, score).unwrap(),
+            Join::between(first, second, score).unwrap(),
+            Join::within_fresh(first, &fresh, score).unwrap(),
+        ];
+        let mut coded = [
+            Join::within(first, score).unwrap(),
+            Join::between(first, second, score).unwrap(),
+            Join::within_fresh(first, &fresh, score).unwrap(),
+        ];
+        // So few rows are given codes here only.
+        coded.iter_mut().for_each(|join| join.code(Kernel::best()).unwrap());
         for score in [score, score.next_up(), score.next_down()] {
-            let wanted = brute(first, None, score);
-            prop_assert_eq!(all(&Join::within(first, score).unwrap()), wanted.clone());
-            prop_assert_eq!(all(&Join::between(first, second, score).unwrap()), brute(first, Some(second), score));
-            let fresh: Vec<bool> = (0..counts[0]).map(|row| (seed >> (row % 61)) & 1 == 1).collect();
+            let within = brute(first, None, score);
             let of_fresh = |pair: &(u32, u32, u32)| fresh[pair.0 as usize] || fresh[pair.1 as usize];
-            let kept: Vec<_> = wanted.0.into_iter().filter(of_fresh).collect();
-            prop_assert_eq!(all(&Join::within_fresh(first, &fresh, score).unwrap()).0, kept);
+            let kept: Vec<_> = within.0.iter().copied().filter(of_fresh).collect();
+            let fresh_comparisons = (0..counts[0])
+                .flat_map(|a| (0..a).map(move |b| (a, b)))
+                .filter(|&(a, b)| (fresh[a] || fresh[b]) && mine[a] != mine[b])
+                .count() as u64;
+            let wanted = [within, brute(first, Some(second), score), (kept, fresh_comparisons)];
+            for (wanted, (join, coded)) in wanted.iter().zip(joins.iter_mut().zip(&mut coded)) {
+                join.score = score;
+                prop_assert_eq!(&all(join), wanted);
+                coded.score = score;
+                for kernel in Kernel::all() {
+                    if let Some(codes) = &mut coded.codes {
+                        codes.kernel = kernel;
+                    }
+                    prop_assert_eq!(&all(coded), wanted, "{}", kernel.name());
+                }
+            }
         }
     }
 }
 
 #[test]
-fn faces_are_joined_as_every_pair_is_compared_in_units_of_any_order() {
-    let count = 1100;
-    let population = Population::new(3);
-    let mut values = population.references(0, count);
-    // Some are enrolled twice, under another number.
-    for person in 0..60 {
-        let row = (count - 1 - person) * Population::DIMENSION;
-        population.write(person as u64 * 7, 1, &mut values[row..row + Population::DIMENSION]);
-    }
-    let values = Matrix::new(Population::DIMENSION, values.as_slice()).unwrap();
+fn many_rows_are_joined_by_their_codes_as_every_pair_is_compared() {
+    let (count, dimension) = (super::tuning::CODED_ROWS_MIN + 70, 32);
+    let values = vectors(9, count, dimension);
+    let values = Matrix::new(dimension, values.as_slice()).unwrap();
     let groups: Vec<u32> = (0..count as u32).map(|row| row - u32::from(row % 3 == 1)).collect();
     let side = Side { vectors: &values, groups: &groups };
-    let (wanted, comparisons) = brute(side, None, 0.4);
-    assert!(wanted.len() > 60, "{}", wanted.len());
-    let join = Join::within(side, 0.4).unwrap();
-    assert!(join.units() > 1);
+    let (wanted, comparisons) = brute(side, None, 0.98);
+    assert!(wanted.len() > 50, "{}", wanted.len());
+    let join = Join::within(side, 0.98).unwrap();
+    assert!(join.codes.is_some() && join.units() > 1);
     assert_eq!(all(&join), (wanted, comparisons));
+    let estimate = Join::bytes(count, dimension) as f64;
+    assert!((0.9..1.2).contains(&(join.bytes_held() as f64 / estimate)), "{} {estimate}", join.bytes_held());
 }
 
 #[test]

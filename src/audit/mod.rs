@@ -15,6 +15,7 @@ mod page;
 mod page_rings;
 mod page_words;
 mod planted;
+mod planted_check;
 mod report;
 mod rings;
 
@@ -22,6 +23,7 @@ pub use chance::{Chance, Estimate, Explained, Kind, KindOfPair, Plan, Rows, SAMP
 pub use chance_local::{Band, LocalChance};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
 pub use planted::{Planted, adjusted_rand_index};
+pub use planted_check::{Agreement, agreement};
 pub use report::{
     Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,
     ring_id,

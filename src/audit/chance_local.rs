@@ -62,7 +62,12 @@ impl LocalChance {
             .zip(&found)
             .map(|(expected, found)| (expected.unwrap_or(0.0).max(EXPECTED_MIN), *found as f64))
             .collect();
-        let shares = falling(&counts);
+        let mut shares = falling(&counts);
+        // Below the first pair found: what the share would be had one been found there.
+        let empty = shares.iter().take_while(|share| share.is_infinite()).count();
+        let one_found = counts[..empty].iter().map(|(expected, _)| expected).sum::<f64>();
+        let least = shares.get(empty).copied().unwrap_or(0.0);
+        shares[..empty].fill(one_found.max(least));
         let bands = (0..count)
             .map(|i| Band {
                 from: edge(i),

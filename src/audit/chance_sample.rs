@@ -35,11 +35,14 @@ const TIMES_LEFT_MIN: f64 = 10.0;
 /// Where the search for that score begins: hardly a stranger scores as high with any
 /// pack, and half of the mates do with the default pack.
 const SET_ASIDE_FROM_MAX: f32 = 0.7;
-/// Pairs held one by one: the highest of a sample, this share of it.
-const HELD_SHARE: f64 = 0.005;
-/// Share of mates missed at any score, where no calibration says.
+/// Pairs held one by one: the highest of a sample, this share of it. More duplicates than
+/// that are not all seen.
+const HELD_SHARE: f64 = 0.03;
+/// Share of mates missed at any score, where nothing says.
 const MISSED_UNKNOWN: f64 = 0.5;
-/// Bounds of what a calibration says of it: a gallery's photos are worse than its, or better.
+/// Pairs in people under three names or more that say it.
+const MISSED_PAIRS_MIN: f64 = 100.0;
+/// Bounds of what is said of it: those who are not recognised may be of another kind.
 const MISSED: std::ops::RangeInclusive<f64> = 0.05..=0.95;
 /// Times that the score is looked for.
 const ROUNDS: usize = 8;
@@ -301,7 +304,7 @@ fn set_aside(drawn: &Drawn, calibration: Option<&Curve>) -> Result<(Vec<u32>, As
     let mut from = SET_ASIDE_FROM_MAX.max(edge(held_from.min(bin(1.0))));
     let mut outcome = Err(FitError::NoTail);
     for _ in 0..ROUNDS {
-        let (owners, left) = take_for_one(&highest, from, &captures, missed(calibration, from));
+        let OnePerson { owners, left } = take_for_one(&highest, from, &captures, calibration);
         let of_one = |pair: &&Pair| owners[pair.subject_a as usize] == owners[pair.subject_b as usize];
         let out = Histogram::of(highest.iter().filter(of_one).map(|pair| pair.score));
         let matches_min = (TIMES_LEFT_MIN * left).ceil() as u64;
@@ -321,17 +324,20 @@ fn set_aside(drawn: &Drawn, calibration: Option<&Curve>) -> Result<(Vec<u32>, As
     Ok(outcome?)
 }
 
-/// Share of the mates that score below `score`.
-fn missed(calibration: Option<&Curve>, score: f32) -> f64 {
-    let known = calibration.and_then(|curve| curve.fnmr(score));
-    known.map_or(MISSED_UNKNOWN, |fnmr| fnmr.rate.clamp(*MISSED.start(), *MISSED.end()))
+/// Subjects taken for one person.
+struct OnePerson {
+    /// By subject, whom it is taken for.
+    owners: Vec<u32>,
+    /// How many pairs of one person are expected to be left.
+    left: f64,
 }
 
-/// Takes subjects with a pair at or above `from` for one person. Also how many pairs of
-/// one person are expected to be left: two subjects with k captures each are missed
-/// where all k are (the rate to the k-th power), and for all that were recognised so
-/// many were not (Horvitz and Thompson, 1952).
-fn take_for_one(highest: &[Pair], from: f32, captures: &[u32], missed: f64) -> (Vec<u32>, f64) {
+/// Takes subjects with a pair at or above `from` for one person.
+///
+/// Two subjects with k captures each are missed where all k are: the rate at which mates
+/// are missed, to the k-th power. And for all that were recognised so many were not
+/// (Horvitz and Thompson, 1952).
+fn take_for_one(highest: &[Pair], from: f32, captures: &[u32], calibration: Option<&Curve>) -> OnePerson {
     let mut owners: Vec<u32> = (0..captures.len() as u32).collect();
     let mut recognised: Vec<(u32, u32)> = Vec::new();
     for pair in highest.iter().take_while(|pair| pair.score >= from) {
@@ -346,13 +352,36 @@ fn take_for_one(highest: &[Pair], from: f32, captures: &[u32], missed: f64) -> (
     });
     recognised.sort_unstable();
     recognised.dedup();
+    let missed = missed(&owners, &recognised, captures, from, calibration);
     let left = recognised.iter().map(|&(a, b)| {
         let (a, b) = (captures[a as usize], captures[b as usize]);
         let missed = missed.powi(a.min(b).min(64) as i32);
         f64::from(a) * f64::from(b) * missed / (1.0 - missed)
     });
-    let left = left.sum();
-    (owners, left)
+    OnePerson { left: left.sum(), owners }
+}
+
+/// The share of mates that score below `from`: what people under three names or more show,
+/// some pairs of which are only known through a third; else what the calibration says.
+fn missed(owners: &[u32], recognised: &[(u32, u32)], captures: &[u32], from: f32, calibration: Option<&Curve>) -> f64 {
+    // By person: names, and pairs of names recognised, of those with one capture each.
+    let mut people: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+    let single = |subject: u32| captures[subject as usize] == 1;
+    for (&owner, _) in owners.iter().zip(captures).filter(|(_, captures)| **captures == 1) {
+        people.entry(owner).or_default().0 += 1.0;
+    }
+    for &(a, _) in recognised.iter().filter(|(a, b)| single(*a) && single(*b)) {
+        people.entry(owners[a as usize]).or_default().1 += 1.0;
+    }
+    let several = people.values().filter(|(names, _)| *names > 2.0);
+    let (pairs, seen) =
+        several.fold((0.0, 0.0), |(pairs, seen), (names, own)| (pairs + names * (names - 1.0) / 2.0, seen + own));
+    let known = if pairs >= MISSED_PAIRS_MIN {
+        Some(1.0 - seen / pairs)
+    } else {
+        calibration.and_then(|curve| curve.fnmr(from)).map(|fnmr| fnmr.rate)
+    };
+    known.map_or(MISSED_UNKNOWN, |missed| missed.clamp(*MISSED.start(), *MISSED.end()))
 }
 
 fn root(owners: &mut [u32], subject: u32) -> u32 {

@@ -27,6 +27,7 @@ mod page_rings;
 mod page_words;
 mod planted;
 mod records;
+mod planted_check;
 mod report;
 mod rings;
 mod run;
@@ -43,6 +44,7 @@ pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, meas
 pub use names::{Names, Numbers};
 pub use planted::{Planted, adjusted_rand_index};
 pub use records::{Audited, Thumbnails, utc_day};
+pub use planted_check::{Agreement, agreement};
 pub use report::{
     Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,
     ring_id,

@@ -51,3 +51,41 @@ fn what_is_planted_is_there() {
         assert!(one < other && planted.truth()[one as usize] != planted.truth()[other as usize]);
     }
 }
+
+/// The short form of `scripts/audit-planted`.
+#[test]
+fn every_planted_pair_is_found_and_rings_agree_with_those_planted() {
+    use super::super::{Chance, LocalChance, Plan, Rows, agreement, gather, rings};
+    use crate::search::{Join, Matrix, Side};
+
+    const SCORE: f32 = 0.47;
+    let planted = Planted::new(2, 1_500, SCORE + 0.01);
+    let vectors = planted.vectors();
+    let matrix = Matrix::new(Population::DIMENSION, &vectors[..]).unwrap();
+    let side = Side { vectors: &matrix, groups: planted.groups() };
+    let join = Join::within(side, SCORE).unwrap();
+    let pairs: Vec<_> = (0..join.units()).flat_map(|unit| join.run(unit, usize::MAX).unwrap()).collect();
+    let comparisons = (0..join.units()).map(|unit| join.comparisons(unit)).sum();
+    let first = Rows { side, strata: None };
+    let plan = Plan { first, second: None, comparisons, calibration: None, sampled_max: 300_000, seed: 1 };
+    let chance = Chance::sample(&plan).unwrap();
+    let subjects = |i: usize| (planted.groups()[pairs[i].a as usize], planted.groups()[pairs[i].b as usize]);
+    let local = LocalChance::new(&chance, SCORE, pairs.iter().map(|pair| pair.score));
+    let gathered = gather(
+        (0..pairs.len()).map(|i| (subjects(i).0, subjects(i).1, pairs[i].score)),
+        |a, b| planted.twins().binary_search(&(a, b)).is_ok(),
+        |score| local.weight(score),
+    );
+    assert_eq!(gathered.cleared, planted.twins().len() as u64);
+    let found = rings(&gathered.links, local.strong_from());
+    let agreement = agreement(&planted, &vectors, SCORE, &pairs, &found);
+    assert_eq!((agreement.missed, agreement.made_up), (0, 0));
+    assert!(agreement.planted_pairs > 1_000 && agreement.chance_pairs > 5, "{agreement:?}");
+    // Chance pairs of people enrolled once are rings, too: that is what the index lacks to 1.
+    assert!(agreement.rand_index > 0.98 && agreement.rand_index_planted > 0.98, "{agreement:?}");
+    assert_eq!(agreement.bridges_crossed, 0, "{agreement:?} {}", local.strong_from());
+    // What chance was expected to give is what it gave.
+    let expected = chance.expected(SCORE).unwrap();
+    let gave = agreement.chance_pairs as f64;
+    assert!(expected.low <= gave && gave <= expected.high, "{expected:?} {gave} {chance:?}");
+}

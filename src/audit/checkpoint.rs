@@ -67,7 +67,9 @@ pub enum CheckpointError {
     #[error("{0}")]
     Other(Difference),
     /// A newer program wrote it.
-    #[error("the checkpoint {path} has version {found}, this program reads {CHECKPOINT_VERSION}; use the newer program or another folder")]
+    #[error(
+        "the checkpoint {path} has version {found}, this program reads {CHECKPOINT_VERSION}; use the newer program or another folder"
+    )]
     Newer {
         /// The file.
         path: PathBuf,

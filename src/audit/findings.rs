@@ -61,7 +61,9 @@ pub enum FindingsError {
         source: io::Error,
     },
     /// A line makes no sense.
-    #[error("{path}, line {line}: the finding is damaged; restore the file from a backup, or take the line out and record that finding again")]
+    #[error(
+        "{path}, line {line}: the finding is damaged; restore the file from a backup, or take the line out and record that finding again"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

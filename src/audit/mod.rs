@@ -26,8 +26,8 @@ mod page;
 mod page_rings;
 mod page_words;
 mod planted;
-mod records;
 mod planted_check;
+mod records;
 mod report;
 mod rings;
 mod run;
@@ -43,8 +43,8 @@ pub use known::{KnownError, KnownTemplates, hex};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
 pub use names::{Names, Numbers};
 pub use planted::{Planted, adjusted_rand_index};
-pub use records::{Audited, Thumbnails, utc_day};
 pub use planted_check::{Agreement, agreement};
+pub use records::{Audited, Thumbnails, utc_day};
 pub use report::{
     Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,
     ring_id,

@@ -98,7 +98,12 @@ fn months_before(date: Date, months: u32) -> Date {
     let count = (i64::from(date.year) * 12 + i64::from(date.month) - 1 - i64::from(months)).max(12);
     let (year, month) = ((count / 12) as u16, (count % 12) as u8 + 1);
     // Every month has a 28th.
-    (28..=date.day.max(28)).rev().chain([date.day]).map(|day| day.min(date.day)).find_map(|day| Date::new(year, month, day)).unwrap_or(date)
+    (28..=date.day.max(28))
+        .rev()
+        .chain([date.day])
+        .map(|day| day.min(date.day))
+        .find_map(|day| Date::new(year, month, day))
+        .unwrap_or(date)
 }
 
 /// Whole months from a day to a later one.

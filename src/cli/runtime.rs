@@ -45,11 +45,7 @@ pub(super) fn block_on_threads(command: impl Future<Output = Outcome>) -> Outcom
 }
 
 fn run(builder: &mut tokio::runtime::Builder, command: impl Future<Output = Outcome>) -> Outcome {
-    builder
-        .enable_all()
-        .build()
-        .map_err(no_threads)?
-        .block_on(command)
+    builder.enable_all().build().map_err(no_threads)?.block_on(command)
 }
 
 fn no_threads(error: io::Error) -> Failure {

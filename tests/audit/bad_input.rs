@@ -32,12 +32,15 @@ fn every_kind_of_bad_vectors_or_ids_is_one_line() {
     audit(&nan, &ids, &out, &[]).refused(&["nan.npy, row 3", "not finite"]);
     let few = list(dir, "few.csv", "subject_id", (0..59).map(owner));
     audit(&matrix, &few, &out, &[]).refused(&["60 rows", "59", "one line for each vector"]);
-    let twice = list(dir, "twice.csv", "subject_id,template_id", (0..60).map(|row| format!("{},{}", owner(row), row / 2)));
+    let twice =
+        list(dir, "twice.csv", "subject_id,template_id", (0..60).map(|row| format!("{},{}", owner(row), row / 2)));
     audit(&matrix, &twice, &out, &[]).refused(&["two templates of one subject have the same template id"]);
     let recipe = |row: usize| ["aa", "bb"][usize::from(row > 40)].repeat(32);
-    let recipes = list(dir, "recipes.csv", "subject_id,recipe", (0..60).map(|row| format!("{},{}", owner(row), recipe(row))));
+    let recipes =
+        list(dir, "recipes.csv", "subject_id,recipe", (0..60).map(|row| format!("{},{}", owner(row), recipe(row))));
     audit(&matrix, &recipes, &out, &[]).refused(&["row 41", "two recipes", "same model pack"]);
-    let no_id = list(dir, "no_id.csv", "subject_id,x", (0..60).map(|row| if row == 5 { ",1".into() } else { owner(row) }));
+    let no_id =
+        list(dir, "no_id.csv", "subject_id,x", (0..60).map(|row| if row == 5 { ",1".into() } else { owner(row) }));
     audit(&matrix, &no_id, &out, &[]).refused(&["no_id.csv, line 7", "subject_id is missing"]);
     let no_column = list(dir, "no_column.csv", "person", (0..60).map(owner));
     audit(&matrix, &no_column, &out, &[]).refused(&["no_column.csv", "must name the columns subject_id"]);

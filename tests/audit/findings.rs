@@ -27,7 +27,10 @@ fn findings_of_vectors_are_kept_with_the_audit_shown_and_measured() {
     let of_ring: Vec<_> = rows.iter().filter(|row| row["ring_id"] == ring).collect();
     assert_eq!(shown["pairs"].as_array().unwrap().len(), of_ring.len());
     assert_eq!(shown["pairs"][0]["subject_a"].as_str().unwrap(), of_ring[0]["subject_a"]);
-    assert_eq!(shown["members"].as_array().unwrap().len(), csv_rows(&out.join("rings.csv")).iter().filter(|row| row["ring_id"] == ring).count());
+    assert_eq!(
+        shown["members"].as_array().unwrap().len(),
+        csv_rows(&out.join("rings.csv")).iter().filter(|row| row["ring_id"] == ring).count()
+    );
     let told = run(["audit", "show", &ring, "--out", &text(&out)]).ended(0).stdout;
     assert!(told.contains(&rows[0]["subject_a"]) && told.contains("score"), "{told}");
     run(["audit", "show", "99999", "--out", &text(&out)]).ended(1);
@@ -57,7 +60,19 @@ fn findings_of_vectors_are_kept_with_the_audit_shown_and_measured() {
     decide(&out, &["99999"], "fraud").refused(&["no such pair"]);
     decide(&out, &["s00000", "s00001x"], "fraud").refused(&["no such pair"]);
     decide(&out, &["1"], "murder").refused(&["an outcome is one of fraud, twins, same-person, capture-error"]);
-    let number = ["audit", "decide", "1", "--outcome", "fraud", "--officer", "o", "--out", &text(&out), "--reason", "079123456789"];
+    let number = [
+        "audit",
+        "decide",
+        "1",
+        "--outcome",
+        "fraud",
+        "--officer",
+        "o",
+        "--out",
+        &text(&out),
+        "--reason",
+        "079123456789",
+    ];
     run(number).refused(&["--reason", "nine or more digits"]);
     let log = out.join("findings.log");
     let mut bytes = std::fs::read(&log).unwrap();
@@ -86,5 +101,8 @@ fn twins_of_a_gallery_become_a_cleared_pair_and_every_later_audit_knows_the_find
     let pair = if twins[0] < twins[1] { (twins[0], twins[1]) } else { (twins[1], twins[0]) };
     assert!(!found_subjects(&later).contains(&(pair.0.to_owned(), pair.1.to_owned())));
     let first = &csv_rows(&later.join("pairs.csv"))[0];
-    assert_eq!((first["template_a"].as_str(), first["finding"].as_str()), (rows[0]["template_a"].as_str(), "capture-error"));
+    assert_eq!(
+        (first["template_a"].as_str(), first["finding"].as_str()),
+        (rows[0]["template_a"].as_str(), "capture-error")
+    );
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Attributes, ClearedPair, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate,
-    Note, SnapshotPart, Source, SubjectId, Timestamp,
+    Attributes, ClearedPair, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError,
+    NewTemplate, Note, SnapshotPart, Source, SubjectId, Timestamp,
 };
 
 use crate::made::*;
@@ -62,7 +62,7 @@ pub fn enrol(gallery: &dyn Gallery, people: &People) {
 pub fn audit_gallery(data: &Path, out: &Path, more: &[&str]) -> Ran {
     let mut args = vec!["audit", "--data", data.to_str().unwrap(), "--out", out.to_str().unwrap()];
     if !more.contains(&"--same") && !more.contains(&"--stale") {
-        args.extend(["--score", SCORE]);
+        args.extend(["--score", SCORE, "--sample", SAMPLE]);
     }
     args.extend(more);
     run(args)
@@ -205,7 +205,10 @@ fn an_audit_that_goes_on_is_of_the_gallery_as_it_was_and_a_finished_one_is_refus
     assert!(ran.stderr.contains("1 templates were stored after this audit began"), "{ran:?}");
     assert_eq!(found_subjects(&out), before);
     let left_out = ran.json()["compared"]["left_out"].clone();
-    assert_eq!((left_out[0]["en"].clone(), left_out[0]["count"].clone()), ("stored after the audit began".into(), 1.into()));
+    assert_eq!(
+        (left_out[0]["en"].clone(), left_out[0]["count"].clone()),
+        ("stored after the audit began".into(), 1.into())
+    );
 
     // Finished: the same command would now be of another gallery.
     let line = audit_gallery(&data, &out, &[]).ended(2).stderr;
@@ -233,7 +236,8 @@ fn records_without_a_verification_for_long_are_listed_by_scheme() {
     // Nobody was verified since they were enrolled, which is today.
     let ran = audit_gallery(&data, &out, &["--stale", "12", "--json"]).ended(0);
     assert_eq!(ran.json()["stale"]["schemes"]["social"]["records"], subjects);
-    let ran = audit_gallery(&data, &out, &["--stale", "12", "--as-of", "2100-01-01", "--province", "79", "--json"]).ended(1);
+    let ran =
+        audit_gallery(&data, &out, &["--stale", "12", "--as-of", "2100-01-01", "--province", "79", "--json"]).ended(1);
     let of = ran.json()["stale"]["schemes"]["social"].clone();
     assert_eq!(of["stale"], of["never_verified"]);
     let rows = csv_rows(&out.join("stale.csv"));

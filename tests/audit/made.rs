@@ -115,6 +115,9 @@ pub fn write_npy(path: &Path, rows: &[Vec<f32>]) -> PathBuf {
     path.to_owned()
 }
 
+/// Few comparisons sampled for chance: enough to go through everything.
+pub const SAMPLE: &str = "30000";
+
 /// The score most tests ask for.
 pub const SCORE: &str = "0.7";
 
@@ -127,6 +130,9 @@ pub fn args(matrix: &Path, ids: &Path, out: &Path, more: &[&str]) -> Vec<String>
     if !more.iter().any(|arg| ["--score", "--fmr", "--expect-chance"].contains(arg)) {
         args.extend(["--score".to_owned(), SCORE.to_owned()]);
     }
+    if !more.contains(&"--sample") {
+        args.extend(["--sample".to_owned(), SAMPLE.to_owned()]);
+    }
     args.extend(more.iter().map(|&arg| arg.to_owned()));
     args
 }
@@ -138,7 +144,8 @@ pub fn audit(matrix: &Path, ids: &Path, out: &Path, more: &[&str]) -> Ran {
 
 /// Everything but what says how long it took, or is of the folder itself.
 pub fn results(out: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut summary: serde_json::Value = serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
+    let mut summary: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
     summary.as_object_mut().unwrap().remove("seconds").expect("seconds");
     let mut results = vec![("summary.json".to_owned(), summary.to_string().into_bytes())];
     for name in ["pairs.csv", "rings.csv", "index.html", "templates.seen"] {

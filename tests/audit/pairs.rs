@@ -125,11 +125,17 @@ fn filters_choose_and_say_how_many_they_left_out() {
         let number: usize = owner[1..].parse().unwrap();
         let scheme = if number % 3 == 0 { "health" } else { "health; social" };
         let province = ["01", "79"][usize::from(number % 10 == 9 || row < 300)];
-        csv += &format!("{owner},{scheme},{province},{}-05-01,{},{}\n", 2020 + number % 3, ["f", "m"][number % 2], number % 90);
+        csv += &format!(
+            "{owner},{scheme},{province},{}-05-01,{},{}\n",
+            2020 + number % 3,
+            ["f", "m"][number % 2],
+            number % 90
+        );
     }
     std::fs::write(&ids, csv).unwrap();
     let out = folder.path().join("out");
-    let filters = ["--scheme", "social", "--province", "79", "--enrolled-from", "2021-01-01", "--enrolled-to", "2022-05-01"];
+    let filters =
+        ["--scheme", "social", "--province", "79", "--enrolled-from", "2021-01-01", "--enrolled-to", "2022-05-01"];
     let ran = audit(&matrix, &ids, &out, &[&filters[..], &["--json"]].concat());
     let wanted = |row: usize| {
         let number: usize = people.owners[row][1..].parse().unwrap();
@@ -153,7 +159,8 @@ fn the_score_can_be_asked_for_by_the_chance_pairs_one_is_ready_to_look_at() {
     let people = people(800, 6);
     let (matrix, ids) = people.write(folder.path());
     let out = folder.path().join("out");
-    let summary = audit(&matrix, &ids, &out, &["--expect-chance", "20", "--json"]).ended(1).json();
+    let summary =
+        audit(&matrix, &ids, &out, &["--expect-chance", "20", "--sample", "400000", "--json"]).ended(1).json();
     let expected = summary["expected_chance_pairs"].as_f64().unwrap();
     assert!(expected <= 20.0 && expected > 19.0, "{expected}");
     let score = summary["threshold"].as_f64().unwrap() as f32;

@@ -25,7 +25,10 @@ fn a_person_under_two_names_and_one_photo_under_two_names_are_found() {
     assert_eq!(found, [("c", "d"), ("a", "b")]);
     assert!(pairs[0]["score"].parse::<f32>().unwrap() > 0.999 && !pairs[1]["quality_a"].is_empty());
     assert!(pairs.iter().all(|row| row["fmr"].parse::<f64>().unwrap() <= 1e-4));
-    assert_eq!((summary["templates"].clone(), summary["compared"]["left_out"][0]["count"].clone()), (4.into(), 1.into()));
+    assert_eq!(
+        (summary["templates"].clone(), summary["compared"]["left_out"][0]["count"].clone()),
+        (4.into(), 1.into())
+    );
 
     // Templates are kept: without the runtime it goes on, because no photo is looked at again.
     let mut again = chinhchu();

@@ -91,7 +91,11 @@ impl Folder {
     }
 
     /// Writes a file whole, or leaves the older one.
-    pub(super) fn write(&self, name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    pub(super) fn write(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
         let (path, partial) = (self.file(name), self.file(&format!("{name}.partial")));
         let written = private(&partial).and_then(|file| {
             file.set_len(0)?;

@@ -117,7 +117,7 @@ pub(super) fn visit_gallery(
     match (refused.into_inner(), read) {
         (Some(failure), _) => Err(failure),
         (None, Err(GalleryError::InUse(path))) => Err(Failure::new(format_args!(
-            "the data folder {} is in use by another process; if that is a server, audit it with --server URL",
+            "the data folder {} is in use by another process; stop that while the gallery is read (it may be started again when the comparison begins), or audit a snapshot of the file system it is on",
             path.display()
         ))),
         (None, read) => read.map_err(Failure::new),
@@ -194,8 +194,7 @@ impl<'a> Filler<'a> {
         (info.enrolled_at, info.schemes, info.province) = (Some(subject.enrolled_at), schemes, province);
         for template in subject.templates.iter().filter(|template| !later(template.id)) {
             let content = &template.content;
-            let facts =
-                RowInfo { subject: number, captured_at: content.captured_at, quality: content.quality };
+            let facts = RowInfo { subject: number, captured_at: content.captured_at, quality: content.quality };
             into.push(&template.id.to_string(), content.template.vector(), facts)?;
         }
         Ok(())
@@ -207,12 +206,7 @@ impl<'a> Filler<'a> {
     }
 }
 
-fn photos(
-    path: &Path,
-    reading: &Reading<'_>,
-    filters: &Filters,
-    into: &mut Collection,
-) -> Result<Taken, Failure> {
+fn photos(path: &Path, reading: &Reading<'_>, filters: &Filters, into: &mut Collection) -> Result<Taken, Failure> {
     let names = Manifest::open(path, Columns::SubjectAndPath)?.columns()?;
     let columns = TemplateColumns::find(&names, filters, path)?;
     let filtered: Rc<RefCell<BTreeMap<&'static str, u64>>> = Rc::default();
@@ -312,12 +306,12 @@ fn vectors(matrix: &Path, ids: &Path, filters: &Filters, into: &mut Collection) 
         let Row { line, subject, .. } = next.map_err(|bad_row| {
             Failure::new(format_args!("{}, line {}: {}", ids.display(), bad_row.line, bad_row.what))
         })?;
-        let at =
-            |e: CollectionError| Failure::new(format_args!("{}, row {row} ({}, line {line}): {e}", matrix.display(), ids.display()));
+        let at = |e: CollectionError| {
+            Failure::new(format_args!("{}, row {row} ({}, line {line}): {e}", matrix.display(), ids.display()))
+        };
         if let Some(recipe) = columns.recipe(&manifest) {
-            let recipe: RecipeDigest = recipe.parse().map_err(|e| {
-                Failure::new(format_args!("{}, line {line}: {e}", ids.display()))
-            })?;
+            let recipe: RecipeDigest =
+                recipe.parse().map_err(|e| Failure::new(format_args!("{}, line {line}: {e}", ids.display())))?;
             into.set_recipe(recipe).map_err(at)?;
         }
         if let Err(reason) = columns.wanted(&manifest, filters) {

@@ -145,6 +145,9 @@ pub struct AuditArgs {
     /// Day from which --stale counts back [default: today]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse, requires = "stale")]
     as_of: Option<String>,
+    /// Comparisons sampled at most to estimate what chance gives
+    #[arg(long, value_name = "N", default_value_t = SAMPLED_MAX_DEFAULT, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000_000))]
+    sample: u64,
     /// Most pairs held; an audit that finds more stops with advice
     #[arg(long, value_name = "N", default_value_t = PAIRS_MAX_DEFAULT, value_parser = pairs_max)]
     pairs_max: usize,
@@ -376,7 +379,8 @@ fn audit(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder, st
     let marks = collection.marks();
     let (scope, since) = scope_of(since, plan, &marks);
     let comparisons = comparisons(&collection, &scope);
-    let bytes = collection.bytes() + Join::bytes(collection.rows(), collection.dimension()) + 32 * args.pairs_max as u64;
+    let bytes =
+        collection.bytes() + Join::bytes(collection.rows(), collection.dimension()) + 32 * args.pairs_max as u64;
     print::note(&format!(
         "{} templates of {} subjects: {} comparisons on {} threads, up to {} of memory",
         work::grouped(collection.rows() as u64),
@@ -391,7 +395,7 @@ fn audit(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder, st
         (curve, _) => curve.ok(),
     };
     let sides = Sides::of(&collection)?;
-    let chance = chance(&collection, &sides, plan, comparisons, curve.as_ref())?;
+    let chance = chance(&collection, &sides, plan, comparisons, curve.as_ref(), args.sample)?;
     let score = match plan.asked {
         Asked::Score(score) => score,
         Asked::ExpectChance(pairs) => chance.score_for(pairs).ok_or_else(|| {
@@ -427,7 +431,8 @@ fn audit(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder, st
     folder.keep_inputs(&KeptInputs { gallery: plan.gallery() })?;
     let pairs = work.pairs(folder, identity)?;
     let findings = known_findings(args, plan, folder)?;
-    let found = report::Found { collection: &collection, plan, chance, score, comparisons, pairs, findings, marks: &marks };
+    let found =
+        report::Found { collection: &collection, plan, chance, score, comparisons, pairs, findings, marks: &marks };
     // The list of templates before the summary, which says that all is there.
     let seen = KnownTemplates::new(marks.clone());
     folder.write(SEEN, |out| seen.write(out))?;
@@ -469,6 +474,7 @@ fn chance(
     plan: &Plan,
     comparisons: u64,
     calibration: Option<&Curve>,
+    sampled_max: u64,
 ) -> Result<Chance, Failure> {
     let strata: Vec<Option<u32>> = collection
         .groups()
@@ -487,7 +493,7 @@ fn chance(
         second: plan.second.as_ref().map(|_| Rows { side: sides.second(), strata: known.then_some(second) }),
         comparisons,
         calibration,
-        sampled_max: SAMPLED_MAX_DEFAULT,
+        sampled_max,
         seed: SEED,
     };
     Chance::sample(&plan).map_err(Failure::new)

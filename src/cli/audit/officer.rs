@@ -106,9 +106,9 @@ fn pair(folder: &Path, typed: &[String]) -> Result<([SubjectId; 2], f32), Failur
     let mut found = None;
     match typed {
         [number] => {
-            let number: u64 = number.parse().map_err(|_| {
-                Failure::new("a pair is the number of its row in pairs.csv, or two subject ids")
-            })?;
+            let number: u64 = number
+                .parse()
+                .map_err(|_| Failure::new("a pair is the number of its row in pairs.csv, or two subject ids"))?;
             pairs_of(folder, |row| {
                 if row.pair == number {
                     found = Some((row.subject_a, row.subject_b, row.score));
@@ -142,7 +142,8 @@ fn clear(
     let done = runtime::wait(async {
         match server {
             Some(url) => {
-                let client = Client::connect(url).await.map_err(|e| Failure::new(format_args!("--server {url}: {e}")))?;
+                let client =
+                    Client::connect(url).await.map_err(|e| Failure::new(format_args!("--server {url}: {e}")))?;
                 let request = ClearPairRequest { one: first, other: second, officer, reason };
                 match client.clear_pair(request).await {
                     Ok(_) => Ok(true),
@@ -247,7 +248,11 @@ pub(super) fn measure(args: MeasureArgs) -> Outcome {
         cases: cases.len() as u64,
         precision: precision(&cases, &scores),
     };
-    if args.json { print::json(&measured)? } else { print::answer(&text(&measured))? }
+    if args.json {
+        print::json(&measured)?
+    } else {
+        print::answer(&text(&measured))?
+    }
     Ok(if cases.is_empty() { Exit::Negative } else { Exit::Success })
 }
 

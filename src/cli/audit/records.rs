@@ -56,7 +56,11 @@ pub(super) fn run(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &F
     let found = same.as_ref().map_or(0, |same| same.found)
         + stale.as_ref().map_or(0, |stale| stale.schemes.values().map(|of| of.stale).sum());
     let answer = Answer { same, stale };
-    if args.json { print::json(&answer)? } else { print::answer(&text(&answer, folder))? }
+    if args.json {
+        print::json(&answer)?
+    } else {
+        print::answer(&text(&answer, folder))?
+    }
     Ok(if found == 0 { Exit::Success } else { Exit::Negative })
 }
 
@@ -84,12 +88,7 @@ fn same(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder) -> 
     })
 }
 
-fn write_same(
-    out: &mut dyn io::Write,
-    collection: &Collection,
-    curve: &Curve,
-    found: &[Changed],
-) -> io::Result<()> {
+fn write_same(out: &mut dyn io::Write, collection: &Collection, curve: &Curve, found: &[Changed]) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
         "rank",
@@ -153,14 +152,19 @@ fn stale(
     let day = date::days(&as_of).and_then(|days| i64::try_from(days).ok());
     let day = day.ok_or_else(|| Failure::new(format_args!("--as-of {as_of}: it is no day from 1970 on")))?;
     let mut staleness = Staleness::new(Date::from_days_since_1970(day), months);
-    visit_gallery(gallery, settings, |_| Ok(()), |part| {
-        if let SnapshotPart::Subject(subject) = part
-            && plan.filters.wants_subject(&subject).is_ok()
-        {
-            staleness.take(&subject);
-        }
-        Ok(())
-    })?;
+    visit_gallery(
+        gallery,
+        settings,
+        |_| Ok(()),
+        |part| {
+            if let SnapshotPart::Subject(subject) = part
+                && plan.filters.wants_subject(&subject).is_ok()
+            {
+                staleness.take(&subject);
+            }
+            Ok(())
+        },
+    )?;
     let (mut schemes, mut found) = staleness.finish();
     if !plan.filters.schemes.is_empty() {
         schemes.retain(|scheme, _| plan.filters.schemes.contains(scheme));

@@ -8,8 +8,8 @@ use super::super::{Failure, print};
 use super::folder::{Folder, PAGE, PAIRS, RINGS, SUMMARY};
 use super::{Plan, pair_numbers, words, work};
 use crate::audit::{
-    Audited, Chance, Collection, Compared, Findings, LocalChance, Mark, Outcome, ReportData, Summary, Thumbnails, Verdict,
-    gather, rings,
+    Audited, Chance, Collection, Compared, Findings, LocalChance, Mark, Outcome, ReportData, Summary, Thumbnails,
+    Verdict, gather, rings,
 };
 use crate::search::Pair;
 
@@ -44,11 +44,10 @@ impl Found<'_> {
             !is_cleared(a, b)
         });
         let local = LocalChance::new(&self.chance, self.score, scores.map(|pair| pair.score));
-        let gathered = gather(
-            self.pairs.iter().map(|pair| (owner(pair.a), owner(pair.b), pair.score)),
-            is_cleared,
-            |score| local.weight(score),
-        );
+        let gathered =
+            gather(self.pairs.iter().map(|pair| (owner(pair.a), owner(pair.b), pair.score)), is_cleared, |score| {
+                local.weight(score)
+            });
         let rings = rings(&gathered.links, local.strong_from());
         let compared = self.compared(gathered.cleared);
         let records = Audited::new(collection, outcomes.clone(), Thumbnails::new());

@@ -96,10 +96,7 @@ pub(super) fn pairs_of(folder: &Path, mut take: impl FnMut(PairRow) -> bool) -> 
 
 fn rows<R: for<'r> Deserialize<'r>>(path: &Path, mut take: impl FnMut(u64, R) -> bool) -> Result<(), Failure> {
     let what = |e: &dyn std::fmt::Display| {
-        Failure::new(format_args!(
-            "{}: {e}; name the folder of an audit that was finished with --out",
-            path.display()
-        ))
+        Failure::new(format_args!("{}: {e}; name the folder of an audit that was finished with --out", path.display()))
     };
     let file = File::open(path).map_err(|e| what(&e))?;
     let mut reader = csv::Reader::from_reader(file);
@@ -145,7 +142,11 @@ pub(super) fn run(args: ShowArgs) -> Outcome {
         members: &members,
         pairs: &pairs,
     };
-    if args.json { print::json(&answer)? } else { print::answer(&text(&answer))? }
+    if args.json {
+        print::json(&answer)?
+    } else {
+        print::answer(&text(&answer))?
+    }
     Ok(Exit::Success)
 }
 
@@ -220,6 +221,5 @@ pub(super) fn links_of(folder: &Path) -> Result<BTreeMap<(String, String), f32>,
 
 /// An outcome as typed.
 pub(super) fn outcome_of(name: &str) -> Result<Found, String> {
-    Found::from_name(name)
-        .ok_or_else(|| format!("an outcome is one of {}", Found::ALL.map(Found::name).join(", ")))
+    Found::from_name(name).ok_or_else(|| format!("an outcome is one of {}", Found::ALL.map(Found::name).join(", ")))
 }

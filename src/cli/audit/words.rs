@@ -20,13 +20,17 @@ fn words(code: &str) -> (String, String, Unit) {
     let (en, vi, unit) = match code {
         "OTHER_SCHEME" => ("of another scheme than asked for", "thuộc chế độ khác", Unit::Templates),
         "OTHER_PROVINCE" => ("of another province than asked for", "thuộc tỉnh khác", Unit::Templates),
-        "ENROLLED_OUTSIDE" => {
-            ("enrolled at another time than asked for, or nobody knows when", "ghi danh ngoài khoảng thời gian đã chọn hoặc không rõ thời gian", Unit::Templates)
-        }
+        "ENROLLED_OUTSIDE" => (
+            "enrolled at another time than asked for, or nobody knows when",
+            "ghi danh ngoài khoảng thời gian đã chọn hoặc không rõ thời gian",
+            Unit::Templates,
+        ),
         "STORED_LATER" => ("stored after the audit began", "được lưu sau khi bắt đầu rà soát", Unit::Templates),
         "NO_TEMPLATE" => ("no template: a row of zeros", "không có mẫu khuôn mặt (hàng toàn số 0)", Unit::Templates),
         "BAD_ROW" => ("rows of the list that cannot be read", "dòng trong danh sách không đọc được", Unit::Photos),
-        "DUPLICATE_ROW" => ("the same photo of the same person again", "ảnh trùng lặp của cùng một người", Unit::Photos),
+        "DUPLICATE_ROW" => {
+            ("the same photo of the same person again", "ảnh trùng lặp của cùng một người", Unit::Photos)
+        }
         "TOO_MANY" => ("more photos than are taken", "vượt quá số ảnh được nhận", Unit::Photos),
         "FILE_MISSING" => ("the photo's file is missing", "thiếu tệp ảnh", Unit::Photos),
         "FILE_UNREADABLE" => ("the photo's file cannot be read", "không đọc được tệp ảnh", Unit::Photos),
@@ -50,8 +54,16 @@ mod tests {
     #[test]
     fn every_reason_has_words_in_both_languages() {
         let own = [
-            "OTHER_SCHEME", "OTHER_PROVINCE", "ENROLLED_OUTSIDE", "STORED_LATER", "NO_TEMPLATE", "BAD_ROW",
-            "DUPLICATE_ROW", "TOO_MANY", "FILE_MISSING", "FILE_UNREADABLE",
+            "OTHER_SCHEME",
+            "OTHER_PROVINCE",
+            "ENROLLED_OUTSIDE",
+            "STORED_LATER",
+            "NO_TEMPLATE",
+            "BAD_ROW",
+            "DUPLICATE_ROW",
+            "TOO_MANY",
+            "FILE_MISSING",
+            "FILE_UNREADABLE",
         ];
         for code in own.into_iter().chain(Reason::ALL.iter().map(|reason| reason.code())) {
             let found = left_out(&BTreeMap::from([(code.to_owned(), 3)]));

@@ -44,7 +44,7 @@ pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, meas
 pub use names::{Names, Numbers};
 pub use planted::{Planted, adjusted_rand_index};
 pub use planted_check::{Agreement, agreement};
-pub use records::{Audited, Thumbnails, utc_day};
+pub use records::{Audited, Thumbnail, utc_day};
 pub use report::{
     Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,
     ring_id,

@@ -14,20 +14,27 @@ pub fn utc_day(at: Option<Timestamp>) -> String {
     at.map_or_else(String::new, |at| Date::from_days_since_1970((at.0 / 86_400_000) as i64).to_string())
 }
 
-/// Small JPEGs by row.
-pub type Thumbnails = BTreeMap<u32, Vec<u8>>;
+/// The photo of a row as a small JPEG, where it is at hand. Asked for one by one, as the
+/// page is written.
+pub type Thumbnail<'a> = &'a dyn Fn(u32) -> Option<Vec<u8>>;
 
 /// A collection with what was found out about pairs of it.
 pub struct Audited<'a> {
     collection: &'a Collection,
     outcomes: BTreeMap<(u32, u32), Outcome>,
-    thumbnails: Thumbnails,
+    thumbnail: Option<Thumbnail<'a>>,
 }
 
 impl<'a> Audited<'a> {
     /// `outcomes` by numbers of subjects, the lower first.
-    pub fn new(collection: &'a Collection, outcomes: BTreeMap<(u32, u32), Outcome>, thumbnails: Thumbnails) -> Self {
-        Self { collection, outcomes, thumbnails }
+    pub fn new(collection: &'a Collection, outcomes: BTreeMap<(u32, u32), Outcome>) -> Self {
+        Self { collection, outcomes, thumbnail: None }
+    }
+
+    /// With photos.
+    #[must_use]
+    pub fn with_thumbnails(self, thumbnail: Option<Thumbnail<'a>>) -> Self {
+        Self { thumbnail, ..self }
     }
 }
 
@@ -58,6 +65,6 @@ impl Records for Audited<'_> {
     }
 
     fn thumbnail(&self, row: u32) -> Option<Cow<'_, [u8]>> {
-        self.thumbnails.get(&row).map(|jpeg| jpeg.as_slice().into())
+        self.thumbnail.and_then(|thumbnail| thumbnail(row)).map(Cow::Owned)
     }
 }

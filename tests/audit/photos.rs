@@ -30,6 +30,12 @@ fn a_person_under_two_names_and_one_photo_under_two_names_are_found() {
         (4.into(), 1.into())
     );
 
+    // Faces are on the page only where they were asked for.
+    let page = || std::fs::read_to_string(out.join("index.html")).unwrap();
+    assert!(!page().contains("data:image/jpeg"));
+    run([&args[..], &["--thumbnails"]].concat()).ended(1);
+    assert_eq!(page().matches("data:image/jpeg").count(), 4);
+
     // Templates are kept: without the runtime it goes on, because no photo is looked at again.
     let mut again = chinhchu();
     again.args(args).env("CHINHCHU_ONNXRUNTIME", folder.path().join("no-runtime"));

@@ -7,6 +7,7 @@ mod officer;
 mod records;
 mod report;
 mod show;
+mod thumbnails;
 mod words;
 mod work;
 
@@ -20,6 +21,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use self::filters::Filters;
 use self::folder::{CACHE, CHECKPOINT, Folder, KeptInputs, SEEN};
 use self::input::{Reading, Source};
+use self::thumbnails::Photos;
 use self::work::{Scope, Sides, Status, Work, comparisons};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, args, date, evaluate, print, runtime};
@@ -151,6 +153,9 @@ pub struct AuditArgs {
     /// Most pairs held; an audit that finds more stops with advice
     #[arg(long, value_name = "N", default_value_t = PAIRS_MAX_DEFAULT, value_parser = pairs_max)]
     pairs_max: usize,
+    /// Put small photos into index.html, which then holds people's faces
+    #[arg(long, requires = "manifest")]
+    thumbnails: bool,
     /// Keep no templates of photos: an interrupted run looks at them again
     #[arg(long)]
     no_cache: bool,
@@ -431,8 +436,19 @@ fn audit(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder, st
     folder.keep_inputs(&KeptInputs { gallery: plan.gallery() })?;
     let pairs = work.pairs(folder, identity)?;
     let findings = known_findings(args, plan, folder)?;
-    let found =
-        report::Found { collection: &collection, plan, chance, score, comparisons, pairs, findings, marks: &marks };
+    let photos = Photos::of(args, plan, &collection, settings.limits);
+    let thumbnail = |row: u32| photos.as_ref().and_then(|photos| photos.thumbnail(row));
+    let found = report::Found {
+        collection: &collection,
+        plan,
+        chance,
+        score,
+        comparisons,
+        pairs,
+        findings,
+        marks: &marks,
+        thumbnail: photos.is_some().then_some(&thumbnail),
+    };
     // The list of templates before the summary, which says that all is there.
     let seen = KnownTemplates::new(marks.clone());
     folder.write(SEEN, |out| seen.write(out))?;

@@ -8,7 +8,7 @@ use super::super::{Failure, print};
 use super::folder::{Folder, PAGE, PAIRS, RINGS, SUMMARY};
 use super::{Plan, pair_numbers, words, work};
 use crate::audit::{
-    Audited, Chance, Collection, Compared, Findings, LocalChance, Mark, Outcome, ReportData, Summary, Thumbnails,
+    Audited, Chance, Collection, Compared, Findings, LocalChance, Mark, Outcome, ReportData, Summary, Thumbnail,
     Verdict, gather, rings,
 };
 use crate::search::Pair;
@@ -25,6 +25,7 @@ pub(super) struct Found<'a> {
     pub findings: Findings,
     /// By row.
     pub marks: &'a [Mark],
+    pub thumbnail: Option<Thumbnail<'a>>,
 }
 
 impl Found<'_> {
@@ -50,7 +51,7 @@ impl Found<'_> {
             });
         let rings = rings(&gathered.links, local.strong_from());
         let compared = self.compared(gathered.cleared);
-        let records = Audited::new(collection, outcomes.clone(), Thumbnails::new());
+        let records = Audited::new(collection, outcomes.clone()).with_thumbnails(self.thumbnail);
         let mut data = ReportData {
             records: &records,
             compared: &compared,

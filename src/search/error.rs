@@ -42,4 +42,7 @@ pub enum SearchError {
     /// A vector could not be read from where it is kept.
     #[error("a vector could not be read from where it is kept")]
     Unreadable,
+    /// The library behind the graph gave up while building one.
+    #[error("the graph could not be built; the exact search is not touched")]
+    GraphFailed,
 }

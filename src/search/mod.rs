@@ -25,6 +25,7 @@ mod blocks;
 mod bound;
 mod codes;
 mod error;
+mod graph;
 mod index;
 mod join;
 mod kernel;
@@ -42,6 +43,7 @@ mod view;
 mod tests;
 
 pub use error::SearchError;
+pub use graph::{Graph, GraphOptions, GraphReport};
 pub use index::{Entry, Index, IndexBytes, VECTORS_MAX_DEFAULT};
 pub use join::{Join, Matrix, Pair, PlainJoin, Side, Vectors};
 pub use plain::PlainScan;

@@ -4,6 +4,7 @@
 #[macro_use]
 mod words;
 
+pub mod audit;
 pub mod chip;
 pub mod cli;
 pub mod evaluation;

@@ -8,13 +8,14 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{calibrate, chip, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify};
+use super::{audit, calibrate, chip, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify};
 
 const EXAMPLES: &str = "\
 Examples:
   chinhchu verify card.jpg capture.jpg             is it the same person?
   chinhchu enroll person-1 photo.jpg --data people
   chinhchu identify capture.jpg --data people      who is it?
+  chinhchu audit --data people --out audit         who is in it twice?
   chinhchu chip inspect card --csca csca           is the card genuine?
   chinhchu serve --data people                     the same over gRPC
   chinhchu help verify                             more on one command
@@ -47,6 +48,8 @@ pub enum Command {
     Identify(identify::IdentifyArgs),
     /// Turn the photos of a list into templates
     Embed(embed::EmbedArgs),
+    /// Find every pair of records that share a face in a whole gallery
+    Audit(audit::AuditArgs),
     /// Measure error rates on labelled photos
     Evaluate(evaluate::EvaluateArgs),
     /// Fit scores to error rates, for a model pack

@@ -11,6 +11,14 @@ pub(super) fn today() -> String {
     of_days(now.as_secs() / 86_400)
 }
 
+/// Days since 1970 of a day as lists have it; `None` for what is no day, or before 1970.
+pub(super) fn days(text: &str) -> Option<u64> {
+    let part = |at: std::ops::Range<usize>| text.get(at)?.parse::<u16>().ok();
+    let (year, month, day) = (part(0..4)?, part(5..7)?, part(8..10)?);
+    let date = parse(text).ok().and_then(|_| Date::new(year, u8::try_from(month).ok()?, u8::try_from(day).ok()?))?;
+    u64::try_from(date.days_since_1970()).ok()
+}
+
 fn of_days(days: u64) -> String {
     // Beyond i64 is beyond the calendar, which ends in 9999.
     Date::from_days_since_1970(i64::try_from(days).unwrap_or(i64::MAX)).to_string()
@@ -42,6 +50,20 @@ mod tests {
         for (days, text) in [(0, "1970-01-01"), (19_782, "2024-02-29"), (19_783, "2024-03-01"), (20_453, "2025-12-31")]
         {
             assert_eq!(of_days(days), text);
+        }
+    }
+
+    #[test]
+    fn days_are_counted_from_1970() {
+        for (text, expected) in [
+            ("1970-01-01", Some(0)),
+            ("2024-02-29", Some(19_782)),
+            ("2023-02-29", None),
+            ("1969-12-31", None),
+            ("2024-2-9", None),
+            ("đ024-02-09", None),
+        ] {
+            assert_eq!(days(text), expected, "{text}");
         }
     }
 

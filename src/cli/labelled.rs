@@ -170,7 +170,15 @@ pub(super) struct Loader<'a> {
     /// Owners with a photo in the set, numbered as they come: the set has nobody else.
     numbered: HashMap<u32, u32>,
     photos_max: u64,
+    /// Whether a photo that is there under two names is taken twice: an error in labelled
+    /// photos, and what an audit looks for.
+    conflicts_are_kept: bool,
+    /// Asked of each row, where not all are wanted.
+    choose: Option<Choose>,
 }
+
+/// Whether the row that was read last is wanted.
+pub(super) type Choose = Box<dyn FnMut(&Manifest) -> bool>;
 
 /// A photo on its way.
 struct Pending {
@@ -226,7 +234,15 @@ impl<'a> Loader<'a> {
             by_path: args.pairs.is_some(),
             numbered: HashMap::new(),
             photos_max: args.photos_max,
+            conflicts_are_kept: false,
+            choose: None,
         })
+    }
+
+    /// Takes a photo that is there under two names twice, and of all rows those that
+    /// `choose` wants.
+    pub(super) fn for_audit(self, choose: Choose) -> Self {
+        Self { conflicts_are_kept: true, choose: Some(choose), ..self }
     }
 
     /// Recipe of the templates.
@@ -308,6 +324,9 @@ impl<'a> Loader<'a> {
                 if conditions.iter().any(|(column, value)| manifest.field(*column) != *value) {
                     continue;
                 }
+                if self.choose.as_mut().is_some_and(|wants| !wants(&manifest)) {
+                    continue;
+                }
                 if taken == self.photos_max {
                     pending.push_back(Pending::left_out(line, "TOO_MANY", "more photos than --photos-max"));
                     continue;
@@ -350,7 +369,11 @@ impl<'a> Loader<'a> {
             match self.seen.entry(short_digest(wanted.path.as_os_str().as_encoded_bytes())) {
                 Entry::Occupied(earlier) => {
                     let &(subject, line) = earlier.get();
-                    return match subject == wanted.subject {
+                    let same = subject == wanted.subject;
+                    if !same && self.conflicts_are_kept {
+                        return self.look_at(wanted, each_row);
+                    }
+                    return match same {
                         true => left_out(wanted, "DUPLICATE_ROW", format!("the same photo as in line {line}")),
                         false => left_out(
                             wanted,
@@ -362,6 +385,11 @@ impl<'a> Loader<'a> {
                 Entry::Vacant(place) => place.insert((wanted.subject, wanted.line)),
             };
         }
+        self.look_at(wanted, each_row)
+    }
+
+    fn look_at(&mut self, wanted: Wanted, each_row: bool) -> Result<Pending, Failure> {
+        let left_out = |wanted, reason, what: String| Ok(Pending { wanted, state: State::LeftOut { reason, what } });
         let bytes = match photo::read(&wanted.path, self.settings.limits.encoded_bytes_max) {
             Ok(bytes) => bytes,
             Err(e) => return left_out(wanted, e.reason(), super::outcome::one_line(&e.to_string())),

@@ -16,7 +16,8 @@ pub(super) struct Row {
     pub line: u64,
     /// The row's `subject_id`; empty where the manifest is read without.
     pub subject: String,
-    /// The photo; relative paths are taken from the manifest's folder.
+    /// The photo; relative paths are taken from the manifest's folder. Empty where the
+    /// manifest is read without.
     pub path: PathBuf,
 }
 
@@ -36,6 +37,8 @@ pub(super) enum Columns {
     SubjectAndPath,
     /// `path`.
     Path,
+    /// `subject_id`.
+    Subject,
 }
 
 /// A manifest being read, row by row, in bounded memory.
@@ -46,7 +49,7 @@ pub(super) struct Manifest {
     folder: PathBuf,
     reader: csv::Reader<Lines<File>>,
     subject_column: Option<usize>,
-    path_column: usize,
+    path_column: Option<usize>,
     record: csv::ByteRecord,
 }
 
@@ -63,16 +66,14 @@ impl Manifest {
         let header = reader.byte_headers().map_err(|e| bad(&format_args!("cannot be read ({e})")))?;
         let column =
             |name: &str| header.iter().position(|field| field.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
-        let need = match columns {
-            Columns::SubjectAndPath => "subject_id,path",
-            Columns::Path => "path",
+        let (need, subject, photo) = match columns {
+            Columns::SubjectAndPath => ("subject_id,path", true, true),
+            Columns::Path => ("path", false, true),
+            Columns::Subject => ("subject_id", true, false),
         };
         let missing = || bad(&format_args!("the first line must name the columns {need}"));
-        let path_column = column("path").ok_or_else(missing)?;
-        let subject_column = match columns {
-            Columns::SubjectAndPath => Some(column("subject_id").ok_or_else(missing)?),
-            Columns::Path => None,
-        };
+        let path_column = photo.then(|| column("path").ok_or_else(missing)).transpose()?;
+        let subject_column = subject.then(|| column("subject_id").ok_or_else(missing)).transpose()?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         Ok(Self { shown, folder, reader, subject_column, path_column, record: csv::ByteRecord::new() })
     }
@@ -132,12 +133,15 @@ impl Manifest {
             None | Some(b"") => Ok(None),
             Some(bytes) => std::str::from_utf8(bytes).map(Some).map_err(not_text),
         };
-        let path = field(self.path_column)?.ok_or_else(|| bad("the path is missing"))?;
+        let path = match self.path_column {
+            Some(column) => self.folder.join(field(column)?.ok_or_else(|| bad("the path is missing"))?),
+            None => PathBuf::new(),
+        };
         let subject = match self.subject_column {
             Some(column) => field(column)?.ok_or_else(|| bad("the subject_id is missing"))?,
             None => "",
         };
-        Ok(Row { line, subject: subject.to_owned(), path: self.folder.join(path) })
+        Ok(Row { line, subject: subject.to_owned(), path })
     }
 }
 

@@ -24,6 +24,7 @@ mod settings;
 mod source;
 mod template_cache;
 
+pub mod audit;
 pub mod calibrate;
 pub mod chip;
 pub mod embed;

@@ -33,15 +33,21 @@ pub(super) fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
     run(&mut tokio::runtime::Builder::new_current_thread(), command)
 }
 
+/// Runs something async on this thread, in the middle of a command that is not.
+pub(super) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(no_threads)?.block_on(work)
+}
+
 /// Runs a server's async part on several threads.
 pub(super) fn block_on_threads(command: impl Future<Output = Outcome>) -> Outcome {
     run(&mut tokio::runtime::Builder::new_multi_thread(), command)
 }
 
 fn run(builder: &mut tokio::runtime::Builder, command: impl Future<Output = Outcome>) -> Outcome {
-    builder
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(format_args!("cannot start threads: {e}; raise the limit on processes (ulimit -u)")))?
-        .block_on(command)
+    builder.enable_all().build().map_err(no_threads)?.block_on(command)
+}
+
+fn no_threads(error: io::Error) -> Failure {
+    Failure::new(format_args!("cannot start threads: {error}; raise the limit on processes (ulimit -u)"))
 }

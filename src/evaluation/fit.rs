@@ -25,6 +25,8 @@ const FNMRS: [f64; 21] = [
 const MISSES_MIN: u64 = 10;
 /// Decades of FMR before the last knot that the tail is fitted on.
 const TAIL_DECADES: f64 = 2.0;
+/// Decades of FMR that the knots must span where the last rests on more than 30.
+const SHAPE_DECADES_MIN: f64 = 1.0;
 /// Decades beyond the last knot at which the tail's uncertainty is given.
 const TAIL_FACTOR_DECADES: [f64; 6] = [0.5, 1.0, 2.0, 3.0, 4.0, 6.0];
 /// Quantile of the normal distribution for an interval of 95 %.
@@ -80,16 +82,20 @@ pub struct About {
 /// fitted anew each time. It is doubled, because the people on whom the rate is seen
 /// later are as much a sample as these, and made into an interval of 95 %.
 pub fn fit_curve(source: &impl PairSource, subjects: usize, about: About) -> Result<Curve, FitError> {
+    fit_curve_down_to(source, subjects, about, FALSE_MATCHES_MIN)
+}
+
+/// [`fit_curve`] whose last knot rests on `matches_min` false matches, at least 30: the
+/// more, the less a few comparisons that are no impostors do to it.
+pub(crate) fn fit_curve_down_to(
+    source: &impl PairSource,
+    subjects: usize,
+    about: About,
+    matches_min: u64,
+) -> Result<Curve, FitError> {
     let [genuine, impostor] = histograms(source);
     let comparisons = impostor.count();
-    let comparisons_min = (FALSE_MATCHES_MIN as f64 / FMR_MAX * 10f64.powf(TAIL_DECADES)) as u64;
-    if comparisons < comparisons_min {
-        return Err(FitError::TooFew { comparisons, comparisons_min });
-    }
-    let counted = knots(&impostor);
-    let scores: Vec<f64> = counted.iter().map(|(bin, _)| f64::from(edge(*bin))).collect();
-    let ln_fmr: Vec<f64> = counted.iter().map(|(_, count)| (*count as f64 / comparisons as f64).ln()).collect();
-    let tail = tail(&scores, &ln_fmr).ok_or(FitError::NoTail)?;
+    let Shape { counted, scores, ln_fmr, tail } = Shape::of(&impostor, matches_min)?;
     let (last_score, last_ln) = (scores[scores.len() - 1], ln_fmr[ln_fmr.len() - 1]);
     let beyond = TAIL_FACTOR_DECADES.map(|decades| tail.reach(decades * std::f64::consts::LN_10));
     let counts = PerSubject::count(source, subjects, &counted);
@@ -122,6 +128,44 @@ pub fn fit_curve(source: &impl PairSource, subjects: usize, about: About) -> Res
     })
 }
 
+/// A curve without its interval.
+pub(crate) struct Shape {
+    /// Bins of the knots and the false matches there.
+    counted: Vec<(i32, u64)>,
+    /// The knots' scores, ascending.
+    scores: Vec<f64>,
+    /// ln FMR there.
+    ln_fmr: Vec<f64>,
+    tail: Tail,
+}
+
+impl Shape {
+    /// Of impostor scores, down to the last knot that `matches_min` false matches
+    /// support; 30 where fewer are asked for.
+    pub(crate) fn of(impostor: &Histogram, matches_min: u64) -> Result<Self, FitError> {
+        let (comparisons, matches_min) = (impostor.count(), matches_min.max(FALSE_MATCHES_MIN));
+        let least = FALSE_MATCHES_MIN as f64 * 10f64.powf(TAIL_DECADES);
+        let comparisons_min = (least.max(matches_min as f64 * 10f64.powf(SHAPE_DECADES_MIN)) / FMR_MAX) as u64;
+        if comparisons < comparisons_min {
+            return Err(FitError::TooFew { comparisons, comparisons_min });
+        }
+        let counted = knots(impostor, matches_min);
+        let scores: Vec<f64> = counted.iter().map(|(bin, _)| f64::from(edge(*bin))).collect();
+        let ln_fmr: Vec<f64> = counted.iter().map(|(_, count)| (*count as f64 / comparisons as f64).ln()).collect();
+        let tail = tail(&scores, &ln_fmr).ok_or(FitError::NoTail)?;
+        Ok(Self { counted, scores, ln_fmr, tail })
+    }
+
+    /// The score beyond the last knot where the tail has fallen to this rate; that of
+    /// the last knot where the rate is higher than there.
+    pub(crate) fn tail_score(&self, fmr: f64) -> f64 {
+        match (self.scores.last(), self.ln_fmr.last()) {
+            (Some(score), Some(ln)) => score + self.tail.reach((ln - fmr.ln()).max(0.0)),
+            _ => f64::INFINITY,
+        }
+    }
+}
+
 /// Counted points of the genuine curve: scores and rates rising.
 fn misses(genuine: &Histogram) -> Vec<Miss> {
     let count = genuine.count();
@@ -141,17 +185,17 @@ fn misses(genuine: &Histogram) -> Vec<Miss> {
 }
 
 /// Bins of the knots and the false matches there: bins rising, counts falling.
-fn knots(impostor: &Histogram) -> Vec<(i32, u64)> {
+fn knots(impostor: &Histogram, matches_min: u64) -> Vec<(i32, u64)> {
     let count = impostor.count();
     let mut knots: Vec<(i32, u64)> = Vec::new();
     for step in 0.. {
         let fmr = FMR_MAX * 10f64.powf(-f64::from(step) / KNOTS_PER_DECADE);
-        let wanted = ((fmr * count as f64).round() as u64).max(FALSE_MATCHES_MIN);
+        let wanted = ((fmr * count as f64).round() as u64).max(matches_min);
         let Some((at, matches)) = impostor.holding_above(wanted) else { break };
         if knots.last().is_none_or(|last| last.0 < at && last.1 > matches) {
             knots.push((at, matches));
         }
-        if wanted == FALSE_MATCHES_MIN {
+        if wanted == matches_min {
             break;
         }
     }

@@ -58,6 +58,12 @@ impl Histogram {
         self
     }
 
+    /// Without counts that are in it.
+    pub(crate) fn less(&self, part: &Self) -> Self {
+        let bins: Vec<u64> = self.bins.iter().zip(&part.bins).map(|(all, part)| all.saturating_sub(*part)).collect();
+        Self { count: bins.iter().sum(), bins }
+    }
+
     /// Scores counted.
     pub fn count(&self) -> u64 {
         self.count

@@ -46,20 +46,24 @@ mod view;
 pub use coverage::{Coverage, RateCoverage, SplitSeen, coverage};
 pub use discard::{DiscardCurve, DiscardPoint, discard_curves};
 pub use fit::{About, FitError, fit_curve};
+pub(crate) use fit::{Shape, fit_curve_down_to};
 pub use fusion::{FusionReport, WayResult, fusion};
 pub use histogram::{Histogram, bin, edge};
 pub use lists::{BadLine, ListError, ListedPhotos, PairList, PairRow, Protocol};
 pub use material::{Material, Plan};
 pub use open_set::{FnirAtFpir, OpenSet, Projection, open_set, project};
 pub use pad::{AttackRate, BONA_FIDE, BpcerAtApcer, PadReport, Presentation, pad};
+pub(crate) use page::{grouped, percent};
 pub use page::{pad_page, page};
 pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan};
 pub use plots::{Plots, plots};
 pub use quality_fit::{Example, Shows, fit_quality};
+pub(crate) use random::SplitMix;
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};
 pub use report::{
     Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel, evaluate,
 };
 pub use set::{Column, Measure, PhotoSet};
 pub use slices::{GroupBy, Ratio, Slice, SlicePoint, slices};
+pub(crate) use svg::{Axis, Plot, escape};
 pub use view::{Bootstrap, ERRORS_MIN, Totals, View};

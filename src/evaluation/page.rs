@@ -383,7 +383,7 @@ fn with_interval(rate: Option<f64>, low: Option<f64>, high: Option<f64>) -> Stri
 }
 
 /// A share in percent with the digits it deserves.
-fn percent(share: Option<f64>) -> String {
+pub(crate) fn percent(share: Option<f64>) -> String {
     match share.map(|s| s * 100.0) {
         None => "–".to_owned(),
         Some(0.0) => "0 %".to_owned(),
@@ -398,7 +398,7 @@ fn scientific(rate: f64) -> String {
 }
 
 /// Digits in groups of three.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {

@@ -12,7 +12,7 @@ const TOP: f64 = 42.0;
 const BOTTOM: f64 = 56.0;
 
 /// An axis with its marks.
-pub(super) struct Axis {
+pub(crate) struct Axis {
     label: String,
     from: f64,
     to: f64,
@@ -36,6 +36,17 @@ impl Axis {
         Self { label: label.to_owned(), from: ends[0], to: ends[1], logarithmic: true, marks }
     }
 
+    /// Counts, by powers of ten from `from` to `to`, both exponents.
+    pub fn counts(label: &str, from: i32, to: i32) -> Self {
+        let text = |power: i32| match power {
+            -3..=0 => format!("{}", 10f64.powi(power)),
+            1..=3 => format!("{}", 10u32.pow(power.unsigned_abs())),
+            _ => format!("1e{power}"),
+        };
+        let marks = (from..=to).map(|power| (10f64.powi(power), text(power))).collect();
+        Self { marks, ..Self::powers(label, from, to) }
+    }
+
     /// 0…1 along the axis; what lies outside is drawn at its end.
     fn share(&self, value: f64) -> f64 {
         let of = |v: f64| if self.logarithmic { v.max(f64::MIN_POSITIVE).ln() } else { v };
@@ -54,7 +65,7 @@ fn rate_text(power: i32) -> String {
 }
 
 /// A plot being drawn.
-pub(super) struct Plot {
+pub(crate) struct Plot {
     x: Axis,
     y: Axis,
     body: String,
@@ -171,7 +182,7 @@ impl Plot {
 }
 
 /// Text that can stand in SVG and HTML, in an attribute as well.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -98,7 +98,7 @@ impl Basis {
 
 /// The Frobenius norm of R·Rᵀ − I, which is at least its spectral norm, with
 /// room for the rounding of the sums here (dimension · 2⁻⁵² each).
-fn defect(rows: &[f32], dimension: usize) -> f64 {
+pub(super) fn defect(rows: &[f32], dimension: usize) -> f64 {
     let axes: Vec<&[f32]> = rows.chunks_exact(dimension).collect();
     let squares: f64 = (0..axes.len())
         .into_par_iter()
@@ -159,7 +159,7 @@ fn moments(sample: &[f32], dimension: usize) -> Vec<f64> {
 
 /// Gram–Schmidt, each row twice ("twice is enough", Giraud et al. 2005). A row
 /// with nothing of its own is replaced by a random one.
-fn orthonormalise(axes: &mut [f64], dimension: usize, random: &mut Random) {
+pub(super) fn orthonormalise(axes: &mut [f64], dimension: usize, random: &mut Random) {
     for i in 0..axes.len() / dimension {
         let (before, rest) = axes.split_at_mut(i * dimension);
         let axis = &mut rest[..dimension];

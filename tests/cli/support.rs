@@ -53,6 +53,13 @@ impl Ran {
         }
     }
 
+    /// As [`Ran::refused`], where lines about the work came before.
+    #[track_caller]
+    pub fn refused_last(&self, parts: &[&str]) {
+        let line = self.stderr.trim_end().lines().last().unwrap_or_default().to_owned();
+        Self { stderr: line, stdout: self.stdout.clone(), ..*self }.refused(parts);
+    }
+
     /// Asserts an exit code.
     #[track_caller]
     pub fn ended(self, code: i32) -> Self {

@@ -48,6 +48,11 @@ impl Folder {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
+    /// Whether a database is in a folder; takes nothing.
+    pub(super) fn holds_database(path: &Path) -> bool {
+        path.join(DATABASE).is_file()
+    }
+
     /// Where the database is.
     pub(super) fn database(&self) -> PathBuf {
         self.path.join(DATABASE)

@@ -1,0 +1,158 @@
+//! Audits a gallery whose duplicates are known, and says what was found of them.
+//!
+//! `audit_planted [TEMPLATES [EXPECTED_CHANCE_PAIRS [SEED [OUT]]]]`, by default 200,000
+//! templates at the score at which a thousand chance pairs are expected. Prints one JSON
+//! object; exit code 1 where a planted pair was missed or one was made up. With OUT the
+//! report is written there. See `scripts/audit-planted`.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use chinhchu::audit::{
+    Asked, Chance, Compared, LocalChance, Plan, Planted, Records, ReportData, Rows, SAMPLED_MAX_DEFAULT, SubjectFacts,
+    TemplateFacts, agreement, gather, rings,
+};
+use chinhchu::search::{Join, Matrix, Pair, Population, Side};
+use rayon::prelude::*;
+
+/// Look-alikes between rings score so much above the threshold.
+const BRIDGE_ABOVE: f32 = 0.01;
+/// Pairs a unit of the join may hold.
+const PAIRS_MAX: usize = 5_000_000;
+
+struct Numbers<'a>(&'a Planted);
+
+impl Records for Numbers<'_> {
+    fn subject(&self, subject: u32) -> SubjectFacts<'_> {
+        SubjectFacts { id: format!("s{subject:06}").into(), ..SubjectFacts::default() }
+    }
+
+    fn template(&self, row: u32) -> TemplateFacts<'_> {
+        let subject = self.0.groups()[row as usize];
+        TemplateFacts { subject, id: format!("t{row:06}").into(), ..TemplateFacts::default() }
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(e) => {
+            eprintln!("audit_planted: {e}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<bool, Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let arg = |i: usize, default: &str| args.get(i).map_or(default, String::as_str).to_owned();
+    let (templates, expect, seed) =
+        (arg(0, "200000").parse::<usize>()?, arg(1, "1000").parse::<f64>()?, arg(2, "1").parse::<u64>()?);
+
+    // The bridges' score depends on the threshold, and the threshold on the gallery: made
+    // twice. Bridges are too few to move it.
+    let sample = |planted: &Planted| -> Result<(Vec<f32>, u64, Chance), Box<dyn Error>> {
+        let vectors = planted.vectors();
+        let matrix = Matrix::new(Population::DIMENSION, &vectors[..])?;
+        let side = Side { vectors: &matrix, groups: planted.groups() };
+        let join = Join::within(side, 1.0)?;
+        let comparisons = (0..join.units()).map(|unit| join.comparisons(unit)).sum();
+        let chance = Chance::sample(&Plan {
+            first: Rows { side, strata: None },
+            second: None,
+            comparisons,
+            calibration: None,
+            sampled_max: SAMPLED_MAX_DEFAULT,
+            seed,
+        })?;
+        Ok((vectors, comparisons, chance))
+    };
+    let first = Planted::new(seed, templates, 0.6);
+    let score = sample(&first)?.2.score_for(expect).ok_or("no score is high enough; expect more chance pairs")?;
+    let planted = Planted::new(seed, templates, score + BRIDGE_ABOVE);
+    drop(first);
+    let began = Instant::now();
+    let (vectors, comparisons, chance) = sample(&planted)?;
+    let chance_seconds = began.elapsed().as_secs_f64();
+
+    let matrix = Matrix::new(Population::DIMENSION, &vectors[..])?;
+    let began = Instant::now();
+    let join = Join::within(Side { vectors: &matrix, groups: planted.groups() }, score)?;
+    let found: Result<Vec<Vec<Pair>>, _> = (0..join.units()).into_par_iter().map(|u| join.run(u, PAIRS_MAX)).collect();
+    let mut pairs = found?.concat();
+    pairs.sort_unstable_by_key(|pair| (pair.a, pair.b));
+    let join_seconds = began.elapsed().as_secs_f64();
+
+    let began = Instant::now();
+    let subjects = |pair: &Pair| (planted.groups()[pair.a as usize], planted.groups()[pair.b as usize], pair.score);
+    let is_twin = |a: u32, b: u32| planted.twins().binary_search(&(a, b)).is_ok();
+    let kept = pairs.iter().map(subjects).filter(|&(a, b, _)| !is_twin(a.min(b), a.max(b)));
+    let local = LocalChance::new(&chance, score, kept.map(|(_, _, score)| score));
+    let gathered = gather(pairs.iter().map(subjects), is_twin, |score| local.weight(score));
+    let rings = rings(&gathered.links, local.strong_from());
+    let rings_seconds = began.elapsed().as_secs_f64();
+
+    let compared = Compared {
+        source: "planted".to_owned(),
+        against: None,
+        since: None,
+        filters: Vec::new(),
+        recipe: None,
+        threshold: score,
+        asked: Asked::ExpectChance(expect),
+        templates: planted.groups().len() as u64,
+        subjects: planted.truth().len() as u64,
+        comparisons,
+        left_out: Vec::new(),
+        cleared: gathered.cleared,
+    };
+    let data = ReportData {
+        records: &Numbers(&planted),
+        compared: &compared,
+        pairs: &pairs,
+        links: &gathered.links,
+        rings: &rings,
+        chance: &chance,
+        local: &local,
+        seconds: join_seconds,
+    };
+    let began = Instant::now();
+    if let Some(out) = args.get(3).map(Path::new) {
+        fs::create_dir_all(out)?;
+        data.write_pairs(File::create(out.join("pairs.csv"))?)?;
+        data.write_rings(File::create(out.join("rings.csv"))?)?;
+        data.write_summary(File::create(out.join("summary.json"))?)?;
+        data.write_page(File::create(out.join("index.html"))?)?;
+    }
+    let agreement = agreement(&planted, &vectors, score, &pairs, &rings);
+    let summary = data.summary();
+    println!(
+        "{}",
+        serde_json::json!({
+            "templates": summary.templates,
+            "subjects": summary.subjects,
+            "comparisons": comparisons,
+            "threshold": score,
+            "strong_from": summary.strong_from,
+            "pairs": summary.pairs,
+            "links": summary.links,
+            "rings": summary.rings,
+            "bridges_not_followed": summary.bridges,
+            "cleared": gathered.cleared,
+            "chance": summary.chance,
+            "sampled": summary.sampled,
+            "agreement": agreement,
+            "seconds": {
+                "chance": chance_seconds,
+                "join": join_seconds,
+                "rings": rings_seconds,
+                "report": began.elapsed().as_secs_f64(),
+            },
+        })
+    );
+    Ok(agreement.missed == 0 && agreement.made_up == 0)
+}

@@ -1,0 +1,265 @@
+use rayon::ThreadPoolBuilder;
+
+use super::super::chance_local::LocalChance;
+use super::*;
+use crate::evaluation::SplitMix;
+use crate::matching::{Dot, Knot, Miss, Reference, Tail};
+use crate::search::Matrix;
+
+const DIMENSION: usize = 64;
+
+/// Rows of made-up people, and whose they truly are.
+#[derive(Default)]
+struct Made {
+    values: Vec<f32>,
+    groups: Vec<u32>,
+    people: Vec<u32>,
+    strata: Vec<Option<u32>>,
+}
+
+impl Made {
+    fn push(&mut self, group: u32, person: u32, stratum: Option<u32>, raw: &[f32]) {
+        let length = raw.iter().map(|v| v * v).sum::<f32>().sqrt();
+        self.values.extend(raw.iter().map(|v| v / length));
+        self.groups.push(group);
+        self.people.push(person);
+        self.strata.push(stratum);
+    }
+
+    fn matrix(&self) -> Matrix<&[f32]> {
+        Matrix::new(DIMENSION, &self.values[..]).unwrap()
+    }
+
+    /// Scores of all pairs of different people, falling.
+    fn non_mates(&self) -> Vec<f32> {
+        let rows: Vec<&[f32]> = self.values.chunks(DIMENSION).collect();
+        let dot = Dot::best();
+        let mut scores = Vec::new();
+        for a in 0..rows.len() {
+            scores.extend((0..a).filter(|&b| self.people[a] != self.people[b]).map(|b| dot.score(rows[a], rows[b])));
+        }
+        scores.sort_unstable_by(|a, b| b.total_cmp(a));
+        scores
+    }
+
+    fn comparisons(&self) -> u64 {
+        let count = |a: usize| (0..a).filter(|&b| self.groups[a] != self.groups[b]).count() as u64;
+        (0..self.groups.len()).map(count).sum()
+    }
+
+    fn chance(&self, calibration: Option<&Curve>, sampled_max: u64, stratified: bool) -> Chance {
+        let matrix = self.matrix();
+        let side = Side { vectors: &matrix, groups: &self.groups };
+        let first = Rows { side, strata: stratified.then_some(&self.strata[..]) };
+        let comparisons = self.comparisons();
+        Chance::sample(&Plan { first, second: None, comparisons, calibration, sampled_max, seed: 1 }).unwrap()
+    }
+}
+
+/// Nearly normal, deviation 1.
+fn noise(random: &mut SplitMix) -> Vec<f32> {
+    let mut uniform = || random.next() as f32 / u64::MAX as f32 - 0.5;
+    (0..DIMENSION).map(|_| (uniform() + uniform() + uniform()) * 2.0).collect()
+}
+
+/// `subjects` of which the first `doubled` are enrolled under a second name; everybody
+/// with `captures`.
+fn made(subjects: u32, doubled: u32, captures: usize) -> Made {
+    let (mut random, mut made) = (SplitMix(11), Made::default());
+    let faces: Vec<Vec<f32>> = (0..subjects).map(|_| noise(&mut random)).collect();
+    for group in 0..subjects + doubled {
+        let person = group % subjects;
+        for _ in 0..captures {
+            let day = noise(&mut random);
+            let shown: Vec<f32> =
+                faces[person as usize].iter().zip(&day).map(|(face, day)| 0.85 * face + 0.53 * day).collect();
+            made.push(group, person, Some(person % 2), &shown);
+        }
+    }
+    made
+}
+
+/// A calibration that says how many mates are missed, and FMRs that are far off.
+fn calibration() -> Curve {
+    let knot = |score, fmr| Knot { score, fmr, factor: Some(1.5) };
+    let miss = |score, fnmr| Miss { score, fnmr };
+    Curve {
+        probe_frames: 1,
+        reference: Reference::Any,
+        population: "made up".into(),
+        date: "2026-01-01".into(),
+        subjects: 10,
+        impostor_comparisons: 1000,
+        knots: vec![knot(0.0, 0.5), knot(0.5, 0.1)],
+        tail: Tail { slope: 10.0, curvature: 0.0 },
+        tail_factors: Vec::new(),
+        genuine_comparisons: 100,
+        misses: vec![miss(0.5, 0.01), miss(0.6, 0.1), miss(0.7, 0.4), miss(0.8, 0.9)],
+    }
+}
+
+/// The expectation is near what different people truly give, where that is `counts`.
+fn near(chance: &Chance, made: &Made, counts: &[usize], times: f64) {
+    let truth = made.non_mates();
+    for &count in counts {
+        let score = truth[count - 1];
+        let expected = chance.expected(score).unwrap();
+        let off = expected.value / count as f64;
+        assert!((1.0 / times..times).contains(&off), "{off} times {count} at {score}: {chance:?}");
+        assert!(expected.low <= count as f64 && count as f64 <= expected.high, "{expected:?} for {count}");
+    }
+}
+
+#[test]
+fn what_is_expected_is_what_different_people_give() {
+    let made = made(900, 0, 1);
+    let chance = made.chance(None, 100_000, false);
+    assert_eq!((chance.own.len(), chance.own[0].of), (1, KindOfPair::Any));
+    assert!((90_000..101_000).contains(&chance.own[0].sampled), "{}", chance.own[0].sampled);
+    near(&chance, &made, &[4000, 400, 100, 30], 1.6);
+    assert!(!chance.expected(0.3).unwrap().extrapolated && chance.expected(0.7).unwrap().extrapolated);
+}
+
+#[test]
+fn a_gallery_full_of_duplicates_does_not_inflate_the_estimate_much() {
+    // Half of the people are enrolled twice: at 0.55 their pairs outnumber chance by
+    // hundreds to one.
+    for (subjects, captures) in [(400, 1), (160, 3)] {
+        let made = made(subjects, subjects / 2, captures);
+        let chance = made.chance(Some(&calibration()), u64::MAX >> 8, false);
+        let kind = &chance.own[0];
+        let pairs = u64::from(subjects / 2) * (captures * captures) as u64;
+        assert!((pairs * 8 / 10..=pairs + 5).contains(&kind.set_aside), "{} of {pairs}", kind.set_aside);
+        assert!((0.4..0.65).contains(&kind.set_aside_from), "{}", kind.set_aside_from);
+        near(&chance, &made, &[4000, 400, 40], 1.8);
+        // Left among the non-mates they would be taken for chance.
+        let rows: Vec<&[f32]> = made.values.chunks(DIMENSION).collect();
+        let all = (0..rows.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let naive = all
+            .filter(|&(a, b)| made.groups[a] != made.groups[b] && Dot::best().score(rows[a], rows[b]) >= 0.55)
+            .count() as f64;
+        assert!(naive > 50.0 * chance.expected(0.55).unwrap().value, "{naive}");
+    }
+}
+
+#[test]
+fn pairs_alike_are_sampled_apart_and_weighted() {
+    let (mut random, mut made) = (SplitMix(5), Made::default());
+    let kinds: Vec<Vec<f32>> = (0..4).map(|_| noise(&mut random)).collect();
+    for subject in 0..900u32 {
+        let face = noise(&mut random);
+        let kind = subject % 5;
+        // One in five is of unknown kind.
+        let common = if kind < 4 { 0.45 } else { 0.0 };
+        let shown: Vec<f32> = face.iter().zip(&kinds[kind as usize % 4]).map(|(f, k)| f + common * k).collect();
+        made.push(subject, subject, (kind < 4).then_some(kind), &shown);
+    }
+    let chance = made.chance(None, 100_000, true);
+    let [alike, unlike] = &chance.own[..] else { panic!("{:?}", chance.own) };
+    assert_eq!((alike.of, unlike.of), (KindOfPair::Alike, KindOfPair::Unlike));
+    assert_eq!(alike.comparisons.round(), 4.0 * 180.0 * 179.0 / 2.0);
+    assert!((alike.comparisons + unlike.comparisons - made.comparisons() as f64).abs() < 1e-3);
+    let at = |kind: &Kind, score: f32| kind.curve.fmr(score).rate * kind.comparisons;
+    assert!(at(alike, 0.45) > 3.0 * at(unlike, 0.45));
+    near(&chance, &made, &[4000, 400, 60], 1.7);
+}
+
+#[test]
+fn two_galleries_are_sampled_across() {
+    let (one, other) = (made(400, 0, 1), made(700, 0, 1));
+    let (matrix, second) = (one.matrix(), other.matrix());
+    // The first 400 of both are drawn with the same numbers, but are other people.
+    let elsewhere: Vec<u32> = other.groups.iter().map(|g| g + 1000).collect();
+    let plan = Plan {
+        first: Rows { side: Side { vectors: &matrix, groups: &one.groups }, strata: None },
+        second: Some(Rows { side: Side { vectors: &second, groups: &elsewhere }, strata: None }),
+        comparisons: 280_000,
+        calibration: Some(&calibration()),
+        sampled_max: 60_000,
+        seed: 3,
+    };
+    let chance = Chance::sample(&plan).unwrap();
+    assert!((59_000..61_000).contains(&chance.own[0].sampled), "{}", chance.own[0].sampled);
+    let truth: Vec<f32> = {
+        let mut scores: Vec<f32> = one
+            .values
+            .chunks(DIMENSION)
+            .flat_map(|a| other.values.chunks(DIMENSION).map(move |b| Dot::best().score(a, b)))
+            .collect();
+        scores.sort_unstable_by(|a, b| b.total_cmp(a));
+        scores
+    };
+    let off = chance.expected(truth[2799]).unwrap().value / 2800.0;
+    assert!((0.7..1.4).contains(&off), "{off}");
+}
+
+#[test]
+fn a_small_gallery_goes_by_the_calibration_and_says_so() {
+    let made = made(50, 0, 1);
+    let chance = made.chance(Some(&calibration()), 100_000, false);
+    assert!(chance.own.is_empty() && chance.not_own.as_ref().unwrap().contains("too few"));
+    assert_eq!(chance.expected(0.5), chance.by_calibration(0.5));
+    assert!((chance.expected(0.5).unwrap().value - 122.5).abs() < 1e-6);
+    let nothing = made.chance(None, 100_000, false);
+    assert_eq!((nothing.expected(0.5), nothing.score_for(10.0), nothing.explains(0.5, 3)), (None, None, None));
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing_and_the_seed_does() {
+    let made = made(400, 50, 2);
+    let matrix = made.matrix();
+    let with = |threads: usize, seed: u64| {
+        let side = Side { vectors: &matrix, groups: &made.groups };
+        let first = Rows { side, strata: Some(&made.strata[..]) };
+        let plan = Plan { first, second: None, comparisons: 1_000_000, calibration: None, sampled_max: 60_000, seed };
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| Chance::sample(&plan).unwrap())
+    };
+    assert_eq!(with(1, 7), with(3, 7));
+    assert_ne!(with(1, 7), with(1, 8));
+}
+
+#[test]
+fn the_score_for_so_many_pairs_is_the_lowest() {
+    let chance = Chance { comparisons: 1_000_000, own: Vec::new(), not_own: None, calibration: Some(calibration()) };
+    let score = chance.score_for(5000.0).unwrap();
+    assert!(chance.expected(score).unwrap().value <= 5000.0);
+    assert!(chance.expected(score.next_down()).unwrap().value > 5000.0);
+    // One in a million of as many comparisons is never reached at a score below 1.
+    assert_eq!(chance.score_for(0.1), None);
+}
+
+#[test]
+fn it_is_said_plainly_when_chance_explains_most() {
+    let chance = Chance { comparisons: 1_000, own: Vec::new(), not_own: None, calibration: Some(calibration()) };
+    // At 0.5 a tenth of all: 100, between 67 and 150.
+    let verdict = |pairs| chance.explains(0.5, pairs).unwrap().verdict;
+    assert_eq!(verdict(0), Verdict::NothingFound);
+    assert_eq!(verdict(90), Verdict::Mostly);
+    assert_eq!(verdict(250), Verdict::PerhapsMostly);
+    assert_eq!(verdict(500), Verdict::Partly);
+    assert_eq!(verdict(5000), Verdict::Little);
+    assert_eq!(chance.explains(0.5, 50).unwrap().share, 1.0);
+}
+
+#[test]
+fn a_link_is_strong_where_its_band_has_little_chance_in_it() {
+    let calibration = Curve { tail: Tail { slope: 40.0, curvature: 0.0 }, ..calibration() };
+    let chance = Chance { comparisons: 1_000, own: Vec::new(), not_own: None, calibration: Some(calibration) };
+    // 100 expected at or above 0.5, and a third less with every hundredth.
+    let mut scores = vec![0.505f32; 10];
+    scores.extend([0.695f32; 200]);
+    scores.extend([0.9f32; 3]);
+    let local = LocalChance::new(&chance, 0.5, scores);
+    let bands = local.bands();
+    assert_eq!((bands[0].found, bands[19].found, bands.iter().map(|b| b.found).sum::<u64>()), (10, 200, 213));
+    assert!((bands[0].expected.unwrap() - 32.97).abs() < 0.01);
+    assert!(bands.windows(2).all(|w| w[0].chance_share >= w[1].chance_share));
+    assert!(local.share(0.505) == 1.0 && local.share(0.9) <= local.share(0.695));
+    let strong = local.strong_from();
+    assert!((strong - 0.69).abs() < 1e-5, "{strong}");
+    assert!(local.share(strong) <= 0.05 && local.weight(strong) >= 1.3 && local.weight(0.505) == 0.0);
+    // Where chance gives next to nothing, every link is strong, and its weight bounded.
+    let local = LocalChance::new(&Chance { comparisons: 0, ..chance }, 0.5, [0.6, 0.7]);
+    assert_eq!((local.strong_from(), local.weight(0.6)), (0.5, 6.0));
+}

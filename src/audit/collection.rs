@@ -1,0 +1,452 @@
+//! What is audited: templates with their owners, and what the report says of both.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::names::{Names, Numbers};
+use crate::face::RecipeDigest;
+use crate::gallery::{SubjectId, Timestamp};
+
+/// How far a unit vector's length may be from 1; as for templates.
+const LENGTH_ERROR_MAX: f64 = 1e-3;
+/// Different values of sex or age group that are told apart.
+const GROUPS_MAX: usize = 1000;
+
+/// What is known of a template beside its vector.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RowInfo {
+    /// Number of its subject.
+    pub subject: u32,
+    /// When its picture was taken, where known.
+    pub captured_at: Option<Timestamp>,
+    /// Quality of the picture, 0–100, where known.
+    pub quality: Option<f32>,
+}
+
+/// What is known of a subject beside the face.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SubjectInfo {
+    /// Number of the sex, from 1; 0 where it is not known.
+    pub sex: u16,
+    /// Number of the age group, from 1; 0 where it is not known.
+    pub age: u16,
+    /// First enrolment, where known.
+    pub enrolled_at: Option<Timestamp>,
+    /// Number of the text that names its schemes; see [`Collection::text`].
+    pub schemes: u32,
+    /// Number of the text that names its province.
+    pub province: u32,
+}
+
+/// Why a template or subject cannot be taken. Names nobody.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CollectionError {
+    /// Not the length of the others.
+    #[error("a vector has {found} values, the others have {expected}; compare templates of one model pack only")]
+    Dimension {
+        /// Values of the others.
+        expected: usize,
+        /// Values of this one.
+        found: usize,
+    },
+    /// NaN or infinite.
+    #[error("a vector has values that are not finite; make it again")]
+    NotFinite,
+    /// Not a unit vector.
+    #[error("a vector is {length:.4} long instead of 1; divide every vector by its length first")]
+    NotNormalised {
+        /// How long it is.
+        length: f64,
+    },
+    /// Another recipe than the others'.
+    #[error("templates of two recipes ({first} and {other}) cannot be compared; make both with the same model pack")]
+    TwoRecipes {
+        /// Recipe of the first.
+        first: RecipeDigest,
+        /// Recipe of the other.
+        other: RecipeDigest,
+    },
+    /// Not a subject id.
+    #[error("a subject id is 1 to 128 bytes of text without control characters or spaces around it")]
+    BadSubject,
+    /// Two of one subject with the same name.
+    #[error("two templates of one subject have the same template id; give each its own")]
+    DuplicateTemplate,
+    /// More than can be numbered.
+    #[error("more than {max} templates; audit parts of the gallery against each other with --against")]
+    TooMany {
+        /// How many there may be.
+        max: u64,
+    },
+}
+
+/// Templates in memory, row after row, and whose they are. The rows of a second
+/// gallery, if any, come behind those of the first; a subject id that is in both is one
+/// subject.
+#[derive(Debug, Default)]
+pub struct Collection {
+    recipe: Option<RecipeDigest>,
+    dimension: usize,
+    values: Vec<f32>,
+    groups: Vec<u32>,
+    facts: Vec<RowInfo>,
+    names: Names,
+    subjects: Numbers,
+    subject_facts: Vec<SubjectInfo>,
+    categories: Numbers,
+    texts: Numbers,
+    cleared: Vec<(u32, u32)>,
+    left_out: BTreeMap<String, u64>,
+    second_from: Option<usize>,
+    second_subjects_from: Option<u32>,
+}
+
+/// Half a SHA-256 of a subject's id and a vector: the same template again, whatever row
+/// or file it is in.
+pub type Mark = [u8; 16];
+
+impl Collection {
+    /// Most rows: the join's.
+    pub const ROWS_MAX: u64 = 1 << 31;
+
+    /// An empty one, of any recipe and dimension.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says which recipe made what follows.
+    pub fn set_recipe(&mut self, recipe: RecipeDigest) -> Result<(), CollectionError> {
+        match self.recipe {
+            Some(first) if first != recipe => Err(CollectionError::TwoRecipes { first, other: recipe }),
+            _ => {
+                self.recipe = Some(recipe);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes room.
+    pub fn reserve(&mut self, rows: usize, dimension: usize) {
+        self.values.reserve_exact(rows.saturating_mul(dimension));
+        self.groups.reserve_exact(rows);
+        self.facts.reserve_exact(rows);
+    }
+
+    /// The number of a subject, new or not.
+    pub fn subject(&mut self, id: &str) -> Result<u32, CollectionError> {
+        if let Some(known) = self.subjects.find(id) {
+            return Ok(known);
+        }
+        SubjectId::new(id).map_err(|_| CollectionError::BadSubject)?;
+        self.subject_facts.push(SubjectInfo::default());
+        Ok(self.subjects.number(id))
+    }
+
+    /// What is known of a subject, to be changed.
+    pub fn facts_mut(&mut self, subject: u32) -> &mut SubjectInfo {
+        &mut self.subject_facts[subject as usize]
+    }
+
+    /// The number of a value of sex or age group; 0 for none, and beyond 1000 of them.
+    pub fn category(&mut self, value: &str) -> u16 {
+        let value = value.trim();
+        if value.is_empty() || self.categories.find(value).is_none() && self.categories.names().len() >= GROUPS_MAX {
+            return 0;
+        }
+        self.categories.number(value) as u16 + 1
+    }
+
+    /// The number of a text that many subjects share; 0 for none.
+    pub fn text_number(&mut self, text: &str) -> u32 {
+        match text.trim() {
+            "" => 0,
+            text => self.texts.number(text) + 1,
+        }
+    }
+
+    /// The text of a number.
+    pub fn text(&self, number: u32) -> &str {
+        number.checked_sub(1).map_or("", |number| self.texts.names().get(number))
+    }
+
+    /// Whether a subject is in the second gallery only.
+    pub fn is_second_only(&self, subject: u32) -> bool {
+        self.second_subjects_from.is_some_and(|from| subject >= from)
+    }
+
+    /// Takes a template; `false` for a vector of zeros, which stands for none and is
+    /// counted as left out.
+    pub fn push(&mut self, name: &str, vector: &[f32], facts: RowInfo) -> Result<bool, CollectionError> {
+        if self.groups.is_empty() {
+            self.dimension = vector.len();
+        }
+        if vector.len() != self.dimension || vector.is_empty() {
+            return Err(CollectionError::Dimension { expected: self.dimension, found: vector.len() });
+        }
+        let length = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
+        if !length.is_finite() {
+            return Err(CollectionError::NotFinite);
+        }
+        if length == 0.0 {
+            self.leave_out("NO_TEMPLATE", 1);
+            return Ok(false);
+        }
+        if (length - 1.0).abs() > LENGTH_ERROR_MAX {
+            return Err(CollectionError::NotNormalised { length });
+        }
+        if self.groups.len() as u64 >= Self::ROWS_MAX {
+            return Err(CollectionError::TooMany { max: Self::ROWS_MAX });
+        }
+        self.values.extend_from_slice(vector);
+        self.groups.push(facts.subject);
+        self.facts.push(facts);
+        self.names.push(name);
+        Ok(true)
+    }
+
+    /// What follows is of the second gallery.
+    pub fn begin_second(&mut self) {
+        self.second_from = Some(self.groups.len());
+        self.second_subjects_from = Some(self.subject_facts.len() as u32);
+    }
+
+    /// Counts what is not compared, by a stable code of the reason.
+    pub fn leave_out(&mut self, reason: &str, count: u64) {
+        if count > 0 {
+            *self.left_out.entry(reason.to_owned()).or_insert(0) += count;
+        }
+    }
+
+    /// Two subjects, both of whom are here, who share a face for a good reason.
+    pub fn clear(&mut self, one: &str, other: &str) {
+        if let (Some(one), Some(other)) = (self.subjects.find(one), self.subjects.find(other))
+            && one != other
+        {
+            self.cleared.push((one.min(other), one.max(other)));
+        }
+    }
+
+    /// To be called when all is there: finds what only shows in the whole.
+    pub fn finish(&mut self) -> Result<(), CollectionError> {
+        self.cleared.sort_unstable();
+        self.cleared.dedup();
+        let second = self.second_from.unwrap_or(self.groups.len());
+        for side in [0..second, second..self.groups.len()] {
+            let mut rows: Vec<u32> = side.map(|row| row as u32).collect();
+            let key = |row: &u32| (self.groups[*row as usize], self.names.get(*row));
+            rows.par_sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+            if rows.par_windows(2).any(|pair| key(&pair[0]) == key(&pair[1])) {
+                return Err(CollectionError::DuplicateTemplate);
+            }
+        }
+        Ok(())
+    }
+
+    /// Recipe of all templates, where known.
+    pub fn recipe(&self) -> Option<RecipeDigest> {
+        self.recipe
+    }
+
+    /// Values in a template.
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// Rows of both galleries.
+    pub fn rows(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Rows of the first gallery, or of the only one.
+    pub fn first_rows(&self) -> usize {
+        self.second_from.unwrap_or(self.groups.len())
+    }
+
+    /// Whether there is a second gallery.
+    pub fn has_second(&self) -> bool {
+        self.second_from.is_some()
+    }
+
+    /// Values of all rows, row after row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The vector of a row.
+    pub fn vector(&self, row: u32) -> &[f32] {
+        let start = row as usize * self.dimension;
+        &self.values[start..start + self.dimension]
+    }
+
+    /// By row, the number of its subject.
+    pub fn groups(&self) -> &[u32] {
+        &self.groups
+    }
+
+    /// What is known of a template.
+    pub fn template(&self, row: u32) -> &RowInfo {
+        &self.facts[row as usize]
+    }
+
+    /// The name of a template: its id in the gallery, the path of its photo, or its row.
+    pub fn template_name(&self, row: u32) -> &str {
+        self.names.get(row)
+    }
+
+    /// Number of subjects that are named, with or without templates.
+    pub fn subjects(&self) -> usize {
+        self.subject_facts.len()
+    }
+
+    /// Number of subjects with a template.
+    pub fn subjects_with_templates(&self) -> usize {
+        let mut seen = vec![false; self.subject_facts.len()];
+        self.groups.iter().for_each(|&group| seen[group as usize] = true);
+        seen.into_iter().filter(|&has| has).count()
+    }
+
+    /// The id of a subject.
+    pub fn subject_id(&self, subject: u32) -> &str {
+        self.subjects.names().get(subject)
+    }
+
+    /// The number of a subject id.
+    pub fn find_subject(&self, id: &str) -> Option<u32> {
+        self.subjects.find(id)
+    }
+
+    /// What is known of a subject.
+    pub fn subject_facts(&self, subject: u32) -> &SubjectInfo {
+        &self.subject_facts[subject as usize]
+    }
+
+    /// Pairs of subjects who were cleared, the lower number first, sorted.
+    pub fn cleared(&self) -> &[(u32, u32)] {
+        &self.cleared
+    }
+
+    /// What is not compared, by reason.
+    pub fn left_out(&self) -> &BTreeMap<String, u64> {
+        &self.left_out
+    }
+
+    /// By row, the mark of its template.
+    pub fn marks(&self) -> Vec<Mark> {
+        (0..self.rows() as u32).into_par_iter().map(|row| self.mark(row)).collect()
+    }
+
+    fn mark(&self, row: u32) -> Mark {
+        let id = self.subject_id(self.groups[row as usize]).as_bytes();
+        let mut digest = Sha256::new();
+        digest.update((id.len() as u32).to_le_bytes());
+        digest.update(id);
+        let mut bytes = [0; 4 * 64];
+        for values in self.vector(row).chunks(64) {
+            for (into, value) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(values) {
+                *into = value.to_le_bytes();
+            }
+            digest.update(&bytes[..4 * values.len()]);
+        }
+        let digest: [u8; 32] = digest.finalize().into();
+        let mut mark = [0; 16];
+        mark.copy_from_slice(&digest[..16]);
+        mark
+    }
+
+    /// Digest of everything pairs depend on: who, which templates, in which order, and
+    /// what they are called. `marks` are those of [`Collection::marks`].
+    pub fn digest(&self, marks: &[Mark]) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update((self.dimension as u64).to_le_bytes());
+        digest.update((self.first_rows() as u64).to_le_bytes());
+        digest.update(self.recipe.map_or([0; 32], |recipe| recipe.0));
+        for (row, mark) in marks.iter().enumerate() {
+            let name = self.names.get(row as u32).as_bytes();
+            digest.update(mark);
+            digest.update((name.len() as u32).to_le_bytes());
+            digest.update(name);
+        }
+        digest.finalize().into()
+    }
+
+    /// Memory held, in bytes, about.
+    pub fn bytes(&self) -> u64 {
+        let rows = self.values.capacity() * 4
+            + self.groups.capacity() * 4
+            + self.facts.capacity() * size_of::<RowInfo>()
+            + self.subject_facts.capacity() * size_of::<SubjectInfo>();
+        rows as u64 + self.names.bytes() + self.subjects.names().bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(subject: u32) -> RowInfo {
+        RowInfo { subject, captured_at: None, quality: None }
+    }
+
+    fn two() -> Collection {
+        let mut collection = Collection::new();
+        for (id, name, vector) in [("a", "0", [0.6, 0.8]), ("b", "1", [1.0, 0.0])] {
+            let subject = collection.subject(id).unwrap();
+            assert!(collection.push(name, &vector, facts(subject)).unwrap());
+        }
+        collection
+    }
+
+    #[test]
+    fn what_is_no_unit_vector_is_refused_and_zeros_are_counted() {
+        let mut collection = two();
+        let mut push = |vector: &[f32]| collection.push("x", vector, facts(0));
+        assert!(matches!(push(&[1.0, 1.0]), Err(CollectionError::NotNormalised { .. })));
+        assert!(matches!(push(&[f32::NAN, 1.0]), Err(CollectionError::NotFinite)));
+        assert!(matches!(push(&[1.0]), Err(CollectionError::Dimension { expected: 2, found: 1 })));
+        assert!(!push(&[0.0, 0.0]).unwrap());
+        assert_eq!(collection.left_out()["NO_TEMPLATE"], 1);
+        assert_eq!(collection.rows(), 2);
+    }
+
+    #[test]
+    fn templates_of_two_recipes_are_refused() {
+        let mut collection = two();
+        collection.set_recipe(RecipeDigest([1; 32])).unwrap();
+        collection.set_recipe(RecipeDigest([1; 32])).unwrap();
+        assert!(matches!(collection.set_recipe(RecipeDigest([2; 32])), Err(CollectionError::TwoRecipes { .. })));
+    }
+
+    #[test]
+    fn two_templates_of_a_subject_have_two_names_but_those_of_two_galleries_need_not() {
+        let mut collection = two();
+        collection.push("0", &[0.0, 1.0], facts(1)).unwrap();
+        collection.finish().unwrap();
+        collection.begin_second();
+        collection.push("0", &[0.0, 1.0], facts(0)).unwrap();
+        collection.finish().unwrap();
+        collection.push("0", &[1.0, 0.0], facts(0)).unwrap();
+        assert_eq!(collection.finish(), Err(CollectionError::DuplicateTemplate));
+    }
+
+    #[test]
+    fn the_digest_sees_every_change() {
+        let digest = |collection: &Collection| collection.digest(&collection.marks());
+        let first = digest(&two());
+        assert_eq!(first, digest(&two()));
+        let mut more = two();
+        more.push("2", &[0.0, 1.0], facts(0)).unwrap();
+        let mut other_owner = two();
+        other_owner.push("2", &[0.0, 1.0], facts(1)).unwrap();
+        let mut other_name = two();
+        other_name.push("3", &[0.0, 1.0], facts(0)).unwrap();
+        let mut second = two();
+        second.begin_second();
+        second.push("2", &[0.0, 1.0], facts(0)).unwrap();
+        let all = [first, digest(&more), digest(&other_owner), digest(&other_name), digest(&second)];
+        let different: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+    }
+}

@@ -1,0 +1,66 @@
+use super::*;
+
+fn case(score: f32, outcome: Outcome) -> Case {
+    Case { score, outcome }
+}
+
+#[test]
+fn the_interval_is_wilsons() {
+    // Wilson's interval for 8 of 10 (Newcombe, 1998): 0.4902 to 0.9433.
+    let share = Share::new(8, 10);
+    assert!((share.low - 0.4902).abs() < 1e-4 && (share.high - 0.9433).abs() < 1e-4, "{share:?}");
+    assert_eq!((Share::new(0, 0).value, Share::new(0, 9).low, Share::new(9, 9).high), (None, 0.0, 1.0));
+    assert!(Share::new(0, 9).high > 0.2 && Share::new(9, 9).low < 0.8);
+}
+
+#[test]
+fn outcomes_have_names_and_two_alike_share_no_face() {
+    for outcome in Outcome::ALL {
+        assert_eq!(Outcome::from_name(outcome.name()), Some(outcome));
+        assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.name());
+        assert_eq!(outcome.shares_face(), outcome != Outcome::Twins);
+    }
+    assert_eq!(Outcome::from_name("Fraud"), None);
+}
+
+#[test]
+fn precision_is_told_by_band_and_spread_over_all_links() {
+    // Of the links at 0.6 one in four shares a face, at 0.8 all do.
+    let mut cases = vec![case(0.81, Outcome::Fraud); 6];
+    cases.extend([case(0.83, Outcome::SamePerson), case(0.84, Outcome::CaptureError)]);
+    cases.extend([case(0.61, Outcome::Twins), case(0.62, Outcome::Twins), case(0.63, Outcome::Twins)]);
+    cases.push(case(0.64, Outcome::Fraud));
+    let scores: Vec<f32> = [vec![0.61; 100], vec![0.82; 40], vec![0.71; 7]].concat();
+    let told = measure(&cases, &scores);
+    assert_eq!(told.outcomes, [7, 3, 1, 1]);
+    assert_eq!((told.shares_face.count, told.shares_face.of, told.fraud.count), (9, 12, 7));
+    let of = |from: f32| told.bands.iter().find(|b| (b.from - from).abs() < 1e-6).unwrap();
+    assert_eq!((of(0.6).found, of(0.6).shares_face.value, of(0.6).fraud.count), (100, Some(0.25), 1));
+    assert_eq!((of(0.8).shares_face.value, of(0.8).fraud.value), (Some(1.0), Some(0.75)));
+    assert_eq!((of(0.6).shares_face_above.count, of(0.6).shares_face_above.of), (9, 12));
+    assert_eq!((of(0.7).found, of(0.7).shares_face.value), (7, None));
+    let expected = told.expected.unwrap();
+    assert_eq!((expected.links, expected.links_without_case, expected.shares_face), (140, 7, 65.0));
+    assert!(expected.low < 65.0 && expected.high > 65.0);
+    // Twelve cases carry no smooth function.
+    assert_eq!(told.smooth, None);
+}
+
+#[test]
+fn the_smooth_function_rises_with_the_score() {
+    let cases: Vec<Case> = (0..100)
+        .map(|i| case(0.5 + i as f32 / 250.0, if i % 10 < i / 10 { Outcome::Fraud } else { Outcome::Twins }))
+        .collect();
+    let smooth = measure(&cases, &[]).smooth.unwrap();
+    assert!(smooth.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 <= w[1].1), "{smooth:?}");
+    assert!(smooth[0].1 < 0.1 && smooth.last().unwrap().1 > 0.8);
+    let one_sided = vec![case(0.7, Outcome::Fraud); 100];
+    assert_eq!(measure(&one_sided, &[]).smooth, None);
+}
+
+#[test]
+fn without_cases_nothing_is_said() {
+    let told = measure(&[], &[0.6, 0.7]);
+    assert_eq!((told.shares_face.value, told.expected, told.smooth), (None, None, None));
+    assert_eq!(told.bands.len(), 2);
+}

@@ -1,0 +1,55 @@
+//! Which records of a gallery share a face, and how many of them would chance give?
+//!
+//! ```text
+//! Collection ─ run (search::Join) ─ Checkpoint
+//!     │              │ pairs
+//!     │              ├─ gather ─ links ─ rings ─┐
+//!     │              │                          ├─ ReportData ─ CSV, JSON, page
+//!     └─ sampled non-mates ─ Chance ─ LocalChance ┘
+//! ```
+//!
+//! `collection` holds what is compared, `checkpoint` and `run` see to it that an audit
+//! that was killed goes on where it was, `known` and `findings` remember earlier audits,
+//! `same` and `stale` look at each record by itself.
+
+mod chance;
+mod chance_local;
+mod chance_sample;
+mod checkpoint;
+mod collection;
+mod findings;
+mod isotonic;
+mod known;
+mod measure;
+mod names;
+mod page;
+mod page_rings;
+mod page_words;
+mod planted;
+mod planted_check;
+mod records;
+mod report;
+mod rings;
+mod run;
+mod same;
+mod stale;
+
+pub use chance::{Chance, Estimate, Explained, Kind, KindOfPair, Plan, Rows, SAMPLED_MAX_DEFAULT, Verdict};
+pub use chance_local::{Band, LocalChance};
+pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, CheckpointError, Difference, Identity};
+pub use collection::{Collection, CollectionError, Mark, RowInfo, SubjectInfo};
+pub use findings::{Finding, Findings, FindingsError};
+pub use known::{KnownError, KnownTemplates, hex};
+pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
+pub use names::{Names, Numbers};
+pub use planted::{Planted, adjusted_rand_index};
+pub use planted_check::{Agreement, agreement};
+pub use records::{Audited, Thumbnail, utc_day};
+pub use report::{
+    Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,
+    ring_id,
+};
+pub use rings::{Bridge, Gathered, Link, Ring, Rings, gather, rings};
+pub use run::{OnUnit, RunError, run};
+pub use same::{Changed, Split, changed};
+pub use stale::{Stale, StaleScheme, Staleness};

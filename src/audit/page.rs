@@ -1,0 +1,314 @@
+//! The audit as one page that an investigator reads from top to bottom and prints.
+//!
+//! Self-contained: no script, no address, nothing loaded; it opens offline and from a
+//! read-only folder. Rings lie in blocks of a hundred of which the first is open, and
+//! what a browser does not show it does not lay out, so ten thousand rings are no
+//! burden. What is open is what prints. Size is bounded ([`RINGS_BYTES_MAX`] and a few
+//! other sections of fixed size); the CSV files have everything.
+
+use std::io::{self, Write};
+
+use super::chance_local::Band;
+use super::page_rings::{bridges, rings};
+use super::page_words::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, unit, verdict, words};
+use super::report::{Asked, ReportData};
+use crate::evaluation::{Axis, Plot, escape, grouped, percent};
+
+/// Most bytes of rings on the page, photos included: with the rest, less than 20 MB.
+pub(super) const RINGS_BYTES_MAX: usize = 17_000_000;
+const OBSERVED: &str = "#2166ac";
+const CHANCE: &str = "#b2182b";
+/// Bars narrower than this share of the axis would be invisible: the axis has at least
+/// this many units of score.
+const AXIS_MIN: f64 = 0.1;
+
+impl ReportData<'_> {
+    /// Writes `index.html`.
+    ///
+    /// # Errors
+    /// What writing gives.
+    pub fn write_page(&self, out: impl Write) -> io::Result<()> {
+        let mut out = io::BufWriter::new(out);
+        write!(
+            out,
+            "<!DOCTYPE html>\n<html lang=vi><head><meta charset=utf-8>\n\
+             <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
+             <title>Kiểm tra toàn bộ kho khuôn mặt · Audit of the gallery</title>\n<style>{STYLE}</style></head><body>\n\
+             <input type=radio name=lang class=lang id=en><label class=lang for=en>English</label>\n\
+             <input type=radio name=lang class=lang id=vi checked><label class=lang for=vi>Tiếng Việt</label>\n<main>\n\
+             <h1>{}</h1>\n",
+            both("Kiểm tra toàn bộ kho khuôn mặt", "Audit of the whole gallery")
+        )?;
+        self.headline(&mut out)?;
+        self.what_was_compared(&mut out)?;
+        self.left_out(&mut out)?;
+        self.chance(&mut out)?;
+        rings(self, &mut out)?;
+        bridges(self, &mut out)?;
+        how_to_read(&mut out)?;
+        writeln!(out, "</main></body></html>")?;
+        out.flush()
+    }
+
+    fn headline(&self, out: &mut dyn Write) -> io::Result<()> {
+        let summary = self.summary();
+        let verdict_of = summary.explained.map(|explained| explained.verdict);
+        let calm = matches!(
+            verdict_of,
+            Some(
+                super::chance::Verdict::NothingFound | super::chance::Verdict::Little | super::chance::Verdict::Partly
+            )
+        );
+        let class = if calm { "headline" } else { "headline warn" };
+        let [rings, links, members] = [summary.rings, summary.links, summary.ring_members].map(grouped);
+        let (vi, en) = match (summary.pairs, summary.chance) {
+            (0, _) => (String::new(), String::new()),
+            (pairs, expected) => {
+                let pairs = grouped(pairs);
+                let (by_vi, by_en) = match expected {
+                    Some(expected) => (
+                        format!(" Riêng ngẫu nhiên được dự tính cho khoảng {} cặp mẫu.", estimate(expected)),
+                        format!(" Chance alone is expected to give about {} template pairs.", estimate(expected)),
+                    ),
+                    None => Default::default(),
+                };
+                (
+                    format!("Tìm thấy {links} cặp hồ sơ ({pairs} cặp mẫu); {members} hồ sơ thuộc {rings} nhóm.{by_vi}"),
+                    format!(
+                        "{links} pairs of records ({pairs} template pairs); {members} records in {rings} rings.{by_en}"
+                    ),
+                )
+            }
+        };
+        writeln!(out, "<p class=\"{class}\"><b>{}</b> {}</p>", verdict(verdict_of).html(), both(&vi, &en))
+    }
+
+    fn what_was_compared(&self, out: &mut dyn Write) -> io::Result<()> {
+        heading(out, words("Đã so sánh những gì", "What was compared"))?;
+        let compared = self.compared;
+        let asked = match compared.asked {
+            Asked::Fmr(fmr) => {
+                both(&format!("FMR {fmr:e} theo hiệu chuẩn"), &format!("FMR {fmr:e} by the calibration"))
+            }
+            Asked::ExpectChance(pairs) => {
+                both(&format!("dự tính {pairs} cặp do ngẫu nhiên"), &format!("{pairs} pairs expected by chance"))
+            }
+            Asked::Score(_) => both("điểm do người kiểm tra chọn", "a score the auditor chose"),
+        };
+        let fmr = self.fmr(compared.threshold).map_or_else(|| "–".to_owned(), |fmr| format!("{fmr:.1e}"));
+        let mut rows = vec![(words("dữ liệu", "data"), escape(&compared.source))];
+        let mut optional = |label: Words, value: &Option<String>| {
+            if let Some(value) = value {
+                rows.push((label, escape(value)));
+            }
+        };
+        optional(words("so với kho", "against"), &compared.against);
+        optional(words("chỉ những gì mới từ lần kiểm tra", "only what is new since the audit"), &compared.since);
+        optional(words("công thức tạo mẫu", "recipe"), &compared.recipe);
+        if !compared.filters.is_empty() {
+            rows.push((words("bộ lọc", "filters"), escape(&compared.filters.join("; "))));
+        }
+        rows.extend([
+            (words("hồ sơ", "records"), grouped(compared.subjects)),
+            (words("mẫu khuôn mặt", "templates"), grouped(compared.templates)),
+            (
+                words("cặp mẫu của hai hồ sơ khác nhau đã so", "template pairs of different records, all decided"),
+                grouped(compared.comparisons),
+            ),
+            (words("ngưỡng (điểm)", "threshold (score)"), format!("{} – {asked}", compared.threshold)),
+            (words("FMR tại ngưỡng", "FMR at the threshold"), fmr),
+            (
+                words("cặp đã được cán bộ xác nhận là hai người (sinh đôi)", "pairs an officer has cleared (twins)"),
+                grouped(compared.cleared),
+            ),
+        ]);
+        facts(out, &rows)
+    }
+
+    fn left_out(&self, out: &mut dyn Write) -> io::Result<()> {
+        heading(out, words("Những gì không được so sánh", "What was left out"))?;
+        if self.compared.left_out.is_empty() {
+            return writeln!(out, "<p>{}</p>", both("Không có gì bị bỏ qua.", "Nothing was left out."));
+        }
+        writeln!(out, "<table class=facts>")?;
+        for line in &self.compared.left_out {
+            let (reason, unit) = (both(&line.vi, &line.en), unit(line.unit).html());
+            writeln!(out, "<tr><td>{reason}</td><td>{} {unit}</td></tr>", grouped(line.count))?;
+        }
+        writeln!(out, "</table>")
+    }
+
+    fn chance(&self, out: &mut dyn Write) -> io::Result<()> {
+        heading(out, words("Ngẫu nhiên cho bao nhiêu cặp?", "How many would chance give?"))?;
+        let summary = self.summary();
+        let mark = |extrapolated: bool| match extrapolated {
+            true => format!(" – {}", both("ngoại suy từ đuôi phân bố", "extrapolated by a fitted tail")),
+            false => String::new(),
+        };
+        let said = |estimated: Option<super::chance::Estimate>| {
+            estimated.map_or_else(|| "–".to_owned(), |e| estimate(e) + &mark(e.extrapolated))
+        };
+        let mut rows = vec![(words("cặp mẫu tìm thấy", "template pairs found"), grouped(summary.pairs))];
+        if self.chance.own.is_empty() {
+            let why = summary.chance_not_own.as_deref().map(escape).unwrap_or_default();
+            rows.push((
+                words("dự tính từ chính kho này", "expected, from this gallery's own records"),
+                format!("– {why}"),
+            ));
+        } else {
+            rows.push((
+                words(
+                    "dự tính từ chính kho này (khoảng 95 %)",
+                    "expected, from this gallery's own records (95 % interval)",
+                ),
+                said(summary.chance),
+            ));
+        }
+        rows.push((
+            words(
+                "dự tính theo hiệu chuẩn của mô hình (khoảng 95 %)",
+                "expected, by the model pack's calibration (95 % interval)",
+            ),
+            said(summary.chance_by_calibration),
+        ));
+        if let Some(explained) = summary.explained.filter(|_| summary.pairs > 0) {
+            let ends = [explained.share, explained.low, explained.high].map(|share| percent(Some(share)));
+            rows.push((
+                words("phần ngẫu nhiên giải thích được", "share that chance explains"),
+                format!("{} ({}–{})", ends[0], ends[1], ends[2]),
+            ));
+        }
+        facts(out, &rows)?;
+        for kind in &summary.sampled {
+            let which = kind_of_pair(kind.of);
+            let [sampled, people, aside] = [kind.sampled, kind.people, kind.set_aside].map(grouped);
+            let (from, expected) = (kind.set_aside_from, pairs_text(kind.expected));
+            note(
+                out,
+                &both(
+                    &format!(
+                        "Mẫu khảo sát ({}): {sampled} cặp của {people} người; {aside} cặp có điểm từ {from:.3} trở lên bị gạt ra vì \
+                          giống như của cùng một người; dự tính {expected} cặp.",
+                        which.vi
+                    ),
+                    &format!(
+                        "Sampled ({}): {sampled} pairs of {people} people; {aside} pairs at or above {from:.3} were set aside \
+                          because they score as one person's do; {expected} expected.",
+                        which.en
+                    ),
+                ),
+            )?;
+        }
+        if let Some(plot) = self.plot() {
+            writeln!(out, "{plot}")?;
+            note(
+                out,
+                &both(
+                    "Cột xanh: số cặp mẫu tìm thấy theo điểm. Đường đỏ: số cặp mà riêng ngẫu nhiên được dự tính cho. Nơi hai đường gần \
+                 nhau, phần lớn các cặp là ngẫu nhiên.",
+                    "Blue: template pairs found, by score. Red: what chance alone is expected to give. Where the two meet, most \
+                 pairs are chance.",
+                ),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Found beside expected, by band of scores.
+    fn plot(&self) -> Option<String> {
+        let bands = self.local.bands();
+        let most = bands.iter().map(|band| (band.found as f64).max(band.expected.unwrap_or(0.0))).fold(0.0, f64::max);
+        let from = ((f64::from(bands.first()?.from) * 20.0).floor() / 20.0).min(1.0 - AXIS_MIN);
+        let top = (most.max(1.0).log10().floor() as i32 + 1).max(1);
+        let mut plot = Plot::new(
+            "Số cặp tìm thấy và số cặp do ngẫu nhiên · Pairs found and expected by chance",
+            Axis::linear("điểm so khớp · comparison score", from, 1.0, 0.05),
+            Axis::counts("cặp mẫu trong mỗi 0,01 điểm · template pairs per 0.01", -2, top),
+        );
+        let steps = |value: &dyn Fn(&Band) -> f64| -> Vec<(f64, f64)> {
+            let ends = |b: &Band| [(f64::from(b.from), value(b)), (f64::from(b.to), value(b))];
+            bands.iter().flat_map(ends).collect()
+        };
+        plot.area("tìm thấy · found", OBSERVED, &steps(&|band| band.found as f64));
+        let known: Vec<(&Band, super::chance::Estimate)> =
+            bands.iter().filter_map(|band| Some((band, self.chance.expected(band.from)?))).collect();
+        if !known.is_empty() {
+            // The interval of a band is that of the expectation at its lower end.
+            let middle = |band: &Band| f64::from(band.from + band.to) / 2.0;
+            let by = |end: f64, value: f64| if value > 0.0 { end / value } else { 1.0 };
+            let ends: Vec<(f64, f64, f64)> = known
+                .iter()
+                .map(|(band, e)| {
+                    let expected = band.expected.unwrap_or(0.0);
+                    (middle(band), expected * by(e.low, e.value), expected * by(e.high, e.value))
+                })
+                .collect();
+            let line: Vec<(f64, f64)> =
+                known.iter().map(|(band, _)| (middle(band), band.expected.unwrap_or(0.0))).collect();
+            plot.band("khoảng 95 % · 95 % interval", CHANCE, &ends);
+            plot.line("do ngẫu nhiên · expected by chance", CHANCE, &line);
+        }
+        Some(plot.finish())
+    }
+}
+
+pub(super) fn heading(out: &mut dyn Write, text: Words) -> io::Result<()> {
+    writeln!(out, "<h2>{}</h2>", text.html())
+}
+
+/// A remark; the text is escaped already.
+pub(super) fn note(out: &mut dyn Write, html: &str) -> io::Result<()> {
+    writeln!(out, "<p class=note>{html}</p>")
+}
+
+/// Labels and values; the values are escaped already.
+fn facts(out: &mut dyn Write, rows: &[(Words, String)]) -> io::Result<()> {
+    writeln!(out, "<table class=facts>")?;
+    for (label, value) in rows {
+        writeln!(out, "<tr><td>{}</td><td>{value}</td></tr>", label.html())?;
+    }
+    writeln!(out, "</table>")
+}
+
+fn how_to_read(out: &mut dyn Write) -> io::Result<()> {
+    heading(out, words("Cách đọc", "How to read this"))?;
+    let lines = [
+        words(
+            "Hai hồ sơ có liên kết khi ít nhất một cặp mẫu khuôn mặt của họ đạt ngưỡng. Điểm cao chưa phải là kết luận: mỗi cặp cần được \
+             cán bộ kiểm tra.",
+            "Two records are linked where at least one pair of their templates reaches the threshold. A score is no verdict: each pair \
+             is for an officer to look into.",
+        ),
+        words(
+            "Liên kết chắc: trong khoảng điểm đó, ngẫu nhiên chiếm nhiều nhất một phần hai mươi số cặp tìm thấy. Liên kết ngờ: nhiều hơn.",
+            "A strong link: of the pairs found near its score, at most one in twenty is chance. A doubtful link: more.",
+        ),
+        words(
+            "Một liên kết ngờ duy nhất không nối hai nhóm, cũng không đưa thêm hồ sơ vào nhóm; nó nằm trong danh sách không nối.",
+            "A single doubtful link joins no two groups, and takes no record into one; it is listed as not followed.",
+        ),
+        words(
+            "Bằng chứng: tổng, theo lũy thừa của mười, mức khó xảy ra do ngẫu nhiên của những liên kết tốt nhất giữ nhóm lại với nhau. Nhóm được \
+             xếp theo bằng chứng, không theo số hồ sơ.",
+            "Evidence: by how many powers of ten chance is unlikely, summed over the best links that hold the ring together. Rings are \
+             ranked by it, not by size.",
+        ),
+        words(
+            "Giữ được đến: nếu chỉ tính các liên kết trên điểm này thì nhóm tách ra.",
+            "Holds to: with links above this score alone the ring would fall apart.",
+        ),
+        words(
+            "FMR: tỷ lệ hai người khác nhau đạt điểm này, theo hiệu chuẩn của mô hình. Chất lượng ảnh: 0 đến 100.",
+            "FMR: share of comparisons of different people that reach this score, by the model pack's calibration. Quality: 0 to 100.",
+        ),
+    ];
+    writeln!(out, "<ul>")?;
+    for line in lines {
+        writeln!(out, "<li>{}</li>", line.html())?;
+    }
+    writeln!(out, "</ul>")
+}
+
+#[cfg(test)]
+#[path = "page_tests.rs"]
+mod tests;

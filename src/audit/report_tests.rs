@@ -1,0 +1,204 @@
+use super::super::rings::{gather, rings};
+use super::*;
+use crate::matching::{Curve, Knot, Reference, Tail};
+
+/// Everything a report needs, made up.
+pub struct Found {
+    compared: Compared,
+    pairs: Vec<Pair>,
+    links: Vec<Link>,
+    rings: Rings,
+    chance: Chance,
+    local: LocalChance,
+    pub records: People,
+}
+
+/// Subjects with two templates each, the second without quality or day.
+pub struct People {
+    pub prefix: &'static str,
+    pub photo: Option<Vec<u8>>,
+}
+
+impl Records for People {
+    fn subject(&self, subject: u32) -> SubjectFacts<'_> {
+        SubjectFacts {
+            id: format!("{}{subject}", self.prefix).into(),
+            schemes: "health, social".into(),
+            province: "01".into(),
+            enrolled: "2020-02-03".into(),
+            second_gallery: subject == 3,
+        }
+    }
+
+    fn template(&self, row: u32) -> TemplateFacts<'_> {
+        let first = row.is_multiple_of(2);
+        TemplateFacts {
+            subject: row / 2,
+            id: format!("t{row}").into(),
+            captured: if first { "2021-05-06".into() } else { "".into() },
+            quality: first.then_some(61.5),
+        }
+    }
+
+    fn finding(&self, a: u32, b: u32) -> Option<Outcome> {
+        ((a, b) == (1, 2)).then_some(Outcome::Fraud)
+    }
+
+    fn thumbnail(&self, row: u32) -> Option<Cow<'_, [u8]>> {
+        let photo = self.photo.as_deref().filter(|_| row.is_multiple_of(2));
+        photo.map(Cow::Borrowed)
+    }
+}
+
+fn curve() -> Curve {
+    let knot = |score, fmr| Knot { score, fmr, factor: Some(2.0) };
+    Curve {
+        probe_frames: 1,
+        reference: Reference::Any,
+        population: "made up".into(),
+        date: "2026-01-01".into(),
+        subjects: 10,
+        impostor_comparisons: 1000,
+        knots: vec![knot(0.0, 0.5), knot(0.5, 1e-4)],
+        tail: Tail { slope: 40.0, curvature: 0.0 },
+        tail_factors: Vec::new(),
+        genuine_comparisons: 0,
+        misses: Vec::new(),
+    }
+}
+
+/// A report of template pairs; those of subjects 8 and 9 are cleared.
+pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Found {
+    let records = People { prefix, photo: None };
+    let pairs: Vec<Pair> = pairs.iter().map(|&(a, b, score)| Pair { a, b, score }).collect();
+    let chance =
+        Chance { comparisons: 2_000_000, own: Vec::new(), not_own: Some("<few>".into()), calibration: Some(curve()) };
+    let cleared = |a: u32, b: u32| (a, b) == (8, 9);
+    let kept = pairs.iter().filter(|pair| !cleared(pair.a / 2, pair.b / 2)).map(|pair| pair.score);
+    let local = LocalChance::new(&chance, 0.5, kept);
+    let by_subject = pairs.iter().map(|pair| (pair.a / 2, pair.b / 2, pair.score));
+    let gathered = gather(by_subject, cleared, |score| local.weight(score));
+    let compared = Compared {
+        source: "<gallery> & \"more\"".into(),
+        against: None,
+        since: Some("audit-1".into()),
+        filters: vec!["province 01".into()],
+        recipe: Some("ab".repeat(32)),
+        threshold: 0.5,
+        asked: Asked::Fmr(1e-4),
+        templates: 2_001,
+        subjects: 1_000,
+        comparisons: 2_000_000,
+        left_out: vec![LeftOut {
+            en: "no face <found>".into(),
+            vi: "không thấy mặt".into(),
+            count: 12,
+            unit: Unit::Photos,
+        }],
+        cleared: gathered.cleared,
+    };
+    let rings = rings(&gathered.links, local.strong_from());
+    Found { compared, pairs, links: gathered.links, rings, chance, local, records }
+}
+
+impl Found {
+    pub fn data(&self) -> ReportData<'_> {
+        let Self { compared, pairs, links, rings, chance, local, records } = self;
+        ReportData { records, compared, pairs, links, rings, chance, local, seconds: 1.5 }
+    }
+}
+
+/// A ring of three with two template pairs between 1 and 2, a pair, a bridge, and twins.
+pub const PAIRS: [(u32, u32, f32); 7] =
+    [(2, 4, 0.9), (3, 4, 0.8), (4, 6, 0.85), (10, 12, 0.97), (6, 10, 0.51), (16, 18, 0.99), (2, 6, 0.88)];
+
+fn text(write: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    write(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn pairs_have_the_columns_promised_and_say_which_ring_they_are_of() {
+    let found = found(&PAIRS, "s");
+    let csv = text(|out| found.data().write_pairs(out));
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].starts_with("subject_a,subject_b,template_a,template_b,score,fmr,ring_id,link,quality_a,"));
+    // The best first; the twins, cleared, are not among them.
+    assert_eq!(lines.len(), 7);
+    assert!(lines[1].starts_with("s5,s6,t10,t12,0.97,"), "{}", lines[1]);
+    assert!(lines[2].starts_with("s1,s2,t2,t4,0.9,") && lines[2].ends_with(",fraud"), "{}", lines[2]);
+    let of = |line: &str| -> Vec<String> { line.split(',').map(str::to_owned).collect() };
+    let (ring, pair) = (of(lines[2])[6].clone(), of(lines[1])[6].clone());
+    assert!(ring != pair && !ring.is_empty() && !pair.is_empty());
+    assert_eq!(
+        (of(lines[2])[7].as_str(), of(lines[2])[8].as_str(), of(lines[2])[10].as_str()),
+        ("strong", "61.5", "2021-05-06")
+    );
+    let weakest = of(lines[6]);
+    assert_eq!((weakest[0].as_str(), weakest[6].as_str(), weakest[7].as_str()), ("s3", "", "bridge"));
+    let fmr: f64 = weakest[5].parse().unwrap();
+    assert!((fmr / 6.7e-5 - 1.0).abs() < 0.01, "{fmr}");
+}
+
+#[test]
+fn rings_have_the_columns_promised_and_a_row_for_every_member() {
+    let found = found(&PAIRS, "s");
+    let csv = text(|out| found.data().write_rings(out));
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].starts_with("ring_id,subject_id,links,best_score,weakest_link,members,"));
+    let three: Vec<&&str> = lines.iter().filter(|line| line.contains(",3,0.9,0.85,3,")).collect();
+    assert_eq!((lines.len(), three.len()), (6, 3));
+    for subject in ["s1", "s2", "s3"] {
+        assert!(three.iter().any(|line| line.split(',').nth(1) == Some(subject)));
+    }
+}
+
+#[test]
+fn the_summary_has_the_fields_promised() {
+    let found = found(&PAIRS, "s");
+    let summary: serde_json::Value = serde_json::from_str(&text(|out| found.data().write_summary(out))).unwrap();
+    assert_eq!(
+        (&summary["templates"], &summary["subjects"], &summary["comparisons"]),
+        (&2001.into(), &1000.into(), &2_000_000.into())
+    );
+    assert_eq!((&summary["threshold"], &summary["pairs"], &summary["rings"]), (&0.5.into(), &6.into(), &2.into()));
+    assert_eq!((&summary["seconds"], &summary["links"], &summary["bridges"]), (&1.5.into(), &5.into(), &1.into()));
+    assert!((summary["fmr"].as_f64().unwrap() - 1e-4).abs() < 1e-9);
+    assert!((summary["expected_chance_pairs"].as_f64().unwrap() - 200.0).abs() < 1e-3);
+    assert_eq!((&summary["explained"]["verdict"], &summary["compared"]["cleared"]), (&"mostly".into(), &1.into()));
+    assert_eq!(summary["chance_not_own"], "<few>");
+}
+
+#[test]
+fn ids_with_commas_and_quotes_come_back_as_they_were() {
+    let found = found(&PAIRS, "Nguyễn, \"A\"\n");
+    let csv = text(|out| found.data().write_pairs(out));
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let first = reader.records().next().unwrap().unwrap();
+    assert_eq!(&first[0], "Nguyễn, \"A\"\n5");
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_not_a_shorter_file() {
+    struct Full(usize);
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let fits = bytes.len().min(self.0);
+            self.0 -= fits;
+            if fits == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(fits) }
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let found = found(&PAIRS, "s");
+    let data = found.data();
+    for room in [0, 1, 100, 500] {
+        let full: io::ErrorKind = io::ErrorKind::StorageFull;
+        assert_eq!(data.write_pairs(Full(room)).unwrap_err().kind(), full);
+        assert_eq!(data.write_rings(Full(room.min(100))).unwrap_err().kind(), full);
+        assert_eq!(data.write_summary(Full(room)).unwrap_err().kind(), full);
+        assert_eq!(data.write_page(Full(room)).unwrap_err().kind(), full);
+    }
+}

@@ -1,0 +1,54 @@
+//! Small photos for the page, where they are at hand and were asked for.
+
+use std::path::{Path, PathBuf};
+
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
+use image::{ImageBuffer, Rgb};
+
+use super::super::photo;
+use super::input::Source;
+use super::{AuditArgs, Plan};
+use crate::audit::Collection;
+use crate::imaging::{Limits, decode_scaled};
+
+/// Height in pixels: enough to see who it is.
+const HEIGHT: u32 = 96;
+/// Quality on the scale of the Independent JPEG Group.
+const QUALITY: u8 = 75;
+
+/// Where the photos of an audit are.
+pub(super) struct Photos<'a> {
+    collection: &'a Collection,
+    /// Folder of each side's manifest; `None` for a side without photos.
+    folders: [Option<PathBuf>; 2],
+    limits: Limits,
+}
+
+impl<'a> Photos<'a> {
+    /// `None` where nobody asked for them.
+    pub(super) fn of(args: &AuditArgs, plan: &Plan, collection: &'a Collection, limits: Limits) -> Option<Self> {
+        let folder = |source: &Source| match source {
+            Source::Manifest(path) => Some(path.parent().unwrap_or(Path::new("")).to_owned()),
+            _ => None,
+        };
+        let folders = [folder(&plan.first), plan.second.as_ref().and_then(folder)];
+        args.thumbnails.then_some(Self { collection, folders, limits })
+    }
+
+    /// The photo of a row; `None` where it cannot be had any more.
+    pub(super) fn thumbnail(&self, row: u32) -> Option<Vec<u8>> {
+        let second = usize::from(row as usize >= self.collection.first_rows());
+        let path = self.folders[second].as_ref()?.join(self.collection.template_name(row));
+        let bytes = photo::read(&path, self.limits.encoded_bytes_max).ok()?;
+        let decoded = decode_scaled(&bytes, &self.limits, HEIGHT).ok()?.image;
+        let (width, height) = (decoded.width(), decoded.height());
+        let picture: ImageBuffer<Rgb<u8>, &[u8]> = ImageBuffer::from_raw(width, height, decoded.data())?;
+        let narrow = u64::from(width) * u64::from(HEIGHT) / u64::from(height);
+        let narrow = u32::try_from(narrow).ok()?.clamp(1, 3 * HEIGHT);
+        let small = imageops::resize(&picture, narrow, HEIGHT, FilterType::Triangle);
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&small).ok()?;
+        Some(jpeg)
+    }
+}

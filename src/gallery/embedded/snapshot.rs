@@ -1,0 +1,191 @@
+//! Reading everything in one transaction, without disturbing the writer.
+//!
+//! redb keeps the pages of an open read transaction, so a snapshot costs disk, not
+//! time: what is written meanwhile goes elsewhere. It ends when the database has to be
+//! closed, and where nobody takes its parts.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::fault::StoreError;
+use super::folder::Folder;
+use super::medium::{Medium, guarded};
+use super::record::{SubjectRecord, unseal};
+use super::tables::{Snapshot, read_cleared_pairs, read_counters, read_gallery};
+use super::{EmbeddedGallery, EmbeddedOptions, Shared, load};
+use crate::face::RecipeDigest;
+use crate::gallery::snapshot::Sent;
+use crate::gallery::{GalleryError, GallerySnapshot, SnapshotHead, SnapshotPart, Subject, SubjectId, Timestamp};
+
+/// Parts ready before they are asked for.
+const PARTS_AHEAD: usize = 64;
+/// How long a part waits to be taken.
+const STALL_MAX: Duration = Duration::from_secs(60);
+/// Cleared pairs read at a time.
+const PAIRS_AT_ONCE: usize = 1024;
+
+/// Told each part; breaks off a snapshot nobody wants any more.
+type Visit<'a> = &'a mut dyn FnMut(SnapshotPart) -> ControlFlow<GalleryError>;
+
+impl Snapshot {
+    fn head(&self) -> Result<SnapshotHead, StoreError> {
+        let gallery = read_gallery(&self.gallery)?;
+        let recipe = <[u8; 32]>::try_from(gallery.recipe.as_slice())
+            .map_err(|_| StoreError::damaged("the gallery's recipe is not a digest"))?;
+        Ok(SnapshotHead {
+            recipe: RecipeDigest(recipe),
+            dimension: gallery.dimension as usize,
+            subjects: self.subjects.len()?,
+            templates: self.templates.len()?,
+            template_next: read_counters(&self.gallery)?.template_next,
+            taken_at: Timestamp::now(),
+        })
+    }
+
+    /// Everything, checked as at opening: what is handed on adds up to what the head says.
+    fn visit(&self, head: &SnapshotHead, visit: Visit<'_>) -> Result<(), StoreError> {
+        let mut templates = 0u64;
+        for row in self.subjects.iter()? {
+            let (id, bytes) = row?;
+            let record: SubjectRecord = unseal("subjects", id.value().as_bytes(), bytes.value())?;
+            let id = SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
+            let subject = self.restore(id, record, head.recipe, head.dimension)?;
+            templates += subject.templates.len() as u64;
+            if let ControlFlow::Break(error) = visit(SnapshotPart::Subject(subject)) {
+                return Err(error.into());
+            }
+        }
+        if templates != head.templates {
+            return Err(StoreError::damaged("there are templates that belong to nobody, or to two"));
+        }
+        let mut after: Option<String> = None;
+        loop {
+            let pairs = read_cleared_pairs(&self.cleared, after.as_deref(), PAIRS_AT_ONCE)?;
+            let Some(last) = pairs.last() else { return Ok(()) };
+            after = Some(super::cleared_key(&last.first, &last.second));
+            for pair in pairs {
+                if let ControlFlow::Break(error) = visit(SnapshotPart::Cleared(pair)) {
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// A subject with its templates.
+    pub(super) fn restore(
+        &self,
+        id: SubjectId,
+        record: SubjectRecord,
+        recipe: RecipeDigest,
+        dimension: usize,
+    ) -> Result<Subject, StoreError> {
+        let attributes = record.attributes();
+        let restore = |&key: &u64| {
+            let template = self.template(key)?;
+            if template.subject != id.as_str() {
+                return Err(StoreError::damaged("a template belongs to another subject"));
+            }
+            template.restore(key, recipe, dimension)
+        };
+        let templates = record.templates.iter().map(restore).collect::<Result<_, _>>()?;
+        let last_verified = record.last_verified.into_iter().map(|(k, at)| (k, Timestamp(at))).collect();
+        let (enrolled_at, updated_at) = (Timestamp(record.enrolled_at), Timestamp(record.updated_at));
+        Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at })
+    }
+}
+
+impl EmbeddedGallery {
+    /// Whether there is a gallery in the folder `dir`.
+    pub fn is_at(dir: &Path) -> bool {
+        Folder::holds_database(dir)
+    }
+
+    /// Reads a gallery that nobody has open, of whatever recipe, without an index in
+    /// memory. `begin` is told what it is of, `visit` every part.
+    ///
+    /// # Errors
+    /// As [`EmbeddedGallery::open`], and what `begin` and `visit` break off with.
+    pub fn read_all(
+        dir: &Path,
+        options: &EmbeddedOptions,
+        begin: &mut dyn FnMut(&SnapshotHead) -> ControlFlow<GalleryError>,
+        visit: Visit<'_>,
+    ) -> Result<(), GalleryError> {
+        let folder = Folder::claim(dir)?;
+        if folder.is_new()? {
+            let detail = "there is no gallery in it".to_owned();
+            return Err(GalleryError::Damaged { path: dir.to_owned(), detail });
+        }
+        let mut read = || {
+            let (database, _) = Medium::File(folder.database()).open(options)?;
+            load::complete(&database)?;
+            guarded(|| {
+                let snapshot = Snapshot::new(&database.begin_read()?)?;
+                let head = snapshot.head()?;
+                match begin(&head) {
+                    ControlFlow::Break(error) => Err(error.into()),
+                    ControlFlow::Continue(()) => snapshot.visit(&head, visit),
+                }
+            })
+        };
+        read().map_err(|error: StoreError| error.at(dir))
+    }
+
+    pub(super) async fn take_snapshot(&self) -> Result<GallerySnapshot, GalleryError> {
+        let shared = Arc::clone(&self.shared);
+        let (begun, head) = oneshot::channel();
+        let (sender, parts) = mpsc::channel(PARTS_AHEAD);
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = stream(&shared, &runtime, begun, &sender) {
+                // Where nobody listens there is nobody to tell.
+                let _ = runtime.block_on(sender.send(Err(error.at(&shared.path))));
+            }
+        });
+        let head = head.await.map_err(|_| GalleryError::Closing)??;
+        Ok(GallerySnapshot::new(head, parts))
+    }
+}
+
+fn stream(
+    shared: &Shared,
+    runtime: &Handle,
+    begun: oneshot::Sender<Result<SnapshotHead, GalleryError>>,
+    sender: &mpsc::Sender<Result<Sent, GalleryError>>,
+) -> Result<(), StoreError> {
+    let closings = shared.store.closings();
+    let send = |sent: Sent| -> ControlFlow<GalleryError> {
+        if shared.store.closings() != closings {
+            return ControlFlow::Break(GalleryError::Closing);
+        }
+        let wait = async { tokio::time::timeout(STALL_MAX, sender.send(Ok(sent))).await };
+        match runtime.block_on(wait) {
+            Ok(Ok(())) => ControlFlow::Continue(()),
+            // Nobody reads any more, or not soon enough.
+            Ok(Err(_)) | Err(_) => ControlFlow::Break(GalleryError::Closing),
+        }
+    };
+    shared.read(|snapshot| {
+        let head = match snapshot.head() {
+            Ok(head) => head,
+            Err(error) => {
+                let _ = begun.send(Err(error.at(&shared.path)));
+                return Ok(());
+            }
+        };
+        if begun.send(Ok(head)).is_err() {
+            return Ok(());
+        }
+        guarded(|| snapshot.visit(&head, &mut |part| send(Sent::Part(Box::new(part)))))?;
+        match send(Sent::End) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(error) => Err(error.into()),
+        }
+    })
+}

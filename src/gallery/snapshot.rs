@@ -1,0 +1,81 @@
+//! A whole gallery as it is at one moment, part by part.
+
+use tokio::sync::mpsc;
+
+use super::{ClearedPair, GalleryError, Subject, Timestamp};
+use crate::face::RecipeDigest;
+
+/// What a snapshot is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotHead {
+    /// Recipe of every template.
+    pub recipe: RecipeDigest,
+    /// Values in a template.
+    pub dimension: usize,
+    /// Subjects that follow.
+    pub subjects: u64,
+    /// Templates of these subjects.
+    pub templates: u64,
+    /// Every template that is stored after the snapshot has this id or a higher one.
+    pub template_next: u64,
+    /// The clock when it was taken.
+    pub taken_at: Timestamp,
+}
+
+/// One part of a snapshot: subjects by id in byte order, then cleared pairs likewise.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum SnapshotPart {
+    /// A subject with its templates.
+    Subject(Subject),
+    /// Two subjects who share a face for a good reason.
+    Cleared(ClearedPair),
+}
+
+/// What comes through the channel. The end is said, so that a sender that is gone is
+/// never taken for it.
+pub(super) enum Sent {
+    Part(Box<SnapshotPart>),
+    End,
+}
+
+/// A gallery as it was at one moment. Writes go on meanwhile and do not show.
+///
+/// Take the parts without long pauses: a store keeps what the snapshot needs, and one
+/// that is not read for a minute ends with an error.
+pub struct GallerySnapshot {
+    head: SnapshotHead,
+    parts: mpsc::Receiver<Result<Sent, GalleryError>>,
+    ended: bool,
+}
+
+impl GallerySnapshot {
+    pub(super) fn new(head: SnapshotHead, parts: mpsc::Receiver<Result<Sent, GalleryError>>) -> Self {
+        Self { head, parts, ended: false }
+    }
+
+    /// What it is of.
+    pub fn head(&self) -> SnapshotHead {
+        self.head
+    }
+
+    /// The next part; `None` after the last one, and only then.
+    ///
+    /// # Errors
+    /// Whatever the store met, and [`GalleryError::Closing`] where it closed meanwhile:
+    /// then what came before is not the whole gallery.
+    pub async fn next(&mut self) -> Result<Option<SnapshotPart>, GalleryError> {
+        if self.ended {
+            return Ok(None);
+        }
+        match self.parts.recv().await {
+            Some(Ok(Sent::Part(part))) => Ok(Some(*part)),
+            Some(Ok(Sent::End)) => {
+                self.ended = true;
+                Ok(None)
+            }
+            Some(Err(error)) => Err(error),
+            None => Err(GalleryError::Closing),
+        }
+    }
+}

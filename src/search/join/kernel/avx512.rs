@@ -1,0 +1,100 @@
+//! AVX-512 with VNNI: sixteen rows a register, four products an instruction.
+
+use std::arch::x86_64::*;
+
+use super::Survivor;
+use crate::search::join::codes::{Block, Chunk, Fine, GROUPS, Line, OFFSET, Queries, TILE};
+use crate::search::join::tuning::{AHEAD, FINE};
+
+pub(super) fn is_available() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vnni")
+}
+
+/// Only reachable through a [`super::Kernel`] made after [`is_available`].
+pub(super) fn heads<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
+    debug_assert!(is_available());
+    // SAFETY: `Kernel` hands this function out only where the features were detected.
+    unsafe { heads_vnni(chunk, first, queries, survivors) }
+}
+
+/// Likewise.
+pub(super) fn fine(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
+    debug_assert!(is_available());
+    // SAFETY: as above.
+    unsafe { fine_vnni(survivors, rows, block, sums) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn load(line: &Line) -> __m512i {
+    // SAFETY: a line is 64 bytes, aligned to 64.
+    unsafe { _mm512_load_si512(line.0.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn heads_vnni<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
+    for (tile, (words, starts)) in queries.words.iter().zip(&queries.starts).enumerate() {
+        // Of each query: the sums of the chunk's four groups.
+        let mut sums = starts.map(|start| [_mm512_set1_epi32(start); GROUPS]);
+        for word in 0..W {
+            let lines = [0, 1, 2, 3].map(|group: usize| load(&chunk[group].0[word]));
+            for t in 0..TILE {
+                let weights = _mm512_set1_epi32(words[word][t]);
+                for group in 0..GROUPS {
+                    sums[t][group] = _mm512_dpbusd_epi32(sums[t][group], lines[group], weights);
+                }
+            }
+        }
+        for t in 0..TILE {
+            let [a, b, c, d] = sums[t];
+            // Saturated to bytes, signs stay: one bit for each of 64 rows.
+            let bytes = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+            let kept = !_mm512_movepi8_mask(bytes);
+            if kept != 0 {
+                add(sums[t], kept, first, (tile * TILE + t) as u32, survivors);
+            }
+        }
+    }
+}
+
+/// Adds the rows of `kept`, in whose bits every four stand for the same four lanes
+/// of one group after the other.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn add(sums: [__m512i; GROUPS], mut kept: u64, first: u32, query: u32, survivors: &mut Vec<Survivor>) {
+    let mut values = [[0i32; 16]; GROUPS];
+    for (values, sums) in values.iter_mut().zip(sums) {
+        // SAFETY: the array holds the 64 bytes that are written; no alignment is asked for.
+        unsafe { _mm512_storeu_si512(values.as_mut_ptr().cast(), sums) };
+    }
+    while kept != 0 {
+        let bit = kept.trailing_zeros();
+        let row = (bit / 4 % 4) * 16 + bit / 16 * 4 + bit % 4;
+        survivors.push(Survivor { query, row: first + row, over: values.as_flattened()[row as usize] });
+        kept &= kept - 1;
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn fine_vnni(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
+    const { assert!(FINE % 64 == 0) };
+    let sign = _mm512_set1_epi8(OFFSET.cast_signed());
+    for (at, survivor) in survivors.iter().enumerate() {
+        if let Some(row) = survivors.get(at + AHEAD).and_then(|next| rows.get(next.row as usize)) {
+            for line in row.0.chunks(64) {
+                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr());
+            }
+        }
+        let (row, query) = (&rows[survivor.row as usize], &block.fine[survivor.query as usize]);
+        let mut sum = _mm512_setzero_si512();
+        for (row, query) in row.0.as_chunks::<64>().0.iter().zip(query.0.as_chunks::<64>().0) {
+            // SAFETY: both are 64 bytes; no alignment is asked for.
+            let (row, query) =
+                unsafe { (_mm512_loadu_si512(row.as_ptr().cast()), _mm512_loadu_si512(query.as_ptr().cast())) };
+            sum = _mm512_dpbusd_epi32(sum, _mm512_xor_si512(row, sign), query);
+        }
+        sums.push(_mm512_reduce_add_epi32(sum) - block.fine_offsets[survivor.query as usize]);
+    }
+}

@@ -1,0 +1,95 @@
+//! The loops of the join, for each instruction set. All keep the same pairs with
+//! the same sums; only the order within a chunk differs.
+
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+#[cfg(test)]
+mod tests;
+
+use super::codes::{Block, Chunk, Fine, Queries};
+use super::plain::PLAIN_WORDS;
+
+/// A pair that the first pass could not drop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub(super) struct Survivor {
+    /// Number of the query in its block.
+    pub(super) query: u32,
+    /// Number of the row among those given.
+    pub(super) row: u32,
+    /// Its sum less the query's threshold: not negative.
+    pub(super) over: i32,
+}
+
+/// The loops for one instruction set.
+#[derive(Clone, Copy)]
+pub(super) struct Kernel {
+    name: &'static str,
+    heads: fn(&Chunk, u32, &Queries, &mut Vec<Survivor>),
+    plain: fn(&Chunk<PLAIN_WORDS>, u32, &Queries<PLAIN_WORDS>, &mut Vec<Survivor>),
+    fine: fn(&[Survivor], &[Fine], &Block, &mut Vec<i32>),
+}
+
+impl Kernel {
+    /// The fastest this machine runs.
+    pub(super) fn best() -> Self {
+        Self::all().pop().unwrap_or(Self::PORTABLE)
+    }
+
+    const PORTABLE: Self =
+        Self { name: "portable", heads: portable::heads, plain: portable::heads, fine: portable::fine };
+
+    /// All that this machine runs, slowest first.
+    pub(super) fn all() -> Vec<Self> {
+        #[allow(unused_mut)]
+        let mut all = vec![Self::PORTABLE];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") {
+                all.push(Self { name: "avx2", heads: avx2::heads, plain: avx2::heads, fine: avx2::fine });
+            }
+            if avx512::is_available() {
+                all.push(Self { name: "avx512vnni", heads: avx512::heads, plain: avx512::heads, fine: avx512::fine });
+            }
+        }
+        all
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// First pass: adds the pairs of the queries and a chunk's rows whose
+    /// sums end at zero or above. `first` is the number of the chunk's first row.
+    #[inline]
+    pub(super) fn heads(&self, chunk: &Chunk, first: u32, queries: &Queries, survivors: &mut Vec<Survivor>) {
+        (self.heads)(chunk, first, queries, survivors);
+    }
+
+    /// The same loop over all values of plain rows, to be measured against.
+    #[inline]
+    pub(super) fn plain(
+        &self,
+        chunk: &Chunk<PLAIN_WORDS>,
+        first: u32,
+        queries: &Queries<PLAIN_WORDS>,
+        survivors: &mut Vec<Survivor>,
+    ) {
+        (self.plain)(chunk, first, queries, survivors);
+    }
+
+    /// Second pass: for each survivor, the sum of products of codes. Their rows are
+    /// numbers in `rows`.
+    ///
+    /// # Panics
+    /// Where a row or query is none.
+    #[inline]
+    pub(super) fn fine(&self, survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
+        (self.fine)(survivors, rows, block, sums);
+    }
+}

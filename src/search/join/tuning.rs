@@ -1,0 +1,72 @@
+//! Every number that tunes the join. None of them decides what is found. (Some are
+//! small in tests, so that small joins go the same ways.)
+//!
+//! Chosen on face-like vectors (`Population`) on a Zen 4 machine; `benches/join.rs`
+//! shows what they give.
+
+/// Bytes of a row in the first pass. At a score of 0.55 it leaves 1 pair in 130 with
+/// 64, 1 in 550 with 72, 1 in 2,000 with 80, 1 in 7,500 with 88: at that score 72
+/// is 6 per cent faster than 80, at 0.48 it is 20 per cent slower.
+pub(super) const HEAD_BYTES: usize = 80;
+
+/// Dimensions in the first pass, a byte each; three bytes are norms.
+pub(super) const HEAD: usize = HEAD_BYTES - 3;
+
+/// Further dimensions in the second pass, a byte each. With 64 one pair in two
+/// million is scored at 0.55, with 128 one in five million: no faster in memory.
+pub(super) const FINE: usize = 64;
+
+/// Standard deviations that a code of the first pass covers to either side. More
+/// make coarser steps, fewer cut more values off.
+pub(super) const HEAD_RANGE: f64 = 3.8;
+
+/// The same for the second pass.
+pub(super) const FINE_RANGE: f64 = 4.0;
+
+/// What the range of the norms is wider than those of the sample, to which the
+/// rotation was fitted.
+pub(super) const NORM_ROOM: f64 = 1.25;
+
+/// Rows a rotation is fitted on at most.
+pub(super) const SAMPLE_MAX: usize = 4096;
+
+/// Fewer rows than that, or fewer dimensions, are compared as they are: fitting a
+/// rotation takes as long as comparing 4,000 rows of 512 values.
+pub(super) const CODED_ROWS_MIN: usize = if cfg!(test) { 1200 } else { 4096 };
+
+/// See [`CODED_ROWS_MIN`].
+pub(super) const CODED_DIMENSION_MIN: usize = 32;
+
+/// Rows a first pass compares at a time: four registers of sixteen sums.
+pub(super) const CHUNK_ROWS: usize = 64;
+
+/// Rows that pass by a block of queries: their codes (0.3 MiB) stay in the second
+/// level of the cache for all blocks of the unit.
+pub(super) const STRIP_ROWS: usize = if cfg!(test) { 256 } else { 2048 };
+
+/// Queries that a chunk is compared with while it is in the first level.
+pub(super) const BLOCK_QUERIES: usize = 64;
+
+/// Rows that the first pass leaves before the second pass looks at them.
+pub(super) const SURVIVORS_WANTED: usize = if cfg!(test) { 100 } else { 4096 };
+
+/// Survivors whose codes are asked for ahead of their use.
+pub(super) const AHEAD: usize = 12;
+
+/// Pairs left for the exact score that are looked at together, so that every
+/// vector is read once for several of them.
+pub(super) const CANDIDATES_WANTED: usize = if cfg!(test) { 50 } else { 16_384 };
+
+/// Rows of a block that is compared without codes.
+pub(super) const PLAIN_ROWS: usize = 64;
+
+/// Most rows of a tile: a unit of two such tiles is a billion pairs, about a
+/// second of one core.
+pub(super) const TILE_ROWS_MAX: usize = 32_768;
+
+/// Fewest rows of a tile: below, the bookkeeping would show.
+pub(super) const TILE_ROWS_MIN: usize = 1024;
+
+/// Tiles that a small list is cut into, so that every core has work and little is
+/// repeated after a restart.
+pub(super) const TILES_WANTED: usize = 16;

@@ -1,0 +1,108 @@
+//! What investigators find, kept and known later.
+
+use chinhchu::gallery::Gallery;
+
+use crate::galleries::*;
+use crate::made::*;
+use crate::support::*;
+
+fn decide(out: &std::path::Path, pair: &[&str], outcome: &str) -> Ran {
+    let out = text(out);
+    let more = ["--outcome", outcome, "--reason", "giấy khai sinh", "--officer", "o-7", "--out", &out, "--json"];
+    run([&["audit", "decide"], pair, &more].concat())
+}
+
+#[test]
+fn findings_of_vectors_are_kept_with_the_audit_shown_and_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let (matrix, ids) = people(800, 40).write(folder.path());
+    let out = folder.path().join("out");
+    let pairs = audit(&matrix, &ids, &out, &["--json"]).ended(1).json()["links"].as_u64().unwrap();
+    let measure = || run(["audit", "measure", "--out", &text(&out), "--json"]);
+    assert_eq!(measure().ended(1).json()["cases"], 0);
+
+    let rows = csv_rows(&out.join("pairs.csv"));
+    let ring = rows[0]["ring_id"].clone();
+    let shown = run(["audit", "show", &ring, "--out", &text(&out), "--json"]).ended(0).json();
+    let of_ring: Vec<_> = rows.iter().filter(|row| row["ring_id"] == ring).collect();
+    assert_eq!(shown["pairs"].as_array().unwrap().len(), of_ring.len());
+    assert_eq!(shown["pairs"][0]["subject_a"].as_str().unwrap(), of_ring[0]["subject_a"]);
+    assert_eq!(
+        shown["members"].as_array().unwrap().len(),
+        csv_rows(&out.join("rings.csv")).iter().filter(|row| row["ring_id"] == ring).count()
+    );
+    let told = run(["audit", "show", &ring, "--out", &text(&out)]).ended(0).stdout;
+    assert!(told.contains(&rows[0]["subject_a"]) && told.contains("score"), "{told}");
+    run(["audit", "show", "99999", "--out", &text(&out)]).ended(1);
+
+    // By number and by ids; the same again changes nothing.
+    assert_eq!(decide(&out, &["1"], "fraud").ended(0).json()["recorded"], true);
+    let both = [rows[0]["subject_b"].as_str(), rows[0]["subject_a"].as_str()];
+    assert_eq!(decide(&out, &both, "fraud").ended(0).json()["recorded"], false);
+    let last = rows.last().unwrap();
+    let twins = [last["subject_a"].as_str(), last["subject_b"].as_str()];
+    assert_eq!(decide(&out, &twins, "twins").ended(0).json()["cleared"], false);
+    let measured = measure().ended(0).json();
+    assert_eq!(measured["outcomes"], serde_json::json!([1, 1, 0, 0]));
+    assert_eq!((measured["cases"].clone(), measured["links"].clone()), (2.into(), pairs.into()));
+    assert!(run(["audit", "measure", "--out", &text(&out)]).ended(0).stdout.contains("1 fraud 1 twins"));
+
+    // The report knows them from now on; twins do not come up again.
+    let summary = audit(&matrix, &ids, &out, &["--json"]).ended(1).json();
+    assert_eq!((summary["links"].clone(), summary["compared"]["cleared"].clone()), ((pairs - 1).into(), 1.into()));
+    assert_eq!(csv_rows(&out.join("pairs.csv"))[0]["finding"], "fraud");
+    assert_eq!(measure().ended(0).json()["cases"], 2);
+    // So does another audit that is told of this one.
+    let later = folder.path().join("later");
+    let summary = audit(&matrix, &ids, &later, &["--known", &text(&out), "--json"]).ended(1).json();
+    assert_eq!(summary["links"], pairs - 1);
+
+    decide(&out, &["99999"], "fraud").refused(&["no such pair"]);
+    decide(&out, &["s00000", "s00001x"], "fraud").refused(&["no such pair"]);
+    decide(&out, &["1"], "murder").refused(&["an outcome is one of fraud, twins, same-person, capture-error"]);
+    let number = [
+        "audit",
+        "decide",
+        "1",
+        "--outcome",
+        "fraud",
+        "--officer",
+        "o",
+        "--out",
+        &text(&out),
+        "--reason",
+        "079123456789",
+    ];
+    run(number).refused(&["--reason", "nine or more digits"]);
+    let log = out.join("findings.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    measure().refused(&["findings.log, line 1", "damaged"]);
+}
+
+#[test]
+fn twins_of_a_gallery_become_a_cleared_pair_and_every_later_audit_knows_the_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out) = (folder.path().join("people"), folder.path().join("out"));
+    enrol(&open(&data).unwrap(), &people(400, 41));
+    audit_gallery(&data, &out, &[]).ended(1);
+    let rows = csv_rows(&out.join("pairs.csv"));
+    let last = rows.last().unwrap().clone();
+    let twins = [last["subject_a"].as_str(), last["subject_b"].as_str()];
+    assert_eq!(decide(&out, &twins, "twins").ended(0).json()["cleared"], true);
+    decide(&out, &["1"], "capture-error").ended(0);
+    let cleared = block_on(open(&data).unwrap().cleared_with(&id(twins[0]))).unwrap();
+    assert_eq!(cleared.iter().map(|other| other.as_str()).collect::<Vec<_>>(), [twins[1]]);
+
+    let later = folder.path().join("later");
+    let summary = audit_gallery(&data, &later, &["--json"]).ended(1).json();
+    assert_eq!(summary["compared"]["cleared"], 1);
+    let pair = if twins[0] < twins[1] { (twins[0], twins[1]) } else { (twins[1], twins[0]) };
+    assert!(!found_subjects(&later).contains(&(pair.0.to_owned(), pair.1.to_owned())));
+    let first = &csv_rows(&later.join("pairs.csv"))[0];
+    assert_eq!(
+        (first["template_a"].as_str(), first["finding"].as_str()),
+        (rows[0]["template_a"].as_str(), "capture-error")
+    );
+}

@@ -1,0 +1,57 @@
+//! Audits of photos, with the real networks.
+
+use crate::made::csv_rows;
+use crate::need_assets;
+use crate::support::*;
+
+#[test]
+fn a_person_under_two_names_and_one_photo_under_two_names_are_found() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let rows = [
+        ("a", photo("obama.jpg")),
+        ("b", photo("obama2.jpg")),
+        ("c", photo("biden.jpg")),
+        // The same file, stored for somebody else.
+        ("d", photo("biden.jpg")),
+        ("e", folder.path().join("none.jpg")),
+    ];
+    let list = manifest(folder.path(), rows.iter().map(|(id, path)| (*id, text(path))));
+    let out = folder.path().join("out");
+    let args = ["audit", "--manifest", &text(&list), "--fmr", "1e-4", "--out", &text(&out), "--json"];
+    let summary = run(args).ended(1).json();
+    let pairs = csv_rows(&out.join("pairs.csv"));
+    let found: Vec<_> = pairs.iter().map(|row| (row["subject_a"].as_str(), row["subject_b"].as_str())).collect();
+    assert_eq!(found, [("c", "d"), ("a", "b")]);
+    assert!(pairs[0]["score"].parse::<f32>().unwrap() > 0.999 && !pairs[1]["quality_a"].is_empty());
+    assert!(pairs.iter().all(|row| row["fmr"].parse::<f64>().unwrap() <= 1e-4));
+    assert_eq!(
+        (summary["templates"].clone(), summary["compared"]["left_out"][0]["count"].clone()),
+        (4.into(), 1.into())
+    );
+
+    // Faces are on the page only where they were asked for.
+    let page = || std::fs::read_to_string(out.join("index.html")).unwrap();
+    assert!(!page().contains("data:image/jpeg"));
+    run([&args[..], &["--thumbnails"]].concat()).ended(1);
+    assert_eq!(page().matches("data:image/jpeg").count(), 4);
+
+    // Templates are kept: without the runtime it goes on, because no photo is looked at again.
+    let mut again = chinhchu();
+    again.args(args).env("CHINHCHU_ONNXRUNTIME", folder.path().join("no-runtime"));
+    assert_eq!(ran(again.output().unwrap()).ended(1).json()["links"], 2);
+}
+
+#[test]
+fn captures_of_one_record_that_do_not_match_are_found() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let rows = [("a", "obama.jpg"), ("a", "obama2.jpg"), ("b", "obama3.jpg"), ("b", "biden.jpg")];
+    let list = manifest(folder.path(), rows.iter().map(|(id, name)| (*id, text(&photo(name)))));
+    let out = folder.path().join("out");
+    let args = ["audit", "--same", "--manifest", &text(&list), "--fnmr", "0.01", "--out", &text(&out), "--json"];
+    let same = run(args).ended(1).json()["same"].clone();
+    assert_eq!((same["found"].clone(), same["comparisons"].clone()), (1.into(), 2.into()), "{same}");
+    let rows = csv_rows(&out.join("same.csv"));
+    assert_eq!((rows.len(), rows[0]["subject_id"].as_str(), rows[0]["captures_before"].as_str()), (1, "b", "1"));
+}

@@ -8,12 +8,18 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use chinhchu::gallery::{EnrolMode, Gallery};
+use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, EnrolMode, Gallery, GalleryError};
 
 use crate::support::*;
 
 const FOLDER: &str = "CHINHCHU_TEST_ENROL_INTO";
 const PEOPLE: u64 = 4000;
+
+/// With an index file, as large galleries have: here it is written all the time, and
+/// the process is killed in the middle of that as well.
+fn open(dir: &Path) -> Result<EmbeddedGallery, GalleryError> {
+    EmbeddedGallery::open(dir, RECIPE, DIMENSION, EmbeddedOptions { checked_bytes_max: 0, ..options() })
+}
 
 fn enrolled_by(number: u64) -> (chinhchu::gallery::Enrolment, chinhchu::gallery::Retry) {
     // Add, so that doing it twice would show.
@@ -83,6 +89,10 @@ fn kill_9_loses_nothing_acknowledged_and_running_again_completes_without_duplica
                 let subject = gallery.subject(&enrolled_by(*number).0.subject).await.unwrap();
                 assert_eq!(subject.map(|s| s.templates.len()), Some(1), "an acknowledged enrolment is gone");
             }
+            let mut found: Vec<_> = gallery.within(&template(3), -1.5).await.unwrap();
+            found.sort_by(|a, b| a.subject.cmp(&b.subject));
+            let found: Vec<_> = found.into_iter().map(|candidate| candidate.subject).collect();
+            assert!(found == gallery.list(None, usize::MAX).await.unwrap(), "the index is not what the database holds");
         });
     }
     let gallery: Arc<dyn Gallery> = Arc::new(open(dir.path()).unwrap());

@@ -13,9 +13,12 @@ use crate::search::{Chunks, Entry, FileError, Index, IndexOptions, SearchError, 
 const DIMENSION: usize = 20;
 const ROWS: usize = 6600;
 
+/// Where the vectors lie, a file, and what it holds.
+type Sample = (Arc<Shelf>, Vec<u8>, BTreeMap<u64, Vec<f32>>);
+
 /// An index with full blocks, thin ones, an open piece and freed rows; the file made
 /// of it; what it holds.
-static SAMPLE: LazyLock<(Arc<Shelf>, Vec<u8>, BTreeMap<u64, Vec<f32>>)> = LazyLock::new(|| {
+static SAMPLE: LazyLock<Sample> = LazyLock::new(|| {
     let rows = gallery(11, ROWS, DIMENSION);
     let shelf = Arc::new(Shelf::default());
     shelf.rows.lock().unwrap().extend((0..).zip(rows.iter().cloned()));

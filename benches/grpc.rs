@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chinhchu::face::PoolOptions;
-use chinhchu::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
+use chinhchu::gallery::{Attributes, EnrolMode, Filter, RequestId, Source, SubjectId};
 use chinhchu::imaging::Limits;
 use chinhchu::service::{Client, ServeOptions, bind};
 use chinhchu::workflow::{Engine, EngineOptions, EnrolRequest, IdentifyRequest, Photo, VerifyRequest};
@@ -261,7 +261,9 @@ async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Ve
             let (mode, attributes) = (EnrolMode::Replace, Attributes::default());
             client.enrol(EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor: true }).await?;
         }
-        1 | 2 => drop(client.identify(IdentifyRequest { probes: vec![one], scope: None, claimed: None }).await?),
+        1 | 2 => {
+            drop(client.identify(IdentifyRequest { probes: vec![one], scope: None, filter: Filter::default() }).await?)
+        }
         3 => {
             let broken = one[..one.len() / 2].to_vec();
             let request = VerifyRequest { reference: broken, probes: vec![other], fmr: None };

@@ -204,7 +204,7 @@ impl Counter {
         let request = pb::IdentifyRequest {
             probes: vec![self.photo(probe)?],
             scope: Some(pb::identify_request::Scope::Fpir(pb::FpirScope { fpir: FPIR, limit: 5 })),
-            claimed_subject_id: None,
+            ..pb::IdentifyRequest::default()
         };
         let (verification, began) = (self.verification.clone(), Instant::now());
         let answer = patiently(async || verification.clone().identify(with_deadline(&request)).await).await?;

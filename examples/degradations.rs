@@ -120,7 +120,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         let bytes = std::fs::read(folder.join(&row.path))?;
         let seen = judge(&bytes);
         if row.pose == "profile" {
-            turned.add(Flaw::Turned, &seen.map(|(_, flaws)| flaws));
+            // A photo too small for any face has another fault than the turn.
+            if !matches!(seen, Err(FaceError::FaceTooSmall { .. })) {
+                turned.add(Flaw::Turned, &seen.map(|(_, flaws)| flaws));
+            }
             continue;
         }
         looked_at += 1;

@@ -5,17 +5,22 @@
 //! ```
 //!
 //! The manifest has the columns `subject_id,path,pose`, where `pose` is `frontal` or
-//! `profile`. Every third frontal photo is spoiled in each seeded way as well, so that
+//! `profile`. Frontal photos are covered and spoiled in seeded ways as well, so that
 //! the model learns what a covered face looks like, and what only looks like one.
+//!
+//! With `--folds K` nothing is written: the model is fitted K times without a K-th of
+//! the people each, and what it says of those is printed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chinhchu::evaluation::{Example, Shows, fit_quality};
+use chinhchu::face::quality::{Measure, Profile};
 use chinhchu::face::{Pack, Pipeline, PoolOptions, Wants};
+use chinhchu::matching::compare;
 use clap::Parser;
 use serde::Deserialize;
 
@@ -23,9 +28,10 @@ use serde::Deserialize;
 mod degrade;
 use degrade::{Eyes, Fault, Random, degrade};
 
-/// Of so many frontal photos one is spoiled.
+/// Of so many frontal photos one is spoiled in every way; the others are covered only.
 const SPOILED_EVERY: usize = 4;
-const SEED: u64 = 20_251_121;
+/// One cover for each.
+const SEEDS: [u64; 2] = [20_251_121, 31];
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -49,6 +55,10 @@ struct Arguments {
     /// Day of the fit, `YYYY-MM-DD`.
     #[arg(long)]
     date: String,
+    /// Do not write a model, but judge each of so many parts of the people by a model
+    /// fitted on the others.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(2..=50))]
+    folds: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -94,11 +104,71 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     found.sort_by_key(|(order, _)| *order);
     let examples: Vec<Example> = found.into_iter().map(|(_, example)| example).collect();
     eprintln!("{} photos of {} people, spoiled ones included", examples.len(), ids.len());
+    if let Some(folds) = arguments.folds {
+        return judge_in_folds(&examples, folds as usize, arguments);
+    }
     let model = fit_quality(&examples, &pack.recipe().to_string(), &arguments.population, &arguments.date)?;
     let out = arguments.out.clone().unwrap_or_else(|| arguments.pack.join("quality.toml"));
     std::fs::write(&out, toml::to_string(&model)?)?;
     println!("wrote {}", out.display());
     Ok(())
+}
+
+/// Says of every person what a model fitted on others makes of them.
+fn judge_in_folds(examples: &[Example], folds: usize, arguments: &Arguments) -> Result<(), Failure> {
+    let profile = Profile::live();
+    let limit = |measure| profile.range(measure).max.unwrap_or(1.0);
+    let limits = [1.0, limit(Measure::Turned), limit(Measure::Occluded)];
+    let mut utility = vec![f32::NAN; examples.len()];
+    // By what a photo shows: photos, taken for front, turned, covered.
+    let mut tallies: BTreeMap<String, [usize; 4]> = BTreeMap::new();
+    for fold in 0..folds {
+        let others: Vec<Example> = examples.iter().filter(|e| e.subject % folds != fold).cloned().collect();
+        let model = fit_quality(&others, "", &arguments.population, &arguments.date)?;
+        for (at, example) in examples.iter().enumerate().filter(|(_, e)| e.subject % folds == fold) {
+            let Some((chances, useful)) = example.study.judged(&model) else { continue };
+            utility[at] = useful;
+            let faults = (1..3).filter(|&look| chances[look] > limits[look]);
+            let look = faults.max_by(|&a, &b| chances[a].total_cmp(&chances[b])).unwrap_or(0);
+            let tally = tallies.entry(format!("{:?}", example.shows)).or_default();
+            tally[0] += 1;
+            tally[1 + look] += 1;
+        }
+    }
+    for (shows, [photos, front, turned, covered]) in tallies {
+        let share = |count: usize| 100.0 * count as f64 / photos as f64;
+        println!(
+            "{shows:8} {photos:5} photos: taken for front {:5.1} %, turned {:5.1} %, covered {:5.1} %",
+            share(front),
+            share(turned),
+            share(covered),
+        );
+    }
+    let mut frontal: Vec<usize> = (0..examples.len()).filter(|&i| examples[i].shows == Shows::Frontal).collect();
+    println!("FNMR at FMR 1e-3 of {} frontal photos: {:.2} %", frontal.len(), 100.0 * fnmr(examples, &frontal)?);
+    for (name, value) in [
+        ("predicted utility", &(|i: usize| utility[i]) as &dyn Fn(usize) -> f32),
+        ("length of the embedding", &|i| examples[i].study.template.norm()),
+    ] {
+        frontal.sort_by(|&a, &b| value(a).total_cmp(&value(b)));
+        let kept = &frontal[frontal.len() / 20..];
+        println!("without the 5 % of the lowest {name}: {:.2} %", 100.0 * fnmr(examples, kept)?);
+    }
+    Ok(())
+}
+
+/// FNMR at FMR 1e-3 over all pairs of these photos.
+fn fnmr(examples: &[Example], of: &[usize]) -> Result<f64, Failure> {
+    let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
+    for (at, &i) in of.iter().enumerate() {
+        for &j in &of[..at] {
+            let score = compare(&examples[i].study.template, &examples[j].study.template)?;
+            if examples[i].subject == examples[j].subject { &mut genuine } else { &mut impostor }.push(score);
+        }
+    }
+    let allowed = impostor.len() / 1000;
+    let (_, &mut threshold, _) = impostor.select_nth_unstable_by(allowed, |a, b| b.total_cmp(a));
+    Ok(genuine.iter().filter(|&&score| score <= threshold).count() as f64 / genuine.len() as f64)
 }
 
 /// Row and fault first, so that the order does not depend on the workers.
@@ -122,7 +192,7 @@ fn work(pack: &Pack, folder: &Path, rows: &[Row], subjects: &[usize], next: &Ato
         let Ok(study) = pipeline.study(&bytes, wants) else { continue };
         let pose = study.pose;
         found.push(((at, 0), Example { study, subject: subjects[at], shows, pose }));
-        if shows != Shows::Frontal || !at.is_multiple_of(SPOILED_EVERY) {
+        if shows != Shows::Frontal {
             continue;
         }
         let report = pipeline.assess(&bytes, Wants::default())?;
@@ -131,15 +201,20 @@ fn work(pack: &Pack, folder: &Path, rows: &[Row], subjects: &[usize], next: &Ato
         let photo = image::load_from_memory(&bytes)?.into_rgb8();
         for (i, fault) in Fault::ALL.into_iter().enumerate() {
             // Where these are, nobody asks what is before the face.
-            if matches!(fault, Fault::Blur | Fault::Dark | Fault::Bright) {
-                continue;
-            }
-            let mut random = Random(SEED ^ ((at as u64) << 8 | i as u64));
-            let Ok(study) = pipeline.study(&degrade(&photo, eyes, fault, &mut random), Wants::default()) else {
-                continue;
+            let unasked = matches!(fault, Fault::Blur | Fault::Dark | Fault::Bright);
+            let seeds = match fault {
+                Fault::Cover => &SEEDS[..],
+                _ if !unasked && at.is_multiple_of(SPOILED_EVERY) => &SEEDS[..1],
+                _ => &[],
             };
-            let shows = if fault == Fault::Cover { Shows::Covered } else { Shows::Spoiled };
-            found.push(((at, 1 + i), Example { study, subject: subjects[at], shows, pose }));
+            for (j, &seed) in seeds.iter().enumerate() {
+                let mut random = Random(seed ^ ((at as u64) << 8 | i as u64));
+                let Ok(study) = pipeline.study(&degrade(&photo, eyes, fault, &mut random), Wants::default()) else {
+                    continue;
+                };
+                let shows = if fault == Fault::Cover { Shows::Covered } else { Shows::Spoiled };
+                found.push(((at, 1 + i + j * Fault::ALL.len()), Example { study, subject: subjects[at], shows, pose }));
+            }
         }
     }
 }

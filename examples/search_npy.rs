@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! cargo run --release --example search_npy -- --gallery g.npy --queries q.npy \
-//!     [--within S] [--nearest K] [--threads N] --out results.json
+//!     [--within S] [--nearest K] [--graph] [--threads N] --out results.json
 //! ```
 //!
 //! Prints one JSON object; times are of single queries, one after the other. The
 //! results file holds row numbers and scores for each query. A plain scan of
 //! eight bits a dimension runs between the queries, for comparison and so that no
-//! query finds its data in the cache.
+//! query finds its data in the cache. With `--graph` the same nearest are also
+//! looked for by the graph, with growing effort until it finds 99 of 100.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
@@ -16,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use chinhchu::search::{Entry, Hit, Index, PlainScan, Wanted};
+use chinhchu::matching::Dot;
+use chinhchu::search::{self, Entry, Graph, GraphOptions, Hit, Index, PlainScan, Wanted};
 use clap::Parser;
 use serde_json::{Value, json};
 
@@ -24,6 +26,9 @@ use serde_json::{Value, json};
 const ROWS: usize = 8192;
 /// Queries of a batch.
 const BATCH: usize = 64;
+/// Efforts the graph is tried with, until its recall is enough.
+const EFFORTS: [usize; 7] = [32, 64, 128, 256, 512, 1024, 2048];
+const RECALL_ENOUGH: f64 = 0.99;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -41,6 +46,9 @@ struct Arguments {
     /// Search for so many of the best.
     #[arg(long)]
     nearest: Option<usize>,
+    /// Look for the nearest by the graph as well (with --nearest).
+    #[arg(long, requires = "nearest")]
+    graph: bool,
     /// Threads; all cores unless given.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -100,9 +108,14 @@ fn run(arguments: &Arguments) -> Outcome<Value> {
     let index: Index = Index::new(gallery.columns, u64::MAX);
     let mut plain = PlainScan::new(gallery.columns, &[]);
     let mut build_seconds = 0.0;
+    // The graph's answers are scored from these.
+    let mut kept = Vec::with_capacity(if arguments.graph { gallery.rows * gallery.columns } else { 0 });
     for first in (0..gallery.rows).step_by(ROWS) {
         let rows = gallery.next_rows(ROWS.min(gallery.rows - first))?;
         plain.extend(&rows);
+        if arguments.graph {
+            kept.extend_from_slice(&rows);
+        }
         let vectors = rows.chunks_exact(gallery.columns).enumerate();
         let entries = vectors.map(|(i, row)| Entry { key: (first + i) as u64, label: (), vector: row.to_vec() });
         let entries: Vec<Entry<()>> = entries.collect();
@@ -119,6 +132,7 @@ fn run(arguments: &Arguments) -> Outcome<Value> {
     let queries: Vec<&[f32]> = values.chunks_exact(queries.columns).collect();
     let (mut results, mut plain_seconds) = (Vec::new(), Vec::new());
     let mut seconds = vec![Vec::new(); wanted.len()];
+    let mut truth = Vec::new();
     for (number, query) in queries.iter().enumerate() {
         let mut result = json!({ "query": number });
         for (&(name, wanted), seconds) in wanted.iter().zip(&mut seconds) {
@@ -129,8 +143,17 @@ fn run(arguments: &Arguments) -> Outcome<Value> {
             let found = view.many(&[(query, wanted)], |_, _, ()| true)?;
             seconds.push(begin.elapsed().as_secs_f64());
             result[name] = pairs(&found[0]);
+            if let Wanted::Nearest(_) = wanted {
+                truth.push(found[0].iter().map(|hit| hit.key).collect());
+            }
         }
         results.push(result);
+    }
+    let mut graph = None;
+    if let (true, Some(k)) = (arguments.graph, arguments.nearest) {
+        let (report, answers) = by_graph(kept, gallery.columns, &queries, &truth, k)?;
+        graph = Some(report);
+        results.iter_mut().zip(answers).for_each(|(result, answer)| result["graph"] = answer);
     }
     let mut out = BufWriter::new(File::create(&arguments.out)?);
     serde_json::to_writer(&mut out, &results)?;
@@ -169,7 +192,56 @@ fn run(arguments: &Arguments) -> Outcome<Value> {
         }
         answer[name] = one;
     }
+    if let Some(graph) = graph {
+        answer["graph"] = graph;
+    }
     Ok(answer)
+}
+
+/// Builds the graph over `rows` and looks for the `k` nearest of each query with
+/// one effort after the other. `truth` is what the exact search found.
+fn by_graph(
+    rows: Vec<f32>,
+    dimension: usize,
+    queries: &[&[f32]],
+    truth: &[Vec<u64>],
+    k: usize,
+) -> Outcome<(Value, Vec<Value>)> {
+    let options = GraphOptions::default();
+    let graph = Graph::new(dimension, options);
+    let keys: Vec<u64> = (0..(rows.len() / dimension) as u64).collect();
+    graph.rebuild(|| Ok((keys, search::Matrix::new(dimension, rows.as_slice())?)))?;
+    let dot = Dot::best();
+    let (mut tried, mut answers) = (Vec::new(), Vec::new());
+    for effort in EFFORTS {
+        let (mut seconds, mut found) = (Vec::new(), 0);
+        answers.clear();
+        for (&query, truth) in queries.iter().zip(truth) {
+            let score = |key: u64| Some(dot.score(query, rows.chunks_exact(dimension).nth(key as usize)?));
+            let begin = Instant::now();
+            let hits = graph.nearest_with(query, k, effort, score)?;
+            seconds.push(begin.elapsed().as_secs_f64());
+            found += hits.iter().filter(|hit| truth.contains(&hit.key)).count();
+            answers.push(pairs(&hits));
+        }
+        let recall = found as f64 / truth.iter().map(Vec::len).sum::<usize>().max(1) as f64;
+        let mut one = summary(seconds);
+        one["effort"] = json!(effort);
+        one["recall"] = json!(recall);
+        tried.push(one);
+        if recall >= RECALL_ENOUGH {
+            break;
+        }
+    }
+    let report = graph.report();
+    let report = json!({
+        "links": options.links,
+        "build_effort": options.build_effort,
+        "build_seconds": report.build_seconds,
+        "unfound": report.unfound,
+        "tried": tried,
+    });
+    Ok((report, answers))
 }
 
 fn main() -> ExitCode {

@@ -92,7 +92,7 @@ pub(super) fn unit(unit: Unit) -> Words {
 pub(super) fn kind_of_pair(kind: KindOfPair) -> Words {
     match kind {
         KindOfPair::Any => words("mọi cặp", "all pairs"),
-        KindOfPair::Alike => words("cùng giới tính, cùng nhóm tuổi", "same sex, same age group"),
+        KindOfPair::Alike => words("cùng giới tính và nhóm tuổi, nơi biết được", "same sex and age group, where known"),
         KindOfPair::Unlike => words("các cặp còn lại", "other pairs"),
     }
 }

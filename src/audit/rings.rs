@@ -18,7 +18,7 @@
 //! The outcome does not depend on the order of the links, nor on anything but them.
 //! Time is that of sorting them; groups that meet are merged smaller into larger.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -137,46 +137,51 @@ impl Rings {
 /// `links` are of different subjects, at most one for each two (as [`gather`] makes
 /// them), fewer than 2³².
 pub fn rings(links: &[Link], strong_from: f32) -> Rings {
-    // Only subjects with links take part, numbered by rank.
+    // Only subjects with links take part, numbered by rank. (Tables that hash are looked
+    // into and never walked through: their order is that of the day.)
     let mut subjects: Vec<u32> = links.iter().flat_map(|link| [link.a, link.b]).collect();
     subjects.sort_unstable();
     subjects.dedup();
-    let number = |subject: u32| subjects.partition_point(|s| *s < subject) as u32;
+    let numbers: HashMap<u32, u32> = subjects.iter().copied().zip(0u32..).collect();
+    let mut best_first: Vec<BestFirst> =
+        (0u32..).zip(links).map(|(place, link)| (falling(link.score), link.a, link.b, place)).collect();
+    best_first.sort_unstable();
+    let ends: Vec<(u32, u32)> = best_first.iter().map(|(_, a, b, _)| (numbers[a], numbers[b])).collect();
 
-    let mut best_first: Vec<u32> = (0..links.len() as u32).collect();
-    best_first.sort_unstable_by(|&x, &y| {
-        let (x, y) = (&links[x as usize], &links[y as usize]);
-        y.score.total_cmp(&x.score).then((x.a, x.b).cmp(&(y.a, y.b)))
-    });
     let mut groups = Groups::new(subjects.len());
-    let doubtful = best_first.partition_point(|&link| links[link as usize].score >= strong_from);
-    for &link in &best_first[..doubtful] {
-        let Link { a, b, .. } = links[link as usize];
-        groups.join(number(a), number(b));
-    }
-    for &link in &best_first[doubtful..] {
-        let Link { a, b, .. } = links[link as usize];
-        groups.doubt(number(a), number(b));
-    }
+    let strong = best_first.partition_point(|&(.., place)| links[place as usize].score >= strong_from);
+    ends[..strong].iter().for_each(|&(a, b)| _ = groups.join(a, b));
+    ends[strong..].iter().for_each(|&(a, b)| groups.doubt(a, b));
 
-    let mut members: BTreeMap<u32, Ring> = BTreeMap::new();
-    let mut bridges = Vec::new();
-    for &place in &best_first {
+    // What its links say of a ring comes from the tree of the best that connect its
+    // members (Kruskal, all rings at once).
+    let mut tree = Groups::new(subjects.len());
+    let (mut rings, mut bridges): (Vec<Ring>, _) = (Vec::new(), Vec::new());
+    let mut of_group: Vec<Option<u32>> = vec![None; subjects.len()];
+    for (&(.., place), &(a, b)) in best_first.iter().zip(&ends) {
         let link = &links[place as usize];
-        let (a, b) = (groups.find(number(link.a)), groups.find(number(link.b)));
-        if a == b {
-            members.entry(a).or_insert_with(Ring::empty).links.push(place);
-        } else {
+        let group = groups.find(a);
+        if group != groups.find(b) {
             bridges.push(Bridge { link: place, ring_a: None, ring_b: None });
+            continue;
+        }
+        let ring = *of_group[group as usize].get_or_insert_with(|| {
+            rings.push(Ring::beginning(link.score));
+            rings.len() as u32 - 1
+        });
+        let ring = &mut rings[ring as usize];
+        ring.links.push(place);
+        ring.weakest_link = link.score;
+        if tree.join(a, b) {
+            ring.evidence += link.weight;
+            ring.holds_to = link.score;
         }
     }
-    for (rank, &subject) in subjects.iter().enumerate() {
-        if let Some(ring) = members.get_mut(&groups.find(rank as u32)) {
-            ring.members.push(subject);
+    for (number, &subject) in (0u32..).zip(&subjects) {
+        if let Some(ring) = of_group[groups.find(number) as usize] {
+            rings[ring as usize].members.push(subject);
         }
     }
-    let mut rings: Vec<Ring> = members.into_values().collect();
-    rings.iter_mut().for_each(|ring| ring.weigh(links));
     rings.sort_unstable_by(|x, y| {
         let by_worth = y.evidence.total_cmp(&x.evidence).then(y.best_score.total_cmp(&x.best_score));
         by_worth.then_with(|| x.members.cmp(&y.members))
@@ -194,30 +199,20 @@ pub fn rings(links: &[Link], strong_from: f32) -> Rings {
 }
 
 impl Ring {
-    fn empty() -> Self {
+    /// Before its first link, the best.
+    fn beginning(best_score: f32) -> Self {
         let (members, links) = (Vec::new(), Vec::new());
-        Self { members, links, best_score: 0.0, weakest_link: 0.0, holds_to: 0.0, evidence: 0.0 }
+        Self { members, links, best_score, weakest_link: best_score, holds_to: best_score, evidence: 0.0 }
     }
+}
 
-    /// What its links say, which lie there the best first: the tree of the best links
-    /// that connect all members (Kruskal).
-    fn weigh(&mut self, all: &[Link]) {
-        let number = |subject: u32| self.members.partition_point(|m| *m < subject) as u32;
-        let mut tree = Groups::new(self.members.len());
-        let mut left = self.members.len().saturating_sub(1);
-        for link in self.links.iter().map(|&place| &all[place as usize]) {
-            if left == 0 {
-                break;
-            }
-            if tree.join(number(link.a), number(link.b)) {
-                self.evidence += link.weight;
-                self.holds_to = link.score;
-                left -= 1;
-            }
-        }
-        let score = |place: Option<&u32>| place.map_or(0.0, |&place| all[place as usize].score);
-        (self.best_score, self.weakest_link) = (score(self.links.first()), score(self.links.last()));
-    }
+/// What links are sorted by, and the place of one.
+type BestFirst = (u32, u32, u32, u32);
+
+/// A number that falls where the score rises, in the order of `f32::total_cmp`.
+fn falling(score: f32) -> u32 {
+    let bits = score.to_bits();
+    if bits >> 31 == 0 { !bits & (u32::MAX >> 1) } else { bits }
 }
 
 /// Which members of a group doubtful links to another group come from: one of them, and
@@ -238,13 +233,21 @@ impl Support {
 struct Groups {
     parents: Vec<u32>,
     sizes: Vec<u32>,
-    /// By group, then by the other group: support from members of the former.
-    support: BTreeMap<u32, BTreeMap<u32, Support>>,
+    /// By group and another group: support from members of the former.
+    support: HashMap<(u32, u32), Support>,
+    /// By group, the other groups there is support for; those that have become part of
+    /// another since are still among them, without support.
+    neighbours: Vec<Vec<u32>>,
 }
 
 impl Groups {
     fn new(members: usize) -> Self {
-        Self { parents: (0..members as u32).collect(), sizes: vec![1; members], support: BTreeMap::new() }
+        Self {
+            parents: (0..members as u32).collect(),
+            sizes: vec![1; members],
+            support: HashMap::new(),
+            neighbours: Vec::new(),
+        }
     }
 
     fn find(&mut self, member: u32) -> u32 {
@@ -292,27 +295,33 @@ impl Groups {
     }
 
     fn support(&mut self, of: u32, to: u32, more: Support) {
-        let known = self.support.entry(of).or_default();
-        known.entry(to).and_modify(|known| *known = known.with(more)).or_insert(more);
+        if let Some(known) = self.support.get_mut(&(of, to)) {
+            *known = known.with(more);
+            return;
+        }
+        self.support.insert((of, to), more);
+        if self.neighbours.is_empty() {
+            self.neighbours = vec![Vec::new(); self.parents.len()];
+        }
+        self.neighbours[of as usize].push(to);
     }
 
     /// Whether enough members of `one` are linked to `other`.
     fn backs(&self, one: u32, other: u32) -> bool {
-        let support = self.support.get(&one).and_then(|to| to.get(&other));
+        let support = self.support.get(&(one, other));
         support.is_some_and(|support| support.several || self.sizes[one as usize] == 1)
     }
 
     fn merge(&mut self, one: u32, other: u32, open: &mut Vec<(u32, u32)>) {
-        let neighbours = |group: u32| self.support.get(&group).map_or(0, BTreeMap::len);
+        let neighbours = |group: u32| self.neighbours[group as usize].len();
         let (into, from) = if neighbours(one) >= neighbours(other) { (one, other) } else { (other, one) };
-        let moved = self.support.remove(&from).unwrap_or_default();
-        if let Some(own) = self.support.get_mut(&into) {
-            own.remove(&from);
-        }
+        self.support.remove(&(into, from));
+        self.support.remove(&(from, into));
         self.hang(from, into);
-        for (neighbour, support) in moved.into_iter().filter(|(neighbour, _)| *neighbour != into) {
+        for neighbour in std::mem::take(&mut self.neighbours[from as usize]) {
+            let Some(support) = self.support.remove(&(from, neighbour)) else { continue };
             self.support(into, neighbour, support);
-            if let Some(theirs) = self.support.get_mut(&neighbour).and_then(|of| of.remove(&from)) {
+            if let Some(theirs) = self.support.remove(&(neighbour, from)) {
                 self.support(neighbour, into, theirs);
             }
             open.push((into, neighbour));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::backend::{Backend, GalleryArgs, Roles};
 use super::settings::Settings;
 use super::{Exit, GlobalArgs, Outcome, args, outcome, photo, print, runtime};
-use crate::gallery::SubjectId;
+use crate::gallery::{Filter, SubjectId};
 use crate::workflow::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, Frames, IdentifyOutcome, IdentifyRequest, IdentifyScope, PROBE_FRAMES_MAX,
 };
@@ -19,6 +19,8 @@ Examples:
   chinhchu identify capture.jpg --data people --fpir 0.001 --json
   chinhchu identify capture.jpg --data people --nearest 5
   chinhchu identify frame1.jpg frame2.jpg --server http://127.0.0.1:50051
+  chinhchu identify capture.jpg --data people --scheme social --province 79
+  chinhchu identify capture.jpg --data people --exclude A-017 --exclude A-018
 
 --fpir is the share of searches for people who are NOT enrolled that may return
 somebody anyway. The larger the gallery, the higher the score it takes.
@@ -44,9 +46,26 @@ pub struct IdentifyArgs {
     /// The best K whatever their score, instead of a rate
     #[arg(long, value_name = "K", conflicts_with = "fpir", value_parser = candidates)]
     nearest: Option<usize>,
+    /// Only subjects that draw from this scheme
+    #[arg(long, value_name = "SCHEME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    scheme: Option<String>,
+    /// Only subjects of this province
+    #[arg(long, value_name = "CODE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    province: Option<String>,
+    /// Not this subject; may be given up to 1000 times
+    #[arg(long, value_name = "SUBJECT_ID", value_parser = subject)]
+    exclude: Vec<SubjectId>,
+    /// Who the person says to be: left out, with those an officer has cleared with it
+    #[arg(long, value_name = "SUBJECT_ID", value_parser = subject)]
+    claimed: Option<SubjectId>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// A subject id as typed.
+fn subject(text: &str) -> Result<SubjectId, String> {
+    SubjectId::new(text).map_err(|error| error.to_string())
 }
 
 /// A number of candidates as typed.
@@ -94,12 +113,17 @@ pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
         (None, Some(fpir)) => Some(IdentifyScope::Fpir { fpir, limit: args.limit.unwrap_or(CANDIDATES_DEFAULT) }),
         (None, None) => None,
     };
+    let filter = Filter {
+        scheme: args.scheme,
+        province: args.province,
+        excluded: args.exclude.into_iter().collect(),
+        claimed: args.claimed,
+    };
     let probes = photo::read_all(&args.photos, settings.limits.encoded_bytes_max)?;
 
     runtime::block_on(async {
         let backend = Backend::existing(&settings, &place, probes.len()).await?;
-        let found =
-            backend.identify(IdentifyRequest { probes, scope, claimed: None }).await.map_err(|e| e.told(&roles))?;
+        let found = backend.identify(IdentifyRequest { probes, scope, filter }).await.map_err(|e| e.told(&roles))?;
         if args.json {
             print::json(&answer(&found))?
         } else {

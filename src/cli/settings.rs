@@ -39,6 +39,7 @@ pub(super) struct Settings {
     capture: CaptureRules,
     pub data: Option<PathBuf>,
     templates_max: Option<u64>,
+    memory_bytes_max: Option<u64>,
     pub server: ServerSettings,
     /// Country certificates.
     pub csca: Option<PathBuf>,
@@ -101,6 +102,7 @@ impl Settings {
             policies: Policies::new(&policies).map_err(Failure::new)?,
             data: gallery.data,
             templates_max: optional("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
+            memory_bytes_max: optional("gallery.memory_bytes_max", gallery.memory_bytes_max, 16 << 20, 1 << 44)?,
             server: ServerSettings {
                 listen: address("server.listen", listen)?,
                 requests_in_flight_max: optional(
@@ -143,7 +145,11 @@ impl Settings {
     /// What the embedded gallery takes.
     pub(super) fn gallery_options(&self) -> EmbeddedOptions {
         let default = EmbeddedOptions::default();
-        EmbeddedOptions { templates_max: self.templates_max.unwrap_or(default.templates_max), ..default }
+        EmbeddedOptions {
+            templates_max: self.templates_max.unwrap_or(default.templates_max),
+            memory_bytes_max: self.memory_bytes_max.unwrap_or(default.memory_bytes_max),
+            ..default
+        }
     }
 
     /// Workers where there is enough to do: as set, or one per core.

@@ -39,6 +39,7 @@ mod rates;
 mod report;
 mod set;
 mod slices;
+mod small_net;
 mod svg;
 mod view;
 

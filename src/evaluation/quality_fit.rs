@@ -1,17 +1,18 @@
-//! Fits a pack's quality model: ridge regressions of angles and scores, logistic
-//! regressions of faults, on the inputs that `face::quality` names.
+//! Fits a pack's quality model: ridge regressions of angles and scores, a small
+//! network of looks, on the inputs that `face::quality` names.
 
 use rayon::prelude::*;
 
 use super::FitError;
+use super::small_net::{self, Row, UNITS};
 use crate::face::Pose;
-use crate::face::quality::{CellTable, Form, QualityModel, Study, Term};
+use crate::face::quality::{CellTable, Form, Look, Looks, QualityModel, Standard, Study, Term, Unit};
 use crate::matching::compare;
 
 /// Weight of the penalty on coefficients, per standardised input.
 const RIDGE: f64 = 3.0;
-/// Newton steps of a logistic regression; it settles in about ten.
-const NEWTON_STEPS: usize = 25;
+/// A photo of a turned head counts as much as so many others, of which there are more.
+const TURNED_WEIGHT: f32 = 3.0;
 /// Standardised inputs are clipped here, as [`Form`] does.
 const CLIP: f64 = 6.0;
 /// Inputs the five alignment points give.
@@ -63,6 +64,10 @@ const CAPTURE: &[&str] = &[
     "contrast",
 ];
 
+/// Inputs of the looks beside points and cells.
+const LOOKS: &[&str] =
+    &["shift_ln", "detection", "sharpness", "laplacian_ln", "lower_quartile", "upper_quartile", "evenness", "contrast"];
+
 /// What a photo of the fit shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shows {
@@ -77,6 +82,7 @@ pub enum Shows {
 }
 
 /// One photo of the fit.
+#[derive(Clone)]
 pub struct Example {
     /// What was seen.
     pub study: Study,
@@ -97,7 +103,7 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
     let kind = |shows: Shows| move |e: &&Example| e.shows == shows;
     let too_few = FitError::TooFew { comparisons: examples.len() as u64, comparisons_min: 1000 };
     let ordinary = examples.iter().filter(kind(Shows::Frontal)).map(|e| &e.study);
-    let cells = Study::cells(ordinary).ok_or(too_few)?;
+    let [cells, fine] = Study::cells(ordinary).ok_or(too_few)?;
     let table = Table::new(examples, &cells);
     let all: Vec<usize> = (0..examples.len()).collect();
     let photos: Vec<usize> =
@@ -105,7 +111,6 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
     let scores = mean_scores(examples);
     let posed: Vec<usize> = all.iter().copied().filter(|&i| examples[i].pose.is_some()).collect();
     let scored: Vec<usize> = photos.iter().copied().filter(|&i| scores[i].is_some()).collect();
-    let is = |shows: Shows| move |i: usize| f64::from(u8::from(examples[i].shows == shows));
     if posed.is_empty()
         || scored.is_empty()
         || [Shows::Profile, Shows::Covered].iter().any(|&s| !examples.iter().any(|e| e.shows == s))
@@ -114,24 +119,61 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
     }
     let angle = |of: fn(&Pose) -> f32| move |i: usize| examples[i].pose.as_ref().map_or(0.0, |p| f64::from(of(p)));
     let score = |i: usize| scores[i].unwrap_or(0.0);
-    let looks: Vec<&str> = [POINTS, ODD].concat();
     let capture: Vec<&str> = [POINTS, ODD, CAPTURE].concat();
     let utility: Vec<&str> = [capture.as_slice(), &["norm_ln"]].concat();
     let unsolved = FitError::NoTail;
     Ok(QualityModel {
-        version: 1,
+        version: QualityModel::VERSION,
         recipe: recipe.to_owned(),
         population: population.to_owned(),
         date: date.to_owned(),
         photos: photos.len() as u64,
         yaw: table.ridge(POINTS, &posed, angle(|p| p.yaw)).ok_or(unsolved)?,
         pitch: table.ridge(POINTS, &posed, angle(|p| p.pitch)).ok_or(unsolved)?,
-        turned: table.logistic(&looks, &all, is(Shows::Profile)).ok_or(unsolved)?,
-        occluded: table.logistic(&looks, &all, is(Shows::Covered)).ok_or(unsolved)?,
         capture: table.ridge(&capture, &scored, score).ok_or(unsolved)?,
         utility: table.ridge(&utility, &scored, score).ok_or(unsolved)?,
+        looks: looks(examples, &table, &cells, fine).ok_or(unsolved)?,
         cells,
     })
+}
+
+/// Every photo and its mirror image.
+fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTable) -> Option<Looks> {
+    let all: Vec<usize> = (0..examples.len()).collect();
+    let signals: Vec<Standard> = table
+        .design(&[POINTS, LOOKS].concat(), &all)
+        .terms
+        .into_iter()
+        .map(|Term { input, mean, deviation, .. }| Standard {
+            input,
+            mean: short(mean) as f32,
+            deviation: short(deviation) as f32,
+        })
+        .collect();
+    let rows: Vec<Row> = examples
+        .par_iter()
+        .flat_map_iter(|example| {
+            let (look, weight) = match example.shows {
+                Shows::Frontal | Shows::Spoiled => (Look::Front, 1.0),
+                Shows::Profile => (Look::Turned, TURNED_WEIGHT),
+                Shows::Covered => (Look::Covered, 1.0),
+            };
+            example.study.looks(coarse, &fine, &signals).map(|values| Row { values, look, weight })
+        })
+        .collect();
+    let net = small_net::fit(&rows)?;
+    let short = |v: f32| short(f64::from(v)) as f32;
+    let unit = |at: usize| {
+        let (weights, bias, out) = net.unit(at);
+        let unit = Unit::nearest(&weights, short(bias), out.map(short));
+        Unit { step: short(unit.step), ..unit }
+    };
+    Some(Looks { signals, bias: net.bias().map(short), units: (0..UNITS).map(unit).collect(), cells: fine })
+}
+
+/// Nine digits are far more than the photos support, and keep the file short.
+fn short(v: f64) -> f64 {
+    format!("{v:.8e}").parse().unwrap_or(v)
 }
 
 /// Mean score of each photo against the other frontal photos of its subject.
@@ -198,27 +240,7 @@ impl Table {
     fn ridge(&self, inputs: &[&str], of: &[usize], target: impl Fn(usize) -> f64) -> Option<Form> {
         let design = self.design(inputs, of);
         let targets: Vec<f64> = of.iter().map(|&i| target(i)).collect();
-        let weights = vec![1.0; targets.len()];
-        let solution = weighted_least_squares(&design.rows, &targets, &weights, None)?;
-        Some(design.form(&solution))
-    }
-
-    /// By Newton's method (iteratively reweighted least squares).
-    fn logistic(&self, inputs: &[&str], of: &[usize], target: impl Fn(usize) -> f64) -> Option<Form> {
-        let design = self.design(inputs, of);
-        let mut solution = vec![0.0; 1 + 2 * design.terms.len()];
-        for _ in 0..NEWTON_STEPS {
-            let (mut weights, mut residuals) = (Vec::new(), Vec::new());
-            for (row, &i) in design.rows.iter().zip(of) {
-                let logit: f64 = row.iter().zip(&solution).map(|(x, w)| x * w).sum();
-                let chance = 1.0 / (1.0 + (-logit).exp());
-                let weight = (chance * (1.0 - chance)).max(1e-9);
-                weights.push(weight);
-                residuals.push((target(i) - chance) / weight);
-            }
-            let step = weighted_least_squares(&design.rows, &residuals, &weights, Some(&solution))?;
-            solution.iter_mut().zip(step).for_each(|(w, s)| *w += s);
-        }
+        let solution = least_squares(&design.rows, &targets)?;
         Some(design.form(&solution))
     }
 }
@@ -227,8 +249,6 @@ impl Design {
     fn form(self, solution: &[f64]) -> Form {
         let pairs = solution[1..].as_chunks::<2>().0;
         let terms = self.terms.into_iter().zip(pairs).map(|(term, &[linear, square])| Term { linear, square, ..term });
-        // Nine digits are far more than the photos support, and keep the file short.
-        let short = |v: f64| format!("{v:.8e}").parse().unwrap_or(v);
         let terms = terms
             .map(|t| Term {
                 mean: short(t.mean),
@@ -242,30 +262,22 @@ impl Design {
     }
 }
 
-/// Minimises `Σ weight·(target − row·x)² + RIDGE·|x + from|²`, the constant (first
-/// column) unpenalised, by Cholesky's decomposition of the normal equations.
-fn weighted_least_squares(
-    rows: &[Vec<f64>],
-    targets: &[f64],
-    weights: &[f64],
-    from: Option<&[f64]>,
-) -> Option<Vec<f64>> {
+/// Minimises `Σ (target − row·x)² + RIDGE·|x|²`, the constant (first column)
+/// unpenalised, by Cholesky's decomposition of the normal equations.
+fn least_squares(rows: &[Vec<f64>], targets: &[f64]) -> Option<Vec<f64>> {
     let n = rows.first()?.len();
     let mut matrix = vec![0.0; n * n];
     let mut right = vec![0.0; n];
-    for ((row, target), weight) in rows.iter().zip(targets).zip(weights) {
+    for (row, target) in rows.iter().zip(targets) {
         for i in 0..n {
-            let scaled = weight * row[i];
-            right[i] += scaled * target;
+            right[i] += row[i] * target;
             for j in 0..=i {
-                matrix[i * n + j] += scaled * row[j];
+                matrix[i * n + j] += row[i] * row[j];
             }
         }
     }
     for i in 0..n {
-        let penalty = if i == 0 { 1e-9 } else { RIDGE };
-        matrix[i * n + i] += penalty;
-        right[i] -= penalty * from.map_or(0.0, |from| from[i]);
+        matrix[i * n + i] += if i == 0 { 1e-9 } else { RIDGE };
     }
     for i in 0..n {
         for j in 0..=i {
@@ -321,17 +333,6 @@ mod tests {
         for i in [0, 17, 1234, 3999] {
             assert!((read(&form, &table, i) - truth(i)).abs() < 0.02);
         }
-    }
-
-    #[test]
-    fn what_can_be_told_apart_is_told_apart() {
-        let table = table(2000);
-        let all: Vec<usize> = (0..2000).collect();
-        let nose = Study::input_names().iter().position(|n| *n == "nose_x").unwrap();
-        let truth = |i: usize| f64::from(u8::from(table.rows[i][nose] > 0.5));
-        let form = table.logistic(POINTS, &all, truth).unwrap();
-        let right = all.iter().filter(|&&i| (read(&form, &table, i) > 0.0) == (truth(i) > 0.5)).count();
-        assert!(right > 1950, "{right}");
     }
 
     #[test]

@@ -501,7 +501,8 @@ fn bytes(pack: &Pack, spec: &NetworkSpec) -> Result<Arc<[u8]>, PackError> {
 }
 
 /// Eyes, nose and mouth must be in the picture: what is made up beyond its edge
-/// is nobody's face. Detectors squeeze the box of a face cut by the edge into
+/// is nobody's face; where the box stays clear of the edges, points outside are only
+/// wrong, as those of a turned head often are. Detectors squeeze the box of a face cut by the edge into
 /// what is left of it, and the points with it; so a box at the edge must also
 /// have the shape of a face.
 fn check_whole(region: &Region, points: &Five, fit: &Similarity, image: &RgbImage) -> Result<(), FaceError> {
@@ -509,7 +510,8 @@ fn check_whole(region: &Region, points: &Five, fit: &Similarity, image: &RgbImag
     let within = |v: f32, length: u32| v >= -slack && v <= (length - 1) as f32 + slack;
     let inside = points.iter().all(|&[x, y]| within(x, image.width()) && within(y, image.height()));
     let squeezed = !SHAPE_WHOLE.contains(&(region.width / region.height));
-    if inside && !(squeezed && reaches_out(region, image.width() as f32, image.height() as f32)) {
+    let whole = inside || clear(region, image.width() as f32, image.height() as f32);
+    if whole && !(squeezed && reaches_out(region, image.width() as f32, image.height() as f32)) {
         Ok(())
     } else {
         Err(FaceError::FaceCut)
@@ -525,6 +527,12 @@ fn check_size(fit: &Similarity, scale: u32) -> Result<(), FaceError> {
     } else {
         Err(FaceError::FaceTooSmall { eye_distance, eye_distance_min: EYE_DISTANCE_MIN })
     }
+}
+
+/// Further from every edge than a cut face's box.
+fn clear(face: &Region, width: f32, height: f32) -> bool {
+    let (x, y) = (CUT_MIN * face.width, CUT_MIN * face.height);
+    face.left > x && face.top > y && face.right() < width - x && face.bottom() < height - y
 }
 
 fn reaches_out(face: &Region, width: f32, height: f32) -> bool {
@@ -578,7 +586,11 @@ mod tests {
         let face = Region { left: 10.0, top: 40.0, width: 60.0, height: 80.0 };
         assert_eq!(check_whole(&face, &points, &fit, &image), Ok(()), "a rounding error is no cut");
         let lower = points.map(|[x, y]| [x, y + 10.0]);
+        let low = Region { top: 15.0, ..face };
         assert_eq!(check_whole(&face, &lower, &fit, &image), Err(FaceError::FaceCut));
+        assert_eq!(check_whole(&low, &lower, &fit, &image), Err(FaceError::FaceCut), "too near the edge to say");
+        let clear = Region { top: 10.0, ..face };
+        assert_eq!(check_whole(&clear, &lower, &fit, &image), Ok(()), "a face in the middle is not cut");
     }
 
     #[test]

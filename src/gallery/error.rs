@@ -125,7 +125,9 @@ impl GalleryError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Damaged { .. } | Self::NewerVersion { .. } => Fault::Data,
-            Self::Search(SearchError::Full { .. }) => Fault::Service,
+            Self::Search(
+                SearchError::Full { .. } | SearchError::Memory { .. } | SearchError::Originals | SearchError::Missing,
+            ) => Fault::Service,
             Self::DiskFull | Self::Storage(_) | Self::Closing | Self::InUse(_) => Fault::Service,
             _ => Fault::Caller,
         }

@@ -14,8 +14,8 @@ pub use embedded::{BackendFactory, EmbeddedGallery, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};
 pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};
 pub use types::{
-    Attributes, Candidate, EnrolMode, Enrolment, NewTemplate, Receipt, RequestId, Retry, Source, Stats, StoredTemplate,
-    Subject, SubjectId, Timestamp,
+    Attributes, Candidate, EnrolMode, Enrolment, Filter, NewTemplate, Receipt, RequestId, Retry, Scope, Source, Stats,
+    StoredTemplate, Subject, SubjectId, Timestamp,
 };
 
 use async_trait::async_trait;
@@ -51,13 +51,24 @@ pub trait Gallery: Send + Sync {
     /// Up to `limit` subject ids in byte order, those after `after`.
     async fn list(&self, after: Option<&SubjectId>, limit: usize) -> Result<Vec<SubjectId>, GalleryError>;
 
+    /// Subjects by face, best first, ties by subject id, those alone who pass the
+    /// filter. Exact: what searching all and leaving the others out would give.
+    async fn search(&self, probe: &Template, scope: Scope, filter: &Filter) -> Result<Vec<Candidate>, GalleryError>;
+
+    /// Templates of all subjects who pass the filter: how many a search compares with.
+    async fn templates_in(&self, filter: &Filter) -> Result<u64, GalleryError>;
+
     /// The `k` subjects whose best template scores highest, best first, ties by
     /// subject id.
-    async fn nearest(&self, probe: &Template, k: usize) -> Result<Vec<Candidate>, GalleryError>;
+    async fn nearest(&self, probe: &Template, k: usize) -> Result<Vec<Candidate>, GalleryError> {
+        self.search(probe, Scope::Nearest(k), &Filter::default()).await
+    }
 
     /// Every subject with a template at or above `score`, best first, ties by
     /// subject id.
-    async fn within(&self, probe: &Template, score: f32) -> Result<Vec<Candidate>, GalleryError>;
+    async fn within(&self, probe: &Template, score: f32) -> Result<Vec<Candidate>, GalleryError> {
+        self.search(probe, Scope::Within(score), &Filter::default()).await
+    }
 
     /// Stores a decision with its transaction id and whatever must be there together
     /// with it: an enrolment, and where it approves, the time of this verification

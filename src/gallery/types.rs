@@ -208,6 +208,39 @@ pub struct Candidate {
     pub score: f32,
 }
 
+/// Which subjects a search is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scope {
+    /// Everybody with a template at or above the score.
+    Within(f32),
+    /// Those whose best template scores highest, so many.
+    Nearest(usize),
+}
+
+/// Whom a search leaves out. The default leaves out nobody.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Those who do not draw from this scheme.
+    pub scheme: Option<String>,
+    /// Those not of this province.
+    pub province: Option<String>,
+    /// These subjects, enrolled or not.
+    pub excluded: BTreeSet<SubjectId>,
+    /// This subject, and those an officer has cleared with it.
+    pub claimed: Option<SubjectId>,
+}
+
+impl Filter {
+    /// Most subjects that can be excluded by name.
+    pub const EXCLUDED_MAX: usize = 1000;
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Filter(…)")
+    }
+}
+
 /// Size of a gallery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Stats {

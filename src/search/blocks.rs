@@ -15,66 +15,98 @@ use std::sync::Arc;
 use super::codes::{Codes, Encoded};
 use super::tuning::{CHUNK_ROWS, PIECE_ROWS};
 
-/// A row's key and what the owner of the index wants back with it.
-pub(super) type Tag<L> = Option<(u64, L)>;
+/// Words of a bit for each row of a piece.
+pub(super) const FREE_WORDS: usize = PIECE_ROWS / 64;
 
-/// Up to [`PIECE_ROWS`] vectors. A row without a tag is free.
+/// Up to [`PIECE_ROWS`] vectors.
 #[derive(Clone)]
 pub(super) struct Piece<L> {
-    /// One per row. Apart from the values, so that a removal copies no vectors.
-    tags: Vec<Tag<L>>,
-    /// [`CHUNK_ROWS`] vectors each, row after row.
+    /// Per row written. Apart from the values, so that a removal copies no vectors.
+    keys: Vec<u64>,
+    labels: Vec<L>,
+    /// A bit per row, set where it was freed.
+    free: [u64; FREE_WORDS],
+    /// [`CHUNK_ROWS`] vectors each, row after row. None where they lie outside.
     chunks: Vec<Arc<Vec<f32>>>,
+    /// True where the vectors are left to [`Originals`](super::Originals).
+    outside: bool,
 }
 
 impl<L: Clone> Piece<L> {
     pub(super) fn new() -> Self {
-        Self { tags: Vec::new(), chunks: Vec::new() }
+        Self { keys: Vec::new(), labels: Vec::new(), free: [0; FREE_WORDS], chunks: Vec::new(), outside: false }
+    }
+
+    /// A full piece whose vectors lie outside; `None` where the parts do not fit.
+    pub(super) fn outside(keys: Vec<u64>, labels: Vec<L>, free: [u64; FREE_WORDS]) -> Option<Self> {
+        let full = keys.len() == PIECE_ROWS && labels.len() == PIECE_ROWS;
+        full.then_some(Self { keys, labels, free, chunks: Vec::new(), outside: true })
+    }
+
+    /// The same without the vectors.
+    pub(super) fn without_vectors(&self) -> Self {
+        let Self { keys, labels, free, .. } = self;
+        Self { keys: keys.clone(), labels: labels.clone(), free: *free, chunks: Vec::new(), outside: true }
+    }
+
+    /// True where the vectors lie outside.
+    pub(super) fn is_outside(&self) -> bool {
+        self.outside
     }
 
     /// Rows written, in use or freed.
     pub(super) fn rows(&self) -> usize {
-        self.tags.len()
+        self.keys.len()
     }
 
     pub(super) fn push(&mut self, key: u64, label: L, vector: &[f32]) {
-        if self.tags.len().is_multiple_of(CHUNK_ROWS) {
+        if self.keys.len().is_multiple_of(CHUNK_ROWS) {
             self.chunks.push(Arc::new(Vec::with_capacity(CHUNK_ROWS * vector.len())));
         }
         if let Some(chunk) = self.chunks.last_mut() {
             Arc::make_mut(chunk).extend_from_slice(vector);
-            self.tags.push(Some((key, label)));
+            self.keys.push(key);
+            self.labels.push(label);
         }
     }
 
     /// Frees row `row`. Its values stay as long as the piece.
     pub(super) fn free(&mut self, row: usize) {
-        self.tags[row] = None;
+        self.free[row / 64] |= 1 << (row % 64);
+    }
+
+    /// Puts another label on row `row`.
+    pub(super) fn relabel(&mut self, row: usize, label: L) {
+        self.labels[row] = label;
     }
 
     /// What lies in row `row`; `None` where it is free.
-    pub(super) fn tag(&self, row: usize) -> Option<&(u64, L)> {
-        self.tags.get(row)?.as_ref()
+    pub(super) fn tag(&self, row: usize) -> Option<(u64, &L)> {
+        let key = *self.keys.get(row)?;
+        (self.free[row / 64] >> (row % 64) & 1 == 0).then(|| (key, &self.labels[row]))
     }
 
-    pub(super) fn vector(&self, row: usize, dimension: usize) -> &[f32] {
-        &self.chunks[row / CHUNK_ROWS][row % CHUNK_ROWS * dimension..][..dimension]
+    /// The vector of row `row`; `None` where it lies outside.
+    pub(super) fn vector(&self, row: usize, dimension: usize) -> Option<&[f32]> {
+        Some(&self.chunks.get(row / CHUNK_ROWS)?[row % CHUNK_ROWS * dimension..][..dimension])
     }
 
-    /// Every row in use: key, label, vector.
-    pub(super) fn iter(&self, dimension: usize) -> impl Iterator<Item = (u64, &L, &[f32])> {
-        let rows = self.tags.iter().enumerate();
-        rows.filter_map(move |(row, tag)| tag.as_ref().map(|(key, label)| (*key, label, self.vector(row, dimension))))
+    /// Every row in use: its number, key and label.
+    pub(super) fn tags(&self) -> impl Iterator<Item = (usize, u64, &L)> {
+        (0..self.rows()).filter_map(|row| self.tag(row).map(|(key, label)| (row, key, label)))
     }
 
-    /// Every vector written, those of freed rows too, in the order of rows.
-    pub(super) fn vectors(&self, dimension: usize) -> impl Iterator<Item = &[f32]> {
-        self.chunks.iter().flat_map(move |chunk| chunk.chunks_exact(dimension))
+    /// Keys, labels and freed rows, of all rows written.
+    pub(super) fn parts(&self) -> (&[u64], &[L], &[u64; FREE_WORDS]) {
+        (&self.keys, &self.labels, &self.free)
     }
 
-    fn bytes(&self) -> usize {
-        let values: usize = self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<f32>()).sum();
-        values + self.tags.capacity() * size_of::<Tag<L>>()
+    fn tag_bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<u64>() + self.labels.capacity() * size_of::<L>() + size_of::<Self>()
+    }
+
+    fn vector_bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<f32>()).sum()
     }
 }
 
@@ -113,18 +145,16 @@ impl<L: Clone> Block<L> {
         if self.pieces.len() > 1 { self.pieces.len() * PIECE_ROWS } else { self.rows() }
     }
 
-    /// What lies in row `row` of the block, with its vector.
-    pub(super) fn row(&self, row: u32, dimension: usize) -> Option<(&(u64, L), &[f32])> {
-        let piece = self.pieces.get(row as usize / PIECE_ROWS)?;
-        let row = row as usize % PIECE_ROWS;
-        Some((piece.tag(row)?, piece.vector(row, dimension)))
+    /// The piece of row `row` of the block, and its place there.
+    pub(super) fn piece(&self, row: u32) -> Option<(&Piece<L>, usize)> {
+        Some((self.pieces.get(row as usize / PIECE_ROWS)?, row as usize % PIECE_ROWS))
     }
 
     pub(super) fn bytes(&self) -> Bytes {
         let codes = self.codes.as_ref().map_or(0, |codes| codes.bytes());
-        let tags = self.pieces.iter().map(|piece| piece.tags.capacity() * size_of::<Tag<L>>()).sum();
-        let all: usize = self.pieces.iter().map(|piece| piece.bytes()).sum();
-        Bytes { codes, tags, vectors: all - tags }
+        let tags = self.pieces.iter().map(|piece| piece.tag_bytes()).sum();
+        let vectors = self.pieces.iter().map(|piece| piece.vector_bytes()).sum();
+        Bytes { codes, tags, vectors }
     }
 }
 
@@ -141,10 +171,18 @@ pub(super) struct State<L> {
     pub(super) blocks: BTreeMap<u32, Arc<Block<L>>>,
     /// Rows in use.
     pub(super) live: u64,
+    /// Pieces whose vectors lie outside memory.
+    pub(super) outside: usize,
+}
+
+impl<L> State<L> {
+    pub(super) fn empty() -> Self {
+        Self { blocks: BTreeMap::new(), live: 0, outside: 0 }
+    }
 }
 
 impl<L> Clone for State<L> {
     fn clone(&self) -> Self {
-        Self { blocks: self.blocks.clone(), live: self.live }
+        Self { blocks: self.blocks.clone(), live: self.live, outside: self.outside }
     }
 }

@@ -53,7 +53,8 @@
 //!   without cancellation worth the name: a relative error below 1e-12. [`UP`] is
 //!   a thousand times as much. The threshold is lowered by a whole unit as well.
 //! * Rows longer than [`LENGTH_CODED_MAX`], or whose norms or decoded codes do not
-//!   fit, have no codes and are always scored ("loose"). Queries whose length is
+//!   fit, have no codes of the first pass or none at all ("loose"): they always go
+//!   through the second pass or are always scored. Queries whose length is
 //!   outside [`LENGTH_QUERY`] are answered without codes: float32 could underflow.
 
 use super::basis::Basis;
@@ -222,12 +223,12 @@ impl Prepared {
         (self.head_scale * f64::from(sum) + self.head_offset) + 1e-9
     }
 
-    /// At least the score of the row: `sum` is that of the second pass.
-    pub(super) fn fine_bound(&self, sum: i32, row: &Fine) -> f64 {
-        let bound = self.fine_scale * f64::from(sum)
-            + self.fine_along * f64::from(row.residual)
-            + self.fine_beyond * f64::from(row.rest)
-            + self.fine_offset;
-        bound + bound.abs() * 1e-9 + self.fine_scale
+    /// At most and at least the score of the row: `sum` is that of the second pass.
+    pub(super) fn fine_bounds(&self, sum: i32, row: &Fine) -> (f64, f64) {
+        let middle = self.fine_scale * f64::from(sum);
+        let doubt =
+            self.fine_along * f64::from(row.residual) + self.fine_beyond * f64::from(row.rest) + self.fine_offset;
+        let doubt = doubt + (middle.abs() + doubt) * 1e-9 + self.fine_scale;
+        (middle - doubt, middle + doubt)
     }
 }

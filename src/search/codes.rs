@@ -42,7 +42,8 @@ pub(super) struct Group {
 pub(super) struct Fine {
     pub(super) codes: [i8; FINE],
     /// Length of what the codes miss within the axes, in [`bound::FINE_STEP`]s,
-    /// rounded up; [`LOOSE`] where the row has no codes.
+    /// rounded up. With [`HEAD_LOOSE`] where the row has no codes for the first pass;
+    /// [`LOOSE`] where it has none at all.
     pub(super) residual: u16,
     /// Length of what lies beyond the axes, likewise.
     pub(super) rest: u16,
@@ -50,6 +51,13 @@ pub(super) struct Fine {
 
 /// Marks a row that no bound is known for: it is always scored.
 pub(super) const LOOSE: u16 = u16::MAX;
+
+/// Marks a row that the first pass says nothing of, one in some ten thousand: it
+/// always goes through the second.
+pub(super) const HEAD_LOOSE: u16 = 1 << 15;
+
+/// Most steps of a norm of the second pass.
+const FINE_STEPS_MAX: f64 = (HEAD_LOOSE - 1) as f64;
 
 /// One row's codes, before they are put among others.
 pub(super) struct Encoded {
@@ -61,66 +69,74 @@ pub(super) struct Encoded {
 
 impl Encoded {
     /// A row without codes.
-    fn loose() -> Self {
+    pub(super) fn loose() -> Self {
         let fine = Fine { codes: [0; FINE], residual: LOOSE, rest: LOOSE };
         Self { head: [0; HEAD], residual: 0, rest: 0, fine }
     }
 
+    /// True where one pass or both say nothing of the row.
     pub(super) fn is_loose(&self) -> bool {
-        self.fine.residual == LOOSE
+        self.fine.residual >= HEAD_LOOSE
     }
 
     /// Codes a vector. Loose where its length or what its codes miss is beyond
     /// what the bound allows for.
     pub(super) fn new(basis: &Basis, dot: Dot, vector: &[f32]) -> Self {
-        Self::tight(basis, dot, vector).unwrap_or_else(Self::loose)
-    }
-
-    fn tight(basis: &Basis, dot: Dot, vector: &[f32]) -> Option<Self> {
         let length = bound::length(vector);
         if length > LENGTH_CODED_MAX {
-            return None;
+            return Self::loose();
         }
         let error = bound::rotation_error(basis, length);
         let coordinates = basis.rotate(dot, vector);
-
-        let mut head = [0u8; HEAD];
-        let step = f64::from(basis.head_step());
-        let middle = f64::from(HEAD_LEVELS) / 2.0;
-        let (mut missed, mut decoded) = (0.0, 0.0);
-        for (code, &coordinate) in head.iter_mut().zip(&coordinates[..basis.axes().min(HEAD)]) {
-            let coordinate = f64::from(coordinate);
-            *code = (coordinate / step + middle).round().clamp(0.0, f64::from(HEAD_LEVELS)) as u8;
-            let value = step * (f64::from(*code) - middle);
-            missed += (coordinate - value).powi(2);
-            decoded += value * value;
+        let Some(fine) = fine(basis, length, &coordinates, error) else { return Self::loose() };
+        match head(basis, length, &coordinates, error) {
+            Some((head, residual, rest)) => Self { head, residual, rest, fine },
+            None => Self { fine: Fine { residual: fine.residual | HEAD_LOOSE, ..fine }, ..Self::loose() },
         }
-        if decoded.sqrt() > LENGTH_CODED_MAX {
-            return None;
-        }
-        let residual = bound::steps_up(missed.sqrt() + error, RESIDUAL_STEP, 127.0)?;
-        let rest = bound::steps_up(bound::rest(basis, length, &coordinates[..HEAD], error), REST_STEP, 127.0)?;
-
-        let mut codes = [0i8; FINE];
-        let (mut missed, mut decoded) = (0.0, 0.0);
-        for (i, &coordinate) in coordinates[..basis.axes()].iter().enumerate() {
-            let step = f64::from(basis.fine_steps()[i]);
-            let coordinate = f64::from(coordinate);
-            codes[i] = (coordinate / step).round().clamp(-127.0, 127.0) as i8;
-            let value = step * f64::from(codes[i]);
-            missed += (coordinate - value).powi(2);
-            decoded += value * value;
-        }
-        if decoded.sqrt() > LENGTH_CODED_MAX {
-            return None;
-        }
-        let fine_residual = bound::steps_up(missed.sqrt() + error, bound::FINE_STEP, f64::from(LOOSE - 1))?;
-        let fine_rest =
-            bound::steps_up(bound::rest(basis, length, &coordinates, error), bound::FINE_STEP, f64::from(LOOSE - 1))?;
-        let fine = Fine { codes, residual: fine_residual as u16, rest: fine_rest as u16 };
-        // At most 127 each.
-        Some(Self { head, residual: residual as u8, rest: rest as u8, fine })
     }
+}
+
+/// Codes and norms of the first pass.
+fn head(basis: &Basis, length: f64, coordinates: &[f32; FINE], error: f64) -> Option<([u8; HEAD], u8, u8)> {
+    let mut head = [0u8; HEAD];
+    let step = f64::from(basis.head_step());
+    let middle = f64::from(HEAD_LEVELS) / 2.0;
+    let (mut missed, mut decoded) = (0.0, 0.0);
+    for (code, &coordinate) in head.iter_mut().zip(&coordinates[..basis.axes().min(HEAD)]) {
+        let coordinate = f64::from(coordinate);
+        *code = (coordinate / step + middle).round().clamp(0.0, f64::from(HEAD_LEVELS)) as u8;
+        let value = step * (f64::from(*code) - middle);
+        missed += (coordinate - value).powi(2);
+        decoded += value * value;
+    }
+    if decoded.sqrt() > LENGTH_CODED_MAX {
+        return None;
+    }
+    let residual = bound::steps_up(missed.sqrt() + error, RESIDUAL_STEP, 127.0)?;
+    let rest = bound::steps_up(bound::rest(basis, length, &coordinates[..HEAD], error), REST_STEP, 127.0)?;
+    // At most 127 each.
+    Some((head, residual as u8, rest as u8))
+}
+
+/// Codes and norms of the second pass.
+fn fine(basis: &Basis, length: f64, coordinates: &[f32; FINE], error: f64) -> Option<Fine> {
+    let mut codes = [0i8; FINE];
+    let (mut missed, mut decoded) = (0.0, 0.0);
+    for (i, &coordinate) in coordinates[..basis.axes()].iter().enumerate() {
+        let step = f64::from(basis.fine_steps()[i]);
+        let coordinate = f64::from(coordinate);
+        codes[i] = (coordinate / step).round().clamp(-127.0, 127.0) as i8;
+        let value = step * f64::from(codes[i]);
+        missed += (coordinate - value).powi(2);
+        decoded += value * value;
+    }
+    if decoded.sqrt() > LENGTH_CODED_MAX {
+        return None;
+    }
+    let residual = bound::steps_up(missed.sqrt() + error, bound::FINE_STEP, FINE_STEPS_MAX)?;
+    let rest = bound::steps_up(bound::rest(basis, length, coordinates, error), bound::FINE_STEP, f64::from(LOOSE - 1))?;
+    // At most 16 bits each.
+    Some(Fine { codes, residual: residual as u16, rest: rest as u16 })
 }
 
 impl Group {
@@ -147,7 +163,7 @@ pub(super) struct Codes {
     pub(super) basis: std::sync::Arc<Basis>,
     pub(super) groups: Large<Group>,
     pub(super) fine: Large<Fine>,
-    /// Rows without codes, ascending.
+    /// Rows that one pass or both say nothing of, ascending.
     pub(super) loose: Vec<u32>,
 }
 

@@ -42,4 +42,23 @@ pub enum SearchError {
     /// A vector could not be read from where it is kept.
     #[error("a vector could not be read from where it is kept")]
     Unreadable,
+    /// The library behind the graph gave up while building one.
+    #[error("the graph could not be built; the exact search is not touched")]
+    GraphFailed,
+    /// More would take more memory than the index may.
+    #[error(
+        "the index may take {} MiB of memory and would need more; raise the limit if the machine has it, or remove some",
+        .bytes_max >> 20
+    )]
+    Memory {
+        /// Bytes it may take.
+        bytes_max: u64,
+    },
+    /// Vectors outside memory cannot be read.
+    #[error("the vectors outside memory cannot be read")]
+    Originals,
+    /// A vector outside memory is not where it should be: the view is older or
+    /// younger than what it is read from. A new search on a new view settles it.
+    #[error("a vector outside memory is not where it should be; search again")]
+    Missing,
 }

@@ -9,6 +9,7 @@ use super::basis::Basis;
 use super::blocks::{Bytes, State};
 use super::codes::Codes;
 use super::kernel::Kernel;
+use super::originals::Originals;
 use super::places::Places;
 use super::tuning::{FIT_MIN, REFIT_BESIDE, REFIT_GROWTH, REFIT_MAX};
 use super::view::{Hit, View};
@@ -37,6 +38,24 @@ pub struct Entry<L> {
     pub vector: Vec<f32>,
 }
 
+/// How much an index may hold, and where.
+#[derive(Clone)]
+pub struct IndexOptions {
+    /// Most vectors.
+    pub vectors_max: u64,
+    /// Most bytes of memory. Where `originals` are given, vectors leave memory,
+    /// oldest first, before anything is refused.
+    pub bytes_max: u64,
+    /// Where vectors outside memory are read. `None`: all stay in memory.
+    pub originals: Option<Arc<dyn Originals>>,
+}
+
+impl Default for IndexOptions {
+    fn default() -> Self {
+        Self { vectors_max: VECTORS_MAX_DEFAULT, bytes_max: u64::MAX, originals: None }
+    }
+}
+
 /// Vectors of one dimension under 64-bit keys, searched exactly.
 ///
 /// Shared by reference: searches run while others insert. A search sees every
@@ -50,6 +69,8 @@ pub struct Index<L = ()> {
 pub(super) struct Inner<L> {
     pub(super) dimension: usize,
     vectors_max: u64,
+    pub(super) bytes_max: u64,
+    originals: Option<Arc<dyn Originals>>,
     /// Rows before the first rotation is fitted.
     fit_min: usize,
     pub(super) dot: Dot,
@@ -80,22 +101,35 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
 
     /// The same with a kernel of one's choice; results do not depend on it.
     pub fn with_kernel(dimension: usize, vectors_max: u64, dot: Dot) -> Self {
-        let fit_min = if dimension < CODED_DIMENSION_MIN { usize::MAX } else { FIT_MIN };
-        Self::with_parts(dimension, vectors_max, dot, Kernel::best(), fit_min)
+        let options = IndexOptions { vectors_max, ..IndexOptions::default() };
+        Self::with_all(dimension, options, dot, Kernel::best(), fit_min(dimension))
+    }
+
+    /// An empty index within limits of one's choice.
+    pub fn with_options(dimension: usize, options: IndexOptions) -> Self {
+        Self::with_all(dimension, options, Dot::best(), Kernel::best(), fit_min(dimension))
     }
 
     /// The same with all that results do not depend on.
+    #[cfg(test)]
     pub(super) fn with_parts(dimension: usize, vectors_max: u64, dot: Dot, kernel: Kernel, fit_min: usize) -> Self {
+        Self::with_all(dimension, IndexOptions { vectors_max, ..IndexOptions::default() }, dot, kernel, fit_min)
+    }
+
+    pub(super) fn with_all(dimension: usize, options: IndexOptions, dot: Dot, kernel: Kernel, fit_min: usize) -> Self {
+        let IndexOptions { vectors_max, bytes_max, originals } = options;
         let inner = Inner {
             // A vector without values has no direction: nothing can be inserted
             // into such an index, but it must not divide by zero either.
             dimension: dimension.max(1),
             // Rows have 32-bit numbers, and some are free.
             vectors_max: vectors_max.min(u64::from(u32::MAX) / 2),
+            bytes_max,
+            originals,
             fit_min,
             dot,
             kernel,
-            published: RwLock::new(Arc::new(State { blocks: Default::default(), live: 0 })),
+            published: RwLock::new(Arc::new(State::empty())),
             places: Mutex::default(),
             fitting: AtomicBool::new(false),
         };
@@ -144,7 +178,7 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     /// The index as it is now, for any number of searches that must agree.
     pub fn view(&self) -> View<L> {
         let inner = &self.inner;
-        View::new(inner.state(), inner.dimension, inner.dot, inner.kernel)
+        View::new(inner.state(), inner.dimension, inner.dot, inner.kernel, inner.originals.clone())
     }
 
     /// Whether a vector can be searched for or inserted.
@@ -168,6 +202,54 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     /// to remove that are not there are passed over. Refused as a whole, with
     /// nothing changed, where one entry is.
     pub fn apply(&self, removed: &[u64], inserted: Vec<Entry<L>>) -> Result<(), SearchError> {
+        self.change(removed, Vec::new(), inserted, true)
+    }
+
+    /// Brings the index up to what is already decided elsewhere, as one change:
+    /// removes, puts other labels on keys that stay, then inserts. Limits are not
+    /// looked at: ask [`Index::room_for`] before deciding.
+    ///
+    /// # Errors
+    /// As [`Index::apply`], but for the limits.
+    pub fn follow(
+        &self,
+        removed: &[u64],
+        relabelled: Vec<(u64, L)>,
+        inserted: Vec<Entry<L>>,
+    ) -> Result<(), SearchError> {
+        self.change(removed, relabelled, inserted, false)
+    }
+
+    /// Whether there is memory for so many more vectors.
+    ///
+    /// # Errors
+    /// [`SearchError::Memory`] where there is not.
+    pub fn room_for(&self, vectors: u64) -> Result<(), SearchError> {
+        let places = self.inner.places();
+        self.check_memory(&places, &self.inner.state(), vectors)
+    }
+
+    fn check_memory(&self, places: &Places, state: &State<L>, vectors: u64) -> Result<(), SearchError> {
+        let inner = &self.inner;
+        if inner.bytes_max < u64::MAX && vectors > 0 && !places.fits(inner, state, vectors) {
+            return Err(SearchError::Memory { bytes_max: inner.bytes_max });
+        }
+        Ok(())
+    }
+
+    /// The label of a key.
+    pub fn label(&self, key: u64) -> Option<L> {
+        let places = self.inner.places();
+        places.label(&self.inner.state(), key)
+    }
+
+    fn change(
+        &self,
+        removed: &[u64],
+        relabelled: Vec<(u64, L)>,
+        inserted: Vec<Entry<L>>,
+        is_bounded: bool,
+    ) -> Result<(), SearchError> {
         let inner = &self.inner;
         for entry in &inserted {
             self.check(&entry.vector)?;
@@ -184,8 +266,11 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
             }
         }
         let live = before.live - leaving.len() as u64 + inserted.len() as u64;
-        if live > inner.vectors_max {
-            return Err(SearchError::Full { max: inner.vectors_max });
+        if is_bounded {
+            if live > inner.vectors_max {
+                return Err(SearchError::Full { max: inner.vectors_max });
+            }
+            self.check_memory(&places, &before, inserted.len() as u64)?;
         }
         drop(before);
         let encoded = places.encode(inner.dot, &inserted);
@@ -196,17 +281,23 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
         for key in leaving {
             places.remove(state, key);
         }
+        for (key, label) in relabelled {
+            places.relabel(state, key, label);
+        }
         for (entry, encoded) in inserted.into_iter().zip(encoded) {
             places.insert(state, entry, encoded.as_ref());
         }
-        places.thin_out(state, inner.dimension, inner.dot);
         state.live = live;
         drop(published);
+        places.thin_out(inner);
 
         // Beside searches: they go on with the many blocks until the one is made.
         while let Some(merge) = places.plan_merge(&inner.state()) {
             let merged = merge.carry_out();
             places.keep_merged(Arc::make_mut(&mut *inner.published()), &merge, merged);
+        }
+        if inner.bytes_max < u64::MAX {
+            places.let_go(inner);
         }
         self.refit_where_due(places);
         Ok(())
@@ -261,7 +352,6 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
         self.view().nearest(query, k, filter)
     }
 
-    #[cfg(test)]
     pub(super) fn inner(&self) -> &Arc<Inner<L>> {
         &self.inner
     }
@@ -272,7 +362,11 @@ impl<L: Clone + Send + Sync> Inner<L> {
         Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn published(&self) -> RwLockWriteGuard<'_, Arc<State<L>>> {
+    pub(super) fn originals(&self) -> Option<&dyn Originals> {
+        self.originals.as_deref()
+    }
+
+    pub(super) fn published(&self) -> RwLockWriteGuard<'_, Arc<State<L>>> {
         self.published.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -285,7 +379,7 @@ impl<L: Clone + Send + Sync> Inner<L> {
     /// Fits a rotation on what is there and codes every block with it. Searches
     /// and writes go on: a block is as exact with the old codes as with the new.
     pub(super) fn refit(&self) {
-        let sample = super::recode::sample(&self.state(), self.dimension);
+        let sample = super::recode::sample(&self.state(), self.dimension, self.originals());
         let fitted = Basis::fit(&sample, self.dimension).map(Arc::new);
         let basis = {
             let mut places = self.places();
@@ -318,6 +412,11 @@ impl<L: Clone + Send + Sync> Inner<L> {
             }
         }
     }
+}
+
+/// Rows of this dimension before a rotation is fitted.
+fn fit_min(dimension: usize) -> usize {
+    if dimension < CODED_DIMENSION_MIN { usize::MAX } else { FIT_MIN }
 }
 
 pub(super) fn check(vector: &[f32], dimension: usize) -> Result<(), SearchError> {

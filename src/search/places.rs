@@ -7,9 +7,10 @@ use rayon::prelude::*;
 
 use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
-use super::codes::{Codes, Encoded};
-use super::index::Entry;
-use super::tuning::{BLOCK_PIECES, PIECE_ROWS};
+use super::codes::{Codes, Encoded, Fine, Group};
+use super::index::{Entry, Inner};
+use super::recode::vectors_of;
+use super::tuning::{BLOCK_PIECES, GROUP_ROWS, PIECE_ROWS, PLACE_BYTES};
 use crate::matching::Dot;
 
 /// Entries above which coding them is spread over threads.
@@ -59,6 +60,13 @@ pub(super) struct Places {
     fitted_rows: Option<u64>,
 }
 
+/// Memory held, in bytes.
+struct Resident {
+    /// Codes, keys, labels, places.
+    derived: u64,
+    vectors: u64,
+}
+
 /// Blocks of one piece each that become one block.
 pub(super) struct Merge<L> {
     parts: Vec<(u32, Arc<Block<L>>)>,
@@ -80,7 +88,7 @@ fn spread(hash: u32) -> u64 {
 fn key_at<L: Clone>(pieces: &[PiecePlace], state: &State<L>, row: u32) -> Option<u64> {
     let place = pieces.get(row as usize / PIECE_ROWS)?;
     let piece = state.blocks.get(&place.block)?.pieces.get(place.index as usize)?;
-    piece.tag(row as usize % PIECE_ROWS).map(|(key, _)| *key)
+    piece.tag(row as usize % PIECE_ROWS).map(|(key, _)| key)
 }
 
 impl Places {
@@ -191,28 +199,119 @@ impl Places {
         self.block_next
     }
 
+    /// Puts another label on the row of a key, if there is one.
+    pub(super) fn relabel<L: Clone>(&mut self, state: &mut State<L>, key: u64, label: L) {
+        let Some(row) = self.find(state, key) else { return };
+        let place = self.pieces[row as usize / PIECE_ROWS];
+        if let Some(block) = state.blocks.get_mut(&place.block) {
+            let piece = &mut Arc::make_mut(block).pieces[place.index as usize];
+            Arc::make_mut(piece).relabel(row as usize % PIECE_ROWS, label);
+        }
+    }
+
+    /// The label of a key.
+    pub(super) fn label<L: Clone>(&self, state: &State<L>, key: u64) -> Option<L> {
+        let row = self.find(state, key)?;
+        let place = self.pieces[row as usize / PIECE_ROWS];
+        let piece = state.blocks.get(&place.block)?.pieces.get(place.index as usize)?;
+        piece.tag(row as usize % PIECE_ROWS).map(|(_, label)| label.clone())
+    }
+
+    /// Bytes of memory held: an estimate that is quickly made, of an open piece as
+    /// if it were full.
+    fn resident<L>(&self, state: &State<L>, dimension: usize) -> Resident {
+        let codes: usize = state.blocks.values().filter_map(|block| block.codes.as_ref()).map(|c| c.bytes()).sum();
+        let pieces = self.pieces.len() - self.spare.len();
+        let tags = pieces * (PIECE_ROWS * (size_of::<u64>() + size_of::<L>()) + size_of::<Piece<L>>());
+        let held = pieces.saturating_sub(state.outside);
+        Resident {
+            derived: (codes + tags + self.bytes()) as u64,
+            vectors: (held * PIECE_ROWS * dimension * size_of::<f32>()) as u64,
+        }
+    }
+
+    /// Whether `rows` more fit into `bytes_max`, whatever must leave memory for them.
+    pub(super) fn fits<L: Clone + Send + Sync>(&self, inner: &Inner<L>, state: &State<L>, rows: u64) -> bool {
+        let resident = self.resident(state, inner.dimension);
+        let row = (size_of::<Group>() / GROUP_ROWS + size_of::<Fine>() + size_of::<u64>() + size_of::<L>()) as u64;
+        let mut needed = resident.derived.saturating_add(rows.saturating_mul(row + PLACE_BYTES));
+        // Vectors that cannot leave: all, or those of the open piece.
+        let vector = (inner.dimension * size_of::<f32>()) as u64;
+        needed = needed.saturating_add(match inner.originals() {
+            None => resident.vectors.saturating_add(rows.saturating_mul(vector)),
+            Some(_) => PIECE_ROWS as u64 * vector,
+        });
+        needed <= inner.bytes_max
+    }
+
+    /// Lets vectors leave memory, oldest first, until the rest fits.
+    pub(super) fn let_go<L: Clone + Send + Sync>(&mut self, inner: &Inner<L>) {
+        if inner.originals().is_none() {
+            return;
+        }
+        loop {
+            let state = inner.state();
+            let resident = self.resident(&state, inner.dimension);
+            if resident.derived + resident.vectors <= inner.bytes_max {
+                return;
+            }
+            let open = self.open_block();
+            let leaves = |piece: &Arc<Piece<L>>| piece.rows() > 0 && !piece.is_outside();
+            let oldest = state.blocks.iter().find(|(number, block)| {
+                open != Some(**number) && block.codes.is_some() && block.pieces.iter().any(leaves)
+            });
+            let Some((&number, block)) = oldest else { return };
+            let lighter = block.pieces.iter().map(|piece| leaves(piece).then(|| Arc::new(piece.without_vectors())));
+            let lighter: Vec<_> = lighter.collect();
+            drop(state);
+            let mut published = inner.published();
+            let state = Arc::make_mut(&mut *published);
+            state.outside += lighter.iter().flatten().count();
+            if let Some(block) = state.blocks.get_mut(&number) {
+                let pieces = &mut Arc::make_mut(block).pieces;
+                for (piece, lighter) in pieces.iter_mut().zip(lighter) {
+                    if let Some(lighter) = lighter {
+                        *piece = lighter;
+                    }
+                }
+            }
+        }
+    }
+
     /// Empties pieces in which few rows are in use: the rows move to the open
     /// piece, and memory stays within about twice what is in use.
-    pub(super) fn thin_out<L: Clone>(&mut self, state: &mut State<L>, dimension: usize, dot: Dot) {
+    pub(super) fn thin_out<L: Clone + Send + Sync>(&mut self, inner: &Inner<L>) {
         while let Some(number) = self.thin.pop() {
             let place = self.pieces[number as usize];
             if place.live > THIN || self.open == Some(number) || place.given_up {
                 continue;
             }
+            let state = inner.state();
+            let Some(block) = state.blocks.get(&place.block) else { continue };
+            let piece = Arc::clone(&block.pieces[place.index as usize]);
+            drop(state);
+            // Beside searches.
+            let Ok(vectors) = vectors_of(&piece, inner.dimension, inner.originals()) else { continue };
+            let entry = |(row, key, label): (usize, u64, &L)| {
+                let vector = vectors[row].as_ref()?.to_vec();
+                Some(Entry { key, label: label.clone(), vector })
+            };
+            // Where one cannot be had now, the piece stays as it is.
+            let Some(moved) = piece.tags().map(entry).collect::<Option<Vec<_>>>() else { continue };
+            let encoded = self.encode(inner.dot, &moved);
+
+            let mut published = inner.published();
+            let state = Arc::make_mut(&mut *published);
             let Some(block) = state.blocks.get_mut(&place.block) else { continue };
             // The piece leaves its block; in a block of many its codes stay until
             // the block goes, and find no rows behind them.
             let block = Arc::make_mut(block);
-            let piece = std::mem::replace(&mut block.pieces[place.index as usize], Arc::new(Piece::new()));
-            let is_empty = block.pieces.iter().all(|piece| piece.rows() == 0);
-            if is_empty {
+            block.pieces[place.index as usize] = Arc::new(Piece::new());
+            if block.pieces.iter().all(|piece| piece.rows() == 0) {
                 state.blocks.remove(&place.block);
             }
-            let moved: Vec<Entry<L>> = piece
-                .iter(dimension)
-                .map(|(key, label, vector)| Entry { key, label: label.clone(), vector: vector.to_vec() })
-                .collect();
-            for (row, key) in (0..piece.rows()).filter_map(|row| Some((row, piece.tag(row)?.0))) {
+            state.outside -= usize::from(piece.is_outside());
+            for (row, key, _) in piece.tags() {
                 let row = number * PIECE_ROWS as u32 + row as u32;
                 if let Ok(entry) = self.rows.find_entry(spread(hash(key)), |slot| slot.row == row) {
                     entry.remove();
@@ -221,11 +320,45 @@ impl Places {
             self.pieces[number as usize] = PiecePlace { live: 0, given_up: true, ..place };
             self.spare.push(number);
             self.merge_due = true;
-            for entry in moved {
-                let encoded = self.basis.as_ref().map(|basis| Encoded::new(basis, dot, &entry.vector));
+            for (entry, encoded) in moved.into_iter().zip(encoded) {
                 self.insert(state, entry, encoded.as_ref());
             }
         }
+    }
+
+    /// Takes over a block read from a file, whose vectors all lie outside. False
+    /// where a key is there already.
+    pub(super) fn adopt<L: Clone>(&mut self, state: &mut State<L>, block: Block<L>) -> bool {
+        let number = self.new_block();
+        if let Some(codes) = &block.codes {
+            self.basis = Some(Arc::clone(&codes.basis));
+        }
+        let block = Arc::new(block);
+        state.blocks.insert(number, Arc::clone(&block));
+        for (index, piece) in block.pieces.iter().enumerate().filter(|(_, piece)| piece.rows() > 0) {
+            let piece_number = self.pieces.len() as u32;
+            self.pieces.push(PiecePlace { block: number, index: index as u32, live: 0, given_up: false });
+            let mut live = 0;
+            for (row, key, _) in piece.tags() {
+                let slot = Slot { hash: hash(key), row: piece_number * PIECE_ROWS as u32 + row as u32 };
+                let is_it =
+                    |other: &Slot| other.hash == slot.hash && key_at(&self.pieces, state, other.row) == Some(key);
+                if self.rows.find(spread(slot.hash), is_it).is_some() {
+                    return false;
+                }
+                self.rows.insert_unique(spread(slot.hash), slot, |slot| spread(slot.hash));
+                live += 1;
+            }
+            self.pieces[piece_number as usize].live = live;
+            state.live += u64::from(live);
+            state.outside += 1;
+            if live <= THIN {
+                self.thin.push(piece_number);
+            }
+        }
+        self.merge_due = true;
+        self.fitted_rows = Some(state.live);
+        true
     }
 
     /// The next blocks to put together, where there are enough: single full

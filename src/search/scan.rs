@@ -1,116 +1,29 @@
 //! The scan: every block in turn, both passes, then the exact score.
 
-use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::SearchError;
 use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
 use super::bound::Prepared;
-use super::codes::{Codes, LOOSE};
+use super::codes::{Codes, Fine, HEAD_LOOSE, LOOSE};
+use super::job::{Job, Waiting};
 use super::kernel::{Kernel, Survivor, Task, prefetch};
+use super::originals::{Originals, read_all};
 use super::tuning::{
-    AHEAD, FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, STAGE_GROWTH, STAGE_UNITS,
-    STRIP_GROUPS, UNIT_GROUPS,
+    AHEAD, FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN, READ_FIRST,
+    READ_ROWS, STAGE_GROWTH, STAGE_UNITS, STRIP_GROUPS, UNIT_GROUPS,
 };
-use super::view::{Hit, Wanted};
+use super::view::Hit;
 use crate::matching::Dot;
-
-/// A hit in a heap whose top is the worst.
-struct Ranked<L>(Hit<L>);
-
-impl<L> Ord for Ranked<L> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.rank(&other.0)
-    }
-}
-
-impl<L> PartialOrd for Ranked<L> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<L> PartialEq for Ranked<L> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl<L> Eq for Ranked<L> {}
-
-/// One search and what it has found so far, shared between threads.
-pub(super) struct Job<'q, L> {
-    query: &'q [f32],
-    /// Hits wanted: all, or the best so many.
-    best: Option<usize>,
-    /// The score below which nothing is of use any more, as an integer in the
-    /// order of floats ([`ordered`]). Only rises.
-    floor: AtomicI32,
-    found: Mutex<BinaryHeap<Ranked<L>>>,
-}
-
-/// An integer that compares as the float does; −0 counts as 0.
-fn ordered(score: f32) -> i32 {
-    let bits = (score + 0.0).to_bits() as i32;
-    if bits < 0 { i32::MIN.wrapping_sub(bits) } else { bits }
-}
-
-fn float(ordered: i32) -> f32 {
-    f32::from_bits(if ordered < 0 { i32::MIN.wrapping_sub(ordered) } else { ordered } as u32)
-}
-
-impl<'q, L> Job<'q, L> {
-    /// `live` bounds how many there are to be found.
-    pub(super) fn new(query: &'q [f32], wanted: Wanted, live: u64) -> Self {
-        let (best, floor) = match wanted {
-            Wanted::Within(score) => (None, score),
-            Wanted::Nearest(k) => (Some(k.min(usize::try_from(live).unwrap_or(usize::MAX))), f32::MIN),
-        };
-        Self { query, best, floor: AtomicI32::new(ordered(floor)), found: Mutex::new(BinaryHeap::new()) }
-    }
-
-    /// Scores below it are of no use.
-    fn floor(&self) -> f32 {
-        // A floor that is out of date lets more through, nothing else.
-        float(self.floor.load(Ordering::Relaxed))
-    }
-
-    fn is_idle(&self) -> bool {
-        self.best == Some(0)
-    }
-
-    fn offer(&self, hit: Hit<L>) {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.best {
-            Some(k) if found.len() == k => {
-                if let Some(mut worst) = found.peek_mut()
-                    && hit.rank(&worst.0).is_lt()
-                {
-                    *worst = Ranked(hit);
-                }
-            }
-            _ => found.push(Ranked(hit)),
-        }
-        if let (Some(k), Some(worst)) = (self.best, found.peek())
-            && found.len() == k
-        {
-            self.floor.fetch_max(ordered(worst.0.score), Ordering::Relaxed);
-        }
-    }
-
-    /// Best first, ties by key.
-    pub(super) fn into_hits(self) -> Vec<Hit<L>> {
-        // Ascending by rank is best first.
-        let found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        found.into_sorted_vec().into_iter().map(|Ranked(hit)| hit).collect()
-    }
-}
 
 /// The queries of all jobs, ready for one basis.
 type Queries = Vec<Option<Prepared>>;
+
+/// Least and greatest score of a row that no bound is known for.
+const UNKNOWN: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
 /// What one thread scans at a time.
 enum Unit<'s, L> {
@@ -118,7 +31,7 @@ enum Unit<'s, L> {
     Plain(&'s Piece<L>),
     /// Groups from `first` on, for the queries that can use codes.
     Coded { block: &'s Block<L>, codes: &'s Codes, queries: Arc<Queries>, first: usize },
-    /// Single rows without codes, for the same queries.
+    /// Single rows that the first pass says nothing of, for the same queries.
     Loose { block: &'s Block<L>, codes: &'s Codes, queries: Arc<Queries> },
     /// Rows of a block with codes, for the queries that cannot use them.
     Uncoded { piece: &'s Piece<L>, queries: Arc<Queries> },
@@ -135,12 +48,16 @@ struct Left<'u, 's, L> {
 
 /// One pass over a state for some jobs.
 pub(super) struct Scan<'s, 'q, L, F> {
-    state: &'s State<L>,
-    dimension: usize,
-    dot: Dot,
-    kernel: Kernel,
-    jobs: &'s [Job<'q, L>],
-    filter: &'s F,
+    pub(super) state: &'s State<L>,
+    pub(super) dimension: usize,
+    pub(super) dot: Dot,
+    pub(super) kernel: Kernel,
+    pub(super) jobs: &'s [Job<'q, L>],
+    pub(super) filter: &'s F,
+    /// Of each job, true where the filter is worth asking before a row's second
+    /// pass: it lets few rows through, and then floors stay low.
+    pub(super) filters_first: &'s [bool],
+    pub(super) originals: Option<&'s dyn Originals>,
 }
 
 impl<'s, 'q, L, F> Scan<'s, 'q, L, F>
@@ -148,27 +65,19 @@ where
     L: Clone + Send + Sync,
     F: Fn(usize, u64, &L) -> bool + Sync,
 {
-    pub(super) fn new(
-        state: &'s State<L>,
-        dimension: usize,
-        dot: Dot,
-        kernel: Kernel,
-        jobs: &'s [Job<'q, L>],
-        filter: &'s F,
-    ) -> Self {
-        Self { state, dimension, dot, kernel, jobs, filter }
-    }
-
     /// Scans everything, over threads where it pays.
-    pub(super) fn run(&self) {
+    ///
+    /// # Errors
+    /// Where a vector outside memory cannot be had.
+    pub(super) fn run(&self) -> Result<(), SearchError> {
         if self.jobs.iter().all(Job::is_idle) {
-            return;
+            return Ok(());
         }
         let units = self.units();
         let is_small = self.state.live.saturating_mul(self.dimension as u64) < PARALLEL_VALUES_MIN;
         if self.jobs.iter().all(|job| job.best.is_none()) {
             self.stage(&units, is_small);
-            return;
+            return self.fetch();
         }
         let (mut rest, mut next) = (units.as_slice(), STAGE_UNITS);
         while !rest.is_empty() {
@@ -176,19 +85,64 @@ where
             self.stage(stage, is_small);
             (rest, next) = (later, next * STAGE_GROWTH);
         }
+        self.fetch()
+    }
+
+    /// Scores what waits for vectors outside memory.
+    fn fetch(&self) -> Result<(), SearchError> {
+        if self.state.outside == 0 {
+            return Ok(());
+        }
+        self.jobs.par_iter().try_for_each(|job| {
+            let mut waiting = job.take_waiting();
+            if job.best.is_none() {
+                waiting.sort_unstable_by_key(|row| row.key);
+                return waiting.par_chunks(READ_ROWS).try_for_each(|some| self.read(some, job));
+            }
+            // Those that may score highest come first, until the best of the rest
+            // cannot be a hit any more: no other order reads fewer (Seidl and
+            // Kriegel, Optimal Multi-Step k-Nearest Neighbor Search, 1998).
+            waiting.sort_unstable_by(|a, b| b.most.total_cmp(&a.most));
+            let (mut rest, mut next) = (waiting.as_slice(), READ_FIRST.max(job.best.unwrap_or(0)));
+            while !rest.is_empty() {
+                let floor = f64::from(job.floor());
+                let useful = rest.partition_point(|row| row.most >= floor);
+                if useful == 0 {
+                    break;
+                }
+                let (some, later) = rest.split_at(useful.min(next));
+                self.read(some, job)?;
+                (rest, next) = (later, READ_AGAIN);
+            }
+            Ok(())
+        })
+    }
+
+    fn read(&self, rows: &[Waiting<L>], job: &Job<'q, L>) -> Result<(), SearchError> {
+        let keys: Vec<u64> = rows.iter().map(|row| row.key).collect();
+        read_all(self.originals, &keys, self.dimension, |at, vector| {
+            let score = self.dot.score(job.query, vector);
+            // The filter was asked before the row was made to wait.
+            if score >= job.floor() {
+                job.add(Hit { key: rows[at].key, score, label: rows[at].label.clone() });
+            }
+        })
     }
 
     /// Both passes over some units. What searches for the nearest have left after
     /// the first pass waits until it is known of all units: then the likeliest
-    /// come first, and lift the floor for all the others.
+    /// come first, and lift the floor for all the others. These are settled unit by
+    /// unit for all searches: the codes of a unit stay in the second level of the
+    /// cache meanwhile.
     fn stage(&self, units: &[Unit<'s, L>], is_small: bool) {
         let mut left: Vec<Left<'_, 's, L>> = if is_small {
             units.iter().flat_map(|unit| self.unit(unit)).collect()
         } else {
             units.par_iter().flat_map_iter(|unit| self.unit(unit)).collect()
         };
-        left.sort_by_key(|left| left.number);
-        let mut of_jobs: Vec<_> = left.chunk_by_mut(|a, b| a.number == b.number).collect();
+        let mut of_jobs: Vec<Vec<&mut Left<'_, 's, L>>> = Vec::new();
+        of_jobs.resize_with(self.jobs.len(), Vec::new);
+        left.iter_mut().for_each(|left| of_jobs[left.number].push(left));
         if is_small {
             of_jobs.iter_mut().for_each(|left| self.lift(left));
             left.iter_mut().for_each(|left| self.settle(left));
@@ -199,7 +153,7 @@ where
     }
 
     /// Scores the likeliest of what a search has left, and takes them out.
-    fn lift(&self, left: &mut [Left<'_, 's, L>]) {
+    fn lift(&self, left: &mut [&mut Left<'_, 's, L>]) {
         let Some(k) = left.first().and_then(|left| self.jobs[left.number].best) else { return };
         let wanted = FIRST_LOOK + FIRST_LOOK_GROWTH.saturating_mul(k);
         // Within each unit the likeliest are in front.
@@ -213,7 +167,7 @@ where
             likeliest.truncate(wanted);
         }
         for (_, unit, at) in likeliest {
-            let left = &mut left[unit];
+            let left = &mut *left[unit];
             self.second_pass(left, left.survivors[at]);
             left.survivors[at].row = u32::MAX;
         }
@@ -264,10 +218,10 @@ where
                 }
             }
             Unit::Loose { block, codes, queries } => {
-                let jobs = self.jobs.iter().enumerate().zip(queries.iter());
-                for ((number, job), _) in jobs.filter(|(_, prepared)| prepared.is_some()) {
+                for (number, prepared) in queries.iter().enumerate() {
+                    let Some(prepared) = prepared else { continue };
                     for &row in &codes.loose {
-                        self.score(block, row, number, job);
+                        self.loose(block, codes, prepared, row, number);
                     }
                 }
             }
@@ -281,8 +235,8 @@ where
         if job.is_idle() {
             return;
         }
-        for (key, label, vector) in piece.iter(self.dimension) {
-            self.judge(key, label, vector, number, job);
+        for (row, key, label) in piece.tags() {
+            self.judge((key, label), piece.vector(row, self.dimension), UNKNOWN, number, job);
         }
     }
 
@@ -361,46 +315,66 @@ where
     fn second_pass(&self, left: &Left<'_, 's, L>, survivor: Survivor) {
         // The last group may be filled up with rows that are not there.
         let Some(fine) = left.codes.fine.get(survivor.row as usize) else { return };
-        // Loose rows are scored in a unit of their own.
-        if fine.residual == LOOSE {
-            return;
-        }
-        let sum = self.kernel.fine(&fine.codes, &left.prepared.fine);
-        let job = &self.jobs[left.number];
-        if left.prepared.fine_bound(sum, fine) >= f64::from(job.floor()) {
-            self.score(left.block, survivor.row, left.number, job);
+        // Loose rows have a unit of their own.
+        if fine.residual < HEAD_LOOSE {
+            self.fine(left.block, left.prepared, survivor.row, fine, left.number);
         }
     }
 
-    fn score(&self, block: &Block<L>, row: u32, number: usize, job: &Job<'q, L>) {
+    /// A row that the first pass says nothing of.
+    fn loose(&self, block: &Block<L>, codes: &Codes, prepared: &Prepared, row: u32, number: usize) {
+        match codes.fine.get(row as usize) {
+            Some(fine) if fine.residual != LOOSE => {
+                let fine = Fine { residual: fine.residual & !HEAD_LOOSE, ..*fine };
+                self.fine(block, prepared, row, &fine, number);
+            }
+            _ => self.score(block, row, UNKNOWN, number, &self.jobs[number]),
+        }
+    }
+
+    fn fine(&self, block: &Block<L>, prepared: &Prepared, row: u32, fine: &Fine, number: usize) {
+        if self.filters_first.get(number) == Some(&true) {
+            let tag = block.piece(row).and_then(|(piece, row)| piece.tag(row));
+            if !tag.is_some_and(|(key, label)| (self.filter)(number, key, label)) {
+                return;
+            }
+        }
+        let sum = self.kernel.fine(&fine.codes, &prepared.fine);
+        let job = &self.jobs[number];
+        let bounds = prepared.fine_bounds(sum, fine);
+        if bounds.1 >= f64::from(job.floor()) {
+            self.score(block, row, bounds, number, job);
+        }
+    }
+
+    fn score(&self, block: &Block<L>, row: u32, bounds: (f64, f64), number: usize, job: &Job<'q, L>) {
         if !job.is_idle()
-            && let Some(((key, label), vector)) = block.row(row, self.dimension)
+            && let Some((piece, row)) = block.piece(row)
+            && let Some(tag) = piece.tag(row)
         {
-            self.judge(*key, label, vector, number, job);
+            self.judge(tag, piece.vector(row, self.dimension), bounds, number, job);
         }
     }
 
-    /// The exact score decides.
-    fn judge(&self, key: u64, label: &L, vector: &[f32], number: usize, job: &Job<'q, L>) {
+    /// The exact score decides. A row whose vector lies outside waits for it.
+    fn judge(
+        &self,
+        (key, label): (u64, &L),
+        vector: Option<&[f32]>,
+        (least, most): (f64, f64),
+        number: usize,
+        job: &Job<'q, L>,
+    ) {
+        let Some(vector) = vector else {
+            if (self.filter)(number, key, label) {
+                job.wait(Waiting { key, label: label.clone(), most }, least);
+            }
+            return;
+        };
         let score = self.dot.score(job.query, vector);
         // Most rows end here, before the filter and the label are touched.
         if score >= job.floor() && (self.filter)(number, key, label) {
             job.offer(Hit { key, score, label: label.clone() });
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn the_order_of_floats_is_that_of_their_integers(a in any::<f32>(), b in any::<f32>()) {
-            prop_assume!(!a.is_nan() && !b.is_nan());
-            prop_assert_eq!(a.partial_cmp(&b), Some(ordered(a).cmp(&ordered(b))));
-            prop_assert_eq!(float(ordered(a)), a);
         }
     }
 }

@@ -89,3 +89,15 @@ pub(super) const FIT_ROUNDS: usize = 6;
 /// Values above which a scan is spread over threads. Below (some 0.2 ms of one
 /// core) waking them costs more than they bring.
 pub(super) const PARALLEL_VALUES_MIN: u64 = 1 << 20;
+
+/// Vectors outside memory that a search for all above a score asks for together.
+pub(super) const READ_ROWS: usize = 256;
+
+/// Those that a search for the nearest asks for at first, at least: a few more than
+/// usually turn out to be needed.
+pub(super) const READ_FIRST: usize = 24;
+/// And each time after that.
+pub(super) const READ_AGAIN: usize = 16;
+
+/// Bytes of a row's place in the table of keys, growth of the table included.
+pub(super) const PLACE_BYTES: u64 = 20;

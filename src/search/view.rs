@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::SearchError;
 use super::blocks::State;
 use super::index::check;
+use super::job::Job;
 use super::kernel::Kernel;
-use super::scan::{Job, Scan};
+use super::originals::Originals;
+use super::scan::Scan;
 use super::tuning::BATCH_MAX;
 use crate::matching::Dot;
 
@@ -45,11 +47,27 @@ pub struct View<L = ()> {
     dimension: usize,
     dot: Dot,
     kernel: Kernel,
+    originals: Option<Arc<dyn Originals>>,
 }
 
 impl<L: Clone + Send + Sync> View<L> {
-    pub(super) fn new(state: Arc<State<L>>, dimension: usize, dot: Dot, kernel: Kernel) -> Self {
-        Self { state, dimension, dot, kernel }
+    pub(super) fn new(
+        state: Arc<State<L>>,
+        dimension: usize,
+        dot: Dot,
+        kernel: Kernel,
+        originals: Option<Arc<dyn Originals>>,
+    ) -> Self {
+        Self { state, dimension, dot, kernel, originals }
+    }
+
+    pub(super) fn state(&self) -> &State<L> {
+        &self.state
+    }
+
+    /// Values in a vector.
+    pub fn dimension(&self) -> usize {
+        self.dimension
     }
 
     /// Vectors in it.
@@ -60,6 +78,17 @@ impl<L: Clone + Send + Sync> View<L> {
     /// True where it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// True where every vector is in memory: no originals are read.
+    pub fn is_whole(&self) -> bool {
+        self.state.outside == 0
+    }
+
+    /// Every key and label, in no order.
+    pub fn labels(&self) -> impl Iterator<Item = (u64, &L)> {
+        let pieces = self.state.blocks.values().flat_map(|block| &block.pieces);
+        pieces.flat_map(|piece| piece.tags()).map(|(_, key, label)| (key, label))
     }
 
     /// Blocks of memory it lies in.
@@ -106,6 +135,39 @@ impl<L: Clone + Send + Sync> View<L> {
     where
         F: Fn(usize, u64, &L) -> bool + Sync,
     {
+        self.answer(searches, filter, &[], self.originals.as_deref())
+    }
+
+    /// The same with another place to read vectors outside memory from, and with
+    /// filters that let few vectors through: for searches that are `true` in
+    /// `filters_first` (those beyond its end are not) the filter is asked early, of
+    /// every vector that its first codes leave in question, and so should be cheap.
+    ///
+    /// # Errors
+    /// As [`View::many`].
+    pub fn many_filtered<F>(
+        &self,
+        searches: &[(&[f32], Wanted)],
+        filter: F,
+        filters_first: &[bool],
+        originals: &dyn Originals,
+    ) -> Result<Vec<Vec<Hit<L>>>, SearchError>
+    where
+        F: Fn(usize, u64, &L) -> bool + Sync,
+    {
+        self.answer(searches, filter, filters_first, Some(originals))
+    }
+
+    fn answer<F>(
+        &self,
+        searches: &[(&[f32], Wanted)],
+        filter: F,
+        filters_first: &[bool],
+        originals: Option<&dyn Originals>,
+    ) -> Result<Vec<Vec<Hit<L>>>, SearchError>
+    where
+        F: Fn(usize, u64, &L) -> bool + Sync,
+    {
         let mut jobs = Vec::with_capacity(searches.len());
         for &(query, wanted) in searches {
             check(query, self.dimension)?;
@@ -114,11 +176,13 @@ impl<L: Clone + Send + Sync> View<L> {
             {
                 return Err(SearchError::BadScore);
             }
-            jobs.push(Job::new(query, wanted, self.len()));
+            jobs.push(Job::new(query, wanted, self.len(), self.state.outside > 0));
         }
+        let (state, dimension, dot, kernel) = (&*self.state, self.dimension, self.dot, self.kernel);
         for (batch, jobs) in jobs.chunks(BATCH_MAX).enumerate() {
-            let filter = |job: usize, key, label: &L| filter(batch * BATCH_MAX + job, key, label);
-            Scan::new(&self.state, self.dimension, self.dot, self.kernel, jobs, &filter).run();
+            let filters_first = filters_first.get(batch * BATCH_MAX..).unwrap_or_default();
+            let filter = &|job: usize, key, label: &L| filter(batch * BATCH_MAX + job, key, label);
+            Scan { state, dimension, dot, kernel, jobs, filter, filters_first, originals }.run()?;
         }
         Ok(jobs.into_iter().map(Job::into_hits).collect())
     }

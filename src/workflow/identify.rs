@@ -1,7 +1,7 @@
 use super::engine::{check_count, check_fpir};
 use super::{Engine, Field, Frames, WorkflowError};
 use crate::face::FaceReport;
-use crate::gallery::SubjectId;
+use crate::gallery::{Filter, Scope, SubjectId};
 use crate::matching::{FMR_FLOOR, Fmr, Fnmr, Threshold};
 
 /// Which candidates to return.
@@ -27,9 +27,9 @@ pub struct IdentifyRequest {
     pub probes: Vec<Vec<u8>>,
     /// Which candidates to return; `None` takes the engine's default FPIR.
     pub scope: Option<IdentifyScope>,
-    /// Who the person says to be: left out of the candidates, and with it those it
-    /// was cleared with, so that what is found is a second identity.
-    pub claimed: Option<SubjectId>,
+    /// Whom to leave out. Where it names who the person says to be (`claimed`), what
+    /// is found is a second identity.
+    pub filter: Filter,
 }
 
 /// A subject found by face.
@@ -52,7 +52,7 @@ pub struct IdentifyOutcome {
     pub truncated: bool,
     /// The score it took; `None` for a plain nearest search.
     pub threshold: Option<Threshold>,
-    /// Templates compared with.
+    /// Templates compared with: those of subjects who pass the filter.
     pub templates: u64,
     /// Chance hits to expect at or above the threshold (or, in a nearest search,
     /// at or above the last candidate's score) in a gallery of this size.
@@ -96,25 +96,18 @@ impl Engine {
         if let IdentifyScope::Fpir { fpir, .. } = scope {
             check_fpir(fpir)?;
         }
+        check_filter(&request.filter)?;
         let (_, probe) = self.probe(Vec::new(), request.probes).await?;
 
-        let mut spared = match &request.claimed {
-            Some(claimed) => gallery.cleared_with(claimed).await?,
-            None => Vec::new(),
-        };
-        spared.extend(request.claimed);
-        let templates = gallery.stats().await?.templates;
-        let (mut found, threshold) = match scope {
+        let filter = request.filter;
+        let templates = gallery.templates_in(&filter).await?;
+        let (found, threshold) = match scope {
             IdentifyScope::Fpir { fpir, .. } => {
                 let threshold = curve.threshold(fmr_for(fpir, templates))?;
-                (gallery.within(&probe.template, threshold.score).await?, Some(threshold))
+                (gallery.search(&probe.template, Scope::Within(threshold.score), &filter).await?, Some(threshold))
             }
-            IdentifyScope::Nearest(k) => (gallery.nearest(&probe.template, k + spared.len()).await?, None),
+            IdentifyScope::Nearest(k) => (gallery.search(&probe.template, Scope::Nearest(k), &filter).await?, None),
         };
-        found.retain(|candidate| !spared.contains(&candidate.subject));
-        if let IdentifyScope::Nearest(k) = scope {
-            found.truncate(k);
-        }
         let truncated = found.len() > limit;
         let candidates: Vec<_> = found
             .into_iter()
@@ -139,6 +132,25 @@ impl Engine {
     }
 }
 
+/// Longest scheme or province that is searched by, in bytes.
+const NAME_BYTES_MAX: usize = 128;
+
+/// Refuses a filter that can let nobody through by mistake, or that is too long.
+fn check_filter(filter: &Filter) -> Result<(), WorkflowError> {
+    for (name, value) in [("scheme", &filter.scheme), ("province", &filter.province)] {
+        let Some(value) = value else { continue };
+        if value.is_empty() || value.len() > NAME_BYTES_MAX || value.chars().any(char::is_control) {
+            let detail = format!("name one of 1 to {NAME_BYTES_MAX} bytes without control characters, or none");
+            return Err(WorkflowError::OutOfRange { field: Field::Named(name), detail });
+        }
+    }
+    if filter.excluded.len() > Filter::EXCLUDED_MAX {
+        let detail = format!("at most {} subjects can be excluded", Filter::EXCLUDED_MAX);
+        return Err(WorkflowError::OutOfRange { field: Field::Named("excluded_subject_ids"), detail });
+    }
+    Ok(())
+}
+
 /// The false match rate per comparison at which a search of `templates` templates
 /// has a chance hit with probability `fpir`, were the comparisons independent:
 /// `1 − (1 − fmr)^templates = fpir`.
@@ -150,6 +162,19 @@ pub(super) fn fmr_for(fpir: f64, templates: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_that_names_nothing_or_too_much_is_refused() {
+        assert!(check_filter(&Filter::default()).is_ok());
+        let named = |scheme: &str| Filter { scheme: Some(scheme.into()), ..Filter::default() };
+        assert!(check_filter(&named("health")).is_ok());
+        for bad in ["", "a\nb", &"x".repeat(129)] {
+            let refused = check_filter(&named(bad)).unwrap_err();
+            assert!(matches!(refused, WorkflowError::OutOfRange { field: Field::Named("scheme"), .. }));
+        }
+        let many = (0..=Filter::EXCLUDED_MAX).map(|i| SubjectId::new(format!("s{i}")).unwrap()).collect();
+        assert!(check_filter(&Filter { excluded: many, ..Filter::default() }).is_err());
+    }
 
     #[test]
     fn a_search_of_one_template_has_the_rate_of_one_comparison() {

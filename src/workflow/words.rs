@@ -179,7 +179,7 @@ words! {
     NoGallery, "NO_GALLERY", FailedPrecondition,
         "The engine runs without a gallery. Tell the operator.",
         "Hệ thống đang chạy không có kho dữ liệu. Hãy báo người vận hành.";
-    /// The configured number of templates is reached.
+    /// The configured number of templates, or the memory for them, is used up.
     GalleryFull, "GALLERY_FULL", ResourceExhausted,
         "The gallery is full. Tell the operator.",
         "Kho dữ liệu đã đầy. Hãy báo người vận hành.";
@@ -298,7 +298,8 @@ impl Reason {
             GalleryError::BadNote => Self::BadNote,
             GalleryError::SamePair => Self::SamePair,
             GalleryError::OtherRecipe { .. } => Self::RecipeMismatch,
-            GalleryError::Search(SearchError::Full { .. }) => Self::GalleryFull,
+            GalleryError::Search(SearchError::Full { .. } | SearchError::Memory { .. }) => Self::GalleryFull,
+            GalleryError::Search(SearchError::Originals | SearchError::Missing) => Self::Storage,
             GalleryError::Search(_) => Self::OutOfRange,
             GalleryError::DiskFull => Self::DiskFull,
             GalleryError::Closing => Self::ShuttingDown,

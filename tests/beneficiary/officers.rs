@@ -1,6 +1,6 @@
 //! What officers add.
 
-use chinhchu::gallery::{Note, Outcome};
+use chinhchu::gallery::{Filter, Note, Outcome};
 use chinhchu::workflow::beneficiary::{ClearPairRequest, ResolveReferral};
 use chinhchu::workflow::{IdentifyRequest, IdentifyScope};
 
@@ -81,7 +81,7 @@ async fn a_pair_that_was_cleared_is_not_reported_again_and_is_there_for_an_audit
         let request = IdentifyRequest {
             probes: vec![photo("obama2.jpg")],
             scope: Some(IdentifyScope::Nearest(5)),
-            claimed: claimed.map(id),
+            filter: Filter { claimed: claimed.map(id), ..Filter::default() },
         };
         let found = counter.client.identify(request).await.unwrap().candidates;
         found.into_iter().map(|one| one.subject.as_str().to_owned()).collect::<Vec<_>>()

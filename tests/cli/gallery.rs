@@ -37,6 +37,18 @@ fn an_enrolled_person_is_found_and_a_removed_one_is_not() {
     assert_eq!(ids, ["person-1", "person-2"]);
     assert!(nearest["threshold"].is_null());
 
+    let filtered = |filter: &[&str]| {
+        let whom = ["identify", &obama3, "--data", &data, "--nearest", "5", "--json"];
+        let found = run(whom.iter().chain(filter).copied()).json();
+        let ids = found["candidates"].as_array().unwrap().iter().map(|c| c["subject_id"].as_str().unwrap().to_owned());
+        (ids.collect::<Vec<_>>(), found["templates"].as_u64().unwrap())
+    };
+    assert_eq!(filtered(&["--scheme", "social"]), (vec!["person-1".to_owned()], 2));
+    assert_eq!(filtered(&["--exclude", "person-1"]), (vec!["person-2".to_owned()], 1));
+    assert_eq!(filtered(&["--claimed", "person-2"]), (vec!["person-1".to_owned()], 2));
+    assert_eq!(filtered(&["--province", "79"]), (vec![], 0));
+    run(["identify", &obama3, "--data", &data, "--scheme", ""]).refused(&["--scheme"]);
+
     assert_eq!(run(["remove", "person-1", "--data", &data, "--json"]).ended(0).json()["removed"], true);
     assert_eq!(run(["remove", "person-1", "--data", &data, "--json"]).ended(1).json()["removed"], false);
     let gone = run(["identify", &obama3, "--data", &data, "--json"]).ended(1).json();

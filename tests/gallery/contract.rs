@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chinhchu::face::{RecipeDigest, Template};
-use chinhchu::gallery::{Attributes, EnrolMode, Fault, Gallery, GalleryError, NewTemplate, Source, Subject};
+use chinhchu::gallery::{
+    Attributes, ClearedPair, EnrolMode, Enrolment, Fault, Filter, Gallery, GalleryError, NewTemplate, Note, Scope,
+    Source, Subject, Timestamp,
+};
 use chinhchu::matching::compare;
 
 use crate::support::*;
@@ -23,6 +26,7 @@ macro_rules! run_through_contract {
             concurrent_retries_are_done_once,
             pages_of_ids_are_in_byte_order,
             candidates_are_subjects_in_order,
+            filters_leave_out_those_they_name_and_nobody_else,
             commits_rise_and_template_ids_are_never_used_again,
             concurrent_writers_all_get_through
         }
@@ -269,6 +273,65 @@ pub fn candidates_are_subjects_in_order(gallery: Arc<dyn Gallery>) {
         let many = gallery.subject(&id("many")).await.unwrap().unwrap();
         let best = gallery.nearest(&template(0), 1).await.unwrap();
         assert_eq!(best[0].template_id, many.templates[0].id, "of equal templates the oldest");
+    });
+}
+
+pub fn filters_leave_out_those_they_name_and_nobody_else(gallery: Arc<dyn Gallery>) {
+    block_on(async {
+        for number in 0..60u64 {
+            let mut new = enrolment(&format!("s{number:02}"), EnrolMode::Create, &[number, number * 5]);
+            new.attributes = Attributes {
+                schemes: ["health", "social"].iter().take(number as usize % 3).map(|&s| s.to_owned()).collect(),
+                province: (number % 4 > 0).then(|| format!("{:02}", number % 4)),
+                unit: None,
+            };
+            gallery.enrol(new, None).await.unwrap();
+        }
+        let pair = ClearedPair {
+            first: id("s03"),
+            second: id("s07"),
+            officer: id("officer"),
+            reason: Note::new("twins").unwrap(),
+            cleared_at: Timestamp(1),
+        };
+        gallery.clear_pair(pair).await.unwrap();
+        // One who moves is found where he now lives.
+        let moves = Attributes { province: Some("03".into()), ..Attributes::default() };
+        let add = Enrolment { attributes: moves, ..enrolment("s01", EnrolMode::Add, &[9]) };
+        gallery.enrol(add, None).await.unwrap();
+
+        let schemes = [None, Some("health"), Some("social"), Some("none")];
+        let provinces = [None, Some("03"), Some("99")];
+        let excluded: [&[&str]; 2] = [&[], &["s03", "s58", "nobody"]];
+        let claims = [None, Some("s07"), Some("nobody")];
+        for (scheme, province) in schemes.iter().flat_map(|s| provinces.iter().map(move |p| (s, p))) {
+            for (excluded, claimed) in excluded.iter().flat_map(|e| claims.iter().map(move |c| (e, c))) {
+                let filter = Filter {
+                    scheme: scheme.map(Into::into),
+                    province: province.map(Into::into),
+                    excluded: excluded.iter().map(|&subject| id(subject)).collect(),
+                    claimed: claimed.map(id),
+                };
+                let mut expected = Vec::new();
+                let mut templates = 0;
+                for candidate in gallery.within(&template(5), -1.5).await.unwrap() {
+                    let subject = gallery.subject(&candidate.subject).await.unwrap().unwrap();
+                    let passes = filter.scheme.as_ref().is_none_or(|s| subject.attributes.schemes.contains(s))
+                        && filter.province.as_ref().is_none_or(|p| subject.attributes.province.as_ref() == Some(p))
+                        && !filter.excluded.contains(&subject.id)
+                        && !(filter.claimed == Some(id("s07")) && [id("s03"), id("s07")].contains(&subject.id));
+                    if passes {
+                        templates += subject.templates.len() as u64;
+                        expected.push(candidate);
+                    }
+                }
+                let within = gallery.search(&template(5), Scope::Within(-1.5), &filter).await.unwrap();
+                assert_eq!(within, expected);
+                let nearest = gallery.search(&template(5), Scope::Nearest(3), &filter).await.unwrap();
+                assert_eq!(nearest, expected[..expected.len().min(3)]);
+                assert_eq!(gallery.templates_in(&filter).await.unwrap(), templates);
+            }
+        }
     });
 }
 

@@ -2,7 +2,7 @@
 
 use chinhchu::chip::{BirthDate, ChallengeResponse, Personal, Sex};
 use chinhchu::gallery::{
-    Attributes, DecisionKey, EnrolMode, Note, Outcome, Receipt, RequestId, Source, SubjectId, Timestamp,
+    Attributes, DecisionKey, EnrolMode, Filter, Note, Outcome, Receipt, RequestId, Source, SubjectId, Timestamp,
 };
 use chinhchu::service::{ClientError, pb};
 use chinhchu::workflow::beneficiary::{
@@ -36,10 +36,34 @@ async fn identify_carries_every_field_there_and_back() {
         Some(IdentifyScope::Fpir { fpir: 0.01, limit: 3 }),
     ];
     for scope in scopes {
-        let outcome = client.identify(IdentifyRequest { probes: vec![vec![1]], scope, claimed: None }).await.unwrap();
+        let outcome =
+            client.identify(IdentifyRequest { probes: vec![vec![1]], scope, filter: Filter::default() }).await.unwrap();
         assert_eq!(outcome, identify_outcome());
         assert_eq!(server.control.identify.lock().unwrap().take().unwrap().scope, scope);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_survives_the_wire_and_a_bad_one_is_named() {
+    let server = Running::start(|_| {}).await;
+    let id = |text: &str| SubjectId::new(text).unwrap();
+    let filter = Filter {
+        scheme: Some("social".into()),
+        province: Some("79".into()),
+        excluded: [id("a"), id("b")].into(),
+        claimed: Some(id("c")),
+    };
+    let request = IdentifyRequest { probes: vec![vec![1]], scope: None, filter: filter.clone() };
+    server.client().await.identify(request).await.unwrap();
+    assert_eq!(server.control.identify.lock().unwrap().take().unwrap().filter, filter);
+
+    let mut raw = pb::verification_client::VerificationClient::new(server.channel().await);
+    for ids in [vec![String::new()], vec!["a".to_owned(); 1001]] {
+        let request = pb::IdentifyRequest { excluded_subject_ids: ids, ..pb::IdentifyRequest::default() };
+        let refused = raw.identify(request).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    }
+    assert!(server.control.identify.lock().unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +71,7 @@ async fn a_limit_of_nothing_asks_for_the_default_on_the_wire_and_for_too_much_in
     let server = Running::start(|_| {}).await;
     let mut raw = pb::verification_client::VerificationClient::new(server.channel().await);
     let scope = pb::identify_request::Scope::Fpir(pb::FpirScope { fpir: 0.01, limit: 0 });
-    raw.identify(pb::IdentifyRequest { probes: vec![vec![1]], scope: Some(scope), claimed_subject_id: None })
+    raw.identify(pb::IdentifyRequest { probes: vec![vec![1]], scope: Some(scope), ..pb::IdentifyRequest::default() })
         .await
         .unwrap();
     let seen = server.control.identify.lock().unwrap().take().unwrap().scope;
@@ -55,7 +79,12 @@ async fn a_limit_of_nothing_asks_for_the_default_on_the_wire_and_for_too_much_in
     assert_eq!(seen, Some(IdentifyScope::Fpir { fpir: 0.01, limit }));
 
     let scope = Some(IdentifyScope::Fpir { fpir: 0.01, limit: 0 });
-    server.client().await.identify(IdentifyRequest { probes: vec![vec![1]], scope, claimed: None }).await.unwrap();
+    server
+        .client()
+        .await
+        .identify(IdentifyRequest { probes: vec![vec![1]], scope, filter: Filter::default() })
+        .await
+        .unwrap();
     match server.control.identify.lock().unwrap().take().unwrap().scope {
         Some(IdentifyScope::Fpir { limit, .. }) => assert!(limit > chinhchu::workflow::CANDIDATES_MAX),
         other => panic!("{other:?}"),

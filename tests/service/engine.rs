@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chinhchu::face::Wants;
-use chinhchu::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
+use chinhchu::gallery::{Attributes, EnrolMode, Filter, RequestId, Source, SubjectId};
 use chinhchu::service::Client;
 use chinhchu::workflow::{Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Photo, VerifyRequest};
 use tonic::Code;
@@ -61,10 +61,14 @@ async fn a_counters_day() {
     // Identify.
     client.enrol(enrolment("e-3", "other", other)).await.unwrap();
     let scope = Some(IdentifyScope::Fpir { fpir: 0.01, limit: 5 });
-    let found = client.identify(IdentifyRequest { probes: vec![third.clone()], scope, claimed: None }).await.unwrap();
+    let found = client
+        .identify(IdentifyRequest { probes: vec![third.clone()], scope, filter: Filter::default() })
+        .await
+        .unwrap();
     assert_eq!(found.candidates.len(), 1);
     assert_eq!((found.candidates[0].subject.as_str(), found.templates), ("one", 2));
-    let all = IdentifyRequest { probes: vec![third], scope: Some(IdentifyScope::Nearest(10)), claimed: None };
+    let all =
+        IdentifyRequest { probes: vec![third], scope: Some(IdentifyScope::Nearest(10)), filter: Filter::default() };
     assert_eq!(client.identify(all).await.unwrap().candidates.len(), 2);
 
     // Get, remove, and gone.

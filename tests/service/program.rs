@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use chinhchu::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
+use chinhchu::gallery::{Attributes, EnrolMode, Filter, RequestId, Source, SubjectId};
 use chinhchu::service::Client;
 use chinhchu::workflow::{EnrolRequest, IdentifyRequest, Photo, VerifyRequest};
 
@@ -97,7 +97,10 @@ async fn the_server_keeps_its_memory_names_nobody_and_ends_on_sigterm() {
         };
         client.enrol(request).await.unwrap();
         let scope = None;
-        client.identify(IdentifyRequest { probes: vec![other.clone()], scope, claimed: None }).await.unwrap();
+        client
+            .identify(IdentifyRequest { probes: vec![other.clone()], scope, filter: Filter::default() })
+            .await
+            .unwrap();
         for _ in 0..3 {
             let request = VerifyRequest { reference: face.clone(), probes: vec![other.clone()], fmr: None };
             client.verify(request).await.unwrap();

@@ -18,9 +18,6 @@ const OVAL_RADII: [f32; 2] = [33.0, 42.0];
 const WHITE_MIN: f32 = 250.0;
 /// Distance of a normal distribution's quartiles, in deviations.
 const QUARTILES_APART: f32 = 1.349;
-/// Sides of the grid of cells that occlusion is looked for in.
-pub(super) const CELLS: usize = 8;
-const CELL: usize = SIDE / CELLS;
 /// Values per cell: see [`Cell`].
 pub(super) const CELL_VALUES: usize = 4;
 /// Fewest pixels a side of the face must have for blocks to be seen.
@@ -33,7 +30,43 @@ const STEP_FLOOR: f32 = 0.25;
 /// Added to energies before their logarithm: half a grey level of coding noise.
 const ENERGY_FLOOR: f32 = 0.25;
 
-/// A cell of the crop that lies in the oval: luma in deviations of the oval's from its mean, logarithm
+/// A grid of square cells over the crop, of which those count whose centre lies in
+/// an ellipse about the face's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grid {
+    /// Cells of 14 pixels in the oval: how odd the face looks as a whole.
+    Coarse,
+    /// Cells of 8 pixels in a slightly larger one: what is before the face, and where.
+    Fine,
+}
+
+impl Grid {
+    /// Cells along a side of the crop.
+    pub fn side(self) -> usize {
+        match self {
+            Self::Coarse => 8,
+            Self::Fine => 14,
+        }
+    }
+
+    fn radii(self) -> [f32; 2] {
+        match self {
+            Self::Coarse => OVAL_RADII,
+            Self::Fine => [36.0, 45.0],
+        }
+    }
+
+    /// Rows and columns of the cells in the face, row by row.
+    pub fn places(self) -> impl Iterator<Item = (usize, usize)> {
+        let (side, radii) = (self.side(), self.radii());
+        let centre = move |i: usize| (SIDE / side * i + SIDE / side / 2) as f32;
+        (0..side * side)
+            .map(move |at| (at / side, at % side))
+            .filter(move |&(row, column)| in_ellipse(centre(column), centre(row), radii))
+    }
+}
+
+/// A cell of the crop: luma in deviations of the oval's from its mean, logarithm
 /// of the root mean square of its detail, and two chroma values less the oval's
 /// medians, in grey levels.
 pub(super) type Cell = [f32; CELL_VALUES];
@@ -60,8 +93,10 @@ pub(in crate::face) struct Light {
     pub sharpness: f32,
     /// Natural logarithm of the variance of the Laplacian.
     pub laplacian_ln: f32,
-    /// The cells that [`in_face`] names, row by row.
+    /// The cells of [`Grid::Coarse`].
     pub cells: Vec<Cell>,
+    /// Those of [`Grid::Fine`].
+    pub patches: Vec<Cell>,
 }
 
 /// Buffers and the crop.
@@ -162,6 +197,7 @@ impl Crop {
                 laplacian = (laplacian.0 + v, laplacian.1 + v * v, laplacian.2 + 1.0);
             }
         }
+        let (chroma, spread) = (self.chroma(), (upper_quartile - lower_quartile) / QUARTILES_APART);
         let mean = laplacian.0 / laplacian.2;
         let variance = laplacian.1 / laplacian.2 - mean * mean;
         Light {
@@ -172,42 +208,49 @@ impl Crop {
             contrast: deviation / (luminance + 1.0),
             sharpness,
             laplacian_ln: (variance.max(0.0) + 1.0).ln(),
-            cells: self.cells(median, (upper_quartile - lower_quartile) / QUARTILES_APART),
+            cells: self.cells(Grid::Coarse, median, spread, chroma),
+            patches: self.cells(Grid::Fine, median, spread, chroma),
         }
     }
 
-    fn cells(&self, median: f32, deviation: f32) -> Vec<Cell> {
-        let plane = SIDE * SIDE;
-        let chroma = |at: usize| {
-            let (r, g, b) = (self.rgb[at], self.rgb[plane + at], self.rgb[2 * plane + at]);
-            [r - g, b - g]
-        };
-        let mut medians = [0, 1].map(|c| {
-            let mut values: Vec<f32> = (0..plane)
+    /// Medians of the oval's two chroma values.
+    fn chroma(&self) -> [f32; 2] {
+        [0, 1].map(|c| {
+            let mut values: Vec<f32> = (0..SIDE * SIDE)
                 .step_by(3)
                 .filter(|at| in_oval((at % SIDE) as f32, (at / SIDE) as f32))
-                .map(|at| chroma(at)[c])
+                .map(|at| self.chroma_at(at)[c])
                 .collect();
             let middle = values.len() / 2;
-            *values.select_nth_unstable_by(middle, f32::total_cmp).1
-        });
-        for median in &mut medians {
-            *median = if median.is_finite() { *median } else { 0.0 };
-        }
-        let mut cells = Vec::with_capacity(CELLS * CELLS);
-        for (row, column) in face_cells() {
+            let median = *values.select_nth_unstable_by(middle, f32::total_cmp).1;
+            if median.is_finite() { median } else { 0.0 }
+        })
+    }
+
+    /// Red less green and blue less green of a pixel.
+    fn chroma_at(&self, at: usize) -> [f32; 2] {
+        let plane = SIDE * SIDE;
+        let [red, green, blue] = [0, 1, 2].map(|channel| self.rgb[channel * plane + at]);
+        [red - green, blue - green]
+    }
+
+    /// `median` and `deviation` of the oval's luma, `medians` of its chroma.
+    fn cells(&self, grid: Grid, median: f32, deviation: f32, medians: [f32; 2]) -> Vec<Cell> {
+        let cell = SIDE / grid.side();
+        let mut cells = Vec::with_capacity(grid.side() * grid.side());
+        for (row, column) in grid.places() {
             let (mut luma, mut energy, mut colour) = (0.0f32, 0.0f32, [0.0f32; 2]);
-            for y in row * CELL..(row + 1) * CELL {
-                for x in column * CELL..(column + 1) * CELL {
+            for y in row * cell..(row + 1) * cell {
+                for x in column * cell..(column + 1) * cell {
                     let at = y * SIDE + x;
                     luma += self.luma[at];
                     energy += (self.luma[at] - self.smooth[at]).powi(2);
-                    let [c, d] = chroma(at);
+                    let [c, d] = self.chroma_at(at);
                     colour[0] += c;
                     colour[1] += d;
                 }
             }
-            let count = (CELL * CELL) as f32;
+            let count = (cell * cell) as f32;
             cells.push([
                 (luma / count - median) / (deviation + 4.0),
                 0.5 * (energy / count + ENERGY_FLOOR).ln() - (deviation + 4.0).ln(),
@@ -256,19 +299,12 @@ pub(in crate::face) fn blockiness(image: &RgbImage, region: &Region) -> Option<f
     Some((strongest(&across) * strongest(&down)).sqrt())
 }
 
-/// Rows and columns of the cells in the face, in their order.
-pub(super) fn face_cells() -> impl Iterator<Item = (usize, usize)> {
-    (0..CELLS * CELLS).map(|at| (at / CELLS, at % CELLS)).filter(|&(row, column)| in_face(row, column))
-}
-
-/// Whether the centre of a cell lies in the face.
-fn in_face(row: usize, column: usize) -> bool {
-    let centre = |i: usize| (i * CELL + CELL / 2) as f32;
-    in_oval(centre(column), centre(row))
-}
-
 fn in_oval(x: f32, y: f32) -> bool {
-    let (u, v) = ((x - OVAL_CENTRE[0]) / OVAL_RADII[0], (y - OVAL_CENTRE[1]) / OVAL_RADII[1]);
+    in_ellipse(x, y, OVAL_RADII)
+}
+
+fn in_ellipse(x: f32, y: f32, radii: [f32; 2]) -> bool {
+    let (u, v) = ((x - OVAL_CENTRE[0]) / radii[0], (y - OVAL_CENTRE[1]) / radii[1]);
     u * u + v * v <= 1.0
 }
 

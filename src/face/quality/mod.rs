@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! aligned crop ─ light ─┐
-//! points, box, norm ────┴─ signals ─ QualityModel ─ Quality ─ Profile::judge ─ flaws
+//! points, box, norm ────┴─ signals, looks ─ QualityModel ─ Quality ─ Profile::judge ─ flaws
 //! ```
 //!
 //! Measures follow the components of ISO/IEC 29794-5:2025 where it has them;
@@ -12,6 +12,7 @@
 
 mod flaw;
 mod light;
+mod looks;
 mod measure;
 mod model;
 mod profile;
@@ -19,12 +20,14 @@ mod signals;
 mod study;
 
 pub use flaw::Flaw;
+pub use looks::{Look, Looks, Standard, Unit};
 pub use measure::{Measure, Quality};
 pub use model::{CellTable, Form, QualityModel, Term};
 pub use profile::{Profile, ProfileError, Range};
 pub use study::Study;
 
 pub(super) use light::{Crop, Light, blockiness};
+pub(crate) use looks::softmax;
 pub(super) use signals::Seen;
 
 use super::geometry::{Point, distance};
@@ -47,10 +50,11 @@ pub(super) struct Measured<'a> {
 pub(super) fn assess(model: &QualityModel, seen: &Seen, measured: &Measured) -> Quality {
     let signals = Signals::new(seen, measured.light, &model.cells);
     let nan = |value: Option<f32>| value.unwrap_or(f32::NAN);
-    let chance = |logit: Option<f32>| logit.map_or(f32::NAN, |logit| 1.0 / (1.0 + (-logit).exp()));
     let percent = |score: f32| (100.0 * score).clamp(0.0, 100.0);
     let (eyes_open, mouth_open) = seen.points.all.as_ref().map_or((f32::NAN, f32::NAN), openings);
     let light = measured.light;
+    let looks = model.looks.chances(&signals, light);
+    let chance = |look: Look| looks.map_or(f32::NAN, |chances| chances[look as usize]);
     Quality::new(
         model.capture.value(&signals).map_or(0.0, percent),
         seen.norm.and_then(|_| model.utility.value(&signals)).map(percent),
@@ -59,7 +63,7 @@ pub(super) fn assess(model: &QualityModel, seen: &Seen, measured: &Measured) -> 
             (Measure::Yaw, nan(model.yaw.value(&signals))),
             (Measure::Pitch, nan(model.pitch.value(&signals))),
             (Measure::Roll, -seen.fit.b.atan2(seen.fit.a).to_degrees()),
-            (Measure::Turned, chance(model.turned.value(&signals))),
+            (Measure::Turned, chance(Look::Turned)),
             (Measure::Sharpness, light.sharpness),
             (Measure::Bright, light.upper_quartile),
             (Measure::Burnt, light.burnt),
@@ -67,7 +71,7 @@ pub(super) fn assess(model: &QualityModel, seen: &Seen, measured: &Measured) -> 
             (Measure::Contrast, light.contrast),
             (Measure::EyesOpen, eyes_open),
             (Measure::MouthOpen, mouth_open),
-            (Measure::Occluded, chance(model.occluded.value(&signals))),
+            (Measure::Occluded, chance(Look::Covered)),
             (Measure::Inside, seen.inside),
             (Measure::JpegQuality, nan(measured.jpeg_quality)),
             (Measure::Blockiness, nan(measured.blockiness)),

@@ -3,12 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::light::{CELL_VALUES, Cell, face_cells};
+use super::light::{CELL_VALUES, Cell, Grid};
+use super::looks::Looks;
 use super::signals::{COUNT, INPUTS, Signals};
 use crate::face::RecipeDigest;
 
 /// Version of the file format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// An input counts at most this many deviations from its mean.
 const CLIP: f64 = 6.0;
 /// Most terms of a form: an input each.
@@ -18,7 +19,7 @@ const TERMS_MAX: usize = COUNT;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityModel {
-    /// Version of the file format: 1.
+    /// Version of the file format: 2.
     pub version: u32,
     /// Hexadecimal digest of the recipe whose faces it was fitted on.
     pub recipe: String,
@@ -32,16 +33,14 @@ pub struct QualityModel {
     pub yaw: Form,
     /// Nod of the head in degrees.
     pub pitch: Form,
-    /// Logit of the head being turned far to the side.
-    pub turned: Form,
-    /// Logit of something hiding a part of the face.
-    pub occluded: Form,
     /// Expected score against another photo of the same person, without the embedder.
     pub capture: Form,
     /// The same, knowing the length of the embedding.
     pub utility: Form,
-    /// What the cells of an ordinary face look like.
+    /// What the coarse cells of an ordinary face look like.
     pub cells: CellTable,
+    /// Front, turned away or covered.
+    pub looks: Looks,
 }
 
 /// `constant + Σ linear·z + square·z²`, where `z` is an input in deviations from
@@ -83,15 +82,22 @@ pub struct CellTable {
 }
 
 impl CellTable {
-    /// Cells that lie in the face.
-    fn count() -> usize {
-        face_cells().count()
+    /// A table that finds nothing odd; to collect cells with.
+    pub(super) fn neutral(grid: Grid) -> Self {
+        let values = grid.places().count() * CELL_VALUES;
+        Self { median: vec![0.0; values], deviation: vec![1.0; values] }
     }
 
-    /// A table that finds nothing odd; to collect cells with.
-    pub fn neutral() -> Self {
-        let values = Self::count() * CELL_VALUES;
-        Self { median: vec![0.0; values], deviation: vec![1.0; values] }
+    /// A sentence where it does not describe the cells of this grid.
+    pub(super) fn check(&self, grid: Grid) -> Result<(), String> {
+        let values = grid.places().count() * CELL_VALUES;
+        if self.median.len() != values || self.deviation.len() != values {
+            return Err(format!("`cells` does not have {values} medians and deviations"));
+        }
+        if self.median.iter().any(|v| !v.is_finite()) || self.deviation.iter().any(|v| !(v.is_finite() && *v > 1e-6)) {
+            return Err("`cells` holds numbers that make no sense".into());
+        }
+        Ok(())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Cell, &Cell)> {
@@ -100,6 +106,9 @@ impl CellTable {
 }
 
 impl QualityModel {
+    /// Version of the file format this program reads and writes.
+    pub const VERSION: u32 = VERSION;
+
     /// Reads a `quality.toml` and binds it to `recipe`. The error is a sentence.
     pub fn parse(text: &str, recipe: RecipeDigest) -> Result<Self, String> {
         let model: Self = toml::from_str(text).map_err(|e| e.message().to_owned())?;
@@ -109,21 +118,14 @@ impl QualityModel {
         if model.recipe.parse() != Ok(recipe) {
             return Err(format!("it is for recipe {}, the model pack makes {recipe}", model.recipe));
         }
-        let forms = [&model.yaw, &model.pitch, &model.turned, &model.occluded, &model.capture, &model.utility];
-        for form in forms {
+        for form in [&model.yaw, &model.pitch, &model.capture, &model.utility] {
             form.check()?;
         }
         if model.capture.terms.iter().any(|t| t.input == INPUTS[0]) {
             return Err("`capture` looks at the embedding".into());
         }
-        let CellTable { median, deviation } = &model.cells;
-        let values = CellTable::count() * CELL_VALUES;
-        if median.len() != values || deviation.len() != values {
-            return Err(format!("`cells` does not have {values} medians and deviations"));
-        }
-        if median.iter().any(|v| !v.is_finite()) || deviation.iter().any(|v| !(v.is_finite() && *v > 1e-6)) {
-            return Err("`cells` holds numbers that make no sense".into());
-        }
+        model.cells.check(Grid::Coarse)?;
+        model.looks.check()?;
         Ok(model)
     }
 }
@@ -159,6 +161,7 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
+    use super::super::looks::{Standard, Unit};
     use super::*;
 
     fn form() -> Form {
@@ -167,19 +170,24 @@ mod tests {
     }
 
     fn model() -> QualityModel {
+        let fine = Grid::Fine.places().count();
         QualityModel {
-            version: 1,
+            version: VERSION,
             recipe: "ab".repeat(32),
             population: "made up".into(),
             date: "2026-01-01".into(),
             photos: 1,
             yaw: form(),
             pitch: form(),
-            turned: form(),
-            occluded: form(),
             capture: form(),
             utility: form(),
-            cells: CellTable::neutral(),
+            cells: CellTable::neutral(Grid::Coarse),
+            looks: Looks {
+                signals: vec![Standard { input: "nose_x".into(), mean: 56.0, deviation: 3.0 }],
+                bias: [1.0, 0.0, -1.0],
+                units: vec![Unit::nearest(&vec![0.5; fine * CELL_VALUES * 2 + 1], 0.1, [0.0, 1.0, 2.0])],
+                cells: CellTable::neutral(Grid::Fine),
+            },
         }
     }
 
@@ -205,8 +213,13 @@ mod tests {
     #[test]
     fn senseless_models_are_refused() {
         type Change = fn(&mut QualityModel);
-        let changes: [Change; 7] = [
-            |m| m.version = 2,
+        let changes: [Change; 12] = [
+            |m| m.version = 1,
+            |m| m.looks.bias[0] = f32::NAN,
+            |m| m.looks.signals[0].input = "norm_ln".into(),
+            |m| m.looks.signals[0].deviation = 0.0,
+            |m| m.looks.units[0].weights.0.truncate(3),
+            |m| m.looks.cells.median.truncate(4),
             |m| m.yaw.terms[0].input = "no such".into(),
             |m| m.yaw.terms[0].deviation = 0.0,
             |m| m.pitch.constant = f64::NAN,

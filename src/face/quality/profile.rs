@@ -33,6 +33,11 @@ pub struct Profile {
 #[error("{0}")]
 pub struct ProfileError(String);
 
+/// How much less sharp, in octaves, the crop of a turned head may be without being
+/// called blurred. Of `cfp-dev`'s profile photos that seem blurred it explains 25 of
+/// 35, of frontal ones blurred on purpose 6 of 1085.
+const TURNED_BLUR: f32 = 0.2;
+
 const fn at_least(min: f32) -> Range {
     Range { min: Some(min), max: None }
 }
@@ -54,7 +59,7 @@ impl Profile {
             &[
                 (Measure::EyeDistance, at_least(32.0)),
                 (Measure::Yaw, within(-20.0, 20.0)),
-                (Measure::Turned, at_most(0.27)),
+                (Measure::Turned, at_most(0.2)),
                 (Measure::Pitch, within(-26.0, 12.0)),
                 (Measure::Roll, within(-12.0, 12.0)),
                 (Measure::Sharpness, at_least(-0.1)),
@@ -64,7 +69,7 @@ impl Profile {
                 (Measure::Contrast, at_least(0.10)),
                 (Measure::EyesOpen, at_least(0.14)),
                 (Measure::MouthOpen, at_most(0.40)),
-                (Measure::Occluded, at_most(0.10)),
+                (Measure::Occluded, at_most(0.2)),
                 (Measure::Inside, at_least(0.75)),
                 (Measure::JpegQuality, at_least(30.0)),
                 (Measure::Blockiness, at_most(1.8)),
@@ -162,6 +167,14 @@ impl Profile {
             let sure = |measure: Measure| quality.get(measure).unwrap_or(0.0);
             let covered = sure(Measure::Occluded) > sure(Measure::Turned);
             found.retain(|&flaw| flaw != if covered { Flaw::Turned } else { Flaw::Occluded });
+        }
+        // Beside the nose of a turned head lies background, often out of focus.
+        if has(Flaw::Turned, &found) && has(Flaw::Blurred, &found) {
+            let least = self.range(Measure::Sharpness).min.unwrap_or(f32::NEG_INFINITY) - TURNED_BLUR;
+            let turned = quality.get(Measure::Turned).is_some_and(|chance| chance > 0.5);
+            if turned && quality.get(Measure::Sharpness).is_some_and(|sharpness| sharpness > least) {
+                found.retain(|&flaw| flaw != Flaw::Blurred);
+            }
         }
         for cause in found.clone() {
             if has(cause, &found) {
@@ -280,6 +293,16 @@ mod tests {
         };
         assert_eq!(judge(0.9, 0.5), [Flaw::Turned]);
         assert_eq!(judge(0.5, 0.9), [Flaw::Occluded]);
+    }
+
+    #[test]
+    fn what_lies_beside_a_turned_head_does_not_make_it_blurred_but_blur_makes_a_head_look_turned() {
+        let judge = |turned, sharpness| {
+            Profile::live().judge(&quality(&[(Measure::Turned, turned), (Measure::Sharpness, sharpness)]))
+        };
+        assert_eq!(judge(0.9, -0.2), [Flaw::Turned]);
+        assert_eq!(judge(0.9, -0.7), [Flaw::Blurred]);
+        assert_eq!(judge(0.3, -0.2), [Flaw::Blurred]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Everything a quality model may look at, as named numbers.
 
-use super::light::{CELLS, Light, face_cells};
+use super::light::{Grid, Light};
 use super::model::CellTable;
 use crate::face::geometry::Similarity;
 use crate::face::landmarks::Points;
@@ -115,7 +115,7 @@ fn odd(light: &Light, table: &CellTable) -> [f32; 19] {
     let mut share = 0.0;
     // Upper, lower, left, right: sums of oddness and flatness, cells.
     let mut halves = [[0.0f32; 3]; 4];
-    let places = face_cells();
+    let places = Grid::Coarse.places();
     for ((cell, (median, deviation)), (row, column)) in light.cells.iter().zip(table.iter()).zip(places) {
         let mut square = 0.0;
         for (i, signed) in signed.iter_mut().enumerate() {
@@ -125,7 +125,7 @@ fn odd(light: &Light, table: &CellTable) -> [f32; 19] {
         }
         share += if square.sqrt() > ODD { 1.0 / cells } else { 0.0 };
         let flat = signed[1].last().map_or(0.0, |z: &f32| z.min(0.0));
-        for half in [usize::from(row >= MIDDLE_ROW), 2 + usize::from(column >= CELLS / 2)] {
+        for half in [usize::from(row >= MIDDLE_ROW), 2 + usize::from(column >= Grid::Coarse.side() / 2)] {
             let sums = &mut halves[half];
             *sums = [sums[0] + square.sqrt(), sums[1] + flat, sums[2] + 1.0];
         }

@@ -1,7 +1,8 @@
 //! One photo of a set that a quality model is fitted on.
 
-use super::light::{CELL_VALUES, Light};
-use super::model::CellTable;
+use super::light::{CELL_VALUES, Cell, Grid, Light, SIDE};
+use super::looks::{Look, Looks, Standard};
+use super::model::{CellTable, QualityModel};
 use super::signals::{INPUTS, Seen, Signals};
 use crate::face::geometry::Similarity;
 use crate::face::landmarks::Points;
@@ -42,29 +43,96 @@ impl Study {
 
     /// The inputs; NaN where the pack cannot tell.
     pub fn inputs(&self, cells: &CellTable) -> Vec<f32> {
+        self.signals(cells).0.to_vec()
+    }
+
+    /// What [`Looks`] is given of this face, and of its mirror image.
+    pub fn looks(&self, coarse: &CellTable, fine: &CellTable, standards: &[Standard]) -> [Vec<f32>; 2] {
+        [self.clone(), self.mirrored()].map(|seen| Looks::values(&seen.signals(coarse), &seen.light, fine, standards))
+    }
+
+    /// Chances that it is seen from the front, turned away, covered; and the
+    /// predicted utility, 0…1. `None` where the model asks for what is not known.
+    pub fn judged(&self, model: &QualityModel) -> Option<([f32; Look::COUNT], f32)> {
+        let signals = self.signals(&model.cells);
+        Some((model.looks.chances(&signals, &self.light)?, model.utility.value(&signals)?))
+    }
+
+    fn signals(&self, cells: &CellTable) -> Signals {
         let Self { points, fit, inside, detection, eye_distance, norm, .. } = self;
         let seen =
             Seen { points, fit, inside: *inside, detection: *detection, eye_distance: *eye_distance, norm: *norm };
-        Signals::new(&seen, &self.light, cells).0.to_vec()
+        Signals::new(&seen, &self.light, cells)
     }
 
-    /// What the cells of these faces look like: medians, and deviations by the median
-    /// absolute deviation. `None` for an empty set.
-    pub fn cells<'a>(ordinary: impl Iterator<Item = &'a Self> + Clone) -> Option<CellTable> {
-        let mut table = CellTable::neutral();
-        for at in 0..table.median.len() {
-            let (cell, value) = (at / CELL_VALUES, at % CELL_VALUES);
-            let values: Vec<f32> = ordinary.clone().filter_map(|s| s.light.cells.get(cell)).map(|c| c[value]).collect();
-            let median = median(values.clone())?;
-            table.median[at] = median;
-            let apart = self::median(values.iter().map(|v| (v - median).abs()).collect())?;
-            table.deviation[at] = MAD * apart + DEVIATION_MIN[value];
-        }
-        Some(table)
+    /// The same face seen in a mirror.
+    fn mirrored(&self) -> Self {
+        let mut mirrored = self.clone();
+        let [left, right, nose, mouth_left, mouth_right] = self.points.five.map(|point| {
+            let [x, y] = self.fit.apply(point);
+            self.fit.inverse().apply([(SIDE - 1) as f32 - x, y])
+        });
+        mirrored.points.five = [right, left, nose, mouth_right, mouth_left];
+        mirrored.light.cells = across(Grid::Coarse, &self.light.cells);
+        mirrored.light.patches = across(Grid::Fine, &self.light.patches);
+        mirrored
     }
+
+    /// What the coarse and the fine cells of these faces look like: medians, and
+    /// deviations by the median absolute deviation; the fine ones the same from either
+    /// side. `None` for an empty set.
+    pub fn cells<'a>(ordinary: impl Iterator<Item = &'a Self> + Clone) -> Option<[CellTable; 2]> {
+        let coarse: Vec<&[Cell]> = ordinary.clone().map(|s| s.light.cells.as_slice()).collect();
+        let fine: Vec<&[Cell]> = ordinary.map(|s| s.light.patches.as_slice()).collect();
+        let mut fine = table(Grid::Fine, &fine)?;
+        for values in [&mut fine.median, &mut fine.deviation] {
+            let (cells, _) = values.as_chunks::<CELL_VALUES>();
+            let mirrored = across(Grid::Fine, cells);
+            values.iter_mut().zip(mirrored.as_flattened()).for_each(|(v, m)| *v = (*v + m) / 2.0);
+        }
+        Some([table(Grid::Coarse, &coarse)?, fine])
+    }
+}
+
+fn table(grid: Grid, faces: &[&[Cell]]) -> Option<CellTable> {
+    let mut table = CellTable::neutral(grid);
+    for at in 0..table.median.len() {
+        let (cell, value) = (at / CELL_VALUES, at % CELL_VALUES);
+        let values: Vec<f32> = faces.iter().filter_map(|cells| cells.get(cell)).map(|c| c[value]).collect();
+        let median = median(values.clone())?;
+        table.median[at] = median;
+        let apart = self::median(values.iter().map(|v| (v - median).abs()).collect())?;
+        table.deviation[at] = MAD * apart + DEVIATION_MIN[value];
+    }
+    Some(table)
+}
+
+/// The cells of the mirror image. Both grids are symmetric.
+fn across(grid: Grid, cells: &[Cell]) -> Vec<Cell> {
+    let places: Vec<_> = grid.places().collect();
+    let mirrored = |&(row, column): &(usize, usize)| {
+        let other = (row, grid.side() - 1 - column);
+        places.iter().position(|place| *place == other).and_then(|at| cells.get(at).copied()).unwrap_or_default()
+    };
+    places.iter().map(mirrored).collect()
 }
 
 fn median(mut values: Vec<f32>) -> Option<f32> {
     let middle = values.len() / 2;
     (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f32::total_cmp).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mirror_image_of_the_mirror_image_is_the_face() {
+        for grid in [Grid::Coarse, Grid::Fine] {
+            let cells: Vec<Cell> = (0..grid.places().count()).map(|i| [i as f32, 1.0, -2.0, i as f32 / 3.0]).collect();
+            let once = across(grid, &cells);
+            assert_ne!(once, cells);
+            assert_eq!(across(grid, &once), cells);
+        }
+    }
 }

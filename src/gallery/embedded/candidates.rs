@@ -1,10 +1,10 @@
 //! From templates found to subjects found.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use super::Label;
-use crate::gallery::{Candidate, SubjectId};
+use super::label::{Label, Labels, Sieve};
+use super::store::Pinned;
+use crate::gallery::Candidate;
 use crate::search::{Hit, SearchError, View, Wanted};
 
 /// Templates asked for beyond twice the subjects wanted: enough that subjects
@@ -20,20 +20,48 @@ pub(super) enum Asked {
     Nearest(usize),
 }
 
+/// One search.
+pub(super) struct Question<'a> {
+    pub(super) query: &'a [f32],
+    pub(super) asked: Asked,
+    pub(super) sieve: Sieve,
+}
+
 /// Answers several searches, reading the index once for all of them as far as
-/// that goes. One answer for each, in their order.
-pub(super) fn find(view: &View<Label>, searches: &[(&[f32], Asked)]) -> Result<Vec<Vec<Candidate>>, SearchError> {
+/// that goes. One answer for each, in their order. `originals` are needed where the
+/// view is not whole.
+pub(super) fn find(
+    view: &View<Label>,
+    labels: &Labels,
+    questions: &[Question<'_>],
+    originals: Option<&Pinned>,
+) -> Result<Vec<Vec<Candidate>>, SearchError> {
     let wanted = |asked| match asked {
         Asked::Within(score) => Wanted::Within(score),
         Asked::Nearest(k) => Wanted::Nearest(first_take(k)),
     };
-    let templates: Vec<_> = searches.iter().map(|&(query, asked)| (query, wanted(asked))).collect();
-    let found = view.many(&templates, |_, _, _| true)?;
-    let answers = found.into_iter().zip(searches).map(|(hits, &(query, asked))| match asked {
-        Asked::Within(_) => Ok(by_subject(hits)),
-        Asked::Nearest(k) => nearest(view, query, k, hits),
+    let wanted: Vec<Wanted> = questions.iter().map(|question| wanted(question.asked)).collect();
+    let each: Vec<_> = questions.iter().zip(wanted).collect();
+    let found = templates(view, &each, originals)?;
+    let answers = found.into_iter().zip(questions).map(|(hits, question)| match question.asked {
+        Asked::Within(_) => Ok(by_subject(hits, labels)),
+        Asked::Nearest(k) => nearest(view, labels, question, k, hits, originals),
     });
     answers.collect()
+}
+
+fn templates(
+    view: &View<Label>,
+    searches: &[(&Question<'_>, Wanted)],
+    originals: Option<&Pinned>,
+) -> Result<Vec<Vec<Hit<Label>>>, SearchError> {
+    let asked: Vec<_> = searches.iter().map(|(question, wanted)| (question.query, *wanted)).collect();
+    let narrow: Vec<bool> = searches.iter().map(|(question, _)| question.sieve.is_narrow()).collect();
+    let passes = |search: usize, _, label: &Label| searches[search].0.sieve.passes(*label);
+    match originals {
+        Some(originals) => view.many_filtered(&asked, passes, &narrow, originals),
+        None => view.many_filtered(&asked, passes, &narrow, &crate::search::NoOriginals),
+    }
 }
 
 /// Templates to take at first for the `k` best subjects.
@@ -49,9 +77,11 @@ fn first_take(k: usize) -> usize {
 /// change who is among the k, their order or their best template.
 fn nearest(
     view: &View<Label>,
-    query: &[f32],
+    labels: &Labels,
+    question: &Question<'_>,
     k: usize,
     mut hits: Vec<Hit<Label>>,
+    originals: Option<&Pinned>,
 ) -> Result<Vec<Candidate>, SearchError> {
     if k == 0 {
         return Ok(Vec::new());
@@ -60,27 +90,31 @@ fn nearest(
     loop {
         let all = hits.len() < wanted || hits.len() as u64 == view.len();
         let last = hits.last().map(|hit| hit.score);
-        let mut candidates = by_subject(hits);
+        let mut candidates = by_subject(hits, labels);
         let settled = matches!((candidates.get(k - 1), last), (Some(kth), Some(last)) if kth.score > last);
         if all || settled {
             candidates.truncate(k);
             return Ok(candidates);
         }
         wanted = wanted.saturating_mul(4);
-        hits = view.nearest(query, wanted, |_| true)?;
+        let found = templates(view, &[(question, Wanted::Nearest(wanted))], originals)?;
+        hits = found.into_iter().next().unwrap_or_default();
     }
 }
 
 /// The best template of each subject, best subject first, ties by subject id.
 /// `hits` come best first, ties by template id, so a subject's first is its best.
-fn by_subject(hits: Vec<Hit<Label>>) -> Vec<Candidate> {
-    let mut best: HashMap<Arc<SubjectId>, (u64, f32)> = HashMap::new();
+fn by_subject(hits: Vec<Hit<Label>>, labels: &Labels) -> Vec<Candidate> {
+    let mut best: HashMap<u32, (u64, f32)> = HashMap::new();
     for hit in hits {
-        best.entry(hit.label).or_insert((hit.key, hit.score));
+        best.entry(hit.label.subject).or_insert((hit.key, hit.score));
     }
-    let mut candidates: Vec<Candidate> = best
-        .into_iter()
-        .map(|(subject, (template_id, score))| Candidate { subject: SubjectId::clone(&subject), template_id, score })
+    let (numbers, best): (Vec<u32>, Vec<(u64, f32)>) = best.into_iter().unzip();
+    // Every number in the index was given to somebody.
+    let subjects = labels.ids(numbers.into_iter());
+    let each = subjects.into_iter().zip(best);
+    let mut candidates: Vec<Candidate> = each
+        .filter_map(|(subject, (template_id, score))| Some(Candidate { subject: subject?, template_id, score }))
         .collect();
     candidates.sort_unstable_by(|a, b| {
         b.score.partial_cmp(&a.score).unwrap_or(std::cmp::Ordering::Equal).then_with(|| a.subject.cmp(&b.subject))

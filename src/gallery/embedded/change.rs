@@ -7,8 +7,6 @@
 //! ledger entry) becomes further rows of the same [`Plan`]: they are committed
 //! with it or not at all.
 
-use std::sync::Arc;
-
 use super::fault::StoreError;
 use super::group::Group;
 use super::record::{ClearedRecord, DecisionRecord, SubjectRecord, TemplateRecord};
@@ -18,7 +16,7 @@ use crate::gallery::{
     Attributes, ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, Resolution, Subject,
     SubjectId, Timestamp,
 };
-use crate::search::{Entry, SearchError};
+use crate::search::SearchError;
 
 /// One thing to do.
 pub(super) enum Change {
@@ -33,7 +31,8 @@ pub(super) enum Change {
 pub(super) enum Row {
     PutSubject(SubjectId, SubjectRecord),
     DropSubject(SubjectId),
-    PutTemplate(Entry<Arc<SubjectId>>, TemplateRecord),
+    /// Under its id, with the vector as it goes into the index.
+    PutTemplate(u64, Vec<f32>, TemplateRecord),
     DropTemplate(u64),
     PutDecision(String, DecisionRecord),
     PutCleared(String, ClearedRecord),
@@ -107,12 +106,12 @@ pub(super) fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Time
     if group.templates_live() - leaving + enrolment.templates.len() as u64 > group.templates_max() {
         return Err(GalleryError::Search(SearchError::Full { max: group.templates_max() }).into());
     }
+    let more = (enrolment.templates.len() as u64).saturating_sub(leaving);
+    group.room_for(more).map_err(GalleryError::from)?;
 
-    let label = Arc::new(id.clone());
     for (new, key) in enrolment.templates.iter().zip(group.template_next()..) {
         record.templates.push(key);
-        let entry = Entry { key, label: Arc::clone(&label), vector: new.template.vector().to_vec() };
-        rows.push(Row::PutTemplate(entry, TemplateRecord::new(id.as_str(), new)));
+        rows.push(Row::PutTemplate(key, new.template.vector().to_vec(), TemplateRecord::new(id.as_str(), new)));
     }
     // At most `Subject::TEMPLATES_MAX`.
     let templates = record.templates.len() as u32;

@@ -10,23 +10,36 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::candidates::{self, Asked};
-use super::{Label, Shared};
-use crate::gallery::Candidate;
-use crate::search::{SearchError, View};
+use super::Shared;
+use super::candidates::{self, Asked, Question};
+use crate::gallery::{Candidate, Filter, GalleryError, SubjectId};
+use crate::search::SearchError;
 
 /// Searches in a batch at most: bounds the time that the first of the next one
 /// waits.
 const BATCH_MAX: usize = 64;
 
+/// Views that are tried where vectors outside memory came or went between a view and
+/// what it is read from: one commit in between is rare, several are not to be expected.
+const VIEWS_MAX: usize = 8;
+
 /// Who waits for an answer.
-type Reply = oneshot::Sender<Result<Vec<Candidate>, SearchError>>;
+type Answer = Result<Vec<Candidate>, GalleryError>;
+
+/// A search to be answered with others.
+pub(super) struct Wish {
+    /// Found fit for the index, as is `asked`.
+    pub(super) query: Vec<f32>,
+    pub(super) asked: Asked,
+    pub(super) filter: Filter,
+    /// Left out beside what the filter leaves out.
+    pub(super) spared: Vec<SubjectId>,
+}
 
 /// A search that waits.
 struct Pending {
-    query: Vec<f32>,
-    asked: Asked,
-    reply: Reply,
+    wish: Wish,
+    reply: oneshot::Sender<Answer>,
 }
 
 #[derive(Default)]
@@ -63,16 +76,11 @@ impl Gather {
     }
 }
 
-/// Queues a search; the answer comes through what is returned. `query` and
-/// `asked` were found fit for the index.
-pub(super) fn search(
-    shared: &Arc<Shared>,
-    query: Vec<f32>,
-    asked: Asked,
-) -> oneshot::Receiver<Result<Vec<Candidate>, SearchError>> {
+/// Queues a search; the answer comes through what is returned.
+pub(super) fn search(shared: &Arc<Shared>, wish: Wish) -> oneshot::Receiver<Answer> {
     let (reply, found) = oneshot::channel();
     let mut queue = shared.gather.queue();
-    queue.pending.push_back(Pending { query, asked, reply });
+    queue.pending.push_back(Pending { wish, reply });
     if !std::mem::replace(&mut queue.is_running, true) {
         let shared = Arc::clone(shared);
         rayon::spawn(move || run(&shared));
@@ -87,24 +95,58 @@ fn run(shared: &Shared) {
         if batch.is_empty() {
             return;
         }
-        // Taken after every search of the batch came in: each sees all that was
-        // acknowledged before.
-        let view = shared.index.view();
         // rayon ends the process where a spawned job panics. The callers then
         // learn that there is no answer.
-        let _ = catch_unwind(AssertUnwindSafe(|| answer(&view, batch)));
+        let _ = catch_unwind(AssertUnwindSafe(|| answer(shared, batch)));
     }
 }
 
-fn answer(view: &View<Label>, batch: Vec<Pending>) {
-    let searches: Vec<_> = batch.iter().map(|pending| (pending.query.as_slice(), pending.asked)).collect();
-    match candidates::find(view, &searches) {
+fn answer(shared: &Shared, batch: Vec<Pending>) {
+    match find(shared, &batch) {
         Ok(found) => {
             for (pending, found) in batch.into_iter().zip(found) {
                 // A caller that has gone needs no answer.
                 let _ = pending.reply.send(Ok(found));
             }
         }
-        Err(error) => batch.into_iter().for_each(|pending| drop(pending.reply.send(Err(error)))),
+        Err(error) => batch.into_iter().for_each(|pending| drop(pending.reply.send(Err(error.clone())))),
     }
+}
+
+/// Views are taken after every search of the batch came in: each sees all that was
+/// acknowledged before.
+fn find(shared: &Shared, batch: &[Pending]) -> Result<Vec<Vec<Candidate>>, GalleryError> {
+    let labels = &shared.labels;
+    let questions = || -> Vec<Question<'_>> {
+        let each = batch.iter().map(|Pending { wish, .. }| Question {
+            query: &wish.query,
+            asked: wish.asked,
+            sieve: labels.sieve(&wish.filter, &wish.spared),
+        });
+        each.collect()
+    };
+    let view = shared.index.view();
+    if view.is_whole() {
+        return Ok(candidates::find(&view, labels, &questions(), None)?);
+    }
+    drop(view);
+    for _ in 0..VIEWS_MAX {
+        // First the originals, then the view: what is removed meanwhile is still
+        // found, and what is inserted meanwhile is in memory.
+        let (found, failure) = shared.store.pinned(|pinned| {
+            let view = shared.index.view();
+            candidates::find(&view, labels, &questions(), Some(pinned))
+        });
+        match (found, failure) {
+            (Ok(found), _) => return Ok(found),
+            // Or hardly ever is not any more: then on a newer view.
+            (Err(SearchError::Missing), None) => {}
+            (Err(_), Some(error)) => return Err(error.at(&shared.path)),
+            (Err(error), None) => return Err(error.into()),
+        }
+    }
+    Err(GalleryError::Damaged {
+        path: shared.path.clone(),
+        detail: "a template of the index is not in the database".into(),
+    })
 }

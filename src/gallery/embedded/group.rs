@@ -1,32 +1,48 @@
 //! One transaction that carries many writes.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
-use super::EmbeddedOptions;
 use super::change::{Change, Row, Step};
 use super::fault::StoreError;
-use super::record::{Counters, RequestRecord, seal};
+use super::label::{Label, Traits};
+use super::record::{ChangeRecord, Counters, RequestRecord, seal};
 use super::tables::{
-    CLEARED, COUNTERS_KEY, DECISIONS, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECTS, TEMPLATES, read_counters,
-    read_request,
+    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECTS, TEMPLATES, read_counters,
+    read_request, read_subject,
 };
+use super::{EmbeddedOptions, Shared};
 use crate::gallery::{GalleryError, Receipt, Retry, SubjectId, Timestamp};
-use crate::search::Entry;
+use crate::search::{Index, SearchError};
 
 /// Request ids forgotten in one transaction beyond those it adds, so that no
 /// caller waits for a large clean-up.
 const PRUNED_MAX: usize = 64;
 
-/// What a commit changes in the index: templates to put in (`Some`) and to take
-/// out (`None`).
+/// Rows of the table `changes` at most; when there are more, the index file is too
+/// old to be of use.
+const CHANGES_MAX: u64 = 1 << 20;
+
+/// What a commit changes in the index.
 #[derive(Default)]
 pub(super) struct Delta {
-    pub(super) templates: BTreeMap<u64, Option<Entry<Arc<SubjectId>>>>,
+    /// Templates to put in (`Some`) and to take out (`None`).
+    pub(super) templates: BTreeMap<u64, Option<Vec<f32>>>,
+    /// Subjects that were written, whose all new templates are.
+    pub(super) written: BTreeMap<SubjectId, Written>,
     /// Subjects after the commit.
     pub(super) subjects: u64,
+    /// Id of the next template after it.
+    pub(super) template_next: u64,
+}
+
+/// A subject as a commit leaves it.
+pub(super) struct Written {
+    pub(super) templates: Vec<u64>,
+    pub(super) traits: Traits,
+    /// True where templates of before need another label.
+    pub(super) is_relabelled: bool,
 }
 
 /// The tables of a running write transaction, and what it has done so far.
@@ -38,17 +54,28 @@ pub(super) struct Group<'t> {
     requests: Table<'t, &'static str, &'static [u8]>,
     request_order: Table<'t, u64, &'static str>,
     gallery: Table<'t, &'static str, &'static [u8]>,
+    changes: Table<'t, u64, &'static [u8]>,
     options: &'t EmbeddedOptions,
+    index: &'t Index<Label>,
+    /// The commit of the index file, where there is one.
+    file_commit: Option<u64>,
     counters: Counters,
     now: Timestamp,
     live: u64,
     changed: bool,
     requests_added: usize,
-    delta: BTreeMap<u64, Option<Entry<Arc<SubjectId>>>>,
+    delta: BTreeMap<u64, Option<Vec<f32>>>,
+    written: BTreeMap<SubjectId, Written>,
+    /// Templates that came, less those of them that went.
+    came: u64,
 }
 
 impl<'t> Group<'t> {
-    pub(super) fn begin(transaction: &'t WriteTransaction, options: &'t EmbeddedOptions) -> Result<Self, StoreError> {
+    pub(super) fn begin(
+        transaction: &'t WriteTransaction,
+        shared: &'t Shared,
+        file_commit: Option<u64>,
+    ) -> Result<Self, StoreError> {
         let gallery = transaction.open_table(GALLERY)?;
         let mut counters = read_counters(&gallery)?;
         counters.commit += 1;
@@ -62,12 +89,17 @@ impl<'t> Group<'t> {
             requests: transaction.open_table(REQUESTS)?,
             request_order: transaction.open_table(REQUEST_ORDER)?,
             gallery,
-            options,
+            changes: transaction.open_table(CHANGES)?,
+            options: &shared.options,
+            index: &shared.index,
+            file_commit,
             counters,
             now: Timestamp::now(),
             changed: false,
             requests_added: 0,
             delta: BTreeMap::new(),
+            written: BTreeMap::new(),
+            came: 0,
         })
     }
 
@@ -77,6 +109,11 @@ impl<'t> Group<'t> {
 
     pub(super) fn templates_max(&self) -> u64 {
         self.options.templates_max
+    }
+
+    /// Whether the index has the memory for so many more templates.
+    pub(super) fn room_for(&self, templates: u64) -> Result<(), SearchError> {
+        self.index.room_for(self.came + templates)
     }
 
     /// Number of the commit that will carry what is written now.
@@ -118,18 +155,26 @@ impl<'t> Group<'t> {
     fn write(&mut self, row: Row) -> Result<(), StoreError> {
         match row {
             Row::PutSubject(id, record) => {
+                let traits = Traits::of(&record);
+                let before = read_subject(&self.subjects, id.as_str())?;
+                let relabels = before.is_some_and(|before| Traits::of(&before) != traits)
+                    || self.written.get(&id).is_some_and(|written| written.is_relabelled);
                 let sealed = seal("subjects", id.as_str().as_bytes(), &record);
                 self.subjects.insert(id.as_str(), sealed.as_slice())?;
+                let written = Written { templates: record.templates, traits, is_relabelled: relabels };
+                self.written.insert(id, written);
             }
             Row::DropSubject(id) => {
                 self.subjects.remove(id.as_str())?;
+                self.written.remove(&id);
             }
-            Row::PutTemplate(entry, record) => {
-                let sealed = seal("templates", &entry.key.to_le_bytes(), &record);
-                self.templates.insert(entry.key, sealed.as_slice())?;
-                self.counters.template_next = entry.key + 1;
+            Row::PutTemplate(key, vector, record) => {
+                let sealed = seal("templates", &key.to_le_bytes(), &record);
+                self.templates.insert(key, sealed.as_slice())?;
+                self.counters.template_next = key + 1;
                 self.live += 1;
-                self.delta.insert(entry.key, Some(entry));
+                self.came += 1;
+                self.delta.insert(key, Some(vector));
             }
             Row::PutDecision(name, record) => {
                 let sealed = seal("decisions", name.as_bytes(), &record);
@@ -146,8 +191,9 @@ impl<'t> Group<'t> {
                 self.templates.remove(key)?;
                 self.live -= 1;
                 // One that came with this very group never reaches the index.
-                if !matches!(self.delta.remove(&key), Some(Some(_))) {
-                    self.delta.insert(key, None);
+                match self.delta.remove(&key) {
+                    Some(Some(_)) => self.came -= 1,
+                    _ => drop(self.delta.insert(key, None)),
                 }
             }
         }
@@ -189,6 +235,41 @@ impl<'t> Group<'t> {
         Ok(())
     }
 
+    /// Notes what an index file of before does not know.
+    fn log_changes(&mut self) -> Result<(), StoreError> {
+        let commit = self.counters.commit;
+        // A program that knows nothing of this table may have been at work.
+        if self.counters.changes_to + 1 != commit {
+            self.counters.changes_from = commit - 1;
+        }
+        self.counters.changes_to = commit;
+        let Some(file_commit) = self.file_commit else {
+            self.counters.changes_from = commit;
+            return self.prune_changes(commit);
+        };
+        let removed: Vec<u64> = self.delta.iter().filter(|(_, new)| new.is_none()).map(|(&key, _)| key).collect();
+        let relabelled = self.written.iter().filter(|(_, written)| written.is_relabelled);
+        let relabelled: BTreeSet<String> = relabelled.map(|(id, _)| id.as_str().to_owned()).collect();
+        if !removed.is_empty() || !relabelled.is_empty() {
+            let record = ChangeRecord { removed, relabelled: relabelled.into_iter().collect() };
+            self.changes.insert(commit, seal("changes", &commit.to_le_bytes(), &record).as_slice())?;
+        }
+        self.prune_changes(file_commit)
+    }
+
+    /// Takes out rows of `changes` up to a commit, and more where there are too many.
+    fn prune_changes(&mut self, up_to: u64) -> Result<(), StoreError> {
+        for _ in 0..PRUNED_MAX {
+            let Some(first) = self.changes.first()?.map(|(commit, _)| commit.value()) else { break };
+            if first > up_to && self.changes.len()? <= CHANGES_MAX {
+                break;
+            }
+            self.changes.remove(first)?;
+            self.counters.changes_from = self.counters.changes_from.max(first);
+        }
+        Ok(())
+    }
+
     /// Ends the group: the number of its commit and what changes in the index;
     /// `None` where nothing was changed and nothing need be committed.
     pub(super) fn finish(mut self) -> Result<Option<(u64, Delta)>, StoreError> {
@@ -196,9 +277,15 @@ impl<'t> Group<'t> {
             return Ok(None);
         }
         self.prune()?;
+        self.log_changes()?;
         let sealed = seal("gallery", COUNTERS_KEY.as_bytes(), &self.counters);
         self.gallery.insert(COUNTERS_KEY, sealed.as_slice())?;
-        let delta = Delta { templates: self.delta, subjects: self.subjects.len()? };
+        let delta = Delta {
+            templates: self.delta,
+            written: self.written,
+            subjects: self.subjects.len()?,
+            template_next: self.counters.template_next,
+        };
         Ok(Some((self.counters.commit, delta)))
     }
 }

@@ -1,19 +1,23 @@
-//! Opening: make the tables, read everything once, check it, fill the index.
+//! Opening: make the tables, then fill the index: from the index file where a large
+//! gallery has one, else from everything that is stored, each record checked.
 
 use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
+use super::EmbeddedOptions;
 use super::fault::StoreError;
-use super::record::{Counters, GalleryRecord, seal, unseal};
+use super::index_file::{IndexFile, Place};
+use super::label::{Label, Labels, Traits};
+use super::record::{Counters, GalleryRecord, IndexHeadRecord, SubjectRecord, seal, unseal};
+use super::store::Store;
 use super::tables::{
-    CLEARED, COUNTERS_KEY, DECISIONS, FORMAT_VERSION, GALLERY, GALLERY_KEY, REQUEST_ORDER, REQUESTS, SUBJECTS,
-    Snapshot, TEMPLATES, read_counters, read_gallery,
+    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, FORMAT_VERSION, GALLERY, GALLERY_KEY, REQUEST_ORDER, REQUESTS, SUBJECTS,
+    Snapshot, TEMPLATES, read_changes, read_counters, read_gallery, read_marks, read_subject,
 };
-use super::{EmbeddedOptions, Label};
 use crate::face::RecipeDigest;
 use crate::gallery::{GalleryError, SubjectId, Timestamp};
-use crate::search::{Entry, Index, SearchError};
+use crate::search::{Entry, FileError, Index, IndexOptions, SearchError};
 
 /// Templates put into the index at a time while loading.
 const BATCH: usize = 4096;
@@ -33,7 +37,7 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
         };
         gallery.insert(GALLERY_KEY, seal("gallery", GALLERY_KEY.as_bytes(), &record).as_slice())?;
         // Template ids begin at 1, so that 0 never means one.
-        let counters = Counters { commit: 0, template_next: 1, request_next: 0 };
+        let counters = Counters { template_next: 1, ..Counters::default() };
         gallery.insert(COUNTERS_KEY, seal("gallery", COUNTERS_KEY.as_bytes(), &counters).as_slice())?;
         transaction.open_table(SUBJECTS)?;
         transaction.open_table(TEMPLATES)?;
@@ -41,6 +45,7 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
         transaction.open_table(REQUEST_ORDER)?;
         transaction.open_table(DECISIONS)?;
         transaction.open_table(CLEARED)?;
+        transaction.open_table(CHANGES)?;
     }
     transaction.commit()?;
     Ok(())
@@ -52,96 +57,284 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         let read = database.begin_read()?;
         // Nothing of a newer program's folder, or of none of ours, is touched.
         read_gallery(&read.open_table(GALLERY)?)?;
-        let absent = |table| match read.open_table(table) {
-            Ok(_) => Ok(false),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(true),
+        let is_there = |found: Result<(), redb::TableError>| match found {
+            Ok(()) => Ok(true),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
             Err(error) => Err(StoreError::from(error)),
         };
-        if !absent(DECISIONS)? && !absent(CLEARED)? {
+        if is_there(read.open_table(DECISIONS).map(drop))?
+            && is_there(read.open_table(CLEARED).map(drop))?
+            && is_there(read.open_table(CHANGES).map(drop))?
+        {
             return Ok(());
         }
     }
     let transaction = database.begin_write()?;
     transaction.open_table(DECISIONS)?;
     transaction.open_table(CLEARED)?;
+    transaction.open_table(CHANGES)?;
     transaction.commit()?;
     Ok(())
 }
 
-/// What loading found.
+/// What loading found and made.
 pub(super) struct Loaded {
     pub(super) counters: Counters,
     pub(super) subjects: u64,
+    pub(super) index: Index<Label>,
+    pub(super) labels: Labels,
+    /// Mark and commit of the index file, where it was used.
+    pub(super) file: Option<(Vec<u8>, u64)>,
+    /// Changes that were made since that.
+    pub(super) replayed: u64,
 }
 
-/// Reads every subject and template, checks that they fit together, and fills
-/// the empty `index`.
-pub(super) fn load(
-    database: &Database,
-    recipe: RecipeDigest,
-    index: &Index<Label>,
-    options: &EmbeddedOptions,
-) -> Result<Loaded, StoreError> {
-    let snapshot = Snapshot::new(&database.begin_read()?)?;
+/// What the index of a gallery is made with.
+pub(super) struct Making<'a> {
+    pub(super) store: &'a Arc<Store>,
+    pub(super) recipe: RecipeDigest,
+    pub(super) dimension: usize,
+    /// Where an index file may be, and the database is too large to be read whole.
+    pub(super) place: Option<&'a Place>,
+    pub(super) options: &'a EmbeddedOptions,
+}
+
+/// Makes the index, its labels and all.
+pub(super) fn load(making: &Making<'_>) -> Result<Loaded, StoreError> {
+    making.store.read(|snapshot| {
+        check_gallery(snapshot, making)?;
+        let counters = read_counters(&snapshot.gallery)?;
+        if let Some(place) = making.place {
+            match from_file(snapshot, making, place, &counters) {
+                Ok(Some(loaded)) => return Ok(loaded),
+                Ok(None) => {}
+                Err(Unusable::Because(reason)) => {
+                    tracing::warn!(reason, "the index file cannot be used; the index is made from the database");
+                }
+                Err(Unusable::Failed(error)) => return Err(error),
+            }
+            place.take_away();
+        }
+        from_records(snapshot, making, counters)
+    })
+}
+
+fn check_gallery(snapshot: &Snapshot, making: &Making<'_>) -> Result<(), StoreError> {
     let gallery = read_gallery(&snapshot.gallery)?;
-    if gallery.recipe != recipe.0 {
+    if gallery.recipe != making.recipe.0 {
         let stored = <[u8; 32]>::try_from(gallery.recipe.as_slice())
             .map_err(|_| StoreError::damaged("the gallery's recipe is not a digest"))?;
-        return Err(GalleryError::OtherRecipe { gallery: RecipeDigest(stored), template: recipe }.into());
+        return Err(GalleryError::OtherRecipe { gallery: RecipeDigest(stored), template: making.recipe }.into());
     }
-    if gallery.dimension as usize != index.dimension() {
+    if gallery.dimension as usize != making.dimension {
         let expected = gallery.dimension as usize;
-        return Err(GalleryError::Search(SearchError::Dimension { expected, found: index.dimension() }).into());
+        return Err(GalleryError::Search(SearchError::Dimension { expected, found: making.dimension }).into());
+    }
+    Ok(())
+}
+
+impl Making<'_> {
+    fn empty_index(&self) -> Index<Label> {
+        let options = IndexOptions {
+            vectors_max: self.options.templates_max,
+            bytes_max: self.options.memory_bytes_max,
+            originals: Some(Arc::clone(self.store) as _),
+        };
+        Index::with_options(self.dimension, options)
     }
 
-    let counters = read_counters(&snapshot.gallery)?;
+    fn report(&self, loaded: u64, total: u64) {
+        if let Some(progress) = &self.options.progress {
+            progress(loaded, total);
+        }
+    }
+
+    /// The vector of a stored template, and whose it is.
+    fn vector(&self, snapshot: &Snapshot, key: u64) -> Result<(String, Vec<f32>), StoreError> {
+        let record = snapshot.template(key)?;
+        let subject = record.subject.clone();
+        let stored = record.restore(key, self.recipe, self.dimension)?;
+        Ok((subject, stored.content.template.vector().to_vec()))
+    }
+}
+
+/// Reads every subject and template, and checks that they fit together.
+fn from_records(snapshot: &Snapshot, making: &Making<'_>, counters: Counters) -> Result<Loaded, StoreError> {
+    let (index, labels) = (making.empty_index(), Labels::default());
     let total = snapshot.templates.len()?;
     let mut loaded = 0u64;
     let mut batch = Vec::with_capacity(BATCH.min(total as usize));
     for row in snapshot.subjects.iter()? {
         let (id, bytes) = row?;
-        let subject: super::record::SubjectRecord = unseal("subjects", id.value().as_bytes(), bytes.value())?;
-        let label: Label =
-            Arc::new(SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))?);
+        let subject: SubjectRecord = unseal("subjects", id.value().as_bytes(), bytes.value())?;
+        let id = SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
+        let label = label_of(&labels, id.as_str(), &subject)?;
         if subject.templates.is_empty() {
             return Err(StoreError::damaged("a subject has no templates"));
         }
         for &key in &subject.templates {
-            let record = snapshot.template(key)?;
-            if record.subject != label.as_str() {
+            let (owner, vector) = making.vector(snapshot, key)?;
+            if owner != id.as_str() {
                 return Err(StoreError::damaged("a template belongs to another subject"));
             }
             if key >= counters.template_next {
                 return Err(StoreError::damaged("a template's id was not given out yet"));
             }
-            let stored = record.restore(key, recipe, index.dimension())?;
-            let vector = stored.content.template.vector().to_vec();
-            batch.push(Entry { key, label: Arc::clone(&label), vector });
+            batch.push(Entry { key, label, vector });
             loaded += 1;
             if batch.len() == BATCH {
-                fill(index, &mut batch)?;
-                report(options, loaded, total);
+                fill(&index, &labels, &mut batch)?;
+                making.report(loaded, total);
             }
         }
     }
-    fill(index, &mut batch)?;
-    report(options, loaded, total);
+    fill(&index, &labels, &mut batch)?;
+    making.report(loaded, total);
     // Keys are unique in the index, so equal numbers mean equal sets.
     if loaded != total {
         return Err(StoreError::damaged("there are templates that belong to nobody"));
     }
-    Ok(Loaded { counters, subjects: snapshot.subjects.len()? })
+    let subjects = snapshot.subjects.len()?;
+    Ok(Loaded { counters, subjects, index, labels, file: None, replayed: total })
 }
 
-fn fill(index: &Index<Label>, batch: &mut Vec<Entry<Label>>) -> Result<(), StoreError> {
+fn label_of(labels: &Labels, id: &str, subject: &SubjectRecord) -> Result<Label, StoreError> {
+    let label = labels.label(id, &Traits::of(subject));
+    label.ok_or_else(|| GalleryError::Search(SearchError::Full { max: u64::from(u32::MAX) }).into())
+}
+
+fn fill(index: &Index<Label>, labels: &Labels, batch: &mut Vec<Entry<Label>>) -> Result<(), StoreError> {
+    let came: Vec<Label> = batch.iter().map(|entry| entry.label).collect();
     index.apply(&[], std::mem::take(batch)).map_err(|error| match error {
-        SearchError::Full { .. } => GalleryError::Search(error).into(),
+        SearchError::Full { .. } | SearchError::Memory { .. } => GalleryError::Search(error).into(),
         _ => StoreError::damaged("two subjects share a template"),
-    })
+    })?;
+    labels.count(came.into_iter(), std::iter::empty());
+    Ok(())
 }
 
-fn report(options: &EmbeddedOptions, loaded: u64, total: u64) {
-    if let Some(progress) = &options.progress {
-        progress(loaded, total);
+/// Why an index file gave no index.
+enum Unusable {
+    /// The database will do.
+    Because(&'static str),
+    /// Nor would the database.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Unusable {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
     }
+}
+
+impl From<redb::StorageError> for Unusable {
+    fn from(error: redb::StorageError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<FileError> for Unusable {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Search(error @ (SearchError::Full { .. } | SearchError::Memory { .. })) => {
+                Self::Failed(GalleryError::Search(error).into())
+            }
+            FileError::Io(_) => Self::Because("it cannot be read"),
+            FileError::OtherVersion { .. } => Self::Because("another version wrote it"),
+            FileError::Damaged(what) => Self::Because(what),
+            FileError::Search(_) => Self::Because("it does not fit the index"),
+        }
+    }
+}
+
+/// The index of a file, brought up to the present. `None` where there is no file.
+fn from_file(
+    snapshot: &Snapshot,
+    making: &Making<'_>,
+    place: &Place,
+    counters: &Counters,
+) -> Result<Option<Loaded>, Unusable> {
+    let Some((head, file)) = place.open()? else { return Ok(None) };
+    if head.recipe != making.recipe.0 || !read_marks(&snapshot.gallery)?.contains(&head.mark) {
+        return Err(Unusable::Because("it belongs to another gallery, or to another past of this one"));
+    }
+    let is_logged = counters.changes_to == counters.commit && counters.changes_from <= head.commit;
+    if head.commit > counters.commit || !(is_logged || head.commit == counters.commit) {
+        return Err(Unusable::Because("what happened since it was written is not known"));
+    }
+    let total = snapshot.templates.len()?;
+    let index = making.empty_index();
+    let (labels, loose_ends) = file_contents(file, &index, &head, |loaded| making.report(loaded.min(total), total))?;
+    let replayed = replay(snapshot, making, &head, &index, &labels, loose_ends)?;
+    if index.len() != total {
+        return Err(Unusable::Because("it holds other templates than the database"));
+    }
+    making.report(total, total);
+    tracing::info!(templates = total, replayed, "the index was read from its file");
+    let subjects = snapshot.subjects.len()?;
+    let file = Some((head.mark, head.commit));
+    Ok(Some(Loaded { counters: *counters, subjects, index, labels, file, replayed }))
+}
+
+fn file_contents(
+    file: IndexFile,
+    index: &Index<Label>,
+    head: &IndexHeadRecord,
+    progress: impl FnMut(u64),
+) -> Result<(Labels, Vec<(u64, Label)>), FileError> {
+    file.read(index, head.subjects, progress)
+}
+
+/// Does to the index what commits did since the file was written. How many changes
+/// that were.
+fn replay(
+    snapshot: &Snapshot,
+    making: &Making<'_>,
+    head: &IndexHeadRecord,
+    index: &Index<Label>,
+    labels: &Labels,
+    loose_ends: Vec<(u64, Label)>,
+) -> Result<u64, Unusable> {
+    let changes = read_changes(&snapshot.changes, head.commit)?;
+    let removed: Vec<u64> = changes.iter().flat_map(|change| &change.removed).copied().collect();
+    let gone: Vec<Label> = removed.iter().filter_map(|&key| index.label(key)).collect();
+    let made = |_| Unusable::Because("it holds templates that the database does not");
+    index.follow(&removed, Vec::new(), Vec::new()).map_err(made)?;
+    labels.count(std::iter::empty(), gone.into_iter());
+
+    // Of before, and not removed since.
+    let removed: std::collections::HashSet<u64> = removed.into_iter().collect();
+    let mut batch = Vec::new();
+    for (key, label) in loose_ends.into_iter().filter(|(key, _)| !removed.contains(key)) {
+        let (_, vector) = making.vector(snapshot, key)?;
+        batch.push(Entry { key, label, vector });
+        if batch.len() == BATCH {
+            fill(index, labels, &mut batch)?;
+        }
+    }
+    let mut count = removed.len() as u64;
+    for row in snapshot.templates.range(head.template_next..)? {
+        let key = row?.0.value();
+        let (owner, vector) = making.vector(snapshot, key)?;
+        let subject = read_subject(&snapshot.subjects, &owner)?;
+        let subject = subject.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
+        batch.push(Entry { key, label: label_of(labels, &owner, &subject)?, vector });
+        count += 1;
+        if batch.len() == BATCH {
+            fill(index, labels, &mut batch)?;
+        }
+    }
+    fill(index, labels, &mut batch)?;
+
+    for id in changes.iter().flat_map(|change| &change.relabelled) {
+        // One that was removed afterwards has no templates left.
+        let Some(subject) = read_subject(&snapshot.subjects, id)? else { continue };
+        let label = label_of(labels, id, &subject)?;
+        let old = subject.templates.iter().filter_map(|&key| index.label(key).map(|old| (key, old)));
+        let (keys, old): (Vec<u64>, Vec<Label>) = old.unzip();
+        count += keys.len() as u64;
+        labels.count(keys.iter().map(|_| label), old.into_iter());
+        index.follow(&[], keys.into_iter().map(|key| (key, label)).collect(), Vec::new()).map_err(made)?;
+    }
+    Ok(count)
 }

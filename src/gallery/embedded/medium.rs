@@ -24,8 +24,9 @@ impl Medium {
     /// Opens the database that is there; redb repairs it after a crash. The flag
     /// says that it was empty, which only a backend may be.
     pub(super) fn open(&self, options: &EmbeddedOptions) -> Result<(Database, bool), StoreError> {
+        let checks = self.bytes().map_err(redb::StorageError::from)? <= options.checked_bytes_max;
         let mut builder = Database::builder();
-        builder.set_cache_size(options.cache_bytes).set_check_integrity_on_open(options.check_on_open);
+        builder.set_cache_size(options.cache_bytes).set_check_integrity_on_open(checks);
         guarded(|| match self {
             Self::File(path) => Ok((builder.open(path)?, false)),
             Self::Backend(factory) => {
@@ -34,6 +35,14 @@ impl Medium {
                 Ok((builder.create_with_backend(Handle(backend))?, empty))
             }
         })
+    }
+
+    /// How large it is.
+    pub(super) fn bytes(&self) -> io::Result<u64> {
+        match self {
+            Self::File(path) => Ok(std::fs::metadata(path)?.len()),
+            Self::Backend(factory) => factory()?.len(),
+        }
     }
 
     /// Opens it anew after a failure, without trusting what the system still has

@@ -10,20 +10,30 @@
 //! bytes mean (`record`), whether all of it fits together (`load`), what a write
 //! asks for (`change`, `verdict`), how many share a transaction (`group`), what happens
 //! when one fails (`writer`), which searches share a scan (`gather`), who was
-//! found (`candidates`), how everything is read at once (`snapshot`).
+//! found (`candidates`), how everything is read
+//! at once (`snapshot`), whom a row of the index means (`label`), where vectors
+//! outside memory are (`store`), what the index file holds (`index_file`) and when it
+//! is written (`keeper`), how it all works (`options`) and how much memory there is
+//! (`budget`).
 
 #![forbid(unsafe_code)]
 
+mod budget;
 mod candidates;
 mod change;
 mod fault;
 mod folder;
 mod gather;
 mod group;
+mod index_file;
+mod keeper;
+mod label;
 mod load;
 mod medium;
+mod options;
 mod record;
 mod snapshot;
+mod store;
 mod tables;
 mod verdict;
 mod writer;
@@ -31,81 +41,37 @@ mod writer;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use redb::{Database, ReadableDatabase};
 use tokio::sync::{mpsc, oneshot};
 
 use self::candidates::Asked;
 use self::change::Change;
 use self::fault::StoreError;
 use self::folder::Folder;
-use self::gather::Gather;
+use self::gather::{Gather, Wish};
+use self::index_file::Place;
+use self::keeper::{Keeper, Position};
+use self::label::{Label, Labels, Traits};
+use self::load::Making;
 pub use self::medium::BackendFactory;
 use self::medium::Medium;
+pub use self::options::{EmbeddedOptions, Progress};
+use self::store::Store;
 use self::tables::{
     Snapshot, cleared_key, read_cleared_pairs, read_cleared_with, read_decision, read_last_decision, read_request,
     read_subject,
 };
 use self::writer::{Message, Write, Writer};
 use super::{
-    ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Gallery, GalleryError, GallerySnapshot,
-    NewDecision, Receipt, RequestId, Resolution, Retry, Stats, StoredDecision, Subject, SubjectId,
+    ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Filter, Gallery, GalleryError, GallerySnapshot,
+    NewDecision, Receipt, RequestId, Resolution, Retry, Scope, Stats, StoredDecision, Subject, SubjectId,
 };
 use crate::face::{RecipeDigest, Template};
-use crate::search::{Index, SearchError, VECTORS_MAX_DEFAULT};
-
-/// What comes back with a template found: whose it is.
-type Label = Arc<SubjectId>;
-
-/// Told how many templates are loaded, of how many.
-pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
-
-/// How an embedded gallery works.
-#[derive(Clone)]
-pub struct EmbeddedOptions {
-    /// Most templates it may hold; bounds the memory of the index (2.3 KiB each at
-    /// 512 values). More are refused with [`SearchError::Full`](crate::search::SearchError::Full).
-    pub templates_max: u64,
-    /// Writes that may wait; the next one waits for a place in the queue.
-    pub queue_max: usize,
-    /// Memory for the database's cache, in bytes.
-    pub cache_bytes: usize,
-    /// Verify the checksum of every page at opening, which reads the whole file.
-    /// Without it only records are checked, and damage to the database's own
-    /// structure may show later.
-    pub check_on_open: bool,
-    /// Request ids remembered at most; the oldest are forgotten first.
-    pub requests_max: u64,
-    /// How long a request id is remembered, in milliseconds.
-    pub request_age_max_ms: u64,
-    /// Told now and then while the index is filled, and once at the end.
-    pub progress: Option<Progress>,
-}
-
-impl EmbeddedOptions {
-    /// Request ids remembered unless told otherwise: about 1 GB on disk.
-    pub const REQUESTS_MAX: u64 = 10_000_000;
-    /// A month: no client retries for longer.
-    pub const REQUEST_AGE_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1000;
-}
-
-impl Default for EmbeddedOptions {
-    fn default() -> Self {
-        Self {
-            templates_max: VECTORS_MAX_DEFAULT,
-            queue_max: 4096,
-            cache_bytes: 64 << 20,
-            check_on_open: true,
-            requests_max: Self::REQUESTS_MAX,
-            request_age_max_ms: Self::REQUEST_AGE_MAX_MS,
-            progress: None,
-        }
-    }
-}
+use crate::search::{Index, SearchError};
 
 /// What the gallery's callers, its readers and its writer share.
 struct Shared {
@@ -113,37 +79,22 @@ struct Shared {
     recipe: RecipeDigest,
     options: EmbeddedOptions,
     medium: Medium,
-    /// `None` while it is being opened again after a failure.
-    database: RwLock<Option<Database>>,
+    store: Arc<Store>,
     index: Index<Label>,
+    /// What the index's labels mean.
+    labels: Labels,
     /// Searches under way.
     gather: Gather,
     subjects: AtomicU64,
-    /// Times the database had to be closed: snapshots under way end then.
-    closings: AtomicU64,
 }
 
 impl Shared {
-    fn is_database_open(&self) -> bool {
-        self.database.read().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    /// Closes the database once every reader is done with it.
-    fn close_database(&self) {
-        self.closings.fetch_add(1, Ordering::AcqRel);
-        drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
-    }
-
     fn set_subjects(&self, subjects: u64) {
         self.subjects.store(subjects, Ordering::Release);
     }
 
     fn read<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database
-            .as_ref()
-            .ok_or_else(|| GalleryError::Storage("the database is closed after a failure; try again".into()))?;
-        read(&Snapshot::new(&database.begin_read()?)?)
+        self.store.read(read)
     }
 }
 
@@ -225,11 +176,18 @@ impl EmbeddedGallery {
         } else {
             load::complete(&database).map_err(at)?;
         }
-        let index = Index::new(dimension, options.templates_max);
-        let loaded = catch_unwind(AssertUnwindSafe(|| load::load(&database, recipe, &index, &options)))
+        let store = Arc::new(Store::default());
+        *store.database.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(database);
+        let place = folder.as_ref().map(|_| Place::new(path));
+        let is_large = medium.bytes().map_err(|error| fault::from_io(&error, path))? > options.checked_bytes_max;
+        let making =
+            Making { store: &store, recipe, dimension, place: place.as_ref().filter(|_| is_large), options: &options };
+        let loaded = catch_unwind(AssertUnwindSafe(|| load::load(&making)))
             .unwrap_or_else(|_| Err(StoreError::damaged("the database's own structure is broken")))
             .map_err(at)?;
+        let (index, labels, counters) = (loaded.index, loaded.labels, loaded.counters);
         tracing::info!(subjects = loaded.subjects, templates = index.len(), "the gallery is open");
+        let keeper = place.map(|place| Keeper::new(place, loaded.file, loaded.replayed));
 
         let (queue, messages) = mpsc::channel(options.queue_max.max(1));
         let shared = Arc::new(Shared {
@@ -237,13 +195,14 @@ impl EmbeddedGallery {
             recipe,
             options,
             medium,
-            database: RwLock::new(Some(database)),
+            store,
             index,
+            labels,
             gather: Gather::default(),
             subjects: AtomicU64::new(loaded.subjects),
-            closings: AtomicU64::new(0),
         });
-        let writer = Writer::new(Arc::clone(&shared), loaded.counters.commit);
+        let at = Position { commit: counters.commit, template_next: counters.template_next };
+        let writer = Writer::new(Arc::clone(&shared), at, keeper);
         let writer = std::thread::Builder::new()
             .name("gallery-writer".into())
             .spawn(move || writer.run(messages))
@@ -285,7 +244,7 @@ impl EmbeddedGallery {
             Ok(Err(error)) => error,
             Err(_) => StoreError::damaged("a read panicked"),
         };
-        let broken = matches!(error, StoreError::Redb(_)) || !self.shared.is_database_open();
+        let broken = matches!(error, StoreError::Redb(_)) || !self.shared.store.is_open();
         if broken && let Some(queue) = &self.queue {
             // Full: then writes wait, and they find out by themselves.
             let _ = queue.try_send(Message::Recover);
@@ -296,16 +255,20 @@ impl EmbeddedGallery {
     /// Searches the index as it is now, on the threads that compute, together with
     /// what else is asked at the time. A search whose caller has gone before it
     /// begins is not begun.
-    async fn search(&self, probe: &Template, asked: Asked) -> Result<Vec<Candidate>, GalleryError> {
+    async fn ask(&self, probe: &Template, asked: Asked, filter: &Filter) -> Result<Vec<Candidate>, GalleryError> {
         self.fits(probe)?;
         if let Asked::Within(score) = asked
             && !score.is_finite()
         {
             return Err(SearchError::BadScore.into());
         }
-        let found = gather::search(&self.shared, probe.vector().to_vec(), asked);
-        let found = found.await.map_err(|_| GalleryError::Storage("the search ended without an answer".into()))?;
-        Ok(found?)
+        let spared = match &filter.claimed {
+            Some(claimed) => self.cleared_with(claimed).await?,
+            None => Vec::new(),
+        };
+        let wish = Wish { query: probe.vector().to_vec(), asked, filter: filter.clone(), spared };
+        let found = gather::search(&self.shared, wish);
+        found.await.map_err(|_| GalleryError::Storage("the search ended without an answer".into()))?
     }
 }
 
@@ -316,7 +279,7 @@ impl Drop for EmbeddedGallery {
             // It catches panics itself; there is nobody left to tell.
             let _ = writer.join();
         }
-        self.shared.close_database();
+        self.shared.store.close();
     }
 }
 
@@ -373,12 +336,34 @@ impl Gallery for EmbeddedGallery {
         .await
     }
 
-    async fn nearest(&self, probe: &Template, k: usize) -> Result<Vec<Candidate>, GalleryError> {
-        self.search(probe, Asked::Nearest(k)).await
+    async fn search(&self, probe: &Template, scope: Scope, filter: &Filter) -> Result<Vec<Candidate>, GalleryError> {
+        let asked = match scope {
+            Scope::Within(score) => Asked::Within(score),
+            Scope::Nearest(k) => Asked::Nearest(k),
+        };
+        self.ask(probe, asked, filter).await
     }
 
-    async fn within(&self, probe: &Template, score: f32) -> Result<Vec<Candidate>, GalleryError> {
-        self.search(probe, Asked::Within(score)).await
+    async fn templates_in(&self, filter: &Filter) -> Result<u64, GalleryError> {
+        if filter.excluded.is_empty() && filter.claimed.is_none() {
+            return Ok(self.shared.labels.templates(filter));
+        }
+        let filter = filter.clone();
+        self.read(move |snapshot, shared| {
+            let mut out = filter.excluded.clone();
+            if let Some(claimed) = &filter.claimed {
+                out.extend(read_cleared_with(&snapshot.cleared, claimed)?);
+                out.insert(claimed.clone());
+            }
+            let mut left_out = 0;
+            for subject in &out {
+                let record = read_subject(&snapshot.subjects, subject.as_str())?;
+                let record = record.filter(|record| Traits::of(record).pass(&filter));
+                left_out += record.map_or(0, |record| record.templates.len() as u64);
+            }
+            Ok(shared.labels.templates(&filter).saturating_sub(left_out))
+        })
+        .await
     }
 
     async fn decide(&self, decision: NewDecision) -> Result<(StoredDecision, bool), GalleryError> {

@@ -47,6 +47,65 @@ pub(super) struct Counters {
     /// Place of the next request id in the order of their use.
     #[prost(uint64, tag = "3")]
     pub request_next: u64,
+    /// Number of the last commit by a program that keeps the table `changes`: another
+    /// than `commit` where one came after it that does not.
+    #[prost(uint64, tag = "4")]
+    pub changes_to: u64,
+    /// The table `changes` is complete for commits after this one.
+    #[prost(uint64, tag = "5")]
+    pub changes_from: u64,
+}
+
+/// What a commit did to templates that were there before.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ChangeRecord {
+    /// Templates that went.
+    #[prost(uint64, repeated, tag = "1")]
+    pub removed: Vec<u64>,
+    /// Subjects whose attributes changed.
+    #[prost(string, repeated, tag = "2")]
+    pub relabelled: Vec<String>,
+}
+
+/// Marks of index files that belong to this database.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct IndexMarksRecord {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub marks: Vec<Vec<u8>>,
+}
+
+/// The head of an index file.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct IndexHeadRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    pub mark: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub recipe: Vec<u8>,
+    /// The commit it was written at.
+    #[prost(uint64, tag = "3")]
+    pub commit: u64,
+    /// Id of the next template at that commit.
+    #[prost(uint64, tag = "4")]
+    pub template_next: u64,
+    /// Numbers of subjects in it.
+    #[prost(uint32, tag = "5")]
+    pub subjects: u32,
+}
+
+/// Attributes that can be searched by.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TraitsRecord {
+    #[prost(string, repeated, tag = "1")]
+    pub schemes: Vec<String>,
+    #[prost(string, optional, tag = "2")]
+    pub province: Option<String>,
+}
+
+/// Sets of attributes in the order of their numbers.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TraitsListRecord {
+    #[prost(message, repeated, tag = "1")]
+    pub traits: Vec<TraitsRecord>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -7,7 +7,6 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
@@ -160,9 +159,9 @@ fn stream(
     begun: oneshot::Sender<Result<SnapshotHead, GalleryError>>,
     sender: &mpsc::Sender<Result<Sent, GalleryError>>,
 ) -> Result<(), StoreError> {
-    let closings = shared.closings.load(Ordering::Acquire);
+    let closings = shared.store.closings();
     let send = |sent: Sent| -> ControlFlow<GalleryError> {
-        if shared.closings.load(Ordering::Acquire) != closings {
+        if shared.store.closings() != closings {
             return ControlFlow::Break(GalleryError::Closing);
         }
         let wait = async { tokio::time::timeout(STALL_MAX, sender.send(Ok(sent))).await };

@@ -2,24 +2,26 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `gallery` | `gallery`, `counters` | [`GalleryRecord`], [`Counters`] |
+//! | `gallery` | `gallery`, `counters`, `index` | [`GalleryRecord`], [`Counters`], [`IndexMarksRecord`] |
 //! | `subjects` | subject id | [`SubjectRecord`]: everything but the vectors |
 //! | `templates` | template id | [`TemplateRecord`]: the vector and whose it is |
 //! | `requests` | request id | [`RequestRecord`]: what a retried write is answered with |
 //! | `request_order` | 0, 1, 2, … | request id, oldest first, for pruning |
 //! | `decisions` | transaction id, space, attempt in ten digits | [`DecisionRecord`]: what was decided |
 //! | `cleared` | subject id, NUL, subject id; in both orders | [`ClearedRecord`]: why they may share a face |
+//! | `changes` | commit | [`ChangeRecord`]: what an older index file must be told |
 //!
 //! Keys order by bytes, numbers by value. All values but those of `request_order` are
 //! sealed as `record` says. Neither a space in a transaction id nor a NUL in a
-//! subject id is possible, so keys cannot be mistaken for others. The last two
+//! subject id is possible, so keys cannot be mistaken for others. The last three
 //! tables came later; they are made where a folder does not have them.
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::fault::StoreError;
 use super::record::{
-    ClearedRecord, Counters, DecisionRecord, GalleryRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
+    ChangeRecord, ClearedRecord, Counters, DecisionRecord, GalleryRecord, IndexMarksRecord, RequestRecord,
+    SubjectRecord, TemplateRecord, unseal,
 };
 use crate::gallery::{ClearedPair, DecisionKey, RequestId, StoredDecision, SubjectId};
 
@@ -34,9 +36,12 @@ pub(super) const REQUEST_ORDER: TableDefinition<u64, &str> = TableDefinition::ne
 pub(super) const DECISIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("decisions");
 pub(super) const CLEARED: TableDefinition<&str, &[u8]> = TableDefinition::new("cleared");
 
+pub(super) const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("changes");
+
 /// Keys of the table `gallery`.
 pub(super) const GALLERY_KEY: &str = "gallery";
 pub(super) const COUNTERS_KEY: &str = "counters";
+pub(super) const INDEX_KEY: &str = "index";
 
 pub(super) type Rows<K> = ReadOnlyTable<K, &'static [u8]>;
 
@@ -48,6 +53,7 @@ pub(super) struct Snapshot {
     pub(super) requests: Rows<&'static str>,
     pub(super) decisions: Rows<&'static str>,
     pub(super) cleared: Rows<&'static str>,
+    pub(super) changes: Rows<u64>,
 }
 
 impl Snapshot {
@@ -59,6 +65,7 @@ impl Snapshot {
             requests: transaction.open_table(REQUESTS)?,
             decisions: transaction.open_table(DECISIONS)?,
             cleared: transaction.open_table(CLEARED)?,
+            changes: transaction.open_table(CHANGES)?,
         })
     }
 
@@ -103,6 +110,26 @@ pub(super) fn read_gallery(
 pub(super) fn read_counters(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Counters, StoreError> {
     let value = table.get(COUNTERS_KEY)?.ok_or_else(|| StoreError::damaged("the counters are missing"))?;
     unseal("gallery", COUNTERS_KEY.as_bytes(), value.value())
+}
+
+/// Marks of the index files that are accepted.
+pub(super) fn read_marks(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Vec<Vec<u8>>, StoreError> {
+    let value = table.get(INDEX_KEY)?;
+    let record = value.map(|value| unseal::<IndexMarksRecord>("gallery", INDEX_KEY.as_bytes(), value.value()));
+    Ok(record.transpose()?.unwrap_or_default().marks)
+}
+
+/// What commits after `after` did to templates of before, oldest first.
+pub(super) fn read_changes(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    after: u64,
+) -> Result<Vec<ChangeRecord>, StoreError> {
+    let rows = table.range(after.saturating_add(1)..)?;
+    rows.map(|row| {
+        let (commit, value) = row?;
+        unseal("changes", &commit.value().to_le_bytes(), value.value())
+    })
+    .collect()
 }
 
 /// Under which key a decision lies. Attempts of one transaction order by number.

@@ -21,8 +21,10 @@ use super::Shared;
 use super::change::Change;
 use super::fault::StoreError;
 use super::group::{Delta, Group};
+use super::keeper::{Keeper, Position};
 use super::tables::{GALLERY, read_counters};
 use crate::gallery::{GalleryError, Receipt, Retry};
+use crate::search::{Entry, SearchError};
 
 /// Writes in one transaction at most: bounds its memory (64 templates of 512
 /// values each come to 128 MiB at the very worst, 2 MiB as a rule) and the time
@@ -51,18 +53,21 @@ struct InDoubt {
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    /// Number of the last commit known to be on disk and in the index.
-    commit: u64,
+    /// The last commit known to be on disk and in the index.
+    at: Position,
     in_doubt: Option<InDoubt>,
+    /// Where there is a folder for an index file.
+    keeper: Option<Keeper>,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, commit: u64) -> Self {
-        Self { shared, commit, in_doubt: None }
+    pub(super) fn new(shared: Arc<Shared>, at: Position, keeper: Option<Keeper>) -> Self {
+        Self { shared, at, in_doubt: None, keeper }
     }
 
     /// Works until every sender is gone and the queue is empty.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+        self.tend(Keeper::tend);
         while let Some(first) = queue.blocking_recv() {
             let mut writes = Vec::new();
             let mut recover = false;
@@ -79,6 +84,21 @@ impl Writer {
             }
             if !writes.is_empty() {
                 self.answer(writes);
+                self.tend(Keeper::tend);
+            }
+        }
+        self.tend(Keeper::close);
+    }
+
+    /// Looks after the index file.
+    fn tend(&mut self, work: fn(&mut Keeper, &Arc<Shared>, Position) -> Result<(), StoreError>) {
+        let Some(keeper) = &mut self.keeper else { return };
+        if let Err(error) = guarded(|| work(keeper, &self.shared, self.at)) {
+            let error = error.at(&self.shared.path);
+            tracing::error!(%error, "the index file could not be made known; opening the database again");
+            self.shared.store.close();
+            if let Err(error) = self.recover() {
+                tracing::warn!(%error, "the gallery's database cannot be opened again yet");
             }
         }
     }
@@ -115,14 +135,14 @@ impl Writer {
 
         let error = error.at(&self.shared.path);
         tracing::error!(%error, writes = writes.len(), "a group of writes failed; opening the database again");
-        self.shared.close_database();
+        self.shared.store.close();
         let attempted = staged.map(|(results, commit, delta)| {
             self.in_doubt = Some(InDoubt { commit, delta });
             (results, commit)
         });
         match (self.recover(), attempted) {
             // It was on disk after all.
-            (Ok(()), Some((results, commit))) if self.commit == commit => Ok(results),
+            (Ok(()), Some((results, commit))) if self.at.commit == commit => Ok(results),
             (Ok(()), _) | (Err(_), None) => Err(error),
             (Err(_), Some(_)) => Err(GalleryError::Storage(format!(
                 "{error}; it is not known yet whether this write was kept, so send it again with the same request id"
@@ -132,11 +152,12 @@ impl Writer {
 
     /// Writes everything, up to the point where only the commit is missing.
     fn stage(&self, writes: &[Write]) -> Result<Staged, StoreError> {
-        let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = self.shared.store.database.read().unwrap_or_else(PoisonError::into_inner);
         let database: &Database = database.as_ref().ok_or(GalleryError::Closing)?;
         guarded(|| {
             let transaction = database.begin_write()?;
-            let mut group = Group::begin(&transaction, &self.shared.options)?;
+            let file_commit = self.keeper.as_ref().and_then(Keeper::commit);
+            let mut group = Group::begin(&transaction, &self.shared, file_commit)?;
             let mut results = Vec::with_capacity(writes.len());
             for write in writes {
                 results.push(match group.carry(&write.change, write.retry.as_ref()) {
@@ -157,35 +178,51 @@ impl Writer {
 
     /// Brings the index up to a commit that is on disk.
     fn publish(&mut self, commit: u64, delta: Delta) -> Result<(), GalleryError> {
-        let mut removed = Vec::new();
-        let mut inserted = Vec::new();
-        for (key, entry) in delta.templates {
-            match entry {
-                Some(entry) => inserted.push(entry),
-                None => removed.push(key),
+        let shared = &self.shared;
+        let (mut removed, mut relabelled, mut inserted) = (Vec::new(), Vec::new(), Vec::new());
+        let Delta { mut templates, written, subjects, template_next } = delta;
+        let changes = templates.len();
+        for (subject, written) in written {
+            let label = shared.labels.label(subject.as_str(), &written.traits);
+            // Four billion subjects came and went since the gallery was opened.
+            let label = label.ok_or(SearchError::Full { max: u64::from(u32::MAX) })?;
+            for key in written.templates {
+                match templates.remove(&key) {
+                    Some(Some(vector)) => inserted.push(Entry { key, label, vector }),
+                    _ if written.is_relabelled => relabelled.push((key, label)),
+                    _ => {}
+                }
             }
         }
-        self.commit = commit;
-        // Dimension, values and limit were checked before the commit.
-        self.shared.index.apply(&removed, inserted)?;
-        self.shared.set_subjects(delta.subjects);
+        removed.extend(templates.into_keys());
+        let old = removed.iter().chain(relabelled.iter().map(|(key, _)| key));
+        let gone: Vec<_> = old.filter_map(|&key| shared.index.label(key)).collect();
+        let came: Vec<_> = inserted.iter().map(|e| e.label).chain(relabelled.iter().map(|(_, label)| *label)).collect();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.note((changes + relabelled.len()) as u64);
+        }
+        self.at = Position { commit, template_next };
+        // Dimension, values and limits were checked before the commit.
+        shared.index.follow(&removed, relabelled, inserted)?;
+        shared.labels.count(came.into_iter(), gone.into_iter());
+        shared.set_subjects(subjects);
         Ok(())
     }
 
     fn ensure_open(&mut self) -> Result<(), GalleryError> {
-        if self.shared.is_database_open() { Ok(()) } else { self.recover() }
+        if self.shared.store.is_open() { Ok(()) } else { self.recover() }
     }
 
     /// Opens the database again and settles what was in doubt.
     fn recover(&mut self) -> Result<(), GalleryError> {
         // Waits for the readers, who hold it only for the time of a read.
-        let mut slot = self.shared.database.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.shared.store.database.write().unwrap_or_else(PoisonError::into_inner);
         drop(slot.take());
         let at = |error: StoreError| error.at(&self.shared.path);
         let database = self.shared.medium.reopen(&self.shared.options).map_err(at)?;
         let counters = guarded(|| read_counters(&database.begin_read()?.open_table(GALLERY)?)).map_err(at)?;
         let in_doubt = self.in_doubt.as_ref().map(|group| group.commit);
-        if counters.commit != self.commit && Some(counters.commit) != in_doubt {
+        if counters.commit != self.at.commit && Some(counters.commit) != in_doubt {
             return Err(at(StoreError::damaged("commits that were acknowledged are gone")));
         }
         *slot = Some(database);

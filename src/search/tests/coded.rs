@@ -12,7 +12,7 @@ use crate::search::{Entry, Hit, Index, Population, Wanted};
 
 /// A gallery of near-unit vectors in few dimensions, with everything that must
 /// not be lost among them: copies, near copies, opposites, zero, odd lengths.
-fn gallery(seed: u64, count: usize, dimension: usize) -> Vec<Vec<f32>> {
+pub(super) fn gallery(seed: u64, count: usize, dimension: usize) -> Vec<Vec<f32>> {
     let mut random = Random::new(seed);
     let mut rows: Vec<Vec<f32>> = Vec::with_capacity(count);
     for _ in 0..count {
@@ -37,20 +37,20 @@ fn gallery(seed: u64, count: usize, dimension: usize) -> Vec<Vec<f32>> {
     rows
 }
 
-fn ranked(model: &BTreeMap<u64, Vec<f32>>, query: &[f32]) -> Vec<(u64, u32)> {
+pub(super) fn ranked(model: &BTreeMap<u64, Vec<f32>>, query: &[f32]) -> Vec<(u64, u32)> {
     let dot = Dot::portable();
     let mut all: Vec<(u64, f32)> = model.iter().map(|(&key, vector)| (key, dot.score(query, vector))).collect();
     all.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap().then(a.0.cmp(&b.0)));
     all.into_iter().map(|(key, score)| (key, score.to_bits())).collect()
 }
 
-fn bits<L>(hits: &[Hit<L>]) -> Vec<(u64, u32)> {
+pub(super) fn bits<L>(hits: &[Hit<L>]) -> Vec<(u64, u32)> {
     hits.iter().map(|hit| (hit.key, hit.score.to_bits())).collect()
 }
 
 /// Asks for what lies at, just above and just below scores that occur, alone
 /// and as one batch.
-fn assert_exact(index: &Index<()>, model: &BTreeMap<u64, Vec<f32>>, queries: &[Vec<f32>]) {
+pub(super) fn assert_exact(index: &Index<()>, model: &BTreeMap<u64, Vec<f32>>, queries: &[Vec<f32>]) {
     let view = index.view();
     assert_eq!(view.len(), model.len() as u64);
     let mut searches: Vec<(&[f32], Wanted)> = Vec::new();

@@ -2,6 +2,8 @@
 
 mod bounds;
 mod coded;
+mod files;
+mod outside;
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 use super::face::reports;
 use super::gallery::out_of_range;
 use super::{BadAnswer, present};
-use crate::gallery::SubjectId;
+use crate::gallery::{Filter, SubjectId};
 use crate::service::pb;
 use crate::service::pb::identify_request::Scope;
 use crate::workflow::{
@@ -125,7 +125,13 @@ pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> Resu
         Scope::Nearest(pb::NearestScope { k }) => IdentifyScope::Nearest(k as usize),
     });
     let claimed = request.claimed_subject_id.map(SubjectId::new).transpose()?;
-    Ok(IdentifyRequest { probes: request.probes, scope, claimed })
+    // Before the ids are taken in: a long list costs nothing but its own bytes.
+    if request.excluded_subject_ids.len() > Filter::EXCLUDED_MAX {
+        return Err(out_of_range(Field::Named("excluded_subject_ids"), "too many subjects are excluded"));
+    }
+    let excluded = request.excluded_subject_ids.into_iter().map(SubjectId::new).collect::<Result<_, _>>()?;
+    let filter = Filter { scheme: request.scheme, province: request.province, excluded, claimed };
+    Ok(IdentifyRequest { probes: request.probes, scope, filter })
 }
 
 impl From<IdentifyRequest> for pb::IdentifyRequest {
@@ -139,8 +145,16 @@ impl From<IdentifyRequest> for pb::IdentifyRequest {
             }
             IdentifyScope::Nearest(k) => Scope::Nearest(pb::NearestScope { k: number(k) }),
         });
-        let claimed_subject_id = request.claimed.map(|claimed| claimed.as_str().to_owned());
-        Self { probes: request.probes, scope, claimed_subject_id }
+        let Filter { scheme, province, excluded, claimed } = request.filter;
+        let text = |id: SubjectId| id.as_str().to_owned();
+        Self {
+            probes: request.probes,
+            scope,
+            claimed_subject_id: claimed.map(text),
+            scheme,
+            province,
+            excluded_subject_ids: excluded.into_iter().map(text).collect(),
+        }
     }
 }
 

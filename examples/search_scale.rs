@@ -1,0 +1,304 @@
+//! The exact search at the size of a country: codes in memory, vectors in a file.
+//!
+//! ```text
+//! cargo run --release --example search_scale -- --templates 10000000 --dir DIR
+//! ```
+//!
+//! Draws face-like vectors, writes them to a file of 2 KiB a row in `--dir` (20 GB
+//! for 10 million), and searches them with an index that holds their codes and, as
+//! far as `--memory-gib` allows, the vectors themselves. Prints what building,
+//! searching alone and together, searching beside inserts, and writing and reading
+//! the index file take. Takes its files away in the end.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use chinhchu::search::{
+    Chunks, Entry, Hit, Index, IndexOptions, Originals, Population, SearchError, View, Wanted, read, write,
+};
+use clap::Parser;
+
+const DIMENSION: usize = Population::DIMENSION;
+const ROW_BYTES: usize = DIMENSION * 4;
+/// Rows put into the index at a time.
+const ROWS: usize = 8192;
+/// Searches in a batch at most, as in the gallery.
+const BATCH: usize = 64;
+/// Searches that are timed one after the other.
+const SINGLES: usize = 40;
+/// Inserts a second beside searches.
+const INSERTS: f64 = 1000.0;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Rows by key, one after the other in a file.
+struct Rows {
+    file: File,
+    read: AtomicU64,
+}
+
+impl Rows {
+    fn write(&self, first: u64, values: &[f32]) -> std::io::Result<()> {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.file.write_all_at(&bytes, first * ROW_BYTES as u64)
+    }
+}
+
+impl Originals for Rows {
+    fn read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), SearchError> {
+        let (mut bytes, mut row) = ([0u8; ROW_BYTES], [0f32; DIMENSION]);
+        for (at, &key) in keys.iter().enumerate() {
+            self.file.read_exact_at(&mut bytes, key * ROW_BYTES as u64).map_err(|_| SearchError::Originals)?;
+            row.iter_mut().zip(bytes.as_chunks::<4>().0).for_each(|(value, &b)| *value = f32::from_le_bytes(b));
+            take(at, &row);
+        }
+        self.read.fetch_add(keys.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let begin = Instant::now();
+    let result = work();
+    (begin.elapsed().as_secs_f64(), result)
+}
+
+/// Median and 99th percentile, in milliseconds.
+fn summary(mut times: Vec<f64>) -> (f64, f64) {
+    times.sort_by(f64::total_cmp);
+    let at = |share: usize| times.get((times.len() * share / 100).min(times.len() - 1)).map_or(f64::NAN, |s| s * 1e3);
+    (at(50), at(99))
+}
+
+/// Memory of this process, in GiB.
+fn resident_gib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
+    line.trim().trim_end_matches("kB").trim().parse().unwrap_or(f64::NAN) / (1 << 20) as f64
+}
+
+fn queries(population: &Population, templates: u64, count: u64) -> Vec<Vec<f32>> {
+    // Every other one is of somebody who is not enrolled.
+    let person = |i: u64| if i.is_multiple_of(2) { i * 15_013 % templates } else { 1 << 40 | i };
+    (0..count).map(|i| population.capture(person(i), 1)).collect()
+}
+
+fn one(view: &View, query: &[f32], wanted: Wanted) -> Outcome<Vec<Hit>> {
+    Ok(view.many(&[(query, wanted)], |_, _, ()| true)?.pop().unwrap_or_default())
+}
+
+/// Many callers, each with one search under way, answered as the gallery does: what
+/// waits is taken together. Searches a second, median and 99th percentile.
+fn together(index: &Index, queries: &[Vec<f32>], wanted: Wanted, callers: usize, lasting: Duration) -> Outcome<String> {
+    type Ask = (usize, mpsc::Sender<()>);
+    let (asks, waiting) = mpsc::channel::<Ask>();
+    let begin = Instant::now();
+    let times: Vec<f64> = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..callers)
+            .map(|caller| {
+                let asks = asks.clone();
+                scope.spawn(move || {
+                    let mut times = Vec::new();
+                    while begin.elapsed() < lasting {
+                        let (reply, done) = mpsc::channel();
+                        let ask = (caller * 31 + times.len() * 7, reply);
+                        let (took, answered) = seconds(|| asks.send(ask).is_ok() && done.recv().is_ok());
+                        if !answered {
+                            break;
+                        }
+                        times.push(took);
+                    }
+                    times
+                })
+            })
+            .collect();
+        drop(asks);
+        while let Ok(first) = waiting.recv() {
+            let batch: Vec<Ask> = std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)).collect();
+            let searches: Vec<_> =
+                batch.iter().map(|(at, _)| (queries[at % queries.len()].as_slice(), wanted)).collect();
+            if index.view().many(&searches, |_, _, ()| true).is_ok() {
+                batch.into_iter().for_each(|(_, reply)| reply.send(()).unwrap_or_default());
+            }
+        }
+        callers.into_iter().flat_map(|caller| caller.join().unwrap_or_default()).collect()
+    });
+    let rate = times.len() as f64 / begin.elapsed().as_secs_f64();
+    let (p50, p99) = summary(times);
+    Ok(format!("{rate:>8.1} a second, median {p50:>8.1} ms, p99 {p99:>8.1} ms"))
+}
+
+#[derive(Parser)]
+struct Arguments {
+    /// How many vectors.
+    #[arg(long, default_value_t = 1_000_000)]
+    templates: u64,
+    /// Folder for the vectors and the index file.
+    #[arg(long)]
+    dir: PathBuf,
+    /// Memory for the index.
+    #[arg(long, default_value_t = 8.0)]
+    memory_gib: f64,
+}
+
+fn main() -> Outcome<()> {
+    let Arguments { templates, dir, memory_gib } = Arguments::parse();
+    let (vectors, index_file) = (dir.join("search_scale.vectors"), dir.join("search_scale.index"));
+    let done = run(templates, memory_gib, &vectors, &index_file);
+    for path in [vectors, index_file] {
+        let _ = std::fs::remove_file(path);
+    }
+    done
+}
+
+fn run(templates: u64, memory_gib: f64, vectors: &Path, index_file: &Path) -> Outcome<()> {
+    let population = Population::new(1);
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(vectors)?;
+    let rows = Arc::new(Rows { file, read: AtomicU64::new(0) });
+    let options = IndexOptions {
+        vectors_max: u64::MAX,
+        bytes_max: (memory_gib * (1u64 << 30) as f64) as u64,
+        originals: Some(Arc::clone(&rows) as _),
+    };
+    let index: Index = Index::with_options(DIMENSION, options.clone());
+    let (mut drawing, mut building) = (0.0, 0.0);
+    for first in (0..templates).step_by(ROWS) {
+        let count = ROWS.min((templates - first) as usize);
+        let (took, values) = seconds(|| population.references(first, count));
+        drawing += took;
+        let (took, written) = seconds(|| rows.write(first, &values));
+        written?;
+        drawing += took;
+        let each = (first..).zip(values.chunks_exact(DIMENSION));
+        let entries = each.map(|(key, row)| Entry { key, label: (), vector: row.to_vec() }).collect();
+        let (took, applied) = seconds(|| index.apply(&[], entries));
+        applied?;
+        building += took;
+    }
+    building += seconds(|| index.settle()).0;
+    let bytes = index.bytes();
+    println!(
+        "{templates} templates, {} kernel, {} threads: drawn and written in {drawing:.0} s, indexed in {building:.0} s",
+        index.kernel(),
+        rayon::current_num_threads()
+    );
+    println!(
+        "{:.1} bytes a template beside the vectors, {:.2} GiB of vectors in memory, {:.2} GiB resident",
+        bytes.others as f64 / templates as f64,
+        bytes.vectors as f64 / (1u64 << 30) as f64,
+        resident_gib()
+    );
+
+    let asked = queries(&population, templates, 2 * BATCH as u64);
+    let both = [("within(0.55)", Wanted::Within(0.55)), ("nearest(10)", Wanted::Nearest(10))];
+    let mut answers = Vec::new();
+    for (name, wanted) in both {
+        let view = index.view();
+        let mut times = Vec::new();
+        rows.read.store(0, Ordering::Relaxed);
+        for query in &asked[..SINGLES] {
+            let (took, found) = seconds(|| one(&view, query, wanted));
+            times.push(took);
+            answers.push(found?);
+        }
+        let (p50, p99) = summary(times);
+        let reads = rows.read.load(Ordering::Relaxed) as f64 / SINGLES as f64;
+        println!(
+            "{name:<14} alone: median {p50:.1} ms, p99 {p99:.1} ms, {reads:.1} vectors read from the file a search"
+        );
+    }
+    for (name, wanted) in both {
+        for callers in [1, 8, 64] {
+            let line = together(&index, &asked, wanted, callers, Duration::from_secs(10))?;
+            println!("{name:<14} {callers:>2} callers: {line}");
+        }
+    }
+    beside_inserts(&population, &index, &rows, &asked, templates)?;
+
+    let file = std::io::BufWriter::with_capacity(1 << 20, File::create(index_file)?);
+    let (took, written) = seconds(|| -> Outcome<u64> {
+        let mut chunks = Chunks::begin(file)?;
+        write(&index.view(), &mut chunks, |()| {})?;
+        let file = chunks.into_inner().into_inner().map_err(|error| error.into_error())?;
+        file.sync_all()?;
+        Ok(file.metadata()?.len())
+    });
+    println!("index file of {:.2} GB written and flushed in {took:.1} s", written? as f64 / 1e9);
+    let live = index.len();
+    drop(index);
+    let again: Index = Index::with_options(DIMENSION, options);
+    let (took, opened) = seconds(|| -> Outcome<usize> {
+        let file = std::io::BufReader::with_capacity(1 << 20, File::open(index_file)?);
+        let rest = read(&again, &mut Chunks::open(file)?, |_| {})?;
+        let mut entries = Vec::with_capacity(rest.len());
+        let keys: Vec<u64> = rest.iter().map(|(key, ())| *key).collect();
+        rows.read(&keys, &mut |at, vector| {
+            entries.push(Entry { key: keys[at], label: (), vector: vector.to_vec() });
+        })?;
+        again.apply(&[], entries)?;
+        Ok(rest.len())
+    });
+    println!("read back in {took:.1} s, {} templates inserted again", opened?);
+    if again.len() != live {
+        return Err("templates were lost on the way".into());
+    }
+    let view = again.view();
+    for (number, expected) in answers.iter().enumerate() {
+        let (query, wanted) = (&asked[number % SINGLES], both[number / SINGLES].1);
+        let found: Vec<Hit> = one(&view, query, wanted)?;
+        // Those that were inserted meanwhile may be found as well.
+        if expected.iter().any(|hit| hit.key < templates && !found.contains(hit)) && number < SINGLES {
+            return Err("an index read back finds less than the one that was written".into());
+        }
+    }
+    println!("and found again what was found before; {:.2} GiB resident", resident_gib());
+    Ok(())
+}
+
+/// How much longer searches take while others insert.
+fn beside_inserts(
+    population: &Population,
+    index: &Index,
+    rows: &Rows,
+    asked: &[Vec<f32>],
+    templates: u64,
+) -> Outcome<()> {
+    let search = || -> Outcome<Vec<f64>> {
+        let ask = |query: &Vec<f32>| {
+            let (took, found) = seconds(|| one(&index.view(), query, Wanted::Within(0.55)));
+            found.map(|_| took)
+        };
+        asked.iter().cycle().take(4 * asked.len()).map(ask).collect()
+    };
+    let quiet = summary(search()?).1;
+    let done = AtomicBool::new(false);
+    let (busy, inserted) = std::thread::scope(|scope| -> Outcome<(f64, f64)> {
+        let writer = scope.spawn(|| -> Outcome<f64> {
+            let begin = Instant::now();
+            let mut inserted = 0u64;
+            while !done.load(Ordering::Acquire) {
+                let key = templates + inserted;
+                let vector = population.capture(key, 0);
+                rows.write(key, &vector)?;
+                index.insert(key, (), &vector)?;
+                inserted += 1;
+                let due = Duration::from_secs_f64(inserted as f64 / INSERTS);
+                std::thread::sleep(due.saturating_sub(begin.elapsed()));
+            }
+            Ok(inserted as f64 / begin.elapsed().as_secs_f64())
+        });
+        let busy = search().map(|times| summary(times).1);
+        done.store(true, Ordering::Release);
+        let inserted = writer.join().map_err(|_| "the writer panicked")??;
+        Ok((busy?, inserted))
+    })?;
+    println!(
+        "p99 of within(0.55): {quiet:.1} ms, beside {inserted:.0} inserts a second {busy:.1} ms ({:.2} times)",
+        busy / quiet
+    );
+    Ok(())
+}

@@ -125,7 +125,7 @@ fn filters_choose_and_say_how_many_they_left_out() {
         let number: usize = owner[1..].parse().unwrap();
         let scheme = if number % 3 == 0 { "health" } else { "health; social" };
         let province = ["01", "79"][usize::from(number % 10 == 9 || row < 300)];
-        csv += &format!("{owner},{scheme},{province},{}-05-01,{},{}\n", 2020 + number % 3, ["f", "m"][number % 2], 40);
+        csv += &format!("{owner},{scheme},{province},{}-05-01,{},40\n", 2020 + number % 3, ["f", "m"][number % 2]);
     }
     std::fs::write(&ids, csv).unwrap();
     let out = folder.path().join("out");

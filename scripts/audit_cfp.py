@@ -86,16 +86,16 @@ def main():
         print(f"\n{name}: {sum(map(len, halves.values()))} of {len(halves)} subject ids\n")
         print("| " + " | ".join(columns) + " |")
         print("|" + "---|" * len(columns))
-        cache = None
         for rate in RATES:
             out = base / rate
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir()
             # Photos are looked at once.
-            if cache:
-                shutil.copy(cache, out / "templates.cache")
+            cache = pathlib.Path(folder) / "templates.cache"
+            if cache.exists():
+                shutil.copy(cache, out)
             summary = audit(program, people, out, rate)
-            cache = out / "templates.cache"
+            shutil.copy(out / "templates.cache", cache)
             print("| " + " | ".join([rate, *truth(out, halves, summary)]) + " |", flush=True)
         left_out = summary["compared"]["left_out"]
         print("\nleft out: " + ("; ".join(f"{of['count']} {of['en']}" for of in left_out) or "nothing"))

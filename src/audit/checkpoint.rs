@@ -206,9 +206,10 @@ impl Checkpoint {
             dropped_bytes: 0,
         };
         let frames = there.map_or_else(Vec::new, |(_, length)| checkpoint.take_frames(&bytes, length));
-        let kept = header.len() + frames.iter().map(ExactSizeIterator::len).sum::<usize>();
-        checkpoint.dropped_bytes = bytes.len().saturating_sub(kept) as u64;
-        checkpoint.end = kept as u64;
+        let framed = frames.iter().map(ExactSizeIterator::len).sum::<usize>();
+        let trusted = if bytes.starts_with(&header) { header.len() + framed } else { 0 };
+        checkpoint.dropped_bytes = (bytes.len() - trusted) as u64;
+        checkpoint.end = (header.len() + framed) as u64;
         let in_place = bytes.starts_with(&header) && frames.len() <= 1;
         if in_place {
             // What is behind the last frame was cut short.
@@ -497,9 +498,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
         let whole = filled(&path);
+        // Where nothing is cut: an empty file, and behind the header and each frame.
+        let mut starts = vec![0, encode_header(&identity()).unwrap().len()];
+        for unit in [1, 3, 0, 5, 2] {
+            starts.push(starts[starts.len() - 1] + FRAME_BYTES + PAIR_BYTES * pairs(unit).len());
+        }
         for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
             let mut checkpoint = Checkpoint::open(&path, &identity()).unwrap();
+            assert_eq!(checkpoint.dropped_bytes() > 0, !starts.contains(&length), "cut at {length}");
             check(&checkpoint);
             (0..6).for_each(|unit| checkpoint.put(unit, 10 + u64::from(unit), &pairs(unit)).unwrap());
             drop(checkpoint);

@@ -125,12 +125,7 @@ fn filters_choose_and_say_how_many_they_left_out() {
         let number: usize = owner[1..].parse().unwrap();
         let scheme = if number % 3 == 0 { "health" } else { "health; social" };
         let province = ["01", "79"][usize::from(number % 10 == 9 || row < 300)];
-        csv += &format!(
-            "{owner},{scheme},{province},{}-05-01,{},{}\n",
-            2020 + number % 3,
-            ["f", "m"][number % 2],
-            number % 90
-        );
+        csv += &format!("{owner},{scheme},{province},{}-05-01,{},40\n", 2020 + number % 3, ["f", "m"][number % 2]);
     }
     std::fs::write(&ids, csv).unwrap();
     let out = folder.path().join("out");
@@ -149,7 +144,9 @@ fn filters_choose_and_say_how_many_they_left_out() {
         summary["compared"]["left_out"].as_array().unwrap().iter().map(|of| of["count"].as_u64().unwrap()).sum();
     assert_eq!(summary["templates"].as_u64().unwrap() + left_out, 600);
     assert_eq!(summary["compared"]["filters"].as_array().unwrap().len(), 4);
-    // Whoever looks alike in sex and age is looked at apart.
+    // Whoever is alike in sex and age is looked at apart.
+    let all = folder.path().join("all");
+    let summary = audit(&matrix, &ids, &all, &["--sample", "200000", "--json"]).ended(1).json();
     assert_eq!(summary["sampled"].as_array().map(Vec::len), Some(2), "{summary}");
 }
 

@@ -94,6 +94,14 @@ fn memory_mib() -> Option<u64> {
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
 }
 
+/// Processor time of all threads so far, which others on the machine do not add to.
+fn processor_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Fields 14 and 15, in hundredths; the second field may hold spaces.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some((fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?) / 100.0)
+}
+
 fn run(arguments: &Arguments) -> Outcome<Value> {
     let (dimension, values) = match (&arguments.vectors, arguments.faces) {
         (Some(path), _) => read(path)?,
@@ -105,10 +113,11 @@ fn run(arguments: &Arguments) -> Outcome<Value> {
     let begin = Instant::now();
     let join = Join::within(Side { vectors: &vectors, groups: &groups }, arguments.score)?;
     let prepare_seconds = begin.elapsed().as_secs_f64();
-    let begin = Instant::now();
+    let (begin, processor) = (Instant::now(), processor_seconds());
     let units: Vec<Vec<Pair>> =
         (0..join.units()).into_par_iter().map(|unit| join.run(unit, PAIRS_MAX)).collect::<Result<_, SearchError>>()?;
     let seconds = begin.elapsed().as_secs_f64();
+    let processor = processor.and_then(|before| Some(processor_seconds()? - before));
     let mut pairs = units.concat();
     pairs.sort_unstable_by_key(|pair| (pair.a, pair.b));
     let comparisons: u64 = (0..join.units()).map(|unit| join.comparisons(unit)).sum();
@@ -123,7 +132,9 @@ fn run(arguments: &Arguments) -> Outcome<Value> {
         "pairs": pairs.len(),
         "prepare_seconds": prepare_seconds,
         "seconds": seconds,
-        "pairs_decided_per_second_and_thread": comparisons as f64 / seconds / threads as f64,
+        "processor_seconds": processor,
+        "billion_pairs_per_second_and_thread": comparisons as f64 / seconds / threads as f64 / 1e9,
+        "billion_pairs_per_processor_second": processor.map(|processor| comparisons as f64 / processor / 1e9),
         "bytes_per_row_beside_the_vectors": join.bytes_held() as f64 / f64::from(rows.max(1)),
         "memory_mib": memory_mib(),
     });

@@ -19,6 +19,10 @@
 //! scored. `blocks` says how the vectors lie in memory and change beside
 //! searches, `places` where each key is, `recode` how the rotation follows the
 //! gallery's growth.
+//!
+//! [`Join`] finds all pairs of vectors at or above a score, by the same kind of
+//! bound with both sides coded (`join`). [`Graph`] is the one part that may miss
+//! something (`graph`); nothing uses it unless asked to.
 
 mod basis;
 mod blocks;

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Survivor, portable};
-use crate::search::join::codes::{Block, Chunk, Fine, GROUPS, LANES, Line, Queries, TILE};
+use crate::search::join::codes::{Block, Chunk, Fine, LANES, Line, Queries, TILE};
 
 /// Only reachable through a [`super::Kernel`] made after the check for AVX2.
 pub(super) fn heads<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
@@ -45,22 +45,21 @@ fn heads_wide<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>
         for (wide, words) in wide.iter_mut().zip(words) {
             *wide = words.map(|word| _mm256_cvtepi8_epi16(_mm_set1_epi32(word)));
         }
-        for group in 0..GROUPS {
+        for (group, lines) in chunk.iter().enumerate() {
             for half in 0..QUARTERS / 2 {
                 let mut sums = [[_mm256_setzero_si256(); 2]; TILE];
-                for word in 0..W {
-                    let line = &chunk[group].0[word];
+                for (line, wide) in lines.0.iter().zip(&wide) {
                     let rows = [widened(line, 2 * half), widened(line, 2 * half + 1)];
-                    for t in 0..TILE {
-                        for (sum, rows) in sums[t].iter_mut().zip(rows) {
+                    for (sums, &wide) in sums.iter_mut().zip(wide) {
+                        for (sum, rows) in sums.iter_mut().zip(rows) {
                             // 255 · 127 · 2 fits the 32 bits of a pair's sum.
-                            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(rows, wide[word][t]));
+                            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(rows, wide));
                         }
                     }
                 }
                 let rows = first + (group * LANES + half * LANES / 2) as u32;
-                for t in 0..TILE {
-                    add(sums[t], starts[t], rows, (tile * TILE + t) as u32, survivors);
+                for (t, (sums, &start)) in sums.into_iter().zip(starts).enumerate() {
+                    add(sums, start, rows, (tile * TILE + t) as u32, survivors);
                 }
             }
         }

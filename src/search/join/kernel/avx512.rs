@@ -38,22 +38,22 @@ fn heads_vnni<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>
     for (tile, (words, starts)) in queries.words.iter().zip(&queries.starts).enumerate() {
         // Of each query: the sums of the chunk's four groups.
         let mut sums = starts.map(|start| [_mm512_set1_epi32(start); GROUPS]);
-        for word in 0..W {
+        for (word, weights) in words.iter().enumerate() {
             let lines = [0, 1, 2, 3].map(|group: usize| load(&chunk[group].0[word]));
-            for t in 0..TILE {
-                let weights = _mm512_set1_epi32(words[word][t]);
-                for group in 0..GROUPS {
-                    sums[t][group] = _mm512_dpbusd_epi32(sums[t][group], lines[group], weights);
+            for (sums, &weights) in sums.iter_mut().zip(weights) {
+                let weights = _mm512_set1_epi32(weights);
+                for (sum, line) in sums.iter_mut().zip(lines) {
+                    *sum = _mm512_dpbusd_epi32(*sum, line, weights);
                 }
             }
         }
-        for t in 0..TILE {
-            let [a, b, c, d] = sums[t];
+        for (t, sums) in sums.into_iter().enumerate() {
+            let [a, b, c, d] = sums;
             // Saturated to bytes, signs stay: one bit for each of 64 rows.
             let bytes = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
             let kept = !_mm512_movepi8_mask(bytes);
             if kept != 0 {
-                add(sums[t], kept, first, (tile * TILE + t) as u32, survivors);
+                add(sums, kept, first, (tile * TILE + t) as u32, survivors);
             }
         }
     }
@@ -79,7 +79,7 @@ fn add(sums: [__m512i; GROUPS], mut kept: u64, first: u32, query: u32, survivors
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn fine_vnni(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
-    const { assert!(FINE % 64 == 0) };
+    const { assert!(FINE.is_multiple_of(64)) };
     let sign = _mm512_set1_epi8(OFFSET.cast_signed());
     for (at, survivor) in survivors.iter().enumerate() {
         if let Some(row) = survivors.get(at + AHEAD).and_then(|next| rows.get(next.row as usize)) {

@@ -52,11 +52,10 @@ impl LocalChance {
         for score in scores {
             found[place(from, count, score)] += 1;
         }
-        let above: Vec<Option<f64>> = (0..count).map(|i| chance.expected(edge(i)).map(|e| e.value)).collect();
-        // All that is left above the last edge belongs to the last band.
-        let expected: Vec<Option<f64>> = (0..count)
-            .map(|i| above[i].map(|here| here - above.get(i + 1).copied().flatten().unwrap_or(0.0)))
-            .collect();
+        // Above the highest score there is nothing: a rate that no curve lets fall further
+        // is not counted there.
+        let above: Vec<Option<f64>> = (0..=count).map(|i| chance.expected(edge(i)).map(|e| e.value)).collect();
+        let expected: Vec<Option<f64>> = above.windows(2).map(|ends| Some(ends[0]? - ends[1]?)).collect();
         let counts: Vec<(f64, f64)> = expected
             .iter()
             .zip(&found)

@@ -224,7 +224,7 @@ impl Checkpoint {
 
     /// Takes every frame that is whole; where they are, as runs without gaps.
     fn take_frames(&mut self, bytes: &[u8], from: usize) -> Vec<Range<usize>> {
-        let mut runs: Vec<Range<usize>> = vec![from..from];
+        let mut runs: Vec<Range<usize>> = std::iter::once(from..from).collect();
         let mut at = from;
         while at < bytes.len() {
             if let Some(length) = self.take_frame(&bytes[at..]) {

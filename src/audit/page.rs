@@ -217,6 +217,7 @@ impl ReportData<'_> {
     /// Found beside expected, by band of scores.
     fn plot(&self) -> Option<String> {
         let bands = self.local.bands();
+        let bands = &bands[..bands.partition_point(|band| band.from < 0.995)];
         let most = bands.iter().map(|band| (band.found as f64).max(band.expected.unwrap_or(0.0))).fold(0.0, f64::max);
         let from = ((f64::from(bands.first()?.from) * 20.0).floor() / 20.0).min(1.0 - AXIS_MIN);
         let top = (most.max(1.0).log10().floor() as i32 + 1).max(1);

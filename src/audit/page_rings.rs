@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::page::{RINGS_BYTES_MAX, heading, note};
-use super::page_words::{both, link_kind, outcome, words};
+use super::page_words::{both, link_kind, outcome, rate_text, words};
 use super::report::{LinkKind, ReportData, TemplateFacts, ring_id};
 use super::rings::{Bridge, Link, Ring};
 use crate::evaluation::{escape, grouped};
@@ -209,7 +209,7 @@ fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &str, text: &mu
     let day = |of: &TemplateFacts<'_>| if of.captured.is_empty() { "–".to_owned() } else { escape(&of.captured) };
     let [id_a, id_b] = [link.a, link.b].map(|subject| escape(&data.records.subject(subject).id));
     let class = if kind == LinkKind::Strong { "" } else { " class=d" };
-    let fmr = data.fmr(link.score).map_or_else(|| "–".to_owned(), |fmr| format!("{fmr:.0e}"));
+    let fmr = rate_text(data.fmr(link.score));
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,

@@ -4,6 +4,7 @@ use super::chance::{Estimate, KindOfPair, Verdict};
 use super::measure::Outcome;
 use super::report::{LinkKind, Unit};
 use crate::evaluation::{escape, grouped};
+use crate::matching::FMR_FLOOR;
 
 /// One text in both languages; the page shows the one chosen. Not escaped.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +41,7 @@ table{border-collapse:collapse;width:100%;font-size:.88rem}svg{width:100%;height
 th,td{text-align:left;padding:.2rem .5rem;border-bottom:1px solid #ddd;vertical-align:top;overflow-wrap:anywhere}\
 .facts td:first-child{width:45%;color:#444}td.s{font-variant-numeric:tabular-nums;white-space:nowrap}\
 details{margin:.6rem 0}summary{cursor:pointer;font-weight:bold}\
-tbody{content-visibility:auto;break-inside:avoid}.h th{background:#eef2f6;padding-top:.5rem}\
+tbody{content-visibility:auto}.h{break-after:avoid}.h th{background:#eef2f6;padding-top:.5rem}\
 .d td{color:#8a5a00}.m td{color:#444}img{height:6rem;margin:.2rem;border:1px solid #ccc}\
 .h i{font-style:normal;font-weight:normal;margin-left:.9rem}\
 .n::before{content:\"Nhóm \"}#en:checked~main .n::before{content:\"Ring \"}\
@@ -121,6 +122,15 @@ pub(super) fn pairs_text(pairs: f64) -> String {
         p if p >= 0.0995 => format!("{p:.1}"),
         p if p >= 0.000_995 => format!("{p:.4}").trim_end_matches('0').to_owned(),
         p => format!("{p:.0e}"),
+    }
+}
+
+/// A false match rate as a person reads it; no curve says less than one in 10¹².
+pub(super) fn rate_text(fmr: Option<f64>) -> String {
+    match fmr {
+        None => "–".to_owned(),
+        Some(fmr) if fmr <= FMR_FLOOR => format!("≤{FMR_FLOOR:.0e}"),
+        Some(fmr) => format!("{fmr:.0e}"),
     }
 }
 

@@ -198,7 +198,7 @@ mod tests {
         let loss = |net: &Net| -net.look(&row.values).1[row.look as usize].ln() * row.weight;
         let mut slopes = vec![0.0; net.numbers.len()];
         net.learn(row, 1.0, &mut slopes);
-        for at in 0..slopes.len() {
+        for (at, slope) in slopes.into_iter().enumerate() {
             let before = net.numbers[at];
             let step = 1e-2;
             net.numbers[at] = before + step;
@@ -206,7 +206,7 @@ mod tests {
             net.numbers[at] = before - step;
             let measured = (above - loss(&net)) / (2.0 * step);
             net.numbers[at] = before;
-            assert!((measured - slopes[at]).abs() < 0.02 + 0.05 * measured.abs(), "{at}: {measured} {}", slopes[at]);
+            assert!((measured - slope).abs() < 0.02 + 0.05 * measured.abs(), "{at}: {measured} {slope}");
         }
     }
 

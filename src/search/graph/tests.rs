@@ -111,9 +111,9 @@ fn filters_are_asked_outside_and_do_not_leave_the_answer_short() {
     graph.rebuild(|| snapshot(&rows)).unwrap();
     let query = &rows[..DIMENSION];
     // One in forty is wanted: ten, far more than an effort of ten meets.
-    let wanted = |key: u64| if key % 40 == 0 { score(&rows, query, key) } else { None };
+    let wanted = |key: u64| if key.is_multiple_of(40) { score(&rows, query, key) } else { None };
     let hits = graph.nearest(query, 10, wanted).unwrap();
-    assert!(hits.len() >= 9 && hits.iter().all(|hit| hit.key % 40 == 0), "{hits:?}");
+    assert!(hits.len() >= 9 && hits.iter().all(|hit| hit.key.is_multiple_of(40)), "{hits:?}");
 }
 
 #[test]

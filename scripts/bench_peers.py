@@ -63,7 +63,10 @@ def graphs(vectors, queries, truth):
             break
     del graph
     begin = time.perf_counter()
-    graph = Index(ndim=vectors.shape[1], metric=MetricKind.IP, dtype="f32", connectivity=HNSW["M"], expansion_add=HNSW["ef_construction"])
+    links, effort = HNSW["M"], HNSW["ef_construction"]
+    graph = Index(
+        ndim=vectors.shape[1], metric=MetricKind.IP, dtype="f32", connectivity=links, expansion_add=effort
+    )
     graph.add(np.arange(len(vectors)), vectors, threads=THREADS)
     build = time.perf_counter() - begin
     for ef in EFS:

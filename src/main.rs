@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Command::Remove(args) => cli::remove::run(&global, args),
         Command::Identify(args) => cli::identify::run(&global, args),
         Command::Embed(args) => cli::embed::run(&global, args),
-        Command::Audit(args) => cli::audit::run(&global, args),
+        Command::Audit(args) => cli::audit::run(&global, *args),
         Command::Evaluate(args) => cli::evaluate::run(&global, args),
         Command::Calibrate(args) => cli::calibrate::run(&global, args),
         Command::Chip(args) => cli::chip::run(&global, args),

@@ -49,7 +49,7 @@ pub enum Command {
     /// Turn the photos of a list into templates
     Embed(embed::EmbedArgs),
     /// Find every pair of records that share a face in a whole gallery
-    Audit(audit::AuditArgs),
+    Audit(Box<audit::AuditArgs>),
     /// Measure error rates on labelled photos
     Evaluate(evaluate::EvaluateArgs),
     /// Fit scores to error rates, for a model pack

@@ -117,7 +117,7 @@ impl TemplateColumns {
         }
     }
 
-    fn text<'m>(column: Option<usize>, manifest: &'m Manifest) -> Option<&'m str> {
+    fn text(column: Option<usize>, manifest: &Manifest) -> Option<&str> {
         column.map(|column| manifest.field(column)).filter(|text| !text.is_empty())
     }
 

@@ -210,7 +210,8 @@ impl Checkpoint {
         let trusted = if bytes.starts_with(&header) { header.len() + framed } else { 0 };
         checkpoint.dropped_bytes = (bytes.len() - trusted) as u64;
         checkpoint.end = (header.len() + framed) as u64;
-        let in_place = bytes.starts_with(&header) && frames.len() <= 1;
+        let contiguous = frames.first().is_none_or(|run| run.start == header.len());
+        let in_place = bytes.starts_with(&header) && frames.len() <= 1 && contiguous;
         if in_place {
             // What is behind the last frame was cut short.
             checkpoint.file.set_len(checkpoint.end).map_err(failed)?;
@@ -224,7 +225,7 @@ impl Checkpoint {
 
     /// Takes every frame that is whole; where they are, as runs without gaps.
     fn take_frames(&mut self, bytes: &[u8], from: usize) -> Vec<Range<usize>> {
-        let mut runs: Vec<Range<usize>> = std::iter::once(from..from).collect();
+        let mut runs: Vec<Range<usize>> = Vec::new();
         let mut at = from;
         while at < bytes.len() {
             if let Some(length) = self.take_frame(&bytes[at..]) {

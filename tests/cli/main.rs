@@ -8,6 +8,8 @@ mod evaluate;
 mod gallery;
 mod models;
 mod server;
+// Some of it is for the tests of the audit.
+#[allow(dead_code)]
 mod support;
 mod usage;
 mod verify;

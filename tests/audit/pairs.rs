@@ -123,7 +123,7 @@ fn filters_choose_and_say_how_many_they_left_out() {
     let mut csv = "subject_id,scheme,province,enrolled_at,sex,age\n".to_owned();
     for (row, owner) in people.owners.iter().enumerate() {
         let number: usize = owner[1..].parse().unwrap();
-        let scheme = if number % 3 == 0 { "health" } else { "health; social" };
+        let scheme = if number.is_multiple_of(3) { "health" } else { "health; social" };
         let province = ["01", "79"][usize::from(number % 10 == 9 || row < 300)];
         csv += &format!("{owner},{scheme},{province},{}-05-01,{},40\n", 2020 + number % 3, ["f", "m"][number % 2]);
     }
@@ -134,7 +134,7 @@ fn filters_choose_and_say_how_many_they_left_out() {
     let ran = audit(&matrix, &ids, &out, &[&filters[..], &["--json"]].concat());
     let wanted = |row: usize| {
         let number: usize = people.owners[row][1..].parse().unwrap();
-        number % 3 != 0 && (number % 10 == 9 || row < 300)
+        !number.is_multiple_of(3) && (number % 10 == 9 || row < 300)
     };
     let expected: BTreeSet<_> = people.brute_force(0.7).into_iter().filter(|&(a, b)| wanted(a) && wanted(b)).collect();
     assert!(!expected.is_empty());

@@ -340,7 +340,7 @@ fn read_block<L: Label>(bytes: &[u8], bases: &[Arc<Basis>]) -> Option<Block<L>> 
 }
 
 /// Fills the empty `index`, made with [`IndexOptions::originals`], from the chunks
-/// that [`write`] wrote. All vectors lie outside memory afterwards. Returned are the
+/// that [`write()`] wrote. All vectors lie outside memory afterwards. Returned are the
 /// keys and labels that are not in the index yet: their vectors must be inserted
 /// for it to be whole. After an error the index must not be used.
 ///

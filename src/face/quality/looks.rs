@@ -76,7 +76,7 @@ pub struct Unit {
     pub out: [f32; Look::COUNT],
     /// What one step of its weights stands for.
     pub step: f32,
-    /// A weight for each value of [`Looks::values`].
+    /// A weight for each value of what the network is given: cells, then signals.
     pub weights: Weights,
 }
 

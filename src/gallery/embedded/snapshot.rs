@@ -7,10 +7,10 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
-use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::StoreError;
@@ -27,6 +27,8 @@ use crate::gallery::{GalleryError, GallerySnapshot, SnapshotHead, SnapshotPart, 
 const PARTS_AHEAD: usize = 64;
 /// How long a part waits to be taken.
 const STALL_MAX: Duration = Duration::from_secs(60);
+/// How long to wait before a part that was not taken is offered again.
+const PAUSE: Duration = Duration::from_millis(2);
 /// Cleared pairs read at a time.
 const PAIRS_AT_ONCE: usize = 1024;
 
@@ -141,11 +143,10 @@ impl EmbeddedGallery {
         let shared = Arc::clone(&self.shared);
         let (begun, head) = oneshot::channel();
         let (sender, parts) = mpsc::channel(PARTS_AHEAD);
-        let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = stream(&shared, &runtime, begun, &sender) {
+            if let Err(error) = stream(&shared, begun, &sender) {
                 // Where nobody listens there is nobody to tell.
-                let _ = runtime.block_on(sender.send(Err(error.at(&shared.path))));
+                let _ = sender.blocking_send(Err(error.at(&shared.path)));
             }
         });
         let head = head.await.map_err(|_| GalleryError::Closing)??;
@@ -155,7 +156,6 @@ impl EmbeddedGallery {
 
 fn stream(
     shared: &Shared,
-    runtime: &Handle,
     begun: oneshot::Sender<Result<SnapshotHead, GalleryError>>,
     sender: &mpsc::Sender<Result<Sent, GalleryError>>,
 ) -> Result<(), StoreError> {
@@ -164,11 +164,19 @@ fn stream(
         if shared.store.closings() != closings {
             return ControlFlow::Break(GalleryError::Closing);
         }
-        let wait = async { tokio::time::timeout(STALL_MAX, sender.send(Ok(sent))).await };
-        match runtime.block_on(wait) {
-            Ok(Ok(())) => ControlFlow::Continue(()),
-            // Nobody reads any more, or not soon enough.
-            Ok(Err(_)) | Err(_) => ControlFlow::Break(GalleryError::Closing),
+        // Asked again and again rather than awaited: whoever closes the database waits
+        // for this thread, perhaps on the one that would take the part or keep the time.
+        let (mut part, clock) = (Ok(sent), Instant::now());
+        loop {
+            part = match sender.try_send(part) {
+                Ok(()) => return ControlFlow::Continue(()),
+                Err(TrySendError::Full(part)) => part,
+                Err(TrySendError::Closed(_)) => return ControlFlow::Break(GalleryError::Closing),
+            };
+            if shared.store.closings() != closings || clock.elapsed() > STALL_MAX {
+                return ControlFlow::Break(GalleryError::Closing);
+            }
+            std::thread::sleep(PAUSE);
         }
     };
     shared.read(|snapshot| {

@@ -183,11 +183,13 @@ mod tests {
 
     #[test]
     fn what_no_line_tells_apart_is_told_apart_and_twice_the_same() {
-        let rows = rings(1500);
+        let rows = rings(6000);
         let net = fit(&rows).unwrap();
         let right = rows.iter().filter(|row| likeliest(&net, row) == row.look).count();
-        assert!(right > 1350, "{right} of 1500");
-        assert_eq!(fit(&rows).unwrap().numbers, net.numbers);
+        // The likeliest of the three alone is right for some 2500.
+        assert!(right > 5100, "{right} of 6000");
+        let few = &rows[..200];
+        assert_eq!(fit(few).unwrap().numbers, fit(few).unwrap().numbers);
     }
 
     #[test]

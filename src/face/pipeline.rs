@@ -586,7 +586,7 @@ mod tests {
         let face = Region { left: 10.0, top: 40.0, width: 60.0, height: 80.0 };
         assert_eq!(check_whole(&face, &points, &fit, &image), Ok(()), "a rounding error is no cut");
         let lower = points.map(|[x, y]| [x, y + 10.0]);
-        let low = Region { top: 15.0, ..face };
+        let low = Region { top: 18.0, ..face };
         assert_eq!(check_whole(&face, &lower, &fit, &image), Err(FaceError::FaceCut));
         assert_eq!(check_whole(&low, &lower, &fit, &image), Err(FaceError::FaceCut), "too near the edge to say");
         let clear = Region { top: 10.0, ..face };

@@ -36,8 +36,19 @@
 //! ```
 //!
 //! where B bounds |b|. The sum in brackets is what a kernel computes, exactly:
-//! it is below 2³¹. Second pass: the same with signed codes, σ'Σwᵢcᵢ + |y||r| +
-//! |t||u| + C'; its weights are 16 bits wide.
+//! it is below 2³¹.
+//!
+//! Second pass: more axes. Part y = (y₁, y₂) and z = (z₁, z₂) into the first pass's
+//! axes and those after them; (3) holds for each part, with codes of four and of
+//! eight signed bits, and (1) with t' and u', what lies beyond the axes of both:
+//!
+//! ```text
+//! q·x ≤ σ(Σwᵢcᵢ + Ve) + C  +  σ'Σw'ⱼc'ⱼ + |y₂||r₂| + |p₂|B  +  |t'||u'|    (5)
+//! ```
+//!
+//! The first bracket is that of (4) less Wf. Third pass: the form of (4) over all
+//! axes, with signed codes of eight bits alone, σ'Σw'ⱼc'ⱼ + |y||r| + |t||u| + C'. The
+//! weights w' are 16 bits wide.
 //!
 //! # With rounding
 //! * [`Dot`] adds ⌈d/64⌉ products a lane and halves the lanes six times: each
@@ -53,13 +64,13 @@
 //!   without cancellation worth the name: a relative error below 1e-12. [`UP`] is
 //!   a thousand times as much. The threshold is lowered by a whole unit as well.
 //! * Rows longer than [`LENGTH_CODED_MAX`], or whose norms or decoded codes do not
-//!   fit, have no codes of the first pass or none at all ("loose"): they always go
-//!   through the second pass or are always scored. Queries whose length is
+//!   fit, have no codes of the first two passes or none at all ("loose"): they always
+//!   go through the third pass or are always scored. Queries whose length is
 //!   outside [`LENGTH_QUERY`] are answered without codes: float32 could underflow.
 
 use super::basis::Basis;
-use super::codes::Fine;
-use super::tuning::{FINE, HEAD, HEAD_LEVELS};
+use super::codes::{FINE_BYTES, FineNorms, NextNorms, parted};
+use super::tuning::{FINE, HEAD, HEAD_LEVELS, NEXT};
 use crate::matching::Dot;
 
 /// Longest row with codes: unit vectors, their rounding, and a little.
@@ -74,8 +85,20 @@ pub(super) const RESIDUAL_STEP: f64 = 0.25 / 127.0;
 /// τ: what lies beyond the first pass's axes may be the whole row.
 pub(super) const REST_STEP: f64 = LENGTH_CODED_MAX * 1.001 / 127.0;
 
-/// The second pass's norms reach to 1.3.
+/// Norms of 16 bits reach to 1.3.
 pub(super) const FINE_STEP: f64 = 2e-5;
+
+/// The second pass's residuals reach to 0.025; 0.004 is usual.
+pub(super) const NEXT_STEP: f64 = 1e-4;
+
+/// Products of two codes of four bits with their weights are added up in 16 signed
+/// bits by some kernels, one of [`LANES`] sums for every fourth pair of dimensions:
+/// so much do the weights of one such sum come to at most.
+const LANE_WEIGHT_MAX: f64 = (i16::MAX as i32 / HEAD_LEVELS as i32) as f64;
+
+/// Sums of 16 bits for the codes of one row: of the dimensions whose numbers are 0 or
+/// 1, and 2 or 3, from the last multiple of four on.
+const LANES: usize = 2;
 
 /// Factor that outweighs every rounding of float64 here.
 const UP: f64 = 1.0 + 1e-9;
@@ -112,6 +135,24 @@ pub(super) fn steps_up(value: f64, step: f64, max: f64) -> Option<u32> {
     (0.0..=max).contains(&steps).then_some(steps as u32)
 }
 
+/// Rounding the weights of one sum of 16 bits makes them larger by half a unit each.
+const ROUNDED_UP: f64 = (HEAD / LANES) as f64 / 2.0;
+
+/// At least any sum of the first pass, norms included, and of the second.
+const HEAD_SUM_MAX: f64 = (HEAD as i32 * 127 * HEAD_LEVELS as i32 + 2 * 127 * 127) as f64;
+/// See [`HEAD_SUM_MAX`].
+const NEXT_SUM_MAX: f64 = NEXT as f64 * 128.0 * 32_768.0;
+
+/// The greater of the lengths, as sums of absolute values, of the coordinates that
+/// one sum of 16 bits is for.
+fn lane_weight(coordinates: &[f32; FINE]) -> f64 {
+    let lane = |lane: usize| {
+        let of_lane = coordinates[..HEAD].iter().enumerate().filter(|(i, _)| i % 4 / 2 == lane);
+        of_lane.map(|(_, v)| f64::from(v.abs())).sum::<f64>()
+    };
+    (0..LANES).map(lane).fold(0.0, f64::max)
+}
+
 /// Weights of the first pass, packed as the kernels take them: four signed bytes
 /// a word, the first in the lowest.
 #[derive(Clone)]
@@ -123,6 +164,34 @@ pub(super) struct HeadWeights {
     pub(super) norms: [i32; 2],
 }
 
+/// What the second pass takes of a query.
+#[derive(Clone)]
+pub(super) struct NextQuery {
+    /// For the bytes of a row's line, none for the norms.
+    pub(super) weights: [i16; 64],
+    /// σ, and σW.
+    pub(super) head_scale: f64,
+    pub(super) head_rest: f64,
+    /// σ'.
+    pub(super) scale: f64,
+    /// |y₂| per [`NEXT_STEP`], |t'| per [`FINE_STEP`].
+    pub(super) along: f64,
+    pub(super) beyond: f64,
+    /// C, |p₂|B, and all rounding.
+    pub(super) offset: f64,
+}
+
+impl NextQuery {
+    /// At least the score of the row with these sums in the first pass and over its
+    /// line of the second: (5).
+    #[inline(always)]
+    pub(super) fn bound(&self, head: i32, next: i32, row: NextNorms) -> f64 {
+        let along = self.head_scale * f64::from(head) - self.head_rest * f64::from(row.head_rest);
+        let beyond = self.along * f64::from(row.residual) + self.beyond * f64::from(row.rest);
+        along + self.scale * f64::from(next) + beyond + self.offset
+    }
+}
+
 /// A query, ready for rows coded with one basis.
 pub(super) struct Prepared {
     pub(super) head: HeadWeights,
@@ -130,7 +199,10 @@ pub(super) struct Prepared {
     head_scale: f64,
     /// C and the error of the score itself.
     head_offset: f64,
-    pub(super) fine: [i16; FINE],
+    pub(super) next: NextQuery,
+    /// For the bytes that the third pass adds, none for the norms.
+    pub(super) fine: [i16; FINE_BYTES],
+    /// σ'.
     fine_scale: f64,
     fine_offset: f64,
     /// |y| and |t| over all axes, per [`FINE_STEP`].
@@ -155,9 +227,11 @@ impl Prepared {
         let along = self::length(&coordinates[..HEAD]) + error;
         let beyond = rest(basis, length, &coordinates[..HEAD], error);
         let largest = coordinates[..HEAD].iter().fold(0.0, |max: f64, &v| max.max(f64::from(v).abs()));
-        // Wide enough for every weight to fit into seven bits and a sign, and
-        // such that the weight of the rest, the largest term, comes out whole.
+        // Wide enough for every weight to fit into seven bits and a sign and for their
+        // sums to fit into 16, and such that the weight of the rest, the largest
+        // term, comes out whole.
         let least = (largest * step).max(along * RESIDUAL_STEP).max(beyond * REST_STEP) * UP / 127.0;
+        let least = least.max(lane_weight(&coordinates) * step * UP / (LANE_WEIGHT_MAX - ROUNDED_UP));
         let whole = (beyond * REST_STEP / least).floor().clamp(1.0, 127.0);
         let scale = least.max(beyond * REST_STEP / whole);
         let mut weights = [0i8; HEAD];
@@ -171,6 +245,7 @@ impl Prepared {
         let missed = (missed.sqrt() + error) * LENGTH_CODED_MAX * UP;
         let residual = steps_up(along * RESIDUAL_STEP, scale, 127.0)? as i8;
         let rest_weight = steps_up(beyond * REST_STEP, scale, 127.0)? as i8;
+        let head_rest = f64::from(rest_weight);
         let word = |at: usize| i32::from_le_bytes(std::array::from_fn(|b| weights[at + b].to_le_bytes()[0]));
         let [residual, rest_weight] = [residual, rest_weight].map(|weight| weight.to_le_bytes()[0]);
         let head = HeadWeights {
@@ -187,19 +262,42 @@ impl Prepared {
         let steps = basis.fine_steps();
         let largest = coordinates.iter().zip(steps).fold(0.0, |max: f64, (&v, &s)| max.max(f64::from(v * s).abs()));
         let fine_scale = (largest * UP * UP / 32_767.0).max(f64::MIN_POSITIVE);
-        let mut fine = [0i16; FINE];
-        let mut missed = 0.0;
-        for (i, weight) in fine.iter_mut().enumerate() {
+        let mut weights = [0i16; FINE];
+        let (mut missed, mut missed_next) = (0.0, 0.0);
+        for (i, weight) in weights.iter_mut().enumerate() {
             let (coordinate, step) = (f64::from(coordinates[i]), f64::from(steps[i]));
             *weight = (coordinate * step / fine_scale).round().clamp(-32_767.0, 32_767.0) as i16;
-            missed += (coordinate - f64::from(*weight) * fine_scale / step).powi(2);
+            let square = (coordinate - f64::from(*weight) * fine_scale / step).powi(2);
+            missed += square;
+            missed_next += if (HEAD..HEAD + NEXT).contains(&i) { square } else { 0.0 };
         }
         let fine_offset = (missed.sqrt() + error) * LENGTH_CODED_MAX * UP + common;
+        let next_offset = (missed_next.sqrt() + error) * LENGTH_CODED_MAX * UP;
+        let next_along = self::length(&coordinates[HEAD..HEAD + NEXT]) + error;
+        let next_beyond = rest(basis, length, &coordinates[..HEAD + NEXT], error);
+        let (mut of_line, mut fine) = ([0; 64], [0; FINE_BYTES]);
+        let (of_next, of_others) = parted(&weights);
+        of_line[..NEXT].copy_from_slice(&of_next);
+        fine[..of_others.len()].copy_from_slice(&of_others);
+        let mut next = NextQuery {
+            weights: of_line,
+            head_scale: scale,
+            head_rest: scale * head_rest,
+            scale: fine_scale,
+            along: next_along * NEXT_STEP * UP,
+            beyond: next_beyond * FINE_STEP * UP,
+            offset: head_offset + next_offset,
+        };
+        // The terms of the bound are at most so large, their rounding a millionth of a
+        // billionth of that; and one unit of σ'.
+        let largest = scale * HEAD_SUM_MAX + fine_scale * NEXT_SUM_MAX + next.along * 255.0 + next.beyond * 65_535.0;
+        next.offset += (largest + head_offset.abs() + next_offset) * 1e-9 + fine_scale;
         let usable = scale.is_normal() && fine_scale.is_normal() && head_offset.is_finite() && fine_offset.is_finite();
         usable.then_some(Self {
             head,
             head_scale: scale,
             head_offset,
+            next,
             fine,
             fine_scale,
             fine_offset,
@@ -223,8 +321,10 @@ impl Prepared {
         (self.head_scale * f64::from(sum) + self.head_offset) + 1e-9
     }
 
-    /// At most and at least the score of the row: `sum` is that of the second pass.
-    pub(super) fn fine_bounds(&self, sum: i32, row: &Fine) -> (f64, f64) {
+    /// At most and at least the score of the row: `sum` is that of the third pass, over
+    /// the row's line of the second as well.
+    #[inline]
+    pub(super) fn fine_bounds(&self, sum: i32, row: FineNorms) -> (f64, f64) {
         let middle = self.fine_scale * f64::from(sum);
         let doubt =
             self.fine_along * f64::from(row.residual) + self.fine_beyond * f64::from(row.rest) + self.fine_offset;

@@ -1,15 +1,17 @@
-//! A vector in few bytes, as the two passes of the scan read it.
+//! A vector in few bytes, as the three passes of the scan read it.
 //!
 //! First pass: four bits for each of the [`HEAD`] strongest dimensions and two
-//! bytes of norms, [`GROUP_ROWS`] rows interleaved ([`Group`]): 58 bytes a row in
-//! one stream. Second pass: eight bits for each of [`FINE`] dimensions and two
-//! norms, row after row ([`Fine`]): 156 bytes, read for the few that are left.
-//! What the numbers guarantee stands in `bound`.
+//! bytes of norms, [`GROUP_ROWS`] rows interleaved ([`Group`]): 42 bytes a row in
+//! one stream. Second pass: eight bits for each of the [`NEXT`] dimensions after
+//! these, and norms: a line of the cache for each row ([`Next`]), read for the few
+//! that are left. Third pass: eight bits for each of [`FINE`] dimensions, those of
+//! the second pass and 96 bytes more ([`Fine`]), for hardly any. What the numbers
+//! guarantee stands in `bound`.
 
 use super::basis::Basis;
-use super::bound::{self, LENGTH_CODED_MAX, RESIDUAL_STEP, REST_STEP};
+use super::bound::{self, LENGTH_CODED_MAX, NEXT_STEP, RESIDUAL_STEP, REST_STEP};
 use super::memory::Large;
-use super::tuning::{FINE, GROUP_ROWS, HEAD, HEAD_LEVELS, PIECE_ROWS};
+use super::tuning::{FINE, GROUP_ROWS, HEAD, HEAD_LEVELS, NEXT, PIECE_ROWS};
 use crate::matching::Dot;
 
 /// A line of the cache.
@@ -36,27 +38,86 @@ pub(super) struct Group {
     pub(super) codes: [Line; CODE_LINES],
 }
 
-/// The second pass of one row.
+/// The second pass of one row, a line of the cache. Kernels read all of it and give
+/// the norms at its end no weight: [`NEXT`] signed codes; `rest` as the first pass
+/// has it; the length of what these codes miss, in [`bound::NEXT_STEP`]s, rounded up;
+/// the length of what lies beyond the axes of both passes, in [`bound::FINE_STEP`]s,
+/// rounded up, in two bytes, low byte first: [`LOOSE`] where one pass or all say
+/// nothing of the row.
+pub(super) type Next = Line;
+
+/// The norms at the end of a [`Next`].
 #[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct Fine {
-    pub(super) codes: [i8; FINE],
-    /// Length of what the codes miss within the axes, in [`bound::FINE_STEP`]s,
-    /// rounded up. With [`HEAD_LOOSE`] where the row has no codes for the first pass;
-    /// [`LOOSE`] where it has none at all.
-    pub(super) residual: u16,
-    /// Length of what lies beyond the axes, likewise.
+pub(super) struct NextNorms {
+    pub(super) head_rest: u8,
+    pub(super) residual: u8,
     pub(super) rest: u16,
+}
+
+impl Next {
+    fn of(codes: [i8; NEXT], norms: NextNorms) -> Self {
+        let mut line = [0; 64];
+        line.iter_mut().zip(codes).for_each(|(byte, code)| *byte = code.cast_unsigned());
+        let [low, high] = norms.rest.to_le_bytes();
+        line[NEXT..].copy_from_slice(&[norms.head_rest, norms.residual, low, high]);
+        Self(line)
+    }
+
+    #[inline]
+    pub(super) fn norms(&self) -> NextNorms {
+        const { assert!(NEXT + 4 == 64) };
+        let [.., head_rest, residual, low, high] = self.0;
+        NextNorms { head_rest, residual, rest: u16::from_le_bytes([low, high]) }
+    }
+}
+
+/// Dimensions that the third pass adds to the second: those of the first, and the
+/// last ones.
+pub(super) const OTHERS: usize = FINE - NEXT;
+
+/// Bytes of the third pass of one row.
+pub(super) const FINE_BYTES: usize = OTHERS + 4;
+
+/// The third pass of one row. Kernels read all of it and give the norms at its end
+/// no weight: [`OTHERS`] signed codes; the length of what they and those of the
+/// second pass miss within the axes, in [`bound::FINE_STEP`]s, rounded up, with
+/// [`HEAD_LOOSE`] where the row has no codes for the passes before, [`LOOSE`] where it
+/// has none at all; the length of what lies beyond the axes, likewise.
+#[derive(Clone, Copy)]
+#[repr(C, align(32))]
+pub(super) struct Fine(pub(super) [u8; FINE_BYTES]);
+
+/// The norms at the end of a [`Fine`].
+#[derive(Clone, Copy)]
+pub(super) struct FineNorms {
+    pub(super) residual: u16,
+    pub(super) rest: u16,
+}
+
+impl Fine {
+    fn of(codes: [i8; OTHERS], FineNorms { residual, rest }: FineNorms) -> Self {
+        let mut bytes = [0; FINE_BYTES];
+        bytes.iter_mut().zip(codes).for_each(|(byte, code)| *byte = code.cast_unsigned());
+        let ([a, b], [c, d]) = (residual.to_le_bytes(), rest.to_le_bytes());
+        bytes[OTHERS..].copy_from_slice(&[a, b, c, d]);
+        Self(bytes)
+    }
+
+    #[inline]
+    pub(super) fn norms(&self) -> FineNorms {
+        let [.., a, b, c, d] = self.0;
+        FineNorms { residual: u16::from_le_bytes([a, b]), rest: u16::from_le_bytes([c, d]) }
+    }
 }
 
 /// Marks a row that no bound is known for: it is always scored.
 pub(super) const LOOSE: u16 = u16::MAX;
 
-/// Marks a row that the first pass says nothing of, one in some ten thousand: it
-/// always goes through the second.
+/// Marks a row that the first and second pass say nothing of, one in some ten
+/// thousand: it always goes through the third.
 pub(super) const HEAD_LOOSE: u16 = 1 << 15;
 
-/// Most steps of a norm of the second pass.
+/// Most steps of a norm of the third pass.
 const FINE_STEPS_MAX: f64 = (HEAD_LOOSE - 1) as f64;
 
 /// One row's codes, before they are put among others.
@@ -64,19 +125,25 @@ pub(super) struct Encoded {
     pub(super) head: [u8; HEAD],
     pub(super) residual: u8,
     pub(super) rest: u8,
+    pub(super) next: Next,
     pub(super) fine: Fine,
 }
 
 impl Encoded {
     /// A row without codes.
     pub(super) fn loose() -> Self {
-        let fine = Fine { codes: [0; FINE], residual: LOOSE, rest: LOOSE };
-        Self { head: [0; HEAD], residual: 0, rest: 0, fine }
+        Self::partly([0; NEXT], Fine::of([0; OTHERS], FineNorms { residual: LOOSE, rest: LOOSE }))
     }
 
-    /// True where one pass or both say nothing of the row.
+    /// A row with codes for the third pass at most, `next` among them.
+    fn partly(next: [i8; NEXT], fine: Fine) -> Self {
+        let next = Next::of(next, NextNorms { head_rest: 0, residual: 0, rest: LOOSE });
+        Self { head: [0; HEAD], residual: 0, rest: 0, next, fine }
+    }
+
+    /// True where one pass or all say nothing of the row.
     pub(super) fn is_loose(&self) -> bool {
-        self.fine.residual >= HEAD_LOOSE
+        self.fine.norms().residual >= HEAD_LOOSE
     }
 
     /// Codes a vector. Loose where its length or what its codes miss is beyond
@@ -88,12 +155,30 @@ impl Encoded {
         }
         let error = bound::rotation_error(basis, length);
         let coordinates = basis.rotate(dot, vector);
-        let Some(fine) = fine(basis, length, &coordinates, error) else { return Self::loose() };
-        match head(basis, length, &coordinates, error) {
-            Some((head, residual, rest)) => Self { head, residual, rest, fine },
-            None => Self { fine: Fine { residual: fine.residual | HEAD_LOOSE, ..fine }, ..Self::loose() },
+        let Some((codes, norms)) = fine(basis, length, &coordinates, error) else { return Self::loose() };
+        let (next, others) = parted(&codes);
+        let head = head(basis, length, &coordinates, error);
+        match head.and_then(|head| Some((head, next_norms(basis, length, &coordinates, &codes, error)?))) {
+            Some(((head, residual, rest), (missed, beyond))) => {
+                let norms_next = NextNorms { head_rest: rest, residual: missed, rest: beyond };
+                Self { head, residual, rest, next: Next::of(next, norms_next), fine: Fine::of(others, norms) }
+            }
+            None => {
+                let norms = FineNorms { residual: norms.residual | HEAD_LOOSE, ..norms };
+                Self::partly(next, Fine::of(others, norms))
+            }
         }
     }
+}
+
+/// Values of all axes, parted into those that the second pass adds and those that the
+/// third does.
+pub(super) fn parted<T: Copy + Default>(all: &[T; FINE]) -> ([T; NEXT], [T; OTHERS]) {
+    let (mut next, mut others) = ([T::default(); NEXT], [T::default(); OTHERS]);
+    next.copy_from_slice(&all[HEAD..HEAD + NEXT]);
+    others[..HEAD].copy_from_slice(&all[..HEAD]);
+    others[HEAD..].copy_from_slice(&all[HEAD + NEXT..]);
+    (next, others)
 }
 
 /// Codes and norms of the first pass.
@@ -118,8 +203,26 @@ fn head(basis: &Basis, length: f64, coordinates: &[f32; FINE], error: f64) -> Op
     Some((head, residual as u8, rest as u8))
 }
 
-/// Codes and norms of the second pass.
-fn fine(basis: &Basis, length: f64, coordinates: &[f32; FINE], error: f64) -> Option<Fine> {
+/// Norms of the second pass, whose codes are among those of the third: what they
+/// miss, and what lies beyond.
+fn next_norms(
+    basis: &Basis,
+    length: f64,
+    coordinates: &[f32; FINE],
+    codes: &[i8; FINE],
+    error: f64,
+) -> Option<(u8, u16)> {
+    let missed = (HEAD..HEAD + NEXT)
+        .map(|i| (f64::from(coordinates[i]) - f64::from(basis.fine_steps()[i]) * f64::from(codes[i])).powi(2));
+    let residual = bound::steps_up(missed.sum::<f64>().sqrt() + error, NEXT_STEP, 255.0)?;
+    let rest = bound::rest(basis, length, &coordinates[..HEAD + NEXT], error);
+    let rest = bound::steps_up(rest, bound::FINE_STEP, f64::from(LOOSE - 1))?;
+    // At most 8 and 16 bits.
+    Some((residual as u8, rest as u16))
+}
+
+/// Codes and norms of the third pass.
+fn fine(basis: &Basis, length: f64, coordinates: &[f32; FINE], error: f64) -> Option<([i8; FINE], FineNorms)> {
     let mut codes = [0i8; FINE];
     let (mut missed, mut decoded) = (0.0, 0.0);
     for (i, &coordinate) in coordinates[..basis.axes()].iter().enumerate() {
@@ -136,7 +239,7 @@ fn fine(basis: &Basis, length: f64, coordinates: &[f32; FINE], error: f64) -> Op
     let residual = bound::steps_up(missed.sqrt() + error, bound::FINE_STEP, FINE_STEPS_MAX)?;
     let rest = bound::steps_up(bound::rest(basis, length, coordinates, error), bound::FINE_STEP, f64::from(LOOSE - 1))?;
     // At most 16 bits each.
-    Some(Fine { codes, residual: residual as u16, rest: rest as u16 })
+    Some((codes, FineNorms { residual: residual as u16, rest: rest as u16 }))
 }
 
 impl Group {
@@ -162,8 +265,9 @@ impl Group {
 pub(super) struct Codes {
     pub(super) basis: std::sync::Arc<Basis>,
     pub(super) groups: Large<Group>,
+    pub(super) next: Large<Next>,
     pub(super) fine: Large<Fine>,
-    /// Rows that one pass or both say nothing of, ascending.
+    /// Rows that one pass or all say nothing of, ascending.
     pub(super) loose: Vec<u32>,
 }
 
@@ -171,7 +275,7 @@ impl Codes {
     /// Room for `rows` rows.
     pub(super) fn new(basis: std::sync::Arc<Basis>, rows: usize) -> Self {
         let groups = Large::with_capacity(rows.div_ceil(GROUP_ROWS));
-        Self { basis, groups, fine: Large::with_capacity(rows), loose: Vec::new() }
+        Self { basis, groups, next: Large::with_capacity(rows), fine: Large::with_capacity(rows), loose: Vec::new() }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -189,6 +293,7 @@ impl Codes {
         if encoded.is_loose() {
             self.loose.push(row as u32);
         }
+        self.next.push(encoded.next);
         self.fine.push(encoded.fine);
     }
 
@@ -211,6 +316,7 @@ impl Codes {
         self.groups.extend_from_slice(
             &other.groups[cut(piece * GROUPS, other.groups.len())..cut((piece + 1) * GROUPS, other.groups.len())],
         );
+        self.next.extend_from_slice(&other.next[cut(from, other.next.len())..cut(to, other.next.len())]);
         self.fine.extend_from_slice(&other.fine[cut(from, other.fine.len())..cut(to, other.fine.len())]);
         let within = other.loose.iter().filter(|&&row| (from..to).contains(&(row as usize)));
         self.loose.extend(within.map(|row| row - from as u32 + first));
@@ -219,6 +325,7 @@ impl Codes {
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.groups.capacity() * size_of::<Group>()
+            + self.next.capacity() * size_of::<Next>()
             + self.fine.capacity() * size_of::<Fine>()
             + self.loose.capacity() * size_of::<u32>()
     }

@@ -25,7 +25,7 @@ use rayon::prelude::*;
 use super::SearchError;
 use super::basis::Basis;
 use super::blocks::{Block, FREE_WORDS, Piece};
-use super::codes::{CODE_LINES, Codes, Fine, Group, Line};
+use super::codes::{CODE_LINES, Codes, FINE_BYTES, Fine, Group, Line, Next};
 use super::index::Index;
 use super::tuning::{FINE, GROUP_ROWS, HEAD, PIECE_ROWS};
 use super::view::View;
@@ -33,7 +33,7 @@ use super::view::View;
 const MAGIC: &[u8; 12] = b"chinhchu.idx";
 /// Raised with any change to what lies in the file, the constants of the codes
 /// among it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const BASIS: u32 = 1;
 const BLOCK: u32 = 2;
@@ -50,7 +50,7 @@ const BLOCKS_TOGETHER: usize = 8;
 const CHUNK_BYTES_MAX: u64 = 256 << 20;
 
 const GROUP_BYTES: usize = size_of::<Group>();
-const FINE_BYTES: usize = FINE + 4;
+const NEXT_BYTES: usize = size_of::<Next>();
 
 /// A label that goes into a file.
 pub trait Label: Clone + Send + Sync + 'static {
@@ -227,8 +227,8 @@ pub fn write<L: Label, F: Write>(
                     chunks.write(BASIS, &[&basis_bytes(&codes.basis, view.dimension())])?;
                 }
                 tags.for_each(|(_, _, label)| seen(label));
-                let [head, groups, fine, tags] = block_bytes(basis, codes, &block.pieces);
-                chunks.write(BLOCK, &[&head, &groups, &fine, &tags])?;
+                let [head, groups, later, tags] = block_bytes(basis, codes, &block.pieces);
+                chunks.write(BLOCK, &[&head, &groups, &later, &tags])?;
             }
             _ => {
                 for (_, key, label) in tags {
@@ -264,8 +264,8 @@ fn read_basis(bytes: &[u8], dimension: usize) -> Option<Basis> {
 
 /// A block in four parts: the head (number of the rotation in the file, of pieces, of
 /// rows without codes, then a byte per piece, 0 where it was given up, then the
-/// rows without codes), the first pass, the second pass, and for each piece that was
-/// not given up its freed rows, keys and labels.
+/// rows without codes), the first pass, the second and then the third, and for each
+/// piece that was not given up its freed rows, keys and labels.
 fn block_bytes<L: Label>(basis: u32, codes: &Codes, pieces: &[Arc<Piece<L>>]) -> [Vec<u8>; 4] {
     let mut head = Vec::new();
     for number in [basis, pieces.len() as u32, codes.loose.len() as u32] {
@@ -279,19 +279,16 @@ fn block_bytes<L: Label>(basis: u32, codes: &Codes, pieces: &[Arc<Piece<L>>]) ->
         groups.extend_from_slice(&group.norms.0);
         group.codes.iter().for_each(|line| groups.extend_from_slice(&line.0));
     }
-    let mut fine = Vec::with_capacity(codes.fine.len() * FINE_BYTES);
-    for row in codes.fine.iter() {
-        fine.extend(row.codes.iter().map(|code| code.cast_unsigned()));
-        fine.extend_from_slice(&row.residual.to_le_bytes());
-        fine.extend_from_slice(&row.rest.to_le_bytes());
-    }
+    let mut later = Vec::with_capacity(codes.rows() * (NEXT_BYTES + FINE_BYTES));
+    codes.next.iter().for_each(|row| later.extend_from_slice(&row.0));
+    codes.fine.iter().for_each(|row| later.extend_from_slice(&row.0));
     let mut tags = Vec::with_capacity(codes.rows() * 16 + pieces.len() * FREE_WORDS * 8);
     for piece in pieces.iter().filter(|piece| piece.rows() > 0) {
         let (keys, labels, free) = piece.parts();
         free.iter().chain(keys).for_each(|word| tags.extend_from_slice(&word.to_le_bytes()));
         labels.iter().for_each(|label| tags.extend_from_slice(&label.to_bits().to_le_bytes()));
     }
-    [head, groups, fine, tags]
+    [head, groups, later, tags]
 }
 
 fn read_block<L: Label>(bytes: &[u8], bases: &[Arc<Basis>]) -> Option<Block<L>> {
@@ -302,6 +299,7 @@ fn read_block<L: Label>(bytes: &[u8], bases: &[Arc<Basis>]) -> Option<Block<L>> 
     let (loose, rest) = rest.split_at_checked(loose_count.checked_mul(4)?)?;
     let rows = count.checked_mul(PIECE_ROWS)?;
     let (groups, rest) = rest.split_at_checked((rows / GROUP_ROWS).checked_mul(GROUP_BYTES)?)?;
+    let (next, rest) = rest.split_at_checked(rows.checked_mul(NEXT_BYTES)?)?;
     let (fine, mut tags) = rest.split_at_checked(rows.checked_mul(FINE_BYTES)?)?;
 
     let mut codes = Codes::new(Arc::clone(basis), rows);
@@ -316,11 +314,8 @@ fn read_block<L: Label>(bytes: &[u8], bases: &[Arc<Basis>]) -> Option<Block<L>> 
         let lines: &[[u8; 64]; CODE_LINES] = lines.try_into().ok()?;
         codes.groups.push(Group { norms: Line(*norms), codes: lines.map(Line) });
     }
-    for row in fine.as_chunks::<FINE_BYTES>().0 {
-        let (values, norms) = row.split_first_chunk::<FINE>()?;
-        let norm = |at: usize| norms[at..].first_chunk().map(|&bytes| u16::from_le_bytes(bytes));
-        codes.fine.push(Fine { codes: values.map(|code| code.cast_signed()), residual: norm(0)?, rest: norm(2)? });
-    }
+    next.as_chunks::<NEXT_BYTES>().0.iter().for_each(|row| codes.next.push(Line(*row)));
+    fine.as_chunks::<FINE_BYTES>().0.iter().for_each(|row| codes.fine.push(Fine(*row)));
     let mut pieces = Vec::with_capacity(count);
     for &is_present in present {
         if is_present == 0 {

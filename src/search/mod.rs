@@ -8,10 +8,10 @@
 //! It is kept with a tenth of the reading of a plain scan:
 //!
 //! ```text
-//! vector ──basis──► rotated into the gallery's own axes ──codes──► 58 bytes for
-//!            the first pass, 156 for the second
+//! vector ──basis──► rotated into the gallery's own axes ──codes──► 42 bytes for
+//!            the first pass, 64 for the second, 96 more for the third
 //! query ──bound──► weights and a threshold, both whole numbers
-//! scan:  first pass ──kernel──► few rows ──second pass──► fewer ──Dot──► hits
+//! scan:  first pass ──kernel──► few rows ──second, third pass──► fewer ──Dot──► hits
 //! ```
 //!
 //! A row is dropped only where a bound proves its score too low; the proof, with

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
-use super::codes::{Codes, Encoded, Fine, Group};
+use super::codes::{Codes, Encoded, Fine, Group, Next};
 use super::index::{Entry, Inner};
 use super::recode::vectors_of;
 use super::tuning::{BLOCK_PIECES, GROUP_ROWS, PIECE_ROWS, PLACE_BYTES};
@@ -233,7 +233,8 @@ impl Places {
     /// Whether `rows` more fit into `bytes_max`, whatever must leave memory for them.
     pub(super) fn fits<L: Clone + Send + Sync>(&self, inner: &Inner<L>, state: &State<L>, rows: u64) -> bool {
         let resident = self.resident(state, inner.dimension);
-        let row = (size_of::<Group>() / GROUP_ROWS + size_of::<Fine>() + size_of::<u64>() + size_of::<L>()) as u64;
+        let codes = size_of::<Group>() / GROUP_ROWS + size_of::<Next>() + size_of::<Fine>();
+        let row = (codes + size_of::<u64>() + size_of::<L>()) as u64;
         let mut needed = resident.derived.saturating_add(rows.saturating_mul(row + PLACE_BYTES));
         // Vectors that cannot leave: all, or those of the open piece.
         let vector = (inner.dimension * size_of::<f32>()) as u64;

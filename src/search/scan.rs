@@ -1,4 +1,4 @@
-//! The scan: every block in turn, both passes, then the exact score.
+//! The scan: every block in turn, three passes, then the exact score.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use super::SearchError;
 use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
 use super::bound::Prepared;
-use super::codes::{Codes, Fine, HEAD_LOOSE, LOOSE};
+use super::codes::{Codes, FineNorms, HEAD_LOOSE, LOOSE};
 use super::job::{Job, Waiting};
-use super::kernel::{Kernel, Survivor, Task, prefetch};
+use super::kernel::{Kernel, Survivor, Task};
 use super::originals::{Originals, read_all};
 use super::tuning::{
-    AHEAD, FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN, READ_FIRST,
-    READ_ROWS, STAGE_GROWTH, STAGE_UNITS, STRIP_GROUPS, UNIT_GROUPS,
+    FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN, READ_FIRST, READ_ROWS,
+    SIFTED, STAGE_GROWTH, STAGE_UNITS, STRIP_GROUPS, UNIT_GROUPS,
 };
 use super::view::Hit;
 use crate::matching::Dot;
@@ -129,7 +129,7 @@ where
         })
     }
 
-    /// Both passes over some units. What searches for the nearest have left after
+    /// All passes over some units. What searches for the nearest have left after
     /// the first pass waits until it is known of all units: then the likeliest
     /// come first, and lift the floor for all the others. These are settled unit by
     /// unit for all searches: the codes of a unit stay in the second level of the
@@ -286,62 +286,78 @@ where
         waiting
     }
 
-    /// Second pass and exact score of all that is left.
+    /// Later passes and exact score of all that is left.
     fn settle(&self, left: &mut Left<'_, 's, L>) {
         let job = &self.jobs[left.number];
-        let mut floor = job.floor();
-        let mut threshold = left.prepared.head_threshold(floor);
         // What a later stage found may have decided over most of them.
+        let threshold = left.prepared.head_threshold(job.floor());
         left.survivors.retain(|survivor| survivor.sum >= threshold);
-        let ask = |at: usize| {
-            if let Some(fine) = left.survivors.get(at).and_then(|later| left.codes.fine.get(later.row as usize)) {
-                prefetch(fine);
-            }
-        };
-        (0..AHEAD).for_each(ask);
-        for (at, &survivor) in left.survivors.iter().enumerate() {
-            ask(at + AHEAD);
-            if survivor.sum < threshold {
-                continue;
-            }
-            self.second_pass(left, survivor);
-            if job.floor() > floor {
-                floor = job.floor();
-                threshold = left.prepared.head_threshold(floor);
+        if self.filters_first.get(left.number) == Some(&true) {
+            left.survivors.iter().for_each(|&survivor| self.second_pass(left, survivor));
+            return;
+        }
+        let mut sifted = Vec::new();
+        for some in left.survivors.chunks(SIFTED) {
+            let floor = f64::from(job.floor());
+            self.kernel.sift(&left.codes.next, some, &left.prepared.next, floor, &mut sifted);
+            for Survivor { row, sum } in sifted.drain(..) {
+                self.third_pass(left, row, sum);
             }
         }
     }
 
     fn second_pass(&self, left: &Left<'_, 's, L>, survivor: Survivor) {
+        let &Left { block, codes, prepared, number, .. } = left;
+        let row = survivor.row;
         // The last group may be filled up with rows that are not there.
-        let Some(fine) = left.codes.fine.get(survivor.row as usize) else { return };
+        let Some(next) = codes.next.get(row as usize) else { return };
+        let norms = next.norms();
         // Loose rows have a unit of their own.
-        if fine.residual < HEAD_LOOSE {
-            self.fine(left.block, left.prepared, survivor.row, fine, left.number);
+        if norms.rest == LOOSE || self.is_filtered_first(block, row, number) {
+            return;
+        }
+        let sum = self.kernel.next(next, &prepared.next.weights);
+        if prepared.next.bound(survivor.sum, sum, norms) >= f64::from(self.jobs[number].floor()) {
+            self.third_pass(left, row, sum);
+        }
+    }
+
+    /// A row that the second pass left; `sum` is its sum there.
+    fn third_pass(&self, &Left { block, codes, prepared, number, .. }: &Left<'_, 's, L>, row: u32, sum: i32) {
+        if let Some(fine) = codes.fine.get(row as usize) {
+            let sum = sum + self.kernel.fine(fine, &prepared.fine);
+            self.judge_bounds(block, row, prepared.fine_bounds(sum, fine.norms()), number);
         }
     }
 
     /// A row that the first pass says nothing of.
     fn loose(&self, block: &Block<L>, codes: &Codes, prepared: &Prepared, row: u32, number: usize) {
-        match codes.fine.get(row as usize) {
-            Some(fine) if fine.residual != LOOSE => {
-                let fine = Fine { residual: fine.residual & !HEAD_LOOSE, ..*fine };
-                self.fine(block, prepared, row, &fine, number);
-            }
-            _ => self.score(block, row, UNKNOWN, number, &self.jobs[number]),
+        if self.is_filtered_first(block, row, number) {
+            return;
         }
+        let bounds = match (codes.next.get(row as usize), codes.fine.get(row as usize)) {
+            (Some(next), Some(fine)) if fine.norms().residual != LOOSE => {
+                let sum = self.kernel.next(next, &prepared.next.weights) + self.kernel.fine(fine, &prepared.fine);
+                let norms = fine.norms();
+                prepared.fine_bounds(sum, FineNorms { residual: norms.residual & !HEAD_LOOSE, ..norms })
+            }
+            _ => UNKNOWN,
+        };
+        self.judge_bounds(block, row, bounds, number);
     }
 
-    fn fine(&self, block: &Block<L>, prepared: &Prepared, row: u32, fine: &Fine, number: usize) {
-        if self.filters_first.get(number) == Some(&true) {
-            let tag = block.piece(row).and_then(|(piece, row)| piece.tag(row));
-            if !tag.is_some_and(|(key, label)| (self.filter)(number, key, label)) {
-                return;
-            }
+    /// True where the filter is to be asked before a row's bounds, and says no.
+    fn is_filtered_first(&self, block: &Block<L>, row: u32, number: usize) -> bool {
+        if self.filters_first.get(number) != Some(&true) {
+            return false;
         }
-        let sum = self.kernel.fine(&fine.codes, &prepared.fine);
+        let tag = block.piece(row).and_then(|(piece, row)| piece.tag(row));
+        !tag.is_some_and(|(key, label)| (self.filter)(number, key, label))
+    }
+
+    /// A row whose score lies within `bounds`.
+    fn judge_bounds(&self, block: &Block<L>, row: u32, bounds: (f64, f64), number: usize) {
         let job = &self.jobs[number];
-        let bounds = prepared.fine_bounds(sum, fine);
         if bounds.1 >= f64::from(job.floor()) {
             self.score(block, row, bounds, number, job);
         }

@@ -2,15 +2,19 @@
 //! worse choice reads or rescores more rows.
 //!
 //! Chosen on embeddings of the default pack, whose rotated dimensions past 64,
-//! 96, 128 and 192 hold 25, 11, 3 and 0 per cent of the energy, on a Zen 4
-//! machine that reads some 25 GB/s.
+//! 96, 128 and 192 hold 25, 11, 3 and 0 per cent of the energy.
 
-/// Dimensions in the first pass, four bits each. Of a search for the ten nearest
-/// in 400,000, it leaves 7,600 rows; with 96 it reads a seventh less and leaves
-/// 16,600, with 128 it reads a seventh more and leaves 3,500.
-pub(super) const HEAD: usize = 112;
+/// Dimensions in the first pass, four bits each. Fewer are read and reckoned
+/// sooner and leave more rows to the second pass, a line of the cache each: with
+/// 64, 80, 96 and 112 a search for all at 0.55 leaves it 2.1, 0.32, 0.08 and
+/// 0.03 per cent, one for the ten nearest of a million, at the score where it ends,
+/// 15, 4, 1.3 and 0.5.
+pub(super) const HEAD: usize = 80;
 
-/// Dimensions in the second pass, eight bits each.
+/// Dimensions that the second pass adds, eight bits each.
+pub(super) const NEXT: usize = 60;
+
+/// Dimensions in the third pass, all with eight bits.
 pub(super) const FINE: usize = 152;
 
 /// Rows a group of the first pass interleaves: two registers of 16 lanes.
@@ -20,9 +24,9 @@ pub(super) const GROUP_ROWS: usize = 32;
 pub(super) const PIECE_ROWS: usize = 1024;
 
 /// Full pieces that are put together into one block with codes side by side: the
-/// first pass then fills one page of 2 MiB.
+/// codes of each pass then fill whole pages of 2 MiB.
 /// (Fewer in tests, so that small indexes have such blocks too.)
-pub(super) const BLOCK_PIECES: usize = if cfg!(test) { 4 } else { 35 };
+pub(super) const BLOCK_PIECES: usize = if cfg!(test) { 4 } else { 96 };
 
 /// Vectors that are copied together when a row is written beside a search.
 pub(super) const CHUNK_ROWS: usize = 64;
@@ -51,8 +55,11 @@ pub(super) const FIRST_LOOK: usize = 96;
 /// See [`FIRST_LOOK`].
 pub(super) const FIRST_LOOK_GROWTH: usize = 4;
 
-/// Survivors whose second pass is asked for ahead of its use.
-pub(super) const AHEAD: usize = 16;
+/// Survivors whose line of the second pass is asked for ahead of its use.
+pub(super) const AHEAD: usize = 32;
+
+/// Survivors that go through the second pass between two looks at the floor.
+pub(super) const SIFTED: usize = 256;
 
 /// Queries searched together at most.
 pub(super) const BATCH_MAX: usize = 64;

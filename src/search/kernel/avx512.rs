@@ -2,10 +2,10 @@
 
 use std::arch::x86_64::*;
 
-use super::{Survivor, Task, portable};
+use super::{Survivor, Task};
 use crate::search::bound::HeadWeights;
 use crate::search::codes::{Group, Line};
-use crate::search::tuning::{FINE, GROUP_ROWS, HEAD};
+use crate::search::tuning::{GROUP_ROWS, HEAD};
 
 /// Queries whose sums are held in registers together: four registers each, for
 /// the rows of two groups, beside eight of codes.
@@ -35,19 +35,6 @@ pub(super) fn scan_many(groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
     for task in rest {
         scan(groups, first, task);
     }
-}
-
-/// Likewise.
-pub(super) fn fine(codes: &[i8; FINE], weights: &[i16; FINE]) -> i32 {
-    debug_assert!(is_available());
-    // SAFETY: as above.
-    unsafe { fine_wide(codes, weights) }
-}
-
-/// The same code; the compiler makes the instructions.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn fine_wide(codes: &[i8; FINE], weights: &[i16; FINE]) -> i32 {
-    portable::fine(codes, weights)
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]

@@ -11,9 +11,8 @@ mod portable;
 #[cfg(test)]
 mod tests;
 
-use super::bound::HeadWeights;
-use super::codes::Group;
-use super::tuning::FINE;
+use super::bound::{HeadWeights, NextQuery};
+use super::codes::{FINE_BYTES, Fine, Group, Next};
 
 /// A row whose sum in the first pass reached the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +36,9 @@ pub(super) struct Kernel {
     name: &'static str,
     scan: fn(&[Group], u32, &mut Task<'_>),
     scan_many: fn(&[Group], u32, &mut [Task<'_>]),
-    fine: fn(&[i8; FINE], &[i16; FINE]) -> i32,
+    next: fn(&Next, &[i16; 64]) -> i32,
+    sift: fn(&[Next], &[Survivor], &NextQuery, f64, &mut Vec<Survivor>),
+    fine: fn(&Fine, &[i16; FINE_BYTES]) -> i32,
 }
 
 impl Kernel {
@@ -46,8 +47,14 @@ impl Kernel {
         Self::all().pop().unwrap_or(Self::PORTABLE)
     }
 
-    const PORTABLE: Self =
-        Self { name: "portable", scan: portable::scan, scan_many: portable::scan_many, fine: portable::fine };
+    const PORTABLE: Self = Self {
+        name: "portable",
+        scan: portable::scan,
+        scan_many: portable::scan_many,
+        next: portable::next,
+        sift: portable::sift,
+        fine: portable::fine,
+    };
 
     /// All that this machine runs, slowest first.
     pub(super) fn all() -> Vec<Self> {
@@ -56,12 +63,15 @@ impl Kernel {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") {
-                let (scan, scan_many, fine) = (avx2::scan, avx2::scan_many, avx2::fine);
-                all.push(Self { name: "avx2", scan, scan_many, fine });
+                let (scan, scan_many) = (avx2::scan, avx2::scan_many);
+                let (next, sift, fine) = (avx2::next, avx2::sift, avx2::fine);
+                all.push(Self { name: "avx2", scan, scan_many, next, sift, fine });
             }
-            if avx512::is_available() {
-                let (scan, scan_many, fine) = (avx512::scan, avx512::scan_many, avx512::fine);
-                all.push(Self { name: "avx512vnni", scan, scan_many, fine });
+            if is_x86_feature_detected!("avx2") && avx512::is_available() {
+                let (scan, scan_many) = (avx512::scan, avx512::scan_many);
+                // Single rows gain nothing from longer registers.
+                let (next, sift, fine) = (avx2::next, avx2::sift, avx2::fine);
+                all.push(Self { name: "avx512vnni", scan, scan_many, next, sift, fine });
             }
         }
         all
@@ -84,10 +94,31 @@ impl Kernel {
         (self.scan_many)(groups, first, tasks);
     }
 
-    /// Second pass: the sum of codes by their weights.
+    /// Second pass: the sum of a row's bytes by their weights.
     #[inline]
-    pub(super) fn fine(&self, codes: &[i8; FINE], weights: &[i16; FINE]) -> i32 {
-        (self.fine)(codes, weights)
+    pub(super) fn next(&self, row: &Next, weights: &[i16; 64]) -> i32 {
+        (self.next)(row, weights)
+    }
+
+    /// Second pass of many rows: adds those of `survivors` whose bound reaches `floor`
+    /// to `left`, each with its sum in this pass. Rows that `rows` does not have or
+    /// marks as loose are left out.
+    #[inline]
+    pub(super) fn sift(
+        &self,
+        rows: &[Next],
+        survivors: &[Survivor],
+        query: &NextQuery,
+        floor: f64,
+        left: &mut Vec<Survivor>,
+    ) {
+        (self.sift)(rows, survivors, query, floor, left);
+    }
+
+    /// The same sum for what the third pass adds.
+    #[inline]
+    pub(super) fn fine(&self, row: &Fine, weights: &[i16; FINE_BYTES]) -> i32 {
+        (self.fine)(row, weights)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The loops in plain Rust: what the others are tested against.
 
-use super::{Survivor, Task};
-use crate::search::codes::Group;
-use crate::search::tuning::{FINE, GROUP_ROWS};
+use super::{Survivor, Task, prefetch};
+use crate::search::bound::NextQuery;
+use crate::search::codes::{FINE_BYTES, Fine, Group, LOOSE, Next};
+use crate::search::tuning::{AHEAD, GROUP_ROWS};
 
 pub(super) fn scan(groups: &[Group], first: u32, task: &mut Task<'_>) {
     for (group, first) in groups.iter().zip((first..).step_by(GROUP_ROWS)) {
@@ -21,8 +22,52 @@ pub(super) fn scan_many(groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
 }
 
 #[inline(always)]
-pub(super) fn fine(codes: &[i8; FINE], weights: &[i16; FINE]) -> i32 {
-    codes.iter().zip(weights).map(|(&code, &weight)| i32::from(code) * i32::from(weight)).sum()
+pub(super) fn next(row: &Next, weights: &[i16; 64]) -> i32 {
+    signed_by_weights(&row.0, weights)
+}
+
+pub(super) fn sift(rows: &[Next], survivors: &[Survivor], query: &NextQuery, floor: f64, left: &mut Vec<Survivor>) {
+    sift_by(next, rows, survivors, query, floor, left);
+}
+
+/// The same whatever sums a row's bytes.
+#[inline(always)]
+pub(super) fn sift_by(
+    next: impl Fn(&Next, &[i16; 64]) -> i32,
+    rows: &[Next],
+    survivors: &[Survivor],
+    query: &NextQuery,
+    floor: f64,
+    left: &mut Vec<Survivor>,
+) {
+    let ask = |at: usize| {
+        if let Some(row) = survivors.get(at).and_then(|later| rows.get(later.row as usize)) {
+            prefetch(row);
+        }
+    };
+    for at in 0..AHEAD {
+        ask(at);
+    }
+    for at in 0..survivors.len() {
+        ask(at + AHEAD);
+        let survivor = survivors[at];
+        let Some(row) = rows.get(survivor.row as usize) else { continue };
+        let norms = row.norms();
+        let sum = next(row, &query.weights);
+        if norms.rest != LOOSE && query.bound(survivor.sum, sum, norms) >= floor {
+            left.push(Survivor { row: survivor.row, sum });
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn fine(row: &Fine, weights: &[i16; FINE_BYTES]) -> i32 {
+    signed_by_weights(&row.0, weights)
+}
+
+#[inline(always)]
+fn signed_by_weights<const N: usize>(codes: &[u8; N], weights: &[i16; N]) -> i32 {
+    codes.iter().zip(weights).map(|(&code, &weight)| i32::from(code.cast_signed()) * i32::from(weight)).sum()
 }
 
 fn sums(group: &Group, task: &Task<'_>) -> [i32; GROUP_ROWS] {

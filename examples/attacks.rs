@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use chinhchu::face::{Pack, Pipeline, PoolOptions, Wants};
 use clap::Parser;
 use image::RgbImage;
+use rayon::prelude::*;
 use serde::Deserialize;
 
 #[path = "../tests/face/attack.rs"]
@@ -26,6 +27,8 @@ mod attack;
 mod picture;
 use attack::{Attack, Portrait, attack};
 use picture::{Eyes, Random};
+
+type Failure = Box<dyn Error + Send + Sync>;
 
 /// Fixes every drawing.
 const SEED: u64 = 30_107;
@@ -53,6 +56,23 @@ struct Row {
     pose: String,
 }
 
+/// A photo and where the eyes are.
+struct Looked {
+    photo: RgbImage,
+    eyes: Eyes,
+}
+
+impl Looked {
+    fn portrait(&self) -> Portrait<'_> {
+        Portrait { photo: &self.photo, eyes: self.eyes }
+    }
+}
+
+/// The file of an attack on the photo at a place of the set.
+fn name(at: usize, kind: Attack) -> String {
+    format!("{at}-{}.jpg", kind.name())
+}
+
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,7 +83,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<(), Failure> {
     let pack = Pack::load(&arguments.pack)?;
     let options = PoolOptions { workers: 1, queue_max: 1, limits: Default::default(), onnxruntime: None };
     let mut pipeline = Pipeline::new(&pack, &options)?;
@@ -78,33 +98,41 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         let path = path.to_str().ok_or("a path is not UTF-8; rename the folder")?;
         manifest.write_record([row.subject_id.as_str(), path, "bona_fide"])?;
     }
-    let mut look = |row: &Row| -> Result<(RgbImage, Eyes), Box<dyn Error>> {
+    let mut look = |row: &Row| -> Result<Looked, Failure> {
         let bytes = std::fs::read(folder.join(&row.path))?;
         let face = pipeline.assess(&bytes, Wants::default())?.face;
         let photo = image::load_from_memory(&bytes)?.into_rgb8();
-        Ok((photo, Eyes::of(face.left, face.top, face.width, face.height)))
+        Ok(Looked { photo, eyes: Eyes::of(face.left, face.top, face.width, face.height) })
     };
-    let mut attacks = 0;
+    let mut attacked = Vec::new();
     for (at, row) in frontal.iter().enumerate().step_by(arguments.every as usize) {
         // Somebody else wears the mask: the first after half of the set.
-        let others = frontal.iter().cycle().skip(at + frontal.len() / 2).take(frontal.len());
-        let Some(other) = others.into_iter().find(|other| other.subject_id != row.subject_id) else {
+        let mut others = frontal.iter().cycle().skip(at + frontal.len() / 2).take(frontal.len());
+        let Some(other) = others.find(|other| other.subject_id != row.subject_id) else {
             return Err("all photos show one person; the mask needs another to wear it".into());
         };
-        let ((photo, eyes), (wearer, wearer_eyes)) = (look(row)?, look(other)?);
-        let (of, attacker) = (Portrait { photo: &photo, eyes }, Portrait { photo: &wearer, eyes: wearer_eyes });
+        attacked.push((at, look(row)?, look(other)?));
+    }
+    attacked.par_iter().try_for_each(|(at, of, by)| -> Result<(), Failure> {
         for (i, kind) in Attack::ALL.into_iter().enumerate() {
-            let mut random = Random(SEED ^ ((at as u64) << 8 | i as u64));
-            let name = format!("{at}-{}.jpg", kind.name());
-            std::fs::write(arguments.out.join(&name), attack(kind, of, attacker, &mut random))?;
-            manifest.write_record([row.subject_id.as_str(), &name, kind.name()])?;
-            attacks += 1;
+            let mut random = Random(SEED ^ ((*at as u64) << 8 | i as u64));
+            std::fs::write(
+                arguments.out.join(name(*at, kind)),
+                attack(kind, of.portrait(), by.portrait(), &mut random),
+            )?;
+        }
+        Ok(())
+    })?;
+    for (at, ..) in &attacked {
+        for kind in Attack::ALL {
+            manifest.write_record([frontal[*at].subject_id.as_str(), &name(*at, kind), kind.name()])?;
         }
     }
     manifest.flush()?;
     println!(
-        "{} bona fide and {attacks} simulated attack presentations: {}",
+        "{} bona fide and {} simulated attack presentations: {}",
         frontal.len(),
+        attacked.len() * Attack::ALL.len(),
         arguments.out.join("manifest.csv").display()
     );
     Ok(())

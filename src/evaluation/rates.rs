@@ -47,7 +47,7 @@ impl Rate {
 
 /// The words for a rate that rests on too little.
 pub(super) fn too_few(errors: u64, what: &str) -> String {
-    format!("{errors} {what}, fewer than {ERRORS_MIN}: not resolved")
+    format!("{what}: {errors}, fewer than {ERRORS_MIN}: not resolved")
 }
 
 /// The false non-match rate at a false match rate.

@@ -45,7 +45,7 @@ pub struct Portrait<'a> {
 /// Width and height of what the camera sees, in pixels.
 const CAMERA: (u32, u32) = (480, 600);
 /// Points looked at in each pixel, in a row and in a column.
-const FINE: u32 = 3;
+const FINE: u32 = 2;
 
 /// `Portrait` of the attacked, held up by `attacker`, as a JPEG.
 pub fn attack(kind: Attack, of: Portrait<'_>, attacker: Portrait<'_>, random: &mut Random) -> Vec<u8> {

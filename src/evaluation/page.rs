@@ -18,6 +18,8 @@ th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid #ddd}th:firs
 
 /// Rates asked for as they are written, and how a person would say them.
 const HEADLINE_FMRS: [f64; 3] = [1e-4, 1e-3, 1e-2];
+/// Shares of photos discarded that the page lists; all are in the JSON.
+const DISCARDED_SHOWN: [f64; 2] = [0.05, 0.1];
 /// Groups of lines listed on the page; all are in the JSON.
 const LINES_SHOWN: usize = 20;
 
@@ -185,10 +187,12 @@ fn discard(page: &mut Page, report: &Report, plots: &Plots) {
         .discard
         .iter()
         .flat_map(|curve| {
-            curve.points.iter().map(|p| {
+            curve.points.iter().filter(|p| DISCARDED_SHOWN.contains(&p.discarded)).map(|p| {
                 let lowered = match (p.lowered_by, p.lowered_by_low, p.lowered_by_high) {
                     (Some(by), Some(low), Some(high)) => {
-                        format!("{:.0} % ({:.0} to {:.0})", by * 100.0, low * 100.0, high * 100.0)
+                        // No "-0".
+                        let [by, low, high] = [by, low, high].map(|share| (share * 100.0).round() + 0.0);
+                        format!("{by} % ({low} to {high})")
                     }
                     _ => "–".to_owned(),
                 };

@@ -62,6 +62,9 @@ pub(super) struct Loader<'a> {
     pool: Option<FacePool>,
     cache: Option<TemplateCache>,
     wants: Wants,
+    /// Photos on their way at a time. Found once: to ask the system for the number of
+    /// cores takes longer than to read a row.
+    window: usize,
     left_out: LeftOut,
     failures: BTreeMap<String, u64>,
     set: PhotoSet,
@@ -131,6 +134,7 @@ impl<'a> Loader<'a> {
             pool: None,
             cache,
             wants,
+            window: settings.workers() * ROWS_PER_WORKER,
             left_out: LeftOut::default(),
             failures: BTreeMap::new(),
             set: PhotoSet::default(),
@@ -214,7 +218,7 @@ impl<'a> Loader<'a> {
         let mut pending: VecDeque<Pending> = VecDeque::new();
         let (mut at_end, mut taken) = (false, 0u64);
         loop {
-            while !at_end && pending.len() < self.window() {
+            while !at_end && pending.len() < self.window {
                 let template = matrix.as_mut().map(Rows::next).transpose()?;
                 let Some(row) = manifest.next()? else {
                     at_end = true;
@@ -262,11 +266,6 @@ impl<'a> Loader<'a> {
             self.finish(next)?;
         }
         Ok(())
-    }
-
-    /// Photos on their way at a time.
-    fn window(&self) -> usize {
-        self.settings.workers() * ROWS_PER_WORKER
     }
 
     /// Reads a photo and looks at it, unless that was done before.

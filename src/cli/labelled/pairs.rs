@@ -89,7 +89,7 @@ impl Loader<'_> {
             values: Vec::new(),
         });
         loop {
-            while pending.len() < self.window() {
+            while pending.len() < self.window {
                 let Some(next) = wanted.next() else { break };
                 let begun = self.begin(next, false)?;
                 pending.push_back(begun);

@@ -48,9 +48,14 @@ pub fn pad_page(document: &PadDocument) -> String {
     }));
     rows.push(row("BPCER: live people taken for an attack".to_owned(), &pad.bpcer, without(BONA_FIDE)));
     rows.extend(pad.bpcer_at_apcer.iter().map(|b| {
-        let threshold = b.threshold.map_or("not resolved".to_owned(), |t| format!("threshold {t:.3}"));
-        let name = format!("BPCER where no type's APCER exceeds {} ({threshold})", percent(Some(b.apcer)));
-        row(name, &b.bpcer, String::new())
+        let name = format!("BPCER where no type's APCER exceeds {}", percent(Some(b.apcer)));
+        match (b.threshold, &b.not_resolved) {
+            (Some(threshold), _) => row(format!("{name} (threshold {threshold:.3})"), &b.bpcer, String::new()),
+            (None, why) => {
+                let why = why.clone().unwrap_or_else(|| "not resolved".to_owned());
+                [name, why, "–".to_owned(), "–".to_owned(), String::new()]
+            }
+        }
     }));
     page.table(&["", "rate (95 %)", "errors", "presentations", "without a face"], &rows);
     page.note(
@@ -100,6 +105,11 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("<td>APCER, mask: taken for live</td>") && text.contains("<td>7</td>"));
+        // Ten percent of 400 prints are 40 passes, five are too few.
+        assert!(
+            text.contains("exceeds 10.0 % (threshold ")
+                && text.contains("exceeds 5.00 %</td><td>attacks that may pass: 20")
+        );
         assert!(text.contains("BPCER: live people taken for an attack") && !text.contains("<print>"));
     }
 }

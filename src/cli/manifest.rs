@@ -124,7 +124,8 @@ impl Manifest {
         // where it began looking for the record, but that may be blank lines before.)
         let breaks_inside = self.record.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64;
         // Where a quotation mark is left open, the last line break is the record's own.
-        let own = u64::from(!self.record.as_slice().ends_with(b"\n"));
+        let left_open = self.record.iter().next_back().is_some_and(|last| last.ends_with(b"\n"));
+        let own = u64::from(!left_open);
         let line = self.reader.position().line().saturating_sub(own + breaks_inside);
         let bad = |what| BadRow { line, what };
         if self.record.as_slice().len() > RECORD_BYTES_MAX {

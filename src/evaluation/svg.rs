@@ -218,11 +218,9 @@ mod tests {
 
     #[test]
     fn a_legend_goes_on_in_the_next_line_where_it_is_full() {
-        let entry = ("a".repeat(40), "#b00");
-        let heights = [0, 1, 2, 3, 5].map(|count| legend(&vec![entry.clone(); count]).1);
-        assert_eq!(heights, [0.0, 20.0, 20.0, 40.0, 60.0]);
-        let short = ("ab".to_owned(), "#b00");
-        assert_eq!(legend(&vec![short; 5]).1, 20.0);
+        let height = |letters: usize, count: usize| legend(&vec![("a".repeat(letters), "#b00"); count]).1;
+        assert_eq!([0, 1, 2, 3, 5].map(|count| height(40, count)), [0.0, 20.0, 20.0, 40.0, 60.0]);
+        assert_eq!(height(2, 5), 20.0);
     }
 
     #[test]

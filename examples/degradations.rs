@@ -21,7 +21,10 @@ use serde::Deserialize;
 
 #[path = "../tests/face/degrade.rs"]
 mod degrade;
-use degrade::{Eyes, Fault, Random, degrade};
+#[path = "../tests/face/picture.rs"]
+mod picture;
+use degrade::{Fault, degrade};
+use picture::{Eyes, Random};
 
 /// Other than that of the fit.
 const SEED: u64 = 7;

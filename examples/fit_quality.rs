@@ -26,7 +26,10 @@ use serde::Deserialize;
 
 #[path = "../tests/face/degrade.rs"]
 mod degrade;
-use degrade::{Eyes, Fault, Random, degrade};
+#[path = "../tests/face/picture.rs"]
+mod picture;
+use degrade::{Fault, degrade};
+use picture::{Eyes, Random};
 
 /// Of so many frontal photos one is spoiled in every way; the others are covered only.
 const SPOILED_EVERY: usize = 4;

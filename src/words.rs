@@ -3,7 +3,8 @@
 
 /// Makes an enum of a table. Each row is
 /// `Variant, "CODE", Tag, "English.", "Vietnamese.";`, the tag a variant of the
-/// type that is named in the head, given back by the method named there.
+/// type that is named in the head, given back by the method named there; or, under a
+/// head that names none, `Variant, "CODE", "English.", "Vietnamese.";`.
 ///
 /// In stored records and in JSON an entry is its code.
 ///
@@ -13,6 +14,24 @@ macro_rules! words {
         $(#[$head:meta])*
         $name:ident, $method:ident: $tag:ident $(#[$tag_doc:meta])*;
         $($(#[$doc:meta])* $variant:ident, $code:literal, $class:ident, $en:literal, $vi:literal;)*
+    ) => {
+        words! {
+            $(#[$head])*
+            $name;
+            $($(#[$doc])* $variant, $code, $en, $vi;)*
+        }
+
+        impl $name {
+            $(#[$tag_doc])*
+            pub fn $method(self) -> $tag {
+                match self { $(Self::$variant => $tag::$class),* }
+            }
+        }
+    };
+    (
+        $(#[$head:meta])*
+        $name:ident;
+        $($(#[$doc:meta])* $variant:ident, $code:literal, $en:literal, $vi:literal;)*
     ) => {
         $(#[$head])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,11 +52,6 @@ macro_rules! words {
             /// By its code.
             pub fn from_code(code: &str) -> Option<Self> {
                 match code { $($code => Some(Self::$variant),)* _ => None }
-            }
-
-            $(#[$tag_doc])*
-            pub fn $method(self) -> $tag {
-                match self { $(Self::$variant => $tag::$class),* }
             }
 
             /// What it means and what to do, in English.

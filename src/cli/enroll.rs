@@ -165,7 +165,7 @@ async fn one(settings: &Settings, place: &Place, request: EnrolRequest, roles: &
     } else {
         let before = if receipt.replayed { ", by an earlier request with this id" } else { "" };
         let remarks = print::remarks("photo", &photos);
-        print::answer(&format!("enrolled{before}; the subject has {} templates now{remarks}", receipt.templates))?;
+        print::answer(&format!("enrolled{before}; templates of the subject: {}{remarks}", receipt.templates))?;
     }
     Ok(Exit::Success)
 }

@@ -123,7 +123,6 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
     if args.labelled.manifest.is_none() && !columns.is_empty() {
         return Err(Failure::new("--by takes a manifest with that column; give --manifest FILE"));
     }
-    keep_inputs(&args)?;
     let mut loaded = loader.load(&args.labelled, &columns)?;
     loaded.inputs.date.clone_from(&args.date);
     let options = Options {
@@ -138,14 +137,11 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
     let plan = loaded.plan(args.comparisons_max, args.seed);
     let report = evaluate(&loaded.set, plan, loaded.inputs.clone(), &options);
     if report.genuine + report.impostor == 0 {
-        return Err(Failure::new(format_args!(
-            "nothing to compare: {} photos gave a template, {} rows were left out{}",
-            report.photos - report.failures,
-            report.left_out.count,
-            first_reason(&report)
-        )));
+        return Err(Failure::new(nothing_to_compare(&report)));
     }
     let drawn = plots(&report);
+    // What a calibration may be fitted on: an evaluation that gave a report.
+    keep_inputs(&args)?;
     // The report last: where it is, all it is made of is there.
     write_file(&args.out.join("det.svg"), drawn.det.as_bytes())?;
     write_file(&args.out.join("scores.svg"), drawn.scores.as_bytes())?;
@@ -220,12 +216,23 @@ fn run_pad(args: &EvaluateArgs, settings: &Settings) -> Outcome {
     Ok(if document.left_out.count == 0 { Exit::Success } else { Exit::Negative })
 }
 
-fn first_reason(report: &Report) -> String {
-    match (report.left_out.lines.first(), report.failure_reasons.iter().next()) {
+/// Why there is no report, and what would help.
+fn nothing_to_compare(report: &Report) -> String {
+    let photos = report.photos - report.failures;
+    if report.photos == 0 && report.left_out.count == 0 && !report.only.is_empty() {
+        let only = report.only.join(" and ");
+        return format!("nothing to compare: no row has {only}; check the spelling of --only");
+    }
+    let why = match (report.left_out.lines.first(), report.failure_reasons.iter().next()) {
         (Some(line), _) => format!(" (line {}: {})", line.line, line.what),
         (None, Some((reason, count))) => format!(" ({count} x {reason})"),
         (None, None) => String::new(),
-    }
+    };
+    format!(
+        "nothing to compare: {photos} photos gave a template, {} rows were left out{why}; give two photos at least that \
+         can be used",
+        report.left_out.count
+    )
 }
 
 /// What a person in front of a terminal wants to know.
@@ -280,7 +287,11 @@ fn summary(report: &Report, out: &Path) -> String {
     }
     if let Some(fusion) = &report.fusion {
         text += &format!("\n{} captures, FNMR at FMR {:.0e}:", fusion.frames, fusion.fmr);
-        for way in &fusion.ways {
+        let resolved = fusion.ways.iter().any(|way| way.fnmr.rate.is_some());
+        if !resolved {
+            text += " no way of fusing them is resolved, there are too few comparisons";
+        }
+        for way in fusion.ways.iter().filter(|_| resolved) {
             let rate = way.fnmr.rate.map_or("not resolved".to_owned(), percent);
             let over = way.over_mean.map_or(String::new(), |over| {
                 format!(

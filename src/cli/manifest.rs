@@ -123,15 +123,24 @@ impl Manifest {
         // The reader stands behind the line break that ends the record. (It knows
         // where it began looking for the record, but that may be blank lines before.)
         let breaks_inside = self.record.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64;
-        let line = self.reader.position().line().saturating_sub(1 + breaks_inside);
+        // Where a quotation mark is left open, the last line break is the record's own.
+        let left_open = self.record.iter().next_back().is_some_and(|last| last.ends_with(b"\n"));
+        let own = u64::from(!left_open);
+        let line = self.reader.position().line().saturating_sub(own + breaks_inside);
         let bad = |what| BadRow { line, what };
         if self.record.as_slice().len() > RECORD_BYTES_MAX {
             return Err(bad("the row is too long; is a quotation mark left open?"));
         }
         let not_text = |_| bad("the row is not UTF-8 text; save the manifest as UTF-8");
-        let field = |column: usize| match self.record.get(column).map(<[u8]>::trim_ascii) {
-            None | Some(b"") => Ok(None),
-            Some(bytes) => std::str::from_utf8(bytes).map(Some).map_err(not_text),
+        let field = |column: usize| match self.record.get(column) {
+            // All rows up to the next quotation mark are in it: no name of a file.
+            Some(bytes) if bytes.contains(&b'\n') => {
+                Err(bad("the row goes on over several lines; is a quotation mark left open?"))
+            }
+            Some(bytes) if !bytes.trim_ascii().is_empty() => {
+                std::str::from_utf8(bytes.trim_ascii()).map(Some).map_err(not_text)
+            }
+            _ => Ok(None),
         };
         let path = match self.path_column {
             Some(column) => self.folder.join(field(column)?.ok_or_else(|| bad("the path is missing"))?),
@@ -246,6 +255,21 @@ mod tests {
         let read = rows(b"subject_id,path\np1\n,x.jpg\n\xff,y.jpg\np2,z.jpg\n", Columns::SubjectAndPath);
         let lines: Vec<_> = read.iter().map(|r| r.as_ref().map_err(|b| b.line).map(|r| r.line)).collect();
         assert_eq!(lines, [Err(2), Err(3), Err(4), Ok(5)]);
+    }
+
+    #[test]
+    fn a_quotation_mark_left_open_is_told_with_its_line() {
+        for (text, expected) in [
+            (&b"subject_id,path\np1,a.jpg\np2,\"b.jpg\np3,c.jpg\n"[..], vec![Ok(2), Err(3)]),
+            (b"subject_id,path\np1,a.jpg\np2,\"b.jpg", vec![Ok(2), Err(3)]),
+            (b"subject_id,path\n\"p1,a.jpg\np2\",b.jpg\np3,c.jpg\n", vec![Err(2), Ok(4)]),
+        ] {
+            let read = rows(text, Columns::SubjectAndPath);
+            let lines: Vec<_> = read.iter().map(|r| r.as_ref().map_err(|b| b.line).map(|r| r.line)).collect();
+            assert_eq!(lines, expected);
+            let told = read.iter().find_map(|r| r.as_ref().err()).unwrap();
+            assert!(told.what.contains("quotation mark"));
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub enum ListError {
     },
     /// It is of no known kind.
     #[error(
-        "pair list {path}: neither a CSV file with the columns a,b,label, nor an LFW pairs.txt, nor a CFP protocol folder"
+        "pair list {path}: neither a CSV file with the columns a,b,label, nor an LFW pairs.txt, nor a CFP protocol folder; give one of these"
     )]
     Unknown {
         /// The file or folder.

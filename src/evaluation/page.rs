@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::plots::Plots;
 use super::rates::Rate;
-use super::report::{LeftOut, PadDocument, Report};
+use super::report::{LeftOut, Report};
 use super::svg::escape;
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;color:#222;max-width:58rem;margin:2rem auto;padding:0 1rem}\
@@ -18,6 +18,8 @@ th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid #ddd}th:firs
 
 /// Rates asked for as they are written, and how a person would say them.
 const HEADLINE_FMRS: [f64; 3] = [1e-4, 1e-3, 1e-2];
+/// Shares of photos discarded that the page lists; all are in the JSON.
+const DISCARDED_SHOWN: [f64; 2] = [0.05, 0.1];
 /// Groups of lines listed on the page; all are in the JSON.
 const LINES_SHOWN: usize = 20;
 
@@ -51,39 +53,6 @@ pub fn page(report: &Report, plots: &Plots) -> String {
         "FMR: tỷ lệ hai người khác nhau bị coi là một. FNMR: tỷ lệ một người bị coi là hai. Tỷ lệ dựa trên ít hơn 30 lỗi thì \
          không được in.",
     );
-    page.finish()
-}
-
-/// The page of a presentation attack test.
-pub fn pad_page(document: &PadDocument) -> String {
-    let mut page = Page::new("Presentation attack detection", "Phát hiện giả mạo khuôn mặt");
-    let pad = &document.pad;
-    let worst = pad.worst_attack.as_ref().and_then(|name| pad.apcer.iter().find(|a| a.attack == *name));
-    page.headline(&match worst {
-        Some(worst) => format!(
-            "At a liveness threshold of {}, the most successful attack ({}) passes in {} of presentations, and {} of \
-             live people are taken for an attack.",
-            pad.threshold,
-            worst.attack,
-            percent(worst.apcer.rate),
-            percent(pad.bpcer.rate)
-        ),
-        None => "No attack type has the 30 passes that a rate takes: not resolved.".to_owned(),
-    });
-    page.heading("Attacks", "Các kiểu tấn công");
-    let row = |name: &str, rate: &Rate| {
-        [name.to_owned(), rate_cell(rate), rate.errors.to_string(), rate.comparisons.to_string()]
-    };
-    let mut rows: Vec<[String; 4]> = pad.apcer.iter().map(|a| row(&format!("APCER, {}", a.attack), &a.apcer)).collect();
-    rows.push(row("BPCER", &pad.bpcer));
-    rows.extend(pad.bpcer_at_apcer.iter().map(|b| {
-        let threshold = b.threshold.map_or("not resolved".to_owned(), |t| format!("threshold {t:.3}"));
-        row(&format!("BPCER at APCER {} ({threshold})", percent(Some(b.apcer))), &b.bpcer)
-    }));
-    page.table(&["", "rate (95 %)", "errors", "presentations"], &rows);
-    page.paragraph(&format!("Intervals: {}. Terms: ISO/IEC 30107-3.", document.intervals));
-    page.paragraph("This test says how the network fares on these attacks; it is no certification.");
-    left_out(&mut page, &document.left_out);
     page.finish()
 }
 
@@ -218,10 +187,12 @@ fn discard(page: &mut Page, report: &Report, plots: &Plots) {
         .discard
         .iter()
         .flat_map(|curve| {
-            curve.points.iter().map(|p| {
+            curve.points.iter().filter(|p| DISCARDED_SHOWN.contains(&p.discarded)).map(|p| {
                 let lowered = match (p.lowered_by, p.lowered_by_low, p.lowered_by_high) {
                     (Some(by), Some(low), Some(high)) => {
-                        format!("{:.0} % ({:.0} to {:.0})", by * 100.0, low * 100.0, high * 100.0)
+                        // No "-0".
+                        let [by, low, high] = [by, low, high].map(|share| (share * 100.0).round() + 0.0);
+                        format!("{by} % ({low} to {high})")
                     }
                     _ => "–".to_owned(),
                 };
@@ -347,7 +318,7 @@ fn labels(page: &mut Page, report: &Report) {
     page.table(&["line", "and line", "score"], &rows);
 }
 
-fn left_out(page: &mut Page, left_out: &LeftOut) {
+pub(super) fn left_out(page: &mut Page, left_out: &LeftOut) {
     page.heading("Left out", "Những gì bị bỏ qua");
     if left_out.count == 0 {
         page.paragraph("Nothing. Không có.");
@@ -367,7 +338,7 @@ fn left_out(page: &mut Page, left_out: &LeftOut) {
     }
 }
 
-fn rate_cell(rate: &Rate) -> String {
+pub(super) fn rate_cell(rate: &Rate) -> String {
     match &rate.not_resolved {
         Some(why) => why.clone(),
         None => with_interval(rate.rate, rate.low, rate.high),
@@ -411,10 +382,10 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// A page being written.
-struct Page(String);
+pub(super) struct Page(String);
 
 impl Page {
-    fn new(english: &str, vietnamese: &str) -> Self {
+    pub fn new(english: &str, vietnamese: &str) -> Self {
         Self(format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>{english}</title>\n\
              <style>{STYLE}</style></head><body>\n<h1>{english} <span class=\"vi\" lang=\"vi\">{vietnamese}</span></h1>\n"
@@ -426,19 +397,19 @@ impl Page {
         let _ = writeln!(self.0, "{element}");
     }
 
-    fn heading(&mut self, english: &str, vietnamese: &str) {
+    pub fn heading(&mut self, english: &str, vietnamese: &str) {
         self.push(format_args!("<h2>{english} <span class=\"vi\" lang=\"vi\">· {vietnamese}</span></h2>"));
     }
 
-    fn headline(&mut self, text: &str) {
+    pub fn headline(&mut self, text: &str) {
         self.push(format_args!("<p class=\"headline\">{}</p>", escape(text)));
     }
 
-    fn paragraph(&mut self, text: &str) {
+    pub fn paragraph(&mut self, text: &str) {
         self.push(format_args!("<p>{}</p>", escape(text)));
     }
 
-    fn note(&mut self, text: &str) {
+    pub fn note(&mut self, text: &str) {
         self.push(format_args!("<p class=\"note\">{}</p>", escape(text)));
     }
 
@@ -446,7 +417,7 @@ impl Page {
         self.push(format_args!("{svg}"));
     }
 
-    fn table<const N: usize>(&mut self, head: &[&str; N], rows: &[[String; N]]) {
+    pub fn table<const N: usize>(&mut self, head: &[&str; N], rows: &[[String; N]]) {
         let escaped: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| escape(cell))).collect();
         self.raw_table(head, &escaped);
     }
@@ -464,7 +435,7 @@ impl Page {
         self.push(format_args!("</table>"));
     }
 
-    fn finish(mut self) -> String {
+    pub fn finish(mut self) -> String {
         self.0.push_str("</body></html>\n");
         self.0
     }

@@ -8,7 +8,7 @@ use super::view::ERRORS_MIN;
 const GENUINE: &str = "#1b7837";
 const IMPOSTOR: &str = "#b2182b";
 const BAND: &str = "#2166ac";
-const CURVES: [&str; 6] = ["#2166ac", "#b2182b", "#1b7837", "#762a83", "#e08214", "#4d4d4d"];
+const CURVES: [&str; 8] = ["#2166ac", "#b2182b", "#1b7837", "#762a83", "#e08214", "#4d4d4d", "#35978f", "#c51b7d"];
 /// Bars of the score histograms, of 2⁻¹⁶ · 1024 each: 1/64 of a score.
 const BAR_BINS: i32 = 1024;
 
@@ -35,12 +35,22 @@ pub fn plots(report: &Report) -> Plots {
     }
 }
 
+/// The power of ten below all of these, at least `least` and below 1.
+fn power_below(values: impl Iterator<Item = f64>, least: i32) -> i32 {
+    let lowest = values.filter(|v| *v > 0.0).fold(1.0, f64::min);
+    (lowest.log10().floor() as i32).clamp(least, -1)
+}
+
 fn det(report: &Report) -> String {
     let least = report.det.last().map_or(-4, |p| p.fmr.log10().floor() as i32);
     let mut plot = Plot::new(
         "DET: false non-matches against false matches",
         Axis::powers("false match rate (FMR)", least.max(-9), -1),
-        Axis::powers("false non-match rate (FNMR)", -4, 0),
+        Axis::powers(
+            "false non-match rate (FNMR)",
+            power_below(report.det.iter().map(|p| p.low.unwrap_or(p.fnmr)), -4),
+            0,
+        ),
     );
     let band: Vec<(f64, f64, f64)> = report.det.iter().filter_map(|p| Some((p.fmr, p.low?, p.high?))).collect();
     plot.band("95 % interval, over people", BAND, &band);
@@ -76,17 +86,17 @@ fn scores([genuine, impostor]: &[Histogram; 2]) -> String {
 }
 
 fn threshold([genuine, impostor]: &[Histogram; 2]) -> String {
-    let mut plot = Plot::new(
-        "Error rates against the threshold, where 30 errors support them",
-        Axis::linear("threshold", -0.5, 1.0, 0.25),
-        Axis::powers("error rate", -6, 0),
-    );
     let grid = (-128..=256).map(|step| step * BAR_BINS / 4);
     let resolved = |at: i32, errors: u64, of: &Histogram| {
         (errors >= ERRORS_MIN).then(|| (f64::from(edge(at)), errors as f64 / of.count() as f64))
     };
     let fmr: Vec<_> = grid.clone().filter_map(|at| resolved(at, impostor.at_or_above(at), impostor)).collect();
     let fnmr: Vec<_> = grid.filter_map(|at| resolved(at, genuine.count() - genuine.at_or_above(at), genuine)).collect();
+    let mut plot = Plot::new(
+        "Error rates against the threshold, where 30 errors support them",
+        Axis::linear("threshold", -0.5, 1.0, 0.25),
+        Axis::powers("error rate", power_below(fmr.iter().chain(&fnmr).map(|(_, rate)| *rate), -9), 0),
+    );
     plot.line("FMR: different people match", IMPOSTOR, &fmr);
     plot.line("FNMR: the same person does not", GENUINE, &fnmr);
     plot.finish()
@@ -95,14 +105,25 @@ fn threshold([genuine, impostor]: &[Histogram; 2]) -> String {
 fn discard(report: &Report) -> Option<String> {
     let first = report.discard.first()?;
     let none = first.fnmr.rate?;
+    let curves: Vec<Vec<(f64, f64)>> = report
+        .discard
+        .iter()
+        .map(|curve| {
+            let left = curve.points.iter().filter_map(|p| Some((p.discarded * 100.0, p.fnmr.rate?)));
+            std::iter::once((0.0, none)).chain(left).collect()
+        })
+        .collect();
     let mut plot = Plot::new(
         "FNMR left when the photos with the lowest values are discarded",
         Axis::linear("photos discarded, %", 0.0, 20.0, 5.0),
-        Axis::powers("FNMR at the threshold fixed over all photos", -4, 0),
+        Axis::powers(
+            "FNMR at the threshold fixed over all photos",
+            power_below(curves.iter().flatten().map(|(_, rate)| *rate), -4),
+            0,
+        ),
     );
-    for (curve, colour) in report.discard.iter().zip(CURVES.iter().cycle()) {
-        let left = curve.points.iter().filter_map(|p| Some((p.discarded * 100.0, p.fnmr.rate?)));
-        plot.line(&curve.measure, colour, &std::iter::once((0.0, none)).chain(left).collect::<Vec<_>>());
+    for ((curve, points), colour) in report.discard.iter().zip(&curves).zip(CURVES.iter().cycle()) {
+        plot.line(&curve.measure, colour, points);
     }
     Some(plot.finish())
 }

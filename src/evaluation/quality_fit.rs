@@ -15,43 +15,7 @@ const RIDGE: f64 = 3.0;
 const TURNED_WEIGHT: f32 = 3.0;
 /// Standardised inputs are clipped here, as [`Form`] does.
 const CLIP: f64 = 6.0;
-/// Inputs the five alignment points give.
-const POINTS: &[&str] = &[
-    "left_eye_x",
-    "left_eye_y",
-    "right_eye_x",
-    "right_eye_y",
-    "nose_x",
-    "nose_y",
-    "mouth_left_x",
-    "mouth_left_y",
-    "mouth_right_x",
-    "mouth_right_y",
-];
-/// Inputs that say how odd the face looks.
-const ODD: &[&str] = &[
-    "shift_ln",
-    "odd_luma",
-    "odd_detail",
-    "odd_red",
-    "odd_blue",
-    "odd_luma_top",
-    "odd_detail_top",
-    "odd_red_top",
-    "odd_blue_top",
-    "odd_flat",
-    "odd_flat_top",
-    "odd_share",
-    "odd_upper",
-    "odd_lower",
-    "odd_left",
-    "odd_right",
-    "flat_upper",
-    "flat_lower",
-    "flat_left",
-    "flat_right",
-];
-/// Inputs of the capture quality beside the two groups above.
+/// Inputs of the capture quality beside points and odd cells.
 const CAPTURE: &[&str] = &[
     "detection",
     "inside",
@@ -119,7 +83,8 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
     }
     let angle = |of: fn(&Pose) -> f32| move |i: usize| examples[i].pose.as_ref().map_or(0.0, |p| f64::from(of(p)));
     let score = |i: usize| scores[i].unwrap_or(0.0);
-    let capture: Vec<&str> = [POINTS, ODD, CAPTURE].concat();
+    let points = Study::point_inputs();
+    let capture: Vec<&str> = [points, &["shift_ln"], Study::odd_cell_inputs(), CAPTURE].concat();
     let utility: Vec<&str> = [capture.as_slice(), &["norm_ln"]].concat();
     let unsolved = FitError::NoTail;
     Ok(QualityModel {
@@ -128,8 +93,8 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
         population: population.to_owned(),
         date: date.to_owned(),
         photos: photos.len() as u64,
-        yaw: table.ridge(POINTS, &posed, angle(|p| p.yaw)).ok_or(unsolved)?,
-        pitch: table.ridge(POINTS, &posed, angle(|p| p.pitch)).ok_or(unsolved)?,
+        yaw: table.ridge(points, &posed, angle(|p| p.yaw)).ok_or(unsolved)?,
+        pitch: table.ridge(points, &posed, angle(|p| p.pitch)).ok_or(unsolved)?,
         capture: table.ridge(&capture, &scored, score).ok_or(unsolved)?,
         utility: table.ridge(&utility, &scored, score).ok_or(unsolved)?,
         looks: looks(examples, &table, &cells, fine).ok_or(unsolved)?,
@@ -141,7 +106,7 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
 fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTable) -> Option<Looks> {
     let all: Vec<usize> = (0..examples.len()).collect();
     let signals: Vec<Standard> = table
-        .design(&[POINTS, LOOKS].concat(), &all)
+        .design(&[Study::point_inputs(), LOOKS].concat(), &all)
         .terms
         .into_iter()
         .map(|Term { input, mean, deviation, .. }| Standard {
@@ -329,7 +294,7 @@ mod tests {
         let all: Vec<usize> = (0..4000).collect();
         let nose = Study::input_names().iter().position(|n| *n == "nose_x").unwrap();
         let truth = |i: usize| 3.0 + 2.0 * f64::from(table.rows[i][nose]);
-        let form = table.ridge(POINTS, &all, truth).unwrap();
+        let form = table.ridge(Study::point_inputs(), &all, truth).unwrap();
         for i in [0, 17, 1234, 3999] {
             assert!((read(&form, &table, i) - truth(i)).abs() < 0.02);
         }
@@ -340,7 +305,7 @@ mod tests {
         let mut table = table(500);
         let nose = Study::input_names().iter().position(|n| *n == "nose_x").unwrap();
         table.rows.iter_mut().for_each(|row| row[nose] = f32::NAN);
-        let form = table.ridge(POINTS, &(0..500).collect::<Vec<_>>(), |_| 1.0).unwrap();
-        assert_eq!(form.terms.len(), POINTS.len() - 1);
+        let form = table.ridge(Study::point_inputs(), &(0..500).collect::<Vec<_>>(), |_| 1.0).unwrap();
+        assert_eq!(form.terms.len(), Study::point_inputs().len() - 1);
     }
 }

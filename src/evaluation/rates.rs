@@ -47,7 +47,7 @@ impl Rate {
 
 /// The words for a rate that rests on too little.
 pub(super) fn too_few(errors: u64, what: &str) -> String {
-    format!("{errors} {what}, fewer than {ERRORS_MIN}: not resolved")
+    format!("{what}: {errors}, fewer than {ERRORS_MIN}: not resolved")
 }
 
 /// The false non-match rate at a false match rate.
@@ -224,7 +224,7 @@ mod tests {
         assert!(sure.fnmr.is_some() && sure.low < sure.fnmr && sure.fnmr < sure.high, "{sure:?}");
         assert_eq!(sure.false_matches, Some(124));
         assert_eq!((unsure.fnmr, unsure.threshold), (None, None));
-        assert!(unsure.not_resolved.as_ref().unwrap().starts_with("12 false matches"), "{unsure:?}");
+        assert!(unsure.not_resolved.as_ref().unwrap().ends_with(": 12, fewer than 30: not resolved"), "{unsure:?}");
         assert!(overall.det.iter().all(|p| p.fmr * 12_480.0 >= 30.0 && p.fnmr * 240.0 >= 30.0));
     }
 

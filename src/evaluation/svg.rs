@@ -10,6 +10,11 @@ const LEFT: f64 = 78.0;
 const RIGHT: f64 = 18.0;
 const TOP: f64 = 42.0;
 const BOTTOM: f64 = 56.0;
+/// Height of a line of the legend, what an entry takes beside its name, and a letter
+/// of a name, generously.
+const LEGEND_LINE: f64 = 20.0;
+const LEGEND_ROOM: f64 = 42.0;
+const LETTER: f64 = 6.6;
 
 /// An axis with its marks.
 pub(crate) struct Axis {
@@ -60,6 +65,7 @@ fn rate_text(power: i32) -> String {
         -1 => "10 %".to_owned(),
         -2 => "1 %".to_owned(),
         -3 => "0.1 %".to_owned(),
+        -4 => "0.01 %".to_owned(),
         _ => format!("1e{power}"),
     }
 }
@@ -143,27 +149,13 @@ impl Plot {
                 escape(text)
             ));
         }
-        let legend: Vec<String> = self
-            .legend
-            .iter()
-            .enumerate()
-            .map(|(i, (name, colour))| {
-                let y = TOP + 18.0 + 18.0 * i as f64;
-                format!(
-                    "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"14\" height=\"10\" fill=\"{colour}\" fill-opacity=\"0.6\"/>\
-                     <text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{}</text>",
-                    right - 24.0,
-                    y - 9.0,
-                    right - 30.0,
-                    escape(name)
-                )
-            })
-            .collect();
+        let (legend, legend_height) = legend(&self.legend);
+        let height = HEIGHT + legend_height;
         let middle = (TOP + bottom) / 2.0;
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
              font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\" role=\"img\">\n\
-             <title>{title}</title>\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n\
+             <title>{title}</title>\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n\
              <text x=\"{LEFT}\" y=\"24\" font-size=\"15\">{title}</text>\n{marks}\n{body}\
              <rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"none\" stroke=\"#666\"/>\n{legend}\n\
              <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n\
@@ -176,9 +168,31 @@ impl Plot {
             escape(&self.y.label),
             title = escape(&self.title),
             marks = marks.join("\n"),
-            legend = legend.join("\n"),
         )
     }
+}
+
+/// Names and colours below the plot, where they hide nothing, and the height they take.
+fn legend(entries: &[(String, &'static str)]) -> (String, f64) {
+    let (mut x, mut y) = (LEFT, HEIGHT + LEGEND_LINE / 2.0);
+    let mut text = String::new();
+    for (name, colour) in entries {
+        let width = LEGEND_ROOM + LETTER * name.chars().count() as f64;
+        if x > LEFT && x + width > WIDTH - RIGHT {
+            (x, y) = (LEFT, y + LEGEND_LINE);
+        }
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"14\" height=\"10\" fill=\"{colour}\" fill-opacity=\"0.6\"/>\
+             <text x=\"{:.1}\" y=\"{y:.1}\">{}</text>",
+            y - 9.0,
+            x + 20.0,
+            escape(name)
+        );
+        x += width;
+    }
+    (text, if entries.is_empty() { 0.0 } else { y - HEIGHT + LEGEND_LINE / 2.0 })
 }
 
 /// Text that can stand in SVG and HTML, in an attribute as well.
@@ -203,11 +217,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_legend_goes_on_in_the_next_line_where_it_is_full() {
+        let height = |letters: usize, count: usize| legend(&vec![("a".repeat(letters), "#b00"); count]).1;
+        assert_eq!([0, 1, 2, 3, 5].map(|count| height(40, count)), [0.0, 20.0, 20.0, 40.0, 60.0]);
+        assert_eq!(height(2, 5), 20.0);
+    }
+
+    #[test]
     fn names_cannot_break_out_of_the_plot() {
         let mut plot = Plot::new("a<b", Axis::linear("x & y", 0.0, 1.0, 0.5), Axis::powers("rate", -3, 0));
         plot.line("\"</svg><script>", "#b00", &[(0.0, 1e-3), (2.0, 5.0)]);
         let text = plot.finish();
         assert!(!text.contains("<script") && text.contains("&lt;script&gt;") && text.contains("x &amp; y"));
+        // One short name takes one line below the frame.
+        assert!(text.contains("viewBox=\"0 0 720 460\""), "{text}");
         // Both ends of the line are at opposite corners of the frame, not beyond them.
         assert!(text.contains("78.0,384.0 702.0,42.0"), "{text}");
     }

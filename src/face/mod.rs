@@ -24,6 +24,7 @@ pub mod quality;
 mod report;
 mod runtime;
 mod sample;
+mod seen;
 mod template;
 
 pub use manifest::{Colour, Family, Manifest, NetworkSpec, Role};

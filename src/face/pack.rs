@@ -1,6 +1,6 @@
 //! A model pack: a folder with a `pack.toml` and the networks it names, each
-//! checked against its SHA-256. The bytes that were checked are the bytes that
-//! run: they are read once and kept.
+//! checked against its SHA-256. What runs is made of the bytes that were checked:
+//! they are read once, rewritten to run faster ([`super::graph`]), and kept so.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::RecipeDigest;
+use super::graph::{Rewrite, faster};
 use super::manifest::{MANIFEST_BYTES_MAX, Manifest, NetworkSpec, Role};
 use super::quality::QualityModel;
 
@@ -126,7 +127,7 @@ pub struct Pack {
     dir: PathBuf,
     manifest: Manifest,
     recipe: RecipeDigest,
-    /// One per network, in the order of [`Manifest::networks`].
+    /// One per network, in the order of [`Manifest::networks`], as it runs.
     files: Vec<(Role, Arc<[u8]>)>,
     quality: Option<Arc<QualityModel>>,
 }
@@ -193,7 +194,7 @@ impl Pack {
         self.quality.as_deref()
     }
 
-    /// The verified bytes of the network for `role`.
+    /// The network for `role` as it runs: verified, then rewritten.
     pub(super) fn bytes(&self, role: Role) -> Option<Arc<[u8]>> {
         self.files.iter().find(|(of, _)| *of == role).map(|(_, bytes)| Arc::clone(bytes))
     }
@@ -210,7 +211,7 @@ fn read_verified(dir: &Path, spec: &NetworkSpec) -> Result<Arc<[u8]>, PackError>
         let (expected, found) = (RecipeDigest(spec.sha256), RecipeDigest(found));
         return Err(PackError::AlteredFile { path, expected, found });
     }
-    Ok(bytes.into())
+    Ok(faster(&bytes, Rewrite::of(spec.role)).into())
 }
 
 /// A whole regular file of at most `bytes_max` bytes.

@@ -1,7 +1,6 @@
 //! One picture through every step, on one thread.
 
 use std::borrow::Cow;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,14 +8,15 @@ use std::time::{Duration, Instant};
 use ort::environment::Environment;
 
 use super::detect::{Detection, Detector, SECOND_FACE_SIDE, choose};
-use super::embed::{ALIGNED_EYE_DISTANCE, Embedder, onto_template};
+use super::embed::{Embedder, onto_template};
 use super::extras::{LivenessNetwork, PoseNetwork};
-use super::geometry::{Five, Region, Similarity, distance};
+use super::geometry::{Region, Similarity};
 use super::landmarks::{Landmarks, Points};
 use super::manifest::{NetworkSpec, Role};
 use super::quality::{self, Crop, Measured, Study};
 use super::runtime::{self, Effort};
 use super::sample::{Exposure, Scratch, exposure, spread, turned};
+use super::seen::{Seen, check_size, check_whole};
 use super::{Analysis, FaceError, FaceReport, Pack, PackError, PoolOptions, Rect, Template, Wants};
 use crate::imaging::{self, Decoded, Limits, RgbImage};
 
@@ -30,22 +30,10 @@ const MARGINS: [f32; 2] = [0.0, 0.5];
 /// decoded at a fraction is decoded again, finer: the face is never enlarged while
 /// the file has more of it.
 const SHARPNESS_MIN: f32 = 1.0;
-/// Faces with fewer pixels between the eyes are refused. The embedder looks at
-/// 35; below half of that most of what it looks for is not there.
-const EYE_DISTANCE_MIN: f32 = 16.0;
-/// How far outside the picture an alignment point may lie, in eye distances:
-/// what the landmark network may be wrong by.
-const OUTSIDE_MAX: f32 = 0.1;
-/// Width over height of the box of a whole face. On `cfp-dev`'s frontal photos it
-/// is 0.50 to 1.32; a face of which the edge leaves half is below or above.
-const SHAPE_WHOLE: RangeInclusive<f32> = 0.48..=1.4;
 /// A picture is taken as turned only where the embedding gets longer by this
 /// factor. UltraFace finds every upside-down face as well: of `cfp-dev`'s frontal
 /// photos this keeps all upright ones and rights 95 to 99 % of turned ones.
 const TURN_GAIN_MIN: f32 = 1.2;
-/// How far past the edge the box of a whole face may reach, as a share of it.
-const CUT_MIN: f32 = 0.05;
-
 /// What each step of the last picture took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StageTimes {
@@ -79,29 +67,6 @@ pub struct Pipeline {
     crop: Crop,
     scratch: Scratch,
     times: StageTimes,
-}
-
-/// A picture understood at one of its four turns.
-struct Seen<'a> {
-    /// The pixels the face was cut from: the picture as decoded first, or turned,
-    /// or decoded again.
-    image: Cow<'a, RgbImage>,
-    turns: u8,
-    region: Region,
-    confidence: f32,
-    points: Points,
-    fit: Similarity,
-    faces: u32,
-    other_face: f32,
-    /// `None` in an assessment.
-    template: Option<Template>,
-}
-
-impl Seen<'_> {
-    /// Length of the embedding; without one every turn is as good as another.
-    fn norm(&self) -> f32 {
-        self.template.as_ref().map_or(f32::INFINITY, Template::norm)
-    }
 }
 
 impl Pipeline {
@@ -192,7 +157,7 @@ impl Pipeline {
         let pose = if wants.pose { self.pose(&seen.image, &seen.region, &go_on)? } else { None };
         let light = self.crop.measure(&seen.image, &seen.fit, &mut self.scratch);
         let template = seen.template.clone().ok_or_else(|| FaceError::Inference("no embedding".into()))?;
-        Ok(Study::new(&facts(&seen, &coarse), light, template, pose))
+        Ok(Study::new(&seen.facts(&coarse), light, template, pose))
     }
 
     fn look_at(
@@ -222,19 +187,18 @@ impl Pipeline {
         self.times.extras = clock.elapsed();
 
         let (width, height) = coarse.full_size;
-        let (fx, fy) = zoom(&coarse, &seen);
-        let face = turned_back(region, *turns, image).scaled(fx, fy);
+        let (face, cut) = seen.in_file(&coarse);
         let report = FaceReport {
             format: coarse.format,
             width,
             height,
             face: Rect { left: face.left, top: face.top, width: face.width, height: face.height },
             detection: seen.confidence,
-            eye_distance: facts(&seen, &coarse).eye_distance,
+            eye_distance: seen.facts(&coarse).eye_distance,
             quarter_turns: *turns,
             faces: seen.faces,
             second_face: seen.other_face >= SECOND_FACE_SIDE,
-            cut: reaches_out(&face, width as f32, height as f32),
+            cut,
             norm: seen.template.as_ref().map(Template::norm),
             quality,
             live: None,
@@ -275,7 +239,7 @@ impl Pipeline {
             blockiness: (coarse.scale == 1).then(|| quality::blockiness(&seen.image, &seen.region)).flatten(),
             other_face: seen.other_face,
         };
-        Some(quality::assess(model, &facts(seen, coarse), &measured))
+        Some(quality::assess(model, &seen.facts(coarse), &measured))
     }
 
     /// The face as the picture stands; in quarter turns too, where none was found
@@ -476,140 +440,6 @@ impl Pipeline {
     }
 }
 
-/// Pixels of the file per pixel of the picture the face was cut from, across and down.
-fn zoom(coarse: &Decoded, seen: &Seen) -> (f32, f32) {
-    let (width, height) = sides(&seen.image, seen.turns);
-    (coarse.full_size.0 as f32 / width, coarse.full_size.1 as f32 / height)
-}
-
-/// What quality needs to know of a face.
-fn facts<'a>(seen: &'a Seen, coarse: &Decoded) -> quality::Seen<'a> {
-    let whole = Region::of(seen.image.width(), seen.image.height());
-    let (fx, fy) = zoom(coarse, seen);
-    quality::Seen {
-        points: &seen.points,
-        fit: &seen.fit,
-        inside: seen.region.within(&whole).map_or(0.0, |inside| inside.area()) / seen.region.area(),
-        detection: seen.confidence,
-        eye_distance: distance(seen.points.five[0], seen.points.five[1]) * (fx * fy).sqrt(),
-        norm: seen.template.as_ref().map(Template::norm),
-    }
-}
-
 fn bytes(pack: &Pack, spec: &NetworkSpec) -> Result<Arc<[u8]>, PackError> {
     pack.bytes(spec.role).ok_or_else(|| PackError::MissingFile { path: pack.dir().join(&spec.file) })
-}
-
-/// Eyes, nose and mouth must be in the picture: what is made up beyond its edge
-/// is nobody's face; where the box stays clear of the edges, points outside are only
-/// wrong, as those of a turned head often are. Detectors squeeze the box of a face cut by the edge into
-/// what is left of it, and the points with it; so a box at the edge must also
-/// have the shape of a face.
-fn check_whole(region: &Region, points: &Five, fit: &Similarity, image: &RgbImage) -> Result<(), FaceError> {
-    let slack = OUTSIDE_MAX * ALIGNED_EYE_DISTANCE / fit.scale();
-    let within = |v: f32, length: u32| v >= -slack && v <= (length - 1) as f32 + slack;
-    let inside = points.iter().all(|&[x, y]| within(x, image.width()) && within(y, image.height()));
-    let squeezed = !SHAPE_WHOLE.contains(&(region.width / region.height));
-    let whole = inside || clear(region, image.width() as f32, image.height() as f32);
-    if whole && !(squeezed && reaches_out(region, image.width() as f32, image.height() as f32)) {
-        Ok(())
-    } else {
-        Err(FaceError::FaceCut)
-    }
-}
-
-/// By the scale of the whole face, not the eyes alone, which come close together
-/// when a head turns.
-fn check_size(fit: &Similarity, scale: u32) -> Result<(), FaceError> {
-    let eye_distance = ALIGNED_EYE_DISTANCE / fit.scale() * scale as f32;
-    if eye_distance >= EYE_DISTANCE_MIN {
-        Ok(())
-    } else {
-        Err(FaceError::FaceTooSmall { eye_distance, eye_distance_min: EYE_DISTANCE_MIN })
-    }
-}
-
-/// Further from every edge than a cut face's box.
-fn clear(face: &Region, width: f32, height: f32) -> bool {
-    let (x, y) = (CUT_MIN * face.width, CUT_MIN * face.height);
-    face.left > x && face.top > y && face.right() < width - x && face.bottom() < height - y
-}
-
-fn reaches_out(face: &Region, width: f32, height: f32) -> bool {
-    let (x, y) = (CUT_MIN * face.width, CUT_MIN * face.height);
-    face.left < -x || face.top < -y || face.right() > width + x || face.bottom() > height + y
-}
-
-/// Width and height of the picture before it was turned.
-fn sides(image: &RgbImage, turns: u8) -> (f32, f32) {
-    let (width, height) = (image.width() as f32, image.height() as f32);
-    if turns.is_multiple_of(2) { (width, height) } else { (height, width) }
-}
-
-/// A box of the turned picture, in the picture as it was before.
-fn turned_back(region: &Region, turns: u8, image: &RgbImage) -> Region {
-    let (width, height) = sides(image, turns);
-    let Region { left, top, width: w, height: h } = *region;
-    match turns {
-        0 => *region,
-        1 => Region { left: top, top: height - left - w, width: h, height: w },
-        2 => Region { left: width - left - w, top: height - top - h, width: w, height: h },
-        _ => Region { left: width - top - h, top: left, width: h, height: w },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_box_found_in_a_turned_picture_is_reported_where_it_is_in_the_picture() {
-        // One white pixel at (5, 2) of a 9x7 picture.
-        let mut data = vec![0u8; 9 * 7 * 3];
-        data[(2 * 9 + 5) * 3..][..3].fill(255);
-        let image = RgbImage::new(9, 7, data).unwrap();
-        for turns in 0..4 {
-            let turned = turned(&image, turns).unwrap();
-            let at = turned.data().as_chunks::<3>().0.iter().position(|p| p[0] == 255).unwrap() as u32;
-            let (x, y) = (at % turned.width(), at / turned.width());
-            let region = Region { left: x as f32, top: y as f32, width: 1.0, height: 1.0 };
-            let back = turned_back(&region, turns, &turned);
-            assert_eq!(back, Region { left: 5.0, top: 2.0, width: 1.0, height: 1.0 }, "{turns} turns");
-        }
-    }
-
-    #[test]
-    fn a_face_whose_mouth_lies_outside_is_cut() {
-        let image = RgbImage::new(100, 100, vec![0; 30_000]).unwrap();
-        let points: Five = [[30.0, 60.0], [70.0, 60.0], [50.0, 80.0], [34.0, 101.0], [66.0, 101.0]];
-        let fit = onto_template(&points).unwrap();
-        let face = Region { left: 10.0, top: 40.0, width: 60.0, height: 80.0 };
-        assert_eq!(check_whole(&face, &points, &fit, &image), Ok(()), "a rounding error is no cut");
-        let lower = points.map(|[x, y]| [x, y + 10.0]);
-        let low = Region { top: 18.0, ..face };
-        assert_eq!(check_whole(&face, &lower, &fit, &image), Err(FaceError::FaceCut));
-        assert_eq!(check_whole(&low, &lower, &fit, &image), Err(FaceError::FaceCut), "too near the edge to say");
-        let clear = Region { top: 10.0, ..face };
-        assert_eq!(check_whole(&clear, &lower, &fit, &image), Ok(()), "a face in the middle is not cut");
-    }
-
-    #[test]
-    fn a_face_squeezed_against_the_edge_is_cut_and_a_slim_one_inside_is_not() {
-        let image = RgbImage::new(100, 100, vec![0; 30_000]).unwrap();
-        let points: Five = [[6.0, 40.0], [20.0, 40.0], [13.0, 55.0], [8.0, 70.0], [18.0, 70.0]];
-        let fit = onto_template(&points).unwrap();
-        let squeezed = Region { left: -4.0, top: 20.0, width: 30.0, height: 70.0 };
-        assert_eq!(check_whole(&squeezed, &points, &fit, &image), Err(FaceError::FaceCut));
-        assert_eq!(check_whole(&Region { left: 5.0, ..squeezed }, &points, &fit, &image), Ok(()));
-    }
-
-    #[test]
-    fn a_tiny_face_is_refused_with_its_size() {
-        let points: Five = [[3.0, 5.0], [13.0, 5.0], [8.0, 11.0], [4.0, 17.0], [12.0, 17.0]];
-        let fit = onto_template(&points).unwrap();
-        assert!(
-            matches!(check_size(&fit, 1), Err(FaceError::FaceTooSmall { eye_distance, .. }) if eye_distance < 16.0)
-        );
-        assert_eq!(check_size(&fit, 4), Ok(()));
-    }
 }

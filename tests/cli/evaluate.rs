@@ -231,6 +231,8 @@ fn rates_groups_and_calibrations_come_from_templates_that_are_there() {
         run(args)
     };
     let (manifest, evaluation) = (text(&list), text(&out));
+    // A run that gives no report does not change what the evaluation there was of.
+    evaluate(&list, &out, &["--templates", &npy, "--only", "sex=x"]).refused(&["no row has sex=x"]);
     fit(["--manifest", &manifest], &["--templates", &npy]).ended(0);
     let first = fs::read_to_string(&file).unwrap();
     fs::remove_file(&file).unwrap();
@@ -364,6 +366,7 @@ fn input_that_cannot_be_used_is_refused_in_one_line() {
     evaluate(&list, &out, &[]).refused(&["nothing to compare", "line 2"]);
     evaluate(&list, &out, &["--by", "sex"]).refused(&["no column sex", "subject_id, path"]);
     evaluate(&list, &out, &["--only", "pose"]).refused(&["COLUMN=VALUE"]);
+    evaluate(&list, &out, &["--only", "subject_id=b"]).refused(&["no row has subject_id=b", "check the spelling"]);
     evaluate(&list, &out, &["--templates", &text(&list)]).refused(&["no .npy file"]);
     run(["calibrate", "--population", "x", "--evaluation", &text(folder.path())])
         .refused(&["--evaluation", "inputs.json"]);

@@ -1,9 +1,10 @@
 //! Seeded ways to spoil a photo of a face, one fault each. The fit of the quality
 //! model (`examples/fit_quality.rs`) uses them too, with other seeds.
 
-use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Rgb, RgbImage};
+
+use super::picture::{Eyes, Random, jpeg, sample};
 
 /// What a photo suffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,54 +31,6 @@ impl Fault {
     /// Every fault there is.
     pub const ALL: [Self; 8] =
         [Self::Blur, Self::Dark, Self::Bright, Self::Tilt, Self::Cover, Self::Small, Self::Compress, Self::Shadow];
-}
-
-/// Where the eyes are, in pixels of the picture.
-#[derive(Debug, Clone, Copy)]
-pub struct Eyes {
-    left: [f32; 2],
-    right: [f32; 2],
-}
-
-impl Eyes {
-    /// Where they usually lie in the detector's box.
-    pub fn of(left: f32, top: f32, width: f32, height: f32) -> Self {
-        let at = |x: f32| [left + x * width, top + 0.2615 * height];
-        Self { left: at(0.2833), right: at(0.7074) }
-    }
-
-    fn apart(&self) -> f32 {
-        (self.right[0] - self.left[0]).hypot(self.right[1] - self.left[1])
-    }
-
-    fn middle(&self) -> [f32; 2] {
-        [(self.left[0] + self.right[0]) / 2.0, (self.left[1] + self.right[1]) / 2.0]
-    }
-}
-
-/// Steele and Vigna's SplitMix64.
-pub struct Random(pub u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn within(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * (self.next() >> 40) as f32 / (1u64 << 24) as f32
-    }
-
-    fn below(&mut self, count: usize) -> usize {
-        (self.next() % count as u64) as usize
-    }
-
-    fn sign(&mut self) -> f32 {
-        if self.below(2) == 0 { -1.0 } else { 1.0 }
-    }
 }
 
 /// The photo with the fault, as a JPEG.
@@ -113,12 +66,6 @@ pub fn degrade(photo: &RgbImage, eyes: Eyes, fault: Fault, random: &mut Random) 
     }
 }
 
-fn jpeg(photo: &RgbImage, quality: u8) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(photo).unwrap();
-    bytes
-}
-
 /// Changes every sample by its column and value.
 fn each(photo: &RgbImage, change: impl Fn(u32, f32) -> f32) -> RgbImage {
     ImageBuffer::from_fn(photo.width(), photo.height(), |x, y| {
@@ -134,17 +81,7 @@ fn turn(photo: &RgbImage, angle: f32) -> RgbImage {
         let (u, v) = (x as f32 - width / 2.0, y as f32 - height / 2.0);
         let sx = (cos * u - sin * v + width / 2.0).clamp(0.0, width - 1.0);
         let sy = (sin * u + cos * v + height / 2.0).clamp(0.0, height - 1.0);
-        let (ix, iy) = (sx as u32, sy as u32);
-        let (fx, fy) = (sx.fract(), sy.fract());
-        let at =
-            |dx: u32, dy: u32| photo.get_pixel((ix + dx).min(photo.width() - 1), (iy + dy).min(photo.height() - 1)).0;
-        let corners = [
-            (at(0, 0), (1.0 - fx) * (1.0 - fy)),
-            (at(1, 0), fx * (1.0 - fy)),
-            (at(0, 1), (1.0 - fx) * fy),
-            (at(1, 1), fx * fy),
-        ];
-        Rgb([0, 1, 2].map(|c| corners.iter().map(|(p, w)| f32::from(p[c]) * w).sum::<f32>().round() as u8))
+        Rgb(sample(photo, sx, sy).map(|v| v.round() as u8))
     })
 }
 

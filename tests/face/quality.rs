@@ -4,7 +4,8 @@ use chinhchu::face::quality::{Flaw, Measure, Profile, Quality};
 use chinhchu::face::{Pipeline, Wants};
 use image::{RgbImage, imageops};
 
-use crate::degrade::{Eyes, Fault, Random, degrade};
+use crate::degrade::{Fault, degrade};
+use crate::picture::{Eyes, Random};
 use crate::support::{options, pack, photo, png, small};
 
 const WANTS: Wants = Wants { pose: false, liveness: false, quality: true };

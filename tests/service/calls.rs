@@ -8,7 +8,9 @@ use chinhchu::service::{ClientError, pb};
 use chinhchu::workflow::beneficiary::{
     BeneficiaryRequest, ClearPairRequest, Record, ResolveReferral, ResolvedReferral, Scheme,
 };
-use chinhchu::workflow::{EnrolOutcome, EnrolRequest, IdentifyRequest, IdentifyScope, Photo, VerifyRequest};
+use chinhchu::workflow::{
+    AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest,
+};
 use tokio_stream::StreamExt;
 
 use crate::fake::{Running, beneficiary_outcome, identify_outcome, report, subject, verify_outcome};
@@ -23,6 +25,16 @@ async fn verify_carries_every_field_there_and_back() {
     let seen = server.control.verify.lock().unwrap().take().unwrap();
     assert!(seen.reference == request.reference && seen.probes == request.probes);
     assert_eq!(seen.fmr, request.fmr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn assess_carries_every_field_there_and_back() {
+    let server = Running::start(|_| {}).await;
+    let client = server.client().await;
+    for (kind, accepted) in [(Kind::Live, false), (Kind::Chip, true)] {
+        let outcome = client.assess(vec![1, 2], kind).await.unwrap();
+        assert_eq!(outcome, AssessOutcome { face: report(), accepted });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chinhchu::face::Wants;
+use chinhchu::face::quality::Flaw;
 use chinhchu::gallery::{Attributes, EnrolMode, Filter, RequestId, Source, SubjectId};
 use chinhchu::service::Client;
-use chinhchu::workflow::{Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Photo, VerifyRequest};
+use chinhchu::workflow::{Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest};
 use tonic::Code;
 
 use crate::assets::{engine, faceless, photo, with_gallery};
@@ -78,6 +79,43 @@ async fn a_counters_day() {
     assert!(!client.remove(&one, Some(removal.clone())).await.unwrap().replayed);
     assert!(client.remove(&one, Some(removal)).await.unwrap().replayed);
     assert_eq!(client.subject(&one).await.unwrap_err().reason, "SUBJECT_UNKNOWN");
+}
+
+/// Head and shoulders at a size that does not make the test slow, out of focus.
+fn blurred(photo: &[u8]) -> Vec<u8> {
+    let picture = image::load_from_memory(photo).unwrap().resize(400, 400, image::imageops::FilterType::Triangle);
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 95);
+    picture.fast_blur(4.0).into_rgb8().write_with_encoder(encoder).unwrap();
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poor_capture_is_told_before_anything_is_compared_and_not_enrolled() {
+    let (Some(good), Some(engine)) = (photo("obama.jpg"), engine(0, 64)) else { return };
+    let poor = blurred(&good);
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(with_gallery(engine, folder.path())).await;
+    let client = server.client().await;
+
+    let assessed = client.assess(good.clone(), Kind::Live).await.unwrap();
+    assert!(assessed.accepted && assessed.face.flaws.is_empty(), "{:?}", assessed.face.flaws);
+    // What only an embedding says is not there.
+    assert!(assessed.face.norm.is_none() && assessed.face.quality.is_some_and(|q| q.utility.is_none()));
+    let assessed = client.assess(poor.clone(), Kind::Live).await.unwrap();
+    assert!(!assessed.accepted && assessed.face.flaws.contains(&Flaw::Blurred), "{:?}", assessed.face.flaws);
+
+    let enrol = |request: &str, source: Source, accept_poor: bool| EnrolRequest {
+        photos: vec![Photo { bytes: poor.clone(), source, captured_at: None }],
+        accept_poor,
+        ..enrolment(request, request, Vec::new())
+    };
+    let refused = client.enrol(enrol("live", Source::Live, false)).await.unwrap_err();
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::InvalidArgument, "CAPTURE_REFUSED"));
+    assert_eq!(refused.field.as_deref(), Some("photos[0]"));
+    assert!(refused.message.contains(Flaw::Blurred.en()), "{}", refused.message);
+    assert_eq!(client.subject(&SubjectId::new("live").unwrap()).await.unwrap_err().reason, "SUBJECT_UNKNOWN");
+    client.enrol(enrol("told", Source::Live, true)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

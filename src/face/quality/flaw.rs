@@ -1,37 +1,9 @@
 //! Why a capture is not good enough, and what to do about it.
 
-macro_rules! flaws {
-    ($($(#[$doc:meta])* $variant:ident, $code:literal, $en:literal, $vi:literal;)*) => {
-        /// A fault of a capture.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[non_exhaustive]
-        pub enum Flaw {
-            $($(#[$doc])* $variant,)*
-        }
+words! {
+    /// A fault of a capture.
+    Flaw;
 
-        impl Flaw {
-            /// Every flaw there is.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The stable code callers may act on.
-            pub fn code(self) -> &'static str {
-                match self { $(Self::$variant => $code),* }
-            }
-
-            /// What is wrong and what to do, in English.
-            pub fn en(self) -> &'static str {
-                match self { $(Self::$variant => $en),* }
-            }
-
-            /// What is wrong and what to do, in Vietnamese.
-            pub fn vi(self) -> &'static str {
-                match self { $(Self::$variant => $vi),* }
-            }
-        }
-    };
-}
-
-flaws! {
     /// Too few pixels between the eyes.
     FarAway, "MOVE_CLOSER",
         "The face is too small in the picture. Move closer to the camera.",
@@ -102,40 +74,17 @@ flaws! {
         "Ảnh không đủ thông tin để đối chiếu khuôn mặt. Vui lòng chụp lại.";
 }
 
-impl Flaw {
-    /// The flaw with this code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|flaw| flaw.code() == code)
-    }
-}
-
-impl serde::Serialize for Flaw {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.code())
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Flaw {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let code = <String as serde::Deserialize>::deserialize(deserializer)?;
-        Self::from_code(&code).ok_or_else(|| serde::de::Error::custom("an unknown flaw"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use crate::words::check_table;
 
     #[test]
     fn every_flaw_has_a_code_of_its_own_and_two_sentences_that_say_what_to_do() {
-        let codes: BTreeSet<_> = Flaw::ALL.iter().map(|f| f.code()).collect();
-        assert_eq!(codes.len(), Flaw::ALL.len());
+        check_table(Flaw::ALL, |flaw| (flaw.code(), flaw.en(), flaw.vi()), Flaw::from_code);
         for flaw in Flaw::ALL {
-            assert!(flaw.code().bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
             // What is wrong, then what to do.
             assert!(flaw.en().matches('.').count() >= 2 && flaw.vi().matches('.').count() >= 2, "{flaw:?}");
-            assert!(!flaw.vi().is_ascii());
         }
     }
 }

@@ -53,6 +53,14 @@ pub(super) const INPUTS: [&str; COUNT] = [
 ];
 /// Number of inputs.
 pub(super) const COUNT: usize = 40;
+/// Where the inputs begin that the five points give, and where those that compare
+/// cells.
+const POINTS_AT: usize = 11;
+const ODD_AT: usize = 21;
+/// Names of the inputs that the five alignment points give.
+pub(super) const POINTS: &[&str] = INPUTS.split_at(ODD_AT).0.split_at(POINTS_AT).1;
+/// Names of the inputs that compare the cells of the face with an ordinary one's.
+pub(super) const ODD_CELLS: &[&str] = INPUTS.split_at(ODD_AT).1;
 /// The oddest cells that `odd_…_top` are means over.
 const TOP: usize = 4;
 /// The first row of cells below the eyes.
@@ -100,16 +108,16 @@ impl Signals {
             light.evenness,
             light.contrast,
         ];
-        values[..11].copy_from_slice(&simple);
-        for (slot, point) in values[11..21].chunks_exact_mut(2).zip(&seen.points.five) {
+        values[..POINTS_AT].copy_from_slice(&simple);
+        for (slot, point) in values[POINTS_AT..ODD_AT].chunks_exact_mut(2).zip(&seen.points.five) {
             slot.copy_from_slice(&seen.fit.apply(*point));
         }
-        values[21..].copy_from_slice(&odd(light, table));
+        values[ODD_AT..].copy_from_slice(&odd(light, table));
         Self(values)
     }
 }
 
-fn odd(light: &Light, table: &CellTable) -> [f32; 19] {
+fn odd(light: &Light, table: &CellTable) -> [f32; COUNT - ODD_AT] {
     let cells = light.cells.len().max(1) as f32;
     let mut signed: [Vec<f32>; 4] = Default::default();
     let mut share = 0.0;
@@ -131,7 +139,7 @@ fn odd(light: &Light, table: &CellTable) -> [f32; 19] {
         }
     }
     let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len().max(1) as f32;
-    let mut out = [0.0; 19];
+    let mut out = [0.0; COUNT - ODD_AT];
     for (i, signed) in signed.iter().enumerate() {
         let mut sizes: Vec<f32> = signed.iter().map(|z| z.abs()).collect();
         out[i] = mean(&sizes);

@@ -3,7 +3,7 @@
 use super::light::{CELL_VALUES, Cell, Grid, Light, SIDE};
 use super::looks::{Look, Looks, Standard};
 use super::model::{CellTable, QualityModel};
-use super::signals::{INPUTS, Seen, Signals};
+use super::signals::{INPUTS, ODD_CELLS, POINTS, Seen, Signals};
 use crate::face::geometry::Similarity;
 use crate::face::landmarks::Points;
 use crate::face::{Pose, Template};
@@ -39,6 +39,16 @@ impl Study {
     /// Names of the inputs a form may use, in the order of [`inputs`](Self::inputs).
     pub fn input_names() -> &'static [&'static str] {
         &INPUTS
+    }
+
+    /// Of these, the inputs that the five alignment points give.
+    pub fn point_inputs() -> &'static [&'static str] {
+        POINTS
+    }
+
+    /// Of these, the inputs that compare the cells of the face with an ordinary one's.
+    pub fn odd_cell_inputs() -> &'static [&'static str] {
+        ODD_CELLS
     }
 
     /// The inputs; NaN where the pack cannot tell.

@@ -3,13 +3,15 @@
 //! A row that cannot be used is left out, with its line and the reason; the others are
 //! used. Nothing here says whose a photo is: messages name lines.
 
+mod args;
+mod matrix;
+mod measures;
+mod pairs;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::manifest::{BadRow, Columns, Manifest, Row};
@@ -17,68 +19,16 @@ use super::progress::Progress;
 use super::settings::Settings;
 use super::template_cache::{Fact, FactsOf, PhotoKey, TemplateCache};
 use super::{Failure, photo};
-use crate::evaluation::{
-    BadLine, Column, Inputs, LeftOut, ListedPair, ListedPhotos, Measure, PairList, PhotoSet, Plan, Protocol,
-    SamePictures,
-};
-use crate::face::quality::Measure as Quality;
-use crate::face::{FaceError, FacePool, FaceReport, Pack, RecipeDigest, Template, Ticket, Wants};
+use crate::evaluation::{Column, Inputs, LeftOut, ListedPair, PhotoSet, Plan, SamePictures};
+use crate::face::{FaceError, FacePool, Pack, RecipeDigest, Ticket, Wants};
 use crate::workflow::words::Reason;
+pub(super) use args::{LabelledArgs, Part};
+use matrix::Rows;
+pub(super) use measures::LIVENESS;
+use measures::{MEASURES, measure, measures_of, revision};
 
 /// Photos read ahead per worker.
 const ROWS_PER_WORKER: usize = 4;
-/// Photos taken where nobody says otherwise: 2 KiB each in memory.
-const PHOTOS_MAX_DEFAULT: u64 = 1_000_000;
-/// Pairs of a list taken.
-const PAIRS_MAX: usize = 20_000_000;
-
-/// Which photos, as typed.
-#[derive(Debug, Clone, Default, Args)]
-pub struct LabelledArgs {
-    /// CSV file with the columns subject_id and path, and any others
-    #[arg(long, value_name = "FILE")]
-    pub(super) manifest: Option<PathBuf>,
-    /// Compare these pairs instead of all: a CSV file with the columns a,b,label, LFW's
-    /// pairs.txt, or a CFP protocol folder
-    #[arg(long, value_name = "PATH")]
-    pub(super) pairs: Option<PathBuf>,
-    /// Folder the paths of --pairs start at [default: the list's own]
-    #[arg(long, value_name = "DIR", requires = "pairs")]
-    pub(super) images: Option<PathBuf>,
-    /// Which part of a CFP protocol folder
-    #[arg(long, value_enum, default_value_t, value_name = "PART", requires = "pairs")]
-    pub(super) protocol: Part,
-    /// Take templates from here instead of looking at photos: a .npy matrix with a row for
-    /// each of the manifest's, as `chinhchu embed` writes
-    #[arg(long, value_name = "FILE.npy", requires = "manifest", conflicts_with = "pairs")]
-    pub(super) templates: Option<PathBuf>,
-    /// Only photos whose COLUMN of the manifest is VALUE; may be given several times
-    #[arg(long, value_name = "COLUMN=VALUE", value_parser = condition, requires = "manifest")]
-    pub(super) only: Vec<(String, String)>,
-    /// Most photos looked at; rows after those are left out
-    #[arg(long, value_name = "N", default_value_t = PHOTOS_MAX_DEFAULT)]
-    pub(super) photos_max: u64,
-    /// Keep no templates in the output folder: an interrupted run begins anew
-    #[arg(long)]
-    pub(super) no_cache: bool,
-}
-
-/// Which part of a CFP protocol folder.
-// The variants have no doc comments: clap would make a paragraph of each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Part {
-    #[default]
-    Ff,
-    Fp,
-}
-
-fn condition(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((column, value)) if !column.is_empty() => Ok((column.to_owned(), value.to_owned())),
-        _ => Err("write COLUMN=VALUE, for example pose=frontal".to_owned()),
-    }
-}
 
 /// A photo to be looked at.
 struct Wanted {
@@ -105,49 +55,6 @@ impl Loaded {
     }
 }
 
-/// Numbers kept of every photo, whose higher values are expected to be better.
-const MEASURES: [&str; 8] = [
-    "capture quality (0-100)",
-    "predicted utility (0-100)",
-    "embedding norm",
-    "detector score",
-    "eye distance (px)",
-    "sharpness (octaves)",
-    "evenness of light",
-    LIVENESS,
-];
-/// Name of the liveness score.
-pub(super) const LIVENESS: &str = "liveness";
-/// Those that say how much a photo is worth: tried as weights of fused captures.
-const OVERALL: usize = 3;
-
-/// The values of [`MEASURES`].
-fn measures_of(report: &FaceReport) -> [Option<f32>; MEASURES.len()] {
-    let quality = report.quality.as_ref();
-    let measure = |of| quality.and_then(|q| q.get(of));
-    [
-        quality.map(|q| q.capture),
-        quality.and_then(|q| q.utility),
-        report.norm,
-        Some(report.detection),
-        Some(report.eye_distance),
-        measure(Quality::Sharpness),
-        measure(Quality::Evenness),
-        report.liveness,
-    ]
-}
-
-/// A column of values to come.
-fn measure((i, name): (usize, &&str)) -> Measure {
-    Measure { name: (*name).to_owned(), overall: i < OVERALL, values: Vec::new() }
-}
-
-/// What values depend on beside the recipe: the pack's model of quality.
-fn revision(pack: &Pack) -> [u8; 32] {
-    // Serialising numbers and text cannot fail; were it to, measures would be kept longer.
-    Sha256::digest(serde_json::to_vec(&pack.quality()).unwrap_or_default()).into()
-}
-
 /// Turns labelled photos into templates.
 pub(super) struct Loader<'a> {
     settings: &'a Settings,
@@ -155,6 +62,9 @@ pub(super) struct Loader<'a> {
     pool: Option<FacePool>,
     cache: Option<TemplateCache>,
     wants: Wants,
+    /// Photos on their way at a time. Found once: to ask the system for the number of
+    /// cores takes longer than to read a row.
+    window: usize,
     left_out: LeftOut,
     failures: BTreeMap<String, u64>,
     set: PhotoSet,
@@ -224,6 +134,7 @@ impl<'a> Loader<'a> {
             pool: None,
             cache,
             wants,
+            window: settings.workers() * ROWS_PER_WORKER,
             left_out: LeftOut::default(),
             failures: BTreeMap::new(),
             set: PhotoSet::default(),
@@ -307,7 +218,7 @@ impl<'a> Loader<'a> {
         let mut pending: VecDeque<Pending> = VecDeque::new();
         let (mut at_end, mut taken) = (false, 0u64);
         loop {
-            while !at_end && pending.len() < self.window() {
+            while !at_end && pending.len() < self.window {
                 let template = matrix.as_mut().map(Rows::next).transpose()?;
                 let Some(row) = manifest.next()? else {
                     at_end = true;
@@ -355,11 +266,6 @@ impl<'a> Loader<'a> {
             self.finish(next)?;
         }
         Ok(())
-    }
-
-    /// Photos on their way at a time.
-    fn window(&self) -> usize {
-        self.settings.workers() * ROWS_PER_WORKER
     }
 
     /// Reads a photo and looks at it, unless that was done before.
@@ -463,168 +369,6 @@ impl<'a> Loader<'a> {
         }
         Ok(())
     }
-
-    /// The pairs of a list whose photos and owners a manifest names.
-    fn pairs_of_manifest(&mut self, list: &Path, args: &LabelledArgs) -> Result<Vec<ListedPair>, Failure> {
-        let mut list = open_list(list, args)?;
-        let mut kept = Kept::default();
-        while let Some(row) = list.next_pair().map_err(Failure::new)? {
-            let row = match row {
-                Ok(row) => row,
-                Err(BadLine { line, what }) => {
-                    self.left_out.add(line, "BAD_ROW", what);
-                    continue;
-                }
-            };
-            let find = |path: &PathBuf| self.photo_of.get(path).copied().unwrap_or(Err("NOT_IN_MANIFEST"));
-            let refused = match (find(&row.a), find(&row.b)) {
-                (Ok(a), Ok(b)) if (self.set.subject(a) == self.set.subject(b)) != row.genuine => {
-                    Err(("CONFLICTING_LABEL", "the label contradicts the manifest"))
-                }
-                (Ok(a), Ok(b)) => kept.push(a, b, row.genuine),
-                (Err(reason), _) | (_, Err(reason)) => Err((reason, "one of its photos was left out")),
-            };
-            if let Err((reason, what)) = refused {
-                self.left_out.add(row.line, reason, what);
-            }
-        }
-        Ok(kept.pairs)
-    }
-
-    /// The pairs of a list that stands alone: it says whose photos are, or genuine pairs
-    /// do.
-    fn pairs_alone(&mut self, path: &Path, args: &LabelledArgs) -> Result<Vec<ListedPair>, Failure> {
-        let mut list = open_list(path, args)?;
-        let mut photos: Vec<(PathBuf, u64)> = Vec::new();
-        let mut number: HashMap<PathBuf, u32> = HashMap::new();
-        let mut people: HashMap<String, u32> = HashMap::new();
-        let mut owner: Vec<Option<u32>> = Vec::new();
-        let mut rows: Vec<(u64, u32, u32, bool)> = Vec::new();
-        while let Some(row) = list.next_pair().map_err(Failure::new)? {
-            let row = match row {
-                Ok(row) => row,
-                Err(BadLine { line, what }) => {
-                    self.left_out.add(line, "BAD_ROW", what);
-                    continue;
-                }
-            };
-            if rows.len() == PAIRS_MAX || photos.len() as u64 + 2 > self.photos_max {
-                self.left_out.add(row.line, "TOO_MANY", "more pairs or photos than are taken");
-                continue;
-            }
-            let mut intern = |path: PathBuf, subject: Option<&String>| -> u32 {
-                let next = photos.len() as u32;
-                let at = *number.entry(path.clone()).or_insert(next);
-                if at == next {
-                    photos.push((path, row.line));
-                    owner.push(subject.map(|name| {
-                        let next = people.len() as u32;
-                        *people.entry(name.clone()).or_insert(next)
-                    }));
-                }
-                at
-            };
-            let named = row.subjects.as_ref();
-            let (a, b) = (intern(row.a, named.map(|s| &s[0])), intern(row.b, named.map(|s| &s[1])));
-            rows.push((row.line, a, b, row.genuine));
-        }
-        if rows.is_empty() {
-            return Err(Failure::new(format_args!("pair list {}: it has no pair that can be used", path.display())));
-        }
-        let owners = owners(&owner, &rows);
-        let progress = Progress::start(photos.len() as u64);
-        let mut pending: VecDeque<Pending> = VecDeque::new();
-        let mut wanted = photos.iter().zip(&owners).map(|((path, line), subject)| Wanted {
-            line: *line,
-            subject: *subject,
-            path: path.clone(),
-            values: Vec::new(),
-        });
-        loop {
-            while pending.len() < self.window() {
-                let Some(next) = wanted.next() else { break };
-                let begun = self.begin(next, false)?;
-                pending.push_back(begun);
-                progress.step();
-            }
-            let Some(next) = pending.pop_front() else { break };
-            self.finish(next)?;
-        }
-        let mut kept = Kept::default();
-        for (line, a, b, genuine) in rows {
-            let find =
-                |photo: u32| self.photo_of.get(&photos[photo as usize].0).copied().unwrap_or(Err("FILE_MISSING"));
-            let refused = match (find(a), find(b)) {
-                (Ok(_), Ok(_)) if (owners[a as usize] == owners[b as usize]) != genuine => {
-                    Err(("CONFLICTING_LABEL", "other lines say the opposite of these two photos"))
-                }
-                (Ok(a), Ok(b)) => kept.push(a, b, genuine),
-                (Err(reason), _) | (_, Err(reason)) => Err((reason, "one of its photos was left out")),
-            };
-            if let Err((reason, what)) = refused {
-                self.left_out.add(line, reason, what);
-            }
-        }
-        Ok(kept.pairs)
-    }
-}
-
-/// Pairs taken, each once.
-#[derive(Default)]
-struct Kept {
-    pairs: Vec<ListedPair>,
-    seen: std::collections::HashSet<(u32, u32)>,
-}
-
-impl Kept {
-    fn push(&mut self, a: u32, b: u32, genuine: bool) -> Result<(), (&'static str, &'static str)> {
-        if a == b {
-            return Err(("BAD_ROW", "a photo is compared with itself"));
-        }
-        if self.pairs.len() == PAIRS_MAX {
-            return Err(("TOO_MANY", "more pairs than are taken"));
-        }
-        if !self.seen.insert((a.min(b), a.max(b))) {
-            return Err(("DUPLICATE_ROW", "the same pair as in an earlier line"));
-        }
-        self.pairs.push(ListedPair { a, b, genuine });
-        Ok(())
-    }
-}
-
-fn open_list(path: &Path, args: &LabelledArgs) -> Result<PairList, Failure> {
-    let protocol = match args.protocol {
-        Part::Ff => Protocol::FrontalFrontal,
-        Part::Fp => Protocol::FrontalProfile,
-    };
-    PairList::open(path, &ListedPhotos { folder: args.images.clone(), protocol }).map_err(Failure::new)
-}
-
-/// Whose each photo is: as named, else the same person's as the photos that genuine pairs
-/// tie it to.
-fn owners(named: &[Option<u32>], rows: &[(u64, u32, u32, bool)]) -> Vec<u32> {
-    if let Some(all) = named.iter().copied().collect::<Option<Vec<u32>>>() {
-        return all;
-    }
-    let mut parent: Vec<u32> = (0..named.len() as u32).collect();
-    fn root(parent: &mut [u32], mut of: u32) -> u32 {
-        while parent[of as usize] != of {
-            parent[of as usize] = parent[parent[of as usize] as usize];
-            of = parent[of as usize];
-        }
-        of
-    }
-    for &(_, a, b, _) in rows.iter().filter(|row| row.3) {
-        let (a, b) = (root(&mut parent, a), root(&mut parent, b));
-        parent[a.max(b) as usize] = a.min(b);
-    }
-    let mut number: HashMap<u32, u32> = HashMap::new();
-    (0..named.len() as u32)
-        .map(|photo| {
-            let next = number.len() as u32;
-            *number.entry(root(&mut parent, photo)).or_insert(next)
-        })
-        .collect()
 }
 
 /// Half of the SHA-256 of a subject id: remembering ids would take more.
@@ -633,59 +377,4 @@ fn short_digest(bytes: &[u8]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     half
-}
-
-/// Rows of a `.npy` matrix of float32.
-struct Rows {
-    shown: String,
-    values: npyz::NpyReader<f32, std::io::BufReader<File>>,
-    dimension: usize,
-    recipe: RecipeDigest,
-}
-
-impl Rows {
-    fn open(path: &Path, rows: u64, pack: &Pack) -> Result<Self, Failure> {
-        let shown = path.display().to_string();
-        let bad = |what: &dyn std::fmt::Display| Failure::new(format_args!("--templates {shown}: {what}"));
-        let file = File::open(path).map_err(|e| bad(&format_args!("cannot be opened ({e}); check the path")))?;
-        let npy = npyz::NpyFile::new(std::io::BufReader::new(file))
-            .map_err(|e| bad(&format_args!("is no .npy file ({e}); `chinhchu embed` writes one")))?;
-        let dimension = pack.dimension();
-        if npy.shape() != [rows, dimension as u64] || npy.order() != npyz::Order::C {
-            let shape = format!("{:?}", npy.shape());
-            return Err(bad(&format_args!("its shape is {shape}, not [{rows}, {dimension}]: rows of this manifest")));
-        }
-        let values = npy.data::<f32>().map_err(|e| bad(&format_args!("its values are not float32 ({e:?})")))?;
-        Ok(Self { shown, values, dimension, recipe: pack.recipe() })
-    }
-
-    /// The next template; `None` for a row of zeros, or beyond the last.
-    fn next(&mut self) -> Result<Option<Template>, Failure> {
-        let mut vector = Vec::with_capacity(self.dimension);
-        for value in self.values.by_ref().take(self.dimension) {
-            vector.push(value.map_err(|e| {
-                Failure::new(format_args!("--templates {}: cannot be read ({e}); write it again", self.shown))
-            })?);
-        }
-        // What is not of length 1 is no template: a row that failed is zeros.
-        Ok(Template::from_parts(self.recipe, vector, 1.0).ok())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn genuine_pairs_say_whose_photos_are_where_nobody_else_does() {
-        let rows = [(2, 0, 1, true), (3, 1, 2, true), (4, 3, 4, true), (5, 0, 3, false), (6, 5, 0, false)];
-        assert_eq!(owners(&[None; 6], &rows), [0, 0, 0, 1, 1, 2]);
-        assert_eq!(owners(&[Some(4), Some(4), Some(1)], &[]), [4, 4, 1]);
-    }
-
-    #[test]
-    fn conditions_name_a_column() {
-        assert_eq!(condition("pose=a=b").unwrap(), ("pose".to_owned(), "a=b".to_owned()));
-        assert!(condition("pose").is_err() && condition("=x").is_err());
-    }
 }

@@ -1,0 +1,68 @@
+//! Which photos to look at, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+/// Photos taken where nobody says otherwise: 2 KiB each in memory.
+const PHOTOS_MAX_DEFAULT: u64 = 1_000_000;
+
+/// Which photos, as typed.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LabelledArgs {
+    /// CSV file with the columns subject_id and path, and any others
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) manifest: Option<PathBuf>,
+    /// Compare these pairs instead of all: a CSV file with the columns a,b,label, LFW's
+    /// pairs.txt, or a CFP protocol folder
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) pairs: Option<PathBuf>,
+    /// Folder the paths of --pairs start at [default: the list's own]
+    #[arg(long, value_name = "DIR", requires = "pairs")]
+    pub(in crate::cli) images: Option<PathBuf>,
+    /// Which part of a CFP protocol folder
+    #[arg(long, value_enum, default_value_t, value_name = "PART", requires = "pairs")]
+    pub(in crate::cli) protocol: Part,
+    /// Take templates from here instead of looking at photos: a .npy matrix with a row for
+    /// each of the manifest's, as `chinhchu embed` writes
+    #[arg(long, value_name = "FILE.npy", requires = "manifest", conflicts_with = "pairs")]
+    pub(in crate::cli) templates: Option<PathBuf>,
+    /// Only photos whose COLUMN of the manifest is VALUE; may be given several times
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = condition, requires = "manifest")]
+    pub(in crate::cli) only: Vec<(String, String)>,
+    /// Most photos looked at; rows after those are left out
+    #[arg(long, value_name = "N", default_value_t = PHOTOS_MAX_DEFAULT)]
+    pub(in crate::cli) photos_max: u64,
+    /// Keep no templates in the output folder: an interrupted run begins anew
+    #[arg(long)]
+    pub(in crate::cli) no_cache: bool,
+}
+
+/// Which part of a CFP protocol folder.
+// The variants have no doc comments: clap would make a paragraph of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::cli) enum Part {
+    #[default]
+    Ff,
+    Fp,
+}
+
+fn condition(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((column, value)) if !column.is_empty() => Ok((column.to_owned(), value.to_owned())),
+        _ => Err("write COLUMN=VALUE, for example pose=frontal".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_name_a_column() {
+        assert_eq!(condition("pose=a=b").unwrap(), ("pose".to_owned(), "a=b".to_owned()));
+        assert!(condition("pose").is_err() && condition("=x").is_err());
+    }
+}

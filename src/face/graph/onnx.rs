@@ -1,0 +1,471 @@
+//! An ONNX file taken apart into nodes and weights, and put together again.
+//!
+//! Field numbers are those of `onnx.proto3` (ONNX 1.16, IR version 10). What is
+//! not changed is written as it stood in the file.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use prost::Message;
+use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field};
+
+/// `ModelProto.ir_version`: from this on an initializer need not be an input too.
+const IR_VERSION_MIN: u64 = 4;
+/// `TensorProto.DataType.FLOAT`.
+const FLOAT: i32 = 1;
+/// Most values of one tensor that are looked into; no slopes or weights that are
+/// rewritten come near it.
+const VALUES_MAX: i64 = 1 << 24;
+
+/// `NodeProto`, what is needed of it.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Node {
+    #[prost(string, repeated, tag = "1")]
+    pub input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub output: Vec<String>,
+    #[prost(string, tag = "3")]
+    pub name: String,
+    #[prost(string, tag = "4")]
+    pub op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    pub attribute: Vec<Attribute>,
+    #[prost(string, tag = "7")]
+    pub domain: String,
+}
+
+impl Node {
+    /// Whether it is this one of ONNX's own operators.
+    pub fn is(&self, op_type: &str) -> bool {
+        self.op_type == op_type && self.domain.is_empty()
+    }
+
+    /// `group` of a convolution; one where it names none.
+    pub fn group(&self) -> i64 {
+        self.attribute.iter().find(|a| a.name == GROUP).map_or(1, |a| a.i)
+    }
+}
+
+const GROUP: &str = "group";
+
+/// `AttributeProto`, integers only.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Attribute {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(int64, tag = "3")]
+    pub i: i64,
+    #[prost(int64, repeated, tag = "8")]
+    pub ints: Vec<i64>,
+    #[prost(int32, tag = "20")]
+    kind: i32,
+}
+
+impl Attribute {
+    /// `AttributeProto.AttributeType.GRAPH` and `GRAPHS`.
+    fn has_graph(&self) -> bool {
+        matches!(self.kind, 5 | 10)
+    }
+
+    /// `AttributeProto.AttributeType.INT`.
+    pub fn int(name: &str, i: i64) -> Self {
+        Self { name: name.into(), i, ints: Vec::new(), kind: 2 }
+    }
+
+    /// `AttributeProto.AttributeType.INTS`.
+    pub fn ints(name: &str, ints: &[i64]) -> Self {
+        Self { name: name.into(), i: 0, ints: ints.to_vec(), kind: 7 }
+    }
+}
+
+/// `TensorProto` without its values, so that these are not copied.
+#[derive(Clone, PartialEq, Message)]
+struct Head {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+}
+
+/// The values of a float `TensorProto`.
+#[derive(Clone, PartialEq, Message)]
+struct Values {
+    #[prost(float, repeated, tag = "4")]
+    float_data: Vec<f32>,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+/// A float `TensorProto` of our own.
+#[derive(Clone, PartialEq, Message)]
+struct NewTensor {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+/// `ValueInfoProto`, its name.
+#[derive(Clone, PartialEq, Message)]
+struct Named {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+/// A field of a message as it stands in the file, key included.
+struct Field<'a> {
+    number: u32,
+    /// The whole field.
+    whole: &'a [u8],
+    /// What is in it, for a field with a length; the varint, for a number.
+    content: &'a [u8],
+}
+
+/// The fields of a message in their order; `None` where it is not one.
+fn fields(message: &[u8]) -> Option<Vec<Field<'_>>> {
+    let mut rest = message;
+    let mut fields = Vec::new();
+    while !rest.is_empty() {
+        let start = rest;
+        let (number, wire) = decode_key(&mut rest).ok()?;
+        let mut inside = rest;
+        if wire == WireType::LengthDelimited {
+            decode_varint(&mut inside).ok()?;
+        }
+        skip_field(wire, number, &mut rest, Default::default()).ok()?;
+        let whole = &start[..start.len() - rest.len()];
+        let content = inside.get(..inside.len().checked_sub(rest.len())?)?;
+        fields.push(Field { number, whole, content });
+    }
+    Some(fields)
+}
+
+fn put(out: &mut Vec<u8>, number: u32, content: &[u8]) {
+    encode_key(number, WireType::LengthDelimited, out);
+    encode_varint(content.len() as u64, out);
+    out.extend_from_slice(content);
+}
+
+/// A node and how it is written.
+pub(super) struct Step<'a> {
+    pub node: Node,
+    content: Cow<'a, [u8]>,
+}
+
+impl Step<'_> {
+    pub fn new(node: Node) -> Self {
+        Self { content: Cow::Owned(node.encode_to_vec()), node }
+    }
+
+    /// Gives a convolution other inputs and another group; all else it says stays.
+    pub fn set_inputs(&mut self, input: Vec<String>, group: i64) -> Option<()> {
+        let mut content = Vec::with_capacity(self.content.len() + 64);
+        input.iter().for_each(|name| put(&mut content, 1, name.as_bytes()));
+        for field in fields(&self.content)? {
+            let group_of_old = field.number == 5 && Attribute::decode(field.content).is_ok_and(|a| a.name == GROUP);
+            if field.number != 1 && !group_of_old {
+                content.extend_from_slice(field.whole);
+            }
+        }
+        put(&mut content, 5, &Attribute::int(GROUP, group).encode_to_vec());
+        self.node = Node::decode(&*content).ok()?;
+        self.content = Cow::Owned(content);
+        Some(())
+    }
+}
+
+/// A constant and how it is written.
+pub(super) struct Tensor<'a> {
+    head: Head,
+    content: Cow<'a, [u8]>,
+}
+
+impl Tensor<'_> {
+    fn new(name: String, dims: &[i64], values: &[f32]) -> Self {
+        let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let new = NewTensor { dims: dims.to_vec(), data_type: FLOAT, name: name.clone(), raw_data };
+        let head = Head { dims: dims.to_vec(), data_type: FLOAT, name };
+        Self { head, content: Cow::Owned(new.encode_to_vec()) }
+    }
+
+    pub fn dims(&self) -> &[i64] {
+        &self.head.dims
+    }
+
+    /// Its values; `None` where they are no float32 in this file, or not as many as
+    /// its shape says.
+    pub fn floats(&self) -> Option<Vec<f32>> {
+        let count = self
+            .head
+            .dims
+            .iter()
+            .try_fold(1i64, |product, &d| product.checked_mul(d).filter(|p| (1..=VALUES_MAX).contains(p)))?;
+        if self.head.data_type != FLOAT {
+            return None;
+        }
+        let Values { float_data, raw_data } = Values::decode(&*self.content).ok()?;
+        let (raw, rest) = raw_data.as_chunks::<4>();
+        let values = if raw.is_empty() { float_data } else { raw.iter().map(|b| f32::from_le_bytes(*b)).collect() };
+        (rest.is_empty() && values.len() as i64 == count).then_some(values)
+    }
+}
+
+/// The graph of a model.
+pub(super) struct Graph<'a> {
+    pub steps: Vec<Step<'a>>,
+    tensors: Vec<Tensor<'a>>,
+    /// What is neither, with the name of the value it describes, if it does.
+    others: Vec<(Option<String>, &'a [u8])>,
+    /// All names there are.
+    names: HashSet<String>,
+    inputs: HashSet<String>,
+    outputs: HashSet<String>,
+}
+
+impl<'a> Graph<'a> {
+    /// GraphProto: 1 node, 5 initializer, 11 input, 12 output, 13 value_info.
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut graph = Self {
+            steps: Vec::new(),
+            tensors: Vec::new(),
+            others: Vec::new(),
+            names: HashSet::new(),
+            inputs: HashSet::new(),
+            outputs: HashSet::new(),
+        };
+        for field in fields(bytes)? {
+            let content = Cow::Borrowed(field.content);
+            match field.number {
+                1 => {
+                    let node = Node::decode(field.content).ok()?;
+                    // A graph within a node may read whatever is around it.
+                    if node.attribute.iter().any(Attribute::has_graph) {
+                        return None;
+                    }
+                    graph.names.extend(node.output.iter().cloned());
+                    graph.steps.push(Step { node, content });
+                }
+                5 => {
+                    let head = Head::decode(field.content).ok()?;
+                    graph.names.insert(head.name.clone());
+                    graph.tensors.push(Tensor { head, content });
+                }
+                11 | 12 => {
+                    let Named { name } = Named::decode(field.content).ok()?;
+                    if field.number == 11 { &mut graph.inputs } else { &mut graph.outputs }.insert(name);
+                    graph.others.push((None, field.whole));
+                }
+                13 => graph.others.push((Some(Named::decode(field.content).ok()?.name), field.whole)),
+                _ => graph.others.push((None, field.whole)),
+            }
+        }
+        Some(graph)
+    }
+
+    /// A constant by its name; `None` where a caller may put another in its place.
+    pub fn tensor(&self, name: &str) -> Option<&Tensor<'a>> {
+        self.tensors.iter().find(|t| t.head.name == name && !self.inputs.contains(name))
+    }
+
+    /// Whether a value is an output of the whole.
+    pub fn is_output(&self, name: &str) -> bool {
+        self.outputs.contains(name)
+    }
+
+    /// A name that nothing has yet.
+    pub fn fresh(&mut self, base: &str, what: &str) -> String {
+        let mut name = format!("{base}/{what}");
+        while !self.names.insert(name.clone()) {
+            name.push('_');
+        }
+        name
+    }
+
+    /// Adds a constant of float32 values.
+    pub fn add(&mut self, name: String, dims: &[i64], values: &[f32]) {
+        self.tensors.push(Tensor::new(name, dims, values));
+    }
+
+    /// Drops what the file says of the shapes of these values.
+    pub fn forget_shapes(&mut self, of: &HashSet<String>) {
+        self.others.retain(|(named, _)| named.as_ref().is_none_or(|name| !of.contains(name)));
+    }
+
+    /// Which constants are read by nodes.
+    fn read_tensors(&self) -> HashSet<&str> {
+        self.steps.iter().flat_map(|step| step.node.input.iter().map(String::as_str)).collect()
+    }
+}
+
+/// A model and its graph.
+pub(super) struct Model<'a> {
+    parts: Vec<Field<'a>>,
+    pub graph: Graph<'a>,
+    /// Constants that nobody reads in the file; ONNX Runtime is left to say so.
+    unread: HashSet<String>,
+}
+
+impl<'a> Model<'a> {
+    /// ModelProto: 1 ir_version, 7 graph. `None` where nothing should be rewritten.
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let parts = fields(bytes)?;
+        let ir_version = parts.iter().find(|f| f.number == 1).and_then(|f| decode_varint(&mut &*f.content).ok())?;
+        let [graph] = parts.iter().filter(|f| f.number == 7).collect::<Vec<_>>()[..] else { return None };
+        if ir_version < IR_VERSION_MIN {
+            return None;
+        }
+        let graph = Graph::read(graph.content)?;
+        let read = graph.read_tensors();
+        let unread =
+            graph.tensors.iter().map(|t| &t.head.name).filter(|name| !read.contains(name.as_str())).cloned().collect();
+        Some(Self { parts, graph, unread })
+    }
+
+    /// The file, without the constants that nobody reads any more.
+    pub fn write(&self) -> Vec<u8> {
+        let read = self.graph.read_tensors();
+        let mut graph = Vec::new();
+        self.graph.steps.iter().for_each(|step| put(&mut graph, 1, &step.content));
+        self.graph.others.iter().for_each(|(_, whole)| graph.extend_from_slice(whole));
+        for tensor in &self.graph.tensors {
+            let name = tensor.head.name.as_str();
+            if read.contains(name) || self.unread.contains(name) {
+                put(&mut graph, 5, &tensor.content);
+            }
+        }
+        let mut out = Vec::with_capacity(graph.len() + 1024);
+        for part in &self.parts {
+            match part.number {
+                7 => put(&mut out, 7, &graph),
+                _ => out.extend_from_slice(part.whole),
+            }
+        }
+        out
+    }
+}
+
+/// Models for tests.
+#[cfg(test)]
+pub(super) mod made {
+    use super::*;
+
+    pub fn node(op_type: &str, input: &[&str], output: &str) -> Node {
+        Node {
+            input: input.iter().map(|&s| s.into()).collect(),
+            output: vec![output.into()],
+            op_type: op_type.into(),
+            ..Node::default()
+        }
+    }
+
+    pub fn conv(input: &[&str], output: &str, group: i64) -> Node {
+        Node { attribute: vec![Attribute::int(GROUP, group)], ..node("Conv", input, output) }
+    }
+
+    pub struct MadeModel {
+        ir_version: u64,
+        graph: Vec<u8>,
+    }
+
+    impl MadeModel {
+        pub fn new(ir_version: u64) -> Self {
+            let mut graph = Vec::new();
+            put(&mut graph, 2, b"a name");
+            Self { ir_version, graph }
+        }
+
+        pub fn node(&mut self, node: Node) -> &mut Self {
+            put(&mut self.graph, 1, &node.encode_to_vec());
+            self
+        }
+
+        pub fn tensor(&mut self, name: &str, dims: &[i64], values: &[f32]) -> &mut Self {
+            put(&mut self.graph, 5, &Tensor::new(name.into(), dims, values).content);
+            self
+        }
+
+        /// 11 input, 12 output, 13 value_info.
+        pub fn named(&mut self, number: u32, name: &str) -> &mut Self {
+            put(&mut self.graph, number, &Named { name: name.into() }.encode_to_vec());
+            self
+        }
+
+        pub fn bytes(&self) -> Vec<u8> {
+            let mut model = Vec::new();
+            encode_key(1, WireType::Varint, &mut model);
+            encode_varint(self.ir_version, &mut model);
+            put(&mut model, 2, b"who made it");
+            put(&mut model, 7, &self.graph);
+            put(&mut model, 8, &[8, 9]);
+            model
+        }
+    }
+
+    /// All of the model but its graph.
+    pub fn around(model: &[u8]) -> Vec<Vec<u8>> {
+        fields(model).unwrap().iter().filter(|f| f.number != 7).map(|f| f.whole.to_vec()).collect()
+    }
+
+    /// Names of what nodes do, in order.
+    pub fn operators(model: &[u8]) -> Vec<String> {
+        Model::read(model).unwrap().graph.steps.iter().map(|step| step.node.op_type.clone()).collect()
+    }
+
+    /// All constants: name, shape, values.
+    pub fn tensors(model: &[u8]) -> Vec<(String, Vec<i64>, Vec<f32>)> {
+        let graph = Model::read(model).unwrap().graph;
+        let all = graph.tensors.iter();
+        all.map(|t| (t.head.name.clone(), t.head.dims.clone(), t.floats().unwrap())).collect()
+    }
+
+    /// Names of the values whose shapes the file gives.
+    pub fn shapes_of(model: &[u8]) -> Vec<String> {
+        Model::read(model).unwrap().graph.others.iter().filter_map(|(name, _)| name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::made::{MadeModel, conv};
+    use super::*;
+
+    #[test]
+    fn a_convolution_with_other_weights_keeps_what_else_it_says() {
+        let mut node = conv(&["in", "w"], "x", 3);
+        // `auto_pad`, a string (4), which is not taken apart here.
+        let mut padding = Vec::new();
+        put(&mut padding, 1, b"auto_pad");
+        put(&mut padding, 4, b"SAME_UPPER");
+        let mut content = node.encode_to_vec();
+        put(&mut content, 5, &padding);
+        node.name = "a".into();
+        let mut step = Step { node: Node::decode(&*content).unwrap(), content: Cow::Owned(content) };
+        step.set_inputs(vec!["in".into(), "wider".into()], 16).unwrap();
+        assert_eq!((step.node.input[1].as_str(), step.node.group()), ("wider", 16));
+        assert!(step.content.windows(padding.len()).any(|w| w == padding));
+        assert_eq!(step.node.attribute.iter().filter(|a| a.name == GROUP).count(), 1);
+    }
+
+    #[test]
+    fn a_constant_that_a_caller_may_replace_is_none() {
+        let mut made = MadeModel::new(7);
+        made.tensor("w", &[1], &[1.0]).tensor("v", &[1], &[1.0]).named(11, "w");
+        let bytes = made.bytes();
+        let graph = Model::read(&bytes).unwrap().graph;
+        assert!(graph.tensor("w").is_none() && graph.tensor("v").is_some());
+    }
+
+    #[test]
+    fn a_shape_that_does_not_fit_its_values_gives_none() {
+        for dims in [&[3][..], &[1, 1], &[-2], &[0], &[i64::MAX, i64::MAX]] {
+            assert_eq!(Tensor::new("w".into(), dims, &[1.0, 2.0]).floats(), None);
+        }
+        assert_eq!(Tensor::new("w".into(), &[2, 1], &[1.0, 2.0]).floats(), Some(vec![1.0, 2.0]));
+    }
+}

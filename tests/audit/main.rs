@@ -7,7 +7,9 @@ mod interrupted;
 mod made;
 mod pairs;
 mod photos;
+mod served;
 // Half of it is for other commands.
 #[allow(dead_code)]
+#[macro_use]
 #[path = "../cli/support.rs"]
 mod support;

@@ -198,7 +198,7 @@ fn two_galleries_are_sampled_across() {
 #[test]
 fn a_gallery_against_itself_or_a_part_of_it_expects_each_pair_once() {
     // Some are there twice, so that what is set aside is tried too.
-    let all = made(500, 60, 2);
+    let all = made(300, 40, 2);
     let alone = all.chance(Some(&calibration()), u64::MAX >> 8, true);
     let matrix = all.matrix();
     let mark = |row: usize| -> [u8; 16] { std::array::from_fn(|i| (row >> (8 * (i % 4))) as u8) };
@@ -237,9 +237,14 @@ fn a_gallery_against_itself_or_a_part_of_it_expects_each_pair_once() {
         };
         let whole = with(u64::MAX >> 8);
         let (sampled, of) = whole.own.iter().fold((0, 0.0), |(n, of), kind| (n + kind.sampled, of + kind.comparisons));
-        assert!(sampled == decided.len() as u64 && (of - decided.len() as f64).abs() < 1e-3, "{part}: {sampled} {of}");
+        assert!((of - decided.len() as f64).abs() < 1e-3, "{part}: {of}");
+        // But for a few pairs of one person that score too low to be looked at one by one.
+        assert!((decided.len() as u64 - 10..=decided.len() as u64).contains(&sampled), "{part}: {sampled}");
         if every == 1 {
             // Set aside, counted and fitted alike.
+            let counts =
+                |chance: &Chance| chance.own.iter().map(|kind| (kind.sampled, kind.set_aside)).collect::<Vec<_>>();
+            assert_eq!(counts(&whole), counts(&alone));
             for score in [0.3, 0.45, 0.6] {
                 let (one, other) = (alone.expected(score).unwrap(), whole.expected(score).unwrap());
                 assert!((one.value / other.value - 1.0).abs() < 1e-6, "{score}: {one:?} {other:?}");
@@ -253,8 +258,9 @@ fn a_gallery_against_itself_or_a_part_of_it_expects_each_pair_once() {
             })
             .collect();
         truth.sort_unstable_by(|a, b| b.total_cmp(a));
+        let some = with(60_000);
         for count in [4000, 400] {
-            for chance in [&whole, &with(100_000)] {
+            for chance in [&whole, &some] {
                 let off = chance.expected(truth[count - 1]).unwrap().value / count as f64;
                 assert!((0.7..1.4).contains(&off), "{part}: {off} times {count}");
             }

@@ -10,6 +10,5 @@ mod photos;
 mod served;
 // Half of it is for other commands.
 #[allow(dead_code)]
-#[macro_use]
 #[path = "../cli/support.rs"]
 mod support;

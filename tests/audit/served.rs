@@ -14,6 +14,7 @@ use chinhchu::service::local::{LocalError, SOCKET, Snapshot};
 
 use crate::galleries::*;
 use crate::made::*;
+use crate::need_assets;
 use crate::support::*;
 
 /// A gallery of the default pack's recipe, which a server can open.
@@ -128,19 +129,20 @@ fn a_server_that_is_killed_or_stopped_in_the_middle_of_a_snapshot_makes_it_an_er
     let gallery = open_of_pack(&data);
     let recipe = gallery.recipe();
     let mut random = Random::new(61);
-    for subject in 0..40 {
+    for subject in 0..10 {
         let vectors: Vec<Vec<f32>> =
             (0..64).map(|_| (0..gallery.dimension()).map(|_| random.normal()).collect()).collect();
         block_on(gallery.enrol(enrolment_of(recipe, &format!("s{subject}"), &vectors, "01"), None)).unwrap();
     }
     drop(gallery);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for end in [Serving::kill, |server: Serving| assert_eq!(server.terminate(), Some(0))] {
+    let ends: [fn(Serving); 2] = [Serving::kill, |server| assert_eq!(server.terminate(), Some(0))];
+    for end in ends {
         let server = Serving::start(&data);
         let mut snapshot = runtime.block_on(Snapshot::open(&data)).unwrap();
         assert!(matches!(runtime.block_on(snapshot.next()), Ok(Some(SnapshotPart::Subject(_)))));
         end(server);
-        let error = rest(&mut snapshot, &runtime).err().expect("a cut snapshot has no end");
+        let error = rest(&mut snapshot, &runtime).expect_err("a cut snapshot has no end");
         assert!(error.to_string().contains("run the same command again"), "{error}");
     }
 
@@ -166,7 +168,7 @@ fn a_server_that_is_killed_or_stopped_in_the_middle_of_a_snapshot_makes_it_an_er
     // The socket it left behind is in nobody's way.
     let server = Serving::start(&data);
     let mut snapshot = runtime.block_on(Snapshot::open(&data)).unwrap();
-    assert_eq!(rest(&mut snapshot, &runtime).unwrap(), 40);
+    assert_eq!(rest(&mut snapshot, &runtime).unwrap(), 10);
     assert_eq!(server.terminate(), Some(0));
 }
 
@@ -206,5 +208,25 @@ fn a_process_of_another_user_gets_nothing_even_where_permissions_let_it_in() {
     assert_eq!(bytes, 0);
     let opened = as_nobody(|| block_on(Snapshot::open(&data)).err()).unwrap();
     assert!(matches!(opened, Some(LocalError::OtherUser { .. })), "{opened:?}");
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn twins_of_a_gallery_in_use_are_cleared_through_its_server() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out) = (folder.path().join("people"), folder.path().join("out"));
+    made(&data, 200, 63);
+    let server = Serving::start(&data);
+    audit_gallery(&data, &out, &[]).ended(1);
+    let out = text(&out);
+    let twins = ["audit", "decide", "1", "--outcome", "twins", "--reason", "seen", "--officer", "o-7", "--out", &out];
+    run(twins).refused(&["in use by another process", "--server URL"]);
+    let there = ["--server", &server.url, "--json"];
+    let decided = run(twins.iter().chain(&there)).ended(0).json();
+    assert_eq!((&decided["recorded"], &decided["cleared"]), (&true.into(), &true.into()));
+    let again = folder.path().join("again");
+    let summary = audit_gallery(&data, &again, &["--json"]).json();
+    assert_eq!(summary["compared"]["cleared"], 1);
     assert_eq!(server.terminate(), Some(0));
 }

@@ -18,7 +18,7 @@ use super::{LocalError, STALL_MAX, VERSION, convert, pb, socket};
 use crate::gallery::{SnapshotHead, SnapshotPart};
 
 /// How much the server may send ahead of our reading.
-const WINDOW_BYTES: u32 = 2 << 20;
+const WINDOW_BYTES: u32 = 512 << 10;
 /// Matches what the server sends.
 const FRAME_BYTES: u32 = 256 << 10;
 /// Longest message taken. One subject may have 64 templates of 4096 values: 1 MiB.

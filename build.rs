@@ -10,10 +10,14 @@ const PROTOS: [&str; 4] = [
     "chinhchu/v1/decision.proto",
 ];
 
+/// What goes between two `chinhchu` on one machine: no part of the contract, so
+/// reflection does not serve it.
+const LOCAL_PROTO: &str = "chinhchu/local/v1/snapshots.proto";
+
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
-/// print them into the first log that formats a request. `service::pb` gives them
-/// one that says nothing.
-const PERSONAL: [&str; 20] = [
+/// print them into the first log that formats a request. `service::pb` and
+/// `service::local` give them one that says nothing.
+const PERSONAL: [&str; 23] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -34,6 +38,9 @@ const PERSONAL: [&str; 20] = [
     "chinhchu.v1.DuplicateCandidate",
     "chinhchu.v1.ResolveReferralRequest",
     "chinhchu.v1.ClearPairRequest",
+    "chinhchu.local.v1.EnrolledSubject",
+    "chinhchu.local.v1.StoredVector",
+    "chinhchu.local.v1.Cleared",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -42,6 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The encoded descriptor set is what the reflection service serves.
     let out = PathBuf::from(env::var("OUT_DIR")?).join("chinhchu_v1.bin");
     fs::write(&out, protox::prost::Message::encode_to_vec(&descriptors))?;
-    tonic_prost_build::configure().skip_debug(PERSONAL).compile_fds(descriptors)?;
+    for descriptors in [descriptors, protox::compile([LOCAL_PROTO], ["proto"])?] {
+        tonic_prost_build::configure().skip_debug(PERSONAL).compile_fds(descriptors)?;
+    }
     Ok(())
 }

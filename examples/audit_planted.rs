@@ -64,6 +64,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
         let chance = Chance::sample(&Plan {
             first: Rows { side, strata: None },
             second: None,
+            twice: None,
             comparisons,
             calibration: None,
             sampled_max: SAMPLED_MAX_DEFAULT,
@@ -119,6 +120,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
         chance: &chance,
         local: &local,
         seconds: join_seconds,
+        cost: None,
     };
     let began = Instant::now();
     if let Some(out) = args.get(3).map(Path::new) {

@@ -19,6 +19,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::chance_sample::Sample;
+use super::twice::Twice;
 use crate::matching::Curve;
 use crate::search::{SearchError, Side};
 
@@ -32,7 +33,9 @@ pub struct Plan<'a> {
     pub first: Rows<'a>,
     /// Those they are compared with, where it is another gallery.
     pub second: Option<Rows<'a>>,
-    /// Comparisons the audit makes: pairs of rows of different subjects.
+    /// Templates that both hold: their pairs count once. `None` where there are none.
+    pub twice: Option<&'a Twice>,
+    /// Pairs of rows of different subjects that the audit decides, each counted once.
     pub comparisons: u64,
     /// The pack's calibration for what is compared.
     pub calibration: Option<&'a Curve>,

@@ -18,9 +18,10 @@
 //! What it costs: real look-alikes beyond the score of step 1 are set aside as well, so
 //! the tail rests on those below it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::chance::{Kind, KindOfPair, Plan, Rows};
+use super::twice::Twice;
 use crate::evaluation::{
     About, FitError, Histogram, Pair, PairSource, Shape, SplitMix, bin, collect, edge, fit_curve_down_to, histograms,
 };
@@ -75,8 +76,10 @@ impl From<FitError> for Refusal {
 /// A gallery to draw from.
 pub(super) struct Sample<'a> {
     plan: &'a Plan<'a>,
-    /// Pairs of different subjects: all, and those alike.
+    /// Pairs of different subjects: all, and those alike. Each counts once.
     pairs: [f64; 2],
+    /// Times they meet, those of templates that both galleries hold twice.
+    meetings: f64,
 }
 
 impl<'a> Sample<'a> {
@@ -90,7 +93,15 @@ impl<'a> Sample<'a> {
                 }
             }
         }
-        Ok(Self { plan, pairs: pairs(plan) })
+        let meetings = pairs(&plan.first, plan.second.as_ref(), &|_| true);
+        // What is in both galleries meets itself in the first alone.
+        let again = plan.twice.map(|twice| {
+            let mut shared = vec![false; plan.first.side.groups.len()];
+            twice.rows().for_each(|row| shared[row as usize] = true);
+            pairs(&plan.first, None, &|row| shared[row])
+        });
+        let [all, alike] = again.unwrap_or_default();
+        Ok(Self { plan, pairs: [meetings[0] - all, meetings[1] - alike], meetings: meetings[0] })
     }
 
     /// Whether pairs alike and unlike can be told apart, and there are both.
@@ -110,7 +121,8 @@ impl<'a> Sample<'a> {
     pub fn kind(&self, of: KindOfPair) -> Result<Kind, Refusal> {
         let share = self.pairs_of(of) / self.pairs[0].max(1.0);
         let kinds = if of == KindOfPair::Any { 1 } else { 2 };
-        let drawn = Drawn::new(self.plan, of, share, self.plan.sampled_max / kinds)?;
+        let wanted = self.pairs_of(of) / self.meetings.max(1.0);
+        let drawn = Drawn::new(self.plan, of, wanted, self.plan.sampled_max / kinds)?;
         let (owners, aside) = set_aside(&drawn, self.plan.calibration)?;
         let merged = Merged { drawn: &drawn, owners: &owners };
         let about = About {
@@ -131,17 +143,20 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// Pairs of rows of different subjects: all, and those of one stratum.
-fn pairs(plan: &Plan<'_>) -> [f64; 2] {
-    let keys = |rows: &Rows<'_>, key: &dyn Fn(u32, Option<u32>) -> Option<u64>| -> Vec<u64> {
+/// Pairs of rows of different subjects: all, and those of one stratum. Of the first side
+/// those rows count that `counts` says.
+fn pairs(first: &Rows<'_>, second: Option<&Rows<'_>>, counts: &dyn Fn(usize) -> bool) -> [f64; 2] {
+    type Key<'k> = &'k dyn Fn(u32, Option<u32>) -> Option<u64>;
+    let keys = |rows: &Rows<'_>, counts: &dyn Fn(usize) -> bool, key: Key<'_>| -> Vec<u64> {
         let stratum = |i: usize| rows.strata.and_then(|strata| strata[i]);
-        let mut keys: Vec<u64> =
-            rows.side.groups.iter().enumerate().filter_map(|(i, &group)| key(group, stratum(i))).collect();
+        let groups = rows.side.groups.iter().enumerate().filter(|(i, _)| counts(*i));
+        let mut keys: Vec<u64> = groups.filter_map(|(i, &group)| key(group, stratum(i))).collect();
         keys.sort_unstable();
         keys
     };
-    let meet = |key: &dyn Fn(u32, Option<u32>) -> Option<u64>| {
-        meetings(&keys(&plan.first, key), plan.second.map(|second| keys(&second, key)).as_deref())
+    let meet = |key: Key<'_>| {
+        let other = second.map(|second| keys(second, &|_| true, key));
+        meetings(&keys(first, counts, key), other.as_deref())
     };
     let all = meet(&|_, _| Some(0)) - meet(&|group, _| Some(u64::from(group)));
     let alike = meet(&|_, stratum| stratum.map(u64::from))
@@ -164,15 +179,18 @@ fn meetings(first: &[u64], second: Option<&[u64]>) -> f64 {
 }
 
 /// Rows drawn from both sides, by stratum, in memory.
-struct Drawn {
+struct Drawn<'a> {
     of: KindOfPair,
     sides: Vec<DrawnSide>,
+    twice: Option<&'a Twice>,
     subjects: usize,
     dimension: usize,
     dot: Dot,
 }
 
 struct DrawnSide {
+    /// By row, which of the side's it is.
+    rows: Vec<u32>,
     values: Vec<f32>,
     /// By row, the subject, numbered anew for both sides together.
     owners: Vec<u32>,
@@ -180,10 +198,10 @@ struct DrawnSide {
     strata: Vec<Option<u32>>,
 }
 
-impl Drawn {
+impl<'a> Drawn<'a> {
     /// So many rows that about `pairs_max` of their pairs are of the kind, whose share
-    /// among all pairs is `share`.
-    fn new(plan: &Plan<'_>, of: KindOfPair, share: f64, pairs_max: u64) -> Result<Self, SearchError> {
+    /// among all that meet is `share`.
+    fn new(plan: &Plan<'a>, of: KindOfPair, share: f64, pairs_max: u64) -> Result<Self, SearchError> {
         let dimension = plan.first.side.vectors.dimension();
         let halves = if plan.second.is_some() { 1.0 } else { 2.0 };
         let wanted = (halves * pairs_max as f64 / share.max(1e-9)).sqrt().ceil().min(ROWS_MAX as f64) as usize;
@@ -204,16 +222,35 @@ impl Drawn {
                     *numbers.entry(rows.side.groups[row as usize]).or_insert(next)
                 })
                 .collect();
-            sides.push(DrawnSide { values, owners, strata: chosen.iter().map(|&row| stratum(row)).collect() });
+            let strata = chosen.iter().map(|&row| stratum(row)).collect();
+            sides.push(DrawnSide { rows: chosen, values, owners, strata });
         }
-        Ok(Self { of, sides, subjects: numbers.len(), dimension, dot: Dot::best() })
+        let twice = plan.twice.filter(|_| sides.len() > 1);
+        Ok(Self { of, sides, twice, subjects: numbers.len(), dimension, dot: Dot::best() })
     }
 
-    /// Captures drawn, by subject.
+    /// Captures drawn, by subject; one drawn from both galleries is one.
     fn captures(&self) -> Vec<u32> {
         let mut captures = vec![0; self.subjects];
-        self.sides.iter().flat_map(|side| &side.owners).for_each(|&owner| captures[owner as usize] += 1);
+        let first: BTreeSet<u32> = match self.twice {
+            Some(_) => self.sides[0].rows.iter().copied().collect(),
+            None => BTreeSet::new(),
+        };
+        for (side, of) in self.sides.iter().enumerate() {
+            for (&row, &owner) in of.rows.iter().zip(&of.owners) {
+                let place = self.twice.filter(|_| side == 1).and_then(|twice| twice.place(row));
+                if !place.is_some_and(|place| first.contains(&place)) {
+                    captures[owner as usize] += 1;
+                }
+            }
+        }
         captures
+    }
+
+    /// Whether the pair of a drawn row of the first gallery and one of the second is met
+    /// from the other side, too, and counts there.
+    fn is_second_time(&self, first: usize, second: usize) -> bool {
+        self.twice.is_some_and(|twice| twice.is_second_time(self.sides[0].rows[first], self.sides[1].rows[second]))
     }
 }
 
@@ -225,7 +262,7 @@ fn draw(rows: usize, wanted: usize, mut random: SplitMix) -> Vec<u32> {
         all.truncate(wanted);
         return all;
     }
-    let mut chosen = std::collections::BTreeSet::new();
+    let mut chosen = BTreeSet::new();
     while chosen.len() < wanted {
         chosen.insert(random.below(rows) as u32);
     }
@@ -234,7 +271,7 @@ fn draw(rows: usize, wanted: usize, mut random: SplitMix) -> Vec<u32> {
 
 /// Drawn rows of which some subjects are taken for one.
 struct Merged<'a> {
-    drawn: &'a Drawn,
+    drawn: &'a Drawn<'a>,
     /// By subject drawn, whom it is taken for.
     owners: &'a [u32],
 }
@@ -274,7 +311,7 @@ impl PairSource for Merged<'_> {
         let subject_a = self.owners[first.owners[row] as usize];
         for partner in ranges.into_iter().flatten() {
             let subject_b = self.owners[other.owners[partner] as usize];
-            if subject_a != subject_b {
+            if subject_a != subject_b && !self.drawn.is_second_time(row, partner) {
                 let score = dot.score(mine, &other.values[vector(other, partner)]);
                 visit(Pair { score, a: row as u32, b: partner as u32, subject_a, subject_b, genuine: false });
             }
@@ -291,7 +328,7 @@ struct Aside {
 }
 
 /// Whom each subject is taken for, and what that sets aside.
-fn set_aside(drawn: &Drawn, calibration: Option<&Curve>) -> Result<(Vec<u32>, Aside), Refusal> {
+fn set_aside(drawn: &Drawn<'_>, calibration: Option<&Curve>) -> Result<(Vec<u32>, Aside), Refusal> {
     let nobody: Vec<u32> = (0..drawn.subjects as u32).collect();
     let source = Merged { drawn, owners: &nobody };
     let [_, all] = histograms(&source);

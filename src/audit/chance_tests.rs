@@ -52,7 +52,8 @@ impl Made {
         let side = Side { vectors: &matrix, groups: &self.groups };
         let first = Rows { side, strata: stratified.then_some(&self.strata[..]) };
         let comparisons = self.comparisons();
-        Chance::sample(&Plan { first, second: None, comparisons, calibration, sampled_max, seed: 1 }).unwrap()
+        Chance::sample(&Plan { first, second: None, twice: None, comparisons, calibration, sampled_max, seed: 1 })
+            .unwrap()
     }
 }
 
@@ -173,6 +174,7 @@ fn two_galleries_are_sampled_across() {
     let plan = Plan {
         first: Rows { side: Side { vectors: &matrix, groups: &one.groups }, strata: None },
         second: Some(Rows { side: Side { vectors: &second, groups: &elsewhere }, strata: None }),
+        twice: None,
         comparisons: 280_000,
         calibration: Some(&calibration()),
         sampled_max: 60_000,
@@ -194,6 +196,79 @@ fn two_galleries_are_sampled_across() {
 }
 
 #[test]
+fn a_gallery_against_itself_or_a_part_of_it_expects_each_pair_once() {
+    // Some are there twice, so that what is set aside is tried too.
+    let all = made(300, 40, 2);
+    let alone = all.chance(Some(&calibration()), u64::MAX >> 8, true);
+    let matrix = all.matrix();
+    let mark = |row: usize| -> [u8; 16] { std::array::from_fn(|i| (row >> (8 * (i % 4))) as u8) };
+    // The whole, and every other subject.
+    for (part, every) in [("the whole", 1), ("a part", 2)] {
+        let chosen: Vec<usize> = (0..all.groups.len()).filter(|&row| all.groups[row].is_multiple_of(every)).collect();
+        let mut first = Made::default();
+        for &row in &chosen {
+            let of = (all.groups[row], all.people[row], all.strata[row]);
+            first.push(of.0, of.1, of.2, &all.values[row * DIMENSION..][..DIMENSION]);
+        }
+        let marks: Vec<[u8; 16]> = chosen.iter().copied().chain(0..all.groups.len()).map(mark).collect();
+        let twice = Twice::find(&marks, chosen.len());
+        let is_in = |row: usize| all.groups[row].is_multiple_of(every);
+        let pairs = || (0..all.groups.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let decided: Vec<(usize, usize)> =
+            pairs().filter(|&(a, b)| all.groups[a] != all.groups[b] && (is_in(a) || is_in(b))).collect();
+        let first_matrix = first.matrix();
+        let with = |sampled_max: u64| {
+            let plan = Plan {
+                first: Rows {
+                    side: Side { vectors: &first_matrix, groups: &first.groups },
+                    strata: Some(&first.strata[..]),
+                },
+                second: Some(Rows {
+                    side: Side { vectors: &matrix, groups: &all.groups },
+                    strata: Some(&all.strata[..]),
+                }),
+                twice: Some(&twice),
+                comparisons: decided.len() as u64,
+                calibration: Some(&calibration()),
+                sampled_max,
+                seed: 1,
+            };
+            Chance::sample(&plan).unwrap()
+        };
+        let whole = with(u64::MAX >> 8);
+        let (sampled, of) = whole.own.iter().fold((0, 0.0), |(n, of), kind| (n + kind.sampled, of + kind.comparisons));
+        assert!((of - decided.len() as f64).abs() < 1e-3, "{part}: {of}");
+        // But for a few pairs of one person that score too low to be looked at one by one.
+        assert!((decided.len() as u64 - 10..=decided.len() as u64).contains(&sampled), "{part}: {sampled}");
+        if every == 1 {
+            // Set aside, counted and fitted alike.
+            let counts =
+                |chance: &Chance| chance.own.iter().map(|kind| (kind.sampled, kind.set_aside)).collect::<Vec<_>>();
+            assert_eq!(counts(&whole), counts(&alone));
+            for score in [0.3, 0.45, 0.6] {
+                let (one, other) = (alone.expected(score).unwrap(), whole.expected(score).unwrap());
+                assert!((one.value / other.value - 1.0).abs() < 1e-6, "{score}: {one:?} {other:?}");
+            }
+        }
+        let mut truth: Vec<f32> = decided
+            .iter()
+            .filter(|&&(a, b)| all.people[a] != all.people[b])
+            .map(|&(a, b)| {
+                Dot::best().score(&all.values[a * DIMENSION..][..DIMENSION], &all.values[b * DIMENSION..][..DIMENSION])
+            })
+            .collect();
+        truth.sort_unstable_by(|a, b| b.total_cmp(a));
+        let some = with(60_000);
+        for count in [4000, 400] {
+            for chance in [&whole, &some] {
+                let off = chance.expected(truth[count - 1]).unwrap().value / count as f64;
+                assert!((0.7..1.4).contains(&off), "{part}: {off} times {count}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_small_gallery_goes_by_the_calibration_and_says_so() {
     let made = made(50, 0, 1);
     let chance = made.chance(Some(&calibration()), 100_000, false);
@@ -211,7 +286,8 @@ fn the_number_of_threads_changes_nothing_and_the_seed_does() {
     let with = |threads: usize, seed: u64| {
         let side = Side { vectors: &matrix, groups: &made.groups };
         let first = Rows { side, strata: Some(&made.strata[..]) };
-        let plan = Plan { first, second: None, comparisons: 1_000_000, calibration: None, sampled_max: 60_000, seed };
+        let (second, twice, calibration) = (None, None, None);
+        let plan = Plan { first, second, twice, comparisons: 1_000_000, calibration, sampled_max: 60_000, seed };
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| Chance::sample(&plan).unwrap())
     };

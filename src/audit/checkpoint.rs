@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::cost::{Clock, Part};
 use crate::search::Pair;
 
 const MAGIC: &[u8; 8] = b"CHCHAUDT";
@@ -151,6 +152,8 @@ pub struct Checkpoint {
     comparisons: u64,
     pairs: Vec<Pair>,
     dropped_bytes: u64,
+    /// What keeping took.
+    spent: Part,
 }
 
 impl Checkpoint {
@@ -204,6 +207,7 @@ impl Checkpoint {
             comparisons: 0,
             pairs: Vec::new(),
             dropped_bytes: 0,
+            spent: Part::default(),
         };
         let frames = there.map_or_else(Vec::new, |(_, length)| checkpoint.take_frames(&bytes, length));
         let framed = frames.iter().map(ExactSizeIterator::len).sum::<usize>();
@@ -279,6 +283,7 @@ impl Checkpoint {
         if self.is_done(unit) {
             return Ok(());
         }
+        let mut clock = Clock::start_thread();
         let mut bytes = vec![0; FRAME_BYTES];
         pairs.iter().for_each(|pair| bytes.extend(encode_pair(pair)));
         let frame =
@@ -301,13 +306,22 @@ impl Checkpoint {
         }
         self.units_done += 1;
         self.comparisons += comparisons;
+        self.spent += clock.lap();
         Ok(())
     }
 
     /// Makes all of it survive a power cut.
     pub fn sync(&mut self) -> Result<(), CheckpointError> {
         self.synced_at = Instant::now();
-        self.file.sync_data().map_err(|source| CheckpointError::Io { path: self.path.clone(), source })
+        let mut clock = Clock::start_thread();
+        let synced = self.file.sync_data();
+        self.spent += clock.lap();
+        synced.map_err(|source| CheckpointError::Io { path: self.path.clone(), source })
+    }
+
+    /// Time that keeping took until now, of the thread that keeps.
+    pub fn spent(&self) -> Part {
+        self.spent
     }
 
     /// Whether a unit is done.

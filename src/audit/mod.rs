@@ -10,13 +10,14 @@
 //!
 //! `collection` holds what is compared, `checkpoint` and `run` see to it that an audit
 //! that was killed goes on where it was, `known` and `findings` remember earlier audits,
-//! `same` and `stale` look at each record by itself.
+//! `same` and `stale` look at each record by itself, `cost` at what all of it took.
 
 mod chance;
 mod chance_local;
 mod chance_sample;
 mod checkpoint;
 mod collection;
+mod cost;
 mod findings;
 mod isotonic;
 mod known;
@@ -33,11 +34,13 @@ mod rings;
 mod run;
 mod same;
 mod stale;
+mod twice;
 
 pub use chance::{Chance, Estimate, Explained, Kind, KindOfPair, Plan, Rows, SAMPLED_MAX_DEFAULT, Verdict};
 pub use chance_local::{Band, LocalChance};
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, CheckpointError, Difference, Identity};
 pub use collection::{Collection, CollectionError, Mark, RowInfo, SubjectInfo};
+pub use cost::{Clock, Cost, Part};
 pub use findings::{Finding, Findings, FindingsError};
 pub use known::{KnownError, KnownTemplates, hex};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
@@ -53,3 +56,4 @@ pub use rings::{Bridge, Gathered, Link, Ring, Rings, gather, rings};
 pub use run::{OnUnit, RunError, run};
 pub use same::{Changed, Split, changed};
 pub use stale::{Stale, StaleScheme, Staleness};
+pub use twice::Twice;

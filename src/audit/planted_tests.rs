@@ -67,7 +67,8 @@ fn every_planted_pair_is_found_and_rings_agree_with_those_planted() {
     let pairs: Vec<_> = (0..join.units()).flat_map(|unit| join.run(unit, usize::MAX).unwrap()).collect();
     let comparisons = (0..join.units()).map(|unit| join.comparisons(unit)).sum();
     let first = Rows { side, strata: None };
-    let plan = Plan { first, second: None, comparisons, calibration: None, sampled_max: 300_000, seed: 1 };
+    let (second, twice, calibration) = (None, None, None);
+    let plan = Plan { first, second, twice, comparisons, calibration, sampled_max: 300_000, seed: 1 };
     let chance = Chance::sample(&plan).unwrap();
     let subjects = |i: usize| (planted.groups()[pairs[i].a as usize], planted.groups()[pairs[i].b as usize]);
     let local = LocalChance::new(&chance, SCORE, pairs.iter().map(|pair| pair.score));

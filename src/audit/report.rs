@@ -2,7 +2,7 @@
 //!
 //! The columns and fields named first are a contract; further ones follow them. The
 //! same findings give the same bytes: nothing here depends on the clock, but for
-//! `seconds` in the summary, which the caller states.
+//! `seconds` and `cost` in the summary, which the caller states.
 //!
 //! These files name subjects, because that is their purpose. Nothing else does: no
 //! error of this module carries an id.
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chance::{Chance, Estimate, Explained, KindOfPair};
 use super::chance_local::LocalChance;
+use super::cost::Cost;
 use super::measure::Outcome;
 use super::rings::{Link, Rings};
 use crate::search::Pair;
@@ -123,7 +124,7 @@ pub struct Compared {
     pub templates: u64,
     /// Their subjects.
     pub subjects: u64,
-    /// Pairs of templates of different subjects that were decided.
+    /// Pairs of templates of different subjects that were decided, each counted once.
     pub comparisons: u64,
     /// What took no part.
     pub left_out: Vec<LeftOut>,
@@ -151,6 +152,8 @@ pub struct ReportData<'a> {
     pub local: &'a LocalChance,
     /// How long the audit took.
     pub seconds: f64,
+    /// And what of it, where it was measured.
+    pub cost: Option<Cost>,
 }
 
 /// `summary.json`.
@@ -160,7 +163,7 @@ pub struct Summary {
     pub templates: u64,
     /// Their subjects.
     pub subjects: u64,
-    /// Pairs of templates of different subjects that were decided.
+    /// Pairs of templates of different subjects that were decided, each counted once.
     pub comparisons: u64,
     /// Scores at or above it are found.
     pub threshold: f32,
@@ -195,6 +198,9 @@ pub struct Summary {
     pub bridges: u64,
     /// What was compared.
     pub compared: Compared,
+    /// What the audit took, by part; like `seconds` other every time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 /// One kind of sampled non-mates.
@@ -384,6 +390,7 @@ impl ReportData<'_> {
             strong_from: strong_from.is_finite().then_some(strong_from),
             bridges: self.rings.bridges.len() as u64,
             compared: self.compared.clone(),
+            cost: self.cost,
         }
     }
 

@@ -104,7 +104,7 @@ pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Found {
 impl Found {
     pub fn data(&self) -> ReportData<'_> {
         let Self { compared, pairs, links, rings, chance, local, records } = self;
-        ReportData { records, compared, pairs, links, rings, chance, local, seconds: 1.5 }
+        ReportData { records, compared, pairs, links, rings, chance, local, seconds: 1.5, cost: None }
     }
 }
 

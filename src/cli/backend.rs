@@ -139,9 +139,15 @@ impl Backend {
 /// there. The gallery closes when the last clone of the engine is dropped.
 pub(super) fn open_gallery(settings: &Settings, folder: &Path, photos: usize) -> Result<Engine, Failure> {
     let engine = Engine::open(&settings.engine(photos)?).map_err(Failure::new)?;
+    let gallery = gallery_of(settings, folder, &engine)?;
+    engine.with_gallery(gallery).map_err(Failure::new)
+}
+
+/// The embedded gallery in `folder`, for an engine.
+pub(super) fn gallery_of(settings: &Settings, folder: &Path, engine: &Engine) -> Result<Arc<EmbeddedGallery>, Failure> {
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    let gallery = EmbeddedGallery::open(folder, recipe, dimension, settings.gallery_options()).map_err(Failure::new)?;
-    engine.with_gallery(Arc::new(gallery)).map_err(Failure::new)
+    let gallery = EmbeddedGallery::open(folder, recipe, dimension, settings.gallery_options());
+    gallery.map(Arc::new).map_err(Failure::new)
 }
 
 /// Why a call was not answered, wherever it went.

@@ -1,11 +1,15 @@
 //! `chinhchu serve`: the gRPC service.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use super::settings::{self, ServerSettings, Settings};
 use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, source};
+use crate::gallery::Gallery;
+use crate::service::local::Snapshots;
 use crate::service::{self, ServeError, ServeOptions};
 use crate::workflow::Engine;
 
@@ -37,6 +41,9 @@ Examples:
 The log on standard error names the address once the server is ready. SIGTERM and
 Ctrl-C let requests in flight finish, for a bounded time, then the server ends.
 Connections are plain text, so only loopback addresses are taken.
+
+While it has the gallery open it hands on snapshots of it, for `chinhchu audit`, to
+processes of the same user on this machine, over the socket snapshots.sock in the folder.
 
 A configuration file, with the defaults:
 
@@ -89,20 +96,47 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
     runtime::block_on_threads(async {
         // From here on a signal is a wish to end well, not a kill.
         let shutdown = service::signals().map_err(Failure::new)?;
-        let engine = match &data {
-            Some(folder) => backend::open_gallery(&settings, folder, usize::MAX)?,
-            None => {
-                tracing::warn!("no --data: only Verify will work");
-                Engine::open(&settings.engine(usize::MAX)?).map_err(Failure::new)?
+        let mut engine = Engine::open(&settings.engine(usize::MAX)?).map_err(Failure::new)?;
+        let mut snapshots = None;
+        match &data {
+            Some(folder) => {
+                let gallery = backend::gallery_of(&settings, folder, &engine)?;
+                snapshots = hand_on_snapshots(folder, Arc::clone(&gallery) as Arc<dyn Gallery>);
+                engine = engine.with_gallery(gallery).map_err(Failure::new)?;
             }
-        };
+            None => tracing::warn!("no --data: only Verify will work"),
+        }
         tracing::info!(certificates = anchors.len(), policies = settings.policies.iter().count(), "decisions");
         let engine = engine.with_counter(anchors, settings.policies.clone()).map_err(Failure::new)?;
         let bound = service::bind(engine, options).await.map_err(Failure::new)?;
+        let closing = CancellationToken::new();
+        let snapshots = snapshots.map(|of| tokio::spawn(of.serve(closing.clone().cancelled_owned())));
         tracing::info!("listening on {}", bound.local_addr());
-        bound.serve(shutdown).await.map_err(Failure::new)?;
+        let shutdown = async {
+            shutdown.await;
+            // They may take long, and can be asked for again: the drain is not for them.
+            closing.cancel();
+        };
+        let served = bound.serve(shutdown).await;
+        closing.cancel();
+        if let Some(snapshots) = snapshots {
+            // So that their socket goes before the folder's lock does.
+            let _ = snapshots.await;
+        }
+        served.map_err(Failure::new)?;
         Ok(Exit::Success)
     })
+}
+
+/// The socket for snapshots. Where there can be none, people are served all the same.
+fn hand_on_snapshots(folder: &Path, gallery: Arc<dyn Gallery>) -> Option<Snapshots> {
+    match Snapshots::bind(folder, gallery) {
+        Ok(snapshots) => Some(snapshots),
+        Err(error) => {
+            tracing::warn!(%error, "no socket in the data folder: an audit has to wait until this server has ended");
+            None
+        }
+    }
 }
 
 #[cfg(test)]

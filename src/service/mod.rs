@@ -46,6 +46,9 @@
 //! there.
 //!
 //! # Not here
+//! Templates: no call gives one away. Whole galleries go to processes of the same user
+//! on the same machine alone, over a Unix socket ([`local`]).
+//!
 //! TLS and authentication come later; until then [`bind`] refuses any address but
 //! loopback. Nothing personal is logged: no ids, no photos, no scores.
 
@@ -56,6 +59,7 @@ mod client_error;
 mod convert;
 mod handlers;
 mod incoming;
+pub mod local;
 mod manners;
 mod options;
 mod refusal;

@@ -27,8 +27,12 @@ pub fn id(text: &str) -> SubjectId {
 }
 
 fn enrolment(subject: &str, vectors: &[Vec<f32>], province: &str) -> Enrolment {
+    enrolment_of(RECIPE, subject, vectors, province)
+}
+
+pub fn enrolment_of(recipe: RecipeDigest, subject: &str, vectors: &[Vec<f32>], province: &str) -> Enrolment {
     let new = |(i, vector): (usize, &Vec<f32>)| NewTemplate {
-        template: Template::from_raw(RECIPE, vector).unwrap(),
+        template: Template::from_raw(recipe, vector).unwrap(),
         source: Source::Live,
         captured_at: Some(Timestamp(1_700_000_000_000 + 86_400_000 * i as u64)),
         quality: Some(50.0),
@@ -47,13 +51,15 @@ fn enrolment(subject: &str, vectors: &[Vec<f32>], province: &str) -> Enrolment {
 
 /// Enrols people; the captures of one person are next to each other.
 pub fn enrol(gallery: &dyn Gallery, people: &People) {
+    let recipe = gallery.recipe();
     block_on(async {
         let mut row = 0;
         while row < people.owners.len() {
             let owner = &people.owners[row];
             let end = row + people.owners[row..].iter().take_while(|other| *other == owner).count();
             let province = if row < people.owners.len() / 2 { "01" } else { "79" };
-            gallery.enrol(enrolment(owner, &people.vectors[row..end], province), None).await.unwrap();
+            let enrolment = enrolment_of(recipe, owner, &people.vectors[row..end], province);
+            gallery.enrol(enrolment, None).await.unwrap();
             row = end;
         }
     });
@@ -102,7 +108,8 @@ fn a_gallery_is_audited_and_cleared_pairs_are_left_out_and_counted() {
         cleared_at: Timestamp(1),
     };
     block_on(gallery.clear_pair(pair)).unwrap();
-    audit_gallery(&data, &out, &[]).refused(&["in use by another process"]);
+    // Open in a program that is no server.
+    audit_gallery(&data, &out, &[]).refused(&["in use by another process", "hands on no snapshot", "stop it while"]);
     drop(gallery);
 
     let summary = audit_gallery(&data, &out, &["--json"]).ended(1).json();

@@ -7,6 +7,7 @@ mod interrupted;
 mod made;
 mod pairs;
 mod photos;
+mod served;
 // Half of it is for other commands.
 #[allow(dead_code)]
 #[path = "../cli/support.rs"]

@@ -33,6 +33,13 @@ fn every_pair_at_or_above_the_score_is_found_and_no_other() {
     assert_eq!(summary["comparisons"], comparisons);
     assert_eq!(summary["pairs"], csv_rows(&out.join("pairs.csv")).len());
     assert!(summary["seconds"].as_f64().unwrap() > 0.0 && summary["expected_chance_pairs"].is_number());
+    let cost = &summary["cost"];
+    let parts = ["reading", "preparing", "chance", "comparing", "checkpoints", "report"];
+    let wall: f64 = parts.iter().map(|part| cost[part]["wall_seconds"].as_f64().unwrap()).sum();
+    assert!(wall > 0.0 && wall <= summary["seconds"].as_f64().unwrap() + 1e-6, "{cost}");
+    let safety = ["checkpoints", "report"].iter().map(|part| cost[part]["wall_seconds"].as_f64().unwrap());
+    assert!((cost["safety_share"].as_f64().unwrap() - safety.sum::<f64>() / wall).abs() < 1e-9, "{cost}");
+    assert!(cost["comparing"]["processor_seconds"].as_f64().unwrap() > 0.0 || !cfg!(target_os = "linux"), "{cost}");
     for row in csv_rows(&out.join("pairs.csv")) {
         assert!(row["score"].parse::<f32>().unwrap() >= 0.7 && row["subject_a"] != row["subject_b"]);
     }
@@ -83,9 +90,27 @@ fn two_galleries_are_compared_with_each_other_and_the_same_id_is_the_same_person
     assert_eq!(found, expected);
 
     // Against itself: nobody is compared with himself, and each pair comes once.
-    let itself = folder.path().join("itself");
-    audit(&matrix, &ids, &itself, &["--against", &text(&matrix), "--against-ids", &text(&ids)]).ended(1);
+    let (alone, itself) = (folder.path().join("alone"), folder.path().join("itself"));
+    let sample = ["--sample", "1000000", "--json"];
+    let alone = audit(&matrix, &ids, &alone, &sample).ended(1).json();
+    let against = ["--against", &text(&matrix), "--against-ids", &text(&ids)];
+    let ran = audit(&matrix, &ids, &itself, &[&against[..], &sample].concat()).ended(1);
     assert_eq!(found_rows(&itself), part(0..split).brute_force(0.7));
+    // And counts, and is expected, once.
+    let summary = ran.json();
+    assert_eq!((&summary["comparisons"], &summary["pairs"]), (&alone["comparisons"], &alone["pairs"]));
+    let expected = |summary: &serde_json::Value| summary["expected_chance_pairs"].as_f64().unwrap();
+    let off = expected(&summary) / expected(&alone);
+    assert!((0.999..1.001).contains(&off), "{off}");
+    // The north against everybody: those who are in both once, the others too.
+    let (everybody, all_ids) = all.write(folder.path());
+    let country = folder.path().join("country");
+    let against = ["--against", &text(&everybody), "--against-ids", &text(&all_ids), "--json"];
+    let summary = audit(&matrix, &ids, &country, &against).ended(1).json();
+    let expected: BTreeSet<_> = all.brute_force(0.7).into_iter().filter(|&(a, _)| a < split).collect();
+    assert_eq!(found_rows(&country), expected);
+    let met = |a: usize| (a + 1..900).filter(|&b| all.owners[a] != all.owners[b]).count();
+    assert_eq!(summary["comparisons"], (0..split).map(met).sum::<usize>());
 }
 
 #[test]

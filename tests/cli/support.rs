@@ -172,6 +172,17 @@ impl Serving {
         panic!("the server did not say where it listens: {seen:?}");
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, number: i32) {
+        signal(&self.child, number);
+    }
+
+    /// Kills it, as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("kills");
+        self.child.wait().expect("waits");
+    }
+
     /// Asks it to end and returns its exit code.
     pub fn terminate(mut self) -> Option<i32> {
         signal(&self.child, libc::SIGTERM);

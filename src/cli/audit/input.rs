@@ -11,12 +11,13 @@ use std::rc::Rc;
 use super::super::labelled::{LabelledArgs, Loader};
 use super::super::manifest::{Columns, Manifest, Row};
 use super::super::settings::Settings;
-use super::super::{Failure, date, evaluate};
+use super::super::{Failure, date, evaluate, print, runtime};
 use super::filters::{Filters, TemplateColumns};
 use crate::audit::{Collection, CollectionError, RowInfo};
 use crate::evaluation::PhotoSet;
 use crate::face::RecipeDigest;
 use crate::gallery::{EmbeddedGallery, GalleryError, SnapshotHead, SnapshotPart, Subject, Timestamp};
+use crate::service::local::Snapshot;
 
 /// Rows of a matrix read at a time.
 const ROWS_AT_ONCE: usize = 4096;
@@ -89,13 +90,40 @@ impl Source {
     }
 }
 
-/// Every part of a gallery's snapshot, from its folder or from a server.
+/// Told what a gallery is of.
+type Begin<'a> = &'a mut dyn FnMut(&SnapshotHead) -> Result<(), Failure>;
+/// Told each part of it.
+type Visit<'a> = &'a mut dyn FnMut(SnapshotPart) -> Result<(), Failure>;
+
+/// Every part of a gallery as it is at one moment: from its folder, or where a server
+/// has that open, from the server.
 pub(super) fn visit_gallery(
     folder: &Path,
     settings: &Settings,
     mut begin: impl FnMut(&SnapshotHead) -> Result<(), Failure>,
     mut visit: impl FnMut(SnapshotPart) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    match visit_folder(folder, settings, &mut begin, &mut visit)? {
+        Read::Whole => Ok(()),
+        Read::InUse => visit_served(folder, &mut begin, &mut visit),
+    }
+}
+
+/// What came of reading a folder.
+pub(super) enum Read {
+    /// All was told.
+    Whole,
+    /// Another process has it open; nothing was told.
+    InUse,
+}
+
+/// Every part of a gallery that nobody has open.
+pub(super) fn visit_folder(
+    folder: &Path,
+    settings: &Settings,
+    begin: Begin<'_>,
+    visit: Visit<'_>,
+) -> Result<Read, Failure> {
     if !EmbeddedGallery::is_at(folder) {
         return Err(Failure::new(format_args!(
             "there is no gallery at {}; check --data, or enrol somebody first",
@@ -116,12 +144,22 @@ pub(super) fn visit_gallery(
         EmbeddedGallery::read_all(folder, &options, &mut |head| keep(begin(head)), &mut |part| keep(visit(part)));
     match (refused.into_inner(), read) {
         (Some(failure), _) => Err(failure),
-        (None, Err(GalleryError::InUse(path))) => Err(Failure::new(format_args!(
-            "the data folder {} is in use by another process; stop that while the gallery is read (it may be started again when the comparison begins), or audit a snapshot of the file system it is on",
-            path.display()
-        ))),
-        (None, read) => read.map_err(Failure::new),
+        (None, Err(GalleryError::InUse(_))) => Ok(Read::InUse),
+        (None, read) => read.map(|()| Read::Whole).map_err(Failure::new),
     }
+}
+
+/// Every part of a gallery, from the server that has it open.
+fn visit_served(folder: &Path, begin: Begin<'_>, visit: Visit<'_>) -> Result<(), Failure> {
+    runtime::wait(async {
+        let mut snapshot = Snapshot::open(folder).await.map_err(Failure::new)?;
+        print::note(&format!("{} is in use: its server hands on a snapshot", folder.display()));
+        begin(&snapshot.head())?;
+        while let Some(part) = snapshot.next().await.map_err(Failure::new)? {
+            visit(part)?;
+        }
+        Ok(())
+    })
 }
 
 fn gallery(

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::settings::Settings;
 use super::super::{Exit, Failure, Outcome, print, runtime};
 use super::folder::{self, SUMMARY};
-use super::input::visit_gallery;
+use super::input::{Read, visit_folder};
 use super::show::{links_of, outcome_of, pairs_of};
 use crate::audit::{Case, Finding, Findings, Outcome as Found, Precision, Share, measure as precision};
 use crate::gallery::{ClearedPair, EmbeddedGallery, Gallery, GalleryError, Note, SnapshotHead, SubjectId, Timestamp};
@@ -174,19 +174,19 @@ fn clear(
 fn head_of(gallery: &Path, settings: &Settings) -> Result<SnapshotHead, Failure> {
     let mut found = None;
     let enough = Failure::new("");
-    let read = visit_gallery(
-        gallery,
-        settings,
-        |head| {
-            found = Some(*head);
-            Err(enough.clone())
-        },
-        |_| Ok(()),
-    );
+    let mut begin = |head: &SnapshotHead| {
+        found = Some(*head);
+        Err(enough.clone())
+    };
+    let read = visit_folder(gallery, settings, &mut begin, &mut |_| Ok(()));
     match (found, read) {
         (Some(head), Err(failure)) if failure == enough => Ok(head),
         (_, Err(failure)) => Err(failure),
-        (_, Ok(())) => Err(Failure::new("the gallery has no beginning; this is a defect of chinhchu")),
+        (_, Ok(Read::InUse)) => Err(Failure::new(format_args!(
+            "the data folder {} is in use by another process; let it clear the pair with --server URL, or stop it first",
+            gallery.display()
+        ))),
+        (_, Ok(Read::Whole)) => Err(Failure::new("the gallery has no beginning; this is a defect of chinhchu")),
     }
 }
 

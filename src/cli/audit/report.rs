@@ -1,6 +1,6 @@
 //! From pairs to files.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -8,8 +8,8 @@ use super::super::{Failure, print};
 use super::folder::{Folder, PAGE, PAIRS, RINGS, SUMMARY};
 use super::{Plan, pair_numbers, words, work};
 use crate::audit::{
-    Audited, Chance, Collection, Compared, Findings, LocalChance, Mark, Outcome, ReportData, Summary, Thumbnail,
-    Verdict, gather, rings,
+    Audited, Chance, Clock, Collection, Compared, Cost, Findings, LocalChance, Outcome, ReportData, Summary, Thumbnail,
+    Twice, Verdict, gather, rings,
 };
 use crate::search::Pair;
 
@@ -19,20 +19,27 @@ pub(super) struct Found<'a> {
     pub plan: &'a Plan,
     pub chance: Chance,
     pub score: f32,
+    /// Each pair of templates counted once.
     pub comparisons: u64,
     /// By rows of the two sides.
     pub pairs: Vec<Pair>,
     pub findings: Findings,
-    /// By row.
-    pub marks: &'a [Mark],
+    /// Templates of both galleries.
+    pub twice: Option<&'a Twice>,
     pub thumbnail: Option<Thumbnail<'a>>,
 }
 
 impl Found<'_> {
-    /// Writes everything, the summary last.
-    pub(super) fn write(mut self, folder: &Folder, begun: Instant) -> Result<Summary, Failure> {
+    /// Writes everything, the summary last. `clock` runs since the comparison ended.
+    pub(super) fn write(
+        mut self,
+        folder: &Folder,
+        begun: Instant,
+        mut cost: Cost,
+        mut clock: Clock,
+    ) -> Result<Summary, Failure> {
         let collection = self.collection;
-        self.pairs = in_one_order(collection, self.marks, std::mem::take(&mut self.pairs));
+        self.pairs = in_one_order(collection, self.twice, std::mem::take(&mut self.pairs));
         let findings = self.findings.iter().map(|f| (f.subject_a.clone(), f.subject_b.clone(), f.outcome));
         let outcomes: BTreeMap<(u32, u32), Outcome> = pair_numbers(collection, findings);
         let is_cleared = |a: u32, b: u32| {
@@ -61,10 +68,13 @@ impl Found<'_> {
             chance: &self.chance,
             local: &local,
             seconds: 0.0,
+            cost: None,
         };
         folder.write(PAIRS, |out| data.write_pairs(out))?;
         folder.write(RINGS, |out| data.write_rings(out))?;
         folder.write(PAGE, |out| data.write_page(out))?;
+        cost.report += clock.lap();
+        data.cost = Some(cost.finished());
         data.seconds = begun.elapsed().as_secs_f64();
         folder.write(SUMMARY, |out| data.write_summary(out))?;
         Ok(data.summary())
@@ -90,20 +100,16 @@ impl Found<'_> {
     }
 }
 
-/// Rows of one collection instead of two sides; a pair that both sides hold both ways is
+/// Rows of one collection instead of two sides; a pair that was met from either side is
 /// one.
-fn in_one_order(collection: &Collection, marks: &[Mark], pairs: Vec<Pair>) -> Vec<Pair> {
+fn in_one_order(collection: &Collection, twice: Option<&Twice>, mut pairs: Vec<Pair>) -> Vec<Pair> {
     if !collection.has_second() {
         return pairs;
     }
     let offset = collection.first_rows() as u32;
-    let mut seen = HashSet::new();
-    let mut kept: Vec<Pair> = pairs.into_iter().map(|pair| Pair { b: pair.b + offset, ..pair }).collect();
-    kept.retain(|pair| {
-        let (a, b) = (marks[pair.a as usize], marks[pair.b as usize]);
-        seen.insert(if a <= b { (a, b) } else { (b, a) })
-    });
-    kept
+    pairs.retain(|pair| !twice.is_some_and(|twice| twice.is_second_time(pair.a, pair.b)));
+    pairs.iter_mut().for_each(|pair| pair.b += offset);
+    pairs
 }
 
 /// What a person in front of a terminal wants to know.

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::{Failure, outcome, print};
 use super::folder::{self, CHECKPOINT, Folder};
-use crate::audit::{Checkpoint, CheckpointError, Collection, Identity, RunError, run};
+use crate::audit::{Checkpoint, CheckpointError, Clock, Collection, Cost, Identity, RunError, run};
 use crate::search::{Join, Matrix, Pair, SearchError, Side};
 use crate::service;
 
@@ -136,12 +136,15 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     /// Every pair at or above the score, by row; from where an earlier run stopped.
-    /// `identity` lacks the number of units.
-    pub(super) fn pairs(&self, folder: &Folder, identity: Identity) -> Result<Vec<Pair>, Failure> {
+    /// `identity` lacks the number of units. What it took is added to `cost`.
+    pub(super) fn pairs(&self, folder: &Folder, identity: Identity, cost: &mut Cost) -> Result<Vec<Pair>, Failure> {
+        let mut clock = Clock::start();
         let join = self.sides.join(self.scope, self.score).map_err(Failure::new)?;
+        cost.preparing += clock.lap();
         let identity = Identity { units: join.units(), ..identity };
         let path = folder.file(CHECKPOINT);
         let mut checkpoint = Checkpoint::open(&path, &identity).map_err(|e| self.refused(folder, &e))?;
+        cost.checkpoints += clock.lap();
         if checkpoint.dropped_bytes() > 0 {
             print::note("the checkpoint was damaged; what cannot be trusted is done again");
         }
@@ -168,8 +171,15 @@ impl Work<'_> {
             }
         });
         bar.finish_and_clear();
+        let kept = checkpoint.spent();
+        cost.checkpoints += kept;
+        cost.comparing = clock.lap() - kept;
         match ended {
-            Ok(()) => Ok(checkpoint.into_pairs()),
+            Ok(()) => {
+                let pairs = checkpoint.into_pairs();
+                cost.report += clock.lap();
+                Ok(pairs)
+            }
             Err(RunError::TooManyPairs { pairs_max }) => Err(Failure::new(format_args!(
                 "more than {pairs_max} pairs lie at or above the score {}, found after {:.1} % of the comparisons; {}",
                 self.score,

@@ -27,8 +27,9 @@ use crate::gallery::{GalleryError, GallerySnapshot, SnapshotHead, SnapshotPart, 
 const PARTS_AHEAD: usize = 64;
 /// How long a part waits to be taken.
 const STALL_MAX: Duration = Duration::from_secs(60);
-/// How long to wait before a part that was not taken is offered again.
-const PAUSE: Duration = Duration::from_millis(2);
+/// How long to wait before a part that was not taken is offered again: longer every time,
+/// so that a quick reader is not held up and a slow one costs little.
+const PAUSE: std::ops::RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_millis(2);
 /// Cleared pairs read at a time.
 const PAIRS_AT_ONCE: usize = 1024;
 
@@ -166,7 +167,7 @@ fn stream(
         }
         // Asked again and again rather than awaited: whoever closes the database waits
         // for this thread, perhaps on the one that would take the part or keep the time.
-        let (mut part, clock) = (Ok(sent), Instant::now());
+        let (mut part, clock, mut pause) = (Ok(sent), Instant::now(), *PAUSE.start());
         loop {
             part = match sender.try_send(part) {
                 Ok(()) => return ControlFlow::Continue(()),
@@ -176,7 +177,8 @@ fn stream(
             if shared.store.closings() != closings || clock.elapsed() > STALL_MAX {
                 return ControlFlow::Break(GalleryError::Closing);
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(pause);
+            pause = (2 * pause).min(*PAUSE.end());
         }
     };
     shared.read(|snapshot| {

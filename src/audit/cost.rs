@@ -1,0 +1,161 @@
+//! What an audit costs, by part: so that the price of its safety (what is kept on the
+//! way, and the report) can be held against the rest.
+
+use std::ops::{AddAssign, Sub};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// Time that a part took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Part {
+    /// By the clock on the wall, in seconds.
+    pub wall_seconds: f64,
+    /// Of all threads together, in seconds; 0 where the system does not say.
+    pub processor_seconds: f64,
+}
+
+impl AddAssign for Part {
+    fn add_assign(&mut self, other: Self) {
+        self.wall_seconds += other.wall_seconds;
+        self.processor_seconds += other.processor_seconds;
+    }
+}
+
+impl Sub for Part {
+    type Output = Self;
+
+    /// What is left of a part without another that went on within it; never below 0.
+    fn sub(self, other: Self) -> Self {
+        Self {
+            wall_seconds: (self.wall_seconds - other.wall_seconds).max(0.0),
+            processor_seconds: (self.processor_seconds - other.processor_seconds).max(0.0),
+        }
+    }
+}
+
+/// What an audit cost, from its start to the moment its summary is written; of an audit
+/// that was stopped, the run that finished it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Cost {
+    /// Galleries, photos, vectors: into memory.
+    pub reading: Part,
+    /// Who is compared with whom; the rotation, the codes.
+    pub preparing: Part,
+    /// The sample of non-mates, and what follows from it.
+    pub chance: Part,
+    /// The comparison itself.
+    pub comparing: Part,
+    /// The digest that binds a checkpoint to its templates, and the checkpoint. Written
+    /// while other threads compare, but counted as if they waited.
+    pub checkpoints: Part,
+    /// Links, rings, and the files of the report.
+    pub report: Part,
+    /// Share of the time (wall) that checkpoints and report take, 0…1.
+    pub safety_share: f64,
+    /// Most memory the process held at any time, in bytes, where the system says.
+    pub memory_bytes_max: Option<u64>,
+}
+
+impl Cost {
+    /// The same with what follows from its parts and from the process.
+    #[must_use]
+    pub fn finished(mut self) -> Self {
+        let parts = [self.reading, self.preparing, self.chance, self.comparing, self.checkpoints, self.report];
+        let all: f64 = parts.iter().map(|part| part.wall_seconds).sum();
+        let safety = self.checkpoints.wall_seconds + self.report.wall_seconds;
+        self.safety_share = if all > 0.0 { safety / all } else { 0.0 };
+        self.memory_bytes_max = memory_bytes_max();
+        self
+    }
+}
+
+/// Both clocks: of the wall, and of the processors.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    of: Processors,
+    wall: Instant,
+    processor: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Processors {
+    Process,
+    Thread,
+}
+
+impl Clock {
+    /// Starts one that counts all threads.
+    pub fn start() -> Self {
+        Self::of(Processors::Process)
+    }
+
+    /// Starts one that counts the calling thread alone.
+    pub fn start_thread() -> Self {
+        Self::of(Processors::Thread)
+    }
+
+    fn of(of: Processors) -> Self {
+        Self { of, wall: Instant::now(), processor: processor_time(of) }
+    }
+
+    /// What passed since it was started, or since the lap before.
+    pub fn lap(&mut self) -> Part {
+        let now = Self::of(self.of);
+        let before = std::mem::replace(self, now);
+        Part {
+            wall_seconds: (now.wall - before.wall).as_secs_f64(),
+            processor_seconds: now.processor.saturating_sub(before.processor).as_secs_f64(),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn processor_time(of: Processors) -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let time = clock_gettime(match of {
+        Processors::Process => ClockId::ProcessCPUTime,
+        Processors::Thread => ClockId::ThreadCPUTime,
+    });
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn processor_time(_: Processors) -> Duration {
+    Duration::ZERO
+}
+
+fn memory_bytes_max() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn laps_add_up_and_the_share_is_that_of_what_keeps_the_audit_safe() {
+        let mut clock = Clock::start();
+        let begun = Instant::now();
+        let mut all = Part::default();
+        let mut sum = 0u64;
+        while begun.elapsed() < Duration::from_millis(30) {
+            sum = sum.wrapping_mul(31).wrapping_add(1);
+            all += clock.lap();
+        }
+        assert!(sum != 1 && all.wall_seconds >= 0.029, "{all:?}");
+        #[cfg(target_os = "linux")]
+        assert!(all.processor_seconds > 0.0, "{all:?}");
+
+        let part = |wall_seconds| Part { wall_seconds, processor_seconds: 2.0 * wall_seconds };
+        let cost = Cost { reading: part(1.0), comparing: part(7.0), checkpoints: part(0.5), ..Cost::default() };
+        let cost = Cost { report: part(1.5), ..cost }.finished();
+        assert!((cost.safety_share - 0.2).abs() < 1e-12);
+        #[cfg(target_os = "linux")]
+        assert!(cost.memory_bytes_max.unwrap() > 1 << 20);
+        assert_eq!(part(1.0) - part(3.0), Part::default());
+        assert_eq!(Cost::default().finished().safety_share, 0.0);
+    }
+}

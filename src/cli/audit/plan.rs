@@ -1,0 +1,93 @@
+//! What will be done, checked before anything is opened.
+
+use std::path::PathBuf;
+
+use super::super::settings::Settings;
+use super::super::{Failure, date};
+use super::filters::Filters;
+use super::input::Source;
+use super::typed::AuditArgs;
+use crate::audit::Asked;
+use crate::gallery::Timestamp;
+
+/// False match rate where nobody asks for anything.
+const FMR_DEFAULT: f64 = 1e-6;
+
+/// What will be done.
+pub(super) struct Plan {
+    pub first: Source,
+    pub second: Option<Source>,
+    pub out: PathBuf,
+    pub asked: Asked,
+    pub filters: Filters,
+    pub since: Option<PathBuf>,
+}
+
+impl Plan {
+    pub(super) fn new(args: &AuditArgs, settings: &Settings) -> Result<Self, Failure> {
+        let data = args.data.as_ref().or(settings.data.as_ref().filter(|_| args.manifest.is_none()));
+        let first = match (&args.manifest, &args.vectors, &args.ids, data) {
+            (Some(manifest), ..) => Source::Manifest(manifest.clone()),
+            (None, Some(matrix), Some(ids), _) => Source::Vectors { matrix: matrix.clone(), ids: ids.clone() },
+            (None, _, _, Some(data)) => Source::Gallery(data.clone()),
+            _ => {
+                return Err(Failure::new(
+                    "nothing to audit; give --data DIR, --manifest FILE, or --vectors FILE.npy with --ids FILE",
+                ));
+            }
+        };
+        let second = args.against.as_ref().map(|path| Source::of_path(path, args.against_ids.as_ref())).transpose()?;
+        let out = args.out.clone().ok_or_else(|| Failure::new("name a folder with --out DIR"))?;
+        let asked = match (args.fmr, args.expect_chance, args.score) {
+            (Some(fmr), ..) => Asked::Fmr(fmr),
+            (_, Some(pairs), _) => Asked::ExpectChance(pairs),
+            (_, _, Some(score)) => Asked::Score(score),
+            _ => Asked::Fmr(FMR_DEFAULT),
+        };
+        Ok(Self { first, second, out, asked, filters: filters_of(args)?, since: args.since.clone() })
+    }
+
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.first).chain(&self.second)
+    }
+
+    /// Folder of the gallery, if it is one.
+    pub(super) fn gallery(&self) -> Option<PathBuf> {
+        match &self.first {
+            Source::Gallery(folder) => Some(std::path::absolute(folder).unwrap_or_else(|_| folder.clone())),
+            _ => None,
+        }
+    }
+}
+
+fn filters_of(args: &AuditArgs) -> Result<Filters, Failure> {
+    let day = |text: &String, and: u64| {
+        let days = date::days(text).ok_or_else(|| Failure::new(format_args!("{text} is no day from 1970 on")))?;
+        Ok::<_, Failure>(Timestamp((days + and) * 86_400_000))
+    };
+    let enrolled_from = args.enrolled_from.as_ref().map(|text| day(text, 0)).transpose()?;
+    let enrolled_before = args.enrolled_to.as_ref().map(|text| day(text, 1)).transpose()?;
+    if let (Some(from), Some(before)) = (enrolled_from, enrolled_before)
+        && from >= before
+    {
+        return Err(Failure::new("--enrolled-from is after --enrolled-to; nobody is enrolled then"));
+    }
+    let mut lines = Vec::new();
+    let mut note = |name: &str, values: &[String]| {
+        if !values.is_empty() {
+            lines.push(format!("{name} {}", values.join(", ")));
+        }
+    };
+    let sorted = |values: &[String]| {
+        let mut values = values.to_vec();
+        values.sort();
+        values.dedup();
+        values
+    };
+    let (schemes, provinces) = (sorted(&args.scheme), sorted(&args.province));
+    note("scheme", &schemes);
+    note("province", &provinces);
+    note("enrolled from", args.enrolled_from.as_slice());
+    note("enrolled to", args.enrolled_to.as_slice());
+    Ok(Filters { schemes, provinces, enrolled_from, enrolled_before, lines })
+}

@@ -1,0 +1,154 @@
+//! The end that reads.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+use tonic::transport::{Endpoint, Uri};
+use tonic::{Status, Streaming};
+use tonic_types::StatusExt;
+use tower::service_fn;
+
+use super::pb::piece::Content;
+use super::pb::snapshots_client::SnapshotsClient;
+use super::{LocalError, STALL_MAX, VERSION, convert, pb, socket};
+use crate::gallery::{SnapshotHead, SnapshotPart};
+
+/// How much the server may send ahead of our reading.
+const WINDOW_BYTES: u32 = 512 << 10;
+/// Matches what the server sends.
+const FRAME_BYTES: u32 = 256 << 10;
+/// Longest message taken. One subject may have 64 templates of 4096 values: 1 MiB.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// A gallery as it was at one moment, from the process that has its folder open.
+pub struct Snapshot {
+    folder: PathBuf,
+    head: SnapshotHead,
+    pieces: Streaming<pb::Piece>,
+    ready: VecDeque<SnapshotPart>,
+    /// What came so far.
+    found: pb::End,
+    ended: bool,
+}
+
+impl Snapshot {
+    /// Asks for a snapshot of the gallery in `folder`.
+    ///
+    /// # Errors
+    /// [`LocalError`], also where nobody hands one on.
+    pub async fn open(folder: &Path) -> Result<Self, LocalError> {
+        let not_served = |source| LocalError::NotServed { folder: folder.to_owned(), source };
+        let stream = socket::connect(folder).await.map_err(not_served)?;
+        let other = || Ok::<_, io::Error>(stream.peer_cred()?.uid() != socket::own_uid()?);
+        if other().map_err(not_served)? {
+            return Err(LocalError::OtherUser { folder: folder.to_owned() });
+        }
+        let cut = |status: &Status| broken(folder, status);
+        let client = client(stream)
+            .await
+            .map_err(|error| LocalError::Cut { folder: folder.to_owned(), cause: error.to_string() })?;
+        let mut client = client.max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let asked = timeout(STALL_MAX, client.read(pb::ReadRequest { version: VERSION })).await;
+        let asked = asked.map_err(|_| stalled(folder))?;
+        let mut pieces = asked.map_err(|status| cut(&status))?.into_inner();
+        let senseless = |what| LocalError::Senseless { folder: folder.to_owned(), what };
+        let head = match next(&mut pieces, folder).await? {
+            Content::Head(head) => convert::head_from_wire(head).map_err(senseless)?,
+            _ => return Err(senseless("it does not begin with its head")),
+        };
+        let (folder, ready, found) = (folder.to_owned(), VecDeque::new(), pb::End::default());
+        Ok(Self { folder, head, pieces, ready, found, ended: false })
+    }
+
+    /// What it is of.
+    pub fn head(&self) -> SnapshotHead {
+        self.head
+    }
+
+    /// The next part, in the order of [`GallerySnapshot`](crate::gallery::GallerySnapshot);
+    /// `None` after the last one, and only then.
+    ///
+    /// # Errors
+    /// [`LocalError`]: then what came before is not the whole gallery.
+    pub async fn next(&mut self) -> Result<Option<SnapshotPart>, LocalError> {
+        loop {
+            if let Some(part) = self.ready.pop_front() {
+                return Ok(Some(part));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            let content = next(&mut self.pieces, &self.folder).await?;
+            self.take(content).map_err(|what| LocalError::Senseless { folder: self.folder.clone(), what })?;
+        }
+    }
+
+    fn take(&mut self, content: Content) -> Result<(), convert::Wrong> {
+        match content {
+            Content::Head(_) => return Err("it has two heads"),
+            Content::Batch(batch) => {
+                self.found.subjects += batch.subjects.len() as u64;
+                self.found.cleared += batch.cleared.len() as u64;
+                for subject in batch.subjects {
+                    self.found.templates += subject.templates.len() as u64;
+                    self.ready.push_back(SnapshotPart::Subject(convert::subject_from_wire(subject, &self.head)?));
+                }
+                for pair in batch.cleared {
+                    self.ready.push_back(SnapshotPart::Cleared(convert::cleared_from_wire(pair)?));
+                }
+            }
+            Content::End(end) => {
+                let promised = (self.head.subjects, self.head.templates);
+                if end != self.found || (end.subjects, end.templates) != promised {
+                    return Err("it does not add up");
+                }
+                self.ended = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn client(stream: UnixStream) -> Result<SnapshotsClient<tonic::transport::Channel>, tonic::transport::Error> {
+    let mut stream = Some(stream);
+    let connector = service_fn(move |_: Uri| {
+        // One connection, checked before: there is no second one to make in its place.
+        let stream = stream.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
+        async move { stream.map(TokioIo::new) }
+    });
+    // A name that HTTP wants and nobody looks up.
+    let endpoint = Endpoint::from_static("http://snapshots.invalid")
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES);
+    Ok(SnapshotsClient::new(endpoint.connect_with_connector(connector).await?))
+}
+
+async fn next(pieces: &mut Streaming<pb::Piece>, folder: &Path) -> Result<Content, LocalError> {
+    let senseless = |what| LocalError::Senseless { folder: folder.to_owned(), what };
+    match timeout(STALL_MAX, pieces.message()).await {
+        Err(_) => Err(stalled(folder)),
+        Ok(Err(status)) => Err(broken(folder, &status)),
+        Ok(Ok(None)) => {
+            Err(LocalError::Cut { folder: folder.to_owned(), cause: "its last piece is missing".to_owned() })
+        }
+        Ok(Ok(Some(piece))) => piece.content.ok_or_else(|| senseless("a piece holds nothing this program knows")),
+    }
+}
+
+/// The server's own words, else what befell the connection.
+fn broken(folder: &Path, status: &Status) -> LocalError {
+    let folder = folder.to_owned();
+    match status.get_details_error_info() {
+        Some(_) => LocalError::Refused { folder, message: status.message().to_owned() },
+        None => LocalError::Cut { folder, cause: status.message().to_owned() },
+    }
+}
+
+fn stalled(folder: &Path) -> LocalError {
+    LocalError::Stalled { folder: folder.to_owned(), seconds: STALL_MAX.as_secs() }
+}

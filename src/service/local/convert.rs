@@ -1,0 +1,130 @@
+//! Parts of a snapshot to messages and back. The server uses one direction, the client
+//! the other.
+
+use super::{VERSION, pb};
+use crate::face::{RecipeDigest, Template};
+use crate::gallery::{
+    Attributes, ClearedPair, NewTemplate, Note, SnapshotHead, Source, StoredTemplate, Subject, SubjectId, Timestamp,
+};
+
+/// What is wrong with a message.
+pub(super) type Wrong = &'static str;
+
+pub(super) fn head_to_wire(head: &SnapshotHead) -> pb::Head {
+    pb::Head {
+        version: VERSION,
+        recipe: head.recipe.0.to_vec(),
+        dimension: u32::try_from(head.dimension).unwrap_or(u32::MAX),
+        subjects: head.subjects,
+        templates: head.templates,
+        template_next: head.template_next,
+        taken_at_ms: head.taken_at.0,
+    }
+}
+
+pub(super) fn head_from_wire(head: pb::Head) -> Result<SnapshotHead, Wrong> {
+    if head.version != VERSION {
+        return Err("it is of another version");
+    }
+    Ok(SnapshotHead {
+        recipe: RecipeDigest(head.recipe.try_into().map_err(|_| "the recipe is no digest")?),
+        dimension: head.dimension as usize,
+        subjects: head.subjects,
+        templates: head.templates,
+        template_next: head.template_next,
+        taken_at: Timestamp(head.taken_at_ms),
+    })
+}
+
+pub(super) fn subject_to_wire(subject: Subject) -> pb::EnrolledSubject {
+    let Attributes { schemes, province, unit } = subject.attributes;
+    let verified = |(scheme, at): (String, Timestamp)| pb::Verified { scheme, at_ms: at.0 };
+    pb::EnrolledSubject {
+        id: subject.id.as_str().to_owned(),
+        schemes: schemes.into_iter().collect(),
+        province,
+        unit,
+        templates: subject.templates.into_iter().map(template_to_wire).collect(),
+        last_verified: subject.last_verified.into_iter().map(verified).collect(),
+        enrolled_at_ms: subject.enrolled_at.0,
+        updated_at_ms: subject.updated_at.0,
+    }
+}
+
+fn template_to_wire(stored: StoredTemplate) -> pb::StoredVector {
+    let NewTemplate { template, source, captured_at, quality } = stored.content;
+    let origin = match source {
+        Source::Chip => pb::Origin::Chip,
+        Source::Live => pb::Origin::Live,
+        Source::Other => pb::Origin::Other,
+    };
+    pb::StoredVector {
+        id: stored.id,
+        vector: template.vector().iter().flat_map(|value| value.to_le_bytes()).collect(),
+        norm: template.norm(),
+        origin: origin.into(),
+        captured_at_ms: captured_at.map(|at| at.0),
+        quality,
+    }
+}
+
+/// A subject of a gallery of which `head` says what its templates are.
+pub(super) fn subject_from_wire(subject: pb::EnrolledSubject, head: &SnapshotHead) -> Result<Subject, Wrong> {
+    let templates = subject.templates.into_iter().map(|stored| template_from_wire(stored, head));
+    Ok(Subject {
+        id: id_from_wire(subject.id)?,
+        attributes: Attributes {
+            schemes: subject.schemes.into_iter().collect(),
+            province: subject.province,
+            unit: subject.unit,
+        },
+        templates: templates.collect::<Result<_, _>>()?,
+        last_verified: subject.last_verified.into_iter().map(|of| (of.scheme, Timestamp(of.at_ms))).collect(),
+        enrolled_at: Timestamp(subject.enrolled_at_ms),
+        updated_at: Timestamp(subject.updated_at_ms),
+    })
+}
+
+fn template_from_wire(stored: pb::StoredVector, head: &SnapshotHead) -> Result<StoredTemplate, Wrong> {
+    let source = match stored.origin() {
+        pb::Origin::Chip => Source::Chip,
+        pb::Origin::Live => Source::Live,
+        pb::Origin::Other => Source::Other,
+        pb::Origin::Unspecified => return Err("a template's source is not known"),
+    };
+    let (values, []) = stored.vector.as_chunks::<4>() else { return Err("a template is cut short") };
+    if values.len() != head.dimension {
+        return Err("a template has another dimension");
+    }
+    let vector = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let template =
+        Template::from_parts(head.recipe, vector, stored.norm).map_err(|_| "a template is not a unit vector")?;
+    let captured_at = stored.captured_at_ms.map(Timestamp);
+    let content = NewTemplate { template, source, captured_at, quality: stored.quality };
+    Ok(StoredTemplate { id: stored.id, content })
+}
+
+pub(super) fn cleared_to_wire(pair: ClearedPair) -> pb::Cleared {
+    let text = |id: SubjectId| id.as_str().to_owned();
+    pb::Cleared {
+        first: text(pair.first),
+        second: text(pair.second),
+        officer: text(pair.officer),
+        reason: pair.reason.as_str().to_owned(),
+        cleared_at_ms: pair.cleared_at.0,
+    }
+}
+
+pub(super) fn cleared_from_wire(pair: pb::Cleared) -> Result<ClearedPair, Wrong> {
+    Ok(ClearedPair {
+        first: id_from_wire(pair.first)?,
+        second: id_from_wire(pair.second)?,
+        officer: id_from_wire(pair.officer)?,
+        reason: Note::new(pair.reason).map_err(|_| "an officer's reason is none")?,
+        cleared_at: Timestamp(pair.cleared_at_ms),
+    })
+}
+
+fn id_from_wire(id: String) -> Result<SubjectId, Wrong> {
+    SubjectId::new(id).map_err(|_| "a subject's id is not one")
+}

@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::Failure;
 use super::settings::Settings;
-use crate::gallery::{EmbeddedGallery, Receipt, RequestId, SubjectId};
+use crate::gallery::{EmbeddedGallery, EmbeddedOptions, Receipt, RequestId, SubjectId};
 use crate::service::{Client, ClientError};
 use crate::workflow::words::{Class, Reason};
 use crate::workflow::{
@@ -85,7 +85,9 @@ impl Backend {
     pub(super) async fn gallery(settings: &Settings, place: &Place, photos: usize) -> Result<Self, Failure> {
         match place {
             Place::Server(url) => Self::connect(url).await,
-            Place::Folder(folder) => Ok(Self::Engine(open_gallery(settings, folder, photos)?)),
+            Place::Folder(folder) => {
+                Ok(Self::Engine(open_gallery(settings, folder, photos, settings.gallery_options())?))
+            }
         }
     }
 
@@ -137,10 +139,15 @@ impl Backend {
 
 /// An engine with the embedded gallery in `folder`, which is made where it is not
 /// there. The gallery closes when the last clone of the engine is dropped.
-pub(super) fn open_gallery(settings: &Settings, folder: &Path, photos: usize) -> Result<Engine, Failure> {
+pub(super) fn open_gallery(
+    settings: &Settings,
+    folder: &Path,
+    photos: usize,
+    options: EmbeddedOptions,
+) -> Result<Engine, Failure> {
     let engine = Engine::open(&settings.engine(photos)?).map_err(Failure::new)?;
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    let gallery = EmbeddedGallery::open(folder, recipe, dimension, settings.gallery_options()).map_err(Failure::new)?;
+    let gallery = EmbeddedGallery::open(folder, recipe, dimension, options).map_err(Failure::new)?;
     engine.with_gallery(Arc::new(gallery)).map_err(Failure::new)
 }
 

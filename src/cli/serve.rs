@@ -90,7 +90,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         // From here on a signal is a wish to end well, not a kill.
         let shutdown = service::signals().map_err(Failure::new)?;
         let engine = match &data {
-            Some(folder) => backend::open_gallery(&settings, folder, usize::MAX)?,
+            Some(folder) => backend::open_gallery(&settings, folder, usize::MAX, settings.served_gallery_options())?,
             None => {
                 tracing::warn!("no --data: only Verify will work");
                 Engine::open(&settings.engine(usize::MAX)?).map_err(Failure::new)?

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use chinhchu::face::Template;
 use chinhchu::gallery::{
     Answered, Attributes, Candidate, ClearedPair, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Filter,
-    Gallery, GalleryError, Instead, LookUp, NewTemplate, Note, Scope, Source, Timestamp,
+    Gallery, Instead, LookUp, NewTemplate, Note, Scope, Source, Timestamp,
 };
-use chinhchu::search::{Population, SearchError};
 
 use crate::support::*;
 
 /// Enough for neighbours of every kind, few enough that a graph is quickly built.
 const DIMENSION_SMALL: usize = 24;
 const PEOPLE: u64 = 1200;
+/// Enough for codes, without which vectors stay in memory.
+const DIMENSION_CODED: usize = 128;
 
 /// How long to wait for what must come at some time.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -30,11 +31,16 @@ fn open_with(dir: &Path, options: EmbeddedOptions) -> EmbeddedGallery {
 }
 
 fn face(number: u64) -> Template {
+    face_of(DIMENSION_SMALL, number)
+}
+
+/// Some directions hold more than others, as in faces.
+fn face_of(dimension: usize, number: u64) -> Template {
     let mut state = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let raw: Vec<f32> = (0..DIMENSION_SMALL)
-        .map(|_| {
+    let raw: Vec<f32> = (0..dimension)
+        .map(|i| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+            ((state >> 40) as f32 / (1u64 << 23) as f32 - 1.0) / (16 + i) as f32
         })
         .collect();
     Template::from_raw(RECIPE, &raw).unwrap()
@@ -289,66 +295,78 @@ fn closing_does_not_wait_for_a_build_and_opening_does_not_either() {
 #[test]
 fn without_the_memory_there_is_no_graph_and_it_never_keeps_anybody_out() {
     let dir = tempfile::tempdir().unwrap();
-    // Enough for the templates, not for a graph of them.
+    // Enough for a graph of three hundred beside some two thousand templates.
     let tight = EmbeddedOptions { memory_bytes_max: 2 << 20, ..with_graph() };
-    let gallery = open_with(dir.path(), tight.clone());
-    let mut numbers = 0..;
-    let full = async |gallery: &EmbeddedGallery, numbers: &mut dyn Iterator<Item = u64>| loop {
-        let number = numbers.next().unwrap();
-        if let Err(error) = gallery.enrol(person(number, EnrolMode::Create, &[face(number)]), None).await {
-            assert!(matches!(error, GalleryError::Search(SearchError::Memory { .. })), "{error}");
-            return number;
-        }
+    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION_CODED, tight.clone()).unwrap();
+    let enrol = async |gallery: &EmbeddedGallery, numbers: std::ops::Range<u64>| {
+        let people = numbers.map(|n| person(n, EnrolMode::Create, &[face_of(DIMENSION_CODED, n)]));
+        enrol_all(gallery, people).await;
     };
-    let fitted = run(async {
-        enrol(&gallery, 0..300).await;
-        ready(&gallery).await;
-        numbers.nth(299);
-        // The graph of three hundred is there and takes a good half; it gives way.
-        let fitted = full(&gallery, &mut numbers).await;
-        assert_eq!(gallery.graph_report().unwrap().points, 0, "it gave its memory up");
-        let look_up = gallery.look_up(&face(42), 1, &Filter::default()).await.unwrap();
-        assert_eq!(look_up.answered, Answered::ExactlyInstead(Instead::NotReady));
+    let probe = face_of(DIMENSION_CODED, 42);
+    let ask = async |gallery: &EmbeddedGallery| {
+        let look_up = gallery.look_up(&probe, 1, &Filter::default()).await.unwrap();
         assert_eq!(look_up.candidates[0].subject, name(42));
-        fitted
+        look_up.answered
+    };
+    let enrolled = run(async {
+        enrol(&gallery, 0..300).await;
+        let begun = Instant::now();
+        while !matches!(ask(&gallery).await, Answered::Approximately { .. }) {
+            assert!(begun.elapsed() < PATIENCE, "{:?}", gallery.graph_report());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let mut enrolled = 300;
+        while gallery.graph_report().unwrap().points > 0 {
+            enrol(&gallery, enrolled..enrolled + 50).await;
+            enrolled += 50;
+            assert!(enrolled < 6000, "the limit was not held");
+        }
+        assert!(enrolled > 900, "{enrolled}");
+        assert_eq!(ask(&gallery).await, Answered::ExactlyInstead(Instead::NotReady));
+        // There is room again, and nobody was kept out.
+        enrol(&gallery, enrolled..enrolled + 500).await;
+        assert_eq!(gallery.stats().await.unwrap().templates, enrolled + 500);
+        enrolled + 500
     });
     drop(gallery);
-    // As many fit as without a graph.
-    let plain = tempfile::tempdir().unwrap();
-    let gallery = open_with(plain.path(), EmbeddedOptions { graph: false, ..tight });
+    // A graph of all does not fit: it is not even begun.
+    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION_CODED, tight).unwrap();
     run(async {
-        enrol(&gallery, 0..300).await;
-        assert_eq!(full(&gallery, &mut (300..)).await, fitted);
+        enrol(&gallery, enrolled..enrolled + 1).await;
+        assert_eq!(ask(&gallery).await, Answered::ExactlyInstead(Instead::NotReady));
     });
+    assert_eq!(gallery.graph_report().unwrap().points, 0);
 }
 
 #[test]
 fn templates_outside_memory_are_scored_from_the_database() {
     let dir = tempfile::tempdir().unwrap();
-    let population = Population::new(4);
-    let count = 4200u64;
-    let template = |n, capture| Template::from_raw(RECIPE, &population.capture(n, capture)).unwrap();
-    // The graph and what the index cannot do without fit, half of the vectors do not.
-    let options =
-        EmbeddedOptions { memory_bytes_max: count * (300 + 4096 + 512) + (3 << 20), graph: false, ..options() };
-    let open = |options| EmbeddedGallery::open(dir.path(), RECIPE, Population::DIMENSION, options).unwrap();
+    let count = 2200;
+    // The graph fits, with the eighth it wants to spare, and what the index cannot do
+    // without: three pieces of a thousand, of whose vectors one piece does not.
+    let memory_bytes_max = 3072 * 250 + count * 4176 + (64 << 10);
+    let options = EmbeddedOptions { memory_bytes_max, ..options() };
+    let open = |options| EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION_CODED, options).unwrap();
     let gallery = open(options.clone());
-    run(enrol_all(&gallery, (0..count).map(|n| person(n, EnrolMode::Create, &[template(n, 0)]))));
+    let people = (0..count).map(|n| person(n, EnrolMode::Create, &[face_of(DIMENSION_CODED, n)]));
+    run(enrol_all(&gallery, people));
     drop(gallery);
     let gallery = open(EmbeddedOptions { graph: true, ..options });
     run(async {
-        let probe = template(17, 1);
         let all = Filter::default();
         let begun = Instant::now();
-        let found = loop {
-            let look_up = gallery.look_up(&probe, 10, &all).await.unwrap();
-            if let Answered::Approximately { .. } = look_up.answered {
-                break look_up.candidates;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{:?}", gallery.graph_report());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        };
-        assert_eq!(found[0].subject, name(17));
-        assert_true(&gallery, &probe, &all, &found).await;
+        for number in [17, 1100, 2150] {
+            let probe = face_of(DIMENSION_CODED, number);
+            let found = loop {
+                let look_up = gallery.look_up(&probe, 10, &all).await.unwrap();
+                if let Answered::Approximately { .. } = look_up.answered {
+                    break look_up.candidates;
+                }
+                assert!(begun.elapsed() < PATIENCE, "{:?}", gallery.graph_report());
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            };
+            assert_eq!(found[0].subject, name(number));
+            assert_true(&gallery, &probe, &all, &found).await;
+        }
     });
 }

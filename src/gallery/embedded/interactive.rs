@@ -6,9 +6,9 @@
 //! holds none of it back. Until a graph has been compared with the exact search nothing
 //! is answered by it. The writer notes every change, after the index has it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::candidates::{first_take, next_take, settled};
@@ -25,6 +25,10 @@ const NEIGHBOURS: usize = 10;
 /// not have to go again at once.
 const SPARE_SHARE: u64 = 8;
 
+/// How long after a build that failed the next one may begin: what failed is then more
+/// likely to be mended, and not everything a server does is building.
+const RETRY_AFTER: Duration = Duration::from_secs(600);
+
 /// Moments that are tried where a template outside memory came or went between the index
 /// and the database, as in `gather`.
 const MOMENTS_MAX: usize = 8;
@@ -40,6 +44,8 @@ pub(super) struct Interactive {
     is_closing: AtomicBool,
     /// True once it was said that there is no memory for it.
     is_refused: AtomicBool,
+    /// When a build last failed for another reason than memory.
+    failed_at: Mutex<Option<Instant>>,
 }
 
 impl Interactive {
@@ -50,6 +56,7 @@ impl Interactive {
             must_stop: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
+            failed_at: Mutex::new(None),
         }
     }
 
@@ -62,6 +69,11 @@ impl Interactive {
     /// Ends a build that is under way, soon: whoever closes need not wait for it.
     pub(super) fn close(&self) {
         self.is_closing.store(true, Ordering::Release);
+    }
+
+    fn has_just_failed(&self) -> bool {
+        let failed_at = self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        failed_at.is_some_and(|at| at.elapsed() < RETRY_AFTER)
     }
 
     /// An error where work beside the searches should end.
@@ -79,7 +91,7 @@ impl Interactive {
 pub(super) fn tend(shared: &Arc<Shared>) {
     let Some(interactive) = &shared.interactive else { return };
     // One template alone has no neighbours.
-    if interactive.is_building.load(Ordering::Acquire) || shared.index.len() < 2 {
+    if interactive.is_building.load(Ordering::Acquire) || shared.index.len() < 2 || interactive.has_just_failed() {
         return;
     }
     let is_due = interactive.graph.is_due() || interactive.graph.report().points == 0;
@@ -166,7 +178,10 @@ fn work(shared: &Shared) {
                 tracing::info!("the graph was not built: its memory is needed");
             }
         }
-        Err(error) => tracing::warn!(%error, "the graph could not be built or measured"),
+        Err(error) => {
+            tracing::warn!(%error, "the graph could not be built or measured; look-ups are answered exactly");
+            *interactive.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
     }
 }
 
@@ -205,8 +220,14 @@ fn build(shared: &Shared, interactive: &Interactive) -> Result<(), SearchError> 
         let keys: Vec<u64> = shared.index.view().labels().map(|(key, _)| key).collect();
         Ok((keys.clone(), Templates { shared, interactive, keys }))
     });
-    // What is there now, be it the old one or none.
-    let _ = shared.index.set_aside(graph.bytes_for(graph.report().points as u64));
+    // What is there now, be it the old one or none. It goes again where templates have
+    // taken its place meanwhile.
+    let kept = graph.bytes_for(graph.report().points as u64);
+    if interactive.go_on().and_then(|()| shared.index.set_aside(kept)).is_err() {
+        drop(graph.clear());
+        let _ = shared.index.set_aside(0);
+        return Err(SearchError::Stopped);
+    }
     built.map(drop)
 }
 

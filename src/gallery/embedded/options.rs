@@ -36,7 +36,7 @@ pub struct EmbeddedOptions {
     pub request_age_max_ms: u64,
     /// Keep a graph for [`Gallery::look_up`](crate::gallery::Gallery::look_up): built beside
     /// the work, on half of the cores, and again when a twentieth of it is out of date. It
-    /// takes some 4.1 KiB of memory a template at 512 values, of `memory_bytes_max`, twice
+    /// takes some 4 KiB of memory a template at 512 values, of `memory_bytes_max`, twice
     /// that while it is rebuilt where that fits; without the memory there is none, and
     /// it goes where templates need its place.
     pub graph: bool,

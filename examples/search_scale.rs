@@ -32,6 +32,11 @@ const BATCH: usize = 64;
 const SINGLES: usize = 40;
 /// Inserts a second beside searches.
 const INSERTS: f64 = 1000.0;
+/// How long callers ask.
+const LASTING: Duration = Duration::from_secs(10);
+/// The country and the server that figures are carried over to.
+const COUNTRY_TEMPLATES: f64 = 1e8;
+const SERVER_CORES: f64 = 32.0;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -52,7 +57,7 @@ impl Originals for Rows {
     fn read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), SearchError> {
         let (mut bytes, mut row) = ([0u8; ROW_BYTES], [0f32; DIMENSION]);
         for (at, &key) in keys.iter().enumerate() {
-            self.file.read_exact_at(&mut bytes, key * ROW_BYTES as u64).map_err(|_| SearchError::Originals)?;
+            self.file.read_exact_at(&mut bytes, key * ROW_BYTES as u64).map_err(|_| SearchError::Unreadable)?;
             row.iter_mut().zip(bytes.as_chunks::<4>().0).for_each(|(value, &b)| *value = f32::from_le_bytes(b));
             take(at, &row);
         }
@@ -91,19 +96,31 @@ fn one(view: &View, query: &[f32], wanted: Wanted) -> Outcome<Vec<Hit>> {
     Ok(view.many(&[(query, wanted)], |_, _, ()| true)?.pop().unwrap_or_default())
 }
 
-/// Many callers, each with one search under way, answered as the gallery does: what
-/// waits is taken together. Searches a second, median and 99th percentile.
-fn together(index: &Index, queries: &[Vec<f32>], wanted: Wanted, callers: usize, lasting: Duration) -> Outcome<String> {
+/// What callers were given.
+struct Served {
+    /// Searches a second.
+    rate: f64,
+    /// Milliseconds.
+    median: f64,
+    p99: f64,
+    /// Searches in a batch, on average.
+    batch: f64,
+}
+
+/// Many callers, each with one search under way, answered as the gallery does: one
+/// batch at a time on all cores, which takes what waits, at most [`BATCH`].
+fn together(index: &Index, queries: &[Vec<f32>], wanted: Wanted, callers: usize) -> Outcome<Served> {
     type Ask = (usize, mpsc::Sender<()>);
     let (asks, waiting) = mpsc::channel::<Ask>();
     let begin = Instant::now();
+    let mut batches = 0u32;
     let times: Vec<f64> = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..callers)
             .map(|caller| {
                 let asks = asks.clone();
                 scope.spawn(move || {
                     let mut times = Vec::new();
-                    while begin.elapsed() < lasting {
+                    while begin.elapsed() < LASTING {
                         let (reply, done) = mpsc::channel();
                         let ask = (caller * 31 + times.len() * 7, reply);
                         let (took, answered) = seconds(|| asks.send(ask).is_ok() && done.recv().is_ok());
@@ -117,19 +134,51 @@ fn together(index: &Index, queries: &[Vec<f32>], wanted: Wanted, callers: usize,
             })
             .collect();
         drop(asks);
+        let mut failed = None;
         while let Ok(first) = waiting.recv() {
             let batch: Vec<Ask> = std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)).collect();
             let searches: Vec<_> =
                 batch.iter().map(|(at, _)| (queries[at % queries.len()].as_slice(), wanted)).collect();
-            if index.view().many(&searches, |_, _, ()| true).is_ok() {
-                batch.into_iter().for_each(|(_, reply)| reply.send(()).unwrap_or_default());
+            match index.view().many(&searches, |_, _, ()| true) {
+                Ok(_) => batch.into_iter().for_each(|(_, reply)| reply.send(()).unwrap_or_default()),
+                // Those who asked learn it from the replies that are dropped.
+                Err(error) => failed = Some(error),
             }
+            batches += 1;
         }
-        callers.into_iter().flat_map(|caller| caller.join().unwrap_or_default()).collect()
-    });
+        let times = callers.into_iter().flat_map(|caller| caller.join().unwrap_or_default()).collect();
+        failed.map_or(Ok(times), Err)
+    })?;
     let rate = times.len() as f64 / begin.elapsed().as_secs_f64();
-    let (p50, p99) = summary(times);
-    Ok(format!("{rate:>8.1} a second, median {p50:>8.1} ms, p99 {p99:>8.1} ms"))
+    let batch = times.len() as f64 / f64::from(batches.max(1));
+    let (median, p99) = summary(times);
+    Ok(Served { rate, median, p99, batch })
+}
+
+/// Callers of both kinds of search, one, eight and sixty-four, and what that means for a
+/// country.
+fn concurrent(index: &Index, asked: &[Vec<f32>], both: &[(&str, Wanted)]) -> Outcome<()> {
+    let (templates, cores) = (index.len() as f64, rayon::current_num_threads() as f64);
+    for &(name, wanted) in both {
+        let mut most = f64::NAN;
+        for callers in [1, BATCH / 8, BATCH] {
+            let Served { rate, median, p99, batch } = together(index, asked, wanted, callers)?;
+            println!(
+                "{name:<14} {callers:>2} callers: {rate:>8.1} a second, median {median:>8.1} ms, p99 {p99:>8.1} ms, \
+                 {batch:.1} in a batch"
+            );
+            most = rate;
+        }
+        // All cores are at work on one batch after the other.
+        let nanoseconds = cores * 1e9 / (most * templates);
+        let there = SERVER_CORES * 1e9 / (nanoseconds * COUNTRY_TEMPLATES);
+        println!(
+            "{name:<14} {cores} cores x 1e9 / ({most:.1} a second x {templates} templates) = {nanoseconds:.2} ns of a core a \
+             template; {SERVER_CORES} cores x 1e9 / ({nanoseconds:.2} x {COUNTRY_TEMPLATES:.0e}) = {there:.0} a second at \
+             {COUNTRY_TEMPLATES:.0e} templates"
+        );
+    }
+    Ok(())
 }
 
 #[derive(Parser)]
@@ -211,12 +260,7 @@ fn run(templates: u64, memory_gib: f64, vectors: &Path, index_file: &Path) -> Ou
             "{name:<14} alone: median {p50:.1} ms, p99 {p99:.1} ms, {reads:.1} vectors read from the file a search"
         );
     }
-    for (name, wanted) in both {
-        for callers in [1, 8, 64] {
-            let line = together(&index, &asked, wanted, callers, Duration::from_secs(10))?;
-            println!("{name:<14} {callers:>2} callers: {line}");
-        }
-    }
+    concurrent(&index, &asked, &both)?;
     beside_inserts(&population, &index, &rows, &asked, templates)?;
 
     let file = std::io::BufWriter::with_capacity(1 << 20, File::create(index_file)?);

@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::Failure;
 use super::settings::Settings;
-use crate::gallery::{EmbeddedGallery, Receipt, RequestId, SubjectId};
+use crate::gallery::{EmbeddedGallery, EmbeddedOptions, Receipt, RequestId, SubjectId};
 use crate::service::{Client, ClientError};
 use crate::workflow::words::{Class, Reason};
 use crate::workflow::{
@@ -85,7 +85,9 @@ impl Backend {
     pub(super) async fn gallery(settings: &Settings, place: &Place, photos: usize) -> Result<Self, Failure> {
         match place {
             Place::Server(url) => Self::connect(url).await,
-            Place::Folder(folder) => Ok(Self::Engine(open_gallery(settings, folder, photos)?)),
+            Place::Folder(folder) => {
+                Ok(Self::Engine(open_gallery(settings, folder, photos, settings.gallery_options())?))
+            }
         }
     }
 
@@ -137,17 +139,25 @@ impl Backend {
 
 /// An engine with the embedded gallery in `folder`, which is made where it is not
 /// there. The gallery closes when the last clone of the engine is dropped.
-pub(super) fn open_gallery(settings: &Settings, folder: &Path, photos: usize) -> Result<Engine, Failure> {
+pub(super) fn open_gallery(
+    settings: &Settings,
+    folder: &Path,
+    photos: usize,
+    options: EmbeddedOptions,
+) -> Result<Engine, Failure> {
     let engine = Engine::open(&settings.engine(photos)?).map_err(Failure::new)?;
-    let gallery = gallery_of(settings, folder, &engine)?;
+    let gallery = gallery_of(folder, &engine, options)?;
     engine.with_gallery(gallery).map_err(Failure::new)
 }
 
 /// The embedded gallery in `folder`, for an engine.
-pub(super) fn gallery_of(settings: &Settings, folder: &Path, engine: &Engine) -> Result<Arc<EmbeddedGallery>, Failure> {
+pub(super) fn gallery_of(
+    folder: &Path,
+    engine: &Engine,
+    options: EmbeddedOptions,
+) -> Result<Arc<EmbeddedGallery>, Failure> {
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    let gallery = EmbeddedGallery::open(folder, recipe, dimension, settings.gallery_options());
-    gallery.map(Arc::new).map_err(Failure::new)
+    EmbeddedGallery::open(folder, recipe, dimension, options).map(Arc::new).map_err(Failure::new)
 }
 
 /// Why a call was not answered, wherever it went.

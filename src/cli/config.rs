@@ -39,6 +39,7 @@ drain_seconds = 20             # how long SIGTERM waits for requests in flight
 data = "people"                # folder of the gallery
 # templates_max = 20000000
 # memory_bytes_max = 8589934592  # for the index; default: half of the machine's memory
+graph = false                  # serve: keep a graph for approximate look-ups, in the same memory
 
 [capture]                      # Verify and Identify; decisions have policies of their own
 quality = "advisory"           # off, advisory (measured and told), required (or refused)
@@ -152,6 +153,7 @@ pub(super) struct GallerySection {
     pub data: Option<PathBuf>,
     pub templates_max: Option<u64>,
     pub memory_bytes_max: Option<u64>,
+    pub graph: Option<bool>,
 }
 
 /// `[chip]`

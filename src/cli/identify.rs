@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::backend::{Backend, GalleryArgs, Roles};
 use super::settings::Settings;
 use super::{Exit, GlobalArgs, Outcome, args, outcome, photo, print, runtime};
-use crate::gallery::{Filter, SubjectId};
+use crate::gallery::{Answered, Filter, Instead, SubjectId};
 use crate::workflow::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, Frames, IdentifyOutcome, IdentifyRequest, IdentifyScope, PROBE_FRAMES_MAX,
 };
@@ -18,13 +18,16 @@ Examples:
   chinhchu identify capture.jpg --data people
   chinhchu identify capture.jpg --data people --fpir 0.001 --json
   chinhchu identify capture.jpg --data people --nearest 5
+  chinhchu identify capture.jpg --server http://127.0.0.1:50051 --nearest 20 --approximate
   chinhchu identify frame1.jpg frame2.jpg --server http://127.0.0.1:50051
   chinhchu identify capture.jpg --data people --scheme social --province 79
   chinhchu identify capture.jpg --data people --exclude A-017 --exclude A-018
 
 --fpir is the share of searches for people who are NOT enrolled that may return
 somebody anyway. The larger the gallery, the higher the score it takes.
---nearest returns the best K, however low they score: read their fmr.
+--nearest returns the best K, however low they score: read their fmr. With --approximate
+some of them may be missed, where the server keeps a graph ([gallery] graph); without one
+the answer is exact. It says which it is. A gallery opened by --data keeps no graph.
 
 Exit code: 0 candidates found, 1 none, 2 a photo cannot be used or wrong usage.";
 
@@ -46,6 +49,9 @@ pub struct IdentifyArgs {
     /// The best K whatever their score, instead of a rate
     #[arg(long, value_name = "K", conflicts_with = "fpir", value_parser = candidates)]
     nearest: Option<usize>,
+    /// Let the server look the best K up in its graph, which may miss some
+    #[arg(long, requires = "nearest")]
+    approximate: bool,
     /// Only subjects that draw from this scheme
     #[arg(long, value_name = "SCHEME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     scheme: Option<String>,
@@ -80,6 +86,12 @@ fn candidates(text: &str) -> Result<usize, String> {
 #[derive(Serialize)]
 struct Answer<'a> {
     candidates: Vec<Candidate<'a>>,
+    /// Nobody was missed.
+    exact: bool,
+    /// Why it is exact though `--approximate` was given.
+    exact_because: Option<&'static str>,
+    /// Where it is not exact: the share of the true nearest that the graph finds.
+    graph_recall: Option<f64>,
     truncated: bool,
     templates: u64,
     threshold: Option<f32>,
@@ -109,6 +121,7 @@ pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
     let place = args.gallery.place(&settings)?;
     let roles = Roles::photos(&args.photos)?;
     let scope = match (args.nearest, args.fpir) {
+        (Some(k), _) if args.approximate => Some(IdentifyScope::NearestApproximate(k)),
         (Some(k), _) => Some(IdentifyScope::Nearest(k)),
         (None, Some(fpir)) => Some(IdentifyScope::Fpir { fpir, limit: args.limit.unwrap_or(CANDIDATES_DEFAULT) }),
         (None, None) => None,
@@ -145,6 +158,15 @@ fn answer(found: &IdentifyOutcome) -> Answer<'_> {
                 fmr_extrapolated: c.fmr.extrapolated,
             })
             .collect(),
+        exact: !matches!(found.answered, Answered::Approximately { .. }),
+        exact_because: match found.answered {
+            Answered::ExactlyInstead(instead) => Some(because(instead).0),
+            _ => None,
+        },
+        graph_recall: match found.answered {
+            Answered::Approximately { recall } => Some(recall),
+            _ => None,
+        },
         truncated: found.truncated,
         templates: found.templates,
         threshold: found.threshold.map(|t| t.score),
@@ -156,6 +178,15 @@ fn answer(found: &IdentifyOutcome) -> Answer<'_> {
         recipe: &found.recipe,
         probes: print::Probes::of(&found.probes),
         frames: found.frames,
+    }
+}
+
+/// Why a look-up was answered exactly: for programs, and for people.
+fn because(instead: Instead) -> (&'static str, &'static str) {
+    match instead {
+        Instead::Off => ("graph_off", "no graph is kept here"),
+        Instead::NotReady => ("graph_not_ready", "the graph is not ready"),
+        Instead::FewPass => ("few_pass", "few pass the filter"),
     }
 }
 
@@ -186,6 +217,13 @@ fn text(found: &IdentifyOutcome) -> String {
         print::rate(found.expected_chance_hits),
         print::extrapolated(found.expected_extrapolated),
     );
+    match found.answered {
+        Answered::Exactly => {}
+        Answered::Approximately { recall } => {
+            text += &format!("\napproximate: of the nearest the graph finds {:.1} %", 100.0 * recall);
+        }
+        Answered::ExactlyInstead(instead) => text += &format!("\nexact: {}", because(instead).1),
+    }
     if let Some(miss) = found.expected_miss {
         let note = print::extrapolated(miss.extrapolated);
         text += &format!("\nshare of enrolled people missed at this score: {}{note}", print::rate(miss.rate));

@@ -100,7 +100,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         let mut snapshots = None;
         match &data {
             Some(folder) => {
-                let gallery = backend::gallery_of(&settings, folder, &engine)?;
+                let gallery = backend::gallery_of(folder, &engine, settings.served_gallery_options())?;
                 snapshots = hand_on_snapshots(folder, Arc::clone(&gallery) as Arc<dyn Gallery>);
                 engine = engine.with_gallery(gallery).map_err(Failure::new)?;
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::{CaptureSection, ConfigFile};
-use super::{Failure, GlobalArgs};
+use super::{Failure, GlobalArgs, progress};
 use crate::face::PoolOptions;
 use crate::face::quality::Profile;
 use crate::gallery::EmbeddedOptions;
@@ -40,6 +40,7 @@ pub(super) struct Settings {
     pub data: Option<PathBuf>,
     templates_max: Option<u64>,
     memory_bytes_max: Option<u64>,
+    graph: bool,
     pub server: ServerSettings,
     /// Country certificates.
     pub csca: Option<PathBuf>,
@@ -103,6 +104,7 @@ impl Settings {
             data: gallery.data,
             templates_max: optional("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
             memory_bytes_max: optional("gallery.memory_bytes_max", gallery.memory_bytes_max, 16 << 20, 1 << 44)?,
+            graph: gallery.graph.unwrap_or(false),
             server: ServerSettings {
                 listen: address("server.listen", listen)?,
                 requests_in_flight_max: optional(
@@ -148,8 +150,15 @@ impl Settings {
         EmbeddedOptions {
             templates_max: self.templates_max.unwrap_or(default.templates_max),
             memory_bytes_max: self.memory_bytes_max.unwrap_or(default.memory_bytes_max),
+            progress: Some(progress::opening_bar()),
             ..default
         }
+    }
+
+    /// The same for a server, which has a log, and the time to build a graph.
+    pub(super) fn served_gallery_options(&self) -> EmbeddedOptions {
+        let progress = Some(progress::opening_log());
+        EmbeddedOptions { graph: self.graph, progress, ..self.gallery_options() }
     }
 
     /// Workers where there is enough to do: as set, or one per core.

@@ -126,7 +126,11 @@ impl GalleryError {
         match self {
             Self::Damaged { .. } | Self::NewerVersion { .. } => Fault::Data,
             Self::Search(
-                SearchError::Full { .. } | SearchError::Memory { .. } | SearchError::Originals | SearchError::Missing,
+                SearchError::Full { .. }
+                | SearchError::Memory { .. }
+                | SearchError::Unreadable
+                | SearchError::Missing
+                | SearchError::Stopped,
             ) => Fault::Service,
             Self::DiskFull | Self::Storage(_) | Self::Closing | Self::InUse(_) => Fault::Service,
             _ => Fault::Caller,

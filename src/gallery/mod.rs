@@ -14,8 +14,8 @@ pub use embedded::{BackendFactory, EmbeddedGallery, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};
 pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};
 pub use types::{
-    Attributes, Candidate, EnrolMode, Enrolment, Filter, NewTemplate, Receipt, RequestId, Retry, Scope, Source, Stats,
-    StoredTemplate, Subject, SubjectId, Timestamp,
+    Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, Instead, LookUp, NewTemplate, Receipt, RequestId,
+    Retry, Scope, Source, Stats, StoredTemplate, Subject, SubjectId, Timestamp,
 };
 
 use async_trait::async_trait;
@@ -57,6 +57,15 @@ pub trait Gallery: Send + Sync {
 
     /// Templates of all subjects who pass the filter: how many a search compares with.
     async fn templates_in(&self, filter: &Filter) -> Result<u64, GalleryError>;
+
+    /// The `k` subjects whose best template scores highest, for somebody who looks through
+    /// a gallery: where the store keeps a graph for it, some of them may be missed; the
+    /// scores of those found are exact, and nobody is found who does not pass the filter.
+    /// Never what a decision rests on. A store without a graph answers exactly.
+    async fn look_up(&self, probe: &Template, k: usize, filter: &Filter) -> Result<LookUp, GalleryError> {
+        let candidates = self.search(probe, Scope::Nearest(k), filter).await?;
+        Ok(LookUp { candidates, answered: Answered::ExactlyInstead(Instead::Off) })
+    }
 
     /// The `k` subjects whose best template scores highest, best first, ties by
     /// subject id.

@@ -208,6 +208,42 @@ pub struct Candidate {
     pub score: f32,
 }
 
+/// What an interactive look-up found, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookUp {
+    /// Best first, ties by subject id.
+    pub candidates: Vec<Candidate>,
+    /// How they were found.
+    pub answered: Answered,
+}
+
+/// How a search was answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Answered {
+    /// Exactly: nobody was missed.
+    Exactly,
+    /// Exactly, though an approximate answer would have done.
+    ExactlyInstead(Instead),
+    /// By walking a graph, which may miss some: those named score what they are said to.
+    Approximately {
+        /// Share of the true nearest that the graph found when it was last compared with
+        /// the exact search, on some of the gallery's own templates. 0…1.
+        recall: f64,
+    },
+}
+
+/// Why a look-up was answered exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// The gallery keeps no graph.
+    Off,
+    /// It is being built or measured, there is no memory for it, or too much was enrolled
+    /// since it was built.
+    NotReady,
+    /// So few pass the filter that a scan is quicker.
+    FewPass,
+}
+
 /// Which subjects a search is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scope {

@@ -39,9 +39,12 @@ pub enum SearchError {
         /// Groups or marks given.
         found: usize,
     },
-    /// A vector could not be read from where it is kept.
-    #[error("a vector could not be read from where it is kept")]
+    /// A vector cannot be read from where it is kept outside memory.
+    #[error("a vector cannot be read from where it is kept; see the log for the reason, and try again")]
     Unreadable,
+    /// Work beside the searches was told to end before it was done.
+    #[error("the work was stopped before it was done; what was there before is used")]
+    Stopped,
     /// The library behind the graph gave up while building one.
     #[error("the graph could not be built; the exact search is not touched")]
     GraphFailed,
@@ -54,9 +57,6 @@ pub enum SearchError {
         /// Bytes it may take.
         bytes_max: u64,
     },
-    /// Vectors outside memory cannot be read.
-    #[error("the vectors outside memory cannot be read")]
-    Originals,
     /// A vector outside memory is not where it should be: the view is older or
     /// younger than what it is read from. A new search on a new view settles it.
     #[error("a vector outside memory is not where it should be; search again")]

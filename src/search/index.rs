@@ -1,14 +1,14 @@
-//! The index: who may change it, where each key lies.
+//! The index: what can be asked of it, and who may change it.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::SearchError;
-use super::basis::Basis;
 use super::blocks::{Bytes, State};
-use super::codes::Codes;
+use super::inner::Inner;
 use super::kernel::Kernel;
+use super::located::Located;
 use super::originals::Originals;
 use super::places::Places;
 use super::tuning::{FIT_MIN, REFIT_BESIDE, REFIT_GROWTH, REFIT_MAX};
@@ -65,24 +65,6 @@ pub struct Index<L = ()> {
     inner: Arc<Inner<L>>,
 }
 
-/// What the index shares with the thread that fits a rotation anew.
-pub(super) struct Inner<L> {
-    pub(super) dimension: usize,
-    vectors_max: u64,
-    pub(super) bytes_max: u64,
-    originals: Option<Arc<dyn Originals>>,
-    /// Rows before the first rotation is fitted.
-    fit_min: usize,
-    pub(super) dot: Dot,
-    pub(super) kernel: Kernel,
-    /// What searches begin from. Locked for the time of a change to memory.
-    published: RwLock<Arc<State<L>>>,
-    /// Taken before `published`, by writers only.
-    places: Mutex<Places>,
-    /// True while a rotation is being fitted beside the work.
-    fitting: AtomicBool,
-}
-
 /// Memory an index takes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexBytes {
@@ -124,7 +106,8 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
             dimension: dimension.max(1),
             // Rows have 32-bit numbers, and some are free.
             vectors_max: vectors_max.min(u64::from(u32::MAX) / 2),
-            bytes_max,
+            bytes_limit: bytes_max,
+            bytes_aside: AtomicU64::new(0),
             originals,
             fit_min,
             dot,
@@ -231,9 +214,30 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
 
     fn check_memory(&self, places: &Places, state: &State<L>, vectors: u64) -> Result<(), SearchError> {
         let inner = &self.inner;
-        if inner.bytes_max < u64::MAX && vectors > 0 && !places.fits(inner, state, vectors) {
-            return Err(SearchError::Memory { bytes_max: inner.bytes_max });
+        if inner.is_bounded() && vectors > 0 && !places.fits(inner, state, vectors) {
+            return Err(SearchError::Memory { bytes_max: inner.bytes_limit });
         }
+        Ok(())
+    }
+
+    /// Leaves so many bytes of its limit to something else that stands beside it, instead
+    /// of those it left before. Vectors leave memory for it where they can.
+    ///
+    /// # Errors
+    /// [`SearchError::Memory`] where what must stay in memory does not fit beside it, and
+    /// then it is as before.
+    pub fn set_aside(&self, bytes: u64) -> Result<(), SearchError> {
+        let inner = &self.inner;
+        {
+            let places = inner.places();
+            let before = inner.bytes_aside.swap(bytes, Ordering::AcqRel);
+            if inner.is_bounded() && !places.fits(inner, &inner.state(), 0) {
+                inner.bytes_aside.store(before, Ordering::Release);
+                return Err(SearchError::Memory { bytes_max: inner.bytes_limit });
+            }
+        }
+        // A block at a time, so that no write waits for all of them.
+        while inner.is_bounded() && inner.places().let_go_one(inner) {}
         Ok(())
     }
 
@@ -241,6 +245,24 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     pub fn label(&self, key: u64) -> Option<L> {
         let places = self.inner.places();
         places.label(&self.inner.state(), key)
+    }
+
+    /// Where vectors lie that have these keys now; those without one are passed over.
+    pub fn locate(&self, keys: &[u64]) -> Located<L> {
+        let places = self.inner.places();
+        let state = self.inner.state();
+        let find = |&key: &u64| places.locate(&state, key).map(|(piece, row)| (key, piece, row));
+        Located::new(keys.iter().filter_map(find).collect(), self.inner.dimension, self.inner.dot)
+    }
+
+    /// Copies the vector that a key has now into `into`, which has
+    /// [`Index::dimension`] values.
+    ///
+    /// # Errors
+    /// [`SearchError::Missing`] where there is none any more,
+    /// [`SearchError::Unreadable`] where it lies outside memory and cannot be read.
+    pub fn read(&self, key: u64, into: &mut [f32]) -> Result<(), SearchError> {
+        self.locate(&[key]).copy(into, self.inner.originals())
     }
 
     fn change(
@@ -296,8 +318,8 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
             let merged = merge.carry_out();
             places.keep_merged(Arc::make_mut(&mut *inner.published()), &merge, merged);
         }
-        if inner.bytes_max < u64::MAX {
-            places.let_go(inner);
+        if inner.is_bounded() {
+            while places.let_go_one(inner) {}
         }
         self.refit_where_due(places);
         Ok(())
@@ -354,63 +376,6 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
 
     pub(super) fn inner(&self) -> &Arc<Inner<L>> {
         &self.inner
-    }
-}
-
-impl<L: Clone + Send + Sync> Inner<L> {
-    pub(super) fn state(&self) -> Arc<State<L>> {
-        Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(super) fn originals(&self) -> Option<&dyn Originals> {
-        self.originals.as_deref()
-    }
-
-    pub(super) fn published(&self) -> RwLockWriteGuard<'_, Arc<State<L>>> {
-        self.published.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn places(&self) -> MutexGuard<'_, Places> {
-        // Nothing between the lock and its release can panic half-way: every
-        // refusal comes before the first change.
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Fits a rotation on what is there and codes every block with it. Searches
-    /// and writes go on: a block is as exact with the old codes as with the new.
-    pub(super) fn refit(&self) {
-        let sample = super::recode::sample(&self.state(), self.dimension, self.originals());
-        let fitted = Basis::fit(&sample, self.dimension).map(Arc::new);
-        let basis = {
-            let mut places = self.places();
-            let rows = places.rows();
-            let basis = places.set_basis(fitted, rows);
-            if let Some(basis) = &basis {
-                super::recode::open_piece(&places, Arc::make_mut(&mut *self.published()), basis, self);
-            }
-            basis
-        };
-        if let Some(basis) = basis {
-            super::recode::others(self, &basis);
-        }
-        self.fitting.store(false, Ordering::Release);
-    }
-
-    /// Puts new codes into block `number`, where it still has the old ones.
-    pub(super) fn swap_codes(&self, number: u32, old: Option<&Arc<Codes>>, new: Codes) {
-        let _places = self.places();
-        let mut published = self.published();
-        let state = Arc::make_mut(&mut *published);
-        if let Some(block) = state.blocks.get_mut(&number) {
-            let unchanged = match (old, &block.codes) {
-                (None, None) => true,
-                (Some(old), Some(codes)) => Arc::ptr_eq(old, codes),
-                _ => false,
-            };
-            if unchanged && block.coded_rows() == new.rows() {
-                Arc::make_mut(block).codes = Some(Arc::new(new));
-            }
-        }
     }
 }
 

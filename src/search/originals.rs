@@ -16,7 +16,7 @@ pub trait Originals: Send + Sync {
     /// among `keys`. Keys that are not there are passed over.
     ///
     /// # Errors
-    /// [`SearchError::Originals`] where they cannot be read.
+    /// [`SearchError::Unreadable`] where they cannot be read.
     fn read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), SearchError>;
 }
 

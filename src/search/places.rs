@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
 use super::codes::{Codes, Encoded, Fine, Group, Next};
-use super::index::{Entry, Inner};
+use super::index::Entry;
+use super::inner::Inner;
 use super::recode::vectors_of;
 use super::tuning::{BLOCK_PIECES, GROUP_ROWS, PIECE_ROWS, PLACE_BYTES};
 use crate::matching::Dot;
@@ -209,12 +210,18 @@ impl Places {
         }
     }
 
-    /// The label of a key.
-    pub(super) fn label<L: Clone>(&self, state: &State<L>, key: u64) -> Option<L> {
+    /// The piece that holds a key, and the row in it.
+    pub(super) fn locate<L: Clone>(&self, state: &State<L>, key: u64) -> Option<(Arc<Piece<L>>, usize)> {
         let row = self.find(state, key)?;
         let place = self.pieces[row as usize / PIECE_ROWS];
         let piece = state.blocks.get(&place.block)?.pieces.get(place.index as usize)?;
-        piece.tag(row as usize % PIECE_ROWS).map(|(_, label)| label.clone())
+        Some((Arc::clone(piece), row as usize % PIECE_ROWS))
+    }
+
+    /// The label of a key.
+    pub(super) fn label<L: Clone>(&self, state: &State<L>, key: u64) -> Option<L> {
+        let (piece, row) = self.locate(state, key)?;
+        piece.tag(row).map(|(_, label)| label.clone())
     }
 
     /// Bytes of memory held: an estimate that is quickly made, of an open piece as
@@ -242,41 +249,42 @@ impl Places {
             None => resident.vectors.saturating_add(rows.saturating_mul(vector)),
             Some(_) => PIECE_ROWS as u64 * vector,
         });
-        needed <= inner.bytes_max
+        needed <= inner.bytes_max()
     }
 
-    /// Lets vectors leave memory, oldest first, until the rest fits.
-    pub(super) fn let_go<L: Clone + Send + Sync>(&mut self, inner: &Inner<L>) {
+    /// Lets the vectors of a block leave memory, the oldest there are, where memory is
+    /// short. False where it is not, or where no more can leave.
+    pub(super) fn let_go_one<L: Clone + Send + Sync>(&mut self, inner: &Inner<L>) -> bool {
         if inner.originals().is_none() {
-            return;
+            return false;
         }
-        loop {
-            let state = inner.state();
-            let resident = self.resident(&state, inner.dimension);
-            if resident.derived + resident.vectors <= inner.bytes_max {
-                return;
-            }
-            let open = self.open_block();
-            let leaves = |piece: &Arc<Piece<L>>| piece.rows() > 0 && !piece.is_outside();
-            let oldest = state.blocks.iter().find(|(number, block)| {
-                open != Some(**number) && block.codes.is_some() && block.pieces.iter().any(leaves)
-            });
-            let Some((&number, block)) = oldest else { return };
-            let lighter = block.pieces.iter().map(|piece| leaves(piece).then(|| Arc::new(piece.without_vectors())));
-            let lighter: Vec<_> = lighter.collect();
-            drop(state);
-            let mut published = inner.published();
-            let state = Arc::make_mut(&mut *published);
-            state.outside += lighter.iter().flatten().count();
-            if let Some(block) = state.blocks.get_mut(&number) {
-                let pieces = &mut Arc::make_mut(block).pieces;
-                for (piece, lighter) in pieces.iter_mut().zip(lighter) {
-                    if let Some(lighter) = lighter {
-                        *piece = lighter;
-                    }
+        let state = inner.state();
+        let resident = self.resident(&state, inner.dimension);
+        if resident.derived + resident.vectors <= inner.bytes_max() {
+            return false;
+        }
+        let open = self.open_block();
+        let leaves = |piece: &Arc<Piece<L>>| piece.rows() > 0 && !piece.is_outside();
+        let oldest = state
+            .blocks
+            .iter()
+            .find(|(number, block)| open != Some(**number) && block.codes.is_some() && block.pieces.iter().any(leaves));
+        let Some((&number, block)) = oldest else { return false };
+        let lighter = block.pieces.iter().map(|piece| leaves(piece).then(|| Arc::new(piece.without_vectors())));
+        let lighter: Vec<_> = lighter.collect();
+        drop(state);
+        let mut published = inner.published();
+        let state = Arc::make_mut(&mut *published);
+        state.outside += lighter.iter().flatten().count();
+        if let Some(block) = state.blocks.get_mut(&number) {
+            let pieces = &mut Arc::make_mut(block).pieces;
+            for (piece, lighter) in pieces.iter_mut().zip(lighter) {
+                if let Some(lighter) = lighter {
+                    *piece = lighter;
                 }
             }
         }
+        true
     }
 
     /// Empties pieces in which few rows are in use: the rows move to the open

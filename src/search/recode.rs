@@ -9,7 +9,7 @@ use super::SearchError;
 use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
 use super::codes::{Codes, Encoded};
-use super::index::Inner;
+use super::inner::Inner;
 use super::originals::{Originals, read_all};
 use super::places::Places;
 use super::tuning::{PIECE_ROWS, SAMPLE_MAX};

@@ -1,7 +1,7 @@
 use super::engine::{check_count, check_fpir};
 use super::{Engine, Field, Frames, WorkflowError};
 use crate::face::FaceReport;
-use crate::gallery::{Filter, Scope, SubjectId};
+use crate::gallery::{Answered, Filter, LookUp, Scope, SubjectId};
 use crate::matching::{FMR_FLOOR, Fmr, Fnmr, Threshold};
 
 /// Which candidates to return.
@@ -18,6 +18,11 @@ pub enum IdentifyScope {
     },
     /// The best `k`, whatever their score, 1–1000.
     Nearest(usize),
+    /// The same for somebody who looks through the gallery: where it keeps a graph, some
+    /// may be missed ([`Gallery::look_up`]). The outcome says how it was answered.
+    ///
+    /// [`Gallery::look_up`]: crate::gallery::Gallery::look_up
+    NearestApproximate(usize),
 }
 
 /// 1:N: whose face is this?
@@ -48,6 +53,8 @@ pub struct IdentifiedCandidate {
 pub struct IdentifyOutcome {
     /// Best first.
     pub candidates: Vec<IdentifiedCandidate>,
+    /// How they were found; but for [`IdentifyScope::NearestApproximate`] always exactly.
+    pub answered: Answered,
     /// True where more were at or above the score than the limit let through.
     pub truncated: bool,
     /// The score it took; `None` for a plain nearest search.
@@ -60,7 +67,8 @@ pub struct IdentifyOutcome {
     /// True where that number rests on the fitted tail.
     pub expected_extrapolated: bool,
     /// Share of true mates expected to score below the threshold (or the last
-    /// candidate), where the calibration says.
+    /// candidate), where the calibration says. What an approximate answer misses comes on
+    /// top.
     pub expected_miss: Option<Fnmr>,
     /// Recipe of all templates, as text.
     pub recipe: String,
@@ -88,7 +96,9 @@ impl Engine {
         let curve = self.curve(request.probes.len())?;
         let scope =
             request.scope.unwrap_or(IdentifyScope::Fpir { fpir: self.default_fpir(), limit: CANDIDATES_DEFAULT });
-        let (IdentifyScope::Fpir { limit, .. } | IdentifyScope::Nearest(limit)) = scope;
+        let (IdentifyScope::Fpir { limit, .. }
+        | IdentifyScope::Nearest(limit)
+        | IdentifyScope::NearestApproximate(limit)) = scope;
         if !(1..=CANDIDATES_MAX).contains(&limit) {
             let detail = format!("ask for 1 to {CANDIDATES_MAX} candidates");
             return Err(WorkflowError::OutOfRange { field: Field::Count, detail });
@@ -101,12 +111,19 @@ impl Engine {
 
         let filter = request.filter;
         let templates = gallery.templates_in(&filter).await?;
-        let (found, threshold) = match scope {
-            IdentifyScope::Fpir { fpir, .. } => {
-                let threshold = curve.threshold(fmr_for(fpir, templates))?;
-                (gallery.search(&probe.template, Scope::Within(threshold.score), &filter).await?, Some(threshold))
+        let threshold = match scope {
+            IdentifyScope::Fpir { fpir, .. } => Some(curve.threshold(fmr_for(fpir, templates))?),
+            _ => None,
+        };
+        let (found, answered) = match (scope, threshold) {
+            (IdentifyScope::NearestApproximate(k), _) => {
+                let LookUp { candidates, answered } = gallery.look_up(&probe.template, k, &filter).await?;
+                (candidates, answered)
             }
-            IdentifyScope::Nearest(k) => (gallery.search(&probe.template, Scope::Nearest(k), &filter).await?, None),
+            (_, threshold) => {
+                let scope = threshold.map_or(Scope::Nearest(limit), |threshold| Scope::Within(threshold.score));
+                (gallery.search(&probe.template, scope, &filter).await?, Answered::Exactly)
+            }
         };
         let truncated = found.len() > limit;
         let candidates: Vec<_> = found
@@ -119,6 +136,7 @@ impl Engine {
         let chance = score.map_or(Fmr { rate: 0.0, extrapolated: false }, |score| curve.fmr(score));
         Ok(IdentifyOutcome {
             candidates,
+            answered,
             truncated,
             threshold,
             templates,

@@ -299,7 +299,9 @@ impl Reason {
             GalleryError::SamePair => Self::SamePair,
             GalleryError::OtherRecipe { .. } => Self::RecipeMismatch,
             GalleryError::Search(SearchError::Full { .. } | SearchError::Memory { .. }) => Self::GalleryFull,
-            GalleryError::Search(SearchError::Originals | SearchError::Missing) => Self::Storage,
+            GalleryError::Search(SearchError::Unreadable | SearchError::Missing | SearchError::Stopped) => {
+                Self::Storage
+            }
             GalleryError::Search(_) => Self::OutOfRange,
             GalleryError::DiskFull => Self::DiskFull,
             GalleryError::Closing => Self::ShuttingDown,

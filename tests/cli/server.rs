@@ -52,6 +52,52 @@ fn with_a_server_the_answers_are_the_same_as_without() {
 }
 
 #[test]
+fn a_server_with_a_graph_looks_up_by_it_and_says_so() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("chinhchu.toml");
+    std::fs::write(&config, "[gallery]\ngraph = true\n").unwrap();
+    let server = Serving::start_with(&folder.path().join("people"), &["--config", &text(&config)]);
+    let [obama, obama2, biden] = ["obama.jpg", "obama2.jpg", "biden.jpg"].map(|name| text(&photo(name)));
+    run(["enroll", "person-1", &obama, "--server", &server.url]).ended(0);
+    run(["enroll", "person-2", &biden, "--server", &server.url, "--scheme", "health"]).ended(0);
+    let identify = |more: &[&str]| {
+        let all = ["identify", &obama2, "--server", &server.url, "--nearest", "5", "--json"];
+        run(all.iter().chain(more).copied()).ended(0).json()
+    };
+    let exact = identify(&[]);
+    assert_eq!((&exact["exact"], &exact["exact_because"]), (&true.into(), &serde_json::Value::Null));
+    let begun = std::time::Instant::now();
+    let found = loop {
+        let found = identify(&["--approximate"]);
+        assert_eq!(found["candidates"], exact["candidates"], "exact scores whichever way it was answered");
+        if found["exact"] == false {
+            break found;
+        }
+        assert_eq!(found["exact_because"], "graph_not_ready");
+        assert!(begun.elapsed() < crate::support::PATIENCE);
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert_eq!(found["graph_recall"], 1.0);
+    let health = identify(&["--approximate", "--scheme", "health"]);
+    assert_eq!(health["candidates"].as_array().unwrap().len(), 1);
+    assert_eq!(health["candidates"][0]["subject_id"], "person-2");
+    let told = run(["identify", &obama2, "--server", &server.url, "--nearest", "5", "--approximate"]).ended(0);
+    assert!(told.stdout.contains("approximate: of the nearest the graph finds 100.0 %"), "{told:?}");
+    run(["remove", "person-1", "--server", &server.url]).ended(0);
+    let left = identify(&["--approximate"]);
+    assert_eq!(left["candidates"].as_array().unwrap().len(), 1);
+    assert_eq!(left["candidates"][0]["subject_id"], "person-2");
+    assert_eq!(server.terminate(), Some(0));
+    // Off unless it is asked for, and never of a decision's kind of search.
+    let server = Serving::start(&folder.path().join("people"));
+    let all = ["identify", &obama2, "--server", &server.url, "--nearest", "5", "--approximate", "--json"];
+    assert_eq!(run(all).ended(0).json()["exact_because"], "graph_off");
+    assert_eq!(server.terminate(), Some(0));
+    run(["identify", &obama2, "--data", &text(folder.path()), "--approximate"]).refused(&["--nearest"]);
+}
+
+#[test]
 fn a_data_folder_in_use_is_refused_and_free_again_after_the_drain() {
     need_assets!();
     let folder = tempfile::tempdir().unwrap();

@@ -151,9 +151,15 @@ pub struct Serving {
 impl Serving {
     /// Starts one on a free port and waits until it says where.
     pub fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(data: &Path, more: &[&str]) -> Self {
         let child = chinhchu()
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
+            .args(more)
             .stderr(Stdio::piped())
             .spawn()
             .expect("starts");

@@ -11,6 +11,7 @@ mod embedded;
 mod failing;
 mod folder;
 mod full;
+mod graph;
 mod index_file;
 mod killed;
 mod model;

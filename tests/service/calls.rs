@@ -2,7 +2,8 @@
 
 use chinhchu::chip::{BirthDate, ChallengeResponse, Personal, Sex};
 use chinhchu::gallery::{
-    Attributes, DecisionKey, EnrolMode, Filter, Note, Outcome, Receipt, RequestId, Source, SubjectId, Timestamp,
+    Answered, Attributes, DecisionKey, EnrolMode, Filter, Instead, Note, Outcome, Receipt, RequestId, Source,
+    SubjectId, Timestamp,
 };
 use chinhchu::service::{ClientError, pb};
 use chinhchu::workflow::beneficiary::{
@@ -45,6 +46,7 @@ async fn identify_carries_every_field_there_and_back() {
         None,
         Some(IdentifyScope::Nearest(7)),
         Some(IdentifyScope::Nearest(0)),
+        Some(IdentifyScope::NearestApproximate(7)),
         Some(IdentifyScope::Fpir { fpir: 0.01, limit: 3 }),
     ];
     for scope in scopes {
@@ -53,6 +55,29 @@ async fn identify_carries_every_field_there_and_back() {
         assert_eq!(outcome, identify_outcome());
         assert_eq!(server.control.identify.lock().unwrap().take().unwrap().scope, scope);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_search_was_answered_survives_the_wire() {
+    let server = Running::start(|_| {}).await;
+    let client = server.client().await;
+    let ways = [
+        Answered::Exactly,
+        Answered::Approximately { recall: 0.9375 },
+        Answered::ExactlyInstead(Instead::Off),
+        Answered::ExactlyInstead(Instead::NotReady),
+        Answered::ExactlyInstead(Instead::FewPass),
+    ];
+    for answered in ways {
+        *server.control.answered.lock().unwrap() = answered;
+        let scope = Some(IdentifyScope::NearestApproximate(2));
+        let request = IdentifyRequest { probes: vec![vec![1]], scope, filter: Filter::default() };
+        assert_eq!(client.identify(request).await.unwrap().answered, answered);
+    }
+    let mut raw = pb::verification_client::VerificationClient::new(server.channel().await);
+    let scope = pb::identify_request::Scope::Nearest(pb::NearestScope { k: 1, mode: 7 });
+    let request = pb::IdentifyRequest { scope: Some(scope), ..pb::IdentifyRequest::default() };
+    assert_eq!(raw.identify(request).await.unwrap_err().code(), tonic::Code::InvalidArgument);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,8 @@ use chinhchu::chip;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Attributes, DecisionKey, GalleryError, NewTemplate, Outcome, Receipt, RequestId, Source, StoredTemplate, Subject,
-    SubjectId, Timestamp,
+    Answered, Attributes, DecisionKey, GalleryError, NewTemplate, Outcome, Receipt, RequestId, Source, StoredTemplate,
+    Subject, SubjectId, Timestamp,
 };
 use chinhchu::imaging::Format;
 use chinhchu::matching::{Fmr, Fnmr, Threshold};
@@ -54,6 +54,8 @@ pub struct Control {
     pub beneficiary: Mutex<Option<BeneficiaryRequest>>,
     pub resolution: Mutex<Option<ResolveReferral>>,
     pub pair: Mutex<Option<ClearPairRequest>>,
+    /// How searches say that they were answered.
+    pub answered: Mutex<Answered>,
     receipts: Mutex<HashMap<String, Receipt>>,
 }
 
@@ -73,6 +75,7 @@ impl Control {
             beneficiary: Mutex::new(None),
             resolution: Mutex::new(None),
             pair: Mutex::new(None),
+            answered: Mutex::new(Answered::Exactly),
             receipts: Mutex::new(HashMap::new()),
         })
     }
@@ -178,6 +181,7 @@ pub fn identify_outcome() -> IdentifyOutcome {
     };
     IdentifyOutcome {
         candidates: vec![candidate("first", 0.7), candidate("second", 0.55)],
+        answered: Answered::Exactly,
         truncated: true,
         threshold: Some(Threshold { score: 0.5, extrapolated: true }),
         templates: 12_345_678_901,
@@ -319,7 +323,7 @@ impl Backend for Fake {
         let _inside = self.0.enter();
         *self.0.identify.lock().unwrap() = Some(request);
         self.0.error()?;
-        Ok(identify_outcome())
+        Ok(IdentifyOutcome { answered: *self.0.answered.lock().unwrap(), ..identify_outcome() })
     }
 
     async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {

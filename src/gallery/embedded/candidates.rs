@@ -65,7 +65,7 @@ fn templates(
 }
 
 /// Templates to take at first for the `k` best subjects.
-fn first_take(k: usize) -> usize {
+pub(super) fn first_take(k: usize) -> usize {
     if k == 0 { 0 } else { k.saturating_mul(2).saturating_add(SPARE) }
 }
 
@@ -89,17 +89,29 @@ fn nearest(
     let mut wanted = first_take(k);
     loop {
         let all = hits.len() < wanted || hits.len() as u64 == view.len();
-        let last = hits.last().map(|hit| hit.score);
-        let mut candidates = by_subject(hits, labels);
-        let settled = matches!((candidates.get(k - 1), last), (Some(kth), Some(last)) if kth.score > last);
-        if all || settled {
-            candidates.truncate(k);
+        if let Some(candidates) = settled(hits, k, all, labels) {
             return Ok(candidates);
         }
-        wanted = wanted.saturating_mul(4);
+        wanted = next_take(wanted);
         let found = templates(view, &[(question, Wanted::Nearest(wanted))], originals)?;
         hits = found.into_iter().next().unwrap_or_default();
     }
+}
+
+/// Templates to take where so many did not settle it.
+pub(super) fn next_take(wanted: usize) -> usize {
+    wanted.saturating_mul(4)
+}
+
+/// The `k` best subjects, where more templates than `hits` cannot change them: because
+/// these are `all`, or because the k-th is strictly better than the last of them.
+pub(super) fn settled(hits: Vec<Hit<Label>>, k: usize, all: bool, labels: &Labels) -> Option<Vec<Candidate>> {
+    let last = hits.last().map(|hit| hit.score);
+    let mut candidates = by_subject(hits, labels);
+    let kth = k.checked_sub(1).and_then(|kth| candidates.get(kth));
+    let settled = all || matches!((kth, last), (Some(kth), Some(last)) if kth.score > last);
+    candidates.truncate(k);
+    settled.then_some(candidates)
 }
 
 /// The best template of each subject, best subject first, ties by subject id.

@@ -6,15 +6,15 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::change::{Change, Row, Step};
 use super::fault::StoreError;
-use super::label::{Label, Traits};
+use super::label::Traits;
 use super::record::{ChangeRecord, Counters, RequestRecord, seal};
 use super::tables::{
     CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECTS, TEMPLATES, read_counters,
     read_request, read_subject,
 };
-use super::{EmbeddedOptions, Shared};
+use super::{EmbeddedOptions, Shared, interactive};
 use crate::gallery::{GalleryError, Receipt, Retry, SubjectId, Timestamp};
-use crate::search::{Index, SearchError};
+use crate::search::SearchError;
 
 /// Request ids forgotten in one transaction beyond those it adds, so that no
 /// caller waits for a large clean-up.
@@ -56,7 +56,7 @@ pub(super) struct Group<'t> {
     gallery: Table<'t, &'static str, &'static [u8]>,
     changes: Table<'t, u64, &'static [u8]>,
     options: &'t EmbeddedOptions,
-    index: &'t Index<Label>,
+    shared: &'t Shared,
     /// The commit of the index file, where there is one.
     file_commit: Option<u64>,
     counters: Counters,
@@ -91,7 +91,7 @@ impl<'t> Group<'t> {
             gallery,
             changes: transaction.open_table(CHANGES)?,
             options: &shared.options,
-            index: &shared.index,
+            shared,
             file_commit,
             counters,
             now: Timestamp::now(),
@@ -113,7 +113,13 @@ impl<'t> Group<'t> {
 
     /// Whether the index has the memory for so many more templates.
     pub(super) fn room_for(&self, templates: u64) -> Result<(), SearchError> {
-        self.index.room_for(self.came + templates)
+        match self.shared.index.room_for(self.came + templates) {
+            // A graph is never the reason why somebody cannot be enrolled.
+            Err(SearchError::Memory { .. }) if interactive::give_way(self.shared) => {
+                self.shared.index.room_for(self.came + templates)
+            }
+            room => room,
+        }
     }
 
     /// Number of the commit that will carry what is written now.

@@ -10,7 +10,7 @@
 //! bytes mean (`record`), whether all of it fits together (`load`), what a write
 //! asks for (`change`, `verdict`), how many share a transaction (`group`), what happens
 //! when one fails (`writer`), which searches share a scan (`gather`), who was
-//! found (`candidates`), how everything is read
+//! found (`candidates`), which graph look-ups walk (`interactive`), how everything is read
 //! at once (`snapshot`), whom a row of the index means (`label`), where vectors
 //! outside memory are (`store`), what the index file holds (`index_file`) and when it
 //! is written (`keeper`), how it all works (`options`) and how much memory there is
@@ -26,6 +26,7 @@ mod folder;
 mod gather;
 mod group;
 mod index_file;
+mod interactive;
 mod keeper;
 mod label;
 mod load;
@@ -54,6 +55,7 @@ use self::fault::StoreError;
 use self::folder::Folder;
 use self::gather::{Gather, Wish};
 use self::index_file::Place;
+use self::interactive::Interactive;
 use self::keeper::{Keeper, Position};
 use self::label::{Label, Labels, Traits};
 use self::load::Making;
@@ -67,11 +69,12 @@ use self::tables::{
 };
 use self::writer::{Message, Write, Writer};
 use super::{
-    ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Filter, Gallery, GalleryError, GallerySnapshot,
-    NewDecision, Receipt, RequestId, Resolution, Retry, Scope, Stats, StoredDecision, Subject, SubjectId,
+    ANSWER_BYTES_MAX, Answered, Candidate, ClearedPair, DecisionKey, Enrolment, Filter, Gallery, GalleryError,
+    GallerySnapshot, LookUp, NewDecision, Receipt, RequestId, Resolution, Retry, Scope, Stats, StoredDecision, Subject,
+    SubjectId,
 };
 use crate::face::{RecipeDigest, Template};
-use crate::search::{Index, SearchError};
+use crate::search::{GraphReport, Index, SearchError};
 
 /// What the gallery's callers, its readers and its writer share.
 struct Shared {
@@ -85,6 +88,8 @@ struct Shared {
     labels: Labels,
     /// Searches under way.
     gather: Gather,
+    /// The graph for look-ups, where there should be one.
+    interactive: Option<Interactive>,
     subjects: AtomicU64,
 }
 
@@ -189,6 +194,7 @@ impl EmbeddedGallery {
         tracing::info!(subjects = loaded.subjects, templates = index.len(), "the gallery is open");
         let keeper = place.map(|place| Keeper::new(place, loaded.file, loaded.replayed));
 
+        let interactive = options.graph.then(|| Interactive::new(dimension));
         let (queue, messages) = mpsc::channel(options.queue_max.max(1));
         let shared = Arc::new(Shared {
             path: path.to_owned(),
@@ -199,6 +205,7 @@ impl EmbeddedGallery {
             index,
             labels,
             gather: Gather::default(),
+            interactive,
             subjects: AtomicU64::new(loaded.subjects),
         });
         let at = Position { commit: counters.commit, template_next: counters.template_next };
@@ -208,6 +215,11 @@ impl EmbeddedGallery {
             .spawn(move || writer.run(messages))
             .map_err(|error| fault::from_io(&error, path))?;
         Ok(Self { shared, queue: Some(queue), writer: Some(writer), _folder: folder })
+    }
+
+    /// How the graph for look-ups stands; `None` where none is kept.
+    pub fn graph_report(&self) -> Option<GraphReport> {
+        self.shared.interactive.as_ref().map(Interactive::report)
     }
 
     /// Values in a template.
@@ -274,6 +286,9 @@ impl EmbeddedGallery {
 
 impl Drop for EmbeddedGallery {
     fn drop(&mut self) {
+        if let Some(interactive) = &self.shared.interactive {
+            interactive.close();
+        }
         self.queue = None;
         if let Some(writer) = self.writer.take() {
             // It catches panics itself; there is nobody left to tell.
@@ -342,6 +357,25 @@ impl Gallery for EmbeddedGallery {
             Scope::Nearest(k) => Asked::Nearest(k),
         };
         self.ask(probe, asked, filter).await
+    }
+
+    async fn look_up(&self, probe: &Template, k: usize, filter: &Filter) -> Result<LookUp, GalleryError> {
+        self.fits(probe)?;
+        let spared = match &filter.claimed {
+            Some(claimed) => self.cleared_with(claimed).await?,
+            None => Vec::new(),
+        };
+        let (shared, query, within) = (Arc::clone(&self.shared), probe.vector().to_vec(), filter.clone());
+        // Not on the threads that scan: there it would wait for whole batches.
+        let walk = move || interactive::look_up(&shared, &query, k, &within, &spared);
+        let walked = tokio::task::spawn_blocking(walk).await;
+        match walked.map_err(|_| GalleryError::Storage("the look-up ended without an answer".into()))?? {
+            Ok((candidates, recall)) => Ok(LookUp { candidates, answered: Answered::Approximately { recall } }),
+            Err(instead) => {
+                let candidates = self.ask(probe, Asked::Nearest(k), filter).await?;
+                Ok(LookUp { candidates, answered: Answered::ExactlyInstead(instead) })
+            }
+        }
     }
 
     async fn templates_in(&self, filter: &Filter) -> Result<u64, GalleryError> {

@@ -34,6 +34,12 @@ pub struct EmbeddedOptions {
     pub requests_max: u64,
     /// How long a request id is remembered, in milliseconds.
     pub request_age_max_ms: u64,
+    /// Keep a graph for [`Gallery::look_up`](crate::gallery::Gallery::look_up): built beside
+    /// the work, on half of the cores, and again when a twentieth of it is out of date. It
+    /// takes some 4 KiB of memory a template at 512 values, of `memory_bytes_max`, twice
+    /// that while it is rebuilt where that fits; without the memory there is none, and
+    /// it goes where templates need its place.
+    pub graph: bool,
     /// Told now and then while the index is filled, and once at the end.
     pub progress: Option<Progress>,
 }
@@ -57,6 +63,7 @@ impl Default for EmbeddedOptions {
             checked_bytes_max: Self::CHECKED_BYTES_MAX,
             requests_max: Self::REQUESTS_MAX,
             request_age_max_ms: Self::REQUEST_AGE_MAX_MS,
+            graph: false,
             progress: None,
         }
     }

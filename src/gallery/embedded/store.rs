@@ -86,7 +86,7 @@ impl Originals for Pinned {
         self.try_read(keys, take).map_err(|error| {
             let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
             failure.get_or_insert(error);
-            SearchError::Originals
+            SearchError::Unreadable
         })
     }
 }

@@ -17,12 +17,12 @@ use std::sync::{Arc, PoisonError};
 use redb::{Database, ReadableDatabase, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Shared;
 use super::change::Change;
 use super::fault::StoreError;
 use super::group::{Delta, Group};
 use super::keeper::{Keeper, Position};
 use super::tables::{GALLERY, read_counters};
+use super::{Shared, interactive};
 use crate::gallery::{GalleryError, Receipt, Retry};
 use crate::search::{Entry, SearchError};
 
@@ -68,6 +68,7 @@ impl Writer {
     /// Works until every sender is gone and the queue is empty.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         self.tend(Keeper::tend);
+        interactive::tend(&self.shared);
         while let Some(first) = queue.blocking_recv() {
             let mut writes = Vec::new();
             let mut recover = false;
@@ -85,6 +86,7 @@ impl Writer {
             if !writes.is_empty() {
                 self.answer(writes);
                 self.tend(Keeper::tend);
+                interactive::tend(&self.shared);
             }
         }
         self.tend(Keeper::close);
@@ -203,7 +205,11 @@ impl Writer {
         }
         self.at = Position { commit, template_next };
         // Dimension, values and limits were checked before the commit.
+        let new: Vec<u64> = inserted.iter().map(|entry| entry.key).collect();
         shared.index.follow(&removed, relabelled, inserted)?;
+        if let Some(interactive) = &shared.interactive {
+            interactive.note(&removed, &new);
+        }
         shared.labels.count(came.into_iter(), gone.into_iter());
         shared.set_subjects(subjects);
         Ok(())

@@ -56,20 +56,27 @@ impl Built {
         let begin = Instant::now();
         let hnsw = Hnsw::new(options.links, keys.len().max(1), LAYERS, options.build_effort, Products);
         let read = |row: usize, vector: &mut [f32]| {
-            vectors.read(u32::try_from(row).map_err(|_| SearchError::Unreadable)?, vector)?;
+            match vectors.read(u32::try_from(row).map_err(|_| SearchError::Unreadable)?, vector) {
+                // Removed since.
+                Err(SearchError::Missing) => return Ok(None),
+                read => read?,
+            }
             check(vector, vectors.dimension())?;
-            Ok(codes(vector))
+            Ok(Some(codes(vector)))
         };
         let vector = || vec![0.0; vectors.dimension()];
         for first in (0..keys.len()).step_by(ROWS) {
             let rows = first..(first + ROWS).min(keys.len());
             rows.into_par_iter().try_for_each_init(vector, |vector, row| {
-                hnsw.insert_slice((&read(row, vector)?, row));
+                if let Some(codes) = read(row, vector)? {
+                    hnsw.insert_slice((&codes, row));
+                }
                 Ok::<_, SearchError>(())
             })?;
         }
         let unfound = (0..keys.len()).into_par_iter().map_init(vector, |vector, row| {
-            let near = hnsw.search(&read(row, vector)?, SELF_NEIGHBOURS, SELF_EFFORT);
+            let Some(codes) = read(row, vector)? else { return Ok(None) };
+            let near = hnsw.search(&codes, SELF_NEIGHBOURS, SELF_EFFORT);
             let found = near.iter().any(|point| point.d_id == row);
             Ok((!found).then_some(row))
         });

@@ -30,8 +30,19 @@ const CHANGES_MIN: usize = 1000;
 /// See [`CHANGES_MIN`].
 const CHANGES_SHARE: usize = 20;
 
+/// Added vectors beyond which a look-up is not worth it any more: it scores all of them.
+const ADDED_MAX: usize = 8192;
+
 /// What a search multiplies its effort by where a filter took too many.
 const EFFORT_GROWTH: usize = 4;
+/// Effort beyond which a look-up gives up: by then a scan is as quick.
+const EFFORT_MAX: usize = 4096;
+
+/// Bytes that the library allocates for a point beside its vector: the point, its empty
+/// lists of sixteen layers, its id, and what is lost between allocations.
+const POINT_BYTES: usize = 704;
+/// Bytes for a link: a shared pointer, behind it another and the distance.
+const LINK_BYTES: usize = 60;
 
 /// Links and efforts of a graph; more of each finds more and takes longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,21 +78,55 @@ pub struct GraphReport {
     pub recall: Option<f64>,
 }
 
-/// Changes since some moment.
+/// What a look-up came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LookedUp<L = ()> {
+    /// Neighbours were found.
+    Found {
+        /// Best first, ties by key.
+        hits: Vec<Hit<L>>,
+        /// Share of the true nearest that the graph found when last measured.
+        recall: f64,
+    },
+    /// There is no graph, its recall is not known yet, or too much was added since.
+    NotReady,
+    /// Of the points met too few were wanted.
+    FewWanted,
+}
+
+/// Changes since some moment; shared with the searches of that time.
 #[derive(Default, Clone)]
 struct Changes {
-    added: HashSet<u64>,
-    removed: HashSet<u64>,
+    added: Arc<HashSet<u64>>,
+    removed: Arc<HashSet<u64>>,
 }
 
 impl Changes {
     fn add(&mut self, key: u64) {
-        self.added.insert(key);
+        Arc::make_mut(&mut self.added).insert(key);
     }
 
     fn remove(&mut self, key: u64) {
-        self.added.remove(&key);
-        self.removed.insert(key);
+        Arc::make_mut(&mut self.added).remove(&key);
+        Arc::make_mut(&mut self.removed).insert(key);
+    }
+}
+
+/// What one search sees.
+struct Moment {
+    built: Option<Arc<Built>>,
+    added: Arc<HashSet<u64>>,
+    removed: Arc<HashSet<u64>>,
+}
+
+impl Moment {
+    fn of(state: &State) -> Self {
+        let Changes { added, removed } = state.since.clone();
+        Self { built: state.built.clone(), added, removed }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.built.is_some() && self.added.len() <= ADDED_MAX
     }
 }
 
@@ -115,14 +160,15 @@ impl Graph {
         Self { dimension, options, state: RwLock::default(), building: AtomicBool::new(false) }
     }
 
-    /// Takes note of a vector added to what is searched, before or after it is.
+    /// Takes note of a vector added to what is searched, once a new snapshot of it would
+    /// hold the vector: then none is lost to a build that begins at that moment.
     pub fn insert(&self, key: u64) {
         let mut state = self.write();
         state.since.add(key);
         state.since_next.add(key);
     }
 
-    /// Takes note of a vector removed.
+    /// Takes note of a vector removed, likewise.
     pub fn remove(&self, key: u64) {
         let mut state = self.write();
         state.since.remove(key);
@@ -137,6 +183,23 @@ impl Graph {
         changes > CHANGES_MIN + points / CHANGES_SHARE || state.built.is_none() && changes > 0
     }
 
+    /// Bytes of memory that so many points take, their links included: what allocations
+    /// of the library come to, a little rounded up.
+    pub fn bytes_for(&self, points: u64) -> u64 {
+        let links = 2 * self.options.links * LINK_BYTES;
+        points.saturating_mul((self.dimension + POINT_BYTES + links) as u64)
+    }
+
+    /// Gives all its points up, and what was noted since. Taking a large graph apart takes
+    /// seconds; that is done when what is returned is dropped.
+    #[must_use = "dropping it takes a while: choose where"]
+    pub fn clear(&self) -> impl Send + use<> {
+        let mut state = self.write();
+        state.recall = None;
+        state.since = Changes::default();
+        state.built.take()
+    }
+
     /// Builds the graph anew on the threads of the pool it runs in, while searches
     /// and changes go on. `snapshot` gives all keys and, row by row, their vectors;
     /// it is called once changes are being noted for the new graph, so that none of
@@ -145,7 +208,8 @@ impl Graph {
     /// # Errors
     /// What `snapshot` or reading a vector gives, [`SearchError::NotFinite`] for a
     /// vector that cannot be scored, and [`SearchError::GraphFailed`] where the
-    /// library gave up. The old graph then goes on.
+    /// library gave up. The old graph then goes on. A vector that is
+    /// [`SearchError::Missing`] was removed meanwhile and is passed over.
     pub fn rebuild<V, F>(&self, snapshot: F) -> Result<bool, SearchError>
     where
         V: Vectors,
@@ -176,26 +240,6 @@ impl Graph {
         Ok(true)
     }
 
-    /// [`Graph::rebuild`] on a thread of its own; what went wrong is logged. False
-    /// where a build is under way or no thread could be had.
-    pub fn rebuild_beside<V, F>(self: &Arc<Self>, snapshot: F) -> bool
-    where
-        V: Vectors + 'static,
-        F: FnOnce() -> Result<(Vec<u64>, V), SearchError> + Send + 'static,
-    {
-        if self.building.load(Ordering::Acquire) {
-            return false;
-        }
-        let graph = Arc::clone(self);
-        let work = move || {
-            if let Err(error) = graph.rebuild(snapshot) {
-                tracing::warn!(%error, "the graph was not rebuilt; the old one serves");
-            }
-        };
-        let thread = std::thread::Builder::new().name("graph-rebuild".into()).spawn(work);
-        thread.inspect_err(|error| tracing::warn!(%error, "no thread to rebuild the graph; the old one serves")).is_ok()
-    }
-
     /// Up to `k` keys near `query`, best first, ties by key. `score` is asked for
     /// the exact score of a key and says `None` for one that is gone or not wanted.
     /// May miss some; what it answers is right.
@@ -218,58 +262,112 @@ impl Graph {
     where
         F: Fn(u64) -> Option<f32>,
     {
-        check(query, self.dimension)?;
-        let (built, aside, removed) = {
+        let find = |keys: &[u64]| {
+            let hit = |&key: &u64| Some(Hit { key, score: score(key).filter(|score| score.is_finite())?, label: () });
+            Ok(keys.iter().filter_map(hit).collect())
+        };
+        let moment = Moment::of(&self.read());
+        Ok(self.walk(&moment, query, k, effort, usize::MAX, find)?.unwrap_or_default())
+    }
+
+    /// [`Graph::nearest`] for callers who would rather search exactly than wait: nothing is
+    /// found while there is no graph whose recall is known, while more was added since than
+    /// every look-up can score, and where so few of the points met are wanted that the walk
+    /// would not end soon. `find` scores many keys at once; those that are gone or not
+    /// wanted it leaves out.
+    ///
+    /// # Errors
+    /// As [`Graph::nearest`], and what `find` fails with.
+    pub fn look_up<L, F>(&self, query: &[f32], k: usize, find: F) -> Result<LookedUp<L>, SearchError>
+    where
+        F: FnMut(&[u64]) -> Result<Vec<Hit<L>>, SearchError>,
+    {
+        let (moment, recall) = {
             let state = self.read();
-            (state.built.clone(), state.since.added.clone(), state.since.removed.clone())
+            (Moment::of(&state), state.recall)
         };
-        let mut hits: Vec<Hit> = Vec::new();
+        let Some(recall) = recall.filter(|_| moment.is_ready()) else { return Ok(LookedUp::NotReady) };
+        Ok(match self.walk(&moment, query, k, self.options.effort, EFFORT_MAX, find)? {
+            Some(hits) => LookedUp::Found { hits, recall },
+            None => LookedUp::FewWanted,
+        })
+    }
+
+    /// `None` where `effort_max` points were met and fewer than `k` of them were wanted.
+    fn walk<L, F>(
+        &self,
+        moment: &Moment,
+        query: &[f32],
+        k: usize,
+        effort: usize,
+        effort_max: usize,
+        mut find: F,
+    ) -> Result<Option<Vec<Hit<L>>>, SearchError>
+    where
+        F: FnMut(&[u64]) -> Result<Vec<Hit<L>>, SearchError>,
+    {
+        check(query, self.dimension)?;
+        let mut hits: Vec<Hit<L>> = Vec::new();
         let mut asked = HashSet::new();
-        let mut offer = |key: u64, hits: &mut Vec<Hit>| {
-            if asked.insert(key)
-                && let Some(score) = score(key).filter(|score| score.is_finite())
-            {
-                hits.push(Hit { key, score, label: () });
+        let mut offer = |keys: &mut dyn Iterator<Item = u64>, hits: &mut Vec<Hit<L>>| {
+            let fresh: Vec<u64> = keys.filter(|key| asked.insert(*key)).collect();
+            if !fresh.is_empty() {
+                hits.extend(find(&fresh)?);
             }
+            Ok::<_, SearchError>(())
         };
-        aside.into_iter().for_each(|key| offer(key, &mut hits));
-        if let Some(built) = built {
+        offer(&mut moment.added.iter().copied(), &mut hits)?;
+        if let Some(built) = &moment.built {
             let codes = built::codes(query);
-            let stale = |key: &u64| removed.contains(key);
-            built.unfound().filter(|key| !stale(key)).for_each(|key| offer(key, &mut hits));
+            let current = |key: &u64| !moment.removed.contains(key);
+            offer(&mut built.unfound().filter(current), &mut hits)?;
             let mut effort = effort.max(k);
             loop {
-                built.walk(&codes, effort).filter(|key| !stale(key)).for_each(|key| offer(key, &mut hits));
-                // Too many were not wanted: look further, in the end at everything.
+                offer(&mut built.walk(&codes, effort).filter(current), &mut hits)?;
                 if hits.len() >= k || effort >= built.points() {
                     break;
+                }
+                // Too many were not wanted: look further, in the end at everything.
+                if effort >= effort_max {
+                    return Ok(None);
                 }
                 effort = effort.saturating_mul(EFFORT_GROWTH);
             }
         }
         hits.sort_by(Hit::rank);
         hits.truncate(k);
-        Ok(hits)
+        Ok(Some(hits))
     }
 
-    /// Measures the share of `exact` answers (best first, keys alone) that
-    /// [`Graph::nearest`] finds for their queries, and keeps it for the report.
-    /// `None` where there is nothing to find.
+    /// Measures the share of `exact` answers (best first, keys alone) that a look-up finds
+    /// for their queries, and keeps it for the report. `find` is told the number of the
+    /// query, otherwise as in [`Graph::look_up`]. `None` where there is nothing to find.
     ///
     /// # Errors
-    /// As [`Graph::nearest`].
-    pub fn measure<F>(&self, exact: &[(&[f32], Vec<u64>)], score: F) -> Result<Option<f64>, SearchError>
+    /// As [`Graph::look_up`].
+    pub fn measure<L, F>(&self, exact: &[(&[f32], Vec<u64>)], mut find: F) -> Result<Option<f64>, SearchError>
     where
-        F: Fn(&[f32], u64) -> Option<f32>,
+        F: FnMut(usize, &[u64]) -> Result<Vec<Hit<L>>, SearchError>,
     {
         let (mut found, mut wanted) = (0, 0);
-        for (query, truth) in exact {
-            let hits = self.nearest(query, truth.len(), |key| score(query, key))?;
-            found += hits.iter().filter(|hit| truth.contains(&hit.key)).count();
+        let built = self.read().built.clone();
+        for (number, (query, truth)) in exact.iter().enumerate() {
+            let moment = Moment::of(&self.read());
+            let hits =
+                self.walk(&moment, query, truth.len(), self.options.effort, EFFORT_MAX, |keys| find(number, keys))?;
+            found += hits.iter().flatten().filter(|hit| truth.contains(&hit.key)).count();
             wanted += truth.len();
         }
         let recall = (wanted > 0).then(|| found as f64 / wanted as f64);
-        self.write().recall = recall;
+        let mut state = self.write();
+        let is_same = match (&state.built, &built) {
+            (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+            (now, then) => now.is_none() && then.is_none(),
+        };
+        // Of a graph that is gone nothing need be known.
+        if is_same {
+            state.recall = recall;
+        }
         Ok(recall)
     }
 

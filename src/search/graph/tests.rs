@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{Graph, GraphOptions};
 use crate::matching::Dot;
+use crate::search::Vectors;
 use crate::search::random::Random;
-use crate::search::{Matrix, SearchError};
+use crate::search::{Hit, LookedUp, Matrix, SearchError};
 
 const DIMENSION: usize = 16;
 
@@ -30,6 +31,12 @@ fn score(rows: &[f32], query: &[f32], key: u64) -> Option<f32> {
     Some(Dot::best().score(query, row))
 }
 
+/// As an index finds them.
+fn found(rows: &[f32], query: &[f32], keys: &[u64]) -> Result<Vec<Hit>, SearchError> {
+    let hit = |&key: &u64| Some(Hit { key, score: score(rows, query, key)?, label: () });
+    Ok(keys.iter().filter_map(hit).collect())
+}
+
 fn exact(rows: &[f32], query: &[f32], k: usize) -> Vec<u64> {
     let mut all: Vec<(f32, u64)> =
         (100..).zip(rows.chunks_exact(DIMENSION)).map(|(key, row)| (Dot::best().score(query, row), key)).collect();
@@ -52,13 +59,78 @@ fn its_recall_is_measured_against_the_exact_search_and_shown() {
     let queries = vectors(2, 20);
     let truth: Vec<(&[f32], Vec<u64>)> =
         queries.chunks_exact(DIMENSION).map(|query| (query, exact(&rows, query, 10))).collect();
-    let recall = graph.measure(&truth, |query, key| score(&rows, query, key)).unwrap().unwrap();
+    let look_up = |query: &[f32]| graph.look_up(query, 3, |keys| found(&rows, query, keys)).unwrap();
+    assert_eq!(look_up(truth[0].0), LookedUp::NotReady, "nothing is answered before its recall is known");
+    let recall = graph.measure(&truth, |number, keys| found(&rows, truth[number].0, keys)).unwrap().unwrap();
     assert!(recall > 0.95, "{recall}");
     assert_eq!(graph.report().recall, Some(recall));
     assert_eq!((graph.report().points, graph.report().added), (500, 0));
     // A truth that is none is not found.
     let wrong: Vec<(&[f32], Vec<u64>)> = truth.iter().map(|(query, _)| (*query, vec![7, 8])).collect();
-    assert_eq!(graph.measure(&wrong, |query, key| score(&rows, query, key)).unwrap(), Some(0.0));
+    assert_eq!(graph.measure(&wrong, |number, keys| found(&rows, truth[number].0, keys)).unwrap(), Some(0.0));
+    assert!(matches!(look_up(truth[0].0), LookedUp::Found { recall: 0.0, .. }));
+    // Nor does an old recall stand for a new graph.
+    graph.rebuild(|| snapshot(&rows)).unwrap();
+    assert_eq!(look_up(truth[0].0), LookedUp::NotReady);
+    assert_eq!(graph.measure(&[], |_, keys| found(&rows, &queries, keys)).unwrap(), None);
+    assert_eq!(look_up(truth[0].0), LookedUp::NotReady);
+}
+
+#[test]
+fn a_look_up_that_would_take_too_long_or_has_no_graph_says_so() {
+    let rows = vectors(8, 6000);
+    let graph = Graph::new(DIMENSION, GraphOptions { links: 4, build_effort: 8, effort: 16 });
+    assert!(graph.bytes_for(1000) > 1000 * (DIMENSION as u64 + 4 * 2 * 8));
+    graph.rebuild(|| snapshot(&rows)).unwrap();
+    let query = &rows[..DIMENSION];
+    let truth = [(query, exact(&rows, query, 10))];
+    graph.measure(&truth, |_, keys| found(&rows, query, keys)).unwrap();
+    let LookedUp::Found { hits, .. } = graph.look_up(query, 10, |keys| found(&rows, query, keys)).unwrap() else {
+        panic!("it is ready");
+    };
+    assert_eq!(hits[0].key, 100);
+    // Nobody is wanted.
+    let met = std::cell::Cell::new(0);
+    let nobody = graph.look_up(query, 10, |keys| {
+        met.set(met.get() + keys.len());
+        Ok(Vec::<Hit>::new())
+    });
+    assert_eq!(nobody.unwrap(), LookedUp::FewWanted);
+    assert!(met.get() < 6000, "{} met", met.get());
+    let failed = graph.look_up(query, 10, |_| Err::<Vec<Hit>, _>(SearchError::Missing));
+    assert_eq!(failed, Err(SearchError::Missing));
+    // More than a look-up can score.
+    (0..8193).for_each(|key| graph.insert(1_000_000 + key));
+    assert_eq!(graph.look_up(query, 10, |keys| found(&rows, query, keys)).unwrap(), LookedUp::NotReady);
+    drop(graph.clear());
+    assert_eq!((graph.report().points, graph.report().added), (0, 0));
+}
+
+/// Rows of which some were removed meanwhile.
+struct Holes(Matrix<Vec<f32>>);
+
+impl Vectors for Holes {
+    fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn dimension(&self) -> usize {
+        self.0.dimension()
+    }
+
+    fn read(&self, row: u32, into: &mut [f32]) -> Result<(), SearchError> {
+        if row.is_multiple_of(3) { Err(SearchError::Missing) } else { self.0.read(row, into) }
+    }
+}
+
+#[test]
+fn a_vector_that_is_gone_when_it_is_read_does_not_stop_a_build() {
+    let rows = vectors(9, 300);
+    let graph = Graph::new(DIMENSION, GraphOptions::default());
+    graph.rebuild(|| snapshot(&rows).map(|(keys, rows)| (keys, Holes(rows)))).unwrap();
+    let query = &rows[3 * DIMENSION..4 * DIMENSION];
+    let near = keys(&graph, &rows, query, 300);
+    assert!(near.len() > 190 && near.iter().all(|key| (key - 100) % 3 != 0), "{near:?}");
 }
 
 #[test]
@@ -157,12 +229,10 @@ fn a_build_that_fails_leaves_the_old_graph() {
     assert_eq!(graph.rebuild(short), Err(SearchError::Groups { expected: 120, found: 1 }));
     assert_eq!(keys(&graph, &rows, &rows[..DIMENSION], 1), [100]);
     assert!(!keys(&graph, &rows, &rows[DIMENSION..2 * DIMENSION], 120).contains(&101));
-    // And one beside the work succeeds.
+    // And one on another thread succeeds.
+    let beside = Arc::clone(&graph);
     let again = rows.clone();
-    assert!(graph.rebuild_beside(move || snapshot(&again)));
-    while graph.report().removed > 0 {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    assert!(std::thread::spawn(move || beside.rebuild(|| snapshot(&again))).join().unwrap().unwrap());
     assert_eq!(keys(&graph, &rows, &rows[DIMENSION..2 * DIMENSION], 1), [101]);
     assert_eq!(graph.nearest(&[f32::NAN; DIMENSION], 1, |_| None), Err(SearchError::NotFinite));
     assert_eq!(graph.nearest(&[0.5], 1, |_| None), Err(SearchError::Dimension { expected: DIMENSION, found: 1 }));

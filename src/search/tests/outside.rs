@@ -24,7 +24,7 @@ pub(super) struct Shelf {
 impl Originals for Shelf {
     fn read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), SearchError> {
         if self.fails.load(Ordering::Acquire) {
-            return Err(SearchError::Originals);
+            return Err(SearchError::Unreadable);
         }
         assert!(keys.is_sorted_by(|a, b| a < b), "keys ascend and are asked for once");
         let rows = self.rows.lock().unwrap();
@@ -141,7 +141,7 @@ fn originals_that_cannot_be_read_fail_the_search_and_nothing_else() {
     assert!(index.view().state().outside > 0);
     let expected = bits(&index.nearest(&rows[7], 9, |_| true).unwrap());
     shelf.fails.store(true, Ordering::Release);
-    assert_eq!(index.nearest(&rows[7], 9, |_| true), Err(SearchError::Originals));
+    assert_eq!(index.nearest(&rows[7], 9, |_| true), Err(SearchError::Unreadable));
     // Neither a new rotation nor removals need them to go on.
     index.inner().refit();
     index.apply(&(0..900).collect::<Vec<_>>(), Vec::new()).unwrap();
@@ -152,6 +152,71 @@ fn originals_that_cannot_be_read_fail_the_search_and_nothing_else() {
     // One that is gone is not passed over.
     shelf.rows.lock().unwrap().remove(&1000);
     assert_eq!(index.within(&rows[1000], -9.0, |_| true), Err(SearchError::Missing));
+}
+
+#[test]
+fn what_is_located_scores_as_in_a_scan_wherever_it_lies() {
+    let shelf = Arc::new(Shelf::default());
+    let rows = gallery(5, 5000, 64);
+    shelf.rows.lock().unwrap().extend((0..).zip(rows.iter().cloned()));
+    let index = index_over(&shelf, 64, 2 << 20);
+    for first in [0, 2500] {
+        let entries = (first..first + 2500).map(|key| Entry { key, label: (), vector: rows[key as usize].clone() });
+        index.apply(&[], entries.collect()).unwrap();
+    }
+    assert!(!index.view().is_whole());
+    let query = &rows[99];
+    let keys: Vec<u64> = (0..5000).rev().step_by(7).chain([7_000_000]).collect();
+    let located = index.locate(&keys);
+    let passes = |key: u64| !key.is_multiple_of(3);
+    let score = |originals: Option<&dyn Originals>| {
+        let hits = located.score(query, |key, ()| passes(key), originals)?;
+        Ok::<_, SearchError>(hits.into_iter().map(|hit| (hit.key, hit.score.to_bits())).collect::<BTreeMap<_, _>>())
+    };
+    let scanned = index.within(query, -9.0, |key| passes(key) && keys.contains(&key)).unwrap();
+    let expected: BTreeMap<_, _> = scanned.iter().map(|hit| (hit.key, hit.score.to_bits())).collect();
+    assert_eq!(score(Some(&*shelf)), Ok(expected.clone()));
+    assert_eq!(score(None), Err(SearchError::Missing));
+    assert_eq!(
+        located.score(&[0.5], |_, ()| true, None).err(),
+        Some(SearchError::Dimension { expected: 64, found: 1 })
+    );
+    assert_eq!(located.score(&[f32::NAN; 64], |_, ()| true, None).err(), Some(SearchError::NotFinite));
+    // What was located stays; what is removed is located no more.
+    index.apply(&(0..2000).collect::<Vec<_>>(), Vec::new()).unwrap();
+    assert_eq!(score(Some(&*shelf)), Ok(expected));
+    let left = index.locate(&keys).score(query, |_, ()| true, Some(&*shelf)).unwrap();
+    assert!(!left.is_empty() && left.iter().all(|hit| hit.key >= 2000));
+    let mut vector = vec![0.0; 64];
+    index.read(2001, &mut vector).unwrap();
+    assert_eq!(vector, rows[2001]);
+    assert_eq!(index.read(1999, &mut vector), Err(SearchError::Missing));
+    assert_eq!(index.read(2001, &mut [0.0; 3]), Err(SearchError::Dimension { expected: 64, found: 3 }));
+}
+
+#[test]
+fn memory_left_to_something_else_is_not_used_and_comes_back() {
+    let shelf = Arc::new(Shelf::default());
+    let rows = gallery(6, 6000, 64);
+    shelf.rows.lock().unwrap().extend((0..).zip(rows.iter().cloned()));
+    let bytes_max = 4 << 20;
+    let index = index_over(&shelf, 64, bytes_max);
+    let entries = (0..6000).map(|key| Entry { key, label: (), vector: rows[key as usize].clone() });
+    index.apply(&[], entries.collect()).unwrap();
+    assert!(index.view().is_whole());
+    let whole = index.bytes();
+    let aside = bytes_max - whole.others - (512 << 10);
+    index.set_aside(aside).unwrap();
+    let bytes = index.bytes();
+    assert!(bytes.vectors + bytes.others + aside <= bytes_max && !index.view().is_whole(), "{bytes:?}");
+    assert_eq!(index.room_for(1 << 14), Err(SearchError::Memory { bytes_max }));
+    // What cannot be is refused, and changes nothing.
+    assert_eq!(index.set_aside(bytes_max - 1000), Err(SearchError::Memory { bytes_max }));
+    assert_eq!(index.bytes(), bytes);
+    let model = (0u64..).zip(rows.iter().cloned()).collect();
+    assert_exact(&index, &model, &rows[77..78]);
+    index.set_aside(0).unwrap();
+    index.room_for(4000).unwrap();
 }
 
 proptest! {

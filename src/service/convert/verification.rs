@@ -1,7 +1,7 @@
 use super::face::reports;
 use super::gallery::out_of_range;
 use super::{BadAnswer, present};
-use crate::gallery::{Filter, SubjectId};
+use crate::gallery::{Answered, Filter, Instead, SubjectId};
 use crate::service::pb;
 use crate::service::pb::identify_request::Scope;
 use crate::workflow::{
@@ -120,10 +120,15 @@ impl TryFrom<pb::VerifyResponse> for VerifyOutcome {
 /// Takes a message apart. Ranges are the workflow's to check.
 pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> Result<IdentifyRequest, WorkflowError> {
     let scope = request.scope.map(|scope| match scope {
-        Scope::Fpir(pb::FpirScope { fpir, limit: 0 }) => IdentifyScope::Fpir { fpir, limit: CANDIDATES_DEFAULT },
-        Scope::Fpir(pb::FpirScope { fpir, limit }) => IdentifyScope::Fpir { fpir, limit: limit as usize },
-        Scope::Nearest(pb::NearestScope { k }) => IdentifyScope::Nearest(k as usize),
+        Scope::Fpir(pb::FpirScope { fpir, limit: 0 }) => Ok(IdentifyScope::Fpir { fpir, limit: CANDIDATES_DEFAULT }),
+        Scope::Fpir(pb::FpirScope { fpir, limit }) => Ok(IdentifyScope::Fpir { fpir, limit: limit as usize }),
+        Scope::Nearest(pb::NearestScope { k, mode }) => match pb::NearestMode::try_from(mode) {
+            Ok(pb::NearestMode::Unspecified | pb::NearestMode::Exact) => Ok(IdentifyScope::Nearest(k as usize)),
+            Ok(pb::NearestMode::Approximate) => Ok(IdentifyScope::NearestApproximate(k as usize)),
+            Err(_) => Err(out_of_range(Field::Named("nearest"), "its mode is none this server knows")),
+        },
     });
+    let scope = scope.transpose()?;
     let claimed = request.claimed_subject_id.map(SubjectId::new).transpose()?;
     // Before the ids are taken in: a long list costs nothing but its own bytes.
     if request.excluded_subject_ids.len() > Filter::EXCLUDED_MAX {
@@ -139,11 +144,14 @@ impl From<IdentifyRequest> for pb::IdentifyRequest {
         // Beyond u32 is far beyond the limit, and refused as such by the server. A
         // limit of 0 means the default on the wire, so it must not become one.
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let nearest =
+            |k: usize, mode: pb::NearestMode| Scope::Nearest(pb::NearestScope { k: number(k), mode: mode.into() });
         let scope = request.scope.map(|scope| match scope {
             IdentifyScope::Fpir { fpir, limit } => {
                 Scope::Fpir(pb::FpirScope { fpir, limit: if limit == 0 { u32::MAX } else { number(limit) } })
             }
-            IdentifyScope::Nearest(k) => Scope::Nearest(pb::NearestScope { k: number(k) }),
+            IdentifyScope::Nearest(k) => nearest(k, pb::NearestMode::Exact),
+            IdentifyScope::NearestApproximate(k) => nearest(k, pb::NearestMode::Approximate),
         });
         let Filter { scheme, province, excluded, claimed } = request.filter;
         let text = |id: SubjectId| id.as_str().to_owned();
@@ -165,8 +173,17 @@ impl From<IdentifyOutcome> for pb::IdentifyResponse {
             score: candidate.score,
             fmr: Some(candidate.fmr.into()),
         });
+        let (answered, graph_recall) = match outcome.answered {
+            Answered::Exactly => (pb::Answered::Exactly, None),
+            Answered::Approximately { recall } => (pb::Answered::Approximately, Some(recall)),
+            Answered::ExactlyInstead(Instead::Off) => (pb::Answered::ExactlyGraphOff, None),
+            Answered::ExactlyInstead(Instead::NotReady) => (pb::Answered::ExactlyGraphNotReady, None),
+            Answered::ExactlyInstead(Instead::FewPass) => (pb::Answered::ExactlyFewPass, None),
+        };
         Self {
             candidates: candidates.collect(),
+            answered: answered.into(),
+            graph_recall,
             truncated: outcome.truncated,
             threshold: outcome.threshold.map(Into::into),
             templates_searched: outcome.templates,
@@ -191,7 +208,19 @@ impl TryFrom<pb::IdentifyResponse> for IdentifyOutcome {
                 fmr: present(candidate.fmr, "fmr")?.into(),
             })
         };
+        let answered = match pb::Answered::try_from(response.answered) {
+            Ok(pb::Answered::Exactly) => Answered::Exactly,
+            Ok(pb::Answered::Approximately) => {
+                Answered::Approximately { recall: present(response.graph_recall, "graph_recall")? }
+            }
+            Ok(pb::Answered::ExactlyGraphOff) => Answered::ExactlyInstead(Instead::Off),
+            Ok(pb::Answered::ExactlyGraphNotReady) => Answered::ExactlyInstead(Instead::NotReady),
+            Ok(pb::Answered::ExactlyFewPass) => Answered::ExactlyInstead(Instead::FewPass),
+            // What may be approximate must never pass for exact.
+            Ok(pb::Answered::Unspecified) | Err(_) => return Err(BadAnswer("answered")),
+        };
         Ok(Self {
+            answered,
             candidates: response.candidates.into_iter().map(candidate).collect::<Result<_, _>>()?,
             truncated: response.truncated,
             threshold: response.threshold.map(Into::into),

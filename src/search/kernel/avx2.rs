@@ -3,6 +3,10 @@
 //! Sums of products go into 16 bits, two for each row: `bound` makes weights such
 //! that they fit (its `LANE_WEIGHT_MAX`), in whatever order they are added.
 
+// Numbers instead of iterators: with longer registers switched on for single functions,
+// not all of an iterator's code is put in line.
+#![allow(clippy::needless_range_loop)]
+
 use std::arch::x86_64::*;
 
 use super::{Survivor, Task, portable, prefetch};
@@ -127,8 +131,6 @@ fn scan_tile<const N: usize>(groups: &[Group], first: u32, tasks: &mut [&mut Tas
     let Spread { words, norms, below } = spread(tasks);
     let (low, one) = (_mm256_set1_epi8(0x0F), _mm256_set1_epi16(1));
     let mut first = first;
-    // Numbers instead of iterators: with longer registers switched on for this function
-    // alone, not all of their code is put in line.
     for number in 0..groups.len() {
         let group = &groups[number];
         // Lines are read every other one, and twice: that is no stream that the

@@ -48,9 +48,8 @@ pub(super) fn sift_by(
     for at in 0..AHEAD {
         ask(at);
     }
-    for at in 0..survivors.len() {
+    for (at, survivor) in survivors.iter().enumerate() {
         ask(at + AHEAD);
-        let survivor = survivors[at];
         let Some(row) = rows.get(survivor.row as usize) else { continue };
         let norms = row.norms();
         let sum = next(row, &query.weights);

@@ -14,7 +14,7 @@ use crate::search::join::Vectors;
 /// Layers at most: what the library allows for.
 const LAYERS: usize = 16;
 
-/// Neighbours among which a point must find itself, and the effort for it. Less
+/// Neighbours among which a point must find itself, and the effort for it. Never more
 /// than searches make, so that what is found here is found there.
 const SELF_NEIGHBOURS: usize = 8;
 /// See [`SELF_NEIGHBOURS`].
@@ -74,9 +74,10 @@ impl Built {
                 Ok::<_, SearchError>(())
             })?;
         }
+        let effort = SELF_EFFORT.min(options.effort);
         let unfound = (0..keys.len()).into_par_iter().map_init(vector, |vector, row| {
             let Some(codes) = read(row, vector)? else { return Ok(None) };
-            let near = hnsw.search(&codes, SELF_NEIGHBOURS, SELF_EFFORT);
+            let near = hnsw.search(&codes, SELF_NEIGHBOURS.min(effort), effort);
             let found = near.iter().any(|point| point.d_id == row);
             Ok((!found).then_some(row))
         });

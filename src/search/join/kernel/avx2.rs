@@ -1,5 +1,9 @@
 //! AVX2: bytes widened to sixteen bits, four rows a register.
 
+// Numbers instead of iterators: with longer registers switched on for single functions,
+// not all of an iterator's code is put in line.
+#![allow(clippy::needless_range_loop)]
+
 use std::arch::x86_64::*;
 
 use super::{Survivor, portable};
@@ -32,8 +36,8 @@ const QUARTERS: usize = 4;
 #[inline]
 #[target_feature(enable = "avx2")]
 fn widened(line: &Line, quarter: usize) -> __m256i {
-    let bytes = &line.0.as_flattened().as_chunks::<16>().0[quarter];
-    // SAFETY: the quarter is 16 bytes; no alignment is asked for.
+    let bytes = &line.0[4 * quarter..4 * quarter + 4];
+    // SAFETY: the quarter is four rows of four bytes; no alignment is asked for.
     _mm256_cvtepu8_epi16(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
 }
 
@@ -42,24 +46,26 @@ fn heads_wide<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>
     for (tile, (words, starts)) in queries.words.iter().zip(&queries.starts).enumerate() {
         // Four weights of sixteen bits, the same for all rows of a register.
         let mut wide = [[_mm256_setzero_si256(); TILE]; W];
-        for (wide, words) in wide.iter_mut().zip(words) {
-            *wide = words.map(|word| _mm256_cvtepi8_epi16(_mm_set1_epi32(word)));
+        for word in 0..W {
+            for t in 0..TILE {
+                wide[word][t] = _mm256_cvtepi8_epi16(_mm_set1_epi32(words[word][t]));
+            }
         }
         for (group, lines) in chunk.iter().enumerate() {
             for half in 0..QUARTERS / 2 {
                 let mut sums = [[_mm256_setzero_si256(); 2]; TILE];
-                for (line, wide) in lines.0.iter().zip(&wide) {
-                    let rows = [widened(line, 2 * half), widened(line, 2 * half + 1)];
-                    for (sums, &wide) in sums.iter_mut().zip(wide) {
-                        for (sum, rows) in sums.iter_mut().zip(rows) {
-                            // 255 · 127 · 2 fits the 32 bits of a pair's sum.
-                            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(rows, wide));
-                        }
+                for word in 0..W {
+                    let line = &lines.0[word];
+                    let (one, other) = (widened(line, 2 * half), widened(line, 2 * half + 1));
+                    for t in 0..TILE {
+                        // 255 · 127 · 2 fits the 32 bits of a pair's sum.
+                        sums[t][0] = _mm256_add_epi32(sums[t][0], _mm256_madd_epi16(one, wide[word][t]));
+                        sums[t][1] = _mm256_add_epi32(sums[t][1], _mm256_madd_epi16(other, wide[word][t]));
                     }
                 }
                 let rows = first + (group * LANES + half * LANES / 2) as u32;
-                for (t, (sums, &start)) in sums.into_iter().zip(starts).enumerate() {
-                    add(sums, start, rows, (tile * TILE + t) as u32, survivors);
+                for t in 0..TILE {
+                    add(sums[t], starts[t], rows, (tile * TILE + t) as u32, survivors);
                 }
             }
         }

@@ -10,8 +10,9 @@ use super::{Failure, GlobalArgs, Outcome};
 /// A tool says what went wrong in the one line it ends with; a log beside it would
 /// only say so twice.
 pub(super) const TOOL_LOG: &str = "off";
-/// A server tells its operator of starts, stops and troubles.
-pub(super) const SERVER_LOG: &str = "info";
+/// A server tells its operator of starts, stops and troubles; what the graph's library
+/// says of its own doings is none of these.
+pub(super) const SERVER_LOG: &str = "info,hnsw_rs=warn";
 
 /// Starts logging to standard error at `default`, unless the user says otherwise.
 pub(super) fn start_log(global: &GlobalArgs, default: &str) -> Result<(), Failure> {

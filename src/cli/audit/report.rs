@@ -114,13 +114,16 @@ fn in_one_order(collection: &Collection, twice: Option<&Twice>, mut pairs: Vec<P
 
 /// What a person in front of a terminal wants to know.
 pub(super) fn text(summary: &Summary, folder: &Path) -> String {
+    let s = |is_one: bool| if is_one { "" } else { "s" };
     let mut text = format!(
-        "{} pairs of {} records at a score of {:.4} or above{}: {} rings of {} records",
+        "{} pair{} of {} records at a score of {:.4} or above{}: {} ring{} of {} records",
         work::grouped(summary.pairs),
+        s(summary.pairs == 1),
         work::grouped(summary.subjects),
         summary.threshold,
         summary.fmr.map(|fmr| format!(" (FMR {})", print::rate(fmr))).unwrap_or_default(),
         work::grouped(summary.rings),
+        s(summary.rings == 1),
         work::grouped(summary.ring_members),
     );
     if let Some(chance) = summary.chance {

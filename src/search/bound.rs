@@ -91,13 +91,13 @@ pub(super) const FINE_STEP: f64 = 2e-5;
 /// The second pass's residuals reach to 0.025; 0.004 is usual.
 pub(super) const NEXT_STEP: f64 = 1e-4;
 
-/// Products of two codes of four bits with their weights are added up in 16 signed
-/// bits by some kernels, one of [`LANES`] sums for every fourth pair of dimensions:
-/// so much do the weights of one such sum come to at most.
+/// Some kernels add up the products of four-bit codes and weights in 16 signed bits,
+/// in [`LANES`] sums a row: the weights of one such sum come to so much at most, signs
+/// aside.
 const LANE_WEIGHT_MAX: f64 = (i16::MAX as i32 / HEAD_LEVELS as i32) as f64;
 
-/// Sums of 16 bits for the codes of one row: of the dimensions whose numbers are 0 or
-/// 1, and 2 or 3, from the last multiple of four on.
+/// Sums of 16 bits for the codes of one row: one of the dimensions whose numbers leave
+/// 0 or 1 when divided by four, one of those that leave 2 or 3.
 const LANES: usize = 2;
 
 /// Factor that outweighs every rounding of float64 here.

@@ -6,7 +6,7 @@
 //! then are the products of two codes one whole number. Nothing found depends on
 //! any of it.
 
-use super::bound::{self, LENGTH_CODED_MAX};
+use super::bound::{self, FINE_CODE_MAX, HEAD_CODE_MAX, LENGTH_CODED_MAX};
 use super::tuning::{FINE, FINE_RANGE, HEAD, HEAD_RANGE, NORM_ROOM};
 use crate::matching::Dot;
 use crate::search::basis::{defect, orthonormal, orthonormalise};
@@ -85,8 +85,11 @@ impl Axes {
         axes.beyond_step = beyond / f64::from(bound::BEYOND_QUERY_MAX);
         // The product of the largest norms must fit into the bytes they have.
         let least = (beyond * axes.beyond_step / f64::from(bound::BEYOND_ROW_MAX)).sqrt();
-        let head = HEAD_RANGE * deviation(0, used.min(HEAD)) / 127.0;
-        axes.steps = [head.max(least), FINE_RANGE * deviation(1, used.saturating_sub(HEAD)) / 127.0];
+        let head = HEAD_RANGE * deviation(0, used.min(HEAD)) / HEAD_CODE_MAX;
+        axes.steps = [
+            head.max(least).max(bound::head_step_min()),
+            FINE_RANGE * deviation(1, used.saturating_sub(HEAD)) / FINE_CODE_MAX,
+        ];
         axes.steps.iter().all(|step| (1e-7..1e3).contains(step)).then_some(axes)
     }
 

@@ -23,7 +23,7 @@
 //! ```
 //!
 //! # First pass
-//! The first [`HEAD`] axes; codes cᵢ in −127…127, decoded Δ₁cᵢ, the same width of
+//! The first [`HEAD`] axes; codes cᵢ in −63…63, decoded Δ₁cᵢ, the same width of
 //! step for queries and rows. Of a row are stored E ≥ |r|/ρ and U ≥ |u|/υ, of a
 //! query V ≥ |a|ρ/Δ₁² and T ≥ |t|/τ, in whole steps with τυ = Δ₁². So
 //!
@@ -32,8 +32,22 @@
 //! ```
 //!
 //! where Z ≥ |z| and Y ≥ |y| for every coded row: [`Z_MAX`]. The sum in brackets is
-//! what a kernel computes, exactly: it is below 2²². It keeps the pairs whose sum
-//! reaches the query's threshold.
+//! what a kernel computes, and it keeps the pairs whose sum reaches the query's
+//! threshold Θ.
+//!
+//! Sixteen bits are enough for it, without losing a pair:
+//! * |a| ≤ [`DECODED_LENGTH_MAX`], or V has no byte; by Cauchy–Schwarz
+//!   |Σcᵢc'ᵢ| ≤ |a||b|/Δ₁² ≤ 32767, as Δ₁ ≥ [`head_step_min`]. Sums of products modulo
+//!   2¹⁶ are therefore the sums themselves, whatever happens on the way.
+//! * VE + TU ≤ 63·127 + 127·190 ≤ 32767, as the bytes' limits say.
+//! * Θ is moved into ±32767 ([`Bound::threshold`]). Below that range the sum in
+//!   brackets reaches −32767 in any case, above it the least that is left to reach is
+//!   lower than asked.
+//! * What is compared with zero is (Σcᵢc'ᵢ − Θ) + (VE + TU), cut off to sixteen bits
+//!   after either step. Cut off below, the first step gives −32768, and the second one
+//!   cannot lift that to zero; without being cut off it would be lower still. Cut off
+//!   above it stays 32767, [`OVER_MAX`], and is kept. A pair with that much over the
+//!   threshold is scored without asking the second pass.
 //!
 //! # Second pass
 //! All axes, a and b decoded from both passes' codes:
@@ -68,14 +82,38 @@ pub(super) const LENGTH_CODED_MAX: f64 = 1.01;
 /// Z and Y: (1 + δ)|x| with δ ≤ 1e-3 and ε.
 pub(super) const Z_MAX: f64 = LENGTH_CODED_MAX * 1.002;
 
-/// Largest T: a signed byte.
+/// Largest code of the first pass: with 64 added, two products of a query's and a
+/// row's code fit sixteen bits.
+pub(super) const HEAD_CODE_MAX: f64 = 63.0;
+
+/// Largest code of the second pass.
+pub(super) const FINE_CODE_MAX: f64 = 127.0;
+
+/// Largest T.
 pub(super) const BEYOND_QUERY_MAX: u8 = 127;
 
-/// Largest U: two bytes that are added.
-pub(super) const BEYOND_ROW_MAX: u16 = 510;
+/// Largest U.
+pub(super) const BEYOND_ROW_MAX: u8 = 190;
 
-/// Largest V: a signed byte.
-const DECODED_MAX: f64 = 127.0;
+/// Largest V.
+pub(super) const DECODED_MAX: u8 = 63;
+
+/// Largest E.
+pub(super) const RESIDUAL_MAX: u8 = 127;
+
+/// What a pair is above the threshold at most, or that it is more.
+pub(super) const OVER_MAX: i32 = i16::MAX as i32;
+
+const _: () =
+    assert!(DECODED_MAX as i32 * RESIDUAL_MAX as i32 + BEYOND_QUERY_MAX as i32 * BEYOND_ROW_MAX as i32 <= OVER_MAX);
+
+/// Largest |a| of a row with codes.
+const DECODED_LENGTH_MAX: f64 = Z_MAX * 1.02;
+
+/// Least Δ₁: products of codes add up to 32767 at most.
+pub(super) fn head_step_min() -> f64 {
+    DECODED_LENGTH_MAX / f64::from(OVER_MAX).sqrt() * UP
+}
 
 /// Factor that outweighs every rounding of float64 here.
 const UP: f64 = 1.0 + 1e-9;
@@ -100,9 +138,9 @@ fn rotation_error(axes: &Axes, length: f64) -> f64 {
 
 /// `value` in whole steps, rounded up; `None` beyond `max` steps or where it is
 /// no number.
-fn steps_up(value: f64, step: f64, max: f64) -> Option<u32> {
+fn steps_up(value: f64, step: f64, max: u8) -> Option<u8> {
     let steps = (value * UP / step).ceil();
-    (0.0..=max).contains(&steps).then_some(steps as u32)
+    (0.0..=f64::from(max)).contains(&steps).then_some(steps as u8)
 }
 
 /// A float32 that is at least `value`.
@@ -111,7 +149,7 @@ fn up(value: f64) -> f32 {
     ((value * UP) as f32).next_up()
 }
 
-/// The lengths that belong to a row's codes, in both roles.
+/// What belongs to a row's codes: their sums, and lengths, in both roles.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C)]
 pub(super) struct Norms {
@@ -127,10 +165,13 @@ pub(super) struct Norms {
     head_residual: f32,
     /// E, U as a row.
     pub(super) residual_steps: u8,
-    pub(super) beyond_steps: u16,
+    pub(super) beyond_steps: u8,
     /// V, T as a query.
     pub(super) decoded_weight: u8,
     pub(super) beyond_weight: u8,
+    /// Sums of the codes of either pass.
+    pub(super) head_sum: i16,
+    pub(super) fine_sum: i16,
 }
 
 impl Norms {
@@ -145,6 +186,8 @@ impl Norms {
         beyond_steps: 0,
         decoded_weight: 0,
         beyond_weight: 0,
+        head_sum: 0,
+        fine_sum: 0,
     };
 
     pub(super) fn is_loose(&self) -> bool {
@@ -172,7 +215,8 @@ impl Bound {
         let unit = axes.steps[0] * axes.steps[0];
         Self {
             steps: axes.steps,
-            residual_step: DECODED_MAX * unit / (Z_MAX * 1.02),
+            // V at its largest is the largest |a|, rounding included.
+            residual_step: f64::from(DECODED_MAX) * unit / DECODED_LENGTH_MAX,
             beyond_query_step: axes.beyond_step,
             // Rounding of the quotient is outweighed by `UP` in `steps_up`.
             beyond_row_step: unit / axes.beyond_step,
@@ -193,7 +237,8 @@ impl Bound {
         for (i, (code, &coordinate)) in codes.iter_mut().zip(coordinates).enumerate() {
             let pass = usize::from(i >= HEAD);
             let (step, coordinate) = (self.steps[pass], f64::from(coordinate));
-            *code = (coordinate / step).round().clamp(-127.0, 127.0) as i8;
+            let max = [HEAD_CODE_MAX, FINE_CODE_MAX][pass];
+            *code = (coordinate / step).round().clamp(-max, max) as i8;
             let value = step * f64::from(*code);
             let [missed, decoded, along] = &mut squares[pass];
             *missed += (coordinate - value).powi(2);
@@ -212,35 +257,41 @@ impl Bound {
             return None;
         }
         let unit = self.steps[0] * self.steps[0];
+        // At most 127 · 77 either way.
+        let sum = |codes: &[i8]| codes.iter().map(|&code| i16::from(code)).sum();
         let norms = Norms {
+            head_sum: sum(&codes[..HEAD]),
+            fine_sum: sum(&codes[HEAD..]),
             decoded: up(all[1].sqrt()),
             residual: up(all[0].sqrt() * UP + error),
             along: up(all[2].sqrt() * UP + error),
             beyond: up(beyond(all[2])),
             head_residual: up(head_residual),
-            residual_steps: steps_up(head_residual, self.residual_step, 255.0)? as u8,
-            beyond_steps: steps_up(head_beyond, self.beyond_row_step, f64::from(BEYOND_ROW_MAX))? as u16,
-            decoded_weight: steps_up(head[1].sqrt() * self.residual_step, unit, DECODED_MAX)? as u8,
-            beyond_weight: steps_up(head_beyond, self.beyond_query_step, f64::from(BEYOND_QUERY_MAX))? as u8,
+            residual_steps: steps_up(head_residual, self.residual_step, RESIDUAL_MAX)?,
+            beyond_steps: steps_up(head_beyond, self.beyond_row_step, BEYOND_ROW_MAX)?,
+            decoded_weight: steps_up(head[1].sqrt() * self.residual_step, unit, DECODED_MAX)?,
+            beyond_weight: steps_up(head_beyond, self.beyond_query_step, BEYOND_QUERY_MAX)?,
         };
         Some((codes, norms))
     }
 
-    /// The least sum of the first pass with which a pair of this query can reach
-    /// `score`.
-    pub(super) fn threshold(&self, query: &Norms, score: f32) -> i32 {
+    /// Θ: no pair of this query whose sum in the first pass is lower reaches `score`.
+    /// Within ±[`OVER_MAX`].
+    pub(super) fn threshold(&self, query: &Norms, score: f32) -> i16 {
         let unit = self.steps[0] * self.steps[0];
         let offset = (f64::from(query.head_residual) * Z_MAX + self.common) * UP;
         let least = (f64::from(score) - offset) / unit;
-        // Sums are below 2²²: a threshold beyond 2²⁸ keeps none of them, and one
-        // below all, as the quotient itself would.
-        (least - least.abs() * 1e-9 - 1.0).ceil().clamp(-THRESHOLD_MAX, THRESHOLD_MAX) as i32
+        (least - least.abs() * 1e-9 - 1.0).ceil().clamp(-f64::from(OVER_MAX), f64::from(OVER_MAX)) as i16
     }
 
-    /// At least the score of a pair. `sum` is that of the first pass, `fine` the sum
-    /// of products of the second pass's codes.
+    /// At least the score of a pair. `over` is what its sum of the first pass is above
+    /// `threshold`, `fine` the sum of products of the second pass's codes.
     #[inline]
-    pub(super) fn of(&self, query: &Norms, row: &Norms, sum: i32, fine: i32) -> f64 {
+    pub(super) fn of(&self, query: &Norms, row: &Norms, threshold: i32, over: i32, fine: i32) -> f64 {
+        if over >= OVER_MAX {
+            return f64::INFINITY;
+        }
+        let sum = threshold + over;
         let [head, tail] = self.steps;
         let norms = i32::from(query.decoded_weight) * i32::from(row.residual_steps)
             + i32::from(query.beyond_weight) * i32::from(row.beyond_steps);
@@ -255,6 +306,3 @@ impl Bound {
         bound + 1e-9
     }
 }
-
-/// See [`Bound::threshold`].
-const THRESHOLD_MAX: f64 = (1 << 28) as f64;

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::axes::Axes;
-use super::bound::{Bound, Norms, RowCodes};
+use super::bound::{Bound, Norms, OVER_MAX, RowCodes};
 use super::tuning::{BLOCK_QUERIES, CHUNK_ROWS, FINE, HEAD, HEAD_BYTES};
 use super::vectors::Vectors;
 use crate::matching::Dot;
@@ -22,11 +22,17 @@ pub(super) const WORDS: usize = HEAD_BYTES / 4;
 /// Groups of a chunk.
 pub(super) const GROUPS: usize = CHUNK_ROWS / LANES;
 
+/// Words of those that hold codes; the last one holds norms.
+pub(super) const CODE_WORDS: usize = HEAD / 4;
+
 /// Queries whose sums are held in registers together.
 pub(super) const TILE: usize = 4;
 
-/// What a code is raised by to be a byte without a sign.
-pub(super) const OFFSET: u8 = 128;
+/// What a code of the first pass is raised by to be a byte without a sign.
+pub(super) const OFFSET: u8 = 64;
+
+/// The same for codes that fill their byte.
+pub(super) const BYTE_OFFSET: u8 = 128;
 
 /// A line of the cache: four bytes of each of sixteen rows.
 #[derive(Clone, Copy)]
@@ -34,8 +40,8 @@ pub(super) const OFFSET: u8 = 128;
 pub(super) struct Line(pub(super) [[u8; 4]; LANES]);
 
 /// Sixteen rows of `W` words of four bytes each: line `j` has bytes `4j` to `4j + 3`
-/// of every row. In the first pass: the codes, raised by [`OFFSET`]; then E; then U
-/// as two bytes to be added.
+/// of every row. In the first pass: the codes, raised by [`OFFSET`]; then U, E and two
+/// bytes of zero.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Group<const W: usize = WORDS>(pub(super) [Line; W]);
@@ -50,12 +56,32 @@ pub(super) struct Queries<const W: usize = WORDS> {
     pub(super) words: [[[i32; TILE]; W]; BLOCK_QUERIES / TILE],
     /// What their sums begin with: a pair whose sum ends below zero is dropped.
     pub(super) starts: [[i32; TILE]; BLOCK_QUERIES / TILE],
+    /// The start in parts, for sums in sixteen bits: less what the raised codes add too
+    /// much, modulo 2¹⁶;
+    pub(super) lowered: [[i32; TILE]; BLOCK_QUERIES / TILE],
+    /// less Θ, which is here twice, as it has to be for both rows of a word.
+    pub(super) thresholds: [[[i16; 2]; TILE]; BLOCK_QUERIES / TILE],
 }
 
 impl<const W: usize> Queries<W> {
     /// Queries that no row matches.
-    pub(super) const NONE: Self =
-        Self { words: [[[0; TILE]; W]; BLOCK_QUERIES / TILE], starts: [[NEVER; TILE]; BLOCK_QUERIES / TILE] };
+    pub(super) const NONE: Self = Self {
+        words: [[[0; TILE]; W]; BLOCK_QUERIES / TILE],
+        starts: [[-OVER_MAX; TILE]; BLOCK_QUERIES / TILE],
+        lowered: [[0; TILE]; BLOCK_QUERIES / TILE],
+        thresholds: [[[OVER_MAX as i16; 2]; TILE]; BLOCK_QUERIES / TILE],
+    };
+}
+
+impl Queries {
+    /// What a query's sums begin with: its codes add up to `sum`.
+    pub(super) fn begin(&mut self, query: usize, threshold: i16, sum: i32) {
+        let (tile, at) = (query / TILE, query % TILE);
+        let lowered = -i32::from(OFFSET) * sum;
+        self.starts[tile][at] = lowered - i32::from(threshold);
+        self.lowered[tile][at] = lowered & 0xFFFF;
+        self.thresholds[tile][at] = [threshold; 2];
+    }
 }
 
 /// The second pass's codes of a row.
@@ -67,25 +93,16 @@ impl Group {
     /// Rows that nothing is known of: no code, no norms.
     const EMPTY: Self = {
         let mut lines = [Line([[OFFSET; 4]; LANES]); WORDS];
-        let mut at = HEAD;
-        while at < HEAD_BYTES {
-            let mut lane = 0;
-            while lane < LANES {
-                lines[at / 4].0[lane][at % 4] = 0;
-                lane += 1;
-            }
-            at += 1;
-        }
+        lines[CODE_WORDS] = Line([[0; 4]; LANES]);
         Self(lines)
     };
 
     fn put(&mut self, lane: usize, codes: &RowCodes, norms: &Norms) {
-        let [low, high] = [norms.beyond_steps / 2, norms.beyond_steps.div_ceil(2)];
-        // At most 255 each, as U is at most 510.
-        let last = [norms.residual_steps, low as u8, high as u8];
-        let bytes = codes[..HEAD].iter().map(|code| code.cast_unsigned() ^ OFFSET).chain(last);
-        for (at, byte) in bytes.enumerate() {
-            self.0[at / 4].0[lane][at % 4] = byte;
+        let words = codes[..HEAD].as_chunks::<4>().0.iter();
+        let words = words.map(|codes| codes.map(|code| code.cast_unsigned().wrapping_add(OFFSET)));
+        let norms = [norms.beyond_steps, norms.residual_steps, 0, 0];
+        for (line, word) in self.0.iter_mut().zip(words.chain([norms])) {
+            line.0[lane] = word;
         }
     }
 }
@@ -96,14 +113,9 @@ pub(super) struct Block {
     /// For the first pass.
     pub(super) heads: Queries,
     pub(super) fine: [Fine; BLOCK_QUERIES],
-    /// [`OFFSET`] times the sum of the second pass's codes.
+    /// [`BYTE_OFFSET`] times the sum of the second pass's codes.
     pub(super) fine_offsets: [i32; BLOCK_QUERIES],
-    /// Thresholds of the first pass.
-    pub(super) thresholds: [i32; BLOCK_QUERIES],
 }
-
-/// Begins a sum that no row can lift to zero.
-const NEVER: i32 = -(1 << 30);
 
 impl Block {
     pub(super) fn new() -> Box<Self> {
@@ -111,42 +123,45 @@ impl Block {
             heads: Queries::NONE,
             fine: [Fine([0; FINE]); BLOCK_QUERIES],
             fine_offsets: [0; BLOCK_QUERIES],
-            thresholds: [0; BLOCK_QUERIES],
         })
     }
 
     /// Takes up to [`BLOCK_QUERIES`] rows from place `first` on, a multiple of
     /// [`CHUNK_ROWS`], to find pairs at or above `score`.
     pub(super) fn load(&mut self, bound: &Bound, list: &Coded, first: usize, score: f32) {
+        self.heads = Queries::NONE;
         for query in 0..BLOCK_QUERIES {
             let (tile, at, place) = (query / TILE, query % TILE, first + query);
             let Some(norms) = list.norms.get(place).filter(|norms| !norms.is_loose()) else {
-                self.heads.starts[tile][at] = NEVER;
                 continue;
             };
             let (group, lane) = (&list.heads[place / LANES], place % LANES);
-            let mut sum = 0;
-            for (word, line) in group.0.iter().enumerate() {
-                let mut bytes = line.0[lane].map(|byte| (byte ^ OFFSET).cast_signed());
-                if word == WORDS - 1 {
-                    // Both at most 127.
-                    let weights = [norms.decoded_weight, norms.beyond_weight, norms.beyond_weight];
-                    for (byte, weight) in bytes[HEAD % 4..].iter_mut().zip(weights) {
-                        *byte = weight.cast_signed();
-                    }
-                    sum += bytes[..HEAD % 4].iter().map(|&code| i32::from(code)).sum::<i32>();
-                } else {
-                    sum += bytes.iter().map(|&code| i32::from(code)).sum::<i32>();
-                }
-                self.heads.words[tile][word][at] = i32::from_le_bytes(bytes.map(i8::cast_unsigned));
+            // Every block is loaded once for each strip: bytes are taken four at a time.
+            for (words, line) in self.heads.words[tile].iter_mut().zip(&group.0[..CODE_WORDS]) {
+                words[at] = lowered(u32::from_le_bytes(line.0[lane])).cast_signed();
             }
-            self.thresholds[query] = bound.threshold(norms, score);
-            self.heads.starts[tile][at] = -self.thresholds[query] - i32::from(OFFSET) * sum;
+            // Twice, as it has to be for both rows of a word; elsewhere zeros meet it.
+            let [beyond, decoded] = [norms.beyond_weight, norms.decoded_weight];
+            self.heads.words[tile][CODE_WORDS][at] = i32::from_le_bytes([beyond, decoded, beyond, decoded]);
+            self.heads.begin(query, bound.threshold(norms, score), i32::from(norms.head_sum));
             self.fine[query] = list.fine[place];
-            let fine: i32 = list.fine[place].0.iter().map(|&code| i32::from(code)).sum();
-            self.fine_offsets[query] = i32::from(OFFSET) * fine;
+            self.fine_offsets[query] = i32::from(BYTE_OFFSET) * i32::from(norms.fine_sum);
         }
     }
+
+    /// Θ of a query.
+    #[inline]
+    pub(super) fn threshold(&self, query: u32) -> i32 {
+        i32::from(self.heads.thresholds.as_flattened()[query as usize][0])
+    }
+}
+
+/// Four bytes less [`OFFSET`] each, modulo 256; none is above 127.
+fn lowered(bytes: u32) -> u32 {
+    const OFFSETS: u32 = u32::from_le_bytes([OFFSET; 4]);
+    const TOPS: u32 = 0x8080_8080;
+    // With the top bits set no byte borrows of the next one.
+    ((bytes | TOPS) - OFFSETS) ^ TOPS
 }
 
 /// The codes of a list, with empty rows up to a whole chunk, which count as loose.

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::codes::{Chunk, GROUPS, Group, LANES, Line, OFFSET, Queries, TILE};
+use super::codes::{BYTE_OFFSET, Chunk, GROUPS, Group, LANES, Line, Queries, TILE};
 use super::kernel::Kernel;
 use super::tuning::{BLOCK_QUERIES, CHUNK_ROWS};
 
@@ -27,12 +27,12 @@ impl PlainJoin {
     /// left out.
     pub fn new(rows: &[f32]) -> Self {
         let groups = rows.par_chunks_exact(LANES * Self::DIMENSION).map(|rows| {
-            let mut group = Group([Line([[OFFSET; 4]; LANES]); PLAIN_WORDS]);
+            let mut group = Group([Line([[BYTE_OFFSET; 4]; LANES]); PLAIN_WORDS]);
             for (lane, row) in rows.chunks_exact(Self::DIMENSION).enumerate() {
                 for (line, values) in group.0.iter_mut().zip(row.as_chunks::<4>().0) {
                     line.0[lane] = values.map(|value| {
                         let code = (value * SCALE).round().clamp(-127.0, 127.0) as i8;
-                        code.cast_unsigned() ^ OFFSET
+                        code.cast_unsigned() ^ BYTE_OFFSET
                     });
                 }
             }
@@ -73,11 +73,11 @@ fn load(block: &mut Queries<PLAIN_WORDS>, chunk: &Chunk<PLAIN_WORDS>, score: f32
         let (tile, at) = (query / TILE, query % TILE);
         let mut sum = 0;
         for (words, line) in block.words[tile].iter_mut().zip(&chunk[query / LANES].0) {
-            let codes = line.0[query % LANES].map(|byte| (byte ^ OFFSET).cast_signed());
+            let codes = line.0[query % LANES].map(|byte| (byte ^ BYTE_OFFSET).cast_signed());
             sum += codes.iter().map(|&code| i32::from(code)).sum::<i32>();
             words[at] = i32::from_le_bytes(codes.map(i8::cast_unsigned));
         }
-        block.starts[tile][at] = -threshold - i32::from(OFFSET) * sum;
+        block.starts[tile][at] = -threshold - i32::from(BYTE_OFFSET) * sum;
     }
 }
 

@@ -4,13 +4,11 @@
 //! Chosen on face-like vectors (`Population`) on a Zen 4 machine; `benches/join.rs`
 //! shows what they give.
 
-/// Bytes of a row in the first pass. At a score of 0.55 it leaves 1 pair in 130 with
-/// 64, 1 in 550 with 72, 1 in 2,000 with 80, 1 in 7,500 with 88: at that score 72
-/// is 6 per cent faster than 80, at 0.48 it is 20 per cent slower.
+/// Bytes of a row in the first pass.
 pub(super) const HEAD_BYTES: usize = 80;
 
-/// Dimensions in the first pass, a byte each; three bytes are norms.
-pub(super) const HEAD: usize = HEAD_BYTES - 3;
+/// Dimensions in the first pass, a byte each; the last word is for norms.
+pub(super) const HEAD: usize = HEAD_BYTES - 4;
 
 /// Further dimensions in the second pass, a byte each. With 64 one pair in two
 /// million is scored at 0.55, with 128 one in five million: no faster in memory.
@@ -18,7 +16,7 @@ pub(super) const FINE: usize = 64;
 
 /// Standard deviations that a code of the first pass covers to either side. More
 /// make coarser steps, fewer cut more values off.
-pub(super) const HEAD_RANGE: f64 = 3.8;
+pub(super) const HEAD_RANGE: f64 = 3.5;
 
 /// The same for the second pass.
 pub(super) const FINE_RANGE: f64 = 4.0;

@@ -108,8 +108,8 @@ impl<'j, 'a> Unit<'j, 'a> {
         let (queries, rows) = (&mine.norms[first..], &theirs.norms[strip.clone()]);
         for (survivor, &fine) in survivors.iter().zip(&*sums) {
             let (query, row) = (&queries[survivor.query as usize], &rows[survivor.row as usize]);
-            let sum = survivor.over + block.thresholds[survivor.query as usize];
-            if codes.bound.of(query, row, sum, fine) < wanted || row.is_loose() {
+            let threshold = block.threshold(survivor.query);
+            if codes.bound.of(query, row, threshold, survivor.over, fine) < wanted || row.is_loose() {
                 continue;
             }
             let places = (first as u32 + survivor.query, strip.start as u32 + survivor.row);

@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::Survivor;
-use crate::search::join::codes::{Block, Chunk, Fine, GROUPS, Line, OFFSET, Queries, TILE};
+use crate::search::join::bound::OVER_MAX;
+use crate::search::join::codes::{BYTE_OFFSET, Block, Chunk, Fine, GROUPS, Line, Queries, TILE};
 use crate::search::join::tuning::{AHEAD, FINE};
 
 pub(super) fn is_available() -> bool {
@@ -72,7 +73,7 @@ fn add(sums: [__m512i; GROUPS], mut kept: u64, first: u32, query: u32, survivors
     while kept != 0 {
         let bit = kept.trailing_zeros();
         let row = (bit / 4 % 4) * 16 + bit / 16 * 4 + bit % 4;
-        survivors.push(Survivor { query, row: first + row, over: values.as_flattened()[row as usize] });
+        survivors.push(Survivor { query, row: first + row, over: values.as_flattened()[row as usize].min(OVER_MAX) });
         kept &= kept - 1;
     }
 }
@@ -80,7 +81,7 @@ fn add(sums: [__m512i; GROUPS], mut kept: u64, first: u32, query: u32, survivors
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn fine_vnni(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
     const { assert!(FINE.is_multiple_of(64)) };
-    let sign = _mm512_set1_epi8(OFFSET.cast_signed());
+    let sign = _mm512_set1_epi8(BYTE_OFFSET.cast_signed());
     for (at, survivor) in survivors.iter().enumerate() {
         if let Some(row) = survivors.get(at + AHEAD).and_then(|next| rows.get(next.row as usize)) {
             for line in row.0.chunks(64) {

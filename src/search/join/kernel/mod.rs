@@ -22,7 +22,8 @@ pub(super) struct Survivor {
     pub(super) query: u32,
     /// Number of the row among those given.
     pub(super) row: u32,
-    /// Its sum less the query's threshold: not negative.
+    /// Its sum less the query's threshold: not negative, and
+    /// [`OVER_MAX`](super::bound::OVER_MAX) where it is more than that.
     pub(super) over: i32,
 }
 
@@ -51,7 +52,7 @@ impl Kernel {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") {
-                all.push(Self { name: "avx2", heads: avx2::heads, plain: avx2::heads, fine: avx2::fine });
+                all.push(Self { name: "avx2", heads: avx2::heads, plain: avx2::plain, fine: avx2::fine });
             }
             if avx512::is_available() {
                 all.push(Self { name: "avx512vnni", heads: avx512::heads, plain: avx512::heads, fine: avx512::fine });

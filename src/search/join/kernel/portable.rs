@@ -1,6 +1,7 @@
 //! The loops in plain Rust: what the others are tested against.
 
 use super::Survivor;
+use crate::search::join::bound::OVER_MAX;
 use crate::search::join::codes::{Block, Chunk, Fine, LANES, Queries, TILE};
 
 pub(super) fn heads<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
@@ -16,7 +17,7 @@ pub(super) fn heads<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Quer
                     }
                 }
                 let kept = (first..).zip(sums).filter(|&(_, over)| over >= 0);
-                survivors.extend(kept.map(|(row, over)| Survivor { query, row, over }));
+                survivors.extend(kept.map(|(row, over)| Survivor { query, row, over: over.min(OVER_MAX) }));
             }
         }
     }

@@ -3,32 +3,79 @@
 use proptest::prelude::*;
 
 use super::{Kernel, Survivor};
-use crate::search::join::codes::{Block, Coded, Fine, GROUPS, Group, LANES, Line, OFFSET, TILE, WORDS};
-use crate::search::join::tuning::{BLOCK_QUERIES, CHUNK_ROWS, FINE};
+use crate::search::join::bound::{
+    BEYOND_QUERY_MAX, BEYOND_ROW_MAX, DECODED_MAX, HEAD_CODE_MAX, OVER_MAX, RESIDUAL_MAX,
+};
+use crate::search::join::codes::{
+    BYTE_OFFSET, Block, CODE_WORDS, Chunk, Coded, Fine, GROUPS, Group, LANES, Line, OFFSET, Queries, TILE, WORDS,
+};
+use crate::search::join::plain::PLAIN_WORDS;
+use crate::search::join::tuning::{BLOCK_QUERIES, CHUNK_ROWS, FINE, HEAD};
 use crate::search::random::Random;
 
-/// A byte of codes or weights; at the ends of its range where asked for.
-fn weight(random: &mut Random, extreme: bool) -> i8 {
+/// A code of the second pass; at the ends of its range where asked for.
+fn fine_code(random: &mut Random, extreme: bool) -> i8 {
     let bits = random.next();
     if extreme { if bits & 1 == 0 { 127 } else { -127 } } else { (bits as i8).max(-127) }
 }
 
+/// The codes of a row in the first pass, such that products with any other's stay in
+/// sixteen bits: all of them small, or the eight from a random one on at the ends of their range.
+fn head_codes(random: &mut Random, extreme: bool) -> [i8; HEAD] {
+    if !extreme {
+        return std::array::from_fn(|_| (random.next() % 41) as i8 - 20);
+    }
+    let mut codes = [0; HEAD];
+    let at = random.next() as usize % 3 * 4;
+    for code in &mut codes[at..at + 8] {
+        *code = if random.next() & 1 == 0 { HEAD_CODE_MAX as i8 } else { -HEAD_CODE_MAX as i8 };
+    }
+    codes
+}
+
+/// A number up to `max`; that itself where asked for.
+fn up_to(random: &mut Random, max: u8, extreme: bool) -> u8 {
+    if extreme { max } else { (random.next() % (u64::from(max) + 1)) as u8 }
+}
+
 fn group(random: &mut Random, extreme: bool) -> Group {
-    let mut byte = || if extreme { [0, 255][random.next() as usize & 1] } else { random.next() as u8 };
-    Group(std::array::from_fn(|_| Line(std::array::from_fn(|_| std::array::from_fn(|_| byte())))))
+    let mut group = Group([Line([[0; 4]; LANES]); WORDS]);
+    for lane in 0..LANES {
+        for (line, codes) in group.0.iter_mut().zip(head_codes(random, extreme).as_chunks::<4>().0) {
+            line.0[lane] = codes.map(|code| (code + OFFSET as i8).cast_unsigned());
+        }
+        let extreme = extreme && random.next() & 1 == 0;
+        let norms = [up_to(random, BEYOND_ROW_MAX, extreme), up_to(random, RESIDUAL_MAX, extreme), 0, 0];
+        group.0[CODE_WORDS].0[lane] = norms;
+    }
+    group
 }
 
 fn block(random: &mut Random, extreme: bool) -> Box<Block> {
     let mut block = Block::new();
-    for word in block.heads.words.as_flattened_mut().as_flattened_mut() {
-        *word = i32::from_le_bytes(std::array::from_fn(|_| weight(random, extreme).cast_unsigned()));
+    for query in 0..BLOCK_QUERIES {
+        let (words, at) = (&mut block.heads.words[query / TILE], query % TILE);
+        let codes = head_codes(random, extreme);
+        for (words, codes) in words.iter_mut().zip(codes.as_chunks::<4>().0) {
+            words[at] = i32::from_le_bytes(codes.map(i8::cast_unsigned));
+        }
+        let extreme = extreme && random.next() & 1 == 0;
+        let [beyond, decoded] = [up_to(random, BEYOND_QUERY_MAX, extreme), up_to(random, DECODED_MAX, extreme)];
+        words[CODE_WORDS][at] = i32::from_le_bytes([beyond, decoded, beyond, decoded]);
+        set_threshold(&mut block, query, 0);
     }
-    block.heads.starts.as_flattened_mut().fill(0);
     for (fine, offset) in block.fine.iter_mut().zip(&mut block.fine_offsets) {
-        fine.0 = std::array::from_fn(|_| weight(random, extreme));
-        *offset = fine.0.iter().map(|&code| i32::from(code) * i32::from(OFFSET)).sum();
+        fine.0 = std::array::from_fn(|_| fine_code(random, extreme));
+        *offset = fine.0.iter().map(|&code| i32::from(code) * i32::from(BYTE_OFFSET)).sum();
     }
     block
+}
+
+fn set_threshold(block: &mut Block, query: usize, threshold: i32) {
+    let words = &block.heads.words[query / TILE][..CODE_WORDS];
+    let codes = words.iter().flat_map(|words| words[query % TILE].to_le_bytes());
+    let sum = codes.map(|code| i32::from(code.cast_signed())).sum();
+    block.heads.begin(query, threshold as i16, sum);
 }
 
 fn survivors(kernel: Kernel, chunk: &[Group; GROUPS], block: &Block) -> Vec<Survivor> {
@@ -43,13 +90,15 @@ fn sum(chunk: &[Group; GROUPS], row: usize, block: &Block, query: usize) -> i32 
     let products = (0..WORDS).flat_map(|word| {
         let bytes = chunk[row / LANES].0[word].0[row % LANES];
         let weights = block.heads.words[query / TILE][word][query % TILE].to_le_bytes();
-        bytes.into_iter().zip(weights).map(|(byte, weight)| i32::from(byte) * i32::from(weight.cast_signed()))
+        let raised = if word < CODE_WORDS { i32::from(OFFSET) } else { 0 };
+        let product = move |(byte, weight): (u8, u8)| (i32::from(byte) - raised) * i32::from(weight.cast_signed());
+        bytes.into_iter().zip(weights).map(product)
     });
     products.sum()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn every_kernel_keeps_the_same_pairs_with_the_same_sums(seed in any::<u64>(), extreme: bool) {
@@ -57,24 +106,55 @@ proptest! {
         let chunk: [Group; GROUPS] = std::array::from_fn(|_| group(&mut random, extreme));
         let mut block = block(&mut random, extreme);
         // Such that some sums end at zero and just below it, and some queries keep
-        // all rows or none.
+        // all rows, with more than fits, or none.
         for query in 0..BLOCK_QUERIES {
-            let row = random.next() as usize % CHUNK_ROWS;
-            let choices = [-sum(&chunk, row, &block, query), -sum(&chunk, row, &block, query) - 1, 1 << 28, -(1 << 30)];
-            block.heads.starts[query / TILE][query % TILE] = choices[random.next() as usize % 4];
+            let sum = sum(&chunk, random.next() as usize % CHUNK_ROWS, &block, query);
+            let choices = [sum, sum + 1, -OVER_MAX, OVER_MAX];
+            let threshold = choices[random.next() as usize % 4].min(OVER_MAX);
+            set_threshold(&mut block, query, threshold);
         }
         let mut expected = Vec::new();
         for query in 0..BLOCK_QUERIES {
             for row in 0..CHUNK_ROWS {
-                let over = block.heads.starts[query / TILE][query % TILE] + sum(&chunk, row, &block, query);
+                let over = sum(&chunk, row, &block, query) - block.threshold(query as u32);
                 if over >= 0 {
-                    expected.push(Survivor { query: query as u32, row: 640 + row as u32, over });
+                    expected.push(Survivor { query: query as u32, row: 640 + row as u32, over: over.min(OVER_MAX) });
                 }
             }
         }
         prop_assert!(!expected.is_empty() && expected.len() < BLOCK_QUERIES * CHUNK_ROWS);
+        prop_assert!(!extreme || expected.iter().any(|survivor| survivor.over == OVER_MAX));
         for kernel in Kernel::all() {
             prop_assert_eq!(&survivors(kernel, &chunk, &block), &expected, "{}", kernel.name());
+        }
+    }
+
+    #[test]
+    fn every_kernel_multiplies_plain_rows_alike(seed in any::<u64>(), extreme: bool) {
+        let mut random = Random::new(seed);
+        let mut byte = |random: &mut Random| if extreme { [0, 255][random.next() as usize & 1] } else { random.next() as u8 };
+        let chunk: Chunk<PLAIN_WORDS> = std::array::from_fn(|_| {
+            Group(std::array::from_fn(|_| {
+                Line(std::array::from_fn(|_| std::array::from_fn(|_| byte(&mut random))))
+            }))
+        });
+        let mut queries = Box::new(Queries::<PLAIN_WORDS>::NONE);
+        for word in queries.words.as_flattened_mut().as_flattened_mut() {
+            *word = i32::from_le_bytes(std::array::from_fn(|_| fine_code(&mut random, extreme).cast_unsigned()));
+        }
+        queries.starts.as_flattened_mut().fill(0);
+        let found: Vec<_> = Kernel::all()
+            .into_iter()
+            .map(|kernel| {
+                let mut survivors = Vec::new();
+                kernel.plain(&chunk, 640, &queries, &mut survivors);
+                survivors.sort_unstable();
+                survivors
+            })
+            .collect();
+        prop_assert!(!found[0].is_empty() && found[0].len() < BLOCK_QUERIES * CHUNK_ROWS);
+        for other in &found[1..] {
+            prop_assert_eq!(&found[0], other);
         }
     }
 
@@ -83,7 +163,7 @@ proptest! {
         let mut random = Random::new(seed);
         let block = block(&mut random, extreme);
         let fine: Vec<Fine> =
-            (0..rows).map(|_| Fine(std::array::from_fn(|_| weight(&mut random, extreme)))).collect();
+            (0..rows).map(|_| Fine(std::array::from_fn(|_| fine_code(&mut random, extreme)))).collect();
         let asked: Vec<Survivor> = (0..70)
             .map(|_| {
                 let (query, row) = (random.next() as u32 % BLOCK_QUERIES as u32, random.next() as u32 % rows as u32);
@@ -110,7 +190,9 @@ fn a_block_past_the_end_of_its_list_keeps_nothing() {
     let mut random = Random::new(1);
     let chunk: [Group; GROUPS] = std::array::from_fn(|_| group(&mut random, true));
     let mut block = block(&mut random, true);
-    block.heads.starts.as_flattened_mut().fill(1 << 28);
+    for query in 0..BLOCK_QUERIES {
+        set_threshold(&mut block, query, -OVER_MAX);
+    }
     let axes = crate::search::join::axes::Axes::from_rows(1, vec![1.0], &[1.0]).unwrap();
     block.load(&crate::search::join::bound::Bound::new(&axes), &Coded::default(), 0, -1.0);
     for kernel in Kernel::all() {

@@ -6,10 +6,10 @@ use super::unit;
 use crate::matching::Dot;
 use crate::search::join::Matrix;
 use crate::search::join::axes::Axes;
-use crate::search::join::bound::Bound;
-use crate::search::join::codes::{Block, Coded, GROUPS};
+use crate::search::join::bound::{Bound, OVER_MAX};
+use crate::search::join::codes::{Block, CODE_WORDS, Coded, GROUPS, LANES, OFFSET, TILE};
 use crate::search::join::kernel::Kernel;
-use crate::search::join::tuning::{BLOCK_QUERIES, CHUNK_ROWS, FINE, HEAD};
+use crate::search::join::tuning::{BLOCK_QUERIES, FINE, HEAD};
 use crate::search::random::Random;
 
 /// Axes of data whose energy falls off, as faces' does, with `odd` rows whose does
@@ -59,6 +59,23 @@ fn hard(seed: u64, dimension: usize, axes: &Axes) -> Vec<f32> {
     vectors.concat()
 }
 
+/// The codes of the first pass.
+fn head_codes(coded: &Coded, place: usize) -> Vec<i8> {
+    let lines = &coded.heads[place / LANES].0[..CODE_WORDS];
+    lines.iter().flat_map(|line| line.0[place % LANES]).map(|byte| (byte - OFFSET).cast_signed()).collect()
+}
+
+fn product(a: &[i8], b: &[i8]) -> i32 {
+    a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+}
+
+/// What the norms add to a sum of the first pass.
+fn norms(coded: &Coded, row: usize, block: &Block, query: usize) -> i32 {
+    let bytes = coded.heads[row / LANES].0[CODE_WORDS].0[row % LANES];
+    let weights = block.heads.words[query / TILE][CODE_WORDS][query % TILE].to_le_bytes();
+    bytes.into_iter().zip(weights).map(|(byte, weight)| i32::from(byte) * i32::from(weight)).sum()
+}
+
 /// For every pair of rows that have codes: at the pair's own score neither pass
 /// drops it. Returns how many pairs were tried.
 fn assert_bounds_hold(axes: &Axes, rows: &[f32], dimension: usize) -> usize {
@@ -67,29 +84,28 @@ fn assert_bounds_hold(axes: &Axes, rows: &[f32], dimension: usize) -> usize {
     let numbers: Vec<u32> = (0..(rows.len() / dimension) as u32).collect();
     let coded = Coded::new(axes, &Matrix::new(dimension, rows).unwrap(), &numbers, dot).unwrap();
     let rows: Vec<&[f32]> = rows.chunks_exact(dimension).collect();
-    let kernel = Kernel::best();
     let mut block = Block::new();
     let mut tried = 0;
     for first in (0..rows.len()).step_by(BLOCK_QUERIES) {
-        // A score that every pair reaches.
-        block.load(&bound, &coded, first, -1e3);
-        let mut survivors = Vec::new();
-        for (chunk, number) in coded.heads.as_chunks::<GROUPS>().0.iter().zip((0..).step_by(CHUNK_ROWS)) {
-            kernel.heads(chunk, number, &block.heads, &mut survivors);
-        }
-        let mut fine = Vec::new();
-        kernel.fine(&survivors, &coded.fine, &block, &mut fine);
-        for (survivor, fine) in survivors.iter().zip(fine) {
-            let (query, row) = (first + survivor.query as usize, survivor.row as usize);
-            let lengths = [&coded.norms[query], &coded.norms[row]];
-            if lengths.iter().any(|norms| norms.is_loose()) {
-                continue;
+        block.load(&bound, &coded, first, 0.0);
+        for query in first..rows.len().min(first + BLOCK_QUERIES) {
+            for row in 0..rows.len() {
+                let lengths = [&coded.norms[query], &coded.norms[row]];
+                if lengths.iter().any(|norms| norms.is_loose()) {
+                    continue;
+                }
+                let score = dot.score(rows[query], rows[row]);
+                let threshold = i32::from(bound.threshold(lengths[0], score));
+                let codes = [query, row].map(|place| head_codes(&coded, place));
+                let products = product(&codes[0], &codes[1]);
+                assert!(products.abs() <= OVER_MAX, "sixteen bits");
+                let over = products + norms(&coded, row, &block, query - first) - threshold;
+                assert!(over >= 0, "first pass");
+                let fine = product(&coded.fine[query].0, &coded.fine[row].0);
+                let of = |over| bound.of(lengths[0], lengths[1], threshold, over, fine);
+                assert!(of(over.min(OVER_MAX)) >= f64::from(score), "second pass");
+                tried += 1;
             }
-            let score = dot.score(rows[query], rows[row]);
-            let sum = survivor.over + block.thresholds[survivor.query as usize];
-            assert!(sum >= bound.threshold(lengths[0], score), "first pass");
-            assert!(bound.of(lengths[0], lengths[1], sum, fine) >= f64::from(score), "second pass");
-            tried += 1;
         }
     }
     tried
@@ -146,7 +162,7 @@ fn the_bound_is_of_use() {
     let coded = Coded::new(&axes, &Matrix::new(dimension, rows.as_slice()).unwrap(), &numbers, dot).unwrap();
     assert!(coded.loose.len() < 6, "{}", coded.loose.len());
     let mut block = Block::new();
-    block.load(&bound, &coded, 0, -1e3);
+    block.load(&bound, &coded, 0, -0.3);
     let mut survivors = Vec::new();
     Kernel::best().heads(&coded.heads.as_chunks::<GROUPS>().0[1], 64, &block.heads, &mut survivors);
     let mut fine = Vec::new();
@@ -157,8 +173,7 @@ fn the_bound_is_of_use() {
         let (norms, other) = (&coded.norms[query], &coded.norms[row]);
         if !norms.is_loose() && !other.is_loose() {
             let score = dot.score(&rows[query * dimension..][..dimension], &rows[row * dimension..][..dimension]);
-            let sum = survivor.over + block.thresholds[query];
-            over += bound.of(norms, other, sum, fine) - f64::from(score);
+            over += bound.of(norms, other, block.threshold(survivor.query), survivor.over, fine) - f64::from(score);
         }
     }
     over /= survivors.len() as f64;

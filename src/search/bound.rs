@@ -91,14 +91,10 @@ pub(super) const FINE_STEP: f64 = 2e-5;
 /// The second pass's residuals reach to 0.025; 0.004 is usual.
 pub(super) const NEXT_STEP: f64 = 1e-4;
 
-/// Some kernels add up the products of four-bit codes and weights in 16 signed bits,
-/// in [`LANES`] sums a row: the weights of one such sum come to so much at most, signs
-/// aside.
-const LANE_WEIGHT_MAX: f64 = (i16::MAX as i32 / HEAD_LEVELS as i32) as f64;
-
-/// Sums of 16 bits for the codes of one row: one of the dimensions whose numbers leave
-/// 0 or 1 when divided by four, one of those that leave 2 or 3.
-const LANES: usize = 2;
+/// What the weights of the first pass come to at most, signs aside. Some kernels add up
+/// their products with codes in 16 signed bits, after taking 8 from each code: what is
+/// left is at most 8 either way, and 8 · 4095 fits.
+pub(super) const WEIGHTS_MAX: i32 = 4095;
 
 /// Factor that outweighs every rounding of float64 here.
 const UP: f64 = 1.0 + 1e-9;
@@ -135,23 +131,13 @@ pub(super) fn steps_up(value: f64, step: f64, max: f64) -> Option<u32> {
     (0.0..=max).contains(&steps).then_some(steps as u32)
 }
 
-/// Rounding the weights of one sum of 16 bits makes them larger by half a unit each.
-const ROUNDED_UP: f64 = (HEAD / LANES) as f64 / 2.0;
+/// Rounding makes the weights larger by half a unit each.
+const ROUNDED_UP: f64 = HEAD as f64 / 2.0;
 
 /// At least any sum of the first pass, norms included, and of the second.
 const HEAD_SUM_MAX: f64 = (HEAD as i32 * 127 * HEAD_LEVELS as i32 + 2 * 127 * 127) as f64;
 /// See [`HEAD_SUM_MAX`].
 const NEXT_SUM_MAX: f64 = NEXT as f64 * 128.0 * 32_768.0;
-
-/// The greater of the lengths, as sums of absolute values, of the coordinates that
-/// one sum of 16 bits is for.
-fn lane_weight(coordinates: &[f32; FINE]) -> f64 {
-    let lane = |lane: usize| {
-        let of_lane = coordinates[..HEAD].iter().enumerate().filter(|(i, _)| i % 4 / 2 == lane);
-        of_lane.map(|(_, v)| f64::from(v.abs())).sum::<f64>()
-    };
-    (0..LANES).map(lane).fold(0.0, f64::max)
-}
 
 /// Weights of the first pass, packed as the kernels take them: four signed bytes
 /// a word, the first in the lowest.
@@ -227,11 +213,12 @@ impl Prepared {
         let along = self::length(&coordinates[..HEAD]) + error;
         let beyond = rest(basis, length, &coordinates[..HEAD], error);
         let largest = coordinates[..HEAD].iter().fold(0.0, |max: f64, &v| max.max(f64::from(v).abs()));
-        // Wide enough for every weight to fit into seven bits and a sign and for their
-        // sums to fit into 16, and such that the weight of the rest, the largest
+        let sum: f64 = coordinates[..HEAD].iter().map(|v| f64::from(v.abs())).sum();
+        // Wide enough for every weight to fit into seven bits and a sign and for all
+        // together to be [`WEIGHTS_MAX`] at most, and such that the weight of the rest, the largest
         // term, comes out whole.
         let least = (largest * step).max(along * RESIDUAL_STEP).max(beyond * REST_STEP) * UP / 127.0;
-        let least = least.max(lane_weight(&coordinates) * step * UP / (LANE_WEIGHT_MAX - ROUNDED_UP));
+        let least = least.max(sum * step * UP / (f64::from(WEIGHTS_MAX) - ROUNDED_UP));
         let whole = (beyond * REST_STEP / least).floor().clamp(1.0, 127.0);
         let scale = least.max(beyond * REST_STEP / whole);
         let mut weights = [0i8; HEAD];

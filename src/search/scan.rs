@@ -14,7 +14,7 @@ use super::kernel::{Kernel, Survivor, Task};
 use super::originals::{Originals, read_all};
 use super::tuning::{
     FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN, READ_FIRST, READ_ROWS,
-    SIFTED, STAGE_GROWTH, STAGE_UNITS, STRIP_GROUPS, UNIT_GROUPS,
+    SIFTED, STAGE_GROWTH, STAGE_UNITS, UNIT_GROUPS,
 };
 use super::view::Hit;
 use crate::matching::Dot;
@@ -262,11 +262,7 @@ where
         match tasks.as_mut_slice() {
             [] => {}
             [task] => self.kernel.scan(groups, first, task),
-            tasks => {
-                for (strip, first) in groups.chunks(STRIP_GROUPS).zip((first..).step_by(STRIP_GROUPS * GROUP_ROWS)) {
-                    self.kernel.scan_many(strip, first, tasks);
-                }
-            }
+            tasks => self.kernel.scan_many(groups, first, tasks),
         }
         let mut waiting = Vec::new();
         for ((number, prepared), Task { survivors, .. }) in numbers.into_iter().zip(tasks) {

@@ -34,8 +34,8 @@ pub(super) const CHUNK_ROWS: usize = 64;
 /// Groups that one thread scans between two pieces of bookkeeping.
 pub(super) const UNIT_GROUPS: usize = 128;
 
-/// Groups that every query of a batch passes over while they are in the first
-/// level of the cache (32 KiB).
+/// Groups that every tile of a batch passes over while they are in the first level of
+/// the cache (32 KiB), where a tile passes over several.
 pub(super) const STRIP_GROUPS: usize = 16;
 
 /// Units that a search for the nearest takes together, at first; each later stage

@@ -1,7 +1,8 @@
 //! AVX2: eight rows a register.
 //!
-//! Sums of products go into 16 bits, two for each row: `bound` makes weights such
-//! that they fit (its `LANE_WEIGHT_MAX`), in whatever order they are added.
+//! Sums of products go into 16 bits: `bound` makes weights such that the sum of a row's
+//! codes, lowered to lie about zero, fits them (its `WEIGHTS_MAX`). What is added in
+//! whatever order modulo 2¹⁶ is then that sum.
 
 // Numbers instead of iterators: with longer registers switched on for single functions,
 // not all of an iterator's code is put in line.
@@ -10,16 +11,13 @@
 use std::arch::x86_64::*;
 
 use super::{Survivor, Task, portable, prefetch};
-use crate::search::bound::{HeadWeights, NextQuery};
+use crate::search::bound::{HeadWeights, NextQuery, WEIGHTS_MAX};
 use crate::search::codes::{CODE_LINES, FINE_BYTES, Fine, Group, Line, Next};
-use crate::search::tuning::{GROUP_ROWS, HEAD};
+use crate::search::tuning::{GROUP_ROWS, HEAD, HEAD_LEVELS};
 
-/// Queries whose sums are held in registers together, a register each, beside two of
-/// codes.
-const TILE: usize = 8;
-
-/// Eights of rows in a group.
-const EIGHTS: usize = GROUP_ROWS / 8;
+/// Queries whose sums are held in registers together, two registers each, for sixteen
+/// rows.
+const TILE: usize = 4;
 
 /// Words of weights, in the order in which they are used: of the low and the high
 /// halves of one line after the other.
@@ -29,17 +27,15 @@ const WORDS: usize = HEAD / 4;
 pub(super) fn scan(groups: &[Group], first: u32, task: &mut Task<'_>) {
     debug_assert!(is_x86_feature_detected!("avx2"));
     // SAFETY: `Kernel` hands this function out only where AVX2 was detected.
-    unsafe { scan_tile(groups, first, &mut [&mut *task]) }
+    unsafe { scan_one(groups, first, task) }
 }
 
 /// Likewise.
 pub(super) fn scan_many(groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
     debug_assert!(is_x86_feature_detected!("avx2"));
     let (tiles, rest) = tasks.as_chunks_mut::<TILE>();
-    for tile in tiles {
-        // SAFETY: as above.
-        unsafe { scan_tile(groups, first, &mut tile.each_mut()) }
-    }
+    // SAFETY: as above.
+    unsafe { scan_tiles(groups, first, tiles) }
     for task in rest {
         scan(groups, first, task);
     }
@@ -99,90 +95,222 @@ fn load(line: &Line, part: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(half.as_ptr().cast()) }
 }
 
-/// What is the same for all rows, spread over registers.
-struct Spread<const N: usize> {
-    words: [[__m256i; N]; WORDS],
-    /// For rows 0…15 and 16…31.
-    norms: [[__m256i; N]; 2],
-    /// One less than the thresholds: "at or above" is "above one less". No sum is the
-    /// least number there is.
-    below: [__m256i; N],
+/// What codes are lowered by, so that none is further than so much from zero.
+const MIDDLE: i32 = (HEAD_LEVELS as i32 + 1) / 2;
+
+const _: () = assert!(WEIGHTS_MAX * MIDDLE <= i16::MAX as i32);
+
+/// [`MIDDLE`] for every weight.
+fn lowered(weights: &HeadWeights) -> i32 {
+    let weights = weights.words.iter().flat_map(|word| word.to_le_bytes());
+    MIDDLE * weights.map(|weight| i32::from(weight.cast_signed())).sum::<i32>()
 }
 
-#[target_feature(enable = "avx2")]
-fn spread<const N: usize>(tasks: &[&mut Task<'_>; N]) -> Spread<N> {
-    let zero = _mm256_setzero_si256();
-    let mut spread = Spread { words: [[zero; N]; WORDS], norms: [[zero; N]; 2], below: [zero; N] };
-    for t in 0..N {
-        let HeadWeights { words, norms } = tasks[t].weights;
-        for i in 0..WORDS {
-            spread.words[i][t] = _mm256_set1_epi32(words[i]);
+/// What a kernel needs of `N` queries, side by side in the order in which it is used.
+#[repr(C, align(64))]
+struct Tile<const N: usize> {
+    words: [[i32; N]; WORDS],
+    /// [`MIDDLE`] for every weight, which the sums begin without: modulo 2¹⁶.
+    starts: [[i16; 2]; N],
+    norms: [[i16; 2]; N],
+    /// Thresholds of the sums so lowered, moved into 16 bits: to lower ones all sums
+    /// lie above anyway, and where higher ones are asked for `add` looks once more.
+    thresholds: [[i16; 2]; N],
+    /// [`MIDDLE`] for every weight.
+    lowered: [i32; N],
+}
+
+impl<const N: usize> Tile<N> {
+    fn new(tasks: &[Task<'_>; N]) -> Self {
+        let lowered = tasks.each_ref().map(|task| lowered(task.weights));
+        Self {
+            words: std::array::from_fn(|word| tasks.each_ref().map(|task| task.weights.words[word])),
+            // Every row has two sums, of which one begins so.
+            starts: lowered.map(|lowered| [lowered.wrapping_neg() as i16, 0]),
+            norms: tasks.each_ref().map(|task| [task.weights.norms[0] as i16; 2]),
+            thresholds: std::array::from_fn(|t| {
+                let threshold = i64::from(tasks[t].threshold) - i64::from(lowered[t]);
+                [threshold.clamp(i16::MIN.into(), i16::MAX.into()) as i16; 2]
+            }),
+            lowered,
         }
-        for half in 0..2 {
-            spread.norms[half][t] = _mm256_set1_epi32(norms[half]);
-        }
-        spread.below[t] = _mm256_set1_epi32(tasks[t].threshold.saturating_sub(1));
     }
-    spread
+}
+
+/// Two numbers, again and again.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn pairs([low, high]: [i16; 2]) -> __m256i {
+    _mm256_set1_epi32(i32::from(low) & 0xFFFF | i32::from(high) << 16)
+}
+
+/// The norms of sixteen rows, two bytes each, in the order in which `hadd` puts sums.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn norms(line: &Line, half: usize) -> __m256i {
+    let (one, other) = (load(line, 0), load(line, 1));
+    if half == 0 {
+        let low = _mm256_set1_epi32(0xFFFF);
+        _mm256_packus_epi32(_mm256_and_si256(one, low), _mm256_and_si256(other, low))
+    } else {
+        _mm256_packus_epi32(_mm256_srli_epi32::<16>(one), _mm256_srli_epi32::<16>(other))
+    }
+}
+
+/// The codes of sixteen rows, a byte each: two eights of rows for each word.
+type Codes = [[__m256i; 2]; WORDS];
+
+/// Those of one line.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn codes(line: &Line) -> [[__m256i; 2]; 2] {
+    let low = _mm256_set1_epi8(0x0F);
+    let bytes = [load(line, 0), load(line, 1)];
+    let lows = [_mm256_and_si256(bytes[0], low), _mm256_and_si256(bytes[1], low)];
+    let highs = [_mm256_srli_epi16::<4>(bytes[0]), _mm256_srli_epi16::<4>(bytes[1])];
+    [lows, [_mm256_and_si256(highs[0], low), _mm256_and_si256(highs[1], low)]]
 }
 
 #[target_feature(enable = "avx2")]
-fn scan_tile<const N: usize>(groups: &[Group], first: u32, tasks: &mut [&mut Task<'_>; N]) {
-    let Spread { words, norms, below } = spread(tasks);
-    let (low, one) = (_mm256_set1_epi8(0x0F), _mm256_set1_epi16(1));
+fn scan_one(groups: &[Group], first: u32, task: &mut Task<'_>) {
+    let tile = Tile::new(std::array::from_ref(&*task));
+    let mut words = [_mm256_setzero_si256(); WORDS];
+    for word in 0..WORDS {
+        words[word] = _mm256_set1_epi32(tile.words[word][0]);
+    }
     let mut first = first;
     for number in 0..groups.len() {
         let group = &groups[number];
-        // Lines are read every other one, and twice: that is no stream that the
-        // processor would read ahead of by itself.
-        if number + 1 < groups.len() {
-            prefetch(&groups[number + 1]);
-        }
-        for eight in 0..EIGHTS {
-            let (half, part) = (eight / 2, eight % 2);
-            let mut sums = [_mm256_setzero_si256(); N];
+        ask_for_next(groups, number);
+        for half in 0..2 {
+            let mut sums = [pairs(tile.starts[0]); 2];
             for pair in 0..CODE_LINES / 2 {
-                let bytes = load(&group.codes[2 * pair + half], part);
-                let lows = _mm256_and_si256(bytes, low);
-                let highs = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low);
-                for t in 0..N {
-                    sums[t] = _mm256_add_epi16(sums[t], _mm256_maddubs_epi16(lows, words[2 * pair][t]));
-                    sums[t] = _mm256_add_epi16(sums[t], _mm256_maddubs_epi16(highs, words[2 * pair + 1][t]));
-                }
-            }
-            // Norms and their weights are at most 127: 2 · 127 · 127 fits 16 bits.
-            let line = load(&group.norms, part);
-            let (mut rows, mut any) = ([0u32; N], 0);
-            for t in 0..N {
-                let along = _mm256_madd_epi16(sums[t], one);
-                let beyond = _mm256_madd_epi16(_mm256_maddubs_epi16(line, norms[half][t]), one);
-                sums[t] = _mm256_add_epi32(along, beyond);
-                let above = _mm256_castsi256_ps(_mm256_cmpgt_epi32(sums[t], below[t]));
-                rows[t] = _mm256_movemask_ps(above) as u32;
-                any |= rows[t];
-            }
-            if any != 0 {
-                for t in 0..N {
-                    if rows[t] != 0 {
-                        add(sums[t], rows[t], first + 8 * eight as u32, &mut tasks[t].survivors);
+                let codes = codes(&group.codes[2 * pair + half]);
+                for eight in 0..2 {
+                    for nibble in 0..2 {
+                        let product = _mm256_maddubs_epi16(codes[nibble][eight], words[2 * pair + nibble]);
+                        sums[eight] = _mm256_add_epi16(sums[eight], product);
                     }
                 }
             }
+            let norms = norms(&group.norms, half);
+            keep([sums], norms, first, &tile, std::slice::from_mut(task));
+            first += GROUP_ROWS as u32 / 2;
         }
-        first += GROUP_ROWS as u32;
     }
 }
 
-#[cold]
-#[inline(never)]
+/// Sixteen rows are unpacked once for all queries, which pass over them in tiles.
 #[target_feature(enable = "avx2")]
-fn add(sums: __m256i, mut rows: u32, first: u32, survivors: &mut Vec<Survivor>) {
-    let mut values = [0i32; 8];
-    // SAFETY: the array holds the 32 bytes that are written; no alignment is asked for.
-    unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), sums) };
+fn scan_tiles(groups: &[Group], first: u32, tasks: &mut [[Task<'_>; TILE]]) {
+    let tiles: Vec<Tile<TILE>> = tasks.iter().map(Tile::new).collect();
+    let mut unpacked: Codes = [[_mm256_setzero_si256(); 2]; WORDS];
+    let mut first = first;
+    for number in 0..groups.len() {
+        let group = &groups[number];
+        ask_for_next(groups, number);
+        for half in 0..2 {
+            for pair in 0..CODE_LINES / 2 {
+                [unpacked[2 * pair], unpacked[2 * pair + 1]] = codes(&group.codes[2 * pair + half]);
+            }
+            let norms = norms(&group.norms, half);
+            for number in 0..tiles.len() {
+                let tile = &tiles[number];
+                let sums = sums(&unpacked, tile);
+                keep(sums, norms, first, tile, &mut tasks[number]);
+            }
+            first += GROUP_ROWS as u32 / 2;
+        }
+    }
+}
+
+/// Lines are read every other one, and twice: that is no stream that the processor
+/// would read ahead of by itself.
+#[inline]
+fn ask_for_next(groups: &[Group], number: usize) {
+    if number + 1 < groups.len() {
+        prefetch(&groups[number + 1]);
+    }
+}
+
+/// Of each query: the sums of two eights of rows, two for each row, which are to be
+/// added.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sums(codes: &Codes, tile: &Tile<TILE>) -> [[__m256i; 2]; TILE] {
+    let mut sums = [[_mm256_setzero_si256(); 2]; TILE];
+    for t in 0..TILE {
+        sums[t] = [pairs(tile.starts[t]); 2];
+    }
+    for word in 0..WORDS {
+        let codes = codes[word];
+        for t in 0..TILE {
+            let weights = _mm256_set1_epi32(tile.words[word][t]);
+            for eight in 0..2 {
+                let product = _mm256_maddubs_epi16(codes[eight], weights);
+                sums[t][eight] = _mm256_add_epi16(sums[t][eight], product);
+            }
+        }
+    }
+    sums
+}
+
+/// Adds to every task which of sixteen rows reach its threshold.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn keep<const N: usize>(sums: [[__m256i; 2]; N], norms: __m256i, first: u32, tile: &Tile<N>, tasks: &mut [Task<'_>]) {
+    let mut along = [_mm256_setzero_si256(); N];
+    let mut over = [_mm256_setzero_si256(); N];
+    let mut none = _mm256_set1_epi8(-1);
+    for t in 0..N {
+        along[t] = _mm256_hadd_epi16(sums[t][0], sums[t][1]);
+        // Norms and their weights are at most 127: 2 · 127 · 127 fits 16 bits. What is
+        // cut off above keeps the sign it has; what the first step cuts off below is
+        // not lifted to zero by the second.
+        let beyond = _mm256_maddubs_epi16(norms, pairs(tile.norms[t]));
+        over[t] = _mm256_adds_epi16(_mm256_subs_epi16(along[t], pairs(tile.thresholds[t])), beyond);
+        none = _mm256_and_si256(none, over[t]);
+    }
+    if kept(none) == 0 {
+        return;
+    }
+    for t in 0..N {
+        let kept = kept(over[t]);
+        if kept != 0 {
+            let beyond = _mm256_maddubs_epi16(norms, pairs(tile.norms[t]));
+            add(along[t], beyond, kept, first, tile.lowered[t], &mut tasks[t]);
+        }
+    }
+}
+
+/// Of sixteen numbers, the upper bit of a pair of bits for each that is not negative.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn kept(over: __m256i) -> u32 {
+    !_mm256_movemask_epi8(over).cast_unsigned() & 0xAAAA_AAAA
+}
+
+/// Adds those of sixteen rows that were kept, with their sums of codes `along`, lowered,
+/// and of norms.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add(along: __m256i, beyond: __m256i, kept: u32, first: u32, lowered: i32, task: &mut Task<'_>) {
+    // `hadd` takes four rows of one register and four of the other, and again.
+    const PLACES: [u8; 16] = [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15];
+    let (mut codes, mut norms) = ([0i16; 16], [0i16; 16]);
+    // SAFETY: the arrays hold the 32 bytes each that are written; no alignment is asked for.
+    unsafe {
+        _mm256_storeu_si256(codes.as_mut_ptr().cast(), along);
+        _mm256_storeu_si256(norms.as_mut_ptr().cast(), beyond);
+    }
+    let mut rows = (kept & 0xFF00_00FF) | (kept & 0x00FF_0000) >> 8 | (kept & 0x0000_FF00) << 8;
     while rows != 0 {
-        let row = rows.trailing_zeros();
-        survivors.push(Survivor { row: first + row, sum: values[row as usize & 7] });
+        let row = rows.trailing_zeros() / 2;
+        let at = usize::from(PLACES[row as usize & 15]);
+        let sum = i32::from(codes[at]) + i32::from(norms[at]) + lowered;
+        if sum >= task.threshold {
+            task.survivors.push(Survivor { row: first + row, sum });
+        }
         rows &= rows - 1;
     }
 }

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::{Survivor, Task};
 use crate::search::bound::HeadWeights;
 use crate::search::codes::{Group, Line};
-use crate::search::tuning::{GROUP_ROWS, HEAD};
+use crate::search::tuning::{GROUP_ROWS, HEAD, STRIP_GROUPS};
 
 /// Queries whose sums are held in registers together: four registers each, for
 /// the rows of two groups, beside eight of codes.
@@ -27,13 +27,16 @@ pub(super) fn scan(groups: &[Group], first: u32, task: &mut Task<'_>) {
 /// Likewise.
 pub(super) fn scan_many(groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
     debug_assert!(is_available());
-    let (tiles, rest) = tasks.as_chunks_mut::<TILE>();
-    for tile in tiles {
-        // SAFETY: as above.
-        unsafe { scan_tile(groups, first, tile) }
-    }
-    for task in rest {
-        scan(groups, first, task);
+    let firsts = (first..).step_by(STRIP_GROUPS * GROUP_ROWS);
+    for (strip, first) in groups.chunks(STRIP_GROUPS).zip(firsts) {
+        let (tiles, rest) = tasks.as_chunks_mut::<TILE>();
+        for tile in tiles {
+            // SAFETY: as above.
+            unsafe { scan_tile(strip, first, tile) }
+        }
+        for task in rest {
+            scan(strip, first, task);
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::{Kernel, Survivor, Task};
-use crate::search::bound::HeadWeights;
+use crate::search::bound::{HeadWeights, WEIGHTS_MAX};
 use crate::search::codes::{CODE_LINES, FINE_BYTES, Fine, Group, Line};
 use crate::search::random::Random;
-use crate::search::tuning::{HEAD, HEAD_LEVELS};
+use crate::search::tuning::HEAD;
 
 /// Any codes; norms up to what codes go to.
 fn groups(count: usize, random: &mut Random, extreme: bool) -> Vec<Group> {
@@ -26,12 +26,12 @@ fn weights(random: &mut Random, extreme: bool) -> HeadWeights {
         if signed && random.next() & 1 == 0 { -value } else { value }.to_le_bytes()[0]
     };
     let (residual, rest) = (weight(false), weight(false));
-    // Sums of codes fit 16 bits, as `bound` sees to, and come as close to that as they can.
-    let mut room = [i16::MAX / i16::from(HEAD_LEVELS); 2];
-    let mut byte = |at: usize| {
+    // As many as `bound` allows, so that sums come as close to 16 bits as they can.
+    let mut room = WEIGHTS_MAX as i16;
+    let mut byte = |_| {
         let weight = i16::from(i8::from_le_bytes([weight(true)]));
-        let fitting = weight.abs().min(room[at / 2]);
-        room[at / 2] -= fitting;
+        let fitting = weight.abs().min(room);
+        room -= fitting;
         (fitting * weight.signum()).to_le_bytes()[0]
     };
     HeadWeights {

@@ -62,7 +62,13 @@ fn hard(seed: u64, dimension: usize, axes: &Axes) -> Vec<f32> {
 /// The codes of the first pass.
 fn head_codes(coded: &Coded, place: usize) -> Vec<i8> {
     let lines = &coded.heads[place / LANES].0[..CODE_WORDS];
-    lines.iter().flat_map(|line| line.0[place % LANES]).map(|byte| (byte - OFFSET).cast_signed()).collect()
+    lines.iter().flat_map(|line| line.0[place % LANES]).map(|byte| byte.wrapping_sub(OFFSET).cast_signed()).collect()
+}
+
+/// A query's weights in the first pass: its own codes.
+fn weights(block: &Block, query: usize) -> Vec<i8> {
+    let words = &block.heads.words[query / TILE][..CODE_WORDS];
+    words.iter().flat_map(|words| words[query % TILE].to_le_bytes()).map(u8::cast_signed).collect()
 }
 
 fn product(a: &[i8], b: &[i8]) -> i32 {
@@ -97,6 +103,7 @@ fn assert_bounds_hold(axes: &Axes, rows: &[f32], dimension: usize) -> usize {
                 let score = dot.score(rows[query], rows[row]);
                 let threshold = i32::from(bound.threshold(lengths[0], score));
                 let codes = [query, row].map(|place| head_codes(&coded, place));
+                assert_eq!(weights(&block, query - first), codes[0]);
                 let products = product(&codes[0], &codes[1]);
                 assert!(products.abs() <= OVER_MAX, "sixteen bits");
                 let over = products + norms(&coded, row, &block, query - first) - threshold;

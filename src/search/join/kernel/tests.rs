@@ -132,7 +132,7 @@ proptest! {
     #[test]
     fn every_kernel_multiplies_plain_rows_alike(seed in any::<u64>(), extreme: bool) {
         let mut random = Random::new(seed);
-        let mut byte = |random: &mut Random| if extreme { [0, 255][random.next() as usize & 1] } else { random.next() as u8 };
+        let byte = |random: &mut Random| if extreme { [0, 255][random.next() as usize & 1] } else { random.next() as u8 };
         let chunk: Chunk<PLAIN_WORDS> = std::array::from_fn(|_| {
             Group(std::array::from_fn(|_| {
                 Line(std::array::from_fn(|_| std::array::from_fn(|_| byte(&mut random))))

@@ -215,8 +215,8 @@ impl Prepared {
         let largest = coordinates[..HEAD].iter().fold(0.0, |max: f64, &v| max.max(f64::from(v).abs()));
         let sum: f64 = coordinates[..HEAD].iter().map(|v| f64::from(v.abs())).sum();
         // Wide enough for every weight to fit into seven bits and a sign and for all
-        // together to be [`WEIGHTS_MAX`] at most, and such that the weight of the rest, the largest
-        // term, comes out whole.
+        // together to be [`WEIGHTS_MAX`] at most, and such that the weight of the rest,
+        // the largest term, comes out whole.
         let least = (largest * step).max(along * RESIDUAL_STEP).max(beyond * REST_STEP) * UP / 127.0;
         let least = least.max(sum * step * UP / (f64::from(WEIGHTS_MAX) - ROUNDED_UP));
         let whole = (beyond * REST_STEP / least).floor().clamp(1.0, 127.0);

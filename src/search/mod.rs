@@ -45,6 +45,8 @@ mod population;
 mod random;
 mod recode;
 mod scan;
+#[cfg(target_arch = "x86_64")]
+mod sixteens;
 mod tuning;
 mod view;
 

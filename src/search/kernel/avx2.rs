@@ -13,6 +13,7 @@ use std::arch::x86_64::*;
 use super::{Survivor, Task, portable, prefetch};
 use crate::search::bound::{HeadWeights, NextQuery, WEIGHTS_MAX};
 use crate::search::codes::{CODE_LINES, FINE_BYTES, Fine, Group, Line, Next};
+use crate::search::sixteens::{kept, pairs};
 use crate::search::tuning::{GROUP_ROWS, HEAD, HEAD_LEVELS};
 
 /// Queries whose sums are held in registers together, two registers each, for sixteen
@@ -135,13 +136,6 @@ impl<const N: usize> Tile<N> {
             lowered,
         }
     }
-}
-
-/// Two numbers, again and again.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn pairs([low, high]: [i16; 2]) -> __m256i {
-    _mm256_set1_epi32(i32::from(low) & 0xFFFF | i32::from(high) << 16)
 }
 
 /// The norms of sixteen rows, two bytes each, in the order in which `hadd` puts sums.
@@ -281,13 +275,6 @@ fn keep<const N: usize>(sums: [[__m256i; 2]; N], norms: __m256i, first: u32, til
             add(along[t], beyond, kept, first, tile.lowered[t], &mut tasks[t]);
         }
     }
-}
-
-/// Of sixteen numbers, the upper bit of a pair of bits for each that is not negative.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn kept(over: __m256i) -> u32 {
-    !_mm256_movemask_epi8(over).cast_unsigned() & 0xAAAA_AAAA
 }
 
 /// Adds those of sixteen rows that were kept, with their sums of codes `along`, lowered,

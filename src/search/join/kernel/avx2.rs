@@ -12,6 +12,7 @@ use crate::search::join::bound::OVER_MAX;
 use crate::search::join::codes::{Block, CODE_WORDS, Chunk, Fine, Group, LANES, Line, Queries, TILE};
 use crate::search::join::plain::PLAIN_WORDS;
 use crate::search::join::tuning::{AHEAD, BLOCK_QUERIES, FINE};
+use crate::search::sixteens::{kept, pairs};
 
 /// Only reachable through a [`super::Kernel`] made after the check for AVX2.
 pub(super) fn heads(chunk: &Chunk, first: u32, queries: &Queries, survivors: &mut Vec<Survivor>) {
@@ -123,7 +124,7 @@ fn heads_tile(
     let mut none = _mm256_set1_epi8(-1);
     for t in 0..TILE {
         let along = _mm256_hadd_epi16(sums[t][0], sums[t][1]);
-        let along = _mm256_subs_epi16(along, twice(queries.thresholds[tile][t]));
+        let along = _mm256_subs_epi16(along, pairs(queries.thresholds[tile][t]));
         let beyond = _mm256_maddubs_epi16(norms, _mm256_set1_epi32(words[CODE_WORDS][t]));
         over[t] = _mm256_adds_epi16(along, beyond);
         none = _mm256_and_si256(none, over[t]);
@@ -133,20 +134,6 @@ fn heads_tile(
             add(over[t], first, (tile * TILE + t) as u32, survivors);
         }
     }
-}
-
-/// Two numbers, again and again.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn twice([low, high]: [i16; 2]) -> __m256i {
-    _mm256_set1_epi32(i32::from(low) & 0xFFFF | i32::from(high) << 16)
-}
-
-/// Of sixteen numbers, the upper bit of a pair of bits for each that is not negative.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn kept(over: __m256i) -> u32 {
-    !_mm256_movemask_epi8(over).cast_unsigned() & 0xAAAA_AAAA
 }
 
 /// Adds those of sixteen rows whose sums are zero or above.

@@ -1,0 +1,17 @@
+//! What the AVX2 loops of scan and join share: numbers of sixteen bits, sixteen a register.
+
+use std::arch::x86_64::*;
+
+/// Two numbers, again and again.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn pairs([low, high]: [i16; 2]) -> __m256i {
+    _mm256_set1_epi32(i32::from(low) & 0xFFFF | i32::from(high) << 16)
+}
+
+/// The upper bit of a pair of bits for each number that is not negative.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn kept(over: __m256i) -> u32 {
+    !_mm256_movemask_epi8(over).cast_unsigned() & 0xAAAA_AAAA
+}

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example search_npy -- --gallery g.npy --queries q.npy \
-//!     [--within S] [--nearest K] [--graph] [--threads N] --out results.json
+//!     [--within S] [--nearest K] [--batch N] [--graph] [--threads N] --out results.json
 //! ```
 //!
 //! Prints one JSON object; times are of single queries, one after the other. The
@@ -24,8 +24,6 @@ use serde_json::{Value, json};
 
 /// Rows put into the index at a time.
 const ROWS: usize = 8192;
-/// Queries of a batch.
-const BATCH: usize = 64;
 /// Batches and as many single searches that are timed in turns.
 const ROUNDS: usize = 9;
 /// Efforts the graph is tried with, until its recall is enough.
@@ -48,6 +46,9 @@ struct Arguments {
     /// Search for so many of the best.
     #[arg(long)]
     nearest: Option<usize>,
+    /// Queries that are searched together, for comparison with as many single ones.
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
     /// Look for the nearest by the graph as well (with --nearest).
     #[arg(long, requires = "nearest")]
     graph: bool,
@@ -180,26 +181,27 @@ fn run(arguments: &Arguments) -> Outcome<Value> {
         let mut one = summary(seconds);
         let median = one["median_ms"].as_f64().unwrap_or(f64::NAN);
         one["times_as_fast_as_plain_int8"] = json!(plain_ms / median);
-        if queries.len() >= BATCH {
+        if (1..=queries.len()).contains(&arguments.batch) {
+            let size = arguments.batch;
             // Single searches and batches in turns: the machine's moods are the same for both.
             let (mut singles, mut batches) = (Vec::new(), Vec::new());
             for round in 0..ROUNDS {
-                let batch = queries.iter().cycle().skip(round * BATCH).take(BATCH);
+                let batch = queries.iter().cycle().skip(round * size).take(size);
                 let searches: Vec<_> = batch.map(|&query| (query, wanted)).collect();
                 let begin = Instant::now();
                 for search in &searches {
                     view.many(std::slice::from_ref(search), |_, _, ()| true)?;
                 }
-                singles.push(begin.elapsed().as_secs_f64() / BATCH as f64);
+                singles.push(begin.elapsed().as_secs_f64() / size as f64);
                 let begin = Instant::now();
                 view.many(&searches, |_, _, ()| true)?;
-                batches.push(begin.elapsed().as_secs_f64() / BATCH as f64);
+                batches.push(begin.elapsed().as_secs_f64() / size as f64);
             }
             let each = |seconds| summary(seconds)["median_ms"].as_f64().unwrap_or(f64::NAN);
             let (single, batch) = (each(singles), each(batches));
             one["throughput_of_a_batch_over_single"] = json!(single / batch);
-            one["median_ms_of_64_singles"] = json!(single);
-            one["median_ms_in_a_batch_of_64"] = json!(batch);
+            one["median_ms_of_singles"] = json!(single);
+            one["median_ms_in_a_batch"] = json!(batch);
         }
         answer[name] = one;
     }

@@ -38,6 +38,14 @@
 //! where B bounds |b|. The sum in brackets is what a kernel computes, exactly:
 //! it is below 2³¹.
 //!
+//! First pass of a batch: the same axes, with seven bits of the third pass's eight.
+//! Their codes c₈, decoded sᵢc₈, are 2c + {0, 1} with c in −64…63, and bᵢ = 2sᵢ(c + ¼),
+//! aᵢ = σwᵢ/2sᵢ. Of each row is stored e for this b; f is the same. (4) holds with
+//! C = +¼σΣwᵢ + …. Its sums have sixteen bits: rows with |b| > B' ([`BATCH_LENGTH_MAX`])
+//! are loose, and σ is such that |a|B' ≤ 32767σ ([`SUM_MAX`]), so that by Cauchy–Schwarz
+//! |Σwᵢcᵢ + ¼Σwᵢ| = |a·b|/σ ≤ 32767: what is added modulo 2¹⁶, in whatever order, is the
+//! sum once the quarter, at most 2540, is taken into account ([`SUM_MAX`] leaves room).
+//!
 //! Second pass: more axes. Part y = (y₁, y₂) and z = (z₁, z₂) into the first pass's
 //! axes and those after them; (3) holds for each part, with codes of four and of
 //! eight signed bits, and (1) with t' and u', what lies beyond the axes of both:
@@ -95,6 +103,16 @@ pub(super) const NEXT_STEP: f64 = 1e-4;
 /// their products with codes in 16 signed bits, after taking 8 from each code: what is
 /// left is at most 8 either way, and 8 · 4095 fits.
 pub(super) const WEIGHTS_MAX: i32 = 4095;
+
+/// B': the length that codes of a batch's first pass decode to at most.
+pub(super) const BATCH_LENGTH_MAX: f64 = LENGTH_CODED_MAX * 1.03;
+
+/// What |a||b|/σ is at most in a batch's first pass: 16 bits less a quarter of all
+/// weights.
+const SUM_MAX: f64 = (i16::MAX as i32 - HEAD as i32 * 127 / 4) as f64;
+
+/// Where the codes of a batch's first pass lie in their steps.
+pub(super) const BATCH_MIDDLE: f64 = 0.25;
 
 /// Factor that outweighs every rounding of float64 here.
 const UP: f64 = 1.0 + 1e-9;
@@ -178,14 +196,120 @@ impl NextQuery {
     }
 }
 
+/// What a first pass takes of a query, and the second pass after it.
+pub(super) struct First {
+    pub(super) weights: HeadWeights,
+    /// σ.
+    scale: f64,
+    /// C and the error of the score itself.
+    offset: f64,
+    pub(super) next: NextQuery,
+}
+
+impl First {
+    /// The least sum with which a row can reach `score`: rows below it are dropped.
+    pub(super) fn threshold(&self, score: f32) -> i32 {
+        let least = (f64::from(score) - self.offset) / self.scale;
+        // One unit outweighs the rounding here: where the quotient is so large
+        // that it does not, no sum reaches it, or every sum does.
+        (least - least.abs() * 1e-9 - 1.0).ceil().clamp(f64::from(i32::MIN), f64::from(i32::MAX)) as i32
+    }
+
+    /// At least the score of any row with this sum.
+    #[cfg(test)]
+    pub(super) fn bound(&self, sum: i32) -> f64 {
+        (self.scale * f64::from(sum) + self.offset) + 1e-9
+    }
+}
+
+/// How the codes of a first pass are decoded, and what its sums have to fit.
+struct Coding {
+    /// Widths of steps.
+    steps: [f64; HEAD],
+    /// What is added to a code before it is multiplied by its step.
+    middle: f64,
+    /// B.
+    length_max: f64,
+    /// The least σ with which sums fit.
+    scale_min: f64,
+    /// The greatest |a|/σ with which they do.
+    query_max: f64,
+}
+
+impl Coding {
+    /// Four bits, sums as [`WEIGHTS_MAX`] says.
+    fn four_bits(basis: &Basis, coordinates: &[f32]) -> Self {
+        let step = f64::from(basis.head_step());
+        let sum: f64 = coordinates.iter().map(|v| f64::from(v.abs())).sum();
+        Self {
+            steps: [step; HEAD],
+            middle: -f64::from(HEAD_LEVELS) / 2.0,
+            length_max: LENGTH_CODED_MAX,
+            scale_min: sum * step * UP / (f64::from(WEIGHTS_MAX) - ROUNDED_UP),
+            query_max: f64::INFINITY,
+        }
+    }
+
+    /// Seven bits, sums as [`SUM_MAX`] says.
+    fn seven_bits(basis: &Basis, coordinates: &[f32]) -> Self {
+        Self {
+            steps: std::array::from_fn(|i| 2.0 * f64::from(basis.fine_steps()[i])),
+            middle: BATCH_MIDDLE,
+            length_max: BATCH_LENGTH_MAX,
+            // A little more, so that most weights may be rounded.
+            scale_min: length(coordinates) * BATCH_LENGTH_MAX * 1.001 / SUM_MAX,
+            query_max: SUM_MAX / (BATCH_LENGTH_MAX * UP),
+        }
+    }
+}
+
+/// A query along the axes of the first pass.
+struct Along<'a> {
+    coordinates: &'a [f32],
+    /// |y|, |t| and ε.
+    along: f64,
+    beyond: f64,
+    error: f64,
+    /// The error of the score itself, and of the axes.
+    common: f64,
+}
+
+impl Along<'_> {
+    /// Weights for a first pass, its σ, C and σW.
+    fn weighed(&self, coding: &Coding) -> Option<(HeadWeights, [f64; 3])> {
+        let products: [f64; HEAD] = std::array::from_fn(|i| f64::from(self.coordinates[i]) * coding.steps[i]);
+        let largest = products.iter().fold(0.0, |max: f64, product| max.max(product.abs()));
+        let (residual, rest) = (self.along * RESIDUAL_STEP, self.beyond * REST_STEP);
+        // Wide enough for every weight to fit into seven bits and a sign, and such that
+        // the weight of the rest, the largest term, comes out whole.
+        let least = (largest.max(residual).max(rest) * UP / 127.0).max(coding.scale_min);
+        let whole = (rest / least).floor().clamp(1.0, 127.0);
+        let scale = least.max(rest / whole);
+        let weigh = |round: fn(f64) -> f64| products.map(|product| round(product / scale).clamp(-127.0, 127.0) as i8);
+        let mut weights = weigh(f64::round);
+        let squares = weights.iter().zip(&coding.steps).map(|(&weight, step)| (f64::from(weight) / step).powi(2));
+        if squares.sum::<f64>().sqrt() > coding.query_max {
+            // No |aᵢ| is above |yᵢ| so, and |a|/σ not above what the least σ is for.
+            weights = weigh(f64::trunc);
+        }
+        let missed = weights.iter().zip(&coding.steps).zip(self.coordinates);
+        let missed = missed.map(|((&w, step), &y)| (f64::from(y) - f64::from(w) * scale / step).powi(2)).sum::<f64>();
+        let missed = (missed.sqrt() + self.error) * coding.length_max * UP;
+        let sum: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+        let [residual, rest] = [steps_up(residual, scale, 127.0)? as u8, steps_up(rest, scale, 127.0)? as u8];
+        let words =
+            std::array::from_fn(|i| i32::from_le_bytes(std::array::from_fn(|b| weights[4 * i + b].cast_unsigned())));
+        let norms = [i32::from_le_bytes([residual, rest, 0, 0]), i32::from_le_bytes([0, 0, residual, rest])];
+        let offset = coding.middle * scale * sum + missed + self.common;
+        Some((HeadWeights { words, norms }, [scale, offset, scale * f64::from(rest)]))
+    }
+}
+
 /// A query, ready for rows coded with one basis.
 pub(super) struct Prepared {
-    pub(super) head: HeadWeights,
-    /// σ.
-    head_scale: f64,
-    /// C and the error of the score itself.
-    head_offset: f64,
-    pub(super) next: NextQuery,
+    /// For one query by itself, and for one of a batch.
+    pub(super) single: First,
+    pub(super) batched: First,
     /// For the bytes that the third pass adds, none for the norms.
     pub(super) fine: [i16; FINE_BYTES],
     /// σ'.
@@ -209,40 +333,16 @@ impl Prepared {
         let skew = basis.defect() * (1.0 + basis.defect()).powi(2) * length * LENGTH_CODED_MAX;
         let common = (error_of(query.len(), length * LENGTH_CODED_MAX) + skew) * UP;
 
-        let step = f64::from(basis.head_step());
-        let along = self::length(&coordinates[..HEAD]) + error;
-        let beyond = rest(basis, length, &coordinates[..HEAD], error);
-        let largest = coordinates[..HEAD].iter().fold(0.0, |max: f64, &v| max.max(f64::from(v).abs()));
-        let sum: f64 = coordinates[..HEAD].iter().map(|v| f64::from(v.abs())).sum();
-        // Wide enough for every weight to fit into seven bits and a sign and for all
-        // together to be [`WEIGHTS_MAX`] at most, and such that the weight of the rest,
-        // the largest term, comes out whole.
-        let least = (largest * step).max(along * RESIDUAL_STEP).max(beyond * REST_STEP) * UP / 127.0;
-        let least = least.max(sum * step * UP / (f64::from(WEIGHTS_MAX) - ROUNDED_UP));
-        let whole = (beyond * REST_STEP / least).floor().clamp(1.0, 127.0);
-        let scale = least.max(beyond * REST_STEP / whole);
-        let mut weights = [0i8; HEAD];
-        let mut missed = 0.0;
-        for (weight, &coordinate) in weights.iter_mut().zip(&coordinates[..HEAD]) {
-            let coordinate = f64::from(coordinate);
-            *weight = (coordinate * step / scale).round().clamp(-127.0, 127.0) as i8;
-            missed += (coordinate - f64::from(*weight) * scale / step).powi(2);
-        }
-        let sum: f64 = weights.iter().map(|&w| f64::from(w)).sum();
-        let missed = (missed.sqrt() + error) * LENGTH_CODED_MAX * UP;
-        let residual = steps_up(along * RESIDUAL_STEP, scale, 127.0)? as i8;
-        let rest_weight = steps_up(beyond * REST_STEP, scale, 127.0)? as i8;
-        let head_rest = f64::from(rest_weight);
-        let word = |at: usize| i32::from_le_bytes(std::array::from_fn(|b| weights[at + b].to_le_bytes()[0]));
-        let [residual, rest_weight] = [residual, rest_weight].map(|weight| weight.to_le_bytes()[0]);
-        let head = HeadWeights {
-            words: std::array::from_fn(|i| word(4 * i)),
-            norms: [
-                i32::from_le_bytes([residual, rest_weight, 0, 0]),
-                i32::from_le_bytes([0, 0, residual, rest_weight]),
-            ],
+        let of_head = &coordinates[..HEAD];
+        let head = Along {
+            coordinates: of_head,
+            along: self::length(of_head) + error,
+            beyond: rest(basis, length, of_head, error),
+            error,
+            common,
         };
-        let head_offset = -f64::from(HEAD_LEVELS) / 2.0 * scale * sum + missed + common;
+        let single = head.weighed(&Coding::four_bits(basis, of_head))?;
+        let batched = head.weighed(&Coding::seven_bits(basis, of_head))?;
 
         let along = self::length(&coordinates) + error;
         let beyond = rest(basis, length, &coordinates, error);
@@ -266,46 +366,34 @@ impl Prepared {
         let (of_next, of_others) = parted(&weights);
         of_line[..NEXT].copy_from_slice(&of_next);
         fine[..of_others.len()].copy_from_slice(&of_others);
-        let mut next = NextQuery {
-            weights: of_line,
-            head_scale: scale,
-            head_rest: scale * head_rest,
-            scale: fine_scale,
-            along: next_along * NEXT_STEP * UP,
-            beyond: next_beyond * FINE_STEP * UP,
-            offset: head_offset + next_offset,
+        let usable = |scale: f64, offset: f64| scale.is_normal() && offset.is_finite();
+        let first = |(weights, [scale, offset, head_rest]): (HeadWeights, [f64; 3])| {
+            let mut next = NextQuery {
+                weights: of_line,
+                head_scale: scale,
+                head_rest,
+                scale: fine_scale,
+                along: next_along * NEXT_STEP * UP,
+                beyond: next_beyond * FINE_STEP * UP,
+                offset: offset + next_offset,
+            };
+            // The terms of the bound are at most so large, their rounding a millionth of a
+            // billionth of that; and one unit of σ'.
+            let largest =
+                scale * HEAD_SUM_MAX + fine_scale * NEXT_SUM_MAX + next.along * 255.0 + next.beyond * 65_535.0;
+            next.offset += (largest + offset.abs() + next_offset) * 1e-9 + fine_scale;
+            usable(scale, offset).then_some(First { weights, scale, offset, next })
         };
-        // The terms of the bound are at most so large, their rounding a millionth of a
-        // billionth of that; and one unit of σ'.
-        let largest = scale * HEAD_SUM_MAX + fine_scale * NEXT_SUM_MAX + next.along * 255.0 + next.beyond * 65_535.0;
-        next.offset += (largest + head_offset.abs() + next_offset) * 1e-9 + fine_scale;
-        let usable = scale.is_normal() && fine_scale.is_normal() && head_offset.is_finite() && fine_offset.is_finite();
-        usable.then_some(Self {
-            head,
-            head_scale: scale,
-            head_offset,
-            next,
+        let (single, batched) = (first(single)?, first(batched)?);
+        usable(fine_scale, fine_offset).then_some(Self {
+            single,
+            batched,
             fine,
             fine_scale,
             fine_offset,
             fine_along: along * FINE_STEP * UP,
             fine_beyond: beyond * FINE_STEP * UP,
         })
-    }
-
-    /// The least sum of the first pass with which a row can reach `score`: rows
-    /// below it are dropped.
-    pub(super) fn head_threshold(&self, score: f32) -> i32 {
-        let least = (f64::from(score) - self.head_offset) / self.head_scale;
-        // One unit outweighs the rounding here: where the quotient is so large
-        // that it does not, no sum reaches it, or every sum does.
-        (least - least.abs() * 1e-9 - 1.0).ceil().clamp(f64::from(i32::MIN), f64::from(i32::MAX)) as i32
-    }
-
-    /// At least the score of any row with this sum in the first pass.
-    #[cfg(test)]
-    pub(super) fn head_bound(&self, sum: i32) -> f64 {
-        (self.head_scale * f64::from(sum) + self.head_offset) + 1e-9
     }
 
     /// At most and at least the score of the row: `sum` is that of the third pass, over

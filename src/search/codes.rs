@@ -9,7 +9,7 @@
 //! guarantee stands in `bound`.
 
 use super::basis::Basis;
-use super::bound::{self, LENGTH_CODED_MAX, NEXT_STEP, RESIDUAL_STEP, REST_STEP};
+use super::bound::{self, BATCH_LENGTH_MAX, BATCH_MIDDLE, LENGTH_CODED_MAX, NEXT_STEP, RESIDUAL_STEP, REST_STEP};
 use super::memory::Large;
 use super::tuning::{FINE, GROUP_ROWS, HEAD, HEAD_LEVELS, NEXT, PIECE_ROWS};
 use crate::matching::Dot;
@@ -76,13 +76,15 @@ impl Next {
 pub(super) const OTHERS: usize = FINE - NEXT;
 
 /// Bytes of the third pass of one row.
-pub(super) const FINE_BYTES: usize = OTHERS + 4;
+pub(super) const FINE_BYTES: usize = OTHERS + 6;
 
 /// The third pass of one row. Kernels read all of it and give the norms at its end
 /// no weight: [`OTHERS`] signed codes; the length of what they and those of the
 /// second pass miss within the axes, in [`bound::FINE_STEP`]s, rounded up, with
 /// [`HEAD_LOOSE`] where the row has no codes for the passes before, [`LOOSE`] where it
-/// has none at all; the length of what lies beyond the axes, likewise.
+/// has none at all; the length of what lies beyond the axes, likewise; then two bytes
+/// of norms for the first pass of a batch ([`HeadNorms`]), which reads the first
+/// [`HEAD`] codes, less the last bit of each.
 #[derive(Clone, Copy)]
 #[repr(C, align(32))]
 pub(super) struct Fine(pub(super) [u8; FINE_BYTES]);
@@ -94,18 +96,26 @@ pub(super) struct FineNorms {
     pub(super) rest: u16,
 }
 
+/// The norms of a first pass: the length of what codes miss, in [`RESIDUAL_STEP`]s, and
+/// of what lies beyond the axes of the pass, in [`REST_STEP`]s, both rounded up.
+#[derive(Clone, Copy, Default)]
+pub(super) struct HeadNorms {
+    pub(super) residual: u8,
+    pub(super) rest: u8,
+}
+
 impl Fine {
-    fn of(codes: [i8; OTHERS], FineNorms { residual, rest }: FineNorms) -> Self {
+    fn of(codes: [i8; OTHERS], FineNorms { residual, rest }: FineNorms, batched: HeadNorms) -> Self {
         let mut bytes = [0; FINE_BYTES];
         bytes.iter_mut().zip(codes).for_each(|(byte, code)| *byte = code.cast_unsigned());
         let ([a, b], [c, d]) = (residual.to_le_bytes(), rest.to_le_bytes());
-        bytes[OTHERS..].copy_from_slice(&[a, b, c, d]);
+        bytes[OTHERS..].copy_from_slice(&[a, b, c, d, batched.residual, batched.rest]);
         Self(bytes)
     }
 
     #[inline]
     pub(super) fn norms(&self) -> FineNorms {
-        let [.., a, b, c, d] = self.0;
+        let [.., a, b, c, d, _, _] = self.0;
         FineNorms { residual: u16::from_le_bytes([a, b]), rest: u16::from_le_bytes([c, d]) }
     }
 }
@@ -123,8 +133,7 @@ const FINE_STEPS_MAX: f64 = (HEAD_LOOSE - 1) as f64;
 /// One row's codes, before they are put among others.
 pub(super) struct Encoded {
     pub(super) head: [u8; HEAD],
-    pub(super) residual: u8,
-    pub(super) rest: u8,
+    pub(super) norms: HeadNorms,
     pub(super) next: Next,
     pub(super) fine: Fine,
 }
@@ -132,13 +141,14 @@ pub(super) struct Encoded {
 impl Encoded {
     /// A row without codes.
     pub(super) fn loose() -> Self {
-        Self::partly([0; NEXT], Fine::of([0; OTHERS], FineNorms { residual: LOOSE, rest: LOOSE }))
+        let norms = FineNorms { residual: LOOSE, rest: LOOSE };
+        Self::partly([0; NEXT], Fine::of([0; OTHERS], norms, HeadNorms::default()))
     }
 
     /// A row with codes for the third pass at most, `next` among them.
     fn partly(next: [i8; NEXT], fine: Fine) -> Self {
         let next = Next::of(next, NextNorms { head_rest: 0, residual: 0, rest: LOOSE });
-        Self { head: [0; HEAD], residual: 0, rest: 0, next, fine }
+        Self { head: [0; HEAD], norms: HeadNorms::default(), next, fine }
     }
 
     /// True where one pass or all say nothing of the row.
@@ -157,15 +167,21 @@ impl Encoded {
         let coordinates = basis.rotate(dot, vector);
         let Some((codes, norms)) = fine(basis, length, &coordinates, error) else { return Self::loose() };
         let (next, others) = parted(&codes);
-        let head = head(basis, length, &coordinates, error);
-        match head.and_then(|head| Some((head, next_norms(basis, length, &coordinates, &codes, error)?))) {
-            Some(((head, residual, rest), (missed, beyond))) => {
-                let norms_next = NextNorms { head_rest: rest, residual: missed, rest: beyond };
-                Self { head, residual, rest, next: Next::of(next, norms_next), fine: Fine::of(others, norms) }
+        let head = (|| {
+            let rest = bound::rest(basis, length, &coordinates[..HEAD], error);
+            let rest = bound::steps_up(rest, REST_STEP, 127.0)? as u8;
+            let (head, residual) = head(basis, &coordinates, error)?;
+            let residual_batched = residual_batched(basis, &coordinates, &codes, error)?;
+            let next = next_norms(basis, length, &coordinates, &codes, error, rest)?;
+            Some((head, next, [residual, residual_batched].map(|residual| HeadNorms { residual, rest })))
+        })();
+        match head {
+            Some((head, norms_next, [single, batched])) => {
+                Self { head, norms: single, next: Next::of(next, norms_next), fine: Fine::of(others, norms, batched) }
             }
             None => {
                 let norms = FineNorms { residual: norms.residual | HEAD_LOOSE, ..norms };
-                Self::partly(next, Fine::of(others, norms))
+                Self::partly(next, Fine::of(others, norms, HeadNorms::default()))
             }
         }
     }
@@ -181,8 +197,8 @@ pub(super) fn parted<T: Copy + Default>(all: &[T; FINE]) -> ([T; NEXT], [T; OTHE
     (next, others)
 }
 
-/// Codes and norms of the first pass.
-fn head(basis: &Basis, length: f64, coordinates: &[f32; FINE], error: f64) -> Option<([u8; HEAD], u8, u8)> {
+/// Codes of the first pass, and the length of what they miss.
+fn head(basis: &Basis, coordinates: &[f32; FINE], error: f64) -> Option<([u8; HEAD], u8)> {
     let mut head = [0u8; HEAD];
     let step = f64::from(basis.head_step());
     let middle = f64::from(HEAD_LEVELS) / 2.0;
@@ -197,28 +213,43 @@ fn head(basis: &Basis, length: f64, coordinates: &[f32; FINE], error: f64) -> Op
     if decoded.sqrt() > LENGTH_CODED_MAX {
         return None;
     }
-    let residual = bound::steps_up(missed.sqrt() + error, RESIDUAL_STEP, 127.0)?;
-    let rest = bound::steps_up(bound::rest(basis, length, &coordinates[..HEAD], error), REST_STEP, 127.0)?;
-    // At most 127 each.
-    Some((head, residual as u8, rest as u8))
+    // At most 127.
+    Some((head, bound::steps_up(missed.sqrt() + error, RESIDUAL_STEP, 127.0)? as u8))
+}
+
+/// The length of what the first pass of a batch misses, whose codes are those of the
+/// third less a bit.
+fn residual_batched(basis: &Basis, coordinates: &[f32; FINE], codes: &[i8; FINE], error: f64) -> Option<u8> {
+    let (mut missed, mut decoded) = (0.0, 0.0);
+    for i in 0..basis.axes().min(HEAD) {
+        let value = 2.0 * f64::from(basis.fine_steps()[i]) * (f64::from(codes[i] >> 1) + BATCH_MIDDLE);
+        missed += (f64::from(coordinates[i]) - value).powi(2);
+        decoded += value * value;
+    }
+    if decoded.sqrt() > BATCH_LENGTH_MAX {
+        return None;
+    }
+    // At most 127.
+    Some(bound::steps_up(missed.sqrt() + error, RESIDUAL_STEP, 127.0)? as u8)
 }
 
 /// Norms of the second pass, whose codes are among those of the third: what they
-/// miss, and what lies beyond.
+/// miss, and what lies beyond; `head_rest` is that of the first.
 fn next_norms(
     basis: &Basis,
     length: f64,
     coordinates: &[f32; FINE],
     codes: &[i8; FINE],
     error: f64,
-) -> Option<(u8, u16)> {
+    head_rest: u8,
+) -> Option<NextNorms> {
     let missed = (HEAD..HEAD + NEXT)
         .map(|i| (f64::from(coordinates[i]) - f64::from(basis.fine_steps()[i]) * f64::from(codes[i])).powi(2));
     let residual = bound::steps_up(missed.sum::<f64>().sqrt() + error, NEXT_STEP, 255.0)?;
     let rest = bound::rest(basis, length, &coordinates[..HEAD + NEXT], error);
     let rest = bound::steps_up(rest, bound::FINE_STEP, f64::from(LOOSE - 1))?;
     // At most 8 and 16 bits.
-    Some((residual as u8, rest as u16))
+    Some(NextNorms { head_rest, residual: residual as u8, rest: rest as u16 })
 }
 
 /// Codes and norms of the third pass.
@@ -249,8 +280,8 @@ impl Group {
     pub(super) fn put(&mut self, row: usize, encoded: &Encoded) {
         let (half, lane) = (row / 16, row % 16);
         let norms = &mut self.norms.0[4 * lane + 2 * half..];
-        norms[0] = encoded.residual;
-        norms[1] = encoded.rest;
+        norms[0] = encoded.norms.residual;
+        norms[1] = encoded.norms.rest;
         for (j, eight) in encoded.head.chunks_exact(LINE_DIMENSIONS).enumerate() {
             let bytes = &mut self.codes[2 * j + half].0[4 * lane..4 * lane + 4];
             for (b, byte) in bytes.iter_mut().enumerate() {

@@ -33,7 +33,7 @@ use super::view::View;
 const MAGIC: &[u8; 12] = b"chinhchu.idx";
 /// Raised with any change to what lies in the file, the constants of the codes
 /// among it.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 const BASIS: u32 = 1;
 const BLOCK: u32 = 2;

@@ -7,14 +7,14 @@ use rayon::prelude::*;
 use super::SearchError;
 use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
-use super::bound::Prepared;
+use super::bound::{First, Prepared};
 use super::codes::{Codes, FineNorms, HEAD_LOOSE, LOOSE};
 use super::job::{Job, Waiting};
 use super::kernel::{Kernel, Survivor, Task};
 use super::originals::{Originals, read_all};
 use super::tuning::{
-    FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN, READ_FIRST, READ_ROWS,
-    SIFTED, STAGE_GROWTH, STAGE_UNITS, UNIT_GROUPS,
+    BATCH_GROWTH, BATCHED_MIN, FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN,
+    READ_FIRST, READ_ROWS, SIFTED, STAGE_GROWTH, STAGE_UNITS, SURVIVORS, UNIT_GROUPS,
 };
 use super::view::Hit;
 use crate::matching::Dot;
@@ -42,6 +42,8 @@ struct Left<'u, 's, L> {
     block: &'s Block<L>,
     codes: &'s Codes,
     prepared: &'u Prepared,
+    /// The first pass that it was.
+    first: &'u First,
     number: usize,
     survivors: Vec<Survivor>,
 }
@@ -79,11 +81,12 @@ where
             self.stage(&units, is_small);
             return self.fetch();
         }
-        let (mut rest, mut next) = (units.as_slice(), STAGE_UNITS);
+        let growth = if self.jobs.len() < BATCHED_MIN { STAGE_GROWTH } else { BATCH_GROWTH };
+        let (mut rest, mut next) = (units.as_slice(), STAGE_UNITS as f64);
         while !rest.is_empty() {
-            let (stage, later) = rest.split_at(next.min(rest.len()));
+            let (stage, later) = rest.split_at(rest.len().min(next as usize));
             self.stage(stage, is_small);
-            (rest, next) = (later, next * STAGE_GROWTH);
+            (rest, next) = (later, next * growth);
         }
         self.fetch()
     }
@@ -247,29 +250,37 @@ where
         queries: &'u Queries,
         first: usize,
     ) -> Vec<Left<'u, 's, L>> {
-        let groups = &codes.groups[first..codes.groups.len().min(first + UNIT_GROUPS)];
-        let (mut numbers, mut tasks) = (Vec::new(), Vec::new());
-        for (number, (job, prepared)) in self.jobs.iter().zip(queries).enumerate() {
-            if let Some(prepared) = prepared
-                && !job.is_idle()
-            {
-                let threshold = prepared.head_threshold(job.floor());
-                numbers.push((number, prepared));
-                tasks.push(Task { weights: &prepared.head, threshold, survivors: Vec::new() });
-            }
+        let asked = self.jobs.iter().zip(queries).enumerate().filter(|(_, (job, _))| !job.is_idle());
+        let asked: Vec<_> = asked
+            .filter_map(|(number, (job, prepared))| prepared.as_ref().map(|prepared| (number, job, prepared)))
+            .collect();
+        let is_batch = asked.len() >= BATCHED_MIN;
+        let (mut numbers, mut tasks) = (Vec::with_capacity(asked.len()), Vec::with_capacity(asked.len()));
+        for (number, job, prepared) in asked {
+            let first = if is_batch { &prepared.batched } else { &prepared.single };
+            numbers.push((number, prepared, first));
+            let threshold = first.threshold(job.floor());
+            // Searches for the nearest leave some of every unit.
+            let survivors = Vec::with_capacity(if job.best.is_some() { SURVIVORS } else { 0 });
+            tasks.push(Task { weights: &first.weights, threshold, survivors });
         }
-        let first = (first * GROUP_ROWS) as u32;
+        let last = codes.groups.len().min(first + UNIT_GROUPS);
+        let row = first * GROUP_ROWS;
         match tasks.as_mut_slice() {
             [] => {}
-            [task] => self.kernel.scan(groups, first, task),
-            tasks => self.kernel.scan_many(groups, first, tasks),
+            tasks if is_batch => {
+                let rows = &codes.fine[row..codes.rows().min(last * GROUP_ROWS)];
+                self.kernel.batch(rows, row as u32, tasks);
+            }
+            [task] => self.kernel.scan(&codes.groups[first..last], row as u32, task),
+            tasks => self.kernel.scan_many(&codes.groups[first..last], row as u32, tasks),
         }
         let mut waiting = Vec::new();
-        for ((number, prepared), Task { survivors, .. }) in numbers.into_iter().zip(tasks) {
+        for ((number, prepared, first), Task { survivors, .. }) in numbers.into_iter().zip(tasks) {
             if survivors.is_empty() {
                 continue;
             }
-            let mut left = Left { block, codes, prepared, number, survivors };
+            let mut left = Left { block, codes, prepared, first, number, survivors };
             if self.jobs[number].best.is_none() {
                 self.settle(&mut left);
                 continue;
@@ -286,7 +297,7 @@ where
     fn settle(&self, left: &mut Left<'_, 's, L>) {
         let job = &self.jobs[left.number];
         // What a later stage found may have decided over most of them.
-        let threshold = left.prepared.head_threshold(job.floor());
+        let threshold = left.first.threshold(job.floor());
         left.survivors.retain(|survivor| survivor.sum >= threshold);
         if self.filters_first.get(left.number) == Some(&true) {
             left.survivors.iter().for_each(|&survivor| self.second_pass(left, survivor));
@@ -295,7 +306,7 @@ where
         let mut sifted = Vec::new();
         for some in left.survivors.chunks(SIFTED) {
             let floor = f64::from(job.floor());
-            self.kernel.sift(&left.codes.next, some, &left.prepared.next, floor, &mut sifted);
+            self.kernel.sift(&left.codes.next, some, &left.first.next, floor, &mut sifted);
             for Survivor { row, sum } in sifted.drain(..) {
                 self.third_pass(left, row, sum);
             }
@@ -303,7 +314,7 @@ where
     }
 
     fn second_pass(&self, left: &Left<'_, 's, L>, survivor: Survivor) {
-        let &Left { block, codes, prepared, number, .. } = left;
+        let &Left { block, codes, first, number, .. } = left;
         let row = survivor.row;
         // The last group may be filled up with rows that are not there.
         let Some(next) = codes.next.get(row as usize) else { return };
@@ -312,8 +323,8 @@ where
         if norms.rest == LOOSE || self.is_filtered_first(block, row, number) {
             return;
         }
-        let sum = self.kernel.next(next, &prepared.next.weights);
-        if prepared.next.bound(survivor.sum, sum, norms) >= f64::from(self.jobs[number].floor()) {
+        let sum = self.kernel.next(next, &first.next.weights);
+        if first.next.bound(survivor.sum, sum, norms) >= f64::from(self.jobs[number].floor()) {
             self.third_pass(left, row, sum);
         }
     }
@@ -333,7 +344,8 @@ where
         }
         let bounds = match (codes.next.get(row as usize), codes.fine.get(row as usize)) {
             (Some(next), Some(fine)) if fine.norms().residual != LOOSE => {
-                let sum = self.kernel.next(next, &prepared.next.weights) + self.kernel.fine(fine, &prepared.fine);
+                let sum =
+                    self.kernel.next(next, &prepared.single.next.weights) + self.kernel.fine(fine, &prepared.fine);
                 let norms = fine.norms();
                 prepared.fine_bounds(sum, FineNorms { residual: norms.residual & !HEAD_LOOSE, ..norms })
             }

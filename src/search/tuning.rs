@@ -15,7 +15,12 @@ pub(super) const HEAD: usize = 80;
 pub(super) const NEXT: usize = 60;
 
 /// Dimensions in the third pass, all with eight bits.
-pub(super) const FINE: usize = 152;
+pub(super) const FINE: usize = 150;
+
+/// Queries from which on the first pass of a batch takes seven bits of the third pass's
+/// codes instead of four of its own: bytes are read once for all of them then, and what
+/// counts is how many rows are left to the second pass.
+pub(super) const BATCHED_MIN: usize = 4;
 
 /// Rows a group of the first pass interleaves: two registers of 16 lanes.
 pub(super) const GROUP_ROWS: usize = 32;
@@ -41,8 +46,14 @@ pub(super) const STRIP_GROUPS: usize = 16;
 /// Units that a search for the nearest takes together, at first; each later stage
 /// takes so many times as many. What a stage finds spares the next one work.
 pub(super) const STAGE_UNITS: usize = 1;
-/// Growth of the stages.
-pub(super) const STAGE_GROWTH: usize = 4;
+/// Growth of the stages for single searches, which wait for each other's threads at the
+/// end of every one.
+pub(super) const STAGE_GROWTH: f64 = 4.0;
+/// The same for batches, to which that is nothing.
+pub(super) const BATCH_GROWTH: f64 = 1.5;
+
+/// Room for what a search for the nearest leaves of a unit, usually.
+pub(super) const SURVIVORS: usize = 96;
 
 /// Survivors of a unit that may be among those looked at first in a search for the
 /// nearest.

@@ -1,8 +1,8 @@
 //! AVX2: eight rows a register.
 //!
 //! Sums of products go into 16 bits: `bound` makes weights such that the sum of a row's
-//! codes, lowered to lie about zero, fits them (its `WEIGHTS_MAX`). What is added in
-//! whatever order modulo 2¹⁶ is then that sum.
+//! codes, lowered to lie about zero, fits them (its `WEIGHTS_MAX`; its `SUM_MAX` for
+//! batches). What is added in whatever order modulo 2¹⁶ is then that sum.
 
 // Numbers instead of iterators: with longer registers switched on for single functions,
 // not all of an iterator's code is put in line.
@@ -40,6 +40,13 @@ pub(super) fn scan_many(groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
     for task in rest {
         scan(groups, first, task);
     }
+}
+
+/// Likewise.
+pub(super) fn batch(rows: &[Fine], first: u32, tasks: &mut [Task<'_>]) {
+    debug_assert!(is_x86_feature_detected!("avx2"));
+    // SAFETY: as above.
+    unsafe { batch_tiles(rows, first, tasks) }
 }
 
 /// Likewise.
@@ -101,33 +108,46 @@ const MIDDLE: i32 = (HEAD_LEVELS as i32 + 1) / 2;
 
 const _: () = assert!(WEIGHTS_MAX * MIDDLE <= i16::MAX as i32);
 
-/// [`MIDDLE`] for every weight.
-fn lowered(weights: &HeadWeights) -> i32 {
+/// What the codes of a batch's first pass are raised by, so that none has a sign.
+const RAISED: i32 = 64;
+
+/// The sum of a query's weights.
+fn weight(weights: &HeadWeights) -> i32 {
     let weights = weights.words.iter().flat_map(|word| word.to_le_bytes());
-    MIDDLE * weights.map(|weight| i32::from(weight.cast_signed())).sum::<i32>()
+    weights.map(|weight| i32::from(weight.cast_signed())).sum()
 }
 
 /// What a kernel needs of `N` queries, side by side in the order in which it is used.
 #[repr(C, align(64))]
 struct Tile<const N: usize> {
     words: [[i32; N]; WORDS],
-    /// [`MIDDLE`] for every weight, which the sums begin without: modulo 2¹⁶.
+    /// What the sums begin without, modulo 2¹⁶: with it they would not fit.
     starts: [[i16; 2]; N],
     norms: [[i16; 2]; N],
     /// Thresholds of the sums so lowered, moved into 16 bits: to lower ones all sums
     /// lie above anyway, and where higher ones are asked for `add` looks once more.
     thresholds: [[i16; 2]; N],
-    /// [`MIDDLE`] for every weight.
+    /// What is to be added to these sums.
     lowered: [i32; N],
 }
 
 impl<const N: usize> Tile<N> {
-    fn new(tasks: &[Task<'_>; N]) -> Self {
-        let lowered = tasks.each_ref().map(|task| lowered(task.weights));
+    /// For four bits: codes are counted from zero.
+    fn of_groups(tasks: &[Task<'_>; N]) -> Self {
+        let lowered = tasks.each_ref().map(|task| MIDDLE * weight(task.weights));
+        Self::new(tasks, lowered, lowered)
+    }
+
+    /// For seven bits: codes have a sign.
+    fn of_batch(tasks: &[Task<'_>; N]) -> Self {
+        Self::new(tasks, tasks.each_ref().map(|task| RAISED * weight(task.weights)), [0; N])
+    }
+
+    fn new(tasks: &[Task<'_>; N], without: [i32; N], lowered: [i32; N]) -> Self {
         Self {
             words: std::array::from_fn(|word| tasks.each_ref().map(|task| task.weights.words[word])),
             // Every row has two sums, of which one begins so.
-            starts: lowered.map(|lowered| [lowered.wrapping_neg() as i16, 0]),
+            starts: without.map(|without| [without.wrapping_neg() as i16, 0]),
             norms: tasks.each_ref().map(|task| [task.weights.norms[0] as i16; 2]),
             thresholds: std::array::from_fn(|t| {
                 let threshold = i64::from(tasks[t].threshold) - i64::from(lowered[t]);
@@ -167,7 +187,7 @@ fn codes(line: &Line) -> [[__m256i; 2]; 2] {
 
 #[target_feature(enable = "avx2")]
 fn scan_one(groups: &[Group], first: u32, task: &mut Task<'_>) {
-    let tile = Tile::new(std::array::from_ref(&*task));
+    let tile = Tile::of_groups(std::array::from_ref(&*task));
     let mut words = [_mm256_setzero_si256(); WORDS];
     for word in 0..WORDS {
         words[word] = _mm256_set1_epi32(tile.words[word][0]);
@@ -188,7 +208,11 @@ fn scan_one(groups: &[Group], first: u32, task: &mut Task<'_>) {
                 }
             }
             let norms = norms(&group.norms, half);
-            keep([sums], norms, first, &tile, std::slice::from_mut(task));
+            let along = _mm256_hadd_epi16(sums[0], sums[1]);
+            let kept = kept(over(along, norms, &tile, 0));
+            if kept != 0 {
+                add(along, norms, kept, first, (tile.norms[0], tile.lowered[0]), task);
+            }
             first += GROUP_ROWS as u32 / 2;
         }
     }
@@ -197,7 +221,7 @@ fn scan_one(groups: &[Group], first: u32, task: &mut Task<'_>) {
 /// Sixteen rows are unpacked once for all queries, which pass over them in tiles.
 #[target_feature(enable = "avx2")]
 fn scan_tiles(groups: &[Group], first: u32, tasks: &mut [[Task<'_>; TILE]]) {
-    let tiles: Vec<Tile<TILE>> = tasks.iter().map(Tile::new).collect();
+    let tiles: Vec<Tile<TILE>> = tasks.iter().map(Tile::of_groups).collect();
     let mut unpacked: Codes = [[_mm256_setzero_si256(); 2]; WORDS];
     let mut first = first;
     for number in 0..groups.len() {
@@ -209,9 +233,7 @@ fn scan_tiles(groups: &[Group], first: u32, tasks: &mut [[Task<'_>; TILE]]) {
             }
             let norms = norms(&group.norms, half);
             for number in 0..tiles.len() {
-                let tile = &tiles[number];
-                let sums = sums(&unpacked, tile);
-                keep(sums, norms, first, tile, &mut tasks[number]);
+                pass(&unpacked, norms, first, &tiles[number], &mut tasks[number]);
             }
             first += GROUP_ROWS as u32 / 2;
         }
@@ -227,61 +249,169 @@ fn ask_for_next(groups: &[Group], number: usize) {
     }
 }
 
-/// Of each query: the sums of two eights of rows, two for each row, which are to be
-/// added.
-#[inline]
+/// Rows whose codes are unpacked together.
+const ROWS: usize = 16;
+
+/// Sixteen rows are put side by side once for all queries.
 #[target_feature(enable = "avx2")]
-fn sums(codes: &Codes, tile: &Tile<TILE>) -> [[__m256i; 2]; TILE] {
-    let mut sums = [[_mm256_setzero_si256(); 2]; TILE];
-    for t in 0..TILE {
-        sums[t] = [pairs(tile.starts[t]); 2];
+fn batch_tiles(rows: &[Fine], first: u32, tasks: &mut [Task<'_>]) {
+    let (tasks, rest) = tasks.as_chunks_mut::<TILE>();
+    let tiles: Vec<Tile<TILE>> = tasks.iter().map(Tile::of_batch).collect();
+    let ones: Vec<Tile<1>> = rest.iter().map(|task| Tile::of_batch(std::array::from_ref(task))).collect();
+    let mut unpacked: Codes = [[_mm256_setzero_si256(); 2]; WORDS];
+    let mut last = [Fine([0; FINE_BYTES]); ROWS];
+    let (sixteens, few) = rows.as_chunks::<ROWS>();
+    last[..few.len()].copy_from_slice(few);
+    let mut place = first;
+    for number in 0..sixteens.len() + usize::from(!few.is_empty()) {
+        if number + 1 < sixteens.len() {
+            prefetch(&sixteens[number + 1]);
+        }
+        let rows = if number < sixteens.len() { &sixteens[number] } else { &last };
+        let norms = unpack(rows, &mut unpacked);
+        for number in 0..tiles.len() {
+            pass(&unpacked, norms, place, &tiles[number], &mut tasks[number]);
+        }
+        for number in 0..ones.len() {
+            pass(&unpacked, norms, place, &ones[number], std::array::from_mut(&mut rest[number]));
+        }
+        place += ROWS as u32;
     }
-    for word in 0..WORDS {
-        let codes = codes[word];
-        for t in 0..TILE {
-            let weights = _mm256_set1_epi32(tile.words[word][t]);
-            for eight in 0..2 {
-                let product = _mm256_maddubs_epi16(codes[eight], weights);
-                sums[t][eight] = _mm256_add_epi16(sums[t][eight], product);
+    if !few.is_empty() {
+        let end = first + rows.len() as u32;
+        for task in tasks.as_flattened_mut().iter_mut().chain(rest) {
+            while task.survivors.last().is_some_and(|survivor| survivor.row >= end) {
+                task.survivors.pop();
             }
         }
     }
-    sums
 }
 
-/// Adds to every task which of sixteen rows reach its threshold.
+/// The codes of sixteen rows for the first pass of a batch, raised by [`RAISED`], and
+/// their norms in the order in which `hadd` puts sums.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn keep<const N: usize>(sums: [[__m256i; 2]; N], norms: __m256i, first: u32, tile: &Tile<N>, tasks: &mut [Task<'_>]) {
+fn unpack(rows: &[Fine; ROWS], codes: &mut Codes) -> __m256i {
+    const NORMS: usize = FINE_BYTES / 4 - 1;
+    const { assert!(FINE_BYTES.is_multiple_of(32) && WORDS <= NORMS) };
+    let (sign, seven) = (_mm256_set1_epi8(i8::MIN), _mm256_set1_epi8(0x7F));
+    let mut norms = [_mm256_setzero_si256(); 2];
+    for eight in 0..2 {
+        for part in 0..FINE_BYTES / 32 {
+            let words = transposed(&rows.as_chunks::<8>().0[eight], part);
+            for word in 0..8 {
+                let number = 8 * part + word;
+                if number < WORDS {
+                    let raised = _mm256_srli_epi16::<1>(_mm256_xor_si256(words[word], sign));
+                    codes[number][eight] = _mm256_and_si256(raised, seven);
+                } else if number == NORMS {
+                    norms[eight] = _mm256_srli_epi32::<16>(words[word]);
+                }
+            }
+        }
+    }
+    _mm256_packus_epi32(norms[0], norms[1])
+}
+
+/// Eight words of eight rows, 32 bytes from `part` on: the first words of all rows, then
+/// the second ones.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transposed(rows: &[Fine; 8], part: usize) -> [__m256i; 8] {
+    let mut lines = [_mm256_setzero_si256(); 8];
+    for row in 0..8 {
+        let bytes = &rows[row].0.as_chunks::<32>().0[part];
+        // SAFETY: 32 bytes lie there; no alignment is asked for.
+        lines[row] = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
+    }
+    let mut twos = lines;
+    for pair in 0..4 {
+        let (one, other) = (lines[2 * pair], lines[2 * pair + 1]);
+        twos[2 * pair] = _mm256_unpacklo_epi32(one, other);
+        twos[2 * pair + 1] = _mm256_unpackhi_epi32(one, other);
+    }
+    // Words 0 and 4, 1 and 5, 2 and 6, 3 and 7 of rows 0…3, then of rows 4…7.
+    let mut fours = lines;
+    for half in 0..2 {
+        for two in 0..2 {
+            let (one, other) = (twos[4 * half + two], twos[4 * half + two + 2]);
+            fours[4 * half + 2 * two] = _mm256_unpacklo_epi64(one, other);
+            fours[4 * half + 2 * two + 1] = _mm256_unpackhi_epi64(one, other);
+        }
+    }
+    let mut words = lines;
+    for word in 0..4 {
+        words[word] = _mm256_permute2x128_si256::<0x20>(fours[word], fours[4 + word]);
+        words[4 + word] = _mm256_permute2x128_si256::<0x31>(fours[word], fours[4 + word]);
+    }
+    words
+}
+
+/// Sixteen rows by the queries of a tile: adds to every task which rows reach its
+/// threshold.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn pass<const N: usize>(codes: &Codes, norms: __m256i, first: u32, tile: &Tile<N>, tasks: &mut [Task<'_>; N]) {
+    // Of each query: the sums of two eights of rows, two for each row, which are to be
+    // added.
+    let mut sums = [[_mm256_setzero_si256(); 2]; N];
+    for t in 0..N {
+        sums[t] = [pairs(tile.starts[t]); 2];
+    }
+    for two in 0..WORDS / 2 {
+        for word in [2 * two, 2 * two + 1] {
+            let codes = codes[word];
+            for t in 0..N {
+                let weights = _mm256_set1_epi32(tile.words[word][t]);
+                for eight in 0..2 {
+                    let product = _mm256_maddubs_epi16(codes[eight], weights);
+                    sums[t][eight] = _mm256_add_epi16(sums[t][eight], product);
+                }
+            }
+        }
+    }
     let mut along = [_mm256_setzero_si256(); N];
     let mut over = [_mm256_setzero_si256(); N];
     let mut none = _mm256_set1_epi8(-1);
     for t in 0..N {
         along[t] = _mm256_hadd_epi16(sums[t][0], sums[t][1]);
-        // Norms and their weights are at most 127: 2 · 127 · 127 fits 16 bits. What is
-        // cut off above keeps the sign it has; what the first step cuts off below is
-        // not lifted to zero by the second.
-        let beyond = _mm256_maddubs_epi16(norms, pairs(tile.norms[t]));
-        over[t] = _mm256_adds_epi16(_mm256_subs_epi16(along[t], pairs(tile.thresholds[t])), beyond);
+        over[t] = self::over(along[t], norms, tile, t);
         none = _mm256_and_si256(none, over[t]);
     }
-    if kept(none) == 0 {
-        return;
-    }
-    for t in 0..N {
-        let kept = kept(over[t]);
-        if kept != 0 {
-            let beyond = _mm256_maddubs_epi16(norms, pairs(tile.norms[t]));
-            add(along[t], beyond, kept, first, tile.lowered[t], &mut tasks[t]);
+    if kept(none) != 0 {
+        for t in 0..N {
+            let kept = kept(over[t]);
+            if kept != 0 {
+                add(along[t], norms, kept, first, (tile.norms[t], tile.lowered[t]), &mut tasks[t]);
+            }
         }
     }
 }
 
-/// Adds those of sixteen rows that were kept, with their sums of codes `along`, lowered,
-/// and of norms.
+/// What the sums of sixteen rows are above the threshold.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add(along: __m256i, beyond: __m256i, kept: u32, first: u32, lowered: i32, task: &mut Task<'_>) {
+fn over<const N: usize>(along: __m256i, norms: __m256i, tile: &Tile<N>, t: usize) -> __m256i {
+    // Norms and their weights are at most 127: 2 · 127 · 127 fits 16 bits. What is
+    // cut off above keeps the sign it has; what the first step cuts off below is
+    // not lifted to zero by the second.
+    let beyond = _mm256_maddubs_epi16(norms, pairs(tile.norms[t]));
+    _mm256_adds_epi16(_mm256_subs_epi16(along, pairs(tile.thresholds[t])), beyond)
+}
+
+/// Adds those of sixteen rows that were kept, with their sums of codes `along`, lowered,
+/// and of norms.
+#[inline(never)]
+#[target_feature(enable = "avx2")]
+fn add(
+    along: __m256i,
+    norms: __m256i,
+    kept: u32,
+    first: u32,
+    (weights, lowered): ([i16; 2], i32),
+    task: &mut Task<'_>,
+) {
+    let beyond = _mm256_maddubs_epi16(norms, pairs(weights));
     // `hadd` takes four rows of one register and four of the other, and again.
     const PLACES: [u8; 16] = [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15];
     let (mut codes, mut norms) = ([0i16; 16], [0i16; 16]);

@@ -36,6 +36,7 @@ pub(super) struct Kernel {
     name: &'static str,
     scan: fn(&[Group], u32, &mut Task<'_>),
     scan_many: fn(&[Group], u32, &mut [Task<'_>]),
+    batch: fn(&[Fine], u32, &mut [Task<'_>]),
     next: fn(&Next, &[i16; 64]) -> i32,
     sift: fn(&[Next], &[Survivor], &NextQuery, f64, &mut Vec<Survivor>),
     fine: fn(&Fine, &[i16; FINE_BYTES]) -> i32,
@@ -51,6 +52,7 @@ impl Kernel {
         name: "portable",
         scan: portable::scan,
         scan_many: portable::scan_many,
+        batch: portable::batch,
         next: portable::next,
         sift: portable::sift,
         fine: portable::fine,
@@ -64,14 +66,14 @@ impl Kernel {
         {
             if is_x86_feature_detected!("avx2") {
                 let (scan, scan_many) = (avx2::scan, avx2::scan_many);
-                let (next, sift, fine) = (avx2::next, avx2::sift, avx2::fine);
-                all.push(Self { name: "avx2", scan, scan_many, next, sift, fine });
+                let (batch, next, sift, fine) = (avx2::batch, avx2::next, avx2::sift, avx2::fine);
+                all.push(Self { name: "avx2", scan, scan_many, batch, next, sift, fine });
             }
             if is_x86_feature_detected!("avx2") && avx512::is_available() {
                 let (scan, scan_many) = (avx512::scan, avx512::scan_many);
                 // Single rows gain nothing from longer registers.
-                let (next, sift, fine) = (avx2::next, avx2::sift, avx2::fine);
-                all.push(Self { name: "avx512vnni", scan, scan_many, next, sift, fine });
+                let (batch, next, sift, fine) = (avx2::batch, avx2::next, avx2::sift, avx2::fine);
+                all.push(Self { name: "avx512vnni", scan, scan_many, batch, next, sift, fine });
             }
         }
         all
@@ -92,6 +94,15 @@ impl Kernel {
     #[inline]
     pub(super) fn scan_many(&self, groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
         (self.scan_many)(groups, first, tasks);
+    }
+
+    /// First pass of a batch: for each row, the sum of norms and of the seven upper bits of
+    /// its first codes, as signed numbers, by their weights. `first` is the number of the
+    /// first row. Sums of codes must fit 16 bits, as those of rows and queries do that
+    /// have codes.
+    #[inline]
+    pub(super) fn batch(&self, rows: &[Fine], first: u32, tasks: &mut [Task<'_>]) {
+        (self.batch)(rows, first, tasks);
     }
 
     /// Second pass: the sum of a row's bytes by their weights.

@@ -1,9 +1,9 @@
 //! The loops in plain Rust: what the others are tested against.
 
 use super::{Survivor, Task, prefetch};
-use crate::search::bound::NextQuery;
+use crate::search::bound::{HeadWeights, NextQuery};
 use crate::search::codes::{FINE_BYTES, Fine, Group, LOOSE, Next};
-use crate::search::tuning::{AHEAD, GROUP_ROWS};
+use crate::search::tuning::{AHEAD, GROUP_ROWS, HEAD};
 
 pub(super) fn scan(groups: &[Group], first: u32, task: &mut Task<'_>) {
     for (group, first) in groups.iter().zip((first..).step_by(GROUP_ROWS)) {
@@ -18,6 +18,22 @@ pub(super) fn scan(groups: &[Group], first: u32, task: &mut Task<'_>) {
 pub(super) fn scan_many(groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
     for task in tasks {
         scan(groups, first, task);
+    }
+}
+
+pub(super) fn batch(rows: &[Fine], first: u32, tasks: &mut [Task<'_>]) {
+    for task in tasks {
+        let &HeadWeights { words, norms: [norms, _] } = task.weights;
+        for (row, fine) in (first..).zip(rows) {
+            let codes = fine.0[..HEAD].as_chunks::<4>().0.iter().zip(words);
+            let codes = codes.flat_map(|(codes, word)| codes.iter().zip(word.to_le_bytes()));
+            let along: i32 =
+                codes.map(|(code, weight)| i32::from(code.cast_signed() >> 1) * i32::from(weight.cast_signed())).sum();
+            let sum = along + by_weights(fine.0[FINE_BYTES - 2..].iter().copied(), norms);
+            if sum >= task.threshold {
+                task.survivors.push(Survivor { row, sum });
+            }
+        }
     }
 }
 

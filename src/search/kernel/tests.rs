@@ -40,14 +40,56 @@ fn weights(random: &mut Random, extreme: bool) -> HeadWeights {
     }
 }
 
-fn survivors(kernel: Kernel, groups: &[Group], weights: &[HeadWeights], thresholds: &[i32]) -> Vec<Vec<Survivor>> {
+/// What a first pass leaves of every query.
+fn left(weights: &[HeadWeights], thresholds: &[i32], pass: impl Fn(&mut [Task<'_>])) -> Vec<Vec<Survivor>> {
     let task = |(weights, &threshold)| Task { weights, threshold, survivors: Vec::new() };
     let mut tasks: Vec<Task> = weights.iter().zip(thresholds).map(task).collect();
-    match tasks.as_mut_slice() {
+    pass(&mut tasks);
+    tasks.into_iter().map(|task| task.survivors).collect()
+}
+
+fn survivors(kernel: Kernel, groups: &[Group], weights: &[HeadWeights], thresholds: &[i32]) -> Vec<Vec<Survivor>> {
+    left(weights, thresholds, |tasks| match tasks {
         [one] => kernel.scan(groups, 64, one),
         many => kernel.scan_many(groups, 64, many),
-    }
-    tasks.into_iter().map(|task| task.survivors).collect()
+    })
+}
+
+/// Thresholds at sums that occur, at their neighbours, and at both ends.
+fn thresholds(all: &[Vec<Survivor>], random: &mut Random) -> Vec<i32> {
+    let of = |all: &Vec<Survivor>| {
+        let occurring = all.get(random.next() as usize % all.len().max(1)).map_or(0, |survivor| survivor.sum);
+        [occurring, occurring + 1, i32::MIN, i32::MAX, 0][random.next() as usize % 5]
+    };
+    all.iter().map(of).collect()
+}
+
+/// The sum of a row's codes that a batch's first pass makes, without its norms.
+fn along(row: &Fine, weights: &HeadWeights) -> i32 {
+    let weights = weights.words.iter().flat_map(|word| word.to_le_bytes());
+    row.0.iter().zip(weights).map(|(c, w)| i32::from(c.cast_signed() >> 1) * i32::from(w.cast_signed())).sum()
+}
+
+/// Rows, with any norms that rows have, whose sums fit sixteen bits.
+fn rows(count: usize, weights: &[HeadWeights], random: &mut Random, extreme: bool) -> Vec<Fine> {
+    let row = |_| {
+        let mut bytes = [0u8; FINE_BYTES];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            let bits = random.next();
+            *byte = if !extreme || at >= HEAD {
+                bits as u8
+            } else {
+                let sign = weights[0].words[at / 4].to_le_bytes()[at % 4].cast_signed().signum();
+                // With all that is as large as can be, and the other way round.
+                [127i8, -128][usize::from(sign < 0) ^ usize::from(bits & 63 == 0)].cast_unsigned()
+            };
+        }
+        bytes[FINE_BYTES - 2..].iter_mut().for_each(|norm| *norm = if extreme { 127 } else { *norm & 127 });
+        let row = Fine(bytes);
+        let fits = weights.iter().all(|weights| i16::try_from(along(&row, weights)).is_ok());
+        if fits { row } else { Fine([0; FINE_BYTES]) }
+    };
+    (0..count).map(row).collect()
 }
 
 proptest! {
@@ -59,15 +101,8 @@ proptest! {
         let groups = groups(count, &mut random, extreme);
         let groups = &groups[skipped.min(count)..];
         let weights: Vec<HeadWeights> = (0..queries).map(|_| weights(&mut random, extreme)).collect();
-        // Thresholds at sums that occur, at their neighbours, and at both ends.
         let all = survivors(Kernel::PORTABLE, groups, &weights, &vec![i32::MIN; queries]);
-        let thresholds: Vec<i32> = all
-            .iter()
-            .map(|all| {
-                let occurring = all.get(random.next() as usize % all.len().max(1)).map_or(0, |survivor| survivor.sum);
-                [occurring, occurring + 1, i32::MIN, i32::MAX, 0][random.next() as usize % 5]
-            })
-            .collect();
+        let thresholds = thresholds(&all, &mut random);
         let expected = survivors(Kernel::PORTABLE, groups, &weights, &thresholds);
         for (all, (kept, threshold)) in all.iter().zip(expected.iter().zip(&thresholds)) {
             prop_assert_eq!(all.len(), groups.len() * 32);
@@ -75,6 +110,38 @@ proptest! {
         }
         for kernel in Kernel::all() {
             prop_assert_eq!(&survivors(kernel, groups, &weights, &thresholds), &expected, "{}", kernel.name());
+        }
+    }
+
+    #[test]
+    fn every_kernel_leaves_a_batch_the_same_rows_with_the_same_sums(
+        seed in any::<u64>(), count in 0usize..70, queries in 1usize..20, extreme: bool, most in 1i32..128,
+    ) {
+        let mut random = Random::new(seed);
+        let mut weights: Vec<HeadWeights> = (0..queries).map(|_| weights(&mut random, extreme)).collect();
+        // Small enough for some rows to fit.
+        let lessened = |word: i32| i32::from_le_bytes(word.to_le_bytes().map(|byte| {
+            (i32::from(byte.cast_signed()) * most / 127) as u8
+        }));
+        weights.iter_mut().for_each(|weights| weights.words = weights.words.map(lessened));
+        let rows = rows(count, &weights, &mut random, extreme);
+        let passed = |kernel: Kernel, thresholds: &[i32]| {
+            left(&weights, thresholds, |tasks| kernel.batch(&rows, 96, tasks))
+        };
+        let all = passed(Kernel::PORTABLE, &vec![i32::MIN; queries]);
+        for (all, weights) in all.iter().zip(&weights) {
+            prop_assert_eq!(all.len(), count);
+            let [residual, rest, ..] = weights.norms[0].to_le_bytes().map(i32::from);
+            for (survivor, (row, number)) in all.iter().zip(rows.iter().zip(96..)) {
+                let [.., e, f] = row.0.map(i32::from);
+                let sum = along(row, weights) + residual * e + rest * f;
+                prop_assert_eq!(*survivor, Survivor { row: number, sum });
+            }
+        }
+        let thresholds = thresholds(&all, &mut random);
+        let expected = passed(Kernel::PORTABLE, &thresholds);
+        for kernel in Kernel::all() {
+            prop_assert_eq!(&passed(kernel, &thresholds), &expected, "{}", kernel.name());
         }
     }
 

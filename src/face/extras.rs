@@ -45,6 +45,11 @@ impl CropNetwork {
         resize(image, crop, Place::whole(self.side, self.side), &self.normalise, scratch, &mut self.input);
         self.network.run([1, 3, self.side, self.side], &self.input, read)
     }
+
+    /// Runs the network again on what it saw last, for benchmarks.
+    fn rerun(&mut self) -> Result<(), FaceError> {
+        self.network.run([1, 3, self.side, self.side], &self.input, |_| Ok(()))
+    }
 }
 
 fn unfit(spec: &NetworkSpec, detail: String) -> PackError {
@@ -68,6 +73,11 @@ impl PoseNetwork {
             }
         }
         Ok(Self(inner))
+    }
+
+    /// See [`CropNetwork::rerun`].
+    pub fn rerun(&mut self) -> Result<(), FaceError> {
+        self.0.rerun()
     }
 
     pub fn estimate(&mut self, image: &RgbImage, face: &Region, scratch: &mut Scratch) -> Result<Pose, FaceError> {
@@ -106,6 +116,11 @@ impl LivenessNetwork {
             return Err(unfit(spec, format!("it has {classes} classes, class {live_class} is not one of them")));
         }
         Ok(Self { inner, box_scale, live_class })
+    }
+
+    /// See [`CropNetwork::rerun`].
+    pub fn rerun(&mut self) -> Result<(), FaceError> {
+        self.inner.rerun()
     }
 
     /// Probability of the live class, 0…1.

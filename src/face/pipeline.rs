@@ -222,7 +222,8 @@ impl Pipeline {
             Role::Detector => self.detector.rerun(),
             Role::Landmarks => self.landmarks.as_mut()?.rerun(),
             Role::Embedder => self.embedder.rerun(),
-            Role::Pose | Role::Liveness => return None,
+            Role::Pose => self.pose.as_mut()?.rerun(),
+            Role::Liveness => self.liveness.as_mut()?.rerun(),
         }
         .ok()?;
         Some(clock.elapsed())

@@ -31,6 +31,7 @@ mod codes;
 mod error;
 mod file;
 mod graph;
+mod hope;
 mod index;
 mod inner;
 mod job;

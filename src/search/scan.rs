@@ -9,12 +9,13 @@ use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
 use super::bound::{First, Prepared};
 use super::codes::{Codes, FineNorms, HEAD_LOOSE, LOOSE};
+use super::hope::Hope;
 use super::job::{Job, Waiting};
 use super::kernel::{Kernel, Survivor, Task};
 use super::originals::{Originals, read_all};
 use super::tuning::{
-    BATCH_GROWTH, BATCHED_MIN, FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN,
-    READ_FIRST, READ_ROWS, SIFTED, STAGE_GROWTH, STAGE_UNITS, SURVIVORS, UNIT_GROUPS,
+    BATCHED_MIN, FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN, READ_FIRST,
+    READ_ROWS, SIFTED, STAGE_GROWTH, STAGE_UNITS, SURVIVORS, UNIT_GROUPS,
 };
 use super::view::Hit;
 use crate::matching::Dot;
@@ -29,12 +30,46 @@ const UNKNOWN: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 enum Unit<'s, L> {
     /// Rows of a block without codes.
     Plain(&'s Piece<L>),
-    /// Groups from `first` on, for the queries that can use codes.
-    Coded { block: &'s Block<L>, codes: &'s Codes, queries: Arc<Queries>, first: usize },
+    /// Groups of a block with codes.
+    Coded(Coded<'s, L>),
     /// Single rows that the first pass says nothing of, for the same queries.
     Loose { block: &'s Block<L>, codes: &'s Codes, queries: Arc<Queries> },
     /// Rows of a block with codes, for the queries that cannot use them.
     Uncoded { piece: &'s Piece<L>, queries: Arc<Queries> },
+}
+
+/// Groups from `first` on, for the queries that can use codes.
+struct Coded<'s, L> {
+    block: &'s Block<L>,
+    codes: &'s Codes,
+    queries: Arc<Queries>,
+    first: usize,
+}
+
+impl<L> Coded<'_, L> {
+    /// Groups up to here.
+    fn last(&self) -> usize {
+        self.codes.groups.len().min(self.first + UNIT_GROUPS)
+    }
+}
+
+impl<L: Clone> Unit<'_, L> {
+    /// Rows that are seen here for the first time.
+    fn rows(&self) -> u64 {
+        match self {
+            Self::Plain(piece) => piece.rows() as u64,
+            Self::Coded(coded) => ((coded.last() - coded.first) * GROUP_ROWS) as u64,
+            Self::Loose { .. } | Self::Uncoded { .. } => 0,
+        }
+    }
+}
+
+/// Scores that a search looks for in a first pass: from one on, and below another where it
+/// has looked for those above before.
+#[derive(Clone, Copy)]
+struct Reach {
+    from: f32,
+    below: Option<f32>,
 }
 
 /// What the first pass of one unit left for one search.
@@ -78,15 +113,18 @@ where
         let units = self.units();
         let is_small = self.state.live.saturating_mul(self.dimension as u64) < PARALLEL_VALUES_MIN;
         if self.jobs.iter().all(|job| job.best.is_none()) {
-            self.stage(&units, is_small);
+            self.stage(&units, None, is_small);
             return self.fetch();
         }
-        let growth = if self.jobs.len() < BATCHED_MIN { STAGE_GROWTH } else { BATCH_GROWTH };
-        let (mut rest, mut next) = (units.as_slice(), STAGE_UNITS as f64);
+        let (mut rest, mut next, mut seen) = (units.as_slice(), STAGE_UNITS, 0);
+        let mut hopes: Vec<Hope> = self.jobs.iter().map(|job| Hope::new(job.best)).collect();
         while !rest.is_empty() {
-            let (stage, later) = rest.split_at(rest.len().min(next as usize));
-            self.stage(stage, is_small);
-            (rest, next) = (later, next * growth);
+            let (stage, later) = rest.split_at(next.min(rest.len()));
+            let with_stage = seen + stage.iter().map(Unit::rows).sum::<u64>();
+            let jobs = self.jobs.iter().zip(&mut hopes);
+            let hoped: Vec<f32> = jobs.map(|(job, hope)| hope.floor(job.floor(), seen, with_stage)).collect();
+            self.stage(stage, Some(&hoped), is_small);
+            (rest, next, seen) = (later, next * STAGE_GROWTH, with_stage);
         }
         self.fetch()
     }
@@ -137,22 +175,48 @@ where
     /// come first, and lift the floor for all the others. These are settled unit by
     /// unit for all searches: the codes of a unit stay in the second level of the
     /// cache meanwhile.
-    fn stage(&self, units: &[Unit<'s, L>], is_small: bool) {
-        let mut left: Vec<Left<'_, 's, L>> = if is_small {
-            units.iter().flat_map(|unit| self.unit(unit)).collect()
-        } else {
-            units.par_iter().flat_map_iter(|unit| self.unit(unit)).collect()
-        };
+    ///
+    /// Where `hoped` names floors, the first pass goes by these; what they kept from it
+    /// is made up for where the floor does not come to what was hoped.
+    fn stage(&self, units: &[Unit<'s, L>], hoped: Option<&[f32]>, is_small: bool) {
+        let hoped = |number: usize| hoped.map_or(f32::NEG_INFINITY, |hoped| hoped[number]);
+        let reach = |number: usize| Some(Reach { from: hoped(number).max(self.jobs[number].floor()), below: None });
+        let mut left = self.first_pass(units, is_small, |unit| self.unit(unit, &reach));
         let mut of_jobs: Vec<Vec<&mut Left<'_, 's, L>>> = Vec::new();
         of_jobs.resize_with(self.jobs.len(), Vec::new);
         left.iter_mut().for_each(|left| of_jobs[left.number].push(left));
         if is_small {
             of_jobs.iter_mut().for_each(|left| self.lift(left));
-            left.iter_mut().for_each(|left| self.settle(left));
         } else {
             of_jobs.par_iter_mut().for_each(|left| self.lift(left));
+        }
+        let floors: Vec<f32> = self.jobs.iter().map(Job::floor).collect();
+        if floors.iter().enumerate().any(|(number, &floor)| floor < hoped(number)) {
+            let reach = |number: usize| {
+                let (from, below) = (floors[number], hoped(number));
+                (from < below).then_some(Reach { from, below: Some(below) })
+            };
+            // Nothing else goes by what is hoped.
+            left.extend(self.first_pass(units, is_small, |unit| match unit {
+                Unit::Coded(coded) => self.coded(coded, &reach),
+                _ => Vec::new(),
+            }));
+        }
+        if is_small {
+            left.iter_mut().for_each(|left| self.settle(left));
+        } else {
             left.par_iter_mut().for_each(|left| self.settle(left));
         }
+    }
+
+    /// What `unit` gives for every one, over threads where it pays.
+    fn first_pass<'u>(
+        &self,
+        units: &'u [Unit<'s, L>],
+        is_small: bool,
+        unit: impl Fn(&'u Unit<'s, L>) -> Vec<Left<'u, 's, L>> + Send + Sync,
+    ) -> Vec<Left<'u, 's, L>> {
+        if is_small { units.iter().flat_map(unit).collect() } else { units.par_iter().flat_map_iter(unit).collect() }
     }
 
     /// Scores the likeliest of what a search has left, and takes them out.
@@ -194,7 +258,7 @@ where
                 }
             };
             let firsts = (0..codes.groups.len()).step_by(UNIT_GROUPS);
-            units.extend(firsts.map(|first| Unit::Coded { block, codes, queries: Arc::clone(&queries), first }));
+            units.extend(firsts.map(|first| Unit::Coded(Coded { block, codes, queries: Arc::clone(&queries), first })));
             if !codes.loose.is_empty() {
                 units.push(Unit::Loose { block, codes, queries: Arc::clone(&queries) });
             }
@@ -206,9 +270,11 @@ where
         units
     }
 
-    /// Scans a unit. What is returned waits for its second pass.
-    fn unit<'u>(&self, unit: &'u Unit<'s, L>) -> Vec<Left<'u, 's, L>> {
+    /// Scans a unit for the jobs that `reach` gives something. What is returned waits for
+    /// its second pass.
+    fn unit<'u>(&self, unit: &'u Unit<'s, L>, reach: &impl Fn(usize) -> Option<Reach>) -> Vec<Left<'u, 's, L>> {
         match unit {
+            Unit::Coded(coded) => return self.coded(coded, reach),
             Unit::Plain(piece) => {
                 for (number, job) in self.jobs.iter().enumerate() {
                     self.plain(piece, number, job);
@@ -228,7 +294,6 @@ where
                     }
                 }
             }
-            Unit::Coded { block, codes, queries, first } => return self.coded(block, codes, queries, *first),
         }
         Vec::new()
     }
@@ -243,29 +308,27 @@ where
         }
     }
 
-    fn coded<'u>(
-        &self,
-        block: &'s Block<L>,
-        codes: &'s Codes,
-        queries: &'u Queries,
-        first: usize,
-    ) -> Vec<Left<'u, 's, L>> {
-        let asked = self.jobs.iter().zip(queries).enumerate().filter(|(_, (job, _))| !job.is_idle());
-        let asked: Vec<_> = asked
-            .filter_map(|(number, (job, prepared))| prepared.as_ref().map(|prepared| (number, job, prepared)))
-            .collect();
-        let is_batch = asked.len() >= BATCHED_MIN;
-        let (mut numbers, mut tasks) = (Vec::with_capacity(asked.len()), Vec::with_capacity(asked.len()));
-        for (number, job, prepared) in asked {
-            let first = if is_batch { &prepared.batched } else { &prepared.single };
-            numbers.push((number, prepared, first));
-            let threshold = first.threshold(job.floor());
-            // Searches for the nearest leave some of every unit.
-            let survivors = Vec::with_capacity(if job.best.is_some() { SURVIVORS } else { 0 });
-            tasks.push(Task { weights: &first.weights, threshold, survivors });
+    /// The first pass over some groups, and all passes for searches that are not for the
+    /// nearest.
+    fn coded<'u>(&self, coded: &'u Coded<'s, L>, reach: &impl Fn(usize) -> Option<Reach>) -> Vec<Left<'u, 's, L>> {
+        let &Coded { block, codes, ref queries, first } = coded;
+        // The same for all passes over a unit: what two different ones sum up cannot be
+        // compared.
+        let is_batch = self.jobs.len() >= BATCHED_MIN;
+        let (mut asking, mut tasks) = (Vec::new(), Vec::new());
+        for (number, (job, prepared)) in self.jobs.iter().zip(queries.iter()).enumerate() {
+            if !job.is_idle()
+                && let Some(prepared) = prepared
+                && let Some(Reach { from, below }) = reach(number)
+            {
+                let first = if is_batch { &prepared.batched } else { &prepared.single };
+                asking.push((number, prepared, first, below.map(|below| first.threshold(below))));
+                // Searches for the nearest leave some of every unit.
+                let survivors = Vec::with_capacity(if job.best.is_some() { SURVIVORS } else { 0 });
+                tasks.push(Task { weights: &first.weights, threshold: first.threshold(from), survivors });
+            }
         }
-        let last = codes.groups.len().min(first + UNIT_GROUPS);
-        let row = first * GROUP_ROWS;
+        let (last, row) = (coded.last(), first * GROUP_ROWS);
         match tasks.as_mut_slice() {
             [] => {}
             tasks if is_batch => {
@@ -276,7 +339,10 @@ where
             tasks => self.kernel.scan_many(&codes.groups[first..last], row as u32, tasks),
         }
         let mut waiting = Vec::new();
-        for ((number, prepared, first), Task { survivors, .. }) in numbers.into_iter().zip(tasks) {
+        for ((number, prepared, first, below), Task { mut survivors, .. }) in asking.into_iter().zip(tasks) {
+            if let Some(below) = below {
+                survivors.retain(|survivor| survivor.sum < below);
+            }
             if survivors.is_empty() {
                 continue;
             }

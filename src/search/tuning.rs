@@ -36,8 +36,9 @@ pub(super) const BLOCK_PIECES: usize = if cfg!(test) { 4 } else { 96 };
 /// Vectors that are copied together when a row is written beside a search.
 pub(super) const CHUNK_ROWS: usize = 64;
 
-/// Groups that one thread scans between two pieces of bookkeeping.
-pub(super) const UNIT_GROUPS: usize = 128;
+/// Groups that one thread scans between two pieces of bookkeeping. (Fewer in tests, so that
+/// small indexes are searched in several stages.)
+pub(super) const UNIT_GROUPS: usize = if cfg!(test) { 2 } else { 128 };
 
 /// Groups that every tile of a batch passes over while they are in the first level of
 /// the cache (32 KiB), where a tile passes over several.
@@ -46,11 +47,8 @@ pub(super) const STRIP_GROUPS: usize = 16;
 /// Units that a search for the nearest takes together, at first; each later stage
 /// takes so many times as many. What a stage finds spares the next one work.
 pub(super) const STAGE_UNITS: usize = 1;
-/// Growth of the stages for single searches, which wait for each other's threads at the
-/// end of every one.
-pub(super) const STAGE_GROWTH: f64 = 4.0;
-/// The same for batches, to which that is nothing.
-pub(super) const BATCH_GROWTH: f64 = 1.5;
+/// Growth of the stages.
+pub(super) const STAGE_GROWTH: usize = 4;
 
 /// Room for what a search for the nearest leaves of a unit, usually.
 pub(super) const SURVIVORS: usize = 96;

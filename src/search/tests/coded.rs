@@ -192,6 +192,32 @@ proptest! {
 }
 
 #[test]
+fn hopes_that_fail_lose_nothing() {
+    // The first rows score far apart, those after them hardly: what the first let hope of
+    // the others is never reached. Then the other way round, and some that are all alike.
+    let dimension = 24;
+    let mut random = Random::new(11);
+    let query: Vec<f32> = (0..dimension).map(|i| if i == 0 { 1.0 } else { 0.0 }).collect();
+    let mut row = |spread: f32| {
+        let along = (spread * random.normal()).clamp(-0.9, 0.9);
+        let mut row: Vec<f32> = (0..dimension).map(|_| random.normal()).collect();
+        row[0] = 0.0;
+        let length = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+        row.iter_mut().for_each(|value| *value *= (1.0 - along * along).sqrt() / length);
+        row[0] = along;
+        row
+    };
+    for spreads in [[0.3, 0.1], [0.1, 0.3], [0.3, 0.0], [0.0, 0.0]] {
+        let rows: Vec<Vec<f32>> = (0..6000).map(|i| row(spreads[usize::from(i >= 300)])).collect();
+        let index = Index::with_parts(dimension, 10_000, Dot::best(), Kernel::best(), 300);
+        let entries = (0u64..).zip(&rows).map(|(key, row)| Entry { key, label: (), vector: row.clone() });
+        index.apply(&[], entries.collect()).unwrap();
+        let model: BTreeMap<u64, Vec<f32>> = (0u64..).zip(rows.iter().cloned()).collect();
+        assert_exact(&index, &model, &[query.clone(), rows[17].clone(), rows[5000].clone()]);
+    }
+}
+
+#[test]
 fn a_rotation_is_fitted_beside_searches_and_writes_without_an_answer_changing() {
     let rows = gallery(8, 4000, 16);
     let index = Index::with_parts(16, 10_000, Dot::best(), Kernel::best(), 300);

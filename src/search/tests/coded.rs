@@ -207,7 +207,7 @@ fn hopes_that_fail_lose_nothing() {
         row[0] = along;
         row
     };
-    for spreads in [[0.3, 0.1], [0.1, 0.3], [0.3, 0.0], [0.0, 0.0]] {
+    for spreads in [[0.3, 0.2], [0.3, 0.23], [0.3, 0.1], [0.1, 0.3], [0.0, 0.0]] {
         let rows: Vec<Vec<f32>> = (0..6000).map(|i| row(spreads[usize::from(i >= 300)])).collect();
         let index = Index::with_parts(dimension, 10_000, Dot::best(), Kernel::best(), 300);
         let entries = (0u64..).zip(&rows).map(|(key, row)| Entry { key, label: (), vector: row.clone() });

@@ -329,14 +329,10 @@ where
             }
         }
         let (last, row) = (coded.last(), first * GROUP_ROWS);
-        match tasks.as_mut_slice() {
-            [] => {}
-            tasks if is_batch => {
-                let rows = &codes.fine[row..codes.rows().min(last * GROUP_ROWS)];
-                self.kernel.batch(rows, row as u32, tasks);
-            }
-            [task] => self.kernel.scan(&codes.groups[first..last], row as u32, task),
-            tasks => self.kernel.scan_many(&codes.groups[first..last], row as u32, tasks),
+        if is_batch {
+            self.kernel.batch(&codes.fine[row..codes.rows().min(last * GROUP_ROWS)], row as u32, &mut tasks);
+        } else {
+            tasks.iter_mut().for_each(|task| self.kernel.scan(&codes.groups[first..last], row as u32, task));
         }
         let mut waiting = Vec::new();
         for ((number, prepared, first, below), Task { mut survivors, .. }) in asking.into_iter().zip(tasks) {

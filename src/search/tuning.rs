@@ -40,10 +40,6 @@ pub(super) const CHUNK_ROWS: usize = 64;
 /// small indexes are searched in several stages.)
 pub(super) const UNIT_GROUPS: usize = if cfg!(test) { 2 } else { 128 };
 
-/// Groups that every tile of a batch passes over while they are in the first level of
-/// the cache (32 KiB), where a tile passes over several.
-pub(super) const STRIP_GROUPS: usize = 16;
-
 /// Units that a search for the nearest takes together, at first; each later stage
 /// takes so many times as many. What a stage finds spares the next one work.
 pub(super) const STAGE_UNITS: usize = 1;

@@ -32,17 +32,6 @@ pub(super) fn scan(groups: &[Group], first: u32, task: &mut Task<'_>) {
 }
 
 /// Likewise.
-pub(super) fn scan_many(groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
-    debug_assert!(is_x86_feature_detected!("avx2"));
-    let (tiles, rest) = tasks.as_chunks_mut::<TILE>();
-    // SAFETY: as above.
-    unsafe { scan_tiles(groups, first, tiles) }
-    for task in rest {
-        scan(groups, first, task);
-    }
-}
-
-/// Likewise.
 pub(super) fn batch(rows: &[Fine], first: u32, tasks: &mut [Task<'_>]) {
     debug_assert!(is_x86_feature_detected!("avx2"));
     // SAFETY: as above.
@@ -212,28 +201,6 @@ fn scan_one(groups: &[Group], first: u32, task: &mut Task<'_>) {
             let kept = kept(over(along, norms, &tile, 0));
             if kept != 0 {
                 add(along, norms, kept, first, (tile.norms[0], tile.lowered[0]), task);
-            }
-            first += GROUP_ROWS as u32 / 2;
-        }
-    }
-}
-
-/// Sixteen rows are unpacked once for all queries, which pass over them in tiles.
-#[target_feature(enable = "avx2")]
-fn scan_tiles(groups: &[Group], first: u32, tasks: &mut [[Task<'_>; TILE]]) {
-    let tiles: Vec<Tile<TILE>> = tasks.iter().map(Tile::of_groups).collect();
-    let mut unpacked: Codes = [[_mm256_setzero_si256(); 2]; WORDS];
-    let mut first = first;
-    for number in 0..groups.len() {
-        let group = &groups[number];
-        ask_for_next(groups, number);
-        for half in 0..2 {
-            for pair in 0..CODE_LINES / 2 {
-                [unpacked[2 * pair], unpacked[2 * pair + 1]] = codes(&group.codes[2 * pair + half]);
-            }
-            let norms = norms(&group.norms, half);
-            for number in 0..tiles.len() {
-                pass(&unpacked, norms, first, &tiles[number], &mut tasks[number]);
             }
             first += GROUP_ROWS as u32 / 2;
         }

@@ -5,11 +5,7 @@ use std::arch::x86_64::*;
 use super::{Survivor, Task};
 use crate::search::bound::HeadWeights;
 use crate::search::codes::{Group, Line};
-use crate::search::tuning::{GROUP_ROWS, HEAD, STRIP_GROUPS};
-
-/// Queries whose sums are held in registers together: four registers each, for
-/// the rows of two groups, beside eight of codes.
-const TILE: usize = 4;
+use crate::search::tuning::{GROUP_ROWS, HEAD};
 
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx512f")
@@ -22,22 +18,6 @@ pub(super) fn scan(groups: &[Group], first: u32, task: &mut Task<'_>) {
     debug_assert!(is_available());
     // SAFETY: `Kernel` hands this function out only where the features were detected.
     unsafe { scan_vnni(groups, first, task) }
-}
-
-/// Likewise.
-pub(super) fn scan_many(groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
-    debug_assert!(is_available());
-    let firsts = (first..).step_by(STRIP_GROUPS * GROUP_ROWS);
-    for (strip, first) in groups.chunks(STRIP_GROUPS).zip(firsts) {
-        let (tiles, rest) = tasks.as_chunks_mut::<TILE>();
-        for tile in tiles {
-            // SAFETY: as above.
-            unsafe { scan_tile(strip, first, tile) }
-        }
-        for task in rest {
-            scan(strip, first, task);
-        }
-    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -68,56 +48,6 @@ fn scan_vnni(groups: &[Group], first: u32, task: &mut Task<'_>) {
         }
         let sums = [0, 1].map(|half| _mm512_add_epi32(sums[half], _mm512_srai_epi32::<4>(sixteenfold[half])));
         keep(sums, threshold, first, &mut task.survivors);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn scan_tile(groups: &[Group], first: u32, tasks: &mut [Task<'_>; TILE]) {
-    let low = _mm512_set1_epi8(0x0F);
-    let zero = _mm512_setzero_si512();
-    // Words of all queries side by side, in the order in which they are used.
-    let mut words = [[0i32; TILE]; HEAD / 4];
-    let mut norms = [[0i32; TILE]; 2];
-    for (t, task) in tasks.iter().enumerate() {
-        words.iter_mut().zip(&task.weights.words).for_each(|(words, &word)| words[t] = word);
-        norms.iter_mut().zip(&task.weights.norms).for_each(|(norms, &word)| norms[t] = word);
-    }
-    let (pairs, rest) = groups.as_chunks::<2>();
-    let mut firsts = (first..).step_by(GROUP_ROWS);
-    for pair in pairs {
-        let lines = [load(&pair[0].norms), load(&pair[1].norms)];
-        // Of each query: rows 0…15 and 16…31 of the one group, then of the other.
-        let mut sums = [[zero; 4]; TILE];
-        for t in 0..TILE {
-            let norms = [_mm512_set1_epi32(norms[0][t]), _mm512_set1_epi32(norms[1][t])];
-            for i in 0..4 {
-                sums[t][i] = _mm512_dpbusd_epi32(zero, lines[i / 2], norms[i % 2]);
-            }
-        }
-        for (j, words) in words.as_chunks::<2>().0.iter().enumerate() {
-            let lines = [0, 1, 2, 3].map(|i| load(&pair[i / 2].codes[2 * j + i % 2]));
-            let lows = lines.map(|line| _mm512_and_si512(line, low));
-            let highs = lines.map(|line| _mm512_and_si512(_mm512_srli_epi16::<4>(line), low));
-            for t in 0..TILE {
-                let (for_low, for_high) = (_mm512_set1_epi32(words[0][t]), _mm512_set1_epi32(words[1][t]));
-                for i in 0..4 {
-                    sums[t][i] = _mm512_dpbusd_epi32(sums[t][i], lows[i], for_low);
-                }
-                for i in 0..4 {
-                    sums[t][i] = _mm512_dpbusd_epi32(sums[t][i], highs[i], for_high);
-                }
-            }
-        }
-        let (one, other) = (firsts.next().unwrap_or(first), firsts.next().unwrap_or(first));
-        for (task, [a, b, c, d]) in tasks.iter_mut().zip(sums) {
-            let threshold = _mm512_set1_epi32(task.threshold);
-            keep([a, b], threshold, one, &mut task.survivors);
-            keep([c, d], threshold, other, &mut task.survivors);
-        }
-    }
-    if !rest.is_empty() {
-        let first = firsts.next().unwrap_or(first);
-        tasks.iter_mut().for_each(|task| scan_vnni(rest, first, task));
     }
 }
 

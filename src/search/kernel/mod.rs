@@ -35,7 +35,6 @@ pub(super) struct Task<'a> {
 pub(super) struct Kernel {
     name: &'static str,
     scan: fn(&[Group], u32, &mut Task<'_>),
-    scan_many: fn(&[Group], u32, &mut [Task<'_>]),
     batch: fn(&[Fine], u32, &mut [Task<'_>]),
     next: fn(&Next, &[i16; 64]) -> i32,
     sift: fn(&[Next], &[Survivor], &NextQuery, f64, &mut Vec<Survivor>),
@@ -51,7 +50,6 @@ impl Kernel {
     const PORTABLE: Self = Self {
         name: "portable",
         scan: portable::scan,
-        scan_many: portable::scan_many,
         batch: portable::batch,
         next: portable::next,
         sift: portable::sift,
@@ -65,15 +63,15 @@ impl Kernel {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") {
-                let (scan, scan_many) = (avx2::scan, avx2::scan_many);
-                let (batch, next, sift, fine) = (avx2::batch, avx2::next, avx2::sift, avx2::fine);
-                all.push(Self { name: "avx2", scan, scan_many, batch, next, sift, fine });
+                let (scan, batch) = (avx2::scan, avx2::batch);
+                let (next, sift, fine) = (avx2::next, avx2::sift, avx2::fine);
+                all.push(Self { name: "avx2", scan, batch, next, sift, fine });
             }
             if is_x86_feature_detected!("avx2") && avx512::is_available() {
-                let (scan, scan_many) = (avx512::scan, avx512::scan_many);
                 // Single rows gain nothing from longer registers.
-                let (batch, next, sift, fine) = (avx2::batch, avx2::next, avx2::sift, avx2::fine);
-                all.push(Self { name: "avx512vnni", scan, scan_many, batch, next, sift, fine });
+                let (scan, batch) = (avx512::scan, avx2::batch);
+                let (next, sift, fine) = (avx2::next, avx2::sift, avx2::fine);
+                all.push(Self { name: "avx512vnni", scan, batch, next, sift, fine });
             }
         }
         all
@@ -88,12 +86,6 @@ impl Kernel {
     #[inline]
     pub(super) fn scan(&self, groups: &[Group], first: u32, task: &mut Task<'_>) {
         (self.scan)(groups, first, task);
-    }
-
-    /// The same for several queries.
-    #[inline]
-    pub(super) fn scan_many(&self, groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
-        (self.scan_many)(groups, first, tasks);
     }
 
     /// First pass of a batch: for each row, the sum of norms and of the seven upper bits of

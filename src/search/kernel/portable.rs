@@ -15,12 +15,6 @@ pub(super) fn scan(groups: &[Group], first: u32, task: &mut Task<'_>) {
     }
 }
 
-pub(super) fn scan_many(groups: &[Group], first: u32, tasks: &mut [Task<'_>]) {
-    for task in tasks {
-        scan(groups, first, task);
-    }
-}
-
 pub(super) fn batch(rows: &[Fine], first: u32, tasks: &mut [Task<'_>]) {
     for task in tasks {
         let &HeadWeights { words, norms: [norms, _] } = task.weights;

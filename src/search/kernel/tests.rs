@@ -49,10 +49,7 @@ fn left(weights: &[HeadWeights], thresholds: &[i32], pass: impl Fn(&mut [Task<'_
 }
 
 fn survivors(kernel: Kernel, groups: &[Group], weights: &[HeadWeights], thresholds: &[i32]) -> Vec<Vec<Survivor>> {
-    left(weights, thresholds, |tasks| match tasks {
-        [one] => kernel.scan(groups, 64, one),
-        many => kernel.scan_many(groups, 64, many),
-    })
+    left(weights, thresholds, |tasks| tasks.iter_mut().for_each(|task| kernel.scan(groups, 64, task)))
 }
 
 /// Thresholds at sums that occur, at their neighbours, and at both ends.

@@ -164,6 +164,8 @@ pub(super) struct HeadWeights {
     /// Word `2j` belongs to the low halves of lines `1 + 2j` and `2 + 2j`, word
     /// `2j + 1` to the high halves.
     pub(super) words: [i32; HEAD / 4],
+    /// The sum of all these weights.
+    pub(super) sum: i32,
     /// For the norms of the rows 0…15 and 16…31.
     pub(super) norms: [i32; 2],
 }
@@ -295,13 +297,13 @@ impl Along<'_> {
         let missed = weights.iter().zip(&coding.steps).zip(self.coordinates);
         let missed = missed.map(|((&w, step), &y)| (f64::from(y) - f64::from(w) * scale / step).powi(2)).sum::<f64>();
         let missed = (missed.sqrt() + self.error) * coding.length_max * UP;
-        let sum: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+        let sum: i32 = weights.iter().map(|&weight| i32::from(weight)).sum();
         let [residual, rest] = [steps_up(residual, scale, 127.0)? as u8, steps_up(rest, scale, 127.0)? as u8];
         let words =
             std::array::from_fn(|i| i32::from_le_bytes(std::array::from_fn(|b| weights[4 * i + b].cast_unsigned())));
         let norms = [i32::from_le_bytes([residual, rest, 0, 0]), i32::from_le_bytes([0, 0, residual, rest])];
-        let offset = coding.middle * scale * sum + missed + self.common;
-        Some((HeadWeights { words, norms }, [scale, offset, scale * f64::from(rest)]))
+        let offset = coding.middle * scale * f64::from(sum) + missed + self.common;
+        Some((HeadWeights { words, sum, norms }, [scale, offset, scale * f64::from(rest)]))
     }
 }
 

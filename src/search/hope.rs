@@ -6,7 +6,7 @@
 //! stage is gone over again for what was dropped too early: hoping costs time at worst.
 
 /// Deviations of what is found that a hope stays below what is likeliest.
-const CAUTION: f64 = 1.5;
+const CAUTION: f64 = 2.5;
 
 /// Most of the rows that may be hits for a hope to be of use.
 const SHARE_MAX: f64 = 0.05;

@@ -11,11 +11,11 @@ use super::bound::{First, Prepared};
 use super::codes::{Codes, FineNorms, HEAD_LOOSE, LOOSE};
 use super::hope::Hope;
 use super::job::{Job, Waiting};
-use super::kernel::{Kernel, Survivor, Task};
+use super::kernel::{Kernel, Survivor, Task, prefetch};
 use super::originals::{Originals, read_all};
 use super::tuning::{
-    BATCHED_MIN, FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN, READ_FIRST,
-    READ_ROWS, SIFTED, STAGE_GROWTH, STAGE_UNITS, SURVIVORS, UNIT_GROUPS,
+    AHEAD, BATCHED_MIN, FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN,
+    READ_FIRST, READ_ROWS, SIFTED, STAGE_GROWTH, STAGE_UNITS, SURVIVORS, UNIT_GROUPS,
 };
 use super::view::Hit;
 use crate::matching::Dot;
@@ -334,6 +334,13 @@ where
         } else {
             tasks.iter_mut().for_each(|task| self.kernel.scan(&codes.groups[first..last], row as u32, task));
         }
+        // They lie far apart, and there are few for each search.
+        let soon = tasks.iter().zip(&asking).filter(|(_, asking)| self.jobs[asking.0].best.is_none());
+        for survivor in soon.flat_map(|(task, _)| task.survivors.iter().take(AHEAD)) {
+            if let Some(next) = codes.next.get(survivor.row as usize) {
+                prefetch(next);
+            }
+        }
         let mut waiting = Vec::new();
         for ((number, prepared, first, below), Task { mut survivors, .. }) in asking.into_iter().zip(tasks) {
             if let Some(below) = below {
@@ -359,8 +366,7 @@ where
     fn settle(&self, left: &mut Left<'_, 's, L>) {
         let job = &self.jobs[left.number];
         // What a later stage found may have decided over most of them.
-        let threshold = left.first.threshold(job.floor());
-        left.survivors.retain(|survivor| survivor.sum >= threshold);
+        keep(&mut left.survivors, left.first.threshold(job.floor()));
         if self.filters_first.get(left.number) == Some(&true) {
             left.survivors.iter().for_each(|&survivor| self.second_pass(left, survivor));
             return;
@@ -463,4 +469,16 @@ where
             job.offer(Hit { key, score, label: label.clone() });
         }
     }
+}
+
+/// Leaves those whose sums reach `threshold`. About half of them do, and which cannot be
+/// foreseen: nothing here depends on it but where the next one is put.
+fn keep(survivors: &mut Vec<Survivor>, threshold: i32) {
+    let mut kept = 0;
+    for at in 0..survivors.len() {
+        let survivor = survivors[at];
+        survivors[kept] = survivor;
+        kept += usize::from(survivor.sum >= threshold);
+    }
+    survivors.truncate(kept);
 }

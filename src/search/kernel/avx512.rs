@@ -28,7 +28,7 @@ fn load(line: &Line) -> __m512i {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn scan_vnni(groups: &[Group], first: u32, task: &mut Task<'_>) {
-    let HeadWeights { words, norms } = task.weights;
+    let HeadWeights { words, norms, .. } = task.weights;
     let words: [__m512i; HEAD / 4] = words.map(|word| _mm512_set1_epi32(word));
     let norms = norms.map(|word| _mm512_set1_epi32(word));
     let threshold = _mm512_set1_epi32(task.threshold);

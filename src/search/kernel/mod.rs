@@ -22,7 +22,7 @@ pub(super) struct Survivor {
     pub(super) sum: i32,
 }
 
-/// One query of a pass over groups.
+/// One query of a first pass.
 pub(super) struct Task<'a> {
     pub(super) weights: &'a HeadWeights,
     pub(super) threshold: i32,
@@ -62,12 +62,12 @@ impl Kernel {
         let mut all = vec![Self::PORTABLE];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") {
+            if avx2::is_available() {
                 let (scan, batch) = (avx2::scan, avx2::batch);
                 let (next, sift, fine) = (avx2::next, avx2::sift, avx2::fine);
                 all.push(Self { name: "avx2", scan, batch, next, sift, fine });
             }
-            if is_x86_feature_detected!("avx2") && avx512::is_available() {
+            if avx2::is_available() && avx512::is_available() {
                 // Single rows gain nothing from longer registers.
                 let (scan, batch) = (avx512::scan, avx2::batch);
                 let (next, sift, fine) = (avx2::next, avx2::sift, avx2::fine);

@@ -17,7 +17,7 @@ pub(super) fn scan(groups: &[Group], first: u32, task: &mut Task<'_>) {
 
 pub(super) fn batch(rows: &[Fine], first: u32, tasks: &mut [Task<'_>]) {
     for task in tasks {
-        let &HeadWeights { words, norms: [norms, _] } = task.weights;
+        let &HeadWeights { words, norms: [norms, _], .. } = task.weights;
         for (row, fine) in (first..).zip(rows) {
             let codes = fine.0[..HEAD].as_chunks::<4>().0.iter().zip(words);
             let codes = codes.flat_map(|(codes, word)| codes.iter().zip(word.to_le_bytes()));

@@ -34,10 +34,16 @@ fn weights(random: &mut Random, extreme: bool) -> HeadWeights {
         room -= fitting;
         (fitting * weight.signum()).to_le_bytes()[0]
     };
+    let words = [(); HEAD / 4].map(|()| i32::from_le_bytes([0, 1, 2, 3].map(&mut byte)));
     HeadWeights {
-        words: [(); HEAD / 4].map(|()| i32::from_le_bytes([0, 1, 2, 3].map(&mut byte))),
+        words,
+        sum: sum(&words),
         norms: [i32::from_le_bytes([residual, rest, 0, 0]), i32::from_le_bytes([0, 0, residual, rest])],
     }
+}
+
+fn sum(words: &[i32; HEAD / 4]) -> i32 {
+    words.iter().flat_map(|word| word.to_le_bytes()).map(|weight| i32::from(weight.cast_signed())).sum()
 }
 
 /// What a first pass leaves of every query.
@@ -112,7 +118,11 @@ proptest! {
 
     #[test]
     fn every_kernel_leaves_a_batch_the_same_rows_with_the_same_sums(
-        seed in any::<u64>(), count in 0usize..70, queries in 1usize..20, extreme: bool, most in 1i32..128,
+        seed in any::<u64>(),
+        count in prop_oneof![6 => 0usize..70, 1 => 510usize..550],
+        queries in 1usize..20,
+        extreme: bool,
+        most in 1i32..128,
     ) {
         let mut random = Random::new(seed);
         let mut weights: Vec<HeadWeights> = (0..queries).map(|_| weights(&mut random, extreme)).collect();
@@ -120,7 +130,10 @@ proptest! {
         let lessened = |word: i32| i32::from_le_bytes(word.to_le_bytes().map(|byte| {
             (i32::from(byte.cast_signed()) * most / 127) as u8
         }));
-        weights.iter_mut().for_each(|weights| weights.words = weights.words.map(lessened));
+        for weights in &mut weights {
+            weights.words = weights.words.map(lessened);
+            weights.sum = sum(&weights.words);
+        }
         let rows = rows(count, &weights, &mut random, extreme);
         let passed = |kernel: Kernel, thresholds: &[i32]| {
             left(&weights, thresholds, |tasks| kernel.batch(&rows, 96, tasks))

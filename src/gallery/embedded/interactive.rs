@@ -238,7 +238,11 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<f64, SearchErro
     let dimension = shared.index.dimension();
     let view = shared.index.view();
     let stride = (view.len() as usize).div_ceil(PROBES).max(1);
-    let keys: Vec<u64> = view.labels().map(|(key, _)| key).step_by(stride).collect();
+    let all = || view.labels().map(|(key, _)| key);
+    let keys: Vec<u64> = all().step_by(stride).collect();
+    // Keys ascend. Who comes while this goes on would displace, in what the graph finds, some
+    // of those that were the nearest before.
+    let last = all().max().unwrap_or_default();
     drop(view);
     let mut probes: Vec<(u64, Vec<f32>, Vec<u64>)> = Vec::with_capacity(keys.len());
     for key in keys {
@@ -248,25 +252,27 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<f64, SearchErro
             Err(SearchError::Missing) => continue,
             read => read?,
         }
-        let nearest = exactly(shared, &vector, key)?;
+        let nearest = exactly(shared, &vector, |other| other != key && other <= last)?;
         probes.push((key, vector, nearest));
     }
     let exact: Vec<(&[f32], Vec<u64>)> =
         probes.iter().map(|(_, vector, nearest)| (vector.as_slice(), nearest.clone())).collect();
     let recall = interactive.graph.measure(&exact, |number, keys| {
         let (own, vector, _) = &probes[number];
-        attempt(shared, |originals| shared.index.locate(keys).score(vector, |key, _| key != *own, Some(originals)))
+        attempt(shared, |originals| {
+            shared.index.locate(keys).score(vector, |key, _| key != *own && key <= last, Some(originals))
+        })
     })?;
     tracing::debug!(seconds = begun.elapsed().as_secs_f64(), probes = probes.len(), "the graph was measured");
     // Where all but one were removed meanwhile.
     recall.ok_or(SearchError::Missing)
 }
 
-/// Keys of the nearest to a template but itself.
-fn exactly(shared: &Shared, vector: &[f32], own: u64) -> Result<Vec<u64>, SearchError> {
+/// Keys of the nearest to a template among some.
+fn exactly(shared: &Shared, vector: &[f32], is_one: impl Fn(u64) -> bool + Sync) -> Result<Vec<u64>, SearchError> {
     let wanted = [(vector, crate::search::Wanted::Nearest(NEIGHBOURS))];
     let found = attempt(shared, |originals| {
-        shared.index.view().many_filtered(&wanted, |_, key, _| key != own, &[], originals)
+        shared.index.view().many_filtered(&wanted, |_, key, _| is_one(key), &[], originals)
     })?;
     Ok(found.into_iter().flatten().map(|hit| hit.key).collect())
 }

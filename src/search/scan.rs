@@ -334,8 +334,10 @@ where
         } else {
             tasks.iter_mut().for_each(|task| self.kernel.scan(&codes.groups[first..last], row as u32, task));
         }
-        // They lie far apart, and there are few for each search.
-        let soon = tasks.iter().zip(&asking).filter(|(_, asking)| self.jobs[asking.0].best.is_none());
+        // They lie far apart, and there are few for each search of a batch: too few for `sift`
+        // to ask ahead.
+        let is_soon = |number: usize| is_batch && self.jobs[number].best.is_none();
+        let soon = tasks.iter().zip(&asking).filter(|(_, asking)| is_soon(asking.0));
         for survivor in soon.flat_map(|(task, _)| task.survivors.iter().take(AHEAD)) {
             if let Some(next) = codes.next.get(survivor.row as usize) {
                 prefetch(next);

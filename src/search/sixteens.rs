@@ -2,11 +2,17 @@
 
 use std::arch::x86_64::*;
 
+/// Two numbers in a word.
+#[inline]
+pub(super) fn pair([low, high]: [i16; 2]) -> i32 {
+    i32::from(low) & 0xFFFF | i32::from(high) << 16
+}
+
 /// Two numbers, again and again.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn pairs([low, high]: [i16; 2]) -> __m256i {
-    _mm256_set1_epi32(i32::from(low) & 0xFFFF | i32::from(high) << 16)
+pub(super) fn pairs(numbers: [i16; 2]) -> __m256i {
+    _mm256_set1_epi32(pair(numbers))
 }
 
 /// The upper bit of a pair of bits for each number that is not negative.

@@ -243,6 +243,7 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<f64, SearchErro
     // Keys ascend. Who comes while this goes on would displace, in what the graph finds, some
     // of those that were the nearest before.
     let last = all().max().unwrap_or_default();
+    let is_other = |own: u64, key: u64| key != own && key <= last;
     drop(view);
     let mut probes: Vec<(u64, Vec<f32>, Vec<u64>)> = Vec::with_capacity(keys.len());
     for key in keys {
@@ -252,7 +253,7 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<f64, SearchErro
             Err(SearchError::Missing) => continue,
             read => read?,
         }
-        let nearest = exactly(shared, &vector, |other| other != key && other <= last)?;
+        let nearest = exactly(shared, &vector, |other| is_other(key, other))?;
         probes.push((key, vector, nearest));
     }
     let exact: Vec<(&[f32], Vec<u64>)> =
@@ -260,7 +261,7 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<f64, SearchErro
     let recall = interactive.graph.measure(&exact, |number, keys| {
         let (own, vector, _) = &probes[number];
         attempt(shared, |originals| {
-            shared.index.locate(keys).score(vector, |key, _| key != *own && key <= last, Some(originals))
+            shared.index.locate(keys).score(vector, |key, _| is_other(*own, key), Some(originals))
         })
     })?;
     tracing::debug!(seconds = begun.elapsed().as_secs_f64(), probes = probes.len(), "the graph was measured");

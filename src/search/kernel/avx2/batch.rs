@@ -10,6 +10,7 @@ use std::arch::x86_64::*;
 use super::{narrowed, over};
 use crate::search::codes::{FINE_BYTES, Fine};
 use crate::search::kernel::{Survivor, Task, prefetch};
+use crate::search::sixteens::pair;
 use crate::search::tuning::HEAD;
 
 /// Queries whose sums are held in registers together at most, two registers each: with the
@@ -62,13 +63,10 @@ struct Tile {
     thresholds: [i32; TILE],
 }
 
-fn twice(number: i16) -> i32 {
-    i32::from(number) & 0xFFFF | i32::from(number) << 16
-}
-
 impl Tile {
     fn new(tasks: &[Task<'_>]) -> Self {
         let mut tile = Self { words: [[0; TILE]; TWOS], starts: [0; TILE], norms: [0; TILE], thresholds: [0; TILE] };
+        let twice = |number: i16| pair([number; 2]);
         for (t, task) in tasks.iter().enumerate().take(TILE) {
             for (two, word) in tile.words.as_chunks_mut::<2>().0.iter_mut().zip(task.weights.words) {
                 [two[0][t], two[1][t]] = [twice(word as i16), twice((word >> 16) as i16)];

@@ -7,6 +7,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod batch;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -69,7 +71,7 @@ impl Kernel {
             }
             if avx2::is_available() && avx512::is_available() {
                 // Single rows gain nothing from longer registers.
-                let (scan, batch) = (avx512::scan, avx2::batch);
+                let (scan, batch) = (avx512::scan, avx512::batch);
                 let (next, sift, fine) = (avx2::next, avx2::sift, avx2::fine);
                 all.push(Self { name: "avx512vnni", scan, batch, next, sift, fine });
             }

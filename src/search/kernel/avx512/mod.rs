@@ -1,10 +1,15 @@
 //! AVX-512 with VNNI: sixteen rows a register, four products an instruction.
 
+// Numbers instead of iterators: with longer registers switched on for single functions,
+// not all of an iterator's code is put in line.
+#![allow(clippy::needless_range_loop)]
+
+mod batch;
+
 use std::arch::x86_64::*;
 
 use super::{Survivor, Task};
-use crate::search::bound::HeadWeights;
-use crate::search::codes::{Group, Line};
+use crate::search::codes::{CODE_LINES, Fine, Group, Line};
 use crate::search::tuning::{GROUP_ROWS, HEAD};
 
 pub(super) fn is_available() -> bool {
@@ -20,6 +25,13 @@ pub(super) fn scan(groups: &[Group], first: u32, task: &mut Task<'_>) {
     unsafe { scan_vnni(groups, first, task) }
 }
 
+/// Likewise.
+pub(super) fn batch(rows: &[Fine], first: u32, tasks: &mut [Task<'_>]) {
+    debug_assert!(is_available());
+    // SAFETY: as above.
+    unsafe { batch::batch(rows, first, tasks) }
+}
+
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn load(line: &Line) -> __m512i {
     // SAFETY: a line is 64 bytes, aligned to 64.
@@ -28,26 +40,35 @@ fn load(line: &Line) -> __m512i {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn scan_vnni(groups: &[Group], first: u32, task: &mut Task<'_>) {
-    let HeadWeights { words, norms, .. } = task.weights;
-    let words: [__m512i; HEAD / 4] = words.map(|word| _mm512_set1_epi32(word));
-    let norms = norms.map(|word| _mm512_set1_epi32(word));
+    let mut words = [_mm512_setzero_si512(); HEAD / 4];
+    for word in 0..HEAD / 4 {
+        words[word] = _mm512_set1_epi32(task.weights.words[word]);
+    }
+    let [norms_below, norms_above] = task.weights.norms;
+    let norms = [_mm512_set1_epi32(norms_below), _mm512_set1_epi32(norms_above)];
     let threshold = _mm512_set1_epi32(task.threshold);
     let (low, high) = (_mm512_set1_epi8(0x0F), _mm512_set1_epi8(0xF0u8 as i8));
     let zero = _mm512_setzero_si512();
-    for (group, first) in groups.iter().zip((first..).step_by(GROUP_ROWS)) {
+    for number in 0..groups.len() {
+        let group = &groups[number];
         let line = load(&group.norms);
-        let mut sums = norms.map(|norms| _mm512_dpbusd_epi32(zero, line, norms));
-        // Sixteen times the sums of the high halves: spares the shifts.
-        let mut sixteenfold = [zero; 2];
-        for (lines, words) in group.codes.as_chunks::<2>().0.iter().zip(words.as_chunks::<2>().0) {
+        // And sixteen times the sums of the high halves: spares the shifts.
+        let (mut sums, mut sixteenfold) = ([zero; 2], [zero; 2]);
+        for half in 0..2 {
+            sums[half] = _mm512_dpbusd_epi32(zero, line, norms[half]);
+        }
+        for pair in 0..CODE_LINES / 2 {
             for half in 0..2 {
-                let line = load(&lines[half]);
-                sums[half] = _mm512_dpbusd_epi32(sums[half], _mm512_and_si512(line, low), words[0]);
-                sixteenfold[half] = _mm512_dpbusd_epi32(sixteenfold[half], _mm512_and_si512(line, high), words[1]);
+                let line = load(&group.codes[2 * pair + half]);
+                sums[half] = _mm512_dpbusd_epi32(sums[half], _mm512_and_si512(line, low), words[2 * pair]);
+                let highs = _mm512_and_si512(line, high);
+                sixteenfold[half] = _mm512_dpbusd_epi32(sixteenfold[half], highs, words[2 * pair + 1]);
             }
         }
-        let sums = [0, 1].map(|half| _mm512_add_epi32(sums[half], _mm512_srai_epi32::<4>(sixteenfold[half])));
-        keep(sums, threshold, first, &mut task.survivors);
+        for half in 0..2 {
+            sums[half] = _mm512_add_epi32(sums[half], _mm512_srai_epi32::<4>(sixteenfold[half]));
+        }
+        keep(sums, threshold, first + (GROUP_ROWS * number) as u32, &mut task.survivors);
     }
 }
 
@@ -55,8 +76,9 @@ fn scan_vnni(groups: &[Group], first: u32, task: &mut Task<'_>) {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn keep(sums: [__m512i; 2], threshold: __m512i, first: u32, survivors: &mut Vec<Survivor>) {
-    let [below, above] = sums.map(|sums| u32::from(_mm512_cmpge_epi32_mask(sums, threshold)));
-    let rows = below | above << 16;
+    let [below, above] = sums;
+    let below = u32::from(_mm512_cmpge_epi32_mask(below, threshold));
+    let rows = below | u32::from(_mm512_cmpge_epi32_mask(above, threshold)) << 16;
     if rows != 0 {
         add(sums, rows, first, survivors);
     }

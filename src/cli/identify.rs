@@ -211,8 +211,13 @@ fn text(found: &IdentifyOutcome) -> String {
     if found.truncated {
         text += "\n      and more; raise --limit to see them";
     }
+    // The nearest are not bounded by a score: nobody is missed for being below one.
+    let (at, miss) = match found.threshold {
+        Some(_) => ("", found.expected_miss),
+        None => (" at or above the last one's score", None),
+    };
     text += &format!(
-        "\nto expect by chance among {} templates: {} hits{}",
+        "\nto expect by chance among {} templates{at}: {} hits{}",
         found.templates,
         print::rate(found.expected_chance_hits),
         print::extrapolated(found.expected_extrapolated),
@@ -224,7 +229,7 @@ fn text(found: &IdentifyOutcome) -> String {
         }
         Answered::ExactlyInstead(instead) => text += &format!("\nexact: {}", because(instead).1),
     }
-    if let Some(miss) = found.expected_miss {
+    if let Some(miss) = miss {
         let note = print::extrapolated(miss.extrapolated);
         text += &format!("\nshare of enrolled people missed at this score: {}{note}", print::rate(miss.rate));
     }

@@ -52,6 +52,9 @@
 //! TLS and authentication come later; until then [`bind`] refuses any address but
 //! loopback. Nothing personal is logged: no ids, no photos, no scores.
 
+#[macro_use]
+mod opaque;
+
 mod backend;
 mod bulk;
 mod client;
@@ -85,16 +88,6 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/chinhch
 pub mod pb {
     tonic::include_proto!("chinhchu.v1");
 
-    macro_rules! opaque {
-        ($($message:ident)*) => {$(
-            impl std::fmt::Debug for $message {
-                // Photos, ids and personal fields never reach a log through `{:?}`.
-                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str(concat!(stringify!($message), "(…)"))
-                }
-            }
-        )*};
-    }
     opaque!(VerifyRequest IdentifyRequest IdentifyResponse Candidate Attributes EnrollPhoto);
     opaque!(EnrollRequest RemoveRequest GetSubjectRequest TemplateInfo Subject);
     opaque!(BenefitRecord ActiveAuthenticationExchange VerifyBeneficiaryRequest VerifyBeneficiaryResponse);

@@ -258,12 +258,13 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<f64, SearchErro
     }
     let exact: Vec<(&[f32], Vec<u64>)> =
         probes.iter().map(|(_, vector, nearest)| (vector.as_slice(), nearest.clone())).collect();
-    let recall = interactive.graph.measure(&exact, |number, keys| {
+    let find = |number: usize, keys: &[u64]| {
         let (own, vector, _) = &probes[number];
         attempt(shared, |originals| {
             shared.index.locate(keys).score(vector, |key, _| is_other(*own, key), Some(originals))
         })
-    })?;
+    };
+    let recall = interactive.graph.measure(&exact, find, |key| shared.index.label(key).is_some())?;
     tracing::debug!(seconds = begun.elapsed().as_secs_f64(), probes = probes.len(), "the graph was measured");
     // Where all but one were removed meanwhile.
     recall.ok_or(SearchError::Missing)

@@ -341,11 +341,18 @@ impl Graph {
 
     /// Measures the share of `exact` answers (best first, keys alone) that a look-up finds
     /// for their queries, and keeps it for the report. `find` is told the number of the
-    /// query, otherwise as in [`Graph::look_up`]. `None` where there is nothing to find.
+    /// query, otherwise as in [`Graph::look_up`]. `is_there` is asked after each look-up: who
+    /// has been removed since the exact answer was given could not be found. `None` where
+    /// there is nothing to find.
     ///
     /// # Errors
     /// As [`Graph::look_up`].
-    pub fn measure<L, F>(&self, exact: &[(&[f32], Vec<u64>)], mut find: F) -> Result<Option<f64>, SearchError>
+    pub fn measure<L, F>(
+        &self,
+        exact: &[(&[f32], Vec<u64>)],
+        mut find: F,
+        is_there: impl Fn(u64) -> bool,
+    ) -> Result<Option<f64>, SearchError>
     where
         F: FnMut(usize, &[u64]) -> Result<Vec<Hit<L>>, SearchError>,
     {
@@ -355,6 +362,7 @@ impl Graph {
             let moment = Moment::of(&self.read());
             let hits =
                 self.walk(&moment, query, truth.len(), self.options.effort, EFFORT_MAX, |keys| find(number, keys))?;
+            let truth: Vec<u64> = truth.iter().copied().filter(|&key| is_there(key)).collect();
             found += hits.iter().flatten().filter(|hit| truth.contains(&hit.key)).count();
             wanted += truth.len();
         }

@@ -48,15 +48,5 @@ const STALL_MAX: std::time::Duration = std::time::Duration::from_secs(60);
 mod pb {
     tonic::include_proto!("chinhchu.local.v1");
 
-    macro_rules! opaque {
-        ($($message:ident)*) => {$(
-            impl std::fmt::Debug for $message {
-                // Ids and vectors never reach a log through `{:?}`.
-                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str(concat!(stringify!($message), "(…)"))
-                }
-            }
-        )*};
-    }
     opaque!(EnrolledSubject StoredVector Cleared);
 }

@@ -1,0 +1,13 @@
+//! Messages that say nothing of what is in them.
+
+/// Implements `Debug` for messages: photos, ids, vectors and personal fields never reach a
+/// log through `{:?}`.
+macro_rules! opaque {
+    ($($message:ident)*) => {$(
+        impl std::fmt::Debug for $message {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($message), "(…)"))
+            }
+        }
+    )*};
+}

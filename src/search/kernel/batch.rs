@@ -49,14 +49,14 @@ pub(super) trait Multiplier<const ROWS: usize> {
     /// The processor has the instruction set.
     unsafe fn side_by_side(rows: &[Fine; ROWS], codes: &mut Self::Codes);
 
-    /// Writes down, of each query, the sums of codes and which rows are kept, norms included;
-    /// more may be where thresholds lie beyond 16 bits. `at` says how many rows there were of
-    /// the part so far. Of queries there are at most [`TILE`].
+    /// Writes down, of the first `N` queries of a tile, the sums of codes and which rows are
+    /// kept, norms included; more may be where thresholds lie beyond 16 bits. `at` says how
+    /// many rows there were of the part so far.
     ///
     /// # Safety
     ///
     /// The processor has the instruction set.
-    unsafe fn pass(codes: &Self::Codes, tile: &Self::Tile, known: &mut [Known], at: usize);
+    unsafe fn pass<const N: usize>(codes: &Self::Codes, tile: &Self::Tile, known: &mut [Known; N], at: usize);
 }
 
 /// What is known of a part for one query.
@@ -121,7 +121,7 @@ pub(super) unsafe fn batch<M: Multiplier<ROWS>, const ROWS: usize>(rows: &[Fine]
                 ahead.ask();
                 let known = &mut known[number * TILE..tasks.len().min((number + 1) * TILE)];
                 // SAFETY: as above.
-                unsafe { M::pass(&codes, &tiles[number], known, at) };
+                unsafe { pass::<M, ROWS>(&codes, &tiles[number], known, at) };
             }
         }
         for number in 0..tasks.len() {
@@ -130,6 +130,37 @@ pub(super) unsafe fn batch<M: Multiplier<ROWS>, const ROWS: usize>(rows: &[Fine]
             unsafe { add(part, first + begin as u32, known, M::place_of_sum, &mut places, task) };
         }
         begin += PART_ROWS;
+    }
+}
+
+/// The pass of a tile of as many queries as there is something known of.
+///
+/// # Safety
+///
+/// The processor has what `M` needs.
+#[inline(always)]
+unsafe fn pass<M: Multiplier<ROWS>, const ROWS: usize>(
+    codes: &M::Codes,
+    tile: &M::Tile,
+    known: &mut [Known],
+    at: usize,
+) {
+    const { assert!(TILE == 6) };
+    // SAFETY: the caller's promise.
+    unsafe {
+        if let Some(known) = known.first_chunk_mut::<TILE>() {
+            M::pass(codes, tile, known, at);
+        } else if let Some(known) = known.first_chunk_mut::<5>() {
+            M::pass(codes, tile, known, at);
+        } else if let Some(known) = known.first_chunk_mut::<4>() {
+            M::pass(codes, tile, known, at);
+        } else if let Some(known) = known.first_chunk_mut::<3>() {
+            M::pass(codes, tile, known, at);
+        } else if let Some(known) = known.first_chunk_mut::<2>() {
+            M::pass(codes, tile, known, at);
+        } else if let Some(known) = known.first_chunk_mut::<1>() {
+            M::pass(codes, tile, known, at);
+        }
     }
 }
 

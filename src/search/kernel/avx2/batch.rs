@@ -91,14 +91,35 @@ impl Multiplier<ROWS> for Avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn pass(codes: &Codes, tile: &Tile, known: &mut [Known], at: usize) {
-        match known.len() {
-            1 => pass::<1>(codes, tile, known, at),
-            2 => pass::<2>(codes, tile, known, at),
-            3 => pass::<3>(codes, tile, known, at),
-            4 => pass::<4>(codes, tile, known, at),
-            5 => pass::<5>(codes, tile, known, at),
-            _ => pass::<TILE>(codes, tile, known, at),
+    unsafe fn pass<const N: usize>(codes: &Codes, tile: &Tile, known: &mut [Known; N], at: usize) {
+        let mut sums = [[_mm256_setzero_si256(); 2]; N];
+        for t in 0..N {
+            sums[t] = [_mm256_set1_epi32(tile.starts[t]); 2];
+        }
+        // Two together: there is less to count.
+        for pair in 0..TWOS / 2 {
+            for two in [2 * pair, 2 * pair + 1] {
+                let codes = codes.twos[two];
+                for t in 0..N {
+                    let weights = _mm256_set1_epi32(tile.words[two][t]);
+                    for sixteen in 0..2 {
+                        let product = _mm256_maddubs_epi16(codes[sixteen], weights);
+                        sums[t][sixteen] = _mm256_add_epi16(sums[t][sixteen], product);
+                    }
+                }
+            }
+        }
+        for t in 0..N {
+            let (weights, threshold) = (_mm256_set1_epi32(tile.norms[t]), _mm256_set1_epi32(tile.thresholds[t]));
+            let first = over(sums[t][0], codes.norms[0], weights, threshold);
+            let second = over(sums[t][1], codes.norms[1], weights, threshold);
+            for sixteen in 0..2 {
+                let place = known[t].sums(at + 16 * sixteen);
+                // SAFETY: 32 bytes are written, which lie there; no alignment is asked for.
+                unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), sums[t][sixteen]) };
+            }
+            // Bytes have the signs of the words.
+            *known[t].kept(at) = !_mm256_movemask_epi8(_mm256_packs_epi16(first, second)).cast_unsigned();
         }
     }
 }
@@ -146,40 +167,4 @@ fn sixteen(rows: &[Fine; ROWS], number: usize, strip: usize) -> [__m256i; 8] {
 fn raised(codes: __m256i) -> __m256i {
     let unsigned = _mm256_xor_si256(codes, _mm256_set1_epi8(i8::MIN));
     _mm256_and_si256(_mm256_srli_epi16::<1>(unsigned), _mm256_set1_epi8(0x7F))
-}
-
-/// Thirty-two rows by `N` queries of a tile.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn pass<const N: usize>(codes: &Codes, tile: &Tile, known: &mut [Known], at: usize) {
-    let Some(known) = known.first_chunk_mut::<N>() else { return };
-    let mut sums = [[_mm256_setzero_si256(); 2]; N];
-    for t in 0..N {
-        sums[t] = [_mm256_set1_epi32(tile.starts[t]); 2];
-    }
-    // Two together: there is less to count.
-    for pair in 0..TWOS / 2 {
-        for two in [2 * pair, 2 * pair + 1] {
-            let codes = codes.twos[two];
-            for t in 0..N {
-                let weights = _mm256_set1_epi32(tile.words[two][t]);
-                for sixteen in 0..2 {
-                    let product = _mm256_maddubs_epi16(codes[sixteen], weights);
-                    sums[t][sixteen] = _mm256_add_epi16(sums[t][sixteen], product);
-                }
-            }
-        }
-    }
-    for t in 0..N {
-        let (weights, threshold) = (_mm256_set1_epi32(tile.norms[t]), _mm256_set1_epi32(tile.thresholds[t]));
-        let first = over(sums[t][0], codes.norms[0], weights, threshold);
-        let second = over(sums[t][1], codes.norms[1], weights, threshold);
-        for sixteen in 0..2 {
-            let place = known[t].sums(at + 16 * sixteen);
-            // SAFETY: 32 bytes are written, which lie there; no alignment is asked for.
-            unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), sums[t][sixteen]) };
-        }
-        // Bytes have the signs of the words.
-        *known[t].kept(at) = !_mm256_movemask_epi8(_mm256_packs_epi16(first, second)).cast_unsigned();
-    }
 }

@@ -88,14 +88,33 @@ impl Multiplier<ROWS> for Vnni {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    unsafe fn pass(codes: &Codes, tile: &Tile, known: &mut [Known], at: usize) {
-        match known.len() {
-            1 => pass::<1>(codes, tile, known, at),
-            2 => pass::<2>(codes, tile, known, at),
-            3 => pass::<3>(codes, tile, known, at),
-            4 => pass::<4>(codes, tile, known, at),
-            5 => pass::<5>(codes, tile, known, at),
-            _ => pass::<TILE>(codes, tile, known, at),
+    unsafe fn pass<const N: usize>(codes: &Codes, tile: &Tile, known: &mut [Known; N], at: usize) {
+        let mut sums = [[_mm512_setzero_si512(); SIXTEENS]; N];
+        for t in 0..N {
+            sums[t] = [_mm512_set1_epi32(tile.starts[t]); SIXTEENS];
+        }
+        for four in 0..FOURS {
+            let codes = codes.fours[four];
+            for t in 0..N {
+                let weights = _mm512_set1_epi32(tile.words[four][t]);
+                for number in 0..SIXTEENS {
+                    sums[t][number] = _mm512_dpbusd_epi32(sums[t][number], codes[number], weights);
+                }
+            }
+        }
+        for t in 0..N {
+            let (weights, threshold) = (_mm512_set1_epi32(tile.norms[t]), _mm512_set1_epi32(tile.thresholds[t]));
+            let mut kept = 0u64;
+            for number in 0..SIXTEENS {
+                let along = sums[t][number];
+                let sum = _mm512_dpbusd_epi32(along, codes.norms[number], weights);
+                kept |= u64::from(_mm512_cmpge_epi32_mask(sum, threshold)) << (16 * number);
+                let place = known[t].sums(at + 16 * number);
+                // SAFETY: 32 bytes are written, which lie there; no alignment is asked for.
+                unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(along)) };
+            }
+            *known[t].kept(at) = kept as u32;
+            *known[t].kept(at + 32) = (kept >> 32) as u32;
         }
     }
 }
@@ -134,38 +153,4 @@ fn sixteen(rows: &[Fine; ROWS], number: usize, strip: usize) -> [__m512i; 4] {
 fn raised(codes: __m512i) -> __m512i {
     let seven = _mm512_and_si512(_mm512_srli_epi16::<1>(codes), _mm512_set1_epi8(0x7F));
     _mm512_xor_si512(seven, _mm512_set1_epi8(RAISED as i8))
-}
-
-/// Sixty-four rows by `N` queries of a tile.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn pass<const N: usize>(codes: &Codes, tile: &Tile, known: &mut [Known], at: usize) {
-    let Some(known) = known.first_chunk_mut::<N>() else { return };
-    let mut sums = [[_mm512_setzero_si512(); SIXTEENS]; N];
-    for t in 0..N {
-        sums[t] = [_mm512_set1_epi32(tile.starts[t]); SIXTEENS];
-    }
-    for four in 0..FOURS {
-        let codes = codes.fours[four];
-        for t in 0..N {
-            let weights = _mm512_set1_epi32(tile.words[four][t]);
-            for number in 0..SIXTEENS {
-                sums[t][number] = _mm512_dpbusd_epi32(sums[t][number], codes[number], weights);
-            }
-        }
-    }
-    for t in 0..N {
-        let (weights, threshold) = (_mm512_set1_epi32(tile.norms[t]), _mm512_set1_epi32(tile.thresholds[t]));
-        let mut kept = 0u64;
-        for number in 0..SIXTEENS {
-            let along = sums[t][number];
-            let sum = _mm512_dpbusd_epi32(along, codes.norms[number], weights);
-            kept |= u64::from(_mm512_cmpge_epi32_mask(sum, threshold)) << (16 * number);
-            let place = known[t].sums(at + 16 * number);
-            // SAFETY: 32 bytes are written, which lie there; no alignment is asked for.
-            unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(along)) };
-        }
-        *known[t].kept(at) = kept as u32;
-        *known[t].kept(at + 32) = (kept >> 32) as u32;
-    }
 }

@@ -253,7 +253,10 @@ def state(start, stack):
 
 def main():
     words = sys.argv[1:]
-    first = next(number for number, word in enumerate(words) if "=" not in word)
+    first = next((number for number, word in enumerate(words) if "=" not in word), None)
+    if first is None:
+        print(__doc__, file=sys.stderr)
+        os._exit(2)
     guest = Guest(words[first:], words[:first])
     session = bochscpu.Session()
     session.missing_page_handler = lambda at: bochscpu.memory.page_insert(at & -PAGE, guest.host + (at & -PAGE))

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example search_npy -- --gallery g.npy --queries q.npy \
-//!     [--within S] [--nearest K] [--batch N] [--graph] [--threads N] --out results.json
+//!     [--within S] [--nearest K] [--batch N] [--graph [--build-effort N]] [--threads N] --out results.json
 //! ```
 //!
 //! Prints one JSON object; times are of single queries, one after the other. The
@@ -52,6 +52,9 @@ struct Arguments {
     /// Look for the nearest by the graph as well (with --nearest).
     #[arg(long, requires = "nearest")]
     graph: bool,
+    /// Candidates looked at for each point while the graph is built.
+    #[arg(long, requires = "graph", default_value_t = GraphOptions::default().build_effort)]
+    build_effort: usize,
     /// Threads; all cores unless given.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -154,7 +157,7 @@ fn run(arguments: &Arguments) -> Outcome<Value> {
     }
     let mut graph = None;
     if let (true, Some(k)) = (arguments.graph, arguments.nearest) {
-        let (report, answers) = by_graph(kept, gallery.columns, &queries, &truth, k)?;
+        let (report, answers) = by_graph(kept, gallery.columns, &queries, &truth, k, arguments.build_effort)?;
         graph = Some(report);
         results.iter_mut().zip(answers).for_each(|(result, answer)| result["graph"] = answer);
     }
@@ -219,8 +222,9 @@ fn by_graph(
     queries: &[&[f32]],
     truth: &[Vec<u64>],
     k: usize,
+    build_effort: usize,
 ) -> Outcome<(Value, Vec<Value>)> {
-    let options = GraphOptions::default();
+    let options = GraphOptions { build_effort, ..GraphOptions::default() };
     let graph = Graph::new(dimension, options);
     let keys: Vec<u64> = (0..(rows.len() / dimension) as u64).collect();
     graph.rebuild(|| Ok((keys, search::Matrix::new(dimension, rows.as_slice())?)))?;

@@ -193,7 +193,7 @@ fn because(instead: Instead) -> (&'static str, &'static str) {
 fn text(found: &IdentifyOutcome) -> String {
     let mut text = match (found.candidates.len(), found.threshold) {
         (0, Some(t)) => format!("NOBODY among {} templates scores {:.4} or above", found.templates, t.score),
-        (0, None) => format!("NOBODY: the gallery holds {} templates", found.templates),
+        (0, None) => "NOBODY: there is no template to compare with".to_owned(),
         (1, _) => "1 candidate".to_owned(),
         (n, _) => format!("{n} candidates"),
     };
@@ -216,12 +216,14 @@ fn text(found: &IdentifyOutcome) -> String {
         Some(_) => ("", found.expected_miss),
         None => (" at or above the last one's score", None),
     };
-    text += &format!(
-        "\nto expect by chance among {} templates{at}: {} hits{}",
-        found.templates,
-        print::rate(found.expected_chance_hits),
-        print::extrapolated(found.expected_extrapolated),
-    );
+    if found.threshold.is_some() || !found.candidates.is_empty() {
+        text += &format!(
+            "\nto expect by chance among {} templates{at}: {} hits{}",
+            found.templates,
+            print::rate(found.expected_chance_hits),
+            print::extrapolated(found.expected_extrapolated),
+        );
+    }
     match found.answered {
         Answered::Exactly => {}
         Answered::Approximately { recall } => {

@@ -36,6 +36,13 @@ fn an_enrolled_person_is_found_and_a_removed_one_is_not() {
     let ids: Vec<_> = nearest["candidates"].as_array().unwrap().iter().map(|c| c["subject_id"].clone()).collect();
     assert_eq!(ids, ["person-1", "person-2"]);
     assert!(nearest["threshold"].is_null());
+    let as_text = |filter: &[&str], code| {
+        let whom = ["identify", &obama3, "--data", &data, "--nearest", "5"];
+        run(whom.iter().chain(filter).copied()).ended(code).stdout
+    };
+    let said = as_text(&[], 0);
+    assert!(said.contains("the last one's score") && !said.contains("missed"), "no score left anybody out: {said}");
+    assert_eq!(as_text(&["--province", "79"], 1).lines().next(), Some("NOBODY: there is no template to compare with"));
 
     let filtered = |filter: &[&str]| {
         let whom = ["identify", &obama3, "--data", &data, "--nearest", "5", "--json"];

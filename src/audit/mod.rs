@@ -13,8 +13,6 @@
 //! `same` and `stale` look at each record by itself, `cost` at what all of it took.
 
 mod chance;
-mod chance_local;
-mod chance_sample;
 mod checkpoint;
 mod collection;
 mod cost;
@@ -24,10 +22,7 @@ mod known;
 mod measure;
 mod names;
 mod page;
-mod page_rings;
-mod page_words;
 mod planted;
-mod planted_check;
 mod records;
 mod report;
 mod rings;
@@ -36,8 +31,9 @@ mod same;
 mod stale;
 mod twice;
 
-pub use chance::{Chance, Estimate, Explained, Kind, KindOfPair, Plan, Rows, SAMPLED_MAX_DEFAULT, Verdict};
-pub use chance_local::{Band, LocalChance};
+pub use chance::{
+    Band, Chance, Estimate, Explained, Kind, KindOfPair, LocalChance, Plan, Rows, SAMPLED_MAX_DEFAULT, Verdict,
+};
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, CheckpointError, Difference, Identity};
 pub use collection::{Collection, CollectionError, Mark, RowInfo, SubjectInfo};
 pub use cost::{Clock, Cost, Part};
@@ -45,8 +41,7 @@ pub use findings::{Finding, Findings, FindingsError};
 pub use known::{KnownError, KnownTemplates, hex};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
 pub use names::{Names, Numbers};
-pub use planted::{Planted, adjusted_rand_index};
-pub use planted_check::{Agreement, agreement};
+pub use planted::{Agreement, Planted, adjusted_rand_index, agreement};
 pub use records::{Audited, Thumbnail, utc_day};
 pub use report::{
     Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,

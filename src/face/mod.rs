@@ -18,6 +18,7 @@ mod graph;
 mod landmarks;
 mod manifest;
 mod pack;
+mod picture;
 mod pipeline;
 mod pool;
 pub mod quality;

@@ -135,7 +135,7 @@ fn turned_back(region: &Region, turns: u8, image: &RgbImage) -> Region {
 mod tests {
     use super::*;
     use crate::face::embed::onto_template;
-    use crate::face::sample::turned;
+    use crate::face::picture::turned;
 
     #[test]
     fn a_box_found_in_a_turned_picture_is_reported_where_it_is_in_the_picture() {

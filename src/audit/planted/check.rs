@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::planted::{Planted, adjusted_rand_index};
-use super::rings::Rings;
+use super::{Planted, adjusted_rand_index};
+use crate::audit::rings::Rings;
 use crate::matching::Dot;
 use crate::search::{Pair, Population};
 

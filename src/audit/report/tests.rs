@@ -1,5 +1,7 @@
-use super::super::rings::{gather, rings};
+use std::io::{self, Write};
+
 use super::*;
+use crate::audit::rings::{gather, rings};
 use crate::matching::{Curve, Knot, Reference, Tail};
 
 /// Everything a report needs, made up.

@@ -5,10 +5,15 @@
 //! look-alike capture between them, twins, and people enrolled once; everybody with one
 //! to five captures, in no order. The same for a seed, on every machine.
 
+mod check;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+pub use self::check::{Agreement, agreement};
 use crate::evaluation::SplitMix;
 use crate::search::Population;
 
@@ -315,7 +320,3 @@ pub fn adjusted_rand_index(one: &[u32], other: &[u32]) -> f64 {
     // Nothing together in either, or everything: they agree.
     if most == by_chance { 1.0 } else { (both - by_chance) / (most - by_chance) }
 }
-
-#[cfg(test)]
-#[path = "planted_tests.rs"]
-mod tests;

@@ -1,4 +1,4 @@
-use super::super::report::tests::{Found, PAIRS, found};
+use crate::audit::report::tests::{Found, PAIRS, found};
 
 fn page(found: &Found) -> String {
     let mut bytes = Vec::new();

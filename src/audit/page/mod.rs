@@ -6,16 +6,21 @@
 //! burden. What is open is what prints. Size is bounded ([`RINGS_BYTES_MAX`] and a few
 //! other sections of fixed size); the CSV files have everything.
 
+mod rings;
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::io::{self, Write};
 
-use super::chance_local::Band;
-use super::page_rings::{bridges, rings};
-use super::page_words::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, unit, verdict, words};
+use self::rings::{bridges, rings};
+use self::words::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, unit, verdict, words};
+use super::chance::{Band, Estimate, Verdict};
 use super::report::{Asked, ReportData};
 use crate::evaluation::{Axis, Plot, escape, grouped, percent};
 
 /// Most bytes of rings on the page, photos included: with the rest, less than 20 MB.
-pub(super) const RINGS_BYTES_MAX: usize = 17_000_000;
+const RINGS_BYTES_MAX: usize = 17_000_000;
 const OBSERVED: &str = "#2166ac";
 const CHANCE: &str = "#b2182b";
 /// Bars narrower than this share of the axis would be invisible: the axis has at least
@@ -53,12 +58,7 @@ impl ReportData<'_> {
     fn headline(&self, out: &mut dyn Write) -> io::Result<()> {
         let summary = self.summary();
         let verdict_of = summary.explained.map(|explained| explained.verdict);
-        let calm = matches!(
-            verdict_of,
-            Some(
-                super::chance::Verdict::NothingFound | super::chance::Verdict::Little | super::chance::Verdict::Partly
-            )
-        );
+        let calm = matches!(verdict_of, Some(Verdict::NothingFound | Verdict::Little | Verdict::Partly));
         let class = if calm { "headline" } else { "headline warn" };
         let [rings, links, members] = [summary.rings, summary.links, summary.ring_members].map(grouped);
         let (vi, en) = match (summary.pairs, summary.chance) {
@@ -145,7 +145,7 @@ impl ReportData<'_> {
             true => format!(" – {}", both("ngoại suy từ đuôi phân bố", "extrapolated by a fitted tail")),
             false => String::new(),
         };
-        let said = |estimated: Option<super::chance::Estimate>| {
+        let said = |estimated: Option<Estimate>| {
             estimated.map_or_else(|| "–".to_owned(), |e| estimate(e) + &mark(e.extrapolated))
         };
         let mut rows = vec![(words("cặp mẫu tìm thấy", "template pairs found"), grouped(summary.pairs))];
@@ -231,7 +231,7 @@ impl ReportData<'_> {
             bands.iter().flat_map(ends).collect()
         };
         plot.area("tìm thấy · found", OBSERVED, &steps(&|band| band.found as f64));
-        let known: Vec<(&Band, super::chance::Estimate)> =
+        let known: Vec<(&Band, Estimate)> =
             bands.iter().filter_map(|band| Some((band, self.chance.expected(band.from)?))).collect();
         if !known.is_empty() {
             // The interval of a band is that of the expectation at its lower end.
@@ -253,12 +253,12 @@ impl ReportData<'_> {
     }
 }
 
-pub(super) fn heading(out: &mut dyn Write, text: Words) -> io::Result<()> {
+fn heading(out: &mut dyn Write, text: Words) -> io::Result<()> {
     writeln!(out, "<h2>{}</h2>", text.html())
 }
 
 /// A remark; the text is escaped already.
-pub(super) fn note(out: &mut dyn Write, html: &str) -> io::Result<()> {
+fn note(out: &mut dyn Write, html: &str) -> io::Result<()> {
     writeln!(out, "<p class=note>{html}</p>")
 }
 
@@ -309,7 +309,3 @@ fn how_to_read(out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "</ul>")
 }
-
-#[cfg(test)]
-#[path = "page_tests.rs"]
-mod tests;

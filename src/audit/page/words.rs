@@ -1,8 +1,8 @@
 //! What the page says, in Vietnamese and in English, and its style.
 
-use super::chance::{Estimate, KindOfPair, Verdict};
-use super::measure::Outcome;
-use super::report::{LinkKind, Unit};
+use crate::audit::chance::{Estimate, KindOfPair, Verdict};
+use crate::audit::measure::Outcome;
+use crate::audit::report::{LinkKind, Unit};
 use crate::evaluation::{escape, grouped};
 use crate::matching::FMR_FLOOR;
 

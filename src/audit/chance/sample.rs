@@ -20,8 +20,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::chance::{Kind, KindOfPair, Plan, Rows};
-use super::twice::Twice;
+use super::{Kind, KindOfPair, Plan, Rows};
+use crate::audit::twice::Twice;
 use crate::evaluation::{
     About, FitError, Histogram, Pair, PairSource, Shape, SplitMix, bin, collect, edge, fit_curve_down_to, histograms,
 };

@@ -4,8 +4,8 @@
 //! local false discovery rate (Efron, "Large-scale inference", 2010). It looks at the
 //! band alone, so a thousand sure pairs at 0.8 do not lend their weight to one at 0.56.
 
-use super::chance::Chance;
-use super::isotonic::falling;
+use super::Chance;
+use crate::audit::isotonic::falling;
 
 /// Width of a band.
 const BAND: f32 = 0.01;

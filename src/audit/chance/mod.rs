@@ -13,12 +13,18 @@
 //! person at a time (`evaluation::fit_curve`).
 //!
 //! # A gallery full of duplicates
-//! People enrolled twice hide among the sampled non-mates. `chance_sample` says how
+//! People enrolled twice hide among the sampled non-mates. [`sample`] says how
 //! they are set aside; how many were is in [`Kind::set_aside`].
+
+mod local;
+mod sample;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use super::chance_sample::Sample;
+pub use self::local::{Band, LocalChance};
+use self::sample::{Refusal, Sample};
 use super::twice::Twice;
 use crate::matching::Curve;
 use crate::search::{SearchError, Side};
@@ -141,8 +147,8 @@ impl Chance {
                     chance.not_own = None;
                     break;
                 }
-                Err(super::chance_sample::Refusal::Search(e)) => return Err(e),
-                Err(super::chance_sample::Refusal::Fit(e)) => chance.not_own = Some(e.to_string()),
+                Err(Refusal::Search(e)) => return Err(e),
+                Err(Refusal::Fit(e)) => chance.not_own = Some(e.to_string()),
             }
         }
         Ok(chance)
@@ -253,7 +259,3 @@ fn times(curve: &Curve, comparisons: f64, score: f32) -> Estimate {
     let [value, low, high] = [fmr.rate, low, high].map(|rate| rate * comparisons);
     Estimate { value, low, high, extrapolated: fmr.extrapolated }
 }
-
-#[cfg(test)]
-#[path = "chance_tests.rs"]
-mod tests;

@@ -1,6 +1,5 @@
 use rayon::ThreadPoolBuilder;
 
-use super::super::chance_local::LocalChance;
 use super::*;
 use crate::evaluation::SplitMix;
 use crate::matching::{Dot, Knot, Miss, Reference, Tail};

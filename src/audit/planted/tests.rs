@@ -55,7 +55,7 @@ fn what_is_planted_is_there() {
 /// The short form of `scripts/audit-planted`.
 #[test]
 fn every_planted_pair_is_found_and_rings_agree_with_those_planted() {
-    use super::super::{Chance, LocalChance, Plan, Rows, agreement, gather, rings};
+    use crate::audit::{Chance, LocalChance, Plan, Rows, agreement, gather, rings};
     use crate::search::{Join, Matrix, Side};
 
     const SCORE: f32 = 0.47;

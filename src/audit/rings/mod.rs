@@ -18,6 +18,9 @@
 //! The outcome does not depend on the order of the links, nor on anything but them.
 //! Time is that of sorting them; groups that meet are merged smaller into larger.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -328,7 +331,3 @@ impl Groups {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "rings_tests.rs"]
-mod tests;

@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::page::{RINGS_BYTES_MAX, heading, note};
-use super::page_words::{both, link_kind, outcome, rate_text, words};
-use super::report::{LinkKind, ReportData, TemplateFacts, ring_id};
-use super::rings::{Bridge, Link, Ring};
+use super::words::{both, link_kind, outcome, rate_text, words};
+use super::{RINGS_BYTES_MAX, heading, note};
+use crate::audit::report::{LinkKind, ReportData, TemplateFacts, ring_id};
+use crate::audit::rings::{Bridge, Link, Ring};
 use crate::evaluation::{escape, grouped};
 
 /// Rings in a block; the first block is open.

@@ -4,6 +4,9 @@
 //! enrolled twice in good faith, or a capture stored under the wrong record. Twins do
 //! not: they are two people.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use super::isotonic::rising;
@@ -223,7 +226,3 @@ fn smooth(cases: &[Case]) -> Option<Vec<(f32, f64)>> {
     let ends = |i: usize| i == 0 || i == last || points[i].1 != points[i - 1].1 || points[i].1 != points[i + 1].1;
     Some((0..points.len()).filter(|&i| ends(i)).map(|i| points[i]).collect())
 }
-
-#[cfg(test)]
-#[path = "measure_tests.rs"]
-mod tests;

@@ -1,0 +1,130 @@
+//! `summary.json`.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Compared, ReportData};
+use crate::audit::chance::{Estimate, Explained, KindOfPair};
+use crate::audit::cost::Cost;
+
+/// `summary.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Templates compared.
+    pub templates: u64,
+    /// Their subjects.
+    pub subjects: u64,
+    /// Pairs of templates of different subjects that were decided, each counted once.
+    pub comparisons: u64,
+    /// Scores at or above it are found.
+    pub threshold: f32,
+    /// FMR at the threshold, by the pack's calibration; else by the gallery's own
+    /// non-mates.
+    pub fmr: Option<f64>,
+    /// Template pairs found.
+    pub pairs: u64,
+    /// Rings.
+    pub rings: u64,
+    /// Pairs expected by chance, by the gallery's own non-mates, else by the calibration.
+    pub expected_chance_pairs: Option<f64>,
+    /// How long the audit took.
+    pub seconds: f64,
+    /// The expectation with its interval.
+    pub chance: Option<Estimate>,
+    /// By the pack's calibration alone.
+    pub chance_by_calibration: Option<Estimate>,
+    /// Why there is no expectation of the gallery's own.
+    pub chance_not_own: Option<String>,
+    /// What the expectation of the gallery's own rests on.
+    pub sampled: Vec<Sampled>,
+    /// How much of what was found chance explains.
+    pub explained: Option<Explained>,
+    /// Pairs of subjects.
+    pub links: u64,
+    /// Subjects in rings.
+    pub ring_members: u64,
+    /// From which score on a link is strong; absent where none is.
+    pub strong_from: Option<f32>,
+    /// Doubtful links that were not followed.
+    pub bridges: u64,
+    /// What was compared.
+    pub compared: Compared,
+    /// What the audit took, by part; like `seconds` other every time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+}
+
+/// One kind of sampled non-mates.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Sampled {
+    /// Which.
+    pub of: KindOfPair,
+    /// Comparisons of the audit that are of this kind.
+    pub comparisons: u64,
+    /// How many were sampled.
+    pub sampled: u64,
+    /// How many of those were set aside as one person's.
+    pub set_aside: u64,
+    /// From which score on.
+    pub set_aside_from: f32,
+    /// People the rest is of.
+    pub people: u64,
+    /// Expected by chance, of this kind.
+    pub expected: f64,
+}
+
+impl ReportData<'_> {
+    /// The summary.
+    pub fn summary(&self) -> Summary {
+        let at = self.compared.threshold;
+        let pairs = self.links.iter().map(|link| u64::from(link.pairs)).sum();
+        let expected = self.chance.expected(at);
+        let strong_from = self.local.strong_from();
+        Summary {
+            templates: self.compared.templates,
+            subjects: self.compared.subjects,
+            comparisons: self.compared.comparisons,
+            threshold: at,
+            fmr: self.fmr(at),
+            pairs,
+            rings: self.rings.rings.len() as u64,
+            expected_chance_pairs: expected.map(|e| e.value),
+            seconds: self.seconds,
+            chance: expected,
+            chance_by_calibration: self.chance.by_calibration(at),
+            chance_not_own: self.chance.not_own.clone(),
+            sampled: self
+                .chance
+                .own
+                .iter()
+                .map(|kind| Sampled {
+                    of: kind.of,
+                    comparisons: kind.comparisons.round() as u64,
+                    sampled: kind.sampled,
+                    set_aside: kind.set_aside,
+                    set_aside_from: kind.set_aside_from,
+                    people: kind.curve.subjects,
+                    expected: kind.curve.fmr(at).rate * kind.comparisons,
+                })
+                .collect(),
+            explained: self.chance.explains(at, pairs),
+            links: self.links.len() as u64,
+            ring_members: self.rings.members(),
+            strong_from: strong_from.is_finite().then_some(strong_from),
+            bridges: self.rings.bridges.len() as u64,
+            compared: self.compared.clone(),
+            cost: self.cost,
+        }
+    }
+
+    /// Writes `summary.json`.
+    ///
+    /// # Errors
+    /// What writing gives.
+    pub fn write_summary(&self, mut out: impl Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut out, &self.summary())?;
+        writeln!(out)?;
+        out.flush()
+    }
+}

@@ -1,0 +1,130 @@
+//! `pairs.csv` and `rings.csv`.
+
+use std::io::{self, Write};
+
+use super::{ReportData, ring_id};
+use crate::audit::measure::Outcome;
+
+impl ReportData<'_> {
+    /// Writes `pairs.csv`: every template pair found, the best score first.
+    ///
+    /// # Errors
+    /// What writing gives.
+    pub fn write_pairs(&self, out: impl Write) -> io::Result<()> {
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record(PAIR_COLUMNS)?;
+        let mut order: Vec<u32> = (0..self.pairs.len() as u32).collect();
+        order.sort_unstable_by(|&x, &y| {
+            let (x, y) = (&self.pairs[x as usize], &self.pairs[y as usize]);
+            y.score.total_cmp(&x.score).then((x.a, x.b).cmp(&(y.a, y.b)))
+        });
+        for pair in order.iter().map(|&place| &self.pairs[place as usize]) {
+            let [one, other] = [pair.a, pair.b].map(|row| self.records.template(row));
+            let Some(link) = self.link(one.subject, other.subject) else { continue };
+            let [subject_a, subject_b] = [one.subject, other.subject].map(|subject| self.records.subject(subject));
+            let (ring, kind) = self.kind(link);
+            let expected = self.chance.expected(pair.score);
+            let finding = self.records.finding(link.a, link.b);
+            csv.write_record([
+                &*subject_a.id,
+                &*subject_b.id,
+                &*one.id,
+                &*other.id,
+                &pair.score.to_string(),
+                &self.fmr(pair.score).map(scientific).unwrap_or_default(),
+                &ring.map(|ring| ring_id(ring).to_string()).unwrap_or_default(),
+                kind.name(),
+                &quality(one.quality),
+                &quality(other.quality),
+                &*one.captured,
+                &*other.captured,
+                &expected.map(|e| scientific(e.value)).unwrap_or_default(),
+                &format!("{:.4}", self.local.share(pair.score)),
+                finding.map_or("", Outcome::name),
+            ])?;
+        }
+        csv.flush()
+    }
+
+    /// Writes `rings.csv`: a row for every member, rings by rank, members by number.
+    /// `links`, `best_score`, `weakest_link` and what follows are the ring's; the
+    /// `member_` columns the member's own.
+    ///
+    /// # Errors
+    /// What writing gives.
+    pub fn write_rings(&self, out: impl Write) -> io::Result<()> {
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record(RING_COLUMNS)?;
+        for (place, ring) in (0u32..).zip(&self.rings.rings) {
+            // Links lie there the best first, so a member's first is its best.
+            let mut own: Vec<(u64, f32)> = vec![(0, 0.0); ring.members.len()];
+            for link in ring.links.iter().map(|&link| &self.links[link as usize]) {
+                for member in [link.a, link.b].iter().filter_map(|m| ring.members.binary_search(m).ok()) {
+                    own[member].1 = if own[member].0 == 0 { link.score } else { own[member].1 };
+                    own[member].0 += 1;
+                }
+            }
+            for (&member, (links, best)) in ring.members.iter().zip(own) {
+                let facts = self.records.subject(member);
+                csv.write_record([
+                    &*ring_id(place).to_string(),
+                    &*facts.id,
+                    &ring.links.len().to_string(),
+                    &ring.best_score.to_string(),
+                    &ring.weakest_link.to_string(),
+                    &ring.members.len().to_string(),
+                    &format!("{:.3}", ring.evidence),
+                    &ring.holds_to.to_string(),
+                    &links.to_string(),
+                    &best.to_string(),
+                    &*facts.schemes,
+                    &*facts.province,
+                    &*facts.enrolled,
+                ])?;
+            }
+        }
+        csv.flush()
+    }
+}
+
+const PAIR_COLUMNS: [&str; 15] = [
+    "subject_a",
+    "subject_b",
+    "template_a",
+    "template_b",
+    "score",
+    "fmr",
+    "ring_id",
+    "link",
+    "quality_a",
+    "quality_b",
+    "captured_a",
+    "captured_b",
+    "chance_pairs",
+    "chance_share",
+    "finding",
+];
+
+const RING_COLUMNS: [&str; 13] = [
+    "ring_id",
+    "subject_id",
+    "links",
+    "best_score",
+    "weakest_link",
+    "members",
+    "evidence",
+    "holds_to",
+    "member_links",
+    "member_best_score",
+    "schemes",
+    "province",
+    "enrolled",
+];
+
+fn scientific(value: f64) -> String {
+    format!("{value:.3e}")
+}
+
+fn quality(quality: Option<f32>) -> String {
+    quality.map(|quality| format!("{quality:.1}")).unwrap_or_default()
+}

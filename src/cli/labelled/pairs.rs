@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{LabelledArgs, Loader, Part, Pending, Wanted};
 use crate::cli::Failure;
 use crate::cli::progress::Progress;
-use crate::evaluation::{BadLine, ListedPair, ListedPhotos, PairList, Protocol};
+use crate::evaluation::{BadLine, ListedPair, ListedPhotos, PairList, PairRow, Protocol};
 
 /// Pairs of a list taken.
 const PAIRS_MAX: usize = 20_000_000;
@@ -16,23 +16,15 @@ impl Loader<'_> {
     pub(super) fn pairs_of_manifest(&mut self, list: &Path, args: &LabelledArgs) -> Result<Vec<ListedPair>, Failure> {
         let mut list = open_list(list, args)?;
         let mut kept = Kept::default();
-        while let Some(row) = list.next_pair().map_err(Failure::new)? {
-            let row = match row {
-                Ok(row) => row,
-                Err(BadLine { line, what }) => {
-                    self.left_out.add(line, "BAD_ROW", what);
-                    continue;
-                }
-            };
+        while let Some(row) = self.next_row(&mut list)? {
             let find = |path: &PathBuf| self.photo_of.get(path).copied().unwrap_or(Err("NOT_IN_MANIFEST"));
-            let refused = match (find(&row.a), find(&row.b)) {
-                (Ok(a), Ok(b)) if (self.set.subject(a) == self.set.subject(b)) != row.genuine => {
-                    Err(("CONFLICTING_LABEL", "the label contradicts the manifest"))
+            let taken = both_loaded(find(&row.a), find(&row.b)).and_then(|[a, b]| {
+                if (self.set.subject(a) == self.set.subject(b)) != row.genuine {
+                    return Err(("CONFLICTING_LABEL", "the label contradicts the manifest"));
                 }
-                (Ok(a), Ok(b)) => kept.push(a, b, row.genuine),
-                (Err(reason), _) | (_, Err(reason)) => Err((reason, "one of its photos was left out")),
-            };
-            if let Err((reason, what)) = refused {
+                kept.push(a, b, row.genuine)
+            });
+            if let Err((reason, what)) = taken {
                 self.left_out.add(row.line, reason, what);
             }
         }
@@ -48,14 +40,7 @@ impl Loader<'_> {
         let mut people: HashMap<String, u32> = HashMap::new();
         let mut owner: Vec<Option<u32>> = Vec::new();
         let mut rows: Vec<(u64, u32, u32, bool)> = Vec::new();
-        while let Some(row) = list.next_pair().map_err(Failure::new)? {
-            let row = match row {
-                Ok(row) => row,
-                Err(BadLine { line, what }) => {
-                    self.left_out.add(line, "BAD_ROW", what);
-                    continue;
-                }
-            };
+        while let Some(row) = self.next_row(&mut list)? {
             if rows.len() == PAIRS_MAX || photos.len() as u64 + 2 > self.photos_max {
                 self.left_out.add(row.line, "TOO_MANY", "more pairs or photos than are taken");
                 continue;
@@ -102,19 +87,37 @@ impl Loader<'_> {
         for (line, a, b, genuine) in rows {
             let find =
                 |photo: u32| self.photo_of.get(&photos[photo as usize].0).copied().unwrap_or(Err("FILE_MISSING"));
-            let refused = match (find(a), find(b)) {
-                (Ok(_), Ok(_)) if (owners[a as usize] == owners[b as usize]) != genuine => {
-                    Err(("CONFLICTING_LABEL", "other lines say the opposite of these two photos"))
+            let taken = both_loaded(find(a), find(b)).and_then(|[photo_a, photo_b]| {
+                if (owners[a as usize] == owners[b as usize]) != genuine {
+                    return Err(("CONFLICTING_LABEL", "other lines say the opposite of these two photos"));
                 }
-                (Ok(a), Ok(b)) => kept.push(a, b, genuine),
-                (Err(reason), _) | (_, Err(reason)) => Err((reason, "one of its photos was left out")),
-            };
-            if let Err((reason, what)) = refused {
+                kept.push(photo_a, photo_b, genuine)
+            });
+            if let Err((reason, what)) = taken {
                 self.left_out.add(line, reason, what);
             }
         }
         Ok(kept.pairs)
     }
+
+    /// The next row of a list that can be read.
+    fn next_row(&mut self, list: &mut PairList) -> Result<Option<PairRow>, Failure> {
+        while let Some(row) = list.next_pair().map_err(Failure::new)? {
+            match row {
+                Ok(row) => return Ok(Some(row)),
+                Err(BadLine { line, what }) => self.left_out.add(line, "BAD_ROW", what),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Why a row is left out: a reason code, and in words.
+type Refused = (&'static str, &'static str);
+
+/// The photos of a row, where both are there.
+fn both_loaded(a: Result<u32, &'static str>, b: Result<u32, &'static str>) -> Result<[u32; 2], Refused> {
+    a.and_then(|a| b.map(|b| [a, b])).map_err(|reason| (reason, "one of its photos was left out"))
 }
 
 /// Pairs taken, each once.
@@ -125,7 +128,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn push(&mut self, a: u32, b: u32, genuine: bool) -> Result<(), (&'static str, &'static str)> {
+    fn push(&mut self, a: u32, b: u32, genuine: bool) -> Result<(), Refused> {
         if a == b {
             return Err(("BAD_ROW", "a photo is compared with itself"));
         }

@@ -11,6 +11,7 @@
 
 use super::{Survivor, Task, prefetch};
 use crate::search::codes::{FINE_BYTES, Fine};
+use crate::search::tuning::HEAD;
 
 /// Queries whose sums are held in registers together at most.
 pub(super) const TILE: usize = 6;
@@ -27,6 +28,28 @@ const WORDS: usize = PART_ROWS / WORD_ROWS;
 
 /// What codes are raised by, so that none has a sign.
 pub(super) const RAISED: i32 = 64;
+
+/// Bytes of a row that are put side by side together.
+pub(super) const STRIP: usize = 16;
+
+/// The strip that a row's norms are at the end of.
+pub(super) const LAST_STRIP: usize = FINE_BYTES / STRIP - 1;
+
+const _: () = assert!(HEAD.is_multiple_of(STRIP) && FINE_BYTES.is_multiple_of(STRIP));
+
+/// Some queries, side by side in the order in which a loop uses them.
+pub(super) struct Tile<const WORDS_EACH: usize> {
+    pub(super) words: [[i32; TILE]; WORDS_EACH],
+    /// What the sums begin without.
+    pub(super) starts: [i32; TILE],
+    pub(super) norms: [i32; TILE],
+    pub(super) thresholds: [i32; TILE],
+}
+
+impl<const WORDS_EACH: usize> Tile<WORDS_EACH> {
+    pub(super) const NOTHING: Self =
+        Self { words: [[0; TILE]; WORDS_EACH], starts: [0; TILE], norms: [0; TILE], thresholds: [0; TILE] };
+}
 
 /// How one instruction set multiplies `ROWS` rows by a tile of queries.
 pub(super) trait Multiplier<const ROWS: usize> {

@@ -4,9 +4,9 @@
 use std::arch::x86_64::*;
 
 use super::{narrowed, over};
-use crate::search::codes::{FINE_BYTES, Fine};
+use crate::search::codes::Fine;
 use crate::search::kernel::Task;
-use crate::search::kernel::batch::{self, Known, Multiplier, RAISED, TILE};
+use crate::search::kernel::batch::{self, Known, LAST_STRIP, Multiplier, RAISED, STRIP, TILE};
 use crate::search::sixteens::pair;
 use crate::search::tuning::HEAD;
 
@@ -16,9 +16,6 @@ const ROWS: usize = 32;
 /// Twos of dimensions.
 const TWOS: usize = HEAD / 2;
 
-/// Bytes of a row that are put side by side together.
-const STRIP: usize = 16;
-
 /// Two sixteens of rows.
 pub(super) struct Codes {
     twos: [[__m256i; 2]; TWOS],
@@ -26,16 +23,10 @@ pub(super) struct Codes {
     norms: [__m256i; 2],
 }
 
-/// What the loop needs of some queries, side by side in the order in which it is used. Every
-/// word holds its number twice. With two registers of sums a query, the codes, a weight and a
-/// product all sixteen are in use.
-pub(super) struct Tile {
-    words: [[i32; TILE]; TWOS],
-    /// What the sums begin without, modulo 2¹⁶: with it they would not fit.
-    starts: [i32; TILE],
-    norms: [i32; TILE],
-    thresholds: [i32; TILE],
-}
+/// Every word holds its number twice; `starts` are modulo 2¹⁶, as with them the sums would
+/// not fit. With two registers of sums a query, the codes, a weight and a product all
+/// sixteen are in use.
+pub(super) type Tile = batch::Tile<TWOS>;
 
 pub(super) enum Avx2 {}
 
@@ -55,7 +46,7 @@ impl Multiplier<ROWS> for Avx2 {
     }
 
     fn tile(tasks: &[Task<'_>]) -> Tile {
-        let mut tile = Tile { words: [[0; TILE]; TWOS], starts: [0; TILE], norms: [0; TILE], thresholds: [0; TILE] };
+        let mut tile = Tile::NOTHING;
         let twice = |number: i16| pair([number; 2]);
         for (t, task) in tasks.iter().enumerate().take(TILE) {
             for (two, word) in tile.words.as_chunks_mut::<2>().0.iter_mut().zip(task.weights.words) {
@@ -77,7 +68,6 @@ impl Multiplier<ROWS> for Avx2 {
     #[inline]
     #[target_feature(enable = "avx2")]
     unsafe fn side_by_side(rows: &[Fine; ROWS], codes: &mut Codes) {
-        const { assert!(HEAD.is_multiple_of(STRIP) && FINE_BYTES.is_multiple_of(STRIP)) };
         for number in 0..2 {
             for strip in 0..HEAD / STRIP {
                 let columns = sixteen(rows, number, strip);
@@ -85,7 +75,7 @@ impl Multiplier<ROWS> for Avx2 {
                     codes.twos[STRIP / 2 * strip + two][number] = raised(columns[two]);
                 }
             }
-            [.., codes.norms[number]] = sixteen(rows, number, FINE_BYTES / STRIP - 1);
+            [.., codes.norms[number]] = sixteen(rows, number, LAST_STRIP);
         }
     }
 

@@ -3,9 +3,9 @@
 
 use std::arch::x86_64::*;
 
-use crate::search::codes::{FINE_BYTES, Fine};
+use crate::search::codes::Fine;
 use crate::search::kernel::Task;
-use crate::search::kernel::batch::{self, Known, Multiplier, RAISED, TILE};
+use crate::search::kernel::batch::{self, Known, LAST_STRIP, Multiplier, RAISED, STRIP, TILE};
 use crate::search::tuning::HEAD;
 
 /// Rows whose codes are put side by side.
@@ -17,9 +17,6 @@ const SIXTEENS: usize = ROWS / 16;
 /// Fours of dimensions.
 const FOURS: usize = HEAD / 4;
 
-/// Bytes of a row that are put side by side together.
-const STRIP: usize = 16;
-
 /// Dimensions by rows.
 pub(super) struct Codes {
     fours: [[__m512i; SIXTEENS]; FOURS],
@@ -27,14 +24,7 @@ pub(super) struct Codes {
     norms: [__m512i; SIXTEENS],
 }
 
-/// What the loop needs of some queries, side by side in the order in which it is used.
-pub(super) struct Tile {
-    words: [[i32; TILE]; FOURS],
-    /// What the sums begin without.
-    starts: [i32; TILE],
-    norms: [i32; TILE],
-    thresholds: [i32; TILE],
-}
+pub(super) type Tile = batch::Tile<FOURS>;
 
 pub(super) enum Vnni {}
 
@@ -54,7 +44,7 @@ impl Multiplier<ROWS> for Vnni {
     }
 
     fn tile(tasks: &[Task<'_>]) -> Tile {
-        let mut tile = Tile { words: [[0; TILE]; FOURS], starts: [0; TILE], norms: [0; TILE], thresholds: [0; TILE] };
+        let mut tile = Tile::NOTHING;
         for (t, task) in tasks.iter().enumerate().take(TILE) {
             for (words, word) in tile.words.iter_mut().zip(task.weights.words) {
                 words[t] = word;
@@ -74,7 +64,6 @@ impl Multiplier<ROWS> for Vnni {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     unsafe fn side_by_side(rows: &[Fine; ROWS], codes: &mut Codes) {
-        const { assert!(HEAD.is_multiple_of(STRIP) && FINE_BYTES.is_multiple_of(STRIP)) };
         for number in 0..SIXTEENS {
             for strip in 0..HEAD / STRIP {
                 let columns = sixteen(rows, number, strip);
@@ -82,7 +71,7 @@ impl Multiplier<ROWS> for Vnni {
                     codes.fours[STRIP / 4 * strip + four][number] = raised(columns[four]);
                 }
             }
-            [.., codes.norms[number]] = sixteen(rows, number, FINE_BYTES / STRIP - 1);
+            [.., codes.norms[number]] = sixteen(rows, number, LAST_STRIP);
         }
     }
 

@@ -1,10 +1,8 @@
 //! The aligned face as numbers.
 
-use ort::environment::Environment;
-
 use super::geometry::{Five, Similarity};
-use super::manifest::{Family, NetworkSpec};
-use super::runtime::{Effort, Network};
+use super::manifest::Family;
+use super::runtime::{Network, Source};
 use super::sample::{Beyond, Normalise, Scratch, warp};
 use super::{FaceError, PackError};
 use crate::imaging::RgbImage;
@@ -32,24 +30,19 @@ pub(super) struct Embedder {
 }
 
 impl Embedder {
-    pub fn load(
-        environment: &Environment,
-        spec: &NetworkSpec,
-        bytes: &[u8],
-        effort: Effort,
-    ) -> Result<Self, PackError> {
-        let network = Network::load(environment, spec, bytes, effort)?;
-        let unfit = |detail: String| PackError::Network { role: spec.role, file: spec.file.clone(), detail };
+    pub fn load(source: &Source<'_>) -> Result<Self, PackError> {
+        let network = Network::load(source)?;
+        let spec = source.spec;
         let (dimension, mirrored) = match spec.family {
             Family::ArcFace112 { dimension, mirrored, .. } => (dimension as i64, mirrored),
-            _ => return Err(unfit(format!("family \"{}\" makes no templates", spec.family.name()))),
+            _ => return Err(source.unfit(format!("family \"{}\" makes no templates", spec.family.name()))),
         };
         if !matches!(*network.shape(), [1 | -1, 3, 112 | -1, 112 | -1]) {
-            return Err(unfit(format!("its input has the shape {:?}, not 1x3x112x112", network.shape())));
+            return Err(source.unfit(format!("its input has the shape {:?}, not 1x3x112x112", network.shape())));
         }
         if !matches!(network.output_shapes()[0][..], [_, last] if last == dimension || last == -1) {
             let found = &network.output_shapes()[0];
-            return Err(unfit(format!("its output has the shape {found:?}, pack.toml says 1x{dimension}")));
+            return Err(source.unfit(format!("its output has the shape {found:?}, pack.toml says 1x{dimension}")));
         }
         Ok(Self { network, normalise: Normalise::new(spec), mirrored, input: vec![0.0; 3 * SIDE * SIDE] })
     }

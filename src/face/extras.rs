@@ -1,11 +1,9 @@
 //! What is looked at beside the template: head pose and liveness. Their networks
 //! are loaded when first asked for.
 
-use ort::environment::Environment;
-
 use super::geometry::Region;
-use super::manifest::{Family, NetworkSpec};
-use super::runtime::{Effort, Network};
+use super::manifest::Family;
+use super::runtime::{Network, Source};
 use super::sample::{Normalise, Place, Scratch, resize};
 use super::{FaceError, PackError, Pose};
 use crate::imaging::RgbImage;
@@ -26,13 +24,13 @@ struct CropNetwork {
 }
 
 impl CropNetwork {
-    fn load(environment: &Environment, spec: &NetworkSpec, bytes: &[u8], effort: Effort) -> Result<Self, PackError> {
-        let network = Network::load(environment, spec, bytes, effort)?;
+    fn load(source: &Source<'_>) -> Result<Self, PackError> {
+        let network = Network::load(source)?;
         let side = match *network.shape() {
             [1 | -1, 3, height @ 32..=1024, width] if height == width => width as usize,
-            ref other => return Err(unfit(spec, format!("its input has the shape {other:?}, not 1x3xNxN"))),
+            ref other => return Err(source.unfit(format!("its input has the shape {other:?}, not 1x3xNxN"))),
         };
-        Ok(Self { network, side, normalise: Normalise::new(spec), input: vec![0.0; 3 * side * side] })
+        Ok(Self { network, side, normalise: Normalise::new(source.spec), input: vec![0.0; 3 * side * side] })
     }
 
     fn run<R>(
@@ -52,24 +50,15 @@ impl CropNetwork {
     }
 }
 
-fn unfit(spec: &NetworkSpec, detail: String) -> PackError {
-    PackError::Network { role: spec.role, file: spec.file.clone(), detail }
-}
-
 /// Where the head points.
 pub(super) struct PoseNetwork(CropNetwork);
 
 impl PoseNetwork {
-    pub fn load(
-        environment: &Environment,
-        spec: &NetworkSpec,
-        bytes: &[u8],
-        effort: Effort,
-    ) -> Result<Self, PackError> {
-        let inner = CropNetwork::load(environment, spec, bytes, effort)?;
+    pub fn load(source: &Source<'_>) -> Result<Self, PackError> {
+        let inner = CropNetwork::load(source)?;
         for shape in inner.network.output_shapes() {
             if !matches!(shape[..], [_, last] if last == BINS as i64 || last == -1) {
-                return Err(unfit(spec, format!("an output has the shape {shape:?}, not 1x{BINS}")));
+                return Err(source.unfit(format!("an output has the shape {shape:?}, not 1x{BINS}")));
             }
         }
         Ok(Self(inner))
@@ -101,19 +90,14 @@ pub(super) struct LivenessNetwork {
 }
 
 impl LivenessNetwork {
-    pub fn load(
-        environment: &Environment,
-        spec: &NetworkSpec,
-        bytes: &[u8],
-        effort: Effort,
-    ) -> Result<Self, PackError> {
-        let inner = CropNetwork::load(environment, spec, bytes, effort)?;
-        let Family::MiniFasNet { box_scale, live_class } = spec.family else {
-            return Err(unfit(spec, format!("family \"{}\" does not tell liveness", spec.family.name())));
+    pub fn load(source: &Source<'_>) -> Result<Self, PackError> {
+        let inner = CropNetwork::load(source)?;
+        let Family::MiniFasNet { box_scale, live_class } = source.spec.family else {
+            return Err(source.unfit(format!("family \"{}\" does not tell liveness", source.spec.family.name())));
         };
         let classes = inner.network.output_shapes()[0].last().copied().unwrap_or(0);
         if classes != -1 && classes <= live_class as i64 {
-            return Err(unfit(spec, format!("it has {classes} classes, class {live_class} is not one of them")));
+            return Err(source.unfit(format!("it has {classes} classes, class {live_class} is not one of them")));
         }
         Ok(Self { inner, box_scale, live_class })
     }

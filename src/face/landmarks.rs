@@ -1,11 +1,8 @@
 //! Eyes, nose and mouth: 68 points in the face's box, and the five of them that
 //! align it.
 
-use ort::environment::Environment;
-
 use super::geometry::{Five, Point, Region, Similarity, distance};
-use super::manifest::NetworkSpec;
-use super::runtime::{Effort, Network};
+use super::runtime::{Network, Source};
 use super::sample::{Beyond, Normalise, Place, Scratch, resize, warp};
 use super::{FaceError, PackError};
 use crate::imaging::RgbImage;
@@ -60,21 +57,16 @@ pub(super) struct Landmarks {
 }
 
 impl Landmarks {
-    pub fn load(
-        environment: &Environment,
-        spec: &NetworkSpec,
-        bytes: &[u8],
-        effort: Effort,
-    ) -> Result<Self, PackError> {
-        let network = Network::load(environment, spec, bytes, effort)?;
-        let unfit = |detail: String| PackError::Network { role: spec.role, file: spec.file.clone(), detail };
+    pub fn load(source: &Source<'_>) -> Result<Self, PackError> {
+        let network = Network::load(source)?;
+        let spec = source.spec;
         let side = match *network.shape() {
             [1 | -1, 1, height @ 16..=1024, width] if height == width => width as usize,
-            ref other => return Err(unfit(format!("its input has the shape {other:?}, not 1x1xNxN"))),
+            ref other => return Err(source.unfit(format!("its input has the shape {other:?}, not 1x1xNxN"))),
         };
         if !matches!(network.output_shapes()[0][..], [_, last] if last == VALUES as i64 || last == -1) {
             let found = &network.output_shapes()[0];
-            return Err(unfit(format!("its output has the shape {found:?}, not 1x{VALUES}")));
+            return Err(source.unfit(format!("its output has the shape {found:?}, not 1x{VALUES}")));
         }
         Ok(Self { network, side, normalise: Normalise::new(spec), input: vec![0.0; side * side] })
     }

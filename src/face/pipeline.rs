@@ -15,7 +15,7 @@ use super::landmarks::{Landmarks, Points};
 use super::manifest::{NetworkSpec, Role};
 use super::picture::{Exposure, exposure, spread, turned};
 use super::quality::{self, Crop, Measured, Study};
-use super::runtime::{self, Effort};
+use super::runtime::{self, Effort, Source};
 use super::sample::Scratch;
 use super::seen::{Seen, check_size, check_whole};
 use super::{Analysis, FaceError, FaceReport, Pack, PackError, PoolOptions, Rect, Template, Wants};
@@ -80,15 +80,13 @@ impl Pipeline {
     pub(super) fn with(pack: Arc<Pack>, options: &PoolOptions) -> Result<Self, PackError> {
         let environment = runtime::environment(options.onnxruntime.as_deref())?;
         let manifest = pack.manifest();
-        let bytes = |spec: &NetworkSpec| bytes(&pack, spec);
-        let spec = &manifest.detector;
-        let detector = Detector::load(&environment, spec, &bytes(spec)?, Effort::Run)?;
+        let source = |spec| source(&pack, &environment, spec, Effort::Run);
+        let detector = Detector::load(&source(&manifest.detector)?)?;
         let landmarks = match &manifest.landmarks {
-            Some(spec) => Some(Landmarks::load(&environment, spec, &bytes(spec)?, Effort::Run)?),
+            Some(spec) => Some(Landmarks::load(&source(spec)?)?),
             None => None,
         };
-        let spec = &manifest.embedder;
-        let embedder = Embedder::load(&environment, spec, &bytes(spec)?, Effort::Run)?;
+        let embedder = Embedder::load(&source(&manifest.embedder)?)?;
         Ok(Self {
             environment,
             limits: options.limits,
@@ -107,10 +105,10 @@ impl Pipeline {
     /// Checks that the networks loaded late fit their manifest too.
     pub(super) fn inspect_late_networks(pack: &Pack, environment: &Environment) -> Result<(), PackError> {
         if let Some(spec) = &pack.manifest().pose {
-            PoseNetwork::load(environment, spec, &bytes(pack, spec)?, Effort::Inspect)?;
+            PoseNetwork::load(&source(pack, environment, spec, Effort::Inspect)?)?;
         }
         if let Some(spec) = &pack.manifest().liveness {
-            LivenessNetwork::load(environment, spec, &bytes(pack, spec)?, Effort::Inspect)?;
+            LivenessNetwork::load(&source(pack, environment, spec, Effort::Inspect)?)?;
         }
         Ok(())
     }
@@ -412,8 +410,8 @@ impl Pipeline {
         let network = match &mut self.pose {
             Some(network) => network,
             slot => {
-                let network = bytes(&self.pack, spec)
-                    .and_then(|bytes| PoseNetwork::load(&self.environment, spec, &bytes, Effort::Run))
+                let network = source(&self.pack, &self.environment, spec, Effort::Run)
+                    .and_then(|source| PoseNetwork::load(&source))
                     .map_err(|e| FaceError::Inference(e.to_string()))?;
                 slot.insert(network)
             }
@@ -432,8 +430,8 @@ impl Pipeline {
         let network = match &mut self.liveness {
             Some(network) => network,
             slot => {
-                let network = bytes(&self.pack, spec)
-                    .and_then(|bytes| LivenessNetwork::load(&self.environment, spec, &bytes, Effort::Run))
+                let network = source(&self.pack, &self.environment, spec, Effort::Run)
+                    .and_then(|source| LivenessNetwork::load(&source))
                     .map_err(|e| FaceError::Inference(e.to_string()))?;
                 slot.insert(network)
             }
@@ -442,6 +440,12 @@ impl Pipeline {
     }
 }
 
-fn bytes(pack: &Pack, spec: &NetworkSpec) -> Result<Arc<[u8]>, PackError> {
-    pack.bytes(spec.role).ok_or_else(|| PackError::MissingFile { path: pack.dir().join(&spec.file) })
+fn source<'a>(
+    pack: &Pack,
+    environment: &'a Environment,
+    spec: &'a NetworkSpec,
+    effort: Effort,
+) -> Result<Source<'a>, PackError> {
+    let missing = || PackError::MissingFile { path: pack.dir().join(&spec.file) };
+    Ok(Source { environment, spec, bytes: pack.bytes(spec.role).ok_or_else(missing)?, effort })
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::Mutex;
 
 use ort::environment::Environment;
@@ -86,6 +87,22 @@ pub(super) enum Effort {
     Inspect,
 }
 
+/// A network that is about to be loaded.
+pub(super) struct Source<'a> {
+    pub environment: &'a Environment,
+    pub spec: &'a NetworkSpec,
+    /// Those its digest was checked of.
+    pub bytes: Arc<[u8]>,
+    pub effort: Effort,
+}
+
+impl Source<'_> {
+    /// Why it cannot be used.
+    pub fn unfit(&self, detail: String) -> PackError {
+        PackError::Network { role: self.spec.role, file: self.spec.file.clone(), detail }
+    }
+}
+
 /// A network ready to run on one thread.
 pub(super) struct Network {
     session: Session,
@@ -97,26 +114,22 @@ pub(super) struct Network {
 impl Network {
     /// Makes a session of verified bytes and checks that it has the one input
     /// and the outputs its manifest names, all float32.
-    pub fn load(
-        environment: &Environment,
-        spec: &NetworkSpec,
-        bytes: &[u8],
-        effort: Effort,
-    ) -> Result<Self, PackError> {
-        let unfit = |detail: String| PackError::Network { role: spec.role, file: spec.file.clone(), detail };
-        let session = session(environment, bytes, effort).map_err(|e| unfit(e.to_string()))?;
+    pub fn load(source: &Source<'_>) -> Result<Self, PackError> {
+        let spec = source.spec;
+        let session =
+            session(source.environment, &source.bytes, source.effort).map_err(|e| source.unfit(e.to_string()))?;
         let floats = |outlet: &ort::value::Outlet| {
             let dtype = outlet.dtype();
             match (dtype.tensor_type(), dtype.tensor_shape()) {
                 (Some(TensorElementType::Float32), Some(shape)) => Ok(shape.to_vec()),
-                _ => Err(unfit(format!("`{}` is {dtype}, not a float32 tensor", outlet.name()))),
+                _ => Err(source.unfit(format!("`{}` is {dtype}, not a float32 tensor", outlet.name()))),
             }
         };
         let [input] = session.inputs() else {
-            return Err(unfit(format!("it has {} inputs, not one", session.inputs().len())));
+            return Err(source.unfit(format!("it has {} inputs, not one", session.inputs().len())));
         };
         if input.name() != spec.input {
-            return Err(unfit(format!("its input is `{}`, not `{}`", input.name(), spec.input)));
+            return Err(source.unfit(format!("its input is `{}`, not `{}`", input.name(), spec.input)));
         }
         let shape = floats(input)?;
         let output_shapes = spec
@@ -124,7 +137,7 @@ impl Network {
             .iter()
             .map(|name| match session.outputs().iter().find(|o| o.name() == name) {
                 Some(outlet) => floats(outlet),
-                None => Err(unfit(format!("it has no output `{name}`"))),
+                None => Err(source.unfit(format!("it has no output `{name}`"))),
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { outputs: spec.outputs.clone(), shape, output_shapes, session })

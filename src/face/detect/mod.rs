@@ -4,11 +4,9 @@
 mod ultraface;
 mod yunet;
 
-use ort::environment::Environment;
-
 use super::geometry::{Five, Point, Region, distance};
-use super::manifest::{Family, NetworkSpec};
-use super::runtime::{Effort, Network};
+use super::manifest::Family;
+use super::runtime::{Network, Source};
 use super::sample::{Normalise, Place, Scratch, resize};
 use super::{FaceError, PackError};
 use crate::imaging::RgbImage;
@@ -56,18 +54,13 @@ pub(super) struct Detector {
 }
 
 impl Detector {
-    pub fn load(
-        environment: &Environment,
-        spec: &NetworkSpec,
-        bytes: &[u8],
-        effort: Effort,
-    ) -> Result<Self, PackError> {
-        let network = Network::load(environment, spec, bytes, effort)?;
-        let unfit = |detail: String| PackError::Network { role: spec.role, file: spec.file.clone(), detail };
+    pub fn load(source: &Source<'_>) -> Result<Self, PackError> {
+        let network = Network::load(source)?;
+        let spec = source.spec;
         let canvas = match *network.shape() {
             [1 | -1, 3, -1, -1] => None,
             [1 | -1, 3, height @ 32..=4096, width @ 32..=4096] => Some((width as usize, height as usize)),
-            ref other => return Err(unfit(format!("its input has the shape {other:?}, not 1x3xHxW"))),
+            ref other => return Err(source.unfit(format!("its input has the shape {other:?}, not 1x3xHxW"))),
         };
         let columns: &[i64] = match spec.family {
             Family::YuNet => &yunet::COLUMNS,
@@ -75,7 +68,7 @@ impl Detector {
         };
         for (shape, &columns) in network.output_shapes().iter().zip(columns) {
             if !matches!(shape[..], [_, _, last] if last == columns || last == -1) {
-                return Err(unfit(format!("an output has the shape {shape:?}, not 1xNx{columns}")));
+                return Err(source.unfit(format!("an output has the shape {shape:?}, not 1xNx{columns}")));
             }
         }
         let normalise = Normalise::new(spec);

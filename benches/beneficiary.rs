@@ -6,26 +6,23 @@
 //! cargo bench --bench beneficiary
 //! ```
 
-use std::path::Path;
+mod support;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chinhchu::chip::forge::{CardDraft, HolderDraft};
 use chinhchu::chip::{Anchors, BirthDate, Personal, Sex};
-use chinhchu::face::{Pipeline, PoolOptions, RecipeDigest, Role, Template, Wants};
-use chinhchu::gallery::{
-    Attributes, DecisionKey, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Outcome,
-    RequestId, Source, SubjectId,
-};
-use chinhchu::imaging::Limits;
+use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
+use chinhchu::gallery::{DecisionKey, EmbeddedGallery, EmbeddedOptions, Outcome, RequestId, SubjectId};
+use chinhchu::workflow::Engine;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, Policies, PolicyFile, Record, Scheme};
-use chinhchu::workflow::{Engine, EngineOptions};
+
+use self::support::{Failure, end, engine_options, fill, is_set_up, jpeg, photo, pool_options};
 
 /// Subjects in the gallery, one template each.
-const SUBJECTS: usize = 100_000;
-/// Enrolments that share commits while the gallery is filled.
-const AT_ONCE: usize = 2_000;
+const SUBJECTS: u64 = 100_000;
 /// Decisions measured, after a tenth as many to warm up.
 const DECISIONS: usize = 100;
 /// Captures and the chip's photo, shorter side in pixels.
@@ -34,92 +31,30 @@ const CHIP_SIDE: u32 = 413;
 /// Target: p50 over the bare networks, at most.
 const RATIO_MAX: f64 = 2.5;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if !root.join(".cache/photos/obama.jpg").exists() || !root.join("models/default/fr_feature.onnx").exists() {
-        eprintln!("SKIPPED: weights or photos are not there; run scripts/setup");
+    if !is_set_up() {
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    match std::env::set_current_dir(root).map_err(Failure::from).and_then(|()| runtime.block_on(run(root))) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("beneficiary: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end("beneficiary", runtime.block_on(run()))
 }
 
-/// A sample photo, scaled, mirrored where asked, as JPEG.
-fn photo(root: &Path, name: &str, side: u32, mirrored: bool) -> Result<Vec<u8>, Failure> {
-    let picture = image::load_from_memory(&std::fs::read(root.join(".cache/photos").join(name))?)?;
-    let scale = f64::from(side) / f64::from(picture.width().min(picture.height()));
-    let scaled = |length: u32| (f64::from(length) * scale).round() as u32;
-    let filter = image::imageops::FilterType::Triangle;
-    let small = picture.resize_exact(scaled(picture.width()), scaled(picture.height()), filter).to_rgb8();
-    let small = if mirrored { image::imageops::flip_horizontal(&small) } else { small };
-    let mut jpeg = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&small)?;
-    Ok(jpeg)
+/// A sample photo as JPEG, mirrored where asked.
+fn capture(name: &str, mirrored: bool) -> Result<Vec<u8>, Failure> {
+    let photo = photo(name, CAPTURE_SIDE)?;
+    jpeg(&if mirrored { image::imageops::flip_horizontal(&photo) } else { photo })
 }
 
-/// A direction nobody has: pseudo-random values of either sign.
-fn stranger(recipe: RecipeDigest, dimension: usize, seed: u64) -> Result<Template, Failure> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-    };
-    let raw: Vec<f32> = (0..dimension).map(|_| next()).collect();
-    Template::from_raw(recipe, &raw).map_err(|_| "a vector without a length".into())
-}
-
-async fn fill(gallery: &Arc<EmbeddedGallery>, recipe: RecipeDigest, dimension: usize) -> Result<(), Failure> {
-    for start in (0..SUBJECTS).step_by(AT_ONCE) {
-        let mut tasks = tokio::task::JoinSet::new();
-        for number in start..SUBJECTS.min(start + AT_ONCE) {
-            let template = stranger(recipe, dimension, number as u64 + 1)?;
-            let enrolment = Enrolment {
-                subject: SubjectId::new(format!("s{number}"))?,
-                mode: EnrolMode::Create,
-                attributes: Attributes::default(),
-                templates: vec![NewTemplate { template, source: Source::Other, captured_at: None, quality: None }],
-            };
-            let gallery = Arc::clone(gallery);
-            tasks.spawn(async move { gallery.enrol(enrolment, None).await });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done??;
-        }
-    }
-    Ok(())
-}
-
-async fn run(root: &Path) -> Result<bool, Failure> {
-    let pool = PoolOptions { workers: 0, queue_max: 64, limits: Limits::default(), onnxruntime: None };
-    let one = PoolOptions { workers: 1, ..pool.clone() };
-    let options = EngineOptions {
-        pack: root.join("models/default"),
-        calibration: None,
-        pool,
-        default_fmr: 1e-5,
-        default_fpir: 0.01,
-        capture: Default::default(),
-    };
-    let engine = Engine::open(&options)?;
+async fn run() -> Result<bool, Failure> {
+    let engine = Engine::open(&engine_options(pool_options()))?;
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
     let folder = tempfile::tempdir()?;
     let gallery = Arc::new(EmbeddedGallery::open(folder.path(), recipe, dimension, EmbeddedOptions::default())?);
     let began = Instant::now();
-    fill(&gallery, recipe, dimension).await?;
+    fill(&gallery, recipe, SUBJECTS).await?;
     println!("{SUBJECTS} subjects enrolled in {:.1} s", began.elapsed().as_secs_f64());
 
-    let chip_photo = photo(root, "obama.jpg", CHIP_SIDE, false)?;
+    let chip_photo = jpeg(&photo("obama.jpg", CHIP_SIDE)?)?;
     let holder = HolderDraft::nobody();
     let (number, name) = (Personal::new(&*holder.number), Personal::new(&*holder.name));
     let card = CardDraft { holder, ..CardDraft::new(b"bench", chip_photo.clone()) }.forge()?;
@@ -132,10 +67,7 @@ async fn run(root: &Path) -> Result<bool, Failure> {
     let engine = engine.with_gallery(gallery)?.with_counter(anchors, policies)?;
     // Three different pictures: two photos, and one of them mirrored.
     let frames = [("obama2.jpg", false), ("obama3.jpg", false), ("obama3.jpg", true)];
-    let frames = frames
-        .iter()
-        .map(|&(name, mirrored)| photo(root, name, CAPTURE_SIDE, mirrored))
-        .collect::<Result<Vec<_>, _>>()?;
+    let frames = frames.iter().map(|&(name, mirrored)| capture(name, mirrored)).collect::<Result<Vec<_>, _>>()?;
     let request = |index: usize| -> Result<BeneficiaryRequest, Failure> {
         Ok(BeneficiaryRequest {
             key: DecisionKey::new(RequestId::new(format!("bench-{index}"))?, 1)?,
@@ -154,7 +86,7 @@ async fn run(root: &Path) -> Result<bool, Failure> {
         })
     };
 
-    let mut pipeline = Pipeline::new(engine.pack(), &one)?;
+    let mut pipeline = Pipeline::new(engine.pack(), &PoolOptions { workers: 1, ..pool_options() })?;
     pipeline.analyze(&chip_photo, Wants { liveness: true, ..Wants::default() })?;
     let (mut whole, mut bare) = (Vec::new(), Vec::new());
     for index in 0..DECISIONS + DECISIONS / 10 {

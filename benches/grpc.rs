@@ -9,7 +9,8 @@
 //! Client, server and workers share the machine's cores, as they do where a counter
 //! program runs beside its server; so the client's own cost is in the figures.
 
-use std::path::Path;
+mod support;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,9 +18,10 @@ use std::time::{Duration, Instant};
 
 use chinhchu::face::PoolOptions;
 use chinhchu::gallery::{Attributes, EnrolMode, Filter, RequestId, Source, SubjectId};
-use chinhchu::imaging::Limits;
 use chinhchu::service::{Client, ServeOptions, bind};
-use chinhchu::workflow::{Engine, EngineOptions, EnrolRequest, IdentifyRequest, Photo, VerifyRequest};
+use chinhchu::workflow::{Engine, EnrolRequest, IdentifyRequest, Photo, VerifyRequest};
+
+use self::support::{Failure, end, engine_options, jpeg, photo, pool_options};
 
 /// Calls kept in flight per worker when saturating: enough that no worker waits.
 const IN_FLIGHT_PER_WORKER: usize = 4;
@@ -33,8 +35,6 @@ const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Shorter side of the photos, as in `cfp-dev`.
 const SIDE: u32 = 250;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     // Cargo adds `--bench`.
@@ -43,43 +43,20 @@ fn main() -> ExitCode {
         ["soak", url, pid, requests] => runtime.block_on(soak(url, pid, requests)),
         _ => runtime.block_on(compare()),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("grpc: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end("grpc", done.map(|()| true))
 }
 
-/// A sample photo at the size of the test set's, as JPEG.
-fn photo(name: &str, side: u32) -> Result<Vec<u8>, Failure> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/photos").join(name);
-    let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}; run scripts/setup", path.display()))?;
-    let picture = image::load_from_memory(&bytes)?;
-    let (width, height) = (picture.width(), picture.height());
-    let scale = f64::from(side) / f64::from(width.min(height));
-    let scaled = |length: u32| (f64::from(length) * scale).round() as u32;
-    let small = picture.resize_exact(scaled(width), scaled(height), image::imageops::FilterType::Triangle).to_rgb8();
-    let mut jpeg = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&small)?;
-    Ok(jpeg)
+/// A sample photo as JPEG.
+fn capture(name: &str, side: u32) -> Result<Vec<u8>, Failure> {
+    jpeg(&photo(name, side)?)
 }
 
 fn request() -> Result<VerifyRequest, Failure> {
-    Ok(VerifyRequest { reference: photo("obama.jpg", SIDE)?, probes: vec![photo("obama2.jpg", SIDE)?], fmr: None })
+    Ok(VerifyRequest { reference: capture("obama.jpg", SIDE)?, probes: vec![capture("obama2.jpg", SIDE)?], fmr: None })
 }
 
 async fn compare() -> Result<(), Failure> {
-    let options = EngineOptions {
-        pack: Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default"),
-        calibration: None,
-        pool: PoolOptions { workers: 0, queue_max: 256, limits: Limits::default(), onnxruntime: None },
-        default_fmr: 1e-5,
-        default_fpir: 0.01,
-        capture: Default::default(),
-    };
-    let engine = Engine::open(&options)?;
+    let engine = Engine::open(&engine_options(PoolOptions { queue_max: 256, ..pool_options() }))?;
     let request = request()?;
     let mut serve = ServeOptions::default();
     serve.listen.set_port(0);
@@ -211,9 +188,13 @@ const GROWTH_MAX: f64 = 0.05;
 async fn soak(url: &str, pid: &str, requests: &str) -> Result<(), Failure> {
     let requests: usize = requests.parse()?;
     let client = Client::connect(url).await?;
-    let pictures: Vec<Vec<u8>> =
-        [photo("obama.jpg", SIDE)?, photo("obama2.jpg", SIDE)?, photo("biden.jpg", 480)?, photo("obama3.jpg", 1080)?]
-            .into();
+    let pictures: Vec<Vec<u8>> = [
+        capture("obama.jpg", SIDE)?,
+        capture("obama2.jpg", SIDE)?,
+        capture("biden.jpg", 480)?,
+        capture("obama3.jpg", 1080)?,
+    ]
+    .into();
     let in_flight = Arc::new(tokio::sync::Semaphore::new(8));
     let mut calls = tokio::task::JoinSet::new();
     let mut samples = Vec::new();

@@ -9,25 +9,24 @@
 //! million), filled with face-like vectors (`search::Population`) under the pack's own
 //! recipe, so that a real photo is the probe. Client and server share the machine.
 
-use std::path::Path;
+mod support;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chinhchu::face::{Pipeline, PoolOptions, RecipeDigest, Role, Template, Wants};
+use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
 use chinhchu::gallery::{
-    Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Filter, Gallery, NewTemplate, Scope, Source,
-    SubjectId,
+    Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Filter, Gallery, Scope, Source, SubjectId,
 };
-use chinhchu::imaging::Limits;
 use chinhchu::search::Population;
 use chinhchu::service::{Client, ServeOptions, bind};
-use chinhchu::workflow::{Engine, EngineOptions, EnrolRequest, IdentifyRequest, Photo};
+use chinhchu::workflow::{Engine, EnrolRequest, IdentifyRequest, Photo};
+
+use self::support::{Failure, end, engine_options, fill, is_set_up, jpeg, photo, pool_options};
 
 /// Templates unless told otherwise.
 const TEMPLATES: u64 = 1_000_000;
-/// Enrolments under way while the gallery is filled.
-const AT_ONCE: u64 = 4_096;
 /// Calls measured, after a tenth as many to warm up.
 const CALLS: usize = 200;
 /// Shorter side of the photos, as in `cfp-dev`.
@@ -35,12 +34,8 @@ const SIDE: u32 = 250;
 /// Target: medians, at most.
 const RATIO_MAX: f64 = 1.5;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if !root.join(".cache/photos/obama.jpg").exists() || !root.join("models/default/fr_feature.onnx").exists() {
-        eprintln!("SKIPPED: weights or photos are not there; run scripts/setup");
+    if !is_set_up() {
         return ExitCode::SUCCESS;
     }
     // Cargo adds `--bench`.
@@ -50,63 +45,11 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    match std::env::set_current_dir(root).map_err(Failure::from).and_then(|()| runtime.block_on(run(root, templates))) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("identify: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end("identify", runtime.block_on(run(templates)))
 }
 
-/// A sample photo, scaled, as JPEG.
-fn photo(root: &Path, name: &str) -> Result<Vec<u8>, Failure> {
-    let picture = image::load_from_memory(&std::fs::read(root.join(".cache/photos").join(name))?)?;
-    let scale = f64::from(SIDE) / f64::from(picture.width().min(picture.height()));
-    let scaled = |length: u32| (f64::from(length) * scale).round() as u32;
-    let filter = image::imageops::FilterType::Triangle;
-    let small = picture.resize_exact(scaled(picture.width()), scaled(picture.height()), filter).to_rgb8();
-    let mut jpeg = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&small)?;
-    Ok(jpeg)
-}
-
-async fn fill(gallery: &Arc<EmbeddedGallery>, recipe: RecipeDigest, templates: u64) -> Result<(), Failure> {
-    let population = Population::new(1);
-    let mut tasks = tokio::task::JoinSet::new();
-    for first in (0..templates).step_by(AT_ONCE as usize) {
-        let vectors = population.references(first, AT_ONCE.min(templates - first) as usize);
-        for (number, vector) in (first..).zip(vectors.chunks_exact(Population::DIMENSION)) {
-            let template = Template::from_raw(recipe, vector).map_err(|_| "a vector without a length")?;
-            let enrolment = Enrolment {
-                subject: SubjectId::new(format!("s{number}"))?,
-                mode: EnrolMode::Create,
-                attributes: Attributes::default(),
-                templates: vec![NewTemplate { template, source: Source::Other, captured_at: None, quality: None }],
-            };
-            let gallery = Arc::clone(gallery);
-            tasks.spawn(async move { gallery.enrol(enrolment, None).await });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done??;
-        }
-    }
-    Ok(())
-}
-
-async fn run(root: &Path, templates: u64) -> Result<bool, Failure> {
-    let pool = PoolOptions { workers: 0, queue_max: 64, limits: Limits::default(), onnxruntime: None };
-    let one = PoolOptions { workers: 1, ..pool.clone() };
-    let options = EngineOptions {
-        pack: root.join("models/default"),
-        calibration: None,
-        pool,
-        default_fmr: 1e-5,
-        default_fpir: 0.01,
-        capture: Default::default(),
-    };
-    let engine = Engine::open(&options)?;
+async fn run(templates: u64) -> Result<bool, Failure> {
+    let engine = Engine::open(&engine_options(pool_options()))?;
     if engine.pack().dimension() != Population::DIMENSION {
         return Err("the pack's templates have another dimension than the population".into());
     }
@@ -118,7 +61,7 @@ async fn run(root: &Path, templates: u64) -> Result<bool, Failure> {
     fill(&gallery, recipe, templates).await?;
     println!("{templates} face-like templates enrolled in {:.0} s", began.elapsed().as_secs_f64());
     let engine = engine.with_gallery(Arc::clone(&gallery) as _)?;
-    let enrolled = Photo { bytes: photo(root, "obama.jpg")?, source: Source::Other, captured_at: None };
+    let enrolled = Photo { bytes: jpeg(&photo("obama.jpg", SIDE)?)?, source: Source::Other, captured_at: None };
     let subject = SubjectId::new("the one")?;
     let request = EnrolRequest {
         request_id: None,
@@ -136,10 +79,10 @@ async fn run(root: &Path, templates: u64) -> Result<bool, Failure> {
     let client = Client::connect(&format!("http://{}", bound.local_addr())).await?;
     let server = tokio::spawn(bound.serve(std::future::pending()));
 
-    let probe = photo(root, "obama2.jpg")?;
+    let probe = jpeg(&photo("obama2.jpg", SIDE)?)?;
     let request = IdentifyRequest { probes: vec![probe.clone()], scope: None, filter: Filter::default() };
     let wants = Wants { quality: true, liveness: true, pose: false };
-    let mut pipeline = Pipeline::new(engine.pack(), &one)?;
+    let mut pipeline = Pipeline::new(engine.pack(), &PoolOptions { workers: 1, ..pool_options() })?;
     let template = pipeline.analyze(&probe, wants)?.template;
     // The networks that Identify runs for a probe, as captures are judged by default.
     let networks = [Role::Detector, Role::Landmarks, Role::Embedder, Role::Liveness];

@@ -9,69 +9,53 @@
 //! inputs, in turns; then what quality and liveness add, in turns; then two workers
 //! against one, in turns. Medians, and the ratio of medians.
 
-use std::path::Path;
+mod support;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chinhchu::face::{FacePool, Pack, Pipeline, PoolOptions, Role, StageTimes, Wants};
-use chinhchu::imaging::Limits;
-use image::codecs::jpeg::JpegEncoder;
-use image::imageops::FilterType;
+
+use self::support::{Failure, end, is_set_up, jpeg, photo, pool_options, root};
 
 /// Pictures measured one by one, after a warm-up of a tenth as many.
 const PICTURES: usize = 400;
 /// Rounds of each pool, alternating, and the pictures in one.
 const ROUNDS: usize = 9;
 const PICTURES_PER_ROUND: usize = 120;
-/// Side and quality of the photo.
+/// Side of the photo, in pixels.
 const SIDE: u32 = 250;
-const QUALITY: u8 = 90;
 /// Targets: at most, at least.
 const OVERHEAD_MAX: f64 = 1.15;
 const QUALITY_MAX: f64 = 0.55;
 const LIVENESS_MAX: f64 = 0.60;
 const SCALING_MIN: f64 = 1.8;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let photo = root.join(".cache/photos/obama.jpg");
-    let runtime = root.join(".cache/onnxruntime");
-    if !photo.exists() || !runtime.exists() || !root.join("models/default/fr_feature.onnx").exists() {
-        eprintln!("SKIPPED: weights, ONNX Runtime or photos are not there; run scripts/setup");
+    if !is_set_up() {
         return ExitCode::SUCCESS;
     }
-    // The pools of the second part look for the library from here.
-    if let Err(error) = std::env::set_current_dir(root).map_err(Failure::from).and_then(|()| run(root, &photo)) {
-        eprintln!("pipeline: {error}");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    end("pipeline", run().map(|()| true))
 }
 
-fn run(root: &Path, photo: &Path) -> Result<(), Failure> {
-    let pack = Pack::load(&root.join("models/default"))?;
-    let photo = portrait(photo)?;
-    println!("{SIDE}x{SIDE} JPEG of {} bytes, quality {QUALITY}", photo.len());
+fn run() -> Result<(), Failure> {
+    let pack = Pack::load(&root().join("models/default"))?;
+    let photo = portrait()?;
+    println!("{SIDE}x{SIDE} JPEG of {} bytes", photo.len());
     overhead(&pack, &photo)?;
     beside(&pack, &photo)?;
     scaling(&pack, &photo)
 }
 
 /// The head and shoulders of a sample photo as a small JPEG.
-fn portrait(path: &Path) -> Result<Vec<u8>, Failure> {
-    let picture = image::load_from_memory(&std::fs::read(path)?)?.into_rgb8();
-    let side = picture.width().min(picture.height());
-    let square = image::imageops::crop_imm(&picture, (picture.width() - side) / 2, 0, side, side).to_image();
-    let small = image::imageops::resize(&square, SIDE, SIDE, FilterType::Lanczos3);
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&small)?;
-    Ok(bytes)
+fn portrait() -> Result<Vec<u8>, Failure> {
+    let small = photo("obama.jpg", SIDE)?;
+    let left = (small.width() - SIDE) / 2;
+    jpeg(&image::imageops::crop_imm(&small, left, 0, SIDE, SIDE).to_image())
 }
 
 fn options(workers: usize) -> PoolOptions {
-    PoolOptions { workers, queue_max: 2 * workers, limits: Limits::default(), onnxruntime: None }
+    PoolOptions { workers, queue_max: 2 * workers, ..pool_options() }
 }
 
 fn overhead(pack: &Pack, photo: &[u8]) -> Result<(), Failure> {

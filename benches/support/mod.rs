@@ -1,0 +1,109 @@
+//! What the benchmarks of engine and server share.
+
+// Each of them uses a part of it.
+#![allow(dead_code)]
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use chinhchu::face::{PoolOptions, RecipeDigest, Template};
+use chinhchu::gallery::{Attributes, EmbeddedGallery, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
+use chinhchu::imaging::Limits;
+use chinhchu::search::Population;
+use chinhchu::workflow::EngineOptions;
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::FilterType;
+
+/// Enrolments under way while a gallery is filled: they share commits.
+const AT_ONCE: u64 = 4_096;
+/// Quality of the photos' JPEG files.
+const JPEG_QUALITY: u8 = 90;
+
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The project's folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether weights, ONNX Runtime and photos are there; says so where they are not.
+pub fn is_set_up() -> bool {
+    let needed = [".cache/photos/obama.jpg", ".cache/onnxruntime", "models/default/fr_feature.onnx"];
+    let is_there = needed.iter().all(|path| root().join(path).exists());
+    if !is_there {
+        eprintln!("SKIPPED: weights, ONNX Runtime or photos are not there; run scripts/setup");
+    }
+    is_there
+}
+
+/// Ends a benchmark: `false` where a target was missed.
+pub fn end(name: &str, done: Result<bool, Failure>) -> ExitCode {
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One worker a core.
+pub fn pool_options() -> PoolOptions {
+    PoolOptions { workers: 0, queue_max: 64, limits: Limits::default(), onnxruntime: None }
+}
+
+/// The default pack.
+pub fn engine_options(pool: PoolOptions) -> EngineOptions {
+    EngineOptions {
+        pack: root().join("models/default"),
+        calibration: None,
+        pool,
+        default_fmr: 1e-5,
+        default_fpir: 0.01,
+        capture: Default::default(),
+    }
+}
+
+/// A sample photo whose shorter side is `side` pixels.
+pub fn photo(name: &str, side: u32) -> Result<RgbImage, Failure> {
+    let path = root().join(".cache/photos").join(name);
+    let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}; run scripts/setup", path.display()))?;
+    let picture = image::load_from_memory(&bytes)?;
+    let (width, height) = (picture.width(), picture.height());
+    let scaled = |length: u32| (f64::from(length) * f64::from(side) / f64::from(width.min(height))).round() as u32;
+    Ok(picture.resize_exact(scaled(width), scaled(height), FilterType::Triangle).to_rgb8())
+}
+
+/// A picture as a JPEG file.
+pub fn jpeg(picture: &RgbImage) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).encode_image(picture)?;
+    Ok(bytes)
+}
+
+/// Enrols so many face-like subjects with a template each: `s0`, `s1`, ….
+pub async fn fill(gallery: &Arc<EmbeddedGallery>, recipe: RecipeDigest, subjects: u64) -> Result<(), Failure> {
+    let population = Population::new(1);
+    let mut tasks = tokio::task::JoinSet::new();
+    for first in (0..subjects).step_by(AT_ONCE as usize) {
+        let vectors = population.references(first, AT_ONCE.min(subjects - first) as usize);
+        for (number, vector) in (first..).zip(vectors.chunks_exact(Population::DIMENSION)) {
+            let template = Template::from_raw(recipe, vector).map_err(|_| "a vector without a length")?;
+            let enrolment = Enrolment {
+                subject: SubjectId::new(format!("s{number}"))?,
+                mode: EnrolMode::Create,
+                attributes: Attributes::default(),
+                templates: vec![NewTemplate { template, source: Source::Other, captured_at: None, quality: None }],
+            };
+            let gallery = Arc::clone(gallery);
+            tasks.spawn(async move { gallery.enrol(enrolment, None).await });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done??;
+        }
+    }
+    Ok(())
+}

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::evaluate::{COMPARISONS_MAX_DEFAULT, WANTS, kept_inputs, start_threads, write_file};
+use super::evaluate::{COMPARISONS_MAX_DEFAULT, WANTS, kept_inputs, start_threads};
+use super::files::{self, Readers};
 use super::labelled::{LabelledArgs, Loaded, Loader};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
@@ -216,12 +217,12 @@ fn write_checked(out: &Path, calibration: &Calibration, recipe: crate::face::Rec
     let text = calibration.to_toml();
     let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let trial = folder.join(".calibration.trial.toml");
-    write_file(&trial, text.as_bytes())?;
+    files::write(&trial, Readers::All, text.as_bytes())?;
     let read = Calibration::load(&trial, recipe);
     // Best effort: it is overwritten by the next run.
     let _ = std::fs::remove_file(&trial);
     read.map_err(|e| Failure::new(format_args!("the fit makes no sense, nothing was written: {e}")))?;
-    write_file(out, text.as_bytes())
+    files::write(out, Readers::All, text.as_bytes())
 }
 
 fn fitted(curve: &Curve) -> Fitted {

@@ -2,11 +2,12 @@
 //! test cards.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::files::{self, Readers};
 use super::settings::Settings;
 use super::source::{anchors, best_photo};
 use super::{Exit, Failure, GlobalArgs, Outcome, forge, outcome, photo, print, runtime};
@@ -59,7 +60,7 @@ struct InspectArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Write the photo of DG2 to this file
+    /// Write the photo of DG2 to this file, for its owner alone
     #[arg(long, value_name = "FILE")]
     photo_out: Option<PathBuf>,
     /// Show names, numbers and dates of birth instead of stars, sensitive fields of DG13 included
@@ -114,12 +115,11 @@ fn inspect_card(settings: &Settings, args: &InspectArgs) -> Outcome {
 }
 
 /// Writes the photo; true where its hash is signed.
-fn write_photo(card: &Inspection, path: &PathBuf) -> Result<bool, Failure> {
+fn write_photo(card: &Inspection, path: &Path) -> Result<bool, Failure> {
     let photo = best_photo(card).ok_or_else(|| {
         Failure::new(format_args!("--photo-out {}: the chip has no photo that can be read", path.display()))
     })?;
-    std::fs::write(path, &photo.bytes)
-        .map_err(|e| Failure::new(format_args!("--photo-out {}: {e}; choose another file", path.display())))?;
+    files::write(path, Readers::Owner, &photo.bytes)?;
     Ok(card.photo().is_some())
 }
 

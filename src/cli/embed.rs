@@ -1,7 +1,6 @@
 //! `chinhchu embed`: the photos of a manifest as rows of a `.npy` matrix.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use clap::Args;
 use npyz::WriterBuilder;
 use serde::Serialize;
 
+use super::files::{Partial, Readers, unwritable};
 use super::manifest::{BadRow, Columns, Manifest, Row};
 use super::progress::Progress;
 use super::settings::Settings;
@@ -27,7 +27,8 @@ ignored and relative paths start at the manifest's folder.
 templates.npy holds float32 rows of length 1 in manifest order (numpy.load reads it);
 the cosine similarity of two is their dot product. A row that failed is zeros and is
 listed in templates.errors.csv (row,line,reason,message), row counting from 0, line
-being the manifest's. Both files appear only when all rows are done.
+being the manifest's. Both files appear only when all rows are done, and only their
+owner can read them.
 
 Exit code: 0 all rows, 1 some rows failed, 2 the manifest or the pack cannot be used,
 the disk is full, or wrong usage.";
@@ -117,16 +118,17 @@ pub fn run(global: &GlobalArgs, args: EmbedArgs) -> Outcome {
 /// Writes both files under temporary names, then gives them their own. Memory does
 /// not grow with the manifest.
 fn write(plan: &Plan, pool: &FacePool, dimension: usize, bytes_max: usize) -> Result<u64, Failure> {
-    let (matrix_file, errors_file) = (Partial::create(&plan.out)?, Partial::create(&plan.errors)?);
     let failed = |e: io::Error| unwritable(&plan.out, &e);
+    let errors_failed = |e: io::Error| unwritable(&plan.errors, &e);
+    let matrix_file = Partial::create(&plan.out, Readers::Owner).map_err(failed)?;
+    let errors_file = Partial::create(&plan.errors, Readers::Owner).map_err(errors_failed)?;
     let mut matrix = npyz::WriteOptions::new()
         .default_dtype()
         .shape(&[plan.rows, dimension as u64])
-        .writer(BufWriter::with_capacity(1 << 20, &matrix_file.file))
+        .writer(BufWriter::with_capacity(1 << 20, matrix_file.file()))
         .begin_nd()
         .map_err(failed)?;
-    let mut errors = BufWriter::new(&errors_file.file);
-    let errors_failed = |e: io::Error| unwritable(&plan.errors, &e);
+    let mut errors = BufWriter::new(errors_file.file());
     writeln!(errors, "row,line,reason,message").map_err(errors_failed)?;
 
     let zeros = vec![0.0f32; dimension];
@@ -165,8 +167,8 @@ fn write(plan: &Plan, pool: &FacePool, dimension: usize, bytes_max: usize) -> Re
     errors.flush().map_err(errors_failed)?;
     drop(errors);
     // The matrix last: where it is, its errors are.
-    errors_file.keep()?;
-    matrix_file.keep()?;
+    errors_file.keep().map_err(errors_failed)?;
+    matrix_file.keep().map_err(failed)?;
     Ok(failures)
 }
 
@@ -199,56 +201,4 @@ fn finish(state: State) -> Result<Result<Vec<f32>, (&'static str, String)>, Fail
 
 fn changed(plan: &Plan) -> Failure {
     Failure::new(format_args!("manifest {}: it changed while it was read; run again", plan.manifest.display()))
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    let path = path.display();
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Failure::new(format_args!("the disk is full, {path} was not written; free some space and run again"))
-        }
-        _ => Failure::new(format_args!("cannot write {path}: {error}; check the folder and its permissions")),
-    }
-}
-
-/// A file that has its name only once it is whole. Removed where it is not kept.
-struct Partial {
-    file: File,
-    partial: PathBuf,
-    path: PathBuf,
-    kept: bool,
-}
-
-impl Partial {
-    /// The same temporary name every time: what a killed run left is used again.
-    fn create(path: &Path) -> Result<Self, Failure> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".partial");
-        let partial = PathBuf::from(name);
-        let file = File::create(&partial).map_err(|e| unwritable(path, &e))?;
-        // Two runs would write into each other; the lock ends with the process.
-        if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-            return Err(Failure::new(format_args!("{} is being written by another process", path.display())));
-        }
-        Ok(Self { file, partial, path: path.to_owned(), kept: false })
-    }
-
-    /// Makes the content durable and gives it its name.
-    fn keep(mut self) -> Result<(), Failure> {
-        self.file
-            .sync_all()
-            .and_then(|()| fs::rename(&self.partial, &self.path))
-            .map_err(|e| unwritable(&self.path, &e))?;
-        self.kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if !self.kept {
-            // Best effort: what stays is overwritten by the next run.
-            let _ = fs::remove_file(&self.partial);
-        }
-    }
 }

@@ -1,12 +1,12 @@
 //! `chinhchu evaluate`: error rates on labelled photos.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::files::{self, Readers};
 use super::labelled::{LIVENESS, LabelledArgs, Loaded, Loader, Part};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
@@ -112,7 +112,7 @@ fn share(text: &str) -> Result<f32, String> {
 pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
-    fs::create_dir_all(&args.out).map_err(|e| unwritable(&args.out, &e))?;
+    fs::create_dir_all(&args.out).map_err(|e| files::unwritable(&args.out, &e))?;
     start_threads(&settings);
     if args.pad {
         return run_pad(&args, &settings);
@@ -143,14 +143,14 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
     // What a calibration may be fitted on: an evaluation that gave a report.
     keep_inputs(&args)?;
     // The report last: where it is, all it is made of is there.
-    write_file(&args.out.join("det.svg"), drawn.det.as_bytes())?;
-    write_file(&args.out.join("scores.svg"), drawn.scores.as_bytes())?;
-    write_file(&args.out.join("threshold.svg"), drawn.threshold.as_bytes())?;
+    args.write("det.svg", drawn.det.as_bytes())?;
+    args.write("scores.svg", drawn.scores.as_bytes())?;
+    args.write("threshold.svg", drawn.threshold.as_bytes())?;
     if let Some(discard) = &drawn.discard {
-        write_file(&args.out.join("discard.svg"), discard.as_bytes())?;
+        args.write("discard.svg", discard.as_bytes())?;
     }
-    write_file(&args.out.join("index.html"), page(&report, &drawn).as_bytes())?;
-    write_file(&args.out.join("report.json"), &json_bytes(&report)?)?;
+    args.write("index.html", page(&report, &drawn).as_bytes())?;
+    args.write("report.json", &json_bytes(&report)?)?;
     if args.json {
         print::json(&report)?;
     } else {
@@ -194,8 +194,8 @@ fn run_pad(args: &EvaluateArgs, settings: &Settings) -> Outcome {
     let threshold = args.liveness_threshold.or(policy).unwrap_or_else(|| Policy::default().liveness_min());
     let rates = pad(&presentations, set.subjects(), threshold, bootstrap);
     let document = PadDocument::new(inputs.clone(), bootstrap, rates);
-    write_file(&args.out.join("index.html"), pad_page(&document).as_bytes())?;
-    write_file(&args.out.join("report.json"), &json_bytes(&document)?)?;
+    args.write("index.html", pad_page(&document).as_bytes())?;
+    args.write("report.json", &json_bytes(&document)?)?;
     if args.json {
         print::json(&document)?;
     } else {
@@ -328,31 +328,6 @@ fn json_bytes(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Writes a file whole, or leaves the older one.
-pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let written = File::create(&partial)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&partial, path));
-    written.map_err(|e| {
-        // Best effort: what stays is overwritten by the next run.
-        let _ = fs::remove_file(&partial);
-        unwritable(path, &e)
-    })
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    let path = path.display();
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Failure::new(format_args!("the disk is full, {path} was not written; free some space and run again"))
-        }
-        _ => Failure::new(format_args!("cannot write {path}: {error}; check the folder and its permissions")),
-    }
-}
-
 /// What an evaluation was of, so that a calibration can be fitted on the same photos.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -364,6 +339,13 @@ struct KeptInputs {
     templates: Option<PathBuf>,
     only: Vec<(String, String)>,
     photos_max: u64,
+}
+
+impl EvaluateArgs {
+    /// Writes a file of the report.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        files::write(&self.out.join(name), Readers::All, bytes)
+    }
 }
 
 fn keep_inputs(args: &EvaluateArgs) -> Result<(), Failure> {
@@ -378,7 +360,7 @@ fn keep_inputs(args: &EvaluateArgs) -> Result<(), Failure> {
         only: only.clone(),
         photos_max: *photos_max,
     };
-    write_file(&args.out.join(INPUTS_FILE), &json_bytes(&inputs)?)
+    args.write(INPUTS_FILE, &json_bytes(&inputs)?)
 }
 
 /// What the evaluation in `folder` was of.

@@ -12,6 +12,7 @@ mod backend;
 mod bulk;
 mod config;
 mod date;
+mod files;
 mod forge;
 mod labelled;
 mod manifest;

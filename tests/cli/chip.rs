@@ -1,6 +1,7 @@
 //! `chinhchu chip`, and `verify` with chip files.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::need_assets;
 use crate::support::{photo, root, run, text};
@@ -91,6 +92,7 @@ fn the_photo_is_exported_and_one_that_nobody_signed_is_called_so() {
     let ran = run(["chip", "inspect", &card, "--photo-out", &out]).ended(1);
     assert!(ran.stdout.contains(&out) && !ran.stdout.contains("not authenticated"), "{ran:?}");
     assert_eq!(fs::read(&out).unwrap(), PICTURE);
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600, "a face is its owner's alone");
     let altered = forged(folder.path(), "altered", &["--flaw", "altered-photo"]);
     let ran = run(["chip", "inspect", &altered, "--photo-out", &out]).ended(1);
     assert!(ran.stdout.contains("not authenticated"), "{ran:?}");

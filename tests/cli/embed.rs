@@ -1,6 +1,7 @@
 //! `chinhchu embed`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use chinhchu::matching::dot;
@@ -60,6 +61,8 @@ fn rows_are_unit_vectors_in_manifest_order_and_failed_ones_are_zeros_and_listed(
 
     // Again, with other parallelism: the same bits, and no stale list of errors.
     let bits = fs::read(&out).unwrap();
+    let mode = fs::metadata(&out).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "templates are their owner's alone");
     run(args.iter().chain(&["--workers", "1"])).ended(1);
     assert_eq!(fs::read(&out).unwrap(), bits);
     fs::write(&list, "path\nobama.jpg\n").unwrap();

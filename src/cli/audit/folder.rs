@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::Failure;
+use super::super::files::{Partial, Readers};
 use crate::audit::{Findings, FindingsError};
 
 const LOCK: &str = "lock";
@@ -96,21 +97,15 @@ impl Folder {
         name: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        let (path, partial) = (self.file(name), self.file(&format!("{name}.partial")));
-        let written = private(&partial).and_then(|file| {
-            file.set_len(0)?;
-            let mut out = BufWriter::with_capacity(1 << 20, &file);
+        let path = self.file(name);
+        let written = Partial::create(&path, Readers::Owner).and_then(|partial| {
+            let mut out = BufWriter::with_capacity(1 << 20, partial.file());
             write(&mut out)?;
             out.flush()?;
             drop(out);
-            file.sync_all()?;
-            fs::rename(&partial, &path)
+            partial.keep()
         });
-        written.map_err(|e| {
-            // Best effort: what stays is overwritten by the next run.
-            let _ = fs::remove_file(&partial);
-            unwritable(&path, &e)
-        })
+        written.map_err(|e| unwritable(&path, &e))
     }
 
     /// Notes what the audit is of.

@@ -172,7 +172,17 @@ fn work(shared: &Shared) {
     };
     let GraphReport { points, unfound, build_seconds, .. } = interactive.graph.report();
     match built {
-        Ok(recall) => tracing::info!(points, unfound, build_seconds, recall, "the graph is ready"),
+        Ok(Measured { recall, look_up, exact }) => {
+            let [look_up_ms, exact_ms] = [look_up, exact].map(|time| time.as_secs_f64() * 1e3);
+            tracing::info!(points, unfound, build_seconds, recall, look_up_ms, exact_ms, "the graph is ready");
+            if look_up >= exact {
+                tracing::warn!(
+                    look_up_ms,
+                    exact_ms,
+                    "the graph answers no faster than the exact search, which misses nobody; turn `graph` off"
+                );
+            }
+        }
         Err(SearchError::Stopped) => {
             if !interactive.is_closing.load(Ordering::Acquire) {
                 tracing::info!("the graph was not built: its memory is needed");
@@ -231,9 +241,19 @@ fn build(shared: &Shared, interactive: &Interactive) -> Result<(), SearchError> 
     built.map(drop)
 }
 
+/// How the graph does beside the exact search.
+struct Measured {
+    /// Share of the nearest that it finds.
+    recall: f64,
+    /// What a look-up takes, and an exact search on as many threads as build: both by the
+    /// graph's own probes, and means.
+    look_up: Duration,
+    exact: Duration,
+}
+
 /// Compares the graph with the exact search, on some of the gallery's own templates: how
-/// many of the nearest others it finds. The recall, which is kept with it.
-fn measure(shared: &Shared, interactive: &Interactive) -> Result<f64, SearchError> {
+/// many of the nearest others it finds, and how soon. The recall is kept with it.
+fn measure(shared: &Shared, interactive: &Interactive) -> Result<Measured, SearchError> {
     let begun = Instant::now();
     let dimension = shared.index.dimension();
     let view = shared.index.view();
@@ -246,6 +266,7 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<f64, SearchErro
     let is_other = |own: u64, key: u64| key != own && key <= last;
     drop(view);
     let mut probes: Vec<(u64, Vec<f32>, Vec<u64>)> = Vec::with_capacity(keys.len());
+    let mut searching = Duration::ZERO;
     for key in keys {
         interactive.go_on()?;
         let mut vector = vec![0.0; dimension];
@@ -253,7 +274,9 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<f64, SearchErro
             Err(SearchError::Missing) => continue,
             read => read?,
         }
+        let began = Instant::now();
         let nearest = exactly(shared, &vector, |other| is_other(key, other))?;
+        searching += began.elapsed();
         probes.push((key, vector, nearest));
     }
     let exact: Vec<(&[f32], Vec<u64>)> =
@@ -264,10 +287,14 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<f64, SearchErro
             shared.index.locate(keys).score(vector, |key, _| is_other(*own, key), Some(originals))
         })
     };
+    let began = Instant::now();
     let recall = interactive.graph.measure(&exact, find, |key| shared.index.label(key).is_some())?;
+    let looking_up = began.elapsed();
     tracing::debug!(seconds = begun.elapsed().as_secs_f64(), probes = probes.len(), "the graph was measured");
     // Where all but one were removed meanwhile.
-    recall.ok_or(SearchError::Missing)
+    let recall = recall.ok_or(SearchError::Missing)?;
+    let each = probes.len().max(1) as u32;
+    Ok(Measured { recall, look_up: looking_up / each, exact: searching / each })
 }
 
 /// Keys of the nearest to a template among some.

@@ -1,5 +1,8 @@
 //! Where keys lie, and where the next row goes. Writers only.
 
+mod memory;
+mod merge;
+
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -7,11 +10,9 @@ use rayon::prelude::*;
 
 use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
-use super::codes::{Codes, Encoded, Fine, Group, Next};
+use super::codes::{Codes, Encoded};
 use super::index::Entry;
-use super::inner::Inner;
-use super::recode::vectors_of;
-use super::tuning::{BLOCK_PIECES, GROUP_ROWS, PIECE_ROWS, PLACE_BYTES};
+use super::tuning::PIECE_ROWS;
 use crate::matching::Dot;
 
 /// Entries above which coding them is spread over threads.
@@ -59,18 +60,6 @@ pub(super) struct Places {
     basis: Option<Arc<Basis>>,
     /// Rows there were when the rotation was last fitted.
     fitted_rows: Option<u64>,
-}
-
-/// Memory held, in bytes.
-struct Resident {
-    /// Codes, keys, labels, places.
-    derived: u64,
-    vectors: u64,
-}
-
-/// Blocks of one piece each that become one block.
-pub(super) struct Merge<L> {
-    parts: Vec<(u32, Arc<Block<L>>)>,
 }
 
 /// Mixes a key's bits (the finaliser of MurmurHash3): keys are chosen by the
@@ -224,117 +213,6 @@ impl Places {
         piece.tag(row).map(|(_, label)| label.clone())
     }
 
-    /// Bytes of memory held: an estimate that is quickly made, of an open piece as
-    /// if it were full.
-    fn resident<L>(&self, state: &State<L>, dimension: usize) -> Resident {
-        let codes: usize = state.blocks.values().filter_map(|block| block.codes.as_ref()).map(|c| c.bytes()).sum();
-        let pieces = self.pieces.len() - self.spare.len();
-        let tags = pieces * (PIECE_ROWS * (size_of::<u64>() + size_of::<L>()) + size_of::<Piece<L>>());
-        let held = pieces.saturating_sub(state.outside);
-        Resident {
-            derived: (codes + tags + self.bytes()) as u64,
-            vectors: (held * PIECE_ROWS * dimension * size_of::<f32>()) as u64,
-        }
-    }
-
-    /// Whether `rows` more fit into `bytes_max`, whatever must leave memory for them.
-    pub(super) fn fits<L: Clone + Send + Sync>(&self, inner: &Inner<L>, state: &State<L>, rows: u64) -> bool {
-        let resident = self.resident(state, inner.dimension);
-        let codes = size_of::<Group>() / GROUP_ROWS + size_of::<Next>() + size_of::<Fine>();
-        let row = (codes + size_of::<u64>() + size_of::<L>()) as u64;
-        let mut needed = resident.derived.saturating_add(rows.saturating_mul(row + PLACE_BYTES));
-        // Vectors that cannot leave: all, or those of the open piece.
-        let vector = (inner.dimension * size_of::<f32>()) as u64;
-        needed = needed.saturating_add(match inner.originals() {
-            None => resident.vectors.saturating_add(rows.saturating_mul(vector)),
-            Some(_) => PIECE_ROWS as u64 * vector,
-        });
-        needed <= inner.bytes_max()
-    }
-
-    /// Lets the vectors of a block leave memory, the oldest there are, where memory is
-    /// short. False where it is not, or where no more can leave.
-    pub(super) fn let_go_one<L: Clone + Send + Sync>(&mut self, inner: &Inner<L>) -> bool {
-        if inner.originals().is_none() {
-            return false;
-        }
-        let state = inner.state();
-        let resident = self.resident(&state, inner.dimension);
-        if resident.derived + resident.vectors <= inner.bytes_max() {
-            return false;
-        }
-        let open = self.open_block();
-        let leaves = |piece: &Arc<Piece<L>>| piece.rows() > 0 && !piece.is_outside();
-        let oldest = state
-            .blocks
-            .iter()
-            .find(|(number, block)| open != Some(**number) && block.codes.is_some() && block.pieces.iter().any(leaves));
-        let Some((&number, block)) = oldest else { return false };
-        let lighter = block.pieces.iter().map(|piece| leaves(piece).then(|| Arc::new(piece.without_vectors())));
-        let lighter: Vec<_> = lighter.collect();
-        drop(state);
-        let mut published = inner.published();
-        let state = Arc::make_mut(&mut *published);
-        state.outside += lighter.iter().flatten().count();
-        if let Some(block) = state.blocks.get_mut(&number) {
-            let pieces = &mut Arc::make_mut(block).pieces;
-            for (piece, lighter) in pieces.iter_mut().zip(lighter) {
-                if let Some(lighter) = lighter {
-                    *piece = lighter;
-                }
-            }
-        }
-        true
-    }
-
-    /// Empties pieces in which few rows are in use: the rows move to the open
-    /// piece, and memory stays within about twice what is in use.
-    pub(super) fn thin_out<L: Clone + Send + Sync>(&mut self, inner: &Inner<L>) {
-        while let Some(number) = self.thin.pop() {
-            let place = self.pieces[number as usize];
-            if place.live > THIN || self.open == Some(number) || place.given_up {
-                continue;
-            }
-            let state = inner.state();
-            let Some(block) = state.blocks.get(&place.block) else { continue };
-            let piece = Arc::clone(&block.pieces[place.index as usize]);
-            drop(state);
-            // Beside searches.
-            let Ok(vectors) = vectors_of(&piece, inner.dimension, inner.originals()) else { continue };
-            let entry = |(row, key, label): (usize, u64, &L)| {
-                let vector = vectors[row].as_ref()?.to_vec();
-                Some(Entry { key, label: label.clone(), vector })
-            };
-            // Where one cannot be had now, the piece stays as it is.
-            let Some(moved) = piece.tags().map(entry).collect::<Option<Vec<_>>>() else { continue };
-            let encoded = self.encode(inner.dot, &moved);
-
-            let mut published = inner.published();
-            let state = Arc::make_mut(&mut *published);
-            let Some(block) = state.blocks.get_mut(&place.block) else { continue };
-            // The piece leaves its block; in a block of many its codes stay until
-            // the block goes, and find no rows behind them.
-            let block = Arc::make_mut(block);
-            block.pieces[place.index as usize] = Arc::new(Piece::new());
-            if block.pieces.iter().all(|piece| piece.rows() == 0) {
-                state.blocks.remove(&place.block);
-            }
-            state.outside -= usize::from(piece.is_outside());
-            for (row, key, _) in piece.tags() {
-                let row = number * PIECE_ROWS as u32 + row as u32;
-                if let Ok(entry) = self.rows.find_entry(spread(hash(key)), |slot| slot.row == row) {
-                    entry.remove();
-                }
-            }
-            self.pieces[number as usize] = PiecePlace { live: 0, given_up: true, ..place };
-            self.spare.push(number);
-            self.merge_due = true;
-            for (entry, encoded) in moved.into_iter().zip(encoded) {
-                self.insert(state, entry, encoded.as_ref());
-            }
-        }
-    }
-
     /// Takes over a block read from a file, whose vectors all lie outside. False
     /// where a key is there already.
     pub(super) fn adopt<L: Clone>(&mut self, state: &mut State<L>, block: Block<L>) -> bool {
@@ -368,72 +246,5 @@ impl Places {
         self.merge_due = true;
         self.fitted_rows = Some(state.live);
         true
-    }
-
-    /// The next blocks to put together, where there are enough: single full
-    /// pieces with codes of one rotation, or what is left of a block of which
-    /// most pieces were given up.
-    pub(super) fn plan_merge<L: Clone>(&mut self, state: &State<L>) -> Option<Merge<L>> {
-        if !std::mem::take(&mut self.merge_due) {
-            return None;
-        }
-        let open = self.open_block();
-        let mut parts: Vec<(u32, Arc<Block<L>>)> = Vec::new();
-        let mut pieces = 0;
-        for (&number, block) in &state.blocks {
-            let Some(codes) = &block.codes else { continue };
-            let left = block.pieces.iter().filter(|piece| piece.rows() > 0).count();
-            let worn = block.pieces.len() > 1 && left <= block.pieces.len() / 2;
-            let full = block.pieces.len() == 1 && codes.rows() == PIECE_ROWS;
-            let fits = self.basis.as_ref().is_some_and(|basis| Arc::ptr_eq(basis, &codes.basis));
-            if !fits || open == Some(number) || !(worn || full) || pieces + left > BLOCK_PIECES {
-                continue;
-            }
-            pieces += left;
-            parts.push((number, Arc::clone(block)));
-        }
-        let is_worn = |(_, block): &(u32, Arc<Block<L>>)| block.pieces.len() > 1;
-        let enough = pieces == BLOCK_PIECES || (pieces >= BLOCK_PIECES / 2 && parts.iter().any(is_worn));
-        // There may be more to do after this one.
-        self.merge_due = enough;
-        enough.then_some(Merge { parts })
-    }
-
-    /// Publishes what a merge has made, and notes where its pieces lie now.
-    pub(super) fn keep_merged<L: Clone>(&mut self, state: &mut State<L>, merge: &Merge<L>, merged: Block<L>) {
-        let block = self.new_block();
-        let mut index_next = 0;
-        let mut moved = std::collections::HashMap::new();
-        for (number, part) in &merge.parts {
-            state.blocks.remove(number);
-            for (index, piece) in part.pieces.iter().enumerate() {
-                if piece.rows() > 0 {
-                    moved.insert((*number, index as u32), index_next);
-                    index_next += 1;
-                }
-            }
-        }
-        for place in self.pieces.iter_mut().filter(|place| !place.given_up) {
-            if let Some(&index) = moved.get(&(place.block, place.index)) {
-                (place.block, place.index) = (block, index);
-            }
-        }
-        state.blocks.insert(block, Arc::new(merged));
-    }
-}
-
-impl<L: Clone> Merge<L> {
-    /// Copies the codes into one stream; the vectors are shared.
-    pub(super) fn carry_out(&self) -> Block<L> {
-        let pieces: Vec<_> = self.parts.iter().flat_map(|(_, block)| &block.pieces).filter(|p| p.rows() > 0).collect();
-        let mut codes = None;
-        for (_, part) in &self.parts {
-            let Some(from) = &part.codes else { continue };
-            let into = codes.get_or_insert_with(|| Codes::new(Arc::clone(&from.basis), pieces.len() * PIECE_ROWS));
-            for (index, _) in part.pieces.iter().enumerate().filter(|(_, piece)| piece.rows() > 0) {
-                into.append(from, index);
-            }
-        }
-        Block { codes: codes.map(Arc::new), pieces: pieces.into_iter().map(Arc::clone).collect() }
     }
 }

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 
+/// Times that a temporary file is opened where others give it its name each time.
+const ATTEMPTS: usize = 100;
+
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Readers {
@@ -35,14 +38,14 @@ impl Partial {
         let mut name = path.as_os_str().to_owned();
         name.push(".partial");
         let partial = PathBuf::from(name);
-        loop {
+        let busy = || io::Error::new(io::ErrorKind::ResourceBusy, "it is being written by another process");
+        for _ in 0..ATTEMPTS {
             let mode = if readers == Readers::Owner { 0o600 } else { 0o666 };
             let file = OpenOptions::new().write(true).create(true).truncate(false).mode(mode).open(&partial)?;
             // The lock ends with the process. Where the file system has none, nothing is lost
             // but this check.
             if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-                let busy = "it is being written by another process";
-                return Err(io::Error::new(io::ErrorKind::ResourceBusy, busy));
+                return Err(busy());
             }
             // Whoever held the lock before may have given this very file its name.
             if !fs::metadata(&partial).is_ok_and(|there| is_same(&there, &file)) {
@@ -55,6 +58,7 @@ impl Partial {
             file.set_len(0)?;
             return Ok(Self { file, partial, path: path.to_owned(), kept: false });
         }
+        Err(busy())
     }
 
     /// To write to.

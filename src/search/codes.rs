@@ -197,40 +197,40 @@ pub(super) fn parted<T: Copy + Default>(all: &[T; FINE]) -> ([T; NEXT], [T; OTHE
     (next, others)
 }
 
+/// The length of what is missed by codes that decode to `values`; `None` where these are
+/// together longer than `length_max`.
+fn missed(coordinates: &[f32], values: impl Iterator<Item = f64>, length_max: f64) -> Option<f64> {
+    let (mut missed, mut decoded) = (0.0, 0.0);
+    for (&coordinate, value) in coordinates.iter().zip(values) {
+        missed += (f64::from(coordinate) - value).powi(2);
+        decoded += value * value;
+    }
+    (decoded.sqrt() <= length_max).then_some(missed.sqrt())
+}
+
 /// Codes of the first pass, and the length of what they miss.
 fn head(basis: &Basis, coordinates: &[f32; FINE], error: f64) -> Option<([u8; HEAD], u8)> {
     let mut head = [0u8; HEAD];
     let step = f64::from(basis.head_step());
     let middle = f64::from(HEAD_LEVELS) / 2.0;
-    let (mut missed, mut decoded) = (0.0, 0.0);
-    for (code, &coordinate) in head.iter_mut().zip(&coordinates[..basis.axes().min(HEAD)]) {
-        let coordinate = f64::from(coordinate);
-        *code = (coordinate / step + middle).round().clamp(0.0, f64::from(HEAD_LEVELS)) as u8;
-        let value = step * (f64::from(*code) - middle);
-        missed += (coordinate - value).powi(2);
-        decoded += value * value;
+    let coordinates = &coordinates[..basis.axes().min(HEAD)];
+    for (code, &coordinate) in head.iter_mut().zip(coordinates) {
+        *code = (f64::from(coordinate) / step + middle).round().clamp(0.0, f64::from(HEAD_LEVELS)) as u8;
     }
-    if decoded.sqrt() > LENGTH_CODED_MAX {
-        return None;
-    }
+    let values = head.iter().map(|&code| step * (f64::from(code) - middle));
+    let missed = missed(coordinates, values, LENGTH_CODED_MAX)?;
     // At most 127.
-    Some((head, bound::steps_up(missed.sqrt() + error, RESIDUAL_STEP, 127.0)? as u8))
+    Some((head, bound::steps_up(missed + error, RESIDUAL_STEP, 127.0)? as u8))
 }
 
 /// The length of what the first pass of a batch misses, whose codes are those of the
 /// third less a bit.
 fn residual_batched(basis: &Basis, coordinates: &[f32; FINE], codes: &[i8; FINE], error: f64) -> Option<u8> {
-    let (mut missed, mut decoded) = (0.0, 0.0);
-    for i in 0..basis.axes().min(HEAD) {
-        let value = 2.0 * f64::from(basis.fine_steps()[i]) * (f64::from(codes[i] >> 1) + BATCH_MIDDLE);
-        missed += (f64::from(coordinates[i]) - value).powi(2);
-        decoded += value * value;
-    }
-    if decoded.sqrt() > BATCH_LENGTH_MAX {
-        return None;
-    }
+    let coordinates = &coordinates[..basis.axes().min(HEAD)];
+    let value = |(&step, &code): (&f32, &i8)| 2.0 * f64::from(step) * (f64::from(code >> 1) + BATCH_MIDDLE);
+    let missed = missed(coordinates, basis.fine_steps().iter().zip(codes).map(value), BATCH_LENGTH_MAX)?;
     // At most 127.
-    Some(bound::steps_up(missed.sqrt() + error, RESIDUAL_STEP, 127.0)? as u8)
+    Some(bound::steps_up(missed + error, RESIDUAL_STEP, 127.0)? as u8)
 }
 
 /// Norms of the second pass, whose codes are among those of the third: what they
@@ -255,19 +255,13 @@ fn next_norms(
 /// Codes and norms of the third pass.
 fn fine(basis: &Basis, length: f64, coordinates: &[f32; FINE], error: f64) -> Option<([i8; FINE], FineNorms)> {
     let mut codes = [0i8; FINE];
-    let (mut missed, mut decoded) = (0.0, 0.0);
-    for (i, &coordinate) in coordinates[..basis.axes()].iter().enumerate() {
-        let step = f64::from(basis.fine_steps()[i]);
-        let coordinate = f64::from(coordinate);
-        codes[i] = (coordinate / step).round().clamp(-127.0, 127.0) as i8;
-        let value = step * f64::from(codes[i]);
-        missed += (coordinate - value).powi(2);
-        decoded += value * value;
+    let steps = &basis.fine_steps()[..basis.axes()];
+    for ((code, &coordinate), &step) in codes.iter_mut().zip(coordinates).zip(steps) {
+        *code = (f64::from(coordinate) / f64::from(step)).round().clamp(-127.0, 127.0) as i8;
     }
-    if decoded.sqrt() > LENGTH_CODED_MAX {
-        return None;
-    }
-    let residual = bound::steps_up(missed.sqrt() + error, bound::FINE_STEP, FINE_STEPS_MAX)?;
+    let values = steps.iter().zip(&codes).map(|(&step, &code)| f64::from(step) * f64::from(code));
+    let missed = missed(coordinates, values, LENGTH_CODED_MAX)?;
+    let residual = bound::steps_up(missed + error, bound::FINE_STEP, FINE_STEPS_MAX)?;
     let rest = bound::steps_up(bound::rest(basis, length, coordinates, error), bound::FINE_STEP, f64::from(LOOSE - 1))?;
     // At most 16 bits each.
     Some((codes, FineNorms { residual: residual as u16, rest: rest as u16 }))

@@ -173,7 +173,7 @@ fn work(shared: &Shared) {
     let GraphReport { points, unfound, build_seconds, .. } = interactive.graph.report();
     match built {
         Ok(Measured { recall, look_up, exact }) => {
-            let [look_up_ms, exact_ms] = [look_up, exact].map(|time| time.as_secs_f64() * 1e3);
+            let [look_up_ms, exact_ms] = [look_up, exact].map(|time| time.as_micros() as f64 / 1e3);
             tracing::info!(points, unfound, build_seconds, recall, look_up_ms, exact_ms, "the graph is ready");
             if look_up >= exact {
                 tracing::warn!(

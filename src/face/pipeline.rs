@@ -407,15 +407,8 @@ impl Pipeline {
     ) -> Result<Option<super::Pose>, FaceError> {
         go_on()?;
         let Some(spec) = &self.pack.manifest().pose else { return Ok(None) };
-        let network = match &mut self.pose {
-            Some(network) => network,
-            slot => {
-                let network = source(&self.pack, &self.environment, spec, Effort::Run)
-                    .and_then(|source| PoseNetwork::load(&source))
-                    .map_err(|e| FaceError::Inference(e.to_string()))?;
-                slot.insert(network)
-            }
-        };
+        let source = || source(&self.pack, &self.environment, spec, Effort::Run);
+        let network = loaded(&mut self.pose, || PoseNetwork::load(&source()?))?;
         network.estimate(image, face, &mut self.scratch).map(Some)
     }
 
@@ -427,16 +420,17 @@ impl Pipeline {
     ) -> Result<Option<f32>, FaceError> {
         go_on()?;
         let Some(spec) = &self.pack.manifest().liveness else { return Ok(None) };
-        let network = match &mut self.liveness {
-            Some(network) => network,
-            slot => {
-                let network = source(&self.pack, &self.environment, spec, Effort::Run)
-                    .and_then(|source| LivenessNetwork::load(&source))
-                    .map_err(|e| FaceError::Inference(e.to_string()))?;
-                slot.insert(network)
-            }
-        };
+        let source = || source(&self.pack, &self.environment, spec, Effort::Run);
+        let network = loaded(&mut self.liveness, || LivenessNetwork::load(&source()?))?;
         network.score(image, face, &mut self.scratch).map(Some)
+    }
+}
+
+/// The network in `slot`, loaded where it is not yet.
+fn loaded<N>(slot: &mut Option<N>, load: impl FnOnce() -> Result<N, PackError>) -> Result<&mut N, FaceError> {
+    match slot {
+        Some(network) => Ok(network),
+        slot => Ok(slot.insert(load().map_err(|e| FaceError::Inference(e.to_string()))?)),
     }
 }
 

@@ -1,8 +1,9 @@
 use rayon::ThreadPoolBuilder;
 
 use super::*;
+use crate::audit::report::tests::curve;
 use crate::evaluation::SplitMix;
-use crate::matching::{Dot, Knot, Miss, Reference, Tail};
+use crate::matching::{Dot, Knot, Miss, Tail};
 use crate::search::Matrix;
 
 const DIMENSION: usize = 64;
@@ -84,17 +85,11 @@ fn calibration() -> Curve {
     let knot = |score, fmr| Knot { score, fmr, factor: Some(1.5) };
     let miss = |score, fnmr| Miss { score, fnmr };
     Curve {
-        probe_frames: 1,
-        reference: Reference::Any,
-        population: "made up".into(),
-        date: "2026-01-01".into(),
-        subjects: 10,
-        impostor_comparisons: 1000,
         knots: vec![knot(0.0, 0.5), knot(0.5, 0.1)],
         tail: Tail { slope: 10.0, curvature: 0.0 },
-        tail_factors: Vec::new(),
         genuine_comparisons: 100,
         misses: vec![miss(0.5, 0.01), miss(0.6, 0.1), miss(0.7, 0.4), miss(0.8, 0.9)],
+        ..curve()
     }
 }
 

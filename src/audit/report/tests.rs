@@ -52,7 +52,7 @@ impl Records for People {
     }
 }
 
-fn curve() -> Curve {
+pub fn curve() -> Curve {
     let knot = |score, fmr| Knot { score, fmr, factor: Some(2.0) };
     Curve {
         probe_frames: 1,

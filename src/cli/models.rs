@@ -177,6 +177,8 @@ struct Shown {
     recipe: String,
     dimension: usize,
     networks: Vec<Network>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    projection: Option<ProjectionShown>,
     calibration: Vec<CurveShown>,
     calibration_problem: Option<String>,
 }
@@ -189,6 +191,15 @@ struct Network {
     sha256: String,
     licence: String,
     source: String,
+    /// Share of its cosine in the score, where several embedders make the template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<f32>,
+}
+
+#[derive(Serialize)]
+struct ProjectionShown {
+    file: String,
+    sha256: String,
 }
 
 #[derive(Serialize)]
@@ -212,7 +223,11 @@ fn show(folder: &Path, json: bool) -> Outcome {
         folder: folder.to_owned(),
         recipe: pack.recipe().to_string(),
         dimension: pack.dimension(),
-        networks: pack.networks().map(network).collect(),
+        networks: pack.networks().map(|spec| network(&pack, spec)).collect(),
+        projection: pack
+            .projection
+            .as_ref()
+            .map(|spec| ProjectionShown { file: spec.file.clone(), sha256: hex(&spec.sha256) }),
         name: pack.name,
         description: pack.description,
         calibration: calibration
@@ -237,8 +252,11 @@ fn show(folder: &Path, json: bool) -> Outcome {
     Ok(Exit::Success)
 }
 
-fn network(spec: &NetworkSpec) -> Network {
+fn network(pack: &Manifest, spec: &NetworkSpec) -> Network {
+    let total: f32 = pack.embedders.iter().map(|embedder| embedder.weight).sum();
+    let fused = pack.embedders.iter().filter(|_| pack.embedders.len() > 1);
     Network {
+        weight: fused.filter(|e| e.network == *spec).map(|e| e.weight / total).next(),
         role: spec.role.to_string(),
         family: spec.family.name(),
         file: spec.file.clone(),
@@ -263,8 +281,12 @@ impl Shown {
             self.dimension
         );
         for network in &self.networks {
-            let Network { role, family, file, licence, source, .. } = network;
-            text += &format!("\n{role:<10} {file} ({family}; {licence}; {source})");
+            let Network { role, family, file, licence, source, weight, .. } = network;
+            let weight = weight.map_or(String::new(), |weight| format!("; {:.0} % of the score", 100.0 * weight));
+            text += &format!("\n{role:<10} {file} ({family}{weight}; {licence}; {source})");
+        }
+        if let Some(ProjectionShown { file, .. }) = &self.projection {
+            text += &format!("\nprojection {file}");
         }
         for curve in &self.calibration {
             text += &format!(
@@ -321,6 +343,11 @@ fn verify(folder: &Path, json: bool) -> Outcome {
             status: check(&folder.join(&spec.file), &spec.sha256),
         })
         .collect();
+    files.extend(pack.projection.as_ref().map(|spec| Checked {
+        file: spec.file.clone(),
+        role: "projection".to_owned(),
+        status: check(&folder.join(&spec.file), &spec.sha256),
+    }));
     files.push(Checked {
         file: CALIBRATION_TOML.to_owned(),
         role: "calibration".to_owned(),

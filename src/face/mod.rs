@@ -21,6 +21,7 @@ mod pack;
 mod picture;
 mod pipeline;
 mod pool;
+mod projection;
 pub mod quality;
 mod report;
 mod runtime;
@@ -28,7 +29,7 @@ mod sample;
 mod seen;
 mod template;
 
-pub use manifest::{Colour, Family, Manifest, NetworkSpec, Role};
+pub use manifest::{Colour, EmbedderSpec, Family, Manifest, NetworkSpec, ProjectionSpec, Role};
 pub use pack::{Pack, PackError};
 pub use pipeline::{Pipeline, StageTimes};
 pub use pool::{Answer, FacePool, PoolOptions, Ticket};

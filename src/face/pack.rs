@@ -9,12 +9,16 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::RecipeDigest;
-use super::graph::{Rewrite, faster};
+use super::graph::prepared;
 use super::manifest::{MANIFEST_BYTES_MAX, Manifest, NetworkSpec, Role};
+use super::projection::Projection;
 use super::quality::QualityModel;
 
 /// Largest network file, in bytes. The largest ArcFace nets have about 260 MB.
 const NETWORK_BYTES_MAX: u64 = 512 << 20;
+
+/// Largest projection, in bytes: 4,096 by 4,096 float32 values and their header.
+const PROJECTION_BYTES_MAX: u64 = (64 << 20) + 4096;
 
 /// Longest quality model, in bytes.
 const QUALITY_BYTES_MAX: u64 = 256 << 10;
@@ -105,6 +109,14 @@ pub enum PackError {
         /// Where they differ.
         detail: String,
     },
+    /// The pack's projection is not what its manifest says.
+    #[error("the projection {path} does not fit its pack.toml: {detail}; correct pack.toml or restore the file")]
+    Projection {
+        /// Its file.
+        path: PathBuf,
+        /// Where they differ.
+        detail: String,
+    },
     /// The pack's quality model cannot be used.
     #[error("the quality model {path} cannot be used: {detail}; restore it, or fit it again for this pack")]
     Quality {
@@ -128,7 +140,8 @@ pub struct Pack {
     manifest: Manifest,
     recipe: RecipeDigest,
     /// One per network, in the order of [`Manifest::networks`], as it runs.
-    files: Vec<(Role, Arc<[u8]>)>,
+    files: Vec<Arc<[u8]>>,
+    projection: Option<Arc<Projection>>,
     quality: Option<Arc<QualityModel>>,
 }
 
@@ -153,10 +166,22 @@ impl Pack {
         let manifest = Manifest::parse(&bytes)?;
         let files = manifest
             .networks()
-            .map(|spec| Ok((spec.role, read_verified(dir, spec)?)))
+            .map(|spec| {
+                let bytes = read_verified(&dir.join(&spec.file), spec.sha256, NETWORK_BYTES_MAX)?;
+                Ok(prepared(&bytes, spec).into())
+            })
             .collect::<Result<_, PackError>>()?;
+        let projection = match &manifest.projection {
+            Some(spec) => {
+                let path = dir.join(&spec.file);
+                let bytes = read_verified(&path, spec.sha256, PROJECTION_BYTES_MAX)?;
+                let read = Projection::read(&bytes, spec.dimension, manifest.embedded_dimension());
+                Some(Arc::new(read.map_err(|detail| PackError::Projection { path, detail })?))
+            }
+            None => None,
+        };
         let recipe = manifest.recipe();
-        Ok(Self { dir: dir.to_owned(), manifest, recipe, files, quality: None })
+        Ok(Self { dir: dir.to_owned(), manifest, recipe, files, projection, quality: None })
     }
 
     /// The folder it was loaded from.
@@ -194,24 +219,29 @@ impl Pack {
         self.quality.as_deref()
     }
 
-    /// The network for `role` as it runs: verified, then rewritten.
-    pub(super) fn bytes(&self, role: Role) -> Option<Arc<[u8]>> {
-        self.files.iter().find(|(of, _)| *of == role).map(|(_, bytes)| Arc::clone(bytes))
+    /// The network of `spec` as it runs: verified, then rewritten.
+    pub(super) fn bytes(&self, spec: &NetworkSpec) -> Option<Arc<[u8]>> {
+        self.manifest.networks().zip(&self.files).find(|(of, _)| *of == spec).map(|(_, bytes)| Arc::clone(bytes))
+    }
+
+    /// What the embeddings are multiplied by, if the pack says so.
+    pub(super) fn projection(&self) -> Option<Arc<Projection>> {
+        self.projection.clone()
     }
 }
 
-fn read_verified(dir: &Path, spec: &NetworkSpec) -> Result<Arc<[u8]>, PackError> {
-    let path = dir.join(&spec.file);
-    let bytes = read_bounded(&path, NETWORK_BYTES_MAX).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => PackError::MissingFile { path: path.clone() },
-        _ => PackError::UnreadableFile { path: path.clone(), detail: e.to_string() },
+/// A whole file whose SHA-256 is the one expected.
+fn read_verified(path: &Path, sha256: [u8; 32], bytes_max: u64) -> Result<Vec<u8>, PackError> {
+    let bytes = read_bounded(path, bytes_max).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => PackError::MissingFile { path: path.to_owned() },
+        _ => PackError::UnreadableFile { path: path.to_owned(), detail: e.to_string() },
     })?;
     let found: [u8; 32] = Sha256::digest(&bytes).into();
-    if found != spec.sha256 {
-        let (expected, found) = (RecipeDigest(spec.sha256), RecipeDigest(found));
-        return Err(PackError::AlteredFile { path, expected, found });
+    if found != sha256 {
+        let (expected, found) = (RecipeDigest(sha256), RecipeDigest(found));
+        return Err(PackError::AlteredFile { path: path.to_owned(), expected, found });
     }
-    Ok(faster(&bytes, Rewrite::of(spec.role)).into())
+    Ok(bytes)
 }
 
 /// A whole regular file of at most `bytes_max` bytes.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ort::environment::Environment;
 
 use super::detect::{Detection, Detector, SECOND_FACE_SIDE, choose};
-use super::embed::{Embedder, onto_template};
+use super::embed::{Embedders, Embedding, onto_template};
 use super::extras::{LivenessNetwork, PoseNetwork};
 use super::geometry::{Region, Similarity};
 use super::landmarks::{Landmarks, Points};
@@ -62,7 +62,7 @@ pub struct Pipeline {
     limits: Limits,
     detector: Detector,
     landmarks: Option<Landmarks>,
-    embedder: Embedder,
+    embedders: Embedders,
     pose: Option<PoseNetwork>,
     liveness: Option<LivenessNetwork>,
     crop: Crop,
@@ -86,13 +86,13 @@ impl Pipeline {
             Some(spec) => Some(Landmarks::load(&source(spec)?)?),
             None => None,
         };
-        let embedder = Embedder::load(&source(&manifest.embedder)?)?;
+        let embedders = Embedders::load(manifest, pack.projection(), source)?;
         Ok(Self {
             environment,
             limits: options.limits,
             detector,
             landmarks,
-            embedder,
+            embedders,
             pose: None,
             liveness: None,
             crop: Crop::default(),
@@ -220,7 +220,7 @@ impl Pipeline {
         match role {
             Role::Detector => self.detector.rerun(),
             Role::Landmarks => self.landmarks.as_mut()?.rerun(),
-            Role::Embedder => self.embedder.rerun(),
+            Role::Embedder => self.embedders.rerun(),
             Role::Pose => self.pose.as_mut()?.rerun(),
             Role::Liveness => self.liveness.as_mut()?.rerun(),
         }
@@ -334,14 +334,15 @@ impl Pipeline {
             self.times.align += clock.elapsed();
             return Ok(Seen { image, turns, region, confidence, points, fit, faces, other_face, template: None });
         }
-        self.embedder.align(&image, &fit, &mut self.scratch);
+        self.embedders.align(&image, &fit, &mut self.scratch);
         self.times.align += clock.elapsed();
 
         go_on()?;
         let clock = Instant::now();
-        let raw = self.embedder.embed()?;
-        let template = Template::from_raw(self.pack.recipe(), &raw)
-            .map_err(|_| FaceError::Inference("the embedding is zero or not finite".into()))?;
+        let Embedding { values, norm } = self.embedders.embed()?;
+        let template = Template::from_raw(self.pack.recipe(), &values)
+            .map_err(|_| FaceError::Inference("the embedding is zero or not finite".into()))?
+            .with_norm(norm);
         self.times.embed += clock.elapsed();
         Ok(Seen { image, turns, region, confidence, points, fit, faces, other_face, template: Some(template) })
     }
@@ -441,5 +442,5 @@ fn source<'a>(
     effort: Effort,
 ) -> Result<Source<'a>, PackError> {
     let missing = || PackError::MissingFile { path: pack.dir().join(&spec.file) };
-    Ok(Source { environment, spec, bytes: pack.bytes(spec.role).ok_or_else(missing)?, effort })
+    Ok(Source { environment, spec, bytes: pack.bytes(spec).ok_or_else(missing)?, effort })
 }

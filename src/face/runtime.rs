@@ -193,6 +193,7 @@ fn session(environment: &Environment, bytes: &[u8], effort: Effort) -> ort::Resu
 mod tests {
     use super::*;
     use crate::face::Pack;
+    use crate::face::graph::made::{tensors, with_all_values};
     use crate::face::graph::{Rewrite, faster};
     use crate::face::manifest::Role;
 
@@ -204,26 +205,32 @@ mod tests {
     /// The same for the logits of the pose network, whose values are near 10.
     const POSE_MOVES_MAX: f32 = 1e-3;
 
-    /// The file of a role as it is and as it runs; `None` where it is not there.
-    fn as_it_is_and_faster(role: Role, rewrite: Rewrite) -> Option<(Environment, Vec<u8>, Vec<u8>)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
-        let (Ok(pack), Ok(environment)) = (Pack::load(&folder), environment(None)) else {
-            eprintln!("SKIPPED: the default pack's weights or ONNX Runtime are not there; run scripts/setup");
+    /// The weights of a pack and ONNX Runtime; `None` where they are not there.
+    fn loaded(name: &str) -> Option<(Environment, Pack)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
+        let (Ok(pack), Ok(environment)) = (Pack::load_to_fit(&folder), environment(None)) else {
+            eprintln!("SKIPPED: the weights of pack {name} or ONNX Runtime are not there; run scripts/setup");
             return None;
         };
-        let spec = pack.manifest().networks().find(|spec| spec.role == role).expect("the default pack has it");
-        let bytes = std::fs::read(folder.join(&spec.file)).unwrap();
-        let faster = faster(&bytes, rewrite).into_owned();
+        Some((environment, pack))
+    }
+
+    /// The file of a role as it is and as it runs; `None` where it is not there.
+    fn as_it_is_and_faster(role: Role, rewrite: Rewrite) -> Option<(Environment, Vec<u8>, Vec<u8>)> {
+        let (environment, pack) = loaded("faceplugin")?;
+        let spec = pack.manifest().networks().find(|spec| spec.role == role).expect("the pack has it");
+        let bytes = std::fs::read(pack.dir().join(&spec.file)).unwrap();
+        let faster = faster(&bytes, rewrite, &spec.input).into_owned();
         assert_ne!(faster, bytes, "{role} is rewritten");
         Some((environment, bytes, faster))
     }
 
     /// Made-up pictures: flat, ramps, noise.
-    fn pictures(side: usize, scale: f32, shift: f32) -> Vec<Vec<f32>> {
+    fn pictures(planes: usize, height: usize, width: usize, scale: f32, shift: f32) -> Vec<Vec<f32>> {
         let made = |value: &dyn Fn(usize) -> usize| {
-            (0..3 * side * side).map(|i| (value(i) % 256) as f32 * scale + shift).collect::<Vec<f32>>()
+            (0..planes * height * width).map(|i| (value(i) % 256) as f32 * scale + shift).collect::<Vec<f32>>()
         };
-        vec![made(&|_| 128), made(&|i| i % side * 2), made(&|i| i / side * 2), made(&|i| (i * 7919) ^ (i / 13))]
+        vec![made(&|_| 128), made(&|i| i % width * 2), made(&|i| i / width * 2), made(&|i| (i * 7919) ^ (i / 13))]
     }
 
     fn outputs(session: &mut Session, side: usize, picture: &[f32]) -> Vec<Vec<f32>> {
@@ -232,13 +239,40 @@ mod tests {
         (0..outputs.len()).map(|i| outputs[i].try_extract_tensor::<f32>().unwrap().1.to_vec()).collect()
     }
 
+    /// Shown here on every processor, though only some are slow with such numbers.
+    #[test]
+    fn no_weight_and_no_value_within_a_network_is_subnormal() {
+        for name in ["default", "faceplugin", "sface", "yunet"] {
+            let Some((environment, pack)) = loaded(name) else { continue };
+            for spec in pack.manifest().networks() {
+                let bytes = pack.bytes(spec).expect("a network of the pack");
+                let subnormal = |values: &[f32]| values.iter().filter(|v| v.is_subnormal()).count();
+                let weights: usize = tensors(&bytes).iter().map(|(_, _, values)| subnormal(values)).sum();
+                assert_eq!(weights, 0, "weights of {name}/{}", spec.file);
+                let all = with_all_values(&bytes);
+                let mut session = session(&environment, &all, Effort::Inspect).unwrap();
+                let input = session.inputs()[0].dtype().tensor_shape().unwrap().to_vec();
+                let sides: Vec<usize> =
+                    input.iter().skip(1).map(|&side| if side > 0 { side as usize } else { 320 }).collect();
+                let [planes, height, width] = sides[..] else { panic!("{name}/{} takes {input:?}", spec.file) };
+                for picture in pictures(planes, height, width, 1.0 / spec.divisor[0], -spec.mean[0] / spec.divisor[0]) {
+                    let tensor = TensorRef::from_array_view(([1, planes, height, width], &picture[..])).unwrap();
+                    let outputs = session.run(ort::inputs![tensor]).unwrap();
+                    let floats =
+                        outputs.values().filter_map(|v| v.try_extract_tensor::<f32>().ok().map(|t| subnormal(t.1)));
+                    assert_eq!(floats.sum::<usize>(), 0, "values within {name}/{}", spec.file);
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_network_rewritten_to_the_bit_gives_the_same_to_the_bit() {
         for (role, side) in [(Role::Embedder, 112), (Role::Liveness, 128)] {
             let Some((environment, bytes, faster)) = as_it_is_and_faster(role, Rewrite::Exact) else { return };
             let [mut before, mut after] =
                 [bytes, faster].map(|bytes| session(&environment, &bytes, Effort::Run).unwrap());
-            for picture in pictures(side, 1.0 / 128.0, -1.0) {
+            for picture in pictures(3, side, side, 1.0 / 128.0, -1.0) {
                 assert_eq!(outputs(&mut before, side, &picture), outputs(&mut after, side, &picture), "{role}");
             }
         }
@@ -257,7 +291,7 @@ mod tests {
             let Some((environment, bytes, faster)) = as_it_is_and_faster(role, Rewrite::Rounding) else { return };
             let load = |bytes: &[u8]| session(&environment, bytes, Effort::Run).unwrap();
             let (mut before, mut after, mut again) = (load(&bytes), load(&faster), load(&faster));
-            for picture in pictures(side, scale, shift) {
+            for picture in pictures(3, side, side, scale, shift) {
                 let now = outputs(&mut after, side, &picture);
                 assert_eq!(now, outputs(&mut again, side, &picture), "{role}: the same bits in every session");
                 let then = outputs(&mut before, side, &picture);

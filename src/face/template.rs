@@ -1,6 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::projection::length;
+
 /// SHA-256 of the recipe that makes a template: every network it goes through,
 /// colour order, normalisation, alignment, averaging. Templates of different
 /// recipes live in different spaces and are never compared.
@@ -50,8 +52,8 @@ pub enum TemplateError {
 /// A face as numbers: a unit vector and the digest of the recipe that made it.
 ///
 /// `vector` has Euclidean length 1 up to rounding; its dimension is that of the
-/// embedder (512 for the default pack). `norm` is the embedding's length before
-/// normalisation, in the embedder's own unit: low values go with poor photos.
+/// pack. `norm` is the length of the (first) embedder's embedding before normalisation, in
+/// its own unit: low values go with poor photos.
 #[derive(Clone, PartialEq)]
 pub struct Template {
     recipe: RecipeDigest,
@@ -63,7 +65,7 @@ impl Template {
     /// Normalises `raw`, an embedding as the network gave it, with the length
     /// computed in `f64` in index order so that the result is reproducible.
     pub fn from_raw(recipe: RecipeDigest, raw: &[f32]) -> Result<Self, TemplateError> {
-        let norm = raw.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
+        let norm = length(raw);
         if !norm.is_finite() || norm < f64::from(f32::MIN_POSITIVE) {
             return Err(TemplateError::NotAVector);
         }
@@ -71,11 +73,19 @@ impl Template {
         Ok(Self { recipe, vector, norm: norm as f32 })
     }
 
+    /// The same with the length of an embedding that `raw` was made of.
+    pub(super) fn with_norm(self, norm: f32) -> Self {
+        Self { norm, ..self }
+    }
+
     /// Restores a stored template without touching its bits.
     pub fn from_parts(recipe: RecipeDigest, vector: Vec<f32>, norm: f32) -> Result<Self, TemplateError> {
-        let length = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
         // Also false for NaN. A unit vector of f32 values is within 1e-3 of 1.
-        if (length - 1.0).abs() <= 1e-3 { Ok(Self { recipe, vector, norm }) } else { Err(TemplateError::NotAVector) }
+        if (length(&vector) - 1.0).abs() <= 1e-3 {
+            Ok(Self { recipe, vector, norm })
+        } else {
+            Err(TemplateError::NotAVector)
+        }
     }
 
     /// The recipe that made it.

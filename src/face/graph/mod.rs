@@ -1,31 +1,43 @@
-//! Networks rewritten so that ONNX Runtime runs them faster.
+//! Networks rewritten so that ONNX Runtime runs them faster, or at all.
 //!
-//! ONNX Runtime's fast convolutions work in a layout of their own, channels in
-//! blocks of 8 or 16. What they cannot do in it costs twice: it runs slowly, and
-//! everything around it is carried out of the layout and back. Two such things
-//! fill the networks of the default pack, and each has a file here:
+//! What is done when a network is loaded, a file each:
 //!
-//! - [`prelu`]: `PRelu` in other operators, the same to the bit;
-//! - [`widen`]: depthwise convolutions of an odd number of channels, filled up
-//!   with channels of zeros. Sums of the same values are then made in another
-//!   order, so the result moves by its last digits.
+//! - a detector of a family that takes pictures of any size, exported for one, is let have
+//!   any ([`onnx::Graph::free_sides`]);
+//! - inputs that are constants of the file, as old exporters wrote them, are inputs no
+//!   more ([`onnx::Graph::keep_input`]): ONNX Runtime would ask for them in every run;
+//! - [`fold`]: quantised weights become float32 weights, once;
+//! - [`tiny`]: weights too small to matter become zero, since subnormal numbers are slow;
+//! - [`prelu`]: `PRelu` in other operators;
+//! - [`widen`]: depthwise convolutions of an odd number of channels, filled up with
+//!   channels of zeros.
 //!
-//! Templates must not move, so networks that make them are only rewritten to the
-//! bit ([`Rewrite::Exact`]). The rewritten network is as deterministic as any: the
-//! same input gives the same bits.
+//! The last two are about layout. ONNX Runtime's fast convolutions work in a layout of
+//! their own, channels in blocks of 8 or 16. What they cannot do in it costs twice: it
+//! runs slowly, and everything around it is carried out of the layout and back.
+//!
+//! All but the last keep the result to the bit. Templates must not move, so networks that
+//! make them are only rewritten so ([`Rewrite::Exact`]); with channels filled up, sums of
+//! the same values are made in another order and the result moves by its last digits.
+//! The rewritten network is as deterministic as any: the same input gives the same bits.
 //!
 //! [`onnx`] takes the file apart only as far as needed: what is not understood is
 //! copied byte by byte, and a file that does not parse is left to ONNX Runtime,
 //! which says what is wrong with it.
 
+mod fold;
 mod onnx;
 mod prelu;
+mod tiny;
 mod widen;
 
 use std::borrow::Cow;
 
 use super::Role;
+use super::manifest::{Family, NetworkSpec};
 use onnx::Model;
+#[cfg(test)]
+pub(super) use onnx::made;
 
 /// What may become of a network's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,25 +58,49 @@ impl Rewrite {
     }
 }
 
-/// The network in operators that ONNX Runtime is fast in, or as it is where there
-/// is nothing to do.
-pub(super) fn faster(model: &[u8], rewrite: Rewrite) -> Cow<'_, [u8]> {
-    rewritten(model, rewrite).map_or(Cow::Borrowed(model), Cow::Owned)
+/// The network of `spec` as it is run; as it stands in the file where there is nothing to
+/// do.
+pub(super) fn prepared<'a>(model: &'a [u8], spec: &NetworkSpec) -> Cow<'a, [u8]> {
+    let freed = match spec.family {
+        Family::YuNet => freed(model, &spec.input),
+        _ => None,
+    };
+    let rewrite = Rewrite::of(spec.role);
+    match freed {
+        Some(freed) => Cow::Owned(faster(&freed, rewrite, &spec.input).into_owned()),
+        None => faster(model, rewrite, &spec.input),
+    }
+}
+
+/// The network for pictures of any size; `None` where it is that already.
+fn freed(bytes: &[u8], input: &str) -> Option<Vec<u8>> {
+    let mut model = Model::read(bytes)?;
+    model.graph.free_sides(input)?.then(|| model.write())
+}
+
+/// The network with `input` as its one input, in operators that ONNX Runtime is fast in,
+/// or as it is where there is nothing to do.
+pub(super) fn faster<'a>(model: &'a [u8], rewrite: Rewrite, input: &str) -> Cow<'a, [u8]> {
+    rewritten(model, rewrite, input).map_or(Cow::Borrowed(model), Cow::Owned)
 }
 
 /// `None` where the model stays as it is.
-fn rewritten(bytes: &[u8], rewrite: Rewrite) -> Option<Vec<u8>> {
+fn rewritten(bytes: &[u8], rewrite: Rewrite, input: &str) -> Option<Vec<u8>> {
     let mut model = Model::read(bytes)?;
-    let widened = rewrite == Rewrite::Rounding && widen::widen(&mut model.graph)?;
-    let replaced = prelu::replace(&mut model.graph)?;
-    (widened || replaced).then(|| model.write())
+    let graph = &mut model.graph;
+    let mut changed = graph.keep_input(input);
+    changed |= fold::fold(graph);
+    changed |= tiny::clear(graph);
+    changed |= rewrite == Rewrite::Rounding && widen::widen(graph)?;
+    changed |= prelu::replace(graph)?;
+    changed.then(|| model.write())
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::onnx::made::{MadeModel, conv, node};
+    use super::onnx::made::{MadeModel, conv, inputs_of, node};
     use super::*;
 
     /// Three channels, a `PRelu`, a depthwise convolution, and one that leads out.
@@ -83,16 +119,30 @@ mod tests {
             assert_eq!(Rewrite::of(role), Rewrite::Exact);
         }
         let bytes = model();
-        let (exact, rounding) = (faster(&bytes, Rewrite::Exact), faster(&bytes, Rewrite::Rounding));
+        let (exact, rounding) = (faster(&bytes, Rewrite::Exact, "in"), faster(&bytes, Rewrite::Rounding, "in"));
         let channels = |bytes: &[u8]| Model::read(bytes).unwrap().graph.tensor("d").map(|t| t.dims()[0]);
         assert_eq!(channels(&exact), Some(12));
         assert_eq!(channels(&rounding), None, "its wider self has a name of its own");
     }
 
     #[test]
+    fn constants_that_are_listed_as_inputs_are_constants() {
+        let mut made = MadeModel::new(7);
+        made.tensor("w", &[12, 3, 1, 1], &[1.0; 36]).node(conv(&["in", "w"], "out", 1));
+        made.named(11, "in").named(11, "w").named(11, "read by nobody");
+        let after = faster(&made.bytes(), Rewrite::Exact, "in").into_owned();
+        assert_eq!(inputs_of(&after), ["in"]);
+        assert!(Model::read(&after).unwrap().graph.tensor("w").is_some());
+        // An input that a node reads and that has no default is for its caller to give.
+        let two =
+            MadeModel::new(7).node(node("Add", &["in", "other"], "out")).named(11, "in").named(11, "other").bytes();
+        assert_eq!(faster(&two, Rewrite::Exact, "in"), two);
+    }
+
+    #[test]
     fn what_is_no_model_is_left_alone() {
         for untouched in [&b"no model at all"[..], b""] {
-            assert!(matches!(faster(untouched, Rewrite::Rounding), Cow::Borrowed(bytes) if bytes == untouched));
+            assert!(matches!(faster(untouched, Rewrite::Rounding, "in"), Cow::Borrowed(bytes) if bytes == untouched));
         }
     }
 
@@ -102,7 +152,7 @@ mod tests {
             let mut broken = model();
             let at = at % broken.len();
             broken.splice(at..(at + noise.len()).min(broken.len()), noise);
-            faster(&broken, Rewrite::Rounding);
+            faster(&broken, Rewrite::Rounding, "in");
         }
     }
 }

@@ -13,13 +13,18 @@ use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_va
 const IR_VERSION_MIN: u64 = 4;
 /// `TensorProto.DataType.FLOAT`.
 const FLOAT: i32 = 1;
+/// `TensorProto.DataType`: `UINT8`, `INT8`, `INT32`, `INT64`.
+const UINT8: i32 = 2;
+const INT8: i32 = 3;
+const INT32: i32 = 6;
+const INT64: i32 = 7;
 /// Most values of one tensor that are looked into; no slopes or weights that are
 /// rewritten come near it.
 const VALUES_MAX: i64 = 1 << 24;
 
 /// `NodeProto`, what is needed of it.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Node {
+pub(in crate::face) struct Node {
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -42,7 +47,12 @@ impl Node {
 
     /// `group` of a convolution; one where it names none.
     pub fn group(&self) -> i64 {
-        self.attribute.iter().find(|a| a.name == GROUP).map_or(1, |a| a.i)
+        self.int(GROUP).unwrap_or(1)
+    }
+
+    /// An integer attribute; `None` where it names none.
+    pub fn int(&self, name: &str) -> Option<i64> {
+        self.attribute.iter().find(|a| a.name == name).map(|a| a.i)
     }
 }
 
@@ -50,7 +60,7 @@ const GROUP: &str = "group";
 
 /// `AttributeProto`, integers only.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Attribute {
+pub(in crate::face) struct Attribute {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(int64, tag = "3")]
@@ -98,6 +108,17 @@ struct Values {
     raw_data: Vec<u8>,
 }
 
+/// The values of an integer `TensorProto` of at most 64 bits.
+#[derive(Clone, PartialEq, Message)]
+struct Integers {
+    #[prost(int32, repeated, tag = "5")]
+    int32_data: Vec<i32>,
+    #[prost(int64, repeated, tag = "7")]
+    int64_data: Vec<i64>,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
 /// A float `TensorProto` of our own.
 #[derive(Clone, PartialEq, Message)]
 struct NewTensor {
@@ -116,6 +137,50 @@ struct NewTensor {
 struct Named {
     #[prost(string, tag = "1")]
     name: String,
+}
+
+/// `ValueInfoProto` of a tensor: `TypeProto.tensor_type` is field 1 of `type`.
+#[derive(Clone, PartialEq, Message)]
+struct ValueInfo {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    kind: Option<TypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TypeProto {
+    #[prost(message, optional, tag = "1")]
+    tensor: Option<TensorType>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorType {
+    #[prost(int32, tag = "1")]
+    element: i32,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<Shape>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Shape {
+    #[prost(message, repeated, tag = "1")]
+    dims: Vec<Dimension>,
+}
+
+/// A side: a number, or a name where it is free.
+#[derive(Clone, PartialEq, Message)]
+struct Dimension {
+    #[prost(int64, optional, tag = "1")]
+    value: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    name: Option<String>,
+}
+
+impl ValueInfo {
+    fn shape(&mut self) -> Option<&mut Option<Shape>> {
+        Some(&mut self.kind.as_mut()?.tensor.as_mut()?.shape)
+    }
 }
 
 /// A field of a message as it stands in the file, key included.
@@ -150,6 +215,12 @@ fn put(out: &mut Vec<u8>, number: u32, content: &[u8]) {
     encode_key(number, WireType::LengthDelimited, out);
     encode_varint(content.len() as u64, out);
     out.extend_from_slice(content);
+}
+
+fn field_of(number: u32, message: &impl Message) -> Vec<u8> {
+    let mut field = Vec::new();
+    put(&mut field, number, &message.encode_to_vec());
+    field
 }
 
 /// A node and how it is written.
@@ -201,11 +272,7 @@ impl Tensor<'_> {
     /// Its values; `None` where they are no float32 in this file, or not as many as
     /// its shape says.
     pub fn floats(&self) -> Option<Vec<f32>> {
-        let count = self
-            .head
-            .dims
-            .iter()
-            .try_fold(1i64, |product, &d| product.checked_mul(d).filter(|p| (1..=VALUES_MAX).contains(p)))?;
+        let count = self.count()?;
         if self.head.data_type != FLOAT {
             return None;
         }
@@ -214,14 +281,58 @@ impl Tensor<'_> {
         let values = if raw.is_empty() { float_data } else { raw.iter().map(|b| f32::from_le_bytes(*b)).collect() };
         (rest.is_empty() && values.len() as i64 == count).then_some(values)
     }
+
+    /// Its values; `None` where they are no integers of 8, 32 or 64 bits in this file,
+    /// or not as many as its shape says.
+    pub fn integers(&self) -> Option<Vec<i64>> {
+        let count = self.count()?;
+        let kind = self.head.data_type;
+        if ![UINT8, INT8, INT32, INT64].contains(&kind) {
+            return None;
+        }
+        let Integers { int32_data, int64_data, raw_data } = Integers::decode(&*self.content).ok()?;
+        let values: Vec<i64> = match kind {
+            INT64 if raw_data.is_empty() => int64_data,
+            _ if raw_data.is_empty() => int32_data.into_iter().map(i64::from).collect(),
+            UINT8 => raw_data.into_iter().map(i64::from).collect(),
+            INT8 => raw_data.into_iter().map(|b| i64::from(b.cast_signed())).collect(),
+            INT32 => {
+                let (raw, rest) = raw_data.as_chunks::<4>();
+                rest.is_empty().then(|| raw.iter().map(|b| i64::from(i32::from_le_bytes(*b))).collect())?
+            }
+            _ => {
+                let (raw, rest) = raw_data.as_chunks::<8>();
+                rest.is_empty().then(|| raw.iter().map(|b| i64::from_le_bytes(*b)).collect())?
+            }
+        };
+        (values.len() as i64 == count).then_some(values)
+    }
+
+    /// Number of values by its shape; `None` where there are none or too many.
+    fn count(&self) -> Option<i64> {
+        let mut dims = self.head.dims.iter();
+        dims.try_fold(1i64, |product, &d| product.checked_mul(d).filter(|p| (1..=VALUES_MAX).contains(p)))
+    }
+}
+
+/// What a field of a graph, neither node nor constant, is about.
+enum Describes {
+    /// An input of the whole, by name.
+    Input(String),
+    /// An output of the whole.
+    Output,
+    /// Type and shape of a value within, by name.
+    Value(String),
+    /// Anything else.
+    Other,
 }
 
 /// The graph of a model.
 pub(super) struct Graph<'a> {
     pub steps: Vec<Step<'a>>,
     tensors: Vec<Tensor<'a>>,
-    /// What is neither, with the name of the value it describes, if it does.
-    others: Vec<(Option<String>, &'a [u8])>,
+    /// What is neither, and what it is about.
+    others: Vec<(Describes, Cow<'a, [u8]>)>,
     /// All names there are.
     names: HashSet<String>,
     inputs: HashSet<String>,
@@ -240,7 +351,7 @@ impl<'a> Graph<'a> {
             outputs: HashSet::new(),
         };
         for field in fields(bytes)? {
-            let content = Cow::Borrowed(field.content);
+            let (content, whole) = (Cow::Borrowed(field.content), Cow::Borrowed(field.whole));
             match field.number {
                 1 => {
                     let node = Node::decode(field.content).ok()?;
@@ -256,13 +367,17 @@ impl<'a> Graph<'a> {
                     graph.names.insert(head.name.clone());
                     graph.tensors.push(Tensor { head, content });
                 }
-                11 | 12 => {
+                11 => {
                     let Named { name } = Named::decode(field.content).ok()?;
-                    if field.number == 11 { &mut graph.inputs } else { &mut graph.outputs }.insert(name);
-                    graph.others.push((None, field.whole));
+                    graph.inputs.insert(name.clone());
+                    graph.others.push((Describes::Input(name), whole));
                 }
-                13 => graph.others.push((Some(Named::decode(field.content).ok()?.name), field.whole)),
-                _ => graph.others.push((None, field.whole)),
+                12 => {
+                    graph.outputs.insert(Named::decode(field.content).ok()?.name);
+                    graph.others.push((Describes::Output, whole));
+                }
+                13 => graph.others.push((Describes::Value(Named::decode(field.content).ok()?.name), whole)),
+                _ => graph.others.push((Describes::Other, whole)),
             }
         }
         Some(graph)
@@ -289,12 +404,74 @@ impl<'a> Graph<'a> {
 
     /// Adds a constant of float32 values.
     pub fn add(&mut self, name: String, dims: &[i64], values: &[f32]) {
+        self.names.insert(name.clone());
         self.tensors.push(Tensor::new(name, dims, values));
+    }
+
+    /// Gives each float32 constant the values that `change` makes of its own, where it
+    /// makes any; whether it did of one.
+    pub fn change_floats(&mut self, change: impl Fn(&[f32]) -> Option<Vec<f32>>) -> bool {
+        let mut changed = false;
+        for tensor in self.tensors.iter_mut().filter(|t| !self.inputs.contains(&t.head.name)) {
+            if let Some(values) = tensor.floats().and_then(|values| change(&values)) {
+                *tensor = Tensor::new(tensor.head.name.clone(), &tensor.head.dims, &values);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Takes all inputs but `input` out that no node reads or that a constant of the
+    /// file is the default of; whether there was one. A caller could put something in
+    /// their place, which ours never does.
+    pub fn keep_input(&mut self, input: &str) -> bool {
+        let constants: HashSet<&str> = self.tensors.iter().map(|t| t.head.name.as_str()).collect();
+        let read = self.read_tensors();
+        let needless: HashSet<String> = self
+            .inputs
+            .iter()
+            .filter(|name| *name != input && (constants.contains(name.as_str()) || !read.contains(name.as_str())))
+            .cloned()
+            .collect();
+        self.inputs.retain(|name| !needless.contains(name));
+        let is_needless =
+            |describes: &Describes| matches!(describes, Describes::Input(name) if needless.contains(name));
+        self.others.retain(|(describes, _)| !is_needless(describes));
+        !needless.is_empty()
+    }
+
+    /// Lets the height and the width of `input` (batch, planes, height, width) be any, for
+    /// a network of convolutions alone that was exported for one size; whether they were
+    /// fixed. What the file says of other shapes, which hang on them, goes.
+    pub fn free_sides(&mut self, input: &str) -> Option<bool> {
+        let named = |describes: &Describes| matches!(describes, Describes::Input(name) if name == input);
+        let Some((_, whole)) = self.others.iter_mut().find(|(describes, _)| named(describes)) else {
+            return Some(false);
+        };
+        let field = fields(whole)?.pop()?;
+        let mut info = ValueInfo::decode(field.content).ok()?;
+        let Some(Shape { dims }) = info.shape()? else { return Some(false) };
+        let [_, _, height, width] = &mut dims[..] else { return Some(false) };
+        if height.value.is_none() || width.value.is_none() {
+            return Some(false);
+        }
+        for (side, name) in [(height, "height"), (width, "width")] {
+            *side = Dimension { value: None, name: Some(name.into()) };
+        }
+        *whole = Cow::Owned(field_of(11, &info));
+        self.others.retain(|(describes, _)| !matches!(describes, Describes::Value(_)));
+        for (_, whole) in self.others.iter_mut().filter(|(describes, _)| matches!(describes, Describes::Output)) {
+            let field = fields(whole)?.pop()?;
+            let mut info = ValueInfo::decode(field.content).ok()?;
+            *info.shape()? = None;
+            *whole = Cow::Owned(field_of(12, &info));
+        }
+        Some(true)
     }
 
     /// Drops what the file says of the shapes of these values.
     pub fn forget_shapes(&mut self, of: &HashSet<String>) {
-        self.others.retain(|(named, _)| named.as_ref().is_none_or(|name| !of.contains(name)));
+        self.others.retain(|(describes, _)| !matches!(describes, Describes::Value(name) if of.contains(name)));
     }
 
     /// Which constants are read by nodes.
@@ -352,7 +529,7 @@ impl<'a> Model<'a> {
 
 /// Models for tests.
 #[cfg(test)]
-pub(super) mod made {
+pub(in crate::face) mod made {
     use super::*;
 
     pub fn node(op_type: &str, input: &[&str], output: &str) -> Node {
@@ -390,6 +567,27 @@ pub(super) mod made {
             self
         }
 
+        /// A constant of bytes (`INT8`) or of 64 bits (`INT64`).
+        pub fn integers(&mut self, name: &str, dims: &[i64], values: &[i64], bytes: bool) -> &mut Self {
+            let raw_data = match bytes {
+                true => values.iter().map(|&v| (v as i8).cast_unsigned()).collect(),
+                false => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            };
+            let data_type = if bytes { INT8 } else { INT64 };
+            let tensor = NewTensor { dims: dims.to_vec(), data_type, name: name.into(), raw_data };
+            put(&mut self.graph, 5, &tensor.encode_to_vec());
+            self
+        }
+
+        /// A float32 value with its shape; fields as for [`named`](Self::named).
+        pub fn shaped(&mut self, number: u32, name: &str, sides: &[i64]) -> &mut Self {
+            let dims = sides.iter().map(|&side| Dimension { value: Some(side), name: None }).collect();
+            let tensor = TensorType { element: FLOAT, shape: Some(Shape { dims }) };
+            let kind = Some(TypeProto { tensor: Some(tensor) });
+            self.graph.extend(field_of(number, &ValueInfo { name: name.into(), kind }));
+            self
+        }
+
         /// 11 input, 12 output, 13 value_info.
         pub fn named(&mut self, number: u32, name: &str) -> &mut Self {
             put(&mut self.graph, number, &Named { name: name.into() }.encode_to_vec());
@@ -407,6 +605,28 @@ pub(super) mod made {
         }
     }
 
+    /// The model with every value its nodes make as an output of the whole.
+    pub fn with_all_values(model: &[u8]) -> Vec<u8> {
+        let mut model = Model::read(model).unwrap();
+        let made: Vec<Vec<u8>> = model
+            .graph
+            .steps
+            .iter()
+            .flat_map(|step| &step.node.output)
+            .filter(|name| !name.is_empty() && !model.graph.outputs.contains(*name))
+            .map(|name| field_of(12, &Named { name: name.clone() }))
+            .collect();
+        model.graph.others.extend(made.iter().map(|field| (Describes::Output, Cow::Borrowed(field.as_slice()))));
+        model.write()
+    }
+
+    /// Names of the inputs of the whole, sorted.
+    pub fn inputs_of(model: &[u8]) -> Vec<String> {
+        let mut inputs: Vec<String> = Model::read(model).unwrap().graph.inputs.into_iter().collect();
+        inputs.sort();
+        inputs
+    }
+
     /// All of the model but its graph.
     pub fn around(model: &[u8]) -> Vec<Vec<u8>> {
         fields(model).unwrap().iter().filter(|f| f.number != 7).map(|f| f.whole.to_vec()).collect()
@@ -417,16 +637,21 @@ pub(super) mod made {
         Model::read(model).unwrap().graph.steps.iter().map(|step| step.node.op_type.clone()).collect()
     }
 
-    /// All constants: name, shape, values.
+    /// All float32 constants: name, shape, values.
     pub fn tensors(model: &[u8]) -> Vec<(String, Vec<i64>, Vec<f32>)> {
         let graph = Model::read(model).unwrap().graph;
         let all = graph.tensors.iter();
-        all.map(|t| (t.head.name.clone(), t.head.dims.clone(), t.floats().unwrap())).collect()
+        all.filter_map(|t| Some((t.head.name.clone(), t.head.dims.clone(), t.floats()?))).collect()
     }
 
     /// Names of the values whose shapes the file gives.
     pub fn shapes_of(model: &[u8]) -> Vec<String> {
-        Model::read(model).unwrap().graph.others.iter().filter_map(|(name, _)| name.clone()).collect()
+        let others = Model::read(model).unwrap().graph.others;
+        let named = others.into_iter().filter_map(|(describes, _)| match describes {
+            Describes::Value(name) => Some(name),
+            _ => None,
+        });
+        named.collect()
     }
 }
 
@@ -459,6 +684,28 @@ mod tests {
         let bytes = made.bytes();
         let graph = Model::read(&bytes).unwrap().graph;
         assert!(graph.tensor("w").is_none() && graph.tensor("v").is_some());
+    }
+
+    #[test]
+    fn fixed_sides_become_free_and_nothing_else_of_the_input_changes() {
+        let mut made = MadeModel::new(7);
+        made.tensor("w", &[1, 3, 1, 1], &[1.0; 3]).node(conv(&["in", "w"], "out", 1));
+        made.shaped(11, "in", &[1, 3, 64, 32]).shaped(12, "out", &[1, 1, 64, 32]).shaped(13, "out", &[1, 1, 64, 32]);
+        let bytes = made.bytes();
+        let mut model = Model::read(&bytes).unwrap();
+        assert_eq!(model.graph.free_sides("in"), Some(true));
+        let sides = |graph: &Graph<'_>| {
+            let is_value = |describes: &Describes| !matches!(describes, Describes::Other);
+            let infos = graph.others.iter().filter(|(describes, _)| is_value(describes));
+            let shapes = infos.map(|(_, whole)| {
+                let mut info = ValueInfo::decode(fields(whole).unwrap()[0].content).unwrap();
+                info.shape().unwrap().clone().map(|shape| shape.dims.iter().map(|d| d.value).collect::<Vec<_>>())
+            });
+            shapes.collect::<Vec<_>>()
+        };
+        assert_eq!(sides(&model.graph), [Some(vec![Some(1), Some(3), None, None]), None]);
+        assert_eq!(model.graph.free_sides("in"), Some(false), "they are free");
+        assert_eq!(model.graph.free_sides("no input"), Some(false));
     }
 
     #[test]

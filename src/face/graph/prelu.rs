@@ -18,14 +18,21 @@ use std::collections::HashMap;
 
 use super::onnx::{Attribute, Graph, Node, Step};
 
-/// Puts other operators in the place of every `PRelu` after a convolution; whether
-/// there was one.
+/// Puts other operators in the place of every `PRelu` after a convolution, or after a
+/// convolution and its batch normalisation, which ONNX Runtime makes one; whether there
+/// was one.
 pub(super) fn replace(graph: &mut Graph<'_>) -> Option<bool> {
     let mut channels_of: HashMap<&str, i64> = HashMap::new();
     for Step { node, .. } in &graph.steps {
         if let ([_, weights, ..], [output]) = (&node.input[..], &node.output[..])
             && node.is("Conv")
             && let Some(&[channels, _, _, _]) = graph.tensor(weights).map(|t| t.dims())
+        {
+            channels_of.insert(output, channels);
+        }
+        if let ([input, ..], [output, ..]) = (&node.input[..], &node.output[..])
+            && node.is("BatchNormalization")
+            && let Some(&channels) = channels_of.get(input.as_str())
         {
             channels_of.insert(output, channels);
         }
@@ -104,12 +111,25 @@ mod tests {
     fn a_prelu_after_a_convolution_becomes_convolutions_and_all_else_stays() {
         for dims in [&[3, 1, 1][..], &[1, 3, 1, 1]] {
             let before = model(7, dims, &[0.1, -0.2, 1.5]);
-            let after = faster(&before, Rewrite::Exact);
+            let after = faster(&before, Rewrite::Exact, "in");
             assert_eq!(operators(&after), ["Conv", "Conv", "Relu", "Conv", "Relu", "Add"]);
             assert_eq!(around(&before), around(&after));
             let values: Vec<Vec<f32>> = tensors(&after).into_iter().map(|(_, _, values)| values).collect();
             assert_eq!(values, [vec![1.0; 3], vec![-1.0; 3], vec![-0.1, 0.2, -1.5]], "the slope itself is gone");
         }
+    }
+
+    #[test]
+    fn a_prelu_after_a_normalised_convolution_is_rewritten_too() {
+        let mut made = MadeModel::new(7);
+        made.tensor("w", &[3, 1, 1, 1], &[1.0; 3]).tensor("a", &[3, 1, 1], &[0.1; 3]);
+        for name in ["g", "b", "m", "v"] {
+            made.tensor(name, &[3], &[1.0; 3]);
+        }
+        made.node(conv(&["in", "w"], "x", 1)).node(node("BatchNormalization", &["x", "g", "b", "m", "v"], "n"));
+        made.node(node("PRelu", &["n", "a"], "y"));
+        let after = faster(&made.bytes(), Rewrite::Exact, "in").into_owned();
+        assert_eq!(operators(&after), ["Conv", "BatchNormalization", "Conv", "Relu", "Conv", "Relu", "Add"]);
     }
 
     #[test]
@@ -119,7 +139,7 @@ mod tests {
         made.node(conv(&["in", "w"], "x", 1)).node(node("PRelu", &["x", "a"], "y"));
         made.node(node("Mul", &["y", "a"], "z"));
         let before = made.bytes();
-        let after = faster(&before, Rewrite::Exact);
+        let after = faster(&before, Rewrite::Exact, "in");
         assert!(tensors(&after).iter().any(|(name, ..)| name == "a"));
     }
 
@@ -133,7 +153,7 @@ mod tests {
             // More slopes than channels.
             model(7, &[4, 1, 1], &[0.1; 4]),
         ] {
-            assert!(matches!(faster(&untouched, Rewrite::Exact), Cow::Borrowed(bytes) if bytes == untouched));
+            assert!(matches!(faster(&untouched, Rewrite::Exact, "in"), Cow::Borrowed(bytes) if bytes == untouched));
         }
     }
 }

@@ -186,7 +186,7 @@ mod tests {
     fn a_chain_is_filled_up_with_zeros_from_end_to_end() {
         let mut made = chain();
         let before = made.named(12, "out").named(13, "z").named(13, "out").bytes();
-        let after = faster(&before, Rewrite::Rounding);
+        let after = faster(&before, Rewrite::Rounding, "in");
         assert_eq!(shapes_of(&after), ["out"], "shapes that are no longer true are not told");
         let find = |name: &str| tensors(&after).into_iter().find(|(n, ..)| n == name).unwrap();
         let zeros = |values: &[f32]| values.iter().all(|&v| v == 0.0);
@@ -219,7 +219,7 @@ mod tests {
             ("the caller", with(|m| m.named(12, "r"))),
             ("groups", with(|m| m.tensor("g", &[12, 6, 1, 1], &[1.0; 72]).node(conv(&["y", "g"], "s", 2)))),
         ] {
-            let after = faster(&model, Rewrite::Rounding);
+            let after = faster(&model, Rewrite::Rounding, "in");
             assert!(!tensors(&after).iter().any(|(name, ..)| name.ends_with("wider")), "{why}");
         }
     }
@@ -234,7 +234,7 @@ mod tests {
         plain.tensor("w", &[12, 2, 1, 1], &[1.0; 24]).tensor("v", &[5, 12, 1, 1], &[1.0; 60]);
         plain.node(conv(&["in", "w"], "x", 1)).node(conv(&["x", "v"], "out", 1));
         for model in [whole.bytes(), plain.bytes()] {
-            assert!(matches!(faster(&model, Rewrite::Rounding), Cow::Borrowed(_)));
+            assert!(matches!(faster(&model, Rewrite::Rounding, "in"), Cow::Borrowed(_)));
         }
     }
 
@@ -243,6 +243,6 @@ mod tests {
         let mut made = chain();
         made.tensor("short", &[7, 12, 1, 1], &[1.0; 3]).node(conv(&["z", "short"], "s", 1));
         let model = made.bytes();
-        assert!(matches!(faster(&model, Rewrite::Rounding), Cow::Borrowed(_)));
+        assert!(matches!(faster(&model, Rewrite::Rounding, "in"), Cow::Borrowed(_)));
     }
 }

@@ -11,14 +11,17 @@ use sha2::{Digest, Sha256};
 use self::raw::{RawManifest, bad};
 use super::{PackError, RecipeDigest};
 
-/// Version of the manifest format read here.
-const VERSION: u32 = 1;
+/// Versions of the manifest format read here: 1 has one `[embedder]`, 2 has one or more
+/// `[[embedders]]` and may have a `[projection]`.
+const VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
 /// Longest manifest, in bytes.
 pub(super) const MANIFEST_BYTES_MAX: u64 = 64 << 10;
 /// Longest name of a file, input or output, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 /// Longest template, in values.
 const DIMENSION_MAX: usize = 4096;
+/// Most embedders of a pack.
+const EMBEDDERS_MAX: usize = 4;
 
 /// How pixels become a template, apart from the networks: crop rules, alignment
 /// and resampling. Part of the recipe; raise it with every change that moves
@@ -145,6 +148,33 @@ pub struct NetworkSpec {
     pub divisor: [f32; 3],
 }
 
+/// An embedder and its share in the template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbedderSpec {
+    /// The network.
+    pub network: NetworkSpec,
+    /// Values it gives.
+    pub dimension: usize,
+    /// Whether the embedding is the mean of the face's and its mirror image's.
+    pub mirrored: bool,
+    /// Weight of its cosine in the comparison score, above 0; the weights of all
+    /// embedders of a pack are divided by their sum.
+    pub weight: f32,
+}
+
+/// A matrix that the scaled embeddings, one behind the other, are multiplied by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectionSpec {
+    /// Its file, a plain name inside the pack's folder: `.npy`, float32, one row for each
+    /// value of the template, one column for each value of the embedders, and perhaps a last
+    /// one that is added to the product.
+    pub file: String,
+    /// SHA-256 of that file.
+    pub sha256: [u8; 32],
+    /// Values of the template.
+    pub dimension: usize,
+}
+
 /// A checked `pack.toml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
@@ -160,8 +190,11 @@ pub struct Manifest {
     pub detector: NetworkSpec,
     /// Finds the points; `None` takes those of the detector.
     pub landmarks: Option<NetworkSpec>,
-    /// Makes the template.
-    pub embedder: NetworkSpec,
+    /// Make the template: each from the same aligned face. The first one's length says
+    /// how sure it is (see [`Family::ArcFace112`]).
+    pub embedders: Vec<EmbedderSpec>,
+    /// Applied to their values, where the pack has one.
+    pub projection: Option<ProjectionSpec>,
     /// Head pose, where the pack has it.
     pub pose: Option<NetworkSpec>,
     /// Liveness, where the pack has it.
@@ -181,12 +214,11 @@ impl Manifest {
         // The version comes first: a newer format may hold anything else.
         let table: toml::Table = toml::from_str(text).map_err(|e| bad(e.message()))?;
         match table.get("version").and_then(toml::Value::as_integer) {
-            Some(found) if found == i64::from(VERSION) => {}
-            Some(found) => return Err(PackError::Version { found, known: VERSION }),
+            Some(found) if VERSIONS.map(i64::from).any(|known| known == found) => {}
+            Some(found) => return Err(PackError::Version { found, known: *VERSIONS.end() }),
             None => return Err(bad("`version` is missing")),
         }
         let raw: RawManifest = table.try_into().map_err(|e: toml::de::Error| bad(e.message()))?;
-        debug_assert_eq!(raw.version, VERSION);
         raw.check()
     }
 
@@ -194,38 +226,53 @@ impl Manifest {
     pub fn networks(&self) -> impl Iterator<Item = &NetworkSpec> {
         std::iter::once(&self.detector)
             .chain(&self.landmarks)
-            .chain(std::iter::once(&self.embedder))
+            .chain(self.embedders.iter().map(|embedder| &embedder.network))
             .chain(&self.pose)
             .chain(&self.liveness)
     }
 
     /// Values in a template.
     pub fn dimension(&self) -> usize {
-        match self.embedder.family {
-            Family::ArcFace112 { dimension, .. } => dimension,
-            // `check` lets no other family embed.
-            _ => 0,
+        match &self.projection {
+            Some(projection) => projection.dimension,
+            None => self.embedded_dimension(),
         }
+    }
+
+    /// Values that the embedders give together.
+    pub(super) fn embedded_dimension(&self) -> usize {
+        self.embedders.iter().map(|embedder| embedder.dimension).sum()
     }
 
     /// Length of an embedding below which the picture may be turned.
     pub(super) fn norm_sure(&self) -> Option<f32> {
-        match self.embedder.family {
+        match self.embedders.first()?.network.family {
             Family::ArcFace112 { norm_sure, .. } => norm_sure,
             _ => None,
         }
     }
 
     /// Digest of everything that moves a template: the files of the networks a
-    /// picture goes through, what they are fed, how the face is aligned and
-    /// averaged. Pose and liveness are not part of it.
+    /// picture goes through, what they are fed, how the face is aligned, what is averaged,
+    /// weighed and projected. Pose and liveness are not part of it.
     pub fn recipe(&self) -> RecipeDigest {
         let mut text = format!("chinhchu recipe 1\n{METHOD}\n");
-        for spec in [Some(&self.detector), self.landmarks.as_ref(), Some(&self.embedder)] {
-            match spec {
-                Some(spec) => spec.describe(&mut text),
-                None => text.push_str("landmarks: the detector's five\n"),
+        self.detector.describe(&mut text);
+        match &self.landmarks {
+            Some(spec) => spec.describe(&mut text),
+            None => text.push_str("landmarks: the detector's five\n"),
+        }
+        // A single embedder's weight moves nothing, and the recipes of packs that have one
+        // are older than weights.
+        let fused = self.embedders.len() > 1;
+        for embedder in &self.embedders {
+            embedder.network.describe(&mut text);
+            if fused {
+                text.push_str(&format!("weight={:08x}\n", embedder.weight.to_bits()));
             }
+        }
+        if let Some(ProjectionSpec { sha256, dimension, .. }) = &self.projection {
+            text.push_str(&format!("projection: {dimension} sha256={}\n", RecipeDigest(*sha256)));
         }
         RecipeDigest(Sha256::digest(text.as_bytes()).into())
     }

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{Colour, DIMENSION_MAX, Family, Manifest, NAME_BYTES_MAX, NetworkSpec, Role};
+use super::{
+    Colour, DIMENSION_MAX, EMBEDDERS_MAX, EmbedderSpec, Family, Manifest, NAME_BYTES_MAX, NetworkSpec, ProjectionSpec,
+    Role,
+};
 use crate::face::{PackError, RecipeDigest};
 
 #[derive(Deserialize)]
@@ -16,9 +19,21 @@ pub(super) struct RawManifest {
     quality: Option<String>,
     detector: RawNetwork,
     landmarks: RawNetwork,
-    embedder: RawNetwork,
+    /// Version 1.
+    embedder: Option<RawNetwork>,
+    /// Version 2.
+    embedders: Option<Vec<RawNetwork>>,
+    projection: Option<RawProjection>,
     pose: Option<RawNetwork>,
     liveness: Option<RawNetwork>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProjection {
+    file: String,
+    sha256: String,
+    dimension: usize,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +52,7 @@ struct RawNetwork {
     dimension: Option<usize>,
     mirrored: Option<bool>,
     norm_sure: Option<f32>,
+    weight: Option<f32>,
     box_scale: Option<f32>,
     live_class: Option<usize>,
 }
@@ -64,6 +80,12 @@ impl RawManifest {
                 detector.family.name()
             )));
         }
+        let embedders = embedders(self.version, self.embedder, self.embedders)?;
+        let projection = self.projection.map(|raw| raw.check(self.version)).transpose()?;
+        let dimension: usize = embedders.iter().map(|embedder| embedder.dimension).sum();
+        if dimension > DIMENSION_MAX {
+            return Err(bad(format!("the embedders give {dimension} values, at most {DIMENSION_MAX} are read")));
+        }
         Ok(Manifest {
             name: self.name,
             description: self.description,
@@ -71,10 +93,71 @@ impl RawManifest {
             quality: self.quality,
             detector,
             landmarks,
-            embedder: self.embedder.check(Role::Embedder)?,
+            embedders,
+            projection,
             pose: self.pose.map(|raw| raw.check(Role::Pose)).transpose()?,
             liveness: self.liveness.map(|raw| raw.check(Role::Liveness)).transpose()?,
         })
+    }
+}
+
+/// The embedders of either version, their weights checked.
+fn embedders(
+    version: u32,
+    one: Option<RawNetwork>,
+    several: Option<Vec<RawNetwork>>,
+) -> Result<Vec<EmbedderSpec>, PackError> {
+    let raw = match (version, one, several) {
+        (1, Some(one), None) if one.weight.is_some() => return Err(bad("[embedder] of version 1 has no `weight`")),
+        (1, Some(one), None) => vec![one],
+        (1, ..) => return Err(bad("version 1 has one [embedder]; several [[embedders]] are of version 2")),
+        (_, None, Some(several)) => several,
+        (_, ..) => return Err(bad("version 2 has [[embedders]] and no [embedder]")),
+    };
+    if !(1..=EMBEDDERS_MAX).contains(&raw.len()) {
+        return Err(bad(format!("it has {} embedders, not 1 to {EMBEDDERS_MAX}", raw.len())));
+    }
+    let weights: Vec<f32> = raw.iter().map(|raw| raw.weight.unwrap_or(1.0)).collect();
+    if weights.iter().any(|weight| !(0.0..=1e6).contains(weight)) {
+        return Err(bad("[[embedders]] `weight` is not a number from 0 to 1,000,000"));
+    }
+    if weights.iter().sum::<f32>() == 0.0 {
+        return Err(bad("the weights of the [[embedders]] sum to nothing; give each its share of the score"));
+    }
+    if weights.iter().any(|weight| *weight < 1e-6) {
+        return Err(bad("an embedder of weight 0 takes its time and changes nothing; take it out of [[embedders]]"));
+    }
+    let checked = raw.into_iter().zip(weights).enumerate().map(|(index, (raw, weight))| {
+        if index > 0 && raw.norm_sure.is_some() {
+            return Err(bad("`norm_sure` is of the first embedder; the others have none"));
+        }
+        let network = raw.check(Role::Embedder)?;
+        match network.family {
+            Family::ArcFace112 { dimension, mirrored, .. } => Ok(EmbedderSpec { network, dimension, mirrored, weight }),
+            // `check` lets no other family embed.
+            _ => Err(bad("a network of [[embedders]] makes no templates")),
+        }
+    });
+    let checked = checked.collect::<Result<Vec<EmbedderSpec>, PackError>>()?;
+    let files: std::collections::HashSet<&str> = checked.iter().map(|e| e.network.file.as_str()).collect();
+    if files.len() < checked.len() {
+        return Err(bad("two of the [[embedders]] have the same file; name it once, with the sum of the weights"));
+    }
+    Ok(checked)
+}
+
+impl RawProjection {
+    fn check(self, version: u32) -> Result<ProjectionSpec, PackError> {
+        if version < 2 {
+            return Err(bad("a [projection] is of version 2"));
+        }
+        check_file_name(&self.file)?;
+        if !(1..=DIMENSION_MAX).contains(&self.dimension) {
+            return Err(bad(format!("[projection] `dimension` is not within 1…{DIMENSION_MAX}")));
+        }
+        let RecipeDigest(sha256) =
+            self.sha256.parse().map_err(|_| bad("[projection] `sha256` is not 64 hexadecimal digits"))?;
+        Ok(ProjectionSpec { file: self.file, sha256, dimension: self.dimension })
     }
 }
 
@@ -90,8 +173,10 @@ impl RawNetwork {
         if !known.contains(&self.family.as_str()) {
             return Err(PackError::UnknownFamily { role, family: printable(&self.family), known: known.join(", ") });
         }
-        if role != Role::Embedder && (self.dimension.is_some() || self.mirrored.is_some() || self.norm_sure.is_some()) {
-            return Err(bad(format!("[{role}] has no `dimension`, `mirrored` or `norm_sure`")));
+        let embeds =
+            self.dimension.is_some() || self.mirrored.is_some() || self.norm_sure.is_some() || self.weight.is_some();
+        if role != Role::Embedder && embeds {
+            return Err(bad(format!("[{role}] has no `dimension`, `mirrored`, `norm_sure` or `weight`")));
         }
         if role != Role::Liveness && (self.box_scale.is_some() || self.live_class.is_some()) {
             return Err(bad(format!("[{role}] has no `box_scale` or `live_class`")));

@@ -44,6 +44,14 @@ impl Normalise {
         }
     }
 
+    /// Fills a network's planes from red, green and blue planes of 0…255 as large.
+    pub fn planes_of(&self, rgb: &[f32], out: &mut [f32]) {
+        let plane = rgb.len() / 3;
+        for at in 0..plane {
+            self.put([rgb[at], rgb[plane + at], rgb[2 * plane + at]], out, plane, at);
+        }
+    }
+
     /// Writes one pixel.
     #[inline(always)]
     fn put(&self, rgb: [f32; 3], out: &mut [f32], plane: usize, at: usize) {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use tonic::Code;
 
-use super::Failure;
 use super::settings::Settings;
-use crate::gallery::{EmbeddedGallery, EmbeddedOptions, Receipt, RequestId, SubjectId};
+use super::{Failure, models};
+use crate::face::RecipeDigest;
+use crate::gallery::{EmbeddedGallery, EmbeddedOptions, GalleryError, Receipt, RequestId, SubjectId};
 use crate::service::{Client, ClientError};
 use crate::workflow::words::{Class, Reason};
 use crate::workflow::{
@@ -157,7 +158,28 @@ pub(super) fn gallery_of(
     options: EmbeddedOptions,
 ) -> Result<Arc<EmbeddedGallery>, Failure> {
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    EmbeddedGallery::open(folder, recipe, dimension, options).map(Arc::new).map_err(Failure::new)
+    let opened = EmbeddedGallery::open(folder, recipe, dimension, options);
+    opened.map(Arc::new).map_err(|error| match error {
+        GalleryError::OtherRecipe { gallery, .. } => Failure::new(made_with(folder, gallery, engine)),
+        error => Failure::new(error),
+    })
+}
+
+/// What to do about a gallery of another recipe: templates cannot be converted, and those
+/// of two recipes are never compared.
+fn made_with(folder: &Path, recipe: RecipeDigest, engine: &Engine) -> String {
+    let (folder, pack) = (folder.display(), engine.pack().name());
+    match models::folder_of(recipe) {
+        Some(made_with) => format!(
+            "the gallery {folder} was enrolled with another model pack than `{pack}`; go on with its own pack, --pack {}, \
+             or enrol its people again, from their photos, into a new folder",
+            made_with.display()
+        ),
+        None => format!(
+            "the gallery {folder} was enrolled with a model pack of recipe {recipe}, which is none of those under models/; \
+             name the pack it was enrolled with by --pack"
+        ),
+    }
 }
 
 /// Why a call was not answered, wherever it went.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::settings::{self, Settings};
 use super::{Exit, Failure, GlobalArgs, Outcome, outcome, print, runtime};
-use crate::face::{Manifest, NetworkSpec};
+use crate::face::{Manifest, NetworkSpec, RecipeDigest};
 use crate::matching::{Calibration, CalibrationError};
 
 const EXAMPLES: &str = "\
@@ -145,6 +145,14 @@ fn list(json: bool) -> Outcome {
         print::answer(&packs.iter().map(line).collect::<Vec<_>>().join("\n"))?;
     }
     Ok(exit)
+}
+
+/// The folder of the pack of this recipe, as one would type it, if there is one under
+/// `models/` here or near the program.
+pub(super) fn folder_of(recipe: RecipeDigest) -> Option<PathBuf> {
+    let recipe = recipe.to_string();
+    let mut packs = settings::places().into_iter().flat_map(|place| packs_in(&place.join("models")));
+    packs.find(|pack| pack.recipe.as_ref() == Some(&recipe)).map(|pack| pack.folder)
 }
 
 /// Every folder with a `pack.toml`, by name; one that makes no sense is listed too.

@@ -52,6 +52,27 @@ fn state(data: &Path) -> State {
     })
 }
 
+/// A gallery enrolled before the default pack changed still holds people: it opens with its
+/// own pack, is never compared with templates of another, and whoever opens it otherwise
+/// reads what to do.
+#[test]
+fn a_gallery_of_another_pack_answers_with_its_own_pack_and_says_which_that_is() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let data = text(&folder.path().join("data"));
+    let obama = text(&photo("obama.jpg"));
+    let old = ["--pack", "models/faceplugin"];
+    run(["enroll", "p1", &obama, "--data", &data].into_iter().chain(old)).ended(0);
+    let again = text(&photo("obama2.jpg"));
+    let refused = run(["identify", &again, "--data", &data]).ended(2);
+    assert!(refused.stderr.contains("--pack models/faceplugin"), "{}", refused.stderr);
+    let refused = run(["enroll", "p2", &again, "--data", &data]).ended(2);
+    assert!(refused.stderr.contains("--pack models/faceplugin"), "{}", refused.stderr);
+    let found = run(["identify", &again, "--data", &data, "--json"].into_iter().chain(old)).ended(0).json();
+    assert_eq!(found["candidates"][0]["subject_id"], "p1");
+    assert_eq!(found["candidates"].as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn a_bad_row_is_listed_by_line_and_the_others_are_enrolled() {
     need_assets!();

@@ -9,11 +9,11 @@ use crate::support::{options, pack, pack_folder};
 
 const FILES: [&str; 5] = ["fr_detect.onnx", "fr_landmark.onnx", "fr_feature.onnx", "fr_pose.onnx", "fr_liveness.onnx"];
 
-/// A folder with the default pack's `pack.toml`, changed by `edit`, without weights
+/// A folder with the `pack.toml` of the pack with one embedder, changed by `edit`, without weights
 /// and without a quality model, which is bound to the recipe that `edit` may change.
 fn folder(edit: impl Fn(String) -> String) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let manifest = std::fs::read_to_string(pack_folder("default").join("pack.toml")).unwrap();
+    let manifest = std::fs::read_to_string(pack_folder("faceplugin").join("pack.toml")).unwrap();
     let manifest = replaced(manifest, "quality = \"quality.toml\"\n", "");
     std::fs::write(folder.path().join("pack.toml"), edit(manifest)).unwrap();
     folder
@@ -21,7 +21,7 @@ fn folder(edit: impl Fn(String) -> String) -> tempfile::TempDir {
 
 fn add_weights(folder: &Path) {
     for file in FILES {
-        std::fs::copy(pack_folder("default").join(file), folder.join(file)).unwrap();
+        std::fs::copy(pack_folder("faceplugin").join(file), folder.join(file)).unwrap();
     }
 }
 
@@ -67,7 +67,7 @@ fn an_altered_network_is_refused_with_both_digests() {
 
 #[test]
 fn one_flipped_bit_in_a_network_is_seen() {
-    let Some(_) = pack("default") else { return };
+    let Some(_) = pack("faceplugin") else { return };
     let folder = folder(|text| text);
     add_weights(folder.path());
     let path = folder.path().join("fr_pose.onnx");
@@ -99,7 +99,7 @@ fn an_unknown_family_is_refused() {
 
 #[test]
 fn a_network_in_the_wrong_role_is_refused_at_the_start() {
-    let Some(_) = pack("default") else { return };
+    let Some(_) = pack("faceplugin") else { return };
     // Pose and liveness are loaded late, but must not fail late.
     for (one, other) in [("fr_feature", "fr_landmark"), ("fr_pose", "fr_liveness"), ("fr_detect", "fr_feature")] {
         let folder = folder(|text| {
@@ -122,7 +122,7 @@ fn a_network_in_the_wrong_role_is_refused_at_the_start() {
 
 #[test]
 fn a_wrong_output_name_is_refused_and_named() {
-    let Some(_) = pack("default") else { return };
+    let Some(_) = pack("faceplugin") else { return };
     let folder = folder(|text| replaced(text, "\"scores\"", "\"scored\""));
     add_weights(folder.path());
     let said = start_error(folder.path());
@@ -132,7 +132,7 @@ fn a_wrong_output_name_is_refused_and_named() {
 
 #[test]
 fn an_embedder_of_another_dimension_is_refused() {
-    let Some(_) = pack("default") else { return };
+    let Some(_) = pack("faceplugin") else { return };
     let folder = folder(|text| replaced(text, "dimension = 512", "dimension = 128"));
     add_weights(folder.path());
     assert!(matches!(start_error(folder.path()), PackError::Network { role: Role::Embedder, .. }));
@@ -140,7 +140,7 @@ fn an_embedder_of_another_dimension_is_refused() {
 
 #[test]
 fn bytes_that_are_no_network_are_refused_even_with_the_right_digest() {
-    let Some(_) = pack("default") else { return };
+    let Some(_) = pack("faceplugin") else { return };
     let garbage = b"not a network";
     let digest = RecipeDigest(Sha256::digest(garbage).into()).to_string();
     let folder = folder(|text| {
@@ -154,14 +154,14 @@ fn bytes_that_are_no_network_are_refused_even_with_the_right_digest() {
 
 #[test]
 fn a_quality_model_of_another_recipe_or_none_is_refused_by_name() {
-    if pack("default").is_none() {
+    if pack("faceplugin").is_none() {
         return;
     }
     let folder = folder(|text| replaced(text, "[detector]", "quality = \"quality.toml\"\n[detector]"));
     add_weights(folder.path());
     let said = error(folder.path()).to_string();
     assert!(said.contains("quality.toml"), "{said}");
-    let text = std::fs::read_to_string(pack_folder("default").join("quality.toml")).unwrap();
+    let text = std::fs::read_to_string(pack_folder("faceplugin").join("quality.toml")).unwrap();
     let other = text.lines().map(|line| match line.starts_with("recipe") {
         true => format!("recipe = \"{}\"", "ab".repeat(32)),
         false => line.to_owned(),
@@ -171,4 +171,78 @@ fn a_quality_model_of_another_recipe_or_none_is_refused_by_name() {
     assert!(said.contains("recipe"), "{said}");
     std::fs::write(folder.path().join("quality.toml"), text).unwrap();
     assert!(Pack::load(folder.path()).unwrap().quality().is_some());
+}
+
+/// A folder with the fused pack's `pack.toml`, changed by `edit`, its weights and its
+/// projection, without a quality model.
+fn fused(edit: impl Fn(String) -> String) -> Option<tempfile::TempDir> {
+    pack("default")?;
+    let (folder, from) = (tempfile::tempdir().unwrap(), pack_folder("default"));
+    for entry in std::fs::read_dir(&from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let manifest = std::fs::read_to_string(from.join("pack.toml")).unwrap();
+    let manifest = replaced(manifest, "quality = \"quality.toml\"\n", "");
+    std::fs::write(folder.path().join("pack.toml"), edit(manifest)).unwrap();
+    Some(folder)
+}
+
+#[test]
+fn a_projection_of_another_size_than_the_embedders_is_refused_with_both_sizes() {
+    let Some(folder) = fused(|text| replaced(text, "dimension = 288", "dimension = 320")) else { return };
+    let said = error(folder.path());
+    assert!(matches!(&said, PackError::Projection { .. }), "{said}");
+    assert!(said.to_string().contains("[288, 641]") && said.to_string().contains("320 rows"), "{said}");
+}
+
+#[test]
+fn an_altered_projection_is_refused_and_a_missing_one_named() {
+    let Some(folder) = fused(|text| text) else { return };
+    let path = folder.path().join("projection.npy");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert!(matches!(error(folder.path()), PackError::AlteredFile { .. }));
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(error(folder.path()), PackError::MissingFile { path } if path.ends_with("projection.npy")));
+}
+
+#[test]
+fn a_fused_pack_without_one_of_its_embedders_says_which_and_how_to_get_it() {
+    let Some(folder) = fused(|text| text) else { return };
+    std::fs::remove_file(folder.path().join("face_recognition_sface_2021dec_int8bq.onnx")).unwrap();
+    let said = error(folder.path()).to_string();
+    assert!(said.contains("sface") && said.contains("scripts/setup"), "{said}");
+}
+
+#[test]
+fn the_score_of_the_fused_pack_without_its_projection_is_the_weighted_mean_of_its_embedders_scores() {
+    use chinhchu::face::{Pipeline, Wants};
+    use chinhchu::matching::compare;
+    let section = |text: &str, keep: usize| {
+        let (start, end) = (text.find("[[embedders]]").unwrap(), text.find("# The first embedder's").unwrap());
+        let parts: Vec<&str> = text[start..end].split("[[embedders]]").skip(1).collect();
+        let kept = if keep < 2 { format!("[[embedders]]{}", parts[keep]) } else { text[start..end].to_owned() };
+        format!("{}{kept}{}", &text[..start], &text[text.find("[pose]").unwrap()..])
+    };
+    let photos = ["obama.jpg", "obama2.jpg", "biden.jpg"];
+    let photos: Vec<Vec<u8>> =
+        photos.iter().filter_map(|name| Some(crate::support::png(&crate::support::photo(name)?))).collect();
+    if photos.len() < 3 {
+        return;
+    }
+    let mut scores = Vec::new();
+    for keep in 0..3 {
+        let Some(folder) = fused(|text| section(&text, keep)) else { return };
+        let pack = Pack::load(folder.path()).unwrap();
+        let mut pipeline = Pipeline::new(&pack, &options(1)).unwrap();
+        let templates: Vec<_> =
+            photos.iter().map(|photo| pipeline.analyze(photo, Wants::default()).unwrap().template).collect();
+        scores.push([(0, 1), (0, 2)].map(|(a, b)| compare(&templates[a], &templates[b]).unwrap()));
+    }
+    for pair in 0..2 {
+        let mean = 0.3 * scores[0][pair] + 0.7 * scores[1][pair];
+        assert!((scores[2][pair] - mean).abs() < 1e-5, "{scores:?}");
+    }
 }

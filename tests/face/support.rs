@@ -30,7 +30,7 @@ fn library() -> Option<PathBuf> {
 /// is there and cannot be used fails the test.
 pub fn pack(name: &str) -> Option<Pack> {
     let runtime = std::env::var_os("CHINHCHU_ONNXRUNTIME").is_some() || library().is_some();
-    let detector = if name == "yunet" { "yunet_n_dynamic.onnx" } else { "fr_detect.onnx" };
+    let detector = if name == "yunet" { "face_detection_yunet_2023mar_int8bq.onnx" } else { "fr_detect.onnx" };
     if !runtime || !pack_folder(name).join(detector).exists() {
         eprintln!("SKIPPED: the weights of the {name} pack or ONNX Runtime are not there; run scripts/setup");
         return None;

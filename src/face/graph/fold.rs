@@ -52,6 +52,8 @@ fn dequantised(graph: &Graph<'_>, node: &Node) -> Option<(Vec<i64>, Vec<f32>)> {
         return None;
     }
     let (quantised, scales) = (graph.tensor(quantised)?, graph.tensor(scale)?);
+    // First of all: from here on every side is at least 1.
+    let (values, scale_values) = (quantised.integers()?, scales.floats()?);
     let dims = quantised.dims();
     let axis = usize::try_from(node.int("axis").unwrap_or(AXIS)).ok()?;
     let block = node.int("block_size").unwrap_or(0);
@@ -80,13 +82,12 @@ fn dequantised(graph: &Graph<'_>, node: &Node) -> Option<(Vec<i64>, Vec<f32>)> {
     let after: usize = dims.iter().skip(axis + 1).map(|&d| d as usize).product();
     let per_row = length.div_ceil(share);
     let along_axis_only = scales.dims().len() <= 1;
-    let (values, scales) = (quantised.integers()?, scales.floats()?);
     let value = |(at, &value): (usize, &i64)| {
         let (before, along, behind) = (at / (length * after), at / after % length, at % after);
         let block = along / share;
         let of = if along_axis_only { block } else { (before * per_row + block) * after + behind };
         let zero = zeros.get(of).copied().unwrap_or(0);
-        Some((value - zero) as f32 * *scales.get(of)?)
+        Some((value - zero) as f32 * *scale_values.get(of)?)
     };
     let values = values.iter().enumerate().map(value).collect::<Option<_>>()?;
     Some((dims.to_vec(), values))
@@ -156,6 +157,16 @@ mod tests {
     }
 
     #[test]
+    fn values_of_no_size_are_left_to_onnx_runtime() {
+        for dims in [&[0, 3][..], &[2, 0], &[-1, -6], &[i64::MAX, i64::MAX]] {
+            let mut made = MadeModel::new(7);
+            made.integers("q", dims, &[], true).tensor("s", &[], &[1.0]).integers("z", &[], &[0], true);
+            made.node(dequantise(&[])).node(node("MatMul", &["in", "w"], "out"));
+            assert_eq!(faster(&made.bytes(), Rewrite::Exact, "in"), made.bytes(), "{dims:?}");
+        }
+    }
+
+    #[test]
     fn scales_that_do_not_fit_are_left_to_onnx_runtime() {
         for (attributes, dims, count) in [
             (&[][..], &[2][..], 2),
@@ -163,6 +174,7 @@ mod tests {
             (&[("axis", -1)], &[3], 3),
             (&[("axis", 1), ("block_size", 2)], &[2, 3], 6),
             (&[("axis", 1), ("block_size", 2)], &[2], 2),
+            (&[("axis", 1), ("block_size", -2)], &[2, 2], 4),
         ] {
             let before = made(attributes, dims, &vec![1.0; count]).bytes();
             assert_eq!(faster(&before, Rewrite::Exact, "in"), before, "{attributes:?} {dims:?}");

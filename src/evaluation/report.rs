@@ -464,7 +464,7 @@ pub(super) mod tests {
         assert_eq!(json["projections"][0]["curve"], "these comparisons");
         assert_eq!((&json["weighed"], &json["within"]), (&"comparisons".into(), &serde_json::Value::Null));
         let differential = &json["differentials"][0];
-        assert_eq!((&differential["by"], differential["at"].as_array().unwrap().len()), (&"half".into(), 2));
+        assert_eq!((&differential["by"], differential["at"].as_array().unwrap().len()), (&"half".into(), 1));
         let at = &differential["at"][0];
         for field in ["of", "stated", "for_fmr", "fmr", "threshold", "fnmr", "within_fmr", "worst_fmr", "worst_fnmr", "groups"] {
             assert!(!at[field].is_null(), "{field} in {at}");

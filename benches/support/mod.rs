@@ -60,6 +60,7 @@ pub fn engine_options(pool: PoolOptions) -> EngineOptions {
     EngineOptions {
         pack: root().join("models/default"),
         calibration: None,
+        curve: Default::default(),
         pool,
         default_fmr: 1e-5,
         default_fpir: 0.01,

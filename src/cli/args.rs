@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{audit, calibrate, chip, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify};
+use crate::matching::CurveChoice;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,6 +92,11 @@ pub struct GlobalArgs {
     /// Threads that look at photos [default: one per core, never more than there are photos]
     #[arg(long, global = true, value_name = "N", help_heading = "Engine")]
     pub(super) workers: Option<usize>,
+    /// Whose error rates are stated: those of the group of people with the highest false match
+    /// rate that the calibration can tell, or of all people it was fitted on [default:
+    /// worst-group, or as configured]
+    #[arg(long, global = true, value_enum, value_name = "CURVE", help_heading = "Engine")]
+    pub(super) curve: Option<CurveArg>,
     /// Configuration file (TOML); `chinhchu help serve` shows one
     #[arg(
         long,
@@ -116,6 +122,23 @@ pub struct GlobalArgs {
     /// How log lines look: for people, or one JSON object a line
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "General")]
     pub(super) log_format: LogFormat,
+}
+
+/// Which calibration curve.
+// The variants have no doc comments: clap would make a paragraph of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CurveArg {
+    WorstGroup,
+    Pooled,
+}
+
+impl From<CurveArg> for CurveChoice {
+    fn from(typed: CurveArg) -> Self {
+        match typed {
+            CurveArg::WorstGroup => Self::WorstGroup,
+            CurveArg::Pooled => Self::Pooled,
+        }
+    }
 }
 
 /// How log lines look.

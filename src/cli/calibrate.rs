@@ -7,12 +7,14 @@ use serde::Serialize;
 
 use super::evaluate::{COMPARISONS_MAX_DEFAULT, WANTS, kept_inputs, start_threads};
 use super::files::{self, Readers};
-use super::labelled::{LabelledArgs, Loaded, Loader};
+use super::labelled::{LabelledArgs, Loaded, Loader, TermsArgs};
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
-use crate::evaluation::{About, AllPairs, FitError, Listed, Probes, fit_curve};
+use super::{Exit, Failure, GlobalArgs, Outcome, date, outcome, print, runtime};
+use crate::evaluation::{
+    About, FitError, Fitted, Fitting, GroupBy, GroupSeen, Groups, Listed, Terms, fit_curve, fit_population,
+};
 use crate::face::Wants;
-use crate::matching::{CALIBRATION_VERSION, Calibration, Curve, Reference};
+use crate::matching::{Basis, CALIBRATION_VERSION, Calibration, Curve, Reference};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,11 +22,18 @@ Examples:
   chinhchu calibrate --evaluation report --population \"2,000 pensioners\" --out calibration.toml
   chinhchu calibrate --manifest people.csv --reference chip --references source=chip \\
                      --population \"clinic captures against card photos\"
+  chinhchu calibrate --manifest people.csv --groups region+sex --within set --weigh people \\
+                     --population \"captures of three regions\"
 
 A calibration turns scores into false match rates: counted where the data is plenty, a fitted
 tail beyond, both with their uncertainty. It holds for one recipe of a model pack, for the
 number of captures in a probe, and for what a probe is compared with; it names whose photos it
 was fitted on. Fit it on your own people where you can.
+
+With --groups there are two curves: of all people (pooled), and of the group with the highest
+false match rate among those with enough people (--people-min) and 30 false matches. Rates are
+stated by the second unless somebody asks for --curve pooled. Where few of the group's people
+have several photos, its curves for several captures are derived, and say so.
 
 Curves for other kinds of references stay in a file that is there already; those of this kind
 are replaced. A file of another recipe is replaced altogether.
@@ -32,10 +41,6 @@ are replaced. A file of another recipe is replaced altogether.
 Exit code: 0 written, 1 written but some rows were left out, 2 the input cannot be used, is too
 little, or wrong usage.";
 
-/// Probes drawn per person and number of frames.
-const DRAWS: usize = 10;
-/// Fixes which captures are fused.
-const SEED: u64 = 20_161_113;
 /// Most frames of a probe.
 const FRAMES_MAX: u32 = 5;
 
@@ -58,6 +63,12 @@ pub struct CalibrateArgs {
     /// [default: every photo is both]
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = condition, conflicts_with = "pairs")]
     references: Option<(String, String)>,
+    #[command(flatten)]
+    terms: TermsArgs,
+    /// Fit curves of their own for the worst of these groups, too: photos with the same value
+    /// of a column, or of several, as population+sex
+    #[arg(long, value_name = "COLUMN[:STEP][+COLUMN]", value_parser = GroupBy::parse, conflicts_with = "pairs")]
+    groups: Option<GroupBy>,
     /// Most captures fused into a probe; a curve for each number up to it
     #[arg(long, value_name = "N", default_value_t = FRAMES_MAX, value_parser = clap::value_parser!(u32).range(1..=5))]
     frames: u32,
@@ -101,15 +112,23 @@ struct Answer<'a> {
     recipe: String,
     left_out: u64,
     failures: u64,
-    curves: Vec<Fitted>,
+    curves: Vec<CurveFitted>,
+    /// What was seen of each group, the highest rate first.
+    groups: Vec<GroupSeen>,
     skipped: Vec<String>,
 }
 
 /// A curve that was fitted.
 #[derive(Serialize)]
-struct Fitted {
+struct CurveFitted {
     probe_frames: u32,
     reference: &'static str,
+    /// `pooled`, or the worst group.
+    group: String,
+    /// What counts the same in it.
+    weighed: &'static str,
+    /// `counted` or `derived`.
+    basis: &'static str,
     subjects: u64,
     impostor_comparisons: u64,
     genuine_comparisons: u64,
@@ -138,26 +157,22 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
     let loader = Loader::new(&settings, &labelled, cache.as_deref(), wants)?;
     let recipe = loader.recipe();
     let out = args.out.clone().unwrap_or_else(|| loader.pack_folder().join("calibration.toml"));
-    let columns: Vec<String> = args.references.iter().map(|(column, _)| column.clone()).collect();
-    if labelled.manifest.is_none() && !columns.is_empty() {
-        return Err(Failure::new("--references takes a manifest with that column; give --manifest FILE"));
+    let grouped = args.groups.iter().chain(&args.terms.within).flat_map(GroupBy::columns);
+    let columns = args.references.iter().map(|(column, _)| column.as_str()).chain(grouped);
+    let columns: Vec<String> = columns.map(str::to_owned).collect();
+    if (labelled.manifest.is_none() || labelled.pairs.is_some()) && !columns.is_empty() {
+        return Err(Failure::new(
+            "--references, --groups and --within take a manifest with those columns, and no list of pairs; give \
+             --manifest FILE",
+        ));
     }
     let loaded = loader.load(&labelled, &columns)?;
 
-    let mut skipped = Vec::new();
-    let mut curves: Vec<Curve> = Vec::new();
-    for frames in 1..=args.frames {
-        match fit(&loaded, &args, frames) {
-            Ok(curve) => curves.push(curve),
-            // Without a curve for single captures there is no calibration.
-            Err(e) if frames == 1 => return Err(Failure::new(format_args!("no calibration was written: {e}"))),
-            Err(e) => skipped.push(format!("{frames} captures: {e}")),
-        }
-        if loaded.pairs.is_some() {
-            // A list says what is compared: single photos.
-            break;
-        }
-    }
+    let fit = fit(&loaded, &args);
+    // Without a curve for single captures there is no calibration.
+    let Fitted { pooled, worst, groups, skipped } =
+        fit.map_err(|e| Failure::new(format_args!("no calibration was written: {e}")))?;
+    let mut curves: Vec<Curve> = pooled.into_iter().chain(worst).collect();
     let fitted = curves.iter().map(fitted).collect();
     let kind = reference(args.reference);
     let older = Calibration::load(&out, recipe).map(|older| older.curves).unwrap_or_default();
@@ -167,7 +182,7 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
 
     let failures = loaded.inputs.failures.values().sum();
     let left_out = loaded.inputs.left_out.count;
-    let answer = Answer { out: &out, recipe: recipe.to_string(), left_out, failures, curves: fitted, skipped };
+    let answer = Answer { out: &out, recipe: recipe.to_string(), left_out, failures, curves: fitted, groups, skipped };
     if args.json {
         print::json(&answer)?;
     } else {
@@ -176,32 +191,34 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
     Ok(if left_out == 0 { Exit::Success } else { Exit::Negative })
 }
 
-fn fit(loaded: &Loaded, args: &CalibrateArgs, frames: u32) -> Result<Curve, FitError> {
+fn fit(loaded: &Loaded, args: &CalibrateArgs) -> Result<Fitted, FitError> {
     let about = About {
-        probe_frames: frames,
         reference: reference(args.reference),
         population: args.population.clone(),
         date: args.date.clone().unwrap_or_else(date::today),
+        ..About::passing()
     };
     let set = &loaded.set;
     if let Some(pairs) = &loaded.pairs {
-        return fit_curve(&Listed { set, pairs }, set.subjects(), about);
+        // A list says what is compared: single photos.
+        let curve = fit_curve(&Listed { set, pairs }, set.subjects(), about)?;
+        return Ok(Fitted { pooled: vec![curve], worst: Vec::new(), groups: Vec::new(), skipped: Vec::new() });
     }
-    let is_reference = args.references.as_ref().and_then(|(column, value)| Some((set.column(column)?, value.as_str())));
-    match is_reference {
-        None if frames == 1 => {
-            fit_curve(&AllPairs::new(set, |_| true, args.comparisons_max, SEED), set.subjects(), about)
-        }
-        None => {
-            let probes = Probes::drawn(set, |_| true, |_| true, frames as usize, DRAWS, SEED);
-            fit_curve(&probes, set.subjects(), about)
-        }
-        Some((column, value)) => {
-            let of = |photo: u32| column.value(photo) == value;
-            let probes = Probes::drawn(set, |photo| !of(photo), of, frames as usize, DRAWS, SEED);
-            fit_curve(&probes, set.subjects(), about)
-        }
-    }
+    let grouped = |by: &Option<GroupBy>| by.as_ref().and_then(|by| Groups::of(set, by));
+    let (within, groups) = (grouped(&args.terms.within), grouped(&args.groups));
+    let of = args.references.as_ref().and_then(|(column, value)| Some((set.column(column)?, value.as_str())));
+    let is_reference = of.map(|(column, value)| move |photo: u32| column.value(photo) == value);
+    fit_population(&Fitting {
+        set,
+        terms: Terms { within: within.as_ref(), weighed: args.terms.weigh.into() },
+        groups: groups.as_ref(),
+        people_min: args.terms.people_min,
+        include: &|_| true,
+        references: is_reference.as_ref().map(|of| of as &(dyn Fn(u32) -> bool + Sync)),
+        frames_max: args.frames,
+        comparisons_max: args.comparisons_max,
+        about,
+    })
 }
 
 fn reference(kind: Kind) -> Reference {
@@ -225,10 +242,13 @@ fn write_checked(out: &Path, calibration: &Calibration, recipe: crate::face::Rec
     files::write(out, Readers::All, text.as_bytes())
 }
 
-fn fitted(curve: &Curve) -> Fitted {
-    Fitted {
+fn fitted(curve: &Curve) -> CurveFitted {
+    CurveFitted {
         probe_frames: curve.probe_frames,
         reference: curve.reference.name(),
+        group: curve.group.clone(),
+        weighed: curve.weighed.name(),
+        basis: curve.basis.name(),
         subjects: curve.subjects,
         impostor_comparisons: curve.impostor_comparisons,
         genuine_comparisons: curve.genuine_comparisons,
@@ -240,17 +260,30 @@ fn text(answer: &Answer<'_>) -> String {
     let mut text = format!("{}: recipe {}", answer.out.display(), answer.recipe);
     for curve in &answer.curves {
         text += &format!(
-            "\n{} capture(s) against {}: {} people, {} impostor and {} genuine comparisons, counted down to FMR {}",
+            "\n{} capture(s) against {}, {}{}: {} people, {} impostor and {} genuine comparisons, counted down to FMR {}",
             curve.probe_frames,
             curve.reference,
+            outcome::one_line(&curve.group),
+            if curve.basis == Basis::Derived.name() { " (derived)" } else { "" },
             curve.subjects,
             curve.impostor_comparisons,
             curve.genuine_comparisons,
             print::rate(curve.fmr_supported)
         );
     }
+    for seen in &answer.groups {
+        let rate = seen.fmr.map_or("cannot be told".to_owned(), print::rate);
+        text += &format!(
+            "\ngroup {}: FMR {rate} at the pooled threshold for {}, {} people, {} comparisons{}",
+            outcome::one_line(&seen.group),
+            print::rate(seen.pooled_fmr),
+            seen.subjects,
+            seen.impostor_comparisons,
+            if seen.worst { ": the worst" } else { "" }
+        );
+    }
     for skipped in &answer.skipped {
-        text += &format!("\nno curve for {skipped}");
+        text += &format!("\nno curve for {}", outcome::one_line(skipped));
     }
     if answer.left_out + answer.failures > 0 {
         text += &format!(

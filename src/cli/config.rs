@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Failure;
 use crate::face::quality::Range;
+use crate::matching::CurveChoice;
 use crate::workflow::Level;
 use crate::workflow::beneficiary::PolicyFile;
 
@@ -20,6 +21,7 @@ pack = "models/default"        # folder of the model pack
 # onnxruntime = "libonnxruntime.so.1.31.1"
 # workers = 2                  # default: one per core
 queue_max = 64                 # photos that may wait for a worker
+curve = "worst-group"          # whose error rates are stated: worst-group, or pooled
 default_fmr = 1e-5             # where a 1:1 request names no false match rate
 default_fpir = 0.01            # where a 1:N request names no rate
 
@@ -111,6 +113,7 @@ pub(super) struct EngineSection {
     pub onnxruntime: Option<PathBuf>,
     pub workers: Option<usize>,
     pub queue_max: Option<usize>,
+    pub curve: Option<CurveChoice>,
     pub default_fmr: Option<f64>,
     pub default_fpir: Option<f64>,
 }
@@ -206,6 +209,7 @@ mod tests {
         let file = ConfigFile::parse(EXAMPLE).expect("the example");
         assert_eq!(file.server.listen.as_deref(), Some("127.0.0.1:50051"));
         assert_eq!(file.engine.default_fmr, Some(1e-5));
+        assert_eq!(file.engine.curve, Some(CurveChoice::default()));
     }
 
     #[test]

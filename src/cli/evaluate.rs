@@ -7,19 +7,23 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, Readers};
-use super::labelled::{LIVENESS, LabelledArgs, Loaded, Loader, Part};
+use super::labelled::{LIVENESS, LabelledArgs, Loaded, Loader, Part, TermsArgs};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
 use crate::evaluation::{
-    BONA_FIDE, Bootstrap, GroupBy, Options, PadDocument, Presentation, Report, evaluate, pad, pad_page, page, plots,
+    AGING_COLUMNS, BONA_FIDE, Bootstrap, GroupBy, Options, PadDocument, Presentation, Rate, Report, evaluate, pad, pad_page,
+    page, plots,
 };
 use crate::face::Wants;
+use crate::matching::{Calibration, Curve, CurveChoice};
 use crate::workflow::beneficiary::Policy;
 
 const EXAMPLES: &str = "\
 Examples:
   chinhchu evaluate --manifest people.csv --out report
   chinhchu evaluate --manifest people.csv --only pose=frontal --by sex --by age:10 --out report
+  chinhchu evaluate --manifest people.csv --within set --by sex --by sex+set --weigh people \\
+                    --cross-fit 10 --groups sex --out report
   chinhchu evaluate --manifest people.csv --frames 3 --splits 20 --project-to 1000000 --out report
   chinhchu evaluate --pairs lfw/pairs.txt --images lfw --out report
   chinhchu evaluate --pairs cfp/Protocol --protocol fp --out report
@@ -29,6 +33,9 @@ The manifest is a CSV file with the columns subject_id,path and any others; rela
 start at its folder. All photos are compared with each other, or the pairs of a list. With
 --pad it has a column attack instead: empty or bona_fide for live people, otherwise the type
 of attack.
+
+FNMR by age and by the years between two photos is there where the manifest has the columns
+age (years) and captured_at (2024, 2024-05 or 2024-05-17).
 
 DIR gets report.json, index.html (self-contained, for management), det.svg, scores.svg and
 threshold.svg. It also keeps templates.cache, so that a run that was interrupted goes on where
@@ -58,9 +65,12 @@ pub struct EvaluateArgs {
     /// Folder for the report; made where it is not there
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Rates within the groups of a column, as sex, or of a column of numbers in steps, as
-    /// age:10; may be given several times
-    #[arg(long, value_name = "COLUMN[:STEP]", value_parser = GroupBy::parse)]
+    #[command(flatten)]
+    terms: TermsArgs,
+    /// Rates within the groups of a column, as sex, of a column of numbers in steps, as
+    /// age:10, or of several columns, as sex+set, and how far they are apart; may be given
+    /// several times
+    #[arg(long, value_name = "COLUMN[:STEP][+COLUMN]", value_parser = GroupBy::parse)]
     by: Vec<GroupBy>,
     /// Compare ways of fusing so many captures into a probe; 0 leaves it out
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=5))]
@@ -71,7 +81,15 @@ pub struct EvaluateArgs {
     /// Check the calibration on so many splits of the people; 0 leaves it out
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1000))]
     splits: u64,
-    /// Expected FNIR in a gallery of so many people; may be given several times
+    /// Check the calibration by a cross-fit in so many folds of the people, the worst group
+    /// found anew in each; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = folds, conflicts_with = "pairs")]
+    cross_fit: u64,
+    /// Groups among which the cross-fit finds the worst [default: none, the pooled curve alone]
+    #[arg(long, value_name = "COLUMN[+COLUMN]", value_parser = GroupBy::parse, requires = "cross_fit")]
+    groups: Option<GroupBy>,
+    /// Expected FNIR in a gallery of so many people, by the pack's curves as well; may be
+    /// given several times
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000_000))]
     project_to: Vec<u64>,
     /// Repetitions of the bootstrap behind intervals
@@ -101,6 +119,13 @@ pub struct EvaluateArgs {
 /// Comparisons where nobody says otherwise: minutes of work.
 pub(super) const COMPARISONS_MAX_DEFAULT: u64 = 5_000_000_000;
 
+fn folds(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(folds @ (0 | 2..=50)) => Ok(folds),
+        _ => Err("a cross-fit takes 2 to 50 folds, or 0 for none".to_owned()),
+    }
+}
+
 fn share(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
@@ -119,15 +144,26 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
     }
     let cache = args.out.join("templates.cache");
     let loader = Loader::new(&settings, &args.labelled, Some(&cache), WANTS)?;
-    let columns: Vec<String> = args.by.iter().map(|by| by.column.clone()).collect();
+    let grouped = args.by.iter().chain(&args.groups).chain(&args.terms.within);
+    let columns: Vec<String> = grouped.flat_map(GroupBy::columns).map(str::to_owned).collect();
     if args.labelled.manifest.is_none() && !columns.is_empty() {
         return Err(Failure::new("--by takes a manifest with that column; give --manifest FILE"));
     }
-    let mut loaded = loader.load(&args.labelled, &columns)?;
+    if args.terms.within.is_some() && args.labelled.pairs.is_some() {
+        return Err(Failure::new("a list says which photos are compared; leave out --within or --pairs"));
+    }
+    let stated = stated_curves(&loader);
+    let mut loaded = loader.load_with(&args.labelled, &columns, &AGING_COLUMNS)?;
     loaded.inputs.date.clone_from(&args.date);
     let options = Options {
         bootstrap: Bootstrap { repetitions: args.replicates, seed: args.seed },
         by: args.by.clone(),
+        within: args.terms.within.clone(),
+        weighed: args.terms.weigh.into(),
+        stated,
+        groups: args.groups.clone(),
+        people_min: args.terms.people_min,
+        folds: args.cross_fit,
         frames: usize::from(args.frames),
         seeds: args.seeds,
         splits: args.splits,
@@ -157,6 +193,21 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
         print::answer(&summary(&report, &args.out))?;
     }
     Ok(if report.left_out.count == 0 { Exit::Success } else { Exit::Negative })
+}
+
+/// The curves of the pack's calibration for single photos: pooled, and of the worst group.
+/// A pack without a calibration of its recipe states nothing.
+fn stated_curves(loader: &Loader<'_>) -> Vec<Curve> {
+    let path = loader.pack_folder().join("calibration.toml");
+    let Ok(calibration) = Calibration::load(&path, loader.recipe()) else { return Vec::new() };
+    let of = |choice| calibration.curve(choice, 1).ok().cloned();
+    let (pooled, worst) = (of(CurveChoice::Pooled), of(CurveChoice::WorstGroup));
+    pooled.into_iter().chain(worst).fold(Vec::new(), |mut curves: Vec<Curve>, curve| {
+        if curves.iter().all(|known| known.group != curve.group) {
+            curves.push(curve);
+        }
+        curves
+    })
 }
 
 /// Rayon's threads are as many as there are workers. A pool that was made already keeps
@@ -275,7 +326,12 @@ fn summary(report: &Report, out: &Path) -> String {
             0.0 => String::new(),
             decades => format!(", extrapolated by {decades:.1} powers of ten"),
         };
-        text += &format!("\nin a gallery of {}: FNIR {expected} at FPIR {}{mark}", p.gallery, percent(p.fpir));
+        text += &format!(
+            "\nin a gallery of {}, by {}: FNIR {expected} at FPIR {}{mark}",
+            p.gallery,
+            super::outcome::one_line(&p.curve),
+            percent(p.fpir)
+        );
     }
     for curve in &report.discard {
         if let Some(p) = curve.points.iter().find(|p| p.discarded == 0.05)
@@ -312,6 +368,41 @@ fn summary(report: &Report, out: &Path) -> String {
                 rate.inside,
                 rate.splits.len()
             );
+        }
+    }
+    if let Some(check) = &report.cross_fit {
+        for row in &check.rows {
+            for at in &row.at {
+                text += &format!(
+                    "\ncross-fit, {} curve, {}: FMR {:.0e} stated, {:.2e} seen, {:.2} times ({} of {} comparisons){}",
+                    row.curve,
+                    super::outcome::one_line(&row.group),
+                    at.fmr,
+                    at.seen,
+                    at.times,
+                    at.false_matches,
+                    at.comparisons,
+                    if at.inside == Some(false) { ", outside the stated interval" } else { "" }
+                );
+            }
+        }
+    }
+    for by in &report.differentials {
+        for at in by.at.iter().filter(|at| at.threshold.stated) {
+            let rate = |rate: &Rate| rate.rate.map_or("not resolved".to_owned(), percent);
+            text += &format!(
+                "\nby {} at {:.4}, stated FMR {:.0e} ({}): FMR {} within groups, FNMR {}",
+                super::outcome::one_line(&by.by),
+                at.threshold.threshold,
+                at.threshold.for_fmr,
+                super::outcome::one_line(&at.threshold.of),
+                rate(&at.within_fmr),
+                rate(&at.fnmr)
+            );
+            if let Some(group) = &at.worst_fmr.group {
+                let over = at.worst_fmr.over_pooled.times.map_or(String::new(), |t| format!(", {t:.2} times the pooled"));
+                text += &format!("; worst {}{over}", super::outcome::one_line(group));
+            }
         }
     }
     if !report.suspected_labels.is_empty() {

@@ -100,6 +100,8 @@ struct Answer<'a> {
     expected_chance_hits_extrapolated: bool,
     expected_miss: Option<f64>,
     expected_miss_extrapolated: Option<bool>,
+    #[serde(flatten)]
+    curve: print::CurveShown<'a>,
     recipe: &'a str,
     #[serde(flatten)]
     probes: print::Probes<'a>,
@@ -175,6 +177,7 @@ fn answer(found: &IdentifyOutcome) -> Answer<'_> {
         expected_chance_hits_extrapolated: found.expected_extrapolated,
         expected_miss: found.expected_miss.map(|m| m.rate),
         expected_miss_extrapolated: found.expected_miss.map(|m| m.extrapolated),
+        curve: print::CurveShown::of(&found.curve),
         recipe: &found.recipe,
         probes: print::Probes::of(&found.probes),
         frames: found.frames,
@@ -235,6 +238,7 @@ fn text(found: &IdentifyOutcome) -> String {
         let note = print::extrapolated(miss.extrapolated);
         text += &format!("\nshare of enrolled people missed at this score: {}{note}", print::rate(miss.rate));
     }
+    text += &print::curve(&found.curve);
     text += &print::remarks("photo", &found.probes);
     text + print::together(found.frames)
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::settings::{self, Settings};
 use super::{Exit, Failure, GlobalArgs, Outcome, outcome, print, runtime};
 use crate::face::{Manifest, NetworkSpec, RecipeDigest};
-use crate::matching::{Calibration, CalibrationError};
+use crate::matching::{Basis, Calibration, CalibrationError, POOLED};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -214,6 +214,9 @@ struct ProjectionShown {
 struct CurveShown {
     probe_frames: u32,
     reference: &'static str,
+    group: String,
+    weighed: &'static str,
+    basis: &'static str,
     population: String,
     date: String,
     subjects: u64,
@@ -244,6 +247,9 @@ fn show(folder: &Path, json: bool) -> Outcome {
                 fmr_supported: curve.knots.last().map(|knot| knot.fmr),
                 probe_frames: curve.probe_frames,
                 reference: curve.reference.name(),
+                group: curve.group,
+                weighed: curve.weighed.name(),
+                basis: curve.basis.name(),
                 population: curve.population,
                 date: curve.date,
                 subjects: curve.subjects,
@@ -298,9 +304,11 @@ impl Shown {
         }
         for curve in &self.calibration {
             text += &format!(
-                "\ncalibrated for {} probe frame(s) against {}: {}, {}; {} subjects, {} comparisons, counted down to FMR {}",
+                "\ncalibrated for {} probe frame(s) against {}, {}{}: {}, {}; {} subjects, {} comparisons, counted down to FMR {}",
                 curve.probe_frames,
                 curve.reference,
+                if curve.group == POOLED { "all people".to_owned() } else { format!("the group {}", curve.group) },
+                if curve.basis == Basis::Derived.name() { " (derived)" } else { "" },
                 curve.population,
                 curve.date,
                 curve.subjects,

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Failure;
+use super::{Failure, outcome};
 use crate::face::FaceReport;
+use crate::matching::{Basis, CurveName, POOLED};
 use crate::workflow::Frames;
 
 /// Writes the answer to standard output, with a line break at its end.
@@ -49,6 +50,41 @@ pub(super) fn rate(rate: f64) -> String {
 /// A mark on numbers that rest on a fitted tail instead of counted comparisons.
 pub(super) fn extrapolated(is: bool) -> &'static str {
     if is { " (extrapolated)" } else { "" }
+}
+
+/// Which calibration curve the rates of an answer are of; field names are a contract.
+#[derive(Serialize)]
+pub(super) struct CurveShown<'a> {
+    /// `pooled`, or the group whose curve it is.
+    calibration_group: &'a str,
+    /// Whose faces it was fitted on.
+    calibration_population: &'a str,
+    /// It was derived from other curves, not counted.
+    calibration_derived: bool,
+}
+
+impl<'a> CurveShown<'a> {
+    pub(super) fn of(curve: &'a CurveName) -> Self {
+        Self {
+            calibration_group: &curve.group,
+            calibration_population: &curve.population,
+            calibration_derived: curve.basis == Basis::Derived,
+        }
+    }
+}
+
+/// The same for people, after a line break.
+pub(super) fn curve(curve: &CurveName) -> String {
+    let derived = match curve.basis {
+        Basis::Counted => "",
+        Basis::Derived => ", derived from its curve for single captures",
+    };
+    // A calibration may come from anywhere: it does not steer the terminal.
+    let (group, population) = (outcome::one_line(&curve.group), outcome::one_line(&curve.population));
+    match curve.group == POOLED {
+        true => format!("\nrates are those of all people calibrated on ({population})"),
+        false => format!("\nrates are those of the worst group calibrated on, {group}{derived} ({population})"),
+    }
 }
 
 /// `probe`, the first; and `probes`, all of them, where there are several.

@@ -12,6 +12,7 @@ use crate::face::PoolOptions;
 use crate::face::quality::Profile;
 use crate::gallery::EmbeddedOptions;
 use crate::imaging::Limits;
+use crate::matching::CurveChoice;
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::{CaptureRules, EngineOptions};
 
@@ -33,6 +34,7 @@ pub(super) struct Settings {
     onnxruntime: Option<PathBuf>,
     workers: Option<usize>,
     pub queue_max: usize,
+    pub curve: CurveChoice,
     pub default_fmr: f64,
     pub default_fpir: f64,
     pub limits: Limits,
@@ -76,6 +78,7 @@ impl Settings {
                 None => optional("engine.workers", engine.workers, 1, 1024)?,
             },
             queue_max: within("engine.queue_max", engine.queue_max.unwrap_or(QUEUE_MAX_DEFAULT), 8, 100_000)?,
+            curve: global.curve.map(CurveChoice::from).or(engine.curve).unwrap_or_default(),
             default_fmr: within("engine.default_fmr", engine.default_fmr.unwrap_or(FMR_DEFAULT), 1e-12, 0.5)?,
             default_fpir: within("engine.default_fpir", engine.default_fpir.unwrap_or(FPIR_DEFAULT), 1e-9, 0.5)?,
             limits: Limits {
@@ -127,6 +130,7 @@ impl Settings {
         Ok(EngineOptions {
             pack: self.pack_folder()?,
             calibration: None,
+            curve: self.curve,
             pool: self.pool(photos),
             default_fmr: self.default_fmr,
             default_fpir: self.default_fpir,
@@ -234,6 +238,7 @@ fn optional<T: PartialOrd + std::fmt::Display>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::CurveArg;
     use super::*;
 
     fn with_file(text: &str, mut global: GlobalArgs) -> Result<Settings, Failure> {
@@ -251,6 +256,20 @@ mod tests {
         let settings = with_file(text, typed).unwrap();
         assert_eq!((settings.workers(), settings.default_fmr, settings.default_fpir), (7, 1e-4, FPIR_DEFAULT));
         assert_eq!(with_file(text, GlobalArgs::default()).unwrap().workers(), 3);
+    }
+
+    #[test]
+    fn the_worst_groups_curve_speaks_unless_somebody_chooses() {
+        let chosen = |text, typed| {
+            let typed = GlobalArgs { curve: typed, ..GlobalArgs::default() };
+            with_file(text, typed).unwrap().engine(1).unwrap().curve
+        };
+        let pack = "[engine]\npack = \"p\"\n";
+        let pooled = "[engine]\npack = \"p\"\ncurve = \"pooled\"\n";
+        assert_eq!(chosen(pack, None), CurveChoice::WorstGroup);
+        assert_eq!(chosen(pooled, None), CurveChoice::Pooled);
+        assert_eq!(chosen(pooled, Some(CurveArg::WorstGroup)), CurveChoice::WorstGroup);
+        assert!(with_file("[engine]\ncurve = \"best\"\n", GlobalArgs::default()).is_err());
     }
 
     #[test]

@@ -67,6 +67,8 @@ struct Answer<'a> {
     fmr_requested: f64,
     threshold: f32,
     threshold_extrapolated: bool,
+    #[serde(flatten)]
+    curve: print::CurveShown<'a>,
     recipe: &'a str,
     reference: &'a FaceReport,
     #[serde(flatten)]
@@ -150,6 +152,7 @@ fn answer<'a>(outcome: &'a VerifyOutcome, chips: &[Inspection]) -> Answer<'a> {
         fmr_requested: outcome.fmr_requested,
         threshold: outcome.threshold.score,
         threshold_extrapolated: outcome.threshold.extrapolated,
+        curve: print::CurveShown::of(&outcome.curve),
         recipe: &outcome.recipe,
         reference: &outcome.reference,
         probes: print::Probes::of(&outcome.probes),
@@ -175,6 +178,7 @@ fn text(outcome: &VerifyOutcome, chips: &[Inspection]) -> String {
         print::rate(outcome.fmr.rate),
         print::extrapolated(outcome.fmr.extrapolated),
     );
+    text += &print::curve(&outcome.curve);
     text += &chip_lines(chips);
     text += &print::remarks("reference", std::slice::from_ref(&outcome.reference));
     text += &print::remarks("probe", &outcome.probes);

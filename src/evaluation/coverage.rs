@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::fit::{About, FitError, fit_curve, rounded};
 use super::histogram::bin;
-use super::pairs::{AllPairs, histograms};
+use super::groups::Terms;
+use super::pairs::{AllPairs, tallies};
 use super::random::SplitMix;
 use super::set::PhotoSet;
-use crate::matching::Reference;
 
 /// The rates that are looked at.
 const FMRS: [f64; 2] = [1e-3, 1e-4];
@@ -57,7 +57,12 @@ pub struct SplitSeen {
 ///
 /// # Errors
 /// [`FitError`] where half of the people are too few to fit a curve on.
-pub fn coverage(set: &PhotoSet, splits: u64, comparisons_max: u64) -> Result<Coverage, FitError> {
+pub fn coverage(
+    set: &PhotoSet,
+    terms: Terms<'_>,
+    splits: u64,
+    comparisons_max: u64,
+) -> Result<Coverage, FitError> {
     let mut seen: [Vec<SplitSeen>; 2] = Default::default();
     for split in 0..splits {
         let mut people: Vec<u32> = (0..set.subjects() as u32).collect();
@@ -67,12 +72,11 @@ pub fn coverage(set: &PhotoSet, splits: u64, comparisons_max: u64) -> Result<Cov
         people[..half].iter().for_each(|&subject| fitted_on[subject as usize] = true);
         let fitted_on = &fitted_on;
         let side = |first: bool| {
-            AllPairs::new(set, move |p| fitted_on[set.subject(p) as usize] == first, comparisons_max, split)
+            let include = move |photo: u32| fitted_on[set.subject(photo) as usize] == first;
+            AllPairs::new(set, include, comparisons_max, split).on(terms)
         };
-        let about =
-            About { probe_frames: 1, reference: Reference::Any, population: String::new(), date: String::new() };
-        let curve = fit_curve(&side(true), set.subjects(), about)?;
-        let [_, others] = histograms(&side(false));
+        let curve = fit_curve(&side(true), set.subjects(), About::passing())?;
+        let others = &tallies(&side(false))[1].weights;
         for (seen, fmr) in seen.iter_mut().zip(FMRS) {
             let Ok(threshold) = curve.threshold(fmr) else { continue };
             let Some(stated) = curve.fmr_interval(threshold.score) else { continue };
@@ -101,7 +105,7 @@ mod tests {
     #[test]
     fn the_stated_interval_holds_on_people_left_out_and_is_not_boundless() {
         let set = made_up(260, 2, 0.5);
-        let coverage = coverage(&set, 20, u64::MAX).unwrap();
+        let coverage = coverage(&set, Terms::default(), 20, u64::MAX).unwrap();
         assert_eq!(coverage.rates.len(), 2);
         for rate in &coverage.rates {
             assert_eq!(rate.splits.len(), 20);
@@ -114,6 +118,6 @@ mod tests {
 
     #[test]
     fn too_few_people_are_told() {
-        assert!(matches!(coverage(&made_up(10, 3, 0.5), 2, u64::MAX), Err(FitError::TooFew { .. })));
+        assert!(matches!(coverage(&made_up(10, 3, 0.5), Terms::default(), 2, u64::MAX), Err(FitError::TooFew { .. })));
     }
 }

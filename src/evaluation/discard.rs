@@ -62,7 +62,8 @@ pub fn discard_curves(material: &Material<'_>, measures: &[Measure], bootstrap: 
     }
     let base = whole.repeat(bootstrap, |_, rates| [rates.fnmr(threshold), rates.fnmr_at(FMR)]);
     let counted = rates.fnmr_at(FMR);
-    let none = Rate::new(rates.misses(threshold), rates.genuine_total as u64, interval(base.iter().map(|row| row[0])));
+    let ends = interval(base.iter().map(|row| row[0]));
+    let none = Rate::weighed(rates.misses(threshold), rates.genuine_comparisons(), rates.fnmr(threshold), ends);
     let points = |measure: &Measure| -> Vec<DiscardPoint> {
         SHARES.iter().map(|&share| point(material, measure, share, threshold, &base, counted, bootstrap)).collect()
     };
@@ -98,10 +99,11 @@ fn point(
     let view = material.view(|photo| kept[photo as usize]).near(FMR);
     let rates = view.counted();
     let repeated = view.repeat(bootstrap, |_, rates| [rates.fnmr(threshold), rates.fnmr_at(FMR)]);
-    let total = rates.genuine_total as u64;
-    let fnmr = Rate::new(rates.misses(threshold), total, interval(repeated.iter().map(|row| row[0])));
+    let total = rates.genuine_comparisons();
+    let ends = |column: usize| interval(repeated.iter().map(|row| row[column]));
+    let fnmr = Rate::weighed(rates.misses(threshold), total, rates.fnmr(threshold), ends(0));
     let anew = rates.threshold(FMR).map_or(0, |at| rates.misses(at));
-    let fnmr_threshold_anew = Rate::new(anew, total, interval(repeated.iter().map(|row| row[1])));
+    let fnmr_threshold_anew = Rate::weighed(anew, total, rates.fnmr_at(FMR), ends(1));
     let lowered = |now: Option<f64>, before: Option<f64>| Some(1.0 - now? / before.filter(|b| *b > 0.0)?);
     let ends = interval(repeated.iter().zip(base).map(|(now, before)| lowered(now[1], before[1])));
     DiscardPoint {

@@ -3,10 +3,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::histogram::{Histogram, bin, edge};
+use super::histogram::{Histogram, Tally, bin, edge};
 use super::least_squares::least_squares;
-use super::pairs::{PairSource, histograms, scan};
-use crate::matching::{Curve, Knot, Miss, Reference, Tail, TailFactor};
+use super::pairs::{PairSource, scan, tallies};
+use crate::matching::{Basis, Curve, Knot, Miss, Reference, Tail, TailFactor};
 
 /// Highest FMR of a knot.
 const FMR_MAX: f64 = 0.5;
@@ -60,6 +60,8 @@ pub struct About {
     pub probe_frames: u32,
     /// What probes were compared with.
     pub reference: Reference,
+    /// [`POOLED`](crate::matching::POOLED), or the group of people it is fitted on.
+    pub group: String,
     /// Whose faces.
     pub population: String,
     /// Day of the fit, `YYYY-MM-DD`.
@@ -93,9 +95,8 @@ pub(crate) fn fit_curve_down_to(
     about: About,
     matches_min: u64,
 ) -> Result<Curve, FitError> {
-    let [genuine, impostor] = histograms(source);
-    let comparisons = impostor.count();
-    let Shape { counted, scores, ln_fmr, tail } = Shape::of(&impostor, matches_min)?;
+    let [genuine, impostor] = tallies(source);
+    let Shape { counted, scores, ln_fmr, tail } = Shape::of_tally(&impostor, matches_min)?;
     let (last_score, last_ln) = (scores[scores.len() - 1], ln_fmr[ln_fmr.len() - 1]);
     let beyond = TAIL_FACTOR_DECADES.map(|decades| tail.reach(decades * std::f64::consts::LN_10));
     let counts = PerSubject::count(source, subjects, &counted);
@@ -105,10 +106,13 @@ pub(crate) fn fit_curve_down_to(
     Ok(Curve {
         probe_frames: about.probe_frames,
         reference: about.reference,
+        group: about.group.clone(),
+        weighed: source.weighed(),
+        basis: Basis::Counted,
         population: about.population,
         date: about.date,
         subjects: people,
-        impostor_comparisons: comparisons,
+        impostor_comparisons: impostor.comparisons,
         knots: scores
             .iter()
             .zip(&ln_fmr)
@@ -123,14 +127,15 @@ pub(crate) fn fit_curve_down_to(
             .filter(|(_, beyond)| last_ln.is_finite() && last_score + **beyond < 2.0)
             .map(|(i, beyond)| TailFactor { score: rounded(last_score + beyond, 8), factor: factors[scores.len() + i] })
             .collect(),
-        genuine_comparisons: genuine.count(),
+        genuine_comparisons: genuine.comparisons,
+        misses_group: about.group.clone(),
         misses: misses(&genuine),
     })
 }
 
 /// A curve without its interval.
 pub(crate) struct Shape {
-    /// Bins of the knots and the false matches there.
+    /// Bins of the knots and what the false matches there weigh.
     counted: Vec<(i32, u64)>,
     /// The knots' scores, ascending.
     scores: Vec<f64>,
@@ -139,19 +144,48 @@ pub(crate) struct Shape {
     tail: Tail,
 }
 
+impl About {
+    /// Of single photos, for a curve that is used at once and not kept.
+    pub(crate) fn passing() -> Self {
+        Self {
+            probe_frames: 1,
+            reference: Reference::Any,
+            group: crate::matching::POOLED.to_owned(),
+            population: String::new(),
+            date: String::new(),
+        }
+    }
+}
+
 impl Shape {
     /// Of impostor scores, down to the last knot that `matches_min` false matches
     /// support; 30 where fewer are asked for.
     pub(crate) fn of(impostor: &Histogram, matches_min: u64) -> Result<Self, FitError> {
-        let (comparisons, matches_min) = (impostor.count(), matches_min.max(FALSE_MATCHES_MIN));
+        Self::of_counted(impostor, impostor.count(), |bin| impostor.at_or_above(bin) as f64, matches_min)
+    }
+
+    /// The same of weighed scores: as many *effective* false matches ([`Tally`]).
+    fn of_tally(impostor: &Tally, matches_min: u64) -> Result<Self, FitError> {
+        let effective = |bin| impostor.effective_above(bin);
+        Self::of_counted(&impostor.weights, impostor.comparisons, effective, matches_min)
+    }
+
+    fn of_counted(
+        impostor: &Histogram,
+        comparisons: u64,
+        effective: impl Fn(i32) -> f64,
+        matches_min: u64,
+    ) -> Result<Self, FitError> {
+        let matches_min = matches_min.max(FALSE_MATCHES_MIN);
         let least = FALSE_MATCHES_MIN as f64 * 10f64.powf(TAIL_DECADES);
         let comparisons_min = (least.max(matches_min as f64 * 10f64.powf(SHAPE_DECADES_MIN)) / FMR_MAX) as u64;
         if comparisons < comparisons_min {
             return Err(FitError::TooFew { comparisons, comparisons_min });
         }
-        let counted = knots(impostor, matches_min);
+        let counted = knots(impostor, effective, matches_min);
+        let total = impostor.count() as f64;
         let scores: Vec<f64> = counted.iter().map(|(bin, _)| f64::from(edge(*bin))).collect();
-        let ln_fmr: Vec<f64> = counted.iter().map(|(_, count)| (*count as f64 / comparisons as f64).ln()).collect();
+        let ln_fmr: Vec<f64> = counted.iter().map(|(_, weight)| (*weight as f64 / total).ln()).collect();
         let tail = tail(&scores, &ln_fmr).ok_or(FitError::NoTail)?;
         Ok(Self { counted, scores, ln_fmr, tail })
     }
@@ -167,15 +201,17 @@ impl Shape {
 }
 
 /// Counted points of the genuine curve: scores and rates rising.
-fn misses(genuine: &Histogram) -> Vec<Miss> {
-    let count = genuine.count();
+fn misses(genuine: &Tally) -> Vec<Miss> {
+    let count = genuine.weights.count();
     let mut misses: Vec<Miss> = Vec::new();
     for fnmr in FNMRS {
         let wanted = (fnmr * count as f64).round() as u64;
-        if wanted < MISSES_MIN {
+        let Some((at, below)) = genuine.weights.holding_below(wanted) else { continue };
+        // Of equal weights these are as many as wanted, but for ties.
+        let effective = wanted as f64 * (genuine.effective_below(at) / below.max(1) as f64);
+        if below == 0 || effective.round() < MISSES_MIN as f64 {
             continue;
         }
-        let Some((at, below)) = genuine.holding_below(wanted) else { continue };
         let miss = Miss { score: f64::from(edge(at)), fnmr: rounded(below as f64 / count as f64, 8) };
         if misses.last().is_none_or(|last| last.score < miss.score) {
             misses.push(miss);
@@ -184,22 +220,42 @@ fn misses(genuine: &Histogram) -> Vec<Miss> {
     misses
 }
 
-/// Bins of the knots and the false matches there: bins rising, counts falling.
-fn knots(impostor: &Histogram, matches_min: u64) -> Vec<(i32, u64)> {
+/// Bins of the knots and what the false matches there weigh: bins rising, weights falling.
+fn knots(impostor: &Histogram, effective: impl Fn(i32) -> f64, matches_min: u64) -> Vec<(i32, u64)> {
     let count = impostor.count();
     let mut knots: Vec<(i32, u64)> = Vec::new();
+    // The highest bin that enough false matches support.
+    let Some((last, least)) = lowest_supported(impostor, effective, matches_min) else { return knots };
     for step in 0.. {
         let fmr = FMR_MAX * 10f64.powf(-f64::from(step) / KNOTS_PER_DECADE);
-        let wanted = ((fmr * count as f64).round() as u64).max(matches_min);
-        let Some((at, matches)) = impostor.holding_above(wanted) else { break };
-        if knots.last().is_none_or(|last| last.0 < at && last.1 > matches) {
+        let wanted = (fmr * count as f64).round() as u64;
+        let (at, matches) = match impostor.holding_above(wanted) {
+            Some(found) if wanted > least => found,
+            _ => (last, least),
+        };
+        if knots.last().is_none_or(|knot| knot.0 < at && knot.1 > matches) {
             knots.push((at, matches));
         }
-        if wanted == matches_min {
+        if wanted <= least {
             break;
         }
     }
     knots
+}
+
+/// The highest bin whose false matches, in it or above, are enough, and what they weigh.
+fn lowest_supported(
+    impostor: &Histogram,
+    effective: impl Fn(i32) -> f64,
+    matches_min: u64,
+) -> Option<(i32, u64)> {
+    // Of unequal weights the effective number may fall here and there on the way; the bins
+    // are gone through from the top, by halves first: it rises nearly always.
+    let bins: Vec<i32> = impostor.bins().map(|(at, _)| at).collect();
+    let enough = |at: i32| effective(at) >= matches_min as f64;
+    let not_enough_from = bins.partition_point(|&at| enough(at));
+    let at = *bins[..not_enough_from].last()?;
+    Some((at, impostor.at_or_above(at)))
 }
 
 fn tail(scores: &[f64], ln_fmr: &[f64]) -> Option<Tail> {
@@ -223,13 +279,15 @@ fn tail(scores: &[f64], ln_fmr: &[f64]) -> Option<Tail> {
     falls(-linear).then_some(Tail { slope: -linear, curvature: 0.0 })
 }
 
-/// Impostor comparisons by subject and by the highest knot they reach; each counts
-/// for both subjects.
+/// What impostor comparisons weigh, by subject and by the highest knot they reach; each
+/// counts for both subjects.
 struct PerSubject {
-    /// `counts[subject][level]`: how many reach `level` knots and no more.
+    /// `counts[subject][level]`: what those weigh that reach `level` knots and no more.
     counts: Vec<Vec<u64>>,
     /// The same over all comparisons, each once.
     total: Vec<u64>,
+    /// The mean weight.
+    unit: u64,
 }
 
 impl PerSubject {
@@ -237,26 +295,29 @@ impl PerSubject {
         let levels = knots.len() + 1;
         // Sums of counts, whoever adds first.
         let counts: Vec<AtomicU64> = (0..subjects * levels).map(|_| AtomicU64::new(0)).collect();
-        let total = scan(
+        let (total, comparisons) = scan(
             source,
-            || vec![0u64; levels],
-            |total, pair| {
+            || (vec![0u64; levels], 0u64),
+            |(total, comparisons), pair| {
                 if !pair.genuine {
                     let at = bin(pair.score);
                     let level = knots.partition_point(|(knot, _)| *knot <= at);
-                    total[level] += 1;
+                    let weight = source.weight(&pair);
+                    total[level] += weight;
+                    *comparisons += 1;
                     for subject in [pair.subject_a, pair.subject_b] {
-                        counts[subject as usize * levels + level].fetch_add(1, Ordering::Relaxed);
+                        counts[subject as usize * levels + level].fetch_add(weight, Ordering::Relaxed);
                     }
                 }
             },
-            |mut a, b| {
+            |(mut a, n), (b, m)| {
                 a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-                a
+                (a, n + m)
             },
         );
+        let unit = (total.iter().sum::<u64>() / comparisons.max(1)).max(1);
         let counts: Vec<u64> = counts.into_iter().map(AtomicU64::into_inner).collect();
-        Self { counts: counts.chunks(levels).map(<[u64]>::to_vec).collect(), total }
+        Self { counts: counts.chunks(levels).map(<[u64]>::to_vec).collect(), total, unit }
     }
 
     /// Number of people, and the factors at all knots, then at the scores `beyond` the
@@ -276,8 +337,8 @@ impl PerSubject {
             if all[0] <= own[0] {
                 continue;
             }
-            // Half a match where the one person had them all: rare, and not infinitely so.
-            let ln = |level: usize| ((all[level] - own[level]).max(1) as f64).ln() - ((all[0] - own[0]) as f64).ln();
+            // One match where the one person had them all: rare, and not infinitely so.
+            let ln = |level: usize| ((all[level] - own[level]).max(self.unit) as f64).ln() - ((all[0] - own[0]) as f64).ln();
             let mut row: Vec<f64> = (1..=knots).map(ln).collect();
             let tail = tail(scores, &row).unwrap_or(*tail_of_all);
             let last = row[knots - 1];
@@ -308,7 +369,7 @@ mod tests {
     use super::super::pairs::Pair;
     use super::super::random::SplitMix;
     use super::*;
-    use crate::matching::Calibration;
+    use crate::matching::{CALIBRATION_VERSION, Calibration};
 
     /// Scores said to be of pairs of some people, at random.
     struct Scores {
@@ -335,7 +396,7 @@ mod tests {
     }
 
     fn about() -> About {
-        About { probe_frames: 1, reference: Reference::Any, population: "made up".into(), date: "2026-01-01".into() }
+        About { population: "made up".into(), date: "2026-01-01".into(), ..About::passing() }
     }
 
     fn fit(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Curve, FitError> {
@@ -420,7 +481,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calibration.toml");
         let recipe = crate::face::RecipeDigest([7; 32]);
-        let fitted = Calibration { version: 2, recipe: recipe.to_string(), curves: vec![curve(20_000)] };
+        let fitted = Calibration { version: CALIBRATION_VERSION, recipe: recipe.to_string(), curves: vec![curve(20_000)] };
         std::fs::write(&path, fitted.to_toml()).unwrap();
         assert_eq!(Calibration::load(&path, recipe).unwrap(), fitted);
     }

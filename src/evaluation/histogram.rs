@@ -6,6 +6,12 @@
 //! lowest one that keeps it. Memory is the same for a thousand comparisons and for a
 //! billion, and sums of counts do not depend on who counted first.
 
+use crate::matching::Weighed;
+
+/// What a pair of people weighs in all its comparisons, and a person in genuine ones: a
+/// power of two, so that a share of it is nearly exact and sums of shares stay integers.
+pub const WEIGHT: u64 = 1 << 28;
+
 /// Bins per unit of score.
 const BINS_PER_UNIT: f32 = 65_536.0;
 /// Bins on either side of zero. Rounding may take a cosine a little beyond ±1.
@@ -48,6 +54,14 @@ impl Histogram {
         if !score.is_nan() {
             self.bins[(bin(score) + BINS_HALF) as usize] += 1;
             self.count += 1;
+        }
+    }
+
+    /// Counts a score `weight` times. One that is not a number is left out.
+    pub fn add_weight(&mut self, score: f32, weight: u64) {
+        if !score.is_nan() {
+            self.bins[(bin(score) + BINS_HALF) as usize] += weight;
+            self.count += weight;
         }
     }
 
@@ -103,6 +117,70 @@ impl Histogram {
     }
 }
 
+/// Weighed scores, counted.
+///
+/// A rate of errors with unequal weights is as uncertain as that of the *effective* number
+/// of errors with equal ones: (Σw)² / Σw² (Kish, "Survey Sampling", 1965). With equal
+/// weights that is their number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Sums of weights.
+    pub weights: Histogram,
+    /// Sums of their squares by bin; empty where every weight is 1.
+    squares: Vec<u128>,
+    /// Scores, each once.
+    pub comparisons: u64,
+}
+
+impl Tally {
+    /// Nothing counted yet.
+    pub fn new(weighed: Weighed) -> Self {
+        let squares = match weighed {
+            Weighed::Comparisons => Vec::new(),
+            Weighed::People => vec![0; 2 * BINS_HALF as usize],
+        };
+        Self { weights: Histogram::default(), squares, comparisons: 0 }
+    }
+
+    /// Counts a score. One that is not a number is left out.
+    pub fn add(&mut self, score: f32, weight: u64) {
+        if !score.is_nan() {
+            self.weights.add_weight(score, weight);
+            self.comparisons += 1;
+            if let Some(square) = self.squares.get_mut((bin(score) + BINS_HALF) as usize) {
+                *square += u128::from(weight) * u128::from(weight);
+            }
+        }
+    }
+
+    /// Adds another's counts.
+    pub fn merge(mut self, other: &Self) -> Self {
+        self.weights = self.weights.merge(&other.weights);
+        self.squares.iter_mut().zip(&other.squares).for_each(|(mine, theirs)| *mine += theirs);
+        self.comparisons += other.comparisons;
+        self
+    }
+
+    /// Effective number of scores in `bin` or above.
+    pub fn effective_above(&self, bin: i32) -> f64 {
+        let from = usize::try_from(bin + BINS_HALF).unwrap_or(0);
+        self.effective(self.weights.at_or_above(bin), from..self.squares.len())
+    }
+
+    /// Effective number of scores below `bin`.
+    pub fn effective_below(&self, bin: i32) -> f64 {
+        let to = usize::try_from(bin + BINS_HALF).unwrap_or(0);
+        self.effective(self.weights.count() - self.weights.at_or_above(bin), 0..to)
+    }
+
+    fn effective(&self, weight: u64, bins: std::ops::Range<usize>) -> f64 {
+        match self.squares.get(bins).map(|squares| squares.iter().sum::<u128>()) {
+            Some(squares) if squares > 0 => weight as f64 * (weight as f64 / squares as f64),
+            _ => weight as f64,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +211,22 @@ mod tests {
                 None => prop_assert!((scores.len() as u64) < wanted),
             }
         }
+    }
+
+    #[test]
+    fn the_effective_number_is_that_of_equal_weights_which_vary_as_much() {
+        let mut tally = Tally::new(Weighed::People);
+        // Four scores of weight 5 and a hundred of weight 1, all above; one below.
+        (0..4).for_each(|_| tally.add(0.5, 5));
+        (0..100).for_each(|_| tally.add(0.6, 1));
+        tally.add(-0.5, 7);
+        assert_eq!(tally.comparisons, 105);
+        assert!((tally.effective_above(bin(0.4)) - 120.0 * 120.0 / 200.0).abs() < 1e-9);
+        assert!((tally.effective_above(bin(0.55)) - 100.0).abs() < 1e-9);
+        assert!((tally.effective_below(bin(0.0)) - 1.0).abs() < 1e-9);
+        let mut plain = Tally::new(Weighed::Comparisons);
+        (0..30).for_each(|_| plain.add(0.5, 1));
+        assert_eq!(plain.effective_above(bin(0.5)), 30.0);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The comparisons of a set, made once and looked at from many sides.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
-use super::histogram::{Histogram, bin};
+use super::groups::{Groups, Holdings, Terms};
+use super::histogram::{Histogram, WEIGHT, bin};
 use super::pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, collect, histograms};
 use super::set::PhotoSet;
 use super::view::{Totals, View};
+use crate::matching::Weighed;
 
 /// Impostor comparisons held one by one: 256 MiB of them.
 const IMPOSTORS_HELD_MAX: u64 = 8 << 20;
@@ -33,6 +37,7 @@ pub enum Plan<'a> {
 pub struct Material<'a> {
     set: &'a PhotoSet,
     plan: Plan<'a>,
+    terms: Terms<'a>,
     /// All genuine scores.
     pub genuine: Histogram,
     /// All impostor scores.
@@ -41,22 +46,35 @@ pub struct Material<'a> {
     pub is_sample: bool,
     genuine_held: Vec<Pair>,
     impostor_held: Vec<Pair>,
+    /// The lowest bin of impostor comparisons held.
+    impostor_from: i32,
     share: f64,
 }
 
 impl<'a> Material<'a> {
     /// Makes the comparisons, twice: to count them, then to hold those that matter.
     pub fn make(set: &'a PhotoSet, plan: Plan<'a>) -> Self {
+        Self::make_on(Terms::default(), set, plan)
+    }
+
+    /// The same on other terms. A list says itself what is compared: it has none.
+    pub fn make_on(terms: Terms<'a>, set: &'a PhotoSet, plan: Plan<'a>) -> Self {
         match plan {
-            Plan::Listed(pairs) => Self::from_source(set, plan, &Listed { set, pairs }, false),
+            Plan::Listed(pairs) => Self::from_source(Terms::default(), set, plan, &Listed { set, pairs }, false),
             Plan::AllPairs { comparisons_max, seed } => {
-                let source = AllPairs::new(set, |_| true, comparisons_max, seed);
-                Self::from_source(set, plan, &source, source.is_sample())
+                let source = AllPairs::new(set, |_| true, comparisons_max, seed).on(terms);
+                Self::from_source(terms, set, plan, &source, source.is_sample())
             }
         }
     }
 
-    fn from_source(set: &'a PhotoSet, plan: Plan<'a>, source: &impl PairSource, is_sample: bool) -> Self {
+    fn from_source(
+        terms: Terms<'a>,
+        set: &'a PhotoSet,
+        plan: Plan<'a>,
+        source: &impl PairSource,
+        is_sample: bool,
+    ) -> Self {
         let [genuine, impostor] = histograms(source);
         let most = ((impostor.count() as f64 * FMR_HELD).ceil() as u64).clamp(1000, IMPOSTORS_HELD_MAX);
         let impostor_from = impostor.holding_above(most).map_or(i32::MIN, |(at, held)| {
@@ -70,19 +88,69 @@ impl<'a> Material<'a> {
         let order = |x: &Pair, y: &Pair| (bin(x.score), x.a, x.b).cmp(&(bin(y.score), y.a, y.b));
         genuine_held.par_sort_unstable_by(order);
         impostor_held.par_sort_unstable_by(|x, y| order(y, x));
-        let mut material = Self { set, plan, genuine, impostor, is_sample, genuine_held, impostor_held, share: 1.0 };
+        let mut material = Self {
+            set,
+            plan,
+            terms,
+            genuine,
+            impostor,
+            is_sample,
+            genuine_held,
+            impostor_held,
+            impostor_from,
+            share: 1.0,
+        };
         if is_sample {
-            let all = material.photos_by_subject(|_| true);
-            let sum: u64 = all.iter().sum();
-            let possible = (sum * sum - all.iter().map(|n| n * n).sum::<u64>()) as f64 / 2.0;
-            material.share = material.impostor.count() as f64 / possible;
+            material.share = material.impostor.count() as f64 / material.possible(set.with_template()).1.max(1) as f64;
         }
         material
+    }
+
+    /// Genuine and impostor comparisons there could be between photos.
+    fn possible(&self, photos: impl Iterator<Item = u32>) -> (u64, u64) {
+        let key = |photo: u32| (self.terms.cell(photo), self.set.subject(photo));
+        let (mut genuine, mut impostor) = (0, 0);
+        for group in Holdings::count(photos.map(key)).by_group() {
+            let sum: u64 = group.iter().map(|(_, n)| n).sum();
+            genuine += group.iter().map(|(_, n)| n * n.saturating_sub(1) / 2).sum::<u64>();
+            impostor += (sum * sum - group.iter().map(|(_, n)| n * n).sum::<u64>()) / 2;
+        }
+        (genuine, impostor)
+    }
+
+    /// On which terms comparisons were made.
+    pub fn terms(&self) -> Terms<'a> {
+        self.terms
+    }
+
+    /// Whether every impostor comparison that reaches `bin` is held.
+    pub fn holds(&self, bin: i32) -> bool {
+        bin >= self.impostor_from
     }
 
     /// The set.
     pub fn set(&self) -> &'a PhotoSet {
         self.set
+    }
+
+    /// Photos of every genuine comparison, in order.
+    pub fn genuine_pairs(&self) -> Vec<(u32, u32)> {
+        let made = |photo: u32| self.set.template(photo).is_some();
+        match self.plan {
+            Plan::Listed(pairs) => {
+                pairs.iter().filter(|p| p.genuine && made(p.a) && made(p.b)).map(|p| (p.a, p.b)).collect()
+            }
+            Plan::AllPairs { .. } => {
+                let mut all = Vec::new();
+                for own in self.set.by_subject(|_| true) {
+                    for (i, &b) in own.iter().enumerate() {
+                        let cell = self.terms.cell(b);
+                        all.extend(own[..i].iter().filter(|&&a| self.terms.cell(a) == cell).map(|&a| (a, b)));
+                    }
+                }
+                all
+            }
+        }
     }
 
     /// Genuine comparisons held, the lowest first.
@@ -97,7 +165,12 @@ impl<'a> Material<'a> {
 
     /// The comparisons between photos that `include` lets through.
     pub fn view(&self, include: impl Fn(u32) -> bool + Copy) -> View {
-        self.view_of(|pair| include(pair.a) && include(pair.b), include)
+        self.view_of(|_| 0, include)
+    }
+
+    /// The comparisons of two photos of one group, of whichever.
+    pub fn within(&self, groups: &Groups) -> View {
+        self.view_of(|photo| groups.group(photo), |_| true)
     }
 
     /// All comparisons.
@@ -105,22 +178,65 @@ impl<'a> Material<'a> {
         self.view(|_| true)
     }
 
-    fn view_of(&self, keep: impl Fn(&Pair) -> bool, include: impl Fn(u32) -> bool + Copy) -> View {
+    /// The comparisons of two photos with the same `group` that `include` lets through.
+    fn view_of(&self, group: impl Fn(u32) -> u32 + Copy, include: impl Fn(u32) -> bool + Copy) -> View {
+        let keep = |p: &Pair| include(p.a) && include(p.b) && group(p.a) == group(p.b);
         let filter = |pairs: &[Pair]| pairs.iter().filter(|p| keep(p)).copied().collect::<Vec<_>>();
-        let totals = match self.plan {
-            Plan::AllPairs { .. } => match Totals::all_pairs(&self.photos_by_subject(include)) {
-                Totals::Product { probes, references, genuine, share } => {
-                    Totals::Product { probes, references, genuine, share: share * self.share }
+        let (genuine, impostor) = (filter(&self.genuine_held), filter(&self.impostor_held));
+        let (set, terms, subjects) = (self.set, self.terms, self.set.subjects());
+        let grouped = || {
+            // What comparisons stay in: of the terms, and of the view.
+            let mut numbers: HashMap<(u32, u32), u32> = HashMap::new();
+            let cells: Vec<u32> = (0..set.len() as u32)
+                .map(|photo| {
+                    let next = numbers.len() as u32;
+                    *numbers.entry((terms.cell(photo), group(photo))).or_insert(next)
+                })
+                .collect();
+            let photos = set.with_template().filter(|&photo| include(photo));
+            let held = Holdings::count(photos.map(|photo| (cells[photo as usize], set.subject(photo))));
+            (cells, held)
+        };
+        let (totals, cells, held) = match self.plan {
+            Plan::AllPairs { .. } if terms.within.is_none() && terms.weighed == Weighed::Comparisons => {
+                let (cells, held) = grouped();
+                match held.by_group().len() {
+                    0 | 1 => {
+                        let totals = match Totals::all_pairs(&self.photos_by_subject(include)) {
+                            Totals::Product { probes, references, genuine, share } => {
+                                Totals::Product { probes, references, genuine, share: share * self.share }
+                            }
+                            other => other,
+                        };
+                        return View::new(&genuine, &impostor, totals, subjects);
+                    }
+                    _ => (self.groups(&held), cells, held),
                 }
-                listed @ Totals::Listed { .. } => listed,
-            },
+            }
+            Plan::AllPairs { .. } => {
+                let (cells, held) = grouped();
+                (self.groups(&held), cells, held)
+            }
             Plan::Listed(pairs) => {
-                let (set, made) = (self.set, |photo: u32| self.set.template(photo).is_some());
-                let pairs = pairs.iter().filter(|p| include(p.a) && include(p.b) && made(p.a) && made(p.b));
-                Totals::counted(pairs.map(|p| (set.subject(p.a), set.subject(p.b), p.genuine)))
+                let made = |photo: u32| set.template(photo).is_some();
+                let pairs = pairs.iter().filter(|p| {
+                    include(p.a) && include(p.b) && group(p.a) == group(p.b) && made(p.a) && made(p.b)
+                });
+                let totals = Totals::counted(pairs.map(|p| (set.subject(p.a), set.subject(p.b), p.genuine)));
+                return View::new(&genuine, &impostor, totals, subjects);
             }
         };
-        View::new(&filter(&self.genuine_held), &filter(&self.impostor_held), totals, self.set.subjects())
+        match terms.weighed {
+            Weighed::Comparisons => View::new(&genuine, &impostor, totals, subjects),
+            Weighed::People => View::weighed(&genuine, &impostor, totals, subjects, |pair| {
+                let shared = held.sharing(cells[pair.a as usize], pair.subject_a, pair.subject_b);
+                ((WEIGHT + shared / 2) / shared).max(1)
+            }),
+        }
+    }
+
+    fn groups(&self, held: &Holdings) -> Totals {
+        Totals::Groups { groups: held.by_group(), weighed: self.terms.weighed, share: self.share }
     }
 
     /// Photos with a template per subject.
@@ -141,11 +257,7 @@ impl<'a> Material<'a> {
                 (genuine, pairs.len() as u64 - genuine)
             }
             Plan::AllPairs { .. } => {
-                let mut counts = vec![0u64; self.set.subjects()];
-                (0..self.set.len() as u32).for_each(|photo| counts[self.set.subject(photo) as usize] += 1);
-                let sum: u64 = counts.iter().sum();
-                let genuine = counts.iter().map(|n| n * n.saturating_sub(1) / 2).sum();
-                let possible = (sum * sum - counts.iter().map(|n| n * n).sum::<u64>()) / 2;
+                let (genuine, possible) = self.possible(0..self.set.len() as u32);
                 (genuine, (possible as f64 * self.share).round() as u64)
             }
         }

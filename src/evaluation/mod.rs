@@ -20,10 +20,15 @@
 //! - No rate on fewer than 30 errors, and an interval with every rate that respects
 //!   that comparisons share people ([`View`]).
 
+mod aging;
 mod coverage;
+mod cross_fit;
+mod differential_page;
+mod differentials;
 mod discard;
 mod fit;
 mod fusion;
+mod groups;
 mod histogram;
 mod least_squares;
 mod lists;
@@ -43,13 +48,20 @@ mod slices;
 mod small_net;
 mod svg;
 mod view;
+mod worst_group;
 
+pub use aging::{AGING_COLUMNS, Aging, AgingBand, AgingPoint, aging};
 pub use coverage::{Coverage, RateCoverage, SplitSeen, coverage};
+pub use cross_fit::{CrossFit, CrossFitPoint, CrossFitRow, WorstIn, cross_fit};
+pub use differentials::{
+    Differential, Differentials, FixedThreshold, GroupRates, Worst, differentials, fixed_thresholds,
+};
 pub use discard::{DiscardCurve, DiscardPoint, discard_curves};
 pub use fit::{About, FitError, fit_curve};
 pub(crate) use fit::{Shape, fit_curve_down_to};
 pub use fusion::{FusionReport, WayResult, fusion};
-pub use histogram::{Histogram, bin, edge};
+pub use groups::{GroupBy, Groups, Holdings, Terms};
+pub use histogram::{Histogram, Tally, WEIGHT, bin, edge};
 pub use lists::{BadLine, ListError, ListedPhotos, PairList, PairRow, Protocol};
 pub use material::{Material, Plan};
 pub use open_set::{FnirAtFpir, OpenSet, Projection, open_set, project};
@@ -57,7 +69,7 @@ pub use pad::{AttackRate, BONA_FIDE, BpcerAtApcer, PadReport, Presentation, pad}
 pub use pad_page::pad_page;
 pub use page::page;
 pub(crate) use page::{grouped, percent};
-pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan};
+pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan, tallies};
 pub use plots::{Plots, plots};
 pub use quality_fit::{Example, Shows, fit_quality};
 pub(crate) use random::SplitMix;
@@ -66,6 +78,7 @@ pub use report::{
     Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel, evaluate,
 };
 pub use set::{Column, Measure, PhotoSet};
-pub use slices::{GroupBy, Ratio, Slice, SlicePoint, slices};
+pub use slices::{Ratio, Slice, SlicePoint, slices};
 pub(crate) use svg::{Axis, Plot, escape};
 pub use view::{Bootstrap, ERRORS_MIN, Totals, View};
+pub use worst_group::{Fitted, Fitting, GROUP_PEOPLE_MIN, GroupSeen, fit_population};

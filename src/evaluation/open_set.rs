@@ -68,13 +68,16 @@ pub struct FnirAtFpir {
 /// What to expect of a larger gallery.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Projection {
+    /// Whose threshold: `these comparisons`, or the calibration's curve: `pooled`, or the
+    /// name of its worst group.
+    pub curve: String,
     /// Templates in it, one per person.
     pub gallery: u64,
     /// FPIR asked for.
     pub fpir: f64,
     /// The FMR that takes: 1 − (1 − FMR)ᴺ = FPIR.
     pub fmr: f64,
-    /// The threshold for it, by the calibration curve of these comparisons.
+    /// The threshold for it, by that curve.
     pub threshold: f32,
     /// By how many powers of ten that FMR is below the last that was counted; 0 where
     /// it was counted.
@@ -200,13 +203,15 @@ fn split(set: &PhotoSet, seed: u64, number: u64) -> Option<(usize, Vec<Search>)>
 }
 
 /// What to expect of a gallery of `gallery` people with one template each, at an FPIR
-/// of 1 %: `curve` is that of the comparisons in `view`.
-pub fn project(view: &View, curve: &Curve, gallery: u64, bootstrap: Bootstrap) -> Projection {
+/// of 1 % and the threshold that `curve` gives for it, which is called `of`; misses are
+/// those of the comparisons in `view`.
+pub fn project(view: &View, of: &str, curve: &Curve, gallery: u64, bootstrap: Bootstrap) -> Projection {
     let fpir = PROJECTED_FPIR;
     // −expm1(ln1p(−x)/N) keeps its digits where N is large.
     let fmr = -((-fpir).ln_1p() / gallery.max(1) as f64).exp_m1();
     let decades = (curve.fmr_supported() / fmr).log10().max(0.0);
     let mut projection = Projection {
+        curve: of.to_owned(),
         gallery,
         fpir,
         fmr,
@@ -227,7 +232,7 @@ pub fn project(view: &View, curve: &Curve, gallery: u64, bootstrap: Bootstrap) -
     let ends = [threshold(fmr * factor), threshold(fmr / factor)].map(|t| t.map_or(at.score, |t| t.score));
     let rates = view.counted();
     let misses = rates.misses(bin(at.score));
-    let hits = rates.genuine_total as u64 - misses;
+    let hits = rates.genuine_comparisons().saturating_sub(misses);
     if misses.min(hits) < ERRORS_MIN {
         projection.not_resolved = Some(too_few(misses.min(hits), "misses, or hits"));
         return projection;
@@ -246,7 +251,6 @@ mod tests {
     use super::super::pairs::AllPairs;
     use super::super::set::tests::made_up;
     use super::*;
-    use crate::matching::Reference;
 
     const BOOTSTRAP: Bootstrap = Bootstrap { repetitions: 100, seed: 1 };
 
@@ -280,11 +284,9 @@ mod tests {
     #[test]
     fn a_larger_gallery_takes_a_higher_score_and_says_how_far_it_guesses() {
         let set = made_up(80, 4, 0.6);
-        let about =
-            About { probe_frames: 1, reference: Reference::Any, population: String::new(), date: String::new() };
-        let curve = fit_curve(&AllPairs::new(&set, |_| true, u64::MAX, 0), 80, about).unwrap();
+        let curve = fit_curve(&AllPairs::new(&set, |_| true, u64::MAX, 0), 80, About::passing()).unwrap();
         let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
-        let to = |gallery| project(&material.whole(), &curve, gallery, BOOTSTRAP);
+        let to = |gallery| project(&material.whole(), "own", &curve, gallery, BOOTSTRAP);
         let (one, hundred) = (to(1), to(100));
         assert!((one.fmr - 0.01).abs() < 1e-12 && one.decades_extrapolated == 0.0);
         assert!((hundred.fmr * 100.0 - 0.01).abs() < 1e-4 && hundred.decades_extrapolated > 0.5);

@@ -36,6 +36,7 @@ pub fn page(report: &Report, plots: &Plots) -> String {
     page.heading("Choosing a threshold", "Chọn ngưỡng");
     page.svg(&plots.threshold);
     slices(&mut page, report);
+    super::differential_page::sections(&mut page, report);
     discard(&mut page, report, plots);
     one_to_many(&mut page, report);
     fusion(&mut page, report);
@@ -103,6 +104,12 @@ fn compared(page: &mut Page, report: &Report) {
         ],
         ["… under another name".to_owned(), grouped(report.same_pictures.of_another_person)],
     ];
+    if let Some(within) = &report.within {
+        rows.push(["only comparisons within the same".to_owned(), escape(within)]);
+    }
+    if report.weighed == "people" {
+        rows.push(["what weighs the same in rates".to_owned(), "every pair of people; every person in FNMR".to_owned()]);
+    }
     if !report.only.is_empty() {
         rows.insert(1, ["only photos with".to_owned(), escape(&report.only.join(", "))]);
     }
@@ -239,12 +246,13 @@ fn one_to_many(page: &mut Page, report: &Report) {
     }
     if !report.projections.is_empty() {
         page.heading("Larger galleries, projected", "Dự báo cho kho ảnh lớn hơn");
-        let rows: Vec<[String; 5]> = report
+        let rows: Vec<[String; 6]> = report
             .projections
             .iter()
             .map(|p| {
                 [
                     grouped(p.gallery),
+                    p.curve.clone(),
                     percent(Some(p.fpir)),
                     format!("{:.1e}", p.fmr),
                     if p.decades_extrapolated > 0.0 {
@@ -256,7 +264,7 @@ fn one_to_many(page: &mut Page, report: &Report) {
                 ]
             })
             .collect();
-        page.table(&["people", "FPIR", "FMR it takes", "extrapolated by", "FNIR expected (95 %)"], &rows);
+        page.table(&["people", "curve", "FPIR", "FMR it takes", "extrapolated by", "FNIR expected (95 %)"], &rows);
         page.note("What is extrapolated rests on a fitted tail; the interval says how sure the fit is, not the shape.");
     }
 }
@@ -364,7 +372,7 @@ pub(crate) fn percent(share: Option<f64>) -> String {
     }
 }
 
-fn scientific(rate: f64) -> String {
+pub(super) fn scientific(rate: f64) -> String {
     format!("{rate:.0e}")
 }
 

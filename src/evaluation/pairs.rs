@@ -4,13 +4,16 @@
 //! Whatever is made of them is a sum of counts, or sorted afterwards: the number of
 //! threads changes no bit.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
-use super::histogram::{Histogram, bin};
+use super::groups::{Holdings, Terms};
+use super::histogram::{Histogram, Tally, WEIGHT, bin};
 use super::random::SplitMix;
 use super::set::PhotoSet;
 use crate::face::Template;
-use crate::matching::{Dot, fuse};
+use crate::matching::{Dot, Weighed, fuse};
 
 /// One comparison.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +38,15 @@ pub trait PairSource: Sync {
     fn rows(&self) -> usize;
     /// Makes the comparisons of one row.
     fn row(&self, row: usize, visit: &mut dyn FnMut(Pair));
+    /// What counts the same.
+    fn weighed(&self) -> Weighed {
+        Weighed::Comparisons
+    }
+    /// What a comparison counts: 1, or its share of [`WEIGHT`], which a pair of people
+    /// has, and in genuine comparisons a person.
+    fn weight(&self, _: &Pair) -> u64 {
+        1
+    }
 }
 
 /// Makes all comparisons, rows side by side: `visit` into one `T` per piece of work,
@@ -60,6 +72,17 @@ pub fn histograms(source: &(impl PairSource + ?Sized)) -> [Histogram; 2] {
         source,
         || [Histogram::default(), Histogram::default()],
         |into, pair| into[usize::from(!pair.genuine)].add(pair.score),
+        |[a, b], [c, d]| [a.merge(&c), b.merge(&d)],
+    )
+}
+
+/// The same with weights.
+pub fn tallies(source: &(impl PairSource + ?Sized)) -> [Tally; 2] {
+    let new = || [Tally::new(source.weighed()), Tally::new(source.weighed())];
+    scan(
+        source,
+        new,
+        |into, pair| into[usize::from(!pair.genuine)].add(pair.score, source.weight(&pair)),
         |[a, b], [c, d]| [a.merge(&c), b.merge(&d)],
     )
 }
@@ -92,6 +115,9 @@ pub struct AllPairs<'a> {
     /// Distances in `photos`; empty where all are made.
     distances: Vec<usize>,
     of_subject: Vec<Vec<u32>>,
+    terms: Terms<'a>,
+    /// By photo, how many of its owner are in its group; empty where nothing is weighed.
+    mates: Vec<u64>,
     dot: Dot,
 }
 
@@ -111,7 +137,23 @@ impl<'a> AllPairs<'a> {
             of_subject = vec![Vec::new(); set.subjects()];
             photos.iter().for_each(|&photo| of_subject[set.subject(photo) as usize].push(photo));
         }
-        Self { set, photos, distances, of_subject, dot: Dot::best() }
+        let (terms, mates) = (Terms::default(), Vec::new());
+        Self { set, photos, distances, of_subject, terms, mates, dot: Dot::best() }
+    }
+
+    /// The same on other terms: only within groups, and weighed otherwise.
+    pub fn on(mut self, terms: Terms<'a>) -> Self {
+        self.terms = terms;
+        if terms.weighed == Weighed::People {
+            let key = |photo: u32| (terms.cell(photo), self.set.subject(photo));
+            let held = Holdings::count(self.photos.iter().map(|&photo| key(photo)));
+            self.mates = vec![0; self.set.len()];
+            for &photo in &self.photos {
+                let (cell, subject) = key(photo);
+                self.mates[photo as usize] = held.of(cell, subject);
+            }
+        }
+        self
     }
 
     /// Whether impostor comparisons are a sample.
@@ -120,6 +162,9 @@ impl<'a> AllPairs<'a> {
     }
 
     fn pair(&self, a: u32, b: u32) -> Option<Pair> {
+        if self.terms.cell(a) != self.terms.cell(b) {
+            return None;
+        }
         let (one, other) = (self.set.template(a)?, self.set.template(b)?);
         let (subject_a, subject_b) = (self.set.subject(a), self.set.subject(b));
         let score = self.dot.score(one.vector(), other.vector());
@@ -144,6 +189,25 @@ impl PairSource for AllPairs<'_> {
         let mates = self.of_subject[own as usize].iter().take_while(|&&b| b < a);
         mates.filter_map(|&b| self.pair(b, a)).for_each(visit);
     }
+
+    fn weighed(&self) -> Weighed {
+        self.terms.weighed
+    }
+
+    fn weight(&self, pair: &Pair) -> u64 {
+        match self.terms.weighed {
+            Weighed::Comparisons => 1,
+            Weighed::People => {
+                let [a, b] = [pair.a, pair.b].map(|photo| self.mates.get(photo as usize).copied().unwrap_or(1));
+                share(if pair.genuine { a * a.saturating_sub(1) / 2 } else { a * b })
+            }
+        }
+    }
+}
+
+/// The weight of one of so many comparisons that share one.
+fn share(of: u64) -> u64 {
+    ((WEIGHT + of / 2) / of.max(1)).max(1)
 }
 
 /// A comparison somebody asked for.
@@ -189,6 +253,11 @@ pub struct Probes<'a> {
     set: &'a PhotoSet,
     probes: Vec<(Template, Vec<u32>)>,
     references: Vec<u32>,
+    terms: Terms<'a>,
+    /// Probes and references by group and owner.
+    held: [Holdings; 2],
+    /// References that a probe is made of, by group and owner: it never meets them.
+    own: HashMap<(u32, u32), u64>,
     dot: Dot,
 }
 
@@ -196,7 +265,7 @@ impl<'a> Probes<'a> {
     /// Probes of `frames` photos of one person, drawn without repetition from those
     /// `probe` lets through and fused, against every photo `reference` lets through
     /// that is not in the probe. `draws` probes per person who has enough photos;
-    /// `seed` fixes which.
+    /// `seed` fixes which. Probes are of one group of `terms`, and meet its photos alone.
     pub fn drawn(
         set: &'a PhotoSet,
         probe: impl Fn(u32) -> bool,
@@ -205,28 +274,64 @@ impl<'a> Probes<'a> {
         draws: usize,
         seed: u64,
     ) -> Self {
+        Self::drawn_on(Terms::default(), set, probe, reference, frames, draws, seed)
+    }
+
+    /// The same on other terms: only within groups, and weighed otherwise.
+    pub fn drawn_on(
+        terms: Terms<'a>,
+        set: &'a PhotoSet,
+        probe: impl Fn(u32) -> bool,
+        reference: impl Fn(u32) -> bool,
+        frames: usize,
+        draws: usize,
+        seed: u64,
+    ) -> Self {
         let references: Vec<u32> = set.with_template().filter(|&photo| reference(photo)).collect();
-        let mut has_reference = vec![0usize; set.subjects()];
-        references.iter().for_each(|&photo| has_reference[set.subject(photo) as usize] += 1);
-        let mut probes = Vec::new();
+        let mut probes: Vec<(Template, Vec<u32>)> = Vec::new();
         for (subject, own) in set.by_subject(&probe).into_iter().enumerate() {
             // One person's probes do not depend on who else is in the set.
             let mut random = SplitMix::stream(seed, subject as u64);
-            if own.len() < frames || own.iter().filter(|&&p| reference(p)).count() == own.len() && own.len() == frames {
-                continue;
-            }
-            for _ in 0..draws.min(combinations(own.len(), frames)) {
-                let mut pick = own.clone();
-                random.choose(&mut pick, frames);
-                pick.truncate(frames);
-                let captures: Vec<Template> = pick.iter().filter_map(|&photo| set.template(photo).cloned()).collect();
-                if let Some(probe) = fuse(&captures) {
-                    probes.push((probe, pick));
+            for own in by_cell(own, terms) {
+                let all_used = own.len() == frames && own.iter().all(|&p| reference(p));
+                if own.len() < frames || all_used {
+                    continue;
+                }
+                for _ in 0..draws.min(combinations(own.len(), frames)) {
+                    let mut pick = own.clone();
+                    random.choose(&mut pick, frames);
+                    pick.truncate(frames);
+                    let captures: Vec<Template> =
+                        pick.iter().filter_map(|&photo| set.template(photo).cloned()).collect();
+                    if let Some(probe) = fuse(&captures) {
+                        probes.push((probe, pick));
+                    }
                 }
             }
         }
-        Self { set, probes, references, dot: Dot::best() }
+        let mut this =
+            Self { set, probes, references, terms, held: Default::default(), own: HashMap::new(), dot: Dot::best() };
+        if terms.weighed == Weighed::People {
+            let key = |photo: u32| (terms.cell(photo), set.subject(photo));
+            this.held = [
+                Holdings::count(this.probes.iter().map(|(_, pick)| key(pick[0]))),
+                Holdings::count(this.references.iter().map(|&photo| key(photo))),
+            ];
+            for (_, pick) in &this.probes {
+                *this.own.entry(key(pick[0])).or_insert(0) += pick.iter().filter(|&&p| reference(p)).count() as u64;
+            }
+        }
+        this
     }
+}
+
+/// Photos by the group they are compared in, in the order of the groups' numbers.
+fn by_cell(mut photos: Vec<u32>, terms: Terms<'_>) -> Vec<Vec<u32>> {
+    if terms.within.is_none() {
+        return vec![photos];
+    }
+    photos.sort_by_key(|&photo| terms.cell(photo));
+    photos.chunk_by(|&a, &b| terms.cell(a) == terms.cell(b)).map(<[u32]>::to_vec).collect()
 }
 
 /// Ways to choose `chosen` of `from`, or a number too large to matter.
@@ -242,17 +347,42 @@ impl PairSource for Probes<'_> {
     fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
         let (probe, members) = &self.probes[row];
         let (a, subject_a) = (members[0], self.set.subject(members[0]));
-        for &b in self.references.iter().filter(|b| !members.contains(b)) {
+        let cell = self.terms.cell(a);
+        let others = self.references.iter().filter(|b| self.terms.cell(**b) == cell && !members.contains(b));
+        for &b in others {
             let Some(reference) = self.set.template(b) else { continue };
             let score = self.dot.score(probe.vector(), reference.vector());
             let subject_b = self.set.subject(b);
             visit(Pair { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b });
         }
     }
+
+    fn weighed(&self) -> Weighed {
+        self.terms.weighed
+    }
+
+    fn weight(&self, pair: &Pair) -> u64 {
+        if self.terms.weighed == Weighed::Comparisons {
+            return 1;
+        }
+        // A pair of people meets with either's probes; in genuine comparisons a probe does
+        // not meet its own photos.
+        let cell = self.terms.cell(pair.a);
+        let [probes, references] = &self.held;
+        let one_way = |a: u32, b: u32| probes.of(cell, a) * references.of(cell, b);
+        share(if pair.genuine {
+            let own = self.own.get(&(cell, pair.subject_a)).copied().unwrap_or(0);
+            one_way(pair.subject_a, pair.subject_a) - own.min(one_way(pair.subject_a, pair.subject_a))
+        } else {
+            one_way(pair.subject_a, pair.subject_b) + one_way(pair.subject_b, pair.subject_a)
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::groups::{GroupBy, Groups};
+    use super::super::set::Column;
     use super::super::set::tests::made_up;
     use super::*;
 
@@ -296,6 +426,59 @@ mod tests {
         assert_ne!(histograms(&drawn(3, 1)), histograms(&drawn(3, 2)));
         // Nobody has a photo left to compare a probe of four with.
         assert_eq!(drawn(4, 1).rows(), 0);
+    }
+
+    /// Photos whose column says in which of two groups they are.
+    fn in_two_groups(set: &PhotoSet, second: impl Fn(u32) -> bool) -> Groups {
+        let mut column = Column::default();
+        (0..set.len() as u32).for_each(|photo| column.push(if second(photo) { "b" } else { "a" }));
+        let mut set = set.clone();
+        set.columns = vec![("group".to_owned(), column)];
+        Groups::of(&set, &GroupBy::parse("group").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn comparisons_within_groups_are_those_of_each_group_alone() {
+        let set = made_up(6, 4, 0.4);
+        let groups = in_two_groups(&set, |photo| photo >= 10);
+        let terms = Terms { within: Some(&groups), ..Terms::default() };
+        let [genuine, impostor] = histograms(&AllPairs::new(&set, |_| true, u64::MAX, 0).on(terms));
+        let of = |second: bool| histograms(&AllPairs::new(&set, |p| (p >= 10) == second, u64::MAX, 0));
+        let ([ga, ia], [gb, ib]) = (of(false), of(true));
+        assert_eq!((genuine, impostor), (ga.merge(&gb), ia.merge(&ib)));
+        let probes = Probes::drawn_on(terms, &set, |_| true, |_| true, 2, 10, 1);
+        assert!(probes.rows() > 0);
+        assert!(collect(&probes, |_, _| true).iter().all(|pair| (pair.a >= 10) == (pair.b >= 10)));
+    }
+
+    #[test]
+    fn every_pair_of_people_and_every_person_weighs_the_same() {
+        // People with one to five photos, in two groups; some in both.
+        let full = made_up(6, 5, 0.4);
+        let mut set = PhotoSet::default();
+        for photo in (0..full.len() as u32).filter(|p| p % 5 <= full.subject(*p)) {
+            set.push(full.subject(photo), full.template(photo).cloned());
+        }
+        let groups = in_two_groups(&set, |photo| photo % 2 == 1);
+        let terms = Terms { within: Some(&groups), weighed: Weighed::People };
+        let all = AllPairs::new(&set, |_| true, u64::MAX, 0).on(terms);
+        let fused = Probes::drawn_on(terms, &set, |_| true, |_| true, 2, 3, 1);
+        let weights = |source: &dyn PairSource| {
+            let mut sums: HashMap<(u32, u32, u32), u64> = HashMap::new();
+            for row in 0..source.rows() {
+                source.row(row, &mut |pair| {
+                    let (low, high) = (pair.subject_a.min(pair.subject_b), pair.subject_a.max(pair.subject_b));
+                    *sums.entry((groups.group(pair.a), low, high)).or_default() += source.weight(&pair);
+                });
+            }
+            sums
+        };
+        for sums in [weights(&all), weights(&fused)] {
+            assert!(sums.len() > 10);
+            for (key, sum) in sums {
+                assert!((sum as f64 / WEIGHT as f64 - 1.0).abs() < 1e-6, "{key:?}: {sum}");
+            }
+        }
     }
 
     #[test]

@@ -32,10 +32,16 @@ pub struct Rate {
 impl Rate {
     /// A rate with an interval, unless there are too few errors.
     pub(super) fn new(errors: u64, comparisons: u64, interval: Option<[f64; 2]>) -> Self {
+        Self::weighed(errors, comparisons, Some(errors as f64 / comparisons as f64), interval)
+    }
+
+    /// The same where comparisons do not all weigh the same, and `rate` is what they come
+    /// to.
+    pub(super) fn weighed(errors: u64, comparisons: u64, rate: Option<f64>, interval: Option<[f64; 2]>) -> Self {
         let too_few = (errors < ERRORS_MIN).then(|| too_few(errors, "errors"));
         let known = too_few.is_none() && comparisons > 0;
         Self {
-            rate: known.then(|| errors as f64 / comparisons as f64),
+            rate: rate.filter(|_| known),
             low: interval.filter(|_| known).map(|[low, _]| low),
             high: interval.filter(|_| known).map(|[_, high]| high),
             errors,
@@ -142,7 +148,8 @@ pub fn overall(material: &Material<'_>, fmrs: &[f64], bootstrap: Bootstrap) -> O
     });
     let det = det_fmrs.iter().enumerate().filter_map(|(i, &fmr)| {
         let at = rates.threshold(fmr)?;
-        let resolved = rates.misses(at) >= ERRORS_MIN;
+        let supported = !rates.are_weighed() || rates.false_matches(at) >= ERRORS_MIN;
+        let resolved = supported && rates.misses(at) >= ERRORS_MIN;
         let [low, high] = interval_of(fmrs.len() + i).map_or([None; 2], |ends| ends.map(Some));
         resolved.then_some(DetPoint { fmr, threshold: Rates::score(at), fnmr: rates.fnmr(at)?, low, high })
     });
@@ -167,7 +174,12 @@ fn det_fmrs(impostor: u64) -> Vec<f64> {
 }
 
 fn operating_point(rates: &Rates<'_>, fmr: f64, genuine: u64, impostor: u64, attempts: (u64, u64)) -> OperatingPoint {
-    let allowed = (fmr * impostor as f64) as u64;
+    let is_weighed = rates.are_weighed();
+    let allowed = match (is_weighed, rates.threshold(fmr)) {
+        // As many as there are at the threshold, however much they weigh.
+        (true, Some(at)) => rates.false_matches(at),
+        _ => (fmr * impostor as f64) as u64,
+    };
     let none = |why: String| OperatingPoint {
         fmr,
         threshold: None,
@@ -191,11 +203,12 @@ fn operating_point(rates: &Rates<'_>, fmr: f64, genuine: u64, impostor: u64, att
     let resolved = misses >= ERRORS_MIN;
     OperatingPoint {
         threshold: Some(Rates::score(at)),
-        fnmr: resolved.then(|| misses as f64 / genuine as f64),
+        fnmr: rates.fnmr(at).filter(|_| resolved),
         misses: Some(misses),
         false_matches: Some(rates.false_matches(at)),
-        frr: (rejected >= ERRORS_MIN).then(|| rejected as f64 / attempts.0 as f64),
-        far: Some(rates.false_matches(at) as f64 / attempts.1 as f64),
+        // Attempts without a template have no weight.
+        frr: (rejected >= ERRORS_MIN && !is_weighed).then(|| rejected as f64 / attempts.0 as f64),
+        far: (!is_weighed).then(|| rates.false_matches(at) as f64 / attempts.1 as f64),
         not_resolved: (!resolved).then(|| too_few(misses, "misses")),
         ..none(String::new())
     }

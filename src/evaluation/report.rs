@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::aging::{Aging, aging};
 use super::coverage::{Coverage, coverage};
+use super::cross_fit::{CrossFit, cross_fit};
+use super::differentials::{Differentials, differentials, fixed_thresholds};
 use super::discard::{DiscardCurve, discard_curves};
 use super::fit::{About, FitError, fit_curve};
 use super::fusion::{FusionReport, fusion};
@@ -15,9 +18,11 @@ use super::pad::PadReport;
 use super::pairs::{AllPairs, Listed};
 use super::rates::{DetPoint, EqualError, OperatingPoint, overall};
 use super::set::PhotoSet;
-use super::slices::{GroupBy, Slice, slices};
+use super::groups::{GroupBy, Groups, Terms};
+use super::slices::{Slice, slices};
 use super::view::Bootstrap;
-use crate::matching::{Curve, Reference};
+use super::worst_group::Fitting;
+use crate::matching::{Curve, Weighed};
 
 /// Version of the document.
 const VERSION: u32 = 1;
@@ -134,6 +139,18 @@ pub struct Options {
     pub bootstrap: Bootstrap,
     /// Groups to look at.
     pub by: Vec<GroupBy>,
+    /// Only comparisons of two photos with the same values here.
+    pub within: Option<GroupBy>,
+    /// What counts the same.
+    pub weighed: Weighed,
+    /// Curves of the model pack's calibration for single photos.
+    pub stated: Vec<Curve>,
+    /// Groups of which the cross-fit finds the worst.
+    pub groups: Option<GroupBy>,
+    /// People a group must have to be the worst in a cross-fit.
+    pub people_min: u64,
+    /// Folds of the cross-fit; 0 leaves it out.
+    pub folds: u64,
     /// Frames of the fusion experiment; 0 leaves it out.
     pub frames: usize,
     /// Seeds of the fusion experiment.
@@ -177,6 +194,11 @@ pub struct Report {
     pub same_pictures: SamePictures,
     /// `all pairs`, `a sample of all pairs`, or `a list`.
     pub compared: &'static str,
+    /// Columns of which both photos of a comparison have the same values, joined by `+`.
+    pub within: Option<String>,
+    /// What counts the same in rates: `comparisons`; or `people`: every pair of people,
+    /// and in genuine comparisons every person, however many photos there are of them.
+    pub weighed: &'static str,
     /// Genuine comparisons.
     pub genuine: u64,
     /// Impostor comparisons.
@@ -191,6 +213,10 @@ pub struct Report {
     pub det: Vec<DetPoint>,
     /// Rates within groups.
     pub slices: Vec<Slice>,
+    /// Rates of groups beside each other and beside what the calibration states.
+    pub differentials: Vec<Differentials>,
+    /// FNMR by age and by years between photos, where the manifest has them.
+    pub aging: Vec<Aging>,
     /// Error-versus-discard curves.
     pub discard: Vec<DiscardCurve>,
     /// 1:N.
@@ -201,6 +227,9 @@ pub struct Report {
     pub fusion: Option<FusionReport>,
     /// Whether the stated rates hold on people left out.
     pub calibration_check: Option<Coverage>,
+    /// Whether the rates stated for the worst group, and the pooled ones, hold on people
+    /// left out.
+    pub cross_fit: Option<CrossFit>,
     /// Why the calibration could not be looked at.
     pub calibration_problem: Option<String>,
     /// Labels to check.
@@ -213,7 +242,9 @@ pub struct Report {
 /// Looks at `set` from all sides.
 pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Options) -> Report {
     let bootstrap = options.bootstrap;
-    let material = Material::make(set, plan);
+    let within = options.within.as_ref().and_then(|by| Groups::of(set, by));
+    let terms = Terms { within: within.as_ref(), weighed: options.weighed };
+    let material = Material::make_on(terms, set, plan);
     let overall = overall(&material, &FMRS, bootstrap);
     let all_pairs = matches!(plan, Plan::AllPairs { .. });
     let (projections, mut problem) = match projections(&material, plan, options) {
@@ -221,7 +252,7 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
         Err(e) => (Vec::new(), Some(e.to_string())),
     };
     // Looked at where asked for, and where the photos and not a list decide.
-    let check = (all_pairs && options.splits > 0).then(|| coverage(set, options.splits, options.comparisons_max));
+    let check = (all_pairs && options.splits > 0).then(|| coverage(set, terms, options.splits, options.comparisons_max));
     let calibration_check = match check {
         Some(Ok(coverage)) => Some(coverage),
         Some(Err(e)) => {
@@ -230,6 +261,30 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
         }
         None => None,
     };
+    let groups = options.groups.as_ref().and_then(|by| Groups::of(set, by));
+    let fitting = Fitting {
+        set,
+        terms,
+        groups: groups.as_ref(),
+        people_min: options.people_min,
+        include: &|_| true,
+        references: None,
+        frames_max: 1,
+        comparisons_max: options.comparisons_max,
+        about: About::passing(),
+    };
+    let cross_fit = match (all_pairs && options.folds > 0).then(|| cross_fit(&fitting, options.folds)) {
+        Some(Ok(found)) => Some(found),
+        Some(Err(e)) => {
+            problem = Some(e.to_string());
+            None
+        }
+        None => None,
+    };
+    let thresholds = fixed_thresholds(&overall.points, &options.stated);
+    // Searches and fused probes go through all photos: not where comparisons stay within
+    // groups.
+    let through_all = all_pairs && terms.within.is_none();
     let with_template = set.with_template().count() as u64;
     Report {
         version: VERSION,
@@ -250,6 +305,8 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
             (true, false) => "all pairs",
             (true, true) => "a sample of all pairs",
         },
+        within: options.within.as_ref().filter(|_| all_pairs).map(GroupBy::name),
+        weighed: material.terms().weighed.name(),
         genuine: material.genuine.count(),
         impostor: material.impostor.count(),
         intervals: format!(
@@ -257,14 +314,17 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
             bootstrap.repetitions, bootstrap.seed
         ),
         slices: slices(&material, &overall.points, &options.by, bootstrap),
+        differentials: differentials(&material, &thresholds, &options.by, bootstrap),
+        aging: aging(&material, &thresholds, bootstrap),
         fnmr_at_fmr: overall.points,
         equal_error: overall.equal_error,
         det: overall.det,
         discard: discard_curves(&material, &set.measures, bootstrap),
-        open_set: if all_pairs { open_set(set, bootstrap) } else { None },
+        open_set: if through_all { open_set(set, bootstrap) } else { None },
         projections,
-        fusion: if all_pairs { fusion(set, &set.measures, options.frames, options.seeds, bootstrap) } else { None },
+        fusion: if through_all { fusion(set, &set.measures, options.frames, options.seeds, bootstrap) } else { None },
         calibration_check,
+        cross_fit,
         calibration_problem: problem,
         suspected_labels: suspected_labels(&material),
         scores: [material.genuine, material.impostor],
@@ -276,15 +336,22 @@ fn projections(material: &Material<'_>, plan: Plan<'_>, options: &Options) -> Re
         return Ok(Vec::new());
     }
     let set = material.set();
-    let about = About { probe_frames: 1, reference: Reference::Any, population: String::new(), date: String::new() };
+    let about = About::passing();
     let curve: Curve = match plan {
         Plan::AllPairs { comparisons_max, seed } => {
-            fit_curve(&AllPairs::new(set, |_| true, comparisons_max, seed), set.subjects(), about)?
+            fit_curve(&AllPairs::new(set, |_| true, comparisons_max, seed).on(material.terms()), set.subjects(), about)?
         }
         Plan::Listed(pairs) => fit_curve(&Listed { set, pairs }, set.subjects(), about)?,
     };
     let view = material.whole();
-    Ok(options.project_to.iter().map(|&gallery| project(&view, &curve, gallery, options.bootstrap)).collect())
+    let curves: Vec<(&str, &Curve)> = std::iter::once(("these comparisons", &curve))
+        .chain(options.stated.iter().map(|curve| (curve.group.as_str(), curve)))
+        .collect();
+    let to = |&gallery: &u64| {
+        let to = |&(of, curve): &(&str, &Curve)| project(&view, of, curve, gallery, options.bootstrap);
+        curves.iter().map(to).collect::<Vec<_>>()
+    };
+    Ok(options.project_to.iter().flat_map(to).collect())
 }
 
 /// Pairs of different people that score at least as high as the best quarter of the
@@ -348,6 +415,12 @@ pub(super) mod tests {
         Options {
             bootstrap: Bootstrap { repetitions: 100, seed: 1 },
             by: vec![GroupBy::parse("half").unwrap()],
+            within: None,
+            weighed: Weighed::Comparisons,
+            stated: Vec::new(),
+            groups: Some(GroupBy::parse("half").unwrap()),
+            people_min: 20,
+            folds: 3,
             frames: 3,
             seeds: 4,
             splits: 2,
@@ -388,6 +461,16 @@ pub(super) mod tests {
         assert!(json["fnmr_at_fmr"][4]["fnmr"].is_null() && json["fnmr_at_fmr"][4]["not_resolved"].is_string());
         assert_eq!(json["slices"].as_array().unwrap().len(), 2);
         assert_eq!(json["projections"][0]["gallery"], 1_000_000);
+        assert_eq!(json["projections"][0]["curve"], "these comparisons");
+        assert_eq!((&json["weighed"], &json["within"]), (&"comparisons".into(), &serde_json::Value::Null));
+        let differential = &json["differentials"][0];
+        assert_eq!((&differential["by"], differential["at"].as_array().unwrap().len()), (&"half".into(), 1));
+        let at = &differential["at"][0];
+        for field in ["of", "stated", "for_fmr", "fmr", "threshold", "fnmr", "within_fmr", "worst_fmr", "worst_fnmr", "groups"] {
+            assert!(!at[field].is_null(), "{field} in {at}");
+        }
+        assert_eq!(json["cross_fit"]["fits"], 6);
+        assert!(json["aging"].as_array().unwrap().is_empty());
         assert_eq!(json["calibration_check"]["rates"].as_array().unwrap().len(), 2);
         assert!(json["open_set"]["rank_one"].is_number() && json["fusion"]["winner"].is_string());
         assert_eq!(json["left_out"]["lines"][0]["line"], 17);

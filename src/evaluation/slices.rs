@@ -5,15 +5,14 @@ use serde::Serialize;
 use super::histogram::bin;
 use super::material::Material;
 use super::rates::{OperatingPoint, Rate};
-use super::set::{Column, PhotoSet};
+use super::groups::{GroupBy, Groups};
+use super::set::PhotoSet;
 use super::view::{Bootstrap, ERRORS_MIN, Rates, interval};
 
 /// FMRs whose thresholds are looked at within groups.
 pub(super) const SLICE_FMRS: [f64; 2] = [1e-3, 1e-4];
 /// Most groups of a column that are reported, the largest first.
 const GROUPS_MAX: usize = 50;
-/// What photos without a value are called.
-const NONE: &str = "(none)";
 
 /// The rates within one group of photos.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,55 +57,6 @@ pub struct Ratio {
     pub high: Option<f64>,
 }
 
-/// What photos are grouped by.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GroupBy {
-    /// Name of a column.
-    pub column: String,
-    /// Width of groups of numbers; `None` groups by value.
-    pub width: Option<f64>,
-}
-
-impl GroupBy {
-    /// Reads `COLUMN`, or `COLUMN:WIDTH`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        match text.rsplit_once(':') {
-            None if !text.is_empty() => Ok(Self { column: text.to_owned(), width: None }),
-            Some((column, width)) if !column.is_empty() => match width.parse::<f64>() {
-                Ok(width) if width > 0.0 && width.is_finite() => {
-                    Ok(Self { column: column.to_owned(), width: Some(width) })
-                }
-                _ => Err("groups of numbers have a positive width, for example age:10".to_owned()),
-            },
-            _ => Err("name a column, for example sex, or age:10".to_owned()),
-        }
-    }
-
-    /// The group a value falls in.
-    pub fn group(&self, value: &str) -> String {
-        let value = value.trim();
-        match (self.width, value) {
-            (_, "") => NONE.to_owned(),
-            (None, _) => value.to_owned(),
-            (Some(width), _) => match value.parse::<f64>() {
-                Ok(number) if number.is_finite() => {
-                    let low = (number / width).floor() * width;
-                    format!("{low}–<{}", low + width)
-                }
-                _ => "(not a number)".to_owned(),
-            },
-        }
-    }
-
-    /// The groups of all photos; `None` where there is no such column.
-    fn grouped(&self, set: &PhotoSet) -> Option<Column> {
-        let column = set.column(&self.column)?;
-        let mut groups = Column::default();
-        (0..set.len() as u32).for_each(|photo| groups.push(&self.group(column.value(photo))));
-        Some(groups)
-    }
-}
-
 /// The rates within each group. Genuine and impostor comparisons are those of two
 /// photos of the group; thresholds are those of `points`, fixed over all photos.
 pub fn slices(material: &Material<'_>, points: &[OperatingPoint], by: &[GroupBy], bootstrap: Bootstrap) -> Vec<Slice> {
@@ -124,16 +74,16 @@ pub fn slices(material: &Material<'_>, points: &[OperatingPoint], by: &[GroupBy]
     let overall_repeated = whole.repeat(bootstrap, |_, rates| at_all(rates));
     let mut slices = Vec::new();
     for group_by in by {
-        let Some(groups) = group_by.grouped(material.set()) else { continue };
-        for (value, photos, subjects) in sizes(material.set(), &groups) {
-            let view = material.view(|photo| groups.value(photo) == value).above(lowest);
+        let Some(groups) = Groups::of(material.set(), group_by) else { continue };
+        for (group, photos, subjects) in sizes(material.set(), &groups) {
+            let view = material.view(|photo| groups.group(photo) == group).above(lowest);
             let rates = view.counted();
             let repeated = view.repeat(bootstrap, |_, rates| at_all(rates));
             let at = thresholds.iter().enumerate().map(|(i, &(overall_fmr, threshold))| {
                 let edge = bin(threshold);
-                let made = |kind: usize, errors: u64, total: f64, overall_errors: u64| {
+                let made = |kind: usize, errors: u64, comparisons: u64, rate: Option<f64>, overall_errors: u64| {
                     let ends = interval(repeated.iter().map(|row| row[i][kind]));
-                    let rate = Rate::new(errors, total.round() as u64, ends);
+                    let rate = Rate::weighed(errors, comparisons, rate, ends);
                     let ratios =
                         repeated.iter().zip(&overall_repeated).map(|(own, all)| over(own[i][kind], all[i][kind]));
                     let known = rate.rate.is_some() && overall_errors >= ERRORS_MIN;
@@ -142,39 +92,47 @@ pub fn slices(material: &Material<'_>, points: &[OperatingPoint], by: &[GroupBy]
                     (rate, Ratio { times, low: ends.map(|e| e[0]), high: ends.map(|e| e[1]) })
                 };
                 let all = whole.counted();
+                let (matches, misses) = (rates.false_matches(edge), rates.misses(edge));
                 let (fmr, fmr_ratio) =
-                    made(0, rates.false_matches(edge), rates.impostor_total, all.false_matches(edge));
-                let (fnmr, fnmr_ratio) = made(1, rates.misses(edge), rates.genuine_total, all.misses(edge));
+                    made(0, matches, rates.impostor_comparisons(), rates.fmr(edge), all.false_matches(edge));
+                let (fnmr, fnmr_ratio) =
+                    made(1, misses, rates.genuine_comparisons(), rates.fnmr(edge), all.misses(edge));
                 SlicePoint { overall_fmr, threshold, fmr, fmr_ratio, fnmr, fnmr_ratio }
             });
             let at = at.collect();
-            slices.push(Slice { column: group_by.column.clone(), value, photos, subjects, at });
+            slices.push(Slice {
+                column: group_by.name(),
+                value: groups.name(group).to_owned(),
+                photos,
+                subjects,
+                at,
+            });
         }
     }
     slices
 }
 
-fn over(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
+pub(super) fn over(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
     let (part, whole) = (part?, whole?);
     (whole > 0.0).then(|| part / whole)
 }
 
 /// Groups with their photos and people: the largest, by name.
-fn sizes(set: &PhotoSet, groups: &Column) -> Vec<(String, usize, usize)> {
-    let mut photos: std::collections::BTreeMap<&str, Vec<u32>> = Default::default();
-    set.with_template().for_each(|photo| photos.entry(groups.value(photo)).or_default().push(photo));
-    let mut sizes: Vec<(String, usize, usize)> = photos
+pub(super) fn sizes(set: &PhotoSet, groups: &Groups) -> Vec<(u32, usize, usize)> {
+    let mut photos: std::collections::BTreeMap<u32, Vec<u32>> = Default::default();
+    set.with_template().for_each(|photo| photos.entry(groups.group(photo)).or_default().push(photo));
+    let mut sizes: Vec<(u32, usize, usize)> = photos
         .into_iter()
-        .map(|(value, photos)| {
+        .map(|(group, photos)| {
             let mut subjects: Vec<u32> = photos.iter().map(|&photo| set.subject(photo)).collect();
             subjects.sort_unstable();
             subjects.dedup();
-            (value.to_owned(), photos.len(), subjects.len())
+            (group, photos.len(), subjects.len())
         })
         .collect();
-    sizes.sort_by_key(|(_, photos, _)| std::cmp::Reverse(*photos));
+    sizes.sort_by(|x, y| y.1.cmp(&x.1).then_with(|| groups.name(x.0).cmp(groups.name(y.0))));
     sizes.truncate(GROUPS_MAX);
-    sizes.sort();
+    sizes.sort_by(|x, y| groups.name(x.0).cmp(groups.name(y.0)));
     sizes
 }
 
@@ -182,21 +140,12 @@ fn sizes(set: &PhotoSet, groups: &Column) -> Vec<(String, usize, usize)> {
 mod tests {
     use super::super::material::Plan;
     use super::super::rates::overall;
+    use super::super::set::Column;
     use super::super::set::tests::made_up;
     use super::*;
     use crate::face::Template;
 
     const BOOTSTRAP: Bootstrap = Bootstrap { repetitions: 100, seed: 1 };
-
-    #[test]
-    fn numbers_fall_into_groups() {
-        let by = GroupBy::parse("age:10").unwrap();
-        for (value, group) in [("37", "30–<40"), ("40", "40–<50"), ("", "(none)"), ("old", "(not a number)")] {
-            assert_eq!(by.group(value), group);
-        }
-        assert_eq!(GroupBy::parse("sex").unwrap().group(" f "), "f");
-        assert!(GroupBy::parse("age:0").is_err() && GroupBy::parse("").is_err() && GroupBy::parse(":5").is_err());
-    }
 
     #[test]
     fn people_who_look_alike_have_a_multiple_of_the_overall_rate() {

@@ -8,12 +8,16 @@
 //! up so often; comparisons between copies of one person do not exist. (Owen's
 //! "pigeonhole bootstrap", 2007; it errs towards wide intervals.) The threshold for a
 //! rate is found anew each time.
+//!
+//! Where every pair of people weighs the same, sums are of weights, and rates theirs; the
+//! errors that a rate rests on are comparisons all the same.
 
 use rayon::prelude::*;
 
-use super::histogram::{bin, edge};
+use super::histogram::{WEIGHT, bin, edge};
 use super::pairs::Pair;
 use super::random::SplitMix;
+use crate::matching::Weighed;
 
 /// Errors below which a rate is not resolved: the rule of 30 (ISO/IEC 19795-1).
 pub const ERRORS_MIN: u64 = 30;
@@ -40,6 +44,15 @@ pub enum Totals {
         /// Genuine comparisons per subject.
         genuine: Vec<u64>,
         /// How many impostor comparisons are made of those the product counts.
+        share: f64,
+    },
+    /// All photos of a group with each other, in several groups.
+    Groups {
+        /// By group, its subjects and how many photos each has there.
+        groups: Vec<Vec<(u32, u64)>>,
+        /// What counts the same: comparisons, or pairs of people ([`WEIGHT`] each).
+        weighed: Weighed,
+        /// How many impostor comparisons are made of those there are.
         share: f64,
     },
     /// Comparisons per pair of subjects.
@@ -82,7 +95,19 @@ impl Totals {
         Self::Listed { genuine, impostor }
     }
 
-    /// Genuine and impostor comparisons with each subject taken `times`.
+    /// Genuine and impostor comparisons, each once.
+    fn comparisons(&self, subjects: usize) -> (u64, u64) {
+        let counted = match self {
+            Self::Groups { groups, share, .. } => {
+                let (groups, share) = (groups.clone(), *share);
+                Self::Groups { groups, weighed: Weighed::Comparisons, share }.weighted(&Times::once(subjects))
+            }
+            other => other.weighted(&Times::once(subjects)),
+        };
+        (counted.0.round() as u64, counted.1.round() as u64)
+    }
+
+    /// Genuine and impostor comparisons with each subject taken `times`, weighed.
     fn weighted(&self, times: &Times) -> (f64, f64) {
         match self {
             Self::Product { probes, references, genuine, share } => {
@@ -95,6 +120,25 @@ impl Totals {
                     mated += times * *g as f64;
                 }
                 (mated, share * (probe * reference - own))
+            }
+            Self::Groups { groups, weighed, share } => {
+                let (mut mated, mut others) = (0.0, 0.0);
+                for group in groups {
+                    let (mut sum, mut own) = (0.0, 0.0);
+                    for &(subject, photos) in group {
+                        let times = times.of(subject) as f64;
+                        let (each, pairs) = match weighed {
+                            Weighed::Comparisons => (photos as f64, (photos * photos.saturating_sub(1) / 2) as f64),
+                            Weighed::People => (1.0, if photos > 1 { WEIGHT as f64 } else { 0.0 }),
+                        };
+                        sum += times * each;
+                        own += times * each * times * each;
+                        mated += times * pairs;
+                    }
+                    others += (sum * sum - own) / 2.0;
+                }
+                let unit = if *weighed == Weighed::People { WEIGHT as f64 } else { 1.0 };
+                (mated, share * others * unit)
             }
             Self::Listed { genuine, impostor } => {
                 let sum = |list: &[(u32, u32, u64)]| {
@@ -144,8 +188,13 @@ pub struct View {
     genuine: Vec<Entry>,
     /// Descending; all, or those at or above some score.
     impostor: Vec<Entry>,
+    /// What the entries weigh; empty where each weighs 1.
+    genuine_weights: Vec<u64>,
+    impostor_weights: Vec<u64>,
     /// Whether `impostor` is all there are.
     impostor_complete: bool,
+    /// Genuine and impostor comparisons in all.
+    comparisons: (u64, u64),
     totals: Totals,
     subjects: usize,
 }
@@ -168,18 +217,71 @@ impl View {
         let mut impostor: Vec<Entry> = impostor.iter().map(entry).collect();
         genuine.par_sort_unstable();
         impostor.par_sort_unstable_by(|x, y| y.cmp(x));
-        let (_, all) = totals.weighted(&Times::once(subjects));
-        let impostor_complete = impostor.len() as f64 >= all;
-        Self { genuine, impostor, impostor_complete, totals, subjects }
+        Self::of(genuine, impostor, (Vec::new(), Vec::new()), totals, subjects)
+    }
+
+    /// The same, each comparison with its weight in the measure of `totals`.
+    pub fn weighed(
+        genuine: &[Pair],
+        impostor: &[Pair],
+        totals: Totals,
+        subjects: usize,
+        weight: impl Fn(&Pair) -> u64,
+    ) -> Self {
+        let entry =
+            |pair: &Pair| (Entry { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b }, weight(pair));
+        let mut genuine: Vec<(Entry, u64)> = genuine.iter().map(entry).collect();
+        let mut impostor: Vec<(Entry, u64)> = impostor.iter().map(entry).collect();
+        genuine.par_sort_unstable();
+        impostor.par_sort_unstable_by(|x, y| y.cmp(x));
+        let (genuine, genuine_weights) = genuine.into_iter().unzip();
+        let (impostor, impostor_weights) = impostor.into_iter().unzip();
+        Self::of(genuine, impostor, (genuine_weights, impostor_weights), totals, subjects)
+    }
+
+    fn of(
+        genuine: Vec<Entry>,
+        impostor: Vec<Entry>,
+        (genuine_weights, impostor_weights): (Vec<u64>, Vec<u64>),
+        totals: Totals,
+        subjects: usize,
+    ) -> Self {
+        let comparisons = totals.comparisons(subjects);
+        let impostor_complete = impostor.len() as u64 >= comparisons.1;
+        Self {
+            genuine,
+            impostor,
+            genuine_weights,
+            impostor_weights,
+            impostor_complete,
+            comparisons,
+            totals,
+            subjects,
+        }
     }
 
     /// The same with those impostor comparisons alone that matter at an FMR of at most
     /// `fmr`, with room for thresholds to vary.
-    pub fn near(mut self, fmr: f64) -> Self {
-        let all = self.totals.weighted(&Times::once(self.subjects)).1;
-        let keep = (fmr * all * NEAR_ROOM).ceil() as usize;
+    pub fn near(self, fmr: f64) -> Self {
+        let room = fmr * self.totals.weighted(&Times::once(self.subjects)).1 * NEAR_ROOM;
+        let keep = match self.impostor_weights.is_empty() {
+            true => room.ceil() as usize,
+            false => {
+                let mut sum = 0u64;
+                let below = |weight: &&u64| {
+                    sum += **weight;
+                    (sum as f64) < room
+                };
+                self.impostor_weights.iter().take_while(below).count() + 1
+            }
+        };
+        self.with_highest(keep)
+    }
+
+    fn with_highest(mut self, keep: usize) -> Self {
         if keep < self.impostor.len() {
             self.impostor.truncate(keep);
+            self.impostor_weights.truncate(keep);
             self.impostor_complete = false;
         }
         self
@@ -187,30 +289,31 @@ impl View {
 
     /// The same with those impostor comparisons alone that reach `bin`: enough where the
     /// threshold is fixed.
-    pub fn above(mut self, bin: i32) -> Self {
+    pub fn above(self, bin: i32) -> Self {
         let keep = self.impostor.partition_point(|entry| entry.bin >= bin);
-        if keep < self.impostor.len() {
-            self.impostor.truncate(keep);
-            self.impostor_complete = false;
-        }
-        self
+        self.with_highest(keep)
+    }
+
+    /// Whether every impostor comparison that reaches `bin` is held.
+    pub fn reaches(&self, bin: i32) -> bool {
+        self.impostor_complete || self.impostor.last().is_some_and(|last| last.bin < bin)
     }
 
     /// Rates with every subject taken so often.
     pub(super) fn rates(&self, times: &Times) -> Rates<'_> {
-        let sums = |entries: &[Entry]| {
+        let sums = |entries: &[Entry], weights: &[u64]| {
             let mut sum = 0;
-            let add = |entry: &Entry| {
-                sum += times.both(entry.a, entry.b);
+            let add = |(i, entry): (usize, &Entry)| {
+                sum += times.both(entry.a, entry.b) * weights.get(i).unwrap_or(&1);
                 sum
             };
-            entries.iter().map(add).collect::<Vec<u64>>()
+            entries.iter().enumerate().map(add).collect::<Vec<u64>>()
         };
         let (genuine_total, impostor_total) = self.totals.weighted(times);
         Rates {
             view: self,
-            genuine: sums(&self.genuine),
-            impostor: sums(&self.impostor),
+            genuine: sums(&self.genuine, &self.genuine_weights),
+            impostor: sums(&self.impostor, &self.impostor_weights),
             genuine_total,
             impostor_total,
         }
@@ -243,9 +346,10 @@ const NEAR_ROOM: f64 = 20.0;
 /// The rates of a view, each subject taken some number of times.
 pub(super) struct Rates<'a> {
     view: &'a View,
-    /// Running sums beside the view's entries.
+    /// Running sums beside the view's entries, weighed.
     genuine: Vec<u64>,
     impostor: Vec<u64>,
+    /// What all comparisons weigh.
     pub genuine_total: f64,
     pub impostor_total: f64,
 }
@@ -267,24 +371,52 @@ impl Rates<'_> {
         }
     }
 
-    /// False matches with a threshold at the lower edge of `bin`.
+    /// False matches with a threshold at the lower edge of `bin`: comparisons, however
+    /// they are weighed. Where they are, people must be as they are.
     pub fn false_matches(&self, bin: i32) -> u64 {
-        running(&self.impostor, self.view.impostor.partition_point(|entry| entry.bin >= bin))
+        let count = self.matches_held(bin);
+        if self.view.impostor_weights.is_empty() { running(&self.impostor, count) } else { count as u64 }
     }
 
     /// False non-matches, likewise.
     pub fn misses(&self, bin: i32) -> u64 {
-        running(&self.genuine, self.view.genuine.partition_point(|entry| entry.bin < bin))
+        let count = self.misses_held(bin);
+        if self.view.genuine_weights.is_empty() { running(&self.genuine, count) } else { count as u64 }
+    }
+
+    fn matches_held(&self, bin: i32) -> usize {
+        self.view.impostor.partition_point(|entry| entry.bin >= bin)
+    }
+
+    fn misses_held(&self, bin: i32) -> usize {
+        self.view.genuine.partition_point(|entry| entry.bin < bin)
+    }
+
+    /// Whether comparisons do not all weigh the same.
+    pub fn are_weighed(&self) -> bool {
+        !(self.view.impostor_weights.is_empty() && self.view.genuine_weights.is_empty())
+    }
+
+    /// Genuine comparisons, each once.
+    pub fn genuine_comparisons(&self) -> u64 {
+        self.view.comparisons.0
+    }
+
+    /// Impostor comparisons, likewise.
+    pub fn impostor_comparisons(&self) -> u64 {
+        self.view.comparisons.1
     }
 
     /// False match rate; `None` without impostor comparisons.
     pub fn fmr(&self, bin: i32) -> Option<f64> {
-        (self.impostor_total > 0.0).then(|| self.false_matches(bin) as f64 / self.impostor_total)
+        let weight = running(&self.impostor, self.matches_held(bin));
+        (self.impostor_total > 0.0).then(|| weight as f64 / self.impostor_total)
     }
 
     /// False non-match rate; `None` without genuine comparisons.
     pub fn fnmr(&self, bin: i32) -> Option<f64> {
-        (self.genuine_total > 0.0).then(|| self.misses(bin) as f64 / self.genuine_total)
+        let weight = running(&self.genuine, self.misses_held(bin));
+        (self.genuine_total > 0.0).then(|| weight as f64 / self.genuine_total)
     }
 
     /// The false non-match rate at the threshold for a false match rate.
@@ -340,7 +472,9 @@ pub(super) fn interval(values: impl IntoIterator<Item = Option<f64>>) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use super::super::groups::Holdings;
     use super::super::pairs::{AllPairs, collect};
+    use super::super::set::PhotoSet;
     use super::super::set::tests::made_up;
     use super::*;
     use proptest::prelude::*;
@@ -373,6 +507,45 @@ mod tests {
         }
         assert_eq!((rates.genuine_total, rates.impostor_total), (f64::from(genuine), f64::from(impostors)));
         assert_eq!((rates.misses(threshold), rates.false_matches(threshold)), (u64::from(misses), u64::from(matches)));
+    }
+
+    #[test]
+    fn a_pair_of_people_weighs_the_same_however_many_photos_there_are() {
+        // The third photo of the first person is a hundred times there.
+        let set = made_up(8, 3, 0.8);
+        let mut many = PhotoSet::default();
+        for photo in 0..set.len() as u32 {
+            (0..if photo == 2 { 100 } else { 1 }).for_each(|_| many.push(set.subject(photo), set.template(photo).cloned()));
+        }
+        let held = Holdings::count(many.with_template().map(|p| (0, many.subject(p))));
+        let pairs = collect(&AllPairs::new(&many, |_| true, u64::MAX, 0), |_, _| true);
+        let (genuine, impostor): (Vec<_>, Vec<_>) = pairs.iter().copied().partition(|p| p.genuine);
+        let totals = Totals::Groups { groups: held.by_group(), weighed: Weighed::People, share: 1.0 };
+        let weight = |p: &Pair| WEIGHT / held.sharing(0, p.subject_a, p.subject_b);
+        let view = View::weighed(&genuine, &impostor, totals, 8, weight);
+        let at = bin(0.3);
+        let by_hand = |genuine: bool| {
+            let mut shares = std::collections::BTreeMap::<_, [f64; 2]>::new();
+            for pair in pairs.iter().filter(|p| p.genuine == genuine) {
+                let [all, errors] = shares.entry((pair.subject_a, pair.subject_b)).or_default();
+                *all += 1.0;
+                *errors += f64::from(u8::from((bin(pair.score) >= at) != genuine));
+            }
+            let people = if genuine { 8.0 } else { 28.0 };
+            // The same two people may be named in either order.
+            let mut unordered = std::collections::BTreeMap::<_, [f64; 2]>::new();
+            for ((a, b), [all, errors]) in shares {
+                let sum = unordered.entry((a.min(b), a.max(b))).or_default();
+                (sum[0], sum[1]) = (sum[0] + all, sum[1] + errors);
+            }
+            unordered.values().map(|[all, errors]| errors / all).sum::<f64>() / people
+        };
+        let rates = view.counted();
+        assert!((rates.fmr(at).unwrap() - by_hand(false)).abs() < 1e-6);
+        assert!((rates.fnmr(at).unwrap() - by_hand(true)).abs() < 1e-6);
+        let count = impostor.iter().filter(|p| bin(p.score) >= at).count() as u64;
+        assert_eq!((rates.false_matches(at), rates.impostor_comparisons()), (count, impostor.len() as u64));
+        assert!(view.clone().near(1e-3).counted().threshold(1e-2) == rates.threshold(1e-2));
     }
 
     #[test]

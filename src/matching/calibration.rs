@@ -1,21 +1,25 @@
 //! The calibration of a model pack: a file of curves, bound to one recipe.
 //!
 //! # The file
-//! `calibration.toml`, version 2. Rows are `[score, FMR, factor]` in `knots`,
+//! `calibration.toml`, version 3. Rows are `[score, FMR, factor]` in `knots`,
 //! `[score, factor]` in `tail_factors`, `[score, FNMR]` in `misses`; what they mean
-//! is documented at [`Curve`]. Version 1 had no factors and tables instead of rows;
-//! it is still read.
+//! is documented at [`Curve`]. Curves say whose rate they give (`group`), what counts
+//! the same in them (`weighed`) and whether they were counted (`basis`). Version 2 had
+//! none of these three: its curves count as pooled. Version 1 had no factors either, and
+//! tables instead of rows. Both are still read.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::curve::{Curve, Knot, Miss, Reference, Tail, TailFactor};
+use super::curve::{Curve, CurveChoice, Knot, Miss, Reference, Tail, TailFactor};
 use crate::face::RecipeDigest;
 
 /// Version of the file format that is written.
-pub const CALIBRATION_VERSION: u32 = 2;
+pub const CALIBRATION_VERSION: u32 = 3;
+/// Longest name of a group, in bytes: it stands in every answer.
+pub const GROUP_BYTES_MAX: usize = 200;
 /// Oldest version that is read.
 const VERSION_MIN: u32 = 1;
 
@@ -25,7 +29,7 @@ const VERSION_MIN: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// Version of the file format: 1 or 2.
+    /// Version of the file format: 1 to 3.
     pub version: u32,
     /// Hexadecimal digest of the recipe whose scores these are.
     pub recipe: String,
@@ -98,17 +102,27 @@ impl Calibration {
     ///
     /// Where the pack has none that names no kind of reference, the first for so many
     /// frames is given: see [`Curve::reference`] for what it was fitted on.
-    pub fn curve(&self, frames: u32) -> Result<&Curve, CalibrationError> {
-        self.curve_for(frames, Reference::Any)
+    pub fn curve(&self, choice: CurveChoice, frames: u32) -> Result<&Curve, CalibrationError> {
+        self.curve_for(choice, frames, Reference::Any)
     }
 
-    /// The curve for a probe of `frames` fused frames against a `reference`: of that
-    /// kind where the pack has one, else of any kind, else of the other kind.
-    pub fn curve_for(&self, frames: u32, reference: Reference) -> Result<&Curve, CalibrationError> {
-        let rank = |curve: &Curve| match curve.reference {
-            of if of == reference => 0,
-            Reference::Any => 1,
-            _ => 2,
+    /// The curve for a probe of `frames` fused frames against a `reference`: of the group
+    /// that `choice` asks for where the pack has one, else of the other; among those of
+    /// that kind of reference where the pack has one, else of any kind, else of the other
+    /// kind. [`Curve::group`] says which it is.
+    pub fn curve_for(
+        &self,
+        choice: CurveChoice,
+        frames: u32,
+        reference: Reference,
+    ) -> Result<&Curve, CalibrationError> {
+        let rank = |curve: &Curve| {
+            let kind = match curve.reference {
+                of if of == reference => 0,
+                Reference::Any => 1,
+                _ => 2,
+            };
+            (curve.is_pooled() != (choice == CurveChoice::Pooled), kind)
         };
         self.curves
             .iter()
@@ -129,14 +143,22 @@ impl Calibration {
         writeln!(text, "# Score to false match rate, written by `chinhchu calibrate`.")?;
         writeln!(text, "# knots: [score, FMR, factor]: for other people, expect the FMR between FMR / factor and")?;
         writeln!(text, "# FMR x factor (95 %). tail_factors: [score, factor]. misses: [score, FNMR].")?;
+        writeln!(text, "# group: whose rate it is: pooled, or the group with the highest FMR the data can tell, with its")?;
+        writeln!(text, "# people and comparisons. weighed: what counts the same. basis = \"derived\": the group has too few")?;
+        writeln!(text, "# people with so many photos; its single-frame curve, moved as far as the pooled curves differ, and")?;
+        writeln!(text, "# never down.")?;
         writeln!(text, "version = {CALIBRATION_VERSION}\nrecipe = {}", quoted(&self.recipe))?;
         for curve in &self.curves {
             writeln!(text, "\n[[curves]]\nprobe_frames = {}", curve.probe_frames)?;
             writeln!(text, "reference = {}", quoted(curve.reference.name()))?;
+            writeln!(text, "group = {}", quoted(&curve.group))?;
+            writeln!(text, "weighed = {}", quoted(curve.weighed.name()))?;
+            writeln!(text, "basis = {}", quoted(curve.basis.name()))?;
             writeln!(text, "population = {}\ndate = {}", quoted(&curve.population), quoted(&curve.date))?;
             writeln!(text, "subjects = {}", curve.subjects)?;
             writeln!(text, "impostor_comparisons = {}", curve.impostor_comparisons)?;
             writeln!(text, "genuine_comparisons = {}", curve.genuine_comparisons)?;
+            writeln!(text, "misses_group = {}", quoted(&curve.misses_group))?;
             writeln!(text, "knots = [")?;
             for Knot { score, fmr, factor } in &curve.knots {
                 match factor {
@@ -166,6 +188,9 @@ fn quoted(text: &str) -> String {
 
 fn check_curve(curve: &Curve) -> Result<(), String> {
     let frames = curve.probe_frames;
+    if curve.group.is_empty() || curve.group.len() > GROUP_BYTES_MAX || curve.group.chars().any(char::is_control) {
+        return Err(format!("the group of the curve for {frames} frames is no name"));
+    }
     if curve.knots.len() < 2 {
         return Err(format!("the curve for {frames} frames has fewer than two knots"));
     }
@@ -194,6 +219,7 @@ fn check_curve(curve: &Curve) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::super::curve::tests::curve;
+    use super::super::curve::{Basis, Weighed};
     use super::*;
 
     fn made(curves: Vec<Curve>) -> Calibration {
@@ -218,6 +244,9 @@ mod tests {
         other.reference = Reference::Chip;
         other.population = "\"quoted\" \\ and\nbroken".into();
         other.knots[0].factor = None;
+        other.group = "sex=\"F\"".into();
+        other.weighed = Weighed::People;
+        other.basis = Basis::Derived;
         let calibration = made(vec![curve(), other]);
         assert_eq!(toml::from_str::<Calibration>(&calibration.to_toml()).unwrap(), calibration);
     }
@@ -231,9 +260,10 @@ mod tests {
         let path = folder.path().join("calibration.toml");
         std::fs::write(&path, text.replace("RECIPE", &"ab".repeat(32))).unwrap();
         let calibration = Calibration::load(&path, RecipeDigest([0xab; 32])).unwrap();
-        let curve = calibration.curve(1).unwrap();
+        let curve = calibration.curve(CurveChoice::WorstGroup, 1).unwrap();
         assert_eq!((curve.reference, curve.fmr_interval(0.1)), (Reference::Any, None));
         assert_eq!(curve.misses[0].fnmr, 0.1);
+        assert!(curve.is_pooled());
     }
 
     #[test]
@@ -241,16 +271,50 @@ mod tests {
         let of = |reference| Curve { reference, ..curve() };
         let all = made(vec![of(Reference::Live), of(Reference::Any), of(Reference::Chip)]);
         for kind in [Reference::Any, Reference::Chip, Reference::Live] {
-            assert_eq!(all.curve_for(1, kind).unwrap().reference, kind);
+            assert_eq!(all.curve_for(CurveChoice::Pooled, 1, kind).unwrap().reference, kind);
         }
         let some = made(vec![of(Reference::Live), of(Reference::Any)]);
-        assert_eq!(some.curve_for(1, Reference::Chip).unwrap().reference, Reference::Any);
-        assert!(matches!(some.curve_for(2, Reference::Any), Err(CalibrationError::NoCurve(2))));
+        let chip = some.curve_for(CurveChoice::Pooled, 1, Reference::Chip).unwrap();
+        assert_eq!(chip.reference, Reference::Any);
+        let none = some.curve_for(CurveChoice::Pooled, 2, Reference::Any);
+        assert!(matches!(none, Err(CalibrationError::NoCurve(2))));
+    }
+
+    #[test]
+    fn the_operator_chooses_the_group_and_each_stands_in_for_the_other() {
+        let of = |group: &str, frames| Curve { group: group.into(), probe_frames: frames, ..curve() };
+        let both = made(vec![of("pooled", 1), of("sex=F", 1), of("pooled", 2)]);
+        let group = |choice, frames| both.curve(choice, frames).unwrap().group.clone();
+        assert_eq!(group(CurveChoice::WorstGroup, 1), "sex=F");
+        assert_eq!(group(CurveChoice::default(), 1), "sex=F");
+        assert_eq!(group(CurveChoice::Pooled, 1), "pooled");
+        // No curve of the group for two frames: the answer says that it was the pooled one.
+        assert_eq!(group(CurveChoice::WorstGroup, 2), "pooled");
+        let alone = made(vec![of("sex=F", 1)]);
+        assert_eq!(alone.curve(CurveChoice::Pooled, 1).unwrap().group, "sex=F");
+    }
+
+    #[test]
+    fn a_file_of_version_2_is_still_read_and_its_curves_are_pooled() {
+        let text = made(vec![curve()]).to_toml();
+        let old: String = text
+            .replace("version = 3", "version = 2")
+            .lines()
+            .filter(|line| !["group", "weighed", "basis", "misses_group"].iter().any(|key| line.starts_with(key)))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibration.toml");
+        std::fs::write(&path, old).unwrap();
+        let read = Calibration::load(&path, RecipeDigest([0xab; 32])).unwrap();
+        assert_eq!(read.curves, made(vec![curve()]).curves);
     }
 
     #[test]
     fn a_curve_that_makes_no_sense_is_refused() {
-        let spoilt: [fn(&mut Curve); 6] = [
+        let spoilt: [fn(&mut Curve); 8] = [
+            |c| c.group.clear(),
+            |c| c.group = "a\nb".into(),
             |c| c.knots.swap(0, 1),
             |c| c.tail.slope = f64::NAN,
             |c| c.misses.swap(0, 1),
@@ -264,6 +328,6 @@ mod tests {
             spoil(&mut bad.curves[0]);
             assert!(bad.check().is_err());
         }
-        assert!(Calibration { version: 3, ..made(vec![curve()]) }.check().is_err());
+        assert!(Calibration { version: 4, ..made(vec![curve()]) }.check().is_err());
     }
 }

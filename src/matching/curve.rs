@@ -12,6 +12,11 @@
 //! same population may differ, either way, in 95 of 100 cases. This is a prediction
 //! interval, about √2 wider than the confidence interval of the rate itself, because
 //! those who are looked at later are a sample, too.
+//!
+//! # Whose rate it is
+//! A *pooled* curve counts all comparisons of its population. People of one sex and
+//! origin are more alike than people at large, so a calibration may hold a second curve,
+//! of the group with the highest false match rate the data can tell ([`super::worst`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +49,77 @@ impl Reference {
     }
 }
 
+/// The group of a curve that counts everybody in its population.
+pub const POOLED: &str = "pooled";
+
+/// Which of a calibration's curves turns scores into rates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CurveChoice {
+    /// That of the group with the highest false match rate; the pooled one where a
+    /// calibration has no other.
+    #[default]
+    WorstGroup,
+    /// That of the whole population.
+    Pooled,
+}
+
+/// What counts the same in a rate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weighed {
+    /// Every comparison.
+    #[default]
+    Comparisons,
+    /// Every pair of people, and in genuine comparisons every person, however many
+    /// photos there are of them.
+    People,
+}
+
+impl Weighed {
+    /// Its name in files: `comparisons` or `people`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Comparisons => "comparisons",
+            Self::People => "people",
+        }
+    }
+}
+
+/// Where a curve comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// Comparisons of this type and group, counted.
+    #[default]
+    Counted,
+    /// The group's curve for single frames, moved by what lies between the pooled curve
+    /// for so many frames and that for single ones: the group has too few people with so
+    /// many photos ([`super::worst::derived`]).
+    Derived,
+}
+
+impl Basis {
+    /// Its name in files: `counted` or `derived`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Derived => "derived",
+        }
+    }
+}
+
+/// Which curve a rate was read from, as answers say it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CurveName {
+    /// `pooled`, or the group whose curve it is.
+    pub group: String,
+    /// Whose faces: data set and selection.
+    pub population: String,
+    /// Whether it was counted or derived.
+    pub basis: Basis,
+}
+
 /// FMR by score for one comparison type, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +129,15 @@ pub struct Curve {
     /// What the probes were compared with.
     #[serde(default)]
     pub reference: Reference,
+    /// [`POOLED`], or the group of people it was fitted on, as `sex=F`.
+    #[serde(default = "pooled")]
+    pub group: String,
+    /// What counts the same in it.
+    #[serde(default)]
+    pub weighed: Weighed,
+    /// Counted, or derived from other curves.
+    #[serde(default)]
+    pub basis: Basis,
     /// Whose faces: data set and selection.
     pub population: String,
     /// Day of the fit, `YYYY-MM-DD`.
@@ -72,10 +157,18 @@ pub struct Curve {
     /// Genuine comparisons counted; 0 where the misses were not measured.
     #[serde(default)]
     pub genuine_comparisons: u64,
+    /// Whose they are: [`Self::group`], or [`POOLED`] where the group has too few people
+    /// with several photos.
+    #[serde(default = "pooled")]
+    pub misses_group: String,
     /// Scores and miss rates, both ascending: `fnmr` of genuine comparisons score
     /// below `score`.
     #[serde(default)]
     pub misses: Vec<Miss>,
+}
+
+fn pooled() -> String {
+    POOLED.to_owned()
 }
 
 /// One point of the curve: `fmr` of impostor comparisons score at or above `score`.
@@ -240,6 +333,16 @@ pub struct Threshold {
 }
 
 impl Curve {
+    /// What answers call it.
+    pub fn name(&self) -> CurveName {
+        CurveName { group: self.group.clone(), population: self.population.clone(), basis: self.basis }
+    }
+
+    /// Whether it counts everybody in its population.
+    pub fn is_pooled(&self) -> bool {
+        self.group == POOLED
+    }
+
     /// The false match rate with `score` as threshold.
     ///
     /// Never rises with the score. Below the first knot the first knot's rate is
@@ -337,6 +440,9 @@ pub(super) mod tests {
         Curve {
             probe_frames: 1,
             reference: Reference::Any,
+            group: POOLED.into(),
+            weighed: Weighed::Comparisons,
+            basis: Basis::Counted,
             population: "made up".into(),
             date: "2026-01-01".into(),
             subjects: 10,
@@ -345,6 +451,7 @@ pub(super) mod tests {
             tail: Tail { slope: 25.0, curvature: 30.0 },
             tail_factors: vec![TailFactor { score: 0.5, factor: 4.0 }, TailFactor { score: 0.6, factor: 8.0 }],
             genuine_comparisons: 100,
+            misses_group: POOLED.into(),
             misses: vec![Miss { score: 0.2, fnmr: 0.01 }, Miss { score: 0.6, fnmr: 0.41 }],
         }
     }

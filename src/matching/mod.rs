@@ -7,9 +7,13 @@
 mod calibration;
 mod curve;
 mod dot;
+pub mod worst;
 
-pub use calibration::{CALIBRATION_VERSION, Calibration, CalibrationError};
-pub use curve::{Curve, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, RateInterval, Reference, Tail, TailFactor, Threshold};
+pub use calibration::{CALIBRATION_VERSION, Calibration, CalibrationError, GROUP_BYTES_MAX};
+pub use curve::{
+    Basis, Curve, CurveChoice, CurveName, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, POOLED, RateInterval, Reference, Tail,
+    TailFactor, Threshold, Weighed,
+};
 pub use dot::{Dot, dot};
 
 use crate::face::{RecipeDigest, Template};

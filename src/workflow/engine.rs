@@ -6,7 +6,7 @@ use super::{CaptureRules, Field, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
 use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Wants};
 use crate::gallery::{Gallery, GalleryError};
-use crate::matching::Calibration;
+use crate::matching::{Calibration, Curve, CurveChoice};
 
 /// What an engine is made of.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct EngineOptions {
     pub pack: PathBuf,
     /// Calibration file; `None` takes `calibration.toml` in the pack.
     pub calibration: Option<PathBuf>,
+    /// Which of the calibration's curves turns scores into error rates.
+    pub curve: CurveChoice,
     /// Workers, queue, image limits, ONNX Runtime.
     pub pool: PoolOptions,
     /// False match rate where a request names none.
@@ -38,6 +40,7 @@ struct Shared {
     pack: Pack,
     pool: FacePool,
     calibration: Calibration,
+    choice: CurveChoice,
     default_fmr: f64,
     default_fpir: f64,
     rules: CaptureRules,
@@ -55,12 +58,13 @@ impl Engine {
         let path = options.calibration.clone().unwrap_or_else(|| pack.dir().join("calibration.toml"));
         let calibration = Calibration::load(&path, pack.recipe())?;
         // A default that the calibration refuses should stop the start, not the first request.
-        calibration.curve(1)?.threshold(options.default_fmr)?;
+        calibration.curve(options.curve, 1)?.threshold(options.default_fmr)?;
         check_fpir(options.default_fpir)?;
         let pool = FacePool::start(&pack, &options.pool)?;
         let (default_fmr, default_fpir) = (options.default_fmr, options.default_fpir);
         let rules = options.capture.clone();
-        let shared = Arc::new(Shared { pack, pool, calibration, default_fmr, default_fpir, rules });
+        let choice = options.curve;
+        let shared = Arc::new(Shared { pack, pool, calibration, choice, default_fmr, default_fpir, rules });
         Ok(Self { shared, gallery: None, counter: Arc::default() })
     }
 
@@ -80,7 +84,7 @@ impl Engine {
     /// [`WorkflowError::Calibration`] where the calibration cannot answer a rate of a
     /// policy.
     pub fn with_counter(mut self, anchors: Anchors, policies: Policies) -> Result<Self, WorkflowError> {
-        let curve = self.shared.calibration.curve(1)?;
+        let curve = self.curve(1)?;
         for (_, policy) in policies.iter() {
             policy.rates().into_iter().try_for_each(|rate| curve.threshold(rate).map(drop))?;
         }
@@ -111,6 +115,12 @@ impl Engine {
     /// The calibration in use.
     pub fn calibration(&self) -> &Calibration {
         &self.shared.calibration
+    }
+
+    /// The calibration of a probe with so many frames: the operator's choice of curve.
+    pub(super) fn curve(&self, frames: usize) -> Result<&Curve, WorkflowError> {
+        let frames = u32::try_from(frames).unwrap_or(u32::MAX);
+        Ok(self.shared.calibration.curve(self.shared.choice, frames)?)
     }
 
     /// False match rate where a request names none.

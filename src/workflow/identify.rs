@@ -2,7 +2,7 @@ use super::engine::{check_count, check_fpir};
 use super::{Engine, Field, Frames, WorkflowError};
 use crate::face::FaceReport;
 use crate::gallery::{Answered, Filter, LookUp, Scope, SubjectId};
-use crate::matching::{FMR_FLOOR, Fmr, Fnmr, Threshold};
+use crate::matching::{CurveName, FMR_FLOOR, Fmr, Fnmr, Threshold};
 
 /// Which candidates to return.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,6 +70,8 @@ pub struct IdentifyOutcome {
     /// candidate), where the calibration says. What an approximate answer misses comes on
     /// top.
     pub expected_miss: Option<Fnmr>,
+    /// The calibration curve that all these rates are of.
+    pub curve: CurveName,
     /// Recipe of all templates, as text.
     pub recipe: String,
     /// What was seen in each probe, in order.
@@ -143,6 +145,7 @@ impl Engine {
             expected_chance_hits: templates as f64 * chance.rate,
             expected_extrapolated: chance.extrapolated,
             expected_miss: score.and_then(|score| curve.fnmr(score)),
+            curve: curve.name(),
             recipe: self.recipe().to_string(),
             probes: probe.frames,
             frames: probe.together,

@@ -3,7 +3,7 @@
 use super::engine::check_count;
 use super::{Engine, Field, Frames, Kind, WorkflowError};
 use crate::face::{Analysis, FaceReport, Template};
-use crate::matching::{Curve, compare, fuse};
+use crate::matching::{compare, fuse};
 
 /// Captures of one person whose templates score below the threshold of this false
 /// match rate are taken for different people. Lenient: the frames of one sitting
@@ -48,7 +48,7 @@ impl Engine {
         if templates.len() < 2 {
             return Ok(());
         }
-        let threshold = self.calibration().curve(1)?.threshold(FRAMES_AGREE_FMR)?.score;
+        let threshold = self.curve(1)?.threshold(FRAMES_AGREE_FMR)?.score;
         for (i, left) in templates.iter().enumerate() {
             for right in &templates[i + 1..] {
                 if compare(left, right)? < threshold {
@@ -57,10 +57,5 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// The calibration of a probe with so many frames.
-    pub(super) fn curve(&self, frames: usize) -> Result<&Curve, WorkflowError> {
-        Ok(self.calibration().curve(u32::try_from(frames).unwrap_or(u32::MAX))?)
     }
 }

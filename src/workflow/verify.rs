@@ -3,7 +3,7 @@ use serde::Serialize;
 use super::engine::check_count;
 use super::{Engine, Field, Frames, WorkflowError};
 use crate::face::FaceReport;
-use crate::matching::{Fmr, Threshold, compare};
+use crate::matching::{CurveName, Fmr, Threshold, compare};
 
 /// 1:1: is the face in the probes the one in the reference?
 #[derive(Clone)]
@@ -39,6 +39,8 @@ pub struct VerifyOutcome {
     pub fmr_requested: f64,
     /// The score it takes.
     pub threshold: Threshold,
+    /// The calibration curve that both rates are of.
+    pub curve: CurveName,
     /// Recipe of both templates, as text.
     pub recipe: String,
     /// What was seen in the reference.
@@ -75,6 +77,7 @@ impl Engine {
             fmr: curve.fmr(score),
             fmr_requested,
             threshold,
+            curve: curve.name(),
             recipe: self.recipe().to_string(),
             reference: reference.report,
             probes: probe.frames,

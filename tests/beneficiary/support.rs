@@ -102,6 +102,7 @@ pub fn engine(folder: &Path, anchors: Anchors) -> Engine {
     let options = EngineOptions {
         pack: pack(),
         calibration: None,
+        curve: Default::default(),
         pool: PoolOptions { workers: 0, queue_max: 64, limits: Limits::default(), onnxruntime: None },
         default_fmr: 1e-5,
         default_fpir: 0.01,

@@ -240,7 +240,7 @@ fn rates_groups_and_calibrations_come_from_templates_that_are_there() {
     assert_eq!(fs::read_to_string(&file).unwrap(), first);
     // With four photos nobody has one left to compare a probe of four with.
     assert_eq!((answer["curves"].as_array().unwrap().len(), answer["skipped"].as_array().unwrap().len()), (3, 2));
-    assert!(first.contains("version = 2") && first.contains("2026-01-02") && !first.contains("secret"));
+    assert!(first.contains("version = 3") && first.contains("2026-01-02") && !first.contains("secret"));
 
     // Another kind of reference is added to the file.
     let chip = ["--templates", &npy, "--reference", "chip", "--references", "source=chip", "--frames", "1"];

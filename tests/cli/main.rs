@@ -3,6 +3,7 @@
 
 mod bulk;
 mod chip;
+mod differentials;
 mod embed;
 mod evaluate;
 mod gallery;

@@ -15,7 +15,7 @@ use chinhchu::gallery::{
     Subject, SubjectId, Timestamp,
 };
 use chinhchu::imaging::Format;
-use chinhchu::matching::{Fmr, Fnmr, Threshold};
+use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, Decided,
@@ -159,6 +159,10 @@ pub fn report() -> FaceReport {
     }
 }
 
+pub fn curve_name(group: &str, basis: Basis) -> CurveName {
+    CurveName { group: group.into(), population: "somebody's faces".into(), basis }
+}
+
 pub fn verify_outcome(probes: usize) -> VerifyOutcome {
     VerifyOutcome {
         decision: Decision::Match,
@@ -166,6 +170,7 @@ pub fn verify_outcome(probes: usize) -> VerifyOutcome {
         fmr: Fmr { rate: 3.25e-9, extrapolated: true },
         fmr_requested: 1e-5,
         threshold: Threshold { score: 0.48, extrapolated: false },
+        curve: curve_name("pooled", Basis::Counted),
         recipe: "ab".repeat(32),
         reference: report(),
         probes: vec![FaceReport { pose: None, liveness: None, live: None, ..report() }; probes],
@@ -188,6 +193,7 @@ pub fn identify_outcome() -> IdentifyOutcome {
         expected_chance_hits: 0.03,
         expected_extrapolated: true,
         expected_miss: Some(Fnmr { rate: 0.021, extrapolated: false }),
+        curve: curve_name("population=made up, sex=F", Basis::Derived),
         recipe: "cd".repeat(32),
         probes: vec![report()],
         frames: Frames::Single,
@@ -290,6 +296,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                 expected_extrapolated: true,
                 expected_miss: Some(Fnmr { rate: 0.02, extrapolated: true }),
             }),
+            curve: Some(curve_name("sex=F", Basis::Counted)),
         },
         policy: "counter".into(),
         enrolled: true,

@@ -25,7 +25,7 @@ use crate::audit::twice::Twice;
 use crate::evaluation::{
     About, FitError, Histogram, Pair, PairSource, Shape, SplitMix, bin, collect, edge, fit_curve_down_to, histograms,
 };
-use crate::matching::{Curve, Dot, Reference};
+use crate::matching::{Curve, Dot};
 use crate::search::SearchError;
 
 /// Chance pairs expected in a whole sample at or above the score from which on pairs are
@@ -125,12 +125,7 @@ impl<'a> Sample<'a> {
         let drawn = Drawn::new(self.plan, of, wanted, self.plan.sampled_max / kinds)?;
         let (owners, aside) = set_aside(&drawn, self.plan.calibration)?;
         let merged = Merged { drawn: &drawn, owners: &owners };
-        let about = About {
-            probe_frames: 1,
-            reference: Reference::Any,
-            population: "this gallery".to_owned(),
-            date: String::new(),
-        };
+        let about = About { population: "this gallery".to_owned(), ..About::passing() };
         let curve = fit_curve_down_to(&merged, drawn.subjects, about, aside.matches_min)?;
         Ok(Kind {
             of,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Compared, ReportData};
 use crate::audit::chance::{Estimate, Explained, KindOfPair};
 use crate::audit::cost::Cost;
+use crate::matching::{Curve, CurveName};
 
 /// `summary.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,6 +35,8 @@ pub struct Summary {
     pub chance: Option<Estimate>,
     /// By the pack's calibration alone.
     pub chance_by_calibration: Option<Estimate>,
+    /// Which curve of that calibration: pooled, or of its worst group.
+    pub calibration: Option<CurveName>,
     /// Why there is no expectation of the gallery's own.
     pub chance_not_own: Option<String>,
     /// What the expectation of the gallery's own rests on.
@@ -93,6 +96,7 @@ impl ReportData<'_> {
             seconds: self.seconds,
             chance: expected,
             chance_by_calibration: self.chance.by_calibration(at),
+            calibration: self.chance.calibration.as_ref().map(Curve::name),
             chance_not_own: self.chance.not_own.clone(),
             sampled: self
                 .chance

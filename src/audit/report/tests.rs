@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use super::*;
 use crate::audit::rings::{gather, rings};
-use crate::matching::{Curve, Knot, Reference, Tail};
+use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
 
 /// Everything a report needs, made up.
 pub struct Found {
@@ -57,6 +57,9 @@ pub fn curve() -> Curve {
     Curve {
         probe_frames: 1,
         reference: Reference::Any,
+        group: POOLED.into(),
+        weighed: Weighed::Comparisons,
+        basis: Basis::Counted,
         population: "made up".into(),
         date: "2026-01-01".into(),
         subjects: 10,
@@ -65,6 +68,7 @@ pub fn curve() -> Curve {
         tail: Tail { slope: 40.0, curvature: 0.0 },
         tail_factors: Vec::new(),
         genuine_comparisons: 0,
+        misses_group: POOLED.into(),
         misses: Vec::new(),
     }
 }

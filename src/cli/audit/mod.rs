@@ -81,7 +81,7 @@ fn calibration(settings: &Settings, collection: &Collection) -> Result<Curve, Fa
         Failure::new("the model pack has no calibration; ask for a --score, or run `chinhchu calibrate`")
     })?;
     let calibration = Calibration::load(&path, pack.recipe()).map_err(Failure::new)?;
-    calibration.curve(1).cloned().map_err(Failure::new)
+    calibration.curve(settings.curve, 1).cloned().map_err(Failure::new)
 }
 
 /// Reads the galleries. `before` bounds those in use, one number each.

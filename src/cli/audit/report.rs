@@ -135,6 +135,9 @@ pub(super) fn text(summary: &Summary, folder: &Path) -> String {
             print::extrapolated(chance.extrapolated)
         );
     }
+    if let Some(curve) = &summary.calibration {
+        text += &print::curve(curve);
+    }
     match summary.explained.map(|explained| explained.verdict) {
         Some(Verdict::Mostly) => text += "\nCHANCE EXPLAINS MOST OF WHAT WAS FOUND; ask for a lower --fmr",
         Some(Verdict::PerhapsMostly) => text += "\nchance may explain most of what was found; ask for a lower --fmr",

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::evaluation::{GROUP_PEOPLE_MIN, GroupBy};
+use crate::matching::Weighed;
+
 /// Photos taken where nobody says otherwise: 2 KiB each in memory.
 const PHOTOS_MAX_DEFAULT: u64 = 1_000_000;
 
@@ -37,6 +40,40 @@ pub struct LabelledArgs {
     /// Keep no templates in the output folder: an interrupted run begins anew
     #[arg(long)]
     pub(in crate::cli) no_cache: bool,
+}
+
+/// Which comparisons are made of all, and what counts the same in rates.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TermsArgs {
+    /// Only comparisons of two photos with the same value of a column, or of several, as
+    /// set+sex
+    #[arg(long, value_name = "COLUMN[+COLUMN]", value_parser = GroupBy::parse)]
+    pub(in crate::cli) within: Option<GroupBy>,
+    /// What counts the same: every comparison; or every pair of people, and in genuine
+    /// comparisons every person, however many photos there are of them
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT", conflicts_with = "pairs")]
+    pub(in crate::cli) weigh: Weigh,
+    /// People a group must have to be the worst group
+    #[arg(long, value_name = "N", default_value_t = GROUP_PEOPLE_MIN, value_parser = clap::value_parser!(u64).range(10..))]
+    pub(in crate::cli) people_min: u64,
+}
+
+/// What counts the same in rates.
+// The variants have no doc comments: clap would make a paragraph of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Weigh {
+    #[default]
+    Comparisons,
+    People,
+}
+
+impl From<Weigh> for Weighed {
+    fn from(typed: Weigh) -> Self {
+        match typed {
+            Weigh::Comparisons => Self::Comparisons,
+            Weigh::People => Self::People,
+        }
+    }
 }
 
 /// Which part of a CFP protocol folder.

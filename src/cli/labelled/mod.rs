@@ -22,7 +22,7 @@ use super::{Failure, photo};
 use crate::evaluation::{Column, Inputs, LeftOut, ListedPair, PhotoSet, Plan, SamePictures};
 use crate::face::{FaceError, FacePool, Pack, RecipeDigest, Ticket, Wants};
 use crate::workflow::words::Reason;
-pub(super) use args::{LabelledArgs, Part};
+pub(super) use args::{LabelledArgs, Part, TermsArgs};
 use matrix::Rows;
 pub(super) use measures::LIVENESS;
 use measures::{MEASURES, measure, measures_of, revision};
@@ -166,14 +166,26 @@ impl<'a> Loader<'a> {
         self.pack.dir()
     }
 
-    /// Looks at everything `args` names. `columns` of the manifest are needed besides.
-    pub(super) fn load(mut self, args: &LabelledArgs, columns: &[String]) -> Result<Loaded, Failure> {
+    /// Looks at everything `args` names. `columns` of the manifest are needed besides;
+    /// each is there once, however often it is named.
+    pub(super) fn load(self, args: &LabelledArgs, columns: &[String]) -> Result<Loaded, Failure> {
+        self.load_with(args, columns, &[])
+    }
+
+    /// The same; columns of the manifest that are `wished` for are read where they are
+    /// there.
+    pub(super) fn load_with(
+        mut self,
+        args: &LabelledArgs,
+        columns: &[String],
+        wished: &[&str],
+    ) -> Result<Loaded, Failure> {
         self.set.measures = MEASURES.iter().enumerate().map(measure).collect();
         let source = args.pairs.as_ref().or(args.manifest.as_ref());
         let source = source.and_then(|p| p.file_name()).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let pairs = match (&args.manifest, &args.pairs) {
             (Some(manifest), pairs) => {
-                self.manifest(manifest, args, columns)?;
+                self.manifest(manifest, args, columns, wished)?;
                 pairs.as_ref().map(|list| self.pairs_of_manifest(list, args)).transpose()?
             }
             (None, Some(list)) => Some(self.pairs_alone(list, args)?),
@@ -194,7 +206,13 @@ impl<'a> Loader<'a> {
         Ok(Loaded { set: self.set, pairs, inputs })
     }
 
-    fn manifest(&mut self, path: &Path, args: &LabelledArgs, needed: &[String]) -> Result<(), Failure> {
+    fn manifest(
+        &mut self,
+        path: &Path,
+        args: &LabelledArgs,
+        needed: &[String],
+        wished: &[&str],
+    ) -> Result<(), Failure> {
         let rows = Manifest::count(path, Columns::SubjectAndPath)?;
         let mut manifest = Manifest::open(path, Columns::SubjectAndPath)?;
         let names = manifest.columns()?;
@@ -209,8 +227,11 @@ impl<'a> Loader<'a> {
         };
         let conditions: Vec<(usize, &str)> =
             args.only.iter().map(|(name, value)| Ok((index(name)?, value.as_str()))).collect::<Result<_, Failure>>()?;
-        let columns: Vec<usize> = needed.iter().map(|name| index(name)).collect::<Result<_, _>>()?;
-        self.set.columns = needed.iter().map(|name| (name.clone(), Column::default())).collect();
+        let mut columns: Vec<usize> = needed.iter().map(|name| index(name)).collect::<Result<_, _>>()?;
+        columns.extend(wished.iter().filter_map(|name| names.iter().position(|n| n == name)));
+        columns.sort_unstable();
+        columns.dedup();
+        self.set.columns = columns.iter().map(|&column| (names[column].clone(), Column::default())).collect();
         let mut matrix = args.templates.as_deref().map(|path| Rows::open(path, rows, &self.pack)).transpose()?;
 
         let progress = Progress::start(rows);

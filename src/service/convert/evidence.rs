@@ -47,6 +47,7 @@ impl From<Evidence> for pb::DecisionEvidence {
             chip_photo_unusable: evidence.chip_photo_unusable.unwrap_or_default(),
             reference_face: evidence.reference_face.map(Into::into),
             duplicates: evidence.duplicates.map(Into::into),
+            curve: evidence.curve.map(Into::into),
         }
     }
 }
@@ -94,6 +95,7 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
             chip_photo_unusable: Some(evidence.chip_photo_unusable).filter(|code| !code.is_empty()),
             reference_face: evidence.reference_face.map(TryInto::try_into).transpose()?,
             duplicates: evidence.duplicates.map(TryInto::try_into).transpose()?,
+            curve: evidence.curve.map(Into::into),
         })
     }
 }

@@ -2,7 +2,7 @@ use super::{BadAnswer, present};
 use crate::face::quality::{Flaw, Measure, Quality};
 use crate::face::{FaceReport, Pose, Rect};
 use crate::imaging::Format;
-use crate::matching::{Fmr, Fnmr, Threshold};
+use crate::matching::{Basis, CurveName, Fmr, Fnmr, Threshold};
 use crate::service::pb;
 
 impl From<Format> for pb::ImageFormat {
@@ -120,6 +120,18 @@ impl From<Fmr> for pb::Fmr {
 impl From<pb::Fmr> for Fmr {
     fn from(pb::Fmr { rate, extrapolated }: pb::Fmr) -> Self {
         Self { rate, extrapolated }
+    }
+}
+
+impl From<CurveName> for pb::CalibrationCurve {
+    fn from(CurveName { group, population, basis }: CurveName) -> Self {
+        Self { group, population, derived: basis == Basis::Derived }
+    }
+}
+
+impl From<pb::CalibrationCurve> for CurveName {
+    fn from(pb::CalibrationCurve { group, population, derived }: pb::CalibrationCurve) -> Self {
+        Self { group, population, basis: if derived { Basis::Derived } else { Basis::Counted } }
     }
 }
 

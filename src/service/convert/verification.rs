@@ -90,6 +90,7 @@ impl From<VerifyOutcome> for pb::VerifyResponse {
             reference: Some(outcome.reference.into()),
             probes: outcome.probes.into_iter().map(Into::into).collect(),
             frames: pb::Frames::from(outcome.frames).into(),
+            curve: Some(outcome.curve.into()),
         }
     }
 }
@@ -109,6 +110,7 @@ impl TryFrom<pb::VerifyResponse> for VerifyOutcome {
             fmr: present(response.fmr, "fmr")?.into(),
             fmr_requested: response.fmr_requested,
             threshold: present(response.threshold, "threshold")?.into(),
+            curve: present(response.curve, "curve")?.into(),
             recipe: response.recipe,
             reference: present(response.reference, "reference")?.try_into()?,
             probes: reports(response.probes)?,
@@ -190,6 +192,7 @@ impl From<IdentifyOutcome> for pb::IdentifyResponse {
             expected_chance_hits: outcome.expected_chance_hits,
             expected_extrapolated: outcome.expected_extrapolated,
             expected_miss: outcome.expected_miss.map(Into::into),
+            curve: Some(outcome.curve.into()),
             recipe: outcome.recipe,
             probes: outcome.probes.into_iter().map(Into::into).collect(),
             frames: pb::Frames::from(outcome.frames).into(),
@@ -228,6 +231,7 @@ impl TryFrom<pb::IdentifyResponse> for IdentifyOutcome {
             expected_chance_hits: response.expected_chance_hits,
             expected_extrapolated: response.expected_extrapolated,
             expected_miss: response.expected_miss.map(Into::into),
+            curve: present(response.curve, "curve")?.into(),
             recipe: response.recipe,
             probes: reports(response.probes)?,
             frames: frames(response.frames)?,

@@ -218,6 +218,7 @@ mod tests {
                 expected_extrapolated: false,
                 expected_miss: None,
             }),
+            curve: None,
         }
     }
 

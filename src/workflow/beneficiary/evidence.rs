@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::chip;
 use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
-use crate::matching::{Fmr, Fnmr, Threshold};
+use crate::matching::{CurveName, Fmr, Fnmr, Threshold};
 
 /// Everything a decision rests on. What is `None` was not to be had.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -31,6 +31,10 @@ pub struct Evidence {
     pub reference_face: Option<Comparison>,
     /// The search for the same face on other records.
     pub duplicates: Option<Duplicates>,
+    /// The calibration curve that all rates here are of; `None` in decisions that were
+    /// made before answers named it.
+    #[serde(default)]
+    pub curve: Option<CurveName>,
 }
 
 /// What the chip check came to.

@@ -213,6 +213,7 @@ impl Engine {
             } else {
                 Some(self.elsewhere(gallery, curve, seen, subject.as_ref(), policy).await?)
             },
+            curve: Some(curve.name()),
             chip: seen.chip.clone(),
             record: seen.record,
             quality: best_quality(&seen.frames),

@@ -1,0 +1,301 @@
+//! Are the stated rates true for people the calibration has not seen? A cross-fit.
+//!
+//! People are dealt into folds. For every two folds (and every fold with itself) the
+//! curves are fitted, the worst group chosen anew, on the people of all other folds; then
+//! comparisons between people of those two folds are counted at the fit's thresholds. So
+//! both people of every comparison are left out of the fit that judges it, every
+//! comparison is judged once, and a fit has nearly all people.
+
+use serde::Serialize;
+
+use super::fit::{FitError, rounded};
+use super::groups::Groups;
+use super::histogram::bin;
+use super::pairs::{AllPairs, PairSource, scan};
+use super::random::SplitMix;
+use super::worst_group::{Fitting, fit_population};
+
+/// The rates that are looked at.
+const FMRS: [f64; 2] = [1e-3, 1e-4];
+/// Fixes who is in which fold.
+const SEED: u64 = 1;
+/// What all comparisons within a group are called, of whichever group.
+const ALL_GROUPS: &str = "all groups";
+
+/// Stated rates beside those seen on people left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CrossFit {
+    /// Folds.
+    pub folds: u64,
+    /// Fits: one for every two folds, and for every fold.
+    pub fits: u64,
+    /// Which group was the worst, and in how many fits.
+    pub worst_groups: Vec<WorstIn>,
+    /// By curve and group of comparisons.
+    pub rows: Vec<CrossFitRow>,
+}
+
+/// A group that was the worst.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorstIn {
+    /// Its name.
+    pub group: String,
+    /// Fits in which it was.
+    pub fits: u64,
+}
+
+/// The comparisons within a group at the thresholds of one kind of curve.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CrossFitRow {
+    /// `worst group` or `pooled`.
+    pub curve: &'static str,
+    /// Both people of a comparison are of this group; `all groups`: of one group,
+    /// whichever.
+    pub group: String,
+    /// By rate.
+    pub at: Vec<CrossFitPoint>,
+}
+
+/// A stated rate beside the one seen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CrossFitPoint {
+    /// The rate asked for.
+    pub fmr: f64,
+    /// Lowest threshold of the fits.
+    pub threshold_min: f32,
+    /// Highest.
+    pub threshold_max: f32,
+    /// Lower end of the interval that the fits state there, their geometric mean.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// The rate seen on people left out.
+    pub seen: f64,
+    /// Over the rate asked for.
+    pub times: f64,
+    /// Whether it is in the stated interval.
+    pub inside: Option<bool>,
+    /// False matches it rests on: below 30 it says little.
+    pub false_matches: u64,
+    /// Impostor comparisons.
+    pub comparisons: u64,
+}
+
+/// A fit's thresholds for [`FMRS`], and the intervals stated there.
+#[derive(Clone, Copy)]
+struct Stated {
+    score: f32,
+    interval: Option<[f64; 2]>,
+}
+
+/// Cross-fits single photos of `fitting` in `folds` folds, at least two. Comparisons are
+/// those within its groups; all there are where it has none.
+///
+/// # Errors
+/// [`FitError`] where the people left are too few to fit a curve on.
+pub fn cross_fit(fitting: &Fitting<'_>, folds: u64) -> Result<CrossFit, FitError> {
+    let (set, folds) = (fitting.set, folds.max(2) as usize);
+    let mut people: Vec<u32> = (0..set.subjects() as u32).collect();
+    let count = people.len();
+    SplitMix::stream(SEED, 0).choose(&mut people, count);
+    let mut fold_of = vec![0usize; count];
+    people.iter().enumerate().for_each(|(i, &subject)| fold_of[subject as usize] = i % folds);
+    let fold_of = &fold_of;
+
+    let number = |a: usize, b: usize| a.max(b) * (a.max(b) + 1) / 2 + a.min(b);
+    let mut stated: Vec<[Option<[Stated; 2]>; 2]> = Vec::new();
+    let mut worst_groups: Vec<WorstIn> = Vec::new();
+    for high in 0..folds {
+        for low in 0..=high {
+            let include = |photo: u32| {
+                let fold = fold_of[set.subject(photo) as usize];
+                fold != low && fold != high && (fitting.include)(photo)
+            };
+            let fitted = fit_population(&Fitting {
+                include: &include,
+                frames_max: 1,
+                about: fitting.about.clone(),
+                ..*fitting
+            })?;
+            let read = |curve: Option<&crate::matching::Curve>| {
+                let curve = curve?;
+                let at = |fmr: f64| {
+                    let threshold = curve.threshold(fmr).ok()?;
+                    let interval = curve.fmr_interval(threshold.score).map(|ends| [ends.low, ends.high]);
+                    Some(Stated { score: threshold.score, interval })
+                };
+                Some([at(FMRS[0])?, at(FMRS[1])?])
+            };
+            stated.push([read(fitted.worst.first()), read(fitted.pooled.first())]);
+            if let Some(worst) = fitted.worst.first() {
+                match worst_groups.iter_mut().find(|w| w.group == worst.group) {
+                    Some(known) => known.fits += 1,
+                    None => worst_groups.push(WorstIn { group: worst.group.clone(), fits: 1 }),
+                }
+            }
+        }
+    }
+    worst_groups.sort_by(|x, y| y.fits.cmp(&x.fits).then_with(|| x.group.cmp(&y.group)));
+
+    // Within the groups, every comparison at the thresholds of the fit without its people.
+    let none = Groups::default();
+    let (groups, count) = fitting.groups.map_or((&none, 1), |groups| (groups, groups.len()));
+    let group_of = |photo: u32| if groups.is_empty() { 0 } else { groups.group(photo) };
+    let source = AllPairs::new(set, fitting.include, fitting.comparisons_max, SEED).on(fitting.terms);
+    let edges: Vec<[[i32; 2]; 2]> = stated
+        .iter()
+        .map(|curves| curves.map(|at| at.map_or([i32::MAX; 2], |at| at.map(|stated| bin(stated.score) + 1))))
+        .collect();
+    let new = || vec![Seen::default(); count];
+    let seen = scan(
+        &source,
+        new,
+        |seen: &mut Vec<Seen>, pair| {
+            let group = group_of(pair.a);
+            if pair.genuine || group != group_of(pair.b) {
+                return;
+            }
+            let Some(seen) = seen.get_mut(group as usize) else { return };
+            let (weight, at) = (source.weight(&pair), bin(pair.score));
+            let fit = number(fold_of[pair.subject_a as usize], fold_of[pair.subject_b as usize]);
+            seen.comparisons += 1;
+            seen.weight += weight;
+            for (matches, edges) in seen.matches.iter_mut().zip(edges[fit]) {
+                for ((matches, weights), edge) in matches.iter_mut().zip(edges) {
+                    if at >= edge {
+                        *matches += 1;
+                        *weights += weight;
+                    }
+                }
+            }
+        },
+        |mut a, b| {
+            a.iter_mut().zip(&b).for_each(|(a, b)| a.add(b));
+            a
+        },
+    );
+    let mut rows = Vec::new();
+    for (kind, curve) in ["worst group", "pooled"].into_iter().enumerate() {
+        let of: Vec<[Stated; 2]> = stated.iter().filter_map(|curves| curves[kind]).collect();
+        // A curve that not every fit has judges only some comparisons: no row of it.
+        if of.len() != stated.len() {
+            continue;
+        }
+        let mut row = |group: String, seen: &Seen| {
+            let at = (0..FMRS.len()).map(|i| seen.point(kind, i, &of)).collect();
+            rows.push(CrossFitRow { curve, group, at });
+        };
+        let mut all = Seen::default();
+        seen.iter().for_each(|seen| all.add(seen));
+        row(ALL_GROUPS.to_owned(), &all);
+        if groups.len() > 1 {
+            let mut named: Vec<(&str, &Seen)> =
+                (0..groups.len()).map(|g| (groups.name(g as u32), &seen[g])).filter(|(_, s)| s.comparisons > 0).collect();
+            named.sort_by_key(|(name, _)| *name);
+            named.into_iter().for_each(|(name, seen)| row(name.to_owned(), seen));
+        }
+    }
+    Ok(CrossFit { folds: folds as u64, fits: stated.len() as u64, worst_groups, rows })
+}
+
+/// Comparisons of a group: their number and weight, and those that matched by curve and
+/// rate.
+#[derive(Clone, Default)]
+struct Seen {
+    comparisons: u64,
+    weight: u64,
+    matches: [[(u64, u64); 2]; 2],
+}
+
+impl Seen {
+    fn add(&mut self, other: &Self) {
+        self.comparisons += other.comparisons;
+        self.weight += other.weight;
+        for (mine, theirs) in self.matches.iter_mut().flatten().zip(other.matches.iter().flatten()) {
+            (mine.0, mine.1) = (mine.0 + theirs.0, mine.1 + theirs.1);
+        }
+    }
+
+    fn point(&self, kind: usize, rate: usize, stated: &[[Stated; 2]]) -> CrossFitPoint {
+        let fmr = FMRS[rate];
+        let (false_matches, weight) = self.matches[kind][rate];
+        let seen = rounded(weight as f64 / self.weight.max(1) as f64, 4);
+        let scores = stated.iter().map(|at| at[rate].score);
+        let ends: Option<Vec<[f64; 2]>> = stated.iter().map(|at| at[rate].interval).collect();
+        let mean = |end: usize| {
+            let ends = ends.as_ref()?;
+            Some(rounded((ends.iter().map(|e| e[end].ln()).sum::<f64>() / ends.len() as f64).exp(), 4))
+        };
+        let (low, high) = (mean(0), mean(1));
+        CrossFitPoint {
+            fmr,
+            threshold_min: scores.clone().fold(f32::INFINITY, f32::min),
+            threshold_max: scores.fold(f32::NEG_INFINITY, f32::max),
+            low,
+            high,
+            seen,
+            times: rounded(seen / fmr, 4),
+            inside: low.zip(high).map(|(low, high)| low <= seen && seen <= high),
+            false_matches,
+            comparisons: self.comparisons,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fit::About;
+    use super::super::groups::{GroupBy, Terms};
+    use super::super::worst_group::tests::alike;
+    use super::*;
+    use crate::matching::Weighed;
+
+    #[test]
+    fn the_worst_groups_curve_is_true_for_it_and_the_pooled_one_is_not() {
+        let set = alike(360, 3, 0);
+        let groups = Groups::of(&set, &GroupBy::parse("kind").unwrap()).unwrap();
+        let fitting = Fitting {
+            set: &set,
+            terms: Terms { within: None, weighed: Weighed::People },
+            groups: Some(&groups),
+            people_min: 50,
+            include: &|_| true,
+            references: None,
+            frames_max: 5,
+            comparisons_max: u64::MAX,
+            about: About::passing(),
+        };
+        let checked = cross_fit(&fitting, 4).unwrap();
+        assert_eq!((checked.folds, checked.fits), (4, 10));
+        assert_eq!(checked.worst_groups, [WorstIn { group: "alike".into(), fits: 10 }]);
+        let at = |curve: &str, group: &str| {
+            let row = checked.rows.iter().find(|row| row.curve == curve && row.group == group).unwrap();
+            row.at[0].clone()
+        };
+        let (own, pooled) = (at("worst group", "alike"), at("pooled", "alike"));
+        // Every comparison within the group, once: of 180 people with three photos each.
+        assert_eq!(own.comparisons, 180 * 179 / 2 * 9);
+        assert!((0.5..1.6).contains(&own.times) && own.inside == Some(true), "{own:?}");
+        assert!(pooled.times > 1.6, "{pooled:?}");
+        assert!(at("worst group", "plain").times < 0.2);
+        let all = at("worst group", ALL_GROUPS);
+        assert_eq!(all.comparisons, 2 * own.comparisons);
+    }
+
+    #[test]
+    fn too_few_people_are_told() {
+        let set = alike(12, 3, 0);
+        let fitting = Fitting {
+            set: &set,
+            terms: Terms::default(),
+            groups: None,
+            people_min: 0,
+            include: &|_| true,
+            references: None,
+            frames_max: 1,
+            comparisons_max: u64::MAX,
+            about: About::passing(),
+        };
+        assert!(matches!(cross_fit(&fitting, 4), Err(FitError::TooFew { .. })));
+    }
+}

@@ -1,0 +1,257 @@
+//! Groups of photos by what the manifest says of them.
+
+use std::collections::HashMap;
+
+use super::set::PhotoSet;
+use crate::matching::{GROUP_BYTES_MAX, Weighed};
+
+/// What photos without a value are called.
+const NONE: &str = "(none)";
+/// Columns that can be combined.
+const PARTS_MAX: usize = 8;
+
+/// What photos are grouped by: one column, or the same value in several at once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupBy {
+    parts: Vec<Part>,
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq)]
+struct Part {
+    column: String,
+    /// Width of groups of numbers; `None` groups by value.
+    width: Option<f64>,
+}
+
+impl GroupBy {
+    /// Reads `COLUMN`, or `COLUMN:WIDTH` for numbers, several of them joined by `+`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let parts: Vec<Part> = text.split('+').map(Part::parse).collect::<Result<_, _>>()?;
+        if parts.len() > PARTS_MAX {
+            return Err(format!("at most {PARTS_MAX} columns can be combined"));
+        }
+        Ok(Self { parts })
+    }
+
+    /// The columns it takes.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().map(|part| part.column.as_str())
+    }
+
+    /// Its name: the columns, joined by `+`.
+    pub fn name(&self) -> String {
+        self.columns().collect::<Vec<_>>().join("+")
+    }
+
+    /// The group of photos with these values, in the order of [`Self::columns`]. Of
+    /// several columns each names its value, `sex=F, set=a`; those without a value are
+    /// left out, unless all are.
+    pub fn group(&self, values: &[&str]) -> String {
+        let named = self.parts.iter().zip(values).filter(|(_, value)| !value.trim().is_empty());
+        let mut name = match &self.parts[..] {
+            [part] => named.map(|(_, value)| part.group(value)).collect::<String>(),
+            _ => {
+                let of = |(part, value): (&Part, &&str)| format!("{}={}", part.column, part.group(value));
+                named.map(of).collect::<Vec<_>>().join(", ")
+            }
+        };
+        if name.is_empty() {
+            name = NONE.to_owned();
+        }
+        name
+    }
+}
+
+impl Part {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.rsplit_once(':') {
+            None if !text.is_empty() => Ok(Self { column: text.to_owned(), width: None }),
+            Some((column, width)) if !column.is_empty() => match width.parse::<f64>() {
+                Ok(width) if width > 0.0 && width.is_finite() => {
+                    Ok(Self { column: column.to_owned(), width: Some(width) })
+                }
+                _ => Err("groups of numbers have a positive width, for example age:10".to_owned()),
+            },
+            _ => Err("name a column, for example sex, or age:10, or several joined by +: sex+set".to_owned()),
+        }
+    }
+
+    fn group(&self, value: &str) -> String {
+        let value = value.trim();
+        match self.width {
+            None => value.to_owned(),
+            Some(width) => match value.parse::<f64>() {
+                Ok(number) if number.is_finite() => {
+                    let low = (number / width).floor() * width;
+                    format!("{low}–<{}", low + width)
+                }
+                _ => "(not a number)".to_owned(),
+            },
+        }
+    }
+}
+
+/// The group of every photo.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Groups {
+    names: Vec<String>,
+    of_photo: Vec<u32>,
+}
+
+impl Groups {
+    /// Those of all photos of `set`; `None` where it lacks a column.
+    pub fn of(set: &PhotoSet, by: &GroupBy) -> Option<Self> {
+        let columns = by.columns().map(|name| set.column(name)).collect::<Option<Vec<_>>>()?;
+        let mut groups = Self::default();
+        let mut index: HashMap<String, u32> = HashMap::new();
+        for photo in 0..set.len() as u32 {
+            let values: Vec<&str> = columns.iter().map(|column| column.value(photo)).collect();
+            let name = by.group(&values);
+            let next = index.len() as u32;
+            let group = *index.entry(name).or_insert_with_key(|name| {
+                groups.names.push(name.clone());
+                next
+            });
+            groups.of_photo.push(group);
+        }
+        Some(groups)
+    }
+
+    /// The group of a photo, numbered as they come.
+    pub fn group(&self, photo: u32) -> u32 {
+        self.of_photo.get(photo as usize).copied().unwrap_or(u32::MAX)
+    }
+
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// True without photos.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The name of a group.
+    pub fn name(&self, group: u32) -> &str {
+        self.names.get(group as usize).map_or("", String::as_str)
+    }
+
+    /// The name of a group as a calibration keeps it: bounded, without control characters.
+    pub fn kept_name(&self, group: u32) -> String {
+        let mut name: String = self.name(group).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        while name.len() > GROUP_BYTES_MAX {
+            name.pop();
+        }
+        name
+    }
+}
+
+/// Which comparisons are made of all there could be, and what counts the same in rates.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms<'a> {
+    /// Both photos of a comparison are of one of these groups; `None` compares all.
+    pub within: Option<&'a Groups>,
+    /// What counts the same.
+    pub weighed: Weighed,
+}
+
+impl Terms<'_> {
+    /// The group comparisons of this photo stay in.
+    pub fn cell(&self, photo: u32) -> u32 {
+        self.within.map_or(0, |groups| groups.group(photo))
+    }
+}
+
+/// Photos by group and owner: what the weight of a comparison follows from, where every
+/// pair of people of a group weighs the same.
+#[derive(Debug, Clone, Default)]
+pub struct Holdings {
+    photos: HashMap<(u32, u32), u64>,
+}
+
+impl Holdings {
+    /// Of photos given as group and owner.
+    pub fn count(photos: impl Iterator<Item = (u32, u32)>) -> Self {
+        let mut held = Self::default();
+        photos.for_each(|key| *held.photos.entry(key).or_insert(0) += 1);
+        held
+    }
+
+    /// Photos of an owner in a group.
+    pub fn of(&self, group: u32, owner: u32) -> u64 {
+        self.photos.get(&(group, owner)).copied().unwrap_or(0)
+    }
+
+    /// Comparisons among which a comparison in `group` shares the weight of its pair of
+    /// people, or of its person.
+    pub fn sharing(&self, group: u32, a: u32, b: u32) -> u64 {
+        let own = self.of(group, a);
+        if a == b { own * own.saturating_sub(1) / 2 } else { own * self.of(group, b) }.max(1)
+    }
+
+    /// Owners with their photos by group: groups and owners ascending.
+    pub fn by_group(&self) -> Vec<Vec<(u32, u64)>> {
+        let mut all: Vec<(u32, u32, u64)> = self.photos.iter().map(|(&(group, owner), &n)| (group, owner, n)).collect();
+        all.sort_unstable();
+        all.chunk_by(|x, y| x.0 == y.0).map(|group| group.iter().map(|&(_, owner, n)| (owner, n)).collect()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::set::Column;
+    use super::super::set::tests::made_up;
+    use super::*;
+
+    #[test]
+    fn numbers_fall_into_groups() {
+        let by = GroupBy::parse("age:10").unwrap();
+        for (value, group) in [("37", "30–<40"), ("40", "40–<50"), ("", "(none)"), ("old", "(not a number)")] {
+            assert_eq!(by.group(&[value]), group);
+        }
+        assert_eq!(GroupBy::parse("sex").unwrap().group(&[" f "]), "f");
+        for bad in ["age:0", "", ":5", "sex+", "+", "a+b+c+d+e+f+g+h+i"] {
+            assert!(GroupBy::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn several_columns_name_their_values_and_leave_out_those_without() {
+        let by = GroupBy::parse("population+sex+age:10").unwrap();
+        assert_eq!((by.name(), by.columns().count()), ("population+sex+age".to_owned(), 3));
+        assert_eq!(by.group(&["asia", "F", "34"]), "population=asia, sex=F, age=30–<40");
+        assert_eq!(by.group(&["cfp", "", " "]), "population=cfp");
+        assert_eq!(by.group(&["", "", ""]), "(none)");
+    }
+
+    #[test]
+    fn photos_are_grouped_by_the_same_values_in_all_columns() {
+        let mut set = made_up(2, 2, 0.1);
+        for (name, values) in [("sex", ["F", "F", "M", "M"]), ("set", ["a", "b", "a", "a"])] {
+            let mut column = Column::default();
+            values.iter().for_each(|value| column.push(value));
+            set.columns.push((name.to_owned(), column));
+        }
+        let groups = Groups::of(&set, &GroupBy::parse("sex+set").unwrap()).unwrap();
+        let names: Vec<&str> = (0..4).map(|photo| groups.name(groups.group(photo))).collect();
+        assert_eq!(names, ["sex=F, set=a", "sex=F, set=b", "sex=M, set=a", "sex=M, set=a"]);
+        assert_eq!(groups.len(), 3);
+        assert_eq!(Groups::of(&set, &GroupBy::parse("age").unwrap()), None);
+    }
+
+    #[test]
+    fn what_a_calibration_keeps_is_short_and_printable() {
+        let long = Groups { names: vec![format!("a\n{}", "ạ".repeat(200))], of_photo: vec![0] };
+        let kept = long.kept_name(0);
+        assert!(kept.len() <= GROUP_BYTES_MAX && kept.starts_with("a ạ"));
+    }
+
+    #[test]
+    fn a_comparison_shares_the_weight_of_its_pair_of_people() {
+        let held = Holdings::count([(0, 1), (0, 1), (0, 1), (0, 2), (0, 2), (1, 1)].into_iter());
+        assert_eq!((held.sharing(0, 1, 2), held.sharing(0, 1, 1), held.sharing(1, 1, 1)), (6, 3, 1));
+        assert_eq!(held.by_group(), [vec![(1, 3), (2, 2)], vec![(1, 1)]]);
+    }
+}

@@ -1,0 +1,417 @@
+//! The curves of a population: pooled, and of its worst group.
+//!
+//! The *worst group* is the one with the highest false match rate that the data can tell.
+//! Groups are compared at the pooled threshold for an FMR of 1e-3; where no group has 30
+//! false matches there (effective ones, where comparisons are weighed), at that for 1e-2.
+//! A group counts with at least so many people, so that a few look-alikes do not decide.
+
+use serde::Serialize;
+
+use super::fit::{About, FitError, fit_curve, rounded};
+use super::groups::{Groups, Terms};
+use super::histogram::bin;
+use super::pairs::{AllPairs, Pair, PairSource, Probes, scan};
+use super::set::PhotoSet;
+use crate::matching::worst::{derived, never_below};
+use crate::matching::{Curve, Weighed};
+
+/// People a group must have to count, where nobody says otherwise.
+pub const GROUP_PEOPLE_MIN: u64 = 100;
+/// Pooled FMRs whose thresholds groups are compared at, the first that tells them.
+const COMPARED_AT: [f64; 2] = [1e-3, 1e-2];
+/// False matches a group's rate must rest on: the rule of 30 (ISO/IEC 19795-1).
+const FALSE_MATCHES_MIN: f64 = 30.0;
+/// Probes drawn per person and number of frames.
+const DRAWS: usize = 10;
+/// Fixes which captures are fused, and the sample of impostor comparisons.
+const SEED: u64 = 20_161_113;
+
+/// What a calibration is fitted on, and how.
+pub struct Fitting<'a> {
+    /// Photos.
+    pub set: &'a PhotoSet,
+    /// Which comparisons, and what counts the same.
+    pub terms: Terms<'a>,
+    /// Groups of which the worst gets curves of its own.
+    pub groups: Option<&'a Groups>,
+    /// People a group must have to count.
+    pub people_min: u64,
+    /// Photos that take part.
+    pub include: &'a (dyn Fn(u32) -> bool + Sync),
+    /// Photos that are references, the others being probes; `None`: all are both.
+    pub references: Option<&'a (dyn Fn(u32) -> bool + Sync)>,
+    /// Most frames of a probe; a curve for each number up to it.
+    pub frames_max: u32,
+    /// Most comparisons of single photos.
+    pub comparisons_max: u64,
+    /// What the curves say of themselves.
+    pub about: About,
+}
+
+/// The curves of a population.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    /// Of everybody: for one frame, and for as many more as the data allows.
+    pub pooled: Vec<Curve>,
+    /// Of the worst group, for as many frames; empty where no group can be told.
+    pub worst: Vec<Curve>,
+    /// What was seen of each group, the highest rate first.
+    pub groups: Vec<GroupSeen>,
+    /// What was not fitted, and why.
+    pub skipped: Vec<String>,
+}
+
+/// A group beside the pooled rates.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupSeen {
+    /// Its name.
+    pub group: String,
+    /// People in it.
+    pub subjects: u64,
+    /// Impostor comparisons within it.
+    pub impostor_comparisons: u64,
+    /// The pooled FMR whose threshold groups are compared at.
+    pub pooled_fmr: f64,
+    /// The group's FMR there; `None` where the data cannot tell it.
+    pub fmr: Option<f64>,
+    /// Effective number of false matches that it rests on.
+    pub false_matches: f64,
+    /// Whether it is the worst group.
+    pub worst: bool,
+}
+
+/// Comparisons of single photos or of fused probes.
+enum Source<'a> {
+    All(AllPairs<'a>),
+    Probes(Probes<'a>),
+}
+
+impl PairSource for Source<'_> {
+    fn rows(&self) -> usize {
+        match self {
+            Self::All(source) => source.rows(),
+            Self::Probes(source) => source.rows(),
+        }
+    }
+
+    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+        match self {
+            Self::All(source) => source.row(row, visit),
+            Self::Probes(source) => source.row(row, visit),
+        }
+    }
+
+    fn weighed(&self) -> Weighed {
+        match self {
+            Self::All(source) => source.weighed(),
+            Self::Probes(source) => source.weighed(),
+        }
+    }
+
+    fn weight(&self, pair: &Pair) -> u64 {
+        match self {
+            Self::All(source) => source.weight(pair),
+            Self::Probes(source) => source.weight(pair),
+        }
+    }
+}
+
+/// Fits the pooled curves and those of the worst group.
+///
+/// For several frames the worst group has a curve of its own where enough of its people
+/// have so many photos, else one that is derived ([`derived`]). Its misses are its own
+/// where enough people have several photos, else the pooled ones. It never states a lower
+/// rate than the pooled curve ([`never_below`]).
+///
+/// # Errors
+/// [`FitError`] where there is no pooled curve of single photos: without it there is no
+/// calibration.
+pub fn fit_population(fitting: &Fitting<'_>) -> Result<Fitted, FitError> {
+    let single = fitting.curve(1, fitting.include, fitting.about.group.clone())?;
+    let mut fitted = Fitted { pooled: vec![single], worst: Vec::new(), groups: Vec::new(), skipped: Vec::new() };
+    for frames in 2..=fitting.frames_max {
+        match fitting.curve(frames, fitting.include, fitting.about.group.clone()) {
+            Ok(curve) => fitted.pooled.push(curve),
+            Err(e) => fitted.skipped.push(format!("{frames} captures: {e}")),
+        }
+    }
+    let Some(groups) = fitting.groups else { return Ok(fitted) };
+    let seen = fitting.look_at(groups, &fitted.pooled[0]);
+    fitted.groups = seen.iter().map(|(_, seen)| seen.clone()).collect();
+    for (i, (group, seen)) in seen.iter().enumerate().filter(|(_, (_, seen))| seen.fmr.is_some()) {
+        match fitting.worst(groups, *group, &fitted.pooled) {
+            Ok(curves) => {
+                fitted.worst = curves;
+                fitted.groups[i].worst = true;
+                break;
+            }
+            Err(e) => fitted.skipped.push(format!("the group {}: {e}", seen.group)),
+        }
+    }
+    if fitted.worst.is_empty() {
+        fitted.skipped.push(format!(
+            "a worst group: none has {} people and {FALSE_MATCHES_MIN} false matches at the pooled threshold",
+            fitting.people_min
+        ));
+    }
+    Ok(fitted)
+}
+
+impl<'a> Fitting<'a> {
+    fn source(&self, frames: u32, include: &dyn Fn(u32) -> bool) -> Source<'a> {
+        match self.references {
+            None if frames == 1 => {
+                Source::All(AllPairs::new(self.set, include, self.comparisons_max, SEED).on(self.terms))
+            }
+            None => Source::Probes(Probes::drawn_on(
+                self.terms,
+                self.set,
+                include,
+                include,
+                frames as usize,
+                DRAWS,
+                SEED,
+            )),
+            Some(of) => Source::Probes(Probes::drawn_on(
+                self.terms,
+                self.set,
+                |photo| include(photo) && !of(photo),
+                |photo| include(photo) && of(photo),
+                frames as usize,
+                DRAWS,
+                SEED,
+            )),
+        }
+    }
+
+    fn curve(&self, frames: u32, include: &dyn Fn(u32) -> bool, group: String) -> Result<Curve, FitError> {
+        let about = About { probe_frames: frames, group, ..self.about.clone() };
+        fit_curve(&self.source(frames, include), self.set.subjects(), about)
+    }
+
+    /// What is seen of each group at the pooled thresholds, the highest rate first, then
+    /// those whose rate cannot be told.
+    fn look_at(&self, groups: &Groups, pooled: &Curve) -> Vec<(u32, GroupSeen)> {
+        let thresholds = COMPARED_AT.map(|fmr| pooled.threshold(fmr).map_or(i32::MAX, |at| bin(at.score) + 1));
+        let source = self.source(1, self.include);
+        /// Of one group: comparisons, their weight, and at each threshold weight and its
+        /// squares.
+        #[derive(Clone, Copy, Default)]
+        struct Sums {
+            comparisons: u64,
+            weight: u64,
+            matches: [(u64, u128); COMPARED_AT.len()],
+        }
+        let sums = scan(
+            &source,
+            || vec![Sums::default(); groups.len()],
+            |sums, pair| {
+                let group = groups.group(pair.a);
+                if pair.genuine || group != groups.group(pair.b) {
+                    return;
+                }
+                let Some(sums) = sums.get_mut(group as usize) else { return };
+                let (weight, at) = (source.weight(&pair), bin(pair.score));
+                sums.comparisons += 1;
+                sums.weight += weight;
+                for ((matches, squares), threshold) in sums.matches.iter_mut().zip(thresholds) {
+                    if at >= threshold {
+                        *matches += weight;
+                        *squares += u128::from(weight) * u128::from(weight);
+                    }
+                }
+            },
+            |mut a, b| {
+                for (mine, theirs) in a.iter_mut().zip(b) {
+                    mine.comparisons += theirs.comparisons;
+                    mine.weight += theirs.weight;
+                    for (mine, theirs) in mine.matches.iter_mut().zip(theirs.matches) {
+                        (mine.0, mine.1) = (mine.0 + theirs.0, mine.1 + theirs.1);
+                    }
+                }
+                a
+            },
+        );
+        let people = self.people(groups);
+        let effective =
+            |(weight, squares): (u64, u128)| if squares == 0 { 0.0 } else { weight as f64 * (weight as f64 / squares as f64) };
+        let tells = |group: usize, level: usize| {
+            people[group] >= self.people_min && effective(sums[group].matches[level]) >= FALSE_MATCHES_MIN
+        };
+        let level = (0..COMPARED_AT.len()).find(|&level| (0..groups.len()).any(|group| tells(group, level)));
+        let level = level.unwrap_or(0);
+        let mut seen: Vec<(u32, GroupSeen)> = (0..groups.len())
+            .filter(|&group| sums[group].comparisons > 0)
+            .map(|group| {
+                let Sums { comparisons, weight, matches } = sums[group];
+                let seen = GroupSeen {
+                    group: groups.kept_name(group as u32),
+                    subjects: people[group],
+                    impostor_comparisons: comparisons,
+                    pooled_fmr: COMPARED_AT[level],
+                    fmr: tells(group, level).then(|| rounded(matches[level].0 as f64 / weight as f64, 4)),
+                    false_matches: rounded(effective(matches[level]), 4),
+                    worst: false,
+                };
+                (group as u32, seen)
+            })
+            .collect();
+        seen.sort_by(|(_, x), (_, y)| {
+            let key = |seen: &GroupSeen| seen.fmr.unwrap_or(-1.0);
+            key(y).total_cmp(&key(x)).then_with(|| x.group.cmp(&y.group))
+        });
+        seen
+    }
+
+    /// People with a photo in each group.
+    fn people(&self, groups: &Groups) -> Vec<u64> {
+        let photos = self.set.with_template().filter(|&photo| (self.include)(photo));
+        let mut all: Vec<(u32, u32)> = photos.map(|photo| (groups.group(photo), self.set.subject(photo))).collect();
+        all.sort_unstable();
+        all.dedup();
+        let mut people = vec![0; groups.len()];
+        all.iter().for_each(|(group, _)| people[*group as usize] += 1);
+        people
+    }
+
+    fn worst(&self, groups: &Groups, group: u32, pooled: &[Curve]) -> Result<Vec<Curve>, FitError> {
+        let include = |photo: u32| groups.group(photo) == group && (self.include)(photo);
+        let name = groups.kept_name(group);
+        let mut single = never_below(self.curve(1, &include, name.clone())?, &pooled[0]);
+        let photos = self.set.by_subject(include);
+        let with = |more_than: usize| photos.iter().filter(|own| own.len() > more_than).count() as u64;
+        if with(1) < self.people_min || single.misses.is_empty() {
+            single.misses.clone_from(&pooled[0].misses);
+            single.genuine_comparisons = pooled[0].genuine_comparisons;
+            single.misses_group.clone_from(&pooled[0].group);
+        }
+        let mut curves = vec![single];
+        for of_all in &pooled[1..] {
+            let frames = of_all.probe_frames;
+            let own = match with(frames as usize) >= self.people_min {
+                true => self.curve(frames, &include, name.clone()).ok().filter(|curve| !curve.misses.is_empty()),
+                false => None,
+            };
+            curves.push(match own {
+                Some(own) => never_below(own, of_all),
+                None => derived(&curves[0], &pooled[0], of_all),
+            });
+        }
+        Ok(curves)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::groups::GroupBy;
+    use super::super::set::Column;
+    use super::super::set::tests::made_up;
+    use super::*;
+    use crate::face::Template;
+    use crate::matching::{Basis, POOLED};
+
+    /// People in three groups; those of the second share a part of their face, and a few
+    /// of them are a group of their own that shares more of it.
+    pub fn alike(people: usize, each: usize, few: usize) -> PhotoSet {
+        let plain = made_up(people, each, 0.5);
+        let common = plain.template(0).map(|t| t.vector().to_vec()).unwrap_or_default();
+        let (mut set, mut column) = (PhotoSet::default(), Column::default());
+        for photo in 0..plain.len() as u32 {
+            let (subject, template) = (plain.subject(photo), plain.template(photo).unwrap());
+            let (name, share) = match subject as usize {
+                s if s < few => ("few", 1.5),
+                s if s < people / 2 => ("alike", 0.6),
+                _ => ("plain", 0.0),
+            };
+            let raw: Vec<f32> = template.vector().iter().zip(&common).map(|(v, c)| v + share * c).collect();
+            set.push(subject, Some(Template::from_raw(template.recipe(), &raw).unwrap()));
+            column.push(name);
+        }
+        set.columns.push(("kind".to_owned(), column));
+        set
+    }
+
+    fn groups(set: &PhotoSet) -> Groups {
+        Groups::of(set, &GroupBy::parse("kind").unwrap()).unwrap()
+    }
+
+    fn fitting<'a>(set: &'a PhotoSet, groups: Option<&'a Groups>, people_min: u64) -> Fitting<'a> {
+        Fitting {
+            set,
+            terms: Terms { within: None, weighed: Weighed::People },
+            groups,
+            people_min,
+            include: &|_| true,
+            references: None,
+            frames_max: 3,
+            comparisons_max: u64::MAX,
+            about: About::passing(),
+        }
+    }
+
+    #[test]
+    fn the_group_with_the_highest_rate_among_enough_people_gets_curves() {
+        let set = alike(300, 4, 12);
+        let groups = groups(&set);
+        let fitted = fit_population(&fitting(&set, Some(&groups), 50)).unwrap();
+        let names: Vec<&str> = fitted.groups.iter().map(|g| &g.group[..]).collect();
+        // A dozen people cannot be told, however alike they are.
+        assert_eq!((names[0], fitted.groups[0].worst), ("alike", true));
+        let few = fitted.groups.iter().find(|g| g.group == "few").unwrap();
+        assert!(few.fmr.is_none() && few.false_matches > 30.0 && few.subjects == 12, "{few:?}");
+        assert_eq!(fitted.groups[0].subjects, 138);
+        assert_eq!((fitted.pooled.len(), fitted.worst.len()), (3, 3));
+        for (pooled, worst) in fitted.pooled.iter().zip(&fitted.worst) {
+            assert_eq!((&pooled.group[..], &worst.group[..]), (POOLED, "alike"));
+            assert_eq!((pooled.probe_frames, worst.basis), (worst.probe_frames, Basis::Counted));
+            assert_eq!((worst.weighed, worst.subjects), (Weighed::People, 138));
+            for fmr in [1e-2, 1e-3, 1e-5, 1e-9] {
+                let at = |curve: &Curve| curve.threshold(fmr).unwrap().score;
+                assert!(at(worst) >= at(pooled) - 1e-3, "{fmr}");
+            }
+        }
+        // What it states is true for the group: by hand at its own threshold.
+        let worst = &fitted.worst[0];
+        let at = worst.threshold(1e-2).unwrap().score;
+        let own = |photo: u32| groups.name(groups.group(photo)) == "alike";
+        let [_, scores] = super::super::pairs::histograms(&AllPairs::new(&set, own, u64::MAX, 0));
+        let seen = scores.at_or_above(bin(at)) as f64 / scores.count() as f64;
+        assert!((seen / 1e-2 - 1.0).abs() < 0.1, "{seen}");
+    }
+
+    #[test]
+    fn too_few_people_with_several_photos_give_a_derived_curve() {
+        // One in three people of the group has four photos, the others one.
+        let full = alike(300, 4, 0);
+        let (mut set, mut column) = (PhotoSet::default(), Column::default());
+        let all = groups(&full);
+        for photo in 0..full.len() as u32 {
+            let name = all.name(all.group(photo));
+            if name == "plain" || photo % 4 == 0 || full.subject(photo) % 3 == 0 {
+                set.push(full.subject(photo), full.template(photo).cloned());
+                column.push(name);
+            }
+        }
+        set.columns.push(("kind".to_owned(), column));
+        let groups = groups(&set);
+        let fitted = fit_population(&fitting(&set, Some(&groups), 100)).unwrap();
+        let [one, two, three] = &fitted.worst[..] else { panic!("{:?}", fitted.skipped) };
+        assert_eq!((one.basis, two.basis, three.basis), (Basis::Counted, Basis::Derived, Basis::Derived));
+        assert_eq!((&one.misses_group[..], &three.misses_group[..]), (POOLED, POOLED));
+        assert_eq!(three.misses, fitted.pooled[2].misses);
+        for fmr in [1e-2, 1e-3, 1e-6] {
+            assert!(three.threshold(fmr).unwrap().score >= one.threshold(fmr).unwrap().score);
+        }
+    }
+
+    #[test]
+    fn without_a_group_that_can_be_told_there_is_the_pooled_curve_and_the_reason() {
+        let set = alike(120, 3, 0);
+        let groups = groups(&set);
+        let fitted = fit_population(&fitting(&set, Some(&groups), 1000)).unwrap();
+        assert!(fitted.worst.is_empty() && fitted.skipped.last().unwrap().contains("1000 people"), "{fitted:?}");
+        assert_eq!(fitted.pooled.len(), 2);
+        assert_eq!(fitted.groups.len(), 2);
+        assert!(fit_population(&fitting(&set, None, 0)).unwrap().groups.is_empty());
+    }
+}

@@ -20,9 +20,10 @@ pub const LIVENESS_MIN: f32 = 0.5;
 
 /// How often a face's box must fit into the picture, by the tighter side, for a verdict of
 /// "not live" to mean an attack: liveness networks look at the face with what is around it
-/// (the default pack's at 2.7 times the box). Of `pad-dev`'s captures as they are and
-/// cropped, 62 % of the live ones below it and 2 % of those above score below 0.5; of
-/// printed photos below it 1.3 % pass, of those above none (`examples/liveness_crops.rs`).
+/// (the default pack's at 2.7 times the box). Of live captures as they are and cropped, 62 %
+/// of `pad-dev`'s below it and 2.0 % of those above score below 0.5, of `asia-dev`'s 36 and
+/// 5.5 %; of `pad-dev`'s printed photos 1.3 % of those below it pass, of 570 above none
+/// (`examples/liveness_crops.rs`).
 const ROOM_MIN: f32 = 1.5;
 
 /// How much a check weighs.

@@ -11,8 +11,8 @@ use super::labelled::{LIVENESS, LabelledArgs, Loaded, Loader, Part, TermsArgs};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
 use crate::evaluation::{
-    AGING_COLUMNS, BONA_FIDE, Bootstrap, GroupBy, Options, PadDocument, Presentation, Rate, Report, evaluate, pad, pad_page,
-    page, plots,
+    AGING_COLUMNS, BONA_FIDE, Bootstrap, GroupBy, Options, PadDocument, Presentation, Rate, Report, evaluate, pad,
+    pad_frames, pad_page, pad_text, page, plots,
 };
 use crate::face::Wants;
 use crate::matching::{Calibration, Curve, CurveChoice};
@@ -28,6 +28,7 @@ Examples:
   chinhchu evaluate --pairs lfw/pairs.txt --images lfw --out report
   chinhchu evaluate --pairs cfp/Protocol --protocol fp --out report
   chinhchu evaluate --pad --manifest presentations.csv --out report
+  chinhchu evaluate --pad --frames 5 --manifest presentations.csv --out report
 
 The manifest is a CSV file with the columns subject_id,path and any others; relative paths
 start at its folder. All photos are compared with each other, or the pairs of a list. With
@@ -72,7 +73,8 @@ pub struct EvaluateArgs {
     /// several times
     #[arg(long, value_name = "COLUMN[:STEP][+COLUMN]", value_parser = GroupBy::parse)]
     by: Vec<GroupBy>,
-    /// Compare ways of fusing so many captures into a probe; 0 leaves it out
+    /// Compare ways of fusing so many captures into a probe; with --pad, of judging up to so
+    /// many together; 0 leaves it out
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=5))]
     frames: u8,
     /// Draws of captures per person for --frames
@@ -243,25 +245,18 @@ fn run_pad(args: &EvaluateArgs, settings: &Settings) -> Outcome {
     let bootstrap = Bootstrap { repetitions: args.replicates, seed: args.seed };
     let policy = settings.policies.find("").map(|(_, policy)| policy.liveness_min());
     let threshold = args.liveness_threshold.or(policy).unwrap_or_else(|| Policy::default().liveness_min());
-    let rates = pad(&presentations, set.subjects(), threshold, bootstrap);
+    let mut rates = pad(&presentations, set.subjects(), threshold, bootstrap);
+    rates.frames = (args.frames > 0).then(|| {
+        let frames_max = usize::from(args.frames);
+        pad_frames(&presentations, set.subjects(), threshold, frames_max, args.seeds, bootstrap)
+    });
     let document = PadDocument::new(inputs.clone(), bootstrap, rates);
     args.write("index.html", pad_page(&document).as_bytes())?;
     args.write("report.json", &json_bytes(&document)?)?;
     if args.json {
         print::json(&document)?;
     } else {
-        let share = |rate: Option<f64>| rate.map_or("not resolved".to_owned(), |r| format!("{:.2} %", r * 100.0));
-        let mut text = format!(
-            "{} live and {} attack presentations at a liveness threshold of {}\n  BPCER {}",
-            document.pad.bona_fide,
-            document.pad.attacks,
-            document.pad.threshold,
-            share(document.pad.bpcer.rate)
-        );
-        for of in &document.pad.apcer {
-            text += &format!("\n  APCER {} ({} of {})", share(of.apcer.rate), of.apcer.errors, of.apcer.comparisons);
-            text += &format!(", attack {}", super::outcome::one_line(&of.attack));
-        }
+        let text = pad_text(&document.pad, super::outcome::one_line);
         print::answer(&format!("{text}\nreport: {}", args.out.join("index.html").display()))?;
     }
     Ok(if document.left_out.count == 0 { Exit::Success } else { Exit::Negative })
@@ -400,7 +395,8 @@ fn summary(report: &Report, out: &Path) -> String {
                 rate(&at.fnmr)
             );
             if let Some(group) = &at.worst_fmr.group {
-                let over = at.worst_fmr.over_pooled.times.map_or(String::new(), |t| format!(", {t:.2} times the pooled"));
+                let over =
+                    at.worst_fmr.over_pooled.times.map_or(String::new(), |t| format!(", {t:.2} times the pooled"));
                 text += &format!("; worst {}{over}", super::outcome::one_line(group));
             }
         }

@@ -144,11 +144,9 @@ fn rates(
             View::weighed(pairs, &[], Totals::Listed { genuine, impostor: Vec::new() }, subjects, share)
         }
     };
-    let edges: Vec<i32> =
-        thresholds.iter().map(|t| bin(t.threshold) + i32::from(t.stated)).collect();
+    let edges: Vec<i32> = thresholds.iter().map(|t| bin(t.threshold) + i32::from(t.stated)).collect();
     let rates = view.counted();
-    let repeated =
-        view.repeat(bootstrap, |_, rates| edges.iter().map(|&edge| rates.fnmr(edge)).collect::<Vec<_>>());
+    let repeated = view.repeat(bootstrap, |_, rates| edges.iter().map(|&edge| rates.fnmr(edge)).collect::<Vec<_>>());
     let at = thresholds.iter().zip(&edges).enumerate().map(|(i, (threshold, &edge))| {
         let ends = interval(repeated.iter().map(|row| row[i]));
         let fnmr = Rate::weighed(rates.misses(edge), pairs.len() as u64, rates.fnmr(edge), ends);

@@ -189,8 +189,10 @@ pub fn cross_fit(fitting: &Fitting<'_>, folds: u64) -> Result<CrossFit, FitError
         seen.iter().for_each(|seen| all.add(seen));
         row(ALL_GROUPS.to_owned(), &all);
         if groups.len() > 1 {
-            let mut named: Vec<(&str, &Seen)> =
-                (0..groups.len()).map(|g| (groups.name(g as u32), &seen[g])).filter(|(_, s)| s.comparisons > 0).collect();
+            let mut named: Vec<(&str, &Seen)> = (0..groups.len())
+                .map(|g| (groups.name(g as u32), &seen[g]))
+                .filter(|(_, s)| s.comparisons > 0)
+                .collect();
             named.sort_by_key(|(name, _)| *name);
             named.into_iter().for_each(|(name, seen)| row(name.to_owned(), seen));
         }

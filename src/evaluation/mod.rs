@@ -18,9 +18,11 @@
 //! - Memory is bounded: scores are counted on a fixed grid ([`Histogram`]), and only
 //!   comparisons near errors are held one by one ([`Material`]).
 //! - No rate on fewer than 30 errors, and an interval with every rate that respects
-//!   that comparisons share people ([`View`]).
+//!   that comparisons share people ([`View`]). A test of attacks, in which errors are
+//!   few, gives upper limits instead ([`Limits`]).
 
 mod aging;
+mod binomial;
 mod coverage;
 mod cross_fit;
 mod differential_page;
@@ -35,7 +37,9 @@ mod lists;
 mod material;
 mod open_set;
 mod pad;
+mod pad_frames;
 mod pad_page;
+mod pad_text;
 mod page;
 mod pairs;
 mod plots;
@@ -65,8 +69,10 @@ pub use histogram::{Histogram, Tally, WEIGHT, bin, edge};
 pub use lists::{BadLine, ListError, ListedPhotos, PairList, PairRow, Protocol};
 pub use material::{Material, Plan};
 pub use open_set::{FnirAtFpir, OpenSet, Projection, open_set, project};
-pub use pad::{AttackRate, BONA_FIDE, BpcerAtApcer, PadReport, Presentation, pad};
+pub use pad::{AttackRate, BONA_FIDE, BpcerAtApcer, Limits, PadReport, Presentation, pad};
+pub use pad_frames::{FramesRates, FramesReport, Rule, pad_frames};
 pub use pad_page::pad_page;
+pub use pad_text::pad_text;
 pub use page::page;
 pub(crate) use page::{grouped, percent};
 pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan, tallies};

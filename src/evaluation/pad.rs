@@ -3,12 +3,17 @@
 //! ISO/IEC 30107-3: APCER is the share of presentations of one attack type (PAI species)
 //! classified as bona fide; the worst type is the headline, never a mean over types.
 //! BPCER is the share of bona fide presentations classified as attacks.
+//!
+//! Where fewer than 30 errors were seen there is no rate, but an upper limit: of
+//! presentations, as if they were independent, and of people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::binomial::upper_limit;
 use super::histogram::{bin, edge};
+use super::pad_frames::FramesReport;
 use super::pairs::Pair;
 use super::rates::{Rate, too_few};
 use super::view::{Bootstrap, ERRORS_MIN, Totals, View, interval};
@@ -41,12 +46,62 @@ pub struct PadReport {
     pub no_response: BTreeMap<String, u64>,
     /// Share of bona fide presentations below the threshold.
     pub bpcer: Rate,
+    /// What can be said where that is not resolved.
+    pub bpcer_limits: Option<Limits>,
     /// The attack type with the highest APCER that is resolved.
     pub worst_attack: Option<String>,
     /// By attack type.
     pub apcer: Vec<AttackRate>,
     /// BPCER at thresholds that keep every attack type's APCER.
     pub bpcer_at_apcer: Vec<BpcerAtApcer>,
+    /// Several captures judged together, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<FramesReport>,
+}
+
+/// What is shown by too few errors for a rate: exact upper 95 % confidence limits,
+/// one-sided (Clopper and Pearson).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Limits {
+    /// Most that the share of errors can be, 0…1, if presentations were independent.
+    /// Those of one person are not, so this is the least that can be said; `None` for
+    /// draws of several captures, which share captures.
+    pub presentations: Option<f64>,
+    /// People with a presentation that shows a face.
+    pub people: u64,
+    /// Those with at least one error.
+    pub people_with_errors: u64,
+    /// Most that the share of people can be, 0…1, with at least one error in as many
+    /// presentations as each has here.
+    pub people_share: f64,
+}
+
+impl Limits {
+    /// Limits where `rate` is not resolved; `None` where it is, or where nothing was
+    /// presented. `presentations`: whose, and whether it is an error.
+    pub(super) fn new(
+        rate: &Rate,
+        presentations: impl Iterator<Item = (u32, bool)>,
+        independent: bool,
+    ) -> Option<Self> {
+        if rate.rate.is_some() {
+            return None;
+        }
+        let (mut people, mut with_errors) = (BTreeSet::new(), BTreeSet::new());
+        for (subject, error) in presentations {
+            people.insert(subject);
+            if error {
+                with_errors.insert(subject);
+            }
+        }
+        let (people, people_with_errors) = (people.len() as u64, with_errors.len() as u64);
+        Some(Self {
+            presentations: upper_limit(rate.errors, rate.comparisons).filter(|_| independent),
+            people,
+            people_with_errors,
+            people_share: upper_limit(people_with_errors, people)?,
+        })
+    }
 }
 
 /// APCER of one attack type.
@@ -56,6 +111,8 @@ pub struct AttackRate {
     pub attack: String,
     /// Share of its presentations taken for live.
     pub apcer: Rate,
+    /// What can be said where that is not resolved.
+    pub apcer_limits: Option<Limits>,
 }
 
 /// BPCER at the threshold that keeps an APCER for every attack type.
@@ -104,7 +161,9 @@ pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, boot
             let view = view(pairs, &[]);
             let ends = interval(view.repeat(bootstrap, |_, rates| rates.fmr(edge_bin)));
             let errors = view.counted().false_matches(edge_bin);
-            AttackRate { attack: (*attack).to_owned(), apcer: Rate::new(errors, pairs.len() as u64, ends) }
+            let apcer = Rate::new(errors, pairs.len() as u64, ends);
+            let each = pairs.iter().map(|pair| (pair.subject_a, bin(pair.score) >= edge_bin));
+            AttackRate { attack: (*attack).to_owned(), apcer_limits: Limits::new(&apcer, each, true), apcer }
         })
         .collect();
     let bpcer_at_apcer = APCERS.map(|wanted| {
@@ -122,15 +181,19 @@ pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, boot
         .iter()
         .filter(|a| a.apcer.rate.is_some())
         .max_by(|a, b| a.apcer.rate.unwrap_or(0.0).total_cmp(&b.apcer.rate.unwrap_or(0.0)));
+    let bpcer = bpcer_at(edge_bin);
+    let each = live.iter().map(|pair| (pair.subject_a, bin(pair.score) < edge_bin));
     PadReport {
         threshold,
         bona_fide: live.len() as u64,
         attacks: types.values().map(|pairs| pairs.len() as u64).sum(),
         no_response,
-        bpcer: bpcer_at(edge_bin),
+        bpcer_limits: Limits::new(&bpcer, each, true),
+        bpcer,
         worst_attack: worst.map(|worst| worst.attack.clone()),
         apcer,
         bpcer_at_apcer: bpcer_at_apcer.to_vec(),
+        frames: None,
     }
 }
 
@@ -177,5 +240,38 @@ mod tests {
         let few = pad(&made(Some("print"), 100, |_| 0.1), 50, 0.5, BOOTSTRAP);
         assert!(few.bpcer_at_apcer[0].threshold.is_none() && few.bpcer_at_apcer[0].not_resolved.is_some());
         assert_eq!(few.bpcer.rate, None);
+    }
+
+    #[test]
+    fn too_few_errors_give_limits_over_presentations_and_over_people_and_no_rate() {
+        // Eight people, 24 presentations each; one live capture of one person is an error.
+        let eight = |attack: Option<&str>, score: fn(u32) -> f32| {
+            let mut made = made(attack, 192, score);
+            made.iter_mut().zip(0u32..).for_each(|(one, i)| one.subject = i % 8);
+            made
+        };
+        let mut all = eight(None, |i| if i == 5 { 0.2 } else { 0.9 });
+        all.extend(eight(Some("print"), |_| 0.1));
+        let report = pad(&all, 8, 0.5, BOOTSTRAP);
+        assert_eq!((report.bpcer.rate, report.apcer[0].apcer.rate), (None, None));
+        let near = |value: f64, expected: f64| assert!((value - expected).abs() < 1e-5, "{value} is not {expected}");
+        let attacks = report.apcer[0].apcer_limits.as_ref().unwrap();
+        assert_eq!((attacks.people, attacks.people_with_errors), (8, 0));
+        near(attacks.presentations.unwrap(), 0.015_482);
+        near(attacks.people_share, 0.312_344);
+        let live = report.bpcer_limits.as_ref().unwrap();
+        assert_eq!((live.people, live.people_with_errors), (8, 1));
+        near(live.presentations.unwrap(), 0.024_468);
+        near(live.people_share, 0.470_679);
+    }
+
+    #[test]
+    fn a_rate_that_is_resolved_has_its_interval_and_no_limits() {
+        let mut all = made(None, 500, |i| if i % 10 == 0 { 0.3 } else { 0.9 });
+        all.extend(made(Some("print"), 400, |i| if i % 10 == 0 { 0.8 } else { 0.1 }));
+        let report = pad(&all, 50, 0.5, BOOTSTRAP);
+        assert_eq!((report.bpcer_limits, report.apcer[0].apcer_limits.clone()), (None, None));
+        let nobody = pad(&[], 0, 0.5, BOOTSTRAP);
+        assert_eq!((nobody.bpcer.rate, nobody.bpcer_limits), (None, None));
     }
 }

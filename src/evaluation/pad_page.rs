@@ -1,6 +1,7 @@
 //! A presentation attack test as one page, in Vietnamese and English.
 
-use super::pad::BONA_FIDE;
+use super::pad::{BONA_FIDE, Limits};
+use super::pad_frames::FramesReport;
 use super::page::{Page, grouped, left_out, percent, rate_cell};
 use super::rates::Rate;
 use super::report::PadDocument;
@@ -29,6 +30,7 @@ pub fn pad_page(document: &PadDocument) -> String {
              nêu tỷ lệ.",
         ),
     }
+    limits(&mut page, document);
     page.heading("Attacks", "Các kiểu tấn công");
     let row = |name: String, rate: &Rate, no_face: String| {
         [name, rate_cell(rate), grouped(rate.errors), grouped(rate.comparisons), no_face]
@@ -62,6 +64,9 @@ pub fn pad_page(document: &PadDocument) -> String {
         "Presentations in which no face was found are counted apart: such an attack does not pass, and a live person is \
          asked for another picture.",
     );
+    if let Some(report) = &pad.frames {
+        frames(&mut page, report);
+    }
     left_out(&mut page, &document.left_out);
     page.heading("How to read this", "Cách đọc");
     page.paragraph(&format!(
@@ -77,11 +82,95 @@ pub fn pad_page(document: &PadDocument) -> String {
     page.finish()
 }
 
+/// What few errors show: a table of upper limits, where there are any.
+fn limits(page: &mut Page, document: &PadDocument) {
+    let pad = &document.pad;
+    let attacks = pad.apcer.iter().map(|a| (format!("APCER, {}", a.attack), &a.apcer, &a.apcer_limits));
+    let live = ("BPCER".to_owned(), &pad.bpcer, &pad.bpcer_limits);
+    let rows: Vec<[String; 5]> = attacks
+        .chain([live])
+        .filter_map(|(name, rate, limits)| {
+            let limits = limits.as_ref()?;
+            let of = |part: u64, whole: u64| format!("{} of {}", grouped(part), grouped(whole));
+            Some([
+                name,
+                of(rate.errors, rate.comparisons),
+                at_most(limits.presentations),
+                of(limits.people_with_errors, limits.people),
+                at_most(Some(limits.people_share)),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.heading("What few errors show", "Số lỗi quá ít cho biết điều gì");
+    page.table(
+        &["not resolved", "errors", "if presentations were independent", "people with an error", "share of people"],
+        &rows,
+    );
+    page.note(
+        "Upper 95 % confidence limits, one-sided, exact (Clopper–Pearson). Presentations of one person are alike, so the \
+         limit over presentations is too low by an unknown amount; that over people holds for the share of people with at \
+         least one error in as many presentations. Neither says anything of attacks, cameras or places that were not tried.",
+    );
+    page.note(
+        "Giới hạn trên với độ tin cậy 95 % (một phía, Clopper–Pearson). Các lần thử của cùng một người giống nhau, nên giới \
+         hạn tính theo số lần thử là quá thấp; giới hạn tính theo số người là tỷ lệ người có ít nhất một lỗi trong chừng ấy \
+         lần thử. Không nói gì về kiểu tấn công, máy ảnh hoặc nơi chưa thử.",
+    );
+}
+
+fn at_most(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), |share| format!("at most {}", percent(Some(share))))
+}
+
+/// Several captures judged together.
+fn frames(page: &mut Page, report: &FramesReport) {
+    page.heading("Several captures judged together", "Xét nhiều ảnh chụp cùng lúc");
+    let cell = |rate: &Rate, limits: &Option<Limits>| match (rate.rate, limits) {
+        (None, Some(limits)) => format!(
+            "{} of {} draws, {} of {} people",
+            grouped(rate.errors),
+            grouped(rate.comparisons),
+            grouped(limits.people_with_errors),
+            grouped(limits.people)
+        ),
+        _ => rate_cell(rate),
+    };
+    let score = |score: Option<f32>| score.map_or_else(|| "–".to_owned(), |score| format!("{score:.3}"));
+    let rows: Vec<[String; 6]> = report
+        .rates
+        .iter()
+        .map(|rates| {
+            let apcer = rates.apcer.iter().map(|a| format!("{}: {}", a.attack, cell(&a.apcer, &a.apcer_limits)));
+            [
+                format!("{}, {}", rates.frames, rates.rule.name()),
+                apcer.collect::<Vec<_>>().join("; "),
+                cell(&rates.bpcer, &rates.bpcer_limits),
+                rates.equal_error.rate.map_or_else(|| "not resolved".to_owned(), |rate| percent(Some(rate))),
+                score(rates.attack_highest),
+                score(rates.live_lowest),
+            ]
+        })
+        .collect();
+    page.table(&["captures", "APCER", "BPCER", "equal error", "highest attack", "lowest live"], &rows);
+    page.note(&format!(
+        "Captures of one person and kind are drawn in disjoint groups, with {} seeds. A rate takes 30 errors a seed, as \
+         seeds share captures. VerifyBeneficiary takes the mean; where liveness is required of Verify and Identify, every \
+         capture must pass (minimum). Equal error: where APCER of the worst type equals BPCER.",
+        report.seeds
+    ));
+    page.note("Ảnh chụp của một người được chia ngẫu nhiên thành từng nhóm; mỗi nhóm được xét như một lần thử.");
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::super::pad::{Presentation, pad};
+    use super::super::pad_frames::pad_frames;
+    use super::super::pad_text::pad_text;
     use super::super::report::Inputs;
     use super::super::view::Bootstrap;
     use super::*;
@@ -111,5 +200,33 @@ mod tests {
                 && text.contains("exceeds 5.00 %</td><td>attacks that may pass: 20")
         );
         assert!(text.contains("BPCER: live people taken for an attack") && !text.contains("<print>"));
+        assert!(!text.contains("What few errors show") && !text.contains("judged together"), "all is resolved");
+    }
+
+    #[test]
+    fn the_page_says_what_few_errors_show_and_of_several_captures_who_was_wrong() {
+        let bootstrap = Bootstrap { repetitions: 100, seed: 1 };
+        let made = |attack: Option<&str>, score: f32| {
+            let one = |i| Presentation { attack: attack.map(str::to_owned), subject: i % 8, score: Some(score) };
+            (0u32..192).map(one).collect::<Vec<_>>()
+        };
+        let mut all = made(None, 0.9);
+        all.extend(made(Some("print"), 0.1));
+        let mut rates = pad(&all, 8, 0.5, bootstrap);
+        rates.frames = Some(pad_frames(&all, 8, 0.5, 3, 2, bootstrap));
+        let text = pad_page(&PadDocument::new(Inputs::default(), bootstrap, rates.clone()));
+        for part in [
+            "<td>APCER, print</td><td>0 of 192</td><td>at most 1.55 %</td><td>0 of 8</td><td>at most 31.2 %</td>",
+            "not resolved",
+            "Giới hạn trên",
+            "<td>3, minimum</td><td>print: 0 of 128 draws, 0 of 8 people</td>",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let plain = pad_text(&rates, str::to_owned);
+        assert!(
+            plain.contains("APCER not resolved (0 of 192; at most 1.55 % if presentations were independent, 31.2 % of")
+        );
+        assert!(plain.contains("3 captures, minimum: BPCER 0 of 128 draws"), "{plain}");
     }
 }

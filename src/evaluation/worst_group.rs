@@ -163,15 +163,9 @@ impl<'a> Fitting<'a> {
             None if frames == 1 => {
                 Source::All(AllPairs::new(self.set, include, self.comparisons_max, SEED).on(self.terms))
             }
-            None => Source::Probes(Probes::drawn_on(
-                self.terms,
-                self.set,
-                include,
-                include,
-                frames as usize,
-                DRAWS,
-                SEED,
-            )),
+            None => {
+                Source::Probes(Probes::drawn_on(self.terms, self.set, include, include, frames as usize, DRAWS, SEED))
+            }
             Some(of) => Source::Probes(Probes::drawn_on(
                 self.terms,
                 self.set,
@@ -233,8 +227,9 @@ impl<'a> Fitting<'a> {
             },
         );
         let people = self.people(groups);
-        let effective =
-            |(weight, squares): (u64, u128)| if squares == 0 { 0.0 } else { weight as f64 * (weight as f64 / squares as f64) };
+        let effective = |(weight, squares): (u64, u128)| {
+            if squares == 0 { 0.0 } else { weight as f64 * (weight as f64 / squares as f64) }
+        };
         let tells = |group: usize, level: usize| {
             people[group] >= self.people_min && effective(sums[group].matches[level]) >= FALSE_MATCHES_MIN
         };

@@ -143,9 +143,18 @@ impl Calibration {
         writeln!(text, "# Score to false match rate, written by `chinhchu calibrate`.")?;
         writeln!(text, "# knots: [score, FMR, factor]: for other people, expect the FMR between FMR / factor and")?;
         writeln!(text, "# FMR x factor (95 %). tail_factors: [score, factor]. misses: [score, FNMR].")?;
-        writeln!(text, "# group: whose rate it is: pooled, or the group with the highest FMR the data can tell, with its")?;
-        writeln!(text, "# people and comparisons. weighed: what counts the same. basis = \"derived\": the group has too few")?;
-        writeln!(text, "# people with so many photos; its single-frame curve, moved as far as the pooled curves differ, and")?;
+        writeln!(
+            text,
+            "# group: whose rate it is: pooled, or the group with the highest FMR the data can tell, with its"
+        )?;
+        writeln!(
+            text,
+            "# people and comparisons. weighed: what counts the same. basis = \"derived\": the group has too few"
+        )?;
+        writeln!(
+            text,
+            "# people with so many photos; its single-frame curve, moved as far as the pooled curves differ, and"
+        )?;
         writeln!(text, "# never down.")?;
         writeln!(text, "version = {CALIBRATION_VERSION}\nrecipe = {}", quoted(&self.recipe))?;
         for curve in &self.curves {

@@ -119,7 +119,8 @@ mod tests {
     fn shifted(by: f64, slope: f64, curvature: f64, frames: u32, group: &str) -> Curve {
         let mut curve = curve();
         curve.knots.iter_mut().for_each(|k| k.score += by);
-        curve.tail_factors = vec![TailFactor { score: 0.6 + by, factor: 4.0 }, TailFactor { score: 0.8 + by, factor: 9.0 }];
+        curve.tail_factors =
+            vec![TailFactor { score: 0.6 + by, factor: 4.0 }, TailFactor { score: 0.8 + by, factor: 9.0 }];
         curve.tail = Tail { slope, curvature };
         curve.probe_frames = frames;
         curve.group = group.into();

@@ -343,13 +343,21 @@ fn attacks_are_counted_by_type() {
     let list = folder.path().join("m.csv");
     fs::write(&list, csv).unwrap();
     let out = folder.path().join("pad");
-    let found = evaluate(&list, &out, &["--pad", "--json"]).ended(0).json();
+    let found = evaluate(&list, &out, &["--pad", "--frames", "2", "--seeds", "3", "--json"]).ended(0).json();
     assert_eq!((&found["pad"]["bona_fide"], &found["pad"]["attacks"]), (&2.into(), &2.into()));
     let types: Vec<_> = found["pad"]["apcer"].as_array().unwrap().iter().map(|a| a["attack"].clone()).collect();
     assert_eq!(types, ["print", "replay"]);
     // Four presentations support no rate.
     assert!(found["pad"]["bpcer"]["rate"].is_null() && found["pad"]["bpcer"]["not_resolved"].is_string());
+    let limits = &found["pad"]["bpcer_limits"];
+    assert!(limits["people"] == 2 && limits["people_share"].as_f64().unwrap() > 0.7, "{limits}");
+    // Nobody has two captures of a kind.
+    let frames = &found["pad"]["frames"]["rates"];
+    assert_eq!(frames.as_array().unwrap().len(), 4);
+    assert_eq!((&frames[0]["bpcer"]["comparisons"], &frames[1]["bpcer"]["comparisons"]), (&6.into(), &0.into()));
     assert!(out.join("index.html").is_file());
+    let told = evaluate(&list, &out, &["--pad"]).ended(0).stdout;
+    assert!(told.contains("if presentations were independent") && told.contains("of people"), "{told}");
     fs::write(&list, "subject_id,path\ns,0.jpg\n").unwrap();
     evaluate(&list, &out, &["--pad"]).refused(&["attack"]);
 }

@@ -8,6 +8,11 @@ words! {
     FarAway, "MOVE_CLOSER",
         "The face is too small in the picture. Move closer to the camera.",
         "Khuôn mặt trong ảnh quá nhỏ. Vui lòng lại gần máy ảnh hơn.";
+    /// The face fills the picture and does not look live, which in such a picture says
+    /// little. Found beside quality, where liveness is measured; see [`Flaw::is_of_quality`].
+    Close, "MOVE_BACK",
+        "The face fills the picture, so liveness cannot be judged. Move back from the camera and take the picture again.",
+        "Khuôn mặt choán gần hết ảnh nên chưa xác định được người thật. Hãy lùi ra xa máy ảnh và chụp lại.";
     /// Far too little light.
     Dark, "TOO_DARK",
         "The face is too dark. Put more light in front of the face.",
@@ -72,6 +77,14 @@ words! {
     Useless, "POOR_TEMPLATE",
         "Too little of the face can be used for matching. Take the picture again.",
         "Ảnh không đủ thông tin để đối chiếu khuôn mặt. Vui lòng chụp lại.";
+}
+
+impl Flaw {
+    /// Whether it makes the capture worse to compare. What does not is advice alone: a
+    /// decision or a refusal for quality does not rest on it.
+    pub fn is_of_quality(self) -> bool {
+        self != Self::Close
+    }
 }
 
 #[cfg(test)]

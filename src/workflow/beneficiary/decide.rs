@@ -105,7 +105,7 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
         }
     }
     // One capture without a flaw is enough: the others only add to it.
-    if evidence.quality.is_some() && evidence.frames.iter().all(|frame| !frame.flaws.is_empty()) {
+    if evidence.quality.is_some() && evidence.frames.iter().all(|frame| frame.is_flawed()) {
         grounds.extend((!evidence.frames.is_empty()).then_some(Ground::QualityPoor));
     }
     match &evidence.chip_face {
@@ -237,6 +237,20 @@ mod tests {
     fn one_capture_without_a_flaw_is_enough() {
         let evidence = Evidence { frames: vec![frame(&[Flaw::Blurred, Flaw::Turned]), frame(&[])], ..good() };
         assert_eq!(decide(&Policy::default(), &evidence).outcome, Outcome::Approve);
+    }
+
+    #[test]
+    fn the_advice_to_move_back_neither_refers_nor_approves() {
+        let close = |liveness| Evidence {
+            frames: vec![FrameEvidence { liveness: Some(liveness), ..frame(&[Flaw::Close]) }],
+            liveness: Some(liveness),
+            ..good()
+        };
+        let (low, high) = (decide(&Policy::default(), &close(0.2)), decide(&Policy::default(), &close(0.6)));
+        assert_eq!(high.outcome, Outcome::Approve);
+        let grounds: Vec<Ground> = low.grounds.iter().map(|one| one.ground).collect();
+        assert!(low.outcome == Outcome::Refer && low.retake);
+        assert!(grounds.contains(&Ground::LivenessLow) && !grounds.contains(&Ground::QualityPoor), "{grounds:?}");
     }
 
     fn with_chip(change: impl FnOnce(&mut ChipEvidence)) -> Evidence {

@@ -108,10 +108,17 @@ pub struct FrameEvidence {
     pub quality: Option<f32>,
     /// Liveness, 0–1, where measured.
     pub liveness: Option<f32>,
-    /// What is wrong with it as a live capture, the gravest first; empty where
-    /// quality was not measured.
+    /// What is wrong with it as a live capture, the gravest first: flaws of quality, where
+    /// that was measured, and the advice to move back.
     #[serde(default)]
     pub flaws: Vec<Flaw>,
+}
+
+impl FrameEvidence {
+    /// Whether something is wrong with its quality.
+    pub fn is_flawed(&self) -> bool {
+        self.flaws.iter().any(|flaw| flaw.is_of_quality())
+    }
 }
 
 /// One comparison of the captures with a reference.

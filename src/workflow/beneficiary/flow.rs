@@ -313,7 +313,7 @@ fn best_quality(frames: &[FrameEvidence]) -> Option<f32> {
     let best = |frames: &mut dyn Iterator<Item = &FrameEvidence>| {
         frames.filter_map(|frame| frame.quality).max_by(f32::total_cmp)
     };
-    best(&mut frames.iter().filter(|frame| frame.flaws.is_empty())).or_else(|| best(&mut frames.iter()))
+    best(&mut frames.iter().filter(|frame| !frame.is_flawed())).or_else(|| best(&mut frames.iter()))
 }
 
 fn years_between(from: Moment, to: Moment) -> u32 {

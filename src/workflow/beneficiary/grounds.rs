@@ -197,8 +197,8 @@ words! {
         "Ảnh chụp chưa đạt. Hãy chụp lại ở nơi sáng đều, nhìn thẳng vào máy ảnh.";
     /// Looks like a picture of a person.
     LivenessLow, "LIVENESS_LOW", Liveness,
-        "The captures look like a picture or a screen. See that the person stands before the camera and take them again.",
-        "Ảnh chụp giống ảnh in hoặc màn hình. Hãy bảo đảm người thật đứng trước máy ảnh và chụp lại.";
+        "The captures look like a picture or a screen. See that the person stands before the camera, with room around the face, and take them again.",
+        "Ảnh chụp giống ảnh in hoặc màn hình. Hãy bảo đảm người thật đứng trước máy ảnh, quanh khuôn mặt còn khoảng trống, và chụp lại.";
     /// Like the chip's photo, but not enough.
     ChipFaceUnsure, "CHIP_FACE_UNSURE", ChipFace,
         "The face is not clearly that of the chip's photo. Take the captures again; if it stays so, refer the case.",

@@ -11,8 +11,8 @@ use super::labelled::{LIVENESS, LabelledArgs, Loaded, Loader, Part, TermsArgs};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
 use crate::evaluation::{
-    AGING_COLUMNS, BONA_FIDE, Bootstrap, GroupBy, Options, PadDocument, Presentation, Rate, Report, evaluate, pad, pad_page,
-    page, plots,
+    AGING_COLUMNS, BONA_FIDE, Bootstrap, GroupBy, Options, PadDocument, Presentation, Rate, Report, evaluate, pad,
+    pad_page, page, plots,
 };
 use crate::face::Wants;
 use crate::matching::{Calibration, Curve, CurveChoice};
@@ -391,16 +391,18 @@ fn summary(report: &Report, out: &Path) -> String {
         for at in by.at.iter().filter(|at| at.threshold.stated) {
             let rate = |rate: &Rate| rate.rate.map_or("not resolved".to_owned(), percent);
             text += &format!(
-                "\nby {} at {:.4}, stated FMR {:.0e} ({}): FMR {} within groups, FNMR {}",
+                "\nby {} at {:.4}, stated FMR {:.0e} ({}): FMR {} within groups{}, FNMR {}",
                 super::outcome::one_line(&by.by),
                 at.threshold.threshold,
                 at.threshold.for_fmr,
                 super::outcome::one_line(&at.threshold.of),
                 rate(&at.within_fmr),
+                at.within_fmr_over_stated.times.map_or(String::new(), |t| format!(" ({t:.2} times the stated)")),
                 rate(&at.fnmr)
             );
             if let Some(group) = &at.worst_fmr.group {
-                let over = at.worst_fmr.over_pooled.times.map_or(String::new(), |t| format!(", {t:.2} times the pooled"));
+                let over =
+                    at.worst_fmr.over_pooled.times.map_or(String::new(), |t| format!(", {t:.2} times the pooled"));
                 text += &format!("; worst {}{over}", super::outcome::one_line(group));
             }
         }

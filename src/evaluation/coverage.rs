@@ -7,8 +7,8 @@
 use serde::Serialize;
 
 use super::fit::{About, FitError, fit_curve, rounded};
-use super::histogram::bin;
 use super::groups::Terms;
+use super::histogram::bin;
 use super::pairs::{AllPairs, tallies};
 use super::random::SplitMix;
 use super::set::PhotoSet;
@@ -57,12 +57,7 @@ pub struct SplitSeen {
 ///
 /// # Errors
 /// [`FitError`] where half of the people are too few to fit a curve on.
-pub fn coverage(
-    set: &PhotoSet,
-    terms: Terms<'_>,
-    splits: u64,
-    comparisons_max: u64,
-) -> Result<Coverage, FitError> {
+pub fn coverage(set: &PhotoSet, terms: Terms<'_>, splits: u64, comparisons_max: u64) -> Result<Coverage, FitError> {
     let mut seen: [Vec<SplitSeen>; 2] = Default::default();
     for split in 0..splits {
         let mut people: Vec<u32> = (0..set.subjects() as u32).collect();

@@ -110,10 +110,7 @@ fn aging(page: &mut Page, aging: &Aging) {
         "age" => page.heading("FNMR by age", "FNMR theo tuổi"),
         by => {
             let note = if by.contains("ages") { " (by age)" } else { "" };
-            page.heading(
-                &format!("FNMR by years between the photos{note}"),
-                "FNMR theo số năm giữa hai ảnh",
-            );
+            page.heading(&format!("FNMR by years between the photos{note}"), "FNMR theo số năm giữa hai ảnh");
         }
     }
     let rows: Vec<[String; 5]> = aging
@@ -165,7 +162,15 @@ fn cross_fit(page: &mut Page, check: &CrossFit) {
         })
         .collect();
     page.table(
-        &["curve, comparisons within", "FMR stated", "thresholds", "seen", "over stated", "stated interval", "false matches"],
+        &[
+            "curve, comparisons within",
+            "FMR stated",
+            "thresholds",
+            "seen",
+            "over stated",
+            "stated interval",
+            "false matches",
+        ],
         &rows,
     );
     let worst: Vec<String> = check.worst_groups.iter().map(|w| format!("{} ({})", w.group, w.fits)).collect();

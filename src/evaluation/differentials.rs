@@ -191,10 +191,8 @@ pub fn differentials(
         let Some(groups) = Groups::of(material.set(), by) else { continue };
         let within = look(material.within(&groups));
         let sizes = sizes(material.set(), &groups);
-        let looked: Vec<Looked> = sizes
-            .iter()
-            .map(|&(group, ..)| look(material.view(|photo| groups.group(photo) == group)))
-            .collect();
+        let looked: Vec<Looked> =
+            sizes.iter().map(|&(group, ..)| look(material.view(|photo| groups.group(photo) == group))).collect();
         let at = thresholds.iter().enumerate().map(|(i, threshold)| {
             let rows = sizes.iter().zip(&looked).map(|(&(group, photos, subjects), own)| GroupRates {
                 group: groups.name(group).to_owned(),
@@ -351,7 +349,8 @@ mod tests {
         let set = alike(120, 3, 0);
         let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let fixed = FixedThreshold { of: "made up".into(), stated: false, for_fmr: 1e-2, threshold: 0.6 };
-        let at = differentials(&material, &[fixed], &[GroupBy::parse("kind").unwrap()], BOOTSTRAP).remove(0).at.remove(0);
+        let at =
+            differentials(&material, &[fixed], &[GroupBy::parse("kind").unwrap()], BOOTSTRAP).remove(0).at.remove(0);
         let sum = |of: fn(&Rate) -> u64| at.groups.iter().map(|g| of(&g.fmr)).sum::<u64>();
         assert_eq!(at.within_fmr.errors, sum(|r| r.errors));
         assert_eq!(at.within_fmr.comparisons, sum(|r| r.comparisons));

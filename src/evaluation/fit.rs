@@ -244,11 +244,7 @@ fn knots(impostor: &Histogram, effective: impl Fn(i32) -> f64, matches_min: u64)
 }
 
 /// The highest bin whose false matches, in it or above, are enough, and what they weigh.
-fn lowest_supported(
-    impostor: &Histogram,
-    effective: impl Fn(i32) -> f64,
-    matches_min: u64,
-) -> Option<(i32, u64)> {
+fn lowest_supported(impostor: &Histogram, effective: impl Fn(i32) -> f64, matches_min: u64) -> Option<(i32, u64)> {
     // Of unequal weights the effective number may fall here and there on the way; the bins
     // are gone through from the top, by halves first: it rises nearly always.
     let bins: Vec<i32> = impostor.bins().map(|(at, _)| at).collect();
@@ -338,7 +334,8 @@ impl PerSubject {
                 continue;
             }
             // One match where the one person had them all: rare, and not infinitely so.
-            let ln = |level: usize| ((all[level] - own[level]).max(self.unit) as f64).ln() - ((all[0] - own[0]) as f64).ln();
+            let ln =
+                |level: usize| ((all[level] - own[level]).max(self.unit) as f64).ln() - ((all[0] - own[0]) as f64).ln();
             let mut row: Vec<f64> = (1..=knots).map(ln).collect();
             let tail = tail(scores, &row).unwrap_or(*tail_of_all);
             let last = row[knots - 1];
@@ -481,7 +478,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calibration.toml");
         let recipe = crate::face::RecipeDigest([7; 32]);
-        let fitted = Calibration { version: CALIBRATION_VERSION, recipe: recipe.to_string(), curves: vec![curve(20_000)] };
+        let fitted =
+            Calibration { version: CALIBRATION_VERSION, recipe: recipe.to_string(), curves: vec![curve(20_000)] };
         std::fs::write(&path, fitted.to_toml()).unwrap();
         assert_eq!(Calibration::load(&path, recipe).unwrap(), fitted);
     }

@@ -219,9 +219,9 @@ impl<'a> Material<'a> {
             }
             Plan::Listed(pairs) => {
                 let made = |photo: u32| set.template(photo).is_some();
-                let pairs = pairs.iter().filter(|p| {
-                    include(p.a) && include(p.b) && group(p.a) == group(p.b) && made(p.a) && made(p.b)
-                });
+                let pairs = pairs
+                    .iter()
+                    .filter(|p| include(p.a) && include(p.b) && group(p.a) == group(p.b) && made(p.a) && made(p.b));
                 let totals = Totals::counted(pairs.map(|p| (set.subject(p.a), set.subject(p.b), p.genuine)));
                 return View::new(&genuine, &impostor, totals, subjects);
             }

@@ -108,7 +108,10 @@ fn compared(page: &mut Page, report: &Report) {
         rows.push(["only comparisons within the same".to_owned(), escape(within)]);
     }
     if report.weighed == "people" {
-        rows.push(["what weighs the same in rates".to_owned(), "every pair of people; every person in FNMR".to_owned()]);
+        rows.push([
+            "what weighs the same in rates".to_owned(),
+            "every pair of people; every person in FNMR".to_owned(),
+        ]);
     }
     if !report.only.is_empty() {
         rows.insert(1, ["only photos with".to_owned(), escape(&report.only.join(", "))]);

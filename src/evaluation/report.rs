@@ -11,6 +11,7 @@ use super::differentials::{Differentials, differentials, fixed_thresholds};
 use super::discard::{DiscardCurve, discard_curves};
 use super::fit::{About, FitError, fit_curve};
 use super::fusion::{FusionReport, fusion};
+use super::groups::{GroupBy, Groups, Terms};
 use super::histogram::{Histogram, edge};
 use super::material::{Material, Plan};
 use super::open_set::{OpenSet, Projection, open_set, project};
@@ -18,7 +19,6 @@ use super::pad::PadReport;
 use super::pairs::{AllPairs, Listed};
 use super::rates::{DetPoint, EqualError, OperatingPoint, overall};
 use super::set::PhotoSet;
-use super::groups::{GroupBy, Groups, Terms};
 use super::slices::{Slice, slices};
 use super::view::Bootstrap;
 use super::worst_group::Fitting;
@@ -252,7 +252,8 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
         Err(e) => (Vec::new(), Some(e.to_string())),
     };
     // Looked at where asked for, and where the photos and not a list decide.
-    let check = (all_pairs && options.splits > 0).then(|| coverage(set, terms, options.splits, options.comparisons_max));
+    let check =
+        (all_pairs && options.splits > 0).then(|| coverage(set, terms, options.splits, options.comparisons_max));
     let calibration_check = match check {
         Some(Ok(coverage)) => Some(coverage),
         Some(Err(e)) => {
@@ -466,7 +467,9 @@ pub(super) mod tests {
         let differential = &json["differentials"][0];
         assert_eq!((&differential["by"], differential["at"].as_array().unwrap().len()), (&"half".into(), 1));
         let at = &differential["at"][0];
-        for field in ["of", "stated", "for_fmr", "fmr", "threshold", "fnmr", "within_fmr", "worst_fmr", "worst_fnmr", "groups"] {
+        for field in
+            ["of", "stated", "for_fmr", "fmr", "threshold", "fnmr", "within_fmr", "worst_fmr", "worst_fnmr", "groups"]
+        {
             assert!(!at[field].is_null(), "{field} in {at}");
         }
         assert_eq!(json["cross_fit"]["fits"], 6);

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
+use super::groups::{GroupBy, Groups};
 use super::histogram::bin;
 use super::material::Material;
 use super::rates::{OperatingPoint, Rate};
-use super::groups::{GroupBy, Groups};
 use super::set::PhotoSet;
 use super::view::{Bootstrap, ERRORS_MIN, Rates, interval};
 
@@ -100,13 +100,7 @@ pub fn slices(material: &Material<'_>, points: &[OperatingPoint], by: &[GroupBy]
                 SlicePoint { overall_fmr, threshold, fmr, fmr_ratio, fnmr, fnmr_ratio }
             });
             let at = at.collect();
-            slices.push(Slice {
-                column: group_by.name(),
-                value: groups.name(group).to_owned(),
-                photos,
-                subjects,
-                at,
-            });
+            slices.push(Slice { column: group_by.name(), value: groups.name(group).to_owned(), photos, subjects, at });
         }
     }
     slices

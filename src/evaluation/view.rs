@@ -228,8 +228,7 @@ impl View {
         subjects: usize,
         weight: impl Fn(&Pair) -> u64,
     ) -> Self {
-        let entry =
-            |pair: &Pair| (Entry { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b }, weight(pair));
+        let entry = |pair: &Pair| (Entry { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b }, weight(pair));
         let mut genuine: Vec<(Entry, u64)> = genuine.iter().map(entry).collect();
         let mut impostor: Vec<(Entry, u64)> = impostor.iter().map(entry).collect();
         genuine.par_sort_unstable();
@@ -248,16 +247,7 @@ impl View {
     ) -> Self {
         let comparisons = totals.comparisons(subjects);
         let impostor_complete = impostor.len() as u64 >= comparisons.1;
-        Self {
-            genuine,
-            impostor,
-            genuine_weights,
-            impostor_weights,
-            impostor_complete,
-            comparisons,
-            totals,
-            subjects,
-        }
+        Self { genuine, impostor, genuine_weights, impostor_weights, impostor_complete, comparisons, totals, subjects }
     }
 
     /// The same with those impostor comparisons alone that matter at an FMR of at most
@@ -515,7 +505,8 @@ mod tests {
         let set = made_up(8, 3, 0.8);
         let mut many = PhotoSet::default();
         for photo in 0..set.len() as u32 {
-            (0..if photo == 2 { 100 } else { 1 }).for_each(|_| many.push(set.subject(photo), set.template(photo).cloned()));
+            (0..if photo == 2 { 100 } else { 1 })
+                .for_each(|_| many.push(set.subject(photo), set.template(photo).cloned()));
         }
         let held = Holdings::count(many.with_template().map(|p| (0, many.subject(p))));
         let pairs = collect(&AllPairs::new(&many, |_| true, u64::MAX, 0), |_, _| true);

@@ -78,7 +78,8 @@ fn an_evaluation_says_for_whom_it_is_worse_and_whether_stated_rates_are_true() {
     let (manifest, npy) = two_kinds(folder.path(), 320, 3);
     let out = folder.path().join("report");
     let (manifest, npy, shown) = (text(&manifest), text(&npy), text(&out));
-    let mut args = vec!["evaluate", "--replicates", "100", "--manifest", &manifest, "--templates", &npy, "--out", &shown];
+    let mut args =
+        vec!["evaluate", "--replicates", "100", "--manifest", &manifest, "--templates", &npy, "--out", &shown];
     args.extend(["--within", "set", "--by", "kind", "--by", "kind+set", "--weigh", "people"]);
     args.extend(["--cross-fit", "4", "--groups", "kind", "--people-min", "20"]);
     args.extend(["--project-to", "1000000", "--project-to", "80000000"]);
@@ -93,7 +94,10 @@ fn an_evaluation_says_for_whom_it_is_worse_and_whether_stated_rates_are_true() {
     let by = found["differentials"].as_array().unwrap();
     assert_eq!(by.iter().map(|by| by["by"].as_str().unwrap()).collect::<Vec<_>>(), ["kind", "kind+set"]);
     let own = &by[0]["at"][0];
-    assert_eq!((&own["of"], &own["for_fmr"], &own["stated"]), (&"these comparisons".into(), &1e-3.into(), &false.into()));
+    assert_eq!(
+        (&own["of"], &own["for_fmr"], &own["stated"]),
+        (&"these comparisons".into(), &1e-3.into(), &false.into())
+    );
     assert_eq!(own["worst_fmr"]["group"], "alike");
     let ratio = &own["worst_fmr"]["over_pooled"];
     assert!(ratio["times"].as_f64().unwrap() > 1.3 && ratio["low"].as_f64().unwrap() > 1.0, "{ratio}");
@@ -131,7 +135,9 @@ fn an_evaluation_says_for_whom_it_is_worse_and_whether_stated_rates_are_true() {
     assert!(curves.contains(&"pooled"), "{curves:?}");
 
     let page = fs::read_to_string(out.join("index.html")).unwrap();
-    for part in ["Differentials by kind+set", "Chênh lệch giữa các nhóm", "FNMR theo số năm giữa hai ảnh", "người chưa thấy"] {
+    for part in
+        ["Differentials by kind+set", "Chênh lệch giữa các nhóm", "FNMR theo số năm giữa hai ảnh", "người chưa thấy"]
+    {
         assert!(page.contains(part), "{part}");
     }
     assert!(ran.stdout.contains("cross-fit, worst group curve") && !page.contains("secret"), "{}", ran.stdout);
@@ -156,8 +162,14 @@ fn an_operator_chooses_whose_rates_are_stated_and_every_answer_says_it() {
     args.extend(["--date", "2026-01-02", "--out", &out, "--json"]);
     let answer = run(args).ended(0).json();
     let groups = answer["groups"].as_array().unwrap();
-    assert_eq!((&groups[0]["group"], &groups[0]["worst"], &groups[1]["worst"]), (&"alike".into(), &true.into(), &false.into()));
-    assert_eq!((&groups[0]["subjects"], &groups[0]["impostor_comparisons"]), (&150.into(), &(2 * (75 * 74 / 2) * 9).into()));
+    assert_eq!(
+        (&groups[0]["group"], &groups[0]["worst"], &groups[1]["worst"]),
+        (&"alike".into(), &true.into(), &false.into())
+    );
+    assert_eq!(
+        (&groups[0]["subjects"], &groups[0]["impostor_comparisons"]),
+        (&150.into(), &(2 * (75 * 74 / 2) * 9).into())
+    );
     let written = fs::read_to_string(&file).unwrap();
     assert!(written.contains("version = 3") && !written.contains("secret"));
     for part in ["group = \"pooled\"", "group = \"alike\"", "weighed = \"people\"", "basis = \"counted\""] {

@@ -386,12 +386,13 @@ fn summary(report: &Report, out: &Path) -> String {
         for at in by.at.iter().filter(|at| at.threshold.stated) {
             let rate = |rate: &Rate| rate.rate.map_or("not resolved".to_owned(), percent);
             text += &format!(
-                "\nby {} at {:.4}, stated FMR {:.0e} ({}): FMR {} within groups, FNMR {}",
+                "\nby {} at {:.4}, stated FMR {:.0e} ({}): FMR {} within groups{}, FNMR {}",
                 super::outcome::one_line(&by.by),
                 at.threshold.threshold,
                 at.threshold.for_fmr,
                 super::outcome::one_line(&at.threshold.of),
                 rate(&at.within_fmr),
+                at.within_fmr_over_stated.times.map_or(String::new(), |t| format!(" ({t:.2} times the stated)")),
                 rate(&at.fnmr)
             );
             if let Some(group) = &at.worst_fmr.group {

@@ -28,6 +28,9 @@ const AGE_MAX: f64 = 130.0;
 /// Where bands of years between two photos begin; the last has no end.
 const YEARS: [f64; 5] = [0.0, 1.0, 2.0, 5.0, 10.0];
 
+/// Lower and upper end of a band, in years; the last has no upper one.
+type Ends = (f64, Option<f64>);
+
 /// FNMR by band.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Aging {
@@ -71,8 +74,8 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
     }
     let genuine = material.genuine_pairs();
     let score = |a: u32, b: u32| compare(set.template(a)?, set.template(b)?).ok();
-    let made = |by: &'static str, value: &dyn Fn(u32, u32) -> Option<f64>, band: &dyn Fn(f64) -> (f64, Option<f64>)| {
-        let mut bands: Vec<((f64, Option<f64>), Vec<Pair>)> = Vec::new();
+    let made = |by: &'static str, value: &dyn Fn(u32, u32) -> Option<f64>, band: &dyn Fn(f64) -> Ends| {
+        let mut bands: Vec<(Ends, Vec<Pair>)> = Vec::new();
         let mut unknown = 0;
         for &(a, b) in &genuine {
             let (Some(of), Some(score)) = (value(a, b).map(band), score(a, b)) else {

@@ -49,8 +49,8 @@ pub struct WorstIn {
 pub struct CrossFitRow {
     /// `worst group` or `pooled`.
     pub curve: &'static str,
-    /// Both people of a comparison are of this group; `all groups`: of one group,
-    /// whichever.
+    /// Both people of a comparison are of this group, one with enough people to be the
+    /// worst; `all groups`: of one group, whichever.
     pub group: String,
     /// By rate.
     pub at: Vec<CrossFitPoint>,
@@ -174,6 +174,7 @@ pub fn cross_fit(fitting: &Fitting<'_>, folds: u64) -> Result<CrossFit, FitError
             a
         },
     );
+    let people_of = fitting.people(groups);
     let mut rows = Vec::new();
     for (kind, curve) in ["worst group", "pooled"].into_iter().enumerate() {
         let of: Vec<[Stated; 2]> = stated.iter().filter_map(|curves| curves[kind]).collect();
@@ -189,10 +190,8 @@ pub fn cross_fit(fitting: &Fitting<'_>, folds: u64) -> Result<CrossFit, FitError
         seen.iter().for_each(|seen| all.add(seen));
         row(ALL_GROUPS.to_owned(), &all);
         if groups.len() > 1 {
-            let mut named: Vec<(&str, &Seen)> = (0..groups.len())
-                .map(|g| (groups.name(g as u32), &seen[g]))
-                .filter(|(_, s)| s.comparisons > 0)
-                .collect();
+            let enough = people_of.iter().enumerate().filter(|(_, people)| **people >= fitting.people_min);
+            let mut named: Vec<(&str, &Seen)> = enough.map(|(g, _)| (groups.name(g as u32), &seen[g])).collect();
             named.sort_by_key(|(name, _)| *name);
             named.into_iter().for_each(|(name, seen)| row(name.to_owned(), seen));
         }

@@ -118,6 +118,22 @@ impl Groups {
         Some(groups)
     }
 
+    /// Photos that are together here and there.
+    pub fn and(&self, other: &Self) -> Self {
+        let mut both = Self::default();
+        let mut index: HashMap<(u32, u32), u32> = HashMap::new();
+        for photo in 0..self.of_photo.len() as u32 {
+            let (own, theirs) = (self.group(photo), other.group(photo));
+            let next = index.len() as u32;
+            let group = *index.entry((own, theirs)).or_insert_with(|| {
+                both.names.push(format!("{}, {}", self.name(own), other.name(theirs)));
+                next
+            });
+            both.of_photo.push(group);
+        }
+        both
+    }
+
     /// The group of a photo, numbered as they come.
     pub fn group(&self, photo: u32) -> u32 {
         self.of_photo.get(photo as usize).copied().unwrap_or(u32::MAX)
@@ -238,6 +254,9 @@ mod tests {
         let names: Vec<&str> = (0..4).map(|photo| groups.name(groups.group(photo))).collect();
         assert_eq!(names, ["sex=F, set=a", "sex=F, set=b", "sex=M, set=a", "sex=M, set=a"]);
         assert_eq!(groups.len(), 3);
+        let of = |name: &str| Groups::of(&set, &GroupBy::parse(name).unwrap()).unwrap();
+        let both = of("sex").and(&of("set"));
+        assert_eq!((both.len(), both.group(2) == both.group(3), both.group(0) == both.group(1)), (3, true, false));
         assert_eq!(Groups::of(&set, &GroupBy::parse("age").unwrap()), None);
     }
 

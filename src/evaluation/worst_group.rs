@@ -8,11 +8,11 @@
 use serde::Serialize;
 
 use super::fit::{About, FitError, fit_curve, rounded};
-use super::groups::{Groups, Terms};
+use super::groups::{Groups, Holdings, Terms};
 use super::histogram::bin;
 use super::pairs::{AllPairs, Pair, PairSource, Probes, scan};
 use super::set::PhotoSet;
-use crate::matching::worst::{derived, never_below};
+use crate::matching::worst::{derived, fusing_factor, never_below};
 use crate::matching::{Curve, Weighed};
 
 /// People a group must have to count, where nobody says otherwise.
@@ -139,7 +139,7 @@ pub fn fit_population(fitting: &Fitting<'_>) -> Result<Fitted, FitError> {
     let seen = fitting.look_at(groups, &fitted.pooled[0]);
     fitted.groups = seen.iter().map(|(_, seen)| seen.clone()).collect();
     for (i, (group, seen)) in seen.iter().enumerate().filter(|(_, (_, seen))| seen.fmr.is_some()) {
-        match fitting.worst(groups, *group, &fitted.pooled) {
+        match fitting.worst(groups, *group, &fitted.pooled, &mut fitted.skipped) {
             Ok(curves) => {
                 fitted.worst = curves;
                 fitted.groups[i].worst = true;
@@ -176,6 +176,38 @@ impl<'a> Fitting<'a> {
                 SEED,
             )),
         }
+    }
+
+    /// Curves of single and of fused frames of the same people, those who have enough
+    /// photos: what differs is then what fusing does, and not who the people are. Where it
+    /// can be, of comparisons within the groups: those of people who look alike.
+    fn fusing(&self, frames: u32, groups: &Groups) -> Result<[Curve; 2], FitError> {
+        let within = match self.terms.within {
+            Some(cells) => cells.and(groups),
+            None => groups.clone(),
+        };
+        let alike = Terms { within: Some(&within), ..self.terms };
+        self.fusing_on(alike, frames).or_else(|_| self.fusing_on(self.terms, frames))
+    }
+
+    fn fusing_on(&self, terms: Terms<'_>, frames: u32) -> Result<[Curve; 2], FitError> {
+        let is_reference = |photo: u32| self.references.is_none_or(|of| of(photo));
+        let is_probe = |photo: u32| self.references.is_none_or(|of| !of(photo));
+        let key = |photo: u32| (terms.cell(photo), self.set.subject(photo));
+        let probes = self.set.with_template().filter(|&photo| (self.include)(photo) && is_probe(photo));
+        let probes = Holdings::count(probes.map(key));
+        // Where every photo is both, one must be left to compare the probe with.
+        let enough = u64::from(frames) + u64::from(self.references.is_none());
+        let probe = |photo: u32| {
+            let (cell, subject) = key(photo);
+            (self.include)(photo) && is_probe(photo) && probes.of(cell, subject) >= enough
+        };
+        let reference = |photo: u32| (self.include)(photo) && is_reference(photo);
+        let curve = |frames: u32| {
+            let source = Probes::drawn_on(terms, self.set, probe, reference, frames as usize, DRAWS, SEED);
+            fit_curve(&source, self.set.subjects(), self.about.clone())
+        };
+        Ok([curve(1)?, curve(frames)?])
     }
 
     fn curve(&self, frames: u32, include: &dyn Fn(u32) -> bool, group: String) -> Result<Curve, FitError> {
@@ -259,17 +291,27 @@ impl<'a> Fitting<'a> {
     }
 
     /// People with a photo in each group.
-    fn people(&self, groups: &Groups) -> Vec<u64> {
+    pub(super) fn people(&self, groups: &Groups) -> Vec<u64> {
         let photos = self.set.with_template().filter(|&photo| (self.include)(photo));
         let mut all: Vec<(u32, u32)> = photos.map(|photo| (groups.group(photo), self.set.subject(photo))).collect();
         all.sort_unstable();
         all.dedup();
         let mut people = vec![0; groups.len()];
-        all.iter().for_each(|(group, _)| people[*group as usize] += 1);
+        for (group, _) in all {
+            if let Some(people) = people.get_mut(group as usize) {
+                *people += 1;
+            }
+        }
         people
     }
 
-    fn worst(&self, groups: &Groups, group: u32, pooled: &[Curve]) -> Result<Vec<Curve>, FitError> {
+    fn worst(
+        &self,
+        groups: &Groups,
+        group: u32,
+        pooled: &[Curve],
+        skipped: &mut Vec<String>,
+    ) -> Result<Vec<Curve>, FitError> {
         let include = |photo: u32| groups.group(photo) == group && (self.include)(photo);
         let name = groups.kept_name(group);
         let mut single = never_below(self.curve(1, &include, name.clone())?, &pooled[0]);
@@ -287,10 +329,16 @@ impl<'a> Fitting<'a> {
                 true => self.curve(frames, &include, name.clone()).ok().filter(|curve| !curve.misses.is_empty()),
                 false => None,
             };
-            curves.push(match own {
-                Some(own) => never_below(own, of_all),
-                None => derived(&curves[0], &pooled[0], of_all),
-            });
+            let curve = match own {
+                Some(own) => Ok(never_below(own, of_all)),
+                None => self
+                    .fusing(frames, groups)
+                    .map(|[single, several]| derived(&curves[0], fusing_factor(&single, &several), &several, of_all)),
+            };
+            match curve {
+                Ok(curve) => curves.push(curve),
+                Err(e) => skipped.push(format!("the group {name} and {frames} captures: {e}")),
+            }
         }
         Ok(curves)
     }
@@ -382,7 +430,7 @@ pub(super) mod tests {
         let all = groups(&full);
         for photo in 0..full.len() as u32 {
             let name = all.name(all.group(photo));
-            if name == "plain" || photo % 4 == 0 || full.subject(photo) % 3 == 0 {
+            if name == "plain" || photo.is_multiple_of(4) || full.subject(photo).is_multiple_of(3) {
                 set.push(full.subject(photo), full.template(photo).cloned());
                 column.push(name);
             }
@@ -397,6 +445,13 @@ pub(super) mod tests {
         for fmr in [1e-2, 1e-3, 1e-6] {
             assert!(three.threshold(fmr).unwrap().score >= one.threshold(fmr).unwrap().score);
         }
+        // What it states is true for fused probes of the few who have so many photos.
+        let own = |photo: u32| groups.name(groups.group(photo)) == "alike";
+        let fused = Probes::drawn(&set, own, own, 3, 4, 7);
+        let [_, scores] = super::super::pairs::histograms(&fused);
+        let at = bin(three.threshold(1e-2).unwrap().score) + 1;
+        let seen = scores.at_or_above(at) as f64 / scores.count() as f64;
+        assert!(scores.count() > 10_000 && (0.2..1.5).contains(&(seen / 1e-2)), "{seen}");
     }
 
     #[test]

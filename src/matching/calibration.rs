@@ -20,6 +20,15 @@ use crate::face::RecipeDigest;
 pub const CALIBRATION_VERSION: u32 = 3;
 /// Longest name of a group, in bytes: it stands in every answer.
 pub const GROUP_BYTES_MAX: usize = 200;
+/// What the file says of itself.
+const FILE_NOTES: [&str; 6] = [
+    "FMR x factor (95 %). tail_factors: [score, factor]. misses: [score, FNMR].",
+    "group: whose rate it is: pooled, or the group with the highest FMR that the data can tell, with its",
+    "people and comparisons. weighed: what counts the same. basis = \"derived\": the group has too few people",
+    "with so many photos; it is its curve for single frames, with scores multiplied as much as fusing does",
+    "with people of the population. misses_group: whose misses they are; pooled where few of the group have",
+    "several photos.",
+];
 /// Oldest version that is read.
 const VERSION_MIN: u32 = 1;
 
@@ -142,20 +151,9 @@ impl Calibration {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         writeln!(text, "# Score to false match rate, written by `chinhchu calibrate`.")?;
         writeln!(text, "# knots: [score, FMR, factor]: for other people, expect the FMR between FMR / factor and")?;
-        writeln!(text, "# FMR x factor (95 %). tail_factors: [score, factor]. misses: [score, FNMR].")?;
-        writeln!(
-            text,
-            "# group: whose rate it is: pooled, or the group with the highest FMR the data can tell, with its"
-        )?;
-        writeln!(
-            text,
-            "# people and comparisons. weighed: what counts the same. basis = \"derived\": the group has too few"
-        )?;
-        writeln!(
-            text,
-            "# people with so many photos; its single-frame curve, moved as far as the pooled curves differ, and"
-        )?;
-        writeln!(text, "# never down.")?;
+        for line in FILE_NOTES {
+            writeln!(text, "# {line}")?;
+        }
         writeln!(text, "version = {CALIBRATION_VERSION}\nrecipe = {}", quoted(&self.recipe))?;
         for curve in &self.curves {
             writeln!(text, "\n[[curves]]\nprobe_frames = {}", curve.probe_frames)?;

@@ -93,8 +93,8 @@ pub enum Basis {
     /// Comparisons of this type and group, counted.
     #[default]
     Counted,
-    /// The group's curve for single frames, moved by what lies between the pooled curve
-    /// for so many frames and that for single ones: the group has too few people with so
+    /// The group's curve for single frames, its scores multiplied as much as fusing so many
+    /// frames does with people of the population: the group has too few people with so
     /// many photos ([`super::worst::derived`]).
     Derived,
 }

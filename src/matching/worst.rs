@@ -4,16 +4,19 @@
 //!   ([`never_below`]). Where both are counted that is so of itself; beyond, two tails
 //!   that were fitted on different ranges could cross.
 //! - For several frames a group may have too few people with so many photos. Its curve is
-//!   then *derived* ([`derived`]): fusing frames moves the scores of different people by
-//!   about as much in a group as in the population, so the group's single-frame
-//!   thresholds are moved by what lies between the pooled ones, and never down.
+//!   then *derived* ([`derived`]). Fusing frames multiplies the scores of different people:
+//!   the mean of `k` unit vectors whose mean cosine is ρ has the length
+//!   √((1 + (k − 1)ρ) / k), and a score that all frames share is divided by it. By how much
+//!   high scores of the population's look-alikes are multiplied is measured
+//!   ([`fusing_factor`]); the group's single-frame curve is moved by that.
 
-use super::curve::{Basis, Curve, FMR_FLOOR, Knot, TailFactor};
+use super::curve::{Basis, Curve, FMR_FLOOR, Knot, Tail, TailFactor};
 
 /// Steps per decade of FMR at which tails are compared.
 const STEPS_PER_DECADE: f64 = 8.0;
-/// Least distance of two knots' scores: the grid that scores are counted on.
-const SCORE_STEP: f64 = 1.0 / 65_536.0;
+/// Highest rate at which the scores of fused frames are compared with those of single ones:
+/// below lie scores of people who look alike.
+const FUSED_FMR_MAX: f64 = 1e-2;
 /// Largest factor: what lies beyond says nothing more.
 const FACTOR_MAX: f64 = 1e9;
 
@@ -37,55 +40,62 @@ pub fn never_below(mut group: Curve, pooled: &Curve) -> Curve {
     group
 }
 
-/// The curve of a group for as many frames as `several`: `single` is the group's for one
-/// frame, `pooled_single` and `several` are the population's.
-///
-/// At every rate the threshold is that of `single`, moved up by what lies between the two
-/// pooled thresholds; where the pooled one of several frames is lower, it is not moved.
-/// Factors are those of `single` and `several` together, as of independent errors. Misses
-/// are those of `several`: what they are at a score does not hang on a threshold.
-pub fn derived(single: &Curve, pooled_single: &Curve, several: &Curve) -> Curve {
-    let threshold = |curve: &Curve, fmr: f64| curve.threshold(fmr).map_or(f64::NAN, |at| f64::from(at.score));
-    let moved = |fmr: f64| {
-        let by = threshold(several, fmr) - threshold(pooled_single, fmr);
-        // Not a number where a rate is outside what curves answer: not moved.
-        by.max(0.0)
+/// By what fusing multiplies high scores of different people: the highest ratio of the
+/// thresholds of `several` fused frames and of `single` ones, of the same people, at the
+/// counted rates up to 1e-2; at least 1.
+pub fn fusing_factor(single: &Curve, several: &Curve) -> f64 {
+    let lowest = single.fmr_supported().max(several.fmr_supported());
+    let rates = single.knots.iter().map(|knot| knot.fmr).filter(|fmr| (lowest..=FUSED_FMR_MAX).contains(fmr));
+    let ratio = |fmr: f64| {
+        let at = |curve: &Curve| curve.threshold(fmr).map(|at| f64::from(at.score));
+        match (at(single), at(several)) {
+            (Ok(one), Ok(many)) if one > 0.0 => many / one,
+            _ => 1.0,
+        }
     };
-    let joint = |factor: f64, at: f64| {
-        let other = several.fmr_interval(at as f32).map_or(1.0, |ends| {
-            let rate = several.fmr(at as f32).rate;
+    rates.map(ratio).fold(1.0, f64::max)
+}
+
+/// The curve of a group for several frames: `single`, its curve for one, with every score
+/// multiplied by `factor` ([`fusing_factor`]), which `several` was measured on. `pooled`
+/// is the population's for so many frames.
+///
+/// Factors of the interval are those of `single` and `several` together, as of independent
+/// errors. Misses are those of `pooled`: what they are at a score does not hang on how the
+/// threshold was found.
+pub fn derived(single: &Curve, factor: f64, several: &Curve, pooled: &Curve) -> Curve {
+    let joint = |own: f64, score: f64| {
+        let other = several.fmr_interval(score as f32).map_or(1.0, |ends| {
+            let rate = several.fmr(score as f32).rate;
             if ends.low > 0.0 { rate / ends.low } else { FACTOR_MAX }
         });
-        factor.ln().hypot(other.ln()).exp().min(FACTOR_MAX)
+        own.ln().hypot(other.ln()).exp().min(FACTOR_MAX)
     };
-    let mut knots: Vec<Knot> = Vec::with_capacity(single.knots.len());
-    for knot in &single.knots {
-        let mut score = knot.score + moved(knot.fmr);
-        if let Some(last) = knots.last() {
-            score = score.max(last.score + SCORE_STEP);
-        }
-        knots.push(Knot { score, factor: knot.factor.map(|factor| joint(factor, score)), ..*knot });
-    }
-    let last = single.knots.last().map_or(0.0, |knot| knot.score);
-    let shift = knots.last().map_or(0.0, |knot| knot.score - last);
-    let tail_factors = single
-        .tail_factors
-        .iter()
-        .map(|f| TailFactor { score: f.score + shift, factor: joint(f.factor, f.score + shift) })
-        .collect();
-    let mut curve = Curve {
-        probe_frames: several.probe_frames,
+    let moved = |score: f64| score * factor;
+    let curve = Curve {
+        probe_frames: pooled.probe_frames,
         basis: Basis::Derived,
-        knots,
-        tail_factors,
-        genuine_comparisons: several.genuine_comparisons,
-        misses_group: several.misses_group.clone(),
-        misses: several.misses.clone(),
+        knots: single
+            .knots
+            .iter()
+            .map(|knot| {
+                let score = moved(knot.score);
+                Knot { score, fmr: knot.fmr, factor: knot.factor.map(|own| joint(own, score)) }
+            })
+            .collect(),
+        tail: Tail { slope: single.tail.slope / factor, curvature: single.tail.curvature / (factor * factor) },
+        tail_factors: single
+            .tail_factors
+            .iter()
+            .map(|f| TailFactor { score: moved(f.score), factor: joint(f.factor, moved(f.score)) })
+            .collect(),
+        genuine_comparisons: pooled.genuine_comparisons,
+        misses_group: pooled.misses_group.clone(),
+        misses: pooled.misses.clone(),
         ..single.clone()
     };
-    flatten(&mut curve, |fmr| threshold(single, fmr) + moved(fmr));
     // The group's curves never cross the pooled one of their own number of frames.
-    never_below(curve, several)
+    never_below(curve, pooled)
 }
 
 /// Flattens the tail of `curve` until its threshold at every rate is at least `wanted` of
@@ -156,21 +166,33 @@ mod tests {
         assert!(raised.knots.windows(2).all(|w| w[0].score < w[1].score && w[0].fmr > w[1].fmr));
     }
 
+    #[test]
+    fn what_fusing_does_to_high_scores_is_read_from_the_counted_rates() {
+        let single = shifted(0.0, 25.0, 30.0, 1, "pooled");
+        let mut several = single.clone();
+        several.knots.iter_mut().for_each(|k| k.score *= 1.06);
+        assert!((fusing_factor(&single, &several) - 1.06).abs() < 1e-3);
+        // Lower scores of fused frames do not lower a threshold.
+        assert_eq!(fusing_factor(&several, &single), 1.0);
+        // What only a tail says does not count.
+        several.tail.slope = 1.0;
+        assert!((fusing_factor(&single, &several) - 1.06).abs() < 1e-3);
+    }
+
     proptest! {
         #[test]
-        fn a_derived_curve_is_moved_as_the_pooled_one_and_never_down(
-            group_by in 0.0f64..0.15, several_by in -0.05f64..0.1,
+        fn a_derived_curve_has_the_groups_thresholds_multiplied_and_never_less_than_the_pooled(
+            group_by in 0.0f64..0.15, several_by in -0.05f64..0.1, factor in 1.0f64..1.2,
             slopes in prop::array::uniform3(10.0f64..60.0), curvature in 0.0f64..80.0, exponent in -11.5f64..-1.0,
         ) {
             let pooled = shifted(0.0, slopes[0], curvature, 1, "pooled");
             let several = shifted(several_by, slopes[1], curvature / 2.0, 3, "pooled");
             let single = never_below(shifted(group_by, slopes[2], curvature, 1, "g"), &pooled);
-            let derived = derived(&single, &pooled, &several);
+            let derived = derived(&single, factor, &several, &several);
             prop_assert_eq!((derived.probe_frames, derived.basis, &derived.group[..]), (3, Basis::Derived, "g"));
             let fmr = 10f64.powf(exponent);
-            let by = (at(&several, fmr) - at(&pooled, fmr)).max(0.0);
             // Between the knots a threshold is interpolated: a hundredth of score at most.
-            prop_assert!(at(&derived, fmr) >= at(&single, fmr) + by - 0.01);
+            prop_assert!(f64::from(at(&derived, fmr)) >= f64::from(at(&single, fmr)) * factor - 0.01);
             prop_assert!(at(&derived, fmr) >= at(&several, fmr) - 0.01);
             prop_assert!(derived.knots.windows(2).all(|w| w[0].score < w[1].score && w[0].fmr > w[1].fmr));
             // Not surer than what it was derived from.

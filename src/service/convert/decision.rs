@@ -1,6 +1,6 @@
 use super::gallery::{from_wire, out_of_range, subject_id, to_wire};
 use super::{BadAnswer, present};
-use crate::chip::{self, BirthDate, ChallengeResponse, Personal};
+use crate::chip::{self, ChallengeResponse, Personal};
 use crate::gallery::{DecisionKey, Note, Outcome, RequestId, SubjectId};
 use crate::service::pb;
 use crate::workflow::beneficiary::{
@@ -53,13 +53,7 @@ pub(in crate::service) fn beneficiary_request(
     let record = Record {
         number: text(told.number),
         name: text(told.name),
-        birth: match told.birth_date.trim() {
-            "" => None,
-            date => Some(
-                BirthDate::from_text(date)
-                    .ok_or_else(|| bad("record.birth_date", "give it as 1958, 1958-03 or 1958-03-07"))?,
-            ),
-        },
+        birth: text(told.birth_date),
         sex: match pb::Sex::try_from(told.sex) {
             Ok(pb::Sex::Unspecified) => None,
             Ok(pb::Sex::Male) => Some(chip::Sex::Male),
@@ -104,7 +98,7 @@ impl From<BeneficiaryRequest> for pb::VerifyBeneficiaryRequest {
             record: Some(pb::BenefitRecord {
                 number: text(number),
                 name: text(name),
-                birth_date: birth.map(|birth| birth.reveal_iso()).unwrap_or_default(),
+                birth_date: text(birth),
                 sex: sex.into(),
             }),
             chip_files: request.chip_files,

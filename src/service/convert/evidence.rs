@@ -103,9 +103,12 @@ fn wire_state(state: FieldState) -> i32 {
         FieldState::NotChecked => pb::FieldState::Unspecified,
         FieldState::Agrees => pb::FieldState::Agrees,
         FieldState::AgreesWithoutMarks => pb::FieldState::AgreesWithoutMarks,
+        FieldState::AgreesPadded => pb::FieldState::AgreesPadded,
+        FieldState::AgreesFormer => pb::FieldState::AgreesFormer,
         FieldState::Differs => pb::FieldState::Differs,
         FieldState::NotOnChip => pb::FieldState::NotOnChip,
         FieldState::NotInRecord => pb::FieldState::NotInRecord,
+        FieldState::Unreadable => pb::FieldState::Unreadable,
     })
 }
 
@@ -114,9 +117,12 @@ fn state(value: i32) -> Result<FieldState, BadAnswer> {
         pb::FieldState::Unspecified => FieldState::NotChecked,
         pb::FieldState::Agrees => FieldState::Agrees,
         pb::FieldState::AgreesWithoutMarks => FieldState::AgreesWithoutMarks,
+        pb::FieldState::AgreesPadded => FieldState::AgreesPadded,
+        pb::FieldState::AgreesFormer => FieldState::AgreesFormer,
         pb::FieldState::Differs => FieldState::Differs,
         pb::FieldState::NotOnChip => FieldState::NotOnChip,
         pb::FieldState::NotInRecord => FieldState::NotInRecord,
+        pb::FieldState::Unreadable => FieldState::Unreadable,
     })
 }
 

@@ -75,20 +75,22 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
             }
         }
     }
-    for (state, piece, differs) in [
-        (evidence.record.number, Piece::Number, Ground::NumberDiffers),
-        (evidence.record.name, Piece::Name, Ground::NameDiffers),
-        (evidence.record.birth_date, Piece::BirthDate, Ground::BirthDateDiffers),
-        (evidence.record.sex, Piece::Sex, Ground::SexDiffers),
+    for (state, piece, differs, unreadable) in [
+        (evidence.record.number, Piece::Number, Ground::NumberDiffers, Ground::NumberUnreadable),
+        (evidence.record.name, Piece::Name, Ground::NameDiffers, Ground::NameUnreadable),
+        (evidence.record.birth_date, Piece::BirthDate, Ground::BirthDateDiffers, Ground::BirthDateUnreadable),
+        // A sex is told, not typed.
+        (evidence.record.sex, Piece::Sex, Ground::SexDiffers, Ground::SexMissing),
     ] {
         match state {
-            FieldState::Agrees | FieldState::AgreesWithoutMarks => {}
+            state if state.agrees() => {}
             FieldState::Differs => {
                 grounds.insert(differs);
             }
-            FieldState::NotChecked | FieldState::NotOnChip | FieldState::NotInRecord => {
-                missing(piece, &mut grounds, &mut without)
+            FieldState::Unreadable => {
+                grounds.insert(unreadable);
             }
+            _ => missing(piece, &mut grounds, &mut without),
         }
     }
     for (value, least, piece, low) in [
@@ -321,6 +323,9 @@ mod tests {
             (chip(Verdict::Authentic, &[Reason::WeakHash]), "CHIP_WEAK", Outcome::Refer),
             (chip(Verdict::Authentic, &[Reason::NumbersDisagree]), "CHIP_NUMBERS_DISAGREE", Outcome::Refer),
             (differs(|record| record.number = FieldState::Differs), "NUMBER_DIFFERS", Outcome::Deny),
+            (differs(|record| record.number = FieldState::Unreadable), "NUMBER_UNREADABLE", Outcome::Refer),
+            (differs(|record| record.name = FieldState::Unreadable), "NAME_UNREADABLE", Outcome::Refer),
+            (differs(|record| record.birth_date = FieldState::Unreadable), "BIRTH_DATE_UNREADABLE", Outcome::Refer),
             (differs(|record| record.name = FieldState::Differs), "NAME_DIFFERS", Outcome::Refer),
             (differs(|record| record.birth_date = FieldState::Differs), "BIRTH_DATE_DIFFERS", Outcome::Refer),
             (differs(|record| record.sex = FieldState::Differs), "SEX_DIFFERS", Outcome::Refer),

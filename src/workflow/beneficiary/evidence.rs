@@ -70,12 +70,27 @@ pub enum FieldState {
     Agrees,
     /// A name that agrees once the marks are taken off, where one side has none.
     AgreesWithoutMarks,
+    /// A number whose leading zeros the record lacks, as a spreadsheet leaves it; with
+    /// them they agree.
+    AgreesPadded,
+    /// The record has the number of an earlier identity card, and the chip names it too.
+    AgreesFormer,
     /// They do not.
     Differs,
     /// The chip does not say, or what it says is not signed.
     NotOnChip,
     /// The request did not say.
     NotInRecord,
+    /// One of them is written in a way that tells nothing of the person: letters in a
+    /// number, a name in a broken encoding, a day that is none.
+    Unreadable,
+}
+
+impl FieldState {
+    /// Whether record and chip agree, in whatever way.
+    pub fn agrees(self) -> bool {
+        matches!(self, Self::Agrees | Self::AgreesWithoutMarks | Self::AgreesPadded | Self::AgreesFormer)
+    }
 }
 
 /// Field by field.

@@ -189,6 +189,18 @@ words! {
     SexDiffers, "SEX_DIFFERS", Sex,
         "The sex on the card is not that in the record. Compare them and refer the case.",
         "Giới tính trên thẻ không khớp với hồ sơ. Hãy đối chiếu và chuyển người có thẩm quyền.";
+    /// The record's number or the chip's cannot be compared.
+    NumberUnreadable, "NUMBER_UNREADABLE", Number,
+        "The number in the record cannot be read as that of a card. Refer the case.",
+        "Không đối chiếu được số định danh: số trong hồ sơ không đọc được. Hãy chuyển hồ sơ cho người có thẩm quyền.";
+    /// The record's name or the chip's cannot be read as a name.
+    NameUnreadable, "NAME_UNREADABLE", Name,
+        "The name in the record cannot be read. Refer the case.",
+        "Không đối chiếu được họ tên: họ tên trong hồ sơ không đọc được. Hãy chuyển hồ sơ cho người có thẩm quyền.";
+    /// The record's date of birth cannot be read as a date.
+    BirthDateUnreadable, "BIRTH_DATE_UNREADABLE", BirthDate,
+        "The date of birth in the record cannot be read. Refer the case.",
+        "Không đối chiếu được ngày sinh: ngày sinh trong hồ sơ không đọc được. Hãy chuyển hồ sơ cho người có thẩm quyền.";
 
     // The captures.
     /// Too poor to be compared safely.

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Each file answers one question: what is asked and answered (here), what the
-//! evidence is (`evidence`), whether card and record agree (`record`, `names`),
+//! evidence is (`evidence`), whether card and record agree (`record`, `names`, `lookalikes`),
 //! what a policy may say (`policy`), what speaks against an approval (`grounds`),
 //! what it all comes to (`decide`), how it is gathered and committed (`flow`,
 //! `lookup`), what goes on at this moment (`turns`), what officers add (`referral`).
@@ -21,6 +21,7 @@ mod decide;
 mod evidence;
 mod flow;
 mod grounds;
+mod lookalikes;
 mod lookup;
 mod names;
 mod policies;
@@ -42,7 +43,7 @@ pub use record::Record;
 pub use referral::{ClearPairRequest, ResolveReferral, ResolvedReferral};
 
 use super::enrol::ContentDigest;
-use crate::chip::{Anchors, ChallengeResponse};
+use crate::chip::{Anchors, BirthDate, ChallengeResponse};
 use crate::gallery::{DecisionKey, SubjectId, Timestamp};
 
 /// What a benefit is drawn from.
@@ -131,7 +132,11 @@ impl BeneficiaryRequest {
         };
         optional(number.as_ref().map(|number| number.reveal().as_bytes()));
         optional(name.as_ref().map(|name| name.reveal().as_bytes()));
-        optional(birth.map(|birth| birth.reveal_iso()).as_ref().map(String::as_bytes));
+        // By what was read, as far as anything was: so it was before texts came here unread.
+        let birth = birth.as_ref().map(|text| {
+            BirthDate::from_text(text.reveal()).map_or_else(|| text.reveal().to_owned(), |date| date.reveal_iso())
+        });
+        optional(birth.as_ref().map(String::as_bytes));
         optional(sex.map(|sex| sex.reveal().as_bytes()));
         optional(self.active.as_ref().map(|active| active.challenge.as_slice()));
         optional(self.active.as_ref().map(|active| active.response.as_slice()));
@@ -164,7 +169,7 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chip::{BirthDate, Personal, Sex};
+    use crate::chip::{Personal, Sex};
     use crate::gallery::RequestId;
 
     fn request() -> BeneficiaryRequest {
@@ -183,14 +188,15 @@ mod tests {
     #[test]
     fn every_part_of_a_request_counts_in_its_digest_and_its_key_does_not() {
         type Change = fn(&mut BeneficiaryRequest);
-        let changes: [Change; 13] = [
+        let changes: [Change; 14] = [
             |r| r.subject = SubjectId::new("t").unwrap(),
             |r| r.scheme = Scheme::Health,
             |r| r.policy = "other".into(),
             |r| r.record.number = Some(Personal::new("1")),
             |r| r.record.name = Some(Personal::new("1")),
-            |r| r.record.birth = BirthDate::from_text("1988"),
-            |r| r.record.birth = BirthDate::from_text("1988-01"),
+            |r| r.record.birth = Some(Personal::new("1988")),
+            |r| r.record.birth = Some(Personal::new("1988-01")),
+            |r| r.record.birth = Some(Personal::new("long ago")),
             |r| r.record.sex = Some(Sex::Male),
             |r| r.record.sex = Some(Sex::Female),
             |r| r.active = Some(ChallengeResponse { challenge: vec![1], response: vec![] }),

@@ -121,6 +121,9 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
         Ground::ChipNotProven => (Accept, Accept),
         Ground::NumberDiffers => (Deny, Refer),
         Ground::NameDiffers | Ground::BirthDateDiffers | Ground::SexDiffers => (Refer, Accept),
+        // Nothing was learnt of the number, which alone leads to one person.
+        Ground::NumberUnreadable => (Refer, Refer),
+        Ground::NameUnreadable | Ground::BirthDateUnreadable => (Refer, Accept),
         Ground::QualityPoor | Ground::LivenessLow => (Refer, Refer),
         Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure | Ground::DuplicateFace => (Refer, Refer),
         Ground::ChipFaceDiffers => (Deny, Refer),

@@ -337,9 +337,7 @@ impl Inspection {
         if !signer.may_sign_documents() {
             self.findings.push(Finding::of(Reason::SignerUnsuitable));
         }
-        let signed_at =
-            check.signing_time.or_else(|| self.holder().and_then(|holder| holder.issued).map(Moment::of_date));
-        self.check_signer_validity(&signer, signed_at, options.now);
+        self.check_signer_validity(&signer, check.signing_time, options.now);
         match chain::build(anchors, &signer, options.now) {
             Err(findings) => self.findings.extend(findings),
             Ok(found) => {
@@ -396,15 +394,23 @@ impl Inspection {
         if now > signer.not_after {
             self.findings.push(Finding::of(Reason::SignerExpired).with(signer.not_after));
         }
-        let Some(at) = signed_at else { return };
-        let outside = |from: Option<Moment>, until: Option<Moment>| {
+        let outside = |at: Moment, from: Option<Moment>, until: Option<Moment>| {
             from.is_some_and(|from| at.plus_days(VALIDITY_SLACK_DAYS) < from)
                 || until.is_some_and(|until| at > until.plus_days(VALIDITY_SLACK_DAYS))
         };
-        if outside(Some(signer.not_before), Some(signer.not_after)) {
-            self.findings.push(Finding::of(Reason::SignedOutOfValidity).with(at));
-        } else if outside(signer.extensions.key_period.0, signer.extensions.key_period.1) {
-            self.findings.push(Finding::of(Reason::KeyPeriod));
+        let validity = (Some(signer.not_before), Some(signer.not_after));
+        if let Some(at) = signed_at {
+            if outside(at, validity.0, validity.1) {
+                self.findings.push(Finding::of(Reason::SignedOutOfValidity).with(at));
+            } else if outside(at, signer.extensions.key_period.0, signer.extensions.key_period.1) {
+                self.findings.push(Finding::of(Reason::KeyPeriod));
+            }
+            return;
+        }
+        // The printed day of issue is not when the chip was signed: a note, and no more.
+        let printed = self.holder().and_then(|holder| holder.issued).map(Moment::of_date);
+        if printed.is_some_and(|at| outside(at, validity.0, validity.1)) {
+            self.findings.push(Finding::of(Reason::PrintedOutsideSigner));
         }
     }
 

@@ -111,8 +111,8 @@ words! {
     SignerUnsuitable, "SIGNER_UNSUITABLE", Untrusted,
         "The certificate that signed this card is not one for signing cards. Do not accept this card.",
         "Chứng thư ký thẻ này không dùng để ký thẻ. Không chấp nhận thẻ này.";
-    /// Its validity has not begun.
-    SignerNotYetValid, "SIGNER_NOT_YET_VALID", Untrusted,
+    /// By this machine's clock its validity has not begun.
+    SignerNotYetValid, "SIGNER_NOT_YET_VALID", Lapsed,
         "The certificate that signed this card is not valid yet. Check this machine's clock, then refer the case.",
         "Chứng thư ký thẻ này chưa có hiệu lực. Hãy kiểm tra đồng hồ của máy, sau đó chuyển người có thẩm quyền.";
     /// The card was signed outside the certificate's validity.
@@ -143,8 +143,9 @@ words! {
     AnchorUnsuitable, "ANCHOR_UNSUITABLE", Untrusted,
         "The authority's certificate is not one that may issue signers. Tell the operator.",
         "Chứng thư của cơ quan gốc không được phép cấp chứng thư ký. Hãy báo người vận hành.";
-    /// The CSCA was not valid when it issued the signer.
-    AnchorOutOfValidity, "ANCHOR_OUT_OF_VALIDITY", Untrusted,
+    /// The signer's validity begins after the CSCA certificate's has ended: an older
+    /// certificate of the key is installed, or the key was used for too long.
+    AnchorOutOfValidity, "ANCHOR_OUT_OF_VALIDITY", Unanchored,
         "The authority's certificate was not valid when it issued the signer. Refer the case.",
         "Chứng thư gốc không có hiệu lực khi cấp chứng thư ký. Hãy chuyển người có thẩm quyền.";
     /// The card names another state than its signer.
@@ -221,6 +222,14 @@ words! {
     SignerExpired, "SIGNER_EXPIRED", Note,
         "The certificate that signed this card has expired since.",
         "Chứng thư ký thẻ này nay đã hết hạn.";
+    /// No signing time, and the printed day of issue lies outside the signer's validity.
+    PrintedOutsideSigner, "PRINTED_OUTSIDE_SIGNER", Note,
+        "The day of issue printed on the card lies outside its signer's validity; when the chip was signed is not known.",
+        "Ngày cấp in trên thẻ nằm ngoài thời hạn của chứng thư ký; không rõ chip được ký khi nào.";
+    /// The signer's validity begins before that of the installed CSCA certificate.
+    AnchorYounger, "ANCHOR_YOUNGER", Note,
+        "The installed certificate of the authority begins later than the signer's; its key is the one that signed.",
+        "Chứng thư gốc đã cài có hiệu lực sau chứng thư ký; khóa của nó đúng là khóa đã ký.";
     /// Signed outside the period of the private key.
     KeyPeriod, "KEY_PERIOD", Note,
         "The card was signed outside the period its signer's key was meant for.",

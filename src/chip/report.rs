@@ -32,8 +32,8 @@ impl Inspection {
                 let mut reason = json!({
                     "code": finding.reason.code(),
                     "effect": effect_code(finding.reason.effect()),
-                    "en": finding.reason.en(),
-                    "vi": finding.reason.vi(),
+                    "en": finding.reason.inspection_en(),
+                    "vi": finding.reason.inspection_vi(),
                 });
                 if let Some(group) = finding.group {
                     reason["data_group"] = json!(format!("DG{group}"));

@@ -237,6 +237,11 @@ async fn a_decision_tells_the_clerk_in_both_languages_and_refuses_what_makes_no_
         assert!(reason.message_en.is_ascii() && !reason.message_vi.is_ascii(), "{}", reason.code);
     }
     assert_eq!(answer.reasons[0].evidence, "duplicates");
+    assert_eq!((answer.reasons[0].follows.as_str(), answer.reasons[1].follows.as_str()), ("", "CHIP_UNREADABLE"));
+    // And a sentence for the citizen, short enough for one text message.
+    for (citizen, words) in [(&answer.citizen_vi, "khiếu nại"), (&answer.citizen_en, "contest")] {
+        assert!(citizen.contains(words) && citizen.chars().count() <= 160, "{citizen}");
+    }
     assert!(answer.message_en.contains("Referred") && answer.message_vi.contains("Chuyển"));
     let chip = answer.evidence.unwrap().chip.unwrap();
     assert!(chip.verdict == "UNANCHORED" && chip.reasons[0].code == "NO_ANCHORS");

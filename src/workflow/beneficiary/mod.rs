@@ -14,7 +14,8 @@
 //! Each file answers one question: what is asked and answered (here), what the
 //! evidence is (`evidence`), whether card and record agree (`record`, `names`, `lookalikes`),
 //! what a policy may say (`policy`), what speaks against an approval (`grounds`),
-//! what it all comes to (`decide`), how it is gathered and committed (`flow`,
+//! what it all comes to (`decide`), what people
+//! are told of it (`sentences`), how it is gathered and committed (`flow`,
 //! `lookup`), what goes on at this moment (`turns`), what officers add (`referral`).
 
 mod decide;
@@ -28,53 +29,28 @@ mod policies;
 mod policy;
 mod record;
 mod referral;
+mod sentences;
 mod turns;
 
 use std::sync::Arc;
 
 pub use decide::{Decided, Weighed, decide};
 pub use evidence::{
-    ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
+    ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence, SchemeState,
 };
-pub use grounds::{Ground, Piece, sentence};
+pub use grounds::{Ground, Piece};
 pub use policies::{DEFAULT_POLICY, Policies};
 pub use policy::{Consequence, FirstSight, GroundKey, Policy, PolicyFile};
 pub use record::Record;
 pub use referral::{ClearPairRequest, ResolveReferral, ResolvedReferral};
+pub use sentences::{
+    CITIZEN_CHARS_MAX, Sentence, chip_sentence, citizen_reason, citizen_sentence, decision_sentence, resolved_sentence,
+};
 
 use super::enrol::ContentDigest;
 use crate::chip::{Anchors, BirthDate, ChallengeResponse};
+pub use crate::gallery::Scheme;
 use crate::gallery::{DecisionKey, SubjectId, Timestamp};
-
-/// What a benefit is drawn from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// Social insurance: pensions.
-    Social,
-    /// Health insurance.
-    Health,
-    /// Unemployment insurance.
-    Unemployment,
-}
-
-impl Scheme {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Social, Self::Health, Self::Unemployment];
-
-    /// Its name in the gallery: `social`, `health`, `unemployment`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Social => "social",
-            Self::Health => "health",
-            Self::Unemployment => "unemployment",
-        }
-    }
-
-    /// By its name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scheme| scheme.name() == name)
-    }
-}
 
 /// Is this person the one the card and the benefit belong to?
 #[derive(Clone)]

@@ -124,6 +124,7 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
         // Nothing was learnt of the number, which alone leads to one person.
         Ground::NumberUnreadable => (Refer, Refer),
         Ground::NameUnreadable | Ground::BirthDateUnreadable => (Refer, Accept),
+        Ground::SchemeNotInRecord => (Refer, Accept),
         Ground::QualityPoor | Ground::LivenessLow => (Refer, Refer),
         Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure | Ground::DuplicateFace => (Refer, Refer),
         Ground::ChipFaceDiffers => (Deny, Refer),
@@ -134,6 +135,7 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
         | Ground::NameMissing
         | Ground::BirthDateMissing
         | Ground::SexMissing
+        | Ground::SchemeMissing
         | Ground::QualityMissing
         | Ground::LivenessMissing
         | Ground::ChipFaceMissing

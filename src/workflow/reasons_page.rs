@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::beneficiary::{Consequence, Ground, Weighed, citizen_reason, resolved_sentence};
+use super::beneficiary::{Consequence, Ground, Weighed, citizen_reason, is_tried_again, resolved_sentence};
 use super::words::Reason;
 use crate::chip;
 use crate::face::quality::Flaw;
@@ -51,19 +51,29 @@ fn decisions(out: &mut String) {
     for &ground in Ground::ALL {
         let _ = writeln!(out, "### `{}`\n\nAbout: `{}`.\n", ground.code(), ground.piece().name());
         *out += "| to whom | English | Vietnamese |\n|---|---|---|\n";
-        for (consequence, outcome) in [
-            (Consequence::Accept, Outcome::Approve),
-            (Consequence::Refer, Outcome::Refer),
-            (Consequence::Deny, Outcome::Deny),
-        ] {
+        let possible: Vec<Consequence> = ground.consequences_possible().collect();
+        for &consequence in &possible {
+            let outcome = match consequence {
+                Consequence::Accept => Outcome::Approve,
+                Consequence::Refer => Outcome::Refer,
+                Consequence::Deny => Outcome::Deny,
+            };
             let told = Weighed { ground, consequence, follows: None }.sentence(outcome);
             let _ = writeln!(out, "| clerk, {} | {} | {} |", consequence.name(), told.en, told.vi);
         }
+        let again = is_tried_again(ground);
         for (name, outcome, retake) in [
             ("referred", Outcome::Refer, false),
             ("denied", Outcome::Deny, false),
             ("to be tried again", Outcome::Refer, true),
         ] {
+            let decides = match outcome {
+                Outcome::Deny => possible.contains(&Consequence::Deny),
+                _ => possible.contains(&Consequence::Refer) && (again || !retake),
+            };
+            if !decides {
+                continue;
+            }
             let told = citizen_reason(ground, outcome, retake);
             let _ = writeln!(out, "| citizen, {name} | {} | {} |", told.en, told.vi);
         }

@@ -44,7 +44,8 @@ pub use policy::{Consequence, FirstSight, GroundKey, Policy, PolicyFile};
 pub use record::Record;
 pub use referral::{ClearPairRequest, ResolveReferral, ResolvedReferral};
 pub use sentences::{
-    CITIZEN_CHARS_MAX, Sentence, chip_sentence, citizen_reason, citizen_sentence, decision_sentence, resolved_sentence,
+    CITIZEN_CHARS_MAX, Sentence, chip_sentence, citizen_reason, citizen_sentence, decision_sentence, is_tried_again,
+    resolved_sentence,
 };
 
 use super::enrol::ContentDigest;

@@ -144,6 +144,16 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
     }
 }
 
+impl Ground {
+    /// What a policy can make of it.
+    pub fn consequences_possible(self) -> impl Iterator<Item = Consequence> {
+        let (default, least) = consequences(self);
+        [Consequence::Accept, Consequence::Refer, Consequence::Deny]
+            .into_iter()
+            .filter(move |&one| if is_missing(self) { one == default } else { one >= least })
+    }
+}
+
 /// A policy that was checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {

@@ -106,6 +106,11 @@ fn action(consequence: Consequence, outcome: Outcome) -> Both {
     }
 }
 
+/// Whether trying again is what helps against it.
+pub fn is_tried_again(ground: Ground) -> bool {
+    matches!(hint(ground), Hint::Again(_))
+}
+
 impl Weighed {
     /// What the clerk reads of this reason in a decision of this outcome: the fact, and
     /// what to do.
@@ -283,7 +288,7 @@ fn happened(ground: Ground) -> Both {
         }
         Ground::ChipUnreadable => ("Your card could not be read in full.", "Chưa đọc được đầy đủ chip trên thẻ."),
         Ground::ChipMissing => ("The chip of your card was not read.", "Chưa đọc được chip trên thẻ."),
-        Ground::ChipLapsed => ("Your card is not valid today.", "Thẻ của ông/bà hiện không còn hiệu lực."),
+        Ground::ChipLapsed => ("Your card's validity could not be confirmed.", "Chưa xác nhận được hiệu lực của thẻ."),
         Ground::ChipWeak => ("Your card is of an older kind.", "Thẻ của ông/bà thuộc loại cũ."),
         Ground::ChipNumbersDisagree => ("Your card shows two numbers.", "Thẻ của ông/bà ghi hai số khác nhau."),
         Ground::NumberDiffers => ("Card and record differ in the number.", "Số trên thẻ chưa khớp với hồ sơ."),

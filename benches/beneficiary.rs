@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chinhchu::chip::forge::{CardDraft, HolderDraft};
-use chinhchu::chip::{Anchors, BirthDate, Personal, Sex};
+use chinhchu::chip::{Anchors, Personal, Sex};
 use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
 use chinhchu::gallery::{DecisionKey, EmbeddedGallery, EmbeddedOptions, Outcome, RequestId, SubjectId};
 use chinhchu::workflow::Engine;
@@ -77,7 +77,7 @@ async fn run() -> Result<bool, Failure> {
             record: Record {
                 number: Some(number.clone()),
                 name: Some(name.clone()),
-                birth: BirthDate::from_text("1988"),
+                birth: Some(Personal::new("1988")),
                 sex: Some(Sex::Male),
             },
             chip_files: card.files.iter().map(|(_, bytes)| bytes.clone()).collect(),

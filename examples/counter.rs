@@ -271,6 +271,7 @@ impl Counter {
         };
         println!("  {subject} with {shown}: {word}{}", ms(took));
         println!("    vi: {}\n    en: {}", answer.message_vi, answer.message_en);
+        println!("    to the citizen: {}", answer.citizen_vi);
         for reason in &answer.reasons {
             println!("    {} ({:?})", reason.code, reason.consequence());
         }

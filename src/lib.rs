@@ -14,4 +14,5 @@ pub mod imaging;
 pub mod matching;
 pub mod search;
 pub mod service;
+mod text;
 pub mod workflow;

@@ -15,6 +15,9 @@ const CHAIN_CERTIFICATES_MAX: usize = 8;
 /// anchors made to mislead.
 const SIGNATURES_MAX: usize = 24;
 
+/// How far clocks may be apart from a validity.
+const VALIDITY_SLACK_DAYS: i64 = 1;
+
 /// A chain that was found.
 pub(super) struct Chain<'a> {
     /// The certificates above the signer, the anchor last.
@@ -23,7 +26,7 @@ pub(super) struct Chain<'a> {
     pub findings: Vec<Finding>,
 }
 
-/// Looks for a chain of signatures from `signer` to an anchor of the operator, each valid when it issued the one below, none revoked.
+/// Looks for a chain of signatures from `signer` to an anchor of the operator, none past its validity when the validity of the one below began, none revoked.
 /// All candidates are tried; the finding is that of the best try.
 pub(super) fn build<'a>(anchors: &'a Anchors, signer: &Certificate, now: Moment) -> Result<Chain<'a>, Vec<Finding>> {
     if anchors.is_empty() {
@@ -36,6 +39,9 @@ pub(super) fn build<'a>(anchors: &'a Anchors, signer: &Certificate, now: Moment)
         let mut below = signer;
         let authorities: Vec<&Authority> = path.iter().map(|&index| &anchors.authorities[index]).collect();
         for authority in &authorities {
+            if below.not_before.plus_days(VALIDITY_SLACK_DAYS) < authority.certificate.not_before {
+                findings.push(Finding::of(Reason::AnchorYounger));
+            }
             // The scheme was found good on the way up; its hash may be weak.
             let hash = Scheme::resolve(&below.algorithm, None).map_or(Hash::Sha256, Scheme::hash);
             findings.extend(weaknesses(&authority.certificate, hash, "the signer's certificate"));
@@ -119,7 +125,10 @@ impl Search<'_> {
         if authority.extensions.unknown_critical {
             return Some(Finding::of(Reason::AnchorUnsuitable));
         }
-        if !authority.is_valid_at(below.not_before) {
+        // When `below` was issued is not written anywhere: only that it was made for the
+        // time after its own beginning. An authority renews its certificate over one key,
+        // so that it began later than what it signed tells nothing.
+        if below.not_before > authority.not_after.plus_days(VALIDITY_SLACK_DAYS) {
             return Some(Finding::of(Reason::AnchorOutOfValidity));
         }
         let revoked = self.anchors.lists.iter().any(|revocations| {

@@ -7,11 +7,12 @@
 //! know.
 
 use super::error::InStructure;
-use super::name::text;
+use super::name;
 use super::personal::{BirthDate, Personal, Sex};
 use super::time::Date;
 use super::tlv::{Reader, Tlv, TlvError};
 use super::{ParseError, der};
+use crate::text;
 
 const WHAT: &str = "DG13";
 /// Most entries read; sixteen or so are reported.
@@ -50,6 +51,8 @@ pub enum Dg13Id {
     Expires,
     /// 0D: father and mother. Sensitive.
     Parents,
+    /// 10: numbers of earlier identity cards.
+    FormerNumber,
     /// Any other id: kept, and taken for sensitive.
     Other(u8),
 }
@@ -71,6 +74,7 @@ impl Dg13Id {
             0x0B => Self::Issued,
             0x0C => Self::Expires,
             0x0D => Self::Parents,
+            0x10 => Self::FormerNumber,
             other => Self::Other(other),
         }
     }
@@ -91,6 +95,7 @@ impl Dg13Id {
             Self::Issued => 0x0B,
             Self::Expires => 0x0C,
             Self::Parents => 0x0D,
+            Self::FormerNumber => 0x10,
             Self::Other(other) => other,
         }
     }
@@ -99,7 +104,14 @@ impl Dg13Id {
     pub fn is_sensitive(self) -> bool {
         !matches!(
             self,
-            Self::Number | Self::Name | Self::Birth | Self::Sex | Self::Nationality | Self::Issued | Self::Expires
+            Self::Number
+                | Self::Name
+                | Self::Birth
+                | Self::Sex
+                | Self::Nationality
+                | Self::Issued
+                | Self::Expires
+                | Self::FormerNumber
         )
     }
 
@@ -119,6 +131,7 @@ impl Dg13Id {
             Self::Issued => "issued".into(),
             Self::Expires => "expires".into(),
             Self::Parents => "parents".into(),
+            Self::FormerNumber => "former_number".into(),
             Self::Other(number) => format!("field_{number:02x}"),
         }
     }
@@ -127,8 +140,8 @@ impl Dg13Id {
 /// How much of DG13 is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dg13Scope {
-    /// Number, name, birth date, sex, nationality, issue and expiry. The values
-    /// of everything else are not even decoded.
+    /// Number, name, birth date, sex, nationality, issue, expiry, and numbers of earlier
+    /// cards. The values of everything else are not even decoded.
     #[default]
     Identity,
     /// Everything. Never stored and never logged.
@@ -183,9 +196,23 @@ impl Dg13 {
         Ok(())
     }
 
-    /// The first value of an entry.
+    /// The first value of an entry of which something can be seen.
     pub fn first(&self, id: Dg13Id) -> Option<&Personal> {
-        self.entries.iter().find(|entry| entry.id == id)?.values.as_ref()?.first()
+        self.values(id).next()
+    }
+
+    /// The values of all entries of one id of which something can be seen.
+    fn values(&self, id: Dg13Id) -> impl Iterator<Item = &Personal> {
+        let entries = self.entries.iter().filter(move |entry| entry.id == id);
+        entries
+            .filter_map(|entry| entry.values.as_ref())
+            .flatten()
+            .filter(|value| !text::visible(value.reveal()).is_empty())
+    }
+
+    /// Numbers of earlier identity cards.
+    pub fn former_numbers(&self) -> Vec<Personal> {
+        self.values(Dg13Id::FormerNumber).cloned().collect()
     }
 
     /// The citizen's number.
@@ -258,7 +285,7 @@ fn strings(values: Reader<'_>) -> Result<Vec<Personal>, ParseError> {
             if out.len() == VALUES_MAX {
                 return Err(ParseError::TooLarge { what: WHAT, max: VALUES_MAX });
             }
-            out.push(Personal::new(text(&string).trim()));
+            out.push(Personal::new(name::text(&string).trim()));
         }
     }
     Ok(out)
@@ -280,6 +307,7 @@ mod tests {
             entry(0x07, &["Không"]),
             entry(0x0B, &["15/06/2022"]),
             entry(0x0D, &["Nguyễn Văn Cha", "Trần Thị Mẹ"]),
+            entry(0x10, &["", "012345678"]),
             entry(0x2F, &["?"]),
         ]
     }
@@ -292,6 +320,7 @@ mod tests {
         assert_eq!(dg13.name().unwrap().reveal(), "Nguyễn Văn Thử");
         assert_eq!(dg13.birth().unwrap().reveal_iso(), "1988-02-01");
         assert_eq!((dg13.sex(), dg13.issued()), (Some(Sex::Male), Date::new(2022, 6, 15)));
+        assert_eq!(dg13.former_numbers(), [Personal::new("012345678")]);
         let unread: Vec<_> = dg13.entries.iter().filter(|entry| entry.values.is_none()).map(|entry| entry.id).collect();
         assert_eq!(unread, [Dg13Id::Religion, Dg13Id::Parents, Dg13Id::Other(0x2F)]);
         assert!(!format!("{dg13:?}").contains("Nguy"));

@@ -20,6 +20,7 @@ use super::tlv::Reader;
 use super::words::{Effect, Reason};
 use super::x509::Certificate;
 use super::{Name, ParseError};
+use crate::text;
 
 /// How far clocks and days of issue may be apart from a validity.
 const VALIDITY_SLACK_DAYS: i64 = 1;
@@ -118,6 +119,8 @@ pub struct AnchorUsed {
 pub struct Holder {
     /// The citizen's number; elsewhere the personal number.
     pub number: Option<Personal>,
+    /// Numbers of earlier identity cards, where DG13 names them.
+    pub former_numbers: Vec<Personal>,
     /// Document number of the machine-readable zone.
     pub document_number: Option<Personal>,
     /// Full name: with marks from DG13, else in the zone's capitals.
@@ -126,6 +129,9 @@ pub struct Holder {
     pub name_plain: Option<Personal>,
     /// Date of birth.
     pub birth: Option<BirthDate>,
+    /// The same a century earlier, where only the zone gives it and its two digits of a
+    /// year can be read so as well.
+    pub birth_other: Option<BirthDate>,
     /// Sex.
     pub sex: Option<Sex>,
     /// Day of issue, from DG13: about the age of the photo.
@@ -194,12 +200,15 @@ impl Inspection {
             return None;
         }
         let plain = mrz.map(|mrz| mrz.name.clone());
+        let full_birth = dg13.and_then(Dg13::birth);
         Some(Holder {
             number: dg13.and_then(|dg13| dg13.number().cloned()).or(mrz.and_then(|mrz| mrz.personal_number.clone())),
+            former_numbers: dg13.map(Dg13::former_numbers).unwrap_or_default(),
             document_number: mrz.map(|mrz| mrz.document_number.clone()),
             name: dg13.and_then(|dg13| dg13.name().cloned()).or(plain.clone()),
             name_plain: plain,
-            birth: dg13.and_then(Dg13::birth).or(mrz.and_then(|mrz| mrz.birth)),
+            birth: full_birth.or(mrz.and_then(|mrz| mrz.birth)),
+            birth_other: mrz.and_then(|mrz| mrz.birth_other).filter(|_| full_birth.is_none()),
             sex: dg13.and_then(Dg13::sex).or(mrz.and_then(|mrz| mrz.sex)),
             issued: dg13.and_then(Dg13::issued),
             expires: mrz.and_then(|mrz| mrz.expires).or(dg13.and_then(Dg13::expires)),
@@ -328,9 +337,7 @@ impl Inspection {
         if !signer.may_sign_documents() {
             self.findings.push(Finding::of(Reason::SignerUnsuitable));
         }
-        let signed_at =
-            check.signing_time.or_else(|| self.holder().and_then(|holder| holder.issued).map(Moment::of_date));
-        self.check_signer_validity(&signer, signed_at, options.now);
+        self.check_signer_validity(&signer, check.signing_time, options.now);
         match chain::build(anchors, &signer, options.now) {
             Err(findings) => self.findings.extend(findings),
             Ok(found) => {
@@ -387,15 +394,23 @@ impl Inspection {
         if now > signer.not_after {
             self.findings.push(Finding::of(Reason::SignerExpired).with(signer.not_after));
         }
-        let Some(at) = signed_at else { return };
-        let outside = |from: Option<Moment>, until: Option<Moment>| {
+        let outside = |at: Moment, from: Option<Moment>, until: Option<Moment>| {
             from.is_some_and(|from| at.plus_days(VALIDITY_SLACK_DAYS) < from)
                 || until.is_some_and(|until| at > until.plus_days(VALIDITY_SLACK_DAYS))
         };
-        if outside(Some(signer.not_before), Some(signer.not_after)) {
-            self.findings.push(Finding::of(Reason::SignedOutOfValidity).with(at));
-        } else if outside(signer.extensions.key_period.0, signer.extensions.key_period.1) {
-            self.findings.push(Finding::of(Reason::KeyPeriod));
+        let validity = (Some(signer.not_before), Some(signer.not_after));
+        if let Some(at) = signed_at {
+            if outside(at, validity.0, validity.1) {
+                self.findings.push(Finding::of(Reason::SignedOutOfValidity).with(at));
+            } else if outside(at, signer.extensions.key_period.0, signer.extensions.key_period.1) {
+                self.findings.push(Finding::of(Reason::KeyPeriod));
+            }
+            return;
+        }
+        // The printed day of issue is not when the chip was signed: a note, and no more.
+        let printed = self.holder().and_then(|holder| holder.issued).map(Moment::of_date);
+        if printed.is_some_and(|at| outside(at, validity.0, validity.1)) {
+            self.findings.push(Finding::of(Reason::PrintedOutsideSigner));
         }
     }
 
@@ -432,7 +447,7 @@ impl Inspection {
         let zone = self.mrz.as_ref().filter(|_| self.is_signed(1)).and_then(|mrz| mrz.personal_number.as_ref());
         let full = self.dg13.as_ref().filter(|_| self.is_signed(13)).and_then(Dg13::number);
         if let (Some(zone), Some(full)) = (zone, full)
-            && zone != full
+            && text::number(zone.reveal()) != text::number(full.reveal())
         {
             self.findings.push(Finding::of(Reason::NumbersDisagree));
         }

@@ -65,6 +65,8 @@ pub use mrz::{Mrz, MrzLayout};
 pub use name::Name;
 pub use personal::{BirthDate, Personal, Sex};
 pub use report::Fields;
+#[cfg(test)]
+pub(crate) use report::effect_code;
 pub use sod::{SecurityObject, SignatureCheck, Sod};
 pub use time::{Date, Moment};
 pub use words::Reason;

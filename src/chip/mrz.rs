@@ -37,8 +37,11 @@ pub struct Mrz {
     pub personal_number: Option<Personal>,
     /// Names as written: surname, then given names, spaced.
     pub name: Personal,
-    /// Date of birth.
+    /// Date of birth. Its year has two digits: where this century's has come, it is that.
     pub birth: Option<BirthDate>,
+    /// The same in the last century, where `birth` is in this one: 25 is a child, or
+    /// somebody of a hundred years.
+    pub birth_other: Option<BirthDate>,
     /// Sex.
     pub sex: Option<Sex>,
     /// Last day of validity.
@@ -93,6 +96,7 @@ fn td1(zone: &[u8], today: Date) -> Mrz {
     let composite = [&first[5..30], &second[..7], &second[8..15], &second[18..29]].concat();
     checks.check("composite", &composite, second[29]);
     let state = text(&first[2..5]);
+    let (birth, birth_other) = birth(&second[..6], today);
     Mrz {
         layout: MrzLayout::Td1,
         document_code: text(&first[..2]),
@@ -100,7 +104,8 @@ fn td1(zone: &[u8], today: Date) -> Mrz {
         issuing_state: state,
         document_number: Personal::new(number),
         name: name(third),
-        birth: birth(&second[..6], today),
+        birth,
+        birth_other,
         sex: sex(second[7]),
         expires: expiry(&second[8..14]),
         nationality: text(&second[15..18]),
@@ -134,6 +139,7 @@ fn two_lines(zone: &[u8], layout: MrzLayout, today: Date) -> Mrz {
     }
     checks.check("composite", &[&second[..10], &second[13..20], &second[21..end]].concat(), second[end]);
     let state = text(&first[2..5]);
+    let (birth, birth_other) = birth(&second[13..19], today);
     Mrz {
         layout,
         document_code: text(&first[..2]),
@@ -141,7 +147,8 @@ fn two_lines(zone: &[u8], layout: MrzLayout, today: Date) -> Mrz {
         issuing_state: state,
         document_number: Personal::new(number),
         name: name(&first[5..]),
-        birth: birth(&second[13..19], today),
+        birth,
+        birth_other,
         sex: sex(second[20]),
         expires: expiry(&second[21..27]),
         nationality: text(&second[10..13]),
@@ -210,14 +217,19 @@ fn two_digits(pair: &[u8]) -> Option<u8> {
     }
 }
 
-/// A birth date is never in the future; unknown parts are fillers.
-fn birth(field: &[u8], today: Date) -> Option<BirthDate> {
-    let year = u16::from(two_digits(&field[..2])?);
-    let (month, day) = (two_digits(&field[2..4]), two_digits(&field[4..6]));
-    let this_century = 2000 + year;
-    let start = Date::new(this_century, month.unwrap_or(1), day.unwrap_or(1));
-    let year = if start.is_some_and(|start| start <= today) { this_century } else { 1900 + year };
-    BirthDate::new(year, month, month.and(day))
+/// The readings of a birth date, this century's first. It is never in the future;
+/// unknown parts are fillers, or zeros.
+fn birth(field: &[u8], today: Date) -> (Option<BirthDate>, Option<BirthDate>) {
+    let part = |pair: &[u8]| two_digits(pair).filter(|&value| value != 0);
+    let (month, day) = (part(&field[2..4]), part(&field[4..6]));
+    let Some(year) = two_digits(&field[..2]).map(u16::from) else { return (None, None) };
+    let has_come = |year| Date::new(year, month.unwrap_or(1), day.unwrap_or(1)).is_some_and(|start| start <= today);
+    let read = |year| BirthDate::new(year, month, month.and(day)).filter(|_| has_come(year));
+    // Between them they hold everybody alive.
+    match (read(2000 + year), read(1900 + year)) {
+        (None, last) => (last, None),
+        both => both,
+    }
 }
 
 /// Chips have existed since 2004, so every expiry is in this century.
@@ -282,10 +294,34 @@ mod tests {
 
     #[test]
     fn a_birth_date_with_fillers_keeps_what_it_has() {
-        assert_eq!(birth(b"88<<<<", today()).unwrap().reveal(), (1988, None, None));
-        assert_eq!(birth(b"2605<<", today()).unwrap().reveal(), (2026, Some(5), None));
-        assert_eq!(birth(b"260602", today()).unwrap().reveal(), (1926, Some(6), Some(2)));
-        assert!(birth(b"<<<<<<", today()).is_none());
+        let read = |field: &[u8]| birth(field, today()).0.map(|date| date.reveal());
+        assert_eq!(read(b"88<<<<"), Some((1988, None, None)));
+        assert_eq!(read(b"2605<<"), Some((2026, Some(5), None)));
+        assert_eq!(read(b"260602"), Some((1926, Some(6), Some(2))));
+        // Some states write zeros for what they do not know.
+        assert_eq!(read(b"880200"), Some((1988, Some(2), None)));
+        assert_eq!(read(b"880000"), Some((1988, None, None)));
+        assert_eq!(read(b"880015"), Some((1988, None, None)));
+        assert_eq!(read(b"8800<<"), Some((1988, None, None)));
+        assert_eq!(read(b"000000"), Some((2000, None, None)));
+        assert_eq!(read(b"<<<<<<"), None);
+        assert_eq!(read(b"881301"), None);
+    }
+
+    #[test]
+    fn a_year_that_can_be_of_two_centuries_is_read_in_both() {
+        let readings = |field: &[u8]| {
+            let (one, other) = birth(field, today());
+            [one, other].map(|date| date.map(|date| date.reveal_iso()))
+        };
+        let iso = |text: &str| Some(text.to_owned());
+        assert_eq!(readings(b"250701"), [iso("2025-07-01"), iso("1925-07-01")]);
+        assert_eq!(readings(b"260601"), [iso("2026-06-01"), iso("1926-06-01")]);
+        // It has not come yet, so it is one.
+        assert_eq!(readings(b"260602"), [iso("1926-06-02"), None]);
+        assert_eq!(readings(b"880201"), [iso("1988-02-01"), None]);
+        // 1900 had no such day.
+        assert_eq!(readings(b"000229"), [iso("2000-02-29"), None]);
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! What a card says about a person, in types that do not talk.
 
 use super::time::Date;
+use crate::text;
 
 /// A text about a person. `Debug` hides it, there is no `Display`, and
 /// serialising it needs [`Personal::reveal`] or [`Personal::masked`].
@@ -44,6 +45,9 @@ impl std::fmt::Debug for Personal {
     }
 }
 
+/// Years in which somebody on a card was born.
+const YEARS: std::ops::RangeInclusive<u16> = 1850..=2149;
+
 /// A date of birth, as precise as the card gives it. `Debug` hides it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BirthDate {
@@ -75,9 +79,13 @@ impl BirthDate {
     }
 
     /// Reads `dd/mm/yyyy`, `mm/yyyy`, `yyyy` and the same with dots, dashes or
-    /// nothing in between, also with the year first.
+    /// nothing in between, also with the year first; a time after a whole day does not
+    /// count. Characters that cannot be seen do not count either, and full-width digits
+    /// are digits. A year of two digits is none: it has two readings.
     pub fn from_text(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.trim().split(['/', '-', '.', ' ']).filter(|part| !part.is_empty()).collect();
+        let text: String = text::visible(text).chars().map(|c| if text::is_dash(c) { '-' } else { c }).collect();
+        let text = day_of(&text);
+        let parts: Vec<&str> = text.split(['/', '-', '.', ' ']).filter(|part| !part.is_empty()).collect();
         if !parts.iter().all(|part| part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_digit())) {
             return None;
         }
@@ -88,7 +96,9 @@ impl BirthDate {
             [year] if year.len() == 4 => Self::new(number(year)?, None, None),
             [all] if all.len() == 8 => {
                 let day_first = Self::new(number(&all[4..])?, small(&all[2..4])?, small(&all[..2])?);
-                day_first.or_else(|| Self::new(number(&all[..4])?, small(&all[4..6])?, small(&all[6..])?))
+                let year_first = || Self::new(number(&all[..4])?, small(&all[4..6])?, small(&all[6..])?);
+                // 20121112 is a day of 2012, not one of the year 1112.
+                day_first.filter(|date| YEARS.contains(&date.year)).or_else(year_first).or(day_first)
             }
             [month, year] if year.len() == 4 && month.len() <= 2 => Self::new(number(year)?, small(month)?, None),
             [year, month] if year.len() == 4 && month.len() <= 2 => Self::new(number(year)?, small(month)?, None),
@@ -117,6 +127,14 @@ impl BirthDate {
     }
 }
 
+/// The day of a day and a time, such as `1988-02-01T00:00:00` or `01/02/1988 0:00`.
+fn day_of(text: &str) -> &str {
+    let Some((day, time)) = text.split_once(['T', 't']).or_else(|| text.split_once(' ')) else { return text };
+    let clock =
+        time.contains(':') && time.chars().all(|c| c.is_ascii_digit() || matches!(c, ':' | '.' | 'Z' | '+' | '-'));
+    if clock { day } else { text }
+}
+
 impl std::fmt::Debug for BirthDate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("BirthDate(hidden)")
@@ -135,7 +153,7 @@ pub enum Sex {
 impl Sex {
     /// `M`, `F`, `Nam`, `Nữ` in any case and composition.
     pub fn from_text(text: &str) -> Option<Self> {
-        match text.trim().to_lowercase().as_str() {
+        match text::visible(text).to_lowercase().as_str() {
             "m" | "male" | "nam" => Some(Self::Male),
             "f" | "female" | "nữ" | "nu\u{31b}\u{303}" | "n\u{1b0}\u{303}" | "nu" => Some(Self::Female),
             _ => None,
@@ -184,7 +202,13 @@ mod tests {
         assert_eq!(parts("00/00/1988"), Some((1988, None, None)));
         assert_eq!(parts("1988-02"), Some((1988, Some(2), None)));
         assert_eq!(parts("1988"), Some((1988, None, None)));
-        for bad in ["", "30/02/1988", "88", "0102198x", "01/02/03/1988", "99999999999"] {
+        assert_eq!(parts("20121112"), Some((2012, Some(11), Some(12))));
+        assert_eq!(parts("1988-02-01T00:00:00.000Z"), Some((1988, Some(2), Some(1))));
+        assert_eq!(parts("01/02/1988 0:00"), Some((1988, Some(2), Some(1))));
+        assert_eq!(parts("01\u{200b}/02/１９８８"), Some((1988, Some(2), Some(1))));
+        assert_eq!(parts("01–02–1988"), Some((1988, Some(2), Some(1))));
+        assert_eq!(parts("--/--/1988"), Some((1988, None, None)));
+        for bad in ["", "30/02/1988", "88", "0102198x", "01/02/03/1988", "99999999999", "01/02/88", "32174"] {
             assert_eq!(parts(bad), None, "{bad}");
         }
     }

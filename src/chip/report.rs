@@ -32,8 +32,8 @@ impl Inspection {
                 let mut reason = json!({
                     "code": finding.reason.code(),
                     "effect": effect_code(finding.reason.effect()),
-                    "en": finding.reason.en(),
-                    "vi": finding.reason.vi(),
+                    "en": finding.reason.inspection_en(),
+                    "vi": finding.reason.inspection_vi(),
                 });
                 if let Some(group) = finding.group {
                     reason["data_group"] = json!(format!("DG{group}"));
@@ -131,6 +131,7 @@ fn zone(mrz: &Mrz, fields: Fields) -> Value {
         "personal_number": mrz.personal_number.as_ref().map(|number| show(number, fields)),
         "name": show(&mrz.name, fields),
         "birth_date": star(mrz.birth.map(|birth| birth.reveal_iso())),
+        "birth_date_other_century": star(mrz.birth_other.map(|birth| birth.reveal_iso())),
         "sex": star(mrz.sex.map(|sex| sex.reveal().to_owned())),
         "expires": mrz.expires.map(|date| date.to_string()),
         "wrong_check_digits": mrz.wrong_check_digits,

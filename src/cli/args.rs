@@ -8,6 +8,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::gallery::Scheme;
+
 use super::{audit, calibrate, chip, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify};
 use crate::matching::CurveChoice;
 
@@ -199,6 +201,13 @@ fn path() -> impl TypedValueParser<Value = PathBuf> {
 /// A false match rate as typed.
 pub(super) fn fmr(text: &str) -> Result<f64, String> {
     rate(text, 1e-12, "a false match rate lies between 1e-12 and 0.5, for example 1e-5")
+}
+
+/// A scheme as typed: its name.
+pub(super) fn scheme(text: &str) -> Result<String, String> {
+    Scheme::from_text(text)
+        .map(|scheme| scheme.name().to_owned())
+        .ok_or_else(|| format!("the schemes are {}", Scheme::NAMES))
 }
 
 /// A false positive identification rate as typed.

@@ -148,7 +148,7 @@ pub(super) fn open_gallery(
 ) -> Result<Engine, Failure> {
     let engine = Engine::open(&settings.engine(photos)?).map_err(Failure::new)?;
     let gallery = gallery_of(folder, &engine, options)?;
-    engine.with_gallery(gallery).map_err(Failure::new)
+    Ok(engine.with_gallery(gallery).map_err(Failure::new)?.with_number_ids(settings.number_ids))
 }
 
 /// The embedded gallery in `folder`, for an engine.

@@ -182,5 +182,5 @@ fn text(card: &Inspection, fields: Fields, written: Option<(&PathBuf, bool)>) ->
 pub(super) fn finding_line(finding: &Finding) -> String {
     let place = finding.group.map_or_else(String::new, |group| format!(" in DG{group}"));
     let detail = finding.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
-    outcome::one_line(&format!("{}{place}: {}{detail}", finding.reason.code(), finding.reason.en()))
+    outcome::one_line(&format!("{}{place}: {}{detail}", finding.reason.code(), finding.reason.inspection_en()))
 }

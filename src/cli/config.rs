@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::Failure;
 use crate::face::quality::Range;
 use crate::matching::CurveChoice;
-use crate::workflow::Level;
 use crate::workflow::beneficiary::PolicyFile;
+use crate::workflow::{Level, NumberIds};
 
 /// Largest configuration file read, in bytes.
 const BYTES_MAX: u64 = 1 << 20;
@@ -59,9 +59,13 @@ eye_distance = { min = 16.0 }
 [chip]
 # csca = "csca"                # country certificates: a file, a master list, a folder
 
+[ids]
+numbers = "refuse"             # new ids of subjects and officers that look like a citizen's, insurance
+                               # or identity number; accept where your pseudonyms look so
+
 [policies.default]             # decisions on beneficiaries; more under names of your own
 without = []                   # evidence it does without: chip, number, name, birth_date, sex,
-                               # quality, liveness, chip_face, reference_face, duplicates
+                               # scheme, quality, liveness, chip_face, reference_face, duplicates
 first_sight = "refer"          # nobody enrolled yet: refer; accept: the chip alone; enrol: and enrol
 attempts_max = 3               # of one transaction
 chip_fmr = 1e-5                # captures against the chip's photo
@@ -84,7 +88,11 @@ chip_untrusted = "deny"        # revoked, broken chain
 number_differs = "deny"        # the card against the record
 name_differs = "refer"
 birth_date_differs = "refer"
+number_unreadable = "refer"    # written so that nothing can be told of the person
+name_unreadable = "refer"
+birth_date_unreadable = "refer"
 sex_differs = "refer"
+scheme_not_in_record = "refer" # enrolled, but not for the scheme asked for
 chip_face_differs = "deny"
 reference_face_differs = "refer"
 duplicate_face = "refer"       # the same face on another record
@@ -102,6 +110,7 @@ pub(super) struct ConfigFile {
     pub gallery: GallerySection,
     pub capture: CaptureSection,
     pub chip: ChipSection,
+    pub ids: IdsSection,
     pub policies: BTreeMap<String, PolicyFile>,
 }
 
@@ -164,6 +173,13 @@ pub(super) struct GallerySection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ChipSection {
     pub csca: Option<PathBuf>,
+}
+
+/// `[ids]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct IdsSection {
+    pub numbers: Option<NumberIds>,
 }
 
 impl ConfigFile {

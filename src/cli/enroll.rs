@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::backend::{Backend, GalleryArgs, Place, Roles};
 use super::bulk::{self, BulkPlan};
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, photo, print, runtime};
+use super::{Exit, Failure, GlobalArgs, Outcome, args, photo, print, runtime};
 use crate::face::FaceReport;
 use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
 use crate::workflow::{EnrolOutcome, EnrolRequest, PROBE_FRAMES_MAX, Photo};
@@ -66,8 +66,8 @@ pub struct EnrollArgs {
     /// Take live photos of poor quality too
     #[arg(long)]
     accept_poor: bool,
-    /// Scheme the subject draws from, for example social or health; may be repeated
-    #[arg(long, value_name = "SCHEME", help_heading = "Attributes")]
+    /// Scheme the subject draws from: social, health or unemployment; may be repeated
+    #[arg(long, value_name = "SCHEME", help_heading = "Attributes", value_parser = args::scheme)]
     scheme: Vec<String>,
     /// Province code
     #[arg(long, value_name = "CODE", help_heading = "Attributes")]

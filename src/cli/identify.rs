@@ -53,7 +53,7 @@ pub struct IdentifyArgs {
     #[arg(long, requires = "nearest")]
     approximate: bool,
     /// Only subjects that draw from this scheme
-    #[arg(long, value_name = "SCHEME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "SCHEME", value_parser = args::scheme)]
     scheme: Option<String>,
     /// Only subjects of this province
     #[arg(long, value_name = "CODE", value_parser = clap::builder::NonEmptyStringValueParser::new())]

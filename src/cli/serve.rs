@@ -108,6 +108,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         }
         tracing::info!(certificates = anchors.len(), policies = settings.policies.iter().count(), "decisions");
         let engine = engine.with_counter(anchors, settings.policies.clone()).map_err(Failure::new)?;
+        let engine = engine.with_number_ids(settings.number_ids);
         let bound = service::bind(engine, options).await.map_err(Failure::new)?;
         let closing = CancellationToken::new();
         let snapshots = snapshots.map(|of| tokio::spawn(of.serve(closing.clone().cancelled_owned())));

@@ -14,7 +14,7 @@ use crate::gallery::EmbeddedOptions;
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::workflow::beneficiary::Policies;
-use crate::workflow::{CaptureRules, EngineOptions};
+use crate::workflow::{CaptureRules, EngineOptions, NumberIds};
 
 /// Where the default pack is looked for, below each of the [`places`].
 const PACK_DEFAULT: &str = "models/default";
@@ -47,6 +47,7 @@ pub(super) struct Settings {
     /// Country certificates.
     pub csca: Option<PathBuf>,
     pub policies: Policies,
+    pub number_ids: NumberIds,
 }
 
 /// Settings of `serve`. `None` leaves a bound to the service's own default.
@@ -67,7 +68,7 @@ impl Settings {
             Some(path) => ConfigFile::read(path)?,
             None => ConfigFile::default(),
         };
-        let ConfigFile { engine, images, server, gallery, capture, chip, policies } = file;
+        let ConfigFile { engine, images, server, gallery, capture, chip, ids, policies } = file;
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
@@ -104,6 +105,7 @@ impl Settings {
             capture: rules(&capture)?,
             csca: chip.csca,
             policies: Policies::new(&policies).map_err(Failure::new)?,
+            number_ids: ids.numbers.unwrap_or_default(),
             data: gallery.data,
             templates_max: optional("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
             memory_bytes_max: optional("gallery.memory_bytes_max", gallery.memory_bytes_max, 16 << 20, 1 << 44)?,

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::{Enrolment, GalleryError, RequestId, SubjectId, Timestamp};
+use crate::text::{is_dash, is_invisible, visible};
 
 /// Most attempts of one transaction.
 pub const ATTEMPTS_MAX: u32 = 10;
@@ -126,19 +127,25 @@ impl Note {
     /// shortest in use, the old identity card's, has nine.
     const NUMBER_DIGITS: usize = 9;
 
+    /// Wraps what an earlier program checked and stored.
+    pub(super) fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// Checks and wraps a text. Digits count as one run across single spaces, dots
-    /// and dashes.
+    /// and dashes, and across what cannot be seen.
     pub fn new(text: impl Into<String>) -> Result<Self, GalleryError> {
         let text = text.into();
         let length = text.chars().count();
-        if text.trim().is_empty() || length > Self::CHARS_MAX || text.chars().any(char::is_control) {
+        if visible(&text).is_empty() || length > Self::CHARS_MAX || text.chars().any(char::is_control) {
             return Err(GalleryError::BadNote);
         }
         let (mut digits, mut gap) = (0usize, false);
-        for c in text.chars() {
+        for c in text.chars().filter(|&c| !is_invisible(c)) {
             match c {
                 _ if c.is_numeric() => (digits, gap) = (digits + 1, false),
-                ' ' | '.' | '-' | '\u{a0}' if !gap => gap = true,
+                '.' | ',' if !gap => gap = true,
+                _ if !gap && (c.is_whitespace() || is_dash(c)) => gap = true,
                 _ => (digits, gap) = (0, false),
             }
             if digits >= Self::NUMBER_DIGITS {
@@ -175,7 +182,17 @@ mod tests {
         for good in ["Sinh đôi, đã xem giấy khai sinh.", "twins; seen on 21.11.2026", "a", "12345678"] {
             assert!(Note::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "  ", "two\nlines", "card 079123456789", "079 123 456 789", "079.123.456-789"] {
+        for bad in [
+            "",
+            "  ",
+            "two\nlines",
+            "card 079123456789",
+            "079 123 456 789",
+            "079.123.456-789",
+            "079\u{200b}123456",
+            "079–123–456",
+            "\u{200b}",
+        ] {
             assert!(Note::new(bad).is_err(), "{bad}");
         }
         assert!(Note::new("đ".repeat(500)).is_ok() && Note::new("đ".repeat(501)).is_err());

@@ -4,6 +4,7 @@
 mod decision;
 mod embedded;
 mod error;
+mod scheme;
 mod snapshot;
 mod types;
 
@@ -12,6 +13,8 @@ pub use decision::{
 };
 pub use embedded::{BackendFactory, EmbeddedGallery, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};
+pub use scheme::Scheme;
+pub(crate) use scheme::{province_code, same_province, same_scheme};
 pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};
 pub use types::{
     Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, Instead, LookUp, NewTemplate, Receipt, RequestId,

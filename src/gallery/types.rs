@@ -90,7 +90,8 @@ pub struct Retry {
 /// What is known of a subject beside the face. Personal data: never logged.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// Schemes the subject draws from (`social`, `health`, `unemployment`, …).
+    /// Names of the schemes the subject draws from ([`super::Scheme`]); from stores of
+    /// earlier programs also what the vocabulary does not know.
     pub schemes: BTreeSet<String>,
     /// Province code.
     pub province: Option<String>,

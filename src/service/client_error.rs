@@ -65,7 +65,7 @@ impl ClientError {
             Code::Unavailable,
             "SERVER_UNREACHABLE",
             "The server cannot be reached. Check that it runs and that the address is right.",
-            "Không kết nối được máy chủ. Vui lòng kiểm tra máy chủ đang chạy và địa chỉ đúng.",
+            "Không kết nối được máy chủ. Hãy kiểm tra máy chủ đang chạy và địa chỉ đúng.",
         );
         let message =
             format!("the server cannot be reached ({detail}); check that it runs and that the address is right");
@@ -77,7 +77,7 @@ impl ClientError {
             Code::DeadlineExceeded,
             "DEADLINE_EXCEEDED",
             "The server did not answer in time. Try again.",
-            "Máy chủ không trả lời kịp. Vui lòng thử lại.",
+            "Máy chủ không trả lời kịp. Hãy thử lại.",
         )
     }
 }
@@ -88,7 +88,7 @@ impl From<BadAnswer> for ClientError {
             Code::Internal,
             "BAD_ANSWER",
             "The server's answer makes no sense. Use a client and a server of the same version.",
-            "Không hiểu câu trả lời của máy chủ. Vui lòng dùng phần mềm cùng phiên bản với máy chủ.",
+            "Không hiểu câu trả lời của máy chủ. Hãy dùng phần mềm cùng phiên bản với máy chủ.",
         );
         Self { message: error.to_string(), ..own }
     }

@@ -90,6 +90,7 @@ impl Refusal {
         let field = match error {
             WorkflowError::Face { field, .. }
             | WorkflowError::OutOfRange { field, .. }
+            | WorkflowError::NumberAsId { field }
             | WorkflowError::CaptureRefused { field, .. }
             | WorkflowError::NotLive { field } => Some(names.of(*field)),
             WorkflowError::PhotoCount { .. } => Some(names.photos.to_owned()),

@@ -2,10 +2,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::beneficiary::{Counter, Policies};
-use super::{CaptureRules, Field, PROBE_FRAMES_MAX, WorkflowError};
+use super::{CaptureRules, Field, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
 use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Wants};
-use crate::gallery::{Gallery, GalleryError};
+use crate::gallery::{Gallery, GalleryError, SubjectId};
 use crate::matching::{Calibration, Curve, CurveChoice};
 
 /// What an engine is made of.
@@ -34,6 +34,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     gallery: Option<Arc<dyn Gallery>>,
     counter: Arc<Counter>,
+    number_ids: NumberIds,
 }
 
 struct Shared {
@@ -65,7 +66,7 @@ impl Engine {
         let rules = options.capture.clone();
         let choice = options.curve;
         let shared = Arc::new(Shared { pack, pool, calibration, choice, default_fmr, default_fpir, rules });
-        Ok(Self { shared, gallery: None, counter: Arc::default() })
+        Ok(Self { shared, gallery: None, counter: Arc::default(), number_ids: NumberIds::default() })
     }
 
     /// The same engine with a gallery, whose recipe must be the pack's.
@@ -90,6 +91,30 @@ impl Engine {
         }
         self.counter = Arc::new(Counter::new(anchors, policies));
         Ok(self)
+    }
+
+    /// The same engine with another rule for ids that look like somebody's number.
+    pub fn with_number_ids(mut self, rule: NumberIds) -> Self {
+        self.number_ids = rule;
+        self
+    }
+
+    /// Checks the id of an officer.
+    pub(super) fn check_officer(&self, id: &SubjectId) -> Result<(), WorkflowError> {
+        self.number_ids.check(id, "officer_id")
+    }
+
+    /// Checks the id of a subject; one that is enrolled goes on being one.
+    pub(super) async fn check_subject(
+        &self,
+        gallery: &dyn Gallery,
+        id: &SubjectId,
+        field: &'static str,
+    ) -> Result<(), WorkflowError> {
+        match self.number_ids.check(id, field) {
+            Err(error) if gallery.subject(id).await?.is_none() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Anchors, policies, and what goes on at this moment.

@@ -5,9 +5,10 @@ use super::engine::check_count;
 use super::{Engine, Field, Kind, WorkflowError};
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
-    Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Source, Stats, Subject,
-    SubjectId, Timestamp,
+    Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Scheme, Source, Stats,
+    Subject, SubjectId, Timestamp, province_code,
 };
+use crate::text;
 
 /// One photo to enrol.
 #[derive(Clone)]
@@ -62,6 +63,8 @@ impl Engine {
         {
             return Ok(EnrolOutcome { receipt, photos: Vec::new() });
         }
+        self.check_subject(gallery, &request.subject, "subject_id").await?;
+        let attributes = checked(request.attributes)?;
 
         let wants = Wants { quality: true, ..Wants::default() };
         let (origins, photos): (Vec<_>, Vec<_>) = request
@@ -88,8 +91,7 @@ impl Engine {
                 (template, analysis.report)
             })
             .unzip();
-        let enrolment =
-            Enrolment { subject: request.subject, mode: request.mode, attributes: request.attributes, templates };
+        let enrolment = Enrolment { subject: request.subject, mode: request.mode, attributes, templates };
         let receipt = gallery.enrol(enrolment, retry).await?;
         Ok(EnrolOutcome { receipt, photos: reports })
     }
@@ -113,6 +115,23 @@ impl Engine {
     pub async fn stats(&self) -> Result<Stats, WorkflowError> {
         Ok(self.gallery()?.stats().await?)
     }
+}
+
+/// Attributes by the vocabulary: schemes by their names, codes without what cannot be
+/// seen.
+fn checked(attributes: Attributes) -> Result<Attributes, WorkflowError> {
+    let scheme = |typed: String| match Scheme::from_text(&typed) {
+        Some(scheme) => Ok(scheme.name().to_owned()),
+        None => Err(WorkflowError::OutOfRange {
+            field: Field::Named("attributes.schemes"),
+            detail: format!("the schemes are {}", Scheme::NAMES),
+        }),
+    };
+    Ok(Attributes {
+        schemes: attributes.schemes.into_iter().map(scheme).collect::<Result<_, _>>()?,
+        province: attributes.province.map(|code| province_code(&code)),
+        unit: attributes.unit.map(|unit| text::visible(&unit)),
+    })
 }
 
 impl EnrolRequest {
@@ -171,6 +190,24 @@ mod tests {
             attributes: Attributes::default(),
             photos: vec![Photo { bytes: vec![1, 2], source: Source::Live, captured_at: None }],
             accept_poor: false,
+        }
+    }
+
+    #[test]
+    fn attributes_are_taken_by_the_vocabulary_or_refused() {
+        let given = |scheme: &str| Attributes {
+            schemes: [scheme.to_owned(), "health".to_owned()].into(),
+            province: Some(" 1\u{200b}".into()),
+            unit: Some("Quận 1 ".into()),
+        };
+        for scheme in ["Social ", "SCHEME_SOCIAL", "bhxh"] {
+            let attributes = checked(given(scheme)).unwrap();
+            assert!(attributes.schemes == ["health".to_owned(), "social".to_owned()].into());
+            assert_eq!((attributes.province.as_deref(), attributes.unit.as_deref()), (Some("01"), Some("Quận 1")));
+        }
+        for scheme in ["", "socail", "pension"] {
+            let error = checked(given(scheme)).unwrap_err();
+            assert!(matches!(error, WorkflowError::OutOfRange { field: Field::Named("attributes.schemes"), .. }));
         }
     }
 

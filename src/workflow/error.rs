@@ -103,6 +103,15 @@ pub enum WorkflowError {
         /// What is allowed.
         detail: String,
     },
+    /// An id that looks like somebody's number.
+    #[error(
+        "{field} looks like the number of a citizen, an insurance or an identity card; use a pseudonym, or see [ids] \
+         in the configuration"
+    )]
+    NumberAsId {
+        /// Which.
+        field: Field,
+    },
     /// Every worker is busy and the queue is full.
     #[error("the engine is busy; try again in {retry_after_ms} ms")]
     Busy {

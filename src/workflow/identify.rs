@@ -1,7 +1,7 @@
 use super::engine::{check_count, check_fpir};
 use super::{Engine, Field, Frames, WorkflowError};
 use crate::face::FaceReport;
-use crate::gallery::{Answered, Filter, LookUp, Scope, SubjectId};
+use crate::gallery::{Answered, Filter, LookUp, Scheme, Scope, SubjectId};
 use crate::matching::{CurveName, FMR_FLOOR, Fmr, Fnmr, Threshold};
 
 /// Which candidates to return.
@@ -108,10 +108,9 @@ impl Engine {
         if let IdentifyScope::Fpir { fpir, .. } = scope {
             check_fpir(fpir)?;
         }
-        check_filter(&request.filter)?;
+        let filter = checked(request.filter)?;
         let (_, probe) = self.probe(Vec::new(), request.probes).await?;
 
-        let filter = request.filter;
         let templates = gallery.templates_in(&filter).await?;
         let threshold = match scope {
             IdentifyScope::Fpir { fpir, .. } => Some(curve.threshold(fmr_for(fpir, templates))?),
@@ -156,8 +155,9 @@ impl Engine {
 /// Longest scheme or province that is searched by, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 
-/// Refuses a filter that can let nobody through by mistake, or that is too long.
-fn check_filter(filter: &Filter) -> Result<(), WorkflowError> {
+/// The filter by the vocabulary. Refuses one that can let nobody through by mistake, or
+/// that is too long.
+fn checked(filter: Filter) -> Result<Filter, WorkflowError> {
     for (name, value) in [("scheme", &filter.scheme), ("province", &filter.province)] {
         let Some(value) = value else { continue };
         if value.is_empty() || value.len() > NAME_BYTES_MAX || value.chars().any(char::is_control) {
@@ -169,7 +169,14 @@ fn check_filter(filter: &Filter) -> Result<(), WorkflowError> {
         let detail = format!("at most {} subjects can be excluded", Filter::EXCLUDED_MAX);
         return Err(WorkflowError::OutOfRange { field: Field::Named("excluded_subject_ids"), detail });
     }
-    Ok(())
+    let scheme = match filter.scheme {
+        None => None,
+        Some(typed) => Some(Scheme::from_text(&typed).ok_or_else(|| WorkflowError::OutOfRange {
+            field: Field::Named("scheme"),
+            detail: format!("the schemes are {}", Scheme::NAMES),
+        })?),
+    };
+    Ok(Filter { scheme: scheme.map(|scheme| scheme.name().to_owned()), ..filter })
 }
 
 /// The false match rate per comparison at which a search of `templates` templates
@@ -186,15 +193,18 @@ mod tests {
 
     #[test]
     fn a_filter_that_names_nothing_or_too_much_is_refused() {
-        assert!(check_filter(&Filter::default()).is_ok());
+        assert!(checked(Filter::default()).is_ok());
         let named = |scheme: &str| Filter { scheme: Some(scheme.into()), ..Filter::default() };
-        assert!(check_filter(&named("health")).is_ok());
-        for bad in ["", "a\nb", &"x".repeat(129)] {
-            let refused = check_filter(&named(bad)).unwrap_err();
+        for typed in ["health", "Health ", "SCHEME_HEALTH"] {
+            assert_eq!(checked(named(typed)).unwrap().scheme.as_deref(), Some("health"));
+        }
+        // A scheme that nobody can have would find nobody.
+        for bad in ["", "a\nb", "heatlh", &"x".repeat(129)] {
+            let refused = checked(named(bad)).unwrap_err();
             assert!(matches!(refused, WorkflowError::OutOfRange { field: Field::Named("scheme"), .. }));
         }
         let many = (0..=Filter::EXCLUDED_MAX).map(|i| SubjectId::new(format!("s{i}")).unwrap()).collect();
-        assert!(check_filter(&Filter { excluded: many, ..Filter::default() }).is_err());
+        assert!(checked(Filter { excluded: many, ..Filter::default() }).is_err());
     }
 
     #[test]

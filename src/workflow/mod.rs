@@ -7,7 +7,10 @@ mod engine;
 mod enrol;
 mod error;
 mod identify;
+mod ids;
 mod probe;
+#[cfg(test)]
+mod reasons_page;
 mod verify;
 pub mod words;
 
@@ -18,6 +21,8 @@ pub use error::{Field, WorkflowError};
 pub use identify::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope,
 };
+pub use ids::NumberIds;
+pub(crate) use ids::looks_like_a_number;
 pub use verify::{Decision, VerifyOutcome, VerifyRequest};
 
 /// Most captures in one probe.

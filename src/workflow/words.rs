@@ -58,11 +58,11 @@ words! {
     /// Cut short or broken.
     ImageDamaged, "IMAGE_DAMAGED", InvalidArgument,
         "The photo is damaged or incomplete. Send it again.",
-        "Ảnh bị hỏng hoặc thiếu dữ liệu. Hãy gửi lại.";
+        "Ảnh bị hỏng hoặc thiếu dữ liệu. Hãy gửi lại ảnh.";
     /// Nothing was detected.
     NoFace, "NO_FACE", InvalidArgument,
         "No face was found. Take the photo again, from the front and in even light.",
-        "Không tìm thấy khuôn mặt. Hãy chụp lại từ chính diện, ánh sáng đều.";
+        "Không tìm thấy khuôn mặt. Hãy chụp lại chính diện, ở nơi sáng đều.";
     /// Nothing was detected in a picture that is burnt out.
     ImageTooBright, "IMAGE_TOO_BRIGHT", InvalidArgument,
         "No face was found: the photo is burnt out. Use less light and take it again.",
@@ -105,8 +105,12 @@ words! {
         "Một giá trị trong yêu cầu nằm ngoài phạm vi cho phép. Hãy sửa và gửi lại.";
     /// Empty, too long, or with control characters.
     BadSubjectId, "BAD_SUBJECT_ID", InvalidArgument,
-        "The subject id is not valid. Use 1 to 128 bytes of text.",
-        "Mã đối tượng không hợp lệ. Hãy dùng chuỗi từ 1 đến 128 byte.";
+        "The record's id is not valid. Use 1 to 128 bytes of text.",
+        "Mã hồ sơ không hợp lệ. Hãy dùng chuỗi từ 1 đến 128 byte.";
+    /// An id that looks like a citizen's, insurance or identity number.
+    IdIsNumber, "ID_IS_NUMBER", InvalidArgument,
+        "An id in the request looks like a card or insurance number. Use a pseudonymous id instead.",
+        "Một mã trong yêu cầu giống số thẻ hoặc số bảo hiểm. Hãy dùng mã riêng, không dùng số thẻ hay số bảo hiểm.";
     /// Empty, too long, or not ASCII.
     BadRequestId, "BAD_REQUEST_ID", InvalidArgument,
         "The request id is not valid. Use 1 to 128 printable ASCII characters.",
@@ -122,7 +126,7 @@ words! {
     /// The id is not enrolled.
     SubjectUnknown, "SUBJECT_UNKNOWN", NotFound,
         "There is no such record. Check the id.",
-        "Không có hồ sơ này. Hãy kiểm tra lại mã.";
+        "Không có hồ sơ này. Hãy kiểm tra lại mã hồ sơ.";
     /// Same request id, other content.
     RequestIdReused, "REQUEST_ID_REUSED", FailedPrecondition,
         "This request id was used for something else. Use a new one.",
@@ -133,12 +137,12 @@ words! {
         "Mã giao dịch này đã được dùng cho việc khác. Hãy dùng mã mới; nếu chụp lại, dùng số lần thử kế tiếp.";
     /// Not the attempt that follows the last one.
     AttemptOutOfOrder, "ATTEMPT_OUT_OF_ORDER", FailedPrecondition,
-        "The attempt number does not follow the last one of this transaction.",
-        "Số lần thử không nối tiếp lần trước của giao dịch này.";
+        "The attempt number does not follow the last one of this transaction. Send the next number.",
+        "Số lần thử không nối tiếp lần trước của giao dịch này. Hãy gửi số kế tiếp.";
     /// More attempts than the policy allows.
     AttemptsUsedUp, "ATTEMPTS_USED_UP", FailedPrecondition,
-        "All attempts of this transaction are used up. Refer the case.",
-        "Giao dịch này đã hết số lần thử. Hãy chuyển người có thẩm quyền.";
+        "All attempts of this transaction are used up. Refer the case to an officer.",
+        "Giao dịch này đã hết số lần thử. Hãy chuyển hồ sơ cho người có thẩm quyền.";
     /// Approved or resolved.
     TransactionClosed, "TRANSACTION_CLOSED", FailedPrecondition,
         "This transaction is closed. Begin a new one.",
@@ -149,24 +153,24 @@ words! {
         "Không có giao dịch này. Hãy kiểm tra lại mã và số lần thử.";
     /// Not a referral that waits for an officer.
     NotReferred, "NOT_REFERRED", FailedPrecondition,
-        "This attempt does not wait for an officer.",
-        "Lần thử này không chờ người có thẩm quyền xử lý.";
+        "This attempt does not wait for an officer. Check the transaction and its last attempt.",
+        "Lần thử này không chờ người có thẩm quyền xử lý. Hãy kiểm tra lại mã giao dịch và lần thử cuối.";
     /// An officer answered otherwise before.
     AlreadyResolved, "ALREADY_RESOLVED", FailedPrecondition,
-        "An officer has already resolved this case, and not in this way.",
-        "Trường hợp này đã được xử lý theo cách khác.";
+        "An officer has already resolved this case in another way. Begin a new transaction if it must be decided again.",
+        "Hồ sơ này đã được xử lý theo cách khác. Nếu cần quyết định lại, hãy tạo giao dịch mới.";
     /// An officer's reason that cannot be kept.
     BadNote, "BAD_NOTE", InvalidArgument,
         "Give a reason of 1 to 500 characters in one line, without card or insurance numbers.",
         "Hãy ghi lý do từ 1 đến 500 ký tự trên một dòng, không ghi số thẻ hay số bảo hiểm.";
     /// A pair of one.
     SamePair, "SAME_PAIR", InvalidArgument,
-        "A pair is of two different records.",
-        "Một cặp phải gồm hai hồ sơ khác nhau.";
+        "A pair is of two different records. Name two.",
+        "Một cặp phải gồm hai hồ sơ khác nhau. Hãy nêu hai mã hồ sơ.";
     /// No such policy is configured.
     PolicyUnknown, "POLICY_UNKNOWN", InvalidArgument,
         "There is no policy of this name. Tell the operator.",
-        "Không có chính sách tên này. Hãy báo người vận hành.";
+        "Không có chính sách nào mang tên này. Hãy báo người vận hành.";
     /// Templates of two recipes.
     RecipeMismatch, "RECIPE_MISMATCH", FailedPrecondition,
         "The templates come from different model packs and cannot be compared. Tell the operator.",
@@ -205,8 +209,8 @@ words! {
         "Hệ thống đang khởi động lại. Hãy thử lại sau giây lát.";
     /// The caller went away.
     Cancelled, "CANCELLED", Cancelled,
-        "The request was cancelled.",
-        "Yêu cầu đã bị huỷ.";
+        "The request was cancelled. Send it again if it is still wanted.",
+        "Yêu cầu đã bị hủy. Nếu vẫn cần, hãy gửi lại.";
     /// The caller's deadline passed.
     DeadlineExceeded, "DEADLINE_EXCEEDED", DeadlineExceeded,
         "The answer took too long. Try again.",
@@ -244,6 +248,7 @@ impl Reason {
             WorkflowError::FramesRepeated => Self::FramesRepeated,
             WorkflowError::ProbesDisagree => Self::ProbesDisagree,
             WorkflowError::OutOfRange { .. } => Self::OutOfRange,
+            WorkflowError::NumberAsId { .. } => Self::IdIsNumber,
             WorkflowError::Busy { .. } => Self::Busy,
             WorkflowError::Calibration(CalibrationError::BadRate(_)) => Self::OutOfRange,
             WorkflowError::Calibration(_) => Self::Calibration,
@@ -319,5 +324,16 @@ mod tests {
     #[test]
     fn every_reason_has_its_own_code_and_a_sentence_in_both_languages() {
         check_table(Reason::ALL, |reason| (reason.code(), reason.en(), reason.vi()), Reason::from_code);
+    }
+
+    #[test]
+    fn every_reason_says_what_to_do() {
+        for reason in Reason::ALL {
+            let vi = reason.vi();
+            assert!(vi.contains("Hãy ") || vi.contains(" hãy "), "{vi}");
+            for no in ["Vui lòng", "huỷ", "hoá", "khoá", "loá", "chuyển người", "đối tượng"] {
+                assert!(!vi.contains(no), "{no}: {vi}");
+            }
+        }
     }
 }

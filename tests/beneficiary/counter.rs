@@ -149,7 +149,7 @@ async fn what_card_and_record_disagree_on_is_named_field_by_field() {
     assert_decided(&counter.decide(request).await, Outcome::Deny, &["NUMBER_DIFFERS"]);
     let mut request = claim("t-2", "record-1", &FIRST, &["obama2.jpg"]);
     request.record.name = Some(Personal::new("Nguyễn Thứ Nghiệm"));
-    request.record.birth = chinhchu::chip::BirthDate::from_text("03/1988");
+    request.record.birth = Some(Personal::new("03/1988"));
     request.record.sex = Some(chinhchu::chip::Sex::Female);
     let outcome = counter.decide(request).await;
     assert_decided(&outcome, Outcome::Refer, &["NAME_DIFFERS", "BIRTH_DATE_DIFFERS", "SEX_DIFFERS"]);

@@ -7,4 +7,5 @@ mod evidence;
 mod killed;
 mod officers;
 mod once;
+mod people;
 mod support;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chinhchu::chip::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
-use chinhchu::chip::{Anchors, BirthDate, Personal, Sex};
+use chinhchu::chip::{Anchors, Personal, Sex};
 use chinhchu::face::PoolOptions;
 use chinhchu::gallery::{DecisionKey, EmbeddedGallery, EmbeddedOptions, Outcome, RequestId, SubjectId};
 use chinhchu::imaging::Limits;
@@ -196,7 +196,7 @@ impl Person {
         Record {
             number: Some(Personal::new(self.number)),
             name: Some(Personal::new("Nguyễn Thử Nghiệm")),
-            birth: BirthDate::from_text("1988"),
+            birth: Some(Personal::new("1988")),
             sex: Some(Sex::Male),
         }
     }

@@ -6,7 +6,7 @@ use chinhchu::chip::forge::{
 };
 use chinhchu::chip::{
     ActiveAuthentication, Anchors, ChallengeResponse, CheckOptions, ChipFiles, Date, Dg13Scope, FaceEncoding, Fields,
-    GroupState, Inspection, Moment, Reason, Verdict, crypto::Curve, inspect,
+    GroupState, Inspection, Moment, Reason, Verdict, crypto::Curve, inspect, words,
 };
 
 pub const PHOTO: &[u8] = &[0xFF, 0xD8, 0xFF, 0xE0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0xFF, 0xD9];
@@ -138,6 +138,57 @@ fn each_flaw_is_refused_for_its_own_reason() {
         );
         assert_eq!(inspection.photo().is_some(), photo_counts, "{flaw:?}");
     }
+}
+
+#[test]
+fn the_printed_day_of_issue_is_no_proof_of_when_the_chip_was_signed() {
+    // A card printed a week before its signer's certificate began was denied for it.
+    let start = |month, day| Some(Date { year: 2023, month, day });
+    for (signing_time, signer_start, verdict) in [
+        (false, start(3, 22), Verdict::Authentic),
+        (false, start(3, 1), Verdict::Authentic),
+        // What the signer itself says of the time still counts.
+        (true, start(3, 22), Verdict::Untrusted),
+        (true, start(3, 1), Verdict::Authentic),
+    ] {
+        let inspection = check(&CardDraft { signing_time, signer_start, ..draft(None) }.forge().unwrap());
+        assert_eq!(inspection.verdict, verdict, "{signing_time} {signer_start:?} {:?}", inspection.findings);
+        let noted = inspection.found(Reason::PrintedOutsideSigner);
+        assert_eq!(noted, !signing_time && signer_start == start(3, 22));
+        assert_eq!(inspection.found(Reason::SignedOutOfValidity), verdict == Verdict::Untrusted);
+    }
+}
+
+#[test]
+fn a_renewed_certificate_of_the_same_key_vouches_for_what_the_key_signed_before() {
+    // The signer's validity begins in 2022; that of the certificate at hand later, or it
+    // ended before. Neither says when the signer was issued.
+    let card = draft(None).forge().unwrap();
+    let date = |year| Date { year, month: 1, day: 1 };
+    let authority = TestAuthority::new(TestKey::new(SEED, "authority", KeyKind::P256), "CSCA");
+    let of = |from, until| {
+        let draft = CertificateDraft::new("CSCA", 2, date(from), date(until)).authority();
+        let mut anchors = Anchors::none();
+        anchors.add_bytes("csca", authority.issue(&draft, &authority.key).unwrap().der()).unwrap();
+        inspect(&files(&card), &anchors, &options())
+    };
+    let renewed = of(2025, 2045);
+    assert_eq!(renewed.verdict, Verdict::Authentic, "{:?}", renewed.findings);
+    assert!(renewed.found(Reason::AnchorYounger));
+    // Nothing valid vouches for it: looked at, not turned away.
+    let old = of(2010, 2020);
+    assert!(old.verdict == Verdict::Unanchored && old.found(Reason::AnchorOutOfValidity), "{:?}", old.findings);
+    assert!(!of(2020, 2040).found(Reason::AnchorYounger));
+}
+
+#[test]
+fn a_clock_that_was_set_back_denies_nobody() {
+    // By the clock of a machine whose battery died, every signer lies in the future.
+    let card = draft(None).forge().unwrap();
+    let past = CheckOptions { now: Moment::of_date(Date { year: 2020, month: 1, day: 1 }), ..options() };
+    let inspection = inspect(&files(&card), &anchors(&card), &past);
+    assert!(inspection.found(Reason::SignerNotYetValid) && inspection.has_lapsed());
+    assert!(!inspection.findings.iter().any(|finding| finding.reason.effect() == words::Effect::Untrusted));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The chip: genuine documents, forged cards, hostile files.
 
+mod cases;
 mod corpus;
 mod data;
 mod forged;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chinhchu::face::RecipeDigest;
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, EnrolMode, Fault, Gallery, GalleryError};
+use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, EnrolMode, Fault, Filter, Gallery, GalleryError, Scope};
 use chinhchu::search::SearchError;
 
 use crate::contract::run_through_contract;
@@ -15,6 +15,36 @@ fn empty() -> (Arc<dyn Gallery>, tempfile::TempDir) {
 }
 
 run_through_contract!(empty);
+
+#[test]
+fn a_scheme_that_an_earlier_program_stored_as_it_was_typed_is_found_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let gallery = open(dir.path()).unwrap();
+    let stored = ["Social ".to_owned(), "SCHEME_HEALTH".to_owned(), "pension".to_owned()];
+    block_on(async {
+        let mut old = enrolment("old", EnrolMode::Create, &[1]);
+        (old.attributes.schemes, old.attributes.province) = (stored.into(), Some("1".into()));
+        gallery.enrol(old, None).await.unwrap();
+    });
+    drop(gallery);
+    let gallery = open(dir.path()).unwrap();
+    block_on(async {
+        let subject = gallery.subject(&id("old")).await.unwrap().unwrap();
+        // What the vocabulary does not know is kept.
+        let schemes: Vec<&str> = subject.attributes.schemes.iter().map(String::as_str).collect();
+        assert_eq!(schemes, ["health", "pension", "social"]);
+        for (scheme, found) in [("social", 1), ("health", 1), ("unemployment", 0), ("pension", 1)] {
+            let filter = Filter { scheme: Some(scheme.into()), province: Some("01".into()), ..Filter::default() };
+            let candidates = gallery.search(&template(1), Scope::Within(-1.0), &filter).await.unwrap();
+            assert_eq!(candidates.len(), found, "{scheme}");
+            assert_eq!(gallery.templates_in(&filter).await.unwrap(), found as u64, "{scheme}");
+        }
+        // A photo added later leaves them by their names.
+        gallery.enrol(enrolment("old", EnrolMode::Add, &[2]), None).await.unwrap();
+        let again = gallery.subject(&id("old")).await.unwrap().unwrap();
+        assert!(again.attributes.schemes == subject.attributes.schemes);
+    });
+}
 
 #[test]
 fn what_was_acknowledged_is_there_after_reopening() {

@@ -20,7 +20,7 @@ use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, Decided,
     Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, RecordEvidence, ResolveReferral,
-    ResolvedReferral, Weighed,
+    ResolvedReferral, SchemeState, Weighed,
 };
 use chinhchu::workflow::{
     AssessOutcome, Decision, EnrolOutcome, EnrolRequest, Field, Frames, IdentifiedCandidate, IdentifyOutcome,
@@ -234,13 +234,14 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
         widened,
         templates: 3,
     };
-    let weighed = |ground, consequence| Weighed { ground, consequence };
+    let weighed = |ground, consequence| Weighed { ground, consequence, follows: None };
     BeneficiaryOutcome {
         key,
         decided: Decided {
             outcome: Outcome::Refer,
             grounds: vec![
                 weighed(Ground::DuplicateFace, Consequence::Refer),
+                Weighed { follows: Some(Ground::ChipUnreadable), ..weighed(Ground::NumberMissing, Consequence::Refer) },
                 weighed(Ground::ChipUnanchored, Consequence::Accept),
             ],
             without: vec![Piece::Liveness, Piece::Sex],
@@ -252,13 +253,15 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                 reasons: vec![chip::Reason::NoAnchors, chip::Reason::WeakHash],
                 active_authentication: chip::ActiveAuthentication::Unproven,
                 photo_years: Some(4),
+                groups_unread: vec![2, 13],
             }),
             record: RecordEvidence {
-                number: FieldState::Agrees,
+                number: FieldState::AgreesPadded,
                 name: FieldState::AgreesWithoutMarks,
                 birth_date: FieldState::Differs,
                 sex: FieldState::NotInRecord,
             },
+            scheme: Some(SchemeState::NotInRecord),
             frames: vec![
                 FrameEvidence {
                     eye_distance: 61.5,

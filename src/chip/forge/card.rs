@@ -163,6 +163,11 @@ pub struct CardDraft {
     pub encoding: FaceEncoding,
     /// Whether there is a DG13.
     pub dg13: bool,
+    /// Whether EF.SOD says when it was signed.
+    pub signing_time: bool,
+    /// First day of the signer's and the authority's validity, where it is not that of
+    /// the year before the card's day of issue.
+    pub signer_start: Option<Date>,
     /// Kind of the chip's own key, where it can do Active Authentication.
     pub active: Option<KeyKind>,
     /// What is wrong with it.
@@ -179,6 +184,8 @@ impl CardDraft {
             photo,
             encoding: FaceEncoding::Iso19794,
             dg13: true,
+            signing_time: true,
+            signer_start: None,
             active: None,
             flaw: None,
         }
@@ -189,7 +196,8 @@ impl CardDraft {
     pub fn forge(&self) -> Result<ForgedCard, ParseError> {
         let holder = self.dated_holder();
         let first_year = holder.issued.year.min(self.holder.issued.year);
-        let signer_start = Date { year: first_year.saturating_sub(1).max(1951), month: 1, day: 1 };
+        let year_before = Date { year: first_year.saturating_sub(1).max(1951), month: 1, day: 1 };
+        let signer_start = self.signer_start.unwrap_or(year_before);
         let plus = |date: Date, years: u16| Date { year: date.year + years, ..date };
         let authority = TestAuthority::new(TestKey::new(&self.seed, "authority", self.key), AUTHORITY);
         let other = TestAuthority::new(TestKey::new(&self.seed, "impostor", self.key), AUTHORITY);
@@ -223,6 +231,7 @@ impl CardDraft {
             _ => Moment::of_date(holder.issued),
         };
         let signing_key = if self.is(Flaw::WrongSigner) { &other.key } else { &signer_key };
+        let signed_at = self.signing_time.then_some(signed_at);
         let cms = signed_data(oid::LDS_SECURITY_OBJECT, &object, signing_key, &signer, signed_at);
         let mut sod = der::tlv(0x77, &cms);
 

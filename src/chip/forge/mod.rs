@@ -29,22 +29,24 @@ pub(super) fn expand(seed: &[u8], label: &str, length: usize) -> Vec<u8> {
     out
 }
 
-/// A SignedData of one signer, by issuer and serial number.
+/// A SignedData of one signer, by issuer and serial number; without a signing time
+/// where `signed_at` is `None`.
 pub(super) fn signed_data(
     content_type: &[u8],
     content: &[u8],
     signer: &TestKey,
     certificate: &super::Certificate,
-    signed_at: Moment,
+    signed_at: Option<Moment>,
 ) -> Vec<u8> {
     let hash = signer.hash();
     let digest_algorithm = der::sequence(&[&der::oid(hash.oid())]);
     let attribute = |arcs: &[u8], value: Vec<u8>| der::sequence(&[&der::oid(arcs), &der::tlv(0x31, &value)]);
-    let attributes = der::set_of(&[
+    let mut attributes = vec![
         attribute(oid::CONTENT_TYPE, der::oid(content_type)),
-        attribute(oid::SIGNING_TIME, certificate::time(signed_at)),
         attribute(oid::MESSAGE_DIGEST, der::octets(&hash.digest(content))),
-    ]);
+    ];
+    attributes.extend(signed_at.map(|at| attribute(oid::SIGNING_TIME, certificate::time(at))));
+    let attributes = der::set_of(&attributes);
     let signature = signer.sign(&attributes);
     // Signed as SET, carried as [0].
     let mut carried = attributes;
@@ -76,5 +78,5 @@ pub fn master_list(
     signed_at: Moment,
 ) -> Vec<u8> {
     let content = der::sequence(&[&der::integer(&[0]), &der::set_of(certificates)]);
-    signed_data(oid::MASTER_LIST, &content, signer, certificate, signed_at)
+    signed_data(oid::MASTER_LIST, &content, signer, certificate, Some(signed_at))
 }

@@ -6,7 +6,7 @@ use super::super::Failure;
 use super::super::manifest::Manifest;
 use super::input::time;
 use crate::audit::Collection;
-use crate::gallery::{Subject, Timestamp};
+use crate::gallery::{Subject, Timestamp, same_province, same_scheme};
 
 /// Which records are compared: those to which all of it applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,11 +52,12 @@ impl Filters {
     /// `Err` with the code of the reason where a record is not compared. What is not
     /// known does not apply.
     pub(super) fn wants(&self, known: Known<'_>) -> Result<(), &'static str> {
-        let one_of = |list: &[String], value: &str| list.iter().any(|wanted| wanted == value);
-        if !self.schemes.is_empty() && !known.schemes.iter().any(|scheme| one_of(&self.schemes, scheme)) {
+        let drawn = |stored: &&str| self.schemes.iter().any(|wanted| same_scheme(stored, wanted));
+        if !self.schemes.is_empty() && !known.schemes.iter().any(drawn) {
             return Err("OTHER_SCHEME");
         }
-        if !self.provinces.is_empty() && !known.province.is_some_and(|province| one_of(&self.provinces, province)) {
+        let lives = |stored: &str| self.provinces.iter().any(|wanted| same_province(stored, wanted));
+        if !self.provinces.is_empty() && !known.province.is_some_and(lives) {
             return Err("OTHER_PROVINCE");
         }
         let in_time = |at: Timestamp| {

@@ -16,6 +16,7 @@ use crate::gallery::{ClearedPair, EmbeddedGallery, Gallery, GalleryError, Note, 
 use crate::service::Client;
 use crate::workflow::beneficiary::ClearPairRequest;
 use crate::workflow::words::Reason;
+use crate::workflow::{NumberIds, looks_like_a_number};
 
 const DECIDE_EXAMPLES: &str = "\
 Examples:
@@ -79,6 +80,11 @@ pub(super) fn decide(settings: &Settings, args: DecideArgs) -> Outcome {
     let officer = SubjectId::new(args.officer).map_err(|_| {
         Failure::new("--officer: an id is 1 to 128 bytes of text without control characters or spaces around it")
     })?;
+    if settings.number_ids == NumberIds::Refuse && looks_like_a_number(officer.as_str()) {
+        return Err(Failure::new(
+            "--officer looks like a card or insurance number; use a pseudonym, or see [ids] in the configuration",
+        ));
+    }
     let inputs = folder::kept_inputs(&args.out)?;
     let (subjects, score) = pair(&args.out, &args.pair)?;
     let finding = Finding::new(subjects.clone(), score, args.outcome, &reason, &officer, Timestamp::now())

@@ -8,7 +8,7 @@ use super::filters::Filters;
 use super::input::Source;
 use super::typed::AuditArgs;
 use crate::audit::Asked;
-use crate::gallery::Timestamp;
+use crate::gallery::{Scheme, Timestamp};
 
 /// False match rate where nobody asks for anything.
 const FMR_DEFAULT: f64 = 1e-6;
@@ -84,7 +84,9 @@ fn filters_of(args: &AuditArgs) -> Result<Filters, Failure> {
         values.dedup();
         values
     };
-    let (schemes, provinces) = (sorted(&args.scheme), sorted(&args.province));
+    // A list may have schemes of its own; those of the vocabulary go by their names.
+    let named: Vec<String> = args.scheme.iter().map(|typed| Scheme::of_stored(typed).to_owned()).collect();
+    let (schemes, provinces) = (sorted(&named), sorted(&args.province));
     note("scheme", &schemes);
     note("province", &provinces);
     note("enrolled from", args.enrolled_from.as_slice());

@@ -7,7 +7,7 @@ words! {
     /// Too few pixels between the eyes.
     FarAway, "MOVE_CLOSER",
         "The face is too small in the picture. Move closer to the camera.",
-        "Khuôn mặt trong ảnh quá nhỏ. Vui lòng lại gần máy ảnh hơn.";
+        "Khuôn mặt trong ảnh quá nhỏ. Hãy lại gần máy ảnh hơn.";
     /// The face fills the picture and does not look live, which in such a picture says
     /// little. Found beside quality, where liveness is measured; see [`Flaw::is_of_quality`].
     Close, "MOVE_BACK",
@@ -16,39 +16,39 @@ words! {
     /// Far too little light.
     Dark, "TOO_DARK",
         "The face is too dark. Put more light in front of the face.",
-        "Khuôn mặt quá tối. Vui lòng tăng ánh sáng chiếu từ phía trước.";
+        "Khuôn mặt quá tối. Hãy tăng ánh sáng chiếu từ phía trước.";
     /// Far too much light.
     Bright, "TOO_BRIGHT",
         "The face is too bright. Use less light, or turn away from the lamp.",
-        "Khuôn mặt quá sáng. Vui lòng giảm ánh sáng hoặc tránh đèn chiếu thẳng.";
+        "Khuôn mặt quá sáng. Hãy giảm ánh sáng hoặc tránh đèn chiếu thẳng.";
     /// Out of focus, moved, or a dirty lens.
     Blurred, "BLURRED",
         "The picture is blurred. Hold still, clean the lens and take it again.",
-        "Ảnh bị mờ. Vui lòng giữ yên, lau ống kính và chụp lại.";
+        "Ảnh bị mờ. Hãy giữ yên, lau ống kính và chụp lại.";
     /// The picture was compressed too much.
     Compressed, "COMPRESSED",
         "The picture was compressed too strongly. Send it at a higher quality.",
-        "Ảnh bị nén quá mạnh. Vui lòng gửi ảnh có chất lượng cao hơn.";
+        "Ảnh bị nén quá mạnh. Hãy gửi ảnh có chất lượng cao hơn.";
     /// The head is turned to the side.
     Turned, "LOOK_STRAIGHT",
         "The head is turned to the side. Look straight into the camera.",
-        "Đầu đang quay sang bên. Vui lòng nhìn thẳng vào máy ảnh.";
+        "Đầu đang quay sang bên. Hãy nhìn thẳng vào máy ảnh.";
     /// The chin is too high or too low.
     Nodded, "LEVEL_HEAD",
         "The chin is too high or too low. Hold the camera at eye level and look straight into it.",
-        "Cằm quá cao hoặc quá thấp. Vui lòng để máy ảnh ngang tầm mắt và nhìn thẳng.";
+        "Cằm quá cao hoặc quá thấp. Hãy để máy ảnh ngang tầm mắt và nhìn thẳng.";
     /// The head or the camera leans.
     Tilted, "HOLD_UPRIGHT",
         "The head or the camera leans to the side. Hold both upright.",
-        "Đầu hoặc máy ảnh bị nghiêng. Vui lòng giữ thẳng.";
+        "Đầu hoặc máy ảnh bị nghiêng. Hãy giữ thẳng.";
     /// Something is before the face.
     Occluded, "UNCOVER_FACE",
         "A part of the face is covered. Take off mask, glasses or hat and keep hands and hair away.",
-        "Một phần khuôn mặt bị che. Vui lòng bỏ khẩu trang, kính, mũ; không để tay hoặc tóc che mặt.";
+        "Một phần khuôn mặt bị che. Hãy bỏ khẩu trang, kính, mũ; không để tay hoặc tóc che mặt.";
     /// The face reaches past the edge.
     Cut, "WHOLE_FACE",
         "The face reaches past the edge of the picture. Move it to the middle.",
-        "Khuôn mặt vượt ra ngoài mép ảnh. Vui lòng đưa mặt vào giữa khung hình.";
+        "Khuôn mặt vượt ra ngoài mép ảnh. Hãy đưa mặt vào giữa khung hình.";
     /// Another person is in the picture.
     OtherFace, "ONE_PERSON",
         "Another person is in the picture. One person at a time, please.",
@@ -56,27 +56,27 @@ words! {
     /// One side is much darker.
     Uneven, "EVEN_LIGHT",
         "The light is uneven. Turn towards the light until no side of the face is in shadow.",
-        "Ánh sáng không đều. Vui lòng quay về phía nguồn sáng để mặt không bị tối một bên.";
+        "Ánh sáng không đều. Hãy quay về phía nguồn sáng để mặt không bị tối một bên.";
     /// Everything is grey: fog, glare, a screen.
     Flat, "LOW_CONTRAST",
         "The picture has too little contrast. Clean the lens and avoid glare.",
-        "Ảnh thiếu độ tương phản. Vui lòng lau ống kính và tránh bị lóa.";
+        "Ảnh thiếu độ tương phản. Hãy lau ống kính và tránh bị lóa.";
     /// The eyes are closed.
     EyesClosed, "OPEN_EYES",
         "The eyes are closed or nearly so. Open the eyes and take the picture again.",
-        "Mắt đang nhắm hoặc gần nhắm. Vui lòng mở mắt và chụp lại.";
+        "Mắt đang nhắm hoặc gần nhắm. Hãy mở mắt và chụp lại.";
     /// The mouth is wide open.
     MouthOpen, "CLOSE_MOUTH",
         "The mouth is wide open. Close the mouth.",
-        "Miệng đang mở rộng. Vui lòng khép miệng.";
+        "Miệng đang mở rộng. Hãy khép miệng.";
     /// Nothing by itself, but all together not good enough.
     Poor, "POOR_CAPTURE",
         "The picture as a whole is too poor. Take it again, from the front, near and in good light.",
-        "Chất lượng ảnh nói chung quá kém. Vui lòng chụp lại: chính diện, gần và đủ sáng.";
+        "Chất lượng ảnh nói chung quá kém. Hãy chụp lại: chính diện, gần và đủ sáng.";
     /// The embedder gets too little out of it.
     Useless, "POOR_TEMPLATE",
         "Too little of the face can be used for matching. Take the picture again.",
-        "Ảnh không đủ thông tin để đối chiếu khuôn mặt. Vui lòng chụp lại.";
+        "Ảnh không đủ thông tin để đối chiếu khuôn mặt. Hãy chụp lại.";
 }
 
 impl Flaw {

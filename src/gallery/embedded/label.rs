@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use hashbrown::HashTable;
 
 use super::record::{SubjectRecord, TraitsRecord};
-use crate::gallery::{Filter, SubjectId};
+use crate::gallery::{Filter, SubjectId, same_province, same_scheme};
 use crate::search;
 
 /// Ids stored together.
@@ -50,8 +50,9 @@ impl Traits {
     }
 
     pub(super) fn pass(&self, filter: &Filter) -> bool {
-        filter.scheme.as_ref().is_none_or(|scheme| self.schemes.contains(scheme))
-            && filter.province.as_ref().is_none_or(|province| self.province.as_ref() == Some(province))
+        let drawn = |wanted: &String| self.schemes.iter().any(|stored| same_scheme(stored, wanted));
+        let lives = |wanted: &String| self.province.as_ref().is_some_and(|stored| same_province(stored, wanted));
+        filter.scheme.as_ref().is_none_or(drawn) && filter.province.as_ref().is_none_or(lives)
     }
 }
 
@@ -311,6 +312,14 @@ mod tests {
         let health = Filter { scheme: Some("health".into()), ..Filter::default() };
         assert_eq!(passing(health.clone(), &[id("nobody")]), [true, true, false]);
         assert_eq!(passing(health.clone(), &[id("a")]), [false, true, false]);
+        // Earlier programs stored what they were given.
+        let old = labels.label("old", &traits(&["Health ", "pension"], Some("1"))).unwrap();
+        for (scheme, province, found) in
+            [("health", "01", true), ("pension", "1", true), ("social", "01", false), ("health", "10", false)]
+        {
+            let filter = Filter { scheme: Some(scheme.into()), province: Some(province.into()), ..Filter::default() };
+            assert_eq!(labels.sieve(&filter, &[]).passes(old), found, "{scheme} {province}");
+        }
         let there = Filter { province: Some("79".into()), ..health.clone() };
         assert_eq!(passing(there.clone(), &[]), [true, false, false]);
         let without = Filter { excluded: BTreeSet::from([id("b")]), claimed: Some(id("c")), ..Filter::default() };

@@ -13,8 +13,8 @@ use prost::Message;
 use super::fault::StoreError;
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionKey, NewTemplate, Note, Outcome, Receipt, Resolution, Source, StoredDecision,
-    StoredTemplate, SubjectId, Timestamp,
+    Attributes, ClearedPair, DecisionKey, NewTemplate, Note, Outcome, Receipt, Resolution, Scheme, Source,
+    StoredDecision, StoredTemplate, SubjectId, Timestamp,
 };
 
 /// Version of a record written by this program.
@@ -247,7 +247,7 @@ impl SubjectRecord {
     /// Attributes as the gallery's callers know them.
     pub(super) fn attributes(&self) -> Attributes {
         Attributes {
-            schemes: self.schemes.iter().cloned().collect(),
+            schemes: self.schemes.iter().map(|scheme| Scheme::of_stored(scheme).to_owned()).collect(),
             province: self.province.clone(),
             unit: self.unit.clone(),
         }
@@ -305,7 +305,7 @@ impl DecisionRecord {
             Ok::<_, StoreError>(Resolution {
                 officer: SubjectId::new(resolution.officer).map_err(damaged)?,
                 outcome: outcome_of(resolution.outcome)?,
-                reason: Note::new(resolution.reason).map_err(damaged)?,
+                reason: Note::stored(resolution.reason),
                 resolved_at: Timestamp(resolution.resolved_at),
             })
         });
@@ -331,7 +331,7 @@ impl ClearedRecord {
             first,
             second,
             officer: SubjectId::new(self.officer).map_err(damaged)?,
-            reason: Note::new(self.reason).map_err(damaged)?,
+            reason: Note::stored(self.reason),
             cleared_at: Timestamp(self.cleared_at),
         })
     }

@@ -1,11 +1,11 @@
 use super::gallery::{from_wire, out_of_range, subject_id, to_wire};
 use super::{BadAnswer, present};
-use crate::chip::{self, BirthDate, ChallengeResponse, Personal};
+use crate::chip::{self, ChallengeResponse, Personal};
 use crate::gallery::{DecisionKey, Note, Outcome, RequestId, SubjectId};
 use crate::service::pb;
 use crate::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, Consequence, Decided, Ground, Piece, Record,
-    ResolveReferral, ResolvedReferral, Scheme, Weighed, sentence,
+    ResolveReferral, ResolvedReferral, Scheme, Weighed, citizen_sentence, decision_sentence, resolved_sentence,
 };
 use crate::workflow::{Field, WorkflowError};
 
@@ -53,13 +53,7 @@ pub(in crate::service) fn beneficiary_request(
     let record = Record {
         number: text(told.number),
         name: text(told.name),
-        birth: match told.birth_date.trim() {
-            "" => None,
-            date => Some(
-                BirthDate::from_text(date)
-                    .ok_or_else(|| bad("record.birth_date", "give it as 1958, 1958-03 or 1958-03-07"))?,
-            ),
-        },
+        birth: text(told.birth_date),
         sex: match pb::Sex::try_from(told.sex) {
             Ok(pb::Sex::Unspecified) => None,
             Ok(pb::Sex::Male) => Some(chip::Sex::Male),
@@ -104,7 +98,7 @@ impl From<BeneficiaryRequest> for pb::VerifyBeneficiaryRequest {
             record: Some(pb::BenefitRecord {
                 number: text(number),
                 name: text(name),
-                birth_date: birth.map(|birth| birth.reveal_iso()).unwrap_or_default(),
+                birth_date: text(birth),
                 sex: sex.into(),
             }),
             chip_files: request.chip_files,
@@ -120,28 +114,38 @@ impl From<BeneficiaryRequest> for pb::VerifyBeneficiaryRequest {
 impl From<BeneficiaryOutcome> for pb::VerifyBeneficiaryResponse {
     fn from(outcome: BeneficiaryOutcome) -> Self {
         let BeneficiaryOutcome { key, decided, evidence, policy, enrolled, recipe, decided_at, commit } = outcome;
-        let (en, vi) = sentence(decided.outcome);
-        let reason = |Weighed { ground, consequence }: Weighed| pb::DecisionReason {
-            code: ground.code().to_owned(),
-            evidence: ground.piece().name().to_owned(),
-            consequence: i32::from(match consequence {
-                Consequence::Accept => pb::Consequence::Accept,
-                Consequence::Refer => pb::Consequence::Refer,
-                Consequence::Deny => pb::Consequence::Deny,
-            }),
-            message_vi: ground.vi().to_owned(),
-            message_en: ground.en().to_owned(),
+        let clerk = decision_sentence(&decided, &evidence);
+        let citizen = citizen_sentence(&decided);
+        let evidence = pb::DecisionEvidence::of(evidence, &decided);
+        let outcome = decided.outcome;
+        let reason = |weighed: Weighed| {
+            let told = weighed.sentence(outcome);
+            let Weighed { ground, consequence, follows } = weighed;
+            pb::DecisionReason {
+                code: ground.code().to_owned(),
+                evidence: ground.piece().name().to_owned(),
+                consequence: i32::from(match consequence {
+                    Consequence::Accept => pb::Consequence::Accept,
+                    Consequence::Refer => pb::Consequence::Refer,
+                    Consequence::Deny => pb::Consequence::Deny,
+                }),
+                message_vi: told.vi,
+                message_en: told.en,
+                follows: follows.map(|cause| cause.code().to_owned()).unwrap_or_default(),
+            }
         };
         Self {
             transaction_id: key.transaction.as_str().to_owned(),
             attempt: key.attempt,
             outcome: pb::Outcome::from(decided.outcome).into(),
-            message_vi: vi.to_owned(),
-            message_en: en.to_owned(),
+            message_vi: clerk.vi,
+            message_en: clerk.en,
+            citizen_vi: citizen.vi,
+            citizen_en: citizen.en,
             reasons: decided.grounds.into_iter().map(reason).collect(),
             without: decided.without.into_iter().map(|piece| piece.name().to_owned()).collect(),
             retake: decided.retake,
-            evidence: Some(evidence.into()),
+            evidence: Some(evidence),
             policy,
             enrolled,
             recipe,
@@ -163,6 +167,10 @@ impl TryFrom<pb::VerifyBeneficiaryResponse> for BeneficiaryOutcome {
                     Ok(pb::Consequence::Refer) => Consequence::Refer,
                     Ok(pb::Consequence::Deny) => Consequence::Deny,
                     Ok(pb::Consequence::Unspecified) | Err(_) => return Err(BadAnswer("consequence")),
+                },
+                follows: match reason.follows.as_str() {
+                    "" => None,
+                    code => Some(present(Ground::from_code(code), "follows")?),
                 },
             })
         };
@@ -217,7 +225,13 @@ impl From<ResolveReferral> for pb::ResolveReferralRequest {
 
 impl From<ResolvedReferral> for pb::ResolveReferralResponse {
     fn from(resolved: ResolvedReferral) -> Self {
-        Self { outcome: pb::Outcome::from(resolved.outcome).into(), resolved_at: Some(to_wire(resolved.resolved_at)) }
+        let citizen = resolved_sentence(resolved.outcome);
+        Self {
+            outcome: pb::Outcome::from(resolved.outcome).into(),
+            resolved_at: Some(to_wire(resolved.resolved_at)),
+            citizen_vi: citizen.vi,
+            citizen_en: citizen.en,
+        }
     }
 }
 

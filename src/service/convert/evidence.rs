@@ -4,11 +4,13 @@ use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
+    ChipEvidence, Comparison, Decided, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
+    SchemeState, chip_sentence,
 };
 
-impl From<Evidence> for pb::DecisionEvidence {
-    fn from(evidence: Evidence) -> Self {
+impl pb::DecisionEvidence {
+    /// What `decided` rests on, in the sentences that go with it.
+    pub(super) fn of(evidence: Evidence, decided: &Decided) -> Self {
         let chip = |chip: ChipEvidence| pb::ChipEvidence {
             verdict: chip.verdict.code().to_owned(),
             reasons: chip
@@ -16,12 +18,13 @@ impl From<Evidence> for pb::DecisionEvidence {
                 .into_iter()
                 .map(|reason| pb::ChipReason {
                     code: reason.code().to_owned(),
-                    message_vi: reason.vi().to_owned(),
-                    message_en: reason.en().to_owned(),
+                    message_vi: chip_sentence(reason, decided).vi,
+                    message_en: chip_sentence(reason, decided).en,
                 })
                 .collect(),
             active_authentication: chip.active_authentication.code().to_owned(),
             photo_years: chip.photo_years,
+            groups_unread: chip.groups_unread.into_iter().map(u32::from).collect(),
         };
         let frame = |frame: FrameEvidence| pb::FrameEvidence {
             eye_distance: frame.eye_distance,
@@ -39,6 +42,12 @@ impl From<Evidence> for pb::DecisionEvidence {
                 name: wire_state(name),
                 birth_date: wire_state(birth_date),
                 sex: wire_state(sex),
+            }),
+            scheme: i32::from(match evidence.scheme {
+                None => pb::SchemeState::Unspecified,
+                Some(SchemeState::InRecord) => pb::SchemeState::InRecord,
+                Some(SchemeState::NotInRecord) => pb::SchemeState::NotInRecord,
+                Some(SchemeState::NoneNamed) => pb::SchemeState::NoneNamed,
             }),
             frames: evidence.frames.into_iter().map(frame).collect(),
             quality: evidence.quality,
@@ -66,6 +75,11 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
                     "active_authentication",
                 )?,
                 photo_years: chip.photo_years,
+                groups_unread: chip
+                    .groups_unread
+                    .into_iter()
+                    .map(|group| u8::try_from(group).map_err(|_| BadAnswer("chip.groups_unread")))
+                    .collect::<Result<_, _>>()?,
             })
         };
         let flaw = |flaw: pb::Flaw| present(Flaw::from_code(&flaw.code), "flaws");
@@ -88,6 +102,12 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
                 birth_date: state(record.birth_date)?,
                 sex: state(record.sex)?,
             },
+            scheme: match pb::SchemeState::try_from(evidence.scheme).map_err(|_| BadAnswer("scheme"))? {
+                pb::SchemeState::Unspecified => None,
+                pb::SchemeState::InRecord => Some(SchemeState::InRecord),
+                pb::SchemeState::NotInRecord => Some(SchemeState::NotInRecord),
+                pb::SchemeState::NoneNamed => Some(SchemeState::NoneNamed),
+            },
             frames: evidence.frames.into_iter().map(frame).collect::<Result<_, _>>()?,
             quality: evidence.quality,
             liveness: evidence.liveness,
@@ -105,9 +125,12 @@ fn wire_state(state: FieldState) -> i32 {
         FieldState::NotChecked => pb::FieldState::Unspecified,
         FieldState::Agrees => pb::FieldState::Agrees,
         FieldState::AgreesWithoutMarks => pb::FieldState::AgreesWithoutMarks,
+        FieldState::AgreesPadded => pb::FieldState::AgreesPadded,
+        FieldState::AgreesFormer => pb::FieldState::AgreesFormer,
         FieldState::Differs => pb::FieldState::Differs,
         FieldState::NotOnChip => pb::FieldState::NotOnChip,
         FieldState::NotInRecord => pb::FieldState::NotInRecord,
+        FieldState::Unreadable => pb::FieldState::Unreadable,
     })
 }
 
@@ -116,9 +139,12 @@ fn state(value: i32) -> Result<FieldState, BadAnswer> {
         pb::FieldState::Unspecified => FieldState::NotChecked,
         pb::FieldState::Agrees => FieldState::Agrees,
         pb::FieldState::AgreesWithoutMarks => FieldState::AgreesWithoutMarks,
+        pb::FieldState::AgreesPadded => FieldState::AgreesPadded,
+        pb::FieldState::AgreesFormer => FieldState::AgreesFormer,
         pb::FieldState::Differs => FieldState::Differs,
         pb::FieldState::NotOnChip => FieldState::NotOnChip,
         pb::FieldState::NotInRecord => FieldState::NotInRecord,
+        pb::FieldState::Unreadable => FieldState::Unreadable,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::evidence::{Comparison, Evidence, FieldState};
+use super::evidence::{ChipEvidence, Comparison, Evidence, FieldState, SchemeState};
 use super::grounds::{Ground, Piece};
 use super::policy::{Consequence, FirstSight, Policy};
 use crate::chip;
@@ -30,6 +30,9 @@ pub struct Weighed {
     pub ground: Ground,
     /// What it leads to.
     pub consequence: Consequence,
+    /// The reason it is no more than a consequence of, where it is one: mended with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Ground>,
 }
 
 /// Decides. Approves only where every piece of evidence the policy does not do
@@ -75,21 +78,30 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
             }
         }
     }
-    for (state, piece, differs) in [
-        (evidence.record.number, Piece::Number, Ground::NumberDiffers),
-        (evidence.record.name, Piece::Name, Ground::NameDiffers),
-        (evidence.record.birth_date, Piece::BirthDate, Ground::BirthDateDiffers),
-        (evidence.record.sex, Piece::Sex, Ground::SexDiffers),
+    for (state, piece, differs, unreadable) in [
+        (evidence.record.number, Piece::Number, Ground::NumberDiffers, Ground::NumberUnreadable),
+        (evidence.record.name, Piece::Name, Ground::NameDiffers, Ground::NameUnreadable),
+        (evidence.record.birth_date, Piece::BirthDate, Ground::BirthDateDiffers, Ground::BirthDateUnreadable),
+        // A sex is told, not typed.
+        (evidence.record.sex, Piece::Sex, Ground::SexDiffers, Ground::SexMissing),
     ] {
         match state {
-            FieldState::Agrees | FieldState::AgreesWithoutMarks => {}
+            state if state.agrees() => {}
             FieldState::Differs => {
                 grounds.insert(differs);
             }
-            FieldState::NotChecked | FieldState::NotOnChip | FieldState::NotInRecord => {
-                missing(piece, &mut grounds, &mut without)
+            FieldState::Unreadable => {
+                grounds.insert(unreadable);
             }
+            _ => missing(piece, &mut grounds, &mut without),
         }
+    }
+    match evidence.scheme {
+        None | Some(SchemeState::InRecord) => {}
+        Some(SchemeState::NotInRecord) => {
+            grounds.insert(Ground::SchemeNotInRecord);
+        }
+        Some(SchemeState::NoneNamed) => missing(Piece::Scheme, &mut grounds, &mut without),
     }
     for (value, least, piece, low) in [
         (evidence.quality, policy.quality_min, Piece::Quality, Ground::QualityPoor),
@@ -133,16 +145,19 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
         grounds.insert(Ground::ReferenceFaceMissing);
     }
 
-    let mut weighed: Vec<Weighed> =
-        grounds.into_iter().map(|ground| Weighed { ground, consequence: policy.consequence(ground) }).collect();
-    weighed.sort_by_key(|one| (std::cmp::Reverse(one.consequence), one.ground));
+    let cause = |ground| cause(ground, &grounds, policy, evidence);
+    let weigh = |&ground: &Ground| Weighed { ground, consequence: policy.consequence(ground), follows: cause(ground) };
+    let mut weighed: Vec<Weighed> = grounds.iter().map(weigh).collect();
+    // A cause before what follows from it.
+    weighed.sort_by_key(|one| (std::cmp::Reverse(one.consequence), one.follows.is_some(), one.ground));
     let outcome = match weighed.first().map_or(Consequence::Accept, |gravest| gravest.consequence) {
         Consequence::Accept => Outcome::Approve,
         Consequence::Refer => Outcome::Refer,
         Consequence::Deny => Outcome::Deny,
     };
-    let mut against = weighed.iter().filter(|one| one.consequence > Consequence::Accept);
-    let retake = outcome != Outcome::Approve && against.all(|one| another_try_may_help(one.ground));
+    // What follows from a cause is mended with it.
+    let mut causes = weighed.iter().filter(|one| one.consequence > Consequence::Accept && one.follows.is_none());
+    let retake = outcome != Outcome::Approve && causes.all(|one| another_try_may_help(one.ground, evidence));
     Decided { outcome, grounds: weighed, without: without.into_iter().collect(), retake }
 }
 
@@ -157,23 +172,61 @@ fn judge(face: &Comparison, unsure: Ground, differs: Ground) -> Option<Ground> {
     }
 }
 
-fn another_try_may_help(ground: Ground) -> bool {
-    matches!(
-        ground,
-        Ground::QualityPoor
-            | Ground::LivenessLow
-            | Ground::ChipFaceUnsure
-            | Ground::ReferenceFaceUnsure
-            | Ground::ChipUnreadable
-            | Ground::ChipMissing
-    )
+/// The ground that `ground` is a mere consequence of: what could not be compared because
+/// the chip as a whole was not to be had, or because it was not all read.
+fn cause(ground: Ground, grounds: &BTreeSet<Ground>, policy: &Policy, evidence: &Evidence) -> Option<Ground> {
+    let record = &evidence.record;
+    // The record's own silence is a cause by itself.
+    let of_chip = match ground {
+        Ground::NumberMissing => record.number != FieldState::NotInRecord,
+        Ground::NameMissing => record.name != FieldState::NotInRecord,
+        Ground::BirthDateMissing => record.birth_date != FieldState::NotInRecord,
+        Ground::SexMissing => record.sex != FieldState::NotInRecord,
+        Ground::ChipFaceMissing => true,
+        Ground::ChipNotProven => evidence.chip.as_ref().is_some_and(|chip| !chip.is_signed()),
+        // At first sight the chip's photo would have stood in for it.
+        Ground::ReferenceFaceMissing => policy.first_sight != FirstSight::Refer && evidence.chip_face.is_none(),
+        _ => false,
+    };
+    let mut causes =
+        [Ground::ChipAltered, Ground::ChipUntrusted, Ground::ChipUnreadable, Ground::ChipMissing].into_iter();
+    // A chip whose signature holds keeps its data, whoever signed it.
+    let whole =
+        |cause: &Ground| *cause == Ground::ChipUntrusted && evidence.chip.as_ref().is_some_and(ChipEvidence::is_signed);
+    let cause = causes.find(|cause| grounds.contains(cause) && !whole(cause)).filter(|_| of_chip);
+    match ground {
+        // Where the chip was read and its photo alone shows nobody, that is the cause.
+        Ground::ReferenceFaceMissing if of_chip && cause.is_none() => {
+            Some(Ground::ChipFaceMissing).filter(|cause| grounds.contains(cause))
+        }
+        _ => cause,
+    }
+}
+
+/// Whether new captures, or another reading of the chip, may take the ground away.
+fn another_try_may_help(ground: Ground, evidence: &Evidence) -> bool {
+    let record = &evidence.record;
+    let unread = |group: u8| evidence.chip.as_ref().is_some_and(|chip| chip.groups_unread.contains(&group));
+    // A field is in the zone, or with its marks in DG13.
+    let field_unread = |state: FieldState| state == FieldState::NotOnChip && (unread(1) || unread(13));
+    match ground {
+        Ground::QualityPoor | Ground::LivenessLow | Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure => true,
+        Ground::ChipMissing => true,
+        Ground::ChipUnreadable => evidence.chip.as_ref().is_some_and(ChipEvidence::may_be_misread),
+        Ground::ChipFaceMissing => unread(2) || evidence.chip_photo_unusable.as_deref() == Some("IMAGE_DAMAGED"),
+        Ground::NumberMissing => field_unread(record.number),
+        Ground::NameMissing => field_unread(record.name),
+        Ground::BirthDateMissing => field_unread(record.birth_date),
+        Ground::SexMissing => field_unread(record.sex),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::evidence::{ChipEvidence, Duplicate, Duplicates, FrameEvidence, RecordEvidence};
+    use super::super::evidence::{Duplicate, Duplicates, FrameEvidence, RecordEvidence};
     use super::super::policy::PolicyFile;
     use super::*;
     use crate::face::quality::Flaw;
@@ -200,8 +253,10 @@ mod tests {
                 reasons: Vec::new(),
                 active_authentication: chip::ActiveAuthentication::Proven,
                 photo_years: Some(3),
+                groups_unread: Vec::new(),
             }),
             record: RecordEvidence { number: agrees, name: agrees, birth_date: agrees, sex: agrees },
+            scheme: Some(SchemeState::InRecord),
             frames: Vec::new(),
             quality: Some(80.0),
             liveness: Some(0.9),
@@ -271,6 +326,7 @@ mod tests {
             Piece::Name => evidence.record.name = FieldState::NotInRecord,
             Piece::BirthDate => evidence.record.birth_date = FieldState::NotOnChip,
             Piece::Sex => evidence.record.sex = FieldState::NotOnChip,
+            Piece::Scheme => evidence.scheme = Some(SchemeState::NoneNamed),
             Piece::Quality => evidence.quality = None,
             Piece::Liveness => evidence.liveness = None,
             Piece::ChipFace => evidence.chip_face = None,
@@ -336,9 +392,15 @@ mod tests {
             (chip(Verdict::Authentic, &[Reason::WeakHash]), "CHIP_WEAK", Outcome::Refer),
             (chip(Verdict::Authentic, &[Reason::NumbersDisagree]), "CHIP_NUMBERS_DISAGREE", Outcome::Refer),
             (differs(|record| record.number = FieldState::Differs), "NUMBER_DIFFERS", Outcome::Deny),
+            (differs(|record| record.number = FieldState::Unreadable), "NUMBER_UNREADABLE", Outcome::Refer),
+            (differs(|record| record.name = FieldState::Unreadable), "NAME_UNREADABLE", Outcome::Refer),
+            (differs(|record| record.birth_date = FieldState::Unreadable), "BIRTH_DATE_UNREADABLE", Outcome::Refer),
             (differs(|record| record.name = FieldState::Differs), "NAME_DIFFERS", Outcome::Refer),
             (differs(|record| record.birth_date = FieldState::Differs), "BIRTH_DATE_DIFFERS", Outcome::Refer),
             (differs(|record| record.sex = FieldState::Differs), "SEX_DIFFERS", Outcome::Refer),
+            // Enrolled for social insurance alone, and claims health.
+            (Evidence { scheme: Some(SchemeState::NotInRecord), ..good() }, "SCHEME_NOT_IN_RECORD", Outcome::Refer),
+            (Evidence { scheme: Some(SchemeState::NoneNamed), ..good() }, "SCHEME_MISSING", Outcome::Refer),
             (Evidence { quality: Some(1.0), ..good() }, "QUALITY_POOR", Outcome::Refer),
             (Evidence { quality: Some(f32::NAN), ..good() }, "QUALITY_POOR", Outcome::Refer),
             (Evidence { frames: vec![frame(&[Flaw::Blurred])], ..good() }, "QUALITY_POOR", Outcome::Refer),
@@ -400,6 +462,71 @@ mod tests {
         }
     }
 
+    /// A chip that was not read as a whole: nothing of it is signed.
+    fn unreadable(reason: chip::Reason) -> Evidence {
+        let state = FieldState::NotOnChip;
+        let mut evidence = with_chip(|chip| {
+            (chip.verdict, chip.reasons) = (chip::Verdict::Unreadable, vec![reason]);
+            chip.active_authentication = chip::ActiveAuthentication::Absent;
+        });
+        evidence.record = RecordEvidence { number: state, name: state, birth_date: state, sex: state };
+        evidence.chip_face = None;
+        evidence
+    }
+
+    #[test]
+    fn a_chip_read_badly_comes_first_and_is_read_again() {
+        // It was sixth of seven, and no retake was ever offered for it.
+        let decided = decide(&Policy::default(), &unreadable(chip::Reason::SodUnreadable));
+        assert_eq!(decided.outcome, Outcome::Refer);
+        assert!(decided.retake, "{decided:?}");
+        let against: Vec<_> = decided.grounds.iter().filter(|one| one.consequence == Consequence::Refer).collect();
+        assert_eq!((against[0].ground, against[0].follows), (Ground::ChipUnreadable, None));
+        assert_eq!(against.len(), 6);
+        assert!(against[1..].iter().all(|one| one.follows == Some(Ground::ChipUnreadable)), "{against:?}");
+        for text in ["first_sight = \"enrol\"", "on.chip_not_proven = \"refer\"", "on.chip_unreadable = \"deny\""] {
+            let mut evidence = unreadable(chip::Reason::FileDamaged);
+            evidence.reference_face = evidence.reference_face.filter(|_| !text.contains("first_sight"));
+            assert!(decide(&policy(text), &evidence).retake, "{text}");
+        }
+        // Another reading does not change what the card is, or what the record lacks.
+        assert!(!decide(&Policy::default(), &unreadable(chip::Reason::SignatureUnsupported)).retake);
+        let mut silent = unreadable(chip::Reason::SodUnreadable);
+        silent.record.number = FieldState::NotInRecord;
+        let decided = decide(&Policy::default(), &silent);
+        assert!(
+            !decided.retake
+                && decided.grounds.iter().any(|one| one.ground == Ground::NumberMissing && one.follows.is_none())
+        );
+        // Nobody is enrolled, and the policy wants to see a reference.
+        assert!(
+            !decide(&Policy::default(), &lacking(unreadable(chip::Reason::SodMissing), Piece::ReferenceFace)).retake
+        );
+    }
+
+    #[test]
+    fn a_file_of_the_chip_that_was_left_out_is_read_again() {
+        let mut evidence = with_chip(|chip| chip.groups_unread = vec![2]);
+        evidence.chip_face = None;
+        assert!(decide(&Policy::default(), &evidence).retake);
+        let mut evidence = with_chip(|chip| chip.groups_unread = vec![13]);
+        evidence.record.sex = FieldState::NotOnChip;
+        assert!(decide(&Policy::default(), &evidence).retake);
+        // A card that has no photo has none the next time.
+        assert!(!decide(&Policy::default(), &lacking(good(), Piece::ChipFace)).retake);
+        assert!(decide(&Policy::default(), &lacking(good(), Piece::Chip)).retake);
+    }
+
+    #[test]
+    fn what_follows_from_an_altered_chip_is_marked_and_the_chip_comes_first() {
+        let mut evidence = unreadable(chip::Reason::GroupAltered);
+        evidence.chip.as_mut().unwrap().verdict = chip::Verdict::Altered;
+        let decided = decide(&Policy::default(), &evidence);
+        assert_eq!((decided.outcome, decided.grounds[0].ground), (Outcome::Deny, Ground::ChipAltered));
+        assert!(decided.grounds.iter().skip(1).all(|one| one.follows == Some(Ground::ChipAltered)), "{decided:?}");
+        assert!(!decided.retake);
+    }
+
     #[test]
     fn a_retake_is_offered_where_it_may_help() {
         assert!(decide(&Policy::default(), &Evidence { quality: Some(1.0), ..good() }).retake);
@@ -411,8 +538,8 @@ mod tests {
     proptest! {
         #[test]
         fn missing_evidence_never_approves_unless_the_policy_does_without_it(
-            gone in prop::collection::btree_set(0usize..10, 0..10),
-            spared in prop::collection::btree_set(0usize..10, 0..10),
+            gone in prop::collection::btree_set(0usize..11, 0..11),
+            spared in prop::collection::btree_set(0usize..11, 0..11),
         ) {
             let pieces = |set: &BTreeSet<usize>| set.iter().map(|&i| Piece::ALL[i]).collect::<BTreeSet<_>>();
             let (gone, without) = (pieces(&gone), pieces(&spared));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chip;
 use crate::face::quality::Flaw;
-use crate::gallery::SubjectId;
+use crate::gallery::{Scheme, Subject, SubjectId, same_scheme};
 use crate::matching::{CurveName, Fmr, Fnmr, Threshold};
 
 /// Everything a decision rests on. What is `None` was not to be had.
@@ -16,6 +16,10 @@ pub struct Evidence {
     pub chip: Option<ChipEvidence>,
     /// What the chip says against what the record says.
     pub record: RecordEvidence,
+    /// What the enrolled record says of the scheme asked for; `None` where nobody is
+    /// enrolled, and in decisions of earlier programs.
+    #[serde(default)]
+    pub scheme: Option<SchemeState>,
     /// What was seen in each capture, in order.
     pub frames: Vec<FrameEvidence>,
     /// Best quality of the captures, 0–100: of those without a flaw, where there are
@@ -49,12 +53,33 @@ pub struct ChipEvidence {
     /// Whole years since the card was issued, where the chip says when: about the
     /// age of its photo.
     pub photo_years: Option<u32>,
+    /// Data groups of the signed list whose files did not come.
+    #[serde(default)]
+    pub groups_unread: Vec<u8>,
 }
 
 impl ChipEvidence {
     /// Whether something was found.
     pub fn found(&self, reason: chip::Reason) -> bool {
         self.reasons.contains(&reason)
+    }
+
+    /// Whether every reason it could not be read for may be gone with another reading.
+    pub fn may_be_misread(&self) -> bool {
+        let mut unreadable =
+            self.reasons.iter().filter(|reason| reason.effect() == chip::words::Effect::Unreadable).peekable();
+        unreadable.peek().is_some() && unreadable.all(|reason| reason.may_be_misread())
+    }
+
+    /// Whether the signature over the chip's list holds, as far as what was found tells.
+    pub fn is_signed(&self) -> bool {
+        use chip::Reason::{CurveForged, KeyInvalid};
+        !self.reasons.iter().any(|&reason| {
+            let effect = reason.effect();
+            effect == chip::words::Effect::Altered
+                || effect == chip::words::Effect::Unreadable
+                || matches!(reason, CurveForged | KeyInvalid)
+        })
     }
 
     /// Whether the card is out of its own validity, whatever the verdict.
@@ -74,12 +99,27 @@ pub enum FieldState {
     Agrees,
     /// A name that agrees once the marks are taken off, where one side has none.
     AgreesWithoutMarks,
+    /// A number whose leading zeros the record lacks, as a spreadsheet leaves it; with
+    /// them they agree.
+    AgreesPadded,
+    /// The record has the number of an earlier identity card, and the chip names it too.
+    AgreesFormer,
     /// They do not.
     Differs,
     /// The chip does not say, or what it says is not signed.
     NotOnChip,
     /// The request did not say.
     NotInRecord,
+    /// One of them is written in a way that tells nothing of the person: letters in a
+    /// number, a name in a broken encoding, a day that is none.
+    Unreadable,
+}
+
+impl FieldState {
+    /// Whether record and chip agree, in whatever way.
+    pub fn agrees(self) -> bool {
+        matches!(self, Self::Agrees | Self::AgreesWithoutMarks | Self::AgreesPadded | Self::AgreesFormer)
+    }
 }
 
 /// Field by field.
@@ -93,6 +133,33 @@ pub struct RecordEvidence {
     pub birth_date: FieldState,
     /// Sex.
     pub sex: FieldState,
+}
+
+/// What an enrolled record says of a scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemeState {
+    /// It draws from it.
+    InRecord,
+    /// It draws from others alone.
+    NotInRecord,
+    /// It names none, and was never verified for this one.
+    NoneNamed,
+}
+
+impl SchemeState {
+    /// What `subject` says of `scheme`. A record that names no scheme has those it was
+    /// approved for before.
+    pub(super) fn of(subject: &Subject, scheme: Scheme) -> Self {
+        let named = &subject.attributes.schemes;
+        let verified = subject.last_verified.contains_key(scheme.name());
+        match () {
+            () if named.iter().any(|stored| same_scheme(stored, scheme.name())) => Self::InRecord,
+            () if !named.is_empty() => Self::NotInRecord,
+            () if verified => Self::InRecord,
+            () => Self::NoneNamed,
+        }
+    }
 }
 
 /// What was seen in one capture.

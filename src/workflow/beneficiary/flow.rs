@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::decide::{Decided, decide};
-use super::evidence::{ChipEvidence, Evidence, FrameEvidence};
+use super::evidence::{ChipEvidence, Evidence, FrameEvidence, SchemeState};
 use super::grounds::Piece;
 use super::lookup::{against_chip, against_reference};
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
-use crate::chip::{self, CheckOptions, ChipFiles, Holder, Moment};
+use crate::chip::{self, CheckOptions, ChipFiles, GroupState, Holder, Moment};
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome, RequestId,
@@ -17,7 +17,7 @@ use crate::gallery::{
 use crate::matching::fuse;
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::words::Reason;
-use crate::workflow::{Engine, Field, Kind, WorkflowError};
+use crate::workflow::{Engine, Field, Kind, WorkflowError, ids};
 
 /// How often a decision is made anew because somebody enrolled the subject while
 /// it was being made.
@@ -84,6 +84,11 @@ impl Engine {
         check_count(request.frames.len())?;
         let (policy_name, policy) = self.counter().policies.find(&request.policy).ok_or(WorkflowError::Policy)?;
         check_turn(gallery, &request, policy).await?;
+        self.check_subject(gallery, &request.subject, "subject_id").await?;
+        let number = request.record.number.as_ref().map_or("", |number| number.reveal());
+        if ids::carries(request.key.transaction.as_str(), number) {
+            return Err(WorkflowError::NumberAsId { field: Field::Named("transaction_id") });
+        }
 
         let seen = self.look(request, content, policy).await?;
         for _ in 1..TRIES_MAX {
@@ -151,6 +156,12 @@ impl Engine {
                 verdict: inspection.verdict,
                 reasons: inspection.findings.iter().map(|finding| finding.reason).collect(),
                 active_authentication: inspection.active_authentication,
+                groups_unread: inspection
+                    .data_groups
+                    .iter()
+                    .filter(|(_, state)| **state == GroupState::Absent)
+                    .map(|(number, _)| *number)
+                    .collect(),
                 photo_years: issued.map(|issued| years_between(Moment::of_date(issued), options.now)),
             };
             ChipSeen { evidence, holder, photo: inspection.photo().map(|photo| photo.bytes.clone()) }
@@ -216,6 +227,7 @@ impl Engine {
             curve: Some(curve.name()),
             chip: seen.chip.clone(),
             record: seen.record,
+            scheme: subject.as_ref().map(|subject| SchemeState::of(subject, seen.scheme)),
             quality: best_quality(&seen.frames),
             liveness: mean(seen.frames.iter().filter_map(|frame| frame.liveness).collect()),
             frames: seen.frames.clone(),
@@ -326,6 +338,22 @@ fn years_between(from: Moment, to: Moment) -> u32 {
 mod tests {
     use super::*;
     use crate::chip::Date;
+
+    #[test]
+    fn an_answer_stored_by_an_earlier_program_is_read() {
+        // As version 0.1.0 wrote it, before schemes, unread files and consequences were in it.
+        let stored = r#"{"policy":"default","recipe":"00","enrolled":false,"decided":{"outcome":"REFER","grounds":[
+            {"ground":"CHIP_UNREADABLE","consequence":"refer"},{"ground":"NUMBER_MISSING","consequence":"refer"},
+            {"ground":"CHIP_NOT_PROVEN","consequence":"accept"}],"without":["liveness"],"retake":false},
+            "evidence":{"chip":{"verdict":"UNREADABLE","reasons":["SOD_UNREADABLE","SIGNER_NOT_YET_VALID"],
+            "active_authentication":"absent","photo_years":null},"record":{"number":"not_on_chip","name":"agrees",
+            "birth_date":"agrees_without_marks","sex":"not_in_record"},"frames":[{"eye_distance":60.0,
+            "second_face":false,"norm":9.0,"quality":null,"liveness":null}],"quality":null,"liveness":null,
+            "chip_face":null,"chip_photo_unusable":null,"reference_face":null,"duplicates":null}}"#;
+        let Answer { decided, evidence, .. } = serde_json::from_str(stored).unwrap();
+        assert!(decided.grounds.iter().all(|one| one.follows.is_none()) && !decided.retake);
+        assert!(evidence.scheme.is_none() && evidence.chip.unwrap().groups_unread.is_empty());
+    }
 
     #[test]
     fn the_age_of_a_photo_is_in_whole_years_and_never_negative() {

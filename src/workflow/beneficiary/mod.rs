@@ -12,68 +12,46 @@
 //! ```
 //!
 //! Each file answers one question: what is asked and answered (here), what the
-//! evidence is (`evidence`), whether card and record agree (`record`, `names`),
+//! evidence is (`evidence`), whether card and record agree (`record`, `names`, `lookalikes`),
 //! what a policy may say (`policy`), what speaks against an approval (`grounds`),
-//! what it all comes to (`decide`), how it is gathered and committed (`flow`,
+//! what it all comes to (`decide`), what people
+//! are told of it (`sentences`), how it is gathered and committed (`flow`,
 //! `lookup`), what goes on at this moment (`turns`), what officers add (`referral`).
 
 mod decide;
 mod evidence;
 mod flow;
 mod grounds;
+mod lookalikes;
 mod lookup;
 mod names;
 mod policies;
 mod policy;
 mod record;
 mod referral;
+mod sentences;
 mod turns;
 
 use std::sync::Arc;
 
 pub use decide::{Decided, Weighed, decide};
 pub use evidence::{
-    ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
+    ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence, SchemeState,
 };
-pub use grounds::{Ground, Piece, sentence};
+pub use grounds::{Ground, Piece};
 pub use policies::{DEFAULT_POLICY, Policies};
 pub use policy::{Consequence, FirstSight, GroundKey, Policy, PolicyFile};
 pub use record::Record;
 pub use referral::{ClearPairRequest, ResolveReferral, ResolvedReferral};
+pub use sentences::{
+    CITIZEN_CHARS_MAX, Sentence, chip_sentence, citizen_reason, citizen_sentence, decision_sentence, is_tried_again,
+    resolved_sentence,
+};
 
 use super::enrol::ContentDigest;
-use crate::chip::{Anchors, ChallengeResponse};
+use crate::chip::{Anchors, BirthDate, ChallengeResponse};
+pub use crate::gallery::Scheme;
 use crate::gallery::{DecisionKey, SubjectId, Timestamp};
-
-/// What a benefit is drawn from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// Social insurance: pensions.
-    Social,
-    /// Health insurance.
-    Health,
-    /// Unemployment insurance.
-    Unemployment,
-}
-
-impl Scheme {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Social, Self::Health, Self::Unemployment];
-
-    /// Its name in the gallery: `social`, `health`, `unemployment`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Social => "social",
-            Self::Health => "health",
-            Self::Unemployment => "unemployment",
-        }
-    }
-
-    /// By its name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scheme| scheme.name() == name)
-    }
-}
 
 /// Is this person the one the card and the benefit belong to?
 #[derive(Clone)]
@@ -131,7 +109,11 @@ impl BeneficiaryRequest {
         };
         optional(number.as_ref().map(|number| number.reveal().as_bytes()));
         optional(name.as_ref().map(|name| name.reveal().as_bytes()));
-        optional(birth.map(|birth| birth.reveal_iso()).as_ref().map(String::as_bytes));
+        // By what was read, as far as anything was: so it was before texts came here unread.
+        let birth = birth.as_ref().map(|text| {
+            BirthDate::from_text(text.reveal()).map_or_else(|| text.reveal().to_owned(), |date| date.reveal_iso())
+        });
+        optional(birth.as_ref().map(String::as_bytes));
         optional(sex.map(|sex| sex.reveal().as_bytes()));
         optional(self.active.as_ref().map(|active| active.challenge.as_slice()));
         optional(self.active.as_ref().map(|active| active.response.as_slice()));
@@ -164,7 +146,7 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chip::{BirthDate, Personal, Sex};
+    use crate::chip::{Personal, Sex};
     use crate::gallery::RequestId;
 
     fn request() -> BeneficiaryRequest {
@@ -183,14 +165,15 @@ mod tests {
     #[test]
     fn every_part_of_a_request_counts_in_its_digest_and_its_key_does_not() {
         type Change = fn(&mut BeneficiaryRequest);
-        let changes: [Change; 13] = [
+        let changes: [Change; 14] = [
             |r| r.subject = SubjectId::new("t").unwrap(),
             |r| r.scheme = Scheme::Health,
             |r| r.policy = "other".into(),
             |r| r.record.number = Some(Personal::new("1")),
             |r| r.record.name = Some(Personal::new("1")),
-            |r| r.record.birth = BirthDate::from_text("1988"),
-            |r| r.record.birth = BirthDate::from_text("1988-01"),
+            |r| r.record.birth = Some(Personal::new("1988")),
+            |r| r.record.birth = Some(Personal::new("1988-01")),
+            |r| r.record.birth = Some(Personal::new("long ago")),
             |r| r.record.sex = Some(Sex::Male),
             |r| r.record.sex = Some(Sex::Female),
             |r| r.active = Some(ChallengeResponse { challenge: vec![1], response: vec![] }),

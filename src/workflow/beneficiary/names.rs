@@ -1,23 +1,32 @@
 //! Whether two spellings are one Vietnamese name.
 //!
 //! Unicode has several ways to write one letter, keyboards put a tone on another
-//! vowel of the syllable (`HÒA`, `HOÀ`), and older records and machine-readable
-//! zones have no marks at all. So names are compared
+//! vowel of the syllable (`HÒA`, `HOÀ`), programs write letters that only look like
+//! those of the alphabet (`Ð`), copied text holds characters that cannot be seen, and
+//! older records and machine-readable zones have no marks at all. So names are compared
 //!
-//! 1. with their marks: canonical composition aside (NFC and NFD are one), letter
-//!    case aside, runs of space as one, the tone of each syllable wherever it
-//!    stands in it;
-//! 2. where one side has no marks, without them: `đ` as `d`, hyphens as spaces,
-//!    apostrophes and dots dropped, and a zone that is full as a beginning only.
+//! 1. with their marks: invisible characters dropped, single letters that look like one
+//!    of the alphabet taken for it ([`super::lookalikes`]), canonical composition aside
+//!    (NFC and NFD are one), letter case aside, runs of space as one, the tone of each
+//!    syllable wherever it stands in it, a dash of any kind as a space, and an
+//!    apostrophe or dot of any kind as nothing or as a space (`H'Hen`, `H’Hen`, `HHen`
+//!    and `H Hen` stand in the papers of one person);
+//! 2. where one side has no marks, without them: `đ` as `d`, and a zone that is full as
+//!    a beginning only.
 //!
 //! Two spellings that both have marks, and other ones, are two names: `THANH` and
 //! `THÀNH` may be brothers. So are `LÝ` and `LÍ`: which of the two vowels a name
-//! has is the bearer's choice and stands in the papers.
+//! has is the bearer's choice and stands in the papers. And `rn` is not `m`, `l` not
+//! `I`, `0` not `O`.
 
+use icu_properties::CodePointMapData;
+use icu_properties::props::Script;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::evidence::FieldState;
+use super::lookalikes;
+use crate::text;
 
 /// Marks of the five tones: grave, tilde, hook, acute, dot below.
 const TONES: [char; 5] = ['\u{300}', '\u{303}', '\u{309}', '\u{301}', '\u{323}'];
@@ -25,30 +34,79 @@ const TONES: [char; 5] = ['\u{300}', '\u{303}', '\u{309}', '\u{301}', '\u{323}']
 const ZONE_CHARS: usize = 30;
 
 /// Compares the record's name with the chip's: in full, where the chip has it,
-/// and as its machine-readable zone has it.
+/// and as its machine-readable zone has it. What does not agree differs only where
+/// both can be read as names.
 pub(super) fn compare(record: &str, full: Option<&str>, zone: Option<&str>) -> FieldState {
-    let (with_marks, without) = (marked(record), plain(record));
-    if let Some(full) = full.filter(|full| has_marks(full) || zone.is_none()) {
-        return if marked(full) == with_marks {
+    match compare_folded(&lookalikes::fold(record), full, zone) {
+        FieldState::Differs if ![Some(record), full, zone].into_iter().flatten().all(is_readable) => {
+            FieldState::Unreadable
+        }
+        state => state,
+    }
+}
+
+/// Whether nothing of a name is there: no letter, no sign that could stand for one.
+pub(super) fn is_blank(name: &str) -> bool {
+    lookalikes::fold(name).chars().all(|c| c == ' ' || joins(c) || separates(c))
+}
+
+fn compare_folded(record: &str, full: Option<&str>, zone: Option<&str>) -> FieldState {
+    let full = full.map(lookalikes::fold);
+    let zone = zone.map(lookalikes::fold);
+    let record_marks = has_marks(record);
+    if let Some(full) = full.as_deref().filter(|full| has_marks(full) || zone.is_none()) {
+        return if one_of(&forms(record, marked), &forms(full, marked)) {
             FieldState::Agrees
-        } else if (!has_marks(record) || !has_marks(full)) && plain(full) == without {
+        } else if (!record_marks || !has_marks(full)) && one_of(&forms(record, plain), &forms(full, plain)) {
             FieldState::AgreesWithoutMarks
         } else {
             FieldState::Differs
         };
     }
-    match full.or(zone) {
-        None => FieldState::NotOnChip,
-        Some(chip) => {
-            let chip = plain(chip);
-            let cut = chip.chars().count() + 1 >= ZONE_CHARS && without.starts_with(&chip);
-            match () {
-                () if chip == without && !has_marks(record) => FieldState::Agrees,
-                () if chip == without || cut => FieldState::AgreesWithoutMarks,
-                () => FieldState::Differs,
-            }
-        }
+    let Some(chip) = full.or(zone) else { return FieldState::NotOnChip };
+    let (record, chip) = (forms(record, plain), forms(&chip, plain));
+    let full_zone = |chip: &String| chip.chars().count() + 1 >= ZONE_CHARS;
+    let cut = chip.iter().filter(|chip| full_zone(chip)).any(|chip| record.iter().any(|name| name.starts_with(chip)));
+    match () {
+        () if one_of(&record, &chip) && !record_marks => FieldState::Agrees,
+        () if one_of(&record, &chip) || cut => FieldState::AgreesWithoutMarks,
+        () => FieldState::Differs,
     }
+}
+
+fn one_of(one: &[String], other: &[String]) -> bool {
+    one.iter().any(|form| other.contains(form))
+}
+
+/// Apostrophes and dots, which may stand between letters of one word or of two.
+fn joins(c: char) -> bool {
+    text::is_apostrophe(c) || matches!(c, '.' | '·' | '․' | '‧' | '・')
+}
+
+/// Dashes and commas, which stand between words.
+fn separates(c: char) -> bool {
+    text::is_dash(c) || matches!(c, ',' | ';')
+}
+
+/// A folded name in each way its signs can be read, in the form `of` gives.
+fn forms(name: &str, of: fn(&str) -> String) -> [String; 2] {
+    let spaced: String = name.chars().map(|c| if separates(c) { ' ' } else { c }).collect();
+    let apart: String = spaced.chars().map(|c| if joins(c) { ' ' } else { c }).collect();
+    // The space beside an apostrophe goes with it.
+    let parts: Vec<&str> = spaced.split(joins).map(str::trim).filter(|part| !part.is_empty()).collect();
+    [of(&parts.concat()), of(&apart)]
+}
+
+/// Whether every character belongs to a name in Latin letters: none that a broken
+/// encoding leaves, no digit, no other script.
+fn is_readable(name: &str) -> bool {
+    let scripts = CodePointMapData::<Script>::new();
+    let fits = |c: char| match scripts.get(c) {
+        Script::Latin => c.is_alphabetic(),
+        Script::Inherited => is_combining_mark(c),
+        _ => c == ' ' || joins(c) || separates(c) || matches!(c, '(' | ')'),
+    };
+    lookalikes::fold(name).chars().all(fits)
 }
 
 /// Whether any letter carries a mark or is `đ`.
@@ -81,8 +139,6 @@ fn plain(name: &str) -> String {
         match c {
             'đ' => out.push('d'),
             _ if is_combining_mark(c) => {}
-            '\'' | '\u{2019}' | '.' => {}
-            '-' | ',' => out.push(' '),
             _ => out.push(c),
         }
     }
@@ -93,7 +149,7 @@ fn plain(name: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::FieldState::{Agrees, AgreesWithoutMarks, Differs, NotOnChip};
+    use super::FieldState::{Agrees, AgreesWithoutMarks, Differs, NotOnChip, Unreadable};
     use super::*;
 
     #[test]
@@ -110,6 +166,56 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_only_look_like_those_of_the_alphabet_are_one_name() {
+        for (record, chip) in [
+            // Latin-1's eth and the African D, which fonts and old keyboards give for Đ.
+            ("Ðỗ Thị Ðào", "ĐỖ THỊ ĐÀO"),
+            ("ðỗ thị ðào", "ĐỖ THỊ ĐÀO"),
+            ("Ɖỗ Thị Ɖào", "ĐỖ THỊ ĐÀO"),
+            ("D\u{335}ỗ Thị d\u{336}ào", "ĐỖ THỊ ĐÀO"),
+            // A caron for a breve, an inverted breve for a circumflex.
+            ("Nguyễn Vǎn An", "NGUYỄN VĂN AN"),
+            ("Trȃn Văn Ân", "TRÂN VĂN ÂN"),
+            // A keyboard of another script, another language, and full width.
+            ("Nguyễn Vаn Аn", "NGUYỄN VAN AN"),
+            ("ΝGUYỄN VĂN ΑN", "NGUYỄN VĂN AN"),
+            ("NGUYỄN VĂN BıNH", "NGUYỄN VĂN BINH"),
+            ("ＮＧＵＹỄＮ ＶĂＮ ＡＮ", "NGUYỄN VĂN AN"),
+        ] {
+            assert_eq!(compare(record, Some(chip), None), Agrees, "{record}");
+            assert_eq!(compare(chip, Some(record), None), Agrees, "{record}");
+        }
+        assert_eq!(compare("Ðỗ Thị Ðào", None, Some("DO THI DAO")), AgreesWithoutMarks);
+        assert_eq!(compare("DO THI DAO", Some("ÐỖ THỊ ÐÀO"), None), AgreesWithoutMarks);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_makes_no_other_name() {
+        for hidden in ["\u{200b}", "\u{200d}", "\u{feff}", "\u{ad}", "\u{200e}", "\u{202b}", "\u{34f}", "\u{fe0f}"] {
+            let record = format!("Nguyễn{hidden} Thử {hidden}Nghi{hidden}ệm");
+            assert_eq!(compare(&record, Some("NGUYỄN THỬ NGHIỆM"), None), Agrees, "{hidden:?}");
+            // An invisible mark is no mark: this name has none.
+            let bare = format!("NGUYEN{hidden} THU NGHIEM");
+            assert_eq!(compare(&bare, None, Some("NGUYEN THU NGHIEM")), Agrees, "{hidden:?}");
+            assert_eq!(compare(&bare, Some("NGUYỄN THỬ NGHIỆM"), None), AgreesWithoutMarks, "{hidden:?}");
+        }
+    }
+
+    #[test]
+    fn apostrophes_and_dashes_of_any_kind_are_one() {
+        for record in ["H'Hen Niê", "H’Hen Niê", "HʼHen Niê", "H`Hen Niê", "H´Hen Niê", "H' Hen Niê", "HHen Niê"]
+        {
+            assert_eq!(compare(record, Some("H'HEN NIÊ"), Some("HHEN NIE")), Agrees, "{record}");
+            assert_eq!(compare(record, None, Some("HHEN NIE")), AgreesWithoutMarks, "{record}");
+        }
+        assert_eq!(compare("H Hen Niê", Some("H'HEN NIÊ"), Some("HHEN NIE")), Agrees);
+        for dash in ["-", "\u{2010}", "\u{2011}", "\u{2013}", "\u{2014}", "\u{2212}", " - ", " ", "\u{ff0d}"] {
+            let record = format!("H'Bia Buôn{dash}Yă");
+            assert_eq!(compare(&record, Some("H'BIA BUÔN-YĂ"), Some("HBIA BUON YA")), Agrees, "{dash}");
+        }
+    }
+
+    #[test]
     fn a_side_without_marks_agrees_but_says_so() {
         assert_eq!(compare("NGUYEN THU NGHIEM", Some("NGUYỄN THỬ NGHIỆM"), None), AgreesWithoutMarks);
         assert_eq!(compare("Đỗ Thị Đào", None, Some("DO THI DAO")), AgreesWithoutMarks);
@@ -122,14 +228,62 @@ mod tests {
     }
 
     #[test]
-    fn other_marks_are_another_name() {
-        for (one, other) in [("Thanh", "Thành"), ("Thánh", "Thành"), ("Lý", "Lí"), ("Đức", "Dức"), ("Tân", "Tấn")]
-        {
-            let expected = if has_marks(one) { Differs } else { AgreesWithoutMarks };
-            assert_eq!(compare(one, Some(other), None), expected, "{one} {other}");
+    fn a_name_near_another_stays_another() {
+        // Brothers, sisters, neighbours: each pair is two people.
+        for (one, other) in [
+            ("Thánh", "Thành"),
+            ("Lý", "Lí"),
+            ("Đức", "Dức"),
+            ("Tân", "Tấn"),
+            ("Văn", "Vân"),
+            ("Hiền", "Hiển"),
+            ("Hiền", "Hiến"),
+            ("Tuân", "Tuấn"),
+            ("Sơn", "Sớn"),
+            ("Hòa", "Hóa"),
+            ("Dũng", "Dụng"),
+            ("Mỹ", "Mỵ"),
+            ("Ơn", "Ôn"),
+            ("Tú", "Tứ"),
+            ("Bẩy", "Bảy"),
+            ("Đăng", "Đặng"),
+            ("Lĩnh", "Lỉnh"),
+            ("Nguyễn Văn An", "Nguyễn Văn Anh"),
+            ("Nguyễn Văn An", "Nguyễn Vă Nan"),
+            ("Trần Thị An", "Trần Thịa N"),
+            ("Nguyễn Thị Hoa-Anh", "Nguyễn Thị Hoaanh"),
+            ("Đỗ Nam", "Đỗ Narn"),
+            ("Đỗ Lan", "Đỗ Ian"),
+            ("Lê Tí", "Lê Tì"),
+            ("Đinh Ngọc", "Đình Ngọc"),
+            ("Nguyễn Bình", "Nguyễn Binh"),
+        ] {
+            assert_eq!(compare(one, Some(other), None), Differs, "{one} {other}");
+            assert_eq!(compare(other, Some(one), None), Differs, "{one} {other}");
         }
-        assert_eq!(compare("Nguyễn Văn An", Some("Nguyễn Văn Anh"), None), Differs);
+        // Where one side has no marks at all, letters alone are left to tell.
+        assert_eq!(compare("Thanh", Some("Thành"), None), AgreesWithoutMarks);
+        assert_eq!(compare("Nguyen Van Narn", Some("Nguyễn Văn Nam"), None), Differs);
+        assert_eq!(compare("Le Van Ian", None, Some("LE VAN LAN")), Differs);
         assert_eq!(compare("Nguyễn Văn An", None, None), NotOnChip);
+    }
+
+    #[test]
+    fn a_name_that_came_broken_is_not_another_name() {
+        for broken in [
+            "Nguy?n Th? Nghi?m",
+            "Nguy\u{fffd}n Th\u{fffd} Nghi\u{fffd}m",
+            "Nguyá»…n Thá»\u{ad} Nghiá»‡m",
+            "NGUYỄN TH0",
+            "Нгуен Тху Нгхием",
+            "阮試驗",
+            "12345",
+            "N/A",
+        ] {
+            assert_eq!(compare(broken, Some("NGUYỄN THỬ NGHIỆM"), Some("NGUYEN THU NGHIEM")), Unreadable, "{broken}");
+            assert_eq!(compare("Nguyễn Thử Nghiệm", Some(broken), None), Unreadable, "{broken}");
+        }
+        assert!(is_blank(" - ") && is_blank("'.\u{200b}") && !is_blank("?") && !is_blank("Y"));
     }
 
     proptest! {
@@ -145,6 +299,7 @@ mod tests {
         #[test]
         fn any_texts_are_compared(one in ".{0,20}", other in ".{0,20}") {
             let _ = compare(&one, Some(&other), Some(&other));
+            let _ = is_blank(&one);
         }
     }
 }

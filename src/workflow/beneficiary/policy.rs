@@ -121,6 +121,10 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
         Ground::ChipNotProven => (Accept, Accept),
         Ground::NumberDiffers => (Deny, Refer),
         Ground::NameDiffers | Ground::BirthDateDiffers | Ground::SexDiffers => (Refer, Accept),
+        // Nothing was learnt of the number, which alone leads to one person.
+        Ground::NumberUnreadable => (Refer, Refer),
+        Ground::NameUnreadable | Ground::BirthDateUnreadable => (Refer, Accept),
+        Ground::SchemeNotInRecord => (Refer, Accept),
         Ground::QualityPoor | Ground::LivenessLow => (Refer, Refer),
         Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure | Ground::DuplicateFace => (Refer, Refer),
         Ground::ChipFaceDiffers => (Deny, Refer),
@@ -131,11 +135,22 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
         | Ground::NameMissing
         | Ground::BirthDateMissing
         | Ground::SexMissing
+        | Ground::SchemeMissing
         | Ground::QualityMissing
         | Ground::LivenessMissing
         | Ground::ChipFaceMissing
         | Ground::ReferenceFaceMissing
         | Ground::DuplicatesMissing => (Refer, Refer),
+    }
+}
+
+impl Ground {
+    /// What a policy can make of it.
+    pub fn consequences_possible(self) -> impl Iterator<Item = Consequence> {
+        let (default, least) = consequences(self);
+        [Consequence::Accept, Consequence::Refer, Consequence::Deny]
+            .into_iter()
+            .filter(move |&one| if is_missing(self) { one == default } else { one >= least })
     }
 }
 

@@ -1,19 +1,33 @@
 //! What the chip says against what the benefit record says, field by field.
+//!
+//! What the record says was typed, by a clerk or by a spreadsheet. That one field of it
+//! cannot be read is no fault of the person at the counter and none a clerk can mend:
+//! it is evidence, and neither differs nor stops the request.
 
 use super::evidence::{FieldState, RecordEvidence};
 use super::names;
 use crate::chip::{BirthDate, Holder, Personal, Sex};
+use crate::text;
+
+/// Digits of a citizen's number (Decree 137/2015, article 13): province, century and
+/// sex, year of birth, six at random.
+const NUMBER_DIGITS: usize = 12;
+/// No province has this code: such a number is a placeholder.
+const NO_PROVINCE: &str = "000";
+/// Digits of the number on identity cards before those of twelve.
+const FORMER_DIGITS: usize = 9;
 
 /// What the benefit record says of the person. Comes with the request, is
 /// compared, and is forgotten: nothing of it is stored or logged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
-    /// The citizen's number on the record.
+    /// The citizen's number on the record, as it was typed.
     pub number: Option<Personal>,
-    /// Full name.
+    /// Full name, as it was typed.
     pub name: Option<Personal>,
-    /// Date of birth, as far as it is known.
-    pub birth: Option<BirthDate>,
+    /// Date of birth as far as it is known, as it was typed; read as
+    /// [`BirthDate::from_text`] does.
+    pub birth: Option<Personal>,
     /// Sex.
     pub sex: Option<Sex>,
 }
@@ -21,43 +35,86 @@ pub struct Record {
 /// Compares field by field; `holder` is what the chip says under a signature that
 /// holds.
 pub(super) fn compare(record: &Record, holder: Option<&Holder>) -> RecordEvidence {
-    fn state<R, C>(record: Option<R>, chip: Option<C>, agree: impl FnOnce(R, C) -> FieldState) -> FieldState {
-        match (record, chip) {
-            (None, _) => FieldState::NotInRecord,
-            (Some(_), None) => FieldState::NotOnChip,
-            (Some(record), Some(chip)) => agree(record, chip),
-        }
-    }
-    let agree = |same: bool| if same { FieldState::Agrees } else { FieldState::Differs };
     let nobody = Holder::default();
     let holder = holder.unwrap_or(&nobody);
-    let text = |personal: &Option<Personal>| {
-        personal.as_ref().map(|text| text.reveal().trim().to_owned()).filter(|text| !text.is_empty())
-    };
     RecordEvidence {
-        number: state(text(&record.number), text(&holder.number), |record, chip| {
-            agree(digits(&record) == digits(&chip))
-        }),
-        name: state(text(&record.name), text(&holder.name), |record, full| {
-            names::compare(&record, Some(&full), text(&holder.name_plain).as_deref())
-        }),
-        birth_date: state(record.birth, holder.birth, |record, chip| agree(record.agrees_with(&chip))),
-        sex: state(record.sex, holder.sex, |record, chip| agree(record == chip)),
+        number: number(shown(&record.number), holder),
+        name: name(shown(&record.name), holder),
+        birth_date: birth(shown(&record.birth), holder),
+        sex: match (record.sex, holder.sex) {
+            (None, _) => FieldState::NotInRecord,
+            (Some(_), None) => FieldState::NotOnChip,
+            (Some(record), Some(chip)) if record == chip => FieldState::Agrees,
+            (Some(_), Some(_)) => FieldState::Differs,
+        },
     }
 }
 
-/// A number without the spaces and dots people group it by.
-fn digits(number: &str) -> String {
-    number.chars().filter(|c| !c.is_whitespace() && !matches!(c, '.' | '-')).collect::<String>().to_uppercase()
+/// A text of which something can be seen.
+fn shown(text: &Option<Personal>) -> Option<String> {
+    text.as_ref().map(|text| text::visible(text.reveal())).filter(|text| !text.is_empty())
+}
+
+/// Only two whole numbers of citizens can differ. Whatever else does not agree was
+/// written in a way that tells nothing of the person.
+fn number(record: Option<String>, holder: &Holder) -> FieldState {
+    let record = record.map(|text| text::number(&text)).filter(|number| !number.is_empty());
+    let chip = holder.number.as_ref().map(|number| text::number(number.reveal())).filter(|number| !number.is_empty());
+    let (record, chip) = match (record, chip) {
+        (None, _) => return FieldState::NotInRecord,
+        (Some(_), None) => return FieldState::NotOnChip,
+        (Some(record), Some(chip)) => (record, chip),
+    };
+    if record == chip {
+        return FieldState::Agrees;
+    }
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(&record) {
+        return FieldState::Unreadable;
+    }
+    // A spreadsheet takes the zeros in front of a number away: one or two of a citizen's,
+    // one of an old card's.
+    let padded = |length: usize| format!("{record:0>length$}");
+    if (NUMBER_DIGITS - 2..NUMBER_DIGITS).contains(&record.len()) && padded(NUMBER_DIGITS) == chip {
+        return FieldState::AgreesPadded;
+    }
+    let former = if record.len() + 1 == FORMER_DIGITS { padded(FORMER_DIGITS) } else { record.clone() };
+    if holder.former_numbers.iter().any(|number| text::number(number.reveal()) == former) {
+        return FieldState::AgreesFormer;
+    }
+    let whole = |number: &str| digits(number) && number.len() == NUMBER_DIGITS && !number.starts_with(NO_PROVINCE);
+    if whole(&record) && whole(&chip) { FieldState::Differs } else { FieldState::Unreadable }
+}
+
+fn name(record: Option<String>, holder: &Holder) -> FieldState {
+    let Some(record) = record.filter(|name| !names::is_blank(name)) else { return FieldState::NotInRecord };
+    match shown(&holder.name) {
+        None => FieldState::NotOnChip,
+        Some(full) => names::compare(&record, Some(&full), shown(&holder.name_plain).as_deref()),
+    }
+}
+
+/// A year of two digits has two readings; the record agrees with either.
+fn birth(record: Option<String>, holder: &Holder) -> FieldState {
+    let Some(record) = record else { return FieldState::NotInRecord };
+    let Some(chip) = holder.birth else { return FieldState::NotOnChip };
+    let Some(record) = BirthDate::from_text(&record) else { return FieldState::Unreadable };
+    let agrees = [Some(chip), holder.birth_other].into_iter().flatten().any(|chip| record.agrees_with(&chip));
+    if agrees { FieldState::Agrees } else { FieldState::Differs }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::FieldState::{Agrees, AgreesFormer, AgreesPadded, Differs, NotInRecord, NotOnChip, Unreadable};
     use super::*;
+
+    const NUMBER: &str = "079088000017";
+    const FORMER: &str = "012345678";
 
     fn holder() -> Holder {
         Holder {
-            number: Some(Personal::new("999088000017")),
+            number: Some(Personal::new(NUMBER)),
+            former_numbers: vec![Personal::new(FORMER)],
             name: Some(Personal::new("NGUYỄN THỬ NGHIỆM")),
             name_plain: Some(Personal::new("NGUYEN THU NGHIEM")),
             birth: BirthDate::from_text("1988-02-01"),
@@ -70,36 +127,123 @@ mod tests {
         Record {
             number: Some(Personal::new(number)),
             name: Some(Personal::new(name)),
-            birth: BirthDate::from_text(birth),
+            birth: Some(Personal::new(birth)),
             sex: Some(sex),
         }
+    }
+
+    fn of_number(number: &str) -> FieldState {
+        let record = Record { number: Some(Personal::new(number)), ..Record::default() };
+        compare(&record, Some(&holder())).number
     }
 
     #[test]
     fn every_field_is_compared_by_itself() {
         let all = |state| RecordEvidence { number: state, name: state, birth_date: state, sex: state };
-        let same = record("999 088 000 017", "Nguyễn Thử Nghiệm", "1988", Sex::Male);
-        assert_eq!(compare(&same, Some(&holder())), all(FieldState::Agrees));
-        let other = record("999088000018", "Nguyễn Thử", "1988-03", Sex::Female);
-        assert_eq!(compare(&other, Some(&holder())), all(FieldState::Differs));
-        assert_eq!(compare(&same, None), all(FieldState::NotOnChip));
-        assert_eq!(compare(&Record::default(), Some(&holder())), all(FieldState::NotInRecord));
-        let blank = Record { number: Some(Personal::new(" ")), ..Record::default() };
-        assert_eq!(compare(&blank, Some(&holder())).number, FieldState::NotInRecord);
+        let same = record("079 088 000 017", "Nguyễn Thử Nghiệm", "1988", Sex::Male);
+        assert_eq!(compare(&same, Some(&holder())), all(Agrees));
+        let other = record("079088000018", "Nguyễn Thử", "1988-03", Sex::Female);
+        assert_eq!(compare(&other, Some(&holder())), all(Differs));
+        assert_eq!(compare(&same, None), all(NotOnChip));
+        assert_eq!(compare(&Record::default(), Some(&holder())), all(NotInRecord));
+        // Nothing that can be seen is nothing.
+        let blank = record("\u{200b} - ", "\u{feff}'", "\u{200e}", Sex::Male);
+        assert_eq!(compare(&blank, Some(&holder())), RecordEvidence { sex: Agrees, ..all(NotInRecord) });
+    }
+
+    #[test]
+    fn only_another_whole_number_differs() {
+        // Each of these denied a person once; the card was theirs.
+        for (typed, state) in [
+            (NUMBER, Agrees),
+            ("0790 8800 0017", Agrees),
+            ("079.088.000.017", Agrees),
+            ("079-088-000‑017", Agrees),
+            ("'079088000017", Agrees),
+            ("079088\u{200b}000017\u{feff}", Agrees),
+            ("０７９０８８００００１７", Agrees),
+            ("079088000017.0", Agrees),
+            ("79088000017", AgreesPadded),
+            ("79 088 000 017", AgreesPadded),
+            ("79088000017.0", AgreesPadded),
+            (FORMER, AgreesFormer),
+            ("012 345 678", AgreesFormer),
+            ("12345678", AgreesFormer),
+            // Written so that nothing can be told of the person.
+            ("7.9088E+10", Unreadable),
+            ("9.99E+11", Unreadable),
+            ("O79O88OOOO17", Unreadable),
+            ("07908800001", Unreadable),
+            ("0790880000170", Unreadable),
+            ("87654321", Unreadable),
+            ("987654321", Unreadable),
+            ("1234567890", Unreadable),
+            ("DN4790123456789", Unreadable),
+            ("CCCD 079088000017", Unreadable),
+            ("079088000017/079088000018", Unreadable),
+            ("000000000000", Unreadable),
+            ("0", Unreadable),
+            ("không có", Unreadable),
+            ("\u{fffd}79088000017", Unreadable),
+            // Another person's.
+            ("079088000018", Differs),
+            ("001088000017", Differs),
+            ("０７９０８８００００１８", Differs),
+        ] {
+            assert_eq!(of_number(typed), state, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_lost_two_zeros_agrees_with_a_chip_that_has_them() {
+        let holder = Holder { number: Some(Personal::new("001088000017")), ..Holder::default() };
+        let typed = |number: &str| Record { number: Some(Personal::new(number)), ..Record::default() };
+        assert_eq!(compare(&typed("1088000017"), Some(&holder)).number, AgreesPadded);
+        assert_eq!(compare(&typed("1088000018"), Some(&holder)).number, Unreadable);
+        // An old number is not a citizen's that lost three zeros.
+        let odd = Holder { number: Some(Personal::new("000088000017")), ..Holder::default() };
+        assert_eq!(compare(&typed("088000017"), Some(&odd)).number, Unreadable);
+    }
+
+    #[test]
+    fn a_document_of_another_country_has_other_numbers() {
+        let holder = Holder { number: Some(Personal::new("ZE184226B")), ..Holder::default() };
+        let typed = |number: &str| Record { number: Some(Personal::new(number)), ..Record::default() };
+        assert_eq!(compare(&typed("ze 184226 b"), Some(&holder)).number, Agrees);
+        assert_eq!(compare(&typed(NUMBER), Some(&holder)).number, Unreadable);
     }
 
     #[test]
     fn a_year_or_a_month_in_the_record_agrees_with_a_full_date_in_it() {
         for (birth, state) in [
-            ("1988", FieldState::Agrees),
-            ("02/1988", FieldState::Agrees),
-            ("01/02/1988", FieldState::Agrees),
-            ("1987", FieldState::Differs),
-            ("03/1988", FieldState::Differs),
-            ("02/02/1988", FieldState::Differs),
+            ("1988", Agrees),
+            ("02/1988", Agrees),
+            ("01/02/1988", Agrees),
+            ("１９８８", Agrees),
+            ("1988\u{200b}-02-01T00:00:00", Agrees),
+            ("1987", Differs),
+            ("03/1988", Differs),
+            ("02/02/1988", Differs),
+            // No clerk can mend these, and they say nothing of the person.
+            ("32174", Unreadable),
+            ("01/02/88", Unreadable),
+            ("31/02/1988", Unreadable),
+            ("long ago", Unreadable),
+            ("############", Unreadable),
         ] {
-            let record = Record { birth: BirthDate::from_text(birth), ..Record::default() };
+            let record = Record { birth: Some(Personal::new(birth)), ..Record::default() };
             assert_eq!(compare(&record, Some(&holder())).birth_date, state, "{birth}");
+        }
+    }
+
+    #[test]
+    fn either_reading_of_a_year_of_two_digits_agrees() {
+        // A zone says 25: somebody of a hundred years, or a child.
+        let holder =
+            Holder { birth: BirthDate::from_text("2025"), birth_other: BirthDate::from_text("1925"), ..holder() };
+        for (birth, state) in [("1925", Agrees), ("2025-07-01", Agrees), ("1926", Differs)] {
+            let record = Record { birth: Some(Personal::new(birth)), ..Record::default() };
+            assert_eq!(compare(&record, Some(&holder)).birth_date, state, "{birth}");
         }
     }
 }

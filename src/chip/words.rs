@@ -373,7 +373,9 @@ impl Reason {
         let action = match self.effect() {
             Effect::Altered | Effect::Untrusted => Some("Do not accept this card."),
             Effect::Unreadable | Effect::Unanchored | Effect::Lapsed => Some("Refer the case to an officer."),
-            Effect::Note if self.advice().is_none() => Some("This is a note; nothing needs to be done."),
+            Effect::Note if self.advice().is_none() => {
+                Some("This is a note; by itself it does not change the verdict.")
+            }
             Effect::Note => None,
         };
         sentences([Some(self.en()), self.advice().map(Advice::en), action])
@@ -386,7 +388,9 @@ impl Reason {
             Effect::Unreadable | Effect::Unanchored | Effect::Lapsed => {
                 Some("Hãy chuyển hồ sơ cho người có thẩm quyền.")
             }
-            Effect::Note if self.advice().is_none() => Some("Đây là ghi chú, không cần làm gì thêm."),
+            Effect::Note if self.advice().is_none() => {
+                Some("Đây là ghi chú; riêng điều này không làm thay đổi kết luận.")
+            }
             Effect::Note => None,
         };
         sentences([Some(self.vi()), self.advice().map(Advice::vi), action])

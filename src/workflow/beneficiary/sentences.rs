@@ -148,9 +148,10 @@ pub fn chip_sentence(reason: Reason, decided: &Decided) -> Sentence {
     let advice = reason.advice().map_or(("", ""), |advice| (advice.en(), advice.vi()));
     let action = match weighed {
         Some(weighed) => action(weighed.consequence, decided.outcome),
-        None if reason.effect() == Effect::Note && advice.0.is_empty() => {
-            ("This is a note; nothing needs to be done.", "Đây là ghi chú, không cần làm gì thêm.")
-        }
+        None if reason.effect() == Effect::Note && advice.0.is_empty() => (
+            "This is a note; by itself it does not change the verdict.",
+            "Đây là ghi chú; riêng điều này không làm thay đổi kết luận.",
+        ),
         // A graver finding took its place.
         None if reason.effect() == Effect::Note => ("", ""),
         None => AS_A_WHOLE,

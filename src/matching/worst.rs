@@ -20,19 +20,30 @@ const FUSED_FMR_MAX: f64 = 1e-2;
 /// Largest factor: what lies beyond says nothing more.
 const FACTOR_MAX: f64 = 1e9;
 
-/// `group` raised to `pooled` wherever it stated less: knots to the pooled rate at their
-/// score, the tail flattened until it stays above.
+/// `group` raised to `pooled` wherever it stated less: in the range of its knots to the
+/// pooled rate, beyond by a flatter tail.
 pub fn never_below(mut group: Curve, pooled: &Curve) -> Curve {
-    for knot in &mut group.knots {
-        knot.fmr = knot.fmr.max(pooled.fmr(knot.score as f32).rate);
-    }
-    // Raised knots may have become as high as those before them: those are not needed.
-    let mut kept: Vec<Knot> = Vec::with_capacity(group.knots.len());
-    for knot in group.knots {
+    let last = group.knots.last().map_or(f64::MIN, |knot| knot.score);
+    let rate = |curve: &Curve, score: f64| curve.fmr(score as f32).rate;
+    let factor = |score: f64| {
+        let ends = group.fmr_interval(score as f32)?;
+        Some((ends.high / rate(&group, score)).max(1.0))
+    };
+    let own = group.knots.iter().map(|knot| Knot { fmr: knot.fmr.max(rate(pooled, knot.score)), ..*knot });
+    // Between its own knots the pooled curve's are needed where that is higher.
+    let higher = pooled.knots.iter().filter(|knot| knot.score < last && knot.fmr > rate(&group, knot.score));
+    let added = higher.map(|knot| Knot { score: knot.score, fmr: knot.fmr, factor: factor(knot.score) });
+    let mut all: Vec<Knot> = own.chain(added).collect();
+    all.sort_by(|x, y| x.score.total_cmp(&y.score).then(y.fmr.total_cmp(&x.fmr)));
+    let mut kept: Vec<Knot> = Vec::with_capacity(all.len());
+    for knot in all {
+        // One that is not above the next says nothing.
         while kept.last().is_some_and(|last| last.fmr <= knot.fmr) {
             kept.pop();
         }
-        kept.push(knot);
+        if kept.last().is_none_or(|last| last.score < knot.score) {
+            kept.push(knot);
+        }
     }
     group.knots = kept;
     let wanted = |fmr: f64| pooled.threshold(fmr).map_or(f64::MIN, |at| f64::from(at.score));

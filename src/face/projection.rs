@@ -24,7 +24,8 @@ impl Projection {
         let file = NpyFile::new(bytes).map_err(|e| format!("it is no .npy file: {e}"))?;
         let affine = file.shape() == [rows as u64, columns as u64 + 1];
         if !affine && file.shape() != [rows as u64, columns as u64] {
-            let wanted = format!("{rows} rows (`dimension`) and {columns} columns (the embedders' values), or one more");
+            let wanted =
+                format!("{rows} rows (`dimension`) and {columns} columns (the embedders' values), or one more");
             return Err(format!("its shape is {:?}, not {wanted}", file.shape()));
         }
         let all_columns = columns + usize::from(affine);

@@ -51,7 +51,7 @@ async fn run() -> Result<bool, Failure> {
     let folder = tempfile::tempdir()?;
     let gallery = Arc::new(EmbeddedGallery::open(folder.path(), recipe, dimension, EmbeddedOptions::default())?);
     let began = Instant::now();
-    fill(&gallery, recipe, SUBJECTS).await?;
+    fill(&gallery, recipe, dimension, SUBJECTS).await?;
     println!("{SUBJECTS} subjects enrolled in {:.1} s", began.elapsed().as_secs_f64());
 
     let chip_photo = jpeg(&photo("obama.jpg", CHIP_SIDE)?)?;

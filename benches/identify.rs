@@ -19,7 +19,6 @@ use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
 use chinhchu::gallery::{
     Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Filter, Gallery, Scope, Source, SubjectId,
 };
-use chinhchu::search::Population;
 use chinhchu::service::{Client, ServeOptions, bind};
 use chinhchu::workflow::{Engine, EnrolRequest, IdentifyRequest, Photo};
 
@@ -50,15 +49,13 @@ fn main() -> ExitCode {
 
 async fn run(templates: u64) -> Result<bool, Failure> {
     let engine = Engine::open(&engine_options(pool_options()))?;
-    if engine.pack().dimension() != Population::DIMENSION {
-        return Err("the pack's templates have another dimension than the population".into());
-    }
+    let dimension = engine.pack().dimension();
     let folder = tempfile::tempdir()?;
     let recipe = engine.recipe();
-    let opened = EmbeddedGallery::open(folder.path(), recipe, Population::DIMENSION, EmbeddedOptions::default())?;
+    let opened = EmbeddedGallery::open(folder.path(), recipe, dimension, EmbeddedOptions::default())?;
     let gallery = Arc::new(opened);
     let began = Instant::now();
-    fill(&gallery, recipe, templates).await?;
+    fill(&gallery, recipe, dimension, templates).await?;
     println!("{templates} face-like templates enrolled in {:.0} s", began.elapsed().as_secs_f64());
     let engine = engine.with_gallery(Arc::clone(&gallery) as _)?;
     let enrolled = Photo { bytes: jpeg(&photo("obama.jpg", SIDE)?)?, source: Source::Other, captured_at: None };

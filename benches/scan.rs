@@ -1,4 +1,5 @@
-//! Exact scan and group commit: `cargo bench --bench scan`.
+//! Exact scan and group commit: `cargo bench --bench scan [-- default|faceplugin]`, the
+//! pack whose embeddings the vectors are like.
 //!
 //! Prints a table; the numbers in `benches/README.md` come from it.
 
@@ -9,7 +10,7 @@ use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
     Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId,
 };
-use chinhchu::search::{Entry, Index, PlainScan, Population, Wanted};
+use chinhchu::search::{Entry, Index, Like, PlainScan, Population, Wanted};
 
 const DIMENSION: usize = 512;
 const QUERIES: usize = 21;
@@ -52,22 +53,26 @@ fn p99(mut times: Vec<f64>) -> f64 {
     times[times.len() * 99 / 100]
 }
 
-/// The exact search against a plain scan of 512 bytes a vector, in turns.
-fn scan() {
-    let population = Population::new(1);
-    let index = Index::new(Population::DIMENSION, u64::MAX);
-    let mut plain = PlainScan::new(Population::DIMENSION, &[]);
+/// The exact search against a plain scan of a byte a value, in turns.
+fn scan(like: Like) {
+    let population = Population::new(like, 1);
+    let index = Index::new(like.dimension(), u64::MAX);
+    let mut plain = PlainScan::new(like.dimension(), &[]);
     let mut build = 0.0;
     for first in (0..FACES).step_by(10_000) {
         let rows = population.references(first as u64, 10_000);
         plain.extend(&rows);
-        let rows = rows.chunks_exact(Population::DIMENSION).enumerate();
+        let rows = rows.chunks_exact(like.dimension()).enumerate();
         let batch = rows.map(|(i, row)| Entry { key: (first + i) as u64, label: (), vector: row.to_vec() }).collect();
         build += seconds(|| index.apply(&[], batch).expect("room for all")).0;
     }
     build += seconds(|| index.settle()).0;
     let bytes = index.bytes().others as f64 / FACES as f64;
-    println!("exact search of {FACES} face-like templates, {} kernel, medians of {QUERIES} queries", index.kernel());
+    println!(
+        "exact search of {FACES} face-like templates, like {}, {} kernel, medians of {QUERIES} queries",
+        like.name(),
+        index.kernel()
+    );
     println!("built in {build:.1} s, {bytes:.0} bytes a template beside the vector");
     println!(
         "{:<8} {:<16} {:>10} {:>10} {:>8} {:>12} {:>8}",
@@ -77,12 +82,13 @@ fn scan() {
         (0..BATCH as u64).map(|i| population.capture(if i % 2 == 0 { i * 15_013 } else { 1 << 40 | i }, 1)).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let view = index.view();
+    let [strict, less] = like.scores();
     for threads in if cores == 1 { vec![1] } else { vec![1, cores] } {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         let asked = [
-            ("within(0.55)", Wanted::Within(0.55)),
-            ("within(0.48)", Wanted::Within(0.48)),
-            ("nearest(10)", Wanted::Nearest(10)),
+            (format!("within({strict})"), Wanted::Within(strict)),
+            (format!("within({less})"), Wanted::Within(less)),
+            ("nearest(10)".to_owned(), Wanted::Nearest(10)),
         ];
         for (name, wanted) in asked {
             let (mut plains, mut singles, mut batches) = (Vec::new(), Vec::new(), Vec::new());
@@ -108,13 +114,13 @@ fn scan() {
         }
     }
     drop(view);
-    beside_inserts(&population, &index, &queries);
+    beside_inserts(&population, strict, &index, &queries);
 }
 
 /// How much longer searches take while others insert.
-fn beside_inserts(population: &Population, index: &Index, queries: &[Vec<f32>]) {
+fn beside_inserts(population: &Population, score: f32, index: &Index, queries: &[Vec<f32>]) {
     let search = || -> Vec<f64> {
-        let ask = |query: &Vec<f32>| seconds(|| index.within(query, 0.55, |_| true).expect("a query")).0;
+        let ask = |query: &Vec<f32>| seconds(|| index.within(query, score, |_| true).expect("a query")).0;
         queries.iter().cycle().take(8 * BATCH).map(ask).collect()
     };
     let quiet = p99(search());
@@ -137,7 +143,7 @@ fn beside_inserts(population: &Population, index: &Index, queries: &[Vec<f32>]) 
         (busy, writer.join().expect("a writer"))
     });
     println!(
-        "p99 of within(0.55): {:.2} ms, beside {inserted:.0} inserts a second {:.2} ms ({:.1} times)",
+        "p99 of within({score}): {:.2} ms, beside {inserted:.0} inserts a second {:.2} ms ({:.1} times)",
         quiet * 1e3,
         busy * 1e3,
         busy / quiet
@@ -207,6 +213,7 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    scan();
+    let like = std::env::args().skip(1).find(|word| !word.starts_with("--"));
+    scan(like.map_or(Ok(Like::default()), |name| name.parse()).expect("a pack"));
     group_commit();
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use chinhchu::matching::Dot;
-use chinhchu::search::Population;
+use chinhchu::search::{Like, Population};
 use npyz::WriterBuilder;
 use rayon::prelude::*;
 
@@ -26,10 +26,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn make(dir: &Path, rows: u64) -> Result<(), Box<dyn Error>> {
-    let population = Population::new(1);
+    let population = Population::new(Like::Faceplugin, 1);
     let mut matrix = npyz::WriteOptions::new()
         .default_dtype()
-        .shape(&[rows, Population::DIMENSION as u64])
+        .shape(&[rows, population.dimension() as u64])
         .writer(BufWriter::new(File::create(dir.join("t.npy"))?))
         .begin_nd()?;
     let mut ids = BufWriter::new(File::create(dir.join("ids.csv"))?);

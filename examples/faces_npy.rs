@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo run --release --example faces_npy -- --count 1000000 --queries 200 \
-//!     --gallery g.npy --out-queries q.npy [--seed 1]
+//!     --gallery g.npy --out-queries q.npy [--like default|faceplugin] [--seed 1]
 //! ```
 //!
 //! Every other query is a second capture of somebody in the gallery, the others
@@ -14,7 +14,7 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chinhchu::search::Population;
+use chinhchu::search::{Like, Population};
 use clap::Parser;
 use npyz::WriterBuilder;
 
@@ -35,6 +35,9 @@ struct Arguments {
     /// Where the queries go.
     #[arg(long)]
     out_queries: PathBuf,
+    /// The pack whose embeddings they are like: default or faceplugin.
+    #[arg(long, default_value = Like::default().name())]
+    like: Like,
     /// Another seed, another population.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -51,10 +54,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> io::Result<()> {
-    let population = Population::new(arguments.seed);
+    let population = Population::new(arguments.like, arguments.seed);
     let firsts = (0..arguments.count).step_by(ROWS);
     let chunks = firsts.map(|first| population.references(first as u64, ROWS.min(arguments.count - first)));
-    write(&arguments.gallery, arguments.count, chunks)?;
+    let columns = population.dimension() as u64;
+    write(&arguments.gallery, [arguments.count as u64, columns], chunks)?;
     let queries = (0..arguments.queries).map(|number| {
         if number % 2 == 0 && arguments.count > 0 {
             // Spread over the gallery.
@@ -63,12 +67,11 @@ fn run(arguments: &Arguments) -> io::Result<()> {
             population.capture(u64::MAX - number as u64, 0)
         }
     });
-    write(&arguments.out_queries, arguments.queries, queries)
+    write(&arguments.out_queries, [arguments.queries as u64, columns], queries)
 }
 
-fn write(path: &Path, rows: usize, chunks: impl Iterator<Item = Vec<f32>>) -> io::Result<()> {
+fn write(path: &Path, shape: [u64; 2], chunks: impl Iterator<Item = Vec<f32>>) -> io::Result<()> {
     let file = BufWriter::new(File::create(path)?);
-    let shape = [rows as u64, Population::DIMENSION as u64];
     let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
     for chunk in chunks {
         writer.extend(chunk)?;

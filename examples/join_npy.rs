@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example join_npy -- --vectors t.npy --score 0.55 [--threads N] [--check] [--out pairs.csv]
-//! cargo run --release --example join_npy -- --faces 1000000 --score 0.55
+//! cargo run --release --example join_npy -- --faces 1000000 [--like default|faceplugin] --score 0.45
 //! ```
 //!
 //! Every row is a subject of its own. `--faces` makes vectors that look like faces
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use chinhchu::matching::Dot;
-use chinhchu::search::{Join, Matrix, Pair, Population, SearchError, Side};
+use chinhchu::search::{Join, Like, Matrix, Pair, Population, SearchError, Side};
 use clap::Parser;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -37,6 +37,9 @@ struct Arguments {
     /// Make so many vectors instead.
     #[arg(long, conflicts_with = "vectors")]
     faces: Option<usize>,
+    /// The pack whose embeddings these are like: default or faceplugin.
+    #[arg(long, default_value = Like::default().name(), conflicts_with = "vectors")]
+    like: Like,
     /// Find the pairs at or above this score.
     #[arg(long)]
     score: f32,
@@ -63,11 +66,10 @@ fn read(path: &Path) -> Outcome<(usize, Vec<f32>)> {
 }
 
 /// The last ones are second captures of people spread over the others.
-fn faces(count: usize) -> Vec<f32> {
-    let population = Population::new(1);
+fn faces(population: &Population, count: usize) -> Vec<f32> {
     let mut values = population.references(0, count);
     let again = count / TWICE;
-    let rows = values.par_chunks_exact_mut(Population::DIMENSION).skip(count - again).enumerate();
+    let rows = values.par_chunks_exact_mut(population.dimension()).skip(count - again).enumerate();
     rows.for_each(|(i, row)| population.write((i * (TWICE - 1)) as u64, 1, row));
     values
 }
@@ -105,7 +107,10 @@ fn processor_seconds() -> Option<f64> {
 fn run(arguments: &Arguments) -> Outcome<Value> {
     let (dimension, values) = match (&arguments.vectors, arguments.faces) {
         (Some(path), _) => read(path)?,
-        (None, count) => (Population::DIMENSION, faces(count.unwrap_or(0))),
+        (None, count) => {
+            let population = Population::new(arguments.like, 1);
+            (population.dimension(), faces(&population, count.unwrap_or(0)))
+        }
     };
     let vectors = Matrix::new(dimension, values.as_slice())?;
     let rows = u32::try_from(values.len() / dimension.max(1))?;

@@ -4,8 +4,8 @@
 //! cargo run --release --example search_scale -- --templates 10000000 --dir DIR
 //! ```
 //!
-//! Draws face-like vectors, writes them to a file of 2 KiB a row in `--dir` (20 GB
-//! for 10 million), and searches them with an index that holds their codes and, as
+//! Draws face-like vectors, writes them to a file in `--dir` (13 GB for 10 million, 20 GB
+//! with `--like faceplugin`), and searches them with an index that holds their codes and, as
 //! far as `--memory-gib` allows, the vectors themselves. Prints what building,
 //! searching alone and together, searching beside inserts, and writing and reading
 //! the index file take. Takes its files away in the end.
@@ -18,12 +18,10 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use chinhchu::search::{
-    Chunks, Entry, Hit, Index, IndexOptions, Originals, Population, SearchError, View, Wanted, read, write,
+    Chunks, Entry, Hit, Index, IndexOptions, Like, Originals, Population, SearchError, View, Wanted, read, write,
 };
 use clap::Parser;
 
-const DIMENSION: usize = Population::DIMENSION;
-const ROW_BYTES: usize = DIMENSION * 4;
 /// Rows put into the index at a time.
 const ROWS: usize = 8192;
 /// Searches in a batch at most, as in the gallery.
@@ -43,21 +41,29 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// Rows by key, one after the other in a file.
 struct Rows {
     file: File,
+    /// Values in a row.
+    dimension: usize,
     read: AtomicU64,
 }
 
 impl Rows {
     fn write(&self, first: u64, values: &[f32]) -> std::io::Result<()> {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.file.write_all_at(&bytes, first * ROW_BYTES as u64)
+        self.file.write_all_at(&bytes, self.place(first))
+    }
+
+    /// Where a row begins in the file.
+    fn place(&self, row: u64) -> u64 {
+        row * (self.dimension * size_of::<f32>()) as u64
     }
 }
 
 impl Originals for Rows {
     fn read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), SearchError> {
-        let (mut bytes, mut row) = ([0u8; ROW_BYTES], [0f32; DIMENSION]);
+        let mut row = vec![0f32; self.dimension];
+        let mut bytes = vec![0u8; size_of_val(row.as_slice())];
         for (at, &key) in keys.iter().enumerate() {
-            self.file.read_exact_at(&mut bytes, key * ROW_BYTES as u64).map_err(|_| SearchError::Unreadable)?;
+            self.file.read_exact_at(&mut bytes, self.place(key)).map_err(|_| SearchError::Unreadable)?;
             row.iter_mut().zip(bytes.as_chunks::<4>().0).for_each(|(value, &b)| *value = f32::from_le_bytes(b));
             take(at, &row);
         }
@@ -189,31 +195,35 @@ struct Arguments {
     /// Folder for the vectors and the index file.
     #[arg(long)]
     dir: PathBuf,
+    /// The pack whose embeddings they are like: default or faceplugin.
+    #[arg(long, default_value = Like::default().name())]
+    like: Like,
     /// Memory for the index.
     #[arg(long, default_value_t = 8.0)]
     memory_gib: f64,
 }
 
 fn main() -> Outcome<()> {
-    let Arguments { templates, dir, memory_gib } = Arguments::parse();
+    let Arguments { templates, dir, like, memory_gib } = Arguments::parse();
     let (vectors, index_file) = (dir.join("search_scale.vectors"), dir.join("search_scale.index"));
-    let done = run(templates, memory_gib, &vectors, &index_file);
+    let done = run(templates, like, memory_gib, &vectors, &index_file);
     for path in [vectors, index_file] {
         let _ = std::fs::remove_file(path);
     }
     done
 }
 
-fn run(templates: u64, memory_gib: f64, vectors: &Path, index_file: &Path) -> Outcome<()> {
-    let population = Population::new(1);
+fn run(templates: u64, like: Like, memory_gib: f64, vectors: &Path, index_file: &Path) -> Outcome<()> {
+    let population = Population::new(like, 1);
+    let (dimension, score) = (population.dimension(), like.scores()[0]);
     let file = File::options().read(true).write(true).create(true).truncate(true).open(vectors)?;
-    let rows = Arc::new(Rows { file, read: AtomicU64::new(0) });
+    let rows = Arc::new(Rows { file, dimension, read: AtomicU64::new(0) });
     let options = IndexOptions {
         vectors_max: u64::MAX,
         bytes_max: (memory_gib * (1u64 << 30) as f64) as u64,
         originals: Some(Arc::clone(&rows) as _),
     };
-    let index: Index = Index::with_options(DIMENSION, options.clone());
+    let index: Index = Index::with_options(dimension, options.clone());
     let (mut drawing, mut building) = (0.0, 0.0);
     for first in (0..templates).step_by(ROWS) {
         let count = ROWS.min((templates - first) as usize);
@@ -222,7 +232,7 @@ fn run(templates: u64, memory_gib: f64, vectors: &Path, index_file: &Path) -> Ou
         let (took, written) = seconds(|| rows.write(first, &values));
         written?;
         drawing += took;
-        let each = (first..).zip(values.chunks_exact(DIMENSION));
+        let each = (first..).zip(values.chunks_exact(dimension));
         let entries = each.map(|(key, row)| Entry { key, label: (), vector: row.to_vec() }).collect();
         let (took, applied) = seconds(|| index.apply(&[], entries));
         applied?;
@@ -243,7 +253,7 @@ fn run(templates: u64, memory_gib: f64, vectors: &Path, index_file: &Path) -> Ou
     );
 
     let asked = queries(&population, templates, 2 * BATCH as u64);
-    let both = [("within(0.55)", Wanted::Within(0.55)), ("nearest(10)", Wanted::Nearest(10))];
+    let both = [(format!("within({score})"), Wanted::Within(score)), ("nearest(10)".to_owned(), Wanted::Nearest(10))];
     let mut answers = Vec::new();
     for (name, wanted) in both {
         let view = index.view();
@@ -274,7 +284,7 @@ fn run(templates: u64, memory_gib: f64, vectors: &Path, index_file: &Path) -> Ou
     println!("index file of {:.2} GB written and flushed in {took:.1} s", written? as f64 / 1e9);
     let live = index.len();
     drop(index);
-    let again: Index = Index::with_options(DIMENSION, options);
+    let again: Index = Index::with_options(dimension, options);
     let (took, opened) = seconds(|| -> Outcome<usize> {
         let file = std::io::BufReader::with_capacity(1 << 20, File::open(index_file)?);
         let rest = read(&again, &mut Chunks::open(file)?, |_| {})?;
@@ -313,7 +323,7 @@ fn beside_inserts(
 ) -> Outcome<()> {
     let search = || -> Outcome<Vec<f64>> {
         let ask = |query: &Vec<f32>| {
-            let (took, found) = seconds(|| one(&index.view(), query, Wanted::Within(0.55)));
+            let (took, found) = seconds(|| one(&index.view(), query, Wanted::Within(score)));
             found.map(|_| took)
         };
         asked.iter().cycle().take(4 * asked.len()).map(ask).collect()
@@ -341,7 +351,7 @@ fn beside_inserts(
         Ok((busy?, inserted))
     })?;
     println!(
-        "p99 of within(0.55): {quiet:.1} ms, beside {inserted:.0} inserts a second {busy:.1} ms ({:.2} times)",
+        "p99 of within({score}): {quiet:.1} ms, beside {inserted:.0} inserts a second {busy:.1} ms ({:.2} times)",
         busy / quiet
     );
     Ok(())

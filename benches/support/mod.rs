@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chinhchu::face::{PoolOptions, RecipeDigest, Template};
 use chinhchu::gallery::{Attributes, EmbeddedGallery, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
 use chinhchu::imaging::Limits;
-use chinhchu::search::Population;
+use chinhchu::search::{Like, Population};
 use chinhchu::workflow::EngineOptions;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
@@ -85,13 +85,20 @@ pub fn jpeg(picture: &RgbImage) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Enrols so many face-like subjects with a template each: `s0`, `s1`, ….
-pub async fn fill(gallery: &Arc<EmbeddedGallery>, recipe: RecipeDigest, subjects: u64) -> Result<(), Failure> {
-    let population = Population::new(1);
+/// Enrols so many face-like subjects with a template each: `s0`, `s1`, …. Templates are
+/// those of the population that has `dimension` values in a vector.
+pub async fn fill(
+    gallery: &Arc<EmbeddedGallery>,
+    recipe: RecipeDigest,
+    dimension: usize,
+    subjects: u64,
+) -> Result<(), Failure> {
+    let like = Like::ALL.into_iter().find(|like| like.dimension() == dimension);
+    let population = Population::new(like.ok_or("no population has templates of the pack's dimension")?, 1);
     let mut tasks = tokio::task::JoinSet::new();
     for first in (0..subjects).step_by(AT_ONCE as usize) {
         let vectors = population.references(first, AT_ONCE.min(subjects - first) as usize);
-        for (number, vector) in (first..).zip(vectors.chunks_exact(Population::DIMENSION)) {
+        for (number, vector) in (first..).zip(vectors.chunks_exact(population.dimension())) {
             let template = Template::from_raw(recipe, vector).map_err(|_| "a vector without a length")?;
             let enrolment = Enrolment {
                 subject: SubjectId::new(format!("s{number}"))?,

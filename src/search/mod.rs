@@ -62,5 +62,5 @@ pub use join::{Join, Matrix, Pair, PlainJoin, Side, Vectors};
 pub use located::Located;
 pub use originals::{NoOriginals, Originals};
 pub use plain::PlainScan;
-pub use population::Population;
+pub use population::{Like, Population};
 pub use view::{Hit, View, Wanted};

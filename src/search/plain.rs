@@ -90,15 +90,17 @@ fn body(values: &[i8], query: &[i16], dimension: usize) -> Option<(i32, usize)> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::Population;
+    use crate::search::{Like, Population};
 
     #[test]
     fn every_row_finds_itself_whatever_the_instructions() {
-        let rows = Population::new(5).references(0, 40);
-        let mut scan = PlainScan::new(Population::DIMENSION, &rows[..Population::DIMENSION]);
-        scan.extend(&rows[Population::DIMENSION..]);
+        let population = Population::new(Like::Faceplugin, 5);
+        let dimension = population.dimension();
+        let rows = population.references(0, 40);
+        let mut scan = PlainScan::new(dimension, &rows[..dimension]);
+        scan.extend(&rows[dimension..]);
         assert_eq!(scan.bytes(), rows.len());
-        for (number, row) in rows.chunks_exact(Population::DIMENSION).enumerate() {
+        for (number, row) in rows.chunks_exact(dimension).enumerate() {
             assert_eq!(scan.best(row), Some(number));
             let query: Vec<i16> = quantised(row).into_iter().map(i16::from).collect();
             assert_eq!(best(&scan.values, &query, 512), body(&scan.values, &query, 512));

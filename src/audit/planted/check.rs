@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Planted, adjusted_rand_index};
 use crate::audit::rings::Rings;
 use crate::matching::Dot;
-use crate::search::{Pair, Population};
+use crate::search::Pair;
 
 /// What was found of what was planted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -35,7 +35,7 @@ pub struct Agreement {
 /// are [`Planted::vectors`], `pairs` all template pairs found, twins among them.
 pub fn agreement(planted: &Planted, vectors: &[f32], score: f32, pairs: &[Pair], rings: &Rings) -> Agreement {
     let dot = Dot::best();
-    let row = |row: u32| &vectors[row as usize * Population::DIMENSION..][..Population::DIMENSION];
+    let row = |row: u32| &vectors[row as usize * super::DIMENSION..][..super::DIMENSION];
     let mut found: Vec<(u32, u32)> = pairs.iter().map(|pair| (pair.a, pair.b)).collect();
     found.sort_unstable();
     let made_up = pairs.iter().filter(|p| p.score < score || dot.score(row(p.a), row(p.b)) != p.score).count() as u64;

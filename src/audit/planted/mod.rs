@@ -15,8 +15,12 @@ use rayon::prelude::*;
 
 pub use self::check::{Agreement, agreement};
 use crate::evaluation::SplitMix;
-use crate::search::Population;
+use crate::search::{Like, Population};
 
+/// Whose scores the figures here are made for.
+const LIKE: Like = Like::Faceplugin;
+/// Values in a vector.
+pub const DIMENSION: usize = LIKE.dimension();
 /// Structures in 200,000 templates; fewer templates have fewer, and one of each at least.
 const PER_TEMPLATES: f64 = 200_000.0;
 const RINGS: f64 = 2_000.0;
@@ -128,9 +132,9 @@ impl Planted {
         })
     }
 
-    /// The vectors, [`Population::DIMENSION`] values each, row after row.
+    /// The vectors, [`DIMENSION`] values each, row after row.
     pub fn vectors(&self) -> Vec<f32> {
-        let dimension = Population::DIMENSION;
+        let dimension = DIMENSION;
         let mut values = vec![0.0; self.rows.len() * dimension];
         let each = values.par_chunks_exact_mut(dimension).enumerate();
         each.for_each(|(row, into)| into.copy_from_slice(&self.vector(row)));
@@ -262,7 +266,7 @@ impl Plan {
         let mut number = vec![0u32; count];
         (0u32..).zip(&order).for_each(|(to, &from)| number[from] = to);
         let mut planted = Planted {
-            population: Population::new(seed),
+            population: Population::new(LIKE, seed),
             rows: Vec::new(),
             groups: Vec::new(),
             truth: Vec::new(),

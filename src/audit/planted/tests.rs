@@ -61,7 +61,7 @@ fn every_planted_pair_is_found_and_rings_agree_with_those_planted() {
     const SCORE: f32 = 0.47;
     let planted = Planted::new(2, 1_500, SCORE + 0.01);
     let vectors = planted.vectors();
-    let matrix = Matrix::new(Population::DIMENSION, &vectors[..]).unwrap();
+    let matrix = Matrix::new(DIMENSION, &vectors[..]).unwrap();
     let side = Side { vectors: &matrix, groups: planted.groups() };
     let join = Join::within(side, SCORE).unwrap();
     let pairs: Vec<_> = (0..join.units()).flat_map(|unit| join.run(unit, usize::MAX).unwrap()).collect();

@@ -7,8 +7,8 @@ use super::codes::{BYTE_OFFSET, Chunk, GROUPS, Group, LANES, Line, Queries, TILE
 use super::kernel::Kernel;
 use super::tuning::{BLOCK_QUERIES, CHUNK_ROWS};
 
-/// Words of four bytes in a row.
-pub(super) const PLAIN_WORDS: usize = 128;
+/// Words of four bytes in a row: the default pack's templates.
+pub(super) const PLAIN_WORDS: usize = 80;
 
 /// What a value of 1 is in eight bits: faces' values stay below a third.
 const SCALE: f32 = 381.0;
@@ -84,11 +84,11 @@ fn load(block: &mut Queries<PLAIN_WORDS>, chunk: &Chunk<PLAIN_WORDS>, score: f32
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::Population;
+    use crate::search::{Like, Population};
 
     #[test]
     fn it_counts_what_comparing_every_pair_counts() {
-        let rows = Population::new(6).references(0, 130);
+        let rows = Population::new(Like::Default, 6).references(0, 130);
         let join = PlainJoin::new(&rows);
         assert_eq!(join.rows(), 128);
         let rows: Vec<&[f32]> = rows.chunks_exact(PlainJoin::DIMENSION).take(128).collect();

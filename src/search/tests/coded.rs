@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::matching::Dot;
 use crate::search::kernel::Kernel;
 use crate::search::random::Random;
-use crate::search::{Entry, Hit, Index, Population, Wanted};
+use crate::search::{Entry, Hit, Index, Like, Population, Wanted};
 
 /// A gallery of near-unit vectors in few dimensions, with everything that must
 /// not be lost among them: copies, near copies, opposites, zero, odd lengths.
@@ -244,14 +244,17 @@ fn a_rotation_is_fitted_beside_searches_and_writes_without_an_answer_changing() 
 
 #[test]
 fn face_like_vectors_are_found_as_a_plain_scan_finds_them() {
-    let population = Population::new(9);
-    let count = 700;
-    let rows = population.references(0, count);
-    let index = Index::with_parts(Population::DIMENSION, 10_000, Dot::best(), Kernel::best(), 500);
-    let row = |i: usize| &rows[i * Population::DIMENSION..][..Population::DIMENSION];
-    let entries = (0..count).map(|i| Entry { key: i as u64, label: (), vector: row(i).to_vec() });
-    index.apply(&[], entries.collect()).unwrap();
-    let model: BTreeMap<u64, Vec<f32>> = (0..count).map(|i| (i as u64, row(i).to_vec())).collect();
-    let queries: Vec<Vec<f32>> = (0..1).map(|i| population.capture(i, 1)).collect();
-    assert_exact(&index, &model, &queries);
+    for like in Like::ALL {
+        for kernel in Kernel::all() {
+            let population = Population::new(like, 9);
+            let dimension = population.dimension();
+            let rows = population.references(0, 3000);
+            let index = Index::with_parts(dimension, 10_000, Dot::best(), kernel, 1000);
+            let entries = (0u64..).zip(rows.chunks_exact(dimension));
+            let entries = entries.map(|(key, row)| Entry { key, label: (), vector: row.to_vec() });
+            index.apply(&[], entries.collect()).unwrap();
+            let model = (0u64..).zip(rows.chunks_exact(dimension).map(<[f32]>::to_vec)).collect();
+            assert_exact(&index, &model, &[population.capture(1, 1), population.capture(1 << 40, 0)]);
+        }
+    }
 }

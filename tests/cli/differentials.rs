@@ -8,12 +8,12 @@ use npyz::WriterBuilder;
 use serde_json::Value;
 
 use crate::need_assets;
-use crate::support::{photo, root, run, text};
+use crate::support::{dimension, photo, root, run, text};
 
 /// Templates of made-up people in two sets; every second person shares a part of the face
 /// with the others of that kind. The photos have dates, and people ages.
 fn two_kinds(folder: &Path, people: usize, photos: usize) -> (PathBuf, PathBuf) {
-    let dimension = 512;
+    let dimension = dimension();
     let mut state = 0x2545_f491_4f6c_dd1du64;
     let mut unit = move || {
         // Xorshift64 (Marsaglia, 2003).
@@ -63,7 +63,7 @@ fn pack_with(folder: &Path, calibration: &Path) -> PathBuf {
     fs::create_dir(&pack).unwrap();
     for entry in fs::read_dir(root().join("models/default")).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|e| e == "onnx" || e == "toml") && !path.ends_with("calibration.toml") {
+        if !path.ends_with("calibration.toml") {
             fs::copy(&path, pack.join(path.file_name().unwrap())).unwrap();
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use chinhchu::matching::dot;
 
 use crate::need_assets;
-use crate::support::{SmallDisk, photo, run, text};
+use crate::support::{SmallDisk, dimension, photo, run, text};
 
 fn rows(path: &Path) -> Vec<Vec<f32>> {
     let npy = npyz::NpyFile::new(fs::File::open(path).unwrap()).unwrap();
@@ -34,7 +34,7 @@ fn rows_are_unit_vectors_in_manifest_order_and_failed_ones_are_zeros_and_listed(
     let out = folder.path().join("templates.npy");
     let args = ["embed", "--manifest", &text(&list), "--out", &text(&out), "--json"];
     let answer = run(args).ended(1).json();
-    assert_eq!([&answer["rows"], &answer["failed"], &answer["dimension"]], [5, 2, 512]);
+    assert_eq!([&answer["rows"], &answer["failed"], &answer["dimension"]], [5, 2, dimension()]);
 
     let first = rows(&out);
     assert_eq!(first.len(), 5);

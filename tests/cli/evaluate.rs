@@ -9,7 +9,7 @@ use npyz::WriterBuilder;
 use serde_json::Value;
 
 use crate::need_assets;
-use crate::support::{PATIENCE, chinhchu, photo, root, run, signal, text, wait, with_comment};
+use crate::support::{PATIENCE, chinhchu, dimension, photo, root, run, signal, text, wait, with_comment};
 
 /// A photo under another name, in other bytes, so that it is no duplicate.
 fn copy(folder: &Path, from: &str, to: &str) {
@@ -31,7 +31,7 @@ fn report(out: &Path) -> Value {
 
 /// Templates of made-up people, photos in turns: `people.csv` and `t.npy`.
 fn made_up(folder: &Path, people: usize, photos: usize) -> (PathBuf, PathBuf) {
-    let dimension = 512;
+    let dimension = dimension();
     let mut state = 0x1234_5678_9abc_def0u64;
     let mut unit = move || {
         // Xorshift64 (Marsaglia, 2003).
@@ -253,7 +253,7 @@ fn rates_groups_and_calibrations_come_from_templates_that_are_there() {
     fs::create_dir(&pack).unwrap();
     for entry in fs::read_dir(root().join("models/default")).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|e| e == "onnx" || e == "toml") && !path.ends_with("calibration.toml") {
+        if !path.ends_with("calibration.toml") {
             fs::copy(&path, pack.join(path.file_name().unwrap())).unwrap();
         }
     }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::need_assets;
-use crate::support::{root, run, text};
+use crate::support::{dimension, root, run, text};
 
 #[test]
 fn a_pack_is_listed_shown_and_found_right() {
@@ -13,7 +13,7 @@ fn a_pack_is_listed_shown_and_found_right() {
         list["packs"].as_array().unwrap().iter().any(|p| p["folder"] == "models/default" && p["problem"].is_null())
     );
     let shown = run(["models", "show", "default", "--json"]).ended(0).json();
-    assert_eq!(shown["dimension"], 512);
+    assert_eq!(shown["dimension"], dimension());
     assert_eq!(shown["recipe"].as_str().unwrap().len(), 64);
     let roles: Vec<_> = shown["networks"].as_array().unwrap().iter().map(|n| n["role"].as_str().unwrap()).collect();
     assert!(roles.contains(&"detector") && roles.contains(&"embedder"), "{roles:?}");

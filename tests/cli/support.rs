@@ -17,6 +17,11 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Values of a template of the default pack.
+pub fn dimension() -> usize {
+    chinhchu::face::Pack::load(&root().join("models/default")).unwrap().dimension()
+}
+
 /// The program, run in the repository's root with an environment of its own.
 pub fn chinhchu() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinhchu"));

@@ -253,7 +253,8 @@ fn run(templates: u64, like: Like, memory_gib: f64, vectors: &Path, index_file: 
     );
 
     let asked = queries(&population, templates, 2 * BATCH as u64);
-    let both = [(format!("within({score})"), Wanted::Within(score)), ("nearest(10)".to_owned(), Wanted::Nearest(10))];
+    let within = format!("within({score})");
+    let both = [(within.as_str(), Wanted::Within(score)), ("nearest(10)", Wanted::Nearest(10))];
     let mut answers = Vec::new();
     for (name, wanted) in both {
         let view = index.view();
@@ -271,7 +272,7 @@ fn run(templates: u64, like: Like, memory_gib: f64, vectors: &Path, index_file: 
         );
     }
     concurrent(&index, &asked, &both)?;
-    beside_inserts(&population, &index, &rows, &asked, templates)?;
+    beside_inserts(&population, &index, &rows, &asked, score)?;
 
     let file = std::io::BufWriter::with_capacity(1 << 20, File::create(index_file)?);
     let (took, written) = seconds(|| -> Outcome<u64> {
@@ -314,13 +315,8 @@ fn run(templates: u64, like: Like, memory_gib: f64, vectors: &Path, index_file: 
 }
 
 /// How much longer searches take while others insert.
-fn beside_inserts(
-    population: &Population,
-    index: &Index,
-    rows: &Rows,
-    asked: &[Vec<f32>],
-    templates: u64,
-) -> Outcome<()> {
+fn beside_inserts(population: &Population, index: &Index, rows: &Rows, asked: &[Vec<f32>], score: f32) -> Outcome<()> {
+    let templates = index.len();
     let search = || -> Outcome<Vec<f64>> {
         let ask = |query: &Vec<f32>| {
             let (took, found) = seconds(|| one(&index.view(), query, Wanted::Within(score)));

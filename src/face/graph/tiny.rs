@@ -25,7 +25,7 @@ const SHARE: f32 = 1e-6;
 pub(super) fn clear(graph: &mut Graph<'_>) -> bool {
     graph.change_floats(|values| {
         let largest = values.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
-        let below = (largest * SHARE).min(TINY).max(f32::MIN_POSITIVE);
+        let below = (largest * SHARE).clamp(f32::MIN_POSITIVE, TINY);
         let is_tiny = |v: &f32| *v != 0.0 && v.abs() < below;
         values.iter().any(is_tiny).then(|| values.iter().map(|v| if is_tiny(v) { 0.0 } else { *v }).collect())
     })

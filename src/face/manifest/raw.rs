@@ -112,7 +112,7 @@ fn embedders(
         (1, Some(one), None) => vec![one],
         (1, ..) => return Err(bad("version 1 has one [embedder]; several [[embedders]] are of version 2")),
         (_, None, Some(several)) => several,
-        (_, ..) => return Err(bad("version 2 has [[embedders]] and no [embedder]")),
+        _ => return Err(bad("version 2 has [[embedders]] and no [embedder]")),
     };
     if !(1..=EMBEDDERS_MAX).contains(&raw.len()) {
         return Err(bad(format!("it has {} embedders, not 1 to {EMBEDDERS_MAX}", raw.len())));

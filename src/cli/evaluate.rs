@@ -123,8 +123,8 @@ pub(super) const COMPARISONS_MAX_DEFAULT: u64 = 5_000_000_000;
 
 fn folds(text: &str) -> Result<u64, String> {
     match text.parse() {
-        Ok(folds @ (0 | 2..=50)) => Ok(folds),
-        _ => Err("a cross-fit takes 2 to 50 folds, or 0 for none".to_owned()),
+        Ok(folds @ (0 | 3..=50)) => Ok(folds),
+        _ => Err("a cross-fit takes 3 to 50 folds, or 0 for none".to_owned()),
     }
 }
 

@@ -19,6 +19,8 @@ use super::worst_group::{Fitting, fit_population};
 const FMRS: [f64; 2] = [1e-3, 1e-4];
 /// Fixes who is in which fold.
 const SEED: u64 = 1;
+/// Fewest folds: with two, a comparison between them would leave nobody to fit on.
+const FOLDS_MIN: u64 = 3;
 /// What all comparisons within a group are called, of whichever group.
 const ALL_GROUPS: &str = "all groups";
 
@@ -88,13 +90,13 @@ struct Stated {
     interval: Option<[f64; 2]>,
 }
 
-/// Cross-fits single photos of `fitting` in `folds` folds, at least two. Comparisons are
+/// Cross-fits single photos of `fitting` in `folds` folds, at least three. Comparisons are
 /// those within its groups; all there are where it has none.
 ///
 /// # Errors
 /// [`FitError`] where the people left are too few to fit a curve on.
 pub fn cross_fit(fitting: &Fitting<'_>, folds: u64) -> Result<CrossFit, FitError> {
-    let (set, folds) = (fitting.set, folds.max(2) as usize);
+    let (set, folds) = (fitting.set, folds.max(FOLDS_MIN) as usize);
     let mut people: Vec<u32> = (0..set.subjects() as u32).collect();
     let count = people.len();
     SplitMix::stream(SEED, 0).choose(&mut people, count);

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::curve::{Curve, CurveChoice, Knot, Miss, Reference, Tail, TailFactor};
+use super::curve::{Curve, Knot, Miss, Reference, Tail, TailFactor};
+use super::whose::CurveChoice;
 use crate::face::RecipeDigest;
 
 /// Version of the file format that is written.
@@ -226,7 +227,7 @@ fn check_curve(curve: &Curve) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::super::curve::tests::curve;
-    use super::super::curve::{Basis, Weighed};
+    use super::super::whose::{Basis, Weighed};
     use super::*;
 
     fn made(curves: Vec<Curve>) -> Calibration {

@@ -21,6 +21,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::CalibrationError;
+use super::whose::{Basis, CurveName, POOLED, Weighed, pooled};
 
 /// Rates smaller than this are given as this: no tail fit means anything there.
 pub const FMR_FLOOR: f64 = 1e-12;
@@ -47,77 +48,6 @@ impl Reference {
             Self::Chip => "chip",
         }
     }
-}
-
-/// The group of a curve that counts everybody in its population.
-pub const POOLED: &str = "pooled";
-
-/// Which of a calibration's curves turns scores into rates.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CurveChoice {
-    /// That of the group with the highest false match rate; the pooled one where a
-    /// calibration has no other.
-    #[default]
-    WorstGroup,
-    /// That of the whole population.
-    Pooled,
-}
-
-/// What counts the same in a rate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weighed {
-    /// Every comparison.
-    #[default]
-    Comparisons,
-    /// Every pair of people, and in genuine comparisons every person, however many
-    /// photos there are of them.
-    People,
-}
-
-impl Weighed {
-    /// Its name in files: `comparisons` or `people`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Comparisons => "comparisons",
-            Self::People => "people",
-        }
-    }
-}
-
-/// Where a curve comes from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Basis {
-    /// Comparisons of this type and group, counted.
-    #[default]
-    Counted,
-    /// The group's curve for single frames, its scores multiplied as much as fusing so many
-    /// frames does with people of the population: the group has too few people with so
-    /// many photos ([`super::worst::derived`]).
-    Derived,
-}
-
-impl Basis {
-    /// Its name in files: `counted` or `derived`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Counted => "counted",
-            Self::Derived => "derived",
-        }
-    }
-}
-
-/// Which curve a rate was read from, as answers say it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CurveName {
-    /// `pooled`, or the group whose curve it is.
-    pub group: String,
-    /// Whose faces: data set and selection.
-    pub population: String,
-    /// Whether it was counted or derived.
-    pub basis: Basis,
 }
 
 /// FMR by score for one comparison type, and where it comes from.
@@ -165,10 +95,6 @@ pub struct Curve {
     /// below `score`.
     #[serde(default)]
     pub misses: Vec<Miss>,
-}
-
-fn pooled() -> String {
-    POOLED.to_owned()
 }
 
 /// One point of the curve: `fmr` of impostor comparisons score at or above `score`.

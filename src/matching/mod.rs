@@ -7,14 +7,13 @@
 mod calibration;
 mod curve;
 mod dot;
+mod whose;
 pub mod worst;
 
 pub use calibration::{CALIBRATION_VERSION, Calibration, CalibrationError, GROUP_BYTES_MAX};
-pub use curve::{
-    Basis, Curve, CurveChoice, CurveName, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, POOLED, RateInterval, Reference, Tail,
-    TailFactor, Threshold, Weighed,
-};
+pub use curve::{Curve, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, RateInterval, Reference, Tail, TailFactor, Threshold};
 pub use dot::{Dot, dot};
+pub use whose::{Basis, CurveChoice, CurveName, POOLED, Weighed};
 
 use crate::face::{RecipeDigest, Template};
 

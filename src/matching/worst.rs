@@ -10,7 +10,8 @@
 //!   high scores of the population's look-alikes are multiplied is measured
 //!   ([`fusing_factor`]); the group's single-frame curve is moved by that.
 
-use super::curve::{Basis, Curve, FMR_FLOOR, Knot, Tail, TailFactor};
+use super::curve::{Curve, FMR_FLOOR, Knot, Tail, TailFactor};
+use super::whose::Basis;
 
 /// Steps per decade of FMR at which tails are compared.
 const STEPS_PER_DECADE: f64 = 8.0;

@@ -1,0 +1,155 @@
+//! How many comparisons there are in all, and what they weigh, with people taken some
+//! number of times.
+
+use super::super::histogram::WEIGHT;
+use super::super::random::SplitMix;
+use crate::matching::Weighed;
+
+/// How many comparisons there are in all, whoever is taken how often.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Totals {
+    /// Probes of each subject against references of each other subject.
+    Product {
+        /// Probes per subject.
+        probes: Vec<u64>,
+        /// References per subject.
+        references: Vec<u64>,
+        /// Genuine comparisons per subject.
+        genuine: Vec<u64>,
+        /// How many impostor comparisons are made of those the product counts.
+        share: f64,
+    },
+    /// All photos of a group with each other, in several groups.
+    Groups {
+        /// By group, its subjects and how many photos each has there.
+        groups: Vec<Vec<(u32, u64)>>,
+        /// What counts the same: comparisons, or pairs of people ([`WEIGHT`] each).
+        weighed: Weighed,
+        /// How many impostor comparisons are made of those there are.
+        share: f64,
+    },
+    /// Comparisons per pair of subjects.
+    Listed {
+        /// Genuine: subject, subject, how many.
+        genuine: Vec<(u32, u32, u64)>,
+        /// Impostor, likewise.
+        impostor: Vec<(u32, u32, u64)>,
+    },
+}
+
+impl Totals {
+    /// All photos with each other: `photos[subject]` of each.
+    pub fn all_pairs(photos: &[u64]) -> Self {
+        Self::Product {
+            probes: photos.to_vec(),
+            references: photos.to_vec(),
+            genuine: photos.iter().map(|n| n * n.saturating_sub(1) / 2).collect(),
+            share: 0.5,
+        }
+    }
+
+    /// Counted one by one; pairs of subjects that come up often are gathered.
+    pub fn counted(pairs: impl Iterator<Item = (u32, u32, bool)>) -> Self {
+        let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
+        for (a, b, is_genuine) in pairs {
+            let to = if is_genuine { &mut genuine } else { &mut impostor };
+            to.push((a, b, 1));
+        }
+        for list in [&mut genuine, &mut impostor] {
+            list.sort_unstable();
+            list.dedup_by(|next, kept| {
+                let same = (next.0, next.1) == (kept.0, kept.1);
+                if same {
+                    kept.2 += next.2;
+                }
+                same
+            });
+        }
+        Self::Listed { genuine, impostor }
+    }
+
+    /// Genuine and impostor comparisons, each once.
+    pub(super) fn comparisons(&self, subjects: usize) -> (u64, u64) {
+        let counted = match self {
+            Self::Groups { groups, share, .. } => {
+                let (groups, share) = (groups.clone(), *share);
+                Self::Groups { groups, weighed: Weighed::Comparisons, share }.weighted(&Times::once(subjects))
+            }
+            other => other.weighted(&Times::once(subjects)),
+        };
+        (counted.0.round() as u64, counted.1.round() as u64)
+    }
+
+    /// Genuine and impostor comparisons with each subject taken `times`, weighed.
+    pub(super) fn weighted(&self, times: &Times) -> (f64, f64) {
+        match self {
+            Self::Product { probes, references, genuine, share } => {
+                let (mut probe, mut reference, mut own, mut mated) = (0.0, 0.0, 0.0, 0.0);
+                for (subject, ((p, r), g)) in probes.iter().zip(references).zip(genuine).enumerate() {
+                    let times = times.of(subject as u32) as f64;
+                    probe += times * *p as f64;
+                    reference += times * *r as f64;
+                    own += times * times * (*p * *r) as f64;
+                    mated += times * *g as f64;
+                }
+                (mated, share * (probe * reference - own))
+            }
+            Self::Groups { groups, weighed, share } => {
+                let (mut mated, mut others) = (0.0, 0.0);
+                for group in groups {
+                    let (mut sum, mut own) = (0.0, 0.0);
+                    for &(subject, photos) in group {
+                        let times = times.of(subject) as f64;
+                        let (each, pairs) = match weighed {
+                            Weighed::Comparisons => (photos as f64, (photos * photos.saturating_sub(1) / 2) as f64),
+                            Weighed::People => (1.0, if photos > 1 { WEIGHT as f64 } else { 0.0 }),
+                        };
+                        sum += times * each;
+                        own += times * each * times * each;
+                        mated += times * pairs;
+                    }
+                    others += (sum * sum - own) / 2.0;
+                }
+                let unit = if *weighed == Weighed::People { WEIGHT as f64 } else { 1.0 };
+                (mated, share * others * unit)
+            }
+            Self::Listed { genuine, impostor } => {
+                let sum = |list: &[(u32, u32, u64)]| {
+                    list.iter().map(|&(a, b, count)| (times.both(a, b) * count) as f64).sum::<f64>()
+                };
+                (sum(genuine), sum(impostor))
+            }
+        }
+    }
+}
+
+/// How often each subject is taken.
+pub(in crate::evaluation) struct Times(pub(super) Vec<u32>);
+
+impl Times {
+    /// Each once.
+    pub fn once(subjects: usize) -> Self {
+        Self(vec![1; subjects])
+    }
+
+    /// As many draws with repetition as there are subjects.
+    pub fn drawn(subjects: usize, seed: u64, repetition: u64) -> Self {
+        let mut random = SplitMix::stream(seed, repetition + 1);
+        let mut times = vec![0; subjects];
+        (0..subjects).for_each(|_| times[random.below(subjects)] += 1);
+        Self(times)
+    }
+
+    fn of(&self, subject: u32) -> u64 {
+        // Beyond the last subject is nobody: a gallery that stays as it is.
+        self.0.get(subject as usize).map_or(1, |times| u64::from(*times))
+    }
+
+    /// A comparison of one person's photos comes up as often as the person.
+    pub(super) fn both(&self, a: u32, b: u32) -> u64 {
+        if a == b { self.of(a) } else { self.of(a) * self.of(b) }
+    }
+}
+
+/// A subject number for what is no sample of people, and so taken once always.
+pub const NOBODY: u32 = u32::MAX;

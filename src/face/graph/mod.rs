@@ -61,39 +61,28 @@ impl Rewrite {
 /// The network of `spec` as it is run; as it stands in the file where there is nothing to
 /// do.
 pub(super) fn prepared<'a>(model: &'a [u8], spec: &NetworkSpec) -> Cow<'a, [u8]> {
-    let freed = match spec.family {
-        Family::YuNet => freed(model, &spec.input),
-        _ => None,
-    };
-    let rewrite = Rewrite::of(spec.role);
-    match freed {
-        Some(freed) => Cow::Owned(faster(&freed, rewrite, &spec.input).into_owned()),
-        None => faster(model, rewrite, &spec.input),
-    }
-}
-
-/// The network for pictures of any size; `None` where it is that already.
-fn freed(bytes: &[u8], input: &str) -> Option<Vec<u8>> {
-    let mut model = Model::read(bytes)?;
-    model.graph.free_sides(input)?.then(|| model.write())
+    let any_size = spec.family == Family::YuNet;
+    rewritten(model, Rewrite::of(spec.role), &spec.input, any_size).map_or(Cow::Borrowed(model), Cow::Owned)
 }
 
 /// The network with `input` as its one input, in operators that ONNX Runtime is fast in,
-/// or as it is where there is nothing to do.
-pub(super) fn faster<'a>(model: &'a [u8], rewrite: Rewrite, input: &str) -> Cow<'a, [u8]> {
-    rewritten(model, rewrite, input).map_or(Cow::Borrowed(model), Cow::Owned)
-}
-
-/// `None` where the model stays as it is.
-fn rewritten(bytes: &[u8], rewrite: Rewrite, input: &str) -> Option<Vec<u8>> {
+/// for pictures of any size where it is asked for; `None` where the model stays as it is.
+fn rewritten(bytes: &[u8], rewrite: Rewrite, input: &str, any_size: bool) -> Option<Vec<u8>> {
     let mut model = Model::read(bytes)?;
     let graph = &mut model.graph;
-    let mut changed = graph.keep_input(input);
+    let mut changed = any_size && graph.free_sides(input)?;
+    changed |= graph.keep_input(input);
     changed |= fold::fold(graph);
     changed |= tiny::clear(graph);
     changed |= rewrite == Rewrite::Rounding && widen::widen(graph)?;
     changed |= prelu::replace(graph)?;
     changed.then(|| model.write())
+}
+
+/// [`prepared`] of a network of no family, for tests.
+#[cfg(test)]
+pub(super) fn faster<'a>(model: &'a [u8], rewrite: Rewrite, input: &str) -> Cow<'a, [u8]> {
+    rewritten(model, rewrite, input, false).map_or(Cow::Borrowed(model), Cow::Owned)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@
 //! aᵢ = σwᵢ/2sᵢ. Of each row is stored e for this b; f is the same. (4) holds with
 //! C = +¼σΣwᵢ + …. Its sums have sixteen bits: rows with |b| > B' ([`BATCH_LENGTH_MAX`])
 //! are loose, and σ is such that |a|B' ≤ σM with M = [`SUM_MAX`], so that by Cauchy–Schwarz
-//! |Σwᵢcᵢ + ¼Σwᵢ| = |a·b|/σ ≤ M. M is 32767 less 2540, which |¼Σwᵢ| is at most: |Σwᵢcᵢ| is
+//! |Σwᵢcᵢ + ¼Σwᵢ| = |a·b|/σ ≤ M. M is 32767 less 4064, which |¼Σwᵢ| is at most: |Σwᵢcᵢ| is
 //! at most 32767, and what is added modulo 2¹⁶, in whatever order, is that sum.
 //!
 //! Second pass: more axes. Part y = (y₁, y₂) and z = (z₁, z₂) into the first pass's

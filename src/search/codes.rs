@@ -1,11 +1,11 @@
 //! A vector in few bytes, as the three passes of the scan read it.
 //!
 //! First pass: four bits for each of the [`HEAD`] strongest dimensions and two
-//! bytes of norms, [`GROUP_ROWS`] rows interleaved ([`Group`]): 42 bytes a row in
+//! bytes of norms, [`GROUP_ROWS`] rows interleaved ([`Group`]): 66 bytes a row in
 //! one stream. Second pass: eight bits for each of the [`NEXT`] dimensions after
 //! these, and norms: a line of the cache for each row ([`Next`]), read for the few
 //! that are left. Third pass: eight bits for each of [`FINE`] dimensions, those of
-//! the second pass and 96 bytes more ([`Fine`]), for hardly any. What the numbers
+//! the second pass and 160 bytes more ([`Fine`]), for hardly any. What the numbers
 //! guarantee stands in `bound`.
 
 use super::basis::Basis;

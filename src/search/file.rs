@@ -33,7 +33,7 @@ use super::view::View;
 const MAGIC: &[u8; 12] = b"chinhchu.idx";
 /// Raised with any change to what lies in the file, the constants of the codes
 /// among it.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 const BASIS: u32 = 1;
 const BLOCK: u32 = 2;
@@ -46,7 +46,7 @@ const OWNER: u32 = 1000;
 /// Blocks that are made of their bytes together, one thread each.
 const BLOCKS_TOGETHER: usize = 8;
 
-/// Longest chunk that is read: a block of the largest size takes 8 MiB.
+/// Longest chunk that is read: a block of the largest size takes 29 MiB.
 const CHUNK_BYTES_MAX: u64 = 256 << 20;
 
 const GROUP_BYTES: usize = size_of::<Group>();

@@ -16,7 +16,7 @@ use super::view::{Hit, View};
 use crate::matching::Dot;
 
 /// Vectors an index holds unless told otherwise. 20 million vectors of 512
-/// values are 41 GB and 5 GB of codes, what a machine with 64 GB can spare.
+/// values are 41 GB and 7 GB of codes, what a machine with 64 GB can spare.
 pub const VECTORS_MAX_DEFAULT: u64 = 20_000_000;
 
 /// Longest vector accepted, as a power of two: the product of two such lengths

@@ -1,21 +1,24 @@
 //! Every number that tunes the scan. None of them decides what is found: a
 //! worse choice reads or rescores more rows.
 //!
-//! Chosen on embeddings of the default pack, whose rotated dimensions past 64,
-//! 96, 128 and 192 hold 25, 11, 3 and 0 per cent of the energy.
+//! Chosen on populations like two packs (`population`): `default`, whose rotated dimensions
+//! past 64, 96, 128, 192 and 224 hold 36, 20, 10, 3 and 1 per cent of the energy, and
+//! `faceplugin` with 25, 11, 3 and 0. One choice serves both, and packs of 128 values, which
+//! the first pass then has all of.
 
 /// Dimensions in the first pass, four bits each. Fewer are read and reckoned
-/// sooner and leave more rows to the second pass, a line of the cache each: with
-/// 64, 80, 96 and 112 a search for all at 0.55 leaves it 2.1, 0.32, 0.08 and
-/// 0.03 per cent, one for the ten nearest of a million, at the score where it ends,
-/// 15, 4, 1.3 and 0.5.
-pub(super) const HEAD: usize = 80;
+/// sooner and leave more rows to the second pass, a line of the cache each. Of a million
+/// like `default`, 80, 96, 112 and 128 leave it 14, 3.3, 0.75 and 0.21 per cent in a search
+/// for all at 0.48, and 53, 27, 11 and 5 in one for the ten nearest, all its stages
+/// together; like `faceplugin`, 80 and 128 leave 0.48 and 0.02 at 0.55, and 7.6 and 0.6.
+pub(super) const HEAD: usize = 128;
 
 /// Dimensions that the second pass adds, eight bits each.
 pub(super) const NEXT: usize = 60;
 
-/// Dimensions in the third pass, all with eight bits.
-pub(super) const FINE: usize = 150;
+/// Dimensions in the third pass, all with eight bits. What lies beyond them, 1.8 per cent of
+/// the energy at most, is how far a row may be told from its score without its vector.
+pub(super) const FINE: usize = 214;
 
 /// Queries from which on the first pass of a batch takes seven bits of the third pass's
 /// codes instead of four of its own: bytes are read once for all of them then, and what
@@ -29,9 +32,9 @@ pub(super) const GROUP_ROWS: usize = 32;
 pub(super) const PIECE_ROWS: usize = 1024;
 
 /// Full pieces that are put together into one block with codes side by side: the
-/// codes of each pass then fill whole pages of 2 MiB.
+/// codes of the first pass then fill whole pages of 2 MiB.
 /// (Fewer in tests, so that small indexes have such blocks too.)
-pub(super) const BLOCK_PIECES: usize = if cfg!(test) { 4 } else { 96 };
+pub(super) const BLOCK_PIECES: usize = if cfg!(test) { 4 } else { 93 };
 
 /// Vectors that are copied together when a row is written beside a search.
 pub(super) const CHUNK_ROWS: usize = 64;

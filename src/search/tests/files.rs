@@ -98,7 +98,7 @@ fn a_file_of_another_version_of_other_vectors_or_beyond_the_limit_is_refused() {
     let (shelf, bytes, _) = &*SAMPLE;
     let mut newer = bytes.clone();
     newer[12] += 1;
-    assert!(matches!(restored(&newer), Err(FileError::OtherVersion { found: 4 })));
+    assert!(matches!(restored(&newer), Err(FileError::OtherVersion { found: 5 })));
     let mut chunks = Chunks::open(bytes.as_slice()).unwrap();
     assert!(matches!(chunks.take(4), Err(FileError::Damaged(_))), "another kind of chunk");
 

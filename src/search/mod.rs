@@ -5,7 +5,7 @@
 //! `matching`, bit for bit, ties broken by the lower key, whatever the number of
 //! threads and whatever the instruction set.
 //!
-//! It is kept with a fifth of the reading of a plain scan of 320 values, an eighth of one of 512:
+//! It is kept with a fifth of the reading of a plain scan of 288 values, an eighth of one of 512:
 //!
 //! ```text
 //! vector ──basis──► rotated into the gallery's own axes ──codes──► 66 bytes for

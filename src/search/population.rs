@@ -14,7 +14,7 @@ const ROUNDS: usize = 3;
 /// The pack that a population is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Like {
-    /// `default`: 320 values, 192 of one embedder beside 128 of another, less their mean.
+    /// `default`: 288 values, 160 of one embedder beside 128 of another, less their mean.
     ///
     /// Past 64, 96, 128, 160, 192, 224 and 256 axes 36, 20, 10, 5, 2.8, 1.4 and 0.4 per
     /// cent of the energy are left. Frontal photos of `cfp-dev` and photos of `asia-dev`
@@ -38,7 +38,7 @@ impl Like {
     /// Values in a vector.
     pub const fn dimension(self) -> usize {
         match self {
-            Self::Default => 320,
+            Self::Default => 288,
             Self::Faceplugin => 512,
         }
     }
@@ -89,7 +89,7 @@ impl Like {
             (Self::Default, 112..128) => along(112, 128, 0.00335, 0.0022),
             (Self::Default, 128..160) => along(128, 160, 0.0021, 0.0009),
             (Self::Default, 160..192) => along(160, 192, 0.0009, 0.00052),
-            (Self::Default, 192..256) => along(192, 256, 0.00052, 0.00028),
+            (Self::Default, 192..256) => along(192, 256, 0.00058, 0.00020),
             (Self::Default, _) => along(256, 280, 0.00025, 0.00005),
             (Self::Faceplugin, 0..64) => along(0, 64, 0.0107, 0.0067) + 0.0350 * 0.83f64.powi(i as i32),
             (Self::Faceplugin, 64..96) => along(64, 96, 0.0059, 0.0026),

@@ -22,7 +22,7 @@ fn unit(mut vector: Vec<f32>) -> Vec<f32> {
 fn basis(seed: u64, dimension: usize) -> Arc<Basis> {
     let mut random = Random::new(seed);
     let rows: Vec<f32> =
-        (0..200).flat_map(|_| unit((0..dimension).map(|i| random.normal() / (8 + i) as f32).collect())).collect();
+        (0..1200).flat_map(|_| unit((0..dimension).map(|i| random.normal() / (8 + i) as f32).collect())).collect();
     Arc::new(Basis::fit(&rows, dimension).unwrap())
 }
 

@@ -232,7 +232,7 @@ proptest! {
         let shelf = Arc::new(Shelf::default());
         shelf.rows.lock().unwrap().extend((0..).zip(rows.iter().cloned()));
         let held = Index::with_parts(64, 10_000, Dot::best(), Kernel::best(), 300);
-        let outside = index_over(&shelf, 64, 1200 << 10);
+        let outside = index_over(&shelf, 64, 1500 << 10);
         for (index, first) in [(&held, 0u64), (&held, 1300), (&outside, 0), (&outside, 1300)] {
             let entries = (first..first + 1300).map(|key| Entry { key, label: (), vector: rows[key as usize].clone() });
             index.apply(&[], entries.collect()).unwrap();

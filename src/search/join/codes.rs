@@ -1,7 +1,7 @@
 //! The codes of a list of rows, as the two passes read them.
 //!
 //! First pass: [`HEAD_BYTES`] bytes a row, sixteen rows interleaved ([`Group`]).
-//! Second pass: [`FINE`] bytes a row and its [`Norms`]. Together 172 bytes a row.
+//! Second pass: [`FINE`] bytes a row and its [`Norms`]. Together 268 bytes a row.
 
 use rayon::prelude::*;
 

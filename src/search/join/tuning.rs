@@ -1,19 +1,21 @@
 //! Every number that tunes the join. None of them decides what is found. (Some are
 //! small in tests, so that small joins go the same ways.)
 //!
-//! Chosen on face-like vectors (`Population`) on a Zen 4 machine, [`HEAD_BYTES`] on a
-//! Zen 3; `benches/join.rs` shows what they give.
+//! Chosen on populations like two packs (`Population`) on a Zen 5 machine, 100,000 rows;
+//! `benches/join.rs` shows what they give.
 
-/// Bytes of a row in the first pass. With 72, 80 and 88 a Zen 3 decides 1.13, 1.33 and
-/// 1.29 billion pairs a second and core at 0.55, and 0.72, 0.86 and 0.99 at 0.48.
-pub(super) const HEAD_BYTES: usize = 80;
+/// Bytes of a row in the first pass. With 80, 96, 112 and 128, 64 further dimensions beside
+/// the first two and 128 beside the others, vectors like those of `default` are decided at
+/// 0.8, 1.4, 2.0 and 1.8 billion pairs a second and core at 0.48 and 0.37, 0.8, 1.2 and 1.5
+/// at 0.42; like those of `faceplugin` at 2.7, 2.6, 2.3 and 1.9 at 0.55 and 1.4, 2.0, 1.9 and
+/// 1.7 at 0.48 (on a busy machine; all in turns).
+pub(super) const HEAD_BYTES: usize = 112;
 
 /// Dimensions in the first pass, a byte each; the last word is for norms.
 pub(super) const HEAD: usize = HEAD_BYTES - 4;
 
-/// Further dimensions in the second pass, a byte each. With 64 one pair in two
-/// million is scored at 0.55, with 128 one in five million: no faster in memory.
-pub(super) const FINE: usize = 64;
+/// Further dimensions in the second pass, a byte each: two lines of the cache.
+pub(super) const FINE: usize = 128;
 
 /// Standard deviations that a code of the first pass covers to either side. More
 /// make coarser steps, fewer cut more values off.
@@ -39,7 +41,7 @@ pub(super) const CODED_DIMENSION_MIN: usize = 32;
 /// Rows a first pass compares at a time: four registers of sixteen sums.
 pub(super) const CHUNK_ROWS: usize = 64;
 
-/// Rows that pass by a block of queries: their codes (0.3 MiB) stay in the second
+/// Rows that pass by a block of queries: their codes (half a MiB) stay in the second
 /// level of the cache for all blocks of the unit.
 pub(super) const STRIP_ROWS: usize = if cfg!(test) { 256 } else { 2048 };
 

@@ -20,7 +20,7 @@ fn axes(seed: u64, dimension: usize, odd: usize) -> Axes {
         let falling = |i: usize| if number < odd { 1.0 } else { 1.0 / (8 + i) as f32 };
         unit((0..dimension).map(|i| random.normal() * falling(i)).collect())
     };
-    let rows: Vec<f32> = (0..500).flat_map(|number| row(number, &mut random)).collect();
+    let rows: Vec<f32> = (0..2000).flat_map(|number| row(number, &mut random)).collect();
     Axes::fit(&rows, dimension, Dot::best()).unwrap()
 }
 

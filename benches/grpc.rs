@@ -240,7 +240,7 @@ async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Ve
             let photos = vec![Photo { bytes: one, source: Source::Live, captured_at: None }];
             let request_id = Some(RequestId::new(format!("soak-{}-{number}", std::process::id()))?);
             let (mode, attributes) = (EnrolMode::Replace, Attributes::default());
-            client.enrol(EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor: true }).await?;
+            client.enrol(EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor: true, vouch: None }).await?;
         }
         1 | 2 => {
             drop(client.identify(IdentifyRequest { probes: vec![one], scope: None, filter: Filter::default() }).await?)

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Template;
+use super::{FacePrint, Template};
 use super::quality::{Flaw, Quality};
 use crate::imaging::{Format, ImageError};
 
@@ -96,6 +96,8 @@ pub struct Analysis {
     pub template: Template,
     /// What was seen.
     pub report: FaceReport,
+    /// What a copy of the picture is known by.
+    pub print: FacePrint,
 }
 
 /// Why a picture gave no template.

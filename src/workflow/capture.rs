@@ -194,6 +194,12 @@ pub(super) fn advice(flaws: &[Flaw]) -> String {
     flaws.iter().map(|flaw| flaw.en()).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether two pictures are one and the same picture: however it was encoded, resized or
+/// cropped in between.
+pub fn is_copy(one: &Analysis, other: &Analysis) -> bool {
+    dot(one.template.vector(), other.template.vector()) >= SAME_PICTURE
+}
+
 fn consistency(frames: &[Analysis]) -> Frames {
     if frames.len() < 2 {
         return Frames::Single;
@@ -242,7 +248,7 @@ mod tests {
             quality: None,
             flaws: Vec::new(),
         };
-        Analysis { template: Template::from_raw(RecipeDigest([1; 32]), &raw).unwrap(), report }
+        Analysis { template: Template::from_raw(RecipeDigest([1; 32]), &raw).unwrap(), report, print: Default::default() }
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod reasons_page;
 mod verify;
 pub mod words;
 
-pub use capture::{AssessOutcome, CaptureRules, Frames, Kind, LIVENESS_MIN, Level};
+pub use capture::{AssessOutcome, CaptureRules, Frames, Kind, LIVENESS_MIN, Level, is_copy};
 pub use engine::{Engine, EngineOptions};
 pub use enrol::{EnrolOutcome, EnrolRequest, Photo};
 pub use error::{Field, WorkflowError};

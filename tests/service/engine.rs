@@ -24,6 +24,7 @@ fn enrolment(request: &str, subject: &str, photo: Vec<u8>) -> EnrolRequest {
         attributes: Attributes::default(),
         photos: vec![Photo { bytes: photo, source: Source::Other, captured_at: None }],
         accept_poor: false,
+        vouch: None,
     }
 }
 

@@ -11,8 +11,8 @@ use chinhchu::chip;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Answered, Attributes, DecisionKey, GalleryError, NewTemplate, Outcome, Receipt, RequestId, Source, StoredTemplate,
-    Subject, SubjectId, Timestamp,
+    Answered, Attributes, DecisionKey, GalleryError, NewTemplate, Note, Outcome, Receipt, RequestId, Source, StoredTemplate,
+    Subject, SubjectId, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;
 use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Threshold};
@@ -221,6 +221,14 @@ pub fn subject(id: SubjectId) -> Subject {
         last_verified: [("social".to_owned(), Timestamp(1_700_000_001_000))].into(),
         enrolled_at: Timestamp(1_600_000_000_000),
         updated_at: Timestamp(1_650_000_000_001),
+        vouched: vec![Vouched {
+            vouch: Vouch {
+                officer: SubjectId::new("officer-7").unwrap(),
+                reason: Note::new("hai ảnh cách nhau hai mươi năm").unwrap(),
+            },
+            at: Timestamp(1_640_000_000_002),
+            templates: vec![42],
+        }],
     }
 }
 

@@ -11,7 +11,7 @@ use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, CheckOptions, ChipFiles, GroupState, Holder, Moment};
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
-    Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome, RequestId,
+    Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome, RequestId,
     Source, StoredDecision, SubjectId,
 };
 use crate::matching::fuse;
@@ -239,6 +239,8 @@ impl Engine {
             mode: EnrolMode::Create,
             attributes: Attributes { schemes: [seen.scheme.name().to_owned()].into(), ..Attributes::default() },
             templates: vec![NewTemplate { template, source: Source::Chip, captured_at: None, quality: None }],
+            // One photo, of the person who was just compared with it.
+            agreement: Agreement::Known,
         });
         let answer = Answer {
             policy: policy_name.to_owned(),

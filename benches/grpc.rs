@@ -52,7 +52,7 @@ fn capture(name: &str, side: u32) -> Result<Vec<u8>, Failure> {
 }
 
 fn request() -> Result<VerifyRequest, Failure> {
-    Ok(VerifyRequest { reference: capture("obama.jpg", SIDE)?, probes: vec![capture("obama2.jpg", SIDE)?], fmr: None })
+    Ok(VerifyRequest { reference: capture("obama.jpg", SIDE)?, probes: vec![capture("obama2.jpg", SIDE)?], fmr: None, against: Default::default() })
 }
 
 async fn compare() -> Result<(), Failure> {
@@ -247,7 +247,7 @@ async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Ve
         }
         3 => {
             let broken = one[..one.len() / 2].to_vec();
-            let request = VerifyRequest { reference: broken, probes: vec![other], fmr: None };
+            let request = VerifyRequest { reference: broken, probes: vec![other], fmr: None, against: Default::default() };
             if client.verify(request).await.is_ok() {
                 return Err("half a photo was accepted".into());
             }
@@ -256,7 +256,7 @@ async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Ve
             Err(error) if error.reason != "SUBJECT_UNKNOWN" => return Err(error.into()),
             _ => {}
         },
-        _ => drop(client.verify(VerifyRequest { reference: one, probes: vec![other], fmr: None }).await?),
+        _ => drop(client.verify(VerifyRequest { reference: one, probes: vec![other], fmr: None, against: Default::default() }).await?),
     }
     Ok(())
 }

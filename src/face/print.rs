@@ -7,13 +7,18 @@
 //! template first.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::embed::SIDE;
 
 /// Side of a print, in cells.
 const CELLS: usize = SIDE / 2;
-/// Cells at each edge that are not compared where they lie, but looked into when the other
-/// print is moved: the alignment points of two files of one picture differ by a little.
+/// Cells that are compared, first and one past the last: brows to lips, so that what a crop
+/// or the page around a picture changes stays outside.
+const COLUMNS: Range<usize> = 12..44;
+const ROWS: Range<usize> = 18..50;
+/// By how many cells the other print is moved at most: the alignment points of two files of
+/// one picture differ by a little.
 const SLACK: usize = 3;
 
 /// A small grey picture of an aligned face. Shows a person: it is never stored, sent or
@@ -34,29 +39,37 @@ impl FacePrint {
     }
 
     /// How alike two pictures are, up to 1: the correlation of their cells where they fit
-    /// best, whatever their brightness and contrast. 0 where one has no light in it.
+    /// best, whatever their brightness and contrast, and whether one is mirrored. 0 where one
+    /// has no light in it.
     pub fn likeness(&self, other: &Self) -> f32 {
         if self.0.len() != CELLS * CELLS || other.0.len() != CELLS * CELLS {
             return 0.0;
         }
         let steps = 0..=2 * SLACK;
-        steps.clone().flat_map(|y| steps.clone().map(move |x| (x, y))).map(|at| self.at(other, at)).fold(0.0, f32::max)
+        let places = steps.clone().flat_map(|y| steps.clone().map(move |x| (x, y)));
+        let mirrored = other.mirrored();
+        places.map(|at| self.at(other, at).max(self.at(&mirrored, at))).fold(0.0, f32::max)
     }
 
-    /// The correlation of this print's middle with the other's cells from `(x, y)` on.
+    fn mirrored(&self) -> Self {
+        Self(self.0.chunks_exact(CELLS).flat_map(|row| row.iter().rev()).copied().collect())
+    }
+
+    /// The correlation of this print's middle with the other's, moved by `(x, y)` from
+    /// [`SLACK`] cells to the left and above.
     fn at(&self, other: &Self, (x, y): (usize, usize)) -> f32 {
-        let side = CELLS - 2 * SLACK;
+        let width = COLUMNS.len();
         let (mut sum, mut sums) = ([0f64; 2], [0f64; 3]);
-        for row in 0..side {
-            let own = &self.0[(row + SLACK) * CELLS + SLACK..][..side];
-            let theirs = &other.0[(row + y) * CELLS + x..][..side];
+        for row in ROWS {
+            let own = &self.0[row * CELLS + COLUMNS.start..][..width];
+            let theirs = &other.0[(row + y - SLACK) * CELLS + COLUMNS.start + x - SLACK..][..width];
             for (&a, &b) in own.iter().zip(theirs) {
                 let (a, b) = (f64::from(a), f64::from(b));
                 sum = [sum[0] + a, sum[1] + b];
                 sums = [sums[0] + a * a, sums[1] + b * b, sums[2] + a * b];
             }
         }
-        let n = (side * side) as f64;
+        let n = (width * ROWS.len()) as f64;
         let spread = |of: usize| (sums[of] - sum[of] * sum[of] / n).max(0.0);
         let both = (spread(0) * spread(1)).sqrt();
         if both > f64::EPSILON { ((sums[2] - sum[0] * sum[1] / n) / both) as f32 } else { 0.0 }

@@ -8,7 +8,7 @@ use crate::gallery::{
     Agreement, Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Scheme, Source,
     Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
 };
-use crate::matching::{FMR_FLOOR, Threshold};
+use crate::matching::{FMR_FLOOR, Reference, Threshold};
 use crate::text;
 
 /// False match rate up to which two photos agree: from there on a decision says that the
@@ -121,7 +121,7 @@ impl Engine {
     /// Item `k − 1` is the score at which a photo compared with `k` others agrees with one
     /// of them: each comparison is held to a `k`-th of [`AGREE_FMR`].
     fn agreement_scores(&self) -> Result<Vec<f32>, WorkflowError> {
-        let curve = self.curve(1)?;
+        let curve = self.curve(1, Reference::Any)?;
         let others = 1..Subject::TEMPLATES_MAX + PROBE_FRAMES_MAX;
         others.map(|others| Ok(curve.threshold((AGREE_FMR / others as f64).max(FMR_FLOOR))?.score)).collect()
     }
@@ -129,7 +129,7 @@ impl Engine {
     /// The score at which two templates of a record agree: that of enrolments at its most
     /// lenient, so that what was enrolled once never disagrees later.
     pub(super) fn agreement(&self) -> Result<Threshold, WorkflowError> {
-        Ok(self.curve(1)?.threshold(AGREE_FMR)?)
+        Ok(self.curve(1, Reference::Any)?.threshold(AGREE_FMR)?)
     }
 
     /// Removes a subject and its templates.

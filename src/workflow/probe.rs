@@ -1,9 +1,10 @@
 //! The probe: one to five captures of the person present, as one template.
 
 use super::engine::check_count;
-use super::{Engine, Field, Frames, Kind, WorkflowError};
+use super::copies::Together;
+use super::{Engine, Field, Kind, WorkflowError};
 use crate::face::{Analysis, FaceReport, Template};
-use crate::matching::{compare, fuse};
+use crate::matching::{Reference, compare, fuse};
 
 /// Captures of one person whose templates score below the threshold of this false
 /// match rate are taken for different people. Lenient: the frames of one sitting
@@ -14,8 +15,8 @@ const FRAMES_AGREE_FMR: f64 = 1e-2;
 pub(super) struct Probe {
     pub(super) template: Template,
     pub(super) frames: Vec<FaceReport>,
-    /// What they look like together.
-    pub(super) together: Frames,
+    /// What they look like together, and which of them are one picture.
+    pub(super) together: Together,
 }
 
 impl Engine {
@@ -39,7 +40,9 @@ impl Engine {
             ahead.drain(others..).map(|analysis| (analysis.template, analysis.report)).unzip();
         self.check_agreement(&templates)?;
         // Frames that agree cannot cancel out; were they to, they would not be one person.
-        let template = fuse(&templates).ok_or(WorkflowError::ProbesDisagree)?;
+        // A picture sent twice is no second frame.
+        let different: Vec<Template> = together.one_of_each(&templates).cloned().collect();
+        let template = fuse(&different).ok_or(WorkflowError::ProbesDisagree)?;
         Ok((ahead, Probe { template, frames, together }))
     }
 
@@ -48,7 +51,7 @@ impl Engine {
         if templates.len() < 2 {
             return Ok(());
         }
-        let threshold = self.curve(1)?.threshold(FRAMES_AGREE_FMR)?.score;
+        let threshold = self.curve(1, Reference::Any)?.threshold(FRAMES_AGREE_FMR)?.score;
         for (i, left) in templates.iter().enumerate() {
             for right in &templates[i + 1..] {
                 if compare(left, right)? < threshold {

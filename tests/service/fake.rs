@@ -15,11 +15,11 @@ use chinhchu::gallery::{
     Subject, SubjectId, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;
-use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Threshold};
+use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, Decided,
-    Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, RecordEvidence, ResolveReferral,
+    Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, RecordEvidence, RecordTemplates, ResolveReferral,
     ResolvedReferral, SchemeState, Weighed,
 };
 use chinhchu::workflow::{
@@ -160,7 +160,13 @@ pub fn report() -> FaceReport {
 }
 
 pub fn curve_name(group: &str, basis: Basis) -> CurveName {
-    CurveName { group: group.into(), population: "somebody's faces".into(), basis }
+    CurveName {
+        group: group.into(),
+        population: "somebody's faces".into(),
+        basis,
+        reference: Reference::Live,
+        probe_frames: 3,
+    }
 }
 
 pub fn verify_outcome(probes: usize) -> VerifyOutcome {
@@ -175,6 +181,8 @@ pub fn verify_outcome(probes: usize) -> VerifyOutcome {
         reference: report(),
         probes: vec![FaceReport { pose: None, liveness: None, live: None, ..report() }; probes],
         frames: Frames::Natural,
+        against: Reference::Chip,
+        distinct: 2,
     }
 }
 
@@ -197,6 +205,7 @@ pub fn identify_outcome() -> IdentifyOutcome {
         recipe: "cd".repeat(32),
         probes: vec![report()],
         frames: Frames::Single,
+        distinct: 1,
     }
 }
 
@@ -241,6 +250,8 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
         refer_threshold: Threshold { score: 0.25, extrapolated: false },
         widened,
         templates: 3,
+        against: Reference::Chip,
+        curve: Some(curve_name("sex=F", Basis::Derived)),
     };
     let weighed = |ground, consequence| Weighed { ground, consequence, follows: None };
     BeneficiaryOutcome {
@@ -278,6 +289,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                     quality: Some(55.0),
                     liveness: Some(0.875),
                     flaws: vec![Flaw::Turned, Flaw::Uneven],
+                    picture: Some(0),
                 },
                 FrameEvidence {
                     eye_distance: 60.0,
@@ -286,12 +298,21 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                     quality: None,
                     liveness: None,
                     flaws: Vec::new(),
+                    picture: Some(1),
                 },
             ],
             quality: Some(55.0),
             liveness: Some(0.875),
             chip_face: Some(comparison(0.625, true)),
             chip_photo_unusable: Some("NO_FACE".into()),
+            together: Some(Frames::Still),
+            distinct_frames: 1,
+            record_templates: Some(RecordTemplates {
+                templates: 5,
+                groups: 2,
+                vouched: 3,
+                threshold: Threshold { score: 0.375, extrapolated: false },
+            }),
             reference_face: Some(comparison(0.75, false)),
             duplicates: Some(Duplicates {
                 candidates: vec![Duplicate {
@@ -473,5 +494,5 @@ impl Running {
 }
 
 pub fn verify_request(reference: &[u8]) -> VerifyRequest {
-    VerifyRequest { reference: reference.to_vec(), probes: vec![b"probe".to_vec()], fmr: None }
+    VerifyRequest { reference: reference.to_vec(), probes: vec![b"probe".to_vec()], fmr: None, against: Default::default() }
 }

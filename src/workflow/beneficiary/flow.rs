@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::decide::{Decided, decide};
 use super::evidence::{ChipEvidence, Evidence, FrameEvidence, SchemeState};
 use super::grounds::Piece;
-use super::lookup::{against_chip, against_reference};
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, CheckOptions, ChipFiles, GroupState, Holder, Moment};
@@ -14,7 +13,8 @@ use crate::gallery::{
     Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome, RequestId,
     Source, StoredDecision, SubjectId,
 };
-use crate::matching::fuse;
+use crate::matching::{Reference, fuse};
+use crate::workflow::copies::Together;
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::words::Reason;
 use crate::workflow::{Engine, Field, Kind, WorkflowError, ids};
@@ -34,6 +34,7 @@ pub(super) struct Seen {
     pub(super) chip: Option<ChipEvidence>,
     record: super::RecordEvidence,
     frames: Vec<FrameEvidence>,
+    pub(super) together: Together,
     pub(super) probe: Template,
     chip_photo: Option<Result<Analysis, FaceError>>,
 }
@@ -128,16 +129,19 @@ impl Engine {
         let (mut analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames), chip)?;
 
         analyses.iter_mut().for_each(|analysis| self.judge_capture(&mut analysis.report, Kind::Live));
-        let frames = analyses.iter().map(frame).collect();
+        let together = Together::of(&analyses);
+        let frames = analyses.iter().zip(&together.pictures).map(|(seen, picture)| frame(seen, *picture)).collect();
         let templates: Vec<Template> = analyses.into_iter().map(|analysis| analysis.template).collect();
         self.check_agreement(&templates)?;
-        let probe = fuse(&templates).ok_or(WorkflowError::ProbesDisagree)?;
+        // A picture sent twice is no second frame.
+        let different: Vec<Template> = together.one_of_each(&templates).cloned().collect();
+        let probe = fuse(&different).ok_or(WorkflowError::ProbesDisagree)?;
         let record = match &chip {
             Some(chip) => record::compare(&record, chip.holder.as_ref()),
             None => super::RecordEvidence::default(),
         };
         let chip = chip.map(|chip| chip.evidence);
-        Ok(Seen { key, content, subject, scheme, chip, record, frames, probe, chip_photo })
+        Ok(Seen { key, content, subject, scheme, chip, record, frames, together, probe, chip_photo })
     }
 
     /// Checks the chip on a thread that may compute for some milliseconds.
@@ -193,7 +197,8 @@ impl Engine {
         policy: &Policy,
     ) -> Result<BeneficiaryOutcome, WorkflowError> {
         let subject = gallery.subject(&seen.subject).await?;
-        let curve = self.curve(seen.frames.len())?;
+        // A gallery holds references of every kind.
+        let curve = self.curve(seen.together.distinct(), Reference::Any)?;
         let chip_template = match &seen.chip_photo {
             Some(Ok(analysis)) => Some(&analysis.template),
             _ => None,
@@ -202,13 +207,9 @@ impl Engine {
         let newcomer = chip_template.filter(|_| subject.is_none() && policy.first_sight == FirstSight::Enrol).cloned();
         let _arrival = newcomer.clone().map(|face| self.counter().arrivals.announce(seen.subject.clone(), face));
 
-        let mean = |values: Vec<f32>| {
-            let all = values.len() == seen.frames.len();
-            all.then(|| values.iter().sum::<f32>() / values.len() as f32)
-        };
         let evidence = Evidence {
             chip_face: match chip_template {
-                Some(template) => Some(against_chip(curve, seen, template, policy)?),
+                Some(template) => Some(self.against_chip(seen, template, policy)?),
                 None => None,
             },
             chip_photo_unusable: match &seen.chip_photo {
@@ -216,9 +217,10 @@ impl Engine {
                 _ => None,
             },
             reference_face: match &subject {
-                Some(subject) => against_reference(curve, &seen.probe, subject, policy)?,
+                Some(subject) => self.against_reference(seen, subject, policy)?,
                 None => None,
             },
+            record_templates: subject.as_ref().map(|subject| self.record_templates(subject)).transpose()?,
             duplicates: if policy.does_without(Piece::Duplicates) {
                 None
             } else {
@@ -229,7 +231,10 @@ impl Engine {
             record: seen.record,
             scheme: subject.as_ref().map(|subject| SchemeState::of(subject, seen.scheme)),
             quality: best_quality(&seen.frames),
-            liveness: mean(seen.frames.iter().filter_map(|frame| frame.liveness).collect()),
+            liveness: mean_liveness(&seen.frames, &seen.together),
+            together: Some(seen.together.frames),
+            // At most five.
+            distinct_frames: seen.together.distinct() as u32,
             frames: seen.frames.clone(),
         };
         let decided = decide(policy, &evidence);
@@ -310,7 +315,7 @@ impl Engine {
     }
 }
 
-fn frame(analysis: &Analysis) -> FrameEvidence {
+fn frame(analysis: &Analysis, picture: usize) -> FrameEvidence {
     let report = &analysis.report;
     FrameEvidence {
         eye_distance: report.eye_distance,
@@ -319,7 +324,17 @@ fn frame(analysis: &Analysis) -> FrameEvidence {
         quality: report.quality.map(|quality| quality.utility.unwrap_or(quality.capture)),
         liveness: report.liveness,
         flaws: report.flaws.clone(),
+        picture: u32::try_from(picture).ok(),
     }
+}
+
+/// The mean of the different pictures, where all were measured. Of files of one picture the
+/// lowest counts: another file format makes nobody alive.
+fn mean_liveness(frames: &[FrameEvidence], together: &Together) -> Option<f32> {
+    let all: Vec<f32> = frames.iter().map(|frame| frame.liveness).collect::<Option<_>>()?;
+    let lowest = |picture| together.all_of(picture, &all).copied().fold(f32::INFINITY, f32::min);
+    let pictures = together.distinct();
+    (pictures > 0).then(|| (0..pictures).map(lowest).sum::<f32>() / pictures as f32)
 }
 
 /// The best of the captures without a flaw; of all, where each has one.
@@ -355,6 +370,25 @@ mod tests {
         let Answer { decided, evidence, .. } = serde_json::from_str(stored).unwrap();
         assert!(decided.grounds.iter().all(|one| one.follows.is_none()) && !decided.retake);
         assert!(evidence.scheme.is_none() && evidence.chip.unwrap().groups_unread.is_empty());
+    }
+
+    #[test]
+    fn a_picture_sent_again_in_another_format_raises_no_mean() {
+        let frame = |liveness, picture| FrameEvidence {
+            eye_distance: 60.0,
+            second_face: false,
+            norm: 9.0,
+            quality: None,
+            liveness,
+            flaws: Vec::new(),
+            picture: Some(picture),
+        };
+        let together = Together { frames: crate::workflow::Frames::Repeated, pictures: vec![0, 0, 1] };
+        let mean = |first, second, third| {
+            mean_liveness(&[frame(first, 0), frame(second, 0), frame(third, 1)], &together)
+        };
+        assert_eq!(mean(Some(0.2), Some(0.9), Some(0.6)), Some(0.4));
+        assert_eq!(mean(Some(0.2), None, Some(0.6)), None);
     }
 
     #[test]

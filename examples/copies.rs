@@ -31,6 +31,10 @@ struct Arguments {
     /// Folder of the model pack.
     #[arg(long, default_value = "models/default")]
     pack: PathBuf,
+    /// Write pairs of different pictures that are rather alike to this CSV file: in sets
+    /// gathered from the web, some are one picture.
+    #[arg(long)]
+    alike: Option<PathBuf>,
     /// Copies are made of every so-manieth picture.
     #[arg(long, default_value_t = 10)]
     every: usize,
@@ -74,6 +78,9 @@ fn screen(image: &RgbImage) -> RgbImage {
     imageops::overlay(&mut page, &shown, x, y);
     page
 }
+
+/// Likeness of prints from which on pairs are written out.
+const ALIKE: f32 = 0.95;
 
 type Kind = (&'static str, fn(&RgbImage) -> Vec<u8>);
 const KINDS: [Kind; 14] = [
@@ -144,13 +151,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let pack = Pack::load(&arguments.pack)?;
     let options = PoolOptions { workers: 1, queue_max: 1, limits: Default::default(), onnxruntime: None };
     let mut pipeline = Pipeline::new(&pack, &options)?;
+    let mut alike = arguments.alike.as_ref().map(csv::Writer::from_path).transpose()?;
     println!("quantiles: least, 1 %, 5 %, median, 95 %, 99 %, 99.9 %, most");
     for manifest in &arguments.manifests {
         println!("\n{}", manifest.display());
         let folder = manifest.parent().unwrap_or(Path::new("."));
-        let mut people: BTreeMap<String, Vec<Analysis>> = BTreeMap::new();
+        let mut people: BTreeMap<String, Vec<(String, Analysis)>> = BTreeMap::new();
         let mut kinds: Vec<Tally> = KINDS.iter().map(|_| Tally::default()).collect();
-        let rows = csv::Reader::from_path(manifest)?.deserialize().collect::<Result<Vec<BTreeMap<String, String>>, _>>()?;
+        let rows =
+            csv::Reader::from_path(manifest)?.deserialize().collect::<Result<Vec<BTreeMap<String, String>>, _>>()?;
         let wanted = |row: &&BTreeMap<String, String>| {
             let is = |column: &str, values: &[&str]| row.get(column).is_none_or(|of| values.contains(&of.as_str()));
             is("pose", &["frontal"]) && is("attack", &[""])
@@ -170,15 +179,21 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                     }
                 }
             }
-            people.entry(subject.clone()).or_default().push(original);
+            people.entry(subject.clone()).or_default().push((path.clone(), original));
         }
         for ((name, _), tally) in KINDS.iter().zip(kinds) {
             tally.print(name);
         }
         let mut different = Tally::default();
         for pictures in people.values() {
-            for (i, one) in pictures.iter().enumerate() {
-                pictures[i + 1..].iter().for_each(|other| different.add(one, other));
+            for (i, (path, one)) in pictures.iter().enumerate() {
+                for (other_path, other) in &pictures[i + 1..] {
+                    different.add(one, other);
+                    let Some(&(print, score)) = different.pairs.last() else { continue };
+                    if let (Some(alike), true) = (&mut alike, print >= ALIKE) {
+                        alike.serialize((path, other_path, print, score))?;
+                    }
+                }
             }
         }
         different.print("different pictures of one person");

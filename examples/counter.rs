@@ -288,8 +288,12 @@ impl Counter {
 
     /// Sends a probe without a face and reads the refusal; returns its reason.
     async fn refused(&self, reference: &str) -> Result<String, Box<dyn Error>> {
-        let request =
-            pb::VerifyRequest { reference: self.photo(reference)?, probes: vec![faceless()?], fmr: Some(FMR), reference_kind: 0 };
+        let request = pb::VerifyRequest {
+            reference: self.photo(reference)?,
+            probes: vec![faceless()?],
+            fmr: Some(FMR),
+            reference_kind: 0,
+        };
         let (verification, began) = (self.verification.clone(), Instant::now());
         let answer = patiently(async || verification.clone().verify(with_deadline(&request)).await).await;
         let took = began.elapsed();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::geometry::{Five, Similarity};
-use super::print::FacePrint;
 use super::manifest::{EmbedderSpec, Manifest, NetworkSpec};
+use super::print::FacePrint;
 use super::projection::{Projection, append, length};
 use super::runtime::{Network, Source};
 use super::sample::{Beyond, Normalise, Scratch, warp};

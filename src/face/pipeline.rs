@@ -332,7 +332,18 @@ impl Pipeline {
         let faces = found.len() as u32;
         if !embed {
             self.times.align += clock.elapsed();
-            return Ok(Seen { image, turns, region, confidence, points, fit, faces, other_face, template: None, print: FacePrint::default() });
+            return Ok(Seen {
+                image,
+                turns,
+                region,
+                confidence,
+                points,
+                fit,
+                faces,
+                other_face,
+                template: None,
+                print: FacePrint::default(),
+            });
         }
         self.embedders.align(&image, &fit, &mut self.scratch);
         self.times.align += clock.elapsed();

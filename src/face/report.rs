@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{FacePrint, Template};
 use super::quality::{Flaw, Quality};
+use super::{FacePrint, Template};
 use crate::imaging::{Format, ImageError};
 
 /// A rectangle in pixels of the upright full-size picture; may reach past its

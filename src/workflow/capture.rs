@@ -199,7 +199,11 @@ pub(super) mod tests {
             quality: None,
             flaws: Vec::new(),
         };
-        Analysis { template: Template::from_raw(RecipeDigest([1; 32]), &raw).unwrap(), report, print: Default::default() }
+        Analysis {
+            template: Template::from_raw(RecipeDigest([1; 32]), &raw).unwrap(),
+            report,
+            print: Default::default(),
+        }
     }
 
     #[test]

@@ -112,8 +112,7 @@ impl Engine {
             Some(vouch) => Agreement::Vouched(vouch),
             None => Agreement::Asked(self.agreement_scores()?),
         };
-        let enrolment =
-            Enrolment { subject: request.subject, mode: request.mode, attributes, templates, agreement };
+        let enrolment = Enrolment { subject: request.subject, mode: request.mode, attributes, templates, agreement };
         let receipt = gallery.enrol(enrolment, retry).await?;
         Ok(EnrolOutcome { receipt, photos: reports })
     }

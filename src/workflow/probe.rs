@@ -1,7 +1,7 @@
 //! The probe: one to five captures of the person present, as one template.
 
-use super::engine::check_count;
 use super::copies::Together;
+use super::engine::check_count;
 use super::{Engine, Field, Kind, WorkflowError};
 use crate::face::{Analysis, FaceReport, Template};
 use crate::matching::{Reference, compare, fuse};

@@ -11,16 +11,16 @@ use chinhchu::chip;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Answered, Attributes, DecisionKey, GalleryError, NewTemplate, Note, Outcome, Receipt, RequestId, Source, StoredTemplate,
-    Subject, SubjectId, Timestamp, Vouch, Vouched,
+    Answered, Attributes, DecisionKey, GalleryError, NewTemplate, Note, Outcome, Receipt, RequestId, Source,
+    StoredTemplate, Subject, SubjectId, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;
 use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, Decided,
-    Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, RecordEvidence, RecordTemplates, ResolveReferral,
-    ResolvedReferral, SchemeState, Weighed,
+    Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, RecordEvidence, RecordTemplates,
+    ResolveReferral, ResolvedReferral, SchemeState, Weighed,
 };
 use chinhchu::workflow::{
     AssessOutcome, Decision, EnrolOutcome, EnrolRequest, Field, Frames, IdentifiedCandidate, IdentifyOutcome,
@@ -494,5 +494,10 @@ impl Running {
 }
 
 pub fn verify_request(reference: &[u8]) -> VerifyRequest {
-    VerifyRequest { reference: reference.to_vec(), probes: vec![b"probe".to_vec()], fmr: None, against: Default::default() }
+    VerifyRequest {
+        reference: reference.to_vec(),
+        probes: vec![b"probe".to_vec()],
+        fmr: None,
+        against: Default::default(),
+    }
 }

@@ -13,8 +13,8 @@ use super::record::{ClearedRecord, DecisionRecord, SubjectRecord, TemplateRecord
 use super::tables::{cleared_key, read_cleared_with, read_subject, read_template};
 use super::verdict;
 use crate::gallery::{
-    Agreement, Attributes, ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, Resolution, Subject,
-    SubjectId, Timestamp,
+    Agreement, Attributes, ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, Resolution,
+    Subject, SubjectId, Timestamp,
 };
 use crate::matching::{Dot, groups};
 use crate::search::SearchError;
@@ -153,8 +153,9 @@ fn check_agreement(
     else {
         return Ok(());
     };
-    let vouched =
-        |at: usize| record.templates.get(at).is_some_and(|id| record.vouched.iter().any(|one| one.templates.contains(id)));
+    let vouched = |at: usize| {
+        record.templates.get(at).is_some_and(|id| record.vouched.iter().any(|one| one.templates.contains(id)))
+    };
     let dot = Dot::best();
     let groups = groups(vectors.len(), |i, j| {
         if vouched(i) && vouched(j) {

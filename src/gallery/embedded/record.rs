@@ -272,8 +272,7 @@ impl SubjectRecord {
 
 impl VouchedRecord {
     pub(super) fn restore(self) -> Result<Vouched, StoreError> {
-        let officer =
-            SubjectId::new(self.officer).map_err(|_| StoreError::damaged("an officer's id is not one"))?;
+        let officer = SubjectId::new(self.officer).map_err(|_| StoreError::damaged("an officer's id is not one"))?;
         let vouch = Vouch { officer, reason: Note::stored(self.reason) };
         Ok(Vouched { vouch, at: Timestamp(self.at), templates: self.templates })
     }

@@ -131,7 +131,9 @@ impl From<CurveName> for pb::CalibrationCurve {
 }
 
 impl From<pb::CalibrationCurve> for CurveName {
-    fn from(pb::CalibrationCurve { group, population, derived, reference, probe_frames }: pb::CalibrationCurve) -> Self {
+    fn from(
+        pb::CalibrationCurve { group, population, derived, reference, probe_frames }: pb::CalibrationCurve,
+    ) -> Self {
         let basis = if derived { Basis::Derived } else { Basis::Counted };
         Self { group, population, basis, reference: reference_kind(reference).unwrap_or_default(), probe_frames }
     }

@@ -4,8 +4,8 @@
 use super::{VERSION, pb};
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
-    Attributes, ClearedPair, NewTemplate, Note, SnapshotHead, Source, StoredTemplate, Subject, SubjectId, Timestamp, Vouch,
-    Vouched,
+    Attributes, ClearedPair, NewTemplate, Note, SnapshotHead, Source, StoredTemplate, Subject, SubjectId, Timestamp,
+    Vouch, Vouched,
 };
 
 /// What is wrong with a message.

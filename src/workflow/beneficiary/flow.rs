@@ -10,8 +10,8 @@ use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, CheckOptions, ChipFiles, GroupState, Holder, Moment};
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
-    Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome, RequestId,
-    Source, StoredDecision, SubjectId,
+    Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome,
+    RequestId, Source, StoredDecision, SubjectId,
 };
 use crate::matching::{Reference, fuse};
 use crate::workflow::copies::Together;
@@ -384,9 +384,8 @@ mod tests {
             picture: Some(picture),
         };
         let together = Together { frames: crate::workflow::Frames::Repeated, pictures: vec![0, 0, 1] };
-        let mean = |first, second, third| {
-            mean_liveness(&[frame(first, 0), frame(second, 0), frame(third, 1)], &together)
-        };
+        let mean =
+            |first, second, third| mean_liveness(&[frame(first, 0), frame(second, 0), frame(third, 1)], &together);
         assert_eq!(mean(Some(0.2), Some(0.9), Some(0.6)), Some(0.4));
         assert_eq!(mean(Some(0.2), None, Some(0.6)), None);
     }

@@ -59,10 +59,9 @@ fn hint(ground: Ground) -> Hint {
         Ground::ChipUnreadable | Ground::ChipFaceMissing => Hint::Again(READ),
         Ground::ChipMissing => Hint::Again(("Read the chip", "Hãy đọc chip")),
         Ground::QualityPoor | Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure => Hint::Again(CAPTURE),
-        Ground::FramesRepeated | Ground::FramesStill => Hint::Again((
-            "Take several captures, one after the other",
-            "Hãy chụp nhiều ảnh, lần lượt từng ảnh",
-        )),
+        Ground::FramesRepeated | Ground::FramesStill => {
+            Hint::Again(("Take several captures, one after the other", "Hãy chụp nhiều ảnh, lần lượt từng ảnh"))
+        }
         Ground::RecordDisagrees => Hint::Also((
             "Compare the photos in the record with the original papers.",
             "Hãy đối chiếu các ảnh trong hồ sơ với giấy tờ gốc.",

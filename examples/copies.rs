@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use chinhchu::face::{Analysis, Pack, Pipeline, PoolOptions, Wants};
 use chinhchu::matching::dot;
-use chinhchu::workflow::is_copy;
+use chinhchu::workflow::{is_reference_picture, is_same_frame};
 use clap::Parser;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
@@ -108,14 +108,17 @@ const KINDS: [Kind; 14] = [
 #[derive(Default)]
 struct Tally {
     pairs: Vec<(f32, f32)>,
-    copies: usize,
+    /// Taken for one frame, and for the reference's own picture.
+    same_frame: usize,
+    reference: usize,
     unusable: usize,
 }
 
 impl Tally {
     fn add(&mut self, one: &Analysis, other: &Analysis) {
         self.pairs.push((one.print.likeness(&other.print), dot(one.template.vector(), other.template.vector())));
-        self.copies += usize::from(is_copy(one, other));
+        self.same_frame += usize::from(is_same_frame(one, other));
+        self.reference += usize::from(is_reference_picture(one, other));
     }
 
     fn print(mut self, name: &str) {
@@ -127,12 +130,16 @@ impl Tally {
             shares.map(|share| format!("{:.4}", at(share))).join(" ")
         };
         let (prints, scores) = (quantiles(|pair| pair.0), quantiles(|pair| pair.1));
+        let percent = |of: usize| 100.0 * of as f64 / count as f64;
         println!(
-            "{name:32} {:6} of {:6} taken for copies ({:.2} %), {} unusable\n    prints {prints}\n    scores {scores}",
-            self.copies,
+            "{name:32} {:6} pairs, {} unusable; one frame {:.2} % ({}), the reference's picture {:.2} % ({})\n    \
+             prints {prints}\n    scores {scores}",
             self.pairs.len(),
-            100.0 * self.copies as f64 / count as f64,
-            self.unusable
+            self.unusable,
+            percent(self.same_frame),
+            self.same_frame,
+            percent(self.reference),
+            self.reference,
         );
     }
 }

@@ -77,6 +77,8 @@ struct Answer<'a> {
     frames: Frames,
     /// Different pictures that the probes are.
     distinct_frames: u32,
+    /// A probe is the reference's own picture.
+    copy_of_reference: bool,
     /// What the reference is taken for: `chip` or `any`.
     against: &'static str,
     /// The check of the first folder of chip files.
@@ -164,6 +166,7 @@ fn answer<'a>(outcome: &'a VerifyOutcome, chips: &[Inspection]) -> Answer<'a> {
         probes: print::Probes::of(&outcome.probes),
         frames: outcome.frames,
         distinct_frames: outcome.distinct,
+        copy_of_reference: outcome.copy_of_reference,
         against: outcome.against.name(),
     }
 }
@@ -190,6 +193,9 @@ fn text(outcome: &VerifyOutcome, chips: &[Inspection]) -> String {
     text += &chip_lines(chips);
     text += &print::remarks("reference", std::slice::from_ref(&outcome.reference));
     text += &print::remarks("probe", &outcome.probes);
+    if outcome.copy_of_reference {
+        text += "\nnote: a probe is the reference's own picture; the score says nothing of a person who is there";
+    }
     text + print::together(outcome.frames)
 }
 

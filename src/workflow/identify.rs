@@ -153,7 +153,7 @@ impl Engine {
             // At most five.
             distinct: distinct as u32,
             recipe: self.recipe().to_string(),
-            probes: probe.frames,
+            probes: probe.analyses.into_iter().map(|frame| frame.report).collect(),
             frames: probe.together.frames,
         })
     }

@@ -16,7 +16,7 @@ mod verify;
 pub mod words;
 
 pub use capture::{AssessOutcome, CaptureRules, Kind, LIVENESS_MIN, Level};
-pub use copies::{Frames, is_copy};
+pub use copies::{Frames, is_reference_picture, is_same_frame};
 pub use engine::{Engine, EngineOptions};
 pub use enrol::{AGREE_FMR, EnrolOutcome, EnrolRequest, Photo};
 pub use error::{Field, WorkflowError};

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::engine::check_count;
-use super::{Engine, Field, Frames, WorkflowError};
+use super::{Engine, Field, Frames, WorkflowError, is_reference_picture};
 use crate::face::FaceReport;
 use crate::matching::{CurveName, Fmr, Reference, Threshold, compare};
 
@@ -48,6 +48,9 @@ pub struct VerifyOutcome {
     pub against: Reference,
     /// How many different pictures the probes are: what they count for in both rates.
     pub distinct: u32,
+    /// A probe is the reference's own picture, in another file perhaps: its score says
+    /// nothing of a person who is there.
+    pub copy_of_reference: bool,
     /// Recipe of both templates, as text.
     pub recipe: String,
     /// What was seen in the reference.
@@ -90,9 +93,10 @@ impl Engine {
             against: request.against,
             // At most five.
             distinct: distinct as u32,
+            copy_of_reference: probe.analyses.iter().any(|frame| is_reference_picture(frame, &reference)),
             recipe: self.recipe().to_string(),
             reference: reference.report,
-            probes: probe.frames,
+            probes: probe.analyses.into_iter().map(|frame| frame.report).collect(),
             frames: probe.together.frames,
         })
     }

@@ -3,7 +3,7 @@
 
 use chinhchu::gallery::{EnrolMode, Gallery, Note, Outcome, Source, Vouch};
 use chinhchu::matching::Reference;
-use chinhchu::workflow::beneficiary::{BeneficiaryRequest, Piece};
+use chinhchu::workflow::beneficiary::{BeneficiaryRequest, CopyOf, Piece};
 use chinhchu::workflow::{EnrolRequest, Frames, IdentifyRequest, Photo, VerifyRequest};
 
 use crate::need_assets;
@@ -262,4 +262,31 @@ async fn a_chip_photo_is_judged_by_the_curve_fitted_on_chip_photos() {
     let face = two.evidence.chip_face.unwrap();
     let curve = face.curve.unwrap();
     assert_eq!((face.against, curve.reference, curve.probe_frames), (Reference::Chip, Reference::Any, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chips_own_photo_is_no_capture_and_nor_is_an_enrolled_one() {
+    need_assets!();
+    let counter = Counter::open().await;
+    // It scored 1.0, and passed where liveness is done without.
+    let own = counter.decide(claim("t-1", "record-1", &FIRST, &["obama.jpg"])).await;
+    assert_decided(&own, Outcome::Refer, &["CAPTURE_IS_CHIP_PHOTO"]);
+    assert!(own.decided.retake && own.evidence.chip_face.as_ref().unwrap().score > 0.99 && !own.enrolled);
+    assert_eq!(own.evidence.frames[0].copy_of, Some(CopyOf::ChipPhoto));
+    for (i, bytes) in again("obama.jpg").into_iter().enumerate() {
+        let mut request = claim(&format!("t-2-{i}"), "record-1", &FIRST, &[]);
+        // Also hidden among pictures of the person.
+        request.frames = vec![photo("obama2.jpg"), bytes];
+        assert_decided(&counter.decide(request).await, Outcome::Refer, &["CAPTURE_IS_CHIP_PHOTO"]);
+    }
+    assert_decided(&counter.decide(claim("t-3", "record-1", &FIRST, &["obama2.jpg"])).await, Outcome::Approve, &[]);
+    counter.client.enrol(enrolment("record-1", EnrolMode::Add, &["obama3.jpg"])).await.unwrap();
+    let replayed = counter.decide(without_card("t-4", &["obama3.jpg"])).await;
+    assert_decided(&replayed, Outcome::Refer, &["CAPTURE_IS_ENROLLED_PHOTO"]);
+    assert_eq!(replayed.evidence.frames[0].copy_of, Some(CopyOf::EnrolledPhoto));
+    for (probe, copy) in [("obama.jpg", true), ("obama2.jpg", false)] {
+        let probes = vec![photo(probe)];
+        let request = VerifyRequest { reference: photo("obama.jpg"), probes, fmr: None, against: Reference::Any };
+        assert_eq!(counter.client.verify(request).await.unwrap().copy_of_reference, copy);
+    }
 }

@@ -18,7 +18,7 @@ use chinhchu::imaging::Format;
 use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, Decided,
+    BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, CopyOf, Decided,
     Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, RecordEvidence, RecordTemplates,
     ResolveReferral, ResolvedReferral, SchemeState, Weighed,
 };
@@ -183,6 +183,7 @@ pub fn verify_outcome(probes: usize) -> VerifyOutcome {
         frames: Frames::Natural,
         against: Reference::Chip,
         distinct: 2,
+        copy_of_reference: true,
     }
 }
 
@@ -290,6 +291,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                     liveness: Some(0.875),
                     flaws: vec![Flaw::Turned, Flaw::Uneven],
                     picture: Some(0),
+                    copy_of: Some(CopyOf::ChipPhoto),
                 },
                 FrameEvidence {
                     eye_distance: 60.0,
@@ -299,6 +301,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                     liveness: None,
                     flaws: Vec::new(),
                     picture: Some(1),
+                    copy_of: Some(CopyOf::EnrolledPhoto),
                 },
             ],
             quality: Some(55.0),

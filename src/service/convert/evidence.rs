@@ -6,8 +6,8 @@ use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    ChipEvidence, Comparison, Decided, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
-    RecordTemplates, SchemeState, chip_sentence,
+    ChipEvidence, Comparison, CopyOf, Decided, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence,
+    RecordEvidence, RecordTemplates, SchemeState, chip_sentence,
 };
 
 impl pb::DecisionEvidence {
@@ -36,6 +36,11 @@ impl pb::DecisionEvidence {
             liveness: frame.liveness,
             flaws: frame.flaws.into_iter().map(Into::into).collect(),
             picture: frame.picture,
+            copy_of: i32::from(match frame.copy_of {
+                None => pb::CopyOf::Unspecified,
+                Some(CopyOf::ChipPhoto) => pb::CopyOf::ChipPhoto,
+                Some(CopyOf::EnrolledPhoto) => pb::CopyOf::EnrolledPhoto,
+            }),
         };
         let RecordEvidence { number, name, birth_date, sex } = evidence.record;
         Self {
@@ -103,6 +108,11 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
                 liveness: frame.liveness,
                 flaws: frame.flaws.into_iter().map(flaw).collect::<Result<_, _>>()?,
                 picture: frame.picture,
+                copy_of: match pb::CopyOf::try_from(frame.copy_of).map_err(|_| BadAnswer("copy_of"))? {
+                    pb::CopyOf::Unspecified => None,
+                    pb::CopyOf::ChipPhoto => Some(CopyOf::ChipPhoto),
+                    pb::CopyOf::EnrolledPhoto => Some(CopyOf::EnrolledPhoto),
+                },
             })
         };
         let record = present(evidence.record, "record")?;

@@ -100,6 +100,7 @@ impl From<VerifyOutcome> for pb::VerifyResponse {
             curve: Some(outcome.curve.into()),
             against: wire_reference(outcome.against),
             distinct_frames: outcome.distinct,
+            copy_of_reference: outcome.copy_of_reference,
         }
     }
 }
@@ -122,6 +123,7 @@ impl TryFrom<pb::VerifyResponse> for VerifyOutcome {
             curve: present(response.curve, "curve")?.into(),
             against: present(reference_kind(response.against), "against")?,
             distinct: response.distinct_frames,
+            copy_of_reference: response.copy_of_reference,
             recipe: response.recipe,
             reference: present(response.reference, "reference")?.try_into()?,
             probes: reports(response.probes)?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::evidence::{ChipEvidence, Comparison, Evidence, FieldState, SchemeState};
+use super::evidence::{ChipEvidence, Comparison, CopyOf, Evidence, FieldState, SchemeState};
 use super::grounds::{Ground, Piece};
 use super::policy::{Consequence, FirstSight, Policy};
 use crate::chip;
@@ -121,6 +121,12 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
     if evidence.quality.is_some() && evidence.frames.iter().all(|frame| frame.is_flawed()) {
         grounds.extend((!evidence.frames.is_empty()).then_some(Ground::QualityPoor));
     }
+    for copied in evidence.frames.iter().filter_map(|frame| frame.copy_of) {
+        grounds.insert(match copied {
+            CopyOf::ChipPhoto => Ground::CaptureIsChipPhoto,
+            CopyOf::EnrolledPhoto => Ground::CaptureIsEnrolledPhoto,
+        });
+    }
     match evidence.together {
         Some(Frames::Repeated) => drop(grounds.insert(Ground::FramesRepeated)),
         Some(Frames::Still) => drop(grounds.insert(Ground::FramesStill)),
@@ -220,7 +226,9 @@ fn another_try_may_help(ground: Ground, evidence: &Evidence) -> bool {
     let field_unread = |state: FieldState| state == FieldState::NotOnChip && (unread(1) || unread(13));
     match ground {
         Ground::QualityPoor | Ground::LivenessLow | Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure => true,
-        Ground::FramesRepeated | Ground::FramesStill => true,
+        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
+            true
+        }
         Ground::ChipMissing => true,
         Ground::ChipUnreadable => evidence.chip.as_ref().is_some_and(ChipEvidence::may_be_misread),
         Ground::ChipFaceMissing => unread(2) || evidence.chip_photo_unusable.as_deref() == Some("IMAGE_DAMAGED"),
@@ -305,6 +313,7 @@ mod tests {
             liveness: Some(0.9),
             flaws: flaws.to_vec(),
             picture: None,
+            copy_of: None,
         }
     }
 
@@ -395,6 +404,8 @@ mod tests {
         };
         let face = |score| Evidence { chip_face: Some(comparison(score)), ..good() };
         let reference = |score| Evidence { reference_face: Some(comparison(score)), ..good() };
+        let copied =
+            |of| Evidence { frames: vec![frame(&[]), FrameEvidence { copy_of: Some(of), ..frame(&[]) }], ..good() };
         let mut twice = good();
         let candidate = Duplicate {
             subject: SubjectId::new("other").unwrap(),
@@ -434,6 +445,9 @@ mod tests {
             // The same picture five times is one frame, and not what a camera takes.
             (Evidence { together: Some(Frames::Repeated), ..good() }, "FRAMES_REPEATED", Outcome::Refer),
             (Evidence { together: Some(Frames::Still), ..good() }, "FRAMES_STILL", Outcome::Refer),
+            // A capture that is the chip's own photo scores 1.0, and is of nobody present.
+            (copied(CopyOf::ChipPhoto), "CAPTURE_IS_CHIP_PHOTO", Outcome::Refer),
+            (copied(CopyOf::EnrolledPhoto), "CAPTURE_IS_ENROLLED_PHOTO", Outcome::Refer),
             // Two people are enrolled in it, and each would match.
             (Evidence { record_templates: Some(record(2)), ..good() }, "RECORD_DISAGREES", Outcome::Refer),
         ];

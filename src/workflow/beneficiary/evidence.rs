@@ -211,6 +211,20 @@ pub struct FrameEvidence {
     /// nothing moves between them. `None` in decisions of earlier programs.
     #[serde(default)]
     pub picture: Option<u32>,
+    /// The photo that it is itself, where it is one: so much alike are no two pictures that
+    /// a camera took.
+    #[serde(default)]
+    pub copy_of: Option<CopyOf>,
+}
+
+/// A photo that a capture can be a copy of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyOf {
+    /// The photo in the chip.
+    ChipPhoto,
+    /// A photo that was enrolled in the record.
+    EnrolledPhoto,
 }
 
 impl FrameEvidence {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::decide::{Decided, decide};
-use super::evidence::{ChipEvidence, Evidence, FrameEvidence, SchemeState};
+use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, SchemeState};
 use super::grounds::Piece;
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
@@ -11,10 +11,10 @@ use crate::chip::{self, CheckOptions, ChipFiles, GroupState, Holder, Moment};
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome,
-    RequestId, Source, StoredDecision, SubjectId,
+    RequestId, Source, StoredDecision, Subject, SubjectId,
 };
 use crate::matching::{Reference, fuse};
-use crate::workflow::copies::Together;
+use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::words::Reason;
 use crate::workflow::{Engine, Field, Kind, WorkflowError, ids};
@@ -35,8 +35,25 @@ pub(super) struct Seen {
     record: super::RecordEvidence,
     frames: Vec<FrameEvidence>,
     pub(super) together: Together,
+    /// Of each capture.
+    templates: Vec<Template>,
+    /// Of all different ones.
     pub(super) probe: Template,
     chip_photo: Option<Result<Analysis, FaceError>>,
+}
+
+impl Seen {
+    /// The captures, with those marked that are photos enrolled in the record.
+    fn beside(&self, subject: Option<&Subject>) -> Vec<FrameEvidence> {
+        let enrolled = subject.map_or(&[][..], |subject| &subject.templates);
+        let is_enrolled =
+            |capture: &Template| enrolled.iter().any(|one| is_enrolled_picture(capture, &one.content.template));
+        let marked = |(frame, capture): (&FrameEvidence, &Template)| {
+            let own = || is_enrolled(capture).then_some(CopyOf::EnrolledPhoto);
+            FrameEvidence { copy_of: frame.copy_of.or_else(own), ..frame.clone() }
+        };
+        self.frames.iter().zip(&self.templates).map(marked).collect()
+    }
 }
 
 /// The answer as it is stored: what is not in the record around it.
@@ -130,7 +147,12 @@ impl Engine {
 
         analyses.iter_mut().for_each(|analysis| self.judge_capture(&mut analysis.report, Kind::Live));
         let together = Together::of(&analyses);
-        let frames = analyses.iter().zip(&together.pictures).map(|(seen, picture)| frame(seen, *picture)).collect();
+        let chips_own = |seen: &Analysis| match &chip_photo {
+            Some(Ok(photo)) if is_reference_picture(seen, photo) => Some(CopyOf::ChipPhoto),
+            _ => None,
+        };
+        let frames = analyses.iter().zip(&together.pictures);
+        let frames = frames.map(|(seen, picture)| frame(seen, *picture, chips_own(seen))).collect();
         let templates: Vec<Template> = analyses.into_iter().map(|analysis| analysis.template).collect();
         self.check_agreement(&templates)?;
         // A picture sent twice is no second frame.
@@ -141,7 +163,7 @@ impl Engine {
             None => super::RecordEvidence::default(),
         };
         let chip = chip.map(|chip| chip.evidence);
-        Ok(Seen { key, content, subject, scheme, chip, record, frames, together, probe, chip_photo })
+        Ok(Seen { key, content, subject, scheme, chip, record, frames, together, templates, probe, chip_photo })
     }
 
     /// Checks the chip on a thread that may compute for some milliseconds.
@@ -235,7 +257,7 @@ impl Engine {
             together: Some(seen.together.frames),
             // At most five.
             distinct_frames: seen.together.distinct() as u32,
-            frames: seen.frames.clone(),
+            frames: seen.beside(subject.as_ref()),
         };
         let decided = decide(policy, &evidence);
 
@@ -315,7 +337,7 @@ impl Engine {
     }
 }
 
-fn frame(analysis: &Analysis, picture: usize) -> FrameEvidence {
+fn frame(analysis: &Analysis, picture: usize, copy_of: Option<CopyOf>) -> FrameEvidence {
     let report = &analysis.report;
     FrameEvidence {
         eye_distance: report.eye_distance,
@@ -325,6 +347,7 @@ fn frame(analysis: &Analysis, picture: usize) -> FrameEvidence {
         liveness: report.liveness,
         flaws: report.flaws.clone(),
         picture: u32::try_from(picture).ok(),
+        copy_of,
     }
 }
 
@@ -382,6 +405,7 @@ mod tests {
             liveness,
             flaws: Vec::new(),
             picture: Some(picture),
+            copy_of: None,
         };
         let together = Together { frames: crate::workflow::Frames::Repeated, pictures: vec![0, 0, 1] };
         let mean =

@@ -191,6 +191,14 @@ words! {
     DuplicateFace, "DUPLICATE_FACE", Duplicates,
         "The same face is on another record, whose id is given with this answer.",
         "Khuôn mặt này có ở hồ sơ khác; mã hồ sơ trùng được ghi kèm.";
+    /// The chip's photo was captured, or sent, in place of a person.
+    CaptureIsChipPhoto, "CAPTURE_IS_CHIP_PHOTO", Liveness,
+        "A capture is the photo in the chip itself, not a picture taken now.",
+        "Có ảnh chụp chính là ảnh trong chip, không phải ảnh vừa chụp.";
+    /// An enrolled photo was captured, or sent, in place of a person.
+    CaptureIsEnrolledPhoto, "CAPTURE_IS_ENROLLED_PHOTO", Liveness,
+        "A capture is a photo enrolled in the record, not a picture taken now.",
+        "Có ảnh chụp chính là ảnh đã đăng ký trong hồ sơ, không phải ảnh vừa chụp.";
     /// One picture sent as several captures.
     FramesRepeated, "FRAMES_REPEATED", Liveness,
         "The captures hold the same picture more than once; it counts once.",

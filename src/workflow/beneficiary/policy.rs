@@ -125,7 +125,9 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
         Ground::NumberUnreadable => (Refer, Refer),
         Ground::NameUnreadable | Ground::BirthDateUnreadable => (Refer, Accept),
         Ground::SchemeNotInRecord => (Refer, Accept),
-        Ground::FramesRepeated | Ground::FramesStill => (Refer, Accept),
+        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
+            (Refer, Accept)
+        }
         Ground::QualityPoor | Ground::LivenessLow => (Refer, Refer),
         Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure | Ground::DuplicateFace => (Refer, Refer),
         Ground::ChipFaceDiffers => (Deny, Refer),

@@ -66,7 +66,7 @@ fn hint(ground: Ground) -> Hint {
             "Compare the photos in the record with the original papers.",
             "Hãy đối chiếu các ảnh trong hồ sơ với giấy tờ gốc.",
         )),
-        Ground::LivenessLow => Hint::Again((
+        Ground::LivenessLow | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => Hint::Again((
             "See that the person stands before the camera and take the captures again",
             "Hãy bảo đảm người thật đứng trước máy ảnh và chụp lại",
         )),
@@ -319,7 +319,9 @@ fn happened(ground: Ground) -> Both {
             ("Your picture did not match the record's.", "Ảnh chụp chưa khớp với ảnh trong hồ sơ.")
         }
         Ground::RecordDisagrees => ("The photos in your record must be looked at.", "Cần xem lại các ảnh trong hồ sơ."),
-        Ground::FramesRepeated | Ground::FramesStill => ("New pictures are needed.", "Cần chụp thêm ảnh mới."),
+        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
+            ("New pictures are needed.", "Cần chụp thêm ảnh mới.")
+        }
         Ground::DuplicateFace | Ground::DuplicatesMissing => {
             ("Records must be compared first.", "Cần đối chiếu thêm giữa các hồ sơ.")
         }

@@ -17,7 +17,7 @@ const LOCAL_PROTO: &str = "chinhchu/local/v1/snapshots.proto";
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb` and
 /// `service::local` give them one that says nothing.
-const PERSONAL: [&str; 23] = [
+const PERSONAL: [&str; 26] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -29,6 +29,8 @@ const PERSONAL: [&str; 23] = [
     "chinhchu.v1.GetSubjectRequest",
     "chinhchu.v1.TemplateInfo",
     "chinhchu.v1.Subject",
+    "chinhchu.v1.Vouch",
+    "chinhchu.v1.Vouched",
     "chinhchu.v1.BenefitRecord",
     "chinhchu.v1.ActiveAuthenticationExchange",
     "chinhchu.v1.VerifyBeneficiaryRequest",
@@ -41,6 +43,7 @@ const PERSONAL: [&str; 23] = [
     "chinhchu.local.v1.EnrolledSubject",
     "chinhchu.local.v1.StoredVector",
     "chinhchu.local.v1.Cleared",
+    "chinhchu.local.v1.Vouched",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

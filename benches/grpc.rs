@@ -52,7 +52,12 @@ fn capture(name: &str, side: u32) -> Result<Vec<u8>, Failure> {
 }
 
 fn request() -> Result<VerifyRequest, Failure> {
-    Ok(VerifyRequest { reference: capture("obama.jpg", SIDE)?, probes: vec![capture("obama2.jpg", SIDE)?], fmr: None })
+    Ok(VerifyRequest {
+        reference: capture("obama.jpg", SIDE)?,
+        probes: vec![capture("obama2.jpg", SIDE)?],
+        fmr: None,
+        against: Default::default(),
+    })
 }
 
 async fn compare() -> Result<(), Failure> {
@@ -240,14 +245,17 @@ async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Ve
             let photos = vec![Photo { bytes: one, source: Source::Live, captured_at: None }];
             let request_id = Some(RequestId::new(format!("soak-{}-{number}", std::process::id()))?);
             let (mode, attributes) = (EnrolMode::Replace, Attributes::default());
-            client.enrol(EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor: true }).await?;
+            client
+                .enrol(EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor: true, vouch: None })
+                .await?;
         }
         1 | 2 => {
             drop(client.identify(IdentifyRequest { probes: vec![one], scope: None, filter: Filter::default() }).await?)
         }
         3 => {
             let broken = one[..one.len() / 2].to_vec();
-            let request = VerifyRequest { reference: broken, probes: vec![other], fmr: None };
+            let request =
+                VerifyRequest { reference: broken, probes: vec![other], fmr: None, against: Default::default() };
             if client.verify(request).await.is_ok() {
                 return Err("half a photo was accepted".into());
             }
@@ -256,7 +264,11 @@ async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Ve
             Err(error) if error.reason != "SUBJECT_UNKNOWN" => return Err(error.into()),
             _ => {}
         },
-        _ => drop(client.verify(VerifyRequest { reference: one, probes: vec![other], fmr: None }).await?),
+        _ => drop(
+            client
+                .verify(VerifyRequest { reference: one, probes: vec![other], fmr: None, against: Default::default() })
+                .await?,
+        ),
     }
     Ok(())
 }

@@ -67,6 +67,7 @@ async fn run(templates: u64) -> Result<bool, Failure> {
         attributes: Attributes::default(),
         photos: vec![enrolled],
         accept_poor: true,
+        vouch: None,
     };
     engine.enrol(request).await?;
 

@@ -166,6 +166,7 @@ async fn enrolments_per_second(gallery: &Arc<EmbeddedGallery>, writers: u64, tag
                         mode: EnrolMode::Create,
                         attributes: Attributes::default(),
                         templates: vec![new],
+                        agreement: chinhchu::gallery::Agreement::Known,
                     };
                     gallery.enrol(enrolment, None).await.expect("an enrolment");
                     done += 1;

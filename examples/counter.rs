@@ -152,6 +152,7 @@ impl Counter {
                 captured_at: None,
             }],
             accept_poor: false,
+            vouch: None,
         };
         let (gallery, began) = (self.gallery.clone(), Instant::now());
         let call = async || gallery.clone().enroll(with_deadline(&request)).await;
@@ -175,6 +176,7 @@ impl Counter {
             // Send up to five captures of the person: they are fused.
             probes: vec![self.photo(probe)?],
             fmr: Some(FMR),
+            reference_kind: 0,
         };
         let (verification, began) = (self.verification.clone(), Instant::now());
         let answer = patiently(async || verification.clone().verify(with_deadline(&request)).await).await?;
@@ -286,8 +288,12 @@ impl Counter {
 
     /// Sends a probe without a face and reads the refusal; returns its reason.
     async fn refused(&self, reference: &str) -> Result<String, Box<dyn Error>> {
-        let request =
-            pb::VerifyRequest { reference: self.photo(reference)?, probes: vec![faceless()?], fmr: Some(FMR) };
+        let request = pb::VerifyRequest {
+            reference: self.photo(reference)?,
+            probes: vec![faceless()?],
+            fmr: Some(FMR),
+            reference_kind: 0,
+        };
         let (verification, began) = (self.verification.clone(), Instant::now());
         let answer = patiently(async || verification.clone().verify(with_deadline(&request)).await).await;
         let took = began.elapsed();

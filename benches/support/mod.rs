@@ -105,6 +105,7 @@ pub async fn fill(
                 mode: EnrolMode::Create,
                 attributes: Attributes::default(),
                 templates: vec![NewTemplate { template, source: Source::Other, captured_at: None, quality: None }],
+                agreement: chinhchu::gallery::Agreement::Known,
             };
             let gallery = Arc::clone(gallery);
             tasks.spawn(async move { gallery.enrol(enrolment, None).await });

@@ -1,6 +1,6 @@
 //! What is audited: templates with their owners, and what the report says of both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -100,6 +100,7 @@ pub struct Collection {
     texts: Numbers,
     cleared: Vec<(u32, u32)>,
     left_out: BTreeMap<String, u64>,
+    vouched: BTreeSet<u32>,
     second_from: Option<usize>,
     second_subjects_from: Option<u32>,
 }
@@ -205,6 +206,19 @@ impl Collection {
         self.facts.push(facts);
         self.names.push(name);
         Ok(true)
+    }
+
+    /// An officer vouched that the template pushed last is of the same person as its subject's
+    /// others that were vouched for.
+    pub fn vouch_for_last(&mut self) {
+        if let Some(last) = self.groups.len().checked_sub(1) {
+            self.vouched.insert(last as u32);
+        }
+    }
+
+    /// Whether an officer vouched for a template.
+    pub fn is_vouched(&self, row: u32) -> bool {
+        self.vouched.contains(&row)
     }
 
     /// What follows is of the second gallery.

@@ -136,6 +136,7 @@ mod tests {
             last_verified: verified.iter().map(|(scheme, day)| ((*scheme).to_owned(), at(day))).collect(),
             enrolled_at: at(enrolled),
             updated_at: at(enrolled),
+            vouched: Vec::new(),
         }
     }
 

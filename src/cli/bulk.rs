@@ -326,6 +326,8 @@ impl Worker {
                 attributes: self.plan.attributes.clone(),
                 photos: vec![photo],
                 accept_poor: self.plan.accept_poor,
+                // A list is nothing an officer has looked at photo by photo.
+                vouch: None,
             };
             match self.backend.enrol(request).await {
                 Ok(outcome) => return Ok(outcome.receipt.replayed),

@@ -30,6 +30,11 @@ tail beyond, both with their uncertainty. It holds for one recipe of a model pac
 number of captures in a probe, and for what a probe is compared with; it names whose photos it
 was fitted on. Fit it on your own people where you can.
 
+A comparison takes the curve for its number of different captures and for its kind of
+reference: --reference chip for the photo of a card's chip (also where it is the enrolled
+reference), live for enrolled captures, any for everything else and for searches. Where there
+is none of that kind it takes the one for any, and every answer says which curve it was.
+
 With --groups there are two curves: of all people (pooled), and of the group with the highest
 false match rate among those with enough people (--people-min) and 30 false matches. Rates are
 stated by the second unless somebody asks for --curve pooled. Where few of the group's people

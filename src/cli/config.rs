@@ -75,7 +75,7 @@ chip_refer_fmr_old = 1e-2      # up to here; the rate to approve at stays
 reference_fmr = 1e-5           # captures against the enrolled reference
 reference_refer_fmr = 1e-3
 fpir = 0.01                    # share of searches for duplicates that chance alone may refer
-liveness_min = 0.5             # 0 to 1, mean of the captures
+liveness_min = 0.5             # 0 to 1, mean of the different captures
 quality_min = 30.0             # 0 to 100, best of the captures
 
 [policies.default.on]          # accept, refer or deny; only some may be accepted
@@ -95,7 +95,12 @@ sex_differs = "refer"
 scheme_not_in_record = "refer" # enrolled, but not for the scheme asked for
 chip_face_differs = "deny"
 reference_face_differs = "refer"
+record_disagrees = "refer"     # the enrolled photos are not of one person
 duplicate_face = "refer"       # the same face on another record
+capture_is_chip_photo = "refer" # not a picture taken now; may be accepted, as the next three
+capture_is_enrolled_photo = "refer"
+frames_repeated = "refer"      # one picture sent as several: it counts once
+frames_still = "refer"         # nothing moves between captures: they count as one
 liveness_low = "refer"
 quality_poor = "refer"
 "#;

@@ -10,7 +10,7 @@ use super::bulk::{self, BulkPlan};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, args, photo, print, runtime};
 use crate::face::FaceReport;
-use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
+use crate::gallery::{Attributes, EnrolMode, Note, RequestId, Source, SubjectId, Vouch};
 use crate::workflow::{EnrolOutcome, EnrolRequest, PROBE_FRAMES_MAX, Photo};
 
 const USAGE: &str = "\
@@ -35,6 +35,10 @@ the photo and options, for a month, and are not done twice. (With --replace ever
 row is done again, which ends in the same state.)
 
 Subject ids are pseudonyms: never use the card number itself.
+
+The photos must show one person, and with --add the person of the record; where they do
+not agree, --officer and --reason record who looked at them and vouches for it. With a
+manifest this holds for each photo of a subject after the first.
 
 Exit code: 0 enrolled, 1 some rows of the manifest failed, 2 a photo cannot be used,
 the subject is there already, the gallery cannot be used, or wrong usage.";
@@ -66,6 +70,13 @@ pub struct EnrollArgs {
     /// Take live photos of poor quality too
     #[arg(long)]
     accept_poor: bool,
+    /// Pseudonymous id of the officer who has looked at photos that do not agree with each
+    /// other or with the record, and vouches that they are one person's
+    #[arg(long, value_name = "ID", requires = "reason", conflicts_with = "manifest", help_heading = "Vouching")]
+    officer: Option<String>,
+    /// Why; kept with the record
+    #[arg(long, value_name = "TEXT", requires = "officer", conflicts_with = "manifest", help_heading = "Vouching")]
+    reason: Option<String>,
     /// Scheme the subject draws from: social, health or unemployment; may be repeated
     #[arg(long, value_name = "SCHEME", help_heading = "Attributes", value_parser = args::scheme)]
     scheme: Vec<String>,
@@ -124,6 +135,14 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
         SourceArg::Live => Source::Live,
         SourceArg::Other => Source::Other,
     };
+    let vouch = match (args.officer, args.reason) {
+        (Some(officer), Some(reason)) => Some(Vouch {
+            officer: SubjectId::new(officer)
+                .map_err(|_| Failure::new("--officer: an id is 1 to 128 bytes of text without spaces around it"))?,
+            reason: Note::new(reason).map_err(Failure::new)?,
+        }),
+        _ => None,
+    };
     let attributes =
         Attributes { schemes: args.scheme.into_iter().collect(), province: args.province, unit: args.unit };
     let plan = match (args.manifest, args.subject) {
@@ -140,7 +159,8 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
         Plan::One { subject, photos, request_id, roles } => {
             let bytes = photo::read_all(&photos, settings.limits.encoded_bytes_max)?;
             let photos = bytes.into_iter().map(|bytes| Photo { bytes, source, captured_at: None }).collect();
-            let request = EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor: args.accept_poor };
+            let accept_poor = args.accept_poor;
+            let request = EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor, vouch };
             runtime::block_on(one(&settings, &place, request, &roles, args.json))
         }
         Plan::Many(manifest) => {

@@ -106,6 +106,8 @@ struct Answer<'a> {
     #[serde(flatten)]
     probes: print::Probes<'a>,
     frames: Frames,
+    /// Different pictures that the photos are.
+    distinct_frames: u32,
 }
 
 #[derive(Serialize)]
@@ -181,6 +183,7 @@ fn answer(found: &IdentifyOutcome) -> Answer<'_> {
         recipe: &found.recipe,
         probes: print::Probes::of(&found.probes),
         frames: found.frames,
+        distinct_frames: found.distinct,
     }
 }
 

@@ -61,6 +61,10 @@ pub(super) struct CurveShown<'a> {
     calibration_population: &'a str,
     /// It was derived from other curves, not counted.
     calibration_derived: bool,
+    /// What its captures were compared with: `any`, `live` or `chip`.
+    calibration_reference: &'static str,
+    /// Captures fused into a probe of it.
+    calibration_frames: u32,
 }
 
 impl<'a> CurveShown<'a> {
@@ -69,6 +73,8 @@ impl<'a> CurveShown<'a> {
             calibration_group: &curve.group,
             calibration_population: &curve.population,
             calibration_derived: curve.basis == Basis::Derived,
+            calibration_reference: curve.reference.name(),
+            calibration_frames: curve.probe_frames,
         }
     }
 }
@@ -134,8 +140,8 @@ pub(super) fn remarks(role: &str, reports: &[FaceReport]) -> String {
 pub(super) fn together(frames: Frames) -> &'static str {
     match frames {
         Frames::Single | Frames::Natural => "",
-        Frames::Repeated => "\nnote: the probes hold the same picture more than once",
-        Frames::Still => "\nnote: the face does not move between the probes",
+        Frames::Repeated => "\nnote: the probes hold the same picture more than once, which counts once",
+        Frames::Still => "\nnote: the face does not move between the probes; those count as one",
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct FaceSource {
     pub picture: Vec<u8>,
     /// The check, where a folder of chip files was named.
     pub chip: Option<Inspection>,
+    /// It is the photo of a chip, whether that was checked or not.
+    pub is_of_chip: bool,
 }
 
 impl FaceSource {
@@ -36,17 +38,18 @@ impl FaceSource {
                     chip.verdict.code()
                 )));
             };
-            return Ok(Self { picture: photo.bytes.clone(), chip: Some(chip) });
+            return Ok(Self { picture: photo.bytes.clone(), chip: Some(chip), is_of_chip: true });
         }
         let bytes = photo::read(path, bytes_max).map_err(|e| fail(&e))?;
         if bytes.first() != Some(&DG2_TAG) {
-            return Ok(Self { picture: bytes, chip: None });
+            return Ok(Self { picture: bytes, chip: None, is_of_chip: false });
         }
         let dg2 = Dg2::parse(&bytes).map_err(|e| fail(&format_args!("a DG2 file, but {e}; read the chip again")))?;
         let known = dg2.photos.iter().position(|photo| photo.format.is_some());
         // A parsed DG2 has at least one picture.
         let picture = dg2.photos.into_iter().nth(known.unwrap_or(0)).map(|photo| photo.bytes);
-        Ok(Self { picture: picture.ok_or_else(|| fail(&"a DG2 file without a photo"))?, chip: None })
+        let picture = picture.ok_or_else(|| fail(&"a DG2 file without a photo"))?;
+        Ok(Self { picture, chip: None, is_of_chip: true })
     }
 
     /// Whether a match may be believed: a bare picture or DG2 file says of itself that
@@ -100,11 +103,12 @@ mod tests {
         let dg2 = folder.path().join("photo.jpg");
         std::fs::rename(folder.path().join("DG2.bin"), &dg2).unwrap();
         let bare = read(&dg2).unwrap();
-        assert!(bare.picture == PICTURE && bare.chip.is_none() && bare.is_sound());
+        assert!(bare.picture == PICTURE && bare.chip.is_none() && bare.is_sound() && bare.is_of_chip);
 
         let picture = folder.path().join("DG2.bin");
         std::fs::write(&picture, PICTURE).unwrap();
-        assert_eq!(read(&picture).unwrap().picture, PICTURE);
+        let photo = read(&picture).unwrap();
+        assert!(photo.picture == PICTURE && !photo.is_of_chip);
     }
 
     #[test]

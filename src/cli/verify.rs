@@ -14,6 +14,7 @@ use super::{Exit, Failure, GlobalArgs, Outcome, args, print, runtime};
 use crate::chip::words::Effect;
 use crate::chip::{Fields, Inspection};
 use crate::face::FaceReport;
+use crate::matching::Reference;
 use crate::workflow::{Decision, Frames, PROBE_FRAMES_MAX, VerifyOutcome, VerifyRequest};
 
 const EXAMPLES: &str = "\
@@ -74,6 +75,12 @@ struct Answer<'a> {
     #[serde(flatten)]
     probes: print::Probes<'a>,
     frames: Frames,
+    /// Different pictures that the probes are.
+    distinct_frames: u32,
+    /// A probe is the reference's own picture.
+    copy_of_reference: bool,
+    /// What the reference is taken for: `chip` or `any`.
+    against: &'static str,
     /// The check of the first folder of chip files.
     #[serde(skip_serializing_if = "Option::is_none")]
     chip: Option<Value>,
@@ -92,6 +99,7 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
     let reference = read(&args.reference, "reference")?;
     let probes = args.probes.iter().map(|path| read(path, "probe")).collect::<Result<Vec<_>, _>>()?;
     let sound = reference.is_sound() && probes.iter().all(FaceSource::is_sound);
+    let against = if reference.is_of_chip { Reference::Chip } else { Reference::Any };
     let (reference, chip) = (reference.picture, reference.chip);
     let (probes, more): (Vec<_>, Vec<_>) = probes.into_iter().map(|probe| (probe.picture, probe.chip)).unzip();
     let chips: Vec<Inspection> = chip.into_iter().chain(more.into_iter().flatten()).collect();
@@ -101,7 +109,7 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
             Some(url) => Backend::connect(url).await?,
             None => Backend::engine(&settings, 1 + probes.len())?,
         };
-        let request = VerifyRequest { reference, probes, fmr: args.fmr };
+        let request = VerifyRequest { reference, probes, fmr: args.fmr, against };
         let mut outcome = match backend.verify(request).await {
             Ok(outcome) => outcome,
             // A photo that cannot be compared is no way around a check that failed.
@@ -157,6 +165,9 @@ fn answer<'a>(outcome: &'a VerifyOutcome, chips: &[Inspection]) -> Answer<'a> {
         reference: &outcome.reference,
         probes: print::Probes::of(&outcome.probes),
         frames: outcome.frames,
+        distinct_frames: outcome.distinct,
+        copy_of_reference: outcome.copy_of_reference,
+        against: outcome.against.name(),
     }
 }
 
@@ -182,6 +193,9 @@ fn text(outcome: &VerifyOutcome, chips: &[Inspection]) -> String {
     text += &chip_lines(chips);
     text += &print::remarks("reference", std::slice::from_ref(&outcome.reference));
     text += &print::remarks("probe", &outcome.probes);
+    if outcome.copy_of_reference {
+        text += "\nnote: a probe is the reference's own picture; the score says nothing of a person who is there";
+    }
     text + print::together(outcome.frames)
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::geometry::{Five, Similarity};
 use super::manifest::{EmbedderSpec, Manifest, NetworkSpec};
+use super::print::FacePrint;
 use super::projection::{Projection, append, length};
 use super::runtime::{Network, Source};
 use super::sample::{Beyond, Normalise, Scratch, warp};
@@ -11,7 +12,7 @@ use super::{FaceError, PackError};
 use crate::imaging::RgbImage;
 
 /// Side of an aligned face, in pixels.
-const SIDE: usize = 112;
+pub(super) const SIDE: usize = 112;
 /// Where ArcFace's embedders expect eyes, nose and mouth corners (InsightFace).
 const TEMPLATE: Five =
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]];
@@ -103,6 +104,11 @@ impl Embedders {
     pub fn align(&mut self, image: &RgbImage, onto_template: &Similarity, scratch: &mut Scratch) {
         let aligned = &mut self.aligned[..];
         warp(image, &onto_template.inverse(), SIDE, Beyond::Black, &Normalise::PLAIN, scratch, aligned);
+    }
+
+    /// A print of the face aligned last.
+    pub fn print(&self) -> FacePrint {
+        FacePrint::of(&self.aligned[..])
     }
 
     /// The embedding of the face aligned last: a single embedder's values as they are,

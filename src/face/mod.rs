@@ -21,6 +21,7 @@ mod pack;
 mod picture;
 mod pipeline;
 mod pool;
+mod print;
 mod projection;
 pub mod quality;
 mod report;
@@ -33,5 +34,6 @@ pub use manifest::{Colour, EmbedderSpec, Family, Manifest, NetworkSpec, Projecti
 pub use pack::{Pack, PackError};
 pub use pipeline::{Pipeline, StageTimes};
 pub use pool::{Answer, FacePool, PoolOptions, Ticket};
+pub use print::FacePrint;
 pub use report::{Analysis, FaceError, FaceReport, Pose, Rect, Wants};
 pub use template::{RecipeDigest, Template, TemplateError};

@@ -18,7 +18,7 @@ use super::quality::{self, Crop, Measured, Study};
 use super::runtime::{self, Effort, Source};
 use super::sample::Scratch;
 use super::seen::{Seen, check_size, check_whole};
-use super::{Analysis, FaceError, FaceReport, Pack, PackError, PoolOptions, Rect, Template, Wants};
+use super::{Analysis, FaceError, FacePrint, FaceReport, Pack, PackError, PoolOptions, Rect, Template, Wants};
 use crate::imaging::{self, Decoded, Limits, RgbImage};
 
 /// Shortest side a picture is decoded at to look for faces, in pixels: the
@@ -125,9 +125,9 @@ impl Pipeline {
         wants: Wants,
         cancelled: &AtomicBool,
     ) -> Result<Analysis, FaceError> {
-        let (report, template) = self.look_at(photo, wants, true, cancelled)?;
+        let (report, template, print) = self.look_at(photo, wants, true, cancelled)?;
         let template = template.ok_or_else(|| FaceError::Inference("the face was not embedded".into()))?;
-        Ok(Analysis { template, report })
+        Ok(Analysis { template, report, print })
     }
 
     /// What can be said of a photo without embedding the face: for the capture
@@ -145,7 +145,7 @@ impl Pipeline {
         wants: Wants,
         cancelled: &AtomicBool,
     ) -> Result<FaceReport, FaceError> {
-        self.look_at(photo, wants, false, cancelled).map(|(report, _)| report)
+        self.look_at(photo, wants, false, cancelled).map(|(report, ..)| report)
     }
 
     /// Everything a quality model is fitted on; the pose network is asked where wanted.
@@ -165,7 +165,7 @@ impl Pipeline {
         wants: Wants,
         embed: bool,
         cancelled: &AtomicBool,
-    ) -> Result<(FaceReport, Option<Template>), FaceError> {
+    ) -> Result<(FaceReport, Option<Template>, FacePrint), FaceError> {
         let go_on = || if cancelled.load(Ordering::Relaxed) { Err(FaceError::Cancelled) } else { Ok(()) };
         self.times = StageTimes::default();
         go_on()?;
@@ -205,7 +205,7 @@ impl Pipeline {
             pose,
             liveness,
         };
-        Ok((report, seen.template))
+        Ok((report, seen.template, seen.print))
     }
 
     /// What each step of the last picture took.
@@ -332,19 +332,31 @@ impl Pipeline {
         let faces = found.len() as u32;
         if !embed {
             self.times.align += clock.elapsed();
-            return Ok(Seen { image, turns, region, confidence, points, fit, faces, other_face, template: None });
+            return Ok(Seen {
+                image,
+                turns,
+                region,
+                confidence,
+                points,
+                fit,
+                faces,
+                other_face,
+                template: None,
+                print: FacePrint::default(),
+            });
         }
         self.embedders.align(&image, &fit, &mut self.scratch);
         self.times.align += clock.elapsed();
 
         go_on()?;
         let clock = Instant::now();
+        let print = self.embedders.print();
         let Embedding { values, norm } = self.embedders.embed()?;
         let template = Template::from_raw(self.pack.recipe(), &values)
             .map_err(|_| FaceError::Inference("the embedding is zero or not finite".into()))?
             .with_norm(norm);
         self.times.embed += clock.elapsed();
-        Ok(Seen { image, turns, region, confidence, points, fit, faces, other_face, template: Some(template) })
+        Ok(Seen { image, turns, region, confidence, points, fit, faces, other_face, template: Some(template), print })
     }
 
     /// Faces in the picture as it is, or else with a margin around it.

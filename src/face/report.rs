@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Template;
 use super::quality::{Flaw, Quality};
+use super::{FacePrint, Template};
 use crate::imaging::{Format, ImageError};
 
 /// A rectangle in pixels of the upright full-size picture; may reach past its
@@ -96,6 +96,8 @@ pub struct Analysis {
     pub template: Template,
     /// What was seen.
     pub report: FaceReport,
+    /// What a copy of the picture is known by.
+    pub print: FacePrint,
 }
 
 /// Why a picture gave no template.

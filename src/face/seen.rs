@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use super::embed::ALIGNED_EYE_DISTANCE;
 use super::geometry::{Five, Region, Similarity, distance};
 use super::landmarks::Points;
-use super::{FaceError, Template, quality};
+use super::{FaceError, FacePrint, Template, quality};
 use crate::imaging::{Decoded, RgbImage};
 
 /// Faces with fewer pixels between the eyes are refused. The embedder looks at
@@ -36,6 +36,8 @@ pub(super) struct Seen<'a> {
     pub other_face: f32,
     /// `None` in an assessment.
     pub template: Option<Template>,
+    /// Empty in an assessment.
+    pub print: FacePrint,
 }
 
 impl Seen<'_> {

@@ -28,6 +28,18 @@ pub enum GalleryError {
     /// The id is not there.
     #[error("no such subject is enrolled")]
     UnknownSubject,
+    /// The templates of one enrolment are of different faces.
+    #[error(
+        "the photos do not show one and the same person; send those of one person, or let an officer look and vouch \
+         for them"
+    )]
+    PhotosDisagree,
+    /// The templates of an enrolment are of another face than the subject's.
+    #[error(
+        "the photos do not show the person of this record; check that the right record is open, or let an officer look \
+         and vouch for them"
+    )]
+    RecordDisagrees,
     /// A request id came back with other content.
     #[error("the request id was used before for something else; use a new one for a new request")]
     RequestIdReused,

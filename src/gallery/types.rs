@@ -3,8 +3,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::GalleryError;
+use super::{GalleryError, Note};
 use crate::face::{RecipeDigest, Template};
+use crate::matching::{RecipeMismatch, compare, groups};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,11 +155,73 @@ pub struct Subject {
     pub enrolled_at: Timestamp,
     /// Last change.
     pub updated_at: Timestamp,
+    /// What officers vouched for, oldest first.
+    pub vouched: Vec<Vouched>,
 }
 
 impl Subject {
     /// Most templates one subject may have.
     pub const TEMPLATES_MAX: usize = 64;
+
+    /// The number of each template's group of alike ones, from 0: more than one where the
+    /// record's templates do not show one person. Alike are two at or above `score`, and
+    /// those an officer vouched for.
+    ///
+    /// # Errors
+    /// [`RecipeMismatch`] where they were made by different recipes.
+    pub fn groups(&self, score: f32) -> Result<Vec<usize>, RecipeMismatch> {
+        let vouched = |at: usize| self.vouched.iter().any(|one| one.templates.contains(&self.templates[at].id));
+        let mut mismatch = None;
+        let groups = groups(self.templates.len(), |i, j| {
+            let [one, other] = [i, j].map(|at| &self.templates[at].content.template);
+            // Whoever vouches does so for all that is there: what was vouched for is one person's.
+            (vouched(i) && vouched(j))
+                || compare(one, other).map_err(|error| mismatch = Some(error)).is_ok_and(|found| found >= score)
+        });
+        mismatch.map_or(Ok(groups), Err)
+    }
+}
+
+/// An officer's word that the templates of a record are one person's, however little alike
+/// they are. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Vouch {
+    /// Pseudonymous id of the officer.
+    pub officer: SubjectId,
+    /// Why, in the officer's words.
+    pub reason: Note,
+}
+
+impl fmt::Debug for Vouch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vouch(…)")
+    }
+}
+
+/// A [`Vouch`] as it is kept with the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vouched {
+    /// Who, and why.
+    pub vouch: Vouch,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// All templates the record had then.
+    pub templates: Vec<u64>,
+}
+
+/// What is asked of the templates of an enrolment before they are stored: that they show
+/// one person, and where they are added to a record, the person of that record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Agreement {
+    /// Nothing: for templates of which it is known, as those of a single photo.
+    Known,
+    /// Each is alike with another one, and over such pairs all are with each other and with
+    /// the record's. Item `k − 1` is the score that two of them reach where a template is
+    /// compared with `k` others; beyond the last item, the last. Otherwise
+    /// [`GalleryError::PhotosDisagree`] or [`GalleryError::RecordDisagrees`].
+    Asked(Vec<f32>),
+    /// An officer has looked, which is kept with the record.
+    Vouched(Vouch),
 }
 
 /// How an enrolment treats what is already there.
@@ -185,6 +248,8 @@ pub struct Enrolment {
     pub attributes: Attributes,
     /// At least one.
     pub templates: Vec<NewTemplate>,
+    /// Whether they show one person; checked in the commit.
+    pub agreement: Agreement,
 }
 
 /// Proof that a write was committed.

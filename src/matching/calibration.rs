@@ -116,10 +116,13 @@ impl Calibration {
         self.curve_for(choice, frames, Reference::Any)
     }
 
-    /// The curve for a probe of `frames` fused frames against a `reference`: of the group
-    /// that `choice` asks for where the pack has one, else of the other; among those of
-    /// that kind of reference where the pack has one, else of any kind, else of the other
-    /// kind. [`Curve::group`] says which it is.
+    /// The curve for a probe of `frames` different frames against a `reference`: of that kind
+    /// of reference where the pack has one, else of any kind, else of the other kind; among
+    /// those, of the group that `choice` asks for where there is one, else of the other.
+    /// [`Curve::name`] says which it is.
+    ///
+    /// The kind goes first: whoever fits a curve on chip photos of their own people wants
+    /// chip photos judged by it, though it may be a pooled one alone.
     pub fn curve_for(
         &self,
         choice: CurveChoice,
@@ -132,7 +135,7 @@ impl Calibration {
                 Reference::Any => 1,
                 _ => 2,
             };
-            (curve.is_pooled() != (choice == CurveChoice::Pooled), kind)
+            (kind, curve.is_pooled() != (choice == CurveChoice::Pooled))
         };
         self.curves
             .iter()
@@ -286,6 +289,19 @@ mod tests {
         assert_eq!(chip.reference, Reference::Any);
         let none = some.curve_for(CurveChoice::Pooled, 2, Reference::Any);
         assert!(matches!(none, Err(CalibrationError::NoCurve(2))));
+    }
+
+    #[test]
+    fn a_curve_fitted_on_chip_photos_is_used_for_them_though_it_is_pooled_alone() {
+        let of = |group: &str, reference| Curve { group: group.into(), reference, ..curve() };
+        let fitted =
+            made(vec![of("pooled", Reference::Any), of("sex=F", Reference::Any), of("pooled", Reference::Chip)]);
+        let name = |reference| fitted.curve_for(CurveChoice::WorstGroup, 1, reference).unwrap().name();
+        let chip = name(Reference::Chip);
+        assert_eq!((chip.group.as_str(), chip.reference, chip.probe_frames), ("pooled", Reference::Chip, 1));
+        for other in [Reference::Live, Reference::Any] {
+            assert_eq!((name(other).group.as_str(), name(other).reference), ("sex=F", Reference::Any));
+        }
     }
 
     #[test]

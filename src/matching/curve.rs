@@ -30,7 +30,7 @@ pub const FMR_FLOOR: f64 = 1e-12;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reference {
-    /// Not told apart.
+    /// Not told apart: what it is is not known, or all kinds are, as in a search of a gallery.
     #[default]
     Any,
     /// A photo taken live.
@@ -261,7 +261,13 @@ pub struct Threshold {
 impl Curve {
     /// What answers call it.
     pub fn name(&self) -> CurveName {
-        CurveName { group: self.group.clone(), population: self.population.clone(), basis: self.basis }
+        CurveName {
+            group: self.group.clone(),
+            population: self.population.clone(),
+            basis: self.basis,
+            reference: self.reference,
+            probe_frames: self.probe_frames,
+        }
     }
 
     /// Whether it counts everybody in its population.

@@ -4,12 +4,14 @@
 //! Every score that leaves the engine, 1:1 or 1:N, comes from [`Dot`]; "at or
 //! above" is decided by it alone.
 
+mod agreement;
 mod calibration;
 mod curve;
 mod dot;
 mod whose;
 pub mod worst;
 
+pub use agreement::groups;
 pub use calibration::{CALIBRATION_VERSION, Calibration, CalibrationError, GROUP_BYTES_MAX};
 pub use curve::{Curve, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, RateInterval, Reference, Tail, TailFactor, Threshold};
 pub use dot::{Dot, dot};

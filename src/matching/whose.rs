@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::curve::Reference;
+
 /// The group of a curve that counts everybody in its population.
 pub const POOLED: &str = "pooled";
 
@@ -71,6 +73,12 @@ pub struct CurveName {
     pub population: String,
     /// Whether it was counted or derived.
     pub basis: Basis,
+    /// What the probes were compared with.
+    #[serde(default)]
+    pub reference: Reference,
+    /// Frames fused into a probe; 0 in answers of earlier programs, which did not say.
+    #[serde(default)]
+    pub probe_frames: u32,
 }
 
 pub(super) fn pooled() -> String {

@@ -10,7 +10,7 @@ use super::pb::beneficiary_client::BeneficiaryClient;
 use super::pb::gallery_client::GalleryClient;
 use super::pb::verification_client::VerificationClient;
 use super::{ClientError, ServeOptions};
-use crate::gallery::{Attributes, Receipt, RequestId, Source, SubjectId, Timestamp};
+use crate::gallery::{Attributes, Receipt, RequestId, Source, SubjectId, Timestamp, Vouched};
 use crate::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, ResolveReferral, ResolvedReferral,
 };
@@ -51,6 +51,8 @@ pub struct SubjectInfo {
     pub enrolled_at: Timestamp,
     /// Last change.
     pub updated_at: Timestamp,
+    /// What officers vouched for, oldest first.
+    pub vouched: Vec<Vouched>,
 }
 
 /// A row of a bulk enrolment that was not done.

@@ -38,7 +38,7 @@ fn status(names: Names) -> impl Fn(WorkflowError) -> Status {
 #[tonic::async_trait]
 impl pb::verification_server::Verification for Handlers {
     async fn verify(&self, request: Request<pb::VerifyRequest>) -> Result<Response<pb::VerifyResponse>, Status> {
-        let request = convert::verify_request(request.into_inner());
+        let request = convert::verify_request(request.into_inner()).map_err(status(Names::VERIFY))?;
         let outcome = self.backend.verify(request).await.map_err(status(Names::VERIFY))?;
         Ok(Response::new(outcome.into()))
     }

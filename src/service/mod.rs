@@ -89,7 +89,7 @@ pub mod pb {
     tonic::include_proto!("chinhchu.v1");
 
     opaque!(VerifyRequest IdentifyRequest IdentifyResponse Candidate Attributes EnrollPhoto);
-    opaque!(EnrollRequest RemoveRequest GetSubjectRequest TemplateInfo Subject);
+    opaque!(EnrollRequest RemoveRequest GetSubjectRequest TemplateInfo Subject Vouch Vouched);
     opaque!(BenefitRecord ActiveAuthenticationExchange VerifyBeneficiaryRequest VerifyBeneficiaryResponse);
     opaque!(DecisionEvidence DuplicateSearch DuplicateCandidate ResolveReferralRequest ClearPairRequest);
 }

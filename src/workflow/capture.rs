@@ -1,19 +1,13 @@
 //! What is asked of a capture: quality by a profile, liveness by a threshold, and
 //! that several frames look like several moments.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::copies::{Frames, Together};
 use super::{Engine, Field, WorkflowError};
 use crate::face::quality::{Flaw, Profile};
 use crate::face::{Analysis, FaceError, FaceReport, Wants};
-use crate::matching::dot;
 
-/// Frames at least this alike are one picture sent twice: two pictures of a moment
-/// differ by more than a change of file format does.
-const SAME_PICTURE: f32 = 0.9995;
-/// A face that moves less than this between frames, in distances between its eyes,
-/// does not move: a person who holds still sways by more.
-const STILL_MAX: f32 = 0.002;
 /// A liveness network's score from which on a face counts as live, where nothing
 /// else is configured.
 pub const LIVENESS_MIN: f32 = 0.5;
@@ -76,20 +70,6 @@ pub enum Kind {
     Chip,
 }
 
-/// What several frames of one probe look like together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Frames {
-    /// One frame: nothing to compare.
-    Single,
-    /// Different pictures of one person who moved a little.
-    Natural,
-    /// The same picture more than once.
-    Repeated,
-    /// Different files in which the face does not move at all.
-    Still,
-}
-
 /// A capture, assessed for the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AssessOutcome {
@@ -130,7 +110,7 @@ impl Engine {
     }
 
     /// Judges the frames of a probe, and refuses what the rules require otherwise.
-    pub(super) fn check_frames(&self, frames: &mut [Analysis]) -> Result<Frames, WorkflowError> {
+    pub(super) fn check_frames(&self, frames: &mut [Analysis]) -> Result<Together, WorkflowError> {
         let rules = self.rules();
         for (i, frame) in frames.iter_mut().enumerate() {
             self.judge_capture(&mut frame.report, Kind::Live);
@@ -143,8 +123,8 @@ impl Engine {
                 return Err(not_live(field, &frame.report));
             }
         }
-        let seen = consistency(frames);
-        match seen {
+        let seen = Together::of(frames);
+        match seen.frames {
             Frames::Repeated | Frames::Still if rules.liveness == Level::Required => Err(WorkflowError::FramesRepeated),
             _ => Ok(seen),
         }
@@ -194,36 +174,13 @@ pub(super) fn advice(flaws: &[Flaw]) -> String {
     flaws.iter().map(|flaw| flaw.en()).collect::<Vec<_>>().join(" ")
 }
 
-fn consistency(frames: &[Analysis]) -> Frames {
-    if frames.len() < 2 {
-        return Frames::Single;
-    }
-    let mut still = true;
-    for (i, one) in frames.iter().enumerate() {
-        for other in &frames[i + 1..] {
-            if dot(one.template.vector(), other.template.vector()) >= SAME_PICTURE {
-                return Frames::Repeated;
-            }
-            still &= moved(&one.report, &other.report) < STILL_MAX;
-        }
-    }
-    if still { Frames::Still } else { Frames::Natural }
-}
-
-/// How far the face's box moved or grew, in distances between the eyes.
-fn moved(one: &FaceReport, other: &FaceReport) -> f32 {
-    let (a, b) = (one.face, other.face);
-    let steps = [a.left - b.left, a.top - b.top, a.width - b.width, a.height - b.height];
-    steps.iter().map(|step| step.abs()).fold(0.0, f32::max) / one.eye_distance.max(1.0)
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::face::{RecipeDigest, Rect, Template};
     use crate::imaging::Format;
 
-    fn frame(raw: [f32; 3], left: f32) -> Analysis {
+    pub fn frame(raw: [f32; 3], left: f32) -> Analysis {
         let report = FaceReport {
             format: Format::Jpeg,
             width: 100,
@@ -242,7 +199,11 @@ mod tests {
             quality: None,
             flaws: Vec::new(),
         };
-        Analysis { template: Template::from_raw(RecipeDigest([1; 32]), &raw).unwrap(), report }
+        Analysis {
+            template: Template::from_raw(RecipeDigest([1; 32]), &raw).unwrap(),
+            report,
+            print: Default::default(),
+        }
     }
 
     #[test]
@@ -272,14 +233,5 @@ mod tests {
         assert_eq!(judged(Kind::Live, Some(0.8), 70.0), (Some(true), vec![]));
         assert_eq!(judged(Kind::Live, None, 70.0), (None, vec![]));
         assert_eq!(judged(Kind::Chip, Some(0.2), 70.0), (Some(false), vec![]));
-    }
-
-    #[test]
-    fn frames_are_told_apart_from_one_picture_sent_twice() {
-        let (a, b) = ([1.0, 0.1, 0.0], [1.0, -0.1, 0.1]);
-        assert_eq!(consistency(&[frame(a, 10.0)]), Frames::Single);
-        assert_eq!(consistency(&[frame(a, 10.0), frame(b, 11.0)]), Frames::Natural);
-        assert_eq!(consistency(&[frame(a, 10.0), frame(b, 11.0), frame(a, 12.0)]), Frames::Repeated);
-        assert_eq!(consistency(&[frame(a, 10.0), frame(b, 10.0)]), Frames::Still);
     }
 }

@@ -6,7 +6,7 @@ use super::{CaptureRules, Field, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
 use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Wants};
 use crate::gallery::{Gallery, GalleryError, SubjectId};
-use crate::matching::{Calibration, Curve, CurveChoice};
+use crate::matching::{Calibration, Curve, CurveChoice, Reference};
 
 /// What an engine is made of.
 #[derive(Debug, Clone)]
@@ -59,7 +59,9 @@ impl Engine {
         let path = options.calibration.clone().unwrap_or_else(|| pack.dir().join("calibration.toml"));
         let calibration = Calibration::load(&path, pack.recipe())?;
         // A default that the calibration refuses should stop the start, not the first request.
-        calibration.curve(options.curve, 1)?.threshold(options.default_fmr)?;
+        for reference in REFERENCES {
+            calibration.curve_for(options.curve, 1, reference)?.threshold(options.default_fmr)?;
+        }
         check_fpir(options.default_fpir)?;
         let pool = FacePool::start(&pack, &options.pool)?;
         let (default_fmr, default_fpir) = (options.default_fmr, options.default_fpir);
@@ -85,9 +87,11 @@ impl Engine {
     /// [`WorkflowError::Calibration`] where the calibration cannot answer a rate of a
     /// policy.
     pub fn with_counter(mut self, anchors: Anchors, policies: Policies) -> Result<Self, WorkflowError> {
-        let curve = self.curve(1)?;
-        for (_, policy) in policies.iter() {
-            policy.rates().into_iter().try_for_each(|rate| curve.threshold(rate).map(drop))?;
+        for reference in REFERENCES {
+            let curve = self.curve(1, reference)?;
+            for (_, policy) in policies.iter() {
+                policy.rates().into_iter().try_for_each(|rate| curve.threshold(rate).map(drop))?;
+            }
         }
         self.counter = Arc::new(Counter::new(anchors, policies));
         Ok(self)
@@ -142,10 +146,11 @@ impl Engine {
         &self.shared.calibration
     }
 
-    /// The calibration of a probe with so many frames: the operator's choice of curve.
-    pub(super) fn curve(&self, frames: usize) -> Result<&Curve, WorkflowError> {
+    /// The calibration of a probe with so many different frames against a kind of reference:
+    /// the operator's choice of curve, or what stands in for it ([`Calibration::curve_for`]).
+    pub(super) fn curve(&self, frames: usize, against: Reference) -> Result<&Curve, WorkflowError> {
         let frames = u32::try_from(frames).unwrap_or(u32::MAX);
-        Ok(self.shared.calibration.curve(self.shared.choice, frames)?)
+        Ok(self.shared.calibration.curve_for(self.shared.choice, frames, against)?)
     }
 
     /// False match rate where a request names none.
@@ -186,6 +191,9 @@ impl Engine {
         named.map(|(field, answer)| answer.map_err(|source| WorkflowError::Face { field, source })).collect()
     }
 }
+
+/// Every kind of reference.
+const REFERENCES: [Reference; 3] = [Reference::Any, Reference::Live, Reference::Chip];
 
 /// A worker frees a place in about the time one photo takes; callers are told to
 /// wait a little longer than that.

@@ -2,13 +2,19 @@ use sha2::{Digest, Sha256};
 
 use super::capture::refuse_flaws;
 use super::engine::check_count;
-use super::{Engine, Field, Kind, WorkflowError};
+use super::{Engine, Field, Kind, PROBE_FRAMES_MAX, WorkflowError};
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
-    Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Scheme, Source, Stats,
-    Subject, SubjectId, Timestamp, province_code,
+    Agreement, Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Scheme, Source,
+    Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
 };
+use crate::matching::{FMR_FLOOR, Reference, Threshold};
 use crate::text;
+
+/// False match rate up to which two photos agree: from there on a decision says that the
+/// faces differ, too (`reference_refer_fmr`). Of two photos of one person on `cfp-dev` and
+/// `asia-dev`, years apart and in any light, 3 % score lower: those are an officer's matter.
+pub const AGREE_FMR: f64 = 1e-3;
 
 /// One photo to enrol.
 #[derive(Clone)]
@@ -36,6 +42,9 @@ pub struct EnrolRequest {
     pub photos: Vec<Photo>,
     /// Take a poor live photo all the same.
     pub accept_poor: bool,
+    /// An officer's word that the photos, and those of the record they are added to, are
+    /// one person's, where the faces alone do not say so. Kept with the record.
+    pub vouch: Option<Vouch>,
 }
 
 /// What an enrolment did.
@@ -52,6 +61,11 @@ impl Engine {
     /// Makes templates and stores them in one commit. A live photo that the profile for
     /// live captures finds flaws in is refused, unless the request accepts poor ones.
     ///
+    /// The photos must show one person, and where they are added to a record, the person of
+    /// that record; [`GalleryError::PhotosDisagree`] and [`GalleryError::RecordDisagrees`]
+    /// otherwise, unless an officer vouches for them. It is checked in the commit, on top of
+    /// whatever was committed before.
+    ///
     /// With a request id, a retry of what was done before returns the first receipt
     /// without looking at the photos again.
     pub async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
@@ -64,6 +78,9 @@ impl Engine {
             return Ok(EnrolOutcome { receipt, photos: Vec::new() });
         }
         self.check_subject(gallery, &request.subject, "subject_id").await?;
+        if let Some(vouch) = &request.vouch {
+            self.check_officer(&vouch.officer)?;
+        }
         let attributes = checked(request.attributes)?;
 
         let wants = Wants { quality: true, ..Wants::default() };
@@ -91,9 +108,27 @@ impl Engine {
                 (template, analysis.report)
             })
             .unzip();
-        let enrolment = Enrolment { subject: request.subject, mode: request.mode, attributes, templates };
+        let agreement = match request.vouch {
+            Some(vouch) => Agreement::Vouched(vouch),
+            None => Agreement::Asked(self.agreement_scores()?),
+        };
+        let enrolment = Enrolment { subject: request.subject, mode: request.mode, attributes, templates, agreement };
         let receipt = gallery.enrol(enrolment, retry).await?;
         Ok(EnrolOutcome { receipt, photos: reports })
+    }
+
+    /// Item `k − 1` is the score at which a photo compared with `k` others agrees with one
+    /// of them: each comparison is held to a `k`-th of [`AGREE_FMR`].
+    fn agreement_scores(&self) -> Result<Vec<f32>, WorkflowError> {
+        let curve = self.curve(1, Reference::Any)?;
+        let others = 1..Subject::TEMPLATES_MAX + PROBE_FRAMES_MAX;
+        others.map(|others| Ok(curve.threshold((AGREE_FMR / others as f64).max(FMR_FLOOR))?.score)).collect()
+    }
+
+    /// The score at which two templates of a record agree: that of enrolments at its most
+    /// lenient, so that what was enrolled once never disagrees later.
+    pub(super) fn agreement(&self) -> Result<Threshold, WorkflowError> {
+        Ok(self.curve(1, Reference::Any)?.threshold(AGREE_FMR)?)
     }
 
     /// Removes a subject and its templates.
@@ -154,6 +189,12 @@ impl EnrolRequest {
             digest.field(&photo.captured_at.map_or([0xff; 8], |at| at.0.to_le_bytes()));
             digest.field(&photo.bytes);
         }
+        // Nothing where there is none: so requests of earlier versions are still recognised.
+        if let Some(Vouch { officer, reason }) = &self.vouch {
+            digest.field(b"vouched");
+            digest.field(officer.as_str().as_bytes());
+            digest.field(reason.as_str().as_bytes());
+        }
         digest.finish()
     }
 }
@@ -190,7 +231,12 @@ mod tests {
             attributes: Attributes::default(),
             photos: vec![Photo { bytes: vec![1, 2], source: Source::Live, captured_at: None }],
             accept_poor: false,
+            vouch: None,
         }
+    }
+
+    fn vouch(officer: &str, reason: &str) -> Vouch {
+        Vouch { officer: SubjectId::new(officer).unwrap(), reason: crate::gallery::Note::new(reason).unwrap() }
     }
 
     #[test]
@@ -214,7 +260,7 @@ mod tests {
     #[test]
     fn every_part_of_an_enrolment_counts_in_its_digest() {
         type Change = fn(&mut EnrolRequest);
-        let changes: [Change; 10] = [
+        let changes: [Change; 13] = [
             |r| r.accept_poor = true,
             |r| r.subject = SubjectId::new("b").unwrap(),
             |r| r.mode = EnrolMode::Replace,
@@ -225,6 +271,9 @@ mod tests {
             |r| r.photos[0].source = Source::Chip,
             |r| r.photos[0].captured_at = Some(Timestamp(0)),
             |r| r.photos.push(r.photos[0].clone()),
+            |r| r.vouch = Some(vouch("o-1", "seen")),
+            |r| r.vouch = Some(vouch("o-2", "seen")),
+            |r| r.vouch = Some(vouch("o-1", "looked at")),
         ];
         let mut seen = vec![request().digest()];
         for change in changes {

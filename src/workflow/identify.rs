@@ -2,7 +2,7 @@ use super::engine::{check_count, check_fpir};
 use super::{Engine, Field, Frames, WorkflowError};
 use crate::face::FaceReport;
 use crate::gallery::{Answered, Filter, LookUp, Scheme, Scope, SubjectId};
-use crate::matching::{CurveName, FMR_FLOOR, Fmr, Fnmr, Threshold};
+use crate::matching::{CurveName, FMR_FLOOR, Fmr, Fnmr, Reference, Threshold};
 
 /// Which candidates to return.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,6 +72,8 @@ pub struct IdentifyOutcome {
     pub expected_miss: Option<Fnmr>,
     /// The calibration curve that all these rates are of.
     pub curve: CurveName,
+    /// How many different pictures the probes are: what they count for in all rates.
+    pub distinct: u32,
     /// Recipe of all templates, as text.
     pub recipe: String,
     /// What was seen in each probe, in order.
@@ -95,7 +97,7 @@ impl Engine {
     pub async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {
         let gallery = self.gallery()?;
         check_count(request.probes.len())?;
-        let curve = self.curve(request.probes.len())?;
+        self.curve(request.probes.len(), Reference::Any)?;
         let scope =
             request.scope.unwrap_or(IdentifyScope::Fpir { fpir: self.default_fpir(), limit: CANDIDATES_DEFAULT });
         let (IdentifyScope::Fpir { limit, .. }
@@ -110,6 +112,9 @@ impl Engine {
         }
         let filter = checked(request.filter)?;
         let (_, probe) = self.probe(Vec::new(), request.probes).await?;
+        let distinct = probe.together.distinct();
+        // A gallery holds references of every kind.
+        let curve = self.curve(distinct, Reference::Any)?;
 
         let templates = gallery.templates_in(&filter).await?;
         let threshold = match scope {
@@ -145,9 +150,11 @@ impl Engine {
             expected_extrapolated: chance.extrapolated,
             expected_miss: score.and_then(|score| curve.fnmr(score)),
             curve: curve.name(),
+            // At most five.
+            distinct: distinct as u32,
             recipe: self.recipe().to_string(),
-            probes: probe.frames,
-            frames: probe.together,
+            probes: probe.analyses.into_iter().map(|frame| frame.report).collect(),
+            frames: probe.together.frames,
         })
     }
 }

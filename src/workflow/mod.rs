@@ -3,6 +3,7 @@
 
 pub mod beneficiary;
 mod capture;
+mod copies;
 mod engine;
 mod enrol;
 mod error;
@@ -14,9 +15,10 @@ mod reasons_page;
 mod verify;
 pub mod words;
 
-pub use capture::{AssessOutcome, CaptureRules, Frames, Kind, LIVENESS_MIN, Level};
+pub use capture::{AssessOutcome, CaptureRules, Kind, LIVENESS_MIN, Level};
+pub use copies::{Frames, is_reference_picture, is_same_frame};
 pub use engine::{Engine, EngineOptions};
-pub use enrol::{EnrolOutcome, EnrolRequest, Photo};
+pub use enrol::{AGREE_FMR, EnrolOutcome, EnrolRequest, Photo};
 pub use error::{Field, WorkflowError};
 pub use identify::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope,

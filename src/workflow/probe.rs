@@ -1,9 +1,10 @@
 //! The probe: one to five captures of the person present, as one template.
 
+use super::copies::Together;
 use super::engine::check_count;
-use super::{Engine, Field, Frames, Kind, WorkflowError};
-use crate::face::{Analysis, FaceReport, Template};
-use crate::matching::{compare, fuse};
+use super::{Engine, Field, Kind, WorkflowError};
+use crate::face::{Analysis, Template};
+use crate::matching::{Reference, compare, fuse};
 
 /// Captures of one person whose templates score below the threshold of this false
 /// match rate are taken for different people. Lenient: the frames of one sitting
@@ -13,9 +14,9 @@ const FRAMES_AGREE_FMR: f64 = 1e-2;
 /// The fused template of a probe and what was seen in each frame.
 pub(super) struct Probe {
     pub(super) template: Template,
-    pub(super) frames: Vec<FaceReport>,
-    /// What they look like together.
-    pub(super) together: Frames,
+    pub(super) analyses: Vec<Analysis>,
+    /// What they look like together, and which of them are one picture.
+    pub(super) together: Together,
 }
 
 impl Engine {
@@ -35,12 +36,14 @@ impl Engine {
             self.judge_capture(&mut analysis.report, Kind::Chip);
         }
         let together = self.check_frames(&mut ahead[others..])?;
-        let (templates, frames): (Vec<_>, Vec<_>) =
-            ahead.drain(others..).map(|analysis| (analysis.template, analysis.report)).unzip();
+        let analyses: Vec<Analysis> = ahead.drain(others..).collect();
+        let templates: Vec<Template> = analyses.iter().map(|analysis| analysis.template.clone()).collect();
         self.check_agreement(&templates)?;
         // Frames that agree cannot cancel out; were they to, they would not be one person.
-        let template = fuse(&templates).ok_or(WorkflowError::ProbesDisagree)?;
-        Ok((ahead, Probe { template, frames, together }))
+        // A picture sent twice is no second frame.
+        let different: Vec<Template> = together.one_of_each(&templates).cloned().collect();
+        let template = fuse(&different).ok_or(WorkflowError::ProbesDisagree)?;
+        Ok((ahead, Probe { template, analyses, together }))
     }
 
     /// One person's frames, not a mixture that would match two people half-way.
@@ -48,7 +51,7 @@ impl Engine {
         if templates.len() < 2 {
             return Ok(());
         }
-        let threshold = self.curve(1)?.threshold(FRAMES_AGREE_FMR)?.score;
+        let threshold = self.curve(1, Reference::Any)?.threshold(FRAMES_AGREE_FMR)?.score;
         for (i, left) in templates.iter().enumerate() {
             for right in &templates[i + 1..] {
                 if compare(left, right)? < threshold {

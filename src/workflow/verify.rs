@@ -1,9 +1,9 @@
 use serde::Serialize;
 
 use super::engine::check_count;
-use super::{Engine, Field, Frames, WorkflowError};
+use super::{Engine, Field, Frames, WorkflowError, is_reference_picture};
 use crate::face::FaceReport;
-use crate::matching::{CurveName, Fmr, Threshold, compare};
+use crate::matching::{CurveName, Fmr, Reference, Threshold, compare};
 
 /// 1:1: is the face in the probes the one in the reference?
 #[derive(Clone)]
@@ -14,6 +14,8 @@ pub struct VerifyRequest {
     pub probes: Vec<Vec<u8>>,
     /// False match rate to decide at; `None` takes the engine's default.
     pub fmr: Option<f64>,
+    /// What the reference is, where that is known: it is judged by the curve of its kind.
+    pub against: Reference,
 }
 
 /// Answer of a plain 1:1 comparison.
@@ -41,6 +43,14 @@ pub struct VerifyOutcome {
     pub threshold: Threshold,
     /// The calibration curve that both rates are of.
     pub curve: CurveName,
+    /// What the request says the reference is. Where the calibration has no curve for it,
+    /// [`Self::curve`] is of another kind, and says which.
+    pub against: Reference,
+    /// How many different pictures the probes are: what they count for in both rates.
+    pub distinct: u32,
+    /// A probe is the reference's own picture, in another file perhaps: its score says
+    /// nothing of a person who is there.
+    pub copy_of_reference: bool,
     /// Recipe of both templates, as text.
     pub recipe: String,
     /// What was seen in the reference.
@@ -62,14 +72,16 @@ impl Engine {
         let fmr_requested = request.fmr.unwrap_or(self.default_fmr());
         // A wrong rate or count is told before any work is done.
         check_count(request.probes.len())?;
-        let curve = self.curve(request.probes.len())?;
-        let threshold = curve.threshold(fmr_requested)?;
+        self.curve(request.probes.len(), request.against)?.threshold(fmr_requested)?;
 
         let ahead = vec![(Field::Reference, request.reference)];
         let (mut ahead, probe) = self.probe(ahead, request.probes).await?;
         let Some(reference) = ahead.pop() else {
             return Err(WorkflowError::PhotoCount { found: 0, max: 1 });
         };
+        let distinct = probe.together.distinct();
+        let curve = self.curve(distinct, request.against)?;
+        let threshold = curve.threshold(fmr_requested)?;
         let score = compare(&reference.template, &probe.template)?;
         Ok(VerifyOutcome {
             decision: if score >= threshold.score { Decision::Match } else { Decision::NoMatch },
@@ -78,10 +90,14 @@ impl Engine {
             fmr_requested,
             threshold,
             curve: curve.name(),
+            against: request.against,
+            // At most five.
+            distinct: distinct as u32,
+            copy_of_reference: probe.analyses.iter().any(|frame| is_reference_picture(frame, &reference)),
             recipe: self.recipe().to_string(),
             reference: reference.report,
-            probes: probe.frames,
-            frames: probe.together,
+            probes: probe.analyses.into_iter().map(|frame| frame.report).collect(),
+            frames: probe.together.frames,
         })
     }
 }

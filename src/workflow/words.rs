@@ -95,6 +95,14 @@ words! {
     ProbesDisagree, "PROBES_DISAGREE", InvalidArgument,
         "The captures do not show one and the same person. Take them again with only that person in view.",
         "Các ảnh chụp không phải của cùng một người. Hãy chụp lại, chỉ để một người trong khung hình.";
+    /// Photos of one enrolment are of different people.
+    PhotosDisagree, "PHOTOS_DISAGREE", FailedPrecondition,
+        "The photos do not show one and the same person. Send photos of one person, or let an officer look and vouch for them.",
+        "Các ảnh không phải của cùng một người. Hãy gửi ảnh của một người, hoặc để người có thẩm quyền xem và xác nhận.";
+    /// Photos added to a record are of another person.
+    RecordDisagrees, "RECORD_DISAGREES", FailedPrecondition,
+        "The photos do not show the person of this record. Check that the right record is open, or let an officer look and vouch for them.",
+        "Ảnh không khớp với người đã đăng ký trong hồ sơ. Hãy kiểm tra xem đã mở đúng hồ sơ chưa, hoặc để người có thẩm quyền xem và xác nhận.";
     /// None, or more than five.
     PhotoCount, "PHOTO_COUNT", InvalidArgument,
         "Wrong number of photos. Send 1 to 5.",
@@ -293,6 +301,8 @@ impl Reason {
             GalleryError::TemplateCount { .. } => Self::TemplateCount,
             GalleryError::SubjectExists => Self::SubjectExists,
             GalleryError::UnknownSubject => Self::SubjectUnknown,
+            GalleryError::PhotosDisagree => Self::PhotosDisagree,
+            GalleryError::RecordDisagrees => Self::RecordDisagrees,
             GalleryError::RequestIdReused => Self::RequestIdReused,
             GalleryError::TransactionReused => Self::TransactionReused,
             GalleryError::AttemptOutOfOrder { .. } => Self::AttemptOutOfOrder,

@@ -46,6 +46,7 @@ pub fn enrolment_of(recipe: RecipeDigest, subject: &str, vectors: &[Vec<f32>], p
             unit: None,
         },
         templates: vectors.iter().enumerate().map(new).collect(),
+        agreement: chinhchu::gallery::Agreement::Known,
     }
 }
 

@@ -8,4 +8,5 @@ mod killed;
 mod officers;
 mod once;
 mod people;
+mod records;
 mod support;

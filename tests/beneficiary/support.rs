@@ -99,9 +99,14 @@ pub fn anchors() -> Anchors {
 
 /// An engine over the gallery in `folder`.
 pub fn engine(folder: &Path, anchors: Anchors) -> Engine {
+    engine_with(folder, anchors, None)
+}
+
+/// The same with another calibration than the pack's.
+pub fn engine_with(folder: &Path, anchors: Anchors, calibration: Option<PathBuf>) -> Engine {
     let options = EngineOptions {
         pack: pack(),
-        calibration: None,
+        calibration,
         curve: Default::default(),
         pool: PoolOptions { workers: 0, queue_max: 64, limits: Limits::default(), onnxruntime: None },
         default_fmr: 1e-5,

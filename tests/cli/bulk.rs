@@ -140,8 +140,20 @@ fn a_subject_enrolled_by_others_is_not_touched_unless_asked_for() {
     let refused = run(["enroll", "--manifest", &list, "--data", &data, "--json"]).ended(1).json();
     assert_eq!(refused["failed"][1]["reason"], "SUBJECT_EXISTS");
     assert_eq!(state(Path::new(&data))["p"].len(), 1);
+    // The list is of another person than the record's, who would be taken for its owner afterwards.
+    let added = run(["enroll", "--manifest", &list, "--data", &data, "--add", "--json"]).ended(1).json();
+    let reasons: Vec<_> = added["failed"].as_array().unwrap().iter().map(|row| row["reason"].clone()).collect();
+    assert_eq!(reasons, ["RECORD_DISAGREES"; 2]);
+    assert_eq!(state(Path::new(&data))["p"].len(), 1);
+    // An officer vouches photo by photo, with a reason.
+    let one = text(&photo("obama.jpg"));
+    let add = ["enroll", "p", &one, "--data", &data, "--add"];
+    run(add).refused(&["do not show the person of this record", "officer"]);
+    run(add.into_iter().chain(["--officer", "o-7"])).refused(&["--reason"]);
+    run(add.into_iter().chain(["--officer", "o-7", "--reason", "looked at both"])).ended(0);
+    assert_eq!(state(Path::new(&data))["p"].len(), 2);
     run(["enroll", "--manifest", &list, "--data", &data, "--add"]).ended(0);
-    assert_eq!(state(Path::new(&data))["p"].len(), 3);
+    assert_eq!(state(Path::new(&data))["p"].len(), 4);
     run(["enroll", "--manifest", &list, "--data", &data, "--replace"]).ended(0);
     run(["enroll", "--manifest", &list, "--data", &data, "--replace"]).ended(0);
     assert_eq!(state(Path::new(&data))["p"].len(), 2);

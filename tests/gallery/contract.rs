@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Attributes, ClearedPair, EnrolMode, Enrolment, Fault, Filter, Gallery, GalleryError, NewTemplate, Note, Scope,
-    Source, Subject, Timestamp,
+    Agreement, Attributes, ClearedPair, EnrolMode, Enrolment, Fault, Filter, Gallery, GalleryError, NewTemplate, Note,
+    Scope, Source, Subject, Timestamp, Vouch,
 };
 use chinhchu::matching::compare;
 
@@ -22,6 +22,7 @@ macro_rules! run_through_contract {
             create_replace_and_add_do_what_they_say,
             removed_is_gone,
             what_is_wrong_is_refused_and_changes_nothing,
+            two_people_are_no_record_unless_an_officer_vouches,
             a_retry_is_done_once,
             concurrent_retries_are_done_once,
             pages_of_ids_are_in_byte_order,
@@ -40,6 +41,45 @@ macro_rules! run_through_contract {
     )+};
 }
 pub(crate) use run_through_contract;
+
+/// Whoever's face is put into a record is approved on it afterwards; so it is checked in the
+/// commit, on top of whatever is there.
+pub fn two_people_are_no_record_unless_an_officer_vouches(gallery: Arc<dyn Gallery>) {
+    block_on(async {
+        let asked = |mode, seeds: &[u64]| Enrolment {
+            agreement: Agreement::Asked(vec![0.5, 0.6]),
+            ..enrolment("a", mode, seeds)
+        };
+        // Made-up faces: the same number is the same face, another one another.
+        let refused = gallery.enrol(asked(EnrolMode::Create, &[1, 2]), None).await;
+        assert!(matches!(refused, Err(GalleryError::PhotosDisagree)));
+        assert!(gallery.subject(&id("a")).await.unwrap().is_none());
+        gallery.enrol(asked(EnrolMode::Create, &[1, 1]), None).await.unwrap();
+        for (seeds, photos) in [(&[2][..], false), (&[2, 2], false), (&[1, 2], true)] {
+            let refused = gallery.enrol(asked(EnrolMode::Add, seeds), None).await;
+            let expected = match &refused {
+                Err(GalleryError::PhotosDisagree) => photos,
+                Err(GalleryError::RecordDisagrees) => !photos,
+                _ => false,
+            };
+            assert!(expected, "{seeds:?} {refused:?}");
+        }
+        assert_eq!(gallery.enrol(asked(EnrolMode::Add, &[1]), None).await.unwrap().templates, 3);
+        let vouch = Vouch { officer: id("o-7"), reason: Note::new("twenty years apart").unwrap() };
+        let word = Enrolment { agreement: Agreement::Vouched(vouch.clone()), ..enrolment("a", EnrolMode::Add, &[2]) };
+        gallery.enrol(word, None).await.unwrap();
+        let subject = gallery.subject(&id("a")).await.unwrap().unwrap();
+        let all: Vec<u64> = subject.templates.iter().map(|template| template.id).collect();
+        assert!(subject.vouched.len() == 1 && subject.vouched[0].vouch == vouch && subject.vouched[0].templates == all);
+        assert_eq!(subject.groups(0.5).unwrap(), [0; 4], "what was vouched for is one person's");
+        // From then on either face is the record's; a third is not.
+        gallery.enrol(asked(EnrolMode::Add, &[2, 1]), None).await.unwrap();
+        assert!(matches!(gallery.enrol(asked(EnrolMode::Add, &[3]), None).await, Err(GalleryError::RecordDisagrees)));
+        // A replacement replaces, and the word with it.
+        gallery.enrol(asked(EnrolMode::Replace, &[3]), None).await.unwrap();
+        assert!(gallery.subject(&id("a")).await.unwrap().unwrap().vouched.is_empty());
+    });
+}
 
 pub fn enrolled_is_found(gallery: Arc<dyn Gallery>) {
     block_on(async {

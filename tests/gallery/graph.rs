@@ -58,7 +58,13 @@ fn person(number: u64, mode: EnrolMode, faces: &[Template]) -> Enrolment {
         province: Some(format!("{:02}", number % 400)),
         unit: None,
     };
-    Enrolment { subject: name(number), mode, attributes, templates: faces.iter().map(new).collect() }
+    Enrolment {
+        subject: name(number),
+        mode,
+        attributes,
+        templates: faces.iter().map(new).collect(),
+        agreement: chinhchu::gallery::Agreement::Known,
+    }
 }
 
 fn name(number: u64) -> chinhchu::gallery::SubjectId {

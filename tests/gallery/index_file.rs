@@ -48,7 +48,13 @@ fn person(number: u64, mode: EnrolMode, faces: &[u64]) -> Enrolment {
         province: Some(format!("{:02}", number % 5)),
         unit: None,
     };
-    Enrolment { subject: id(format!("s{number:05}")), mode, attributes, templates: faces.iter().map(new).collect() }
+    Enrolment {
+        subject: id(format!("s{number:05}")),
+        mode,
+        attributes,
+        templates: faces.iter().map(new).collect(),
+        agreement: chinhchu::gallery::Agreement::Known,
+    }
 }
 
 async fn enrol(gallery: &EmbeddedGallery, numbers: std::ops::Range<u64>) {

@@ -61,6 +61,7 @@ pub fn enrolment(subject: &str, mode: EnrolMode, seeds: &[u64]) -> Enrolment {
         mode,
         attributes: Attributes::default(),
         templates: seeds.iter().map(|&seed| new_template(seed)).collect(),
+        agreement: chinhchu::gallery::Agreement::Known,
     }
 }
 

@@ -19,8 +19,12 @@ use crate::fake::{Running, beneficiary_outcome, identify_outcome, report, subjec
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_carries_every_field_there_and_back() {
     let server = Running::start(|_| {}).await;
-    let request =
-        VerifyRequest { reference: vec![1, 2, 3], probes: vec![vec![4], vec![], vec![5, 6]], fmr: Some(2.5e-6) };
+    let request = VerifyRequest {
+        reference: vec![1, 2, 3],
+        probes: vec![vec![4], vec![], vec![5, 6]],
+        fmr: Some(2.5e-6),
+        against: Default::default(),
+    };
     let outcome = server.client().await.verify(request.clone()).await.unwrap();
     assert_eq!(outcome, verify_outcome(3));
     let seen = server.control.verify.lock().unwrap().take().unwrap();
@@ -142,6 +146,7 @@ async fn enroll_carries_every_field_there_and_back_and_a_retry_is_told_as_such()
             Photo { bytes: vec![2], source: Source::Live, captured_at: Some(Timestamp(1_700_000_000_001)) },
         ],
         accept_poor: true,
+        vouch: None,
     };
     let outcome = client.enrol(request.clone()).await.unwrap();
     let receipt = Receipt { commit: 9, templates: 2, replayed: false };

@@ -24,6 +24,7 @@ fn enrolment(request: &str, subject: &str, photo: Vec<u8>) -> EnrolRequest {
         attributes: Attributes::default(),
         photos: vec![Photo { bytes: photo, source: Source::Other, captured_at: None }],
         accept_poor: false,
+        vouch: None,
     }
 }
 
@@ -51,12 +52,17 @@ async fn a_counters_day() {
     assert_eq!((taken.code, taken.reason.as_str()), (Code::AlreadyExists, "SUBJECT_EXISTS"));
 
     // Verify, on the wire as in the process, bit for bit.
-    let request =
-        VerifyRequest { reference: first.clone(), probes: vec![second.clone(), third.clone()], fmr: Some(1e-4) };
+    let request = VerifyRequest {
+        reference: first.clone(),
+        probes: vec![second.clone(), third.clone()],
+        fmr: Some(1e-4),
+        against: Default::default(),
+    };
     let outcome = client.verify(request.clone()).await.unwrap();
     assert_eq!(outcome.decision, Decision::Match);
     assert_eq!(outcome, local.verify(request).await.unwrap());
-    let request = VerifyRequest { reference: first.clone(), probes: vec![other.clone()], fmr: None };
+    let request =
+        VerifyRequest { reference: first.clone(), probes: vec![other.clone()], fmr: None, against: Default::default() };
     assert_eq!(client.verify(request).await.unwrap().decision, Decision::NoMatch);
 
     // Identify.
@@ -124,7 +130,12 @@ async fn photos_of_no_use_are_refused_by_name_and_reason() {
     let server = server(engine).await;
     let client = server.client().await;
     let verify = async |reference: &[u8], probe: &[u8]| {
-        let request = VerifyRequest { reference: reference.to_vec(), probes: vec![probe.to_vec()], fmr: None };
+        let request = VerifyRequest {
+            reference: reference.to_vec(),
+            probes: vec![probe.to_vec()],
+            fmr: None,
+            against: Default::default(),
+        };
         let error = client.verify(request).await.unwrap_err();
         (error.code, error.reason, error.field.unwrap_or_default())
     };
@@ -135,12 +146,22 @@ async fn photos_of_no_use_are_refused_by_name_and_reason() {
     assert_eq!(verify(&face[..face.len() / 2], &face).await, wrong("IMAGE_DAMAGED", "reference"));
 
     for probes in [0, 6] {
-        let request = VerifyRequest { reference: face.clone(), probes: vec![face.clone(); probes], fmr: None };
+        let request = VerifyRequest {
+            reference: face.clone(),
+            probes: vec![face.clone(); probes],
+            fmr: None,
+            against: Default::default(),
+        };
         let error = client.verify(request).await.unwrap_err();
         assert_eq!((error.reason.as_str(), error.field.as_deref()), ("PHOTO_COUNT", Some("probes")));
     }
     for fmr in [0.0, -1.0, 1.0, f64::NAN] {
-        let request = VerifyRequest { reference: face.clone(), probes: vec![face.clone()], fmr: Some(fmr) };
+        let request = VerifyRequest {
+            reference: face.clone(),
+            probes: vec![face.clone()],
+            fmr: Some(fmr),
+            against: Default::default(),
+        };
         let error = client.verify(request).await.unwrap_err();
         assert_eq!((error.reason.as_str(), error.field.as_deref()), ("OUT_OF_RANGE", Some("fmr")));
     }
@@ -158,7 +179,12 @@ async fn cancelled_calls_leave_the_workers_queue() {
     let calls: Vec<_> = (0..2)
         .map(|_| {
             let client = client.clone();
-            let request = VerifyRequest { reference: face.clone(), probes: vec![face.clone(); 5], fmr: None };
+            let request = VerifyRequest {
+                reference: face.clone(),
+                probes: vec![face.clone(); 5],
+                fmr: None,
+                against: Default::default(),
+            };
             tokio::spawn(async move { client.verify(request).await })
         })
         .collect();
@@ -170,7 +196,7 @@ async fn cancelled_calls_leave_the_workers_queue() {
         tickets.iter().all(Option::is_some)
     })
     .await;
-    let request = VerifyRequest { reference: face.clone(), probes: vec![face], fmr: None };
+    let request = VerifyRequest { reference: face.clone(), probes: vec![face], fmr: None, against: Default::default() };
     soon_answered(&client, request).await;
 }
 

@@ -95,8 +95,12 @@ async fn every_failure_has_its_code_reason_field_and_hint_in_two_languages() {
 async fn details_are_google_rpc_as_any_client_reads_them() {
     let server = Running::start(|_| {}).await;
     let mut raw = pb::verification_client::VerificationClient::new(server.channel().await);
-    let request =
-        pb::VerifyRequest { reference: b"x".to_vec(), probes: vec![b"x".to_vec(), b"faceless".to_vec()], fmr: None };
+    let request = pb::VerifyRequest {
+        reference: b"x".to_vec(),
+        probes: vec![b"x".to_vec(), b"faceless".to_vec()],
+        fmr: None,
+        reference_kind: 0,
+    };
     let status = raw.verify(request).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     let details = status.check_error_details_vec().unwrap();

@@ -11,16 +11,16 @@ use chinhchu::chip;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Answered, Attributes, DecisionKey, GalleryError, NewTemplate, Outcome, Receipt, RequestId, Source, StoredTemplate,
-    Subject, SubjectId, Timestamp,
+    Answered, Attributes, DecisionKey, GalleryError, NewTemplate, Note, Outcome, Receipt, RequestId, Source,
+    StoredTemplate, Subject, SubjectId, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;
-use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Threshold};
+use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, Decided,
-    Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, RecordEvidence, ResolveReferral,
-    ResolvedReferral, SchemeState, Weighed,
+    BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, CopyOf, Decided,
+    Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, RecordEvidence, RecordTemplates,
+    ResolveReferral, ResolvedReferral, SchemeState, Weighed,
 };
 use chinhchu::workflow::{
     AssessOutcome, Decision, EnrolOutcome, EnrolRequest, Field, Frames, IdentifiedCandidate, IdentifyOutcome,
@@ -160,7 +160,13 @@ pub fn report() -> FaceReport {
 }
 
 pub fn curve_name(group: &str, basis: Basis) -> CurveName {
-    CurveName { group: group.into(), population: "somebody's faces".into(), basis }
+    CurveName {
+        group: group.into(),
+        population: "somebody's faces".into(),
+        basis,
+        reference: Reference::Live,
+        probe_frames: 3,
+    }
 }
 
 pub fn verify_outcome(probes: usize) -> VerifyOutcome {
@@ -175,6 +181,9 @@ pub fn verify_outcome(probes: usize) -> VerifyOutcome {
         reference: report(),
         probes: vec![FaceReport { pose: None, liveness: None, live: None, ..report() }; probes],
         frames: Frames::Natural,
+        against: Reference::Chip,
+        distinct: 2,
+        copy_of_reference: true,
     }
 }
 
@@ -197,6 +206,7 @@ pub fn identify_outcome() -> IdentifyOutcome {
         recipe: "cd".repeat(32),
         probes: vec![report()],
         frames: Frames::Single,
+        distinct: 1,
     }
 }
 
@@ -221,6 +231,14 @@ pub fn subject(id: SubjectId) -> Subject {
         last_verified: [("social".to_owned(), Timestamp(1_700_000_001_000))].into(),
         enrolled_at: Timestamp(1_600_000_000_000),
         updated_at: Timestamp(1_650_000_000_001),
+        vouched: vec![Vouched {
+            vouch: Vouch {
+                officer: SubjectId::new("officer-7").unwrap(),
+                reason: Note::new("hai ảnh cách nhau hai mươi năm").unwrap(),
+            },
+            at: Timestamp(1_640_000_000_002),
+            templates: vec![42],
+        }],
     }
 }
 
@@ -233,6 +251,8 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
         refer_threshold: Threshold { score: 0.25, extrapolated: false },
         widened,
         templates: 3,
+        against: Reference::Chip,
+        curve: Some(curve_name("sex=F", Basis::Derived)),
     };
     let weighed = |ground, consequence| Weighed { ground, consequence, follows: None };
     BeneficiaryOutcome {
@@ -270,6 +290,8 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                     quality: Some(55.0),
                     liveness: Some(0.875),
                     flaws: vec![Flaw::Turned, Flaw::Uneven],
+                    picture: Some(0),
+                    copy_of: Some(CopyOf::ChipPhoto),
                 },
                 FrameEvidence {
                     eye_distance: 60.0,
@@ -278,12 +300,22 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                     quality: None,
                     liveness: None,
                     flaws: Vec::new(),
+                    picture: Some(1),
+                    copy_of: Some(CopyOf::EnrolledPhoto),
                 },
             ],
             quality: Some(55.0),
             liveness: Some(0.875),
             chip_face: Some(comparison(0.625, true)),
             chip_photo_unusable: Some("NO_FACE".into()),
+            together: Some(Frames::Still),
+            distinct_frames: 1,
+            record_templates: Some(RecordTemplates {
+                templates: 5,
+                groups: 2,
+                vouched: 3,
+                threshold: Threshold { score: 0.375, extrapolated: false },
+            }),
             reference_face: Some(comparison(0.75, false)),
             duplicates: Some(Duplicates {
                 candidates: vec![Duplicate {
@@ -465,5 +497,10 @@ impl Running {
 }
 
 pub fn verify_request(reference: &[u8]) -> VerifyRequest {
-    VerifyRequest { reference: reference.to_vec(), probes: vec![b"probe".to_vec()], fmr: None }
+    VerifyRequest {
+        reference: reference.to_vec(),
+        probes: vec![b"probe".to_vec()],
+        fmr: None,
+        against: Default::default(),
+    }
 }

@@ -83,7 +83,8 @@ async fn a_busy_server_refuses_a_large_message_without_reading_it() {
         async move { client.verify(verify_request(b"slow")).await }
     });
     server.control.until_running(1).await;
-    let large = VerifyRequest { reference: vec![1; 40 << 20], probes: vec![vec![2]], fmr: None };
+    let large =
+        VerifyRequest { reference: vec![1; 40 << 20], probes: vec![vec![2]], fmr: None, against: Default::default() };
     let refused = client.verify(large).await.unwrap_err();
     assert_eq!((refused.code, refused.reason.as_str()), (Code::ResourceExhausted, "BUSY"), "{refused}");
     server.control.gate.add_permits(1);
@@ -110,7 +111,8 @@ async fn a_callers_deadline_drops_its_work_and_frees_its_place() {
 async fn a_call_without_a_deadline_gets_the_servers() {
     let server = Running::start(|options| options.deadline_max = Duration::from_millis(200)).await;
     let mut raw = pb::verification_client::VerificationClient::new(server.channel().await);
-    let slow = || pb::VerifyRequest { reference: b"slow".to_vec(), probes: vec![vec![1]], fmr: None };
+    let slow =
+        || pb::VerifyRequest { reference: b"slow".to_vec(), probes: vec![vec![1]], fmr: None, reference_kind: 0 };
     let status = raw.verify(slow()).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert_eq!(status.get_details_error_info().unwrap().reason, "DEADLINE_EXCEEDED");
@@ -149,7 +151,12 @@ async fn work_whose_caller_has_gone_is_dropped() {
 async fn a_reference_and_five_captures_of_eight_megabytes_pass() {
     let server = Running::start(|_| {}).await;
     let photo = |value: u8| vec![value; 8 << 20];
-    let request = VerifyRequest { reference: photo(0), probes: (1..=5).map(photo).collect(), fmr: None };
+    let request = VerifyRequest {
+        reference: photo(0),
+        probes: (1..=5).map(photo).collect(),
+        fmr: None,
+        against: Default::default(),
+    };
     server.client().await.verify(request).await.unwrap();
     let seen = server.control.verify.lock().unwrap().take().unwrap();
     assert_eq!(seen.probes.len(), 5);
@@ -161,7 +168,8 @@ async fn a_message_over_the_limit_is_refused_with_the_limit_named() {
     let server = Running::start(|options| options.message_bytes_max = 1 << 20).await;
     let client = server.client().await;
     for bytes in [(1 << 20) + 1, 30 << 20] {
-        let request = VerifyRequest { reference: vec![1; bytes], probes: vec![vec![2]], fmr: None };
+        let request =
+            VerifyRequest { reference: vec![1; bytes], probes: vec![vec![2]], fmr: None, against: Default::default() };
         let refused = client.verify(request).await.unwrap_err();
         assert_eq!((refused.code, refused.reason.as_str()), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"));
         assert!(refused.message.contains("1048576"), "{refused}");

@@ -94,6 +94,7 @@ async fn the_server_keeps_its_memory_names_nobody_and_ends_on_sigterm() {
             attributes: Attributes { province: Some("secret-province".into()), ..Attributes::default() },
             photos: vec![Photo { bytes: face.clone(), source: Source::Live, captured_at: None }],
             accept_poor: true,
+            vouch: None,
         };
         client.enrol(request).await.unwrap();
         let scope = None;
@@ -102,13 +103,23 @@ async fn the_server_keeps_its_memory_names_nobody_and_ends_on_sigterm() {
             .await
             .unwrap();
         for _ in 0..3 {
-            let request = VerifyRequest { reference: face.clone(), probes: vec![other.clone()], fmr: None };
+            let request = VerifyRequest {
+                reference: face.clone(),
+                probes: vec![other.clone()],
+                fmr: None,
+                against: Default::default(),
+            };
             client.verify(request).await.unwrap();
         }
         // Refused, and work that nobody waits for.
         client.verify(verify_request(b"no picture")).await.unwrap_err();
         let hasty = client.clone().with_deadline(std::time::Duration::from_millis(1));
-        let request = VerifyRequest { reference: face.clone(), probes: vec![face.clone(); 5], fmr: None };
+        let request = VerifyRequest {
+            reference: face.clone(),
+            probes: vec![face.clone(); 5],
+            fmr: None,
+            against: Default::default(),
+        };
         hasty.verify(request).await.unwrap_err();
         if round == 6 {
             after_warm_up = server.resident_kib();

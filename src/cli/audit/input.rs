@@ -233,7 +233,10 @@ impl<'a> Filler<'a> {
         for template in subject.templates.iter().filter(|template| !later(template.id)) {
             let content = &template.content;
             let facts = RowInfo { subject: number, captured_at: content.captured_at, quality: content.quality };
-            into.push(&template.id.to_string(), content.template.vector(), facts)?;
+            let pushed = into.push(&template.id.to_string(), content.template.vector(), facts)?;
+            if pushed && subject.vouched.iter().any(|one| one.templates.contains(&template.id)) {
+                into.vouch_for_last();
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::audit::{Changed, Collection, Stale, StaleScheme, Staleness, changed, 
 use crate::chip::Date;
 use crate::gallery::SnapshotPart;
 use crate::matching::Curve;
+use crate::workflow::AGREE_FMR;
 
 /// The answer of `--same` and `--stale`.
 #[derive(Serialize)]
@@ -38,6 +39,11 @@ struct Same {
     expected_chance_pairs: f64,
     /// Subjects some of whose captures do not match.
     found: u64,
+    /// Of those, subjects whose captures fall into groups that are not alike, as those of two
+    /// people do: decisions on them refer (`RECORD_DISAGREES`).
+    disagree: u64,
+    /// The score at which two captures are alike.
+    disagree_threshold: f32,
     /// Of those, subjects whose captures fall apart at a point in time.
     split: u64,
 }
@@ -73,7 +79,8 @@ fn same(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder) -> 
             print::rate(args.fnmr)
         ))
     })?;
-    let (comparisons, found) = changed(&collection, score);
+    let alike = curve.threshold(AGREE_FMR).map_err(Failure::new)?.score;
+    let (comparisons, found) = changed(&collection, score, alike);
     folder.write(SAME, |out| write_same(out, &collection, &curve, &found))?;
     Ok(Same {
         templates: collection.rows() as u64,
@@ -84,6 +91,8 @@ fn same(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder) -> 
         fnmr_extrapolated: fnmr.extrapolated,
         expected_chance_pairs: fnmr.rate * comparisons as f64,
         found: found.len() as u64,
+        disagree: found.iter().filter(|changed| changed.groups > 1).count() as u64,
+        disagree_threshold: alike,
         split: found.iter().filter(|changed| changed.split.is_some()).count() as u64,
     })
 }
@@ -108,6 +117,8 @@ fn write_same(out: &mut dyn io::Write, collection: &Collection, curve: &Curve, f
         "changed_and",
         "captures_before",
         "best_score_across",
+        "groups",
+        "vouched",
     ])?;
     let quality = |of: Option<f32>| of.map(|quality| format!("{quality:.1}")).unwrap_or_default();
     for (rank, changed) in (1u64..).zip(found) {
@@ -133,6 +144,8 @@ fn write_same(out: &mut dyn io::Write, collection: &Collection, curve: &Curve, f
             &split.map(|split| day(split.first_after)).unwrap_or_default(),
             &split.map(|split| split.before.to_string()).unwrap_or_default(),
             &split.map(|split| split.best_across.to_string()).unwrap_or_default(),
+            &changed.groups.to_string(),
+            &changed.vouched.to_string(),
         ])?;
     }
     csv.flush()
@@ -201,6 +214,11 @@ fn text(answer: &Answer, folder: &Folder) -> String {
             print::rate(same.fnmr),
             print::extrapolated(same.fnmr_extrapolated),
             work::grouped(same.split)
+        ));
+        lines.push(format!(
+            "{} of them fall into groups that no pair at or above {:.4} connects, as captures of two people do",
+            work::grouped(same.disagree),
+            same.disagree_threshold
         ));
         lines.push(format!(
             "to expect by chance: {} of {} pairs of captures",

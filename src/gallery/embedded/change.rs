@@ -9,13 +9,14 @@
 
 use super::fault::StoreError;
 use super::group::Group;
-use super::record::{ClearedRecord, DecisionRecord, SubjectRecord, TemplateRecord};
+use super::record::{ClearedRecord, DecisionRecord, SubjectRecord, TemplateRecord, VouchedRecord};
 use super::tables::{cleared_key, read_cleared_with, read_subject, read_template};
 use super::verdict;
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, Resolution, Subject,
-    SubjectId, Timestamp,
+    Agreement, Attributes, ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, Resolution,
+    Subject, SubjectId, Timestamp,
 };
+use crate::matching::{Dot, groups};
 use crate::search::SearchError;
 
 /// One thing to do.
@@ -98,6 +99,18 @@ pub(super) fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Time
         (None, _) => fresh(enrolment, now, now),
     };
 
+    let keys = group.template_next()..group.template_next() + enrolment.templates.len() as u64;
+    match &enrolment.agreement {
+        Agreement::Known => {}
+        Agreement::Asked(scores) => check_agreement(&record, enrolment, scores, group)?,
+        Agreement::Vouched(vouch) => record.vouched.push(VouchedRecord {
+            officer: vouch.officer.as_str().to_owned(),
+            reason: vouch.reason.as_str().to_owned(),
+            at: now.0,
+            templates: record.templates.iter().copied().chain(keys.clone()).collect(),
+        }),
+    }
+
     let found = record.templates.len() + enrolment.templates.len();
     if found > Subject::TEMPLATES_MAX {
         return Err(GalleryError::TemplateCount { found, max: Subject::TEMPLATES_MAX }.into());
@@ -109,7 +122,7 @@ pub(super) fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Time
     let more = (enrolment.templates.len() as u64).saturating_sub(leaving);
     group.room_for(more).map_err(GalleryError::from)?;
 
-    for (new, key) in enrolment.templates.iter().zip(group.template_next()..) {
+    for (new, key) in enrolment.templates.iter().zip(keys) {
         record.templates.push(key);
         rows.push(Row::PutTemplate(key, new.template.vector().to_vec(), TemplateRecord::new(id.as_str(), new)));
     }
@@ -117,6 +130,47 @@ pub(super) fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Time
     let templates = record.templates.len() as u32;
     rows.push(Row::PutSubject(id.clone(), record));
     Ok(Plan { rows, templates })
+}
+
+/// Whether new templates show one person, and the person of the record they come to.
+fn check_agreement(
+    record: &SubjectRecord,
+    enrolment: &Enrolment,
+    scores: &[f32],
+    group: &Group<'_>,
+) -> Result<(), StoreError> {
+    let read = |&key: &u64| {
+        let stored = read_template(&group.templates, key)?
+            .filter(|template| template.subject == enrolment.subject.as_str())
+            .ok_or_else(|| StoreError::damaged("a subject's template is missing or another's"))?;
+        stored.values()
+    };
+    let mut vectors: Vec<Vec<f32>> = record.templates.iter().map(read).collect::<Result<_, _>>()?;
+    let old = vectors.len();
+    vectors.extend(enrolment.templates.iter().map(|new| new.template.vector().to_vec()));
+    let others = vectors.len() - 1;
+    let (Some(&lenient), Some(&strict)) = (scores.first(), scores.get(others.saturating_sub(1)).or(scores.last()))
+    else {
+        return Ok(());
+    };
+    let vouched = |at: usize| {
+        record.templates.get(at).is_some_and(|id| record.vouched.iter().any(|one| one.templates.contains(id)))
+    };
+    let dot = Dot::best();
+    let groups = groups(vectors.len(), |i, j| {
+        if vouched(i) && vouched(j) {
+            return true;
+        }
+        let (one, other) = (&vectors[i], &vectors[j]);
+        // Of another length is of another recipe, which the index refuses by name.
+        one.len() != other.len() || dot.score(one, other) >= if j < old { lenient } else { strict }
+    });
+    let (before, new) = groups.split_at(old);
+    match new.first() {
+        Some(first) if new.iter().any(|of| of != first) => Err(GalleryError::PhotosDisagree.into()),
+        Some(first) if old > 0 && !before.contains(first) => Err(GalleryError::RecordDisagrees.into()),
+        _ => Ok(()),
+    }
 }
 
 fn plan_removal(id: &SubjectId, group: &Group<'_>) -> Result<Plan, StoreError> {

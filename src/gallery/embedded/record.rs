@@ -14,7 +14,7 @@ use super::fault::StoreError;
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
     Attributes, ClearedPair, DecisionKey, NewTemplate, Note, Outcome, Receipt, Resolution, Scheme, Source,
-    StoredDecision, StoredTemplate, SubjectId, Timestamp,
+    StoredDecision, StoredTemplate, SubjectId, Timestamp, Vouch, Vouched,
 };
 
 /// Version of a record written by this program.
@@ -125,6 +125,22 @@ pub(super) struct SubjectRecord {
     pub enrolled_at: u64,
     #[prost(uint64, tag = "7")]
     pub updated_at: u64,
+    /// Oldest first.
+    #[prost(message, repeated, tag = "8")]
+    pub vouched: Vec<VouchedRecord>,
+}
+
+/// An officer's word that templates are one person's.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct VouchedRecord {
+    #[prost(string, tag = "1")]
+    pub officer: String,
+    #[prost(string, tag = "2")]
+    pub reason: String,
+    #[prost(uint64, tag = "3")]
+    pub at: u64,
+    #[prost(uint64, repeated, tag = "4")]
+    pub templates: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -254,7 +270,23 @@ impl SubjectRecord {
     }
 }
 
+impl VouchedRecord {
+    pub(super) fn restore(self) -> Result<Vouched, StoreError> {
+        let officer = SubjectId::new(self.officer).map_err(|_| StoreError::damaged("an officer's id is not one"))?;
+        let vouch = Vouch { officer, reason: Note::stored(self.reason) };
+        Ok(Vouched { vouch, at: Timestamp(self.at), templates: self.templates })
+    }
+}
+
 impl TemplateRecord {
+    /// The unit vector.
+    pub(super) fn values(&self) -> Result<Vec<f32>, StoreError> {
+        let (values, []) = self.vector.as_chunks::<4>() else {
+            return Err(StoreError::damaged("a template is cut short"));
+        };
+        Ok(values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+    }
+
     pub(super) fn new(subject: &str, new: &NewTemplate) -> Self {
         let vector = new.template.vector();
         Self {
@@ -278,13 +310,10 @@ impl TemplateRecord {
         if self.recipe != recipe.0 {
             return Err(StoreError::damaged("a template is of another recipe"));
         }
-        let (values, []) = self.vector.as_chunks::<4>() else {
-            return Err(StoreError::damaged("a template is cut short"));
-        };
-        if values.len() != dimension {
+        let vector = self.values()?;
+        if vector.len() != dimension {
             return Err(StoreError::damaged("a template has another dimension"));
         }
-        let vector = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
         let template = Template::from_parts(recipe, vector, self.norm)
             .map_err(|_| StoreError::damaged("a template is not a unit vector"))?;
         let source = match self.source {

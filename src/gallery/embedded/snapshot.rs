@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::fault::StoreError;
 use super::folder::Folder;
 use super::medium::{Medium, guarded};
-use super::record::{SubjectRecord, unseal};
+use super::record::{SubjectRecord, VouchedRecord, unseal};
 use super::tables::{Snapshot, read_cleared_pairs, read_counters, read_gallery};
 use super::{EmbeddedGallery, EmbeddedOptions, Shared, load};
 use crate::face::RecipeDigest;
@@ -98,8 +98,9 @@ impl Snapshot {
         };
         let templates = record.templates.iter().map(restore).collect::<Result<_, _>>()?;
         let last_verified = record.last_verified.into_iter().map(|(k, at)| (k, Timestamp(at))).collect();
+        let vouched = record.vouched.into_iter().map(VouchedRecord::restore).collect::<Result<_, _>>()?;
         let (enrolled_at, updated_at) = (Timestamp(record.enrolled_at), Timestamp(record.updated_at));
-        Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at })
+        Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched })
     }
 }
 

@@ -1,11 +1,13 @@
+use super::face::{reference_kind, wire_reference};
+use super::verification::frames;
 use super::{BadAnswer, present};
 use crate::chip::{self, ActiveAuthentication};
 use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    ChipEvidence, Comparison, Decided, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
-    SchemeState, chip_sentence,
+    ChipEvidence, Comparison, CopyOf, Decided, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence,
+    RecordEvidence, RecordTemplates, SchemeState, chip_sentence,
 };
 
 impl pb::DecisionEvidence {
@@ -33,6 +35,12 @@ impl pb::DecisionEvidence {
             quality: frame.quality,
             liveness: frame.liveness,
             flaws: frame.flaws.into_iter().map(Into::into).collect(),
+            picture: frame.picture,
+            copy_of: i32::from(match frame.copy_of {
+                None => pb::CopyOf::Unspecified,
+                Some(CopyOf::ChipPhoto) => pb::CopyOf::ChipPhoto,
+                Some(CopyOf::EnrolledPhoto) => pb::CopyOf::EnrolledPhoto,
+            }),
         };
         let RecordEvidence { number, name, birth_date, sex } = evidence.record;
         Self {
@@ -57,6 +65,14 @@ impl pb::DecisionEvidence {
             reference_face: evidence.reference_face.map(Into::into),
             duplicates: evidence.duplicates.map(Into::into),
             curve: evidence.curve.map(Into::into),
+            captures: evidence.together.map_or(pb::Frames::Unspecified, Into::into).into(),
+            distinct_frames: evidence.distinct_frames,
+            record_templates: evidence.record_templates.map(|record| pb::RecordTemplates {
+                templates: record.templates,
+                groups: record.groups,
+                vouched: record.vouched,
+                threshold: Some(record.threshold.into()),
+            }),
         }
     }
 }
@@ -91,6 +107,12 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
                 quality: frame.quality,
                 liveness: frame.liveness,
                 flaws: frame.flaws.into_iter().map(flaw).collect::<Result<_, _>>()?,
+                picture: frame.picture,
+                copy_of: match pb::CopyOf::try_from(frame.copy_of).map_err(|_| BadAnswer("copy_of"))? {
+                    pb::CopyOf::Unspecified => None,
+                    pb::CopyOf::ChipPhoto => Some(CopyOf::ChipPhoto),
+                    pb::CopyOf::EnrolledPhoto => Some(CopyOf::EnrolledPhoto),
+                },
             })
         };
         let record = present(evidence.record, "record")?;
@@ -116,6 +138,23 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
             reference_face: evidence.reference_face.map(TryInto::try_into).transpose()?,
             duplicates: evidence.duplicates.map(TryInto::try_into).transpose()?,
             curve: evidence.curve.map(Into::into),
+            together: match evidence.captures {
+                // Of an earlier version.
+                0 => None,
+                value => Some(frames(value)?),
+            },
+            distinct_frames: evidence.distinct_frames,
+            record_templates: evidence
+                .record_templates
+                .map(|record| {
+                    Ok(RecordTemplates {
+                        templates: record.templates,
+                        groups: record.groups,
+                        vouched: record.vouched,
+                        threshold: present(record.threshold, "record_templates.threshold")?.into(),
+                    })
+                })
+                .transpose()?,
         })
     }
 }
@@ -157,6 +196,8 @@ impl From<Comparison> for pb::FaceComparison {
             refer_threshold: Some(comparison.refer_threshold.into()),
             widened: comparison.widened,
             templates: comparison.templates,
+            against: wire_reference(comparison.against),
+            curve: comparison.curve.map(Into::into),
         }
     }
 }
@@ -172,6 +213,8 @@ impl TryFrom<pb::FaceComparison> for Comparison {
             refer_threshold: present(comparison.refer_threshold, "refer_threshold")?.into(),
             widened: comparison.widened,
             templates: comparison.templates,
+            against: present(reference_kind(comparison.against), "against")?,
+            curve: comparison.curve.map(Into::into),
         })
     }
 }

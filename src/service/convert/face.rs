@@ -2,7 +2,7 @@ use super::{BadAnswer, present};
 use crate::face::quality::{Flaw, Measure, Quality};
 use crate::face::{FaceReport, Pose, Rect};
 use crate::imaging::Format;
-use crate::matching::{Basis, CurveName, Fmr, Fnmr, Threshold};
+use crate::matching::{Basis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use crate::service::pb;
 
 impl From<Format> for pb::ImageFormat {
@@ -124,15 +124,37 @@ impl From<pb::Fmr> for Fmr {
 }
 
 impl From<CurveName> for pb::CalibrationCurve {
-    fn from(CurveName { group, population, basis }: CurveName) -> Self {
-        Self { group, population, derived: basis == Basis::Derived }
+    fn from(CurveName { group, population, basis, reference, probe_frames }: CurveName) -> Self {
+        let reference = wire_reference(reference);
+        Self { group, population, derived: basis == Basis::Derived, reference, probe_frames }
     }
 }
 
 impl From<pb::CalibrationCurve> for CurveName {
-    fn from(pb::CalibrationCurve { group, population, derived }: pb::CalibrationCurve) -> Self {
-        Self { group, population, basis: if derived { Basis::Derived } else { Basis::Counted } }
+    fn from(
+        pb::CalibrationCurve { group, population, derived, reference, probe_frames }: pb::CalibrationCurve,
+    ) -> Self {
+        let basis = if derived { Basis::Derived } else { Basis::Counted };
+        Self { group, population, basis, reference: reference_kind(reference).unwrap_or_default(), probe_frames }
     }
+}
+
+/// A kind of reference on the wire.
+pub(super) fn wire_reference(reference: Reference) -> i32 {
+    i32::from(match reference {
+        Reference::Any => pb::ReferenceKind::Any,
+        Reference::Live => pb::ReferenceKind::Live,
+        Reference::Chip => pb::ReferenceKind::Chip,
+    })
+}
+
+/// A kind of reference from the wire; `None` for one of a later contract.
+pub(super) fn reference_kind(value: i32) -> Option<Reference> {
+    Some(match pb::ReferenceKind::try_from(value).ok()? {
+        pb::ReferenceKind::Unspecified | pb::ReferenceKind::Any => Reference::Any,
+        pb::ReferenceKind::Live => Reference::Live,
+        pb::ReferenceKind::Chip => Reference::Chip,
+    })
 }
 
 impl From<Threshold> for pb::Threshold {

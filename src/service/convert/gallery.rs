@@ -2,7 +2,9 @@ use prost_types::Timestamp as WireTime;
 
 use super::face::reports;
 use super::{BadAnswer, present};
-use crate::gallery::{Attributes, EnrolMode, Receipt, RequestId, Source, Subject, SubjectId, Timestamp};
+use crate::gallery::{
+    Attributes, EnrolMode, Note, Receipt, RequestId, Source, Subject, SubjectId, Timestamp, Vouch, Vouched,
+};
 use crate::service::client::{SubjectInfo, TemplateInfo};
 use crate::service::pb;
 use crate::workflow::{EnrolOutcome, EnrolRequest, Field, Photo, WorkflowError};
@@ -51,7 +53,18 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
         attributes: request.attributes.map(Attributes::from).unwrap_or_default(),
         photos: request.photos.into_iter().enumerate().map(photo).collect::<Result<_, _>>()?,
         accept_poor: request.accept_poor,
+        vouch: request.vouch.map(vouch).transpose()?,
     })
+}
+
+fn vouch(vouch: pb::Vouch) -> Result<Vouch, WorkflowError> {
+    let officer = SubjectId::new(vouch.officer_id)
+        .map_err(|_| out_of_range(Field::Named("vouch.officer_id"), "it is no id of 1 to 128 bytes"))?;
+    Ok(Vouch { officer, reason: Note::new(vouch.reason)? })
+}
+
+fn wire_vouch(vouch: Vouch) -> pb::Vouch {
+    pb::Vouch { officer_id: vouch.officer.as_str().to_owned(), reason: vouch.reason.as_str().to_owned() }
 }
 
 pub(super) fn out_of_range(field: Field, detail: &str) -> WorkflowError {
@@ -77,6 +90,7 @@ impl From<EnrolRequest> for pb::EnrollRequest {
             attributes: Some(request.attributes.into()),
             photos: photos.collect(),
             accept_poor: request.accept_poor,
+            vouch: request.vouch.map(wire_vouch),
         }
     }
 }
@@ -137,6 +151,15 @@ impl From<Subject> for pb::Subject {
             last_verified: subject.last_verified.into_iter().map(|(scheme, at)| (scheme, to_wire(at))).collect(),
             enrolled_at: Some(to_wire(subject.enrolled_at)),
             updated_at: Some(to_wire(subject.updated_at)),
+            vouched: subject
+                .vouched
+                .into_iter()
+                .map(|one| pb::Vouched {
+                    vouch: Some(wire_vouch(one.vouch)),
+                    vouched_at: Some(to_wire(one.at)),
+                    template_ids: one.templates,
+                })
+                .collect(),
         }
     }
 }
@@ -156,6 +179,13 @@ pub(in crate::service) fn subject_info(subject: pb::Subject) -> Result<SubjectIn
             quality: template.quality,
         })
     };
+    let vouched = |one: pb::Vouched| {
+        Ok(Vouched {
+            vouch: vouch(present(one.vouch, "vouched")?).map_err(|_| BadAnswer("vouched"))?,
+            at: time(one.vouched_at, "vouched_at")?,
+            templates: one.template_ids,
+        })
+    };
     let verified = subject.last_verified.into_iter();
     Ok(SubjectInfo {
         id: subject_id(subject.subject_id).map_err(|_| BadAnswer("subject_id"))?,
@@ -166,6 +196,7 @@ pub(in crate::service) fn subject_info(subject: pb::Subject) -> Result<SubjectIn
             .collect::<Result<_, _>>()?,
         enrolled_at: time(subject.enrolled_at, "enrolled_at")?,
         updated_at: time(subject.updated_at, "updated_at")?,
+        vouched: subject.vouched.into_iter().map(vouched).collect::<Result<_, _>>()?,
     })
 }
 
@@ -232,6 +263,10 @@ mod tests {
             },
             photos: vec![Photo { bytes: vec![1, 2], source: Source::Live, captured_at: Some(Timestamp(1_234)) }],
             accept_poor: true,
+            vouch: Some(Vouch {
+                officer: SubjectId::new("o-7").unwrap(),
+                reason: Note::new("đã xem hai ảnh").unwrap(),
+            }),
         };
         let back = enrol_request(pb::EnrollRequest::from(request.clone())).unwrap();
         assert_eq!(back.request_id, request.request_id);
@@ -240,6 +275,6 @@ mod tests {
         assert_eq!(back.photos[0].bytes, request.photos[0].bytes);
         assert_eq!(back.photos[0].source, request.photos[0].source);
         assert_eq!(back.photos[0].captured_at, request.photos[0].captured_at);
-        assert!(back.accept_poor);
+        assert!(back.accept_poor && back.vouch == request.vouch);
     }
 }

@@ -1,4 +1,4 @@
-use super::face::reports;
+use super::face::{reference_kind, reports, wire_reference};
 use super::gallery::out_of_range;
 use super::{BadAnswer, present};
 use crate::gallery::{Answered, Filter, Instead, SubjectId};
@@ -20,7 +20,7 @@ impl From<Frames> for pb::Frames {
     }
 }
 
-fn frames(value: i32) -> Result<Frames, BadAnswer> {
+pub(super) fn frames(value: i32) -> Result<Frames, BadAnswer> {
     match pb::Frames::try_from(value) {
         Ok(pb::Frames::Single) => Ok(Frames::Single),
         Ok(pb::Frames::Natural) => Ok(Frames::Natural),
@@ -64,13 +64,20 @@ impl TryFrom<pb::AssessResponse> for AssessOutcome {
 }
 
 /// Takes a message apart. Ranges are the workflow's to check.
-pub(in crate::service) fn verify_request(request: pb::VerifyRequest) -> VerifyRequest {
-    VerifyRequest { reference: request.reference, probes: request.probes, fmr: request.fmr }
+pub(in crate::service) fn verify_request(request: pb::VerifyRequest) -> Result<VerifyRequest, WorkflowError> {
+    let against = reference_kind(request.reference_kind)
+        .ok_or_else(|| out_of_range(Field::Named("reference_kind"), "it is none this server knows"))?;
+    Ok(VerifyRequest { reference: request.reference, probes: request.probes, fmr: request.fmr, against })
 }
 
 impl From<VerifyRequest> for pb::VerifyRequest {
     fn from(request: VerifyRequest) -> Self {
-        Self { reference: request.reference, probes: request.probes, fmr: request.fmr }
+        Self {
+            reference: request.reference,
+            probes: request.probes,
+            fmr: request.fmr,
+            reference_kind: wire_reference(request.against),
+        }
     }
 }
 
@@ -91,6 +98,9 @@ impl From<VerifyOutcome> for pb::VerifyResponse {
             probes: outcome.probes.into_iter().map(Into::into).collect(),
             frames: pb::Frames::from(outcome.frames).into(),
             curve: Some(outcome.curve.into()),
+            against: wire_reference(outcome.against),
+            distinct_frames: outcome.distinct,
+            copy_of_reference: outcome.copy_of_reference,
         }
     }
 }
@@ -111,6 +121,9 @@ impl TryFrom<pb::VerifyResponse> for VerifyOutcome {
             fmr_requested: response.fmr_requested,
             threshold: present(response.threshold, "threshold")?.into(),
             curve: present(response.curve, "curve")?.into(),
+            against: present(reference_kind(response.against), "against")?,
+            distinct: response.distinct_frames,
+            copy_of_reference: response.copy_of_reference,
             recipe: response.recipe,
             reference: present(response.reference, "reference")?.try_into()?,
             probes: reports(response.probes)?,
@@ -193,6 +206,7 @@ impl From<IdentifyOutcome> for pb::IdentifyResponse {
             expected_extrapolated: outcome.expected_extrapolated,
             expected_miss: outcome.expected_miss.map(Into::into),
             curve: Some(outcome.curve.into()),
+            distinct_frames: outcome.distinct,
             recipe: outcome.recipe,
             probes: outcome.probes.into_iter().map(Into::into).collect(),
             frames: pb::Frames::from(outcome.frames).into(),
@@ -232,6 +246,7 @@ impl TryFrom<pb::IdentifyResponse> for IdentifyOutcome {
             expected_extrapolated: response.expected_extrapolated,
             expected_miss: response.expected_miss.map(Into::into),
             curve: present(response.curve, "curve")?.into(),
+            distinct: response.distinct_frames,
             recipe: response.recipe,
             probes: reports(response.probes)?,
             frames: frames(response.frames)?,

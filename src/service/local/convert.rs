@@ -5,6 +5,7 @@ use super::{VERSION, pb};
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
     Attributes, ClearedPair, NewTemplate, Note, SnapshotHead, Source, StoredTemplate, Subject, SubjectId, Timestamp,
+    Vouch, Vouched,
 };
 
 /// What is wrong with a message.
@@ -48,6 +49,16 @@ pub(super) fn subject_to_wire(subject: Subject) -> pb::EnrolledSubject {
         last_verified: subject.last_verified.into_iter().map(verified).collect(),
         enrolled_at_ms: subject.enrolled_at.0,
         updated_at_ms: subject.updated_at.0,
+        vouched: subject
+            .vouched
+            .into_iter()
+            .map(|Vouched { vouch, at, templates }| pb::Vouched {
+                officer: vouch.officer.as_str().to_owned(),
+                reason: vouch.reason.as_str().to_owned(),
+                at_ms: at.0,
+                templates,
+            })
+            .collect(),
     }
 }
 
@@ -82,7 +93,14 @@ pub(super) fn subject_from_wire(subject: pb::EnrolledSubject, head: &SnapshotHea
         last_verified: subject.last_verified.into_iter().map(|of| (of.scheme, Timestamp(of.at_ms))).collect(),
         enrolled_at: Timestamp(subject.enrolled_at_ms),
         updated_at: Timestamp(subject.updated_at_ms),
+        vouched: subject.vouched.into_iter().map(vouched_from_wire).collect::<Result<_, _>>()?,
     })
+}
+
+fn vouched_from_wire(vouched: pb::Vouched) -> Result<Vouched, Wrong> {
+    let reason = Note::new(vouched.reason).map_err(|_| "an officer's reason is none")?;
+    let vouch = Vouch { officer: id_from_wire(vouched.officer)?, reason };
+    Ok(Vouched { vouch, at: Timestamp(vouched.at_ms), templates: vouched.templates })
 }
 
 fn template_from_wire(stored: pb::StoredVector, head: &SnapshotHead) -> Result<StoredTemplate, Wrong> {

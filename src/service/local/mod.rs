@@ -48,5 +48,5 @@ const STALL_MAX: std::time::Duration = std::time::Duration::from_secs(60);
 mod pb {
     tonic::include_proto!("chinhchu.local.v1");
 
-    opaque!(EnrolledSubject StoredVector Cleared);
+    opaque!(EnrolledSubject StoredVector Cleared Vouched);
 }

@@ -46,6 +46,7 @@ fn enrolment(number: u32, templates: u32) -> Enrolment {
             unit: number.is_multiple_of(5).then(|| "u".to_owned()),
         },
         templates: (0..templates).map(new).collect(),
+        agreement: crate::gallery::Agreement::Known,
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::evidence::{ChipEvidence, Comparison, Evidence, FieldState, SchemeState};
+use super::evidence::{ChipEvidence, Comparison, CopyOf, Evidence, FieldState, SchemeState};
 use super::grounds::{Ground, Piece};
 use super::policy::{Consequence, FirstSight, Policy};
 use crate::chip;
 use crate::gallery::Outcome;
+use crate::workflow::Frames;
 use serde::{Deserialize, Serialize};
 
 /// What was decided, and why.
@@ -120,6 +121,20 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
     if evidence.quality.is_some() && evidence.frames.iter().all(|frame| frame.is_flawed()) {
         grounds.extend((!evidence.frames.is_empty()).then_some(Ground::QualityPoor));
     }
+    for copied in evidence.frames.iter().filter_map(|frame| frame.copy_of) {
+        grounds.insert(match copied {
+            CopyOf::ChipPhoto => Ground::CaptureIsChipPhoto,
+            CopyOf::EnrolledPhoto => Ground::CaptureIsEnrolledPhoto,
+        });
+    }
+    match evidence.together {
+        Some(Frames::Repeated) => drop(grounds.insert(Ground::FramesRepeated)),
+        Some(Frames::Still) => drop(grounds.insert(Ground::FramesStill)),
+        None | Some(Frames::Single | Frames::Natural) => {}
+    }
+    if evidence.record_templates.is_some_and(|record| record.groups > 1) {
+        grounds.insert(Ground::RecordDisagrees);
+    }
     match &evidence.chip_face {
         None => missing(Piece::ChipFace, &mut grounds, &mut without),
         Some(face) => grounds.extend(judge(face, Ground::ChipFaceUnsure, Ground::ChipFaceDiffers)),
@@ -211,6 +226,9 @@ fn another_try_may_help(ground: Ground, evidence: &Evidence) -> bool {
     let field_unread = |state: FieldState| state == FieldState::NotOnChip && (unread(1) || unread(13));
     match ground {
         Ground::QualityPoor | Ground::LivenessLow | Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure => true,
+        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
+            true
+        }
         Ground::ChipMissing => true,
         Ground::ChipUnreadable => evidence.chip.as_ref().is_some_and(ChipEvidence::may_be_misread),
         Ground::ChipFaceMissing => unread(2) || evidence.chip_photo_unusable.as_deref() == Some("IMAGE_DAMAGED"),
@@ -226,12 +244,12 @@ fn another_try_may_help(ground: Ground, evidence: &Evidence) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::evidence::{Duplicate, Duplicates, FrameEvidence, RecordEvidence};
+    use super::super::evidence::{Duplicate, Duplicates, FrameEvidence, RecordEvidence, RecordTemplates};
     use super::super::policy::PolicyFile;
     use super::*;
     use crate::face::quality::Flaw;
     use crate::gallery::SubjectId;
-    use crate::matching::{Fmr, Threshold};
+    use crate::matching::{Fmr, Reference, Threshold};
 
     fn comparison(score: f32) -> Comparison {
         let threshold = |score| Threshold { score, extrapolated: false };
@@ -242,6 +260,8 @@ mod tests {
             refer_threshold: threshold(0.3),
             widened: false,
             templates: 1,
+            against: Reference::Any,
+            curve: None,
         }
     }
 
@@ -273,8 +293,15 @@ mod tests {
                 expected_extrapolated: false,
                 expected_miss: None,
             }),
+            together: Some(Frames::Natural),
+            distinct_frames: 2,
+            record_templates: Some(record(1)),
             curve: None,
         }
+    }
+
+    fn record(groups: u32) -> RecordTemplates {
+        RecordTemplates { templates: 2, groups, vouched: 0, threshold: Threshold { score: 0.4, extrapolated: false } }
     }
 
     fn frame(flaws: &[Flaw]) -> FrameEvidence {
@@ -285,6 +312,8 @@ mod tests {
             quality: Some(60.0),
             liveness: Some(0.9),
             flaws: flaws.to_vec(),
+            picture: None,
+            copy_of: None,
         }
     }
 
@@ -375,6 +404,8 @@ mod tests {
         };
         let face = |score| Evidence { chip_face: Some(comparison(score)), ..good() };
         let reference = |score| Evidence { reference_face: Some(comparison(score)), ..good() };
+        let copied =
+            |of| Evidence { frames: vec![frame(&[]), FrameEvidence { copy_of: Some(of), ..frame(&[]) }], ..good() };
         let mut twice = good();
         let candidate = Duplicate {
             subject: SubjectId::new("other").unwrap(),
@@ -411,11 +442,34 @@ mod tests {
             (reference(0.4), "REFERENCE_FACE_UNSURE", Outcome::Refer),
             (reference(0.1), "REFERENCE_FACE_DIFFERS", Outcome::Refer),
             (twice, "DUPLICATE_FACE", Outcome::Refer),
+            // The same picture five times is one frame, and not what a camera takes.
+            (Evidence { together: Some(Frames::Repeated), ..good() }, "FRAMES_REPEATED", Outcome::Refer),
+            (Evidence { together: Some(Frames::Still), ..good() }, "FRAMES_STILL", Outcome::Refer),
+            // A capture that is the chip's own photo scores 1.0, and is of nobody present.
+            (copied(CopyOf::ChipPhoto), "CAPTURE_IS_CHIP_PHOTO", Outcome::Refer),
+            (copied(CopyOf::EnrolledPhoto), "CAPTURE_IS_ENROLLED_PHOTO", Outcome::Refer),
+            // Two people are enrolled in it, and each would match.
+            (Evidence { record_templates: Some(record(2)), ..good() }, "RECORD_DISAGREES", Outcome::Refer),
         ];
         for (evidence, code, outcome) in cases {
             let decided = decide(&Policy::default(), &evidence);
             assert_eq!((codes(&decided), decided.outcome), (vec![code], outcome));
         }
+    }
+
+    #[test]
+    fn repeated_frames_are_taken_again_or_accepted_by_a_policy_and_a_record_of_two_people_is_neither() {
+        let repeated = Evidence { together: Some(Frames::Repeated), ..good() };
+        assert!(decide(&Policy::default(), &repeated).retake);
+        let accepting = policy("[on]\nframes_repeated = \"accept\"\nframes_still = \"accept\"");
+        let decided = decide(&accepting, &repeated);
+        assert_eq!((decided.outcome, codes(&decided)), (Outcome::Approve, vec!["FRAMES_REPEATED"]));
+        // Also where nobody asks for liveness.
+        assert_eq!(decide(&policy("without = [\"liveness\"]"), &repeated).outcome, Outcome::Refer);
+        let record = Evidence { record_templates: Some(record(2)), ..good() };
+        assert!(!decide(&Policy::default(), &record).retake);
+        let lenient: PolicyFile = toml::from_str("[on]\nrecord_disagrees = \"accept\"").unwrap();
+        assert!(Policy::new(&lenient).is_err(), "whoever of the two comes would be approved");
     }
 
     #[test]

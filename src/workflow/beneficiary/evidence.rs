@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::chip;
 use crate::face::quality::Flaw;
 use crate::gallery::{Scheme, Subject, SubjectId, same_scheme};
-use crate::matching::{CurveName, Fmr, Fnmr, Threshold};
+use crate::matching::{CurveName, Fmr, Fnmr, Reference, Threshold};
+use crate::workflow::Frames;
 
 /// Everything a decision rests on. What is `None` was not to be had.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -22,10 +23,18 @@ pub struct Evidence {
     pub scheme: Option<SchemeState>,
     /// What was seen in each capture, in order.
     pub frames: Vec<FrameEvidence>,
+    /// What the captures look like together; `None` in decisions of earlier programs, as
+    /// what follows from it.
+    #[serde(default)]
+    pub together: Option<Frames>,
+    /// How many different pictures they are: what they count for in every rate. 0 in
+    /// decisions of earlier programs.
+    #[serde(default)]
+    pub distinct_frames: u32,
     /// Best quality of the captures, 0–100: of those without a flaw, where there are
     /// such.
     pub quality: Option<f32>,
-    /// Mean liveness of the captures, 0–1.
+    /// Mean liveness of the different captures, 0–1.
     pub liveness: Option<f32>,
     /// The captures against the chip's photo.
     pub chip_face: Option<Comparison>,
@@ -33,12 +42,31 @@ pub struct Evidence {
     pub chip_photo_unusable: Option<String>,
     /// The captures against the enrolled reference.
     pub reference_face: Option<Comparison>,
+    /// Whether the enrolled templates show one person; `None` where nobody is enrolled, and
+    /// in decisions of earlier programs.
+    #[serde(default)]
+    pub record_templates: Option<RecordTemplates>,
     /// The search for the same face on other records.
     pub duplicates: Option<Duplicates>,
-    /// The calibration curve that all rates here are of; `None` in decisions that were
-    /// made before answers named it.
+    /// The calibration curve of the search for duplicates; `None` in decisions that were
+    /// made before answers named it. In decisions whose comparisons name none, that of all
+    /// rates here.
     #[serde(default)]
     pub curve: Option<CurveName>,
+}
+
+/// Whether the templates of the enrolled record show one person.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RecordTemplates {
+    /// Templates it has.
+    pub templates: u32,
+    /// Groups they fall into: those of one person are alike, over others if need be. 1 where
+    /// all is well.
+    pub groups: u32,
+    /// Templates of the record that an officer vouched for.
+    pub vouched: u32,
+    /// The score at which two are alike.
+    pub threshold: Threshold,
 }
 
 /// What the chip check came to.
@@ -179,6 +207,24 @@ pub struct FrameEvidence {
     /// that was measured, and the advice to move back.
     #[serde(default)]
     pub flaws: Vec<Flaw>,
+    /// Number of its picture, from 0: captures with the same number are one picture, or
+    /// nothing moves between them. `None` in decisions of earlier programs.
+    #[serde(default)]
+    pub picture: Option<u32>,
+    /// The photo that it is itself, where it is one: so much alike are no two pictures that
+    /// a camera took.
+    #[serde(default)]
+    pub copy_of: Option<CopyOf>,
+}
+
+/// A photo that a capture can be a copy of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyOf {
+    /// The photo in the chip.
+    ChipPhoto,
+    /// A photo that was enrolled in the record.
+    EnrolledPhoto,
 }
 
 impl FrameEvidence {
@@ -189,7 +235,7 @@ impl FrameEvidence {
 }
 
 /// One comparison of the captures with a reference.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Comparison score.
     pub score: f32,
@@ -204,6 +250,13 @@ pub struct Comparison {
     /// Templates compared with; the best score counts, at a rate divided by their
     /// number.
     pub templates: u32,
+    /// What the reference is: the chip's photo or one like it, a live capture, anything else.
+    #[serde(default)]
+    pub against: Reference,
+    /// The calibration curve of its rates; where there is none for such a reference, the
+    /// one that stands in for it. `None` in decisions of earlier programs.
+    #[serde(default)]
+    pub curve: Option<CurveName>,
 }
 
 /// The same face on other records.

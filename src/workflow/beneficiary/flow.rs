@@ -3,18 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::decide::{Decided, decide};
-use super::evidence::{ChipEvidence, Evidence, FrameEvidence, SchemeState};
+use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, SchemeState};
 use super::grounds::Piece;
-use super::lookup::{against_chip, against_reference};
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, CheckOptions, ChipFiles, GroupState, Holder, Moment};
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
-    Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome, RequestId,
-    Source, StoredDecision, SubjectId,
+    Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome,
+    RequestId, Source, StoredDecision, Subject, SubjectId,
 };
-use crate::matching::fuse;
+use crate::matching::{Reference, fuse};
+use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::words::Reason;
 use crate::workflow::{Engine, Field, Kind, WorkflowError, ids};
@@ -34,8 +34,26 @@ pub(super) struct Seen {
     pub(super) chip: Option<ChipEvidence>,
     record: super::RecordEvidence,
     frames: Vec<FrameEvidence>,
+    pub(super) together: Together,
+    /// Of each capture.
+    templates: Vec<Template>,
+    /// Of all different ones.
     pub(super) probe: Template,
     chip_photo: Option<Result<Analysis, FaceError>>,
+}
+
+impl Seen {
+    /// The captures, with those marked that are photos enrolled in the record.
+    fn beside(&self, subject: Option<&Subject>) -> Vec<FrameEvidence> {
+        let enrolled = subject.map_or(&[][..], |subject| &subject.templates);
+        let is_enrolled =
+            |capture: &Template| enrolled.iter().any(|one| is_enrolled_picture(capture, &one.content.template));
+        let marked = |(frame, capture): (&FrameEvidence, &Template)| {
+            let own = || is_enrolled(capture).then_some(CopyOf::EnrolledPhoto);
+            FrameEvidence { copy_of: frame.copy_of.or_else(own), ..frame.clone() }
+        };
+        self.frames.iter().zip(&self.templates).map(marked).collect()
+    }
 }
 
 /// The answer as it is stored: what is not in the record around it.
@@ -128,16 +146,24 @@ impl Engine {
         let (mut analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames), chip)?;
 
         analyses.iter_mut().for_each(|analysis| self.judge_capture(&mut analysis.report, Kind::Live));
-        let frames = analyses.iter().map(frame).collect();
+        let together = Together::of(&analyses);
+        let chips_own = |seen: &Analysis| match &chip_photo {
+            Some(Ok(photo)) if is_reference_picture(seen, photo) => Some(CopyOf::ChipPhoto),
+            _ => None,
+        };
+        let frames = analyses.iter().zip(&together.pictures);
+        let frames = frames.map(|(seen, picture)| frame(seen, *picture, chips_own(seen))).collect();
         let templates: Vec<Template> = analyses.into_iter().map(|analysis| analysis.template).collect();
         self.check_agreement(&templates)?;
-        let probe = fuse(&templates).ok_or(WorkflowError::ProbesDisagree)?;
+        // A picture sent twice is no second frame.
+        let different: Vec<Template> = together.one_of_each(&templates).cloned().collect();
+        let probe = fuse(&different).ok_or(WorkflowError::ProbesDisagree)?;
         let record = match &chip {
             Some(chip) => record::compare(&record, chip.holder.as_ref()),
             None => super::RecordEvidence::default(),
         };
         let chip = chip.map(|chip| chip.evidence);
-        Ok(Seen { key, content, subject, scheme, chip, record, frames, probe, chip_photo })
+        Ok(Seen { key, content, subject, scheme, chip, record, frames, together, templates, probe, chip_photo })
     }
 
     /// Checks the chip on a thread that may compute for some milliseconds.
@@ -193,7 +219,8 @@ impl Engine {
         policy: &Policy,
     ) -> Result<BeneficiaryOutcome, WorkflowError> {
         let subject = gallery.subject(&seen.subject).await?;
-        let curve = self.curve(seen.frames.len())?;
+        // A gallery holds references of every kind.
+        let curve = self.curve(seen.together.distinct(), Reference::Any)?;
         let chip_template = match &seen.chip_photo {
             Some(Ok(analysis)) => Some(&analysis.template),
             _ => None,
@@ -202,13 +229,9 @@ impl Engine {
         let newcomer = chip_template.filter(|_| subject.is_none() && policy.first_sight == FirstSight::Enrol).cloned();
         let _arrival = newcomer.clone().map(|face| self.counter().arrivals.announce(seen.subject.clone(), face));
 
-        let mean = |values: Vec<f32>| {
-            let all = values.len() == seen.frames.len();
-            all.then(|| values.iter().sum::<f32>() / values.len() as f32)
-        };
         let evidence = Evidence {
             chip_face: match chip_template {
-                Some(template) => Some(against_chip(curve, seen, template, policy)?),
+                Some(template) => Some(self.against_chip(seen, template, policy)?),
                 None => None,
             },
             chip_photo_unusable: match &seen.chip_photo {
@@ -216,9 +239,10 @@ impl Engine {
                 _ => None,
             },
             reference_face: match &subject {
-                Some(subject) => against_reference(curve, &seen.probe, subject, policy)?,
+                Some(subject) => self.against_reference(seen, subject, policy)?,
                 None => None,
             },
+            record_templates: subject.as_ref().map(|subject| self.record_templates(subject)).transpose()?,
             duplicates: if policy.does_without(Piece::Duplicates) {
                 None
             } else {
@@ -229,8 +253,11 @@ impl Engine {
             record: seen.record,
             scheme: subject.as_ref().map(|subject| SchemeState::of(subject, seen.scheme)),
             quality: best_quality(&seen.frames),
-            liveness: mean(seen.frames.iter().filter_map(|frame| frame.liveness).collect()),
-            frames: seen.frames.clone(),
+            liveness: mean_liveness(&seen.frames, &seen.together),
+            together: Some(seen.together.frames),
+            // At most five.
+            distinct_frames: seen.together.distinct() as u32,
+            frames: seen.beside(subject.as_ref()),
         };
         let decided = decide(policy, &evidence);
 
@@ -239,6 +266,8 @@ impl Engine {
             mode: EnrolMode::Create,
             attributes: Attributes { schemes: [seen.scheme.name().to_owned()].into(), ..Attributes::default() },
             templates: vec![NewTemplate { template, source: Source::Chip, captured_at: None, quality: None }],
+            // One photo, of the person who was just compared with it.
+            agreement: Agreement::Known,
         });
         let answer = Answer {
             policy: policy_name.to_owned(),
@@ -308,7 +337,7 @@ impl Engine {
     }
 }
 
-fn frame(analysis: &Analysis) -> FrameEvidence {
+fn frame(analysis: &Analysis, picture: usize, copy_of: Option<CopyOf>) -> FrameEvidence {
     let report = &analysis.report;
     FrameEvidence {
         eye_distance: report.eye_distance,
@@ -317,7 +346,18 @@ fn frame(analysis: &Analysis) -> FrameEvidence {
         quality: report.quality.map(|quality| quality.utility.unwrap_or(quality.capture)),
         liveness: report.liveness,
         flaws: report.flaws.clone(),
+        picture: u32::try_from(picture).ok(),
+        copy_of,
     }
+}
+
+/// The mean of the different pictures, where all were measured. Of files of one picture the
+/// lowest counts: another file format makes nobody alive.
+fn mean_liveness(frames: &[FrameEvidence], together: &Together) -> Option<f32> {
+    let all: Vec<f32> = frames.iter().map(|frame| frame.liveness).collect::<Option<_>>()?;
+    let lowest = |picture| together.all_of(picture, &all).copied().fold(f32::INFINITY, f32::min);
+    let pictures = together.distinct();
+    (pictures > 0).then(|| (0..pictures).map(lowest).sum::<f32>() / pictures as f32)
 }
 
 /// The best of the captures without a flaw; of all, where each has one.
@@ -353,6 +393,25 @@ mod tests {
         let Answer { decided, evidence, .. } = serde_json::from_str(stored).unwrap();
         assert!(decided.grounds.iter().all(|one| one.follows.is_none()) && !decided.retake);
         assert!(evidence.scheme.is_none() && evidence.chip.unwrap().groups_unread.is_empty());
+    }
+
+    #[test]
+    fn a_picture_sent_again_in_another_format_raises_no_mean() {
+        let frame = |liveness, picture| FrameEvidence {
+            eye_distance: 60.0,
+            second_face: false,
+            norm: 9.0,
+            quality: None,
+            liveness,
+            flaws: Vec::new(),
+            picture: Some(picture),
+            copy_of: None,
+        };
+        let together = Together { frames: crate::workflow::Frames::Repeated, pictures: vec![0, 0, 1] };
+        let mean =
+            |first, second, third| mean_liveness(&[frame(first, 0), frame(second, 0), frame(third, 1)], &together);
+        assert_eq!(mean(Some(0.2), Some(0.9), Some(0.6)), Some(0.4));
+        assert_eq!(mean(Some(0.2), None, Some(0.6)), None);
     }
 
     #[test]

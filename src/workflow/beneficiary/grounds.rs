@@ -183,10 +183,30 @@ words! {
     ReferenceFaceDiffers, "REFERENCE_FACE_DIFFERS", ReferenceFace,
         "The face does not match the photo enrolled in the record.",
         "Khuôn mặt không khớp với ảnh đã đăng ký trong hồ sơ.";
+    /// The enrolled templates are of two people.
+    RecordDisagrees, "RECORD_DISAGREES", ReferenceFace,
+        "The photos enrolled in the record do not show one and the same person.",
+        "Các ảnh đã đăng ký trong hồ sơ không phải của cùng một người.";
     /// Another record has the same face.
     DuplicateFace, "DUPLICATE_FACE", Duplicates,
         "The same face is on another record, whose id is given with this answer.",
         "Khuôn mặt này có ở hồ sơ khác; mã hồ sơ trùng được ghi kèm.";
+    /// The chip's photo was captured, or sent, in place of a person.
+    CaptureIsChipPhoto, "CAPTURE_IS_CHIP_PHOTO", Liveness,
+        "A capture is the photo in the chip itself, not a picture taken now.",
+        "Có ảnh chụp chính là ảnh trong chip, không phải ảnh vừa chụp.";
+    /// An enrolled photo was captured, or sent, in place of a person.
+    CaptureIsEnrolledPhoto, "CAPTURE_IS_ENROLLED_PHOTO", Liveness,
+        "A capture is a photo enrolled in the record, not a picture taken now.",
+        "Có ảnh chụp chính là ảnh đã đăng ký trong hồ sơ, không phải ảnh vừa chụp.";
+    /// One picture sent as several captures.
+    FramesRepeated, "FRAMES_REPEATED", Liveness,
+        "The captures hold the same picture more than once; it counts once.",
+        "Có ảnh chụp được gửi nhiều lần; chỉ tính là một ảnh.";
+    /// Captures between which nothing moves.
+    FramesStill, "FRAMES_STILL", Liveness,
+        "The face does not move between the captures; they count as one.",
+        "Khuôn mặt không hề chuyển động giữa các ảnh chụp; chỉ tính là một ảnh.";
     /// Looks like a picture of a person.
     LivenessLow, "LIVENESS_LOW", Liveness,
         "The captures look like a picture or a screen.",

@@ -36,7 +36,8 @@ use std::sync::Arc;
 
 pub use decide::{Decided, Weighed, decide};
 pub use evidence::{
-    ChipEvidence, Comparison, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence, SchemeState,
+    ChipEvidence, Comparison, CopyOf, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
+    RecordTemplates, SchemeState,
 };
 pub use grounds::{Ground, Piece};
 pub use policies::{DEFAULT_POLICY, Policies};

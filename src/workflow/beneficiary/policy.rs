@@ -125,11 +125,16 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
         Ground::NumberUnreadable => (Refer, Refer),
         Ground::NameUnreadable | Ground::BirthDateUnreadable => (Refer, Accept),
         Ground::SchemeNotInRecord => (Refer, Accept),
+        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
+            (Refer, Accept)
+        }
         Ground::QualityPoor | Ground::LivenessLow => (Refer, Refer),
         Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure | Ground::DuplicateFace => (Refer, Refer),
         Ground::ChipFaceDiffers => (Deny, Refer),
         // With the right face on a genuine card this is as often a wrong enrolment.
         Ground::ReferenceFaceDiffers => (Refer, Refer),
+        // Whoever of them comes matches one of its templates.
+        Ground::RecordDisagrees => (Refer, Refer),
         Ground::ChipMissing
         | Ground::NumberMissing
         | Ground::NameMissing

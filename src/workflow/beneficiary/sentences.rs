@@ -59,7 +59,14 @@ fn hint(ground: Ground) -> Hint {
         Ground::ChipUnreadable | Ground::ChipFaceMissing => Hint::Again(READ),
         Ground::ChipMissing => Hint::Again(("Read the chip", "Hãy đọc chip")),
         Ground::QualityPoor | Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure => Hint::Again(CAPTURE),
-        Ground::LivenessLow => Hint::Again((
+        Ground::FramesRepeated | Ground::FramesStill => {
+            Hint::Again(("Take several captures, one after the other", "Hãy chụp nhiều ảnh, lần lượt từng ảnh"))
+        }
+        Ground::RecordDisagrees => Hint::Also((
+            "Compare the photos in the record with the original papers.",
+            "Hãy đối chiếu các ảnh trong hồ sơ với giấy tờ gốc.",
+        )),
+        Ground::LivenessLow | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => Hint::Again((
             "See that the person stands before the camera and take the captures again",
             "Hãy bảo đảm người thật đứng trước máy ảnh và chụp lại",
         )),
@@ -310,6 +317,10 @@ fn happened(ground: Ground) -> Both {
         }
         Ground::ReferenceFaceDiffers | Ground::ReferenceFaceUnsure => {
             ("Your picture did not match the record's.", "Ảnh chụp chưa khớp với ảnh trong hồ sơ.")
+        }
+        Ground::RecordDisagrees => ("The photos in your record must be looked at.", "Cần xem lại các ảnh trong hồ sơ."),
+        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
+            ("New pictures are needed.", "Cần chụp thêm ảnh mới.")
         }
         Ground::DuplicateFace | Ground::DuplicatesMissing => {
             ("Records must be compared first.", "Cần đối chiếu thêm giữa các hồ sơ.")

@@ -1,0 +1,209 @@
+//! How is a copy of a picture told from another picture of the same person?
+//!
+//! ```sh
+//! cargo run --release --example copies -- "$(scripts/lib/cfp-dev)" "$(scripts/lib/pad-dev)"
+//! ```
+//!
+//! Prints the likeness of prints and the comparison score of templates, of every kind of
+//! copy against its original, and of different pictures of one person; the share of copies
+//! found and of false alarms at the limits that the engine judges by.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use chinhchu::face::{Analysis, Pack, Pipeline, PoolOptions, Wants};
+use chinhchu::matching::dot;
+use chinhchu::workflow::{is_reference_picture, is_same_frame};
+use clap::Parser;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
+use image::{ImageFormat, Rgb, RgbImage};
+
+/// How is a copy of a picture told from another picture of the same person?
+#[derive(Parser)]
+struct Arguments {
+    /// CSV files with the columns `subject_id,path`, and `pose` or `attack` where there
+    /// are such: profile photos and attacks are left out.
+    manifests: Vec<PathBuf>,
+    /// Folder of the model pack.
+    #[arg(long, default_value = "models/default")]
+    pack: PathBuf,
+    /// Write pairs of different pictures that are rather alike to this CSV file: in sets
+    /// gathered from the web, some are one picture.
+    #[arg(long)]
+    alike: Option<PathBuf>,
+    /// Copies are made of every so-manieth picture.
+    #[arg(long, default_value_t = 10)]
+    every: usize,
+}
+
+fn jpeg(image: &RgbImage, quality: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing to memory does not fail.
+    let _ = JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(image);
+    bytes
+}
+
+fn png(image: &RgbImage) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    let _ = image.write_to(&mut bytes, ImageFormat::Png);
+    bytes.into_inner()
+}
+
+fn resized(image: &RgbImage, by: f32) -> RgbImage {
+    let side = |length: u32| ((length as f32 * by) as u32).max(1);
+    imageops::resize(image, side(image.width()), side(image.height()), FilterType::Triangle)
+}
+
+/// `shares` of left, top, right and bottom cut off.
+fn cropped(image: &RgbImage, shares: [f32; 4]) -> RgbImage {
+    let (w, h) = (image.width() as f32, image.height() as f32);
+    let [left, top, right, bottom] = shares;
+    let (x, y) = ((w * left) as u32, (h * top) as u32);
+    let (width, height) = ((w * (1.0 - left - right)) as u32, (h * (1.0 - top - bottom)) as u32);
+    imageops::crop_imm(image, x, y, width.max(1), height.max(1)).to_image()
+}
+
+/// Shown larger in a window on a screen with another gamma, and captured from it.
+fn screen(image: &RgbImage) -> RgbImage {
+    let mut shown = resized(image, 1.37);
+    for pixel in shown.pixels_mut() {
+        pixel.0 = pixel.0.map(|v| (255.0 * (f32::from(v) / 255.0).powf(0.85) * 0.94 + 6.0).min(255.0) as u8);
+    }
+    let mut page = RgbImage::from_pixel(shown.width() * 3 / 2, shown.height() * 3 / 2, Rgb([235, 236, 240]));
+    let (x, y) = (i64::from(shown.width() / 4), i64::from(shown.height() / 5));
+    imageops::overlay(&mut page, &shown, x, y);
+    page
+}
+
+/// Likeness of prints from which on pairs are written out.
+const ALIKE: f32 = 0.95;
+
+type Kind = (&'static str, fn(&RgbImage) -> Vec<u8>);
+const KINDS: [Kind; 14] = [
+    ("PNG of the pixels", png),
+    ("JPEG, quality 90", |image| jpeg(image, 90)),
+    ("JPEG, quality 50", |image| jpeg(image, 50)),
+    ("JPEG, quality 25", |image| jpeg(image, 25)),
+    ("resized by 0.75", |image| jpeg(&resized(image, 0.75), 85)),
+    ("resized by 0.5", |image| jpeg(&resized(image, 0.5), 85)),
+    ("resized by 1.5", |image| jpeg(&resized(image, 1.5), 85)),
+    ("cropped by 2 % at one side", |image| jpeg(&cropped(image, [0.02, 0.0, 0.0, 0.0]), 85)),
+    ("cropped by 5 % all around", |image| jpeg(&cropped(image, [0.05; 4]), 85)),
+    ("cropped by 10 % at two sides", |image| jpeg(&cropped(image, [0.1, 0.1, 0.0, 0.0]), 85)),
+    ("brighter by a sixth", |image| {
+        let mut image = image.clone();
+        image.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|v| (f32::from(v) * 7.0 / 6.0).min(255.0) as u8));
+        jpeg(&image, 85)
+    }),
+    ("smoothed", |image| jpeg(&imageops::blur(image, 1.0), 85)),
+    ("captured from a screen", |image| jpeg(&screen(image), 85)),
+    ("mirrored", |image| jpeg(&imageops::flip_horizontal(image), 85)),
+];
+
+/// What pairs of one kind came to.
+#[derive(Default)]
+struct Tally {
+    pairs: Vec<(f32, f32)>,
+    /// Taken for one frame, and for the reference's own picture.
+    same_frame: usize,
+    reference: usize,
+    unusable: usize,
+}
+
+impl Tally {
+    fn add(&mut self, one: &Analysis, other: &Analysis) {
+        self.pairs.push((one.print.likeness(&other.print), dot(one.template.vector(), other.template.vector())));
+        self.same_frame += usize::from(is_same_frame(one, other));
+        self.reference += usize::from(is_reference_picture(one, other));
+    }
+
+    fn print(mut self, name: &str) {
+        let count = self.pairs.len().max(1);
+        let mut quantiles = |of: fn(&(f32, f32)) -> f32| {
+            self.pairs.sort_by(|a, b| of(a).total_cmp(&of(b)));
+            let at = |share: f64| self.pairs.get((share * (count - 1) as f64) as usize).map_or(f32::NAN, of);
+            let shares = [0.0, 0.01, 0.05, 0.5, 0.95, 0.99, 0.999, 1.0];
+            shares.map(|share| format!("{:.4}", at(share))).join(" ")
+        };
+        let (prints, scores) = (quantiles(|pair| pair.0), quantiles(|pair| pair.1));
+        let percent = |of: usize| 100.0 * of as f64 / count as f64;
+        println!(
+            "{name:32} {:6} pairs, {} unusable; one frame {:.2} % ({}), the reference's picture {:.2} % ({})\n    \
+             prints {prints}\n    scores {scores}",
+            self.pairs.len(),
+            self.unusable,
+            percent(self.same_frame),
+            self.same_frame,
+            percent(self.reference),
+            self.reference,
+        );
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("copies: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let pack = Pack::load(&arguments.pack)?;
+    let options = PoolOptions { workers: 1, queue_max: 1, limits: Default::default(), onnxruntime: None };
+    let mut pipeline = Pipeline::new(&pack, &options)?;
+    let mut alike = arguments.alike.as_ref().map(csv::Writer::from_path).transpose()?;
+    println!("quantiles: least, 1 %, 5 %, median, 95 %, 99 %, 99.9 %, most");
+    for manifest in &arguments.manifests {
+        println!("\n{}", manifest.display());
+        let folder = manifest.parent().unwrap_or(Path::new("."));
+        let mut people: BTreeMap<String, Vec<(String, Analysis)>> = BTreeMap::new();
+        let mut kinds: Vec<Tally> = KINDS.iter().map(|_| Tally::default()).collect();
+        let rows =
+            csv::Reader::from_path(manifest)?.deserialize().collect::<Result<Vec<BTreeMap<String, String>>, _>>()?;
+        let wanted = |row: &&BTreeMap<String, String>| {
+            let is = |column: &str, values: &[&str]| row.get(column).is_none_or(|of| values.contains(&of.as_str()));
+            is("pose", &["frontal"]) && is("attack", &[""])
+        };
+        for (at, row) in rows.iter().filter(wanted).enumerate() {
+            let (Some(subject), Some(path)) = (row.get("subject_id"), row.get("path")) else {
+                return Err("the columns subject_id and path are needed".into());
+            };
+            let bytes = std::fs::read(folder.join(path))?;
+            let Ok(original) = pipeline.analyze(&bytes, Wants::default()) else { continue };
+            if at % arguments.every == 0 {
+                let picture = image::load_from_memory(&bytes)?.into_rgb8();
+                for ((_, copy), tally) in KINDS.iter().zip(&mut kinds) {
+                    match pipeline.analyze(&copy(&picture), Wants::default()) {
+                        Ok(copied) => tally.add(&original, &copied),
+                        Err(_) => tally.unusable += 1,
+                    }
+                }
+            }
+            people.entry(subject.clone()).or_default().push((path.clone(), original));
+        }
+        for ((name, _), tally) in KINDS.iter().zip(kinds) {
+            tally.print(name);
+        }
+        let mut different = Tally::default();
+        for pictures in people.values() {
+            for (i, (path, one)) in pictures.iter().enumerate() {
+                for (other_path, other) in &pictures[i + 1..] {
+                    different.add(one, other);
+                    let Some(&(print, score)) = different.pairs.last() else { continue };
+                    if let (Some(alike), true) = (&mut alike, print >= ALIKE) {
+                        alike.serialize((path, other_path, print, score))?;
+                    }
+                }
+            }
+        }
+        different.print("different pictures of one person");
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The face as a small grey picture: what tells a copy of a picture from another picture
+//! of the same person.
+//!
+//! Templates alone do not: they are made to forget what differs between two pictures of one
+//! person. Here it counts: light, expression, where the head points. What re-encoding,
+//! resizing and cropping change is little beside it, since the face is laid onto the same
+//! template first.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::embed::SIDE;
+
+/// Side of a print, in cells.
+const CELLS: usize = SIDE / 2;
+/// Cells that are compared, first and one past the last: brows to lips, so that what a crop
+/// or the page around a picture changes stays outside.
+const COLUMNS: Range<usize> = 12..44;
+const ROWS: Range<usize> = 18..50;
+/// By how many cells the other print is moved at most: the alignment points of two files of
+/// one picture differ by a little.
+const SLACK: usize = 3;
+
+/// A small grey picture of an aligned face. Shows a person: it is never stored, sent or
+/// printed.
+#[derive(Clone, Default, PartialEq)]
+pub struct FacePrint(Vec<f32>);
+
+impl FacePrint {
+    /// Of the planes of an aligned face, red, green, blue.
+    pub(super) fn of(aligned: &[f32]) -> Self {
+        let plane = SIDE * SIDE;
+        let luma = |at: usize| 0.299 * aligned[at] + 0.587 * aligned[plane + at] + 0.114 * aligned[2 * plane + at];
+        let cell = |index: usize| {
+            let at = (index / CELLS) * 2 * SIDE + (index % CELLS) * 2;
+            (luma(at) + luma(at + 1) + luma(at + SIDE) + luma(at + SIDE + 1)) / 4.0
+        };
+        Self((0..CELLS * CELLS).map(cell).collect())
+    }
+
+    /// How alike two pictures are, up to 1: the correlation of their cells where they fit
+    /// best, whatever their brightness and contrast, and whether one is mirrored. 0 where one
+    /// has no light in it.
+    pub fn likeness(&self, other: &Self) -> f32 {
+        if self.0.len() != CELLS * CELLS || other.0.len() != CELLS * CELLS {
+            return 0.0;
+        }
+        let steps = 0..=2 * SLACK;
+        let places = steps.clone().flat_map(|y| steps.clone().map(move |x| (x, y)));
+        let mirrored = other.mirrored();
+        places.map(|at| self.at(other, at).max(self.at(&mirrored, at))).fold(0.0, f32::max)
+    }
+
+    fn mirrored(&self) -> Self {
+        Self(self.0.chunks_exact(CELLS).flat_map(|row| row.iter().rev()).copied().collect())
+    }
+
+    /// The correlation of this print's middle with the other's, moved by `(x, y)` from
+    /// [`SLACK`] cells to the left and above.
+    fn at(&self, other: &Self, (x, y): (usize, usize)) -> f32 {
+        let width = COLUMNS.len();
+        let (mut sum, mut sums) = ([0f64; 2], [0f64; 3]);
+        for row in ROWS {
+            let own = &self.0[row * CELLS + COLUMNS.start..][..width];
+            let theirs = &other.0[(row + y - SLACK) * CELLS + COLUMNS.start + x - SLACK..][..width];
+            for (&a, &b) in own.iter().zip(theirs) {
+                let (a, b) = (f64::from(a), f64::from(b));
+                sum = [sum[0] + a, sum[1] + b];
+                sums = [sums[0] + a * a, sums[1] + b * b, sums[2] + a * b];
+            }
+        }
+        let n = (width * ROWS.len()) as f64;
+        let spread = |of: usize| (sums[of] - sum[of] * sum[of] / n).max(0.0);
+        let both = (spread(0) * spread(1)).sqrt();
+        if both > f64::EPSILON { ((sums[2] - sum[0] * sum[1] / n) / both) as f32 } else { 0.0 }
+    }
+}
+
+impl fmt::Debug for FacePrint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FacePrint(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Planes of a made-up face, moved and lit otherwise.
+    fn aligned(moved: f32, gain: f32, seed: f32) -> Vec<f32> {
+        let pixel = |at: usize| {
+            let (x, y) = ((at % SIDE) as f32 + moved, (at / SIDE % SIDE) as f32);
+            gain * (60.0 + 40.0 * (x / 9.0 + seed).sin() * (y / (7.0 + seed)).cos()) + 5.0
+        };
+        (0..3 * SIDE * SIDE).map(pixel).collect()
+    }
+
+    #[test]
+    fn a_picture_moved_a_little_and_lit_otherwise_is_alike_and_another_is_not() {
+        let print = |moved, gain, seed| FacePrint::of(&aligned(moved, gain, seed));
+        let one = print(0.0, 1.0, 0.0);
+        assert!((one.likeness(&one) - 1.0).abs() < 1e-5);
+        assert!(one.likeness(&print(3.0, 0.7, 0.0)) > 0.99);
+        assert!(one.likeness(&print(0.0, 1.0, 2.0)) < 0.9);
+        assert_eq!(one.likeness(&FacePrint::of(&vec![7.0; 3 * SIDE * SIDE])), 0.0);
+        assert_eq!(one.likeness(&FacePrint::default()), 0.0);
+        assert_eq!(format!("{one:?}"), "FacePrint(…)");
+    }
+}

@@ -1,0 +1,162 @@
+//! Which pictures are one picture: captures of each other, and of what they are compared
+//! with. A camera never takes the same picture twice, not of a person who holds still.
+
+use serde::{Deserialize, Serialize};
+
+use crate::face::{Analysis, FaceReport, Template};
+use crate::matching::{dot, groups};
+
+/// Templates at least this alike are of one picture, whatever their prints: two pictures of
+/// a moment differ by more than a change of file format does.
+const SAME_TEMPLATE: f32 = 0.9995;
+/// Templates and prints at least this alike, both, are of one picture in two files; and so
+/// are those of the second row. Between frames of one sitting: of 2,208 pairs of `pad-dev`'s
+/// live captures of one person, many of one video, none scores above 0.9888, and no two
+/// prints are more alike than 0.9990 (`examples/copies.rs`).
+const SAME_FRAME: [(f32, f32); 2] = [(0.99, 0.98), (0.93, 0.9993)];
+/// The same for a capture and the picture it is compared with, which are of other days and
+/// cameras: of 11,250 pairs of `cfp-dev`'s frontal photos of one person 99 % of prints are
+/// less alike than 0.94, and 71 pairs are taken for one picture, of which 21 are, pixel by
+/// pixel.
+const REFERENCE_PICTURE: [(f32, f32); 2] = [(0.99, 0.98), (0.92, 0.99)];
+/// A capture that scores this much against an enrolled template, of which no print is kept,
+/// is its picture: see [`SAME_FRAME`].
+const ENROLLED_TEMPLATE: f32 = 0.99;
+/// A face that moves less than this between frames, in distances between its eyes,
+/// does not move: a person who holds still sways by more.
+const STILL_MAX: f32 = 0.002;
+
+/// What several frames of one probe look like together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frames {
+    /// One frame: nothing to compare.
+    Single,
+    /// Different pictures of one person who moved a little.
+    Natural,
+    /// The same picture more than once.
+    Repeated,
+    /// Different files between which the face does not move at all.
+    Still,
+}
+
+/// The frames of one probe, and which of them are one picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Together {
+    /// What they look like.
+    pub(super) frames: Frames,
+    /// The number of each frame's picture, from 0: the same where they are one picture, or
+    /// where nothing moves between them.
+    pub(super) pictures: Vec<usize>,
+}
+
+impl Together {
+    /// Looks at the frames of one probe.
+    pub(super) fn of(frames: &[Analysis]) -> Self {
+        let (mut repeated, mut still) = (false, false);
+        for (i, one) in frames.iter().enumerate() {
+            for other in &frames[i + 1..] {
+                let copy = is_same_frame(one, other);
+                repeated |= copy;
+                still |= !copy && is_still(one, other);
+            }
+        }
+        let seen = match (repeated, still) {
+            _ if frames.len() < 2 => Frames::Single,
+            (true, _) => Frames::Repeated,
+            (false, true) => Frames::Still,
+            (false, false) => Frames::Natural,
+        };
+        let same = |i: usize, j: usize| is_same_frame(&frames[i], &frames[j]) || is_still(&frames[i], &frames[j]);
+        Self { frames: seen, pictures: groups(frames.len(), same) }
+    }
+
+    /// How many pictures they are: what frames count for in every rate.
+    pub(super) fn distinct(&self) -> usize {
+        self.pictures.iter().max().map_or(0, |last| last + 1)
+    }
+
+    /// The first frame of each picture: all that is compared.
+    pub(super) fn one_of_each<'a, T>(&'a self, frames: &'a [T]) -> impl Iterator<Item = &'a T> {
+        (0..self.distinct()).filter_map(|picture| self.all_of(picture, frames).next())
+    }
+
+    /// The frames of one picture.
+    pub(super) fn all_of<'a, T>(&'a self, picture: usize, frames: &'a [T]) -> impl Iterator<Item = &'a T> {
+        self.pictures.iter().zip(frames).filter(move |(of, _)| **of == picture).map(|(_, frame)| frame)
+    }
+}
+
+/// Whether two frames of one sitting are one and the same picture, however it was encoded,
+/// resized or cropped in between (`examples/copies.rs` has the figures).
+pub fn is_same_frame(one: &Analysis, other: &Analysis) -> bool {
+    is_copy(one, other, &SAME_FRAME)
+}
+
+/// Whether a capture is its reference's own picture, shown or sent again: more like it than
+/// captures of a living person ever are.
+pub fn is_reference_picture(capture: &Analysis, reference: &Analysis) -> bool {
+    is_copy(capture, reference, &REFERENCE_PICTURE)
+}
+
+/// By rows of the least comparison score and the least likeness of prints, either of which
+/// will do.
+fn is_copy(one: &Analysis, other: &Analysis, limits: &[(f32, f32)]) -> bool {
+    let score = dot(one.template.vector(), other.template.vector());
+    if score >= SAME_TEMPLATE {
+        return true;
+    }
+    // Prints cost more to compare.
+    let likely = || limits.iter().filter(|(least, _)| score >= *least);
+    likely().next().is_some() && {
+        let likeness = one.print.likeness(&other.print);
+        likely().any(|(_, alike)| likeness >= *alike)
+    }
+}
+
+/// Whether a capture is the very picture that an enrolled template was made of.
+pub(super) fn is_enrolled_picture(capture: &Template, enrolled: &Template) -> bool {
+    capture.recipe() == enrolled.recipe() && dot(capture.vector(), enrolled.vector()) >= ENROLLED_TEMPLATE
+}
+
+fn is_still(one: &Analysis, other: &Analysis) -> bool {
+    moved(&one.report, &other.report) < STILL_MAX
+}
+
+/// How far the face's box moved or grew, in distances between the eyes.
+fn moved(one: &FaceReport, other: &FaceReport) -> f32 {
+    let (a, b) = (one.face, other.face);
+    let steps = [a.left - b.left, a.top - b.top, a.width - b.width, a.height - b.height];
+    steps.iter().map(|step| step.abs()).fold(0.0, f32::max) / one.eye_distance.max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::capture::tests::frame;
+    use super::*;
+
+    #[test]
+    fn frames_are_told_apart_from_one_picture_sent_twice() {
+        let (a, b) = ([1.0, 0.1, 0.0], [1.0, -0.1, 0.1]);
+        let seen = |frames: &[Analysis]| {
+            let together = Together::of(frames);
+            (together.frames, together.pictures)
+        };
+        assert_eq!(seen(&[frame(a, 10.0)]), (Frames::Single, vec![0]));
+        assert_eq!(seen(&[frame(a, 10.0), frame(b, 11.0)]), (Frames::Natural, vec![0, 1]));
+        assert_eq!(seen(&[frame(a, 10.0), frame(b, 11.0), frame(a, 12.0)]), (Frames::Repeated, vec![0, 1, 0]));
+        assert_eq!(seen(&[frame(a, 10.0), frame(b, 10.0)]), (Frames::Still, vec![0, 0]));
+    }
+
+    #[test]
+    fn one_picture_sent_five_times_counts_as_one_frame() {
+        let frames: Vec<Analysis> = (0..5).map(|_| frame([1.0, 0.1, 0.0], 10.0)).collect();
+        let together = Together::of(&frames);
+        assert_eq!((together.distinct(), together.one_of_each(&frames).count()), (1, 1));
+        let four = [frame([1.0, 0.1, 0.0], 1.0), frame([1.0, 0.0, 0.1], 2.0), frame([1.0, 0.1, 0.0], 3.0)];
+        let together = Together::of(&four);
+        let kept: Vec<f32> = together.one_of_each(&four).map(|one| one.report.face.left).collect();
+        assert_eq!((together.distinct(), kept), (2, vec![1.0, 2.0]));
+        assert_eq!(together.all_of(0, &four).count(), 2);
+    }
+}

@@ -18,6 +18,7 @@ use self::words::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, unit, 
 use super::chance::{Band, Estimate, Verdict};
 use super::report::{Asked, ReportData};
 use crate::evaluation::{Axis, Plot, escape, grouped, percent};
+use crate::matching::POOLED;
 
 /// Most bytes of rings on the page, photos included: with the rest, less than 20 MB.
 const RINGS_BYTES_MAX: usize = 17_000_000;
@@ -117,12 +118,31 @@ impl ReportData<'_> {
             ),
             (words("ngưỡng (điểm)", "threshold (score)"), format!("{} – {asked}", compared.threshold)),
             (words("FMR tại ngưỡng", "FMR at the threshold"), fmr),
+            (words("tỷ lệ đó là của", "whose rate that is"), self.whose_rate()),
             (
                 words("cặp đã được cán bộ xác nhận là hai người (sinh đôi)", "pairs an officer has cleared (twins)"),
                 grouped(compared.cleared),
             ),
         ]);
         facts(out, &rows)
+    }
+
+    /// Whose false match rate the page states.
+    fn whose_rate(&self) -> String {
+        match &self.chance.calibration {
+            Some(curve) if curve.group == POOLED => both(
+                "mọi người trong tập hiệu chuẩn; có nhóm người có tỷ lệ cao hơn",
+                "everybody whom the model pack was calibrated on; for some groups it is higher",
+            ),
+            Some(curve) => {
+                let group = &curve.group;
+                both(
+                    &format!("nhóm người có tỷ lệ cao nhất trong tập hiệu chuẩn: {group}"),
+                    &format!("the group with the highest rate that the model pack was calibrated on: {group}"),
+                )
+            }
+            None => both("chính kho dữ liệu này, không theo hiệu chuẩn", "this gallery's own, not by the calibration"),
+        }
     }
 
     fn left_out(&self, out: &mut dyn Write) -> io::Result<()> {

@@ -63,6 +63,20 @@ fn the_page_says_in_both_languages_what_was_compared_found_and_left_out() {
 }
 
 #[test]
+fn the_page_says_whose_error_rate_it_states() {
+    let mut found = found(&PAIRS, "s");
+    assert!(page(&found).contains("everybody whom the model pack was calibrated on"));
+    found.chance.calibration.as_mut().unwrap().group = "set=<few> sex=F".into();
+    let text = page(&found);
+    assert!(text.contains("nhóm người có tỷ lệ cao nhất trong tập hiệu chuẩn: set=&lt;few&gt; sex=F"));
+    assert!(
+        text.contains("the group with the highest rate that the model pack was calibrated on: set=&lt;few&gt; sex=F")
+    );
+    found.chance.calibration = None;
+    assert!(page(&found).contains("not by the calibration"));
+}
+
+#[test]
 fn nothing_found_is_a_page_too() {
     let text = page(&found(&[], "s"));
     assert!(text.contains("No pair of records reaches the threshold") && text.contains("There is none."));

@@ -10,7 +10,7 @@ pub struct Found {
     pairs: Vec<Pair>,
     links: Vec<Link>,
     rings: Rings,
-    chance: Chance,
+    pub chance: Chance,
     local: LocalChance,
     pub records: People,
 }

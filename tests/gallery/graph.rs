@@ -360,7 +360,7 @@ fn templates_outside_memory_are_scored_from_the_database() {
     let count = 2200;
     // The graph fits, with the eighth it wants to spare, and what the index cannot do
     // without: three pieces of a thousand, of whose vectors one piece does not.
-    let memory_bytes_max = 3072 * 250 + count * 4176 + (64 << 10);
+    let memory_bytes_max = 3072 * 338 + count * 4176 + (64 << 10);
     let options = EmbeddedOptions { memory_bytes_max, ..options() };
     let open = |options| EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION_CODED, options).unwrap();
     let gallery = open(options.clone());

@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::gallery::Scheme;
 
-use super::{audit, calibrate, chip, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify};
+use super::{
+    audit, calibrate, chip, digest, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify,
+};
 use crate::matching::CurveChoice;
 
 const EXAMPLES: &str = "\
@@ -59,6 +61,8 @@ pub enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Answer over gRPC
     Serve(serve::ServeArgs),
+    /// Say what a transaction is called in a server's log
+    Digest(digest::DigestArgs),
     /// Read and check the chip of a card
     Chip(chip::ChipArgs),
     /// Look after model packs

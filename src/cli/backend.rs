@@ -228,9 +228,15 @@ impl From<ClientError> for CallError {
             Code::InvalidArgument | Code::OutOfRange | Code::NotFound | Code::AlreadyExists => false,
             _ => true,
         };
+        // What went wrong inside is in the server's log alone; this finds it there.
+        let trace = error.trace.filter(|_| matches!(error.code, Code::Internal | Code::DataLoss | Code::Unavailable));
         let ClientError { reason, message, field, retry_after, .. } = error;
         let message = match &field {
             Some(field) => message.strip_prefix(&format!("{field}: ")).unwrap_or(&message).to_owned(),
+            None => message,
+        };
+        let message = match trace {
+            Some(trace) => format!("{message} (trace {trace} in the server's log)"),
             None => message,
         };
         Self { reason, field, message, retry_after, stops_a_run }

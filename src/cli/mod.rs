@@ -28,6 +28,7 @@ mod template_cache;
 pub mod audit;
 pub mod calibrate;
 pub mod chip;
+pub mod digest;
 pub mod embed;
 pub mod enroll;
 pub mod evaluate;

@@ -10,7 +10,7 @@ use super::settings::{self, ServerSettings, Settings};
 use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, source};
 use crate::gallery::Gallery;
 use crate::service::local::Snapshots;
-use crate::service::{self, ServeError, ServeOptions};
+use crate::service::{self, LogKey, ServeError, ServeOptions};
 use crate::workflow::Engine;
 
 /// What was typed.
@@ -91,7 +91,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
     runtime::start_log(global, runtime::SERVER_LOG)?;
     let settings = Settings::new(global)?;
     let anchors = source::anchors(args.csca.as_ref(), &settings)?;
-    let Plan { options, data } = Plan::new(args, &settings)?;
+    let Plan { mut options, data } = Plan::new(args, &settings)?;
 
     runtime::block_on_threads(async {
         // From here on a signal is a wish to end well, not a kill.
@@ -101,6 +101,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         match &data {
             Some(folder) => {
                 let gallery = backend::gallery_of(folder, &engine, settings.served_gallery_options())?;
+                options.log_key = log_key(folder);
                 snapshots = hand_on_snapshots(folder, Arc::clone(&gallery) as Arc<dyn Gallery>);
                 engine = engine.with_gallery(gallery).map_err(Failure::new)?;
             }
@@ -127,6 +128,17 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         served.map_err(Failure::new)?;
         Ok(Exit::Success)
     })
+}
+
+/// The key of the log's digests. Where none can be kept, people are served all the same.
+fn log_key(folder: &Path) -> Option<LogKey> {
+    match LogKey::read_or_make(folder) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            tracing::warn!(%error, "no log.key in the data folder: the log's digests of transactions are of this run");
+            None
+        }
+    }
 }
 
 /// The socket for snapshots. Where there can be none, people are served all the same.

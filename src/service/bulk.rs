@@ -27,6 +27,7 @@ type Row = (u64, Result<EnrolOutcome, Refusal>);
 pub(super) async fn enroll(
     handlers: &Handlers,
     mut rows: Streaming<pb::EnrollRequest>,
+    refused: impl Fn(Refusal) -> Status,
 ) -> Result<pb::BulkEnrollResponse, Status> {
     let mut tally = Tally::default();
     // Dropped with this future when the caller goes: rows in work are dropped too.
@@ -42,7 +43,7 @@ pub(super) async fn enroll(
         tokio::select! {
             biased;
             () = handlers.closing.cancelled() => {
-                end = Err(Refusal::from(Manner::ShuttingDown).into_status());
+                end = Err(refused(Manner::ShuttingDown.into()));
                 break;
             }
             Some(row) = work.join_next() => tally.add(row),
@@ -62,7 +63,7 @@ pub(super) async fn enroll(
                     break;
                 }
                 Err(_) => {
-                    end = Err(Refusal::from(Manner::Stalled).into_status());
+                    end = Err(refused(Manner::Stalled.into()));
                     break;
                 }
             },

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetail, StatusExt};
+use tonic_types::{ErrorDetail, ErrorInfo, StatusExt};
 
 use super::ERROR_DOMAIN;
 use super::convert::BadAnswer;
+use super::refusal::{FIELD, MESSAGE_EN, MESSAGE_VI};
+use super::trace::{TRACEPARENT, trace_id};
 
 /// Why a call of the [`Client`](super::Client) failed, taken apart for programs
 /// and for people.
@@ -27,6 +29,8 @@ pub struct ClientError {
     pub field: Option<String>,
     /// How long to wait before trying again, where that can help.
     pub retry_after: Option<Duration>,
+    /// The trace that the server's log names the call by: 32 hexadecimal digits.
+    pub trace: Option<String>,
 }
 
 impl std::fmt::Display for ClientError {
@@ -47,6 +51,7 @@ impl ClientError {
             vi: vi.to_owned(),
             field: None,
             retry_after: None,
+            trace: None,
         }
     }
 
@@ -102,21 +107,17 @@ impl From<Status> for ClientError {
             return without_details(&status);
         }
         let mut error = Self {
-            code: status.code(),
-            reason: String::new(),
-            message: status.message().to_owned(),
-            en: status.message().to_owned(),
-            vi: status.message().to_owned(),
-            field: None,
-            retry_after: None,
+            trace: status.metadata().get(TRACEPARENT).and_then(|value| trace_id(value.as_bytes())),
+            ..Self::own(status.code(), "", status.message(), status.message())
         };
         for detail in details {
             match detail {
-                ErrorDetail::ErrorInfo(info) if info.domain == ERROR_DOMAIN => error.reason = info.reason,
-                ErrorDetail::LocalizedMessage(text) if text.locale == "vi" => error.vi = text.message,
-                ErrorDetail::LocalizedMessage(text) if text.locale == "en" => error.en = text.message,
-                ErrorDetail::BadRequest(bad) => {
-                    error.field = bad.field_violations.into_iter().next().map(|violation| violation.field);
+                ErrorDetail::ErrorInfo(info) if info.domain == ERROR_DOMAIN => {
+                    let ErrorInfo { reason, mut metadata, .. } = info;
+                    error.reason = reason;
+                    error.field = metadata.remove(FIELD).or(error.field);
+                    error.vi = metadata.remove(MESSAGE_VI).unwrap_or(error.vi);
+                    error.en = metadata.remove(MESSAGE_EN).unwrap_or(error.en);
                 }
                 ErrorDetail::RetryInfo(retry) => error.retry_after = retry.retry_delay,
                 _ => {}

@@ -6,8 +6,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::language::Language;
+use super::manners::TRANSACTION;
 use super::refusal::{Names, Refusal};
-use super::{Backend, ServeOptions, bulk, convert, pb};
+use super::{Backend, LogKey, ServeOptions, bulk, convert, pb};
 use crate::workflow::WorkflowError;
 
 /// Answers the calls of all services.
@@ -18,40 +20,58 @@ pub(super) struct Handlers {
     pub rows_idle_max: std::time::Duration,
     /// Cancelled when the server begins to drain.
     pub closing: CancellationToken,
+    log_key: LogKey,
 }
 
 impl Handlers {
-    pub(super) fn new(backend: Arc<dyn Backend>, options: &ServeOptions, closing: CancellationToken) -> Self {
+    pub(super) fn new(
+        backend: Arc<dyn Backend>,
+        options: &ServeOptions,
+        log_key: LogKey,
+        closing: CancellationToken,
+    ) -> Self {
         Self {
             backend,
             rows: Arc::new(Semaphore::new(options.bulk_rows_in_flight_max)),
             rows_idle_max: options.bulk_idle_max,
             closing,
+            log_key,
         }
+    }
+
+    /// Lets the call's line in the log say which transaction it is of, to those who have the
+    /// key.
+    fn name_transaction(&self, id: &str) {
+        tracing::Span::current().record(TRANSACTION, self.log_key.digest(id));
     }
 }
 
-fn status(names: Names) -> impl Fn(WorkflowError) -> Status {
-    move |error| Refusal::of(&error, names).into_status()
+/// How the calls of one caller are refused: in the language that `request` asks for.
+fn refuse<T>(request: &Request<T>, names: Names) -> impl Fn(WorkflowError) -> Status + use<T> {
+    let language = Language::of(request.metadata().as_ref());
+    move |error| Refusal::of(&error, names).into_status(language)
 }
 
 #[tonic::async_trait]
 impl pb::verification_server::Verification for Handlers {
     async fn verify(&self, request: Request<pb::VerifyRequest>) -> Result<Response<pb::VerifyResponse>, Status> {
-        let request = convert::verify_request(request.into_inner()).map_err(status(Names::VERIFY))?;
-        let outcome = self.backend.verify(request).await.map_err(status(Names::VERIFY))?;
+        let refused = refuse(&request, Names::VERIFY);
+        let request = convert::verify_request(request.into_inner()).map_err(&refused)?;
+        let outcome = self.backend.verify(request).await.map_err(&refused)?;
         Ok(Response::new(outcome.into()))
     }
 
     async fn assess(&self, request: Request<pb::AssessRequest>) -> Result<Response<pb::AssessResponse>, Status> {
-        let (photo, kind) = convert::assess_request(request.into_inner()).map_err(status(Names::VERIFY))?;
-        let outcome = self.backend.assess(photo, kind).await.map_err(status(Names::VERIFY))?;
+        let refused = refuse(&request, Names::VERIFY);
+        let (photo, kind) = convert::assess_request(request.into_inner()).map_err(&refused)?;
+        let outcome = self.backend.assess(photo, kind).await.map_err(&refused)?;
         Ok(Response::new(outcome.into()))
     }
 
     async fn identify(&self, request: Request<pb::IdentifyRequest>) -> Result<Response<pb::IdentifyResponse>, Status> {
-        let request = convert::identify_request(request.into_inner()).map_err(status(Names::IDENTIFY))?;
-        let outcome = self.backend.identify(request).await.map_err(status(Names::IDENTIFY))?;
+        let refused = refuse(&request, Names::IDENTIFY);
+        let request = convert::identify_request(request.into_inner()).map_err(&refused)?;
+        let outcome = self.backend.identify(request).await.map_err(&refused)?;
         Ok(Response::new(outcome.into()))
     }
 }
@@ -59,8 +79,9 @@ impl pb::verification_server::Verification for Handlers {
 #[tonic::async_trait]
 impl pb::gallery_server::Gallery for Handlers {
     async fn enroll(&self, request: Request<pb::EnrollRequest>) -> Result<Response<pb::EnrollResponse>, Status> {
-        let request = convert::enrol_request(request.into_inner()).map_err(status(Names::GALLERY))?;
-        let outcome = self.backend.enrol(request).await.map_err(status(Names::GALLERY))?;
+        let refused = refuse(&request, Names::GALLERY);
+        let request = convert::enrol_request(request.into_inner()).map_err(&refused)?;
+        let outcome = self.backend.enrol(request).await.map_err(&refused)?;
         Ok(Response::new(outcome.into()))
     }
 
@@ -68,20 +89,24 @@ impl pb::gallery_server::Gallery for Handlers {
         &self,
         request: Request<Streaming<pb::EnrollRequest>>,
     ) -> Result<Response<pb::BulkEnrollResponse>, Status> {
-        bulk::enroll(self, request.into_inner()).await.map(Response::new)
+        let language = Language::of(request.metadata().as_ref());
+        let refused = |refusal: Refusal| refusal.into_status(language);
+        bulk::enroll(self, request.into_inner(), refused).await.map(Response::new)
     }
 
     async fn remove(&self, request: Request<pb::RemoveRequest>) -> Result<Response<pb::RemoveResponse>, Status> {
+        let refused = refuse(&request, Names::GALLERY);
         let request = request.into_inner();
-        let request_id = convert::request_id(request.request_id).map_err(status(Names::GALLERY))?;
-        let subject = convert::subject_id(request.subject_id).map_err(status(Names::GALLERY))?;
-        let receipt = self.backend.remove(&subject, request_id).await.map_err(status(Names::GALLERY))?;
+        let request_id = convert::request_id(request.request_id).map_err(&refused)?;
+        let subject = convert::subject_id(request.subject_id).map_err(&refused)?;
+        let receipt = self.backend.remove(&subject, request_id).await.map_err(&refused)?;
         Ok(Response::new(pb::RemoveResponse { commit: receipt.commit, replayed: receipt.replayed }))
     }
 
     async fn get_subject(&self, request: Request<pb::GetSubjectRequest>) -> Result<Response<pb::Subject>, Status> {
-        let subject = convert::subject_id(request.into_inner().subject_id).map_err(status(Names::GALLERY))?;
-        let subject = self.backend.subject(&subject).await.map_err(status(Names::GALLERY))?;
+        let refused = refuse(&request, Names::GALLERY);
+        let subject = convert::subject_id(request.into_inner().subject_id).map_err(&refused)?;
+        let subject = self.backend.subject(&subject).await.map_err(&refused)?;
         Ok(Response::new(subject.into()))
     }
 }
@@ -92,8 +117,10 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
         &self,
         request: Request<pb::VerifyBeneficiaryRequest>,
     ) -> Result<Response<pb::VerifyBeneficiaryResponse>, Status> {
-        let request = convert::beneficiary_request(request.into_inner()).map_err(status(Names::BENEFICIARY))?;
-        let outcome = self.backend.verify_beneficiary(request).await.map_err(status(Names::BENEFICIARY))?;
+        let refused = refuse(&request, Names::BENEFICIARY);
+        self.name_transaction(&request.get_ref().transaction_id);
+        let request = convert::beneficiary_request(request.into_inner()).map_err(&refused)?;
+        let outcome = self.backend.verify_beneficiary(request).await.map_err(&refused)?;
         Ok(Response::new(outcome.into()))
     }
 
@@ -101,8 +128,10 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
         &self,
         request: Request<pb::ResolveReferralRequest>,
     ) -> Result<Response<pb::ResolveReferralResponse>, Status> {
-        let request = convert::resolve_referral(request.into_inner()).map_err(status(Names::BENEFICIARY))?;
-        let resolved = self.backend.resolve_referral(request).await.map_err(status(Names::BENEFICIARY))?;
+        let refused = refuse(&request, Names::BENEFICIARY);
+        self.name_transaction(&request.get_ref().transaction_id);
+        let request = convert::resolve_referral(request.into_inner()).map_err(&refused)?;
+        let resolved = self.backend.resolve_referral(request).await.map_err(&refused)?;
         Ok(Response::new(resolved.into()))
     }
 
@@ -110,8 +139,9 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
         &self,
         request: Request<pb::ClearPairRequest>,
     ) -> Result<Response<pb::ClearPairResponse>, Status> {
-        let request = convert::clear_pair(request.into_inner()).map_err(status(Names::BENEFICIARY))?;
-        let receipt = self.backend.clear_pair(request).await.map_err(status(Names::BENEFICIARY))?;
+        let refused = refuse(&request, Names::BENEFICIARY);
+        let request = convert::clear_pair(request.into_inner()).map_err(&refused)?;
+        let receipt = self.backend.clear_pair(request).await.map_err(&refused)?;
         Ok(Response::new(pb::ClearPairResponse { commit: receipt.commit, replayed: receipt.replayed }))
     }
 }

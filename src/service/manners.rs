@@ -1,5 +1,5 @@
 //! What surrounds every call: a place or a refusal, a deadline, an end when the
-//! server stops, and a line of telemetry that names nobody.
+//! server stops, its trace, and a line of telemetry that names nobody.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -17,7 +17,12 @@ use tonic_types::StatusExt;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
+use super::language::Language;
 use super::refusal::{Manner, Refusal};
+use super::trace::{TRACEPARENT, Trace};
+
+/// Field of a call's span: the keyed digest of its transaction, where it has one.
+pub(super) const TRANSACTION: &str = "transaction";
 
 /// Shortest and longest retry hint, and the weight (one in so many) of the latest
 /// call in the smoothed duration it comes from.
@@ -174,10 +179,18 @@ where
             return Box::pin(inner.call(request));
         };
         let shared = Arc::clone(&self.shared);
-        let span = tracing::info_span!("call", method = method.name());
+        let trace = Trace::of(request.headers());
+        let span = tracing::info_span!(
+            "call",
+            method = method.name(),
+            trace = trace.id(),
+            span = trace.span_id(),
+            transaction = tracing::field::Empty
+        );
         let call = async move {
             let mut record = Record::begin();
-            let response = admitted(&shared, method, &mut inner, request).await;
+            let mut response = admitted(&shared, method, &mut inner, request).await;
+            response.headers_mut().insert(TRACEPARENT, trace.header());
             record.end(&shared, &response);
             Ok(response)
         };
@@ -191,6 +204,8 @@ async fn admitted<S>(shared: &Shared, method: Method, inner: &mut S, request: Re
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
+    let language = Language::of(request.headers());
+    let refuse = |manner| refuse(manner, language);
     if shared.closing.is_cancelled() {
         return refuse(Manner::ShuttingDown);
     }
@@ -206,23 +221,23 @@ where
     };
     tokio::select! {
         biased;
-        Ok(response) = inner.call(request) => explained(response, shared.message_bytes_max),
+        Ok(response) = inner.call(request) => explained(response, shared.message_bytes_max, language),
         () = shared.ended.cancelled() => refuse(Manner::ShuttingDown),
         () = too_late => refuse(Manner::DeadlineExceeded),
     }
 }
 
-fn refuse(manner: Manner) -> Response<Body> {
-    Refusal::from(manner).into_status().into_http()
+fn refuse(manner: Manner, language: Language) -> Response<Body> {
+    Refusal::from(manner).into_status(language).into_http()
 }
 
 /// Gives details to what tonic refuses itself: messages too large or not of this
 /// contract. Every status of the handlers has details already.
-fn explained(response: Response<Body>, bytes_max: usize) -> Response<Body> {
+fn explained(response: Response<Body>, bytes_max: usize, language: Language) -> Response<Body> {
     let plain = response.extensions().get::<Status>().filter(|status| status.details().is_empty());
     match plain.map(Status::code) {
-        Some(Code::OutOfRange) => refuse(Manner::MessageTooLarge { bytes_max }),
-        Some(Code::Internal) => refuse(Manner::BadMessage),
+        Some(Code::OutOfRange) => refuse(Manner::MessageTooLarge { bytes_max }, language),
+        Some(Code::Internal) => refuse(Manner::BadMessage, language),
         _ => response,
     }
 }

@@ -27,9 +27,11 @@
 //! times the message limit bounds the memory that requests can take.
 //!
 //! # Errors
-//! Every error carries `google.rpc` details: `ErrorInfo` (reason, domain
-//! `chinhchu.v1`), `LocalizedMessage` in `vi` and `en`, `BadRequest` where a field
-//! is at fault, `RetryInfo` where trying again can help. Reasons come from
+//! Every error carries `google.rpc` details (AIP-193): `ErrorInfo` (reason, domain
+//! `chinhchu.v1`, and as metadata the field at fault, the figures of the message and the
+//! sentence in both languages), one `LocalizedMessage` in the language of the caller's
+//! `accept-language`, `BadRequest` where a field makes an `INVALID_ARGUMENT`, `RetryInfo`
+//! where trying again can help. Reasons come from
 //! [`Reason`](crate::workflow::words::Reason), whose class gives the gRPC code:
 //!
 //! | class | code |
@@ -44,6 +46,11 @@
 //!
 //! So `RESOURCE_EXHAUSTED` is worth a retry where `RetryInfo` is there, and only
 //! there.
+//!
+//! # Traces
+//! A call goes on with the trace of its `traceparent` (W3C Trace Context), or begins one;
+//! the answer's headers, also an error's, have the call's own `traceparent`. The log names
+//! trace, span and, for a decision, the [`LogKey`]'s digest of the transaction.
 //!
 //! # Not here
 //! Templates: no call gives one away. Whole galleries go to processes of the same user
@@ -62,12 +69,14 @@ mod client_error;
 mod convert;
 mod handlers;
 mod incoming;
+mod language;
 pub mod local;
 mod manners;
 mod options;
 mod refusal;
 mod server;
 mod signals;
+mod trace;
 
 pub use backend::Backend;
 pub use client::{BulkFailure, BulkOutcome, Client, SubjectInfo, TemplateInfo};
@@ -76,6 +85,7 @@ pub use convert::BadAnswer;
 pub use options::{ServeError, ServeOptions};
 pub use server::{Bound, bind, serve};
 pub use signals::signals;
+pub use trace::LogKey;
 
 /// Domain of the reasons in `google.rpc.ErrorInfo`.
 pub const ERROR_DOMAIN: &str = "chinhchu.v1";

@@ -1,6 +1,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::LogKey;
+
 /// How the server listens and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -31,6 +33,9 @@ pub struct ServeOptions {
     pub ready_every: Duration,
     /// Longest time calls in flight are given when the server shuts down.
     pub drain: Duration,
+    /// Key of the digests that stand for transactions in the log. `None` makes one for this
+    /// process alone.
+    pub log_key: Option<LogKey>,
 }
 
 impl ServeOptions {
@@ -76,6 +81,7 @@ impl Default for ServeOptions {
             keepalive: Duration::from_secs(30),
             ready_every: Duration::from_secs(5),
             drain: Duration::from_secs(20),
+            log_key: None,
         }
     }
 }
@@ -101,6 +107,9 @@ pub enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The system has no random numbers for a key.
+    #[error("the system gave no random numbers ({0}), which keys are made of; see to /dev/urandom")]
+    NoRandom(std::io::Error),
     /// The transport failed.
     #[error("the server failed: {0}")]
     Transport(#[from] tonic::transport::Error),

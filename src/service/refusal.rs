@@ -1,5 +1,5 @@
-//! Why a call is refused, and the status that says so: a gRPC code, a reason for
-//! programs, a sentence in Vietnamese and in English for people.
+//! Why a call is refused, and the status that says so (AIP-193): a gRPC code, a reason
+//! and figures for programs, a sentence in the caller's language for people.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,8 +8,11 @@ use tonic::{Code, Status};
 use tonic_types::{BadRequest, ErrorDetail, ErrorInfo, LocalizedMessage, RetryInfo, StatusExt};
 
 use super::ERROR_DOMAIN;
+use super::language::Language;
+use crate::face::FaceError;
 use crate::face::quality::Flaw;
-use crate::gallery::GalleryError;
+use crate::gallery::{ATTEMPTS_MAX, GalleryError};
+use crate::imaging::ImageError;
 use crate::matching::CalibrationError;
 use crate::workflow::words::{Class, Reason};
 use crate::workflow::{Field, WorkflowError};
@@ -53,13 +56,15 @@ pub(super) struct Names {
     pub photos: &'static str,
     /// The field that holds the requested rate.
     pub rate: &'static str,
+    /// The field that holds an officer's reason.
+    pub note: &'static str,
 }
 
 impl Names {
-    pub(super) const VERIFY: Self = Self { photos: "probes", rate: "fmr" };
-    pub(super) const IDENTIFY: Self = Self { photos: "probes", rate: "fpir" };
-    pub(super) const GALLERY: Self = Self { photos: "photos", rate: "rate" };
-    pub(super) const BENEFICIARY: Self = Self { photos: "frames", rate: "policy" };
+    pub(super) const VERIFY: Self = Self { photos: "probes", rate: "fmr", note: "reason" };
+    pub(super) const IDENTIFY: Self = Self { photos: "probes", rate: "fpir.fpir", note: "reason" };
+    pub(super) const GALLERY: Self = Self { photos: "photos", rate: "rate", note: "vouch.reason" };
+    pub(super) const BENEFICIARY: Self = Self { photos: "frames", rate: "policy", note: "reason" };
 
     fn of(self, field: Field) -> String {
         match field {
@@ -80,6 +85,8 @@ pub(super) struct Refusal {
     pub retry_after: Option<Duration>,
     /// What is wrong with a capture that was refused.
     pub flaws: Vec<Flaw>,
+    /// What the message says in figures, by name.
+    pub figures: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
@@ -90,6 +97,7 @@ impl Refusal {
         let field = match error {
             WorkflowError::Face { field, .. }
             | WorkflowError::OutOfRange { field, .. }
+            | WorkflowError::BadId { field }
             | WorkflowError::NumberAsId { field }
             | WorkflowError::CaptureRefused { field, .. }
             | WorkflowError::NotLive { field } => Some(names.of(*field)),
@@ -105,7 +113,7 @@ impl Refusal {
             WorkflowError::Gallery(GalleryError::AttemptOutOfOrder { .. } | GalleryError::NotReferred)
             | WorkflowError::Attempts { .. } => Some("attempt".to_owned()),
             WorkflowError::Gallery(GalleryError::AlreadyResolved) => Some("outcome".to_owned()),
-            WorkflowError::Gallery(GalleryError::BadNote) => Some("reason".to_owned()),
+            WorkflowError::Gallery(GalleryError::BadNote) => Some(names.note.to_owned()),
             WorkflowError::Gallery(GalleryError::SamePair) => Some("subject_id_b".to_owned()),
             WorkflowError::Policy => Some("policy".to_owned()),
             _ => None,
@@ -115,18 +123,19 @@ impl Refusal {
             _ => (code == Code::Unavailable).then_some(RETRY_UNAVAILABLE),
         };
         // What went wrong inside (paths, the store's words) is for the log alone.
-        let message = match code {
-            Code::Internal | Code::DataLoss | Code::Unavailable => {
-                tracing::error!(reason = reason.code(), %error, "the engine failed");
-                reason.en().to_owned()
-            }
-            _ => error.to_string(),
+        let hidden = matches!(code, Code::Internal | Code::DataLoss | Code::Unavailable);
+        let message = if hidden {
+            tracing::error!(reason = reason.code(), %error, "the engine failed");
+            reason.en().to_owned()
+        } else {
+            error.to_string()
         };
         let flaws = match error {
             WorkflowError::CaptureRefused { flaws, .. } => flaws.clone(),
             _ => Vec::new(),
         };
-        Self { flaws, ..Self::new(reason, message, field, retry_after) }
+        let figures = if hidden { Vec::new() } else { figures(error) };
+        Self { flaws, figures, ..Self::new(reason, message, field, retry_after) }
     }
 
     /// The sentences to show: the reason's, and what each flaw advises.
@@ -138,7 +147,7 @@ impl Refusal {
     }
 
     fn new(reason: Reason, message: String, field: Option<String>, retry_after: Option<Duration>) -> Self {
-        Self { reason, message, field, retry_after, flaws: Vec::new() }
+        Self { reason, message, field, retry_after, flaws: Vec::new(), figures: Vec::new() }
     }
 
     /// The gRPC code.
@@ -146,24 +155,29 @@ impl Refusal {
         code_of(self.reason.class())
     }
 
-    /// The status that carries it, details and all.
-    pub(super) fn into_status(self) -> Status {
+    /// The status that carries it, details and all, in the caller's language.
+    pub(super) fn into_status(self, language: Language) -> Status {
         let code = self.code();
-        let mut metadata = HashMap::new();
+        let (vi, en) = self.sentences();
+        let mut metadata = HashMap::from([(MESSAGE_VI.to_owned(), vi.clone()), (MESSAGE_EN.to_owned(), en.clone())]);
+        metadata.extend(self.figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)));
         if let Some(field) = &self.field {
-            metadata.insert("field".to_owned(), field.clone());
+            metadata.insert(FIELD.to_owned(), field.clone());
         }
         if !self.flaws.is_empty() {
             let codes: Vec<_> = self.flaws.iter().map(|flaw| flaw.code()).collect();
             metadata.insert("flaws".to_owned(), codes.join(","));
         }
-        let (vi, en) = self.sentences();
+        let spoken = match language {
+            Language::Vietnamese => vi,
+            Language::English => en,
+        };
         let mut details: Vec<ErrorDetail> = vec![
             ErrorInfo::new(self.reason.code(), ERROR_DOMAIN, metadata).into(),
-            LocalizedMessage::new("vi", vi).into(),
-            LocalizedMessage::new("en", en).into(),
+            LocalizedMessage::new(language.tag(), spoken).into(),
         ];
-        if let Some(field) = self.field {
+        // Of a request that is right in itself, no field is a bad one.
+        if let Some(field) = self.field.filter(|_| code == Code::InvalidArgument) {
             details.push(BadRequest::with_violation(field, self.message.clone()).into());
         }
         if let Some(delay) = self.retry_after {
@@ -171,6 +185,43 @@ impl Refusal {
         }
         Status::with_error_details_vec(code, self.message, details)
     }
+}
+
+/// Names within `ErrorInfo.metadata`, beside those of [`figures`] and `flaws`.
+pub(super) const FIELD: &str = "field";
+pub(super) const MESSAGE_VI: &str = "messageVi";
+pub(super) const MESSAGE_EN: &str = "messageEn";
+
+/// The figures of a message, so that no program has to read them out of a sentence.
+fn figures(error: &WorkflowError) -> Vec<(&'static str, String)> {
+    let pairs: &[(&'static str, &dyn std::fmt::Display)] = match error {
+        WorkflowError::PhotoCount { found, max } => &[("photos", found), ("photosMax", max)],
+        WorkflowError::Attempts { max } => &[("attemptsMax", max)],
+        WorkflowError::Gallery(error) => match error {
+            GalleryError::AttemptOutOfOrder { expected: Some(expected) } => &[("attemptExpected", expected)],
+            GalleryError::AttemptOutOfOrder { expected: None } => &[("attemptsMax", &ATTEMPTS_MAX)],
+            GalleryError::TemplateCount { found, max } => &[("templates", found), ("templatesMax", max)],
+            GalleryError::OtherRecipe { gallery, template } => &[("recipe", template), ("recipeExpected", gallery)],
+            _ => &[],
+        },
+        WorkflowError::Face { source, .. } => match source {
+            FaceError::FaceTooSmall { eye_distance, eye_distance_min } => {
+                &[("eyeDistance", eye_distance), ("eyeDistanceMin", eye_distance_min)]
+            }
+            FaceError::Image(ImageError::TooManyBytes { bytes, bytes_max }) => {
+                &[("bytes", bytes), ("bytesMax", bytes_max)]
+            }
+            FaceError::Image(ImageError::TooMuchMemory { bytes, bytes_max }) => {
+                &[("memoryBytes", bytes), ("memoryBytesMax", bytes_max)]
+            }
+            FaceError::Image(ImageError::TooManyPixels { width, height, pixels_max }) => {
+                &[("width", width), ("height", height), ("pixelsMax", pixels_max)]
+            }
+            _ => &[],
+        },
+        _ => &[],
+    };
+    pairs.iter().map(|(name, figure)| (*name, figure.to_string())).collect()
 }
 
 impl From<Manner> for Refusal {
@@ -189,7 +240,11 @@ impl From<Manner> for Refusal {
             Manner::ShuttingDown => Some(RETRY_UNAVAILABLE),
             _ => None,
         };
-        Self::new(reason, message, None, retry_after)
+        let figures = match manner {
+            Manner::MessageTooLarge { bytes_max } => vec![("bytesMax", bytes_max.to_string())],
+            _ => Vec::new(),
+        };
+        Self { figures, ..Self::new(reason, message, None, retry_after) }
     }
 }
 

@@ -19,7 +19,7 @@ use super::manners::{MannersLayer, Shared};
 use super::pb::beneficiary_server::BeneficiaryServer;
 use super::pb::gallery_server::GalleryServer;
 use super::pb::verification_server::VerificationServer;
-use super::{Backend, DESCRIPTORS, ServeError, ServeOptions};
+use super::{Backend, DESCRIPTORS, LogKey, ServeError, ServeOptions};
 
 /// HTTP/2 windows: how much of its message a caller may send ahead of the server's
 /// reading. A 5 MiB capture goes in one go; a connection cannot pile up more.
@@ -40,15 +40,17 @@ pub struct Bound {
     address: SocketAddr,
     backend: Arc<dyn Backend>,
     options: ServeOptions,
+    log_key: LogKey,
 }
 
 /// Checks the options and takes the port.
 pub async fn bind(backend: impl Backend, options: ServeOptions) -> Result<Bound, ServeError> {
     options.check()?;
+    let log_key = options.log_key.clone().map_or_else(LogKey::random, Ok).map_err(ServeError::NoRandom)?;
     let failed = |source| ServeError::Bind { address: options.listen, source };
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok(Bound { listener, address, backend: Arc::new(backend), options })
+    Ok(Bound { listener, address, backend: Arc::new(backend), options, log_key })
 }
 
 /// Binds and serves until `shutdown` resolves and the drain is over.
@@ -70,7 +72,7 @@ impl Bound {
     /// is taken, calls in flight get [`ServeOptions::drain`] to finish, and what
     /// still runs is dropped and answered UNAVAILABLE.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listener, address, backend, options } = self;
+        let Self { listener, address, backend, options, log_key } = self;
         let places = u32::try_from(options.requests_in_flight_max).unwrap_or(u32::MAX);
         let shared = Arc::new(Shared {
             places: Semaphore::new(options.requests_in_flight_max),
@@ -81,7 +83,7 @@ impl Bound {
             pace_us: AtomicU64::new(0),
         });
         let cut = CancellationToken::new();
-        let handlers = Arc::new(Handlers::new(Arc::clone(&backend), &options, shared.closing.clone()));
+        let handlers = Arc::new(Handlers::new(Arc::clone(&backend), &options, log_key, shared.closing.clone()));
         let (health, health_service) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
 

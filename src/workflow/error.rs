@@ -21,6 +21,8 @@ pub enum Field {
     Named(&'static str),
     /// Enrolment photo number so and so, from 0.
     Photo(usize),
+    /// What goes with enrolment photo number so and so, by its name.
+    PhotoPart(usize, &'static str),
     /// The number of probes or photos.
     Count,
     /// The requested error rate.
@@ -43,6 +45,7 @@ impl std::fmt::Display for Field {
             Self::ChipPhoto => f.write_str("chip_files"),
             Self::Named(name) => f.write_str(name),
             Self::Photo(i) => write!(f, "photos[{i}]"),
+            Self::PhotoPart(i, name) => write!(f, "photos[{i}].{name}"),
             Self::Count => f.write_str("photos"),
             Self::Rate => f.write_str("rate"),
             Self::SubjectId => f.write_str("subject_id"),
@@ -102,6 +105,12 @@ pub enum WorkflowError {
         field: Field,
         /// What is allowed.
         detail: String,
+    },
+    /// An id beside the first of a request that is none.
+    #[error("{field}: an id is 1 to 128 bytes of text without control characters or spaces around it")]
+    BadId {
+        /// Which.
+        field: Field,
     },
     /// An id that looks like somebody's number.
     #[error(

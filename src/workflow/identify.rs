@@ -100,12 +100,13 @@ impl Engine {
         self.curve(request.probes.len(), Reference::Any)?;
         let scope =
             request.scope.unwrap_or(IdentifyScope::Fpir { fpir: self.default_fpir(), limit: CANDIDATES_DEFAULT });
-        let (IdentifyScope::Fpir { limit, .. }
-        | IdentifyScope::Nearest(limit)
-        | IdentifyScope::NearestApproximate(limit)) = scope;
+        let (limit, field) = match scope {
+            IdentifyScope::Fpir { limit, .. } => (limit, Field::Named("fpir.limit")),
+            IdentifyScope::Nearest(k) | IdentifyScope::NearestApproximate(k) => (k, Field::Named("nearest.k")),
+        };
         if !(1..=CANDIDATES_MAX).contains(&limit) {
             let detail = format!("ask for 1 to {CANDIDATES_MAX} candidates");
-            return Err(WorkflowError::OutOfRange { field: Field::Count, detail });
+            return Err(WorkflowError::OutOfRange { field, detail });
         }
         if let IdentifyScope::Fpir { fpir, .. } = scope {
             check_fpir(fpir)?;

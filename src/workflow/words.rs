@@ -256,6 +256,7 @@ impl Reason {
             WorkflowError::FramesRepeated => Self::FramesRepeated,
             WorkflowError::ProbesDisagree => Self::ProbesDisagree,
             WorkflowError::OutOfRange { .. } => Self::OutOfRange,
+            WorkflowError::BadId { .. } => Self::BadSubjectId,
             WorkflowError::NumberAsId { .. } => Self::IdIsNumber,
             WorkflowError::Busy { .. } => Self::Busy,
             WorkflowError::Calibration(CalibrationError::BadRate(_)) => Self::OutOfRange,
@@ -317,7 +318,8 @@ impl Reason {
             GalleryError::Search(SearchError::Unreadable | SearchError::Missing | SearchError::Stopped) => {
                 Self::Storage
             }
-            GalleryError::Search(_) => Self::OutOfRange,
+            // No request names a vector or a score: these are the engine's own.
+            GalleryError::Search(_) => Self::Internal,
             GalleryError::DiskFull => Self::DiskFull,
             GalleryError::Closing => Self::ShuttingDown,
             GalleryError::Storage(_) | GalleryError::InUse(_) => Self::Storage,

@@ -51,6 +51,20 @@ async fn a_counters_day() {
     let taken = client.enrol(enrolment("e-2", "one", second.clone())).await.unwrap_err();
     assert_eq!((taken.code, taken.reason.as_str()), (Code::AlreadyExists, "SUBJECT_EXISTS"));
 
+    // A search that cannot be made names the field that forbids it.
+    let wrong = [
+        (IdentifyScope::Fpir { fpir: 0.01, limit: 1001 }, "fpir.limit"),
+        (IdentifyScope::Fpir { fpir: 0.7, limit: 1 }, "fpir.fpir"),
+        (IdentifyScope::Fpir { fpir: f64::NAN, limit: 1 }, "fpir.fpir"),
+        (IdentifyScope::Nearest(0), "nearest.k"),
+        (IdentifyScope::NearestApproximate(1001), "nearest.k"),
+    ];
+    for (scope, field) in wrong {
+        let (probes, filter) = (vec![second.clone()], Filter::default());
+        let refused = client.identify(IdentifyRequest { probes, scope: Some(scope), filter }).await.unwrap_err();
+        assert_eq!((refused.reason.as_str(), refused.field.as_deref()), ("OUT_OF_RANGE", Some(field)));
+    }
+
     // Verify, on the wire as in the process, bit for bit.
     let request = VerifyRequest {
         reference: first.clone(),

@@ -9,8 +9,8 @@ use chinhchu::imaging::ImageError;
 use chinhchu::matching::CalibrationError;
 use chinhchu::service::{Client, pb};
 use chinhchu::workflow::{Field, WorkflowError};
-use tonic::Code;
-use tonic_types::{ErrorDetail, StatusExt};
+use tonic::{Code, Request, Status};
+use tonic_types::{BadRequest, ErrorDetail, ErrorInfo, LocalizedMessage, StatusExt};
 
 use crate::fake::{Running, verify_request};
 
@@ -91,33 +91,204 @@ async fn every_failure_has_its_code_reason_field_and_hint_in_two_languages() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn details_are_google_rpc_as_any_client_reads_them() {
-    let server = Running::start(|_| {}).await;
-    let mut raw = pb::verification_client::VerificationClient::new(server.channel().await);
-    let request = pb::VerifyRequest {
+/// The details of a status, each kind of which may be there once.
+fn details(status: &Status) -> (ErrorInfo, LocalizedMessage, Option<BadRequest>) {
+    let (mut info, mut spoken, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+    for detail in status.check_error_details_vec().unwrap() {
+        match detail {
+            ErrorDetail::ErrorInfo(detail) => info.push(detail),
+            ErrorDetail::LocalizedMessage(detail) => spoken.push(detail),
+            ErrorDetail::BadRequest(detail) => bad.push(detail),
+            ErrorDetail::RetryInfo(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((info.len(), spoken.len()), (1, 1), "AIP-193: one of each");
+    (info.remove(0), spoken.remove(0), bad.pop())
+}
+
+fn faceless_request() -> pb::VerifyRequest {
+    pb::VerifyRequest {
         reference: b"x".to_vec(),
         probes: vec![b"x".to_vec(), b"faceless".to_vec()],
         fmr: None,
         reference_kind: 0,
-    };
-    let status = raw.verify(request).await.unwrap_err();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn details_are_google_rpc_as_any_client_reads_them() {
+    let server = Running::start(|_| {}).await;
+    let mut raw = pb::verification_client::VerificationClient::new(server.channel().await);
+    let status = raw.verify(faceless_request()).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
-    let details = status.check_error_details_vec().unwrap();
-    let mut locales = Vec::new();
-    for detail in &details {
-        match detail {
-            ErrorDetail::ErrorInfo(info) => {
-                assert_eq!((info.reason.as_str(), info.domain.as_str()), ("NO_FACE", "chinhchu.v1"));
-                assert_eq!(info.metadata["field"], "probes[1]");
-            }
-            ErrorDetail::LocalizedMessage(text) => locales.push(text.locale.as_str()),
-            ErrorDetail::BadRequest(bad) => assert_eq!(bad.field_violations[0].field, "probes[1]"),
-            other => panic!("{other:?}"),
+    let (info, spoken, bad) = details(&status);
+    assert_eq!((info.reason.as_str(), info.domain.as_str()), ("NO_FACE", "chinhchu.v1"));
+    assert_eq!(info.metadata["field"], "probes[1]");
+    assert_eq!(bad.unwrap().field_violations[0].field, "probes[1]");
+    assert_eq!((spoken.locale.as_str(), &spoken.message), ("vi", &info.metadata["messageVi"]));
+    assert!(info.metadata["messageEn"].is_ascii() && !spoken.message.is_ascii());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_sentence_is_in_the_callers_language_and_both_are_there() {
+    let server = Running::start(|_| {}).await;
+    let channel = server.channel().await;
+    let ask = async |typed: &'static str| {
+        let mut request = Request::new(faceless_request());
+        request.metadata_mut().insert("accept-language", typed.parse().unwrap());
+        let mut raw = pb::verification_client::VerificationClient::new(channel.clone());
+        details(&raw.verify(request).await.unwrap_err())
+    };
+    for (typed, locale) in [("en", "en"), ("en-GB, vi;q=0.9", "en"), ("vi-VN, en;q=0.5", "vi"), ("fr", "vi")] {
+        let (info, spoken, _) = ask(typed).await;
+        assert_eq!(spoken.locale, locale, "{typed}");
+        assert_eq!(spoken.message, info.metadata[if locale == "en" { "messageEn" } else { "messageVi" }]);
+    }
+    // What refuses a call before it is looked at speaks it, too.
+    let tight = Running::start(|options| options.message_bytes_max = 64).await;
+    let mut request = Request::new(pb::VerifyRequest { reference: vec![0; 100], ..faceless_request() });
+    request.metadata_mut().insert("accept-language", "en".parse().unwrap());
+    let mut raw = pb::verification_client::VerificationClient::new(tight.channel().await);
+    let (info, spoken, _) = details(&raw.verify(request).await.unwrap_err());
+    assert_eq!((info.reason.as_str(), spoken.locale.as_str()), ("MESSAGE_TOO_LARGE", "en"));
+    assert_eq!(info.metadata["bytesMax"], "64");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_is_a_bad_one_only_where_the_request_is_wrong_in_itself() {
+    let server = Running::start(|_| {}).await;
+    let channel = server.channel().await;
+    for (error, code, reason, field, _) in table() {
+        *server.control.error.lock().unwrap() = Some(error);
+        let mut raw = pb::verification_client::VerificationClient::new(channel.clone());
+        let request = pb::VerifyRequest { probes: vec![b"x".to_vec()], ..faceless_request() };
+        let (info, _, bad) = details(&raw.verify(request).await.unwrap_err());
+        assert_eq!(info.metadata.get("field").map(String::as_str), field, "{reason}");
+        let expected = field.filter(|_| code == Code::InvalidArgument);
+        assert_eq!(bad.map(|bad| bad.field_violations[0].field.clone()).as_deref(), expected, "{reason}");
+    }
+}
+
+/// Programs go by these; nobody should have to read a number out of a sentence.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_figures_of_a_message_are_metadata() {
+    let server = Running::start(|_| {}).await;
+    let channel = server.channel().await;
+    let small = FaceError::FaceTooSmall { eye_distance: 12.5, eye_distance_min: 24.0 };
+    let large = ImageError::TooManyPixels { width: 20_000, height: 10_000, pixels_max: 50_000_000 };
+    let face = |source| WorkflowError::Face { field: Field::Probe(0), source };
+    let out_of_order = |expected| WorkflowError::from(GalleryError::AttemptOutOfOrder { expected });
+    let cases: [(WorkflowError, &[(&str, &str)]); 6] = [
+        (out_of_order(Some(3)), &[("attemptExpected", "3"), ("field", "attempt")]),
+        (out_of_order(None), &[("attemptsMax", "10"), ("field", "attempt")]),
+        (WorkflowError::Attempts { max: 4 }, &[("attemptsMax", "4"), ("field", "attempt")]),
+        (WorkflowError::PhotoCount { found: 6, max: 5 }, &[("photos", "6"), ("photosMax", "5")]),
+        (face(small), &[("eyeDistance", "12.5"), ("eyeDistanceMin", "24")]),
+        (face(large.into()), &[("width", "20000"), ("height", "10000"), ("pixelsMax", "50000000")]),
+    ];
+    for (error, figures) in cases {
+        *server.control.error.lock().unwrap() = Some(error);
+        let mut raw = pb::verification_client::VerificationClient::new(channel.clone());
+        let request = pb::VerifyRequest { probes: vec![b"x".to_vec()], ..faceless_request() };
+        let (info, _, _) = details(&raw.verify(request).await.unwrap_err());
+        for (name, figure) in figures {
+            assert_eq!(info.metadata.get(*name).map(String::as_str), Some(*figure), "{} {name}", info.reason);
         }
     }
-    assert_eq!(locales, ["vi", "en"]);
-    assert_eq!(details.len(), 4);
+}
+
+/// Numbers this contract does not know, and figures out of range: the field is named as it
+/// is written in the proto files.
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_out_of_range_names_its_field() {
+    let server = Running::start(|_| {}).await;
+    let channel = server.channel().await;
+    let mut verification = pb::verification_client::VerificationClient::new(channel.clone());
+    let mut gallery = pb::gallery_client::GalleryClient::new(channel.clone());
+    let mut beneficiary = pb::beneficiary_client::BeneficiaryClient::new(channel);
+    let photo = |source, captured_at| pb::EnrollPhoto { image: b"x".to_vec(), source, captured_at };
+    let enrol = |mode, photos| pb::EnrollRequest { subject_id: "s".into(), mode, photos, ..Default::default() };
+    let nearest = pb::identify_request::Scope::Nearest(pb::NearestScope { k: 1, mode: 99 });
+    let identify = pb::IdentifyRequest { probes: vec![b"x".to_vec()], scope: Some(nearest), ..Default::default() };
+    let decision = |scheme, sex| pb::VerifyBeneficiaryRequest {
+        transaction_id: "t".into(),
+        subject_id: "s".into(),
+        scheme,
+        record: Some(pb::BenefitRecord { sex, ..Default::default() }),
+        ..Default::default()
+    };
+    let unnamed = pb::VerifyBeneficiaryRequest { transaction_id: "a b".into(), ..decision(1, 0) };
+    let resolve = pb::ResolveReferralRequest {
+        transaction_id: "t".into(),
+        officer_id: "o".into(),
+        outcome: 99,
+        reason: "x".into(),
+        attempt: 1,
+    };
+    let year_zero = Some(prost_types::Timestamp { seconds: -62_167_219_200, nanos: 0 });
+    let long = pb::IdentifyRequest { excluded_subject_ids: vec!["s".into(); 1001], ..identify_nobody() };
+    let refused = [
+        (verification.assess(pb::AssessRequest { image: vec![1], kind: 99 }).await.err(), "kind"),
+        (
+            verification.verify(pb::VerifyRequest { reference_kind: 99, ..faceless_request() }).await.err(),
+            "reference_kind",
+        ),
+        (verification.identify(identify).await.err(), "nearest.mode"),
+        (verification.identify(long).await.err(), "excluded_subject_ids"),
+        (gallery.enroll(enrol(99, vec![])).await.err(), "mode"),
+        (gallery.enroll(enrol(0, vec![photo(0, None), photo(99, None)])).await.err(), "photos[1].source"),
+        (gallery.enroll(enrol(0, vec![photo(0, year_zero)])).await.err(), "photos[0].captured_at"),
+        (beneficiary.verify_beneficiary(decision(99, 0)).await.err(), "scheme"),
+        (beneficiary.verify_beneficiary(decision(1, 99)).await.err(), "record.sex"),
+        (beneficiary.verify_beneficiary(unnamed).await.err(), "transaction_id"),
+        (beneficiary.resolve_referral(resolve).await.err(), "outcome"),
+    ];
+    for (status, field) in refused {
+        let (info, _, bad) = details(&status.unwrap_or_else(|| panic!("{field} was taken")));
+        assert_eq!((info.reason.as_str(), info.metadata["field"].as_str()), ("OUT_OF_RANGE", field));
+        assert_eq!(bad.unwrap().field_violations[0].field, field);
+    }
+    assert_eq!(server.control.begun(), 0);
+}
+
+fn identify_nobody() -> pb::IdentifyRequest {
+    pb::IdentifyRequest { probes: vec![b"x".to_vec()], ..Default::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_is_none_is_named_by_its_field() {
+    let server = Running::start(|_| {}).await;
+    let channel = server.channel().await;
+    let mut verification = pb::verification_client::VerificationClient::new(channel.clone());
+    let mut gallery = pb::gallery_client::GalleryClient::new(channel.clone());
+    let mut beneficiary = pb::beneficiary_client::BeneficiaryClient::new(channel);
+    let claimed = pb::IdentifyRequest { claimed_subject_id: Some(" ".into()), ..identify_nobody() };
+    let excluded = pb::IdentifyRequest { excluded_subject_ids: vec!["a\n".into()], ..identify_nobody() };
+    let vouch = pb::Vouch { officer_id: String::new(), reason: "x".into() };
+    let enrol = |vouch| pb::EnrollRequest { subject_id: "s".into(), vouch: Some(vouch), ..Default::default() };
+    let pair = |a: &str, b: &str, officer: &str| pb::ClearPairRequest {
+        subject_id_a: a.into(),
+        subject_id_b: b.into(),
+        officer_id: officer.into(),
+        reason: "x".into(),
+    };
+    let refused = [
+        (verification.identify(claimed).await.err(), "claimed_subject_id"),
+        (verification.identify(excluded).await.err(), "excluded_subject_ids"),
+        (gallery.enroll(enrol(vouch)).await.err(), "vouch.officer_id"),
+        (beneficiary.clear_pair(pair("", "b", "o")).await.err(), "subject_id_a"),
+        (beneficiary.clear_pair(pair("a", "", "o")).await.err(), "subject_id_b"),
+        (beneficiary.clear_pair(pair("a", "b", "")).await.err(), "officer_id"),
+    ];
+    for (status, field) in refused {
+        let (info, ..) = details(&status.unwrap());
+        assert_eq!((info.reason.as_str(), info.metadata["field"].as_str()), ("BAD_SUBJECT_ID", field));
+    }
+    // An officer's words are told from a subject's.
+    let note = pb::Vouch { officer_id: "o".into(), reason: String::new() };
+    let (info, ..) = details(&gallery.enroll(enrol(note)).await.unwrap_err());
+    assert_eq!((info.reason.as_str(), info.metadata["field"].as_str()), ("BAD_NOTE", "vouch.reason"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

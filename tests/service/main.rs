@@ -4,9 +4,11 @@
 mod assets;
 mod bulk;
 mod calls;
+mod contract;
 mod drain;
 mod engine;
 mod errors;
 mod fake;
 mod limits;
 mod program;
+mod traces;

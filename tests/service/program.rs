@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use chinhchu::gallery::{Attributes, EnrolMode, Filter, RequestId, Source, SubjectId};
-use chinhchu::service::Client;
+use chinhchu::service::pb::beneficiary_client::BeneficiaryClient;
+use chinhchu::service::{Client, pb};
 use chinhchu::workflow::{EnrolRequest, IdentifyRequest, Photo, VerifyRequest};
 
 use crate::assets::{engine, photo};
@@ -129,9 +130,33 @@ async fn the_server_keeps_its_memory_names_nobody_and_ends_on_sigterm() {
     let grown = server.resident_kib().saturating_sub(after_warm_up);
     assert!(grown < 16 << 10, "resident memory grew by {grown} KiB over 80 requests");
 
-    drop(client);
+    // The log names a decision's transaction to those who hold the folder's key, and no
+    // one else. (No photo: it is refused, which is all that this needs.)
+    let transaction = "secret-transaction";
+    let mut raw = BeneficiaryClient::connect(server.url.clone()).await.unwrap();
+    let decision = pb::VerifyBeneficiaryRequest {
+        transaction_id: transaction.into(),
+        subject_id: "secret-subject-0".into(),
+        scheme: 1,
+        ..Default::default()
+    };
+    let mut request = tonic::Request::new(decision);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    request.metadata_mut().insert("traceparent", format!("00-{trace}-00f067aa0ba902b7-01").parse().unwrap());
+    raw.verify_beneficiary(request).await.unwrap_err();
+    let digest = Command::new(env!("CARGO_BIN_EXE_chinhchu"))
+        .args(["digest", transaction, "--data"])
+        .arg(folder.path().join("people"))
+        .output()
+        .unwrap();
+    let digest = String::from_utf8(digest.stdout).unwrap();
+    assert_eq!(digest.trim().len(), 16, "{digest}");
+
+    drop((client, raw));
     let (code, log) = server.terminate();
     assert_eq!(code, Some(0), "{log}");
+    let line = log.lines().find(|line| line.contains(digest.trim())).expect("the transaction is in the log");
+    assert!(line.contains(trace) && line.contains("PHOTO_COUNT"), "{line}");
     assert!(log.contains("Verify") && log.contains("draining"), "{log}");
     assert!(!log.contains("secret"), "the log names a person: {log}");
 }

@@ -194,9 +194,13 @@ impl TryFrom<pb::VerifyBeneficiaryResponse> for BeneficiaryOutcome {
     }
 }
 
+fn id(id: String, field: &'static str) -> Result<SubjectId, WorkflowError> {
+    SubjectId::new(id).map_err(|_| WorkflowError::BadId { field: Field::Named(field) })
+}
+
 /// An id of an officer from the wire.
 fn officer(id: String) -> Result<SubjectId, WorkflowError> {
-    SubjectId::new(id).map_err(|_| bad("officer_id", "1 to 128 bytes of text"))
+    self::id(id, "officer_id")
 }
 
 /// Takes a message apart and checks it.
@@ -249,7 +253,6 @@ pub(in crate::service) fn resolved_referral(
 
 /// Takes a message apart and checks it.
 pub(in crate::service) fn clear_pair(request: pb::ClearPairRequest) -> Result<ClearPairRequest, WorkflowError> {
-    let id = |id: String, field| SubjectId::new(id).map_err(|_| bad(field, "1 to 128 bytes of text"));
     Ok(ClearPairRequest {
         one: id(request.subject_id_a, "subject_id_a")?,
         other: id(request.subject_id_b, "subject_id_b")?,

@@ -27,6 +27,8 @@ impl pb::DecisionEvidence {
             active_authentication: chip.active_authentication.code().to_owned(),
             photo_years: chip.photo_years,
             groups_unread: chip.groups_unread.into_iter().map(u32::from).collect(),
+            chip_verdict: pb::ChipVerdict::from(chip.verdict).into(),
+            active_authentication_result: pb::ActiveAuthenticationResult::from(chip.active_authentication).into(),
         };
         let frame = |frame: FrameEvidence| pb::FrameEvidence {
             eye_distance: frame.eye_distance,
@@ -73,6 +75,29 @@ impl pb::DecisionEvidence {
                 vouched: record.vouched,
                 threshold: Some(record.threshold.into()),
             }),
+        }
+    }
+}
+
+impl From<chip::Verdict> for pb::ChipVerdict {
+    fn from(verdict: chip::Verdict) -> Self {
+        match verdict {
+            chip::Verdict::Authentic => Self::Authentic,
+            chip::Verdict::Unanchored => Self::Unanchored,
+            chip::Verdict::Untrusted => Self::Untrusted,
+            chip::Verdict::Altered => Self::Altered,
+            chip::Verdict::Unreadable => Self::Unreadable,
+        }
+    }
+}
+
+impl From<ActiveAuthentication> for pb::ActiveAuthenticationResult {
+    fn from(result: ActiveAuthentication) -> Self {
+        match result {
+            ActiveAuthentication::Absent => Self::Absent,
+            ActiveAuthentication::Unproven => Self::Unproven,
+            ActiveAuthentication::Proven => Self::Proven,
+            ActiveAuthentication::Failed => Self::Failed,
         }
     }
 }
@@ -260,5 +285,24 @@ impl TryFrom<pb::DuplicateSearch> for Duplicates {
             expected_extrapolated: found.expected_extrapolated,
             expected_miss: found.expected_miss.map(Into::into),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two fields say the same, one for programs that cannot take a string for an enum.
+    #[test]
+    fn enums_and_strings_of_a_chip_are_one_vocabulary() {
+        for code in ["AUTHENTIC", "UNANCHORED", "UNTRUSTED", "ALTERED", "UNREADABLE"] {
+            let verdict = chip::Verdict::from_code(code).unwrap();
+            assert_eq!(pb::ChipVerdict::from(verdict).as_str_name(), format!("CHIP_VERDICT_{code}"));
+        }
+        for code in ["absent", "unproven", "proven", "failed"] {
+            let result = ActiveAuthentication::from_code(code).unwrap();
+            let name = format!("ACTIVE_AUTHENTICATION_RESULT_{}", code.to_uppercase());
+            assert_eq!(pb::ActiveAuthenticationResult::from(result).as_str_name(), name);
+        }
     }
 }

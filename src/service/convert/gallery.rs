@@ -26,7 +26,7 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
         Ok(pb::EnrollMode::Replace) => EnrolMode::Replace,
         Ok(pb::EnrollMode::Add) => EnrolMode::Add,
         // A mode of a later contract must not be taken for one known here.
-        Err(_) => return Err(out_of_range(Field::Request, "mode is none this server knows")),
+        Err(_) => return Err(out_of_range(Field::Named("mode"), "it is none this server knows")),
     };
     let photo = |(index, photo): (usize, pb::EnrollPhoto)| {
         Ok(Photo {
@@ -35,14 +35,13 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
                 Ok(pb::Source::Chip) => Source::Chip,
                 Ok(pb::Source::Live) => Source::Live,
                 Ok(pb::Source::Unspecified | pb::Source::Other) => Source::Other,
-                Err(_) => return Err(out_of_range(Field::Photo(index), "source is none this server knows")),
+                Err(_) => return Err(out_of_range(Field::PhotoPart(index, "source"), "it is none this server knows")),
             },
             captured_at: match photo.captured_at {
                 None => None,
-                Some(time) => Some(
-                    from_wire(time)
-                        .ok_or_else(|| out_of_range(Field::Photo(index), "captured_at is no time from 1970 to 9999"))?,
-                ),
+                Some(time) => Some(from_wire(time).ok_or_else(|| {
+                    out_of_range(Field::PhotoPart(index, "captured_at"), "it is no time from 1970 to 9999")
+                })?),
             },
         })
     };
@@ -58,8 +57,8 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
 }
 
 fn vouch(vouch: pb::Vouch) -> Result<Vouch, WorkflowError> {
-    let officer = SubjectId::new(vouch.officer_id)
-        .map_err(|_| out_of_range(Field::Named("vouch.officer_id"), "it is no id of 1 to 128 bytes"))?;
+    let field = Field::Named("vouch.officer_id");
+    let officer = SubjectId::new(vouch.officer_id).map_err(|_| WorkflowError::BadId { field })?;
     Ok(Vouch { officer, reason: Note::new(vouch.reason)? })
 }
 
@@ -246,8 +245,14 @@ mod tests {
             ..Default::default()
         };
         assert!(enrol_request(request(0, 0)).is_ok());
-        assert!(matches!(enrol_request(request(9, 0)), Err(WorkflowError::OutOfRange { field: Field::Request, .. })));
-        assert!(matches!(enrol_request(request(0, 9)), Err(WorkflowError::OutOfRange { field: Field::Photo(0), .. })));
+        assert!(matches!(
+            enrol_request(request(9, 0)),
+            Err(WorkflowError::OutOfRange { field: Field::Named("mode"), .. })
+        ));
+        assert!(matches!(
+            enrol_request(request(0, 9)),
+            Err(WorkflowError::OutOfRange { field: Field::PhotoPart(0, "source"), .. })
+        ));
     }
 
     #[test]

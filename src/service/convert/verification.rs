@@ -35,7 +35,7 @@ pub(in crate::service) fn assess_request(request: pb::AssessRequest) -> Result<(
     let kind = match pb::CaptureKind::try_from(request.kind) {
         Ok(pb::CaptureKind::Unspecified | pb::CaptureKind::Live) => Kind::Live,
         Ok(pb::CaptureKind::Chip) => Kind::Chip,
-        Err(_) => return Err(out_of_range(Field::Request, "kind is none this server knows")),
+        Err(_) => return Err(out_of_range(Field::Named("kind"), "it is none this server knows")),
     };
     Ok((request.image, kind))
 }
@@ -140,16 +140,20 @@ pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> Resu
         Scope::Nearest(pb::NearestScope { k, mode }) => match pb::NearestMode::try_from(mode) {
             Ok(pb::NearestMode::Unspecified | pb::NearestMode::Exact) => Ok(IdentifyScope::Nearest(k as usize)),
             Ok(pb::NearestMode::Approximate) => Ok(IdentifyScope::NearestApproximate(k as usize)),
-            Err(_) => Err(out_of_range(Field::Named("nearest"), "its mode is none this server knows")),
+            Err(_) => Err(out_of_range(Field::Named("nearest.mode"), "it is none this server knows")),
         },
     });
     let scope = scope.transpose()?;
-    let claimed = request.claimed_subject_id.map(SubjectId::new).transpose()?;
+    let id = |id: String, field| SubjectId::new(id).map_err(|_| WorkflowError::BadId { field });
+    let claimed = request.claimed_subject_id.map(|claimed| id(claimed, Field::Named("claimed_subject_id")));
+    let claimed = claimed.transpose()?;
     // Before the ids are taken in: a long list costs nothing but its own bytes.
     if request.excluded_subject_ids.len() > Filter::EXCLUDED_MAX {
         return Err(out_of_range(Field::Named("excluded_subject_ids"), "too many subjects are excluded"));
     }
-    let excluded = request.excluded_subject_ids.into_iter().map(SubjectId::new).collect::<Result<_, _>>()?;
+    let excluded = request.excluded_subject_ids.into_iter();
+    let excluded = excluded.map(|excluded| id(excluded, Field::Named("excluded_subject_ids")));
+    let excluded = excluded.collect::<Result<_, _>>()?;
     let filter = Filter { scheme: request.scheme, province: request.province, excluded, claimed };
     Ok(IdentifyRequest { probes: request.probes, scope, filter })
 }

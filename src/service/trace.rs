@@ -1,0 +1,273 @@
+//! Which call a line of the log is about: W3C Trace Context, Level 1 (`traceparent`), and
+//! a keyed digest in place of the transaction's id.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tonic::codegen::http::{HeaderMap, HeaderValue};
+
+/// The header, both ways.
+pub(super) const TRACEPARENT: &str = "traceparent";
+/// Set where the caller records the trace.
+const SAMPLED: u8 = 1;
+
+/// One call within a trace: the caller's, or one that begins here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trace {
+    trace: [u8; 16],
+    /// Of this call.
+    span: [u8; 8],
+    sampled: bool,
+}
+
+impl Trace {
+    /// A call of the trace that the headers name; of a new one where they name none.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut named = headers.get_all(TRACEPARENT).into_iter();
+        // More than one is as good as none.
+        let one = named.next().filter(|_| named.next().is_none());
+        let (trace, sampled) = one.and_then(|value| parse(value.as_bytes())).unwrap_or_else(|| (random(), false));
+        Self { trace, span: random(), sampled }
+    }
+
+    /// The trace's id, as logs and tracing systems write it: 32 hexadecimal digits.
+    pub(super) fn id(&self) -> String {
+        hex(&self.trace)
+    }
+
+    /// This call's id within the trace: 16 hexadecimal digits.
+    pub(super) fn span_id(&self) -> String {
+        hex(&self.span)
+    }
+
+    /// The header's value, with this call as the parent.
+    pub(super) fn header(&self) -> HeaderValue {
+        HeaderValue::try_from(self.to_string()).expect("digits and hyphens are a header's value")
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{}-{}-{:02x}", self.id(), self.span_id(), u8::from(self.sampled))
+    }
+}
+
+/// The trace and whether it is recorded. `None` for what is no `traceparent` (3.2.2): then
+/// a new trace begins.
+fn parse(value: &[u8]) -> Option<([u8; 16], bool)> {
+    let text = std::str::from_utf8(value).ok()?;
+    let mut parts = text.split('-');
+    let version: [u8; 1] = unhex(parts.next()?)?;
+    let trace: [u8; 16] = unhex(parts.next()?)?;
+    let parent: [u8; 8] = unhex(parts.next()?)?;
+    let flags: [u8; 1] = unhex(parts.next()?)?;
+    // Version 0 ends here; later ones may add fields.
+    let whole = version == [0] && parts.next().is_some();
+    if version == [0xff] || whole || trace == [0; 16] || parent == [0; 8] {
+        return None;
+    }
+    Some((trace, flags[0] & SAMPLED != 0))
+}
+
+/// The trace id of a header's value that another `chinhchu` sent.
+pub(super) fn trace_id(value: &[u8]) -> Option<String> {
+    parse(value).map(|(trace, _)| hex(&trace))
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    // Without the system's random numbers there are no keys and no TLS either. A trace
+    // then is told from others by nothing, which costs a look at the log.
+    if getrandom::fill(&mut bytes).is_err() {
+        bytes[N - 1] = 1;
+    }
+    bytes
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Lower-case digits alone, as the standard writes them.
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(high)? << 4 | digit(low)?;
+    }
+    Some(bytes)
+}
+
+/// The key by which logs name transactions: whoever has it and a transaction's id finds
+/// the lines about it, and whoever has the log alone learns no id, not even by trying
+/// all there can be.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LogKey([u8; LogKey::BYTES]);
+
+impl LogKey {
+    /// Name of its file within a data folder.
+    pub const FILE: &str = "log.key";
+    const BYTES: usize = 32;
+
+    /// A key of this process: its digests cannot be found again after its end.
+    ///
+    /// # Errors
+    /// Where the system has no random numbers.
+    pub fn random() -> io::Result<Self> {
+        let mut key = [0; Self::BYTES];
+        getrandom::fill(&mut key).map_err(io::Error::other)?;
+        Ok(Self(key))
+    }
+
+    /// The key of a data folder.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] where no server has made one yet,
+    /// [`io::ErrorKind::InvalidData`] where the file is none.
+    pub fn read(folder: &Path) -> io::Result<Self> {
+        let mut file = std::fs::File::open(folder.join(Self::FILE))?;
+        let mut key = [0; Self::BYTES];
+        let broken = |_| io::Error::new(io::ErrorKind::InvalidData, "it is no key of 32 bytes; remove it");
+        file.read_exact(&mut key).map_err(broken)?;
+        if file.read(&mut [0])? > 0 {
+            return Err(broken(io::ErrorKind::InvalidData.into()));
+        }
+        Ok(Self(key))
+    }
+
+    /// The key of a data folder, made where it has none: readable by its owner alone.
+    ///
+    /// # Errors
+    /// As [`LogKey::read`] but for a missing one, and those of writing.
+    pub fn read_or_make(folder: &Path) -> io::Result<Self> {
+        match Self::read(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+        let key = Self::random()?;
+        let path = folder.join(Self::FILE);
+        let partial = folder.join("log.key.partial");
+        // Under another name first: a killed process leaves no half key.
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        file.write_all(&key.0)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, &path)?;
+        Ok(key)
+    }
+
+    /// What stands for a transaction in the log: 64 bits of HMAC-SHA-256 (RFC 2104), as 16
+    /// hexadecimal digits.
+    pub fn digest(&self, transaction: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length");
+        mac.update(transaction.as_bytes());
+        hex(&mac.finalize().into_bytes()[..8])
+    }
+}
+
+impl fmt::Debug for LogKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn of(value: &str) -> Trace {
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, value.parse().unwrap());
+        Trace::of(&headers)
+    }
+
+    #[test]
+    fn a_call_goes_on_with_the_callers_trace_as_a_span_of_its_own() {
+        let trace = of(GIVEN);
+        assert_eq!(trace.id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_ne!(trace.span_id(), "00f067aa0ba902b7");
+        assert_eq!(trace.to_string(), format!("00-{}-{}-01", trace.id(), trace.span_id()));
+        // A later version is read as far as it is known.
+        assert_eq!(of("42-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00-more").id(), trace.id());
+    }
+
+    #[test]
+    fn what_is_no_traceparent_begins_a_new_trace() {
+        let (id, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        for wrong in [
+            String::new(),
+            "rubbish".into(),
+            format!("00-{}-{parent}-01", "0".repeat(32)),
+            format!("00-{id}-{}-01", "0".repeat(16)),
+            format!("ff-{id}-{parent}-01"),
+            format!("00-{id}-{parent}-01-more"),
+            format!("00-{}-{parent}-01", id.to_uppercase()),
+            format!("00-{id}-{parent}"),
+            format!("0-{id}-{parent}-01"),
+            format!("00-{id}0-{parent}-01"),
+        ] {
+            let trace = of(&wrong);
+            assert_ne!(trace.id(), id, "{wrong}");
+            assert_eq!(parse(trace.to_string().as_bytes()).unwrap().0, trace.trace);
+        }
+        let mut twice = HeaderMap::new();
+        twice.append(TRACEPARENT, GIVEN.parse().unwrap());
+        twice.append(TRACEPARENT, GIVEN.parse().unwrap());
+        assert_ne!(Trace::of(&twice).id(), id);
+        assert_ne!(of(""), of(""));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_trace_or_none(value in proptest::collection::vec(any::<u8>(), 0..80)) {
+            if let Some((trace, _)) = parse(&value) {
+                prop_assert_ne!(trace, [0; 16]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_folders_key_is_made_once_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(LogKey::read(folder.path()).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let key = LogKey::read_or_make(folder.path()).unwrap();
+        assert_eq!(LogKey::read_or_make(folder.path()).unwrap(), key);
+        assert_eq!(LogKey::read(folder.path()).unwrap(), key);
+        let mode = std::fs::metadata(folder.path().join(LogKey::FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        for wrong in [31, 33, 0] {
+            std::fs::write(folder.path().join(LogKey::FILE), vec![7; wrong]).unwrap();
+            // Never replaced unseen: earlier lines of the log could not be found any more.
+            assert_eq!(LogKey::read_or_make(folder.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+    }
+
+    #[test]
+    fn a_digest_is_that_of_the_key_and_of_the_transaction() {
+        // The key is the 32 bytes 00 to 1f, the
+        // value by `openssl dgst -sha256 -mac HMAC`.
+        let key = LogKey(std::array::from_fn(|at| u8::try_from(at).unwrap()));
+        assert_eq!(key.digest("tx-1"), "137b902d0bf7d794");
+        assert_ne!(key.digest("tx-2"), key.digest("tx-1"));
+        assert_ne!(LogKey::random().unwrap().digest("tx-1"), key.digest("tx-1"));
+        assert_eq!(format!("{key:?}"), "LogKey(..)");
+    }
+}

@@ -32,6 +32,28 @@ impl DecisionKey {
     }
 }
 
+/// Which attempt of a transaction may be decided after its last one: about the same
+/// subject and scheme, while it is open, the next. A transaction that is closed says so
+/// before anything is said of numbers, which would be of no use.
+///
+/// # Errors
+/// [`GalleryError::TransactionReused`], [`GalleryError::TransactionClosed`],
+/// [`GalleryError::AttemptOutOfOrder`].
+pub(crate) fn next_attempt(
+    last: Option<&StoredDecision>,
+    subject: &SubjectId,
+    scheme: &str,
+) -> Result<u32, GalleryError> {
+    let Some(last) = last else { return Ok(1) };
+    if last.subject != *subject || last.scheme != scheme {
+        return Err(GalleryError::TransactionReused);
+    }
+    if last.outcome == Outcome::Approve || last.resolution.is_some() {
+        return Err(GalleryError::TransactionClosed);
+    }
+    Ok(last.key.attempt + 1)
+}
+
 /// What a decision comes to. Ordered by gravity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

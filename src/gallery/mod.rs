@@ -8,6 +8,7 @@ mod scheme;
 mod snapshot;
 mod types;
 
+pub(crate) use decision::next_attempt;
 pub use decision::{
     ANSWER_BYTES_MAX, ATTEMPTS_MAX, ClearedPair, DecisionKey, NewDecision, Note, Outcome, Resolution, StoredDecision,
 };

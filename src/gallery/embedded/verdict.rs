@@ -6,8 +6,10 @@ use super::fault::StoreError;
 use super::group::Group;
 use super::record::{ClearedRecord, DecisionRecord, ResolutionRecord, outcome_number, unseal};
 use super::tables::{cleared_key, decision_key, read_decision, read_last_decision, read_subject};
+
 use crate::gallery::{
     ClearedPair, DecisionKey, EnrolMode, GalleryError, NewDecision, Outcome, Resolution, SubjectId, Timestamp,
+    next_attempt,
 };
 use redb::ReadableTable;
 
@@ -23,17 +25,9 @@ pub(super) fn plan_decision(decision: &NewDecision, group: &Group<'_>, now: Time
         };
     }
     let last = read_last_decision(&group.decisions, &key.transaction)?;
-    let expected = last.as_ref().map_or(1, |last| last.key.attempt + 1);
+    let expected = next_attempt(last.as_ref(), &decision.subject, &decision.scheme)?;
     if key.attempt != expected {
         return Err(GalleryError::AttemptOutOfOrder { expected: Some(expected) }.into());
-    }
-    if let Some(last) = &last {
-        if last.subject != decision.subject || last.scheme != decision.scheme {
-            return Err(GalleryError::TransactionReused.into());
-        }
-        if last.outcome == Outcome::Approve || last.resolution.is_some() {
-            return Err(GalleryError::TransactionClosed.into());
-        }
     }
 
     let (mut rows, mut templates) = (Vec::new(), 0);

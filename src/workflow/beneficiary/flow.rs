@@ -11,7 +11,7 @@ use crate::chip::{self, CheckOptions, ChipFiles, GroupState, Holder, Moment};
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome,
-    RequestId, Source, StoredDecision, Subject, SubjectId,
+    RequestId, Source, StoredDecision, Subject, SubjectId, next_attempt,
 };
 use crate::matching::{Reference, fuse};
 use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
@@ -293,24 +293,15 @@ impl Engine {
 
 /// Refuses what the commit would refuse, before any work is done for it.
 async fn check_turn(gallery: &dyn Gallery, request: &BeneficiaryRequest, policy: &Policy) -> Result<(), WorkflowError> {
-    let key = &request.key;
-    if key.attempt > policy.attempts_max {
+    let last = gallery.last_decision(&request.key.transaction).await?;
+    let expected = next_attempt(last.as_ref(), &request.subject, request.scheme.name())?;
+    if expected > policy.attempts_max {
         return Err(WorkflowError::Attempts { max: policy.attempts_max });
     }
-    let last = gallery.last_decision(&key.transaction).await?;
-    let expected = last.as_ref().map_or(1, |last| last.key.attempt + 1);
-    if key.attempt != expected {
+    if request.key.attempt != expected {
         return Err(GalleryError::AttemptOutOfOrder { expected: Some(expected) }.into());
     }
-    match last {
-        Some(last) if last.subject != request.subject || last.scheme != request.scheme.name() => {
-            Err(GalleryError::TransactionReused.into())
-        }
-        Some(last) if last.outcome == Outcome::Approve || last.resolution.is_some() => {
-            Err(GalleryError::TransactionClosed.into())
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// The answer in a stored decision.

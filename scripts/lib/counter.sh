@@ -1,0 +1,67 @@
+# What a counter's day needs, for scripts/demo and scripts/test-clients: synthetic cards, a
+# configuration, a server on a free port. To be sourced from the repository's root.
+#
+#   counter_begin PROGRAM SCRATCH   makes $counter_cards and sets $counter_address; ends the
+#                                   script with the server's words where it does not start
+#   counter_stop                    ends the server; call it from a trap too
+
+counter_server=
+
+# Three synthetic cards of one test authority: a sound one, a second one of the same
+# face under another number, and the first with somebody else's photo put in.
+counter_cards() {
+    local program=$1 cards=$2
+    forge() {
+        "$program" chip forge-test-card ".cache/photos/$1" --seed demo --number "$2" --out "$cards/$3" >/dev/null
+    }
+    mkdir -p "$cards"
+    forge obama.jpg 999088000017 card
+    forge obama3.jpg 999075000023 second_card
+    forge obama.jpg 999088000017 altered_card
+    forge biden.jpg 999088000017 foreign
+    cp "$cards/foreign/DG2.bin" "$cards/altered_card/DG2.bin"
+}
+
+counter_begin() {
+    local program=$1 scratch=$2
+    counter_cards "$program" "$scratch/cards"
+    # Press photos are no live captures, so this policy does without liveness and quality;
+    # every decision says so.
+    cat >"$scratch/chinhchu.toml" <<END
+[chip]
+csca = "cards/card/csca"
+
+[policies.demo]
+without = ["liveness", "quality"]
+first_sight = "enrol"
+END
+    # Port 0: the system picks a free one, and the server says which. Its log is there
+    # before it is, to be read at once.
+    counter_log=$scratch/log
+    : >"$counter_log"
+    "$program" serve --listen 127.0.0.1:0 --data "$scratch/people" --config "$scratch/chinhchu.toml" \
+        </dev/null >>"$counter_log" 2>&1 &
+    counter_server=$!
+    counter_address=
+    for _ in {1..300}; do
+        counter_address=$(sed -n 's/.*\(127\.0\.0\.1:[1-9][0-9]*\).*/\1/p' "$counter_log" | head -n 1)
+        [[ -z $counter_address ]] || return 0
+        if ! kill -0 "$counter_server" 2>/dev/null; then
+            counter_server=
+            break
+        fi
+        sleep 0.1
+    done
+    echo "$(basename "$0"): the server did not start; it said:" >&2
+    cat "$counter_log" >&2
+    exit 1
+}
+
+counter_stop() {
+    if [[ -n $counter_server ]] && kill -TERM "$counter_server" 2>/dev/null; then
+        # A graceful stop answers what is in flight; it is bounded by the server itself.
+        wait "$counter_server" ||
+            echo "$(basename "$0"): the server stopped with status $?; its log was: $(cat "$counter_log")" >&2
+    fi
+    counter_server=
+}

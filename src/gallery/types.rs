@@ -170,16 +170,30 @@ impl Subject {
     /// # Errors
     /// [`RecipeMismatch`] where they were made by different recipes.
     pub fn groups(&self, score: f32) -> Result<Vec<usize>, RecipeMismatch> {
-        let vouched = |at: usize| self.vouched.iter().any(|one| one.templates.contains(&self.templates[at].id));
         let mut mismatch = None;
-        let groups = groups(self.templates.len(), |i, j| {
+        let vouched = |at: usize| self.is_vouched(self.templates[at].id);
+        let groups = groups_of_one_record(self.templates.len(), vouched, |i, j| {
             let [one, other] = [i, j].map(|at| &self.templates[at].content.template);
-            // Whoever vouches does so for all that is there: what was vouched for is one person's.
-            (vouched(i) && vouched(j))
-                || compare(one, other).map_err(|error| mismatch = Some(error)).is_ok_and(|found| found >= score)
+            compare(one, other).map_err(|error| mismatch = Some(error)).is_ok_and(|found| found >= score)
         });
         mismatch.map_or(Ok(groups), Err)
     }
+
+    /// Whether an officer vouched for this template.
+    pub fn is_vouched(&self, template: u64) -> bool {
+        self.vouched.iter().any(|one| one.templates.contains(&template))
+    }
+}
+
+/// The number of each template's group within one record. Two are of one group where they
+/// are `alike`, and where both are vouched for: whoever vouches does so for all that is
+/// there, so that is one person's.
+pub(super) fn groups_of_one_record(
+    count: usize,
+    vouched: impl Fn(usize) -> bool,
+    mut alike: impl FnMut(usize, usize) -> bool,
+) -> Vec<usize> {
+    groups(count, |i, j| (vouched(i) && vouched(j)) || alike(i, j))
 }
 
 /// An officer's word that the templates of a record are one person's, however little alike

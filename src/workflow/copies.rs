@@ -53,21 +53,24 @@ pub(super) struct Together {
 impl Together {
     /// Looks at the frames of one probe.
     pub(super) fn of(frames: &[Analysis]) -> Self {
-        let (mut repeated, mut still) = (false, false);
+        let mut links = Vec::new();
         for (i, one) in frames.iter().enumerate() {
-            for other in &frames[i + 1..] {
-                let copy = is_same_frame(one, other);
-                repeated |= copy;
-                still |= !copy && is_still(one, other);
+            for (j, other) in frames.iter().enumerate().skip(i + 1) {
+                if is_same_frame(one, other) {
+                    links.push((i, j, Frames::Repeated));
+                } else if is_still(one, other) {
+                    links.push((i, j, Frames::Still));
+                }
             }
         }
-        let seen = match (repeated, still) {
-            _ if frames.len() < 2 => Frames::Single,
-            (true, _) => Frames::Repeated,
-            (false, true) => Frames::Still,
-            (false, false) => Frames::Natural,
+        let any = |kind| links.iter().any(|(.., of)| *of == kind);
+        let seen = match frames.len() {
+            0 | 1 => Frames::Single,
+            _ if any(Frames::Repeated) => Frames::Repeated,
+            _ if any(Frames::Still) => Frames::Still,
+            _ => Frames::Natural,
         };
-        let same = |i: usize, j: usize| is_same_frame(&frames[i], &frames[j]) || is_still(&frames[i], &frames[j]);
+        let same = |i: usize, j: usize| links.iter().any(|link| (link.0, link.1) == (i, j));
         Self { frames: seen, pictures: groups(frames.len(), same) }
     }
 

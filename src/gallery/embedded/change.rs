@@ -12,11 +12,12 @@ use super::group::Group;
 use super::record::{ClearedRecord, DecisionRecord, SubjectRecord, TemplateRecord, VouchedRecord};
 use super::tables::{cleared_key, read_cleared_with, read_subject, read_template};
 use super::verdict;
+use crate::gallery::types::groups_of_one_record;
 use crate::gallery::{
     Agreement, Attributes, ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, Resolution,
     Subject, SubjectId, Timestamp,
 };
-use crate::matching::{Dot, groups};
+use crate::matching::Dot;
 use crate::search::SearchError;
 
 /// One thing to do.
@@ -157,10 +158,7 @@ fn check_agreement(
         record.templates.get(at).is_some_and(|id| record.vouched.iter().any(|one| one.templates.contains(id)))
     };
     let dot = Dot::best();
-    let groups = groups(vectors.len(), |i, j| {
-        if vouched(i) && vouched(j) {
-            return true;
-        }
+    let groups = groups_of_one_record(vectors.len(), vouched, |i, j| {
         let (one, other) = (&vectors[i], &vectors[j]);
         // Of another length is of another recipe, which the index refuses by name.
         one.len() != other.len() || dot.score(one, other) >= if j < old { lenient } else { strict }

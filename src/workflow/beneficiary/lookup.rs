@@ -124,12 +124,11 @@ impl Engine {
     pub(super) fn record_templates(&self, subject: &Subject) -> Result<RecordTemplates, WorkflowError> {
         let threshold = self.agreement()?;
         let groups = subject.groups(threshold.score)?;
-        let vouched = |id: &u64| subject.vouched.iter().any(|one| one.templates.contains(id));
         // At most `Subject::TEMPLATES_MAX`.
         Ok(RecordTemplates {
             templates: groups.len() as u32,
             groups: groups.iter().max().map_or(0, |last| *last as u32 + 1),
-            vouched: subject.templates.iter().filter(|template| vouched(&template.id)).count() as u32,
+            vouched: subject.templates.iter().filter(|template| subject.is_vouched(template.id)).count() as u32,
             threshold,
         })
     }

@@ -25,12 +25,18 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::face::{RecipeDigest, Template};
+use crate::workflow::words::Reason;
 
 const MAGIC: &[u8; 8] = b"CHCHEVAL";
 /// Version of the format, and of the way measures are computed.
 const VERSION: u32 = 1;
 /// Longest payload: a template of 4096 values and as many measures.
 const PAYLOAD_BYTES_MAX: usize = 64 << 10;
+
+/// Reasons that may be gone the next time: see [`FaceError::is_of_the_picture`].
+///
+/// [`FaceError::is_of_the_picture`]: crate::face::FaceError::is_of_the_picture
+const PASSING: [Reason; 2] = [Reason::Inference, Reason::ImageTooLarge];
 
 /// SHA-256 of a photo's bytes.
 pub(super) type PhotoKey = [u8; 32];
@@ -148,6 +154,8 @@ impl TemplateCache {
 
     fn decode(&self, bytes: &[u8]) -> Option<Fact> {
         match bytes.split_first()? {
+            // Earlier versions kept failures that were not the photo's own, too.
+            (0, code) if PASSING.iter().any(|reason| reason.code().as_bytes() == code) => None,
             (0, code) => Some(Fact::Failure(String::from_utf8(code.to_vec()).ok()?)),
             (1, rest) => {
                 let values: Vec<f32> = rest.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
@@ -286,6 +294,18 @@ mod tests {
                 assert!(cache.get(key).is_none_or(|found| found == *fact), "byte {at}");
             }
         }
+    }
+
+    /// A network that failed once, or a limit that was lower, leaves nobody out for good.
+    #[test]
+    fn failures_that_may_be_gone_the_next_time_are_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cache = TemplateCache::open(&folder.path().join("t.cache"), of(1)).unwrap();
+        for (key, code) in [(1, "INFERENCE"), (2, "IMAGE_TOO_LARGE"), (3, "NO_FACE")] {
+            cache.put([key; 32], &Fact::Failure(code.into())).unwrap();
+        }
+        assert_eq!((cache.get(&[1; 32]), cache.get(&[2; 32])), (None, None));
+        assert_eq!(cache.get(&[3; 32]), Some(Fact::Failure("NO_FACE".into())));
     }
 
     #[test]

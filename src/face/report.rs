@@ -136,3 +136,24 @@ pub enum FaceError {
     #[error("the request was cancelled")]
     Cancelled,
 }
+
+impl FaceError {
+    /// Whether the picture itself is why: whoever looks at it again, with this model pack,
+    /// finds the same. Not so where a network failed, the work was dropped, or a limit that
+    /// the operator sets was passed.
+    pub fn is_of_the_picture(&self) -> bool {
+        match self {
+            Self::Image(
+                ImageError::TooManyBytes { .. } | ImageError::TooManyPixels { .. } | ImageError::TooMuchMemory { .. },
+            )
+            | Self::Inference(_)
+            | Self::Cancelled => false,
+            Self::Image(_)
+            | Self::NoFace
+            | Self::TooBright
+            | Self::TooDark
+            | Self::FaceCut
+            | Self::FaceTooSmall { .. } => true,
+        }
+    }
+}

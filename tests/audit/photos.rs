@@ -1,6 +1,10 @@
 //! Audits of photos, with the real networks.
 
-use crate::made::csv_rows;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::made::{csv_rows, results};
 use crate::need_assets;
 use crate::support::*;
 
@@ -54,4 +58,58 @@ fn captures_of_one_record_that_do_not_match_are_found() {
     assert_eq!((same["found"].clone(), same["comparisons"].clone()), (1.into(), 2.into()), "{same}");
     let rows = csv_rows(&out.join("same.csv"));
     assert_eq!((rows.len(), rows[0]["subject_id"].as_str(), rows[0]["captures_before"].as_str()), (1, "b", "1"));
+}
+
+/// Small photos of two people under many names, each a file of its own. Small, so that most
+/// of the time goes into networks.
+fn many(folder: &Path) -> PathBuf {
+    let small = ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg"].map(|name| {
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        image::open(photo(name)).unwrap().thumbnail(320, 320).write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+        jpeg.into_inner()
+    });
+    let rows: Vec<(String, String)> = (0..40usize)
+        .map(|i| {
+            let path = folder.join(format!("{i}.jpg"));
+            std::fs::write(&path, with_comment(&small[i % small.len()], &i.to_string())).unwrap();
+            (format!("s{}", i / 2), text(&path))
+        })
+        .collect();
+    manifest(folder, rows.iter().map(|(id, path)| (id.as_str(), path.clone())))
+}
+
+/// An interruption is nobody's fault: whoever was looked at just then is looked at again.
+/// Ending by `exit` tore ONNX Runtime down under the workers, and people were left out of
+/// this audit for good.
+#[test]
+fn an_audit_of_photos_gives_the_same_whenever_and_however_it_was_interrupted() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let list = many(folder.path());
+    let args =
+        |out: &Path| ["audit", "--manifest", &text(&list), "--fmr", "1e-4", "--out", &text(out)].map(str::to_owned);
+    let whole = folder.path().join("whole");
+    run(args(&whole)).ended(1);
+    let expected = results(&whole);
+    for (sent, times) in [(libc::SIGINT, 3u64), (libc::SIGTERM, 2), (libc::SIGKILL, 1)] {
+        let out = folder.path().join(format!("out-{sent}"));
+        let cache = out.join("templates.cache");
+        let kept = || std::fs::metadata(&cache).map_or(0, |metadata| metadata.len());
+        for time in 1..=times {
+            let mut child = chinhchu().args(args(&out)).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            let (begun, before) = (Instant::now(), kept());
+            while child.try_wait().unwrap().is_none() && kept() < before + 1000 {
+                assert!(begun.elapsed() < PATIENCE, "no photo was looked at");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // In the middle of the photos that come next.
+            std::thread::sleep(Duration::from_millis(time * 70));
+            signal(&child, sent);
+            let said: Vec<String> = read_lines(child.stderr.take().unwrap()).iter().collect();
+            wait(&mut child);
+            assert!(!said.iter().any(|line| line.contains("onnxruntime")), "signal {sent}: {said:?}");
+        }
+        run(args(&out)).ended(1);
+        assert_eq!(results(&out), expected, "signal {sent}");
+    }
 }

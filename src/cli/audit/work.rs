@@ -30,6 +30,9 @@ impl Status {
 
     /// Ends the program at the first Ctrl-C or SIGTERM. Whatever is under way can be
     /// cut: all that counts is in files that bear it.
+    ///
+    /// The end is that of `_exit`: `exit` would run the destructors of ONNX Runtime while
+    /// workers run its networks, which then fail on photos that nothing is wrong with.
     pub(super) fn end_at_signals(self: &Arc<Self>) -> Result<(), Failure> {
         let status = Arc::clone(self);
         let cannot = |e: std::io::Error| Failure::new(format_args!("cannot listen for Ctrl-C: {e}"));
@@ -42,7 +45,7 @@ impl Status {
                 None => "before the comparison began".to_owned(),
             };
             print::note(&format!("stopped {far}; what was done is kept: run the same command again to go on"));
-            std::process::exit(2);
+            signal_hook::low_level::exit(2);
         };
         std::thread::Builder::new().name("signals".into()).spawn(watch).map(drop).map_err(cannot)
     }

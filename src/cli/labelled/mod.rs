@@ -356,7 +356,9 @@ impl<'a> Loader<'a> {
             }
             State::Known(fact) => fact,
             State::Working(ticket, key) => {
-                let fact = match ticket.wait() {
+                let answer = ticket.wait();
+                let lasts = answer.as_ref().err().is_none_or(FaceError::is_of_the_picture);
+                let fact = match answer {
                     Ok(analysis) => {
                         let values = measures_of(&analysis.report).to_vec();
                         Fact::Template(analysis.template, values)
@@ -366,7 +368,8 @@ impl<'a> Loader<'a> {
                     }
                     Err(e) => Fact::Failure(Reason::of_face(&e).code().to_owned()),
                 };
-                if let Some(cache) = &mut self.cache {
+                // What is not the photo's own fault may go well the next time.
+                if let Some(cache) = self.cache.as_mut().filter(|_| lasts) {
                     cache.put(key, &fact)?;
                 }
                 fact

@@ -90,15 +90,14 @@ fn check_rows(by_column: &[f32], rows: usize, columns: usize) -> Result<(), Stri
     if rows > columns {
         return Err(format!("its {rows} rows cannot be orthonormal with {columns} columns"));
     }
-    let row = |r: usize| by_column.iter().skip(r).step_by(rows).map(|&v| f64::from(v)).collect::<Vec<f64>>();
-    let all: Vec<Vec<f64>> = (0..rows).map(row).collect();
+    let all: Vec<Row> = (0..rows).map(|row| Row::of(by_column, rows, row)).collect();
     for (index, row) in all.iter().enumerate() {
-        let long = product(row, row).sqrt();
+        let long = row.product(row).sqrt();
         if (long * long - 1.0).abs() > ORTHONORMAL_WITHIN {
             return Err(format!("its row {} is {long:.3e} long, not 1 (within {ORTHONORMAL_WITHIN:e})", index + 1));
         }
         for (earlier, other) in all[..index].iter().enumerate() {
-            let product = product(row, other);
+            let product = row.product(other);
             if product.abs() > ORTHONORMAL_WITHIN {
                 return Err(format!(
                     "its rows {} and {} are not orthogonal: their scalar product is {product:.3e}, not 0 (within \
@@ -112,7 +111,37 @@ fn check_rows(by_column: &[f32], rows: usize, columns: usize) -> Result<(), Stri
     Ok(())
 }
 
-/// Scalar product of two rows.
+/// A row of a matrix without the zeros at its ends: rows of one embedder have them for the
+/// values of all others.
+struct Row {
+    first: usize,
+    values: Vec<f64>,
+}
+
+impl Row {
+    fn of(by_column: &[f32], rows: usize, row: usize) -> Self {
+        let mut values: Vec<f64> = by_column.iter().skip(row).step_by(rows).map(|&v| f64::from(v)).collect();
+        let first = values.iter().position(|v| *v != 0.0).unwrap_or(values.len());
+        let end = values.iter().rposition(|v| *v != 0.0).map_or(first, |last| last + 1);
+        values.truncate(end);
+        values.drain(..first);
+        Self { first, values }
+    }
+
+    fn product(&self, other: &Self) -> f64 {
+        let start = self.first.max(other.first);
+        let end = (self.first + self.values.len()).min(other.first + other.values.len());
+        if start >= end {
+            return 0.0;
+        }
+        product(
+            &self.values[start - self.first..end - self.first],
+            &other.values[start - other.first..end - other.first],
+        )
+    }
+}
+
+/// Scalar product of vectors of one length.
 fn product(x: &[f64], y: &[f64]) -> f64 {
     let (x, x_rest) = x.as_chunks::<LANES>();
     let (y, y_rest) = y.as_chunks::<LANES>();

@@ -291,7 +291,7 @@ fn summary(report: &Report, out: &Path) -> String {
         report.left_out.count,
         report.genuine,
         report.impostor,
-        report.compared
+        super::outcome::one_line(&report.compared())
     );
     let percent = |rate: f64| format!("{:.2} %", rate * 100.0);
     let between = |low: Option<f64>, high: Option<f64>| match (low, high) {
@@ -366,6 +366,7 @@ fn summary(report: &Report, out: &Path) -> String {
         }
     }
     if let Some(check) = &report.cross_fit {
+        text += &format!("\ncross-fit in {} folds, {} fits", check.folds, check.fits);
         for row in &check.rows {
             for at in &row.at {
                 text += &format!(
@@ -401,6 +402,9 @@ fn summary(report: &Report, out: &Path) -> String {
                 text += &format!("; worst {}{over}", super::outcome::one_line(group));
             }
         }
+    }
+    for absent in &report.absent {
+        text += &format!("\n{}: not there, {}", absent.name(), super::outcome::one_line(&absent.why));
     }
     if !report.suspected_labels.is_empty() {
         text += &format!("\n{} pairs of rows look like one person under two names", report.suspected_labels.len());

@@ -81,7 +81,8 @@ pub use quality_fit::{Example, Shows, fit_quality};
 pub(crate) use random::SplitMix;
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};
 pub use report::{
-    Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel, evaluate,
+    Absent, Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel,
+    evaluate,
 };
 pub use set::{Column, Measure, PhotoSet};
 pub use slices::{Ratio, Slice, SlicePoint, slices};

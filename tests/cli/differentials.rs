@@ -228,7 +228,13 @@ fn what_cannot_be_compared_or_grouped_is_refused() {
     run(["evaluate", "--pairs", &text(&list), "--weigh", "people", "--out", &out]).refused(&["--weigh"]);
     run(["calibrate", "--pairs", &text(&list), "--within", "set", "--population", "x"]).refused(&["--within"]);
     // Too few people for a fit in folds: the report says so, and has the rest.
-    with(&["--cross-fit", "3", "--groups", "kind", "--replicates", "100"]).ended(0);
+    let told =
+        with(&["--cross-fit", "3", "--groups", "kind", "--replicates", "100", "--within", "set"]).ended(0).stdout;
+    assert!(told.contains("impostor comparisons (all pairs within the same set)"), "{told}");
+    let line = told.lines().find(|line| line.starts_with("cross-fit: not there")).unwrap_or_else(|| panic!("{told}"));
+    assert!(line.contains("are too few"), "{line}");
+    let page = fs::read_to_string(Path::new(&out).join("index.html")).unwrap();
+    assert!(page.contains("Asked for and not there") && page.contains("<td>cross-fit</td>"));
     let found = report(Path::new(&out));
     assert!(found["cross_fit"].is_null() && found["calibration_problem"].as_str().unwrap().contains("too few"));
 }

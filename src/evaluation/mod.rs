@@ -28,6 +28,7 @@ mod cross_fit;
 mod differential_page;
 mod differentials;
 mod discard;
+mod doubts;
 mod fit;
 mod fusion;
 mod groups;
@@ -61,6 +62,7 @@ pub use differentials::{
     Differential, Differentials, FixedThreshold, GroupRates, Worst, differentials, fixed_thresholds,
 };
 pub use discard::{DiscardCurve, DiscardPoint, discard_curves};
+pub use doubts::Doubt;
 pub use fit::{About, FitError, fit_curve};
 pub(crate) use fit::{Shape, fit_curve_down_to};
 pub use fusion::{FusionReport, WayResult, fusion};

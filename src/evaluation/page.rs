@@ -43,6 +43,7 @@ pub fn page(report: &Report, plots: &Plots) -> String {
     calibration(&mut page, report);
     absent(&mut page, report);
     labels(&mut page, report);
+    doubts(&mut page, report);
     left_out(&mut page, &report.left_out);
     page.heading("How to read this", "Cách đọc");
     page.paragraph(&format!(
@@ -311,6 +312,15 @@ fn calibration(page: &mut Page, report: &Report) {
              it states in 95 of 100 cases.",
         );
     }
+}
+
+/// What of the manifest says less than it should.
+fn doubts(page: &mut Page, report: &Report) {
+    if report.doubts.is_empty() {
+        return;
+    }
+    page.heading("Values to check", "Giá trị cần kiểm tra");
+    report.doubts.iter().for_each(|doubt| page.note(&format!("{}.", doubt.sentence())));
 }
 
 /// What was asked for and is not on the page.

@@ -9,6 +9,7 @@ use super::coverage::{Coverage, coverage};
 use super::cross_fit::{CrossFit, cross_fit};
 use super::differentials::{Differentials, differentials, fixed_thresholds};
 use super::discard::{DiscardCurve, discard_curves};
+use super::doubts::{Doubt, doubts};
 use super::fit::{About, FitError, fit_curve};
 use super::fusion::{FusionReport, fusion};
 use super::groups::{GroupBy, Groups, Terms};
@@ -256,6 +257,8 @@ pub struct Report {
     pub calibration_problem: Option<String>,
     /// What was asked for and is not in this document, or not all of it.
     pub absent: Vec<Absent>,
+    /// Values of the manifest that say less than they should, of rows that were taken.
+    pub doubts: Vec<Doubt>,
     /// Labels to check.
     pub suspected_labels: Vec<SuspectedLabel>,
     /// Counts of scores for the plots; not part of the JSON.
@@ -357,6 +360,7 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
         cross_fit,
         calibration_problem: found.calibration_problem,
         absent: found.absent,
+        doubts: doubts(set, &options.by, &options.within.iter().chain(&options.groups).collect::<Vec<_>>()),
         suspected_labels: suspected_labels(&material),
         scores: [material.genuine, material.impostor],
     }
@@ -384,7 +388,8 @@ impl Found {
                     "calibration_check" => "among one half of the people, ",
                     _ => "",
                 };
-                self.lacks(part, format!("{left}{e}"));
+                let folds = if part == "cross_fit" { ", or more folds" } else { "" };
+                self.lacks(part, format!("{left}{e}{folds}"));
                 self.calibration_problem = Some(e.to_string());
                 None
             }

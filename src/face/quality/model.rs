@@ -160,7 +160,8 @@ impl QualityModel {
 impl Form {
     fn check(&self) -> Result<(), String> {
         // What is not a number is not below anything.
-        if self.terms.len() > TERMS_MAX || !(self.constant.abs() < NUMBER_MAX) {
+        let sane = |v: &f64| v.abs() < NUMBER_MAX;
+        if self.terms.len() > TERMS_MAX || !sane(&self.constant) {
             return Err("a form has too many terms, or a constant that makes no sense".into());
         }
         for term in &self.terms {
@@ -168,7 +169,7 @@ impl Form {
                 return Err("a term names an input that does not exist".into());
             }
             let Term { mean, deviation, linear, square, .. } = *term;
-            if ![mean, deviation, linear, square].iter().all(|v| v.abs() < NUMBER_MAX) || deviation < 1e-9 {
+            if ![mean, deviation, linear, square].iter().all(sane) || deviation < 1e-9 {
                 return Err("a term holds numbers that make no sense".into());
             }
         }

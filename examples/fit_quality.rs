@@ -1,7 +1,8 @@
 //! Fits the quality model of a pack: `models/*/quality.toml`.
 //!
 //! ```sh
-//! cargo run --release --example fit_quality -- /path/to/cfp-dev/manifest.csv --pack models/default
+//! cargo run --release --example fit_quality -- /path/to/cfp-dev/manifest.csv --pack models/default \
+//!     --date 2026-01-31
 //! ```
 //!
 //! The manifest has the columns `subject_id,path,pose`, where `pose` is `frontal` or

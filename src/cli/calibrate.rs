@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::evaluate::{COMPARISONS_MAX_DEFAULT, WANTS, kept_inputs, start_threads};
 use super::files::{self, Readers};
-use super::labelled::{LabelledArgs, Loaded, Loader, TermsArgs};
+use super::labelled::{LabelledArgs, Loaded, Loader, TermsArgs, check_numbers};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, outcome, print, runtime};
 use crate::evaluation::{
@@ -172,6 +172,7 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
         ));
     }
     let loaded = loader.load(&labelled, &columns)?;
+    check_numbers(&loaded.set, &labelled, args.groups.iter().chain(&args.terms.within))?;
 
     let fit = fit(&loaded, &args);
     // Without a curve for single captures there is no calibration.

@@ -14,6 +14,9 @@ use crate::workflow::{Level, NumberIds};
 /// Largest configuration file read, in bytes.
 const BYTES_MAX: u64 = 1 << 20;
 
+/// What the reader says of a value that should be one of a few words and is a number or a list.
+const NO_WORD: &str = "wanted string or table";
+
 /// A configuration file with every key and its default; shown in the help of
 /// `serve` and parsed in a test.
 pub(super) const EXAMPLE: &str = r#"[engine]
@@ -216,9 +219,22 @@ impl ConfigFile {
         toml::from_str(text).map_err(|error: toml::de::Error| {
             let start = error.span().map_or(0, |span| span.start.min(text.len()));
             let line = text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count() + 1;
-            (line, error.message().to_owned())
+            (line, choices(text, &error).unwrap_or_else(|| error.message().to_owned()))
         })
     }
+}
+
+/// What may stand in the place of a value that is neither text nor a table, where the key
+/// takes one of a few words: the reader names them only to those who wrote some word.
+fn choices(text: &str, error: &toml::de::Error) -> Option<String> {
+    if error.message() != NO_WORD {
+        return None;
+    }
+    let span = error.span()?;
+    let quoted = toml::Value::String(text.get(span.clone())?.to_owned()).to_string();
+    let asked = format!("{}{quoted}{}", text.get(..span.start)?, text.get(span.end..)?);
+    let named = toml::from_str::<ConfigFile>(&asked).err()?;
+    (named.span()?.start == span.start).then(|| named.message().to_owned())
 }
 
 #[cfg(test)]
@@ -250,6 +266,24 @@ mod tests {
     fn a_wrong_type_is_refused_with_its_line() {
         let (line, _) = ConfigFile::parse("[server]\nlisten = 50051\n").expect_err("a number is no address");
         assert_eq!(line, 2);
+    }
+
+    #[test]
+    fn whoever_writes_no_word_where_one_of_a_few_stands_is_told_them() {
+        for (text, line, words) in [
+            ("[engine]\ncurve = 3\n", 2, ["`3`", "`worst-group`", "`pooled`"]),
+            ("[engine]\nqueue_max = 64\ncurve = [\"pooled\"] # a list\n", 3, ["pooled", "`worst-group`", "`pooled`"]),
+            ("[engine]\ncurve = true\n[server]\nlisten = 1", 2, ["`true`", "`worst-group`", "`pooled`"]),
+            ("[capture]\nquality = 0.5\n", 2, ["`off`", "`advisory`", "`required`"]),
+            ("[ids]\nnumbers = 3\n", 2, ["`3`", "`refuse`", "`accept`"]),
+            ("[policies.p]\nfirst_sight = 3\n", 2, ["`refer`", "`accept`", "`enrol`"]),
+            ("[policies.p]\nwithout = [3]\n", 2, ["`chip`", "`liveness`", "`duplicates`"]),
+            ("[policies.p.on]\nquality_poor = 3\n", 2, ["`accept`", "`refer`", "`deny`"]),
+        ] {
+            let (at, what) = ConfigFile::parse(text).expect_err(text);
+            assert_eq!(at, line, "{what}");
+            assert!(words.iter().all(|word| what.contains(word)), "{what}");
+        }
     }
 
     #[test]

@@ -35,7 +35,11 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
                 && ("01"..="12").contains(&m)
                 && ("01"..="31").contains(&d) =>
         {
-            Ok(text.to_owned())
+            let day = y.parse().ok().zip(m.parse().ok()).zip(d.parse().ok());
+            match day.and_then(|((y, m), d)| Date::new(y, m, d)) {
+                Some(_) => Ok(text.to_owned()),
+                None => Err(format!("{text} is no day of the calendar")),
+            }
         }
         _ => Err("a day is written YYYY-MM-DD".to_owned()),
     }
@@ -70,7 +74,7 @@ mod tests {
     #[test]
     fn what_is_no_day_is_refused() {
         assert!(parse("2026-01-31").is_ok());
-        for text in ["", "2026-1-31", "31.01.2026", "2026-13-01", "2026-01-00", "2026-01-01-"] {
+        for text in ["", "2026-1-31", "31.01.2026", "2026-13-01", "2026-01-00", "2026-01-01-", "2026-02-29"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

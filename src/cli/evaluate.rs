@@ -7,12 +7,12 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, Readers};
-use super::labelled::{LIVENESS, LabelledArgs, Loaded, Loader, Part, TermsArgs};
+use super::labelled::{LIVENESS, LabelledArgs, Loaded, Loader, Part, TermsArgs, check_numbers};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
 use crate::evaluation::{
-    AGING_COLUMNS, BONA_FIDE, Bootstrap, GroupBy, Options, PadDocument, Presentation, Rate, Report, evaluate, pad,
-    pad_frames, pad_page, pad_text, page, plots,
+    AGING_COLUMNS, BONA_FIDE, Bootstrap, Column, GroupBy, LeftOut, Options, PadDocument, PhotoSet, Presentation, Rate,
+    Report, evaluate, pad, pad_frames, pad_page, pad_text, page, plots,
 };
 use crate::face::Wants;
 use crate::matching::{Calibration, Curve, CurveChoice};
@@ -104,7 +104,10 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "N", default_value_t = COMPARISONS_MAX_DEFAULT)]
     comparisons_max: u64,
     /// Test presentation attack detection instead: APCER and BPCER by the column attack
-    #[arg(long, requires = "manifest", conflicts_with_all = ["pairs", "templates"])]
+    #[arg(long, requires = "manifest", conflicts_with_all = [
+        "pairs", "templates", "by", "within", "weigh", "people_min", "splits", "cross_fit", "groups", "project_to",
+        "comparisons_max"
+    ])]
     pad: bool,
     /// Liveness score from which on a face is taken for live, 0 to 1 [default: liveness_min
     /// of the default policy]
@@ -151,11 +154,18 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
     if args.labelled.manifest.is_none() && !columns.is_empty() {
         return Err(Failure::new("--by takes a manifest with that column; give --manifest FILE"));
     }
+    if args.groups.is_some() && args.cross_fit == 0 {
+        return Err(Failure::new("--groups are those of a cross-fit; give --cross-fit 3 to 50, or leave out --groups"));
+    }
+    if let Some((_, by)) = args.by.iter().enumerate().find(|(i, by)| args.by[..*i].contains(by)) {
+        return Err(Failure::new(format_args!("--by {} is there twice; leave out one", by.name())));
+    }
     if args.terms.within.is_some() && args.labelled.pairs.is_some() {
         return Err(Failure::new("a list says which photos are compared; leave out --within or --pairs"));
     }
     let stated = stated_curves(&loader);
     let mut loaded = loader.load_with(&args.labelled, &columns, &AGING_COLUMNS)?;
+    check_numbers(&loaded.set, &args.labelled, args.by.iter().chain(&args.groups).chain(&args.terms.within))?;
     loaded.inputs.date.clone_from(&args.date);
     let options = Options {
         bootstrap: Bootstrap { repetitions: args.replicates, seed: args.seed },
@@ -232,6 +242,9 @@ fn run_pad(args: &EvaluateArgs, settings: &Settings) -> Outcome {
         ));
     };
     let attacks = set.column("attack");
+    if let Some(attacks) = attacks {
+        check_attacks(set, attacks, &args.labelled)?;
+    }
     let presentations: Vec<Presentation> = (0..set.len() as u32)
         .map(|photo| {
             let attack = attacks.map_or("", |column| column.value(photo)).trim();
@@ -257,9 +270,42 @@ fn run_pad(args: &EvaluateArgs, settings: &Settings) -> Outcome {
         print::json(&document)?;
     } else {
         let text = pad_text(&document.pad, super::outcome::one_line);
-        print::answer(&format!("{text}\nreport: {}", args.out.join("index.html").display()))?;
+        let left_out = left_out(&document.left_out);
+        print::answer(&format!("{text}{left_out}\nreport: {}", args.out.join("index.html").display()))?;
     }
     Ok(if document.left_out.count == 0 { Exit::Success } else { Exit::Negative })
+}
+
+/// What somebody may write for live people, and that names no attack.
+const LIVE_WORDS: [&str; 8] = ["live", "real", "genuine", "bonafide", "bona-fide", "bona fide", "none", "no"];
+
+/// An error where the type of an attack is a word for live people: they would count as an
+/// attack that always passes.
+fn check_attacks(set: &PhotoSet, attacks: &Column, args: &LabelledArgs) -> Result<(), Failure> {
+    let is_live = |value: &str| LIVE_WORDS.iter().any(|word| value.trim().eq_ignore_ascii_case(word));
+    match (0..set.len() as u32).find(|&photo| is_live(attacks.value(photo))) {
+        None => Ok(()),
+        Some(photo) => Err(Failure::new(format_args!(
+            "{}line {}: the attack is \"{}\"; for live people leave the column attack empty, or write bona_fide",
+            args.manifest_named(),
+            set.lines.get(photo as usize).copied().unwrap_or(0),
+            attacks.value(photo).trim()
+        ))),
+    }
+}
+
+/// Rows left out and the first of them, as a line; empty where there is none.
+fn left_out(left_out: &LeftOut) -> String {
+    match left_out.lines.first() {
+        None => String::new(),
+        Some(first) => format!(
+            "\nrows left out: {}; the first is line {}: {} ({}); the report lists them",
+            left_out.count,
+            first.line,
+            super::outcome::one_line(&first.what),
+            first.reason
+        ),
+    }
 }
 
 /// Why there is no report, and what would help.
@@ -274,6 +320,12 @@ fn nothing_to_compare(report: &Report) -> String {
         (None, Some((reason, count))) => format!(" ({count} x {reason})"),
         (None, None) => String::new(),
     };
+    if let (Some(within), true) = (&report.within, photos > 1) {
+        return format!(
+            "nothing to compare: no two of the {photos} photos with a template are of the same {within}{why}; leave out \
+             --within, or name another column"
+        );
+    }
     format!(
         "nothing to compare: {photos} photos gave a template, {} rows were left out{why}; give two photos at least that \
          can be used",
@@ -291,7 +343,7 @@ fn summary(report: &Report, out: &Path) -> String {
         report.left_out.count,
         report.genuine,
         report.impostor,
-        report.compared
+        super::outcome::one_line(&report.compared())
     );
     let percent = |rate: f64| format!("{:.2} %", rate * 100.0);
     let between = |low: Option<f64>, high: Option<f64>| match (low, high) {
@@ -366,6 +418,7 @@ fn summary(report: &Report, out: &Path) -> String {
         }
     }
     if let Some(check) = &report.cross_fit {
+        text += &format!("\ncross-fit in {} folds, {} fits", check.folds, check.fits);
         for row in &check.rows {
             for at in &row.at {
                 text += &format!(
@@ -401,6 +454,13 @@ fn summary(report: &Report, out: &Path) -> String {
                 text += &format!("; worst {}{over}", super::outcome::one_line(group));
             }
         }
+    }
+    text += &left_out(&report.left_out);
+    for doubt in &report.doubts {
+        text += &format!("\n{}", super::outcome::one_line(&doubt.sentence()));
+    }
+    for absent in &report.absent {
+        text += &format!("\n{}: not there, {}", absent.name(), super::outcome::one_line(&absent.why));
     }
     if !report.suspected_labels.is_empty() {
         text += &format!("\n{} pairs of rows look like one person under two names", report.suspected_labels.len());

@@ -72,8 +72,16 @@ impl Manifest {
             Columns::Subject => ("subject_id", true, false),
         };
         let missing = || bad(&format_args!("the first line must name the columns {need}"));
-        let path_column = photo.then(|| column("path").ok_or_else(missing)).transpose()?;
-        let subject_column = subject.then(|| column("subject_id").ok_or_else(missing)).transpose()?;
+        let once = |name: &str| {
+            let named = header.iter().filter(|field| field.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
+            match named.count() {
+                0 => Err(missing()),
+                1 => Ok(column(name)),
+                count => Err(bad(&twice(name, count))),
+            }
+        };
+        let path_column = if photo { once("path")? } else { None };
+        let subject_column = if subject { once("subject_id")? } else { None };
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         Ok(Self { shown, folder, reader, subject_column, path_column, record: csv::ByteRecord::new() })
     }
@@ -86,6 +94,22 @@ impl Manifest {
             .byte_headers()
             .map_err(|e| Failure::new(format_args!("manifest {shown}: cannot be read ({e})")))?;
         Ok(header.iter().map(|field| String::from_utf8_lossy(field.trim_ascii()).into_owned()).collect())
+    }
+
+    /// Where a column is that is there once, named in just these letters; `None` where it is
+    /// not. One that is there twice may mean either.
+    pub(super) fn column(&self, names: &[String], name: &str) -> Result<Option<usize>, Failure> {
+        let mut places = names.iter().enumerate().filter(|(_, of)| *of == name).map(|(place, _)| place);
+        let first = places.next();
+        match places.count() {
+            0 => Ok(first),
+            more => Err(Failure::new(format_args!("manifest {}: {}", self.shown, twice(name, more + 1)))),
+        }
+    }
+
+    /// Whether the row read last goes on as far as this column.
+    pub(super) fn reaches(&self, column: usize) -> bool {
+        column < self.record.len()
     }
 
     /// A field of the row read last; empty where the row has none, or no text.
@@ -152,6 +176,11 @@ impl Manifest {
         };
         Ok(Row { line, subject: subject.to_owned(), path })
     }
+}
+
+/// What is wrong with a header that names a column several times.
+fn twice(name: &str, count: usize) -> String {
+    format!("the first line names the column {name} {count} times; leave one, rename the others")
 }
 
 /// Text with `\n` as its only line break, one at its end, so that lines can be
@@ -301,6 +330,13 @@ mod tests {
         std::fs::write(&path, "id,file\n1,a.jpg\n").unwrap();
         let failure = Manifest::open(&path, Columns::SubjectAndPath).err().expect("refused").to_string();
         assert!(failure.contains("subject_id,path"), "{failure}");
+        for header in ["subject_id,path,Subject_ID", "path,subject_id,path"] {
+            std::fs::write(&path, format!("{header}\np,a.jpg,q\n")).unwrap();
+            let failure = Manifest::open(&path, Columns::SubjectAndPath).err().expect("refused").to_string();
+            assert!(failure.contains("2 times"), "{failure}");
+        }
+        std::fs::write(&path, "subject_id,path,note,note\np,a.jpg,x,y\n").unwrap();
+        assert!(Manifest::count(&path, Columns::SubjectAndPath).is_ok(), "what nobody asks for may be there twice");
         std::fs::write(&path, "subject_id,path\n\n").unwrap();
         assert!(Manifest::count(&path, Columns::SubjectAndPath).is_err());
         std::fs::write(&path, "").unwrap();

@@ -19,8 +19,8 @@ use crate::matching::{Weighed, compare};
 
 /// Columns of the manifest that are read where they are there.
 pub const AGING_COLUMNS: [&str; 2] = [AGE, CAPTURED_AT];
-const AGE: &str = "age";
-const CAPTURED_AT: &str = "captured_at";
+pub(super) const AGE: &str = "age";
+pub(super) const CAPTURED_AT: &str = "captured_at";
 /// Years of a band of ages.
 const AGE_BAND: f64 = 10.0;
 /// Age that no person reaches.
@@ -165,12 +165,12 @@ fn values(set: &PhotoSet, name: &str, read: fn(&str) -> Option<f64>) -> Option<V
     values.iter().any(Option::is_some).then_some(values)
 }
 
-fn age(text: &str) -> Option<f64> {
+pub(super) fn age(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|age| (0.0..AGE_MAX).contains(age))
 }
 
 /// Years since the year 0 of a date; of a year alone, or a month, its middle.
-fn date(text: &str) -> Option<f64> {
+pub(super) fn date(text: &str) -> Option<f64> {
     // A time of day after the date says nothing here.
     let day = text.split(['T', ' ']).next()?;
     let mut parts = day.split('-');

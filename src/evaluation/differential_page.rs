@@ -4,7 +4,7 @@
 use super::aging::Aging;
 use super::cross_fit::CrossFit;
 use super::differentials::{Differential, FixedThreshold, Worst};
-use super::page::{Page, grouped, percent, rate_cell, scientific};
+use super::page::{Page, grouped, rate_cell, scientific};
 use super::report::Report;
 use super::slices::Ratio;
 
@@ -138,8 +138,25 @@ fn aging(page: &mut Page, aging: &Aging) {
     }
 }
 
+/// How the fits were made, and which groups were the worst in them.
+fn fits(check: &CrossFit) -> String {
+    let mut text = format!(
+        "{} folds of the people, {} fits. Every comparison is judged by a fit without either of its people.",
+        check.folds, check.fits
+    );
+    let worst: Vec<String> = check.worst_groups.iter().map(|w| format!("{} in {} of them", w.group, w.fits)).collect();
+    if !worst.is_empty() {
+        text += &format!(" The worst group: {}.", worst.join(", "));
+    }
+    text
+}
+
 fn cross_fit(page: &mut Page, check: &CrossFit) {
-    page.heading("Are the stated rates true for people left out?", "Tỷ lệ đã nêu có đúng với người chưa thấy không?");
+    page.heading(
+        "Cross-fit: are the stated rates true for people left out?",
+        "Kiểm tra chéo: tỷ lệ đã nêu có đúng với người chưa thấy không?",
+    );
+    page.paragraph(&fits(check));
     let rows: Vec<[String; 7]> = check
         .rows
         .iter()
@@ -153,7 +170,7 @@ fn cross_fit(page: &mut Page, check: &CrossFit) {
                     format!("{}, {}", row.curve, row.group),
                     scientific(at.fmr),
                     format!("{:.4}–{:.4}", at.threshold_min, at.threshold_max),
-                    percent(Some(at.seen)),
+                    format!("{:.2e}", at.seen),
                     format!("{:.2}", at.times),
                     format!("{ends}{}", at.inside.map_or("", |inside| if inside { "" } else { ": outside" })),
                     format!("{} of {}", grouped(at.false_matches), grouped(at.comparisons)),

@@ -7,6 +7,9 @@ use crate::matching::{GROUP_BYTES_MAX, Weighed};
 
 /// What photos without a value are called.
 const NONE: &str = "(none)";
+/// What values of a column of numbers are called that are none, or too large to be put into
+/// a step.
+const NO_NUMBER: &str = "(not a number)";
 /// Columns that can be combined.
 const PARTS_MAX: usize = 8;
 
@@ -28,6 +31,9 @@ impl GroupBy {
     /// Reads `COLUMN`, or `COLUMN:WIDTH` for numbers, several of them joined by `+`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let parts: Vec<Part> = text.split('+').map(Part::parse).collect::<Result<_, _>>()?;
+        if let Some(twice) = parts.iter().enumerate().find(|(i, p)| parts[..*i].iter().any(|q| q.column == p.column)) {
+            return Err(format!("it names the column {} twice", twice.1.column));
+        }
         if parts.len() > PARTS_MAX {
             return Err(format!("at most {PARTS_MAX} columns can be combined"));
         }
@@ -37,6 +43,11 @@ impl GroupBy {
     /// The columns it takes.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().map(|part| part.column.as_str())
+    }
+
+    /// Those of its columns that are numbers in steps.
+    pub fn numbers(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter(|part| part.width.is_some()).map(|part| part.column.as_str())
     }
 
     /// Its name: the columns, joined by `+`.
@@ -65,6 +76,7 @@ impl GroupBy {
 
 impl Part {
     fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
         match text.rsplit_once(':') {
             None if !text.is_empty() => Ok(Self { column: text.to_owned(), width: None }),
             Some((column, width)) if !column.is_empty() => match width.parse::<f64>() {
@@ -84,9 +96,12 @@ impl Part {
             Some(width) => match value.parse::<f64>() {
                 Ok(number) if number.is_finite() => {
                     let low = (number / width).floor() * width;
+                    if !low.is_finite() {
+                        return NO_NUMBER.to_owned();
+                    }
                     format!("{low}–<{}", low + width)
                 }
-                _ => "(not a number)".to_owned(),
+                _ => NO_NUMBER.to_owned(),
             },
         }
     }
@@ -228,7 +243,7 @@ mod tests {
             assert_eq!(by.group(&[value]), group);
         }
         assert_eq!(GroupBy::parse("sex").unwrap().group(&[" f "]), "f");
-        for bad in ["age:0", "", ":5", "sex+", "+", "a+b+c+d+e+f+g+h+i"] {
+        for bad in ["age:0", "", " ", ":5", "sex+", "+", "a+b+c+d+e+f+g+h+i", "sex+sex", "age:5+age:10"] {
             assert!(GroupBy::parse(bad).is_err(), "{bad}");
         }
     }

@@ -28,6 +28,7 @@ mod cross_fit;
 mod differential_page;
 mod differentials;
 mod discard;
+mod doubts;
 mod fit;
 mod fusion;
 mod groups;
@@ -61,6 +62,7 @@ pub use differentials::{
     Differential, Differentials, FixedThreshold, GroupRates, Worst, differentials, fixed_thresholds,
 };
 pub use discard::{DiscardCurve, DiscardPoint, discard_curves};
+pub use doubts::Doubt;
 pub use fit::{About, FitError, fit_curve};
 pub(crate) use fit::{Shape, fit_curve_down_to};
 pub use fusion::{FusionReport, WayResult, fusion};
@@ -81,7 +83,8 @@ pub use quality_fit::{Example, Shows, fit_quality};
 pub(crate) use random::SplitMix;
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};
 pub use report::{
-    Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel, evaluate,
+    Absent, Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel,
+    evaluate,
 };
 pub use set::{Column, Measure, PhotoSet};
 pub use slices::{Ratio, Slice, SlicePoint, slices};

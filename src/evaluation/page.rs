@@ -41,7 +41,9 @@ pub fn page(report: &Report, plots: &Plots) -> String {
     one_to_many(&mut page, report);
     fusion(&mut page, report);
     calibration(&mut page, report);
+    absent(&mut page, report);
     labels(&mut page, report);
+    doubts(&mut page, report);
     left_out(&mut page, &report.left_out);
     page.heading("How to read this", "Cách đọc");
     page.paragraph(&format!(
@@ -96,7 +98,10 @@ fn compared(page: &mut Page, report: &Report) {
         ["people with one photo (impostor comparisons only)".to_owned(), grouped(report.subjects_with_one_photo)],
         ["photos without a usable face (failures to acquire)".to_owned(), grouped(report.failures)],
         ["comparisons of one person".to_owned(), grouped(report.genuine)],
-        ["comparisons of different people".to_owned(), format!("{} ({})", grouped(report.impostor), report.compared)],
+        [
+            "comparisons of different people".to_owned(),
+            format!("{} ({})", grouped(report.impostor), escape(&report.compared())),
+        ],
         ["rows left out".to_owned(), grouped(report.left_out.count)],
         [
             "rows with the picture of an earlier row (compared as any others)".to_owned(),
@@ -104,9 +109,6 @@ fn compared(page: &mut Page, report: &Report) {
         ],
         ["… under another name".to_owned(), grouped(report.same_pictures.of_another_person)],
     ];
-    if let Some(within) = &report.within {
-        rows.push(["only comparisons within the same".to_owned(), escape(within)]);
-    }
     if report.weighed == "people" {
         rows.push([
             "what weighs the same in rates".to_owned(),
@@ -310,9 +312,26 @@ fn calibration(page: &mut Page, report: &Report) {
              it states in 95 of 100 cases.",
         );
     }
-    if let Some(problem) = &report.calibration_problem {
-        page.note(&format!("The calibration could not be looked at: {problem}."));
+}
+
+/// What of the manifest says less than it should.
+fn doubts(page: &mut Page, report: &Report) {
+    if report.doubts.is_empty() {
+        return;
     }
+    page.heading("Values to check", "Giá trị cần kiểm tra");
+    report.doubts.iter().for_each(|doubt| page.note(&format!("{}.", doubt.sentence())));
+}
+
+/// What was asked for and is not on the page.
+fn absent(page: &mut Page, report: &Report) {
+    if report.absent.is_empty() {
+        return;
+    }
+    page.heading("Asked for and not there", "Được yêu cầu nhưng không có");
+    let rows: Vec<[String; 2]> =
+        report.absent.iter().map(|absent| [absent.name().to_owned(), absent.why.clone()]).collect();
+    page.table(&["what", "why"], &rows);
 }
 
 fn labels(page: &mut Page, report: &Report) {
@@ -455,7 +474,7 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::super::plots::plots;
-    use super::super::report::tests::report;
+    use super::super::report::tests::{report, small};
     use super::*;
 
     #[test]
@@ -473,6 +492,24 @@ mod tests {
         for tag in ["table", "tr", "td", "th", "h2", "p"] {
             let opened = text.matches(&format!("<{tag}>")).count() + text.matches(&format!("<{tag} ")).count();
             assert_eq!(opened, text.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn the_cross_fit_is_shown_by_group_and_where_it_is_not_there_the_page_says_why() {
+        let there = report();
+        let text = page(&there, &plots(&there));
+        for part in ["Cross-fit", "3 folds", "pooled, all groups", "pooled, second", "&lt;first&gt;"] {
+            assert!(text.contains(part), "{part}");
+        }
+        assert!(text.contains("Asked for and not there") && text.contains("no curve of a worst group"));
+        let absent = small();
+        let text = page(&absent, &plots(&absent));
+        assert!(!text.contains("Cross-fit"));
+        for part in
+            ["Asked for and not there", "<td>cross-fit</td>", "are too few", "<td>several captures as one probe</td>"]
+        {
+            assert!(text.contains(part), "{part}");
         }
     }
 

@@ -9,6 +9,7 @@ use super::coverage::{Coverage, coverage};
 use super::cross_fit::{CrossFit, cross_fit};
 use super::differentials::{Differentials, differentials, fixed_thresholds};
 use super::discard::{DiscardCurve, discard_curves};
+use super::doubts::{Doubt, doubts};
 use super::fit::{About, FitError, fit_curve};
 use super::fusion::{FusionReport, fusion};
 use super::groups::{GroupBy, Groups, Terms};
@@ -163,6 +164,28 @@ pub struct Options {
     pub comparisons_max: u64,
 }
 
+/// Something that was asked for and that the data does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Absent {
+    /// What was asked for, as a field of the report names it: `cross_fit`,
+    /// `calibration_check`, `projections` or `fusion`.
+    pub part: &'static str,
+    /// Why it is not there, and what would help.
+    pub why: String,
+}
+
+impl Absent {
+    /// What was asked for, in words.
+    pub fn name(&self) -> &'static str {
+        match self.part {
+            "cross_fit" => "cross-fit",
+            "calibration_check" => "check of the calibration on splits",
+            "projections" => "projection to larger galleries",
+            _ => "several captures as one probe",
+        }
+    }
+}
+
 /// Everything an evaluation found. The order of fields and their names are a contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -232,11 +255,25 @@ pub struct Report {
     pub cross_fit: Option<CrossFit>,
     /// Why the calibration could not be looked at.
     pub calibration_problem: Option<String>,
+    /// What was asked for and is not in this document, or not all of it.
+    pub absent: Vec<Absent>,
+    /// Values of the manifest that say less than they should, of rows that were taken.
+    pub doubts: Vec<Doubt>,
     /// Labels to check.
     pub suspected_labels: Vec<SuspectedLabel>,
     /// Counts of scores for the plots; not part of the JSON.
     #[serde(skip)]
     pub scores: [Histogram; 2],
+}
+
+impl Report {
+    /// Which comparisons were made, in words.
+    pub fn compared(&self) -> String {
+        match &self.within {
+            Some(within) => format!("{} within the same {within}", self.compared),
+            None => self.compared.to_owned(),
+        }
+    }
 }
 
 /// Looks at `set` from all sides.
@@ -247,21 +284,15 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
     let material = Material::make_on(terms, set, plan);
     let overall = overall(&material, &FMRS, bootstrap);
     let all_pairs = matches!(plan, Plan::AllPairs { .. });
-    let (projections, mut problem) = match projections(&material, plan, options) {
-        Ok(projections) => (projections, None),
-        Err(e) => (Vec::new(), Some(e.to_string())),
-    };
+    let mut found = Found::default();
+    let projections = found.or_why("projections", projections(&material, plan, options)).unwrap_or_default();
     // Looked at where asked for, and where the photos and not a list decide.
     let check =
         (all_pairs && options.splits > 0).then(|| coverage(set, terms, options.splits, options.comparisons_max));
-    let calibration_check = match check {
-        Some(Ok(coverage)) => Some(coverage),
-        Some(Err(e)) => {
-            problem = Some(e.to_string());
-            None
-        }
-        None => None,
-    };
+    let calibration_check = check.and_then(|check| found.or_why("calibration_check", check));
+    if options.splits > 0 && !all_pairs {
+        found.lacks("calibration_check", "a list says which photos are compared; leave out --pairs".to_owned());
+    }
     let groups = options.groups.as_ref().and_then(|by| Groups::of(set, by));
     let fitting = Fitting {
         set,
@@ -274,18 +305,19 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
         comparisons_max: options.comparisons_max,
         about: About::passing(),
     };
-    let cross_fit = match (all_pairs && options.folds > 0).then(|| cross_fit(&fitting, options.folds)) {
-        Some(Ok(found)) => Some(found),
-        Some(Err(e)) => {
-            problem = Some(e.to_string());
-            None
-        }
-        None => None,
-    };
+    let checked = (all_pairs && options.folds > 0).then(|| cross_fit(&fitting, options.folds));
+    let cross_fit = checked.and_then(|checked| found.or_why("cross_fit", checked));
+    if let Some(check) = &cross_fit {
+        found.curves_of(check, options);
+    }
     let thresholds = fixed_thresholds(&overall.points, &options.stated);
     // Searches and fused probes go through all photos: not where comparisons stay within
     // groups.
     let through_all = all_pairs && terms.within.is_none();
+    let fusion = if through_all { fusion(set, &set.measures, options.frames, options.seeds, bootstrap) } else { None };
+    if options.frames > 0 && fusion.is_none() {
+        found.no_fusion(options, through_all);
+    }
     let with_template = set.with_template().count() as u64;
     Report {
         version: VERSION,
@@ -323,12 +355,73 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
         discard: discard_curves(&material, &set.measures, bootstrap),
         open_set: if through_all { open_set(set, bootstrap) } else { None },
         projections,
-        fusion: if through_all { fusion(set, &set.measures, options.frames, options.seeds, bootstrap) } else { None },
+        fusion,
         calibration_check,
         cross_fit,
-        calibration_problem: problem,
+        calibration_problem: found.calibration_problem,
+        absent: found.absent,
+        doubts: doubts(set, &options.by, &options.within.iter().chain(&options.groups).collect::<Vec<_>>()),
         suspected_labels: suspected_labels(&material),
         scores: [material.genuine, material.impostor],
+    }
+}
+
+/// What came of what was asked for.
+#[derive(Default)]
+struct Found {
+    calibration_problem: Option<String>,
+    absent: Vec<Absent>,
+}
+
+impl Found {
+    fn lacks(&mut self, part: &'static str, why: String) {
+        self.absent.push(Absent { part, why });
+    }
+
+    /// What was found, or a note of why it was not.
+    fn or_why<T>(&mut self, part: &'static str, found: Result<T, FitError>) -> Option<T> {
+        match found {
+            Ok(found) => Some(found),
+            Err(e) => {
+                let left = match part {
+                    "cross_fit" => "among the people outside two folds, ",
+                    "calibration_check" => "among one half of the people, ",
+                    _ => "",
+                };
+                let folds = if part == "cross_fit" { ", or more folds" } else { "" };
+                self.lacks(part, format!("{left}{e}{folds}"));
+                self.calibration_problem = Some(e.to_string());
+                None
+            }
+        }
+    }
+
+    /// Notes which curves a cross-fit has no figures of.
+    fn curves_of(&mut self, check: &CrossFit, options: &Options) {
+        let has = |curve: &str| check.rows.iter().any(|row| row.curve == curve);
+        if !has("pooled") {
+            self.lacks(
+                "cross_fit",
+                "the pooled curve does not reach FMR 1e-4 in every fit; use more people".to_owned(),
+            );
+        }
+        if options.groups.is_some() && !has("worst group") {
+            let why = format!(
+                "no group has {} people and enough comparisons in every fit, so there is no curve of a worst group; use \
+                 more people, other --groups or a lower --people-min",
+                options.people_min
+            );
+            self.lacks("cross_fit", why);
+        }
+    }
+
+    /// Notes why captures were not fused.
+    fn no_fusion(&mut self, options: &Options, through_all: bool) {
+        let why = match through_all {
+            true => format!("fewer than two people have {} photos with a template", options.frames + 1),
+            false => "probes are compared with the photos of all people; leave out --within and --pairs".to_owned(),
+        };
+        self.lacks("fusion", why);
     }
 }
 
@@ -478,6 +571,37 @@ pub(super) mod tests {
         assert!(json["open_set"]["rank_one"].is_number() && json["fusion"]["winner"].is_string());
         assert_eq!(json["left_out"]["lines"][0]["line"], 17);
         assert!(!json["discard"][0]["points"].as_array().unwrap().is_empty());
+        // A third of the people is too few for a worst group.
+        assert_eq!((json["absent"].as_array().unwrap().len(), &json["absent"][0]["part"]), (1, &"cross_fit".into()));
+        assert!(json["absent"][0]["why"].as_str().unwrap().contains("--people-min"), "{}", json["absent"]);
+    }
+
+    /// An evaluation of too few people for anything but rates.
+    pub fn small() -> Report {
+        let mut set = made_up(6, 2, 0.8);
+        let mut column = Column::default();
+        (0..set.len()).for_each(|photo| column.push(if photo < 6 { "first" } else { "second" }));
+        set.columns.push(("half".to_owned(), column));
+        evaluate(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 }, Inputs::default(), &options())
+    }
+
+    #[test]
+    fn what_was_asked_for_and_is_not_there_is_told_with_the_reason() {
+        let report = small();
+        assert!(report.cross_fit.is_none() && report.calibration_check.is_none() && report.fusion.is_none());
+        let parts: Vec<&str> = report.absent.iter().map(|absent| absent.part).collect();
+        assert_eq!(parts, ["projections", "calibration_check", "cross_fit", "fusion"]);
+        assert!(report.absent.iter().all(|absent| absent.why.contains("few")), "{:?}", report.absent);
+        assert!(report.calibration_problem.unwrap().contains("too few"));
+    }
+
+    #[test]
+    fn what_is_compared_is_said_with_the_groups_it_stays_in() {
+        let within = Report { within: Some("set+sex".into()), ..small() };
+        assert_eq!(
+            (small().compared(), within.compared()),
+            ("all pairs".into(), "all pairs within the same set+sex".into())
+        );
     }
 
     #[test]

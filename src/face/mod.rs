@@ -31,7 +31,7 @@ mod seen;
 mod template;
 
 pub use manifest::{Colour, EmbedderSpec, Family, Manifest, NetworkSpec, ProjectionSpec, Role};
-pub use pack::{Pack, PackError};
+pub use pack::{Inspected, Pack, PackError};
 pub use pipeline::{Pipeline, StageTimes};
 pub use pool::{Answer, FacePool, PoolOptions, Ticket};
 pub use print::FacePrint;

@@ -1,5 +1,7 @@
 //! A model pack: a folder with a `pack.toml` and the networks it names, each
-//! checked against its SHA-256. What runs is made of the bytes that were checked:
+//! checked against its SHA-256. Whether it can be used is found when it is loaded, for
+//! every file it names ([`Pack::load`], [`Pack::inspect`]), and where its networks become
+//! sessions, for whether they fit the manifest. What runs is made of the bytes that were checked:
 //! they are read once, rewritten to run faster ([`super::graph`]), and kept so.
 
 use std::io::Read;
@@ -9,10 +11,10 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::RecipeDigest;
-use super::graph::prepared;
-use super::manifest::{MANIFEST_BYTES_MAX, Manifest, NetworkSpec, Role};
+use super::graph::{check, prepared};
+use super::manifest::{MANIFEST_BYTES_MAX, Manifest, NetworkSpec, ProjectionSpec, Role};
 use super::projection::Projection;
-use super::quality::QualityModel;
+use super::quality::{QualityError, QualityModel};
 
 /// Largest network file, in bytes. The largest ArcFace nets have about 260 MB.
 const NETWORK_BYTES_MAX: u64 = 512 << 20;
@@ -22,6 +24,15 @@ const PROJECTION_BYTES_MAX: u64 = (64 << 20) + 4096;
 
 /// Longest quality model, in bytes.
 const QUALITY_BYTES_MAX: u64 = 256 << 10;
+
+/// What to do about a quality model that cannot be used.
+fn quality_remedy(path: &Path) -> String {
+    let pack = path.parent().unwrap_or(Path::new("PACK")).display();
+    format!(
+        "restore it from where the pack came from, or fit one for this pack (`cargo run --release --example \
+         fit_quality -- MANIFEST --pack {pack} --date YYYY-MM-DD`, MANIFEST as scripts/lib/cfp-dev names it)"
+    )
+}
 
 /// Why a model pack cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -117,8 +128,27 @@ pub enum PackError {
         /// Where they differ.
         detail: String,
     },
+    /// The pack's quality model is not there.
+    #[error("the model pack lacks its quality model {path}; {}", quality_remedy(path))]
+    MissingQuality {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// The pack's quality model was fitted on faces of another recipe.
+    #[error(
+        "the quality model {path} is for recipe {found}, the model pack makes {expected}; {}",
+        quality_remedy(path)
+    )]
+    QualityOfAnotherRecipe {
+        /// Its file.
+        path: PathBuf,
+        /// Recipe in the file.
+        found: String,
+        /// Recipe of the pack.
+        expected: RecipeDigest,
+    },
     /// The pack's quality model cannot be used.
-    #[error("the quality model {path} cannot be used: {detail}; restore it, or fit it again for this pack")]
+    #[error("the quality model {path} cannot be used: {detail}; {}", quality_remedy(path))]
     Quality {
         /// Its file.
         path: PathBuf,
@@ -145,41 +175,74 @@ pub struct Pack {
     quality: Option<Arc<QualityModel>>,
 }
 
+/// A file that a pack is loaded from.
+#[derive(Debug)]
+pub struct Inspected {
+    /// Its name, inside the pack's folder.
+    pub file: String,
+    /// What it is for: the role of a network, `projection` or `quality`.
+    pub role: String,
+    /// Why the pack cannot be loaded with it, if it cannot.
+    pub fault: Option<PackError>,
+}
+
 impl Pack {
-    /// Reads `dir/pack.toml` and checks every file it names against its SHA-256.
+    /// Reads `dir/pack.toml`, checks every network and the projection against its SHA-256,
+    /// and reads the quality model.
+    ///
+    /// # Errors
+    /// [`PackError`] for the first file that cannot be used: networks in the order of
+    /// [`Manifest::networks`], then the projection, then the quality model.
     pub fn load(dir: &Path) -> Result<Self, PackError> {
         let mut pack = Self::load_to_fit(dir)?;
-        if let Some(name) = &pack.manifest.quality {
-            let path = dir.join(name);
-            let unusable = |detail: String| PackError::Quality { path: path.clone(), detail };
-            let bytes = read_bounded(&path, QUALITY_BYTES_MAX).map_err(|e| unusable(e.to_string()))?;
-            let text = std::str::from_utf8(&bytes).map_err(|_| unusable("it is not UTF-8 text".into()))?;
-            pack.quality = Some(Arc::new(QualityModel::parse(text, pack.recipe).map_err(unusable)?));
-        }
+        pack.quality = read_quality(dir, &pack.manifest)?.map(Arc::new);
         Ok(pack)
     }
 
-    /// The same without the quality model: what one is fitted with.
+    /// Reads every file that [`Pack::load`] reads, by the same code, and goes on after one
+    /// that cannot be used: what is wrong with each, in the order they are read.
+    pub fn inspect(dir: &Path, manifest: &Manifest) -> Vec<Inspected> {
+        let networks = manifest.networks().map(|spec| Inspected {
+            file: spec.file.clone(),
+            role: spec.role.to_string(),
+            fault: read_network(dir, spec).err(),
+        });
+        let projection = manifest.projection.iter().map(|spec| Inspected {
+            file: spec.file.clone(),
+            role: "projection".to_owned(),
+            fault: read_projection(dir, manifest, spec).err(),
+        });
+        let quality = manifest.quality.iter().map(|file| Inspected {
+            file: file.clone(),
+            role: "quality".to_owned(),
+            fault: read_quality(dir, manifest).err(),
+        });
+        networks.chain(projection).chain(quality).collect()
+    }
+
+    /// The quality model that `manifest`, of a pack in `dir`, names; `None` where it names
+    /// none.
+    ///
+    /// # Errors
+    /// [`PackError`] where its file is missing, of another recipe, or makes no sense.
+    pub fn quality_of(dir: &Path, manifest: &Manifest) -> Result<Option<QualityModel>, PackError> {
+        read_quality(dir, manifest)
+    }
+
+    /// The same as [`Pack::load`] without the quality model: what one is fitted with.
+    ///
+    /// # Errors
+    /// As [`Pack::load`].
     pub fn load_to_fit(dir: &Path) -> Result<Self, PackError> {
         let no_pack = |e: std::io::Error| PackError::NoPack { path: dir.to_owned(), detail: e.to_string() };
         let bytes = read_bounded(&dir.join("pack.toml"), MANIFEST_BYTES_MAX).map_err(no_pack)?;
         let manifest = Manifest::parse(&bytes)?;
         let files = manifest
             .networks()
-            .map(|spec| {
-                let bytes = read_verified(&dir.join(&spec.file), spec.sha256, NETWORK_BYTES_MAX)?;
-                Ok(prepared(&bytes, spec).into())
-            })
+            .map(|spec| Ok(prepared(&read_network(dir, spec)?, spec).into()))
             .collect::<Result<_, PackError>>()?;
-        let projection = match &manifest.projection {
-            Some(spec) => {
-                let path = dir.join(&spec.file);
-                let bytes = read_verified(&path, spec.sha256, PROJECTION_BYTES_MAX)?;
-                let read = Projection::read(&bytes, spec.dimension, manifest.embedded_dimension());
-                Some(Arc::new(read.map_err(|detail| PackError::Projection { path, detail })?))
-            }
-            None => None,
-        };
+        let projection = manifest.projection.as_ref().map(|spec| read_projection(dir, &manifest, spec)).transpose()?;
+        let projection = projection.map(Arc::new);
         let recipe = manifest.recipe();
         Ok(Self { dir: dir.to_owned(), manifest, recipe, files, projection, quality: None })
     }
@@ -227,6 +290,38 @@ impl Pack {
     /// What the embeddings are multiplied by, if the pack says so.
     pub(super) fn projection(&self) -> Option<Arc<Projection>> {
         self.projection.clone()
+    }
+}
+
+/// The file of a network: the one its manifest names, and a whole network.
+fn read_network(dir: &Path, spec: &NetworkSpec) -> Result<Vec<u8>, PackError> {
+    let bytes = read_verified(&dir.join(&spec.file), spec.sha256, NETWORK_BYTES_MAX)?;
+    check(&bytes).map_err(|detail| PackError::Network { role: spec.role, file: spec.file.clone(), detail })?;
+    Ok(bytes)
+}
+
+fn read_projection(dir: &Path, manifest: &Manifest, spec: &ProjectionSpec) -> Result<Projection, PackError> {
+    let path = dir.join(&spec.file);
+    let bytes = read_verified(&path, spec.sha256, PROJECTION_BYTES_MAX)?;
+    Projection::read(&bytes, spec.dimension, manifest.embedded_dimension())
+        .map_err(|detail| PackError::Projection { path, detail })
+}
+
+fn read_quality(dir: &Path, manifest: &Manifest) -> Result<Option<QualityModel>, PackError> {
+    let Some(name) = &manifest.quality else { return Ok(None) };
+    let path = dir.join(name);
+    let bytes = read_bounded(&path, QUALITY_BYTES_MAX).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => PackError::MissingQuality { path: path.clone() },
+        _ => PackError::UnreadableFile { path: path.clone(), detail: e.to_string() },
+    })?;
+    let unusable = |detail: &str| PackError::Quality { path: path.clone(), detail: detail.to_owned() };
+    let text = std::str::from_utf8(&bytes).map_err(|_| unusable("it is not UTF-8 text"))?;
+    match QualityModel::parse(text, manifest.recipe()) {
+        Ok(model) => Ok(Some(model)),
+        Err(QualityError::Senseless(detail)) => Err(unusable(&detail)),
+        Err(QualityError::OtherRecipe { found, expected }) => {
+            Err(PackError::QualityOfAnotherRecipe { path, found, expected })
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One picture through every step, on one thread.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -111,6 +112,24 @@ impl Pipeline {
             LivenessNetwork::load(&source(pack, environment, spec, Effort::Inspect)?)?;
         }
         Ok(())
+    }
+
+    /// Makes a session of every network and checks that it fits the manifest, as starting
+    /// does; runs none.
+    ///
+    /// # Errors
+    /// [`PackError::Runtime`] where ONNX Runtime cannot be loaded, [`PackError::Network`] for
+    /// the first network that does not fit.
+    pub fn inspect(pack: &Pack, onnxruntime: Option<&Path>) -> Result<(), PackError> {
+        let environment = runtime::environment(onnxruntime)?;
+        let manifest = pack.manifest();
+        let source = |spec| source(pack, &environment, spec, Effort::Inspect);
+        Detector::load(&source(&manifest.detector)?)?;
+        if let Some(spec) = &manifest.landmarks {
+            Landmarks::load(&source(spec)?)?;
+        }
+        Embedders::load(manifest, None, source)?;
+        Self::inspect_late_networks(pack, &environment)
     }
 
     /// Encoded photo to template and report.

@@ -221,7 +221,7 @@ fn check_curve(curve: &Curve) -> Result<(), String> {
     let mut factors = curve.knots.iter().filter_map(|k| k.factor).chain(curve.tail_factors.iter().map(|f| f.factor));
     let last = curve.knots[curve.knots.len() - 1].score;
     let scores = std::iter::once(last).chain(curve.tail_factors.iter().map(|f| f.score)).collect::<Vec<_>>();
-    if factors.any(|f| !(f.is_finite() && f >= 1.0)) || scores.windows(2).any(|w| w[0].is_nan() || w[0] >= w[1]) {
+    if factors.any(|f| !(f.is_finite() && f >= 1.0)) || !scores.windows(2).all(|w| w[0] < w[1] && w[1].is_finite()) {
         return Err(format!("the factors for {frames} frames make no sense"));
     }
     Ok(())
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_curve_that_makes_no_sense_is_refused() {
-        let spoilt: [fn(&mut Curve); 8] = [
+        let spoilt: [fn(&mut Curve); 10] = [
             |c| c.group.clear(),
             |c| c.group = "a\nb".into(),
             |c| c.knots.swap(0, 1),
@@ -345,6 +345,8 @@ mod tests {
             |c| c.knots[0].factor = Some(0.5),
             |c| c.tail_factors[0].score = 0.0,
             |c| c.tail_factors[1].factor = f64::INFINITY,
+            |c| c.tail_factors.last_mut().unwrap().score = f64::NAN,
+            |c| c.tail_factors.last_mut().unwrap().score = f64::INFINITY,
         ];
         for spoil in spoilt {
             let mut bad = made(vec![curve()]);

@@ -222,13 +222,70 @@ fn what_cannot_be_compared_or_grouped_is_refused() {
     with(&["--groups", "kind"]).refused(&["--cross-fit"]);
     // Two folds left out of two leave nobody to fit on.
     with(&["--cross-fit", "2"]).refused(&["3 to 50"]);
+    with(&["--cross-fit", "0", "--groups", "kind"]).refused(&["--cross-fit 3 to 50"]);
+    with(&["--by", "kind+kind"]).refused(&["kind twice"]);
+    with(&["--by", "kind", "--by", "kind"]).refused(&["--by kind", "twice"]);
+    with(&["--by", " "]).refused(&["name a column"]);
+    with(&["--by", "kind:10"]).refused(&[&manifest, "column kind", "number"]);
+    with(&["--within", "path"]).refused(&["no two of the 40 photos", "--within"]);
+    with(&["--date", "2026-02-30"]).refused(&["2026-02-30", "calendar"]);
     with(&["--weigh", "photos"]).refused(&["comparisons", "people"]);
     let list = folder.path().join("pairs.csv");
     fs::write(&list, "a,b,label\nx.jpg,y.jpg,1\n").unwrap();
     run(["evaluate", "--pairs", &text(&list), "--weigh", "people", "--out", &out]).refused(&["--weigh"]);
     run(["calibrate", "--pairs", &text(&list), "--within", "set", "--population", "x"]).refused(&["--within"]);
     // Too few people for a fit in folds: the report says so, and has the rest.
-    with(&["--cross-fit", "3", "--groups", "kind", "--replicates", "100"]).ended(0);
+    let told =
+        with(&["--cross-fit", "3", "--groups", "kind", "--replicates", "100", "--within", "set"]).ended(0).stdout;
+    assert!(told.contains("impostor comparisons (all pairs within the same set)"), "{told}");
+    let line = told.lines().find(|line| line.starts_with("cross-fit: not there")).unwrap_or_else(|| panic!("{told}"));
+    assert!(line.contains("are too few"), "{line}");
+    let page = fs::read_to_string(Path::new(&out).join("index.html")).unwrap();
+    assert!(page.contains("Asked for and not there") && page.contains("<td>cross-fit</td>"));
     let found = report(Path::new(&out));
     assert!(found["cross_fit"].is_null() && found["calibration_problem"].as_str().unwrap().contains("too few"));
+}
+
+#[test]
+fn what_a_manifest_says_wrongly_is_refused_or_told_with_its_column_and_line() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let (manifest, npy) = two_kinds(folder.path(), 20, 2);
+    let right = fs::read_to_string(&manifest).unwrap();
+    let (shown, npy, out) = (text(&manifest), text(&npy), text(&folder.path().join("report")));
+    let with = |csv: &str| {
+        fs::write(&manifest, csv).unwrap();
+        let mut args = vec!["evaluate", "--manifest", &shown, "--templates", &npy, "--out", &out];
+        args.extend(["--replicates", "100", "--by", "kind", "--by", "age:10"]);
+        run(args)
+    };
+    let lines: Vec<&str> = right.lines().collect();
+    // Every column twice that is looked at, one of them only where it is there.
+    for column in ["subject_id", "path", "kind", "age", "captured_at"] {
+        let twice: Vec<String> = lines.iter().map(|l| format!("{l},x")).collect();
+        let twice = twice.join("\n").replacen(",x\n", &format!(",{column}\n"), 1);
+        with(&twice).refused(&[&shown, &format!("column {column} 2 times")]);
+    }
+    with("").refused(&[&shown, "subject_id,path"]);
+    with(lines[0]).refused(&[&shown, "no rows"]);
+    // Line 3 ends early: it is left out. Lines 4 to 6 are taken, and what they say is told.
+    let mut wrong: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    let kept = |line: &str, columns: usize| line.split(',').take(columns).collect::<Vec<_>>().join(",");
+    wrong[2] = kept(lines[2], 2);
+    wrong[3] = kept(lines[3], 4) + ",old,2010";
+    wrong[4] = kept(lines[4], 4) + ",60,2024-13";
+    wrong[5] = kept(lines[5], 2) + ",plain,a,60,2010";
+    let told = with(&wrong.join("\n")).ended(1).stdout;
+    for part in [
+        "the first is line 3: the row has fewer columns",
+        "column age: values that are no age from 0 to 130, taken as not known: 1 (line 4)",
+        "column age: values that are no number, in a group of their own: 1 (line 4)",
+        "column captured_at: values that are no date",
+        "column kind: people in several groups",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert_eq!(report(Path::new(&out))["doubts"][0]["lines"], serde_json::json!([4]));
+    let page = fs::read_to_string(Path::new(&out).join("index.html")).unwrap();
+    assert!(page.contains("Values to check") && page.contains("(line 4)"));
 }

@@ -360,6 +360,16 @@ fn attacks_are_counted_by_type() {
     assert!(told.contains("if presentations were independent") && told.contains("of people"), "{told}");
     fs::write(&list, "subject_id,path\ns,0.jpg\n").unwrap();
     evaluate(&list, &out, &["--pad"]).refused(&["attack"]);
+    // A word for live people is no type of attack, and a row that ends early is not live.
+    fs::write(&list, "subject_id,path,attack\ns,0.jpg,\ns,1.jpg,Live\n").unwrap();
+    evaluate(&list, &out, &["--pad"]).refused_last(&[&text(&list), "line 3", "Live", "bona_fide"]);
+    fs::write(&list, "subject_id,path,attack\ns,0.jpg,\ns,1.jpg\nt,2.jpg,print\n").unwrap();
+    let told = evaluate(&list, &out, &["--pad"]).ended(1).stdout;
+    assert!(told.contains("1 live and 1 attack") && told.contains("the first is line 3"), "{told}");
+    // Nothing is asked for that this test does not have.
+    for other in [["--by", "attack"], ["--within", "attack"], ["--cross-fit", "3"], ["--project-to", "9"]] {
+        evaluate(&list, &out, &[&["--pad"], &other[..]].concat()).refused(&["--pad", other[0]]);
+    }
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn bytes_that_are_no_network_are_refused_even_with_the_right_digest() {
     });
     add_weights(folder.path());
     std::fs::write(folder.path().join("fr_detect.onnx"), garbage).unwrap();
-    assert!(matches!(start_error(folder.path()), PackError::Network { role: Role::Detector, .. }));
+    assert!(matches!(error(folder.path()), PackError::Network { role: Role::Detector, .. }));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_quality_model_of_another_recipe_or_none_is_refused_by_name() {
     });
     std::fs::write(folder.path().join("quality.toml"), other.collect::<Vec<_>>().join("\n")).unwrap();
     let said = error(folder.path()).to_string();
-    assert!(said.contains("recipe"), "{said}");
+    assert!(said.contains("recipe") && said.contains("--example fit_quality"), "{said}");
     std::fs::write(folder.path().join("quality.toml"), text).unwrap();
     assert!(Pack::load(folder.path()).unwrap().quality().is_some());
 }
@@ -244,5 +244,61 @@ fn the_score_of_the_fused_pack_without_its_projection_is_the_weighted_mean_of_it
     for pair in 0..2 {
         let mean = 0.3 * scores[0][pair] + 0.7 * scores[1][pair];
         assert!((scores[2][pair] - mean).abs() < 1e-5, "{scores:?}");
+    }
+}
+
+/// A pack that was made anew throughout: the file in `folder` has other bytes, and `pack.toml`
+/// their digest.
+fn forge(folder: &Path, file: &str, bytes: &[u8]) {
+    std::fs::write(folder.join(file), bytes).unwrap();
+    let manifest = std::fs::read_to_string(folder.join("pack.toml")).unwrap();
+    let (before, after) = manifest.split_once(&format!("\"{file}\"\nsha256 = \"")).unwrap();
+    let digest = RecipeDigest(Sha256::digest(bytes).into());
+    std::fs::write(folder.join("pack.toml"), format!("{before}\"{file}\"\nsha256 = \"{digest}{}", &after[64..]))
+        .unwrap();
+}
+
+#[test]
+fn a_network_that_is_none_or_a_part_of_one_is_told_before_the_quality_model_of_another_recipe() {
+    let Some(_) = pack("faceplugin") else { return };
+    let folder = folder(|text| replaced(text, "[detector]", "quality = \"quality.toml\"\n[detector]"));
+    add_weights(folder.path());
+    std::fs::copy(pack_folder("faceplugin").join("quality.toml"), folder.path().join("quality.toml")).unwrap();
+    assert!(Pack::load(folder.path()).is_ok());
+    let whole = std::fs::read(folder.path().join("fr_feature.onnx")).unwrap();
+    for part in [&whole[..whole.len() / 2], &whole[..whole.len() - 1], b"not a network"] {
+        forge(folder.path(), "fr_feature.onnx", part);
+        let said = error(folder.path());
+        assert!(matches!(said, PackError::Network { role: Role::Embedder, .. }), "{said}");
+        assert!(said.to_string().contains("fr_feature.onnx"), "{said}");
+    }
+}
+
+#[test]
+fn a_forged_projection_is_refused_and_told_before_the_quality_model() {
+    let Some(folder) = fused(|text| replaced(text, "[detector]", "quality = \"quality.toml\"\n\n[detector]")) else {
+        return;
+    };
+    assert!(Pack::load(folder.path()).is_ok());
+    let right = std::fs::read(folder.path().join("projection.npy")).unwrap();
+    let header = right.len() - 288 * 641 * 4;
+    let set = |bytes: &mut [u8], row: usize, column: usize, value: f32| {
+        let at = header + (row * 641 + column) * 4;
+        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    };
+    type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let changes: [(Change<'_>, &str); 5] = [
+        (&|bytes| set(bytes, 7, 640, 3e38), "last column"),
+        (&|bytes| set(bytes, 7, 3, 3e38), "row 8 is"),
+        (&|bytes| (0..640).for_each(|column| set(bytes, 287, column, 0.0)), "row 288 is"),
+        (&|bytes| bytes.copy_within(header..header + 641 * 4, header + 641 * 4), "rows 1 and 2"),
+        (&|bytes| bytes.extend([7; 32]), "32 bytes follow"),
+    ];
+    for (change, why) in changes {
+        let mut bytes = right.clone();
+        change(&mut bytes);
+        forge(folder.path(), "projection.npy", &bytes);
+        let said = error(folder.path());
+        assert!(matches!(said, PackError::Projection { .. }) && said.to_string().contains(why), "{said}");
     }
 }

@@ -42,6 +42,13 @@ pub struct LabelledArgs {
     pub(in crate::cli) no_cache: bool,
 }
 
+impl LabelledArgs {
+    /// The manifest, as a message about it begins.
+    pub(in crate::cli) fn manifest_named(&self) -> String {
+        self.manifest.as_ref().map_or(String::new(), |path| format!("manifest {}: ", path.display()))
+    }
+}
+
 /// Which comparisons are made of all, and what counts the same in rates.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TermsArgs {

@@ -19,7 +19,7 @@ use super::progress::Progress;
 use super::settings::Settings;
 use super::template_cache::{Fact, FactsOf, PhotoKey, TemplateCache};
 use super::{Failure, photo};
-use crate::evaluation::{Column, Inputs, LeftOut, ListedPair, PhotoSet, Plan, SamePictures};
+use crate::evaluation::{Column, GroupBy, Inputs, LeftOut, ListedPair, PhotoSet, Plan, SamePictures};
 use crate::face::{FaceError, FacePool, Pack, RecipeDigest, Ticket, Wants};
 use crate::workflow::words::Reason;
 pub(super) use args::{LabelledArgs, Part, TermsArgs};
@@ -27,6 +27,9 @@ use matrix::Rows;
 pub(super) use measures::LIVENESS;
 use measures::{MEASURES, measure, measures_of, revision};
 
+/// What is wrong with a row that ends before a column that was asked for: what stands in it
+/// may be another column's.
+const SHORT_ROW: &str = "the row has fewer columns than the first line, and lacks one that was asked for";
 /// Photos read ahead per worker.
 const ROWS_PER_WORKER: usize = 4;
 
@@ -217,7 +220,7 @@ impl<'a> Loader<'a> {
         let mut manifest = Manifest::open(path, Columns::SubjectAndPath)?;
         let names = manifest.columns()?;
         let index = |name: &str| {
-            names.iter().position(|n| n == name).ok_or_else(|| {
+            manifest.column(&names, name)?.ok_or_else(|| {
                 Failure::new(format_args!(
                     "manifest {}: there is no column {name}; its first line names {}",
                     path.display(),
@@ -228,7 +231,10 @@ impl<'a> Loader<'a> {
         let conditions: Vec<(usize, &str)> =
             args.only.iter().map(|(name, value)| Ok((index(name)?, value.as_str()))).collect::<Result<_, Failure>>()?;
         let mut columns: Vec<usize> = needed.iter().map(|name| index(name)).collect::<Result<_, _>>()?;
-        columns.extend(wished.iter().filter_map(|name| names.iter().position(|n| n == name)));
+        let needed: Vec<usize> = columns.iter().copied().chain(conditions.iter().map(|(column, _)| *column)).collect();
+        for name in wished {
+            columns.extend(manifest.column(&names, name)?);
+        }
         columns.sort_unstable();
         columns.dedup();
         self.set.columns = columns.iter().map(|&column| (names[column].clone(), Column::default())).collect();
@@ -253,6 +259,10 @@ impl<'a> Loader<'a> {
                         continue;
                     }
                 };
+                if needed.iter().any(|&column| !manifest.reaches(column)) {
+                    pending.push_back(Pending::left_out(line, "BAD_ROW", SHORT_ROW));
+                    continue;
+                }
                 if conditions.iter().any(|(column, value)| manifest.field(*column) != *value) {
                     continue;
                 }
@@ -393,6 +403,26 @@ impl<'a> Loader<'a> {
         }
         Ok(())
     }
+}
+
+/// An error where groups of numbers in steps are asked of a column of the manifest that has
+/// no number.
+pub(super) fn check_numbers<'a>(
+    set: &PhotoSet,
+    args: &LabelledArgs,
+    grouped: impl IntoIterator<Item = &'a GroupBy>,
+) -> Result<(), Failure> {
+    for name in grouped.into_iter().flat_map(GroupBy::numbers) {
+        let Some(column) = set.column(name) else { continue };
+        let mut values = (0..set.len() as u32).map(|photo| column.value(photo).trim());
+        if !set.is_empty() && !values.any(|value| value.parse::<f64>().is_ok_and(f64::is_finite)) {
+            return Err(Failure::new(format_args!(
+                "{}no value of the column {name} is a number; leave out the step after its colon",
+                args.manifest_named()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Half of the SHA-256 of a subject id: remembering ids would take more.

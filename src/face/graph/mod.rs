@@ -22,8 +22,8 @@
 //! The rewritten network is as deterministic as any: the same input gives the same bits.
 //!
 //! [`onnx`] takes the file apart only as far as needed: what is not understood is
-//! copied byte by byte, and a file that does not parse is left to ONNX Runtime,
-//! which says what is wrong with it.
+//! copied byte by byte, and a network that it cannot rewrite is left to ONNX Runtime,
+//! which says what is wrong with it. What is no whole network is found before ([`check`]).
 
 mod fold;
 mod onnx;
@@ -56,6 +56,15 @@ impl Rewrite {
             Role::Pose | Role::Liveness => Self::Rounding,
         }
     }
+}
+
+/// Whether the bytes are a whole ONNX network whose weights are numbers. Whether it fits the
+/// manifest is found where ONNX Runtime makes a session of it.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub(super) fn check(model: &[u8]) -> Result<(), String> {
+    onnx::fault(model).map_or(Ok(()), Err)
 }
 
 /// The network of `spec` as it is run; as it stands in the file where there is nothing to
@@ -135,6 +144,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_network_is_whole_has_operators_and_its_weights_are_numbers() {
+        let whole = model();
+        assert_eq!(check(&whole), Ok(()));
+        for part in [&whole[..whole.len() / 2], &b"no model at all"[..], b""] {
+            assert!(check(part).unwrap_err().contains("no ONNX network"));
+        }
+        assert!(check(&MadeModel::new(7).bytes()).unwrap_err().contains("no operators"));
+        let with = |values: &[f32]| {
+            let mut made = MadeModel::new(7);
+            made.tensor("w", &[values.len() as i64], values).node(node("Mul", &["in", "w"], "out"));
+            check(&made.bytes())
+        };
+        assert_eq!(with(&[1.0, f32::MAX]), Ok(()));
+        assert_eq!(with(&[f32::INFINITY]), Ok(()), "a bound that bounds nothing");
+        for values in [&[f32::NAN][..], &[1.0, f32::NAN], &[f32::NEG_INFINITY, 1.0]] {
+            assert!(with(values).unwrap_err().contains("`w` holds a value that is not finite"));
+        }
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_too_broken(noise in prop::collection::vec(any::<u8>(), 0..40), at in 0usize..2000) {
@@ -142,6 +171,7 @@ mod tests {
             let at = at % broken.len();
             broken.splice(at..(at + noise.len()).min(broken.len()), noise);
             faster(&broken, Rewrite::Rounding, "in");
+            let _ = check(&broken);
         }
     }
 }

@@ -214,6 +214,29 @@ fn fields(message: &[u8]) -> Option<Vec<Field<'_>>> {
     Some(fields)
 }
 
+/// What is wrong with the bytes of a model, as a sentence: they are not a whole one, or a
+/// float32 constant holds what is no number. `None` says only that this is not so.
+///
+/// An infinite constant of a single value is a bound that bounds nothing, and fine.
+pub(super) fn fault(model: &[u8]) -> Option<String> {
+    const PART: &str = "it is no ONNX network, or only a part of one";
+    let Some(model) = fields(model) else { return Some(PART.to_owned()) };
+    // ModelProto: 7 graph.
+    let Some(graph) = model.iter().find(|field| field.number == 7) else { return Some(PART.to_owned()) };
+    let Some(graph) = fields(graph.content) else { return Some(PART.to_owned()) };
+    if !graph.iter().any(|field| field.number == 1) {
+        return Some("its graph has no operators".to_owned());
+    }
+    graph.iter().filter(|field| field.number == 5).find_map(|field| {
+        let Ok(head) = Head::decode(field.content) else { return Some(PART.to_owned()) };
+        let tensor = Tensor { head, content: Cow::Borrowed(field.content) };
+        let values = tensor.floats()?;
+        let unfit = |v: &f32| v.is_nan() || (v.is_infinite() && values.len() > 1);
+        let name = tensor.head.name.chars().take(64).flat_map(char::escape_default).collect::<String>();
+        values.iter().any(unfit).then(|| format!("its constant `{name}` holds a value that is not finite"))
+    })
+}
+
 fn put(out: &mut Vec<u8>, number: u32, content: &[u8]) {
     encode_key(number, WireType::LengthDelimited, out);
     encode_varint(content.len() as u64, out);

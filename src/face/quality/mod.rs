@@ -22,7 +22,7 @@ mod study;
 pub use flaw::Flaw;
 pub use looks::{Look, Looks, Standard, Unit};
 pub use measure::{Measure, Quality};
-pub use model::{CellTable, Form, QualityModel, Term};
+pub use model::{CellTable, Form, QualityError, QualityModel, Term};
 pub use profile::{Profile, ProfileError, Range};
 pub use study::Study;
 

@@ -12,6 +12,8 @@ use crate::face::RecipeDigest;
 const VERSION: u32 = 2;
 /// An input counts at most this many deviations from its mean.
 const CLIP: f64 = 6.0;
+/// Sizes of the numbers of a form lie below this.
+const NUMBER_MAX: f64 = 1e9;
 /// Most terms of a form: an input each.
 const TERMS_MAX: usize = COUNT;
 
@@ -41,6 +43,28 @@ pub struct QualityModel {
     pub cells: CellTable,
     /// Front, turned away or covered.
     pub looks: Looks,
+}
+
+/// Why a `quality.toml` cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QualityError {
+    /// It makes no sense; the sentence says why.
+    #[error("{0}")]
+    Senseless(String),
+    /// It was fitted on faces of another recipe.
+    #[error("it is for recipe {found}, the model pack makes {expected}")]
+    OtherRecipe {
+        /// Recipe in the file.
+        found: String,
+        /// Recipe of the pack.
+        expected: RecipeDigest,
+    },
+}
+
+impl From<String> for QualityError {
+    fn from(sentence: String) -> Self {
+        Self::Senseless(sentence)
+    }
 }
 
 /// `constant + Σ linear·z + square·z²`, where `z` is an input in deviations from
@@ -109,38 +133,43 @@ impl QualityModel {
     /// Version of the file format this program reads and writes.
     pub const VERSION: u32 = VERSION;
 
-    /// Reads a `quality.toml` and binds it to `recipe`. The error is a sentence.
-    pub fn parse(text: &str, recipe: RecipeDigest) -> Result<Self, String> {
+    /// Reads a `quality.toml` and binds it to `recipe`.
+    ///
+    /// # Errors
+    /// [`QualityError`] where it makes no sense, or is of another recipe and does.
+    pub fn parse(text: &str, recipe: RecipeDigest) -> Result<Self, QualityError> {
         let model: Self = toml::from_str(text).map_err(|e| e.message().to_owned())?;
         if model.version != VERSION {
-            return Err(format!("version {} is not known, this program reads {VERSION}", model.version));
-        }
-        if model.recipe.parse() != Ok(recipe) {
-            return Err(format!("it is for recipe {}, the model pack makes {recipe}", model.recipe));
+            return Err(format!("version {} is not known, this program reads {VERSION}", model.version).into());
         }
         for form in [&model.yaw, &model.pitch, &model.capture, &model.utility] {
             form.check()?;
         }
         if model.capture.terms.iter().any(|t| t.input == INPUTS[0]) {
-            return Err("`capture` looks at the embedding".into());
+            return Err("`capture` looks at the embedding".to_owned().into());
         }
         model.cells.check(Grid::Coarse)?;
         model.looks.check()?;
+        if model.recipe.parse() != Ok(recipe) {
+            return Err(QualityError::OtherRecipe { found: model.recipe, expected: recipe });
+        }
         Ok(model)
     }
 }
 
 impl Form {
     fn check(&self) -> Result<(), String> {
-        if self.terms.len() > TERMS_MAX || !self.constant.is_finite() {
-            return Err("a form has too many terms or no constant".into());
+        // What is not a number is not below anything.
+        let sane = |v: &f64| v.abs() < NUMBER_MAX;
+        if self.terms.len() > TERMS_MAX || !sane(&self.constant) {
+            return Err("a form has too many terms, or a constant that makes no sense".into());
         }
         for term in &self.terms {
             if !INPUTS.contains(&term.input.as_str()) {
                 return Err("a term names an input that does not exist".into());
             }
             let Term { mean, deviation, linear, square, .. } = *term;
-            if ![mean, deviation, linear, square].iter().all(|v| v.abs() < 1e9) || deviation < 1e-9 {
+            if ![mean, deviation, linear, square].iter().all(sane) || deviation < 1e-9 {
                 return Err("a term holds numbers that make no sense".into());
             }
         }
@@ -207,13 +236,15 @@ mod tests {
     fn what_is_stored_is_loaded_and_bound_to_its_recipe() {
         let text = toml::to_string(&model()).unwrap();
         assert_eq!(QualityModel::parse(&text, RECIPE).unwrap(), model());
-        assert!(QualityModel::parse(&text, RecipeDigest([1; 32])).unwrap_err().contains("recipe"));
+        let other = RecipeDigest([1; 32]);
+        let of_another = QualityError::OtherRecipe { found: "ab".repeat(32), expected: other };
+        assert_eq!(QualityModel::parse(&text, other), Err(of_another));
     }
 
     #[test]
     fn senseless_models_are_refused() {
         type Change = fn(&mut QualityModel);
-        let changes: [Change; 12] = [
+        let changes: [Change; 14] = [
             |m| m.version = 1,
             |m| m.looks.bias[0] = f32::NAN,
             |m| m.looks.signals[0].input = "norm_ln".into(),
@@ -223,6 +254,8 @@ mod tests {
             |m| m.yaw.terms[0].input = "no such".into(),
             |m| m.yaw.terms[0].deviation = 0.0,
             |m| m.pitch.constant = f64::NAN,
+            |m| m.pitch.constant = 1e300,
+            |m| m.yaw.terms[0].mean = f64::INFINITY,
             |m| m.capture.terms[0].input = "norm_ln".into(),
             |m| m.cells.median.truncate(3),
             |m| m.cells.deviation[0] = 0.0,

@@ -1,18 +1,20 @@
 //! `chinhchu models`: what model packs there are, what is in them, whether their
 //! files are the right ones.
 
+mod verify;
+
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::settings::{self, Settings};
 use super::{Exit, Failure, GlobalArgs, Outcome, outcome, print, runtime};
-use crate::face::{Manifest, NetworkSpec, RecipeDigest};
-use crate::matching::{Basis, Calibration, CalibrationError, POOLED};
+use crate::face::quality::QualityModel;
+use crate::face::{Manifest, NetworkSpec, Pack, RecipeDigest};
+use crate::matching::{Basis, Calibration, POOLED};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +27,12 @@ Examples:
 PACK is a folder, or the name of one under models/ here or near the program. Without
 it the pack in use is taken (--pack, CHINHCHU_PACK, the configuration, models/default).
 
-Exit code: 0 fine, 1 verify found a file missing or altered (or list found no pack),
-2 there is no such pack, its pack.toml makes no sense, or wrong usage.";
+verify reads every file that loading the pack reads, by the same code: networks and
+projection against their checksums, calibration and quality model against the pack's recipe.
+Where all are right and ONNX Runtime is there, it loads the networks as well.
+
+Exit code: 0 fine, 1 verify found a file that the pack cannot be used with (or list found no
+pack), 2 there is no such pack, its pack.toml makes no sense, or wrong usage.";
 
 /// Name of the manifest in a pack's folder.
 const PACK_TOML: &str = "pack.toml";
@@ -52,7 +58,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Show what is in a pack: networks, licences, recipe, calibration
+    /// Show what is in a pack: networks, licences, recipe, calibration, quality model
     #[command(after_help = EXAMPLES)]
     Show {
         /// Folder or name of the pack [default: the one in use]
@@ -63,7 +69,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Check every file of a pack against its checksum
+    /// Check every file that a pack is loaded from
     #[command(after_help = EXAMPLES)]
     Verify {
         /// Folder or name of the pack [default: the one in use]
@@ -83,7 +89,7 @@ pub fn run(global: &GlobalArgs, args: ModelsArgs) -> Outcome {
     match args.action {
         Action::List { json } => list(json),
         Action::Show { which, json } => show(&find(&settings, which)?, json),
-        Action::Verify { which, json } => verify(&find(&settings, which)?, json),
+        Action::Verify { which, json } => verify::run(&settings, &find(&settings, which)?, json),
     }
 }
 
@@ -118,6 +124,34 @@ struct Listed {
     description: Option<String>,
     recipe: Option<String>,
     problem: Option<String>,
+    /// File of its quality model; `None` where it has none.
+    quality: Option<String>,
+    /// Why that cannot be used.
+    quality_problem: Option<String>,
+}
+
+impl Listed {
+    /// Looks at the quality model as well.
+    fn with_quality(mut self) -> Self {
+        if let Ok(pack) = manifest(&self.folder) {
+            self.quality_problem = Pack::quality_of(&self.folder, &pack).err().map(|problem| problem.to_string());
+            self.quality = pack.quality;
+        }
+        self
+    }
+
+    fn line(&self) -> String {
+        let folder = self.folder.display();
+        let Some(name) = &self.name else {
+            return format!("{folder}  unusable: {}", self.problem.as_deref().unwrap_or_default());
+        };
+        let quality = match (&self.quality, &self.quality_problem) {
+            (_, Some(problem)) => format!("unusable: {}", outcome::one_line(problem)),
+            (Some(file), None) => format!("quality by {file}"),
+            (None, None) => "no quality model".to_owned(),
+        };
+        format!("{folder}  {name}: {}; {quality}", self.description.as_deref().unwrap_or_default())
+    }
 }
 
 #[derive(Serialize)]
@@ -127,22 +161,14 @@ struct List {
 
 fn list(json: bool) -> Outcome {
     let packs = settings::places().into_iter().map(|place| packs_in(&place.join("models"))).find(|p| !p.is_empty());
-    let packs = packs.unwrap_or_default();
+    let packs: Vec<Listed> = packs.unwrap_or_default().into_iter().map(Listed::with_quality).collect();
     let exit = if packs.is_empty() { Exit::Negative } else { Exit::Success };
     if json {
         print::json(&List { packs })?;
     } else if packs.is_empty() {
         print::answer("no model packs under models/, neither here nor near the program; run scripts/setup")?;
     } else {
-        let line = |pack: &Listed| match (&pack.name, &pack.problem) {
-            (Some(name), _) => {
-                format!("{}  {name}: {}", pack.folder.display(), pack.description.as_deref().unwrap_or_default())
-            }
-            (None, problem) => {
-                format!("{}  unusable: {}", pack.folder.display(), problem.as_deref().unwrap_or_default())
-            }
-        };
-        print::answer(&packs.iter().map(line).collect::<Vec<_>>().join("\n"))?;
+        print::answer(&packs.iter().map(Listed::line).collect::<Vec<_>>().join("\n"))?;
     }
     Ok(exit)
 }
@@ -167,11 +193,19 @@ fn packs_in(models: &Path) -> Vec<Listed> {
             name: Some(pack.name),
             description: Some(pack.description),
             problem: None,
+            quality: None,
+            quality_problem: None,
             folder,
         },
-        Err(problem) => {
-            Listed { folder, name: None, description: None, recipe: None, problem: Some(problem.to_string()) }
-        }
+        Err(problem) => Listed {
+            folder,
+            name: None,
+            description: None,
+            recipe: None,
+            problem: Some(problem.to_string()),
+            quality: None,
+            quality_problem: None,
+        },
     };
     folders.into_iter().map(listed).collect()
 }
@@ -189,6 +223,8 @@ struct Shown {
     projection: Option<ProjectionShown>,
     calibration: Vec<CurveShown>,
     calibration_problem: Option<String>,
+    quality: Option<QualityShown>,
+    quality_problem: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -211,6 +247,21 @@ struct ProjectionShown {
 }
 
 #[derive(Serialize)]
+struct QualityShown {
+    file: String,
+    population: String,
+    date: String,
+    photos: u64,
+}
+
+impl QualityShown {
+    fn new(file: &str, model: QualityModel) -> Self {
+        let QualityModel { population, date, photos, .. } = model;
+        Self { file: file.to_owned(), population, date, photos }
+    }
+}
+
+#[derive(Serialize)]
 struct CurveShown {
     probe_frames: u32,
     reference: &'static str,
@@ -229,6 +280,10 @@ fn show(folder: &Path, json: bool) -> Outcome {
     let (calibration, calibration_problem) = match Calibration::load(&folder.join(CALIBRATION_TOML), pack.recipe()) {
         Ok(calibration) => (calibration.curves, None),
         Err(problem) => (Vec::new(), Some(problem.to_string())),
+    };
+    let (quality, quality_problem) = match Pack::quality_of(folder, &pack) {
+        Ok(model) => (model.zip(pack.quality.as_deref()).map(|(model, file)| QualityShown::new(file, model)), None),
+        Err(problem) => (None, Some(problem.to_string())),
     };
     let shown = Shown {
         folder: folder.to_owned(),
@@ -257,6 +312,8 @@ fn show(folder: &Path, json: bool) -> Outcome {
             })
             .collect(),
         calibration_problem,
+        quality,
+        quality_problem,
     };
     if json {
         print::json(&shown)?
@@ -319,130 +376,13 @@ impl Shown {
         if let Some(problem) = &self.calibration_problem {
             text += &format!("\ncalibration: {problem}");
         }
-        text
-    }
-}
-
-/// What is with a file of a pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Ok,
-    Missing,
-    Altered,
-    Unreadable,
-    OtherRecipe,
-}
-
-#[derive(Serialize)]
-struct Checked {
-    file: String,
-    role: String,
-    status: Status,
-}
-
-#[derive(Serialize)]
-struct Verified {
-    folder: PathBuf,
-    name: String,
-    ok: bool,
-    files: Vec<Checked>,
-}
-
-fn verify(folder: &Path, json: bool) -> Outcome {
-    let pack = manifest(folder)?;
-    let mut files: Vec<Checked> = pack
-        .networks()
-        .map(|spec| Checked {
-            file: spec.file.clone(),
-            role: spec.role.to_string(),
-            status: check(&folder.join(&spec.file), &spec.sha256),
-        })
-        .collect();
-    files.extend(pack.projection.as_ref().map(|spec| Checked {
-        file: spec.file.clone(),
-        role: "projection".to_owned(),
-        status: check(&folder.join(&spec.file), &spec.sha256),
-    }));
-    files.push(Checked {
-        file: CALIBRATION_TOML.to_owned(),
-        role: "calibration".to_owned(),
-        status: match Calibration::load(&folder.join(CALIBRATION_TOML), pack.recipe()) {
-            Ok(_) => Status::Ok,
-            Err(CalibrationError::OtherRecipe { .. }) => Status::OtherRecipe,
-            Err(CalibrationError::Unreadable { source, .. }) => status_of(&source),
-            Err(_) => Status::Altered,
-        },
-    });
-    let verified = Verified {
-        folder: folder.to_owned(),
-        name: pack.name,
-        ok: files.iter().all(|f| f.status == Status::Ok),
-        files,
-    };
-    if json {
-        print::json(&verified)?
-    } else {
-        print::answer(&verified.text())?
-    }
-    Ok(if verified.ok { Exit::Success } else { Exit::Negative })
-}
-
-/// Compares a file with its checksum, in little memory.
-fn check(path: &Path, sha256: &[u8; 32]) -> Status {
-    let mut digest = Sha256::new();
-    let read = File::open(path).and_then(|mut file| {
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(()),
-                read => digest.update(&buffer[..read]),
+        text += &match (&self.quality, &self.quality_problem) {
+            (_, Some(problem)) => format!("\nquality model: {}", outcome::one_line(problem)),
+            (Some(QualityShown { file, population, date, photos }), None) => {
+                format!("\nquality    {file}: {}, {date}; {photos} photos", outcome::one_line(population))
             }
-        }
-    });
-    let found: [u8; 32] = digest.finalize().into();
-    match read {
-        Err(e) => status_of(&e),
-        Ok(()) if found == *sha256 => Status::Ok,
-        Ok(()) => Status::Altered,
-    }
-}
-
-fn status_of(error: &io::Error) -> Status {
-    if error.kind() == io::ErrorKind::NotFound { Status::Missing } else { Status::Unreadable }
-}
-
-impl Verified {
-    fn text(&self) -> String {
-        let mut lines = Vec::new();
-        for Checked { file, role, status } in &self.files {
-            lines.push(match status {
-                Status::Ok => format!("ok          {file}"),
-                Status::Missing => format!("MISSING     {file} ({role}); run scripts/setup to fetch it"),
-                Status::Altered => format!("ALTERED     {file} ({role}); delete it and run scripts/setup"),
-                Status::Unreadable => format!("UNREADABLE  {file} ({role}); check its permissions"),
-                Status::OtherRecipe => format!("OTHER PACK  {file}: made for another recipe; calibrate this pack"),
-            });
-        }
-        let verdict = if self.ok { "all files are right" } else { "this pack cannot be used as it is" };
-        lines.push(format!("{}: {verdict}", outcome::one_line(&self.name)));
-        lines.join("\n")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_right_altered_or_missing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("net.onnx");
-        fs::write(&path, b"abc").unwrap();
-        let right: [u8; 32] = Sha256::digest(b"abc").into();
-        assert_eq!(check(&path, &right), Status::Ok);
-        assert_eq!(check(&path, &[0; 32]), Status::Altered);
-        assert_eq!(check(&folder.path().join("no.onnx"), &right), Status::Missing);
-        assert_eq!(check(folder.path(), &right), Status::Unreadable);
+            (None, None) => "\nno quality model".to_owned(),
+        };
+        text
     }
 }

@@ -1,5 +1,5 @@
-//! Accepting connections: a bounded number, each of which the server can cut, over
-//! TCP and, from processes of the same user alone, over a Unix socket.
+//! Accepting connections, each of which the server can cut, over TCP and, from processes
+//! of the same user alone, over a Unix socket. How many and which: [`Connections`].
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,20 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
 use tokio_stream::Stream;
-use tokio_util::sync::{CancellationToken, PollSemaphore, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
+
+use super::connections::{Activity, Connections, Place};
 
 /// Pause after an accept that failed for want of file descriptors or memory: the
 /// next would fail at once, and the loop would eat a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Pause before a connection that found all others busy is tried again.
+const BOUND_PAUSE: Duration = Duration::from_millis(20);
+/// The client connection preface (RFC 9113, 3.4): before it, a connection is nobody's.
+const PREFACE_BYTES: usize = 24;
 
 /// Where connections come from.
 pub(super) trait Accept: Send + Unpin {
@@ -61,60 +67,83 @@ impl Accept for OneUser {
     }
 }
 
-/// Connections as they come, at most so many at once.
-pub(super) struct Incoming<L> {
+/// Connections as they come, as far as there is room for them.
+pub(super) struct Incoming<L: Accept> {
     listener: L,
-    places: PollSemaphore,
-    place: Option<OwnedSemaphorePermit>,
-    pause: Option<Pin<Box<tokio::time::Sleep>>>,
-    cut: CancellationToken,
+    connections: Arc<Connections>,
+    preface_max: Duration,
+    /// Accepted, and without a place yet.
+    waiting: Option<L::Stream>,
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl<L> Incoming<L> {
-    /// Accepts from `listener`; every connection ends when `cut` is cancelled.
-    pub(super) fn new(listener: L, connections_max: usize, cut: CancellationToken) -> Self {
-        let places = PollSemaphore::new(Arc::new(Semaphore::new(connections_max)));
-        Self { listener, places, place: None, pause: None, cut }
+impl<L: Accept> Incoming<L> {
+    /// Accepts from `listener`. A connection has so much time to begin to speak HTTP/2.
+    pub(super) fn new(listener: L, connections: Arc<Connections>, preface_max: Duration) -> Self {
+        Self { listener, connections, preface_max, waiting: None, pause: None }
+    }
+
+    fn pause(&mut self, time: Duration) {
+        self.pause = Some(Box::pin(tokio::time::sleep(time)));
     }
 }
 
-impl<L: Accept> Stream for Incoming<L> {
+impl<L: Accept> Stream for Incoming<L>
+where
+    L::Stream: 'static,
+{
     type Item = io::Result<Connection<L::Stream>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(context));
-            self.pause = None;
-        }
-        if self.place.is_none() {
-            self.place = ready!(self.places.poll_acquire(context));
-        }
-        match ready!(self.listener.poll_accept(context)) {
-            Ok(stream) => {
-                let ended = Box::pin(self.cut.clone().cancelled_owned());
-                Poll::Ready(Some(Ok(Connection { stream, ended, _place: self.place.take() })))
+        let this = &mut *self;
+        loop {
+            if let Some(pause) = &mut this.pause {
+                ready!(pause.as_mut().poll(context));
+                this.pause = None;
             }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                self.pause = Some(Box::pin(tokio::time::sleep(ACCEPT_PAUSE)));
-                Poll::Ready(Some(Err(error)))
-            }
+            let stream = match this.waiting.take() {
+                Some(stream) => stream,
+                None => match ready!(this.listener.poll_accept(context)) {
+                    Ok(stream) => stream,
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        this.pause(ACCEPT_PAUSE);
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                },
+            };
+            let Some(place) = this.connections.enter() else {
+                this.waiting = Some(stream);
+                this.pause(BOUND_PAUSE);
+                continue;
+            };
+            let ended = Box::pin(place.activity.cut().cancelled_owned());
+            let preface = Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(this.preface_max))));
+            return Poll::Ready(Some(Ok(Connection { stream, ended, preface, place })));
         }
     }
 }
 
-/// A connection that fails once the server cuts it.
+/// A connection that fails once the server cuts it, or where it does not begin in time.
 pub(super) struct Connection<S> {
     stream: S,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
-    _place: Option<OwnedSemaphorePermit>,
+    /// Bytes of the preface still to come, and until when.
+    preface: Option<(usize, Pin<Box<Sleep>>)>,
+    place: Place,
+}
+
+/// What a call can know of its connection.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub activity: Arc<Activity>,
 }
 
 impl<S: Connected> Connected for Connection<S> {
-    type ConnectInfo = S::ConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> Peer {
+        Peer { activity: Arc::clone(&self.place.activity) }
     }
 }
 
@@ -128,7 +157,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         if self.ended.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Some((missing, until)) = &mut self.preface {
+            let came = buffer.filled().len() - before;
+            if came >= *missing {
+                self.preface = None;
+            } else {
+                *missing -= came;
+                if until.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+            }
+        }
+        read
     }
 }
 

@@ -1,14 +1,15 @@
 //! What surrounds every call: a place or a refusal, a deadline, an end when the
 //! server stops, its trace, and a line of telemetry that names nobody.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Request, Response};
@@ -17,9 +18,12 @@ use tonic_types::StatusExt;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
+use super::incoming::Peer;
 use super::language::Language;
 use super::refusal::{Manner, Refusal};
 use super::trace::{TRACEPARENT, Trace};
+use super::uploads::{Cut, Uploads};
+use crate::workflow::words::Reason;
 
 /// Field of a call's span: the keyed digest of its transaction, where it has one.
 pub(super) const TRANSACTION: &str = "transaction";
@@ -44,13 +48,48 @@ pub(super) struct Shared {
     pub ended: CancellationToken,
     /// Smoothed duration of a call, in microseconds.
     pub pace_us: AtomicU64,
+    /// Calls whose message is still coming.
+    pub uploads: Arc<Uploads>,
+    /// One permit per bulk enrolment: they last, and must leave places to others.
+    pub bulk: Semaphore,
+    /// Longest time a call may wait for more of its message.
+    pub upload_idle_max: Duration,
+    /// Refusals for want of a place since they were last told, by call.
+    pub refusals: Mutex<BTreeMap<&'static str, u64>>,
 }
+
+/// Longest wait for the place of a call that is ended for another.
+const DISPLACED_MAX: Duration = Duration::from_millis(100);
 
 impl Shared {
     /// How long a refused caller should wait: about the time until a place falls
     /// free, which is at most the time one call takes.
     fn retry_after(&self) -> Duration {
         Duration::from_micros(self.pace_us.load(Ordering::Relaxed)).clamp(RETRY_MIN, RETRY_MAX)
+    }
+
+    /// A place for a call, or that of one whose message does not come.
+    async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Some(place);
+        }
+        if !self.uploads.displace() {
+            return None;
+        }
+        tokio::time::timeout(DISPLACED_MAX, self.places.acquire()).await.ok()?.ok()
+    }
+
+    /// Says in one line per call how many were refused for want of a place: line by line
+    /// they would fill the log just when it is read.
+    pub(super) fn tell_refusals(&self) {
+        for (method, count) in std::mem::take(&mut *self.refusals()) {
+            tracing::warn!(method, count, reason = Reason::Busy.code(), "refused for want of a place");
+        }
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        // Nothing is left half done under it.
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, took: Duration) {
@@ -179,6 +218,8 @@ where
             return Box::pin(inner.call(request));
         };
         let shared = Arc::clone(&self.shared);
+        // Its connection is not silent meanwhile.
+        let under_way = request.extensions().get::<Peer>().map(|peer| peer.activity.call());
         let trace = Trace::of(request.headers());
         let span = tracing::info_span!(
             "call",
@@ -188,7 +229,8 @@ where
             transaction = tracing::field::Empty
         );
         let call = async move {
-            let mut record = Record::begin();
+            let _under_way = under_way;
+            let mut record = Record::begin(method);
             let mut response = admitted(&shared, method, &mut inner, request).await;
             response.headers_mut().insert(TRACEPARENT, trace.header());
             record.end(&shared, &response);
@@ -209,9 +251,12 @@ where
     if shared.closing.is_cancelled() {
         return refuse(Manner::ShuttingDown);
     }
-    let Ok(_place) = shared.places.try_acquire() else {
-        return refuse(Manner::Busy { retry_after: shared.retry_after() });
-    };
+    let busy = || refuse(Manner::Busy { retry_after: shared.retry_after() });
+    let Some(_place) = shared.place().await else { return busy() };
+    let bulk = (method == Method::BulkEnroll).then(|| shared.bulk.try_acquire());
+    if matches!(bulk, Some(Err(_))) {
+        return busy();
+    }
     let time = method.time(request.headers(), shared.deadline_max);
     let too_late = async {
         match time {
@@ -219,11 +264,27 @@ where
             None => std::future::pending().await,
         }
     };
+    let (upload, request) = {
+        let (parts, body) = request.into_parts();
+        let (upload, body) = shared.uploads.watch(body);
+        (upload, Request::from_parts(parts, body))
+    };
+    let cut = async {
+        match method {
+            // It has its own time between rows.
+            Method::BulkEnroll => std::future::pending().await,
+            _ => upload.cut(shared.upload_idle_max).await,
+        }
+    };
     tokio::select! {
         biased;
         Ok(response) = inner.call(request) => explained(response, shared.message_bytes_max, language),
         () = shared.ended.cancelled() => refuse(Manner::ShuttingDown),
         () = too_late => refuse(Manner::DeadlineExceeded),
+        cut = cut => match cut {
+            Cut::Stalled => refuse(Manner::UploadStalled),
+            Cut::Displaced => busy(),
+        },
     }
 }
 
@@ -245,13 +306,14 @@ fn explained(response: Response<Body>, bytes_max: usize, language: Language) -> 
 /// One call's line in the log. Dropped before its end, it says that the caller
 /// went.
 struct Record {
+    method: Method,
     began: Instant,
     ended: bool,
 }
 
 impl Record {
-    fn begin() -> Self {
-        Self { began: Instant::now(), ended: false }
+    fn begin(method: Method) -> Self {
+        Self { method, began: Instant::now(), ended: false }
     }
 
     fn end(&mut self, shared: &Shared, response: &Response<Body>) {
@@ -266,7 +328,12 @@ impl Record {
             Some(status) => {
                 let info = status.get_details_error_info();
                 let reason = info.as_ref().map_or("", |info| info.reason.as_str());
-                tracing::info!(code = ?status.code(), reason, ms, "refused");
+                if reason == Reason::Busy.code() {
+                    *shared.refusals().entry(self.method.name()).or_default() += 1;
+                    tracing::debug!(code = ?status.code(), reason, ms, "refused");
+                } else {
+                    tracing::info!(code = ?status.code(), reason, ms, "refused");
+                }
             }
         }
     }

@@ -20,7 +20,11 @@
 //! | rows of bulk enrolments worked on at once | 2 per core and 6 | the stream waits |
 //! | time per call | 30 s; a shorter `grpc-timeout` holds | `DEADLINE_EXCEEDED`, work dropped |
 //! | time between two rows of a bulk enrolment | 60 s | `DEADLINE_EXCEEDED` |
-//! | connections | 512, 128 streams each | they wait to be accepted |
+//! | bulk enrolments at once | a quarter of the calls in flight | `RESOURCE_EXHAUSTED`, `BUSY` |
+//! | time between two parts of a message | 10 s; where all places are taken, uploads of more than 2 s make room, the oldest first | `DEADLINE_EXCEEDED` |
+//! | connections | 512, 128 streams each | the one that is silent the longest is cut; none is silent: they wait to be accepted |
+//! | time until a connection speaks HTTP/2 | 10 s | it is cut |
+//! | time without a call | 15 min | the connection is cut |
 //! | drain at shutdown | 20 s | `UNAVAILABLE`, `SHUTTING_DOWN`, work dropped |
 //!
 //! The place a call holds is taken before its message is read, so calls in flight
@@ -66,6 +70,7 @@ mod backend;
 mod bulk;
 mod client;
 mod client_error;
+mod connections;
 mod convert;
 mod handlers;
 mod incoming;
@@ -77,6 +82,7 @@ mod refusal;
 mod server;
 mod signals;
 mod trace;
+mod uploads;
 
 pub use backend::Backend;
 pub use client::{BulkFailure, BulkOutcome, Client, SubjectInfo, TemplateInfo};

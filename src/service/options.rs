@@ -22,8 +22,18 @@ pub struct ServeOptions {
     pub bulk_rows_in_flight_max: usize,
     /// Longest time a bulk enrolment may wait for its next row.
     pub bulk_idle_max: Duration,
-    /// Connections held at once; more wait to be accepted.
+    /// Connections held at once; where more want in, silent ones are cut, and where none is
+    /// silent they wait to be accepted.
     pub connections_max: usize,
+    /// Time a connection has to begin to speak HTTP/2; then it is cut.
+    pub preface_max: Duration,
+    /// A connection without any call for so long is cut. At
+    /// [`ServeOptions::connections_max`] the one that is silent the longest is cut for a new
+    /// one however short its silence.
+    pub idle_max: Duration,
+    /// Longest time a call may wait for more of its message. Where all places are taken, the
+    /// call that has been uploading for the longest goes sooner.
+    pub upload_idle_max: Duration,
     /// HTTP/2 streams per connection.
     pub streams_per_connection_max: u32,
     /// A connection silent for so long is pinged, and closed without an answer
@@ -77,6 +87,9 @@ impl Default for ServeOptions {
             bulk_rows_in_flight_max: 2 * cores + 6,
             bulk_idle_max: Duration::from_secs(60),
             connections_max: 512,
+            preface_max: Duration::from_secs(10),
+            idle_max: Duration::from_secs(15 * 60),
+            upload_idle_max: Duration::from_secs(10),
             streams_per_connection_max: 128,
             keepalive: Duration::from_secs(30),
             ready_every: Duration::from_secs(5),

@@ -29,6 +29,8 @@ pub(super) enum Manner {
     DeadlineExceeded,
     /// No row came for too long.
     Stalled,
+    /// Nothing more of a message came for too long.
+    UploadStalled,
     /// The server stops.
     ShuttingDown,
     /// The message is over the limit.
@@ -41,7 +43,7 @@ impl Manner {
     fn reason(self) -> Reason {
         match self {
             Self::Busy { .. } => Reason::Busy,
-            Self::DeadlineExceeded | Self::Stalled => Reason::DeadlineExceeded,
+            Self::DeadlineExceeded | Self::Stalled | Self::UploadStalled => Reason::DeadlineExceeded,
             Self::ShuttingDown => Reason::ShuttingDown,
             Self::MessageTooLarge { .. } => Reason::MessageTooLarge,
             Self::BadMessage => Reason::BadMessage,
@@ -229,6 +231,7 @@ impl From<Manner> for Refusal {
         let reason = manner.reason();
         let message = match manner {
             Manner::Stalled => "no row came for too long; send the list again, with the same request ids".to_owned(),
+            Manner::UploadStalled => "the message did not come; check the line and send it again".to_owned(),
             Manner::MessageTooLarge { bytes_max } => {
                 format!("the message is larger than the limit of {bytes_max} bytes; send smaller or fewer photos")
             }

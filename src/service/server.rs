@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -13,6 +13,7 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use super::connections::{AtTheBound, Connections};
 use super::handlers::Handlers;
 use super::incoming::Incoming;
 use super::manners::{MannersLayer, Shared};
@@ -31,6 +32,10 @@ const FRAME_BYTES_MAX: u32 = 256 << 10;
 /// Time the backend has to say so: one that does not answer is as unable as one
 /// that says no.
 const READY_MAX: Duration = Duration::from_secs(2);
+/// Bulk enrolments may take one in so many places.
+const BULK_SHARE: usize = 4;
+/// How often connections are looked after and sums are told.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
 /// Time the last answers have to reach their callers once all calls are done.
 const FLUSH_MAX: Duration = Duration::from_millis(500);
 
@@ -81,8 +86,13 @@ impl Bound {
             closing: CancellationToken::new(),
             ended: CancellationToken::new(),
             pace_us: AtomicU64::new(0),
+            uploads: Arc::default(),
+            bulk: Semaphore::new((options.requests_in_flight_max / BULK_SHARE).max(1)),
+            upload_idle_max: options.upload_idle_max,
+            refusals: Mutex::default(),
         });
         let cut = CancellationToken::new();
+        let connections = Connections::new(options.connections_max, AtTheBound::CutSilent, cut.clone());
         let handlers = Arc::new(Handlers::new(Arc::clone(&backend), &options, log_key, shared.closing.clone()));
         let (health, health_service) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
@@ -107,7 +117,7 @@ impl Bound {
             .add_service(reflection()?.build_v1()?)
             .add_service(reflection()?.build_v1alpha()?)
             .serve_with_incoming_shutdown(
-                Incoming::new(listener, options.connections_max, cut.clone()),
+                Incoming::new(listener, Arc::clone(&connections), options.preface_max),
                 shared.closing.clone().cancelled_owned(),
             );
         tracing::debug!(%address, "serving");
@@ -117,6 +127,7 @@ impl Bound {
             result = &mut server => return result.map_err(ServeError::from),
             () = shutdown => {}
             never = watch(&*backend, &health, options.ready_every) => match never {},
+            never = tidy(&connections, &shared, options.idle_max) => match never {},
         }
         tracing::info!(drain_s_max = options.drain.as_secs_f64(), "draining");
         set_health(&health, ServingStatus::NotServing).await;
@@ -138,6 +149,7 @@ impl Bound {
         // watch or a caller that does not read are cut.
         let result = timeout(FLUSH_MAX, &mut server).await;
         cut.cancel();
+        shared.tell_refusals();
         tracing::info!("stopped");
         result.unwrap_or(Ok(())).map_err(ServeError::from)
     }
@@ -174,5 +186,21 @@ async fn watch(backend: &dyn Backend, health: &HealthReporter, every: Duration) 
             tracing::warn!(able, "health changed");
             set_health(health, if able { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
         }
+    }
+}
+
+/// Cuts idle connections, and says in sums what was cut and refused.
+async fn tidy(connections: &Connections, shared: &Shared, idle_max: Duration) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(TIDY_EVERY.min(idle_max)).await;
+        connections.reap(idle_max);
+        let (for_others, idle) = connections.take_cut();
+        if for_others > 0 {
+            tracing::warn!(cut = for_others, "the bound on connections was reached: silent ones were cut for others");
+        }
+        if idle > 0 {
+            tracing::info!(cut = idle, "idle connections were cut");
+        }
+        shared.tell_refusals();
     }
 }

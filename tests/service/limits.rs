@@ -180,10 +180,11 @@ async fn a_message_over_the_limit_is_refused_with_the_limit_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_beyond_the_bound_wait_for_a_place() {
+async fn connections_beyond_the_bound_wait_while_all_have_calls() {
     let server = Running::start(|options| options.connections_max = 1).await;
     let first = server.client().await;
-    first.verify(verify_request(b"x")).await.unwrap();
+    let slow = tokio::spawn(async move { first.verify(verify_request(b"slow")).await });
+    server.control.until_running(1).await;
     let url = server.url.clone();
     let second = tokio::spawn(async move {
         let client = chinhchu::service::Client::connect(&url).await?;
@@ -191,6 +192,7 @@ async fn connections_beyond_the_bound_wait_for_a_place() {
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(server.control.begun(), 1, "the second connection was served");
-    drop(first);
+    server.control.gate.add_permits(1);
+    slow.await.unwrap().unwrap();
     second.await.unwrap().unwrap();
 }

@@ -11,4 +11,5 @@ mod errors;
 mod fake;
 mod limits;
 mod program;
+mod silent;
 mod traces;

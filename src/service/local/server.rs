@@ -16,6 +16,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::super::ERROR_DOMAIN;
+use super::super::connections::{AtTheBound, Connections};
 use super::super::incoming::{Incoming, OneUser};
 use super::pb::piece::Content;
 use super::pb::snapshots_server::SnapshotsServer;
@@ -25,6 +26,8 @@ use crate::gallery::{Fault, Gallery, GalleryError, GallerySnapshot, SnapshotPart
 /// Snapshots handed on at once. Each keeps a thread, and on disk what is replaced in the
 /// meantime.
 const AT_ONCE_MAX: usize = 2;
+/// Time a connection has to begin to speak.
+const PREFACE_MAX: Duration = Duration::from_secs(10);
 /// Connections at once: those above are told that all places are taken.
 const CONNECTIONS_MAX: usize = 16;
 /// A message is sent once it has so many bytes of vectors.
@@ -68,11 +71,12 @@ impl Snapshots {
         let Self { folder, listener, uid, gallery } = self;
         let (closing, cut) = (CancellationToken::new(), CancellationToken::new());
         let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
+        let connections = Connections::new(CONNECTIONS_MAX, AtTheBound::Wait, cut.clone());
         let server = Server::builder()
             .max_frame_size(FRAME_BYTES_MAX)
             .add_service(SnapshotsServer::new(Handler { gallery, places, closing: closing.clone() }))
             .serve_with_incoming_shutdown(
-                Incoming::new(OneUser { listener, uid }, CONNECTIONS_MAX, cut.clone()),
+                Incoming::new(OneUser { listener, uid }, connections, PREFACE_MAX),
                 closing.clone().cancelled_owned(),
             );
         let mut server = pin!(server);

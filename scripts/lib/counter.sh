@@ -39,7 +39,7 @@ END
     # before it is, to be read at once.
     counter_log=$scratch/log
     : >"$counter_log"
-    "$program" serve --listen 127.0.0.1:0 --data "$scratch/people" --config "$scratch/chinhchu.toml" \
+    "$program" serve --listen 127.0.0.1:0 --create --data "$scratch/people" --config "$scratch/chinhchu.toml" \
         </dev/null >>"$counter_log" 2>&1 &
     counter_server=$!
     counter_address=

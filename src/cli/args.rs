@@ -11,13 +11,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::gallery::Scheme;
 
 use super::{
-    audit, calibrate, chip, digest, embed, enroll, evaluate, identify, models, outcome, print, remove, serve, verify,
+    audit, calibrate, chip, digest, embed, enroll, evaluate, gallery, identify, models, outcome, print, remove, serve,
+    verify,
 };
 use crate::matching::CurveChoice;
 
 const EXAMPLES: &str = "\
 Examples:
   chinhchu verify card.jpg capture.jpg             is it the same person?
+  chinhchu gallery init people
   chinhchu enroll person-1 photo.jpg --data people
   chinhchu identify capture.jpg --data people      who is it?
   chinhchu audit --data people --out audit         who is in it twice?
@@ -61,6 +63,8 @@ pub enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Answer over gRPC
     Serve(serve::ServeArgs),
+    /// Make a gallery, or say what one is
+    Gallery(gallery::GalleryCommandArgs),
     /// Say what a transaction is called in a server's log
     Digest(digest::DigestArgs),
     /// Read and check the chip of a card

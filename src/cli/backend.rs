@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::settings::Settings;
 use super::{Failure, models};
-use crate::face::RecipeDigest;
+use crate::face::{Pack, RecipeDigest};
 use crate::gallery::{EmbeddedGallery, EmbeddedOptions, GalleryError, Receipt, RequestId, SubjectId};
 use crate::service::{Client, ClientError};
 use crate::workflow::words::{Class, Reason};
@@ -68,26 +68,23 @@ impl Backend {
         Ok(Self::Engine(Engine::open(&settings.engine(photos)?).map_err(Failure::new)?))
     }
 
-    /// A gallery to read or take from: a folder that is not there is a mistake, not
-    /// an empty gallery.
+    /// A gallery, which must be there.
     pub(super) async fn existing(settings: &Settings, place: &Place, photos: usize) -> Result<Self, Failure> {
-        if let Place::Folder(folder) = place
-            && !folder.is_dir()
-        {
-            return Err(Failure::new(format_args!(
-                "there is no gallery at {}; check --data, or enrol somebody first",
-                folder.display()
-            )));
-        }
-        Self::gallery(settings, place, photos).await
+        Self::gallery(settings, place, photos, false).await
     }
 
-    /// A gallery; the folder is made where it is not there.
-    pub(super) async fn gallery(settings: &Settings, place: &Place, photos: usize) -> Result<Self, Failure> {
+    /// A gallery; made where there is none, if that was asked for.
+    pub(super) async fn gallery(
+        settings: &Settings,
+        place: &Place,
+        photos: usize,
+        create: bool,
+    ) -> Result<Self, Failure> {
         match place {
             Place::Server(url) => Self::connect(url).await,
             Place::Folder(folder) => {
-                Ok(Self::Engine(open_gallery(settings, folder, photos, settings.gallery_options())?))
+                let options = EmbeddedOptions { create, ..settings.gallery_options() };
+                Ok(Self::Engine(open_gallery(settings, folder, photos, options)?))
             }
         }
     }
@@ -138,8 +135,8 @@ impl Backend {
     }
 }
 
-/// An engine with the embedded gallery in `folder`, which is made where it is not
-/// there. The gallery closes when the last clone of the engine is dropped.
+/// An engine with the embedded gallery in `folder`. The gallery closes when the last clone
+/// of the engine is dropped.
 pub(super) fn open_gallery(
     settings: &Settings,
     folder: &Path,
@@ -157,18 +154,22 @@ pub(super) fn gallery_of(
     engine: &Engine,
     options: EmbeddedOptions,
 ) -> Result<Arc<EmbeddedGallery>, Failure> {
-    let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    let opened = EmbeddedGallery::open(folder, recipe, dimension, options);
-    opened.map(Arc::new).map_err(|error| match error {
-        GalleryError::OtherRecipe { gallery, .. } => Failure::new(made_with(folder, gallery, engine)),
+    opened(folder, engine.pack(), options).map(Arc::new)
+}
+
+/// The embedded gallery in `folder`, for a model pack.
+pub(super) fn opened(folder: &Path, pack: &Pack, options: EmbeddedOptions) -> Result<EmbeddedGallery, Failure> {
+    let opened = EmbeddedGallery::open(folder, pack.recipe(), pack.dimension(), options);
+    opened.map_err(|error| match error {
+        GalleryError::OtherRecipe { gallery, .. } => Failure::new(made_with(folder, gallery, pack)),
         error => Failure::new(error),
     })
 }
 
 /// What to do about a gallery of another recipe: templates cannot be converted, and those
 /// of two recipes are never compared.
-fn made_with(folder: &Path, recipe: RecipeDigest, engine: &Engine) -> String {
-    let (folder, pack) = (folder.display(), engine.pack().name());
+fn made_with(folder: &Path, recipe: RecipeDigest, pack: &Pack) -> String {
+    let (folder, pack) = (folder.display(), pack.name());
     match models::folder_of(recipe) {
         Some(made_with) => format!(
             "the gallery {folder} was enrolled with another model pack than `{pack}`; go on with its own pack, --pack {}, \

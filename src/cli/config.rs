@@ -42,6 +42,7 @@ drain_seconds = 20             # how long SIGTERM waits for requests in flight
 
 [gallery]
 data = "people"                # folder of the gallery
+# id = "0123456789abcdef0123456789abcdef"  # the gallery that must be there: `chinhchu gallery show`
 # templates_max = 20000000
 # memory_bytes_max = 8589934592  # for the index; default: half of the machine's memory
 graph = false                  # serve: keep a graph for approximate look-ups, in the same memory
@@ -171,6 +172,7 @@ pub(super) struct CaptureSection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct GallerySection {
     pub data: Option<PathBuf>,
+    pub id: Option<String>,
     pub templates_max: Option<u64>,
     pub memory_bytes_max: Option<u64>,
     pub graph: Option<bool>,

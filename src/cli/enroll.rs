@@ -19,7 +19,7 @@ chinhchu enroll [OPTIONS] <SUBJECT_ID> <PHOTO>...
 
 const EXAMPLES: &str = "\
 Examples:
-  chinhchu enroll person-1 photo.jpg --data people
+  chinhchu enroll person-1 photo.jpg --data people --create
   chinhchu enroll person-1 left.jpg right.jpg --data people --add --source live
   chinhchu enroll --manifest people.csv --data people --scheme social --json
   chinhchu enroll person-1 photo.jpg --server http://127.0.0.1:50051
@@ -58,6 +58,9 @@ pub struct EnrollArgs {
     manifest: Option<PathBuf>,
     #[command(flatten)]
     gallery: GalleryArgs,
+    /// Make the gallery where there is none
+    #[arg(long, conflicts_with = "server")]
+    create: bool,
     /// Add the photos to a subject that is there
     #[arg(long, conflicts_with = "replace")]
     add: bool,
@@ -161,17 +164,24 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
             let photos = bytes.into_iter().map(|bytes| Photo { bytes, source, captured_at: None }).collect();
             let accept_poor = args.accept_poor;
             let request = EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor, vouch };
-            runtime::block_on(one(&settings, &place, request, &roles, args.json))
+            runtime::block_on(one(&settings, &place, args.create, request, &roles, args.json))
         }
         Plan::Many(manifest) => {
             let plan = BulkPlan { manifest, mode, source, attributes, accept_poor: args.accept_poor };
-            runtime::block_on(many(&settings, &place, plan, args.json))
+            runtime::block_on(many(&settings, &place, args.create, plan, args.json))
         }
     }
 }
 
-async fn one(settings: &Settings, place: &Place, request: EnrolRequest, roles: &Roles, json: bool) -> Outcome {
-    let backend = Backend::gallery(settings, place, request.photos.len()).await?;
+async fn one(
+    settings: &Settings,
+    place: &Place,
+    create: bool,
+    request: EnrolRequest,
+    roles: &Roles,
+    json: bool,
+) -> Outcome {
+    let backend = Backend::gallery(settings, place, request.photos.len(), create).await?;
     let EnrolOutcome { receipt, photos } = backend.enrol(request).await.map_err(|e| e.told(roles))?;
     if json {
         print::json(&Answer {
@@ -190,11 +200,11 @@ async fn one(settings: &Settings, place: &Place, request: EnrolRequest, roles: &
     Ok(Exit::Success)
 }
 
-async fn many(settings: &Settings, place: &Place, plan: BulkPlan, json: bool) -> Outcome {
+async fn many(settings: &Settings, place: &Place, create: bool, plan: BulkPlan, json: bool) -> Outcome {
     // The manifest is looked at before anything is opened.
     let rows = plan.rows()?;
     let photos = usize::try_from(rows).unwrap_or(usize::MAX);
-    let backend = Backend::gallery(settings, place, photos).await?;
+    let backend = Backend::gallery(settings, place, photos, create).await?;
     let report = bulk::run(plan, rows, &backend, settings).await?;
     if json {
         print::json(&report)?;

@@ -32,6 +32,7 @@ pub mod digest;
 pub mod embed;
 pub mod enroll;
 pub mod evaluate;
+pub mod gallery;
 pub mod identify;
 pub mod models;
 pub mod remove;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::settings::{self, ServerSettings, Settings};
 use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, source};
-use crate::gallery::Gallery;
+use crate::gallery::{EmbeddedOptions, Gallery};
 use crate::service::local::Snapshots;
 use crate::service::{self, LogKey, ServeError, ServeOptions};
 use crate::workflow::Engine;
@@ -20,10 +20,12 @@ pub struct ServeArgs {
     /// IP address and port; port 0 takes a free one [default: 127.0.0.1:50051, or as configured]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Folder of the gallery, made where it is not there; without one only Verify works
-    /// [default: as configured]
+    /// Folder of the gallery; without one only Verify works [default: as configured]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Make the gallery where there is none
+    #[arg(long)]
+    create: bool,
     /// Country certificates for decisions: a file, a master list (.ml), or a folder of them
     /// [default: as configured]
     #[arg(long, value_name = "PATH")]
@@ -34,7 +36,8 @@ fn help() -> String {
     format!(
         "\
 Examples:
-  chinhchu serve --data people
+  chinhchu serve --data people                  a gallery that is there
+  chinhchu serve --data people --create         or is made
   chinhchu serve --data people --listen 127.0.0.1:0 --log-format json
   chinhchu serve --config chinhchu.toml
 
@@ -60,6 +63,7 @@ Exit code: 0 after a shutdown that was asked for, 2 where it cannot start or fai
 struct Plan {
     options: ServeOptions,
     data: Option<PathBuf>,
+    create: bool,
 }
 
 impl Plan {
@@ -82,7 +86,7 @@ impl Plan {
             drain: drain.unwrap_or(default.drain),
             ..default
         };
-        Ok(Self { options, data: args.data.or_else(|| settings.data.clone()) })
+        Ok(Self { options, data: args.data.or_else(|| settings.data.clone()), create: args.create })
     }
 }
 
@@ -91,7 +95,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
     runtime::start_log(global, runtime::SERVER_LOG)?;
     let settings = Settings::new(global)?;
     let anchors = source::anchors(args.csca.as_ref(), &settings)?;
-    let Plan { mut options, data } = Plan::new(args, &settings)?;
+    let Plan { mut options, data, create } = Plan::new(args, &settings)?;
 
     runtime::block_on_threads(async {
         // From here on a signal is a wish to end well, not a kill.
@@ -100,7 +104,9 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         let mut snapshots = None;
         match &data {
             Some(folder) => {
-                let gallery = backend::gallery_of(folder, &engine, settings.served_gallery_options())?;
+                let gallery_options = EmbeddedOptions { create, ..settings.served_gallery_options() };
+                let gallery = backend::gallery_of(folder, &engine, gallery_options)?;
+                tracing::info!(id = %gallery.id(), "gallery");
                 options.log_key = log_key(folder);
                 snapshots = hand_on_snapshots(folder, Arc::clone(&gallery) as Arc<dyn Gallery>);
                 engine = engine.with_gallery(gallery).map_err(Failure::new)?;
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn an_address_beyond_this_machine_is_refused_with_an_explanation() {
         let settings = Settings::new(&GlobalArgs::default()).unwrap();
-        let args = ServeArgs { listen: Some("0.0.0.0:50051".into()), data: None, csca: None };
+        let args = ServeArgs { listen: Some("0.0.0.0:50051".into()), data: None, create: false, csca: None };
         let failure = Plan::new(args, &settings).err().expect("refused").to_string();
         assert!(failure.contains("loopback") && failure.contains("not encrypted"), "{failure}");
     }
@@ -175,7 +181,7 @@ mod tests {
         assert_eq!((with.default_fmr, with.default_fpir), (without.default_fmr, without.default_fpir));
         assert_eq!((&with.policies, &with.csca), (&without.policies, &None));
         let plan = |settings: &Settings| {
-            Plan::new(ServeArgs { listen: None, data: None, csca: None }, settings).unwrap().options
+            Plan::new(ServeArgs { listen: None, data: None, create: false, csca: None }, settings).unwrap().options
         };
         assert_eq!(plan(&with), plan(&without));
     }

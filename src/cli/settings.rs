@@ -10,7 +10,7 @@ use super::config::{CaptureSection, ConfigFile};
 use super::{Failure, GlobalArgs, progress};
 use crate::face::PoolOptions;
 use crate::face::quality::Profile;
-use crate::gallery::EmbeddedOptions;
+use crate::gallery::{EmbeddedOptions, GalleryId};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::workflow::beneficiary::Policies;
@@ -40,6 +40,7 @@ pub(super) struct Settings {
     pub limits: Limits,
     capture: CaptureRules,
     pub data: Option<PathBuf>,
+    pub gallery_id: Option<GalleryId>,
     templates_max: Option<u64>,
     memory_bytes_max: Option<u64>,
     graph: bool,
@@ -107,6 +108,7 @@ impl Settings {
             policies: Policies::new(&policies).map_err(Failure::new)?,
             number_ids: ids.numbers.unwrap_or_default(),
             data: gallery.data,
+            gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
             templates_max: optional("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
             memory_bytes_max: optional("gallery.memory_bytes_max", gallery.memory_bytes_max, 16 << 20, 1 << 44)?,
             graph: gallery.graph.unwrap_or(false),
@@ -157,6 +159,8 @@ impl Settings {
             templates_max: self.templates_max.unwrap_or(default.templates_max),
             memory_bytes_max: self.memory_bytes_max.unwrap_or(default.memory_bytes_max),
             progress: Some(progress::opening_bar()),
+            create: false,
+            id: self.gallery_id,
             ..default
         }
     }
@@ -227,6 +231,13 @@ fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, least: T, mos
     } else {
         Err(Failure::new(format_args!("{name} is {value}; it lies between {least} and {most}")))
     }
+}
+
+fn gallery_id(text: &str) -> Result<GalleryId, Failure> {
+    let bad = || {
+        Failure::new("the configuration's gallery.id is no id of 32 hexadecimal digits; see `chinhchu gallery show`")
+    };
+    GalleryId::from_text(text).ok_or_else(bad)
 }
 
 fn optional<T: PartialOrd + std::fmt::Display>(

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use super::GalleryId;
 use crate::face::RecipeDigest;
 use crate::search::SearchError;
 
@@ -92,6 +93,25 @@ pub enum GalleryError {
     /// Another process uses the folder.
     #[error("the data folder {0} is in use by another process; stop it or use another folder")]
     InUse(PathBuf),
+    /// There is no gallery, and none was to be made.
+    #[error(
+        "there is no gallery at {}; check the path (--data), and whether the disk is mounted. A new one is made by \
+         `chinhchu gallery init`", .0.display()
+    )]
+    NotThere(PathBuf),
+    /// A gallery was to be made among files that are not ours.
+    #[error("{} holds other files; make the gallery in an empty folder", .0.display())]
+    OtherFiles(PathBuf),
+    /// Not the gallery that was asked for.
+    #[error("the gallery {} has the id {found}, and not {wanted}, which is asked for; check the path", path.display())]
+    OtherGallery {
+        /// The folder.
+        path: PathBuf,
+        /// The id it has.
+        found: GalleryId,
+        /// The id that is asked for.
+        wanted: GalleryId,
+    },
     /// A newer program wrote the folder.
     #[error("the data folder {path} has version {found}, this program reads up to {known}; use the newer program")]
     NewerVersion {
@@ -144,7 +164,13 @@ impl GalleryError {
                 | SearchError::Missing
                 | SearchError::Stopped,
             ) => Fault::Service,
-            Self::DiskFull | Self::Storage(_) | Self::Closing | Self::InUse(_) => Fault::Service,
+            Self::DiskFull
+            | Self::Storage(_)
+            | Self::Closing
+            | Self::InUse(_)
+            | Self::NotThere(_)
+            | Self::OtherFiles(_)
+            | Self::OtherGallery { .. } => Fault::Service,
             _ => Fault::Caller,
         }
     }

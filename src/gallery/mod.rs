@@ -18,8 +18,8 @@ pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};
 pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};
 pub use types::{
-    Agreement, Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, Instead, LookUp, NewTemplate, Receipt,
-    RequestId, Retry, Scope, Source, Stats, StoredTemplate, Subject, SubjectId, Timestamp, Vouch, Vouched,
+    Agreement, Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, GalleryId, Instead, LookUp, NewTemplate,
+    Receipt, RequestId, Retry, Scope, Source, Stats, StoredTemplate, Subject, SubjectId, Timestamp, Vouch, Vouched,
 };
 
 use async_trait::async_trait;

@@ -322,7 +322,11 @@ impl Reason {
             GalleryError::Search(_) => Self::Internal,
             GalleryError::DiskFull => Self::DiskFull,
             GalleryError::Closing => Self::ShuttingDown,
-            GalleryError::Storage(_) | GalleryError::InUse(_) => Self::Storage,
+            GalleryError::Storage(_)
+            | GalleryError::InUse(_)
+            | GalleryError::NotThere(_)
+            | GalleryError::OtherFiles(_)
+            | GalleryError::OtherGallery { .. } => Self::Storage,
             GalleryError::NewerVersion { .. } | GalleryError::Damaged { .. } => Self::DataDamaged,
         }
     }

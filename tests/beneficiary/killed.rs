@@ -26,7 +26,7 @@ impl Server {
         std::fs::create_dir_all(&csca).unwrap();
         std::fs::write(csca.join("test.cer"), &authorities()[0]).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_chinhchu"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "chinhchu=trace", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--log", "chinhchu=trace", "--create", "--data"])
             .arg(folder.join("people"))
             .arg("--config")
             .arg(&config)

@@ -62,11 +62,11 @@ fn a_gallery_of_another_pack_answers_with_its_own_pack_and_says_which_that_is() 
     let data = text(&folder.path().join("data"));
     let obama = text(&photo("obama.jpg"));
     let old = ["--pack", "models/faceplugin"];
-    run(["enroll", "p1", &obama, "--data", &data].into_iter().chain(old)).ended(0);
+    run(["enroll", "p1", &obama, "--data", &data, "--create"].into_iter().chain(old)).ended(0);
     let again = text(&photo("obama2.jpg"));
     let refused = run(["identify", &again, "--data", &data]).ended(2);
     assert!(refused.stderr.contains("--pack models/faceplugin"), "{}", refused.stderr);
-    let refused = run(["enroll", "p2", &again, "--data", &data]).ended(2);
+    let refused = run(["enroll", "p2", &again, "--data", &data, "--create"]).ended(2);
     assert!(refused.stderr.contains("--pack models/faceplugin"), "{}", refused.stderr);
     let found = run(["identify", &again, "--data", &data, "--json"].into_iter().chain(old)).ended(0).json();
     assert_eq!(found["candidates"][0]["subject_id"], "p1");
@@ -88,7 +88,7 @@ fn a_bad_row_is_listed_by_line_and_the_others_are_enrolled() {
         "\u{feff}subject_id,path,note\r\np1,1.jpg,x\r\np1,2.jpg\r\np2,text.jpg\r\np2,missing.jpg\r\np3\r\np2,3.jpg\r\n";
     fs::write(&path, csv).unwrap();
     let data = folder.path().join("data");
-    let args = ["enroll", "--manifest", &text(&path), "--data", &text(&data), "--json", "--source", "chip"];
+    let args = ["enroll", "--manifest", &text(&path), "--data", &text(&data), "--create", "--json", "--source", "chip"];
 
     let first = run(args).ended(1);
     let answer = first.json();
@@ -119,7 +119,7 @@ fn a_subject_that_was_removed_is_enrolled_again_by_the_same_manifest() {
     let rows = [1, 2, 3].map(|i| ("p", text(&variant(folder.path(), &jpeg, i))));
     let list = text(&manifest(folder.path(), rows));
     let data = folder.path().join("data");
-    let enroll = ["enroll", "--manifest", &list, "--data", &text(&data), "--json"];
+    let enroll = ["enroll", "--manifest", &list, "--data", &text(&data), "--create", "--json"];
     for _ in 0..3 {
         assert_eq!(run(enroll).ended(0).json()["enrolled"], 3);
         assert_eq!(run(enroll).ended(0).json()["unchanged"], 3);
@@ -134,28 +134,28 @@ fn a_subject_enrolled_by_others_is_not_touched_unless_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let jpeg = small("obama.jpg");
     let data = text(&folder.path().join("data"));
-    run(["enroll", "p", &text(&photo("biden.jpg")), "--data", &data]).ended(0);
+    run(["enroll", "p", &text(&photo("biden.jpg")), "--data", &data, "--create"]).ended(0);
     let rows = [1, 2].map(|i| ("p", text(&variant(folder.path(), &jpeg, i))));
     let list = text(&manifest(folder.path(), rows));
-    let refused = run(["enroll", "--manifest", &list, "--data", &data, "--json"]).ended(1).json();
+    let refused = run(["enroll", "--manifest", &list, "--data", &data, "--create", "--json"]).ended(1).json();
     assert_eq!(refused["failed"][1]["reason"], "SUBJECT_EXISTS");
     assert_eq!(state(Path::new(&data))["p"].len(), 1);
     // The list is of another person than the record's, who would be taken for its owner afterwards.
-    let added = run(["enroll", "--manifest", &list, "--data", &data, "--add", "--json"]).ended(1).json();
+    let added = run(["enroll", "--manifest", &list, "--data", &data, "--create", "--add", "--json"]).ended(1).json();
     let reasons: Vec<_> = added["failed"].as_array().unwrap().iter().map(|row| row["reason"].clone()).collect();
     assert_eq!(reasons, ["RECORD_DISAGREES"; 2]);
     assert_eq!(state(Path::new(&data))["p"].len(), 1);
     // An officer vouches photo by photo, with a reason.
     let one = text(&photo("obama.jpg"));
-    let add = ["enroll", "p", &one, "--data", &data, "--add"];
+    let add = ["enroll", "p", &one, "--data", &data, "--create", "--add"];
     run(add).refused(&["do not show the person of this record", "officer"]);
     run(add.into_iter().chain(["--officer", "o-7"])).refused(&["--reason"]);
     run(add.into_iter().chain(["--officer", "o-7", "--reason", "looked at both"])).ended(0);
     assert_eq!(state(Path::new(&data))["p"].len(), 2);
-    run(["enroll", "--manifest", &list, "--data", &data, "--add"]).ended(0);
+    run(["enroll", "--manifest", &list, "--data", &data, "--create", "--add"]).ended(0);
     assert_eq!(state(Path::new(&data))["p"].len(), 4);
-    run(["enroll", "--manifest", &list, "--data", &data, "--replace"]).ended(0);
-    run(["enroll", "--manifest", &list, "--data", &data, "--replace"]).ended(0);
+    run(["enroll", "--manifest", &list, "--data", &data, "--create", "--replace"]).ended(0);
+    run(["enroll", "--manifest", &list, "--data", &data, "--create", "--replace"]).ended(0);
     assert_eq!(state(Path::new(&data))["p"].len(), 2);
 }
 
@@ -188,7 +188,7 @@ fn killed_in_the_middle_and_run_again_it_ends_as_an_undisturbed_run() {
     let list = text(&manifest(folder.path(), rows()));
     let data = folder.path().join("killed");
     let data_text = text(&data);
-    let enroll = ["enroll", "--manifest", &list, "--data", &data_text, "--json"];
+    let enroll = ["enroll", "--manifest", &list, "--data", &data_text, "--create", "--json"];
     let mut child =
         chinhchu().args(enroll).args(["--workers", "1"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = read_lines(child.stderr.take().unwrap());
@@ -220,7 +220,8 @@ fn killed_in_the_middle_and_run_again_it_ends_as_an_undisturbed_run() {
     assert_eq!(again["failed"].as_array().unwrap().len(), 1);
 
     let undisturbed = folder.path().join("undisturbed");
-    let straight = run(["enroll", "--manifest", &list, "--data", &text(&undisturbed), "--json"]).ended(1).json();
+    let straight =
+        run(["enroll", "--manifest", &list, "--data", &text(&undisturbed), "--create", "--json"]).ended(1).json();
     assert_eq!(straight["enrolled"].as_u64(), Some(ROWS as u64 - 1));
     assert_eq!(state(&data), state(&undisturbed));
 }

@@ -13,13 +13,14 @@ fn an_enrolled_person_is_found_and_a_removed_one_is_not() {
     let [obama, obama2, obama3, biden] =
         ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg"].map(|name| text(&photo(name)));
 
-    let enrolled = run(["enroll", "person-1", &obama, "--data", &data, "--json", "--scheme", "social"]).ended(0);
+    let enrolled =
+        run(["enroll", "person-1", &obama, "--data", &data, "--create", "--json", "--scheme", "social"]).ended(0);
     let answer = enrolled.json();
     assert_eq!((&answer["enrolled"], &answer["templates"]), (&1.into(), &1.into()));
     assert_eq!(answer["failed"].as_array().unwrap().len(), 0);
-    run(["enroll", "person-2", &biden, "--data", &data]).ended(0);
-    run(["enroll", "person-1", &obama2, "--data", &data]).refused(&["already enrolled"]);
-    let added = run(["enroll", "person-1", &obama2, "--data", &data, "--add", "--json"]).ended(0);
+    run(["enroll", "person-2", &biden, "--data", &data, "--create"]).ended(0);
+    run(["enroll", "person-1", &obama2, "--data", &data, "--create"]).refused(&["already enrolled"]);
+    let added = run(["enroll", "person-1", &obama2, "--data", &data, "--create", "--add", "--json"]).ended(0);
     assert_eq!(added.json()["templates"], 2);
 
     let found = run(["identify", &obama3, "--data", &data, "--json"]).ended(0).json();
@@ -60,7 +61,7 @@ fn an_enrolled_person_is_found_and_a_removed_one_is_not() {
     assert_eq!(run(["remove", "person-1", "--data", &data, "--json"]).ended(1).json()["removed"], false);
     let gone = run(["identify", &obama3, "--data", &data, "--json"]).ended(1).json();
     assert_eq!(gone["candidates"].as_array().unwrap().len(), 0);
-    run(["enroll", "person-1", &obama, "--data", &data]).ended(0);
+    run(["enroll", "person-1", &obama, "--data", &data, "--create"]).ended(0);
 }
 
 #[test]
@@ -69,8 +70,8 @@ fn replacing_leaves_only_the_new_photos() {
     let folder = tempfile::tempdir().unwrap();
     let data = text(folder.path());
     let [obama, obama2, biden] = ["obama.jpg", "obama2.jpg", "biden.jpg"].map(|name| text(&photo(name)));
-    run(["enroll", "p", &obama, &obama2, "--data", &data]).ended(0);
-    let replaced = run(["enroll", "p", &biden, "--data", &data, "--replace", "--json"]).ended(0);
+    run(["enroll", "p", &obama, &obama2, "--data", &data, "--create"]).ended(0);
+    let replaced = run(["enroll", "p", &biden, "--data", &data, "--create", "--replace", "--json"]).ended(0);
     assert_eq!(replaced.json()["templates"], 1);
     run(["identify", &obama2, "--data", &data]).ended(1);
     run(["identify", &biden, "--data", &data]).ended(0);
@@ -92,12 +93,12 @@ fn a_data_folder_of_a_newer_version_or_that_is_damaged_is_refused_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let data = text(folder.path());
     let obama = text(&photo("obama.jpg"));
-    run(["enroll", "p", &obama, "--data", &data]).ended(0);
+    run(["enroll", "p", &obama, "--data", &data, "--create"]).ended(0);
     let version = folder.path().join("VERSION");
     let known = fs::read(&version).unwrap();
     fs::write(&version, "4000000000\n").unwrap();
     run(["identify", &obama, "--data", &data, "--json"]).refused(&["version", "newer program"]);
-    run(["enroll", "q", &obama, "--data", &data]).refused(&["version"]);
+    run(["enroll", "q", &obama, "--data", &data, "--create"]).refused(&["version"]);
     fs::write(&version, known).unwrap();
     run(["identify", &obama, "--data", &data]).ended(0);
 }
@@ -108,7 +109,7 @@ fn a_full_disk_refuses_the_write_and_keeps_what_was_acknowledged() {
     let Some(disk) = SmallDisk::mount(module_path!(), 24 << 20) else { return };
     let data = text(&disk.path().join("people"));
     let [obama, obama2, biden] = ["obama.jpg", "obama2.jpg", "biden.jpg"].map(|name| text(&photo(name)));
-    run(["enroll", "p", &obama, "--data", &data]).ended(0);
+    run(["enroll", "p", &obama, "--data", &data, "--create"]).ended(0);
 
     let filler = disk.path().join("filler");
     fill(&filler);
@@ -118,7 +119,7 @@ fn a_full_disk_refuses_the_write_and_keeps_what_was_acknowledged() {
     let photos: Vec<_> =
         (0..4000).map(|i| (format!("q{i}"), text(&crate::bulk::variant(folder.path(), &bytes, i % 4)))).collect();
     let list = crate::support::manifest(folder.path(), photos.iter().map(|(s, p)| (s.as_str(), p.clone())));
-    let full = run(["enroll", "--manifest", &text(&list), "--data", &data, "--json"]);
+    let full = run(["enroll", "--manifest", &text(&list), "--data", &data, "--create", "--json"]);
     full.refused(&["disk is full", "run the same command again"]);
 
     fs::remove_file(&filler).unwrap();
@@ -134,4 +135,68 @@ pub fn fill(path: &std::path::Path) {
         let bytes = vec![0u8; block];
         while file.write_all(&bytes).is_ok() {}
     }
+}
+
+/// At a path that is mistyped, or where the disk is not mounted, everybody would look new.
+#[test]
+fn a_gallery_is_made_where_that_was_asked_for_and_nowhere_else() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let (obama, data) = (text(&photo("obama.jpg")), text(&folder.path().join("people")));
+    let commands: [&[&str]; 5] = [
+        &["enroll", "p", &obama, "--data", &data],
+        &["identify", &obama, "--data", &data],
+        &["remove", "p", "--data", &data],
+        &["serve", "--listen", "127.0.0.1:0", "--log", "off", "--data", &data],
+        &["gallery", "show", &data],
+    ];
+    for command in commands {
+        run(command).refused(&["no gallery", &data, "gallery init"]);
+        assert!(!folder.path().join("people").exists(), "{command:?} made something");
+    }
+    let made = run(["gallery", "init", &data, "--json"]).ended(0).json();
+    assert_eq!((made["subjects"].as_u64(), made["gallery"].as_str().unwrap().len()), (Some(0), 32));
+    run(["gallery", "init", &data]).refused(&["there is a gallery", &data]);
+    run(["enroll", "p", &obama, "--data", &data]).ended(0);
+    let shown = run(["gallery", "show", &data, "--json"]).ended(0).json();
+    assert_eq!((shown["subjects"].as_u64(), &shown["gallery"]), (Some(1), &made["gallery"]));
+
+    // A folder with something else in it is a mistake, too, and stays as it is.
+    let other = folder.path().join("documents");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("letter.txt"), "dear").unwrap();
+    for command in [&["gallery", "init"][..], &["enroll", "p", &obama, "--create", "--data"]] {
+        run(command.iter().copied().chain([text(&other).as_str()])).refused(&["other files"]);
+        assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
+    }
+    // A fresh file system is empty.
+    let mounted = folder.path().join("mounted");
+    std::fs::create_dir_all(mounted.join("lost+found")).unwrap();
+    run(["gallery", "init", &text(&mounted)]).ended(0);
+}
+
+/// Two folders may change places; the configuration says which gallery it means.
+#[test]
+fn a_pinned_id_lets_no_other_gallery_in() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let [here, there] = ["here", "there"].map(|name| text(&folder.path().join(name)));
+    let id =
+        |path: &str| run(["gallery", "init", path, "--json"]).ended(0).json()["gallery"].as_str().unwrap().to_owned();
+    let (mine, other) = (id(&here), id(&there));
+    assert_ne!(mine, other);
+    let config = folder.path().join("chinhchu.toml");
+    std::fs::write(&config, format!("[gallery]\nid = \"{mine}\"\n")).unwrap();
+    let with = |args: &[&str]| run(["--config", &text(&config)].into_iter().chain(args.iter().copied()));
+    with(&["gallery", "show", &here]).ended(0);
+    let obama = text(&photo("obama.jpg"));
+    with(&["enroll", "p", &obama, "--data", &here]).ended(0);
+    for command in [&["gallery", "show", &there][..], &["enroll", "p", &obama, "--data", &there]] {
+        with(command).refused(&["there", &mine, &other]);
+    }
+    // Nor is one made that would have another id.
+    let new = text(&folder.path().join("new"));
+    with(&["enroll", "p", &obama, "--create", "--data", &new]).refused(&["no gallery", &new]);
+    std::fs::write(&config, "[gallery]\nid = \"people\"\n").unwrap();
+    with(&["gallery", "show", &here]).refused(&["gallery.id", "32 hexadecimal digits"]);
 }

@@ -103,7 +103,7 @@ fn a_data_folder_in_use_is_refused_and_free_again_after_the_drain() {
     let folder = tempfile::tempdir().unwrap();
     let server = Serving::start(folder.path());
     let (obama, data) = (text(&photo("obama.jpg")), text(folder.path()));
-    run(["enroll", "p", &obama, "--data", &data]).refused(&["in use", &data]);
+    run(["enroll", "p", &obama, "--data", &data, "--create"]).refused(&["in use", &data]);
     run(["serve", "--listen", "127.0.0.1:0", "--data", &data, "--log", "off"]).refused(&["in use"]);
     run(["enroll", "p", &obama, "--server", &server.url]).ended(0);
     assert_eq!(server.terminate(), Some(0));

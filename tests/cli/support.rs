@@ -162,7 +162,7 @@ impl Serving {
     /// The same with more arguments.
     pub fn start_with(data: &Path, more: &[&str]) -> Self {
         let child = chinhchu()
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--create", "--data"])
             .arg(data)
             .args(more)
             .stderr(Stdio::piped())

@@ -11,8 +11,8 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
         (&["verify", "a.jpg", "b.jpg", "--fmr", "0"], "between 1e-12 and 0.5"),
         (&["identify", "a.jpg", "--data", "x", "--nearest", "0"], "1 to 1000"),
         (&["identify", "a.jpg"], "--data DIR"),
-        (&["enroll", "--data", "x"], "SUBJECT_ID"),
-        (&["enroll", "p1", "a.jpg", "--add", "--replace", "--data", "x"], "--replace"),
+        (&["enroll", "--data", "x", "--create"], "SUBJECT_ID"),
+        (&["enroll", "p1", "a.jpg", "--add", "--replace", "--data", "x", "--create"], "--replace"),
         (&["embed", "--manifest", "m.csv", "--out", "rows.txt"], ".npy"),
     ];
     for (args, part) in cases {

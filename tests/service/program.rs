@@ -24,7 +24,7 @@ struct Server {
 impl Server {
     fn start(data: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_chinhchu"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--create", "--data"])
             .arg(data)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::null())

@@ -29,9 +29,18 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Takes the folder, made with mode 0700 where it is absent.
-    pub(super) fn claim(path: &Path) -> Result<Self, GalleryError> {
+    /// Takes the folder. Where it holds no gallery, one may be made there: in a folder
+    /// that is not there yet, which is made with mode 0700, or that is empty.
+    pub(super) fn claim(path: &Path, create: bool) -> Result<Self, GalleryError> {
         let failed = |error: io::Error| from_io(&error, path);
+        if !Self::begun(path).map_err(failed)? {
+            if !create {
+                return Err(GalleryError::NotThere(path.to_owned()));
+            }
+            if !is_ours_alone(path).map_err(failed)? {
+                return Err(GalleryError::OtherFiles(path.to_owned()));
+            }
+        }
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -46,6 +55,12 @@ impl Folder {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Whether a gallery is in the folder, or was. Where the power went while it was made,
+    /// there is none.
+    pub(super) fn begun(path: &Path) -> io::Result<bool> {
+        Ok(path.join(DATABASE).try_exists()? || path.join(VERSION).try_exists()?)
     }
 
     /// Whether a database is in a folder; takes nothing.
@@ -123,6 +138,27 @@ impl Folder {
         File::open(&self.path)?.sync_all()?;
         Ok(())
     }
+}
+
+/// Whether nothing is in the folder but what a gallery or its server puts there, and what a
+/// file system begins with.
+fn is_ours_alone(path: &Path) -> io::Result<bool> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        let ours = name.to_str().is_some_and(|name| {
+            ["lost+found", LOCK].contains(&name)
+                || ["chinhchu.", "VERSION.", "log.key", "snapshots.sock"].iter().any(|ours| name.starts_with(ours))
+        });
+        if !ours {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {

@@ -1,6 +1,7 @@
 //! Opening: make the tables, then fill the index: from the index file where a large
 //! gallery has one, else from everything that is stored, each record checked.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
@@ -9,14 +10,14 @@ use super::EmbeddedOptions;
 use super::fault::StoreError;
 use super::index_file::{IndexFile, Place};
 use super::label::{Label, Labels, Traits};
-use super::record::{Counters, GalleryRecord, IndexHeadRecord, SubjectRecord, seal, unseal};
+use super::record::{Counters, GalleryRecord, IdRecord, IndexHeadRecord, SubjectRecord, seal, unseal};
 use super::store::Store;
 use super::tables::{
-    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, FORMAT_VERSION, GALLERY, GALLERY_KEY, REQUEST_ORDER, REQUESTS, SUBJECTS,
-    Snapshot, TEMPLATES, read_changes, read_counters, read_gallery, read_marks, read_subject,
+    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, FORMAT_VERSION, GALLERY, GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS,
+    SUBJECTS, Snapshot, TEMPLATES, read_changes, read_counters, read_gallery, read_id, read_marks, read_subject,
 };
 use crate::face::RecipeDigest;
-use crate::gallery::{GalleryError, SubjectId, Timestamp};
+use crate::gallery::{GalleryError, GalleryId, SubjectId, Timestamp};
 use crate::search::{Entry, FileError, Index, IndexOptions, SearchError};
 
 /// Templates put into the index at a time while loading.
@@ -36,6 +37,7 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
             created_at: Timestamp::now().0,
         };
         gallery.insert(GALLERY_KEY, seal("gallery", GALLERY_KEY.as_bytes(), &record).as_slice())?;
+        put_id(&mut gallery)?;
         // Template ids begin at 1, so that 0 never means one.
         let counters = Counters { template_next: 1, ..Counters::default() };
         gallery.insert(COUNTERS_KEY, seal("gallery", COUNTERS_KEY.as_bytes(), &counters).as_slice())?;
@@ -51,7 +53,14 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
     Ok(())
 }
 
-/// Makes the tables that came later, in a folder of before.
+fn put_id(gallery: &mut redb::Table<'_, &'static str, &'static [u8]>) -> Result<(), StoreError> {
+    let id = GalleryId::random().map_err(|error| GalleryError::Storage(error.to_string()))?;
+    let record = IdRecord { id: id.bytes().to_vec() };
+    gallery.insert(ID_KEY, seal("gallery", ID_KEY.as_bytes(), &record).as_slice())?;
+    Ok(())
+}
+
+/// Makes the tables, and the id, that came later, in a folder of before.
 pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
     {
         let read = database.begin_read()?;
@@ -65,6 +74,7 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         if is_there(read.open_table(DECISIONS).map(drop))?
             && is_there(read.open_table(CLEARED).map(drop))?
             && is_there(read.open_table(CHANGES).map(drop))?
+            && read_id(&read.open_table(GALLERY)?)?.is_some()
         {
             return Ok(());
         }
@@ -73,8 +83,27 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
     transaction.open_table(DECISIONS)?;
     transaction.open_table(CLEARED)?;
     transaction.open_table(CHANGES)?;
+    {
+        let mut gallery = transaction.open_table(GALLERY)?;
+        if read_id(&gallery)?.is_none() {
+            put_id(&mut gallery)?;
+        }
+    }
     transaction.commit()?;
     Ok(())
+}
+
+/// What the gallery is known by, once it is complete: the id that is asked for, if one is.
+pub(super) fn checked_id(database: &Database, options: &EmbeddedOptions, path: &Path) -> Result<GalleryId, StoreError> {
+    let read = database.begin_read()?;
+    let found =
+        read_id(&read.open_table(GALLERY)?)?.ok_or_else(|| StoreError::damaged("the gallery's id is missing"))?;
+    match options.id {
+        Some(wanted) if wanted != found => {
+            Err(GalleryError::OtherGallery { path: path.to_owned(), found, wanted }.into())
+        }
+        _ => Ok(found),
+    }
 }
 
 /// What loading found and made.

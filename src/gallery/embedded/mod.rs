@@ -70,8 +70,8 @@ use self::tables::{
 use self::writer::{Message, Write, Writer};
 use super::{
     ANSWER_BYTES_MAX, Answered, Candidate, ClearedPair, DecisionKey, Enrolment, Filter, Gallery, GalleryError,
-    GallerySnapshot, LookUp, NewDecision, Receipt, RequestId, Resolution, Retry, Scope, Stats, StoredDecision, Subject,
-    SubjectId,
+    GalleryId, GallerySnapshot, LookUp, NewDecision, Receipt, RequestId, Resolution, Retry, Scope, Stats,
+    StoredDecision, Subject, SubjectId,
 };
 use crate::face::{RecipeDigest, Template};
 use crate::search::{GraphReport, Index, SearchError};
@@ -91,6 +91,7 @@ struct Shared {
     /// The graph for look-ups, where there should be one.
     interactive: Option<Interactive>,
     subjects: AtomicU64,
+    id: GalleryId,
 }
 
 impl Shared {
@@ -123,12 +124,13 @@ impl fmt::Debug for EmbeddedGallery {
 }
 
 impl EmbeddedGallery {
-    /// Opens the gallery in the folder `dir`, made where it is absent, for
-    /// templates of `recipe` with `dimension` values. Reads and checks everything
-    /// that is stored and fills the index.
+    /// Opens the gallery in the folder `dir` for templates of `recipe` with `dimension`
+    /// values; makes it where there is none, unless the options forbid that or ask for one
+    /// with an id. Reads and checks everything that is stored and fills the index.
     ///
     /// # Errors
-    /// [`GalleryError::InUse`], [`GalleryError::NewerVersion`],
+    /// [`GalleryError::NotThere`], [`GalleryError::OtherFiles`], which leave the folder as it
+    /// is; [`GalleryError::OtherGallery`], [`GalleryError::InUse`], [`GalleryError::NewerVersion`],
     /// [`GalleryError::OtherRecipe`], [`GalleryError::Damaged`], none of which
     /// touches the database; [`GalleryError::DiskFull`], [`GalleryError::Storage`];
     /// [`GalleryError::Search`] where it holds more than `options.templates_max`.
@@ -138,7 +140,7 @@ impl EmbeddedGallery {
         dimension: usize,
         options: EmbeddedOptions,
     ) -> Result<Self, GalleryError> {
-        let folder = Folder::claim(dir)?;
+        let folder = Folder::claim(dir, options.create && options.id.is_none())?;
         if folder.is_new()? {
             let at = |error: StoreError| error.at(dir);
             let database = Medium::create(&folder.new_database()?).map_err(at)?;
@@ -181,6 +183,7 @@ impl EmbeddedGallery {
         } else {
             load::complete(&database).map_err(at)?;
         }
+        let id = load::checked_id(&database, &options, path).map_err(at)?;
         let store = Arc::new(Store::default());
         *store.database.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(database);
         let place = folder.as_ref().map(|_| Place::new(path));
@@ -207,6 +210,7 @@ impl EmbeddedGallery {
             gather: Gather::default(),
             interactive,
             subjects: AtomicU64::new(loaded.subjects),
+            id,
         });
         let at = Position { commit: counters.commit, template_next: counters.template_next };
         let writer = Writer::new(Arc::clone(&shared), at, keeper);
@@ -220,6 +224,11 @@ impl EmbeddedGallery {
     /// How the graph for look-ups stands; `None` where none is kept.
     pub fn graph_report(&self) -> Option<GraphReport> {
         self.shared.interactive.as_ref().map(Interactive::report)
+    }
+
+    /// What it is known by.
+    pub fn id(&self) -> GalleryId {
+        self.shared.id
     }
 
     /// Values in a template.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::budget;
+use crate::gallery::GalleryId;
 use crate::search::VECTORS_MAX_DEFAULT;
 
 /// Told how many templates are loaded, of how many.
@@ -40,6 +41,12 @@ pub struct EmbeddedOptions {
     /// that while it is rebuilt where that fits; without the memory there is none, and
     /// it goes where templates need its place.
     pub graph: bool,
+    /// Make a gallery where there is none. Otherwise that is
+    /// [`GalleryError::NotThere`](crate::gallery::GalleryError::NotThere): at a path that is
+    /// mistyped, or not mounted, everybody would look new.
+    pub create: bool,
+    /// The id the gallery must have; a new one has another.
+    pub id: Option<GalleryId>,
     /// Told now and then while the index is filled, and once at the end.
     pub progress: Option<Progress>,
 }
@@ -64,6 +71,8 @@ impl Default for EmbeddedOptions {
             requests_max: Self::REQUESTS_MAX,
             request_age_max_ms: Self::REQUEST_AGE_MAX_MS,
             graph: false,
+            create: true,
+            id: None,
             progress: None,
         }
     }

@@ -35,6 +35,13 @@ pub(super) struct GalleryRecord {
     pub created_at: u64,
 }
 
+/// What the gallery is known by.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct IdRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: Vec<u8>,
+}
+
 /// Numbers that only rise.
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
 pub(super) struct Counters {

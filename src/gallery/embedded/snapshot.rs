@@ -121,7 +121,7 @@ impl EmbeddedGallery {
         begin: &mut dyn FnMut(&SnapshotHead) -> ControlFlow<GalleryError>,
         visit: Visit<'_>,
     ) -> Result<(), GalleryError> {
-        let folder = Folder::claim(dir)?;
+        let folder = Folder::claim(dir, false)?;
         if folder.is_new()? {
             let detail = "there is no gallery in it".to_owned();
             return Err(GalleryError::Damaged { path: dir.to_owned(), detail });
@@ -129,6 +129,7 @@ impl EmbeddedGallery {
         let mut read = || {
             let (database, _) = Medium::File(folder.database()).open(options)?;
             load::complete(&database)?;
+            load::checked_id(&database, options, dir)?;
             guarded(|| {
                 let snapshot = Snapshot::new(&database.begin_read()?)?;
                 let head = snapshot.head()?;

@@ -2,7 +2,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `gallery` | `gallery`, `counters`, `index` | [`GalleryRecord`], [`Counters`], [`IndexMarksRecord`] |
+//! | `gallery` | `gallery`, `counters`, `index`, `id` | [`GalleryRecord`], [`Counters`], [`IndexMarksRecord`], [`IdRecord`] |
 //! | `subjects` | subject id | [`SubjectRecord`]: everything but the vectors |
 //! | `templates` | template id | [`TemplateRecord`]: the vector and whose it is |
 //! | `requests` | request id | [`RequestRecord`]: what a retried write is answered with |
@@ -20,10 +20,10 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::fault::StoreError;
 use super::record::{
-    ChangeRecord, ClearedRecord, Counters, DecisionRecord, GalleryRecord, IndexMarksRecord, RequestRecord,
+    ChangeRecord, ClearedRecord, Counters, DecisionRecord, GalleryRecord, IdRecord, IndexMarksRecord, RequestRecord,
     SubjectRecord, TemplateRecord, unseal,
 };
-use crate::gallery::{ClearedPair, DecisionKey, RequestId, StoredDecision, SubjectId};
+use crate::gallery::{ClearedPair, DecisionKey, GalleryId, RequestId, StoredDecision, SubjectId};
 
 /// Version of the layout of folder and tables.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -42,6 +42,7 @@ pub(super) const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("ch
 pub(super) const GALLERY_KEY: &str = "gallery";
 pub(super) const COUNTERS_KEY: &str = "counters";
 pub(super) const INDEX_KEY: &str = "index";
+pub(super) const ID_KEY: &str = "id";
 
 pub(super) type Rows<K> = ReadOnlyTable<K, &'static [u8]>;
 
@@ -105,6 +106,16 @@ pub(super) fn read_gallery(
         return Err(StoreError::Newer { found: record.version, known: FORMAT_VERSION });
     }
     Ok(record)
+}
+
+/// What the gallery is known by; `None` in a folder of before galleries had an id.
+pub(super) fn read_id(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Option<GalleryId>, StoreError> {
+    let Some(value) = table.get(ID_KEY)? else { return Ok(None) };
+    let record: IdRecord = unseal("gallery", ID_KEY.as_bytes(), value.value())?;
+    let id = GalleryId::from_bytes(&record.id);
+    id.map(Some).ok_or_else(|| StoreError::damaged("the gallery's id is of another length"))
 }
 
 pub(super) fn read_counters(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Counters, StoreError> {

@@ -215,6 +215,11 @@ impl Dg13 {
         self.values(Dg13Id::FormerNumber).cloned().collect()
     }
 
+    /// All that stands as the citizen's number: one on a sound card.
+    pub fn numbers(&self) -> impl Iterator<Item = &Personal> {
+        self.values(Dg13Id::Number)
+    }
+
     /// The citizen's number.
     pub fn number(&self) -> Option<&Personal> {
         self.first(Dg13Id::Number)

@@ -119,6 +119,9 @@ pub struct AnchorUsed {
 pub struct Holder {
     /// The citizen's number; elsewhere the personal number.
     pub number: Option<Personal>,
+    /// Other numbers that stand in the card's place for it: those of a card that disagrees
+    /// with itself ([`Reason::NumbersDisagree`]).
+    pub other_numbers: Vec<Personal>,
     /// Numbers of earlier identity cards, where DG13 names them.
     pub former_numbers: Vec<Personal>,
     /// Document number of the machine-readable zone.
@@ -201,8 +204,17 @@ impl Inspection {
         }
         let plain = mrz.map(|mrz| mrz.name.clone());
         let full_birth = dg13.and_then(Dg13::birth);
+        let zone = mrz.and_then(|mrz| mrz.personal_number.as_ref());
+        let mut numbers: Vec<Personal> = Vec::new();
+        for shown in dg13.into_iter().flat_map(Dg13::numbers).chain(zone) {
+            if numbers.iter().all(|known| text::number(known.reveal()) != text::number(shown.reveal())) {
+                numbers.push(shown.clone());
+            }
+        }
+        let mut numbers = numbers.into_iter();
         Some(Holder {
-            number: dg13.and_then(|dg13| dg13.number().cloned()).or(mrz.and_then(|mrz| mrz.personal_number.clone())),
+            number: numbers.next(),
+            other_numbers: numbers.collect(),
             former_numbers: dg13.map(Dg13::former_numbers).unwrap_or_default(),
             document_number: mrz.map(|mrz| mrz.document_number.clone()),
             name: dg13.and_then(|dg13| dg13.name().cloned()).or(plain.clone()),
@@ -444,11 +456,7 @@ impl Inspection {
         if holder.issued.is_some_and(|issued| Moment::of_date(issued) > now.plus_days(VALIDITY_SLACK_DAYS)) {
             self.findings.push(Finding::of(Reason::CardNotYetValid));
         }
-        let zone = self.mrz.as_ref().filter(|_| self.is_signed(1)).and_then(|mrz| mrz.personal_number.as_ref());
-        let full = self.dg13.as_ref().filter(|_| self.is_signed(13)).and_then(Dg13::number);
-        if let (Some(zone), Some(full)) = (zone, full)
-            && text::number(zone.reveal()) != text::number(full.reveal())
-        {
+        if !holder.other_numbers.is_empty() {
             self.findings.push(Finding::of(Reason::NumbersDisagree));
         }
     }

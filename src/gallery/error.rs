@@ -50,13 +50,10 @@ pub enum GalleryError {
     )]
     TransactionReused,
     /// Not the attempt that follows the last one.
-    #[error("{}", match expected {
-        Some(expected) => format!("the next attempt of this transaction is number {expected}"),
-        None => format!("attempts are numbered from 1 to {}", super::ATTEMPTS_MAX),
-    })]
+    #[error("the next attempt of this transaction is number {expected}")]
     AttemptOutOfOrder {
-        /// The one that would be accepted, where there is one.
-        expected: Option<u32>,
+        /// The one that would be accepted.
+        expected: u32,
     },
     /// The transaction was approved or resolved.
     #[error("the transaction is closed: it was approved, or an officer has resolved it; begin a new one")]

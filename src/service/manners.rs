@@ -215,7 +215,14 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let Some(method) = Method::of(request.uri().path()) else {
-            return Box::pin(inner.call(request));
+            // Health, reflection, and calls that this version does not have.
+            let trace = Trace::of(request.headers());
+            let call = inner.call(request);
+            return Box::pin(async move {
+                let mut response = call.await?;
+                response.headers_mut().insert(TRACEPARENT, trace.header());
+                Ok(response)
+            });
         };
         let shared = Arc::clone(&self.shared);
         // Its connection is not silent meanwhile.

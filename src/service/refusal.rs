@@ -11,7 +11,7 @@ use super::ERROR_DOMAIN;
 use super::language::Language;
 use crate::face::FaceError;
 use crate::face::quality::Flaw;
-use crate::gallery::{ATTEMPTS_MAX, GalleryError};
+use crate::gallery::GalleryError;
 use crate::imaging::ImageError;
 use crate::matching::CalibrationError;
 use crate::workflow::words::{Class, Reason};
@@ -103,7 +103,9 @@ impl Refusal {
             | WorkflowError::NumberAsId { field }
             | WorkflowError::CaptureRefused { field, .. }
             | WorkflowError::NotLive { field } => Some(names.of(*field)),
-            WorkflowError::PhotoCount { .. } => Some(names.photos.to_owned()),
+            WorkflowError::PhotoCount { .. } | WorkflowError::ProbesDisagree | WorkflowError::FramesRepeated => {
+                Some(names.photos.to_owned())
+            }
             WorkflowError::Calibration(CalibrationError::BadRate(_)) => Some(names.rate.to_owned()),
             WorkflowError::Gallery(GalleryError::BadSubjectId) => Some("subject_id".to_owned()),
             WorkflowError::Gallery(GalleryError::BadRequestId | GalleryError::RequestIdReused) => {
@@ -200,8 +202,7 @@ fn figures(error: &WorkflowError) -> Vec<(&'static str, String)> {
         WorkflowError::PhotoCount { found, max } => &[("photos", found), ("photosMax", max)],
         WorkflowError::Attempts { max } => &[("attemptsMax", max)],
         WorkflowError::Gallery(error) => match error {
-            GalleryError::AttemptOutOfOrder { expected: Some(expected) } => &[("attemptExpected", expected)],
-            GalleryError::AttemptOutOfOrder { expected: None } => &[("attemptsMax", &ATTEMPTS_MAX)],
+            GalleryError::AttemptOutOfOrder { expected } => &[("attemptExpected", expected)],
             GalleryError::TemplateCount { found, max } => &[("templates", found), ("templatesMax", max)],
             GalleryError::OtherRecipe { gallery, template } => &[("recipe", template), ("recipeExpected", gallery)],
             _ => &[],

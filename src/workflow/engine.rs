@@ -103,9 +103,9 @@ impl Engine {
         self
     }
 
-    /// Checks the id of an officer.
-    pub(super) fn check_officer(&self, id: &SubjectId) -> Result<(), WorkflowError> {
-        self.number_ids.check(id, "officer_id")
+    /// Checks the id of an officer, which the request has in `field`.
+    pub(super) fn check_officer(&self, id: &SubjectId, field: &'static str) -> Result<(), WorkflowError> {
+        self.number_ids.check(id, field)
     }
 
     /// Checks the id of a subject; one that is enrolled goes on being one.

@@ -2,6 +2,7 @@ use sha2::{Digest, Sha256};
 
 use super::capture::refuse_flaws;
 use super::engine::check_count;
+use super::identify::NAME_BYTES_MAX;
 use super::{Engine, Field, Kind, PROBE_FRAMES_MAX, WorkflowError};
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
@@ -79,7 +80,7 @@ impl Engine {
         }
         self.check_subject(gallery, &request.subject, "subject_id").await?;
         if let Some(vouch) = &request.vouch {
-            self.check_officer(&vouch.officer)?;
+            self.check_officer(&vouch.officer, "vouch.officer_id")?;
         }
         let attributes = checked(request.attributes)?;
 
@@ -162,6 +163,14 @@ fn checked(attributes: Attributes) -> Result<Attributes, WorkflowError> {
             detail: format!("the schemes are {}", Scheme::NAMES),
         }),
     };
+    // As long as what is searched by, or nobody could search by it.
+    for (name, value) in [("attributes.province", &attributes.province), ("attributes.unit", &attributes.unit)] {
+        let fits = |value: &String| value.len() <= NAME_BYTES_MAX && !value.chars().any(char::is_control);
+        if !value.as_ref().is_none_or(fits) {
+            let detail = format!("at most {NAME_BYTES_MAX} bytes without control characters");
+            return Err(WorkflowError::OutOfRange { field: Field::Named(name), detail });
+        }
+    }
     Ok(Attributes {
         schemes: attributes.schemes.into_iter().map(scheme).collect::<Result<_, _>>()?,
         province: attributes.province.map(|code| province_code(&code)),

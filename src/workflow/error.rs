@@ -19,6 +19,8 @@ pub enum Field {
     ChipPhoto,
     /// A field by the name callers know it by.
     Named(&'static str),
+    /// Item number so and so of a list, from 0.
+    Item(&'static str, usize),
     /// Enrolment photo number so and so, from 0.
     Photo(usize),
     /// What goes with enrolment photo number so and so, by its name.
@@ -44,6 +46,7 @@ impl std::fmt::Display for Field {
             Self::Frame(i) => write!(f, "frames[{i}]"),
             Self::ChipPhoto => f.write_str("chip_files"),
             Self::Named(name) => f.write_str(name),
+            Self::Item(name, i) => write!(f, "{name}[{i}]"),
             Self::Photo(i) => write!(f, "photos[{i}]"),
             Self::PhotoPart(i, name) => write!(f, "photos[{i}].{name}"),
             Self::Count => f.write_str("photos"),
@@ -107,7 +110,10 @@ pub enum WorkflowError {
         detail: String,
     },
     /// An id beside the first of a request that is none.
-    #[error("{field}: an id is 1 to 128 bytes of text without control characters or spaces around it")]
+    #[error(
+        "{field}: an id is 1 to 128 bytes of text without control characters, characters that cannot be seen, or spaces \
+         around it"
+    )]
     BadId {
         /// Which.
         field: Field,

@@ -160,8 +160,8 @@ impl Engine {
     }
 }
 
-/// Longest scheme or province that is searched by, in bytes.
-const NAME_BYTES_MAX: usize = 128;
+/// Longest scheme, province or unit, in bytes.
+pub(super) const NAME_BYTES_MAX: usize = 128;
 
 /// The filter by the vocabulary. Refuses one that can let nobody through by mistake, or
 /// that is too long.

@@ -7,6 +7,7 @@
 //! would turn its bearer away.
 
 use serde::Deserialize;
+use unicode_normalization::UnicodeNormalization;
 
 use super::{Field, WorkflowError};
 use crate::gallery::SubjectId;
@@ -31,8 +32,7 @@ impl NumberIds {
     pub(super) fn check(self, id: &SubjectId, field: &'static str) -> Result<(), WorkflowError> {
         let field = Field::Named(field);
         if id.as_str().chars().any(text::is_invisible) {
-            let detail = "it holds characters that cannot be seen; leave them out".to_owned();
-            return Err(WorkflowError::OutOfRange { field, detail });
+            return Err(WorkflowError::BadId { field });
         }
         match self {
             Self::Refuse if looks_like_a_number(id.as_str()) => Err(WorkflowError::NumberAsId { field }),
@@ -45,7 +45,13 @@ impl NumberIds {
 /// 10 and 11 where zeros were lost), of an earlier identity card (9), of social insurance
 /// (10), or of a health insurance card (two letters and 13 digits). No province has the
 /// code 000, and no old number begins with 00: zeros in front make a counter of it.
+///
+/// Beside other digits (a counter after it, a province or a date) the number of a citizen is
+/// told by its province; a UUID or a digest is none, whatever digits come together in it.
 pub(crate) fn looks_like_a_number(id: &str) -> bool {
+    if carries_a_citizens_number(id) {
+        return true;
+    }
     let id = text::number(id).replace(['/', ':', '#', '(', ')', '|', '=', '@', '+'], "");
     let digits: String = id.chars().filter(char::is_ascii_digit).collect();
     let of_citizen = digits.len() == 12 && !digits.starts_with("000");
@@ -67,6 +73,40 @@ pub(crate) fn looks_like_a_number(id: &str) -> bool {
                 && after.is_empty()
                 && before.len() == 2
                 && before.bytes().all(|b| b.is_ascii_alphabetic())))
+}
+
+/// Whether twelve digits in a row, or in groups of equal length, begin with the code of a
+/// province (Circular 07/2016/TT-BCA, annex 1: 001 to 096).
+fn carries_a_citizens_number(id: &str) -> bool {
+    if is_made_by_a_machine(id) {
+        return false;
+    }
+    let seen: String = id.nfkc().filter(|c| !text::is_invisible(*c)).collect();
+    let groups: Vec<&str> = seen.split(|c: char| !c.is_numeric()).filter(|group| !group.is_empty()).collect();
+    // Digits of another script: no pseudonym needs them.
+    if groups.iter().any(|group| !group.is_ascii() && group.chars().count() >= SHORTEST) {
+        return true;
+    }
+    let of_citizen = |digits: &str| {
+        digits.len() == 12 && digits.get(..3).is_some_and(|code| ("001"..="096").contains(&code)) && digits.is_ascii()
+    };
+    (1..=4).any(|count| {
+        groups.windows(count).any(|window| {
+            let equal = window.iter().all(|group| group.len() == window[0].len());
+            equal && of_citizen(&window.concat())
+        })
+    })
+}
+
+/// Fewest digits of anybody's number.
+const SHORTEST: usize = 9;
+
+/// A UUID, or a digest in hexadecimal digits of 128 bits or more.
+fn is_made_by_a_machine(id: &str) -> bool {
+    let digits: String = id.chars().filter(|c| *c != '-').collect();
+    let dashes = id.len() - digits.len();
+    let hexadecimal = digits.len() >= 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hexadecimal && (dashes == 0 || (dashes == 4 && id.len() == 36))
 }
 
 /// Whether a text carries this very number.
@@ -103,6 +143,21 @@ mod tests {
             "dn 4 79 0123456789",
             "BHXH: 7912345678",
             "cmnd/012345678",
+            // A number is one with something before or behind it, too.
+            "001058000123-1",
+            "001058000123.1",
+            "001058000123_2",
+            "001058000123/1",
+            "001058000123#1",
+            "1-001058000123",
+            "r1_001058000123",
+            "79-001058000123",
+            "79 - 001 058 000 123",
+            "001058000123-20241129",
+            "CCCD:001058000123;79",
+            "cccd001058000123v2",
+            "001058000123 001058000124",
+            "٠٠١٠٥٨٠٠٠١٢٣",
         ] {
             assert!(looks_like_a_number(number), "{number}");
             let id = SubjectId::new(number).unwrap();
@@ -121,6 +176,10 @@ mod tests {
             "79012345",
             "b5e1f0a2-3c4d-4e5f-8a9b-0c1d2e3f4a5b",
             "12345678-1234-1234-1234-123456789012",
+            "12345678-1234-1234-1234-001058000123",
+            "deadbeefdeadbeefdeadbeef0a001058000123ff",
+            "2026-11-29-000017",
+            "79-00123-2024",
             "3f79bb7b435b05321651daefd374cdc681dc06faa65e374e38337b88ca046dea",
             "o-7",
             "VN-2026-0001234",
@@ -133,7 +192,7 @@ mod tests {
     fn an_id_is_no_other_for_characters_that_cannot_be_seen() {
         let id = SubjectId::new("record-1\u{200b}").unwrap();
         let error = NumberIds::Accept.check(&id, "subject_id").unwrap_err();
-        assert!(matches!(&error, WorkflowError::OutOfRange { field: Field::Named("subject_id"), .. }), "{error}");
+        assert!(matches!(&error, WorkflowError::BadId { field: Field::Named("subject_id") }), "{error}");
     }
 
     #[test]

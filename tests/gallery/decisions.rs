@@ -76,7 +76,7 @@ fn attempts_follow_each_other_until_one_closes_the_transaction() {
     let (gallery, _dir) = empty();
     block_on(async {
         let out_of_order = gallery.decide(decision(key("t", 2), 1, Outcome::Refer)).await;
-        assert!(matches!(out_of_order, Err(GalleryError::AttemptOutOfOrder { expected: Some(1) })));
+        assert!(matches!(out_of_order, Err(GalleryError::AttemptOutOfOrder { expected: 1 })));
         gallery.decide(decision(key("t", 1), 1, Outcome::Deny)).await.unwrap();
         gallery.decide(decision(key("t", 2), 2, Outcome::Refer)).await.unwrap();
         // Transactions whose ids begin alike are others.

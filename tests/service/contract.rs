@@ -1,12 +1,15 @@
-//! The wire contract only grows (docs/versions.md): `contract.txt` has every call, field
-//! and value of it, and none may go or change.
+//! The wire contract only grows (docs/versions.md): `contract.txt` has every call, field,
+//! value and code of it, and none may go or change.
 //!
 //! After adding to the proto files, write it anew with
 //! `CHINHCHU_WRITE_DOCS=1 cargo test --test service contract`.
 
 use std::collections::BTreeSet;
 
+use chinhchu::face::quality::Flaw;
 use chinhchu::service::DESCRIPTORS;
+use chinhchu::workflow::beneficiary::Ground;
+use chinhchu::workflow::words::Reason;
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet};
@@ -50,9 +53,14 @@ fn of_enum(prefix: &str, values: &EnumDescriptorProto, lines: &mut BTreeSet<Stri
     lines.extend(values.value.iter().map(|value| format!("enum {name}: {} {}", value.number(), value.name())));
 }
 
-/// Everything a client is compiled against, a line each.
+/// Everything a client is compiled against or branches on, a line each.
 fn contract() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
+    let mut codes = |table: &str, codes: Vec<&str>| lines.extend(codes.iter().map(|code| format!("{table} {code}")));
+    codes("reason of an error", Reason::ALL.iter().map(|one| one.code()).collect());
+    codes("reason of a decision", Ground::ALL.iter().map(|one| one.code()).collect());
+    codes("reason of a chip", chinhchu::chip::Reason::ALL.iter().map(|one| one.code()).collect());
+    codes("flaw", Flaw::ALL.iter().map(|one| one.code()).collect());
     for file in files() {
         for service in &file.service {
             lines.extend(service.method.iter().map(|call| {

@@ -27,7 +27,7 @@ pub(super) fn plan_decision(decision: &NewDecision, group: &Group<'_>, now: Time
     let last = read_last_decision(&group.decisions, &key.transaction)?;
     let expected = next_attempt(last.as_ref(), &decision.subject, &decision.scheme)?;
     if key.attempt != expected {
-        return Err(GalleryError::AttemptOutOfOrder { expected: Some(expected) }.into());
+        return Err(GalleryError::AttemptOutOfOrder { expected }.into());
     }
 
     let (mut rows, mut templates) = (Vec::new(), 0);

@@ -151,8 +151,8 @@ pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> Resu
     if request.excluded_subject_ids.len() > Filter::EXCLUDED_MAX {
         return Err(out_of_range(Field::Named("excluded_subject_ids"), "too many subjects are excluded"));
     }
-    let excluded = request.excluded_subject_ids.into_iter();
-    let excluded = excluded.map(|excluded| id(excluded, Field::Named("excluded_subject_ids")));
+    let excluded = request.excluded_subject_ids.into_iter().enumerate();
+    let excluded = excluded.map(|(at, excluded)| id(excluded, Field::Item("excluded_subject_ids", at)));
     let excluded = excluded.collect::<Result<_, _>>()?;
     let filter = Filter { scheme: request.scheme, province: request.province, excluded, claimed };
     Ok(IdentifyRequest { probes: request.probes, scope, filter })

@@ -299,7 +299,7 @@ async fn check_turn(gallery: &dyn Gallery, request: &BeneficiaryRequest, policy:
         return Err(WorkflowError::Attempts { max: policy.attempts_max });
     }
     if request.key.attempt != expected {
-        return Err(GalleryError::AttemptOutOfOrder { expected: Some(expected) }.into());
+        return Err(GalleryError::AttemptOutOfOrder { expected }.into());
     }
     Ok(())
 }

@@ -102,7 +102,8 @@ impl BeneficiaryRequest {
         let mut digest = ContentDigest::new("verify beneficiary");
         digest.field(self.subject.as_str().as_bytes());
         digest.field(self.scheme.name().as_bytes());
-        digest.field(self.policy.as_bytes());
+        // Both names of it are one.
+        digest.field(if self.policy.is_empty() { DEFAULT_POLICY } else { &self.policy }.as_bytes());
         let Record { number, name, birth, sex } = &self.record;
         let mut optional = |bytes: Option<&[u8]>| {
             digest.field(&[u8::from(bytes.is_some())]);
@@ -118,7 +119,10 @@ impl BeneficiaryRequest {
         optional(sex.map(|sex| sex.reveal().as_bytes()));
         optional(self.active.as_ref().map(|active| active.challenge.as_slice()));
         optional(self.active.as_ref().map(|active| active.response.as_slice()));
-        for files in [&self.chip_files, &self.frames] {
+        // Chip files may come in any order, as a folder lists them.
+        let mut chip_files: Vec<&Vec<u8>> = self.chip_files.iter().collect();
+        chip_files.sort_unstable();
+        for files in [chip_files, self.frames.iter().collect()] {
             digest.field(&(files.len() as u64).to_le_bytes());
             for bytes in files {
                 digest.field(bytes);

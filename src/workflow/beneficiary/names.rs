@@ -30,6 +30,10 @@ use crate::text;
 
 /// Marks of the five tones: grave, tilde, hook, acute, dot below.
 const TONES: [char; 5] = ['\u{300}', '\u{303}', '\u{309}', '\u{301}', '\u{323}'];
+/// Marks of vowels.
+const CIRCUMFLEX: char = '\u{302}';
+const BREVE: char = '\u{306}';
+const HORN: char = '\u{31b}';
 /// Characters of the name line of a TD1 zone: a name that fills it may go on.
 const ZONE_CHARS: usize = 30;
 
@@ -38,7 +42,9 @@ const ZONE_CHARS: usize = 30;
 /// both can be read as names.
 pub(super) fn compare(record: &str, full: Option<&str>, zone: Option<&str>) -> FieldState {
     match compare_folded(&lookalikes::fold(record), full, zone) {
-        FieldState::Differs if ![Some(record), full, zone].into_iter().flatten().all(is_readable) => {
+        FieldState::Differs
+            if [Some(record), full, zone].into_iter().flatten().any(|name| !is_readable(name) || is_garbled(name)) =>
+        {
             FieldState::Unreadable
         }
         state => state,
@@ -57,7 +63,7 @@ fn compare_folded(record: &str, full: Option<&str>, zone: Option<&str>) -> Field
     if let Some(full) = full.as_deref().filter(|full| has_marks(full) || zone.is_none()) {
         return if one_of(&forms(record, marked), &forms(full, marked)) {
             FieldState::Agrees
-        } else if (!record_marks || !has_marks(full)) && one_of(&forms(record, plain), &forms(full, plain)) {
+        } else if (!has_signs(record) || !has_signs(full)) && one_of(&forms(record, plain), &forms(full, plain)) {
             FieldState::AgreesWithoutMarks
         } else {
             FieldState::Differs
@@ -107,6 +113,59 @@ fn is_readable(name: &str) -> bool {
         _ => c == ' ' || joins(c) || separates(c) || matches!(c, '(' | ')'),
     };
     lookalikes::fold(name).chars().all(fits)
+}
+
+/// Whether a name holds letters, or pairs of them, that Vietnamese does not have: what VNI
+/// or another old encoding leaves (`NGUYEÃN`, `ÑÖÙC`), and text in the wrong one
+/// (`LÃª TÃº`). A foreign name has such letters, too; then two names that differ refer
+/// instead of denying.
+fn is_garbled(name: &str) -> bool {
+    let mut before = ' ';
+    lookalikes::fold(name).to_lowercase().nfc().any(|c| {
+        let strange = !is_of_alphabet(c) || cannot_follow(before, c);
+        before = c;
+        strange
+    })
+}
+
+/// Letters of the alphabet, those of English, and whatever is no letter.
+fn is_of_alphabet(c: char) -> bool {
+    if !c.is_alphabetic() || c.is_ascii() || c == 'đ' {
+        return true;
+    }
+    let mut parts = std::iter::once(c).nfd();
+    let Some(base) = parts.next() else { return true };
+    let vowel = matches!(base, 'a' | 'e' | 'i' | 'o' | 'u' | 'y');
+    let mut marks = 0;
+    vowel
+        && parts.all(|mark| {
+            marks += 1;
+            TONES.contains(&mark)
+                || match mark {
+                    CIRCUMFLEX => matches!(base, 'a' | 'e' | 'o'),
+                    BREVE => base == 'a',
+                    HORN => matches!(base, 'o' | 'u'),
+                    _ => false,
+                }
+        })
+        && marks > 0
+}
+
+/// VNI writes a letter's mark as a second letter; few of the pairs stand in a syllable.
+fn cannot_follow(before: char, c: char) -> bool {
+    match before {
+        'a' => matches!(c, 'â' | 'á' | 'à' | 'ã' | 'ê' | 'é' | 'è' | 'ú' | 'ù' | 'õ'),
+        'e' => matches!(c, 'â' | 'á' | 'à' | 'ã' | 'ù' | 'õ'),
+        'o' => matches!(c, 'â' | 'ù' | 'õ'),
+        'i' | 'u' | 'y' => matches!(c, 'ù' | 'õ'),
+        _ => false,
+    }
+}
+
+/// Whether any letter carries a sign above, below or beside it. The bar of `đ` is none:
+/// dropping signs, as many programs do, leaves it.
+fn has_signs(name: &str) -> bool {
+    name.nfd().any(is_combining_mark)
 }
 
 /// Whether any letter carries a mark or is `đ`.
@@ -187,6 +246,62 @@ mod tests {
         }
         assert_eq!(compare("Ðỗ Thị Ðào", None, Some("DO THI DAO")), AgreesWithoutMarks);
         assert_eq!(compare("DO THI DAO", Some("ÐỖ THỊ ÐÀO"), None), AgreesWithoutMarks);
+    }
+
+    /// Dropping combining marks is the commonest way to strip a name, and leaves the Đ.
+    #[test]
+    fn a_name_that_was_stripped_of_all_but_its_d_agrees_without_marks() {
+        for record in ["ĐO THI ĐAO", "DO THI DAO", "đo thi dao", "ÐO THI ÐAO"] {
+            assert_eq!(compare(record, Some("ĐỖ THỊ ĐÀO"), Some("DO THI DAO")), AgreesWithoutMarks, "{record}");
+        }
+        assert_eq!(compare("ĐÔ THI ĐAO", Some("ĐỖ THỊ ĐÀO"), None), Differs);
+    }
+
+    /// An old encoding is nobody else's name.
+    #[test]
+    fn a_name_in_a_broken_encoding_cannot_be_read() {
+        for (record, chip) in [
+            ("NGUYEÃN HOØA ÑÖÙC", "NGUYỄN HÒA ĐỨC"),
+            ("LÃª TÃº HÃ", "LÊ TÚ HÀ"),
+            ("LEÂ VAÊN", "LÊ VĂN"),
+            ("TRAÀN", "TRẦN"),
+            ("Nguyeãn Thò Leâ", "NGUYỄN THỊ LỆ"),
+            ("PHAÏM", "PHẠM"),
+        ] {
+            assert_eq!(compare(record, Some(chip), None), Unreadable, "{record}");
+        }
+        // No name of the language is taken for one.
+        for name in [
+            "Nguyễn",
+            "Hoài",
+            "Thuý",
+            "Thúy",
+            "Hoàng",
+            "Toán",
+            "Khoẻ",
+            "Quý",
+            "Quỳ",
+            "Giàu",
+            "Yến",
+            "Oanh",
+            "Uyên",
+            "Loã",
+            "Hoá",
+            "Đoàn",
+            "Ngoãn",
+            "Tuấn",
+            "Thuận",
+            "Phượng",
+            "Ướm",
+            "Ưu",
+            "Khuê",
+            "Huệ",
+            "Ẩn",
+            "Ỷ",
+            "Luỹ",
+        ] {
+            assert_eq!(compare(name, Some("NGUYỄN THỬ"), None), Differs, "{name}");
+        }
     }
 
     #[test]

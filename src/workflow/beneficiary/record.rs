@@ -16,6 +16,10 @@ const NUMBER_DIGITS: usize = 12;
 const NO_PROVINCE: &str = "000";
 /// Digits of the number on identity cards before those of twelve.
 const FORMER_DIGITS: usize = 9;
+/// None of them begins so.
+const NO_FORMER: &str = "00";
+/// Shortest number that is compared: a document's of any country has at least so many.
+const NUMBER_CHARS_MIN: usize = 5;
 
 /// What the benefit record says of the person. Comes with the request, is
 /// compared, and is forgotten: nothing of it is stored or logged.
@@ -56,34 +60,56 @@ fn shown(text: &Option<Personal>) -> Option<String> {
 }
 
 /// Only two whole numbers of citizens can differ. Whatever else does not agree was
-/// written in a way that tells nothing of the person.
+/// written in a way that tells nothing of the person. A card that shows two numbers is a
+/// ground of its own: the record agrees with either of them.
 fn number(record: Option<String>, holder: &Holder) -> FieldState {
     let record = record.map(|text| text::number(&text)).filter(|number| !number.is_empty());
-    let chip = holder.number.as_ref().map(|number| text::number(number.reveal())).filter(|number| !number.is_empty());
-    let (record, chip) = match (record, chip) {
+    let shown = |number: &Personal| Some(text::number(number.reveal())).filter(|number| !number.is_empty());
+    let chip: Vec<String> = holder.number.iter().chain(&holder.other_numbers).filter_map(shown).collect();
+    let record = match (record, chip.is_empty()) {
         (None, _) => return FieldState::NotInRecord,
-        (Some(_), None) => return FieldState::NotOnChip,
-        (Some(record), Some(chip)) => (record, chip),
+        (Some(_), true) => return FieldState::NotOnChip,
+        (Some(record), false) => record,
     };
-    if record == chip {
+    if !is_a_number(&record) {
+        return FieldState::Unreadable;
+    }
+    if chip.contains(&record) {
         return FieldState::Agrees;
     }
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(&record) {
+    if !is_digits(&record) {
         return FieldState::Unreadable;
     }
     // A spreadsheet takes the zeros in front of a number away: one or two of a citizen's,
     // one of an old card's.
     let padded = |length: usize| format!("{record:0>length$}");
-    if (NUMBER_DIGITS - 2..NUMBER_DIGITS).contains(&record.len()) && padded(NUMBER_DIGITS) == chip {
+    if (NUMBER_DIGITS - 2..NUMBER_DIGITS).contains(&record.len()) && chip.contains(&padded(NUMBER_DIGITS)) {
         return FieldState::AgreesPadded;
     }
     let former = if record.len() + 1 == FORMER_DIGITS { padded(FORMER_DIGITS) } else { record.clone() };
-    if holder.former_numbers.iter().any(|number| text::number(number.reveal()) == former) {
+    let is_former = (former.len() == FORMER_DIGITS && !former.starts_with(NO_FORMER)) || is_of_citizen(&former);
+    if is_former && holder.former_numbers.iter().any(|number| text::number(number.reveal()) == former) {
         return FieldState::AgreesFormer;
     }
-    let whole = |number: &str| digits(number) && number.len() == NUMBER_DIGITS && !number.starts_with(NO_PROVINCE);
-    if whole(&record) && whole(&chip) { FieldState::Differs } else { FieldState::Unreadable }
+    if is_of_citizen(&record) && chip.iter().all(|chip| is_of_citizen(chip)) {
+        FieldState::Differs
+    } else {
+        FieldState::Unreadable
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a text tells one person from others: not what stands where there is no number,
+/// such as `0`, `000000000` or a word. Numbers of other countries have letters, too.
+fn is_a_number(text: &str) -> bool {
+    text.len() >= NUMBER_CHARS_MIN && text.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
+}
+
+fn is_of_citizen(number: &str) -> bool {
+    is_digits(number) && number.len() == NUMBER_DIGITS && !number.starts_with(NO_PROVINCE)
 }
 
 fn name(record: Option<String>, holder: &Holder) -> FieldState {
@@ -211,6 +237,38 @@ mod tests {
         let typed = |number: &str| Record { number: Some(Personal::new(number)), ..Record::default() };
         assert_eq!(compare(&typed("ze 184226 b"), Some(&holder)).number, Agrees);
         assert_eq!(compare(&typed(NUMBER), Some(&holder)).number, Unreadable);
+    }
+
+    /// Every card with such an entry would fit every record with one.
+    #[test]
+    fn what_stands_for_no_number_agrees_with_nothing() {
+        for blank in ["0", "1", "000000000", "000000000000", "ABC", "không có", "-1", "0000", "999"] {
+            let holder = Holder {
+                number: Some(Personal::new(blank)),
+                former_numbers: vec![Personal::new(blank), Personal::new("000000000")],
+                ..Holder::default()
+            };
+            let record = Record { number: Some(Personal::new(blank)), ..Record::default() };
+            assert_eq!(compare(&record, Some(&holder)).number, Unreadable, "{blank}");
+            let full = Holder { number: Some(Personal::new(NUMBER)), ..holder };
+            assert_eq!(compare(&record, Some(&full)).number, Unreadable, "{blank}");
+        }
+    }
+
+    /// That the card shows two numbers is said by a ground of its own, which refers.
+    #[test]
+    fn a_card_with_two_numbers_agrees_with_a_record_that_has_either() {
+        let holder = Holder { other_numbers: vec![Personal::new("079088000018")], ..holder() };
+        for (number, state) in [
+            (NUMBER, Agrees),
+            ("079 088 000 018", Agrees),
+            ("79088000018", AgreesPadded),
+            (FORMER, AgreesFormer),
+            ("079088000019", Differs),
+        ] {
+            let record = Record { number: Some(Personal::new(number)), ..Record::default() };
+            assert_eq!(compare(&record, Some(&holder)).number, state, "{number}");
+        }
     }
 
     #[test]

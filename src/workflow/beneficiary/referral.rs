@@ -55,7 +55,7 @@ impl Engine {
             let detail = "an officer approves or denies".to_owned();
             return Err(WorkflowError::OutOfRange { field: Field::Named("outcome"), detail });
         }
-        self.check_officer(&officer)?;
+        self.check_officer(&officer, "officer_id")?;
         let gallery = self.gallery()?;
         // A retake that is being decided goes first: then this attempt is not the last.
         let _turn = self.counter().turns.take(&key.transaction).await;
@@ -74,7 +74,7 @@ impl Engine {
     /// [`crate::gallery::GalleryError::UnknownSubject`].
     pub async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
         let ClearPairRequest { one: first, other: second, officer, reason } = request;
-        self.check_officer(&officer)?;
+        self.check_officer(&officer, "officer_id")?;
         let gallery = self.gallery()?;
         self.check_subject(gallery, &first, "subject_id_a").await?;
         self.check_subject(gallery, &second, "subject_id_b").await?;

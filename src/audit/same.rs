@@ -1,12 +1,12 @@
 //! A subject's captures over time that do not match each other: a benefit that may have
 //! changed hands, or a capture stored with the wrong record.
 
-use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
 use super::collection::Collection;
-use crate::matching::{Dot, groups};
+use crate::gallery::groups_of_one_record;
+use crate::matching::{Dot, Link};
 
 /// A subject some of whose captures do not match.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,13 +47,14 @@ pub struct Split {
 
 /// Genuine pairs of captures that were looked at, and subjects some of whose captures
 /// score below `score`, or whose captures fall into several groups of alike ones, `alike`
-/// being the score that two of them reach (what enrolments and decisions ask of a record):
+/// being the score that two of them reach and `apart` the one below which they are apart
+/// (what enrolments and decisions ask of a record):
 /// first those whose captures fall apart at a point in time, the
 /// lowest score across first; then the others, the lowest score first.
 ///
 /// Captures are ordered by the day they were taken, those without one last, then as they
 /// lie. Deterministic, whatever the number of threads.
-pub fn changed(collection: &Collection, score: f32, alike: f32) -> (u64, Vec<Changed>) {
+pub fn changed(collection: &Collection, score: f32, (alike, apart): (f32, f32)) -> (u64, Vec<Changed>) {
     let mut rows: Vec<u32> = (0..collection.rows() as u32).collect();
     let key = |&row: &u32| {
         let info = collection.template(row);
@@ -65,7 +66,7 @@ pub fn changed(collection: &Collection, score: f32, alike: f32) -> (u64, Vec<Cha
     let pairs = groups.iter().map(|group| group.len() as u64 * (group.len() as u64 - 1) / 2).sum();
     let dot = Dot::best();
     let mut found: Vec<Changed> =
-        groups.into_par_iter().filter_map(|group| look_at(collection, group, score, alike, dot)).collect();
+        groups.into_par_iter().filter_map(|group| look_at(collection, group, score, (alike, apart), dot)).collect();
     found.sort_by(|x, y| {
         let across = |of: &Changed| of.split.map_or(f32::INFINITY, |split| split.best_across);
         across(x).total_cmp(&across(y)).then(x.lowest_score.total_cmp(&y.lowest_score)).then(x.subject.cmp(&y.subject))
@@ -73,20 +74,18 @@ pub fn changed(collection: &Collection, score: f32, alike: f32) -> (u64, Vec<Cha
     (pairs, found)
 }
 
-fn look_at(collection: &Collection, rows: &[u32], score: f32, alike: f32, dot: Dot) -> Option<Changed> {
+fn look_at(collection: &Collection, rows: &[u32], score: f32, (alike, apart): (f32, f32), dot: Dot) -> Option<Changed> {
     let count = rows.len();
     let (mut below, mut lowest) = (0, None::<(f32, u32, u32)>);
     // By number of captures before the split: the best score across it.
     let mut across = vec![f32::NEG_INFINITY; count];
-    let mut linked = BTreeSet::new();
+    let mut links = Vec::with_capacity(count * count / 2);
     let vouched = |at: usize| collection.is_vouched(rows[at]);
     for i in 0..count {
         for j in i + 1..count {
             let found = dot.score(collection.vector(rows[i]), collection.vector(rows[j]));
             below += u32::from(found < score);
-            if found >= alike || (vouched(i) && vouched(j)) {
-                linked.insert((i, j));
-            }
+            links.push(Link::of(found, alike, apart));
             if lowest.is_none_or(|(least, ..)| found < least) {
                 lowest = Some((found, rows[i], rows[j]));
             }
@@ -96,7 +95,9 @@ fn look_at(collection: &Collection, rows: &[u32], score: f32, alike: f32, dot: D
         }
     }
     let (lowest_score, earlier, later) = lowest?;
-    let groups = groups(count, |i, j| linked.contains(&(i, j))).into_iter().max().map_or(0, |last| last as u32 + 1);
+    // Pairs lie row by row, each row beginning behind its own item.
+    let link = |i: usize, j: usize| links[i * (2 * count - i - 1) / 2 + j - i - 1];
+    let groups = groups_of_one_record(count, vouched, link).into_iter().max().map_or(0, |last| last as u32 + 1);
     if below == 0 && groups < 2 {
         return None;
     }
@@ -149,14 +150,14 @@ mod tests {
             &[(1.4, 20), (0.0, 1), (0.1, 2), (1.5, 30)],
             &[(0.3, 1)],
         ]);
-        let (pairs, found) = changed(&collection, 0.5, 0.0);
+        let (pairs, found) = changed(&collection, 0.5, (0.0, -1.0));
         assert_eq!(pairs, 3 + 3 + 6);
         assert_eq!(found.iter().map(|changed| changed.subject).collect::<Vec<_>>(), [2, 1]);
         let split = found[0].split.unwrap();
         let names = [split.last_before, split.first_after].map(|row| collection.template_name(row));
         assert_eq!((names, split.before, found[0].below), (["2-2", "2-0"], 2, 4));
         assert!(split.best_across < 0.5 && found[1].split.is_none() && found[1].below == 2);
-        assert!(changed(&collection, -0.5, -1.0).1.is_empty());
+        assert!(changed(&collection, -0.5, (-1.0, -1.0)).1.is_empty());
     }
 
     #[test]
@@ -174,10 +175,10 @@ mod tests {
             }
         }
         // cos 1.2 = 0.36: above the score asked for, and below that of alike ones.
-        let (_, found) = changed(&collection, 0.3, 0.5);
+        let (_, found) = changed(&collection, 0.3, (0.5, -1.0));
         assert_eq!(found.iter().map(|one| (one.subject, one.groups, one.below)).collect::<Vec<_>>(), [(0, 2, 0)]);
         // A pair that scores below is listed whoever vouched, with how many were vouched for.
-        let (_, found) = changed(&collection, 0.4, 0.5);
+        let (_, found) = changed(&collection, 0.4, (0.5, -1.0));
         assert_eq!(found.iter().map(|one| (one.groups, one.vouched)).collect::<Vec<_>>(), [(2, 0), (1, 3)]);
     }
 }

@@ -17,6 +17,7 @@ pub use error::{Fault, GalleryError};
 pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};
 pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};
+pub(crate) use types::groups_of_one_record;
 pub use types::{
     Agreement, Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, GalleryId, Instead, LookUp, NewTemplate,
     Receipt, RequestId, Retry, Scope, Source, Stats, StoredTemplate, Subject, SubjectId, Timestamp, Vouch, Vouched,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GalleryError, Note};
 use crate::face::{RecipeDigest, Template};
-use crate::matching::{RecipeMismatch, compare, groups};
+use crate::matching::{Link, RecipeMismatch, compare, people};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -208,18 +208,24 @@ impl Subject {
     /// Most templates one subject may have.
     pub const TEMPLATES_MAX: usize = 64;
 
-    /// The number of each template's group of alike ones, from 0: more than one where the
-    /// record's templates do not show one person. Alike are two at or above `score`, and
-    /// those an officer vouched for.
+    /// The number of each template's group, from 0: more than one where the record's
+    /// templates do not show one person. `alike` is the score at which two are, `apart` the
+    /// one below which they keep their groups apart.
     ///
     /// # Errors
     /// [`RecipeMismatch`] where they were made by different recipes.
-    pub fn groups(&self, score: f32) -> Result<Vec<usize>, RecipeMismatch> {
+    pub fn groups(&self, alike: f32, apart: f32) -> Result<Vec<usize>, RecipeMismatch> {
         let mut mismatch = None;
         let vouched = |at: usize| self.is_vouched(self.templates[at].id);
         let groups = groups_of_one_record(self.templates.len(), vouched, |i, j| {
             let [one, other] = [i, j].map(|at| &self.templates[at].content.template);
-            compare(one, other).map_err(|error| mismatch = Some(error)).is_ok_and(|found| found >= score)
+            match compare(one, other) {
+                Ok(score) => Link::of(score, alike, apart),
+                Err(error) => {
+                    mismatch = Some(error);
+                    Link::Open
+                }
+            }
         });
         mismatch.map_or(Ok(groups), Err)
     }
@@ -230,15 +236,22 @@ impl Subject {
     }
 }
 
-/// The number of each template's group within one record. Two are of one group where they
-/// are `alike`, and where both are vouched for: whoever vouches does so for all that is
-/// there, so that is one person's.
-pub(super) fn groups_of_one_record(
+/// The number of each template's group within one record. Two that are both vouched for are
+/// of one group: whoever vouches does so for all that is there. And one that is vouched for
+/// is apart from none: an officer has seen how little alike this person's pictures are.
+pub(crate) fn groups_of_one_record(
     count: usize,
     vouched: impl Fn(usize) -> bool,
-    mut alike: impl FnMut(usize, usize) -> bool,
+    mut link: impl FnMut(usize, usize) -> Link,
 ) -> Vec<usize> {
-    groups(count, |i, j| (vouched(i) && vouched(j)) || alike(i, j))
+    people(count, |i, j| match (vouched(i), vouched(j)) {
+        (true, true) => Link::Alike(f32::INFINITY),
+        (false, false) => link(i, j),
+        _ => match link(i, j) {
+            Link::Apart => Link::Open,
+            other => other,
+        },
+    })
 }
 
 /// An officer's word that the templates of a record are one person's, however little alike
@@ -274,11 +287,16 @@ pub struct Vouched {
 pub enum Agreement {
     /// Nothing: for templates of which it is known, as those of a single photo.
     Known,
-    /// Each is alike with another one, and over such pairs all are with each other and with
-    /// the record's. Item `k − 1` is the score that two of them reach where a template is
-    /// compared with `k` others; beyond the last item, the last. Otherwise
-    /// [`GalleryError::PhotosDisagree`] or [`GalleryError::RecordDisagrees`].
-    Asked(Vec<f32>),
+    /// Each is alike with another one, over such pairs all are with each other and with the
+    /// record's, and none is apart from another. Otherwise [`GalleryError::PhotosDisagree`] or
+    /// [`GalleryError::RecordDisagrees`].
+    Asked {
+        /// Item `k − 1` is the score that two reach where a template is compared with `k`
+        /// others; beyond the last item, the last.
+        alike: Vec<f32>,
+        /// Two that score less are apart.
+        apart: f32,
+    },
     /// An officer has looked, which is kept with the record.
     Vouched(Vouch),
 }

@@ -11,7 +11,7 @@ mod dot;
 mod whose;
 pub mod worst;
 
-pub use agreement::groups;
+pub use agreement::{Link, groups, people};
 pub use calibration::{CALIBRATION_VERSION, Calibration, CalibrationError, GROUP_BYTES_MAX};
 pub use curve::{Curve, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, RateInterval, Reference, Tail, TailFactor, Threshold};
 pub use dot::{Dot, dot};

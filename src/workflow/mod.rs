@@ -18,7 +18,7 @@ pub mod words;
 pub use capture::{AssessOutcome, CaptureRules, Kind, LIVENESS_MIN, Level};
 pub use copies::{Frames, is_reference_picture, is_same_frame};
 pub use engine::{Engine, EngineOptions};
-pub use enrol::{AGREE_FMR, EnrolOutcome, EnrolRequest, Photo};
+pub use enrol::{AGREE_FMR, APART_FMR, EnrolOutcome, EnrolRequest, Photo};
 pub use error::{Field, WorkflowError};
 pub use identify::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope,

@@ -47,7 +47,7 @@ pub(crate) use run_through_contract;
 pub fn two_people_are_no_record_unless_an_officer_vouches(gallery: Arc<dyn Gallery>) {
     block_on(async {
         let asked = |mode, seeds: &[u64]| Enrolment {
-            agreement: Agreement::Asked(vec![0.5, 0.6]),
+            agreement: Agreement::Asked { alike: vec![0.5, 0.6], apart: -1.0 },
             ..enrolment("a", mode, seeds)
         };
         // Made-up faces: the same number is the same face, another one another.
@@ -71,7 +71,7 @@ pub fn two_people_are_no_record_unless_an_officer_vouches(gallery: Arc<dyn Galle
         let subject = gallery.subject(&id("a")).await.unwrap().unwrap();
         let all: Vec<u64> = subject.templates.iter().map(|template| template.id).collect();
         assert!(subject.vouched.len() == 1 && subject.vouched[0].vouch == vouch && subject.vouched[0].templates == all);
-        assert_eq!(subject.groups(0.5).unwrap(), [0; 4], "what was vouched for is one person's");
+        assert_eq!(subject.groups(0.5, -1.0).unwrap(), [0; 4], "what was vouched for is one person's");
         // From then on either face is the record's; a third is not.
         gallery.enrol(asked(EnrolMode::Add, &[2, 1]), None).await.unwrap();
         assert!(matches!(gallery.enrol(asked(EnrolMode::Add, &[3]), None).await, Err(GalleryError::RecordDisagrees)));

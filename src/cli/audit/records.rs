@@ -14,7 +14,7 @@ use crate::audit::{Changed, Collection, Stale, StaleScheme, Staleness, changed, 
 use crate::chip::Date;
 use crate::gallery::SnapshotPart;
 use crate::matching::Curve;
-use crate::workflow::AGREE_FMR;
+use crate::workflow::{AGREE_FMR, APART_FMR};
 
 /// The answer of `--same` and `--stale`.
 #[derive(Serialize)]
@@ -79,8 +79,9 @@ fn same(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder) -> 
             print::rate(args.fnmr)
         ))
     })?;
-    let alike = curve.threshold(AGREE_FMR).map_err(Failure::new)?.score;
-    let (comparisons, found) = changed(&collection, score, alike);
+    let at = |fmr| Ok::<_, Failure>(curve.threshold(fmr).map_err(Failure::new)?.score);
+    let (alike, apart) = (at(AGREE_FMR)?, at(APART_FMR)?);
+    let (comparisons, found) = changed(&collection, score, (alike, apart));
     folder.write(SAME, |out| write_same(out, &collection, &curve, &found))?;
     Ok(Same {
         templates: collection.rows() as u64,

@@ -12,12 +12,11 @@ use super::group::Group;
 use super::record::{ClearedRecord, DecisionRecord, SubjectRecord, TemplateRecord, VouchedRecord};
 use super::tables::{cleared_key, read_cleared_with, read_subject, read_template};
 use super::verdict;
-use crate::gallery::types::groups_of_one_record;
 use crate::gallery::{
     Agreement, Attributes, ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, Resolution,
-    Subject, SubjectId, Timestamp,
+    Subject, SubjectId, Timestamp, groups_of_one_record,
 };
-use crate::matching::Dot;
+use crate::matching::{Dot, Link};
 use crate::search::SearchError;
 
 /// One thing to do.
@@ -103,7 +102,7 @@ pub(super) fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Time
     let keys = group.template_next()..group.template_next() + enrolment.templates.len() as u64;
     match &enrolment.agreement {
         Agreement::Known => {}
-        Agreement::Asked(scores) => check_agreement(&record, enrolment, scores, group)?,
+        Agreement::Asked { alike, apart } => check_agreement(&record, enrolment, (alike, *apart), group)?,
         Agreement::Vouched(vouch) => record.vouched.push(VouchedRecord {
             officer: vouch.officer.as_str().to_owned(),
             reason: vouch.reason.as_str().to_owned(),
@@ -137,7 +136,7 @@ pub(super) fn plan_enrolment(enrolment: &Enrolment, group: &Group<'_>, now: Time
 fn check_agreement(
     record: &SubjectRecord,
     enrolment: &Enrolment,
-    scores: &[f32],
+    (alike, apart): (&[f32], f32),
     group: &Group<'_>,
 ) -> Result<(), StoreError> {
     let read = |&key: &u64| {
@@ -150,8 +149,7 @@ fn check_agreement(
     let old = vectors.len();
     vectors.extend(enrolment.templates.iter().map(|new| new.template.vector().to_vec()));
     let others = vectors.len() - 1;
-    let (Some(&lenient), Some(&strict)) = (scores.first(), scores.get(others.saturating_sub(1)).or(scores.last()))
-    else {
+    let (Some(&lenient), Some(&strict)) = (alike.first(), alike.get(others.saturating_sub(1)).or(alike.last())) else {
         return Ok(());
     };
     let vouched = |at: usize| {
@@ -161,7 +159,10 @@ fn check_agreement(
     let groups = groups_of_one_record(vectors.len(), vouched, |i, j| {
         let (one, other) = (&vectors[i], &vectors[j]);
         // Of another length is of another recipe, which the index refuses by name.
-        one.len() != other.len() || dot.score(one, other) >= if j < old { lenient } else { strict }
+        match one.len() == other.len() {
+            true => Link::of(dot.score(one, other), if j < old { lenient } else { strict }, apart),
+            false => Link::Alike(1.0),
+        }
     });
     let (before, new) = groups.split_at(old);
     match new.first() {

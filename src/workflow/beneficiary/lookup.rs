@@ -123,7 +123,7 @@ impl Engine {
     /// Whether the templates of a record show one person.
     pub(super) fn record_templates(&self, subject: &Subject) -> Result<RecordTemplates, WorkflowError> {
         let threshold = self.agreement()?;
-        let groups = subject.groups(threshold.score)?;
+        let groups = subject.groups(threshold.score, self.apart()?)?;
         // At most `Subject::TEMPLATES_MAX`.
         Ok(RecordTemplates {
             templates: groups.len() as u32,

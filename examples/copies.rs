@@ -116,7 +116,7 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, one: &Analysis, other: &Analysis) {
-        self.pairs.push((one.print.likeness(&other.print), dot(one.template.vector(), other.template.vector())));
+        self.pairs.push((one.print.likeness(&other.print).best(), dot(one.template.vector(), other.template.vector())));
         self.same_frame += usize::from(is_same_frame(one, other));
         self.reference += usize::from(is_reference_picture(one, other));
     }

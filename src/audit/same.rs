@@ -1,7 +1,6 @@
 //! A subject's captures over time that do not match each other: a benefit that may have
 //! changed hands, or a capture stored with the wrong record.
 
-
 use rayon::prelude::*;
 
 use super::collection::Collection;

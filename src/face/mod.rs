@@ -34,6 +34,6 @@ pub use manifest::{Colour, EmbedderSpec, Family, Manifest, NetworkSpec, Projecti
 pub use pack::{Inspected, Pack, PackError};
 pub use pipeline::{Pipeline, StageTimes};
 pub use pool::{Answer, FacePool, PoolOptions, Ticket};
-pub use print::FacePrint;
+pub use print::{FacePrint, Likeness};
 pub use report::{Analysis, FaceError, FaceReport, Pose, Rect, Wants};
 pub use template::{RecipeDigest, Template, TemplateError};

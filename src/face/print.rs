@@ -26,6 +26,22 @@ const SLACK: usize = 3;
 #[derive(Clone, Default, PartialEq)]
 pub struct FacePrint(Vec<f32>);
 
+/// How alike two pictures are.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Likeness {
+    /// As they are.
+    pub direct: f32,
+    /// Where one is mirrored.
+    pub mirrored: f32,
+}
+
+impl Likeness {
+    /// Whichever is more.
+    pub fn best(self) -> f32 {
+        self.direct.max(self.mirrored)
+    }
+}
+
 impl FacePrint {
     /// Of the planes of an aligned face, red, green, blue.
     pub(super) fn of(aligned: &[f32]) -> Self {
@@ -39,16 +55,17 @@ impl FacePrint {
     }
 
     /// How alike two pictures are, up to 1: the correlation of their cells where they fit
-    /// best, whatever their brightness and contrast, and whether one is mirrored. 0 where one
-    /// has no light in it.
-    pub fn likeness(&self, other: &Self) -> f32 {
+    /// best, whatever their brightness and contrast. 0 where one has no light in it.
+    pub fn likeness(&self, other: &Self) -> Likeness {
         if self.0.len() != CELLS * CELLS || other.0.len() != CELLS * CELLS {
-            return 0.0;
+            return Likeness::default();
         }
-        let steps = 0..=2 * SLACK;
-        let places = steps.clone().flat_map(|y| steps.clone().map(move |x| (x, y)));
-        let mirrored = other.mirrored();
-        places.map(|at| self.at(other, at).max(self.at(&mirrored, at))).fold(0.0, f32::max)
+        let best = |other: &Self| {
+            let steps = 0..=2 * SLACK;
+            let places = steps.clone().flat_map(|y| steps.clone().map(move |x| (x, y)));
+            places.map(|at| self.at(other, at)).fold(0.0, f32::max)
+        };
+        Likeness { direct: best(other), mirrored: best(&other.mirrored()) }
     }
 
     fn mirrored(&self) -> Self {
@@ -99,11 +116,19 @@ mod tests {
     fn a_picture_moved_a_little_and_lit_otherwise_is_alike_and_another_is_not() {
         let print = |moved, gain, seed| FacePrint::of(&aligned(moved, gain, seed));
         let one = print(0.0, 1.0, 0.0);
-        assert!((one.likeness(&one) - 1.0).abs() < 1e-5);
-        assert!(one.likeness(&print(3.0, 0.7, 0.0)) > 0.99);
-        assert!(one.likeness(&print(0.0, 1.0, 2.0)) < 0.9);
-        assert_eq!(one.likeness(&FacePrint::of(&vec![7.0; 3 * SIDE * SIDE])), 0.0);
-        assert_eq!(one.likeness(&FacePrint::default()), 0.0);
+        assert!((one.likeness(&one).direct - 1.0).abs() < 1e-5);
+        assert!(one.likeness(&print(3.0, 0.7, 0.0)).direct > 0.99);
+        assert!(one.likeness(&print(0.0, 1.0, 2.0)).best() < 0.9);
+        assert_eq!(one.likeness(&FacePrint::of(&vec![7.0; 3 * SIDE * SIDE])).best(), 0.0);
+        assert_eq!(one.likeness(&FacePrint::default()).best(), 0.0);
         assert_eq!(format!("{one:?}"), "FacePrint(…)");
+    }
+
+    #[test]
+    fn a_mirrored_picture_is_more_alike_mirrored_than_as_it_is() {
+        let one = FacePrint::of(&aligned(0.0, 1.0, 0.3));
+        let likeness = one.likeness(&one.mirrored());
+        assert!(likeness.mirrored > 0.999 && likeness.direct < likeness.mirrored);
+        assert!(one.likeness(&one).direct > one.likeness(&one).mirrored);
     }
 }

@@ -86,7 +86,7 @@ async fn an_officer_may_vouch_for_photos_that_do_not_agree_and_it_is_kept_who_di
     request.vouch = vouch();
     request.vouch.as_mut().unwrap().officer = id("079 088 000 017");
     let error = counter.client.enrol(request.clone()).await.unwrap_err();
-    assert_eq!((error.reason.as_str(), error.field.as_deref()), ("ID_IS_NUMBER", Some("officer_id")));
+    assert_eq!((error.reason.as_str(), error.field.as_deref()), ("ID_IS_NUMBER", Some("vouch.officer_id")));
     request.vouch = vouch();
     counter.client.enrol(request).await.unwrap();
     let subject = counter.client.subject(&id("record-1")).await.unwrap();

@@ -260,7 +260,6 @@ async fn a_decision_tells_the_clerk_in_both_languages_and_refuses_what_makes_no_
         (pb::VerifyBeneficiaryRequest { scheme: 0, ..request() }, "OUT_OF_RANGE", "scheme"),
         (pb::VerifyBeneficiaryRequest { scheme: 9, ..request() }, "OUT_OF_RANGE", "scheme"),
         (pb::VerifyBeneficiaryRequest { transaction_id: "a b".into(), ..request() }, "OUT_OF_RANGE", "transaction_id"),
-        (pb::VerifyBeneficiaryRequest { attempt: 11, ..request() }, "ATTEMPT_OUT_OF_ORDER", "attempt"),
         (pb::VerifyBeneficiaryRequest { subject_id: String::new(), ..request() }, "BAD_SUBJECT_ID", "subject_id"),
         (pb::VerifyBeneficiaryRequest { record: record(|r| r.sex = 7), ..request() }, "OUT_OF_RANGE", "record.sex"),
         (pb::VerifyBeneficiaryRequest { frames: vec![b"faceless".to_vec()], ..request() }, "NO_FACE", "frames[0]"),

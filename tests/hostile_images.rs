@@ -3,6 +3,8 @@
 //! may run side by side). No clock: what is refused before it is allocated is
 //! refused fast.
 
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::Cursor;

@@ -108,6 +108,7 @@ mod x86 {
     }
 
     /// Only reachable through a [`super::Dot`] made after the check for AVX2.
+    #[allow(unsafe_code, reason = "wider instructions, detected before; a safe twin is tested against")]
     pub(super) fn avx2(a: &[f32], b: &[f32]) -> f32 {
         debug_assert!(is_x86_feature_detected!("avx2"));
         // SAFETY: `Dot` hands this function out only where AVX2 was detected.
@@ -115,6 +116,7 @@ mod x86 {
     }
 
     /// Only reachable through a [`super::Dot`] made after the check for AVX-512.
+    #[allow(unsafe_code, reason = "wider instructions, detected before; a safe twin is tested against")]
     pub(super) fn avx512(a: &[f32], b: &[f32]) -> f32 {
         debug_assert!(is_x86_feature_detected!("avx512f"));
         // SAFETY: `Dot` hands this function out only where AVX-512F was detected.

@@ -1,6 +1,6 @@
 //! Memory that is read in one stream.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "memory in large pages, which the standard library does not ask for")]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};

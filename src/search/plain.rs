@@ -51,12 +51,12 @@ fn best(values: &[i8], query: &[i16], dimension: usize) -> Option<(i32, usize)> 
     {
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
             // SAFETY: the features were just detected.
-            #[allow(unsafe_code)]
+            #[allow(unsafe_code, reason = "wider instructions, detected before; a safe twin is tested against")]
             return unsafe { best_avx512(values, query, dimension) };
         }
         if is_x86_feature_detected!("avx2") {
             // SAFETY: as above.
-            #[allow(unsafe_code)]
+            #[allow(unsafe_code, reason = "wider instructions, detected before; a safe twin is tested against")]
             return unsafe { best_avx2(values, query, dimension) };
         }
     }

@@ -209,6 +209,7 @@ impl Drop for Serving {
 }
 
 /// Sends a signal to a process we started.
+#[allow(unsafe_code, reason = "the standard library sends no signal but a kill")]
 pub fn signal(child: &Child, signal: i32) {
     let pid = i32::try_from(child.id()).expect("a process id");
     // SAFETY: kill takes two integers and touches no memory of ours; the child is

@@ -58,6 +58,7 @@ impl Server {
     }
 
     /// SIGTERM; the exit code and the log.
+    #[allow(unsafe_code, reason = "the standard library sends no signal but a kill")]
     fn terminate(mut self) -> (Option<i32>, String) {
         let pid = i32::try_from(self.child.id()).expect("a pid");
         // SAFETY: a plain system call; `pid` is a child not yet waited for, so it names

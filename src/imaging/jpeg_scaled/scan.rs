@@ -125,6 +125,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Decodes everything; the RGB bytes, or `None` at the first irregularity.
+    #[allow(unsafe_code, reason = "wider instructions, detected before; a safe twin is tested against")]
     pub(super) fn decode(mut self) -> Option<Vec<u8>> {
         #[cfg(target_arch = "x86_64")]
         if has_vectors() {

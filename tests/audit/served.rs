@@ -173,6 +173,7 @@ fn a_server_that_is_killed_or_stopped_in_the_middle_of_a_snapshot_makes_it_an_er
 }
 
 /// Runs something as another user: on Linux a thread may have a user of its own.
+#[allow(unsafe_code, reason = "the standard library changes no user")]
 fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     const NOBODY: libc::uid_t = 65_534;
     // SAFETY: a plain system call; it changes the calling thread alone, which ends after

@@ -161,6 +161,7 @@ fn a_subject_enrolled_by_others_is_not_touched_unless_asked_for() {
 
 /// A pipe nobody writes to holds the run up in the middle, without a race; a bad
 /// row behind it tells when most rows are through.
+#[allow(unsafe_code, reason = "the standard library makes no pipe with a name")]
 #[test]
 fn killed_in_the_middle_and_run_again_it_ends_as_an_undisturbed_run() {
     need_assets!();

@@ -95,6 +95,9 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
     let settings = Settings::new(global)?;
     let roles = Roles::verify(&args.reference, &args.probes)?;
     let anchors = source::anchors(args.csca.as_ref(), &settings)?;
+    for skipped in anchors.skipped() {
+        print::note(&format!("country certificates: {skipped}; it is left out"));
+    }
     let read = |path: &PathBuf, role| FaceSource::read(path, role, settings.limits.encoded_bytes_max, &anchors);
     let reference = read(&args.reference, "reference")?;
     let probes = args.probes.iter().map(|path| read(path, "probe")).collect::<Result<Vec<_>, _>>()?;

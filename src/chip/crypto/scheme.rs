@@ -3,7 +3,7 @@
 use super::{Hash, KeyError, PublicKey, Spki, ecdsa};
 use crate::chip::error::InStructure;
 use crate::chip::tlv::Reader;
-use crate::chip::{ParseError, oid};
+use crate::chip::{ParseError, der, oid};
 
 /// An AlgorithmIdentifier: arcs of the algorithm, and its parameters undecoded.
 #[derive(Clone, PartialEq, Eq)]
@@ -97,11 +97,14 @@ impl Scheme {
 }
 
 /// What an RSASSA-PSS-params (RFC 4055, 3.1) says; `None` for what it leaves to its
-/// default, SHA-1. The salt length is not read: it shows in the signature itself.
+/// default: SHA-1, and a salt of 20 bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct PssParameters {
     hash: Option<Hash>,
     mask: Option<Hash>,
+    /// Where it is left out, the length that shows in the signature counts: signers who
+    /// leave it out mean 20, or the length of the hash.
+    salt: Option<usize>,
 }
 
 impl PssParameters {
@@ -127,7 +130,14 @@ impl PssParameters {
                         out.mask = Some(Hash::from_oid(&AlgorithmIdentifier::parse(&mut inside).ok()?.oid)?);
                     }
                 }
-                0xA2 | 0xA3 => {}
+                0xA2 => {
+                    out.salt = Some(match field.children().expect(0x02).ok()?.value {
+                        [length @ 0..=0x7F] | [0, length] => usize::from(*length),
+                        [high @ 0..=0x7F, low] => usize::from(u16::from_be_bytes([*high, *low])),
+                        _ => return None,
+                    });
+                }
+                0xA3 => {}
                 _ => return None,
             }
         }
@@ -194,12 +204,13 @@ pub fn verify(
     let key = PublicKey::from_spki(spki)?;
     let unsupported = || SignatureError::Algorithm(oid::dotted(&algorithm.oid));
     let declared = Scheme::resolve(algorithm, fallback).ok_or_else(unsupported)?;
-    let mut candidates = vec![declared];
+    let (mut candidates, mut salt) = (vec![declared], None);
     match (declared, fallback) {
         (Scheme::Pkcs1(hash), Some(other)) if other != hash => candidates.push(Scheme::Pkcs1(other)),
         (Scheme::Ecdsa(hash), Some(other)) if other != hash => candidates.push(Scheme::Ecdsa(other)),
         (Scheme::Pss(..), _) => {
-            candidates = PssParameters::parse(&algorithm.parameters).ok_or_else(unsupported)?.readings(fallback);
+            let parameters = PssParameters::parse(&algorithm.parameters).ok_or_else(unsupported)?;
+            (candidates, salt) = (parameters.readings(fallback), parameters.salt);
         }
         _ => {}
     }
@@ -207,7 +218,7 @@ pub fn verify(
         let digest = scheme.hash().digest(message);
         let holds = match (&key, scheme) {
             (PublicKey::Rsa(key), Scheme::Pkcs1(hash)) => key.verify_pkcs1(hash, &digest, signature),
-            (PublicKey::Rsa(key), Scheme::Pss(hash, mask)) => key.verify_pss(hash, mask, &digest, signature),
+            (PublicKey::Rsa(key), Scheme::Pss(hash, mask)) => key.verify_pss(hash, mask, salt, &digest, signature),
             (PublicKey::Ec { curve, point, .. }, Scheme::Ecdsa(_)) => match integers(signature) {
                 Some((r, s)) => ecdsa::verify(*curve, &point.0, &digest, r, s),
                 // TR-03111 plain form, also found under the names of the other.
@@ -222,14 +233,13 @@ pub fn verify(
     Err(SignatureError::Wrong)
 }
 
-/// Ecdsa-Sig-Value: a sequence of two integers and nothing after it.
-fn integers(signature: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut outer = Reader::new(signature);
-    let mut fields = outer.expect(0x30).ok()?.children();
-    outer.finish().ok()?;
+/// Ecdsa-Sig-Value (RFC 3279, 2.2.3): a sequence of two integers in DER, and nothing but
+/// it: no other bytes are a signature that somebody made.
+pub(crate) fn integers(signature: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut fields = Reader::new(signature).expect(0x30).ok()?.children();
     let (r, s) = (fields.expect(0x02).ok()?.value, fields.expect(0x02).ok()?.value);
-    fields.finish().ok()?;
-    Some((r, s))
+    let written = der::sequence(&[&der::integer(r), &der::integer(s)]);
+    (written == signature).then_some((r, s))
 }
 
 #[cfg(test)]

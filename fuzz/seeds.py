@@ -45,6 +45,17 @@ def sixteen_bit_png():
     return out.getvalue()
 
 
+def webcam(jpeg):
+    """The frame a webcam sends (Motion JPEG): no Huffman tables, no JFIF."""
+    out, at = jpeg[:2], 2
+    while jpeg[at + 1] != 0xDA:
+        end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        if jpeg[at + 1] not in (0xC4, 0xE0):
+            out += jpeg[at:end]
+        at = end
+    return out + jpeg[at:]
+
+
 def codestream(jp2):
     """The raw codestream inside a JP2 file: from SOC on."""
     return jp2[jp2.index(b"\xff\x4f\xff\x51") :]
@@ -59,6 +70,7 @@ JPEG = {
     "restart.jpg": encoded("RGB", "JPEG", quality=70, restart_marker_blocks=1),
     "turned.jpg": encoded("RGB", "JPEG", quality=70, exif=exif(6)),
 }
+JPEG["webcam.jpg"] = webcam(JPEG["subsampled.jpg"])
 JP2 = encoded("RGB", "JPEG2000", quality_mode="rates", quality_layers=[8])
 OTHER = {
     "rgb.png": encoded("RGB", "PNG"),

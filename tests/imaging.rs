@@ -347,3 +347,58 @@ fn the_photo_of_a_specimen_chip_decodes() {
     let small = imaging::decode_scaled(&chip[at..], &Limits::default(), 200).unwrap();
     assert_eq!((small.scale, small.image.width(), small.image.height()), (2, 207, 266));
 }
+
+/// A JPEG without its Huffman tables, its APP0 that of Motion JPEG or left out.
+fn as_a_webcam_sends_it(jpeg: &[u8], avi1: bool) -> Vec<u8> {
+    let mut out = vec![0xFF, 0xD8];
+    if avi1 {
+        out.extend_from_slice(b"\xFF\xE0\x00\x10AVI1\0\0\0\0\0\0\0\0\0\0");
+    }
+    let mut at = 2;
+    while jpeg[at + 1] != 0xDA {
+        let end = at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+        if !matches!(jpeg[at + 1], 0xC4 | 0xE0) {
+            out.extend_from_slice(&jpeg[at..end]);
+        }
+        at = end;
+    }
+    out.extend_from_slice(&jpeg[at..]);
+    out
+}
+
+#[test]
+fn a_frame_of_a_webcam_is_the_same_picture_as_with_its_tables() {
+    // Motion JPEG leaves the standard tables out; it was "damaged".
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/jpeg");
+    for name in
+        ["ycc444.jpg", "ycc422.jpg", "ycc420.jpg", "ycc440.jpg", "ycc411.jpg", "grey.jpg", "noise.jpg", "restarts.jpg"]
+    {
+        let whole = std::fs::read(folder.join(name)).unwrap();
+        for avi1 in [false, true] {
+            let frame = as_a_webcam_sends_it(&whole, avi1);
+            for short_side_min in [u32::MAX, 40, 1] {
+                let decode = |bytes: &[u8]| imaging::decode_scaled(bytes, &Limits::default(), short_side_min).unwrap();
+                let (frame, whole) = (decode(&frame), decode(&whole));
+                assert!(frame.image == whole.image, "{name} {avi1} {short_side_min}");
+                assert_eq!((frame.scale, frame.format), (whole.scale, Format::Jpeg), "{name}");
+            }
+        }
+    }
+    // Tables of its own, or passes that need them: without them it is damaged.
+    for name in ["optimized.jpg", "progressive.jpg"] {
+        let frame = as_a_webcam_sends_it(&std::fs::read(folder.join(name)).unwrap(), false);
+        assert!(name == "optimized.jpg" || decode(&frame).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn the_frames_of_a_public_report_decode() {
+    let folder = testdata().join("cases/09-mjpeg-no-dht");
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: the_frames_of_a_public_report_decode: no cases in the test data; set CHINHCHU_TESTDATA");
+        return;
+    }
+    let frames =
+        ["nodht.jpg", "nodht-avi1.jpg"].map(|name| decode(&std::fs::read(folder.join(name)).unwrap()).unwrap());
+    assert!(frames[0].image == frames[1].image && frames[0].image.width() > 100);
+}

@@ -41,6 +41,7 @@ mod jpeg_scaled;
 mod orient;
 mod pixels;
 mod png;
+mod standard_huffman;
 mod webp;
 
 use image::metadata::Orientation;

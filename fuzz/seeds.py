@@ -56,6 +56,18 @@ def webcam(jpeg):
     return out + jpeg[at:]
 
 
+def bmp(bits):
+    """A BMP of 24 bits as Pillow writes it, of 32 from the top, or with a palette."""
+    if bits == 24:
+        return encoded("RGB", "BMP")
+    if bits == 8:
+        return encoded("P", "BMP")
+    width, height = SIDES
+    rows = b"".join(bytes((b, g, r, 0)) for r, g, b in picture("RGB").getdata())
+    head = struct.pack("<IiiHHIIiiII", 40, width, -height, 1, 32, 0, len(rows), 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54 + len(rows), 0, 0, 54) + head + rows
+
+
 def codestream(jp2):
     """The raw codestream inside a JP2 file: from SOC on."""
     return jp2[jp2.index(b"\xff\x4f\xff\x51") :]
@@ -84,6 +96,9 @@ OTHER = {
     "lossless.jp2": encoded("RGB", "JPEG2000", irreversible=False),
     "grey.jp2": encoded("L", "JPEG2000"),
     "raw.j2k": codestream(JP2),
+    "rows24.bmp": bmp(24),
+    "rows32.bmp": bmp(32),
+    "palette.bmp": bmp(8),
 }
 
 

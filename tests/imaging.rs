@@ -89,6 +89,15 @@ fn every_colour_model_of_every_format_gives_the_same_colours() {
         ("grey.jp2", Format::Jp2, 0, red_only),
         ("grey16.jp2", Format::Jp2, 0, red_only),
         ("palette.jp2", Format::Jp2, 0, same),
+        ("bits24.bmp", Format::Bmp, 0, same),
+        ("top_down24.bmp", Format::Bmp, 0, same),
+        ("bits32.bmp", Format::Bmp, 0, same),
+        ("masks32.bmp", Format::Bmp, 0, same),
+        ("bits16.bmp", Format::Bmp, 4, same),
+        ("masks16.bmp", Format::Bmp, 4, same),
+        ("palette8.bmp", Format::Bmp, 0, same),
+        ("palette4.bmp", Format::Bmp, 0, same),
+        ("core8.bmp", Format::Bmp, 0, same),
     ];
     for (name, format, tolerance, expected) in table {
         let bytes = fixture(name);
@@ -346,6 +355,14 @@ fn the_photo_of_a_specimen_chip_decodes() {
 
     let small = imaging::decode_scaled(&chip[at..], &Limits::default(), 200).unwrap();
     assert_eq!((small.scale, small.image.width(), small.image.height()), (2, 207, 266));
+}
+
+#[test]
+fn a_bitmap_of_two_colours_is_read_bit_by_bit() {
+    let image = decode(&fixture("palette1.bmp")).unwrap().image;
+    for (x, want) in [(0, 0), (15, 0), (16, 255), (31, 255), (32, 0), (63, 255)] {
+        assert_eq!(pixel(&image, x, 0), [want; 3], "{x}");
+    }
 }
 
 /// A JPEG without its Huffman tables, its APP0 that of Motion JPEG or left out.

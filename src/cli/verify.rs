@@ -27,7 +27,7 @@ Examples:
   chinhchu verify card capture.jpg --csca csca     a folder of chip files
 
 Several probes are frames of one person: their templates are averaged.
-Photos are JPEG, PNG, WebP or JPEG 2000, recognised by content. Either side may also
+Photos are JPEG, PNG, WebP, BMP or JPEG 2000, recognised by content. Either side may also
 be a DG2 file or a folder of chip files, whose chip is then checked: one that is not
 AUTHENTIC or UNANCHORED never matches.
 

@@ -284,3 +284,66 @@ impl SignedAttributes {
         Ok(out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn attribute(arcs: &[u8], value: &[u8]) -> Vec<u8> {
+        der::sequence(&[&der::oid(arcs), &der::tlv(0x31, value)])
+    }
+
+    fn with(more: &[Vec<u8>]) -> Result<SignedAttributes, ParseError> {
+        let content_type = attribute(oid::CONTENT_TYPE, &der::oid(oid::LDS_SECURITY_OBJECT));
+        let digest = attribute(oid::MESSAGE_DIGEST, &der::octets(&[7; 32]));
+        SignedAttributes::parse(&[content_type, digest, more.concat()].concat())
+    }
+
+    #[test]
+    fn a_signing_time_that_is_none_is_dropped_and_the_rest_counts() {
+        // It made EF.SOD "damaged", however often the chip was read again.
+        let time = |tag, text: &str| attribute(oid::SIGNING_TIME, &der::tlv(tag, text.as_bytes()));
+        let read = |times: &[Vec<u8>]| {
+            let read = with(times).unwrap();
+            assert!(read.content_type.is_some() && read.message_digest.is_some());
+            (read.signing_time.is_some(), read.signing_time_unread)
+        };
+        let good = || time(0x17, "230315000000Z");
+        assert_eq!(read(&[good()]), (true, false));
+        for (tag, text) in [
+            (0x17, "230315000000"),
+            (0x17, "230315070000+0700"),
+            (0x18, "20230315070000.5+0700"),
+            (0x0C, "2023-03-15"),
+            (0x17, ""),
+        ] {
+            assert_eq!(read(&[time(tag, text)]), (false, true), "{text}");
+        }
+        let unset = der::sequence(&[&der::oid(oid::SIGNING_TIME), &der::tlv(0x30, &[])]);
+        for broken in [attribute(oid::SIGNING_TIME, &[]), unset] {
+            assert_eq!(read(&[broken]), (false, true));
+        }
+        // Twice the same says it once; two that differ say nothing.
+        assert_eq!(read(&[good(), good()]), (true, false));
+        assert_eq!(read(&[good(), time(0x17, "240315000000Z")]), (false, true));
+        // What nobody asked for may be anything.
+        assert_eq!(read(&[der::sequence(&[&der::oid(oid::COUNTRY)])]), (false, false));
+    }
+
+    #[test]
+    fn what_is_required_must_be_as_it_should() {
+        assert!(with(&[attribute(oid::CONTENT_TYPE, &der::oid(oid::DATA))]).is_err());
+        assert!(SignedAttributes::parse(&attribute(oid::MESSAGE_DIGEST, &[])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_attributes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+            let _ = SignedAttributes::parse(&bytes);
+            let _ = SignedAttributes::parse(&attribute(oid::SIGNING_TIME, &bytes));
+            let _ = SignedData::content_type_of(&bytes);
+        }
+    }
+}

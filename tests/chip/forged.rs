@@ -442,3 +442,16 @@ fn a_bound_that_is_reached_refers_and_denies_nobody() {
     assert_eq!(inspection.verdict, Verdict::Unreadable);
     assert!(!inspection.found(Reason::ChainBroken));
 }
+
+#[test]
+fn a_signers_certificate_that_cannot_be_read_is_not_called_missing() {
+    let mut card = draft(None).forge().unwrap();
+    let sod = &mut card.files.iter_mut().find(|(name, _)| name == "EF_SOD.bin").unwrap().1;
+    // The first time in it is the beginning of the certificate's validity.
+    let time = sod.windows(15).position(|window| window.starts_with(&[0x17, 13]) && window[14] == b'Z').unwrap();
+    sod[time + 14] = b'+';
+    let inspection = check(&card);
+    assert!(inspection.found(Reason::SignerCertificateUnreadable), "{:?}", inspection.findings);
+    assert!(!inspection.found(Reason::SignerCertificateMissing));
+    assert_eq!(inspection.verdict, Verdict::Unreadable);
+}

@@ -78,6 +78,10 @@ impl Tally {
     }
 }
 
+fn all() -> Vec<Fault> {
+    Fault::FITTED.into_iter().chain([Fault::Glare]).collect()
+}
+
 fn own(fault: Fault) -> Flaw {
     match fault {
         Fault::Blur => Flaw::Blurred,
@@ -88,6 +92,7 @@ fn own(fault: Fault) -> Flaw {
         Fault::Small => Flaw::FarAway,
         Fault::Compress => Flaw::Compressed,
         Fault::Shadow => Flaw::Uneven,
+        Fault::Glare => Flaw::Glare,
     }
 }
 
@@ -114,10 +119,11 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         let flaws = report.quality.as_ref().map_or_else(Vec::new, |quality| profile.judge(quality));
         Ok((report, flaws))
     };
+    let faults = all();
     let (mut looked_at, mut accepted) = (0, 0);
     let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
     let mut tallies: Vec<(String, Tally)> =
-        Fault::ALL.iter().map(|fault| (format!("{fault:?}"), Tally::default())).collect();
+        faults.iter().map(|fault| (format!("{fault:?}"), Tally::default())).collect();
     let mut turned = Tally::default();
     for (at, row) in rows.iter().enumerate().filter(|(at, _)| at % arguments.every == 0) {
         let bytes = std::fs::read(folder.join(&row.path))?;
@@ -139,7 +145,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         let face = report.face;
         let eyes = Eyes::of(face.left, face.top, face.width, face.height);
         let photo = image::load_from_memory(&bytes)?.into_rgb8();
-        for (i, (fault, (_, tally))) in Fault::ALL.into_iter().zip(&mut tallies).enumerate() {
+        for (i, (fault, (_, tally))) in faults.iter().copied().zip(&mut tallies).enumerate() {
             let mut random = Random(SEED ^ ((at as u64) << 8 | i as u64));
             let spoiled = degrade(&photo, eyes, fault, &mut random);
             tally.add(own(fault), &judge(&spoiled).map(|(_, flaws)| flaws));

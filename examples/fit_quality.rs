@@ -25,6 +25,7 @@ use chinhchu::matching::compare;
 use clap::Parser;
 use serde::Deserialize;
 
+#[expect(dead_code, reason = "some faults came after the fit, which keeps its seeds")]
 #[path = "../tests/face/degrade.rs"]
 mod degrade;
 #[path = "../tests/face/picture.rs"]
@@ -203,7 +204,7 @@ fn work(pack: &Pack, folder: &Path, rows: &[Row], subjects: &[usize], next: &Ato
         let face = report.face;
         let eyes = Eyes::of(face.left, face.top, face.width, face.height);
         let photo = image::load_from_memory(&bytes)?.into_rgb8();
-        for (i, fault) in Fault::ALL.into_iter().enumerate() {
+        for (i, fault) in Fault::FITTED.into_iter().enumerate() {
             // Where these are, nobody asks what is before the face.
             let unasked = matches!(fault, Fault::Blur | Fault::Dark | Fault::Bright);
             let seeds = match fault {
@@ -217,7 +218,10 @@ fn work(pack: &Pack, folder: &Path, rows: &[Row], subjects: &[usize], next: &Ato
                     continue;
                 };
                 let shows = if fault == Fault::Cover { Shows::Covered } else { Shows::Spoiled };
-                found.push(((at, 1 + i + j * Fault::ALL.len()), Example { study, subject: subjects[at], shows, pose }));
+                found.push((
+                    (at, 1 + i + j * Fault::FITTED.len()),
+                    Example { study, subject: subjects[at], shows, pose },
+                ));
             }
         }
     }

@@ -45,6 +45,29 @@ def sixteen_bit_png():
     return out.getvalue()
 
 
+def webcam(jpeg):
+    """The frame a webcam sends (Motion JPEG): no Huffman tables, no JFIF."""
+    out, at = jpeg[:2], 2
+    while jpeg[at + 1] != 0xDA:
+        end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        if jpeg[at + 1] not in (0xC4, 0xE0):
+            out += jpeg[at:end]
+        at = end
+    return out + jpeg[at:]
+
+
+def bmp(bits):
+    """A BMP of 24 bits as Pillow writes it, of 32 from the top, or with a palette."""
+    if bits == 24:
+        return encoded("RGB", "BMP")
+    if bits == 8:
+        return encoded("P", "BMP")
+    width, height = SIDES
+    rows = b"".join(bytes((b, g, r, 0)) for r, g, b in picture("RGB").getdata())
+    head = struct.pack("<IiiHHIIiiII", 40, width, -height, 1, 32, 0, len(rows), 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54 + len(rows), 0, 0, 54) + head + rows
+
+
 def codestream(jp2):
     """The raw codestream inside a JP2 file: from SOC on."""
     return jp2[jp2.index(b"\xff\x4f\xff\x51") :]
@@ -59,6 +82,7 @@ JPEG = {
     "restart.jpg": encoded("RGB", "JPEG", quality=70, restart_marker_blocks=1),
     "turned.jpg": encoded("RGB", "JPEG", quality=70, exif=exif(6)),
 }
+JPEG["webcam.jpg"] = webcam(JPEG["subsampled.jpg"])
 JP2 = encoded("RGB", "JPEG2000", quality_mode="rates", quality_layers=[8])
 OTHER = {
     "rgb.png": encoded("RGB", "PNG"),
@@ -72,6 +96,9 @@ OTHER = {
     "lossless.jp2": encoded("RGB", "JPEG2000", irreversible=False),
     "grey.jp2": encoded("L", "JPEG2000"),
     "raw.j2k": codestream(JP2),
+    "rows24.bmp": bmp(24),
+    "rows32.bmp": bmp(32),
+    "palette.bmp": bmp(8),
 }
 
 

@@ -82,7 +82,7 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 /// Every legal picture of the fixtures.
-const GOOD: [&str; 32] = [
+const GOOD: [&str; 38] = [
     "baseline_444.jpg",
     "baseline_422.jpg",
     "baseline_420.jpg",
@@ -115,6 +115,12 @@ const GOOD: [&str; 32] = [
     "palette.jp2",
     "text_bomb.png",
     "profile_bomb.png",
+    "bits24.bmp",
+    "bits32.bmp",
+    "masks16.bmp",
+    "palette8.bmp",
+    "palette4.bmp",
+    "core8.bmp",
 ];
 
 /// A picture with detail everywhere, so that its coded data is long.
@@ -283,6 +289,15 @@ fn j2k_inserted(segment: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A BMP of the fixtures with some bytes changed.
+fn bmp(name: &str, patches: &[(usize, &[u8])]) -> Vec<u8> {
+    let mut bytes = fixture(name);
+    for (at, patch) in patches {
+        bytes[*at..at + patch.len()].copy_from_slice(patch);
+    }
+    bytes
+}
+
 fn cut(bytes: &[u8], at: usize) -> Vec<u8> {
     bytes[..at].to_vec()
 }
@@ -297,6 +312,7 @@ fn jpeg_data(bytes: &[u8]) -> usize {
 
 /// Name of the defect, the bytes, the start of the expected error's debug form.
 fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    const BMP_SIDE: [u8; 4] = 30_000u32.to_le_bytes();
     const IN_THE_HEADER: [u8; 4] = 30_000u32.to_be_bytes();
     let photo = encoded(&textured(160, 120), ImageFormat::Jpeg);
     let photo_png = encoded(&textured(160, 120), ImageFormat::Png);
@@ -458,6 +474,29 @@ fn corpus() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("codestream with a tile of length 1", j2k(&[(tile_part + 6, &[0, 0, 0, 1])]), "Malformed"),
         ("codestream with a tile beyond the end", j2k(&[(tile_part + 6, &[9, 0, 0, 0])]), "Truncated"),
         ("codestream that changes its order", j2k_inserted(&[0xFF, 0x5F, 0, 9, 0, 0, 0, 1, 1, 3, 0]), "Unsupported"),
+        // BMP: 10 where the pixels are, 14 header, 18 width, 22 height, 28 bits, 30 compression, 46 colours
+        ("bmp of 30000x30000", bmp("bits24.bmp", &[(18, &BMP_SIDE), (22, &BMP_SIDE)]), "TooManyPixels"),
+        ("bmp of 7000x7000 without data", bmp("bits24.bmp", &[(18, &[88, 27]), (22, &[88, 27])]), "Truncated"),
+        ("bmp of 2^31 rows", bmp("bits24.bmp", &[(22, &[0, 0, 0, 0x80])]), "TooManyPixels"),
+        ("bmp of a width below zero", bmp("bits24.bmp", &[(18, &[0xFF; 4])]), "Malformed"),
+        ("bmp of no width", bmp("bits24.bmp", &[(18, &[0; 4])]), "Malformed"),
+        ("bmp of no height", bmp("bits24.bmp", &[(22, &[0; 4])]), "Malformed"),
+        ("bmp of one row more than there is", bmp("bits24.bmp", &[(22, &[33])]), "Truncated"),
+        ("bmp of 2 planes", bmp("bits24.bmp", &[(26, &[2])]), "Malformed"),
+        ("bmp of 2 bits", bmp("bits24.bmp", &[(28, &[2])]), "Malformed"),
+        ("bmp of 64 bits", bmp("bits24.bmp", &[(28, &[64])]), "Malformed"),
+        ("bmp in run lengths", bmp("palette8.bmp", &[(30, &[1])]), "Unsupported"),
+        ("bmp around a jpeg", bmp("bits24.bmp", &[(30, &[4])]), "Unsupported"),
+        ("bmp of 24 bits with masks", bmp("bits24.bmp", &[(30, &[3])]), "Malformed"),
+        ("bmp with a mask of nothing", bmp("masks16.bmp", &[(54, &[0; 4])]), "Malformed"),
+        ("bmp with a mask of holes", bmp("masks16.bmp", &[(54, &[0x05, 0])]), "Malformed"),
+        ("bmp with a mask beyond its pixels", bmp("masks16.bmp", &[(54, &[0, 0, 1, 0])]), "Malformed"),
+        ("bmp with pixels in its header", bmp("bits24.bmp", &[(10, &[20, 0])]), "Malformed"),
+        ("bmp with pixels in its palette", bmp("palette8.bmp", &[(10, &[58, 0])]), "Malformed"),
+        ("bmp with pixels beyond its end", bmp("bits24.bmp", &[(10, &[0xFF; 4])]), "Truncated"),
+        ("bmp of 2^32 colours", bmp("palette8.bmp", &[(46, &[0xFF; 4])]), "Malformed"),
+        ("bmp of a colour it does not have", bmp("palette8.bmp", &[(46, &[3])]), "Malformed"),
+        ("bmp with a header of no known length", bmp("bits24.bmp", &[(14, &[41])]), "UnknownFormat"),
         ("codestream with packed headers", j2k_inserted(&[0xFF, 0x60, 0, 3, 0]), "Unsupported"),
     ]
 }
@@ -623,7 +662,7 @@ proptest! {
 
     #[test]
     fn any_bytes_after_a_signature_stay_within_limits(
-        which in 0usize..6,
+        which in 0usize..8,
         tail in proptest::collection::vec(any::<u8>(), 0..600),
     ) {
         let signature: &[u8] = [
@@ -633,6 +672,8 @@ proptest! {
             b"RIFF\x40\0\0\0WEBP",
             b"\0\0\0\x0CjP  \r\n\x87\n",
             &[0xFF, 0x4F, 0xFF, 0x51],
+            b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x04\0\0\0\x04\0\0\0\x01\0",
+            b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x7C\0\0\0",
         ][which];
         stays_within_limits(&[signature, &tail].concat())?;
     }

@@ -89,6 +89,15 @@ fn every_colour_model_of_every_format_gives_the_same_colours() {
         ("grey.jp2", Format::Jp2, 0, red_only),
         ("grey16.jp2", Format::Jp2, 0, red_only),
         ("palette.jp2", Format::Jp2, 0, same),
+        ("bits24.bmp", Format::Bmp, 0, same),
+        ("top_down24.bmp", Format::Bmp, 0, same),
+        ("bits32.bmp", Format::Bmp, 0, same),
+        ("masks32.bmp", Format::Bmp, 0, same),
+        ("bits16.bmp", Format::Bmp, 4, same),
+        ("masks16.bmp", Format::Bmp, 4, same),
+        ("palette8.bmp", Format::Bmp, 0, same),
+        ("palette4.bmp", Format::Bmp, 0, same),
+        ("core8.bmp", Format::Bmp, 0, same),
     ];
     for (name, format, tolerance, expected) in table {
         let bytes = fixture(name);
@@ -346,4 +355,67 @@ fn the_photo_of_a_specimen_chip_decodes() {
 
     let small = imaging::decode_scaled(&chip[at..], &Limits::default(), 200).unwrap();
     assert_eq!((small.scale, small.image.width(), small.image.height()), (2, 207, 266));
+}
+
+#[test]
+fn a_bitmap_of_two_colours_is_read_bit_by_bit() {
+    let image = decode(&fixture("palette1.bmp")).unwrap().image;
+    for (x, want) in [(0, 0), (15, 0), (16, 255), (31, 255), (32, 0), (63, 255)] {
+        assert_eq!(pixel(&image, x, 0), [want; 3], "{x}");
+    }
+}
+
+/// A JPEG without its Huffman tables, its APP0 that of Motion JPEG or left out.
+fn as_a_webcam_sends_it(jpeg: &[u8], avi1: bool) -> Vec<u8> {
+    let mut out = vec![0xFF, 0xD8];
+    if avi1 {
+        out.extend_from_slice(b"\xFF\xE0\x00\x10AVI1\0\0\0\0\0\0\0\0\0\0");
+    }
+    let mut at = 2;
+    while jpeg[at + 1] != 0xDA {
+        let end = at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+        if !matches!(jpeg[at + 1], 0xC4 | 0xE0) {
+            out.extend_from_slice(&jpeg[at..end]);
+        }
+        at = end;
+    }
+    out.extend_from_slice(&jpeg[at..]);
+    out
+}
+
+#[test]
+fn a_frame_of_a_webcam_is_the_same_picture_as_with_its_tables() {
+    // Motion JPEG leaves the standard tables out; it was "damaged".
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/jpeg");
+    for name in
+        ["ycc444.jpg", "ycc422.jpg", "ycc420.jpg", "ycc440.jpg", "ycc411.jpg", "grey.jpg", "noise.jpg", "restarts.jpg"]
+    {
+        let whole = std::fs::read(folder.join(name)).unwrap();
+        for avi1 in [false, true] {
+            let frame = as_a_webcam_sends_it(&whole, avi1);
+            for short_side_min in [u32::MAX, 40, 1] {
+                let decode = |bytes: &[u8]| imaging::decode_scaled(bytes, &Limits::default(), short_side_min).unwrap();
+                let (frame, whole) = (decode(&frame), decode(&whole));
+                assert!(frame.image == whole.image, "{name} {avi1} {short_side_min}");
+                assert_eq!((frame.scale, frame.format), (whole.scale, Format::Jpeg), "{name}");
+            }
+        }
+    }
+    // Tables of its own, or passes that need them: without them it is damaged.
+    for name in ["optimized.jpg", "progressive.jpg"] {
+        let frame = as_a_webcam_sends_it(&std::fs::read(folder.join(name)).unwrap(), false);
+        assert!(name == "optimized.jpg" || decode(&frame).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn the_frames_of_a_public_report_decode() {
+    let folder = testdata().join("cases/09-mjpeg-no-dht");
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: the_frames_of_a_public_report_decode: no cases in the test data; set CHINHCHU_TESTDATA");
+        return;
+    }
+    let frames =
+        ["nodht.jpg", "nodht-avi1.jpg"].map(|name| decode(&std::fs::read(folder.join(name)).unwrap()).unwrap());
+    assert!(frames[0].image == frames[1].image && frames[0].image.width() > 100);
 }

@@ -125,10 +125,7 @@ pub fn check(dg15: &Dg15, dg14: Option<&Dg14>, exchange: &ChallengeResponse) -> 
                 let digest = hash.digest(challenge);
                 verify_plain(curve, &point.0, &digest, response) || {
                     // Some chips answer in DER.
-                    let parts = Reader::new(response).expect(0x30).ok().and_then(|outer| {
-                        let mut fields = outer.children();
-                        Some((fields.expect(0x02).ok()?.value, fields.expect(0x02).ok()?.value))
-                    });
+                    let parts = super::crypto::integers(response);
                     parts.is_some_and(|(r, s)| super::crypto::verify_integers(curve, &point.0, &digest, r, s))
                 }
             })

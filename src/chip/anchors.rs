@@ -1,6 +1,7 @@
 //! The country certificates an operator trusts: loaded once, shared by all.
 
 use std::collections::{HashMap, HashSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -12,8 +13,9 @@ use super::{ParseError, pem};
 
 /// Most files read from a folder of certificates.
 const FOLDER_FILES_MAX: usize = 10_000;
-/// Endings of the files read from a folder; others are passed over.
-const ENDINGS: [&str; 8] = ["cer", "crt", "cert", "der", "pem", "ml", "crl", "csca"];
+/// Endings of the files read from a folder; others are passed over. Those of bundles are
+/// read so far as to say what they are.
+const ENDINGS: [&str; 12] = ["cer", "crt", "cert", "der", "pem", "ml", "crl", "csca", "p7b", "p7c", "p7s", "ldif"];
 
 /// Country certificates (CSCA), link certificates, revocation lists, and
 /// document signers supplied for cards that do not carry theirs.
@@ -26,6 +28,39 @@ pub struct Anchors {
     signers: Vec<Certificate>,
     known: HashSet<Vec<u8>>,
     sources: Vec<AnchorSource>,
+    skipped: Vec<Skipped>,
+}
+
+/// What to do about a certificate that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unreadable {
+    /// Leave it out, and list it in [`Anchors::skipped`]: cards that need it are
+    /// UNANCHORED at best, others are not concerned.
+    #[default]
+    Skip,
+    /// Load nothing.
+    Stop,
+}
+
+/// A certificate that was left out, as it could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file it is in.
+    pub name: String,
+    /// Which of that file's certificates, counted from 1; `None` where the file is one.
+    pub number: Option<usize>,
+    /// Why it could not be read.
+    pub error: ParseError,
+}
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.number {
+            Some(number) => write!(f, "certificate {number} of {} cannot be read: {}", self.name, self.error),
+            None => write!(f, "{} cannot be read: {}", self.name, self.error),
+        }
+    }
 }
 
 /// One certificate that may issue others.
@@ -44,19 +79,18 @@ impl Authority {
         })
     }
 
-    /// Whether it is the same authority's certificate for a new key, signed by
-    /// its earlier one (Russia hands these out as its CSCA certificate). The
-    /// operator who installs it vouches for it. One that names its own key, or
-    /// none, and is not signed by it is damaged instead.
-    pub fn is_renewal(&self) -> bool {
+    /// Whether it is a link certificate (ICAO 9303-12, 5): a country's certificate for a new
+    /// key, signed by its earlier one, under the same name or a new one of the same
+    /// country. It counts as an anchor where the earlier key is not installed, as the
+    /// operator who installs it vouches for it (Russia hands out nothing else). One that
+    /// names no other issuer, neither by name nor by key, and is not signed by itself is
+    /// damaged instead.
+    pub fn is_link(&self) -> bool {
+        let Certificate { subject, issuer, .. } = &self.certificate;
         let earlier = self.certificate.extensions.authority_key_id.as_ref();
-        self.certificate.is_self_issued() && earlier.is_some_and(|id| !self.certificate.has_key_id(id))
-    }
-
-    /// Whether a chain may end here. Anything else is a link from one name to
-    /// another and must lead to an anchor.
-    pub fn is_anchor(&self) -> bool {
-        self.is_self_signed() || self.is_renewal()
+        let other_key = earlier.is_some_and(|id| !self.certificate.has_key_id(id));
+        let one_country = subject.country().is_some() && subject.country() == issuer.country();
+        !self.is_self_signed() && if subject == issuer { other_key } else { one_country }
     }
 }
 
@@ -107,8 +141,8 @@ pub enum SourceKind {
     },
 }
 
-/// Why anchors could not be loaded. Nothing is dropped silently: one broken
-/// file stops the loading, and is named.
+/// Why anchors could not be loaded. Nothing is dropped silently: what is not
+/// fatal is in [`Anchors::skipped`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnchorError {
@@ -120,7 +154,9 @@ pub enum AnchorError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file is neither certificate, master list nor revocation list.
+    /// A file is neither certificate, master list nor revocation list, and is the only
+    /// one, or one that must not be left out: a damaged revocation list would let revoked
+    /// signers pass.
     #[error("{name} is not a certificate, a master list or a revocation list: {source}")]
     Unreadable {
         /// Which.
@@ -151,8 +187,18 @@ impl Anchors {
     }
 
     /// Loads a file, or every certificate, master list and revocation list of a
-    /// folder (not of its sub-folders).
+    /// folder (not of its sub-folders). Certificates that cannot be read are left
+    /// out and listed in [`Anchors::skipped`].
     pub fn load(path: &Path) -> Result<Self, AnchorError> {
+        Self::load_with(path, Unreadable::Skip)
+    }
+
+    /// The same, with a choice of what to do about a certificate that cannot be read.
+    ///
+    /// Always an error: a master list that is damaged or whose own signature is wrong, a
+    /// revocation list that cannot be read, a file that the system does not hand out, and
+    /// that nothing is left to trust.
+    pub fn load_with(path: &Path, unreadable: Unreadable) -> Result<Self, AnchorError> {
         let io = |source| AnchorError::Io { path: path.to_owned(), source };
         let mut files = Vec::new();
         if std::fs::metadata(path).map_err(io)?.is_dir() {
@@ -174,55 +220,109 @@ impl Anchors {
         let mut lists = Vec::new();
         for file in files {
             let io = |source| AnchorError::Io { path: file.clone(), source };
-            if std::fs::metadata(&file).map_err(io)?.len() > LIST_BYTES_MAX as u64 {
+            let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+            // Directories as PKDs hand them out are large; what they are shows at once.
+            let is_bundle = ending == "ldif";
+            if std::fs::metadata(&file).map_err(io)?.len() > LIST_BYTES_MAX as u64 && !is_bundle {
                 return Err(AnchorError::TooLarge(file));
             }
             let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-            let bytes = std::fs::read(&file).map_err(io)?;
+            let mut bytes = Vec::new();
+            let open = std::fs::File::open(&file).map_err(io)?;
+            open.take(LIST_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(io)?;
             // Master lists come last: a certificate beside them may vouch for them.
-            match out.add(&name, &bytes)? {
-                Added::Done => {}
-                Added::MasterList(list) => lists.push((name, list)),
+            match out.add(&name, &bytes) {
+                Ok(Added::Done) => {}
+                Ok(Added::MasterList(list)) => lists.push((name, list)),
+                // A list of revocations that is left out revokes nothing: never skipped.
+                Err(AnchorError::Unreadable { name, source })
+                    if unreadable == Unreadable::Skip && ending != "crl" && !pem::is_revocation_list(&bytes) =>
+                {
+                    out.skipped.push(Skipped { name, number: None, error: source });
+                }
+                Err(error) => return Err(error),
             }
         }
         for (name, list) in lists {
-            out.add_master_list(&name, list)?;
+            out.add_master_list(&name, *list)?;
         }
-        if out.authorities.is_empty() { Err(AnchorError::Nothing(path.to_owned())) } else { Ok(out) }
+        match out.skipped.first() {
+            Some(Skipped { name, number: Some(number), error }) if unreadable == Unreadable::Stop => {
+                let source = MasterListError::Certificate { number: *number, source: error.clone() };
+                Err(AnchorError::MasterList { name: name.clone(), source })
+            }
+            Some(Skipped { name, error, .. }) if unreadable == Unreadable::Stop || out.authorities.is_empty() => {
+                Err(AnchorError::Unreadable { name: name.clone(), source: error.clone() })
+            }
+            _ if out.authorities.is_empty() => Err(AnchorError::Nothing(path.to_owned())),
+            _ => Ok(out),
+        }
     }
 
     /// Adds one certificate, master list or revocation list, in DER, BER or
-    /// PEM. `name` is for reports.
+    /// PEM. `name` is for reports. Of a file of several certificates those that can be
+    /// read are added, and the others listed in [`Anchors::skipped`]; where none can, that
+    /// is the error.
     pub fn add_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), AnchorError> {
         match self.add(name, bytes)? {
             Added::Done => Ok(()),
-            Added::MasterList(list) => self.add_master_list(name, list),
+            Added::MasterList(list) => self.add_master_list(name, *list),
         }
     }
 
     fn add(&mut self, name: &str, bytes: &[u8]) -> Result<Added, AnchorError> {
         let unreadable = |source| AnchorError::Unreadable { name: name.to_owned(), source };
         let blocks = pem::decode(bytes).map_err(unreadable)?;
-        for block in &blocks {
+        let several = blocks.len() > 1;
+        let (mut added, mut skipped) = (0, Vec::new());
+        for (index, block) in blocks.into_iter().enumerate() {
+            let number = several.then_some(index + 1);
+            let block = match block {
+                Ok(block) => block,
+                Err(error) => {
+                    skipped.push(Skipped { name: name.to_owned(), number, error });
+                    continue;
+                }
+            };
+            let block = &*block;
             if pem::is_signed_data(block) {
+                if pem::is_bundle(block) {
+                    return Err(unreadable(ParseError::Instead {
+                        what: "a certificate",
+                        found: "a PKCS #7 bundle (.p7b, .p7c); take the certificates out with \
+                                `openssl pkcs7 -inform DER -in FILE -print_certs -out certificates.pem`",
+                    }));
+                }
                 let list = MasterList::parse(block);
                 let list = list.map_err(|source| AnchorError::MasterList { name: name.to_owned(), source })?;
-                return Ok(Added::MasterList(list));
+                return Ok(Added::MasterList(Box::new(list)));
             }
             let kind = match Certificate::parse(block) {
                 Ok(certificate) => self.add_certificate(name, certificate),
-                Err(error) => {
-                    // A revocation list is told from a certificate by what is in it.
-                    let list = RevocationList::parse(block).map_err(|_| unreadable(error))?;
-                    let revoked = list.len();
-                    self.lists.push(Revocations { list, signed_by: OnceLock::new() });
-                    SourceKind::RevocationList { revoked }
-                }
+                // A revocation list is told from a certificate by what is in it.
+                Err(error) => match RevocationList::parse(block) {
+                    Ok(list) => {
+                        let revoked = list.len();
+                        self.lists.push(Revocations { list, signed_by: OnceLock::new() });
+                        SourceKind::RevocationList { revoked }
+                    }
+                    Err(_) => {
+                        skipped.push(Skipped { name: name.to_owned(), number, error });
+                        continue;
+                    }
+                },
             };
+            added += 1;
             let certificates = usize::from(!matches!(kind, SourceKind::RevocationList { .. }));
             self.sources.push(AnchorSource { name: name.to_owned(), kind, certificates });
         }
-        Ok(Added::Done)
+        match skipped.first() {
+            Some(first) if added == 0 || pem::is_revocation_list(bytes) => Err(unreadable(first.error.clone())),
+            _ => {
+                self.skipped.extend(skipped);
+                Ok(Added::Done)
+            }
+        }
     }
 
     fn add_certificate(&mut self, source: &str, certificate: Certificate) -> SourceKind {
@@ -250,6 +350,12 @@ impl Anchors {
         let supplied = self.authorities.iter().map(|one| &one.certificate);
         let (scheme, voucher) =
             list.verify(supplied).map_err(|source| AnchorError::MasterList { name: name.to_owned(), source })?;
+        let unread = list.unread.iter().cloned();
+        self.skipped.extend(unread.map(|(number, error)| Skipped {
+            name: name.to_owned(),
+            number: Some(number),
+            error,
+        }));
         let certificates = list.certificates.len();
         for certificate in list.certificates {
             self.add_certificate(name, certificate);
@@ -262,6 +368,11 @@ impl Anchors {
     /// What was loaded, file by file.
     pub fn sources(&self) -> &[AnchorSource] {
         &self.sources
+    }
+
+    /// Certificates that were left out, as they could not be read.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
     }
 
     /// Number of certificates that may issue others, links included, each once.
@@ -294,7 +405,7 @@ impl std::fmt::Debug for Anchors {
 
 enum Added {
     Done,
-    MasterList(MasterList),
+    MasterList(Box<MasterList>),
 }
 
 fn scheme_name(scheme: Scheme) -> String {

@@ -1,19 +1,22 @@
 //! From a document signer to an anchor.
 
+use std::collections::HashMap;
+
 use super::anchors::{Anchors, Authority};
 use super::crypto::{Hash, Scheme, SignatureError};
 use super::finding::Finding;
 use super::sod::{signature_reason, weaknesses};
 use super::time::Moment;
-use super::words::Reason;
+use super::words::{Effect, Reason};
 use super::x509::Certificate;
 
 /// Longest chain: signer, link, link, …, anchor. Countries link one generation
 /// to the next, and keep a handful.
-const CHAIN_CERTIFICATES_MAX: usize = 8;
-/// Most signatures checked while looking for a chain; bounds the time under
-/// anchors made to mislead.
-const SIGNATURES_MAX: usize = 24;
+const CHAIN_CERTIFICATES_MAX: usize = 32;
+/// Most signatures checked while looking for a chain. Every certificate is climbed from
+/// once, so the honest lists of one country, some thirty certificates of one name, need a
+/// few times that; the bound is on the time under anchors made to mislead.
+const SIGNATURES_MAX: usize = 1024;
 
 /// How far clocks may be apart from a validity.
 const VALIDITY_SLACK_DAYS: i64 = 1;
@@ -27,76 +30,119 @@ pub(super) struct Chain<'a> {
 }
 
 /// Looks for a chain of signatures from `signer` to an anchor of the operator, none past its validity when the validity of the one below began, none revoked.
-/// All candidates are tried; the finding is that of the best try.
+/// All candidates are tried; the finding is that of the best try, whatever the order the
+/// certificates were loaded in. Where a bound ends the search before an anchor is found,
+/// that alone is found: nothing is known then.
 pub(super) fn build<'a>(anchors: &'a Anchors, signer: &Certificate, now: Moment) -> Result<Chain<'a>, Vec<Finding>> {
     if anchors.is_empty() {
         return Err(vec![Finding::of(Reason::NoAnchors)]);
     }
-    let mut search = Search { anchors, now, signatures_left: SIGNATURES_MAX, best: None };
+    let mut search =
+        Search { anchors, now, signatures_left: SIGNATURES_MAX, failed: HashMap::new(), bound_reached: false };
     let mut path = Vec::new();
-    if search.climb(signer, &mut path) {
-        let mut findings = search.revocation_notes(signer, &path);
-        let mut below = signer;
-        let authorities: Vec<&Authority> = path.iter().map(|&index| &anchors.authorities[index]).collect();
-        for authority in &authorities {
-            if below.not_before.plus_days(VALIDITY_SLACK_DAYS) < authority.certificate.not_before {
-                findings.push(Finding::of(Reason::AnchorYounger));
-            }
-            // The scheme was found good on the way up; its hash may be weak.
-            let hash = Scheme::resolve(&below.algorithm, None).map_or(Hash::Sha256, Scheme::hash);
-            findings.extend(weaknesses(&authority.certificate, hash, "the signer's certificate"));
-            below = &authority.certificate;
-        }
-        if authorities.last().is_some_and(|anchor| !anchor.is_self_signed()) {
-            findings.push(Finding::of(Reason::AnchorRenewed));
-        }
-        return Ok(Chain { authorities, findings });
+    if let Err(finding) = search.climb(signer, &mut path) {
+        let bounded = search.bound_reached;
+        return Err(vec![if bounded { Finding::of(Reason::ChainTooLong) } else { finding }]);
     }
-    Err(vec![search.best.unwrap_or(Finding::of(Reason::AnchorMissing))])
+    let mut findings = search.revocation_notes(signer, &path);
+    let mut below = signer;
+    let authorities: Vec<&Authority> = path.iter().map(|&index| &anchors.authorities[index]).collect();
+    for authority in &authorities {
+        if below.not_before.plus_days(VALIDITY_SLACK_DAYS) < authority.certificate.not_before {
+            findings.push(Finding::of(Reason::AnchorYounger));
+        }
+        // Found good on the way up; what it was made with is told here.
+        let declared = Scheme::resolve(&below.algorithm, None);
+        let scheme = below.verify_by(&authority.certificate.key).ok();
+        if let Some(scheme) = scheme.filter(|scheme| declared != Some(*scheme)) {
+            let detail = format!("certificate: {}", scheme.describe_in_full());
+            findings.push(Finding::of(Reason::SignatureParametersLoose).with(detail));
+        }
+        let hash = scheme.map_or(Hash::Sha256, Scheme::hash);
+        findings.extend(weaknesses(&authority.certificate, hash, "the signer's certificate"));
+        below = &authority.certificate;
+    }
+    if authorities.last().is_some_and(|anchor| !anchor.is_self_signed()) {
+        findings.push(Finding::of(Reason::AnchorRenewed));
+    }
+    Ok(Chain { authorities, findings })
 }
 
 struct Search<'a> {
     anchors: &'a Anchors,
     now: Moment,
     signatures_left: usize,
-    best: Option<Finding>,
+    /// Authorities from which no anchor was reached, and why. One that failed fails again:
+    /// a way that was closed only because it led back to the path is open from the path.
+    failed: HashMap<usize, Finding>,
+    /// Whether something was left untried.
+    bound_reached: bool,
 }
 
 impl Search<'_> {
-    /// Extends the path above `below` to an anchor.
-    fn climb(&mut self, below: &Certificate, path: &mut Vec<usize>) -> bool {
+    /// Extends the path above `below` to an anchor; or tells the gravest reason why not.
+    fn climb(&mut self, below: &Certificate, path: &mut Vec<usize>) -> Result<(), Finding> {
         let candidates = self.candidates(below);
-        if candidates.is_empty() {
-            let open = if path.is_empty() { Reason::AnchorMissing } else { Reason::LinkOpen };
-            self.remember(Finding::of(open));
-            return false;
-        }
+        let open = if path.is_empty() { Reason::AnchorMissing } else { Reason::LinkOpen };
+        let mut worst = Finding::of(open);
+        let mut keep = |finding: Finding| {
+            if gravity(&finding) > gravity(&worst) {
+                worst = finding;
+            }
+        };
         for index in candidates {
-            if path.contains(&index) {
-                self.remember(Finding::of(Reason::ChainLoop));
-                continue;
-            }
-            if path.len() + 1 >= CHAIN_CERTIFICATES_MAX || self.signatures_left == 0 {
-                self.remember(Finding::of(Reason::ChainTooLong));
-                return false;
-            }
             let authority = &self.anchors.authorities[index];
+            if self.signatures_left == 0 {
+                self.bound_reached = true;
+                break;
+            }
             self.signatures_left -= 1;
             if let Err(error) = below.verify_by(&authority.certificate.key) {
-                self.remember(mismatch(below, authority, &error));
+                keep(mismatch(below, authority, &error));
                 continue;
             }
             if let Some(finding) = self.unsuitable(below, index) {
-                self.remember(finding);
-                continue;
+                keep(finding);
+            } else if path.contains(&index) {
+                keep(Finding::of(Reason::ChainLoop));
+            } else if let Some(finding) = self.failed.get(&index) {
+                keep(finding.clone());
+            } else if path.len() + 1 >= CHAIN_CERTIFICATES_MAX {
+                self.bound_reached = true;
+            } else {
+                path.push(index);
+                match self.rest_of_chain(index, path) {
+                    Ok(()) => return Ok(()),
+                    Err(finding) => {
+                        path.pop();
+                        self.failed.insert(index, finding.clone());
+                        keep(finding);
+                    }
+                }
             }
-            path.push(index);
-            if authority.is_anchor() || self.climb(&authority.certificate, path) {
-                return true;
-            }
-            path.pop();
         }
-        false
+        Err(worst)
+    }
+
+    /// Whether the authority last found ends the chain, or another above it does.
+    ///
+    /// A self-signed one ends it. A link certificate leads on to the key that signed it
+    /// where that is installed; where nothing says anything against it but that the key is
+    /// not, it counts itself, because it was installed: a country that has changed keys
+    /// may hand out nothing else.
+    fn rest_of_chain(&mut self, index: usize, path: &mut Vec<usize>) -> Result<(), Finding> {
+        let authority = &self.anchors.authorities[index];
+        if authority.is_self_signed() {
+            return Ok(());
+        }
+        match self.climb(&authority.certificate, path) {
+            Err(finding)
+                if authority.is_link() && !self.bound_reached && finding.reason.effect() == Effect::Unanchored =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Authorities of the issuer's name, and those of its key in the same
@@ -112,8 +158,16 @@ impl Search<'_> {
                     out.push(index);
                 }
             }
-            out.sort_by_key(|&index| !self.anchors.authorities[index].certificate.has_key_id(id));
         }
+        // Whatever the order of loading: the key that is named, anchors before links, the
+        // certificate that is valid for longest.
+        out.sort_by_cached_key(|&index| {
+            let authority = &self.anchors.authorities[index];
+            let named =
+                below.extensions.authority_key_id.as_ref().is_some_and(|id| authority.certificate.has_key_id(id));
+            let ends = std::cmp::Reverse(authority.certificate.not_after);
+            (!named, !authority.is_self_signed(), ends, authority.certificate.fingerprint())
+        });
         // A certificate does not vouch for itself here: anchors are recognised by their own signature.
         out.retain(|&index| self.anchors.authorities[index].certificate.der() != below.der());
         out
@@ -146,16 +200,6 @@ impl Search<'_> {
         signed_by.iter().any(|&other| self.anchors.authorities[other].certificate.key == *key)
     }
 
-    /// Keeps the gravest finding.
-    fn remember(&mut self, finding: Finding) {
-        let graver = |best: &Finding| finding.reason.effect() > best.reason.effect();
-        let nearer =
-            |best: &Finding| finding.reason.effect() == best.reason.effect() && best.reason == Reason::AnchorMissing;
-        if self.best.as_ref().is_none_or(|best| graver(best) || nearer(best)) {
-            self.best = Some(finding);
-        }
-    }
-
     fn revocation_notes(&self, signer: &Certificate, path: &[usize]) -> Vec<Finding> {
         let mut out = Vec::new();
         for revocations in self.anchors.lists.iter().filter(|one| one.list.issuer == signer.issuer) {
@@ -172,6 +216,21 @@ impl Search<'_> {
     }
 }
 
+/// How much a finding tells of why there is no chain: its effect, and among those of one
+/// effect the more telling first, whatever the order of finding.
+fn gravity(finding: &Finding) -> (Effect, u8) {
+    let telling = match finding.reason {
+        Reason::SignerRevoked => 6,
+        Reason::CurveForged | Reason::KeyInvalid => 5,
+        Reason::AnchorUnsuitable => 4,
+        Reason::ChainLoop => 3,
+        Reason::ChainBroken | Reason::AnchorOutOfValidity => 2,
+        Reason::AnchorKeyMissing | Reason::LinkOpen => 1,
+        _ => 0,
+    };
+    (finding.reason.effect(), telling)
+}
+
 /// What it means that an authority of the right name did not sign.
 ///
 /// Where the certificate names its issuer's key and this authority has another,
@@ -181,10 +240,8 @@ fn mismatch(below: &Certificate, authority: &Authority, error: &SignatureError) 
     let other_key = below.extensions.authority_key_id.as_ref().is_some_and(|id| !authority.certificate.has_key_id(id));
     let known = Scheme::resolve(&below.algorithm, None).is_some();
     match error {
-        // A known algorithm that does not go with this key is another key's.
-        SignatureError::Wrong | SignatureError::Algorithm(_) if known && other_key => {
-            Finding::of(Reason::AnchorKeyMissing)
-        }
+        // Whatever is the matter with a key that is not the named one: it is another's.
+        _ if known && other_key => Finding::of(Reason::AnchorKeyMissing),
         SignatureError::Wrong | SignatureError::Algorithm(_) if known => Finding::of(Reason::ChainBroken),
         error => Finding::of(signature_reason(error)).with(error),
     }

@@ -26,9 +26,9 @@ pub struct SignedData {
     pub content: Vec<u8>,
     /// The certificates that came with it, those that could be read.
     pub certificates: Vec<Certificate>,
-    /// How many certificates could not be read.
-    pub certificates_unread: usize,
-    /// The signers.
+    /// Why certificates could not be read, one each.
+    pub certificates_unread: Vec<ParseError>,
+    /// The signers that could be read; at least one.
     pub signers: Vec<SignerInfo>,
 }
 
@@ -65,6 +65,7 @@ struct SignedAttributes {
     content_type: Option<Vec<u8>>,
     message_digest: Option<Vec<u8>>,
     signing_time: Option<Moment>,
+    signing_time_unread: bool,
 }
 
 /// Why a signer's word does not count.
@@ -105,19 +106,40 @@ impl SignedData {
         let content_type = encapsulated.expect(0x06).within(WHAT)?.value.to_vec();
         let mut wrapped = encapsulated.expect(0xA0).within(WHAT)?.children();
         let content = wrapped.expect(0x04).within(WHAT)?.value.to_vec();
-        let mut out =
-            Self { content_type, content, certificates: Vec::new(), certificates_unread: 0, signers: Vec::new() };
+        let mut out = Self {
+            content_type,
+            content,
+            certificates: Vec::new(),
+            certificates_unread: Vec::new(),
+            signers: Vec::new(),
+        };
         if let Some(set) = fields.optional(0xA0).within(WHAT)? {
             out.read_certificates(set.children())?;
         }
         fields.optional(0xA1).within(WHAT)?;
-        for signer in fields.expect(0x31).within(WHAT)?.children() {
-            if out.signers.len() == SIGNERS_MAX {
+        let mut unread = None;
+        for (count, signer) in fields.expect(0x31).within(WHAT)?.children().enumerate() {
+            if count == SIGNERS_MAX {
                 return Err(ParseError::TooLarge { what: WHAT, max: SIGNERS_MAX });
             }
-            out.signers.push(SignerInfo::parse(signer.within(WHAT)?.children())?);
+            match signer.within(WHAT).and_then(|signer| SignerInfo::parse(signer.children())) {
+                Ok(signer) => out.signers.push(signer),
+                // One signer whose word counts is enough.
+                Err(error) => unread = Some(error),
+            }
         }
-        if out.signers.is_empty() { Err(ParseError::malformed(WHAT)) } else { Ok(out) }
+        if out.signers.is_empty() { Err(unread.unwrap_or(ParseError::malformed(WHAT))) } else { Ok(out) }
+    }
+
+    /// Arcs of the content's type, whatever else is in it; `None` where it is no SignedData.
+    pub fn content_type_of(bytes: &[u8]) -> Option<Vec<u8>> {
+        let bytes = to_definite(bytes).ok()?;
+        let mut info = Reader::new(&bytes).expect(0x30).ok()?.children();
+        (info.expect(0x06).ok()?.value == oid::SIGNED_DATA).then_some(())?;
+        let mut fields = info.expect(0xA0).ok()?.children().expect(0x30).ok()?.children();
+        fields.expect(0x02).ok()?;
+        fields.expect(0x31).ok()?;
+        Some(fields.expect(0x30).ok()?.children().expect(0x06).ok()?.value.to_vec())
     }
 
     fn read_certificates(&mut self, set: Reader<'_>) -> Result<(), ParseError> {
@@ -127,7 +149,7 @@ impl SignedData {
             }
             match Certificate::parse(certificate.within(WHAT)?.raw) {
                 Ok(certificate) => self.certificates.push(certificate),
-                Err(_) => self.certificates_unread += 1,
+                Err(error) => self.certificates_unread.push(error),
             }
         }
         Ok(())
@@ -159,6 +181,16 @@ impl SignerInfo {
     /// When the signer says it signed.
     pub fn signing_time(&self) -> Option<Moment> {
         self.attributes.as_ref().and_then(|attributes| attributes.signing_time)
+    }
+
+    /// Whether a signing time is there that is not one by RFC 5652, 11.3, or several are.
+    pub fn signing_time_unread(&self) -> bool {
+        self.attributes.as_ref().is_some_and(|attributes| attributes.signing_time_unread)
+    }
+
+    /// The scheme as the algorithm identifier declares it, defaults filled in.
+    pub fn declared_scheme(&self) -> Option<Scheme> {
+        Scheme::resolve(&self.algorithm, self.digest)
     }
 
     /// Whether this names a certificate exactly.
@@ -204,8 +236,14 @@ impl SignedAttributes {
         const WHAT: &str = "the signed attributes";
         // Signed as SET OF (tag 31), not under the tag they travel with.
         let as_written = der::tlv(0x31, value);
-        let mut out =
-            Self { as_written, sorted: Vec::new(), content_type: None, message_digest: None, signing_time: None };
+        let mut out = Self {
+            as_written,
+            sorted: Vec::new(),
+            content_type: None,
+            message_digest: None,
+            signing_time: None,
+            signing_time_unread: false,
+        };
         let mut parts = Vec::new();
         for attribute in Reader::new(value) {
             let attribute = attribute.within(WHAT)?;
@@ -215,22 +253,97 @@ impl SignedAttributes {
             parts.push(attribute.raw.to_vec());
             let mut fields = attribute.children();
             let arcs = fields.expect(0x06).within(WHAT)?.value;
-            let mut values = fields.expect(0x31).within(WHAT)?.children();
+            // What is required must be as the standard says; what is optional is
+            // dropped where it is not, and the rest counts.
+            let mut values = || Ok(fields.expect(0x31).within(WHAT)?.children());
             let twice = match arcs {
                 oid::CONTENT_TYPE => {
-                    out.content_type.replace(values.expect(0x06).within(WHAT)?.value.to_vec()).is_some()
+                    out.content_type.replace(values()?.expect(0x06).within(WHAT)?.value.to_vec()).is_some()
                 }
                 oid::MESSAGE_DIGEST => {
-                    out.message_digest.replace(values.expect(0x04).within(WHAT)?.value.to_vec()).is_some()
+                    out.message_digest.replace(values()?.expect(0x04).within(WHAT)?.value.to_vec()).is_some()
                 }
-                oid::SIGNING_TIME => out.signing_time.replace(Moment::parse(&values.read().within(WHAT)?)?).is_some(),
+                oid::SIGNING_TIME => {
+                    match values().and_then(|mut values| Moment::parse(&values.read().within(WHAT)?)) {
+                        Ok(time) if out.signing_time.is_none_or(|other| other == time) => {
+                            out.signing_time = Some(time);
+                        }
+                        // Of two times that differ neither is believed.
+                        _ => out.signing_time_unread = true,
+                    }
+                    false
+                }
                 _ => false,
             };
             if twice {
                 return Err(ParseError::malformed(WHAT));
             }
         }
+        out.signing_time = out.signing_time.filter(|_| !out.signing_time_unread);
         out.sorted = der::set_of(&parts);
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn attribute(arcs: &[u8], value: &[u8]) -> Vec<u8> {
+        der::sequence(&[&der::oid(arcs), &der::tlv(0x31, value)])
+    }
+
+    fn with(more: &[Vec<u8>]) -> Result<SignedAttributes, ParseError> {
+        let content_type = attribute(oid::CONTENT_TYPE, &der::oid(oid::LDS_SECURITY_OBJECT));
+        let digest = attribute(oid::MESSAGE_DIGEST, &der::octets(&[7; 32]));
+        SignedAttributes::parse(&[content_type, digest, more.concat()].concat())
+    }
+
+    #[test]
+    fn a_signing_time_that_is_none_is_dropped_and_the_rest_counts() {
+        // It made EF.SOD "damaged", however often the chip was read again.
+        let time = |tag, text: &str| attribute(oid::SIGNING_TIME, &der::tlv(tag, text.as_bytes()));
+        let read = |times: &[Vec<u8>]| {
+            let read = with(times).unwrap();
+            assert!(read.content_type.is_some() && read.message_digest.is_some());
+            (read.signing_time.is_some(), read.signing_time_unread)
+        };
+        let good = || time(0x17, "230315000000Z");
+        assert_eq!(read(&[good()]), (true, false));
+        for (tag, text) in [
+            (0x17, "230315000000"),
+            (0x17, "230315070000+0700"),
+            (0x18, "20230315070000.5+0700"),
+            (0x0C, "2023-03-15"),
+            (0x17, ""),
+        ] {
+            assert_eq!(read(&[time(tag, text)]), (false, true), "{text}");
+        }
+        let unset = der::sequence(&[&der::oid(oid::SIGNING_TIME), &der::tlv(0x30, &[])]);
+        for broken in [attribute(oid::SIGNING_TIME, &[]), unset] {
+            assert_eq!(read(&[broken]), (false, true));
+        }
+        // Twice the same says it once; two that differ say nothing.
+        assert_eq!(read(&[good(), good()]), (true, false));
+        assert_eq!(read(&[good(), time(0x17, "240315000000Z")]), (false, true));
+        // What nobody asked for may be anything.
+        assert_eq!(read(&[der::sequence(&[&der::oid(oid::COUNTRY)])]), (false, false));
+    }
+
+    #[test]
+    fn what_is_required_must_be_as_it_should() {
+        assert!(with(&[attribute(oid::CONTENT_TYPE, &der::oid(oid::DATA))]).is_err());
+        assert!(SignedAttributes::parse(&attribute(oid::MESSAGE_DIGEST, &[])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_attributes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+            let _ = SignedAttributes::parse(&bytes);
+            let _ = SignedAttributes::parse(&attribute(oid::SIGNING_TIME, &bytes));
+            let _ = SignedData::content_type_of(&bytes);
+        }
     }
 }

@@ -81,6 +81,8 @@ pub struct Dg2 {
     pub photos: Vec<Photo>,
     /// Whether a length was off and was passed over.
     pub lengths_off: bool,
+    /// Templates and pictures that were broken or empty, and passed over for others.
+    pub unread: usize,
 }
 
 impl Dg2 {
@@ -93,26 +95,34 @@ impl Dg2 {
         // The count of templates is not relied on: they are read to the end.
         templates.optional(0x02).within(WHAT)?;
         while !templates.is_empty() {
-            let template = state.next(&mut templates, None)?;
+            let template = match state.next(&mut templates, None) {
+                Ok(template) => template,
+                // Where the next one begins is not known.
+                Err(error) => {
+                    state.pass_over(Err(error));
+                    break;
+                }
+            };
             if template.tag == 0x7F60 {
-                state.template(template.children())?;
+                let held = state.photos.len() + state.unread;
+                let read = state.template(template.children());
+                // A template without a block holds no picture either.
+                if read.is_ok() && held == state.photos.len() + state.unread {
+                    state.unread += 1;
+                }
+                state.pass_over(read);
             }
         }
-        if state.photos.is_empty() {
-            return Err(ParseError::malformed("the photo in DG2"));
-        }
-        Ok(Self { photos: state.photos, lengths_off: state.lengths_off })
+        state.finish("the photo in DG2")
     }
 
     /// Parses one biometric data block without its wrapping: a bare ISO/IEC
     /// 19794-5 or 39794-5 record.
     pub fn parse_record(record: &[u8]) -> Result<Self, ParseError> {
         let mut state = State::default();
-        state.block(record)?;
-        if state.photos.is_empty() {
-            return Err(ParseError::malformed("the photo in the face record"));
-        }
-        Ok(Self { photos: state.photos, lengths_off: state.lengths_off })
+        let read = state.block(record);
+        state.pass_over(read);
+        state.finish("the photo in the face record")
     }
 }
 
@@ -120,9 +130,27 @@ impl Dg2 {
 struct State {
     photos: Vec<Photo>,
     lengths_off: bool,
+    unread: usize,
+    /// Why the first of those was not read.
+    failure: Option<ParseError>,
 }
 
 impl State {
+    /// Counts what could not be read: one good picture is enough.
+    fn pass_over(&mut self, read: Result<(), ParseError>) {
+        if let Err(error) = read {
+            self.unread += 1;
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    fn finish(self, what: &'static str) -> Result<Dg2, ParseError> {
+        if self.photos.is_empty() {
+            return Err(self.failure.unwrap_or(ParseError::malformed(what)));
+        }
+        Ok(Dg2 { photos: self.photos, lengths_off: self.lengths_off, unread: self.unread })
+    }
+
     /// The next TLV, of one tag where one is asked for, a few missing bytes forgiven.
     fn next<'a>(&mut self, reader: &mut Reader<'a>, tag: Option<u32>) -> Result<Tlv<'a>, ParseError> {
         let found = reader.peek().unwrap_or(0);
@@ -149,23 +177,27 @@ impl State {
                 let reach = rest.len().min(field.raw.len() + SLACK_BYTES);
                 let roomy = if fields.is_empty() { field.value } else { &rest[header..reach] };
                 let next_is_block = fields.peek().is_some_and(|tag| matches!(tag, 0xA1 | 0x5F2E | 0x7F2E));
-                self.block(if next_is_block { field.value } else { roomy })?;
+                let read = self.block(if next_is_block { field.value } else { roomy });
+                self.pass_over(read);
             }
         }
         Ok(())
     }
 
     fn block(&mut self, block: &[u8]) -> Result<(), ParseError> {
-        let (encoding, images, off) = if block.starts_with(b"FAC\0") {
-            let (images, off) = face_record::iso19794(block)?;
-            (FaceEncoding::Iso19794, images, off)
+        let (encoding, record) = if block.starts_with(b"FAC\0") {
+            (FaceEncoding::Iso19794, face_record::iso19794(block)?)
         } else {
-            (FaceEncoding::Iso39794, face_record::iso39794(block)?, false)
+            (FaceEncoding::Iso39794, face_record::iso39794(block)?)
         };
-        self.lengths_off |= off;
+        let face_record::Record { images, lengths_off, unread } = record;
+        self.lengths_off |= lengths_off;
+        self.unread += unread;
         for RawImage { bytes, declared, size, feature_points } in images {
+            // Sixteen are enough to find a good one among.
             if self.photos.len() == PHOTOS_MAX {
-                return Err(ParseError::TooLarge { what: WHAT, max: PHOTOS_MAX });
+                self.unread += 1;
+                continue;
             }
             self.photos.push(Photo {
                 format: picture_format(bytes),

@@ -25,6 +25,14 @@ pub enum ParseError {
         /// The structure being read.
         what: &'static str,
     },
+    /// Something else in place of the structure, which can be named.
+    #[error("{what} expected, but this is {found}")]
+    Instead {
+        /// The structure being read.
+        what: &'static str,
+        /// What is there.
+        found: &'static str,
+    },
     /// More bytes or more entries than any genuine file has.
     #[error("{what} is too large: more than {max}")]
     TooLarge {

@@ -26,50 +26,85 @@ pub(super) struct RawImage<'a> {
     pub feature_points: usize,
 }
 
+/// What a record holds.
+#[derive(Default)]
+pub(super) struct Record<'a> {
+    /// The pictures that could be read, none of them empty.
+    pub images: Vec<RawImage<'a>>,
+    /// Whether a length was off.
+    pub lengths_off: bool,
+    /// Pictures that are announced, but empty or broken.
+    pub unread: usize,
+}
+
 /// ISO/IEC 19794-5:2005, 5: big-endian blocks of fixed layout but for the
-/// feature points. Also tells whether a length was off.
-pub(super) fn iso19794(record: &[u8]) -> Result<(Vec<RawImage<'_>>, bool), ParseError> {
+/// feature points. A picture that is empty or broken does not take the others with it.
+/// Fails where no picture can be read.
+pub(super) fn iso19794(record: &[u8]) -> Result<Record<'_>, ParseError> {
     let short = || ParseError::malformed(OLD);
-    let u16_at = |at: usize| record.get(at..at + 2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
-    let u32_at = |at: usize| record.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
-    let declared_length = u32_at(8).ok_or_else(short)?;
-    let count = usize::from(u16_at(12).ok_or_else(short)?);
+    let count = usize::from(u16_at(record, 12).ok_or_else(short)?);
+    let declared_length = u32_at(record, 8).ok_or_else(short)?;
     if count == 0 {
         return Err(short());
     }
     if count > PHOTOS_MAX {
         return Err(ParseError::TooLarge { what: OLD, max: PHOTOS_MAX });
     }
-    let mut off = declared_length != record.len();
-    let mut images = Vec::with_capacity(count);
+    let mut out = Record { lengths_off: declared_length != record.len(), ..Record::default() };
     let mut at = HEADER_BYTES;
     for index in 0..count {
-        let length = u32_at(at).ok_or_else(short)?;
-        let feature_points = usize::from(u16_at(at + 4).ok_or_else(short)?);
-        let info = at + FACE_BYTES + feature_points * POINT_BYTES;
-        let declared = record.get(info + 1).map(|kind| match kind {
-            0 => Some(DeclaredType::Jpeg),
-            1 => Some(DeclaredType::Jpeg2000),
-            _ => None,
-        });
-        let size = (u16_at(info + 2).unwrap_or(0), u16_at(info + 4).unwrap_or(0));
         let last = index + 1 == count;
-        // The last picture ends where the record does, whatever the lengths say.
-        let declared_end = at.saturating_add(length);
-        let end = if last { record.len() } else { declared_end.min(record.len()) };
-        off |= last && declared_end != record.len();
-        let declared_start = info + IMAGE_BYTES;
-        let (start, moved) = match picture_start(record, declared_start, at + FACE_BYTES) {
-            Some(start) => (start, start != declared_start),
-            // Nothing known there: leave the judgement to the decoder.
-            None => (declared_start, false),
+        let Some((image, end, off)) = image19794(record, at, last) else {
+            // Where the next one would begin is not known.
+            out.unread += count - index;
+            break;
         };
-        off |= moved;
-        let bytes = record.get(start..end).filter(|bytes| !bytes.is_empty()).ok_or_else(short)?;
-        images.push(RawImage { bytes, declared: declared.flatten(), size, feature_points });
+        out.lengths_off |= off;
+        match image {
+            Some(image) => out.images.push(image),
+            None => out.unread += 1,
+        }
         at = end;
     }
-    Ok((images, off))
+    if out.images.is_empty() { Err(short()) } else { Ok(out) }
+}
+
+/// The picture of the block at `at`, `None` where it is empty; where the block ends, and
+/// whether a length was off. Nothing where the block is cut short.
+fn image19794(record: &[u8], at: usize, last: bool) -> Option<(Option<RawImage<'_>>, usize, bool)> {
+    let length = u32_at(record, at)?;
+    let feature_points = usize::from(u16_at(record, at + 4)?);
+    let info = at + FACE_BYTES + feature_points * POINT_BYTES;
+    let declared = record.get(info + 1).map(|kind| match kind {
+        0 => Some(DeclaredType::Jpeg),
+        1 => Some(DeclaredType::Jpeg2000),
+        _ => None,
+    });
+    let size = (u16_at(record, info + 2).unwrap_or(0), u16_at(record, info + 4).unwrap_or(0));
+    // The last picture ends where the record does, whatever the lengths say.
+    let declared_end = at.saturating_add(length);
+    let end = if last { record.len() } else { declared_end.min(record.len()) };
+    let declared_start = info + IMAGE_BYTES;
+    // Another block's picture is not this one's.
+    let own = if last { record } else { &record[..end] };
+    let (start, moved) = match picture_start(own, declared_start, at + FACE_BYTES) {
+        Some(start) => (start, start != declared_start),
+        // Nothing known there: leave the judgement to the decoder.
+        None => (declared_start, false),
+    };
+    let off = moved || (last && declared_end != record.len());
+    let bytes = record.get(start..end).filter(|bytes| !bytes.is_empty());
+    let image = bytes.map(|bytes| RawImage { bytes, declared: declared.flatten(), size, feature_points });
+    // A block that does not hold even itself tells nothing of the next.
+    (last || declared_end > at).then_some((image, end, off))
+}
+
+fn u16_at(record: &[u8], at: usize) -> Option<u16> {
+    record.get(at..at + 2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
+}
+
+fn u32_at(record: &[u8], at: usize) -> Option<usize> {
+    record.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
 }
 
 /// Where a picture begins: at its place, or else near it, or else right after
@@ -89,7 +124,10 @@ fn picture_start(record: &[u8], declared: usize, without_points: usize) -> Optio
 /// `A1 / 65 / A1 representations / 30… / A1 image / A0 two-dimensional / A0
 /// block / 80 picture, A1 / A0 kind / 80`. Everything else describes the face
 /// and is passed over.
-pub(super) fn iso39794(record: &[u8]) -> Result<Vec<RawImage<'_>>, ParseError> {
+///
+/// A representation that is empty or broken does not take the others with it. Fails where
+/// no picture can be read.
+pub(super) fn iso39794(record: &[u8]) -> Result<Record<'_>, ParseError> {
     let mut outer = Reader::new(record);
     // The block may come with or without the CBEFF choice around it.
     let block = match outer.peek() {
@@ -97,27 +135,37 @@ pub(super) fn iso39794(record: &[u8]) -> Result<Vec<RawImage<'_>>, ParseError> {
         _ => outer.expect(0x65).within(NEW)?,
     };
     let representations = block.children().find(0xA1).within(NEW)?.ok_or(ParseError::malformed(NEW))?;
-    let mut images = Vec::new();
+    let mut out = Record::default();
+    let mut failure = ParseError::malformed(NEW);
     for representation in representations.children() {
-        let representation = representation.within(NEW)?;
-        // Three-dimensional shapes hold no picture that can be compared.
-        let Some(image) = representation.children().find(0xA1).within(NEW)? else { continue };
-        let Some(flat) = image.children().find(0xA0).within(NEW)? else { continue };
-        let Some(block) = flat.children().find(0xA0).within(NEW)? else { continue };
-        let mut fields = block.children();
-        let picture = fields.expect(0x80).within(NEW)?;
-        if images.len() == PHOTOS_MAX {
-            return Err(ParseError::TooLarge { what: NEW, max: PHOTOS_MAX });
+        match representation.within(NEW).and_then(|representation| image39794(representation.children())) {
+            Ok(Some(image)) if image.bytes.is_empty() || out.images.len() == PHOTOS_MAX => out.unread += 1,
+            Ok(Some(image)) => out.images.push(image),
+            Ok(None) => {}
+            Err(error) => {
+                out.unread += 1;
+                failure = error;
+            }
         }
-        let information = fields.optional(0xA1).within(NEW)?.map(|field| field.children());
-        images.push(RawImage {
-            bytes: picture.value,
-            declared: information.and_then(declared_kind),
-            size: information.and_then(declared_size).unwrap_or((0, 0)),
-            feature_points: 0,
-        });
     }
-    Ok(images)
+    if out.images.is_empty() { Err(failure) } else { Ok(out) }
+}
+
+/// The picture of a representation; `None` for a three-dimensional shape, which holds none
+/// that can be compared.
+fn image39794(mut representation: Reader<'_>) -> Result<Option<RawImage<'_>>, ParseError> {
+    let Some(image) = representation.find(0xA1).within(NEW)? else { return Ok(None) };
+    let Some(flat) = image.children().find(0xA0).within(NEW)? else { return Ok(None) };
+    let Some(block) = flat.children().find(0xA0).within(NEW)? else { return Ok(None) };
+    let mut fields = block.children();
+    let picture = fields.expect(0x80).within(NEW)?;
+    let information = fields.optional(0xA1).within(NEW)?.map(|field| field.children());
+    Ok(Some(RawImage {
+        bytes: picture.value,
+        declared: information.and_then(declared_kind),
+        size: information.and_then(declared_size).unwrap_or((0, 0)),
+        feature_points: 0,
+    }))
 }
 
 /// imageDataFormat: A0 { 80 code }: 2 JPEG, 3 and 4 JPEG 2000 lossy and

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::finding::Finding;
+use super::text_form;
 use super::tlv::Header;
 use super::words::Reason;
 
@@ -13,6 +14,8 @@ use super::words::Reason;
 pub const FILE_BYTES_MAX: usize = 2 << 20;
 /// Most bytes of a chip's files together, which bounds the hashing.
 pub const CHIP_BYTES_MAX: usize = 8 << 20;
+/// Largest text that is looked at for a file in hexadecimal or base64.
+const TEXT_BYTES_MAX: usize = 3 * FILE_BYTES_MAX;
 /// Most files looked at in a folder.
 pub const FOLDER_FILES_MAX: usize = 256;
 /// Most files of a chip sent by a caller: EF.COM, EF.SOD and sixteen groups,
@@ -121,15 +124,19 @@ impl ChipFiles {
             Some(found) => found,
             None => {
                 self.unrecognised += 1;
+                // Named, not read: what a file is must not depend on guesses at its form.
+                if bytes.len() <= TEXT_BYTES_MAX
+                    && let Some((id, _)) = text_form::decode(&bytes).and_then(|bytes| recognise(&bytes))
+                {
+                    self.findings.push(place(id, Reason::FileIsText));
+                }
                 return;
             }
         };
-        let place = |reason| match id {
-            FileId::Group(number) => Finding::in_group(reason, number),
-            FileId::Com | FileId::Sod => Finding::of(reason).with(id.label()),
-        };
+        let place = |reason| place(id, reason);
         let held: usize = self.files.values().map(Vec::len).sum();
-        if bytes.len() > FILE_BYTES_MAX || held + bytes.len() > CHIP_BYTES_MAX {
+        let again = self.files.get(&id) == Some(&bytes);
+        if bytes.len() > FILE_BYTES_MAX || (!again && held + bytes.len() > CHIP_BYTES_MAX) {
             self.findings.push(place(Reason::FileTooLarge));
             return;
         }
@@ -144,8 +151,11 @@ impl ChipFiles {
             }
             Some(_) => {}
         }
-        if self.files.contains_key(&id) {
-            self.findings.push(place(Reason::FileTwice));
+        // The same bytes twice disagree with nothing.
+        if let Some(held) = self.files.get(&id) {
+            if *held != bytes {
+                self.findings.push(place(Reason::FileTwice));
+            }
             return;
         }
         self.files.insert(id, bytes);
@@ -190,6 +200,13 @@ impl std::fmt::Debug for ChipFiles {
 /// DG2 by its first tag.
 pub fn is_chip_file(bytes: &[u8]) -> bool {
     recognise(bytes).is_some()
+}
+
+fn place(id: FileId, reason: Reason) -> Finding {
+    match id {
+        FileId::Group(number) => Finding::in_group(reason, number),
+        FileId::Com | FileId::Sod => Finding::of(reason).with(id.label()),
+    }
 }
 
 /// Which file this is, and where it ends; no end where its length does not fit.
@@ -249,12 +266,24 @@ mod tests {
     fn twice_too_large_and_cut_short_are_found() {
         let twice = ChipFiles::from_bytes([vec![0x75, 0x01, 0x00], vec![0x75, 0x01, 0x01]]);
         assert_eq!(reasons(&twice), [Reason::FileTwice]);
+        // A reader that sends a file again sends nothing new.
+        let same = ChipFiles::from_bytes([vec![0x75, 0x01, 0x00], vec![0x75, 0x01, 0x00]]);
+        assert_eq!((reasons(&same), same.groups().count()), (vec![], 1));
         let mut huge = vec![0x75, 0x84, 0x06, 0x00, 0x00, 0x00];
         huge.resize(100 << 20, 0);
         assert_eq!(reasons(&ChipFiles::from_bytes([huge])), [Reason::FileTooLarge]);
         assert_eq!(reasons(&ChipFiles::from_bytes([vec![0x75, 0x05, 0x00]])), [Reason::FileDamaged]);
         let many = ChipFiles::from_bytes((0..100).map(|_| vec![0x75, 0x01, 0x00]));
         assert!(reasons(&many).contains(&Reason::FilesTooMany));
+    }
+
+    #[test]
+    fn a_file_in_hexadecimal_or_base64_is_called_what_it_is() {
+        // It was one of the files that are none of a chip's, and DG2 was missing.
+        let files = ChipFiles::from_bytes([b"75 02 01 02\n".to_vec(), b"dwIwAA==".to_vec(), b"abcd".to_vec()]);
+        assert_eq!(reasons(&files), [Reason::FileIsText; 2]);
+        assert_eq!((files.findings()[0].group, files.findings()[1].detail.as_deref()), (Some(2), Some("SOD")));
+        assert_eq!(files.groups().count(), 0);
     }
 
     proptest! {

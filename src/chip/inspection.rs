@@ -300,6 +300,10 @@ impl Inspection {
                 if dg2.photos.iter().any(Photo::type_lies) {
                     self.findings.push(Finding::in_group(Reason::PhotoTypeLies, 2));
                 }
+                if dg2.unread > 0 {
+                    let unread = Finding::in_group(Reason::PhotoPartlyUnreadable, 2);
+                    self.findings.push(unread.with(format!("{} passed over", dg2.unread)));
+                }
                 if dg2.lengths_off {
                     self.findings.push(Finding::in_group(Reason::LengthsOff, 2));
                 }
@@ -314,12 +318,22 @@ impl Inspection {
             Some(Err(error)) if self.is_vietnamese() => self.findings.push(unreadable(13, error)),
             _ => {}
         }
-        if let Some(Ok(dg14)) = group(14).map(Dg14::parse) {
-            self.protocols = dg14.protocols.iter().map(|arcs| super::oid::dotted(arcs)).collect();
+        // Nothing but Active Authentication needs these two.
+        let optional = |group, error| Finding::in_group(Reason::OptionalUnreadable, group).with(error);
+        match group(14).map(Dg14::parse) {
+            Some(Ok(dg14)) => {
+                self.protocols = dg14.protocols.iter().map(|arcs| super::oid::dotted(arcs)).collect();
+            }
+            Some(Err(error)) => self.findings.push(optional(14, error)),
+            None => {}
         }
-        if let Some(Ok(dg15)) = group(15).map(Dg15::parse) {
-            let described = PublicKey::from_spki(&dg15.key).map(|key| key.describe());
-            self.active_key = Some(described.unwrap_or_else(|error| error.to_string()));
+        match group(15).map(Dg15::parse) {
+            Some(Ok(dg15)) => {
+                let described = PublicKey::from_spki(&dg15.key).map(|key| key.describe());
+                self.active_key = Some(described.unwrap_or_else(|error| error.to_string()));
+            }
+            Some(Err(error)) => self.findings.push(optional(15, error)),
+            None => {}
         }
     }
 
@@ -330,6 +344,9 @@ impl Inspection {
     fn authenticate(&mut self, files: &ChipFiles, sod: &Sod, anchors: &Anchors, options: &CheckOptions) {
         self.compare_hashes(files, &sod.object);
         self.security_object = Some(sod.object.clone());
+        if sod.object.versions_unread {
+            self.findings.push(Finding::of(Reason::OptionalUnreadable).with("LDS version"));
+        }
         let check = sod.check_signature(anchors.signers());
         self.findings.extend(check.findings);
         let Some(signer) = check.signer else { return };

@@ -17,8 +17,10 @@ const CERTIFICATES_MAX: usize = 10_000;
 /// A parsed master list. Nothing in it is checked yet.
 pub struct MasterList {
     data: SignedData,
-    /// The country certificates, all of them.
+    /// The country certificates that could be read.
     pub certificates: Vec<Certificate>,
+    /// Those that could not: their place in the list, counted from 1, and why.
+    pub unread: Vec<(usize, ParseError)>,
 }
 
 /// Why a master list is not to be used.
@@ -28,7 +30,7 @@ pub enum MasterListError {
     /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] ParseError),
-    /// One of its certificates cannot be read: a list is used whole or not at all.
+    /// One of its certificates cannot be read, and the operator asked for all or nothing.
     #[error("certificate {number} of the master list cannot be read: {source}")]
     Certificate {
         /// Which one, counted from 1.
@@ -55,7 +57,8 @@ pub enum Voucher {
 }
 
 impl MasterList {
-    /// Parses a list. Every certificate must be readable.
+    /// Parses a list. A certificate that cannot be read is left out: of the hundreds of a
+    /// list few concern the cards at hand, and the list's signature covers it all the same.
     pub fn parse(bytes: &[u8]) -> Result<Self, MasterListError> {
         if bytes.len() > LIST_BYTES_MAX {
             return Err(ParseError::TooLarge { what: WHAT, max: LIST_BYTES_MAX }.into());
@@ -67,17 +70,18 @@ impl MasterList {
         let mut outer = Reader::new(&data.content);
         let mut fields = outer.expect(0x30).within(WHAT)?.children();
         fields.expect(0x02).within(WHAT)?;
-        let mut certificates = Vec::new();
-        for certificate in fields.expect(0x31).within(WHAT)?.children() {
+        let (mut certificates, mut unread) = (Vec::new(), Vec::new());
+        for (index, certificate) in fields.expect(0x31).within(WHAT)?.children().enumerate() {
             let certificate = certificate.within(WHAT)?;
-            let number = certificates.len() + 1;
-            if number > CERTIFICATES_MAX {
+            if index == CERTIFICATES_MAX {
                 return Err(ParseError::TooLarge { what: WHAT, max: CERTIFICATES_MAX }.into());
             }
-            let parsed = Certificate::parse(certificate.raw);
-            certificates.push(parsed.map_err(|source| MasterListError::Certificate { number, source })?);
+            match Certificate::parse(certificate.raw) {
+                Ok(certificate) => certificates.push(certificate),
+                Err(error) => unread.push((index + 1, error)),
+            }
         }
-        Ok(Self { data, certificates })
+        Ok(Self { data, certificates, unread })
     }
 
     /// Checks the list's signature, and that its signer was issued by one of

@@ -46,13 +46,14 @@ mod pem;
 mod personal;
 mod report;
 mod sod;
+mod text_form;
 mod time;
 pub mod tlv;
 pub mod words;
 mod x509;
 
 pub use active::{ActiveAuthentication, CHALLENGE_BYTES, ChallengeResponse, Dg14, Dg15};
-pub use anchors::{AnchorError, AnchorSource, Anchors, SourceKind};
+pub use anchors::{AnchorError, AnchorSource, Anchors, Skipped, SourceKind, Unreadable};
 pub use ber::to_definite;
 pub use dg2::{DeclaredType, Dg2, FaceEncoding, PHOTOS_MAX, Photo};
 pub use dg13::{Dg13, Dg13Entry, Dg13Id, Dg13Scope};

@@ -1,36 +1,65 @@
 //! PEM armour (RFC 7468), where operators keep certificates in it.
 
+use super::cms::SignedData;
 use super::tlv::Reader;
-use super::{ParseError, oid};
+use super::{ParseError, oid, text_form};
 
 const WHAT: &str = "a PEM file";
+const CERTIFICATE: &str = "a certificate";
 /// Most blocks of one file.
 const BLOCKS_MAX: usize = 10_000;
 
-/// The DER blocks of a file: its bytes as they are, or what its PEM holds.
-pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Vec<u8>>, ParseError> {
-    if bytes.first() == Some(&0x30) {
-        return Ok(vec![bytes.to_vec()]);
+const BEGIN: &[u8] = b"-----BEGIN ";
+const END: &[u8] = b"-----END ";
+/// The label of a revocation list (RFC 7468, 7).
+const CRL_BEGIN: &[u8] = b"-----BEGIN X509 CRL-----";
+
+/// The DER blocks of a file: its bytes as they are, or what its PEM holds, each by itself.
+/// Text outside the armour may be in any encoding. What is neither is called what it is.
+pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Result<Vec<u8>, ParseError>>, ParseError> {
+    if bytes.first() == Some(&0x30) && text_form::decode(bytes).is_none() {
+        return Ok(vec![Ok(bytes.to_vec())]);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| ParseError::malformed(WHAT))?;
     let mut blocks = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("-----BEGIN ") {
-        let body = rest[start..].split_once('\n').ok_or(ParseError::malformed(WHAT))?.1;
-        let (body, after) = body.split_once("-----END ").ok_or(ParseError::malformed(WHAT))?;
+    let mut rest = bytes;
+    while let Some(start) = find(rest, BEGIN) {
         if blocks.len() == BLOCKS_MAX {
             return Err(ParseError::TooLarge { what: WHAT, max: BLOCKS_MAX });
         }
-        blocks.push(base64(body).ok_or(ParseError::malformed(WHAT))?);
-        rest = after;
+        let Some(line) = rest[start..].iter().position(|&byte| matches!(byte, b'\n' | b'\r')) else {
+            blocks.push(Err(ParseError::malformed(WHAT)));
+            break;
+        };
+        let body = &rest[start + line..];
+        let Some(end) = find(body, END) else {
+            blocks.push(Err(ParseError::malformed(WHAT)));
+            break;
+        };
+        blocks.push(base64(&body[..end]).ok_or(ParseError::malformed(WHAT)));
+        rest = &body[end + END.len()..];
     }
-    if blocks.is_empty() { Err(ParseError::malformed(WHAT)) } else { Ok(blocks) }
+    if !blocks.is_empty() {
+        return Ok(blocks);
+    }
+    Err(match text_form::name(bytes) {
+        Some(found) => ParseError::Instead { what: CERTIFICATE, found },
+        None => ParseError::malformed(CERTIFICATE),
+    })
 }
 
-fn base64(text: &str) -> Option<Vec<u8>> {
+/// Whether the armour of a file says that it holds a revocation list.
+pub(super) fn is_revocation_list(bytes: &[u8]) -> bool {
+    find(bytes, CRL_BEGIN).is_some()
+}
+
+fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
+    bytes.windows(pattern.len()).position(|window| window == pattern)
+}
+
+pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut buffer, mut bits) = (0u32, 0u32);
-    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+    for byte in text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()) {
         let value = match byte {
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,
@@ -58,17 +87,44 @@ pub(super) fn is_signed_data(block: &[u8]) -> bool {
     header.tag == 0x30 && Reader::new(inside).expect(0x06).is_ok_and(|arcs| arcs.value == oid::SIGNED_DATA)
 }
 
+/// Whether SignedData is a bundle of certificates, or signs something that is no list.
+pub(super) fn is_bundle(block: &[u8]) -> bool {
+    // A bundle has no signer (RFC 5652, 5.2), so it does not parse as signed.
+    SignedData::content_type_of(block).is_some_and(|arcs| arcs == oid::DATA)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn armour_is_taken_off() {
+    fn armour_is_taken_off_whatever_is_written_around_it() {
         let pem = b"note\n-----BEGIN CERTIFICATE-----\nMAMC\nAQU=\n-----END CERTIFICATE-----\n";
-        assert_eq!(decode(pem).unwrap(), [vec![0x30, 0x03, 0x02, 0x01, 0x05]]);
-        assert_eq!(decode(&[0x30, 0x00]).unwrap(), [vec![0x30, 0x00]]);
+        let block = || Ok(vec![0x30, 0x03, 0x02, 0x01, 0x05]);
+        assert_eq!(decode(pem).unwrap(), [block()]);
+        // A comment in Latin-1, and line ends of old Macs.
+        let latin = [b"Autorit\xe9 n\xb0 1\n", &pem[..], b"\xe9\n"].concat();
+        assert_eq!(decode(&latin).unwrap(), [block()]);
+        let mac: Vec<u8> = pem.iter().map(|&byte| if byte == b'\n' { b'\r' } else { byte }).collect();
+        assert_eq!(decode(&mac).unwrap(), [block()]);
+        assert_eq!(decode(&[0x30, 0x00]).unwrap(), [Ok(vec![0x30, 0x00])]);
         for bad in ["", "text", "-----BEGIN X-----", "-----BEGIN X-----\nAA!\n-----END X-----"] {
-            assert!(decode(bad.as_bytes()).is_err(), "{bad}");
+            assert!(!decode(bad.as_bytes()).is_ok_and(|blocks| blocks.iter().all(Result::is_ok)), "{bad}");
         }
+    }
+
+    #[test]
+    fn one_damaged_block_leaves_the_others() {
+        let block = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+        let blocks = decode([block("MAMCAQU="), block("M!"), block("MAMCAQY=")].concat().as_bytes()).unwrap();
+        assert_eq!(blocks.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_called_what_it_is() {
+        let told = |text: &str| decode(text.as_bytes()).unwrap_err().to_string();
+        assert!(told("30 03 02 01 05\n").contains("hexadecimal"));
+        assert!(told("MAMCAQU=\n").contains("base64"));
+        assert!(told("version: 1\ndn: c=DE,dc=data\nCscaMasterListData:: MAMC\n").contains("LDIF"));
     }
 }

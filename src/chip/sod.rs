@@ -15,9 +15,9 @@ use super::{ParseError, oid};
 const LDS: &str = "the LDS security object";
 /// Largest EF.SOD: genuine ones have 1 to 4 KB. Keeps any nesting cheap to walk.
 const SOD_BYTES_MAX: usize = 64 << 10;
-/// Most certificates a signer is tried with. One fits as a rule; the bound is on
-/// the time a file full of copies may take.
-const CANDIDATES_MAX: usize = 3;
+/// Most certificates a signer is tried with: all that can come with the file. One fits
+/// as a rule; the bound is on the time a file full of copies may take.
+const CANDIDATES_MAX: usize = 16;
 /// RSA keys below this are weak (NIST SP 800-57 part 1, table 2: 112 bits).
 const RSA_STRONG_BITS: u32 = 2048;
 
@@ -34,6 +34,8 @@ pub struct SecurityObject {
     pub lds_version: Option<String>,
     /// Unicode version, such as `040000`.
     pub unicode_version: Option<String>,
+    /// Whether versions are there that could not be read.
+    pub versions_unread: bool,
 }
 
 impl SecurityObject {
@@ -50,12 +52,17 @@ impl SecurityObject {
         let hash = Hash::from_oid(&algorithm.oid)
             .ok_or_else(|| Finding::of(Reason::HashUnsupported).with(oid::dotted(&algorithm.oid)))?;
         let groups = hashes(&mut fields, hash).map_err(broken)?;
-        let mut out = Self { version, hash, groups, lds_version: None, unicode_version: None };
-        if let Some(info) = fields.optional(0x30).within(LDS).map_err(broken)? {
-            let mut info = info.children();
-            let mut next = || info.read().ok().map(|field| String::from_utf8_lossy(field.value).into_owned());
+        let mut out = Self { version, hash, groups, lds_version: None, unicode_version: None, versions_unread: false };
+        // Nothing depends on the versions: where they are broken they are left out.
+        if !fields.is_empty() {
+            let mut versions = fields.expect(0x30).map(|info| info.children());
+            let mut next = || {
+                let field = versions.as_mut().ok()?.read().ok()?;
+                std::str::from_utf8(field.value).ok().map(str::to_owned)
+            };
             out.lds_version = next();
             out.unicode_version = next();
+            out.versions_unread = out.lds_version.is_none() || out.unicode_version.is_none();
         }
         Ok(out)
     }
@@ -151,10 +158,19 @@ impl Sod {
             if loose { own.filter(|cert| cert.may_sign_documents()).collect() } else { named };
         let mut out =
             SignatureCheck { signer: None, scheme: None, signing_time: signer.signing_time(), findings: vec![] };
-        let mut failure = Finding::of(Reason::SignerCertificateMissing);
+        let unread = self.data.certificates_unread.first();
+        let unread = unread.map(|error| Finding::of(Reason::SignerCertificateUnreadable).with(error));
+        let mut failure = unread.clone().unwrap_or(Finding::of(Reason::SignerCertificateMissing));
+        if signer.signing_time_unread() {
+            out.findings.push(Finding::of(Reason::OptionalUnreadable).with("signing time"));
+        }
         for certificate in candidates.into_iter().take(CANDIDATES_MAX) {
             match signer.verify(&self.data, &certificate.key, |left, right| is_lds(left) && is_lds(right)) {
                 Ok(scheme) => {
+                    if signer.declared_scheme() != Some(scheme) {
+                        let detail = format!("EF.SOD: {}", scheme.describe_in_full());
+                        findings.push(Finding::of(Reason::SignatureParametersLoose).with(detail));
+                    }
                     if loose {
                         findings.push(Finding::of(Reason::SignerNamedLoosely));
                     }
@@ -168,10 +184,15 @@ impl Sod {
                     }
                     out.scheme = Some(scheme);
                     out.signer = Some(certificate.clone());
-                    out.findings = findings;
+                    out.findings.extend(findings);
                     return out;
                 }
                 Err(error) => {
+                    // One that the signer does not name tells nothing where the one
+                    // that it names may be among those that cannot be read.
+                    if loose && unread.is_some() {
+                        continue;
+                    }
                     failure = signer_finding(&error);
                     out.signer = Some(certificate.clone());
                 }

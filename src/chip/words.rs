@@ -56,6 +56,14 @@ words! {
     SignerCertificateMissing, "SIGNER_CERTIFICATE_MISSING", Unreadable,
         "The certificate of the card's signer is missing.",
         "Thiếu chứng thư của đơn vị ký thẻ.";
+    /// EF.SOD came with a certificate that cannot be read, and with none that its signer names.
+    SignerCertificateUnreadable, "SIGNER_CERTIFICATE_UNREADABLE", Unreadable,
+        "The certificate of the card's signer is there but cannot be read.",
+        "Có chứng thư của đơn vị ký thẻ nhưng không đọc được.";
+    /// The search for a chain reached its bound: whether one exists is not known.
+    ChainTooLong, "CHAIN_TOO_LONG", Unreadable,
+        "The search for the chain of certificates was given up: too many certificates are installed under one name, or the chain is too long.",
+        "Đã dừng tìm chuỗi chứng thư: có quá nhiều chứng thư cùng tên được cài, hoặc chuỗi quá dài.";
     /// A file beyond the size of any genuine one.
     FileTooLarge, "FILE_TOO_LARGE", Unreadable,
         "A chip file is larger than any card's.",
@@ -64,10 +72,10 @@ words! {
     FileDamaged, "FILE_DAMAGED", Unreadable,
         "A chip file is cut short.",
         "Một tệp của chip bị cắt ngắn.";
-    /// The same file twice.
+    /// Two different files of one tag. The same bytes twice disagree with nothing.
     FileTwice, "FILE_TWICE", Unreadable,
-        "A chip file came twice.",
-        "Một tệp của chip bị gửi trùng.";
+        "A chip file came twice, with different content.",
+        "Một tệp của chip bị gửi hai lần với nội dung khác nhau.";
     /// More files than a chip has.
     FilesTooMany, "FILES_TOO_MANY", Unreadable,
         "There are more files than a card has.",
@@ -136,10 +144,6 @@ words! {
     ChainLoop, "CHAIN_LOOP", Untrusted,
         "The certificates lead in a circle.",
         "Chuỗi chứng thư bị lặp vòng.";
-    /// More certificates than a genuine chain has.
-    ChainTooLong, "CHAIN_TOO_LONG", Untrusted,
-        "The chain of certificates is too long.",
-        "Chuỗi chứng thư quá dài.";
     /// The CSCA may not sign certificates.
     AnchorUnsuitable, "ANCHOR_UNSUITABLE", Untrusted,
         "The authority's certificate is not one that may issue signers.",
@@ -171,7 +175,7 @@ words! {
     AnchorKeyMissing, "ANCHOR_KEY_MISSING", Unanchored,
         "The card is consistent, but its authority's key is not among those installed.",
         "Dữ liệu thẻ nhất quán, nhưng khóa của cơ quan cấp chưa được cài.";
-    /// A link certificate that leads to no CSCA certificate.
+    /// A link from one country's authority to another's that leads to no CSCA certificate.
     LinkOpen, "LINK_OPEN", Unanchored,
         "The card's authority is known only through a link certificate that leads nowhere.",
         "Cơ quan cấp chỉ được biết qua chứng thư liên kết không dẫn đến gốc nào.";
@@ -235,7 +239,8 @@ words! {
     KeyPeriod, "KEY_PERIOD", Note,
         "The card was signed outside the period its signer's key was meant for.",
         "Thẻ được ký ngoài thời gian sử dụng dự kiến của khóa ký.";
-    /// The anchor is signed by an earlier key of the same authority, not by its own.
+    /// The anchor is a link certificate: signed by an earlier key of its country that is not
+    /// installed, not by its own.
     AnchorRenewed, "ANCHOR_RENEWED", Note,
         "The authority's certificate is signed by its earlier key; it counts because it was installed.",
         "Chứng thư gốc được ký bằng khóa trước đó của chính cơ quan; được chấp nhận vì đã được cài đặt.";
@@ -275,6 +280,24 @@ words! {
     PhotoTypeLies, "PHOTO_TYPE_LIES", Note,
         "The photo is of another format than its header says.",
         "Ảnh có định dạng khác với phần đầu khai báo.";
+    /// One of several templates or pictures of DG2 is broken or empty; another is used.
+    PhotoPartlyUnreadable, "PHOTO_PARTLY_UNREADABLE", Note,
+        "The chip holds several photo records; one that is damaged or empty was passed over.",
+        "Chip có nhiều bản ghi ảnh; bản ghi hỏng hoặc trống đã được bỏ qua.";
+    /// Something that may be left out (a signing time, a version) is not as its standard
+    /// says, and was read as if it were left out.
+    OptionalUnreadable, "OPTIONAL_UNREADABLE", Note,
+        "Optional information on the chip is not written as its standard says and was not used.",
+        "Một thông tin tùy chọn trên chip không đúng tiêu chuẩn nên không được dùng.";
+    /// A signature holds with other parameters than its algorithm identifier says or
+    /// leaves to their defaults (RFC 4055, 3.1).
+    SignatureParametersLoose, "SIGNATURE_PARAMETERS_LOOSE", Note,
+        "A signature holds, but the parameters it was made with are not those declared.",
+        "Chữ ký đúng, nhưng tham số đã dùng khác với tham số được khai báo.";
+    /// A chip file was given as hexadecimal or base64 text, not as the bytes the chip gave.
+    FileIsText, "FILE_IS_TEXT", Note,
+        "A chip file was given as hexadecimal or base64 text instead of its bytes, and was not used.",
+        "Một tệp của chip được gửi dưới dạng chữ (hex hoặc base64) thay vì dữ liệu gốc nên không được dùng.";
     /// Lengths around the photo are off by a few bytes.
     LengthsOff, "LENGTHS_OFF", Note,
         "Lengths around the photo are off by a few bytes.",
@@ -346,6 +369,8 @@ impl Reason {
             Self::HashUnsupported
             | Self::SignatureUnsupported
             | Self::SignerCertificateMissing
+            | Self::SignerCertificateUnreadable
+            | Self::FileIsText
             | Self::ChainLoop
             | Self::ChainTooLong
             | Self::AnchorUnsuitable

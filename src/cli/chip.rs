@@ -104,12 +104,21 @@ fn inspect_card(settings: &Settings, args: &InspectArgs) -> Outcome {
     };
     if args.json {
         let mut answer = card.to_json(fields);
+        let skipped: Vec<String> = anchors.skipped().iter().map(ToString::to_string).collect();
+        answer["csca_unreadable"] = json!(skipped);
         if let Some(signed) = written {
             answer["photo_out"] = json!({ "signed": signed });
         }
         print::json(&answer)?;
     } else {
-        print::answer(&text(&card, fields, args.photo_out.as_ref().zip(written)))?;
+        let mut shown = text(&card, fields, args.photo_out.as_ref().zip(written));
+        if !anchors.skipped().is_empty() {
+            let _ = write!(shown, "\n{} of the country certificates left out", anchors.skipped().len());
+        }
+        for skipped in anchors.skipped() {
+            let _ = write!(shown, "\n  {}", outcome::one_line(&skipped.to_string()));
+        }
+        print::answer(&shown)?;
     }
     Ok(if card.verdict == Verdict::Authentic { Exit::Success } else { Exit::Negative })
 }

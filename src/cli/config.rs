@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Failure;
+use crate::chip::Unreadable;
 use crate::face::quality::Range;
 use crate::matching::CurveChoice;
 use crate::workflow::beneficiary::PolicyFile;
@@ -62,6 +63,7 @@ eye_distance = { min = 16.0 }
 
 [chip]
 # csca = "csca"                # country certificates: a file, a master list, a folder
+csca_unreadable = "skip"       # one of them that cannot be read: skip it and say so, or stop
 
 [ids]
 numbers = "refuse"             # new ids of subjects and officers that look like a citizen's, insurance
@@ -183,6 +185,7 @@ pub(super) struct GallerySection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ChipSection {
     pub csca: Option<PathBuf>,
+    pub csca_unreadable: Option<Unreadable>,
 }
 
 /// `[ids]`

@@ -113,7 +113,12 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
             }
             None => tracing::warn!("no --data: only Verify will work"),
         }
-        tracing::info!(certificates = anchors.len(), policies = settings.policies.iter().count(), "decisions");
+        tracing::info!(
+            certificates = anchors.len(),
+            unreadable = anchors.skipped().len(),
+            policies = settings.policies.iter().count(),
+            "decisions"
+        );
         let engine = engine.with_counter(anchors, settings.policies.clone()).map_err(Failure::new)?;
         let engine = engine.with_number_ids(settings.number_ids);
         let bound = service::bind(engine, options).await.map_err(Failure::new)?;

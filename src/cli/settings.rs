@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::config::{CaptureSection, ConfigFile};
 use super::{Failure, GlobalArgs, progress};
+use crate::chip::Unreadable;
 use crate::face::PoolOptions;
 use crate::face::quality::Profile;
 use crate::gallery::{EmbeddedOptions, GalleryId};
@@ -47,6 +48,8 @@ pub(super) struct Settings {
     pub server: ServerSettings,
     /// Country certificates.
     pub csca: Option<PathBuf>,
+    /// What to do about one of them that cannot be read.
+    pub csca_unreadable: Unreadable,
     pub policies: Policies,
     pub number_ids: NumberIds,
 }
@@ -105,6 +108,7 @@ impl Settings {
             },
             capture: rules(&capture)?,
             csca: chip.csca,
+            csca_unreadable: chip.csca_unreadable.unwrap_or_default(),
             policies: Policies::new(&policies).map_err(Failure::new)?,
             number_ids: ids.numbers.unwrap_or_default(),
             data: gallery.data,

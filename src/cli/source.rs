@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::settings::Settings;
-use super::{Failure, photo};
+use super::{Failure, outcome, photo};
 use crate::chip::{Anchors, CheckOptions, ChipFiles, Dg2, Inspection, Photo, Verdict, inspect};
 
 /// First byte of a DG2 file (ICAO 9303-10, table 36). No picture format begins so.
@@ -65,13 +65,21 @@ pub(super) fn best_photo(chip: &Inspection) -> Option<&Photo> {
     chip.photo().or_else(|| chip.dg2.as_ref().and_then(|dg2| dg2.photos.get(first(&dg2.photos))))
 }
 
-/// The country certificates: as typed, or as configured, or none.
+/// The country certificates: as typed, or as configured, or none. One that cannot be read
+/// is left out with a line in the log, or stops the command, as configured.
 pub(super) fn anchors(typed: Option<&PathBuf>, settings: &Settings) -> Result<Anchors, Failure> {
     match typed.or(settings.csca.as_ref()) {
         None => Ok(Anchors::none()),
-        Some(path) => Anchors::load(path).map_err(|e| {
-            Failure::new(format_args!("--csca {}: {e}; name a certificate, a master list or a folder", path.display()))
-        }),
+        Some(path) => {
+            let anchors = Anchors::load_with(path, settings.csca_unreadable).map_err(|e| {
+                let shown = path.display();
+                Failure::new(format_args!("--csca {shown}: {e}; name a certificate, a master list or a folder"))
+            })?;
+            for skipped in anchors.skipped() {
+                tracing::warn!("country certificates: {}; it is left out", outcome::one_line(&skipped.to_string()));
+            }
+            Ok(anchors)
+        }
     }
 }
 

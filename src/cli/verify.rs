@@ -27,7 +27,7 @@ Examples:
   chinhchu verify card capture.jpg --csca csca     a folder of chip files
 
 Several probes are frames of one person: their templates are averaged.
-Photos are JPEG, PNG, WebP or JPEG 2000, recognised by content. Either side may also
+Photos are JPEG, PNG, WebP, BMP or JPEG 2000, recognised by content. Either side may also
 be a DG2 file or a folder of chip files, whose chip is then checked: one that is not
 AUTHENTIC or UNANCHORED never matches.
 
@@ -95,6 +95,9 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
     let settings = Settings::new(global)?;
     let roles = Roles::verify(&args.reference, &args.probes)?;
     let anchors = source::anchors(args.csca.as_ref(), &settings)?;
+    for skipped in anchors.skipped() {
+        print::note(&format!("country certificates: {skipped}; it is left out"));
+    }
     let read = |path: &PathBuf, role| FaceSource::read(path, role, settings.limits.encoded_bytes_max, &anchors);
     let reference = read(&args.reference, "reference")?;
     let probes = args.probes.iter().map(|path| read(path, "probe")).collect::<Result<Vec<_>, _>>()?;

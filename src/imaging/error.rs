@@ -17,7 +17,7 @@ pub enum ImageError {
         bytes_max: usize,
     },
     /// The first bytes belong to no format read here.
-    #[error("not an image this program reads; send JPEG, PNG, WebP or JPEG 2000")]
+    #[error("not an image this program reads; send JPEG, PNG, WebP, BMP or JPEG 2000")]
     UnknownFormat,
     /// More pixels than the limit, by the header.
     #[error("the image is {width}x{height} pixels, the limit is {pixels_max} pixels; send a smaller photo")]

@@ -33,6 +33,7 @@
 //! Colours are read as sRGB: embedded profiles are ignored, transparency is laid
 //! over white.
 
+mod bmp;
 mod budget;
 mod error;
 mod jp2;
@@ -41,6 +42,7 @@ mod jpeg_scaled;
 mod orient;
 mod pixels;
 mod png;
+mod standard_huffman;
 mod webp;
 
 use image::metadata::Orientation;
@@ -78,6 +80,8 @@ pub enum Format {
     Jp2,
     /// JPEG 2000, raw codestream (ISO/IEC 15444-1 annex A).
     J2k,
+    /// BMP, uncompressed.
+    Bmp,
 }
 
 /// An 8-bit RGB picture, upright, rows from the top, no padding.
@@ -160,6 +164,8 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
         Some(Format::Jp2)
     } else if bytes.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) {
         Some(Format::J2k)
+    } else if bmp::is_bmp(bytes) {
+        Some(Format::Bmp)
     } else {
         None
     }
@@ -185,6 +191,7 @@ fn decode_at(bytes: &[u8], limits: &Limits, short_side_min: Option<u32>) -> Resu
         Format::Jpeg => jpeg::decode(bytes, limits, short_side_min),
         Format::Png => png::decode(bytes, limits),
         Format::WebP => webp::decode(bytes, limits),
+        Format::Bmp => bmp::decode(bytes, limits),
         format @ (Format::Jp2 | Format::J2k) => jp2::decode(bytes, limits, format, short_side_min),
     }
 }

@@ -49,8 +49,8 @@ words! {
         "Ảnh quá lớn. Hãy gửi ảnh nhỏ hơn.";
     /// Not a format read here, or a rare kind of one.
     ImageFormat, "IMAGE_FORMAT", InvalidArgument,
-        "This file is not a photo the system can read. Send JPEG, PNG, WebP or JPEG 2000.",
-        "Tệp này không phải ảnh mà hệ thống đọc được. Hãy gửi ảnh JPEG, PNG, WebP hoặc JPEG 2000.";
+        "This file is not a photo the system can read. Send JPEG, PNG, WebP, BMP or JPEG 2000.",
+        "Tệp này không phải ảnh mà hệ thống đọc được. Hãy gửi ảnh JPEG, PNG, WebP, BMP hoặc JPEG 2000.";
     /// More than one frame.
     ImageAnimated, "IMAGE_ANIMATED", InvalidArgument,
         "The picture moves. Send a single still photo.",

@@ -69,6 +69,11 @@ fn pictures() -> Vec<Defect> {
         let image = tlv(0xA1, &tlv(0xA0, &tlv(0xA0, picture)));
         tlv(0xA1, &tlv(0x65, &tlv(0xA1, &tlv(0x30, &image))))
     };
+    let template = |block: &[u8]| tlv(0x7F60, &[tlv(0xA1, &[0x88, 0x02, 0x00, 0x08]), block.to_vec()].concat());
+    let after = |first: &[u8]| {
+        let templates = [&[0x02, 0x01, 0x02][..], first, &template(&tlv(0x5F2E, &good))].concat();
+        tlv(0x75, &tlv(0x7F61, &templates))
+    };
     let mut cut = wrapped(0x5F2E, &good);
     cut.truncate(cut.len() - 30);
     vec![
@@ -89,7 +94,8 @@ fn pictures() -> Vec<Defect> {
             wrapped(0x5F2E, &face_record(u16::MAX, 0, length, PHOTO)),
             "the ISO/IEC 19794-5 record is too large: more than 16",
         ),
-        defect("second_image_missing", wrapped(0x5F2E, &face_record(2, 0, length, PHOTO)), bad),
+        // The first is good: the second does not take it along.
+        defect("second_image_missing", wrapped(0x5F2E, &face_record(2, 0, length, PHOTO)), "1 photos"),
         defect("header_alone", wrapped(0x5F2E, b"FAC\x00010\x00"), bad),
         defect("picture_missing_19794", wrapped(0x5F2E, &face_record(1, 0, length, &[])), bad),
         defect(
@@ -107,6 +113,10 @@ fn pictures() -> Vec<Defect> {
             tlv(0x75, &tlv(0x7F61, &[0x02, 0x01, 0x00])),
             "the photo in DG2 is not as its standard says",
         ),
+        defect("first_template_broken", after(&template(&tlv(0x5F2E, b"FAC\x00010\x00nothing"))), "1 photos"),
+        defect("first_template_empty", after(&template(&tlv(0x5F2E, b""))), "1 photos"),
+        defect("first_template_without_block", after(&template(&[])), "1 photos"),
+        defect("first_template_of_no_tags", after(&tlv(0x7F60, &[0xFF; 9])), "1 photos"),
         defect("other_group", vec![0x61, 0x00], "DG2: tag 75 expected, 61 found"),
         defect("cut", cut, "DG2: cut short"),
     ]
@@ -226,7 +236,7 @@ fn lists() -> Vec<Defect> {
             master_list(&certificates, &key("signer"), &stranger, made),
             "list: the signer of the master list was not issued",
         ),
-        defect("certificate_broken", broken, "list: certificate 1 of the master list cannot be read"),
+        defect("certificate_broken", broken, "list: the signature of the master list does not hold"),
         defect(
             "content_type_of_another",
             replace(&good, &list_type, &[0x67, 0x81, 0x08, 0x01, 0x01, 0x01], 0),
@@ -235,6 +245,14 @@ fn lists() -> Vec<Defect> {
         defect("cut", good[..good.len() - 9].to_vec(), "list: the signed data: cut short"),
         defect("armour_without_end", b"-----BEGIN CERTIFICATE-----\nMAA=\n".to_vec(), "list is not a certificate"),
         defect("text", b"not a certificate\n".to_vec(), "list is not a certificate"),
+        defect("hexadecimal", b"30 03 02 01 05\n".to_vec(), "list is not a certificate, a master list or"),
+        defect("base64", b"MAMCAQU=\n".to_vec(), "list is not a certificate, a master list or"),
+        defect("directory", b"version: 1\ndn: c=DE,dc=data\n".to_vec(), "list is not a certificate"),
+        defect(
+            "armour_between_latin_1",
+            b"Autorit\xe9\n-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n\xe9".to_vec(),
+            "list is not a certificate",
+        ),
     ]
 }
 

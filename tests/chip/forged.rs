@@ -262,16 +262,49 @@ fn certificates_that_lead_in_a_circle_end() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_does_not_vouch() {
+fn a_link_certificate_alone_counts_under_the_same_name_and_under_another() {
+    // It was trusted or LINK_OPEN depending on whether two names are equal.
     let card = draft(None).forge().unwrap();
     let date = |year| Date { year, month: 1, day: 1 };
     let first = TestAuthority::new(TestKey::new(SEED, "authority", KeyKind::P256), "CSCA");
-    let second = TestAuthority::new(TestKey::new(SEED, "second", KeyKind::P256), "SECOND");
-    let link = second.issue(&CertificateDraft::new("CSCA", 9, date(2015), date(2045)).authority(), &first.key).unwrap();
+    let second_key = || TestKey::new(SEED, "second", KeyKind::P256);
+    for name in ["CSCA", "SECOND"] {
+        let second = TestAuthority::new(second_key(), name);
+        let with = |change: &dyn Fn(&mut CertificateDraft), others: &[Vec<u8>]| {
+            let mut draft = CertificateDraft::new("CSCA", 9, date(2015), date(2045)).authority();
+            change(&mut draft);
+            let mut anchors = Anchors::none();
+            for (number, other) in others.iter().enumerate() {
+                anchors.add_bytes(&number.to_string(), other).unwrap();
+            }
+            anchors.add_bytes("link", second.issue(&draft, &first.key).unwrap().der()).unwrap();
+            inspect(&files(&card), &anchors, &options())
+        };
+        let alone = with(&|_| (), &[]);
+        assert_eq!(alone.verdict, Verdict::Authentic, "{name}: {:?}", alone.findings);
+        assert!(alone.found(Reason::AnchorRenewed), "{name}");
+        // Where the key that signed it is installed, the chain ends there.
+        let root = CertificateDraft::new(name, 1, date(2010), date(2040)).authority();
+        let root = second.issue(&root, &second.key).unwrap().der().to_vec();
+        let whole = with(&|_| (), &[root]);
+        assert_eq!((whole.verdict, whole.anchor.as_ref().unwrap().links), (Verdict::Authentic, 1), "{name}");
+        assert!(!whole.found(Reason::AnchorRenewed), "{name}");
+        // One that says that the installed key signed it, which did not, is a forgery.
+        let impostor = TestAuthority::new(TestKey::new(SEED, "impostor", KeyKind::P256), name);
+        let installed = CertificateDraft { key_ids: false, ..CertificateDraft::new(name, 1, date(2010), date(2040)) };
+        let installed = impostor.issue(&installed.authority(), &impostor.key).unwrap().der().to_vec();
+        let forged = with(&|draft| draft.key_ids = false, &[installed]);
+        assert_eq!(forged.verdict, Verdict::Untrusted, "{name}: {:?}", forged.findings);
+    }
+    // From one country to another it must lead to an anchor.
+    let abroad = TestAuthority::new(second_key(), "SECOND");
+    let mut draft = CertificateDraft::new("CSCA", 9, date(2015), date(2045)).authority();
+    draft.country = "LA".to_owned();
+    let link = abroad.issue(&draft, &first.key).unwrap();
     let mut anchors = Anchors::none();
     anchors.add_bytes("link", link.der()).unwrap();
     let inspection = inspect(&files(&card), &anchors, &options());
-    assert!(inspection.verdict == Verdict::Unanchored && inspection.found(Reason::LinkOpen));
+    assert_eq!(inspection.verdict, Verdict::Unanchored, "{:?}", inspection.findings);
 }
 
 #[test]
@@ -354,4 +387,71 @@ fn a_card_survives_its_way_over_a_disk() {
     let inspection = inspect(&files, &anchors, &options());
     assert!(inspection.found(Reason::SignerRevoked));
     assert_eq!(inspection.unrecognised, 1);
+}
+
+#[test]
+fn bundles_and_text_in_place_of_certificates_are_named() {
+    let card = draft(None).forge().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let wrap = |tag: u8, value: &[u8]| [&[tag, 0x82], &(value.len() as u16).to_be_bytes()[..], value].concat();
+    // RFC 5652, 5.2: certificates alone, no content and no signer.
+    let certificates = wrap(0xA0, &card.csca);
+    let data = [
+        &[2, 1, 1, 0x31, 0, 0x30, 11, 6, 9][..],
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1],
+        &certificates,
+        &[0x31, 0],
+    ];
+    let signed = wrap(0xA0, &wrap(0x30, &data.concat()));
+    let arcs = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
+    let bundle = wrap(0x30, &[&arcs[..], &signed].concat());
+    let hex: String = card.csca.iter().map(|byte| format!("{byte:02X} ")).collect();
+    for (name, bytes, told) in [
+        ("bundle.p7b", bundle.clone(), "PKCS #7"),
+        ("bundle.cer", bundle, "PKCS #7"),
+        ("list.ldif", b"version: 1\ndn: c=DE,dc=data\n".to_vec(), "LDIF"),
+        ("text.cer", hex.into_bytes(), "hexadecimal"),
+    ] {
+        let error = Anchors::none().add_bytes(name, &bytes).unwrap_err().to_string();
+        assert!(error.contains(told) && error.contains(name), "{name}: {error}");
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    // The same certificate twice is one.
+    for name in ["a.cer", "b.cer"] {
+        std::fs::write(folder.path().join(name), &card.csca).unwrap();
+    }
+    let anchors = Anchors::load(folder.path()).unwrap();
+    assert_eq!((anchors.len(), anchors.skipped().len()), (1, 4));
+    assert_eq!(inspect(&files(&card), &anchors, &options()).verdict, Verdict::Authentic);
+}
+
+#[test]
+fn a_bound_that_is_reached_refers_and_denies_nobody() {
+    // Eleven hundred certificates of one name, none of the key that signed: no real list.
+    let card = CardDraft { flaw: Some(Flaw::WrongAuthority), ..draft(None) }.forge().unwrap();
+    let date = |year| Date { year, month: 1, day: 1 };
+    let key = TestKey::new(SEED, "crowd", KeyKind::P256);
+    let authority = TestAuthority::new(key.clone(), "CSCA");
+    let mut crowd = Anchors::none();
+    for serial in 0..1100 {
+        let draft = CertificateDraft::new("CSCA", serial, date(2015), date(2045)).authority();
+        crowd.add_bytes("crowd", authority.issue(&draft, &key).unwrap().der()).unwrap();
+    }
+    let inspection = inspect(&files(&card), &crowd, &options());
+    assert!(inspection.found(Reason::ChainTooLong), "{:?}", inspection.findings);
+    assert_eq!(inspection.verdict, Verdict::Unreadable);
+    assert!(!inspection.found(Reason::ChainBroken));
+}
+
+#[test]
+fn a_signers_certificate_that_cannot_be_read_is_not_called_missing() {
+    let mut card = draft(None).forge().unwrap();
+    let sod = &mut card.files.iter_mut().find(|(name, _)| name == "EF_SOD.bin").unwrap().1;
+    // The first time in it is the beginning of the certificate's validity.
+    let time = sod.windows(15).position(|window| window.starts_with(&[0x17, 13]) && window[14] == b'Z').unwrap();
+    sod[time + 14] = b'+';
+    let inspection = check(&card);
+    assert!(inspection.found(Reason::SignerCertificateUnreadable), "{:?}", inspection.findings);
+    assert!(!inspection.found(Reason::SignerCertificateMissing));
+    assert_eq!(inspection.verdict, Verdict::Unreadable);
 }

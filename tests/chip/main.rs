@@ -5,4 +5,5 @@ mod corpus;
 mod data;
 mod forged;
 mod hostile;
+mod vectors;
 mod verdicts;

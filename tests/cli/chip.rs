@@ -45,6 +45,26 @@ fn a_forged_card_is_authentic_with_its_authority_and_unanchored_without() {
 }
 
 #[test]
+fn a_certificate_that_cannot_be_read_is_left_out_and_named_or_stops_as_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = forged(folder.path(), "card", &[]);
+    let csca = format!("{card}/csca");
+    fs::write(format!("{csca}/foreign.cer"), b"0\x03\x02\x01\x05").unwrap();
+    let answer = run(["chip", "inspect", &card, "--csca", &csca, "--json"]).ended(0).json();
+    assert_eq!(answer["csca_unreadable"].as_array().unwrap().len(), 1);
+    let told = run(["chip", "inspect", &card, "--csca", &csca]).ended(0).stdout;
+    assert!(told.contains("foreign.cer"), "{told}");
+    let config = folder.path().join("chinhchu.toml");
+    fs::write(&config, "[chip]\ncsca = \"card/csca\"\ncsca_unreadable = \"stop\"\n").unwrap();
+    let stopped = run(["--config", &text(&config), "chip", "inspect", &card]).ended(2);
+    assert!(stopped.stderr.contains("foreign.cer"), "{stopped:?}");
+    // A revocation list that is left out would revoke nothing.
+    fs::rename(format!("{csca}/foreign.cer"), format!("{csca}/foreign.crl")).unwrap();
+    let stopped = run(["chip", "inspect", &card, "--csca", &csca]).ended(2);
+    assert!(stopped.stderr.contains("foreign.crl"), "{stopped:?}");
+}
+
+#[test]
 fn personal_fields_are_stars_unless_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let options = ["--number", "999075000023", "--name", "Đặng Thị Thử", "--birth-date", "1975-06-30", "--female"];

@@ -25,11 +25,14 @@ pub enum Fault {
     Compress,
     /// A shadow over one side.
     Shadow,
+    /// White light in both lenses of glasses.
+    Glare,
 }
 
 impl Fault {
-    /// Every fault there is.
-    pub const ALL: [Self; 8] =
+    /// Those that the quality model is fitted with. New ones come behind them, so that the
+    /// seeds of these stay.
+    pub const FITTED: [Self; 8] =
         [Self::Blur, Self::Dark, Self::Bright, Self::Tilt, Self::Cover, Self::Small, Self::Compress, Self::Shadow];
 }
 
@@ -51,6 +54,7 @@ pub fn degrade(photo: &RgbImage, eyes: Eyes, fault: Fault, random: &mut Random) 
             jpeg(&turn(photo, angle.to_radians()), 92)
         }
         Fault::Cover => jpeg(&cover(photo, eyes, random), 92),
+        Fault::Glare => jpeg(&glare(photo, eyes, random), 92),
         Fault::Small => {
             let scale = (random.within(17.0, 24.0) / apart).min(1.0);
             let side = |length: u32| ((length as f32 * scale).round() as u32).max(1);
@@ -82,6 +86,23 @@ fn turn(photo: &RgbImage, angle: f32) -> RgbImage {
         let sx = (cos * u - sin * v + width / 2.0).clamp(0.0, width - 1.0);
         let sy = (sin * u + cos * v + height / 2.0).clamp(0.0, height - 1.0);
         Rgb(sample(photo, sx, sy).map(|v| v.round() as u8))
+    })
+}
+
+/// Two white ellipses with soft edges, where lenses are, nearly opaque.
+fn glare(photo: &RgbImage, eyes: Eyes, random: &mut Random) -> RgbImage {
+    let (apart, middle) = (eyes.apart(), eyes.middle());
+    let radii = [apart * random.within(0.26, 0.38), apart * random.within(0.16, 0.26)];
+    let (opacity, white) = (random.within(0.8, 1.0), random.within(245.0, 255.0));
+    let shift = [0, 1].map(|_| apart * random.within(-0.05, 0.05));
+    ImageBuffer::from_fn(photo.width(), photo.height(), |x, y| {
+        let inside = |side: f32| {
+            let u = (x as f32 - middle[0] - side * apart / 2.0 - shift[0]) / radii[0];
+            let v = (y as f32 - middle[1] - shift[1]) / radii[1];
+            ((1.1 - u.hypot(v)) / 0.2).clamp(0.0, 1.0)
+        };
+        let share = opacity * inside(-1.0).max(inside(1.0));
+        Rgb(photo.get_pixel(x, y).0.map(|v| (f32::from(v) * (1.0 - share) + white * share) as u8))
     })
 }
 

@@ -67,9 +67,10 @@ pub(crate) fn verify(curve: Curve, key: &EcPoint, digest: &[u8], r: &[u8], s: &[
     on_curve!(curve, domain => domain.verify(key, digest, r, s).unwrap_or(false))
 }
 
-/// Verifies a signature that is `r` and `s` one after the other.
+/// Verifies a signature that is `r` and `s` one after the other, each as wide as the order
+/// (TR-03111, 5.2.1), which is as wide as the field on every curve here.
 pub(crate) fn verify_plain(curve: Curve, key: &EcPoint, digest: &[u8], signature: &[u8]) -> bool {
-    if signature.is_empty() || !signature.len().is_multiple_of(2) {
+    if signature.len() != 2 * curve.bytes() {
         return false;
     }
     let (r, s) = signature.split_at(signature.len() / 2);

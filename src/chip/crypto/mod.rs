@@ -21,3 +21,4 @@ pub use scheme::{AlgorithmIdentifier, Scheme, SignatureError, verify};
 pub(crate) use ecdsa::{public_point, sign_for_tests, verify as verify_integers, verify_plain};
 pub(crate) use key::explicit_parameters;
 pub(crate) use rsa::{mgf1_xor, power};
+pub(crate) use scheme::integers;

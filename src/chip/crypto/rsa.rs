@@ -47,10 +47,16 @@ impl RsaPublicKey {
         power(signature, &self.exponent, &self.modulus)
     }
 
+    /// The same of a signature that is as wide as the modulus, as RFC 8017 asks for
+    /// (8.1.2 and 8.2.2, step 1).
+    fn raise_whole(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        if signature.len() == self.modulus.len() { self.raise(signature) } else { None }
+    }
+
     /// RSASSA-PKCS1-v1_5: the padding is rebuilt and compared whole, so nothing
     /// can hide in it. The hash's NULL parameter may be missing.
     pub(super) fn verify_pkcs1(&self, hash: Hash, digest: &[u8], signature: &[u8]) -> bool {
-        let Some(message) = self.raise(signature) else { return false };
+        let Some(message) = self.raise_whole(signature) else { return false };
         [&[0x05, 0x00][..], &[]].into_iter().any(|parameters| {
             let algorithm = der::sequence(&[&der::oid(hash.oid()), parameters]);
             let info = der::sequence(&[&algorithm, &der::octets(digest)]);
@@ -65,9 +71,16 @@ impl RsaPublicKey {
         })
     }
 
-    /// RSASSA-PSS with any salt length.
-    pub(super) fn verify_pss(&self, hash: Hash, mask_hash: Hash, digest: &[u8], signature: &[u8]) -> bool {
-        let Some(message) = self.raise(signature) else { return false };
+    /// RSASSA-PSS (RFC 8017, 8.1.2), with a salt of so many bytes, or of as many as it has.
+    pub(super) fn verify_pss(
+        &self,
+        hash: Hash,
+        mask_hash: Hash,
+        salt: Option<usize>,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        let Some(message) = self.raise_whole(signature) else { return false };
         let encoded_bits = self.bits as usize - 1;
         let length = encoded_bits.div_ceil(8);
         let (lead, encoded) = message.split_at(message.len() - length);
@@ -84,7 +97,8 @@ impl RsaPublicKey {
         mgf1_xor(mask_hash, seed, &mut block);
         block[0] &= 0xFF >> unused;
         let Some(start) = block.iter().position(|&byte| byte != 0) else { return false };
-        block[start] == 0x01 && hash.digest_of(&[&[0; 8], digest, &block[start + 1..]]) == seed
+        let salt_fits = salt.is_none_or(|salt| salt == block.len() - start - 1);
+        block[start] == 0x01 && salt_fits && hash.digest_of(&[&[0; 8], digest, &block[start + 1..]]) == seed
     }
 
     /// ISO/IEC 9796-2 scheme 1 over a recovered part and `rest`: the digital

@@ -3,7 +3,7 @@
 use super::{Hash, KeyError, PublicKey, Spki, ecdsa};
 use crate::chip::error::InStructure;
 use crate::chip::tlv::Reader;
-use crate::chip::{ParseError, oid};
+use crate::chip::{ParseError, der, oid};
 
 /// An AlgorithmIdentifier: arcs of the algorithm, and its parameters undecoded.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,8 +54,9 @@ impl Scheme {
             oid::SHA512_RSA => Self::Pkcs1(Hash::Sha512),
             oid::RSA => Self::Pkcs1(fallback?),
             oid::RSA_PSS => {
-                let (hash, mask) = pss_parameters(&algorithm.parameters)?;
-                Self::Pss(hash, mask)
+                let parameters = PssParameters::parse(&algorithm.parameters)?;
+                let hash = parameters.hash.unwrap_or(Hash::Sha1);
+                Self::Pss(hash, parameters.mask.unwrap_or(Hash::Sha1))
             }
             oid::ECDSA_SHA1 => Self::Ecdsa(Hash::Sha1),
             oid::ECDSA_SHA224 => Self::Ecdsa(Hash::Sha224),
@@ -77,6 +78,14 @@ impl Scheme {
         Some(scheme)
     }
 
+    /// For reports, with all that it is: `RSASSA-PSS SHA-256 MGF1 SHA-1`.
+    pub(crate) fn describe_in_full(self) -> String {
+        match self {
+            Self::Pss(_, mask) => format!("{} MGF1 {}", self.describe(), mask.name()),
+            _ => self.describe(),
+        }
+    }
+
     /// For reports: `RSASSA-PSS SHA-256`.
     pub fn describe(self) -> String {
         match self {
@@ -87,30 +96,79 @@ impl Scheme {
     }
 }
 
-/// RSASSA-PSS-params (RFC 4055, 3.1): hash and mask hash, SHA-1 by default. The
-/// salt length is not read: it shows in the signature itself.
-fn pss_parameters(bytes: &[u8]) -> Option<(Hash, Hash)> {
-    let (mut hash, mut mask) = (Hash::Sha1, Hash::Sha1);
-    let mut outer = Reader::new(bytes);
-    if outer.is_empty() || outer.peek() == Some(0x05) {
-        return Some((hash, mask));
-    }
-    for field in outer.expect(0x30).ok()?.children() {
-        let field = field.ok()?;
-        match field.tag {
-            0xA0 => hash = Hash::from_oid(&AlgorithmIdentifier::parse(&mut field.children()).ok()?.oid)?,
-            0xA1 => {
-                let generator = AlgorithmIdentifier::parse(&mut field.children()).ok()?;
-                if generator.oid != oid::MGF1 {
-                    return None;
-                }
-                mask = Hash::from_oid(&AlgorithmIdentifier::parse(&mut Reader::new(&generator.parameters)).ok()?.oid)?;
-            }
-            0xA2 | 0xA3 => {}
-            _ => return None,
+/// What an RSASSA-PSS-params (RFC 4055, 3.1) says; `None` for what it leaves to its
+/// default: SHA-1, and a salt of 20 bytes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct PssParameters {
+    hash: Option<Hash>,
+    mask: Option<Hash>,
+    /// Where it is left out, the length that shows in the signature counts: signers who
+    /// leave it out mean 20, or the length of the hash.
+    salt: Option<usize>,
+}
+
+impl PssParameters {
+    /// Reads the parameters of an algorithm identifier; none and NULL are all defaults.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut out = Self::default();
+        let mut outer = Reader::new(bytes);
+        if outer.is_empty() || outer.peek() == Some(0x05) {
+            return Some(out);
         }
+        for field in outer.expect(0x30).ok()?.children() {
+            let field = field.ok()?;
+            match field.tag {
+                0xA0 => out.hash = Some(Hash::from_oid(&AlgorithmIdentifier::parse(&mut field.children()).ok()?.oid)?),
+                0xA1 => {
+                    let generator = AlgorithmIdentifier::parse(&mut field.children()).ok()?;
+                    if generator.oid != oid::MGF1 {
+                        return None;
+                    }
+                    // A generator without its hash leaves it to the default as well.
+                    let mut inside = Reader::new(&generator.parameters);
+                    if !inside.is_empty() && inside.peek() != Some(0x05) {
+                        out.mask = Some(Hash::from_oid(&AlgorithmIdentifier::parse(&mut inside).ok()?.oid)?);
+                    }
+                }
+                0xA2 => {
+                    out.salt = Some(match field.children().expect(0x02).ok()?.value {
+                        [length @ 0..=0x7F] | [0, length] => usize::from(*length),
+                        [high @ 0..=0x7F, low] => usize::from(u16::from_be_bytes([*high, *low])),
+                        _ => return None,
+                    });
+                }
+                0xA3 => {}
+                _ => return None,
+            }
+        }
+        Some(out)
     }
-    Some((hash, mask))
+
+    /// What a signer who left something out may mean: the defaults; the hash of the
+    /// message for the mask too, as faulty signers mean; and, where the hash is left out,
+    /// the one named beside the algorithm, or any.
+    fn readings(self, fallback: Option<Hash>) -> Vec<Scheme> {
+        let mut hashes = vec![self.hash.unwrap_or(Hash::Sha1)];
+        if self.hash.is_none() {
+            hashes.extend(match fallback {
+                Some(hash) => vec![hash],
+                None => Hash::ALL.to_vec(),
+            });
+        }
+        let mut out = Vec::new();
+        for hash in hashes {
+            let masks = match self.mask {
+                Some(mask) => vec![mask],
+                None => vec![Hash::Sha1, hash],
+            };
+            for scheme in masks.into_iter().map(|mask| Scheme::Pss(hash, mask)) {
+                if !out.contains(&scheme) {
+                    out.push(scheme);
+                }
+            }
+        }
+        out
+    }
 }
 
 /// Why a signature does not count.
@@ -132,7 +190,10 @@ pub enum SignatureError {
 ///
 /// `fallback` is the hash named beside the algorithm, where there is one: it
 /// serves where the algorithm names none, and where the named one is not what
-/// was used (both are under the signer's control, so neither opens anything).
+/// was used (both are under the signer's control, so neither opens anything). So with
+/// the parameters of RSASSA-PSS: what is left out is tried as the standard says, and as
+/// signers who leave it out mean. The scheme returned is the one that holds; where it is
+/// not that of [`Scheme::resolve`], callers say so.
 pub fn verify(
     spki: &Spki,
     algorithm: &AlgorithmIdentifier,
@@ -143,17 +204,21 @@ pub fn verify(
     let key = PublicKey::from_spki(spki)?;
     let unsupported = || SignatureError::Algorithm(oid::dotted(&algorithm.oid));
     let declared = Scheme::resolve(algorithm, fallback).ok_or_else(unsupported)?;
-    let mut candidates = vec![declared];
+    let (mut candidates, mut salt) = (vec![declared], None);
     match (declared, fallback) {
         (Scheme::Pkcs1(hash), Some(other)) if other != hash => candidates.push(Scheme::Pkcs1(other)),
         (Scheme::Ecdsa(hash), Some(other)) if other != hash => candidates.push(Scheme::Ecdsa(other)),
+        (Scheme::Pss(..), _) => {
+            let parameters = PssParameters::parse(&algorithm.parameters).ok_or_else(unsupported)?;
+            (candidates, salt) = (parameters.readings(fallback), parameters.salt);
+        }
         _ => {}
     }
     for scheme in candidates {
         let digest = scheme.hash().digest(message);
         let holds = match (&key, scheme) {
             (PublicKey::Rsa(key), Scheme::Pkcs1(hash)) => key.verify_pkcs1(hash, &digest, signature),
-            (PublicKey::Rsa(key), Scheme::Pss(hash, mask)) => key.verify_pss(hash, mask, &digest, signature),
+            (PublicKey::Rsa(key), Scheme::Pss(hash, mask)) => key.verify_pss(hash, mask, salt, &digest, signature),
             (PublicKey::Ec { curve, point, .. }, Scheme::Ecdsa(_)) => match integers(signature) {
                 Some((r, s)) => ecdsa::verify(*curve, &point.0, &digest, r, s),
                 // TR-03111 plain form, also found under the names of the other.
@@ -168,12 +233,41 @@ pub fn verify(
     Err(SignatureError::Wrong)
 }
 
-/// Ecdsa-Sig-Value: a sequence of two integers and nothing after it.
-fn integers(signature: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut outer = Reader::new(signature);
-    let mut fields = outer.expect(0x30).ok()?.children();
-    outer.finish().ok()?;
+/// Ecdsa-Sig-Value (RFC 3279, 2.2.3): a sequence of two integers in DER, and nothing but
+/// it: no other bytes are a signature that somebody made.
+pub(crate) fn integers(signature: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut fields = Reader::new(signature).expect(0x30).ok()?.children();
     let (r, s) = (fields.expect(0x02).ok()?.value, fields.expect(0x02).ok()?.value);
-    fields.finish().ok()?;
-    Some((r, s))
+    let written = der::sequence(&[&der::integer(r), &der::integer(s)]);
+    (written == signature).then_some((r, s))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chip::der;
+
+    #[test]
+    fn parameters_left_out_are_tried_as_signers_mean_them() {
+        let hash = |hash: Hash| der::sequence(&[&der::oid(hash.oid())]);
+        let sha256 = der::tlv(0xA0, &hash(Hash::Sha256));
+        let mgf1 = der::tlv(0xA1, &der::sequence(&[&der::oid(oid::MGF1), &hash(Hash::Sha256)]));
+        let bare_mgf1 = der::tlv(0xA1, &der::sequence(&[&der::oid(oid::MGF1)]));
+        let readings = |bytes: &[u8], fallback| PssParameters::parse(bytes).map(|found| found.readings(fallback));
+        use Hash::{Sha1, Sha256, Sha384};
+        // Nothing left out, nothing guessed.
+        let whole = der::sequence(&[&sha256, &mgf1]);
+        assert_eq!(readings(&whole, Some(Sha384)), Some(vec![Scheme::Pss(Sha256, Sha256)]));
+        for no_mask in [der::sequence(&[&sha256]), der::sequence(&[&sha256, &bare_mgf1])] {
+            let expected = vec![Scheme::Pss(Sha256, Sha1), Scheme::Pss(Sha256, Sha256)];
+            assert_eq!(readings(&no_mask, None), Some(expected));
+        }
+        for absent in [&[][..], &[0x05, 0x00], &[0x30, 0x00]] {
+            let expected = [(Sha1, Sha1), (Sha384, Sha1), (Sha384, Sha384)].map(|(hash, mask)| Scheme::Pss(hash, mask));
+            assert_eq!(readings(absent, Some(Sha384)), Some(expected.to_vec()));
+            assert_eq!(readings(absent, None).unwrap().len(), 9);
+        }
+        let unknown = der::sequence(&[&der::tlv(0xA1, &der::sequence(&[&der::oid(oid::RSA)]))]);
+        assert_eq!(readings(&unknown, None), None);
+    }
 }

@@ -83,7 +83,7 @@ pub enum Flaw {
     PhotoNotSigned,
     /// Neither DG2 nor its hash is there.
     NoPhoto,
-    /// DG2 is there twice.
+    /// DG2 is there twice, with different content.
     PhotoTwice,
     /// EF.SOD is cut short.
     SodCut,
@@ -245,10 +245,15 @@ impl CardDraft {
         };
         for (number, bytes) in files {
             let twice = number == 2 && self.is(Flaw::PhotoTwice);
-            if twice {
-                out.files.push((format!("DG{number}_again.bin"), bytes.clone()));
-            }
+            let mut again = bytes.clone();
             out.files.push((format!("DG{number}.bin"), bytes));
+            if twice {
+                // The same bytes twice would disagree with nothing.
+                if let Some(last) = again.last_mut() {
+                    *last ^= 1;
+                }
+                out.files.push((format!("DG{number}_again.bin"), again));
+            }
         }
         if self.is(Flaw::Revoked) {
             let made = Moment::of_date(holder.issued);

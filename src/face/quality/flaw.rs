@@ -45,6 +45,10 @@ words! {
     Occluded, "UNCOVER_FACE",
         "A part of the face is covered. Take off mask, glasses or hat and keep hands and hair away.",
         "Một phần khuôn mặt bị che. Hãy bỏ khẩu trang, kính, mũ; không để tay hoặc tóc che mặt.";
+    /// Light is reflected over both eyes, by glasses as a rule.
+    Glare, "AVOID_GLARE",
+        "Light is reflected over both eyes. Lower the chin a little or move the lamp until the eyes can be seen, or take off the glasses.",
+        "Ánh sáng phản chiếu che cả hai mắt. Hãy hơi cúi đầu hoặc đổi hướng đèn cho đến khi thấy rõ mắt, hoặc bỏ kính.";
     /// The face reaches past the edge.
     Cut, "WHOLE_FACE",
         "The face reaches past the edge of the picture. Move it to the middle.",

@@ -14,6 +14,17 @@ pub(super) const SIDE: usize = 112;
 /// neither hair nor background, in pixels of the crop.
 const OVAL_CENTRE: [f32; 2] = [56.0, 66.0];
 const OVAL_RADII: [f32; 2] = [33.0, 42.0];
+/// Centres of the eyes of an aligned face (see `embed`), and radii of what glasses show
+/// of each, in pixels of the crop.
+const EYES: [[f32; 2]; 2] = [[38.0, 52.0], [74.0, 52.0]];
+const LENS_RADII: [f32; 2] = [10.0, 5.0];
+/// How far above or below those places the eyes may be, in pixels of the crop: the points of
+/// eyes that are not seen are guesses, and mostly too low.
+const EYES_SHIFT: [i8; 6] = [-16, -12, -8, -4, 0, 4];
+/// Luma at or above which a pixel of an eye is a reflection, and how much brighter than
+/// three quarters of the face it must be then: eyes are darker than the skin about them.
+const GLARE_MIN: f32 = 200.0;
+const GLARE_OVER_SKIN: f32 = 15.0;
 /// Luma at or above which a pixel is burnt out.
 const WHITE_MIN: f32 = 250.0;
 /// Distance of a normal distribution's quartiles, in deviations.
@@ -83,6 +94,8 @@ pub(in crate::face) struct Light {
     /// that has least of it, 0…1: something white in front of half a face is not
     /// too much light.
     pub burnt: f32,
+    /// Share of reflections, brighter than skin, in the eye that has least of them, 0…1.
+    pub glare: f32,
     /// Darkest over brightest of the oval's left and right half and of its upper
     /// and lower, the smaller of both ratios, 0…1.
     pub evenness: f32,
@@ -187,6 +200,11 @@ impl Crop {
         let [left, right, upper, lower] = halves.map(|(sum, _, n)| sum / n);
         let ratio = |a: f32, b: f32| (a.min(b) + 1.0) / (a.max(b) + 1.0);
         let evenness = ratio(left, right).min(ratio(upper, lower));
+        let reflected = |shift: i8| {
+            let share = |[x, y]: [f32; 2]| self.reflection([x, y + f32::from(shift)], upper_quartile);
+            share(EYES[0]).min(share(EYES[1]))
+        };
+        let glare = EYES_SHIFT.into_iter().map(reflected).fold(0.0, f32::max);
         let burnt = halves.iter().map(|(_, white, n)| white / n).fold(1.0, f32::min);
 
         let mut laplacian = (0.0f32, 0.0f32, 0.0f32);
@@ -204,6 +222,7 @@ impl Crop {
             lower_quartile,
             upper_quartile,
             burnt,
+            glare,
             evenness,
             contrast: deviation / (luminance + 1.0),
             sharpness,
@@ -211,6 +230,24 @@ impl Crop {
             cells: self.cells(Grid::Coarse, median, spread, chroma),
             patches: self.cells(Grid::Fine, median, spread, chroma),
         }
+    }
+
+    /// Share of an eye's pixels that are brighter than any eye is.
+    fn reflection(&self, [x, y]: [f32; 2], upper_quartile: f32) -> f32 {
+        let least = GLARE_MIN.max(upper_quartile + GLARE_OVER_SKIN);
+        let (mut pixels, mut white) = (0.0f32, 0.0f32);
+        let [left, top] = [x - LENS_RADII[0], y - LENS_RADII[1]].map(|v| v as usize);
+        let [right, bottom] = [x + LENS_RADII[0], y + LENS_RADII[1]].map(|v| v as usize);
+        for row in top..=bottom {
+            for column in left..=right {
+                let (u, v) = ((column as f32 - x) / LENS_RADII[0], (row as f32 - y) / LENS_RADII[1]);
+                if u * u + v * v <= 1.0 {
+                    pixels += 1.0;
+                    white += if self.luma[row * SIDE + column] >= least { 1.0 } else { 0.0 };
+                }
+            }
+        }
+        white / pixels
     }
 
     /// Medians of the oval's two chroma values.

@@ -53,6 +53,8 @@ measures! {
     Bright, "upper_quartile", "luma 0-255", "under-exposure prevention; own";
     /// Share of burnt-out pixels in the half of the face with the fewest.
     Burnt, "burnt", "share", "over-exposure prevention; own";
+    /// Share of reflections in the eye with the fewest: light in both lenses of glasses.
+    Glare, "glare", "share", "eyes visible; own";
     /// Brightness of the darker half over the brighter, the worse of left against
     /// right and upper against lower.
     Evenness, "evenness", "ratio", "illumination uniformity; own";

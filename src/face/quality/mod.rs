@@ -67,6 +67,7 @@ pub(super) fn assess(model: &QualityModel, seen: &Seen, measured: &Measured) -> 
             (Measure::Sharpness, light.sharpness),
             (Measure::Bright, light.upper_quartile),
             (Measure::Burnt, light.burnt),
+            (Measure::Glare, light.glare),
             (Measure::Evenness, light.evenness),
             (Measure::Contrast, light.contrast),
             (Measure::EyesOpen, eyes_open),

@@ -65,6 +65,7 @@ impl Profile {
                 (Measure::Sharpness, at_least(-0.1)),
                 (Measure::Bright, at_least(46.0)),
                 (Measure::Burnt, at_most(0.04)),
+                (Measure::Glare, at_most(0.35)),
                 (Measure::Evenness, at_least(0.45)),
                 (Measure::Contrast, at_least(0.10)),
                 (Measure::EyesOpen, at_least(0.14)),
@@ -200,6 +201,7 @@ fn flaw_of(measure: Measure) -> Flaw {
         Measure::Sharpness => Flaw::Blurred,
         Measure::Bright => Flaw::Dark,
         Measure::Burnt => Flaw::Bright,
+        Measure::Glare => Flaw::Glare,
         Measure::Evenness => Flaw::Uneven,
         Measure::Contrast => Flaw::Flat,
         Measure::EyesOpen => Flaw::EyesClosed,
@@ -215,6 +217,7 @@ fn flaw_of(measure: Measure) -> Flaw {
 fn hides(cause: Flaw) -> &'static [Flaw] {
     const TEXTURE: &[Flaw] = &[Flaw::Occluded, Flaw::Flat, Flaw::EyesClosed, Flaw::MouthOpen];
     const LIGHT: &[Flaw] = &[
+        Flaw::Glare,
         Flaw::FarAway,
         Flaw::Tilted,
         Flaw::OtherFace,
@@ -230,6 +233,7 @@ fn hides(cause: Flaw) -> &'static [Flaw] {
     ];
     // The points of a face that is turned or covered lie where they would not.
     const SHAPE: &[Flaw] = &[
+        Flaw::Glare,
         Flaw::FarAway,
         Flaw::Uneven,
         Flaw::Flat,
@@ -254,6 +258,8 @@ fn hides(cause: Flaw) -> &'static [Flaw] {
         ],
         Flaw::Compressed => TEXTURE,
         Flaw::Turned | Flaw::Occluded => SHAPE,
+        // The points of eyes that are not seen are guesses.
+        Flaw::Glare => &[Flaw::FarAway, Flaw::Tilted, Flaw::Nodded, Flaw::EyesClosed],
         Flaw::Nodded | Flaw::Uneven => &[Flaw::EyesClosed, Flaw::MouthOpen],
         _ => &[],
     }

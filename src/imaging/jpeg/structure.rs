@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::super::budget::{malformed, unsupported};
-use super::super::{Format, ImageError};
+use super::super::{Format, ImageError, standard_huffman};
 
 /// Scans beyond this are an attack on time, not a picture: libjpeg's standard
 /// progressive script has 10, optimised ones fewer than 20.
@@ -62,6 +62,9 @@ pub(super) struct Structure {
     pub(super) exif: Option<Range<usize>>,
     /// 1…100, by the first luminance table; see [`quality_of`].
     pub(super) quality: Option<f32>,
+    /// Whether a sequential picture gives no Huffman table before its first scan: a frame
+    /// of a webcam (Motion JPEG), coded with the standard ones.
+    pub(super) standard_huffman: bool,
     /// What makes pixels: frame, tables, scans, end. Everything else (APPn,
     /// comments, what follows the end) never reaches a decoder.
     parts: Vec<Range<usize>>,
@@ -84,6 +87,8 @@ impl Structure {
             quality: None,
             parts: Vec::new(),
             first_scan: None,
+            has_huffman: false,
+            standard_huffman: false,
         };
         reader.run()
     }
@@ -98,8 +103,11 @@ impl Structure {
     /// passes, it wants the marker.
     pub(super) fn pixels_only(&self, bytes: &[u8]) -> Vec<u8> {
         let length: usize = self.parts.iter().map(ExactSizeIterator::len).sum();
-        let mut kept = Vec::with_capacity(length + 2 + END_MAX);
+        let mut kept = Vec::with_capacity(length + 2 + END_MAX + standard_huffman::SEGMENT.len());
         kept.extend_from_slice(&[0xFF, SOI]);
+        if self.standard_huffman {
+            kept.extend_from_slice(&standard_huffman::SEGMENT);
+        }
         for part in &self.parts {
             kept.extend_from_slice(&bytes[part.clone()]);
         }
@@ -150,6 +158,8 @@ struct Reader<'a, F> {
     quality: Option<f32>,
     parts: Vec<Range<usize>>,
     first_scan: Option<FirstScan>,
+    has_huffman: bool,
+    standard_huffman: bool,
 }
 
 impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
@@ -168,7 +178,8 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
             match marker {
                 0xC0..=0xC2 => self.start_of_frame(marker, segment.clone())?,
                 DQT => self.quality = self.quality.or_else(|| quality_of(&self.bytes[segment.clone()])),
-                DHT | DRI => {}
+                DHT => self.has_huffman = true,
+                DRI => {}
                 0xC3..=0xCF => return Err(unsupported(Format::Jpeg, "arithmetic, lossless or hierarchical coding")),
                 0xDC => return Err(unsupported(Format::Jpeg, "a height that is only known at its end")),
                 0xE1 => {
@@ -211,6 +222,7 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
             adobe_transform: self.adobe_transform,
             exif: self.exif,
             quality: self.quality,
+            standard_huffman: self.standard_huffman,
             parts: self.parts,
         })
     }
@@ -316,6 +328,7 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
                 return Err(CUT);
             }
             self.first_scan = Some(first);
+            self.standard_huffman = frame.coding == Coding::Sequential && !self.has_huffman;
         }
         self.keep(header.start - 4..self.at)
     }
@@ -397,7 +410,8 @@ mod tests {
         fn any_bytes_after_the_start_are_read_without_panic(tail in proptest::collection::vec(any::<u8>(), 0..300)) {
             let bytes = [&[0xFF, 0xD8, 0xFF][..], &tail].concat();
             if let Ok(structure) = Structure::read(&bytes, |_, _| Ok(())) {
-                prop_assert!(structure.pixels_only(&bytes).len() <= bytes.len() + END_MAX);
+                let added = END_MAX + standard_huffman::SEGMENT.len();
+                prop_assert!(structure.pixels_only(&bytes).len() <= bytes.len() + added);
             }
         }
     }

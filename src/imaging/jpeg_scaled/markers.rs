@@ -2,6 +2,7 @@
 //! read strictly: what is not plainly a baseline picture of the kind this
 //! decoder knows is `None`, never a guess.
 
+use super::super::standard_huffman;
 use super::huffman::{AcTable, DcTable};
 
 /// The order in which coefficients are coded: `ZIGZAG[k]` is the row-major
@@ -85,6 +86,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Header> {
     let mut restart_mcus = 0;
     let mut jfif = false;
     let mut adobe_transform = None;
+    let mut has_huffman = false;
     loop {
         let [0xFF, marker, high, low] = *bytes.get(at..at + 4)? else { return None };
         let length = usize::from(u16::from_be_bytes([high, low]));
@@ -93,7 +95,10 @@ pub(super) fn read(bytes: &[u8]) -> Option<Header> {
         match marker {
             SOF0 | SOF1 if frame.is_none() => frame = Some(read_frame(segment)?),
             DQT => read_quant(segment, &mut quant)?,
-            DHT => read_huffman(segment, &mut dc_specs, &mut ac_specs)?,
+            DHT => {
+                has_huffman = true;
+                read_huffman(segment, &mut dc_specs, &mut ac_specs)?;
+            }
             DRI => restart_mcus = usize::from(u16::from_be_bytes(segment.try_into().ok()?)),
             APP0 => jfif |= segment.starts_with(b"JFIF\0"),
             APP14 if segment.starts_with(b"Adobe") => adobe_transform = Some(*segment.get(11)?),
@@ -101,6 +106,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Header> {
                 let Frame { width, height, mut components } = frame?;
                 read_scan(segment, &mut components)?;
                 is_known_colour(&components, jfif, adobe_transform).then_some(())?;
+                // Frames of webcams (Motion JPEG) leave the standard tables out.
+                if !has_huffman {
+                    let tables = &standard_huffman::SEGMENT[standard_huffman::HEAD_BYTES..];
+                    read_huffman(tables, &mut dc_specs, &mut ac_specs)?;
+                }
                 let (mut dc, mut ac) = ([const { None }; 4], [const { None }; 4]);
                 for c in &components {
                     quant[c.quant]?;

@@ -13,6 +13,7 @@ impl From<Format> for pb::ImageFormat {
             Format::WebP => Self::Webp,
             Format::Jp2 => Self::Jp2,
             Format::J2k => Self::J2k,
+            Format::Bmp => Self::Bmp,
         }
     }
 }
@@ -24,6 +25,7 @@ fn format(value: i32) -> Result<Format, BadAnswer> {
         Ok(pb::ImageFormat::Webp) => Ok(Format::WebP),
         Ok(pb::ImageFormat::Jp2) => Ok(Format::Jp2),
         Ok(pb::ImageFormat::J2k) => Ok(Format::J2k),
+        Ok(pb::ImageFormat::Bmp) => Ok(Format::Bmp),
         Ok(pb::ImageFormat::Unspecified) | Err(_) => Err(BadAnswer("format")),
     }
 }

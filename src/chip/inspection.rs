@@ -215,6 +215,18 @@ impl Inspection {
         })
     }
 
+    /// What was found, the gravest first, each once: the same can be found in several
+    /// places.
+    pub fn reasons(&self) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        for finding in &self.findings {
+            if !reasons.contains(&finding.reason) {
+                reasons.push(finding.reason);
+            }
+        }
+        reasons
+    }
+
     /// Whether something was found.
     pub fn found(&self, reason: Reason) -> bool {
         self.findings.iter().any(|finding| finding.reason == reason)
@@ -254,8 +266,7 @@ pub fn inspect(files: &ChipFiles, anchors: &Anchors, options: &CheckOptions) -> 
     }
     card.check_validity(options.now);
     card.check_presence(files, options);
-    card.findings.sort_by_key(|finding| std::cmp::Reverse(finding.reason.effect()));
-    card.findings.dedup();
+    card.findings = Finding::in_order(card.findings);
     card.verdict = Verdict::of(&card.findings);
     card
 }

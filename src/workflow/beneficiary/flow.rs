@@ -180,7 +180,7 @@ impl Engine {
             let issued = holder.as_ref().and_then(|holder| holder.issued);
             let evidence = ChipEvidence {
                 verdict: inspection.verdict,
-                reasons: inspection.findings.iter().map(|finding| finding.reason).collect(),
+                reasons: inspection.reasons(),
                 active_authentication: inspection.active_authentication,
                 groups_unread: inspection
                     .data_groups

@@ -49,7 +49,8 @@ pub enum Verdict {
     Authentic,
     /// Every hash and signature holds, but nothing vouches for the signer.
     Unanchored,
-    /// The signer is not to be trusted, or the card is out of its validity.
+    /// The signer is not to be trusted, the chip's answer is not the original's, the card is of
+    /// another country than its signature, or a validity has ended or not begun.
     Untrusted,
     /// A hash or a signature is wrong.
     Altered,

@@ -8,7 +8,7 @@ use super::chain;
 use super::country;
 use super::crypto::PublicKey;
 use super::dg2::{Dg2, Photo};
-use super::dg13::{Dg13, Dg13Scope};
+use super::dg13::{Dg13, Dg13Id, Dg13Scope};
 use super::error::InStructure;
 use super::files::{ChipFiles, FileId};
 use super::finding::{Finding, GroupState, Verdict};
@@ -132,6 +132,8 @@ pub struct Holder {
     /// The same a century earlier, where only the zone gives it and its two digits of a
     /// year can be read so as well.
     pub birth_other: Option<BirthDate>,
+    /// The chip names a date of birth, but none that can be read.
+    pub birth_unreadable: bool,
     /// Sex.
     pub sex: Option<Sex>,
     /// Day of issue, from DG13: about the age of the photo.
@@ -201,13 +203,17 @@ impl Inspection {
         }
         let plain = mrz.map(|mrz| mrz.name.clone());
         let full_birth = dg13.and_then(Dg13::birth);
+        let birth = full_birth.or(mrz.and_then(|mrz| mrz.birth));
+        let names_birth =
+            dg13.is_some_and(|dg13| dg13.first(Dg13Id::Birth).is_some()) || mrz.is_some_and(|mrz| mrz.birth_unreadable);
         Some(Holder {
             number: dg13.and_then(|dg13| dg13.number().cloned()).or(mrz.and_then(|mrz| mrz.personal_number.clone())),
             former_numbers: dg13.map(Dg13::former_numbers).unwrap_or_default(),
             document_number: mrz.map(|mrz| mrz.document_number.clone()),
             name: dg13.and_then(|dg13| dg13.name().cloned()).or(plain.clone()),
             name_plain: plain,
-            birth: full_birth.or(mrz.and_then(|mrz| mrz.birth)),
+            birth,
+            birth_unreadable: birth.is_none() && names_birth,
             birth_other: mrz.and_then(|mrz| mrz.birth_other).filter(|_| full_birth.is_none()),
             sex: dg13.and_then(Dg13::sex).or(mrz.and_then(|mrz| mrz.sex)),
             issued: dg13.and_then(Dg13::issued),

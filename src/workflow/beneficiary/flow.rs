@@ -259,7 +259,7 @@ impl Engine {
             distinct_frames: seen.together.distinct() as u32,
             frames: seen.beside(subject.as_ref()),
         };
-        let decided = decide(policy, &evidence);
+        let decided = decide(policy, &evidence, seen.key.attempt);
 
         let enrolment = newcomer.filter(|_| decided.outcome == Outcome::Approve).map(|template| Enrolment {
             subject: seen.subject.clone(),

@@ -38,9 +38,8 @@ const ZONE_CHARS: usize = 30;
 /// both can be read as names.
 pub(super) fn compare(record: &str, full: Option<&str>, zone: Option<&str>) -> FieldState {
     match compare_folded(&lookalikes::fold(record), full, zone) {
-        FieldState::Differs if ![Some(record), full, zone].into_iter().flatten().all(is_readable) => {
-            FieldState::Unreadable
-        }
+        FieldState::Differs if !is_readable(record) => FieldState::Unreadable,
+        FieldState::Differs if ![full, zone].into_iter().flatten().all(is_readable) => FieldState::UnreadableOnChip,
         state => state,
     }
 }
@@ -149,7 +148,7 @@ fn plain(name: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::FieldState::{Agrees, AgreesWithoutMarks, Differs, NotOnChip, Unreadable};
+    use super::FieldState::{Agrees, AgreesWithoutMarks, Differs, NotOnChip, Unreadable, UnreadableOnChip};
     use super::*;
 
     #[test]
@@ -281,7 +280,7 @@ mod tests {
             "N/A",
         ] {
             assert_eq!(compare(broken, Some("NGUYỄN THỬ NGHIỆM"), Some("NGUYEN THU NGHIEM")), Unreadable, "{broken}");
-            assert_eq!(compare("Nguyễn Thử Nghiệm", Some(broken), None), Unreadable, "{broken}");
+            assert_eq!(compare("Nguyễn Thử Nghiệm", Some(broken), None), UnreadableOnChip, "{broken}");
         }
         assert!(is_blank(" - ") && is_blank("'.\u{200b}") && !is_blank("?") && !is_blank("Y"));
     }

@@ -22,6 +22,18 @@ impl Finding {
         Self { reason, group: (group != 0).then_some(group), detail: None }
     }
 
+    /// The gravest first, and of those that say the same in the same place one.
+    pub(super) fn in_order(mut findings: Vec<Self>) -> Vec<Self> {
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.reason.effect()));
+        let mut out: Vec<Self> = Vec::with_capacity(findings.len());
+        for finding in findings {
+            if !out.contains(&finding) {
+                out.push(finding);
+            }
+        }
+        out
+    }
+
     /// The same with a detail.
     pub fn with(mut self, detail: impl ToString) -> Self {
         self.detail = Some(detail.to_string());
@@ -37,7 +49,8 @@ pub enum Verdict {
     Authentic,
     /// Every hash and signature holds, but nothing vouches for the signer.
     Unanchored,
-    /// The signer is not to be trusted, or the card is out of its validity.
+    /// The signer is not to be trusted, the chip's answer is not the original's, the card is of
+    /// another country than its signature, or a validity has ended or not begun.
     Untrusted,
     /// A hash or a signature is wrong.
     Altered,
@@ -106,6 +119,14 @@ impl GroupState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_found_twice_in_one_place_stands_once_also_with_something_in_between() {
+        let group = |number| Finding::in_group(Reason::GroupUnsigned, number);
+        let weak = || Finding::of(Reason::WeakHash).with("the data groups");
+        let found = Finding::in_order(vec![weak(), group(11), weak(), Finding::of(Reason::CardExpired), group(12)]);
+        assert_eq!(found, [Finding::of(Reason::CardExpired), weak(), group(11), group(12)]);
+    }
 
     #[test]
     fn the_gravest_finding_decides_and_nothing_found_is_authentic() {

@@ -8,7 +8,7 @@ use super::chain;
 use super::country;
 use super::crypto::PublicKey;
 use super::dg2::{Dg2, Photo};
-use super::dg13::{Dg13, Dg13Scope};
+use super::dg13::{Dg13, Dg13Id, Dg13Scope};
 use super::error::InStructure;
 use super::files::{ChipFiles, FileId};
 use super::finding::{Finding, GroupState, Verdict};
@@ -135,6 +135,8 @@ pub struct Holder {
     /// The same a century earlier, where only the zone gives it and its two digits of a
     /// year can be read so as well.
     pub birth_other: Option<BirthDate>,
+    /// The chip names a date of birth, but none that can be read.
+    pub birth_unreadable: bool,
     /// Sex.
     pub sex: Option<Sex>,
     /// Day of issue, from DG13: about the age of the photo.
@@ -212,6 +214,9 @@ impl Inspection {
             }
         }
         let mut numbers = numbers.into_iter();
+        let birth = full_birth.or(mrz.and_then(|mrz| mrz.birth));
+        let names_birth =
+            dg13.is_some_and(|dg13| dg13.first(Dg13Id::Birth).is_some()) || mrz.is_some_and(|mrz| mrz.birth_unreadable);
         Some(Holder {
             number: numbers.next(),
             other_numbers: numbers.collect(),
@@ -219,12 +224,25 @@ impl Inspection {
             document_number: mrz.map(|mrz| mrz.document_number.clone()),
             name: dg13.and_then(|dg13| dg13.name().cloned()).or(plain.clone()),
             name_plain: plain,
-            birth: full_birth.or(mrz.and_then(|mrz| mrz.birth)),
+            birth,
+            birth_unreadable: birth.is_none() && names_birth,
             birth_other: mrz.and_then(|mrz| mrz.birth_other).filter(|_| full_birth.is_none()),
             sex: dg13.and_then(Dg13::sex).or(mrz.and_then(|mrz| mrz.sex)),
             issued: dg13.and_then(Dg13::issued),
             expires: mrz.and_then(|mrz| mrz.expires).or(dg13.and_then(Dg13::expires)),
         })
+    }
+
+    /// What was found, the gravest first, each once: the same can be found in several
+    /// places.
+    pub fn reasons(&self) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        for finding in &self.findings {
+            if !reasons.contains(&finding.reason) {
+                reasons.push(finding.reason);
+            }
+        }
+        reasons
     }
 
     /// Whether something was found.
@@ -266,8 +284,7 @@ pub fn inspect(files: &ChipFiles, anchors: &Anchors, options: &CheckOptions) -> 
     }
     card.check_validity(options.now);
     card.check_presence(files, options);
-    card.findings.sort_by_key(|finding| std::cmp::Reverse(finding.reason.effect()));
-    card.findings.dedup();
+    card.findings = Finding::in_order(card.findings);
     card.verdict = Verdict::of(&card.findings);
     card
 }

@@ -42,6 +42,8 @@ pub struct Mrz {
     /// The same in the last century, where `birth` is in this one: 25 is a child, or
     /// somebody of a hundred years.
     pub birth_other: Option<BirthDate>,
+    /// A date of birth is there that is none.
+    pub birth_unreadable: bool,
     /// Sex.
     pub sex: Option<Sex>,
     /// Last day of validity.
@@ -97,6 +99,7 @@ fn td1(zone: &[u8], today: Date) -> Mrz {
     checks.check("composite", &composite, second[29]);
     let state = text(&first[2..5]);
     let (birth, birth_other) = birth(&second[..6], today);
+    let birth_unreadable = birth.is_none() && is_filled(&second[..6]);
     Mrz {
         layout: MrzLayout::Td1,
         document_code: text(&first[..2]),
@@ -106,6 +109,7 @@ fn td1(zone: &[u8], today: Date) -> Mrz {
         name: name(third),
         birth,
         birth_other,
+        birth_unreadable,
         sex: sex(second[7]),
         expires: expiry(&second[8..14]),
         nationality: text(&second[15..18]),
@@ -140,6 +144,7 @@ fn two_lines(zone: &[u8], layout: MrzLayout, today: Date) -> Mrz {
     checks.check("composite", &[&second[..10], &second[13..20], &second[21..end]].concat(), second[end]);
     let state = text(&first[2..5]);
     let (birth, birth_other) = birth(&second[13..19], today);
+    let birth_unreadable = birth.is_none() && is_filled(&second[13..19]);
     Mrz {
         layout,
         document_code: text(&first[..2]),
@@ -149,6 +154,7 @@ fn two_lines(zone: &[u8], layout: MrzLayout, today: Date) -> Mrz {
         name: name(&first[5..]),
         birth,
         birth_other,
+        birth_unreadable,
         sex: sex(second[20]),
         expires: expiry(&second[21..27]),
         nationality: text(&second[10..13]),
@@ -215,6 +221,11 @@ fn two_digits(pair: &[u8]) -> Option<u8> {
         [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => Some((tens - b'0') * 10 + ones - b'0'),
         _ => None,
     }
+}
+
+/// Whether a field holds anything but fillers.
+fn is_filled(field: &[u8]) -> bool {
+    field.iter().any(|&byte| byte != b'<')
 }
 
 /// The readings of a birth date, this century's first. It is never in the future;
@@ -290,6 +301,17 @@ mod tests {
         assert!(mrz.wrong_check_digits.is_empty());
         card[36] = if card[36] == b'0' { b'1' } else { b'0' };
         assert_eq!(Mrz::parse_zone(&card, today()).unwrap().wrong_check_digits, ["birth date", "composite"]);
+    }
+
+    #[test]
+    fn a_birth_date_that_is_none_is_told_from_one_that_is_not_there() {
+        let zone = |birth: &str| {
+            format!("IDVNM0880123450001088012345<<0{birth}0M3001017VNM<<<<<<<<<<<0NGUYEN<<VAN<A<<<<<<<<<<<<<<<<<")
+        };
+        for (birth, read, unreadable) in [("880101", true, false), ("881301", false, true), ("<<<<<<", false, false)] {
+            let mrz = Mrz::parse_zone(zone(birth).as_bytes(), today()).unwrap();
+            assert_eq!((mrz.birth.is_some(), mrz.birth_unreadable), (read, unreadable), "{birth}");
+        }
     }
 
     #[test]

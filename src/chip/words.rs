@@ -8,14 +8,14 @@
 pub enum Effect {
     /// Nothing by itself; a policy may weigh it.
     Note,
-    /// The card is genuine but out of its own validity. AUTHENTIC becomes
-    /// UNTRUSTED; any other verdict stands.
+    /// The card is genuine but out of its own validity, or its signer's has not begun.
+    /// AUTHENTIC becomes UNTRUSTED; any other verdict stands.
     Lapsed,
     /// Consistent, but nothing vouches for it.
     Unanchored,
     /// Could not be read, so could not be checked.
     Unreadable,
-    /// Who signed it is not to be trusted.
+    /// Who signed it is not to be trusted, or the chip is not what was signed.
     Untrusted,
     /// A hash or a signature is wrong.
     Altered,
@@ -180,7 +180,7 @@ words! {
         "The card's authority is known only through a link certificate that leads nowhere.",
         "Cơ quan cấp chỉ được biết qua chứng thư liên kết không dẫn đến gốc nào.";
 
-    // Genuine, but out of its own validity.
+    // Genuine, but out of a validity.
     /// The day of expiry is past.
     CardExpired, "CARD_EXPIRED", Lapsed,
         "The card has expired.",

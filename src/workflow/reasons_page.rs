@@ -50,18 +50,28 @@ fn decisions(out: &mut String) {
     *out += "## Reasons of a decision\n\n";
     for &ground in Ground::ALL {
         let _ = writeln!(out, "### `{}`\n\nAbout: `{}`.\n", ground.code(), ground.piece().name());
-        *out += "| to whom | English | Vietnamese |\n|---|---|---|\n";
+        let governing = ground.governed_by();
+        if governing != ground {
+            let _ = writeln!(out, "Stands for `{}`, whose key of a policy governs it.\n", governing.code());
+        }
+        let again = is_tried_again(ground);
         let possible: Vec<Consequence> = ground.consequences_possible().collect();
+        *out += "| to whom | English | Vietnamese |\n|---|---|---|\n";
         for &consequence in &possible {
             let outcome = match consequence {
                 Consequence::Accept => Outcome::Approve,
                 Consequence::Refer => Outcome::Refer,
                 Consequence::Deny => Outcome::Deny,
             };
-            let told = Weighed { ground, consequence, follows: None }.sentence(outcome);
-            let _ = writeln!(out, "| clerk, {} | {} | {} |", consequence.name(), told.en, told.vi);
+            for retake in [true, false] {
+                if retake && (!again || outcome == Outcome::Approve) {
+                    continue;
+                }
+                let told = Weighed { ground, consequence, follows: None }.sentence(outcome, retake);
+                let when = if retake { ", to be tried again" } else { "" };
+                let _ = writeln!(out, "| clerk, {}{when} | {} | {} |", consequence.name(), told.en, told.vi);
+            }
         }
-        let again = is_tried_again(ground);
         for (name, outcome, retake) in [
             ("referred", Outcome::Refer, false),
             ("denied", Outcome::Deny, false),
@@ -81,10 +91,13 @@ fn decisions(out: &mut String) {
     }
     let any = Weighed { ground: Ground::NumberMissing, consequence: Consequence::Refer, follows: None };
     *out += "### Beside them\n\n| when | English | Vietnamese |\n|---|---|---|\n";
-    let follows = Weighed { follows: Some(Ground::ChipUnreadable), ..any }.sentence(Outcome::Refer);
-    let lesser = any.sentence(Outcome::Deny);
+    let follows = Weighed { follows: Some(Ground::ChipUnreadable), ..any };
+    let photo = Weighed { ground: Ground::ChipFaceMissing, ..follows }.sentence(Outcome::Refer, false);
+    let follows = follows.sentence(Outcome::Refer, false);
+    let lesser = any.sentence(Outcome::Deny, false);
     for (when, told) in [
         ("clerk: a reason that follows from another, such as `NUMBER_MISSING`", follows),
+        ("clerk: `CHIP_FACE_MISSING` where it follows from another", photo),
         ("clerk: a reason that did not decide, such as `NUMBER_MISSING` in a denial", lesser),
         ("citizen: approved", resolved_sentence(Outcome::Approve)),
         ("citizen: denied by an officer", resolved_sentence(Outcome::Deny)),

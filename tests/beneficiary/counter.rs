@@ -1,8 +1,9 @@
 //! A day at the counter.
 
-use chinhchu::chip::forge::Flaw;
-use chinhchu::chip::{Anchors, Personal, Verdict};
+use chinhchu::chip::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
+use chinhchu::chip::{Anchors, ChallengeResponse, Personal, Verdict};
 use chinhchu::gallery::{Outcome, Source};
+use chinhchu::service::pb;
 use chinhchu::workflow::beneficiary::{FieldState, Piece};
 
 use crate::need_assets;
@@ -105,12 +106,12 @@ async fn no_flaw_of_a_card_is_approved_and_an_altered_photo_is_denied() {
             Flaw::AlteredPhoto | Flaw::AlteredName | Flaw::WrongSigner | Flaw::PhotoNotSigned => {
                 (Outcome::Deny, "CHIP_ALTERED")
             }
-            Flaw::WrongAuthority
-            | Flaw::SignerIsAuthority
-            | Flaw::SignedTooEarly
-            | Flaw::ForgedCurve
-            | Flaw::OtherCountry => (Outcome::Deny, "CHIP_UNTRUSTED"),
-            Flaw::Expired | Flaw::NotYetValid => (Outcome::Refer, "CHIP_LAPSED"),
+            Flaw::WrongAuthority | Flaw::SignerIsAuthority | Flaw::SignedTooEarly | Flaw::ForgedCurve => {
+                (Outcome::Deny, "CHIP_UNTRUSTED")
+            }
+            Flaw::OtherCountry => (Outcome::Deny, "CHIP_COUNTRY_DIFFERS"),
+            Flaw::Expired => (Outcome::Refer, "CHIP_LAPSED"),
+            Flaw::NotYetValid => (Outcome::Refer, "CHIP_NOT_YET_VALID"),
             Flaw::NoPhoto => (Outcome::Refer, "CHIP_FACE_MISSING"),
             Flaw::WeakHash => (Outcome::Refer, "CHIP_WEAK"),
             _ => (Outcome::Refer, "CHIP_UNREADABLE"),
@@ -120,6 +121,34 @@ async fn no_flaw_of_a_card_is_approved_and_an_altered_photo_is_denied() {
         assert!(!outcome.enrolled, "{flaw:?}");
     }
     assert_eq!(counter.engine.stats().await.unwrap().subjects, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_chip_is_called_one_and_its_signer_is_not_blamed() {
+    need_assets!();
+    let counter = Counter::open().await;
+    let holder = HolderDraft { number: FIRST.number.to_owned(), ..HolderDraft::nobody() };
+    let draft = CardDraft {
+        key: KeyKind::P256,
+        active: Some(KeyKind::P256),
+        holder,
+        ..CardDraft::new(SEED, photo(FIRST.photo))
+    };
+    let card = draft.forge().unwrap();
+    let mut request = claim("t-1", "record-1", &FIRST, &["obama2.jpg"]);
+    request.chip_files = card.files.iter().map(|(_, bytes)| bytes.clone()).collect();
+    let challenge = vec![7; 8];
+    let response = card.answer(&challenge).unwrap();
+    // The answer to another challenge is what a copy can give.
+    request.active = Some(ChallengeResponse { challenge: vec![8; 8], response: response.clone() });
+    let copied = counter.decide(request.clone()).await;
+    assert_decided(&copied, Outcome::Deny, &["CHIP_NOT_ORIGINAL"]);
+    let told = pb::VerifyBeneficiaryResponse::from(copied);
+    assert!(!told.retake && told.reasons[0].message_vi.contains("bản sao"), "{:?}", told.reasons);
+    assert!(told.reasons.iter().all(|reason| !reason.message_vi.contains("tin cậy")), "{:?}", told.reasons);
+    request.key = key("t-1", 2);
+    request.active = Some(ChallengeResponse { challenge, response });
+    assert_decided(&counter.decide(request).await, Outcome::Approve, &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,6 +108,18 @@ async fn a_retake_is_the_next_attempt_and_attempts_are_bounded() {
     for over in [4, 5] {
         assert_eq!(counter.refused(attempt(over, "biden.jpg")).await, "ATTEMPTS_USED_UP");
     }
+    // Nobody is sent to an attempt that will be refused.
+    for number in 1..=3 {
+        let mut request = claim("t-3", "record-9", &FIRST, &["biden.jpg"]);
+        (request.key, request.chip_files) = (key("t-3", number), Vec::new());
+        let told = pb::VerifyBeneficiaryResponse::from(counter.decide(request).await);
+        let again = number < 3;
+        assert_eq!(told.retake, again, "attempt {number}");
+        assert_eq!(told.message_vi.contains("đọc chip"), again, "{}", told.message_vi);
+        assert_eq!(told.citizen_vi.contains("thử lại"), again, "{}", told.citizen_vi);
+        assert!(!told.message_vi.contains("đọc lại"), "{}", told.message_vi);
+        assert!(told.reasons.iter().all(|reason| again || !reason.message_vi.contains("đọc chip;")));
+    }
 
     let approved = claim("t-2", "record-1", &FIRST, &["obama2.jpg"]);
     assert_decided(&counter.decide(approved.clone()).await, Outcome::Approve, &[]);

@@ -42,6 +42,23 @@ fn draft(flaw: Option<Flaw>) -> CardDraft {
 }
 
 #[test]
+fn each_reason_stands_once_in_the_list_however_often_it_was_found() {
+    let mut card = draft(Some(Flaw::WeakHash)).forge().unwrap();
+    // Two groups that the signed list does not name; SHA-1 in the list and in its signature.
+    card.files.push(("DG11.bin".into(), vec![0x6B, 2, 0x5C, 0]));
+    card.files.push(("DG12.bin".into(), vec![0x6C, 2, 0x5C, 0]));
+    let inspection = check(&card);
+    let places = |reason| inspection.findings.iter().filter(|finding| finding.reason == reason).count();
+    assert!(places(Reason::WeakHash) > 1 && places(Reason::GroupUnsigned) == 2);
+    let reasons = inspection.reasons();
+    for reason in &reasons {
+        assert_eq!(reasons.iter().filter(|other| *other == reason).count(), 1, "{reason:?}");
+    }
+    assert!(inspection.findings.iter().all(|finding| reasons.contains(&finding.reason)));
+    assert!(reasons.is_sorted_by_key(|reason| std::cmp::Reverse(reason.effect())));
+}
+
+#[test]
 fn a_sound_card_is_authentic_with_every_kind_of_key_and_encoding() {
     let curve = |curve, explicit| KeyKind::Ec { curve, explicit };
     let kinds = [

@@ -117,9 +117,9 @@ impl From<BeneficiaryOutcome> for pb::VerifyBeneficiaryResponse {
         let clerk = decision_sentence(&decided, &evidence);
         let citizen = citizen_sentence(&decided);
         let evidence = pb::DecisionEvidence::of(evidence, &decided);
-        let outcome = decided.outcome;
+        let (outcome, retake) = (decided.outcome, decided.retake);
         let reason = |weighed: Weighed| {
-            let told = weighed.sentence(outcome);
+            let told = weighed.sentence(outcome, retake);
             let Weighed { ground, consequence, follows } = weighed;
             pb::DecisionReason {
                 code: ground.code().to_owned(),

@@ -195,6 +195,7 @@ fn wire_state(state: FieldState) -> i32 {
         FieldState::NotOnChip => pb::FieldState::NotOnChip,
         FieldState::NotInRecord => pb::FieldState::NotInRecord,
         FieldState::Unreadable => pb::FieldState::Unreadable,
+        FieldState::UnreadableOnChip => pb::FieldState::UnreadableOnChip,
     })
 }
 
@@ -209,6 +210,7 @@ fn state(value: i32) -> Result<FieldState, BadAnswer> {
         pb::FieldState::NotOnChip => FieldState::NotOnChip,
         pb::FieldState::NotInRecord => FieldState::NotInRecord,
         pb::FieldState::Unreadable => FieldState::Unreadable,
+        pb::FieldState::UnreadableOnChip => FieldState::UnreadableOnChip,
     })
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::evidence::{ChipEvidence, Comparison, CopyOf, Evidence, FieldState, SchemeState};
+use super::evidence::{ChipEvidence, Comparison, CopyOf, Evidence, FieldState, FrameEvidence, SchemeState};
 use super::grounds::{Ground, Piece};
 use super::policy::{Consequence, FirstSight, Policy};
-use crate::chip;
+use crate::chip::{self, words::Effect};
+use crate::face::quality::Flaw;
 use crate::gallery::Outcome;
 use crate::workflow::Frames;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,8 @@ pub struct Decided {
     pub grounds: Vec<Weighed>,
     /// Evidence that is not there and that the policy does without.
     pub without: Vec<Piece>,
-    /// Whether new captures, or another reading of the chip, may decide better.
+    /// Whether new captures, or another reading of the chip, may decide better, and the
+    /// policy leaves an attempt for it.
     pub retake: bool,
 }
 
@@ -36,9 +38,9 @@ pub struct Weighed {
     pub follows: Option<Ground>,
 }
 
-/// Decides. Approves only where every piece of evidence the policy does not do
-/// without is there and good, and the face was compared with somebody.
-pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
+/// Decides the `attempt`-th attempt, from 1. Approves only where every piece of evidence the
+/// policy does not do without is there and good, and the face was compared with somebody.
+pub fn decide(policy: &Policy, evidence: &Evidence, attempt: u32) -> Decided {
     let mut grounds = BTreeSet::new();
     let mut without = BTreeSet::new();
     let no_chip_wanted = evidence.chip.is_none() && policy.does_without(Piece::Chip);
@@ -54,20 +56,20 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
     match &evidence.chip {
         None => missing(Piece::Chip, &mut grounds, &mut without),
         Some(chip) => {
-            grounds.extend(match chip.verdict {
-                chip::Verdict::Authentic => None,
-                chip::Verdict::Unanchored => Some(Ground::ChipUnanchored),
-                chip::Verdict::Unreadable => Some(Ground::ChipUnreadable),
-                chip::Verdict::Altered => Some(Ground::ChipAltered),
-                // Untrusted for its age alone, or for its signer.
-                chip::Verdict::Untrusted => {
-                    let gravest = chip.reasons.iter().map(|reason| reason.effect()).max();
-                    (gravest != Some(chip::words::Effect::Lapsed)).then_some(Ground::ChipUntrusted)
-                }
-            });
-            if chip.has_lapsed() {
-                grounds.insert(Ground::ChipLapsed);
-            }
+            // Whatever the verdict.
+            let lapsed: Vec<Ground> = chip.come_to(Effect::Lapsed).collect();
+            let of_verdict = match chip.verdict {
+                chip::Verdict::Authentic => vec![],
+                chip::Verdict::Unanchored => vec![Ground::ChipUnanchored],
+                chip::Verdict::Unreadable => vec![Ground::ChipUnreadable],
+                chip::Verdict::Altered => vec![Ground::ChipAltered],
+                // For its dates alone, or for what is named here.
+                chip::Verdict::Untrusted => match chip.come_to(Effect::Untrusted).collect::<Vec<_>>() {
+                    named if named.is_empty() && lapsed.is_empty() => vec![Ground::ChipUntrusted],
+                    named => named,
+                },
+            };
+            grounds.extend(of_verdict.into_iter().chain(lapsed));
             if chip.found(chip::Reason::WeakHash) || chip.found(chip::Reason::WeakKey) {
                 grounds.insert(Ground::ChipWeak);
             }
@@ -79,12 +81,19 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
             }
         }
     }
-    for (state, piece, differs, unreadable) in [
-        (evidence.record.number, Piece::Number, Ground::NumberDiffers, Ground::NumberUnreadable),
-        (evidence.record.name, Piece::Name, Ground::NameDiffers, Ground::NameUnreadable),
-        (evidence.record.birth_date, Piece::BirthDate, Ground::BirthDateDiffers, Ground::BirthDateUnreadable),
+    let record = &evidence.record;
+    for (state, piece, differs, in_record, on_chip) in [
+        (record.number, Piece::Number, Ground::NumberDiffers, Ground::NumberUnreadable, Ground::ChipNumberUnreadable),
+        (record.name, Piece::Name, Ground::NameDiffers, Ground::NameUnreadable, Ground::ChipNameUnreadable),
+        (
+            record.birth_date,
+            Piece::BirthDate,
+            Ground::BirthDateDiffers,
+            Ground::BirthDateUnreadable,
+            Ground::ChipBirthDateUnreadable,
+        ),
         // A sex is told, not typed.
-        (evidence.record.sex, Piece::Sex, Ground::SexDiffers, Ground::SexMissing),
+        (record.sex, Piece::Sex, Ground::SexDiffers, Ground::SexMissing, Ground::SexMissing),
     ] {
         match state {
             state if state.agrees() => {}
@@ -92,7 +101,13 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
                 grounds.insert(differs);
             }
             FieldState::Unreadable => {
-                grounds.insert(unreadable);
+                grounds.insert(in_record);
+            }
+            FieldState::UnreadableOnChip if on_chip.governed_by() == piece.missing() && policy.does_without(piece) => {
+                without.insert(piece);
+            }
+            FieldState::UnreadableOnChip => {
+                grounds.insert(on_chip);
             }
             _ => missing(piece, &mut grounds, &mut without),
         }
@@ -104,9 +119,13 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
         }
         Some(SchemeState::NoneNamed) => missing(Piece::Scheme, &mut grounds, &mut without),
     }
+    let not_live = match is_too_close(evidence, policy.liveness_min) {
+        true => Ground::FaceTooClose,
+        false => Ground::LivenessLow,
+    };
     for (value, least, piece, low) in [
         (evidence.quality, policy.quality_min, Piece::Quality, Ground::QualityPoor),
-        (evidence.liveness, policy.liveness_min, Piece::Liveness, Ground::LivenessLow),
+        (evidence.liveness, policy.liveness_min, Piece::Liveness, not_live),
     ] {
         match value {
             None => missing(piece, &mut grounds, &mut without),
@@ -160,19 +179,34 @@ pub fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
         grounds.insert(Ground::ReferenceFaceMissing);
     }
 
+    let stands = |ground: Ground| policy.consequence(ground) > Consequence::Accept;
+    if whole_chip(&grounds, evidence).is_none()
+        && grounds.iter().any(|&ground| stands(ground) && is_unread(ground, policy, evidence))
+    {
+        grounds.insert(Ground::ChipIncomplete);
+    }
+
     let cause = |ground| cause(ground, &grounds, policy, evidence);
     let weigh = |&ground: &Ground| Weighed { ground, consequence: policy.consequence(ground), follows: cause(ground) };
     let mut weighed: Vec<Weighed> = grounds.iter().map(weigh).collect();
-    // A cause before what follows from it.
-    weighed.sort_by_key(|one| (std::cmp::Reverse(one.consequence), one.follows.is_some(), one.ground));
-    let outcome = match weighed.first().map_or(Consequence::Accept, |gravest| gravest.consequence) {
+    let gravest = weighed.iter().map(|one| one.consequence).max().unwrap_or(Consequence::Accept);
+    // A cause before what follows from it, also where that weighs more.
+    let following = weighed.clone();
+    let weight = |one: &Weighed| {
+        let following = following.iter().filter(|other| other.follows == Some(one.ground));
+        following.map(|other| other.consequence).fold(one.consequence, Consequence::max)
+    };
+    weighed.sort_by_key(|one| (std::cmp::Reverse(weight(one)), one.follows.is_some(), one.ground));
+    let outcome = match gravest {
         Consequence::Accept => Outcome::Approve,
         Consequence::Refer => Outcome::Refer,
         Consequence::Deny => Outcome::Deny,
     };
     // What follows from a cause is mended with it.
     let mut causes = weighed.iter().filter(|one| one.consequence > Consequence::Accept && one.follows.is_none());
-    let retake = outcome != Outcome::Approve && causes.all(|one| another_try_may_help(one.ground, evidence));
+    let retake = outcome != Outcome::Approve
+        && attempt < policy.attempts_max
+        && causes.all(|one| another_try_may_help(one.ground, evidence));
     Decided { outcome, grounds: weighed, without: without.into_iter().collect(), retake }
 }
 
@@ -187,69 +221,114 @@ fn judge(face: &Comparison, unsure: Ground, differs: Ground) -> Option<Ground> {
     }
 }
 
-/// The ground that `ground` is a mere consequence of: what could not be compared because
-/// the chip as a whole was not to be had, or because it was not all read.
-fn cause(ground: Ground, grounds: &BTreeSet<Ground>, policy: &Policy, evidence: &Evidence) -> Option<Ground> {
-    let record = &evidence.record;
-    // The record's own silence is a cause by itself.
-    let of_chip = match ground {
-        Ground::NumberMissing => record.number != FieldState::NotInRecord,
-        Ground::NameMissing => record.name != FieldState::NotInRecord,
-        Ground::BirthDateMissing => record.birth_date != FieldState::NotInRecord,
-        Ground::SexMissing => record.sex != FieldState::NotInRecord,
-        Ground::ChipFaceMissing => true,
-        Ground::ChipNotProven => evidence.chip.as_ref().is_some_and(|chip| !chip.is_signed()),
-        // At first sight the chip's photo would have stood in for it.
-        Ground::ReferenceFaceMissing => policy.first_sight != FirstSight::Refer && evidence.chip_face.is_none(),
-        _ => false,
-    };
-    let mut causes =
-        [Ground::ChipAltered, Ground::ChipUntrusted, Ground::ChipUnreadable, Ground::ChipMissing].into_iter();
+/// The ground that stands for the whole chip's not being there to compare with.
+fn whole_chip(grounds: &BTreeSet<Ground>, evidence: &Evidence) -> Option<Ground> {
     // A chip whose signature holds keeps its data, whoever signed it.
-    let whole =
-        |cause: &Ground| *cause == Ground::ChipUntrusted && evidence.chip.as_ref().is_some_and(ChipEvidence::is_signed);
-    let cause = causes.find(|cause| grounds.contains(cause) && !whole(cause)).filter(|_| of_chip);
-    match ground {
-        // Where the chip was read and its photo alone shows nobody, that is the cause.
-        Ground::ReferenceFaceMissing if of_chip && cause.is_none() => {
-            Some(Ground::ChipFaceMissing).filter(|cause| grounds.contains(cause))
-        }
-        _ => cause,
-    }
+    let signed = evidence.chip.as_ref().is_some_and(ChipEvidence::is_signed);
+    let untrusted = [Ground::ChipUntrusted, Ground::ChipNotOriginal, Ground::ChipCountryDiffers];
+    let untrusted = untrusted.into_iter().filter(|_| !signed);
+    let mut causes =
+        [Ground::ChipAltered].into_iter().chain(untrusted).chain([Ground::ChipUnreadable, Ground::ChipMissing]);
+    causes.find(|cause| grounds.contains(cause))
 }
 
-/// Whether new captures, or another reading of the chip, may take the ground away.
-fn another_try_may_help(ground: Ground, evidence: &Evidence) -> bool {
-    let record = &evidence.record;
-    let unread = |group: u8| evidence.chip.as_ref().is_some_and(|chip| chip.groups_unread.contains(&group));
+/// Whether `ground` is there because signed files of the chip did not come.
+fn is_unread(ground: Ground, policy: &Policy, evidence: &Evidence) -> bool {
+    let (record, chip) = (&evidence.record, evidence.chip.as_ref());
+    let unread = |group: u8| chip.is_some_and(|chip| chip.groups_unread.contains(&group));
     // A field is in the zone, or with its marks in DG13.
     let field_unread = |state: FieldState| state == FieldState::NotOnChip && (unread(1) || unread(13));
     match ground {
-        Ground::QualityPoor | Ground::LivenessLow | Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure => true,
-        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
-            true
-        }
-        Ground::ChipMissing => true,
-        Ground::ChipUnreadable => evidence.chip.as_ref().is_some_and(ChipEvidence::may_be_misread),
-        Ground::ChipFaceMissing => unread(2) || evidence.chip_photo_unusable.as_deref() == Some("IMAGE_DAMAGED"),
         Ground::NumberMissing => field_unread(record.number),
         Ground::NameMissing => field_unread(record.name),
         Ground::BirthDateMissing => field_unread(record.birth_date),
         Ground::SexMissing => field_unread(record.sex),
+        // The other part may have one that can be read.
+        Ground::ChipBirthDateUnreadable => unread(1) || unread(13),
+        Ground::ChipFaceMissing => unread(2),
+        Ground::ReferenceFaceMissing => unread(2) && would_stand_in(policy, evidence),
+        Ground::ChipNotProven => unread(15) && was_asked_in_vain(evidence),
         _ => false,
     }
+}
+
+/// Whether at first sight the chip's photo would have stood in for a reference.
+fn would_stand_in(policy: &Policy, evidence: &Evidence) -> bool {
+    policy.first_sight != FirstSight::Refer && evidence.chip_face.is_none()
+}
+
+/// Whether an answer of the chip came that could not be checked.
+fn was_asked_in_vain(evidence: &Evidence) -> bool {
+    evidence.chip.as_ref().is_some_and(|chip| chip.active_authentication == chip::ActiveAuthentication::Unproven)
+}
+
+/// The ground that `ground` is a mere consequence of: what could not be compared because
+/// the chip as a whole was not to be had, or because it was not all read.
+fn cause(ground: Ground, grounds: &BTreeSet<Ground>, policy: &Policy, evidence: &Evidence) -> Option<Ground> {
+    let (record, chip) = (&evidence.record, evidence.chip.as_ref());
+    let whole = || whole_chip(grounds, evidence);
+    let photo_unusable = evidence.chip_photo_unusable.is_some();
+    // The record's own silence is a cause by itself.
+    let of_whole = match ground {
+        Ground::NumberMissing if record.number != FieldState::NotInRecord => whole(),
+        Ground::NameMissing if record.name != FieldState::NotInRecord => whole(),
+        Ground::BirthDateMissing if record.birth_date != FieldState::NotInRecord => whole(),
+        Ground::SexMissing if record.sex != FieldState::NotInRecord => whole(),
+        // A photo that was there and shows nobody is a cause, whatever else is wrong.
+        Ground::ChipFaceMissing if !photo_unusable => whole(),
+        Ground::ReferenceFaceMissing if would_stand_in(policy, evidence) && !photo_unusable => whole(),
+        // Where the chip was not asked, no other reading of it shows more.
+        Ground::ChipNotProven if was_asked_in_vain(evidence) => whole(),
+        Ground::ChipNotProven => chip
+            .filter(|chip| chip.active_authentication == chip::ActiveAuthentication::Failed)
+            .map(|_| Ground::ChipNotOriginal),
+        _ => None,
+    };
+    let unread = || is_unread(ground, policy, evidence).then_some(Ground::ChipIncomplete);
+    // Where the chip was read and its photo alone shows nobody, that is the cause.
+    let no_photo = || {
+        (ground == Ground::ReferenceFaceMissing && would_stand_in(policy, evidence)).then_some(Ground::ChipFaceMissing)
+    };
+    let known = |cause: &Ground| grounds.contains(cause);
+    of_whole.filter(known).or_else(|| unread().filter(known)).or_else(|| no_photo().filter(known))
+}
+
+/// Whether new captures, or another reading of the chip, may take the ground away.
+fn another_try_may_help(ground: Ground, evidence: &Evidence) -> bool {
+    match ground {
+        Ground::QualityPoor | Ground::LivenessLow | Ground::FaceTooClose => true,
+        Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure => true,
+        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
+            true
+        }
+        Ground::ChipMissing | Ground::ChipIncomplete => true,
+        Ground::ChipUnreadable => evidence.chip.as_ref().is_some_and(ChipEvidence::may_be_misread),
+        // Its signature holds: another reading gives the same photo and the same fields.
+        _ => false,
+    }
+}
+
+/// Whether no capture but those too close to tell looks like a picture of a person.
+fn is_too_close(evidence: &Evidence, least: f32) -> bool {
+    let close = |frame: &FrameEvidence| frame.flaws.contains(&Flaw::Close);
+    let live = |frame: &FrameEvidence| frame.liveness.is_some_and(|value| value >= least);
+    evidence.frames.iter().any(close) && evidence.frames.iter().all(|frame| close(frame) || live(frame))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::evidence::{Duplicate, Duplicates, FrameEvidence, RecordEvidence, RecordTemplates};
+    use super::super::evidence::{Duplicate, Duplicates, RecordEvidence, RecordTemplates};
     use super::super::policy::PolicyFile;
     use super::*;
-    use crate::face::quality::Flaw;
     use crate::gallery::SubjectId;
     use crate::matching::{Fmr, Reference, Threshold};
+
+    /// The first attempt.
+    fn decide(policy: &Policy, evidence: &Evidence) -> Decided {
+        super::decide(policy, evidence, 1)
+    }
 
     fn comparison(score: f32) -> Comparison {
         let threshold = |score| Threshold { score, extrapolated: false };
@@ -334,7 +413,12 @@ mod tests {
         assert_eq!(high.outcome, Outcome::Approve);
         let grounds: Vec<Ground> = low.grounds.iter().map(|one| one.ground).collect();
         assert!(low.outcome == Outcome::Refer && low.retake);
-        assert!(grounds.contains(&Ground::LivenessLow) && !grounds.contains(&Ground::QualityPoor), "{grounds:?}");
+        // Nothing is said of a picture or a screen where it cannot be told.
+        assert_eq!(grounds, [Ground::FaceTooClose]);
+        let low = |frames| decide(&Policy::default(), &Evidence { frames, liveness: Some(0.2), ..good() });
+        let seen = |liveness, flaws: &[Flaw]| FrameEvidence { liveness: Some(liveness), ..frame(flaws) };
+        assert_eq!(codes(&low(vec![seen(0.1, &[Flaw::Close]), seen(0.9, &[])])), ["FACE_TOO_CLOSE"]);
+        assert_eq!(codes(&low(vec![seen(0.1, &[Flaw::Close]), seen(0.1, &[])])), ["LIVENESS_LOW"]);
     }
 
     fn with_chip(change: impl FnOnce(&mut ChipEvidence)) -> Evidence {
@@ -414,10 +498,18 @@ mod tests {
         };
         twice.duplicates.as_mut().unwrap().candidates.push(candidate);
         use chip::{Reason, Verdict};
+        const ON_CHIP: FieldState = FieldState::UnreadableOnChip;
         let cases = [
             (chip(Verdict::Altered, &[Reason::GroupAltered]), "CHIP_ALTERED", Outcome::Deny),
             (chip(Verdict::Untrusted, &[Reason::SignerRevoked]), "CHIP_UNTRUSTED", Outcome::Deny),
+            // Sound in its signer, and not what it should be.
+            (chip(Verdict::Untrusted, &[Reason::ActiveAuthenticationFailed]), "CHIP_NOT_ORIGINAL", Outcome::Deny),
+            (chip(Verdict::Untrusted, &[Reason::CountryMismatch]), "CHIP_COUNTRY_DIFFERS", Outcome::Deny),
+            // Whatever else a verdict comes from.
+            (chip(Verdict::Untrusted, &[]), "CHIP_UNTRUSTED", Outcome::Deny),
             (chip(Verdict::Untrusted, &[Reason::CardExpired]), "CHIP_LAPSED", Outcome::Refer),
+            (chip(Verdict::Untrusted, &[Reason::CardNotYetValid]), "CHIP_NOT_YET_VALID", Outcome::Refer),
+            (chip(Verdict::Untrusted, &[Reason::SignerNotYetValid]), "CHIP_SIGNER_NOT_YET_VALID", Outcome::Refer),
             (chip(Verdict::Unreadable, &[Reason::SodMissing]), "CHIP_UNREADABLE", Outcome::Refer),
             (chip(Verdict::Unanchored, &[Reason::NoAnchors]), "CHIP_UNANCHORED", Outcome::Refer),
             (chip(Verdict::Authentic, &[Reason::WeakHash]), "CHIP_WEAK", Outcome::Refer),
@@ -426,6 +518,9 @@ mod tests {
             (differs(|record| record.number = FieldState::Unreadable), "NUMBER_UNREADABLE", Outcome::Refer),
             (differs(|record| record.name = FieldState::Unreadable), "NAME_UNREADABLE", Outcome::Refer),
             (differs(|record| record.birth_date = FieldState::Unreadable), "BIRTH_DATE_UNREADABLE", Outcome::Refer),
+            (differs(|record| record.number = ON_CHIP), "CHIP_NUMBER_UNREADABLE", Outcome::Refer),
+            (differs(|record| record.name = ON_CHIP), "CHIP_NAME_UNREADABLE", Outcome::Refer),
+            (differs(|record| record.birth_date = ON_CHIP), "CHIP_BIRTH_DATE_UNREADABLE", Outcome::Refer),
             (differs(|record| record.name = FieldState::Differs), "NAME_DIFFERS", Outcome::Refer),
             (differs(|record| record.birth_date = FieldState::Differs), "BIRTH_DATE_DIFFERS", Outcome::Refer),
             (differs(|record| record.sex = FieldState::Differs), "SEX_DIFFERS", Outcome::Refer),
@@ -540,6 +635,7 @@ mod tests {
         assert!(against[1..].iter().all(|one| one.follows == Some(Ground::ChipUnreadable)), "{against:?}");
         for text in ["first_sight = \"enrol\"", "on.chip_not_proven = \"refer\"", "on.chip_unreadable = \"deny\""] {
             let mut evidence = unreadable(chip::Reason::FileDamaged);
+            evidence.chip.as_mut().unwrap().active_authentication = chip::ActiveAuthentication::Unproven;
             evidence.reference_face = evidence.reference_face.filter(|_| !text.contains("first_sight"));
             assert!(decide(&policy(text), &evidence).retake, "{text}");
         }
@@ -556,6 +652,115 @@ mod tests {
         assert!(
             !decide(&Policy::default(), &lacking(unreadable(chip::Reason::SodMissing), Piece::ReferenceFace)).retake
         );
+    }
+
+    #[test]
+    fn what_was_never_asked_of_the_chip_is_not_mended_by_reading_it_again() {
+        use chip::ActiveAuthentication::{Absent, Failed, Unproven};
+        let not_proven = |policy: &Policy, mut evidence: Evidence, active| {
+            evidence.chip.as_mut().unwrap().active_authentication = active;
+            let decided = decide(policy, &evidence);
+            let found = decided.grounds.iter().find(|one| one.ground == Ground::ChipNotProven).unwrap();
+            (found.follows, decided.retake)
+        };
+        let altered = || {
+            let mut evidence = unreadable(chip::Reason::GroupAltered);
+            evidence.chip.as_mut().unwrap().verdict = chip::Verdict::Altered;
+            evidence
+        };
+        let unreadable = || unreadable(chip::Reason::FileDamaged);
+        let strict = policy("on.chip_not_proven = \"refer\"");
+        assert_eq!(not_proven(&strict, unreadable(), Absent), (None, false));
+        assert_eq!(not_proven(&strict, unreadable(), Unproven), (Some(Ground::ChipUnreadable), true));
+        assert_eq!(not_proven(&Policy::default(), unreadable(), Absent), (None, true));
+        for active in [Absent, Failed] {
+            assert_eq!(not_proven(&strict, altered(), active), (None, false));
+        }
+        assert_eq!(not_proven(&strict, altered(), Unproven), (Some(Ground::ChipAltered), false));
+        // It was asked, and the key for its answer was not read; or there is none.
+        let unread = with_chip(|chip| chip.groups_unread = vec![15]);
+        assert_eq!(not_proven(&strict, unread.clone(), Unproven), (Some(Ground::ChipIncomplete), true));
+        assert_eq!(not_proven(&strict, unread.clone(), Absent), (None, false));
+        assert_eq!(not_proven(&strict, good(), Unproven), (None, false));
+        // Where nobody minds, nothing is missing.
+        let mut unread = unread;
+        unread.chip.as_mut().unwrap().active_authentication = Unproven;
+        assert_eq!(decide(&Policy::default(), &unread).outcome, Outcome::Approve);
+        // A cause stands before what follows from it, also where that weighs more.
+        let decided = decide(&policy("on.chip_not_proven = \"deny\""), &unread);
+        assert_eq!((decided.outcome, codes(&decided)), (Outcome::Deny, vec!["CHIP_INCOMPLETE", "CHIP_NOT_PROVEN"]));
+    }
+
+    #[test]
+    fn a_chip_that_was_read_in_part_has_one_cause_that_all_else_follows() {
+        // EF.SOD alone; without DG1 and DG13; without DG2.
+        for (unread, fields, photo) in
+            [(vec![1, 2, 13], true, true), (vec![1, 13], true, false), (vec![2], false, true)]
+        {
+            let mut evidence = with_chip(|chip| chip.groups_unread = unread);
+            if fields {
+                let state = FieldState::NotOnChip;
+                evidence.record = RecordEvidence { number: state, name: state, birth_date: state, sex: state };
+            }
+            evidence.chip_face = evidence.chip_face.filter(|_| !photo);
+            let decided = decide(&Policy::default(), &evidence);
+            assert_eq!((decided.outcome, decided.retake), (Outcome::Refer, true));
+            assert_eq!((decided.grounds[0].ground, decided.grounds[0].follows), (Ground::ChipIncomplete, None));
+            let follow = |one: &Weighed| one.follows == Some(Ground::ChipIncomplete);
+            assert!(decided.grounds.len() > 1 && decided.grounds[1..].iter().all(follow), "{decided:?}");
+            // What the record does not say is not in the files either.
+            evidence.record.number = FieldState::NotInRecord;
+            let decided = decide(&Policy::default(), &evidence);
+            let number = decided.grounds.iter().find(|one| one.ground == Ground::NumberMissing).unwrap();
+            assert!(number.follows.is_none() && !decided.retake);
+            // And what a policy does without is no loss.
+            let lenient = policy("without = [\"number\", \"name\", \"birth_date\", \"sex\", \"chip_face\"]");
+            assert_eq!(decide(&lenient, &evidence).outcome, Outcome::Approve);
+        }
+        // A reference at first sight, too, would have come of the file that was left out.
+        let mut evidence = lacking(with_chip(|chip| chip.groups_unread = vec![2]), Piece::ReferenceFace);
+        evidence.chip_face = None;
+        let decided = decide(&policy("first_sight = \"accept\""), &evidence);
+        assert_eq!(codes(&decided)[..3], ["CHIP_INCOMPLETE", "CHIP_FACE_MISSING", "REFERENCE_FACE_MISSING"]);
+        assert!(decided.retake);
+    }
+
+    #[test]
+    fn a_photo_that_was_not_had_follows_and_one_that_shows_nobody_is_a_cause_that_no_reading_mends() {
+        let follows = |evidence: &Evidence| {
+            let decided = decide(&Policy::default(), evidence);
+            let found = decided.grounds.iter().find(|one| one.ground == Ground::ChipFaceMissing).unwrap();
+            (found.follows, decided.retake)
+        };
+        let no_photo = |change: fn(&mut ChipEvidence)| lacking(with_chip(change), Piece::ChipFace);
+        assert_eq!(follows(&lacking(good(), Piece::Chip)), (Some(Ground::ChipMissing), true));
+        assert_eq!(follows(&no_photo(|chip| chip.groups_unread = vec![2])), (Some(Ground::ChipIncomplete), true));
+        let altered = no_photo(|chip| {
+            (chip.verdict, chip.reasons) = (chip::Verdict::Altered, vec![chip::Reason::GroupAltered]);
+        });
+        assert_eq!(follows(&altered), (Some(Ground::ChipAltered), false));
+        let unlisted = no_photo(|chip| chip.reasons = vec![chip::Reason::PhotoAbsent, chip::Reason::PhotoNotListed]);
+        assert_eq!(follows(&unlisted), (None, false));
+        // Its bytes are those that were signed, so they are the same the next time.
+        for refusal in ["NO_FACE", "IMAGE_DAMAGED"] {
+            for evidence in [no_photo(|_| {}), altered.clone()] {
+                let evidence = Evidence { chip_photo_unusable: Some(refusal.into()), ..evidence };
+                assert_eq!(follows(&evidence), (None, false));
+            }
+        }
+    }
+
+    #[test]
+    fn a_birth_date_that_cannot_be_read_on_the_card_is_governed_as_one_that_is_not_there() {
+        let mut evidence = good();
+        evidence.record.birth_date = FieldState::UnreadableOnChip;
+        let decided = decide(&policy("without = [\"birth_date\"]"), &evidence);
+        assert_eq!((decided.outcome, decided.without), (Outcome::Approve, vec![Piece::BirthDate]));
+        let decided = decide(&policy("on.birth_date_unreadable = \"accept\""), &evidence);
+        assert_eq!(decided.outcome, Outcome::Refer);
+        evidence.record.birth_date = FieldState::Agrees;
+        evidence.record.name = FieldState::UnreadableOnChip;
+        assert_eq!(decide(&policy("on.name_unreadable = \"accept\""), &evidence).outcome, Outcome::Approve);
     }
 
     #[test]
@@ -577,8 +782,68 @@ mod tests {
         evidence.chip.as_mut().unwrap().verdict = chip::Verdict::Altered;
         let decided = decide(&Policy::default(), &evidence);
         assert_eq!((decided.outcome, decided.grounds[0].ground), (Outcome::Deny, Ground::ChipAltered));
-        assert!(decided.grounds.iter().skip(1).all(|one| one.follows == Some(Ground::ChipAltered)), "{decided:?}");
+        let rest = decided.grounds.iter().skip(1).filter(|one| one.ground != Ground::ChipNotProven);
+        assert!(
+            rest.clone().count() > 4 && rest.clone().all(|one| one.follows == Some(Ground::ChipAltered)),
+            "{decided:?}"
+        );
         assert!(!decided.retake);
+    }
+
+    #[test]
+    fn no_retake_is_offered_on_the_last_attempt_a_policy_allows() {
+        let tries = [
+            Evidence { quality: Some(1.0), ..good() },
+            lacking(good(), Piece::Chip),
+            unreadable(chip::Reason::SodMissing),
+        ];
+        for evidence in tries {
+            for attempts in 1..=4 {
+                let policy = policy(&format!("attempts_max = {attempts}"));
+                let offered: Vec<bool> =
+                    (1..=attempts).map(|attempt| super::decide(&policy, &evidence, attempt).retake).collect();
+                assert!(offered.iter().rev().skip(1).all(|offered| *offered) && !offered[attempts as usize - 1]);
+            }
+        }
+    }
+
+    #[test]
+    fn where_two_weigh_the_same_what_is_shown_comes_before_what_is_not() {
+        let text = "[on]\nchip_not_proven = \"refer\"\nchip_face_differs = \"refer\"";
+        let mut evidence = with_chip(|chip| chip.active_authentication = chip::ActiveAuthentication::Absent);
+        evidence.chip_face = Some(comparison(0.1));
+        let decided = decide(&policy(text), &evidence);
+        assert_eq!(codes(&decided), ["CHIP_FACE_DIFFERS", "CHIP_NOT_PROVEN"]);
+        // The same with what every card comes to until its country's certificate is installed.
+        let mut evidence = with_chip(|chip| chip.verdict = chip::Verdict::Unanchored);
+        evidence.reference_face = Some(comparison(0.1));
+        assert_eq!(codes(&decide(&Policy::default(), &evidence)), ["REFERENCE_FACE_DIFFERS", "CHIP_UNANCHORED"]);
+        evidence.reference_face = good().reference_face;
+        evidence.liveness = Some(0.1);
+        assert_eq!(codes(&decide(&Policy::default(), &evidence)), ["LIVENESS_LOW", "CHIP_UNANCHORED"]);
+        // An expired card in a stranger's hand.
+        let mut evidence = with_chip(|chip| {
+            (chip.verdict, chip.reasons) = (chip::Verdict::Untrusted, vec![chip::Reason::CardExpired]);
+        });
+        evidence.chip_face = Some(comparison(0.1));
+        let decided = decide(&policy("on.chip_face_differs = \"refer\""), &evidence);
+        assert_eq!(codes(&decided), ["CHIP_FACE_DIFFERS", "CHIP_LAPSED"]);
+    }
+
+    #[test]
+    fn a_revoked_signer_of_a_copied_chip_is_named_and_so_is_the_copy() {
+        let evidence = with_chip(|chip| {
+            chip.verdict = chip::Verdict::Untrusted;
+            chip.reasons = vec![chip::Reason::ActiveAuthenticationFailed, chip::Reason::SignerRevoked];
+            chip.active_authentication = chip::ActiveAuthentication::Failed;
+        });
+        let decided = decide(&Policy::default(), &evidence);
+        assert_eq!(codes(&decided), ["CHIP_UNTRUSTED", "CHIP_NOT_ORIGINAL", "CHIP_NOT_PROVEN"]);
+        // It was tried, and that is what came of it.
+        assert_eq!(decided.grounds[2].follows, Some(Ground::ChipNotOriginal));
+        // What governed them before they had codes of their own governs them.
+        let decided = decide(&policy("on.chip_untrusted = \"refer\""), &evidence);
+        assert!(decided.outcome == Outcome::Refer && !decided.retake);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::grounds::Ground;
 use crate::chip;
 use crate::face::quality::Flaw;
 use crate::gallery::{Scheme, Subject, SubjectId, same_scheme};
@@ -110,9 +111,10 @@ impl ChipEvidence {
         })
     }
 
-    /// Whether the card is out of its own validity, whatever the verdict.
-    pub fn has_lapsed(&self) -> bool {
-        self.reasons.iter().any(|reason| reason.effect() == chip::words::Effect::Lapsed)
+    /// What its reasons of one effect come to.
+    pub(super) fn come_to(&self, effect: chip::words::Effect) -> impl Iterator<Item = Ground> {
+        let reasons = self.reasons.iter().filter(move |reason| reason.effect() == effect);
+        reasons.filter_map(|&reason| Ground::of_finding(reason))
     }
 }
 
@@ -138,9 +140,12 @@ pub enum FieldState {
     NotOnChip,
     /// The request did not say.
     NotInRecord,
-    /// One of them is written in a way that tells nothing of the person: letters in a
-    /// number, a name in a broken encoding, a day that is none.
+    /// What the record says is written in a way that tells nothing of the person: letters in
+    /// a number, a name in a broken encoding, a day that is none. In decisions of earlier
+    /// programs, or what the chip says is.
     Unreadable,
+    /// The record's side can be read, and what the chip says is written in such a way.
+    UnreadableOnChip,
 }
 
 impl FieldState {

@@ -180,7 +180,7 @@ impl Engine {
             let issued = holder.as_ref().and_then(|holder| holder.issued);
             let evidence = ChipEvidence {
                 verdict: inspection.verdict,
-                reasons: inspection.findings.iter().map(|finding| finding.reason).collect(),
+                reasons: inspection.reasons(),
                 active_authentication: inspection.active_authentication,
                 groups_unread: inspection
                     .data_groups
@@ -259,7 +259,7 @@ impl Engine {
             distinct_frames: seen.together.distinct() as u32,
             frames: seen.beside(subject.as_ref()),
         };
-        let decided = decide(policy, &evidence);
+        let decided = decide(policy, &evidence, seen.key.attempt);
 
         let enrolment = newcomer.filter(|_| decided.outcome == Outcome::Approve).map(|template| Enrolment {
             subject: seen.subject.clone(),

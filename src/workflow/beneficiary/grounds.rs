@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::chip::{Reason, words::Effect};
+
 /// A piece of evidence a policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,89 +98,40 @@ impl Piece {
 
 words! {
     /// Something that speaks against an approval. Where two weigh the same, the one that
-    /// stands first here comes first: what is wrong with the chip before what is missing
-    /// for it.
+    /// stands first here comes first: what is shown to be wrong before what could not be
+    /// shown, and that before what is not there.
     Ground, piece: Piece
     /// The evidence it is about.
     ;
 
-    // What the chip check found.
+    // What is shown to be wrong with the card.
     /// A hash or signature of the chip is wrong.
     ChipAltered, "CHIP_ALTERED", Chip,
         "The chip's data is not what its issuer signed.",
         "Dữ liệu của chip không đúng với bản cơ quan cấp đã ký.";
     /// Who signed the chip is not to be trusted.
     ChipUntrusted, "CHIP_UNTRUSTED", Chip,
-        "The chip was signed by somebody who is not to be trusted.",
-        "Chip do một đơn vị không đáng tin cậy ký.";
-    /// The chip could not be read as a whole.
-    ChipUnreadable, "CHIP_UNREADABLE", Chip,
-        "The chip could not be read completely.",
-        "Không đọc được đầy đủ dữ liệu của chip.";
-    /// No chip files came.
-    ChipMissing, "CHIP_MISSING", Chip,
-        "The card's chip was not read.",
-        "Chưa đọc chip của thẻ.";
-    /// The card is out of its own validity.
-    ChipLapsed, "CHIP_LAPSED", Chip,
-        "The card has expired or is not valid yet.",
-        "Thẻ đã hết hạn hoặc chưa có hiệu lực.";
-    /// Consistent, but no authority's certificate vouches for it.
-    ChipUnanchored, "CHIP_UNANCHORED", Chip,
-        "The chip is consistent, but no authority's certificate is installed that vouches for it.",
-        "Dữ liệu chip nhất quán, nhưng chưa cài chứng thư gốc để xác nhận.";
-    /// SHA-1 or a short RSA key stands behind it.
-    ChipWeak, "CHIP_WEAK", Chip,
-        "The card is protected by cryptography that is considered weak today.",
-        "Thẻ được bảo vệ bằng mật mã nay bị coi là yếu.";
-    /// The chip did not show that it is the original.
-    ChipNotProven, "CHIP_NOT_PROVEN", Chip,
-        "It was not shown that the original chip was present; a copy of its files would look the same.",
-        "Chưa chứng minh được chip gốc có mặt; một bản sao các tệp cũng cho kết quả như vậy.";
-    /// Two parts of the chip give different numbers.
-    ChipNumbersDisagree, "CHIP_NUMBERS_DISAGREE", Number,
-        "Two parts of the card give different numbers.",
-        "Hai phần của thẻ cho hai số khác nhau.";
+        "The certificate that signed the chip, or one that leads to it, is not to be trusted.",
+        "Chứng thư đã ký chip, hoặc chứng thư dẫn đến nó, không đáng tin cậy.";
+    /// The chip's answer in Active Authentication is not the original's, whoever signed it.
+    /// Stands for CHIP_UNTRUSTED.
+    ChipNotOriginal, "CHIP_NOT_ORIGINAL", Chip,
+        "The chip's answer is not that of the original chip; a copy of its files would answer so.",
+        "Câu trả lời của chip không phải của chip gốc; một bản sao các tệp sẽ trả lời như vậy.";
+    /// The card names another country than its signature. Stands for CHIP_UNTRUSTED.
+    ChipCountryDiffers, "CHIP_COUNTRY_DIFFERS", Chip,
+        "The card names one country, and its signature is of another.",
+        "Thẻ ghi một nước, nhưng chữ ký trên chip thuộc nước khác.";
 
-    // What the chip says against what the record says.
-    /// The chip is of another number.
-    NumberDiffers, "NUMBER_DIFFERS", Number,
-        "The card's number is not that of the claimed record.",
-        "Số định danh trên thẻ không phải số của hồ sơ này.";
-    /// The chip is of another name.
-    NameDiffers, "NAME_DIFFERS", Name,
-        "The name on the card is not that in the record.",
-        "Họ tên trên thẻ không khớp với hồ sơ.";
-    /// The chip is of another date of birth.
-    BirthDateDiffers, "BIRTH_DATE_DIFFERS", BirthDate,
-        "The date of birth on the card is not that in the record.",
-        "Ngày sinh trên thẻ không khớp với hồ sơ.";
-    /// The chip is of another sex.
-    SexDiffers, "SEX_DIFFERS", Sex,
-        "The sex on the card is not that in the record.",
-        "Giới tính trên thẻ không khớp với hồ sơ.";
-    /// The record's number or the chip's cannot be compared.
-    NumberUnreadable, "NUMBER_UNREADABLE", Number,
-        "The number in the record is not written as that of a card, so it could not be compared.",
-        "Không đối chiếu được số định danh: số ghi trong hồ sơ không đọc được như số thẻ.";
-    /// The record's name or the chip's cannot be read as a name.
-    NameUnreadable, "NAME_UNREADABLE", Name,
-        "The name is not written in letters that can be read, so it could not be compared.",
-        "Không đối chiếu được họ tên: họ tên bị lỗi chữ, không đọc được.";
-    /// The record's date of birth cannot be read as a date.
-    BirthDateUnreadable, "BIRTH_DATE_UNREADABLE", BirthDate,
-        "The date of birth in the record is not written as a date, so it could not be compared.",
-        "Không đối chiếu được ngày sinh: ngày sinh ghi trong hồ sơ không đọc được.";
-    /// The enrolled record draws from other schemes alone.
-    SchemeNotInRecord, "SCHEME_NOT_IN_RECORD", Scheme,
-        "The record is not enrolled for this scheme.",
-        "Hồ sơ chưa được đăng ký hưởng chế độ này.";
-
-    // The faces.
+    // What is shown to be wrong with the claim.
     /// Not the person in the chip's photo.
     ChipFaceDiffers, "CHIP_FACE_DIFFERS", ChipFace,
         "The face does not match the photo in the chip.",
         "Khuôn mặt không khớp với ảnh trong chip.";
+    /// The chip is of another number.
+    NumberDiffers, "NUMBER_DIFFERS", Number,
+        "The card's number is not that of the claimed record.",
+        "Số định danh trên thẻ không phải số của hồ sơ này.";
     /// Not the person enrolled.
     ReferenceFaceDiffers, "REFERENCE_FACE_DIFFERS", ReferenceFace,
         "The face does not match the photo enrolled in the record.",
@@ -211,6 +164,98 @@ words! {
     LivenessLow, "LIVENESS_LOW", Liveness,
         "The captures look like a picture or a screen.",
         "Ảnh chụp có vẻ là ảnh in hoặc màn hình.";
+    /// Two parts of the chip give different numbers.
+    ChipNumbersDisagree, "CHIP_NUMBERS_DISAGREE", Number,
+        "Two parts of the card give different numbers.",
+        "Hai phần của thẻ cho hai số khác nhau.";
+    /// The chip is of another name.
+    NameDiffers, "NAME_DIFFERS", Name,
+        "The name on the card is not that in the record.",
+        "Họ tên trên thẻ không khớp với hồ sơ.";
+    /// The chip is of another date of birth.
+    BirthDateDiffers, "BIRTH_DATE_DIFFERS", BirthDate,
+        "The date of birth on the card is not that in the record.",
+        "Ngày sinh trên thẻ không khớp với hồ sơ.";
+    /// The chip is of another sex.
+    SexDiffers, "SEX_DIFFERS", Sex,
+        "The sex on the card is not that in the record.",
+        "Giới tính trên thẻ không khớp với hồ sơ.";
+    /// The enrolled record draws from other schemes alone.
+    SchemeNotInRecord, "SCHEME_NOT_IN_RECORD", Scheme,
+        "The record is not enrolled for this scheme.",
+        "Hồ sơ chưa được đăng ký hưởng chế độ này.";
+
+    // What could not be had of the chip, or not be shown of it.
+    /// The chip could not be read as a whole.
+    ChipUnreadable, "CHIP_UNREADABLE", Chip,
+        "The chip could not be read and checked completely.",
+        "Chưa đọc và kiểm tra được đầy đủ dữ liệu của chip.";
+    /// Files that the chip's signed list names did not come, and something needed is in them.
+    ChipIncomplete, "CHIP_INCOMPLETE", Chip,
+        "Only a part of the chip's signed data was read.",
+        "Mới chỉ đọc được một phần dữ liệu đã ký của chip.";
+    /// No chip files came.
+    ChipMissing, "CHIP_MISSING", Chip,
+        "The card's chip was not read.",
+        "Chưa đọc chip của thẻ.";
+    /// The card is out of its own validity.
+    ChipLapsed, "CHIP_LAPSED", Chip,
+        "The card has expired.",
+        "Thẻ đã hết hạn.";
+    /// The card's day of issue is yet to come. Stands for CHIP_LAPSED.
+    ChipNotYetValid, "CHIP_NOT_YET_VALID", Chip,
+        "By this machine's clock the card's day of issue is in the future.",
+        "Theo đồng hồ của máy này, ngày cấp của thẻ chưa đến.";
+    /// The validity of the certificate that signed the card is yet to begin. Stands for
+    /// CHIP_LAPSED.
+    ChipSignerNotYetValid, "CHIP_SIGNER_NOT_YET_VALID", Chip,
+        "By this machine's clock the certificate that signed the card is not valid yet.",
+        "Theo đồng hồ của máy này, chứng thư đã ký thẻ chưa có hiệu lực.";
+    /// Consistent, but no authority's certificate vouches for it.
+    ChipUnanchored, "CHIP_UNANCHORED", Chip,
+        "The chip is consistent, but no authority's certificate is installed that vouches for it.",
+        "Dữ liệu chip nhất quán, nhưng chưa cài chứng thư gốc để xác nhận.";
+    /// SHA-1 or a short RSA key stands behind it.
+    ChipWeak, "CHIP_WEAK", Chip,
+        "The card is protected by cryptography that is considered weak today.",
+        "Thẻ được bảo vệ bằng mật mã nay bị coi là yếu.";
+    /// The chip did not show that it is the original.
+    ChipNotProven, "CHIP_NOT_PROVEN", Chip,
+        "It was not shown that the original chip was present; a copy of its files would look the same.",
+        "Chưa chứng minh được chip gốc có mặt; một bản sao các tệp cũng cho kết quả như vậy.";
+
+    // What is written so that it could not be compared.
+    /// The record's number cannot be compared.
+    NumberUnreadable, "NUMBER_UNREADABLE", Number,
+        "The number in the record is not written as that of a card, so it could not be compared.",
+        "Không đối chiếu được số định danh: số ghi trong hồ sơ không đọc được như số thẻ.";
+    /// The chip's number cannot be compared. Stands for NUMBER_UNREADABLE.
+    ChipNumberUnreadable, "CHIP_NUMBER_UNREADABLE", Number,
+        "The number on the card is not written as that of a citizen, so it could not be compared.",
+        "Không đối chiếu được số định danh: số trên thẻ không đọc được như số định danh.";
+    /// The record's name cannot be read as a name.
+    NameUnreadable, "NAME_UNREADABLE", Name,
+        "The name in the record is not written in letters that can be read, so it could not be compared.",
+        "Không đối chiếu được họ tên: họ tên ghi trong hồ sơ bị lỗi chữ, không đọc được.";
+    /// The chip's name cannot be read as a name. Stands for NAME_UNREADABLE.
+    ChipNameUnreadable, "CHIP_NAME_UNREADABLE", Name,
+        "The name on the card is not written in letters that can be read, so it could not be compared.",
+        "Không đối chiếu được họ tên: họ tên trên thẻ bị lỗi chữ, không đọc được.";
+    /// The record's date of birth cannot be read as a date.
+    BirthDateUnreadable, "BIRTH_DATE_UNREADABLE", BirthDate,
+        "The date of birth in the record is not written as a date, so it could not be compared.",
+        "Không đối chiếu được ngày sinh: ngày sinh ghi trong hồ sơ không đọc được.";
+    /// The chip's date of birth cannot be read as a date. Stands for BIRTH_DATE_MISSING.
+    ChipBirthDateUnreadable, "CHIP_BIRTH_DATE_UNREADABLE", BirthDate,
+        "The date of birth on the card is not written as a date, so it could not be compared.",
+        "Không đối chiếu được ngày sinh: ngày sinh trên thẻ không đọc được.";
+
+    // What could not be shown of the captures.
+    /// Liveness is low, and the faces fill the pictures, which then says little. Stands for
+    /// LIVENESS_LOW.
+    FaceTooClose, "FACE_TOO_CLOSE", Liveness,
+        "The face fills the picture, so liveness cannot be judged.",
+        "Khuôn mặt chiếm gần hết ảnh nên chưa xác định được người thật.";
     /// Too poor to be compared safely.
     QualityPoor, "QUALITY_POOR", Quality,
         "The captures are too poor.",
@@ -225,7 +270,8 @@ words! {
         "Chưa đủ chắc chắn khuôn mặt này khớp với ảnh đã đăng ký trong hồ sơ.";
 
     // Evidence that is not there. Refers, unless the policy does without it.
-    /// The chip has no photo that can be compared.
+    /// There is no photo of the chip to compare with: as a cause, because the chip that was
+    /// read has none that can be compared.
     ChipFaceMissing, "CHIP_FACE_MISSING", ChipFace,
         "The chip has no photo that can be compared.",
         "Trong chip không có ảnh dùng để so sánh được.";
@@ -265,6 +311,45 @@ words! {
     DuplicatesMissing, "DUPLICATES_MISSING", Duplicates,
         "It was not searched whether this face is on another record.",
         "Chưa tìm xem khuôn mặt này có ở hồ sơ khác hay không.";
+}
+
+impl Ground {
+    /// The ground whose key of a policy governs this one: itself, but for those that were
+    /// split from another so that what is said of them is true. They have no key of their
+    /// own, and a policy that was written before them means what it meant.
+    pub fn governed_by(self) -> Self {
+        match self {
+            Self::ChipNotOriginal | Self::ChipCountryDiffers => Self::ChipUntrusted,
+            Self::ChipNotYetValid | Self::ChipSignerNotYetValid => Self::ChipLapsed,
+            Self::ChipNumberUnreadable => Self::NumberUnreadable,
+            Self::ChipNameUnreadable => Self::NameUnreadable,
+            // It was taken for one that the chip does not give.
+            Self::ChipBirthDateUnreadable => Self::BirthDateMissing,
+            Self::FaceTooClose => Self::LivenessLow,
+            itself => itself,
+        }
+    }
+
+    /// What a finding of the chip check comes to, where it comes to anything.
+    pub(super) fn of_finding(reason: Reason) -> Option<Self> {
+        Some(match (reason, reason.effect()) {
+            (Reason::ActiveAuthenticationFailed, _) => Self::ChipNotOriginal,
+            (Reason::CountryMismatch, _) => Self::ChipCountryDiffers,
+            (Reason::CardNotYetValid, _) => Self::ChipNotYetValid,
+            (Reason::SignerNotYetValid, _) => Self::ChipSignerNotYetValid,
+            (Reason::WeakHash | Reason::WeakKey, _) => Self::ChipWeak,
+            (Reason::NoGroupChecked | Reason::PhotoAbsent, _) => Self::ChipIncomplete,
+            (Reason::PhotoNotListed, _) => Self::ChipFaceMissing,
+            (Reason::NumbersDisagree, _) => Self::ChipNumbersDisagree,
+            (Reason::ActiveAuthenticationAbsent | Reason::ActiveAuthenticationUnproven, _) => Self::ChipNotProven,
+            (_, Effect::Altered) => Self::ChipAltered,
+            (_, Effect::Untrusted) => Self::ChipUntrusted,
+            (_, Effect::Unreadable) => Self::ChipUnreadable,
+            (_, Effect::Unanchored) => Self::ChipUnanchored,
+            (_, Effect::Lapsed) => Self::ChipLapsed,
+            (_, Effect::Note) => return None,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub struct GroundKey(pub Ground);
 impl<'de> Deserialize<'de> for GroundKey {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let known = Ground::ALL.iter().copied().filter(|ground| !is_missing(*ground));
+        let known = Ground::ALL.iter().copied().filter(|&ground| !is_missing(ground) && ground.governed_by() == ground);
         known.clone().find(|ground| ground.code().to_lowercase() == name).map(Self).ok_or_else(|| {
             let names: Vec<String> = known.map(|ground| ground.code().to_lowercase()).collect();
             serde::de::Error::custom(format!("`{name}` is nothing a policy decides on; known are {}", names.join(", ")))
@@ -100,9 +100,11 @@ impl<'de> Deserialize<'de> for GroundKey {
     }
 }
 
-/// Missing evidence is not weighed: it is done without, or it refers.
+/// Missing evidence is not weighed: it is done without, or it refers; and so does what it is
+/// missing for.
 fn is_missing(ground: Ground) -> bool {
-    ground.piece().missing() == ground
+    let governing = ground.governed_by();
+    governing.piece().missing() == governing || ground == Ground::ChipIncomplete
 }
 
 /// What a ground leads to where a policy does not say, and the least it may be
@@ -112,8 +114,9 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
     match ground {
         // What is wrong with the card itself is never approved.
         Ground::ChipAltered => (Deny, Deny),
-        Ground::ChipUntrusted => (Deny, Refer),
-        Ground::ChipLapsed | Ground::ChipUnreadable | Ground::ChipNumbersDisagree => (Refer, Refer),
+        Ground::ChipUntrusted | Ground::ChipNotOriginal | Ground::ChipCountryDiffers => (Deny, Refer),
+        Ground::ChipLapsed | Ground::ChipNotYetValid | Ground::ChipSignerNotYetValid => (Refer, Refer),
+        Ground::ChipUnreadable | Ground::ChipNumbersDisagree => (Refer, Refer),
         // What Vietnam's cards come to until the operator has the CSCA certificate.
         Ground::ChipUnanchored => (Refer, Accept),
         Ground::ChipWeak => (Refer, Accept),
@@ -122,13 +125,13 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
         Ground::NumberDiffers => (Deny, Refer),
         Ground::NameDiffers | Ground::BirthDateDiffers | Ground::SexDiffers => (Refer, Accept),
         // Nothing was learnt of the number, which alone leads to one person.
-        Ground::NumberUnreadable => (Refer, Refer),
-        Ground::NameUnreadable | Ground::BirthDateUnreadable => (Refer, Accept),
+        Ground::NumberUnreadable | Ground::ChipNumberUnreadable => (Refer, Refer),
+        Ground::NameUnreadable | Ground::ChipNameUnreadable | Ground::BirthDateUnreadable => (Refer, Accept),
         Ground::SchemeNotInRecord => (Refer, Accept),
         Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
             (Refer, Accept)
         }
-        Ground::QualityPoor | Ground::LivenessLow => (Refer, Refer),
+        Ground::QualityPoor | Ground::LivenessLow | Ground::FaceTooClose => (Refer, Refer),
         Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure | Ground::DuplicateFace => (Refer, Refer),
         Ground::ChipFaceDiffers => (Deny, Refer),
         // With the right face on a genuine card this is as often a wrong enrolment.
@@ -136,6 +139,8 @@ fn consequences(ground: Ground) -> (Consequence, Consequence) {
         // Whoever of them comes matches one of its templates.
         Ground::RecordDisagrees => (Refer, Refer),
         Ground::ChipMissing
+        | Ground::ChipIncomplete
+        | Ground::ChipBirthDateUnreadable
         | Ground::NumberMissing
         | Ground::NameMissing
         | Ground::BirthDateMissing
@@ -273,7 +278,7 @@ impl Policy {
 
     /// What a ground leads to.
     pub fn consequence(&self, ground: Ground) -> Consequence {
-        self.on.get(&ground).copied().unwrap_or(consequences(ground).0)
+        self.on.get(&ground.governed_by()).copied().unwrap_or(consequences(ground).0)
     }
 
     /// Every false match rate it names.
@@ -372,6 +377,24 @@ mod tests {
         ] {
             let error = parse(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_was_split_from_another_obeys_the_key_of_that_one_and_has_none_of_its_own() {
+        for &ground in Ground::ALL.iter().filter(|ground| ground.governed_by() != **ground) {
+            let parent = ground.governed_by();
+            let (code, key) = (ground.code(), parent.code().to_lowercase());
+            assert_eq!(parent.governed_by(), parent, "{code}");
+            assert_eq!(consequences(ground), consequences(parent), "{code}");
+            assert!(ground.consequences_possible().eq(parent.consequences_possible()), "{code}");
+            for consequence in parent.consequences_possible() {
+                let set = parse(&format!("[on]\n{key} = \"{}\"", consequence.name()));
+                // Missing evidence is done without, or it refers.
+                let policy = if is_missing(parent) { Policy::default() } else { set.unwrap() };
+                assert_eq!(policy.consequence(ground), consequence, "{code}");
+            }
+            assert!(parse(&format!("[on]\n{} = \"refer\"", code.to_lowercase())).is_err(), "{code}");
         }
     }
 

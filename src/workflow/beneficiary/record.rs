@@ -91,10 +91,10 @@ fn number(record: Option<String>, holder: &Holder) -> FieldState {
     if is_former && holder.former_numbers.iter().any(|number| text::number(number.reveal()) == former) {
         return FieldState::AgreesFormer;
     }
-    if is_of_citizen(&record) && chip.iter().all(|chip| is_of_citizen(chip)) {
-        FieldState::Differs
-    } else {
-        FieldState::Unreadable
+    match (is_of_citizen(&record), chip.iter().all(|chip| is_of_citizen(chip))) {
+        (true, true) => FieldState::Differs,
+        (true, false) => FieldState::UnreadableOnChip,
+        (false, _) => FieldState::Unreadable,
     }
 }
 
@@ -123,15 +123,22 @@ fn name(record: Option<String>, holder: &Holder) -> FieldState {
 /// A year of two digits has two readings; the record agrees with either.
 fn birth(record: Option<String>, holder: &Holder) -> FieldState {
     let Some(record) = record else { return FieldState::NotInRecord };
-    let Some(chip) = holder.birth else { return FieldState::NotOnChip };
-    let Some(record) = BirthDate::from_text(&record) else { return FieldState::Unreadable };
+    let read = BirthDate::from_text(&record);
+    let (record, chip) = match (read, holder.birth) {
+        (Some(_), None) if holder.birth_unreadable => return FieldState::UnreadableOnChip,
+        (_, None) => return FieldState::NotOnChip,
+        (None, Some(_)) => return FieldState::Unreadable,
+        (Some(record), Some(chip)) => (record, chip),
+    };
     let agrees = [Some(chip), holder.birth_other].into_iter().flatten().any(|chip| record.agrees_with(&chip));
     if agrees { FieldState::Agrees } else { FieldState::Differs }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::FieldState::{Agrees, AgreesFormer, AgreesPadded, Differs, NotInRecord, NotOnChip, Unreadable};
+    use super::FieldState::{
+        Agrees, AgreesFormer, AgreesPadded, Differs, NotInRecord, NotOnChip, Unreadable, UnreadableOnChip,
+    };
     use super::*;
 
     const NUMBER: &str = "079088000017";
@@ -236,7 +243,30 @@ mod tests {
         let holder = Holder { number: Some(Personal::new("ZE184226B")), ..Holder::default() };
         let typed = |number: &str| Record { number: Some(Personal::new(number)), ..Record::default() };
         assert_eq!(compare(&typed("ze 184226 b"), Some(&holder)).number, Agrees);
-        assert_eq!(compare(&typed(NUMBER), Some(&holder)).number, Unreadable);
+        assert_eq!(compare(&typed(NUMBER), Some(&holder)).number, UnreadableOnChip);
+        assert_eq!(compare(&typed("9.99E+11"), Some(&holder)).number, Unreadable);
+    }
+
+    #[test]
+    fn the_side_that_cannot_be_read_is_the_one_that_is_named() {
+        let of = |record: &str, chip: &str| {
+            let typed = Record { number: Some(Personal::new(record)), ..Record::default() };
+            compare(&typed, Some(&Holder { number: Some(Personal::new(chip)), ..Holder::default() })).number
+        };
+        for chip in ["000000000000", "079O88000017", "07908800001"] {
+            assert_eq!((of(NUMBER, chip), of("0", chip)), (UnreadableOnChip, Unreadable), "{chip}");
+        }
+        let of = |record: &str, chip: &str| {
+            let typed = Record { name: Some(Personal::new(record)), ..Record::default() };
+            compare(&typed, Some(&Holder { name: Some(Personal::new(chip)), ..Holder::default() })).name
+        };
+        assert_eq!(of("Nguyễn Thử", "NGUY\u{fffd}N TH\u{fffd}"), UnreadableOnChip);
+        assert_eq!(of("Nguy\u{fffd}n Thử", "NGUYỄN THỬ"), Unreadable);
+        let of = |record: &str, birth_unreadable| {
+            let typed = Record { birth: Some(Personal::new(record)), ..Record::default() };
+            compare(&typed, Some(&Holder { birth_unreadable, ..Holder::default() })).birth_date
+        };
+        assert_eq!((of("1988", true), of("1988", false)), (UnreadableOnChip, NotOnChip));
     }
 
     /// Every card with such an entry would fit every record with one.

@@ -9,7 +9,10 @@ use super::decide::{Decided, Weighed};
 use super::evidence::Evidence;
 use super::grounds::{Ground, Piece};
 use super::policy::Consequence;
-use crate::chip::{Reason, words::Effect};
+use crate::chip::{
+    Reason,
+    words::{Advice, Effect},
+};
 use crate::gallery::Outcome;
 
 /// A text in both languages.
@@ -26,6 +29,16 @@ pub const CITIZEN_CHARS_MAX: usize = 160;
 
 /// English, then Vietnamese.
 type Both = (&'static str, &'static str);
+
+impl Sentence {
+    fn or_referred(self) -> Self {
+        Self { en: self.en + REFERRED_THEN.0, vi: self.vi + REFERRED_THEN.1 }
+    }
+
+    fn at_the_next_attempt(self) -> Self {
+        Self { en: self.en + " under the next attempt.", vi: self.vi + " ở lần thử kế tiếp." }
+    }
+}
 
 fn joined(parts: &[Both]) -> Sentence {
     let of = |text: fn(&Both) -> &'static str| {
@@ -56,8 +69,12 @@ fn hint(ground: Ground) -> Hint {
     const COMPARE: Both = ("Compare the original papers.", "Hãy đối chiếu giấy tờ gốc.");
     const OPERATOR: Both = ("Tell the operator.", "Hãy báo người vận hành.");
     match ground {
-        Ground::ChipUnreadable | Ground::ChipFaceMissing => Hint::Again(READ),
+        Ground::ChipUnreadable | Ground::ChipIncomplete => Hint::Again(READ),
         Ground::ChipMissing => Hint::Again(("Read the chip", "Hãy đọc chip")),
+        Ground::FaceTooClose => Hint::Again((
+            "Have the person move back from the camera and take the captures again",
+            "Hãy hướng dẫn lùi ra xa máy ảnh và chụp lại",
+        )),
         Ground::QualityPoor | Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure => Hint::Again(CAPTURE),
         Ground::FramesRepeated | Ground::FramesStill => {
             Hint::Again(("Take several captures, one after the other", "Hãy chụp nhiều ảnh, lần lượt từng ảnh"))
@@ -70,12 +87,15 @@ fn hint(ground: Ground) -> Hint {
             "See that the person stands before the camera and take the captures again",
             "Hãy bảo đảm người thật đứng trước máy ảnh và chụp lại",
         )),
-        Ground::ChipLapsed => Hint::Also(("Ask for a valid card.", "Hãy yêu cầu thẻ còn hạn.")),
+        Ground::ChipLapsed => Hint::Also((Advice::ValidCard.en(), Advice::ValidCard.vi())),
+        Ground::ChipNotYetValid | Ground::ChipSignerNotYetValid => Hint::Also((Advice::Clock.en(), Advice::Clock.vi())),
         Ground::ChipUnanchored => Hint::Also((
             "Tell the operator to install the authority's certificate.",
             "Hãy báo người vận hành cài chứng thư gốc.",
         )),
-        Ground::ChipNotProven => Hint::Also(("Look at the card itself.", "Hãy xem trực tiếp thẻ gốc.")),
+        Ground::ChipNotProven | Ground::ChipNotOriginal => {
+            Hint::Also(("Look at the card itself.", "Hãy xem trực tiếp thẻ gốc."))
+        }
         Ground::NumberDiffers => {
             Hint::Also(("Check that the right record is open.", "Hãy kiểm tra xem đã mở đúng hồ sơ chưa."))
         }
@@ -84,8 +104,11 @@ fn hint(ground: Ground) -> Hint {
         | Ground::SexDiffers
         | Ground::ChipNumbersDisagree
         | Ground::NumberUnreadable
+        | Ground::ChipNumberUnreadable
         | Ground::NameUnreadable
-        | Ground::BirthDateUnreadable => Hint::Also(COMPARE),
+        | Ground::ChipNameUnreadable
+        | Ground::BirthDateUnreadable
+        | Ground::ChipBirthDateUnreadable => Hint::Also(COMPARE),
         Ground::QualityMissing | Ground::LivenessMissing | Ground::DuplicatesMissing => Hint::Also(OPERATOR),
         _ => Hint::None,
     }
@@ -120,18 +143,23 @@ pub fn is_tried_again(ground: Ground) -> bool {
 
 impl Weighed {
     /// What the clerk reads of this reason in a decision of this outcome: the fact, and
-    /// what to do.
-    pub fn sentence(&self, outcome: Outcome) -> Sentence {
-        let fact = (self.ground.en(), self.ground.vi());
+    /// what to do. To try again only where the decision says so.
+    pub fn sentence(&self, outcome: Outcome, retake: bool) -> Sentence {
+        let fact = match (self.ground, self.follows) {
+            // The chip may well have a photo; it was not to be had.
+            (Ground::ChipFaceMissing, Some(_)) => (
+                "The face could not be compared with the photo in the chip.",
+                "Không đối chiếu được khuôn mặt với ảnh trong chip.",
+            ),
+            (ground, _) => (ground.en(), ground.vi()),
+        };
         if self.follows.is_some() {
             return joined(&[fact, FOLLOWS]);
         }
         let action = action(self.consequence, outcome);
         match hint(self.ground) {
-            Hint::Again((en, vi)) if action == REFERRED => {
-                let facts = joined(&[fact, (en, vi)]);
-                Sentence { en: facts.en + REFERRED_THEN.0, vi: facts.vi + REFERRED_THEN.1 }
-            }
+            Hint::Again(again) if action == REFERRED && retake => joined(&[fact, again]).or_referred(),
+            Hint::Again(again) if action == DENIED && retake => joined(&[fact, action, again]).at_the_next_attempt(),
             Hint::Also(also) if action != AS_A_WHOLE => joined(&[fact, also, action]),
             _ => joined(&[fact, action]),
         }
@@ -140,22 +168,18 @@ impl Weighed {
 
 /// What the clerk reads of a finding of the chip check in this decision.
 pub fn chip_sentence(reason: Reason, decided: &Decided) -> Sentence {
-    let ground = match (reason, reason.effect()) {
-        (Reason::WeakHash | Reason::WeakKey, _) => Some(Ground::ChipWeak),
-        (Reason::NumbersDisagree, _) => Some(Ground::ChipNumbersDisagree),
-        (Reason::ActiveAuthenticationAbsent | Reason::ActiveAuthenticationUnproven, _) => Some(Ground::ChipNotProven),
-        (_, Effect::Altered) => Some(Ground::ChipAltered),
-        (_, Effect::Untrusted) => Some(Ground::ChipUntrusted),
-        (_, Effect::Unreadable) => Some(Ground::ChipUnreadable),
-        (_, Effect::Unanchored) => Some(Ground::ChipUnanchored),
-        (_, Effect::Lapsed) => Some(Ground::ChipLapsed),
-        (_, Effect::Note) => None,
-    };
-    let weighed = ground.and_then(|ground| decided.grounds.iter().find(|one| one.ground == ground));
-    let advice = reason.advice().map_or(("", ""), |advice| (advice.en(), advice.vi()));
+    let weighed = Ground::of_finding(reason).and_then(|ground| {
+        // In decisions of earlier programs one stands for the other.
+        let named = |ground| decided.grounds.iter().find(|one| one.ground == ground);
+        named(ground).or_else(|| named(ground.governed_by()))
+    });
+    // To read it again only where the decision says so.
+    let again = |advice: &Advice| matches!(advice, Advice::ReadAgain | Advice::OneCard);
+    let advice = reason.advice().filter(|advice| !again(advice) || (decided.retake && weighed.is_some()));
+    let text = advice.map_or(("", ""), |advice| (advice.en(), advice.vi()));
     let action = match weighed {
         Some(weighed) => action(weighed.consequence, decided.outcome),
-        None if reason.effect() == Effect::Note && advice.0.is_empty() => (
+        None if reason.effect() == Effect::Note && advice.is_none() => (
             "This is a note; by itself it does not change the verdict.",
             "Đây là ghi chú; riêng điều này không làm thay đổi kết luận.",
         ),
@@ -163,7 +187,11 @@ pub fn chip_sentence(reason: Reason, decided: &Decided) -> Sentence {
         None if reason.effect() == Effect::Note => ("", ""),
         None => AS_A_WHOLE,
     };
-    joined(&[(reason.en(), reason.vi()), advice, action])
+    if action == REFERRED && advice.as_ref().is_some_and(again) {
+        let open = (text.0.trim_end_matches('.'), text.1.trim_end_matches('.'));
+        return joined(&[(reason.en(), reason.vi()), open]).or_referred();
+    }
+    joined(&[(reason.en(), reason.vi()), text, action])
 }
 
 // For the clerk: the decision as a whole.
@@ -191,10 +219,8 @@ pub fn decision_sentence(decided: &Decided, evidence: &Evidence) -> Sentence {
         Outcome::Approve => approved(decided, evidence),
         Outcome::Refer if decided.retake => {
             let again = again(decided);
-            Sentence {
-                en: format!("Referred: {}{}", lower(again.0), REFERRED_THEN.0),
-                vi: format!("Chuyển xử lý: {}{}", lower(again.1), REFERRED_THEN.1),
-            }
+            let (en, vi) = (format!("Referred: {}", lower(&again.en)), format!("Chuyển xử lý: {}", lower(&again.vi)));
+            Sentence { en, vi }.or_referred()
         }
         Outcome::Refer => joined(&[
             ("Referred:", "Chuyển xử lý:"),
@@ -209,25 +235,38 @@ pub fn decision_sentence(decided: &Decided, evidence: &Evidence) -> Sentence {
                 return denied;
             }
             let again = again(decided);
-            Sentence {
-                en: format!("{} {} under the next attempt.", denied.en, again.0),
-                vi: format!("{} {} ở lần thử kế tiếp.", denied.vi, again.1),
-            }
+            let (en, vi) = (format!("{} {}", denied.en, again.en), format!("{} {}", denied.vi, again.vi));
+            Sentence { en, vi }.at_the_next_attempt()
         }
     }
 }
 
 /// What to try again.
-fn again(decided: &Decided) -> Both {
+fn again(decided: &Decided) -> Sentence {
     let against =
         || decided.grounds.iter().filter(|one| one.consequence > Consequence::Accept && one.follows.is_none());
     let chip = against().any(|one| one.ground.piece().is_of_chip() && one.ground != Ground::ChipFaceUnsure);
     let captures = against().any(|one| !one.ground.piece().is_of_chip() || one.ground == Ground::ChipFaceUnsure);
-    match (chip, captures) {
-        (true, true) => ("Read the chip again and take the captures again", "Hãy đọc lại chip và chụp lại ảnh"),
-        (true, false) => ("Read the chip again", "Hãy đọc lại chip"),
-        _ => ("Take the captures again", "Hãy chụp lại ảnh"),
-    }
+    let because = |ground| against().any(|one| one.ground == ground);
+    let read = match chip {
+        // What was never read is not read again.
+        true if because(Ground::ChipMissing) => Some(("read the chip", "đọc chip")),
+        true => Some(("read the chip again", "đọc lại chip")),
+        false => None,
+    };
+    let capture = match captures || read.is_none() {
+        true if because(Ground::FaceTooClose) => {
+            Some(("take the captures again from further away", "chụp lại ảnh ở khoảng cách xa hơn"))
+        }
+        true => Some(("take the captures again", "chụp lại ảnh")),
+        false => None,
+    };
+    let list = |of: fn(&Both) -> &'static str, and: &str| {
+        [&read, &capture].into_iter().flatten().map(of).collect::<Vec<_>>().join(and)
+    };
+    let en = list(|both| both.0, " and ");
+    let (first, rest) = en.split_at(1);
+    Sentence { en: first.to_uppercase() + rest, vi: format!("Hãy {}", list(|both| both.1, " và ")) }
 }
 
 fn lower(text: &str) -> String {
@@ -291,12 +330,21 @@ fn approved(decided: &Decided, evidence: &Evidence) -> Sentence {
 /// What happened, without accusing anybody. Short, so that the rest has room.
 fn happened(ground: Ground) -> Both {
     match ground {
-        Ground::ChipAltered | Ground::ChipUntrusted | Ground::ChipUnanchored | Ground::ChipNotProven => {
-            ("Your card could not be confirmed.", "Chưa xác nhận được thẻ của ông/bà.")
+        Ground::ChipAltered
+        | Ground::ChipUntrusted
+        | Ground::ChipNotOriginal
+        | Ground::ChipCountryDiffers
+        | Ground::ChipUnanchored
+        | Ground::ChipNotProven => ("Your card could not be confirmed.", "Chưa xác nhận được thẻ của ông/bà."),
+        Ground::ChipUnreadable => {
+            ("Your card could not be checked in full.", "Chưa kiểm tra được đầy đủ chip trên thẻ.")
         }
-        Ground::ChipUnreadable => ("Your card could not be read in full.", "Chưa đọc được đầy đủ chip trên thẻ."),
+        Ground::ChipIncomplete => ("Your card was not read in full.", "Chưa đọc hết dữ liệu trên chip của thẻ."),
         Ground::ChipMissing => ("The chip of your card was not read.", "Chưa đọc được chip trên thẻ."),
-        Ground::ChipLapsed => ("Your card's validity could not be confirmed.", "Chưa xác nhận được hiệu lực của thẻ."),
+        Ground::ChipLapsed => ("Your card has expired.", "Thẻ của ông/bà đã hết hạn."),
+        Ground::ChipNotYetValid | Ground::ChipSignerNotYetValid => {
+            ("Your card's validity could not be confirmed.", "Chưa xác nhận được hiệu lực của thẻ.")
+        }
         Ground::ChipWeak => ("Your card is of an older kind.", "Thẻ của ông/bà thuộc loại cũ."),
         Ground::ChipNumbersDisagree => ("Your card shows two numbers.", "Thẻ của ông/bà ghi hai số khác nhau."),
         Ground::NumberDiffers => ("Card and record differ in the number.", "Số trên thẻ chưa khớp với hồ sơ."),
@@ -306,6 +354,9 @@ fn happened(ground: Ground) -> Both {
         }
         Ground::SexDiffers => ("Card and record differ in the sex.", "Giới tính trên thẻ chưa khớp với hồ sơ."),
         Ground::NumberUnreadable => ("The number in your record is unclear.", "Số ghi trong hồ sơ chưa rõ."),
+        Ground::ChipNumberUnreadable => ("The number on your card is unclear.", "Số đọc từ thẻ chưa rõ."),
+        Ground::ChipNameUnreadable => ("The name on your card is unclear.", "Họ tên đọc từ thẻ chưa rõ."),
+        Ground::ChipBirthDateUnreadable => ("The birth date on your card is unclear.", "Ngày sinh đọc từ thẻ chưa rõ."),
         Ground::NameUnreadable => ("The name in your record is unclear.", "Họ tên ghi trong hồ sơ chưa rõ."),
         Ground::BirthDateUnreadable => {
             ("The birth date in your record is unclear.", "Ngày sinh ghi trong hồ sơ chưa rõ.")
@@ -325,10 +376,11 @@ fn happened(ground: Ground) -> Both {
         Ground::DuplicateFace | Ground::DuplicatesMissing => {
             ("Records must be compared first.", "Cần đối chiếu thêm giữa các hồ sơ.")
         }
+        Ground::FaceTooClose => ("The pictures were taken too close.", "Ảnh được chụp quá gần."),
         Ground::LivenessLow | Ground::QualityPoor | Ground::LivenessMissing | Ground::QualityMissing => {
             ("The pictures were not clear enough.", "Ảnh chụp chưa đủ rõ.")
         }
-        Ground::ChipFaceMissing => ("The photo in your card was not readable.", "Chưa đọc được ảnh trong thẻ."),
+        Ground::ChipFaceMissing => ("Your card gave no photo to compare with.", "Chưa có ảnh từ thẻ để đối chiếu."),
         Ground::ReferenceFaceMissing => ("Your record has no photo yet.", "Hồ sơ chưa có ảnh đăng ký."),
         Ground::NumberMissing => ("Your number could not be compared.", "Chưa đối chiếu được số định danh."),
         Ground::NameMissing => ("Your name could not be compared.", "Chưa đối chiếu được họ tên."),
@@ -393,6 +445,95 @@ mod tests {
         one
     }
 
+    /// Whether a sentence asks for another try.
+    fn tells_to_try_again(sentence: &Sentence) -> bool {
+        let Sentence { en, vi } = sentence;
+        let en = ["again", "Read the chip", "Take several", "Send the files"].iter().any(|part| en.contains(part));
+        let vi = ["lại", "Hãy đọc chip", "Hãy chụp", "Hãy gửi"].iter().any(|part| vi.contains(part));
+        assert_eq!(en, vi, "{sentence:?}");
+        en
+    }
+
+    fn decided(grounds: &[Ground], outcome: Outcome, retake: bool) -> Decided {
+        let consequence = if outcome == Outcome::Deny { Consequence::Deny } else { Consequence::Refer };
+        let weighed = |&ground: &Ground| Weighed { ground, consequence, follows: None };
+        Decided { outcome, grounds: grounds.iter().map(weighed).collect(), without: vec![], retake }
+    }
+
+    #[test]
+    fn nobody_is_told_to_try_again_where_the_decision_offers_no_retake() {
+        for &ground in Ground::ALL {
+            for outcome in [Outcome::Refer, Outcome::Deny] {
+                let last = decided(&[ground], outcome, false);
+                assert!(!tells_to_try_again(&last.grounds[0].sentence(outcome, false)));
+                assert!(!tells_to_try_again(&decision_sentence(&last, &Evidence::default())));
+                let citizen = citizen_sentence(&last);
+                assert!(!says(&citizen, "try again", "thử lại"), "{citizen:?}");
+                for &reason in Reason::ALL {
+                    assert!(!tells_to_try_again(&chip_sentence(reason, &last)), "{reason:?}");
+                }
+            }
+        }
+        let more = decided(&[Ground::ChipUnreadable], Outcome::Refer, true);
+        let told = chip_sentence(Reason::SodUnreadable, &more);
+        assert!(told.en.contains("Read the chip again; if it stays so, refer"), "{told:?}");
+        assert!(says(&citizen_sentence(&more), "try again", "thử lại"));
+    }
+
+    #[test]
+    fn a_chip_that_was_never_read_is_read_and_not_read_again_and_who_is_too_close_moves_back() {
+        let told =
+            |grounds: &[Ground]| decision_sentence(&decided(grounds, Outcome::Refer, true), &Evidence::default());
+        let never = told(&[Ground::ChipMissing]);
+        assert!(never.vi.contains("hãy đọc chip;") && never.en.contains("Referred: read the chip;"), "{never:?}");
+        let both = told(&[Ground::ChipMissing, Ground::QualityPoor]);
+        assert!(both.vi.contains("hãy đọc chip và chụp lại ảnh;"), "{both:?}");
+        assert!(both.en.contains("read the chip and take the captures again;"), "{both:?}");
+        for ground in [Ground::ChipUnreadable, Ground::ChipIncomplete] {
+            assert!(told(&[ground]).vi.contains("hãy đọc lại chip;"), "{ground:?}");
+        }
+        let close = told(&[Ground::FaceTooClose]);
+        assert!(close.vi.contains("xa hơn") && close.en.contains("from further away"), "{close:?}");
+        let weighed = decided(&[Ground::FaceTooClose], Outcome::Refer, true).grounds[0];
+        let told = weighed.sentence(Outcome::Refer, true);
+        assert!(told.vi.contains("lùi ra xa") && told.en.contains("move back"), "{told:?}");
+        assert!(!told.vi.contains("ảnh in"), "{told:?}");
+    }
+
+    #[test]
+    fn what_is_said_of_a_chip_is_true_of_what_was_found() {
+        let told = |ground: Ground| Weighed { ground, consequence: Consequence::Refer, follows: None };
+        for ground in [Ground::ChipNotOriginal, Ground::ChipCountryDiffers] {
+            assert!(!says(&told(ground).sentence(Outcome::Refer, false), "trust", "tin cậy"), "{ground:?}");
+        }
+        for ground in [Ground::ChipNotYetValid, Ground::ChipSignerNotYetValid] {
+            let sentence = told(ground).sentence(Outcome::Refer, false);
+            assert!(says(&sentence, "clock", "đồng hồ") && !says(&sentence, "expired", "hết hạn"), "{sentence:?}");
+            assert!(!says(&sentence, "ask for a valid card", "yêu cầu thẻ"), "{sentence:?}");
+        }
+        // The photo of a chip that was not read may be a good one.
+        let photo = told(Ground::ChipFaceMissing);
+        let following = Weighed { follows: Some(Ground::ChipMissing), ..photo };
+        assert!(says(&photo.sentence(Outcome::Refer, false), "has no photo", "không có ảnh"));
+        assert!(!says(&following.sentence(Outcome::Refer, false), "no photo", "không có ảnh"));
+        // Each side that cannot be read by its own name, for the clerk and for the citizen.
+        for (record, chip) in [
+            (Ground::NumberUnreadable, Ground::ChipNumberUnreadable),
+            (Ground::NameUnreadable, Ground::ChipNameUnreadable),
+            (Ground::BirthDateUnreadable, Ground::ChipBirthDateUnreadable),
+        ] {
+            for (ground, is_record) in [(record, true), (chip, false)] {
+                let clerk = (ground.en(), ground.vi());
+                assert_eq!(
+                    (clerk.0.contains("in the record"), clerk.1.contains("trong hồ sơ")),
+                    (is_record, is_record)
+                );
+                let citizen = happened(ground);
+                assert_eq!((citizen.0.contains("record"), citizen.1.contains("hồ sơ")), (is_record, is_record));
+            }
+        }
+    }
+
     fn check(sentence: &Sentence) {
         let Sentence { en, vi } = sentence;
         assert!(en.is_ascii() && en.ends_with('.') && vi.ends_with('.') && !vi.is_ascii(), "{sentence:?}");
@@ -407,9 +548,12 @@ mod tests {
     fn no_reason_contradicts_the_outcome_whatever_a_policy_makes_of_it() {
         for &ground in Ground::ALL {
             for consequence in CONSEQUENCES {
-                for outcome in OUTCOMES {
-                    let sentence = Weighed { ground, consequence, follows: None }.sentence(outcome);
+                for (outcome, retake) in OUTCOMES.into_iter().flat_map(|outcome| [(outcome, false), (outcome, true)]) {
+                    let sentence = Weighed { ground, consequence, follows: None }.sentence(outcome, retake);
                     check(&sentence);
+                    let again = tells_to_try_again(&sentence);
+                    let decides = action(consequence, outcome) != AS_A_WHOLE && outcome != Outcome::Approve;
+                    assert_eq!(again, retake && decides && is_tried_again(ground), "{sentence:?}");
                     let refers = says(&sentence, "refer the case", "chuyển hồ sơ");
                     let denies = says(&sentence, "do not pay or serve", "không chi trả hoặc phục vụ");
                     let accepts = says(&sentence, "policy accepts", "chính sách chấp nhận");

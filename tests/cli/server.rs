@@ -17,6 +17,7 @@ fn with_a_server_the_answers_are_the_same_as_without() {
     let here = ["--data".to_owned(), text(&local)];
     let there = ["--server".to_owned(), server.url.clone()];
 
+    run(["gallery", "init", &text(&local)]).ended(0);
     let both = |args: &[&str], code: i32| {
         let args =
             |place: &[String]| args.iter().map(|a| (*a).to_owned()).chain(place.iter().cloned()).collect::<Vec<_>>();

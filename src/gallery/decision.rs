@@ -23,7 +23,7 @@ pub struct DecisionKey {
 
 impl DecisionKey {
     /// Checks that the attempt is a number from 1. Whether it is one that may be decided is
-    /// for the transaction to say ([`next_attempt`]).
+    /// for the transaction to say, when it is decided.
     pub fn new(transaction: RequestId, attempt: u32) -> Result<Self, GalleryError> {
         match attempt {
             0 => Err(GalleryError::AttemptOutOfOrder { expected: 1 }),

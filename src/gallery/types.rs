@@ -237,20 +237,24 @@ impl Subject {
 }
 
 /// The number of each template's group within one record. Two that are both vouched for are
-/// of one group: whoever vouches does so for all that is there. And one that is vouched for
-/// is apart from none: an officer has seen how little alike this person's pictures are.
+/// of one group: whoever vouches does so for all that is there. One that is vouched for is
+/// apart from none, and two that are each alike with one that is vouched for are not apart
+/// from each other: an officer has seen how little alike this person's pictures are.
 pub(crate) fn groups_of_one_record(
     count: usize,
     vouched: impl Fn(usize) -> bool,
     mut link: impl FnMut(usize, usize) -> Link,
 ) -> Vec<usize> {
-    people(count, |i, j| match (vouched(i), vouched(j)) {
-        (true, true) => Link::Alike(f32::INFINITY),
-        (false, false) => link(i, j),
-        _ => match link(i, j) {
-            Link::Apart => Link::Open,
-            other => other,
-        },
+    let mut like_a_vouched_one = vec![false; count];
+    for i in (0..count).filter(|&i| !vouched(i)) {
+        let mut alike = |v: usize| matches!(link(i.min(v), i.max(v)), Link::Alike(_));
+        like_a_vouched_one[i] = (0..count).any(|v| vouched(v) && alike(v));
+    }
+    let seen = |i: usize| vouched(i) || like_a_vouched_one[i];
+    people(count, |i, j| match link(i, j) {
+        _ if vouched(i) && vouched(j) => Link::Alike(f32::INFINITY),
+        Link::Apart if vouched(i) || vouched(j) || (seen(i) && seen(j)) => Link::Open,
+        other => other,
     })
 }
 

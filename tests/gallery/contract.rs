@@ -23,6 +23,8 @@ macro_rules! run_through_contract {
             removed_is_gone,
             what_is_wrong_is_refused_and_changes_nothing,
             two_people_are_no_record_unless_an_officer_vouches,
+            a_chain_joins_no_two_people_however_it_comes,
+            after_a_vouch_either_look_can_be_added_to,
             a_retry_is_done_once,
             concurrent_retries_are_done_once,
             pages_of_ids_are_in_byte_order,
@@ -78,6 +80,79 @@ pub fn two_people_are_no_record_unless_an_officer_vouches(gallery: Arc<dyn Galle
         // A replacement replaces, and the word with it.
         gallery.enrol(asked(EnrolMode::Replace, &[3]), None).await.unwrap();
         assert!(gallery.subject(&id("a")).await.unwrap().unwrap().vouched.is_empty());
+    });
+}
+
+/// Seen: front and side view of one, side and front view of another, whose side views are
+/// alike. One call was refused, four calls of one photo each were taken.
+pub fn a_chain_joins_no_two_people_however_it_comes(gallery: Arc<dyn Gallery>) {
+    // Scores: 0.5 and 0.6 within a person, 0.458 between the side views, 0.155 between the
+    // front views.
+    let faces =
+        [[1.0, 0.0, 0.0, 0.0], [0.5, 0.866, 0.0, 0.0], [0.25, 0.3845, 0.8886, 0.0], [0.155, 0.2569, 0.5204, 0.7995]];
+    let photos = |subject: &str, mode, of: &[usize]| {
+        let template = |&at: &usize| {
+            let mut vector = faces[at].to_vec();
+            vector.resize(DIMENSION, 0.0);
+            NewTemplate { template: Template::from_raw(RECIPE, &vector).unwrap(), ..new_template(1) }
+        };
+        Enrolment {
+            agreement: Agreement::Asked { alike: vec![0.4], apart: 0.2 },
+            templates: of.iter().map(template).collect(),
+            ..enrolment(subject, mode, &[])
+        }
+    };
+    block_on(async {
+        let ways: [&[&[usize]]; 6] = [
+            &[&[0, 1, 2, 3]],
+            &[&[0], &[1], &[2], &[3]],
+            &[&[3], &[2], &[1], &[0]],
+            &[&[1, 2], &[0], &[3]],
+            &[&[0, 1], &[2, 3]],
+            &[&[1], &[0], &[2], &[3]],
+        ];
+        for (way, calls) in ways.iter().enumerate() {
+            let subject = format!("way-{way}");
+            let mut refused = 0;
+            for (call, of) in calls.iter().enumerate() {
+                let mode = if call == 0 { EnrolMode::Create } else { EnrolMode::Add };
+                refused += usize::from(gallery.enrol(photos(&subject, mode, of), None).await.is_err());
+            }
+            assert!(refused > 0, "{calls:?}: two people are one record");
+            // And what was taken shows one person, now and for every decision.
+            if let Some(record) = gallery.subject(&id(&subject)).await.unwrap() {
+                assert!(record.groups(0.4, 0.2).unwrap().iter().all(|of| *of == 0), "{calls:?}");
+            }
+        }
+    });
+}
+
+/// Two looks of one person, as an officer has seen: photos of either can be added, in any
+/// order, and the record goes on being one person's.
+pub fn after_a_vouch_either_look_can_be_added_to(gallery: Arc<dyn Gallery>) {
+    // The looks score 0.1; each has a later photo that is alike with it alone.
+    let faces =
+        [[1.0, 0.0, 0.0, 0.0], [0.1, 0.995, 0.0, 0.0], [0.7, 0.0302, 0.7135, 0.0], [0.1, 0.593, -0.0531, 0.7972]];
+    let photo = |subject: &str, mode, at: usize, agreement: Agreement| {
+        let mut vector = faces[at].to_vec();
+        vector.resize(DIMENSION, 0.0);
+        let template = NewTemplate { template: Template::from_raw(RECIPE, &vector).unwrap(), ..new_template(1) };
+        Enrolment { agreement, templates: vec![template], ..enrolment(subject, mode, &[]) }
+    };
+    let asked = || Agreement::Asked { alike: vec![0.4], apart: 0.2 };
+    let word = || Agreement::Vouched(Vouch { officer: id("o-7"), reason: Note::new("an operation").unwrap() });
+    block_on(async {
+        for (way, order) in [[2, 3], [3, 2]].into_iter().enumerate() {
+            let subject = format!("looks-{way}");
+            gallery.enrol(photo(&subject, EnrolMode::Create, 0, asked()), None).await.unwrap();
+            assert!(gallery.enrol(photo(&subject, EnrolMode::Add, 1, asked()), None).await.is_err());
+            gallery.enrol(photo(&subject, EnrolMode::Add, 1, word()), None).await.unwrap();
+            for at in order {
+                gallery.enrol(photo(&subject, EnrolMode::Add, at, asked()), None).await.unwrap();
+            }
+            let record = gallery.subject(&id(&subject)).await.unwrap().unwrap();
+            assert_eq!(record.groups(0.4, 0.2).unwrap(), [0; 4], "{order:?}");
+        }
     });
 }
 

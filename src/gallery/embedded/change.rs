@@ -156,20 +156,25 @@ fn check_agreement(
         record.templates.get(at).is_some_and(|id| record.vouched.iter().any(|one| one.templates.contains(id)))
     };
     let dot = Dot::best();
-    let groups = groups_of_one_record(vectors.len(), vouched, |i, j| {
+    let link = |i: usize, j: usize| {
         let (one, other) = (&vectors[i], &vectors[j]);
         // Of another length is of another recipe, which the index refuses by name.
         match one.len() == other.len() {
             true => Link::of(dot.score(one, other), if j < old { lenient } else { strict }, apart),
             false => Link::Alike(1.0),
         }
-    });
+    };
+    let groups = groups_of_one_record(vectors.len(), vouched, link);
     let (before, new) = groups.split_at(old);
-    match new.first() {
-        Some(first) if new.iter().any(|of| of != first) => Err(GalleryError::PhotosDisagree.into()),
-        Some(first) if old > 0 && !before.contains(first) => Err(GalleryError::RecordDisagrees.into()),
-        _ => Ok(()),
+    let Some(first) = new.first() else { return Ok(()) };
+    if new.iter().any(|of| of != first) {
+        return Err(GalleryError::PhotosDisagree.into());
     }
+    // What was one person's stays one person's: a photo that is alike with some of the record
+    // must not part it. A record that falls apart already only asks for some that is alike.
+    let was_one = groups_of_one_record(old, vouched, link).iter().all(|of| *of == 0);
+    let fits = if was_one { before.iter().all(|of| of == first) } else { before.contains(first) };
+    if fits { Ok(()) } else { Err(GalleryError::RecordDisagrees.into()) }
 }
 
 fn plan_removal(id: &SubjectId, group: &Group<'_>) -> Result<Plan, StoreError> {

@@ -31,10 +31,10 @@ struct Arguments {
     /// Folder of the model pack.
     #[arg(long, default_value = "models/default")]
     pack: PathBuf,
-    /// Write pairs of different pictures that are rather alike to this CSV file: in sets
-    /// gathered from the web, some are one picture.
+    /// Write the figures of every pair to this CSV file, with the paths of different
+    /// pictures: in sets gathered from the web, some are one picture.
     #[arg(long)]
-    alike: Option<PathBuf>,
+    pairs: Option<PathBuf>,
     /// Copies are made of every so-manieth picture.
     #[arg(long, default_value_t = 10)]
     every: usize,
@@ -79,11 +79,33 @@ fn screen(image: &RgbImage) -> RgbImage {
     page
 }
 
-/// Likeness of prints from which on pairs are written out.
-const ALIKE: f32 = 0.95;
+/// Wider or higher by so much, as a screen of another shape shows it.
+fn stretched(image: &RgbImage, wide: f32, high: f32) -> RgbImage {
+    let side = |length: u32, by: f32| ((length as f32 * by) as u32).max(1);
+    imageops::resize(image, side(image.width(), wide), side(image.height(), high), FilterType::Triangle)
+}
+
+/// Seen from the left: its right edge is shorter by `by`, and the whole narrower by half as
+/// much; the rest is the grey of a table.
+fn seen_from_the_side(image: &RgbImage, by: f32) -> RgbImage {
+    let (w, h) = (image.width() as f32, image.height() as f32);
+    let width = w * (1.0 - by / 2.0);
+    RgbImage::from_fn(width as u32, image.height(), |x, y| {
+        // Depth grows to the right: 1 at the left edge, 1 / (1 - by) at the right.
+        let share = x as f32 / width;
+        let depth = 1.0 / (1.0 - by * share);
+        let source_x = share * depth * (1.0 - by) * w;
+        let source_y = h / 2.0 + (y as f32 - h / 2.0) * depth;
+        let inside = source_x >= 0.0 && source_y >= 0.0;
+        match image.get_pixel_checked(source_x as u32, source_y as u32).filter(|_| inside) {
+            Some(pixel) => *pixel,
+            None => Rgb([120; 3]),
+        }
+    })
+}
 
 type Kind = (&'static str, fn(&RgbImage) -> Vec<u8>);
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 22] = [
     ("PNG of the pixels", png),
     ("JPEG, quality 90", |image| jpeg(image, 90)),
     ("JPEG, quality 50", |image| jpeg(image, 50)),
@@ -102,12 +124,30 @@ const KINDS: [Kind; 14] = [
     ("smoothed", |image| jpeg(&imageops::blur(image, 1.0), 85)),
     ("captured from a screen", |image| jpeg(&screen(image), 85)),
     ("mirrored", |image| jpeg(&imageops::flip_horizontal(image), 85)),
+    ("wider by 10 %", |image| jpeg(&stretched(image, 1.1, 1.0), 85)),
+    ("wider by 20 %", |image| jpeg(&stretched(image, 1.2, 1.0), 85)),
+    ("wider by 35 %", |image| jpeg(&stretched(image, 1.35, 1.0), 85)),
+    ("higher by 15 %", |image| jpeg(&stretched(image, 1.0, 1.15), 85)),
+    ("higher by 30 %", |image| jpeg(&stretched(image, 1.0, 1.3), 85)),
+    ("mirrored, wider by 15 %", |image| jpeg(&stretched(&imageops::flip_horizontal(image), 1.15, 1.0), 85)),
+    ("seen from the side, 15 %", |image| jpeg(&seen_from_the_side(image, 0.15), 85)),
+    ("seen from the side, 30 %", |image| jpeg(&seen_from_the_side(image, 0.3), 85)),
 ];
+
+/// Likeness of two prints as they are and warped, and the score of the templates.
+#[derive(Clone, Copy, serde::Serialize)]
+struct Pair {
+    print: f32,
+    mirrored: f32,
+    warped: f32,
+    warped_mirrored: f32,
+    score: f32,
+}
 
 /// What pairs of one kind came to.
 #[derive(Default)]
 struct Tally {
-    pairs: Vec<(f32, f32)>,
+    pairs: Vec<Pair>,
     /// Taken for one frame, and for the reference's own picture.
     same_frame: usize,
     reference: usize,
@@ -116,24 +156,33 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, one: &Analysis, other: &Analysis) {
-        self.pairs.push((one.print.likeness(&other.print).best(), dot(one.template.vector(), other.template.vector())));
+        let (plain, warped) = (one.print.likeness(&other.print), one.print.warped_likeness(&other.print));
+        self.pairs.push(Pair {
+            print: plain.direct,
+            mirrored: plain.mirrored,
+            warped: warped.direct,
+            warped_mirrored: warped.mirrored,
+            score: dot(one.template.vector(), other.template.vector()),
+        });
         self.same_frame += usize::from(is_same_frame(one, other));
         self.reference += usize::from(is_reference_picture(one, other));
     }
 
     fn print(mut self, name: &str) {
         let count = self.pairs.len().max(1);
-        let mut quantiles = |of: fn(&(f32, f32)) -> f32| {
+        let mut quantiles = |of: fn(&Pair) -> f32| {
             self.pairs.sort_by(|a, b| of(a).total_cmp(&of(b)));
             let at = |share: f64| self.pairs.get((share * (count - 1) as f64) as usize).map_or(f32::NAN, of);
             let shares = [0.0, 0.01, 0.05, 0.5, 0.95, 0.99, 0.999, 1.0];
             shares.map(|share| format!("{:.4}", at(share))).join(" ")
         };
-        let (prints, scores) = (quantiles(|pair| pair.0), quantiles(|pair| pair.1));
+        let prints = quantiles(|pair| pair.print.max(pair.mirrored));
+        let warped = quantiles(|pair| pair.warped.max(pair.warped_mirrored));
+        let scores = quantiles(|pair| pair.score);
         let percent = |of: usize| 100.0 * of as f64 / count as f64;
         println!(
             "{name:32} {:6} pairs, {} unusable; one frame {:.2} % ({}), the reference's picture {:.2} % ({})\n    \
-             prints {prints}\n    scores {scores}",
+             prints {prints}\n    warped {warped}\n    scores {scores}",
             self.pairs.len(),
             self.unusable,
             percent(self.same_frame),
@@ -158,7 +207,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let pack = Pack::load(&arguments.pack)?;
     let options = PoolOptions { workers: 1, queue_max: 1, limits: Default::default(), onnxruntime: None };
     let mut pipeline = Pipeline::new(&pack, &options)?;
-    let mut alike = arguments.alike.as_ref().map(csv::Writer::from_path).transpose()?;
+    let mut table = arguments.pairs.as_ref().map(csv::Writer::from_path).transpose()?;
     println!("quantiles: least, 1 %, 5 %, median, 95 %, 99 %, 99.9 %, most");
     for manifest in &arguments.manifests {
         println!("\n{}", manifest.display());
@@ -189,6 +238,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             people.entry(subject.clone()).or_default().push((path.clone(), original));
         }
         for ((name, _), tally) in KINDS.iter().zip(kinds) {
+            if let Some(table) = &mut table {
+                tally.pairs.iter().try_for_each(|pair| table.serialize((name, "", "", pair)))?;
+            }
             tally.print(name);
         }
         let mut different = Tally::default();
@@ -196,9 +248,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             for (i, (path, one)) in pictures.iter().enumerate() {
                 for (other_path, other) in &pictures[i + 1..] {
                     different.add(one, other);
-                    let Some(&(print, score)) = different.pairs.last() else { continue };
-                    if let (Some(alike), true) = (&mut alike, print >= ALIKE) {
-                        alike.serialize((path, other_path, print, score))?;
+                    if let (Some(table), Some(pair)) = (&mut table, different.pairs.last()) {
+                        table.serialize(("different", path, other_path, pair))?;
                     }
                 }
             }

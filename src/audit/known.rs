@@ -12,6 +12,7 @@ use rayon::slice::ParallelSliceMut;
 use sha2::{Digest, Sha256};
 
 use super::collection::Mark;
+use crate::text;
 
 const MAGIC: &[u8; 8] = b"CHCHSEEN";
 const VERSION: u32 = 1;
@@ -112,13 +113,8 @@ impl KnownTemplates {
 
     /// Digest of all, in hexadecimal.
     pub fn digest(&self) -> String {
-        hex(&Sha256::digest(self.sorted.as_flattened()))
+        text::hex(&Sha256::digest(self.sorted.as_flattened()))
     }
-}
-
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

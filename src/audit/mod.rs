@@ -38,7 +38,7 @@ pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, CheckpointError, Difference
 pub use collection::{Collection, CollectionError, Mark, RowInfo, SubjectInfo};
 pub use cost::{Clock, Cost, Part};
 pub use findings::{Finding, Findings, FindingsError};
-pub use known::{KnownError, KnownTemplates, hex};
+pub use known::{KnownError, KnownTemplates};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
 pub use names::{Names, Numbers};
 pub use planted::{Agreement, DIMENSION as PLANTED_DIMENSION, Planted, adjusted_rand_index, agreement};

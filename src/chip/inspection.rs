@@ -20,6 +20,7 @@ use super::tlv::Reader;
 use super::words::{Effect, Reason};
 use super::x509::Certificate;
 use super::{Name, ParseError};
+use crate::numbers::is_a_number;
 use crate::text;
 
 /// How far clocks and days of issue may be apart from a validity.
@@ -213,13 +214,17 @@ impl Inspection {
                 numbers.push(shown.clone());
             }
         }
+        // What stands for no number is shown where there is nothing else, and disagrees with
+        // nothing.
+        numbers.sort_by_key(|shown| !is_a_number(&text::number(shown.reveal())));
         let mut numbers = numbers.into_iter();
+        let number = numbers.next();
         let birth = full_birth.or(mrz.and_then(|mrz| mrz.birth));
         let names_birth =
             dg13.is_some_and(|dg13| dg13.first(Dg13Id::Birth).is_some()) || mrz.is_some_and(|mrz| mrz.birth_unreadable);
         Some(Holder {
-            number: numbers.next(),
-            other_numbers: numbers.collect(),
+            number,
+            other_numbers: numbers.filter(|shown| is_a_number(&text::number(shown.reveal()))).collect(),
             former_numbers: dg13.map(Dg13::former_numbers).unwrap_or_default(),
             document_number: mrz.map(|mrz| mrz.document_number.clone()),
             name: dg13.and_then(|dg13| dg13.name().cloned()).or(plain.clone()),
@@ -265,7 +270,11 @@ pub fn inspect(files: &ChipFiles, anchors: &Anchors, options: &CheckOptions) -> 
         security_object: None,
         signer: None,
         anchor: None,
-        active_authentication: ActiveAuthentication::Absent,
+        // An answer that came proves nothing until it is checked.
+        active_authentication: match options.active {
+            Some(_) => ActiveAuthentication::Unproven,
+            None => ActiveAuthentication::Absent,
+        },
         com: None,
         mrz: None,
         dg2: None,
@@ -283,7 +292,7 @@ pub fn inspect(files: &ChipFiles, anchors: &Anchors, options: &CheckOptions) -> 
         },
     }
     card.check_validity(options.now);
-    card.check_presence(files, options);
+    card.check_presence(files);
     card.findings = Finding::in_order(card.findings);
     card.verdict = Verdict::of(&card.findings);
     card
@@ -495,7 +504,7 @@ impl Inspection {
         }
     }
 
-    fn check_presence(&mut self, files: &ChipFiles, options: &CheckOptions) {
+    fn check_presence(&mut self, files: &ChipFiles) {
         if let Some(object) = &self.security_object {
             if files.groups().next().is_none() {
                 self.findings.push(Finding::of(Reason::NoGroupChecked));
@@ -511,7 +520,6 @@ impl Inspection {
             ActiveAuthentication::Proven => return,
             ActiveAuthentication::Failed => Reason::ActiveAuthenticationFailed,
             ActiveAuthentication::Unproven => Reason::ActiveAuthenticationUnproven,
-            ActiveAuthentication::Absent if options.active.is_some() => Reason::ActiveAuthenticationUnproven,
             ActiveAuthentication::Absent => Reason::ActiveAuthenticationAbsent,
         };
         self.findings.push(Finding::of(reason));

@@ -48,6 +48,9 @@ impl std::fmt::Debug for Personal {
 /// Years in which somebody on a card was born.
 const YEARS: std::ops::RangeInclusive<u16> = 1850..=2149;
 
+/// Years in which somebody alive can have been born: nobody is older than those of 1901.
+const BORN: std::ops::RangeInclusive<u16> = 1901..=2149;
+
 /// A date of birth, as precise as the card gives it. `Debug` hides it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BirthDate {
@@ -69,6 +72,13 @@ impl BirthDate {
     /// Year, month and day as far as known.
     pub fn reveal(&self) -> (u16, Option<u8>, Option<u8>) {
         (self.year, self.month, self.day)
+    }
+
+    /// Whether somebody alive can have been born then. What programs write for no date lies
+    /// outside: 1900-01-01, 1899-12-30, 1753-01-01, 0001-01-01, 9999-12-31. 1970-01-01 does
+    /// not: many who know no more than the year have such a day.
+    pub fn is_of_somebody(&self) -> bool {
+        BORN.contains(&self.year)
     }
 
     /// Whether two dates can be the same day: what either leaves open does not

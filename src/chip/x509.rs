@@ -13,6 +13,7 @@ use super::name::Name;
 use super::time::Moment;
 use super::tlv::{Reader, Tlv};
 use super::{ParseError, oid};
+use crate::text;
 
 const WHAT: &str = "a certificate";
 const CRL: &str = "a revocation list";
@@ -164,7 +165,7 @@ impl Certificate {
 
     /// Serial number in hexadecimal.
     pub fn serial_hex(&self) -> String {
-        hex(&self.serial)
+        text::hex(&self.serial)
     }
 
     /// Whether an identifier names this certificate's key: as the certificate
@@ -319,9 +320,4 @@ fn bits(tlv: &Tlv<'_>, what: &'static str) -> Result<Vec<u8>, ParseError> {
 /// An INTEGER's bytes without leading zeros.
 pub(crate) fn unsigned(bytes: &[u8]) -> Vec<u8> {
     bytes[bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len())..].to_vec()
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -37,6 +37,7 @@ use super::progress::Progress;
 use super::settings::Settings;
 use super::{Failure, outcome, photo};
 use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
+use crate::text;
 use crate::workflow::words::Reason;
 use crate::workflow::{EnrolRequest, Photo, WorkflowError};
 
@@ -360,7 +361,6 @@ impl Worker {
         field(&generation.to_le_bytes());
         field(bytes);
         let digest: [u8; 32] = digest.finalize().into();
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        RequestId::new(format!("row-{hex}")).map_err(|e| WorkflowError::from(e).into())
+        RequestId::new(format!("row-{}", text::hex(&digest))).map_err(|e| WorkflowError::from(e).into())
     }
 }

@@ -5,7 +5,8 @@
 use std::fmt;
 
 use super::{Enrolment, GalleryError, RequestId, SubjectId, Timestamp};
-use crate::text::{is_dash, is_invisible, visible};
+use crate::numbers;
+use crate::text::visible;
 
 /// Most attempts of one transaction.
 pub const ATTEMPTS_MAX: u32 = 10;
@@ -145,38 +146,17 @@ pub struct Note(String);
 impl Note {
     /// Most characters.
     pub const CHARS_MAX: usize = 500;
-    /// A run of so many digits is taken for a card or insurance number: the
-    /// shortest in use, the old identity card's, has nine.
-    const NUMBER_DIGITS: usize = 9;
-
     /// Wraps what an earlier program checked and stored.
     pub(super) fn stored(text: String) -> Self {
         Self(text)
     }
 
-    /// Checks and wraps a text. Digits count as one run across single spaces, dots, dashes
-    /// and underscores, across what cannot be seen, and across a stroke after three digits
-    /// or more: a date has two.
+    /// Checks and wraps a text.
     pub fn new(text: impl Into<String>) -> Result<Self, GalleryError> {
         let text = text.into();
         let length = text.chars().count();
-        if visible(&text).is_empty() || length > Self::CHARS_MAX || text.chars().any(char::is_control) {
-            return Err(GalleryError::BadNote);
-        }
-        let (mut digits, mut group, mut gap) = (0usize, 0usize, false);
-        for c in text.chars().filter(|&c| !is_invisible(c)) {
-            match c {
-                _ if c.is_numeric() => (digits, group, gap) = (digits + 1, group + 1, false),
-                '/' | '\\' if !gap && group >= 3 => (group, gap) = (0, true),
-                '.' | ',' | '_' if !gap => (group, gap) = (0, true),
-                _ if !gap && (c.is_whitespace() || is_dash(c)) => (group, gap) = (0, true),
-                _ => (digits, group, gap) = (0, 0, false),
-            }
-            if digits >= Self::NUMBER_DIGITS {
-                return Err(GalleryError::BadNote);
-            }
-        }
-        Ok(Self(text))
+        let unfit = visible(&text).is_empty() || length > Self::CHARS_MAX || text.chars().any(char::is_control);
+        if unfit || numbers::stands_in(&text) { Err(GalleryError::BadNote) } else { Ok(Self(text)) }
     }
 
     /// The text.

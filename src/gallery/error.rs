@@ -58,9 +58,12 @@ pub enum GalleryError {
     /// The transaction was approved or resolved.
     #[error("the transaction is closed: it was approved, or an officer has resolved it; begin a new one")]
     TransactionClosed,
-    /// No such transaction or attempt.
-    #[error("there is no such transaction and attempt")]
+    /// No such transaction.
+    #[error("there is no such transaction")]
     UnknownTransaction,
+    /// A transaction that is there, without this attempt.
+    #[error("the transaction has no such attempt")]
+    UnknownAttempt,
     /// Not a referral that waits for an officer.
     #[error("this attempt was not referred, or a later attempt follows it; only the last attempt can be resolved")]
     NotReferred,

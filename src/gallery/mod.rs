@@ -107,7 +107,7 @@ pub trait Gallery: Send + Sync {
     /// time of this verification. The flag as in [`Gallery::decide`].
     ///
     /// # Errors
-    /// [`GalleryError::UnknownTransaction`]; [`GalleryError::NotReferred`] where it
+    /// [`GalleryError::UnknownTransaction`], [`GalleryError::UnknownAttempt`]; [`GalleryError::NotReferred`] where it
     /// was decided otherwise or a later attempt follows;
     /// [`GalleryError::AlreadyResolved`] where an officer answered otherwise before.
     async fn resolve(&self, key: &DecisionKey, resolution: Resolution) -> Result<(StoredDecision, bool), GalleryError>;

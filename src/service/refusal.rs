@@ -114,7 +114,9 @@ impl Refusal {
             WorkflowError::Gallery(
                 GalleryError::TransactionReused | GalleryError::TransactionClosed | GalleryError::UnknownTransaction,
             ) => Some("transaction_id".to_owned()),
-            WorkflowError::Gallery(GalleryError::AttemptOutOfOrder { .. } | GalleryError::NotReferred)
+            WorkflowError::Gallery(
+                GalleryError::AttemptOutOfOrder { .. } | GalleryError::UnknownAttempt | GalleryError::NotReferred,
+            )
             | WorkflowError::Attempts { .. } => Some("attempt".to_owned()),
             WorkflowError::Gallery(GalleryError::AlreadyResolved) => Some("outcome".to_owned()),
             WorkflowError::Gallery(GalleryError::BadNote) => Some(names.note.to_owned()),

@@ -10,6 +10,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tonic::codegen::http::{HeaderMap, HeaderValue};
 
+use crate::text;
+
 /// The header, both ways.
 pub(super) const TRACEPARENT: &str = "traceparent";
 /// Set where the caller records the trace.
@@ -36,12 +38,12 @@ impl Trace {
 
     /// The trace's id, as logs and tracing systems write it: 32 hexadecimal digits.
     pub(super) fn id(&self) -> String {
-        hex(&self.trace)
+        text::hex(&self.trace)
     }
 
     /// This call's id within the trace: 16 hexadecimal digits.
     pub(super) fn span_id(&self) -> String {
-        hex(&self.span)
+        text::hex(&self.span)
     }
 
     /// The header's value, with this call as the parent.
@@ -75,7 +77,7 @@ fn parse(value: &[u8]) -> Option<([u8; 16], bool)> {
 
 /// The trace id of a header's value that another `chinhchu` sent.
 pub(super) fn trace_id(value: &[u8]) -> Option<String> {
-    parse(value).map(|(trace, _)| hex(&trace))
+    parse(value).map(|(trace, _)| text::hex(&trace))
 }
 
 fn random<const N: usize>() -> [u8; N] {
@@ -86,10 +88,6 @@ fn random<const N: usize>() -> [u8; N] {
         bytes[N - 1] = 1;
     }
     bytes
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Lower-case digits alone, as the standard writes them.
@@ -173,7 +171,7 @@ impl LogKey {
     pub fn digest(&self, transaction: &str) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length");
         mac.update(transaction.as_bytes());
-        hex(&mac.finalize().into_bytes()[..8])
+        text::hex(&mac.finalize().into_bytes()[..8])
     }
 }
 

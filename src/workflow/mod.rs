@@ -24,7 +24,6 @@ pub use identify::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope,
 };
 pub use ids::NumberIds;
-pub(crate) use ids::looks_like_a_number;
 pub use verify::{Decision, VerifyOutcome, VerifyRequest};
 
 /// Most captures in one probe.

@@ -155,10 +155,14 @@ words! {
     TransactionClosed, "TRANSACTION_CLOSED", FailedPrecondition,
         "This transaction is closed. Begin a new one.",
         "Giao dịch này đã kết thúc. Hãy tạo giao dịch mới.";
-    /// No such transaction or attempt.
+    /// No such transaction.
     TransactionUnknown, "TRANSACTION_UNKNOWN", NotFound,
-        "There is no such transaction. Check its id and attempt number.",
-        "Không có giao dịch này. Hãy kiểm tra lại mã và số lần thử.";
+        "There is no such transaction. Check its id.",
+        "Không có giao dịch này. Hãy kiểm tra lại mã giao dịch.";
+    /// The transaction has no such attempt.
+    AttemptUnknown, "ATTEMPT_UNKNOWN", NotFound,
+        "This transaction has no such attempt. Check the attempt number.",
+        "Giao dịch này không có lần thử đó. Hãy kiểm tra lại số lần thử.";
     /// Not a referral that waits for an officer.
     NotReferred, "NOT_REFERRED", FailedPrecondition,
         "This attempt does not wait for an officer. Check the transaction and its last attempt.",
@@ -309,6 +313,7 @@ impl Reason {
             GalleryError::AttemptOutOfOrder { .. } => Self::AttemptOutOfOrder,
             GalleryError::TransactionClosed => Self::TransactionClosed,
             GalleryError::UnknownTransaction => Self::TransactionUnknown,
+            GalleryError::UnknownAttempt => Self::AttemptUnknown,
             GalleryError::NotReferred => Self::NotReferred,
             GalleryError::AlreadyResolved => Self::AlreadyResolved,
             GalleryError::BadNote => Self::BadNote,

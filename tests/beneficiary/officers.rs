@@ -39,9 +39,15 @@ async fn a_referral_is_resolved_once_and_closes_its_transaction() {
     request.key = key("t-2", 2);
     assert_eq!(counter.refused(request).await, "TRANSACTION_CLOSED");
 
-    for (transaction, reason) in [("t-1", "NOT_REFERRED"), ("t-9", "TRANSACTION_UNKNOWN")] {
-        let error = counter.client.resolve_referral(resolve(transaction, Outcome::Deny)).await.unwrap_err();
-        assert_eq!(error.reason, reason);
+    for (key, reason, field) in [
+        (key("t-1", 1), "NOT_REFERRED", "attempt"),
+        (key("t-9", 1), "TRANSACTION_UNKNOWN", "transaction_id"),
+        // The transaction is there; it is the number of the attempt that is wrong.
+        (key("t-1", 7), "ATTEMPT_UNKNOWN", "attempt"),
+    ] {
+        let answer = ResolveReferral { key, ..resolve("t-1", Outcome::Deny) };
+        let error = counter.client.resolve_referral(answer).await.unwrap_err();
+        assert_eq!((error.reason.as_str(), error.field.as_deref()), (reason, Some(field)));
     }
     let error = counter.client.resolve_referral(resolve("t-2", Outcome::Refer)).await.unwrap_err();
     assert_eq!((error.reason.as_str(), error.field.as_deref()), ("OUT_OF_RANGE", Some("outcome")));

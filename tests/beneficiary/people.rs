@@ -44,7 +44,10 @@ async fn one_enrolled_for_social_insurance_alone_is_not_approved_for_health_with
     let subject = counter.client.subject(&id("record-2")).await.unwrap();
     assert_eq!(subject.attributes.schemes, ["social".to_owned()].into());
     let error = counter.client.enrol(enrolment("record-3", &["socail"], "biden.jpg")).await.unwrap_err();
-    assert_eq!((error.reason.as_str(), error.field.as_deref()), ("OUT_OF_RANGE", Some("attributes.schemes")));
+    assert_eq!((error.reason.as_str(), error.field.as_deref()), ("OUT_OF_RANGE", Some("attributes.schemes[0]")));
+    // By its place in the list, as every field of a list is named.
+    let error = counter.client.enrol(enrolment("record-3", &["health", "socail"], "biden.jpg")).await.unwrap_err();
+    assert_eq!((error.reason.as_str(), error.field.as_deref()), ("OUT_OF_RANGE", Some("attributes.schemes[1]")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -369,6 +369,41 @@ fn only_the_original_chip_answers_a_challenge() {
     assert!(check(&silent).found(Reason::ActiveAuthenticationAbsent));
 }
 
+/// It said that no answer came, and the decision that reading the chip again is no use.
+#[test]
+fn an_answer_of_a_chip_that_was_not_read_is_unproven_and_not_absent() {
+    let card = CardDraft { active: Some(KeyKind::P256), ..draft(None) }.forge().unwrap();
+    let challenge = vec![1, 2, 3, 4, 5, 6, 7, 8];
+    let response = card.answer(&challenge).unwrap();
+    let options = CheckOptions { active: Some(ChallengeResponse { challenge, response }), ..options() };
+    let is_sod = |bytes: &Vec<u8>| bytes.first() == Some(&0x77);
+    let without = card.files.iter().map(|(_, bytes)| bytes.clone()).filter(|bytes| !is_sod(bytes));
+    let cut = card.files.iter().map(|(_, bytes)| match is_sod(bytes) {
+        true => bytes[..bytes.len() / 2].to_vec(),
+        false => bytes.clone(),
+    });
+    for files in [ChipFiles::from_bytes(without), ChipFiles::from_bytes(cut), ChipFiles::default()] {
+        let inspection = inspect(&files, &anchors(&card), &options);
+        assert_eq!(inspection.active_authentication, ActiveAuthentication::Unproven);
+        assert!(inspection.found(Reason::ActiveAuthenticationUnproven));
+        assert!(!inspection.found(Reason::ActiveAuthenticationAbsent));
+    }
+}
+
+/// A dash where there is no number is no second person.
+#[test]
+fn what_stands_for_no_number_disagrees_with_nothing() {
+    let with = |number: &str| check(&CardDraft { dg13_number: Some(number.into()), ..draft(None) }.forge().unwrap());
+    for none in ["-", "ABC", "0", "000000000000", "không có", "123456789"] {
+        let inspection = with(none);
+        let holder = inspection.holder().unwrap();
+        assert_eq!(holder.number.unwrap().reveal(), "999088000017", "{none}");
+        assert!(holder.other_numbers.is_empty() && !inspection.found(Reason::NumbersDisagree), "{none}");
+    }
+    let inspection = with("999088000018");
+    assert!(inspection.found(Reason::NumbersDisagree) && inspection.holder().unwrap().other_numbers.len() == 1);
+}
+
 #[test]
 fn a_master_list_is_believed_only_by_a_signer_made_for_it() {
     let card = draft(None).forge().unwrap();

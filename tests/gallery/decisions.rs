@@ -88,6 +88,8 @@ fn attempts_follow_each_other_until_one_closes_the_transaction() {
         let early = gallery.resolve(&key("t", 1), resolution(Outcome::Deny)).await;
         assert!(matches!(early, Err(GalleryError::NotReferred)), "it is not the last");
         let unknown = gallery.resolve(&key("t", 3), resolution(Outcome::Deny)).await;
+        assert!(matches!(unknown, Err(GalleryError::UnknownAttempt)));
+        let unknown = gallery.resolve(&key("u", 1), resolution(Outcome::Deny)).await;
         assert!(matches!(unknown, Err(GalleryError::UnknownTransaction)));
         let (resolved, replayed) = gallery.resolve(&key("t", 2), resolution(Outcome::Approve)).await.unwrap();
         assert!(!replayed && resolved.outcome == Outcome::Refer);

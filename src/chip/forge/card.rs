@@ -163,6 +163,8 @@ pub struct CardDraft {
     pub encoding: FaceEncoding,
     /// Whether there is a DG13.
     pub dg13: bool,
+    /// What DG13 gives as the number, where it is not the holder's.
+    pub dg13_number: Option<String>,
     /// Whether EF.SOD says when it was signed.
     pub signing_time: bool,
     /// First day of the signer's and the authority's validity, where it is not that of
@@ -184,6 +186,7 @@ impl CardDraft {
             photo,
             encoding: FaceEncoding::Iso19794,
             dg13: true,
+            dg13_number: None,
             signing_time: true,
             signer_start: None,
             active: None,
@@ -289,7 +292,7 @@ impl CardDraft {
             out.push((2, dg2(photo, self.encoding)));
         }
         if self.dg13 {
-            out.push((13, dg13(holder)));
+            out.push((13, dg13(holder, self.dg13_number.as_ref().unwrap_or(&holder.number))));
         }
         if let Some(kind) = self.active {
             let key = TestKey::new(&self.seed, "chip", kind);
@@ -436,11 +439,11 @@ fn dg2(photo: &[u8], encoding: FaceEncoding) -> Vec<u8> {
     der::tlv(0x75, &der::wrap(0x7F61, &[&der::integer(&[1]), &template]))
 }
 
-fn dg13(holder: &HolderDraft) -> Vec<u8> {
+fn dg13(holder: &HolderDraft, number: &str) -> Vec<u8> {
     let long = |date: Date| format!("{:02}/{:02}/{:04}", date.day, date.month, date.year);
     let one = |id: u8, text: &str| (id, vec![text.to_owned()]);
     Dg13::encode(&[
-        one(0x01, &holder.number),
+        one(0x01, number),
         one(0x02, &holder.name),
         one(0x03, &long(holder.birth)),
         one(0x04, if holder.female { "Nữ" } else { "Nam" }),

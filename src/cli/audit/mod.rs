@@ -28,7 +28,7 @@ use self::work::{Scope, Sides, Status, Work, comparisons};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, evaluate, print, runtime};
 use crate::audit::{
-    Asked, Chance, Checkpoint, Clock, Collection, Cost, Findings, Identity, KnownTemplates, Mark, Rows, Twice, hex,
+    Asked, Chance, Checkpoint, Clock, Collection, Cost, Findings, Identity, KnownTemplates, Mark, Rows, Twice,
 };
 use crate::face::Pack;
 use crate::matching::{Calibration, Curve, Fnmr};
@@ -136,7 +136,7 @@ fn audit(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder, st
     }
     cost.reading = clock.lap();
     let marks = collection.marks();
-    let digest = hex(&collection.digest(&marks));
+    let digest = crate::text::hex(&collection.digest(&marks));
     cost.checkpoints = clock.lap();
     let (scope, since) = scope_of(since, plan, &marks);
     let comparisons = comparisons(&collection, &scope);

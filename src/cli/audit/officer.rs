@@ -13,10 +13,11 @@ use super::input::{Read, visit_folder};
 use super::show::{links_of, outcome_of, pairs_of};
 use crate::audit::{Case, Finding, Findings, Outcome as Found, Precision, Share, measure as precision};
 use crate::gallery::{ClearedPair, EmbeddedGallery, Gallery, GalleryError, Note, SnapshotHead, SubjectId, Timestamp};
+use crate::numbers;
 use crate::service::Client;
+use crate::workflow::NumberIds;
 use crate::workflow::beneficiary::ClearPairRequest;
 use crate::workflow::words::Reason;
-use crate::workflow::{NumberIds, looks_like_a_number};
 
 const DECIDE_EXAMPLES: &str = "\
 Examples:
@@ -80,7 +81,7 @@ pub(super) fn decide(settings: &Settings, args: DecideArgs) -> Outcome {
     let officer = SubjectId::new(args.officer).map_err(|_| {
         Failure::new("--officer: an id is 1 to 128 bytes of text without control characters or spaces around it")
     })?;
-    if settings.number_ids == NumberIds::Refuse && looks_like_a_number(officer.as_str()) {
+    if settings.number_ids == NumberIds::Refuse && numbers::looks_like_one(officer.as_str()) {
         return Err(Failure::new(
             "--officer looks like a card or insurance number; use a pseudonym, or see [ids] in the configuration",
         ));

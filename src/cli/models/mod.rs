@@ -15,6 +15,7 @@ use super::{Exit, Failure, GlobalArgs, Outcome, outcome, print, runtime};
 use crate::face::quality::QualityModel;
 use crate::face::{Manifest, NetworkSpec, Pack, RecipeDigest};
 use crate::matching::{Basis, Calibration, POOLED};
+use crate::text;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -293,7 +294,7 @@ fn show(folder: &Path, json: bool) -> Outcome {
         projection: pack
             .projection
             .as_ref()
-            .map(|spec| ProjectionShown { file: spec.file.clone(), sha256: hex(&spec.sha256) }),
+            .map(|spec| ProjectionShown { file: spec.file.clone(), sha256: text::hex(&spec.sha256) }),
         name: pack.name,
         description: pack.description,
         calibration: calibration
@@ -331,14 +332,10 @@ fn network(pack: &Manifest, spec: &NetworkSpec) -> Network {
         role: spec.role.to_string(),
         family: spec.family.name(),
         file: spec.file.clone(),
-        sha256: hex(&spec.sha256),
+        sha256: text::hex(&spec.sha256),
         licence: spec.licence.clone(),
         source: spec.source.clone(),
     }
-}
-
-fn hex(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Shown {

@@ -85,7 +85,9 @@ pub(super) fn plan_resolution(
     group: &Group<'_>,
     now: Timestamp,
 ) -> Result<Step, StoreError> {
-    let mut record = read_decision(&group.decisions, key)?.ok_or(GalleryError::UnknownTransaction)?;
+    let last = read_last_decision(&group.decisions, &key.transaction)?;
+    let unknown = if last.is_some() { GalleryError::UnknownAttempt } else { GalleryError::UnknownTransaction };
+    let mut record = read_decision(&group.decisions, key)?.ok_or(unknown)?;
     let answered = ResolutionRecord {
         officer: resolution.officer.as_str().to_owned(),
         outcome: outcome_number(resolution.outcome),
@@ -96,7 +98,6 @@ pub(super) fn plan_resolution(
         let same = ResolutionRecord { resolved_at: earlier.resolved_at, ..answered } == *earlier;
         return if same { Ok(Step::Done { commit: record.commit }) } else { Err(GalleryError::AlreadyResolved.into()) };
     }
-    let last = read_last_decision(&group.decisions, &key.transaction)?;
     let waits = record.outcome == outcome_number(Outcome::Refer) && last.is_some_and(|last| last.key == *key);
     if !waits || resolution.outcome == Outcome::Refer {
         return Err(GalleryError::NotReferred.into());

@@ -3,7 +3,7 @@ use prost_types::Timestamp as WireTime;
 use super::face::reports;
 use super::{BadAnswer, present};
 use crate::gallery::{
-    Attributes, EnrolMode, Note, Receipt, RequestId, Source, Subject, SubjectId, Timestamp, Vouch, Vouched,
+    Attributes, EnrolMode, Note, Receipt, RequestId, Scheme, Source, Subject, SubjectId, Timestamp, Vouch, Vouched,
 };
 use crate::service::client::{SubjectInfo, TemplateInfo};
 use crate::service::pb;
@@ -49,11 +49,20 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
         request_id: request_id(request.request_id)?,
         subject: subject_id(request.subject_id)?,
         mode,
-        attributes: request.attributes.map(Attributes::from).unwrap_or_default(),
+        attributes: request.attributes.map(attributes).transpose()?.unwrap_or_default(),
         photos: request.photos.into_iter().enumerate().map(photo).collect::<Result<_, _>>()?,
         accept_poor: request.accept_poor,
         vouch: request.vouch.map(vouch).transpose()?,
     })
+}
+
+fn attributes(attributes: pb::Attributes) -> Result<Attributes, WorkflowError> {
+    // Named by its place, which a set does not keep.
+    if let Some(index) = attributes.schemes.iter().position(|typed| Scheme::from_text(typed).is_none()) {
+        let detail = format!("the schemes are {}", Scheme::NAMES);
+        return Err(out_of_range(Field::Item("attributes.schemes", index), &detail));
+    }
+    Ok(attributes.into())
 }
 
 fn vouch(vouch: pb::Vouch) -> Result<Vouch, WorkflowError> {

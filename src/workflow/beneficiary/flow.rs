@@ -14,10 +14,11 @@ use crate::gallery::{
     RequestId, Source, StoredDecision, Subject, SubjectId, next_attempt,
 };
 use crate::matching::{Reference, fuse};
+use crate::numbers;
 use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::words::Reason;
-use crate::workflow::{Engine, Field, Kind, WorkflowError, ids};
+use crate::workflow::{Engine, Field, Kind, WorkflowError};
 
 /// How often a decision is made anew because somebody enrolled the subject while
 /// it was being made.
@@ -104,7 +105,7 @@ impl Engine {
         check_turn(gallery, &request, policy).await?;
         self.check_subject(gallery, &request.subject, "subject_id").await?;
         let number = request.record.number.as_ref().map_or("", |number| number.reveal());
-        if ids::carries(request.key.transaction.as_str(), number) {
+        if numbers::carries(request.key.transaction.as_str(), number) {
             return Err(WorkflowError::NumberAsId { field: Field::Named("transaction_id") });
         }
 

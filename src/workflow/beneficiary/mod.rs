@@ -119,9 +119,10 @@ impl BeneficiaryRequest {
         optional(sex.map(|sex| sex.reveal().as_bytes()));
         optional(self.active.as_ref().map(|active| active.challenge.as_slice()));
         optional(self.active.as_ref().map(|active| active.response.as_slice()));
-        // Chip files may come in any order, as a folder lists them.
+        // Chip files may come in any order, as a folder lists them, and twice.
         let mut chip_files: Vec<&Vec<u8>> = self.chip_files.iter().collect();
         chip_files.sort_unstable();
+        chip_files.dedup();
         for files in [chip_files, self.frames.iter().collect()] {
             digest.field(&(files.len() as u64).to_le_bytes());
             for bytes in files {
@@ -194,6 +195,10 @@ mod tests {
             assert!(!seen.contains(&digest));
             seen.push(digest);
         }
+        // A reader that sent a file again asks for nothing else.
+        let mut twice = request();
+        twice.chip_files = vec![vec![2], vec![1], vec![2]];
+        assert_eq!(twice.digest(), seen[0]);
         let mut retake = request();
         retake.key.attempt = 2;
         assert_eq!(retake.digest(), seen[0]);

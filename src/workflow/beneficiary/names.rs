@@ -41,12 +41,51 @@ const ZONE_CHARS: usize = 30;
 /// and as its machine-readable zone has it. What does not agree differs only where
 /// both can be read as names.
 pub(super) fn compare(record: &str, full: Option<&str>, zone: Option<&str>) -> FieldState {
-    let broken = |name: &str| !is_readable(name) || is_garbled(name);
+    let broken = |name: &str| says_nobody(name) || is_garbled(name);
+    let chip = || [full, zone].into_iter().flatten();
     match compare_folded(&lookalikes::fold(record), full, zone) {
+        // What stands for no name is everybody's.
+        state if state.agrees() && says_nobody(record) && chip().all(says_nobody) => FieldState::Unreadable,
         FieldState::Differs if broken(record) => FieldState::Unreadable,
-        FieldState::Differs if [full, zone].into_iter().flatten().any(broken) => FieldState::UnreadableOnChip,
+        FieldState::Differs if chip().any(broken) => FieldState::UnreadableOnChip,
         state => state,
     }
+}
+
+/// What programs and people write where there is no name.
+const NO_NAMES: [&str; 18] = [
+    "null",
+    "none",
+    "nil",
+    "undefined",
+    "unknown",
+    "anonymous",
+    "no name",
+    "không",
+    "không có",
+    "không rõ",
+    "không biết",
+    "không tên",
+    "chưa có",
+    "chưa rõ",
+    "chưa biết",
+    "chưa cập nhật",
+    "đang cập nhật",
+    "vô danh",
+];
+
+/// Whether a text tells nobody from others: characters that no name has, a single letter
+/// or one over and over, or words for no name.
+fn says_nobody(name: &str) -> bool {
+    let folded = lookalikes::fold(name);
+    let mut letters = folded.nfc().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase);
+    let first = letters.next();
+    let one_letter = letters.all(|c| Some(c) == first) && !has_signs(&folded);
+    let stands_for_none = |words: &&str| match has_signs(&folded) {
+        true => one_of(&forms(&folded, marked), &[marked(words)]),
+        false => one_of(&forms(&folded, plain), &[plain(words)]),
+    };
+    !is_readable(name) || one_letter || NO_NAMES.iter().any(|words| stands_for_none(&words))
 }
 
 /// Whether nothing of a name is there: no letter, no sign that could stand for one.
@@ -399,10 +438,41 @@ mod tests {
         assert!(is_blank(" - ") && is_blank("'.\u{200b}") && !is_blank("?") && !is_blank("Y"));
     }
 
+    /// Every such record would fit every such card.
+    #[test]
+    fn what_stands_for_no_name_agrees_with_nothing() {
+        for none in [
+            "???",
+            "X",
+            "xxx",
+            "NULL",
+            "n/a",
+            "KHÔNG CÓ",
+            "Khong co",
+            "không rõ",
+            "Đang cập nhật",
+            "Nguy?n Th? Nghi?m",
+            "Nguyá»…n Thá»\u{ad} Nghiá»‡m",
+            "0",
+        ] {
+            assert_eq!(compare(none, Some(none), None), Unreadable, "{none}");
+            assert_eq!(compare(none, None, Some(&none.to_uppercase())), Unreadable, "{none}");
+            assert_eq!(compare(none, Some("NGUYỄN THỬ NGHIỆM"), None), Unreadable, "{none}");
+            assert_eq!(compare("Nguyễn Thử Nghiệm", Some(none), None), UnreadableOnChip, "{none}");
+        }
+        // Names of people, whatever they sound like.
+        for name in ["Khổng Cơ", "Y Thu", "Na", "Vỏ Danh", "Müller Anna", "Nguyễn Văn X"] {
+            assert_eq!(compare(name, Some(&name.to_uppercase()), None), Agrees, "{name}");
+        }
+        assert_eq!(compare("KHONG CO", Some("KHỔNG CƠ"), Some("KHONG CO")), AgreesWithoutMarks);
+        assert_eq!(compare("Khổng Cơ", None, Some("KHONG CO")), AgreesWithoutMarks);
+    }
+
     proptest! {
         #[test]
         fn a_name_agrees_with_itself_in_any_composition_and_case(name in "[a-zA-ZàÁảãạăằắÂấêỆđĐơờưỮ ]{1,20}") {
-            prop_assume!(!name.trim().is_empty());
+            // One letter by itself is nobody's name.
+            prop_assume!(!says_nobody(&name));
             let (composed, decomposed): (String, String) = (name.nfc().collect(), name.nfd().collect());
             for other in [composed.to_uppercase(), decomposed.to_lowercase(), composed, decomposed] {
                 prop_assert_eq!(compare(&name, Some(&other), None), Agrees);

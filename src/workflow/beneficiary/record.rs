@@ -7,19 +7,8 @@
 use super::evidence::{FieldState, RecordEvidence};
 use super::names;
 use crate::chip::{BirthDate, Holder, Personal, Sex};
+use crate::numbers::{CITIZEN_DIGITS, FORMER_DIGITS, is_a_number, is_digits, is_former, is_of_citizen};
 use crate::text;
-
-/// Digits of a citizen's number (Decree 137/2015, article 13): province, century and
-/// sex, year of birth, six at random.
-const NUMBER_DIGITS: usize = 12;
-/// No province has this code: such a number is a placeholder.
-const NO_PROVINCE: &str = "000";
-/// Digits of the number on identity cards before those of twelve.
-const FORMER_DIGITS: usize = 9;
-/// None of them begins so.
-const NO_FORMER: &str = "00";
-/// Shortest number that is compared: a document's of any country has at least so many.
-const NUMBER_CHARS_MIN: usize = 5;
 
 /// What the benefit record says of the person. Comes with the request, is
 /// compared, and is forgotten: nothing of it is stored or logged.
@@ -71,24 +60,25 @@ fn number(record: Option<String>, holder: &Holder) -> FieldState {
         (Some(_), true) => return FieldState::NotOnChip,
         (Some(record), false) => record,
     };
-    if !is_a_number(&record) {
+    let padded = |length: usize| format!("{record:0>length$}");
+    // A spreadsheet takes the zeros in front of a number away: one or two of a citizen's,
+    // one of an old card's.
+    let former = if record.len() + 1 == FORMER_DIGITS { padded(FORMER_DIGITS) } else { record.clone() };
+    if !is_a_number(&former) {
         return FieldState::Unreadable;
     }
-    if chip.contains(&record) {
+    if is_a_number(&record) && chip.contains(&record) {
         return FieldState::Agrees;
     }
     if !is_digits(&record) {
         return FieldState::Unreadable;
     }
-    // A spreadsheet takes the zeros in front of a number away: one or two of a citizen's,
-    // one of an old card's.
-    let padded = |length: usize| format!("{record:0>length$}");
-    if (NUMBER_DIGITS - 2..NUMBER_DIGITS).contains(&record.len()) && chip.contains(&padded(NUMBER_DIGITS)) {
+    if (CITIZEN_DIGITS - 2..CITIZEN_DIGITS).contains(&record.len()) && chip.contains(&padded(CITIZEN_DIGITS)) {
         return FieldState::AgreesPadded;
     }
-    let former = if record.len() + 1 == FORMER_DIGITS { padded(FORMER_DIGITS) } else { record.clone() };
-    let is_former = (former.len() == FORMER_DIGITS && !former.starts_with(NO_FORMER)) || is_of_citizen(&former);
-    if is_former && holder.former_numbers.iter().any(|number| text::number(number.reveal()) == former) {
+    if (is_former(&former) || is_of_citizen(&former))
+        && holder.former_numbers.iter().any(|number| text::number(number.reveal()) == former)
+    {
         return FieldState::AgreesFormer;
     }
     match (is_of_citizen(&record), chip.iter().all(|chip| is_of_citizen(chip))) {
@@ -96,20 +86,6 @@ fn number(record: Option<String>, holder: &Holder) -> FieldState {
         (true, false) => FieldState::UnreadableOnChip,
         (false, _) => FieldState::Unreadable,
     }
-}
-
-fn is_digits(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Whether a text tells one person from others: not what stands where there is no number,
-/// such as `0`, `000000000` or a word. Numbers of other countries have letters, too.
-fn is_a_number(text: &str) -> bool {
-    text.len() >= NUMBER_CHARS_MIN && text.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
-}
-
-fn is_of_citizen(number: &str) -> bool {
-    is_digits(number) && number.len() == NUMBER_DIGITS && !number.starts_with(NO_PROVINCE)
 }
 
 fn name(record: Option<String>, holder: &Holder) -> FieldState {
@@ -120,18 +96,21 @@ fn name(record: Option<String>, holder: &Holder) -> FieldState {
     }
 }
 
-/// A year of two digits has two readings; the record agrees with either.
+/// A year of two digits has two readings; the record agrees with either. A date that nobody
+/// alive was born on stands for none.
 fn birth(record: Option<String>, holder: &Holder) -> FieldState {
     let Some(record) = record else { return FieldState::NotInRecord };
-    let read = BirthDate::from_text(&record);
-    let (record, chip) = match (read, holder.birth) {
-        (Some(_), None) if holder.birth_unreadable => return FieldState::UnreadableOnChip,
-        (_, None) => return FieldState::NotOnChip,
-        (None, Some(_)) => return FieldState::Unreadable,
-        (Some(record), Some(chip)) => (record, chip),
-    };
-    let agrees = [Some(chip), holder.birth_other].into_iter().flatten().any(|chip| record.agrees_with(&chip));
-    if agrees { FieldState::Agrees } else { FieldState::Differs }
+    let read = BirthDate::from_text(&record).filter(BirthDate::is_of_somebody);
+    let chip: Vec<BirthDate> =
+        [holder.birth, holder.birth_other].into_iter().flatten().filter(BirthDate::is_of_somebody).collect();
+    let chip_shows = holder.birth.is_some() || holder.birth_unreadable;
+    match read {
+        _ if !chip_shows => FieldState::NotOnChip,
+        None => FieldState::Unreadable,
+        Some(record) if chip.iter().any(|chip| record.agrees_with(chip)) => FieldState::Agrees,
+        Some(_) if chip.is_empty() => FieldState::UnreadableOnChip,
+        Some(_) => FieldState::Differs,
+    }
 }
 
 #[cfg(test)]
@@ -267,12 +246,29 @@ mod tests {
             compare(&typed, Some(&Holder { birth_unreadable, ..Holder::default() })).birth_date
         };
         assert_eq!((of("1988", true), of("1988", false)), (UnreadableOnChip, NotOnChip));
+        // Neither can be read: the card does name a date.
+        assert_eq!((of("không rõ", true), of("không rõ", false)), (Unreadable, NotOnChip));
     }
 
     /// Every card with such an entry would fit every record with one.
     #[test]
     fn what_stands_for_no_number_agrees_with_nothing() {
-        for blank in ["0", "1", "000000000", "000000000000", "ABC", "không có", "-1", "0000", "999"] {
+        for blank in [
+            "0",
+            "1",
+            "000000000",
+            "000000000000",
+            "ABC",
+            "không có",
+            "-1",
+            "0000",
+            "999",
+            "999999999",
+            "12345678",
+            "123456789",
+            "111111111111",
+            "999.999.999.999",
+        ] {
             let holder = Holder {
                 number: Some(Personal::new(blank)),
                 former_numbers: vec![Personal::new(blank), Personal::new("000000000")],
@@ -283,6 +279,23 @@ mod tests {
             let full = Holder { number: Some(Personal::new(NUMBER)), ..holder };
             assert_eq!(compare(&record, Some(&full)).number, Unreadable, "{blank}");
         }
+    }
+
+    /// Spreadsheets and databases write these where no date was entered: every such record
+    /// would fit every such card.
+    #[test]
+    fn a_date_that_nobody_alive_was_born_on_agrees_with_nothing() {
+        let of = |record: &str, chip: &str| {
+            let typed = Record { birth: Some(Personal::new(record)), ..Record::default() };
+            compare(&typed, Some(&Holder { birth: BirthDate::from_text(chip), ..Holder::default() })).birth_date
+        };
+        for none in ["01/01/1900", "1900", "30/12/1899", "1753-01-01", "0001-01-01", "9999-12-31"] {
+            assert_eq!(
+                (of(none, none), of(none, "1988"), of("1988", none)),
+                (Unreadable, Unreadable, UnreadableOnChip)
+            );
+        }
+        assert_eq!((of("01/01/1970", "1970-01-01"), of("1905", "01/01/1905")), (Agrees, Agrees));
     }
 
     /// That the card shows two numbers is said by a ground of its own, which refers.

@@ -47,6 +47,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`crate::gallery::GalleryError::UnknownTransaction`],
+    /// [`crate::gallery::GalleryError::UnknownAttempt`],
     /// [`crate::gallery::GalleryError::NotReferred`],
     /// [`crate::gallery::GalleryError::AlreadyResolved`].
     pub async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, WorkflowError> {

@@ -6,6 +6,8 @@
 //! resizing and cropping change is little beside it, since the face is laid onto the same
 //! template first.
 
+mod fit;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -66,6 +68,15 @@ impl FacePrint {
             places.map(|at| self.at(other, at)).fold(0.0, f32::max)
         };
         Likeness { direct: best(other), mirrored: best(&other.mirrored()) }
+    }
+
+    /// The same where either may be stretched, sheared or seen at an angle: at least
+    /// [`FacePrint::likeness`] as far as that goes, and dearer.
+    pub fn warped_likeness(&self, other: &Self) -> Likeness {
+        if self.0.len() != CELLS * CELLS || other.0.len() != CELLS * CELLS {
+            return Likeness::default();
+        }
+        Likeness { direct: fit::likeness(&self.0, &other.0), mirrored: fit::likeness(&self.0, &other.mirrored().0) }
     }
 
     fn mirrored(&self) -> Self {

@@ -5,6 +5,9 @@ use chinhchu::gallery::{EnrolMode, Gallery, Note, Outcome, Source, Vouch};
 use chinhchu::matching::Reference;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, CopyOf, Piece};
 use chinhchu::workflow::{EnrolRequest, Frames, IdentifyRequest, Photo, VerifyRequest};
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
 
 use crate::need_assets;
 use crate::support::*;
@@ -156,20 +159,28 @@ async fn a_record_that_holds_two_people_refers_whoever_comes() {
     assert_decided(&decided, Outcome::Approve, &[]);
 }
 
+fn jpeg(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 88).encode_image(picture).unwrap();
+    bytes
+}
+
 /// A photo again in another file: encoded anew, smaller, and cut a little.
 fn again(name: &str) -> Vec<Vec<u8>> {
     let picture = image::load_from_memory(&photo(name)).unwrap().into_rgb8();
-    let jpeg = |picture: &image::RgbImage| {
-        let mut bytes = Vec::new();
-        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 88).encode_image(picture).unwrap();
-        bytes
-    };
     let (width, height) = picture.dimensions();
-    let smaller =
-        image::imageops::resize(&picture, width * 3 / 4, height * 3 / 4, image::imageops::FilterType::Triangle);
-    let cut =
-        image::imageops::crop_imm(&picture, width / 50, height / 60, width * 24 / 25, height * 24 / 25).to_image();
+    let smaller = imageops::resize(&picture, width * 3 / 4, height * 3 / 4, FilterType::Triangle);
+    let cut = imageops::crop_imm(&picture, width / 50, height / 60, width * 24 / 25, height * 24 / 25).to_image();
     vec![jpeg(&picture), jpeg(&smaller), jpeg(&cut)]
+}
+
+/// A photo as a screen of another shape shows it: wider, higher, mirrored and wider.
+fn stretched(name: &str) -> Vec<Vec<u8>> {
+    let picture = image::load_from_memory(&photo(name)).unwrap().into_rgb8();
+    let (width, height) = picture.dimensions();
+    let wider = imageops::resize(&picture, width * 6 / 5, height, FilterType::Triangle);
+    let higher = imageops::resize(&picture, width, height * 6 / 5, FilterType::Triangle);
+    vec![jpeg(&wider), jpeg(&higher), jpeg(&imageops::flip_horizontal(&wider))]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -275,7 +286,8 @@ async fn the_chips_own_photo_is_no_capture_and_nor_is_an_enrolled_one() {
     assert_decided(&own, Outcome::Refer, &["CAPTURE_IS_CHIP_PHOTO"]);
     assert!(own.decided.retake && own.evidence.chip_face.as_ref().unwrap().score > 0.99 && !own.enrolled);
     assert_eq!(own.evidence.frames[0].copy_of, Some(CopyOf::ChipPhoto));
-    for (i, bytes) in again("obama.jpg").into_iter().enumerate() {
+    let copies = again("obama.jpg").into_iter().chain(stretched("obama.jpg"));
+    for (i, bytes) in copies.enumerate() {
         let mut request = claim(&format!("t-2-{i}"), "record-1", &FIRST, &[]);
         // Also hidden among pictures of the person.
         request.frames = vec![photo("obama2.jpg"), bytes];

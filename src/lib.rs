@@ -15,4 +15,5 @@ pub mod matching;
 pub mod search;
 pub mod service;
 mod text;
+mod typed;
 pub mod workflow;

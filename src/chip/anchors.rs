@@ -29,6 +29,8 @@ pub struct Anchors {
     known: HashSet<Vec<u8>>,
     sources: Vec<AnchorSource>,
     skipped: Vec<Skipped>,
+    /// Of all of it, found out when first needed.
+    pub(super) digest: OnceLock<[u8; 32]>,
 }
 
 /// What to do about a certificate that cannot be read.
@@ -271,6 +273,7 @@ impl Anchors {
     }
 
     fn add(&mut self, name: &str, bytes: &[u8]) -> Result<Added, AnchorError> {
+        self.digest.take();
         let unreadable = |source| AnchorError::Unreadable { name: name.to_owned(), source };
         let blocks = pem::decode(bytes).map_err(unreadable)?;
         let several = blocks.len() > 1;

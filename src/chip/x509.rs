@@ -292,6 +292,16 @@ impl RevocationList {
         verify(issuer, &self.algorithm, None, &self.tbs, &self.signature).is_ok()
     }
 
+    /// SHA-256 of what is signed and the signature, by which one list is told from another.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        use sha2::Digest;
+        let mut digest = sha2::Sha256::new();
+        digest.update((self.tbs.len() as u64).to_le_bytes());
+        digest.update(&self.tbs);
+        digest.update(&self.signature);
+        digest.finalize().into()
+    }
+
     /// Whether a serial number is on it.
     pub fn revokes(&self, serial: &[u8]) -> bool {
         self.revoked.contains(serial)

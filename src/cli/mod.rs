@@ -20,10 +20,12 @@ mod outcome;
 mod photo;
 mod print;
 mod progress;
+mod reload;
 mod runtime;
 mod settings;
 mod source;
 mod template_cache;
+mod version;
 
 pub mod audit;
 pub mod calibrate;

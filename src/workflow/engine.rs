@@ -84,17 +84,47 @@ impl Engine {
     /// Without, no certificate is trusted and the one policy requires everything.
     ///
     /// # Errors
-    /// [`WorkflowError::Calibration`] where the calibration cannot answer a rate of a
+    /// [`WorkflowError::PolicyRate`] where the calibration cannot answer a rate of a
     /// policy.
     pub fn with_counter(mut self, anchors: Anchors, policies: Policies) -> Result<Self, WorkflowError> {
+        self.check_policies(&policies)?;
+        self.counter = Arc::default();
+        self.counter.replace(anchors, policies);
+        Ok(self)
+    }
+
+    /// Whether the calibration can answer every rate of the policies.
+    ///
+    /// # Errors
+    /// [`WorkflowError::PolicyRate`] names the first it cannot.
+    pub fn check_policies(&self, policies: &Policies) -> Result<(), WorkflowError> {
         for reference in REFERENCES {
             let curve = self.curve(1, reference)?;
-            for (_, policy) in policies.iter() {
-                policy.rates().into_iter().try_for_each(|rate| curve.threshold(rate).map(drop))?;
+            for (name, policy) in policies.iter() {
+                for (key, rate) in policy.rates() {
+                    let key = || format!("policies.{name}.{key}");
+                    curve.threshold(rate).map_err(|source| WorkflowError::PolicyRate { key: key(), source })?;
+                }
             }
         }
-        self.counter = Arc::new(Counter::new(anchors, policies));
-        Ok(self)
+        Ok(())
+    }
+
+    /// Decides by other certificates and policies from now on; every clone of this engine does.
+    /// Decisions that have begun are made by those they began with.
+    ///
+    /// # Errors
+    /// As for [`Engine::with_counter`]; then everything stays as it was.
+    pub fn replace_counter(&self, anchors: Anchors, policies: Policies) -> Result<(), WorkflowError> {
+        self.check_policies(&policies)?;
+        self.replace_checked(anchors, policies);
+        Ok(())
+    }
+
+    /// The same with policies that [`Engine::check_policies`] has let pass. One that it has not
+    /// fails at the first decision by it.
+    pub(crate) fn replace_checked(&self, anchors: Anchors, policies: Policies) {
+        self.counter.replace(anchors, policies);
     }
 
     /// The same engine with another rule for ids that look like somebody's number.

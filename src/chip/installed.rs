@@ -4,6 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::anchors::Anchors;
+use super::forge;
 use super::time::Moment;
 use super::x509::Certificate;
 
@@ -11,6 +12,17 @@ impl Anchors {
     /// Every certificate that may issue others.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         self.authorities.iter().map(|one| &one.certificate)
+    }
+
+    /// Certificates whose private key anybody can have, or that say of themselves that they are
+    /// for tests: whatever the file and the certificate are called.
+    pub fn test_authorities(&self) -> usize {
+        let published = forge::published_keys();
+        let is_test = |one: &&Certificate| {
+            published.contains(&one.key.key)
+                || [&one.subject, &one.issuer].iter().any(|name| name.to_string().contains(forge::TEST_MARK))
+        };
+        self.certificates().filter(is_test).count()
     }
 
     /// SHA-256 of all that cards are checked with: certificates and revocation lists.
@@ -67,6 +79,32 @@ fn digest(parts: impl IntoIterator<Item = [u8; 32]>) -> [u8; 32] {
 mod tests {
     use super::*;
     use crate::chip::forge::{CardDraft, Flaw, KeyKind};
+
+    #[test]
+    fn the_published_authority_is_known_by_its_key_whatever_it_is_called() {
+        let draft = CardDraft::new(b"test", vec![0xFF, 0xD8, 0xFF]);
+        let marked = draft.forge().unwrap().csca;
+        let mut plain = marked.clone();
+        let mark = forge::TEST_MARK.as_bytes();
+        while let Some(at) = plain.windows(mark.len()).position(|window| window == mark) {
+            plain[at..at + mark.len()].copy_from_slice(b"VIET NAM IDENTITYX");
+        }
+        let secret = CardDraft::new(b"a seed that is written nowhere else", vec![0xFF, 0xD8, 0xFF]);
+        let secret = secret.forge().unwrap().csca;
+        for (certificate, is_test) in [(&marked, 1), (&plain, 1), (&secret, 1)] {
+            let mut anchors = Anchors::none();
+            anchors.add_bytes("vn.cer", certificate).unwrap();
+            assert_eq!(anchors.test_authorities(), is_test);
+        }
+        // Neither the key nor the name of one.
+        let mut renamed = secret.clone();
+        while let Some(at) = renamed.windows(mark.len()).position(|window| window == mark) {
+            renamed[at..at + mark.len()].copy_from_slice(b"VIET NAM IDENTITYX");
+        }
+        let mut anchors = Anchors::none();
+        anchors.add_bytes("vn.cer", &renamed).unwrap();
+        assert_eq!(anchors.test_authorities(), 0);
+    }
 
     #[test]
     fn a_digest_is_of_what_is_installed_and_not_of_the_files_it_came_in() {

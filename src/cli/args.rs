@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::gallery::Scheme;
 
 use super::{
-    audit, calibrate, chip, digest, embed, enroll, evaluate, gallery, identify, models, outcome, print, remove, serve,
-    verify, version,
+    audit, calibrate, chip, config_check, digest, embed, enroll, evaluate, gallery, identify, models, outcome, print,
+    remove, serve, verify, version,
 };
 use crate::matching::CurveChoice;
 use crate::typed;
@@ -73,6 +73,8 @@ pub enum Command {
     Digest(digest::DigestArgs),
     /// Read and check the chip of a card
     Chip(chip::ChipArgs),
+    /// Check a configuration, and say what is dangerous about it
+    Config(config_check::ConfigArgs),
     /// Look after model packs
     Models(models::ModelsArgs),
 }
@@ -221,13 +223,14 @@ fn usage_line(error: &clap::Error) -> String {
 
 /// What a parser of numbers says, for people.
 fn in_words(why: &str) -> String {
-    if let Some((found, (least, most))) =
-        why.split_once(" is not in ").and_then(|(found, range)| Some((found, range.split_once("..=")?)))
-    {
-        return format!("{found} is out of range; it lies between {least} and {most}");
-    }
-    if let Some((found, least)) = why.split_once(" is not in ").and_then(|(f, r)| Some((f, r.strip_suffix("..")?))) {
-        return format!("{found} is out of range; it is at least {least}");
+    let range = why.split_once(" is not in ").and_then(|(found, range)| Some((found, range.split_once("..")?)));
+    if let Some((found, (least, most))) = range {
+        let most = most.trim_start_matches('=');
+        let bound = match most.is_empty() || most == u64::MAX.to_string() {
+            true => format!("is at least {least}"),
+            false => format!("lies between {least} and {most}"),
+        };
+        return format!("{found} is out of range; it {bound}");
     }
     typed::plain(why)
 }
@@ -302,7 +305,7 @@ mod tests {
             ),
             (
                 &["chinhchu", "evaluate", "--people-min", "3"],
-                "invalid value '3' for '--people-min <N>': 3 is out of range; it lies between 10 and 18446744073709551615; see `chinhchu --help`",
+                "invalid value '3' for '--people-min <N>': 3 is out of range; it is at least 10; see `chinhchu --help`",
             ),
             (
                 &["chinhchu", "remove", "--dta", "d", "x"],

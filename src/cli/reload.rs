@@ -4,10 +4,9 @@
 //! What can be read anew is a list of [`Part`]s. A part is what changes at one instant; it may
 //! consist of several named [`Item`]s, by which the log says what has changed.
 
-use std::path::PathBuf;
-
 use tokio_util::sync::CancellationToken;
 
+use super::danger::{self, SetupArgs};
 use super::settings::Settings;
 use super::{Failure, GlobalArgs, outcome, source};
 use crate::chip::hex;
@@ -51,15 +50,18 @@ impl std::fmt::Display for Item {
 /// Country certificates, revocation lists and policies: what decisions are made by.
 pub(super) struct DecisionRules {
     pub engine: Engine,
-    /// `--csca`, which goes before the configuration.
-    pub csca: Option<PathBuf>,
+    /// What was typed of the set-up, which goes before the configuration.
+    pub typed: SetupArgs,
+    /// For the file of the configuration and the log.
+    pub global: GlobalArgs,
 }
 
 impl Part for DecisionRules {
     fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure> {
-        let anchors = source::anchors(self.csca.as_ref(), settings)?;
+        let anchors = source::anchors(self.typed.csca.as_ref(), settings)?;
         let policies = settings.policies.clone();
         self.engine.check_policies(&policies).map_err(|error| settings.blame(error))?;
+        danger::check(&self.global, settings, &self.typed, &anchors)?;
         let items = vec![
             Item {
                 name: "certificates",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::danger::SetupArgs;
 use super::reload::{self, DecisionRules, Reloader};
 use super::settings::{self, ServerSettings, Settings};
 use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, version};
@@ -20,16 +21,11 @@ pub struct ServeArgs {
     /// IP address and port; port 0 takes a free one [default: 127.0.0.1:50051, or as configured]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Folder of the gallery; without one only Verify works [default: as configured]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    setup: SetupArgs,
     /// Make the gallery where there is none
     #[arg(long)]
     create: bool,
-    /// Country certificates for decisions: a file, a master list (.ml), or a folder of them
-    /// [default: as configured]
-    #[arg(long, value_name = "PATH")]
-    csca: Option<PathBuf>,
 }
 
 fn help() -> String {
@@ -46,6 +42,8 @@ Ctrl-C let requests in flight finish, for a bounded time, then the server ends.
 SIGHUP reads country certificates, revocation lists and policies anew: all of them, or
 none where one cannot be used; the log says which have changed. Decisions that have begun
 are made by those they began with. Other changes of the configuration take a restart.
+Where the set-up is dangerous it warns, or refuses to start: `chinhchu config check` prints
+what, and how to insist.
 Connections are plain text, so only loopback addresses are taken.
 
 While it has the gallery open it hands on snapshots of it, for `chinhchu audit`, to
@@ -93,7 +91,7 @@ impl Plan {
             drain: drain.unwrap_or(default.drain),
             ..default
         };
-        Ok(Self { options, data: args.data.or_else(|| settings.data.clone()), create: args.create })
+        Ok(Self { options, data: args.setup.data.or_else(|| settings.data.clone()), create: args.create })
     }
 }
 
@@ -101,7 +99,7 @@ impl Plan {
 pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
     runtime::start_log(global, runtime::SERVER_LOG)?;
     let settings = Settings::new(global)?;
-    let csca = args.csca.clone();
+    let typed = args.setup.clone();
     let Plan { mut options, data, create } = Plan::new(args, &settings)?;
 
     runtime::block_on_threads(async {
@@ -111,7 +109,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         tracing::info!(commit = version::COMMIT, "chinhchu {}", version::NUMBER);
         let mut engine = settings.open_engine(usize::MAX)?.with_number_ids(settings.number_ids);
         // Before the gallery, which may take minutes.
-        let rules = Box::new(DecisionRules { engine: engine.clone(), csca });
+        let rules = Box::new(DecisionRules { engine: engine.clone(), typed, global: global.clone() });
         let reloader = Reloader::start(global, settings.clone(), vec![rules])?;
         let mut snapshots = None;
         match &data {
@@ -177,7 +175,7 @@ mod tests {
     #[test]
     fn an_address_beyond_this_machine_is_refused_with_an_explanation() {
         let settings = Settings::new(&GlobalArgs::default()).unwrap();
-        let args = ServeArgs { listen: Some("0.0.0.0:50051".into()), data: None, create: false, csca: None };
+        let args = ServeArgs { listen: Some("0.0.0.0:50051".into()), setup: SetupArgs::default(), create: false };
         let failure = Plan::new(args, &settings).err().expect("refused").to_string();
         assert!(failure.contains("loopback") && failure.contains("not encrypted"), "{failure}");
     }
@@ -193,7 +191,7 @@ mod tests {
         assert_eq!((with.default_fmr, with.default_fpir), (without.default_fmr, without.default_fpir));
         assert_eq!((&with.policies, &with.csca), (&without.policies, &None));
         let plan = |settings: &Settings| {
-            Plan::new(ServeArgs { listen: None, data: None, create: false, csca: None }, settings).unwrap().options
+            Plan::new(ServeArgs { listen: None, setup: SetupArgs::default(), create: false }, settings).unwrap().options
         };
         assert_eq!(plan(&with), plan(&without));
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::{CaptureSection, ConfigFile, Origin};
-use super::{Failure, GlobalArgs, progress};
+use super::{Failure, GlobalArgs, danger, progress};
 use crate::chip::Unreadable;
 use crate::face::quality::Profile;
 use crate::face::{PackError, PoolOptions};
@@ -15,6 +15,7 @@ use crate::gallery::{EmbeddedOptions, GalleryId};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::workflow::beneficiary::Policies;
+use crate::workflow::danger::Rule;
 use crate::workflow::{CaptureRules, Engine, EngineOptions, NumberIds, WorkflowError};
 
 /// Where the default pack is looked for, below each of the [`places`].
@@ -52,6 +53,8 @@ pub(super) struct Settings {
     pub csca_unreadable: Unreadable,
     pub policies: Policies,
     pub number_ids: NumberIds,
+    /// Rules about dangerous set-ups that the operator insists on breaking.
+    pub insist: Vec<&'static Rule>,
     /// Where in the configuration the values stand.
     pub origin: Origin,
 }
@@ -86,7 +89,7 @@ impl Settings {
 
     fn merged(global: &GlobalArgs, file: ConfigFile, origin: Origin) -> Result<Self, Failure> {
         let set = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-        let ConfigFile { engine, images, server, gallery, capture, chip, ids, policies } = file;
+        let ConfigFile { engine, images, server, gallery, capture, chip, ids, danger, policies } = file;
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
@@ -125,6 +128,7 @@ impl Settings {
             csca_unreadable: chip.csca_unreadable.unwrap_or_default(),
             policies: Policies::new(&policies).map_err(Failure::new)?,
             number_ids: ids.numbers.unwrap_or_default(),
+            insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
             templates_max: optional("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
@@ -303,6 +307,11 @@ fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, least: T, mos
     } else {
         Err(Failure::new(format_args!("{name} is {value}; it lies between {least} and {most}")))
     }
+}
+
+fn insisted(codes: &[String]) -> Result<Vec<&'static Rule>, Failure> {
+    let rule = |code: &String| danger::rule(code).map_err(|why| Failure::new(format_args!("danger.insist: {why}")));
+    codes.iter().map(rule).collect()
 }
 
 fn gallery_id(text: &str) -> Result<GalleryId, Failure> {

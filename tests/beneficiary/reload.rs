@@ -76,10 +76,12 @@ async fn where_one_of_them_cannot_be_used_nothing_changes_and_the_log_says_which
     let cut = revocations()[..100].to_vec();
     type Break<'a> = Box<dyn Fn() + 'a>;
     let rate = strict.replace("[policies.careful]", "[policies.careful]\nchip_fmr = 9");
-    let broken: [(&str, Break<'_>); 4] = [
+    let dangerous = strict.replace("[policies.careful]", "[policies.careful]\nchip_fmr = 0.4");
+    let broken: [(&str, Break<'_>); 5] = [
+        ("FMR_VERY_HIGH", Box::new(|| write_policies(folder.path(), &dangerous))),
         ("test.crl", Box::new(|| std::fs::write(csca.join("test.crl"), &cut).unwrap())),
         ("policies.careful.chip_fmr", Box::new(|| write_policies(folder.path(), &rate))),
-        ("chinhchu.toml, line 4: ", Box::new(|| write_policies(folder.path(), "\n[policies"))),
+        ("chinhchu.toml, line 6: ", Box::new(|| write_policies(folder.path(), "\n[policies"))),
         ("no country certificate", Box::new(|| std::fs::remove_file(csca.join("test.cer")).unwrap())),
     ];
     for (attempt, (part, breaks)) in broken.into_iter().enumerate() {

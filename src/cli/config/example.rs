@@ -51,6 +51,10 @@ csca_unreadable = "skip"       # one of them that cannot be read: skip it and sa
 numbers = "refuse"             # new ids of subjects and officers that look like a citizen's, insurance
                                # or identity number; accept where your pseudonyms look so
 
+[danger]
+insist = []                    # start although rules about dangerous set-ups refuse: their codes;
+                               # `chinhchu config check` prints which are broken
+
 [policies.default]             # decisions on beneficiaries; more under names of your own
 without = []                   # evidence it does without: chip, number, name, birth_date, sex,
                                # scheme, quality, liveness, chip_face, reference_face, duplicates

@@ -38,6 +38,7 @@ pub(super) struct ConfigFile {
     pub capture: CaptureSection,
     pub chip: ChipSection,
     pub ids: IdsSection,
+    pub danger: DangerSection,
     pub policies: BTreeMap<String, PolicyFile>,
 }
 
@@ -102,6 +103,13 @@ pub(super) struct GallerySection {
 pub(super) struct ChipSection {
     pub csca: Option<PathBuf>,
     pub csca_unreadable: Option<Unreadable>,
+}
+
+/// `[danger]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct DangerSection {
+    pub insist: Vec<String>,
 }
 
 /// `[ids]`

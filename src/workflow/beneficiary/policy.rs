@@ -331,6 +331,16 @@ impl Policy {
         self.liveness_min
     }
 
+    /// What becomes of a person nobody has enrolled yet.
+    pub fn first_sight(&self) -> FirstSight {
+        self.first_sight
+    }
+
+    /// Attempts of one transaction.
+    pub fn attempts_max(&self) -> u32 {
+        self.attempts_max
+    }
+
     /// Whether it does without a piece of evidence.
     pub fn does_without(&self, piece: Piece) -> bool {
         self.without.contains(&piece)

@@ -16,6 +16,7 @@ mod date;
 mod files;
 mod forge;
 mod labelled;
+mod listed;
 mod manifest;
 mod outcome;
 mod photo;

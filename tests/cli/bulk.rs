@@ -226,3 +226,77 @@ fn killed_in_the_middle_and_run_again_it_ends_as_an_undisturbed_run() {
     assert_eq!(straight["enrolled"].as_u64(), Some(ROWS as u64 - 1));
     assert_eq!(state(&data), state(&undisturbed));
 }
+
+#[test]
+fn a_spreadsheets_list_with_attributes_is_enrolled_with_them_and_a_pipe_is_no_photo() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    variant(folder.path(), &small("obama.jpg"), 1);
+    variant(folder.path(), &small("biden.jpg"), 2);
+    let pipe = folder.path().join("pipe.jpg");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let list = "sep=;\r\nsubject_id;path;province;schemes;captured_at\r\n\
+                '=p1;1.jpg;79;BHXH|BHYT;2024-03-05\r\np2;2.jpg;;;\r\np3;pipe.jpg;1;health;\r\n\
+                p4;1.jpg;1;health;05/03/2024\r\n";
+    let utf16: Vec<u8> = format!("\u{feff}{list}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let path = folder.path().join("people.csv");
+    fs::write(&path, utf16).unwrap();
+    let data = folder.path().join("data");
+    let args = [
+        "enroll",
+        "--manifest",
+        &text(&path),
+        "--data",
+        &text(&data),
+        "--create",
+        "--json",
+        "--province",
+        "48",
+        "--scheme",
+        "unemployment",
+    ];
+    let ran = run(args).ended(1);
+    let answer = ran.json();
+    assert_eq!([&answer["rows"], &answer["enrolled"]], [4, 2], "{ran:?}");
+    let failed: Vec<_> =
+        answer["failed"].as_array().unwrap().iter().map(|f| (f["line"].clone(), f["reason"].clone())).collect();
+    // Lines of the file as an editor shows it, with the line that names the separator.
+    assert_eq!(failed, [(5.into(), "FILE_UNREADABLE".into()), (6.into(), "BAD_ROW".into())]);
+    assert!(ran.stderr.contains("pipe") && ran.stderr.contains("2024-03-05"), "{ran:?}");
+
+    {
+        let pack = Pack::load(&root().join("models/default")).unwrap();
+        let gallery =
+            EmbeddedGallery::open(&data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let subject = |id: &str| {
+            let id = chinhchu::gallery::SubjectId::new(id).unwrap();
+            runtime.block_on(gallery.subject(&id)).unwrap().unwrap()
+        };
+        let (first, second) = (subject("=p1"), subject("p2"));
+        assert_eq!(Vec::from_iter(&first.attributes.schemes), ["health", "social"]);
+        assert_eq!(first.attributes.province.as_deref(), Some("79"));
+        assert_eq!(first.templates[0].content.captured_at.map(|at| at.0), Some(19_787 * 86_400_000));
+        assert_eq!(Vec::from_iter(&second.attributes.schemes), ["unemployment"]);
+        assert_eq!(second.attributes.province.as_deref(), Some("48"));
+        assert_eq!(second.templates[0].content.captured_at, None);
+    }
+    // The same list again does nothing twice.
+    let again = run(args).ended(1).json();
+    assert_eq!([&again["enrolled"], &again["unchanged"]], [0, 2]);
+}
+
+#[test]
+fn nothing_but_a_regular_file_is_read_as_a_photo_a_list_or_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = text(&folder.path().join("pipe.cer"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let data = text(&folder.path().join("data"));
+    run(["verify", &pipe, &pipe]).refused(&["reference", "pipe"]);
+    run(["verify", "/dev/zero", "/dev/zero"]).refused(&["reference", "device"]);
+    run(["enroll", "--manifest", &pipe, "--data", &data]).refused(&["manifest", "pipe"]);
+    run(["embed", "--manifest", &pipe, "--out", &text(&folder.path().join("t.npy"))]).refused(&["manifest", "pipe"]);
+    run(["config", "check", "--csca", &pipe]).refused(&["--csca", "pipe"]);
+    run(["audit", "--vectors", &pipe, "--ids", &pipe, "--out", &data]).refused(&["pipe"]);
+    run(["evaluate", "--pairs", &pipe, "--out", &data]).refused(&["pipe"]);
+}

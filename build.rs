@@ -1,7 +1,10 @@
 //! Generates the Rust side of the wire contract in `proto/` with a protobuf
-//! compiler written in Rust, so that building needs no `protoc`.
+//! compiler written in Rust, so that building needs no `protoc`; and finds out which
+//! commit the program is built from.
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, error::Error, fs};
 
 const PROTOS: [&str; 4] = [
     "chinhchu/v1/face.proto",
@@ -48,6 +51,7 @@ const PERSONAL: [&str; 26] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rustc-env=CHINHCHU_BUILT_FROM={}", built_from());
     let descriptors = protox::compile(PROTOS, ["proto"])?;
     // The encoded descriptor set is what the reflection service serves.
     let out = PathBuf::from(env::var("OUT_DIR")?).join("chinhchu_v1.bin");
@@ -56,4 +60,53 @@ fn main() -> Result<(), Box<dyn Error>> {
         tonic_prost_build::configure().skip_debug(PERSONAL).compile_fds(descriptors)?;
     }
     Ok(())
+}
+
+/// The commit for `--version`: what `CHINHCHU_COMMIT` says, which is for builds of an archive,
+/// else what git says of this folder, else `unknown`.
+///
+/// A release build follows commits and changes. A debug build does not, as every commit would
+/// compile everything again: it says so.
+fn built_from() -> String {
+    println!("cargo:rerun-if-env-changed=CHINHCHU_COMMIT");
+    if let Some(commit) = env::var("CHINHCHU_COMMIT").ok().filter(|text| is_one_word(text)) {
+        return commit;
+    }
+    let Some(commit) = git(&["rev-parse", "HEAD"]).filter(|_| is_our_repository()) else {
+        return "unknown".to_owned();
+    };
+    if env::var("PROFILE").as_deref() != Ok("release") {
+        return format!("{commit} or later (a debug build)");
+    }
+    for name in ["HEAD", "logs/HEAD"] {
+        if let Some(path) = git(&["rev-parse", "--git-path", name]).filter(|path| Path::new(path).exists()) {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    for source in ["build.rs", "Cargo.toml", "Cargo.lock", "src"] {
+        println!("cargo:rerun-if-changed={source}");
+    }
+    match git(&["status", "--porcelain", "--untracked-files=no"]) {
+        None => commit,
+        Some(_) => format!("{commit} with changes that are not committed"),
+    }
+}
+
+fn is_one_word(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Whether git's folder is this one: sources unpacked inside another repository are not of its
+/// commit.
+fn is_our_repository() -> bool {
+    let ours = env::var_os("CARGO_MANIFEST_DIR").and_then(|folder| fs::canonicalize(folder).ok());
+    let gits = git(&["rev-parse", "--show-toplevel"]).and_then(|folder| fs::canonicalize(folder).ok());
+    ours.is_some() && ours == gits
+}
+
+/// What git says; `None` where it says nothing, fails or is not there.
+fn git(args: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(args).output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (!text.is_empty()).then_some(text)
 }

@@ -125,8 +125,8 @@ fn run() -> Result<bool, Box<dyn Error>> {
     let began = Instant::now();
     if let Some(out) = args.get(3).map(Path::new) {
         fs::create_dir_all(out)?;
-        data.write_pairs(File::create(out.join("pairs.csv"))?)?;
-        data.write_rings(File::create(out.join("rings.csv"))?)?;
+        data.write_pairs(File::create(out.join("pairs.csv"))?, chinhchu::audit::CsvLocale::Plain)?;
+        data.write_rings(File::create(out.join("rings.csv"))?, chinhchu::audit::CsvLocale::Plain)?;
         data.write_summary(File::create(out.join("summary.json"))?)?;
         data.write_page(File::create(out.join("index.html"))?)?;
     }

@@ -48,7 +48,7 @@ def truth(out, halves, summary):
     people = {person(subject) for subject in halves}
     mates = sum(len(halves.get(f"{who}-a", [])) * len(halves.get(f"{who}-b", [])) for who in people)
     found, chance, linked = 0, 0, set()
-    with open(out / "pairs.csv", newline="") as rows:
+    with open(out / "pairs.csv", newline="", encoding="utf-8-sig") as rows:
         for row in csv.DictReader(rows):
             if person(row["subject_a"]) == person(row["subject_b"]):
                 found += 1
@@ -56,7 +56,7 @@ def truth(out, halves, summary):
             else:
                 chance += 1
     rings = {}
-    with open(out / "rings.csv", newline="") as rows:
+    with open(out / "rings.csv", newline="", encoding="utf-8-sig") as rows:
         for row in csv.DictReader(rows):
             rings.setdefault(row["ring_id"], set()).add(row["subject_id"])
     pure = sum(1 for ring in rings.values() if len(ring) == 2 and len({person(s) for s in ring}) == 1)

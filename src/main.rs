@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Gallery(args) => cli::gallery::run(&global, args),
         Command::Digest(args) => cli::digest::run(&global, args),
         Command::Chip(args) => cli::chip::run(&global, args),
+        Command::Config(args) => cli::config_check::run(&global, args),
         Command::Models(args) => cli::models::run(&global, args),
     })
 }

@@ -31,6 +31,10 @@ counter_begin() {
 [chip]
 csca = "cards/card/csca"
 
+# Anybody can make cards of the test authority: never outside a demonstration.
+[danger]
+insist = ["TEST_ANCHOR"]
+
 [policies.demo]
 without = ["liveness", "quality"]
 first_sight = "enrol"

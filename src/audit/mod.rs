@@ -31,6 +31,7 @@ mod same;
 mod stale;
 mod twice;
 
+pub use crate::table::CsvLocale;
 pub use chance::{
     Band, Chance, Estimate, Explained, Kind, KindOfPair, LocalChance, Plan, Rows, SAMPLED_MAX_DEFAULT, Verdict,
 };
@@ -43,6 +44,7 @@ pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, meas
 pub use names::{Names, Numbers};
 pub use planted::{Agreement, DIMENSION as PLANTED_DIMENSION, Planted, adjusted_rand_index, agreement};
 pub use records::{Audited, Thumbnail, utc_day};
+pub(crate) use report::TABLE_NUMBERS;
 pub use report::{
     Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,
     ring_id,

@@ -10,6 +10,7 @@ use super::master_list::{LIST_BYTES_MAX, MasterList, MasterListError, Voucher};
 use super::name::Name;
 use super::x509::{Certificate, RevocationList};
 use super::{ParseError, pem};
+use crate::regular;
 
 /// Most files read from a folder of certificates.
 const FOLDER_FILES_MAX: usize = 10_000;
@@ -29,6 +30,8 @@ pub struct Anchors {
     known: HashSet<Vec<u8>>,
     sources: Vec<AnchorSource>,
     skipped: Vec<Skipped>,
+    /// Of all of it, found out when first needed.
+    pub(super) digest: OnceLock<[u8; 32]>,
 }
 
 /// What to do about a certificate that cannot be read.
@@ -228,7 +231,7 @@ impl Anchors {
             }
             let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             let mut bytes = Vec::new();
-            let open = std::fs::File::open(&file).map_err(io)?;
+            let open = regular::open(&file).map_err(io)?;
             open.take(LIST_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(io)?;
             // Master lists come last: a certificate beside them may vouch for them.
             match out.add(&name, &bytes) {
@@ -271,6 +274,7 @@ impl Anchors {
     }
 
     fn add(&mut self, name: &str, bytes: &[u8]) -> Result<Added, AnchorError> {
+        self.digest.take();
         let unreadable = |source| AnchorError::Unreadable { name: name.to_owned(), source };
         let blocks = pem::decode(bytes).map_err(unreadable)?;
         let several = blocks.len() > 1;

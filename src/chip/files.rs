@@ -8,6 +8,7 @@ use super::finding::Finding;
 use super::text_form;
 use super::tlv::Header;
 use super::words::Reason;
+use crate::regular;
 
 /// Largest file of a chip. DG2 of a genuine card has 15 to 60 KB, with several
 /// photos or fingers some hundreds.
@@ -85,7 +86,8 @@ impl ChipFiles {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
-            if entry.file_type()?.is_file() {
+            // Links to files are files; pipes and devices are none.
+            if std::fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_file()) {
                 names.push(entry.path());
             }
         }
@@ -99,7 +101,7 @@ impl ChipFiles {
         for name in names {
             let mut bytes = Vec::new();
             // One byte more than allowed tells a file that is too large.
-            std::fs::File::open(&name)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+            regular::open(&name)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
             out.add(bytes);
         }
         Ok(out)

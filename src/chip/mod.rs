@@ -38,6 +38,7 @@ mod files;
 mod finding;
 pub mod forge;
 mod inspection;
+mod installed;
 mod master_list;
 mod mrz;
 mod name;

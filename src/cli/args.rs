@@ -11,10 +11,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::gallery::Scheme;
 
 use super::{
-    audit, calibrate, chip, digest, embed, enroll, evaluate, gallery, identify, models, outcome, print, remove, serve,
-    verify,
+    audit, calibrate, chip, config_check, digest, embed, enroll, evaluate, gallery, identify, models, outcome, print,
+    remove, serve, verify, version,
 };
 use crate::matching::CurveChoice;
+use crate::typed;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,9 +33,12 @@ Exit codes:
   1  no match, nothing found, a check failed, or some rows of a list failed
   2  wrong usage or unusable input, with one line on standard error";
 
+/// Stands for the long answer until it is known that it is asked for.
+const LONG_VERSION: &str = "(several lines)";
+
 /// Is this person the one the card and the benefit belong to?
 #[derive(Debug, Parser)]
-#[command(name = "chinhchu", version, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = false)]
+#[command(name = "chinhchu", version, long_version = LONG_VERSION, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = false)]
 struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
@@ -69,6 +73,8 @@ pub enum Command {
     Digest(digest::DigestArgs),
     /// Read and check the chip of a card
     Chip(chip::ChipArgs),
+    /// Check a configuration, and say what is dangerous about it
+    Config(config_check::ConfigArgs),
     /// Look after model packs
     Models(models::ModelsArgs),
 }
@@ -163,8 +169,18 @@ pub(super) enum LogFormat {
 /// Parses what was typed. `Err` carries the exit code where there is nothing more
 /// to do: help was asked for, or the usage is wrong.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(GlobalArgs, Command), ExitCode> {
-    match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match Cli::try_parse_from(&args) {
         Ok(cli) => Ok((cli.global, cli.command)),
+        // -V is one line; what --version says is found out only when it is asked for.
+        Err(error)
+            if error.kind() == ErrorKind::DisplayVersion && error.render().to_string().contains(LONG_VERSION) =>
+        {
+            match print::answer(&version::answer(args)) {
+                Ok(()) => Err(ExitCode::SUCCESS),
+                Err(failure) => Err(outcome::finish(Err(failure))),
+            }
+        }
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             // As for any answer, a reader that went away is no error.
             let _ = error.print();
@@ -186,6 +202,11 @@ fn usage_line(error: &clap::Error) -> String {
     let before_usage = text.split("\nUsage:").next().unwrap_or(&text);
     let before_usage = before_usage.split("\nFor more information").next().unwrap_or(before_usage);
     let what = outcome::one_line(before_usage.trim_start_matches("error: ")).replace(" tip: ", "; ");
+    // `invalid value 'x' for '--workers <N>': ` is clap's, what follows the parser's.
+    let what = match what.rsplit_once(">': ") {
+        Some((about, why)) => format!("{about}>': {}", in_words(why)),
+        None => what,
+    };
     // The usage string names the command the error is about: `Usage: chinhchu verify …`.
     let command = match error.get(ContextKind::Usage) {
         Some(usage) => usage
@@ -198,6 +219,20 @@ fn usage_line(error: &clap::Error) -> String {
         None => "chinhchu".to_owned(),
     };
     format!("{what}; see `{command} --help`")
+}
+
+/// What a parser of numbers says, for people.
+fn in_words(why: &str) -> String {
+    let range = why.split_once(" is not in ").and_then(|(found, range)| Some((found, range.split_once("..")?)));
+    if let Some((found, (least, most))) = range {
+        let most = most.trim_start_matches('=');
+        let bound = match most.is_empty() || most == u64::MAX.to_string() {
+            true => format!("is at least {least}"),
+            false => format!("lies between {least} and {most}"),
+        };
+        return format!("{found} is out of range; it {bound}");
+    }
+    typed::plain(why)
 }
 
 /// A path that may be empty: an environment variable set to nothing is as good as
@@ -246,7 +281,7 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_one_line_with_a_way_on() {
-        let cases: [(&[&str], &str); 5] = [
+        let cases: [(&[&str], &str); 8] = [
             (&["chinhchu"], "no command given; `chinhchu --help` lists them"),
             (
                 &["chinhchu", "verify", "a.jpg"],
@@ -259,6 +294,18 @@ mod tests {
             (
                 &["chinhchu", "verify", "a", "b", "--fmr", "2"],
                 "invalid value '2' for '--fmr <RATE>': a false match rate lies between 1e-12 and 0.5, for example 1e-5; see `chinhchu --help`",
+            ),
+            (
+                &["chinhchu", "serve", "--workers", "two"],
+                "invalid value 'two' for '--workers <N>': it takes a whole number; see `chinhchu --help`",
+            ),
+            (
+                &["chinhchu", "audit", "--stale", "0"],
+                "invalid value '0' for '--stale <MONTHS>': 0 is out of range; it lies between 1 and 1200; see `chinhchu --help`",
+            ),
+            (
+                &["chinhchu", "evaluate", "--people-min", "3"],
+                "invalid value '3' for '--people-min <N>': 3 is out of range; it is at least 10; see `chinhchu --help`",
             ),
             (
                 &["chinhchu", "remove", "--dta", "d", "x"],

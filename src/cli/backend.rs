@@ -65,7 +65,7 @@ impl Backend {
 
     /// An engine without a gallery, for `photos` photos at a time.
     pub(super) fn engine(settings: &Settings, photos: usize) -> Result<Self, Failure> {
-        Ok(Self::Engine(Engine::open(&settings.engine(photos)?).map_err(Failure::new)?))
+        Ok(Self::Engine(settings.open_engine(photos)?))
     }
 
     /// A gallery, which must be there.
@@ -143,8 +143,8 @@ pub(super) fn open_gallery(
     photos: usize,
     options: EmbeddedOptions,
 ) -> Result<Engine, Failure> {
-    let engine = Engine::open(&settings.engine(photos)?).map_err(Failure::new)?;
-    let gallery = gallery_of(folder, &engine, options)?;
+    let engine = settings.open_engine(photos)?;
+    let gallery = gallery_of(folder, &engine, options).map_err(|failure| settings.blame_folder(folder, failure))?;
     Ok(engine.with_gallery(gallery).map_err(Failure::new)?.with_number_ids(settings.number_ids))
 }
 

@@ -2,8 +2,8 @@
 //! begin again.
 //!
 //! # Begun again
-//! A row's request id is the SHA-256 of its subject, its photo's bytes, the source
-//! and the attributes. A row that was committed before a kill is answered by the
+//! A row's request id is the SHA-256 of its subject, its photo's bytes, the source,
+//! the attributes and the time of capture. A row that was committed before a kill is answered by the
 //! gallery from its request id, without its photo being looked at. The mode is not
 //! part of the id: a photo enrolled by `Create` is not added again by `Add`.
 //!
@@ -32,11 +32,12 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use super::backend::{Backend, CallError};
-use super::manifest::{BadRow, Columns, Manifest, Row};
+use super::listed::{Listed, People};
+use super::manifest::{BadRow, Columns, Manifest};
 use super::progress::Progress;
 use super::settings::Settings;
 use super::{Failure, outcome, photo};
-use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId};
+use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId, Timestamp};
 use crate::text;
 use crate::workflow::words::Reason;
 use crate::workflow::{EnrolRequest, Photo, WorkflowError};
@@ -93,7 +94,7 @@ type Key = [u8; 16];
 /// Consecutive rows of one subject.
 struct Chain {
     key: Key,
-    rows: Vec<Row>,
+    rows: Vec<Listed>,
 }
 
 /// What is known of a subject from the rows before.
@@ -135,7 +136,7 @@ pub(super) async fn run(
     backend: &Backend,
     settings: &Settings,
 ) -> Result<BulkReport, Failure> {
-    let mut manifest = Manifest::open(&plan.manifest, Columns::SubjectAndPath)?;
+    let mut manifest = People::open(&plan.manifest, plan.attributes.clone(), plan.source)?;
     let worker = Arc::new(Worker { backend: backend.clone(), plan, bytes_max: settings.limits.encoded_bytes_max });
     // No more than the engine's queue takes: waiting here costs less than asking again.
     let window = (settings.workers() * ROWS_PER_WORKER).min(settings.queue_max);
@@ -144,7 +145,7 @@ pub(super) async fn run(
     let mut standings: HashMap<Key, Standing> = HashMap::new();
     let mut in_flight: HashSet<Key> = HashSet::new();
     let mut tasks: JoinSet<ChainEnd> = JoinSet::new();
-    let mut ahead: Option<Row> = None;
+    let mut ahead: Option<Listed> = None;
 
     loop {
         let chain = if run.stop.is_some() { None } else { next_chain(&mut manifest, &mut ahead, &mut run)? };
@@ -174,22 +175,22 @@ pub(super) async fn run(
 
 /// Reads the next rows that name one subject, up to a limit; bad rows on the way
 /// are counted.
-fn next_chain(manifest: &mut Manifest, ahead: &mut Option<Row>, run: &mut Run) -> Result<Option<Chain>, Failure> {
-    let mut rows: Vec<Row> = ahead.take().into_iter().collect();
+fn next_chain(manifest: &mut People, ahead: &mut Option<Listed>, run: &mut Run) -> Result<Option<Chain>, Failure> {
+    let mut rows: Vec<Listed> = ahead.take().into_iter().collect();
     while rows.len() < CHAIN_ROWS_MAX {
         match manifest.next()? {
             None => break,
             Some(Err(BadRow { line, what })) => {
                 run.count(RowEnd::Failed(FailedRow { line, reason: "BAD_ROW".to_owned(), message: what.to_owned() }));
             }
-            Some(Ok(row)) if rows.last().is_some_and(|last| last.subject != row.subject) => {
+            Some(Ok(row)) if rows.last().is_some_and(|last| last.row.subject != row.row.subject) => {
                 *ahead = Some(row);
                 break;
             }
             Some(Ok(row)) => rows.push(row),
         }
     }
-    Ok(rows.first().map(|row| key(&row.subject)).map(|key| Chain { key, rows }))
+    Ok(rows.first().map(|row| key(&row.row.subject)).map(|key| Chain { key, rows }))
 }
 
 fn key(subject: &str) -> Key {
@@ -258,21 +259,21 @@ impl Worker {
         ChainEnd { key: chain.key, standing, rows }
     }
 
-    async fn row(&self, row: Row, standing: &mut Standing) -> RowEnd {
-        let line = row.line;
+    async fn row(&self, listed: Listed, standing: &mut Standing) -> RowEnd {
+        let line = listed.row.line;
         let failed = |reason: &str, message: &str| {
             RowEnd::Failed(FailedRow { line, reason: reason.to_owned(), message: outcome::one_line(message) })
         };
-        let Ok(subject) = SubjectId::new(row.subject) else {
+        let Ok(subject) = SubjectId::new(listed.row.subject.as_str()) else {
             return failed(Reason::BadSubjectId.code(), Reason::BadSubjectId.en());
         };
-        let (path, bytes_max) = (row.path, self.bytes_max);
+        let (path, bytes_max) = (listed.row.path.clone(), self.bytes_max);
         let bytes = match tokio::task::spawn_blocking(move || photo::read(&path, bytes_max)).await {
             Ok(Ok(bytes)) => bytes,
             Ok(Err(error)) => return failed(error.reason(), &error.to_string()),
             Err(error) => return RowEnd::Stop(format!("a photo could not be read ({error})")),
         };
-        match self.enrol(&subject, bytes, standing).await {
+        match self.enrol(&subject, &listed, bytes, standing).await {
             Ok(end) => {
                 standing.begun = true;
                 end
@@ -283,15 +284,21 @@ impl Worker {
     }
 
     /// One row, done once however often it is asked for.
-    async fn enrol(&self, subject: &SubjectId, bytes: Vec<u8>, standing: &mut Standing) -> Result<RowEnd, CallError> {
+    async fn enrol(
+        &self,
+        subject: &SubjectId,
+        listed: &Listed,
+        bytes: Vec<u8>,
+        standing: &mut Standing,
+    ) -> Result<RowEnd, CallError> {
         let mode = if standing.begun { EnrolMode::Add } else { self.plan.mode };
         if self.plan.mode == EnrolMode::Replace {
-            self.call(subject, mode, &bytes, None).await?;
+            self.call(subject, listed, mode, &bytes, None).await?;
             return Ok(RowEnd::Enrolled);
         }
         loop {
-            let id = self.request_id(subject, &bytes, standing.generation)?;
-            match self.call(subject, mode, &bytes, Some(id)).await {
+            let id = self.request_id(subject, listed, &bytes, standing.generation)?;
+            match self.call(subject, listed, mode, &bytes, Some(id)).await {
                 Ok(replayed) if !replayed => return Ok(RowEnd::Enrolled),
                 // Done before: in this mode, or (the id says nothing of the mode) in another.
                 Ok(_) => {}
@@ -313,18 +320,19 @@ impl Worker {
     async fn call(
         &self,
         subject: &SubjectId,
+        listed: &Listed,
         mode: EnrolMode,
         bytes: &[u8],
         request_id: Option<RequestId>,
     ) -> Result<bool, CallError> {
         let begun = Instant::now();
         loop {
-            let photo = Photo { bytes: bytes.to_vec(), source: self.plan.source, captured_at: None };
+            let photo = Photo { bytes: bytes.to_vec(), source: listed.source, captured_at: listed.captured_at };
             let request = EnrolRequest {
                 request_id: request_id.clone(),
                 subject: subject.clone(),
                 mode,
-                attributes: self.plan.attributes.clone(),
+                attributes: listed.attributes.clone(),
                 photos: vec![photo],
                 accept_poor: self.plan.accept_poor,
                 // A list is nothing an officer has looked at photo by photo.
@@ -342,8 +350,14 @@ impl Worker {
     }
 
     /// The row's name: the same for the same row of every run.
-    fn request_id(&self, subject: &SubjectId, bytes: &[u8], generation: u32) -> Result<RequestId, CallError> {
-        let Attributes { schemes, province, unit } = &self.plan.attributes;
+    fn request_id(
+        &self,
+        subject: &SubjectId,
+        listed: &Listed,
+        bytes: &[u8],
+        generation: u32,
+    ) -> Result<RequestId, CallError> {
+        let Attributes { schemes, province, unit } = &listed.attributes;
         let mut digest = Sha256::new();
         let mut field = |bytes: &[u8]| {
             digest.update((bytes.len() as u64).to_le_bytes());
@@ -351,7 +365,7 @@ impl Worker {
         };
         field(b"chinhchu bulk enrolment 2");
         field(subject.as_str().as_bytes());
-        field(&[self.plan.source as u8, u8::from(self.plan.accept_poor)]);
+        field(&[listed.source as u8, u8::from(self.plan.accept_poor)]);
         field(&(schemes.len() as u64).to_le_bytes());
         schemes.iter().for_each(|scheme| field(scheme.as_bytes()));
         for text in [province, unit] {
@@ -360,6 +374,10 @@ impl Worker {
         }
         field(&generation.to_le_bytes());
         field(bytes);
+        // Only where a row has one: those of earlier versions keep their names.
+        if let Some(Timestamp(at)) = listed.captured_at {
+            field(&at.to_le_bytes());
+        }
         let digest: [u8; 32] = digest.finalize().into();
         RequestId::new(format!("row-{}", text::hex(&digest))).map_err(|e| WorkflowError::from(e).into())
     }

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use crate::chip::Date;
+use crate::gallery::Timestamp;
 
 /// Today in UTC, `YYYY-MM-DD`.
 pub(super) fn today() -> String {
@@ -17,6 +18,45 @@ pub(super) fn days(text: &str) -> Option<u64> {
     let (year, month, day) = (part(0..4)?, part(5..7)?, part(8..10)?);
     let date = parse(text).ok().and_then(|_| Date::new(year, u8::try_from(month).ok()?, u8::try_from(day).ok()?))?;
     u64::try_from(date.days_since_1970()).ok()
+}
+
+/// A day, or a day and time with its offset from UTC (RFC 3339), that has come already; a day is
+/// its midnight in UTC. `None` for everything else.
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
+    let midnight = i64::try_from(days(text.get(..10)?)?).ok()? * 86_400_000;
+    let ms = match text.get(10..)? {
+        "" => midnight,
+        rest => midnight + time_of_day_ms(rest.strip_prefix(['T', 't', ' '])?)?,
+    };
+    // As far as clocks may differ.
+    let at = Timestamp(u64::try_from(ms).ok()?);
+    (at.0 <= Timestamp::now().0 + 86_400_000).then_some(at)
+}
+
+/// `08:30`, `08:30:00.5+07:00`, `08:30:00Z`: milliseconds since midnight in UTC, which may be
+/// before it. Without an offset it is UTC.
+fn time_of_day_ms(text: &str) -> Option<i64> {
+    let digits = |text: &str| (text.len() == 2).then(|| text.parse::<u16>().ok()).flatten().map(i64::from);
+    let minutes = |text: &str| {
+        let (hour, minute) = (digits(text.get(..2)?)?, digits(text.get(3..5)?)?);
+        (text.get(2..3)? == ":" && hour < 24 && minute < 60).then_some(hour * 60 + minute)
+    };
+    let end = text.find(['Z', 'z', '+', '-']).unwrap_or(text.len());
+    let (clock, offset) = text.split_at_checked(end)?;
+    let offset = match offset {
+        "" | "Z" | "z" => 0,
+        _ if offset.len() == 6 => minutes(&offset[1..])? * if offset.starts_with('-') { -1 } else { 1 },
+        _ => return None,
+    };
+    let seconds = match clock.get(5..)? {
+        "" => 0.0,
+        rest => {
+            let seconds = rest.strip_prefix(':')?;
+            let plain = seconds.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            seconds.parse::<f64>().ok().filter(|&seconds| plain && seconds < 61.0)?
+        }
+    };
+    Some((minutes(clock.get(..5)?)? - offset) * 60_000 + (seconds * 1000.0) as i64)
 }
 
 fn of_days(days: u64) -> String {
@@ -50,10 +90,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_those_of_the_calendar() {
-        for (days, text) in [(0, "1970-01-01"), (19_782, "2024-02-29"), (19_783, "2024-03-01"), (20_453, "2025-12-31")]
-        {
-            assert_eq!(of_days(days), text);
+    fn times_are_read_with_their_offset_and_nothing_else_is() {
+        let midnight = 19_787 * 86_400_000_i64;
+        for (text, ms) in [
+            ("2024-03-05", 0),
+            ("2024-03-05T08:30", 30_600_000),
+            ("2024-03-05 08:30:00Z", 30_600_000),
+            ("2024-03-05T08:30:00.250+07:00", 30_600_250 - 25_200_000),
+            ("2024-03-05T08:30:00-01:30", 30_600_000 + 5_400_000),
+        ] {
+            assert_eq!(moment(text), Some(Timestamp((midnight + ms) as u64)), "{text}");
+        }
+        for text in [
+            "",
+            "2024",
+            "05/03/2024",
+            "2024-02-30",
+            "2024-03-05T",
+            "2024-03-05T8:30",
+            "2024-03-05T25:00",
+            "2024-03-05X08:30",
+            "2024-03-05T08:30:61",
+            "2024-03-05T08:30:00+7",
+            "2024-03-05T08:30:inf",
+            "2999-01-01",
+            "1969-12-31",
+            "2024-03-05é",
+        ] {
+            assert_eq!(moment(text), None, "{text}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! `chinhchu embed`: the photos of a manifest as rows of a `.npy` matrix.
 
 use std::collections::VecDeque;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, outcome, photo, print, runtime};
 use crate::face::{FaceError, FacePool, Pack, Ticket, Wants};
+use crate::table::{self, CsvLocale};
 use crate::workflow::words::Reason;
 
 const EXAMPLES: &str = "\
@@ -128,8 +129,10 @@ fn write(plan: &Plan, pool: &FacePool, dimension: usize, bytes_max: usize) -> Re
         .writer(BufWriter::with_capacity(1 << 20, matrix_file.file()))
         .begin_nd()
         .map_err(failed)?;
-    let mut errors = BufWriter::new(errors_file.file());
-    writeln!(errors, "row,line,reason,message").map_err(errors_failed)?;
+    // For programs: no byte order mark.
+    let columns = ["row", "line", "reason", "message"];
+    let mut errors = table::Writer::begin(errors_file.file(), CsvLocale::Plain, &columns, &["row", "line"])
+        .map_err(errors_failed)?;
 
     let zeros = vec![0.0f32; dimension];
     let mut failures = 0;
@@ -152,8 +155,7 @@ fn write(plan: &Plan, pool: &FacePool, dimension: usize, bytes_max: usize) -> Re
             Ok(vector) => matrix.extend(vector).map_err(failed)?,
             Err((reason, message)) => {
                 matrix.extend(zeros.iter().copied()).map_err(failed)?;
-                let message = message.replace('"', "'");
-                writeln!(errors, "{row},{},{reason},\"{message}\"", next.line).map_err(errors_failed)?;
+                errors.row([&row.to_string(), &next.line.to_string(), reason, &message]).map_err(errors_failed)?;
                 failures += 1;
             }
         }
@@ -164,8 +166,7 @@ fn write(plan: &Plan, pool: &FacePool, dimension: usize, bytes_max: usize) -> Re
         return Err(changed(plan));
     }
     matrix.finish().map_err(failed)?;
-    errors.flush().map_err(errors_failed)?;
-    drop(errors);
+    errors.end().map_err(errors_failed)?;
     // The matrix last: where it is, its errors are.
     errors_file.keep().map_err(errors_failed)?;
     matrix_file.keep().map_err(failed)?;

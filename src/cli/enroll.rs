@@ -25,8 +25,10 @@ Examples:
   chinhchu enroll person-1 photo.jpg --server http://127.0.0.1:50051
 
 A manifest is a CSV file with the columns subject_id and path, one photo a row, in
-any order; other columns are ignored, relative paths start at the manifest's folder,
-and several rows may name the same subject. A row that fails is listed on standard
+any order; relative paths start at the manifest's folder, and several rows may name the
+same subject. The columns scheme (several divided by ; | or +), province, unit,
+captured_at (2024-03-05, or with time and offset) and source go before the options of
+these names where a row fills them; other columns are ignored. A row that fails is listed on standard
 error with its line, and does not stop the others.
 
 Each row is durable before the next one of its subject begins. After an interruption

@@ -1,10 +1,11 @@
 //! Manifests: CSV files with a header, one photo a row.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use crate::table::{self, Table};
 
 /// Longest record read, in bytes of all its fields.
 const RECORD_BYTES_MAX: usize = 64 << 10;
@@ -43,11 +44,12 @@ pub(super) enum Columns {
 
 /// A manifest being read, row by row, in bounded memory.
 ///
-/// Byte order mark, CRLF, quoted fields, further columns and blank lines are fine.
+/// Everything that [`table`] reads is fine, and so are further columns and blank lines.
 pub(super) struct Manifest {
     shown: String,
     folder: PathBuf,
-    reader: csv::Reader<Lines<File>>,
+    reader: Table,
+    delimiter: u8,
     subject_column: Option<usize>,
     path_column: Option<usize>,
     record: csv::ByteRecord,
@@ -58,11 +60,10 @@ impl Manifest {
     pub(super) fn open(path: &Path, columns: Columns) -> Result<Self, Failure> {
         let shown = path.display().to_string();
         let bad = |what: &dyn std::fmt::Display| Failure::new(format_args!("manifest {shown}: {what}"));
-        let file = File::open(path).map_err(|e| bad(&format_args!("cannot be opened ({e}); check the path")))?;
-        if file.metadata().is_ok_and(|m| m.is_dir()) {
-            return Err(bad(&"it is a folder; name a CSV file"));
-        }
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(Lines::new(file));
+        let (mut reader, delimiter) = table::open(path).map_err(|e| match e.kind() {
+            io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => bad(&format_args!("{e}; name a CSV file")),
+            _ => bad(&format_args!("cannot be opened ({e}); check the path")),
+        })?;
         let header = reader.byte_headers().map_err(|e| bad(&format_args!("cannot be read ({e})")))?;
         let column =
             |name: &str| header.iter().position(|field| field.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
@@ -83,7 +84,8 @@ impl Manifest {
         let path_column = if photo { once("path")? } else { None };
         let subject_column = if subject { once("subject_id")? } else { None };
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Self { shown, folder, reader, subject_column, path_column, record: csv::ByteRecord::new() })
+        let record = csv::ByteRecord::new();
+        Ok(Self { shown, folder, reader, delimiter, subject_column, path_column, record })
     }
 
     /// The names of all columns, as the first line has them.
@@ -113,8 +115,14 @@ impl Manifest {
     }
 
     /// A field of the row read last; empty where the row has none, or no text.
-    pub(super) fn field(&self, column: usize) -> &str {
-        self.record.get(column).and_then(|field| std::str::from_utf8(field.trim_ascii()).ok()).unwrap_or_default()
+    pub(super) fn field(&self, column: usize) -> Cow<'_, str> {
+        let field = self.record.get(column).and_then(|field| std::str::from_utf8(field.trim_ascii()).ok());
+        table::original(field.unwrap_or_default())
+    }
+
+    /// The same where it is a number: a decimal comma is a point.
+    pub(super) fn number(&self, column: usize) -> String {
+        table::decimal_point(&self.field(column), self.delimiter)
     }
 
     /// Number of rows of the manifest at `path`, bad ones included; an error where
@@ -162,70 +170,25 @@ impl Manifest {
                 Err(bad("the row goes on over several lines; is a quotation mark left open?"))
             }
             Some(bytes) if !bytes.trim_ascii().is_empty() => {
-                std::str::from_utf8(bytes.trim_ascii()).map(Some).map_err(not_text)
+                std::str::from_utf8(bytes.trim_ascii()).map(|text| Some(table::original(text))).map_err(not_text)
             }
             _ => Ok(None),
         };
         let path = match self.path_column {
-            Some(column) => self.folder.join(field(column)?.ok_or_else(|| bad("the path is missing"))?),
+            Some(column) => self.folder.join(&*field(column)?.ok_or_else(|| bad("the path is missing"))?),
             None => PathBuf::new(),
         };
         let subject = match self.subject_column {
             Some(column) => field(column)?.ok_or_else(|| bad("the subject_id is missing"))?,
-            None => "",
+            None => Cow::Borrowed(""),
         };
-        Ok(Row { line, subject: subject.to_owned(), path })
+        Ok(Row { line, subject: subject.into_owned(), path })
     }
 }
 
 /// What is wrong with a header that names a column several times.
 fn twice(name: &str, count: usize) -> String {
     format!("the first line names the column {name} {count} times; leave one, rename the others")
-}
-
-/// Text with `\n` as its only line break, one at its end, so that lines can be
-/// counted.
-struct Lines<R> {
-    source: R,
-    after_return: bool,
-    ended_by_break: bool,
-}
-
-impl<R: Read> Lines<R> {
-    fn new(source: R) -> Self {
-        Self { source, after_return: false, ended_by_break: true }
-    }
-}
-
-impl<R: Read> Read for Lines<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = self.source.read(buffer)?;
-            if read == 0 {
-                if self.ended_by_break || buffer.is_empty() {
-                    return Ok(0);
-                }
-                self.ended_by_break = true;
-                buffer[0] = b'\n';
-                return Ok(1);
-            }
-            let mut kept = 0;
-            for at in 0..read {
-                let byte = buffer[at];
-                let second_half = byte == b'\n' && self.after_return;
-                self.after_return = byte == b'\r';
-                if !second_half {
-                    buffer[kept] = if byte == b'\r' { b'\n' } else { byte };
-                    kept += 1;
-                }
-            }
-            // Nothing kept means half of a line break; an empty answer would mean the end.
-            if kept > 0 {
-                self.ended_by_break = buffer[kept - 1] == b'\n';
-                return Ok(kept);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -263,20 +226,6 @@ mod tests {
             let expected = [row(3, "p1", "a.jpg"), row(7, "p2", "b.jpg"), row(8, "p3", "c.jpg")];
             assert_eq!(rows(text.as_bytes(), Columns::SubjectAndPath), expected, "{line_break:?}");
         }
-    }
-
-    #[test]
-    fn a_line_break_split_between_two_reads_is_one() {
-        struct OneByOne<'a>(&'a [u8]);
-        impl Read for OneByOne<'_> {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                let length = buffer.len().min(1);
-                self.0.read(&mut buffer[..length])
-            }
-        }
-        let mut text = String::new();
-        Lines::new(OneByOne(b"a\r\nb\r\r\nc")).read_to_string(&mut text).unwrap();
-        assert_eq!(text, "a\nb\n\nc\n");
     }
 
     #[test]

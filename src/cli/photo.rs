@@ -1,10 +1,10 @@
 //! Photo files, read with a bound.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use crate::regular;
 
 /// Why a file gave no bytes: what, then what to do.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,8 @@ pub(super) enum PhotoError {
     Missing,
     #[error("it is a folder; name one image file (only `verify` and `chip inspect` read folders of chip files)")]
     Folder,
+    #[error("{0}; name an image file (`-` is standard input)")]
+    NoFile(io::Error),
     #[error("it has more than {bytes_max} bytes; use a smaller photo or raise images.encoded_bytes_max")]
     TooLarge { bytes_max: usize },
     #[error("it cannot be read ({0}); check the file and its permissions")]
@@ -25,7 +27,7 @@ impl PhotoError {
         match self {
             Self::Missing => "FILE_MISSING",
             Self::TooLarge { .. } => "IMAGE_TOO_LARGE",
-            Self::Folder | Self::Unreadable(_) => "FILE_UNREADABLE",
+            Self::Folder | Self::NoFile(_) | Self::Unreadable(_) => "FILE_UNREADABLE",
         }
     }
 }
@@ -37,14 +39,13 @@ pub(super) fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, PhotoError>
     if path.as_os_str() == "-" {
         return bounded(io::stdin().lock(), 0, bytes_max);
     }
-    let file = File::open(path).map_err(|e| match e.kind() {
+    let file = regular::open(path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => PhotoError::Missing,
+        io::ErrorKind::IsADirectory => PhotoError::Folder,
+        io::ErrorKind::InvalidInput => PhotoError::NoFile(e),
         _ => PhotoError::Unreadable(e),
     })?;
     let metadata = file.metadata().map_err(PhotoError::Unreadable)?;
-    if metadata.is_dir() {
-        return Err(PhotoError::Folder);
-    }
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     if size > bytes_max {
         return Err(PhotoError::TooLarge { bytes_max });

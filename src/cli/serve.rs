@@ -6,12 +6,13 @@ use std::sync::Arc;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::danger::SetupArgs;
+use super::reload::{self, DecisionRules, Reloader};
 use super::settings::{self, ServerSettings, Settings};
-use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, source};
+use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, version};
 use crate::gallery::{EmbeddedOptions, Gallery};
 use crate::service::local::Snapshots;
-use crate::service::{self, LogKey, ServeError, ServeOptions};
-use crate::workflow::Engine;
+use crate::service::{self, Hangups, LogKey, ServeError, ServeOptions};
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -20,16 +21,11 @@ pub struct ServeArgs {
     /// IP address and port; port 0 takes a free one [default: 127.0.0.1:50051, or as configured]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Folder of the gallery; without one only Verify works [default: as configured]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    setup: SetupArgs,
     /// Make the gallery where there is none
     #[arg(long)]
     create: bool,
-    /// Country certificates for decisions: a file, a master list (.ml), or a folder of them
-    /// [default: as configured]
-    #[arg(long, value_name = "PATH")]
-    csca: Option<PathBuf>,
 }
 
 fn help() -> String {
@@ -43,6 +39,11 @@ Examples:
 
 The log on standard error names the address once the server is ready. SIGTERM and
 Ctrl-C let requests in flight finish, for a bounded time, then the server ends.
+SIGHUP reads country certificates, revocation lists and policies anew: all of them, or
+none where one cannot be used; the log says which have changed. Decisions that have begun
+are made by those they began with. Other changes of the configuration take a restart.
+Where the set-up is dangerous it warns, or refuses to start: `chinhchu config check` prints
+what, and how to insist.
 Connections are plain text, so only loopback addresses are taken.
 
 While it has the gallery open it hands on snapshots of it, for `chinhchu audit`, to
@@ -75,7 +76,11 @@ impl Plan {
         };
         // The service refuses it too; here it is told before networks are loaded.
         if !listen.ip().is_loopback() {
-            return Err(Failure::new(ServeError::NotLoopback(listen)));
+            let refused = ServeError::NotLoopback(listen);
+            return Err(match args.listen {
+                Some(_) => Failure::new(refused),
+                None => settings.origin.blame("server.listen", refused),
+            });
         }
         let default = ServeOptions::default();
         let options = ServeOptions {
@@ -86,7 +91,7 @@ impl Plan {
             drain: drain.unwrap_or(default.drain),
             ..default
         };
-        Ok(Self { options, data: args.data.or_else(|| settings.data.clone()), create: args.create })
+        Ok(Self { options, data: args.setup.data.or_else(|| settings.data.clone()), create: args.create })
     }
 }
 
@@ -94,18 +99,24 @@ impl Plan {
 pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
     runtime::start_log(global, runtime::SERVER_LOG)?;
     let settings = Settings::new(global)?;
-    let anchors = source::anchors(args.csca.as_ref(), &settings)?;
+    let typed = args.setup.clone();
     let Plan { mut options, data, create } = Plan::new(args, &settings)?;
 
     runtime::block_on_threads(async {
         // From here on a signal is a wish to end well, not a kill.
         let shutdown = service::signals().map_err(Failure::new)?;
-        let mut engine = Engine::open(&settings.engine(usize::MAX)?).map_err(Failure::new)?;
+        let hangups = Hangups::new().map_err(Failure::new)?;
+        tracing::info!(commit = version::COMMIT, "chinhchu {}", version::NUMBER);
+        let mut engine = settings.open_engine(usize::MAX)?.with_number_ids(settings.number_ids);
+        // Before the gallery, which may take minutes.
+        let rules = Box::new(DecisionRules { engine: engine.clone(), typed, global: global.clone() });
+        let reloader = Reloader::start(global, settings.clone(), vec![rules])?;
         let mut snapshots = None;
         match &data {
             Some(folder) => {
                 let gallery_options = EmbeddedOptions { create, ..settings.served_gallery_options() };
-                let gallery = backend::gallery_of(folder, &engine, gallery_options)?;
+                let gallery = backend::gallery_of(folder, &engine, gallery_options)
+                    .map_err(|failure| settings.blame_folder(folder, failure))?;
                 tracing::info!(id = %gallery.id(), "gallery");
                 options.log_key = log_key(folder);
                 snapshots = hand_on_snapshots(folder, Arc::clone(&gallery) as Arc<dyn Gallery>);
@@ -113,16 +124,10 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
             }
             None => tracing::warn!("no --data: only Verify will work"),
         }
-        tracing::info!(
-            certificates = anchors.len(),
-            unreadable = anchors.skipped().len(),
-            policies = settings.policies.iter().count(),
-            "decisions"
-        );
-        let engine = engine.with_counter(anchors, settings.policies.clone()).map_err(Failure::new)?;
-        let engine = engine.with_number_ids(settings.number_ids);
+        tracing::info!(in_force = reload::list(reloader.in_force()), "decisions");
         let bound = service::bind(engine, options).await.map_err(Failure::new)?;
         let closing = CancellationToken::new();
+        tokio::spawn(reloader.follow(hangups, closing.clone()));
         let snapshots = snapshots.map(|of| tokio::spawn(of.serve(closing.clone().cancelled_owned())));
         tracing::info!("listening on {}", bound.local_addr());
         let shutdown = async {
@@ -170,7 +175,7 @@ mod tests {
     #[test]
     fn an_address_beyond_this_machine_is_refused_with_an_explanation() {
         let settings = Settings::new(&GlobalArgs::default()).unwrap();
-        let args = ServeArgs { listen: Some("0.0.0.0:50051".into()), data: None, create: false, csca: None };
+        let args = ServeArgs { listen: Some("0.0.0.0:50051".into()), setup: SetupArgs::default(), create: false };
         let failure = Plan::new(args, &settings).err().expect("refused").to_string();
         assert!(failure.contains("loopback") && failure.contains("not encrypted"), "{failure}");
     }
@@ -186,7 +191,7 @@ mod tests {
         assert_eq!((with.default_fmr, with.default_fpir), (without.default_fmr, without.default_fpir));
         assert_eq!((&with.policies, &with.csca), (&without.policies, &None));
         let plan = |settings: &Settings| {
-            Plan::new(ServeArgs { listen: None, data: None, create: false, csca: None }, settings).unwrap().options
+            Plan::new(ServeArgs { listen: None, setup: SetupArgs::default(), create: false }, settings).unwrap().options
         };
         assert_eq!(plan(&with), plan(&without));
     }

@@ -6,16 +6,17 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::config::{CaptureSection, ConfigFile};
-use super::{Failure, GlobalArgs, progress};
+use super::config::{CaptureSection, ConfigFile, Origin};
+use super::{Failure, GlobalArgs, danger, progress};
 use crate::chip::Unreadable;
-use crate::face::PoolOptions;
 use crate::face::quality::Profile;
+use crate::face::{PackError, PoolOptions};
 use crate::gallery::{EmbeddedOptions, GalleryId};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::workflow::beneficiary::Policies;
-use crate::workflow::{CaptureRules, EngineOptions, NumberIds};
+use crate::workflow::danger::Rule;
+use crate::workflow::{CaptureRules, Engine, EngineOptions, NumberIds, WorkflowError};
 
 /// Where the default pack is looked for, below each of the [`places`].
 const PACK_DEFAULT: &str = "models/default";
@@ -52,6 +53,10 @@ pub(super) struct Settings {
     pub csca_unreadable: Unreadable,
     pub policies: Policies,
     pub number_ids: NumberIds,
+    /// Rules about dangerous set-ups that the operator insists on breaking.
+    pub insist: Vec<&'static Rule>,
+    /// Where in the configuration the values stand.
+    pub origin: Origin,
 }
 
 /// Settings of `serve`. `None` leaves a bound to the service's own default.
@@ -68,11 +73,23 @@ impl Settings {
     /// Merges what was typed with the configuration file, and checks every value.
     pub(super) fn new(global: &GlobalArgs) -> Result<Self, Failure> {
         let set = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-        let file = match &set(&global.config) {
+        let (file, mut origin) = match &set(&global.config) {
             Some(path) => ConfigFile::read(path)?,
-            None => ConfigFile::default(),
+            None => Default::default(),
         };
-        let ConfigFile { engine, images, server, gallery, capture, chip, ids, policies } = file;
+        let typed = [
+            ("engine.pack", set(&global.pack).is_some()),
+            ("engine.onnxruntime", set(&global.onnxruntime).is_some()),
+            ("engine.workers", global.workers.is_some()),
+            ("engine.curve", global.curve.is_some()),
+        ];
+        typed.into_iter().filter(|(_, is_typed)| *is_typed).for_each(|(key, _)| origin.forget(key));
+        Self::merged(global, file, origin.clone()).map_err(|failure| origin.explain(failure))
+    }
+
+    fn merged(global: &GlobalArgs, file: ConfigFile, origin: Origin) -> Result<Self, Failure> {
+        let set = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
+        let ConfigFile { engine, images, server, gallery, capture, chip, ids, danger, policies } = file;
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
@@ -111,6 +128,7 @@ impl Settings {
             csca_unreadable: chip.csca_unreadable.unwrap_or_default(),
             policies: Policies::new(&policies).map_err(Failure::new)?,
             number_ids: ids.numbers.unwrap_or_default(),
+            insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
             templates_max: optional("gallery.templates_max", gallery.templates_max, 1, 1 << 32)?,
@@ -129,7 +147,31 @@ impl Settings {
                     .map(Duration::from_secs),
                 drain: optional("server.drain_seconds", server.drain_seconds, 0, 600)?.map(Duration::from_secs),
             },
+            origin,
         })
+    }
+
+    /// Keys whose values differ in `new` and that a running server does not read anew.
+    pub(super) fn held_until_restart(&self, new: &Self) -> Vec<&'static str> {
+        let all = [
+            ("engine.pack", self.pack != new.pack),
+            ("engine.onnxruntime", self.onnxruntime != new.onnxruntime),
+            ("engine.workers", self.workers != new.workers),
+            ("engine.queue_max", self.queue_max != new.queue_max),
+            ("engine.curve", self.curve != new.curve),
+            ("engine.default_fmr", self.default_fmr != new.default_fmr),
+            ("engine.default_fpir", self.default_fpir != new.default_fpir),
+            ("[images]", self.limits != new.limits),
+            ("[capture]", self.capture != new.capture),
+            ("[ids]", self.number_ids != new.number_ids),
+            ("gallery.data", self.data != new.data),
+            ("gallery.id", self.gallery_id != new.gallery_id),
+            ("gallery.templates_max", self.templates_max != new.templates_max),
+            ("gallery.memory_bytes_max", self.memory_bytes_max != new.memory_bytes_max),
+            ("gallery.graph", self.graph != new.graph),
+            ("[server]", self.server != new.server),
+        ];
+        all.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
 
     /// What an engine takes that will see at most `photos` photos at a time: more
@@ -144,6 +186,31 @@ impl Settings {
             default_fpir: self.default_fpir,
             capture: self.capture.clone(),
         })
+    }
+
+    /// The engine, or why there is none, with the configuration's line where that is to blame.
+    pub(super) fn open_engine(&self, photos: usize) -> Result<Engine, Failure> {
+        Engine::open(&self.engine(photos)?).map_err(|error| self.blame(error))
+    }
+
+    /// The failure of an error about what the settings name.
+    pub(super) fn blame(&self, error: WorkflowError) -> Failure {
+        let key = match &error {
+            WorkflowError::Pack(PackError::Runtime { .. }) => "engine.onnxruntime",
+            WorkflowError::Pack(_) => "engine.pack",
+            WorkflowError::Calibration(_) => "engine.default_fmr",
+            WorkflowError::OutOfRange { .. } => "engine.default_fpir",
+            _ => return self.origin.explain(Failure::new(error)),
+        };
+        self.origin.blame(key, error)
+    }
+
+    /// A failure about the gallery's folder, with the configuration's line where it names it.
+    pub(super) fn blame_folder(&self, folder: &Path, failure: Failure) -> Failure {
+        match self.data.as_deref() == Some(folder) {
+            true => self.origin.blame("gallery.data", failure),
+            false => failure,
+        }
     }
 
     /// What a pool of workers takes, likewise.
@@ -173,6 +240,11 @@ impl Settings {
     pub(super) fn served_gallery_options(&self) -> EmbeddedOptions {
         let progress = Some(progress::opening_log());
         EmbeddedOptions { graph: self.graph, progress, ..self.gallery_options() }
+    }
+
+    /// The ONNX Runtime library, where one is named.
+    pub(super) fn onnxruntime(&self) -> Option<&Path> {
+        self.onnxruntime.as_deref()
     }
 
     /// Workers where there is enough to do: as set, or one per core.
@@ -237,10 +309,13 @@ fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, least: T, mos
     }
 }
 
+fn insisted(codes: &[String]) -> Result<Vec<&'static Rule>, Failure> {
+    let rule = |code: &String| danger::rule(code).map_err(|why| Failure::new(format_args!("danger.insist: {why}")));
+    codes.iter().map(rule).collect()
+}
+
 fn gallery_id(text: &str) -> Result<GalleryId, Failure> {
-    let bad = || {
-        Failure::new("the configuration's gallery.id is no id of 32 hexadecimal digits; see `chinhchu gallery show`")
-    };
+    let bad = || Failure::new("gallery.id is no id of 32 hexadecimal digits; see `chinhchu gallery show`");
     GalleryId::from_text(text).ok_or_else(bad)
 }
 
@@ -308,6 +383,26 @@ mod tests {
             let failure = with_file(text, GlobalArgs::default()).expect_err(name).to_string();
             assert!(failure.contains(name), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_value_of_the_file_is_refused_with_its_line_and_one_that_was_typed_without() {
+        for (text, line, key) in [
+            ("[engine]\n\nworkers = 0\n", 3, "engine.workers"),
+            ("[policies.clinic]\nchip_fmr = 2.0\n", 2, "policies.clinic.chip_fmr"),
+            ("[policies.clinic.on]\nchip_altered = \"accept\"\n", 2, "policies.clinic.on.chip_altered"),
+            ("[policies.\"a b\"]\nfpir = 0.1\n", 1, "policies.a b"),
+            ("[gallery]\nid = \"x\"\n", 2, "gallery.id"),
+            ("[server]\nlisten = \"x\"\n", 2, "server.listen"),
+            ("[capture.live]\nrol = { min = 1.0 }", 1, "capture.live"),
+        ] {
+            let told = with_file(text, GlobalArgs::default()).expect_err(key).to_string();
+            let expected = format!("chinhchu.toml, line {line}: {key}");
+            assert!(told.starts_with("configuration ") && told.contains(&expected), "{told}");
+        }
+        let typed = GlobalArgs { workers: Some(0), ..GlobalArgs::default() };
+        let told = with_file("[engine]\nworkers = 3\n", typed).expect_err("0 workers").to_string();
+        assert!(told.starts_with("--workers is 0"), "{told}");
     }
 
     #[test]

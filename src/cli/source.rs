@@ -72,8 +72,11 @@ pub(super) fn anchors(typed: Option<&PathBuf>, settings: &Settings) -> Result<An
         None => Ok(Anchors::none()),
         Some(path) => {
             let anchors = Anchors::load_with(path, settings.csca_unreadable).map_err(|e| {
-                let shown = path.display();
-                Failure::new(format_args!("--csca {shown}: {e}; name a certificate, a master list or a folder"))
+                let why = format!("{}: {e}; name a certificate, a master list or a folder", path.display());
+                match typed {
+                    Some(_) => Failure::new(format_args!("--csca {why}")),
+                    None => settings.origin.blame("chip.csca", why),
+                }
             })?;
             for skipped in anchors.skipped() {
                 tracing::warn!("country certificates: {}; it is left out", outcome::one_line(&skipped.to_string()));

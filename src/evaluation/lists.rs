@@ -3,9 +3,12 @@
 //! Read line by line; a line that makes no sense is told by its number and does not hide
 //! those after it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+
+use crate::regular;
+use crate::table::{self, Table};
 
 /// Longest line read, in bytes.
 const LINE_BYTES_MAX: u64 = 64 << 10;
@@ -84,7 +87,7 @@ pub struct PairList {
 }
 
 enum Kind {
-    Csv { reader: csv::Reader<File>, columns: [usize; 3], record: csv::ByteRecord },
+    Csv { reader: Box<Table>, columns: [usize; 3], record: csv::ByteRecord },
     Lfw { lines: Box<dyn BufRead> },
     Cfp { frontal: Vec<PathBuf>, second: Vec<PathBuf>, files: Vec<(PathBuf, bool)>, next: usize, lines: Vec<String> },
 }
@@ -97,24 +100,22 @@ impl PairList {
             return Self::open_cfp(path, photos);
         }
         let folder = photos.folder.clone().unwrap_or_else(|| path.parent().unwrap_or(Path::new("")).to_owned());
-        let mut first = String::new();
-        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
-        io::Read::take(&mut file, LINE_BYTES_MAX).read_line(&mut first).map_err(unreadable)?;
+        let mut file = BufReader::new(regular::open(path).map_err(unreadable)?);
+        let mut bytes = Vec::new();
+        io::Read::take(&mut file, LINE_BYTES_MAX).read_until(b'\n', &mut bytes).map_err(unreadable)?;
+        // A CSV file may be UTF-16, LFW's is ASCII.
+        let first = String::from_utf8_lossy(&bytes);
         let first = first.trim_start_matches('\u{feff}').trim();
         let numbers = first.split_whitespace().collect::<Vec<_>>();
         let kind = if (1..=2).contains(&numbers.len()) && numbers.iter().all(|n| n.parse::<u64>().is_ok()) {
             Kind::Lfw { lines: Box::new(file) }
         } else {
-            let mut reader = csv::ReaderBuilder::new()
-                .flexible(true)
-                .from_path(path)
-                .map_err(io::Error::from)
-                .map_err(unreadable)?;
+            let (mut reader, _) = table::open(path).map_err(unreadable)?;
             let header = reader.byte_headers().map_err(io::Error::from).map_err(unreadable)?;
             let column = |name: &str| header.iter().position(|f| f.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
             match (column("a"), column("b"), column("label")) {
                 (Some(a), Some(b), Some(label)) => {
-                    Kind::Csv { reader, columns: [a, b, label], record: csv::ByteRecord::new() }
+                    Kind::Csv { reader: Box::new(reader), columns: [a, b, label], record: csv::ByteRecord::new() }
                 }
                 _ => return Err(ListError::Unknown { path: path.to_owned() }),
             }
@@ -192,7 +193,9 @@ fn csv_row(record: &csv::ByteRecord, columns: [usize; 3], line: u64, folder: &Pa
     let bad = |what| BadLine { line, what };
     let field = |column: usize| match record.get(column).map(<[u8]>::trim_ascii) {
         None | Some(b"") => Err(bad("a field is missing")),
-        Some(bytes) => std::str::from_utf8(bytes).map_err(|_| bad("the row is not UTF-8 text; save the list as UTF-8")),
+        Some(bytes) => std::str::from_utf8(bytes)
+            .map(table::original)
+            .map_err(|_| bad("the row is not UTF-8 text; save the list as UTF-8")),
     };
     let [a, b, label] = columns;
     let genuine = match field(label)?.to_ascii_lowercase().as_str() {
@@ -200,7 +203,7 @@ fn csv_row(record: &csv::ByteRecord, columns: [usize; 3], line: u64, folder: &Pa
         "0" | "diff" | "different" | "impostor" | "false" | "nonmatch" | "non-mated" => false,
         _ => return Err(bad("the label is none of 1, same, genuine, 0, diff, impostor")),
     };
-    Ok(PairRow { line, a: folder.join(field(a)?), b: folder.join(field(b)?), genuine, subjects: None })
+    Ok(PairRow { line, a: folder.join(&*field(a)?), b: folder.join(&*field(b)?), genuine, subjects: None })
 }
 
 /// `name n m`, or `name n other m`: photos are `name/name_000n.jpg`.

@@ -21,14 +21,20 @@ const CACHE: &str = ".cache/onnxruntime";
 const LIBRARY: &str = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
 
 /// One environment per process is all ONNX Runtime allows.
-static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+static ENVIRONMENT: Mutex<Option<Loaded>> = Mutex::new(None);
+
+/// The environment, and the library it is of.
+struct Loaded {
+    environment: Environment,
+    path: PathBuf,
+}
 
 /// Loads ONNX Runtime, or returns the one that is loaded already: a process has
 /// one, and a second path is not looked at.
 pub(super) fn environment(library: Option<&Path>) -> Result<Environment, PackError> {
     let mut slot = ENVIRONMENT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(environment) = &*slot {
-        return Ok(environment.clone());
+    if let Some(loaded) = &*slot {
+        return Ok(loaded.environment.clone());
     }
     let path = match library {
         Some(path) => absolute(path),
@@ -41,8 +47,14 @@ pub(super) fn environment(library: Option<&Path>) -> Result<Environment, PackErr
         .with_telemetry(false)
         .build()
         .map_err(|e| failed(&e))?;
-    *slot = Some(environment.clone());
+    *slot = Some(Loaded { environment: environment.clone(), path });
     Ok(environment)
+}
+
+/// The library that is loaded, where one is.
+pub(super) fn loaded_path() -> Option<PathBuf> {
+    let slot = ENVIRONMENT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    slot.as_ref().map(|loaded| loaded.path.clone())
 }
 
 /// `ort` would take a relative path from the executable's folder; people mean

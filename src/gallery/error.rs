@@ -134,8 +134,19 @@ pub enum GalleryError {
     #[error("the disk is full; nothing of this write was kept. Free some space and try again")]
     DiskFull,
     /// The store failed otherwise.
-    #[error("the gallery's storage failed ({0}); see the server's log")]
+    #[error("the gallery's storage failed ({0}); check the disk and what the system says of it, then try again")]
     Storage(String),
+    /// The system does not let this user at the folder.
+    #[error(
+        "the data folder {} cannot be used: {detail}; it and its files must belong to the user who runs chinhchu \
+         (`ls -ld`, `chown`)", path.display()
+    )]
+    NotAllowed {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
     /// The store is shutting down.
     #[error("the gallery is closing; try again")]
     Closing,
@@ -166,6 +177,7 @@ impl GalleryError {
             ) => Fault::Service,
             Self::DiskFull
             | Self::Storage(_)
+            | Self::NotAllowed { .. }
             | Self::Closing
             | Self::InUse(_)
             | Self::NotThere(_)

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::curve::{Curve, Knot, Miss, Reference, Tail, TailFactor};
 use super::whose::CurveChoice;
 use crate::face::RecipeDigest;
+use crate::typed;
 
 /// Version of the file format that is written.
 pub const CALIBRATION_VERSION: u32 = 3;
@@ -89,7 +90,7 @@ impl Calibration {
         let text = std::fs::read_to_string(path)
             .map_err(|source| CalibrationError::Unreadable { path: path.to_owned(), source })?;
         let malformed = |detail: String| CalibrationError::Malformed { path: path.to_owned(), detail };
-        let calibration: Self = toml::from_str(&text).map_err(|e| malformed(e.message().to_owned()))?;
+        let calibration: Self = toml::from_str(&text).map_err(|e| malformed(typed::plain(e.message())))?;
         calibration.check().map_err(malformed)?;
         if calibration.recipe.parse() != Ok(recipe) {
             return Err(CalibrationError::OtherRecipe { found: calibration.recipe, expected: recipe });

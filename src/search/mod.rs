@@ -64,3 +64,9 @@ pub use originals::{NoOriginals, Originals};
 pub use plain::PlainScan;
 pub use population::{Like, Population};
 pub use view::{Hit, View, Wanted};
+
+/// The instruction sets that the loops of the search are run with on this machine: of the scan,
+/// and of the join of an audit.
+pub fn instruction_sets() -> (&'static str, &'static str) {
+    (kernel::Kernel::best().name(), join::instruction_set())
+}

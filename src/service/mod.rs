@@ -90,7 +90,7 @@ pub use client_error::ClientError;
 pub use convert::BadAnswer;
 pub use options::{ServeError, ServeOptions};
 pub use server::{Bound, bind, serve};
-pub use signals::signals;
+pub use signals::{Hangups, signals};
 pub use trace::LogKey;
 
 /// Domain of the reasons in `google.rpc.ErrorInfo`.

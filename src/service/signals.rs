@@ -1,3 +1,5 @@
+//! Signals of the operating system: an end that is asked for, and that files are read anew.
+
 use std::io;
 
 /// A future that resolves at the first SIGTERM or SIGINT (Ctrl-C), for the
@@ -27,4 +29,29 @@ pub fn signals() -> io::Result<impl Future<Output = ()>> {
             std::future::pending::<()>().await;
         }
     })
+}
+
+/// SIGHUP: the operator asks for the files to be read anew.
+#[derive(Debug)]
+pub struct Hangups(#[cfg(unix)] tokio::signal::unix::Signal);
+
+impl Hangups {
+    /// Installs the handler: from here on SIGHUP ends nothing, however early it comes.
+    ///
+    /// Must be called within a Tokio runtime.
+    pub fn new() -> io::Result<Self> {
+        #[cfg(unix)]
+        return Ok(Self(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?));
+        #[cfg(not(unix))]
+        Ok(Self())
+    }
+
+    /// Waits for the next one. Several that came since the last are one.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        if self.0.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
+    }
 }

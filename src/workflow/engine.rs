@@ -58,10 +58,7 @@ impl Engine {
         let pack = Pack::load(&options.pack)?;
         let path = options.calibration.clone().unwrap_or_else(|| pack.dir().join("calibration.toml"));
         let calibration = Calibration::load(&path, pack.recipe())?;
-        // A default that the calibration refuses should stop the start, not the first request.
-        for reference in REFERENCES {
-            calibration.curve_for(options.curve, 1, reference)?.threshold(options.default_fmr)?;
-        }
+        check_rates(&calibration, options.curve, options.default_fmr, &Policies::default())?;
         check_fpir(options.default_fpir)?;
         let pool = FacePool::start(&pack, &options.pool)?;
         let (default_fmr, default_fpir) = (options.default_fmr, options.default_fpir);
@@ -84,17 +81,39 @@ impl Engine {
     /// Without, no certificate is trusted and the one policy requires everything.
     ///
     /// # Errors
-    /// [`WorkflowError::Calibration`] where the calibration cannot answer a rate of a
+    /// [`WorkflowError::PolicyRate`] where the calibration cannot answer a rate of a
     /// policy.
     pub fn with_counter(mut self, anchors: Anchors, policies: Policies) -> Result<Self, WorkflowError> {
-        for reference in REFERENCES {
-            let curve = self.curve(1, reference)?;
-            for (_, policy) in policies.iter() {
-                policy.rates().into_iter().try_for_each(|rate| curve.threshold(rate).map(drop))?;
-            }
-        }
-        self.counter = Arc::new(Counter::new(anchors, policies));
+        self.check_policies(&policies)?;
+        self.counter = Arc::default();
+        self.counter.replace(anchors, policies);
         Ok(self)
+    }
+
+    /// Whether the calibration can answer every rate of the policies.
+    ///
+    /// # Errors
+    /// [`WorkflowError::PolicyRate`] names the first it cannot.
+    pub fn check_policies(&self, policies: &Policies) -> Result<(), WorkflowError> {
+        let Shared { calibration, choice, default_fmr, .. } = &*self.shared;
+        check_rates(calibration, *choice, *default_fmr, policies)
+    }
+
+    /// Decides by other certificates and policies from now on; every clone of this engine does.
+    /// Decisions that have begun are made by those they began with.
+    ///
+    /// # Errors
+    /// As for [`Engine::with_counter`]; then everything stays as it was.
+    pub fn replace_counter(&self, anchors: Anchors, policies: Policies) -> Result<(), WorkflowError> {
+        self.check_policies(&policies)?;
+        self.replace_checked(anchors, policies);
+        Ok(())
+    }
+
+    /// The same with policies that [`Engine::check_policies`] has let pass. One that it has not
+    /// fails at the first decision by it.
+    pub(crate) fn replace_checked(&self, anchors: Anchors, policies: Policies) {
+        self.counter.replace(anchors, policies);
     }
 
     /// The same engine with another rule for ids that look like somebody's number.
@@ -190,6 +209,31 @@ impl Engine {
         let named = fields.into_iter().zip(answers);
         named.map(|(field, answer)| answer.map_err(|source| WorkflowError::Face { field, source })).collect()
     }
+}
+
+/// Whether a calibration can answer the default rate and every rate of the policies: what it
+/// refuses should stop a start, not the first request.
+///
+/// # Errors
+/// [`WorkflowError::Calibration`] for the default, [`WorkflowError::PolicyRate`] for the first of
+/// a policy.
+pub fn check_rates(
+    calibration: &Calibration,
+    choice: CurveChoice,
+    default_fmr: f64,
+    policies: &Policies,
+) -> Result<(), WorkflowError> {
+    for reference in REFERENCES {
+        let curve = calibration.curve_for(choice, 1, reference)?;
+        curve.threshold(default_fmr)?;
+        for (name, policy) in policies.iter() {
+            for (key, rate) in policy.rates() {
+                let key = || format!("policies.{name}.{key}");
+                curve.threshold(rate).map_err(|source| WorkflowError::PolicyRate { key: key(), source })?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Every kind of reference.

@@ -136,6 +136,14 @@ pub enum WorkflowError {
     /// The pack's calibration cannot answer.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
+    /// The pack's calibration cannot answer a rate that a policy names.
+    #[error("{key}: {source}")]
+    PolicyRate {
+        /// The policy's key, as `policies.clinic.chip_fmr`.
+        key: String,
+        /// Why.
+        source: CalibrationError,
+    },
     /// Templates of different recipes.
     #[error(transparent)]
     Recipe(#[from] RecipeMismatch),

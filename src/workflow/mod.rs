@@ -4,6 +4,7 @@
 pub mod beneficiary;
 mod capture;
 mod copies;
+pub mod danger;
 mod engine;
 mod enrol;
 mod error;
@@ -17,7 +18,7 @@ pub mod words;
 
 pub use capture::{AssessOutcome, CaptureRules, Kind, LIVENESS_MIN, Level};
 pub use copies::{Frames, is_reference_picture, is_same_frame};
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, check_rates};
 pub use enrol::{AGREE_FMR, APART_FMR, EnrolOutcome, EnrolRequest, Photo};
 pub use error::{Field, WorkflowError};
 pub use identify::{

@@ -264,6 +264,7 @@ impl Reason {
             WorkflowError::NumberAsId { .. } => Self::IdIsNumber,
             WorkflowError::Busy { .. } => Self::Busy,
             WorkflowError::Calibration(CalibrationError::BadRate(_)) => Self::OutOfRange,
+            WorkflowError::PolicyRate { .. } => Self::Calibration,
             WorkflowError::Calibration(_) => Self::Calibration,
             WorkflowError::Recipe(_) => Self::RecipeMismatch,
             WorkflowError::Gallery(error) => Self::of_gallery(error),
@@ -328,6 +329,7 @@ impl Reason {
             GalleryError::DiskFull => Self::DiskFull,
             GalleryError::Closing => Self::ShuttingDown,
             GalleryError::Storage(_)
+            | GalleryError::NotAllowed { .. }
             | GalleryError::InUse(_)
             | GalleryError::NotThere(_)
             | GalleryError::OtherFiles(_)

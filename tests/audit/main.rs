@@ -8,6 +8,7 @@ mod made;
 mod pairs;
 mod photos;
 mod served;
+mod spreadsheets;
 // Half of it is for other commands.
 #[allow(dead_code)]
 #[path = "../cli/support.rs"]

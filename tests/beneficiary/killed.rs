@@ -1,72 +1,13 @@
 //! The program killed between question and answer, and what it logs.
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use chinhchu::gallery::Outcome;
 use chinhchu::service::Client;
 
 use crate::need_assets;
+use crate::program::Server;
 use crate::support::*;
-
-/// `chinhchu serve` with policies and the test authority; killed when dropped.
-struct Server {
-    child: Child,
-    url: String,
-    log: Option<std::thread::JoinHandle<String>>,
-}
-
-impl Server {
-    fn start(folder: &Path) -> Self {
-        let config = folder.join("chinhchu.toml");
-        std::fs::write(&config, format!("[chip]\ncsca = \"csca\"\n{POLICIES}")).unwrap();
-        let csca = folder.join("csca");
-        std::fs::create_dir_all(&csca).unwrap();
-        std::fs::write(csca.join("test.cer"), &authorities()[0]).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_chinhchu"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "chinhchu=trace", "--create", "--data"])
-            .arg(folder.join("people"))
-            .arg("--config")
-            .arg(&config)
-            .current_dir(root())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
-        let mut seen = String::new();
-        let url = loop {
-            let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server did not start: {seen}");
-            seen += &line;
-            if let Some((_, address)) = line.split_once("listening on ") {
-                break format!("http://{}", address.trim());
-            }
-        };
-        let log = std::thread::spawn(move || {
-            let _ = log.read_to_string(&mut seen);
-            seen
-        });
-        Self { child, url, log: Some(log) }
-    }
-
-    /// SIGKILL; gives the log.
-    fn kill(mut self) -> String {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.log.take().unwrap().join().unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_question_and_answer_a_retry_decides_once_and_the_log_names_nobody() {

@@ -8,5 +8,7 @@ mod killed;
 mod officers;
 mod once;
 mod people;
+mod program;
 mod records;
+mod reload;
 mod support;

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod chip;
+mod config_check;
 mod differentials;
 mod embed;
 mod evaluate;

@@ -9,6 +9,8 @@ use crate::support::{dimension, root, run, text};
 fn a_pack_is_listed_shown_and_found_right() {
     need_assets!();
     let list = run(["models", "list", "--json"]).ended(0).json();
+    assert_eq!(run(["models", "--json"]).ended(0).json(), list);
+    assert_eq!(run(["models"]).ended(0).stdout, run(["models", "list"]).ended(0).stdout);
     assert!(
         list["packs"].as_array().unwrap().iter().any(|p| p["folder"] == "models/default" && p["problem"].is_null())
     );

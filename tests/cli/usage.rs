@@ -29,6 +29,46 @@ fn help_and_version_go_to_standard_output() {
 }
 
 #[test]
+fn the_version_says_what_the_program_is_made_of_and_the_short_one_is_a_line() {
+    let short = run(["-V"]).ended(0).stdout;
+    assert_eq!(short.trim_end(), format!("chinhchu {}", env!("CARGO_PKG_VERSION")));
+    let long = run(["--version", "--pack", "/nowhere"]).ended(0).stdout;
+    for part in ["chinhchu ", "\ncommit ", "\npack ", "/nowhere", "\nonnxruntime ", "\nprocessor ", "\nloops "] {
+        assert!(long.contains(part), "{part}: {long}");
+    }
+    if crate::support::ready(module_path!()) {
+        let long = run(["--version"]).ended(0).stdout;
+        let line = |name: &str| long.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+        assert!(line("pack").contains("default in models/default, recipe "), "{long}");
+        let version = line("onnxruntime").split_whitespace().nth(1).unwrap_or_default().to_owned();
+        assert!(version.split('.').count() == 3 && version.starts_with("1."), "{long}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_anothers_is_told_so_and_no_servers_log_is_pointed_to() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    crate::need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("people");
+    let path = data.to_str().unwrap();
+    run(["gallery", "init", path]).ended(0);
+    let mut command = crate::support::chinhchu();
+    command.args(["gallery", "show", path]);
+    if std::fs::metadata(folder.path()).unwrap().uid() == 0 {
+        // Root may read everything: as somebody else, then.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        command.uid(65_534);
+    } else {
+        std::fs::set_permissions(data.join("LOCK"), std::fs::Permissions::from_mode(0o000)).unwrap();
+    }
+    let told = ran(command.output().unwrap());
+    told.refused(&[path, "ermission denied", "belong to the user"]);
+    assert!(!told.stderr.contains("log"), "{}", told.stderr);
+}
+
+#[test]
 fn a_configuration_that_cannot_be_meant_is_refused_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chinhchu.toml");
@@ -36,7 +76,16 @@ fn a_configuration_that_cannot_be_meant_is_refused_with_its_line() {
     let config = path.to_str().unwrap();
     run(["--config", config, "models", "list"]).refused(&["line 3", "wrokers", config]);
     std::fs::write(&path, "[server]\ndrain_seconds = 100000\n").unwrap();
-    run(["--config", config, "serve"]).refused(&["server.drain_seconds", "600"]);
+    run(["--config", config, "serve"]).refused(&["line 2", "server.drain_seconds", "600"]);
+    // What is found out later names the line too, and what was typed does not.
+    std::fs::write(&path, "[gallery]\ndata = \"gone\"\n[chip]\ncsca = \"none\"\n").unwrap();
+    run(["--config", config, "chip", "inspect", "."]).refused(&["line 4", "chip.csca"]);
+    run(["--config", config, "gallery", "show"]).refused(&["line 2", "gallery.data"]);
+    run(["--config", config, "gallery", "show", "/elsewhere"]).refused(&["/elsewhere"]);
+    std::fs::write(&path, "[server]\nlisten = \"0.0.0.0:1\"\n").unwrap();
+    run(["--config", config, "serve"]).refused(&["line 2", "server.listen", "loopback"]);
+    std::fs::write(&path, "[engine]\npack = \"none\"\n").unwrap();
+    run(["--config", config, "models", "verify"]).refused(&["none"]);
     run(["--config", "/nowhere.toml", "serve"]).refused(&["/nowhere.toml", "--config"]);
 }
 

@@ -334,6 +334,8 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
             curve: Some(curve_name("sex=F", Basis::Counted)),
         },
         policy: "counter".into(),
+        policy_digest: "1f".repeat(32),
+        anchors_digest: "2e".repeat(32),
         enrolled: true,
         recipe: "ef".repeat(32),
         decided_at: Timestamp(1_700_000_000_321),

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 pub use self::summary::{Sampled, Summary};
+pub(crate) use self::tables::TABLE_NUMBERS;
 use super::chance::{Chance, LocalChance};
 use super::cost::Cost;
 use super::measure::Outcome;

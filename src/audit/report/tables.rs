@@ -4,15 +4,15 @@ use std::io::{self, Write};
 
 use super::{ReportData, ring_id};
 use crate::audit::measure::Outcome;
+use crate::table::{CsvLocale, Writer};
 
 impl ReportData<'_> {
     /// Writes `pairs.csv`: every template pair found, the best score first.
     ///
     /// # Errors
     /// What writing gives.
-    pub fn write_pairs(&self, out: impl Write) -> io::Result<()> {
-        let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(PAIR_COLUMNS)?;
+    pub fn write_pairs(&self, out: impl Write, locale: CsvLocale) -> io::Result<()> {
+        let mut table = Writer::begin(out, locale, &PAIR_COLUMNS, &TABLE_NUMBERS)?;
         let mut order: Vec<u32> = (0..self.pairs.len() as u32).collect();
         order.sort_unstable_by(|&x, &y| {
             let (x, y) = (&self.pairs[x as usize], &self.pairs[y as usize]);
@@ -25,7 +25,7 @@ impl ReportData<'_> {
             let (ring, kind) = self.kind(link);
             let expected = self.chance.expected(pair.score);
             let finding = self.records.finding(link.a, link.b);
-            csv.write_record([
+            table.row([
                 &*subject_a.id,
                 &*subject_b.id,
                 &*one.id,
@@ -43,7 +43,7 @@ impl ReportData<'_> {
                 finding.map_or("", Outcome::name),
             ])?;
         }
-        csv.flush()
+        table.end()
     }
 
     /// Writes `rings.csv`: a row for every member, rings by rank, members by number.
@@ -52,9 +52,8 @@ impl ReportData<'_> {
     ///
     /// # Errors
     /// What writing gives.
-    pub fn write_rings(&self, out: impl Write) -> io::Result<()> {
-        let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(RING_COLUMNS)?;
+    pub fn write_rings(&self, out: impl Write, locale: CsvLocale) -> io::Result<()> {
+        let mut table = Writer::begin(out, locale, &RING_COLUMNS, &TABLE_NUMBERS)?;
         for (place, ring) in (0u32..).zip(&self.rings.rings) {
             // Links lie there the best first, so a member's first is its best.
             let mut own: Vec<(u64, f32)> = vec![(0, 0.0); ring.members.len()];
@@ -66,7 +65,7 @@ impl ReportData<'_> {
             }
             for (&member, (links, best)) in ring.members.iter().zip(own) {
                 let facts = self.records.subject(member);
-                csv.write_record([
+                table.row([
                     &*ring_id(place).to_string(),
                     &*facts.id,
                     &ring.links.len().to_string(),
@@ -83,7 +82,7 @@ impl ReportData<'_> {
                 ])?;
             }
         }
-        csv.flush()
+        table.end()
     }
 }
 
@@ -103,6 +102,25 @@ const PAIR_COLUMNS: [&str; 15] = [
     "chance_pairs",
     "chance_share",
     "finding",
+];
+
+/// Columns of both that hold numbers made here; all others hold text that others wrote.
+pub(crate) const TABLE_NUMBERS: [&str; 15] = [
+    "score",
+    "fmr",
+    "ring_id",
+    "quality_a",
+    "quality_b",
+    "chance_pairs",
+    "chance_share",
+    "links",
+    "best_score",
+    "weakest_link",
+    "members",
+    "evidence",
+    "holds_to",
+    "member_links",
+    "member_best_score",
 ];
 
 const RING_COLUMNS: [&str; 13] = [

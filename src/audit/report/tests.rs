@@ -3,6 +3,7 @@ use std::io::{self, Write};
 use super::*;
 use crate::audit::rings::{gather, rings};
 use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
+use crate::table::CsvLocale;
 
 /// Everything a report needs, made up.
 pub struct Found {
@@ -127,7 +128,7 @@ fn text(write: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
 #[test]
 fn pairs_have_the_columns_promised_and_say_which_ring_they_are_of() {
     let found = found(&PAIRS, "s");
-    let csv = text(|out| found.data().write_pairs(out));
+    let csv = text(|out| found.data().write_pairs(out, CsvLocale::Plain));
     let lines: Vec<&str> = csv.lines().collect();
     assert!(lines[0].starts_with("subject_a,subject_b,template_a,template_b,score,fmr,ring_id,link,quality_a,"));
     // The best first; the twins, cleared, are not among them.
@@ -150,7 +151,7 @@ fn pairs_have_the_columns_promised_and_say_which_ring_they_are_of() {
 #[test]
 fn rings_have_the_columns_promised_and_a_row_for_every_member() {
     let found = found(&PAIRS, "s");
-    let csv = text(|out| found.data().write_rings(out));
+    let csv = text(|out| found.data().write_rings(out, CsvLocale::Plain));
     let lines: Vec<&str> = csv.lines().collect();
     assert!(lines[0].starts_with("ring_id,subject_id,links,best_score,weakest_link,members,"));
     let three: Vec<&&str> = lines.iter().filter(|line| line.contains(",3,0.9,0.85,3,")).collect();
@@ -179,7 +180,7 @@ fn the_summary_has_the_fields_promised() {
 #[test]
 fn ids_with_commas_and_quotes_come_back_as_they_were() {
     let found = found(&PAIRS, "Nguyễn, \"A\"\n");
-    let csv = text(|out| found.data().write_pairs(out));
+    let csv = text(|out| found.data().write_pairs(out, CsvLocale::Plain));
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let first = reader.records().next().unwrap().unwrap();
     assert_eq!(&first[0], "Nguyễn, \"A\"\n5");
@@ -202,8 +203,8 @@ fn a_full_disk_is_an_error_and_not_a_shorter_file() {
     let data = found.data();
     for room in [0, 1, 100, 500] {
         let full: io::ErrorKind = io::ErrorKind::StorageFull;
-        assert_eq!(data.write_pairs(Full(room)).unwrap_err().kind(), full);
-        assert_eq!(data.write_rings(Full(room.min(100))).unwrap_err().kind(), full);
+        assert_eq!(data.write_pairs(Full(room), CsvLocale::En).unwrap_err().kind(), full);
+        assert_eq!(data.write_rings(Full(room.min(100)), CsvLocale::En).unwrap_err().kind(), full);
         assert_eq!(data.write_summary(Full(room)).unwrap_err().kind(), full);
         assert_eq!(data.write_page(Full(room)).unwrap_err().kind(), full);
     }

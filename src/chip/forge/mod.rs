@@ -19,6 +19,19 @@ use super::{der, oid};
 /// What every name of a test certificate holds.
 pub const TEST_MARK: &str = "TEST - NOT GENUINE";
 
+/// Seeds that are written in this repository for everybody to read: the default of
+/// `chinhchu chip forge-test-card`, the demonstration, the tests and the benchmarks.
+const PUBLISHED_SEEDS: [&[u8]; 9] =
+    [b"test", b"demo", b"tests", b"beneficiary tests", b"stranger", b"bench", b"corpus", b"hostile", b"source"];
+
+/// Public keys (points) of the authorities of the published seeds: anybody can sign with them.
+pub fn published_keys() -> Vec<Vec<u8>> {
+    let kinds = [KeyKind::P256, KeyKind::P384];
+    let labels = ["authority", "impostor"];
+    let all = PUBLISHED_SEEDS.iter().flat_map(|seed| kinds.map(|kind| labels.map(|label| (seed, kind, label))));
+    all.flatten().map(|(seed, kind, label)| TestKey::new(seed, label, kind).spki().key.clone()).collect()
+}
+
 /// Bytes from a seed, as many as wanted.
 pub(super) fn expand(seed: &[u8], label: &str, length: usize) -> Vec<u8> {
     let hash = super::crypto::Hash::Sha512;

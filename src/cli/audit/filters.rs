@@ -1,5 +1,6 @@
 //! Which records are compared, and what lists say of them.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::super::Failure;
@@ -118,34 +119,35 @@ impl TemplateColumns {
         }
     }
 
-    fn text(column: Option<usize>, manifest: &Manifest) -> Option<&str> {
+    fn text(column: Option<usize>, manifest: &Manifest) -> Option<Cow<'_, str>> {
         column.map(|column| manifest.field(column)).filter(|text| !text.is_empty())
     }
 
     /// Whether the row that was read last is compared.
     pub(super) fn wanted(&self, manifest: &Manifest, filters: &Filters) -> Result<(), &'static str> {
         let schemes = Self::text(self.scheme, manifest).unwrap_or_default();
+        let province = Self::text(self.province, manifest);
         filters.wants(Known {
             schemes: schemes.split([';', '|', ',']).map(str::trim).collect(),
-            province: Self::text(self.province, manifest),
-            enrolled_at: Self::text(self.enrolled_at, manifest).and_then(time),
+            province: province.as_deref(),
+            enrolled_at: Self::text(self.enrolled_at, manifest).and_then(|text| time(&text)),
         })
     }
 
     /// Notes what the row says of its subject.
     pub(super) fn note(&self, manifest: &Manifest, subject: u32, into: &mut Collection) {
-        let sex = Self::text(self.sex, manifest).map(str::to_lowercase);
+        let sex = Self::text(self.sex, manifest).map(|sex| sex.to_lowercase());
         let age = match (Self::text(self.age_group, manifest), Self::text(self.age, manifest)) {
-            (Some(group), _) => Some(group.to_owned()),
+            (Some(group), _) => Some(group.into_owned()),
             // In tens, as faces change.
             (None, Some(age)) => age.parse::<u32>().ok().map(|age| format!("{}-{}", age / 10 * 10, age / 10 * 10 + 9)),
             (None, None) => None,
         };
         let sex = sex.map_or(0, |sex| into.category(&sex));
         let age = age.map_or(0, |age| into.category(&age));
-        let enrolled_at = Self::text(self.enrolled_at, manifest).and_then(time);
-        let schemes = into.text_number(Self::text(self.scheme, manifest).unwrap_or_default());
-        let province = into.text_number(Self::text(self.province, manifest).unwrap_or_default());
+        let enrolled_at = Self::text(self.enrolled_at, manifest).and_then(|text| time(&text));
+        let schemes = into.text_number(&Self::text(self.scheme, manifest).unwrap_or_default());
+        let province = into.text_number(&Self::text(self.province, manifest).unwrap_or_default());
         let facts = into.facts_mut(subject);
         // The first row that says so.
         facts.sex = if facts.sex == 0 { sex } else { facts.sex };
@@ -156,23 +158,23 @@ impl TemplateColumns {
     }
 
     /// Name of the row's template.
-    pub(super) fn template_id<'m>(&self, manifest: &'m Manifest) -> Option<&'m str> {
+    pub(super) fn template_id<'m>(&self, manifest: &'m Manifest) -> Option<Cow<'m, str>> {
         Self::text(self.template_id, manifest)
     }
 
     /// Recipe of the row's template.
-    pub(super) fn recipe<'m>(&self, manifest: &'m Manifest) -> Option<&'m str> {
+    pub(super) fn recipe<'m>(&self, manifest: &'m Manifest) -> Option<Cow<'m, str>> {
         Self::text(self.recipe, manifest)
     }
 
     /// When the row's picture was taken.
     pub(super) fn captured_at(&self, manifest: &Manifest) -> Option<Timestamp> {
-        Self::text(self.captured_at, manifest).and_then(time)
+        Self::text(self.captured_at, manifest).and_then(|text| time(&text))
     }
 
     /// Quality of the row's picture.
     pub(super) fn quality(&self, manifest: &Manifest) -> Option<f32> {
-        let quality = Self::text(self.quality, manifest)?.parse::<f32>().ok();
+        let quality = manifest.number(self.quality?).parse::<f32>().ok();
         quality.filter(|quality| (0.0..=100.0).contains(quality))
     }
 }

@@ -1,8 +1,8 @@
 //! Where templates come from: a gallery, photos, or vectors with a list of ids.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use crate::audit::{Collection, CollectionError, RowInfo};
 use crate::evaluation::PhotoSet;
 use crate::face::RecipeDigest;
 use crate::gallery::{EmbeddedGallery, GalleryError, SnapshotHead, SnapshotPart, Subject, Timestamp};
+use crate::regular;
 use crate::service::local::Snapshot;
 
 /// Rows of a matrix read at a time.
@@ -313,7 +314,7 @@ fn take_photos(path: &Path, set: &PhotoSet, columns: &TemplateColumns, into: &mu
 fn vectors(matrix: &Path, ids: &Path, filters: &Filters, into: &mut Collection) -> Result<Taken, Failure> {
     let bad = |what: &dyn std::fmt::Display| Failure::new(format_args!("--vectors {}: {what}", matrix.display()));
     let rows = Manifest::count(ids, Columns::Subject)?;
-    let file = File::open(matrix).map_err(|e| bad(&format_args!("cannot be opened ({e}); check the path")))?;
+    let file = regular::open(matrix).map_err(|e| bad(&format_args!("cannot be opened ({e}); check the path")))?;
     let npy = npyz::NpyFile::new(BufReader::with_capacity(1 << 20, file))
         .map_err(|e| bad(&format_args!("is no .npy file ({e}); `chinhchu embed` writes one")))?;
     let &[found, dimension] = npy.shape() else {
@@ -366,7 +367,7 @@ fn vectors(matrix: &Path, ids: &Path, filters: &Filters, into: &mut Collection) 
             captured_at: columns.captured_at(&manifest),
             quality: columns.quality(&manifest),
         };
-        let name = columns.template_id(&manifest).map_or_else(|| row.to_string(), str::to_owned);
+        let name = columns.template_id(&manifest).map_or_else(|| row.to_string(), Cow::into_owned);
         into.push(&name, &vector, facts).map_err(at)?;
     }
     Ok(Taken::default())

@@ -7,7 +7,7 @@ use super::super::{Failure, date};
 use super::filters::Filters;
 use super::input::Source;
 use super::typed::AuditArgs;
-use crate::audit::Asked;
+use crate::audit::{Asked, CsvLocale};
 use crate::gallery::{Scheme, Timestamp};
 
 /// False match rate where nobody asks for anything.
@@ -21,6 +21,7 @@ pub(super) struct Plan {
     pub asked: Asked,
     pub filters: Filters,
     pub since: Option<PathBuf>,
+    pub csv_locale: CsvLocale,
 }
 
 impl Plan {
@@ -44,7 +45,15 @@ impl Plan {
             (_, _, Some(score)) => Asked::Score(score),
             _ => Asked::Fmr(FMR_DEFAULT),
         };
-        Ok(Self { first, second, out, asked, filters: filters_of(args)?, since: args.since.clone() })
+        Ok(Self {
+            first,
+            second,
+            out,
+            asked,
+            filters: filters_of(args)?,
+            since: args.since.clone(),
+            csv_locale: args.csv_locale.into(),
+        })
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {

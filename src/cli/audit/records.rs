@@ -14,6 +14,7 @@ use crate::audit::{Changed, Collection, Stale, StaleScheme, Staleness, changed, 
 use crate::chip::Date;
 use crate::gallery::SnapshotPart;
 use crate::matching::Curve;
+use crate::table::{CsvLocale, Writer};
 use crate::workflow::{AGREE_FMR, APART_FMR};
 
 /// The answer of `--same` and `--stale`.
@@ -82,7 +83,7 @@ fn same(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder) -> 
     let at = |fmr| Ok::<_, Failure>(curve.threshold(fmr).map_err(Failure::new)?.score);
     let (alike, apart) = (at(AGREE_FMR)?, at(APART_FMR)?);
     let (comparisons, found) = changed(&collection, score, (alike, apart));
-    folder.write(SAME, |out| write_same(out, &collection, &curve, &found))?;
+    folder.write(SAME, |out| write_same(out, args.csv_locale.into(), &collection, &curve, &found))?;
     Ok(Same {
         templates: collection.rows() as u64,
         subjects: collection.subjects_with_templates() as u64,
@@ -98,9 +99,14 @@ fn same(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder) -> 
     })
 }
 
-fn write_same(out: &mut dyn io::Write, collection: &Collection, curve: &Curve, found: &[Changed]) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record([
+fn write_same(
+    out: &mut dyn io::Write,
+    locale: CsvLocale,
+    collection: &Collection,
+    curve: &Curve,
+    found: &[Changed],
+) -> io::Result<()> {
+    let columns = [
         "rank",
         "subject_id",
         "template_a",
@@ -120,14 +126,28 @@ fn write_same(out: &mut dyn io::Write, collection: &Collection, curve: &Curve, f
         "best_score_across",
         "groups",
         "vouched",
-    ])?;
+    ];
+    let numbers = [
+        "rank",
+        "score",
+        "fnmr",
+        "quality_a",
+        "quality_b",
+        "captures",
+        "pairs",
+        "pairs_below",
+        "captures_before",
+        "best_score_across",
+        "groups",
+    ];
+    let mut table = Writer::begin(out, locale, &columns, &numbers)?;
     let quality = |of: Option<f32>| of.map(|quality| format!("{quality:.1}")).unwrap_or_default();
     for (rank, changed) in (1u64..).zip(found) {
         let (a, b) = changed.lowest;
         let [first, second] = [a, b].map(|row| collection.template(row));
         let day = |row: u32| utc_day(collection.template(row).captured_at);
         let split = changed.split;
-        csv.write_record([
+        table.row([
             &rank.to_string(),
             collection.subject_id(changed.subject),
             collection.template_name(a),
@@ -149,7 +169,7 @@ fn write_same(out: &mut dyn io::Write, collection: &Collection, curve: &Curve, f
             &changed.vouched.to_string(),
         ])?;
     }
-    csv.flush()
+    table.end()
 }
 
 fn stale(
@@ -184,15 +204,15 @@ fn stale(
         schemes.retain(|scheme, _| plan.filters.schemes.contains(scheme));
         found.retain(|stale| plan.filters.schemes.contains(&stale.scheme));
     }
-    folder.write(STALE, |out| write_stale(out, &found))?;
+    folder.write(STALE, |out| write_stale(out, args.csv_locale.into(), &found))?;
     Ok(StaleAnswer { as_of, months, schemes })
 }
 
-fn write_stale(out: &mut dyn io::Write, found: &[Stale]) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(["scheme", "subject_id", "last_verified", "enrolled", "months", "province"])?;
+fn write_stale(out: &mut dyn io::Write, locale: CsvLocale, found: &[Stale]) -> io::Result<()> {
+    let columns = ["scheme", "subject_id", "last_verified", "enrolled", "months", "province"];
+    let mut table = Writer::begin(out, locale, &columns, &["months"])?;
     for stale in found {
-        csv.write_record([
+        table.row([
             &stale.scheme,
             &stale.subject,
             &utc_day(stale.last_verified),
@@ -201,7 +221,7 @@ fn write_stale(out: &mut dyn io::Write, found: &[Stale]) -> io::Result<()> {
             &stale.province,
         ])?;
     }
-    csv.flush()
+    table.end()
 }
 
 fn text(answer: &Answer, folder: &Folder) -> String {

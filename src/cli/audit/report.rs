@@ -70,8 +70,8 @@ impl Found<'_> {
             seconds: 0.0,
             cost: None,
         };
-        folder.write(PAIRS, |out| data.write_pairs(out))?;
-        folder.write(RINGS, |out| data.write_rings(out))?;
+        folder.write(PAIRS, |out| data.write_pairs(out, self.plan.csv_locale))?;
+        folder.write(RINGS, |out| data.write_rings(out, self.plan.csv_locale))?;
         folder.write(PAGE, |out| data.write_page(out))?;
         cost.report += clock.lap();
         data.cost = Some(cost.finished());

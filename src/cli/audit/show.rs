@@ -1,15 +1,16 @@
 //! `chinhchu audit show`: one ring; and reading back what an audit wrote.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Exit, Failure, Outcome, outcome, print};
 use super::folder::{self, PAIRS, RINGS};
-use crate::audit::{Findings, Outcome as Found};
+use crate::audit::{Findings, Outcome as Found, TABLE_NUMBERS};
+use crate::table;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,15 +95,22 @@ pub(super) fn pairs_of(folder: &Path, mut take: impl FnMut(PairRow) -> bool) -> 
     rows(&folder.join(PAIRS), |number, row: PairRow| take(PairRow { pair: number, ..row }))
 }
 
-fn rows<R: for<'r> Deserialize<'r>>(path: &Path, mut take: impl FnMut(u64, R) -> bool) -> Result<(), Failure> {
+fn rows<R: DeserializeOwned>(path: &Path, mut take: impl FnMut(u64, R) -> bool) -> Result<(), Failure> {
     let what = |e: &dyn std::fmt::Display| {
         Failure::new(format_args!("{}: {e}; name the folder of an audit that was finished with --out", path.display()))
     };
-    let file = File::open(path).map_err(|e| what(&e))?;
-    let mut reader = csv::Reader::from_reader(file);
-    for (number, row) in (1u64..).zip(reader.deserialize()) {
+    let (mut reader, delimiter) = table::open(path).map_err(|e| what(&e))?;
+    let columns = reader.headers().map_err(|_| what(&"its first line cannot be read"))?.clone();
+    let is_number: Vec<bool> = columns.iter().map(|column| TABLE_NUMBERS.contains(&column)).collect();
+    for (number, row) in (1u64..).zip(reader.records()) {
         // What the library says of a bad row may quote it.
-        let row = row.map_err(|_| what(&format_args!("row {number} cannot be read")))?;
+        let bad = |_| what(&format_args!("row {number} cannot be read"));
+        let cells = row.map_err(bad)?;
+        let cells = cells.iter().enumerate().map(|(place, cell)| match is_number.get(place) {
+            Some(true) => table::decimal_point(cell, delimiter),
+            _ => table::original(cell).into_owned(),
+        });
+        let row = cells.collect::<csv::StringRecord>().deserialize(Some(&columns)).map_err(bad)?;
         if !take(number, row) {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use super::super::{args, date};
 use super::{officer, show};
 use crate::audit::SAMPLED_MAX_DEFAULT;
+use crate::table::CsvLocale;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,6 +44,26 @@ or wrong usage.";
 const PAIRS_MAX_DEFAULT: usize = 2_000_000;
 /// Share of genuine pairs that score below what `--same` asks for.
 const FNMR_DEFAULT: f64 = 0.001;
+
+/// How CSV files are written, as typed.
+// The variants have no doc comments: clap would make a paragraph of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum CsvLocaleArg {
+    #[default]
+    En,
+    Vi,
+    Plain,
+}
+
+impl From<CsvLocaleArg> for CsvLocale {
+    fn from(typed: CsvLocaleArg) -> Self {
+        match typed {
+            CsvLocaleArg::En => Self::En,
+            CsvLocaleArg::Vi => Self::Vi,
+            CsvLocaleArg::Plain => Self::Plain,
+        }
+    }
+}
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -118,6 +139,10 @@ pub struct AuditArgs {
     /// Day from which --stale counts back [default: today]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse, requires = "stale")]
     pub(super) as_of: Option<String>,
+    /// How CSV files are written: en (commas, decimal points), vi (semicolons, decimal commas, as
+    /// a spreadsheet set to Vietnamese has them), or plain (as en, without a byte order mark)
+    #[arg(long, value_enum, default_value_t, value_name = "LOCALE")]
+    pub(super) csv_locale: CsvLocaleArg,
     /// Comparisons sampled at most to estimate what chance gives
     #[arg(long, value_name = "N", default_value_t = SAMPLED_MAX_DEFAULT, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000_000))]
     pub(super) sample: u64,

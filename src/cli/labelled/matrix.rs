@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cli::Failure;
 use crate::face::{Pack, RecipeDigest, Template};
+use crate::regular;
 
 /// Rows of a `.npy` matrix of float32.
 pub(super) struct Rows {
@@ -18,7 +19,7 @@ impl Rows {
     pub fn open(path: &Path, rows: u64, pack: &Pack) -> Result<Self, Failure> {
         let shown = path.display().to_string();
         let bad = |what: &dyn std::fmt::Display| Failure::new(format_args!("--templates {shown}: {what}"));
-        let file = File::open(path).map_err(|e| bad(&format_args!("cannot be opened ({e}); check the path")))?;
+        let file = regular::open(path).map_err(|e| bad(&format_args!("cannot be opened ({e}); check the path")))?;
         let npy = npyz::NpyFile::new(std::io::BufReader::new(file))
             .map_err(|e| bad(&format_args!("is no .npy file ({e}); `chinhchu embed` writes one")))?;
         let dimension = pack.dimension();

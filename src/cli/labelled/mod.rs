@@ -276,7 +276,7 @@ impl<'a> Loader<'a> {
                 taken += 1;
                 let next = people.len() as u32;
                 let subject = *people.entry(short_digest(subject.as_bytes())).or_insert(next);
-                let values = columns.iter().map(|column| manifest.field(*column).to_owned()).collect();
+                let values = columns.iter().map(|column| manifest.field(*column).into_owned()).collect();
                 let wanted = Wanted { line, subject, path, values };
                 match template {
                     Some(Some(template)) => {

@@ -19,7 +19,7 @@ use crate::text;
 
 const EXAMPLES: &str = "\
 Examples:
-  chinhchu models list
+  chinhchu models                    the same as models list
   chinhchu models show
   chinhchu models show yunet --json
   chinhchu models verify
@@ -44,10 +44,13 @@ const CALIBRATION_TOML: &str = "calibration.toml";
 
 /// What was typed.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct ModelsArgs {
     #[command(subcommand)]
-    action: Action,
+    action: Option<Action>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,7 +90,7 @@ enum Action {
 pub fn run(global: &GlobalArgs, args: ModelsArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
-    match args.action {
+    match args.action.unwrap_or(Action::List { json: args.json }) {
         Action::List { json } => list(json),
         Action::Show { which, json } => show(&find(&settings, which)?, json),
         Action::Verify { which, json } => verify::run(&settings, &find(&settings, which)?, json),

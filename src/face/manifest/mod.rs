@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use self::raw::{RawManifest, bad};
 use super::{PackError, RecipeDigest};
+use crate::typed;
 
 /// Versions of the manifest format read here: 1 has one `[embedder]`, 2 has one or more
 /// `[[embedders]]` and may have a `[projection]`.
@@ -212,13 +213,13 @@ impl Manifest {
         }
         let text = std::str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8 text"))?;
         // The version comes first: a newer format may hold anything else.
-        let table: toml::Table = toml::from_str(text).map_err(|e| bad(e.message()))?;
+        let table: toml::Table = toml::from_str(text).map_err(|e| bad(typed::plain(e.message())))?;
         match table.get("version").and_then(toml::Value::as_integer) {
             Some(found) if VERSIONS.map(i64::from).any(|known| known == found) => {}
             Some(found) => return Err(PackError::Version { found, known: *VERSIONS.end() }),
             None => return Err(bad("`version` is missing")),
         }
-        let raw: RawManifest = table.try_into().map_err(|e: toml::de::Error| bad(e.message()))?;
+        let raw: RawManifest = table.try_into().map_err(|e: toml::de::Error| bad(typed::plain(e.message())))?;
         raw.check()
     }
 

@@ -7,6 +7,7 @@ use super::light::{CELL_VALUES, Cell, Grid};
 use super::looks::Looks;
 use super::signals::{COUNT, INPUTS, Signals};
 use crate::face::RecipeDigest;
+use crate::typed;
 
 /// Version of the file format.
 const VERSION: u32 = 2;
@@ -138,7 +139,7 @@ impl QualityModel {
     /// # Errors
     /// [`QualityError`] where it makes no sense, or is of another recipe and does.
     pub fn parse(text: &str, recipe: RecipeDigest) -> Result<Self, QualityError> {
-        let model: Self = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+        let model: Self = toml::from_str(text).map_err(|e| typed::plain(e.message()))?;
         if model.version != VERSION {
             return Err(format!("version {} is not known, this program reads {VERSION}", model.version).into());
         }

@@ -79,13 +79,33 @@ const REDB_FORMAT: u32 = 3;
 
 /// An error of the operating system as callers see it.
 pub(super) fn from_io(error: &io::Error, path: &Path) -> GalleryError {
-    use io::ErrorKind::{FileTooLarge, InvalidData, QuotaExceeded, StorageFull, UnexpectedEof};
+    use io::ErrorKind::{
+        FileTooLarge, InvalidData, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, UnexpectedEof,
+    };
     match error.kind() {
         // A size limit on the file is a full disk to the one who writes.
         StorageFull | QuotaExceeded | FileTooLarge => GalleryError::DiskFull,
         InvalidData | UnexpectedEof => {
             GalleryError::Damaged { path: path.to_owned(), detail: "the file is not a gallery's database".into() }
         }
+        PermissionDenied | ReadOnlyFilesystem => {
+            GalleryError::NotAllowed { path: path.to_owned(), detail: error.to_string() }
+        }
         _ => GalleryError::Storage(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_forbids_is_said_with_the_folder_and_points_to_no_log() {
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {
+            let told = from_io(&kind.into(), Path::new("/srv/people")).to_string();
+            assert!(told.contains("/srv/people") && told.contains("belong to the user"), "{told}");
+        }
+        let other = from_io(&io::Error::other("a cable"), Path::new("/srv/people")).to_string();
+        assert!(other.contains("a cable") && !other.contains("log"), "{other}");
     }
 }

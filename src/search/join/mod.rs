@@ -33,6 +33,11 @@ use super::SearchError;
 use super::index::check;
 use crate::matching::Dot;
 
+/// The instruction set of the join's loops on this machine.
+pub(super) fn instruction_set() -> &'static str {
+    Kernel::best().name()
+}
+
 /// Two rows that score at or above what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {

@@ -113,7 +113,18 @@ impl From<BeneficiaryRequest> for pb::VerifyBeneficiaryRequest {
 
 impl From<BeneficiaryOutcome> for pb::VerifyBeneficiaryResponse {
     fn from(outcome: BeneficiaryOutcome) -> Self {
-        let BeneficiaryOutcome { key, decided, evidence, policy, enrolled, recipe, decided_at, commit } = outcome;
+        let BeneficiaryOutcome {
+            key,
+            decided,
+            evidence,
+            policy,
+            policy_digest,
+            anchors_digest,
+            enrolled,
+            recipe,
+            decided_at,
+            commit,
+        } = outcome;
         let clerk = decision_sentence(&decided, &evidence);
         let citizen = citizen_sentence(&decided);
         let evidence = pb::DecisionEvidence::of(evidence, &decided);
@@ -147,6 +158,8 @@ impl From<BeneficiaryOutcome> for pb::VerifyBeneficiaryResponse {
             retake: decided.retake,
             evidence: Some(evidence),
             policy,
+            policy_digest,
+            anchors_digest,
             enrolled,
             recipe,
             decided_at: Some(to_wire(decided_at)),
@@ -186,6 +199,8 @@ impl TryFrom<pb::VerifyBeneficiaryResponse> for BeneficiaryOutcome {
             },
             evidence: present(response.evidence, "evidence")?.try_into()?,
             policy: response.policy,
+            policy_digest: response.policy_digest,
+            anchors_digest: response.anchors_digest,
             enrolled: response.enrolled,
             recipe: response.recipe,
             decided_at: present(response.decided_at.and_then(from_wire), "decided_at")?,

@@ -1,5 +1,7 @@
 //! Gathering the evidence and committing the decision.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::decide::{Decided, decide};
@@ -7,7 +9,7 @@ use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, SchemeState
 use super::grounds::Piece;
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
-use crate::chip::{self, CheckOptions, ChipFiles, GroupState, Holder, Moment};
+use crate::chip::{self, Anchors, CheckOptions, ChipFiles, GroupState, Holder, Moment};
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome,
@@ -15,6 +17,7 @@ use crate::gallery::{
 };
 use crate::matching::{Reference, fuse};
 use crate::numbers;
+use crate::text;
 use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::words::Reason;
@@ -61,10 +64,23 @@ impl Seen {
 #[derive(Serialize, Deserialize)]
 struct Answer {
     policy: String,
+    /// Empty in answers of earlier versions, as the next.
+    #[serde(default)]
+    policy_digest: String,
+    #[serde(default)]
+    anchors_digest: String,
     recipe: String,
     enrolled: bool,
     decided: Decided,
     evidence: Evidence,
+}
+
+/// The rules that one decision is made by.
+#[derive(Clone, Copy)]
+struct DecidedBy<'a> {
+    name: &'a str,
+    policy: &'a Policy,
+    anchors: &'a Anchors,
 }
 
 /// The chip, looked at.
@@ -101,7 +117,9 @@ impl Engine {
             return outcome(stored);
         }
         check_count(request.frames.len())?;
-        let (policy_name, policy) = self.counter().policies.find(&request.policy).ok_or(WorkflowError::Policy)?;
+        // Those in force now, to the end of this decision, whatever is loaded meanwhile.
+        let rules = self.counter().in_force();
+        let (policy_name, policy) = rules.policies.find(&request.policy).ok_or(WorkflowError::Policy)?;
         check_turn(gallery, &request, policy).await?;
         self.check_subject(gallery, &request.subject, "subject_id").await?;
         let number = request.record.number.as_ref().map_or("", |number| number.reveal());
@@ -109,14 +127,15 @@ impl Engine {
             return Err(WorkflowError::NumberAsId { field: Field::Named("transaction_id") });
         }
 
-        let seen = self.look(request, content, policy).await?;
+        let seen = self.look(request, content, policy, &rules.anchors).await?;
+        let by = DecidedBy { name: policy_name, policy, anchors: &rules.anchors };
         for _ in 1..TRIES_MAX {
-            match self.judge(gallery, &seen, policy_name, policy).await {
+            match self.judge(gallery, &seen, by).await {
                 Err(WorkflowError::Gallery(GalleryError::SubjectExists)) => {}
                 other => return other,
             }
         }
-        self.judge(gallery, &seen, policy_name, policy).await
+        self.judge(gallery, &seen, by).await
     }
 
     /// Looks at captures and chip, side by side. Stores nothing, looks nothing up.
@@ -125,6 +144,7 @@ impl Engine {
         request: BeneficiaryRequest,
         content: [u8; 32],
         policy: &Policy,
+        anchors: &Arc<Anchors>,
     ) -> Result<Seen, WorkflowError> {
         let BeneficiaryRequest { key, subject, scheme, record, chip_files, active, frames, .. } = request;
         let wants = Wants {
@@ -137,7 +157,7 @@ impl Engine {
             if chip_files.is_empty() {
                 return Ok((None, None));
             }
-            let mut chip = self.inspect(chip_files, active).await?;
+            let mut chip = self.inspect(chip_files, active, Arc::clone(anchors)).await?;
             let photo = match chip.photo.take() {
                 Some(photo) => Some(self.chip_template(photo).await?),
                 None => None,
@@ -172,8 +192,8 @@ impl Engine {
         &self,
         files: Vec<Vec<u8>>,
         active: Option<chip::ChallengeResponse>,
+        anchors: Arc<Anchors>,
     ) -> Result<ChipSeen, WorkflowError> {
-        let anchors = std::sync::Arc::clone(&self.counter().anchors);
         let work = move || {
             let options = CheckOptions { active, ..CheckOptions::default() };
             let inspection = chip::inspect(&ChipFiles::from_bytes(files), &anchors, &options);
@@ -216,9 +236,9 @@ impl Engine {
         &self,
         gallery: &dyn Gallery,
         seen: &Seen,
-        policy_name: &str,
-        policy: &Policy,
+        by: DecidedBy<'_>,
     ) -> Result<BeneficiaryOutcome, WorkflowError> {
+        let policy = by.policy;
         let subject = gallery.subject(&seen.subject).await?;
         // A gallery holds references of every kind.
         let curve = self.curve(seen.together.distinct(), Reference::Any)?;
@@ -271,7 +291,9 @@ impl Engine {
             agreement: Agreement::Known,
         });
         let answer = Answer {
-            policy: policy_name.to_owned(),
+            policy: by.name.to_owned(),
+            policy_digest: text::hex(&policy.digest()),
+            anchors_digest: text::hex(&by.anchors.digest()),
             recipe: self.recipe().to_string(),
             enrolled: enrolment.is_some(),
             decided,
@@ -307,14 +329,25 @@ async fn check_turn(gallery: &dyn Gallery, request: &BeneficiaryRequest, policy:
 
 /// The answer in a stored decision.
 fn outcome(stored: StoredDecision) -> Result<BeneficiaryOutcome, WorkflowError> {
-    let Answer { policy, recipe, enrolled, decided, evidence } =
+    let Answer { policy, policy_digest, anchors_digest, recipe, enrolled, decided, evidence } =
         serde_json::from_slice(&stored.answer).map_err(|_| WorkflowError::Answer)?;
     // Two places say what was decided; where they differ, neither is believed.
     if decided.outcome != stored.outcome {
         return Err(WorkflowError::Answer);
     }
     let StoredDecision { key, decided_at, commit, .. } = stored;
-    Ok(BeneficiaryOutcome { key, decided, evidence, policy, enrolled, recipe, decided_at, commit })
+    Ok(BeneficiaryOutcome {
+        key,
+        decided,
+        evidence,
+        policy,
+        policy_digest,
+        anchors_digest,
+        enrolled,
+        recipe,
+        decided_at,
+        commit,
+    })
 }
 
 impl Engine {

@@ -32,7 +32,7 @@ mod referral;
 mod sentences;
 mod turns;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 pub use decide::{Decided, Weighed, decide};
 pub use evidence::{
@@ -86,6 +86,11 @@ pub struct BeneficiaryOutcome {
     pub evidence: Evidence,
     /// The policy it was decided by.
     pub policy: String,
+    /// SHA-256 of that policy's values ([`Policy::digest`]), as 64 hexadecimal digits. Empty
+    /// in decisions of earlier versions.
+    pub policy_digest: String,
+    /// The same of the country certificates and revocation lists ([`Anchors::digest`]).
+    pub anchors_digest: String,
     /// Whether the chip's photo became the reference with it.
     pub enrolled: bool,
     /// Recipe of all templates, as text.
@@ -133,19 +138,36 @@ impl BeneficiaryRequest {
     }
 }
 
-/// What an engine decides with: the operator's anchors and policies, and what goes
-/// on at this moment.
+/// The operator's anchors and policies, as they are at one moment. A decision takes them once,
+/// at its beginning, and is made by them to its end.
 #[derive(Default)]
-pub(super) struct Counter {
+pub(super) struct InForce {
     pub(super) anchors: Arc<Anchors>,
     pub(super) policies: Policies,
+}
+
+/// What an engine decides with: anchors and policies, which can be put in the place of others
+/// while it runs, and what goes on at this moment.
+#[derive(Default)]
+pub(super) struct Counter {
+    in_force: RwLock<Arc<InForce>>,
     turns: turns::Turns,
     arrivals: turns::Arrivals,
 }
 
 impl Counter {
-    pub(super) fn new(anchors: Anchors, policies: Policies) -> Self {
-        Self { anchors: Arc::new(anchors), policies, ..Self::default() }
+    /// What decisions that begin now are made by.
+    pub(super) fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts others in their place, both at once.
+    pub(super) fn replace(&self, anchors: Anchors, policies: Policies) {
+        // Made before the lock is taken.
+        let new = Arc::new(InForce { anchors: Arc::new(anchors), policies });
+        let old = std::mem::replace(&mut *self.in_force.write().unwrap_or_else(PoisonError::into_inner), new);
+        // Dropped after it is given back: hundreds of certificates.
+        drop(old);
     }
 }
 

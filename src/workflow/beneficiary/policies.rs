@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 use super::policy::{Policy, PolicyFile};
 
 /// Name of the policy that is always there.
@@ -31,6 +33,17 @@ impl Policies {
     pub fn find(&self, name: &str) -> Option<(&str, &Policy)> {
         let name = if name.is_empty() { DEFAULT_POLICY } else { name };
         self.0.get_key_value(name).map(|(name, policy)| (name.as_str(), policy))
+    }
+
+    /// SHA-256 of all policies with their names.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for (name, policy) in &self.0 {
+            digest.update((name.len() as u64).to_le_bytes());
+            digest.update(name);
+            digest.update(policy.digest());
+        }
+        digest.finalize().into()
     }
 
     /// Every policy.

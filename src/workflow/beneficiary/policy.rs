@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::grounds::{Ground, Piece};
 use crate::gallery::ATTEMPTS_MAX;
@@ -48,6 +49,17 @@ pub enum FirstSight {
     Accept,
     /// The same, and where it approves, the chip's photo becomes the reference.
     Enrol,
+}
+
+impl FirstSight {
+    /// `refer`, `accept`, `enrol`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refer => "refer",
+            Self::Accept => "accept",
+            Self::Enrol => "enrol",
+        }
+    }
 }
 
 /// A policy as the configuration file has it, `[policies.NAME]`: every key may be
@@ -281,14 +293,52 @@ impl Policy {
         self.on.get(&ground.governed_by()).copied().unwrap_or(consequences(ground).0)
     }
 
-    /// Every false match rate it names.
-    pub(in crate::workflow) fn rates(&self) -> [f64; 5] {
-        [self.chip_fmr, self.chip_refer_fmr, self.chip_refer_fmr_old, self.reference_fmr, self.reference_refer_fmr]
+    /// Every false match rate it names, with its key.
+    pub fn rates(&self) -> [(&'static str, f64); 5] {
+        [
+            ("chip_fmr", self.chip_fmr),
+            ("chip_refer_fmr", self.chip_refer_fmr),
+            ("chip_refer_fmr_old", self.chip_refer_fmr_old),
+            ("reference_fmr", self.reference_fmr),
+            ("reference_refer_fmr", self.reference_refer_fmr),
+        ]
+    }
+
+    /// The same decisions are made by policies of the same digest: SHA-256 of every value of
+    /// it, defaults included, so that what a decision was made by is known after the policy
+    /// of that name was changed.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        let mut field = |key: &str, value: &str| digest.update(format!("{key}={value}\n"));
+        field("version", "1");
+        self.without.iter().for_each(|piece| field("without", piece.name()));
+        field("first_sight", self.first_sight.name());
+        field("attempts_max", &self.attempts_max.to_string());
+        // The shortest decimal that reads back as the same bits.
+        self.rates().iter().for_each(|(key, rate)| field(key, &format!("{rate:?}")));
+        field("chip_photo_years_max", &self.chip_photo_years_max.to_string());
+        field("fpir", &format!("{:?}", self.fpir));
+        field("liveness_min", &format!("{:?}", self.liveness_min));
+        field("quality_min", &format!("{:?}", self.quality_min));
+        for &ground in Ground::ALL {
+            field(ground.code(), self.consequence(ground).name());
+        }
+        digest.finalize().into()
     }
 
     /// Liveness below which a ground is seen, 0…1.
     pub fn liveness_min(&self) -> f32 {
         self.liveness_min
+    }
+
+    /// What becomes of a person nobody has enrolled yet.
+    pub fn first_sight(&self) -> FirstSight {
+        self.first_sight
+    }
+
+    /// Attempts of one transaction.
+    pub fn attempts_max(&self) -> u32 {
+        self.attempts_max
     }
 
     /// Whether it does without a piece of evidence.
@@ -351,6 +401,39 @@ mod tests {
         assert_eq!(policy.consequence(Ground::ChipUnanchored), Consequence::Accept);
         assert_eq!(policy.consequence(Ground::NameDiffers), Consequence::Deny);
         assert_eq!(policy.consequence(Ground::ChipAltered), Consequence::Deny);
+    }
+
+    #[test]
+    fn every_value_of_a_policy_counts_in_its_digest_and_a_default_that_is_written_out_does_not() {
+        let mut texts: Vec<String> = [
+            "without = [\"liveness\"]",
+            "without = [\"sex\"]",
+            "first_sight = \"enrol\"",
+            "attempts_max = 4",
+            "chip_fmr = 1e-6",
+            "chip_refer_fmr = 1e-4",
+            "chip_photo_years_max = 7",
+            "chip_refer_fmr_old = 0.05",
+            "reference_fmr = 1e-6",
+            "reference_refer_fmr = 1e-4",
+            "fpir = 0.001",
+            "liveness_min = 0.9",
+            "quality_min = 50",
+        ]
+        .map(str::to_owned)
+        .into();
+        for &ground in Ground::ALL.iter().filter(|ground| ground.governed_by() == **ground && !is_missing(**ground)) {
+            let other = ground.consequences_possible().find(|one| *one != consequences(ground).0);
+            texts.extend(other.map(|other| format!("[on]\n{} = \"{}\"", ground.code().to_lowercase(), other.name())));
+        }
+        let mut seen = vec![Policy::default().digest()];
+        for text in &texts {
+            let digest = parse(text).unwrap().digest();
+            assert!(!seen.contains(&digest), "{text}");
+            seen.push(digest);
+        }
+        let written_out = parse("chip_fmr = 1e-5\nfirst_sight = \"refer\"\n[on]\nchip_weak = \"refer\"").unwrap();
+        assert_eq!(written_out.digest(), seen[0]);
     }
 
     #[test]

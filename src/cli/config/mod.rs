@@ -1,14 +1,23 @@
 //! The configuration file, as written. [`super::settings`] checks and merges it.
 
+mod example;
+mod origin;
+
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+pub(super) use example::EXAMPLE;
+pub(super) use origin::Origin;
 
 use super::Failure;
 use crate::chip::Unreadable;
 use crate::face::quality::Range;
 use crate::matching::CurveChoice;
+use crate::typed;
 use crate::workflow::beneficiary::PolicyFile;
 use crate::workflow::{Level, NumberIds};
 
@@ -17,99 +26,6 @@ const BYTES_MAX: u64 = 1 << 20;
 
 /// What the reader says of a value that should be one of a few words and is a number or a list.
 const NO_WORD: &str = "wanted string or table";
-
-/// A configuration file with every key and its default; shown in the help of
-/// `serve` and parsed in a test.
-pub(super) const EXAMPLE: &str = r#"[engine]
-pack = "models/default"        # folder of the model pack
-# onnxruntime = "libonnxruntime.so.1.31.1"
-# workers = 2                  # default: one per core
-queue_max = 64                 # photos that may wait for a worker
-curve = "worst-group"          # whose error rates are stated: worst-group, or pooled
-default_fmr = 1e-5             # where a 1:1 request names no false match rate
-default_fpir = 0.01            # where a 1:N request names no rate
-
-[images]
-encoded_bytes_max = 16777216   # largest photo, in bytes
-pixels_max = 50000000          # largest photo, in pixels
-decode_bytes_max = 536870912   # largest memory one photo may take to decode
-
-[server]
-listen = "127.0.0.1:50051"
-requests_in_flight_max = 64    # beyond it: RESOURCE_EXHAUSTED with a retry hint
-message_bytes_max = 67108864   # a reference and five captures of 8 MiB fit
-deadline_seconds_max = 30      # longest a request may take
-drain_seconds = 20             # how long SIGTERM waits for requests in flight
-
-[gallery]
-data = "people"                # folder of the gallery
-# id = "0123456789abcdef0123456789abcdef"  # the gallery that must be there: `chinhchu gallery show`
-# templates_max = 20000000
-# memory_bytes_max = 8589934592  # for the index; default: half of the machine's memory
-graph = false                  # serve: keep a graph for approximate look-ups, in the same memory
-
-[capture]                      # Verify and Identify; decisions have policies of their own
-quality = "advisory"           # off, advisory (measured and told), required (or refused)
-liveness = "advisory"          # likewise, for probes, and for several frames being one picture
-liveness_min = 0.5             # 0 to 1
-
-[capture.live]                 # accept ranges of a picture taken now; what is not named keeps its default
-eye_distance = { min = 32.0 }  # px; `chinhchu models` lists every measure
-capture = { min = 35.0 }       # 0 to 100
-utility = { min = 45.0 }       # 0 to 100
-
-[capture.chip]                 # and of a card's photo
-eye_distance = { min = 16.0 }
-
-[chip]
-# csca = "csca"                # country certificates: a file, a master list, a folder
-csca_unreadable = "skip"       # one of them that cannot be read: skip it and say so, or stop
-
-[ids]
-numbers = "refuse"             # new ids of subjects and officers that look like a citizen's, insurance
-                               # or identity number; accept where your pseudonyms look so
-
-[policies.default]             # decisions on beneficiaries; more under names of your own
-without = []                   # evidence it does without: chip, number, name, birth_date, sex,
-                               # scheme, quality, liveness, chip_face, reference_face, duplicates
-first_sight = "refer"          # nobody enrolled yet: refer; accept: the chip alone; enrol: and enrol
-attempts_max = 3               # of one transaction
-chip_fmr = 1e-5                # captures against the chip's photo
-chip_refer_fmr = 1e-3          # up to here it refers, beyond it denies
-chip_photo_years_max = 10      # an older photo, or one of unknown age, widens that band
-chip_refer_fmr_old = 1e-2      # up to here; the rate to approve at stays
-reference_fmr = 1e-5           # captures against the enrolled reference
-reference_refer_fmr = 1e-3
-fpir = 0.01                    # share of searches for duplicates that chance alone may refer
-liveness_min = 0.5             # 0 to 1, mean of the different captures
-quality_min = 30.0             # 0 to 100, best of the captures
-
-[policies.default.on]          # accept, refer or deny; only some may be accepted
-chip_unanchored = "refer"      # accept it only until you have the country's certificate
-chip_weak = "refer"            # SHA-1, short RSA keys
-chip_not_proven = "accept"     # no Active Authentication; every decision says so
-chip_lapsed = "refer"          # expired
-chip_unreadable = "refer"
-chip_untrusted = "deny"        # revoked, broken chain
-number_differs = "deny"        # the card against the record
-name_differs = "refer"
-birth_date_differs = "refer"
-number_unreadable = "refer"    # written so that nothing can be told of the person
-name_unreadable = "refer"
-birth_date_unreadable = "refer"
-sex_differs = "refer"
-scheme_not_in_record = "refer" # enrolled, but not for the scheme asked for
-chip_face_differs = "deny"
-reference_face_differs = "refer"
-record_disagrees = "refer"     # the enrolled photos are not of one person
-duplicate_face = "refer"       # the same face on another record
-capture_is_chip_photo = "refer" # not a picture taken now; may be accepted, as the next three
-capture_is_enrolled_photo = "refer"
-frames_repeated = "refer"      # one picture sent as several: it counts once
-frames_still = "refer"         # nothing moves between captures: they count as one
-liveness_low = "refer"
-quality_poor = "refer"
-"#;
 
 /// The file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -122,6 +38,7 @@ pub(super) struct ConfigFile {
     pub capture: CaptureSection,
     pub chip: ChipSection,
     pub ids: IdsSection,
+    pub danger: DangerSection,
     pub policies: BTreeMap<String, PolicyFile>,
 }
 
@@ -188,6 +105,13 @@ pub(super) struct ChipSection {
     pub csca_unreadable: Option<Unreadable>,
 }
 
+/// `[danger]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct DangerSection {
+    pub insist: Vec<String>,
+}
+
 /// `[ids]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -196,19 +120,22 @@ pub(super) struct IdsSection {
 }
 
 impl ConfigFile {
-    /// Reads `path`. Relative paths in it are taken from the file's own folder.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    /// Reads `path`, and which line each of its keys stands in. Relative paths in it are
+    /// taken from the file's own folder.
+    pub(super) fn read(path: &Path) -> Result<(Self, Origin), Failure> {
         let shown = path.display();
         let unreadable = |why: &dyn std::fmt::Display| {
             Failure::new(format_args!(
                 "cannot read the configuration {shown}: {why}; correct --config or CHINHCHU_CONFIG"
             ))
         };
-        let size = std::fs::metadata(path).map_err(|e| unreadable(&e))?.len();
-        if size > BYTES_MAX {
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes));
+        read.map_err(|e| unreadable(&e))?;
+        if bytes.len() as u64 > BYTES_MAX {
             return Err(unreadable(&"it is larger than 1 MiB"));
         }
-        let text = std::fs::read_to_string(path).map_err(|e| unreadable(&e))?;
+        let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8 text"))?;
         let mut file = Self::parse(&text)
             .map_err(|(line, what)| Failure::new(format_args!("configuration {shown}, line {line}: {what}")))?;
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -216,7 +143,7 @@ impl ConfigFile {
         for value in paths.into_iter().flatten() {
             *value = folder.join(&value);
         }
-        Ok(file)
+        Ok((file, Origin::new(path, &text)))
     }
 
     /// The line number, from 1, and what is wrong there, where it cannot be used.
@@ -224,7 +151,7 @@ impl ConfigFile {
         toml::from_str(text).map_err(|error: toml::de::Error| {
             let start = error.span().map_or(0, |span| span.start.min(text.len()));
             let line = text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count() + 1;
-            (line, choices(text, &error).unwrap_or_else(|| error.message().to_owned()))
+            (line, choices(text, &error).unwrap_or_else(|| typed::plain(error.message())))
         })
     }
 }
@@ -274,6 +201,28 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_type_is_told_in_words_and_not_in_the_programs_types() {
+        for (text, expected) in [
+            ("[engine]\nqueue_max = \"many\"", "expected a whole number"),
+            ("[engine]\nworkers = -1", "expected a whole number"),
+            ("[engine]\nworkers = 1.5", "expected a whole number"),
+            ("[images]\npixels_max = true", "expected a whole number"),
+            ("[engine]\ndefault_fmr = \"1e-5\"", "expected a number"),
+            ("[capture]\nliveness_min = \"x\"", "expected a number"),
+            ("[policies.p]\nattempts_max = \"3\"", "expected a whole number"),
+            ("[policies.p]\nfpir = []", "expected a number"),
+            ("[gallery]\ngraph = 1", "expected true or false"),
+            ("[gallery]\ndata = 1", "expected text"),
+        ] {
+            let (_, what) = ConfigFile::parse(text).expect_err(text);
+            assert!(what.contains(expected), "{text}: {what}");
+            for no in ["usize", "u64", "u32", "f64", "f32", "i64", "boolean", "sequence", "string"] {
+                assert!(!what.contains(no), "{text}: {what}");
+            }
+        }
+    }
+
+    #[test]
     fn whoever_writes_no_word_where_one_of_a_few_stands_is_told_them() {
         for (text, line, words) in [
             ("[engine]\ncurve = 3\n", 2, ["`3`", "`worst-group`", "`pooled`"]),
@@ -296,7 +245,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("chinhchu.toml");
         std::fs::write(&path, "[gallery]\ndata = \"people\"\n[engine]\npack = \"/opt/pack\"\n").unwrap();
-        let file = ConfigFile::read(&path).unwrap();
+        let (file, _) = ConfigFile::read(&path).unwrap();
         assert_eq!(file.gallery.data, Some(folder.path().join("people")));
         assert_eq!(file.engine.pack, Some(PathBuf::from("/opt/pack")));
     }

@@ -1,0 +1,133 @@
+//! What is installed as anchors, for those who look after them: how much it is, digests by
+//! which a change shows, and which revocation lists revoke nothing.
+
+use sha2::{Digest, Sha256};
+
+use super::anchors::Anchors;
+use super::forge;
+use super::time::Moment;
+use super::x509::Certificate;
+
+impl Anchors {
+    /// Every certificate that may issue others.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.authorities.iter().map(|one| &one.certificate)
+    }
+
+    /// Certificates whose private key anybody can have, or that say of themselves that they are
+    /// for tests: whatever the file and the certificate are called.
+    pub fn test_authorities(&self) -> usize {
+        let published = forge::published_keys();
+        let is_test = |one: &&Certificate| {
+            published.contains(&one.key.key)
+                || [&one.subject, &one.issuer].iter().any(|name| name.to_string().contains(forge::TEST_MARK))
+        };
+        self.certificates().filter(is_test).count()
+    }
+
+    /// SHA-256 of all that cards are checked with: certificates and revocation lists.
+    pub fn digest(&self) -> [u8; 32] {
+        *self.digest.get_or_init(|| digest([self.certificates_digest(), self.revocations_digest()]))
+    }
+
+    /// SHA-256 of the certificates alone, whatever files they came from and in which order.
+    pub fn certificates_digest(&self) -> [u8; 32] {
+        let all = self.certificates().chain(self.signers());
+        sorted(all.map(|certificate| Sha256::digest(certificate.der()).into()))
+    }
+
+    /// The same of the revocation lists.
+    pub fn revocations_digest(&self) -> [u8; 32] {
+        sorted(self.lists.iter().map(|one| one.list.fingerprint()))
+    }
+
+    /// Number of revocation lists.
+    pub fn revocation_lists(&self) -> usize {
+        self.lists.len()
+    }
+
+    /// Number of certificates that the lists revoke.
+    pub fn revoked(&self) -> usize {
+        self.lists.iter().map(|one| one.list.len()).sum()
+    }
+
+    /// Number of revocation lists that no installed authority signed: they revoke nothing.
+    /// Checks signatures: for reports, not for every card.
+    pub fn revocation_lists_unsigned(&self) -> usize {
+        self.lists.iter().filter(|one| one.signed_by(&self.authorities).is_empty()).count()
+    }
+
+    /// Number of revocation lists whose successor was due before `now`.
+    pub fn revocation_lists_stale(&self, now: Moment) -> usize {
+        self.lists.iter().filter(|one| one.list.next_update.is_some_and(|next| next < now)).count()
+    }
+}
+
+fn sorted(digests: impl Iterator<Item = [u8; 32]>) -> [u8; 32] {
+    let mut digests: Vec<[u8; 32]> = digests.collect();
+    digests.sort_unstable();
+    digest(digests)
+}
+
+fn digest(parts: impl IntoIterator<Item = [u8; 32]>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    parts.into_iter().for_each(|part| digest.update(part));
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chip::forge::{CardDraft, Flaw, KeyKind};
+
+    #[test]
+    fn the_published_authority_is_known_by_its_key_whatever_it_is_called() {
+        let draft = CardDraft::new(b"test", vec![0xFF, 0xD8, 0xFF]);
+        let marked = draft.forge().unwrap().csca;
+        let mut plain = marked.clone();
+        let mark = forge::TEST_MARK.as_bytes();
+        while let Some(at) = plain.windows(mark.len()).position(|window| window == mark) {
+            plain[at..at + mark.len()].copy_from_slice(b"VIET NAM IDENTITYX");
+        }
+        let secret = CardDraft::new(b"a seed that is written nowhere else", vec![0xFF, 0xD8, 0xFF]);
+        let secret = secret.forge().unwrap().csca;
+        for (certificate, is_test) in [(&marked, 1), (&plain, 1), (&secret, 1)] {
+            let mut anchors = Anchors::none();
+            anchors.add_bytes("vn.cer", certificate).unwrap();
+            assert_eq!(anchors.test_authorities(), is_test);
+        }
+        // Neither the key nor the name of one.
+        let mut renamed = secret.clone();
+        while let Some(at) = renamed.windows(mark.len()).position(|window| window == mark) {
+            renamed[at..at + mark.len()].copy_from_slice(b"VIET NAM IDENTITYX");
+        }
+        let mut anchors = Anchors::none();
+        anchors.add_bytes("vn.cer", &renamed).unwrap();
+        assert_eq!(anchors.test_authorities(), 0);
+    }
+
+    #[test]
+    fn a_digest_is_of_what_is_installed_and_not_of_the_files_it_came_in() {
+        let card = |seed: &[u8]| {
+            let flaw = Some(Flaw::Revoked);
+            let draft = CardDraft { key: KeyKind::P256, flaw, ..CardDraft::new(seed, vec![0xFF, 0xD8, 0xFF]) };
+            draft.forge().unwrap()
+        };
+        let (one, two) = (card(b"one"), card(b"two"));
+        let list = one.revocation_list.as_deref().unwrap();
+        let (one, two) = (&one.csca, &two.csca);
+        let with = |parts: &[&[u8]]| {
+            let mut anchors = Anchors::none();
+            parts.iter().enumerate().for_each(|(i, bytes)| anchors.add_bytes(&i.to_string(), bytes).unwrap());
+            anchors
+        };
+        let both = with(&[one, two]);
+        assert_eq!(both.digest(), with(&[two, one, one]).digest());
+        assert_ne!(both.digest(), with(&[one]).digest());
+        let listed = with(&[one, two, list]);
+        assert_eq!(both.certificates_digest(), listed.certificates_digest());
+        assert_ne!(both.digest(), listed.digest());
+        assert_eq!((listed.revocation_lists(), listed.revocation_lists_unsigned()), (1, 0));
+        assert_eq!(with(&[two, list]).revocation_lists_unsigned(), 1);
+    }
+}

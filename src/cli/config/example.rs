@@ -1,0 +1,98 @@
+//! A configuration file with every key, for people to start from.
+
+/// A configuration file with every key and its default; shown in the help of
+/// `serve` and parsed in a test.
+pub(in crate::cli) const EXAMPLE: &str = r#"[engine]
+pack = "models/default"        # folder of the model pack
+# onnxruntime = "libonnxruntime.so.1.31.1"
+# workers = 2                  # default: one per core
+queue_max = 64                 # photos that may wait for a worker
+curve = "worst-group"          # whose error rates are stated: worst-group, or pooled
+default_fmr = 1e-5             # where a 1:1 request names no false match rate
+default_fpir = 0.01            # where a 1:N request names no rate
+
+[images]
+encoded_bytes_max = 16777216   # largest photo, in bytes
+pixels_max = 50000000          # largest photo, in pixels
+decode_bytes_max = 536870912   # largest memory one photo may take to decode
+
+[server]
+listen = "127.0.0.1:50051"
+requests_in_flight_max = 64    # beyond it: RESOURCE_EXHAUSTED with a retry hint
+message_bytes_max = 67108864   # a reference and five captures of 8 MiB fit
+deadline_seconds_max = 30      # longest a request may take
+drain_seconds = 20             # how long SIGTERM waits for requests in flight
+
+[gallery]
+data = "people"                # folder of the gallery
+# id = "0123456789abcdef0123456789abcdef"  # the gallery that must be there: `chinhchu gallery show`
+# templates_max = 20000000
+# memory_bytes_max = 8589934592  # for the index; default: half of the machine's memory
+graph = false                  # serve: keep a graph for approximate look-ups, in the same memory
+
+[capture]                      # Verify and Identify; decisions have policies of their own
+quality = "advisory"           # off, advisory (measured and told), required (or refused)
+liveness = "advisory"          # likewise, for probes, and for several frames being one picture
+liveness_min = 0.5             # 0 to 1
+
+[capture.live]                 # accept ranges of a picture taken now; what is not named keeps its default
+eye_distance = { min = 32.0 }  # px; `chinhchu models` lists every measure
+capture = { min = 35.0 }       # 0 to 100
+utility = { min = 45.0 }       # 0 to 100
+
+[capture.chip]                 # and of a card's photo
+eye_distance = { min = 16.0 }
+
+[chip]
+# csca = "csca"                # country certificates: a file, a master list, a folder
+csca_unreadable = "skip"       # one of them that cannot be read: skip it and say so, or stop
+
+[ids]
+numbers = "refuse"             # new ids of subjects and officers that look like a citizen's, insurance
+                               # or identity number; accept where your pseudonyms look so
+
+[danger]
+insist = []                    # start although rules about dangerous set-ups refuse: their codes;
+                               # `chinhchu config check` prints which are broken
+
+[policies.default]             # decisions on beneficiaries; more under names of your own
+without = []                   # evidence it does without: chip, number, name, birth_date, sex,
+                               # scheme, quality, liveness, chip_face, reference_face, duplicates
+first_sight = "refer"          # nobody enrolled yet: refer; accept: the chip alone; enrol: and enrol
+attempts_max = 3               # of one transaction
+chip_fmr = 1e-5                # captures against the chip's photo
+chip_refer_fmr = 1e-3          # up to here it refers, beyond it denies
+chip_photo_years_max = 10      # an older photo, or one of unknown age, widens that band
+chip_refer_fmr_old = 1e-2      # up to here; the rate to approve at stays
+reference_fmr = 1e-5           # captures against the enrolled reference
+reference_refer_fmr = 1e-3
+fpir = 0.01                    # share of searches for duplicates that chance alone may refer
+liveness_min = 0.5             # 0 to 1, mean of the different captures
+quality_min = 30.0             # 0 to 100, best of the captures
+
+[policies.default.on]          # accept, refer or deny; only some may be accepted
+chip_unanchored = "refer"      # accept it only until you have the country's certificate
+chip_weak = "refer"            # SHA-1, short RSA keys
+chip_not_proven = "accept"     # no Active Authentication; every decision says so
+chip_lapsed = "refer"          # expired
+chip_unreadable = "refer"
+chip_untrusted = "deny"        # revoked, broken chain
+number_differs = "deny"        # the card against the record
+name_differs = "refer"
+birth_date_differs = "refer"
+number_unreadable = "refer"    # written so that nothing can be told of the person
+name_unreadable = "refer"
+birth_date_unreadable = "refer"
+sex_differs = "refer"
+scheme_not_in_record = "refer" # enrolled, but not for the scheme asked for
+chip_face_differs = "deny"
+reference_face_differs = "refer"
+record_disagrees = "refer"     # the enrolled photos are not of one person
+duplicate_face = "refer"       # the same face on another record
+capture_is_chip_photo = "refer" # not a picture taken now; may be accepted, as the next three
+capture_is_enrolled_photo = "refer"
+frames_repeated = "refer"      # one picture sent as several: it counts once
+frames_still = "refer"         # nothing moves between captures: they count as one
+liveness_low = "refer"
+quality_poor = "refer"
+"#;

@@ -1,0 +1,134 @@
+//! `chinhchu config check`: whether a server would start with a configuration, and what is
+//! dangerous about it, without starting one.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::danger::{self, Judged, SetupArgs};
+use super::settings::Settings;
+use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime, source};
+use crate::face::Manifest;
+use crate::matching::Calibration;
+use crate::workflow::check_rates;
+
+const EXAMPLES: &str = "\
+Examples:
+  chinhchu config check --config chinhchu.toml
+  chinhchu config check --config chinhchu.toml --json
+  chinhchu config check --csca csca --data people --strict
+
+Reads the configuration, the certificates and the calibration as `serve` does, and prints every
+rule about dangerous set-ups that they break. It loads no network, and leaves the gallery alone:
+a server may have it open. docs/operating.md lists the rules.
+
+A rule either warns or refuses. `serve` does not start where one refuses, unless its code is named
+by --insist, or by `insist` under [danger] in the configuration.
+
+Exit code: 0 a server would start, 1 a rule refuses (with --strict: any that is not insisted on),
+2 the configuration or what it names cannot be used, or wrong usage.";
+
+/// What was typed.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Say what is dangerous about a set-up, without starting a server
+    #[command(after_help = EXAMPLES)]
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    setup: SetupArgs,
+    /// Exit code 1 for warnings as well
+    #[arg(long)]
+    strict: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The answer.
+#[derive(Serialize)]
+struct Answer {
+    /// A server would start.
+    starts: bool,
+    /// Country certificates that would be trusted.
+    certificates: usize,
+    /// Certificates left out, as they cannot be read.
+    certificates_unreadable: usize,
+    revocation_lists: usize,
+    policies: usize,
+    findings: Vec<Judged>,
+}
+
+/// Runs the command.
+pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
+    runtime::start_log(global, runtime::TOOL_LOG)?;
+    let Action::Check(args) = args.action;
+    let settings = Settings::new(global)?;
+    let anchors = source::anchors(args.setup.csca.as_ref(), &settings)?;
+    check_calibration(&settings)?;
+    let findings = danger::examine(global, &settings, &args.setup, &anchors)?;
+    let answer = Answer {
+        starts: !findings.iter().any(Judged::refuses),
+        certificates: anchors.len(),
+        certificates_unreadable: anchors.skipped().len(),
+        revocation_lists: anchors.revocation_lists(),
+        policies: settings.policies.iter().count(),
+        findings,
+    };
+    if args.json {
+        print::json(&answer)?;
+    } else {
+        print::answer(&answer.text())?;
+    }
+    let told = answer.findings.iter().any(|one| !one.insisted);
+    Ok(if answer.starts && !(args.strict && told) { Exit::Success } else { Exit::Negative })
+}
+
+/// Whether the pack's calibration can answer every rate that is configured.
+fn check_calibration(settings: &Settings) -> Result<(), Failure> {
+    let folder = settings.pack_folder()?;
+    let blame = |why: String| settings.origin.blame("engine.pack", why);
+    let path = folder.join("pack.toml");
+    let bytes =
+        std::fs::read(&path).map_err(|e| blame(format!("cannot read {}: {e}; check --pack", path.display())))?;
+    let pack = Manifest::parse(&bytes).map_err(|e| blame(format!("{}: {e}", path.display())))?;
+    let calibration = Calibration::load(&folder.join("calibration.toml"), pack.recipe());
+    let calibration = calibration.map_err(|e| blame(e.to_string()))?;
+    check_rates(&calibration, settings.curve, settings.default_fmr, &settings.policies).map_err(|e| settings.blame(e))
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        let mut lines = vec![format!(
+            "{}: {} country certificates, {} revocation lists, {} policies",
+            if self.starts { "a server would start" } else { "a server would refuse to start" },
+            self.certificates,
+            self.revocation_lists,
+            self.policies
+        )];
+        if self.certificates_unreadable > 0 {
+            lines.push(format!("{} certificates cannot be read and are left out", self.certificates_unreadable));
+        }
+        for judged in &self.findings {
+            let effect = match (judged.refuses(), judged.insisted) {
+                (true, _) => "REFUSED",
+                (_, true) => "insisted",
+                _ => "warning",
+            };
+            lines.push(format!("{effect:<8} {judged}"));
+        }
+        if self.findings.is_empty() {
+            lines.push("no rule about dangerous set-ups is broken".to_owned());
+        }
+        lines.join("\n")
+    }
+}

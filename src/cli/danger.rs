@@ -1,0 +1,149 @@
+//! Dangerous set-ups: collects what `serve` would start with, and holds it against the rules of
+//! [`crate::workflow::danger`]. `serve` refuses or warns by them at its start and at SIGHUP,
+//! `config check` prints them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::settings::Settings;
+use super::{Failure, GlobalArgs, outcome};
+use crate::chip::{Anchors, Moment};
+use crate::workflow::danger::{self, Effect, Finding, Permissions, Rule, Setup};
+
+/// What is typed of the set-up: it goes before the configuration.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SetupArgs {
+    /// Folder of the gallery; without one only Verify works [default: as configured]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Country certificates for decisions: a file, a master list (.ml), or a folder of them
+    /// [default: as configured]
+    #[arg(long, value_name = "PATH")]
+    pub(super) csca: Option<PathBuf>,
+    /// Start although a rule about dangerous set-ups refuses: the rule's code, which the refusal
+    /// names; may be repeated [default: as configured]
+    #[arg(long, value_name = "CODE", value_parser = rule)]
+    pub(super) insist: Vec<&'static Rule>,
+}
+
+/// A rule by its code.
+pub(super) fn rule(code: &str) -> Result<&'static Rule, String> {
+    Rule::of(code).ok_or_else(|| {
+        let codes: Vec<&str> = danger::RULES.iter().map(|rule| rule.code).collect();
+        format!("no rule about dangerous set-ups has the code {code}; they are {}", codes.join(", "))
+    })
+}
+
+/// A finding, and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Judged {
+    pub code: &'static str,
+    pub effect: Effect,
+    /// The operator insists: it is told, and nothing else.
+    pub insisted: bool,
+    /// Key of the configuration, flag or path.
+    pub place: String,
+    /// Where in the configuration file that stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configured: Option<String>,
+    pub found: String,
+    pub why: &'static str,
+    pub mend: String,
+}
+
+impl Judged {
+    fn new(finding: Finding, settings: &Settings, typed: &SetupArgs) -> Self {
+        let Finding { rule, place, found } = finding;
+        let insisted = typed.insist.iter().chain(&settings.insist).any(|one| one.code == rule.code);
+        let configured = settings.origin.of(&place).filter(|_| place != "chip.csca" || typed.csca.is_none());
+        let place = match &typed.csca {
+            Some(path) if place == "chip.csca" => format!("--csca {}", path.display()),
+            _ => place,
+        };
+        let Rule { code, effect, why, mend } = *rule;
+        // Those about permissions are of one path.
+        let mend = mend.replace("FOLDER", &place).replace("PATH", &place);
+        Self { code, effect, insisted, place, configured, found, why, mend }
+    }
+
+    /// Whether a server does not start for it.
+    pub(super) fn refuses(&self) -> bool {
+        self.effect == Effect::Refuse && !self.insisted
+    }
+}
+
+impl std::fmt::Display for Judged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { code, place, found, why, mend, .. } = self;
+        let configured = self.configured.as_ref().map_or(String::new(), |configured| format!(" ({configured})"));
+        let text = format!("{code}: {place}{configured}: {found}: {why}; {mend}");
+        f.write_str(&outcome::one_line(&text))
+    }
+}
+
+/// Holds what a server would start with against every rule.
+pub(super) fn examine(
+    global: &GlobalArgs,
+    settings: &Settings,
+    typed: &SetupArgs,
+    anchors: &Anchors,
+) -> Result<Vec<Judged>, Failure> {
+    let permissions = |path: &Path| {
+        let unreadable =
+            |e| Failure::new(format_args!("cannot look at {}: {e}; check its permissions", path.display()));
+        Permissions::of(path).map_err(unreadable)
+    };
+    let data = typed.data.as_ref().or(settings.data.as_ref());
+    let pack = settings.pack_folder().ok();
+    let config = global.config.as_ref().filter(|path| !path.as_os_str().is_empty());
+    let deciding = [config, typed.csca.as_ref().or(settings.csca.as_ref()), pack.as_ref()];
+    let setup = Setup {
+        anchors,
+        policies: &settings.policies,
+        default_fmr: settings.default_fmr,
+        curve: settings.curve,
+        number_ids: settings.number_ids,
+        log: global.log.as_deref(),
+        data: data.map(|path| permissions(path)).transpose()?.flatten(),
+        deciding: deciding
+            .into_iter()
+            .flatten()
+            .filter_map(|path| permissions(path).transpose())
+            .collect::<Result<_, _>>()?,
+        now: Moment::now(),
+    };
+    Ok(danger::findings(&setup).into_iter().map(|finding| Judged::new(finding, settings, typed)).collect())
+}
+
+/// The same for a server: warns in the log, and fails where a rule refuses.
+pub(super) fn check(
+    global: &GlobalArgs,
+    settings: &Settings,
+    typed: &SetupArgs,
+    anchors: &Anchors,
+) -> Result<(), Failure> {
+    let (refused, told): (Vec<Judged>, Vec<Judged>) =
+        examine(global, settings, typed, anchors)?.into_iter().partition(Judged::refuses);
+    for judged in told {
+        let insisted = if judged.insisted { "insisted on, " } else { "" };
+        tracing::warn!("dangerous set-up: {insisted}{judged}");
+    }
+    match &refused[..] {
+        [] => Ok(()),
+        [first, others @ ..] => {
+            let others = match others {
+                [] => String::new(),
+                _ => {
+                    let codes: Vec<&str> = others.iter().map(|one| one.code).collect();
+                    format!(" (and {}: see `chinhchu config check`)", codes.join(", "))
+                }
+            };
+            Err(Failure::new(format_args!(
+                "dangerous set-up: {first}{others}. If it is meant: --insist {0}, or insist = [\"{0}\"] under [danger]",
+                first.code
+            )))
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Reading files anew while the server runs (SIGHUP): all of them are read and checked before
+//! any takes the place of what is in force; where one cannot be used, nothing changes.
+//!
+//! What can be read anew is a list of [`Part`]s. A part is what changes at one instant; it may
+//! consist of several named [`Item`]s, by which the log says what has changed.
+
+use tokio_util::sync::CancellationToken;
+
+use super::danger::{self, SetupArgs};
+use super::settings::Settings;
+use super::{Failure, GlobalArgs, outcome, source};
+use crate::service::Hangups;
+use crate::text::hex;
+use crate::workflow::Engine;
+
+/// Hexadecimal digits of a digest in the log: enough to tell two apart.
+const DIGEST_SHOWN: usize = 16;
+
+/// Something that is read from files, and can be read again.
+pub(super) trait Part: Send {
+    /// Reads and checks all of it by the settings given. Changes nothing.
+    fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure>;
+}
+
+/// What a part has read and checked, ready to be put in force.
+pub(super) struct Prepared {
+    /// What is in it.
+    pub items: Vec<Item>,
+    /// Puts it in force. Must not fail: everything was checked before.
+    pub install: Box<dyn FnOnce() + Send>,
+}
+
+/// One kind of thing that was read, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    /// `policies`
+    pub name: &'static str,
+    /// SHA-256 of its content.
+    pub digest: [u8; 32],
+    /// How much it is: `3 certificates`.
+    pub count: String,
+}
+
+impl std::fmt::Display for Item {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} ({})", self.name, &hex(&self.digest)[..DIGEST_SHOWN], self.count)
+    }
+}
+
+/// Country certificates, revocation lists and policies: what decisions are made by.
+pub(super) struct DecisionRules {
+    pub engine: Engine,
+    /// What was typed of the set-up, which goes before the configuration.
+    pub typed: SetupArgs,
+    /// For the file of the configuration and the log.
+    pub global: GlobalArgs,
+}
+
+impl Part for DecisionRules {
+    fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure> {
+        let anchors = source::anchors(self.typed.csca.as_ref(), settings)?;
+        let policies = settings.policies.clone();
+        self.engine.check_policies(&policies).map_err(|error| settings.blame(error))?;
+        danger::check(&self.global, settings, &self.typed, &anchors)?;
+        let items = vec![
+            Item {
+                name: "certificates",
+                digest: anchors.certificates_digest(),
+                count: match anchors.skipped().len() {
+                    0 => anchors.len().to_string(),
+                    skipped => format!("{}, {skipped} unreadable", anchors.len()),
+                },
+            },
+            Item {
+                name: "revocation lists",
+                digest: anchors.revocations_digest(),
+                count: format!("{}, {} revoked", anchors.revocation_lists(), anchors.revoked()),
+            },
+            Item { name: "policies", digest: policies.digest(), count: policies.iter().count().to_string() },
+        ];
+        let engine = self.engine.clone();
+        let install = Box::new(move || engine.replace_checked(anchors, policies));
+        Ok(Prepared { items, install })
+    }
+}
+
+/// Everything that is read anew on SIGHUP.
+pub(super) struct Reloader {
+    global: GlobalArgs,
+    parts: Vec<Box<dyn Part>>,
+    in_force: Vec<Item>,
+    /// Those the server started with: some of them hold until it ends.
+    started_with: Settings,
+}
+
+impl Reloader {
+    /// Reads everything for the first time and puts it in force.
+    pub(super) fn start(global: &GlobalArgs, settings: Settings, parts: Vec<Box<dyn Part>>) -> Result<Self, Failure> {
+        let mut reloader = Self { global: global.clone(), parts, in_force: Vec::new(), started_with: settings };
+        let prepared = reloader.prepare(&reloader.started_with)?;
+        reloader.in_force = install(prepared);
+        Ok(reloader)
+    }
+
+    /// What is in force.
+    pub(super) fn in_force(&self) -> &[Item] {
+        &self.in_force
+    }
+
+    fn prepare(&self, settings: &Settings) -> Result<Vec<Prepared>, Failure> {
+        self.parts.iter().map(|part| part.prepare(settings)).collect()
+    }
+
+    /// Reads everything anew, the configuration first.
+    fn reload(&mut self) -> Result<Reloaded, Failure> {
+        let settings = Settings::new(&self.global)?;
+        let in_force = install(self.prepare(&settings)?);
+        let (changed, same): (Vec<Item>, Vec<Item>) =
+            in_force.iter().cloned().partition(|item| !self.in_force.contains(item));
+        let waiting = self.started_with.held_until_restart(&settings);
+        self.in_force = in_force;
+        Ok(Reloaded { changed, same, waiting })
+    }
+
+    /// The same, told in the log.
+    fn reload_and_tell(&mut self) {
+        match self.reload() {
+            Ok(Reloaded { changed, same, waiting }) => {
+                tracing::info!(changed = list(&changed), unchanged = list(&same), "reloaded");
+                if !waiting.is_empty() {
+                    tracing::warn!(keys = waiting.join(", "), "changed in the configuration; takes a restart");
+                }
+            }
+            Err(failure) => tracing::error!(
+                in_force = list(&self.in_force),
+                "reload failed, and everything stays as it was: {}",
+                outcome::one_line(&failure.to_string())
+            ),
+        }
+    }
+
+    /// Reads anew at every SIGHUP, one at a time, until the server closes.
+    pub(super) async fn follow(self, mut hangups: Hangups, closing: CancellationToken) {
+        let mut reloader = self;
+        loop {
+            tokio::select! {
+                () = closing.cancelled() => return,
+                () = hangups.next() => {}
+            }
+            let work = tokio::task::spawn_blocking(move || {
+                reloader.reload_and_tell();
+                reloader
+            });
+            match work.await {
+                Ok(done) => reloader = done,
+                Err(error) => {
+                    tracing::error!(%error, "a reload failed; there will be no other until a restart");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What came of it.
+struct Reloaded {
+    changed: Vec<Item>,
+    same: Vec<Item>,
+    /// Keys of the configuration that have changed and are not read anew.
+    waiting: Vec<&'static str>,
+}
+
+fn install(prepared: Vec<Prepared>) -> Vec<Item> {
+    let mut items = Vec::new();
+    for Prepared { items: of_part, install } in prepared {
+        install();
+        items.extend(of_part);
+    }
+    items
+}
+
+/// The items for a line of the log.
+pub(super) fn list(items: &[Item]) -> String {
+    match items {
+        [] => "nothing".to_owned(),
+        items => items.iter().map(Item::to_string).collect::<Vec<_>>().join("; "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Reads a number from a cell; 0 cannot be used.
+    struct Number(&'static str, Arc<AtomicU8>, Arc<Mutex<Vec<u8>>>);
+
+    impl Part for Number {
+        fn prepare(&self, _: &Settings) -> Result<Prepared, Failure> {
+            let value = self.1.load(SeqCst);
+            if value == 0 {
+                return Err(Failure::new(format_args!("{} is 0", self.0)));
+            }
+            let installed = Arc::clone(&self.2);
+            let items = vec![Item { name: self.0, digest: [value; 32], count: "1".into() }];
+            Ok(Prepared { items, install: Box::new(move || installed.lock().unwrap().push(value)) })
+        }
+    }
+
+    #[test]
+    fn all_parts_are_read_before_any_is_put_in_force_and_a_change_is_named() {
+        let cells: [Arc<AtomicU8>; 2] = std::array::from_fn(|i| Arc::new(AtomicU8::new(i as u8 + 1)));
+        let installed = Arc::new(Mutex::new(Vec::new()));
+        let part =
+            |name, i: usize| Box::new(Number(name, Arc::clone(&cells[i]), Arc::clone(&installed))) as Box<dyn Part>;
+        let global = GlobalArgs::default();
+        let settings = Settings::new(&global).unwrap();
+        let mut reloader = Reloader::start(&global, settings, vec![part("a", 0), part("b", 1)]).unwrap();
+        assert_eq!(*installed.lock().unwrap(), [1, 2]);
+
+        // The first could be used, the second not: neither is.
+        cells[0].store(7, SeqCst);
+        cells[1].store(0, SeqCst);
+        assert_eq!(reloader.reload().err().unwrap().to_string(), "b is 0");
+        assert_eq!(*installed.lock().unwrap(), [1, 2]);
+        assert!(list(reloader.in_force()).starts_with("a 0101010101010101 (1); b 0202"));
+
+        cells[1].store(2, SeqCst);
+        let done = reloader.reload().ok().unwrap();
+        assert_eq!(*installed.lock().unwrap(), [1, 2, 7, 2]);
+        assert_eq!((list(&done.changed), done.same.len()), ("a 0707070707070707 (1)".to_owned(), 1));
+        assert_eq!(list(&reloader.reload().ok().unwrap().changed), "nothing");
+    }
+}

@@ -1,0 +1,78 @@
+//! What readers of TOML, JSON and the command line say of a value of the wrong type, in words
+//! for people: the programming language's names of types mean nothing to them.
+
+/// Words of libraries, and what people call it.
+const WORDS: [(&str, &str); 13] = [
+    ("invalid type: ", "wrong kind of value: "),
+    ("floating point ", "the number "),
+    ("integer ", "the whole number "),
+    ("boolean ", "the value "),
+    ("invalid digit found in string", "it takes a whole number"),
+    ("cannot parse integer from empty string", "it takes a whole number"),
+    ("number too large to fit in target type", "the number is too large"),
+    ("number too small to fit in target type", "it takes a whole number, 0 or more"),
+    ("invalid float literal", "it takes a number"),
+    ("cannot parse float from empty string", "it takes a number"),
+    ("sequence, expected", "a list, expected"),
+    ("map, expected", "a table, expected"),
+    ("string \"", "the text \""),
+];
+
+/// What is expected, as libraries name it at the end of what they say.
+const EXPECTED: [(&[&str], &str); 6] = [
+    (&["usize", "u8", "u16", "u32", "u64", "isize", "i8", "i16", "i32", "i64"], "a whole number"),
+    (&["f32", "f64"], "a number"),
+    (&["a boolean"], "true or false"),
+    (&["a string", "a borrowed string", "path string", "a string or bytes"], "text"),
+    (&["a sequence"], "a list"),
+    (&["a map"], "a table"),
+];
+
+/// The message without names of types.
+pub(crate) fn plain(message: &str) -> String {
+    let (what, expected) = match message.rsplit_once("expected ") {
+        Some((what, expected)) => {
+            let known = EXPECTED.iter().find(|(names, _)| names.contains(&expected.trim()));
+            (what, format!("expected {}", known.map_or(expected, |(_, words)| words)))
+        }
+        None => (message, String::new()),
+    };
+    // The value itself is between quotation marks and stays as it was written.
+    let mut out = format!("{what}{expected}");
+    for (theirs, ours) in WORDS {
+        if let Some(at) = out.find(theirs)
+            && !out[..at].contains(['"', '`'])
+        {
+            out.replace_range(at..at + theirs.len(), ours);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_types_become_words_and_values_stay() {
+        for (theirs, ours) in [
+            (
+                "invalid type: string \"two\", expected usize",
+                "wrong kind of value: the text \"two\", expected a whole number",
+            ),
+            (
+                "invalid value: integer `-1`, expected u32",
+                "invalid value: the whole number `-1`, expected a whole number",
+            ),
+            (
+                "invalid type: string \"map, expected integer u8\", expected f64",
+                "wrong kind of value: the text \"map, expected integer u8\", expected a number",
+            ),
+            ("invalid type: sequence, expected a string", "wrong kind of value: a list, expected text"),
+            ("unknown field `x`, expected one of `a`, `b`", "unknown field `x`, expected one of `a`, `b`"),
+            ("no good", "no good"),
+        ] {
+            assert_eq!(plain(theirs), ours);
+        }
+    }
+}

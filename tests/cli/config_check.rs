@@ -1,0 +1,173 @@
+//! `chinhchu config check`, and what `serve` makes of a dangerous set-up.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use chinhchu::chip::Date;
+use chinhchu::chip::forge::{CertificateDraft, KeyKind, TestAuthority, TestKey};
+
+use crate::support::{Ran, run, text};
+
+const PICTURE: &[u8] = b"\xff\xd8\xff\xe0 as much of a JPEG as a test card needs";
+
+fn check(args: &[&str]) -> Ran {
+    run([&["config", "check", "--json"], args].concat())
+}
+
+/// Codes, and whether each refuses.
+fn codes(ran: &Ran) -> Vec<(String, bool)> {
+    let json = ran.json();
+    let all = json["findings"].as_array().unwrap();
+    let judged = |one: &serde_json::Value| {
+        (one["code"].as_str().unwrap().to_owned(), one["effect"] == "refuse" && one["insisted"] == false)
+    };
+    all.iter().map(judged).collect()
+}
+
+fn has(ran: &Ran, code: &str, refuses: bool) -> bool {
+    codes(ran).contains(&(code.to_owned(), refuses))
+}
+
+/// The certificate of the authority that `forge-test-card` makes.
+fn published(folder: &Path) -> String {
+    let photo = folder.join("photo.jpg");
+    fs::write(&photo, PICTURE).unwrap();
+    let card = folder.join("card");
+    run(["chip", "forge-test-card", &text(&photo), "--out", &text(&card)]).ended(0);
+    text(&card.join("csca"))
+}
+
+#[test]
+fn the_published_test_authority_is_refused_under_any_file_name_and_insisted_on_by_its_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let csca = published(folder.path());
+    fs::rename(format!("{csca}/test_csca.cer"), format!("{csca}/vietnam.der")).unwrap();
+    let refused = check(&["--csca", &csca]).ended(1);
+    assert_eq!(refused.json()["starts"], false);
+    assert!(has(&refused, "TEST_ANCHOR", true), "{refused:?}");
+    let insisted = check(&["--csca", &csca, "--insist", "TEST_ANCHOR"]).ended(0);
+    assert!(has(&insisted, "TEST_ANCHOR", false) && insisted.json()["starts"] == true, "{insisted:?}");
+    check(&["--csca", &csca, "--insist", "TEST_ANCHOR", "--strict"]).ended(0);
+    run(["config", "check", "--insist", "TEST_ANKER"]).refused(&["TEST_ANKER", "TEST_ANCHOR"]);
+}
+
+#[test]
+fn roots_of_the_web_are_no_country_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let date = |year| Date { year, month: 1, day: 1 };
+    for number in 1..=4 {
+        let key = TestKey::new(b"roots", &number.to_string(), KeyKind::P256);
+        let authority = TestAuthority::new(key.clone(), "Global Root");
+        let mut draft = CertificateDraft::new("Global Root", number, date(2020), date(2040)).authority();
+        draft.country = "US".into();
+        let root = authority.issue(&draft, &key).unwrap();
+        fs::write(folder.path().join(format!("{number}.crt")), root.der()).unwrap();
+    }
+    let found = check(&["--csca", &text(folder.path())]).ended(1);
+    assert!(has(&found, "WEB_ROOTS", true) && has(&found, "NO_ANCHOR_OF_VIETNAM", false), "{found:?}");
+
+    // Those of this machine, where it has any.
+    let machine = Path::new("/etc/ssl/certs");
+    if machine.join("ca-certificates.crt").is_file() {
+        let found = check(&["--csca", &text(machine)]).ended(1);
+        assert!(has(&found, "WEB_ROOTS", true) && !has(&found, "TEST_ANCHOR", true), "{found:?}");
+    }
+    // And those of countries are.
+    let data = std::env::var_os("CHINHCHU_TESTDATA").unwrap_or_else(|| "../shared/data".into());
+    let lists = crate::support::root().join(data).join("chip/masterlists");
+    if lists.is_dir() {
+        let found = check(&["--csca", &text(&lists)]).ended(0);
+        assert!(!has(&found, "WEB_ROOTS", true) && found.json()["certificates"].as_u64() > Some(400), "{found:?}");
+    } else {
+        eprintln!("SKIPPED: {}: no master list in CHINHCHU_TESTDATA", module_path!());
+    }
+}
+
+#[test]
+fn dangerous_policies_are_told_with_the_line_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chinhchu.toml");
+    let config = text(&path);
+    fs::write(
+        &path,
+        "[policies.a]\nchip_fmr = 0.4\nliveness_min = 0\n\n[policies.b]\nfirst_sight = \"enrol\"\n\
+         on.chip_unanchored = \"accept\"\n",
+    )
+    .unwrap();
+    let found = check(&["--config", &config]).ended(1);
+    for (code, refuses) in
+        [("FMR_VERY_HIGH", true), ("LIVENESS_OFF", false), ("UNANCHORED_SUFFICES", true), ("NO_ANCHOR", false)]
+    {
+        assert!(has(&found, code, refuses), "{code}: {found:?}");
+    }
+    let told = run(["config", "check", "--config", &config]).ended(1).stdout;
+    for part in ["line 2", "line 3", "line 7", "policies.a.chip_fmr", "REFUSED", "warning"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    // Insisted on in the file itself; one that is misspelt is refused with its line.
+    let insist = |codes: &str| {
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.split_once("[policies.a]").unwrap().1;
+        fs::write(&path, format!("[danger]\ninsist = [{codes}]\n[policies.a]{text}")).unwrap();
+    };
+    insist("\"FMR_VERY_HIGH\", \"UNANCHORED_SUFFICES\"");
+    check(&["--config", &config]).ended(0);
+    check(&["--config", &config, "--strict"]).ended(1);
+    insist("\"FMR\"");
+    run(["config", "check", "--config", &config]).refused(&["line 2", "danger.insist", "FMR_VERY_HIGH"]);
+}
+
+#[test]
+fn a_data_folder_that_others_can_read_is_refused_and_one_that_a_group_can_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("people");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("chinhchu.redb"), "templates").unwrap();
+    for (of_folder, of_file, expected) in [
+        (0o755, 0o600, Some(("DATA_OPEN", true))),
+        (0o750, 0o640, Some(("DATA_OPEN_TO_GROUP", false))),
+        // The folder lets the group in, and the file everybody.
+        (0o710, 0o644, Some(("DATA_OPEN", true))),
+        // Nobody gets as far as the file.
+        (0o700, 0o644, None),
+    ] {
+        fs::set_permissions(&data, fs::Permissions::from_mode(of_folder)).unwrap();
+        fs::set_permissions(data.join("chinhchu.redb"), fs::Permissions::from_mode(of_file)).unwrap();
+        let found = check(&["--data", &text(&data)]);
+        let all: Vec<_> = codes(&found).into_iter().filter(|(code, _)| code.starts_with("DATA_")).collect();
+        assert_eq!(all, Vec::from_iter(expected.map(|(code, refuses)| (code.to_owned(), refuses))), "{of_folder:o}");
+        assert!(expected.is_none() || found.stdout.contains(&format!("chmod -R go= {}", text(&data))), "{found:?}");
+    }
+    // What decides must not be written by others either.
+    let config = folder.path().join("chinhchu.toml");
+    fs::write(&config, "").unwrap();
+    for (mode, expected) in [(0o646, Some(true)), (0o664, Some(false)), (0o644, None)] {
+        fs::set_permissions(&config, fs::Permissions::from_mode(mode)).unwrap();
+        let all = codes(&check(&["--config", &text(&config)]));
+        let found = all.iter().find(|(code, _)| code.starts_with("RULES_OPEN"));
+        assert_eq!(found.map(|(_, refuses)| *refuses), expected, "{mode:o}");
+    }
+}
+
+#[test]
+fn a_server_does_not_start_where_a_rule_refuses_and_says_how_to_insist() {
+    crate::need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let csca = published(folder.path());
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--log", "off", "--csca", &csca];
+    run(serve).refused(&["TEST_ANCHOR", "--insist TEST_ANCHOR", "[danger]"]);
+    // It leaves nothing behind.
+    let data = folder.path().join("people");
+    run([&serve[..], &["--create", "--data", &text(&data)]].concat()).refused(&["TEST_ANCHOR"]);
+    assert!(!data.exists());
+}
+
+#[test]
+fn what_cannot_be_used_is_no_finding() {
+    run(["config", "check", "--csca", "/nowhere"]).refused(&["--csca /nowhere"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chinhchu.toml");
+    fs::write(&path, "[engine]\npack = \"none\"\n").unwrap();
+    run(["--config", &text(&path), "config", "check"]).refused(&["line 2", "none"]);
+}

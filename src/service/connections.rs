@@ -84,7 +84,7 @@ impl Drop for Call {
 /// A place among the connections, given back when dropped.
 pub(super) struct Place {
     of: Arc<Connections>,
-    number: u64,
+    pub number: u64,
     pub activity: Arc<Activity>,
 }
 

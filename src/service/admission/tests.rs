@@ -264,8 +264,7 @@ fn a_call_that_has_left_is_never_begun() {
 fn who_cannot_be_served_in_time_any_more_is_sent_away_before_it_costs_anything() {
     let mut all = Clocked::new(1, 10 * SECOND);
     let running = all.call(VERIFY, 1, TIME).unwrap();
-    let (mut short, mut long) =
-        (all.call(VERIFY, 1, Some(4 * SECOND)).unwrap(), all.call(VERIFY, 1, TIME).unwrap());
+    let (mut short, mut long) = (all.call(VERIFY, 1, Some(4 * SECOND)).unwrap(), all.call(VERIFY, 1, TIME).unwrap());
     // The one at work took much longer than usual; another call tells.
     all.after(4 * SECOND);
     let mut late = all.call(VERIFY, 1, TIME).unwrap();

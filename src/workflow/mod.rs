@@ -12,6 +12,7 @@ mod ids;
 mod probe;
 #[cfg(test)]
 mod reasons_page;
+mod seen;
 mod verify;
 pub mod words;
 
@@ -25,6 +26,7 @@ pub use identify::{
 };
 pub use ids::NumberIds;
 pub(crate) use ids::looks_like_a_number;
+pub use seen::telling;
 pub use verify::{Decision, VerifyOutcome, VerifyRequest};
 
 /// Most captures in one probe.

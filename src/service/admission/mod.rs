@@ -12,8 +12,10 @@
 //!   served. Since nobody is let in who cannot be served in time, there is no backlog of
 //!   the hopeless for the newest to be taken from; and an order by deadline would let
 //!   latecomers break the promises made to those inside.
-//! - **Turns** are waited for once the message is there, so a slow line holds up nobody; they
-//!   end with the call, or its caller, or its deadline.
+//! - **Turns** are waited for once the message is there, so a slow line holds up nobody. They
+//!   end when the photos have been looked at: searches and commits are done together with
+//!   others', and more of them at once cost less each. They end too with the call, its caller
+//!   or its deadline.
 //! - Who was let in and cannot be done in time after all is refused before it costs anything.
 
 mod hints;
@@ -22,13 +24,14 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use self::queue::{Queue, Verdict};
 use super::method::{Class, Method};
+use crate::workflow::telling;
 
 /// Why a call is not served now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,7 +160,15 @@ impl Turn {
     /// The work of the turn, which ends with it. Only what is done to its end tells how long
     /// such work takes.
     pub(super) async fn of<T>(mut self, work: impl Future<Output = T>) -> T {
-        let outcome = work.await;
+        let tell = {
+            let inside = self.ticket.as_ref().map(|Ticket(inside)| Arc::downgrade(inside));
+            move || {
+                if let Some(inside) = inside.as_ref().and_then(Weak::upgrade) {
+                    inside.of.queue().seen(inside.number, Instant::now());
+                }
+            }
+        };
+        let outcome = telling(tell, work).await;
         self.done = true;
         outcome
     }

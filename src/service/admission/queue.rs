@@ -48,8 +48,10 @@ enum State {
     Coming { since: Instant },
     /// Ready, and waiting for its turn.
     Waiting { since: Instant, told: oneshot::Sender<Verdict> },
-    /// Being worked on.
+    /// Its photos are being looked at.
     Running { since: Instant },
+    /// They have been; its turn is over.
+    After { since: Instant },
 }
 
 /// The calls that take turns.
@@ -134,16 +136,26 @@ impl Queue {
         self.advance(now);
     }
 
+    /// The call's photos have been looked at: its turn is over.
+    pub(super) fn seen(&mut self, number: u64, now: Instant) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let State::Running { since } = call.state else { return };
+        call.state = State::After { since: now };
+        self.paces.note_turn(call.method, call.photos.unwrap_or(1), now.saturating_duration_since(since));
+        self.advance(now);
+    }
+
     /// The call is over, done or given up.
     pub(super) fn leave(&mut self, number: u64, done: bool, now: Instant) {
         let Some(call) = self.calls.remove(&number) else { return };
-        if let State::Running { since } = call.state {
-            let (photos, took) = (call.photos.unwrap_or(1), now.saturating_duration_since(since));
-            if done {
-                self.paces.note(call.method, photos, took);
-            } else {
-                self.paces.note_given_up(call.method, photos, took);
-            }
+        let (method, photos) = (call.method, call.photos.unwrap_or(1));
+        let took = |since| now.saturating_duration_since(since);
+        match call.state {
+            State::Running { since } if done => self.paces.note_turn(method, photos, took(since)),
+            State::Running { since } => self.paces.note_turn_given_up(method, photos, took(since)),
+            State::After { since } if done => self.paces.note_after(method, took(since)),
+            State::After { since } => self.paces.note_after_given_up(method, took(since)),
+            State::Coming { .. } | State::Waiting { .. } => {}
         }
         self.advance(now);
     }
@@ -178,36 +190,37 @@ impl Queue {
     /// still waits, and in the current one where none does.
     fn order_for(&self, class: Class, peer: u64) -> (u64, u64) {
         let own = self.calls.values().filter(|call| call.class == class && call.peer == peer);
-        let waiting = own.filter(|call| !matches!(call.state, State::Running { .. }));
+        let waiting = own.filter(|call| matches!(call.state, State::Coming { .. } | State::Waiting { .. }));
         let after = waiting.map(|call| call.order.0 + 1).max().unwrap_or(0);
         (after.max(self.round[class as usize]), self.next)
     }
 
     fn ahead(&self, class: Class, order: (u64, u64), now: Instant) -> Ahead {
-        let (mut running, mut above, mut beside) = (0usize, 0u32, 0u32);
+        let (mut busy, mut running, mut above, mut beside) = (false, 0usize, 0u32, 0u32);
         let (mut left, mut above_takes, mut beside_takes) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         for call in self.calls.values() {
-            let usual = self.paces.cost(call.method, call.photos).usual;
+            let turn = self.paces.cost(call.method, call.photos).turn;
             match &call.state {
+                State::After { .. } => busy = true,
                 State::Running { since } => {
                     running += 1;
                     // One that takes longer than usual has some way to go, nobody knows how long.
-                    left += usual.saturating_sub(now.saturating_duration_since(*since)).max(usual / 4);
+                    left += turn.saturating_sub(now.saturating_duration_since(*since)).max(turn / 4);
                 }
                 State::Coming { since } if now.saturating_duration_since(*since) > COMING_MAX => {}
                 State::Coming { .. } | State::Waiting { .. } if call.class < class => {
                     above += 1;
-                    above_takes += usual;
+                    above_takes += turn;
                 }
                 State::Coming { .. } | State::Waiting { .. } if call.class == class && call.order < order => {
                     beside += 1;
-                    beside_takes += usual;
+                    beside_takes += turn;
                 }
                 State::Coming { .. } | State::Waiting { .. } => {}
             }
         }
         let turns = u32::try_from(self.turns).unwrap_or(u32::MAX);
-        let alone = running == 0 && above + beside == 0;
+        let alone = !busy && running == 0 && above + beside == 0;
         let mean = |takes: Duration, count: u32| takes.checked_div(count).unwrap_or_default() / turns;
         if running + (above + beside) as usize + 1 <= self.turns {
             return Ahead { wait: Duration::ZERO, every: mean(left, running as u32), alone };

@@ -102,6 +102,26 @@ fn as_many_as_there_are_turns_begin_at_once_and_the_next_when_one_ends() {
 }
 
 #[test]
+fn a_turn_is_over_once_the_photos_have_been_looked_at_and_the_call_is_not() {
+    let mut all = Clocked::new(1, 60 * SECOND);
+    // Searches take five seconds each, together with others' or not.
+    for _ in 0..50 {
+        let call = all.call(IDENTIFY, 1, None).unwrap();
+        all.after(SECOND).queue.seen(call.number, all.now);
+        all.after(5 * SECOND).done(call);
+    }
+    let mut first = all.call(IDENTIFY, 1, TIME).unwrap();
+    let mut second = all.call(IDENTIFY, 1, TIME).unwrap();
+    assert!(first.goes() && second.waits());
+    all.after(SECOND).queue.seen(first.number, all.now);
+    assert!(second.goes());
+    // A second's wait and a second's turn would do, were it not for the search.
+    assert_eq!(all.call(IDENTIFY, 1, Some(3 * SECOND)).err().unwrap().why, Why::Deadline);
+    assert!(all.call(IDENTIFY, 1, Some(12 * SECOND)).is_ok());
+    assert!(all.call(VERIFY, 1, Some(3 * SECOND)).is_ok());
+}
+
+#[test]
 fn nobody_is_let_in_who_cannot_be_served_before_the_deadline() {
     let mut all = Clocked::new(1, 100 * SECOND);
     let _inside: Vec<_> = (0..5).map(|_| all.call(VERIFY, 1, TIME).unwrap()).collect();

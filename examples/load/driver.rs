@@ -175,6 +175,8 @@ impl Driver {
                 Ok(()) if took <= self.deadline => Answer::Good,
                 Ok(()) => Answer::Late,
                 Err(status) if status.code() == Code::DeadlineExceeded => Answer::Late,
+                // tonic's own timer says so with this code.
+                Err(status) if status.code() == Code::Cancelled && took >= self.deadline => Answer::Late,
                 Err(status) if status.code() == Code::ResourceExhausted && hint.is_some() => Answer::Refused,
                 Err(status) => Answer::Failed(format!("{:?} {}", status.code(), status.message())),
             };

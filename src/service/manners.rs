@@ -18,6 +18,7 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use super::admission::{Admission, Refused, Ticket, Why};
+use super::hurry::Hurry;
 use super::incoming::Peer;
 use super::language::Language;
 use super::method::Method;
@@ -52,6 +53,8 @@ pub(super) struct Shared {
     pub upload_idle_max: Duration,
     /// Refusals for want of capacity.
     pub refusals: Refusals,
+    /// Those that are told at once.
+    pub hurry: Hurry,
 }
 
 /// Longest wait for the place of a call that is ended for another.
@@ -133,6 +136,9 @@ where
         let shared = Arc::clone(&self.shared);
         let trace = Trace::of(request.headers());
         let language = Language::of(request.headers());
+        // Its connection is not silent meanwhile.
+        let peer = request.extensions().get::<Peer>().cloned();
+        let under_way = peer.as_ref().map(|peer| peer.activity.call());
         let admitted = if shared.closing.is_cancelled() {
             shared.refusals.add_closing(method);
             Err(Manner::ShuttingDown)
@@ -149,11 +155,20 @@ where
                 tracing::debug!(method = method.name(), trace = %trace.id(), ?manner, "refused at once");
                 let mut response = refuse(manner, language);
                 response.headers_mut().insert(TRACEPARENT, trace.header());
-                return Box::pin(ready(Ok(response)));
+                let time = method.time(request.headers(), shared.deadline_max);
+                let connection = peer.as_ref().map(|peer| &peer.activity.hurry);
+                let Some(pause) = shared.hurry.pause(connection, time, Instant::now()) else {
+                    return Box::pin(ready(Ok(response)));
+                };
+                // Without it, nothing more of its message is kept.
+                drop(request);
+                return Box::pin(async move {
+                    let _under_way = under_way;
+                    tokio::time::sleep(pause).await;
+                    Ok(response)
+                });
             }
         };
-        // Its connection is not silent meanwhile.
-        let under_way = request.extensions().get::<Peer>().map(|peer| peer.activity.call());
         let span = tracing::info_span!(
             "call",
             method = method.name(),

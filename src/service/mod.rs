@@ -41,7 +41,9 @@
 //! Remove) take no turn, and health and reflection not even a place. A call whose caller has
 //! gone, or that cannot be done in time any more, is never begun; one that is under way stops
 //! at the next step. Where all places are taken, a call that waits makes room for one that
-//! goes before it. Refusals are logged in sums.
+//! goes before it. Refusals are logged in sums. A connection that is refused more than twenty
+//! times a second is told so half a second later, and so are all where there are hundreds:
+//! who calls again at once is slowed down by it.
 //!
 //! # Errors
 //! Every error carries `google.rpc` details (AIP-193): `ErrorInfo` (reason, domain
@@ -87,6 +89,7 @@ mod client_error;
 mod connections;
 mod convert;
 mod handlers;
+mod hurry;
 mod incoming;
 mod language;
 pub mod local;

@@ -15,6 +15,7 @@ use tonic_health::server::HealthReporter;
 use super::admission::Admission;
 use super::connections::{AtTheBound, Connections};
 use super::handlers::Handlers;
+use super::hurry::Hurry;
 use super::incoming::Incoming;
 use super::manners::{MannersLayer, Shared};
 use super::pb::beneficiary_server::BeneficiaryServer;
@@ -91,6 +92,7 @@ impl Bound {
             bulk: Semaphore::new((options.requests_in_flight_max / BULK_SHARE).max(1)),
             upload_idle_max: options.upload_idle_max,
             refusals: Refusals::default(),
+            hurry: Hurry::of_server(options.turns_max),
         });
         let cut = CancellationToken::new();
         let connections = Connections::new(options.connections_max, AtTheBound::CutSilent, cut.clone());

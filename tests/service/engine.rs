@@ -9,7 +9,9 @@ use chinhchu::face::quality::Flaw;
 use chinhchu::gallery::{Attributes, DecisionKey, EnrolMode, Filter, RequestId, Source, SubjectId};
 use chinhchu::service::Client;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, Record, Scheme};
-use chinhchu::workflow::{telling, Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest};
+use chinhchu::workflow::{
+    Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest, telling,
+};
 use tonic::Code;
 
 use crate::assets::{engine, faceless, photo, with_gallery};
@@ -114,16 +116,14 @@ async fn the_engine_tells_once_that_the_photos_have_been_looked_at() {
     let told = Arc::new(AtomicUsize::new(0));
     let tell = || {
         let told = Arc::clone(&told);
-        move || drop(told.fetch_add(1, Ordering::SeqCst))
+        move || {
+            told.fetch_add(1, Ordering::SeqCst);
+        }
     };
     telling(tell(), engine.enrol(enrolment("t-1", "one", face.clone()))).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 1, "enrol");
-    let request = VerifyRequest {
-        reference: face.clone(),
-        probes: vec![other.clone()],
-        fmr: None,
-        against: Default::default(),
-    };
+    let request =
+        VerifyRequest { reference: face.clone(), probes: vec![other.clone()], fmr: None, against: Default::default() };
     telling(tell(), engine.verify(request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 2, "verify");
     let request = IdentifyRequest { probes: vec![other.clone()], scope: None, filter: Filter::default() };

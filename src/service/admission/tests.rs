@@ -86,6 +86,11 @@ impl Clocked {
         self.ready(number)
     }
 
+    /// Its photos have been looked at.
+    fn seen(&mut self, caller: &Caller) {
+        self.queue.seen(caller.number, self.now);
+    }
+
     fn done(&mut self, caller: Caller) {
         self.queue.leave(caller.number, true, self.now);
     }
@@ -107,13 +112,13 @@ fn a_turn_is_over_once_the_photos_have_been_looked_at_and_the_call_is_not() {
     // Searches take five seconds each, together with others' or not.
     for _ in 0..50 {
         let call = all.call(IDENTIFY, 1, None).unwrap();
-        all.after(SECOND).queue.seen(call.number, all.now);
+        all.after(SECOND).seen(&call);
         all.after(5 * SECOND).done(call);
     }
     let mut first = all.call(IDENTIFY, 1, TIME).unwrap();
     let mut second = all.call(IDENTIFY, 1, TIME).unwrap();
     assert!(first.goes() && second.waits());
-    all.after(SECOND).queue.seen(first.number, all.now);
+    all.after(SECOND).seen(&first);
     assert!(second.goes());
     // A second's wait and a second's turn would do, were it not for the search.
     assert_eq!(all.call(IDENTIFY, 1, Some(3 * SECOND)).err().unwrap().why, Why::Deadline);

@@ -222,7 +222,7 @@ impl Queue {
         let turns = u32::try_from(self.turns).unwrap_or(u32::MAX);
         let alone = !busy && running == 0 && above + beside == 0;
         let mean = |takes: Duration, count: u32| takes.checked_div(count).unwrap_or_default() / turns;
-        if running + (above + beside) as usize + 1 <= self.turns {
+        if running + ((above + beside) as usize) < self.turns {
             return Ahead { wait: Duration::ZERO, every: mean(left, running as u32), alone };
         }
         let strictly = (left + above_takes + beside_takes) / turns;

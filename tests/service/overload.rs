@@ -20,6 +20,9 @@ const ARRIVED: Duration = Duration::from_millis(300);
 /// What each call takes that teaches a server what calls take.
 const LESSON: Duration = Duration::from_millis(300);
 
+/// A call that is under way.
+type Call = JoinHandle<Result<(), ClientError>>;
+
 fn enrol_request() -> EnrolRequest {
     EnrolRequest {
         request_id: None,
@@ -32,23 +35,23 @@ fn enrol_request() -> EnrolRequest {
     }
 }
 
-fn verify(client: &Client, reference: &'static [u8]) -> JoinHandle<Result<(), ClientError>> {
+fn verify(client: &Client, reference: &'static [u8]) -> Call {
     let client = client.clone();
     tokio::spawn(async move { client.verify(verify_request(reference)).await.map(drop) })
 }
 
-fn enrol(client: &Client) -> JoinHandle<Result<(), ClientError>> {
+fn enrol(client: &Client) -> Call {
     let client = client.clone();
     tokio::spawn(async move { client.enrol(enrol_request()).await.map(drop) })
 }
 
-fn identify(client: &Client) -> JoinHandle<Result<(), ClientError>> {
+fn identify(client: &Client) -> Call {
     let client = client.clone();
     let request = IdentifyRequest { probes: vec![b"face".to_vec()], scope: None, filter: Default::default() };
     tokio::spawn(async move { client.identify(request).await.map(drop) })
 }
 
-fn row(client: &Client) -> JoinHandle<Result<(), ClientError>> {
+fn row(client: &Client) -> Call {
     let client = client.clone();
     tokio::spawn(async move { client.bulk_enrol(tokio_stream::iter([enrol_request()])).await.map(drop) })
 }
@@ -129,7 +132,7 @@ async fn verification_goes_before_identification_before_enrolment_before_rows() 
     let mut calls = Vec::new();
     // The first to come are the last to be served.
     let verification = |client: &Client| verify(client, b"x");
-    let kinds: [fn(&Client) -> JoinHandle<Result<(), ClientError>>; 4] = [row, enrol, identify, verification];
+    let kinds: [fn(&Client) -> Call; 4] = [row, enrol, identify, verification];
     for call in kinds {
         calls.push(call(&client));
         tokio::time::sleep(ARRIVED).await;

@@ -69,7 +69,8 @@ struct Plan {
 
 impl Plan {
     fn new(args: ServeArgs, settings: &Settings) -> Result<Self, Failure> {
-        let ServerSettings { listen, requests_in_flight_max, message_bytes_max, deadline_max, drain } = settings.server;
+        let ServerSettings { listen, requests_in_flight_max, turn_wait_max, message_bytes_max, deadline_max, drain } =
+            settings.server;
         let listen = match &args.listen {
             Some(text) => settings::address("--listen", text)?,
             None => listen,
@@ -86,6 +87,8 @@ impl Plan {
         let options = ServeOptions {
             listen,
             requests_in_flight_max: requests_in_flight_max.unwrap_or(default.requests_in_flight_max),
+            turns_max: ServeOptions::turns_for(settings.workers()),
+            turn_wait_max: turn_wait_max.unwrap_or(default.turn_wait_max),
             message_bytes_max: message_bytes_max.unwrap_or(default.message_bytes_max),
             deadline_max: deadline_max.unwrap_or(default.deadline_max),
             drain: drain.unwrap_or(default.drain),

@@ -64,6 +64,7 @@ pub(super) struct Settings {
 pub(super) struct ServerSettings {
     pub listen: SocketAddr,
     pub requests_in_flight_max: Option<usize>,
+    pub turn_wait_max: Option<Duration>,
     pub message_bytes_max: Option<usize>,
     pub deadline_max: Option<Duration>,
     pub drain: Option<Duration>,
@@ -142,6 +143,8 @@ impl Settings {
                     1,
                     10_000,
                 )?,
+                turn_wait_max: optional("server.turn_wait_seconds_max", server.turn_wait_seconds_max, 0.0, 600.0)?
+                    .map(Duration::from_secs_f64),
                 message_bytes_max: optional("server.message_bytes_max", server.message_bytes_max, 64 << 10, 2 << 30)?,
                 deadline_max: optional("server.deadline_seconds_max", server.deadline_seconds_max, 1, 3600)?
                     .map(Duration::from_secs),

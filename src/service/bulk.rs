@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tonic::{Status, Streaming};
 use tracing::Instrument;
 
+use super::admission::Admission;
 use super::handlers::Handlers;
 use super::refusal::{Manner, Names, Refusal};
 use super::{Backend, convert, pb};
@@ -27,6 +28,7 @@ type Row = (u64, Result<EnrolOutcome, Refusal>);
 pub(super) async fn enroll(
     handlers: &Handlers,
     mut rows: Streaming<pb::EnrollRequest>,
+    peer: u64,
     refused: impl Fn(Refusal) -> Status,
 ) -> Result<pb::BulkEnrollResponse, Status> {
     let mut tally = Tally::default();
@@ -50,10 +52,10 @@ pub(super) async fn enroll(
             (place, row) = next => match row {
                 Ok(Ok(Some(request))) => {
                     let index = tally.begin();
-                    let backend = Arc::clone(&handlers.backend);
+                    let (backend, admission) = (Arc::clone(&handlers.backend), Arc::clone(&handlers.admission));
                     let row = async move {
                         let _place = place;
-                        (index, enroll_one(&*backend, request).await)
+                        (index, enroll_one(&*backend, &admission, peer, request).await)
                     };
                     work.spawn(row.in_current_span());
                 }
@@ -77,13 +79,19 @@ pub(super) async fn enroll(
     end.map(|()| tally.answer())
 }
 
-/// One row. A busy engine is waited for: the caller sent a list, not a call to be
-/// tried again row by row.
-async fn enroll_one(backend: &dyn Backend, request: pb::EnrollRequest) -> Result<EnrolOutcome, Refusal> {
+/// One row, when its turn comes: after all calls that wait, but for one start in a few. A
+/// busy engine is waited for: the caller sent a list, not a call to be tried again row by row.
+async fn enroll_one(
+    backend: &dyn Backend,
+    admission: &Arc<Admission>,
+    peer: u64,
+    request: pb::EnrollRequest,
+) -> Result<EnrolOutcome, Refusal> {
     let refusal = |error: &WorkflowError| Refusal::of(error, Names::GALLERY);
     let request = convert::enrol_request(request).map_err(|error| refusal(&error))?;
     loop {
-        match backend.enrol(request.clone()).await {
+        let turn = admission.row(request.photos.len(), peer).await;
+        match turn.of(backend.enrol(request.clone())).await {
             Err(WorkflowError::Busy { retry_after_ms }) => {
                 let pause = Duration::from_millis(retry_after_ms.max(1)).min(BUSY_PAUSE_MAX);
                 tokio::time::sleep(pause).await;

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::hurry::Hurry;
+
 /// What to do at the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AtTheBound {
@@ -42,6 +44,8 @@ pub(super) struct Activity {
     last: AtomicU64,
     begun: Instant,
     cut: CancellationToken,
+    /// Its refusals that are told at once.
+    pub hurry: Hurry,
 }
 
 impl Activity {
@@ -84,7 +88,7 @@ impl Drop for Call {
 /// A place among the connections, given back when dropped.
 pub(super) struct Place {
     of: Arc<Connections>,
-    number: u64,
+    pub number: u64,
     pub activity: Arc<Activity>,
 }
 
@@ -135,6 +139,7 @@ impl Connections {
             last: AtomicU64::new(millis(self.begun)),
             begun: self.begun,
             cut: self.cut.child_token(),
+            hurry: Hurry::of_connection(),
         });
         open.insert(number, Arc::clone(&activity));
         drop(open);

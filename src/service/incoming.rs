@@ -136,6 +136,8 @@ pub(super) struct Connection<S> {
 /// What a call can know of its connection.
 #[derive(Clone)]
 pub(super) struct Peer {
+    /// Of the connection; no two have the same.
+    pub number: u64,
     pub activity: Arc<Activity>,
 }
 
@@ -143,7 +145,7 @@ impl<S: Connected> Connected for Connection<S> {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        Peer { activity: Arc::clone(&self.place.activity) }
+        Peer { number: self.place.number, activity: Arc::clone(&self.place.activity) }
     }
 }
 

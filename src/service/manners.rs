@@ -1,26 +1,29 @@
-//! What surrounds every call: a place or a refusal, a deadline, an end when the
+//! What surrounds every call: admission or a refusal, a deadline, an end when the
 //! server stops, its trace, and a line of telemetry that names nobody.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::future::ready;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
-use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::codegen::http::{Request, Response};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
+use super::admission::{Admission, Refused, Ticket, Why};
+use super::hurry::Hurry;
 use super::incoming::Peer;
 use super::language::Language;
+use super::method::Method;
 use super::refusal::{Manner, Refusal};
+use super::refusals::Refusals;
 use super::trace::{TRACEPARENT, Trace};
 use super::uploads::{Cut, Uploads};
 use crate::workflow::words::Reason;
@@ -28,16 +31,12 @@ use crate::workflow::words::Reason;
 /// Field of a call's span: the keyed digest of its transaction, where it has one.
 pub(super) const TRANSACTION: &str = "transaction";
 
-/// Shortest and longest retry hint, and the weight (one in so many) of the latest
-/// call in the smoothed duration it comes from.
-const RETRY_MIN: Duration = Duration::from_millis(50);
-const RETRY_MAX: Duration = Duration::from_secs(5);
-const PACE_WEIGHT: u64 = 8;
-
 /// What all connections share.
 pub(super) struct Shared {
     /// One permit per call in flight.
-    pub places: Semaphore,
+    pub places: Arc<Semaphore>,
+    /// Whose turn it is.
+    pub admission: Arc<Admission>,
     /// Longest time for a call.
     pub deadline_max: Duration,
     /// Largest message, named in the refusal of a larger one.
@@ -46,136 +45,46 @@ pub(super) struct Shared {
     pub closing: CancellationToken,
     /// Cancelled when the drain is over: what still runs is dropped.
     pub ended: CancellationToken,
-    /// Smoothed duration of a call, in microseconds.
-    pub pace_us: AtomicU64,
     /// Calls whose message is still coming.
     pub uploads: Arc<Uploads>,
     /// One permit per bulk enrolment: they last, and must leave places to others.
     pub bulk: Semaphore,
     /// Longest time a call may wait for more of its message.
     pub upload_idle_max: Duration,
-    /// Refusals for want of a place since they were last told, by call.
-    pub refusals: Mutex<BTreeMap<&'static str, u64>>,
+    /// Refusals for want of capacity.
+    pub refusals: Refusals,
+    /// Those that are told at once.
+    pub hurry: Hurry,
 }
 
 /// Longest wait for the place of a call that is ended for another.
 const DISPLACED_MAX: Duration = Duration::from_millis(100);
 
 impl Shared {
-    /// How long a refused caller should wait: about the time until a place falls
-    /// free, which is at most the time one call takes.
-    fn retry_after(&self) -> Duration {
-        Duration::from_micros(self.pace_us.load(Ordering::Relaxed)).clamp(RETRY_MIN, RETRY_MAX)
-    }
-
-    /// A place for a call, or that of one whose message does not come.
-    async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        if let Ok(place) = self.places.try_acquire() {
-            return Some(place);
-        }
-        if !self.uploads.displace() {
-            return None;
-        }
-        tokio::time::timeout(DISPLACED_MAX, self.places.acquire()).await.ok()?.ok()
-    }
-
-    /// Says in one line per call how many were refused for want of a place: line by line
-    /// they would fill the log just when it is read.
-    pub(super) fn tell_refusals(&self) {
-        for (method, count) in std::mem::take(&mut *self.refusals()) {
-            tracing::warn!(method, count, reason = Reason::Busy.code(), "refused for want of a place");
-        }
-    }
-
-    fn refusals(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
-        // Nothing is left half done under it.
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, took: Duration) {
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        // A lost update between two threads costs nothing: this is a hint.
-        let old = self.pace_us.load(Ordering::Relaxed);
-        self.pace_us.store(old - old / PACE_WEIGHT + took / PACE_WEIGHT, Ordering::Relaxed);
+    /// Lets a call in, by its headers: in microseconds, and without a look at its message.
+    fn admit(&self, method: Method, request: &Request<Body>) -> Result<Admitted, Refused> {
+        let time = method.time(request.headers(), self.deadline_max);
+        let peer = request.extensions().get::<Peer>().map_or(0, |peer| peer.number);
+        let ticket = self.admission.enter(method, peer, time)?;
+        let place = match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => Some(place),
+            // One falls free soon: that of a message that does not come, or of a call that
+            // waits and matters less.
+            Err(_) if self.uploads.displace() || self.admission.displace_below(method) => None,
+            Err(_) => return Err(self.admission.refuse_for_place(method)),
+        };
+        Ok(Admitted { ticket, place, until: time.and_then(|time| Instant::now().checked_add(time)) })
     }
 }
 
-/// The calls of `chinhchu.v1`. Health and reflection go by untouched: they must
-/// answer when all places are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Method {
-    Verify,
-    Identify,
-    Assess,
-    Enroll,
-    BulkEnroll,
-    Remove,
-    GetSubject,
-    VerifyBeneficiary,
-    ResolveReferral,
-    ClearPair,
-}
-
-impl Method {
-    fn of(path: &str) -> Option<Self> {
-        match path {
-            "/chinhchu.v1.Verification/Verify" => Some(Self::Verify),
-            "/chinhchu.v1.Verification/Identify" => Some(Self::Identify),
-            "/chinhchu.v1.Verification/Assess" => Some(Self::Assess),
-            "/chinhchu.v1.Gallery/Enroll" => Some(Self::Enroll),
-            "/chinhchu.v1.Gallery/BulkEnroll" => Some(Self::BulkEnroll),
-            "/chinhchu.v1.Gallery/Remove" => Some(Self::Remove),
-            "/chinhchu.v1.Gallery/GetSubject" => Some(Self::GetSubject),
-            "/chinhchu.v1.Beneficiary/VerifyBeneficiary" => Some(Self::VerifyBeneficiary),
-            "/chinhchu.v1.Beneficiary/ResolveReferral" => Some(Self::ResolveReferral),
-            "/chinhchu.v1.Beneficiary/ClearPair" => Some(Self::ClearPair),
-            _ => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Verify => "Verify",
-            Self::Identify => "Identify",
-            Self::Assess => "Assess",
-            Self::Enroll => "Enroll",
-            Self::BulkEnroll => "BulkEnroll",
-            Self::Remove => "Remove",
-            Self::GetSubject => "GetSubject",
-            Self::VerifyBeneficiary => "VerifyBeneficiary",
-            Self::ResolveReferral => "ResolveReferral",
-            Self::ClearPair => "ClearPair",
-        }
-    }
-
-    /// Time the call has: the caller's, cut to the server's. A bulk enrolment lasts
-    /// as long as rows keep coming, or as its caller says.
-    fn time(self, headers: &HeaderMap, max: Duration) -> Option<Duration> {
-        let asked = headers.get("grpc-timeout").and_then(|value| grpc_timeout(value.as_bytes()));
-        match self {
-            Self::BulkEnroll => asked,
-            _ => Some(asked.map_or(max, |asked| asked.min(max))),
-        }
-    }
-}
-
-/// Reads a `grpc-timeout`: 1–8 digits and a unit (gRPC over HTTP/2, "Requests").
-/// `None` for anything else, which is then as if it were not there.
-fn grpc_timeout(value: &[u8]) -> Option<Duration> {
-    let (unit, digits) = value.split_last()?;
-    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let number = digits.iter().fold(0u64, |number, digit| number * 10 + u64::from(digit - b'0'));
-    Some(match unit {
-        b'H' => Duration::from_secs(number * 3600),
-        b'M' => Duration::from_secs(number * 60),
-        b'S' => Duration::from_secs(number),
-        b'm' => Duration::from_millis(number),
-        b'u' => Duration::from_micros(number),
-        b'n' => Duration::from_nanos(number),
-        _ => return None,
-    })
+/// A call that was let in.
+struct Admitted {
+    /// Where it takes a turn.
+    ticket: Option<Ticket>,
+    /// `None` where it has yet to fall free.
+    place: Option<OwnedSemaphorePermit>,
+    /// Its deadline.
+    until: Option<Instant>,
 }
 
 /// Wraps the routes in [`Manners`].
@@ -225,9 +134,41 @@ where
             });
         };
         let shared = Arc::clone(&self.shared);
-        // Its connection is not silent meanwhile.
-        let under_way = request.extensions().get::<Peer>().map(|peer| peer.activity.call());
         let trace = Trace::of(request.headers());
+        let language = Language::of(request.headers());
+        // Its connection is not silent meanwhile.
+        let peer = request.extensions().get::<Peer>().cloned();
+        let under_way = peer.as_ref().map(|peer| peer.activity.call());
+        let admitted = if shared.closing.is_cancelled() {
+            shared.refusals.add_closing(method);
+            Err(Manner::ShuttingDown)
+        } else {
+            shared.admit(method, &request).map_err(|Refused { why, retry_after }| {
+                shared.refusals.add(method, Some(why), Some(retry_after));
+                Manner::Busy { retry_after }
+            })
+        };
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(manner) => {
+                // Under overload most calls come this way: no span, no line, no waiting.
+                tracing::debug!(method = method.name(), trace = %trace.id(), ?manner, "refused at once");
+                let mut response = refuse(manner, language);
+                response.headers_mut().insert(TRACEPARENT, trace.header());
+                let time = method.time(request.headers(), shared.deadline_max);
+                let connection = peer.as_ref().map(|peer| &peer.activity.hurry);
+                let Some(pause) = shared.hurry.pause(connection, time, Instant::now()) else {
+                    return Box::pin(ready(Ok(response)));
+                };
+                // Without it, nothing more of its message is kept.
+                drop(request);
+                return Box::pin(async move {
+                    let _under_way = under_way;
+                    tokio::time::sleep(pause).await;
+                    Ok(response)
+                });
+            }
+        };
         let span = tracing::info_span!(
             "call",
             method = method.name(),
@@ -238,7 +179,7 @@ where
         let call = async move {
             let _under_way = under_way;
             let mut record = Record::begin(method);
-            let mut response = admitted(&shared, method, &mut inner, request).await;
+            let mut response = serve(&shared, method, admitted, &mut inner, request).await;
             response.headers_mut().insert(TRACEPARENT, trace.header());
             record.end(&shared, &response);
             Ok(response)
@@ -247,27 +188,44 @@ where
     }
 }
 
-/// Takes a place and runs the call in it until it is done, its time is up or the
-/// server ends. Whichever comes first drops the rest, and so the work.
-async fn admitted<S>(shared: &Shared, method: Method, inner: &mut S, request: Request<Body>) -> Response<Body>
+/// Runs a call until it is done, its time is up or the server ends. Whichever comes first
+/// drops the rest, and so the work.
+async fn serve<S>(
+    shared: &Shared,
+    method: Method,
+    admitted: Admitted,
+    inner: &mut S,
+    mut request: Request<Body>,
+) -> Response<Body>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
     let language = Language::of(request.headers());
     let refuse = |manner| refuse(manner, language);
-    if shared.closing.is_cancelled() {
-        return refuse(Manner::ShuttingDown);
-    }
-    let busy = || refuse(Manner::Busy { retry_after: shared.retry_after() });
-    let Some(_place) = shared.place().await else { return busy() };
+    let busy = || {
+        let Refused { why, retry_after } = shared.admission.refuse_for_place(method);
+        told(refuse(Manner::Busy { retry_after }), Some(why))
+    };
+    let Admitted { ticket, place, until } = admitted;
+    let _place = match place {
+        Some(place) => place,
+        None => {
+            let free = tokio::time::timeout(DISPLACED_MAX, Arc::clone(&shared.places).acquire_owned());
+            let Ok(Ok(place)) = free.await else { return busy() };
+            place
+        }
+    };
     let bulk = (method == Method::BulkEnroll).then(|| shared.bulk.try_acquire());
     if matches!(bulk, Some(Err(_))) {
         return busy();
     }
-    let time = method.time(request.headers(), shared.deadline_max);
+    if let Some(ticket) = &ticket {
+        // For the handler, which knows when the message is there.
+        request.extensions_mut().insert(ticket.clone());
+    }
     let too_late = async {
-        match time {
-            Some(time) => tokio::time::sleep(time).await,
+        match until {
+            Some(until) => tokio::time::sleep_until(until.into()).await,
             None => std::future::pending().await,
         }
     };
@@ -285,7 +243,10 @@ where
     };
     tokio::select! {
         biased;
-        Ok(response) = inner.call(request) => explained(response, shared.message_bytes_max, language),
+        Ok(response) = inner.call(request) => {
+            let response = explained(response, shared.message_bytes_max, language);
+            told(response, ticket.and_then(|ticket| ticket.sent_away()))
+        }
         () = shared.ended.cancelled() => refuse(Manner::ShuttingDown),
         () = too_late => refuse(Manner::DeadlineExceeded),
         cut = cut => match cut {
@@ -293,6 +254,14 @@ where
             Cut::Displaced => busy(),
         },
     }
+}
+
+/// Says to the sums why admission refused a call.
+fn told(mut response: Response<Body>, why: Option<Why>) -> Response<Body> {
+    if let Some(why) = why {
+        response.extensions_mut().insert(why);
+    }
+    response
 }
 
 fn refuse(manner: Manner, language: Language) -> Response<Body> {
@@ -325,24 +294,20 @@ impl Record {
 
     fn end(&mut self, shared: &Shared, response: &Response<Body>) {
         self.ended = true;
-        let took = self.began.elapsed();
-        let ms = took.as_secs_f64() * 1e3;
-        match response.extensions().get::<Status>() {
-            None => {
-                shared.note(took);
-                tracing::info!(code = "OK", ms, "done");
-            }
-            Some(status) => {
-                let info = status.get_details_error_info();
-                let reason = info.as_ref().map_or("", |info| info.reason.as_str());
-                if reason == Reason::Busy.code() {
-                    *shared.refusals().entry(self.method.name()).or_default() += 1;
-                    tracing::debug!(code = ?status.code(), reason, ms, "refused");
-                } else {
-                    tracing::info!(code = ?status.code(), reason, ms, "refused");
-                }
-            }
+        let ms = self.began.elapsed().as_secs_f64() * 1e3;
+        let Some(status) = response.extensions().get::<Status>() else {
+            tracing::info!(code = "OK", ms, "done");
+            return;
+        };
+        let info = status.get_details_error_info();
+        let reason = info.as_ref().map_or("", |info| info.reason.as_str());
+        if reason != Reason::Busy.code() {
+            tracing::info!(code = ?status.code(), reason, ms, "refused");
+            return;
         }
+        let retry_after = status.get_details_retry_info().and_then(|info| info.retry_delay);
+        shared.refusals.add(self.method, response.extensions().get::<Why>().copied(), retry_after);
+        tracing::debug!(code = ?status.code(), reason, ms, "refused");
     }
 }
 
@@ -351,57 +316,5 @@ impl Drop for Record {
         if !self.ended {
             tracing::info!(code = ?Code::Cancelled, ms = self.began.elapsed().as_secs_f64() * 1e3, "the caller went");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tonic::server::NamedService;
-
-    #[test]
-    fn every_call_of_the_contract_has_manners() {
-        let set = <prost_types::FileDescriptorSet as prost::Message>::decode(crate::service::DESCRIPTORS).unwrap();
-        let mut calls = 0;
-        for file in set.file.iter().filter(|file| file.package() == "chinhchu.v1") {
-            for service in &file.service {
-                for method in &service.method {
-                    let path = format!("/chinhchu.v1.{}/{}", service.name(), method.name());
-                    assert_eq!(Method::of(&path).map(Method::name), Some(method.name()), "{path}");
-                    calls += 1;
-                }
-            }
-        }
-        assert_eq!(calls, 10);
-        type Health = tonic_health::pb::health_server::HealthServer<tonic_health::server::HealthService>;
-        assert_eq!(Method::of(&format!("/{}/Check", Health::NAME)), None);
-    }
-
-    #[test]
-    fn timeouts_are_read_as_the_protocol_writes_them() {
-        assert_eq!(grpc_timeout(b"5S"), Some(Duration::from_secs(5)));
-        assert_eq!(grpc_timeout(b"250m"), Some(Duration::from_millis(250)));
-        assert_eq!(grpc_timeout(b"7u"), Some(Duration::from_micros(7)));
-        assert_eq!(grpc_timeout(b"1H"), Some(Duration::from_secs(3600)));
-        assert_eq!(grpc_timeout(b"99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
-        for wrong in [&b""[..], b"S", b"5", b"-5S", b"123456789S", b"5s", b"1.5S", b"\xff\xff"] {
-            assert_eq!(grpc_timeout(wrong), None);
-        }
-    }
-
-    #[test]
-    fn a_call_gets_the_shorter_of_the_two_times() {
-        let max = Duration::from_secs(30);
-        let with = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("grpc-timeout", value.parse().unwrap());
-            headers
-        };
-        assert_eq!(Method::Verify.time(&HeaderMap::new(), max), Some(max));
-        assert_eq!(Method::Verify.time(&with("1S"), max), Some(Duration::from_secs(1)));
-        assert_eq!(Method::Verify.time(&with("2M"), max), Some(max));
-        assert_eq!(Method::Verify.time(&with("nonsense"), max), Some(max));
-        assert_eq!(Method::BulkEnroll.time(&HeaderMap::new(), max), None);
-        assert_eq!(Method::BulkEnroll.time(&with("2M"), max), Some(Duration::from_secs(120)));
     }
 }

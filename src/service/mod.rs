@@ -7,9 +7,9 @@
 //!
 //! ```text
 //! connection -> incoming (at most connections_max)
-//!   -> manners  (place or RESOURCE_EXHAUSTED; deadline; span; drain)
+//!   -> manners  (admission or RESOURCE_EXHAUSTED; deadline; span; drain)
 //!   -> tonic    (message limit, decoding)
-//!   -> handlers (convert) -> Backend: the Engine -> worker threads
+//!   -> handlers (convert; the call's turn) -> Backend: the Engine -> worker threads
 //! ```
 //!
 //! # Limits and manners, defaults of [`ServeOptions`]
@@ -17,6 +17,8 @@
 //! |---|---|---|
 //! | one message | 64 MiB: a reference and five captures of 8 MiB fit | `RESOURCE_EXHAUSTED`, `MESSAGE_TOO_LARGE` |
 //! | calls in flight | 64 | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
+//! | calls with photos worked on at once | one per worker and a quarter more | they take turns |
+//! | wait for a turn, as foreseen from the headers | 2 s, and what leaves time before the deadline | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
 //! | rows of bulk enrolments worked on at once | 2 per core and 6 | the stream waits |
 //! | time per call | 30 s; a shorter `grpc-timeout` holds | `DEADLINE_EXCEEDED`, work dropped |
 //! | time between two rows of a bulk enrolment | 60 s | `DEADLINE_EXCEEDED` |
@@ -29,6 +31,19 @@
 //!
 //! The place a call holds is taken before its message is read, so calls in flight
 //! times the message limit bounds the memory that requests can take.
+//!
+//! # Overload
+//! A call that cannot be answered in time is refused by its headers, before its photos are
+//! read, and told when to come back. What is let in takes turns: verification (Verify,
+//! VerifyBeneficiary, Assess), then Identify, then Enroll, then the rows of bulk enrolments;
+//! each of these still gets one start in sixteen while it waits. Within one of them
+//! connections share evenly. Calls without photos (GetSubject, ResolveReferral, ClearPair,
+//! Remove) take no turn, and health and reflection not even a place. A call whose caller has
+//! gone, or that cannot be done in time any more, is never begun; one that is under way stops
+//! at the next step. Where all places are taken, a call that waits makes room for one that
+//! goes before it. Refusals are logged in sums. A connection that is refused more than twenty
+//! times a second is told so half a second later, and so are all where there are hundreds:
+//! who calls again at once is slowed down by it.
 //!
 //! # Errors
 //! Every error carries `google.rpc` details (AIP-193): `ErrorInfo` (reason, domain
@@ -66,6 +81,7 @@
 #[macro_use]
 mod opaque;
 
+mod admission;
 mod backend;
 mod bulk;
 mod client;
@@ -73,12 +89,15 @@ mod client_error;
 mod connections;
 mod convert;
 mod handlers;
+mod hurry;
 mod incoming;
 mod language;
 pub mod local;
 mod manners;
+mod method;
 mod options;
 mod refusal;
+mod refusals;
 mod server;
 mod signals;
 mod trace;

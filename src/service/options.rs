@@ -12,6 +12,14 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// Calls admitted at once; beyond it RESOURCE_EXHAUSTED with a retry hint.
     pub requests_in_flight_max: usize,
+    /// Calls with photos, and rows of bulk enrolments, worked on at once; the others wait for
+    /// their turn. A few more than the engine has workers, so that none stands still while a
+    /// call is written to disk.
+    pub turns_max: usize,
+    /// Longest wait for its turn that a call is let in for, as far as can be foreseen; beyond
+    /// it RESOURCE_EXHAUSTED with a retry hint. A call that would not be done before its
+    /// deadline is refused sooner.
+    pub turn_wait_max: Duration,
     /// Largest message, in bytes.
     pub message_bytes_max: usize,
     /// Longest time for a call, its upload included, and the time a call without a
@@ -52,20 +60,26 @@ impl ServeOptions {
     /// The port of the default address.
     pub const PORT: u16 = 50_051;
 
+    /// [`Self::turns_max`] for an engine with so many workers.
+    pub fn turns_for(workers: usize) -> usize {
+        workers + workers.div_ceil(4)
+    }
+
     /// Checks that the server can keep these promises.
     pub(super) fn check(&self) -> Result<(), ServeError> {
         if !self.listen.ip().is_loopback() {
             return Err(ServeError::NotLoopback(self.listen));
         }
-        let positive: [(&'static str, u64); 6] = [
+        let positive: [(&'static str, u64); 7] = [
             ("requests_in_flight_max", self.requests_in_flight_max as u64),
+            ("turns_max", self.turns_max as u64),
             ("bulk_rows_in_flight_max", self.bulk_rows_in_flight_max as u64),
             ("connections_max", self.connections_max as u64),
             ("streams_per_connection_max", u64::from(self.streams_per_connection_max)),
             ("message_bytes_max", self.message_bytes_max as u64),
             ("deadline_max", u64::from(!self.deadline_max.is_zero())),
         ];
-        // The semaphores behind the first three take at most this much.
+        // The semaphores behind some of them take at most this much.
         let most = tokio::sync::Semaphore::MAX_PERMITS.min(u32::MAX as usize) as u64;
         match positive.iter().find(|(_, value)| *value == 0 || *value > most) {
             Some((name, _)) => Err(ServeError::BadOption(name)),
@@ -80,10 +94,11 @@ impl Default for ServeOptions {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Self::PORT),
             requests_in_flight_max: 64,
+            turns_max: Self::turns_for(cores),
+            turn_wait_max: Duration::from_secs(2),
             message_bytes_max: 64 << 20,
             deadline_max: Duration::from_secs(30),
-            // Enough to keep every core busy and a few commits gathering, few enough
-            // that a Verify between them waits for tens of milliseconds.
+            // Enough to keep every core busy and a few rows coming meanwhile.
             bulk_rows_in_flight_max: 2 * cores + 6,
             bulk_idle_max: Duration::from_secs(60),
             connections_max: 512,

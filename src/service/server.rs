@@ -1,7 +1,6 @@
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -13,13 +12,16 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use super::admission::Admission;
 use super::connections::{AtTheBound, Connections};
 use super::handlers::Handlers;
+use super::hurry::Hurry;
 use super::incoming::Incoming;
 use super::manners::{MannersLayer, Shared};
 use super::pb::beneficiary_server::BeneficiaryServer;
 use super::pb::gallery_server::GalleryServer;
 use super::pb::verification_server::VerificationServer;
+use super::refusals::Refusals;
 use super::{Backend, DESCRIPTORS, LogKey, ServeError, ServeOptions};
 
 /// HTTP/2 windows: how much of its message a caller may send ahead of the server's
@@ -80,20 +82,21 @@ impl Bound {
         let Self { listener, address, backend, options, log_key } = self;
         let places = u32::try_from(options.requests_in_flight_max).unwrap_or(u32::MAX);
         let shared = Arc::new(Shared {
-            places: Semaphore::new(options.requests_in_flight_max),
+            places: Arc::new(Semaphore::new(options.requests_in_flight_max)),
+            admission: Admission::new(options.turns_max, options.turn_wait_max),
             deadline_max: options.deadline_max,
             message_bytes_max: options.message_bytes_max,
             closing: CancellationToken::new(),
             ended: CancellationToken::new(),
-            pace_us: AtomicU64::new(0),
             uploads: Arc::default(),
             bulk: Semaphore::new((options.requests_in_flight_max / BULK_SHARE).max(1)),
             upload_idle_max: options.upload_idle_max,
-            refusals: Mutex::default(),
+            refusals: Refusals::default(),
+            hurry: Hurry::of_server(options.turns_max),
         });
         let cut = CancellationToken::new();
         let connections = Connections::new(options.connections_max, AtTheBound::CutSilent, cut.clone());
-        let handlers = Arc::new(Handlers::new(Arc::clone(&backend), &options, log_key, shared.closing.clone()));
+        let handlers = Arc::new(Handlers::new(Arc::clone(&backend), &options, log_key, &shared));
         let (health, health_service) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
 
@@ -149,7 +152,7 @@ impl Bound {
         // watch or a caller that does not read are cut.
         let result = timeout(FLUSH_MAX, &mut server).await;
         cut.cancel();
-        shared.tell_refusals();
+        shared.refusals.tell();
         tracing::info!("stopped");
         result.unwrap_or(Ok(())).map_err(ServeError::from)
     }
@@ -201,6 +204,6 @@ async fn tidy(connections: &Connections, shared: &Shared, idle_max: Duration) ->
         if idle > 0 {
             tracing::info!(cut = idle, "idle connections were cut");
         }
-        shared.tell_refusals();
+        shared.refusals.tell();
     }
 }

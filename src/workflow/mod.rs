@@ -13,6 +13,7 @@ mod ids;
 mod probe;
 #[cfg(test)]
 mod reasons_page;
+mod seen;
 mod verify;
 pub mod words;
 
@@ -25,6 +26,7 @@ pub use identify::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope,
 };
 pub use ids::NumberIds;
+pub use seen::telling;
 pub use verify::{Decision, VerifyOutcome, VerifyRequest};
 
 /// Most captures in one probe.

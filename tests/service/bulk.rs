@@ -72,7 +72,11 @@ async fn an_empty_stream_is_an_empty_enrolment() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_are_worked_on_side_by_side_up_to_the_bound_over_all_streams() {
-    let server = Running::start(|options| options.bulk_rows_in_flight_max = 6).await;
+    let server = Running::start(|options| {
+        options.bulk_rows_in_flight_max = 6;
+        options.turns_max = 8;
+    })
+    .await;
     let client = server.client().await;
     let calls: Vec<_> = (0..2)
         .map(|call| {

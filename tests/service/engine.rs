@@ -1,12 +1,17 @@
 //! The calls with the real engine on real photos.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chinhchu::face::Wants;
 use chinhchu::face::quality::Flaw;
-use chinhchu::gallery::{Attributes, EnrolMode, Filter, RequestId, Source, SubjectId};
+use chinhchu::gallery::{Attributes, DecisionKey, EnrolMode, Filter, RequestId, Source, SubjectId};
 use chinhchu::service::Client;
-use chinhchu::workflow::{Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest};
+use chinhchu::workflow::beneficiary::{BeneficiaryRequest, Record, Scheme};
+use chinhchu::workflow::{
+    Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest, telling,
+};
 use tonic::Code;
 
 use crate::assets::{engine, faceless, photo, with_gallery};
@@ -99,6 +104,43 @@ async fn a_counters_day() {
     assert!(!client.remove(&one, Some(removal.clone())).await.unwrap().replayed);
     assert!(client.remove(&one, Some(removal)).await.unwrap().replayed);
     assert_eq!(client.subject(&one).await.unwrap_err().reason, "SUBJECT_UNKNOWN");
+}
+
+/// Else a call's turn would last for its search or its commit, which others could share.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_engine_tells_once_that_the_photos_have_been_looked_at() {
+    let (Some(face), Some(other)) = (photo("obama.jpg"), photo("obama2.jpg")) else { return };
+    let Some(engine) = engine(1, 64) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let engine = with_gallery(engine, folder.path());
+    let told = Arc::new(AtomicUsize::new(0));
+    let tell = || {
+        let told = Arc::clone(&told);
+        move || {
+            told.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    telling(tell(), engine.enrol(enrolment("t-1", "one", face.clone()))).await.unwrap();
+    assert_eq!(told.load(Ordering::SeqCst), 1, "enrol");
+    let request =
+        VerifyRequest { reference: face.clone(), probes: vec![other.clone()], fmr: None, against: Default::default() };
+    telling(tell(), engine.verify(request)).await.unwrap();
+    assert_eq!(told.load(Ordering::SeqCst), 2, "verify");
+    let request = IdentifyRequest { probes: vec![other.clone()], scope: None, filter: Filter::default() };
+    telling(tell(), engine.identify(request)).await.unwrap();
+    assert_eq!(told.load(Ordering::SeqCst), 3, "identify");
+    let request = BeneficiaryRequest {
+        key: DecisionKey::new(RequestId::new("t-2").unwrap(), 1).unwrap(),
+        subject: SubjectId::new("one").unwrap(),
+        scheme: Scheme::Social,
+        policy: String::new(),
+        record: Record::default(),
+        chip_files: Vec::new(),
+        active: None,
+        frames: vec![other],
+    };
+    telling(tell(), engine.verify_beneficiary(request)).await.unwrap();
+    assert_eq!(told.load(Ordering::SeqCst), 4, "verify a beneficiary");
 }
 
 /// Head and shoulders at a size that does not make the test slow, out of focus.

@@ -39,6 +39,8 @@ pub struct Control {
     pub running_most: AtomicUsize,
     /// Calls that came in.
     pub begun: AtomicUsize,
+    /// Which, in order.
+    pub order: Mutex<Vec<&'static str>>,
     /// Slow calls wait for a permit here.
     pub gate: Semaphore,
     /// Whether the backend says it can serve.
@@ -65,6 +67,7 @@ impl Control {
             running: AtomicUsize::new(0),
             running_most: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
+            order: Mutex::default(),
             gate: Semaphore::new(0),
             able: AtomicBool::new(true),
             busy_tries: AtomicUsize::new(0),
@@ -80,7 +83,8 @@ impl Control {
         })
     }
 
-    fn enter(self: &Arc<Self>) -> Inside {
+    fn enter(self: &Arc<Self>, call: &'static str) -> Inside {
+        self.order.lock().unwrap().push(call);
         self.begun.fetch_add(1, Ordering::SeqCst);
         let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.running_most.fetch_max(now, Ordering::SeqCst);
@@ -346,7 +350,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
 #[async_trait]
 impl Backend for Fake {
     async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
-        let _inside = self.0.enter();
+        let _inside = self.0.enter("verify");
         *self.0.verify.lock().unwrap() = Some(request.clone());
         self.0.error()?;
         self.look(&request.reference, Field::Reference).await?;
@@ -357,21 +361,21 @@ impl Backend for Fake {
     }
 
     async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError> {
-        let _inside = self.0.enter();
+        let _inside = self.0.enter("assess");
         self.0.error()?;
         self.look(&photo, Field::Image).await?;
         Ok(AssessOutcome { face: report(), accepted: kind == Kind::Chip })
     }
 
     async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {
-        let _inside = self.0.enter();
+        let _inside = self.0.enter("identify");
         *self.0.identify.lock().unwrap() = Some(request);
         self.0.error()?;
         Ok(IdentifyOutcome { answered: *self.0.answered.lock().unwrap(), ..identify_outcome() })
     }
 
     async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
-        let _inside = self.0.enter();
+        let _inside = self.0.enter("enrol");
         *self.0.enrol.lock().unwrap() = Some(request.clone());
         self.0.error()?;
         if self.0.busy_tries.load(Ordering::SeqCst) > 0 {
@@ -393,7 +397,7 @@ impl Backend for Fake {
     }
 
     async fn remove(&self, subject: &SubjectId, _request_id: Option<RequestId>) -> Result<Receipt, WorkflowError> {
-        let _inside = self.0.enter();
+        let _inside = self.0.enter("remove");
         self.0.error()?;
         match subject.as_str() {
             "stranger" => Err(GalleryError::UnknownSubject.into()),
@@ -402,7 +406,7 @@ impl Backend for Fake {
     }
 
     async fn subject(&self, id: &SubjectId) -> Result<Subject, WorkflowError> {
-        let _inside = self.0.enter();
+        let _inside = self.0.enter("subject");
         self.0.error()?;
         match id.as_str() {
             "stranger" => Err(GalleryError::UnknownSubject.into()),
@@ -411,7 +415,7 @@ impl Backend for Fake {
     }
 
     async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError> {
-        let _inside = self.0.enter();
+        let _inside = self.0.enter("verify_beneficiary");
         *self.0.beneficiary.lock().unwrap() = Some(request.clone());
         self.0.error()?;
         for (i, frame) in request.frames.iter().enumerate() {
@@ -421,7 +425,7 @@ impl Backend for Fake {
     }
 
     async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, WorkflowError> {
-        let _inside = self.0.enter();
+        let _inside = self.0.enter("resolve_referral");
         self.0.error()?;
         let (key, outcome) = (request.key.clone(), request.outcome);
         *self.0.resolution.lock().unwrap() = Some(request);
@@ -429,7 +433,7 @@ impl Backend for Fake {
     }
 
     async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
-        let _inside = self.0.enter();
+        let _inside = self.0.enter("clear_pair");
         self.0.error()?;
         *self.0.pair.lock().unwrap() = Some(request);
         Ok(Receipt { commit: 11, templates: 0, replayed: true })

@@ -10,6 +10,7 @@ mod engine;
 mod errors;
 mod fake;
 mod limits;
+mod overload;
 mod program;
 mod silent;
 mod traces;

@@ -19,6 +19,7 @@ decode_bytes_max = 536870912   # largest memory one photo may take to decode
 [server]
 listen = "127.0.0.1:50051"
 requests_in_flight_max = 64    # beyond it: RESOURCE_EXHAUSTED with a retry hint
+turn_wait_seconds_max = 2.0    # likewise for who would wait longer for a turn, or miss the deadline
 message_bytes_max = 67108864   # a reference and five captures of 8 MiB fit
 deadline_seconds_max = 30      # longest a request may take
 drain_seconds = 20             # how long SIGTERM waits for requests in flight

@@ -70,6 +70,7 @@ pub(super) struct ImagesSection {
 pub(super) struct ServerSection {
     pub listen: Option<String>,
     pub requests_in_flight_max: Option<usize>,
+    pub turn_wait_seconds_max: Option<f64>,
     pub message_bytes_max: Option<usize>,
     pub deadline_seconds_max: Option<u64>,
     pub drain_seconds: Option<u64>,

@@ -20,6 +20,7 @@ use crate::numbers;
 use crate::text;
 use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
+use crate::workflow::seen::photos_are_seen;
 use crate::workflow::words::Reason;
 use crate::workflow::{Engine, Field, Kind, WorkflowError};
 
@@ -165,6 +166,7 @@ impl Engine {
             Ok::<_, WorkflowError>((Some(chip), photo))
         };
         let (mut analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames), chip)?;
+        photos_are_seen();
 
         analyses.iter_mut().for_each(|analysis| self.judge_capture(&mut analysis.report, Kind::Live));
         let together = Together::of(&analyses);

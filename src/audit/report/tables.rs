@@ -6,7 +6,11 @@ use super::{ReportData, ring_id};
 use crate::audit::measure::Outcome;
 
 impl ReportData<'_> {
-    /// Writes `pairs.csv`: every template pair found, the best score first.
+    /// Writes `pairs.csv`: every template pair found, the best score first. `chance_share`,
+    /// `link_compared` and `link_chance` are those of the link ([`Evidence`]), the same for
+    /// all pairs of two records.
+    ///
+    /// [`Evidence`]: crate::audit::Evidence
     ///
     /// # Errors
     /// What writing gives.
@@ -39,7 +43,9 @@ impl ReportData<'_> {
                 &*one.captured,
                 &*other.captured,
                 &expected.map(|e| scientific(e.value)).unwrap_or_default(),
-                &format!("{:.4}", self.local.share(pair.score)),
+                &format!("{:.4}", link.evidence.chance_share),
+                &link.evidence.compared.to_string(),
+                &scientific(link.evidence.chance),
                 finding.map_or("", Outcome::name),
             ])?;
         }
@@ -48,7 +54,8 @@ impl ReportData<'_> {
 
     /// Writes `rings.csv`: a row for every member, rings by rank, members by number.
     /// `links`, `best_score`, `weakest_link` and what follows are the ring's; the
-    /// `member_` columns the member's own.
+    /// `member_` columns and `part` the member's own. `hangs_on_a` and `hangs_on_b` are the
+    /// records whose link the ring hangs on, where that is not strong.
     ///
     /// # Errors
     /// What writing gives.
@@ -64,7 +71,15 @@ impl ReportData<'_> {
                     own[member].0 += 1;
                 }
             }
-            for (&member, (links, best)) in ring.members.iter().zip(own) {
+            let hangs_on = ring.hangs_on.map_or_else(Default::default, |link| {
+                let link = &self.links[link as usize];
+                [link.a, link.b].map(|subject| self.records.subject(subject).id)
+            });
+            let mut part_of = vec![0usize; ring.members.len()];
+            for (part, members) in (1..).zip(&ring.parts) {
+                members.iter().filter_map(|m| ring.members.binary_search(m).ok()).for_each(|at| part_of[at] = part);
+            }
+            for ((&member, (links, best)), part) in ring.members.iter().zip(own).zip(part_of) {
                 let facts = self.records.subject(member);
                 csv.write_record([
                     &*ring_id(place).to_string(),
@@ -80,6 +95,11 @@ impl ReportData<'_> {
                     &*facts.schemes,
                     &*facts.province,
                     &*facts.enrolled,
+                    &format!("{:.3}", ring.evidence_total),
+                    &ring.parts.len().to_string(),
+                    &part.to_string(),
+                    &*hangs_on[0],
+                    &*hangs_on[1],
                 ])?;
             }
         }
@@ -87,7 +107,7 @@ impl ReportData<'_> {
     }
 }
 
-const PAIR_COLUMNS: [&str; 15] = [
+const PAIR_COLUMNS: [&str; 17] = [
     "subject_a",
     "subject_b",
     "template_a",
@@ -102,10 +122,12 @@ const PAIR_COLUMNS: [&str; 15] = [
     "captured_b",
     "chance_pairs",
     "chance_share",
+    "link_compared",
+    "link_chance",
     "finding",
 ];
 
-const RING_COLUMNS: [&str; 13] = [
+const RING_COLUMNS: [&str; 18] = [
     "ring_id",
     "subject_id",
     "links",
@@ -119,6 +141,11 @@ const RING_COLUMNS: [&str; 13] = [
     "schemes",
     "province",
     "enrolled",
+    "evidence_total",
+    "parts",
+    "part",
+    "hangs_on_a",
+    "hangs_on_b",
 ];
 
 fn scientific(value: f64) -> String {

@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use super::*;
+use crate::audit::chance::Meetings;
 use crate::audit::rings::{gather, rings};
 use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
 
@@ -12,6 +13,7 @@ pub struct Found {
     rings: Rings,
     pub chance: Chance,
     local: LocalChance,
+    link_chance: LinkChance,
     pub records: People,
 }
 
@@ -83,7 +85,9 @@ pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Found {
     let kept = pairs.iter().filter(|pair| !cleared(pair.a / 2, pair.b / 2)).map(|pair| pair.score);
     let local = LocalChance::new(&chance, 0.5, kept);
     let by_subject = pairs.iter().map(|pair| (pair.a / 2, pair.b / 2, pair.score));
-    let gathered = gather(by_subject, cleared, |score| local.weight(score));
+    let mut gathered = gather(by_subject, cleared);
+    let groups: Vec<u32> = (0..2_000).map(|row| row / 2).collect();
+    let link_chance = LinkChance::grade(&chance, &Meetings::within(&groups), 0.5, &mut gathered.links);
     let compared = Compared {
         source: "<gallery> & \"more\"".into(),
         against: None,
@@ -103,14 +107,14 @@ pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Found {
         }],
         cleared: gathered.cleared,
     };
-    let rings = rings(&gathered.links, local.strong_from());
-    Found { compared, pairs, links: gathered.links, rings, chance, local, records }
+    let rings = rings(&gathered.links);
+    Found { compared, pairs, links: gathered.links, rings, chance, local, link_chance, records }
 }
 
 impl Found {
     pub fn data(&self) -> ReportData<'_> {
-        let Self { compared, pairs, links, rings, chance, local, records } = self;
-        ReportData { records, compared, pairs, links, rings, chance, local, seconds: 1.5, cost: None }
+        let Self { compared, pairs, links, rings, chance, local, link_chance, records } = self;
+        ReportData { records, compared, pairs, links, rings, chance, local, link_chance, seconds: 1.5, cost: None }
     }
 }
 

@@ -101,8 +101,8 @@ fn run() -> Result<bool, Box<dyn Error>> {
     let is_twin = |a: u32, b: u32| planted.twins().binary_search(&(a, b)).is_ok();
     let kept = pairs.iter().map(subjects).filter(|&(a, b, _)| !is_twin(a.min(b), a.max(b)));
     let local = LocalChance::new(&chance, score, kept.map(|(_, _, score)| score));
-    let mut gathered = gather(pairs.iter().map(subjects), is_twin);
     let meetings = Meetings::within(planted.groups());
+    let mut gathered = gather(pairs.iter().map(subjects), is_twin, |a, b| meetings.pairs(a, b));
     let link_chance = LinkChance::grade(&chance, &meetings, score, &mut gathered.links);
     let rings = rings(&gathered.links);
     let rings_seconds = began.elapsed().as_secs_f64();

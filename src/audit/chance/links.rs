@@ -3,19 +3,27 @@
 //! # What is evidence
 //! Two records are linked by the best score of all their template pairs. The more pairs
 //! there are the higher that is, of strangers, too. So what counts is how likely a best
-//! score as high is *among so many template pairs of two strangers*:
-//! `chance = min(1, pairs × FMR(score))` ([`LinkChance::chance_of`]).
+//! score as high is *among so many template pairs of two strangers*.
 //!
-//! Templates of one record are alike, and their comparisons anything but independent. The
-//! product needs no independence: the chance that any of several events happens is at
-//! most the sum of their chances, however they hang together (Boole's inequality). Where
-//! they do hang together it is too high, never too low: large records of strangers look
-//! a little more like chance than they are. So the effective number of pairs is taken to
-//! be all of them.
+//! Templates of one record are alike, and their comparisons anything but independent. Two
+//! bounds hold however they hang together, and the lower one is taken:
+//!
+//! - Of n pairs the best reaches a score with a chance of at most n × FMR: the chance that
+//!   any of several events happens is at most the sum of their chances (Boole's
+//!   inequality).
+//! - A tenth of n pairs reach a score with a chance of at most n × FMR over a tenth of n
+//!   (Markov's inequality). So two records of one person with hundreds of captures each,
+//!   nearly all of which agree, are as sure as they look, though no curve says of one
+//!   score that it is less likely than [`FMR_FLOOR`](crate::matching::FMR_FLOOR).
+//!
+//! Where a tenth is more than one pair two bounds were tried, and the lower one counts
+//! twice (Bonferroni's correction). Where captures do hang together the bounds are too
+//! high, never too low: large records of strangers look a little more like chance than
+//! they are. So the effective number of pairs is taken to be all of them.
 //!
 //! # What follows from it
 //! A link is one, whatever the number of template pairs behind it, and so is a pair of
-//! records without a link. By band of `chance` (a quarter of a power of ten each), the
+//! records without a link. By band of chance (a quarter of a power of ten each), the
 //! links expected of strangers over those found is the share of chance there: the local
 //! false discovery rate (Efron, "Large-scale inference", 2010) of links. One record with
 //! hundreds of captures that is there twice adds one link to one band, where its tens of
@@ -25,9 +33,13 @@
 //! by chance first, only those are found that connect what was not connected before, so
 //! that a record adds one at most. Those of strangers nearly always do.
 //!
+//! It is said twice: by the FMR that is estimated, and by the upper end of its interval of
+//! 95 %. A link is strong where chance is rare even if it gives as much as that; it is
+//! likely chance where by the estimate more than half of its like are.
+//!
 //! Of sex and age group nothing is known here: the rate is that of all pairs together.
 
-use super::{Chance, Meetings};
+use super::{Chance, Estimate, Meetings};
 use crate::audit::isotonic::falling;
 use crate::audit::rings::{Groups, Link, Numbers, surest_first};
 
@@ -60,25 +72,27 @@ pub enum Grade {
 /// What a link says, by what chance gives.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence {
-    /// Template pairs of the two records that were compared.
-    pub compared: u64,
-    /// How likely a best score as high is among so many of two strangers, at most.
+    /// How likely as high scores are among so many template pairs of two strangers, at
+    /// most.
     pub chance: f64,
     /// Share of chance among links that are about as unlikely, 0…1.
     pub chance_share: f64,
+    /// The same where chance gives as much as the upper end of its interval.
+    pub chance_share_high: f64,
 }
 
 impl Evidence {
-    /// Powers of ten that chance is unlikely by, 0…6: what the link weighs.
+    /// Powers of ten that chance is unlikely by, 0…6, even where it gives as much as the
+    /// upper end of its interval: what the link weighs.
     pub fn weight(&self) -> f64 {
-        -self.chance_share.max(10f64.powf(-WEIGHT_MAX)).log10()
+        -self.chance_share_high.max(10f64.powf(-WEIGHT_MAX)).log10()
     }
 
     /// In a word.
     pub fn grade(&self) -> Grade {
-        match self.chance_share {
-            share if share <= STRONG_SHARE_MAX => Grade::Strong,
-            share if share <= DOUBTFUL_SHARE_MAX => Grade::Doubtful,
+        match self {
+            Self { chance_share_high, .. } if *chance_share_high <= STRONG_SHARE_MAX => Grade::Strong,
+            Self { chance_share, .. } if *chance_share <= DOUBTFUL_SHARE_MAX => Grade::Doubtful,
             _ => Grade::LikelyChance,
         }
     }
@@ -87,7 +101,7 @@ impl Evidence {
 impl Default for Evidence {
     /// Of a link that nothing was said of yet: none.
     fn default() -> Self {
-        Self { compared: 0, chance: 1.0, chance_share: 1.0 }
+        Self { chance: 1.0, chance_share: 1.0, chance_share_high: 1.0 }
     }
 }
 
@@ -115,38 +129,26 @@ impl LinkChance {
     /// Sets the evidence of `links`, all those found at or above the score `from`, and
     /// says what it rests on. Where nothing is known of chance it is taken to give none.
     pub fn grade(chance: &Chance, meetings: &Meetings, from: f32, links: &mut [Link]) -> Self {
-        let rate = |score: f32| match chance.expected(score) {
-            Some(expected) if chance.comparisons > 0 => expected.value / chance.comparisons as f64,
-            _ => 0.0,
+        let record_pairs = meetings.record_pairs();
+        let by = |rate: &dyn Fn(&Estimate) -> f64| {
+            let rate = |score: f32| match chance.expected(score) {
+                Some(expected) if chance.comparisons > 0 => (rate(&expected) / chance.comparisons as f64).min(1.0),
+                _ => 0.0,
+            };
+            let chances: Vec<f64> = links.iter().map(|link| chance_of(link, &rate)).collect();
+            (chances, Strangers::new(&record_pairs, rate(from)))
         };
-        for link in links.iter_mut() {
-            let compared = meetings.pairs(link.a, link.b).max(u64::from(link.pairs));
-            link.evidence = Evidence { compared, chance: Self::chance_of(rate(link.score), compared), chance_share: 1.0 };
+        let (chances, strangers) = by(&|expected| expected.value);
+        let (chances_high, strangers_high) = by(&|expected| expected.high);
+        links.iter_mut().zip(&chances).for_each(|(link, &chance)| link.evidence.chance = chance);
+        let connecting = connecting(links);
+        let bands = |chances: &[f64], strangers: &Strangers| bands(connecting.iter().map(|&at| chances[at]), strangers);
+        let (of, of_high) = (bands(&chances, &strangers), bands(&chances_high, &strangers_high));
+        for (link, (chance, chance_high)) in links.iter_mut().zip(chances.iter().zip(&chances_high)) {
+            link.evidence.chance_share = of[place(*chance)].chance_share;
+            link.evidence.chance_share_high = of_high[place(*chance_high)].chance_share.max(link.evidence.chance_share);
         }
-        let strangers = Strangers::new(meetings, rate(from));
-        let count = (POWERS_MAX * BANDS_A_POWER) as usize + 1;
-        let edge = |i: usize| if i < count { 10f64.powf(-(i as f64) / BANDS_A_POWER) } else { 0.0 };
-        let mut found = vec![0u64; count];
-        connecting(links).for_each(|link| found[place(link.evidence.chance)] += 1);
-        let expected: Vec<f64> = (0..count).map(|i| strangers.up_to(edge(i)) - strangers.up_to(edge(i + 1))).collect();
-        let counts: Vec<(f64, f64)> = expected.iter().zip(&found).map(|(e, f)| (e.max(EXPECTED_MIN), *f as f64)).collect();
-        let mut shares = falling(&counts);
-        // Before the first link found: what the share would be had one been found there.
-        let empty = shares.iter().take_while(|share| share.is_infinite()).count();
-        let one_found = counts[..empty].iter().map(|(expected, _)| expected).sum::<f64>();
-        let least = shares.get(empty).copied().unwrap_or(0.0);
-        shares[..empty].fill(one_found.max(least));
-        let bands: Vec<LinkBand> = (0..count)
-            .map(|i| LinkBand { to: edge(i), found: found[i], expected: expected[i], chance_share: shares[i].min(1.0) })
-            .collect();
-        links.iter_mut().for_each(|link| link.evidence.chance_share = bands[place(link.evidence.chance)].chance_share);
-        Self { bands, expected: chance.expected(from).map(|_| strangers.up_to(1.0)) }
-    }
-
-    /// How likely a best score is, of `compared` template pairs of two strangers of which
-    /// one has a rate of `fmr`: at most so much.
-    pub fn chance_of(fmr: f64, compared: u64) -> f64 {
-        (fmr * compared as f64).min(1.0)
+        Self { bands: of, expected: chance.expected(from).map(|_| strangers.up_to(1.0)) }
     }
 
     /// The bands, from the most likely by chance to the least.
@@ -159,12 +161,6 @@ impl LinkChance {
     pub fn expected(&self) -> Option<f64> {
         self.expected
     }
-
-    /// A link is strong where its [`Evidence::chance`] is at most this; `None` where none
-    /// is.
-    pub fn strong_to(&self) -> Option<f64> {
-        self.bands.iter().find(|band| band.chance_share <= STRONG_SHARE_MAX).map(|band| band.to)
-    }
 }
 
 /// From which score on every link found is strong; `None` where the best is not.
@@ -174,15 +170,57 @@ pub(in crate::audit) fn strong_from(links: &[Link]) -> Option<f32> {
     of(true).map(|link| link.score).filter(|score| *score > doubtful).min_by(f32::total_cmp)
 }
 
-/// Links that connect what better ones do not.
-fn connecting(links: &[Link]) -> impl Iterator<Item = &Link> {
+/// The largest chance of a strong link; `None` where none is.
+pub(in crate::audit) fn strong_chance_max(links: &[Link]) -> Option<f64> {
+    let strong = links.iter().filter(|link| link.evidence.grade() == Grade::Strong);
+    strong.map(|link| link.evidence.chance).max_by(f64::total_cmp)
+}
+
+/// How likely scores as high as those of a link are among so many template pairs of two
+/// strangers, at most. `rate` is the FMR at a score.
+fn chance_of(link: &Link, rate: &dyn Fn(f32) -> f64) -> f64 {
+    let pairs = link.compared as f64;
+    let best = pairs * rate(link.score);
+    let tenth = tenth(link.compared);
+    if tenth < 2 {
+        return best.min(1.0);
+    }
+    let of_a_tenth = link.tenth.map_or(1.0, |score| pairs * rate(score) / tenth as f64);
+    (2.0 * best.min(of_a_tenth)).min(1.0)
+}
+
+/// How many template pairs are a tenth of so many.
+pub(in crate::audit) fn tenth(compared: u64) -> u64 {
+    compared.div_ceil(10)
+}
+
+/// The places of links that connect what better ones do not.
+fn connecting(links: &[Link]) -> Vec<usize> {
     let numbers = Numbers::of(links);
     let ends = numbers.ends(links);
     let mut groups = Groups::new(numbers.subjects.len());
-    surest_first(links).into_iter().map(|place| place as usize).filter_map(move |place| {
-        let (a, b) = ends[place];
-        groups.join(a, b).then(|| &links[place])
-    })
+    let mut order: Vec<usize> = surest_first(links).into_iter().map(|place| place as usize).collect();
+    order.retain(|&place| groups.join(ends[place].0, ends[place].1));
+    order
+}
+
+/// Found beside expected.
+fn bands(chances: impl Iterator<Item = f64>, strangers: &Strangers) -> Vec<LinkBand> {
+    let count = (POWERS_MAX * BANDS_A_POWER) as usize + 1;
+    let edge = |i: usize| if i < count { 10f64.powf(-(i as f64) / BANDS_A_POWER) } else { 0.0 };
+    let mut found = vec![0u64; count];
+    chances.for_each(|chance| found[place(chance)] += 1);
+    let expected: Vec<f64> = (0..count).map(|i| strangers.up_to(edge(i)) - strangers.up_to(edge(i + 1))).collect();
+    let counts: Vec<(f64, f64)> = expected.iter().zip(&found).map(|(e, f)| (e.max(EXPECTED_MIN), *f as f64)).collect();
+    let mut shares = falling(&counts);
+    // Before the first link found: what the share would be had one been found there.
+    let empty = shares.iter().take_while(|share| share.is_infinite()).count();
+    let one_found = counts[..empty].iter().map(|(expected, _)| expected).sum::<f64>();
+    let least = shares.get(empty).copied().unwrap_or(0.0);
+    shares[..empty].fill(one_found.max(least));
+    (0..count)
+        .map(|i| LinkBand { to: edge(i), found: found[i], expected: expected[i], chance_share: shares[i].min(1.0) })
+        .collect()
 }
 
 fn place(chance: f64) -> usize {
@@ -200,9 +238,9 @@ struct Strangers {
 }
 
 impl Strangers {
-    fn new(meetings: &Meetings, rate: f64) -> Self {
+    fn new(record_pairs: &[(u64, f64)], rate: f64) -> Self {
         let (mut records, mut templates) = (0.0, 0.0);
-        let sums = meetings.record_pairs().into_iter().map(|(pairs, count)| {
+        let sums = record_pairs.iter().map(|&(pairs, count)| {
             records += count;
             templates += count * pairs as f64;
             (pairs, records, templates)

@@ -29,7 +29,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::links::strong_from;
+pub(super) use self::links::{strong_chance_max, strong_from, tenth};
 pub use self::links::{Evidence, Grade, LinkBand, LinkChance};
 pub use self::local::{Band, LocalChance};
 pub use self::meetings::Meetings;

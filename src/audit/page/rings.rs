@@ -250,7 +250,7 @@ fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &str, text: &mu
         "<tr{class}><td>{id_a}<td>{id_b}<td class=s>{:.4}<td class=s>{fmr}<td class=s>{} / {}<td class=s>{}<td class=s>{} / {}<td class=s>{} / {}<td>{last}</tr>",
         link.score,
         grouped(u64::from(link.pairs)),
-        grouped(link.evidence.compared),
+        grouped(link.compared),
         percent(Some(link.evidence.chance_share)),
         quality(&a),
         quality(&b),

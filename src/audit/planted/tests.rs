@@ -75,12 +75,14 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
     let plan = Plan { first, second, twice, comparisons, calibration, sampled_max: 300_000, seed: 1 };
     let chance = Chance::sample(&plan).unwrap();
     let subjects = |i: usize| (planted.groups()[pairs[i].a as usize], planted.groups()[pairs[i].b as usize]);
+    let meetings = Meetings::within(planted.groups());
     let mut gathered = gather(
         (0..pairs.len()).map(|i| (subjects(i).0, subjects(i).1, pairs[i].score)),
         |a, b| planted.twins().binary_search(&(a, b)).is_ok(),
+        |a, b| meetings.pairs(a, b),
     );
     assert_eq!(gathered.cleared, planted.twins().len() as u64);
-    let told = LinkChance::grade(&chance, &Meetings::within(planted.groups()), SCORE, &mut gathered.links);
+    let told = LinkChance::grade(&chance, &meetings, SCORE, &mut gathered.links);
     let found = rings(&gathered.links);
     let agreement = agreement(&planted, &vectors, SCORE, &pairs, &found);
     assert_eq!(agreement.broken(), Vec::<String>::new(), "{agreement:?}");
@@ -110,11 +112,11 @@ fn wrong_rings_break_the_promises() {
         .collect();
     let group = |row: u32| planted.groups()[row as usize];
     let same = |pair: &&Pair| planted.truth()[group(pair.a) as usize] == planted.truth()[group(pair.b) as usize];
-    let sure = Evidence { compared: 1, chance: 1e-12, chance_share: 1e-6 };
+    let sure = Evidence { chance: 1e-12, chance_share: 1e-6, chance_share_high: 1e-6 };
     let of = |wrong: &[(u32, u32)], left_out: usize| {
         let links = true_pairs.iter().filter(same).skip(left_out).map(|pair| (group(pair.a), group(pair.b), pair.score));
         let wrong = wrong.iter().map(|&(a, b)| (a, b, 0.9));
-        let mut links = gather(links.chain(wrong), |_, _| false).links;
+        let mut links = gather(links.chain(wrong), |_, _| false, |_, _| 1).links;
         links.iter_mut().for_each(|link| link.evidence = sure);
         agreement(&planted, &vectors, 0.5, &true_pairs, &rings(&links)).broken()
     };

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Compared, ReportData};
-use crate::audit::chance::{Estimate, Explained, Grade, KindOfPair, strong_from};
+use crate::audit::chance::{Estimate, Explained, Grade, KindOfPair, strong_chance_max, strong_from};
 use crate::audit::cost::Cost;
 use crate::matching::{Curve, CurveName};
 
@@ -54,8 +54,7 @@ pub struct Summary {
     /// Links (pairs of records) that strangers are expected to give, at most; absent where
     /// nothing is known of chance.
     pub expected_chance_links: Option<f64>,
-    /// A link is strong where a best score as high is at most this likely among as many
-    /// template pairs of two strangers (`link_chance` in `pairs.csv`); absent where none is.
+    /// The largest `link_chance` (in `pairs.csv`) of a strong link; absent where none is.
     pub strong_chance_max: Option<f64>,
     /// Strong links, followed all of them.
     pub strong_links: u64,
@@ -127,7 +126,7 @@ impl ReportData<'_> {
             strong_from: strong_from(self.links),
             bridges: self.rings.bridges.len() as u64,
             expected_chance_links: self.link_chance.expected(),
-            strong_chance_max: self.link_chance.strong_to(),
+            strong_chance_max: strong_chance_max(self.links),
             strong_links: self.links.iter().filter(|link| link.evidence.grade() == Grade::Strong).count() as u64,
             rings_doubtful: self.rings.rings.iter().filter(|ring| ring.hangs_on.is_some()).count() as u64,
             compared: self.compared.clone(),

@@ -7,7 +7,7 @@ use crate::audit::measure::Outcome;
 
 impl ReportData<'_> {
     /// Writes `pairs.csv`: every template pair found, the best score first. `chance_share`,
-    /// `link_compared` and `link_chance` are those of the link ([`Evidence`]), the same for
+    /// `chance_share_high`, `link_compared` and `link_chance` are those of the link ([`Evidence`]), the same for
     /// all pairs of two records.
     ///
     /// [`Evidence`]: crate::audit::Evidence
@@ -44,7 +44,8 @@ impl ReportData<'_> {
                 &*other.captured,
                 &expected.map(|e| scientific(e.value)).unwrap_or_default(),
                 &format!("{:.4}", link.evidence.chance_share),
-                &link.evidence.compared.to_string(),
+                &format!("{:.4}", link.evidence.chance_share_high),
+                &link.compared.to_string(),
                 &scientific(link.evidence.chance),
                 finding.map_or("", Outcome::name),
             ])?;
@@ -107,7 +108,7 @@ impl ReportData<'_> {
     }
 }
 
-const PAIR_COLUMNS: [&str; 17] = [
+const PAIR_COLUMNS: [&str; 18] = [
     "subject_a",
     "subject_b",
     "template_a",
@@ -122,6 +123,7 @@ const PAIR_COLUMNS: [&str; 17] = [
     "captured_b",
     "chance_pairs",
     "chance_share",
+    "chance_share_high",
     "link_compared",
     "link_chance",
     "finding",

@@ -35,7 +35,7 @@ mod tests;
 use std::collections::HashMap;
 
 pub(in crate::audit) use self::groups::{Groups, Numbers, surest_first};
-use super::chance::{Evidence, Grade};
+use super::chance::{Evidence, Grade, tenth};
 
 /// Two subjects some of whose templates score at or above the audit's threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,6 +48,10 @@ pub struct Link {
     pub score: f32,
     /// How many template pairs score at or above the audit's threshold.
     pub pairs: u32,
+    /// How many were compared.
+    pub compared: u64,
+    /// The score that a tenth of those reach; absent where it is below the threshold.
+    pub tenth: Option<f32>,
     /// The best of them, by its place in the list that was gathered; the first of equals.
     pub best: u32,
     /// What it says (`LinkChance::grade`).
@@ -68,10 +72,11 @@ pub struct Gathered {
 /// Makes one link of all template pairs of two subjects. `pairs` are (subject, subject,
 /// score) of template pairs in the caller's order; those of one subject with itself are
 /// passed over. `cleared` is asked with the lower number first, once for each two
-/// subjects. What the links say is not known yet: `LinkChance::grade` says it.
+/// subjects; `compared` how many template pairs of two were (`Meetings::pairs`). What the links say is not known yet: `LinkChance::grade` says it.
 pub fn gather(
     pairs: impl IntoIterator<Item = (u32, u32, f32)>,
     mut cleared: impl FnMut(u32, u32) -> bool,
+    compared: impl Fn(u32, u32) -> u64,
 ) -> Gathered {
     let mut sorted: Vec<(u32, u32, f32, u32)> = (0u32..)
         .zip(pairs)
@@ -87,7 +92,9 @@ pub fn gather(
             gathered.cleared_pairs += same.len() as u64;
         } else {
             let pairs = u32::try_from(same.len()).unwrap_or(u32::MAX);
-            gathered.links.push(Link { a, b, score, pairs, best, evidence: Evidence::default() });
+            let compared = compared(a, b).max(same.len() as u64);
+            let tenth = same.get(tenth(compared) as usize - 1).map(|pair| pair.2);
+            gathered.links.push(Link { a, b, score, pairs, compared, tenth, best, evidence: Evidence::default() });
         }
     }
     gathered

@@ -13,11 +13,11 @@ fn said(score: f32) -> Evidence {
         s if s >= DOUBTFUL => 0.3,
         _ => 0.8,
     };
-    Evidence { compared: 1, chance: 10f64.powf(-10.0 * f64::from(score)), chance_share }
+    Evidence { chance: 10f64.powf(-10.0 * f64::from(score)), chance_share, chance_share_high: chance_share }
 }
 
 fn links(of: &[(u32, u32, f32)]) -> Vec<Link> {
-    let mut links = gather(of.iter().copied(), |_, _| false).links;
+    let mut links = gather(of.iter().copied(), |_, _| false, |_, _| 1).links;
     links.iter_mut().for_each(|link| link.evidence = said(link.score));
     links
 }
@@ -31,10 +31,13 @@ fn members(of: &[(u32, u32, f32)]) -> Vec<Vec<u32>> {
 #[test]
 fn template_pairs_of_two_subjects_make_one_link_with_the_best_score() {
     let pairs = [(5, 2, 0.6), (2, 5, 0.8), (7, 7, 0.9), (2, 5, 0.8), (9, 1, 0.7), (3, 4, 0.9), (4, 3, 0.6)];
-    let gathered = gather(pairs, |a, b| (a, b) == (3, 4));
+    let gathered = gather(pairs, |a, b| (a, b) == (3, 4), |a, _| if a == 2 { 21 } else { 1 });
     let short: Vec<_> = gathered.links.iter().map(|l| (l.a, l.b, l.score, l.pairs, l.best)).collect();
     assert_eq!(short, [(1, 9, 0.7, 1, 4), (2, 5, 0.8, 3, 1)]);
     assert_eq!((gathered.cleared, gathered.cleared_pairs), (1, 2));
+    // Of the 21 pairs compared of 2 and 5 a tenth, three, reach 0.6; of one, that one does.
+    let compared: Vec<_> = gathered.links.iter().map(|l| (l.compared, l.tenth)).collect();
+    assert_eq!(compared, [(1, Some(0.7)), (21, Some(0.6))]);
     // Nothing is said for a link before it was graded.
     assert_eq!((gathered.links[1].evidence.weight(), gathered.links[1].evidence.grade()), (0.0, Grade::LikelyChance));
 }

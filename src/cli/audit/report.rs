@@ -54,8 +54,8 @@ impl Found<'_> {
             !is_cleared(a, b)
         });
         let local = LocalChance::new(&self.chance, self.score, scores.map(|pair| pair.score));
-        let mut gathered =
-            gather(self.pairs.iter().map(|pair| (owner(pair.a), owner(pair.b), pair.score)), is_cleared);
+        let by_owner = self.pairs.iter().map(|pair| (owner(pair.a), owner(pair.b), pair.score));
+        let mut gathered = gather(by_owner, is_cleared, |a, b| self.meetings.pairs(a, b));
         let link_chance = LinkChance::grade(&self.chance, self.meetings, self.score, &mut gathered.links);
         let rings = rings(&gathered.links);
         let compared = self.compared(gathered.cleared);

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use chinhchu::audit::{
-    Asked, Chance, Compared, LinkChance, LocalChance, Meetings, PLANTED_DIMENSION, Plan, Planted, Records, ReportData, Rows,
-    SAMPLED_MAX_DEFAULT, SubjectFacts, TemplateFacts, agreement, gather, rings,
+    Asked, Chance, Compared, LinkChance, LocalChance, Meetings, PLANTED_DIMENSION, Plan, Planted, Records, ReportData,
+    Rows, SAMPLED_MAX_DEFAULT, SubjectFacts, TemplateFacts, agreement, gather, rings,
 };
 use chinhchu::search::{Join, Matrix, Pair, Side};
 use rayon::prelude::*;

@@ -42,9 +42,7 @@ pub use findings::{Finding, Findings, FindingsError};
 pub use known::{KnownError, KnownTemplates, hex};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
 pub use names::{Names, Numbers};
-pub use planted::{
-    Agreement, DIMENSION as PLANTED_DIMENSION, Planted, TOP_RINGS, adjusted_rand_index, agreement,
-};
+pub use planted::{Agreement, DIMENSION as PLANTED_DIMENSION, Planted, TOP_RINGS, adjusted_rand_index, agreement};
 pub use records::{Audited, Thumbnail, utc_day};
 pub use report::{
     Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,

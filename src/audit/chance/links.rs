@@ -5,21 +5,21 @@
 //! there are the higher that is, of strangers, too. So what counts is how likely a best
 //! score as high is *among so many template pairs of two strangers*.
 //!
-//! Templates of one record are alike, and their comparisons anything but independent. Two
-//! bounds hold however they hang together, and the lower one is taken:
+//! Templates of one record are alike, and their comparisons anything but independent. These
+//! bounds hold however they hang together, and the lowest is taken:
 //!
 //! - Of n pairs the best reaches a score with a chance of at most n × FMR: the chance that
 //!   any of several events happens is at most the sum of their chances (Boole's
 //!   inequality).
-//! - A tenth of n pairs reach a score with a chance of at most n × FMR over a tenth of n
-//!   (Markov's inequality). So two records of one person with hundreds of captures each,
-//!   nearly all of which agree, are as sure as they look, though no curve says of one
-//!   score that it is less likely than [`FMR_FLOOR`](crate::matching::FMR_FLOOR).
+//! - A hundredth, or a tenth, of n pairs reach a score with a chance of at most n × FMR
+//!   over as many (Markov's inequality). So two records of one person with hundreds of
+//!   captures each, nearly all of which agree, are as sure as they look, though no curve
+//!   says of one score that it is less likely than [`FMR_FLOOR`](crate::matching::FMR_FLOOR).
 //!
-//! Where a tenth is more than one pair two bounds were tried, and the lower one counts
-//! twice (Bonferroni's correction). Where captures do hang together the bounds are too
-//! high, never too low: large records of strangers look a little more like chance than
-//! they are. So the effective number of pairs is taken to be all of them.
+//! Where these are several bounds the lowest counts as many times (Bonferroni's
+//! correction). Where captures do hang together the bounds are too high, never too low:
+//! large records of strangers look a little more like chance than they are. So the
+//! effective number of pairs is taken to be all of them.
 //!
 //! # What follows from it
 //! A link is one, whatever the number of template pairs behind it, and so is a pair of
@@ -34,7 +34,8 @@
 //! that a record adds one at most. Those of strangers nearly always do.
 //!
 //! It is said twice: by the FMR that is estimated, and by the upper end of its interval of
-//! 95 %. A link is strong where chance is rare even if it gives as much as that; it is
+//! 95 %, or ten times the estimate where that is less (far out in a fitted tail the
+//! interval says nothing any more). A link is strong where chance is rare even if it gives as much as that; it is
 //! likely chance where by the estimate more than half of its like are.
 //!
 //! Of sex and age group nothing is known here: the rate is that of all pairs together.
@@ -54,6 +55,8 @@ const WEIGHT_MAX: f64 = 6.0;
 const STRONG_SHARE_MAX: f64 = 0.05;
 /// Above which share of chance a link is more likely chance than not.
 const DOUBTFUL_SHARE_MAX: f64 = 0.5;
+/// How many times the estimate the upper end of its interval counts for at most.
+const HIGH_TIMES_MAX: f64 = 10.0;
 /// Links expected where the expectation says none at all: keeps shares comparable.
 const EXPECTED_MIN: f64 = 1e-12;
 
@@ -139,7 +142,7 @@ impl LinkChance {
             (chances, Strangers::new(&record_pairs, rate(from)))
         };
         let (chances, strangers) = by(&|expected| expected.value);
-        let (chances_high, strangers_high) = by(&|expected| expected.high);
+        let (chances_high, strangers_high) = by(&|expected| expected.high.min(HIGH_TIMES_MAX * expected.value));
         links.iter_mut().zip(&chances).for_each(|(link, &chance)| link.evidence.chance = chance);
         let connecting = connecting(links);
         let bands = |chances: &[f64], strangers: &Strangers| bands(connecting.iter().map(|&at| chances[at]), strangers);
@@ -180,18 +183,20 @@ pub(in crate::audit) fn strong_chance_max(links: &[Link]) -> Option<f64> {
 /// strangers, at most. `rate` is the FMR at a score.
 fn chance_of(link: &Link, rate: &dyn Fn(f32) -> f64) -> f64 {
     let pairs = link.compared as f64;
-    let best = pairs * rate(link.score);
-    let tenth = tenth(link.compared);
-    if tenth < 2 {
-        return best.min(1.0);
+    let mut lowest = pairs * rate(link.score);
+    let (mut tried, mut before) = (1.0, 1);
+    for (count, score) in several(link.compared).into_iter().zip(link.several) {
+        if count > before {
+            (tried, before) = (tried + 1.0, count);
+            lowest = lowest.min(score.map_or(1.0, |score| pairs * rate(score) / count as f64));
+        }
     }
-    let of_a_tenth = link.tenth.map_or(1.0, |score| pairs * rate(score) / tenth as f64);
-    (2.0 * best.min(of_a_tenth)).min(1.0)
+    (tried * lowest).min(1.0)
 }
 
-/// How many template pairs are a tenth of so many.
-pub(in crate::audit) fn tenth(compared: u64) -> u64 {
-    compared.div_ceil(10)
+/// How many template pairs are a hundredth and a tenth of so many, rounded up.
+pub(in crate::audit) fn several(compared: u64) -> [u64; 2] {
+    [100, 10].map(|share| compared.div_ceil(share))
 }
 
 /// The places of links that connect what better ones do not.
@@ -255,7 +260,8 @@ impl Strangers {
             return 0.0;
         }
         let below = self.sums.partition_point(|(pairs, ..)| (*pairs as f64) * self.rate <= chance);
-        let (records, templates) = if below == 0 { (0.0, 0.0) } else { (self.sums[below - 1].1, self.sums[below - 1].2) };
+        let (records, templates) =
+            if below == 0 { (0.0, 0.0) } else { (self.sums[below - 1].1, self.sums[below - 1].2) };
         let all = self.sums.last().map_or(0.0, |(_, records, _)| *records);
         templates * self.rate + (all - records) * chance
     }

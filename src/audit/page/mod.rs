@@ -302,10 +302,10 @@ fn how_to_read(out: &mut dyn Write) -> io::Result<()> {
         ),
         words(
             "Ngẫu nhiên: trong các liên kết có bằng chứng tương tự, bao nhiêu phần là của người lạ. Bằng chứng của một liên kết là mức khó xảy ra \
-             của một điểm cao nhất như vậy trong ngần ấy cặp mẫu của hai người lạ; mỗi liên kết được tính một lần, dù hai hồ sơ có bao nhiêu \
+             của những điểm cao như vậy trong ngần ấy cặp mẫu của hai người lạ; mỗi liên kết được tính một lần, dù hai hồ sơ có bao nhiêu \
              ảnh.",
-            "Chance: of links with about the same evidence, the share that strangers give. The evidence of a link is how unlikely a best score \
-             as high is among as many template pairs of two strangers; each link counts once, however many captures its records have.",
+            "Chance: of links with about the same evidence, the share that strangers give. The evidence of a link is how unlikely scores as \
+             high are among as many template pairs of two strangers; each link counts once, however many captures its records have.",
         ),
         words(
             "Cặp mẫu: số cặp đạt ngưỡng / số cặp đã so của hai hồ sơ.",

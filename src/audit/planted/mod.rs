@@ -204,13 +204,7 @@ impl Plan {
         self.subject_with(captures, faces, likeness, structure)
     }
 
-    fn subject_with(
-        &mut self,
-        captures: usize,
-        faces: &[Face],
-        likeness: Range<f64>,
-        structure: Option<u32>,
-    ) -> usize {
+    fn subject_with(&mut self, captures: usize, faces: &[Face], likeness: Range<f64>, structure: Option<u32>) -> usize {
         let more = captures - 1;
         let shown: Vec<Face> = faces.iter().copied().chain(std::iter::repeat_n(faces[0], more)).collect();
         let captures: Vec<Shows> =

@@ -114,7 +114,8 @@ fn wrong_rings_break_the_promises() {
     let same = |pair: &&Pair| planted.truth()[group(pair.a) as usize] == planted.truth()[group(pair.b) as usize];
     let sure = Evidence { chance: 1e-12, chance_share: 1e-6, chance_share_high: 1e-6 };
     let of = |wrong: &[(u32, u32)], left_out: usize| {
-        let links = true_pairs.iter().filter(same).skip(left_out).map(|pair| (group(pair.a), group(pair.b), pair.score));
+        let links =
+            true_pairs.iter().filter(same).skip(left_out).map(|pair| (group(pair.a), group(pair.b), pair.score));
         let wrong = wrong.iter().map(|&(a, b)| (a, b, 0.9));
         let mut links = gather(links.chain(wrong), |_, _| false, |_, _| 1).links;
         links.iter_mut().for_each(|link| link.evidence = sure);

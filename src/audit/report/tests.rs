@@ -185,7 +185,10 @@ fn a_ring_that_hangs_on_a_doubtful_link_says_on_which() {
     // What the link says stands with each of its template pairs.
     let pairs = rows(&|out| found.data().write_pairs(out));
     let doubtful = pairs.iter().find(|row| row["subject_a"] == "s20").unwrap();
-    assert_eq!((&*doubtful["link"], &*doubtful["link_compared"], &*doubtful["chance_share"]), ("doubtful", "4", "1.0000"));
+    assert_eq!(
+        (&*doubtful["link"], &*doubtful["link_compared"], &*doubtful["chance_share"]),
+        ("doubtful", "4", "1.0000")
+    );
     assert!((number(doubtful, "link_chance") / number(doubtful, "fmr") - 4.0).abs() < 0.01, "{doubtful:?}");
     let summary = found.data().summary();
     assert_eq!((summary.rings, summary.rings_doubtful, summary.strong_links), (2, 1, 2));

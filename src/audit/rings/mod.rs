@@ -35,7 +35,7 @@ mod tests;
 use std::collections::HashMap;
 
 pub(in crate::audit) use self::groups::{Groups, Numbers, surest_first};
-use super::chance::{Evidence, Grade, tenth};
+use super::chance::{Evidence, Grade, several};
 
 /// Two subjects some of whose templates score at or above the audit's threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,8 +50,9 @@ pub struct Link {
     pub pairs: u32,
     /// How many were compared.
     pub compared: u64,
-    /// The score that a tenth of those reach; absent where it is below the threshold.
-    pub tenth: Option<f32>,
+    /// The scores that a hundredth and a tenth of those reach; absent where below the
+    /// threshold.
+    pub several: [Option<f32>; 2],
     /// The best of them, by its place in the list that was gathered; the first of equals.
     pub best: u32,
     /// What it says (`LinkChance::grade`).
@@ -93,8 +94,8 @@ pub fn gather(
         } else {
             let pairs = u32::try_from(same.len()).unwrap_or(u32::MAX);
             let compared = compared(a, b).max(same.len() as u64);
-            let tenth = same.get(tenth(compared) as usize - 1).map(|pair| pair.2);
-            gathered.links.push(Link { a, b, score, pairs, compared, tenth, best, evidence: Evidence::default() });
+            let several = several(compared).map(|count| same.get(count as usize - 1).map(|pair| pair.2));
+            gathered.links.push(Link { a, b, score, pairs, compared, several, best, evidence: Evidence::default() });
         }
     }
     gathered

@@ -28,8 +28,8 @@ use self::work::{Scope, Sides, Status, Work, comparisons};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, evaluate, print, runtime};
 use crate::audit::{
-    Asked, Chance, Checkpoint, Clock, Collection, Cost, Findings, Identity, KnownTemplates, Mark, Meetings, Rows, Twice,
-    hex,
+    Asked, Chance, Checkpoint, Clock, Collection, Cost, Findings, Identity, KnownTemplates, Mark, Meetings, Rows,
+    Twice, hex,
 };
 use crate::face::Pack;
 use crate::matching::{Calibration, Curve, Fnmr};

@@ -8,8 +8,8 @@ use super::super::{Failure, print};
 use super::folder::{Folder, PAGE, PAIRS, RINGS, SUMMARY};
 use super::{Plan, pair_numbers, words, work};
 use crate::audit::{
-    Audited, Chance, Clock, Collection, Compared, Cost, Findings, LinkChance, LocalChance, Meetings, Outcome, ReportData,
-    Summary, Thumbnail, Twice, Verdict, gather, rings,
+    Audited, Chance, Clock, Collection, Compared, Cost, Findings, LinkChance, LocalChance, Meetings, Outcome,
+    ReportData, Summary, Thumbnail, Twice, Verdict, gather, rings,
 };
 use crate::search::Pair;
 

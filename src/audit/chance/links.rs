@@ -6,18 +6,18 @@
 //! score as high is *among so many template pairs of two strangers*.
 //!
 //! Templates of one record are alike, and their comparisons anything but independent. These
-//! bounds hold however they hang together, and the lowest is taken:
+//! bounds hold however they hang together, and the lower is taken:
 //!
 //! - Of n pairs the best reaches a score with a chance of at most n × FMR: the chance that
 //!   any of several events happens is at most the sum of their chances (Boole's
 //!   inequality).
-//! - A hundredth, or a tenth, of n pairs reach a score with a chance of at most n × FMR
-//!   over as many (Markov's inequality). So two records of one person with hundreds of
+//! - A twentieth of n pairs reach a score with a chance of at most n × FMR over as many
+//!   (Markov's inequality). So two records of one person with hundreds of
 //!   captures each, nearly all of which agree, are as sure as they look, though no curve
 //!   says of one score that it is less likely than [`FMR_FLOOR`](crate::matching::FMR_FLOOR).
 //!
-//! Where these are several bounds the lowest counts as many times (Bonferroni's
-//! correction). Where captures do hang together the bounds are too high, never too low:
+//! Two bounds are tried, so the lower counts twice (Bonferroni's correction), but of one
+//! template pair, of which there is one. Where captures do hang together the bounds are too high, never too low:
 //! large records of strangers look a little more like chance than they are. So the
 //! effective number of pairs is taken to be all of them.
 //!
@@ -183,20 +183,18 @@ pub(in crate::audit) fn strong_chance_max(links: &[Link]) -> Option<f64> {
 /// strangers, at most. `rate` is the FMR at a score.
 fn chance_of(link: &Link, rate: &dyn Fn(f32) -> f64) -> f64 {
     let pairs = link.compared as f64;
-    let mut lowest = pairs * rate(link.score);
-    let (mut tried, mut before) = (1.0, 1);
-    for (count, score) in several(link.compared).into_iter().zip(link.several) {
-        if count > before {
-            (tried, before) = (tried + 1.0, count);
-            lowest = lowest.min(score.map_or(1.0, |score| pairs * rate(score) / count as f64));
-        }
+    let best = pairs * rate(link.score);
+    if link.compared < 2 {
+        return best.min(1.0);
     }
-    (tried * lowest).min(1.0)
+    let several = several(link.compared) as f64;
+    let of_several = link.several.map_or(1.0, |score| pairs * rate(score) / several);
+    (2.0 * best.min(of_several)).min(1.0)
 }
 
-/// How many template pairs are a hundredth and a tenth of so many, rounded up.
-pub(in crate::audit) fn several(compared: u64) -> [u64; 2] {
-    [100, 10].map(|share| compared.div_ceil(share))
+/// How many template pairs are a twentieth of so many, rounded up.
+pub(in crate::audit) fn several(compared: u64) -> u64 {
+    compared.div_ceil(20)
 }
 
 /// The places of links that connect what better ones do not.

@@ -50,9 +50,8 @@ pub struct Link {
     pub pairs: u32,
     /// How many were compared.
     pub compared: u64,
-    /// The scores that a hundredth and a tenth of those reach; absent where below the
-    /// threshold.
-    pub several: [Option<f32>; 2],
+    /// The score that a twentieth of those reach; absent where below the threshold.
+    pub several: Option<f32>,
     /// The best of them, by its place in the list that was gathered; the first of equals.
     pub best: u32,
     /// What it says (`LinkChance::grade`).
@@ -94,7 +93,7 @@ pub fn gather(
         } else {
             let pairs = u32::try_from(same.len()).unwrap_or(u32::MAX);
             let compared = compared(a, b).max(same.len() as u64);
-            let several = several(compared).map(|count| same.get(count as usize - 1).map(|pair| pair.2));
+            let several = same.get(several(compared) as usize - 1).map(|pair| pair.2);
             gathered.links.push(Link { a, b, score, pairs, compared, several, best, evidence: Evidence::default() });
         }
     }

@@ -3,9 +3,9 @@
 //! ```text
 //! Collection ─ run (search::Join) ─ Checkpoint
 //!     │              │ pairs
-//!     │              ├─ gather ─ links ─ rings ─┐
-//!     │              │                          ├─ ReportData ─ CSV, JSON, page
-//!     └─ sampled non-mates ─ Chance ─ LocalChance ┘
+//!     │              ├─ gather ─ links ─ LinkChance::grade ─ rings ─┐
+//!     │              │                        │                     ├─ ReportData ─ CSV, JSON, page
+//!     └─ sampled non-mates ─ Chance ──────────┴──── LocalChance ────┘
 //! ```
 //!
 //! `collection` holds what is compared, `checkpoint` and `run` see to it that an audit
@@ -33,7 +33,8 @@ mod twice;
 
 pub use crate::table::CsvLocale;
 pub use chance::{
-    Band, Chance, Estimate, Explained, Kind, KindOfPair, LocalChance, Plan, Rows, SAMPLED_MAX_DEFAULT, Verdict,
+    Band, Chance, Estimate, Evidence, Explained, Grade, Kind, KindOfPair, LinkBand, LinkChance, LocalChance, Meetings,
+    Plan, Rows, SAMPLED_MAX_DEFAULT, Verdict,
 };
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, CheckpointError, Difference, Identity};
 pub use collection::{Collection, CollectionError, Mark, RowInfo, SubjectInfo};
@@ -42,7 +43,7 @@ pub use findings::{Finding, Findings, FindingsError};
 pub use known::{KnownError, KnownTemplates};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
 pub use names::{Names, Numbers};
-pub use planted::{Agreement, DIMENSION as PLANTED_DIMENSION, Planted, adjusted_rand_index, agreement};
+pub use planted::{Agreement, DIMENSION as PLANTED_DIMENSION, Planted, TOP_RINGS, adjusted_rand_index, agreement};
 pub use records::{Audited, Thumbnail, utc_day};
 pub(crate) use report::TABLE_NUMBERS;
 pub use report::{

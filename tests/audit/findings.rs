@@ -106,3 +106,32 @@ fn twins_of_a_gallery_become_a_cleared_pair_and_every_later_audit_knows_the_find
         (rows[0]["template_a"].as_str(), "capture-error")
     );
 }
+
+/// A ring is told by what it hangs on; a folder that an earlier version wrote has no such
+/// columns and is shown all the same.
+#[test]
+fn a_ring_is_shown_with_the_doubtful_link_it_hangs_on_and_old_folders_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, lines: &[&str]| std::fs::write(folder.path().join(name), lines.join("\n") + "\n").unwrap();
+    let show = |more: &[&str]| run([&["audit", "show", "1", "--out", &text(folder.path())], more].concat()).ended(0);
+    let rings = "ring_id,subject_id,links,best_score,weakest_link,members,evidence,holds_to,member_links,\
+                 member_best_score,schemes,province,enrolled";
+    let pairs = "subject_a,subject_b,template_a,template_b,score,fmr,ring_id,link,quality_a,quality_b,captured_a,\
+                 captured_b,chance_pairs,chance_share";
+    write("rings.csv", &[rings, "1,a,1,0.53,0.53,2,0.4,0.53,1,0.53,,,", "1,b,1,0.53,0.53,2,0.4,0.53,1,0.53,,,"]);
+    write("pairs.csv", &[&format!("{pairs},finding"), "a,b,t1,t2,0.53,1e-5,1,doubtful,,,,,1e2,0.4,"]);
+    let old = show(&["--json"]).json();
+    assert!(old["hangs_on"].is_null() && old["pairs"][0]["link_compared"].is_null(), "{old}");
+    assert_eq!(old["pairs"][0]["chance_share"], 0.4);
+    assert!(!show(&[]).stdout.contains("hangs on"));
+
+    let rings = format!("{rings},evidence_total,parts,part,hangs_on_a,hangs_on_b");
+    let [a, b] = ["a", "b"].map(|id| format!("1,{id},1,0.53,0.53,2,0.4,0.53,1,0.53,,,,0.4,2,1,a,b"));
+    write("rings.csv", &[&rings, &a, &b]);
+    let pairs = format!("{pairs},link_compared,link_chance,finding");
+    write("pairs.csv", &[&pairs, "a,b,t1,t2,0.53,1e-5,1,doubtful,,,,,1e2,0.4,68842,1e-1,"]);
+    let new = show(&["--json"]).json();
+    assert_eq!((&new["hangs_on"], &new["parts"]), (&serde_json::json!(["a", "b"]), &2.into()));
+    assert_eq!(new["pairs"][0]["link_compared"], 68842);
+    assert!(show(&[]).stdout.contains("hangs on that of a and b"), "{}", show(&[]).stdout);
+}

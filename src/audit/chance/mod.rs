@@ -15,15 +15,24 @@
 //! # A gallery full of duplicates
 //! People enrolled twice hide among the sampled non-mates. [`sample`] says how
 //! they are set aside; how many were is in [`Kind::set_aside`].
+//!
+//! # Of template pairs, and of links
+//! All of that is of template pairs. What it says of a link between two records, which
+//! may have one template pair or a hundred thousand, is in [`links`].
 
+mod links;
 mod local;
+mod meetings;
 mod sample;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::links::{Evidence, Grade, LinkBand, LinkChance};
+pub(super) use self::links::{several, strong_chance_max, strong_from};
 pub use self::local::{Band, LocalChance};
+pub use self::meetings::Meetings;
 use self::sample::{Refusal, Sample};
 use super::twice::Twice;
 use crate::matching::Curve;

@@ -2,6 +2,7 @@ use rayon::ThreadPoolBuilder;
 
 use super::*;
 use crate::audit::report::tests::curve;
+use crate::audit::rings::{Link, gather};
 use crate::evaluation::SplitMix;
 use crate::matching::{Dot, Knot, Miss, Tail};
 use crate::search::Matrix;
@@ -312,24 +313,124 @@ fn it_is_said_plainly_when_chance_explains_most() {
     assert_eq!(chance.explains(0.5, 50).unwrap().share, 1.0);
 }
 
+/// Links of records by their best score, and how many template pairs reached the score.
+fn links(of: &[(u32, u32, f32)], meetings: &Meetings) -> Vec<Link> {
+    gather(of.iter().copied(), |_, _| false, |a, b| meetings.pairs(a, b)).links
+}
+
 #[test]
-fn a_link_is_strong_where_its_band_has_little_chance_in_it() {
+fn a_link_is_strong_where_chance_hardly_gives_one_like_it() {
     let calibration = Curve { tail: Tail { slope: 40.0, curvature: 0.0 }, ..calibration() };
-    let chance = Chance { comparisons: 1_000, own: Vec::new(), not_own: None, calibration: Some(calibration) };
-    // 100 expected at or above 0.5, and a third less with every hundredth.
-    let mut scores = vec![0.505f32; 10];
-    scores.extend([0.695f32; 200]);
-    scores.extend([0.9f32; 3]);
-    let local = LocalChance::new(&chance, 0.5, scores);
-    let bands = local.bands();
-    assert_eq!((bands[0].found, bands[19].found, bands.iter().map(|b| b.found).sum::<u64>()), (10, 200, 213));
-    assert!((bands[0].expected.unwrap() - 32.97).abs() < 0.01);
-    assert!(bands.windows(2).all(|w| w[0].chance_share >= w[1].chance_share));
-    assert!(local.share(0.505) == 1.0 && local.share(0.9) <= local.share(0.695));
-    let strong = local.strong_from();
-    assert!((strong - 0.69).abs() < 1e-5, "{strong}");
-    assert!(local.share(strong) <= 0.05 && local.weight(strong) >= 1.3 && local.weight(0.505) == 0.0);
+    // A thousand records of one template each: 499,500 pairs, a tenth of which reach 0.5, and
+    // a third less with every hundredth.
+    let groups: Vec<u32> = (0..1000).collect();
+    let meetings = Meetings::within(&groups);
+    let chance = Chance { comparisons: 499_500, own: Vec::new(), not_own: None, calibration: Some(calibration) };
+    let mut of: Vec<(u32, u32, f32)> = (0..10).map(|i| (2 * i, 2 * i + 1, 0.505)).collect();
+    of.extend((100..300).map(|i| (2 * i, 2 * i + 1, 0.9)));
+    let mut graded = links(&of, &meetings);
+    let told = LinkChance::grade(&chance, &meetings, 0.5, &mut graded);
+    assert!((told.expected().unwrap() - 49_950.0).abs() < 1.0, "{:?}", told.expected());
+    assert!(told.bands().windows(2).all(|w| w[0].chance_share >= w[1].chance_share && w[0].to > w[1].to));
+    let evidence = |a: u32| graded.iter().find(|link| link.a == a).unwrap().evidence;
+    assert_eq!((evidence(0).grade(), evidence(0).weight()), (Grade::LikelyChance, 0.0));
+    assert_eq!(evidence(200).grade(), Grade::Strong);
+    assert_eq!((strong_from(&graded), strong_chance_max(&graded)), (Some(0.9), Some(evidence(200).chance)));
     // Where chance gives next to nothing, every link is strong, and its weight bounded.
-    let local = LocalChance::new(&Chance { comparisons: 0, ..chance }, 0.5, [0.6, 0.7]);
-    assert_eq!((local.strong_from(), local.weight(0.6)), (0.5, 6.0));
+    let nothing = Chance { comparisons: 0, ..chance };
+    LinkChance::grade(&nothing, &meetings, 0.5, &mut graded);
+    assert!(graded.iter().all(|link| link.evidence.grade() == Grade::Strong && link.evidence.weight() == 6.0));
+    assert_eq!(strong_from(&graded), Some(0.505));
+}
+
+/// Records of so many captures, and what chance gives of their template pairs: `pairs` at or
+/// above 0.5, and a third less with every hundredth.
+fn records(sizes: &[usize], pairs: f64) -> (Meetings, Chance) {
+    let groups: Vec<u32> = (0u32..).zip(sizes).flat_map(|(record, &of)| std::iter::repeat_n(record, of)).collect();
+    let meetings = Meetings::within(&groups);
+    let comparisons: u64 = meetings.record_pairs().iter().map(|(pairs, count)| pairs * *count as u64).sum();
+    let knot = |score, fmr| Knot { score, fmr, factor: Some(1.5) };
+    let knots = vec![knot(0.0, 0.5), knot(0.5, pairs / comparisons as f64)];
+    let curve = Curve { knots, tail: Tail { slope: 40.0, curvature: 0.0 }, ..calibration() };
+    (meetings, Chance { comparisons, own: Vec::new(), not_own: None, calibration: Some(curve) })
+}
+
+#[test]
+fn the_same_score_says_less_of_records_with_many_captures() {
+    // The best of ninety thousand comparisons of strangers is higher than one of them.
+    let (meetings, chance) = records(&[vec![300; 2], vec![1; 398]].concat(), 50.0);
+    let mut graded = links(&[(0, 1, 0.8), (2, 3, 0.8), (1, 4, 0.8)], &meetings);
+    LinkChance::grade(&chance, &meetings, 0.6, &mut graded);
+    assert_eq!([0, 1, 2].map(|at| graded[at].compared), [90_000, 300, 1]);
+    let evidence = |at: usize| graded[at].evidence;
+    // One bound of one pair; the lower of two, twice, of many.
+    assert!((evidence(0).chance / evidence(2).chance / 180_000.0 - 1.0).abs() < 1e-9);
+    assert!(
+        evidence(0).chance_share >= evidence(1).chance_share && evidence(1).chance_share >= evidence(2).chance_share
+    );
+    assert!(evidence(0).grade() < evidence(2).grade(), "{graded:?}");
+}
+
+#[test]
+fn many_captures_that_agree_are_as_sure_as_they_look() {
+    // No curve says less than one in 10¹² of a score; ninety thousand times that would make the
+    // best of ninety thousand pairs nothing special, however many of them agree.
+    let (meetings, chance) = records(&[vec![300; 4], vec![1; 4_000]].concat(), 50.0);
+    let mut pairs = vec![(0u32, 1u32, 0.95f32); 30_000];
+    pairs.push((2, 3, 0.95));
+    let mut graded = links(&pairs, &meetings);
+    LinkChance::grade(&chance, &meetings, 0.6, &mut graded);
+    assert_eq!(graded.iter().map(|link| link.several).collect::<Vec<_>>(), [Some(0.95), None]);
+    assert!(graded[0].evidence.chance < 1e-10 && graded[1].evidence.chance > 1e-8, "{graded:?}");
+}
+
+#[test]
+fn a_link_is_strong_only_where_it_is_so_at_the_upper_end_of_what_chance_gives() {
+    // The tail of a small gallery is fitted to few pairs: it may give several times as much.
+    let graded = |factor: f32| {
+        let (meetings, mut chance) = records(&[1; 1_000], 5.0);
+        chance.calibration.as_mut().unwrap().knots.iter_mut().for_each(|knot| knot.factor = Some(f64::from(factor)));
+        let of: Vec<(u32, u32, f32)> = (0..40).map(|i| (2 * i, 2 * i + 1, 0.52)).collect();
+        let mut graded = links(&of, &meetings);
+        LinkChance::grade(&chance, &meetings, 0.5, &mut graded);
+        graded[0].evidence
+    };
+    let (sure, unsure) = (graded(1.01), graded(4.0));
+    assert_eq!((sure.chance, sure.chance_share), (unsure.chance, unsure.chance_share));
+    assert!(unsure.chance_share_high > 2.0 * sure.chance_share_high, "{sure:?} {unsure:?}");
+    assert!(unsure.weight() < sure.weight());
+}
+
+#[test]
+fn one_person_with_hundreds_of_captures_does_not_make_strangers_sure() {
+    // Fifty links of strangers at 0.53, as many as chance is expected to give; and one
+    // person under two records with 265 captures each, whose 70,225 template pairs lie at the
+    // same score. By template pairs chance would be one in a thousand there.
+    let (meetings, chance) = records(&[vec![265; 2], vec![5; 198]].concat(), 150.0);
+    let mut pairs = vec![(0u32, 1u32, 0.53f32); 70_225];
+    pairs[0].2 = 0.9;
+    pairs.extend((0..50).map(|i| (2 + 2 * i, 3 + 2 * i, 0.53)));
+    let by_pairs = LocalChance::new(&chance, 0.5, pairs.iter().map(|pair| pair.2));
+    let band = by_pairs.bands().iter().find(|band| band.found > 1_000).unwrap();
+    assert!(band.expected.unwrap() / (band.found as f64) < 0.001, "{band:?}");
+    let mut graded = links(&pairs, &meetings);
+    LinkChance::grade(&chance, &meetings, 0.5, &mut graded);
+    let (person, strangers) = graded.split_first().unwrap();
+    assert_eq!((person.evidence.grade(), person.compared), (Grade::Strong, 70_225));
+    assert_eq!(strangers.len(), 50);
+    assert!(strangers.iter().all(|link| link.evidence.grade() == Grade::LikelyChance), "{:?}", strangers[0]);
+}
+
+#[test]
+fn a_ring_of_many_records_does_not_make_strangers_sure() {
+    // One person under forty names, some of whose 780 links are as poor as those of strangers:
+    // what they say of the ring, better ones have said. Ten links of strangers are doubtful
+    // where ten are expected.
+    let (meetings, chance) = records(&[1; 1_000], 10.0);
+    let ring = (0..40u32).flat_map(|a| (0..a).map(move |b| (b, a, if b == 0 || a % 3 == 0 { 0.8 } else { 0.505 })));
+    let strangers = (0..10).map(|i| (100 + 2 * i, 101 + 2 * i, 0.505));
+    let mut graded = links(&ring.chain(strangers).collect::<Vec<_>>(), &meetings);
+    LinkChance::grade(&chance, &meetings, 0.5, &mut graded);
+    assert!(graded.iter().filter(|link| link.a >= 100).all(|link| link.evidence.grade() == Grade::LikelyChance));
+    assert!(graded.iter().filter(|link| link.score > 0.7).all(|link| link.evidence.grade() == Grade::Strong));
 }

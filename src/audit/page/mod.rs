@@ -301,18 +301,31 @@ fn how_to_read(out: &mut dyn Write) -> io::Result<()> {
              is for an officer to look into.",
         ),
         words(
-            "Liên kết chắc: trong khoảng điểm đó, ngẫu nhiên chiếm nhiều nhất một phần hai mươi số cặp tìm thấy. Liên kết ngờ: nhiều hơn.",
-            "A strong link: of the pairs found near its score, at most one in twenty is chance. A doubtful link: more.",
+            "Ngẫu nhiên: trong các liên kết có bằng chứng tương tự, bao nhiêu phần là của người lạ. Bằng chứng của một liên kết là mức khó xảy ra \
+             của những điểm cao như vậy trong ngần ấy cặp mẫu của hai người lạ; mỗi liên kết được tính một lần, dù hai hồ sơ có bao nhiêu \
+             ảnh.",
+            "Chance: of links with about the same evidence, the share that strangers give. The evidence of a link is how unlikely scores as \
+             high are among as many template pairs of two strangers; each link counts once, however many captures its records have.",
         ),
         words(
-            "Một liên kết ngờ duy nhất không nối hai nhóm, cũng không đưa thêm hồ sơ vào nhóm; nó nằm trong danh sách không nối.",
-            "A single doubtful link joins no two groups, and takes no record into one; it is listed as not followed.",
+            "Cặp mẫu: số cặp đạt ngưỡng / số cặp đã so của hai hồ sơ.",
+            "Template pairs: those that reach the threshold / those of the two records that were compared.",
         ),
         words(
-            "Bằng chứng: tổng, theo lũy thừa của mười, mức khó xảy ra do ngẫu nhiên của những liên kết tốt nhất giữ nhóm lại với nhau. Nhóm được \
-             xếp theo bằng chứng, không theo số hồ sơ.",
-            "Evidence: by how many powers of ten chance is unlikely, summed over the best links that hold the ring together. Rings are \
-             ranked by it, not by size.",
+            "Liên kết chắc: trong các liên kết tương tự, ngẫu nhiên chiếm nhiều nhất một phần hai mươi. Liên kết ngờ: nhiều hơn.",
+            "A strong link: of links like it, at most one in twenty is chance. A doubtful link: more.",
+        ),
+        words(
+            "Một liên kết ngờ duy nhất không nối hai nhóm, cũng không đưa thêm hồ sơ vào nhóm. Liên kết mà quá nửa số tương tự là ngẫu nhiên chỉ \
+             nối hai hồ sơ không có liên kết nào khác. Những liên kết không nối nằm trong danh sách riêng.",
+            "A single doubtful link joins no two groups, and takes no record into one. One of whose like more than half are chance joins only \
+             two records that have no other link. What was not followed is listed.",
+        ),
+        words(
+            "Bằng chứng của nhóm: theo lũy thừa của mười, mức khó xảy ra do ngẫu nhiên của liên kết yếu nhất mà nhóm không thể thiếu. Thêm hồ sơ \
+             không làm nhóm đứng cao hơn nhóm chắc hơn.",
+            "Evidence of a ring: by how many powers of ten chance is unlikely to have given the weakest link that it cannot do without. More \
+             members do not raise it above a ring that is surer.",
         ),
         words(
             "Giữ được đến: nếu chỉ tính các liên kết trên điểm này thì nhóm tách ra.",

@@ -10,7 +10,7 @@ use super::words::{both, link_kind, outcome, rate_text, words};
 use super::{RINGS_BYTES_MAX, heading, note};
 use crate::audit::report::{LinkKind, ReportData, TemplateFacts, ring_id};
 use crate::audit::rings::{Bridge, Link, Ring};
-use crate::evaluation::{escape, grouped};
+use crate::evaluation::{escape, grouped, percent};
 
 /// Rings in a block; the first block is open.
 const BLOCK_RINGS: usize = 100;
@@ -19,6 +19,8 @@ const BEST_SHOWN: usize = 25;
 const WEAKEST_SHOWN: usize = 5;
 /// Members of a ring listed.
 const MEMBERS_SHOWN: usize = 60;
+/// Parts listed of a ring that only doubtful links make one.
+const PARTS_SHOWN: usize = 10;
 /// Members of a ring shown with a photo.
 const PHOTOS_SHOWN: usize = 12;
 /// Links between rings listed.
@@ -38,8 +40,9 @@ pub(super) fn rings(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<()
     note(
         out,
         &both(
-            "Xếp theo bằng chứng. Khi in, chỉ những khối đang mở được in.",
-            "Ranked by evidence. What is open is what prints.",
+            "Nhóm chắc nhất đứng trước: xếp theo liên kết yếu nhất mà nhóm không thể thiếu, không theo số hồ sơ. Khi in, chỉ những khối đang \
+             mở được in.",
+            "The surest first: ranked by the weakest link that a ring cannot do without, not by size. What is open is what prints.",
         ),
     )?;
     let (mut bytes, mut photos, mut shown) = (0, PHOTOS_BYTES_MAX, 0);
@@ -87,6 +90,7 @@ fn link_head(last: String) -> String {
         words("điểm", "score"),
         words("FMR", "FMR"),
         words("cặp mẫu", "template pairs"),
+        words("ngẫu nhiên", "chance"),
         words("chất lượng", "quality"),
         words("ngày chụp", "captured"),
     ];
@@ -99,8 +103,8 @@ fn link_head(last: String) -> String {
 fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usize) -> String {
     let id = ring_id(place as u32);
     let mut text = format!(
-        "<tbody id=r{id}><tr class=h><th colspan=8><b class=n>{id}</b><i class=c>{}</i><i class=k>{}</i>\
-         <i class=b>{:.4}</i><i class=w>{:.4}</i><i class=o>{:.4}</i><i class=e>{:.1}</i></th></tr>\n<tr class=m><td colspan=8>",
+        "<tbody id=r{id}><tr class=h><th colspan=9><b class=n>{id}</b><i class=c>{}</i><i class=k>{}</i>\
+         <i class=b>{:.4}</i><i class=w>{:.4}</i><i class=o>{:.4}</i><i class=e>{:.1}</i></th></tr>\n<tr class=m><td colspan=9>",
         ring.members.len(),
         ring.links.len(),
         ring.best_score,
@@ -112,6 +116,7 @@ fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usiz
         ring.members.iter().take(MEMBERS_SHOWN).map(|&member| member_text(data, member)).collect();
     text.push_str(&members.join(" · "));
     more(&mut text, ring.members.len().saturating_sub(MEMBERS_SHOWN), "rings.csv");
+    hangs_on(data, ring, &mut text);
     photos_of(data, ring, photos, &mut text);
     text.push_str("</td></tr>\n");
 
@@ -123,13 +128,42 @@ fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usiz
     best.iter().for_each(|&link| link_row(data, &data.links[link as usize], &mut text));
     let left = links.len() - best.len() - weakest.len();
     if left > 0 {
-        text.push_str("<tr class=m><td colspan=8>");
+        text.push_str("<tr class=m><td colspan=9>");
         more(&mut text, left, "pairs.csv");
         text.push_str("</td></tr>\n");
     }
     weakest.iter().for_each(|&link| link_row(data, &data.links[link as usize], &mut text));
     text.push_str("</tbody>\n");
     text
+}
+
+/// Which doubtful link a ring hangs on, and what it would be without.
+fn hangs_on(data: &ReportData<'_>, ring: &Ring, text: &mut String) {
+    let Some(link) = ring.hangs_on.map(|link| &data.links[link as usize]) else { return };
+    let [a, b] = [link.a, link.b].map(|subject| data.records.subject(subject).id);
+    let (score, parts) = (link.score, ring.parts.len());
+    let warning = both(
+        &format!(
+            "Nhóm này chỉ được nối bằng liên kết ngờ, chắc nhất là giữa {a} và {b} (điểm {score:.4}). Chỉ theo các liên kết chắc thì đây là \
+             {parts} phần, có thể của những người khác nhau."
+        ),
+        &format!(
+            "Only doubtful links make this one ring; it hangs on that of {a} and {b} (score {score:.4}). By strong links alone it is {parts} \
+             parts, perhaps of different people."
+        ),
+    );
+    text.push_str(&format!("<br><i>{warning}</i>"));
+    // Where every part is one record the list of members has said it all.
+    if ring.parts.iter().all(|part| part.len() == 1) {
+        return;
+    }
+    for part in ring.parts.iter().take(PARTS_SHOWN) {
+        let ids: Vec<String> =
+            part.iter().take(MEMBERS_SHOWN).map(|&member| escape(&data.records.subject(member).id)).collect();
+        text.push_str(&format!("<br>– {}", ids.join(" · ")));
+        more(text, part.len().saturating_sub(MEMBERS_SHOWN), "rings.csv");
+    }
+    more(text, ring.parts.len().saturating_sub(PARTS_SHOWN), "rings.csv");
 }
 
 fn more(text: &mut String, count: usize, file: &str) {
@@ -213,9 +247,11 @@ fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &str, text: &mu
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "<tr{class}><td>{id_a}<td>{id_b}<td class=s>{:.4}<td class=s>{fmr}<td>{}<td class=s>{} / {}<td class=s>{} / {}<td>{last}</tr>",
+        "<tr{class}><td>{id_a}<td>{id_b}<td class=s>{:.4}<td class=s>{fmr}<td class=s>{} / {}<td class=s>{}<td class=s>{} / {}<td class=s>{} / {}<td>{last}</tr>",
         link.score,
-        link.pairs,
+        grouped(u64::from(link.pairs)),
+        grouped(link.compared),
+        percent(Some(link.evidence.chance_share)),
         quality(&a),
         quality(&b),
         day(&a),
@@ -223,10 +259,10 @@ fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &str, text: &mu
     );
 }
 
-/// Doubtful links that were not followed.
+/// Links that were not followed.
 pub(super) fn bridges(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<()> {
     let bridges = &data.rings.bridges;
-    heading(out, words("Liên kết ngờ, không nối", "Doubtful links that were not followed"))?;
+    heading(out, words("Liên kết ngờ, không nối", "Links that were not followed"))?;
     if bridges.is_empty() {
         return writeln!(out, "<p>{}</p>", both("Không có.", "There is none."));
     }

@@ -1,4 +1,4 @@
-use crate::audit::report::tests::{Found, PAIRS, found};
+use crate::audit::report::tests::{Found, HANGING, PAIRS, found};
 
 fn page(found: &Found) -> String {
     let mut bytes = Vec::new();
@@ -74,6 +74,17 @@ fn the_page_says_whose_error_rate_it_states() {
     );
     found.chance.calibration = None;
     assert!(page(&found).contains("not by the calibration"));
+}
+
+#[test]
+fn the_page_warns_of_rings_that_hang_on_a_doubtful_link_and_of_no_other() {
+    // An officer must not take a ring of two people for one.
+    let text = page(&found(&HANGING, "<s>"));
+    assert_eq!(text.matches("it hangs on that of &lt;s&gt;20 and &lt;s&gt;21").count(), 1);
+    assert_eq!(text.matches("chắc nhất là giữa &lt;s&gt;20 và &lt;s&gt;21").count(), 1);
+    assert!(!page(&found(&PAIRS, "s")).contains("it hangs on that of"));
+    // Each link says what share of those like it are chance, and of how many template pairs.
+    assert!(text.contains("<td class=s>1 / 4<td class=s>100"), "{text}");
 }
 
 #[test]

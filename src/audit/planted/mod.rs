@@ -2,8 +2,9 @@
 //!
 //! On [`Population`]'s faces: people enrolled under 2 to 50 names, chains in which each
 //! record shares a face with the next and with no other, pairs of rings with one
-//! look-alike capture between them, twins, and people enrolled once; everybody with one
-//! to five captures, in no order. The same for a seed, on every machine.
+//! look-alike capture between them, twins, and people enrolled once, in no order. Most
+//! records have one capture and few have hundreds, as in real galleries; one person is
+//! there under two names with hundreds each. The same for a seed, on every machine.
 
 mod check;
 #[cfg(test)]
@@ -13,7 +14,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-pub use self::check::{Agreement, agreement};
+pub use self::check::{Agreement, TOP_RINGS, agreement};
 use crate::evaluation::SplitMix;
 use crate::search::{Like, Population};
 
@@ -39,8 +40,11 @@ const LIKENESS: Range<f64> = 0.62..0.80;
 const LIKENESS_CHAINED: Range<f64> = 0.82..0.88;
 /// Score of the faces of twins.
 const TWINS_SCORE: f64 = 0.92;
-/// One to five captures: how many of a hundred subjects have at most so many.
-const CAPTURES: [usize; 5] = [40, 65, 85, 95, 100];
+/// Most captures of a record. Of all records a k-th has k captures or more: half have
+/// one, one in a hundred has a hundred.
+const CAPTURES_MAX: usize = 500;
+/// In a small gallery a record has at most this share of all captures.
+const CAPTURES_SHARE_MAX: usize = 20;
 /// Numbers of the population from which what is not a face is drawn.
 const DAYS: u64 = 1 << 40;
 
@@ -76,6 +80,7 @@ pub struct Planted {
 struct Plan {
     random: SplitMix,
     people: u64,
+    captures_max: usize,
     /// Captures, ring and structure, by subject.
     subjects: Vec<(Vec<Shows>, u32, Option<u32>)>,
     rings: u32,
@@ -85,9 +90,11 @@ struct Plan {
 impl Planted {
     /// About so many templates; look-alikes between rings score `bridge_score`.
     pub fn new(seed: u64, templates: usize, bridge_score: f32) -> Self {
-        let mut plan =
-            Plan { random: SplitMix::stream(seed, 0), people: 0, subjects: Vec::new(), rings: 0, structures: 0 };
+        let captures_max = (templates / CAPTURES_SHARE_MAX).clamp(1, CAPTURES_MAX);
+        let random = SplitMix::stream(seed, 0);
+        let mut plan = Plan { random, people: 0, captures_max, subjects: Vec::new(), rings: 0, structures: 0 };
         let many = |per: f64| ((per * templates as f64 / PER_TEMPLATES).round() as usize).max(1);
+        plan.largest_records();
         (0..many(RINGS)).for_each(|i| plan.ring_of_any_size(i == 0));
         (0..many(CHAINS)).for_each(|_| plan.chain());
         let bridges: Vec<[usize; 2]> = (0..many(BRIDGES)).map(|_| plan.bridge()).collect();
@@ -188,11 +195,17 @@ impl Plan {
         range.start + (range.end - range.start) * self.random.below(1 << 20) as f64 / f64::from(1 << 20)
     }
 
-    /// A subject of the newest ring with captures of each of `faces`; one to five of
-    /// the first. Returns how many.
+    /// A subject of the newest ring with captures of each of `faces`; further ones, of a
+    /// number drawn, are of the first. Returns how many.
     fn subject(&mut self, faces: &[Face], likeness: Range<f64>, structure: Option<u32>) -> usize {
-        let drawn = self.random.below(100);
-        let more = CAPTURES.iter().position(|&at_most| drawn < at_most).unwrap_or(0);
+        // Of the drawn numbers up to n, a k-th is n / k or less.
+        let drawn = self.random.below(1 << 20) + 1;
+        let captures = ((1 << 20) / drawn).min(self.captures_max);
+        self.subject_with(captures, faces, likeness, structure)
+    }
+
+    fn subject_with(&mut self, captures: usize, faces: &[Face], likeness: Range<f64>, structure: Option<u32>) -> usize {
+        let more = captures - 1;
         let shown: Vec<Face> = faces.iter().copied().chain(std::iter::repeat_n(faces[0], more)).collect();
         let captures: Vec<Shows> =
             shown.into_iter().map(|face| Shows::Face { face, likeness: self.likeness(&likeness) }).collect();
@@ -216,6 +229,15 @@ impl Plan {
             self.subject(&[face], LIKENESS, Some(self.structures));
         }
         self.subjects.len() - 1
+    }
+
+    /// One person under two names, with as many captures under each as there may be.
+    fn largest_records(&mut self) {
+        (self.structures, self.rings) = (self.structures + 1, self.rings + 1);
+        let face = self.person();
+        for _ in 0..2 {
+            self.subject_with(self.captures_max, &[face], LIKENESS, Some(self.structures));
+        }
     }
 
     fn ring_of_any_size(&mut self, largest: bool) {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::summary::{Sampled, Summary};
 pub(crate) use self::tables::TABLE_NUMBERS;
-use super::chance::{Chance, LocalChance};
+use super::chance::{Chance, Grade, LinkChance, LocalChance};
 use super::cost::Cost;
 use super::measure::Outcome;
 use super::rings::{Link, Rings};
@@ -155,6 +155,8 @@ pub struct ReportData<'a> {
     pub chance: &'a Chance,
     /// The same beside what was found, for all of `pairs` that are not cleared.
     pub local: &'a LocalChance,
+    /// What the evidence of `links` rests on.
+    pub link_chance: &'a LinkChance,
     /// How long the audit took.
     pub seconds: f64,
     /// And what of it, where it was measured.
@@ -165,11 +167,11 @@ pub struct ReportData<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkKind {
-    /// Within a ring; chance hardly gives its score.
+    /// Within a ring; chance hardly gives a link like it.
     Strong,
-    /// Within a ring; chance may give its score.
+    /// Within a ring; chance may give a link like it.
     Doubtful,
-    /// Doubtful and not followed.
+    /// Not followed: doubtful, or likely chance.
     Bridge,
 }
 
@@ -195,7 +197,7 @@ impl ReportData<'_> {
     pub(super) fn kind(&self, link: &Link) -> (Option<u32>, LinkKind) {
         let (a, b) = (self.rings.ring_of(link.a), self.rings.ring_of(link.b));
         match a {
-            Some(ring) if a == b && link.score >= self.local.strong_from() => (Some(ring), LinkKind::Strong),
+            Some(ring) if a == b && link.evidence.grade() == Grade::Strong => (Some(ring), LinkKind::Strong),
             Some(ring) if a == b => (Some(ring), LinkKind::Doubtful),
             _ => (None, LinkKind::Bridge),
         }

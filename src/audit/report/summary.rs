@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Compared, ReportData};
-use crate::audit::chance::{Estimate, Explained, KindOfPair};
+use crate::audit::chance::{Estimate, Explained, Grade, KindOfPair, strong_chance_max, strong_from};
 use crate::audit::cost::Cost;
 use crate::matching::{Curve, CurveName};
 
@@ -47,10 +47,19 @@ pub struct Summary {
     pub links: u64,
     /// Subjects in rings.
     pub ring_members: u64,
-    /// From which score on a link is strong; absent where none is.
+    /// From which score on every link found is strong; absent where the best is not.
     pub strong_from: Option<f32>,
-    /// Doubtful links that were not followed.
+    /// Links that were not followed.
     pub bridges: u64,
+    /// Links (pairs of records) that strangers are expected to give, at most; absent where
+    /// nothing is known of chance.
+    pub expected_chance_links: Option<f64>,
+    /// The largest `link_chance` (in `pairs.csv`) of a strong link; absent where none is.
+    pub strong_chance_max: Option<f64>,
+    /// Strong links, followed all of them.
+    pub strong_links: u64,
+    /// Rings that hang on a link that is not strong.
+    pub rings_doubtful: u64,
     /// What was compared.
     pub compared: Compared,
     /// What the audit took, by part; like `seconds` other every time.
@@ -83,7 +92,6 @@ impl ReportData<'_> {
         let at = self.compared.threshold;
         let pairs = self.links.iter().map(|link| u64::from(link.pairs)).sum();
         let expected = self.chance.expected(at);
-        let strong_from = self.local.strong_from();
         Summary {
             templates: self.compared.templates,
             subjects: self.compared.subjects,
@@ -115,8 +123,12 @@ impl ReportData<'_> {
             explained: self.chance.explains(at, pairs),
             links: self.links.len() as u64,
             ring_members: self.rings.members(),
-            strong_from: strong_from.is_finite().then_some(strong_from),
+            strong_from: strong_from(self.links),
             bridges: self.rings.bridges.len() as u64,
+            expected_chance_links: self.link_chance.expected(),
+            strong_chance_max: strong_chance_max(self.links),
+            strong_links: self.links.iter().filter(|link| link.evidence.grade() == Grade::Strong).count() as u64,
+            rings_doubtful: self.rings.rings.iter().filter(|ring| ring.hangs_on.is_some()).count() as u64,
             compared: self.compared.clone(),
             cost: self.cost,
         }

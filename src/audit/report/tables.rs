@@ -7,7 +7,11 @@ use crate::audit::measure::Outcome;
 use crate::table::{CsvLocale, Writer};
 
 impl ReportData<'_> {
-    /// Writes `pairs.csv`: every template pair found, the best score first.
+    /// Writes `pairs.csv`: every template pair found, the best score first. `chance_share`,
+    /// `chance_share_high`, `link_compared` and `link_chance` are those of the link ([`Evidence`]), the same for
+    /// all pairs of two records.
+    ///
+    /// [`Evidence`]: crate::audit::Evidence
     ///
     /// # Errors
     /// What writing gives.
@@ -39,7 +43,10 @@ impl ReportData<'_> {
                 &*one.captured,
                 &*other.captured,
                 &expected.map(|e| scientific(e.value)).unwrap_or_default(),
-                &format!("{:.4}", self.local.share(pair.score)),
+                &format!("{:.4}", link.evidence.chance_share),
+                &format!("{:.4}", link.evidence.chance_share_high),
+                &link.compared.to_string(),
+                &scientific(link.evidence.chance),
                 finding.map_or("", Outcome::name),
             ])?;
         }
@@ -48,7 +55,8 @@ impl ReportData<'_> {
 
     /// Writes `rings.csv`: a row for every member, rings by rank, members by number.
     /// `links`, `best_score`, `weakest_link` and what follows are the ring's; the
-    /// `member_` columns the member's own.
+    /// `member_` columns and `part` the member's own. `hangs_on_a` and `hangs_on_b` are the
+    /// records whose link the ring hangs on, where that is not strong.
     ///
     /// # Errors
     /// What writing gives.
@@ -63,7 +71,15 @@ impl ReportData<'_> {
                     own[member].0 += 1;
                 }
             }
-            for (&member, (links, best)) in ring.members.iter().zip(own) {
+            let hangs_on = ring.hangs_on.map_or_else(Default::default, |link| {
+                let link = &self.links[link as usize];
+                [link.a, link.b].map(|subject| self.records.subject(subject).id)
+            });
+            let mut part_of = vec![0usize; ring.members.len()];
+            for (part, members) in (1..).zip(&ring.parts) {
+                members.iter().filter_map(|m| ring.members.binary_search(m).ok()).for_each(|at| part_of[at] = part);
+            }
+            for ((&member, (links, best)), part) in ring.members.iter().zip(own).zip(part_of) {
                 let facts = self.records.subject(member);
                 table.row([
                     &*ring_id(place).to_string(),
@@ -79,6 +95,11 @@ impl ReportData<'_> {
                     &*facts.schemes,
                     &*facts.province,
                     &*facts.enrolled,
+                    &format!("{:.3}", ring.evidence_total),
+                    &ring.parts.len().to_string(),
+                    &part.to_string(),
+                    &*hangs_on[0],
+                    &*hangs_on[1],
                 ])?;
             }
         }
@@ -86,7 +107,7 @@ impl ReportData<'_> {
     }
 }
 
-const PAIR_COLUMNS: [&str; 15] = [
+const PAIR_COLUMNS: [&str; 18] = [
     "subject_a",
     "subject_b",
     "template_a",
@@ -101,11 +122,14 @@ const PAIR_COLUMNS: [&str; 15] = [
     "captured_b",
     "chance_pairs",
     "chance_share",
+    "chance_share_high",
+    "link_compared",
+    "link_chance",
     "finding",
 ];
 
 /// Columns of both that hold numbers made here; all others hold text that others wrote.
-pub(crate) const TABLE_NUMBERS: [&str; 15] = [
+pub(crate) const TABLE_NUMBERS: [&str; 21] = [
     "score",
     "fmr",
     "ring_id",
@@ -113,6 +137,9 @@ pub(crate) const TABLE_NUMBERS: [&str; 15] = [
     "quality_b",
     "chance_pairs",
     "chance_share",
+    "chance_share_high",
+    "link_compared",
+    "link_chance",
     "links",
     "best_score",
     "weakest_link",
@@ -121,9 +148,12 @@ pub(crate) const TABLE_NUMBERS: [&str; 15] = [
     "holds_to",
     "member_links",
     "member_best_score",
+    "evidence_total",
+    "parts",
+    "part",
 ];
 
-const RING_COLUMNS: [&str; 13] = [
+const RING_COLUMNS: [&str; 18] = [
     "ring_id",
     "subject_id",
     "links",
@@ -137,6 +167,11 @@ const RING_COLUMNS: [&str; 13] = [
     "schemes",
     "province",
     "enrolled",
+    "evidence_total",
+    "parts",
+    "part",
+    "hangs_on_a",
+    "hangs_on_b",
 ];
 
 fn scientific(value: f64) -> String {

@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use super::*;
+use crate::audit::chance::Meetings;
 use crate::audit::rings::{gather, rings};
 use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
 use crate::table::CsvLocale;
@@ -13,6 +14,7 @@ pub struct Found {
     rings: Rings,
     pub chance: Chance,
     local: LocalChance,
+    link_chance: LinkChance,
     pub records: People,
 }
 
@@ -84,7 +86,9 @@ pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Found {
     let kept = pairs.iter().filter(|pair| !cleared(pair.a / 2, pair.b / 2)).map(|pair| pair.score);
     let local = LocalChance::new(&chance, 0.5, kept);
     let by_subject = pairs.iter().map(|pair| (pair.a / 2, pair.b / 2, pair.score));
-    let gathered = gather(by_subject, cleared, |score| local.weight(score));
+    let meetings = Meetings::within(&(0..2_000).map(|row| row / 2).collect::<Vec<u32>>());
+    let mut gathered = gather(by_subject, cleared, |a, b| meetings.pairs(a, b));
+    let link_chance = LinkChance::grade(&chance, &meetings, 0.5, &mut gathered.links);
     let compared = Compared {
         source: "<gallery> & \"more\"".into(),
         against: None,
@@ -104,14 +108,14 @@ pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Found {
         }],
         cleared: gathered.cleared,
     };
-    let rings = rings(&gathered.links, local.strong_from());
-    Found { compared, pairs, links: gathered.links, rings, chance, local, records }
+    let rings = rings(&gathered.links);
+    Found { compared, pairs, links: gathered.links, rings, chance, local, link_chance, records }
 }
 
 impl Found {
     pub fn data(&self) -> ReportData<'_> {
-        let Self { compared, pairs, links, rings, chance, local, records } = self;
-        ReportData { records, compared, pairs, links, rings, chance, local, seconds: 1.5, cost: None }
+        let Self { compared, pairs, links, rings, chance, local, link_chance, records } = self;
+        ReportData { records, compared, pairs, links, rings, chance, local, link_chance, seconds: 1.5, cost: None }
     }
 }
 
@@ -159,6 +163,38 @@ fn rings_have_the_columns_promised_and_a_row_for_every_member() {
     for subject in ["s1", "s2", "s3"] {
         assert!(three.iter().any(|line| line.split(',').nth(1) == Some(subject)));
     }
+}
+
+/// The pairs of a ring of three, and one of two records that only a doubtful link makes one.
+pub const HANGING: [(u32, u32, f32); 3] = [(2, 4, 0.9), (4, 6, 0.85), (40, 42, 0.501)];
+
+#[test]
+fn a_ring_that_hangs_on_a_doubtful_link_says_on_which() {
+    let found = found(&HANGING, "s");
+    let rows = |write: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| -> Vec<std::collections::BTreeMap<String, String>> {
+        csv::Reader::from_reader(text(write).as_bytes()).deserialize().map(Result::unwrap).collect()
+    };
+    let rings = rows(&|out| found.data().write_rings(out, CsvLocale::Plain));
+    let of = |subject: &str| rings.iter().find(|row| row["subject_id"] == subject).unwrap();
+    // Strong links hold the first: one part, and nothing it hangs on.
+    assert_eq!((&*of("s1")["parts"], &*of("s3")["part"], &*of("s1")["hangs_on_a"]), ("1", "1", ""));
+    assert_eq!((&*of("s20")["parts"], &*of("s20")["part"], &*of("s21")["part"]), ("2", "1", "2"));
+    assert_eq!((&*of("s21")["hangs_on_a"], &*of("s21")["hangs_on_b"]), ("s20", "s21"));
+    let number = |row: &std::collections::BTreeMap<String, String>, column: &str| row[column].parse::<f64>().unwrap();
+    assert!(number(of("s1"), "evidence") > number(of("s20"), "evidence"));
+    assert!(number(of("s1"), "evidence_total") > number(of("s1"), "evidence"));
+    // What the link says stands with each of its template pairs.
+    let pairs = rows(&|out| found.data().write_pairs(out, CsvLocale::Plain));
+    let doubtful = pairs.iter().find(|row| row["subject_a"] == "s20").unwrap();
+    assert_eq!(
+        (&*doubtful["link"], &*doubtful["link_compared"], &*doubtful["chance_share"]),
+        ("doubtful", "4", "1.0000")
+    );
+    assert!((number(doubtful, "link_chance") / number(doubtful, "fmr") - 4.0).abs() < 0.01, "{doubtful:?}");
+    let summary = found.data().summary();
+    assert_eq!((summary.rings, summary.rings_doubtful, summary.strong_links), (2, 1, 2));
+    assert_eq!(summary.strong_from, Some(0.85));
+    assert!(summary.expected_chance_links.unwrap() > 1.0 && summary.strong_chance_max.unwrap() < 1e-4);
 }
 
 #[test]

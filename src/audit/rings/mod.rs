@@ -1,8 +1,8 @@
 //! Who belongs together? Links between records, and rings of linked records.
 //!
 //! # What makes a ring
-//! A link is *strong* where chance hardly gives one of its score in this gallery
-//! (`LocalChance` says from which score on), else it is *doubtful*.
+//! How sure a link is says its [`Evidence`]: *strong* where chance hardly gives one like
+//! it in this gallery, *doubtful* where it gives up to half of them, else *likely chance*.
 //!
 //! - Strong links always join, whatever the shape: in A–B–C the middle record may have
 //!   two captures, each of them like one neighbour.
@@ -12,21 +12,33 @@
 //!   ring, nor does one record that resembles a whole group of another person's; and a
 //!   line of doubtful links does not grow from record to record, as it would through
 //!   half a gallery where the score asked for is low.
+//! - A link that is likely chance joins two records that have no other link. It supports
+//!   nothing: one person's records look like another's together, so several such links
+//!   say hardly more than one.
 //!
-//! Nothing is lost: doubtful links that were not followed are [`Bridge`]s.
+//! Nothing is lost: links that were not followed are [`Bridge`]s.
+//!
+//! # Which ring comes first
+//! A ring is as sure as the link it hangs on: the weakest of those that it cannot do
+//! without, which are the best that connect its members ([`Ring::evidence`]). So members
+//! never raise it, and two sure rings that a doubtful link has made one lie below every
+//! ring that strong links hold, and say which link that is ([`Ring::hangs_on`]). Of rings
+//! as sure, the one with the most evidence in all comes first ([`Ring::evidence_total`]).
 //!
 //! The outcome does not depend on the order of the links, nor on anything but them.
 //! Time is that of sorting them; groups that meet are merged smaller into larger.
 
+mod groups;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
+pub(in crate::audit) use self::groups::{Groups, Numbers, surest_first};
+use super::chance::{Evidence, Grade, several};
 
 /// Two subjects some of whose templates score at or above the audit's threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Link {
     /// The subject with the lower number.
     pub a: u32,
@@ -34,12 +46,16 @@ pub struct Link {
     pub b: u32,
     /// Best score of the template pairs.
     pub score: f32,
-    /// How many template pairs there are.
+    /// How many template pairs score at or above the audit's threshold.
     pub pairs: u32,
+    /// How many were compared.
+    pub compared: u64,
+    /// The score that a twentieth of those reach; absent where below the threshold.
+    pub several: Option<f32>,
     /// The best of them, by its place in the list that was gathered; the first of equals.
     pub best: u32,
-    /// Powers of ten that chance is unlikely by; not negative, never falls with the score.
-    pub weight: f64,
+    /// What it says (`LinkChance::grade`).
+    pub evidence: Evidence,
 }
 
 /// What [`gather`] made of template pairs.
@@ -56,11 +72,11 @@ pub struct Gathered {
 /// Makes one link of all template pairs of two subjects. `pairs` are (subject, subject,
 /// score) of template pairs in the caller's order; those of one subject with itself are
 /// passed over. `cleared` is asked with the lower number first, once for each two
-/// subjects. `weight` gives [`Link::weight`] by score (`LocalChance::weight`).
+/// subjects; `compared` how many template pairs of two were (`Meetings::pairs`). What the links say is not known yet: `LinkChance::grade` says it.
 pub fn gather(
     pairs: impl IntoIterator<Item = (u32, u32, f32)>,
     mut cleared: impl FnMut(u32, u32) -> bool,
-    weight: impl Fn(f32) -> f64,
+    compared: impl Fn(u32, u32) -> u64,
 ) -> Gathered {
     let mut sorted: Vec<(u32, u32, f32, u32)> = (0u32..)
         .zip(pairs)
@@ -76,14 +92,16 @@ pub fn gather(
             gathered.cleared_pairs += same.len() as u64;
         } else {
             let pairs = u32::try_from(same.len()).unwrap_or(u32::MAX);
-            gathered.links.push(Link { a, b, score, pairs, best, weight: weight(score) });
+            let compared = compared(a, b).max(same.len() as u64);
+            let several = same.get(several(compared) as usize - 1).map(|pair| pair.2);
+            gathered.links.push(Link { a, b, score, pairs, compared, several, best, evidence: Evidence::default() });
         }
     }
     gathered
 }
 
 /// Linked subjects.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ring {
     /// At least two subjects, ascending.
     pub members: Vec<u32>,
@@ -96,13 +114,22 @@ pub struct Ring {
     /// The highest score up to which the ring holds together: with links above it alone
     /// it would fall apart.
     pub holds_to: f32,
+    /// Weight of the link it hangs on: how many powers of ten chance is unlikely by to
+    /// have made it one. It never rises with the number of members.
+    pub evidence: f64,
     /// Sum of the weights of the best links that hold the ring together: each member
     /// counts once, by its best connection, however many links it has besides.
-    pub evidence: f64,
+    pub evidence_total: f64,
+    /// The link it hangs on, by its place in the list given, where that is not strong:
+    /// without it the ring would be several.
+    pub hangs_on: Option<u32>,
+    /// Members by part, ascending, the part of the lowest first: those that strong links
+    /// alone hold together. One part where they hold all of them.
+    pub parts: Vec<Vec<u32>>,
 }
 
-/// A doubtful link that was not followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A link that was not followed: doubtful, or likely chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bridge {
     /// Its place in the list of links.
     pub link: u32,
@@ -112,10 +139,10 @@ pub struct Bridge {
     pub ring_b: Option<u32>,
 }
 
-/// Rings, the one with the most evidence first, and what was left between them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// Rings, the surest first, and what was left between them.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rings {
-    /// By evidence, then by best score, both falling.
+    /// By evidence, then by evidence in all, then by best score, all falling.
     pub rings: Vec<Ring>,
     /// The best score first.
     pub bridges: Vec<Bridge>,
@@ -135,34 +162,73 @@ impl Rings {
     }
 }
 
-/// Makes rings of links. Those that score at or above `strong_from` are strong.
+/// Makes rings of links.
 ///
 /// `links` are of different subjects, at most one for each two (as [`gather`] makes
-/// them), fewer than 2³².
-pub fn rings(links: &[Link], strong_from: f32) -> Rings {
-    // Only subjects with links take part, numbered by rank. (Tables that hash are looked
-    // into and never walked through: their order is that of the day.)
-    let mut subjects: Vec<u32> = links.iter().flat_map(|link| [link.a, link.b]).collect();
-    subjects.sort_unstable();
-    subjects.dedup();
-    let numbers: HashMap<u32, u32> = subjects.iter().copied().zip(0u32..).collect();
+/// them), fewer than 2³², with their evidence.
+pub fn rings(links: &[Link]) -> Rings {
+    // Only subjects with links take part.
+    let numbers = Numbers::of(links);
+    let (subjects, ends) = (&numbers.subjects, numbers.ends(links));
+    let surest_first = surest_first(links);
+    let of_grade = |grade: Grade| {
+        let is = move |place: &&u32| links[**place as usize].evidence.grade() == grade;
+        surest_first.iter().filter(is).map(|&place| ends[place as usize])
+    };
+
+    let mut groups = Groups::new(subjects.len());
+    of_grade(Grade::Strong).for_each(|(a, b)| _ = groups.join(a, b));
+    let mut strong = groups.clone();
+    of_grade(Grade::Doubtful).for_each(|(a, b)| groups.doubt(a, b));
+    let mut degrees = vec![0u32; subjects.len()];
+    ends.iter().flat_map(|&(a, b)| [a, b]).for_each(|end| degrees[end as usize] += 1);
+    for (a, b) in of_grade(Grade::LikelyChance) {
+        if degrees[a as usize] == 1 && degrees[b as usize] == 1 {
+            groups.join(a, b);
+        }
+    }
+
+    let (mut rings, of_group, bridges) = told(links, &ends, &mut groups);
+    // The best links that connect the members (Kruskal, all rings at once).
+    let mut tree = Groups::new(subjects.len());
+    for &place in &surest_first {
+        let (a, b) = ends[place as usize];
+        let Some(ring) = of_group[groups.find(a) as usize].filter(|_| groups.find(a) == groups.find(b)) else {
+            continue;
+        };
+        if tree.join(a, b) {
+            let (ring, evidence) = (&mut rings[ring as usize], links[place as usize].evidence);
+            ring.evidence = evidence.weight();
+            ring.evidence_total += evidence.weight();
+            ring.hangs_on = (evidence.grade() != Grade::Strong).then_some(place);
+        }
+    }
+    let mut part_of: HashMap<u32, usize> = HashMap::new();
+    for (number, &subject) in (0u32..).zip(subjects) {
+        if let Some(ring) = of_group[groups.find(number) as usize] {
+            let ring = &mut rings[ring as usize];
+            ring.members.push(subject);
+            let part = *part_of.entry(strong.find(number)).or_insert_with(|| {
+                ring.parts.push(Vec::new());
+                ring.parts.len() - 1
+            });
+            ring.parts[part].push(subject);
+        }
+    }
+    ranked(links, rings, bridges)
+}
+
+/// Rings with their links and what scores say of them, the ring of every group, and the
+/// links outside of any.
+fn told(links: &[Link], ends: &[(u32, u32)], groups: &mut Groups) -> (Vec<Ring>, Vec<Option<u32>>, Vec<Bridge>) {
     let mut best_first: Vec<BestFirst> =
         (0u32..).zip(links).map(|(place, link)| (falling(link.score), link.a, link.b, place)).collect();
     best_first.sort_unstable();
-    let ends: Vec<(u32, u32)> = best_first.iter().map(|(_, a, b, _)| (numbers[a], numbers[b])).collect();
-
-    let mut groups = Groups::new(subjects.len());
-    let strong = best_first.partition_point(|&(.., place)| links[place as usize].score >= strong_from);
-    ends[..strong].iter().for_each(|&(a, b)| _ = groups.join(a, b));
-    ends[strong..].iter().for_each(|&(a, b)| groups.doubt(a, b));
-
-    // What its links say of a ring comes from the tree of the best that connect its
-    // members (Kruskal, all rings at once).
-    let mut tree = Groups::new(subjects.len());
+    let mut tree = Groups::new(groups.len());
     let (mut rings, mut bridges): (Vec<Ring>, _) = (Vec::new(), Vec::new());
-    let mut of_group: Vec<Option<u32>> = vec![None; subjects.len()];
-    for (&(.., place), &(a, b)) in best_first.iter().zip(&ends) {
-        let link = &links[place as usize];
+    let mut of_group: Vec<Option<u32>> = vec![None; groups.len()];
+    for (.., place) in best_first {
+        let (link, (a, b)) = (&links[place as usize], ends[place as usize]);
         let group = groups.find(a);
         if group != groups.find(b) {
             bridges.push(Bridge { link: place, ring_a: None, ring_b: None });
@@ -176,18 +242,17 @@ pub fn rings(links: &[Link], strong_from: f32) -> Rings {
         ring.links.push(place);
         ring.weakest_link = link.score;
         if tree.join(a, b) {
-            ring.evidence += link.weight;
             ring.holds_to = link.score;
         }
     }
-    for (number, &subject) in (0u32..).zip(&subjects) {
-        if let Some(ring) = of_group[groups.find(number) as usize] {
-            rings[ring as usize].members.push(subject);
-        }
-    }
+    (rings, of_group, bridges)
+}
+
+/// The surest ring first, and where bridges lead to.
+fn ranked(links: &[Link], mut rings: Vec<Ring>, mut bridges: Vec<Bridge>) -> Rings {
     rings.sort_unstable_by(|x, y| {
-        let by_worth = y.evidence.total_cmp(&x.evidence).then(y.best_score.total_cmp(&x.best_score));
-        by_worth.then_with(|| x.members.cmp(&y.members))
+        let by_evidence = y.evidence.total_cmp(&x.evidence).then(y.evidence_total.total_cmp(&x.evidence_total));
+        by_evidence.then(y.best_score.total_cmp(&x.best_score)).then_with(|| x.members.cmp(&y.members))
     });
     let mut of: Vec<(u32, u32)> =
         (0u32..).zip(&rings).flat_map(|(i, ring)| ring.members.iter().map(move |&member| (member, i))).collect();
@@ -204,8 +269,17 @@ pub fn rings(links: &[Link], strong_from: f32) -> Rings {
 impl Ring {
     /// Before its first link, the best.
     fn beginning(best_score: f32) -> Self {
-        let (members, links) = (Vec::new(), Vec::new());
-        Self { members, links, best_score, weakest_link: best_score, holds_to: best_score, evidence: 0.0 }
+        Self {
+            members: Vec::new(),
+            links: Vec::new(),
+            best_score,
+            weakest_link: best_score,
+            holds_to: best_score,
+            evidence: 0.0,
+            evidence_total: 0.0,
+            hangs_on: None,
+            parts: Vec::new(),
+        }
     }
 }
 
@@ -216,118 +290,4 @@ type BestFirst = (u32, u32, u32, u32);
 fn falling(score: f32) -> u32 {
     let bits = score.to_bits();
     if bits >> 31 == 0 { !bits & (u32::MAX >> 1) } else { bits }
-}
-
-/// Which members of a group doubtful links to another group come from: one of them, and
-/// whether there are more.
-#[derive(Debug, Clone, Copy)]
-struct Support {
-    from: u32,
-    several: bool,
-}
-
-impl Support {
-    fn with(self, other: Self) -> Self {
-        Self { several: self.several || other.several || self.from != other.from, ..self }
-    }
-}
-
-/// Disjoint groups of numbered members, with what speaks for joining them.
-struct Groups {
-    parents: Vec<u32>,
-    sizes: Vec<u32>,
-    /// By group and another group: support from members of the former.
-    support: HashMap<(u32, u32), Support>,
-    /// By group, the other groups there is support for; those that have become part of
-    /// another since are still among them, without support.
-    neighbours: Vec<Vec<u32>>,
-}
-
-impl Groups {
-    fn new(members: usize) -> Self {
-        Self {
-            parents: (0..members as u32).collect(),
-            sizes: vec![1; members],
-            support: HashMap::new(),
-            neighbours: Vec::new(),
-        }
-    }
-
-    fn find(&mut self, member: u32) -> u32 {
-        let mut at = member;
-        while self.parents[at as usize] != at {
-            // Halving the path.
-            let above = self.parents[self.parents[at as usize] as usize];
-            self.parents[at as usize] = above;
-            at = above;
-        }
-        at
-    }
-
-    /// Makes two groups one; false where they are. For groups without support.
-    fn join(&mut self, a: u32, b: u32) -> bool {
-        let (a, b) = (self.find(a), self.find(b));
-        if a != b {
-            let (into, from) = if self.sizes[a as usize] >= self.sizes[b as usize] { (a, b) } else { (b, a) };
-            self.hang(from, into);
-        }
-        a != b
-    }
-
-    fn hang(&mut self, from: u32, into: u32) {
-        self.parents[from as usize] = into;
-        self.sizes[into as usize] += self.sizes[from as usize];
-    }
-
-    /// Takes a doubtful link between two members into account.
-    fn doubt(&mut self, a: u32, b: u32) {
-        let (group_a, group_b) = (self.find(a), self.find(b));
-        if group_a == group_b {
-            return;
-        }
-        self.support(group_a, group_b, Support { from: a, several: false });
-        self.support(group_b, group_a, Support { from: b, several: false });
-        // Groups that have become one may have enough to join others.
-        let mut open = vec![(group_a, group_b)];
-        while let Some((one, other)) = open.pop() {
-            let (one, other) = (self.find(one), self.find(other));
-            if one != other && self.backs(one, other) && self.backs(other, one) {
-                self.merge(one, other, &mut open);
-            }
-        }
-    }
-
-    fn support(&mut self, of: u32, to: u32, more: Support) {
-        if let Some(known) = self.support.get_mut(&(of, to)) {
-            *known = known.with(more);
-            return;
-        }
-        self.support.insert((of, to), more);
-        if self.neighbours.is_empty() {
-            self.neighbours = vec![Vec::new(); self.parents.len()];
-        }
-        self.neighbours[of as usize].push(to);
-    }
-
-    /// Whether enough members of `one` are linked to `other`.
-    fn backs(&self, one: u32, other: u32) -> bool {
-        let support = self.support.get(&(one, other));
-        support.is_some_and(|support| support.several || self.sizes[one as usize] == 1)
-    }
-
-    fn merge(&mut self, one: u32, other: u32, open: &mut Vec<(u32, u32)>) {
-        let neighbours = |group: u32| self.neighbours[group as usize].len();
-        let (into, from) = if neighbours(one) >= neighbours(other) { (one, other) } else { (other, one) };
-        self.support.remove(&(into, from));
-        self.support.remove(&(from, into));
-        self.hang(from, into);
-        for neighbour in std::mem::take(&mut self.neighbours[from as usize]) {
-            let Some(support) = self.support.remove(&(from, neighbour)) else { continue };
-            self.support(into, neighbour, support);
-            if let Some(theirs) = self.support.remove(&(neighbour, from)) {
-                self.support(neighbour, into, theirs);
-            }
-            open.push((into, neighbour));
-        }
-    }
 }

@@ -28,7 +28,7 @@ use self::work::{Scope, Sides, Status, Work, comparisons};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, evaluate, print, runtime};
 use crate::audit::{
-    Asked, Chance, Checkpoint, Clock, Collection, Cost, Findings, Identity, KnownTemplates, Mark, Rows, Twice,
+    Asked, Chance, Checkpoint, Clock, Collection, Cost, Findings, Identity, KnownTemplates, Mark, Meetings, Rows, Twice,
 };
 use crate::face::Pack;
 use crate::matching::{Calibration, Curve, Fnmr};
@@ -144,6 +144,7 @@ fn audit(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder, st
     let twice = matches!(scope, Scope::Between).then(|| Twice::find(&marks, collection.first_rows()));
     let again = twice.as_ref().map_or(0, |twice| twice.pairs(&collection.groups()[..collection.first_rows()]));
     let decided = comparisons - again;
+    let meetings = meetings(&collection, &scope, twice.as_ref());
     let bytes =
         collection.bytes() + Join::bytes(collection.rows(), collection.dimension()) + 32 * args.pairs_max as u64;
     print::note(&format!(
@@ -207,6 +208,7 @@ fn audit(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder, st
         chance,
         score,
         comparisons: decided,
+        meetings: &meetings,
         pairs,
         findings,
         twice: twice.as_ref(),
@@ -243,6 +245,19 @@ fn scope_of(since: Option<KnownTemplates>, plan: &Plan, marks: &[Mark]) -> (Scop
         }
         (None, Some(_)) => (Scope::Between, None),
         (None, None) => (Scope::Within, None),
+    }
+}
+
+/// By two records, how many template pairs are compared.
+fn meetings(collection: &Collection, scope: &Scope, twice: Option<&Twice>) -> Meetings {
+    let groups = collection.groups();
+    match scope {
+        Scope::Within => Meetings::within(groups),
+        Scope::Fresh(fresh) => Meetings::fresh(groups, fresh),
+        Scope::Between => {
+            let (first, second) = groups.split_at(collection.first_rows());
+            Meetings::between(first, second, twice)
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use super::super::{Failure, print};
 use super::folder::{Folder, PAGE, PAIRS, RINGS, SUMMARY};
 use super::{Plan, pair_numbers, words, work};
 use crate::audit::{
-    Audited, Chance, Clock, Collection, Compared, Cost, Findings, LocalChance, Outcome, ReportData, Summary, Thumbnail,
-    Twice, Verdict, gather, rings,
+    Audited, Chance, Clock, Collection, Compared, Cost, Findings, LinkChance, LocalChance, Meetings, Outcome,
+    ReportData, Summary, Thumbnail, Twice, Verdict, gather, rings,
 };
 use crate::search::Pair;
 
@@ -21,6 +21,8 @@ pub(super) struct Found<'a> {
     pub score: f32,
     /// Each pair of templates counted once.
     pub comparisons: u64,
+    /// By two records, how many template pairs those were.
+    pub meetings: &'a Meetings,
     /// By rows of the two sides.
     pub pairs: Vec<Pair>,
     pub findings: Findings,
@@ -52,11 +54,10 @@ impl Found<'_> {
             !is_cleared(a, b)
         });
         let local = LocalChance::new(&self.chance, self.score, scores.map(|pair| pair.score));
-        let gathered =
-            gather(self.pairs.iter().map(|pair| (owner(pair.a), owner(pair.b), pair.score)), is_cleared, |score| {
-                local.weight(score)
-            });
-        let rings = rings(&gathered.links, local.strong_from());
+        let by_owner = self.pairs.iter().map(|pair| (owner(pair.a), owner(pair.b), pair.score));
+        let mut gathered = gather(by_owner, is_cleared, |a, b| self.meetings.pairs(a, b));
+        let link_chance = LinkChance::grade(&self.chance, self.meetings, self.score, &mut gathered.links);
+        let rings = rings(&gathered.links);
         let compared = self.compared(gathered.cleared);
         let records = Audited::new(collection, outcomes.clone()).with_thumbnails(self.thumbnail);
         let mut data = ReportData {
@@ -67,6 +68,7 @@ impl Found<'_> {
             rings: &rings,
             chance: &self.chance,
             local: &local,
+            link_chance: &link_chance,
             seconds: 0.0,
             cost: None,
         };

@@ -50,6 +50,15 @@ pub(super) struct PairRow {
     pub fmr: Option<f64>,
     pub ring_id: Option<u64>,
     pub link: String,
+    /// What the link says; folders of earlier versions have none of it.
+    #[serde(default)]
+    pub chance_share: Option<f64>,
+    #[serde(default)]
+    pub chance_share_high: Option<f64>,
+    #[serde(default)]
+    pub link_compared: Option<u64>,
+    #[serde(default)]
+    pub link_chance: Option<f64>,
     pub quality_a: Option<f32>,
     pub quality_b: Option<f32>,
     pub captured_a: String,
@@ -71,6 +80,17 @@ pub(super) struct RingRow {
     weakest_link: f32,
     #[serde(skip_serializing)]
     evidence: f64,
+    /// This and the others that may be missing came later than the first folders.
+    #[serde(skip_serializing, default)]
+    evidence_total: Option<f64>,
+    #[serde(skip_serializing, default)]
+    parts: Option<u64>,
+    #[serde(default)]
+    part: Option<u64>,
+    #[serde(skip_serializing, default)]
+    hangs_on_a: String,
+    #[serde(skip_serializing, default)]
+    hangs_on_b: String,
     member_links: u64,
     member_best_score: f32,
     schemes: String,
@@ -86,6 +106,13 @@ struct Answer<'a> {
     best_score: f32,
     weakest_link: f32,
     evidence: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence_total: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<u64>,
+    /// The two records whose doubtful link the ring hangs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hangs_on: Option<[&'a str; 2]>,
     members: &'a [RingRow],
     pairs: &'a [PairRow],
 }
@@ -147,6 +174,9 @@ pub(super) fn run(args: ShowArgs) -> Outcome {
         best_score: first.best_score,
         weakest_link: first.weakest_link,
         evidence: first.evidence,
+        evidence_total: first.evidence_total,
+        parts: first.parts,
+        hangs_on: (!first.hangs_on_a.is_empty()).then_some([&*first.hangs_on_a, &first.hangs_on_b]),
         members: &members,
         pairs: &pairs,
     };
@@ -176,6 +206,12 @@ fn text(of: &Answer<'_>) -> String {
         of.best_score,
         of.evidence
     );
+    if let Some([a, b]) = of.hangs_on.map(|ids| ids.map(outcome::one_line)) {
+        text += &format!(
+            "\nonly doubtful links make it one ring; it hangs on that of {a} and {b}, and may be {} of different people",
+            of.parts.map_or_else(|| "several".to_owned(), |parts| format!("{parts} parts"))
+        );
+    }
     let known = |name: &str, value: &str| match value {
         "" => String::new(),
         value => format!("  {name} {}", outcome::one_line(value)),

@@ -59,10 +59,14 @@ fn what_is_planted_is_there() {
 /// The short form of `scripts/audit-planted`.
 #[test]
 fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures() {
-    use crate::audit::{Chance, LinkChance, Meetings, Plan, Rows, TOP_RINGS, agreement, gather, rings};
+    use crate::audit::report::tests::curve;
+    use crate::audit::{Chance, LinkChance, Meetings, TOP_RINGS, agreement, gather, rings};
+    use crate::matching::{Curve, Knot, Tail};
     use crate::search::{Join, Matrix, Side};
 
-    const SCORE: f32 = 0.45;
+    // FMR 1e-5. What chance gives is told, not sampled: a gallery that a test can afford is too
+    // small for a sample, most of its template pairs being of a few large records.
+    const SCORE: f32 = 0.458;
     let planted = Planted::new(2, 2_000, SCORE + 0.01);
     let vectors = planted.vectors();
     let matrix = Matrix::new(DIMENSION, &vectors[..]).unwrap();
@@ -70,10 +74,10 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
     let join = Join::within(side, SCORE).unwrap();
     let pairs: Vec<_> = (0..join.units()).flat_map(|unit| join.run(unit, usize::MAX).unwrap()).collect();
     let comparisons = (0..join.units()).map(|unit| join.comparisons(unit)).sum();
-    let first = Rows { side, strata: None };
-    let (second, twice, calibration) = (None, None, None);
-    let plan = Plan { first, second, twice, comparisons, calibration, sampled_max: 300_000, seed: 1 };
-    let chance = Chance::sample(&plan).unwrap();
+    let knot = |score, fmr| Knot { score, fmr, factor: Some(2.0) };
+    let knots = vec![knot(0.0, 0.5), knot(f64::from(SCORE), 1e-5)];
+    let told = Curve { knots, tail: Tail { slope: 50.0, curvature: 0.0 }, ..curve() };
+    let chance = Chance { comparisons, own: Vec::new(), not_own: None, calibration: Some(told) };
     let subjects = |i: usize| (planted.groups()[pairs[i].a as usize], planted.groups()[pairs[i].b as usize]);
     let meetings = Meetings::within(planted.groups());
     let mut gathered = gather(
@@ -86,14 +90,11 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
     let found = rings(&gathered.links);
     let agreement = agreement(&planted, &vectors, SCORE, &pairs, &found);
     assert_eq!(agreement.broken(), Vec::<String>::new(), "{agreement:?}");
-    assert!(agreement.planted_links > 1_000 && agreement.chance_links > 5, "{agreement:?}");
+    assert!(agreement.planted_links > 1_000 && agreement.chance_links > 2, "{agreement:?}");
     assert_eq!(agreement.top_rings, found.rings.len().min(TOP_RINGS) as u64);
     assert_eq!(agreement.bridges_crossed, 0, "{agreement:?}");
-    // What chance was expected to give is what it gave; links at most, whatever hangs together.
-    let expected = chance.expected(SCORE).unwrap();
-    let gave = agreement.chance_pairs as f64;
-    assert!(expected.low <= gave && gave <= expected.high, "{expected:?} {gave} {chance:?}");
-    assert!(agreement.chance_links as f64 <= 2.0 * told.expected().unwrap(), "{agreement:?} {:?}", told.expected());
+    // Links of strangers are at most what is expected, whatever hangs together.
+    assert!(agreement.chance_links as f64 <= 1.5 * told.expected().unwrap(), "{agreement:?} {:?}", told.expected());
 }
 
 /// The promises are no formality: rings that are wrong break them.

@@ -7,8 +7,8 @@ pub(crate) fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; 
         let best = (pivot..N).max_by(|&a, &b| matrix[a][pivot].abs().total_cmp(&matrix[b][pivot].abs()))?;
         matrix.swap(pivot, best);
         right.swap(pivot, best);
-        // Not a number, too.
-        if !(matrix[pivot][pivot].abs() >= 1e-12) {
+        let size = matrix[pivot][pivot].abs();
+        if size.is_nan() || size < 1e-12 {
             return None;
         }
         let (above, below) = matrix.split_at_mut(pivot + 1);

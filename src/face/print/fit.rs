@@ -126,30 +126,42 @@ fn correlation(own: &[f32], other: &[f32], warp: &[f64; WARP], every: usize) -> 
     if both > f64::EPSILON { (sums[2] - sum[0] * sum[1] / count) / both } else { 0.0 }
 }
 
+/// A cell at `(x, y)` and what the other picture has in its place, `(u, v)`, with its slopes.
+struct Pair {
+    x: f64,
+    y: f64,
+    a: f64,
+    u: f64,
+    v: f64,
+    divisor: f64,
+    b: f64,
+    across: f64,
+    down: f64,
+}
+
 /// One Gauss-Newton step of the first `free` numbers of the warp.
 fn step(own: &[f32], other: &[f32], warp: &[f64; WARP], free: usize) -> Option<[f64; WARP]> {
     // Gain and offset first: the slopes are those of the picture as it is lit.
-    let pairs: Vec<_> = compared(own, 1)
+    let pairs: Vec<Pair> = compared(own, 1)
         .filter_map(|(x, y, a)| {
             let (u, v, divisor) = place(x, y, warp);
             let (b, across, down) = sample(other, u, v)?;
-            Some((x, y, a, u, v, divisor, b, across, down))
+            Some(Pair { x, y, a, u, v, divisor, b, across, down })
         })
         .collect();
     let count = pairs.len() as f64;
-    let mean =
-        |of: fn(&(f64, f64, f64, f64, f64, f64, f64, f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / count;
-    let (a_mean, b_mean) = (mean(|pair| pair.2), mean(|pair| pair.6));
+    let mean = |of: fn(&Pair) -> f64| pairs.iter().map(of).sum::<f64>() / count;
+    let (a_mean, b_mean) = (mean(|pair| pair.a), mean(|pair| pair.b));
     let (mut both, mut square) = (0.0, 0.0);
     for pair in &pairs {
-        both += (pair.2 - a_mean) * (pair.6 - b_mean);
-        square += (pair.6 - b_mean) * (pair.6 - b_mean);
+        both += (pair.a - a_mean) * (pair.b - b_mean);
+        square += (pair.b - b_mean) * (pair.b - b_mean);
     }
     let gain = both / square;
     let offset = a_mean - gain * b_mean;
     let mut matrix = [[0.0; UNKNOWNS]; UNKNOWNS];
     let mut right = [0.0; UNKNOWNS];
-    for &(x, y, a, u, v, divisor, b, across, down) in &pairs {
+    for &Pair { x, y, a, u, v, divisor, b, across, down } in &pairs {
         let (across, down) = (gain * across / divisor, gain * down / divisor);
         let along = -(across * u + down * v);
         let slopes = [across * x, across * y, across, down * x, down * y, down, along * x, along * y, b, 1.0];
@@ -190,7 +202,8 @@ mod tests {
     #[test]
     fn one_picture_is_found_however_it_was_stretched_and_another_is_not() {
         let one = picture(0.0, |x, y| (x, y));
-        let warps: [fn(f64, f64) -> (f64, f64); 6] = [
+        type Warp = fn(f64, f64) -> (f64, f64);
+        let warps: [Warp; 6] = [
             |x, y| (x, y),
             |x, y| (1.3 * x, y),
             |x, y| (x, 0.75 * y),

@@ -112,6 +112,8 @@ fn twins_of_a_gallery_become_a_cleared_pair_and_every_later_audit_knows_the_find
 #[test]
 fn a_ring_is_shown_with_the_doubtful_link_it_hangs_on_and_old_folders_are_read() {
     let folder = tempfile::tempdir().unwrap();
+    let (matrix, ids) = people(800, 40).write(folder.path());
+    audit(&matrix, &ids, folder.path(), &[]).ended(1);
     let write = |name: &str, lines: &[&str]| std::fs::write(folder.path().join(name), lines.join("\n") + "\n").unwrap();
     let show = |more: &[&str]| run([&["audit", "show", "1", "--out", &text(folder.path())], more].concat()).ended(0);
     let rings = "ring_id,subject_id,links,best_score,weakest_link,members,evidence,holds_to,member_links,\

@@ -85,7 +85,7 @@ fn says_nobody(name: &str) -> bool {
         true => one_of(&forms(&folded, marked), &[marked(words)]),
         false => one_of(&forms(&folded, plain), &[plain(words)]),
     };
-    !is_readable(name) || one_letter || NO_NAMES.iter().any(|words| stands_for_none(words))
+    !is_readable(name) || one_letter || NO_NAMES.iter().any(stands_for_none)
 }
 
 /// Whether nothing of a name is there: no letter, no sign that could stand for one.

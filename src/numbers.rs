@@ -30,13 +30,36 @@ const PROVINCES: std::ops::RangeInclusive<&str> = "001"..="096";
 /// No number of an earlier card begins so.
 const NO_FORMER: &str = "00";
 /// Words people put before a number to say what it is.
-const LABELS: [&str; 9] = ["cccd", "cmnd", "cmt", "bhxh", "bhyt", "sobhxh", "socccd", "socmnd", "sodinhdanh"];
+const LABELS: [&str; 20] = [
+    "cccd",
+    "cmnd",
+    "cmt",
+    "cmtnd",
+    "bhxh",
+    "bhyt",
+    "sobhxh",
+    "sobhyt",
+    "msbhxh",
+    "socccd",
+    "socmnd",
+    "sodinhdanh",
+    "maso",
+    "so",
+    "số",
+    "sđt",
+    "sdt",
+    "đt",
+    "dt",
+    "tel",
+];
 /// Most digits that may stand behind a citizen's number in one run: a counter or a date.
 const BEHIND_MAX: usize = 8;
 /// Most digits of a counter that may stand before one.
 const COUNTER_MAX: usize = 2;
-/// Longest gap between the groups of one number in a sentence, in characters.
-const GAP_MAX: usize = 3;
+/// Most signs between the groups of one number in a sentence, and most characters where one
+/// of them is a letter.
+const SIGNS_MAX: usize = 6;
+const LETTER_GAP_MAX: usize = 3;
 
 /// Whether every character is an ASCII digit.
 pub(crate) fn is_digits(text: &str) -> bool {
@@ -49,6 +72,7 @@ pub(crate) fn is_digits(text: &str) -> bool {
 pub(crate) fn is_a_number(number: &str) -> bool {
     number.len() >= CHARS_MIN
         && number.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
+        && !(number.len() == CITIZEN_DIGITS && is_digits(number) && number.starts_with(NO_PROVINCE))
         && !(is_digits(number) && is_typed_in_place_of_one(number))
 }
 
@@ -90,16 +114,17 @@ fn is_of_province(digits: &str) -> bool {
 /// Beside other digits the number of a citizen is told by its province: in groups of equal
 /// length, before up to eight digits, behind a date or a counter of one or two digits.
 /// A UUID or a digest is none, whatever digits come together in it.
-pub(crate) fn looks_like_one(id: &str) -> bool {
-    if is_made_by_a_machine(id) {
+pub(crate) fn looks_like_one(typed: &str) -> bool {
+    if is_made_by_a_machine(typed) {
         return false;
     }
-    if groups_hold_a_citizens(id) {
+    if groups_hold_a_citizens(typed) {
         return true;
     }
-    let id: String = text::number(id).chars().filter(|c| c.is_alphanumeric()).collect();
+    let id: String = text::number(typed).chars().filter(|c| c.is_alphanumeric()).collect();
     let digits: String = id.chars().filter(char::is_ascii_digit).collect();
-    let of_citizen = digits.len() == CITIZEN_DIGITS && !digits.starts_with(NO_PROVINCE);
+    // Where signs stand between them, they may be anything that is counted: of a province, then.
+    let of_citizen = if seen(typed).contains(&digits) { is_of_citizen(&digits) } else { is_of_province(&digits) };
     let shorter = (SHORTEST..CITIZEN_DIGITS).contains(&digits.len()) && !digits.starts_with(NO_FORMER);
     if digits.len() == id.len() {
         return of_citizen || shorter;
@@ -134,7 +159,7 @@ fn begins_with_a_citizens(groups: &[Group]) -> bool {
 /// What stands in a sentence for a word that is no number.
 const PASSED_OVER: char = '…';
 
-/// A sentence without its UUIDs, digests, dates, times of day and sums of money.
+/// A sentence without its UUIDs, digests, dates, times of day, sums of money and ids.
 fn without_what_is_no_number(sentence: &str) -> String {
     let is_of_token = |c: char| c.is_alphanumeric() || c == '-';
     let mut out = String::new();
@@ -148,26 +173,66 @@ fn without_what_is_no_number(sentence: &str) -> String {
     }
     let words: Vec<&str> = out.split_whitespace().collect();
     let mut next = words.iter().skip(1);
+    let mut last = "";
     let kept = words.iter().map(|word| {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-        let after = next.next().map(|next| next.trim_matches(|c: char| !c.is_alphanumeric()));
-        if is_moment(bare) || bare.split(text::is_dash).all(is_moment) || is_money(bare, after) { "…" } else { word }
+        let after = next.next().map(|next| next.trim_matches(|c: char| !c.is_alphanumeric() && !is_money_sign(c)));
+        let before = std::mem::replace(&mut last, bare);
+        let passed = bare.split(text::is_dash).all(is_moment) || is_money(word, before, after) || is_a_counter(bare);
+        if passed { "…" } else { word }
     });
     kept.collect::<Vec<_>>().join(" ")
 }
 
-/// Digits in groups of three before the name of a currency.
-fn is_money(word: &str, after: Option<&str>) -> bool {
-    const CURRENCIES: [&str; 5] = ["đồng", "đ", "vnđ", "vnd", "usd"];
-    let word = word.to_lowercase();
-    let attached = CURRENCIES.iter().find_map(|name| word.strip_suffix(name));
-    let named = after.is_some_and(|after| CURRENCIES.contains(&after.to_lowercase().as_str()));
-    let Some(figure) = attached.or(named.then_some(word.as_str())) else { return false };
-    let mut groups = figure.split(['.', ',']);
+/// Digits in groups of three beside the name of a currency, or two such with a dash between
+/// them; a fraction of two digits and a rate (`/tháng`) may follow.
+fn is_money(word: &str, before: &str, after: Option<&str>) -> bool {
+    let is_currency = |name: &str| {
+        const CURRENCIES: [&str; 9] = ["đồng", "đ", "vnđ", "vnd", "vn", "usd", "eur", "nghìn", "ngàn"];
+        CURRENCIES.contains(&&*name.to_lowercase()) || (!name.is_empty() && name.chars().all(is_money_sign))
+    };
+    let core = word.trim_matches(|c: char| !c.is_alphanumeric() && !is_money_sign(c));
+    let rate = |(_, rate): &(&str, &str)| rate.chars().all(char::is_alphabetic);
+    let core = core.split_once('/').filter(rate).map_or(core, |(core, _)| core);
+    let is_sign = |c: char| c.is_alphabetic() || is_money_sign(c);
+    let figure = core.trim_matches(is_sign);
+    let (head, tail) = core.split_once(figure).unwrap_or_default();
+    let attached = is_currency(head) || is_currency(tail);
+    let beside =
+        || is_currency(before) || after.is_some_and(|after| is_currency(after.split('/').next().unwrap_or(after)));
+    (attached || beside()) && !figure.is_empty() && figure.split(text::is_dash).all(is_sum)
+}
+
+fn is_money_sign(c: char) -> bool {
+    matches!(c, '₫' | '$' | '€')
+}
+
+/// Digits in groups of three, with a fraction of two digits or none.
+fn is_sum(figure: &str) -> bool {
+    let whole = match figure.char_indices().rev().nth(2) {
+        Some((at, ',' | '.')) if is_digits(&figure[at + 1..]) => &figure[..at],
+        _ => figure,
+    };
+    let mut groups = whole.split(['.', ',']);
     let first = groups.next().unwrap_or_default();
-    let threes = groups.filter(|group| group.len() == 3 && is_digits(group)).count();
-    let whole = (1..=3).contains(&first.len()) && is_digits(first) && !first.starts_with('0');
-    whole && threes > 0 && threes == figure.matches(['.', ',']).count()
+    let mut threes = groups.peekable();
+    (1..=3).contains(&first.len())
+        && is_digits(first)
+        && !first.starts_with('0')
+        && threes.peek().is_some()
+        && threes.all(|group| group.len() == 3 && is_digits(group))
+}
+
+/// An id that is counted up, such as `VN-2026-0001234`: it begins with letters, has signs in
+/// it, and is judged as ids are. A run of nine digits is judged as a number wherever it stands.
+fn is_a_counter(word: &str) -> bool {
+    let longest = word.split(|c: char| !c.is_numeric()).map(|run| run.chars().count()).max().unwrap_or(0);
+    let is_sign = |c: char| text::is_dash(c) || matches!(c, '_' | '/' | '.');
+    word.chars().take(2).filter(|c| c.is_alphabetic()).count() == 2
+        && word.contains(is_sign)
+        && word.chars().all(|c| c.is_alphanumeric() || is_sign(c))
+        && longest < SHORTEST
+        && !looks_like_one(word)
 }
 
 /// Whether a text carries this very number.
@@ -204,12 +269,16 @@ impl Group {
         }
     }
 
-    /// A few signs and at most one letter away.
+    /// Some signs away, or one letter with a sign or two.
     fn is_near(&self) -> bool {
         let signs = self.gap.chars().count();
-        (1..=GAP_MAX).contains(&signs)
-            && !self.gap.contains(PASSED_OVER)
-            && self.gap.chars().filter(|c| c.is_alphabetic()).count() <= 1
+        let letters = self.gap.chars().filter(|c| c.is_alphabetic()).count();
+        !self.gap.contains(PASSED_OVER)
+            && match letters {
+                0 => (1..=SIGNS_MAX).contains(&signs),
+                1 => signs <= LETTER_GAP_MAX,
+                _ => false,
+            }
     }
 }
 
@@ -289,15 +358,18 @@ fn is_moment(word: &str) -> bool {
     is_date(word) || is_time(word)
 }
 
-/// A date with signs between its parts, day or year first, or the month and year of one;
-/// a time may follow it after a `T`.
+/// A date with signs between its parts, day or year first, the month and year or the day and
+/// month of one, or years alone; a time may follow it after a `T`.
 fn is_date(word: &str) -> bool {
     let (day, time) = word.split_once('T').unwrap_or((word, "0:00"));
     let parts: Vec<&str> = day.split(|c| matches!(c, '/' | '.') || text::is_dash(c)).collect();
+    let year = |part: &str| part.len() == 4 && is_day(part, "1", "1");
     let date = match parts.as_slice() {
         _ if !parts.iter().all(|part| !part.is_empty() && is_digits(part)) => false,
+        years if years.iter().all(|part| year(part)) => true,
         [first, month, last] => is_day(last, month, first) || is_day(first, month, last),
-        [month, year] => year.len() == 4 && is_day(year, month, "1"),
+        [month, of] if year(of) => is_day(of, month, "1"),
+        [day, month] if word.contains('/') => is_day("2000", month, day),
         _ => false,
     };
     date && is_time(time.trim_end_matches('Z'))
@@ -403,6 +475,10 @@ mod tests {
             "3f79bb7b435b05321651daefd374cdc681dc06faa65e374e38337b88ca046dea",
             "o-7",
             "VN-2026-0001234",
+            "VN-2026-00001234",
+            "202600001234",
+            "20261129-0001",
+            "1234-5678-9012",
         ] {
             assert!(!looks_like_one(id), "{id}");
         }
@@ -423,6 +499,7 @@ mod tests {
             "123456789",
             "1234567890",
             "123456789012",
+            "000123456789",
             "987654321",
             "121212121212",
             "KHÔNGCÓ",
@@ -465,6 +542,14 @@ mod tests {
             "người có số (001)(058)(000)(123)",
             "id=001058000123",
             "20/11/2026 001058000123",
+            "001----058----000----123",
+            r#"“001”, “058”, “000”, “123”"#,
+            "001 || 058 || 000 || 123",
+            "CCCD-001058000123",
+            "BHXH-7912345678",
+            "SĐT:0912345678",
+            "SĐT-0912-345-678",
+            "hs001058000123",
         ] {
             assert!(stands_in(number), "{number}");
         }
@@ -483,6 +568,13 @@ mod tests {
             "(sha256:3f79bb7b435b05321651daefd374cdc681dc06faa65e374e38337b88ca046dea)",
             "sha1=00105800012300105800012300105800012300ab.",
             "10:30-11:45, 12:00-13:15, 14:00-15:45",
+            // The ids of records, as officers name them.
+            "Trùng với hồ sơ VN-2026-0001234 và VN-2026-0001235.",
+            "Hồ sơ HS-2026-11-000123 quầy 3",
+            "Chi 123.456.789đ/tháng, rồi 123.456.789 đồng/năm, 1.234.567,50 đồng, VND 123.456.789 và $1,234,567.00",
+            "từ 2.340.000-3.500.000 đồng, Số tiền 123.456.789 ₫",
+            "các ngày 05/11, 06/11, 07/11, 08/11",
+            "năm 2024-2025-2026, 2024/2025/2026 và 2024 2025 2026",
         ] {
             assert!(!stands_in(sentence), "{sentence}");
         }

@@ -122,6 +122,11 @@ impl Engine {
         self
     }
 
+    /// What becomes of numbers in place of ids.
+    pub(super) fn number_ids(&self) -> NumberIds {
+        self.number_ids
+    }
+
     /// Checks the id of an officer, which the request has in `field`.
     pub(super) fn check_officer(&self, id: &SubjectId, field: &'static str) -> Result<(), WorkflowError> {
         self.number_ids.check(id, field)

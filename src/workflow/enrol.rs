@@ -4,7 +4,7 @@ use super::capture::refuse_flaws;
 use super::engine::check_count;
 use super::identify::NAME_BYTES_MAX;
 use super::seen::photos_are_seen;
-use super::{Engine, Field, Kind, PROBE_FRAMES_MAX, WorkflowError};
+use super::{Engine, Field, Kind, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
     Agreement, Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Scheme, Source,
@@ -86,7 +86,7 @@ impl Engine {
         if let Some(vouch) = &request.vouch {
             self.check_officer(&vouch.officer, "vouch.officer_id")?;
         }
-        let attributes = checked(request.attributes)?;
+        let attributes = checked(request.attributes, self.number_ids())?;
 
         let wants = Wants { quality: true, ..Wants::default() };
         let (origins, photos): (Vec<_>, Vec<_>) = request
@@ -165,7 +165,7 @@ impl Engine {
 
 /// Attributes by the vocabulary: schemes by their names, codes without what cannot be
 /// seen.
-fn checked(attributes: Attributes) -> Result<Attributes, WorkflowError> {
+fn checked(attributes: Attributes, numbers: NumberIds) -> Result<Attributes, WorkflowError> {
     let scheme = |typed: String| match Scheme::from_text(&typed) {
         Some(scheme) => Ok(scheme.name().to_owned()),
         None => Err(WorkflowError::OutOfRange {
@@ -175,6 +175,9 @@ fn checked(attributes: Attributes) -> Result<Attributes, WorkflowError> {
     };
     // As long as what is searched by, or nobody could search by it.
     for (name, value) in [("attributes.province", &attributes.province), ("attributes.unit", &attributes.unit)] {
+        if let Some(value) = value {
+            numbers.check_text(value, name)?;
+        }
         let fits = |value: &String| value.len() <= NAME_BYTES_MAX && !value.chars().any(char::is_control);
         if !value.as_ref().is_none_or(fits) {
             let detail = format!("at most {NAME_BYTES_MAX} bytes without control characters");
@@ -266,12 +269,22 @@ mod tests {
             unit: Some("Quận 1 ".into()),
         };
         for scheme in ["Social ", "SCHEME_SOCIAL", "bhxh"] {
-            let attributes = checked(given(scheme)).unwrap();
+            let attributes = checked(given(scheme), NumberIds::Refuse).unwrap();
             assert!(attributes.schemes == ["health".to_owned(), "social".to_owned()].into());
             assert_eq!((attributes.province.as_deref(), attributes.unit.as_deref()), (Some("01"), Some("Quận 1")));
         }
+        // They are kept as ids are, and come back in answers and lists.
+        for number in ["001058000123", "20241129001058000123", "BHXH quận 1 001|058|000|123"] {
+            let province = Attributes { province: Some(number.into()), ..Attributes::default() };
+            let unit = Attributes { unit: Some(number.into()), ..Attributes::default() };
+            for (attributes, field) in [(province, "attributes.province"), (unit, "attributes.unit")] {
+                assert!(checked(attributes.clone(), NumberIds::Accept).is_ok());
+                let error = checked(attributes, NumberIds::Refuse).unwrap_err();
+                assert!(matches!(error, WorkflowError::NumberAsId { field: Field::Named(of) } if of == field));
+            }
+        }
         for scheme in ["", "socail", "pension"] {
-            let error = checked(given(scheme)).unwrap_err();
+            let error = checked(given(scheme), NumberIds::Refuse).unwrap_err();
             assert!(matches!(error, WorkflowError::OutOfRange { field: Field::Named("attributes.schemes"), .. }));
         }
     }

@@ -36,6 +36,16 @@ impl NumberIds {
             _ => Ok(()),
         }
     }
+
+    /// The same of a text that is kept beside ids: a code, or a few words.
+    pub(super) fn check_text(self, text: &str, field: &'static str) -> Result<(), WorkflowError> {
+        match self {
+            Self::Refuse if numbers::looks_like_one(text) || numbers::stands_in(text) => {
+                Err(WorkflowError::NumberAsId { field: Field::Named(field) })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

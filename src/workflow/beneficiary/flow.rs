@@ -51,8 +51,9 @@ impl Seen {
     /// The captures, with those marked that are photos enrolled in the record.
     fn beside(&self, subject: Option<&Subject>) -> Vec<FrameEvidence> {
         let enrolled = subject.map_or(&[][..], |subject| &subject.templates);
-        let is_enrolled =
-            |capture: &Template| enrolled.iter().any(|one| is_enrolled_picture(capture, &one.content.template));
+        let is_enrolled = |capture: &Template| {
+            enrolled.iter().any(|one| is_enrolled_picture(capture, &one.content.template, one.content.source))
+        };
         let marked = |(frame, capture): (&FrameEvidence, &Template)| {
             let own = || is_enrolled(capture).then_some(CopyOf::EnrolledPhoto);
             FrameEvidence { copy_of: frame.copy_of.or_else(own), ..frame.clone() }

@@ -53,25 +53,41 @@ pub(super) fn compare(record: &str, full: Option<&str>, zone: Option<&str>) -> F
 }
 
 /// What programs and people write where there is no name.
-const NO_NAMES: [&str; 18] = [
+const NO_NAMES: [&str; 20] = [
     "null",
+    "null null",
     "none",
     "nil",
     "undefined",
     "unknown",
+    "unk",
+    "fnu lnu",
     "anonymous",
+    "name",
+    "noname",
     "no name",
     "không",
+    "trống",
+    "bỏ trống",
+    "họ tên",
+    "họ và tên",
+    "vô danh",
+    "ẩn danh",
+    "khuyết danh",
+];
+/// And how a sentence that says so begins.
+const NO_NAME_BEGINS: [&str; 11] = [
     "không có",
     "không rõ",
     "không biết",
     "không tên",
+    "không xác định",
     "chưa có",
     "chưa rõ",
     "chưa biết",
+    "chưa xác định",
+    "chưa đặt tên",
     "chưa cập nhật",
-    "đang cập nhật",
-    "vô danh",
 ];
 
 /// Whether a text tells nobody from others: characters that no name has, a single letter
@@ -81,11 +97,14 @@ fn says_nobody(name: &str) -> bool {
     let mut letters = folded.nfc().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase);
     let first = letters.next();
     let one_letter = letters.all(|c| Some(c) == first) && !has_signs(&folded);
-    let stands_for_none = |words: &&str| match has_signs(&folded) {
-        true => one_of(&forms(&folded, marked), &[marked(words)]),
-        false => one_of(&forms(&folded, plain), &[plain(words)]),
-    };
-    !is_readable(name) || one_letter || NO_NAMES.iter().any(stands_for_none)
+    // In brackets, too: `(null)`.
+    let bare: String = folded.chars().filter(|c| !matches!(c, '(' | ')')).collect();
+    let of: fn(&str) -> String = if has_signs(&bare) { marked } else { plain };
+    let own = forms(&bare, of);
+    let is = |words: &str| own.contains(&of(words));
+    let begins = |words: &str| own.iter().any(|own| own == &of(words) || own.starts_with(&format!("{} ", of(words))));
+    let stands_for_none = NO_NAMES.iter().any(|words| is(words)) || NO_NAME_BEGINS.iter().any(|words| begins(words));
+    !is_readable(name) || one_letter || stands_for_none
 }
 
 /// Whether nothing of a name is there: no letter, no sign that could stand for one.
@@ -450,7 +469,12 @@ mod tests {
             "KHÔNG CÓ",
             "Khong co",
             "không rõ",
-            "Đang cập nhật",
+            "Chưa cập nhật",
+            "Không xác định",
+            "Chưa đặt tên cho con",
+            "(null)",
+            "null null",
+            "HỌ TÊN",
             "Nguy?n Th? Nghi?m",
             "Nguyá»…n Thá»\u{ad} Nghiá»‡m",
             "0",

@@ -67,22 +67,23 @@ impl People {
     fn listed(&self, row: Row) -> Result<Listed, BadRow> {
         let line = row.line;
         let bad = |what| BadRow { line, what };
-        let text = |column: Option<usize>| {
-            column.map(|column| self.manifest.field(column).trim().to_owned()).filter(|text| !text.is_empty())
+        let text = |column: Option<usize>| -> Result<Option<String>, BadRow> {
+            let text = column.map(|column| self.manifest.text(column, line)).transpose()?;
+            Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
         };
         let mut attributes = self.attributes.clone();
-        if let Some(schemes) = text(self.scheme) {
+        if let Some(schemes) = text(self.scheme)? {
             let parts = schemes.split([';', '|', ',', '+']).filter(|part| !part.trim().is_empty());
             let named = parts.map(|part| Scheme::from_text(part).map(|scheme| scheme.name().to_owned()));
             attributes.schemes = named.collect::<Option<_>>().ok_or_else(|| {
                 bad("the scheme is none of social, health and unemployment; several are divided by ; | or +")
             })?;
         }
-        attributes.province = text(self.province).or(attributes.province);
-        attributes.unit = text(self.unit).or(attributes.unit);
-        let captured_at = text(self.captured_at).map(|text| date::moment(&text).ok_or_else(|| bad(NO_TIME)));
+        attributes.province = text(self.province)?.or(attributes.province);
+        attributes.unit = text(self.unit)?.or(attributes.unit);
+        let captured_at = text(self.captured_at)?.map(|text| date::moment(&text).ok_or_else(|| bad(NO_TIME)));
         let source =
-            text(self.source).map(|text| source(&text).ok_or_else(|| bad("the source is none of chip, live, other")));
+            text(self.source)?.map(|text| source(&text).ok_or_else(|| bad("the source is none of chip, live, other")));
         Ok(Listed {
             row,
             attributes,
@@ -103,7 +104,7 @@ fn source(text: &str) -> Option<Source> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Vec<Result<Listed, BadRow>> {
+    fn read(text: impl AsRef<[u8]>) -> Vec<Result<Listed, BadRow>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("people.csv");
         std::fs::write(&path, text).unwrap();
@@ -132,6 +133,20 @@ mod tests {
         assert_eq!(rows.iter().map(|row| row.source).collect::<Vec<_>>(), [Source::Live, Source::Other, Source::Chip]);
     }
 
+    /// Somebody was enrolled without the scheme that the row named.
+    #[test]
+    fn a_row_in_another_encoding_fails_and_its_attributes_are_not_dropped() {
+        for column in ["scheme", "province", "unit", "captured_at", "source"] {
+            let mut text = format!("subject_id,path,{column},note\np1,a.jpg,").into_bytes();
+            text.extend(b"H\xe0 N\xf4i,x\np2,b.jpg,,\xe0\n");
+            let rows = read(text);
+            let bad = rows[0].as_ref().unwrap_err();
+            assert!(bad.line == 2 && bad.what.contains("UTF-8"), "{bad:?}");
+            // What nobody reads does not matter.
+            assert!(rows[1].is_ok(), "{column}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_meant_fails_its_row_and_says_nothing_of_the_person() {
         for (column, value, part) in [
@@ -141,7 +156,7 @@ mod tests {
             ("captured_at", "2024-02-30", "no time"),
             ("source", "scan", "chip, live, other"),
         ] {
-            let rows = read(&format!("subject_id,path,{column}\np1,a.jpg,{value}\np2,b.jpg,\n"));
+            let rows = read(format!("subject_id,path,{column}\np1,a.jpg,{value}\np2,b.jpg,\n"));
             let bad = rows[0].as_ref().unwrap_err();
             assert!(bad.line == 2 && bad.what.contains(part) && !bad.what.contains(value), "{bad:?}");
             assert!(rows[1].is_ok());

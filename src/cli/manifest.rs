@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use crate::table::{self, Table};
 
+/// What is said of a row in another encoding.
+const NOT_TEXT: &str = "the row is not UTF-8 text; save the manifest as UTF-8";
+
 /// Longest record read, in bytes of all its fields.
 const RECORD_BYTES_MAX: usize = 64 << 10;
 
@@ -120,6 +123,16 @@ impl Manifest {
         table::original(field.unwrap_or_default())
     }
 
+    /// The same where what it says is kept: bytes that are no text fail the row, and are not
+    /// taken for nothing.
+    pub(super) fn text(&self, column: usize, line: u64) -> Result<Cow<'_, str>, BadRow> {
+        let field = self.record.get(column).unwrap_or_default();
+        match std::str::from_utf8(field.trim_ascii()) {
+            Ok(text) => Ok(table::original(text)),
+            Err(_) => Err(BadRow { line, what: NOT_TEXT }),
+        }
+    }
+
     /// The same where it is a number: a decimal comma is a point.
     pub(super) fn number(&self, column: usize) -> String {
         table::decimal_point(&self.field(column), self.delimiter)
@@ -163,7 +176,7 @@ impl Manifest {
         if self.record.as_slice().len() > RECORD_BYTES_MAX {
             return Err(bad("the row is too long; is a quotation mark left open?"));
         }
-        let not_text = |_| bad("the row is not UTF-8 text; save the manifest as UTF-8");
+        let not_text = |_| bad(NOT_TEXT);
         let field = |column: usize| match self.record.get(column) {
             // All rows up to the next quotation mark are in it: no name of a file.
             Some(bytes) if bytes.contains(&b'\n') => {

@@ -312,8 +312,10 @@ fn how_to_read(out: &mut dyn Write) -> io::Result<()> {
             "Template pairs: those that reach the threshold / those of the two records that were compared.",
         ),
         words(
-            "Liên kết chắc: trong các liên kết tương tự, ngẫu nhiên chiếm nhiều nhất một phần hai mươi. Liên kết ngờ: nhiều hơn.",
-            "A strong link: of links like it, at most one in twenty is chance. A doubtful link: more.",
+            "Liên kết chắc: trong các liên kết tương tự, ngẫu nhiên chiếm nhiều nhất một phần hai mươi, kể cả ở cận trên của ước lượng. Liên kết \
+             ngờ: ở cận trên thì nhiều hơn, dù giá trị ước lượng có thể nhỏ.",
+            "A strong link: of links like it, at most one in twenty is chance, also at the upper end of the estimate. A doubtful link: more at that \
+             end, even where the estimate itself is small.",
         ),
         words(
             "Một liên kết ngờ duy nhất không nối hai nhóm, cũng không đưa thêm hồ sơ vào nhóm. Liên kết mà quá nửa số tương tự là ngẫu nhiên chỉ \

@@ -88,14 +88,14 @@ impl ReportData<'_> {
                     &ring.best_score.to_string(),
                     &ring.weakest_link.to_string(),
                     &ring.members.len().to_string(),
-                    &format!("{:.3}", ring.evidence),
+                    &nought(ring.evidence),
                     &ring.holds_to.to_string(),
                     &links.to_string(),
                     &best.to_string(),
                     &*facts.schemes,
                     &*facts.province,
                     &*facts.enrolled,
-                    &format!("{:.3}", ring.evidence_total),
+                    &nought(ring.evidence_total),
                     &ring.parts.len().to_string(),
                     &part.to_string(),
                     &*hangs_on[0],
@@ -173,6 +173,14 @@ const RING_COLUMNS: [&str; 18] = [
     "hangs_on_a",
     "hangs_on_b",
 ];
+
+/// Three places, and no minus before a nought.
+fn nought(value: f64) -> String {
+    match format!("{value:.3}") {
+        text if text == "-0.000" => "0.000".to_owned(),
+        text => text,
+    }
+}
 
 fn scientific(value: f64) -> String {
     format!("{value:.3e}")

@@ -204,8 +204,10 @@ fn text(of: &Answer<'_>) -> String {
         of.links,
         of.weakest_link,
         of.best_score,
-        of.evidence
+        // No minus before a nought.
+        if of.evidence.abs() < 0.05 { 0.0 } else { of.evidence }
     );
+    text += " (powers of ten: how unlikely chance gives the weakest link it cannot do without)";
     if let Some([a, b]) = of.hangs_on.map(|ids| ids.map(outcome::one_line)) {
         text += &format!(
             "\nonly doubtful links make it one ring; it hangs on that of {a} and {b}, and may be {} of different people",

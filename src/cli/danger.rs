@@ -106,7 +106,8 @@ pub(super) fn examine(
         curve: settings.curve,
         number_ids: settings.number_ids,
         log: global.log.as_deref(),
-        data: data.map(|path| permissions(path)).transpose()?.flatten(),
+        // An empty folder holds nobody's data, and is made private when it becomes a gallery.
+        data: data.filter(|path| !is_empty(path)).map(|path| permissions(path)).transpose()?.flatten(),
         deciding: deciding
             .into_iter()
             .flatten()
@@ -115,6 +116,10 @@ pub(super) fn examine(
         now: Moment::now(),
     };
     Ok(danger::findings(&setup).into_iter().map(|finding| Judged::new(finding, settings, typed)).collect())
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// The same for a server: warns in the log, and fails where a rule refuses.

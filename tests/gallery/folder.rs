@@ -40,6 +40,15 @@ fn a_new_folder_is_for_its_owner_alone() {
     for name in ["VERSION", "chinhchu.redb", "LOCK"] {
         assert_eq!(mode(&dir.join(name)), 0o600, "{name}");
     }
+    // One that was made for it by hand, too; what is done to it later is the operator's.
+    let empty = outer.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    fs::set_permissions(&empty, fs::Permissions::from_mode(0o755)).unwrap();
+    drop(open(&empty).unwrap());
+    assert_eq!(mode(&empty), 0o700);
+    fs::set_permissions(&empty, fs::Permissions::from_mode(0o750)).unwrap();
+    drop(open(&empty).unwrap());
+    assert_eq!(mode(&empty), 0o750);
 }
 
 #[test]

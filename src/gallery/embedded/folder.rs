@@ -30,10 +30,11 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Takes the folder. Where it holds no gallery, one may be made there: in a folder
-    /// that is not there yet, which is made with mode 0700, or that is empty.
+    /// that is not there yet, or that is empty; its mode is 0700 then.
     pub(super) fn claim(path: &Path, create: bool) -> Result<Self, GalleryError> {
         let failed = |error: io::Error| from_io(&error, path);
-        if !Self::begun(path).map_err(failed)? {
+        let begun = Self::begun(path).map_err(failed)?;
+        if !begun {
             if !create {
                 return Err(GalleryError::NotThere(path.to_owned()));
             }
@@ -46,6 +47,12 @@ impl Folder {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(path).map_err(failed)?;
+        // An empty folder that was there becomes as private as one that is made.
+        #[cfg(unix)]
+        if !begun {
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+            fs::set_permissions(path, private).map_err(failed)?;
+        }
         let lock = private(OpenOptions::new().write(true).create(true).truncate(false))
             .open(path.join(LOCK))
             .map_err(failed)?;

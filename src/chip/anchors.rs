@@ -203,12 +203,12 @@ impl Anchors {
     /// that nothing is left to trust.
     pub fn load_with(path: &Path, unreadable: Unreadable) -> Result<Self, AnchorError> {
         let io = |source| AnchorError::Io { path: path.to_owned(), source };
+        let mut out = Self::default();
         let mut files = Vec::new();
         if std::fs::metadata(path).map_err(io)?.is_dir() {
             for entry in std::fs::read_dir(path).map_err(io)? {
                 let file = entry.map_err(io)?.path();
-                let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-                if file.is_file() && ending.is_some_and(|ending| ENDINGS.contains(&&*ending)) {
+                if ENDINGS.contains(&&*ending(&file)) {
                     files.push(file);
                 }
                 if files.len() > FOLDER_FILES_MAX {
@@ -216,14 +216,22 @@ impl Anchors {
                 }
             }
             files.sort();
+            // What is called like a certificate and is no file is not passed over in silence.
+            let mut regular = Vec::new();
+            for file in files {
+                match regular::other_kind(&file) {
+                    None => regular.push(file),
+                    Some(found) => out.skip_no_file(&file, found)?,
+                }
+            }
+            files = regular;
         } else {
             files.push(path.to_owned());
         }
-        let mut out = Self::default();
         let mut lists = Vec::new();
         for file in files {
             let io = |source| AnchorError::Io { path: file.clone(), source };
-            let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+            let ending = ending(&file);
             // Directories as PKDs hand them out are large; what they are shows at once.
             let is_bundle = ending == "ldif";
             if std::fs::metadata(&file).map_err(io)?.len() > LIST_BYTES_MAX as u64 && !is_bundle {
@@ -260,6 +268,18 @@ impl Anchors {
             _ if out.authorities.is_empty() => Err(AnchorError::Nothing(path.to_owned())),
             _ => Ok(out),
         }
+    }
+
+    /// Leaves out what lies in a folder under the name of a certificate and is no file.
+    fn skip_no_file(&mut self, path: &Path, found: &'static str) -> Result<(), AnchorError> {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let error = ParseError::Instead { what: "a file", found };
+        // Whoever put it there means to revoke, or to trust a whole list.
+        if ending(path) == "crl" {
+            return Err(AnchorError::Unreadable { name, source: error });
+        }
+        self.skipped.push(Skipped { name, number: None, error });
+        Ok(())
     }
 
     /// Adds one certificate, master list or revocation list, in DER, BER or
@@ -379,6 +399,18 @@ impl Anchors {
         &self.skipped
     }
 
+    /// The first file that `before` has read, and of which now less can be read. What cannot be read
+    /// in a master list is its publisher's doing: its signature holds.
+    pub fn broken_since(&self, before: &Self) -> Option<&Skipped> {
+        let of = |all: &[Skipped], name: &str| all.iter().filter(|one| one.name == name).count();
+        let was_read = |name: &str| before.sources.iter().any(|one| one.name == name);
+        let is_list = |one: &AnchorSource| matches!(one.kind, SourceKind::MasterList { .. });
+        let listed = |name: &str| self.sources.iter().any(|one| one.name == name && is_list(one));
+        self.skipped.iter().find(|Skipped { name, .. }| {
+            was_read(name) && !listed(name) && of(&self.skipped, name) > of(&before.skipped, name)
+        })
+    }
+
     /// Number of certificates that may issue others, links included, each once.
     pub fn len(&self) -> usize {
         self.authorities.len()
@@ -405,6 +437,11 @@ impl std::fmt::Debug for Anchors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Anchors({} certificates, {} revocation lists)", self.authorities.len(), self.lists.len())
     }
+}
+
+/// `cer`
+fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 enum Added {

@@ -9,6 +9,7 @@ use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime, source};
 use crate::face::Manifest;
 use crate::matching::Calibration;
+use crate::regular;
 use crate::workflow::check_rates;
 
 const EXAMPLES: &str = "\
@@ -98,8 +99,8 @@ fn check_calibration(settings: &Settings) -> Result<(), Failure> {
     let folder = settings.pack_folder()?;
     let blame = |why: String| settings.origin.blame("engine.pack", why);
     let path = folder.join("pack.toml");
-    let bytes =
-        std::fs::read(&path).map_err(|e| blame(format!("cannot read {}: {e}; check --pack", path.display())))?;
+    let bytes = regular::read(&path, Manifest::BYTES_MAX)
+        .map_err(|e| blame(format!("cannot read {}: {e}; check --pack", path.display())))?;
     let pack = Manifest::parse(&bytes).map_err(|e| blame(format!("{}: {e}", path.display())))?;
     let calibration = Calibration::load(&folder.join("calibration.toml"), pack.recipe());
     let calibration = calibration.map_err(|e| blame(e.to_string()))?;

@@ -171,3 +171,20 @@ fn what_cannot_be_used_is_no_finding() {
     fs::write(&path, "[engine]\npack = \"none\"\n").unwrap();
     run(["--config", &text(&path), "config", "check"]).refused(&["line 2", "none"]);
 }
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_refused_and_never_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = |name: &str| {
+        let path = folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        text(&path)
+    };
+    let config = pipe("chinhchu.toml");
+    pipe("pack.toml");
+    let pack = text(folder.path());
+    for command in [&["config", "check"][..], &["serve"]] {
+        run([&["--config", &config], command].concat()).refused(&["chinhchu.toml", "no regular file"]);
+        run([&["--pack", &pack], command].concat()).refused(&["no regular file"]);
+    }
+}

@@ -13,11 +13,14 @@ use std::path::{Path, PathBuf};
 use super::fault::from_io;
 use super::tables::FORMAT_VERSION;
 use crate::gallery::GalleryError;
+use crate::regular;
 
 const DATABASE: &str = "chinhchu.redb";
 const DATABASE_NEW: &str = "chinhchu.redb.new";
 const LOCK: &str = "LOCK";
 const VERSION: &str = "VERSION";
+/// Far more than a number takes.
+const VERSION_BYTES_MAX: u64 = 1 << 10;
 const VERSION_NEW: &str = "VERSION.new";
 
 /// A data folder that is ours as long as this lives.
@@ -78,7 +81,7 @@ impl Folder {
     pub(super) fn is_new(&self) -> Result<bool, GalleryError> {
         let damaged = |detail: &str| GalleryError::Damaged { path: self.path.clone(), detail: detail.into() };
         let database = self.database().try_exists().map_err(|error| from_io(&error, &self.path))?;
-        match fs::read(self.path.join(VERSION)) {
+        match regular::read(&self.path.join(VERSION), VERSION_BYTES_MAX) {
             Ok(bytes) => {
                 let text = String::from_utf8(bytes).unwrap_or_default();
                 let found: u32 = text.trim().parse().map_err(|_| damaged("VERSION does not hold a number"))?;

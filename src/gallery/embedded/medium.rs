@@ -71,7 +71,7 @@ pub(super) fn guarded<T>(open: impl FnOnce() -> Result<T, StoreError>) -> Result
 
 #[cfg(target_os = "linux")]
 fn forget_cached(path: &Path) -> io::Result<()> {
-    let file = std::fs::File::open(path)?;
+    let file = crate::regular::open(path)?;
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
     Ok(())
 }

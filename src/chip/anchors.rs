@@ -18,6 +18,8 @@ const FOLDER_FILES_MAX: usize = 10_000;
 /// read so far as to say what they are.
 const ENDINGS: [&str; 12] = ["cer", "crt", "cert", "der", "pem", "ml", "crl", "csca", "p7b", "p7c", "p7s", "ldif"];
 
+const REVOCATION_LIST: &str = "a revocation list";
+
 /// Country certificates (CSCA), link certificates, revocation lists, and
 /// document signers supplied for cards that do not carry theirs.
 #[derive(Default)]
@@ -296,7 +298,16 @@ impl Anchors {
     fn add(&mut self, name: &str, bytes: &[u8]) -> Result<Added, AnchorError> {
         self.digest.take();
         let unreadable = |source| AnchorError::Unreadable { name: name.to_owned(), source };
-        let blocks = pem::decode(bytes).map_err(unreadable)?;
+        // What a broken file should have been is told by its name or its armour.
+        let is_revocation_list = ending(Path::new(name)) == "crl" || pem::is_revocation_list(bytes);
+        let of_list = |error| match error {
+            ParseError::Malformed { .. } if is_revocation_list => ParseError::malformed(REVOCATION_LIST),
+            ParseError::Instead { found, .. } if is_revocation_list => {
+                ParseError::Instead { what: REVOCATION_LIST, found }
+            }
+            error => error,
+        };
+        let blocks = pem::decode(bytes).map_err(|error| unreadable(of_list(error)))?;
         let several = blocks.len() > 1;
         let (mut added, mut skipped) = (0, Vec::new());
         for (index, block) in blocks.into_iter().enumerate() {
@@ -324,13 +335,14 @@ impl Anchors {
             let kind = match Certificate::parse(block) {
                 Ok(certificate) => self.add_certificate(name, certificate),
                 // A revocation list is told from a certificate by what is in it.
-                Err(error) => match RevocationList::parse(block) {
+                Err(of_certificate) => match RevocationList::parse(block) {
                     Ok(list) => {
                         let revoked = list.len();
                         self.lists.push(Revocations { list, signed_by: OnceLock::new() });
                         SourceKind::RevocationList { revoked }
                     }
-                    Err(_) => {
+                    Err(of_list) => {
+                        let error = if is_revocation_list { of_list } else { of_certificate };
                         skipped.push(Skipped { name: name.to_owned(), number, error });
                         continue;
                     }

@@ -14,15 +14,20 @@ impl Anchors {
         self.authorities.iter().map(|one| &one.certificate)
     }
 
+    /// The same, each with the name of the file it is in.
+    pub fn certificates_and_files(&self) -> impl Iterator<Item = (&Certificate, &str)> {
+        self.authorities.iter().map(|one| (&one.certificate, one.source.as_str()))
+    }
+
     /// Certificates whose private key anybody can have, or that say of themselves that they are
-    /// for tests: whatever the file and the certificate are called.
-    pub fn test_authorities(&self) -> usize {
+    /// for tests, whatever the file and the certificate are called: the files they are in.
+    pub fn test_authorities(&self) -> impl Iterator<Item = &str> {
         let published = forge::published_keys();
-        let is_test = |one: &&Certificate| {
+        let is_test = move |one: &Certificate| {
             published.contains(&one.key.key)
                 || [&one.subject, &one.issuer].iter().any(|name| name.to_string().contains(forge::TEST_MARK))
         };
-        self.certificates().filter(is_test).count()
+        self.certificates_and_files().filter(move |(one, _)| is_test(one)).map(|(_, file)| file)
     }
 
     /// SHA-256 of all that cards are checked with: certificates and revocation lists.
@@ -94,7 +99,7 @@ mod tests {
         for (certificate, is_test) in [(&marked, 1), (&plain, 1), (&secret, 1)] {
             let mut anchors = Anchors::none();
             anchors.add_bytes("vn.cer", certificate).unwrap();
-            assert_eq!(anchors.test_authorities(), is_test);
+            assert_eq!(anchors.test_authorities().count(), is_test);
         }
         // Neither the key nor the name of one.
         let mut renamed = secret.clone();
@@ -103,7 +108,7 @@ mod tests {
         }
         let mut anchors = Anchors::none();
         anchors.add_bytes("vn.cer", &renamed).unwrap();
-        assert_eq!(anchors.test_authorities(), 0);
+        assert_eq!(anchors.test_authorities().count(), 0);
     }
 
     #[test]

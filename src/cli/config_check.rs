@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::danger::{self, Judged, SetupArgs};
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime, source};
+use super::{Exit, Failure, GlobalArgs, Outcome, backend, print, runtime, serve, source};
 use crate::face::Manifest;
+use crate::gallery::EmbeddedGallery;
 use crate::matching::Calibration;
 use crate::regular;
 use crate::workflow::check_rates;
@@ -19,8 +20,9 @@ Examples:
   chinhchu config check --csca csca --data people --strict
 
 Reads the configuration, the certificates and the calibration as `serve` does, and prints every
-rule about dangerous set-ups that they break. It loads no network, and leaves the gallery alone:
-a server may have it open. docs/operating.md lists the rules.
+rule about dangerous set-ups that they break. It looks whether the gallery is there, is the one
+that is configured and may be opened, and leaves it alone: a server may have it open. It loads no
+network. docs/operating.md lists the rules.
 
 A rule either warns or refuses. `serve` does not start where one refuses, unless its code is named
 by --insist, or by `insist` under [danger] in the configuration.
@@ -47,6 +49,9 @@ enum Action {
 struct CheckArgs {
     #[command(flatten)]
     setup: SetupArgs,
+    /// The server would be started with --create: there need not be a gallery yet
+    #[arg(long)]
+    create: bool,
     /// Exit code 1 for warnings as well
     #[arg(long)]
     strict: bool,
@@ -75,7 +80,13 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
     let Action::Check(args) = args.action;
     let settings = Settings::new(global)?;
     let anchors = source::anchors(args.setup.csca.as_ref(), &settings)?;
-    check_calibration(&settings)?;
+    let listen = serve::check_address(settings.server.listen);
+    listen.map_err(|refused| settings.origin.blame("server.listen", refused))?;
+    let pack = check_calibration(&settings)?;
+    if let Some(folder) = args.setup.data.as_deref().or(settings.data.as_deref()) {
+        EmbeddedGallery::look(folder, pack.recipe(), args.create, settings.gallery_id)
+            .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
+    }
     let findings = danger::examine(global, &settings, &args.setup, &anchors)?;
     let answer = Answer {
         starts: !findings.iter().any(Judged::refuses),
@@ -94,8 +105,8 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
     Ok(if answer.starts && !(args.strict && told) { Exit::Success } else { Exit::Negative })
 }
 
-/// Whether the pack's calibration can answer every rate that is configured.
-fn check_calibration(settings: &Settings) -> Result<(), Failure> {
+/// Whether the pack's calibration can answer every rate that is configured. Gives the pack.
+fn check_calibration(settings: &Settings) -> Result<Manifest, Failure> {
     let folder = settings.pack_folder()?;
     let blame = |why: String| settings.origin.blame("engine.pack", why);
     let path = folder.join("pack.toml");
@@ -104,7 +115,9 @@ fn check_calibration(settings: &Settings) -> Result<(), Failure> {
     let pack = Manifest::parse(&bytes).map_err(|e| blame(format!("{}: {e}", path.display())))?;
     let calibration = Calibration::load(&folder.join("calibration.toml"), pack.recipe());
     let calibration = calibration.map_err(|e| blame(e.to_string()))?;
-    check_rates(&calibration, settings.curve, settings.default_fmr, &settings.policies).map_err(|e| settings.blame(e))
+    check_rates(&calibration, settings.curve, settings.default_fmr, &settings.policies)
+        .map_err(|e| settings.blame(e))?;
+    Ok(pack)
 }
 
 impl Answer {

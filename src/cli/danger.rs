@@ -99,6 +99,13 @@ pub(super) fn examine(
     let pack = settings.pack_folder().ok();
     let config = global.config.as_ref().filter(|path| !path.as_os_str().is_empty());
     let deciding = [config, typed.csca.as_ref().or(settings.csca.as_ref()), pack.as_ref()];
+    let mut deciding_found = Vec::new();
+    for path in deciding.into_iter().flatten() {
+        deciding_found.extend(permissions(path)?);
+        let above = Permissions::of_above(path);
+        // One folder above several is told once.
+        deciding_found.extend(above.filter(|above| !deciding_found.contains(above)));
+    }
     let setup = Setup {
         anchors,
         policies: &settings.policies,
@@ -107,11 +114,7 @@ pub(super) fn examine(
         number_ids: settings.number_ids,
         log: global.log.as_deref(),
         data: data.map(|path| permissions(path)).transpose()?.flatten(),
-        deciding: deciding
-            .into_iter()
-            .flatten()
-            .filter_map(|path| permissions(path).transpose())
-            .collect::<Result<_, _>>()?,
+        deciding: deciding_found,
         now: Moment::now(),
     };
     Ok(danger::findings(&setup).into_iter().map(|finding| Judged::new(finding, settings, typed)).collect())

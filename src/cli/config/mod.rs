@@ -199,6 +199,7 @@ mod tests {
         for (text, expected) in [
             ("[engine]\nqueue_max = \"many\"", "expected a whole number"),
             ("[engine]\nworkers = -1", "expected a whole number"),
+            ("[engine]\nqueue_max = 99999999999999999999", "is too large"),
             ("[engine]\nworkers = 1.5", "expected a whole number"),
             ("[images]\npixels_max = true", "expected a whole number"),
             ("[engine]\ndefault_fmr = \"1e-5\"", "expected a number"),
@@ -210,7 +211,7 @@ mod tests {
         ] {
             let (_, what) = ConfigFile::parse(text).expect_err(text);
             assert!(what.contains(expected), "{text}: {what}");
-            for no in ["usize", "u64", "u32", "f64", "f32", "i64", "boolean", "sequence", "string"] {
+            for no in ["usize", "u64", "u32", "f64", "f32", "i64", "128", "boolean", "sequence", "string"] {
                 assert!(!what.contains(no), "{text}: {what}");
             }
         }

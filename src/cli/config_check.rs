@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::danger::{self, Judged, SetupArgs};
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, backend, print, runtime, serve, source};
+use super::{Exit, Failure, GlobalArgs, Outcome, backend, outcome, print, runtime, serve, source};
 use crate::face::Manifest;
 use crate::gallery::EmbeddedGallery;
 use crate::matching::Calibration;
@@ -69,6 +69,8 @@ struct Answer {
     certificates: usize,
     /// Certificates left out, as they cannot be read.
     certificates_unreadable: usize,
+    /// Which, and why.
+    unreadable: Vec<String>,
     revocation_lists: usize,
     policies: usize,
     findings: Vec<Judged>,
@@ -92,6 +94,7 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
         starts: !findings.iter().any(Judged::refuses),
         certificates: anchors.len(),
         certificates_unreadable: anchors.skipped().len(),
+        unreadable: anchors.skipped().iter().map(ToString::to_string).collect(),
         revocation_lists: anchors.revocation_lists(),
         policies: settings.policies.iter().count(),
         findings,
@@ -130,7 +133,8 @@ impl Answer {
             self.policies
         )];
         if self.certificates_unreadable > 0 {
-            lines.push(format!("{} certificates cannot be read and are left out", self.certificates_unreadable));
+            lines.push(format!("{} certificates cannot be read and are left out:", self.certificates_unreadable));
+            lines.extend(self.unreadable.iter().map(|one| outcome::one_line(&format!("  {one}"))));
         }
         for judged in &self.findings {
             let effect = match (judged.refuses(), judged.insisted) {

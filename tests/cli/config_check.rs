@@ -48,7 +48,7 @@ fn a_gallery_that_a_server_would_not_open_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("people");
     let check = |more: &[&str]| run([&["config", "check", "--data", &text(&data)], more].concat());
-    check(&[]).refused(&["people", "--create"]);
+    check(&[]).refused(&["people", "no gallery"]);
     check(&["--json"]).refused(&["people"]);
     check(&["--create"]).ended(0);
     assert!(!data.exists(), "it makes nothing");
@@ -80,6 +80,38 @@ fn a_gallery_that_a_server_would_not_open_is_refused() {
     let stranger = folder.path().join("stranger");
     made(&stranger, RecipeDigest([7; 32]));
     run(["config", "check", "--data", &text(&stranger)]).refused(&["stranger", "--pack"]);
+}
+
+#[test]
+fn what_is_called_like_a_certificate_and_is_none_is_named_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let csca = published(folder.path());
+    let inside = |name: &str| Path::new(&csca).join(name);
+    std::os::unix::fs::symlink("gone", inside("link.cer")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(inside("pipe.pem")).status().unwrap().success());
+    fs::create_dir(inside("folder.crt")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", inside("device.der")).unwrap();
+    fs::create_dir(inside("notes")).unwrap();
+    let insist = ["--insist", "TEST_ANCHOR", "--csca", &csca];
+    let found = check(&insist).ended(0).json();
+    assert_eq!((&found["certificates"], &found["certificates_unreadable"]), (&1.into(), &4.into()));
+    let told = run([&["config", "check"], &insist[..]].concat()).ended(0).stdout;
+    for part in ["link.cer", "link to nothing", "pipe.pem", "a pipe", "folder.crt", "a folder", "device.der"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let config = folder.path().join("chinhchu.toml");
+    fs::write(&config, format!("[chip]\ncsca = {csca:?}\ncsca_unreadable = \"stop\"\n")).unwrap();
+    run(["--config", &text(&config), "config", "check"]).refused(&["line 2", "device.der", "a device"]);
+    // A revocation list is never done without, and called what it is.
+    std::os::unix::fs::symlink("gone", inside("list.crl")).unwrap();
+    run([&["config", "check"], &insist[..]].concat()).refused(&["list.crl", "link to nothing"]);
+    fs::remove_file(inside("list.crl")).unwrap();
+    for broken in ["", "text", "\u{30}\u{5}abc"] {
+        fs::write(inside("list.crl"), broken).unwrap();
+        let ran = run([&["config", "check"], &insist[..]].concat());
+        assert!(!ran.stderr.contains(": a certificate"), "{ran:?}");
+        ran.refused(&["list.crl", "a revocation list"]);
+    }
 }
 
 #[test]
@@ -266,7 +298,7 @@ fn a_pipe_in_the_place_of_a_file_is_refused_and_never_waited_for() {
     pipe("pack.toml");
     let pack = text(folder.path());
     for command in [&["config", "check"][..], &["serve"]] {
-        run([&["--config", &config], command].concat()).refused(&["chinhchu.toml", "no regular file"]);
-        run([&["--pack", &pack], command].concat()).refused(&["no regular file"]);
+        run([&["--config", &config], command].concat()).refused_last(&["chinhchu.toml", "no regular file"]);
+        run([&["--pack", &pack], command].concat()).refused_last(&["no regular file"]);
     }
 }

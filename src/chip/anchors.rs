@@ -276,7 +276,7 @@ impl Anchors {
     fn skip_no_file(&mut self, path: &Path, found: &'static str) -> Result<(), AnchorError> {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let error = ParseError::Instead { what: "a file", found };
-        // Whoever put it there means to revoke, or to trust a whole list.
+        // What it should revoke would pass.
         if ending(path) == "crl" {
             return Err(AnchorError::Unreadable { name, source: error });
         }
@@ -409,18 +409,6 @@ impl Anchors {
     /// Certificates that were left out, as they could not be read.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
-    }
-
-    /// The first file that `before` has read, and of which now less can be read. What cannot be read
-    /// in a master list is its publisher's doing: its signature holds.
-    pub fn broken_since(&self, before: &Self) -> Option<&Skipped> {
-        let of = |all: &[Skipped], name: &str| all.iter().filter(|one| one.name == name).count();
-        let was_read = |name: &str| before.sources.iter().any(|one| one.name == name);
-        let is_list = |one: &AnchorSource| matches!(one.kind, SourceKind::MasterList { .. });
-        let listed = |name: &str| self.sources.iter().any(|one| one.name == name && is_list(one));
-        self.skipped.iter().find(|Skipped { name, .. }| {
-            was_read(name) && !listed(name) && of(&self.skipped, name) > of(&before.skipped, name)
-        })
     }
 
     /// Number of certificates that may issue others, links included, each once.

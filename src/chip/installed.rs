@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::anchors::Anchors;
+use super::anchors::{AnchorSource, Anchors, Skipped, SourceKind};
 use super::forge;
 use super::time::Moment;
 use super::x509::Certificate;
@@ -44,6 +44,18 @@ impl Anchors {
     /// The same of the revocation lists.
     pub fn revocations_digest(&self) -> [u8; 32] {
         sorted(self.lists.iter().map(|one| one.list.fingerprint()))
+    }
+
+    /// The first file that `before` has read, and of which now less can be read. What cannot be read
+    /// in a master list is its publisher's doing: its signature holds.
+    pub fn broken_since(&self, before: &Self) -> Option<&Skipped> {
+        let of = |all: &[Skipped], name: &str| all.iter().filter(|one| one.name == name).count();
+        let was_read = |name: &str| before.sources().iter().any(|one| one.name == name);
+        let is_list = |one: &AnchorSource| matches!(one.kind, SourceKind::MasterList { .. });
+        let listed = |name: &str| self.sources().iter().any(|one| one.name == name && is_list(one));
+        self.skipped().iter().find(|Skipped { name, .. }| {
+            was_read(name) && !listed(name) && of(self.skipped(), name) > of(before.skipped(), name)
+        })
     }
 
     /// Number of revocation lists.

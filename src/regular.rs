@@ -1,8 +1,8 @@
 //! Regular files, opened without ever waiting: opening a pipe (FIFO) without a writer, or some
 //! devices, hangs a program for good.
 
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Opens a regular file, or a symbolic link to one, to be read.
@@ -27,27 +27,63 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// The whole of a regular file.
+///
+/// # Errors
+/// As for [`open`], and where it is longer than `bytes_max`.
+pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let length = file.metadata()?.len();
+    let too_long = || io::Error::other(format!("it is longer than {bytes_max} bytes"));
+    if length > bytes_max {
+        return Err(too_long());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    // A file may grow between the look and the read.
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max { Err(too_long()) } else { Ok(bytes) }
+}
+
+/// What a path leads to, where that is there and no regular file, or a link to nothing.
+pub(crate) fn other_kind(path: &Path) -> Option<&'static str> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => kind(metadata.file_type()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.is_symlink().then_some("a link to nothing"),
+        // Reading it says why not.
+        Err(_) => None,
+    }
+}
+
 fn check(metadata: &std::fs::Metadata) -> io::Result<()> {
-    let kind = metadata.file_type();
+    match kind(metadata.file_type()) {
+        None => Ok(()),
+        Some("a folder") => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
+        Some(found) => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is no regular file but {found}"))),
+    }
+}
+
+/// What it is, where it is no regular file.
+fn kind(kind: FileType) -> Option<&'static str> {
     if kind.is_file() {
-        return Ok(());
+        return None;
     }
     if kind.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        return Some("a folder");
     }
     #[cfg(unix)]
-    let what = {
+    {
         use std::os::unix::fs::FileTypeExt;
-        match () {
-            () if kind.is_fifo() => "it is a pipe",
-            () if kind.is_socket() => "it is a socket",
-            () if kind.is_block_device() || kind.is_char_device() => "it is a device",
-            () => "it is no regular file",
+        if kind.is_fifo() {
+            return Some("a pipe");
         }
-    };
-    #[cfg(not(unix))]
-    let what = "it is no regular file";
-    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+        if kind.is_socket() {
+            return Some("a socket");
+        }
+        if kind.is_block_device() || kind.is_char_device() {
+            return Some("a device");
+        }
+    }
+    Some("something else")
 }
 
 #[cfg(all(test, unix))]
@@ -69,6 +105,8 @@ mod tests {
             assert!(error.to_string().contains(what), "{name}: {error}");
         }
         assert!(open(Path::new("/dev/null")).unwrap_err().to_string().contains("device"));
+        assert_eq!(read(&path("file"), 1).unwrap(), b"x");
+        assert!(read(&path("file"), 0).unwrap_err().to_string().contains("longer than 0 bytes"));
         assert_eq!(open(&path("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -37,6 +37,14 @@ pub(crate) fn plain(message: &str) -> String {
         }
         None => (message, String::new()),
     };
+    // A number with more digits than any of them takes.
+    for wide in ["` as i128", "` as u128"] {
+        if let Some(number) = what.trim_end().strip_suffix(',').and_then(|what| what.strip_suffix(wide))
+            && let Some((_, number)) = number.rsplit_once('`')
+        {
+            return format!("the whole number `{number}` is too large");
+        }
+    }
     // The value itself is between quotation marks and stays as it was written.
     let mut out = format!("{what}{expected}");
     for (theirs, ours) in WORDS {
@@ -70,6 +78,10 @@ mod tests {
             ),
             ("invalid type: sequence, expected a string", "wrong kind of value: a list, expected text"),
             ("unknown field `x`, expected one of `a`, `b`", "unknown field `x`, expected one of `a`, `b`"),
+            (
+                "invalid type: integer `99999999999999999999` as i128, expected usize",
+                "the whole number `99999999999999999999` is too large",
+            ),
             ("no good", "no good"),
         ] {
             assert_eq!(plain(theirs), ours);

@@ -18,6 +18,8 @@ const FOLDER_FILES_MAX: usize = 10_000;
 /// read so far as to say what they are.
 const ENDINGS: [&str; 12] = ["cer", "crt", "cert", "der", "pem", "ml", "crl", "csca", "p7b", "p7c", "p7s", "ldif"];
 
+const REVOCATION_LIST: &str = "a revocation list";
+
 /// Country certificates (CSCA), link certificates, revocation lists, and
 /// document signers supplied for cards that do not carry theirs.
 #[derive(Default)]
@@ -203,12 +205,12 @@ impl Anchors {
     /// that nothing is left to trust.
     pub fn load_with(path: &Path, unreadable: Unreadable) -> Result<Self, AnchorError> {
         let io = |source| AnchorError::Io { path: path.to_owned(), source };
+        let mut out = Self::default();
         let mut files = Vec::new();
         if std::fs::metadata(path).map_err(io)?.is_dir() {
             for entry in std::fs::read_dir(path).map_err(io)? {
                 let file = entry.map_err(io)?.path();
-                let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-                if file.is_file() && ending.is_some_and(|ending| ENDINGS.contains(&&*ending)) {
+                if ENDINGS.contains(&&*ending(&file)) {
                     files.push(file);
                 }
                 if files.len() > FOLDER_FILES_MAX {
@@ -216,14 +218,22 @@ impl Anchors {
                 }
             }
             files.sort();
+            // What is called like a certificate and is no file is not passed over in silence.
+            let mut regular = Vec::new();
+            for file in files {
+                match regular::other_kind(&file) {
+                    None => regular.push(file),
+                    Some(found) => out.skip_no_file(&file, found)?,
+                }
+            }
+            files = regular;
         } else {
             files.push(path.to_owned());
         }
-        let mut out = Self::default();
         let mut lists = Vec::new();
         for file in files {
             let io = |source| AnchorError::Io { path: file.clone(), source };
-            let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+            let ending = ending(&file);
             // Directories as PKDs hand them out are large; what they are shows at once.
             let is_bundle = ending == "ldif";
             if std::fs::metadata(&file).map_err(io)?.len() > LIST_BYTES_MAX as u64 && !is_bundle {
@@ -262,6 +272,18 @@ impl Anchors {
         }
     }
 
+    /// Leaves out what lies in a folder under the name of a certificate and is no file.
+    fn skip_no_file(&mut self, path: &Path, found: &'static str) -> Result<(), AnchorError> {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let error = ParseError::Instead { what: "a file", found };
+        // What it should revoke would pass.
+        if ending(path) == "crl" {
+            return Err(AnchorError::Unreadable { name, source: error });
+        }
+        self.skipped.push(Skipped { name, number: None, error });
+        Ok(())
+    }
+
     /// Adds one certificate, master list or revocation list, in DER, BER or
     /// PEM. `name` is for reports. Of a file of several certificates those that can be
     /// read are added, and the others listed in [`Anchors::skipped`]; where none can, that
@@ -276,7 +298,16 @@ impl Anchors {
     fn add(&mut self, name: &str, bytes: &[u8]) -> Result<Added, AnchorError> {
         self.digest.take();
         let unreadable = |source| AnchorError::Unreadable { name: name.to_owned(), source };
-        let blocks = pem::decode(bytes).map_err(unreadable)?;
+        // What a broken file should have been is told by its name or its armour.
+        let is_revocation_list = ending(Path::new(name)) == "crl" || pem::is_revocation_list(bytes);
+        let of_list = |error| match error {
+            ParseError::Malformed { .. } if is_revocation_list => ParseError::malformed(REVOCATION_LIST),
+            ParseError::Instead { found, .. } if is_revocation_list => {
+                ParseError::Instead { what: REVOCATION_LIST, found }
+            }
+            error => error,
+        };
+        let blocks = pem::decode(bytes).map_err(|error| unreadable(of_list(error)))?;
         let several = blocks.len() > 1;
         let (mut added, mut skipped) = (0, Vec::new());
         for (index, block) in blocks.into_iter().enumerate() {
@@ -304,13 +335,14 @@ impl Anchors {
             let kind = match Certificate::parse(block) {
                 Ok(certificate) => self.add_certificate(name, certificate),
                 // A revocation list is told from a certificate by what is in it.
-                Err(error) => match RevocationList::parse(block) {
+                Err(of_certificate) => match RevocationList::parse(block) {
                     Ok(list) => {
                         let revoked = list.len();
                         self.lists.push(Revocations { list, signed_by: OnceLock::new() });
                         SourceKind::RevocationList { revoked }
                     }
-                    Err(_) => {
+                    Err(of_list) => {
+                        let error = if is_revocation_list { of_list } else { of_certificate };
                         skipped.push(Skipped { name: name.to_owned(), number, error });
                         continue;
                     }
@@ -405,6 +437,11 @@ impl std::fmt::Debug for Anchors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Anchors({} certificates, {} revocation lists)", self.authorities.len(), self.lists.len())
     }
+}
+
+/// `cer`
+fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 enum Added {

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::anchors::Anchors;
+use super::anchors::{AnchorSource, Anchors, Skipped, SourceKind};
 use super::forge;
 use super::time::Moment;
 use super::x509::Certificate;
@@ -14,15 +14,20 @@ impl Anchors {
         self.authorities.iter().map(|one| &one.certificate)
     }
 
+    /// The same, each with the name of the file it is in.
+    pub fn certificates_and_files(&self) -> impl Iterator<Item = (&Certificate, &str)> {
+        self.authorities.iter().map(|one| (&one.certificate, one.source.as_str()))
+    }
+
     /// Certificates whose private key anybody can have, or that say of themselves that they are
-    /// for tests: whatever the file and the certificate are called.
-    pub fn test_authorities(&self) -> usize {
+    /// for tests, whatever the file and the certificate are called: the files they are in.
+    pub fn test_authorities(&self) -> impl Iterator<Item = &str> {
         let published = forge::published_keys();
-        let is_test = |one: &&Certificate| {
+        let is_test = move |one: &Certificate| {
             published.contains(&one.key.key)
                 || [&one.subject, &one.issuer].iter().any(|name| name.to_string().contains(forge::TEST_MARK))
         };
-        self.certificates().filter(is_test).count()
+        self.certificates_and_files().filter(move |(one, _)| is_test(one)).map(|(_, file)| file)
     }
 
     /// SHA-256 of all that cards are checked with: certificates and revocation lists.
@@ -39,6 +44,18 @@ impl Anchors {
     /// The same of the revocation lists.
     pub fn revocations_digest(&self) -> [u8; 32] {
         sorted(self.lists.iter().map(|one| one.list.fingerprint()))
+    }
+
+    /// The first file that `before` has read, and of which now less can be read. What cannot be read
+    /// in a master list is its publisher's doing: its signature holds.
+    pub fn broken_since(&self, before: &Self) -> Option<&Skipped> {
+        let of = |all: &[Skipped], name: &str| all.iter().filter(|one| one.name == name).count();
+        let was_read = |name: &str| before.sources().iter().any(|one| one.name == name);
+        let is_list = |one: &AnchorSource| matches!(one.kind, SourceKind::MasterList { .. });
+        let listed = |name: &str| self.sources().iter().any(|one| one.name == name && is_list(one));
+        self.skipped().iter().find(|Skipped { name, .. }| {
+            was_read(name) && !listed(name) && of(self.skipped(), name) > of(before.skipped(), name)
+        })
     }
 
     /// Number of revocation lists.
@@ -94,7 +111,7 @@ mod tests {
         for (certificate, is_test) in [(&marked, 1), (&plain, 1), (&secret, 1)] {
             let mut anchors = Anchors::none();
             anchors.add_bytes("vn.cer", certificate).unwrap();
-            assert_eq!(anchors.test_authorities(), is_test);
+            assert_eq!(anchors.test_authorities().count(), is_test);
         }
         // Neither the key nor the name of one.
         let mut renamed = secret.clone();
@@ -103,7 +120,7 @@ mod tests {
         }
         let mut anchors = Anchors::none();
         anchors.add_bytes("vn.cer", &renamed).unwrap();
-        assert_eq!(anchors.test_authorities(), 0);
+        assert_eq!(anchors.test_authorities().count(), 0);
     }
 
     #[test]

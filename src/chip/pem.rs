@@ -6,6 +6,7 @@ use super::{ParseError, oid, text_form};
 
 const WHAT: &str = "a PEM file";
 const CERTIFICATE: &str = "a certificate";
+const JOINED: &str = "a certificate or list in DER joined to a PEM file; put it in a file of its own";
 /// Most blocks of one file.
 const BLOCKS_MAX: usize = 10_000;
 
@@ -22,28 +23,50 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Result<Vec<u8>, ParseError>>, P
     }
     let mut blocks = Vec::new();
     let mut rest = bytes;
+    let joined = || Err(ParseError::Instead { what: "PEM", found: JOINED });
     while let Some(start) = find(rest, BEGIN) {
         if blocks.len() == BLOCKS_MAX {
             return Err(ParseError::TooLarge { what: WHAT, max: BLOCKS_MAX });
         }
+        if has_der(&rest[..start]) {
+            blocks.push(joined());
+        }
         let Some(line) = rest[start..].iter().position(|&byte| matches!(byte, b'\n' | b'\r')) else {
             blocks.push(Err(ParseError::malformed(WHAT)));
+            rest = &[];
             break;
         };
         let body = &rest[start + line..];
         let Some(end) = find(body, END) else {
             blocks.push(Err(ParseError::malformed(WHAT)));
+            rest = &[];
             break;
         };
         blocks.push(base64(&body[..end]).ok_or(ParseError::malformed(WHAT)));
         rest = &body[end + END.len()..];
     }
     if !blocks.is_empty() {
+        if has_der(rest) {
+            blocks.push(joined());
+        }
         return Ok(blocks);
     }
     Err(match text_form::name(bytes) {
         Some(found) => ParseError::Instead { what: CERTIFICATE, found },
         None => ParseError::malformed(CERTIFICATE),
+    })
+}
+
+/// Whether a structure in DER or BER begins in what lies around the armour: a SEQUENCE whose first
+/// part is a SEQUENCE (certificates, revocation lists) or says what it is (master lists).
+fn has_der(around: &[u8]) -> bool {
+    around.windows(2).enumerate().any(|(at, pair)| {
+        let lengths = match pair {
+            [0x30, 0x80] => 0,
+            [0x30, length @ 0x81..=0x84] => usize::from(length - 0x80),
+            _ => return false,
+        };
+        matches!(around.get(at + 2 + lengths), Some(0x30 | 0x06))
     })
 }
 
@@ -110,6 +133,22 @@ mod tests {
         assert_eq!(decode(&[0x30, 0x00]).unwrap(), [Ok(vec![0x30, 0x00])]);
         for bad in ["", "text", "-----BEGIN X-----", "-----BEGIN X-----\nAA!\n-----END X-----"] {
             assert!(!decode(bad.as_bytes()).is_ok_and(|blocks| blocks.iter().all(Result::is_ok)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn der_joined_to_armour_is_told_and_a_comment_is_not() {
+        let pem = b"-----BEGIN CERTIFICATE-----\nMAMCAQU=\n-----END CERTIFICATE-----\n";
+        let der = [0x30, 0x82, 0x01, 0x00, 0x30, 0x81, 0xF0];
+        let note = "Ng\u{e0}y 30/01/2020 0\u{82}0 \u{1ea5}\n".as_bytes();
+        for (file, blocks) in [
+            ([&pem[..], &der].concat(), vec![true, false]),
+            ([&pem[..], &der, pem].concat(), vec![true, false, true]),
+            ([b"note ", &der[..], pem].concat(), vec![false, true]),
+            ([note, pem, note].concat(), vec![true]),
+        ] {
+            let found = decode(&file).unwrap();
+            assert_eq!(found.iter().map(Result::is_ok).collect::<Vec<_>>(), blocks);
         }
     }
 

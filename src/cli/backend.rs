@@ -160,16 +160,21 @@ pub(super) fn gallery_of(
 /// The embedded gallery in `folder`, for a model pack.
 pub(super) fn opened(folder: &Path, pack: &Pack, options: EmbeddedOptions) -> Result<EmbeddedGallery, Failure> {
     let opened = EmbeddedGallery::open(folder, pack.recipe(), pack.dimension(), options);
-    opened.map_err(|error| match error {
+    opened.map_err(|error| not_opened(folder, pack.name(), error))
+}
+
+/// Why a gallery cannot be opened.
+pub(super) fn not_opened(folder: &Path, pack: &str, error: GalleryError) -> Failure {
+    match error {
         GalleryError::OtherRecipe { gallery, .. } => Failure::new(made_with(folder, gallery, pack)),
         error => Failure::new(error),
-    })
+    }
 }
 
 /// What to do about a gallery of another recipe: templates cannot be converted, and those
 /// of two recipes are never compared.
-fn made_with(folder: &Path, recipe: RecipeDigest, pack: &Pack) -> String {
-    let (folder, pack) = (folder.display(), pack.name());
+fn made_with(folder: &Path, recipe: RecipeDigest, pack: &str) -> String {
+    let folder = folder.display();
     match models::folder_of(recipe) {
         Some(made_with) => format!(
             "the gallery {folder} was enrolled with another model pack than `{pack}`; go on with its own pack, --pack {}, \

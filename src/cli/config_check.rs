@@ -6,9 +6,11 @@ use serde::Serialize;
 
 use super::danger::{self, Judged, SetupArgs};
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime, source};
+use super::{Exit, Failure, GlobalArgs, Outcome, backend, outcome, print, runtime, serve, source};
 use crate::face::Manifest;
+use crate::gallery::EmbeddedGallery;
 use crate::matching::Calibration;
+use crate::regular;
 use crate::workflow::check_rates;
 
 const EXAMPLES: &str = "\
@@ -18,8 +20,9 @@ Examples:
   chinhchu config check --csca csca --data people --strict
 
 Reads the configuration, the certificates and the calibration as `serve` does, and prints every
-rule about dangerous set-ups that they break. It loads no network, and leaves the gallery alone:
-a server may have it open. docs/operating.md lists the rules.
+rule about dangerous set-ups that they break. It looks whether the gallery is there, is the one
+that is configured and may be opened, and leaves it alone: a server may have it open. It loads no
+network. docs/operating.md lists the rules.
 
 A rule either warns or refuses. `serve` does not start where one refuses, unless its code is named
 by --insist, or by `insist` under [danger] in the configuration.
@@ -46,6 +49,9 @@ enum Action {
 struct CheckArgs {
     #[command(flatten)]
     setup: SetupArgs,
+    /// The server would be started with --create: there need not be a gallery yet
+    #[arg(long)]
+    create: bool,
     /// Exit code 1 for warnings as well
     #[arg(long)]
     strict: bool,
@@ -63,6 +69,8 @@ struct Answer {
     certificates: usize,
     /// Certificates left out, as they cannot be read.
     certificates_unreadable: usize,
+    /// Which, and why.
+    unreadable: Vec<String>,
     revocation_lists: usize,
     policies: usize,
     findings: Vec<Judged>,
@@ -74,12 +82,19 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
     let Action::Check(args) = args.action;
     let settings = Settings::new(global)?;
     let anchors = source::anchors(args.setup.csca.as_ref(), &settings)?;
-    check_calibration(&settings)?;
+    let listen = serve::check_address(settings.server.listen);
+    listen.map_err(|refused| settings.origin.blame("server.listen", refused))?;
+    let pack = check_calibration(&settings)?;
+    if let Some(folder) = args.setup.data.as_deref().or(settings.data.as_deref()) {
+        EmbeddedGallery::look(folder, pack.recipe(), args.create, settings.gallery_id)
+            .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
+    }
     let findings = danger::examine(global, &settings, &args.setup, &anchors)?;
     let answer = Answer {
         starts: !findings.iter().any(Judged::refuses),
         certificates: anchors.len(),
         certificates_unreadable: anchors.skipped().len(),
+        unreadable: anchors.skipped().iter().map(ToString::to_string).collect(),
         revocation_lists: anchors.revocation_lists(),
         policies: settings.policies.iter().count(),
         findings,
@@ -93,17 +108,19 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
     Ok(if answer.starts && !(args.strict && told) { Exit::Success } else { Exit::Negative })
 }
 
-/// Whether the pack's calibration can answer every rate that is configured.
-fn check_calibration(settings: &Settings) -> Result<(), Failure> {
+/// Whether the pack's calibration can answer every rate that is configured. Gives the pack.
+fn check_calibration(settings: &Settings) -> Result<Manifest, Failure> {
     let folder = settings.pack_folder()?;
     let blame = |why: String| settings.origin.blame("engine.pack", why);
     let path = folder.join("pack.toml");
-    let bytes =
-        std::fs::read(&path).map_err(|e| blame(format!("cannot read {}: {e}; check --pack", path.display())))?;
+    let bytes = regular::read(&path, Manifest::BYTES_MAX)
+        .map_err(|e| blame(format!("cannot read {}: {e}; check --pack", path.display())))?;
     let pack = Manifest::parse(&bytes).map_err(|e| blame(format!("{}: {e}", path.display())))?;
     let calibration = Calibration::load(&folder.join("calibration.toml"), pack.recipe());
     let calibration = calibration.map_err(|e| blame(e.to_string()))?;
-    check_rates(&calibration, settings.curve, settings.default_fmr, &settings.policies).map_err(|e| settings.blame(e))
+    check_rates(&calibration, settings.curve, settings.default_fmr, &settings.policies)
+        .map_err(|e| settings.blame(e))?;
+    Ok(pack)
 }
 
 impl Answer {
@@ -116,7 +133,8 @@ impl Answer {
             self.policies
         )];
         if self.certificates_unreadable > 0 {
-            lines.push(format!("{} certificates cannot be read and are left out", self.certificates_unreadable));
+            lines.push(format!("{} certificates cannot be read and are left out:", self.certificates_unreadable));
+            lines.extend(self.unreadable.iter().map(|one| outcome::one_line(&format!("  {one}"))));
         }
         for judged in &self.findings {
             let effect = match (judged.refuses(), judged.insisted) {

@@ -99,6 +99,13 @@ pub(super) fn examine(
     let pack = settings.pack_folder().ok();
     let config = global.config.as_ref().filter(|path| !path.as_os_str().is_empty());
     let deciding = [config, typed.csca.as_ref().or(settings.csca.as_ref()), pack.as_ref()];
+    let mut deciding_found = Vec::new();
+    for path in deciding.into_iter().flatten() {
+        deciding_found.extend(permissions(path)?);
+        let above = Permissions::of_above(path);
+        // One folder above several is told once.
+        deciding_found.extend(above.filter(|above| !deciding_found.contains(above)));
+    }
     let setup = Setup {
         anchors,
         policies: &settings.policies,
@@ -108,11 +115,7 @@ pub(super) fn examine(
         log: global.log.as_deref(),
         // An empty folder holds nobody's data, and is made private when it becomes a gallery.
         data: data.filter(|path| !is_empty(path)).map(|path| permissions(path)).transpose()?.flatten(),
-        deciding: deciding
-            .into_iter()
-            .flatten()
-            .filter_map(|path| permissions(path).transpose())
-            .collect::<Result<_, _>>()?,
+        deciding: deciding_found,
         now: Moment::now(),
     };
     Ok(danger::findings(&setup).into_iter().map(|finding| Judged::new(finding, settings, typed)).collect())

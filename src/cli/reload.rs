@@ -4,17 +4,23 @@
 //! What can be read anew is a list of [`Part`]s. A part is what changes at one instant; it may
 //! consist of several named [`Item`]s, by which the log says what has changed.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use super::danger::{self, SetupArgs};
 use super::settings::Settings;
 use super::{Failure, GlobalArgs, outcome, source};
+use crate::chip::Anchors;
 use crate::service::Hangups;
 use crate::text::hex;
 use crate::workflow::Engine;
 
 /// Hexadecimal digits of a digest in the log: enough to tell two apart.
 const DIGEST_SHOWN: usize = 16;
+
+/// A reload that takes longer is told of, again and again.
+const RELOAD_USUAL: Duration = Duration::from_secs(30);
 
 /// Something that is read from files, and can be read again.
 pub(super) trait Part: Send {
@@ -39,6 +45,17 @@ pub(super) struct Item {
     pub digest: [u8; 32],
     /// How much it is: `3 certificates`.
     pub count: String,
+    /// What of it must not become less without a warning, and how much of it there is.
+    pub amounts: Vec<(&'static str, usize)>,
+}
+
+impl Item {
+    /// What there is less of than `before`: `1 revocation list instead of 2`.
+    fn less_than<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = String> + 'a {
+        let now = |name| self.amounts.iter().find(|(of, _)| *of == name).map_or(0, |(_, amount)| *amount);
+        let both = before.amounts.iter().map(move |&(name, was)| (name, was, now(name)));
+        both.filter(|(_, was, now)| now < was).map(|(name, was, now)| format!("{name}: {now} instead of {was}"))
+    }
 }
 
 impl std::fmt::Display for Item {
@@ -59,6 +76,7 @@ pub(super) struct DecisionRules {
 impl Part for DecisionRules {
     fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure> {
         let anchors = source::anchors(self.typed.csca.as_ref(), settings)?;
+        keeps(&self.engine.anchors_in_force(), &anchors)?;
         let policies = settings.policies.clone();
         self.engine.check_policies(&policies).map_err(|error| settings.blame(error))?;
         danger::check(&self.global, settings, &self.typed, &anchors)?;
@@ -70,17 +88,46 @@ impl Part for DecisionRules {
                     0 => anchors.len().to_string(),
                     skipped => format!("{}, {skipped} unreadable", anchors.len()),
                 },
+                amounts: vec![
+                    ("country certificates", anchors.len()),
+                    ("certificates of document signers", anchors.signers().len()),
+                ],
             },
             Item {
                 name: "revocation lists",
                 digest: anchors.revocations_digest(),
                 count: format!("{}, {} revoked", anchors.revocation_lists(), anchors.revoked()),
+                amounts: vec![
+                    ("revocation lists", anchors.revocation_lists()),
+                    ("revoked certificates", anchors.revoked()),
+                ],
             },
-            Item { name: "policies", digest: policies.digest(), count: policies.iter().count().to_string() },
+            Item {
+                name: "policies",
+                digest: policies.digest(),
+                count: policies.iter().count().to_string(),
+                amounts: vec![("policies", policies.iter().count())],
+            },
         ];
         let engine = self.engine.clone();
         let install = Box::new(move || engine.replace_checked(anchors, policies));
         Ok(Prepared { items, install })
+    }
+}
+
+/// Whether other certificates may take the place of those in force: a file that could be read
+/// and no longer can be is half written or damaged, and not meant.
+fn keeps(in_force: &Anchors, new: &Anchors) -> Result<(), Failure> {
+    if let Some(broken) = new.broken_since(in_force) {
+        return Err(Failure::new(format_args!(
+            "country certificates: {broken}; it could be read before; write it whole, or take it out"
+        )));
+    }
+    match (in_force.is_empty(), new.is_empty()) {
+        (false, true) => Err(Failure::new(
+            "no country certificates are named any more; name them with [chip] csca, or restart the server to go on without",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -91,12 +138,16 @@ pub(super) struct Reloader {
     in_force: Vec<Item>,
     /// Those the server started with: some of them hold until it ends.
     started_with: Settings,
+    /// Sections of the configuration in force, which must still be there.
+    sections: Vec<String>,
 }
 
 impl Reloader {
     /// Reads everything for the first time and puts it in force.
     pub(super) fn start(global: &GlobalArgs, settings: Settings, parts: Vec<Box<dyn Part>>) -> Result<Self, Failure> {
-        let mut reloader = Self { global: global.clone(), parts, in_force: Vec::new(), started_with: settings };
+        let sections = settings.origin.sections();
+        let mut reloader =
+            Self { global: global.clone(), parts, in_force: Vec::new(), started_with: settings, sections };
         let prepared = reloader.prepare(&reloader.started_with)?;
         reloader.in_force = install(prepared);
         Ok(reloader)
@@ -114,19 +165,36 @@ impl Reloader {
     /// Reads everything anew, the configuration first.
     fn reload(&mut self) -> Result<Reloaded, Failure> {
         let settings = Settings::new(&self.global)?;
+        let sections = settings.origin.sections();
+        if let Some(lost) = self.sections.iter().find(|section| !sections.contains(section)) {
+            return Err(settings.origin.blame_file(format_args!(
+                "[{lost}] is no longer there, as in a file half written; write it again, if only [{lost}] with nothing \
+                 under it, or restart the server"
+            )));
+        }
         let in_force = install(self.prepare(&settings)?);
         let (changed, same): (Vec<Item>, Vec<Item>) =
             in_force.iter().cloned().partition(|item| !self.in_force.contains(item));
         let waiting = self.started_with.held_until_restart(&settings);
+        let before = |item: &Item| self.in_force.iter().find(|one| one.name == item.name);
+        let fewer = in_force.iter().flat_map(|item| before(item).into_iter().flat_map(|old| item.less_than(old)));
+        let fewer = fewer.collect();
         self.in_force = in_force;
-        Ok(Reloaded { changed, same, waiting })
+        self.sections = sections;
+        Ok(Reloaded { changed, same, waiting, fewer })
     }
 
     /// The same, told in the log.
     fn reload_and_tell(&mut self) {
         match self.reload() {
-            Ok(Reloaded { changed, same, waiting }) => {
-                tracing::info!(changed = list(&changed), unchanged = list(&same), "reloaded");
+            Ok(Reloaded { changed, same, waiting, fewer }) => {
+                let (changed, unchanged) = (list(&changed), list(&same));
+                if fewer.is_empty() {
+                    tracing::info!(changed, unchanged, "reloaded");
+                } else {
+                    let fewer = fewer.join("; ");
+                    tracing::warn!(changed, unchanged, fewer_than_before = fewer, "reloaded");
+                }
                 if !waiting.is_empty() {
                     tracing::warn!(keys = waiting.join(", "), "changed in the configuration; takes a restart");
                 }
@@ -147,11 +215,17 @@ impl Reloader {
                 () = closing.cancelled() => return,
                 () = hangups.next() => {}
             }
-            let work = tokio::task::spawn_blocking(move || {
+            let mut work = tokio::task::spawn_blocking(move || {
                 reloader.reload_and_tell();
                 reloader
             });
-            match work.await {
+            let done = loop {
+                match tokio::time::timeout(RELOAD_USUAL, &mut work).await {
+                    Ok(done) => break done,
+                    Err(_) => tracing::warn!("files are still being read anew: does their disk answer?"),
+                }
+            };
+            match done {
                 Ok(done) => reloader = done,
                 Err(error) => {
                     tracing::error!(%error, "a reload failed; there will be no other until a restart");
@@ -168,6 +242,8 @@ struct Reloaded {
     same: Vec<Item>,
     /// Keys of the configuration that have changed and are not read anew.
     waiting: Vec<&'static str>,
+    /// What there is less of than before.
+    fewer: Vec<String>,
 }
 
 fn install(prepared: Vec<Prepared>) -> Vec<Item> {
@@ -204,7 +280,12 @@ mod tests {
                 return Err(Failure::new(format_args!("{} is 0", self.0)));
             }
             let installed = Arc::clone(&self.2);
-            let items = vec![Item { name: self.0, digest: [value; 32], count: "1".into() }];
+            let items = vec![Item {
+                name: self.0,
+                digest: [value; 32],
+                count: "1".into(),
+                amounts: vec![("numbers", value.into())],
+            }];
             Ok(Prepared { items, install: Box::new(move || installed.lock().unwrap().push(value)) })
         }
     }
@@ -231,6 +312,10 @@ mod tests {
         let done = reloader.reload().ok().unwrap();
         assert_eq!(*installed.lock().unwrap(), [1, 2, 7, 2]);
         assert_eq!((list(&done.changed), done.same.len()), ("a 0707070707070707 (1)".to_owned(), 1));
+        assert!(done.fewer.is_empty());
         assert_eq!(list(&reloader.reload().ok().unwrap().changed), "nothing");
+        // Less than before is told.
+        cells[0].store(3, SeqCst);
+        assert_eq!(reloader.reload().ok().unwrap().fewer, ["numbers: 3 instead of 7"]);
     }
 }

@@ -1,6 +1,7 @@
 //! What a command runs on: a log and an async runtime.
 
 use std::io;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
@@ -13,6 +14,9 @@ pub(super) const TOOL_LOG: &str = "off";
 /// A server tells its operator of starts, stops and troubles; what the graph's library
 /// says of its own doings is none of these.
 pub(super) const SERVER_LOG: &str = "info,hnsw_rs=warn";
+
+/// How long the end waits for blocking work that has begun: it may be writing.
+const STUCK_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Starts logging to standard error at `default`, unless the user says otherwise.
 pub(super) fn start_log(global: &GlobalArgs, default: &str) -> Result<(), Failure> {
@@ -46,9 +50,51 @@ pub(super) fn block_on_threads(command: impl Future<Output = Outcome>) -> Outcom
 }
 
 fn run(builder: &mut tokio::runtime::Builder, command: impl Future<Output = Outcome>) -> Outcome {
-    builder.enable_all().build().map_err(no_threads)?.block_on(command)
+    run_within(builder, command, STUCK_WAIT_MAX)
+}
+
+/// Never waits for good for a thread that is stuck, as on a file of a server that has gone: the
+/// process could not be ended.
+fn run_within(
+    builder: &mut tokio::runtime::Builder,
+    command: impl Future<Output = Outcome>,
+    grace: Duration,
+) -> Outcome {
+    let runtime = builder.enable_all().build().map_err(no_threads)?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_timeout(grace);
+    outcome
 }
 
 fn no_threads(error: io::Error) -> Failure {
     Failure::new(format_args!("cannot start threads: {error}; raise the limit on processes (ulimit -u)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::cli::Exit;
+
+    #[test]
+    fn the_end_does_not_wait_for_a_thread_that_is_stuck() {
+        let (release, stuck) = mpsc::channel::<()>();
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            let command = async {
+                let (began, begun) = tokio::sync::oneshot::channel();
+                tokio::task::spawn_blocking(move || {
+                    let _ = began.send(());
+                    let _ = stuck.recv();
+                });
+                begun.await.map_err(Failure::new)?;
+                Ok(Exit::Success)
+            };
+            let builder = &mut tokio::runtime::Builder::new_multi_thread();
+            ended.send(run_within(builder, command, Duration::from_millis(10)).is_ok())
+        });
+        assert!(end.recv_timeout(Duration::from_secs(60)).expect("it ends while the other is stuck"));
+        drop(release);
+    }
 }

@@ -1,5 +1,6 @@
 //! `chinhchu serve`: the gRPC service.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,13 +77,10 @@ impl Plan {
             None => listen,
         };
         // The service refuses it too; here it is told before networks are loaded.
-        if !listen.ip().is_loopback() {
-            let refused = ServeError::NotLoopback(listen);
-            return Err(match args.listen {
-                Some(_) => Failure::new(refused),
-                None => settings.origin.blame("server.listen", refused),
-            });
-        }
+        check_address(listen).map_err(|refused| match args.listen {
+            Some(_) => Failure::new(refused),
+            None => settings.origin.blame("server.listen", refused),
+        })?;
         let default = ServeOptions::default();
         let options = ServeOptions {
             listen,
@@ -96,6 +94,11 @@ impl Plan {
         };
         Ok(Self { options, data: args.setup.data.or_else(|| settings.data.clone()), create: args.create })
     }
+}
+
+/// Whether a server listens there.
+pub(super) fn check_address(listen: SocketAddr) -> Result<(), ServeError> {
+    if listen.ip().is_loopback() { Ok(()) } else { Err(ServeError::NotLoopback(listen)) }
 }
 
 /// Runs the command.

@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::{GlobalArgs, outcome};
 use crate::face::{Manifest, RecipeDigest, loaded_runtime};
 use crate::matching::Dot;
-use crate::search;
+use crate::{regular, search};
 
 /// Version of the program.
 pub(super) const NUMBER: &str = env!("CARGO_PKG_VERSION");
@@ -66,7 +66,7 @@ fn pack(settings: &Settings) -> String {
         Err(failure) => return format!("absent: {failure}"),
     };
     let shown = folder.display();
-    let bytes = std::fs::read(folder.join("pack.toml"));
+    let bytes = regular::read(&folder.join("pack.toml"), Manifest::BYTES_MAX);
     match bytes.map_err(|e| e.to_string()).and_then(|bytes| Manifest::parse(&bytes).map_err(|e| e.to_string())) {
         Ok(pack) => format!("{} in {shown}, recipe {}", pack.name, recipe(pack.recipe())),
         Err(why) => format!("unusable: {shown}: {why}"),

@@ -4,7 +4,6 @@
 //! sessions, for whether they fit the manifest. What runs is made of the bytes that were checked:
 //! they are read once, rewritten to run faster ([`super::graph`]), and kept so.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,9 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::RecipeDigest;
 use super::graph::{check, prepared};
-use super::manifest::{MANIFEST_BYTES_MAX, Manifest, NetworkSpec, ProjectionSpec, Role};
+use super::manifest::{Manifest, NetworkSpec, ProjectionSpec, Role};
 use super::projection::Projection;
 use super::quality::{QualityError, QualityModel};
+use crate::regular;
 
 /// Largest network file, in bytes. The largest ArcFace nets have about 260 MB.
 const NETWORK_BYTES_MAX: u64 = 512 << 20;
@@ -235,7 +235,7 @@ impl Pack {
     /// As [`Pack::load`].
     pub fn load_to_fit(dir: &Path) -> Result<Self, PackError> {
         let no_pack = |e: std::io::Error| PackError::NoPack { path: dir.to_owned(), detail: e.to_string() };
-        let bytes = read_bounded(&dir.join("pack.toml"), MANIFEST_BYTES_MAX).map_err(no_pack)?;
+        let bytes = regular::read(&dir.join("pack.toml"), Manifest::BYTES_MAX).map_err(no_pack)?;
         let manifest = Manifest::parse(&bytes)?;
         let files = manifest
             .networks()
@@ -310,7 +310,7 @@ fn read_projection(dir: &Path, manifest: &Manifest, spec: &ProjectionSpec) -> Re
 fn read_quality(dir: &Path, manifest: &Manifest) -> Result<Option<QualityModel>, PackError> {
     let Some(name) = &manifest.quality else { return Ok(None) };
     let path = dir.join(name);
-    let bytes = read_bounded(&path, QUALITY_BYTES_MAX).map_err(|e| match e.kind() {
+    let bytes = regular::read(&path, QUALITY_BYTES_MAX).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => PackError::MissingQuality { path: path.clone() },
         _ => PackError::UnreadableFile { path: path.clone(), detail: e.to_string() },
     })?;
@@ -327,7 +327,7 @@ fn read_quality(dir: &Path, manifest: &Manifest) -> Result<Option<QualityModel>,
 
 /// A whole file whose SHA-256 is the one expected.
 fn read_verified(path: &Path, sha256: [u8; 32], bytes_max: u64) -> Result<Vec<u8>, PackError> {
-    let bytes = read_bounded(path, bytes_max).map_err(|e| match e.kind() {
+    let bytes = regular::read(path, bytes_max).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => PackError::MissingFile { path: path.to_owned() },
         _ => PackError::UnreadableFile { path: path.to_owned(), detail: e.to_string() },
     })?;
@@ -337,21 +337,4 @@ fn read_verified(path: &Path, sha256: [u8; 32], bytes_max: u64) -> Result<Vec<u8
         return Err(PackError::AlteredFile { path: path.to_owned(), expected, found });
     }
     Ok(bytes)
-}
-
-/// A whole regular file of at most `bytes_max` bytes.
-fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(std::io::Error::other("not a regular file"));
-    }
-    let too_long = || std::io::Error::other(format!("longer than {bytes_max} bytes"));
-    if metadata.len() > bytes_max {
-        return Err(too_long());
-    }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    // A file may grow between the look and the read.
-    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > bytes_max { Err(too_long()) } else { Ok(bytes) }
 }

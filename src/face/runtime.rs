@@ -41,6 +41,12 @@ pub(super) fn environment(library: Option<&Path>) -> Result<Environment, PackErr
         None => find(),
     };
     let failed = |e: &dyn std::fmt::Display| PackError::Runtime { detail: e.to_string() };
+    // The loader would wait for good for what is written into a pipe.
+    if let Err(error) = crate::regular::open(&path)
+        && error.kind() == std::io::ErrorKind::InvalidInput
+    {
+        return Err(failed(&format_args!("{}: {error}", path.display())));
+    }
     let environment = ort::init_from(&path)
         .map_err(|e| failed(&e))?
         .with_name("chinhchu")

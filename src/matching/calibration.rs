@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::curve::{Curve, Knot, Miss, Reference, Tail, TailFactor};
 use super::whose::CurveChoice;
 use crate::face::RecipeDigest;
-use crate::typed;
+use crate::{regular, typed};
 
 /// Version of the file format that is written.
 pub const CALIBRATION_VERSION: u32 = 3;
@@ -31,6 +31,8 @@ const FILE_NOTES: [&str; 6] = [
     "with people of the population. misses_group: whose misses they are; pooled where few of the group have",
     "several photos.",
 ];
+/// Largest file read, in bytes.
+const BYTES_MAX: u64 = 16 << 20;
 /// Oldest version that is read.
 const VERSION_MIN: u32 = 1;
 
@@ -87,7 +89,8 @@ pub enum CalibrationError {
 impl Calibration {
     /// Reads and checks a `calibration.toml`, and binds it to `recipe`.
     pub fn load(path: &Path, recipe: RecipeDigest) -> Result<Self, CalibrationError> {
-        let text = std::fs::read_to_string(path)
+        let text = regular::read(path, BYTES_MAX)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
             .map_err(|source| CalibrationError::Unreadable { path: path.to_owned(), source })?;
         let malformed = |detail: String| CalibrationError::Malformed { path: path.to_owned(), detail };
         let calibration: Self = toml::from_str(&text).map_err(|e| malformed(typed::plain(e.message())))?;

@@ -135,7 +135,7 @@ impl LogKey {
     /// [`io::ErrorKind::NotFound`] where no server has made one yet,
     /// [`io::ErrorKind::InvalidData`] where the file is none.
     pub fn read(folder: &Path) -> io::Result<Self> {
-        let mut file = std::fs::File::open(folder.join(Self::FILE))?;
+        let mut file = crate::regular::open(&folder.join(Self::FILE))?;
         let mut key = [0; Self::BYTES];
         let broken = |_| io::Error::new(io::ErrorKind::InvalidData, "it is no key of 32 bytes; remove it");
         file.read_exact(&mut key).map_err(broken)?;

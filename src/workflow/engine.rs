@@ -116,6 +116,11 @@ impl Engine {
         self.counter.replace(anchors, policies);
     }
 
+    /// The country certificates and revocation lists that decisions are made by now.
+    pub(crate) fn anchors_in_force(&self) -> Arc<Anchors> {
+        Arc::clone(&self.counter.in_force().anchors)
+    }
+
     /// The same engine with another rule for ids that look like somebody's number.
     pub fn with_number_ids(mut self, rule: NumberIds) -> Self {
         self.number_ids = rule;

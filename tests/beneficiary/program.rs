@@ -49,7 +49,9 @@ pub fn configure(folder: &Path, policies: &str) {
 pub fn write_policies(folder: &Path, policies: &str) {
     // Marked test cards, and a policy that trusts cards of anybody: which is what is tested.
     let insist = "[danger]\ninsist = [\"TEST_ANCHOR\", \"UNANCHORED_SUFFICES\"]";
-    let text = format!("[chip]\ncsca = \"csca\"\n{insist}\n{policies}");
+    // Nobody is sent away because the machine is busy with other tests.
+    let patient = "[server]\nturn_wait_seconds_max = 60\n";
+    let text = format!("{patient}[chip]\ncsca = \"csca\"\n{insist}\n{policies}");
     std::fs::write(folder.join("chinhchu.toml"), text).unwrap();
 }
 
@@ -91,14 +93,30 @@ impl Server {
     }
 
     /// SIGHUP; gives what was logged up to the line that says what came of it.
-    #[allow(unsafe_code, reason = "the standard library sends no signal but a kill")]
     pub fn hang_up(&self, until: &str) -> String {
         let from = self.log.text.lock().unwrap().len();
+        self.signal(libc::SIGHUP);
+        self.log.until(from, until)
+    }
+
+    /// SIGTERM; gives the log, once the process has ended of itself.
+    pub fn end(mut self) -> String {
+        self.signal(libc::SIGTERM);
+        let begun = std::time::Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < PATIENCE, "it does not end: {}", self.log.text.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.reader.take().unwrap().join().unwrap();
+        self.log.text.lock().unwrap().clone()
+    }
+
+    #[allow(unsafe_code, reason = "the standard library sends no signal but a kill")]
+    fn signal(&self, signal: i32) {
         let pid = i32::try_from(self.child.id()).expect("a pid");
         // SAFETY: a plain system call; `pid` is a child not yet waited for, so it names no
         // other process.
-        assert_eq!(unsafe { libc::kill(pid, libc::SIGHUP) }, 0);
-        self.log.until(from, until)
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     }
 
     /// SIGKILL; gives the log.

@@ -56,7 +56,8 @@ async fn sighup_reads_anchors_lists_and_policies_anew_and_ends_nothing() {
 
     // Only some of the configuration is read anew, which is said.
     let text = std::fs::read_to_string(folder.path().join("chinhchu.toml")).unwrap();
-    std::fs::write(folder.path().join("chinhchu.toml"), format!("[server]\ndrain_seconds = 3\n{text}")).unwrap();
+    let text = text.replace("[server]\n", "[server]\ndrain_seconds = 3\n");
+    std::fs::write(folder.path().join("chinhchu.toml"), text).unwrap();
     let told = server.hang_up("takes a restart");
     assert!(told.contains("changed=\"nothing\"") && told.contains("[server]"), "{told}");
     // An answer that was given stays as it was.
@@ -81,7 +82,7 @@ async fn where_one_of_them_cannot_be_used_nothing_changes_and_the_log_says_which
         ("FMR_VERY_HIGH", Box::new(|| write_policies(folder.path(), &dangerous))),
         ("test.crl", Box::new(|| std::fs::write(csca.join("test.crl"), &cut).unwrap())),
         ("policies.careful.chip_fmr", Box::new(|| write_policies(folder.path(), &rate))),
-        ("chinhchu.toml, line 6: ", Box::new(|| write_policies(folder.path(), "\n[policies"))),
+        ("chinhchu.toml, line 8: ", Box::new(|| write_policies(folder.path(), "\n[policies"))),
         ("no country certificate", Box::new(|| std::fs::remove_file(csca.join("test.cer")).unwrap())),
     ];
     for (attempt, (part, breaks)) in broken.into_iter().enumerate() {
@@ -103,6 +104,116 @@ async fn where_one_of_them_cannot_be_used_nothing_changes_and_the_log_says_which
     // Mended, it is read.
     configure(folder.path(), &strict);
     assert!(server.hang_up("reload").contains("reloaded changed=\"policies "));
+}
+
+/// The certificate of another authority.
+fn second_authority() -> Vec<u8> {
+    let draft = CardDraft { key: KeyKind::P256, ..CardDraft::new(b"second", b"\xff\xd8\xff".to_vec()) };
+    draft.forge().unwrap().csca
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_fails_the_reload_and_the_server_goes_on_and_ends() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), POLICIES);
+    let server = Server::start_configured(folder.path());
+    let all = [("chinhchu.toml", "chinhchu.toml"), ("csca/test.cer", "test.cer")];
+    for (path, named) in all {
+        let path = folder.path().join(path);
+        let kept = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let told = server.hang_up("reload");
+        assert!(told.contains("reload failed") && told.contains(named) && told.contains("pipe"), "{told}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, kept).unwrap();
+        assert!(server.hang_up("reload").contains("reloaded changed=\"nothing\""));
+    }
+    server.end();
+}
+
+#[test]
+fn a_file_that_could_be_read_and_no_longer_can_be_fails_the_reload() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), POLICIES);
+    let csca = folder.path().join("csca");
+    let second = second_authority();
+    let path = csca.join("second.cer");
+    std::fs::write(&path, &second).unwrap();
+    // One that was unreadable from the beginning may stay so.
+    std::fs::write(csca.join("old.cer"), "nothing").unwrap();
+    let server = Server::start_configured(folder.path());
+    let breaks: [&dyn Fn(); 3] = [
+        &|| std::fs::write(&path, &second[..second.len() / 2]).unwrap(),
+        &|| std::fs::write(&path, "").unwrap(),
+        &|| std::os::unix::fs::symlink("gone", &path).unwrap(),
+    ];
+    for (number, breaks) in breaks.into_iter().enumerate() {
+        let _ = std::fs::remove_file(&path);
+        breaks();
+        let told = server.hang_up("reload");
+        assert!(told.contains("reload failed") && told.contains("second.cer cannot be read"), "{number}: {told}");
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, &second).unwrap();
+        assert!(server.hang_up("reload").contains("reloaded changed=\"nothing\""), "{number}");
+    }
+    // Taken out it is not half written: that is meant, and warned of.
+    std::fs::remove_file(&path).unwrap();
+    let told = server.hang_up("reloaded");
+    assert!(told.contains("WARN") && told.contains("country certificates: 1 instead of 2"), "{told}");
+}
+
+#[test]
+fn fewer_revocations_are_warned_of() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), POLICIES);
+    let list = folder.path().join("csca/test.crl");
+    std::fs::write(&list, revocations()).unwrap();
+    let server = Server::start_configured(folder.path());
+    std::fs::remove_file(&list).unwrap();
+    let told = server.hang_up("reloaded");
+    let line = told.lines().find(|line| line.contains("reloaded")).unwrap();
+    for part in ["WARN", "revocation lists: 0 instead of 1", "revoked certificates: 0 instead of 1"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    // More than before is no reason to warn.
+    std::fs::write(&list, revocations()).unwrap();
+    let told = server.hang_up("reloaded");
+    assert!(told.lines().any(|line| line.contains("INFO") && line.contains("reloaded")), "{told}");
+}
+
+#[test]
+fn a_configuration_that_has_lost_a_section_fails_the_reload() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), POLICIES);
+    let path = folder.path().join("chinhchu.toml");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let server = Server::start_configured(folder.path());
+    let (before, _) = whole.split_once("[policies").unwrap();
+    let (_, without_chip) = whole.split_once("[danger]").unwrap();
+    for (text, lost) in [
+        ("", "[chip]"),
+        (" \n\n", "[chip]"),
+        ("# nothing but words\n", "[chip]"),
+        (before, "[policies]"),
+        (&format!("[server]\n[danger]{without_chip}"), "[chip]"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let told = server.hang_up("reload");
+        assert!(told.contains("reload failed") && told.contains(lost), "{text:?}: {told}");
+    }
+    // The heading alone says that it is meant; certificates are not given up by it.
+    std::fs::write(&path, format!("[server]\n[chip]\n[danger]{without_chip}")).unwrap();
+    let told = server.hang_up("reload");
+    assert!(told.contains("reload failed") && told.contains("[chip] csca"), "{told}");
+    std::fs::write(&path, format!("[capture]\n{whole}")).unwrap();
+    assert!(server.hang_up("reload").contains("reloaded"));
+    std::fs::write(&path, whole.replace("[danger]", "[capture]\n[danger]")).unwrap();
+    assert!(server.hang_up("reload").contains("reloaded"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use chinhchu::chip::Date;
 use chinhchu::chip::forge::{CertificateDraft, KeyKind, TestAuthority, TestKey};
+use chinhchu::face::{Manifest, RecipeDigest};
+use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, GalleryId};
 
 use crate::support::{Ran, run, text};
 
@@ -29,6 +31,116 @@ fn has(ran: &Ran, code: &str, refuses: bool) -> bool {
     codes(ran).contains(&(code.to_owned(), refuses))
 }
 
+/// Makes an empty gallery for the pack that is taken by default.
+fn gallery(data: &Path) -> GalleryId {
+    let pack = fs::read(crate::support::root().join("models/default/pack.toml")).unwrap();
+    let recipe = Manifest::parse(&pack).unwrap().recipe();
+    made(data, recipe)
+}
+
+fn made(data: &Path, recipe: RecipeDigest) -> GalleryId {
+    let options = EmbeddedOptions { create: true, ..EmbeddedOptions::default() };
+    EmbeddedGallery::open(data, recipe, 512, options).unwrap().id()
+}
+
+#[test]
+fn a_gallery_that_a_server_would_not_open_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("people");
+    let check = |more: &[&str]| run([&["config", "check", "--data", &text(&data)], more].concat());
+    check(&[]).refused(&["people", "no gallery"]);
+    check(&["--json"]).refused(&["people"]);
+    check(&["--create"]).ended(0);
+    assert!(!data.exists(), "it makes nothing");
+    // A folder of something else is not made a gallery.
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(data.join("notes.txt"), "").unwrap();
+    check(&["--create"]).refused(&["people"]);
+    fs::remove_file(data.join("notes.txt")).unwrap();
+
+    let id = gallery(&data);
+    check(&[]).ended(0);
+    // The one that is configured, and another.
+    let config = folder.path().join("chinhchu.toml");
+    let other = "0123456789abcdef0123456789abcdef";
+    for (wanted, starts) in [(id.to_string(), true), (other.to_owned(), false)] {
+        fs::write(&config, format!("[gallery]\ndata = \"people\"\nid = \"{wanted}\"\n")).unwrap();
+        let ran = run(["--config", &text(&config), "config", "check"]);
+        match starts {
+            true => drop(ran.ended(0)),
+            false => ran.refused(&["line 2", other, &id.to_string()]),
+        }
+    }
+    fs::remove_file(data.join("chinhchu.redb")).unwrap();
+    check(&[]).refused(&["people", "missing"]);
+    fs::write(data.join("chinhchu.redb"), "no database").unwrap();
+    check(&[]).refused(&["people"]);
+
+    let stranger = folder.path().join("stranger");
+    made(&stranger, RecipeDigest([7; 32]));
+    run(["config", "check", "--data", &text(&stranger)]).refused(&["stranger", "--pack"]);
+}
+
+#[test]
+fn what_is_called_like_a_certificate_and_is_none_is_named_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let csca = published(folder.path());
+    let inside = |name: &str| Path::new(&csca).join(name);
+    std::os::unix::fs::symlink("gone", inside("link.cer")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(inside("pipe.pem")).status().unwrap().success());
+    fs::create_dir(inside("folder.crt")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", inside("device.der")).unwrap();
+    fs::create_dir(inside("notes")).unwrap();
+    let insist = ["--insist", "TEST_ANCHOR", "--csca", &csca];
+    let found = check(&insist).ended(0).json();
+    assert_eq!((&found["certificates"], &found["certificates_unreadable"]), (&1.into(), &4.into()));
+    let told = run([&["config", "check"], &insist[..]].concat()).ended(0).stdout;
+    for part in ["link.cer", "link to nothing", "pipe.pem", "a pipe", "folder.crt", "a folder", "device.der"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let config = folder.path().join("chinhchu.toml");
+    fs::write(&config, format!("[chip]\ncsca = {csca:?}\ncsca_unreadable = \"stop\"\n")).unwrap();
+    run(["--config", &text(&config), "config", "check"]).refused(&["line 2", "device.der", "a device"]);
+    // A revocation list is never done without, and called what it is.
+    std::os::unix::fs::symlink("gone", inside("list.crl")).unwrap();
+    run([&["config", "check"], &insist[..]].concat()).refused(&["list.crl", "link to nothing"]);
+    fs::remove_file(inside("list.crl")).unwrap();
+    for broken in ["", "text", "\u{30}\u{5}abc"] {
+        fs::write(inside("list.crl"), broken).unwrap();
+        let ran = run([&["config", "check"], &insist[..]].concat());
+        assert!(!ran.stderr.contains(": a certificate"), "{ran:?}");
+        ran.refused(&["list.crl", "a revocation list"]);
+    }
+}
+
+#[test]
+fn an_address_beyond_this_machine_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("chinhchu.toml");
+    fs::write(&config, "[server]\nlisten = \"0.0.0.0:50051\"\n").unwrap();
+    for json in [&["--json"][..], &[]] {
+        run([&["--config", &text(&config), "config", "check"], json].concat()).refused(&["line 2", "loopback"]);
+    }
+}
+
+#[test]
+fn a_folder_in_which_everybody_can_rename_the_rules_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("etc/rules");
+    fs::create_dir_all(&inner).unwrap();
+    let config = inner.join("chinhchu.toml");
+    fs::write(&config, "").unwrap();
+    let parents = [inner.clone(), folder.path().join("etc")];
+    for parent in parents {
+        for (mode, refuses) in [(0o777, true), (0o1777, false), (0o755, false)] {
+            fs::set_permissions(&parent, fs::Permissions::from_mode(mode)).unwrap();
+            let found = check(&["--config", &text(&config)]);
+            assert_eq!(has(&found, "RULES_OPEN", true), refuses, "{} {mode:o}: {found:?}", parent.display());
+        }
+    }
+}
+
 /// The certificate of the authority that `forge-test-card` makes.
 fn published(folder: &Path) -> String {
     let photo = folder.join("photo.jpg");
@@ -45,7 +157,7 @@ fn the_published_test_authority_is_refused_under_any_file_name_and_insisted_on_b
     fs::rename(format!("{csca}/test_csca.cer"), format!("{csca}/vietnam.der")).unwrap();
     let refused = check(&["--csca", &csca]).ended(1);
     assert_eq!(refused.json()["starts"], false);
-    assert!(has(&refused, "TEST_ANCHOR", true), "{refused:?}");
+    assert!(has(&refused, "TEST_ANCHOR", true) && refused.stdout.contains("vietnam.der"), "{refused:?}");
     let insisted = check(&["--csca", &csca, "--insist", "TEST_ANCHOR"]).ended(0);
     assert!(has(&insisted, "TEST_ANCHOR", false) && insisted.json()["starts"] == true, "{insisted:?}");
     check(&["--csca", &csca, "--insist", "TEST_ANCHOR", "--strict"]).ended(0);
@@ -122,8 +234,10 @@ fn dangerous_policies_are_told_with_the_line_of_the_configuration() {
 fn a_data_folder_that_others_can_read_is_refused_and_one_that_a_group_can_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("people");
-    fs::create_dir(&data).unwrap();
-    fs::write(data.join("chinhchu.redb"), "templates").unwrap();
+    gallery(&data);
+    for file in ["LOCK", "VERSION"] {
+        fs::set_permissions(data.join(file), fs::Permissions::from_mode(0o600)).unwrap();
+    }
     for (of_folder, of_file, expected) in [
         (0o755, 0o600, Some(("DATA_OPEN", true))),
         (0o750, 0o640, Some(("DATA_OPEN_TO_GROUP", false))),
@@ -170,4 +284,21 @@ fn what_cannot_be_used_is_no_finding() {
     let path = folder.path().join("chinhchu.toml");
     fs::write(&path, "[engine]\npack = \"none\"\n").unwrap();
     run(["--config", &text(&path), "config", "check"]).refused(&["line 2", "none"]);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_refused_and_never_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = |name: &str| {
+        let path = folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        text(&path)
+    };
+    let config = pipe("chinhchu.toml");
+    pipe("pack.toml");
+    let pack = text(folder.path());
+    for command in [&["config", "check"][..], &["serve"]] {
+        run([&["--config", &config], command].concat()).refused_last(&["chinhchu.toml", "no regular file"]);
+        run([&["--pack", &pack], command].concat()).refused_last(&["no regular file"]);
+    }
 }

@@ -4,8 +4,6 @@ mod example;
 mod origin;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -17,9 +15,9 @@ use super::Failure;
 use crate::chip::Unreadable;
 use crate::face::quality::Range;
 use crate::matching::CurveChoice;
-use crate::typed;
 use crate::workflow::beneficiary::PolicyFile;
 use crate::workflow::{Level, NumberIds};
+use crate::{regular, typed};
 
 /// Largest configuration file read, in bytes.
 const BYTES_MAX: u64 = 1 << 20;
@@ -130,12 +128,7 @@ impl ConfigFile {
                 "cannot read the configuration {shown}: {why}; correct --config or CHINHCHU_CONFIG"
             ))
         };
-        let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes));
-        read.map_err(|e| unreadable(&e))?;
-        if bytes.len() as u64 > BYTES_MAX {
-            return Err(unreadable(&"it is larger than 1 MiB"));
-        }
+        let bytes = regular::read(path, BYTES_MAX).map_err(|e| unreadable(&e))?;
         let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8 text"))?;
         let mut file = Self::parse(&text)
             .map_err(|(line, what)| Failure::new(format_args!("configuration {shown}, line {line}: {what}")))?;
@@ -206,6 +199,7 @@ mod tests {
         for (text, expected) in [
             ("[engine]\nqueue_max = \"many\"", "expected a whole number"),
             ("[engine]\nworkers = -1", "expected a whole number"),
+            ("[engine]\nqueue_max = 99999999999999999999", "is too large"),
             ("[engine]\nworkers = 1.5", "expected a whole number"),
             ("[images]\npixels_max = true", "expected a whole number"),
             ("[engine]\ndefault_fmr = \"1e-5\"", "expected a number"),
@@ -217,7 +211,7 @@ mod tests {
         ] {
             let (_, what) = ConfigFile::parse(text).expect_err(text);
             assert!(what.contains(expected), "{text}: {what}");
-            for no in ["usize", "u64", "u32", "f64", "f32", "i64", "boolean", "sequence", "string"] {
+            for no in ["usize", "u64", "u32", "f64", "f32", "i64", "128", "boolean", "sequence", "string"] {
                 assert!(!what.contains(no), "{text}: {what}");
             }
         }

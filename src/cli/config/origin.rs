@@ -8,6 +8,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::cli::Failure;
 
+/// Where the policy `default` stands.
+const FALLBACK_POLICY: &str = "policies.default";
+
 /// The configuration file, and the line of every key whose value is in use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::cli) struct Origin {
@@ -24,6 +27,18 @@ impl Origin {
             add(&mut lines, text, "", table.get_ref());
         }
         Self { path: path.to_owned(), lines }
+    }
+
+    /// The sections of the file, and the policy that requests fall back to: without its section
+    /// it would become another without a word.
+    pub(in crate::cli) fn sections(&self) -> Vec<String> {
+        let is_section = |key: &&String| !key.contains('.') || *key == FALLBACK_POLICY;
+        self.lines.keys().filter(is_section).cloned().collect()
+    }
+
+    /// An error about the whole file.
+    pub(in crate::cli) fn blame_file(&self, why: impl std::fmt::Display) -> Failure {
+        Failure::new(format_args!("configuration {}: {why}", self.path.display()))
     }
 
     /// A flag or a variable goes before the file: its value is no longer that of the key.

@@ -3,8 +3,7 @@
 
 mod verify;
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -15,7 +14,7 @@ use super::{Exit, Failure, GlobalArgs, Outcome, outcome, print, runtime};
 use crate::face::quality::QualityModel;
 use crate::face::{Manifest, NetworkSpec, Pack, RecipeDigest};
 use crate::matching::{Basis, Calibration, POOLED};
-use crate::text;
+use crate::{regular, text};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,8 +36,6 @@ pack), 2 there is no such pack, its pack.toml makes no sense, or wrong usage.";
 
 /// Name of the manifest in a pack's folder.
 const PACK_TOML: &str = "pack.toml";
-/// Largest manifest looked at, in bytes.
-const MANIFEST_BYTES_MAX: u64 = 64 << 10;
 /// Name of the calibration the engine takes.
 const CALIBRATION_TOML: &str = "calibration.toml";
 
@@ -113,9 +110,7 @@ fn find(settings: &Settings, typed: Option<PathBuf>) -> Result<PathBuf, Failure>
 fn manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join(PACK_TOML);
     let shown = path.display();
-    let mut bytes = Vec::new();
-    File::open(&path)
-        .and_then(|file| file.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut bytes))
+    let bytes = regular::read(&path, Manifest::BYTES_MAX)
         .map_err(|e| Failure::new(format_args!("cannot read {shown}: {e}; check --pack")))?;
     Manifest::parse(&bytes).map_err(|e| Failure::new(format_args!("{shown}: {e}")))
 }

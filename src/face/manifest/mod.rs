@@ -15,8 +15,6 @@ use crate::typed;
 /// Versions of the manifest format read here: 1 has one `[embedder]`, 2 has one or more
 /// `[[embedders]]` and may have a `[projection]`.
 const VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
-/// Longest manifest, in bytes.
-pub(super) const MANIFEST_BYTES_MAX: u64 = 64 << 10;
 /// Longest name of a file, input or output, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 /// Longest template, in values.
@@ -203,13 +201,16 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Longest manifest, in bytes.
+    pub const BYTES_MAX: u64 = 64 << 10;
+
     /// Reads the bytes of a `pack.toml`.
     ///
     /// Everything is checked that can be without opening the files it names:
     /// version, families, digests, plain file names, finite normalisation.
     pub fn parse(bytes: &[u8]) -> Result<Self, PackError> {
-        if bytes.len() as u64 > MANIFEST_BYTES_MAX {
-            return Err(bad(format!("it has {} bytes, at most {MANIFEST_BYTES_MAX} make sense", bytes.len())));
+        if bytes.len() as u64 > Self::BYTES_MAX {
+            return Err(bad(format!("it has {} bytes, at most {} make sense", bytes.len(), Self::BYTES_MAX)));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8 text"))?;
         // The version comes first: a newer format may hold anything else.

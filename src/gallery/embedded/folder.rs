@@ -13,12 +13,27 @@ use std::path::{Path, PathBuf};
 use super::fault::from_io;
 use super::tables::FORMAT_VERSION;
 use crate::gallery::GalleryError;
+use crate::regular;
 
 const DATABASE: &str = "chinhchu.redb";
 const DATABASE_NEW: &str = "chinhchu.redb.new";
 const LOCK: &str = "LOCK";
 const VERSION: &str = "VERSION";
+/// Far more than a number takes.
+const VERSION_BYTES_MAX: u64 = 1 << 10;
 const VERSION_NEW: &str = "VERSION.new";
+
+/// Whether this user may make and read files in a folder.
+#[cfg(unix)]
+fn may_work_in(folder: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    Ok(accessat(CWD, folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
+}
+
+#[cfg(not(unix))]
+fn may_work_in(_: &Path) -> io::Result<()> {
+    Ok(())
+}
 
 /// A data folder that is ours as long as this lives.
 #[derive(Debug)]
@@ -70,6 +85,36 @@ impl Folder {
         Ok(path.join(DATABASE).try_exists()? || path.join(VERSION).try_exists()?)
     }
 
+    /// Whether the folder can be taken as [`Folder::claim`] would, short of what another
+    /// program has taken: changes nothing, and takes nothing. Gives the database that is there.
+    pub(super) fn look(path: &Path, create: bool) -> Result<Option<PathBuf>, GalleryError> {
+        let failed = |error: io::Error| from_io(&error, path);
+        if !Self::begun(path).map_err(failed)? {
+            if !create {
+                return Err(GalleryError::NotThere(path.to_owned()));
+            }
+            if !is_ours_alone(path).map_err(failed)? {
+                return Err(GalleryError::OtherFiles(path.to_owned()));
+            }
+            let there = path.ancestors().find(|above| above.is_dir() || above.as_os_str().is_empty());
+            let there = there.filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            may_work_in(there).map_err(failed)?;
+            return Ok(None);
+        }
+        may_work_in(path).map_err(failed)?;
+        for file in [LOCK, DATABASE] {
+            match fs::metadata(path.join(file)) {
+                Ok(_) => {
+                    regular::open(&path.join(file)).map_err(failed)?;
+                    OpenOptions::new().write(true).open(path.join(file)).map_err(failed)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok((!Self::is_new_at(path)?).then(|| path.join(DATABASE)))
+    }
+
     /// Whether a database is in a folder; takes nothing.
     pub(super) fn holds_database(path: &Path) -> bool {
         path.join(DATABASE).is_file()
@@ -83,14 +128,19 @@ impl Folder {
     /// True where the folder holds no gallery yet; an error where it is of a
     /// newer version or has lost its database.
     pub(super) fn is_new(&self) -> Result<bool, GalleryError> {
-        let damaged = |detail: &str| GalleryError::Damaged { path: self.path.clone(), detail: detail.into() };
-        let database = self.database().try_exists().map_err(|error| from_io(&error, &self.path))?;
-        match fs::read(self.path.join(VERSION)) {
+        Self::is_new_at(&self.path)
+    }
+
+    /// The same of a folder that is not taken.
+    fn is_new_at(path: &Path) -> Result<bool, GalleryError> {
+        let damaged = |detail: &str| GalleryError::Damaged { path: path.to_owned(), detail: detail.into() };
+        let database = path.join(DATABASE).try_exists().map_err(|error| from_io(&error, path))?;
+        match regular::read(&path.join(VERSION), VERSION_BYTES_MAX) {
             Ok(bytes) => {
                 let text = String::from_utf8(bytes).unwrap_or_default();
                 let found: u32 = text.trim().parse().map_err(|_| damaged("VERSION does not hold a number"))?;
                 if found > FORMAT_VERSION {
-                    return Err(GalleryError::NewerVersion { path: self.path.clone(), found, known: FORMAT_VERSION });
+                    return Err(GalleryError::NewerVersion { path: path.to_owned(), found, known: FORMAT_VERSION });
                 }
                 if found == 0 {
                     return Err(damaged("VERSION is not one that was ever used"));
@@ -99,7 +149,7 @@ impl Folder {
             }
             // The power went between the two; the database has its version inside.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(!database),
-            Err(error) => Err(from_io(&error, &self.path)),
+            Err(error) => Err(from_io(&error, path)),
         }
     }
 

@@ -125,7 +125,7 @@ impl Place {
 
     /// The head of the file that is there, if one is, for [`Place::read`].
     pub(super) fn open(&self) -> Result<Option<(IndexHeadRecord, IndexFile)>, FileError> {
-        let file = match File::open(self.file()) {
+        let file = match crate::regular::open(&self.file()) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),

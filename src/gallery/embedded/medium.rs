@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Builder, Database, StorageBackend};
+use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, StorageBackend};
 
 use super::EmbeddedOptions;
 use super::fault::StoreError;
@@ -34,6 +34,18 @@ impl Medium {
                 let empty = backend.len().map_err(redb::StorageError::from)? == 0;
                 Ok((builder.create_with_backend(Handle(backend))?, empty))
             }
+        })
+    }
+
+    /// Opens the database in a file to be read alone. `None` where another program has it open, or
+    /// it has to be repaired first.
+    pub(super) fn look(path: &Path) -> Result<Option<ReadOnlyDatabase>, StoreError> {
+        guarded(|| match ReadOnlyDatabase::open(path) {
+            Ok(database) => Ok(Some(database)),
+            Err(
+                DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch | DatabaseError::RepairAborted,
+            ) => Ok(None),
+            Err(error) => Err(error.into()),
         })
     }
 
@@ -71,7 +83,7 @@ pub(super) fn guarded<T>(open: impl FnOnce() -> Result<T, StoreError>) -> Result
 
 #[cfg(target_os = "linux")]
 fn forget_cached(path: &Path) -> io::Result<()> {
-    let file = std::fs::File::open(path)?;
+    let file = crate::regular::open(path)?;
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
     Ok(())
 }

@@ -17,11 +17,13 @@ use super::fault::StoreError;
 use super::folder::Folder;
 use super::medium::{Medium, guarded};
 use super::record::{SubjectRecord, VouchedRecord, unseal};
-use super::tables::{Snapshot, read_cleared_pairs, read_counters, read_gallery};
+use super::tables::{GALLERY, Snapshot, read_cleared_pairs, read_counters, read_gallery, read_id};
 use super::{EmbeddedGallery, EmbeddedOptions, Shared, load};
 use crate::face::RecipeDigest;
 use crate::gallery::snapshot::Sent;
-use crate::gallery::{GalleryError, GallerySnapshot, SnapshotHead, SnapshotPart, Subject, SubjectId, Timestamp};
+use crate::gallery::{
+    GalleryError, GalleryId, GallerySnapshot, SnapshotHead, SnapshotPart, Subject, SubjectId, Timestamp,
+};
 
 /// Parts ready before they are asked for.
 const PARTS_AHEAD: usize = 64;
@@ -108,6 +110,37 @@ impl EmbeddedGallery {
     /// Whether there is a gallery in the folder `dir`.
     pub fn is_at(dir: &Path) -> bool {
         Folder::holds_database(dir)
+    }
+
+    /// Whether a server could open the gallery in the folder `dir`, without opening it, writing, or
+    /// keeping anybody out: a server may have it open, and then what is inside is not looked at.
+    /// `create` and `id` as in [`EmbeddedOptions`].
+    ///
+    /// # Errors
+    /// As [`EmbeddedGallery::open`].
+    pub fn look(dir: &Path, recipe: RecipeDigest, create: bool, id: Option<GalleryId>) -> Result<(), GalleryError> {
+        let Some(database) = Folder::look(dir, create && id.is_none())? else { return Ok(()) };
+        let read = || {
+            let Some(database) = Medium::look(&database)? else { return Ok(()) };
+            guarded(|| {
+                let read = database.begin_read()?;
+                let table = read.open_table(GALLERY)?;
+                let made_with = read_gallery(&table)?.recipe;
+                if made_with != recipe.0 {
+                    let gallery = <[u8; 32]>::try_from(made_with.as_slice())
+                        .map_err(|_| StoreError::damaged("the gallery's recipe is not a digest"))?;
+                    return Err(GalleryError::OtherRecipe { gallery: RecipeDigest(gallery), template: recipe }.into());
+                }
+                // An older gallery gets its id when it is opened.
+                match (id, read_id(&table)?) {
+                    (Some(wanted), Some(found)) if wanted != found => {
+                        Err(GalleryError::OtherGallery { path: dir.to_owned(), found, wanted }.into())
+                    }
+                    _ => Ok(()),
+                }
+            })
+        };
+        read().map_err(|error: StoreError| error.at(dir))
     }
 
     /// Reads a gallery that nobody has open, of whatever recipe, without an index in

@@ -304,6 +304,11 @@ impl Policy {
         ]
     }
 
+    /// Share of searches for duplicates that chance alone may refer.
+    pub fn fpir(&self) -> f64 {
+        self.fpir
+    }
+
     /// The same decisions are made by policies of the same digest: SHA-256 of every value of
     /// it, defaults included, so that what a decision was made by is known after the policy
     /// of that name was changed.

@@ -18,12 +18,13 @@ pub(super) fn findings(setup: &Setup<'_>) -> Vec<Finding> {
     }
     let mut all = Vec::new();
     let of = |count: usize| format!("{count} of {} certificates", anchors.len());
-    let tests = anchors.test_authorities();
-    if tests > 0 {
-        all.push(TEST_ANCHOR.at(PLACE, of(tests)));
+    let tests: Vec<_> = anchors.test_authorities().collect();
+    if let Some(first) = tests.first() {
+        all.push(TEST_ANCHOR.at(PLACE, format!("{}, the first in {first}", of(tests.len()))));
     }
-    let unlike: Vec<_> = anchors.certificates().filter(|one| !one.looks_like_country_authority()).collect();
-    let first = unlike.first().map(|one| one.subject.to_string()).unwrap_or_default();
+    let unlike: Vec<_> =
+        anchors.certificates_and_files().filter(|(one, _)| !one.looks_like_country_authority()).collect();
+    let first = unlike.first().map(|(one, file)| format!("{} in {file}", one.subject)).unwrap_or_default();
     if unlike.len() >= UNLIKE_MIN && unlike.len() * UNLIKE_SHARE > anchors.len() {
         all.push(WEB_ROOTS.at(PLACE, format!("{}, the first: {first}", of(unlike.len()))));
     } else if !unlike.is_empty() {

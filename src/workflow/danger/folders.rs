@@ -44,6 +44,31 @@ impl Permissions {
         }
         Ok(Some(Self { path: path.to_owned(), mode }))
     }
+
+    /// Looks at the folders above a path, by its name and by where a link leads: the first in
+    /// which everybody can rename what is there, and put something else in its place. A folder such
+    /// as `/tmp`, in which only owners may (sticky), is none.
+    pub fn of_above(path: &Path) -> Option<Self> {
+        let names = [std::path::absolute(path), std::fs::canonicalize(path)];
+        let names: Vec<PathBuf> = names.into_iter().flatten().collect();
+        let above = names.iter().flat_map(|name| name.ancestors().skip(1));
+        let open = |folder: &&Path| {
+            std::fs::metadata(folder).is_ok_and(|found| mode(&found) & WRITE & OTHERS != 0 && !is_sticky(&found))
+        };
+        let folder = above.into_iter().find(open)?;
+        let mode = mode(&std::fs::metadata(folder).ok()?);
+        Some(Self { path: folder.to_owned(), mode })
+    }
+}
+
+#[cfg(unix)]
+fn is_sticky(metadata: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::mode(metadata) & 0o1000 != 0
+}
+
+#[cfg(not(unix))]
+fn is_sticky(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 #[cfg(unix)]

@@ -124,6 +124,9 @@ rules! {
     NUMBER_UNCHECKED, Warn,
         "the card's number is not compared with the record's",
         "require it";
+    RECORD_DIFFERENCES_ACCEPTED, Warn,
+        "a card that disagrees with the record, or a record that is not of the scheme, is no reason to look",
+        "let it refer";
     FMR_VERY_HIGH, Refuse,
         "at this false match rate one stranger in a hundred or more is approved",
         "name a rate of 1e-3 or lower; 1e-5 is the default";
@@ -134,8 +137,8 @@ rules! {
         "a printed photo or a screen passes for a person",
         "require liveness, with liveness_min of some 0.5";
     DUPLICATES_OFF, Warn,
-        "nobody looks for the same face on other records",
-        "require duplicates";
+        "nobody looks for the same face on other records, or at a rate (fpir) at which next to none is found",
+        "require duplicates, with an fpir of some 0.01";
     ATTEMPTS_MANY, Warn,
         "every attempt is another chance at the false match rate",
         "allow 3";

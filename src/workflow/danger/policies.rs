@@ -9,6 +9,18 @@ const FMR_VERY_HIGH_FROM: f64 = 1e-2;
 /// Below it the liveness network's word is not heard.
 const LIVENESS_HEARD: f32 = 0.1;
 const ATTEMPTS_FEW: u32 = 5;
+/// Below it a search for duplicates finds next to nobody.
+const FPIR_HEARD: f64 = 1e-6;
+/// Card and record are not of one person, or nothing can be told of it. Of the number no policy
+/// may accept that.
+const RECORD_GROUNDS: [Ground; 6] = [
+    Ground::NameDiffers,
+    Ground::BirthDateDiffers,
+    Ground::SexDiffers,
+    Ground::SchemeNotInRecord,
+    Ground::NameUnreadable,
+    Ground::BirthDateUnreadable,
+];
 
 pub(super) fn findings(name: &str, policy: &Policy) -> Vec<Finding> {
     let key = |key: &str| format!("policies.{name}.{key}");
@@ -55,6 +67,14 @@ pub(super) fn findings(name: &str, policy: &Policy) -> Vec<Finding> {
     }
     if without(Piece::Duplicates) {
         all.push(DUPLICATES_OFF.at(key("without"), "duplicates"));
+    } else if policy.fpir() < FPIR_HEARD {
+        all.push(DUPLICATES_OFF.at(key("fpir"), format!("{:e}", policy.fpir())));
+    }
+    for ground in RECORD_GROUNDS {
+        if accepts(ground) {
+            let ground = ground.code().to_lowercase();
+            all.push(RECORD_DIFFERENCES_ACCEPTED.at(key(&format!("on.{ground}")), "accept"));
+        }
     }
     if policy.attempts_max() > ATTEMPTS_FEW {
         all.push(ATTEMPTS_MANY.at(key("attempts_max"), policy.attempts_max().to_string()));
@@ -111,8 +131,13 @@ mod tests {
             ("without = [\"number\", \"name\", \"birth_date\"]\nfirst_sight = \"accept\"", vec!["IDENTITY_UNCHECKED"]),
             (
                 "without = [\"number\", \"name\"]\nfirst_sight = \"enrol\"\non.birth_date_differs = \"accept\"",
-                vec!["IDENTITY_UNCHECKED"],
+                vec!["IDENTITY_UNCHECKED", "RECORD_DIFFERENCES_ACCEPTED"],
             ),
+            ("on.name_differs = \"accept\"", vec!["RECORD_DIFFERENCES_ACCEPTED"]),
+            ("on.sex_differs = \"accept\"", vec!["RECORD_DIFFERENCES_ACCEPTED"]),
+            ("on.scheme_not_in_record = \"accept\"", vec!["RECORD_DIFFERENCES_ACCEPTED"]),
+            ("fpir = 1e-7", vec!["DUPLICATES_OFF"]),
+            ("fpir = 1e-6", vec![]),
             ("without = [\"chip\", \"number\"]", vec![]),
         ] {
             assert_eq!(codes(text), expected, "{text}");

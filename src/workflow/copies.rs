@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::face::{Analysis, FaceReport, Template};
-use crate::gallery::Source;
+use crate::gallery::{NewTemplate, Source, Timestamp};
 use crate::matching::{dot, groups};
 
 /// Templates at least this alike are of one picture, whatever their prints: two pictures of
@@ -31,8 +31,13 @@ const REFERENCE_SCORE: f32 = 0.93;
 /// whoever is looked at has the same side to the light.
 const MIRRORED: (f32, f32) = (0.9, 0.94);
 /// A capture that scores this much against an enrolled template, of which no print is kept,
-/// is its picture: see [`SAME_FRAME`], since a counter's camera takes both.
-const ENROLLED_TEMPLATE: f32 = 0.99;
+/// is its picture, where both may be of one sitting before one camera: see [`SAME_FRAME`].
+const ENROLLED_TODAY: f32 = 0.99;
+/// The same where the template is of another day. 65 of `cfp-dev`'s 11,250 pairs score so
+/// much, all with prints that are alike as well.
+const ENROLLED_BEFORE: f32 = 0.96;
+/// A template that is older, in milliseconds, is of another day.
+const DAY: u64 = 24 * 60 * 60 * 1000;
 /// A face that moves less than this between frames, in distances between its eyes,
 /// does not move: a person who holds still sways by more.
 const STILL_MAX: f32 = 0.002;
@@ -126,10 +131,22 @@ pub fn is_reference_picture(capture: &Analysis, reference: &Analysis) -> bool {
     score >= REFERENCE_SCORE || (score >= REFERENCE_PICTURE.0 && alike())
 }
 
-/// Whether a capture is the very picture that an enrolled template was made of. No counter's
-/// camera took a chip's photo.
-pub(super) fn is_enrolled_picture(capture: &Template, enrolled: &Template, source: Source) -> bool {
-    let least = if source == Source::Chip { REFERENCE_SCORE } else { ENROLLED_TEMPLATE };
+/// Whether a capture, taken now, is the very picture that an enrolled template was made of;
+/// `changed_at` is when the record was last changed, for a picture of which no time is known.
+pub(super) fn is_enrolled_picture(
+    capture: &Template,
+    enrolled: &NewTemplate,
+    changed_at: Timestamp,
+    now: Timestamp,
+) -> bool {
+    let taken = enrolled.captured_at.unwrap_or(changed_at);
+    let least = match enrolled.source {
+        // No counter's camera took a chip's photo.
+        Source::Chip => REFERENCE_SCORE,
+        _ if now.0.saturating_sub(taken.0) > DAY => ENROLLED_BEFORE,
+        _ => ENROLLED_TODAY,
+    };
+    let enrolled = &enrolled.template;
     capture.recipe() == enrolled.recipe() && dot(capture.vector(), enrolled.vector()) >= least
 }
 
@@ -160,6 +177,32 @@ mod tests {
         assert_eq!(seen(&[frame(a, 10.0), frame(b, 11.0)]), (Frames::Natural, vec![0, 1]));
         assert_eq!(seen(&[frame(a, 10.0), frame(b, 11.0), frame(a, 12.0)]), (Frames::Repeated, vec![0, 1, 0]));
         assert_eq!(seen(&[frame(a, 10.0), frame(b, 10.0)]), (Frames::Still, vec![0, 0]));
+    }
+
+    #[test]
+    fn an_enrolled_picture_is_known_sooner_where_it_is_a_chips_or_of_another_day() {
+        let now = Timestamp(9 * DAY);
+        let at = |score: f32| frame([score, (1.0 - score * score).sqrt(), 0.0], 1.0).template;
+        let enrolled = |source, captured_at| {
+            let template = frame([1.0, 0.0, 0.0], 1.0).template;
+            NewTemplate { template, source, captured_at, quality: None }
+        };
+        let seen = |score, source, captured_at, changed_at| {
+            is_enrolled_picture(&at(score), &enrolled(source, captured_at), Timestamp(changed_at), now)
+        };
+        let (today, before) = (now.0 - DAY / 2, now.0 - 2 * DAY);
+        for source in [Source::Live, Source::Other] {
+            // Two captures of one sitting score up to 0.989.
+            assert!(!seen(0.985, source, None, today) && seen(0.995, source, None, today));
+            assert!(seen(0.97, source, None, before) && !seen(0.95, source, None, before));
+            // When it was taken goes before when it was enrolled; a time to come is no other day.
+            assert!(
+                seen(0.97, source, Some(Timestamp(before)), today)
+                    && !seen(0.97, source, Some(Timestamp(today)), before)
+            );
+            assert!(!seen(0.97, source, Some(Timestamp(now.0 + 5 * DAY)), before));
+        }
+        assert!(seen(0.94, Source::Chip, None, today) && !seen(0.92, Source::Chip, None, before));
     }
 
     #[test]

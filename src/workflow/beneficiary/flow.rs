@@ -13,7 +13,7 @@ use crate::chip::{self, Anchors, CheckOptions, ChipFiles, GroupState, Holder, Mo
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome,
-    RequestId, Source, StoredDecision, Subject, SubjectId, next_attempt,
+    RequestId, Source, StoredDecision, Subject, SubjectId, Timestamp, next_attempt,
 };
 use crate::matching::{Reference, fuse};
 use crate::numbers;
@@ -50,9 +50,13 @@ pub(super) struct Seen {
 impl Seen {
     /// The captures, with those marked that are photos enrolled in the record.
     fn beside(&self, subject: Option<&Subject>) -> Vec<FrameEvidence> {
-        let enrolled = subject.map_or(&[][..], |subject| &subject.templates);
+        let now = Timestamp::now();
         let is_enrolled = |capture: &Template| {
-            enrolled.iter().any(|one| is_enrolled_picture(capture, &one.content.template, one.content.source))
+            let of = |subject: &Subject| {
+                let mut enrolled = subject.templates.iter();
+                enrolled.any(|one| is_enrolled_picture(capture, &one.content, subject.updated_at, now))
+            };
+            subject.is_some_and(of)
         };
         let marked = |(frame, capture): (&FrameEvidence, &Template)| {
             let own = || is_enrolled(capture).then_some(CopyOf::EnrolledPhoto);

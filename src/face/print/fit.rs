@@ -5,7 +5,7 @@
 //! Kanade 1981 with the linear appearance variation of Baker, Gross and Matthews 2003
 //! (Lucas-Kanade 20 Years On, part 3), first on smoothed cells, then on sharp ones.
 
-use super::{CELLS, COLUMNS, ROWS};
+use super::{CELLS, COLUMNS, ROWS, Sums};
 use crate::linear;
 
 /// The affine part, the two of the line at infinity, gain and offset.
@@ -110,20 +110,15 @@ fn compared(cells: &[f32], every: usize) -> impl Iterator<Item = (f64, f64, f64)
 }
 
 fn correlation(own: &[f32], other: &[f32], warp: &[f64; WARP], every: usize) -> f64 {
-    let (mut count, mut sum, mut sums) = (0.0, [0f64; 2], [0f64; 3]);
+    let mut sums = Sums::default();
     for (x, y, a) in compared(own, every) {
         let (u, v, _) = place(x, y, warp);
-        let Some((b, ..)) = sample(other, u, v) else { continue };
-        count += 1.0;
-        sum = [sum[0] + a, sum[1] + b];
-        sums = [sums[0] + a * a, sums[1] + b * b, sums[2] + a * b];
+        if let Some((b, ..)) = sample(other, u, v) {
+            sums.add(a, b);
+        }
     }
-    if count < INSIDE * (COLUMNS.len() * ROWS.len() / (every * every)) as f64 {
-        return 0.0;
-    }
-    let spread = |of: usize| (sums[of] - sum[of] * sum[of] / count).max(0.0);
-    let both = (spread(0) * spread(1)).sqrt();
-    if both > f64::EPSILON { (sums[2] - sum[0] * sum[1] / count) / both } else { 0.0 }
+    let enough = INSIDE * (COLUMNS.len() * ROWS.len() / (every * every)) as f64;
+    if sums.count < enough { 0.0 } else { sums.correlation() }
 }
 
 /// A cell at `(x, y)` and what the other picture has in its place, `(u, v)`, with its slopes.

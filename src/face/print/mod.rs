@@ -87,20 +87,40 @@ impl FacePrint {
     /// [`SLACK`] cells to the left and above.
     fn at(&self, other: &Self, (x, y): (usize, usize)) -> f32 {
         let width = COLUMNS.len();
-        let (mut sum, mut sums) = ([0f64; 2], [0f64; 3]);
+        let mut sums = Sums::default();
         for row in ROWS {
             let own = &self.0[row * CELLS + COLUMNS.start..][..width];
             let theirs = &other.0[(row + y - SLACK) * CELLS + COLUMNS.start + x - SLACK..][..width];
             for (&a, &b) in own.iter().zip(theirs) {
-                let (a, b) = (f64::from(a), f64::from(b));
-                sum = [sum[0] + a, sum[1] + b];
-                sums = [sums[0] + a * a, sums[1] + b * b, sums[2] + a * b];
+                sums.add(f64::from(a), f64::from(b));
             }
         }
-        let n = (width * ROWS.len()) as f64;
-        let spread = |of: usize| (sums[of] - sum[of] * sum[of] / n).max(0.0);
-        let both = (spread(0) * spread(1)).sqrt();
-        if both > f64::EPSILON { ((sums[2] - sum[0] * sum[1] / n) / both) as f32 } else { 0.0 }
+        sums.correlation() as f32
+    }
+}
+
+/// What the correlation of pairs of cells is made of.
+#[derive(Default)]
+struct Sums {
+    count: f64,
+    of: [f64; 2],
+    of_products: [f64; 3],
+}
+
+impl Sums {
+    fn add(&mut self, a: f64, b: f64) {
+        self.count += 1.0;
+        self.of = [self.of[0] + a, self.of[1] + b];
+        let [aa, bb, ab] = self.of_products;
+        self.of_products = [aa + a * a, bb + b * b, ab + a * b];
+    }
+
+    /// Pearson's; 0 where one side has no light in it.
+    fn correlation(&self) -> f64 {
+        let ([a, b], [aa, bb, ab], n) = (self.of, self.of_products, self.count);
+        let spread = |sum: f64, squares: f64| (squares - sum * sum / n).max(0.0);
+        let both = (spread(a, aa) * spread(b, bb)).sqrt();
+        if both > f64::EPSILON { (ab - a * b / n) / both } else { 0.0 }
     }
 }
 

@@ -16,9 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
-use chinhchu::gallery::{
-    Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Filter, Gallery, Scope, Source, SubjectId,
-};
+use chinhchu::gallery::{self, Attributes, EmbeddedOptions, EnrolMode, Filter, Scope, Source, SubjectId};
 use chinhchu::service::{Client, ServeOptions, bind};
 use chinhchu::workflow::{Engine, EnrolRequest, IdentifyRequest, Photo};
 
@@ -52,7 +50,7 @@ async fn run(templates: u64) -> Result<bool, Failure> {
     let dimension = engine.pack().dimension();
     let folder = tempfile::tempdir()?;
     let recipe = engine.recipe();
-    let opened = EmbeddedGallery::open(folder.path(), recipe, dimension, EmbeddedOptions::default())?;
+    let opened = gallery::open(folder.path(), recipe, dimension, EmbeddedOptions::default())?;
     let gallery = Arc::new(opened);
     let began = Instant::now();
     fill(&gallery, recipe, dimension, templates).await?;

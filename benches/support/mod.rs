@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use chinhchu::face::{PoolOptions, RecipeDigest, Template};
-use chinhchu::gallery::{Attributes, EmbeddedGallery, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
+use chinhchu::gallery::{Attributes, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
 use chinhchu::imaging::Limits;
 use chinhchu::search::{Like, Population};
 use chinhchu::workflow::EngineOptions;
@@ -88,7 +88,7 @@ pub fn jpeg(picture: &RgbImage) -> Result<Vec<u8>, Failure> {
 /// Enrols so many face-like subjects with a template each: `s0`, `s1`, …. Templates are
 /// those of the population that has `dimension` values in a vector.
 pub async fn fill(
-    gallery: &Arc<EmbeddedGallery>,
+    gallery: &Arc<Gallery>,
     recipe: RecipeDigest,
     dimension: usize,
     subjects: u64,

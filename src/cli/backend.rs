@@ -10,7 +10,7 @@ use tonic::Code;
 use super::settings::Settings;
 use super::{Failure, models};
 use crate::face::{Pack, RecipeDigest};
-use crate::gallery::{EmbeddedGallery, EmbeddedOptions, GalleryError, Receipt, RequestId, SubjectId};
+use crate::gallery::{self, EmbeddedOptions, Gallery, GalleryError, Receipt, RequestId, SubjectId};
 use crate::service::{Client, ClientError};
 use crate::workflow::words::{Class, Reason};
 use crate::workflow::{
@@ -149,17 +149,13 @@ pub(super) fn open_gallery(
 }
 
 /// The embedded gallery in `folder`, for an engine.
-pub(super) fn gallery_of(
-    folder: &Path,
-    engine: &Engine,
-    options: EmbeddedOptions,
-) -> Result<Arc<EmbeddedGallery>, Failure> {
+pub(super) fn gallery_of(folder: &Path, engine: &Engine, options: EmbeddedOptions) -> Result<Arc<Gallery>, Failure> {
     opened(folder, engine.pack(), options).map(Arc::new)
 }
 
 /// The embedded gallery in `folder`, for a model pack.
-pub(super) fn opened(folder: &Path, pack: &Pack, options: EmbeddedOptions) -> Result<EmbeddedGallery, Failure> {
-    let opened = EmbeddedGallery::open(folder, pack.recipe(), pack.dimension(), options);
+pub(super) fn opened(folder: &Path, pack: &Pack, options: EmbeddedOptions) -> Result<Gallery, Failure> {
+    let opened = gallery::open(folder, pack.recipe(), pack.dimension(), options);
     opened.map_err(|error| not_opened(folder, pack.name(), error))
 }
 

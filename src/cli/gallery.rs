@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime};
 use crate::face::Pack;
-use crate::gallery::{EmbeddedGallery, EmbeddedOptions, Gallery};
+use crate::gallery::{self, EmbeddedOptions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,7 +72,7 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
         return Err(Failure::new("name the gallery's folder"));
     };
     let pack = Pack::load(&settings.pack_folder()?).map_err(Failure::new)?;
-    if create && EmbeddedGallery::is_at(&folder) {
+    if create && gallery::is_at(&folder) {
         return Err(Failure::new(format_args!("there is a gallery at {} already", folder.display())));
     }
     // One that is made has no id yet that could be asked for.
@@ -80,7 +80,7 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
     let options = EmbeddedOptions { create, id, ..settings.gallery_options() };
     let gallery = super::backend::opened(&folder, &pack, options).map_err(|e| settings.blame_folder(&folder, e))?;
     runtime::block_on(async {
-        let stats = gallery.stats().await.map_err(Failure::new)?;
+        let stats = gallery.stats();
         let answer = Answer {
             gallery: gallery.id().to_string(),
             subjects: stats.subjects,

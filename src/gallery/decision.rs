@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Enrolment, GalleryError, RequestId, SubjectId, Timestamp};
+use super::{Basis, Enrolment, GalleryError, RequestId, SubjectId, Timestamp};
 use crate::numbers;
 use crate::text::visible;
 
@@ -13,7 +13,7 @@ pub const ATTEMPTS_MAX: u32 = 10;
 /// Longest answer kept, in bytes: several times that of any real one.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Which decision: a transaction, and the how-manieth attempt of it, from 1.
+/// Which decision: a transaction, and the 1-based number of the attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DecisionKey {
     /// The caller's name for the transaction.
@@ -31,28 +31,6 @@ impl DecisionKey {
             _ => Ok(Self { transaction, attempt }),
         }
     }
-}
-
-/// Which attempt of a transaction may be decided after its last one: about the same
-/// subject and scheme, while it is open, the next. A transaction that is closed says so
-/// before anything is said of numbers, which would be of no use.
-///
-/// # Errors
-/// [`GalleryError::TransactionReused`], [`GalleryError::TransactionClosed`],
-/// [`GalleryError::AttemptOutOfOrder`].
-pub(crate) fn next_attempt(
-    last: Option<&StoredDecision>,
-    subject: &SubjectId,
-    scheme: &str,
-) -> Result<u32, GalleryError> {
-    let Some(last) = last else { return Ok(1) };
-    if last.subject != *subject || last.scheme != scheme {
-        return Err(GalleryError::TransactionReused);
-    }
-    if last.outcome == Outcome::Approve || last.resolution.is_some() {
-        return Err(GalleryError::TransactionClosed);
-    }
-    Ok(last.key.attempt + 1)
 }
 
 /// What a decision comes to. Ordered by gravity.
@@ -85,6 +63,8 @@ pub struct NewDecision {
     /// An enrolment that happens with the decision or not at all. Its subject must
     /// be the decision's and must not be there yet.
     pub enrolment: Option<Enrolment>,
+    /// What it was made from; `None` commits it whatever has changed meanwhile.
+    pub basis: Option<Basis>,
 }
 
 /// A decision in the store.

@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -106,6 +107,13 @@ impl fmt::Debug for Attributes {
     }
 }
 
+impl Attributes {
+    /// Whether a search by attributes treats both alike.
+    pub(super) fn are_searched_alike(&self, other: &Self) -> bool {
+        self.schemes == other.schemes && self.province == other.province
+    }
+}
+
 /// Where a template's picture came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -159,6 +167,46 @@ pub struct Subject {
     pub vouched: Vec<Vouched>,
 }
 
+/// An enrolled person without the vectors.
+#[derive(Clone, PartialEq)]
+pub struct SubjectHead {
+    /// Pseudonymous id.
+    pub id: SubjectId,
+    /// What is known beside the face.
+    pub attributes: Attributes,
+    /// Ids of the templates, oldest first.
+    pub templates: Vec<u64>,
+    /// Per scheme, the last successful verification.
+    pub last_verified: BTreeMap<String, Timestamp>,
+    /// First enrolment.
+    pub enrolled_at: Timestamp,
+    /// Last change.
+    pub updated_at: Timestamp,
+    /// What officers vouched for, oldest first.
+    pub vouched: Vec<Vouched>,
+}
+
+impl fmt::Debug for SubjectHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubjectHead(…)")
+    }
+}
+
+impl SubjectHead {
+    /// The subject, with its templates out of `templates`, in whatever order these are.
+    ///
+    /// # Errors
+    /// [`GalleryError::Storage`] where one is missing.
+    pub fn with_templates(self, templates: &[StoredTemplate]) -> Result<Subject, GalleryError> {
+        let Self { id, attributes, templates: ids, last_verified, enrolled_at, updated_at, vouched } = self;
+        let find = |key: &u64| templates.iter().find(|template| template.id == *key).cloned();
+        let templates: Option<Vec<StoredTemplate>> = ids.iter().map(find).collect();
+        let templates =
+            templates.ok_or_else(|| GalleryError::Storage("a subject was read without all its templates".into()))?;
+        Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched })
+    }
+}
+
 /// What a gallery is known by, wherever its folder lies: made at random with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct GalleryId([u8; GalleryId::BYTES]);
@@ -205,6 +253,19 @@ impl fmt::Debug for GalleryId {
 }
 
 impl Subject {
+    /// All of it but the vectors.
+    pub fn head(&self) -> SubjectHead {
+        SubjectHead {
+            id: self.id.clone(),
+            attributes: self.attributes.clone(),
+            templates: self.templates.iter().map(|template| template.id).collect(),
+            last_verified: self.last_verified.clone(),
+            enrolled_at: self.enrolled_at,
+            updated_at: self.updated_at,
+            vouched: self.vouched.clone(),
+        }
+    }
+
     /// Most templates one subject may have.
     pub const TEMPLATES_MAX: usize = 64;
 
@@ -355,6 +416,14 @@ pub struct Candidate {
     pub score: f32,
 }
 
+impl Candidate {
+    /// Higher scores first, then by subject id.
+    pub fn best_first(one: &Self, other: &Self) -> Ordering {
+        let by_score = other.score.partial_cmp(&one.score).unwrap_or(Ordering::Equal);
+        by_score.then_with(|| one.subject.cmp(&other.subject))
+    }
+}
+
 /// What an interactive look-up found, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LookUp {
@@ -403,13 +472,13 @@ pub enum Scope {
 /// Whom a search leaves out. The default leaves out nobody.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Those who do not draw from this scheme.
+    /// If set, only subjects that draw from this scheme match.
     pub scheme: Option<String>,
-    /// Those not of this province.
+    /// If set, only subjects of this province match.
     pub province: Option<String>,
-    /// These subjects, enrolled or not.
+    /// These subjects do not match, enrolled or not.
     pub excluded: BTreeSet<SubjectId>,
-    /// This subject, and those an officer has cleared with it.
+    /// If set, neither this subject matches nor those an officer has cleared with it.
     pub claimed: Option<SubjectId>,
 }
 

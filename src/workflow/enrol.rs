@@ -159,7 +159,7 @@ impl Engine {
 
     /// Size of the gallery.
     pub async fn stats(&self) -> Result<Stats, WorkflowError> {
-        Ok(self.gallery()?.stats().await?)
+        Ok(self.gallery()?.stats())
     }
 }
 

@@ -317,6 +317,9 @@ impl Reason {
             GalleryError::UnknownAttempt => Self::AttemptUnknown,
             GalleryError::NotReferred => Self::NotReferred,
             GalleryError::AlreadyResolved => Self::AlreadyResolved,
+            // Of a decision that is made anew, and still not in time.
+            GalleryError::Outdated => Self::Busy,
+            GalleryError::Behind | GalleryError::LogTooShort => Self::Storage,
             GalleryError::BadNote => Self::BadNote,
             GalleryError::SamePair => Self::SamePair,
             GalleryError::OtherRecipe { .. } => Self::RecipeMismatch,

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Attributes, ClearedPair, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError,
-    NewTemplate, Note, SnapshotPart, Source, SubjectId, Timestamp,
+    self, Attributes, ClearedPair, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, Note,
+    SnapshotPart, Source, SubjectId, Timestamp,
 };
 
 use crate::made::*;
@@ -14,8 +14,8 @@ use crate::support::*;
 
 const RECIPE: RecipeDigest = RecipeDigest([7; 32]);
 
-pub fn open(dir: &Path) -> Result<EmbeddedGallery, GalleryError> {
-    EmbeddedGallery::open(dir, RECIPE, DIMENSION, EmbeddedOptions::default())
+pub fn open(dir: &Path) -> Result<Gallery, GalleryError> {
+    gallery::open(dir, RECIPE, DIMENSION, EmbeddedOptions::default())
 }
 
 pub fn block_on<F: Future>(future: F) -> F::Output {
@@ -51,7 +51,7 @@ pub fn enrolment_of(recipe: RecipeDigest, subject: &str, vectors: &[Vec<f32>], p
 }
 
 /// Enrols people; the captures of one person are next to each other.
-pub fn enrol(gallery: &dyn Gallery, people: &People) {
+pub fn enrol(gallery: &Gallery, people: &People) {
     let recipe = gallery.recipe();
     block_on(async {
         let mut row = 0;
@@ -135,7 +135,7 @@ fn templates_of_two_recipes_are_never_compared() {
     let people = people(60, 31);
     enrol(&open(&one).unwrap(), &people);
     let recipe = RecipeDigest([8; 32]);
-    let gallery = EmbeddedGallery::open(&other, recipe, DIMENSION, EmbeddedOptions::default()).unwrap();
+    let gallery = gallery::open(&other, recipe, DIMENSION, EmbeddedOptions::default()).unwrap();
     let mut enrolment = enrolment("x", &people.vectors[..1], "01");
     enrolment.templates[0].template = Template::from_raw(recipe, &people.vectors[0]).unwrap();
     block_on(gallery.enrol(enrolment, None)).unwrap();
@@ -151,7 +151,7 @@ fn a_snapshot_is_of_one_moment_whatever_is_written_meanwhile() {
     let gallery = open(folder.path()).unwrap();
     enrol(&gallery, &people);
     block_on(async {
-        let stats = gallery.stats().await.unwrap();
+        let stats = gallery.stats();
         let mut snapshot = gallery.snapshot().await.unwrap();
         assert_eq!((snapshot.head().subjects, snapshot.head().templates), (stats.subjects, stats.templates));
         // Removed, added and changed after it was taken: none of it shows.

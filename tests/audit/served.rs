@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chinhchu::face::Pack;
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, Gallery, SnapshotPart};
+use chinhchu::gallery::{self, EmbeddedOptions, Gallery, SnapshotPart};
 use chinhchu::service::local::{LocalError, SOCKET, Snapshot};
 
 use crate::galleries::*;
@@ -18,9 +18,9 @@ use crate::need_assets;
 use crate::support::*;
 
 /// A gallery of the default pack's recipe, which a server can open.
-fn open_of_pack(data: &Path) -> EmbeddedGallery {
+fn open_of_pack(data: &Path) -> Gallery {
     let pack = Pack::load(&root().join("models/default")).unwrap();
-    EmbeddedGallery::open(data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap()
+    gallery::open(data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap()
 }
 
 /// The same people in more dimensions: their scores are what they were.

@@ -1,7 +1,7 @@
 //! A record is one person's: what is put into it, and what is decided on one that is not.
 //! And what captures count for.
 
-use chinhchu::gallery::{EnrolMode, Gallery, Note, Outcome, Source, Vouch};
+use chinhchu::gallery::{EnrolMode, Note, Outcome, Source, Vouch};
 use chinhchu::matching::Reference;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, CopyOf, Piece};
 use chinhchu::workflow::{EnrolRequest, Frames, IdentifyRequest, Photo, VerifyRequest};
@@ -132,8 +132,7 @@ async fn a_record_that_holds_two_people_refers_whoever_comes() {
     }
     let recipe = templates[0].template.recipe();
     let dimension = templates[0].template.vector().len();
-    let gallery =
-        chinhchu::gallery::EmbeddedGallery::open(folder.path(), recipe, dimension, Default::default()).unwrap();
+    let gallery = chinhchu::gallery::open(folder.path(), recipe, dimension, Default::default()).unwrap();
     let enrolment = chinhchu::gallery::Enrolment {
         subject: id("record-1"),
         mode: EnrolMode::Create,

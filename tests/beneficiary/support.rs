@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chinhchu::chip::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::chip::{Anchors, Personal, Sex};
 use chinhchu::face::PoolOptions;
-use chinhchu::gallery::{DecisionKey, EmbeddedGallery, EmbeddedOptions, Outcome, RequestId, SubjectId};
+use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, Outcome, RequestId, SubjectId};
 use chinhchu::imaging::Limits;
 use chinhchu::service::{Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{BeneficiaryOutcome, BeneficiaryRequest, Policies, Record, Scheme};
@@ -115,7 +115,7 @@ pub fn engine_with(folder: &Path, anchors: Anchors, calibration: Option<PathBuf>
     };
     let engine = Engine::open(&options).expect("the default pack");
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    let gallery = EmbeddedGallery::open(folder, recipe, dimension, EmbeddedOptions::default()).expect("a gallery");
+    let gallery = gallery::open(folder, recipe, dimension, EmbeddedOptions::default()).expect("a gallery");
     let engine = engine.with_gallery(Arc::new(gallery)).expect("the pack's recipe");
     engine.with_counter(anchors, policies(POLICIES)).expect("rates the calibration knows")
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use chinhchu::face::Pack;
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, Gallery, Source};
+use chinhchu::gallery::{self, EmbeddedOptions, Source};
 
 use crate::need_assets;
 use crate::support::{PATIENCE, chinhchu, manifest, photo, read_lines, root, run, signal, text, with_comment};
@@ -34,7 +34,7 @@ type State = BTreeMap<String, Vec<(Vec<u32>, Source)>>;
 
 fn state(data: &Path) -> State {
     let pack = Pack::load(&root().join("models/default")).unwrap();
-    let gallery = EmbeddedGallery::open(data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap();
+    let gallery = gallery::open(data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut state = State::new();
@@ -256,8 +256,7 @@ fn a_spreadsheets_list_with_attributes_is_enrolled_with_them_and_a_pipe_is_no_ph
 
     {
         let pack = Pack::load(&root().join("models/default")).unwrap();
-        let gallery =
-            EmbeddedGallery::open(&data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap();
+        let gallery = gallery::open(&data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let subject = |id: &str| {
             let id = chinhchu::gallery::SubjectId::new(id).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use chinhchu::chip::Date;
 use chinhchu::chip::forge::{CertificateDraft, KeyKind, TestAuthority, TestKey};
 use chinhchu::face::{Manifest, RecipeDigest};
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, GalleryId};
+use chinhchu::gallery::{self, EmbeddedOptions, GalleryId};
 
 use crate::support::{Ran, run, text};
 
@@ -40,7 +40,7 @@ fn gallery(data: &Path) -> GalleryId {
 
 fn made(data: &Path, recipe: RecipeDigest) -> GalleryId {
     let options = EmbeddedOptions { create: true, ..EmbeddedOptions::default() };
-    EmbeddedGallery::open(data, recipe, 512, options).unwrap().id()
+    gallery::open(data, recipe, 512, options).unwrap().id()
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use chinhchu::face::RecipeDigest;
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, EnrolMode, Fault, Filter, Gallery, GalleryError, Scope};
+use chinhchu::gallery::{self, EmbeddedOptions, EnrolMode, Fault, Filter, Gallery, GalleryError, Scope};
 use chinhchu::search::SearchError;
 
 use crate::contract::run_through_contract;
 use crate::support::*;
 
-fn empty() -> (Arc<dyn Gallery>, tempfile::TempDir) {
+fn empty() -> (Arc<Gallery>, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     (Arc::new(open(dir.path()).unwrap()), dir)
 }
@@ -87,10 +87,10 @@ fn writes_queued_when_the_gallery_is_dropped_are_carried_out() {
     drop(futures);
     drop(gallery);
     let gallery = open(dir.path()).unwrap();
-    assert_eq!(block_on(gallery.stats()).unwrap().subjects, 50);
+    assert_eq!(gallery.stats().subjects, 50);
 }
 
-async fn create_owned(gallery: &EmbeddedGallery, i: u64) -> Result<chinhchu::gallery::Receipt, GalleryError> {
+async fn create_owned(gallery: &Gallery, i: u64) -> Result<chinhchu::gallery::Receipt, GalleryError> {
     create(gallery, &format!("s{i}"), &[i]).await
 }
 
@@ -99,18 +99,18 @@ fn a_gallery_of_another_recipe_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     block_on(create(&open(dir.path()).unwrap(), "a", &[1])).unwrap();
     let other = RecipeDigest([8; 32]);
-    let error = EmbeddedGallery::open(dir.path(), other, DIMENSION, options()).unwrap_err();
+    let error = gallery::open(dir.path(), other, DIMENSION, options()).unwrap_err();
     assert!(matches!(error, GalleryError::OtherRecipe { gallery: RECIPE, template } if template == other));
-    let error = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION + 1, options()).unwrap_err();
+    let error = gallery::open(dir.path(), RECIPE, DIMENSION + 1, options()).unwrap_err();
     assert!(matches!(error, GalleryError::Search(SearchError::Dimension { expected: 8, found: 9 })));
-    assert_eq!(block_on(open(dir.path()).unwrap().stats()).unwrap().templates, 1);
+    assert_eq!(open(dir.path()).unwrap().stats().templates, 1);
 }
 
 #[test]
 fn a_full_gallery_says_so_and_takes_more_when_some_are_removed() {
     let dir = tempfile::tempdir().unwrap();
     let small = EmbeddedOptions { templates_max: 3, ..options() };
-    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, small.clone()).unwrap();
+    let gallery = gallery::open(dir.path(), RECIPE, DIMENSION, small.clone()).unwrap();
     block_on(async {
         create(&gallery, "a", &[1, 2]).await.unwrap();
         let error = create(&gallery, "b", &[1, 2]).await.unwrap_err();
@@ -124,7 +124,7 @@ fn a_full_gallery_says_so_and_takes_more_when_some_are_removed() {
     });
     drop(gallery);
     let smaller = EmbeddedOptions { templates_max: 2, ..small };
-    let error = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, smaller).unwrap_err();
+    let error = gallery::open(dir.path(), RECIPE, DIMENSION, smaller).unwrap_err();
     assert!(matches!(error, GalleryError::Search(SearchError::Full { max: 2 })));
 }
 
@@ -132,7 +132,7 @@ fn a_full_gallery_says_so_and_takes_more_when_some_are_removed() {
 fn request_ids_are_forgotten_oldest_first_when_there_are_too_many() {
     let dir = tempfile::tempdir().unwrap();
     let few = EmbeddedOptions { requests_max: 3, ..options() };
-    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, few).unwrap();
+    let gallery = gallery::open(dir.path(), RECIPE, DIMENSION, few).unwrap();
     block_on(async {
         for i in 0..5 {
             let enrolment = enrolment("a", EnrolMode::Add, &[i]);
@@ -149,7 +149,7 @@ fn request_ids_are_forgotten_oldest_first_when_there_are_too_many() {
 fn request_ids_are_forgotten_when_they_are_too_old() {
     let dir = tempfile::tempdir().unwrap();
     let brief = EmbeddedOptions { request_age_max_ms: 0, ..options() };
-    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, brief).unwrap();
+    let gallery = gallery::open(dir.path(), RECIPE, DIMENSION, brief).unwrap();
     block_on(async {
         gallery.enrol(enrolment("a", EnrolMode::Add, &[1]), Some(retry("old", 1))).await.unwrap();
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -166,7 +166,7 @@ fn loading_reports_progress() {
     let (send, receive) = std::sync::mpsc::channel();
     let progress: chinhchu::gallery::Progress = Arc::new(move |done, total| send.send((done, total)).unwrap());
     let options = EmbeddedOptions { progress: Some(progress), ..options() };
-    drop(EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, options).unwrap());
+    drop(gallery::open(dir.path(), RECIPE, DIMENSION, options).unwrap());
     assert_eq!(receive.try_iter().last(), Some((2, 2)));
 }
 

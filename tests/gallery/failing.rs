@@ -24,7 +24,7 @@ proptest! {
         let gallery = disk.open().unwrap();
         let mut model = Model::default();
         let mut request = 0;
-        let mut next = |step: &Step, model: &mut Model, gallery: &dyn Gallery, may_fail: bool| {
+        let mut next = |step: &Step, model: &mut Model, gallery: &Gallery, may_fail: bool| {
             request += 1;
             let mut changed = model.clone();
             let expected = changed.apply(step);

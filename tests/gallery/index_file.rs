@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chinhchu::face::Template;
 use chinhchu::gallery::{
-    Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Filter, Gallery, GalleryError, NewTemplate,
-    Scope, Source,
+    self, Attributes, EmbeddedOptions, EnrolMode, Enrolment, Filter, Gallery, GalleryError, NewTemplate, Scope, Source,
 };
 use chinhchu::search::SearchError;
 
@@ -21,8 +20,8 @@ fn large() -> EmbeddedOptions {
     EmbeddedOptions { checked_bytes_max: 0, ..options() }
 }
 
-fn open_large(dir: &Path) -> Result<EmbeddedGallery, GalleryError> {
-    EmbeddedGallery::open(dir, RECIPE, DIMENSION_CODED, large())
+fn open_large(dir: &Path) -> Result<Gallery, GalleryError> {
+    gallery::open(dir, RECIPE, DIMENSION_CODED, large())
 }
 
 fn face(number: u64) -> Template {
@@ -57,7 +56,7 @@ fn person(number: u64, mode: EnrolMode, faces: &[u64]) -> Enrolment {
     }
 }
 
-async fn enrol(gallery: &EmbeddedGallery, numbers: std::ops::Range<u64>) {
+async fn enrol(gallery: &Gallery, numbers: std::ops::Range<u64>) {
     // Together, so that they share transactions.
     let mut writes: Vec<_> = numbers.map(|n| gallery.enrol(person(n, EnrolMode::Create, &[n]), None)).collect();
     while !writes.is_empty() {
@@ -81,7 +80,7 @@ async fn enrol(gallery: &EmbeddedGallery, numbers: std::ops::Range<u64>) {
 type Found = Vec<Vec<(String, u64, u32)>>;
 
 /// All there is to find, by several filters.
-async fn everything(gallery: &EmbeddedGallery) -> Found {
+async fn everything(gallery: &Gallery) -> Found {
     let health = Filter { scheme: Some("health".into()), ..Filter::default() };
     let there = Filter { province: Some("03".into()), excluded: [id("s00008")].into(), ..Filter::default() };
     let mut found = Vec::new();
@@ -139,7 +138,7 @@ fn expected(dir: &Path) -> Found {
     for name in ["chinhchu.redb", "VERSION"] {
         fs::copy(dir.join(name), copy.path().join(name)).unwrap();
     }
-    let gallery = EmbeddedGallery::open(copy.path(), RECIPE, DIMENSION_CODED, options()).unwrap();
+    let gallery = gallery::open(copy.path(), RECIPE, DIMENSION_CODED, options()).unwrap();
     block_on(everything(&gallery))
 }
 
@@ -277,11 +276,11 @@ fn vectors_that_do_not_fit_into_memory_are_read_from_the_database() {
     let expected = expected_of_filled();
     // Too little for all vectors, enough for all codes.
     let tight = EmbeddedOptions { memory_bytes_max: 1300 << 10, ..options() };
-    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION_CODED, tight.clone()).unwrap();
+    let gallery = gallery::open(dir.path(), RECIPE, DIMENSION_CODED, tight.clone()).unwrap();
     assert_eq!(&block_on(everything(&gallery)), expected);
     block_on(async {
         let full = loop {
-            let more = gallery.stats().await.unwrap().templates;
+            let more = gallery.stats().templates;
             let write = gallery.enrol(person(more, EnrolMode::Create, &[more]), None).await;
             if let Err(error) = write {
                 break error;
@@ -290,14 +289,14 @@ fn vectors_that_do_not_fit_into_memory_are_read_from_the_database() {
         };
         assert!(matches!(full, GalleryError::Search(SearchError::Memory { .. })), "{full}");
         // The store is as it was; room can be made.
-        let templates = gallery.stats().await.unwrap().templates;
+        let templates = gallery.stats().templates;
         assert!(gallery.subject(&id(format!("s{templates:05}"))).await.unwrap().is_none());
         assert_eq!(gallery.nearest(&face(2099), 1).await.unwrap()[0].subject, id("s02099"));
     });
     drop(gallery);
     let none = EmbeddedOptions { memory_bytes_max: 200 << 10, ..tight };
     for options in [none.clone(), EmbeddedOptions { checked_bytes_max: 0, ..none }] {
-        let error = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION_CODED, options).unwrap_err();
+        let error = gallery::open(dir.path(), RECIPE, DIMENSION_CODED, options).unwrap_err();
         assert!(matches!(error, GalleryError::Search(SearchError::Memory { .. })), "{error}");
         assert!(error.to_string().contains("raise the limit"));
     }

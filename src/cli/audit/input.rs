@@ -16,7 +16,7 @@ use super::filters::{Filters, TemplateColumns};
 use crate::audit::{Collection, CollectionError, RowInfo};
 use crate::evaluation::PhotoSet;
 use crate::face::RecipeDigest;
-use crate::gallery::{EmbeddedGallery, GalleryError, SnapshotHead, SnapshotPart, Subject, Timestamp};
+use crate::gallery::{self, GalleryError, SnapshotHead, SnapshotPart, Subject, Timestamp};
 use crate::regular;
 use crate::service::local::Snapshot;
 
@@ -125,7 +125,7 @@ pub(super) fn visit_folder(
     begin: Begin<'_>,
     visit: Visit<'_>,
 ) -> Result<Read, Failure> {
-    if !EmbeddedGallery::is_at(folder) {
+    if !gallery::is_at(folder) {
         return Err(Failure::new(format_args!(
             "there is no gallery at {}; check --data, or enrol somebody first",
             folder.display()
@@ -141,8 +141,7 @@ pub(super) fn visit_folder(
         }
     };
     let options = settings.gallery_options();
-    let read =
-        EmbeddedGallery::read_all(folder, &options, &mut |head| keep(begin(head)), &mut |part| keep(visit(part)));
+    let read = gallery::read_all(folder, &options, &mut |head| keep(begin(head)), &mut |part| keep(visit(part)));
     match (refused.into_inner(), read) {
         (Some(failure), _) => Err(failure),
         (None, Err(GalleryError::InUse(_))) => Ok(Read::InUse),

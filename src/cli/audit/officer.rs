@@ -12,7 +12,7 @@ use super::folder::{self, SUMMARY};
 use super::input::{Read, visit_folder};
 use super::show::{links_of, outcome_of, pairs_of};
 use crate::audit::{Case, Finding, Findings, Outcome as Found, Precision, Share, measure as precision};
-use crate::gallery::{ClearedPair, EmbeddedGallery, Gallery, GalleryError, Note, SnapshotHead, SubjectId, Timestamp};
+use crate::gallery::{self, ClearedPair, GalleryError, Note, SnapshotHead, SubjectId, Timestamp};
 use crate::numbers;
 use crate::service::Client;
 use crate::workflow::NumberIds;
@@ -161,8 +161,7 @@ fn clear(
             None => {
                 let head = head_of(gallery, settings)?;
                 let options = settings.gallery_options();
-                let gallery =
-                    EmbeddedGallery::open(gallery, head.recipe, head.dimension, options).map_err(Failure::new)?;
+                let gallery = gallery::open(gallery, head.recipe, head.dimension, options).map_err(Failure::new)?;
                 let pair = ClearedPair { first, second, officer, reason, cleared_at: Timestamp::now() };
                 match gallery.clear_pair(pair).await {
                     Ok(_) => Ok(true),

@@ -46,7 +46,7 @@ pub struct Snapshots {
     folder: PathBuf,
     listener: UnixListener,
     uid: u32,
-    gallery: Arc<dyn Gallery>,
+    gallery: Arc<Gallery>,
 }
 
 impl Snapshots {
@@ -55,12 +55,12 @@ impl Snapshots {
     ///
     /// # Errors
     /// What the system said: no socket can be made there, or its path is too long.
-    pub fn bind(folder: &Path, gallery: Arc<dyn Gallery>) -> io::Result<Self> {
+    pub fn bind(folder: &Path, gallery: Arc<Gallery>) -> io::Result<Self> {
         Self::for_user(folder, gallery, socket::own_uid()?)
     }
 
     /// The same for processes of another user, for tests of who is turned away.
-    pub(super) fn for_user(folder: &Path, gallery: Arc<dyn Gallery>, uid: u32) -> io::Result<Self> {
+    pub(super) fn for_user(folder: &Path, gallery: Arc<Gallery>, uid: u32) -> io::Result<Self> {
         let listener = socket::listen(folder)?;
         Ok(Self { folder: folder.to_owned(), listener, uid, gallery })
     }
@@ -96,7 +96,7 @@ impl Snapshots {
 }
 
 struct Handler {
-    gallery: Arc<dyn Gallery>,
+    gallery: Arc<Gallery>,
     places: Arc<Semaphore>,
     closing: CancellationToken,
 }

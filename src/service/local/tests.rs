@@ -16,8 +16,8 @@ use super::server::Snapshots;
 use super::{LocalError, SOCKET, Snapshot, VERSION, pb, socket};
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
-    Attributes, ClearedPair, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Note,
-    SnapshotPart, Source, SubjectId, Timestamp,
+    self, Attributes, ClearedPair, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Note, SnapshotPart,
+    Source, SubjectId, Timestamp,
 };
 
 const RECIPE: RecipeDigest = RecipeDigest([9; 32]);
@@ -51,8 +51,8 @@ fn enrolment(number: u32, templates: u32) -> Enrolment {
 }
 
 /// So many subjects with so many templates, in a folder.
-async fn gallery(folder: &Path, subjects: u32, templates: u32) -> Arc<dyn Gallery> {
-    let gallery = EmbeddedGallery::open(folder, RECIPE, DIMENSION, EmbeddedOptions::default()).unwrap();
+async fn gallery(folder: &Path, subjects: u32, templates: u32) -> Arc<Gallery> {
+    let gallery = gallery::open(folder, RECIPE, DIMENSION, EmbeddedOptions::default()).unwrap();
     for number in 0..subjects {
         gallery.enrol(enrolment(number, templates), None).await.unwrap();
     }
@@ -60,7 +60,7 @@ async fn gallery(folder: &Path, subjects: u32, templates: u32) -> Arc<dyn Galler
 }
 
 /// More than both ends and the socket hold between them.
-async fn large_gallery(folder: &Path) -> Arc<dyn Gallery> {
+async fn large_gallery(folder: &Path) -> Arc<Gallery> {
     gallery(folder, 120, 16).await
 }
 
@@ -175,7 +175,7 @@ async fn a_server_that_stops_cuts_snapshots_with_an_error_whether_they_are_read_
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     drop(gallery);
-    EmbeddedGallery::open(folder.path(), RECIPE, DIMENSION, EmbeddedOptions::default()).unwrap();
+    gallery::open(folder.path(), RECIPE, DIMENSION, EmbeddedOptions::default()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

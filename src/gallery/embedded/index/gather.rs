@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use super::candidates::{self, Asked, Question};
-use crate::gallery::{Candidate, Filter, GalleryError, SubjectId};
+use crate::gallery::{Candidate, Found, GalleryError, IndexFilter};
 use crate::search::SearchError;
 
 /// Searches in a batch at most: bounds the time that the first of the next one
@@ -24,16 +24,14 @@ const BATCH_MAX: usize = 64;
 const VIEWS_MAX: usize = 8;
 
 /// Who waits for an answer.
-type Answer = Result<Vec<Candidate>, GalleryError>;
+type Answer = Result<Found, GalleryError>;
 
 /// A search to be answered with others.
 pub(super) struct Wish {
     /// Found fit for the index, as is `asked`.
     pub(super) query: Vec<f32>,
     pub(super) asked: Asked,
-    pub(super) filter: Filter,
-    /// Left out beside what the filter leaves out.
-    pub(super) spared: Vec<SubjectId>,
+    pub(super) filter: IndexFilter,
 }
 
 /// A search that waits.
@@ -114,31 +112,36 @@ fn answer(shared: &Shared, batch: Vec<Pending>) {
 }
 
 /// Views are taken after every search of the batch came in: each sees all that was
-/// acknowledged before.
-fn find(shared: &Shared, batch: &[Pending]) -> Result<Vec<Vec<Candidate>>, GalleryError> {
+/// applied before.
+fn find(shared: &Shared, batch: &[Pending]) -> Result<Vec<Found>, GalleryError> {
     let labels = &shared.labels;
+    // Before the view, which may already have more.
+    let as_of = shared.watermark();
+    let founds = |each: Vec<Vec<Candidate>>| -> Vec<Found> {
+        each.into_iter().map(|candidates| Found { candidates, as_of }).collect()
+    };
     let questions = || -> Vec<Question<'_>> {
         let each = batch.iter().map(|Pending { wish, .. }| Question {
             query: &wish.query,
             asked: wish.asked,
-            sieve: labels.sieve(&wish.filter, &wish.spared),
+            sieve: labels.sieve(&wish.filter),
         });
         each.collect()
     };
     let view = shared.index.view();
     if view.is_whole() {
-        return Ok(candidates::find(&view, labels, &questions(), None)?);
+        return Ok(founds(candidates::find(&view, labels, &questions(), None)?));
     }
     drop(view);
     for _ in 0..VIEWS_MAX {
         // First the originals, then the view: what is removed meanwhile is still
         // found, and what is inserted meanwhile is in memory.
-        let (found, failure) = shared.store.pinned(|pinned| {
+        let (found, failure) = shared.database.pinned(|pinned| {
             let view = shared.index.view();
             candidates::find(&view, labels, &questions(), Some(pinned))
         });
         match (found, failure) {
-            (Ok(found), _) => return Ok(found),
+            (Ok(found), _) => return Ok(founds(found)),
             // Or hardly ever is not any more: then on a newer view.
             (Err(SearchError::Missing), None) => {}
             (Err(_), Some(error)) => return Err(error.at(&shared.path)),

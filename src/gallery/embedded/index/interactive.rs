@@ -4,7 +4,7 @@
 //! A thread of its own builds it on threads of its own, so that neither writes nor
 //! searches wait for it; it reads each template from the index when it needs it and so
 //! holds none of it back. Until a graph has been compared with the exact search nothing
-//! is answered by it. The writer notes every change, after the index has it.
+//! is answered by it. Every change is noted after the index has it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::Shared;
 use super::candidates::{first_take, next_take, settled};
 use super::label::Label;
-use crate::gallery::{Candidate, Filter, GalleryError, Instead, SubjectId};
+use crate::gallery::{Candidate, GalleryError, IndexFilter, Instead};
 use crate::search::{Graph, GraphOptions, GraphReport, Hit, LookedUp, NoOriginals, Originals, SearchError, Vectors};
 
 /// Templates of the gallery that its recall is measured with.
@@ -87,7 +87,7 @@ impl Interactive {
     }
 }
 
-/// Begins a build where one is due. Called by the writer between two groups.
+/// Begins a build where one is due. Called after changes were applied.
 pub(super) fn tend(shared: &Arc<Shared>) {
     let Some(interactive) = &shared.interactive else { return };
     // One template alone has no neighbours.
@@ -112,7 +112,7 @@ pub(super) fn tend(shared: &Arc<Shared>) {
 fn has_room(shared: &Shared, interactive: &Interactive) -> bool {
     let needed = interactive.graph.bytes_for(shared.index.len());
     let taken = shared.index.bytes().others;
-    let fits = taken.saturating_add(needed).saturating_add(needed / SPARE_SHARE) <= shared.options.memory_bytes_max;
+    let fits = taken.saturating_add(needed).saturating_add(needed / SPARE_SHARE) <= shared.memory_bytes_max;
     if !fits && !interactive.is_refused.swap(true, Ordering::AcqRel) {
         tracing::warn!(
             needed_mib = needed >> 20,
@@ -317,7 +317,7 @@ fn attempt<T>(
         if !matches!(done, Err(SearchError::Missing)) {
             break;
         }
-        let (again, failure) = shared.store.pinned(|pinned| work(pinned));
+        let (again, failure) = shared.database.pinned(|pinned| work(pinned));
         if let Some(error) = failure {
             tracing::warn!(?error, "templates outside memory cannot be read");
         }
@@ -331,15 +331,14 @@ pub(super) fn look_up(
     shared: &Shared,
     query: &[f32],
     k: usize,
-    filter: &Filter,
-    spared: &[SubjectId],
+    filter: &IndexFilter,
 ) -> Result<Result<(Vec<Candidate>, f64), Instead>, GalleryError> {
     let Some(interactive) = &shared.interactive else { return Ok(Err(Instead::Off)) };
     let find = |originals: &dyn Originals, keys: &[u64]| -> Result<Vec<Hit<Label>>, SearchError> {
         // First where they lie, then whom the filter lets through: who comes in between
         // passes neither.
         let located = shared.index.locate(keys);
-        let sieve = shared.labels.sieve(filter, spared);
+        let sieve = shared.labels.sieve(filter);
         located.score(query, |_, label| sieve.passes(*label), Some(originals))
     };
     if k == 0 {

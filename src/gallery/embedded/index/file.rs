@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 
 use super::label::{Frozen, Label, Labels};
-use super::record::{IndexHeadRecord, TraitsListRecord};
+use crate::gallery::embedded::record::{IndexHeadRecord, TraitsListRecord};
 use crate::search::{self, Chunks, FileError, Index, View};
 
 /// Kinds of chunks.

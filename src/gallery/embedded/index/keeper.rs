@@ -1,14 +1,15 @@
 //! When the index file is written, and by whom: beside the work, or at closing.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::thread::JoinHandle;
 
 use super::Shared;
-use super::fault::StoreError;
-use super::index_file::{Place, new_mark};
-use super::record::{IndexHeadRecord, IndexMarksRecord, seal};
-use super::tables::{GALLERY, INDEX_KEY};
+use super::file::{Place, new_mark};
 use crate::gallery::GalleryError;
+use crate::gallery::embedded::fault::StoreError;
+use crate::gallery::embedded::record::{IndexHeadRecord, IndexMarksRecord, seal};
+use crate::gallery::embedded::store::EmbeddedStore;
+use crate::gallery::embedded::tables::{GALLERY, INDEX_KEY};
 use crate::search::FileError;
 
 /// While the gallery is open the file is written anew when so many-eths of the
@@ -19,7 +20,7 @@ const BEHIND_SHARE: u64 = 20;
 /// some ten times as slowly as it would be read.
 const BEHIND_SHARE_CLOSING: u64 = 100;
 
-/// Where the store stands.
+/// How far the log has been followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
     /// Number of the last commit.
@@ -42,7 +43,7 @@ struct Saving {
     behind: u64,
 }
 
-/// Looks after the index file; lives with the writer.
+/// Looks after the index file; lives with whoever applies changes.
 pub(super) struct Keeper {
     place: Place,
     kept: Option<Kept>,
@@ -69,40 +70,40 @@ impl Keeper {
     }
 
     /// Does what is due: keeps a file that was finished, begins one that is needed.
-    /// Called between two groups.
+    /// Called after changes were applied.
     ///
     /// # Errors
     /// Where the database failed: it must be opened again.
-    pub(super) fn tend(&mut self, shared: &Arc<Shared>, at: Position) -> Result<(), StoreError> {
+    pub(super) fn tend(&mut self, store: &EmbeddedStore, shared: &Shared, at: Position) -> Result<(), StoreError> {
         if self.saving.as_ref().is_some_and(|saving| saving.thread.is_finished()) {
-            self.finish(shared)?;
+            self.finish(store, shared)?;
         }
-        if self.saving.is_none() && self.is_due(shared, BEHIND_SHARE) {
+        if self.saving.is_none() && self.is_due(store, shared, BEHIND_SHARE) {
             self.begin(shared, at);
         }
         Ok(())
     }
 
     /// The same at the end: waits until all is done.
-    pub(super) fn close(&mut self, shared: &Arc<Shared>, at: Position) -> Result<(), StoreError> {
-        self.finish(shared)?;
-        if self.is_due(shared, BEHIND_SHARE_CLOSING) {
+    pub(super) fn close(&mut self, store: &EmbeddedStore, shared: &Shared, at: Position) -> Result<(), StoreError> {
+        self.finish(store, shared)?;
+        if self.is_due(store, shared, BEHIND_SHARE_CLOSING) {
             self.begin(shared, at);
-            self.finish(shared)?;
+            self.finish(store, shared)?;
         }
         Ok(())
     }
 
-    fn is_due(&self, shared: &Shared, share: u64) -> bool {
+    fn is_due(&self, store: &EmbeddedStore, shared: &Shared, share: u64) -> bool {
         // A small gallery is read whole at opening.
         self.behind > 0
             && self.behind.saturating_mul(share) >= shared.index.len()
-            && shared.medium.bytes().is_ok_and(|bytes| bytes > shared.options.checked_bytes_max)
+            && store.shared.medium.bytes().is_ok_and(|bytes| bytes > store.shared.options.checked_bytes_max)
     }
 
-    fn begin(&mut self, shared: &Arc<Shared>, at: Position) {
+    fn begin(&mut self, shared: &Shared, at: Position) {
         let mark = new_mark();
-        // Taken together by the only thread that writes.
+        // Taken together by the only thread that changes either.
         let (view, labels) = (shared.index.view(), shared.labels.freeze());
         let head = IndexHeadRecord {
             mark: mark.clone(),
@@ -124,7 +125,7 @@ impl Keeper {
     }
 
     /// Waits for a file that is being written, and keeps it.
-    fn finish(&mut self, shared: &Shared) -> Result<(), StoreError> {
+    fn finish(&mut self, store: &EmbeddedStore, shared: &Shared) -> Result<(), StoreError> {
         let Some(saving) = self.saving.take() else { return Ok(()) };
         let failed = |error: &dyn std::fmt::Display| {
             tracing::warn!(error = %error, "the index file could not be written; opening will take longer");
@@ -144,7 +145,7 @@ impl Keeper {
         }
         let before = self.kept.iter().map(|kept| kept.mark.clone());
         let marks = before.chain([saving.file.mark.clone()]).collect();
-        if let Err(error) = make_known(shared, marks) {
+        if let Err(error) = make_known(store, marks) {
             self.place.drop_new();
             return Err(error);
         }
@@ -163,8 +164,8 @@ impl Keeper {
 }
 
 /// Lets the database accept files with these marks and no others.
-fn make_known(shared: &Shared, marks: Vec<Vec<u8>>) -> Result<(), StoreError> {
-    let database = shared.store.database.read().unwrap_or_else(PoisonError::into_inner);
+fn make_known(store: &EmbeddedStore, marks: Vec<Vec<u8>>) -> Result<(), StoreError> {
+    let database = store.shared.database.slot.read().unwrap_or_else(PoisonError::into_inner);
     let transaction = database.as_ref().ok_or(GalleryError::Closing)?.begin_write()?;
     {
         let record = IndexMarksRecord { marks };

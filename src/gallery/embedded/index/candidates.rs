@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::label::{Label, Labels, Sieve};
-use super::store::Pinned;
 use crate::gallery::Candidate;
+use crate::gallery::embedded::database::Pinned;
 use crate::search::{Hit, SearchError, View, Wanted};
 
 /// Templates asked for beyond twice the subjects wanted: enough that subjects
@@ -128,8 +128,6 @@ fn by_subject(hits: Vec<Hit<Label>>, labels: &Labels) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> = each
         .filter_map(|(subject, (template_id, score))| Some(Candidate { subject: subject?, template_id, score }))
         .collect();
-    candidates.sort_unstable_by(|a, b| {
-        b.score.partial_cmp(&a.score).unwrap_or(std::cmp::Ordering::Equal).then_with(|| a.subject.cmp(&b.subject))
-    });
+    candidates.sort_unstable_by(Candidate::best_first);
     candidates
 }

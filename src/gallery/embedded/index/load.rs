@@ -1,110 +1,23 @@
-//! Opening: make the tables, then fill the index: from the index file where a large
-//! gallery has one, else from everything that is stored, each record checked.
+//! Opening: the index is filled from the index file where a large gallery has one, else from
+//! everything that is stored, each record checked.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{ReadableTable, ReadableTableMetadata};
 
-use super::EmbeddedOptions;
-use super::fault::StoreError;
-use super::index_file::{IndexFile, Place};
+use super::file::{IndexFile, Place};
 use super::label::{Label, Labels, Traits};
-use super::record::{Counters, GalleryRecord, IdRecord, IndexHeadRecord, SubjectRecord, seal, unseal};
-use super::store::Store;
-use super::tables::{
-    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, FORMAT_VERSION, GALLERY, GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS,
-    SUBJECTS, Snapshot, TEMPLATES, read_changes, read_counters, read_gallery, read_id, read_marks, read_subject,
-};
 use crate::face::RecipeDigest;
-use crate::gallery::{GalleryError, GalleryId, SubjectId, Timestamp};
+use crate::gallery::embedded::EmbeddedOptions;
+use crate::gallery::embedded::database::OpenDatabase;
+use crate::gallery::embedded::fault::StoreError;
+use crate::gallery::embedded::record::{Counters, IndexHeadRecord, SubjectRecord, unseal};
+use crate::gallery::embedded::tables::{Snapshot, Tables, read_changes, read_counters, read_marks, read_subject};
+use crate::gallery::{GalleryError, SubjectId};
 use crate::search::{Entry, FileError, Index, IndexOptions, SearchError};
 
 /// Templates put into the index at a time while loading.
 const BATCH: usize = 4096;
-
-/// Makes every table of a new gallery, in one transaction.
-pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: usize) -> Result<(), StoreError> {
-    let dimension = u32::try_from(dimension)
-        .map_err(|_| GalleryError::Search(SearchError::Dimension { expected: u32::MAX as usize, found: dimension }))?;
-    let transaction = database.begin_write()?;
-    {
-        let mut gallery = transaction.open_table(GALLERY)?;
-        let record = GalleryRecord {
-            version: FORMAT_VERSION,
-            recipe: recipe.0.to_vec(),
-            dimension,
-            created_at: Timestamp::now().0,
-        };
-        gallery.insert(GALLERY_KEY, seal("gallery", GALLERY_KEY.as_bytes(), &record).as_slice())?;
-        put_id(&mut gallery)?;
-        // Template ids begin at 1, so that 0 never means one.
-        let counters = Counters { template_next: 1, ..Counters::default() };
-        gallery.insert(COUNTERS_KEY, seal("gallery", COUNTERS_KEY.as_bytes(), &counters).as_slice())?;
-        transaction.open_table(SUBJECTS)?;
-        transaction.open_table(TEMPLATES)?;
-        transaction.open_table(REQUESTS)?;
-        transaction.open_table(REQUEST_ORDER)?;
-        transaction.open_table(DECISIONS)?;
-        transaction.open_table(CLEARED)?;
-        transaction.open_table(CHANGES)?;
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-fn put_id(gallery: &mut redb::Table<'_, &'static str, &'static [u8]>) -> Result<(), StoreError> {
-    let id = GalleryId::random().map_err(|error| GalleryError::Storage(error.to_string()))?;
-    let record = IdRecord { id: id.bytes().to_vec() };
-    gallery.insert(ID_KEY, seal("gallery", ID_KEY.as_bytes(), &record).as_slice())?;
-    Ok(())
-}
-
-/// Makes the tables, and the id, that came later, in a folder of before.
-pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
-    {
-        let read = database.begin_read()?;
-        // Nothing of a newer program's folder, or of none of ours, is touched.
-        read_gallery(&read.open_table(GALLERY)?)?;
-        let is_there = |found: Result<(), redb::TableError>| match found {
-            Ok(()) => Ok(true),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(false),
-            Err(error) => Err(StoreError::from(error)),
-        };
-        if is_there(read.open_table(DECISIONS).map(drop))?
-            && is_there(read.open_table(CLEARED).map(drop))?
-            && is_there(read.open_table(CHANGES).map(drop))?
-            && read_id(&read.open_table(GALLERY)?)?.is_some()
-        {
-            return Ok(());
-        }
-    }
-    let transaction = database.begin_write()?;
-    transaction.open_table(DECISIONS)?;
-    transaction.open_table(CLEARED)?;
-    transaction.open_table(CHANGES)?;
-    {
-        let mut gallery = transaction.open_table(GALLERY)?;
-        if read_id(&gallery)?.is_none() {
-            put_id(&mut gallery)?;
-        }
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-/// What the gallery is known by, once it is complete: the id that is asked for, if one is.
-pub(super) fn checked_id(database: &Database, options: &EmbeddedOptions, path: &Path) -> Result<GalleryId, StoreError> {
-    let read = database.begin_read()?;
-    let found =
-        read_id(&read.open_table(GALLERY)?)?.ok_or_else(|| StoreError::damaged("the gallery's id is missing"))?;
-    match options.id {
-        Some(wanted) if wanted != found => {
-            Err(GalleryError::OtherGallery { path: path.to_owned(), found, wanted }.into())
-        }
-        _ => Ok(found),
-    }
-}
 
 /// What loading found and made.
 pub(super) struct Loaded {
@@ -120,7 +33,7 @@ pub(super) struct Loaded {
 
 /// What the index of a gallery is made with.
 pub(super) struct Making<'a> {
-    pub(super) store: &'a Arc<Store>,
+    pub(super) database: &'a Arc<OpenDatabase>,
     pub(super) recipe: RecipeDigest,
     pub(super) dimension: usize,
     /// Where an index file may be, and the database is too large to be read whole.
@@ -130,9 +43,8 @@ pub(super) struct Making<'a> {
 
 /// Makes the index, its labels and all.
 pub(super) fn load(making: &Making<'_>) -> Result<Loaded, StoreError> {
-    making.store.read(|snapshot| {
-        check_gallery(snapshot, making)?;
-        let counters = read_counters(&snapshot.gallery)?;
+    making.database.read(|snapshot| {
+        let counters = read_counters(snapshot.gallery()?)?;
         if let Some(place) = making.place {
             match from_file(snapshot, making, place, &counters) {
                 Ok(Some(loaded)) => return Ok(loaded),
@@ -148,26 +60,12 @@ pub(super) fn load(making: &Making<'_>) -> Result<Loaded, StoreError> {
     })
 }
 
-fn check_gallery(snapshot: &Snapshot, making: &Making<'_>) -> Result<(), StoreError> {
-    let gallery = read_gallery(&snapshot.gallery)?;
-    if gallery.recipe != making.recipe.0 {
-        let stored = <[u8; 32]>::try_from(gallery.recipe.as_slice())
-            .map_err(|_| StoreError::damaged("the gallery's recipe is not a digest"))?;
-        return Err(GalleryError::OtherRecipe { gallery: RecipeDigest(stored), template: making.recipe }.into());
-    }
-    if gallery.dimension as usize != making.dimension {
-        let expected = gallery.dimension as usize;
-        return Err(GalleryError::Search(SearchError::Dimension { expected, found: making.dimension }).into());
-    }
-    Ok(())
-}
-
 impl Making<'_> {
     fn empty_index(&self) -> Index<Label> {
         let options = IndexOptions {
             vectors_max: self.options.templates_max,
             bytes_max: self.options.memory_bytes_max,
-            originals: Some(Arc::clone(self.store) as _),
+            originals: Some(Arc::clone(self.database) as _),
         };
         Index::with_options(self.dimension, options)
     }
@@ -182,7 +80,7 @@ impl Making<'_> {
     fn vector(&self, snapshot: &Snapshot, key: u64) -> Result<(String, Vec<f32>), StoreError> {
         let record = snapshot.template(key)?;
         let subject = record.subject.clone();
-        let stored = record.restore(key, self.recipe, self.dimension)?;
+        let stored = record.restore(key, &[(self.recipe, self.dimension)])?;
         Ok((subject, stored.content.template.vector().to_vec()))
     }
 }
@@ -190,10 +88,10 @@ impl Making<'_> {
 /// Reads every subject and template, and checks that they fit together.
 fn from_records(snapshot: &Snapshot, making: &Making<'_>, counters: Counters) -> Result<Loaded, StoreError> {
     let (index, labels) = (making.empty_index(), Labels::default());
-    let total = snapshot.templates.len()?;
+    let total = snapshot.templates()?.len()?;
     let mut loaded = 0u64;
     let mut batch = Vec::with_capacity(BATCH.min(total as usize));
-    for row in snapshot.subjects.iter()? {
+    for row in snapshot.subjects()?.iter()? {
         let (id, bytes) = row?;
         let subject: SubjectRecord = unseal("subjects", id.value().as_bytes(), bytes.value())?;
         let id = SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
@@ -223,12 +121,12 @@ fn from_records(snapshot: &Snapshot, making: &Making<'_>, counters: Counters) ->
     if loaded != total {
         return Err(StoreError::damaged("there are templates that belong to nobody"));
     }
-    let subjects = snapshot.subjects.len()?;
+    let subjects = snapshot.subjects()?.len()?;
     Ok(Loaded { counters, subjects, index, labels, file: None, replayed: total })
 }
 
 fn label_of(labels: &Labels, id: &str, subject: &SubjectRecord) -> Result<Label, StoreError> {
-    let label = labels.label(id, &Traits::of(subject));
+    let label = labels.label(id, &Traits::of(&subject.attributes()));
     label.ok_or_else(|| GalleryError::Search(SearchError::Full { max: u64::from(u32::MAX) }).into())
 }
 
@@ -284,14 +182,14 @@ fn from_file(
     counters: &Counters,
 ) -> Result<Option<Loaded>, Unusable> {
     let Some((head, file)) = place.open()? else { return Ok(None) };
-    if head.recipe != making.recipe.0 || !read_marks(&snapshot.gallery)?.contains(&head.mark) {
+    if head.recipe != making.recipe.0 || !read_marks(snapshot.gallery()?)?.contains(&head.mark) {
         return Err(Unusable::Because("it belongs to another gallery, or to another past of this one"));
     }
     let is_logged = counters.changes_to == counters.commit && counters.changes_from <= head.commit;
     if head.commit > counters.commit || !(is_logged || head.commit == counters.commit) {
         return Err(Unusable::Because("what happened since it was written is not known"));
     }
-    let total = snapshot.templates.len()?;
+    let total = snapshot.templates()?.len()?;
     let index = making.empty_index();
     let (labels, loose_ends) = file_contents(file, &index, &head, |loaded| making.report(loaded.min(total), total))?;
     let replayed = replay(snapshot, making, &head, &index, &labels, loose_ends)?;
@@ -300,7 +198,7 @@ fn from_file(
     }
     making.report(total, total);
     tracing::info!(templates = total, replayed, "the index was read from its file");
-    let subjects = snapshot.subjects.len()?;
+    let subjects = snapshot.subjects()?.len()?;
     let file = Some((head.mark, head.commit));
     Ok(Some(Loaded { counters: *counters, subjects, index, labels, file, replayed }))
 }
@@ -324,7 +222,7 @@ fn replay(
     labels: &Labels,
     loose_ends: Vec<(u64, Label)>,
 ) -> Result<u64, Unusable> {
-    let changes = read_changes(&snapshot.changes, head.commit)?;
+    let changes = read_changes(snapshot.changes()?, head.commit)?;
     let removed: Vec<u64> = changes.iter().flat_map(|change| &change.removed).copied().collect();
     let gone: Vec<Label> = removed.iter().filter_map(|&key| index.label(key)).collect();
     let made = |_| Unusable::Because("it holds templates that the database does not");
@@ -342,10 +240,10 @@ fn replay(
         }
     }
     let mut count = removed.len() as u64;
-    for row in snapshot.templates.range(head.template_next..)? {
+    for row in snapshot.templates()?.range(head.template_next..)? {
         let key = row?.0.value();
         let (owner, vector) = making.vector(snapshot, key)?;
-        let subject = read_subject(&snapshot.subjects, &owner)?;
+        let subject = read_subject(snapshot.subjects()?, &owner)?;
         let subject = subject.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
         batch.push(Entry { key, label: label_of(labels, &owner, &subject)?, vector });
         count += 1;
@@ -357,7 +255,7 @@ fn replay(
 
     for id in changes.iter().flat_map(|change| &change.relabelled) {
         // One that was removed afterwards has no templates left.
-        let Some(subject) = read_subject(&snapshot.subjects, id)? else { continue };
+        let Some(subject) = read_subject(snapshot.subjects()?, id)? else { continue };
         let label = label_of(labels, id, &subject)?;
         let old = subject.templates.iter().filter_map(|&key| index.label(key).map(|old| (key, old)));
         let (keys, old): (Vec<u64>, Vec<Label>) = old.unzip();

@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashTable;
 
-use super::record::{SubjectRecord, TraitsRecord};
-use crate::gallery::{Filter, SubjectId, same_province, same_scheme};
+use crate::gallery::embedded::record::TraitsRecord;
+use crate::gallery::{Attributes, IndexFilter, SubjectId};
 use crate::search;
 
 /// Ids stored together.
@@ -45,14 +45,12 @@ pub(super) struct Traits {
 }
 
 impl Traits {
-    pub(super) fn of(record: &SubjectRecord) -> Self {
-        Self { schemes: record.schemes.iter().cloned().collect(), province: record.province.clone() }
+    pub(super) fn of(attributes: &Attributes) -> Self {
+        Self { schemes: attributes.schemes.clone(), province: attributes.province.clone() }
     }
 
-    pub(super) fn pass(&self, filter: &Filter) -> bool {
-        let drawn = |wanted: &String| self.schemes.iter().any(|stored| same_scheme(stored, wanted));
-        let lives = |wanted: &String| self.province.as_ref().is_some_and(|stored| same_province(stored, wanted));
-        filter.scheme.as_ref().is_none_or(drawn) && filter.province.as_ref().is_none_or(lives)
+    fn pass(&self, filter: &IndexFilter) -> bool {
+        filter.admits(&self.schemes, self.province.as_deref())
     }
 }
 
@@ -163,19 +161,17 @@ impl Labels {
         numbers.map(|number| id_at(&known.chunks, number).and_then(|id| SubjectId::new(id).ok())).collect()
     }
 
-    /// A filter for views taken before this call or soon after; `spared` are left
-    /// out beside what the filter leaves out.
-    pub(super) fn sieve(&self, filter: &Filter, spared: &[SubjectId]) -> Sieve {
+    /// A filter for views taken before this call or soon after.
+    pub(super) fn sieve(&self, filter: &IndexFilter) -> Sieve {
         let known = self.read();
-        let ids = filter.excluded.iter().chain(&filter.claimed).chain(spared);
-        let excluded = ids.filter_map(|id| self.find(&known, id.as_str())).collect();
+        let excluded = filter.excluded.iter().filter_map(|id| self.find(&known, id.as_str())).collect();
         let narrow = filter.scheme.is_some() || filter.province.is_some();
         let traits = narrow.then(|| known.traits.iter().map(|traits| traits.pass(filter)).collect());
         Sieve { traits, excluded }
     }
 
     /// Templates of all subjects whose attributes pass.
-    pub(super) fn templates(&self, filter: &Filter) -> u64 {
+    pub(super) fn templates(&self, filter: &IndexFilter) -> u64 {
         let known = self.read();
         let each = known.traits.iter().zip(&known.templates);
         each.filter(|(traits, _)| traits.pass(filter)).map(|(_, &count)| count).sum()
@@ -304,27 +300,29 @@ mod tests {
         let c = labels.label("c", &traits(&[], None)).unwrap();
         labels.count([a, a, b, c].into_iter(), [a].into_iter());
         let id = |text: &str| SubjectId::new(text).unwrap();
-        let passing = |filter: Filter, spared: &[SubjectId]| {
-            let sieve = labels.sieve(&filter, spared);
+        let passing = |filter: IndexFilter| {
+            let sieve = labels.sieve(&filter);
             [a, b, c].map(|label| sieve.passes(label))
         };
-        assert_eq!(passing(Filter::default(), &[]), [true, true, true]);
-        let health = Filter { scheme: Some("health".into()), ..Filter::default() };
-        assert_eq!(passing(health.clone(), &[id("nobody")]), [true, true, false]);
-        assert_eq!(passing(health.clone(), &[id("a")]), [false, true, false]);
+        assert_eq!(passing(IndexFilter::default()), [true, true, true]);
+        let health = IndexFilter { scheme: Some("health".into()), ..IndexFilter::default() };
+        let without = |name: &str| IndexFilter { excluded: BTreeSet::from([id(name)]), ..health.clone() };
+        assert_eq!(passing(without("nobody")), [true, true, false]);
+        assert_eq!(passing(without("a")), [false, true, false]);
         // Earlier programs stored what they were given.
         let old = labels.label("old", &traits(&["Health ", "pension"], Some("1"))).unwrap();
         for (scheme, province, found) in
             [("health", "01", true), ("pension", "1", true), ("social", "01", false), ("health", "10", false)]
         {
-            let filter = Filter { scheme: Some(scheme.into()), province: Some(province.into()), ..Filter::default() };
-            assert_eq!(labels.sieve(&filter, &[]).passes(old), found, "{scheme} {province}");
+            let filter =
+                IndexFilter { scheme: Some(scheme.into()), province: Some(province.into()), ..Default::default() };
+            assert_eq!(labels.sieve(&filter).passes(old), found, "{scheme} {province}");
         }
-        let there = Filter { province: Some("79".into()), ..health.clone() };
-        assert_eq!(passing(there.clone(), &[]), [true, false, false]);
-        let without = Filter { excluded: BTreeSet::from([id("b")]), claimed: Some(id("c")), ..Filter::default() };
-        assert_eq!(passing(without, &[]), [true, false, false]);
+        let there = IndexFilter { province: Some("79".into()), ..health.clone() };
+        assert_eq!(passing(there.clone()), [true, false, false]);
+        let without = IndexFilter { excluded: BTreeSet::from([id("b"), id("c")]), ..Default::default() };
+        assert_eq!(passing(without), [true, false, false]);
         assert_eq!([labels.templates(&health), labels.templates(&there)], [2, 1]);
-        assert_eq!(labels.templates(&Filter::default()), 3);
+        assert_eq!(labels.templates(&IndexFilter::default()), 3);
     }
 }

@@ -25,7 +25,7 @@ pub use embedded::{BackendFactory, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};
 pub use gallery::Gallery;
 pub use index::{Found, IndexFilter, VectorIndex};
-pub use open::{is_at, look, open, open_on, read_all};
+pub use open::{is_at, look, open, open_on, open_parts, read_all};
 pub use rules::{Basis, Command, Plan, Planned, Searched, Write, next_attempt};
 pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::embedded::{BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore};
-use super::{Gallery, GalleryError, GalleryId, SnapshotHead, SnapshotPart, VectorIndex};
+use super::{Gallery, GalleryError, GalleryId, RecordStore, SnapshotHead, SnapshotPart, VectorIndex};
 use crate::face::RecipeDigest;
 
 /// Opens the gallery in the folder `dir` for templates of `recipe` with `dimension` values; makes
@@ -42,6 +42,22 @@ pub fn open_on(
     options: EmbeddedOptions,
 ) -> Result<Gallery, GalleryError> {
     of(Arc::new(EmbeddedStore::open_on(backend, recipe, dimension, options)?), recipe, dimension)
+}
+
+/// Store and index of the folder `dir`, to be put together with others.
+///
+/// # Errors
+/// As [`open`].
+#[doc(hidden)]
+pub fn open_parts(
+    dir: &Path,
+    recipe: RecipeDigest,
+    dimension: usize,
+    options: EmbeddedOptions,
+) -> Result<(Arc<dyn RecordStore>, Arc<dyn VectorIndex>), GalleryError> {
+    let store = Arc::new(EmbeddedStore::open(dir, recipe, dimension, options)?);
+    let index = Arc::new(EmbeddedIndex::open(Arc::clone(&store), recipe, dimension)?);
+    Ok((store, index))
 }
 
 fn of(store: Arc<EmbeddedStore>, recipe: RecipeDigest, dimension: usize) -> Result<Gallery, GalleryError> {

@@ -1,5 +1,5 @@
-//! The contract of the trait, written against `dyn Gallery` alone: any
-//! implementation is run through it by `run_through_contract!`.
+//! What a gallery promises, whatever store and index it is made of: any pair is run through it by
+//! `run_through_contract!`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,6 +11,12 @@ use chinhchu::gallery::{
 };
 use chinhchu::matching::compare;
 
+pub use crate::decisions::{
+    a_decision_is_stored_once_with_its_enrolment_and_the_time_of_the_verification,
+    a_look_up_says_how_it_was_answered_and_names_the_nearest, a_snapshot_of_a_gallery_is_of_one_moment,
+    attempts_follow_each_other_until_one_closes_the_transaction,
+    of_two_claims_at_one_moment_at_least_one_finds_the_other, pairs_are_cleared_for_both_and_forgotten_with_either,
+};
 use crate::support::*;
 
 /// Makes a test of every promise; `$empty` makes an empty gallery for templates of
@@ -31,7 +37,13 @@ macro_rules! run_through_contract {
             candidates_are_subjects_in_order,
             filters_leave_out_those_they_name_and_nobody_else,
             commits_rise_and_template_ids_are_never_used_again,
-            concurrent_writers_all_get_through
+            concurrent_writers_all_get_through,
+            a_decision_is_stored_once_with_its_enrolment_and_the_time_of_the_verification,
+            attempts_follow_each_other_until_one_closes_the_transaction,
+            pairs_are_cleared_for_both_and_forgotten_with_either,
+            of_two_claims_at_one_moment_at_least_one_finds_the_other,
+            a_snapshot_of_a_gallery_is_of_one_moment,
+            a_look_up_says_how_it_was_answered_and_names_the_nearest
         }
     };
     ($empty:path: $($promise:ident),+) => {$(

@@ -1,10 +1,11 @@
-//! Decisions in the gallery: once, whole, and in order.
+//! Decisions in the gallery: once, whole, and in order. The public functions are promises of the
+//! contract.
 
 use std::sync::Arc;
 
 use chinhchu::gallery::{
-    ClearedPair, DecisionKey, EnrolMode, Gallery, GalleryError, NewDecision, Note, Outcome, RequestId, Resolution,
-    Timestamp,
+    Answered, Basis, ClearedPair, DecisionKey, EnrolMode, Filter, Gallery, GalleryError, NewDecision, Note, Outcome,
+    ReadSet, RequestId, Resolution, Scope, Searched, Timestamp,
 };
 
 use crate::disk::{Disk, coin};
@@ -51,9 +52,7 @@ fn empty() -> (Arc<Gallery>, tempfile::TempDir) {
     (Arc::new(open(dir.path()).unwrap()), dir)
 }
 
-#[test]
-fn a_decision_is_stored_once_with_its_enrolment_and_the_time_of_the_verification() {
-    let (gallery, _dir) = empty();
+pub fn a_decision_is_stored_once_with_its_enrolment_and_the_time_of_the_verification(gallery: Arc<Gallery>) {
     block_on(async {
         assert!(gallery.decision(&key("t", 1)).await.unwrap().is_none());
         let (stored, replayed) = gallery.decide(enrolling(key("t", 1))).await.unwrap();
@@ -72,9 +71,7 @@ fn a_decision_is_stored_once_with_its_enrolment_and_the_time_of_the_verification
     });
 }
 
-#[test]
-fn attempts_follow_each_other_until_one_closes_the_transaction() {
-    let (gallery, _dir) = empty();
+pub fn attempts_follow_each_other_until_one_closes_the_transaction(gallery: Arc<Gallery>) {
     block_on(async {
         let out_of_order = gallery.decide(decision(key("t", 2), 1, Outcome::Refer)).await;
         assert!(matches!(out_of_order, Err(GalleryError::AttemptOutOfOrder { expected: 1 })));
@@ -108,9 +105,7 @@ fn attempts_follow_each_other_until_one_closes_the_transaction() {
     });
 }
 
-#[test]
-fn pairs_are_cleared_for_both_and_forgotten_with_either() {
-    let (gallery, _dir) = empty();
+pub fn pairs_are_cleared_for_both_and_forgotten_with_either(gallery: Arc<Gallery>) {
     block_on(async {
         assert!(matches!(gallery.clear_pair(pair("a", "b")).await, Err(GalleryError::UnknownSubject)));
         assert!(matches!(gallery.clear_pair(pair("a", "a")).await, Err(GalleryError::SamePair)));
@@ -136,6 +131,84 @@ fn pairs_are_cleared_for_both_and_forgotten_with_either() {
         assert!(gallery.cleared_with(&id("c")).await.unwrap().is_empty());
         gallery.remove(&id("a"), None).await.unwrap();
         assert_eq!(ids(gallery.cleared_pairs(None, 10).await.unwrap()), all[2..]);
+    });
+}
+
+/// Each searches and commits as a counter does, and again where that is outdated. Whichever
+/// engine decides, at least one of the two finds the other.
+pub fn of_two_claims_at_one_moment_at_least_one_finds_the_other(gallery: Arc<Gallery>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    async fn claim(gallery: &Gallery, subject: &str, seed: u64) -> bool {
+        let probe = template(seed);
+        loop {
+            let wanted = ReadSet { subjects: vec![id(subject)], cleared_with: Some(id(subject)), ..ReadSet::default() };
+            let records = gallery.read(wanted).await.unwrap();
+            let found = gallery.find(&probe, Scope::Within(0.999), &Filter::default()).await.unwrap();
+            // So that the others search before anybody commits.
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            let finds = found.candidates.iter().any(|candidate| candidate.subject != id(subject));
+            let outcome = if finds { Outcome::Refer } else { Outcome::Approve };
+            let claim = NewDecision {
+                subject: id(subject),
+                enrolment: (!finds).then(|| enrolment(subject, EnrolMode::Create, &[seed])),
+                basis: Some(Basis {
+                    subject: records.head(&id(subject)).cloned(),
+                    cleared_with: records.cleared_with,
+                    searched: Some(Searched { probe: probe.clone(), score: 0.999, as_of: found.as_of }),
+                }),
+                ..decision(key(&format!("t-{subject}"), 1), 1, outcome)
+            };
+            match gallery.decide(claim).await {
+                Err(GalleryError::Outdated) => {}
+                decided => {
+                    decided.unwrap();
+                    return finds;
+                }
+            }
+        }
+    }
+    runtime.block_on(async {
+        for seed in 0..24u64 {
+            let claims = (0..3).map(|number| {
+                let gallery = Arc::clone(&gallery);
+                tokio::spawn(async move { claim(&gallery, &format!("s{seed}-{number}"), seed).await })
+            });
+            let mut unnoticed = 0;
+            for claim in claims.collect::<Vec<_>>() {
+                unnoticed += usize::from(!claim.await.unwrap());
+            }
+            // Faces come from a few directions: a later one may be an earlier one's.
+            assert!(unnoticed <= 1, "{unnoticed} claims with one face were approved");
+        }
+    });
+}
+
+pub fn a_snapshot_of_a_gallery_is_of_one_moment(gallery: Arc<Gallery>) {
+    block_on(async {
+        create(&gallery, "a", &[1, 2]).await.unwrap();
+        gallery.clear_pair(pair("a", "b")).await.unwrap();
+        let mut snapshot = gallery.snapshot().await.unwrap();
+        create(&gallery, "b", &[3]).await.unwrap();
+        assert_eq!((snapshot.head().subjects, snapshot.head().templates), (1, 2));
+        let mut parts = 0;
+        while snapshot.next().await.unwrap().is_some() {
+            parts += 1;
+        }
+        assert_eq!(parts, 2);
+    });
+}
+
+pub fn a_look_up_says_how_it_was_answered_and_names_the_nearest(gallery: Arc<Gallery>) {
+    block_on(async {
+        for number in 0..20u64 {
+            create(&gallery, &format!("s{number:02}"), &[number * 3]).await.unwrap();
+        }
+        let found = gallery.look_up(&template(6), 3, &Filter::default()).await.unwrap();
+        let exact = gallery.nearest(&template(6), 3).await.unwrap();
+        match found.answered {
+            Answered::Approximately { recall } => assert!((0.0..=1.0).contains(&recall)),
+            Answered::Exactly | Answered::ExactlyInstead(_) => assert_eq!(found.candidates, exact),
+        }
     });
 }
 

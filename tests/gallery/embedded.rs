@@ -7,6 +7,7 @@ use chinhchu::gallery::{self, EmbeddedOptions, EnrolMode, Fault, Filter, Gallery
 use chinhchu::search::SearchError;
 
 use crate::contract::run_through_contract;
+use crate::memory::{MemoryIndex, MemoryStore};
 use crate::support::*;
 
 fn empty() -> (Arc<Gallery>, tempfile::TempDir) {
@@ -15,6 +16,30 @@ fn empty() -> (Arc<Gallery>, tempfile::TempDir) {
 }
 
 run_through_contract!(empty);
+
+/// A store and an index that know nothing of each other but the traits.
+mod in_memory {
+    use super::*;
+
+    fn empty() -> (Arc<Gallery>, ()) {
+        (Arc::new(Gallery::new(Arc::new(MemoryStore::default()), vec![Arc::new(MemoryIndex::default())]).unwrap()), ())
+    }
+
+    run_through_contract!(empty);
+}
+
+/// The embedded store followed by another index.
+mod embedded_and_memory {
+    use super::*;
+
+    fn empty() -> (Arc<Gallery>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = gallery::open_parts(dir.path(), RECIPE, DIMENSION, options()).unwrap();
+        (Arc::new(Gallery::new(store, vec![Arc::new(MemoryIndex::default())]).unwrap()), dir)
+    }
+
+    run_through_contract!(empty);
+}
 
 #[test]
 fn a_scheme_that_an_earlier_program_stored_as_it_was_typed_is_found_by_its_name() {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::index::{Found, IndexFilter, VectorIndex};
+use super::records::{Committed, ReadSet, Records};
 use super::rules::{self, Command};
-use super::store::{Committed, ReadSet, RecordStore, Records, Watermark};
+use super::store::RecordStore;
 use super::{
     ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Filter, GalleryError, GalleryId, GallerySnapshot,
     LookUp, NewDecision, Receipt, RequestId, Resolution, Retry, Scope, Stats, StoredDecision, Subject, SubjectId,
+    Watermark,
 };
 use crate::face::{RecipeDigest, Template};
 use crate::matching::compare;

@@ -5,9 +5,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::store::{Changes, Watermark};
+use super::records::Changes;
 use super::{
-    Answered, Attributes, Candidate, GalleryError, Instead, LookUp, Scope, SubjectId, same_province, same_scheme,
+    Answered, Attributes, Candidate, GalleryError, Instead, LookUp, Scope, SubjectId, Watermark, same_province,
+    same_scheme,
 };
 use crate::face::{RecipeDigest, Template};
 use crate::search::GraphReport;

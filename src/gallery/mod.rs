@@ -10,8 +10,11 @@ mod embedded;
 mod error;
 #[allow(clippy::module_inception, reason = "the type that the folder is named after")]
 mod gallery;
+mod id;
 mod index;
+mod note;
 mod open;
+mod records;
 mod rules;
 mod scheme;
 mod snapshot;
@@ -19,21 +22,25 @@ mod store;
 mod types;
 
 pub use decision::{
-    ANSWER_BYTES_MAX, ATTEMPTS_MAX, ClearedPair, DecisionKey, NewDecision, Note, Outcome, Resolution, StoredDecision,
+    ANSWER_BYTES_MAX, ATTEMPTS_MAX, Basis, ClearedPair, DecisionKey, NewDecision, Outcome, Resolution, Searched,
+    StoredDecision,
 };
 pub use embedded::{BackendFactory, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};
 pub use gallery::Gallery;
+pub use id::GalleryId;
 pub use index::{Found, IndexFilter, VectorIndex};
+pub use note::Note;
 pub use open::{is_at, look, open, open_on, open_parts, read_all};
-pub use rules::{Basis, Command, Plan, Planned, Searched, Write, next_attempt};
+pub use records::{Arrived, Change, Changes, Committed, ReadSet, Records, Sizes, StoredRequest};
+pub use rules::{Command, Plan, Planned, Write, next_attempt};
 pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};
 pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};
-pub use store::{Arrived, Change, Changes, Committed, ReadSet, RecordStore, Records, Sizes, StoredRequest, Watermark};
+pub use store::RecordStore;
 pub(crate) use types::groups_of_one_record;
 pub use types::{
-    Agreement, Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, GalleryId, Instead, LookUp, NewTemplate,
-    Receipt, RequestId, Retry, Scope, Source, Stats, StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp, Vouch,
-    Vouched,
+    Agreement, Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, Instead, LookUp, NewTemplate, Receipt,
+    RequestId, Retry, Scope, Source, Stats, StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
+    Watermark,
 };

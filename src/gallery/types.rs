@@ -20,6 +20,10 @@ impl Timestamp {
     }
 }
 
+/// The number of a commit: the first is 1, every later one is higher; 0 before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Watermark(pub u64);
+
 /// Pseudonymous id of an enrolled person: 1–128 bytes of UTF-8 without control
 /// characters, compared by bytes. Never the card number itself.
 ///
@@ -184,6 +188,8 @@ pub struct SubjectHead {
     pub updated_at: Timestamp,
     /// What officers vouched for, oldest first.
     pub vouched: Vec<Vouched>,
+    /// The commit that last changed any of this; 0 where an earlier version of the program did.
+    pub changed_in: u64,
 }
 
 impl fmt::Debug for SubjectHead {
@@ -198,7 +204,7 @@ impl SubjectHead {
     /// # Errors
     /// [`GalleryError::Storage`] where one is missing.
     pub fn with_templates(self, templates: &[StoredTemplate]) -> Result<Subject, GalleryError> {
-        let Self { id, attributes, templates: ids, last_verified, enrolled_at, updated_at, vouched } = self;
+        let Self { id, attributes, templates: ids, last_verified, enrolled_at, updated_at, vouched, .. } = self;
         let find = |key: &u64| templates.iter().find(|template| template.id == *key).cloned();
         let templates: Option<Vec<StoredTemplate>> = ids.iter().map(find).collect();
         let templates =
@@ -207,65 +213,7 @@ impl SubjectHead {
     }
 }
 
-/// What a gallery is known by, wherever its folder lies: made at random with it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct GalleryId([u8; GalleryId::BYTES]);
-
-impl GalleryId {
-    pub(super) const BYTES: usize = 16;
-
-    /// A new one.
-    ///
-    /// # Errors
-    /// Where the system has no random numbers.
-    pub(super) fn random() -> std::io::Result<Self> {
-        let mut bytes = [0; Self::BYTES];
-        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-        Ok(Self(bytes))
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Reads 32 hexadecimal digits.
-    pub fn from_text(text: &str) -> Option<Self> {
-        let is_hex = text.len() == 2 * Self::BYTES && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
-        Some(Self(number.to_be_bytes()))
-    }
-}
-
-impl fmt::Display for GalleryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for GalleryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GalleryId({self})")
-    }
-}
-
 impl Subject {
-    /// All of it but the vectors.
-    pub fn head(&self) -> SubjectHead {
-        SubjectHead {
-            id: self.id.clone(),
-            attributes: self.attributes.clone(),
-            templates: self.templates.iter().map(|template| template.id).collect(),
-            last_verified: self.last_verified.clone(),
-            enrolled_at: self.enrolled_at,
-            updated_at: self.updated_at,
-            vouched: self.vouched.clone(),
-        }
-    }
-
     /// Most templates one subject may have.
     pub const TEMPLATES_MAX: usize = 64;
 

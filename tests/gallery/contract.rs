@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    self, Agreement, Attributes, ClearedPair, EnrolMode, Enrolment, Fault, Filter, Gallery, GalleryError, NewTemplate,
-    Note, Scope, Source, Subject, Timestamp, Vouch,
+    Agreement, Attributes, ClearedPair, EnrolMode, Enrolment, Fault, Filter, Gallery, GalleryError, NewTemplate, Note,
+    Scope, Source, Subject, Timestamp, Vouch,
 };
 use chinhchu::matching::compare;
 

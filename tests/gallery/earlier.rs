@@ -8,10 +8,9 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use chinhchu::gallery::{self, Filter, GalleryError, RecordStore as _};
 use chinhchu::gallery::{
-    Attributes, DecisionKey, EmbeddedOptions, EnrolMode, Gallery, Note, Outcome, RequestId, Resolution, Scope,
-    Timestamp, VectorIndex as _, Watermark,
+    self, Attributes, DecisionKey, EmbeddedOptions, Filter, Gallery, GalleryError, Note, Outcome, RequestId,
+    Resolution, Scope, Timestamp, Watermark,
 };
 
 use crate::support::*;

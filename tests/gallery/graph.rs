@@ -79,7 +79,7 @@ async fn enrol(gallery: &Gallery, numbers: std::ops::Range<u64>) {
 async fn enrol_all(gallery: &Gallery, people: impl Iterator<Item = Enrolment>) {
     let people: Vec<Enrolment> = people.collect();
     for some in people.chunks(400) {
-        let mut writes: Vec<_> = some.iter().map(|new| gallery.enrol(new.clone(), None)).collect();
+        let mut writes: Vec<_> = some.iter().map(|new| Box::pin(gallery.enrol(new.clone(), None))).collect();
         std::future::poll_fn(|context| {
             writes.retain_mut(|write| match write.as_mut().poll(context) {
                 std::task::Poll::Ready(done) => {

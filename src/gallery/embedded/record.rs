@@ -156,6 +156,9 @@ pub(super) struct SubjectRecord {
     /// Oldest first.
     #[prost(message, repeated, tag = "8")]
     pub vouched: Vec<VouchedRecord>,
+    /// The commit that wrote this; 0 by a program that did not note it.
+    #[prost(uint64, tag = "9")]
+    pub changed_in: u64,
 }
 
 /// An officer's word that templates are one person's.
@@ -299,6 +302,7 @@ impl SubjectRecord {
             enrolled_at: head.enrolled_at.0,
             updated_at: head.updated_at.0,
             vouched: head.vouched.iter().map(VouchedRecord::of).collect(),
+            changed_in: head.changed_in,
         }
     }
 
@@ -311,6 +315,7 @@ impl SubjectRecord {
             enrolled_at: Timestamp(self.enrolled_at),
             updated_at: Timestamp(self.updated_at),
             vouched: self.vouched.into_iter().map(VouchedRecord::restore).collect::<Result<_, _>>()?,
+            changed_in: self.changed_in,
         })
     }
 

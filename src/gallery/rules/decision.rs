@@ -1,11 +1,11 @@
 //! Decisions and what officers make of them: attempts, reuse of ids, closing, and whether what a
 //! decision rests on still holds.
 
-use super::{Basis, Plan, Planned, Searched, Write, enrolment};
-use crate::gallery::store::{Committed, ReadSet, Records};
+use super::{Plan, Planned, Write, enrolment};
+use crate::gallery::records::{Committed, ReadSet, Records};
 use crate::gallery::{
-    DecisionKey, EnrolMode, GalleryError, NewDecision, Outcome, Receipt, Resolution, StoredDecision, SubjectHead,
-    SubjectId, Timestamp,
+    Basis, DecisionKey, EnrolMode, GalleryError, NewDecision, Outcome, Receipt, Resolution, Searched, StoredDecision,
+    SubjectHead, SubjectId, Timestamp,
 };
 use crate::matching::compare;
 
@@ -68,7 +68,8 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
         written = Some(head);
     }
     if decision.outcome == Outcome::Approve {
-        written = verified(written.or_else(|| records.head(&decision.subject).cloned()), &decision.scheme, now);
+        written = written.or_else(|| records.head(&decision.subject).cloned());
+        written = written.map(|head| verified(head, &decision.scheme, records.commit, now));
     }
     writes.extend(written.map(Write::Subject));
     let stored = StoredDecision {
@@ -107,13 +108,11 @@ fn check_basis(decision: &NewDecision, basis: &Basis, records: &Records) -> Resu
     }
 }
 
-/// The head with the time at which its subject was verified for a scheme. One who is not enrolled
-/// has none.
-fn verified(head: Option<SubjectHead>, scheme: &str, now: Timestamp) -> Option<SubjectHead> {
-    head.map(|mut head| {
-        head.last_verified.insert(scheme.to_owned(), now);
-        head
-    })
+/// The head with the time at which its subject was verified for a scheme.
+fn verified(mut head: SubjectHead, scheme: &str, commit: u64, now: Timestamp) -> SubjectHead {
+    head.last_verified.insert(scheme.to_owned(), now);
+    head.changed_in = commit;
+    head
 }
 
 fn answered(decision: StoredDecision, replayed: bool) -> Committed {
@@ -142,7 +141,9 @@ pub(super) fn plan_resolution(
     let mut writes = Vec::new();
     if resolution.outcome == Outcome::Approve {
         let head = records.head(&decision.subject).cloned();
-        writes.extend(verified(head, &decision.scheme, now).map(Write::Subject));
+        // One who is not enrolled has no such time.
+        let verified = head.map(|head| verified(head, &decision.scheme, records.commit, now));
+        writes.extend(verified.map(Write::Subject));
     }
     decision.resolution = Some(resolution);
     writes.push(Write::Decision(decision.clone()));

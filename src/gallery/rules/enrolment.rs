@@ -1,7 +1,7 @@
 //! Enrolments and removals: which templates a subject may have, and whether they show one person.
 
 use super::{Rows, Write, forgotten_pairs};
-use crate::gallery::store::{ReadSet, Records};
+use crate::gallery::records::{ReadSet, Records};
 use crate::gallery::{
     Agreement, Attributes, EnrolMode, Enrolment, GalleryError, Subject, SubjectHead, SubjectId, Timestamp, Vouched,
     groups_of_one_record,
@@ -45,7 +45,7 @@ pub(super) fn plan(
         (Some(_), EnrolMode::Create) => return Err(GalleryError::SubjectExists),
         (Some(old), EnrolMode::Add) => {
             let attributes = merged(&old.attributes, &enrolment.attributes);
-            SubjectHead { attributes, updated_at: now, ..old.clone() }
+            SubjectHead { attributes, updated_at: now, changed_in: records.commit, ..old.clone() }
         }
         (Some(old), EnrolMode::Replace) => {
             leaving = old.templates.len();
@@ -54,9 +54,9 @@ pub(super) fn plan(
             // The time of the first enrolment stays. The verifications do not: they were of a
             // face that is no longer this subject's reference; nor do the pairs that were cleared
             // for it.
-            fresh(enrolment, old.enrolled_at, now)
+            fresh(enrolment, old.enrolled_at, records.commit, now)
         }
-        (None, _) => fresh(enrolment, now, now),
+        (None, _) => fresh(enrolment, now, records.commit, now),
     };
 
     let new_ids = records.template_next..records.template_next + enrolment.templates.len() as u64;
@@ -136,7 +136,7 @@ fn removed_templates(head: &SubjectHead) -> impl Iterator<Item = Write> {
     head.templates.iter().map(|&id| Write::RemoveTemplate { id, subject: head.id.clone() })
 }
 
-fn fresh(enrolment: &Enrolment, enrolled_at: Timestamp, now: Timestamp) -> SubjectHead {
+fn fresh(enrolment: &Enrolment, enrolled_at: Timestamp, commit: u64, now: Timestamp) -> SubjectHead {
     SubjectHead {
         id: enrolment.subject.clone(),
         attributes: enrolment.attributes.clone(),
@@ -145,6 +145,7 @@ fn fresh(enrolment: &Enrolment, enrolled_at: Timestamp, now: Timestamp) -> Subje
         enrolled_at,
         updated_at: now,
         vouched: Vec::new(),
+        changed_in: commit,
     }
 }
 

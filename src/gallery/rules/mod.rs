@@ -10,12 +10,11 @@ mod pair;
 
 pub use self::decision::next_attempt;
 pub(super) use self::enrolment::check as check_enrolment;
-use super::store::{Committed, ReadSet, Records, StoredRequest, Watermark};
+use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
     ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, NewTemplate, Receipt, RequestId,
     Resolution, Retry, StoredDecision, SubjectHead, SubjectId, Timestamp,
 };
-use crate::face::Template;
 
 /// One thing to do, whole or not at all.
 #[derive(Clone, PartialEq)]
@@ -34,28 +33,6 @@ pub enum Command {
     /// Remembers that two subjects share a face for a good reason. The first id comes first in
     /// byte order.
     Clear(ClearedPair),
-}
-
-/// What a decision was made from. The commit looks whether it still holds.
-#[derive(Clone, PartialEq)]
-pub struct Basis {
-    /// The subject's head as it was read; `None` where it was not enrolled.
-    pub subject: Option<SubjectHead>,
-    /// Those who were cleared with the subject, in byte order.
-    pub cleared_with: Vec<SubjectId>,
-    /// The search for the same face under another number; `None` where the decision did without.
-    pub searched: Option<Searched>,
-}
-
-/// A search that a decision rests on.
-#[derive(Clone, PartialEq)]
-pub struct Searched {
-    /// What was searched for.
-    pub probe: Template,
-    /// From which score on a subject was found.
-    pub score: f32,
-    /// Everything up to this commit was searched.
-    pub as_of: Watermark,
 }
 
 /// What a command comes to.

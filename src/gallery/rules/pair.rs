@@ -1,7 +1,7 @@
 //! Pairs of subjects who share a face for a good reason.
 
 use super::{Plan, Planned, Write};
-use crate::gallery::store::{Committed, ReadSet, Records};
+use crate::gallery::records::{Committed, ReadSet, Records};
 use crate::gallery::{ClearedPair, GalleryError, Receipt, Timestamp};
 
 pub(super) fn reads(pair: &ClearedPair) -> ReadSet {

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::Shared;
 use super::candidates::{self, Asked, Question};
+use super::shared::Shared;
 use crate::gallery::{Candidate, Found, GalleryError, IndexFilter};
 use crate::search::SearchError;
 

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Shared;
 use super::candidates::{first_take, next_take, settled};
 use super::label::Label;
+use super::shared::Shared;
 use crate::gallery::{Candidate, GalleryError, IndexFilter, Instead};
 use crate::search::{Graph, GraphOptions, GraphReport, Hit, LookedUp, NoOriginals, Originals, SearchError, Vectors};
 

@@ -3,8 +3,8 @@
 use std::sync::PoisonError;
 use std::thread::JoinHandle;
 
-use super::Shared;
 use super::file::{Place, new_mark};
+use super::shared::Shared;
 use crate::gallery::GalleryError;
 use crate::gallery::embedded::fault::StoreError;
 use crate::gallery::embedded::record::{IndexHeadRecord, IndexMarksRecord, seal};

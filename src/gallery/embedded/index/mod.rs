@@ -4,7 +4,7 @@
 //! Each file answers one question: who was found (`candidates`), which searches share a scan
 //! (`gather`), whom a row of the index means (`label`), which graph look-ups walk (`interactive`),
 //! how the index is made at opening (`load`), what its file holds (`file`) and when that is
-//! written (`keeper`).
+//! written (`keeper`). `shared` is what they work on.
 
 mod candidates;
 mod file;
@@ -13,9 +13,9 @@ mod interactive;
 mod keeper;
 mod label;
 mod load;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,9 +26,9 @@ use self::file::Place;
 use self::gather::{Gather, Wish};
 use self::interactive::Interactive;
 use self::keeper::{Keeper, Position};
-use self::label::{Label, Labels, Traits};
+use self::label::{Label, Traits};
 use self::load::Making;
-use super::database::OpenDatabase;
+use self::shared::Shared;
 use super::fault::{self, StoreError};
 use super::medium::guarded;
 use super::store::EmbeddedStore;
@@ -36,31 +36,7 @@ use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
     Answered, Change, Changes, Found, GalleryError, IndexFilter, Instead, LookUp, Scope, VectorIndex, Watermark,
 };
-use crate::search::{Entry, GraphReport, Index, SearchError};
-
-/// What searches, the graph's builder and whoever applies changes share.
-struct Shared {
-    path: PathBuf,
-    recipe: RecipeDigest,
-    memory_bytes_max: u64,
-    /// Holds the vectors that are not in memory.
-    database: Arc<OpenDatabase>,
-    index: Index<Label>,
-    /// What the index's labels mean.
-    labels: Labels,
-    /// Searches under way.
-    gather: Gather,
-    /// The graph for look-ups, where there should be one.
-    interactive: Option<Interactive>,
-    /// Commit of the last change that every search sees.
-    watermark: AtomicU64,
-}
-
-impl Shared {
-    fn watermark(&self) -> Watermark {
-        Watermark(self.watermark.load(Ordering::Acquire))
-    }
-}
+use crate::search::{Entry, GraphReport, SearchError};
 
 /// What only one thread at a time does.
 struct Following {

@@ -166,6 +166,9 @@ pub struct Dg13 {
 
 impl Dg13 {
     /// Parses a DG13 file.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the file is no DG13.
     pub fn parse(file: &[u8], scope: Dg13Scope) -> Result<Self, ParseError> {
         let outer = Reader::new(file).expect(0x6D).within(WHAT)?;
         let mut out = Self { entries: Vec::new() };

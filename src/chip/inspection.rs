@@ -57,6 +57,9 @@ pub struct Com {
 
 impl Com {
     /// Parses an EF.COM file.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the file is no EF.COM.
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
         const WHAT: &str = "EF.COM";
         let mut fields = Reader::new(file).expect(0x60).within(WHAT)?.children();

@@ -112,6 +112,9 @@ pub struct SignatureCheck {
 
 impl Sod {
     /// Parses an EF.SOD file, DER or BER.
+    ///
+    /// # Errors
+    /// The [`Finding`] that says why the file is no security object.
     pub fn parse(file: &[u8]) -> Result<Self, Finding> {
         let broken = |error: ParseError| Finding::of(Reason::SodUnreadable).with(error);
         if file.len() > SOD_BYTES_MAX {

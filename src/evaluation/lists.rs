@@ -94,6 +94,9 @@ enum Kind {
 
 impl PairList {
     /// Opens a list and finds out of which kind it is.
+    ///
+    /// # Errors
+    /// [`ListError`] where the file cannot be read or has no such columns.
     pub fn open(path: &Path, photos: &ListedPhotos) -> Result<Self, ListError> {
         let unreadable = |source| ListError::Unreadable { path: path.to_owned(), source };
         if fs::metadata(path).map_err(unreadable)?.is_dir() {
@@ -149,6 +152,10 @@ impl PairList {
     }
 
     /// The next pair; `None` at the end. A failing disk is an error, never the end.
+    ///
+    /// # Errors
+    /// [`ListError`] where the file cannot be read further; a line that makes no sense is a
+    /// [`BadLine`] in the answer.
     pub fn next_pair(&mut self) -> Result<Option<Result<PairRow, BadLine>>, ListError> {
         let unreadable = |path: &Path, source| ListError::Unreadable { path: path.to_owned(), source };
         match &mut self.kind {

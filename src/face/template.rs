@@ -64,6 +64,9 @@ pub struct Template {
 impl Template {
     /// Normalises `raw`, an embedding as the network gave it, with the length
     /// computed in `f64` in index order so that the result is reproducible.
+    ///
+    /// # Errors
+    /// [`TemplateError`] for no values, one that is not finite, or a vector of length zero.
     pub fn from_raw(recipe: RecipeDigest, raw: &[f32]) -> Result<Self, TemplateError> {
         let norm = length(raw);
         if !norm.is_finite() || norm < f64::from(f32::MIN_POSITIVE) {
@@ -79,6 +82,9 @@ impl Template {
     }
 
     /// Restores a stored template without touching its bits.
+    ///
+    /// # Errors
+    /// [`TemplateError`] as [`Template::from_raw`], and for a vector whose length is not 1.
     pub fn from_parts(recipe: RecipeDigest, vector: Vec<f32>, norm: f32) -> Result<Self, TemplateError> {
         // Also false for NaN. A unit vector of f32 values is within 1e-3 of 1.
         if (length(&vector) - 1.0).abs() <= 1e-3 {

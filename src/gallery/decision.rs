@@ -24,6 +24,9 @@ pub struct DecisionKey {
 impl DecisionKey {
     /// Checks that the attempt is a number from 1. Whether it is one that may be decided is
     /// for the transaction to say, when it is decided.
+    ///
+    /// # Errors
+    /// [`GalleryError::AttemptOutOfOrder`] for 0.
     pub fn new(transaction: RequestId, attempt: u32) -> Result<Self, GalleryError> {
         match attempt {
             0 => Err(GalleryError::AttemptOutOfOrder { expected: 1 }),

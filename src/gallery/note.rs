@@ -20,6 +20,9 @@ impl Note {
     }
 
     /// Checks and wraps a text.
+    ///
+    /// # Errors
+    /// [`GalleryError::BadNote`].
     pub fn new(text: impl Into<String>) -> Result<Self, GalleryError> {
         let text = text.into();
         let length = text.chars().count();

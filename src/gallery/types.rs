@@ -36,6 +36,9 @@ impl SubjectId {
     pub const BYTES_MAX: usize = 128;
 
     /// Checks and wraps an id.
+    ///
+    /// # Errors
+    /// [`GalleryError::BadSubjectId`].
     pub fn new(id: impl Into<String>) -> Result<Self, GalleryError> {
         let id = id.into();
         if id.is_empty() || id.len() > Self::BYTES_MAX || id.chars().any(char::is_control) || id.trim() != id {
@@ -69,6 +72,9 @@ pub struct RequestId(String);
 
 impl RequestId {
     /// Checks and wraps a request id.
+    ///
+    /// # Errors
+    /// [`GalleryError::BadRequestId`].
     pub fn new(id: impl Into<String>) -> Result<Self, GalleryError> {
         let id = id.into();
         if id.is_empty() || id.len() > 128 || !id.bytes().all(|b| b.is_ascii_graphic()) {

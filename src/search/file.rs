@@ -114,6 +114,9 @@ fn checksum(kind: u32, len: u64, number: u64, parts: &[&[u8]]) -> u32 {
 
 impl<F: Write> Chunks<F> {
     /// Begins a file.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
     pub fn begin(mut file: F) -> Result<Self, FileError> {
         file.write_all(MAGIC)?;
         file.write_all(&VERSION.to_le_bytes())?;
@@ -121,6 +124,9 @@ impl<F: Write> Chunks<F> {
     }
 
     /// Writes a chunk of the owner's, of kind 0 and up.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
     pub fn put(&mut self, kind: u32, contents: &[u8]) -> Result<(), FileError> {
         self.write(OWNER + kind, &[contents])
     }
@@ -145,6 +151,10 @@ impl<F: Write> Chunks<F> {
 
 impl<F: Read> Chunks<F> {
     /// Begins reading a file.
+    ///
+    /// # Errors
+    /// [`FileError::Io`]; [`FileError::OtherVersion`], [`FileError::Damaged`] for what is no such
+    /// file.
     pub fn open(mut file: F) -> Result<Self, FileError> {
         let mut head = [0; 16];
         read_exact(&mut file, &mut head)?;
@@ -157,6 +167,10 @@ impl<F: Read> Chunks<F> {
     }
 
     /// The next chunk, which must be the owner's of this kind.
+    ///
+    /// # Errors
+    /// [`FileError::Io`]; [`FileError::Damaged`] where the next chunk is of another kind, cut short
+    /// or altered.
     pub fn take(&mut self, kind: u32) -> Result<Vec<u8>, FileError> {
         let mut contents = Vec::new();
         match self.next(&mut contents)? {
@@ -207,6 +221,9 @@ fn number_u64(bytes: &[u8]) -> Option<u64> {
 
 /// Writes the index as `view` sees it, up to the last chunk; `seen` is told every
 /// label.
+///
+/// # Errors
+/// [`FileError::Io`].
 pub fn write<L: Label, F: Write>(
     view: &View<L>,
     chunks: &mut Chunks<F>,
@@ -340,6 +357,10 @@ fn read_block<L: Label>(bytes: &[u8], bases: &[Arc<Basis>]) -> Option<Block<L>> 
 /// for it to be whole. After an error the index must not be used.
 ///
 /// [`IndexOptions::originals`]: super::IndexOptions::originals
+///
+/// # Errors
+/// [`FileError::Io`], [`FileError::Damaged`]; [`FileError::Search`] where the index has no room for
+/// it.
 pub fn read<L: Label, F: Read>(
     index: &Index<L>,
     chunks: &mut Chunks<F>,

@@ -165,11 +165,18 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     }
 
     /// Whether a vector can be searched for or inserted.
+    ///
+    /// # Errors
+    /// [`SearchError::Dimension`], [`SearchError::NotFinite`].
     pub fn check(&self, vector: &[f32]) -> Result<(), SearchError> {
         check(vector, self.inner.dimension)
     }
 
     /// Adds one vector.
+    ///
+    /// # Errors
+    /// [`SearchError::Dimension`], [`SearchError::NotFinite`], [`SearchError::KeyTaken`];
+    /// [`SearchError::Full`], [`SearchError::Memory`].
     pub fn insert(&self, key: u64, label: L, vector: &[f32]) -> Result<(), SearchError> {
         self.apply(&[], vec![Entry { key, label, vector: vector.to_vec() }])
     }
@@ -184,6 +191,9 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     /// Removes, then inserts, as one change: searches see both or neither. Keys
     /// to remove that are not there are passed over. Refused as a whole, with
     /// nothing changed, where one entry is.
+    ///
+    /// # Errors
+    /// As [`Index::insert`], of the first entry that is refused.
     pub fn apply(&self, removed: &[u64], inserted: Vec<Entry<L>>) -> Result<(), SearchError> {
         self.change(removed, Vec::new(), inserted, true)
     }
@@ -359,6 +369,9 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     }
 
     /// [`View::within`] on the index as it is now.
+    ///
+    /// # Errors
+    /// As [`View::within`].
     pub fn within<F>(&self, query: &[f32], score: f32, filter: F) -> Result<Vec<Hit<L>>, SearchError>
     where
         F: Fn(u64) -> bool + Sync,
@@ -367,6 +380,9 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     }
 
     /// [`View::nearest`] on the index as it is now.
+    ///
+    /// # Errors
+    /// As [`View::nearest`].
     pub fn nearest<F>(&self, query: &[f32], k: usize, filter: F) -> Result<Vec<Hit<L>>, SearchError>
     where
         F: Fn(u64) -> bool + Sync,

@@ -99,6 +99,10 @@ impl<L: Clone + Send + Sync> View<L> {
 
     /// Every vector whose dot product with `query` is at or above `score` and
     /// whose key passes `filter`; best first, ties by key.
+    ///
+    /// # Errors
+    /// [`SearchError::Dimension`], [`SearchError::NotFinite`], [`SearchError::BadScore`];
+    /// [`SearchError::Missing`], [`SearchError::Unreadable`] for vectors outside memory.
     pub fn within<F>(&self, query: &[f32], score: f32, filter: F) -> Result<Vec<Hit<L>>, SearchError>
     where
         F: Fn(u64) -> bool + Sync,
@@ -109,6 +113,9 @@ impl<L: Clone + Send + Sync> View<L> {
     /// The `k` vectors with the highest dot product with `query` among those
     /// whose key passes `filter`; best first, ties by key. Fewer where there are
     /// fewer.
+    ///
+    /// # Errors
+    /// As [`View::within`].
     pub fn nearest<F>(&self, query: &[f32], k: usize, filter: F) -> Result<Vec<Hit<L>>, SearchError>
     where
         F: Fn(u64) -> bool + Sync,

@@ -82,6 +82,9 @@ pub struct AssessOutcome {
 impl Engine {
     /// Says what is wrong with a capture before anything is compared: detection and
     /// quality only. Needs no gallery and stores nothing.
+    ///
+    /// # Errors
+    /// [`WorkflowError::Busy`]; [`WorkflowError::Face`] for a photo that gives no report.
     pub async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError> {
         let failed = |source: FaceError| WorkflowError::Face { field: Field::Image, source };
         let wants = Wants { quality: true, ..Wants::default() };

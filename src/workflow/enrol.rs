@@ -73,6 +73,12 @@ impl Engine {
     ///
     /// With a request id, a retry of what was done before returns the first receipt
     /// without looking at the photos again.
+    ///
+    /// # Errors
+    /// [`WorkflowError::PhotoCount`], [`WorkflowError::NumberAsId`], [`WorkflowError::OutOfRange`]
+    /// for what the request says; [`WorkflowError::Face`] and [`WorkflowError::CaptureRefused`] for a
+    /// photo; [`WorkflowError::Gallery`] as [`Gallery::enrol`](crate::gallery::Gallery::enrol);
+    /// [`WorkflowError::Busy`].
     pub async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
         let gallery = self.gallery()?;
         check_count(request.photos.len())?;
@@ -143,6 +149,10 @@ impl Engine {
     }
 
     /// Removes a subject and its templates.
+    ///
+    /// # Errors
+    /// [`WorkflowError::NoGallery`]; [`WorkflowError::Gallery`] as
+    /// [`Gallery::remove`](crate::gallery::Gallery::remove).
     pub async fn remove(&self, subject: &SubjectId, request_id: Option<RequestId>) -> Result<Receipt, WorkflowError> {
         let retry = request_id.map(|request_id| {
             let mut digest = ContentDigest::new("remove");
@@ -153,11 +163,17 @@ impl Engine {
     }
 
     /// One subject, or [`GalleryError::UnknownSubject`].
+    ///
+    /// # Errors
+    /// [`WorkflowError::NoGallery`], [`WorkflowError::Gallery`].
     pub async fn subject(&self, subject: &SubjectId) -> Result<Subject, WorkflowError> {
         Ok(self.gallery()?.subject(subject).await?.ok_or(GalleryError::UnknownSubject)?)
     }
 
     /// Size of the gallery.
+    ///
+    /// # Errors
+    /// [`WorkflowError::NoGallery`].
     pub async fn stats(&self) -> Result<Stats, WorkflowError> {
         Ok(self.gallery()?.stats())
     }

@@ -382,6 +382,10 @@ fn outcome(stored: StoredDecision) -> Result<BeneficiaryOutcome, WorkflowError> 
 
 impl Engine {
     /// The answer that was given to an attempt, or `None` where there was none.
+    ///
+    /// # Errors
+    /// [`WorkflowError::NoGallery`], [`WorkflowError::Gallery`]; [`WorkflowError::Answer`] where
+    /// what is stored cannot be read.
     pub async fn decision(
         &self,
         transaction: &RequestId,

@@ -87,6 +87,9 @@ impl Engine {
 
     /// Up to `limit` cleared pairs in byte order of their ids, those after `after`:
     /// for an audit, which does not report them again.
+    ///
+    /// # Errors
+    /// [`WorkflowError::NoGallery`], [`WorkflowError::Gallery`].
     pub async fn cleared_pairs(
         &self,
         after: Option<&(SubjectId, SubjectId)>,

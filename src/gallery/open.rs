@@ -44,6 +44,10 @@ pub fn open_on(
     of(Arc::new(EmbeddedStore::open_on(backend, recipe, dimension, options)?), recipe, dimension)
 }
 
+/// A store, and an index that follows it.
+#[doc(hidden)]
+pub type Parts = (Arc<dyn RecordStore>, Arc<dyn VectorIndex>);
+
 /// Store and index of the folder `dir`, to be put together with others.
 ///
 /// # Errors
@@ -54,7 +58,7 @@ pub fn open_parts(
     recipe: RecipeDigest,
     dimension: usize,
     options: EmbeddedOptions,
-) -> Result<(Arc<dyn RecordStore>, Arc<dyn VectorIndex>), GalleryError> {
+) -> Result<Parts, GalleryError> {
     let store = Arc::new(EmbeddedStore::open(dir, recipe, dimension, options)?);
     let index = Arc::new(EmbeddedIndex::open(Arc::clone(&store), recipe, dimension)?);
     Ok((store, index))

@@ -242,8 +242,8 @@ pub fn create_replace_and_add_do_what_they_say(gallery: Arc<Gallery>) {
 
 pub fn removed_is_gone(gallery: Arc<Gallery>) {
     block_on(async {
-        create(&*gallery, "a", &[1, 2]).await.unwrap();
-        create(&*gallery, "b", &[1]).await.unwrap();
+        create(&gallery, "a", &[1, 2]).await.unwrap();
+        create(&gallery, "b", &[1]).await.unwrap();
         let receipt = gallery.remove(&id("a"), None).await.unwrap();
         assert_eq!(receipt.templates, 0);
         assert!(gallery.subject(&id("a")).await.unwrap().is_none());
@@ -253,16 +253,16 @@ pub fn removed_is_gone(gallery: Arc<Gallery>) {
         assert_eq!((stats.subjects, stats.templates), (1, 1));
         let again = gallery.remove(&id("a"), None).await.unwrap_err();
         assert!(matches!(again, GalleryError::UnknownSubject));
-        create(&*gallery, "a", &[3]).await.unwrap();
+        create(&gallery, "a", &[3]).await.unwrap();
     });
 }
 
 pub fn what_is_wrong_is_refused_and_changes_nothing(gallery: Arc<Gallery>) {
     block_on(async {
         let before = gallery.stats();
-        let none = create(&*gallery, "a", &[]).await.unwrap_err();
+        let none = create(&gallery, "a", &[]).await.unwrap_err();
         assert!(matches!(none, GalleryError::TemplateCount { found: 0, max: 64 }));
-        let many = create(&*gallery, "a", &[1; 65]).await.unwrap_err();
+        let many = create(&gallery, "a", &[1; 65]).await.unwrap_err();
         assert!(matches!(many, GalleryError::TemplateCount { found: 65, max: 64 }));
 
         let other = RecipeDigest([8; 32]);
@@ -290,7 +290,7 @@ pub fn what_is_wrong_is_refused_and_changes_nothing(gallery: Arc<Gallery>) {
         }
         assert_eq!(gallery.stats(), before);
 
-        create(&*gallery, "a", &[1; 63]).await.unwrap();
+        create(&gallery, "a", &[1; 63]).await.unwrap();
         let add = crate::support::enrolment("a", EnrolMode::Add, &[2, 3]);
         let over = gallery.enrol(add, None).await.unwrap_err();
         assert!(matches!(over, GalleryError::TemplateCount { found: 65, max: 64 }));
@@ -357,7 +357,7 @@ pub fn pages_of_ids_are_in_byte_order(gallery: Arc<Gallery>) {
     block_on(async {
         let mut ids = ["b", "a", "ab", "Z", "ế", "10", "9"];
         for subject in ids {
-            create(&*gallery, subject, &[1]).await.unwrap();
+            create(&gallery, subject, &[1]).await.unwrap();
         }
         ids.sort_unstable();
         let mut paged = Vec::new();
@@ -378,10 +378,10 @@ pub fn pages_of_ids_are_in_byte_order(gallery: Arc<Gallery>) {
 pub fn candidates_are_subjects_in_order(gallery: Arc<Gallery>) {
     block_on(async {
         // One subject owns the 60 best templates; two tie; ids decide.
-        create(&*gallery, "many", &[0; 60]).await.unwrap();
-        create(&*gallery, "tie-b", &[1]).await.unwrap();
-        create(&*gallery, "tie-a", &[2, 1]).await.unwrap();
-        create(&*gallery, "far", &[3]).await.unwrap();
+        create(&gallery, "many", &[0; 60]).await.unwrap();
+        create(&gallery, "tie-b", &[1]).await.unwrap();
+        create(&gallery, "tie-a", &[2, 1]).await.unwrap();
+        create(&gallery, "far", &[3]).await.unwrap();
         let probe = template(1);
         let order = |found: &[chinhchu::gallery::Candidate]| -> Vec<String> {
             found.iter().map(|c| c.subject.as_str().to_owned()).collect()
@@ -492,7 +492,7 @@ pub fn concurrent_writers_all_get_through(gallery: Arc<Gallery>) {
                 let gallery = Arc::clone(&gallery);
                 tokio::spawn(async move {
                     let subject = format!("s{}", i / 2);
-                    let created = create(&*gallery, &subject, &[i]).await;
+                    let created = create(&gallery, &subject, &[i]).await;
                     // A search begun after the acknowledgement sees it.
                     if created.is_ok() {
                         let found = gallery.within(&template(i), 0.999).await.unwrap();

@@ -109,12 +109,12 @@ pub fn pairs_are_cleared_for_both_and_forgotten_with_either(gallery: Arc<Gallery
     block_on(async {
         assert!(matches!(gallery.clear_pair(pair("a", "b")).await, Err(GalleryError::UnknownSubject)));
         assert!(matches!(gallery.clear_pair(pair("a", "a")).await, Err(GalleryError::SamePair)));
-        create(&*gallery, "a", &[1]).await.unwrap();
+        create(&gallery, "a", &[1]).await.unwrap();
         assert!(!gallery.clear_pair(pair("b", "a")).await.unwrap().replayed);
         assert!(gallery.clear_pair(pair("a", "b")).await.unwrap().replayed);
         gallery.clear_pair(pair("a", "c")).await.unwrap();
         // Ids that begin alike are others.
-        create(&*gallery, "ab", &[2]).await.unwrap();
+        create(&gallery, "ab", &[2]).await.unwrap();
         gallery.clear_pair(pair("ab", "z")).await.unwrap();
         assert_eq!(gallery.cleared_with(&id("a")).await.unwrap(), [id("b"), id("c")]);
         assert_eq!(gallery.cleared_with(&id("b")).await.unwrap(), [id("a")]);
@@ -231,7 +231,7 @@ fn decisions_and_pairs_are_there_after_reopening() {
 #[test]
 fn a_folder_from_before_there_were_decisions_gets_its_tables() {
     let (gallery, dir) = empty();
-    block_on(create(&*gallery, "a", &[1])).unwrap();
+    block_on(create(&gallery, "a", &[1])).unwrap();
     drop(gallery);
     {
         let database = redb::Database::open(dir.path().join("chinhchu.redb")).unwrap();

@@ -19,6 +19,7 @@ use super::{
 /// One thing to do, whole or not at all.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "one at a time, and boxed where many wait")]
 pub enum Command {
     /// Adds or changes a subject.
     Enrol(Enrolment, Option<Retry>),

@@ -11,7 +11,7 @@ use super::tuning::{BLOCK_QUERIES, CHUNK_ROWS, FINE, HEAD, HEAD_BYTES};
 use super::vectors::Vectors;
 use crate::matching::Dot;
 use crate::search::SearchError;
-use crate::search::index::check;
+use crate::search::vector::check;
 
 /// Rows of a group: lanes of a register.
 pub(super) const LANES: usize = 16;

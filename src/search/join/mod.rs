@@ -30,7 +30,7 @@ use unit::Unit;
 pub use vectors::{Matrix, Side, Vectors};
 
 use super::SearchError;
-use super::index::check;
+use super::vector::check;
 use crate::matching::Dot;
 
 /// The instruction set of the join's loops on this machine.

@@ -1,6 +1,7 @@
 //! The index with codes, against the sorted list: the same promises, with
 //! rotations fitted, fitted anew, and blocks merged and thinned out on the way.
 
+use crate::search::recode::refit;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -99,7 +100,7 @@ fn a_coded_index_answers_as_a_sorted_list_does_through_growth_removal_and_new_ro
             });
             model.extend((first..).zip(batch.iter().cloned()));
             if step == 4 {
-                index.inner().refit();
+                refit(index.inner());
             }
             if step == 4 || step == 9 {
                 let queries: Vec<Vec<f32>> =
@@ -226,7 +227,7 @@ fn a_rotation_is_fitted_beside_searches_and_writes_without_an_answer_changing() 
     let model: BTreeMap<u64, Vec<f32>> = (0u64..).zip(rows.iter().cloned()).collect();
     let expected = ranked(&model, &rows[9])[..50].to_vec();
     std::thread::scope(|scope| {
-        let refits = scope.spawn(|| (0..3).for_each(|_| index.inner().refit()));
+        let refits = scope.spawn(|| (0..3).for_each(|_| refit(index.inner())));
         let writes = scope.spawn(|| {
             // Far from the query, and gone again.
             let far: Vec<f32> = rows[9].iter().map(|v| -v).collect();

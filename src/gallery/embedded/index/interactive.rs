@@ -284,7 +284,7 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<Measured, Searc
     let find = |number: usize, keys: &[u64]| {
         let (own, vector, _) = &probes[number];
         attempt(shared, |originals| {
-            shared.index.locate(keys).score(vector, |key, _| is_other(*own, key), Some(originals))
+            shared.index.select(keys).score(vector, |key, _| is_other(*own, key), Some(originals))
         })
     };
     let began = Instant::now();
@@ -337,9 +337,9 @@ pub(super) fn look_up(
     let find = |originals: &dyn Originals, keys: &[u64]| -> Result<Vec<Hit<Label>>, SearchError> {
         // First where they lie, then whom the filter lets through: who comes in between
         // passes neither.
-        let located = shared.index.locate(keys);
+        let selected = shared.index.select(keys);
         let sieve = shared.labels.sieve(filter);
-        located.score(query, |_, label| sieve.passes(*label), Some(originals))
+        selected.score(query, |_, label| sieve.passes(*label), Some(originals))
     };
     if k == 0 {
         return Ok(Err(Instead::FewPass));

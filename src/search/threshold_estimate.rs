@@ -1,18 +1,19 @@
-//! How high the floor of a search for the nearest may be hoped to come within a stage.
+//! An estimate of the threshold that a search for the k nearest will have at the end of a stage.
 //!
-//! The floor that a stage begins with is that of the rows before it, which are fewer: most
-//! of what it keeps from being dropped is dropped at the end of the stage. So the first pass
-//! goes by a floor that the end of the stage is likely to reach. Where it does not, the
-//! stage is gone over again for what was dropped too early: hoping costs time at worst.
+//! The threshold that a stage begins with is the k-th best score of the rows before it, which are
+//! fewer: most rows that pass it are dropped at the end of the stage. So the first pass uses the
+//! threshold that the end of the stage is likely to have. Where the estimate was too high, the
+//! stage's rows between the real threshold and the estimate are scanned again: a wrong estimate
+//! costs time, never a hit.
 
-/// Deviations of what is found that a hope stays below what is likeliest.
+/// Standard deviations by which the estimate stays below the likeliest value.
 const CAUTION: f64 = 2.5;
 
-/// Most of the rows that may be hits for a hope to be of use.
+/// Largest share of the rows that may be hits; above it nothing is estimated.
 const SHARE_MAX: f64 = 0.05;
 
-/// What one search has seen of its scores.
-pub(super) struct Hope {
+/// What one search has seen of its scores: the parameters of the estimate.
+pub(super) struct ThresholdEstimate {
     /// Hits wanted; `None` where all above a score are.
     best: Option<usize>,
     /// The deviation of scores as the floors told it, the least of these: a few rows of the
@@ -20,13 +21,13 @@ pub(super) struct Hope {
     deviation: f64,
 }
 
-impl Hope {
+impl ThresholdEstimate {
     pub(super) fn new(best: Option<usize>) -> Self {
         Self { best, deviation: f64::INFINITY }
     }
 
-    /// What the floor will likely be when there are `later` rows instead of `seen` ones;
-    /// never less than it is now. Scores of strangers are taken to be normal about zero, as
+    /// The threshold to expect after `later` rows, from the one after `seen` rows, `floor`; never
+    /// less than that. Scores of strangers are taken to be normal about zero, as
     /// those of faces nearly are.
     pub(super) fn floor(&mut self, floor: f32, seen: u64, later: u64) -> f32 {
         let Some(best) = self.best else { return floor };
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn hopes_rise_with_the_rows_and_never_lie_below_the_floor() {
-        let mut hope = Hope::new(Some(10));
+        let mut hope = ThresholdEstimate::new(Some(10));
         assert_eq!(hope.floor(f32::MIN, 0, 4096), f32::MIN);
         let hoped = hope.floor(0.30, 4096, 20_480);
         assert!((0.31..0.36).contains(&hoped), "{hoped}");
@@ -73,7 +74,7 @@ mod tests {
         for (floor, seen, later) in [(0.2, 10, 20), (0.2, 0, 0), (-0.5, 4096, 8192), (0.0, 4096, 8192)] {
             assert_eq!(hope.floor(floor, seen, later), floor);
         }
-        assert_eq!(Hope::new(None).floor(0.55, 4096, 1 << 20), 0.55);
-        assert_eq!(Hope::new(Some(0)).floor(f32::MIN, 4096, 1 << 20), f32::MIN);
+        assert_eq!(ThresholdEstimate::new(None).floor(0.55, 4096, 1 << 20), 0.55);
+        assert_eq!(ThresholdEstimate::new(Some(0)).floor(f32::MIN, 4096, 1 << 20), f32::MIN);
     }
 }

@@ -1,23 +1,23 @@
-//! Vectors found by key, and their exact scores: for candidates that came from
-//! elsewhere than a scan.
+//! Vectors selected by key, and their exact scores: for candidates that come from elsewhere than
+//! a scan.
 
 use std::sync::Arc;
 
 use super::SearchError;
 use super::blocks::Piece;
 use super::originals::{Originals, read_all};
-use super::view::Hit;
+use super::vector::{Hit, check};
 use crate::matching::Dot;
 
-/// Where vectors lay at one moment. They can be read from there however the index
-/// changes; one that is removed is no longer located.
-pub struct Located<L> {
+/// Vectors selected by key at one moment. They can be read however the index changes
+/// afterwards; a key that was removed before is not in it.
+pub struct Selection<L> {
     rows: Vec<(u64, Arc<Piece<L>>, usize)>,
     dimension: usize,
     dot: Dot,
 }
 
-impl<L: Clone> Located<L> {
+impl<L: Clone> Selection<L> {
     pub(super) fn new(rows: Vec<(u64, Arc<Piece<L>>, usize)>, dimension: usize, dot: Dot) -> Self {
         Self { rows, dimension, dot }
     }
@@ -38,7 +38,7 @@ impl<L: Clone> Located<L> {
     where
         F: Fn(u64, &L) -> bool,
     {
-        super::index::check(query, self.dimension)?;
+        check(query, self.dimension)?;
         let mut hits = Vec::with_capacity(self.rows.len());
         let (mut outside, mut labels) = (Vec::new(), Vec::new());
         for (key, piece, row) in &self.rows {
@@ -62,7 +62,7 @@ impl<L: Clone> Located<L> {
         Ok(hits)
     }
 
-    /// Copies the only vector located.
+    /// Copies the only vector selected.
     pub(super) fn copy(&self, into: &mut [f32], originals: Option<&dyn Originals>) -> Result<(), SearchError> {
         if into.len() != self.dimension {
             return Err(SearchError::Dimension { expected: self.dimension, found: into.len() });

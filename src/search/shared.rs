@@ -1,10 +1,9 @@
-//! What an index shares with the threads that work beside its callers: the state that
-//! searches begin from, the writers' book-keeping, and the order of their locks.
+//! The state of an index that its callers share with the threads that work beside them: what
+//! searches begin from, where each key is, and the order of their locks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
-use super::basis::Basis;
 use super::blocks::State;
 use super::codes::Codes;
 use super::kernel::Kernel;
@@ -13,7 +12,7 @@ use super::places::Places;
 use crate::matching::Dot;
 
 /// What the index shares with the thread that fits a rotation anew.
-pub(super) struct Inner<L> {
+pub(super) struct Shared<L> {
     pub(super) dimension: usize,
     pub(super) vectors_max: u64,
     pub(super) bytes_limit: u64,
@@ -32,7 +31,7 @@ pub(super) struct Inner<L> {
     pub(super) fitting: AtomicBool,
 }
 
-impl<L: Clone + Send + Sync> Inner<L> {
+impl<L: Clone + Send + Sync> Shared<L> {
     pub(super) fn state(&self) -> Arc<State<L>> {
         Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -59,26 +58,6 @@ impl<L: Clone + Send + Sync> Inner<L> {
         // Nothing between the lock and its release can panic half-way: every
         // refusal comes before the first change.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Fits a rotation on what is there and codes every block with it. Searches
-    /// and writes go on: a block is as exact with the old codes as with the new.
-    pub(super) fn refit(&self) {
-        let sample = super::recode::sample(&self.state(), self.dimension, self.originals());
-        let fitted = Basis::fit(&sample, self.dimension).map(Arc::new);
-        let basis = {
-            let mut places = self.places();
-            let rows = places.rows();
-            let basis = places.set_basis(fitted, rows);
-            if let Some(basis) = &basis {
-                super::recode::open_piece(&places, Arc::make_mut(&mut *self.published()), basis, self);
-            }
-            basis
-        };
-        if let Some(basis) = basis {
-            super::recode::others(self, &basis);
-        }
-        self.fitting.store(false, Ordering::Release);
     }
 
     /// Puts new codes into block `number`, where it still has the old ones.

@@ -1,4 +1,4 @@
-//! What the AVX2 loops of scan and join share: numbers of sixteen bits, sixteen a register.
+//! Sixteen 16-bit integers in an AVX2 register: what the loops of scan and join share.
 
 use std::arch::x86_64::*;
 

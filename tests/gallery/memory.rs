@@ -127,7 +127,7 @@ impl Tables {
                 self.cleared.remove(&key);
             }
             Write::Request(id, request) => drop(self.requests.insert(id, request)),
-            _ => unimplemented!("a row of a kind that came later"),
+            _ => panic!("a row of a kind that came later"),
         }
         if let Some(change) = change {
             self.log.push((commit, change));

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
 use chinhchu::gallery::{
     Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Filter, Gallery, Scope, Source, SubjectId,
@@ -69,7 +70,7 @@ async fn run(templates: u64) -> Result<bool, Failure> {
         accept_poor: true,
         vouch: None,
     };
-    engine.enrol(request).await?;
+    engine.enrol(&RequestContext::internal("benchmark"), request).await?;
 
     let mut serve = ServeOptions::default();
     serve.listen.set_port(0);

@@ -7,6 +7,7 @@ mod words;
 pub mod audit;
 pub mod chip;
 pub mod cli;
+pub mod context;
 pub mod evaluation;
 pub mod face;
 pub mod gallery;

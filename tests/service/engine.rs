@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::Wants;
 use chinhchu::face::quality::Flaw;
 use chinhchu::gallery::{Attributes, DecisionKey, EnrolMode, Filter, RequestId, Source, SubjectId};
@@ -79,7 +80,7 @@ async fn a_counters_day() {
     };
     let outcome = client.verify(request.clone()).await.unwrap();
     assert_eq!(outcome.decision, Decision::Match);
-    assert_eq!(outcome, local.verify(request).await.unwrap());
+    assert_eq!(outcome, local.verify(&RequestContext::internal("test"), request).await.unwrap());
     let request =
         VerifyRequest { reference: first.clone(), probes: vec![other.clone()], fmr: None, against: Default::default() };
     assert_eq!(client.verify(request).await.unwrap().decision, Decision::NoMatch);
@@ -120,14 +121,16 @@ async fn the_engine_tells_once_that_the_photos_have_been_looked_at() {
             told.fetch_add(1, Ordering::SeqCst);
         }
     };
-    telling(tell(), engine.enrol(enrolment("t-1", "one", face.clone()))).await.unwrap();
+    telling(tell(), engine.enrol(&RequestContext::internal("test"), enrolment("t-1", "one", face.clone())))
+        .await
+        .unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 1, "enrol");
     let request =
         VerifyRequest { reference: face.clone(), probes: vec![other.clone()], fmr: None, against: Default::default() };
-    telling(tell(), engine.verify(request)).await.unwrap();
+    telling(tell(), engine.verify(&RequestContext::internal("test"), request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 2, "verify");
     let request = IdentifyRequest { probes: vec![other.clone()], scope: None, filter: Filter::default() };
-    telling(tell(), engine.identify(request)).await.unwrap();
+    telling(tell(), engine.identify(&RequestContext::internal("test"), request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 3, "identify");
     let request = BeneficiaryRequest {
         key: DecisionKey::new(RequestId::new("t-2").unwrap(), 1).unwrap(),
@@ -139,7 +142,7 @@ async fn the_engine_tells_once_that_the_photos_have_been_looked_at() {
         active: None,
         frames: vec![other],
     };
-    telling(tell(), engine.verify_beneficiary(request)).await.unwrap();
+    telling(tell(), engine.verify_beneficiary(&RequestContext::internal("test"), request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 4, "verify a beneficiary");
 }
 

@@ -1,4 +1,4 @@
-//! Both ends in one process: a real gallery, a real socket.
+//! Tests with both ends in one process, a real gallery and a real socket.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ fn enrolment(number: u32, templates: u32) -> Enrolment {
     }
 }
 
-/// So many subjects with so many templates, in a folder.
+/// A gallery of so many subjects with so many templates each.
 async fn gallery(folder: &Path, subjects: u32, templates: u32) -> Arc<dyn Gallery> {
     let gallery = EmbeddedGallery::open(folder, RECIPE, DIMENSION, EmbeddedOptions::default()).unwrap();
     for number in 0..subjects {
@@ -59,7 +59,7 @@ async fn gallery(folder: &Path, subjects: u32, templates: u32) -> Arc<dyn Galler
     Arc::new(gallery)
 }
 
-/// More than both ends and the socket hold between them.
+/// A gallery that is larger than all buffers of both ends and the socket.
 async fn large_gallery(folder: &Path) -> Arc<dyn Gallery> {
     gallery(folder, 120, 16).await
 }
@@ -82,7 +82,7 @@ impl Serving {
     }
 }
 
-/// Reads on to the end, or to what stops it.
+/// Reads to the end or to an error.
 async fn rest(snapshot: &mut Snapshot) -> Result<Vec<SnapshotPart>, LocalError> {
     let mut parts = Vec::new();
     while let Some(part) = snapshot.next().await? {
@@ -109,7 +109,7 @@ async fn what_comes_through_the_socket_is_what_the_gallery_hands_on() {
     assert_eq!(mode & 0o777, 0o600);
 
     let mut snapshot = Snapshot::open(folder.path()).await.unwrap();
-    // Stored after it was taken.
+    // Stored after the snapshot was taken.
     gallery.enrol(enrolment(999, 1), None).await.unwrap();
     let head = snapshot.head();
     assert_eq!((head.recipe, head.dimension, head.subjects, head.templates), (RECIPE, DIMENSION, 300, 900));
@@ -168,7 +168,7 @@ async fn a_server_that_stops_cuts_snapshots_with_an_error_whether_they_are_read_
         assert!(matches!(error, LocalError::Refused { .. } | LocalError::Cut { .. }), "{error}");
         assert!(error.to_string().contains("run the same command again"), "{error}");
     }
-    // Nothing of it holds the gallery for long.
+    // The server does not keep the gallery.
     let begun = Instant::now();
     while Arc::strong_count(&gallery) > 1 {
         assert!(begun.elapsed() < Duration::from_secs(60), "the server still holds the gallery");
@@ -198,7 +198,7 @@ async fn a_socket_of_a_killed_server_is_replaced_and_told_from_one_that_serves()
         assert!(matches!(error, LocalError::NotServed { .. }) && told.contains("stop it while"), "{told}");
     };
     not_served(Snapshot::open(folder.path()).await.err().unwrap());
-    // What is left when a process is killed: a name without a listener.
+    // A killed process leaves a socket without a listener.
     drop(socket::listen(folder.path()).unwrap());
     assert!(folder.path().join(SOCKET).exists());
     not_served(Snapshot::open(folder.path()).await.err().unwrap());
@@ -219,7 +219,7 @@ async fn a_folder_with_a_long_path_works_too() {
     assert!(!folder.join(SOCKET).exists());
 }
 
-/// A server that sends what it is told to.
+/// A server that sends these messages, whatever they are.
 struct Faulty(Vec<Content>);
 
 #[tonic::async_trait]

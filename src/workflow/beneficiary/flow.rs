@@ -10,6 +10,7 @@ use super::grounds::Piece;
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, Anchors, CheckOptions, ChipFiles, GroupState, Holder, Moment};
+use crate::context::RequestContext;
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome,
@@ -110,8 +111,14 @@ impl Engine {
     /// be sent again with other captures. [`WorkflowError::Policy`] for a policy that
     /// is not configured; [`WorkflowError::Attempts`] beyond the policy's number;
     /// [`GalleryError::TransactionReused`], [`GalleryError::AttemptOutOfOrder`],
-    /// [`GalleryError::TransactionClosed`].
-    pub async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError> {
+    /// [`GalleryError::TransactionClosed`]. [`WorkflowError::DeadlineExceeded`] where the
+    /// deadline has passed already.
+    pub async fn verify_beneficiary(
+        &self,
+        context: &RequestContext,
+        request: BeneficiaryRequest,
+    ) -> Result<BeneficiaryOutcome, WorkflowError> {
+        context.check_deadline()?;
         let gallery = self.gallery()?;
         let content = request.digest();
         let _turn = self.counter().turns.take(&request.key.transaction).await;
@@ -136,12 +143,12 @@ impl Engine {
         let seen = self.look(request, content, policy, &rules.anchors).await?;
         let by = DecidedBy { name: policy_name, policy, anchors: &rules.anchors };
         for _ in 1..TRIES_MAX {
-            match self.judge(gallery, &seen, by).await {
+            match self.judge(context, gallery, &seen, by).await {
                 Err(WorkflowError::Gallery(GalleryError::SubjectExists)) => {}
                 other => return other,
             }
         }
-        self.judge(gallery, &seen, by).await
+        self.judge(context, gallery, &seen, by).await
     }
 
     /// Looks at captures and chip, side by side. Stores nothing, looks nothing up.
@@ -241,6 +248,7 @@ impl Engine {
     /// Looks up, decides and commits.
     async fn judge(
         &self,
+        context: &RequestContext,
         gallery: &dyn Gallery,
         seen: &Seen,
         by: DecidedBy<'_>,
@@ -316,7 +324,8 @@ impl Engine {
             enrolment,
         };
         let (stored, _) = gallery.decide(decision).await?;
-        tracing::info!(outcome = ?stored.outcome, attempt = stored.key.attempt, "decided");
+        let caller = context.principal().kind();
+        tracing::info!(outcome = ?stored.outcome, attempt = stored.key.attempt, caller, "decided");
         outcome(stored)
     }
 }
@@ -359,11 +368,17 @@ fn outcome(stored: StoredDecision) -> Result<BeneficiaryOutcome, WorkflowError> 
 
 impl Engine {
     /// The answer that was given to an attempt, or `None` where there was none.
+    ///
+    /// # Errors
+    /// [`WorkflowError::Answer`] for one that cannot be read, and the errors of the gallery;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn decision(
         &self,
+        context: &RequestContext,
         transaction: &RequestId,
         attempt: u32,
     ) -> Result<Option<BeneficiaryOutcome>, WorkflowError> {
+        context.check_deadline()?;
         let key = DecisionKey::new(transaction.clone(), attempt)?;
         self.gallery()?.decision(&key).await?.map(outcome).transpose()
     }

@@ -69,6 +69,9 @@ impl Engine {
     }
 
     /// The same engine with a gallery, whose recipe must be the pack's.
+    ///
+    /// # Errors
+    /// [`GalleryError::OtherRecipe`] for a gallery of another recipe.
     pub fn with_gallery(mut self, gallery: Arc<dyn Gallery>) -> Result<Self, WorkflowError> {
         if gallery.recipe() != self.recipe() {
             return Err(GalleryError::OtherRecipe { gallery: gallery.recipe(), template: self.recipe() }.into());

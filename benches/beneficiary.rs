@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use chinhchu::chip::forge::{CardDraft, HolderDraft};
 use chinhchu::chip::{Anchors, Personal, Sex};
+use chinhchu::context::RequestContext;
 use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
 use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, Outcome, RequestId, SubjectId};
 use chinhchu::workflow::Engine;
@@ -92,7 +93,7 @@ async fn run() -> Result<bool, Failure> {
     for index in 0..DECISIONS + DECISIONS / 10 {
         let request = request(index)?;
         let began = Instant::now();
-        let outcome = engine.verify_beneficiary(request).await?;
+        let outcome = engine.verify_beneficiary(&RequestContext::internal("benchmark"), request).await?;
         let took = began.elapsed();
         if outcome.decided.outcome != Outcome::Approve {
             return Err(format!("not approved: {:?}", outcome.decided).into());

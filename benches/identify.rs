@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
 use chinhchu::gallery::{self, Attributes, EmbeddedOptions, EnrolMode, Filter, Scope, Source, SubjectId};
 use chinhchu::service::{Client, ServeOptions, bind};
@@ -67,7 +68,7 @@ async fn run(templates: u64) -> Result<bool, Failure> {
         accept_poor: true,
         vouch: None,
     };
-    engine.enrol(request).await?;
+    engine.enrol(&RequestContext::internal("benchmark"), request).await?;
 
     let mut serve = ServeOptions::default();
     serve.listen.set_port(0);

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
     self, Attributes, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId,
@@ -168,7 +169,7 @@ async fn enrolments_per_second(gallery: &Arc<Gallery>, writers: u64, tag: &str) 
                         templates: vec![new],
                         agreement: chinhchu::gallery::Agreement::Known,
                     };
-                    gallery.enrol(enrolment, None).await.expect("an enrolment");
+                    gallery.enrol(&RequestContext::internal("test"), enrolment, None).await.expect("an enrolment");
                     done += 1;
                 }
                 done

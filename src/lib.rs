@@ -28,6 +28,7 @@
 //! [`Engine`](workflow::Engine) makes them from photos.
 //!
 //! ```
+//! use chinhchu::context::RequestContext;
 //! use chinhchu::face::{RecipeDigest, Template};
 //! use chinhchu::gallery::{
 //!     self, Agreement, Attributes, EmbeddedOptions, EnrolMode, Enrolment, NewTemplate, Source, SubjectId,
@@ -48,7 +49,7 @@
 //!             templates: vec![photo],
 //!             agreement: Agreement::Known,
 //!         };
-//!         gallery.enrol(enrolment, None).await?;
+//!         gallery.enrol(&RequestContext::internal("example"), enrolment, None).await?;
 //!     }
 //!     let probe = Template::from_raw(recipe, &[0.9, 0.1, 0.1])?;
 //!     Ok::<_, Box<dyn std::error::Error>>(gallery.within(&probe, 0.8).await?)
@@ -65,6 +66,7 @@ mod words;
 pub mod audit;
 pub mod chip;
 pub mod cli;
+pub mod context;
 pub mod evaluation;
 pub mod face;
 pub mod gallery;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{PoolOptions, RecipeDigest, Template};
 use chinhchu::gallery::{Attributes, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
 use chinhchu::imaging::Limits;
@@ -108,7 +109,7 @@ pub async fn fill(
                 agreement: chinhchu::gallery::Agreement::Known,
             };
             let gallery = Arc::clone(gallery);
-            tasks.spawn(async move { gallery.enrol(enrolment, None).await });
+            tasks.spawn(async move { gallery.enrol(&RequestContext::internal("test"), enrolment, None).await });
         }
         while let Some(done) = tasks.join_next().await {
             done??;

@@ -14,6 +14,7 @@ use super::{
     LookUp, NewDecision, Receipt, RequestId, Resolution, Retry, Scope, Stats, StoredDecision, Subject, SubjectId,
     Watermark,
 };
+use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
 use crate::matching::compare;
 use crate::search::{GraphReport, SearchError};
@@ -124,9 +125,14 @@ impl Gallery {
     /// [`GalleryError::TemplateCount`], [`GalleryError::SubjectExists`],
     /// [`GalleryError::PhotosDisagree`], [`GalleryError::RecordDisagrees`],
     /// [`GalleryError::OtherRecipe`], [`GalleryError::Search`]; as [`RecordStore::commit`].
-    pub async fn enrol(&self, enrolment: Enrolment, retry: Option<Retry>) -> Result<Receipt, GalleryError> {
+    pub async fn enrol(
+        &self,
+        context: &RequestContext,
+        enrolment: Enrolment,
+        retry: Option<Retry>,
+    ) -> Result<Receipt, GalleryError> {
         self.check(&enrolment)?;
-        Ok(self.commit(Command::Enrol(enrolment, retry)).await?.receipt)
+        Ok(self.commit(context, Command::Enrol(enrolment, retry)).await?.receipt)
     }
 
     fn check(&self, enrolment: &Enrolment) -> Result<(), GalleryError> {
@@ -139,8 +145,13 @@ impl Gallery {
     /// # Errors
     /// [`GalleryError::UnknownSubject`] where there is none; [`GalleryError::RequestIdReused`]; as
     /// [`RecordStore::commit`].
-    pub async fn remove(&self, subject: &SubjectId, retry: Option<Retry>) -> Result<Receipt, GalleryError> {
-        Ok(self.commit(Command::Remove(subject.clone(), retry)).await?.receipt)
+    pub async fn remove(
+        &self,
+        context: &RequestContext,
+        subject: &SubjectId,
+        retry: Option<Retry>,
+    ) -> Result<Receipt, GalleryError> {
+        Ok(self.commit(context, Command::Remove(subject.clone(), retry)).await?.receipt)
     }
 
     /// Stores a decision with its transaction id and whatever must be there together with it: an
@@ -155,14 +166,18 @@ impl Gallery {
     /// [`GalleryError::Outdated`] where what it rests on has changed, or somebody with the same
     /// face came after the search: it must be made anew; [`GalleryError::SubjectExists`] where the
     /// enrolment came too late; as [`RecordStore::commit`].
-    pub async fn decide(&self, decision: NewDecision) -> Result<(StoredDecision, bool), GalleryError> {
+    pub async fn decide(
+        &self,
+        context: &RequestContext,
+        decision: NewDecision,
+    ) -> Result<(StoredDecision, bool), GalleryError> {
         if decision.answer.len() > ANSWER_BYTES_MAX {
             return Err(GalleryError::Storage("the answer of a decision is too long to be stored".into()));
         }
         if let Some(enrolment) = &decision.enrolment {
             self.check(enrolment)?;
         }
-        self.commit_decision(Command::Decide(decision)).await
+        self.commit_decision(context, Command::Decide(decision)).await
     }
 
     /// Records what an officer made of a referral, and where that is an approval the time of this
@@ -175,14 +190,19 @@ impl Gallery {
     /// [`RecordStore::commit`].
     pub async fn resolve(
         &self,
+        context: &RequestContext,
         key: &DecisionKey,
         resolution: Resolution,
     ) -> Result<(StoredDecision, bool), GalleryError> {
-        self.commit_decision(Command::Resolve(key.clone(), resolution)).await
+        self.commit_decision(context, Command::Resolve(key.clone(), resolution)).await
     }
 
-    async fn commit_decision(&self, command: Command) -> Result<(StoredDecision, bool), GalleryError> {
-        let Committed { receipt, decision } = self.commit(command).await?;
+    async fn commit_decision(
+        &self,
+        context: &RequestContext,
+        command: Command,
+    ) -> Result<(StoredDecision, bool), GalleryError> {
+        let Committed { receipt, decision } = self.commit(context, command).await?;
         Ok((decision.ok_or(GalleryError::UnknownTransaction)?, receipt.replayed))
     }
 
@@ -192,17 +212,17 @@ impl Gallery {
     ///
     /// # Errors
     /// [`GalleryError::SamePair`], [`GalleryError::UnknownSubject`]; as [`RecordStore::commit`].
-    pub async fn clear_pair(&self, mut pair: ClearedPair) -> Result<Receipt, GalleryError> {
+    pub async fn clear_pair(&self, context: &RequestContext, mut pair: ClearedPair) -> Result<Receipt, GalleryError> {
         if pair.first > pair.second {
             std::mem::swap(&mut pair.first, &mut pair.second);
         }
-        Ok(self.commit(Command::Clear(pair)).await?.receipt)
+        Ok(self.commit(context, Command::Clear(pair)).await?.receipt)
     }
 
     /// Commits a command and makes it visible to searches.
-    async fn commit(&self, command: Command) -> Result<Committed, GalleryError> {
+    async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
         let coming = self.announce(&command).await?;
-        let committed = self.store.commit(command).await?;
+        let committed = self.store.commit(context, command).await?;
         // Also of what an earlier call had done whose caller went before it was visible.
         self.follow().await?;
         drop(coming);

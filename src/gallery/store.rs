@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use super::records::{Changes, Committed, ReadSet, Records, Sizes};
 use super::rules::Command;
 use super::{ClearedPair, GalleryError, GalleryId, GallerySnapshot, SubjectId, Watermark};
+use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 
 /// A transactional store of records.
@@ -30,12 +31,12 @@ pub trait RecordStore: Send + Sync {
 
     /// Reads what the command asks for ([`Command::reads`]), has it planned on that
     /// ([`Command::plan`]) and carries out the plan: all of it durably, or nothing. Nothing that
-    /// is committed by others comes between the read and the commit.
+    /// is committed by others comes between the read and the commit. `context` says who does it.
     ///
     /// # Errors
     /// Whatever the plan refuses with; [`GalleryError::DiskFull`], [`GalleryError::Storage`],
     /// [`GalleryError::Damaged`], [`GalleryError::Closing`].
-    async fn commit(&self, command: Command) -> Result<Committed, GalleryError>;
+    async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError>;
 
     /// The last commit known to this process that changed templates, or attributes that are
     /// searched by. An index that has applied it lacks nothing that was acknowledged here.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::copies::{Frames, Together};
 use super::{Engine, Field, WorkflowError};
+use crate::context::RequestContext;
 use crate::face::quality::{Flaw, Profile};
 use crate::face::{Analysis, FaceError, FaceReport, Wants};
 
@@ -84,8 +85,16 @@ impl Engine {
     /// quality only. Needs no gallery and stores nothing.
     ///
     /// # Errors
-    /// [`WorkflowError::Busy`]; [`WorkflowError::Face`] for a photo that gives no report.
-    pub async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError> {
+    /// [`WorkflowError::Face`] where there is no face to assess, [`WorkflowError::Busy`] where
+    /// the queue is full, [`WorkflowError::DeadlineExceeded`] where the deadline has passed
+    /// already.
+    pub async fn assess(
+        &self,
+        context: &RequestContext,
+        photo: Vec<u8>,
+        kind: Kind,
+    ) -> Result<AssessOutcome, WorkflowError> {
+        context.check_deadline()?;
         let failed = |source: FaceError| WorkflowError::Face { field: Field::Image, source };
         let wants = Wants { quality: true, ..Wants::default() };
         let ticket = self

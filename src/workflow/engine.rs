@@ -71,7 +71,7 @@ impl Engine {
     /// The same engine with a gallery, whose recipe must be the pack's.
     ///
     /// # Errors
-    /// [`GalleryError::OtherRecipe`], as [`WorkflowError::Gallery`].
+    /// [`GalleryError::OtherRecipe`] for a gallery of another recipe.
     pub fn with_gallery(mut self, gallery: Arc<Gallery>) -> Result<Self, WorkflowError> {
         if gallery.recipe() != self.recipe() {
             return Err(GalleryError::OtherRecipe { gallery: gallery.recipe(), template: self.recipe() }.into());

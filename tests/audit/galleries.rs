@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
     self, Attributes, ClearedPair, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, Note,
@@ -60,7 +61,7 @@ pub fn enrol(gallery: &Gallery, people: &People) {
             let end = row + people.owners[row..].iter().take_while(|other| *other == owner).count();
             let province = if row < people.owners.len() / 2 { "01" } else { "79" };
             let enrolment = enrolment_of(recipe, owner, &people.vectors[row..end], province);
-            gallery.enrol(enrolment, None).await.unwrap();
+            gallery.enrol(&RequestContext::internal("test"), enrolment, None).await.unwrap();
             row = end;
         }
     });
@@ -108,7 +109,7 @@ fn a_gallery_is_audited_and_cleared_pairs_are_left_out_and_counted() {
         reason: Note::new("twins").unwrap(),
         cleared_at: Timestamp(1),
     };
-    block_on(gallery.clear_pair(pair)).unwrap();
+    block_on(gallery.clear_pair(&RequestContext::internal("test"), pair)).unwrap();
     // Open in a program that is no server.
     audit_gallery(&data, &out, &[]).refused(&["in use by another process", "hands on no snapshot", "stop it while"]);
     drop(gallery);
@@ -138,7 +139,7 @@ fn templates_of_two_recipes_are_never_compared() {
     let gallery = gallery::open(&other, recipe, DIMENSION, EmbeddedOptions::default()).unwrap();
     let mut enrolment = enrolment("x", &people.vectors[..1], "01");
     enrolment.templates[0].template = Template::from_raw(recipe, &people.vectors[0]).unwrap();
-    block_on(gallery.enrol(enrolment, None)).unwrap();
+    block_on(gallery.enrol(&RequestContext::internal("test"), enrolment, None)).unwrap();
     drop(gallery);
     let out = folder.path().join("out");
     audit_gallery(&one, &out, &["--against", other.to_str().unwrap()]).refused(&["two recipes", "same model pack"]);
@@ -155,11 +156,14 @@ fn a_snapshot_is_of_one_moment_whatever_is_written_meanwhile() {
         let mut snapshot = gallery.snapshot().await.unwrap();
         assert_eq!((snapshot.head().subjects, snapshot.head().templates), (stats.subjects, stats.templates));
         // Removed, added and changed after it was taken: none of it shows.
-        gallery.remove(&id("s00000"), None).await.unwrap();
-        gallery.enrol(enrolment("a-new-one", &people.vectors[..1], "01"), None).await.unwrap();
+        gallery.remove(&RequestContext::internal("test"), &id("s00000"), None).await.unwrap();
+        gallery
+            .enrol(&RequestContext::internal("test"), enrolment("a-new-one", &people.vectors[..1], "01"), None)
+            .await
+            .unwrap();
         let mut more = enrolment("s00001", &people.vectors[1..2], "99");
         more.mode = EnrolMode::Replace;
-        gallery.enrol(more, None).await.unwrap();
+        gallery.enrol(&RequestContext::internal("test"), more, None).await.unwrap();
 
         let mut seen = Vec::new();
         while let Some(part) = snapshot.next().await.unwrap() {
@@ -207,7 +211,12 @@ fn an_audit_that_goes_on_is_of_the_gallery_as_it_was_and_a_finished_one_is_refus
     let bytes = std::fs::read(out.join("checkpoint")).unwrap();
     std::fs::write(out.join("checkpoint"), &bytes[..bytes.len() - 1]).unwrap();
     let gallery = open(&data).unwrap();
-    block_on(gallery.enrol(enrolment("a-new-one", &people.vectors[..1], "01"), None)).unwrap();
+    block_on(gallery.enrol(
+        &RequestContext::internal("test"),
+        enrolment("a-new-one", &people.vectors[..1], "01"),
+        None,
+    ))
+    .unwrap();
     drop(gallery);
     let ran = audit_gallery(&data, &out, &["--json"]).ended(1);
     assert!(ran.stderr.contains("1 templates were stored after this audit began"), "{ran:?}");
@@ -228,7 +237,7 @@ fn an_audit_that_goes_on_is_of_the_gallery_as_it_was_and_a_finished_one_is_refus
     // A template that is gone cannot be left out of what was compared.
     std::fs::remove_file(out.join("summary.json")).unwrap();
     let gallery = open(&data).unwrap();
-    block_on(gallery.remove(&id("s00003"), None)).unwrap();
+    block_on(gallery.remove(&RequestContext::internal("test"), &id("s00003"), None)).unwrap();
     drop(gallery);
     let line = audit_gallery(&data, &out, &[]).ended(2).stderr;
     assert!(line.contains("the gallery has changed since"), "{line}");

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::Pack;
 use chinhchu::gallery::{self, EmbeddedOptions, Gallery, SnapshotPart};
 use chinhchu::service::local::{LocalError, SOCKET, Snapshot};
@@ -132,7 +133,12 @@ fn a_server_that_is_killed_or_stopped_in_the_middle_of_a_snapshot_makes_it_an_er
     for subject in 0..10 {
         let vectors: Vec<Vec<f32>> =
             (0..64).map(|_| (0..gallery.dimension()).map(|_| random.normal()).collect()).collect();
-        block_on(gallery.enrol(enrolment_of(recipe, &format!("s{subject}"), &vectors, "01"), None)).unwrap();
+        block_on(gallery.enrol(
+            &RequestContext::internal("test"),
+            enrolment_of(recipe, &format!("s{subject}"), &vectors, "01"),
+            None,
+        ))
+        .unwrap();
     }
     drop(gallery);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,9 +1,10 @@
 //! What a decision asks of the record store, and what holds where several engines share one.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use chinhchu::context::RequestContext;
 use chinhchu::face::RecipeDigest;
 use chinhchu::gallery::{
     self, Changes, ClearedPair, Command, Committed, EmbeddedOptions, Gallery, GalleryError, GalleryId, GallerySnapshot,
@@ -20,11 +21,19 @@ struct Counting {
     reads: AtomicUsize,
     commits: AtomicUsize,
     others: AtomicUsize,
+    /// Who committed last.
+    caller: Mutex<Option<RequestContext>>,
 }
 
 impl Counting {
     fn new(store: Arc<dyn RecordStore>) -> Arc<Self> {
-        Arc::new(Self { store, reads: AtomicUsize::new(0), commits: AtomicUsize::new(0), others: AtomicUsize::new(0) })
+        Arc::new(Self {
+            store,
+            reads: AtomicUsize::new(0),
+            commits: AtomicUsize::new(0),
+            others: AtomicUsize::new(0),
+            caller: Mutex::new(None),
+        })
     }
 
     /// Reads, commits, and all else but the log, since the last time.
@@ -48,9 +57,10 @@ impl RecordStore for Counting {
         self.store.read(wanted).await
     }
 
-    async fn commit(&self, command: Command) -> Result<Committed, GalleryError> {
+    async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
         self.commits.fetch_add(1, Ordering::SeqCst);
-        self.store.commit(command).await
+        *self.caller.lock().unwrap() = Some(context.clone());
+        self.store.commit(context, command).await
     }
 
     fn last_change(&self) -> Watermark {
@@ -85,6 +95,11 @@ impl RecordStore for Counting {
     }
 }
 
+/// A caller whom every commit must name.
+fn desk() -> RequestContext {
+    RequestContext::internal("desk").with_unit("unit-7")
+}
+
 /// An engine of its own over a store and an index that others use as well.
 fn engine_over(store: Arc<dyn RecordStore>, index: &Arc<dyn VectorIndex>) -> Engine {
     let gallery = Gallery::new(store, vec![Arc::clone(index)]).expect("one recipe");
@@ -111,12 +126,14 @@ async fn a_decision_reads_the_store_once_and_commits_once() {
         ("t-2", "record-1", &FIRST, "obama2.jpg", Outcome::Approve),
         ("t-3", "record-2", &SECOND_CARD, "obama2.jpg", Outcome::Refer),
     ] {
-        let decided = engine.verify_beneficiary(claim(transaction, subject, person, &[photo])).await.unwrap();
+        let decided = engine.verify_beneficiary(&desk(), claim(transaction, subject, person, &[photo])).await.unwrap();
         assert_eq!(decided.decided.outcome, outcome, "{transaction}");
         assert_eq!(counting.take(), [1, 1, 0], "{transaction}");
+        let caller = counting.caller.lock().unwrap().take().expect("a commit names its caller");
+        assert_eq!((caller.principal().kind(), caller.unit()), ("internal", Some("unit-7")));
     }
     // Asked for again, nothing is committed.
-    engine.verify_beneficiary(claim("t-1", "record-1", &FIRST, &["obama2.jpg"])).await.unwrap();
+    engine.verify_beneficiary(&desk(), claim("t-1", "record-1", &FIRST, &["obama2.jpg"])).await.unwrap();
     assert_eq!(counting.take(), [1, 0, 0]);
 }
 
@@ -132,7 +149,7 @@ async fn of_two_engines_that_meet_one_face_under_two_numbers_one_finds_the_other
             [(&FIRST, "one"), (&SECOND_CARD, "other")].into_iter().zip(&engines).map(|((who, name), engine)| {
                 let request = claim(&format!("t-{name}-{round}"), &format!("{name}-{round}"), who, &["obama2.jpg"]);
                 let engine = engine.clone();
-                tokio::spawn(async move { engine.verify_beneficiary(request).await.unwrap() })
+                tokio::spawn(async move { engine.verify_beneficiary(&desk(), request).await.unwrap() })
             });
         let mut approved = 0;
         for claim in claims.collect::<Vec<_>>() {
@@ -154,7 +171,7 @@ async fn two_engines_that_are_asked_the_same_give_the_same_answer() {
     let engines = [0, 1, 2].map(|_| engine_over(Counting::new(Arc::clone(&store)) as _, &index));
     let calls = engines.map(|engine| {
         let request = claim("t-1", "record-1", &FIRST, &["obama2.jpg"]);
-        tokio::spawn(async move { engine.verify_beneficiary(request).await.unwrap() })
+        tokio::spawn(async move { engine.verify_beneficiary(&desk(), request).await.unwrap() })
     });
     let mut answers = Vec::new();
     for call in calls {

@@ -65,12 +65,12 @@ pub fn two_people_are_no_record_unless_an_officer_vouches(gallery: Arc<Gallery>)
             ..enrolment("a", mode, seeds)
         };
         // Made-up faces: the same number is the same face, another one another.
-        let refused = gallery.enrol(asked(EnrolMode::Create, &[1, 2]), None).await;
+        let refused = gallery.enrol(&by(), asked(EnrolMode::Create, &[1, 2]), None).await;
         assert!(matches!(refused, Err(GalleryError::PhotosDisagree)));
         assert!(gallery.subject(&id("a")).await.unwrap().is_none());
-        gallery.enrol(asked(EnrolMode::Create, &[1, 1]), None).await.unwrap();
+        gallery.enrol(&by(), asked(EnrolMode::Create, &[1, 1]), None).await.unwrap();
         for (seeds, photos) in [(&[2][..], false), (&[2, 2], false), (&[1, 2], true)] {
-            let refused = gallery.enrol(asked(EnrolMode::Add, seeds), None).await;
+            let refused = gallery.enrol(&by(), asked(EnrolMode::Add, seeds), None).await;
             let expected = match &refused {
                 Err(GalleryError::PhotosDisagree) => photos,
                 Err(GalleryError::RecordDisagrees) => !photos,
@@ -78,19 +78,22 @@ pub fn two_people_are_no_record_unless_an_officer_vouches(gallery: Arc<Gallery>)
             };
             assert!(expected, "{seeds:?} {refused:?}");
         }
-        assert_eq!(gallery.enrol(asked(EnrolMode::Add, &[1]), None).await.unwrap().templates, 3);
+        assert_eq!(gallery.enrol(&by(), asked(EnrolMode::Add, &[1]), None).await.unwrap().templates, 3);
         let vouch = Vouch { officer: id("o-7"), reason: Note::new("twenty years apart").unwrap() };
         let word = Enrolment { agreement: Agreement::Vouched(vouch.clone()), ..enrolment("a", EnrolMode::Add, &[2]) };
-        gallery.enrol(word, None).await.unwrap();
+        gallery.enrol(&by(), word, None).await.unwrap();
         let subject = gallery.subject(&id("a")).await.unwrap().unwrap();
         let all: Vec<u64> = subject.templates.iter().map(|template| template.id).collect();
         assert!(subject.vouched.len() == 1 && subject.vouched[0].vouch == vouch && subject.vouched[0].templates == all);
         assert_eq!(subject.groups(0.5, -1.0).unwrap(), [0; 4], "what was vouched for is one person's");
         // From then on either face is the record's; a third is not.
-        gallery.enrol(asked(EnrolMode::Add, &[2, 1]), None).await.unwrap();
-        assert!(matches!(gallery.enrol(asked(EnrolMode::Add, &[3]), None).await, Err(GalleryError::RecordDisagrees)));
+        gallery.enrol(&by(), asked(EnrolMode::Add, &[2, 1]), None).await.unwrap();
+        assert!(matches!(
+            gallery.enrol(&by(), asked(EnrolMode::Add, &[3]), None).await,
+            Err(GalleryError::RecordDisagrees)
+        ));
         // A replacement replaces, and the word with it.
-        gallery.enrol(asked(EnrolMode::Replace, &[3]), None).await.unwrap();
+        gallery.enrol(&by(), asked(EnrolMode::Replace, &[3]), None).await.unwrap();
         assert!(gallery.subject(&id("a")).await.unwrap().unwrap().vouched.is_empty());
     });
 }
@@ -128,7 +131,7 @@ pub fn a_chain_joins_no_two_people_however_it_comes(gallery: Arc<Gallery>) {
             let mut refused = 0;
             for (call, of) in calls.iter().enumerate() {
                 let mode = if call == 0 { EnrolMode::Create } else { EnrolMode::Add };
-                refused += usize::from(gallery.enrol(photos(&subject, mode, of), None).await.is_err());
+                refused += usize::from(gallery.enrol(&by(), photos(&subject, mode, of), None).await.is_err());
             }
             assert!(refused > 0, "{calls:?}: two people are one record");
             // And what was taken shows one person, now and for every decision.
@@ -156,11 +159,11 @@ pub fn after_a_vouch_either_look_can_be_added_to(gallery: Arc<Gallery>) {
     block_on(async {
         for (way, order) in [[2, 3], [3, 2]].into_iter().enumerate() {
             let subject = format!("looks-{way}");
-            gallery.enrol(photo(&subject, EnrolMode::Create, 0, asked()), None).await.unwrap();
-            assert!(gallery.enrol(photo(&subject, EnrolMode::Add, 1, asked()), None).await.is_err());
-            gallery.enrol(photo(&subject, EnrolMode::Add, 1, word()), None).await.unwrap();
+            gallery.enrol(&by(), photo(&subject, EnrolMode::Create, 0, asked()), None).await.unwrap();
+            assert!(gallery.enrol(&by(), photo(&subject, EnrolMode::Add, 1, asked()), None).await.is_err());
+            gallery.enrol(&by(), photo(&subject, EnrolMode::Add, 1, word()), None).await.unwrap();
             for at in order {
-                gallery.enrol(photo(&subject, EnrolMode::Add, at, asked()), None).await.unwrap();
+                gallery.enrol(&by(), photo(&subject, EnrolMode::Add, at, asked()), None).await.unwrap();
             }
             let record = gallery.subject(&id(&subject)).await.unwrap().unwrap();
             assert_eq!(record.groups(0.4, 0.2).unwrap(), [0; 4], "{order:?}");
@@ -176,7 +179,7 @@ pub fn enrolled_is_found(gallery: Arc<Gallery>) {
             province: Some("79".into()),
             unit: None,
         };
-        let receipt = gallery.enrol(enrolment.clone(), None).await.unwrap();
+        let receipt = gallery.enrol(&by(), enrolment.clone(), None).await.unwrap();
         assert_eq!((receipt.templates, receipt.replayed), (2, false));
 
         let subject = gallery.subject(&id("a")).await.unwrap().unwrap();
@@ -209,14 +212,14 @@ pub fn create_replace_and_add_do_what_they_say(gallery: Arc<Gallery>) {
         let seeds = |subject: &Subject| -> Vec<Template> {
             subject.templates.iter().map(|t| t.content.template.clone()).collect()
         };
-        gallery.enrol(with(EnrolMode::Add, &[1], Some("01"), Some("u")), None).await.unwrap();
+        gallery.enrol(&by(), with(EnrolMode::Add, &[1], Some("01"), Some("u")), None).await.unwrap();
         let first = gallery.subject(&id("a")).await.unwrap().unwrap();
 
-        let taken = gallery.enrol(with(EnrolMode::Create, &[2], None, None), None).await.unwrap_err();
+        let taken = gallery.enrol(&by(), with(EnrolMode::Create, &[2], None, None), None).await.unwrap_err();
         assert!(matches!(taken, GalleryError::SubjectExists));
         assert_eq!(gallery.subject(&id("a")).await.unwrap().unwrap(), first);
 
-        let receipt = gallery.enrol(with(EnrolMode::Add, &[3, 4], Some("02"), None), None).await.unwrap();
+        let receipt = gallery.enrol(&by(), with(EnrolMode::Add, &[3, 4], Some("02"), None), None).await.unwrap();
         assert_eq!(receipt.templates, 3);
         let second = gallery.subject(&id("a")).await.unwrap().unwrap();
         assert_eq!(seeds(&second), [template(1), template(3), template(4)]);
@@ -225,7 +228,7 @@ pub fn create_replace_and_add_do_what_they_say(gallery: Arc<Gallery>) {
         assert_eq!(second.attributes.unit.as_deref(), Some("u"), "what is not set is kept");
         assert_eq!(second.enrolled_at, first.enrolled_at);
 
-        let receipt = gallery.enrol(with(EnrolMode::Replace, &[5], None, Some("v")), None).await.unwrap();
+        let receipt = gallery.enrol(&by(), with(EnrolMode::Replace, &[5], None, Some("v")), None).await.unwrap();
         assert_eq!(receipt.templates, 1);
         let third = gallery.subject(&id("a")).await.unwrap().unwrap();
         assert_eq!(seeds(&third), [template(5)]);
@@ -235,7 +238,7 @@ pub fn create_replace_and_add_do_what_they_say(gallery: Arc<Gallery>) {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].template_id, third.templates[0].id, "what was replaced is found no more");
 
-        gallery.enrol(enrolment("new", EnrolMode::Replace, &[6]), None).await.unwrap();
+        gallery.enrol(&by(), enrolment("new", EnrolMode::Replace, &[6]), None).await.unwrap();
         assert_eq!(gallery.stats().subjects, 2);
     });
 }
@@ -244,14 +247,14 @@ pub fn removed_is_gone(gallery: Arc<Gallery>) {
     block_on(async {
         create(&gallery, "a", &[1, 2]).await.unwrap();
         create(&gallery, "b", &[1]).await.unwrap();
-        let receipt = gallery.remove(&id("a"), None).await.unwrap();
+        let receipt = gallery.remove(&by(), &id("a"), None).await.unwrap();
         assert_eq!(receipt.templates, 0);
         assert!(gallery.subject(&id("a")).await.unwrap().is_none());
         let found = gallery.within(&template(1), -1.0).await.unwrap();
         assert_eq!(found.iter().map(|c| c.subject.as_str()).collect::<Vec<_>>(), ["b"]);
         let stats = gallery.stats();
         assert_eq!((stats.subjects, stats.templates), (1, 1));
-        let again = gallery.remove(&id("a"), None).await.unwrap_err();
+        let again = gallery.remove(&by(), &id("a"), None).await.unwrap_err();
         assert!(matches!(again, GalleryError::UnknownSubject));
         create(&gallery, "a", &[3]).await.unwrap();
     });
@@ -275,7 +278,7 @@ pub fn what_is_wrong_is_refused_and_changes_nothing(gallery: Arc<Gallery>) {
             quality: None,
         });
         let errors = [
-            gallery.enrol(enrolment, None).await.unwrap_err(),
+            gallery.enrol(&by(), enrolment, None).await.unwrap_err(),
             gallery.nearest(&foreign, 1).await.unwrap_err(),
             gallery.within(&foreign, 0.0).await.unwrap_err(),
         ];
@@ -292,7 +295,7 @@ pub fn what_is_wrong_is_refused_and_changes_nothing(gallery: Arc<Gallery>) {
 
         create(&gallery, "a", &[1; 63]).await.unwrap();
         let add = crate::support::enrolment("a", EnrolMode::Add, &[2, 3]);
-        let over = gallery.enrol(add, None).await.unwrap_err();
+        let over = gallery.enrol(&by(), add, None).await.unwrap_err();
         assert!(matches!(over, GalleryError::TemplateCount { found: 65, max: 64 }));
         assert_eq!(gallery.stats().templates, 63);
     });
@@ -302,29 +305,29 @@ pub fn a_retry_is_done_once(gallery: Arc<Gallery>) {
     block_on(async {
         let add = || enrolment("a", EnrolMode::Add, &[1]);
         assert_eq!(gallery.receipt(&retry("r1", 1)).await.unwrap(), None);
-        let first = gallery.enrol(add(), Some(retry("r1", 1))).await.unwrap();
+        let first = gallery.enrol(&by(), add(), Some(retry("r1", 1))).await.unwrap();
         assert!(!first.replayed);
-        let again = gallery.enrol(add(), Some(retry("r1", 1))).await.unwrap();
+        let again = gallery.enrol(&by(), add(), Some(retry("r1", 1))).await.unwrap();
         assert!(again.replayed);
         assert_eq!((again.commit, again.templates), (first.commit, first.templates));
         assert_eq!(gallery.receipt(&retry("r1", 1)).await.unwrap(), Some(again));
         assert_eq!(gallery.stats().templates, 1);
 
         let reused = [
-            gallery.enrol(add(), Some(retry("r1", 2))).await.unwrap_err(),
-            gallery.remove(&id("a"), Some(retry("r1", 2))).await.unwrap_err(),
+            gallery.enrol(&by(), add(), Some(retry("r1", 2))).await.unwrap_err(),
+            gallery.remove(&by(), &id("a"), Some(retry("r1", 2))).await.unwrap_err(),
             gallery.receipt(&retry("r1", 2)).await.unwrap_err(),
         ];
         assert!(reused.iter().all(|error| matches!(error, GalleryError::RequestIdReused)));
         assert_eq!(gallery.stats().templates, 1);
 
-        gallery.remove(&id("a"), Some(retry("r2", 1))).await.unwrap();
-        let again = gallery.remove(&id("a"), Some(retry("r2", 1))).await.unwrap();
+        gallery.remove(&by(), &id("a"), Some(retry("r2", 1))).await.unwrap();
+        let again = gallery.remove(&by(), &id("a"), Some(retry("r2", 1))).await.unwrap();
         assert!(again.replayed, "a retried removal is not an unknown subject");
 
         // A refused write leaves its request id free for the corrected one.
-        gallery.remove(&id("a"), Some(retry("r3", 1))).await.unwrap_err();
-        gallery.enrol(add(), Some(retry("r3", 2))).await.unwrap();
+        gallery.remove(&by(), &id("a"), Some(retry("r3", 1))).await.unwrap_err();
+        gallery.enrol(&by(), add(), Some(retry("r3", 2))).await.unwrap();
     });
 }
 
@@ -337,7 +340,11 @@ pub fn concurrent_retries_are_done_once(gallery: Arc<Gallery>) {
                 tokio::spawn(async move {
                     let retry = retry(format!("r{}", i % 4), i % 4);
                     gallery
-                        .enrol(enrolment(&format!("s{}", i % 4), EnrolMode::Add, &[u64::from(i % 4)]), Some(retry))
+                        .enrol(
+                            &by(),
+                            enrolment(&format!("s{}", i % 4), EnrolMode::Add, &[u64::from(i % 4)]),
+                            Some(retry),
+                        )
                         .await
                 })
             })
@@ -412,7 +419,7 @@ pub fn filters_leave_out_those_they_name_and_nobody_else(gallery: Arc<Gallery>) 
                 province: (number % 4 > 0).then(|| format!("{:02}", number % 4)),
                 unit: None,
             };
-            gallery.enrol(new, None).await.unwrap();
+            gallery.enrol(&by(), new, None).await.unwrap();
         }
         let pair = ClearedPair {
             first: id("s03"),
@@ -421,11 +428,11 @@ pub fn filters_leave_out_those_they_name_and_nobody_else(gallery: Arc<Gallery>) 
             reason: Note::new("twins").unwrap(),
             cleared_at: Timestamp(1),
         };
-        gallery.clear_pair(pair).await.unwrap();
+        gallery.clear_pair(&by(), pair).await.unwrap();
         // One who moves is found where he now lives.
         let moves = Attributes { province: Some("03".into()), ..Attributes::default() };
         let add = Enrolment { attributes: moves, ..enrolment("s01", EnrolMode::Add, &[9]) };
-        gallery.enrol(add, None).await.unwrap();
+        gallery.enrol(&by(), add, None).await.unwrap();
 
         let schemes = [None, Some("health"), Some("social"), Some("none")];
         let provinces = [None, Some("03"), Some("99")];
@@ -468,14 +475,14 @@ pub fn commits_rise_and_template_ids_are_never_used_again(gallery: Arc<Gallery>)
         let mut seen = BTreeSet::new();
         for round in 0..5u64 {
             let mode = if round % 2 == 0 { EnrolMode::Replace } else { EnrolMode::Add };
-            let receipt = gallery.enrol(enrolment("a", mode, &[round, round]), None).await.unwrap();
+            let receipt = gallery.enrol(&by(), enrolment("a", mode, &[round, round]), None).await.unwrap();
             assert!(receipt.commit > commit);
             commit = receipt.commit;
             let subject = gallery.subject(&id("a")).await.unwrap().unwrap();
             let new = &subject.templates[subject.templates.len() - 2..];
             assert!(new.iter().all(|t| seen.insert(t.id)), "an id came back");
             if round == 2 {
-                let receipt = gallery.remove(&id("a"), None).await.unwrap();
+                let receipt = gallery.remove(&by(), &id("a"), None).await.unwrap();
                 assert!(receipt.commit > commit);
                 commit = receipt.commit;
             }

@@ -55,17 +55,17 @@ fn empty() -> (Arc<Gallery>, tempfile::TempDir) {
 pub fn a_decision_is_stored_once_with_its_enrolment_and_the_time_of_the_verification(gallery: Arc<Gallery>) {
     block_on(async {
         assert!(gallery.decision(&key("t", 1)).await.unwrap().is_none());
-        let (stored, replayed) = gallery.decide(enrolling(key("t", 1))).await.unwrap();
+        let (stored, replayed) = gallery.decide(&by(), enrolling(key("t", 1))).await.unwrap();
         assert!(!replayed && stored.answer == vec![1; 100] && stored.resolution.is_none());
-        let (again, replayed) = gallery.decide(enrolling(key("t", 1))).await.unwrap();
+        let (again, replayed) = gallery.decide(&by(), enrolling(key("t", 1))).await.unwrap();
         assert!(replayed && again == stored);
         let subject = gallery.subject(&id("s")).await.unwrap().unwrap();
         assert_eq!((subject.templates.len(), subject.last_verified.get("social")), (1, Some(&stored.decided_at)));
         assert_eq!(gallery.within(&template(1), 0.99).await.unwrap().len(), 1, "found at once");
         let other = decision(key("t", 1), 2, Outcome::Approve);
-        assert!(matches!(gallery.decide(other).await, Err(GalleryError::TransactionReused)));
+        assert!(matches!(gallery.decide(&by(), other).await, Err(GalleryError::TransactionReused)));
         // An enrolment that comes too late takes the decision with it.
-        let late = gallery.decide(enrolling(key("t-2", 1))).await;
+        let late = gallery.decide(&by(), enrolling(key("t-2", 1))).await;
         assert!(matches!(late, Err(GalleryError::SubjectExists)));
         assert!(gallery.decision(&key("t-2", 1)).await.unwrap().is_none());
     });
@@ -73,49 +73,49 @@ pub fn a_decision_is_stored_once_with_its_enrolment_and_the_time_of_the_verifica
 
 pub fn attempts_follow_each_other_until_one_closes_the_transaction(gallery: Arc<Gallery>) {
     block_on(async {
-        let out_of_order = gallery.decide(decision(key("t", 2), 1, Outcome::Refer)).await;
+        let out_of_order = gallery.decide(&by(), decision(key("t", 2), 1, Outcome::Refer)).await;
         assert!(matches!(out_of_order, Err(GalleryError::AttemptOutOfOrder { expected: 1 })));
-        gallery.decide(decision(key("t", 1), 1, Outcome::Deny)).await.unwrap();
-        gallery.decide(decision(key("t", 2), 2, Outcome::Refer)).await.unwrap();
+        gallery.decide(&by(), decision(key("t", 1), 1, Outcome::Deny)).await.unwrap();
+        gallery.decide(&by(), decision(key("t", 2), 2, Outcome::Refer)).await.unwrap();
         // Transactions whose ids begin alike are others.
-        gallery.decide(decision(key("t2", 1), 1, Outcome::Refer)).await.unwrap();
-        gallery.decide(decision(key("t!", 1), 1, Outcome::Refer)).await.unwrap();
+        gallery.decide(&by(), decision(key("t2", 1), 1, Outcome::Refer)).await.unwrap();
+        gallery.decide(&by(), decision(key("t!", 1), 1, Outcome::Refer)).await.unwrap();
         let last = gallery.last_decision(&RequestId::new("t").unwrap()).await.unwrap().unwrap();
         assert_eq!((last.key, last.outcome), (key("t", 2), Outcome::Refer));
 
-        let early = gallery.resolve(&key("t", 1), resolution(Outcome::Deny)).await;
+        let early = gallery.resolve(&by(), &key("t", 1), resolution(Outcome::Deny)).await;
         assert!(matches!(early, Err(GalleryError::NotReferred)), "it is not the last");
-        let unknown = gallery.resolve(&key("t", 3), resolution(Outcome::Deny)).await;
+        let unknown = gallery.resolve(&by(), &key("t", 3), resolution(Outcome::Deny)).await;
         assert!(matches!(unknown, Err(GalleryError::UnknownAttempt)));
-        let unknown = gallery.resolve(&key("u", 1), resolution(Outcome::Deny)).await;
+        let unknown = gallery.resolve(&by(), &key("u", 1), resolution(Outcome::Deny)).await;
         assert!(matches!(unknown, Err(GalleryError::UnknownTransaction)));
-        let (resolved, replayed) = gallery.resolve(&key("t", 2), resolution(Outcome::Approve)).await.unwrap();
+        let (resolved, replayed) = gallery.resolve(&by(), &key("t", 2), resolution(Outcome::Approve)).await.unwrap();
         assert!(!replayed && resolved.outcome == Outcome::Refer);
         assert_eq!(resolved.resolution.as_ref().unwrap().outcome, Outcome::Approve);
-        let (again, replayed) = gallery.resolve(&key("t", 2), resolution(Outcome::Approve)).await.unwrap();
+        let (again, replayed) = gallery.resolve(&by(), &key("t", 2), resolution(Outcome::Approve)).await.unwrap();
         assert!(replayed && again == resolved);
-        let other = gallery.resolve(&key("t", 2), resolution(Outcome::Deny)).await;
+        let other = gallery.resolve(&by(), &key("t", 2), resolution(Outcome::Deny)).await;
         assert!(matches!(other, Err(GalleryError::AlreadyResolved)));
-        let after = gallery.decide(decision(key("t", 3), 3, Outcome::Approve)).await;
+        let after = gallery.decide(&by(), decision(key("t", 3), 3, Outcome::Approve)).await;
         assert!(matches!(after, Err(GalleryError::TransactionClosed)));
         // A late retry still gets its answer.
-        assert!(gallery.decide(decision(key("t", 1), 1, Outcome::Deny)).await.unwrap().1);
+        assert!(gallery.decide(&by(), decision(key("t", 1), 1, Outcome::Deny)).await.unwrap().1);
         let stranger = NewDecision { subject: id("x"), ..decision(key("t2", 2), 2, Outcome::Refer) };
-        assert!(matches!(gallery.decide(stranger).await, Err(GalleryError::TransactionReused)));
+        assert!(matches!(gallery.decide(&by(), stranger).await, Err(GalleryError::TransactionReused)));
     });
 }
 
 pub fn pairs_are_cleared_for_both_and_forgotten_with_either(gallery: Arc<Gallery>) {
     block_on(async {
-        assert!(matches!(gallery.clear_pair(pair("a", "b")).await, Err(GalleryError::UnknownSubject)));
-        assert!(matches!(gallery.clear_pair(pair("a", "a")).await, Err(GalleryError::SamePair)));
+        assert!(matches!(gallery.clear_pair(&by(), pair("a", "b")).await, Err(GalleryError::UnknownSubject)));
+        assert!(matches!(gallery.clear_pair(&by(), pair("a", "a")).await, Err(GalleryError::SamePair)));
         create(&gallery, "a", &[1]).await.unwrap();
-        assert!(!gallery.clear_pair(pair("b", "a")).await.unwrap().replayed);
-        assert!(gallery.clear_pair(pair("a", "b")).await.unwrap().replayed);
-        gallery.clear_pair(pair("a", "c")).await.unwrap();
+        assert!(!gallery.clear_pair(&by(), pair("b", "a")).await.unwrap().replayed);
+        assert!(gallery.clear_pair(&by(), pair("a", "b")).await.unwrap().replayed);
+        gallery.clear_pair(&by(), pair("a", "c")).await.unwrap();
         // Ids that begin alike are others.
         create(&gallery, "ab", &[2]).await.unwrap();
-        gallery.clear_pair(pair("ab", "z")).await.unwrap();
+        gallery.clear_pair(&by(), pair("ab", "z")).await.unwrap();
         assert_eq!(gallery.cleared_with(&id("a")).await.unwrap(), [id("b"), id("c")]);
         assert_eq!(gallery.cleared_with(&id("b")).await.unwrap(), [id("a")]);
 
@@ -125,11 +125,11 @@ pub fn pairs_are_cleared_for_both_and_forgotten_with_either(gallery: Arc<Gallery
         assert_eq!(ids(gallery.cleared_pairs(None, 1).await.unwrap()), all[..1]);
         assert_eq!(ids(gallery.cleared_pairs(Some(&all[0]), 10).await.unwrap()), all[1..]);
 
-        gallery.enrol(enrolment("c", EnrolMode::Replace, &[3]), None).await.unwrap();
+        gallery.enrol(&by(), enrolment("c", EnrolMode::Replace, &[3]), None).await.unwrap();
         assert_eq!(gallery.cleared_with(&id("c")).await.unwrap(), [id("a")], "it was not there before");
-        gallery.enrol(enrolment("c", EnrolMode::Replace, &[4]), None).await.unwrap();
+        gallery.enrol(&by(), enrolment("c", EnrolMode::Replace, &[4]), None).await.unwrap();
         assert!(gallery.cleared_with(&id("c")).await.unwrap().is_empty());
-        gallery.remove(&id("a"), None).await.unwrap();
+        gallery.remove(&by(), &id("a"), None).await.unwrap();
         assert_eq!(ids(gallery.cleared_pairs(None, 10).await.unwrap()), all[2..]);
     });
 }
@@ -158,7 +158,7 @@ pub fn of_two_claims_at_one_moment_at_least_one_finds_the_other(gallery: Arc<Gal
                 }),
                 ..decision(key(&format!("t-{subject}"), 1), 1, outcome)
             };
-            match gallery.decide(claim).await {
+            match gallery.decide(&by(), claim).await {
                 Err(GalleryError::Outdated) => {}
                 decided => {
                     decided.unwrap();
@@ -186,7 +186,7 @@ pub fn of_two_claims_at_one_moment_at_least_one_finds_the_other(gallery: Arc<Gal
 pub fn a_snapshot_of_a_gallery_is_of_one_moment(gallery: Arc<Gallery>) {
     block_on(async {
         create(&gallery, "a", &[1, 2]).await.unwrap();
-        gallery.clear_pair(pair("a", "b")).await.unwrap();
+        gallery.clear_pair(&by(), pair("a", "b")).await.unwrap();
         let mut snapshot = gallery.snapshot().await.unwrap();
         create(&gallery, "b", &[3]).await.unwrap();
         assert_eq!((snapshot.head().subjects, snapshot.head().templates), (1, 2));
@@ -216,8 +216,8 @@ pub fn a_look_up_says_how_it_was_answered_and_names_the_nearest(gallery: Arc<Gal
 fn decisions_and_pairs_are_there_after_reopening() {
     let (gallery, dir) = empty();
     let stored = block_on(async {
-        let stored = gallery.decide(enrolling(key("t", 1))).await.unwrap().0;
-        gallery.clear_pair(pair("s", "b")).await.unwrap();
+        let stored = gallery.decide(&by(), enrolling(key("t", 1))).await.unwrap().0;
+        gallery.clear_pair(&by(), pair("s", "b")).await.unwrap();
         stored
     });
     drop(gallery);
@@ -245,15 +245,15 @@ fn a_folder_from_before_there_were_decisions_gets_its_tables() {
     let gallery = open(dir.path()).unwrap();
     block_on(async {
         assert_eq!(gallery.stats().subjects, 1);
-        gallery.decide(enrolling(key("t", 1))).await.unwrap();
-        gallery.clear_pair(pair("a", "s")).await.unwrap();
+        gallery.decide(&by(), enrolling(key("t", 1))).await.unwrap();
+        gallery.clear_pair(&by(), pair("a", "s")).await.unwrap();
     });
 }
 
 #[test]
 fn an_altered_decision_is_damage_and_not_an_answer() {
     let (gallery, dir) = empty();
-    block_on(gallery.decide(enrolling(key("t", 1)))).unwrap();
+    block_on(gallery.decide(&by(), enrolling(key("t", 1)))).unwrap();
     drop(gallery);
     {
         use redb::ReadableTable;
@@ -274,7 +274,7 @@ fn an_altered_decision_is_damage_and_not_an_answer() {
     }
     let gallery = open(dir.path()).unwrap();
     assert!(matches!(block_on(gallery.decision(&key("t", 1))), Err(GalleryError::Damaged { .. })));
-    assert!(matches!(block_on(gallery.decide(enrolling(key("t", 1)))), Err(GalleryError::Damaged { .. })));
+    assert!(matches!(block_on(gallery.decide(&by(), enrolling(key("t", 1)))), Err(GalleryError::Damaged { .. })));
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn a_power_cut_leaves_decision_enrolment_and_verification_together_or_none_of_th
     let disk = Disk::default();
     let gallery = disk.open().unwrap();
     disk.record();
-    block_on(gallery.decide(enrolling(key("t", 1)))).unwrap();
+    block_on(gallery.decide(&by(), enrolling(key("t", 1)))).unwrap();
     drop(gallery);
     let (mut before, mut after) = (false, false);
     for (number, sync) in disk.syncs().iter().enumerate() {
@@ -301,7 +301,7 @@ fn a_power_cut_leaves_decision_enrolment_and_verification_together_or_none_of_th
                 assert!(subject.as_ref().is_none_or(|subject| subject.last_verified.contains_key("social")));
                 (before, after) = (before || decided.is_none(), after || decided.is_some());
                 // And the retry puts right what is missing.
-                survivor.decide(enrolling(key("t", 1))).await.unwrap();
+                survivor.decide(&by(), enrolling(key("t", 1))).await.unwrap();
                 assert_eq!(survivor.stats().templates, 1);
             });
         }

@@ -98,8 +98,8 @@ async fn goes_on(gallery: &Gallery) {
         reason: Note::new("seen").unwrap(),
         resolved_at: Timestamp(0),
     };
-    assert!(gallery.resolve(&key("t-2", 1), seen).await.unwrap().1, "the officer's answer is known");
-    gallery.remove(&id("later"), None).await.unwrap();
+    assert!(gallery.resolve(&by(), &key("t-2", 1), seen).await.unwrap().1, "the officer's answer is known");
+    gallery.remove(&by(), &id("later"), None).await.unwrap();
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn a_scheme_that_an_earlier_program_stored_as_it_was_typed_is_found_by_its_name(
     block_on(async {
         let mut old = enrolment("old", EnrolMode::Create, &[1]);
         (old.attributes.schemes, old.attributes.province) = (stored.into(), Some("1".into()));
-        gallery.enrol(old, None).await.unwrap();
+        gallery.enrol(&by(), old, None).await.unwrap();
     });
     drop(gallery);
     let gallery = open(dir.path()).unwrap();
@@ -65,7 +65,7 @@ fn a_scheme_that_an_earlier_program_stored_as_it_was_typed_is_found_by_its_name(
             assert_eq!(gallery.templates_in(&filter).await.unwrap(), found as u64, "{scheme}");
         }
         // A photo added later leaves them by their names.
-        gallery.enrol(enrolment("old", EnrolMode::Add, &[2]), None).await.unwrap();
+        gallery.enrol(&by(), enrolment("old", EnrolMode::Add, &[2]), None).await.unwrap();
         let again = gallery.subject(&id("old")).await.unwrap().unwrap();
         assert!(again.attributes.schemes == subject.attributes.schemes);
     });
@@ -78,8 +78,8 @@ fn what_was_acknowledged_is_there_after_reopening() {
     let (subject, found, receipt) = block_on(async {
         create(&gallery, "a", &[1, 2, 3]).await.unwrap();
         create(&gallery, "b", &[2]).await.unwrap();
-        gallery.remove(&id("b"), None).await.unwrap();
-        let receipt = gallery.enrol(enrolment("c", EnrolMode::Create, &[9]), Some(retry("r", 1))).await.unwrap();
+        gallery.remove(&by(), &id("b"), None).await.unwrap();
+        let receipt = gallery.enrol(&by(), enrolment("c", EnrolMode::Create, &[9]), Some(retry("r", 1))).await.unwrap();
         let subject = gallery.subject(&id("a")).await.unwrap();
         (subject, gallery.within(&template(2), -1.0).await.unwrap(), receipt)
     });
@@ -143,8 +143,8 @@ fn a_full_gallery_says_so_and_takes_more_when_some_are_removed() {
         assert_eq!(error.fault(), Fault::Service);
         create(&gallery, "b", &[1]).await.unwrap();
         // A replacement counts what it frees.
-        gallery.enrol(enrolment("a", EnrolMode::Replace, &[3, 4]), None).await.unwrap();
-        gallery.remove(&id("a"), None).await.unwrap();
+        gallery.enrol(&by(), enrolment("a", EnrolMode::Replace, &[3, 4]), None).await.unwrap();
+        gallery.remove(&by(), &id("a"), None).await.unwrap();
         create(&gallery, "c", &[1, 2]).await.unwrap();
     });
     drop(gallery);
@@ -161,7 +161,7 @@ fn request_ids_are_forgotten_oldest_first_when_there_are_too_many() {
     block_on(async {
         for i in 0..5 {
             let enrolment = enrolment("a", EnrolMode::Add, &[i]);
-            gallery.enrol(enrolment, Some(retry(format!("r{i}"), 1))).await.unwrap();
+            gallery.enrol(&by(), enrolment, Some(retry(format!("r{i}"), 1))).await.unwrap();
         }
         for i in 0..5 {
             let known = gallery.receipt(&retry(format!("r{i}"), 1)).await.unwrap().is_some();
@@ -176,9 +176,9 @@ fn request_ids_are_forgotten_when_they_are_too_old() {
     let brief = EmbeddedOptions { request_age_max_ms: 0, ..options() };
     let gallery = gallery::open(dir.path(), RECIPE, DIMENSION, brief).unwrap();
     block_on(async {
-        gallery.enrol(enrolment("a", EnrolMode::Add, &[1]), Some(retry("old", 1))).await.unwrap();
+        gallery.enrol(&by(), enrolment("a", EnrolMode::Add, &[1]), Some(retry("old", 1))).await.unwrap();
         std::thread::sleep(std::time::Duration::from_millis(5));
-        gallery.enrol(enrolment("a", EnrolMode::Add, &[1]), Some(retry("new", 1))).await.unwrap();
+        gallery.enrol(&by(), enrolment("a", EnrolMode::Add, &[1]), Some(retry("new", 1))).await.unwrap();
         assert!(gallery.receipt(&retry("old", 1)).await.unwrap().is_none());
         assert!(gallery.receipt(&retry("new", 1)).await.unwrap().is_some());
     });

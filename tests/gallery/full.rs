@@ -63,7 +63,7 @@ fn a_full_disk_loses_nothing_acknowledged_and_writes_go_on_when_there_is_room() 
     block_on(async {
         let mut enrolled = 0;
         let error = loop {
-            match gallery.enrol(person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await {
+            match gallery.enrol(&by(), person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await {
                 Ok(_) => enrolled += 1,
                 Err(error) => break error,
             }
@@ -72,7 +72,8 @@ fn a_full_disk_loses_nothing_acknowledged_and_writes_go_on_when_there_is_room() 
         assert!(matches!(error, GalleryError::DiskFull), "{error}");
         assert!(error.to_string().contains("Free some space"));
         for _ in 0..3 {
-            let again = gallery.enrol(person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await.unwrap_err();
+            let again =
+                gallery.enrol(&by(), person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await.unwrap_err();
             assert!(matches!(again, GalleryError::DiskFull), "{again}");
         }
         // Searching goes on.
@@ -81,7 +82,7 @@ fn a_full_disk_loses_nothing_acknowledged_and_writes_go_on_when_there_is_room() 
         assert_eq!(gallery.nearest(&probe, 1).await.unwrap()[0].subject, id("s00000"));
 
         std::fs::remove_file(&ballast).unwrap();
-        let receipt = gallery.enrol(person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await.unwrap();
+        let receipt = gallery.enrol(&by(), person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await.unwrap();
         assert!(!receipt.replayed, "nothing of the failed write was kept");
         drop(gallery);
 

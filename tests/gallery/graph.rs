@@ -79,7 +79,8 @@ async fn enrol(gallery: &Gallery, numbers: std::ops::Range<u64>) {
 async fn enrol_all(gallery: &Gallery, people: impl Iterator<Item = Enrolment>) {
     let people: Vec<Enrolment> = people.collect();
     for some in people.chunks(400) {
-        let mut writes: Vec<_> = some.iter().map(|new| Box::pin(gallery.enrol(new.clone(), None))).collect();
+        let by = by();
+        let mut writes: Vec<_> = some.iter().map(|new| Box::pin(gallery.enrol(&by, new.clone(), None))).collect();
         std::future::poll_fn(|context| {
             writes.retain_mut(|write| match write.as_mut().poll(context) {
                 std::task::Poll::Ready(done) => {
@@ -150,7 +151,7 @@ fn what_it_finds_is_right_and_what_it_may_miss_is_told() {
     run(async {
         enrol(&gallery, 0..PEOPLE).await;
         // Two faces of one person, one far better than the other.
-        gallery.enrol(person(5, EnrolMode::Add, &[face(90_005), face(90_006)]), None).await.unwrap();
+        gallery.enrol(&by(), person(5, EnrolMode::Add, &[face(90_005), face(90_006)]), None).await.unwrap();
     });
     drop(gallery);
     let gallery = open_with(dir.path(), with_graph());
@@ -197,7 +198,7 @@ fn filters_exclusions_and_cleared_pairs_hold_outside_the_graph() {
             reason: Note::new("twins").unwrap(),
             cleared_at: Timestamp(1),
         };
-        gallery.clear_pair(pair(3, 4)).await.unwrap();
+        gallery.clear_pair(&by(), pair(3, 4)).await.unwrap();
         ready(&gallery).await;
         let filters = [
             Filter { scheme: Some("health".into()), ..Filter::default() },
@@ -237,15 +238,15 @@ fn who_is_removed_or_replaced_never_comes_back_and_who_is_new_is_found_at_once()
             look_up.candidates[0].subject.clone()
         };
         for number in (0..60).step_by(3) {
-            gallery.remove(&name(number), None).await.unwrap();
+            gallery.remove(&by(), &name(number), None).await.unwrap();
             assert_ne!(best(&face(number)).await, name(number));
-            gallery.enrol(person(number + 1, EnrolMode::Replace, &[face(70_000 + number)]), None).await.unwrap();
+            gallery.enrol(&by(), person(number + 1, EnrolMode::Replace, &[face(70_000 + number)]), None).await.unwrap();
             assert_ne!(best(&face(number + 1)).await, name(number + 1));
             assert_eq!(best(&face(70_000 + number)).await, name(number + 1));
             enrol(&gallery, 80_000 + number..80_001 + number).await;
             assert_eq!(best(&face(80_000 + number)).await, name(80_000 + number));
             // Enrolled again under the same name, with another face.
-            gallery.enrol(person(number, EnrolMode::Create, &[face(60_000 + number)]), None).await.unwrap();
+            gallery.enrol(&by(), person(number, EnrolMode::Create, &[face(60_000 + number)]), None).await.unwrap();
             assert_ne!(best(&face(number)).await, name(number));
             assert_eq!(best(&face(60_000 + number)).await, name(number));
         }
@@ -293,7 +294,7 @@ fn closing_does_not_wait_for_a_build_and_opening_does_not_either() {
             let look_up = gallery.look_up(&face(11), 1, &Filter::default()).await.unwrap();
             assert_eq!(look_up.candidates[0].subject, name(11));
             // Writes go on beside a build, too.
-            gallery.enrol(person(9000 + pause, EnrolMode::Create, &[face(9000)]), None).await.unwrap();
+            gallery.enrol(&by(), person(9000 + pause, EnrolMode::Create, &[face(9000)]), None).await.unwrap();
             tokio::time::sleep(Duration::from_millis(pause)).await;
         });
         let report = gallery.graph_report().unwrap();

@@ -58,7 +58,8 @@ fn person(number: u64, mode: EnrolMode, faces: &[u64]) -> Enrolment {
 
 async fn enrol(gallery: &Gallery, numbers: std::ops::Range<u64>) {
     // Together, so that they share transactions.
-    let mut writes: Vec<_> = numbers.map(|n| gallery.enrol(person(n, EnrolMode::Create, &[n]), None)).collect();
+    let by = by();
+    let mut writes: Vec<_> = numbers.map(|n| gallery.enrol(&by, person(n, EnrolMode::Create, &[n]), None)).collect();
     while !writes.is_empty() {
         let some = writes.split_off(writes.len().saturating_sub(500));
         let mut some: Vec<_> = some.into_iter().map(Box::pin).collect();
@@ -160,7 +161,7 @@ fn a_gallery_opened_from_its_index_file_finds_what_it_found() {
     assert_eq!(&block_on(everything(&gallery)), expected);
     // And goes on.
     block_on(enrol(&gallery, PEOPLE..PEOPLE + 5));
-    block_on(gallery.remove(&id("s00008"), None)).unwrap();
+    block_on(gallery.remove(&by(), &id("s00008"), None)).unwrap();
     let found = block_on(everything(&gallery));
     drop(gallery);
     assert_eq!(found, self::expected(dir.path()));
@@ -173,23 +174,23 @@ fn what_was_written_after_the_file_is_replayed() {
     let gallery = open_large(dir.path()).unwrap();
     block_on(async {
         enrol(&gallery, PEOPLE..PEOPLE + 3).await;
-        gallery.remove(&id("s00010"), None).await.unwrap();
-        gallery.enrol(person(11, EnrolMode::Replace, &[77_777]), None).await.unwrap();
-        gallery.enrol(person(PEOPLE + 1, EnrolMode::Replace, &[88_888]), None).await.unwrap();
+        gallery.remove(&by(), &id("s00010"), None).await.unwrap();
+        gallery.enrol(&by(), person(11, EnrolMode::Replace, &[77_777]), None).await.unwrap();
+        gallery.enrol(&by(), person(PEOPLE + 1, EnrolMode::Replace, &[88_888]), None).await.unwrap();
         // Other attributes for a face that stays.
         let moved = Attributes { province: Some("03".into()), ..Attributes::default() };
-        gallery.remove(&id("s00012"), None).await.unwrap();
+        gallery.remove(&by(), &id("s00012"), None).await.unwrap();
         for n in [14, 16] {
             let add = Enrolment { attributes: moved.clone(), ..person(n, EnrolMode::Add, &[90_000 + n]) };
-            gallery.enrol(add, None).await.unwrap();
+            gallery.enrol(&by(), add, None).await.unwrap();
         }
         // Of one of them only the new face stays.
-        gallery.remove(&id("s00016"), None).await.unwrap();
-        gallery.enrol(person(16, EnrolMode::Create, &[90_016]), None).await.unwrap();
+        gallery.remove(&by(), &id("s00016"), None).await.unwrap();
+        gallery.enrol(&by(), person(16, EnrolMode::Create, &[90_016]), None).await.unwrap();
         let there = Filter { province: Some("03".into()), ..Filter::default() };
         let found = gallery.search(&face(14), Scope::Nearest(1), &there).await.unwrap();
         assert_eq!(found[0].subject, id("s00014"), "a search sees the new attributes at once");
-        gallery.remove(&id("s00014"), None).await.unwrap();
+        gallery.remove(&by(), &id("s00014"), None).await.unwrap();
     });
     let found = block_on(everything(&gallery));
     drop(gallery);
@@ -281,7 +282,7 @@ fn vectors_that_do_not_fit_into_memory_are_read_from_the_database() {
     block_on(async {
         let full = loop {
             let more = gallery.stats().templates;
-            let write = gallery.enrol(person(more, EnrolMode::Create, &[more]), None).await;
+            let write = gallery.enrol(&by(), person(more, EnrolMode::Create, &[more]), None).await;
             if let Err(error) = write {
                 break error;
             }

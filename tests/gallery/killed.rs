@@ -34,7 +34,7 @@ async fn enrol_everyone(gallery: Arc<Gallery>) {
             tokio::spawn(async move {
                 for number in (part..PEOPLE).step_by(4) {
                     let (enrolment, retry) = enrolled_by(number);
-                    gallery.enrol(enrolment, Some(retry)).await.unwrap();
+                    gallery.enrol(&by(), enrolment, Some(retry)).await.unwrap();
                     let mut out = std::io::stdout().lock();
                     writeln!(out, "enrolled {number}").unwrap();
                     out.flush().unwrap();
@@ -105,7 +105,7 @@ fn kill_9_loses_nothing_acknowledged_and_running_again_completes_without_duplica
                 let gallery = Arc::clone(&gallery);
                 tokio::spawn(async move {
                     let (enrolment, retry) = enrolled_by(number);
-                    gallery.enrol(enrolment, Some(retry)).await.unwrap().replayed
+                    gallery.enrol(&by(), enrolment, Some(retry)).await.unwrap().replayed
                 })
             })
             .collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
     Arrived, Attributes, Candidate, Change, Changes, ClearedPair, Command, Committed, DecisionKey, Found, GalleryError,
@@ -166,7 +167,7 @@ impl RecordStore for MemoryStore {
         Ok(self.tables()?.read(&wanted))
     }
 
-    async fn commit(&self, command: Command) -> Result<Committed, GalleryError> {
+    async fn commit(&self, _: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
         let mut tables = self.tables()?;
         match command.plan(&tables.read(&command.reads()), Timestamp::now())? {
             Planned::Done(committed) => Ok(committed),

@@ -57,8 +57,10 @@ pub fn name(subject: u8) -> String {
 pub async fn write(gallery: &Gallery, step: &Step, request: u64) -> Result<Receipt, GalleryError> {
     let retry = Some(retry(format!("r{request}"), request as u8));
     match step {
-        Step::Enrol(subject, mode, seeds) => gallery.enrol(enrolment(&name(*subject), *mode, seeds), retry).await,
-        Step::Remove(subject) => gallery.remove(&id(name(*subject)), retry).await,
+        Step::Enrol(subject, mode, seeds) => {
+            gallery.enrol(&by(), enrolment(&name(*subject), *mode, seeds), retry).await
+        }
+        Step::Remove(subject) => gallery.remove(&by(), &id(name(*subject)), retry).await,
         _ => unreachable!("not a write"),
     }
 }

@@ -93,11 +93,11 @@ async fn head(store: &Store, subject: &str) -> Option<chinhchu::gallery::Subject
 }
 
 async fn one_read_has_everything_of_one_commit(store: Store) {
-    store.commit(Command::Enrol(enrolment("a", EnrolMode::Create, &[1, 2]), Some(retry("r", 1)))).await.unwrap();
-    store.commit(enrol("b", EnrolMode::Create, &[3])).await.unwrap();
-    store.commit(clear("a", "b")).await.unwrap();
-    store.commit(clear("a", "z")).await.unwrap();
-    let last = store.commit(Command::Decide(decision("t", "a", Outcome::Refer))).await.unwrap().receipt.commit;
+    store.commit(&by(), Command::Enrol(enrolment("a", EnrolMode::Create, &[1, 2]), Some(retry("r", 1)))).await.unwrap();
+    store.commit(&by(), enrol("b", EnrolMode::Create, &[3])).await.unwrap();
+    store.commit(&by(), clear("a", "b")).await.unwrap();
+    store.commit(&by(), clear("a", "z")).await.unwrap();
+    let last = store.commit(&by(), Command::Decide(decision("t", "a", Outcome::Refer))).await.unwrap().receipt.commit;
 
     let all = ReadSet {
         request: Some(RequestId::new("r").unwrap()),
@@ -136,27 +136,27 @@ async fn one_read_has_everything_of_one_commit(store: Store) {
 
 async fn a_command_is_carried_out_once_and_whole(store: Store) {
     let command = || Command::Enrol(enrolment("a", EnrolMode::Create, &[1]), Some(retry("r", 1)));
-    let first = store.commit(command()).await.unwrap();
+    let first = store.commit(&by(), command()).await.unwrap();
     assert!(!first.receipt.replayed && first.receipt.templates == 1);
-    let again = store.commit(command()).await.unwrap();
+    let again = store.commit(&by(), command()).await.unwrap();
     assert!(again.receipt.replayed && again.receipt.commit == first.receipt.commit);
     let other = Command::Remove(id("a"), Some(retry("r", 2)));
-    assert!(matches!(store.commit(other).await, Err(GalleryError::RequestIdReused)));
+    assert!(matches!(store.commit(&by(), other).await, Err(GalleryError::RequestIdReused)));
     assert_eq!(store.sizes().templates, 1);
     // One after the other, each on top of the last: numbers of commits rise, ids do not come back.
     let before = head(&store, "a").await.unwrap();
-    let receipt = store.commit(enrol("a", EnrolMode::Replace, &[2, 3])).await.unwrap().receipt;
+    let receipt = store.commit(&by(), enrol("a", EnrolMode::Replace, &[2, 3])).await.unwrap().receipt;
     assert!(receipt.commit > first.receipt.commit);
     let after = head(&store, "a").await.unwrap();
     assert!(after.templates.iter().all(|new| before.templates.iter().all(|old| new > old)));
     assert_eq!(after.enrolled_at, before.enrolled_at);
-    store.commit(Command::Remove(id("a"), None)).await.unwrap();
+    store.commit(&by(), Command::Remove(id("a"), None)).await.unwrap();
     assert!(head(&store, "a").await.is_none());
     assert_eq!((store.sizes().subjects, store.sizes().templates), (0, 0));
 }
 
 async fn a_refused_command_writes_nothing(store: Store) {
-    store.commit(enrol("a", EnrolMode::Create, &[1])).await.unwrap();
+    store.commit(&by(), enrol("a", EnrolMode::Create, &[1])).await.unwrap();
     let before = store.read(subjects(&["a"])).await.unwrap();
     let refused = [
         enrol("a", EnrolMode::Create, &[2]),
@@ -184,7 +184,7 @@ async fn a_refused_command_writes_nothing(store: Store) {
         Command::Decide(NewDecision { key: key("t", 2), ..decision("t", "a", Outcome::Deny) }),
     ];
     for command in refused {
-        assert!(store.commit(command).await.is_err());
+        assert!(store.commit(&by(), command).await.is_err());
     }
     assert!(store.read(subjects(&["a"])).await.unwrap() == before, "not even a commit's number is used up");
     assert!(store.changes(before.as_of).await.unwrap().changes.is_empty());
@@ -192,15 +192,15 @@ async fn a_refused_command_writes_nothing(store: Store) {
 
 async fn the_log_tells_every_change_in_order(store: Store) {
     let begun = store.last_change();
-    let first = store.commit(enrol("a", EnrolMode::Create, &[1, 2])).await.unwrap().receipt.commit;
+    let first = store.commit(&by(), enrol("a", EnrolMode::Create, &[1, 2])).await.unwrap().receipt.commit;
     assert_eq!(store.last_change(), Watermark(first));
-    let quiet = store.commit(clear("a", "b")).await.unwrap().receipt.commit;
+    let quiet = store.commit(&by(), clear("a", "b")).await.unwrap().receipt.commit;
     assert!(store.last_change() < Watermark(quiet), "nothing that an index follows");
     let mut moves = enrolment("a", EnrolMode::Add, &[3]);
     moves.attributes = Attributes { province: Some("79".into()), ..Attributes::default() };
-    store.commit(Command::Enrol(moves, None)).await.unwrap();
-    store.commit(enrol("b", EnrolMode::Create, &[4])).await.unwrap();
-    let last = store.commit(Command::Remove(id("b"), None)).await.unwrap().receipt.commit;
+    store.commit(&by(), Command::Enrol(moves, None)).await.unwrap();
+    store.commit(&by(), enrol("b", EnrolMode::Create, &[4])).await.unwrap();
+    let last = store.commit(&by(), Command::Remove(id("b"), None)).await.unwrap().receipt.commit;
 
     // Whoever follows from any point on ends up with what is there.
     for from in [begun, Watermark(first), Watermark(quiet), Watermark(last)] {
@@ -243,8 +243,8 @@ async fn basis(store: &Store, subject: &str, seed: u64, score: f32) -> Basis {
 }
 
 async fn a_decision_about_what_has_changed_is_outdated(store: Store) {
-    store.commit(enrol("a", EnrolMode::Create, &[1])).await.unwrap();
-    store.commit(enrol("b", EnrolMode::Create, &[64])).await.unwrap();
+    store.commit(&by(), enrol("a", EnrolMode::Create, &[1])).await.unwrap();
+    store.commit(&by(), enrol("b", EnrolMode::Create, &[64])).await.unwrap();
     let decide = |transaction: &str, basis| {
         Command::Decide(NewDecision { basis: Some(basis), ..decision(transaction, "a", Outcome::Approve) })
     };
@@ -259,18 +259,18 @@ async fn a_decision_about_what_has_changed_is_outdated(store: Store) {
     .enumerate()
     {
         let rests_on = basis(&store, "a", 1, 0.9).await;
-        store.commit(between).await.unwrap();
-        let outdated = store.commit(decide(&format!("t{round}"), rests_on)).await;
+        store.commit(&by(), between).await.unwrap();
+        let outdated = store.commit(&by(), decide(&format!("t{round}"), rests_on)).await;
         assert!(matches!(outdated, Err(GalleryError::Outdated)), "{round}");
         let again = basis(&store, "a", 1, 0.9).await;
-        store.commit(decide(&format!("t{round}"), again)).await.unwrap();
+        store.commit(&by(), decide(&format!("t{round}"), again)).await.unwrap();
     }
     // What has nothing to do with it outdates nothing; nor is an answer asked for again outdated.
     let rests_on = basis(&store, "a", 1, 0.9).await;
-    store.commit(enrol("c", EnrolMode::Create, &[64])).await.unwrap();
-    store.commit(decide("t9", rests_on.clone())).await.unwrap();
-    store.commit(enrol("a", EnrolMode::Create, &[1])).await.unwrap();
-    assert!(store.commit(decide("t9", rests_on)).await.unwrap().receipt.replayed);
+    store.commit(&by(), enrol("c", EnrolMode::Create, &[64])).await.unwrap();
+    store.commit(&by(), decide("t9", rests_on.clone())).await.unwrap();
+    store.commit(&by(), enrol("a", EnrolMode::Create, &[1])).await.unwrap();
+    assert!(store.commit(&by(), decide("t9", rests_on)).await.unwrap().receipt.replayed);
 }
 
 /// The guarantee rests on the store alone: neither of the two searched what the other committed.
@@ -282,27 +282,28 @@ async fn of_two_who_bring_one_face_the_second_is_outdated(store: Store) {
     };
     let (one, other) = (basis(&store, "one", 1, 0.9).await, basis(&store, "other", 1, 0.9).await);
     let far = basis(&store, "far", 1, 0.9).await;
-    store.commit(Command::Decide(claim("one", one))).await.unwrap();
-    let second = store.commit(Command::Decide(claim("other", other))).await;
+    store.commit(&by(), Command::Decide(claim("one", one))).await.unwrap();
+    let second = store.commit(&by(), Command::Decide(claim("other", other))).await;
     assert!(matches!(second, Err(GalleryError::Outdated)));
     assert!(head(&store, "other").await.is_none());
     // One whose face is another's is none the worse for it.
     let elsewhere = Basis { searched: far.searched.map(|far| Searched { probe: template(64), ..far }), ..far };
     let other_face =
         NewDecision { enrolment: Some(enrolment("far", EnrolMode::Create, &[64])), ..claim("far", elsewhere) };
-    store.commit(Command::Decide(other_face)).await.unwrap();
+    store.commit(&by(), Command::Decide(other_face)).await.unwrap();
     // Nor is one who was cleared with the newcomer.
-    store.commit(clear("one", "twin")).await.unwrap();
+    store.commit(&by(), clear("one", "twin")).await.unwrap();
     let before = basis(&store, "twin", 1, 0.9).await;
-    store.commit(enrol("one", EnrolMode::Add, &[1])).await.unwrap();
-    store.commit(Command::Decide(claim("twin", before))).await.unwrap();
+    store.commit(&by(), enrol("one", EnrolMode::Add, &[1])).await.unwrap();
+    store.commit(&by(), Command::Decide(claim("twin", before))).await.unwrap();
     // Together in one group as well: whichever comes second is outdated.
     let (third, fourth) = (basis(&store, "third", 2, 0.9).await, basis(&store, "fourth", 2, 0.9).await);
     let claims = [("third", third), ("fourth", fourth)].map(|(subject, basis)| {
         let enrolment = Some(enrolment(subject, EnrolMode::Create, &[2]));
         Command::Decide(NewDecision { enrolment, ..claim(subject, basis) })
     });
-    let [third, fourth] = claims.map(|claim| store.commit(claim));
+    let by = by();
+    let [third, fourth] = claims.map(|claim| store.commit(&by, claim));
     let (third, fourth) = tokio::join!(third, fourth);
     assert_eq!(usize::from(third.is_ok()) + usize::from(fourth.is_ok()), 1, "exactly one");
 }
@@ -312,42 +313,42 @@ async fn a_decision_enrols_and_notes_the_verification_together(store: Store) {
         enrolment: Some(enrolment("s", EnrolMode::Create, &[1])),
         ..decision("t", "s", Outcome::Approve)
     };
-    let committed = store.commit(Command::Decide(enrolling.clone())).await.unwrap();
+    let committed = store.commit(&by(), Command::Decide(enrolling.clone())).await.unwrap();
     let stored = committed.decision.unwrap();
     assert_eq!((stored.commit, stored.answer.len()), (committed.receipt.commit, 10));
     assert_eq!(head(&store, "s").await.unwrap().last_verified.get("social"), Some(&stored.decided_at));
-    let again = store.commit(Command::Decide(enrolling)).await.unwrap();
+    let again = store.commit(&by(), Command::Decide(enrolling)).await.unwrap();
     assert!(again.receipt.replayed && again.decision == Some(stored));
     let other = NewDecision { content: [2; 32], ..decision("t", "s", Outcome::Approve) };
-    assert!(matches!(store.commit(Command::Decide(other)).await, Err(GalleryError::TransactionReused)));
+    assert!(matches!(store.commit(&by(), Command::Decide(other)).await, Err(GalleryError::TransactionReused)));
     let next = NewDecision { key: key("t", 2), ..decision("t", "s", Outcome::Deny) };
-    assert!(matches!(store.commit(Command::Decide(next)).await, Err(GalleryError::TransactionClosed)));
+    assert!(matches!(store.commit(&by(), Command::Decide(next)).await, Err(GalleryError::TransactionClosed)));
 }
 
 async fn an_answer_to_a_referral_is_kept_and_notes_the_verification(store: Store) {
-    store.commit(enrol("s", EnrolMode::Create, &[1])).await.unwrap();
-    store.commit(Command::Decide(decision("t", "s", Outcome::Refer))).await.unwrap();
+    store.commit(&by(), enrol("s", EnrolMode::Create, &[1])).await.unwrap();
+    store.commit(&by(), Command::Decide(decision("t", "s", Outcome::Refer))).await.unwrap();
     let answer = |outcome| {
         let reason = Note::new("seen").unwrap();
         Command::Resolve(key("t", 1), Resolution { officer: id("o"), outcome, reason, resolved_at: Timestamp(0) })
     };
-    let resolved = store.commit(answer(Outcome::Approve)).await.unwrap().decision.unwrap();
+    let resolved = store.commit(&by(), answer(Outcome::Approve)).await.unwrap().decision.unwrap();
     let resolution = resolved.resolution.clone().unwrap();
     assert!(resolution.resolved_at > Timestamp(0), "the store's own clock");
     assert_eq!(head(&store, "s").await.unwrap().last_verified.get("social"), Some(&resolution.resolved_at));
-    let again = store.commit(answer(Outcome::Approve)).await.unwrap();
+    let again = store.commit(&by(), answer(Outcome::Approve)).await.unwrap();
     assert!(again.receipt.replayed && again.decision == Some(resolved));
-    assert!(matches!(store.commit(answer(Outcome::Deny)).await, Err(GalleryError::AlreadyResolved)));
+    assert!(matches!(store.commit(&by(), answer(Outcome::Deny)).await, Err(GalleryError::AlreadyResolved)));
 }
 
 async fn pairs_are_read_from_either_side_and_paged_once(store: Store) {
     for subject in ["a", "b", "c"] {
-        store.commit(enrol(subject, EnrolMode::Create, &[1])).await.unwrap();
+        store.commit(&by(), enrol(subject, EnrolMode::Create, &[1])).await.unwrap();
     }
     for (one, other) in [("a", "b"), ("b", "c"), ("a", "c")] {
-        assert!(!store.commit(clear(one, other)).await.unwrap().receipt.replayed);
+        assert!(!store.commit(&by(), clear(one, other)).await.unwrap().receipt.replayed);
     }
-    assert!(store.commit(clear("a", "b")).await.unwrap().receipt.replayed);
+    assert!(store.commit(&by(), clear("a", "b")).await.unwrap().receipt.replayed);
     let cleared = async |subject: &str| {
         let wanted = ReadSet { cleared_with: Some(id(subject)), ..ReadSet::default() };
         store.read(wanted).await.unwrap().cleared_with
@@ -357,17 +358,17 @@ async fn pairs_are_read_from_either_side_and_paged_once(store: Store) {
     let all = ids(store.pairs_after(None, 9).await.unwrap());
     assert_eq!(all, [(id("a"), id("b")), (id("a"), id("c")), (id("b"), id("c"))]);
     assert_eq!(ids(store.pairs_after(Some(&all[0]), 1).await.unwrap()), all[1..2]);
-    store.commit(Command::Remove(id("b"), None)).await.unwrap();
+    store.commit(&by(), Command::Remove(id("b"), None)).await.unwrap();
     assert_eq!(ids(store.pairs_after(None, 9).await.unwrap()), all[1..2]);
     assert!(cleared("b").await.is_empty());
 }
 
 async fn a_snapshot_is_of_one_moment_and_says_its_end(store: Store) {
-    store.commit(enrol("a", EnrolMode::Create, &[1, 2])).await.unwrap();
-    store.commit(enrol("b", EnrolMode::Create, &[3])).await.unwrap();
-    store.commit(clear("a", "b")).await.unwrap();
+    store.commit(&by(), enrol("a", EnrolMode::Create, &[1, 2])).await.unwrap();
+    store.commit(&by(), enrol("b", EnrolMode::Create, &[3])).await.unwrap();
+    store.commit(&by(), clear("a", "b")).await.unwrap();
     let mut snapshot = store.snapshot().await.unwrap();
-    store.commit(Command::Remove(id("a"), None)).await.unwrap();
+    store.commit(&by(), Command::Remove(id("a"), None)).await.unwrap();
     let head = snapshot.head();
     assert_eq!((head.subjects, head.templates, head.recipe, head.dimension), (2, 3, RECIPE, DIMENSION));
     let mut parts = Vec::new();
@@ -383,9 +384,9 @@ async fn a_snapshot_is_of_one_moment_and_says_its_end(store: Store) {
 }
 
 async fn what_was_closed_answers_nothing(store: Store) {
-    store.commit(enrol("a", EnrolMode::Create, &[1])).await.unwrap();
+    store.commit(&by(), enrol("a", EnrolMode::Create, &[1])).await.unwrap();
     store.close();
     store.close();
-    assert!(store.commit(enrol("b", EnrolMode::Create, &[1])).await.is_err());
+    assert!(store.commit(&by(), enrol("b", EnrolMode::Create, &[1])).await.is_err());
     assert!(store.read(subjects(&["a"])).await.is_err());
 }

@@ -2,11 +2,17 @@
 
 use std::future::Future;
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
     self, Attributes, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, Receipt, RequestId,
     Retry, Source, SubjectId, Timestamp,
 };
+
+/// Who writes in tests.
+pub fn by() -> RequestContext {
+    RequestContext::internal("test")
+}
 
 pub const RECIPE: RecipeDigest = RecipeDigest([7; 32]);
 pub const DIMENSION: usize = 8;
@@ -66,5 +72,5 @@ pub fn enrolment(subject: &str, mode: EnrolMode, seeds: &[u64]) -> Enrolment {
 }
 
 pub async fn create(gallery: &Gallery, subject: &str, seeds: &[u64]) -> Result<Receipt, GalleryError> {
-    gallery.enrol(enrolment(subject, EnrolMode::Create, seeds), None).await
+    gallery.enrol(&by(), enrolment(subject, EnrolMode::Create, seeds), None).await
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::super::settings::Settings;
-use super::super::{Exit, Failure, Outcome, print, runtime};
+use super::super::{Exit, Failure, Outcome, caller, print, runtime};
 use super::folder::{self, SUMMARY};
 use super::input::{Read, visit_folder};
 use super::show::{links_of, outcome_of, pairs_of};
@@ -163,7 +163,7 @@ fn clear(
                 let options = settings.gallery_options();
                 let gallery = gallery::open(gallery, head.recipe, head.dimension, options).map_err(Failure::new)?;
                 let pair = ClearedPair { first, second, officer, reason, cleared_at: Timestamp::now() };
-                match gallery.clear_pair(pair).await {
+                match gallery.clear_pair(&caller::context(), pair).await {
                     Ok(_) => Ok(true),
                     Err(GalleryError::UnknownSubject) => Ok(false),
                     Err(error) => Err(Failure::new(error)),

@@ -19,6 +19,7 @@ use super::read::{self, State};
 use super::tables::{Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters};
 use super::writer::{Message, Waiting, Writer};
 use super::{EmbeddedOptions, create};
+use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 use crate::gallery::{
     Changes, ClearedPair, Command, Committed, GalleryError, GalleryId, GallerySnapshot, ReadSet, RecordStore, Records,
@@ -235,9 +236,9 @@ impl RecordStore for EmbeddedStore {
         .await
     }
 
-    async fn commit(&self, command: Command) -> Result<Committed, GalleryError> {
+    async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
         let (reply, committed) = oneshot::channel();
-        let waiting = Box::new(Waiting { command, reply });
+        let waiting = Box::new(Waiting { context: context.clone(), command, reply });
         self.queue()?.send(Message::Commit(waiting)).await.map_err(|_| GalleryError::Closing)?;
         committed.await.map_err(|_| GalleryError::Closing)?
     }

@@ -21,6 +21,7 @@ use super::fault::StoreError;
 use super::group::{Delta, Group};
 use super::store::Shared;
 use super::tables::{GALLERY, read_counters};
+use crate::context::RequestContext;
 use crate::gallery::{Command, Committed, GalleryError};
 
 /// Writes in one transaction at most: bounds its memory (64 templates of 512
@@ -30,6 +31,8 @@ const GROUP_MAX: usize = 1024;
 
 /// A command that waits for its answer.
 pub(super) struct Waiting {
+    /// Who asked for it.
+    pub(super) context: RequestContext,
     pub(super) command: Command,
     pub(super) reply: oneshot::Sender<Result<Committed, GalleryError>>,
 }
@@ -89,6 +92,7 @@ impl Writer {
                 Ok(results) => results[index].clone(),
                 Err(error) => Err(error.clone()),
             };
+            tracing::trace!(caller = write.context.principal().kind(), is_done = result.is_ok(), "a command");
             // A caller that has gone is no reason to undo what is committed.
             let _ = write.reply.send(result);
         }

@@ -1,4 +1,4 @@
-//! Both ends in one process: a real gallery, a real socket.
+//! Tests with both ends in one process, a real gallery and a real socket.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use super::pb::piece::Content;
 use super::pb::snapshots_server::SnapshotsServer;
 use super::server::Snapshots;
 use super::{LocalError, SOCKET, Snapshot, VERSION, pb, socket};
+use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
     self, Attributes, ClearedPair, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Note, SnapshotPart,
@@ -50,16 +51,16 @@ fn enrolment(number: u32, templates: u32) -> Enrolment {
     }
 }
 
-/// So many subjects with so many templates, in a folder.
+/// A gallery of so many subjects with so many templates each.
 async fn gallery(folder: &Path, subjects: u32, templates: u32) -> Arc<Gallery> {
     let gallery = gallery::open(folder, RECIPE, DIMENSION, EmbeddedOptions::default()).unwrap();
     for number in 0..subjects {
-        gallery.enrol(enrolment(number, templates), None).await.unwrap();
+        gallery.enrol(&RequestContext::internal("test"), enrolment(number, templates), None).await.unwrap();
     }
     Arc::new(gallery)
 }
 
-/// More than both ends and the socket hold between them.
+/// A gallery that is larger than all buffers of both ends and the socket.
 async fn large_gallery(folder: &Path) -> Arc<Gallery> {
     gallery(folder, 120, 16).await
 }
@@ -82,7 +83,7 @@ impl Serving {
     }
 }
 
-/// Reads on to the end, or to what stops it.
+/// Reads to the end or to an error.
 async fn rest(snapshot: &mut Snapshot) -> Result<Vec<SnapshotPart>, LocalError> {
     let mut parts = Vec::new();
     while let Some(part) = snapshot.next().await? {
@@ -102,15 +103,15 @@ async fn what_comes_through_the_socket_is_what_the_gallery_hands_on() {
         reason: Note::new("twins").unwrap(),
         cleared_at: Timestamp(77),
     };
-    gallery.clear_pair(pair).await.unwrap();
+    gallery.clear_pair(&RequestContext::internal("test"), pair).await.unwrap();
     let mut direct = gallery.snapshot().await.unwrap();
     let serving = Serving::start(Snapshots::bind(folder.path(), Arc::clone(&gallery)).unwrap());
     let mode = std::fs::metadata(folder.path().join(SOCKET)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
     let mut snapshot = Snapshot::open(folder.path()).await.unwrap();
-    // Stored after it was taken.
-    gallery.enrol(enrolment(999, 1), None).await.unwrap();
+    // Stored after the snapshot was taken.
+    gallery.enrol(&RequestContext::internal("test"), enrolment(999, 1), None).await.unwrap();
     let head = snapshot.head();
     assert_eq!((head.recipe, head.dimension, head.subjects, head.templates), (RECIPE, DIMENSION, 300, 900));
     assert_eq!(head.template_next, direct.head().template_next);
@@ -168,7 +169,7 @@ async fn a_server_that_stops_cuts_snapshots_with_an_error_whether_they_are_read_
         assert!(matches!(error, LocalError::Refused { .. } | LocalError::Cut { .. }), "{error}");
         assert!(error.to_string().contains("run the same command again"), "{error}");
     }
-    // Nothing of it holds the gallery for long.
+    // The server does not keep the gallery.
     let begun = Instant::now();
     while Arc::strong_count(&gallery) > 1 {
         assert!(begun.elapsed() < Duration::from_secs(60), "the server still holds the gallery");
@@ -198,7 +199,7 @@ async fn a_socket_of_a_killed_server_is_replaced_and_told_from_one_that_serves()
         assert!(matches!(error, LocalError::NotServed { .. }) && told.contains("stop it while"), "{told}");
     };
     not_served(Snapshot::open(folder.path()).await.err().unwrap());
-    // What is left when a process is killed: a name without a listener.
+    // A killed process leaves a socket without a listener.
     drop(socket::listen(folder.path()).unwrap());
     assert!(folder.path().join(SOCKET).exists());
     not_served(Snapshot::open(folder.path()).await.err().unwrap());
@@ -219,7 +220,7 @@ async fn a_folder_with_a_long_path_works_too() {
     assert!(!folder.join(SOCKET).exists());
 }
 
-/// A server that sends what it is told to.
+/// A server that sends these messages, whatever they are.
 struct Faulty(Vec<Content>);
 
 #[tonic::async_trait]

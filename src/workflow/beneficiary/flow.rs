@@ -10,6 +10,7 @@ use super::grounds::Piece;
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, Anchors, CheckOptions, ChipFiles, GroupState, Holder, Moment};
+use crate::context::RequestContext;
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
     Agreement, Attributes, Basis, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate,
@@ -109,8 +110,14 @@ impl Engine {
     /// be sent again with other captures. [`WorkflowError::Policy`] for a policy that
     /// is not configured; [`WorkflowError::Attempts`] beyond the policy's number;
     /// [`GalleryError::TransactionReused`], [`GalleryError::AttemptOutOfOrder`],
-    /// [`GalleryError::TransactionClosed`].
-    pub async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError> {
+    /// [`GalleryError::TransactionClosed`]. [`WorkflowError::DeadlineExceeded`] where the
+    /// deadline has passed already.
+    pub async fn verify_beneficiary(
+        &self,
+        context: &RequestContext,
+        request: BeneficiaryRequest,
+    ) -> Result<BeneficiaryOutcome, WorkflowError> {
+        context.check_deadline()?;
         let gallery = self.gallery()?;
         let content = request.digest();
         let _turn = self.counter().turns.take(&request.key.transaction).await;
@@ -143,7 +150,7 @@ impl Engine {
         let seen = self.look(request, content, policy, &rules.anchors).await?;
         let by = DecidedBy { name: policy_name, policy, anchors: &rules.anchors };
         for _ in 1..TRIES_MAX {
-            match self.judge(gallery, &seen, by, &records).await {
+            match self.judge(context, gallery, &seen, by, &records).await {
                 Err(WorkflowError::Gallery(GalleryError::Outdated | GalleryError::SubjectExists)) => {
                     tracing::debug!("what a decision rests on has changed meanwhile");
                     records = gallery.read(wanted.clone()).await?;
@@ -151,7 +158,7 @@ impl Engine {
                 other => return other,
             }
         }
-        match self.judge(gallery, &seen, by, &records).await {
+        match self.judge(context, gallery, &seen, by, &records).await {
             Err(WorkflowError::Gallery(GalleryError::Outdated)) => {
                 Err(WorkflowError::Busy { retry_after_ms: BUSY_RETRY_AFTER_MS })
             }
@@ -256,6 +263,7 @@ impl Engine {
     /// Decides by what was read of the store, and commits.
     async fn judge(
         &self,
+        context: &RequestContext,
         gallery: &Gallery,
         seen: &Seen,
         by: DecidedBy<'_>,
@@ -335,8 +343,9 @@ impl Engine {
                 searched,
             }),
         };
-        let (stored, _) = gallery.decide(decision).await?;
-        tracing::info!(outcome = ?stored.outcome, attempt = stored.key.attempt, "decided");
+        let (stored, _) = gallery.decide(context, decision).await?;
+        let caller = context.principal().kind();
+        tracing::info!(outcome = ?stored.outcome, attempt = stored.key.attempt, caller, "decided");
         outcome(stored)
     }
 }
@@ -384,13 +393,15 @@ impl Engine {
     /// The answer that was given to an attempt, or `None` where there was none.
     ///
     /// # Errors
-    /// [`WorkflowError::NoGallery`], [`WorkflowError::Gallery`]; [`WorkflowError::Answer`] where
-    /// what is stored cannot be read.
+    /// [`WorkflowError::Answer`] for one that cannot be read, and the errors of the gallery;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn decision(
         &self,
+        context: &RequestContext,
         transaction: &RequestId,
         attempt: u32,
     ) -> Result<Option<BeneficiaryOutcome>, WorkflowError> {
+        context.check_deadline()?;
         let key = DecisionKey::new(transaction.clone(), attempt)?;
         self.gallery()?.decision(&key).await?.map(outcome).transpose()
     }

@@ -1,27 +1,31 @@
-//! When a refused caller should come back: one after the other, as the server can take them.
+//! Retry hints: when refused callers should come back. They are spread so that callers come one
+//! after the other, as fast as the server can take them.
 
 use std::time::{Duration, Instant};
 
-/// Shortest and longest hint, before it is spread.
+/// Shortest hint.
 const MIN: Duration = Duration::from_millis(50);
+/// Longest hint before it is spread.
 const MAX: Duration = Duration::from_secs(15);
-/// A hint is spread over one part in so many below and above.
+/// A hint is spread by up to one part in so many, below and above.
 const SPREAD: f64 = 5.0;
-/// The golden ratio's fraction: its multiples fill 0 to 1 evenly, however many are taken.
+/// The fractional part of the golden ratio: the fractions of its multiples fill 0 to 1 evenly,
+/// however many are taken.
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
 
-/// The times given out. Two callers get two times, so that they do not all come back to be
-/// refused once more.
+/// The hints of one priority. Each caller gets another time, so that they do not all come back
+/// at once to be refused again.
 #[derive(Debug, Default)]
-pub(super) struct Hints {
+pub(super) struct RetryHints {
     /// The latest time given out.
     last: Option<Instant>,
+    /// How many were given out.
     given: u32,
 }
 
-impl Hints {
-    /// How long one more refused caller should wait. The queue is short enough again after
-    /// `first`, and from then on takes a call every `every`.
+impl RetryHints {
+    /// How long one more refused caller should wait: the queue is short enough again after
+    /// `first`, and takes a call every `every` from then on.
     pub(super) fn next(&mut self, now: Instant, first: Duration, every: Duration) -> Duration {
         let first = now + first;
         let at = self.last.map_or(first, |last| first.max(last + every)).min(now + MAX);
@@ -39,7 +43,7 @@ mod tests {
 
     #[test]
     fn callers_are_told_to_come_one_after_the_other_and_never_all_at_once() {
-        let (mut hints, now) = (Hints::default(), Instant::now());
+        let (mut hints, now) = (RetryHints::default(), Instant::now());
         let (first, every) = (Duration::from_secs(1), Duration::from_millis(100));
         let told: Vec<_> = (0..50).map(|_| hints.next(now, first, every)).collect();
         for (turn, hint) in told.iter().enumerate() {
@@ -54,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_hint_is_never_absurd() {
-        let (mut hints, now) = (Hints::default(), Instant::now());
+        let (mut hints, now) = (RetryHints::default(), Instant::now());
         for _ in 0..10_000 {
             let hint = hints.next(now, Duration::from_secs(3600), Duration::from_secs(1));
             assert!(hint >= MIN && hint <= MAX.mul_f64(1.21), "{hint:?}");

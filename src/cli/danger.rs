@@ -31,8 +31,14 @@ pub struct SetupArgs {
 /// A rule by its code.
 pub(super) fn rule(code: &str) -> Result<&'static Rule, String> {
     Rule::of(code).ok_or_else(|| {
-        let codes: Vec<&str> = danger::RULES.iter().map(|rule| rule.code).collect();
-        format!("no rule about dangerous set-ups has the code {code}; they are {}", codes.join(", "))
+        let unknown = format!("no rule about dangerous set-ups has the code {code}");
+        match Rule::like(code) {
+            Some(meant) => format!("{unknown}; did you mean {}?", meant.code),
+            None => {
+                let codes: Vec<&str> = danger::RULES.iter().map(|rule| rule.code).collect();
+                format!("{unknown}; they are {}", codes.join(", "))
+            }
+        }
     })
 }
 

@@ -161,7 +161,9 @@ fn the_published_test_authority_is_refused_under_any_file_name_and_insisted_on_b
     let insisted = check(&["--csca", &csca, "--insist", "TEST_ANCHOR"]).ended(0);
     assert!(has(&insisted, "TEST_ANCHOR", false) && insisted.json()["starts"] == true, "{insisted:?}");
     check(&["--csca", &csca, "--insist", "TEST_ANCHOR", "--strict"]).ended(0);
-    run(["config", "check", "--insist", "TEST_ANKER"]).refused(&["TEST_ANKER", "TEST_ANCHOR"]);
+    run(["config", "check", "--insist", "TEST_ANKER"]).refused(&["TEST_ANKER", "did you mean TEST_ANCHOR?"]);
+    run(["config", "check", "--insist", "web_roots"]).refused(&["web_roots", "did you mean WEB_ROOTS?"]);
+    run(["config", "check", "--insist", "everything"]).refused(&["everything", "they are TEST_ANCHOR, WEB_ROOTS"]);
 }
 
 #[test]

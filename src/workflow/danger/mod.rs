@@ -15,6 +15,9 @@ use crate::matching::CurveChoice;
 use crate::workflow::NumberIds;
 use crate::workflow::beneficiary::Policies;
 
+/// Share of a code's letters that must be right for it to be guessed.
+const LIKENESS_MIN: f64 = 0.6;
+
 /// What becomes of a server that is set up so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -174,6 +177,14 @@ impl Rule {
         RULES.iter().copied().find(|rule| rule.code == code)
     }
 
+    /// The rule that a misspelt code most likely means, where one is near enough.
+    pub fn like(code: &str) -> Option<&'static Rule> {
+        let typed = code.trim().to_ascii_uppercase().replace(['-', ' ', '.'], "_");
+        let likeness = |rule: &Rule| strsim::normalized_damerau_levenshtein(&typed, rule.code);
+        let nearest = RULES.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+        (likeness(nearest) >= LIKENESS_MIN).then_some(nearest)
+    }
+
     fn at(&'static self, place: impl Into<String>, found: impl Into<String>) -> Finding {
         Finding { rule: self, place: place.into(), found: found.into() }
     }
@@ -225,6 +236,23 @@ mod tests {
             let effect = if *effect == Effect::Refuse { "refuses" } else { "warns" };
             let row = format!("| `{code}` | {effect} | {why} | {mend} |");
             assert!(page.contains(&row), "docs/operating.md lacks the row\n{row}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_code_is_guessed_and_rubbish_is_not() {
+        for (typed, meant) in [
+            ("web_roots", "WEB_ROOTS"),
+            ("Web-Roots", "WEB_ROOTS"),
+            (" WEBROOTS", "WEB_ROOTS"),
+            ("TEST_ANCHORS", "TEST_ANCHOR"),
+            ("data_opne", "DATA_OPEN"),
+            ("liveness off", "LIVENESS_OFF"),
+        ] {
+            assert_eq!(Rule::like(typed).map(|rule| rule.code), Some(meant), "{typed}");
+        }
+        for typed in ["", "x", "all", "everything", "--"] {
+            assert_eq!(Rule::like(typed), None, "{typed}");
         }
     }
 

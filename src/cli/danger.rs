@@ -116,12 +116,15 @@ pub(super) fn examine(
         anchors,
         policies: &settings.policies,
         default_fmr: settings.default_fmr,
+        default_fpir: settings.default_fpir,
+        capture: &settings.capture,
         curve: settings.curve,
         number_ids: settings.number_ids,
         log: global.log.as_deref(),
         // An empty folder holds nobody's data, and is made private when it becomes a gallery.
         data: data.filter(|path| !is_empty(path)).map(|path| permissions(path)).transpose()?.flatten(),
         deciding: deciding_found,
+        user: danger::user(),
         now: Moment::now(),
     };
     Ok(danger::findings(&setup).into_iter().map(|finding| Judged::new(finding, settings, typed)).collect())

@@ -6,7 +6,7 @@ use super::anchors::{Anchors, Authority};
 use super::crypto::{Hash, Scheme, SignatureError};
 use super::finding::Finding;
 use super::sod::{signature_reason, weaknesses};
-use super::time::Moment;
+use crate::dates::Moment;
 use super::words::{Effect, Reason};
 use super::x509::Certificate;
 

@@ -4,7 +4,7 @@ use super::ber::to_definite;
 use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
 use super::error::InStructure;
 use super::name::Name;
-use super::time::Moment;
+use crate::dates::Moment;
 use super::tlv::Reader;
 use super::x509::{Certificate, unsigned};
 use super::{ParseError, der, oid};

@@ -9,7 +9,7 @@
 use super::error::InStructure;
 use super::name;
 use super::personal::{BirthDate, Personal, Sex};
-use super::time::Date;
+use crate::dates::Date;
 use super::tlv::{Reader, Tlv, TlvError};
 use super::{ParseError, der};
 use crate::text;

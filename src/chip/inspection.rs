@@ -15,7 +15,7 @@ use super::finding::{Finding, GroupState, Verdict};
 use super::mrz::Mrz;
 use super::personal::{BirthDate, Personal, Sex};
 use super::sod::{SecurityObject, Sod};
-use super::time::{Date, Moment};
+use crate::dates::{Date, Moment};
 use super::tlv::Reader;
 use super::words::{Effect, Reason};
 use super::x509::Certificate;

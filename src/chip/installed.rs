@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::anchors::{AnchorSource, Anchors, Skipped, SourceKind};
 use super::forge;
-use super::time::Moment;
+use crate::dates::Moment;
 use super::x509::Certificate;
 
 impl Anchors {

@@ -53,6 +53,7 @@ pub mod tlv;
 pub mod words;
 mod x509;
 
+pub use crate::dates::{Date, Moment};
 pub use active::{ActiveAuthentication, CHALLENGE_BYTES, ChallengeResponse, Dg14, Dg15};
 pub use anchors::{AnchorError, AnchorSource, Anchors, Skipped, SourceKind, Unreadable};
 pub use ber::to_definite;
@@ -70,6 +71,5 @@ pub use report::Fields;
 #[cfg(test)]
 pub(crate) use report::effect_code;
 pub use sod::{SecurityObject, SignatureCheck, Sod};
-pub use time::{Date, Moment};
 pub use words::Reason;
 pub use x509::{Certificate, RevocationList};

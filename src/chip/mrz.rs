@@ -3,7 +3,7 @@
 use super::ParseError;
 use super::error::InStructure;
 use super::personal::{BirthDate, Personal, Sex};
-use super::time::Date;
+use crate::dates::Date;
 use super::tlv::Reader;
 
 const WHAT: &str = "DG1";

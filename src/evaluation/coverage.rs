@@ -10,7 +10,7 @@ use super::fit::{About, FitError, fit_curve, rounded};
 use super::groups::Terms;
 use super::histogram::bin;
 use super::pairs::{AllPairs, tallies};
-use super::random::SplitMix;
+use crate::random::SplitMix;
 use super::set::PhotoSet;
 
 /// The rates that are looked at.

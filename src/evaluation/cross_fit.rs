@@ -12,7 +12,7 @@ use super::fit::{FitError, rounded};
 use super::groups::Groups;
 use super::histogram::bin;
 use super::pairs::{AllPairs, PairSource, scan};
-use super::random::SplitMix;
+use crate::random::SplitMix;
 use super::worst_group::{Fitting, fit_population};
 
 /// The rates that are looked at.

@@ -145,7 +145,7 @@ fn by_comparison(
 #[cfg(test)]
 mod tests {
     use super::super::material::Plan;
-    use super::super::random::SplitMix;
+    use crate::random::SplitMix;
     use super::super::set::PhotoSet;
     use super::super::set::tests::made_up;
     use super::*;

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use super::pairs::Pair;
-use super::random::SplitMix;
+use crate::random::SplitMix;
 use super::rates::Rate;
 use super::set::{Measure, PhotoSet};
 use super::view::{Bootstrap, ERRORS_MIN, Totals, View, interval};

@@ -45,7 +45,6 @@ mod page;
 mod pairs;
 mod plots;
 mod quality_fit;
-mod random;
 mod rates;
 mod report;
 mod set;
@@ -80,7 +79,7 @@ pub(crate) use page::{grouped, percent};
 pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan, tallies};
 pub use plots::{Plots, plots};
 pub use quality_fit::{Example, Shows, fit_quality};
-pub(crate) use random::SplitMix;
+pub(crate) use crate::random::SplitMix;
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};
 pub use report::{
     Absent, Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel,

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::histogram::{bin, edge};
 use super::pairs::Pair;
-use super::random::SplitMix;
+use crate::random::SplitMix;
 use super::rates::{Rate, too_few};
 use super::set::PhotoSet;
 use super::view::{Bootstrap, ERRORS_MIN, NOBODY, Totals, View, interval};

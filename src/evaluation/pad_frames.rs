@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::histogram::bin;
 use super::pad::{AttackRate, Limits, Presentation};
 use super::pairs::Pair;
-use super::random::SplitMix;
+use crate::random::SplitMix;
 use super::rates::{EqualError, Rate, too_few};
 use super::view::{Bootstrap, ERRORS_MIN, Rates, Totals, View, interval};
 

@@ -134,7 +134,7 @@ impl PhotoSet {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::random::SplitMix;
+    use crate::random::SplitMix;
     use super::*;
 
     /// `each` photos of every subject: a random face, and `noise` times as much of

@@ -43,7 +43,6 @@ mod originals;
 mod places;
 mod plain;
 mod population;
-mod random;
 mod recode;
 mod scan;
 #[cfg(target_arch = "x86_64")]

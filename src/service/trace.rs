@@ -2,15 +2,15 @@
 //! a keyed digest in place of the transaction's id.
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tonic::codegen::http::{HeaderMap, HeaderValue};
 
-use crate::text;
+use crate::private::{self, Readers};
+use crate::{hex, random};
 
 /// The header, both ways.
 pub(super) const TRACEPARENT: &str = "traceparent";
@@ -32,18 +32,18 @@ impl Trace {
         let mut named = headers.get_all(TRACEPARENT).into_iter();
         // More than one is as good as none.
         let one = named.next().filter(|_| named.next().is_none());
-        let (trace, sampled) = one.and_then(|value| parse(value.as_bytes())).unwrap_or_else(|| (random(), false));
-        Self { trace, span: random(), sampled }
+        let (trace, sampled) = one.and_then(|value| parse(value.as_bytes())).unwrap_or_else(|| (unlike_others(), false));
+        Self { trace, span: unlike_others(), sampled }
     }
 
     /// The trace's id, as logs and tracing systems write it: 32 hexadecimal digits.
     pub(super) fn id(&self) -> String {
-        text::hex(&self.trace)
+        hex::encode(&self.trace)
     }
 
     /// This call's id within the trace: 16 hexadecimal digits.
     pub(super) fn span_id(&self) -> String {
-        text::hex(&self.span)
+        hex::encode(&self.span)
     }
 
     /// The header's value, with this call as the parent.
@@ -54,7 +54,7 @@ impl Trace {
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-{:02x}", self.id(), self.span_id(), u8::from(self.sampled))
+        write!(f, "00-{}-{}-{}", self.id(), self.span_id(), hex::encode(&[u8::from(self.sampled)]))
     }
 }
 
@@ -77,35 +77,19 @@ fn parse(value: &[u8]) -> Option<([u8; 16], bool)> {
 
 /// The trace id of a header's value that another `chinhchu` sent.
 pub(super) fn trace_id(value: &[u8]) -> Option<String> {
-    parse(value).map(|(trace, _)| text::hex(&trace))
+    parse(value).map(|(trace, _)| hex::encode(&trace))
 }
 
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
+/// An id that no other call has.
+fn unlike_others<const N: usize>() -> [u8; N] {
     // Without the system's random numbers there are no keys and no TLS either. A trace
     // then is told from others by nothing, which costs a look at the log.
-    if getrandom::fill(&mut bytes).is_err() {
-        bytes[N - 1] = 1;
-    }
-    bytes
+    random::secret().unwrap_or_else(|_| std::array::from_fn(|at| u8::from(at + 1 == N)))
 }
 
 /// Lower-case digits alone, as the standard writes them.
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(high)? << 4 | digit(low)?;
-    }
-    Some(bytes)
+    hex::decode_array(text).filter(|_| !text.bytes().any(|digit| digit.is_ascii_uppercase()))
 }
 
 /// The key by which logs name transactions: whoever has it and a transaction's id finds
@@ -124,9 +108,7 @@ impl LogKey {
     /// # Errors
     /// Where the system has no random numbers.
     pub fn random() -> io::Result<Self> {
-        let mut key = [0; Self::BYTES];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
-        Ok(Self(key))
+        random::secret().map(Self)
     }
 
     /// The key of a data folder.
@@ -155,14 +137,8 @@ impl LogKey {
             other => return other,
         }
         let key = Self::random()?;
-        let path = folder.join(Self::FILE);
-        let partial = folder.join("log.key.partial");
-        // Under another name first: a killed process leaves no half key.
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-        file.write_all(&key.0)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, &path)?;
+        // Whole or not at all: a killed process leaves no half key.
+        private::write(&folder.join(Self::FILE), Readers::Owner, &key.0)?;
         Ok(key)
     }
 
@@ -171,7 +147,7 @@ impl LogKey {
     pub fn digest(&self, transaction: &str) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length");
         mac.update(transaction.as_bytes());
-        text::hex(&mac.finalize().into_bytes()[..8])
+        hex::encode(&mac.finalize().into_bytes()[..8])
     }
 }
 

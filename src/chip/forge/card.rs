@@ -6,7 +6,7 @@ use crate::chip::crypto::Hash;
 use crate::chip::dg2::{FaceEncoding, picture_format};
 use crate::chip::dg13::Dg13;
 use crate::chip::mrz::check_digit;
-use crate::chip::time::{Date, Moment};
+use crate::dates::{Date, Moment};
 use crate::chip::{ParseError, der, oid};
 use crate::imaging::Format;
 

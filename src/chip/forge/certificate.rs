@@ -1,7 +1,7 @@
 use super::{TEST_MARK, TestKey, expand};
 use crate::chip::crypto::Hash;
 use crate::chip::error::InStructure;
-use crate::chip::time::{Date, Moment};
+use crate::dates::{Date, Moment};
 use crate::chip::tlv::Reader;
 use crate::chip::{Certificate, ParseError, der, oid};
 

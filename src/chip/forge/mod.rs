@@ -13,7 +13,7 @@ pub use card::{CardDraft, Flaw, ForgedCard, HolderDraft};
 pub use certificate::{CertificateDraft, TestAuthority, revocation_list};
 pub use keys::{KeyKind, TestKey};
 
-use super::time::Moment;
+use crate::dates::Moment;
 use super::{der, oid};
 
 /// What every name of a test certificate holds.

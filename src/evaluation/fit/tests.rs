@@ -1,5 +1,5 @@
 use super::super::pairs::Pair;
-use super::super::random::SplitMix;
+use crate::random::SplitMix;
 use super::*;
 use crate::matching::{CALIBRATION_VERSION, Calibration};
 

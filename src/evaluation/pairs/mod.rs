@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::groups::{Holdings, Terms};
 use super::histogram::{Histogram, Tally, WEIGHT, bin};
-use super::random::SplitMix;
+use crate::random::SplitMix;
 use super::set::PhotoSet;
 use crate::face::Template;
 use crate::matching::{Dot, Weighed, fuse};

@@ -2,7 +2,7 @@
 //! number of times.
 
 use super::super::histogram::WEIGHT;
-use super::super::random::SplitMix;
+use crate::random::SplitMix;
 use crate::matching::Weighed;
 
 /// How many comparisons there are in all, whoever is taken how often.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::coded::{assert_exact, bits, gallery, ranked};
 use crate::matching::Dot;
 use crate::search::kernel::Kernel;
-use crate::search::random::Random;
+use crate::random::SplitMix;
 use crate::search::{Entry, Index, IndexOptions, Like, Originals, Population, SearchError, Wanted};
 
 /// A sorted map, as the place where originals lie. What was removed stays for those
@@ -227,7 +227,7 @@ proptest! {
 
     #[test]
     fn filters_asked_first_change_no_answer(seed in any::<u64>(), modulus in 2u64..900) {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix(seed);
         let rows = gallery(seed, 2600, 64);
         let shelf = Arc::new(Shelf::default());
         shelf.rows.lock().unwrap().extend((0..).zip(rows.iter().cloned()));

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chinhchu::chip::forge::{CardDraft, HolderDraft};
+use chinhchu::tools::forge::{CardDraft, HolderDraft};
 use chinhchu::chip::{Anchors, Personal, Sex};
 use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
 use chinhchu::gallery::{DecisionKey, EmbeddedGallery, EmbeddedOptions, Outcome, RequestId, SubjectId};

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chinhchu::chip::crypto::Curve;
-use chinhchu::chip::forge::{CardDraft, KeyKind};
+use chinhchu::tools::forge::{CardDraft, KeyKind};
 use chinhchu::chip::{Anchors, CheckOptions, ChipFiles, Date, Moment, Verdict, inspect};
 
 /// Size of the photo: that of a genuine card.

@@ -24,5 +24,6 @@ pub mod search;
 pub mod service;
 mod table;
 mod text;
+pub mod tools;
 mod typed;
 pub mod workflow;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chinhchu::face::{PoolOptions, RecipeDigest, Template};
 use chinhchu::gallery::{Attributes, EmbeddedGallery, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
 use chinhchu::imaging::Limits;
-use chinhchu::search::{Like, Population};
+use chinhchu::tools::{Like, Population};
 use chinhchu::workflow::EngineOptions;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;

@@ -116,7 +116,7 @@ pub(super) fn defect(rows: &[f32], dimension: usize) -> f64 {
 
 /// The `count` orthonormal axes of most energy in `sample`, strongest first, by
 /// simultaneous iteration on its second moments (Golub and Van Loan, 8.2.4).
-pub(super) fn orthonormal(sample: &[f32], dimension: usize, count: usize) -> Vec<f64> {
+pub(crate) fn orthonormal(sample: &[f32], dimension: usize, count: usize) -> Vec<f64> {
     let moments = moments(sample, dimension);
     let mut random = SplitMix(0x6368_696e_6863_6875);
     let mut axes: Vec<f64> = (0..count * dimension).map(|_| f64::from(random.normal())).collect();
@@ -204,7 +204,7 @@ fn mixed(mut axes: Vec<f64>, dimension: usize) -> Vec<f64> {
 }
 
 /// Mean energy of the rows along each axis.
-pub(super) fn energies(axes: &[f64], rows: &[f32], dimension: usize) -> Vec<f64> {
+pub(crate) fn energies(axes: &[f64], rows: &[f32], dimension: usize) -> Vec<f64> {
     let count = (rows.len() / dimension).max(1) as f64;
     let axes: Vec<f32> = axes.iter().map(|&v| v as f32).collect();
     let dot = Dot::best();

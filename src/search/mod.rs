@@ -41,8 +41,6 @@ mod located;
 mod memory;
 mod originals;
 mod places;
-mod plain;
-mod population;
 mod recode;
 mod scan;
 #[cfg(target_arch = "x86_64")]
@@ -53,15 +51,16 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use basis::{energies, orthonormal};
 pub use error::SearchError;
 pub use file::{Chunks, FileError, Label, read, write};
 pub use graph::{Graph, GraphOptions, GraphReport, LookedUp};
 pub use index::{Entry, Index, IndexBytes, IndexOptions, VECTORS_MAX_DEFAULT};
-pub use join::{Join, Matrix, Pair, PlainJoin, Side, Vectors};
+pub(crate) use join::plain;
+pub use join::{Join, Matrix, Pair, Side, Vectors};
 pub use located::Located;
 pub use originals::{NoOriginals, Originals};
-pub use plain::PlainScan;
-pub use population::{Like, Population};
 pub use view::{Hit, View, Wanted};
 
 /// The instruction sets that the loops of the search are run with on this machine: of the scan,

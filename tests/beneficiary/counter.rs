@@ -1,6 +1,6 @@
 //! A day at the counter.
 
-use chinhchu::chip::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
+use chinhchu::tools::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::chip::{Anchors, ChallengeResponse, Personal, Verdict};
 use chinhchu::gallery::{Outcome, Source};
 use chinhchu::service::pb;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chinhchu::chip::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
+use chinhchu::tools::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::chip::{Anchors, Personal, Sex};
 use chinhchu::face::PoolOptions;
 use chinhchu::gallery::{DecisionKey, EmbeddedGallery, EmbeddedOptions, Outcome, RequestId, SubjectId};

@@ -1,6 +1,6 @@
 //! Cards of our own making: what each flaw comes to.
 
-use chinhchu::chip::forge::{
+use chinhchu::tools::forge::{
     CardDraft, CertificateDraft, Flaw, ForgedCard, KeyKind, TEST_MARK, TestAuthority, TestKey, master_list,
     revocation_list,
 };

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use chinhchu::chip::Date;
-use chinhchu::chip::forge::{CertificateDraft, KeyKind, TestAuthority, TestKey};
+use chinhchu::tools::forge::{CertificateDraft, KeyKind, TestAuthority, TestKey};
 use chinhchu::face::{Manifest, RecipeDigest};
 use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, GalleryId};
 

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use crate::matching::Dot;
 use crate::search::kernel::Kernel;
 use crate::random::SplitMix;
-use crate::search::{Entry, Hit, Index, Like, Population, Wanted};
+use crate::search::{Entry, Hit, Index, Wanted};
+use crate::tools::{Like, Population};
 
 /// A gallery of near-unit vectors in few dimensions, with everything that must
 /// not be lost among them: copies, near copies, opposites, zero, odd lengths.

@@ -10,7 +10,8 @@ use super::coded::{assert_exact, bits, gallery, ranked};
 use crate::matching::Dot;
 use crate::search::kernel::Kernel;
 use crate::random::SplitMix;
-use crate::search::{Entry, Index, IndexOptions, Like, Originals, Population, SearchError, Wanted};
+use crate::search::{Entry, Index, IndexOptions, Originals, SearchError, Wanted};
+use crate::tools::{Like, Population};
 
 /// A sorted map, as the place where originals lie. What was removed stays for those
 /// who still search a view with it.

@@ -9,7 +9,7 @@ use crate::search::join::bound::{
 use crate::search::join::codes::{
     BYTE_OFFSET, Block, CODE_WORDS, Chunk, Coded, Fine, GROUPS, Group, LANES, Line, OFFSET, Queries, TILE, WORDS,
 };
-use crate::search::join::plain::PLAIN_WORDS;
+use crate::search::join::codes::PLAIN_WORDS;
 use crate::search::join::tuning::{BLOCK_QUERIES, CHUNK_ROWS, FINE, HEAD};
 use crate::random::SplitMix;
 

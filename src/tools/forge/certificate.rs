@@ -1,4 +1,5 @@
-use super::{TEST_MARK, TestKey, expand};
+use super::{TEST_MARK, TestKey};
+use crate::chip::test_keys::expand;
 use crate::chip::crypto::Hash;
 use crate::chip::error::InStructure;
 use crate::dates::{Date, Moment};

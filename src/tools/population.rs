@@ -221,7 +221,7 @@ fn hadamard(values: &mut [f32]) {
 mod tests {
     use super::*;
     use crate::matching::Dot;
-    use crate::search::basis::{energies, orthonormal};
+    use crate::search::{energies, orthonormal};
 
     const PEOPLE: usize = 1200;
 

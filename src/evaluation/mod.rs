@@ -84,6 +84,7 @@ pub use report::{
 };
 pub use set::{Column, Measure, PhotoSet};
 pub use slices::{Ratio, Slice, SlicePoint, slices};
-pub(crate) use svg::{Axis, Plot, escape};
+pub use svg::Svg;
+pub(crate) use svg::{Axis, Plot, printable};
 pub use view::{Bootstrap, ERRORS_MIN, Totals, View};
 pub use worst_group::{Fitted, Fitting, GROUP_PEOPLE_MIN, GroupSeen, fit_population};

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use chinhchu::audit::{
-    Asked, Chance, Compared, LinkChance, LocalChance, Meetings, Plan, Records, ReportData, Rows,
-    SAMPLED_MAX_DEFAULT, SubjectFacts, TemplateFacts, gather, rings,
+    Asked, Chance, Compared, LinkChance, LocalChance, Meetings, Plan, Records, ReportData, Rows, SAMPLED_MAX_DEFAULT,
+    SubjectFacts, TemplateFacts, gather, rings,
 };
 use chinhchu::search::{Join, Matrix, Pair, Side};
 use chinhchu::tools::planted::{DIMENSION, Planted, agreement};

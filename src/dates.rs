@@ -176,7 +176,9 @@ mod tests {
 
     #[test]
     fn there_are_no_other_days_than_those_of_the_calendar() {
-        for (year, month, day) in [(2023, 2, 29), (2100, 2, 29), (0, 1, 1), (10_000, 1, 1), (2024, 13, 1), (2024, 4, 31)] {
+        for (year, month, day) in
+            [(2023, 2, 29), (2100, 2, 29), (0, 1, 1), (10_000, 1, 1), (2024, 13, 1), (2024, 4, 31)]
+        {
             assert_eq!(Date::new(year, month, day), None, "{year}-{month}-{day}");
         }
         assert!(Date::new(2024, 2, 29).is_some() && Date::new(2000, 2, 29).is_some());
@@ -189,7 +191,8 @@ mod tests {
     #[test]
     fn a_day_is_read_in_one_spelling() {
         assert_eq!(Date::parse("2024-02-29"), Date::new(2024, 2, 29));
-        for text in ["", "2024-2-29", "20240229", "2024-W09-4", "2023-02-29", "0000-01-01", "-00100-1-1", "2024-02-29 "] {
+        for text in ["", "2024-2-29", "20240229", "2024-W09-4", "2023-02-29", "0000-01-01", "-00100-1-1", "2024-02-29 "]
+        {
             assert_eq!(Date::parse(text), None, "{text}");
         }
     }

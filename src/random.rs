@@ -78,8 +78,14 @@ mod tests {
     fn the_sequences_are_the_same_for_ever() {
         let first = |mut random: SplitMix| [random.next(), random.next(), random.next()];
         assert_eq!(first(SplitMix(0)), [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]);
-        assert_eq!(first(SplitMix::stream(1, 2)), [0xde24_7210_6ae1_f0c5, 0xbcf5_9cb5_d394_7948, 0x1dda_c8a7_a390_a713]);
-        assert_eq!(first(SplitMix::stream_of_number(1, 2)), [0x90b9_6b4d_d23b_d6eb, 0xbfcb_6b6d_8a2f_dfb5, 0xaa03_4247_b907_7ec2]);
+        assert_eq!(
+            first(SplitMix::stream(1, 2)),
+            [0xde24_7210_6ae1_f0c5, 0xbcf5_9cb5_d394_7948, 0x1dda_c8a7_a390_a713]
+        );
+        assert_eq!(
+            first(SplitMix::stream_of_number(1, 2)),
+            [0x90b9_6b4d_d23b_d6eb, 0xbfcb_6b6d_8a2f_dfb5, 0xaa03_4247_b907_7ec2]
+        );
         let mut items = [0, 1, 2, 3, 4, 5, 6, 7];
         SplitMix(5).choose(&mut items, 4);
         assert_eq!(items, [3, 6, 0, 2, 4, 5, 1, 7]);

@@ -57,6 +57,7 @@ pub use crate::dates::{Date, Moment};
 pub use active::{ActiveAuthentication, CHALLENGE_BYTES, ChallengeResponse, Dg14, Dg15};
 pub use anchors::{AnchorError, AnchorSource, Anchors, Skipped, SourceKind, Unreadable};
 pub use ber::to_definite;
+pub(crate) use dg2::picture_format;
 pub use dg2::{DeclaredType, Dg2, FaceEncoding, PHOTOS_MAX, Photo};
 pub use dg13::{Dg13, Dg13Entry, Dg13Id, Dg13Scope};
 pub use error::ParseError;
@@ -64,12 +65,11 @@ pub use files::{CHIP_BYTES_MAX, CHIP_FILES_MAX, ChipFiles, FILE_BYTES_MAX, FileI
 pub use finding::{Finding, GroupState, Verdict};
 pub use inspection::{AnchorUsed, CheckOptions, Com, Holder, Inspection, SignerUsed, inspect};
 pub use master_list::{MasterList, MasterListError, Voucher};
+pub(crate) use mrz::check_digit;
 pub use mrz::{Mrz, MrzLayout};
 pub use name::Name;
 pub use personal::{BirthDate, Personal, Sex};
 pub use report::Fields;
-pub(crate) use dg2::picture_format;
-pub(crate) use mrz::check_digit;
 #[cfg(test)]
 pub(crate) use report::effect_code;
 pub use sod::{SecurityObject, SignatureCheck, Sod};

@@ -10,9 +10,9 @@ use std::ops::Range;
 use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
 use super::error::InStructure;
 use super::name::Name;
-use crate::dates::Moment;
 use super::tlv::{Reader, Tlv};
 use super::{ParseError, oid};
+use crate::dates::Moment;
 use crate::hex;
 
 const WHAT: &str = "a certificate";

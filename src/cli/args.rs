@@ -202,7 +202,9 @@ fn joined(args: Vec<OsString>) -> Vec<OsString> {
         rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.') || is_infinite(rest))
     };
     let is_option = |arg: &OsString| {
-        arg.to_str().and_then(|text| text.strip_prefix("--")).is_some_and(|name| !name.is_empty() && !name.contains('='))
+        arg.to_str()
+            .and_then(|text| text.strip_prefix("--"))
+            .is_some_and(|name| !name.is_empty() && !name.contains('='))
     };
     let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
     let mut all_are_values = false;
@@ -379,7 +381,8 @@ mod tests {
         }
         let typed = |args: &[&str]| joined(args.iter().map(OsString::from).collect());
         assert_eq!(typed(&["x", "--score", "-0.5", "p"]), ["x", "--score=-0.5", "p"]);
-        for untouched in [&["x", "--", "--fmr", "-1"][..], &["x", "--data", "-d"], &["x", "-1"], &["x", "--a=b", "-1"]] {
+        for untouched in [&["x", "--", "--fmr", "-1"][..], &["x", "--data", "-d"], &["x", "-1"], &["x", "--a=b", "-1"]]
+        {
             assert_eq!(typed(untouched), *untouched);
         }
     }

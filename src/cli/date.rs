@@ -30,7 +30,9 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
     }
     let is_day = |part: &str, most: u8| part.len() == 2 && part.parse().is_ok_and(|day: u8| (1..=most).contains(&day));
     match text.split('-').collect::<Vec<_>>()[..] {
-        [year, month, day] if year.len() == 4 && year.parse::<u16>().is_ok() && is_day(month, 12) && is_day(day, 31) => {
+        [year, month, day]
+            if year.len() == 4 && year.parse::<u16>().is_ok() && is_day(month, 12) && is_day(day, 31) =>
+        {
             Err(format!("{text} is no day of the calendar"))
         }
         _ => Err("a day is written YYYY-MM-DD".to_owned()),

@@ -12,8 +12,8 @@ use super::danger::{self, SetupArgs};
 use super::settings::Settings;
 use super::{Failure, GlobalArgs, outcome, source};
 use crate::chip::Anchors;
-use crate::service::Hangups;
 use crate::hex;
+use crate::service::Hangups;
 use crate::workflow::Engine;
 
 /// Hexadecimal digits of a digest in the log: enough to tell two apart.

@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::face::{RecipeDigest, Template};
-use crate::{float32, private};
 use crate::workflow::words::Reason;
+use crate::{float32, private};
 
 const MAGIC: &[u8; 8] = b"CHCHEVAL";
 /// Version of the format, and of the way measures are computed.

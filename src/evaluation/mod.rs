@@ -52,6 +52,7 @@ mod svg;
 mod view;
 mod worst_group;
 
+pub(crate) use crate::random::SplitMix;
 pub use aging::{AGING_COLUMNS, Aging, AgingBand, AgingPoint, aging};
 pub use coverage::{Coverage, RateCoverage, SplitSeen, coverage};
 pub use cross_fit::{CrossFit, CrossFitPoint, CrossFitRow, WorstIn, cross_fit};
@@ -76,7 +77,6 @@ pub use page::page;
 pub(crate) use page::{grouped, percent};
 pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan, tallies};
 pub use plots::{Plots, plots};
-pub(crate) use crate::random::SplitMix;
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};
 pub use report::{
     Absent, Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel,

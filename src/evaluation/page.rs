@@ -98,10 +98,7 @@ fn compared(page: &mut Page, report: &Report) {
         ["people with one photo (impostor comparisons only)".to_owned(), grouped(report.subjects_with_one_photo)],
         ["photos without a usable face (failures to acquire)".to_owned(), grouped(report.failures)],
         ["comparisons of one person".to_owned(), grouped(report.genuine)],
-        [
-            "comparisons of different people".to_owned(),
-            format!("{} ({})", grouped(report.impostor), report.compared()),
-        ],
+        ["comparisons of different people".to_owned(), format!("{} ({})", grouped(report.impostor), report.compared())],
         ["rows left out".to_owned(), grouped(report.left_out.count)],
         [
             "rows with the picture of an earlier row (compared as any others)".to_owned(),
@@ -536,8 +533,27 @@ mod tests {
         let text = page(&report, &plots);
         assert!(!text.contains("<script") && !text.contains("</script"));
         for what in [
-            "source", "pack", "date", "only", "within", "intervals", "column", "value", "measure", "curve", "winner",
-            "way", "why", "by", "group", "worst", "of", "cross", "what", "reason", "doubt",
+            "source",
+            "pack",
+            "date",
+            "only",
+            "within",
+            "intervals",
+            "column",
+            "value",
+            "measure",
+            "curve",
+            "winner",
+            "way",
+            "why",
+            "by",
+            "group",
+            "worst",
+            "of",
+            "cross",
+            "what",
+            "reason",
+            "doubt",
         ] {
             assert!(text.contains(&format!("&quot;&gt;&lt;script&gt;{what}&lt;/script&gt;'&amp;")), "{what}");
         }

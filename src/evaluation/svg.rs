@@ -229,7 +229,9 @@ mod tests {
         plot.line("\"</svg>\u{1}<script>", "#b00", &[(0.0, 1e-3), (2.0, 5.0)]);
         let text = plot.finish();
         let text = text.as_str();
-        assert!(!text.contains("<script") && text.contains("&lt;/svg&gt; &lt;script&gt;") && text.contains("x &amp; y"));
+        assert!(
+            !text.contains("<script") && text.contains("&lt;/svg&gt; &lt;script&gt;") && text.contains("x &amp; y")
+        );
         // One short name takes one line below the frame.
         assert!(text.contains("viewBox=\"0 0 720 460\""), "{text}");
         // Both ends of the line are at opposite corners of the frame, not beyond them.

@@ -5,9 +5,9 @@
 
 use rayon::prelude::*;
 
-use crate::random::SplitMix;
 use super::tuning::{FINE, FINE_RANGE, FIT_ROUNDS, HEAD, HEAD_STEP};
 use crate::matching::Dot;
+use crate::random::SplitMix;
 
 /// Largest defect of a rotation that is put to use. A fitted one has about 1e-6.
 const DEFECT_MAX: f64 = 1e-3;

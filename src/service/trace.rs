@@ -32,7 +32,8 @@ impl Trace {
         let mut named = headers.get_all(TRACEPARENT).into_iter();
         // More than one is as good as none.
         let one = named.next().filter(|_| named.next().is_none());
-        let (trace, sampled) = one.and_then(|value| parse(value.as_bytes())).unwrap_or_else(|| (unlike_others(), false));
+        let (trace, sampled) =
+            one.and_then(|value| parse(value.as_bytes())).unwrap_or_else(|| (unlike_others(), false));
         Self { trace, span: unlike_others(), sampled }
     }
 

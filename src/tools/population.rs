@@ -145,7 +145,10 @@ impl Population {
         self.draw(SplitMix::stream_of_number(self.seed, person), latent);
         if capture > 0 {
             let mut day = vec![0.0; latent.len()];
-            self.draw(SplitMix::stream_of_number(self.seed ^ capture.wrapping_mul(0xD1B5_4A32_D192_ED03), person), &mut day);
+            self.draw(
+                SplitMix::stream_of_number(self.seed ^ capture.wrapping_mul(0xD1B5_4A32_D192_ED03), person),
+                &mut day,
+            );
             let likeness = self.like.likeness();
             let rest = (1.0 - likeness * likeness).sqrt();
             latent.iter_mut().zip(day).for_each(|(value, day)| *value = likeness * *value + rest * day);

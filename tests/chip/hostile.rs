@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use chinhchu::tools::forge::{CardDraft, KeyKind};
 use chinhchu::chip::{
     Anchors, Certificate, ChipFiles, Dg2, Dg13, Dg13Scope, GroupState, MasterList, Reason, Sod, Verdict, inspect,
     to_definite,
 };
+use chinhchu::tools::forge::{CardDraft, KeyKind};
 use proptest::prelude::*;
 
 use crate::data::chip_data;

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use chinhchu::chip::Date;
-use chinhchu::tools::forge::{CertificateDraft, KeyKind, TestAuthority, TestKey};
 use chinhchu::face::{Manifest, RecipeDigest};
 use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, GalleryId};
+use chinhchu::tools::forge::{CertificateDraft, KeyKind, TestAuthority, TestKey};
 
 use crate::support::{Ran, run, text};
 
@@ -145,7 +145,8 @@ fn a_folder_in_which_everybody_can_rename_the_rules_is_refused() {
 fn captures_without_liveness_and_rates_that_name_strangers_are_told_with_their_line() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("chinhchu.toml");
-    fs::write(&config, "[engine]\ndefault_fpir = 0.5\n[capture]\nliveness = \"off\"\n[policies.a]\nfpir = 0.5\n").unwrap();
+    fs::write(&config, "[engine]\ndefault_fpir = 0.5\n[capture]\nliveness = \"off\"\n[policies.a]\nfpir = 0.5\n")
+        .unwrap();
     let found = check(&["--config", &text(&config)]).ended(0);
     assert!(has(&found, "FPIR_HIGH", false) && has(&found, "CAPTURE_LIVENESS_OFF", false), "{found:?}");
     let told = run(["config", "check", "--config", &text(&config)]).ended(0).stdout;
@@ -162,7 +163,8 @@ fn a_configuration_of_another_user_is_told() {
     let rules = |found: &Ran| {
         let found = found.json();
         let all = found["findings"].as_array().unwrap().iter();
-        let of_config = all.filter(|one| one["place"] == text(&config)).map(|one| one["code"].as_str().unwrap().to_owned());
+        let of_config =
+            all.filter(|one| one["place"] == text(&config)).map(|one| one["code"].as_str().unwrap().to_owned());
         of_config.collect::<Vec<_>>()
     };
     assert_eq!(rules(&check(&["--config", &text(&config)])), [""; 0]);

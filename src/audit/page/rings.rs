@@ -188,8 +188,11 @@ fn more(count: usize, file: &str) -> Markup {
 
 fn member_text(data: &ReportData<'_>, member: u32) -> Markup {
     let facts = data.records.subject(member);
-    let known: Vec<&str> =
-        [&facts.schemes, &facts.province, &facts.enrolled].into_iter().map(|fact| &**fact).filter(|f| !f.is_empty()).collect();
+    let known: Vec<&str> = [&facts.schemes, &facts.province, &facts.enrolled]
+        .into_iter()
+        .map(|fact| &**fact)
+        .filter(|f| !f.is_empty())
+        .collect();
     html! {
         b { (text(&facts.id)) }
         @if facts.second_gallery { sup { "2" } }

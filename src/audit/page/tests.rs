@@ -42,8 +42,8 @@ fn whatever_a_file_or_an_officer_brings_is_text_and_never_an_element() {
     let text = page(&found);
     assert!(!text.contains("<script") && !text.contains("</script"));
     for what in [
-        "id", "schemes", "province", "enrolled", "captured", "source", "against", "since", "filter", "recipe", "left out",
-        "bỏ qua", "chance", "curve",
+        "id", "schemes", "province", "enrolled", "captured", "source", "against", "since", "filter", "recipe",
+        "left out", "bỏ qua", "chance", "curve",
     ] {
         assert!(text.contains(&format!("&quot;&gt;&lt;script&gt;{what}&lt;/script&gt;'&amp;")), "{what}");
     }
@@ -85,8 +85,8 @@ fn the_page_says_in_both_languages_what_was_compared_found_and_left_out() {
         "every text twice, and the page"
     );
     for tag in [
-        "table", "thead", "tbody", "tr", "th", "td", "h2", "details", "summary", "span", "b", "i", "p", "ul", "li", "svg",
-        "main",
+        "table", "thead", "tbody", "tr", "th", "td", "h2", "details", "summary", "span", "b", "i", "p", "ul", "li",
+        "svg", "main",
     ] {
         let opened = text.matches(&format!("<{tag}>")).count() + text.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, text.matches(&format!("</{tag}>")).count(), "{tag}");

@@ -102,7 +102,8 @@ impl Serialize for Weights {
 impl<'de> Deserialize<'de> for Weights {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let bytes = hex::decode(text).ok_or_else(|| serde::de::Error::custom("weights are pairs of hexadecimal digits"))?;
+        let bytes =
+            hex::decode(text).ok_or_else(|| serde::de::Error::custom("weights are pairs of hexadecimal digits"))?;
         Ok(Self(bytes.into_iter().map(u8::cast_signed).collect()))
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Graph, GraphOptions};
 use crate::matching::Dot;
-use crate::search::Vectors;
 use crate::random::SplitMix;
+use crate::search::Vectors;
 use crate::search::{Hit, LookedUp, Matrix, SearchError};
 
 const DIMENSION: usize = 16;

@@ -9,8 +9,8 @@
 use super::bound::{self, FINE_CODE_MAX, HEAD_CODE_MAX, LENGTH_CODED_MAX};
 use super::tuning::{FINE, FINE_RANGE, HEAD, HEAD_RANGE, NORM_ROOM};
 use crate::matching::Dot;
-use crate::search::basis::{defect, orthonormal, orthonormalise};
 use crate::random::SplitMix;
+use crate::search::basis::{defect, orthonormal, orthonormalise};
 
 /// Largest defect of a rotation that is put to use. A fitted one has about 1e-6.
 const DEFECT_MAX: f64 = 1e-3;

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::{Kernel, Survivor, Task};
+use crate::random::SplitMix;
 use crate::search::bound::{HeadWeights, WEIGHTS_MAX};
 use crate::search::codes::{CODE_LINES, FINE_BYTES, Fine, Group, Line};
-use crate::random::SplitMix;
 use crate::search::tuning::HEAD;
 
 /// Any codes; norms up to what codes go to.

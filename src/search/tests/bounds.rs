@@ -5,11 +5,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::matching::Dot;
+use crate::random::SplitMix;
 use crate::search::basis::Basis;
 use crate::search::bound::Prepared;
 use crate::search::codes::{Codes, Encoded, FineNorms, HEAD_LOOSE, LOOSE};
 use crate::search::kernel::{Kernel, Survivor, Task};
-use crate::random::SplitMix;
 use crate::search::tuning::FINE;
 
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {

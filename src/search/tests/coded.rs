@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::matching::Dot;
-use crate::search::kernel::Kernel;
 use crate::random::SplitMix;
+use crate::search::kernel::Kernel;
 use crate::search::{Entry, Hit, Index, Wanted};
 use crate::tools::{Like, Population};
 

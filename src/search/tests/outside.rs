@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::coded::{assert_exact, bits, gallery, ranked};
 use crate::matching::Dot;
-use crate::search::kernel::Kernel;
 use crate::random::SplitMix;
+use crate::search::kernel::Kernel;
 use crate::search::{Entry, Index, IndexOptions, Originals, SearchError, Wanted};
 use crate::tools::{Like, Population};
 

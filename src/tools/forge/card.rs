@@ -3,8 +3,8 @@ use std::path::Path;
 use super::certificate::serial;
 use super::{CertificateDraft, KeyKind, TestAuthority, TestKey, revocation_list, signed_data};
 use crate::chip::crypto::Hash;
-use crate::dates::{Date, Moment};
 use crate::chip::{Dg13, FaceEncoding, ParseError, check_digit, der, oid, picture_format};
+use crate::dates::{Date, Moment};
 use crate::imaging::Format;
 
 /// Name of the test authority.

@@ -9,10 +9,10 @@ mod card;
 mod certificate;
 mod keys;
 
+pub use crate::chip::test_keys::TEST_MARK;
 pub use card::{CardDraft, Flaw, ForgedCard, HolderDraft};
 pub use certificate::{CertificateDraft, TestAuthority, revocation_list};
 pub use keys::{KeyKind, TestKey};
-pub use crate::chip::test_keys::TEST_MARK;
 
 use crate::chip::{Certificate, der, oid};
 use crate::dates::Moment;

@@ -15,9 +15,9 @@ use crate::gallery::{
     Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome,
     RequestId, Source, StoredDecision, Subject, SubjectId, Timestamp, next_attempt,
 };
+use crate::hex;
 use crate::matching::{Reference, fuse};
 use crate::numbers;
-use crate::hex;
 use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::seen::photos_are_seen;

@@ -12,8 +12,8 @@ pub use folders::{Permissions, user};
 
 use crate::chip::{Anchors, Moment};
 use crate::matching::CurveChoice;
-use crate::workflow::{CaptureRules, Level, NumberIds};
 use crate::workflow::beneficiary::Policies;
+use crate::workflow::{CaptureRules, Level, NumberIds};
 
 /// Share of a code's letters that must be right for it to be guessed.
 const LIKENESS_MIN: f64 = 0.6;

@@ -9,8 +9,8 @@ use std::arch::x86_64::*;
 
 use super::Survivor;
 use crate::search::join::bound::OVER_MAX;
-use crate::search::join::codes::{Block, CODE_WORDS, Chunk, Fine, Group, LANES, Line, Queries, TILE};
 use crate::search::join::codes::PLAIN_WORDS;
+use crate::search::join::codes::{Block, CODE_WORDS, Chunk, Fine, Group, LANES, Line, Queries, TILE};
 use crate::search::join::tuning::{AHEAD, BLOCK_QUERIES, FINE};
 use crate::search::sixteens::{kept, pairs};
 

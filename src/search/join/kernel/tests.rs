@@ -3,15 +3,15 @@
 use proptest::prelude::*;
 
 use super::{Kernel, Survivor};
+use crate::random::SplitMix;
 use crate::search::join::bound::{
     BEYOND_QUERY_MAX, BEYOND_ROW_MAX, DECODED_MAX, HEAD_CODE_MAX, OVER_MAX, RESIDUAL_MAX,
 };
+use crate::search::join::codes::PLAIN_WORDS;
 use crate::search::join::codes::{
     BYTE_OFFSET, Block, CODE_WORDS, Chunk, Coded, Fine, GROUPS, Group, LANES, Line, OFFSET, Queries, TILE, WORDS,
 };
-use crate::search::join::codes::PLAIN_WORDS;
 use crate::search::join::tuning::{BLOCK_QUERIES, CHUNK_ROWS, FINE, HEAD};
-use crate::random::SplitMix;
 
 /// A code of the second pass; at the ends of its range where asked for.
 fn fine_code(random: &mut SplitMix, extreme: bool) -> i8 {

@@ -4,13 +4,13 @@ use proptest::prelude::*;
 
 use super::unit;
 use crate::matching::Dot;
+use crate::random::SplitMix;
 use crate::search::join::Matrix;
 use crate::search::join::axes::Axes;
 use crate::search::join::bound::{Bound, OVER_MAX};
 use crate::search::join::codes::{Block, CODE_WORDS, Coded, GROUPS, LANES, OFFSET, TILE};
 use crate::search::join::kernel::Kernel;
 use crate::search::join::tuning::{BLOCK_QUERIES, FINE, HEAD};
-use crate::random::SplitMix;
 
 /// Axes of data whose energy falls off, as faces' does, with `odd` rows whose does
 /// not: they make the range of the norms wide.

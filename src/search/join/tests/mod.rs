@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::kernel::Kernel;
 use super::{Join, Matrix, Pair, Side};
 use crate::matching::Dot;
-use crate::search::SearchError;
 use crate::random::SplitMix;
+use crate::search::SearchError;
 
 /// Every pair, by the plainest loop.
 fn brute(first: Side<'_>, second: Option<Side<'_>>, score: f32) -> (Vec<(u32, u32, u32)>, u64) {

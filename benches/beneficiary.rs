@@ -12,11 +12,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chinhchu::chip::forge::{CardDraft, HolderDraft};
 use chinhchu::chip::{Anchors, Personal, Sex};
 use chinhchu::context::RequestContext;
 use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
 use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, Outcome, RequestId, SubjectId};
+use chinhchu::tools::forge::{CardDraft, HolderDraft};
 use chinhchu::workflow::Engine;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, Policies, PolicyFile, Record, Scheme};
 

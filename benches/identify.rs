@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The gallery is the embedded one, on disk under the temporary folder (4 GB for a
-//! million), filled with face-like vectors (`search::Population`) under the pack's own
+//! million), filled with face-like vectors (`tools::Population`) under the pack's own
 //! recipe, so that a real photo is the probe. Client and server share the machine.
 
 mod support;

@@ -11,7 +11,8 @@ use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
     self, Attributes, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId,
 };
-use chinhchu::search::{Entry, Index, Like, PlainScan, Population, Wanted};
+use chinhchu::search::{Entry, Index, Wanted};
+use chinhchu::tools::{Like, PlainScan, Population};
 
 const DIMENSION: usize = 512;
 const QUERIES: usize = 21;

@@ -11,7 +11,7 @@ use chinhchu::context::RequestContext;
 use chinhchu::face::{PoolOptions, RecipeDigest, Template};
 use chinhchu::gallery::{Attributes, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
 use chinhchu::imaging::Limits;
-use chinhchu::search::{Like, Population};
+use chinhchu::tools::{Like, Population};
 use chinhchu::workflow::EngineOptions;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;

@@ -22,7 +22,6 @@ mod known;
 mod measure;
 mod names;
 mod page;
-mod planted;
 mod records;
 mod report;
 mod rings;
@@ -43,13 +42,13 @@ pub use findings::{Finding, Findings, FindingsError};
 pub use known::{KnownError, KnownTemplates};
 pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
 pub use names::{Names, Numbers};
-pub use planted::{Agreement, DIMENSION as PLANTED_DIMENSION, Planted, TOP_RINGS, adjusted_rand_index, agreement};
 pub use records::{Audited, Thumbnail, utc_day};
 pub(crate) use report::TABLE_NUMBERS;
 pub use report::{
     Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,
     ring_id,
 };
+pub(crate) use rings::Groups;
 pub use rings::{Bridge, Gathered, Link, Ring, Rings, gather, rings};
 pub use run::{OnUnit, RunError, run};
 pub use same::{Changed, Split, changed};

@@ -9,9 +9,9 @@
 use super::error::InStructure;
 use super::name;
 use super::personal::{BirthDate, Personal, Sex};
-use super::time::Date;
 use super::tlv::{Reader, Tlv, TlvError};
 use super::{ParseError, der};
+use crate::dates::Date;
 use crate::text;
 
 const WHAT: &str = "DG13";

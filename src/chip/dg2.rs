@@ -220,7 +220,7 @@ impl State {
 
 /// The format of a picture. Those a chip should hold are told apart here, for
 /// the search in a record whose lengths lie; others are `imaging`'s to know.
-pub(super) fn picture_format(bytes: &[u8]) -> Option<Format> {
+pub(crate) fn picture_format(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
         Some(Format::Jpeg)
     } else if bytes.starts_with(b"\0\0\0\x0cjP  \r\n\x87\n") {

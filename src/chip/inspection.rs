@@ -15,11 +15,11 @@ use super::finding::{Finding, GroupState, Verdict};
 use super::mrz::Mrz;
 use super::personal::{BirthDate, Personal, Sex};
 use super::sod::{SecurityObject, Sod};
-use super::time::{Date, Moment};
 use super::tlv::Reader;
 use super::words::{Effect, Reason};
 use super::x509::Certificate;
 use super::{Name, ParseError};
+use crate::dates::{Date, Moment};
 use crate::numbers::is_a_number;
 use crate::text;
 

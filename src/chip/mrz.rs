@@ -3,8 +3,8 @@
 use super::ParseError;
 use super::error::InStructure;
 use super::personal::{BirthDate, Personal, Sex};
-use super::time::Date;
 use super::tlv::Reader;
+use crate::dates::Date;
 
 const WHAT: &str = "DG1";
 /// Digits of a Vietnamese citizen's number (Decree 137/2015, article 13).

@@ -105,7 +105,7 @@ pub struct SignatureCheck {
     /// The signature's scheme, where it holds.
     pub scheme: Option<Scheme>,
     /// When the signer says it signed.
-    pub signing_time: Option<super::time::Moment>,
+    pub signing_time: Option<crate::dates::Moment>,
     /// What was found.
     pub findings: Vec<Finding>,
 }

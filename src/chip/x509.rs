@@ -10,10 +10,10 @@ use std::ops::Range;
 use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
 use super::error::InStructure;
 use super::name::Name;
-use super::time::Moment;
 use super::tlv::{Reader, Tlv};
 use super::{ParseError, oid};
-use crate::text;
+use crate::dates::Moment;
+use crate::hex;
 
 const WHAT: &str = "a certificate";
 const CRL: &str = "a revocation list";
@@ -192,7 +192,7 @@ impl Certificate {
 
     /// Serial number in hexadecimal.
     pub fn serial_hex(&self) -> String {
-        text::hex(&self.serial)
+        hex::encode(&self.serial)
     }
 
     /// Whether an identifier names this certificate's key: as the certificate

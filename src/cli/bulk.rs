@@ -39,7 +39,7 @@ use super::settings::Settings;
 use super::{Failure, caller, outcome, photo};
 use crate::context::RequestContext;
 use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId, Timestamp};
-use crate::text;
+use crate::hex;
 use crate::workflow::words::Reason;
 use crate::workflow::{EnrolRequest, Photo, WorkflowError};
 
@@ -382,6 +382,6 @@ impl Worker {
             field(&at.to_le_bytes());
         }
         let digest: [u8; 32] = digest.finalize().into();
-        RequestId::new(format!("row-{}", text::hex(&digest))).map_err(|e| WorkflowError::from(e).into())
+        RequestId::new(format!("row-{}", hex::encode(&digest))).map_err(|e| WorkflowError::from(e).into())
     }
 }

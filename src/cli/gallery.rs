@@ -15,6 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   chinhchu gallery init people
   chinhchu gallery show people --json
+  chinhchu gallery show --data people
 
 The folder must be empty, or not be there yet. The gallery takes templates of the model
 pack in use (--pack) and of no other. Its id says which gallery it is wherever the folder
@@ -45,6 +46,9 @@ struct Of {
     /// Folder of the gallery [default: as configured]
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// The same, as other commands take it
+    #[arg(long, value_name = "DIR", conflicts_with = "folder")]
+    data: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -68,8 +72,8 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
         Action::Init(of) => (of, true),
         Action::Show(of) => (of, false),
     };
-    let Some(folder) = of.folder.or_else(|| settings.data.clone()) else {
-        return Err(Failure::new("name the gallery's folder"));
+    let Some(folder) = of.folder.or(of.data).or_else(|| settings.data.clone()) else {
+        return Err(Failure::new("no gallery named; give its folder, or --data DIR"));
     };
     let pack = Pack::load(&settings.pack_folder()?).map_err(Failure::new)?;
     if create && gallery::is_at(&folder) {

@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::projection::length;
+use crate::hex;
 
 /// SHA-256 of the recipe that makes a template: every network it goes through,
 /// colour order, normalisation, alignment, averaging. Templates of different
@@ -11,7 +12,7 @@ pub struct RecipeDigest(pub [u8; 32]);
 
 impl fmt::Display for RecipeDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
@@ -25,15 +26,7 @@ impl FromStr for RecipeDigest {
     type Err = TemplateError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut digest = [0u8; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(TemplateError::BadDigest);
-        }
-        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| TemplateError::BadDigest)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| TemplateError::BadDigest)?;
-        }
-        Ok(Self(digest))
+        hex::decode_array(text).map(Self).ok_or(TemplateError::BadDigest)
     }
 }
 

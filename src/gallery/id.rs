@@ -14,9 +14,7 @@ impl GalleryId {
     /// # Errors
     /// Where the system has no random numbers.
     pub(super) fn random() -> std::io::Result<Self> {
-        let mut bytes = [0; Self::BYTES];
-        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-        Ok(Self(bytes))
+        crate::random::secret().map(Self)
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {

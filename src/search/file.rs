@@ -29,6 +29,7 @@ use super::codes::{CODE_LINES, Codes, FINE_BYTES, Fine, Group, Line, Next};
 use super::index::Index;
 use super::tuning::{FINE, GROUP_ROWS, HEAD, PIECE_ROWS};
 use super::view::View;
+use crate::float32;
 
 const MAGIC: &[u8; 12] = b"chinhchu.idx";
 /// Raised with any change to what lies in the file, the constants of the codes
@@ -263,20 +264,21 @@ pub fn write<L: Label, F: Write>(
 fn basis_bytes(basis: &Basis, dimension: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(4 * (2 + FINE + basis.rows().len()));
     bytes.extend_from_slice(&(dimension as u32).to_le_bytes());
-    bytes.extend_from_slice(&basis.head_step().to_le_bytes());
-    basis.fine_steps().iter().chain(basis.rows()).for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+    float32::append(&mut bytes, &[basis.head_step()]);
+    float32::append(&mut bytes, basis.fine_steps());
+    float32::append(&mut bytes, basis.rows());
     bytes
 }
 
 fn read_basis(bytes: &[u8], dimension: usize) -> Option<Basis> {
-    let (head, values) = bytes.split_at_checked(8)?;
+    let (head, values) = bytes.split_at_checked(4)?;
     if number_u32(head)? as usize != dimension {
         return None;
     }
-    let float = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
-    let (values, []) = values.as_chunks::<4>() else { return None };
+    let values = float32::decode(values)?;
+    let (&head_step, values) = values.split_first()?;
     let (steps, rows) = values.split_first_chunk::<FINE>()?;
-    Basis::from_parts(dimension, rows.iter().map(float).collect(), float(head.last_chunk()?), steps.map(|s| float(&s)))
+    Basis::from_parts(dimension, rows.to_vec(), head_step, *steps)
 }
 
 /// A block in four parts: the head (number of the rotation in the file, of pieces, of

@@ -40,9 +40,6 @@ mod kernel;
 mod memory;
 mod originals;
 mod places;
-mod plain;
-mod population;
-mod random;
 mod recode;
 mod scan;
 mod selection;
@@ -55,14 +52,15 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use basis::{energies, orthonormal};
 pub use error::SearchError;
 pub use file::{Chunks, FileError, Label, read, write};
 pub use graph::{Graph, GraphOptions, GraphReport, LookedUp};
 pub use index::{Index, IndexBytes, IndexOptions, VECTORS_MAX_DEFAULT};
-pub use join::{Join, Matrix, Pair, PlainJoin, Side, Vectors};
+pub(crate) use join::plain;
+pub use join::{Join, Matrix, Pair, Side, Vectors};
 pub use originals::{NoOriginals, Originals};
-pub use plain::PlainScan;
-pub use population::{Like, Population};
 pub use selection::Selection;
 pub use vector::{Entry, Hit, Wanted};
 pub use view::View;

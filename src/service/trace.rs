@@ -2,8 +2,7 @@
 //! of its transaction's id.
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -11,7 +10,8 @@ use sha2::Sha256;
 use tonic::codegen::http::{HeaderMap, HeaderValue};
 
 use crate::context::TraceId;
-use crate::text;
+use crate::private::{self, Readers};
+use crate::{hex, random};
 
 /// Name of the header, in requests and in responses.
 pub(super) const TRACEPARENT: &str = "traceparent";
@@ -34,8 +34,8 @@ impl Trace {
         let mut values = headers.get_all(TRACEPARENT).into_iter();
         let one = values.next().filter(|_| values.next().is_none());
         let given = one.and_then(|value| parse(value.as_bytes()));
-        let (trace, sampled) = given.unwrap_or_else(|| (TraceId::from_bytes(random()), false));
-        Self { trace, span: random(), sampled }
+        let (trace, sampled) = given.unwrap_or_else(|| (TraceId::from_bytes(unlike_others()), false));
+        Self { trace, span: unlike_others(), sampled }
     }
 
     /// The id of the trace.
@@ -45,7 +45,7 @@ impl Trace {
 
     /// This call's id within the trace: 16 hexadecimal digits.
     pub(super) fn span_id(&self) -> String {
-        text::hex(&self.span)
+        hex::encode(&self.span)
     }
 
     /// The value of a `traceparent` header that names this call as the parent.
@@ -56,7 +56,7 @@ impl Trace {
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-{:02x}", self.id(), self.span_id(), u8::from(self.sampled))
+        write!(f, "00-{}-{}-{}", self.id(), self.span_id(), hex::encode(&[u8::from(self.sampled)]))
     }
 }
 
@@ -82,34 +82,18 @@ pub(super) fn trace_id(value: &[u8]) -> Option<String> {
     parse(value).map(|(trace, _)| trace.to_string())
 }
 
-/// Random bytes that are not all zero, which the standard does not allow as an id.
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    // A system without random numbers cannot tell its traces apart, which is no reason to
-    // refuse calls.
-    if getrandom::fill(&mut bytes).is_err() {
-        bytes[N - 1] = 1;
-    }
-    bytes
+/// An id that no other call has: random bytes that are not all zero, which the standard does not
+/// allow.
+fn unlike_others<const N: usize>() -> [u8; N] {
+    // A system without random numbers cannot tell its traces apart, which is no reason to refuse
+    // calls.
+    random::secret().unwrap_or_else(|_| std::array::from_fn(|at| u8::from(at + 1 == N)))
 }
 
 /// The bytes of lower-case hexadecimal digits, as the standard writes ids. `None` for other
 /// characters or another length.
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(high)? << 4 | digit(low)?;
-    }
-    Some(bytes)
+    hex::decode_array(text).filter(|_| !text.bytes().any(|digit| digit.is_ascii_uppercase()))
 }
 
 /// The key by which logs name transactions: whoever has it and a transaction's id finds
@@ -128,9 +112,7 @@ impl LogKey {
     /// # Errors
     /// Where the system has no random numbers.
     pub fn random() -> io::Result<Self> {
-        let mut key = [0; Self::BYTES];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
-        Ok(Self(key))
+        random::secret().map(Self)
     }
 
     /// The key of a data folder.
@@ -159,14 +141,8 @@ impl LogKey {
             other => return other,
         }
         let key = Self::random()?;
-        let path = folder.join(Self::FILE);
-        let partial = folder.join("log.key.partial");
-        // Under another name first: a killed process leaves no half key.
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-        file.write_all(&key.0)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, &path)?;
+        // Whole or not at all: a killed process leaves no half key.
+        private::write(&folder.join(Self::FILE), Readers::Owner, &key.0)?;
         Ok(key)
     }
 
@@ -175,7 +151,7 @@ impl LogKey {
     pub fn digest(&self, transaction: &str) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length");
         mac.update(transaction.as_bytes());
-        text::hex(&mac.finalize().into_bytes()[..8])
+        hex::encode(&mac.finalize().into_bytes()[..8])
     }
 }
 

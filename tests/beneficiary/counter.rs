@@ -1,10 +1,10 @@
 //! A day at the counter.
 
-use chinhchu::chip::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::chip::{Anchors, ChallengeResponse, Personal, Verdict};
 use chinhchu::context::RequestContext;
 use chinhchu::gallery::{Outcome, Source};
 use chinhchu::service::pb;
+use chinhchu::tools::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::workflow::beneficiary::{FieldState, Piece};
 
 use crate::need_assets;

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chinhchu::chip::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::chip::{Anchors, Personal, Sex};
 use chinhchu::face::PoolOptions;
 use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, Outcome, RequestId, SubjectId};
 use chinhchu::imaging::Limits;
 use chinhchu::service::{Client, ServeError, ServeOptions, bind};
+use chinhchu::tools::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::workflow::beneficiary::{BeneficiaryOutcome, BeneficiaryRequest, Policies, Record, Scheme};
 use chinhchu::workflow::{Engine, EngineOptions};
 use tokio::sync::oneshot;

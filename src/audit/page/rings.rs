@@ -1,16 +1,14 @@
 //! Rings on the page, and the links between them.
 
-use std::fmt::Write as _;
-use std::io::{self, Write};
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use maud::{Markup, html};
 
-use super::words::{both, link_kind, outcome, rate_text, words};
-use super::{RINGS_BYTES_MAX, heading, note};
+use super::words::{Words, both, link_kind, outcome, rate_text, words};
+use super::{RINGS_BYTES_MAX, heading, note, text};
 use crate::audit::report::{LinkKind, ReportData, TemplateFacts, ring_id};
 use crate::audit::rings::{Bridge, Link, Ring};
-use crate::evaluation::{escape, grouped, percent};
+use crate::evaluation::{grouped, percent, printable};
 
 /// Rings in a block; the first block is open.
 const BLOCK_RINGS: usize = 100;
@@ -30,60 +28,71 @@ const PHOTO_BYTES_MAX: usize = 64 << 10;
 /// Bytes of all photos together, as text.
 const PHOTOS_BYTES_MAX: usize = 8_000_000;
 
+/// A block of rings as it is shown.
+struct Block {
+    first: usize,
+    rings: Vec<Markup>,
+}
+
 /// All rings, in blocks.
-pub(super) fn rings(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<()> {
-    heading(out, words("Các nhóm hồ sơ có chung khuôn mặt", "Rings of records that share a face"))?;
+pub(super) fn rings(data: &ReportData<'_>) -> Markup {
     let rings = &data.rings.rings;
+    let title = heading(words("Các nhóm hồ sơ có chung khuôn mặt", "Rings of records that share a face"));
     if rings.is_empty() {
-        return writeln!(out, "<p>{}</p>", both("Không có nhóm nào.", "There is none."));
+        return html! { (title) "\n" p { (both("Không có nhóm nào.", "There is none.")) } };
     }
-    note(
-        out,
-        &both(
-            "Nhóm chắc nhất đứng trước: xếp theo liên kết yếu nhất mà nhóm không thể thiếu, không theo số hồ sơ. Khi in, chỉ những khối đang \
-             mở được in.",
-            "The surest first: ranked by the weakest link that a ring cannot do without, not by size. What is open is what prints.",
-        ),
-    )?;
-    let (mut bytes, mut photos, mut shown) = (0, PHOTOS_BYTES_MAX, 0);
-    for (block, of_block) in rings.chunks(BLOCK_RINGS).enumerate() {
-        let first = block * BLOCK_RINGS;
-        let rendered: Vec<String> = of_block
-            .iter()
-            .enumerate()
-            .map_while(|(i, ring)| {
-                let text = ring_rows(data, first + i, ring, &mut photos);
-                bytes += text.len();
-                (bytes <= RINGS_BYTES_MAX).then_some(text)
-            })
-            .collect();
-        if rendered.is_empty() {
-            break;
+    let order = both(
+        "Nhóm chắc nhất đứng trước: xếp theo liên kết yếu nhất mà nhóm không thể thiếu, không theo số hồ sơ. Khi in, chỉ những khối đang \
+         mở được in.",
+        "The surest first: ranked by the weakest link that a ring cannot do without, not by size. What is open is what prints.",
+    );
+    let blocks = blocks(data);
+    let more = (rings.len() - blocks.iter().map(|block| block.rings.len()).sum::<usize>()) as u64;
+    html! {
+        (title)
+        (note(&order))
+        @for (number, block) in blocks.iter().enumerate() {
+            @let range = format!("{}–{}", block.first + 1, block.first + block.rings.len());
+            "\n" details open[number == 0] {
+                summary { (both(&format!("Nhóm {range}"), &format!("Rings {range}"))) }
+                table {
+                    (link_head(words("loại", "kind")))
+                    @for ring in &block.rings { "\n" (ring) }
+                }
+            }
         }
-        let open = if block == 0 { " open" } else { "" };
-        let range = format!("{}–{}", first + 1, first + rendered.len());
-        let title = both(&format!("Nhóm {range}"), &format!("Rings {range}"));
-        writeln!(out, "<details{open}><summary>{title}</summary><table>{}", link_head(words("loại", "kind").html()))?;
-        rendered.iter().try_for_each(|text| out.write_all(text.as_bytes()))?;
-        writeln!(out, "</table></details>")?;
-        shown += rendered.len();
-        if rendered.len() < of_block.len() {
-            break;
-        }
-    }
-    match (rings.len() - shown) as u64 {
-        0 => Ok(()),
-        more => note(
-            out,
-            &both(
+        @if more > 0 {
+            (note(&both(
                 &format!("Còn {} nhóm nữa trong rings.csv.", grouped(more)),
                 &format!("{} more rings are in rings.csv.", grouped(more)),
-            ),
-        ),
+            )))
+        }
     }
 }
 
-fn link_head(last: String) -> String {
+/// As many rings as there is room for.
+fn blocks(data: &ReportData<'_>) -> Vec<Block> {
+    let (mut bytes, mut photos, mut blocks) = (0, PHOTOS_BYTES_MAX, Vec::new());
+    for (block, of_block) in data.rings.rings.chunks(BLOCK_RINGS).enumerate() {
+        let first = block * BLOCK_RINGS;
+        let rendered = of_block.iter().enumerate().map_while(|(i, ring)| {
+            let rows = ring_rows(data, first + i, ring, &mut photos);
+            bytes += rows.0.len();
+            (bytes <= RINGS_BYTES_MAX).then_some(rows)
+        });
+        let rings: Vec<Markup> = rendered.collect();
+        let is_whole = rings.len() == of_block.len();
+        if !rings.is_empty() {
+            blocks.push(Block { first, rings });
+        }
+        if !is_whole {
+            break;
+        }
+    }
+    blocks
+}
+
+fn link_head(last: Words) -> Markup {
     let heads = [
         words("hồ sơ", "record"),
         words("hồ sơ", "record"),
@@ -93,53 +102,57 @@ fn link_head(last: String) -> String {
         words("ngẫu nhiên", "chance"),
         words("chất lượng", "quality"),
         words("ngày chụp", "captured"),
+        last,
     ];
-    let cells: String = heads.iter().map(|head| format!("<th>{}</th>", head.html())).collect();
-    format!("<thead><tr>{cells}<th>{last}</th></tr></thead>")
+    html! { thead { tr { @for head in heads { th { (head) } } } } }
 }
 
 /// One ring: a line about it, its members, its links. Photos are taken while their
 /// bytes last.
-fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usize) -> String {
+fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usize) -> Markup {
     let id = ring_id(place as u32);
-    let mut text = format!(
-        "<tbody id=r{id}><tr class=h><th colspan=9><b class=n>{id}</b><i class=c>{}</i><i class=k>{}</i>\
-         <i class=b>{:.4}</i><i class=w>{:.4}</i><i class=o>{:.4}</i><i class=e>{:.1}</i></th></tr>\n<tr class=m><td colspan=9>",
-        ring.members.len(),
-        ring.links.len(),
-        ring.best_score,
-        ring.weakest_link,
-        ring.holds_to,
-        ring.evidence
-    );
-    let members: Vec<String> =
-        ring.members.iter().take(MEMBERS_SHOWN).map(|&member| member_text(data, member)).collect();
-    text.push_str(&members.join(" · "));
-    more(&mut text, ring.members.len().saturating_sub(MEMBERS_SHOWN), "rings.csv");
-    hangs_on(data, ring, &mut text);
-    photos_of(data, ring, photos, &mut text);
-    text.push_str("</td></tr>\n");
-
-    let links = &ring.links;
+    let four = |score: f32| format!("{score:.4}");
+    let links: Vec<&Link> = ring.links.iter().map(|&link| &data.links[link as usize]).collect();
     let (best, weakest) = match links.len() {
         n if n <= BEST_SHOWN + WEAKEST_SHOWN => (&links[..], &[][..]),
         n => (&links[..BEST_SHOWN], &links[n - WEAKEST_SHOWN..]),
     };
-    best.iter().for_each(|&link| link_row(data, &data.links[link as usize], &mut text));
     let left = links.len() - best.len() - weakest.len();
-    if left > 0 {
-        text.push_str("<tr class=m><td colspan=9>");
-        more(&mut text, left, "pairs.csv");
-        text.push_str("</td></tr>\n");
+    html! {
+        tbody id={ "r" (id) } {
+            tr.h {
+                th colspan="9" {
+                    b.n { (id) }
+                    i.c { (ring.members.len()) }
+                    i.k { (links.len()) }
+                    i.b { (four(ring.best_score)) }
+                    i.w { (four(ring.weakest_link)) }
+                    i.o { (four(ring.holds_to)) }
+                    i.e { (format!("{:.1}", ring.evidence)) }
+                }
+            }
+            "\n" tr.m {
+                td colspan="9" {
+                    @for (i, &member) in ring.members.iter().take(MEMBERS_SHOWN).enumerate() {
+                        @if i > 0 { " · " }
+                        (member_text(data, member))
+                    }
+                    (more(ring.members.len().saturating_sub(MEMBERS_SHOWN), "rings.csv"))
+                    (hangs_on(data, ring))
+                    (photos_of(data, &links, photos))
+                }
+            }
+            "\n"
+            @for link in best { (link_row(data, link)) }
+            @if left > 0 { tr.m { td colspan="9" { (more(left, "pairs.csv")) } } "\n" }
+            @for link in weakest { (link_row(data, link)) }
+        }
     }
-    weakest.iter().for_each(|&link| link_row(data, &data.links[link as usize], &mut text));
-    text.push_str("</tbody>\n");
-    text
 }
 
 /// Which doubtful link a ring hangs on, and what it would be without.
-fn hangs_on(data: &ReportData<'_>, ring: &Ring, text: &mut String) {
-    let Some(link) = ring.hangs_on.map(|link| &data.links[link as usize]) else { return };
+fn hangs_on(data: &ReportData<'_>, ring: &Ring) -> Markup {
+    let Some(link) = ring.hangs_on.map(|link| &data.links[link as usize]) else { return html! {} };
     let [a, b] = [link.a, link.b].map(|subject| data.records.subject(subject).id);
     let (score, parts) = (link.score, ring.parts.len());
     let warning = both(
@@ -152,50 +165,49 @@ fn hangs_on(data: &ReportData<'_>, ring: &Ring, text: &mut String) {
              parts, perhaps of different people."
         ),
     );
-    text.push_str(&format!("<br><i>{warning}</i>"));
     // Where every part is one record the list of members has said it all.
-    if ring.parts.iter().all(|part| part.len() == 1) {
-        return;
-    }
-    for part in ring.parts.iter().take(PARTS_SHOWN) {
-        let ids: Vec<String> =
-            part.iter().take(MEMBERS_SHOWN).map(|&member| escape(&data.records.subject(member).id)).collect();
-        text.push_str(&format!("<br>– {}", ids.join(" · ")));
-        more(text, part.len().saturating_sub(MEMBERS_SHOWN), "rings.csv");
-    }
-    more(text, ring.parts.len().saturating_sub(PARTS_SHOWN), "rings.csv");
-}
-
-fn more(text: &mut String, count: usize, file: &str) {
-    if count > 0 {
-        let count = grouped(count as u64);
-        text.push_str(" … ");
-        text.push_str(&both(&format!("{count} nữa trong {file}"), &format!("{count} more in {file}")));
+    let parts = if ring.parts.iter().all(|part| part.len() == 1) { &[][..] } else { &ring.parts[..] };
+    html! {
+        br; i { (warning) }
+        @for part in parts.iter().take(PARTS_SHOWN) {
+            br; "– "
+            @for (i, &member) in part.iter().take(MEMBERS_SHOWN).enumerate() {
+                @if i > 0 { " · " }
+                (text(&data.records.subject(member).id))
+            }
+            (more(part.len().saturating_sub(MEMBERS_SHOWN), "rings.csv"))
+        }
+        (more(parts.len().saturating_sub(PARTS_SHOWN), "rings.csv"))
     }
 }
 
-fn member_text(data: &ReportData<'_>, member: u32) -> String {
+fn more(count: usize, file: &str) -> Markup {
+    let of = grouped(count as u64);
+    html! { @if count > 0 { " … " (both(&format!("{of} nữa trong {file}"), &format!("{of} more in {file}"))) } }
+}
+
+fn member_text(data: &ReportData<'_>, member: u32) -> Markup {
     let facts = data.records.subject(member);
-    let known: Vec<String> = [&facts.schemes, &facts.province, &facts.enrolled]
+    let known: Vec<&str> = [&facts.schemes, &facts.province, &facts.enrolled]
         .into_iter()
+        .map(|fact| &**fact)
         .filter(|f| !f.is_empty())
-        .map(|f| escape(f))
         .collect();
-    let side = if facts.second_gallery { "<sup>2</sup>" } else { "" };
-    match known.is_empty() {
-        true => format!("<b>{}</b>{side}", escape(&facts.id)),
-        false => format!("<b>{}</b>{side} ({})", escape(&facts.id), known.join("; ")),
+    html! {
+        b { (text(&facts.id)) }
+        @if facts.second_gallery { sup { "2" } }
+        @if !known.is_empty() { " (" (text(&known.join("; "))) ")" }
     }
 }
 
 /// A photo of each of the first members: the one of its best link.
-fn photos_of(data: &ReportData<'_>, ring: &Ring, left: &mut usize, text: &mut String) {
+fn photos_of(data: &ReportData<'_>, links: &[&Link], left: &mut usize) -> Markup {
     let mut seen: Vec<u32> = Vec::new();
-    for link in ring.links.iter().map(|&link| &data.links[link as usize]) {
-        let Some(pair) = data.pairs.get(link.best as usize) else { continue };
+    let mut shown = Vec::new();
+    for pair in links.iter().filter_map(|link| data.pairs.get(link.best as usize)) {
         for row in [pair.a, pair.b] {
             if seen.len() >= PHOTOS_SHOWN {
-                return;
+                break;
             }
             let subject = data.records.template(row).subject;
             if seen.contains(&subject) {
@@ -208,29 +220,25 @@ fn photos_of(data: &ReportData<'_>, ring: &Ring, left: &mut usize, text: &mut St
                 continue;
             }
             *left -= bytes;
-            let id = escape(&data.records.subject(subject).id);
-            let line = if seen.is_empty() { "<br>" } else { "" };
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                "{line}<img alt=\"{id}\" title=\"{id}\" src=\"data:image/jpeg;base64,{}\">",
-                STANDARD.encode(&photo)
-            );
             seen.push(subject);
+            shown.push((data.records.subject(subject).id, STANDARD.encode(&photo)));
+        }
+    }
+    html! {
+        @if !shown.is_empty() { br; }
+        @for (id, photo) in &shown {
+            img alt=(printable(id)) title=(printable(id)) src={ "data:image/jpeg;base64," (photo) };
         }
     }
 }
 
-fn link_row(data: &ReportData<'_>, link: &Link, text: &mut String) {
+fn link_row(data: &ReportData<'_>, link: &Link) -> Markup {
     let (_, kind) = data.kind(link);
-    let last = match data.records.finding(link.a, link.b) {
-        Some(found) => outcome(found).html(),
-        None => link_kind(kind).html(),
-    };
-    row(data, link, kind, &last, text);
+    let last = data.records.finding(link.a, link.b).map_or_else(|| link_kind(kind), outcome);
+    row(data, link, kind, &html! { (last) })
 }
 
-fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &str, text: &mut String) {
+fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &Markup) -> Markup {
     // The best pair's captures, in the order of the link's subjects.
     let [mut a, mut b] = match data.pairs.get(link.best as usize) {
         Some(pair) => [pair.a, pair.b].map(|row| data.records.template(row)),
@@ -240,67 +248,63 @@ fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &str, text: &mu
         std::mem::swap(&mut a, &mut b);
     }
     let quality = |of: &TemplateFacts<'_>| of.quality.map_or_else(|| "–".to_owned(), |q| format!("{q:.0}"));
-    let day = |of: &TemplateFacts<'_>| if of.captured.is_empty() { "–".to_owned() } else { escape(&of.captured) };
-    let [id_a, id_b] = [link.a, link.b].map(|subject| escape(&data.records.subject(subject).id));
-    let class = if kind == LinkKind::Strong { "" } else { " class=d" };
-    let fmr = rate_text(data.fmr(link.score));
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "<tr{class}><td>{id_a}<td>{id_b}<td class=s>{:.4}<td class=s>{fmr}<td class=s>{} / {}<td class=s>{}<td class=s>{} / {}<td class=s>{} / {}<td>{last}</tr>",
-        link.score,
-        grouped(u64::from(link.pairs)),
-        grouped(link.compared),
-        percent(Some(link.evidence.chance_share)),
-        quality(&a),
-        quality(&b),
-        day(&a),
-        day(&b),
-    );
+    let day = |of: &TemplateFacts<'_>| if of.captured.is_empty() { text("–") } else { text(&of.captured) };
+    let id = |subject: u32| text(&data.records.subject(subject).id);
+    html! {
+        tr class=[(kind != LinkKind::Strong).then_some("d")] {
+            td { (id(link.a)) }
+            td { (id(link.b)) }
+            td.s { (format!("{:.4}", link.score)) }
+            td.s { (rate_text(data.fmr(link.score))) }
+            td.s { (grouped(u64::from(link.pairs))) " / " (grouped(link.compared)) }
+            td.s { (percent(Some(link.evidence.chance_share))) }
+            td.s { (quality(&a)) " / " (quality(&b)) }
+            td.s { (day(&a)) " / " (day(&b)) }
+            td { (last) }
+        }
+        "\n"
+    }
 }
 
 /// Links that were not followed.
-pub(super) fn bridges(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn bridges(data: &ReportData<'_>) -> Markup {
     let bridges = &data.rings.bridges;
-    heading(out, words("Liên kết ngờ, không nối", "Links that were not followed"))?;
+    let title = heading(words("Liên kết ngờ, không nối", "Links that were not followed"));
     if bridges.is_empty() {
-        return writeln!(out, "<p>{}</p>", both("Không có.", "There is none."));
+        return html! { (title) "\n" p { (both("Không có.", "There is none.")) } };
     }
-    note(
-        out,
-        &both(
-            "Mỗi liên kết này có thể là hai người khác nhau nhưng giống nhau; một mình nó không đủ để nối hai nhóm hay đưa một hồ sơ vào nhóm.",
-            "Each may be two people who look alike; alone it is not enough to join two rings, or to take a record into one.",
-        ),
-    )?;
-    let title = both(
-        &format!("{} liên kết", grouped(bridges.len() as u64)),
-        &format!("{} links", grouped(bridges.len() as u64)),
+    let remark = both(
+        "Mỗi liên kết này có thể là hai người khác nhau nhưng giống nhau; một mình nó không đủ để nối hai nhóm hay đưa một hồ sơ vào nhóm.",
+        "Each may be two people who look alike; alone it is not enough to join two rings, or to take a record into one.",
     );
-    writeln!(
-        out,
-        "<details open><summary>{title}</summary><table>{}<tbody>",
-        link_head(words("giữa", "between").html())
-    )?;
-    for bridge in bridges.iter().take(BRIDGES_SHOWN) {
-        let mut text = String::new();
-        row(data, &data.links[bridge.link as usize], LinkKind::Bridge, &ends(data, bridge), &mut text);
-        out.write_all(text.as_bytes())?;
+    let count = grouped(bridges.len() as u64);
+    html! {
+        (title)
+        (note(&remark))
+        "\n" details open {
+            summary { (both(&format!("{count} liên kết"), &format!("{count} links"))) }
+            table {
+                (link_head(words("giữa", "between")))
+                tbody {
+                    "\n"
+                    @for bridge in bridges.iter().take(BRIDGES_SHOWN) {
+                        (row(data, &data.links[bridge.link as usize], LinkKind::Bridge, &ends(data, bridge)))
+                    }
+                }
+            }
+            "\n" (more(bridges.len().saturating_sub(BRIDGES_SHOWN), "pairs.csv"))
+        }
     }
-    writeln!(out, "</tbody></table>")?;
-    let mut text = String::new();
-    more(&mut text, bridges.len().saturating_sub(BRIDGES_SHOWN), "pairs.csv");
-    writeln!(out, "{text}</details>")
 }
 
-fn ends(data: &ReportData<'_>, bridge: &Bridge) -> String {
+fn ends(data: &ReportData<'_>, bridge: &Bridge) -> Markup {
     let link = &data.links[bridge.link as usize];
     if let Some(found) = data.records.finding(link.a, link.b) {
-        return outcome(found).html();
+        return html! { (outcome(found)) };
     }
     let end = |ring: Option<u32>| match ring.map(ring_id) {
-        Some(id) => format!("<a href=#r{id} class=n>{id}</a>"),
+        Some(id) => html! { a href={ "#r" (id) } class="n" { (id) } },
         None => both("một hồ sơ", "one record"),
     };
-    format!("{} – {}", end(bridge.ring_a), end(bridge.ring_b))
+    html! { (end(bridge.ring_a)) " – " (end(bridge.ring_b)) }
 }

@@ -8,7 +8,7 @@ use crate::table::CsvLocale;
 
 /// Everything a report needs, made up.
 pub struct Found {
-    compared: Compared,
+    pub compared: Compared,
     pairs: Vec<Pair>,
     links: Vec<Link>,
     rings: Rings,
@@ -22,15 +22,23 @@ pub struct Found {
 pub struct People {
     pub prefix: &'static str,
     pub photo: Option<Vec<u8>>,
+    /// Schemes, province, day of enrolment and of capture, where others than the usual ones.
+    pub facts: Option<[String; 4]>,
+}
+
+impl People {
+    fn fact(&self, which: usize, usual: &'static str) -> Cow<'_, str> {
+        self.facts.as_ref().map_or(usual.into(), |facts| facts[which].as_str().into())
+    }
 }
 
 impl Records for People {
     fn subject(&self, subject: u32) -> SubjectFacts<'_> {
         SubjectFacts {
             id: format!("{}{subject}", self.prefix).into(),
-            schemes: "health, social".into(),
-            province: "01".into(),
-            enrolled: "2020-02-03".into(),
+            schemes: self.fact(0, "health, social"),
+            province: self.fact(1, "01"),
+            enrolled: self.fact(2, "2020-02-03"),
             second_gallery: subject == 3,
         }
     }
@@ -40,7 +48,7 @@ impl Records for People {
         TemplateFacts {
             subject: row / 2,
             id: format!("t{row}").into(),
-            captured: if first { "2021-05-06".into() } else { "".into() },
+            captured: if first { self.fact(3, "2021-05-06") } else { "".into() },
             quality: first.then_some(61.5),
         }
     }
@@ -78,7 +86,7 @@ pub fn curve() -> Curve {
 
 /// A report of template pairs; those of subjects 8 and 9 are cleared.
 pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Found {
-    let records = People { prefix, photo: None };
+    let records = People { prefix, photo: None, facts: None };
     let pairs: Vec<Pair> = pairs.iter().map(|&(a, b, score)| Pair { a, b, score }).collect();
     let chance =
         Chance { comparisons: 2_000_000, own: Vec::new(), not_own: Some("<few>".into()), calibration: Some(curve()) };

@@ -34,7 +34,8 @@ mod tests;
 
 use std::collections::HashMap;
 
-pub(in crate::audit) use self::groups::{Groups, Numbers, surest_first};
+pub(crate) use self::groups::Groups;
+pub(in crate::audit) use self::groups::{Numbers, surest_first};
 use super::chance::{Evidence, Grade, several};
 
 /// Two subjects some of whose templates score at or above the audit's threshold.

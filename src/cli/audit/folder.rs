@@ -1,8 +1,7 @@
 //! The folder of an audit: who works in it, and files that are whole or not there.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Failure;
 use super::super::files::{Partial, Readers};
 use crate::audit::{Findings, FindingsError};
+use crate::private;
 
 const LOCK: &str = "lock";
 /// Units that are done.
@@ -52,8 +52,8 @@ impl Folder {
     /// Takes the folder, made where it is not there.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let failed = |e: io::Error| unwritable(path, &e);
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        let lock = private(&path.join(LOCK)).map_err(failed)?;
+        private::make_folder(path).map_err(failed)?;
+        let lock = private::open(&path.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(fs::TryLockError::WouldBlock) => Err(Failure::new(format_args!(
@@ -150,10 +150,6 @@ pub(super) fn findings_failure(error: &FindingsError) -> Failure {
         FindingsError::Io { path, source } => unwritable(path, source),
         other => Failure::new(other),
     }
-}
-
-fn private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 /// What to do where a file cannot be written.

@@ -248,7 +248,7 @@ impl<'a> Filler<'a> {
 }
 
 fn photos(path: &Path, reading: &Reading<'_>, filters: &Filters, into: &mut Collection) -> Result<Taken, Failure> {
-    let names = Manifest::open(path, Columns::SubjectAndPath)?.columns()?;
+    let names = Manifest::open(path, Columns::SubjectAndPath)?.columns();
     let columns = TemplateColumns::find(&names, filters, path)?;
     let filtered: Rc<RefCell<BTreeMap<&'static str, u64>>> = Rc::default();
     let choose = {
@@ -332,7 +332,7 @@ fn vectors(matrix: &Path, ids: &Path, filters: &Filters, into: &mut Collection) 
     };
     let mut values = npy.data::<f32>().map_err(|e| bad(&format_args!("its values are not float32 ({e:?})")))?;
     let mut manifest = Manifest::open(ids, Columns::Subject)?;
-    let columns = TemplateColumns::find(&manifest.columns()?, filters, ids)?;
+    let columns = TemplateColumns::find(&manifest.columns(), filters, ids)?;
     if filters.is_empty() {
         into.reserve(usize::try_from(rows).unwrap_or(0).min(1 << 26), dimension);
     }

@@ -136,7 +136,7 @@ fn audit(settings: &Settings, args: &AuditArgs, plan: &Plan, folder: &Folder, st
     }
     cost.reading = clock.lap();
     let marks = collection.marks();
-    let digest = crate::text::hex(&collection.digest(&marks));
+    let digest = crate::hex::encode(&collection.digest(&marks));
     cost.checkpoints = clock.lap();
     let (scope, since) = scope_of(since, plan, &marks);
     let comparisons = comparisons(&collection, &scope);

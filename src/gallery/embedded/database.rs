@@ -7,6 +7,7 @@ use redb::{Database, ReadableDatabase};
 
 use super::fault::StoreError;
 use super::tables::{Rows, Snapshot, TEMPLATES, read_template};
+use crate::float32;
 use crate::gallery::GalleryError;
 use crate::search::{Originals, SearchError};
 
@@ -70,11 +71,9 @@ impl Pinned {
         let mut vector = Vec::new();
         for (at, &key) in keys.iter().enumerate() {
             let Some(record) = read_template(templates, key)? else { continue };
-            let (values, []) = record.vector.as_chunks::<4>() else {
-                return Err(StoreError::damaged("a template is cut short"));
-            };
+            let values = float32::values(&record.vector);
             vector.clear();
-            vector.extend(values.iter().map(|&value| f32::from_le_bytes(value)));
+            vector.extend(values.ok_or_else(|| StoreError::damaged("a template is cut short"))?);
             take(at, &vector);
         }
         Ok(())

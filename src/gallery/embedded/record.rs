@@ -12,6 +12,7 @@ use prost::Message;
 
 use super::fault::StoreError;
 use crate::face::{RecipeDigest, Template};
+use crate::float32;
 use crate::gallery::{
     Attributes, ClearedPair, DecisionKey, NewTemplate, Note, Outcome, Resolution, Scheme, Source, StoredDecision,
     StoredRequest, StoredTemplate, SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
@@ -350,10 +351,7 @@ impl VouchedRecord {
 impl TemplateRecord {
     /// The unit vector.
     pub(super) fn values(&self) -> Result<Vec<f32>, StoreError> {
-        let (values, []) = self.vector.as_chunks::<4>() else {
-            return Err(StoreError::damaged("a template is cut short"));
-        };
-        Ok(values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+        float32::decode(&self.vector).ok_or_else(|| StoreError::damaged("a template is cut short"))
     }
 
     pub(super) fn new(subject: &str, new: &NewTemplate) -> Self {
@@ -361,7 +359,7 @@ impl TemplateRecord {
         Self {
             subject: subject.to_owned(),
             recipe: new.template.recipe().0.to_vec(),
-            vector: vector.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            vector: float32::encode(vector),
             norm: new.template.norm(),
             source: match new.source {
                 Source::Chip => 1,

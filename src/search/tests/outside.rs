@@ -9,9 +9,10 @@ use proptest::prelude::*;
 
 use super::coded::{assert_exact, bits, gallery, ranked};
 use crate::matching::Dot;
+use crate::random::SplitMix;
 use crate::search::kernel::Kernel;
-use crate::search::random::Random;
-use crate::search::{Entry, Index, IndexOptions, Like, Originals, Population, SearchError, Wanted};
+use crate::search::{Entry, Index, IndexOptions, Originals, SearchError, Wanted};
+use crate::tools::{Like, Population};
 
 /// A sorted map, as the place where originals lie. What was removed stays for those
 /// who still search a view with it.
@@ -228,7 +229,7 @@ proptest! {
 
     #[test]
     fn filters_asked_first_change_no_answer(seed in any::<u64>(), modulus in 2u64..900) {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix(seed);
         let rows = gallery(seed, 2600, 64);
         let shelf = Arc::new(Shelf::default());
         shelf.rows.lock().unwrap().extend((0..).zip(rows.iter().cloned()));

@@ -3,6 +3,7 @@
 
 use super::{VERSION, pb};
 use crate::face::{RecipeDigest, Template};
+use crate::float32;
 use crate::gallery::{
     Attributes, ClearedPair, NewTemplate, Note, SnapshotHead, Source, StoredTemplate, Subject, SubjectId, Timestamp,
     Vouch, Vouched,
@@ -71,7 +72,7 @@ fn template_to_wire(stored: StoredTemplate) -> pb::StoredVector {
     };
     pb::StoredVector {
         id: stored.id,
-        vector: template.vector().iter().flat_map(|value| value.to_le_bytes()).collect(),
+        vector: float32::encode(template.vector()),
         norm: template.norm(),
         origin: origin.into(),
         captured_at_ms: captured_at.map(|at| at.0),
@@ -110,11 +111,11 @@ fn template_from_wire(stored: pb::StoredVector, head: &SnapshotHead) -> Result<S
         pb::Origin::Other => Source::Other,
         pb::Origin::Unspecified => return Err("a template's source is not known"),
     };
-    let (values, []) = stored.vector.as_chunks::<4>() else { return Err("a template is cut short") };
+    let values = float32::values(&stored.vector).ok_or("a template is cut short")?;
     if values.len() != head.dimension {
         return Err("a template has another dimension");
     }
-    let vector = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let vector = values.collect();
     let template =
         Template::from_parts(head.recipe, vector, stored.norm).map_err(|_| "a template is not a unit vector")?;
     let captured_at = stored.captured_at_ms.map(Timestamp);

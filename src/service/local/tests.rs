@@ -241,7 +241,7 @@ async fn a_snapshot_that_does_not_end_or_does_not_add_up_is_an_error() {
         Content::Head(pb::Head { version, recipe, dimension: 2, subjects, templates, template_next, taken_at_ms: 1 })
     };
     let batch = |vector: &[f32]| {
-        let vector = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let vector = crate::float32::encode(vector);
         let stored = pb::StoredVector { id: 1, vector, origin: pb::Origin::Live.into(), ..Default::default() };
         let subject = pb::EnrolledSubject { id: "a".to_owned(), templates: vec![stored], ..Default::default() };
         Content::Batch(pb::Batch { subjects: vec![subject], cleared: Vec::new() })

@@ -16,9 +16,9 @@ use crate::gallery::{
     Agreement, Attributes, Basis, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate,
     Outcome, ReadSet, Records, RequestId, Source, StoredDecision, Subject, SubjectId, Timestamp, next_attempt,
 };
+use crate::hex;
 use crate::matching::{Reference, fuse};
 use crate::numbers;
-use crate::text;
 use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::seen::photos_are_seen;
@@ -322,8 +322,8 @@ impl Engine {
         });
         let answer = Answer {
             policy: by.name.to_owned(),
-            policy_digest: text::hex(&policy.digest()),
-            anchors_digest: text::hex(&by.anchors.digest()),
+            policy_digest: hex::encode(&policy.digest()),
+            anchors_digest: hex::encode(&by.anchors.digest()),
             recipe: self.recipe().to_string(),
             enrolled: enrolment.is_some(),
             decided,

@@ -15,7 +15,6 @@
 //! the database.
 
 use std::fs::{self, File, OpenOptions};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +22,7 @@ use prost::Message;
 
 use super::label::{Frozen, Label, Labels};
 use crate::gallery::embedded::record::{IndexHeadRecord, TraitsListRecord};
+use crate::private::owner_only;
 use crate::search::{self, Chunks, FileError, Index, View};
 
 /// Kinds of chunks.
@@ -43,10 +43,11 @@ pub(super) struct Place {
 }
 
 /// A mark that no other file bears.
-pub(super) fn new_mark() -> Vec<u8> {
-    // Each state is seeded anew from the system's random numbers.
-    let half = || RandomState::new().build_hasher().finish().to_le_bytes();
-    [half(), half()].concat()
+///
+/// # Errors
+/// Where the system has no random numbers.
+pub(super) fn new_mark() -> std::io::Result<Vec<u8>> {
+    crate::random::secret::<16>().map(Vec::from)
 }
 
 impl Place {
@@ -73,9 +74,7 @@ impl Place {
 
     fn try_write(&self, head: &IndexHeadRecord, view: &View<Label>, labels: &Frozen) -> Result<(), FileError> {
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let options = owner_only(options.write(true).create(true).truncate(true));
         let file = BufWriter::with_capacity(BUFFER, options.open(self.file_new())?);
         let mut chunks = Chunks::begin(file)?;
         chunks.put(HEAD, &head.encode_to_vec())?;

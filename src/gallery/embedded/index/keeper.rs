@@ -102,7 +102,13 @@ impl Keeper {
     }
 
     fn begin(&mut self, shared: &Shared, at: Position) {
-        let mark = new_mark();
+        let mark = match new_mark() {
+            Ok(mark) => mark,
+            Err(error) => {
+                tracing::warn!(%error, "no random numbers for the index file's mark");
+                return;
+            }
+        };
         // Taken together by the only thread that changes either.
         let (view, labels) = (shared.index.view(), shared.labels.freeze());
         let head = IndexHeadRecord {

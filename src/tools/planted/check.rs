@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{Planted, adjusted_rand_index};
-use crate::audit::rings::{Groups, Rings};
+use crate::audit::{Groups, Rings};
 use crate::matching::Dot;
 use crate::search::Pair;
 

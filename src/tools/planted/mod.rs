@@ -15,8 +15,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 pub use self::check::{Agreement, TOP_RINGS, agreement};
-use crate::evaluation::SplitMix;
-use crate::search::{Like, Population};
+use crate::random::SplitMix;
+use crate::tools::{Like, Population};
 
 /// Whose scores the figures here are made for.
 const LIKE: Like = Like::Faceplugin;

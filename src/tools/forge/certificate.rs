@@ -1,9 +1,10 @@
-use super::{TEST_MARK, TestKey, expand};
+use super::{TEST_MARK, TestKey};
 use crate::chip::crypto::Hash;
 use crate::chip::error::InStructure;
-use crate::chip::time::{Date, Moment};
+use crate::chip::test_keys::expand;
 use crate::chip::tlv::Reader;
 use crate::chip::{Certificate, ParseError, der, oid};
+use crate::dates::{Date, Moment};
 
 /// A certificate to be issued.
 #[derive(Clone)]

@@ -3,8 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::FitError;
 use super::small_net::{self, Row, UNITS};
+use crate::evaluation::FitError;
 use crate::face::Pose;
 use crate::face::quality::{CellTable, Form, Look, Looks, QualityModel, Standard, Study, Term, Unit};
 use crate::matching::compare;

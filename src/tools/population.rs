@@ -6,7 +6,7 @@
 
 use std::str::FromStr;
 
-use super::random::Random;
+use crate::random::SplitMix;
 
 /// Rounds of signs and Walsh–Hadamard transforms that hide the axes.
 const ROUNDS: usize = 3;
@@ -121,7 +121,7 @@ pub struct Population {
 impl Population {
     /// The population of a seed.
     pub fn new(like: Like, seed: u64) -> Self {
-        let mut random = Random::stream(seed, u64::MAX);
+        let mut random = SplitMix::stream_of_number(seed, u64::MAX);
         let mut sign = || if random.next() >> 63 == 0 { 1.0 } else { -1.0 };
         let signs = [(); ROUNDS].map(|()| (0..like.dimension()).map(|_| sign()).collect());
         let deviations = (0..like.latent()).map(|i| like.energy(i).sqrt() as f32).collect();
@@ -142,10 +142,13 @@ impl Population {
         assert_eq!(into.len(), self.dimension());
         into.fill(0.0);
         let (latent, _) = into.split_at_mut(self.deviations.len());
-        self.draw(Random::stream(self.seed, person), latent);
+        self.draw(SplitMix::stream_of_number(self.seed, person), latent);
         if capture > 0 {
             let mut day = vec![0.0; latent.len()];
-            self.draw(Random::stream(self.seed ^ capture.wrapping_mul(0xD1B5_4A32_D192_ED03), person), &mut day);
+            self.draw(
+                SplitMix::stream_of_number(self.seed ^ capture.wrapping_mul(0xD1B5_4A32_D192_ED03), person),
+                &mut day,
+            );
             let likeness = self.like.likeness();
             let rest = (1.0 - likeness * likeness).sqrt();
             latent.iter_mut().zip(day).for_each(|(value, day)| *value = likeness * *value + rest * day);
@@ -175,7 +178,7 @@ impl Population {
     }
 
     /// Draws what lies in the latent dimensions.
-    fn draw(&self, mut random: Random, latent: &mut [f32]) {
+    fn draw(&self, mut random: SplitMix, latent: &mut [f32]) {
         let deviations = latent.iter_mut().zip(&self.deviations);
         deviations.for_each(|(value, deviation)| *value = deviation * random.normal());
         normalise(latent);
@@ -221,7 +224,7 @@ fn hadamard(values: &mut [f32]) {
 mod tests {
     use super::*;
     use crate::matching::Dot;
-    use crate::search::basis::{energies, orthonormal};
+    use crate::search::{energies, orthonormal};
 
     const PEOPLE: usize = 1200;
 

@@ -90,7 +90,7 @@ fn body(values: &[i8], query: &[i16], dimension: usize) -> Option<(i32, usize)> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::{Like, Population};
+    use crate::tools::{Like, Population};
 
     #[test]
     fn every_row_finds_itself_whatever_the_instructions() {

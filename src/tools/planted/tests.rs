@@ -59,9 +59,8 @@ fn what_is_planted_is_there() {
 /// The short form of `scripts/audit-planted`.
 #[test]
 fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures() {
-    use crate::audit::report::tests::curve;
-    use crate::audit::{Chance, LinkChance, Meetings, TOP_RINGS, agreement, gather, rings};
-    use crate::matching::{Curve, Knot, Tail};
+    use crate::audit::{Chance, LinkChance, Meetings, gather, rings};
+    use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
     use crate::search::{Join, Matrix, Side};
 
     // FMR 4e-5. What chance gives is told, not sampled: a gallery that a test can afford is too
@@ -76,7 +75,23 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
     let comparisons = (0..join.units()).map(|unit| join.comparisons(unit)).sum();
     let knot = |score, fmr| Knot { score, fmr, factor: Some(2.0) };
     let knots = vec![knot(0.0, 0.5), knot(f64::from(SCORE), 4e-5)];
-    let told = Curve { knots, tail: Tail { slope: 50.0, curvature: 0.0 }, ..curve() };
+    let told = Curve {
+        probe_frames: 1,
+        reference: Reference::Any,
+        group: POOLED.into(),
+        weighed: Weighed::Comparisons,
+        basis: Basis::Counted,
+        population: "made up".into(),
+        date: "2026-01-01".into(),
+        subjects: 10,
+        impostor_comparisons: 1000,
+        knots,
+        tail: Tail { slope: 50.0, curvature: 0.0 },
+        tail_factors: Vec::new(),
+        genuine_comparisons: 0,
+        misses_group: POOLED.into(),
+        misses: Vec::new(),
+    };
     let chance = Chance { comparisons, own: Vec::new(), not_own: None, calibration: Some(told) };
     let subjects = |i: usize| (planted.groups()[pairs[i].a as usize], planted.groups()[pairs[i].b as usize]);
     let meetings = Meetings::within(planted.groups());
@@ -100,7 +115,7 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
 /// The promises are no formality: rings that are wrong break them.
 #[test]
 fn wrong_rings_break_the_promises() {
-    use crate::audit::{Evidence, agreement, gather, rings};
+    use crate::audit::{Evidence, gather, rings};
     use crate::search::Pair;
 
     let planted = Planted::new(3, 1_000, 0.5);

@@ -5,8 +5,9 @@
 //! rate that falls along a cosine to zero. The same bits on every machine: one
 //! thread, sums in one order, seeded draws.
 
-use super::random::SplitMix;
-use crate::face::quality::{Look, softmax};
+use crate::face::quality::Look;
+use crate::face::softmax;
+use crate::random::SplitMix;
 
 const OUTPUTS: usize = Look::COUNT;
 /// Hidden units. On `cfp-dev`, in folds by person, 64 do not find more covers than 32.

@@ -9,38 +9,13 @@ mod card;
 mod certificate;
 mod keys;
 
+pub use crate::chip::test_keys::TEST_MARK;
 pub use card::{CardDraft, Flaw, ForgedCard, HolderDraft};
 pub use certificate::{CertificateDraft, TestAuthority, revocation_list};
 pub use keys::{KeyKind, TestKey};
 
-use super::time::Moment;
-use super::{der, oid};
-
-/// What every name of a test certificate holds.
-pub const TEST_MARK: &str = "TEST - NOT GENUINE";
-
-/// Seeds that are written in this repository for everybody to read: the default of
-/// `chinhchu chip forge-test-card`, the demonstration, the tests and the benchmarks.
-const PUBLISHED_SEEDS: [&[u8]; 9] =
-    [b"test", b"demo", b"tests", b"beneficiary tests", b"stranger", b"bench", b"corpus", b"hostile", b"source"];
-
-/// Public keys (points) of the authorities of the published seeds: anybody can sign with them.
-pub fn published_keys() -> Vec<Vec<u8>> {
-    let kinds = [KeyKind::P256, KeyKind::P384];
-    let labels = ["authority", "impostor"];
-    let all = PUBLISHED_SEEDS.iter().flat_map(|seed| kinds.map(|kind| labels.map(|label| (seed, kind, label))));
-    all.flatten().map(|(seed, kind, label)| TestKey::new(seed, label, kind).spki().key.clone()).collect()
-}
-
-/// Bytes from a seed, as many as wanted.
-pub(super) fn expand(seed: &[u8], label: &str, length: usize) -> Vec<u8> {
-    let hash = super::crypto::Hash::Sha512;
-    let blocks = (0..length.div_ceil(hash.bytes()) as u32)
-        .map(|counter| hash.digest_of(&[b"chinhchu test card", seed, label.as_bytes(), &counter.to_be_bytes()]));
-    let mut out: Vec<u8> = blocks.flatten().collect();
-    out.truncate(length);
-    out
-}
+use crate::chip::{Certificate, der, oid};
+use crate::dates::Moment;
 
 /// A SignedData of one signer, by issuer and serial number; without a signing time
 /// where `signed_at` is `None`.
@@ -48,7 +23,7 @@ pub(super) fn signed_data(
     content_type: &[u8],
     content: &[u8],
     signer: &TestKey,
-    certificate: &super::Certificate,
+    certificate: &Certificate,
     signed_at: Option<Moment>,
 ) -> Vec<u8> {
     let hash = signer.hash();
@@ -87,7 +62,7 @@ pub(super) fn signed_data(
 pub fn master_list(
     certificates: &[Vec<u8>],
     signer: &TestKey,
-    certificate: &super::Certificate,
+    certificate: &Certificate,
     signed_at: Moment,
 ) -> Vec<u8> {
     let content = der::sequence(&[&der::integer(&[0]), &der::set_of(certificates)]);

@@ -3,11 +3,8 @@ use std::path::Path;
 use super::certificate::serial;
 use super::{CertificateDraft, KeyKind, TestAuthority, TestKey, revocation_list, signed_data};
 use crate::chip::crypto::Hash;
-use crate::chip::dg2::{FaceEncoding, picture_format};
-use crate::chip::dg13::Dg13;
-use crate::chip::mrz::check_digit;
-use crate::chip::time::{Date, Moment};
-use crate::chip::{ParseError, der, oid};
+use crate::chip::{Dg13, FaceEncoding, ParseError, check_digit, der, oid, picture_format};
+use crate::dates::{Date, Moment};
 use crate::imaging::Format;
 
 /// Name of the test authority.

@@ -1,9 +1,9 @@
 use crypto_bigint::{BoxedUint, ConcatenatingMul};
 
-use super::expand;
 use crate::chip::crypto::{
-    AlgorithmIdentifier, Curve, Hash, Spki, explicit_parameters, mgf1_xor, power, public_point, sign_for_tests,
+    AlgorithmIdentifier, Curve, Hash, Spki, explicit_parameters, mgf1_xor, power, sign_for_tests,
 };
+use crate::chip::test_keys::{expand, point, scalar};
 use crate::chip::{der, oid};
 
 /// Length of an RSA test key's primes.
@@ -50,13 +50,10 @@ impl TestKey {
     pub fn new(seed: &[u8], label: &str, kind: KeyKind) -> Self {
         let (spki, private, modulus) = match kind {
             KeyKind::Ec { curve, explicit } => {
-                // A little shorter than the order: a uniform scalar is no concern of a test.
-                let private = expand(seed, label, curve.bytes() - 2);
-                let point = public_point(curve, &private).map(|point| [vec![4], point.x, point.y].concat());
+                let private = scalar(seed, label, curve);
                 let parameters = if explicit { explicit_parameters(curve) } else { der::oid(curve.oid()) };
                 let algorithm = AlgorithmIdentifier { oid: oid::EC.to_vec(), parameters };
-                // A scalar of zero has no point; no seed is known to give one.
-                (Spki { algorithm, key: point.unwrap_or_default() }, private, Vec::new())
+                (Spki { algorithm, key: point(curve, &private) }, private, Vec::new())
             }
             KeyKind::RsaPkcs1 | KeyKind::RsaPss => {
                 let (modulus, private) = rsa_key(seed, label);
@@ -95,7 +92,7 @@ impl TestKey {
         let mut spki = self.spki.clone();
         if let KeyKind::Ec { curve, .. } = self.kind {
             let mut parameters = explicit_parameters(curve);
-            let base = public_point(curve, &[1]).map(|point| [vec![4], point.x, point.y].concat()).unwrap_or_default();
+            let base = point(curve, &[1]);
             if let Some(at) = parameters.windows(base.len()).position(|window| window == base) {
                 parameters[at..at + base.len()].copy_from_slice(&spki.key);
             }

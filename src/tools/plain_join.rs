@@ -3,12 +3,9 @@
 
 use rayon::prelude::*;
 
-use super::codes::{BYTE_OFFSET, Chunk, GROUPS, Group, LANES, Line, Queries, TILE};
-use super::kernel::Kernel;
-use super::tuning::{BLOCK_QUERIES, CHUNK_ROWS};
-
-/// Words of four bytes in a row: the default pack's templates.
-pub(super) const PLAIN_WORDS: usize = 72;
+use crate::search::plain::{
+    BLOCK_QUERIES, BYTE_OFFSET, CHUNK_ROWS, Chunk, GROUPS, Group, Kernel, LANES, Line, PLAIN_WORDS, Queries, TILE,
+};
 
 /// What a value of 1 is in eight bits: faces' values stay below a third.
 const SCALE: f32 = 381.0;
@@ -84,7 +81,7 @@ fn load(block: &mut Queries<PLAIN_WORDS>, chunk: &Chunk<PLAIN_WORDS>, score: f32
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::{Like, Population};
+    use crate::tools::{Like, Population};
 
     #[test]
     fn it_counts_what_comparing_every_pair_counts() {

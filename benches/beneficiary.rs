@@ -65,7 +65,7 @@ async fn run() -> Result<bool, Failure> {
     let policy: PolicyFile =
         toml::from_str("without = [\"quality\"]\nfirst_sight = \"enrol\"\nliveness_min = 0.0\nquality_min = 0.0")?;
     let policies = Policies::new(&[("bench".to_owned(), policy)].into())?;
-    let engine = engine.with_gallery(gallery)?.with_counter(anchors, policies)?;
+    let engine = engine.with_gallery(gallery)?.with_decision_rules(anchors, policies)?;
     // Three different pictures: two photos, and one of them mirrored.
     let frames = [("obama2.jpg", false), ("obama3.jpg", false), ("obama3.jpg", true)];
     let frames = frames.iter().map(|&(name, mirrored)| capture(name, mirrored)).collect::<Result<Vec<_>, _>>()?;

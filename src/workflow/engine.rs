@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::beneficiary::{Counter, Policies};
+use super::beneficiary::{DecisionService, Policies};
 use super::{CaptureRules, Field, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
 use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Wants};
@@ -33,7 +33,7 @@ pub struct EngineOptions {
 pub struct Engine {
     shared: Arc<Shared>,
     gallery: Option<Arc<Gallery>>,
-    counter: Arc<Counter>,
+    decisions: Arc<DecisionService>,
     number_ids: NumberIds,
 }
 
@@ -65,7 +65,7 @@ impl Engine {
         let rules = options.capture.clone();
         let choice = options.curve;
         let shared = Arc::new(Shared { pack, pool, calibration, choice, default_fmr, default_fpir, rules });
-        Ok(Self { shared, gallery: None, counter: Arc::default(), number_ids: NumberIds::default() })
+        Ok(Self { shared, gallery: None, decisions: Arc::default(), number_ids: NumberIds::default() })
     }
 
     /// The same engine with a gallery, whose recipe must be the pack's.
@@ -86,10 +86,10 @@ impl Engine {
     /// # Errors
     /// [`WorkflowError::PolicyRate`] where the calibration cannot answer a rate of a
     /// policy.
-    pub fn with_counter(mut self, anchors: Anchors, policies: Policies) -> Result<Self, WorkflowError> {
+    pub fn with_decision_rules(mut self, anchors: Anchors, policies: Policies) -> Result<Self, WorkflowError> {
         self.check_policies(&policies)?;
-        self.counter = Arc::default();
-        self.counter.replace(anchors, policies);
+        self.decisions = Arc::default();
+        self.decisions.replace(anchors, policies);
         Ok(self)
     }
 
@@ -106,8 +106,8 @@ impl Engine {
     /// Decisions that have begun are made by those they began with.
     ///
     /// # Errors
-    /// As for [`Engine::with_counter`]; then everything stays as it was.
-    pub fn replace_counter(&self, anchors: Anchors, policies: Policies) -> Result<(), WorkflowError> {
+    /// As for [`Engine::with_decision_rules`]; then everything stays as it was.
+    pub fn replace_decision_rules(&self, anchors: Anchors, policies: Policies) -> Result<(), WorkflowError> {
         self.check_policies(&policies)?;
         self.replace_checked(anchors, policies);
         Ok(())
@@ -116,12 +116,12 @@ impl Engine {
     /// The same with policies that [`Engine::check_policies`] has let pass. One that it has not
     /// fails at the first decision by it.
     pub(crate) fn replace_checked(&self, anchors: Anchors, policies: Policies) {
-        self.counter.replace(anchors, policies);
+        self.decisions.replace(anchors, policies);
     }
 
     /// The country certificates and revocation lists that decisions are made by now.
     pub(crate) fn anchors_in_force(&self) -> Arc<Anchors> {
-        Arc::clone(&self.counter.in_force().anchors)
+        Arc::clone(&self.decisions.in_force().anchors)
     }
 
     /// The same engine with another rule for ids that look like somebody's number.
@@ -168,8 +168,8 @@ impl Engine {
     }
 
     /// Anchors, policies, and whose turn each transaction is.
-    pub(super) fn counter(&self) -> &Counter {
-        &self.counter
+    pub(super) fn decisions(&self) -> &DecisionService {
+        &self.decisions
     }
 
     /// The model pack in use.

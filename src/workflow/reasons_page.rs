@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::beneficiary::{Consequence, Ground, Weighed, citizen_reason, is_tried_again, resolved_sentence};
+use super::beneficiary::{AppliedRule, Consequence, ReasonCode, citizen_reason, is_tried_again, resolved_sentence};
 use super::words::Reason;
 use crate::chip;
 use crate::face::quality::Flaw;
@@ -48,7 +48,7 @@ fn page() -> String {
 
 fn decisions(out: &mut String) {
     *out += "## Reasons of a decision\n\n";
-    for &ground in Ground::ALL {
+    for &ground in ReasonCode::ALL {
         let _ = writeln!(out, "### `{}`\n\nAbout: `{}`.\n", ground.code(), ground.piece().name());
         let governing = ground.governed_by();
         if governing != ground {
@@ -67,7 +67,7 @@ fn decisions(out: &mut String) {
                 if retake && (!again || outcome == Outcome::Approve) {
                     continue;
                 }
-                let told = Weighed { ground, consequence, follows: None }.sentence(outcome, retake);
+                let told = AppliedRule { ground, consequence, follows: None }.sentence(outcome, retake);
                 let when = if retake { ", to be tried again" } else { "" };
                 let _ = writeln!(out, "| clerk, {}{when} | {} | {} |", consequence.name(), told.en, told.vi);
             }
@@ -89,10 +89,10 @@ fn decisions(out: &mut String) {
         }
         out.push('\n');
     }
-    let any = Weighed { ground: Ground::NumberMissing, consequence: Consequence::Refer, follows: None };
+    let any = AppliedRule { ground: ReasonCode::NumberMissing, consequence: Consequence::Refer, follows: None };
     *out += "### Beside them\n\n| when | English | Vietnamese |\n|---|---|---|\n";
-    let follows = Weighed { follows: Some(Ground::ChipUnreadable), ..any };
-    let photo = Weighed { ground: Ground::ChipFaceMissing, ..follows }.sentence(Outcome::Refer, false);
+    let follows = AppliedRule { follows: Some(ReasonCode::ChipUnreadable), ..any };
+    let photo = AppliedRule { ground: ReasonCode::ChipFaceMissing, ..follows }.sentence(Outcome::Refer, false);
     let follows = follows.sentence(Outcome::Refer, false);
     let lesser = any.sentence(Outcome::Deny, false);
     for (when, told) in [

@@ -5,7 +5,7 @@ use chinhchu::context::RequestContext;
 use chinhchu::gallery::{Outcome, Source};
 use chinhchu::service::pb;
 use chinhchu::tools::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
-use chinhchu::workflow::beneficiary::{FieldState, Piece};
+use chinhchu::workflow::beneficiary::{EvidenceKind, FieldState};
 
 use crate::need_assets;
 use crate::support::*;
@@ -18,7 +18,7 @@ async fn the_right_person_is_approved_enrolled_and_recognised_the_next_time() {
     assert_decided(&first, Outcome::Approve, &[]);
     // What was not shown, and what the policy did without, is said with the approval.
     assert_eq!(accepted(&first), ["CHIP_NOT_PROVEN"]);
-    assert_eq!(first.decided.without, [Piece::Quality, Piece::Liveness, Piece::ReferenceFace]);
+    assert_eq!(first.decided.without, [EvidenceKind::Quality, EvidenceKind::Liveness, EvidenceKind::ReferenceFace]);
     assert!(first.enrolled && first.evidence.reference_face.is_none());
     let chip = first.evidence.chip.as_ref().unwrap();
     assert_eq!(chip.verdict, Verdict::Authentic);
@@ -34,7 +34,7 @@ async fn the_right_person_is_approved_enrolled_and_recognised_the_next_time() {
     let again = counter.decide(claim("t-2", "record-1", &FIRST, &["obama2.jpg"])).await;
     assert_decided(&again, Outcome::Approve, &[]);
     assert!(!again.enrolled && again.evidence.reference_face.unwrap().templates == 1);
-    assert_eq!(again.decided.without, [Piece::Quality, Piece::Liveness]);
+    assert_eq!(again.decided.without, [EvidenceKind::Quality, EvidenceKind::Liveness]);
     assert_eq!(again.evidence.duplicates.unwrap().templates, 0, "one's own template is nobody else's");
     let subject = counter.client.subject(&id("record-1")).await.unwrap();
     assert_eq!((subject.templates.len(), subject.last_verified.get("social")), (1, Some(&again.decided_at)));

@@ -1,7 +1,7 @@
 //! Missing evidence, and what is refused before anything is decided.
 
 use chinhchu::gallery::Outcome;
-use chinhchu::workflow::beneficiary::{Piece, Record};
+use chinhchu::workflow::beneficiary::{EvidenceKind, Record};
 
 use crate::need_assets;
 use crate::support::*;
@@ -47,7 +47,14 @@ async fn a_policy_without_a_chip_decides_on_the_reference_and_names_what_it_did_
     (request.policy, request.chip_files) = ("clinic".into(), Vec::new());
     let outcome = counter.decide(request).await;
     assert_decided(&outcome, Outcome::Approve, &[]);
-    for piece in [Piece::Chip, Piece::Number, Piece::Name, Piece::BirthDate, Piece::Sex, Piece::ChipFace] {
+    for piece in [
+        EvidenceKind::Chip,
+        EvidenceKind::Number,
+        EvidenceKind::Name,
+        EvidenceKind::BirthDate,
+        EvidenceKind::Sex,
+        EvidenceKind::ChipFace,
+    ] {
         assert!(outcome.decided.without.contains(&piece), "{piece:?}");
     }
     // Somebody who was never enrolled cannot be recognised so.

@@ -3,7 +3,9 @@
 use chinhchu::chip::Personal;
 use chinhchu::gallery::{Note, Outcome, Source};
 use chinhchu::service::pb;
-use chinhchu::workflow::beneficiary::{ClearPairRequest, FieldState, Piece, ResolveReferral, Scheme, SchemeState};
+use chinhchu::workflow::beneficiary::{
+    ClearPairRequest, EvidenceKind, FieldState, ResolveReferral, Scheme, SchemeState,
+};
 use chinhchu::workflow::{EnrolRequest, Photo};
 
 use crate::need_assets;
@@ -188,5 +190,5 @@ async fn a_chip_read_badly_is_the_first_reason_and_is_read_again() {
     request.chip_files = whole;
     let good = counter.decide(request).await;
     assert_decided(&good, Outcome::Approve, &[]);
-    assert!(!good.decided.without.contains(&Piece::Chip));
+    assert!(!good.decided.without.contains(&EvidenceKind::Chip));
 }

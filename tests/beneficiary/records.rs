@@ -4,7 +4,7 @@
 use chinhchu::context::RequestContext;
 use chinhchu::gallery::{EnrolMode, Note, Outcome, Source, Vouch};
 use chinhchu::matching::Reference;
-use chinhchu::workflow::beneficiary::{BeneficiaryRequest, CopyOf, Piece};
+use chinhchu::workflow::beneficiary::{BeneficiaryRequest, CopyOf, EvidenceKind};
 use chinhchu::workflow::{EnrolRequest, Frames, IdentifyRequest, Photo, VerifyRequest};
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
@@ -219,7 +219,7 @@ async fn one_picture_sent_five_times_is_one_frame_and_refers() {
     let natural = counter.decide(claim("t-5", "record-1", &FIRST, &["obama2.jpg", "obama3.jpg"])).await;
     assert_decided(&natural, Outcome::Approve, &[]);
     assert_eq!(two.evidence.chip_face, natural.evidence.chip_face);
-    assert_eq!(natural.decided.without, [Piece::Quality, Piece::Liveness]);
+    assert_eq!(natural.decided.without, [EvidenceKind::Quality, EvidenceKind::Liveness]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

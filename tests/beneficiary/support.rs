@@ -122,7 +122,7 @@ pub fn engine_alone(anchors: Anchors, calibration: Option<PathBuf>) -> Engine {
         capture: Default::default(),
     };
     let engine = Engine::open(&options).expect("the default pack");
-    engine.with_counter(anchors, policies(POLICIES)).expect("rates the calibration knows")
+    engine.with_decision_rules(anchors, policies(POLICIES)).expect("rates the calibration knows")
 }
 
 /// A server on a gallery of its own.

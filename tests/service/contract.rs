@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chinhchu::face::quality::Flaw;
 use chinhchu::service::DESCRIPTORS;
-use chinhchu::workflow::beneficiary::Ground;
+use chinhchu::workflow::beneficiary::ReasonCode;
 use chinhchu::workflow::words::Reason;
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
@@ -58,7 +58,7 @@ fn contract() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     let mut codes = |table: &str, codes: Vec<&str>| lines.extend(codes.iter().map(|code| format!("{table} {code}")));
     codes("reason of an error", Reason::ALL.iter().map(|one| one.code()).collect());
-    codes("reason of a decision", Ground::ALL.iter().map(|one| one.code()).collect());
+    codes("reason of a decision", ReasonCode::ALL.iter().map(|one| one.code()).collect());
     codes("reason of a chip", chinhchu::chip::Reason::ALL.iter().map(|one| one.code()).collect());
     codes("flaw", Flaw::ALL.iter().map(|one| one.code()).collect());
     for file in files() {

@@ -19,9 +19,9 @@ use chinhchu::imaging::Format;
 use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence, CopyOf, Decided,
-    Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, Ground, Piece, RecordEvidence, RecordTemplates,
-    ResolveReferral, ResolvedReferral, SchemeState, Weighed,
+    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence,
+    CopyOf, Decided, Duplicate, Duplicates, Evidence, EvidenceKind, FieldState, FrameEvidence, ReasonCode,
+    RecordEvidence, RecordTemplates, ResolveReferral, ResolvedReferral, SchemeState,
 };
 use chinhchu::workflow::{
     AssessOutcome, Decision, EnrolOutcome, EnrolRequest, Field, Frames, IdentifiedCandidate, IdentifyOutcome,
@@ -263,17 +263,20 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
         against: Reference::Chip,
         curve: Some(curve_name("sex=F", Basis::Derived)),
     };
-    let weighed = |ground, consequence| Weighed { ground, consequence, follows: None };
+    let weighed = |ground, consequence| AppliedRule { ground, consequence, follows: None };
     BeneficiaryOutcome {
         key,
         decided: Decided {
             outcome: Outcome::Refer,
             grounds: vec![
-                weighed(Ground::DuplicateFace, Consequence::Refer),
-                Weighed { follows: Some(Ground::ChipUnreadable), ..weighed(Ground::NumberMissing, Consequence::Refer) },
-                weighed(Ground::ChipUnanchored, Consequence::Accept),
+                weighed(ReasonCode::DuplicateFace, Consequence::Refer),
+                AppliedRule {
+                    follows: Some(ReasonCode::ChipUnreadable),
+                    ..weighed(ReasonCode::NumberMissing, Consequence::Refer)
+                },
+                weighed(ReasonCode::ChipUnanchored, Consequence::Accept),
             ],
-            without: vec![Piece::Liveness, Piece::Sex],
+            without: vec![EvidenceKind::Liveness, EvidenceKind::Sex],
             retake: true,
         },
         evidence: Evidence {

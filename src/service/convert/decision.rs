@@ -6,8 +6,9 @@ use crate::chip::{self, ChallengeResponse, Personal};
 use crate::gallery::{DecisionKey, Note, Outcome, RequestId, SubjectId};
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, Consequence, Decided, Ground, Piece, Record,
-    ResolveReferral, ResolvedReferral, Scheme, Weighed, citizen_sentence, decision_sentence, resolved_sentence,
+    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, Consequence, Decided, EvidenceKind,
+    ReasonCode, Record, ResolveReferral, ResolvedReferral, Scheme, citizen_sentence, decision_sentence,
+    resolved_sentence,
 };
 use crate::workflow::{Field, WorkflowError};
 
@@ -137,9 +138,9 @@ impl From<BeneficiaryOutcome> for pb::VerifyBeneficiaryResponse {
         let citizen = citizen_sentence(&decided);
         let evidence = pb::DecisionEvidence::of(evidence, &decided);
         let (outcome, retake) = (decided.outcome, decided.retake);
-        let reason = |weighed: Weighed| {
+        let reason = |weighed: AppliedRule| {
             let sentence = weighed.sentence(outcome, retake);
-            let Weighed { ground, consequence, follows } = weighed;
+            let AppliedRule { ground, consequence, follows } = weighed;
             pb::DecisionReason {
                 code: ground.code().to_owned(),
                 evidence: ground.piece().name().to_owned(),
@@ -181,8 +182,8 @@ impl TryFrom<pb::VerifyBeneficiaryResponse> for BeneficiaryOutcome {
 
     fn try_from(response: pb::VerifyBeneficiaryResponse) -> Result<Self, BadAnswer> {
         let weighed = |reason: pb::DecisionReason| {
-            Ok(Weighed {
-                ground: present(Ground::from_code(&reason.code), "reasons")?,
+            Ok(AppliedRule {
+                ground: present(ReasonCode::from_code(&reason.code), "reasons")?,
                 consequence: match pb::Consequence::try_from(reason.consequence) {
                     Ok(pb::Consequence::Accept) => Consequence::Accept,
                     Ok(pb::Consequence::Refer) => Consequence::Refer,
@@ -191,11 +192,11 @@ impl TryFrom<pb::VerifyBeneficiaryResponse> for BeneficiaryOutcome {
                 },
                 follows: match reason.follows.as_str() {
                     "" => None,
-                    code => Some(present(Ground::from_code(code), "follows")?),
+                    code => Some(present(ReasonCode::from_code(code), "follows")?),
                 },
             })
         };
-        let without = response.without.iter().map(|name| present(Piece::from_name(name), "without"));
+        let without = response.without.iter().map(|name| present(EvidenceKind::from_name(name), "without"));
         Ok(Self {
             key: key(response.transaction_id, response.attempt).map_err(|_| BadAnswer("transaction_id"))?,
             decided: Decided {

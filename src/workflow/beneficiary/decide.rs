@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::evidence::{ChipEvidence, Comparison, CopyOf, Evidence, FieldState, FrameEvidence, SchemeState};
-use super::grounds::{Ground, Piece};
 use super::policy::{Consequence, FirstSight, Policy};
+use super::reason_code::{EvidenceKind, ReasonCode};
 use crate::chip::{self, words::Effect};
 use crate::face::quality::Flaw;
 use crate::gallery::Outcome;
@@ -18,24 +18,24 @@ pub struct Decided {
     pub outcome: Outcome,
     /// What speaks against an approval, the gravest first; also what the policy
     /// accepts.
-    pub grounds: Vec<Weighed>,
+    pub grounds: Vec<AppliedRule>,
     /// Evidence that is not there and that the policy does without.
-    pub without: Vec<Piece>,
+    pub without: Vec<EvidenceKind>,
     /// Whether new captures, or another reading of the chip, may decide better, and the
     /// policy leaves an attempt for it.
     pub retake: bool,
 }
 
-/// A ground and what the policy makes of it.
+/// The rule that was applied to a fact: its reason code, and the consequence the policy gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Weighed {
-    /// What.
-    pub ground: Ground,
+pub struct AppliedRule {
+    /// The fact, by its code.
+    pub ground: ReasonCode,
     /// What it leads to.
     pub consequence: Consequence,
     /// The reason it is no more than a consequence of, where it is one: mended with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub follows: Option<Ground>,
+    pub follows: Option<ReasonCode>,
 }
 
 /// Decides the `attempt`-th attempt, from 1. Approves only where every piece of evidence the
@@ -43,8 +43,8 @@ pub struct Weighed {
 pub fn decide(policy: &Policy, evidence: &Evidence, attempt: u32) -> Decided {
     let mut grounds = BTreeSet::new();
     let mut without = BTreeSet::new();
-    let no_chip_wanted = evidence.chip.is_none() && policy.does_without(Piece::Chip);
-    let missing = |piece: Piece, grounds: &mut BTreeSet<Ground>, without: &mut BTreeSet<Piece>| {
+    let no_chip_wanted = evidence.chip.is_none() && policy.does_without(EvidenceKind::Chip);
+    let missing = |piece: EvidenceKind, grounds: &mut BTreeSet<ReasonCode>, without: &mut BTreeSet<EvidenceKind>| {
         // Without a chip there is nothing of it to compare either.
         if policy.does_without(piece) || (no_chip_wanted && piece.is_of_chip()) {
             without.insert(piece);
@@ -54,46 +54,58 @@ pub fn decide(policy: &Policy, evidence: &Evidence, attempt: u32) -> Decided {
     };
 
     match &evidence.chip {
-        None => missing(Piece::Chip, &mut grounds, &mut without),
+        None => missing(EvidenceKind::Chip, &mut grounds, &mut without),
         Some(chip) => {
             // Whatever the verdict.
-            let lapsed: Vec<Ground> = chip.come_to(Effect::Lapsed).collect();
+            let lapsed: Vec<ReasonCode> = chip.come_to(Effect::Lapsed).collect();
             let of_verdict = match chip.verdict {
                 chip::Verdict::Authentic => vec![],
-                chip::Verdict::Unanchored => vec![Ground::ChipUnanchored],
-                chip::Verdict::Unreadable => vec![Ground::ChipUnreadable],
-                chip::Verdict::Altered => vec![Ground::ChipAltered],
+                chip::Verdict::Unanchored => vec![ReasonCode::ChipUnanchored],
+                chip::Verdict::Unreadable => vec![ReasonCode::ChipUnreadable],
+                chip::Verdict::Altered => vec![ReasonCode::ChipAltered],
                 // For its dates alone, or for what is named here.
                 chip::Verdict::Untrusted => match chip.come_to(Effect::Untrusted).collect::<Vec<_>>() {
-                    named if named.is_empty() && lapsed.is_empty() => vec![Ground::ChipUntrusted],
+                    named if named.is_empty() && lapsed.is_empty() => vec![ReasonCode::ChipUntrusted],
                     named => named,
                 },
             };
             grounds.extend(of_verdict.into_iter().chain(lapsed));
             if chip.found(chip::Reason::WeakHash) || chip.found(chip::Reason::WeakKey) {
-                grounds.insert(Ground::ChipWeak);
+                grounds.insert(ReasonCode::ChipWeak);
             }
             if chip.found(chip::Reason::NumbersDisagree) {
-                grounds.insert(Ground::ChipNumbersDisagree);
+                grounds.insert(ReasonCode::ChipNumbersDisagree);
             }
             if chip.active_authentication != chip::ActiveAuthentication::Proven {
-                grounds.insert(Ground::ChipNotProven);
+                grounds.insert(ReasonCode::ChipNotProven);
             }
         }
     }
     let record = &evidence.record;
     for (state, piece, differs, in_record, on_chip) in [
-        (record.number, Piece::Number, Ground::NumberDiffers, Ground::NumberUnreadable, Ground::ChipNumberUnreadable),
-        (record.name, Piece::Name, Ground::NameDiffers, Ground::NameUnreadable, Ground::ChipNameUnreadable),
+        (
+            record.number,
+            EvidenceKind::Number,
+            ReasonCode::NumberDiffers,
+            ReasonCode::NumberUnreadable,
+            ReasonCode::ChipNumberUnreadable,
+        ),
+        (
+            record.name,
+            EvidenceKind::Name,
+            ReasonCode::NameDiffers,
+            ReasonCode::NameUnreadable,
+            ReasonCode::ChipNameUnreadable,
+        ),
         (
             record.birth_date,
-            Piece::BirthDate,
-            Ground::BirthDateDiffers,
-            Ground::BirthDateUnreadable,
-            Ground::ChipBirthDateUnreadable,
+            EvidenceKind::BirthDate,
+            ReasonCode::BirthDateDiffers,
+            ReasonCode::BirthDateUnreadable,
+            ReasonCode::ChipBirthDateUnreadable,
         ),
         // A sex is told, not typed.
-        (record.sex, Piece::Sex, Ground::SexDiffers, Ground::SexMissing, Ground::SexMissing),
+        (record.sex, EvidenceKind::Sex, ReasonCode::SexDiffers, ReasonCode::SexMissing, ReasonCode::SexMissing),
     ] {
         match state {
             state if state.agrees() => {}
@@ -115,17 +127,17 @@ pub fn decide(policy: &Policy, evidence: &Evidence, attempt: u32) -> Decided {
     match evidence.scheme {
         None | Some(SchemeState::InRecord) => {}
         Some(SchemeState::NotInRecord) => {
-            grounds.insert(Ground::SchemeNotInRecord);
+            grounds.insert(ReasonCode::SchemeNotInRecord);
         }
-        Some(SchemeState::NoneNamed) => missing(Piece::Scheme, &mut grounds, &mut without),
+        Some(SchemeState::NoneNamed) => missing(EvidenceKind::Scheme, &mut grounds, &mut without),
     }
     let not_live = match is_too_close(evidence, policy.liveness_min) {
-        true => Ground::FaceTooClose,
-        false => Ground::LivenessLow,
+        true => ReasonCode::FaceTooClose,
+        false => ReasonCode::LivenessLow,
     };
     for (value, least, piece, low) in [
-        (evidence.quality, policy.quality_min, Piece::Quality, Ground::QualityPoor),
-        (evidence.liveness, policy.liveness_min, Piece::Liveness, not_live),
+        (evidence.quality, policy.quality_min, EvidenceKind::Quality, ReasonCode::QualityPoor),
+        (evidence.liveness, policy.liveness_min, EvidenceKind::Liveness, not_live),
     ] {
         match value {
             None => missing(piece, &mut grounds, &mut without),
@@ -138,61 +150,62 @@ pub fn decide(policy: &Policy, evidence: &Evidence, attempt: u32) -> Decided {
     }
     // One capture without a flaw is enough: the others only add to it.
     if evidence.quality.is_some() && evidence.frames.iter().all(|frame| frame.is_flawed()) {
-        grounds.extend((!evidence.frames.is_empty()).then_some(Ground::QualityPoor));
+        grounds.extend((!evidence.frames.is_empty()).then_some(ReasonCode::QualityPoor));
     }
     for copied in evidence.frames.iter().filter_map(|frame| frame.copy_of) {
         grounds.insert(match copied {
-            CopyOf::ChipPhoto => Ground::CaptureIsChipPhoto,
-            CopyOf::EnrolledPhoto => Ground::CaptureIsEnrolledPhoto,
+            CopyOf::ChipPhoto => ReasonCode::CaptureIsChipPhoto,
+            CopyOf::EnrolledPhoto => ReasonCode::CaptureIsEnrolledPhoto,
         });
     }
     match evidence.together {
-        Some(Frames::Repeated) => drop(grounds.insert(Ground::FramesRepeated)),
-        Some(Frames::Still) => drop(grounds.insert(Ground::FramesStill)),
+        Some(Frames::Repeated) => drop(grounds.insert(ReasonCode::FramesRepeated)),
+        Some(Frames::Still) => drop(grounds.insert(ReasonCode::FramesStill)),
         None | Some(Frames::Single | Frames::Natural) => {}
     }
     if evidence.record_templates.is_some_and(|record| record.groups > 1) {
-        grounds.insert(Ground::RecordDisagrees);
+        grounds.insert(ReasonCode::RecordDisagrees);
     }
     match &evidence.chip_face {
-        None => missing(Piece::ChipFace, &mut grounds, &mut without),
-        Some(face) => grounds.extend(judge(face, Ground::ChipFaceUnsure, Ground::ChipFaceDiffers)),
+        None => missing(EvidenceKind::ChipFace, &mut grounds, &mut without),
+        Some(face) => grounds.extend(judge(face, ReasonCode::ChipFaceUnsure, ReasonCode::ChipFaceDiffers)),
     }
     match &evidence.reference_face {
         // Accepted by itself only where the chip's face stands in for it.
         None if policy.first_sight != FirstSight::Refer && evidence.chip_face.is_some() => {
-            without.insert(Piece::ReferenceFace);
+            without.insert(EvidenceKind::ReferenceFace);
         }
-        None => missing(Piece::ReferenceFace, &mut grounds, &mut without),
-        Some(face) => grounds.extend(judge(face, Ground::ReferenceFaceUnsure, Ground::ReferenceFaceDiffers)),
+        None => missing(EvidenceKind::ReferenceFace, &mut grounds, &mut without),
+        Some(face) => grounds.extend(judge(face, ReasonCode::ReferenceFaceUnsure, ReasonCode::ReferenceFaceDiffers)),
     }
     match &evidence.duplicates {
-        None => missing(Piece::Duplicates, &mut grounds, &mut without),
+        None => missing(EvidenceKind::Duplicates, &mut grounds, &mut without),
         Some(found) if found.candidates.is_empty() => {}
         Some(_) => {
-            grounds.insert(Ground::DuplicateFace);
+            grounds.insert(ReasonCode::DuplicateFace);
         }
     }
     if evidence.chip_face.is_none() && evidence.reference_face.is_none() {
         // Whatever a policy says: a face that was compared with nobody is nobody's.
-        without.remove(&Piece::ReferenceFace);
-        grounds.insert(Ground::ReferenceFaceMissing);
+        without.remove(&EvidenceKind::ReferenceFace);
+        grounds.insert(ReasonCode::ReferenceFaceMissing);
     }
 
-    let stands = |ground: Ground| policy.consequence(ground) > Consequence::Accept;
+    let stands = |ground: ReasonCode| policy.consequence(ground) > Consequence::Accept;
     if whole_chip(&grounds, evidence).is_none()
         && grounds.iter().any(|&ground| stands(ground) && is_unread(ground, policy, evidence))
     {
-        grounds.insert(Ground::ChipIncomplete);
+        grounds.insert(ReasonCode::ChipIncomplete);
     }
 
     let cause = |ground| cause(ground, &grounds, policy, evidence);
-    let weigh = |&ground: &Ground| Weighed { ground, consequence: policy.consequence(ground), follows: cause(ground) };
-    let mut weighed: Vec<Weighed> = grounds.iter().map(weigh).collect();
+    let weigh =
+        |&ground: &ReasonCode| AppliedRule { ground, consequence: policy.consequence(ground), follows: cause(ground) };
+    let mut weighed: Vec<AppliedRule> = grounds.iter().map(weigh).collect();
     let gravest = weighed.iter().map(|one| one.consequence).max().unwrap_or(Consequence::Accept);
     // A cause before what follows from it, also where that weighs more.
     let following = weighed.clone();
-    let weight = |one: &Weighed| {
+    let weight = |one: &AppliedRule| {
         let following = following.iter().filter(|other| other.follows == Some(one.ground));
         following.map(|other| other.consequence).fold(one.consequence, Consequence::max)
     };
@@ -210,7 +223,7 @@ pub fn decide(policy: &Policy, evidence: &Evidence, attempt: u32) -> Decided {
     Decided { outcome, grounds: weighed, without: without.into_iter().collect(), retake }
 }
 
-fn judge(face: &Comparison, unsure: Ground, differs: Ground) -> Option<Ground> {
+fn judge(face: &Comparison, unsure: ReasonCode, differs: ReasonCode) -> Option<ReasonCode> {
     if face.score >= face.threshold.score {
         None
     } else if face.score >= face.refer_threshold.score {
@@ -222,32 +235,34 @@ fn judge(face: &Comparison, unsure: Ground, differs: Ground) -> Option<Ground> {
 }
 
 /// The ground that stands for the whole chip's not being there to compare with.
-fn whole_chip(grounds: &BTreeSet<Ground>, evidence: &Evidence) -> Option<Ground> {
+fn whole_chip(grounds: &BTreeSet<ReasonCode>, evidence: &Evidence) -> Option<ReasonCode> {
     // A chip whose signature holds keeps its data, whoever signed it.
     let signed = evidence.chip.as_ref().is_some_and(ChipEvidence::is_signed);
-    let untrusted = [Ground::ChipUntrusted, Ground::ChipNotOriginal, Ground::ChipCountryDiffers];
+    let untrusted = [ReasonCode::ChipUntrusted, ReasonCode::ChipNotOriginal, ReasonCode::ChipCountryDiffers];
     let untrusted = untrusted.into_iter().filter(|_| !signed);
-    let mut causes =
-        [Ground::ChipAltered].into_iter().chain(untrusted).chain([Ground::ChipUnreadable, Ground::ChipMissing]);
+    let mut causes = [ReasonCode::ChipAltered]
+        .into_iter()
+        .chain(untrusted)
+        .chain([ReasonCode::ChipUnreadable, ReasonCode::ChipMissing]);
     causes.find(|cause| grounds.contains(cause))
 }
 
 /// Whether `ground` is there because signed files of the chip did not come.
-fn is_unread(ground: Ground, policy: &Policy, evidence: &Evidence) -> bool {
+fn is_unread(ground: ReasonCode, policy: &Policy, evidence: &Evidence) -> bool {
     let (record, chip) = (&evidence.record, evidence.chip.as_ref());
     let unread = |group: u8| chip.is_some_and(|chip| chip.groups_unread.contains(&group));
     // A field is in the zone, or with its marks in DG13.
     let field_unread = |state: FieldState| state == FieldState::NotOnChip && (unread(1) || unread(13));
     match ground {
-        Ground::NumberMissing => field_unread(record.number),
-        Ground::NameMissing => field_unread(record.name),
-        Ground::BirthDateMissing => field_unread(record.birth_date),
-        Ground::SexMissing => field_unread(record.sex),
+        ReasonCode::NumberMissing => field_unread(record.number),
+        ReasonCode::NameMissing => field_unread(record.name),
+        ReasonCode::BirthDateMissing => field_unread(record.birth_date),
+        ReasonCode::SexMissing => field_unread(record.sex),
         // The other part may have one that can be read.
-        Ground::ChipBirthDateUnreadable => unread(1) || unread(13),
-        Ground::ChipFaceMissing => unread(2),
-        Ground::ReferenceFaceMissing => unread(2) && would_stand_in(policy, evidence),
-        Ground::ChipNotProven => unread(15) && was_asked_in_vain(evidence),
+        ReasonCode::ChipBirthDateUnreadable => unread(1) || unread(13),
+        ReasonCode::ChipFaceMissing => unread(2),
+        ReasonCode::ReferenceFaceMissing => unread(2) && would_stand_in(policy, evidence),
+        ReasonCode::ChipNotProven => unread(15) && was_asked_in_vain(evidence),
         _ => false,
     }
 }
@@ -264,45 +279,52 @@ fn was_asked_in_vain(evidence: &Evidence) -> bool {
 
 /// The ground that `ground` is a mere consequence of: what could not be compared because
 /// the chip as a whole was not to be had, or because it was not all read.
-fn cause(ground: Ground, grounds: &BTreeSet<Ground>, policy: &Policy, evidence: &Evidence) -> Option<Ground> {
+fn cause(
+    ground: ReasonCode,
+    grounds: &BTreeSet<ReasonCode>,
+    policy: &Policy,
+    evidence: &Evidence,
+) -> Option<ReasonCode> {
     let (record, chip) = (&evidence.record, evidence.chip.as_ref());
     let whole = || whole_chip(grounds, evidence);
     let photo_unusable = evidence.chip_photo_unusable.is_some();
     // The record's own silence is a cause by itself.
     let of_whole = match ground {
-        Ground::NumberMissing if record.number != FieldState::NotInRecord => whole(),
-        Ground::NameMissing if record.name != FieldState::NotInRecord => whole(),
-        Ground::BirthDateMissing if record.birth_date != FieldState::NotInRecord => whole(),
-        Ground::SexMissing if record.sex != FieldState::NotInRecord => whole(),
+        ReasonCode::NumberMissing if record.number != FieldState::NotInRecord => whole(),
+        ReasonCode::NameMissing if record.name != FieldState::NotInRecord => whole(),
+        ReasonCode::BirthDateMissing if record.birth_date != FieldState::NotInRecord => whole(),
+        ReasonCode::SexMissing if record.sex != FieldState::NotInRecord => whole(),
         // A photo that was there and shows nobody is a cause, whatever else is wrong.
-        Ground::ChipFaceMissing if !photo_unusable => whole(),
-        Ground::ReferenceFaceMissing if would_stand_in(policy, evidence) && !photo_unusable => whole(),
+        ReasonCode::ChipFaceMissing if !photo_unusable => whole(),
+        ReasonCode::ReferenceFaceMissing if would_stand_in(policy, evidence) && !photo_unusable => whole(),
         // Where the chip was not asked, no other reading of it shows more.
-        Ground::ChipNotProven if was_asked_in_vain(evidence) => whole(),
-        Ground::ChipNotProven => chip
+        ReasonCode::ChipNotProven if was_asked_in_vain(evidence) => whole(),
+        ReasonCode::ChipNotProven => chip
             .filter(|chip| chip.active_authentication == chip::ActiveAuthentication::Failed)
-            .map(|_| Ground::ChipNotOriginal),
+            .map(|_| ReasonCode::ChipNotOriginal),
         _ => None,
     };
-    let unread = || is_unread(ground, policy, evidence).then_some(Ground::ChipIncomplete);
+    let unread = || is_unread(ground, policy, evidence).then_some(ReasonCode::ChipIncomplete);
     // Where the chip was read and its photo alone shows nobody, that is the cause.
     let no_photo = || {
-        (ground == Ground::ReferenceFaceMissing && would_stand_in(policy, evidence)).then_some(Ground::ChipFaceMissing)
+        (ground == ReasonCode::ReferenceFaceMissing && would_stand_in(policy, evidence))
+            .then_some(ReasonCode::ChipFaceMissing)
     };
-    let known = |cause: &Ground| grounds.contains(cause);
+    let known = |cause: &ReasonCode| grounds.contains(cause);
     of_whole.filter(known).or_else(|| unread().filter(known)).or_else(|| no_photo().filter(known))
 }
 
 /// Whether new captures, or another reading of the chip, may take the ground away.
-fn another_try_may_help(ground: Ground, evidence: &Evidence) -> bool {
+fn another_try_may_help(ground: ReasonCode, evidence: &Evidence) -> bool {
     match ground {
-        Ground::QualityPoor | Ground::LivenessLow | Ground::FaceTooClose => true,
-        Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure => true,
-        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
-            true
-        }
-        Ground::ChipMissing | Ground::ChipIncomplete => true,
-        Ground::ChipUnreadable => evidence.chip.as_ref().is_some_and(ChipEvidence::may_be_misread),
+        ReasonCode::QualityPoor | ReasonCode::LivenessLow | ReasonCode::FaceTooClose => true,
+        ReasonCode::ChipFaceUnsure | ReasonCode::ReferenceFaceUnsure => true,
+        ReasonCode::FramesRepeated
+        | ReasonCode::FramesStill
+        | ReasonCode::CaptureIsChipPhoto
+        | ReasonCode::CaptureIsEnrolledPhoto => true,
+        ReasonCode::ChipMissing | ReasonCode::ChipIncomplete => true,
+        ReasonCode::ChipUnreadable => evidence.chip.as_ref().is_some_and(ChipEvidence::may_be_misread),
         // Its signature holds: another reading gives the same photo and the same fields.
         _ => false,
     }
@@ -411,10 +433,10 @@ mod tests {
         };
         let (low, high) = (decide(&Policy::default(), &close(0.2)), decide(&Policy::default(), &close(0.6)));
         assert_eq!(high.outcome, Outcome::Approve);
-        let grounds: Vec<Ground> = low.grounds.iter().map(|one| one.ground).collect();
+        let grounds: Vec<ReasonCode> = low.grounds.iter().map(|one| one.ground).collect();
         assert!(low.outcome == Outcome::Refer && low.retake);
         // Nothing is said of a picture or a screen where it cannot be told.
-        assert_eq!(grounds, [Ground::FaceTooClose]);
+        assert_eq!(grounds, [ReasonCode::FaceTooClose]);
         let low = |frames| decide(&Policy::default(), &Evidence { frames, liveness: Some(0.2), ..good() });
         let seen = |liveness, flaws: &[Flaw]| FrameEvidence { liveness: Some(liveness), ..frame(flaws) };
         assert_eq!(codes(&low(vec![seen(0.1, &[Flaw::Close]), seen(0.9, &[])])), ["FACE_TOO_CLOSE"]);
@@ -428,23 +450,23 @@ mod tests {
     }
 
     /// Takes one piece away.
-    fn lacking(mut evidence: Evidence, piece: Piece) -> Evidence {
+    fn lacking(mut evidence: Evidence, piece: EvidenceKind) -> Evidence {
         match piece {
-            Piece::Chip => {
+            EvidenceKind::Chip => {
                 evidence.chip = None;
                 evidence.chip_face = None;
                 evidence.record = RecordEvidence::default();
             }
-            Piece::Number => evidence.record.number = FieldState::NotOnChip,
-            Piece::Name => evidence.record.name = FieldState::NotInRecord,
-            Piece::BirthDate => evidence.record.birth_date = FieldState::NotOnChip,
-            Piece::Sex => evidence.record.sex = FieldState::NotOnChip,
-            Piece::Scheme => evidence.scheme = Some(SchemeState::NoneNamed),
-            Piece::Quality => evidence.quality = None,
-            Piece::Liveness => evidence.liveness = None,
-            Piece::ChipFace => evidence.chip_face = None,
-            Piece::ReferenceFace => evidence.reference_face = None,
-            Piece::Duplicates => evidence.duplicates = None,
+            EvidenceKind::Number => evidence.record.number = FieldState::NotOnChip,
+            EvidenceKind::Name => evidence.record.name = FieldState::NotInRecord,
+            EvidenceKind::BirthDate => evidence.record.birth_date = FieldState::NotOnChip,
+            EvidenceKind::Sex => evidence.record.sex = FieldState::NotOnChip,
+            EvidenceKind::Scheme => evidence.scheme = Some(SchemeState::NoneNamed),
+            EvidenceKind::Quality => evidence.quality = None,
+            EvidenceKind::Liveness => evidence.liveness = None,
+            EvidenceKind::ChipFace => evidence.chip_face = None,
+            EvidenceKind::ReferenceFace => evidence.reference_face = None,
+            EvidenceKind::Duplicates => evidence.duplicates = None,
         }
         evidence
     }
@@ -465,7 +487,7 @@ mod tests {
 
     #[test]
     fn each_missing_piece_refers_and_a_policy_without_it_approves_and_names_it() {
-        for piece in Piece::ALL {
+        for piece in EvidenceKind::ALL {
             let evidence = lacking(good(), piece);
             let decided = decide(&Policy::default(), &evidence);
             assert_eq!(decided.outcome, Outcome::Refer, "{piece:?}");
@@ -593,20 +615,27 @@ mod tests {
     fn a_chip_that_is_there_counts_even_where_the_policy_does_without_one() {
         let evidence = with_chip(|chip| chip.verdict = chip::Verdict::Altered);
         assert_eq!(decide(&policy("without = [\"chip\"]"), &evidence).outcome, Outcome::Deny);
-        let decided = decide(&policy("without = [\"chip\"]"), &lacking(good(), Piece::Chip));
+        let decided = decide(&policy("without = [\"chip\"]"), &lacking(good(), EvidenceKind::Chip));
         assert_eq!(decided.outcome, Outcome::Approve);
-        let all = [Piece::Chip, Piece::Number, Piece::Name, Piece::BirthDate, Piece::Sex, Piece::ChipFace];
+        let all = [
+            EvidenceKind::Chip,
+            EvidenceKind::Number,
+            EvidenceKind::Name,
+            EvidenceKind::BirthDate,
+            EvidenceKind::Sex,
+            EvidenceKind::ChipFace,
+        ];
         assert_eq!(decided.without, all);
     }
 
     #[test]
     fn a_first_sight_is_approved_by_the_chip_alone_and_never_by_nothing() {
-        let first = lacking(good(), Piece::ReferenceFace);
+        let first = lacking(good(), EvidenceKind::ReferenceFace);
         for text in ["first_sight = \"accept\"", "first_sight = \"enrol\""] {
             let decided = decide(&policy(text), &first);
-            assert_eq!((decided.outcome, decided.without), (Outcome::Approve, vec![Piece::ReferenceFace]));
+            assert_eq!((decided.outcome, decided.without), (Outcome::Approve, vec![EvidenceKind::ReferenceFace]));
             let text = format!("without = [\"chip\"]\n{text}");
-            let nobody = lacking(first.clone(), Piece::Chip);
+            let nobody = lacking(first.clone(), EvidenceKind::Chip);
             assert_eq!(decide(&policy(&text), &nobody).outcome, Outcome::Refer);
         }
     }
@@ -630,9 +659,9 @@ mod tests {
         assert_eq!(decided.outcome, Outcome::Refer);
         assert!(decided.retake, "{decided:?}");
         let against: Vec<_> = decided.grounds.iter().filter(|one| one.consequence == Consequence::Refer).collect();
-        assert_eq!((against[0].ground, against[0].follows), (Ground::ChipUnreadable, None));
+        assert_eq!((against[0].ground, against[0].follows), (ReasonCode::ChipUnreadable, None));
         assert_eq!(against.len(), 6);
-        assert!(against[1..].iter().all(|one| one.follows == Some(Ground::ChipUnreadable)), "{against:?}");
+        assert!(against[1..].iter().all(|one| one.follows == Some(ReasonCode::ChipUnreadable)), "{against:?}");
         for text in ["first_sight = \"enrol\"", "on.chip_not_proven = \"refer\"", "on.chip_unreadable = \"deny\""] {
             let mut evidence = unreadable(chip::Reason::FileDamaged);
             evidence.chip.as_mut().unwrap().active_authentication = chip::ActiveAuthentication::Unproven;
@@ -646,11 +675,12 @@ mod tests {
         let decided = decide(&Policy::default(), &silent);
         assert!(
             !decided.retake
-                && decided.grounds.iter().any(|one| one.ground == Ground::NumberMissing && one.follows.is_none())
+                && decided.grounds.iter().any(|one| one.ground == ReasonCode::NumberMissing && one.follows.is_none())
         );
         // Nobody is enrolled, and the policy wants to see a reference.
         assert!(
-            !decide(&Policy::default(), &lacking(unreadable(chip::Reason::SodMissing), Piece::ReferenceFace)).retake
+            !decide(&Policy::default(), &lacking(unreadable(chip::Reason::SodMissing), EvidenceKind::ReferenceFace))
+                .retake
         );
     }
 
@@ -660,7 +690,7 @@ mod tests {
         let not_proven = |policy: &Policy, mut evidence: Evidence, active| {
             evidence.chip.as_mut().unwrap().active_authentication = active;
             let decided = decide(policy, &evidence);
-            let found = decided.grounds.iter().find(|one| one.ground == Ground::ChipNotProven).unwrap();
+            let found = decided.grounds.iter().find(|one| one.ground == ReasonCode::ChipNotProven).unwrap();
             (found.follows, decided.retake)
         };
         let altered = || {
@@ -671,15 +701,15 @@ mod tests {
         let unreadable = || unreadable(chip::Reason::FileDamaged);
         let strict = policy("on.chip_not_proven = \"refer\"");
         assert_eq!(not_proven(&strict, unreadable(), Absent), (None, false));
-        assert_eq!(not_proven(&strict, unreadable(), Unproven), (Some(Ground::ChipUnreadable), true));
+        assert_eq!(not_proven(&strict, unreadable(), Unproven), (Some(ReasonCode::ChipUnreadable), true));
         assert_eq!(not_proven(&Policy::default(), unreadable(), Absent), (None, true));
         for active in [Absent, Failed] {
             assert_eq!(not_proven(&strict, altered(), active), (None, false));
         }
-        assert_eq!(not_proven(&strict, altered(), Unproven), (Some(Ground::ChipAltered), false));
+        assert_eq!(not_proven(&strict, altered(), Unproven), (Some(ReasonCode::ChipAltered), false));
         // It was asked, and the key for its answer was not read; or there is none.
         let unread = with_chip(|chip| chip.groups_unread = vec![15]);
-        assert_eq!(not_proven(&strict, unread.clone(), Unproven), (Some(Ground::ChipIncomplete), true));
+        assert_eq!(not_proven(&strict, unread.clone(), Unproven), (Some(ReasonCode::ChipIncomplete), true));
         assert_eq!(not_proven(&strict, unread.clone(), Absent), (None, false));
         assert_eq!(not_proven(&strict, good(), Unproven), (None, false));
         // Where nobody minds, nothing is missing.
@@ -705,20 +735,20 @@ mod tests {
             evidence.chip_face = evidence.chip_face.filter(|_| !photo);
             let decided = decide(&Policy::default(), &evidence);
             assert_eq!((decided.outcome, decided.retake), (Outcome::Refer, true));
-            assert_eq!((decided.grounds[0].ground, decided.grounds[0].follows), (Ground::ChipIncomplete, None));
-            let follow = |one: &Weighed| one.follows == Some(Ground::ChipIncomplete);
+            assert_eq!((decided.grounds[0].ground, decided.grounds[0].follows), (ReasonCode::ChipIncomplete, None));
+            let follow = |one: &AppliedRule| one.follows == Some(ReasonCode::ChipIncomplete);
             assert!(decided.grounds.len() > 1 && decided.grounds[1..].iter().all(follow), "{decided:?}");
             // What the record does not say is not in the files either.
             evidence.record.number = FieldState::NotInRecord;
             let decided = decide(&Policy::default(), &evidence);
-            let number = decided.grounds.iter().find(|one| one.ground == Ground::NumberMissing).unwrap();
+            let number = decided.grounds.iter().find(|one| one.ground == ReasonCode::NumberMissing).unwrap();
             assert!(number.follows.is_none() && !decided.retake);
             // And what a policy does without is no loss.
             let lenient = policy("without = [\"number\", \"name\", \"birth_date\", \"sex\", \"chip_face\"]");
             assert_eq!(decide(&lenient, &evidence).outcome, Outcome::Approve);
         }
         // A reference at first sight, too, would have come of the file that was left out.
-        let mut evidence = lacking(with_chip(|chip| chip.groups_unread = vec![2]), Piece::ReferenceFace);
+        let mut evidence = lacking(with_chip(|chip| chip.groups_unread = vec![2]), EvidenceKind::ReferenceFace);
         evidence.chip_face = None;
         let decided = decide(&policy("first_sight = \"accept\""), &evidence);
         assert_eq!(codes(&decided)[..3], ["CHIP_INCOMPLETE", "CHIP_FACE_MISSING", "REFERENCE_FACE_MISSING"]);
@@ -729,16 +759,16 @@ mod tests {
     fn a_photo_that_was_not_had_follows_and_one_that_shows_nobody_is_a_cause_that_no_reading_mends() {
         let follows = |evidence: &Evidence| {
             let decided = decide(&Policy::default(), evidence);
-            let found = decided.grounds.iter().find(|one| one.ground == Ground::ChipFaceMissing).unwrap();
+            let found = decided.grounds.iter().find(|one| one.ground == ReasonCode::ChipFaceMissing).unwrap();
             (found.follows, decided.retake)
         };
-        let no_photo = |change: fn(&mut ChipEvidence)| lacking(with_chip(change), Piece::ChipFace);
-        assert_eq!(follows(&lacking(good(), Piece::Chip)), (Some(Ground::ChipMissing), true));
-        assert_eq!(follows(&no_photo(|chip| chip.groups_unread = vec![2])), (Some(Ground::ChipIncomplete), true));
+        let no_photo = |change: fn(&mut ChipEvidence)| lacking(with_chip(change), EvidenceKind::ChipFace);
+        assert_eq!(follows(&lacking(good(), EvidenceKind::Chip)), (Some(ReasonCode::ChipMissing), true));
+        assert_eq!(follows(&no_photo(|chip| chip.groups_unread = vec![2])), (Some(ReasonCode::ChipIncomplete), true));
         let altered = no_photo(|chip| {
             (chip.verdict, chip.reasons) = (chip::Verdict::Altered, vec![chip::Reason::GroupAltered]);
         });
-        assert_eq!(follows(&altered), (Some(Ground::ChipAltered), false));
+        assert_eq!(follows(&altered), (Some(ReasonCode::ChipAltered), false));
         let unlisted = no_photo(|chip| chip.reasons = vec![chip::Reason::PhotoAbsent, chip::Reason::PhotoNotListed]);
         assert_eq!(follows(&unlisted), (None, false));
         // Its bytes are those that were signed, so they are the same the next time.
@@ -755,7 +785,7 @@ mod tests {
         let mut evidence = good();
         evidence.record.birth_date = FieldState::UnreadableOnChip;
         let decided = decide(&policy("without = [\"birth_date\"]"), &evidence);
-        assert_eq!((decided.outcome, decided.without), (Outcome::Approve, vec![Piece::BirthDate]));
+        assert_eq!((decided.outcome, decided.without), (Outcome::Approve, vec![EvidenceKind::BirthDate]));
         let decided = decide(&policy("on.birth_date_unreadable = \"accept\""), &evidence);
         assert_eq!(decided.outcome, Outcome::Refer);
         evidence.record.birth_date = FieldState::Agrees;
@@ -772,8 +802,8 @@ mod tests {
         evidence.record.sex = FieldState::NotOnChip;
         assert!(decide(&Policy::default(), &evidence).retake);
         // A card that has no photo has none the next time.
-        assert!(!decide(&Policy::default(), &lacking(good(), Piece::ChipFace)).retake);
-        assert!(decide(&Policy::default(), &lacking(good(), Piece::Chip)).retake);
+        assert!(!decide(&Policy::default(), &lacking(good(), EvidenceKind::ChipFace)).retake);
+        assert!(decide(&Policy::default(), &lacking(good(), EvidenceKind::Chip)).retake);
     }
 
     #[test]
@@ -781,10 +811,10 @@ mod tests {
         let mut evidence = unreadable(chip::Reason::GroupAltered);
         evidence.chip.as_mut().unwrap().verdict = chip::Verdict::Altered;
         let decided = decide(&Policy::default(), &evidence);
-        assert_eq!((decided.outcome, decided.grounds[0].ground), (Outcome::Deny, Ground::ChipAltered));
-        let rest = decided.grounds.iter().skip(1).filter(|one| one.ground != Ground::ChipNotProven);
+        assert_eq!((decided.outcome, decided.grounds[0].ground), (Outcome::Deny, ReasonCode::ChipAltered));
+        let rest = decided.grounds.iter().skip(1).filter(|one| one.ground != ReasonCode::ChipNotProven);
         assert!(
-            rest.clone().count() > 4 && rest.clone().all(|one| one.follows == Some(Ground::ChipAltered)),
+            rest.clone().count() > 4 && rest.clone().all(|one| one.follows == Some(ReasonCode::ChipAltered)),
             "{decided:?}"
         );
         assert!(!decided.retake);
@@ -794,7 +824,7 @@ mod tests {
     fn no_retake_is_offered_on_the_last_attempt_a_policy_allows() {
         let tries = [
             Evidence { quality: Some(1.0), ..good() },
-            lacking(good(), Piece::Chip),
+            lacking(good(), EvidenceKind::Chip),
             unreadable(chip::Reason::SodMissing),
         ];
         for evidence in tries {
@@ -840,7 +870,7 @@ mod tests {
         let decided = decide(&Policy::default(), &evidence);
         assert_eq!(codes(&decided), ["CHIP_UNTRUSTED", "CHIP_NOT_ORIGINAL", "CHIP_NOT_PROVEN"]);
         // It was tried, and that is what came of it.
-        assert_eq!(decided.grounds[2].follows, Some(Ground::ChipNotOriginal));
+        assert_eq!(decided.grounds[2].follows, Some(ReasonCode::ChipNotOriginal));
         // What governed them before they had codes of their own governs them.
         let decided = decide(&policy("on.chip_untrusted = \"refer\""), &evidence);
         assert!(decided.outcome == Outcome::Refer && !decided.retake);
@@ -860,14 +890,14 @@ mod tests {
             gone in prop::collection::btree_set(0usize..11, 0..11),
             spared in prop::collection::btree_set(0usize..11, 0..11),
         ) {
-            let pieces = |set: &BTreeSet<usize>| set.iter().map(|&i| Piece::ALL[i]).collect::<BTreeSet<_>>();
+            let pieces = |set: &BTreeSet<usize>| set.iter().map(|&i| EvidenceKind::ALL[i]).collect::<BTreeSet<_>>();
             let (gone, without) = (pieces(&gone), pieces(&spared));
             let evidence = gone.iter().fold(good(), |evidence, &piece| lacking(evidence, piece));
             let file = PolicyFile { without: without.iter().copied().collect(), ..PolicyFile::default() };
             let Ok(policy) = Policy::new(&file) else { return Ok(()) };
             let decided = decide(&policy, &evidence);
-            let excused = |piece: &Piece| {
-                without.contains(piece) || (gone.contains(&Piece::Chip) && without.contains(&Piece::Chip) && piece.is_of_chip())
+            let excused = |piece: &EvidenceKind| {
+                without.contains(piece) || (gone.contains(&EvidenceKind::Chip) && without.contains(&EvidenceKind::Chip) && piece.is_of_chip())
             };
             if decided.outcome == Outcome::Approve {
                 prop_assert!(gone.iter().all(excused));

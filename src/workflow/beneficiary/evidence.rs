@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::grounds::Ground;
+use super::reason_code::ReasonCode;
 use crate::chip;
 use crate::face::quality::Flaw;
 use crate::gallery::{Scheme, Subject, SubjectId, same_scheme};
@@ -112,9 +112,9 @@ impl ChipEvidence {
     }
 
     /// What its reasons of one effect come to.
-    pub(super) fn come_to(&self, effect: chip::words::Effect) -> impl Iterator<Item = Ground> {
+    pub(super) fn come_to(&self, effect: chip::words::Effect) -> impl Iterator<Item = ReasonCode> {
         let reasons = self.reasons.iter().filter(move |reason| reason.effect() == effect);
-        reasons.filter_map(|&reason| Ground::of_finding(reason))
+        reasons.filter_map(|&reason| ReasonCode::of_finding(reason))
     }
 }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{Decided, decide};
 use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, SchemeState};
-use super::grounds::Piece;
 use super::policy::{FirstSight, Policy};
+use super::reason_code::EvidenceKind;
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, Anchors, CheckOptions, ChipFiles, GroupState, Holder, Moment};
 use crate::context::RequestContext;
@@ -120,7 +120,7 @@ impl Engine {
         context.check_deadline()?;
         let gallery = self.gallery()?;
         let content = request.digest();
-        let _turn = self.counter().turns.take(&request.key.transaction).await;
+        let _turn = self.decisions().turns.take(&request.key.transaction).await;
         let wanted = ReadSet {
             decision: Some(request.key.clone()),
             subjects: vec![request.subject.clone()],
@@ -138,7 +138,7 @@ impl Engine {
         }
         check_count(request.frames.len())?;
         // Those in force now, to the end of this decision, whatever is loaded meanwhile.
-        let rules = self.counter().in_force();
+        let rules = self.decisions().in_force();
         let (policy_name, policy) = rules.policies.find(&request.policy).ok_or(WorkflowError::Policy)?;
         check_turn(records.last_decision.as_ref(), &request, policy)?;
         self.check_subject_of(&records, &request.subject, "subject_id")?;
@@ -176,8 +176,8 @@ impl Engine {
     ) -> Result<Seen, WorkflowError> {
         let BeneficiaryRequest { key, subject, scheme, record, chip_files, active, frames, .. } = request;
         let wants = Wants {
-            liveness: !policy.does_without(Piece::Liveness),
-            quality: !policy.does_without(Piece::Quality),
+            liveness: !policy.does_without(EvidenceKind::Liveness),
+            quality: !policy.does_without(EvidenceKind::Quality),
             pose: false,
         };
         let frames = frames.into_iter().enumerate().map(|(i, bytes)| (Field::Frame(i), bytes, wants)).collect();
@@ -278,7 +278,7 @@ impl Engine {
             _ => None,
         };
         let newcomer = chip_template.filter(|_| subject.is_none() && policy.first_sight == FirstSight::Enrol).cloned();
-        let elsewhere = match policy.does_without(Piece::Duplicates) {
+        let elsewhere = match policy.does_without(EvidenceKind::Duplicates) {
             true => None,
             false => Some(self.elsewhere(gallery, curve, seen, records, policy).await?),
         };

@@ -21,12 +21,12 @@
 mod decide;
 mod evidence;
 mod flow;
-mod grounds;
 mod lookalikes;
 mod lookup;
 mod names;
 mod policies;
 mod policy;
+mod reason_code;
 mod record;
 mod referral;
 mod sentences;
@@ -34,14 +34,14 @@ mod turns;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use decide::{Decided, Weighed, decide};
+pub use decide::{AppliedRule, Decided, decide};
 pub use evidence::{
     ChipEvidence, Comparison, CopyOf, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
     RecordTemplates, SchemeState,
 };
-pub use grounds::{Ground, Piece};
 pub use policies::{DEFAULT_POLICY, Policies};
 pub use policy::{Consequence, FirstSight, GroundKey, Policy, PolicyFile};
+pub use reason_code::{EvidenceKind, ReasonCode};
 pub use record::Record;
 pub use referral::{ClearPairRequest, ResolveReferral, ResolvedReferral};
 pub use sentences::{
@@ -141,7 +141,7 @@ impl BeneficiaryRequest {
 /// The operator's anchors and policies, as they are at one moment. A decision takes them once,
 /// at its beginning, and is made by them to its end.
 #[derive(Default)]
-pub(super) struct InForce {
+pub(super) struct RulesInForce {
     pub(super) anchors: Arc<Anchors>,
     pub(super) policies: Policies,
 }
@@ -149,21 +149,21 @@ pub(super) struct InForce {
 /// What an engine decides with: anchors and policies, which can be put in the place of others
 /// while it runs, and whose turn each transaction is.
 #[derive(Default)]
-pub(super) struct Counter {
-    in_force: RwLock<Arc<InForce>>,
+pub(super) struct DecisionService {
+    in_force: RwLock<Arc<RulesInForce>>,
     turns: turns::Turns,
 }
 
-impl Counter {
+impl DecisionService {
     /// What decisions that begin now are made by.
-    pub(super) fn in_force(&self) -> Arc<InForce> {
+    pub(super) fn in_force(&self) -> Arc<RulesInForce> {
         Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts others in their place, both at once.
     pub(super) fn replace(&self, anchors: Anchors, policies: Policies) {
         // Made before the lock is taken.
-        let new = Arc::new(InForce { anchors: Arc::new(anchors), policies });
+        let new = Arc::new(RulesInForce { anchors: Arc::new(anchors), policies });
         let old = std::mem::replace(&mut *self.in_force.write().unwrap_or_else(PoisonError::into_inner), new);
         // Dropped after it is given back: hundreds of certificates.
         drop(old);

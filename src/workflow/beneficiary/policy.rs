@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::grounds::{Ground, Piece};
+use super::reason_code::{EvidenceKind, ReasonCode};
 use crate::gallery::ATTEMPTS_MAX;
 use crate::matching::FMR_FLOOR;
 
@@ -68,7 +68,7 @@ impl FirstSight {
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyFile {
     /// Evidence it does without.
-    pub without: Vec<Piece>,
+    pub without: Vec<EvidenceKind>,
     /// What becomes of a person nobody has enrolled yet.
     pub first_sight: Option<FirstSight>,
     /// Attempts of one transaction, 1 to 10.
@@ -99,12 +99,13 @@ pub struct PolicyFile {
 
 /// A ground as the configuration file names it: its code in small letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct GroundKey(pub Ground);
+pub struct GroundKey(pub ReasonCode);
 
 impl<'de> Deserialize<'de> for GroundKey {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let known = Ground::ALL.iter().copied().filter(|&ground| !is_missing(ground) && ground.governed_by() == ground);
+        let known =
+            ReasonCode::ALL.iter().copied().filter(|&ground| !is_missing(ground) && ground.governed_by() == ground);
         known.clone().find(|ground| ground.code().to_lowercase() == name).map(Self).ok_or_else(|| {
             let names: Vec<String> = known.map(|ground| ground.code().to_lowercase()).collect();
             serde::de::Error::custom(format!("`{name}` is nothing a policy decides on; known are {}", names.join(", ")))
@@ -114,59 +115,62 @@ impl<'de> Deserialize<'de> for GroundKey {
 
 /// Missing evidence is not weighed: it is done without, or it refers; and so does what it is
 /// missing for.
-fn is_missing(ground: Ground) -> bool {
+fn is_missing(ground: ReasonCode) -> bool {
     let governing = ground.governed_by();
-    governing.piece().missing() == governing || ground == Ground::ChipIncomplete
+    governing.piece().missing() == governing || ground == ReasonCode::ChipIncomplete
 }
 
 /// What a ground leads to where a policy does not say, and the least it may be
 /// made to lead to.
-fn consequences(ground: Ground) -> (Consequence, Consequence) {
+fn consequences(ground: ReasonCode) -> (Consequence, Consequence) {
     use Consequence::{Accept, Deny, Refer};
     match ground {
         // What is wrong with the card itself is never approved.
-        Ground::ChipAltered => (Deny, Deny),
-        Ground::ChipUntrusted | Ground::ChipNotOriginal | Ground::ChipCountryDiffers => (Deny, Refer),
-        Ground::ChipLapsed | Ground::ChipNotYetValid | Ground::ChipSignerNotYetValid => (Refer, Refer),
-        Ground::ChipUnreadable | Ground::ChipNumbersDisagree => (Refer, Refer),
+        ReasonCode::ChipAltered => (Deny, Deny),
+        ReasonCode::ChipUntrusted | ReasonCode::ChipNotOriginal | ReasonCode::ChipCountryDiffers => (Deny, Refer),
+        ReasonCode::ChipLapsed | ReasonCode::ChipNotYetValid | ReasonCode::ChipSignerNotYetValid => (Refer, Refer),
+        ReasonCode::ChipUnreadable | ReasonCode::ChipNumbersDisagree => (Refer, Refer),
         // What Vietnam's cards come to until the operator has the CSCA certificate.
-        Ground::ChipUnanchored => (Refer, Accept),
-        Ground::ChipWeak => (Refer, Accept),
+        ReasonCode::ChipUnanchored => (Refer, Accept),
+        ReasonCode::ChipWeak => (Refer, Accept),
         // Few readers run Active Authentication: named in every decision instead.
-        Ground::ChipNotProven => (Accept, Accept),
-        Ground::NumberDiffers => (Deny, Refer),
-        Ground::NameDiffers | Ground::BirthDateDiffers | Ground::SexDiffers => (Refer, Accept),
+        ReasonCode::ChipNotProven => (Accept, Accept),
+        ReasonCode::NumberDiffers => (Deny, Refer),
+        ReasonCode::NameDiffers | ReasonCode::BirthDateDiffers | ReasonCode::SexDiffers => (Refer, Accept),
         // Nothing was learnt of the number, which alone leads to one person.
-        Ground::NumberUnreadable | Ground::ChipNumberUnreadable => (Refer, Refer),
-        Ground::NameUnreadable | Ground::ChipNameUnreadable | Ground::BirthDateUnreadable => (Refer, Accept),
-        Ground::SchemeNotInRecord => (Refer, Accept),
-        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
+        ReasonCode::NumberUnreadable | ReasonCode::ChipNumberUnreadable => (Refer, Refer),
+        ReasonCode::NameUnreadable | ReasonCode::ChipNameUnreadable | ReasonCode::BirthDateUnreadable => {
             (Refer, Accept)
         }
-        Ground::QualityPoor | Ground::LivenessLow | Ground::FaceTooClose => (Refer, Refer),
-        Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure | Ground::DuplicateFace => (Refer, Refer),
-        Ground::ChipFaceDiffers => (Deny, Refer),
+        ReasonCode::SchemeNotInRecord => (Refer, Accept),
+        ReasonCode::FramesRepeated
+        | ReasonCode::FramesStill
+        | ReasonCode::CaptureIsChipPhoto
+        | ReasonCode::CaptureIsEnrolledPhoto => (Refer, Accept),
+        ReasonCode::QualityPoor | ReasonCode::LivenessLow | ReasonCode::FaceTooClose => (Refer, Refer),
+        ReasonCode::ChipFaceUnsure | ReasonCode::ReferenceFaceUnsure | ReasonCode::DuplicateFace => (Refer, Refer),
+        ReasonCode::ChipFaceDiffers => (Deny, Refer),
         // With the right face on a genuine card this is as often a wrong enrolment.
-        Ground::ReferenceFaceDiffers => (Refer, Refer),
+        ReasonCode::ReferenceFaceDiffers => (Refer, Refer),
         // Whoever of them comes matches one of its templates.
-        Ground::RecordDisagrees => (Refer, Refer),
-        Ground::ChipMissing
-        | Ground::ChipIncomplete
-        | Ground::ChipBirthDateUnreadable
-        | Ground::NumberMissing
-        | Ground::NameMissing
-        | Ground::BirthDateMissing
-        | Ground::SexMissing
-        | Ground::SchemeMissing
-        | Ground::QualityMissing
-        | Ground::LivenessMissing
-        | Ground::ChipFaceMissing
-        | Ground::ReferenceFaceMissing
-        | Ground::DuplicatesMissing => (Refer, Refer),
+        ReasonCode::RecordDisagrees => (Refer, Refer),
+        ReasonCode::ChipMissing
+        | ReasonCode::ChipIncomplete
+        | ReasonCode::ChipBirthDateUnreadable
+        | ReasonCode::NumberMissing
+        | ReasonCode::NameMissing
+        | ReasonCode::BirthDateMissing
+        | ReasonCode::SexMissing
+        | ReasonCode::SchemeMissing
+        | ReasonCode::QualityMissing
+        | ReasonCode::LivenessMissing
+        | ReasonCode::ChipFaceMissing
+        | ReasonCode::ReferenceFaceMissing
+        | ReasonCode::DuplicatesMissing => (Refer, Refer),
     }
 }
 
-impl Ground {
+impl ReasonCode {
     /// What a policy can make of it.
     pub fn consequences_possible(self) -> impl Iterator<Item = Consequence> {
         let (default, least) = consequences(self);
@@ -179,7 +183,7 @@ impl Ground {
 /// A policy that was checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    pub(super) without: BTreeSet<Piece>,
+    pub(super) without: BTreeSet<EvidenceKind>,
     pub(super) first_sight: FirstSight,
     pub(super) attempts_max: u32,
     pub(super) chip_fmr: f64,
@@ -191,7 +195,7 @@ pub struct Policy {
     pub(super) fpir: f64,
     pub(super) liveness_min: f32,
     pub(super) quality_min: f32,
-    on: BTreeMap<Ground, Consequence>,
+    on: BTreeMap<ReasonCode, Consequence>,
 }
 
 /// Values where a policy says nothing. Rates: one false match in 100,000, as
@@ -232,7 +236,7 @@ impl Policy {
                 Err(format!("{key} is {value}; it lies between 0 and {most}"))
             }
         };
-        let without: BTreeSet<Piece> = file.without.iter().copied().collect();
+        let without: BTreeSet<EvidenceKind> = file.without.iter().copied().collect();
         let chip_fmr = rate("chip_fmr", file.chip_fmr, CHIP_FMR, FMR_FLOOR)?;
         let reference_fmr = rate("reference_fmr", file.reference_fmr, REFERENCE_FMR, FMR_FLOOR)?;
         // Where only the rate to approve at was raised, the band begins no earlier.
@@ -245,8 +249,8 @@ impl Policy {
         if chip_photo_years_max > 100 {
             return Err(format!("chip_photo_years_max is {chip_photo_years_max}; it lies between 0 and 100"));
         }
-        let no_chip = without.contains(&Piece::Chip) || without.contains(&Piece::ChipFace);
-        if no_chip && without.contains(&Piece::ReferenceFace) {
+        let no_chip = without.contains(&EvidenceKind::Chip) || without.contains(&EvidenceKind::ChipFace);
+        if no_chip && without.contains(&EvidenceKind::ReferenceFace) {
             return Err(
                 "without names both the chip's face and the reference's; the person must be compared with one \
                         of them"
@@ -292,7 +296,7 @@ impl Policy {
     }
 
     /// What a ground leads to.
-    pub fn consequence(&self, ground: Ground) -> Consequence {
+    pub fn consequence(&self, ground: ReasonCode) -> Consequence {
         self.on.get(&ground.governed_by()).copied().unwrap_or(consequences(ground).0)
     }
 
@@ -328,7 +332,7 @@ impl Policy {
         field("fpir", &format!("{:?}", self.fpir));
         field("liveness_min", &format!("{:?}", self.liveness_min));
         field("quality_min", &format!("{:?}", self.quality_min));
-        for &ground in Ground::ALL {
+        for &ground in ReasonCode::ALL {
             field(ground.code(), self.consequence(ground).name());
         }
         digest.finalize().into()
@@ -350,7 +354,7 @@ impl Policy {
     }
 
     /// Whether it does without a piece of evidence.
-    pub fn does_without(&self, piece: Piece) -> bool {
+    pub fn does_without(&self, piece: EvidenceKind) -> bool {
         self.without.contains(&piece)
     }
 }
@@ -389,7 +393,7 @@ mod tests {
     fn an_empty_policy_is_the_default_and_requires_everything() {
         let policy = parse("").unwrap();
         assert_eq!(policy, Policy::default());
-        assert!(Piece::ALL.iter().all(|&piece| !policy.does_without(piece)));
+        assert!(EvidenceKind::ALL.iter().all(|&piece| !policy.does_without(piece)));
     }
 
     #[test]
@@ -401,14 +405,14 @@ mod tests {
              [on]\nchip_unanchored = \"accept\"\nname_differs = \"deny\"\n",
         )
         .unwrap();
-        assert!(policy.does_without(Piece::Sex) && !policy.does_without(Piece::Name));
+        assert!(policy.does_without(EvidenceKind::Sex) && !policy.does_without(EvidenceKind::Name));
         assert_eq!((policy.first_sight, policy.attempts_max), (FirstSight::Enrol, 5));
         assert_eq!((policy.chip_fmr, policy.chip_refer_fmr, policy.chip_refer_fmr_old), (1e-6, 1e-4, 0.05));
         assert_eq!((policy.reference_fmr, policy.reference_refer_fmr, policy.fpir), (1e-4, 1e-2, 0.001));
         assert_eq!((policy.chip_photo_years_max, policy.liveness_min, policy.quality_min), (7, 0.9, 50.0));
-        assert_eq!(policy.consequence(Ground::ChipUnanchored), Consequence::Accept);
-        assert_eq!(policy.consequence(Ground::NameDiffers), Consequence::Deny);
-        assert_eq!(policy.consequence(Ground::ChipAltered), Consequence::Deny);
+        assert_eq!(policy.consequence(ReasonCode::ChipUnanchored), Consequence::Accept);
+        assert_eq!(policy.consequence(ReasonCode::NameDiffers), Consequence::Deny);
+        assert_eq!(policy.consequence(ReasonCode::ChipAltered), Consequence::Deny);
     }
 
     #[test]
@@ -430,7 +434,8 @@ mod tests {
         ]
         .map(str::to_owned)
         .into();
-        for &ground in Ground::ALL.iter().filter(|ground| ground.governed_by() == **ground && !is_missing(**ground)) {
+        for &ground in ReasonCode::ALL.iter().filter(|ground| ground.governed_by() == **ground && !is_missing(**ground))
+        {
             let other = ground.consequences_possible().find(|one| *one != consequences(ground).0);
             texts.extend(other.map(|other| format!("[on]\n{} = \"{}\"", ground.code().to_lowercase(), other.name())));
         }
@@ -473,7 +478,7 @@ mod tests {
 
     #[test]
     fn a_code_that_was_split_from_another_obeys_the_key_of_that_one_and_has_none_of_its_own() {
-        for &ground in Ground::ALL.iter().filter(|ground| ground.governed_by() != **ground) {
+        for &ground in ReasonCode::ALL.iter().filter(|ground| ground.governed_by() != **ground) {
             let parent = ground.governed_by();
             let (code, key) = (ground.code(), parent.code().to_lowercase());
             assert_eq!(parent.governed_by(), parent, "{code}");
@@ -491,10 +496,12 @@ mod tests {
 
     #[test]
     fn nothing_wrong_with_a_card_can_be_configured_into_an_approval() {
-        for ground in [Ground::ChipAltered, Ground::ChipUntrusted, Ground::ChipLapsed, Ground::ChipUnreadable] {
+        for ground in
+            [ReasonCode::ChipAltered, ReasonCode::ChipUntrusted, ReasonCode::ChipLapsed, ReasonCode::ChipUnreadable]
+        {
             assert!(consequences(ground).1 > Consequence::Accept, "{}", ground.code());
         }
-        for &ground in Ground::ALL {
+        for &ground in ReasonCode::ALL {
             let (default, least) = consequences(ground);
             assert!(default >= least, "{}", ground.code());
         }

@@ -66,7 +66,7 @@ impl Engine {
         self.check_officer(&officer, "officer_id")?;
         let gallery = self.gallery()?;
         // A retake that is being decided goes first: then this attempt is not the last.
-        let _turn = self.counter().turns.take(&key.transaction).await;
+        let _turn = self.decisions().turns.take(&key.transaction).await;
         let resolution = Resolution { officer, outcome, reason, resolved_at: Timestamp::now() };
         let (stored, replayed) = gallery.resolve(context, &key, resolution).await?;
         let resolution = stored.resolution.ok_or(WorkflowError::Answer)?;

@@ -5,10 +5,10 @@
 //! A reason's fact comes from its table. What to do comes from what the policy makes of
 //! it and from the outcome, so that no sentence says otherwise than the decision.
 
-use super::decide::{Decided, Weighed};
+use super::decide::{AppliedRule, Decided};
 use super::evidence::Evidence;
-use super::grounds::{Ground, Piece};
 use super::policy::Consequence;
+use super::reason_code::{EvidenceKind, ReasonCode};
 use crate::chip::{
     Reason,
     words::{Advice, Effect},
@@ -60,7 +60,7 @@ enum Hint {
     Also(Both),
 }
 
-fn hint(ground: Ground) -> Hint {
+fn hint(ground: ReasonCode) -> Hint {
     const READ: Both = ("Read the chip again", "Hãy đọc lại chip");
     const CAPTURE: Both = (
         "Take the captures again in even light, looking into the camera",
@@ -69,47 +69,51 @@ fn hint(ground: Ground) -> Hint {
     const COMPARE: Both = ("Compare the original papers.", "Hãy đối chiếu giấy tờ gốc.");
     const OPERATOR: Both = ("Tell the operator.", "Hãy báo người vận hành.");
     match ground {
-        Ground::ChipUnreadable | Ground::ChipIncomplete => Hint::Again(READ),
-        Ground::ChipMissing => Hint::Again(("Read the chip", "Hãy đọc chip")),
-        Ground::FaceTooClose => Hint::Again((
+        ReasonCode::ChipUnreadable | ReasonCode::ChipIncomplete => Hint::Again(READ),
+        ReasonCode::ChipMissing => Hint::Again(("Read the chip", "Hãy đọc chip")),
+        ReasonCode::FaceTooClose => Hint::Again((
             "Have the person move back from the camera and take the captures again",
             "Hãy hướng dẫn lùi ra xa máy ảnh và chụp lại",
         )),
-        Ground::QualityPoor | Ground::ChipFaceUnsure | Ground::ReferenceFaceUnsure => Hint::Again(CAPTURE),
-        Ground::FramesRepeated | Ground::FramesStill => {
+        ReasonCode::QualityPoor | ReasonCode::ChipFaceUnsure | ReasonCode::ReferenceFaceUnsure => Hint::Again(CAPTURE),
+        ReasonCode::FramesRepeated | ReasonCode::FramesStill => {
             Hint::Again(("Take several captures, one after the other", "Hãy chụp nhiều ảnh, lần lượt từng ảnh"))
         }
-        Ground::RecordDisagrees => Hint::Also((
+        ReasonCode::RecordDisagrees => Hint::Also((
             "Compare the photos in the record with the original papers.",
             "Hãy đối chiếu các ảnh trong hồ sơ với giấy tờ gốc.",
         )),
-        Ground::LivenessLow | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => Hint::Again((
+        ReasonCode::LivenessLow | ReasonCode::CaptureIsChipPhoto | ReasonCode::CaptureIsEnrolledPhoto => Hint::Again((
             "See that the person stands before the camera and take the captures again",
             "Hãy bảo đảm người thật đứng trước máy ảnh và chụp lại",
         )),
-        Ground::ChipLapsed => Hint::Also((Advice::ValidCard.en(), Advice::ValidCard.vi())),
-        Ground::ChipNotYetValid | Ground::ChipSignerNotYetValid => Hint::Also((Advice::Clock.en(), Advice::Clock.vi())),
-        Ground::ChipUnanchored => Hint::Also((
+        ReasonCode::ChipLapsed => Hint::Also((Advice::ValidCard.en(), Advice::ValidCard.vi())),
+        ReasonCode::ChipNotYetValid | ReasonCode::ChipSignerNotYetValid => {
+            Hint::Also((Advice::Clock.en(), Advice::Clock.vi()))
+        }
+        ReasonCode::ChipUnanchored => Hint::Also((
             "Tell the operator to install the authority's certificate.",
             "Hãy báo người vận hành cài chứng thư gốc.",
         )),
-        Ground::ChipNotProven | Ground::ChipNotOriginal => {
+        ReasonCode::ChipNotProven | ReasonCode::ChipNotOriginal => {
             Hint::Also(("Look at the card itself.", "Hãy xem trực tiếp thẻ gốc."))
         }
-        Ground::NumberDiffers => {
+        ReasonCode::NumberDiffers => {
             Hint::Also(("Check that the right record is open.", "Hãy kiểm tra xem đã mở đúng hồ sơ chưa."))
         }
-        Ground::NameDiffers
-        | Ground::BirthDateDiffers
-        | Ground::SexDiffers
-        | Ground::ChipNumbersDisagree
-        | Ground::NumberUnreadable
-        | Ground::ChipNumberUnreadable
-        | Ground::NameUnreadable
-        | Ground::ChipNameUnreadable
-        | Ground::BirthDateUnreadable
-        | Ground::ChipBirthDateUnreadable => Hint::Also(COMPARE),
-        Ground::QualityMissing | Ground::LivenessMissing | Ground::DuplicatesMissing => Hint::Also(OPERATOR),
+        ReasonCode::NameDiffers
+        | ReasonCode::BirthDateDiffers
+        | ReasonCode::SexDiffers
+        | ReasonCode::ChipNumbersDisagree
+        | ReasonCode::NumberUnreadable
+        | ReasonCode::ChipNumberUnreadable
+        | ReasonCode::NameUnreadable
+        | ReasonCode::ChipNameUnreadable
+        | ReasonCode::BirthDateUnreadable
+        | ReasonCode::ChipBirthDateUnreadable => Hint::Also(COMPARE),
+        ReasonCode::QualityMissing | ReasonCode::LivenessMissing | ReasonCode::DuplicatesMissing => {
+            Hint::Also(OPERATOR)
+        }
         _ => Hint::None,
     }
 }
@@ -137,17 +141,17 @@ fn action(consequence: Consequence, outcome: Outcome) -> Both {
 }
 
 /// Whether trying again is what helps against it.
-pub fn is_tried_again(ground: Ground) -> bool {
+pub fn is_tried_again(ground: ReasonCode) -> bool {
     matches!(hint(ground), Hint::Again(_))
 }
 
-impl Weighed {
+impl AppliedRule {
     /// What the clerk reads of this reason in a decision of this outcome: the fact, and
     /// what to do. To try again only where the decision says so.
     pub fn sentence(&self, outcome: Outcome, retake: bool) -> Sentence {
         let fact = match (self.ground, self.follows) {
             // The chip may well have a photo; it was not to be had.
-            (Ground::ChipFaceMissing, Some(_)) => (
+            (ReasonCode::ChipFaceMissing, Some(_)) => (
                 "The face could not be compared with the photo in the chip.",
                 "Không đối chiếu được khuôn mặt với ảnh trong chip.",
             ),
@@ -168,7 +172,7 @@ impl Weighed {
 
 /// What the clerk reads of a finding of the chip check in this decision.
 pub fn chip_sentence(reason: Reason, decided: &Decided) -> Sentence {
-    let weighed = Ground::of_finding(reason).and_then(|ground| {
+    let weighed = ReasonCode::of_finding(reason).and_then(|ground| {
         // In decisions of earlier programs one stands for the other.
         let named = |ground| decided.grounds.iter().find(|one| one.ground == ground);
         named(ground).or_else(|| named(ground.governed_by()))
@@ -196,19 +200,19 @@ pub fn chip_sentence(reason: Reason, decided: &Decided) -> Sentence {
 
 // For the clerk: the decision as a whole.
 
-fn piece_name(piece: Piece) -> Both {
+fn piece_name(piece: EvidenceKind) -> Both {
     match piece {
-        Piece::Chip => ("the chip of the card", "chip của thẻ"),
-        Piece::Number => ("the number", "số định danh"),
-        Piece::Name => ("the name", "họ tên"),
-        Piece::BirthDate => ("the date of birth", "ngày sinh"),
-        Piece::Sex => ("the sex", "giới tính"),
-        Piece::Scheme => ("the scheme", "chế độ hưởng"),
-        Piece::Quality => ("the quality of the captures", "chất lượng ảnh chụp"),
-        Piece::Liveness => ("whether a living person was captured", "người thật trước máy ảnh"),
-        Piece::ChipFace => ("the photo in the chip", "ảnh trong chip"),
-        Piece::ReferenceFace => ("an enrolled photo", "ảnh đã đăng ký trong hồ sơ"),
-        Piece::Duplicates => ("whether the face is on another record", "trùng khuôn mặt với hồ sơ khác"),
+        EvidenceKind::Chip => ("the chip of the card", "chip của thẻ"),
+        EvidenceKind::Number => ("the number", "số định danh"),
+        EvidenceKind::Name => ("the name", "họ tên"),
+        EvidenceKind::BirthDate => ("the date of birth", "ngày sinh"),
+        EvidenceKind::Sex => ("the sex", "giới tính"),
+        EvidenceKind::Scheme => ("the scheme", "chế độ hưởng"),
+        EvidenceKind::Quality => ("the quality of the captures", "chất lượng ảnh chụp"),
+        EvidenceKind::Liveness => ("whether a living person was captured", "người thật trước máy ảnh"),
+        EvidenceKind::ChipFace => ("the photo in the chip", "ảnh trong chip"),
+        EvidenceKind::ReferenceFace => ("an enrolled photo", "ảnh đã đăng ký trong hồ sơ"),
+        EvidenceKind::Duplicates => ("whether the face is on another record", "trùng khuôn mặt với hồ sơ khác"),
     }
 }
 
@@ -245,17 +249,17 @@ pub fn decision_sentence(decided: &Decided, evidence: &Evidence) -> Sentence {
 fn again(decided: &Decided) -> Sentence {
     let against =
         || decided.grounds.iter().filter(|one| one.consequence > Consequence::Accept && one.follows.is_none());
-    let chip = against().any(|one| one.ground.piece().is_of_chip() && one.ground != Ground::ChipFaceUnsure);
-    let captures = against().any(|one| !one.ground.piece().is_of_chip() || one.ground == Ground::ChipFaceUnsure);
+    let chip = against().any(|one| one.ground.piece().is_of_chip() && one.ground != ReasonCode::ChipFaceUnsure);
+    let captures = against().any(|one| !one.ground.piece().is_of_chip() || one.ground == ReasonCode::ChipFaceUnsure);
     let because = |ground| against().any(|one| one.ground == ground);
     let read = match chip {
         // What was never read is not read again.
-        true if because(Ground::ChipMissing) => Some(("read the chip", "đọc chip")),
+        true if because(ReasonCode::ChipMissing) => Some(("read the chip", "đọc chip")),
         true => Some(("read the chip again", "đọc lại chip")),
         false => None,
     };
     let capture = match captures || read.is_none() {
-        true if because(Ground::FaceTooClose) => {
+        true if because(ReasonCode::FaceTooClose) => {
             Some(("take the captures again from further away", "chụp lại ảnh ở khoảng cách xa hơn"))
         }
         true => Some(("take the captures again", "chụp lại ảnh")),
@@ -285,22 +289,23 @@ fn approved(decided: &Decided, evidence: &Evidence) -> Sentence {
     };
     let record = evidence.record;
     let fields = [
-        (record.number, Piece::Number),
-        (record.name, Piece::Name),
-        (record.birth_date, Piece::BirthDate),
-        (record.sex, Piece::Sex),
+        (record.number, EvidenceKind::Number),
+        (record.name, EvidenceKind::Name),
+        (record.birth_date, EvidenceKind::BirthDate),
+        (record.sex, EvidenceKind::Sex),
     ];
     let agree: Vec<Both> =
         fields.into_iter().filter(|(state, _)| state.agrees()).map(|(_, piece)| piece_name(piece)).collect();
-    let no_chip = decided.without.contains(&Piece::Chip);
+    let no_chip = decided.without.contains(&EvidenceKind::Chip);
     // Without a chip, that nothing of it was compared goes without saying.
-    let unchecked = decided.without.iter().filter(|piece| !(no_chip && piece.is_of_chip() && **piece != Piece::Chip));
+    let unchecked =
+        decided.without.iter().filter(|piece| !(no_chip && piece.is_of_chip() && **piece != EvidenceKind::Chip));
     let mut unchecked: Vec<Both> = unchecked.map(|&piece| piece_name(piece)).collect();
     let mut accepted: Vec<Both> = Vec::new();
     for weighed in &decided.grounds {
         match weighed.ground {
-            Ground::ChipUnanchored => unchecked.push(("who issued the chip", "cơ quan cấp chip")),
-            Ground::ChipNotProven => unchecked.push(("that the chip is the original", "chip có phải bản gốc")),
+            ReasonCode::ChipUnanchored => unchecked.push(("who issued the chip", "cơ quan cấp chip")),
+            ReasonCode::ChipNotProven => unchecked.push(("that the chip is the original", "chip có phải bản gốc")),
             ground => accepted.push((ground.en(), ground.vi())),
         }
     }
@@ -328,64 +333,70 @@ fn approved(decided: &Decided, evidence: &Evidence) -> Sentence {
 // For the citizen.
 
 /// What happened, without accusing anybody. Short, so that the rest has room.
-fn happened(ground: Ground) -> Both {
+fn happened(ground: ReasonCode) -> Both {
     match ground {
-        Ground::ChipAltered
-        | Ground::ChipUntrusted
-        | Ground::ChipNotOriginal
-        | Ground::ChipCountryDiffers
-        | Ground::ChipUnanchored
-        | Ground::ChipNotProven => ("Your card could not be confirmed.", "Chưa xác nhận được thẻ của ông/bà."),
-        Ground::ChipUnreadable => {
+        ReasonCode::ChipAltered
+        | ReasonCode::ChipUntrusted
+        | ReasonCode::ChipNotOriginal
+        | ReasonCode::ChipCountryDiffers
+        | ReasonCode::ChipUnanchored
+        | ReasonCode::ChipNotProven => ("Your card could not be confirmed.", "Chưa xác nhận được thẻ của ông/bà."),
+        ReasonCode::ChipUnreadable => {
             ("Your card could not be checked in full.", "Chưa kiểm tra được đầy đủ chip trên thẻ.")
         }
-        Ground::ChipIncomplete => ("Your card was not read in full.", "Chưa đọc hết dữ liệu trên chip của thẻ."),
-        Ground::ChipMissing => ("The chip of your card was not read.", "Chưa đọc được chip trên thẻ."),
-        Ground::ChipLapsed => ("Your card has expired.", "Thẻ của ông/bà đã hết hạn."),
-        Ground::ChipNotYetValid | Ground::ChipSignerNotYetValid => {
+        ReasonCode::ChipIncomplete => ("Your card was not read in full.", "Chưa đọc hết dữ liệu trên chip của thẻ."),
+        ReasonCode::ChipMissing => ("The chip of your card was not read.", "Chưa đọc được chip trên thẻ."),
+        ReasonCode::ChipLapsed => ("Your card has expired.", "Thẻ của ông/bà đã hết hạn."),
+        ReasonCode::ChipNotYetValid | ReasonCode::ChipSignerNotYetValid => {
             ("Your card's validity could not be confirmed.", "Chưa xác nhận được hiệu lực của thẻ.")
         }
-        Ground::ChipWeak => ("Your card is of an older kind.", "Thẻ của ông/bà thuộc loại cũ."),
-        Ground::ChipNumbersDisagree => ("Your card shows two numbers.", "Thẻ của ông/bà ghi hai số khác nhau."),
-        Ground::NumberDiffers => ("Card and record differ in the number.", "Số trên thẻ chưa khớp với hồ sơ."),
-        Ground::NameDiffers => ("Card and record differ in the name.", "Họ tên trên thẻ chưa khớp với hồ sơ."),
-        Ground::BirthDateDiffers => {
+        ReasonCode::ChipWeak => ("Your card is of an older kind.", "Thẻ của ông/bà thuộc loại cũ."),
+        ReasonCode::ChipNumbersDisagree => ("Your card shows two numbers.", "Thẻ của ông/bà ghi hai số khác nhau."),
+        ReasonCode::NumberDiffers => ("Card and record differ in the number.", "Số trên thẻ chưa khớp với hồ sơ."),
+        ReasonCode::NameDiffers => ("Card and record differ in the name.", "Họ tên trên thẻ chưa khớp với hồ sơ."),
+        ReasonCode::BirthDateDiffers => {
             ("Card and record differ in the birth date.", "Ngày sinh trên thẻ chưa khớp với hồ sơ.")
         }
-        Ground::SexDiffers => ("Card and record differ in the sex.", "Giới tính trên thẻ chưa khớp với hồ sơ."),
-        Ground::NumberUnreadable => ("The number in your record is unclear.", "Số ghi trong hồ sơ chưa rõ."),
-        Ground::ChipNumberUnreadable => ("The number on your card is unclear.", "Số đọc từ thẻ chưa rõ."),
-        Ground::ChipNameUnreadable => ("The name on your card is unclear.", "Họ tên đọc từ thẻ chưa rõ."),
-        Ground::ChipBirthDateUnreadable => ("The birth date on your card is unclear.", "Ngày sinh đọc từ thẻ chưa rõ."),
-        Ground::NameUnreadable => ("The name in your record is unclear.", "Họ tên ghi trong hồ sơ chưa rõ."),
-        Ground::BirthDateUnreadable => {
+        ReasonCode::SexDiffers => ("Card and record differ in the sex.", "Giới tính trên thẻ chưa khớp với hồ sơ."),
+        ReasonCode::NumberUnreadable => ("The number in your record is unclear.", "Số ghi trong hồ sơ chưa rõ."),
+        ReasonCode::ChipNumberUnreadable => ("The number on your card is unclear.", "Số đọc từ thẻ chưa rõ."),
+        ReasonCode::ChipNameUnreadable => ("The name on your card is unclear.", "Họ tên đọc từ thẻ chưa rõ."),
+        ReasonCode::ChipBirthDateUnreadable => {
+            ("The birth date on your card is unclear.", "Ngày sinh đọc từ thẻ chưa rõ.")
+        }
+        ReasonCode::NameUnreadable => ("The name in your record is unclear.", "Họ tên ghi trong hồ sơ chưa rõ."),
+        ReasonCode::BirthDateUnreadable => {
             ("The birth date in your record is unclear.", "Ngày sinh ghi trong hồ sơ chưa rõ.")
         }
-        Ground::SchemeNotInRecord => ("Your record does not list this scheme yet.", "Hồ sơ chưa ghi chế độ này."),
-        Ground::SchemeMissing => ("Your record lists no scheme yet.", "Hồ sơ chưa ghi chế độ nào."),
-        Ground::ChipFaceDiffers | Ground::ChipFaceUnsure => {
+        ReasonCode::SchemeNotInRecord => ("Your record does not list this scheme yet.", "Hồ sơ chưa ghi chế độ này."),
+        ReasonCode::SchemeMissing => ("Your record lists no scheme yet.", "Hồ sơ chưa ghi chế độ nào."),
+        ReasonCode::ChipFaceDiffers | ReasonCode::ChipFaceUnsure => {
             ("Your picture did not match the card's.", "Ảnh chụp chưa khớp với ảnh trong thẻ.")
         }
-        Ground::ReferenceFaceDiffers | Ground::ReferenceFaceUnsure => {
+        ReasonCode::ReferenceFaceDiffers | ReasonCode::ReferenceFaceUnsure => {
             ("Your picture did not match the record's.", "Ảnh chụp chưa khớp với ảnh trong hồ sơ.")
         }
-        Ground::RecordDisagrees => ("The photos in your record must be looked at.", "Cần xem lại các ảnh trong hồ sơ."),
-        Ground::FramesRepeated | Ground::FramesStill | Ground::CaptureIsChipPhoto | Ground::CaptureIsEnrolledPhoto => {
-            ("New pictures are needed.", "Cần chụp thêm ảnh mới.")
+        ReasonCode::RecordDisagrees => {
+            ("The photos in your record must be looked at.", "Cần xem lại các ảnh trong hồ sơ.")
         }
-        Ground::DuplicateFace | Ground::DuplicatesMissing => {
+        ReasonCode::FramesRepeated
+        | ReasonCode::FramesStill
+        | ReasonCode::CaptureIsChipPhoto
+        | ReasonCode::CaptureIsEnrolledPhoto => ("New pictures are needed.", "Cần chụp thêm ảnh mới."),
+        ReasonCode::DuplicateFace | ReasonCode::DuplicatesMissing => {
             ("Records must be compared first.", "Cần đối chiếu thêm giữa các hồ sơ.")
         }
-        Ground::FaceTooClose => ("The pictures were taken too close.", "Ảnh được chụp quá gần."),
-        Ground::LivenessLow | Ground::QualityPoor | Ground::LivenessMissing | Ground::QualityMissing => {
-            ("The pictures were not clear enough.", "Ảnh chụp chưa đủ rõ.")
-        }
-        Ground::ChipFaceMissing => ("Your card gave no photo to compare with.", "Chưa có ảnh từ thẻ để đối chiếu."),
-        Ground::ReferenceFaceMissing => ("Your record has no photo yet.", "Hồ sơ chưa có ảnh đăng ký."),
-        Ground::NumberMissing => ("Your number could not be compared.", "Chưa đối chiếu được số định danh."),
-        Ground::NameMissing => ("Your name could not be compared.", "Chưa đối chiếu được họ tên."),
-        Ground::BirthDateMissing => ("Your birth date could not be compared.", "Chưa đối chiếu được ngày sinh."),
-        Ground::SexMissing => ("Your sex could not be compared.", "Chưa đối chiếu được giới tính."),
+        ReasonCode::FaceTooClose => ("The pictures were taken too close.", "Ảnh được chụp quá gần."),
+        ReasonCode::LivenessLow
+        | ReasonCode::QualityPoor
+        | ReasonCode::LivenessMissing
+        | ReasonCode::QualityMissing => ("The pictures were not clear enough.", "Ảnh chụp chưa đủ rõ."),
+        ReasonCode::ChipFaceMissing => ("Your card gave no photo to compare with.", "Chưa có ảnh từ thẻ để đối chiếu."),
+        ReasonCode::ReferenceFaceMissing => ("Your record has no photo yet.", "Hồ sơ chưa có ảnh đăng ký."),
+        ReasonCode::NumberMissing => ("Your number could not be compared.", "Chưa đối chiếu được số định danh."),
+        ReasonCode::NameMissing => ("Your name could not be compared.", "Chưa đối chiếu được họ tên."),
+        ReasonCode::BirthDateMissing => ("Your birth date could not be compared.", "Chưa đối chiếu được ngày sinh."),
+        ReasonCode::SexMissing => ("Your sex could not be compared.", "Chưa đối chiếu được giới tính."),
     }
 }
 
@@ -396,7 +407,7 @@ const BRING_AND_ASK: Both = (
 );
 
 /// What a citizen is told of one reason that stood in the way.
-pub fn citizen_reason(ground: Ground, outcome: Outcome, retake: bool) -> Sentence {
+pub fn citizen_reason(ground: ReasonCode, outcome: Outcome, retake: bool) -> Sentence {
     let next = match outcome {
         _ if retake => ("Please try again now.", "Hãy thử lại ngay."),
         Outcome::Deny => ("Not settled today.", "Hôm nay chưa giải quyết được."),
@@ -454,15 +465,15 @@ mod tests {
         en
     }
 
-    fn decided(grounds: &[Ground], outcome: Outcome, retake: bool) -> Decided {
+    fn decided(grounds: &[ReasonCode], outcome: Outcome, retake: bool) -> Decided {
         let consequence = if outcome == Outcome::Deny { Consequence::Deny } else { Consequence::Refer };
-        let weighed = |&ground: &Ground| Weighed { ground, consequence, follows: None };
+        let weighed = |&ground: &ReasonCode| AppliedRule { ground, consequence, follows: None };
         Decided { outcome, grounds: grounds.iter().map(weighed).collect(), without: vec![], retake }
     }
 
     #[test]
     fn nobody_is_told_to_try_again_where_the_decision_offers_no_retake() {
-        for &ground in Ground::ALL {
+        for &ground in ReasonCode::ALL {
             for outcome in [Outcome::Refer, Outcome::Deny] {
                 let last = decided(&[ground], outcome, false);
                 assert!(!tells_to_try_again(&last.grounds[0].sentence(outcome, false)));
@@ -474,7 +485,7 @@ mod tests {
                 }
             }
         }
-        let more = decided(&[Ground::ChipUnreadable], Outcome::Refer, true);
+        let more = decided(&[ReasonCode::ChipUnreadable], Outcome::Refer, true);
         let told = chip_sentence(Reason::SodUnreadable, &more);
         assert!(told.en.contains("Read the chip again; if it stays so, refer"), "{told:?}");
         assert!(says(&citizen_sentence(&more), "try again", "thử lại"));
@@ -483,18 +494,18 @@ mod tests {
     #[test]
     fn a_chip_that_was_never_read_is_read_and_not_read_again_and_who_is_too_close_moves_back() {
         let told =
-            |grounds: &[Ground]| decision_sentence(&decided(grounds, Outcome::Refer, true), &Evidence::default());
-        let never = told(&[Ground::ChipMissing]);
+            |grounds: &[ReasonCode]| decision_sentence(&decided(grounds, Outcome::Refer, true), &Evidence::default());
+        let never = told(&[ReasonCode::ChipMissing]);
         assert!(never.vi.contains("hãy đọc chip;") && never.en.contains("Referred: read the chip;"), "{never:?}");
-        let both = told(&[Ground::ChipMissing, Ground::QualityPoor]);
+        let both = told(&[ReasonCode::ChipMissing, ReasonCode::QualityPoor]);
         assert!(both.vi.contains("hãy đọc chip và chụp lại ảnh;"), "{both:?}");
         assert!(both.en.contains("read the chip and take the captures again;"), "{both:?}");
-        for ground in [Ground::ChipUnreadable, Ground::ChipIncomplete] {
+        for ground in [ReasonCode::ChipUnreadable, ReasonCode::ChipIncomplete] {
             assert!(told(&[ground]).vi.contains("hãy đọc lại chip;"), "{ground:?}");
         }
-        let close = told(&[Ground::FaceTooClose]);
+        let close = told(&[ReasonCode::FaceTooClose]);
         assert!(close.vi.contains("xa hơn") && close.en.contains("from further away"), "{close:?}");
-        let weighed = decided(&[Ground::FaceTooClose], Outcome::Refer, true).grounds[0];
+        let weighed = decided(&[ReasonCode::FaceTooClose], Outcome::Refer, true).grounds[0];
         let told = weighed.sentence(Outcome::Refer, true);
         assert!(told.vi.contains("lùi ra xa") && told.en.contains("move back"), "{told:?}");
         assert!(!told.vi.contains("ảnh in"), "{told:?}");
@@ -502,25 +513,25 @@ mod tests {
 
     #[test]
     fn what_is_said_of_a_chip_is_true_of_what_was_found() {
-        let told = |ground: Ground| Weighed { ground, consequence: Consequence::Refer, follows: None };
-        for ground in [Ground::ChipNotOriginal, Ground::ChipCountryDiffers] {
+        let told = |ground: ReasonCode| AppliedRule { ground, consequence: Consequence::Refer, follows: None };
+        for ground in [ReasonCode::ChipNotOriginal, ReasonCode::ChipCountryDiffers] {
             assert!(!says(&told(ground).sentence(Outcome::Refer, false), "trust", "tin cậy"), "{ground:?}");
         }
-        for ground in [Ground::ChipNotYetValid, Ground::ChipSignerNotYetValid] {
+        for ground in [ReasonCode::ChipNotYetValid, ReasonCode::ChipSignerNotYetValid] {
             let sentence = told(ground).sentence(Outcome::Refer, false);
             assert!(says(&sentence, "clock", "đồng hồ") && !says(&sentence, "expired", "hết hạn"), "{sentence:?}");
             assert!(!says(&sentence, "ask for a valid card", "yêu cầu thẻ"), "{sentence:?}");
         }
         // The photo of a chip that was not read may be a good one.
-        let photo = told(Ground::ChipFaceMissing);
-        let following = Weighed { follows: Some(Ground::ChipMissing), ..photo };
+        let photo = told(ReasonCode::ChipFaceMissing);
+        let following = AppliedRule { follows: Some(ReasonCode::ChipMissing), ..photo };
         assert!(says(&photo.sentence(Outcome::Refer, false), "has no photo", "không có ảnh"));
         assert!(!says(&following.sentence(Outcome::Refer, false), "no photo", "không có ảnh"));
         // Each side that cannot be read by its own name, for the clerk and for the citizen.
         for (record, chip) in [
-            (Ground::NumberUnreadable, Ground::ChipNumberUnreadable),
-            (Ground::NameUnreadable, Ground::ChipNameUnreadable),
-            (Ground::BirthDateUnreadable, Ground::ChipBirthDateUnreadable),
+            (ReasonCode::NumberUnreadable, ReasonCode::ChipNumberUnreadable),
+            (ReasonCode::NameUnreadable, ReasonCode::ChipNameUnreadable),
+            (ReasonCode::BirthDateUnreadable, ReasonCode::ChipBirthDateUnreadable),
         ] {
             for (ground, is_record) in [(record, true), (chip, false)] {
                 let clerk = (ground.en(), ground.vi());
@@ -546,10 +557,10 @@ mod tests {
 
     #[test]
     fn no_reason_contradicts_the_outcome_whatever_a_policy_makes_of_it() {
-        for &ground in Ground::ALL {
+        for &ground in ReasonCode::ALL {
             for consequence in CONSEQUENCES {
                 for (outcome, retake) in OUTCOMES.into_iter().flat_map(|outcome| [(outcome, false), (outcome, true)]) {
-                    let sentence = Weighed { ground, consequence, follows: None }.sentence(outcome, retake);
+                    let sentence = AppliedRule { ground, consequence, follows: None }.sentence(outcome, retake);
                     check(&sentence);
                     let again = tells_to_try_again(&sentence);
                     let decides = action(consequence, outcome) != AS_A_WHOLE && outcome != Outcome::Approve;
@@ -568,7 +579,7 @@ mod tests {
 
     #[test]
     fn a_fact_says_nothing_of_what_to_do() {
-        let facts = Ground::ALL.iter().map(|ground| (ground.en(), ground.vi()));
+        let facts = ReasonCode::ALL.iter().map(|ground| (ground.en(), ground.vi()));
         for (en, vi) in facts.chain(Reason::ALL.iter().map(|reason| (reason.en(), reason.vi()))) {
             assert!(!vi.contains("Hãy") && !vi.contains("chuyển hồ sơ") && !vi.contains("Không chấp nhận"), "{vi}");
             assert!(!en.contains("Refer") && !en.contains("Do not") && !en.contains("again"), "{en}");
@@ -578,9 +589,11 @@ mod tests {
     #[test]
     fn no_finding_of_the_chip_contradicts_the_decision() {
         for &reason in Reason::ALL {
-            for ground in [Ground::ChipUntrusted, Ground::ChipAltered, Ground::ChipUnreadable, Ground::ChipWeak] {
+            for ground in
+                [ReasonCode::ChipUntrusted, ReasonCode::ChipAltered, ReasonCode::ChipUnreadable, ReasonCode::ChipWeak]
+            {
                 for (consequence, outcome) in CONSEQUENCES.into_iter().zip(OUTCOMES) {
-                    let weighed = Weighed { ground, consequence, follows: None };
+                    let weighed = AppliedRule { ground, consequence, follows: None };
                     let decided = Decided { outcome, grounds: vec![weighed], without: vec![], retake: false };
                     let sentence = chip_sentence(reason, &decided);
                     check(&sentence);
@@ -595,7 +608,7 @@ mod tests {
     #[test]
     fn the_citizen_is_told_what_happened_and_what_to_do_in_one_short_text_without_being_accused() {
         let mut all = vec![resolved_sentence(Outcome::Approve), resolved_sentence(Outcome::Deny)];
-        for &ground in Ground::ALL {
+        for &ground in ReasonCode::ALL {
             for outcome in [Outcome::Refer, Outcome::Deny] {
                 for retake in [false, true] {
                     let sentence = citizen_reason(ground, outcome, retake);

@@ -1,7 +1,7 @@
 //! What is dangerous about a policy.
 
 use super::*;
-use crate::workflow::beneficiary::{Consequence, FirstSight, Ground, Piece, Policy};
+use crate::workflow::beneficiary::{Consequence, EvidenceKind, FirstSight, Policy, ReasonCode};
 
 /// Above it a rate is warned of, and above the second it is refused.
 const FMR_HIGH_ABOVE: f64 = 1e-3;
@@ -15,42 +15,42 @@ const FPIR_HEARD: f64 = 1e-6;
 const FPIR_HIGH_ABOVE: f64 = 0.1;
 /// Card and record are not of one person, or nothing can be told of it. Of the number no policy
 /// may accept that.
-const RECORD_GROUNDS: [Ground; 6] = [
-    Ground::NameDiffers,
-    Ground::BirthDateDiffers,
-    Ground::SexDiffers,
-    Ground::SchemeNotInRecord,
-    Ground::NameUnreadable,
-    Ground::BirthDateUnreadable,
+const RECORD_GROUNDS: [ReasonCode; 6] = [
+    ReasonCode::NameDiffers,
+    ReasonCode::BirthDateDiffers,
+    ReasonCode::SexDiffers,
+    ReasonCode::SchemeNotInRecord,
+    ReasonCode::NameUnreadable,
+    ReasonCode::BirthDateUnreadable,
 ];
 
 pub(super) fn findings(name: &str, policy: &Policy) -> Vec<Finding> {
     let key = |key: &str| format!("policies.{name}.{key}");
-    let accepts = |ground: Ground| policy.consequence(ground) == Consequence::Accept;
-    let without = |piece: Piece| policy.does_without(piece);
+    let accepts = |ground: ReasonCode| policy.consequence(ground) == Consequence::Accept;
+    let without = |piece: EvidenceKind| policy.does_without(piece);
     let mut all = Vec::new();
 
     // The chip alone approves people nobody has enrolled.
-    let newcomers = policy.first_sight() != FirstSight::Refer || without(Piece::ReferenceFace);
-    let reads_chip = !without(Piece::Chip) && !without(Piece::ChipFace);
-    if accepts(Ground::ChipUnanchored) {
+    let newcomers = policy.first_sight() != FirstSight::Refer || without(EvidenceKind::ReferenceFace);
+    let reads_chip = !without(EvidenceKind::Chip) && !without(EvidenceKind::ChipFace);
+    if accepts(ReasonCode::ChipUnanchored) {
         let rule = if newcomers && reads_chip { &UNANCHORED_SUFFICES } else { &UNANCHORED_ACCEPTED };
         let found = format!("accept, with first_sight = {}", policy.first_sight().name());
         all.push(rule.at(key("on.chip_unanchored"), found));
     }
-    if accepts(Ground::ChipWeak) {
+    if accepts(ReasonCode::ChipWeak) {
         all.push(WEAK_CHIP_ACCEPTED.at(key("on.chip_weak"), "accept"));
     }
-    if reads_chip && without(Piece::Number) {
-        let names = without(Piece::Name) || accepts(Ground::NameDiffers);
-        let births = without(Piece::BirthDate) || accepts(Ground::BirthDateDiffers);
+    if reads_chip && without(EvidenceKind::Number) {
+        let names = without(EvidenceKind::Name) || accepts(ReasonCode::NameDiffers);
+        let births = without(EvidenceKind::BirthDate) || accepts(ReasonCode::BirthDateDiffers);
         let rule = if newcomers && names && births { &IDENTITY_UNCHECKED } else { &NUMBER_UNCHECKED };
         all.push(rule.at(key("without"), "number"));
     }
-    if accepts(Ground::CaptureIsChipPhoto) {
+    if accepts(ReasonCode::CaptureIsChipPhoto) {
         all.push(CHIP_PHOTO_AS_CAPTURE.at(key("on.capture_is_chip_photo"), "accept"));
     }
-    for ground in [Ground::CaptureIsEnrolledPhoto, Ground::FramesRepeated, Ground::FramesStill] {
+    for ground in [ReasonCode::CaptureIsEnrolledPhoto, ReasonCode::FramesRepeated, ReasonCode::FramesStill] {
         if accepts(ground) {
             let ground = ground.code().to_lowercase();
             all.push(STILL_PICTURES_ACCEPTED.at(key(&format!("on.{ground}")), "accept"));
@@ -62,12 +62,12 @@ pub(super) fn findings(name: &str, policy: &Policy) -> Vec<Finding> {
             all.extend(of_rate(&key(rate), value));
         }
     }
-    if without(Piece::Liveness) {
+    if without(EvidenceKind::Liveness) {
         all.push(LIVENESS_OFF.at(key("without"), "liveness"));
     } else if policy.liveness_min() < LIVENESS_HEARD {
         all.push(LIVENESS_OFF.at(key("liveness_min"), policy.liveness_min().to_string()));
     }
-    if without(Piece::Duplicates) {
+    if without(EvidenceKind::Duplicates) {
         all.push(DUPLICATES_OFF.at(key("without"), "duplicates"));
     } else if policy.fpir() < FPIR_HEARD {
         all.push(DUPLICATES_OFF.at(key("fpir"), format!("{:e}", policy.fpir())));

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::chip::{Reason, words::Effect};
 
-/// A piece of evidence a policy asks for.
+/// A kind of evidence that a policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Piece {
+pub enum EvidenceKind {
     /// The chip's files are genuine.
     Chip,
     /// The chip's number is the claimed one.
@@ -35,7 +35,7 @@ pub enum Piece {
     Duplicates,
 }
 
-impl Piece {
+impl EvidenceKind {
     /// All of them.
     pub const ALL: [Self; 11] = [
         Self::Chip,
@@ -74,19 +74,19 @@ impl Piece {
     }
 
     /// The ground for its not being there.
-    pub fn missing(self) -> Ground {
+    pub fn missing(self) -> ReasonCode {
         match self {
-            Self::Chip => Ground::ChipMissing,
-            Self::Number => Ground::NumberMissing,
-            Self::Name => Ground::NameMissing,
-            Self::BirthDate => Ground::BirthDateMissing,
-            Self::Sex => Ground::SexMissing,
-            Self::Scheme => Ground::SchemeMissing,
-            Self::Quality => Ground::QualityMissing,
-            Self::Liveness => Ground::LivenessMissing,
-            Self::ChipFace => Ground::ChipFaceMissing,
-            Self::ReferenceFace => Ground::ReferenceFaceMissing,
-            Self::Duplicates => Ground::DuplicatesMissing,
+            Self::Chip => ReasonCode::ChipMissing,
+            Self::Number => ReasonCode::NumberMissing,
+            Self::Name => ReasonCode::NameMissing,
+            Self::BirthDate => ReasonCode::BirthDateMissing,
+            Self::Sex => ReasonCode::SexMissing,
+            Self::Scheme => ReasonCode::SchemeMissing,
+            Self::Quality => ReasonCode::QualityMissing,
+            Self::Liveness => ReasonCode::LivenessMissing,
+            Self::ChipFace => ReasonCode::ChipFaceMissing,
+            Self::ReferenceFace => ReasonCode::ReferenceFaceMissing,
+            Self::Duplicates => ReasonCode::DuplicatesMissing,
         }
     }
 
@@ -100,7 +100,7 @@ words! {
     /// Something that speaks against an approval. Where two weigh the same, the one that
     /// stands first here comes first: what is shown to be wrong before what could not be
     /// shown, and that before what is not there.
-    Ground, piece: Piece
+    ReasonCode, piece: EvidenceKind
     /// The evidence it is about.
     ;
 
@@ -313,7 +313,7 @@ words! {
         "Chưa tìm xem khuôn mặt này có ở hồ sơ khác hay không.";
 }
 
-impl Ground {
+impl ReasonCode {
     /// The ground whose key of a policy governs this one: itself, but for those that were
     /// split from another so that what is said of them is true. They have no key of their
     /// own, and a policy that was written before them means what it meant.
@@ -359,15 +359,15 @@ mod tests {
 
     #[test]
     fn every_ground_has_its_own_code_and_a_sentence_in_both_languages() {
-        check_table(Ground::ALL, |ground| (ground.code(), ground.en(), ground.vi()), Ground::from_code);
+        check_table(ReasonCode::ALL, |ground| (ground.code(), ground.en(), ground.vi()), ReasonCode::from_code);
     }
 
     #[test]
     fn every_piece_of_evidence_can_be_missing_and_says_so_about_itself() {
-        for piece in Piece::ALL {
+        for piece in EvidenceKind::ALL {
             assert_eq!(piece.missing().piece(), piece);
             assert!(piece.missing().code().ends_with("_MISSING"));
-            assert_eq!(Piece::from_name(piece.name()), Some(piece));
+            assert_eq!(EvidenceKind::from_name(piece.name()), Some(piece));
             assert_eq!(serde_json::to_value(piece).unwrap(), piece.name());
         }
     }

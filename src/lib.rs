@@ -14,6 +14,7 @@ pub mod imaging;
 mod linear;
 pub mod matching;
 mod numbers;
+mod partial;
 mod regular;
 pub mod search;
 pub mod service;

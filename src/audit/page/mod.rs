@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use self::rings::{bridges, rings};
 use self::words::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, unit, verdict, words};
 use super::chance::{Band, Estimate, Verdict};
-use super::report::{Asked, ReportData};
+use super::results::{Asked, Capture, Results};
 use crate::evaluation::{Axis, Plot, escape, grouped, percent};
 use crate::matching::POOLED;
 
@@ -28,12 +28,16 @@ const CHANCE: &str = "#b2182b";
 /// this many units of score.
 const AXIS_MIN: f64 = 0.1;
 
-impl ReportData<'_> {
-    /// Writes `index.html`.
+/// The photo of a capture as a small JPEG, where it is at hand. Asked for one by one, as the
+/// page is written.
+pub type Thumbnail<'a> = &'a dyn Fn(&Capture) -> Option<Vec<u8>>;
+
+impl Results {
+    /// Writes `index.html`, with photos where `thumbnail` is given.
     ///
     /// # Errors
     /// What writing gives.
-    pub fn write_page(&self, out: impl Write) -> io::Result<()> {
+    pub fn write_page(&self, out: impl Write, thumbnail: Option<Thumbnail<'_>>) -> io::Result<()> {
         let mut out = io::BufWriter::new(out);
         write!(
             out,
@@ -49,7 +53,7 @@ impl ReportData<'_> {
         self.what_was_compared(&mut out)?;
         self.left_out(&mut out)?;
         self.chance(&mut out)?;
-        rings(self, &mut out)?;
+        rings(self, thumbnail, &mut out)?;
         bridges(self, &mut out)?;
         how_to_read(&mut out)?;
         writeln!(out, "</main></body></html>")?;
@@ -57,7 +61,7 @@ impl ReportData<'_> {
     }
 
     fn headline(&self, out: &mut dyn Write) -> io::Result<()> {
-        let summary = self.summary();
+        let summary = &self.summary;
         let verdict_of = summary.explained.map(|explained| explained.verdict);
         let calm = matches!(verdict_of, Some(Verdict::NothingFound | Verdict::Little | Verdict::Partly));
         let class = if calm { "headline" } else { "headline warn" };
@@ -86,7 +90,7 @@ impl ReportData<'_> {
 
     fn what_was_compared(&self, out: &mut dyn Write) -> io::Result<()> {
         heading(out, words("Đã so sánh những gì", "What was compared"))?;
-        let compared = self.compared;
+        let compared = &self.summary.compared;
         let asked = match compared.asked {
             Asked::Fmr(fmr) => {
                 both(&format!("FMR {fmr:e} theo hiệu chuẩn"), &format!("FMR {fmr:e} by the calibration"))
@@ -96,7 +100,7 @@ impl ReportData<'_> {
             }
             Asked::Score(_) => both("điểm do người kiểm tra chọn", "a score the auditor chose"),
         };
-        let fmr = self.fmr(compared.threshold).map_or_else(|| "–".to_owned(), |fmr| format!("{fmr:.1e}"));
+        let fmr = self.summary.fmr.map_or_else(|| "–".to_owned(), |fmr| format!("{fmr:.1e}"));
         let mut rows = vec![(words("dữ liệu", "data"), escape(&compared.source))];
         let mut optional = |label: Words, value: &Option<String>| {
             if let Some(value) = value {
@@ -129,7 +133,7 @@ impl ReportData<'_> {
 
     /// Whose false match rate the page states.
     fn whose_rate(&self) -> String {
-        match &self.chance.calibration {
+        match &self.summary.calibration {
             Some(curve) if curve.group == POOLED => both(
                 "mọi người trong tập hiệu chuẩn; có nhóm người có tỷ lệ cao hơn",
                 "everybody whom the model pack was calibrated on; for some groups it is higher",
@@ -147,11 +151,11 @@ impl ReportData<'_> {
 
     fn left_out(&self, out: &mut dyn Write) -> io::Result<()> {
         heading(out, words("Những gì không được so sánh", "What was left out"))?;
-        if self.compared.left_out.is_empty() {
+        if self.summary.compared.left_out.is_empty() {
             return writeln!(out, "<p>{}</p>", both("Không có gì bị bỏ qua.", "Nothing was left out."));
         }
         writeln!(out, "<table class=facts>")?;
-        for line in &self.compared.left_out {
+        for line in &self.summary.compared.left_out {
             let (reason, unit) = (both(&line.vi, &line.en), unit(line.unit).html());
             writeln!(out, "<tr><td>{reason}</td><td>{} {unit}</td></tr>", grouped(line.count))?;
         }
@@ -160,7 +164,7 @@ impl ReportData<'_> {
 
     fn chance(&self, out: &mut dyn Write) -> io::Result<()> {
         heading(out, words("Ngẫu nhiên cho bao nhiêu cặp?", "How many would chance give?"))?;
-        let summary = self.summary();
+        let summary = &self.summary;
         let mark = |extrapolated: bool| match extrapolated {
             true => format!(" – {}", both("ngoại suy từ đuôi phân bố", "extrapolated by a fitted tail")),
             false => String::new(),
@@ -169,7 +173,7 @@ impl ReportData<'_> {
             estimated.map_or_else(|| "–".to_owned(), |e| estimate(e) + &mark(e.extrapolated))
         };
         let mut rows = vec![(words("cặp mẫu tìm thấy", "template pairs found"), grouped(summary.pairs))];
-        if self.chance.own.is_empty() {
+        if summary.sampled.is_empty() {
             let why = summary.chance_not_own.as_deref().map(escape).unwrap_or_default();
             rows.push((
                 words("dự tính từ chính kho này", "expected, from this gallery's own records"),
@@ -236,8 +240,7 @@ impl ReportData<'_> {
 
     /// Found beside expected, by band of scores.
     fn plot(&self) -> Option<String> {
-        let bands = self.local.bands();
-        let bands = &bands[..bands.partition_point(|band| band.from < 0.995)];
+        let bands = &self.bands[..self.bands.partition_point(|band| band.from < 0.995)];
         let most = bands.iter().map(|band| (band.found as f64).max(band.expected.unwrap_or(0.0))).fold(0.0, f64::max);
         let from = ((f64::from(bands.first()?.from) * 20.0).floor() / 20.0).min(1.0 - AXIS_MIN);
         let top = (most.max(1.0).log10().floor() as i32 + 1).max(1);
@@ -252,7 +255,7 @@ impl ReportData<'_> {
         };
         plot.area("tìm thấy · found", OBSERVED, &steps(&|band| band.found as f64));
         let known: Vec<(&Band, Estimate)> =
-            bands.iter().filter_map(|band| Some((band, self.chance.expected(band.from)?))).collect();
+            bands.iter().filter_map(|band| Some((band, band.expected_above?))).collect();
         if !known.is_empty() {
             // The interval of a band is that of the expectation at its lower end.
             let middle = |band: &Band| f64::from(band.from + band.to) / 2.0;

@@ -7,9 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::words::{both, link_kind, outcome, rate_text, words};
-use super::{RINGS_BYTES_MAX, heading, note};
-use crate::audit::report::{LinkKind, ReportData, TemplateFacts, ring_id};
-use crate::audit::rings::{Bridge, Link, Ring};
+use super::{RINGS_BYTES_MAX, Thumbnail, heading, note};
+use crate::audit::results::{Capture, LinkFound, LinkKind, Results, RingFound, ring_id};
 use crate::evaluation::{escape, grouped, percent};
 
 /// Rings in a block; the first block is open.
@@ -31,9 +30,9 @@ const PHOTO_BYTES_MAX: usize = 64 << 10;
 const PHOTOS_BYTES_MAX: usize = 8_000_000;
 
 /// All rings, in blocks.
-pub(super) fn rings(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn rings(data: &Results, thumbnail: Option<Thumbnail<'_>>, out: &mut dyn Write) -> io::Result<()> {
     heading(out, words("Các nhóm hồ sơ có chung khuôn mặt", "Rings of records that share a face"))?;
-    let rings = &data.rings.rings;
+    let rings = &data.rings;
     if rings.is_empty() {
         return writeln!(out, "<p>{}</p>", both("Không có nhóm nào.", "There is none."));
     }
@@ -45,7 +44,8 @@ pub(super) fn rings(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<()
             "The surest first: ranked by the weakest link that a ring cannot do without, not by size. What is open is what prints.",
         ),
     )?;
-    let (mut bytes, mut photos, mut shown) = (0, PHOTOS_BYTES_MAX, 0);
+    let (mut bytes, mut shown) = (0, 0);
+    let mut photos = Photos { thumbnail, left: PHOTOS_BYTES_MAX };
     for (block, of_block) in rings.chunks(BLOCK_RINGS).enumerate() {
         let first = block * BLOCK_RINGS;
         let rendered: Vec<String> = of_block
@@ -100,7 +100,7 @@ fn link_head(last: String) -> String {
 
 /// One ring: a line about it, its members, its links. Photos are taken while their
 /// bytes last.
-fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usize) -> String {
+fn ring_rows(data: &Results, place: usize, ring: &RingFound, photos: &mut Photos<'_>) -> String {
     let id = ring_id(place as u32);
     let mut text = format!(
         "<tbody id=r{id}><tr class=h><th colspan=9><b class=n>{id}</b><i class=c>{}</i><i class=k>{}</i>\
@@ -117,7 +117,7 @@ fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usiz
     text.push_str(&members.join(" · "));
     more(&mut text, ring.members.len().saturating_sub(MEMBERS_SHOWN), "rings.csv");
     hangs_on(data, ring, &mut text);
-    photos_of(data, ring, photos, &mut text);
+    photos.of(data, ring, &mut text);
     text.push_str("</td></tr>\n");
 
     let links = &ring.links;
@@ -138,9 +138,9 @@ fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usiz
 }
 
 /// Which doubtful link a ring hangs on, and what it would be without.
-fn hangs_on(data: &ReportData<'_>, ring: &Ring, text: &mut String) {
+fn hangs_on(data: &Results, ring: &RingFound, text: &mut String) {
     let Some(link) = ring.hangs_on.map(|link| &data.links[link as usize]) else { return };
-    let [a, b] = [link.a, link.b].map(|subject| data.records.subject(subject).id);
+    let [a, b] = [link.a, link.b].map(|record| &data.records[record as usize].id);
     let (score, parts) = (link.score, ring.parts.len());
     let warning = both(
         &format!(
@@ -159,7 +159,7 @@ fn hangs_on(data: &ReportData<'_>, ring: &Ring, text: &mut String) {
     }
     for part in ring.parts.iter().take(PARTS_SHOWN) {
         let ids: Vec<String> =
-            part.iter().take(MEMBERS_SHOWN).map(|&member| escape(&data.records.subject(member).id)).collect();
+            part.iter().take(MEMBERS_SHOWN).map(|&member| escape(&data.records[member as usize].id)).collect();
         text.push_str(&format!("<br>– {}", ids.join(" · ")));
         more(text, part.len().saturating_sub(MEMBERS_SHOWN), "rings.csv");
     }
@@ -174,8 +174,8 @@ fn more(text: &mut String, count: usize, file: &str) {
     }
 }
 
-fn member_text(data: &ReportData<'_>, member: u32) -> String {
-    let facts = data.records.subject(member);
+fn member_text(data: &Results, member: u32) -> String {
+    let facts = &data.records[member as usize];
     let known: Vec<String> = [&facts.schemes, &facts.province, &facts.enrolled]
         .into_iter()
         .filter(|f| !f.is_empty())
@@ -188,70 +188,76 @@ fn member_text(data: &ReportData<'_>, member: u32) -> String {
     }
 }
 
-/// A photo of each of the first members: the one of its best link.
-fn photos_of(data: &ReportData<'_>, ring: &Ring, left: &mut usize, text: &mut String) {
-    let mut seen: Vec<u32> = Vec::new();
-    for link in ring.links.iter().map(|&link| &data.links[link as usize]) {
-        let Some(pair) = data.pairs.get(link.best as usize) else { continue };
-        for row in [pair.a, pair.b] {
-            if seen.len() >= PHOTOS_SHOWN {
-                return;
+/// Photos of members, while their bytes last.
+struct Photos<'a> {
+    thumbnail: Option<Thumbnail<'a>>,
+    left: usize,
+}
+
+impl Photos<'_> {
+    /// A photo of each of the first members: the one of its best link.
+    fn of(&mut self, data: &Results, ring: &RingFound, text: &mut String) {
+        let Some(thumbnail) = self.thumbnail else { return };
+        let mut seen: Vec<u32> = Vec::new();
+        for link in ring.links.iter().map(|&link| &data.links[link as usize]) {
+            let pair = &data.pairs[link.best as usize];
+            for capture in [pair.a, pair.b].map(|capture| &data.captures[capture as usize]) {
+                if seen.len() >= PHOTOS_SHOWN {
+                    return;
+                }
+                if seen.contains(&capture.record) {
+                    continue;
+                }
+                // One that is there and fits; the next link may have another.
+                let Some(photo) = thumbnail(capture) else { continue };
+                let bytes = photo.len().div_ceil(3) * 4;
+                if photo.len() > PHOTO_BYTES_MAX || bytes > self.left || !photo.starts_with(&[0xFF, 0xD8, 0xFF]) {
+                    continue;
+                }
+                self.left -= bytes;
+                let id = escape(&data.records[capture.record as usize].id);
+                let line = if seen.is_empty() { "<br>" } else { "" };
+                // Writing to a string cannot fail.
+                let _ = write!(
+                    text,
+                    "{line}<img alt=\"{id}\" title=\"{id}\" src=\"data:image/jpeg;base64,{}\">",
+                    STANDARD.encode(&photo)
+                );
+                seen.push(capture.record);
             }
-            let subject = data.records.template(row).subject;
-            if seen.contains(&subject) {
-                continue;
-            }
-            // One that is there and fits; the next link may have another.
-            let Some(photo) = data.records.thumbnail(row) else { continue };
-            let bytes = photo.len().div_ceil(3) * 4;
-            if photo.len() > PHOTO_BYTES_MAX || bytes > *left || !photo.starts_with(&[0xFF, 0xD8, 0xFF]) {
-                continue;
-            }
-            *left -= bytes;
-            let id = escape(&data.records.subject(subject).id);
-            let line = if seen.is_empty() { "<br>" } else { "" };
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                "{line}<img alt=\"{id}\" title=\"{id}\" src=\"data:image/jpeg;base64,{}\">",
-                STANDARD.encode(&photo)
-            );
-            seen.push(subject);
         }
     }
 }
 
-fn link_row(data: &ReportData<'_>, link: &Link, text: &mut String) {
-    let (_, kind) = data.kind(link);
-    let last = match data.records.finding(link.a, link.b) {
+fn link_row(data: &Results, link: &LinkFound, text: &mut String) {
+    let last = match link.finding {
         Some(found) => outcome(found).html(),
-        None => link_kind(kind).html(),
+        None => link_kind(link.kind).html(),
     };
-    row(data, link, kind, &last, text);
+    row(data, link, &last, text);
 }
 
-fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &str, text: &mut String) {
-    // The best pair's captures, in the order of the link's subjects.
-    let [mut a, mut b] = match data.pairs.get(link.best as usize) {
-        Some(pair) => [pair.a, pair.b].map(|row| data.records.template(row)),
-        None => [TemplateFacts::default(), TemplateFacts::default()],
-    };
-    if a.subject == link.b {
+fn row(data: &Results, link: &LinkFound, last: &str, text: &mut String) {
+    // The best pair's captures, in the order of the link's records.
+    let best = &data.pairs[link.best as usize];
+    let [mut a, mut b] = [best.a, best.b].map(|capture| &data.captures[capture as usize]);
+    if a.record == link.b {
         std::mem::swap(&mut a, &mut b);
     }
-    let quality = |of: &TemplateFacts<'_>| of.quality.map_or_else(|| "–".to_owned(), |q| format!("{q:.0}"));
-    let day = |of: &TemplateFacts<'_>| if of.captured.is_empty() { "–".to_owned() } else { escape(&of.captured) };
-    let [id_a, id_b] = [link.a, link.b].map(|subject| escape(&data.records.subject(subject).id));
-    let class = if kind == LinkKind::Strong { "" } else { " class=d" };
-    let fmr = rate_text(data.fmr(link.score));
+    let quality = |of: &Capture| of.quality.map_or_else(|| "–".to_owned(), |q| format!("{q:.0}"));
+    let day = |of: &Capture| if of.captured.is_empty() { "–".to_owned() } else { escape(&of.captured) };
+    let [id_a, id_b] = [link.a, link.b].map(|record| escape(&data.records[record as usize].id));
+    let class = if link.kind == LinkKind::Strong { "" } else { " class=d" };
+    let fmr = rate_text(best.fmr);
+    let compared = link.compared.map_or_else(|| "–".to_owned(), grouped);
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
         "<tr{class}><td>{id_a}<td>{id_b}<td class=s>{:.4}<td class=s>{fmr}<td class=s>{} / {}<td class=s>{}<td class=s>{} / {}<td class=s>{} / {}<td>{last}</tr>",
         link.score,
         grouped(u64::from(link.pairs)),
-        grouped(link.compared),
-        percent(Some(link.evidence.chance_share)),
+        compared,
+        percent(link.chance_share),
         quality(&a),
         quality(&b),
         day(&a),
@@ -260,8 +266,8 @@ fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &str, text: &mu
 }
 
 /// Links that were not followed.
-pub(super) fn bridges(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let bridges = &data.rings.bridges;
+pub(super) fn bridges(data: &Results, out: &mut dyn Write) -> io::Result<()> {
+    let bridges = &data.bridges;
     heading(out, words("Liên kết ngờ, không nối", "Links that were not followed"))?;
     if bridges.is_empty() {
         return writeln!(out, "<p>{}</p>", both("Không có.", "There is none."));
@@ -282,9 +288,9 @@ pub(super) fn bridges(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<
         "<details open><summary>{title}</summary><table>{}<tbody>",
         link_head(words("giữa", "between").html())
     )?;
-    for bridge in bridges.iter().take(BRIDGES_SHOWN) {
+    for bridge in bridges.iter().take(BRIDGES_SHOWN).map(|&link| &data.links[link as usize]) {
         let mut text = String::new();
-        row(data, &data.links[bridge.link as usize], LinkKind::Bridge, &ends(data, bridge), &mut text);
+        row(data, bridge, &ends(data, bridge), &mut text);
         out.write_all(text.as_bytes())?;
     }
     writeln!(out, "</tbody></table>")?;
@@ -293,14 +299,14 @@ pub(super) fn bridges(data: &ReportData<'_>, out: &mut dyn Write) -> io::Result<
     writeln!(out, "{text}</details>")
 }
 
-fn ends(data: &ReportData<'_>, bridge: &Bridge) -> String {
-    let link = &data.links[bridge.link as usize];
-    if let Some(found) = data.records.finding(link.a, link.b) {
+/// The rings at either end, or what was found.
+fn ends(data: &Results, bridge: &LinkFound) -> String {
+    if let Some(found) = bridge.finding {
         return outcome(found).html();
     }
-    let end = |ring: Option<u32>| match ring.map(ring_id) {
+    let end = |record: u32| match data.records[record as usize].ring.map(ring_id) {
         Some(id) => format!("<a href=#r{id} class=n>{id}</a>"),
         None => both("một hồ sơ", "one record"),
     };
-    format!("{} – {}", end(bridge.ring_a), end(bridge.ring_b))
+    format!("{} – {}", end(bridge.a), end(bridge.b))
 }

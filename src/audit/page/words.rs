@@ -1,8 +1,9 @@
 //! What the page says, in Vietnamese and in English, and its style.
 
 use crate::audit::chance::{Estimate, KindOfPair, Verdict};
+use crate::audit::left_out::Unit;
 use crate::audit::measure::Outcome;
-use crate::audit::report::{LinkKind, Unit};
+use crate::audit::results::LinkKind;
 use crate::evaluation::{escape, grouped};
 use crate::matching::FMR_FLOOR;
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{Planted, adjusted_rand_index};
-use crate::audit::rings::{Groups, Rings};
+use crate::audit::links::Groups;
+use crate::audit::rings::Rings;
 use crate::matching::Dot;
 use crate::search::Pair;
 

@@ -59,7 +59,7 @@ fn what_is_planted_is_there() {
 /// The short form of `scripts/audit-planted`.
 #[test]
 fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures() {
-    use crate::audit::report::tests::curve;
+    use crate::audit::results::tests::curve;
     use crate::audit::{Chance, LinkChance, Meetings, TOP_RINGS, agreement, gather, rings};
     use crate::matching::{Curve, Knot, Tail};
     use crate::search::{Join, Matrix, Side};

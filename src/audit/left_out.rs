@@ -160,7 +160,7 @@ mod tests {
             detail: "no such file; check the path".into(),
         };
         let mut csv = Vec::new();
-        write_left_out(&[row.clone()], &|_| None, &mut csv, CsvLocale::Plain).unwrap();
+        write_left_out(std::slice::from_ref(&row), &|_| None, &mut csv, CsvLocale::Plain).unwrap();
         let text = String::from_utf8(csv).unwrap();
         assert_eq!(
             text.lines().nth(1).unwrap(),

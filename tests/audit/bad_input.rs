@@ -71,7 +71,7 @@ fn a_value_of_a_list_that_cannot_be_read_is_one_line_with_line_and_column() {
     let (matrix, _) = people.write(dir);
     let out = dir.join("out");
     for (column, bad, part) in [
-        ("captured_at", "05/03/2024", "no time from 1970 until now; write 2024-03-05"),
+        ("captured_at", "06/03/2024", "no time from 1970 until now; write 2024-03-05"),
         ("enrolled_at", "2024-13-01", "no time"),
         ("age", "forty", "no age in years"),
         ("quality", "good", "no number from 0 to 100"),

@@ -258,10 +258,10 @@ fn row(data: &Results, link: &LinkFound, last: &str, text: &mut String) {
         grouped(u64::from(link.pairs)),
         compared,
         percent(link.chance_share),
-        quality(&a),
-        quality(&b),
-        day(&a),
-        day(&b),
+        quality(a),
+        quality(b),
+        day(a),
+        day(b),
     );
 }
 

@@ -125,6 +125,15 @@ struct Tables {
     links: BTreeMap<(u32, u32), LinkFound>,
     ends: Vec<(u32, u32)>,
     rings: Vec<RingFound>,
+    parts: Vec<PartOf>,
+}
+
+/// Which part of its ring a member is of, from 0, and how many parts there are.
+struct PartOf {
+    ring: usize,
+    parts: usize,
+    part: usize,
+    member: u32,
 }
 
 impl Tables {
@@ -171,15 +180,9 @@ impl Tables {
         let record = &mut self.records[number as usize];
         (record.schemes, record.province, record.enrolled) = (row.schemes, row.province, row.enrolled);
         record.ring = Some(place as u32);
-        let ring = &mut self.rings[place];
-        ring.members.push(number);
+        self.rings[place].members.push(number);
         if let (Some(parts), Some(part)) = (row.parts, row.part) {
-            // Parts are numbered by their lowest members, so the next one is new.
-            match part.checked_sub(1)? {
-                known if known < ring.parts.len() => ring.parts[known].push(number),
-                new if new == ring.parts.len() && new < parts => ring.parts.push(vec![number]),
-                _ => return None,
-            }
+            self.parts.push(PartOf { ring: place, parts, part: part.checked_sub(1)?, member: number });
         }
         Some(())
     }
@@ -242,6 +245,15 @@ impl Tables {
         for (ring, a, b) in hanging {
             let (a, b) = (*self.record_of.get(a)?, *self.record_of.get(b)?);
             self.rings[*ring].hangs_on = Some(*place_of.get(&(a.min(b), a.max(b)))?);
+        }
+        for PartOf { ring, parts, part, member } in self.parts {
+            let ring = &mut self.rings[ring];
+            // A part has a member at least.
+            if parts > ring.members.len() {
+                return None;
+            }
+            ring.parts.resize(parts, Vec::new());
+            ring.parts.get_mut(part)?.push(member);
         }
         let results = Results {
             summary,

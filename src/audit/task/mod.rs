@@ -209,7 +209,7 @@ impl Prepared<'_> {
     /// How much there is to do.
     pub fn size(&self) -> Size {
         let collection = self.collection;
-        let pairs = PAIR_BYTES * self.begun.request.pairs_max as u64;
+        let pairs = PAIR_BYTES * self.comparisons.min(self.begun.request.pairs_max as u64);
         Size {
             templates: collection.rows() as u64,
             subjects: collection.subjects_with_templates() as u64,

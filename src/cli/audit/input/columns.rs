@@ -179,10 +179,11 @@ mod tests {
     use super::super::super::super::manifest::Columns;
     use super::*;
 
+    /// When it was captured and enrolled, quality and age.
+    type Read = (Option<Timestamp>, Option<Timestamp>, Option<f32>, Option<u32>);
+
     /// What the first row of a list says, or why not.
-    fn read(
-        list: impl AsRef<[u8]>,
-    ) -> Result<(Option<Timestamp>, Option<Timestamp>, Option<f32>, Option<u32>), String> {
+    fn read(list: impl AsRef<[u8]>) -> Result<Read, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ids.csv");
         std::fs::write(&path, list).unwrap();
@@ -209,7 +210,7 @@ mod tests {
     #[test]
     fn a_value_that_cannot_be_meant_is_told_with_line_and_column_and_without_the_value() {
         for (column, value, part) in [
-            ("captured_at", "05/03/2024", "2024-03-05"),
+            ("captured_at", "06/03/2024", "2024-03-05"),
             ("date", "2024-02-30", "no time"),
             ("Capture_Date", "2999-01-01", "until now"),
             ("enrolled_at", "1969-12-31", "from 1970"),

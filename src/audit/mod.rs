@@ -70,6 +70,6 @@ pub use results::{
 pub use rings::{Bridge, Ring, Rings, rings};
 pub use run::{OnUnit, RunError, run};
 pub use snapshot::{Filler, Taken};
-pub use store::{File, Folder, KeptInputs, Report, StoreError, findings_file, findings_of, kept_inputs, open};
+pub use store::{File, Folder, KeptAudit, KeptInputs, Report, StoreError, open};
 pub use task::{Begun, Instead, Observer, Prepared, Request, Resumed, Size, TaskError, keep_left_out};
 pub use twice::Twice;

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::error::StoreError;
 pub use self::folder::{File, Folder, Report};
-use super::findings::Findings;
-use super::results::{Results, Summary};
+use super::findings::{Finding, Findings};
+use super::measure::{Measured, Outcome};
+use super::results::{LinkFound, Results, Summary};
 
 const LOCK: &str = "lock";
 /// The results, for programs.
@@ -41,12 +42,52 @@ pub struct KeptInputs {
     pub gallery: Option<PathBuf>,
 }
 
-/// The results of the finished audit in a folder. Those of programs that kept tables alone are
-/// read from these.
+/// A finished audit, as its folder holds it.
+#[derive(Debug)]
+pub struct KeptAudit {
+    folder: PathBuf,
+    /// What it was of.
+    pub inputs: KeptInputs,
+    /// What it found, and what it left out.
+    pub results: Results,
+    /// What investigators found, also after it ended.
+    pub findings: Findings,
+}
+
+impl KeptAudit {
+    /// What an investigator found of the two records of a link.
+    pub fn finding(&self, link: &LinkFound) -> Option<Outcome> {
+        self.results.finding(link, &self.findings)
+    }
+
+    /// How precise the audit was, going by what investigators found.
+    pub fn measure(&self) -> Measured {
+        self.results.measure(&self.findings)
+    }
+
+    /// Keeps a finding for this audit and those after it; `false` where the same was known.
+    ///
+    /// # Errors
+    /// Where it cannot be kept.
+    pub fn record(&self, finding: &Finding) -> Result<bool, StoreError> {
+        Ok(Findings::record(&findings_file(&self.folder, self.inputs.gallery.as_deref()), finding)?)
+    }
+}
+
+/// Opens the finished audit in a folder. What programs found that kept tables alone is read from
+/// these.
 ///
 /// # Errors
 /// [`StoreError`]: nothing there, not finished, damaged, or of two runs.
-pub fn open(folder: &Path) -> Result<Results, StoreError> {
+pub fn open(folder: &Path) -> Result<KeptAudit, StoreError> {
+    let results = results(folder)?;
+    let inputs = kept_inputs(folder)?;
+    let findings = Findings::read(&findings_file(folder, inputs.gallery.as_deref()))?;
+    Ok(KeptAudit { folder: folder.to_owned(), inputs, results, findings })
+}
+
+/// The results of the finished audit in a folder.
+fn results(folder: &Path) -> Result<Results, StoreError> {
     let Some(results) = format::read(&folder.join(RESULTS))? else {
         return earlier::open(folder);
     };
@@ -73,10 +114,7 @@ fn summary(folder: &Path) -> Result<Option<Summary>, StoreError> {
 }
 
 /// What the audit in a folder was of.
-///
-/// # Errors
-/// Where the folder holds no audit.
-pub fn kept_inputs(folder: &Path) -> Result<KeptInputs, StoreError> {
+fn kept_inputs(folder: &Path) -> Result<KeptInputs, StoreError> {
     let path = folder.join(INPUTS);
     let unknown = |what: String| StoreError::NoAudit { path: path.clone(), what };
     let bytes = fs::read(&path).map_err(|e| unknown(e.to_string()))?;
@@ -85,7 +123,7 @@ pub fn kept_inputs(folder: &Path) -> Result<KeptInputs, StoreError> {
 
 /// Where findings of an audit are kept: with the gallery, so that every later audit of it
 /// knows them; else with the audit.
-pub fn findings_file(folder: &Path, gallery: Option<&Path>) -> PathBuf {
+pub(super) fn findings_file(folder: &Path, gallery: Option<&Path>) -> PathBuf {
     gallery.unwrap_or(folder).join(FINDINGS)
 }
 
@@ -93,7 +131,7 @@ pub fn findings_file(folder: &Path, gallery: Option<&Path>) -> PathBuf {
 ///
 /// # Errors
 /// Where the folder holds no audit, or the findings are damaged.
-pub fn findings_of(folder: &Path) -> Result<Findings, StoreError> {
+pub(super) fn findings_of(folder: &Path) -> Result<Findings, StoreError> {
     let inputs = kept_inputs(folder)?;
     Ok(Findings::read(&findings_file(folder, inputs.gallery.as_deref()))?)
 }

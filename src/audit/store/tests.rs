@@ -9,8 +9,8 @@ use crate::table::CsvLocale;
 
 /// Results as a run keeps them, in a folder.
 fn kept(folder: &Path, pairs: &[(u32, u32, f32)]) -> Results {
-    let mut results = found(pairs, "=người \"1\", \n").results();
-    results.left_out.push(LeftOutRow {
+    let mut found = found(pairs, "=người \"1\", \n").results();
+    found.left_out.push(LeftOutRow {
         list: "people.csv".into(),
         line: 7,
         file: "a.jpg".into(),
@@ -20,8 +20,8 @@ fn kept(folder: &Path, pairs: &[(u32, u32, f32)]) -> Results {
     let report = Report { locale: CsvLocale::Plain, thumbnail: None };
     let (cost, clock) = (Cost::default(), Clock::start());
     let at = std::time::Instant::now();
-    Folder::open(folder).unwrap().keep_results(&mut results, report, at, cost, clock).unwrap();
-    results
+    Folder::open(folder).unwrap().keep_results(&mut found, report, at, cost, clock).unwrap();
+    found
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn what_a_run_kept_is_opened_as_it_was_and_gives_the_same_tables_page_and_summar
     for pairs in [&PAIRS[..], &HANGING, &[]] {
         let folder = tempfile::tempdir().unwrap();
         let written = kept(folder.path(), pairs);
-        let opened = open(folder.path()).unwrap();
+        let opened = results(folder.path()).unwrap();
         assert!(opened == written, "{opened:?} is not {written:?}");
         let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
         let bytes = |write: &dyn Fn(&mut Vec<u8>) -> std::io::Result<()>| {
@@ -55,7 +55,7 @@ fn results_that_were_altered_or_cut_are_an_error_and_never_fewer_pairs() {
     let whole = std::fs::read(&path).unwrap();
     let refused = |bytes: &[u8], what: &str| {
         std::fs::write(&path, bytes).unwrap();
-        match open(folder.path()) {
+        match results(folder.path()) {
             Err(StoreError::Damaged { .. }) => {}
             other => panic!("{what}: {other:?}"),
         }
@@ -76,19 +76,19 @@ fn results_that_were_altered_or_cut_are_an_error_and_never_fewer_pairs() {
         refused(&[&lines[..=at], &lines[at..]].concat().concat(), "a line twice");
     }
     std::fs::write(&path, &whole).unwrap();
-    open(folder.path()).unwrap();
+    results(folder.path()).unwrap();
 }
 
 #[test]
 fn numbers_that_lead_beyond_what_is_there_are_damage_though_the_checksum_holds() {
     let folder = tempfile::tempdir().unwrap();
-    let mut results = kept(folder.path(), &PAIRS);
-    results.links[0].best = 1_000;
+    let mut astray = kept(folder.path(), &PAIRS);
+    astray.links[0].best = 1_000;
     let mut bytes = Vec::new();
-    format::write_body(&results, &mut bytes).unwrap();
-    format::write_end(&results, &mut bytes).unwrap();
+    format::write_body(&astray, &mut bytes).unwrap();
+    format::write_end(&astray, &mut bytes).unwrap();
     std::fs::write(folder.path().join(RESULTS), bytes).unwrap();
-    assert!(matches!(open(folder.path()), Err(StoreError::Damaged { .. })));
+    assert!(matches!(results(folder.path()), Err(StoreError::Damaged { .. })));
 }
 
 #[test]
@@ -99,17 +99,17 @@ fn a_newer_version_another_runs_summary_and_no_summary_are_each_told() {
     let text = std::fs::read_to_string(&summary).unwrap();
     // Spaces are nobody's business, another audit's figures are.
     std::fs::write(&summary, text.replace("  ", " ")).unwrap();
-    open(folder.path()).unwrap();
+    results(folder.path()).unwrap();
     std::fs::write(&summary, text.replace("\"threshold\": 0.5", "\"threshold\": 0.6")).unwrap();
-    assert!(matches!(open(folder.path()), Err(StoreError::TwoRuns { .. })));
+    assert!(matches!(results(folder.path()), Err(StoreError::TwoRuns { .. })));
     std::fs::write(&summary, "{}").unwrap();
-    assert!(matches!(open(folder.path()), Err(StoreError::Unreadable { .. })));
+    assert!(matches!(results(folder.path()), Err(StoreError::Unreadable { .. })));
     std::fs::remove_file(&summary).unwrap();
-    assert!(matches!(open(folder.path()), Err(StoreError::NotFinished { .. })));
+    assert!(matches!(results(folder.path()), Err(StoreError::NotFinished { .. })));
 
     let head = serde_json::json!({"format": "chinhchu audit results", "version": format::VERSION + 1, "more": 1});
     std::fs::write(folder.path().join(RESULTS), lines::encode(&head).unwrap()).unwrap();
-    let newer = open(folder.path()).unwrap_err();
+    let newer = results(folder.path()).unwrap_err();
     assert!(matches!(newer, StoreError::Newer { found: 2, .. }) && newer.to_string().contains("newer program"));
 }
 
@@ -121,7 +121,7 @@ fn the_tables_of_an_earlier_program_are_opened_as_what_they_were_written_from() 
         let folder = tempfile::tempdir().unwrap();
         let written = kept(folder.path(), pairs);
         std::fs::remove_file(folder.path().join(RESULTS)).unwrap();
-        let opened = open(folder.path()).unwrap();
+        let opened = results(folder.path()).unwrap();
         assert_eq!(opened.summary, written.summary);
         assert!(opened.bands.is_empty() && opened.left_out.is_empty());
         let rows = |of: &Results| {
@@ -155,7 +155,7 @@ fn tables_that_do_not_go_together_or_make_no_sense_are_told_without_what_is_in_t
     let rings = std::fs::read_to_string(folder.path().join(RINGS)).unwrap();
     let refused = |name: &str, text: &str, part: &str| {
         std::fs::write(folder.path().join(name), text).unwrap();
-        let told = open(folder.path()).unwrap_err().to_string();
+        let told = results(folder.path()).unwrap_err().to_string();
         assert!(told.contains(part) && told.contains("--out") && !told.contains("người"), "{told}");
         std::fs::write(folder.path().join(PAIRS_CSV), &pairs).unwrap();
         std::fs::write(folder.path().join(RINGS), &rings).unwrap();
@@ -167,7 +167,7 @@ fn tables_that_do_not_go_together_or_make_no_sense_are_told_without_what_is_in_t
     refused(RINGS, rings.lines().next().unwrap(), "does not go with");
     for name in [PAIRS_CSV, RINGS] {
         std::fs::remove_file(folder.path().join(name)).unwrap();
-        let told = open(folder.path()).unwrap_err();
+        let told = results(folder.path()).unwrap_err();
         assert!(matches!(told, StoreError::NotFinished { .. }), "{told:?}");
         std::fs::write(folder.path().join(PAIRS_CSV), &pairs).unwrap();
         std::fs::write(folder.path().join(RINGS), &rings).unwrap();

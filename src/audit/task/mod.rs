@@ -10,6 +10,8 @@ mod chance;
 mod compare;
 mod error;
 mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

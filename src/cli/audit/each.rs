@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::super::settings::Settings;
 use super::super::{Exit, Failure, Outcome, galleries, outcome, print};
-use super::Plan;
+use super::calibration::calibration;
 use super::input::{self, Reading};
-use super::plan::{Each, StalePlan};
+use super::plan::{Each, Plan, StalePlan};
 use super::words::{grouped, left_out, of_engine};
 use crate::audit::{
     self, File, Folder, LeftOut, Same, SameAsked, SameError, StaleScheme, Staleness, keep_left_out, write_same,
@@ -64,7 +64,7 @@ fn same(settings: &Settings, plan: &Plan, folder: &Folder, fnmr: f64) -> Result<
     let reading = Reading { settings, cache: plan.cache.then(|| folder.file(File::Cache)) };
     let (collection, _) = input::load(plan.sources(), &reading, &plan.filters, |_| None)?;
     let left_out_list = keep_left_out(folder, &collection, &of_engine, plan.csv_locale)?;
-    let curve = super::whole::calibration(settings, &collection)?;
+    let curve = calibration(settings, &collection)?;
     let asked = SameAsked { fnmr, agree_fmr: AGREE_FMR, apart_fmr: APART_FMR };
     let (figures, found) = audit::same(&collection, &curve, asked).map_err(|error| match error {
         SameError::NoScore => Failure::new(format_args!(

@@ -1,6 +1,7 @@
 //! `chinhchu audit`: which records of a gallery share a face. Arguments in, answers out; the audit
 //! itself, and the folder that keeps it, are [`crate::audit`].
 
+mod calibration;
 mod each;
 mod input;
 mod officer;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::settings::Settings;
 use super::super::{Exit, Failure, Outcome, galleries, print};
-use crate::audit::{self, Finding, Findings, Measured, Outcome as Found, Results, Share, StoreError};
+use crate::audit::{self, Finding, Measured, Outcome as Found, Results, Share};
 use crate::gallery::{Note, SubjectId, Timestamp};
 use crate::numbers;
 use crate::workflow::NumberIds;
@@ -81,13 +81,12 @@ pub(super) fn decide(settings: &Settings, args: DecideArgs) -> Outcome {
             "--officer looks like a card or insurance number; use a pseudonym, or see [ids] in the configuration",
         ));
     }
-    let inputs = audit::kept_inputs(&args.out)?;
-    let (subjects, score) = pair(&audit::open(&args.out)?, &args.pair)?;
+    let kept = audit::open(&args.out)?;
+    let (subjects, score) = pair(&kept.results, &args.pair)?;
     let finding = Finding::new(subjects.clone(), score, args.outcome, &reason, &officer, Timestamp::now())
         .map_err(Failure::new)?;
-    let gallery = inputs.gallery.as_deref();
     // The gallery first: what is recorded as cleared is cleared.
-    let cleared = match (args.outcome, gallery) {
+    let cleared = match (args.outcome, &kept.inputs.gallery) {
         (Found::Twins, Some(gallery)) => {
             let [one, other] = subjects;
             let pair = ClearPairRequest { one, other, officer, reason };
@@ -99,7 +98,7 @@ pub(super) fn decide(settings: &Settings, args: DecideArgs) -> Outcome {
         }
         _ => false,
     };
-    let recorded = Findings::record(&audit::findings_file(&args.out, gallery), &finding).map_err(StoreError::from)?;
+    let recorded = kept.record(&finding)?;
     if args.json {
         print::json(&Decided { recorded, cleared, outcome: args.outcome, score })?;
     } else {
@@ -146,8 +145,7 @@ pub(super) struct MeasureArgs {
 
 /// Runs `measure`.
 pub(super) fn measure(args: MeasureArgs) -> Outcome {
-    let results = audit::open(&args.out)?;
-    let measured = results.measure(&audit::findings_of(&args.out)?);
+    let measured = audit::open(&args.out)?.measure();
     if args.json {
         print::json(&measured)?
     } else {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Exit, Outcome, outcome, print};
-use crate::audit::{self, Findings, Outcome as Found, PairFound, Results, RingFound, listed};
+use crate::audit::{self, KeptAudit, Outcome as Found, PairFound, RingFound, listed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -89,13 +89,12 @@ struct PairShown<'a> {
 
 /// Runs the command.
 pub(super) fn run(args: ShowArgs) -> Outcome {
-    let results = audit::open(&args.out)?;
-    let Some(ring) = results.ring(args.ring) else {
+    let kept = audit::open(&args.out)?;
+    let Some(ring) = kept.results.ring(args.ring) else {
         print::note("there is no such ring in this audit");
         return Ok(Exit::Negative);
     };
-    let findings = audit::findings_of(&args.out)?;
-    let answer = Answer::of(&results, args.ring, ring, &findings);
+    let answer = Answer::of(&kept, args.ring, ring);
     if args.json {
         print::json(&answer)?
     } else {
@@ -105,7 +104,8 @@ pub(super) fn run(args: ShowArgs) -> Outcome {
 }
 
 impl<'a> Answer<'a> {
-    fn of(results: &'a Results, id: u64, ring: &RingFound, findings: &Findings) -> Self {
+    fn of(kept: &'a KeptAudit, id: u64, ring: &RingFound) -> Self {
+        let results = &kept.results;
         let evidence = |value: f64| figure(&listed::evidence(value));
         let record = |number: u32| &results.records[number as usize];
         let members = results.members(ring).into_iter().map(|member| MemberShown {
@@ -132,13 +132,14 @@ impl<'a> Answer<'a> {
                 [link.a, link.b].map(|number| record(number).id.as_str())
             }),
             members: members.collect(),
-            pairs: pairs.map(|(number, pair)| PairShown::of(results, number, pair, findings)).collect(),
+            pairs: pairs.map(|(number, pair)| PairShown::of(kept, number, pair)).collect(),
         }
     }
 }
 
 impl<'a> PairShown<'a> {
-    fn of(results: &'a Results, number: u64, pair: &PairFound, findings: &Findings) -> Self {
+    fn of(kept: &'a KeptAudit, number: u64, pair: &PairFound) -> Self {
+        let results = &kept.results;
         let link = results.link_of(pair);
         let [subject_a, subject_b] = results.records_of(pair).map(|record| record.id.as_str());
         let [a, b] = [pair.a, pair.b].map(|capture| &results.captures[capture as usize]);
@@ -163,7 +164,7 @@ impl<'a> PairShown<'a> {
             quality_b: b.quality.map(quality),
             captured_a: &a.captured,
             captured_b: &b.captured,
-            finding: results.finding(link, findings).map_or("", Found::name),
+            finding: kept.finding(link).map_or("", Found::name),
         }
     }
 }

@@ -7,8 +7,8 @@ use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Rgb};
 
 use super::super::photo;
-use super::Plan;
 use super::input::Source;
+use super::plan::Plan;
 use crate::audit::Capture;
 use crate::imaging::{Limits, decode_scaled};
 

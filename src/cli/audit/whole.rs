@@ -1,15 +1,14 @@
 //! The audit of a whole gallery: what it is asked, and what it says meanwhile and at the end.
 
 use super::super::settings::Settings;
-use super::super::{Exit, Failure, Outcome, print};
-use super::Plan;
+use super::super::{Exit, Outcome, print};
+use super::calibration::calibration;
 use super::input::{self, Reading, Source};
+use super::plan::Plan;
 use super::thumbnails::Photos;
 use super::watch::{Status, Watch};
 use super::words::{bytes, found, grouped, of_engine, stopped};
-use crate::audit::{Asked, Begun, Capture, Collection, File, Folder, Report, Request, Thumbnail};
-use crate::face::Pack;
-use crate::matching::{Calibration, Curve};
+use crate::audit::{Asked, Begun, Capture, File, Folder, Report, Request, Thumbnail};
 
 /// Audits.
 pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &Status) -> Outcome {
@@ -58,29 +57,4 @@ pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &St
         print::answer(&found(summary, &folder.page()))?;
     }
     Ok(if summary.pairs == 0 { Exit::Success } else { Exit::Negative })
-}
-
-/// The calibration of the model pack, if it is of this recipe and dimension.
-pub(super) fn calibration(settings: &Settings, collection: &Collection) -> Result<Curve, Failure> {
-    let pack = Pack::load(&settings.pack_folder()?).map_err(Failure::new)?;
-    if let Some(recipe) = collection.recipe()
-        && recipe != pack.recipe()
-    {
-        return Err(Failure::new(format_args!(
-            "the templates are of recipe {recipe}, the model pack makes {}; name theirs with --pack, or ask for a --score",
-            pack.recipe()
-        )));
-    }
-    if pack.dimension() != collection.dimension() {
-        return Err(Failure::new(format_args!(
-            "the templates have {} values, those of the model pack {}; name theirs with --pack, or ask for a --score",
-            collection.dimension(),
-            pack.dimension()
-        )));
-    }
-    let path = pack.calibration().ok_or_else(|| {
-        Failure::new("the model pack has no calibration; ask for a --score, or run `chinhchu calibrate`")
-    })?;
-    let calibration = Calibration::load(&path, pack.recipe()).map_err(Failure::new)?;
-    calibration.curve(settings.curve, 1).cloned().map_err(Failure::new)
 }

@@ -171,12 +171,13 @@ impl<'a> Begun<'a> {
         template_next: Vec<Option<u64>>,
     ) -> Result<Prepared<'a>, TaskError> {
         let Request { words, locale, .. } = *self.request;
-        let list = keep_left_out(self.folder, collection, words, locale)?;
-        if list.is_none() {
-            self.folder.remove(File::LeftOut)?;
-        }
         let first = collection.first_rows();
         if first == 0 || collection.has_second() && collection.rows() == first {
+            // What a finished audit left there is that audit's.
+            let list = match self.folder.is_finished() {
+                true => None,
+                false => keep_left_out(self.folder, collection, words, locale)?,
+            };
             return Err(TaskError::Nothing { left_out: left_out(collection.left_out(), words), list });
         }
         self.cost.reading = self.clock.lap();
@@ -255,10 +256,14 @@ impl Prepared<'_> {
             units: 0,
             before: std::mem::take(&mut self.template_next),
         };
-        folder.keep_inputs(&KeptInputs { gallery: request.gallery.clone() })?;
         cost.chance = clock.lap();
+        // Until then the folder may turn out to be another audit's, which stays as it is.
         let pairs = work.pairs(folder, identity, &mut cost, observer)?;
         clock.lap();
+        folder.keep_inputs(&KeptInputs { gallery: request.gallery.clone() })?;
+        if keep_left_out(folder, collection, request.words, request.locale)?.is_none() {
+            folder.remove(File::LeftOut)?;
+        }
         let mut results = self.found(pairs, &chance, score)?;
         // The list of templates before the summary, which says that all is there.
         let seen = KnownTemplates::new(std::mem::take(&mut self.marks));

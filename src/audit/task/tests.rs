@@ -61,9 +61,13 @@ impl Observer for Told {
 }
 
 fn audited(out: &Path, pairs_max: usize, told: &mut Told) -> Result<Results, TaskError> {
-    let (filters, collection) = (Filters::default(), collection());
+    audited_of(&collection(), out, pairs_max, told)
+}
+
+fn audited_of(collection: &Collection, out: &Path, pairs_max: usize, told: &mut Told) -> Result<Results, TaskError> {
+    let filters = Filters::default();
     let (request, folder) = (request(&filters, pairs_max), Folder::open(out).unwrap());
-    let prepared = Begun::new(&request, &folder)?.loaded(&collection, vec![None])?;
+    let prepared = Begun::new(&request, &folder)?.loaded(collection, vec![None])?;
     assert_eq!((prepared.size().subjects, prepared.size().comparisons), (45, 45 * 44 / 2));
     prepared.run(None, Report { locale: CsvLocale::Plain, thumbnail: None }, told)
 }
@@ -108,6 +112,41 @@ fn more_pairs_than_are_held_stop_it_and_say_what_is_known_of_fewer() {
     assert_eq!(ids(&audited(folder.path(), 100, &mut told).unwrap()).len(), 5);
 }
 
+fn missing(line: u64) -> LeftOutRow {
+    let (list, file, reason) = ("people.csv".into(), "a.jpg".into(), "FILE_MISSING".into());
+    LeftOutRow { list, line, file, reason, detail: String::new() }
+}
+
+#[test]
+fn an_audit_of_something_else_is_refused_and_every_file_of_the_first_stays_as_it_was() {
+    let out = tempfile::tempdir().unwrap();
+    let mut first = collection();
+    first.leave_out("FILE_MISSING", 1);
+    first.list_left_out(missing(7));
+    let found = audited_of(&first, out.path(), 100, &mut Told::default()).unwrap();
+    assert_eq!(found.left_out, [missing(7)]);
+    let files = || {
+        let mut files: Vec<_> = std::fs::read_dir(out.path()).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files.into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>()
+    };
+    let before = files();
+    // One template has another name, and no row was left out.
+    let mut other = Collection::new();
+    for row in 0..first.rows() as u32 {
+        let subject = other.subject(first.subject_id(first.groups()[row as usize])).unwrap();
+        other
+            .push(&format!("x{row}"), first.vector(row), RowInfo { subject, captured_at: None, quality: None })
+            .unwrap();
+    }
+    let refused = audited_of(&other, out.path(), 100, &mut Told::default()).unwrap_err();
+    assert!(refused.to_string().contains("--restart"), "{refused}");
+    let (filters, nothing) = (Filters::default(), Collection::new());
+    let (request, folder) = (request(&filters, 100), Folder::open(out.path()).unwrap());
+    assert!(Begun::new(&request, &folder).unwrap().loaded(&nothing, vec![None]).is_err());
+    assert!(files() == before);
+}
+
 #[test]
 fn where_nothing_is_left_to_compare_the_rows_left_out_are_listed_all_the_same() {
     let out = tempfile::tempdir().unwrap();
@@ -115,13 +154,7 @@ fn where_nothing_is_left_to_compare_the_rows_left_out_are_listed_all_the_same() 
     let (request, folder) = (request(&filters, 100), Folder::open(out.path()).unwrap());
     let mut collection = Collection::new();
     collection.leave_out("FILE_MISSING", 1);
-    collection.list_left_out(LeftOutRow {
-        list: "people.csv".into(),
-        line: 2,
-        file: "a.jpg".into(),
-        reason: "FILE_MISSING".into(),
-        detail: String::new(),
-    });
+    collection.list_left_out(missing(2));
     let error = Begun::new(&request, &folder).unwrap().loaded(&collection, vec![None]).err().expect("nothing");
     assert!(error.to_string().contains("1 x the photo's file is missing"), "{error}");
     let listed = std::fs::read_to_string(folder.file(File::LeftOut)).unwrap();

@@ -36,7 +36,7 @@ there: sex, age or age_group, captured_at, quality, scheme, province, enrolled_a
 
 An audit that was stopped, however, goes on when the same command is run again. A gallery in
 use is audited as it was when the audit began. The same input gives the same bytes, whatever
-the number of threads; only seconds and cost in summary.json differ.
+the number of threads; only the seconds and cost that the summary states differ.
 
 Exit code: 0 nothing found, 1 findings, 2 stopped, the input cannot be used, the disk is full,
 or wrong usage.";

@@ -12,10 +12,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chinhchu::chip::forge::{CardDraft, HolderDraft};
 use chinhchu::chip::{Anchors, Personal, Sex};
+use chinhchu::context::RequestContext;
 use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
-use chinhchu::gallery::{DecisionKey, EmbeddedGallery, EmbeddedOptions, Outcome, RequestId, SubjectId};
+use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, Outcome, RequestId, SubjectId};
+use chinhchu::tools::forge::{CardDraft, HolderDraft};
 use chinhchu::workflow::Engine;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, Policies, PolicyFile, Record, Scheme};
 
@@ -49,7 +50,7 @@ async fn run() -> Result<bool, Failure> {
     let engine = Engine::open(&engine_options(pool_options()))?;
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
     let folder = tempfile::tempdir()?;
-    let gallery = Arc::new(EmbeddedGallery::open(folder.path(), recipe, dimension, EmbeddedOptions::default())?);
+    let gallery = Arc::new(gallery::open(folder.path(), recipe, dimension, EmbeddedOptions::default())?);
     let began = Instant::now();
     fill(&gallery, recipe, dimension, SUBJECTS).await?;
     println!("{SUBJECTS} subjects enrolled in {:.1} s", began.elapsed().as_secs_f64());
@@ -92,7 +93,7 @@ async fn run() -> Result<bool, Failure> {
     for index in 0..DECISIONS + DECISIONS / 10 {
         let request = request(index)?;
         let began = Instant::now();
-        let outcome = engine.verify_beneficiary(request).await?;
+        let outcome = engine.verify_beneficiary(&RequestContext::internal("benchmark"), request).await?;
         let took = began.elapsed();
         if outcome.decided.outcome != Outcome::Approve {
             return Err(format!("not approved: {:?}", outcome.decided).into());

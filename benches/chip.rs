@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chinhchu::chip::crypto::Curve;
-use chinhchu::chip::forge::{CardDraft, KeyKind};
 use chinhchu::chip::{Anchors, CheckOptions, ChipFiles, Date, Moment, Verdict, inspect};
+use chinhchu::tools::forge::{CardDraft, KeyKind};
 
 /// Size of the photo: that of a genuine card.
 const PHOTO_BYTES: usize = 20_000;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::PoolOptions;
 use chinhchu::gallery::{Attributes, EnrolMode, Filter, RequestId, Source, SubjectId};
 use chinhchu::service::{Client, ServeOptions, bind};
@@ -74,7 +75,7 @@ async fn compare() -> Result<(), Failure> {
         let engine = engine.clone();
         saturate(in_flight, request.clone(), move |r| {
             let engine = engine.clone();
-            async move { engine.verify(r).await.map(drop).map_err(Failure::from) }
+            async move { engine.verify(&RequestContext::internal("benchmark"), r).await.map(drop).map_err(Failure::from) }
         })
         .await
     };

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The gallery is the embedded one, on disk under the temporary folder (4 GB for a
-//! million), filled with face-like vectors (`search::Population`) under the pack's own
+//! million), filled with face-like vectors (`tools::Population`) under the pack's own
 //! recipe, so that a real photo is the probe. Client and server share the machine.
 
 mod support;
@@ -15,10 +15,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
-use chinhchu::gallery::{
-    Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Filter, Gallery, Scope, Source, SubjectId,
-};
+use chinhchu::gallery::{self, Attributes, EmbeddedOptions, EnrolMode, Filter, Scope, Source, SubjectId};
 use chinhchu::service::{Client, ServeOptions, bind};
 use chinhchu::workflow::{Engine, EnrolRequest, IdentifyRequest, Photo};
 
@@ -52,7 +51,7 @@ async fn run(templates: u64) -> Result<bool, Failure> {
     let dimension = engine.pack().dimension();
     let folder = tempfile::tempdir()?;
     let recipe = engine.recipe();
-    let opened = EmbeddedGallery::open(folder.path(), recipe, dimension, EmbeddedOptions::default())?;
+    let opened = gallery::open(folder.path(), recipe, dimension, EmbeddedOptions::default())?;
     let gallery = Arc::new(opened);
     let began = Instant::now();
     fill(&gallery, recipe, dimension, templates).await?;
@@ -69,7 +68,7 @@ async fn run(templates: u64) -> Result<bool, Failure> {
         accept_poor: true,
         vouch: None,
     };
-    engine.enrol(request).await?;
+    engine.enrol(&RequestContext::internal("benchmark"), request).await?;
 
     let mut serve = ServeOptions::default();
     serve.listen.set_port(0);

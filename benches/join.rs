@@ -7,7 +7,8 @@
 
 use std::time::Instant;
 
-use chinhchu::search::{Join, Like, Matrix, PlainJoin, Population, Side};
+use chinhchu::search::{Join, Matrix, Side};
+use chinhchu::tools::{Like, PlainJoin, Population};
 
 /// Face-like vectors: tiles of 32,768 rows, as in a large gallery.
 const FACES: usize = 524_288;

@@ -6,11 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId,
+    self, Attributes, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId,
 };
-use chinhchu::search::{Entry, Index, Like, PlainScan, Population, Wanted};
+use chinhchu::search::{Entry, Index, Wanted};
+use chinhchu::tools::{Like, PlainScan, Population};
 
 const DIMENSION: usize = 512;
 const QUERIES: usize = 21;
@@ -150,7 +152,7 @@ fn beside_inserts(population: &Population, score: f32, index: &Index, queries: &
     );
 }
 
-async fn enrolments_per_second(gallery: &Arc<EmbeddedGallery>, writers: u64, tag: &str) -> f64 {
+async fn enrolments_per_second(gallery: &Arc<Gallery>, writers: u64, tag: &str) -> f64 {
     let begin = Instant::now();
     let tasks: Vec<_> = (0..writers)
         .map(|writer| {
@@ -168,7 +170,7 @@ async fn enrolments_per_second(gallery: &Arc<EmbeddedGallery>, writers: u64, tag
                         templates: vec![new],
                         agreement: chinhchu::gallery::Agreement::Known,
                     };
-                    gallery.enrol(enrolment, None).await.expect("an enrolment");
+                    gallery.enrol(&RequestContext::internal("test"), enrolment, None).await.expect("an enrolment");
                     done += 1;
                 }
                 done
@@ -186,7 +188,7 @@ fn group_commit() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("data");
     let options = EmbeddedOptions::default();
-    let gallery = Arc::new(EmbeddedGallery::open(&path, RECIPE, DIMENSION, options.clone()).expect("a new gallery"));
+    let gallery = Arc::new(gallery::open(&path, RECIPE, DIMENSION, options.clone()).expect("a new gallery"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     println!("\ndurable enrolments a second, one template of {DIMENSION} values each");
     println!("{:<10} {:>12} {:>8}", "writers", "per second", "ratio");
@@ -198,10 +200,10 @@ fn group_commit() {
         }
         println!("{writers:<10} {rate:>12.0} {:>8.1}", rate / one);
     }
-    let templates = runtime.block_on(gallery.stats()).expect("its size").templates;
+    let templates = gallery.stats().templates;
     drop(gallery);
     let begin = Instant::now();
-    drop(EmbeddedGallery::open(&path, RECIPE, DIMENSION, options).expect("the same gallery"));
+    drop(gallery::open(&path, RECIPE, DIMENSION, options).expect("the same gallery"));
     let seconds = begin.elapsed().as_secs_f64();
     println!(
         "\nopening and checking {templates} templates: {seconds:.2} s ({:.0} a second)",

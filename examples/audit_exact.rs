@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use chinhchu::matching::Dot;
-use chinhchu::search::{Like, Population};
+use chinhchu::tools::{Like, Population};
 use npyz::WriterBuilder;
 use rayon::prelude::*;
 

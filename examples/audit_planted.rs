@@ -13,10 +13,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use chinhchu::audit::{
-    Asked, Chance, Compared, CsvLocale, Found, LinkChance, LocalChance, Meetings, PLANTED_DIMENSION, Plan, Planted,
-    Records, Results, Rows, SAMPLED_MAX_DEFAULT, SubjectFacts, TemplateFacts, agreement, gather, rings,
+    Asked, Chance, Compared, CsvLocale, Found, LinkChance, LocalChance, Meetings, Plan, Records, Results, Rows,
+    SAMPLED_MAX_DEFAULT, SubjectFacts, TemplateFacts, gather, rings,
 };
 use chinhchu::search::{Join, Matrix, Pair, Side};
+use chinhchu::tools::planted::{DIMENSION, Planted, agreement};
 use rayon::prelude::*;
 
 /// Look-alikes between rings score so much above the threshold.
@@ -63,7 +64,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
     // twice. Bridges are too few to move it.
     let sample = |planted: &Planted| -> Result<(Vec<f32>, u64, Chance), Box<dyn Error>> {
         let vectors = planted.vectors();
-        let matrix = Matrix::new(PLANTED_DIMENSION, &vectors[..])?;
+        let matrix = Matrix::new(DIMENSION, &vectors[..])?;
         let side = Side { vectors: &matrix, groups: planted.groups() };
         let join = Join::within(side, 1.0)?;
         let comparisons = (0..join.units()).map(|unit| join.comparisons(unit)).sum();
@@ -88,7 +89,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
     let (vectors, comparisons, chance) = sample(&planted)?;
     let chance_seconds = began.elapsed().as_secs_f64();
 
-    let matrix = Matrix::new(PLANTED_DIMENSION, &vectors[..])?;
+    let matrix = Matrix::new(DIMENSION, &vectors[..])?;
     let began = Instant::now();
     let join = Join::within(Side { vectors: &matrix, groups: planted.groups() }, score)?;
     let found: Result<Vec<Vec<Pair>>, _> = (0..join.units()).into_par_iter().map(|u| join.run(u, PAIRS_MAX)).collect();

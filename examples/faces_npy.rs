@@ -14,7 +14,7 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chinhchu::search::{Like, Population};
+use chinhchu::tools::{Like, Population};
 use clap::Parser;
 use npyz::WriterBuilder;
 

@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chinhchu::evaluation::{Example, Shows, fit_quality};
 use chinhchu::face::quality::{Measure, Profile};
 use chinhchu::face::{Pack, Pipeline, PoolOptions, Wants};
 use chinhchu::matching::compare;
+use chinhchu::tools::{Example, Shows, fit_quality};
 use clap::Parser;
 use serde::Deserialize;
 

@@ -17,7 +17,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use chinhchu::matching::Dot;
-use chinhchu::search::{Join, Like, Matrix, Pair, Population, SearchError, Side};
+use chinhchu::search::{Join, Matrix, Pair, SearchError, Side};
+use chinhchu::tools::{Like, Population};
 use clap::Parser;
 use rayon::prelude::*;
 use serde_json::{Value, json};

@@ -18,7 +18,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use chinhchu::matching::Dot;
-use chinhchu::search::{self, Entry, Graph, GraphOptions, Hit, Index, PlainScan, Wanted};
+use chinhchu::search::{self, Entry, Graph, GraphOptions, Hit, Index, Wanted};
+use chinhchu::tools::PlainScan;
 use clap::Parser;
 use serde_json::{Value, json};
 

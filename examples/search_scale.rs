@@ -17,9 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use chinhchu::search::{
-    Chunks, Entry, Hit, Index, IndexOptions, Like, Originals, Population, SearchError, View, Wanted, read, write,
-};
+use chinhchu::search::{Chunks, Entry, Hit, Index, IndexOptions, Originals, SearchError, View, Wanted, read, write};
+use chinhchu::tools::{Like, Population};
 use clap::Parser;
 
 /// Rows put into the index at a time.

@@ -59,16 +59,6 @@ pub(crate) fn number(text: &str) -> String {
     text.chars().filter(|&c| !separates(c)).collect::<String>().to_uppercase()
 }
 
-/// Bytes in lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            out.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
-        out
-    })
-}
-
 /// The digits before `.0` or `.00`, where nothing else is there.
 fn whole(text: &str) -> Option<&str> {
     let (whole, fraction) = text.split_once(['.', ','])?;
@@ -87,11 +77,6 @@ mod tests {
         assert_eq!(visible(&format!(" a{hidden}b\u{a0}\u{3000}c\t")), "ab  c");
         assert_eq!(visible("Ｎｇｕｙễｎ ０７９"), "Nguyễn 079");
         assert!(!"aĐ\u{300}\u{31b}\n \u{a0}-'?\u{fffd}".chars().any(is_invisible));
-    }
-
-    #[test]
-    fn each_byte_is_two_digits() {
-        assert_eq!((hex(&[0, 9, 10, 255]), hex(&[])), ("00090aff".to_owned(), String::new()));
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{PoolOptions, RecipeDigest, Template};
-use chinhchu::gallery::{Attributes, EmbeddedGallery, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
+use chinhchu::gallery::{Attributes, EnrolMode, Enrolment, Gallery, NewTemplate, Source, SubjectId};
 use chinhchu::imaging::Limits;
-use chinhchu::search::{Like, Population};
+use chinhchu::tools::{Like, Population};
 use chinhchu::workflow::EngineOptions;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
@@ -88,7 +89,7 @@ pub fn jpeg(picture: &RgbImage) -> Result<Vec<u8>, Failure> {
 /// Enrols so many face-like subjects with a template each: `s0`, `s1`, …. Templates are
 /// those of the population that has `dimension` values in a vector.
 pub async fn fill(
-    gallery: &Arc<EmbeddedGallery>,
+    gallery: &Arc<Gallery>,
     recipe: RecipeDigest,
     dimension: usize,
     subjects: u64,
@@ -108,7 +109,7 @@ pub async fn fill(
                 agreement: chinhchu::gallery::Agreement::Known,
             };
             let gallery = Arc::clone(gallery);
-            tasks.spawn(async move { gallery.enrol(enrolment, None).await });
+            tasks.spawn(async move { gallery.enrol(&RequestContext::internal("test"), enrolment, None).await });
         }
         while let Some(done) = tasks.join_next().await {
             done??;

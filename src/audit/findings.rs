@@ -7,9 +7,9 @@
 //! dropped; any other damage is an error, because a finding must not vanish.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::lines;
 use super::measure::Outcome;
 use crate::gallery::{GalleryError, Note, SubjectId, Timestamp};
+use crate::private;
 
 /// Longest file read: some hundred thousand findings.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -165,9 +166,7 @@ impl Findings {
     /// nothing was written.
     pub fn record(path: &Path, finding: &Finding) -> Result<bool, FindingsError> {
         let failed = |source| FindingsError::Io { path: path.to_owned(), source };
-        let mut options = OpenOptions::new();
-        let file =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+        let file = private::open(path).map_err(failed)?;
         // For as long as the file is open: two officers may be at work.
         file.lock().map_err(failed)?;
         let bytes = read_bounded(&file).map_err(failed)?;
@@ -180,20 +179,13 @@ impl Findings {
             .set_len(whole as u64)
             .and_then(|()| file.write_all_at(&line, whole as u64))
             .and_then(|()| file.sync_all())
-            .and_then(|()| sync_folder(path));
+            .and_then(|()| private::sync_folder(path.parent().unwrap_or(Path::new(""))));
         written.map_err(|error| {
             // Best effort: a line cut short is dropped by the next one to write.
             let _ = file.set_len(whole as u64);
             failed(error)
         })?;
         Ok(true)
-    }
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => fs::File::open(".")?.sync_all(),
     }
 }
 
@@ -208,6 +200,8 @@ fn read_bounded(file: impl Read) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn finding(a: &str, b: &str, outcome: Outcome, at: u64) -> Finding {

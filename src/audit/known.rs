@@ -12,7 +12,7 @@ use rayon::slice::ParallelSliceMut;
 use sha2::{Digest, Sha256};
 
 use super::collection::Mark;
-use crate::text;
+use crate::hex;
 
 const MAGIC: &[u8; 8] = b"CHCHSEEN";
 const VERSION: u32 = 1;
@@ -113,7 +113,7 @@ impl KnownTemplates {
 
     /// Digest of all, in hexadecimal.
     pub fn digest(&self) -> String {
-        text::hex(&Sha256::digest(self.sorted.as_flattened()))
+        hex::encode(&Sha256::digest(self.sorted.as_flattened()))
     }
 }
 

@@ -6,11 +6,13 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::hex;
+
 /// The line of a value, with its line break.
 pub(super) fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let json = serde_json::to_vec(value)?;
     let mut line = Vec::with_capacity(json.len() + 10);
-    write!(line, "{:08x} ", crc32fast::hash(&json))?;
+    write!(line, "{} ", hex::encode(&crc32fast::hash(&json).to_be_bytes()))?;
     line.extend(json);
     line.push(b'\n');
     Ok(line)
@@ -20,7 +22,7 @@ pub(super) fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
 /// another kind.
 pub(super) fn decode<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     let (crc, json) = line.strip_suffix(b"\n")?.split_at_checked(9)?;
-    let crc = u32::from_str_radix(std::str::from_utf8(crc).ok()?.strip_suffix(' ')?, 16).ok()?;
+    let crc = u32::from_be_bytes(hex::decode_array(crc.strip_suffix(b" ")?)?);
     if crc32fast::hash(json) != crc {
         return None;
     }

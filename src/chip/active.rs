@@ -65,6 +65,9 @@ pub struct Dg15 {
 
 impl Dg15 {
     /// Parses a DG15 file.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the file is no DG15.
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
         let mut outer = Reader::new(file).expect(0x6F).within("DG15")?.children();
         Ok(Self { key: Spki::parse(&mut outer)? })
@@ -82,6 +85,9 @@ pub struct Dg14 {
 
 impl Dg14 {
     /// Parses a DG14 file.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the file is no DG14.
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
         const WHAT: &str = "DG14";
         const PROTOCOLS_MAX: usize = 64;

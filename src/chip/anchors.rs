@@ -194,6 +194,10 @@ impl Anchors {
     /// Loads a file, or every certificate, master list and revocation list of a
     /// folder (not of its sub-folders). Certificates that cannot be read are left
     /// out and listed in [`Anchors::skipped`].
+    ///
+    /// # Errors
+    /// [`AnchorError`] for a file or folder that cannot be read, and for the first certificate or
+    /// list in it that cannot.
     pub fn load(path: &Path) -> Result<Self, AnchorError> {
         Self::load_with(path, Unreadable::Skip)
     }
@@ -203,6 +207,9 @@ impl Anchors {
     /// Always an error: a master list that is damaged or whose own signature is wrong, a
     /// revocation list that cannot be read, a file that the system does not hand out, and
     /// that nothing is left to trust.
+    ///
+    /// # Errors
+    /// As [`Anchors::load`], but for what `unreadable` says is to be skipped.
     pub fn load_with(path: &Path, unreadable: Unreadable) -> Result<Self, AnchorError> {
         let io = |source| AnchorError::Io { path: path.to_owned(), source };
         let mut out = Self::default();
@@ -288,6 +295,10 @@ impl Anchors {
     /// PEM. `name` is for reports. Of a file of several certificates those that can be
     /// read are added, and the others listed in [`Anchors::skipped`]; where none can, that
     /// is the error.
+    ///
+    /// # Errors
+    /// [`AnchorError`] where the bytes are neither certificate, nor revocation list, nor master
+    /// list, or contradict what is there.
     pub fn add_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), AnchorError> {
         match self.add(name, bytes)? {
             Added::Done => Ok(()),

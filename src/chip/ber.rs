@@ -17,6 +17,9 @@ const OCTET_STRING_IN_PIECES: u32 = 0x24;
 
 /// The first element of `bytes` with definite lengths throughout. Borrowed
 /// where it already was; bytes after the element are dropped.
+///
+/// # Errors
+/// [`TlvError`] where lengths or ends do not fit together, or nest too deeply.
 pub fn to_definite(bytes: &[u8]) -> Result<Cow<'_, [u8]>, TlvError> {
     let (end, changes) = measure(bytes, DEPTH_MAX)?;
     if !changes {

@@ -6,9 +6,9 @@ use super::anchors::{Anchors, Authority};
 use super::crypto::{Hash, Scheme, SignatureError};
 use super::finding::Finding;
 use super::sod::{signature_reason, weaknesses};
-use super::time::Moment;
 use super::words::{Effect, Reason};
 use super::x509::Certificate;
+use crate::dates::Moment;
 
 /// Longest chain: signer, link, link, …, anchor. Countries link one generation
 /// to the next, and keep a handful.

@@ -4,10 +4,10 @@ use super::ber::to_definite;
 use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
 use super::error::InStructure;
 use super::name::Name;
-use super::time::Moment;
 use super::tlv::Reader;
 use super::x509::{Certificate, unsigned};
 use super::{ParseError, der, oid};
+use crate::dates::Moment;
 
 const WHAT: &str = "the signed data";
 /// Most signers read; ICAO 9303-10 asks for exactly one.

@@ -9,9 +9,9 @@
 use super::error::InStructure;
 use super::name;
 use super::personal::{BirthDate, Personal, Sex};
-use super::time::Date;
 use super::tlv::{Reader, Tlv, TlvError};
 use super::{ParseError, der};
+use crate::dates::Date;
 use crate::text;
 
 const WHAT: &str = "DG13";
@@ -166,6 +166,9 @@ pub struct Dg13 {
 
 impl Dg13 {
     /// Parses a DG13 file.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the file is no DG13.
     pub fn parse(file: &[u8], scope: Dg13Scope) -> Result<Self, ParseError> {
         let outer = Reader::new(file).expect(0x6D).within(WHAT)?;
         let mut out = Self { entries: Vec::new() };

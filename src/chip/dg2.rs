@@ -87,6 +87,9 @@ pub struct Dg2 {
 
 impl Dg2 {
     /// Parses a DG2 file.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the file is no DG2, or none of its records holds a picture.
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
         let outer = Reader::new(file).expect(0x75).within(WHAT)?;
         let mut state = State::default();
@@ -118,6 +121,9 @@ impl Dg2 {
 
     /// Parses one biometric data block without its wrapping: a bare ISO/IEC
     /// 19794-5 or 39794-5 record.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the record is of no known format, or cut short.
     pub fn parse_record(record: &[u8]) -> Result<Self, ParseError> {
         let mut state = State::default();
         let read = state.block(record);
@@ -214,7 +220,7 @@ impl State {
 
 /// The format of a picture. Those a chip should hold are told apart here, for
 /// the search in a record whose lengths lie; others are `imaging`'s to know.
-pub(super) fn picture_format(bytes: &[u8]) -> Option<Format> {
+pub(crate) fn picture_format(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
         Some(Format::Jpeg)
     } else if bytes.starts_with(b"\0\0\0\x0cjP  \r\n\x87\n") {

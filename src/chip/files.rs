@@ -82,6 +82,10 @@ pub struct ChipFiles {
 impl ChipFiles {
     /// Reads a folder. Files that are none of a chip's are passed over and
     /// counted; sub-folders and links are not followed.
+    ///
+    /// # Errors
+    /// What the system said, and [`std::io::ErrorKind::InvalidData`] for files that are too large
+    /// or too many.
     pub fn from_folder(folder: &Path) -> std::io::Result<Self> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder)? {

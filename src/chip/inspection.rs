@@ -15,11 +15,11 @@ use super::finding::{Finding, GroupState, Verdict};
 use super::mrz::Mrz;
 use super::personal::{BirthDate, Personal, Sex};
 use super::sod::{SecurityObject, Sod};
-use super::time::{Date, Moment};
 use super::tlv::Reader;
 use super::words::{Effect, Reason};
 use super::x509::Certificate;
 use super::{Name, ParseError};
+use crate::dates::{Date, Moment};
 use crate::numbers::is_a_number;
 use crate::text;
 
@@ -57,6 +57,9 @@ pub struct Com {
 
 impl Com {
     /// Parses an EF.COM file.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the file is no EF.COM.
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
         const WHAT: &str = "EF.COM";
         let mut fields = Reader::new(file).expect(0x60).within(WHAT)?.children();

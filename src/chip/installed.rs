@@ -4,9 +4,9 @@
 use sha2::{Digest, Sha256};
 
 use super::anchors::{AnchorSource, Anchors, Skipped, SourceKind};
-use super::forge;
-use super::time::Moment;
+use super::test_keys::{TEST_MARK, published_keys};
 use super::x509::Certificate;
+use crate::dates::Moment;
 
 impl Anchors {
     /// Every certificate that may issue others.
@@ -22,10 +22,10 @@ impl Anchors {
     /// Certificates whose private key anybody can have, or that say of themselves that they are
     /// for tests, whatever the file and the certificate are called: the files they are in.
     pub fn test_authorities(&self) -> impl Iterator<Item = &str> {
-        let published = forge::published_keys();
+        let published = published_keys();
         let is_test = move |one: &Certificate| {
             published.contains(&one.key.key)
-                || [&one.subject, &one.issuer].iter().any(|name| name.to_string().contains(forge::TEST_MARK))
+                || [&one.subject, &one.issuer].iter().any(|name| name.to_string().contains(TEST_MARK))
         };
         self.certificates_and_files().filter(move |(one, _)| is_test(one)).map(|(_, file)| file)
     }
@@ -95,14 +95,14 @@ fn digest(parts: impl IntoIterator<Item = [u8; 32]>) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chip::forge::{CardDraft, Flaw, KeyKind};
+    use crate::tools::forge::{CardDraft, Flaw, KeyKind};
 
     #[test]
     fn the_published_authority_is_known_by_its_key_whatever_it_is_called() {
         let draft = CardDraft::new(b"test", vec![0xFF, 0xD8, 0xFF]);
         let marked = draft.forge().unwrap().csca;
         let mut plain = marked.clone();
-        let mark = forge::TEST_MARK.as_bytes();
+        let mark = TEST_MARK.as_bytes();
         while let Some(at) = plain.windows(mark.len()).position(|window| window == mark) {
             plain[at..at + mark.len()].copy_from_slice(b"VIET NAM IDENTITYX");
         }

@@ -59,6 +59,9 @@ pub enum Voucher {
 impl MasterList {
     /// Parses a list. A certificate that cannot be read is left out: of the hundreds of a
     /// list few concern the cards at hand, and the list's signature covers it all the same.
+    ///
+    /// # Errors
+    /// [`MasterListError`] where the bytes are no master list.
     pub fn parse(bytes: &[u8]) -> Result<Self, MasterListError> {
         if bytes.len() > LIST_BYTES_MAX {
             return Err(ParseError::TooLarge { what: WHAT, max: LIST_BYTES_MAX }.into());
@@ -86,6 +89,9 @@ impl MasterList {
 
     /// Checks the list's signature, and that its signer was issued by one of
     /// `supplied` or of the list.
+    ///
+    /// # Errors
+    /// [`MasterListError`] where its signer or its signature is not sound.
     pub fn verify<'a>(
         &self,
         supplied: impl Iterator<Item = &'a Certificate>,

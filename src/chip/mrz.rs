@@ -3,8 +3,8 @@
 use super::ParseError;
 use super::error::InStructure;
 use super::personal::{BirthDate, Personal, Sex};
-use super::time::Date;
 use super::tlv::Reader;
+use crate::dates::Date;
 
 const WHAT: &str = "DG1";
 /// Digits of a Vietnamese citizen's number (Decree 137/2015, article 13).
@@ -56,6 +56,9 @@ pub struct Mrz {
 
 impl Mrz {
     /// Parses a DG1 file. `today` decides the century of the birth date.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the file is no DG1 with a zone of three lines.
     pub fn parse(file: &[u8], today: Date) -> Result<Self, ParseError> {
         let mut outer = Reader::new(file).expect(0x61).within(WHAT)?.children();
         let zone = outer.expect(0x5F1F).within(WHAT)?.value;
@@ -63,6 +66,10 @@ impl Mrz {
     }
 
     /// Parses the zone itself: its lines one after the other.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the zone has another length, characters that no zone has, or a check
+    /// digit that does not fit.
     pub fn parse_zone(zone: &[u8], today: Date) -> Result<Self, ParseError> {
         if !zone.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'<') {
             return Err(ParseError::malformed("the machine-readable zone"));

@@ -1,6 +1,6 @@
 //! What a card says about a person, in types that do not talk.
 
-use super::time::Date;
+use crate::dates::Date;
 use crate::text;
 
 /// A text about a person. `Debug` hides it, there is no `Display`, and

@@ -105,13 +105,16 @@ pub struct SignatureCheck {
     /// The signature's scheme, where it holds.
     pub scheme: Option<Scheme>,
     /// When the signer says it signed.
-    pub signing_time: Option<super::time::Moment>,
+    pub signing_time: Option<crate::dates::Moment>,
     /// What was found.
     pub findings: Vec<Finding>,
 }
 
 impl Sod {
     /// Parses an EF.SOD file, DER or BER.
+    ///
+    /// # Errors
+    /// The [`Finding`] that says why the file is no security object.
     pub fn parse(file: &[u8]) -> Result<Self, Finding> {
         let broken = |error: ParseError| Finding::of(Reason::SodUnreadable).with(error);
         if file.len() > SOD_BYTES_MAX {

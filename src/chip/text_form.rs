@@ -3,6 +3,7 @@
 
 use super::pem;
 use super::tlv::Header;
+use crate::hex;
 
 /// Least length of the bytes that a text must stand for to be taken for a file.
 const BYTES_MIN: usize = 4;
@@ -46,19 +47,12 @@ fn is_one_tlv(bytes: &[u8]) -> bool {
 }
 
 fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() / 2);
-    let mut high = None;
+    let mut all = Vec::with_capacity(text.len());
     for word in text.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b':' | b',')) {
         let digits = word.strip_prefix(b"0x").or(word.strip_prefix(b"0X")).unwrap_or(word);
-        for &byte in digits {
-            let digit = char::from(byte).to_digit(16)? as u8;
-            match high.take() {
-                None => high = Some(digit),
-                Some(high) => out.push(high << 4 | digit),
-            }
-        }
+        all.extend_from_slice(digits);
     }
-    high.is_none().then_some(out)
+    hex::decode(all)
 }
 
 #[cfg(test)]
@@ -89,8 +83,7 @@ mod tests {
         #[test]
         fn what_is_written_as_text_is_known(value in proptest::collection::vec(any::<u8>(), 2..200)) {
             let file = der::tlv(0x61, &value);
-            let hex: String = file.iter().map(|byte| format!("{byte:02x}")).collect();
-            prop_assert_eq!(decode(hex.as_bytes()), Some(file));
+            prop_assert_eq!(decode(hex::encode(&file).as_bytes()), Some(file));
         }
     }
 }

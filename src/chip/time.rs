@@ -1,36 +1,10 @@
-//! Points in time of certificates, and calendar dates of cards.
+//! Points in time as certificates write them.
 
 use super::ParseError;
 use super::tlv::Tlv;
-
-const DAY_S: i64 = 86_400;
-
-/// A point in time: seconds since 1970-01-01 00:00 UTC, without leap seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub i64);
+use crate::dates::{Date, Moment};
 
 impl Moment {
-    /// The clock of this machine.
-    pub fn now() -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Self(since.map_or(0, |elapsed| i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)))
-    }
-
-    /// Midnight UTC at the start of a date.
-    pub fn of_date(date: Date) -> Self {
-        Self(date.days_since_1970() * DAY_S)
-    }
-
-    /// The date in UTC.
-    pub fn date(self) -> Date {
-        Date::from_days_since_1970(self.0.div_euclid(DAY_S))
-    }
-
-    /// This point moved by whole days.
-    pub fn plus_days(self, days: i64) -> Self {
-        Self(self.0.saturating_add(days.saturating_mul(DAY_S)))
-    }
-
     /// Reads a UTCTime (tag 17) or GeneralizedTime (tag 18) in UTC. Seconds may
     /// be missing, fractions are dropped.
     pub(crate) fn parse(tlv: &Tlv<'_>) -> Result<Self, ParseError> {
@@ -57,83 +31,12 @@ impl Moment {
     }
 }
 
-impl std::fmt::Display for Moment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let second = self.0.rem_euclid(DAY_S);
-        write!(f, "{}T{:02}:{:02}:{:02}Z", self.date(), second / 3600, second / 60 % 60, second % 60)
-    }
-}
-
-impl serde::Serialize for Moment {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 fn digits(text: Option<&[u8]>) -> Option<u32> {
     text?.iter().try_fold(0u32, |value, &byte| byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0')))
 }
 
-/// A day of the Gregorian calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Date {
-    /// 1…9999.
-    pub year: u16,
-    /// 1…12.
-    pub month: u8,
-    /// 1…31.
-    pub day: u8,
-}
-
-impl Date {
-    /// `None` where there is no such day.
-    pub fn new(year: u16, month: u8, day: u8) -> Option<Self> {
-        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-        let days = match month {
-            4 | 6 | 9 | 11 => 30,
-            2 if leap => 29,
-            2 => 28,
-            1..=12 => 31,
-            _ => return None,
-        };
-        ((1..=9999).contains(&year) && (1..=days).contains(&day)).then_some(Self { year, month, day })
-    }
-
-    /// Days since 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
-    pub fn days_since_1970(self) -> i64 {
-        let year = i64::from(self.year) - i64::from(self.month <= 2);
-        let era = year.div_euclid(400);
-        let year_of_era = year.rem_euclid(400);
-        let month = (i64::from(self.month) + 9) % 12;
-        let day_of_year = (153 * month + 2) / 5 + i64::from(self.day) - 1;
-        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-    }
-
-    /// The inverse of [`Date::days_since_1970`]; years outside 1…9999 are cut to them.
-    pub fn from_days_since_1970(days: i64) -> Self {
-        let days = days.clamp(-719_162, 2_932_896) + 719_468;
-        let era = days.div_euclid(146_097);
-        let day_of_era = days.rem_euclid(146_097);
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * month + 2) / 5 + 1;
-        let month = if month < 10 { month + 3 } else { month - 9 };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        Self { year: year as u16, month: month as u8, day: day as u8 }
-    }
-}
-
-impl std::fmt::Display for Date {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::chip::{der, tlv::Reader};
 
@@ -156,14 +59,5 @@ mod tests {
             assert!(moment(0x17, text).is_err(), "{text}");
         }
         assert!(moment(0x18, "2Z").is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn days_and_dates_are_inverse(days in -719_162i64..2_932_896) {
-            let date = Date::from_days_since_1970(days);
-            prop_assert_eq!(Date::new(date.year, date.month, date.day), Some(date));
-            prop_assert_eq!(date.days_since_1970(), days);
-        }
     }
 }

@@ -95,6 +95,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The next TLV.
+    ///
+    /// # Errors
+    /// [`TlvError`] where the object is cut short or its length is not DER.
     pub fn read(&mut self) -> Result<Tlv<'a>, TlvError> {
         let header = Header::parse(self.rest)?;
         let length = header.length.ok_or(TlvError::Indefinite)?;
@@ -107,6 +110,9 @@ impl<'a> Reader<'a> {
     /// The next TLV, its value cut at the end of the bytes where its length
     /// runs past it by at most `slack` bytes. For the inside of DG2 alone,
     /// where lengths in genuine documents are off by a few bytes.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
     pub fn read_clipped(&mut self, slack: usize) -> Result<Tlv<'a>, TlvError> {
         let header = Header::parse(self.rest)?;
         let length = header.length.ok_or(TlvError::Indefinite)?;
@@ -125,6 +131,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The next TLV, which must have this tag.
+    ///
+    /// # Errors
+    /// [`TlvError`] as [`Reader::read`], and where the next object has another tag.
     pub fn expect(&mut self, tag: u32) -> Result<Tlv<'a>, TlvError> {
         let found = self.peek().unwrap_or(0);
         if found != tag {
@@ -138,11 +147,17 @@ impl<'a> Reader<'a> {
     }
 
     /// The next TLV where it has this tag.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
     pub fn optional(&mut self, tag: u32) -> Result<Option<Tlv<'a>>, TlvError> {
         if self.peek() == Some(tag) { self.read().map(Some) } else { Ok(None) }
     }
 
     /// The first TLV of this tag from here on; those before it are skipped.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
     pub fn find(&mut self, tag: u32) -> Result<Option<Tlv<'a>>, TlvError> {
         while !self.is_empty() {
             let tlv = self.read()?;
@@ -154,6 +169,9 @@ impl<'a> Reader<'a> {
     }
 
     /// That everything has been read.
+    ///
+    /// # Errors
+    /// [`TlvError`] where something follows.
     pub fn finish(&self) -> Result<(), TlvError> {
         if self.rest.is_empty() { Ok(()) } else { Err(TlvError::Trailing) }
     }

@@ -10,10 +10,10 @@ use std::ops::Range;
 use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
 use super::error::InStructure;
 use super::name::Name;
-use super::time::Moment;
 use super::tlv::{Reader, Tlv};
 use super::{ParseError, oid};
-use crate::text;
+use crate::dates::Moment;
+use crate::hex;
 
 const WHAT: &str = "a certificate";
 const CRL: &str = "a revocation list";
@@ -75,6 +75,9 @@ pub struct Extensions {
 
 impl Certificate {
     /// Parses one certificate; bytes after it are an error.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the bytes are no certificate.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(bytes);
         let certificate = Self::read(&mut reader)?;
@@ -129,6 +132,9 @@ impl Certificate {
 
     /// Whether `issuer`'s key signed this certificate, by its own algorithm,
     /// which need not be that of the documents it signs.
+    ///
+    /// # Errors
+    /// [`SignatureError`] where it was not signed by this key.
     pub fn verify_by(&self, issuer: &Spki) -> Result<Scheme, SignatureError> {
         verify(issuer, &self.algorithm, None, &self.der[self.tbs.clone()], &self.signature)
     }
@@ -186,7 +192,7 @@ impl Certificate {
 
     /// Serial number in hexadecimal.
     pub fn serial_hex(&self) -> String {
-        text::hex(&self.serial)
+        hex::encode(&self.serial)
     }
 
     /// Whether an identifier names this certificate's key: as the certificate
@@ -284,6 +290,9 @@ pub struct RevocationList {
 
 impl RevocationList {
     /// Parses a list; bytes after it are an error.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the bytes are no revocation list.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(bytes);
         let outer = reader.expect(0x30).within(CRL)?;

@@ -169,7 +169,7 @@ pub(super) enum LogFormat {
 /// Parses what was typed. `Err` carries the exit code where there is nothing more
 /// to do: help was asked for, or the usage is wrong.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(GlobalArgs, Command), ExitCode> {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let args = joined(args.into_iter().collect());
     match Cli::try_parse_from(&args) {
         Ok(cli) => Ok((cli.global, cli.command)),
         // -V is one line; what --version says is found out only when it is asked for.
@@ -193,6 +193,39 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(GlobalArgs, Co
     }
 }
 
+/// A negative number joined with the option before it: `--fmr -1` as `--fmr=-1`. clap takes a word
+/// with a minus sign for an option, and advises a `--` that would not help; the option's own
+/// parser says what it takes. What follows `--` stays as it is.
+fn joined(args: Vec<OsString>) -> Vec<OsString> {
+    let is_negative = |arg: &OsString| {
+        let rest = arg.to_str().and_then(|text| text.strip_prefix('-'));
+        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.') || is_infinite(rest))
+    };
+    let is_option = |arg: &OsString| {
+        arg.to_str()
+            .and_then(|text| text.strip_prefix("--"))
+            .is_some_and(|name| !name.is_empty() && !name.contains('='))
+    };
+    let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
+    let mut all_are_values = false;
+    for arg in args {
+        all_are_values |= arg == "--";
+        match joined.last_mut() {
+            Some(option) if !all_are_values && is_negative(&arg) && is_option(option) => {
+                option.push("=");
+                option.push(arg);
+            }
+            _ => joined.push(arg),
+        }
+    }
+    joined
+}
+
+/// Words that parsers of numbers take.
+fn is_infinite(text: &str) -> bool {
+    ["inf", "infinity", "nan"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
 /// clap's several lines (what, tips, usage) as one: what, then where to read on.
 fn usage_line(error: &clap::Error) -> String {
     if matches!(error.kind(), ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
@@ -204,7 +237,7 @@ fn usage_line(error: &clap::Error) -> String {
     let what = outcome::one_line(before_usage.trim_start_matches("error: ")).replace(" tip: ", "; ");
     // `invalid value 'x' for '--workers <N>': ` is clap's, what follows the parser's.
     let what = match what.rsplit_once(">': ") {
-        Some((about, why)) => format!("{about}>': {}", in_words(why)),
+        Some((about, why)) => format!("{about}>': {}", in_words(about, why)),
         None => what,
     };
     // The usage string names the command the error is about: `Usage: chinhchu verify …`.
@@ -221,8 +254,12 @@ fn usage_line(error: &clap::Error) -> String {
     format!("{what}; see `{command} --help`")
 }
 
-/// What a parser of numbers says, for people.
-fn in_words(why: &str) -> String {
+/// What a parser of numbers says, for people; `about` names the value.
+fn in_words(about: &str, why: &str) -> String {
+    // A negative number is a whole number, too.
+    if about.contains("invalid value '-") && why == "invalid digit found in string" {
+        return "it takes a whole number, 0 or more".to_owned();
+    }
     let range = why.split_once(" is not in ").and_then(|(found, range)| Some((found, range.split_once("..")?)));
     if let Some((found, (least, most))) = range {
         let most = most.trim_start_matches('=');
@@ -271,6 +308,7 @@ mod tests {
     use clap::CommandFactory;
 
     fn line(args: &[&str]) -> String {
+        let args = joined(args.iter().map(OsString::from).collect());
         usage_line(&Cli::try_parse_from(args).expect_err("wrong usage"))
     }
 
@@ -314,6 +352,38 @@ mod tests {
         ];
         for (args, expected) in cases {
             assert_eq!(line(args), expected);
+        }
+    }
+
+    /// `--fmr -1` was "unexpected argument '-1' found; to pass '-1' as a value, use '-- -1'".
+    #[test]
+    fn a_negative_number_reaches_the_option_it_follows() {
+        for (args, said) in [
+            (&["verify", "a", "b", "--fmr", "-1"][..], "a false match rate lies between"),
+            (&["verify", "a", "b", "--fmr", "-1e-5"], "a false match rate lies between"),
+            (&["verify", "a", "b", "--fmr", "-.5"], "a false match rate lies between"),
+            (&["verify", "a", "b", "--fmr", "-inf"], "a false match rate lies between"),
+            (&["identify", "a", "--fpir", "-0.01"], "a false positive identification rate lies between"),
+            (&["identify", "a", "--nearest", "-3"], "ask for 1 to 1000 candidates"),
+            (&["identify", "a", "--fpir", "0.1", "--limit", "-3"], "ask for 1 to 1000 candidates"),
+            (&["serve", "--workers", "-2"], "it takes a whole number, 0 or more"),
+            (&["audit", "--out", "o", "--score", "-1.5"], "a score lies between -1 and 1"),
+            (&["audit", "--out", "o", "--expect-chance", "-1"], "a number of pairs lies between"),
+            (&["audit", "--out", "o", "--stale", "-1"], "-1 is out of range; it lies between 1 and 1200"),
+            (&["audit", "--out", "o", "--same", "--fnmr", "-1e-3"], "a false non-match rate lies between"),
+            (&["audit", "show", "-1", "--out", "o"], "it takes a whole number, 0 or more"),
+            (&["evaluate", "--replicates", "-100"], "it takes a whole number, 0 or more"),
+            (&["evaluate", "--seed", "-1"], "it takes a whole number, 0 or more"),
+            (&["calibrate", "--frames", "-1"], "-1 is out of range; it lies between 1 and 5"),
+        ] {
+            let told = line(&[&["chinhchu"], args].concat());
+            assert!(told.contains(said) && !told.contains("-- "), "{args:?}: {told}");
+        }
+        let typed = |args: &[&str]| joined(args.iter().map(OsString::from).collect());
+        assert_eq!(typed(&["x", "--score", "-0.5", "p"]), ["x", "--score=-0.5", "p"]);
+        for untouched in [&["x", "--", "--fmr", "-1"][..], &["x", "--data", "-d"], &["x", "-1"], &["x", "--a=b", "-1"]]
+        {
+            assert_eq!(typed(untouched), *untouched);
         }
     }
 

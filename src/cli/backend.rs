@@ -9,10 +9,11 @@ use tonic::Code;
 
 use super::settings::Settings;
 use super::{Failure, models};
+use crate::context::RequestContext;
 use crate::face::{Pack, RecipeDigest};
-use crate::gallery::{EmbeddedGallery, EmbeddedOptions, GalleryError, Receipt, RequestId, SubjectId};
+use crate::gallery::{self, EmbeddedOptions, Gallery, GalleryError, Receipt, RequestId, SubjectId};
 use crate::service::{Client, ClientError};
-use crate::workflow::words::{Class, Reason};
+use crate::workflow::words::{Reason, StatusClass};
 use crate::workflow::{
     Engine, EnrolOutcome, EnrolRequest, Field, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest,
     WorkflowError,
@@ -47,7 +48,8 @@ impl GalleryArgs {
     }
 }
 
-/// Does the work.
+/// Does the work. A server finds out by itself who calls, so only an engine of this process is
+/// given the context.
 #[derive(Clone)]
 pub(super) enum Backend {
     Engine(Engine),
@@ -90,41 +92,58 @@ impl Backend {
     }
 
     /// 1:1.
-    pub(super) async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
+    pub(super) async fn verify(
+        &self,
+        context: &RequestContext,
+        request: VerifyRequest,
+    ) -> Result<VerifyOutcome, CallError> {
         match self {
-            Self::Engine(engine) => Ok(engine.verify(request).await?),
+            Self::Engine(engine) => Ok(engine.verify(context, request).await?),
             Self::Server(client) => Ok(client.verify(request).await?),
         }
     }
 
     /// 1:N.
-    pub(super) async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, CallError> {
+    pub(super) async fn identify(
+        &self,
+        context: &RequestContext,
+        request: IdentifyRequest,
+    ) -> Result<IdentifyOutcome, CallError> {
         match self {
-            Self::Engine(engine) => Ok(engine.identify(request).await?),
+            Self::Engine(engine) => Ok(engine.identify(context, request).await?),
             Self::Server(client) => Ok(client.identify(request).await?),
         }
     }
 
     /// Enrols one subject.
-    pub(super) async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, CallError> {
+    pub(super) async fn enrol(
+        &self,
+        context: &RequestContext,
+        request: EnrolRequest,
+    ) -> Result<EnrolOutcome, CallError> {
         match self {
-            Self::Engine(engine) => Ok(engine.enrol(request).await?),
+            Self::Engine(engine) => Ok(engine.enrol(context, request).await?),
             Self::Server(client) => Ok(client.enrol(request).await?),
         }
     }
 
     /// Removes one subject.
-    pub(super) async fn remove(&self, subject: &SubjectId, id: Option<RequestId>) -> Result<Receipt, CallError> {
+    pub(super) async fn remove(
+        &self,
+        context: &RequestContext,
+        subject: &SubjectId,
+        id: Option<RequestId>,
+    ) -> Result<Receipt, CallError> {
         match self {
-            Self::Engine(engine) => Ok(engine.remove(subject, id).await?),
+            Self::Engine(engine) => Ok(engine.remove(context, subject, id).await?),
             Self::Server(client) => Ok(client.remove(subject, id).await?),
         }
     }
 
     /// Whether a subject is enrolled.
-    pub(super) async fn has(&self, subject: &SubjectId) -> Result<bool, CallError> {
+    pub(super) async fn has(&self, context: &RequestContext, subject: &SubjectId) -> Result<bool, CallError> {
         let found = match self {
-            Self::Engine(engine) => engine.subject(subject).await.map(drop).map_err(CallError::from),
+            Self::Engine(engine) => engine.subject(context, subject).await.map(drop).map_err(CallError::from),
             Self::Server(client) => client.subject(subject).await.map(drop).map_err(CallError::from),
         };
         match found {
@@ -149,17 +168,13 @@ pub(super) fn open_gallery(
 }
 
 /// The embedded gallery in `folder`, for an engine.
-pub(super) fn gallery_of(
-    folder: &Path,
-    engine: &Engine,
-    options: EmbeddedOptions,
-) -> Result<Arc<EmbeddedGallery>, Failure> {
+pub(super) fn gallery_of(folder: &Path, engine: &Engine, options: EmbeddedOptions) -> Result<Arc<Gallery>, Failure> {
     opened(folder, engine.pack(), options).map(Arc::new)
 }
 
 /// The embedded gallery in `folder`, for a model pack.
-pub(super) fn opened(folder: &Path, pack: &Pack, options: EmbeddedOptions) -> Result<EmbeddedGallery, Failure> {
-    let opened = EmbeddedGallery::open(folder, pack.recipe(), pack.dimension(), options);
+pub(super) fn opened(folder: &Path, pack: &Pack, options: EmbeddedOptions) -> Result<Gallery, Failure> {
+    let opened = gallery::open(folder, pack.recipe(), pack.dimension(), options);
     opened.map_err(|error| not_opened(folder, pack.name(), error))
 }
 
@@ -208,10 +223,13 @@ impl From<WorkflowError> for CallError {
     fn from(error: WorkflowError) -> Self {
         let reason = Reason::of(&error);
         let stops_a_run = match reason.class() {
-            Class::Unavailable | Class::DataLoss | Class::DeadlineExceeded | Class::Cancelled => true,
-            Class::Internal => reason != Reason::Inference,
-            Class::ResourceExhausted | Class::FailedPrecondition => is_the_services(reason.code()),
-            Class::InvalidArgument | Class::NotFound | Class::AlreadyExists => false,
+            StatusClass::Unavailable
+            | StatusClass::DataLoss
+            | StatusClass::DeadlineExceeded
+            | StatusClass::Cancelled => true,
+            StatusClass::Internal => reason != Reason::Inference,
+            StatusClass::ResourceExhausted | StatusClass::FailedPrecondition => is_the_services(reason.code()),
+            StatusClass::InvalidArgument | StatusClass::NotFound | StatusClass::AlreadyExists => false,
         };
         let retry_after = match &error {
             WorkflowError::Busy { retry_after_ms } => Some(Duration::from_millis(*retry_after_ms)),

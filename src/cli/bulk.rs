@@ -36,9 +36,10 @@ use super::listed::{Listed, People};
 use super::manifest::{BadRow, Columns, Manifest};
 use super::progress::Progress;
 use super::settings::Settings;
-use super::{Failure, outcome, photo};
+use super::{Failure, caller, outcome, photo};
+use crate::context::RequestContext;
 use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId, Timestamp};
-use crate::text;
+use crate::hex;
 use crate::workflow::words::Reason;
 use crate::workflow::{EnrolRequest, Photo, WorkflowError};
 
@@ -137,7 +138,8 @@ pub(super) async fn run(
     settings: &Settings,
 ) -> Result<BulkReport, Failure> {
     let mut manifest = People::open(&plan.manifest, plan.attributes.clone(), plan.source)?;
-    let worker = Arc::new(Worker { backend: backend.clone(), plan, bytes_max: settings.limits.encoded_bytes_max });
+    let bytes_max = settings.limits.encoded_bytes_max;
+    let worker = Arc::new(Worker { context: caller::context(), backend: backend.clone(), plan, bytes_max });
     // No more than the engine's queue takes: waiting here costs less than asking again.
     let window = (settings.workers() * ROWS_PER_WORKER).min(settings.queue_max);
     let mut run =
@@ -240,6 +242,7 @@ impl Run {
 
 /// Does rows.
 struct Worker {
+    context: RequestContext,
     backend: Backend,
     plan: BulkPlan,
     bytes_max: usize,
@@ -309,7 +312,7 @@ impl Worker {
                 }
                 Err(error) => return Err(error),
             }
-            if standing.generation >= GENERATIONS_MAX || self.backend.has(subject).await? {
+            if standing.generation >= GENERATIONS_MAX || self.backend.has(&self.context, subject).await? {
                 return Ok(RowEnd::Unchanged);
             }
             standing.generation += 1;
@@ -338,7 +341,7 @@ impl Worker {
                 // A list is nothing an officer has looked at photo by photo.
                 vouch: None,
             };
-            match self.backend.enrol(request).await {
+            match self.backend.enrol(&self.context, request).await {
                 Ok(outcome) => return Ok(outcome.receipt.replayed),
                 Err(error) if error.is(Reason::Busy) && begun.elapsed() < BUSY_WAIT_MAX => {
                     let wait = error.retry_after.unwrap_or(BUSY_PAUSE).clamp(BUSY_PAUSE, BUSY_PAUSE * 100);
@@ -379,6 +382,6 @@ impl Worker {
             field(&at.to_le_bytes());
         }
         let digest: [u8; 32] = digest.finalize().into();
-        RequestId::new(format!("row-{}", text::hex(&digest))).map_err(|e| WorkflowError::from(e).into())
+        RequestId::new(format!("row-{}", hex::encode(&digest))).map_err(|e| WorkflowError::from(e).into())
     }
 }

@@ -8,7 +8,7 @@ use super::danger::{self, Judged, SetupArgs};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, backend, outcome, print, runtime, serve, source};
 use crate::face::Manifest;
-use crate::gallery::EmbeddedGallery;
+use crate::gallery;
 use crate::matching::Calibration;
 use crate::regular;
 use crate::workflow::check_rates;
@@ -86,7 +86,7 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
     listen.map_err(|refused| settings.origin.blame("server.listen", refused))?;
     let pack = check_calibration(&settings)?;
     if let Some(folder) = args.setup.data.as_deref().or(settings.data.as_deref()) {
-        EmbeddedGallery::look(folder, pack.recipe(), args.create, settings.gallery_id)
+        gallery::look(folder, pack.recipe(), args.create, settings.gallery_id)
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
     }
     let findings = danger::examine(global, &settings, &args.setup, &anchors)?;

@@ -31,8 +31,14 @@ pub struct SetupArgs {
 /// A rule by its code.
 pub(super) fn rule(code: &str) -> Result<&'static Rule, String> {
     Rule::of(code).ok_or_else(|| {
-        let codes: Vec<&str> = danger::RULES.iter().map(|rule| rule.code).collect();
-        format!("no rule about dangerous set-ups has the code {code}; they are {}", codes.join(", "))
+        let unknown = format!("no rule about dangerous set-ups has the code {code}");
+        match Rule::like(code) {
+            Some(meant) => format!("{unknown}; did you mean {}?", meant.code),
+            None => {
+                let codes: Vec<&str> = danger::RULES.iter().map(|rule| rule.code).collect();
+                format!("{unknown}; they are {}", codes.join(", "))
+            }
+        }
     })
 }
 
@@ -110,12 +116,15 @@ pub(super) fn examine(
         anchors,
         policies: &settings.policies,
         default_fmr: settings.default_fmr,
+        default_fpir: settings.default_fpir,
+        capture: &settings.capture,
         curve: settings.curve,
         number_ids: settings.number_ids,
         log: global.log.as_deref(),
         // An empty folder holds nobody's data, and is made private when it becomes a gallery.
         data: data.filter(|path| !is_empty(path)).map(|path| permissions(path)).transpose()?.flatten(),
         deciding: deciding_found,
+        user: danger::user(),
         now: Moment::now(),
     };
     Ok(danger::findings(&setup).into_iter().map(|finding| Judged::new(finding, settings, typed)).collect())

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::backend::{Backend, GalleryArgs, Place, Roles};
 use super::bulk::{self, BulkPlan};
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, args, photo, print, runtime};
+use super::{Exit, Failure, GlobalArgs, Outcome, args, caller, photo, print, runtime};
 use crate::face::FaceReport;
 use crate::gallery::{Attributes, EnrolMode, Note, RequestId, Source, SubjectId, Vouch};
 use crate::workflow::{EnrolOutcome, EnrolRequest, PROBE_FRAMES_MAX, Photo};
@@ -184,7 +184,8 @@ async fn one(
     json: bool,
 ) -> Outcome {
     let backend = Backend::gallery(settings, place, request.photos.len(), create).await?;
-    let EnrolOutcome { receipt, photos } = backend.enrol(request).await.map_err(|e| e.told(roles))?;
+    let EnrolOutcome { receipt, photos } =
+        backend.enrol(&caller::context(), request).await.map_err(|e| e.told(roles))?;
     if json {
         print::json(&Answer {
             enrolled: 1,

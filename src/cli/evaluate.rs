@@ -191,11 +191,11 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
     // What a calibration may be fitted on: an evaluation that gave a report.
     keep_inputs(&args)?;
     // The report last: where it is, all it is made of is there.
-    args.write("det.svg", drawn.det.as_bytes())?;
-    args.write("scores.svg", drawn.scores.as_bytes())?;
-    args.write("threshold.svg", drawn.threshold.as_bytes())?;
+    args.write("det.svg", drawn.det.as_str().as_bytes())?;
+    args.write("scores.svg", drawn.scores.as_str().as_bytes())?;
+    args.write("threshold.svg", drawn.threshold.as_str().as_bytes())?;
     if let Some(discard) = &drawn.discard {
-        args.write("discard.svg", discard.as_bytes())?;
+        args.write("discard.svg", discard.as_str().as_bytes())?;
     }
     args.write("index.html", page(&report, &drawn).as_bytes())?;
     args.write("report.json", &json_bytes(&report)?)?;

@@ -10,9 +10,9 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::settings::Settings;
 use super::{Exit, Failure, Outcome, photo, print};
-use crate::chip::forge::{CardDraft, Flaw, HolderDraft};
 use crate::chip::{BirthDate, Date};
 use crate::imaging::{self, Format};
+use crate::tools::forge::{CardDraft, Flaw, HolderDraft};
 
 /// What was typed.
 #[derive(Debug, Args)]

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::settings::Settings;
-use super::{Failure, print, runtime};
-use crate::gallery::{ClearedPair, EmbeddedGallery, Gallery, GalleryError, SnapshotHead, SnapshotPart, Timestamp};
+use super::{Failure, caller, print, runtime};
+use crate::gallery::{self, ClearedPair, GalleryError, SnapshotHead, SnapshotPart, Timestamp};
 use crate::service::Client;
 use crate::service::local::Snapshot;
 use crate::workflow::beneficiary::ClearPairRequest;
@@ -42,7 +42,7 @@ enum Read {
 
 /// Every part of a gallery that nobody has open.
 fn visit_folder(folder: &Path, settings: &Settings, begin: Begin<'_>, visit: Visit<'_>) -> Result<Read, Failure> {
-    if !EmbeddedGallery::is_at(folder) {
+    if !gallery::is_at(folder) {
         return Err(Failure::new(format_args!(
             "there is no gallery at {}; check --data, or enrol somebody first",
             folder.display()
@@ -58,8 +58,7 @@ fn visit_folder(folder: &Path, settings: &Settings, begin: Begin<'_>, visit: Vis
         }
     };
     let options = settings.gallery_options();
-    let read =
-        EmbeddedGallery::read_all(folder, &options, &mut |head| keep(begin(head)), &mut |part| keep(visit(part)));
+    let read = gallery::read_all(folder, &options, &mut |head| keep(begin(head)), &mut |part| keep(visit(part)));
     match (refused.into_inner(), read) {
         (Some(failure), _) => Err(failure),
         (None, Err(GalleryError::InUse(_))) => Ok(Read::InUse),
@@ -102,11 +101,11 @@ pub(super) fn clear_pair(
             None => {
                 let head = head_of(folder, settings)?;
                 let options = settings.gallery_options();
-                let gallery =
-                    EmbeddedGallery::open(folder, head.recipe, head.dimension, options).map_err(Failure::new)?;
+                let gallery = gallery::open(folder, head.recipe, head.dimension, options).map_err(Failure::new)?;
                 let ClearPairRequest { one, other, officer, reason } = pair;
                 let cleared_at = Timestamp::now();
-                match gallery.clear_pair(ClearedPair { first: one, second: other, officer, reason, cleared_at }).await {
+                let pair = ClearedPair { first: one, second: other, officer, reason, cleared_at };
+                match gallery.clear_pair(&caller::context(), pair).await {
                     Ok(_) => Ok(true),
                     Err(GalleryError::UnknownSubject) => Ok(false),
                     Err(error) => Err(Failure::new(error)),

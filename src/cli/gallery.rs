@@ -9,12 +9,13 @@ use serde::Serialize;
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime};
 use crate::face::Pack;
-use crate::gallery::{EmbeddedGallery, EmbeddedOptions, Gallery};
+use crate::gallery::{self, EmbeddedOptions};
 
 const EXAMPLES: &str = "\
 Examples:
   chinhchu gallery init people
   chinhchu gallery show people --json
+  chinhchu gallery show --data people
 
 The folder must be empty, or not be there yet. The gallery takes templates of the model
 pack in use (--pack) and of no other. Its id says which gallery it is wherever the folder
@@ -45,6 +46,9 @@ struct Of {
     /// Folder of the gallery [default: as configured]
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// The same, as other commands take it
+    #[arg(long, value_name = "DIR", conflicts_with = "folder")]
+    data: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -68,11 +72,11 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
         Action::Init(of) => (of, true),
         Action::Show(of) => (of, false),
     };
-    let Some(folder) = of.folder.or_else(|| settings.data.clone()) else {
-        return Err(Failure::new("name the gallery's folder"));
+    let Some(folder) = of.folder.or(of.data).or_else(|| settings.data.clone()) else {
+        return Err(Failure::new("no gallery named; give its folder, or --data DIR"));
     };
     let pack = Pack::load(&settings.pack_folder()?).map_err(Failure::new)?;
-    if create && EmbeddedGallery::is_at(&folder) {
+    if create && gallery::is_at(&folder) {
         return Err(Failure::new(format_args!("there is a gallery at {} already", folder.display())));
     }
     // One that is made has no id yet that could be asked for.
@@ -80,7 +84,7 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
     let options = EmbeddedOptions { create, id, ..settings.gallery_options() };
     let gallery = super::backend::opened(&folder, &pack, options).map_err(|e| settings.blame_folder(&folder, e))?;
     runtime::block_on(async {
-        let stats = gallery.stats().await.map_err(Failure::new)?;
+        let stats = gallery.stats();
         let answer = Answer {
             gallery: gallery.id().to_string(),
             subjects: stats.subjects,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::backend::{Backend, GalleryArgs, Roles};
 use super::settings::Settings;
-use super::{Exit, GlobalArgs, Outcome, args, outcome, photo, print, runtime};
+use super::{Exit, GlobalArgs, Outcome, args, caller, outcome, photo, print, runtime};
 use crate::gallery::{Answered, Filter, Instead, SubjectId};
 use crate::workflow::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, Frames, IdentifyOutcome, IdentifyRequest, IdentifyScope, PROBE_FRAMES_MAX,
@@ -140,7 +140,10 @@ pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
 
     runtime::block_on(async {
         let backend = Backend::existing(&settings, &place, probes.len()).await?;
-        let found = backend.identify(IdentifyRequest { probes, scope, filter }).await.map_err(|e| e.told(&roles))?;
+        let found = backend
+            .identify(&caller::context(), IdentifyRequest { probes, scope, filter })
+            .await
+            .map_err(|e| e.told(&roles))?;
         if args.json {
             print::json(&answer(&found))?
         } else {

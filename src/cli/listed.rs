@@ -32,8 +32,8 @@ pub(super) struct People {
 impl People {
     /// Opens the manifest; `attributes` and `source` hold for all rows that say nothing else.
     pub(super) fn open(path: &std::path::Path, attributes: Attributes, source: Source) -> Result<Self, Failure> {
-        let mut manifest = Manifest::open(path, Columns::SubjectAndPath)?;
-        let names = manifest.columns()?;
+        let manifest = Manifest::open(path, Columns::SubjectAndPath)?;
+        let names = manifest.columns();
         let find = |wanted: &[&str]| {
             let mut found =
                 (0..names.len()).filter(|&place| wanted.iter().any(|name| names[place].eq_ignore_ascii_case(name)));

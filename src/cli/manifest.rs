@@ -10,6 +10,9 @@ use crate::table::{self, Table};
 /// What is said of a row in another encoding.
 const NOT_TEXT: &str = "the row is not UTF-8 text; save the manifest as UTF-8";
 
+/// What is said of a row that takes in the lines after it.
+const LEFT_OPEN: &str = "the row goes on over several lines; is a quotation mark left open?";
+
 /// Longest record read, in bytes of all its fields.
 const RECORD_BYTES_MAX: usize = 64 << 10;
 
@@ -55,6 +58,7 @@ pub(super) struct Manifest {
     delimiter: u8,
     subject_column: Option<usize>,
     path_column: Option<usize>,
+    header: csv::ByteRecord,
     record: csv::ByteRecord,
 }
 
@@ -67,7 +71,7 @@ impl Manifest {
             io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => bad(&format_args!("{e}; name a CSV file")),
             _ => bad(&format_args!("cannot be opened ({e}); check the path")),
         })?;
-        let header = reader.byte_headers().map_err(|e| bad(&format_args!("cannot be read ({e})")))?;
+        let header = reader.byte_headers().map_err(|e| bad(&format_args!("cannot be read ({e})")))?.clone();
         let column =
             |name: &str| header.iter().position(|field| field.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
         let (need, subject, photo) = match columns {
@@ -88,17 +92,12 @@ impl Manifest {
         let subject_column = if subject { once("subject_id")? } else { None };
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let record = csv::ByteRecord::new();
-        Ok(Self { shown, folder, reader, delimiter, subject_column, path_column, record })
+        Ok(Self { shown, folder, reader, delimiter, subject_column, path_column, header, record })
     }
 
     /// The names of all columns, as the first line has them.
-    pub(super) fn columns(&mut self) -> Result<Vec<String>, Failure> {
-        let shown = &self.shown;
-        let header = self
-            .reader
-            .byte_headers()
-            .map_err(|e| Failure::new(format_args!("manifest {shown}: cannot be read ({e})")))?;
-        Ok(header.iter().map(|field| String::from_utf8_lossy(field.trim_ascii()).into_owned()).collect())
+    pub(super) fn columns(&self) -> Vec<String> {
+        self.header.iter().map(|field| String::from_utf8_lossy(field.trim_ascii()).into_owned()).collect()
     }
 
     /// Where a column is that is there once, named in just these letters; `None` where it is
@@ -110,11 +109,6 @@ impl Manifest {
             0 => Ok(first),
             more => Err(Failure::new(format_args!("manifest {}: {}", self.shown, twice(name, more + 1)))),
         }
-    }
-
-    /// Whether the row read last goes on as far as this column.
-    pub(super) fn reaches(&self, column: usize) -> bool {
-        column < self.record.len()
     }
 
     /// A field of the row read last; empty where the row has none, or no text.
@@ -185,14 +179,15 @@ impl Manifest {
         let not_text = |_| bad(NOT_TEXT);
         let field = |column: usize| match self.record.get(column) {
             // All rows up to the next quotation mark are in it: no name of a file.
-            Some(bytes) if bytes.contains(&b'\n') => {
-                Err(bad("the row goes on over several lines; is a quotation mark left open?"))
-            }
+            Some(bytes) if bytes.contains(&b'\n') => Err(bad(LEFT_OPEN)),
             Some(bytes) if !bytes.trim_ascii().is_empty() => {
                 std::str::from_utf8(bytes.trim_ascii()).map(|text| Some(table::original(text))).map_err(not_text)
             }
             _ => Ok(None),
         };
+        if let Some(fault) = table::row_fault(&self.header, &self.record) {
+            return Err(bad(if breaks_inside > 0 { LEFT_OPEN } else { fault }));
+        }
         let path = match self.path_column {
             Some(column) => self.folder.join(&*field(column)?.ok_or_else(|| bad("the path is missing"))?),
             None => PathBuf::new(),
@@ -233,13 +228,13 @@ mod tests {
 
     #[test]
     fn spreadsheet_exports_are_read() {
-        let text = b"\xef\xbb\xbfPath,pose,Subject_ID\r\n\"a, b.jpg\",front,p1\r\n\r\nc.jpg,side,p2,more\r\n";
+        let text = b"\xef\xbb\xbfPath,pose,Subject_ID\r\n\"a, b.jpg\",front,p1\r\n\r\nc.jpg,side,p2,,\r\n";
         assert_eq!(rows(text, Columns::SubjectAndPath), [row(2, "p1", "a, b.jpg"), row(4, "p2", "c.jpg")]);
     }
 
     #[test]
     fn lines_are_counted_as_an_editor_does_whatever_breaks_them() {
-        let text = "subject_id,path,note\n\np1,a.jpg,\"two\nlines\"\n\n\np2, b.jpg \np3,c.jpg";
+        let text = "subject_id,path,note\n\np1,a.jpg,\"two\nlines\"\n\n\np2, b.jpg ,\np3,c.jpg,";
         for line_break in ["\n", "\r\n", "\r"] {
             let text = text.replace('\n', line_break);
             let expected = [row(3, "p1", "a.jpg"), row(7, "p2", "b.jpg"), row(8, "p3", "c.jpg")];
@@ -252,6 +247,20 @@ mod tests {
         let read = rows(b"subject_id,path\np1\n,x.jpg\n\xff,y.jpg\np2,z.jpg\n", Columns::SubjectAndPath);
         let lines: Vec<_> = read.iter().map(|r| r.as_ref().map_err(|b| b.line).map(|r| r.line)).collect();
         assert_eq!(lines, [Err(2), Err(3), Err(4), Ok(5)]);
+    }
+
+    /// A separator too many or too few puts every cell after it under the wrong name.
+    #[test]
+    fn a_row_longer_or_shorter_than_the_first_line_is_refused_by_its_line() {
+        let read = rows(
+            b"subject_id,path,province\np1,a.jpg,79\np2,b,c.jpg,79\np3,d.jpg\np4,e.jpg,,,\np5,f.jpg,01\n",
+            Columns::SubjectAndPath,
+        );
+        let told: Vec<_> = read.iter().filter_map(|row| row.as_ref().err()).collect();
+        assert_eq!(told.iter().map(|row| row.line).collect::<Vec<_>>(), [3, 4]);
+        assert!(told[0].what.contains("more cells") && told[1].what.contains("fewer cells"));
+        let taken: Vec<_> = read.iter().flatten().map(|row| row.subject.as_str()).collect();
+        assert_eq!(taken, ["p1", "p4", "p5"]);
     }
 
     #[test]
@@ -273,9 +282,9 @@ mod tests {
     fn further_columns_can_be_read_beside_the_row() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m.csv");
-        std::fs::write(&path, b"subject_id,path, sex \np1,a.jpg, f \np2,b.jpg\np3,c.jpg,\xff\n").unwrap();
+        std::fs::write(&path, b"subject_id,path, sex \np1,a.jpg, f \np2,b.jpg,\np3,c.jpg,\xff\n").unwrap();
         let mut manifest = Manifest::open(&path, Columns::SubjectAndPath).unwrap();
-        assert_eq!(manifest.columns().unwrap(), ["subject_id", "path", "sex"]);
+        assert_eq!(manifest.columns(), ["subject_id", "path", "sex"]);
         for sex in ["f", "", ""] {
             assert!(manifest.next().unwrap().unwrap().is_ok());
             assert_eq!(manifest.field(2), sex);

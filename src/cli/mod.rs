@@ -10,6 +10,7 @@
 mod args;
 mod backend;
 mod bulk;
+mod caller;
 mod config;
 mod danger;
 mod date;

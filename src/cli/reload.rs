@@ -12,8 +12,8 @@ use super::danger::{self, SetupArgs};
 use super::settings::Settings;
 use super::{Failure, GlobalArgs, outcome, source};
 use crate::chip::Anchors;
+use crate::hex;
 use crate::service::Hangups;
-use crate::text::hex;
 use crate::workflow::Engine;
 
 /// Hexadecimal digits of a digest in the log: enough to tell two apart.
@@ -60,7 +60,7 @@ impl Item {
 
 impl std::fmt::Display for Item {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} ({})", self.name, &hex(&self.digest)[..DIGEST_SHOWN], self.count)
+        write!(f, "{} {} ({})", self.name, &hex::encode(&self.digest)[..DIGEST_SHOWN], self.count)
     }
 }
 

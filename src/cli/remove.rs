@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::backend::{Backend, GalleryArgs, Roles};
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime};
+use super::{Exit, Failure, GlobalArgs, Outcome, caller, print, runtime};
 use crate::gallery::SubjectId;
 use crate::workflow::words::Reason;
 
@@ -46,7 +46,7 @@ pub fn run(global: &GlobalArgs, args: RemoveArgs) -> Outcome {
 
     runtime::block_on(async {
         let backend = Backend::existing(&settings, &place, 1).await?;
-        let removed = match backend.remove(&subject, None).await {
+        let removed = match backend.remove(&caller::context(), &subject, None).await {
             Ok(_) => true,
             Err(error) if error.is(Reason::SubjectUnknown) => false,
             Err(error) => return Err(error.told(&Roles::none())),

@@ -125,7 +125,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
                     .map_err(|failure| settings.blame_folder(folder, failure))?;
                 tracing::info!(id = %gallery.id(), "gallery");
                 options.log_key = log_key(folder);
-                snapshots = hand_on_snapshots(folder, Arc::clone(&gallery) as Arc<dyn Gallery>);
+                snapshots = hand_on_snapshots(folder, Arc::clone(&gallery));
                 engine = engine.with_gallery(gallery).map_err(Failure::new)?;
             }
             None => tracing::warn!("no --data: only Verify will work"),
@@ -164,7 +164,7 @@ fn log_key(folder: &Path) -> Option<LogKey> {
 }
 
 /// The socket for snapshots. Where there can be none, people are served all the same.
-fn hand_on_snapshots(folder: &Path, gallery: Arc<dyn Gallery>) -> Option<Snapshots> {
+fn hand_on_snapshots(folder: &Path, gallery: Arc<Gallery>) -> Option<Snapshots> {
     match Snapshots::bind(folder, gallery) {
         Ok(snapshots) => Some(snapshots),
         Err(error) => {

@@ -40,7 +40,7 @@ pub(super) struct Settings {
     pub default_fmr: f64,
     pub default_fpir: f64,
     pub limits: Limits,
-    capture: CaptureRules,
+    pub capture: CaptureRules,
     pub data: Option<PathBuf>,
     pub gallery_id: Option<GalleryId>,
     templates_max: Option<u64>,

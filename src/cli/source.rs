@@ -89,7 +89,7 @@ pub(super) fn anchors(typed: Option<&PathBuf>, settings: &Settings) -> Result<An
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chip::forge::{CardDraft, Flaw, KeyKind};
+    use crate::tools::forge::{CardDraft, Flaw, KeyKind};
 
     const PICTURE: &[u8] = &[0xFF, 0xD8, 0xFF, 0xE0, 1, 2, 3, 4, 5, 6, 7, 8];
 

@@ -18,14 +18,15 @@
 //! use `--no-cache`, where that is not enough.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::face::{RecipeDigest, Template};
 use crate::workflow::words::Reason;
+use crate::{float32, private};
 
 const MAGIC: &[u8; 8] = b"CHCHEVAL";
 /// Version of the format, and of the way measures are computed.
@@ -74,16 +75,11 @@ impl TemplateCache {
     /// Opens the file, or begins one, and drops what was cut short.
     pub(super) fn open(path: &Path, of: FactsOf) -> Result<Self, Failure> {
         let failed = |e: io::Error| unusable(path, &e);
-        let mut options = OpenOptions::new();
-        let file =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+        let file = private::open(path).map_err(failed)?;
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
             return Err(Failure::new(format_args!("{} is in use by another process", path.display())));
         }
-        // A file that was there may have had another mode.
-        let mut permissions = file.metadata().map_err(failed)?.permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
-        file.set_permissions(permissions).map_err(failed)?;
+        private::tighten(&file).map_err(failed)?;
         let mut cache = Self { file, path: path.to_owned(), of, places: HashMap::new(), end: 0 };
         cache.scan().map_err(failed)?;
         Ok(cache)
@@ -158,7 +154,7 @@ impl TemplateCache {
             (0, code) if PASSING.iter().any(|reason| reason.code().as_bytes() == code) => None,
             (0, code) => Some(Fact::Failure(String::from_utf8(code.to_vec()).ok()?)),
             (1, rest) => {
-                let values: Vec<f32> = rest.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+                let values = float32::decode(rest)?;
                 let (norm, values) = values.split_first()?;
                 let (measures, vector) = values.split_at_checked(self.of.measures.len())?;
                 if vector.len() != self.of.dimension {
@@ -181,9 +177,10 @@ fn encode(key: &PhotoKey, fact: &Fact) -> Vec<u8> {
         }
         Fact::Template(template, measures) => {
             payload.push(1);
-            payload.extend(template.norm().to_le_bytes());
-            measures.iter().for_each(|v| payload.extend(v.unwrap_or(f32::NAN).to_le_bytes()));
-            template.vector().iter().for_each(|v| payload.extend(v.to_le_bytes()));
+            float32::append(&mut payload, &[template.norm()]);
+            let measures: Vec<f32> = measures.iter().map(|measure| measure.unwrap_or(f32::NAN)).collect();
+            float32::append(&mut payload, &measures);
+            float32::append(&mut payload, template.vector());
         }
     }
     payload

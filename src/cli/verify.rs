@@ -10,7 +10,7 @@ use super::backend::{Backend, Roles};
 use super::chip::finding_line;
 use super::settings::Settings;
 use super::source::{self, FaceSource};
-use super::{Exit, Failure, GlobalArgs, Outcome, args, print, runtime};
+use super::{Exit, Failure, GlobalArgs, Outcome, args, caller, print, runtime};
 use crate::chip::words::Effect;
 use crate::chip::{Fields, Inspection};
 use crate::face::FaceReport;
@@ -113,7 +113,7 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
             None => Backend::engine(&settings, 1 + probes.len())?,
         };
         let request = VerifyRequest { reference, probes, fmr: args.fmr, against };
-        let mut outcome = match backend.verify(request).await {
+        let mut outcome = match backend.verify(&caller::context(), request).await {
             Ok(outcome) => outcome,
             // A photo that cannot be compared is no way around a check that failed.
             Err(error) if !sound => return refused(&error.told(&roles), &chips, args.json),

@@ -10,8 +10,8 @@ use super::fit::{About, FitError, fit_curve, rounded};
 use super::groups::Terms;
 use super::histogram::bin;
 use super::pairs::{AllPairs, tallies};
-use super::random::SplitMix;
 use super::set::PhotoSet;
+use crate::random::SplitMix;
 
 /// The rates that are looked at.
 const FMRS: [f64; 2] = [1e-3, 1e-4];

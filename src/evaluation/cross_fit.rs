@@ -12,8 +12,8 @@ use super::fit::{FitError, rounded};
 use super::groups::Groups;
 use super::histogram::bin;
 use super::pairs::{AllPairs, PairSource, scan};
-use super::random::SplitMix;
 use super::worst_group::{Fitting, fit_population};
+use crate::random::SplitMix;
 
 /// The rates that are looked at.
 const FMRS: [f64; 2] = [1e-3, 1e-4];

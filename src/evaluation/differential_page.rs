@@ -12,8 +12,8 @@ use super::slices::Ratio;
 pub(super) fn sections(page: &mut Page, report: &Report) {
     for differentials in &report.differentials {
         page.heading(
-            &format!("Differentials by {}", super::escape(&differentials.by)),
-            &format!("Chênh lệch giữa các nhóm theo {}", super::escape(&differentials.by)),
+            &format!("Differentials by {}", differentials.by),
+            &format!("Chênh lệch giữa các nhóm theo {}", differentials.by),
         );
         differentials.at.iter().for_each(|at| differential(page, at));
     }

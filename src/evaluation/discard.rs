@@ -145,11 +145,11 @@ fn by_comparison(
 #[cfg(test)]
 mod tests {
     use super::super::material::Plan;
-    use super::super::random::SplitMix;
     use super::super::set::PhotoSet;
     use super::super::set::tests::made_up;
     use super::*;
     use crate::face::Template;
+    use crate::random::SplitMix;
 
     const BOOTSTRAP: Bootstrap = Bootstrap { repetitions: 100, seed: 1 };
 

@@ -8,12 +8,12 @@
 use serde::Serialize;
 
 use super::pairs::Pair;
-use super::random::SplitMix;
 use super::rates::Rate;
 use super::set::{Measure, PhotoSet};
 use super::view::{Bootstrap, ERRORS_MIN, Totals, View, interval};
 use crate::face::Template;
 use crate::matching::{Dot, fuse};
+use crate::random::SplitMix;
 use rayon::prelude::*;
 
 /// The FMR ways are compared at.

@@ -29,6 +29,9 @@ struct Part {
 
 impl GroupBy {
     /// Reads `COLUMN`, or `COLUMN:WIDTH` for numbers, several of them joined by `+`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let parts: Vec<Part> = text.split('+').map(Part::parse).collect::<Result<_, _>>()?;
         if let Some(twice) = parts.iter().enumerate().find(|(i, p)| parts[..*i].iter().any(|q| q.column == p.column)) {

@@ -87,13 +87,16 @@ pub struct PairList {
 }
 
 enum Kind {
-    Csv { reader: Box<Table>, columns: [usize; 3], record: csv::ByteRecord },
+    Csv { reader: Box<Table>, header: csv::ByteRecord, columns: [usize; 3], record: csv::ByteRecord },
     Lfw { lines: Box<dyn BufRead> },
     Cfp { frontal: Vec<PathBuf>, second: Vec<PathBuf>, files: Vec<(PathBuf, bool)>, next: usize, lines: Vec<String> },
 }
 
 impl PairList {
     /// Opens a list and finds out of which kind it is.
+    ///
+    /// # Errors
+    /// [`ListError`] where the file cannot be read or has no such columns.
     pub fn open(path: &Path, photos: &ListedPhotos) -> Result<Self, ListError> {
         let unreadable = |source| ListError::Unreadable { path: path.to_owned(), source };
         if fs::metadata(path).map_err(unreadable)?.is_dir() {
@@ -111,11 +114,12 @@ impl PairList {
             Kind::Lfw { lines: Box::new(file) }
         } else {
             let (mut reader, _) = table::open(path).map_err(unreadable)?;
-            let header = reader.byte_headers().map_err(io::Error::from).map_err(unreadable)?;
+            let header = reader.byte_headers().map_err(io::Error::from).map_err(unreadable)?.clone();
             let column = |name: &str| header.iter().position(|f| f.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
             match (column("a"), column("b"), column("label")) {
                 (Some(a), Some(b), Some(label)) => {
-                    Kind::Csv { reader: Box::new(reader), columns: [a, b, label], record: csv::ByteRecord::new() }
+                    let record = csv::ByteRecord::new();
+                    Kind::Csv { reader: Box::new(reader), header, columns: [a, b, label], record }
                 }
                 _ => return Err(ListError::Unknown { path: path.to_owned() }),
             }
@@ -149,16 +153,23 @@ impl PairList {
     }
 
     /// The next pair; `None` at the end. A failing disk is an error, never the end.
+    ///
+    /// # Errors
+    /// [`ListError`] where the file cannot be read further; a line that makes no sense is a
+    /// [`BadLine`] in the answer.
     pub fn next_pair(&mut self) -> Result<Option<Result<PairRow, BadLine>>, ListError> {
         let unreadable = |path: &Path, source| ListError::Unreadable { path: path.to_owned(), source };
         match &mut self.kind {
-            Kind::Csv { reader, columns, record } => {
+            Kind::Csv { reader, header, columns, record } => {
                 let more = reader.read_byte_record(record).map_err(io::Error::from);
                 if !more.map_err(|e| unreadable(&self.path, e))? {
                     return Ok(None);
                 }
                 self.line = record.position().map_or(self.line, csv::Position::line);
-                Ok(Some(csv_row(record, *columns, self.line, &self.folder)))
+                Ok(Some(match table::row_fault(header, record) {
+                    Some(what) => Err(BadLine { line: self.line, what }),
+                    None => csv_row(record, *columns, self.line, &self.folder),
+                }))
             }
             Kind::Lfw { lines } => loop {
                 let mut line = Vec::new();
@@ -272,12 +283,12 @@ mod tests {
         let path = folder.path().join("pairs.csv");
         fs::write(
             &path,
-            b"A,b,Label\nx.jpg,y.jpg,1\nx.jpg,z.jpg,genuin\nx.jpg,,0\n\xff.jpg,y.jpg,0\nx.jpg,w.jpg,Diff\n",
+            b"A,b,Label\nx.jpg,y.jpg,1\nx.jpg,z.jpg,genuin\nx.jpg,,0\n\xff.jpg,y.jpg,0\nx.jpg,w.jpg,Diff\nx.jpg,v.jpg\nx.jpg,u.jpg,1,1\nx.jpg,t.jpg,1,,\n",
         )
         .unwrap();
         let rows = rows(&path, &ListedPhotos::default());
         let lines: Vec<_> = rows.iter().map(|r| r.as_ref().map(|r| (r.line, r.genuine)).map_err(|b| b.line)).collect();
-        assert_eq!(lines, [Ok((2, true)), Err(3), Err(4), Err(5), Ok((6, false))]);
+        assert_eq!(lines, [Ok((2, true)), Err(3), Err(4), Err(5), Ok((6, false)), Err(7), Err(8), Ok((9, true))]);
         assert_eq!(rows[0].as_ref().unwrap().a, folder.path().join("x.jpg"));
     }
 

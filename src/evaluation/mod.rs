@@ -44,17 +44,15 @@ mod pad_text;
 mod page;
 mod pairs;
 mod plots;
-mod quality_fit;
-mod random;
 mod rates;
 mod report;
 mod set;
 mod slices;
-mod small_net;
 mod svg;
 mod view;
 mod worst_group;
 
+pub(crate) use crate::random::SplitMix;
 pub use aging::{AGING_COLUMNS, Aging, AgingBand, AgingPoint, aging};
 pub use coverage::{Coverage, RateCoverage, SplitSeen, coverage};
 pub use cross_fit::{CrossFit, CrossFitPoint, CrossFitRow, WorstIn, cross_fit};
@@ -79,8 +77,6 @@ pub use page::page;
 pub(crate) use page::{grouped, percent};
 pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan, tallies};
 pub use plots::{Plots, plots};
-pub use quality_fit::{Example, Shows, fit_quality};
-pub(crate) use random::SplitMix;
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};
 pub use report::{
     Absent, Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel,
@@ -88,6 +84,7 @@ pub use report::{
 };
 pub use set::{Column, Measure, PhotoSet};
 pub use slices::{Ratio, Slice, SlicePoint, slices};
-pub(crate) use svg::{Axis, Plot, escape};
+pub use svg::Svg;
+pub(crate) use svg::{Axis, Plot, printable};
 pub use view::{Bootstrap, ERRORS_MIN, Totals, View};
 pub use worst_group::{Fitted, Fitting, GROUP_PEOPLE_MIN, GroupSeen, fit_population};

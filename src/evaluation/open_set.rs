@@ -12,11 +12,11 @@ use serde::Serialize;
 
 use super::histogram::{bin, edge};
 use super::pairs::Pair;
-use super::random::SplitMix;
 use super::rates::{Rate, too_few};
 use super::set::PhotoSet;
 use super::view::{Bootstrap, ERRORS_MIN, NOBODY, Totals, View, interval};
 use crate::matching::{Curve, Dot};
+use crate::random::SplitMix;
 
 /// FPIRs that FNIR is reported at.
 const FPIRS: [f64; 4] = [0.1, 0.03, 0.01, 0.001];

@@ -13,9 +13,9 @@ use serde::Serialize;
 use super::histogram::bin;
 use super::pad::{AttackRate, Limits, Presentation};
 use super::pairs::Pair;
-use super::random::SplitMix;
 use super::rates::{EqualError, Rate, too_few};
 use super::view::{Bootstrap, ERRORS_MIN, Rates, Totals, View, interval};
+use crate::random::SplitMix;
 
 /// A way of making one score of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,12 +1,12 @@
 //! The evaluation as one page for people who decide: self-contained, offline, in
 //! Vietnamese and English.
 
-use std::fmt::Write;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::plots::Plots;
 use super::rates::Rate;
 use super::report::{LeftOut, Report};
-use super::svg::escape;
+use super::svg::{Svg, printable};
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;color:#222;max-width:58rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #ccc}\
@@ -90,18 +90,15 @@ fn headline(page: &mut Page, report: &Report) {
 fn compared(page: &mut Page, report: &Report) {
     page.heading("What was compared", "Dữ liệu so sánh");
     let mut rows = vec![
-        ["data".to_owned(), escape(&report.source)],
-        ["model pack".to_owned(), escape(&report.pack)],
-        ["recipe".to_owned(), escape(report.recipe.get(..16).unwrap_or(&report.recipe))],
+        ["data".to_owned(), report.source.clone()],
+        ["model pack".to_owned(), report.pack.clone()],
+        ["recipe".to_owned(), report.recipe.get(..16).unwrap_or(&report.recipe).to_owned()],
         ["photos".to_owned(), grouped(report.photos)],
         ["people".to_owned(), grouped(report.subjects)],
         ["people with one photo (impostor comparisons only)".to_owned(), grouped(report.subjects_with_one_photo)],
         ["photos without a usable face (failures to acquire)".to_owned(), grouped(report.failures)],
         ["comparisons of one person".to_owned(), grouped(report.genuine)],
-        [
-            "comparisons of different people".to_owned(),
-            format!("{} ({})", grouped(report.impostor), escape(&report.compared())),
-        ],
+        ["comparisons of different people".to_owned(), format!("{} ({})", grouped(report.impostor), report.compared())],
         ["rows left out".to_owned(), grouped(report.left_out.count)],
         [
             "rows with the picture of an earlier row (compared as any others)".to_owned(),
@@ -116,12 +113,12 @@ fn compared(page: &mut Page, report: &Report) {
         ]);
     }
     if !report.only.is_empty() {
-        rows.insert(1, ["only photos with".to_owned(), escape(&report.only.join(", "))]);
+        rows.insert(1, ["only photos with".to_owned(), report.only.join(", ")]);
     }
     if let Some(date) = &report.date {
-        rows.insert(0, ["date".to_owned(), escape(date)]);
+        rows.insert(0, ["date".to_owned(), date.clone()]);
     }
-    page.raw_table(&["", ""], &rows);
+    page.table(&["", ""], &rows);
 }
 
 fn rates(page: &mut Page, report: &Report) {
@@ -412,67 +409,75 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// A page being written.
-pub(super) struct Page(String);
+pub(super) struct Page {
+    english: &'static str,
+    vietnamese: &'static str,
+    elements: Vec<Markup>,
+}
 
 impl Page {
-    pub fn new(english: &str, vietnamese: &str) -> Self {
-        Self(format!(
-            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>{english}</title>\n\
-             <style>{STYLE}</style></head><body>\n<h1>{english} <span class=\"vi\" lang=\"vi\">{vietnamese}</span></h1>\n"
-        ))
-    }
-
-    fn push(&mut self, element: std::fmt::Arguments<'_>) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "{element}");
+    pub fn new(english: &'static str, vietnamese: &'static str) -> Self {
+        Self { english, vietnamese, elements: Vec::new() }
     }
 
     pub fn heading(&mut self, english: &str, vietnamese: &str) {
-        self.push(format_args!("<h2>{english} <span class=\"vi\" lang=\"vi\">· {vietnamese}</span></h2>"));
+        let (english, vietnamese) = (printable(english), printable(vietnamese));
+        self.elements.push(html! { h2 { (english) " " span.vi lang="vi" { "· " (vietnamese) } } });
     }
 
     pub fn headline(&mut self, text: &str) {
-        self.push(format_args!("<p class=\"headline\">{}</p>", escape(text)));
+        self.elements.push(html! { p.headline { (printable(text)) } });
     }
 
     pub fn paragraph(&mut self, text: &str) {
-        self.push(format_args!("<p>{}</p>", escape(text)));
+        self.elements.push(html! { p { (printable(text)) } });
     }
 
     pub fn note(&mut self, text: &str) {
-        self.push(format_args!("<p class=\"note\">{}</p>", escape(text)));
+        self.elements.push(html! { p.note { (printable(text)) } });
     }
 
-    fn svg(&mut self, svg: &str) {
-        self.push(format_args!("{svg}"));
+    fn svg(&mut self, svg: &Svg) {
+        self.elements.push(html! { (svg) });
     }
 
     pub fn table<const N: usize>(&mut self, head: &[&str; N], rows: &[[String; N]]) {
-        let escaped: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| escape(cell))).collect();
-        self.raw_table(head, &escaped);
+        self.elements.push(html! {
+            table {
+                tr { @for cell in head { th { (cell) } } }
+                @for row in rows {
+                    "\n" tr { @for cell in row { td { (printable(cell)) } } }
+                }
+            }
+        });
     }
 
-    /// Cells are escaped already.
-    fn raw_table<const N: usize>(&mut self, head: &[&str; N], rows: &[[String; N]]) {
-        let cells = |tag: &str, cells: &[&str]| -> String {
-            cells.iter().map(|cell| format!("<{tag}>{cell}</{tag}>")).collect()
+    pub fn finish(self) -> String {
+        let Self { english, vietnamese, elements } = self;
+        let page = html! {
+            (DOCTYPE) "\n"
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    title { (english) }
+                    // A constant: quotation marks in it must stay.
+                    style { (PreEscaped(STYLE)) }
+                }
+                body {
+                    "\n" h1 { (english) " " span.vi lang="vi" { (vietnamese) } }
+                    @for element in &elements { "\n" (element) }
+                    "\n"
+                }
+            }
+            "\n"
         };
-        self.push(format_args!("<table><tr>{}</tr>", cells("th", head)));
-        for row in rows {
-            let row: Vec<&str> = row.iter().map(String::as_str).collect();
-            self.push(format_args!("<tr>{}</tr>", cells("td", &row)));
-        }
-        self.push(format_args!("</table>"));
-    }
-
-    pub fn finish(mut self) -> String {
-        self.0.push_str("</body></html>\n");
-        self.0
+        page.into_string()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::doubts::Doubt;
     use super::super::plots::plots;
     use super::super::report::tests::{report, small};
     use super::*;
@@ -493,6 +498,68 @@ mod tests {
             let opened = text.matches(&format!("<{tag}>")).count() + text.matches(&format!("<{tag} ")).count();
             assert_eq!(opened, text.matches(&format!("</{tag}>")).count(), "{tag}");
         }
+    }
+
+    /// Names of columns, their values, files and packs are whoever's who made them.
+    #[test]
+    fn whatever_a_file_brings_is_text_and_never_an_element() {
+        let hostile = |what: &str| format!("\"><script>{what}</script>'&");
+        let mut report = report();
+        report.source = hostile("source");
+        report.pack = hostile("pack");
+        report.recipe = hostile("recipe");
+        report.date = Some(hostile("date"));
+        report.only = vec![hostile("only")];
+        report.within = Some(hostile("within"));
+        report.intervals = hostile("intervals");
+        report.slices[0].column = hostile("column");
+        report.slices[0].value = hostile("value");
+        report.discard[0].measure = hostile("measure");
+        report.projections[0].curve = hostile("curve");
+        report.fusion.as_mut().unwrap().winner = hostile("winner");
+        report.fusion.as_mut().unwrap().ways[0].way = hostile("way");
+        report.absent[0].why = hostile("why");
+        let differentials = &mut report.differentials[0];
+        differentials.by = hostile("by");
+        differentials.at[0].groups[0].group = hostile("group");
+        differentials.at[0].worst_fmr.group = Some(hostile("worst"));
+        differentials.at[0].threshold.of = hostile("of");
+        let cross_fit = report.cross_fit.as_mut().unwrap();
+        cross_fit.rows[0].group = hostile("cross");
+        report.left_out.add(18, "REASON", &hostile("what"));
+        report.left_out.reasons.insert(hostile("reason"), 1);
+        report.doubts = vec![Doubt { column: hostile("doubt"), what: "not a number", lines: vec![1], count: 1 }];
+        let plots = plots(&report);
+        let text = page(&report, &plots);
+        assert!(!text.contains("<script") && !text.contains("</script"));
+        for what in [
+            "source",
+            "pack",
+            "date",
+            "only",
+            "within",
+            "intervals",
+            "column",
+            "value",
+            "measure",
+            "curve",
+            "winner",
+            "way",
+            "why",
+            "by",
+            "group",
+            "worst",
+            "of",
+            "cross",
+            "what",
+            "reason",
+            "doubt",
+        ] {
+            assert!(text.contains(&format!("&quot;&gt;&lt;script&gt;{what}&lt;/script&gt;'&amp;")), "{what}");
+        }
+        // The plots stand alone, too.
+        let discard = plots.discard.unwrap();
+        assert!(discard.as_str().contains("&lt;script&gt;measure") && !discard.as_str().contains("<script"));
     }
 
     #[test]

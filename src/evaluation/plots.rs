@@ -2,7 +2,7 @@
 
 use super::histogram::{Histogram, edge};
 use super::report::Report;
-use super::svg::{Axis, Plot};
+use super::svg::{Axis, Plot, Svg};
 use super::view::ERRORS_MIN;
 
 const GENUINE: &str = "#1b7837";
@@ -16,13 +16,13 @@ const BAR_BINS: i32 = 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plots {
     /// FNMR against FMR, with its band.
-    pub det: String,
+    pub det: Svg,
     /// How often which score comes up.
-    pub scores: String,
+    pub scores: Svg,
     /// FMR and FNMR against the threshold.
-    pub threshold: String,
+    pub threshold: Svg,
     /// FNMR against the share of photos discarded; `None` without measures.
-    pub discard: Option<String>,
+    pub discard: Option<Svg>,
 }
 
 /// Draws the plots of a report.
@@ -41,7 +41,7 @@ fn power_below(values: impl Iterator<Item = f64>, least: i32) -> i32 {
     (lowest.log10().floor() as i32).clamp(least, -1)
 }
 
-fn det(report: &Report) -> String {
+fn det(report: &Report) -> Svg {
     let least = report.det.last().map_or(-4, |p| p.fmr.log10().floor() as i32);
     let mut plot = Plot::new(
         "DET: false non-matches against false matches",
@@ -58,7 +58,7 @@ fn det(report: &Report) -> String {
     plot.finish()
 }
 
-fn scores([genuine, impostor]: &[Histogram; 2]) -> String {
+fn scores([genuine, impostor]: &[Histogram; 2]) -> Svg {
     let bars = |histogram: &Histogram| {
         let mut bars = vec![0u64; 128];
         for (bin, count) in histogram.bins() {
@@ -85,7 +85,7 @@ fn scores([genuine, impostor]: &[Histogram; 2]) -> String {
     plot.finish()
 }
 
-fn threshold([genuine, impostor]: &[Histogram; 2]) -> String {
+fn threshold([genuine, impostor]: &[Histogram; 2]) -> Svg {
     let grid = (-128..=256).map(|step| step * BAR_BINS / 4);
     let resolved = |at: i32, errors: u64, of: &Histogram| {
         (errors >= ERRORS_MIN).then(|| (f64::from(edge(at)), errors as f64 / of.count() as f64))
@@ -102,7 +102,7 @@ fn threshold([genuine, impostor]: &[Histogram; 2]) -> String {
     plot.finish()
 }
 
-fn discard(report: &Report) -> Option<String> {
+fn discard(report: &Report) -> Option<Svg> {
     let first = report.discard.first()?;
     let none = first.fnmr.rate?;
     let curves: Vec<Vec<(f64, f64)>> = report

@@ -134,8 +134,8 @@ impl PhotoSet {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::random::SplitMix;
     use super::*;
+    use crate::random::SplitMix;
 
     /// `each` photos of every subject: a random face, and `noise` times as much of
     /// something else in each photo.

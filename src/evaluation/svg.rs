@@ -1,6 +1,9 @@
-//! Plots as SVG: axes, lines, bands and bars, nothing more.
+//! Plots as SVG: axes, lines, bands and bars, nothing more. `maud` makes the elements and escapes
+//! every text in them.
 
-use std::fmt::Write;
+use std::borrow::Cow;
+
+use maud::{Markup, Render, html};
 
 /// Size in user units.
 const WIDTH: f64 = 720.0;
@@ -70,18 +73,36 @@ fn rate_text(power: i32) -> String {
     }
 }
 
+/// A plot as an SVG document, which can stand in a page as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Svg(String);
+
+impl Svg {
+    /// The document.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Render for Svg {
+    // Made of markup alone, see `Plot::finish`.
+    fn render_to(&self, buffer: &mut String) {
+        buffer.push_str(&self.0);
+    }
+}
+
 /// A plot being drawn.
 pub(crate) struct Plot {
     x: Axis,
     y: Axis,
-    body: String,
+    body: Vec<Markup>,
     legend: Vec<(String, &'static str)>,
     title: String,
 }
 
 impl Plot {
     pub fn new(title: &str, x: Axis, y: Axis) -> Self {
-        Self { x, y, body: String::new(), legend: Vec::new(), title: title.to_owned() }
+        Self { x, y, body: Vec::new(), legend: Vec::new(), title: title.to_owned() }
     }
 
     fn at(&self, x: f64, y: f64) -> (f64, f64) {
@@ -96,7 +117,7 @@ impl Plot {
     /// A line through points, named in the legend.
     pub fn line(&mut self, name: &str, colour: &'static str, points: &[(f64, f64)]) {
         let path = self.path(points.iter().copied());
-        self.push(format_args!("<polyline points=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>"));
+        self.body.push(html! { polyline points=(path) fill="none" stroke=(colour) stroke-width="2" {} });
         self.legend.push((name.to_owned(), colour));
     }
 
@@ -104,7 +125,7 @@ impl Plot {
     pub fn band(&mut self, name: &str, colour: &'static str, ends: &[(f64, f64, f64)]) {
         let there = ends.iter().map(|(x, low, _)| (*x, *low));
         let path = self.path(there.chain(ends.iter().rev().map(|(x, _, high)| (*x, *high))));
-        self.push(format_args!("<polygon points=\"{path}\" fill=\"{colour}\" fill-opacity=\"0.2\" stroke=\"none\"/>"));
+        self.body.push(html! { polygon points=(path) fill=(colour) fill-opacity="0.2" stroke="none" {} });
         self.legend.push((name.to_owned(), colour));
     }
 
@@ -114,102 +135,81 @@ impl Plot {
         let floor = self.y.from;
         let closed = [(first.0, floor)].into_iter().chain(points.iter().copied()).chain([(last.0, floor)]);
         let path = self.path(closed);
-        self.push(format_args!(
-            "<polygon points=\"{path}\" fill=\"{colour}\" fill-opacity=\"0.35\" stroke=\"{colour}\"/>"
-        ));
+        self.body.push(html! { polygon points=(path) fill=(colour) fill-opacity="0.35" stroke=(colour) {} });
         self.legend.push((name.to_owned(), colour));
     }
 
-    fn push(&mut self, element: std::fmt::Arguments<'_>) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.body, "{element}");
-    }
-
     /// The whole document.
-    pub fn finish(mut self) -> String {
-        let body = std::mem::take(&mut self.body);
+    pub fn finish(self) -> Svg {
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
-        let mut marks: Vec<String> = Vec::new();
-        for (value, text) in &self.x.marks {
-            let (x, _) = self.at(*value, self.y.from);
-            marks.push(format!(
-                "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\" stroke=\"#ddd\"/>\
-                 <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-                bottom + 18.0,
-                escape(text)
-            ));
-        }
-        for (value, text) in &self.y.marks {
-            let (_, y) = self.at(self.x.from, *value);
-            marks.push(format!(
-                "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\" stroke=\"#ddd\"/>\
-                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                LEFT - 8.0,
-                y + 4.0,
-                escape(text)
-            ));
-        }
         let (legend, legend_height) = legend(&self.legend);
         let height = HEIGHT + legend_height;
-        let middle = (TOP + bottom) / 2.0;
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-             font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\" role=\"img\">\n\
-             <title>{title}</title>\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n\
-             <text x=\"{LEFT}\" y=\"24\" font-size=\"15\">{title}</text>\n{marks}\n{body}\
-             <rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"none\" stroke=\"#666\"/>\n{legend}\n\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n\
-             <text transform=\"translate(18 {middle:.1}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n</svg>\n",
-            right - LEFT,
-            bottom - TOP,
-            (LEFT + right) / 2.0,
-            HEIGHT - 14.0,
-            escape(&self.x.label),
-            escape(&self.y.label),
-            title = escape(&self.title),
-            marks = marks.join("\n"),
-        )
+        let title = printable(&self.title);
+        let columns = self.x.marks.iter().map(|(value, text)| (tenths(self.at(*value, self.y.from).0), text));
+        let rows = self.y.marks.iter().map(|(value, text)| (self.at(self.x.from, *value).1, text));
+        let turned = format!("translate(18 {:.1}) rotate(-90)", (TOP + bottom) / 2.0);
+        let document = html! {
+            svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (WIDTH) " " (height) } font-family="sans-serif"
+                font-size="12" fill="#222" role="img" {
+                "\n" title { (title) }
+                "\n" rect width=(WIDTH) height=(height) fill="#fff" {}
+                "\n" text x=(LEFT) y="24" font-size="15" { (title) }
+                @for (x, text) in columns {
+                    "\n" line x1=(x) y1=(TOP) x2=(x) y2=(bottom) stroke="#ddd" {}
+                    text x=(x) y=(tenths(bottom + 18.0)) text-anchor="middle" { (printable(text)) }
+                }
+                @for (y, text) in rows {
+                    "\n" line x1=(LEFT) y1=(tenths(y)) x2=(right) y2=(tenths(y)) stroke="#ddd" {}
+                    text x=(tenths(LEFT - 8.0)) y=(tenths(y + 4.0)) text-anchor="end" { (printable(text)) }
+                }
+                @for element in &self.body { "\n" (element) }
+                "\n" rect x=(LEFT) y=(TOP) width=(tenths(right - LEFT)) height=(tenths(bottom - TOP)) fill="none"
+                    stroke="#666" {}
+                (legend)
+                "\n" text x=(tenths((LEFT + right) / 2.0)) y=(tenths(HEIGHT - 14.0)) text-anchor="middle" {
+                    (printable(&self.x.label))
+                }
+                "\n" text transform=(turned) text-anchor="middle" { (printable(&self.y.label)) }
+                "\n"
+            }
+            "\n"
+        };
+        Svg(document.into_string())
     }
 }
 
 /// Names and colours below the plot, where they hide nothing, and the height they take.
-fn legend(entries: &[(String, &'static str)]) -> (String, f64) {
+fn legend(entries: &[(String, &'static str)]) -> (Markup, f64) {
     let (mut x, mut y) = (LEFT, HEIGHT + LEGEND_LINE / 2.0);
-    let mut text = String::new();
+    let mut placed = Vec::new();
     for (name, colour) in entries {
         let width = LEGEND_ROOM + LETTER * name.chars().count() as f64;
         if x > LEFT && x + width > WIDTH - RIGHT {
             (x, y) = (LEFT, y + LEGEND_LINE);
         }
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"14\" height=\"10\" fill=\"{colour}\" fill-opacity=\"0.6\"/>\
-             <text x=\"{:.1}\" y=\"{y:.1}\">{}</text>",
-            y - 9.0,
-            x + 20.0,
-            escape(name)
-        );
+        placed.push((x, y, name, colour));
         x += width;
     }
-    (text, if entries.is_empty() { 0.0 } else { y - HEIGHT + LEGEND_LINE / 2.0 })
+    let legend = html! {
+        @for (x, y, name, colour) in placed {
+            "\n" rect x=(tenths(x)) y=(tenths(y - 9.0)) width="14" height="10" fill=(colour) fill-opacity="0.6" {}
+            text x=(tenths(x + 20.0)) y=(tenths(y)) { (printable(name)) }
+        }
+    };
+    (legend, if entries.is_empty() { 0.0 } else { y - HEIGHT + LEGEND_LINE / 2.0 })
 }
 
-/// Text that can stand in SVG and HTML, in an attribute as well.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
-        }
+/// A coordinate as it is written.
+fn tenths(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+/// Text with spaces in the place of control characters, most of which XML has no way to write.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        return text.replace(char::is_control, " ").into();
     }
-    escaped
+    text.into()
 }
 
 #[cfg(test)]
@@ -226,9 +226,12 @@ mod tests {
     #[test]
     fn names_cannot_break_out_of_the_plot() {
         let mut plot = Plot::new("a<b", Axis::linear("x & y", 0.0, 1.0, 0.5), Axis::powers("rate", -3, 0));
-        plot.line("\"</svg><script>", "#b00", &[(0.0, 1e-3), (2.0, 5.0)]);
+        plot.line("\"</svg>\u{1}<script>", "#b00", &[(0.0, 1e-3), (2.0, 5.0)]);
         let text = plot.finish();
-        assert!(!text.contains("<script") && text.contains("&lt;script&gt;") && text.contains("x &amp; y"));
+        let text = text.as_str();
+        assert!(
+            !text.contains("<script") && text.contains("&lt;/svg&gt; &lt;script&gt;") && text.contains("x &amp; y")
+        );
         // One short name takes one line below the frame.
         assert!(text.contains("viewBox=\"0 0 720 460\""), "{text}");
         // Both ends of the line are at opposite corners of the frame, not beyond them.

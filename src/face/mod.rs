@@ -29,6 +29,7 @@ mod runtime;
 mod runtime_version;
 mod sample;
 mod seen;
+mod softmax;
 mod template;
 
 pub use manifest::{Colour, EmbedderSpec, Family, Manifest, NetworkSpec, ProjectionSpec, Role};
@@ -39,3 +40,5 @@ pub use print::{FacePrint, Likeness};
 pub use report::{Analysis, FaceError, FaceReport, Pose, Rect, Wants};
 pub use runtime_version::{LoadedRuntime, loaded_runtime};
 pub use template::{RecipeDigest, Template, TemplateError};
+
+pub(crate) use softmax::softmax;

@@ -74,6 +74,9 @@ pub struct Pipeline {
 impl Pipeline {
     /// Loads the networks that make templates; pose and liveness are loaded when
     /// first asked for. `options.workers` and `queue_max` mean nothing here.
+    ///
+    /// # Errors
+    /// [`PackError`] where ONNX Runtime is missing or a network does not load or run.
     pub fn new(pack: &Pack, options: &PoolOptions) -> Result<Self, PackError> {
         Self::with(Arc::new(pack.clone()), options)
     }
@@ -133,6 +136,9 @@ impl Pipeline {
     }
 
     /// Encoded photo to template and report.
+    ///
+    /// # Errors
+    /// [`FaceError`] where the bytes are no picture, or hold no face that can be used.
     pub fn analyze(&mut self, photo: &[u8], wants: Wants) -> Result<Analysis, FaceError> {
         self.analyze_unless(photo, wants, &AtomicBool::new(false))
     }
@@ -153,6 +159,9 @@ impl Pipeline {
     /// screen, at the price of the detector and of quality.
     ///
     /// Quarter turns are only tried where no face is found.
+    ///
+    /// # Errors
+    /// As [`Pipeline::analyze`].
     pub fn assess(&mut self, photo: &[u8], wants: Wants) -> Result<FaceReport, FaceError> {
         self.assess_unless(photo, wants, &AtomicBool::new(false))
     }
@@ -168,6 +177,9 @@ impl Pipeline {
     }
 
     /// Everything a quality model is fitted on; the pose network is asked where wanted.
+    ///
+    /// # Errors
+    /// As [`Pipeline::analyze`].
     pub fn study(&mut self, photo: &[u8], wants: Wants) -> Result<Study, FaceError> {
         let go_on = || Ok(());
         let coarse = imaging::decode_scaled(photo, &self.limits, SEARCH_SIDE_MIN)?;

@@ -40,6 +40,9 @@ pub struct FacePool {
 impl FacePool {
     /// Starts the workers and loads every network once, so that a pack that
     /// cannot run is refused here.
+    ///
+    /// # Errors
+    /// [`PackError`] as [`Pipeline::new`], of the first worker that cannot start.
     pub fn start(pack: &Pack, options: &PoolOptions) -> Result<Self, PackError> {
         let count = match options.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -234,6 +237,9 @@ pub struct Ticket<T = Analysis> {
 impl<T> Ticket<T> {
     /// Blocks until the work is done. Not for async code, whose thread it would
     /// hold up.
+    ///
+    /// # Errors
+    /// [`FaceError`] of the work, and [`FaceError::Cancelled`] where the pool ended before it.
     pub fn wait(mut self) -> Result<T, FaceError> {
         struct Unpark(std::thread::Thread);
         impl Wake for Unpark {

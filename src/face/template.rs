@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::projection::length;
+use crate::hex;
 
 /// SHA-256 of the recipe that makes a template: every network it goes through,
 /// colour order, normalisation, alignment, averaging. Templates of different
@@ -11,7 +12,7 @@ pub struct RecipeDigest(pub [u8; 32]);
 
 impl fmt::Display for RecipeDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
@@ -25,15 +26,7 @@ impl FromStr for RecipeDigest {
     type Err = TemplateError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut digest = [0u8; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(TemplateError::BadDigest);
-        }
-        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| TemplateError::BadDigest)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| TemplateError::BadDigest)?;
-        }
-        Ok(Self(digest))
+        hex::decode_array(text).map(Self).ok_or(TemplateError::BadDigest)
     }
 }
 
@@ -64,6 +57,9 @@ pub struct Template {
 impl Template {
     /// Normalises `raw`, an embedding as the network gave it, with the length
     /// computed in `f64` in index order so that the result is reproducible.
+    ///
+    /// # Errors
+    /// [`TemplateError`] for no values, one that is not finite, or a vector of length zero.
     pub fn from_raw(recipe: RecipeDigest, raw: &[f32]) -> Result<Self, TemplateError> {
         let norm = length(raw);
         if !norm.is_finite() || norm < f64::from(f32::MIN_POSITIVE) {
@@ -79,6 +75,9 @@ impl Template {
     }
 
     /// Restores a stored template without touching its bits.
+    ///
+    /// # Errors
+    /// [`TemplateError`] as [`Template::from_raw`], and for a vector whose length is not 1.
     pub fn from_parts(recipe: RecipeDigest, vector: Vec<f32>, norm: f32) -> Result<Self, TemplateError> {
         // Also false for NaN. A unit vector of f32 values is within 1e-3 of 1.
         if (length(&vector) - 1.0).abs() <= 1e-3 {

@@ -4,16 +4,15 @@
 
 use std::fmt;
 
-use super::{Enrolment, GalleryError, RequestId, SubjectId, Timestamp};
-use crate::numbers;
-use crate::text::visible;
+use super::{Enrolment, GalleryError, Note, RequestId, SubjectHead, SubjectId, Timestamp, Watermark};
+use crate::face::Template;
 
 /// Most attempts of one transaction.
 pub const ATTEMPTS_MAX: u32 = 10;
 /// Longest answer kept, in bytes: several times that of any real one.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Which decision: a transaction, and the how-manieth attempt of it, from 1.
+/// Which decision: a transaction, and the 1-based number of the attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DecisionKey {
     /// The caller's name for the transaction.
@@ -25,34 +24,15 @@ pub struct DecisionKey {
 impl DecisionKey {
     /// Checks that the attempt is a number from 1. Whether it is one that may be decided is
     /// for the transaction to say, when it is decided.
+    ///
+    /// # Errors
+    /// [`GalleryError::AttemptOutOfOrder`] for 0.
     pub fn new(transaction: RequestId, attempt: u32) -> Result<Self, GalleryError> {
         match attempt {
             0 => Err(GalleryError::AttemptOutOfOrder { expected: 1 }),
             _ => Ok(Self { transaction, attempt }),
         }
     }
-}
-
-/// Which attempt of a transaction may be decided after its last one: about the same
-/// subject and scheme, while it is open, the next. A transaction that is closed says so
-/// before anything is said of numbers, which would be of no use.
-///
-/// # Errors
-/// [`GalleryError::TransactionReused`], [`GalleryError::TransactionClosed`],
-/// [`GalleryError::AttemptOutOfOrder`].
-pub(crate) fn next_attempt(
-    last: Option<&StoredDecision>,
-    subject: &SubjectId,
-    scheme: &str,
-) -> Result<u32, GalleryError> {
-    let Some(last) = last else { return Ok(1) };
-    if last.subject != *subject || last.scheme != scheme {
-        return Err(GalleryError::TransactionReused);
-    }
-    if last.outcome == Outcome::Approve || last.resolution.is_some() {
-        return Err(GalleryError::TransactionClosed);
-    }
-    Ok(last.key.attempt + 1)
 }
 
 /// What a decision comes to. Ordered by gravity.
@@ -85,6 +65,30 @@ pub struct NewDecision {
     /// An enrolment that happens with the decision or not at all. Its subject must
     /// be the decision's and must not be there yet.
     pub enrolment: Option<Enrolment>,
+    /// What it was made from; `None` commits it whatever has changed meanwhile.
+    pub basis: Option<Basis>,
+}
+
+/// What a decision was made from. The commit looks whether it still holds.
+#[derive(Clone, PartialEq)]
+pub struct Basis {
+    /// The subject's head as it was read; `None` where it was not enrolled.
+    pub subject: Option<SubjectHead>,
+    /// Those who were cleared with the subject, in byte order.
+    pub cleared_with: Vec<SubjectId>,
+    /// The search for the same face under another number; `None` where the decision did without.
+    pub searched: Option<Searched>,
+}
+
+/// A search that a decision rests on.
+#[derive(Clone, PartialEq)]
+pub struct Searched {
+    /// What was searched for.
+    pub probe: Template,
+    /// From which score on a subject was found.
+    pub score: f32,
+    /// Everything up to this commit was searched.
+    pub as_of: Watermark,
 }
 
 /// A decision in the store.
@@ -138,33 +142,6 @@ pub struct ClearedPair {
     pub cleared_at: Timestamp,
 }
 
-/// A reason in an officer's words: 1–500 characters without control characters
-/// and without a long number, which would be somebody's. `Debug` hides it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Note(String);
-
-impl Note {
-    /// Most characters.
-    pub const CHARS_MAX: usize = 500;
-    /// Wraps what an earlier program checked and stored.
-    pub(super) fn stored(text: String) -> Self {
-        Self(text)
-    }
-
-    /// Checks and wraps a text.
-    pub fn new(text: impl Into<String>) -> Result<Self, GalleryError> {
-        let text = text.into();
-        let length = text.chars().count();
-        let unfit = visible(&text).is_empty() || length > Self::CHARS_MAX || text.chars().any(char::is_control);
-        if unfit || numbers::stands_in(&text) { Err(GalleryError::BadNote) } else { Ok(Self(text)) }
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 macro_rules! hidden {
     ($($type:ident)*) => {$(
         impl fmt::Debug for $type {
@@ -175,39 +152,11 @@ macro_rules! hidden {
         }
     )*};
 }
-hidden!(NewDecision StoredDecision Resolution ClearedPair Note);
+hidden!(NewDecision StoredDecision Resolution ClearedPair);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_note_is_short_and_holds_nobodys_number() {
-        for good in
-            ["Sinh đôi, đã xem giấy khai sinh.", "twins; seen on 21.11.2026", "seen 21/11/2026 08:30", "a", "12345678"]
-        {
-            assert!(Note::new(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "  ",
-            "two\nlines",
-            "card 079123456789",
-            "079 123 456 789",
-            "079.123.456-789",
-            "079\u{200b}123456",
-            "079–123–456",
-            "001058_000123",
-            "025_123_456",
-            "025/123/456",
-            "٠٠١٠٥٨٠٠٠١٢٣",
-            "\u{200b}",
-        ] {
-            assert!(Note::new(bad).is_err(), "{bad}");
-        }
-        assert!(Note::new("đ".repeat(500)).is_ok() && Note::new("đ".repeat(501)).is_err());
-        assert_eq!(format!("{:?}", Note::new("mother's twin").unwrap()), "Note(…)");
-    }
 
     #[test]
     fn attempts_begin_at_one() {

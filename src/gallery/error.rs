@@ -70,6 +70,16 @@ pub enum GalleryError {
     /// An officer answered otherwise.
     #[error("this referral has been resolved before, and not in this way")]
     AlreadyResolved,
+    /// What a decision rests on has changed since it was read: its subject, the pairs cleared for
+    /// it, or somebody with the same face came after the search. It must be made anew.
+    #[error("what the decision rests on has changed meanwhile; decide again")]
+    Outdated,
+    /// An index has not applied a commit that must be in its answer.
+    #[error("the index has not caught up with the gallery yet; try again")]
+    Behind,
+    /// A log of changes that does not reach back as far as was asked for.
+    #[error("the log of changes does not reach back that far; the index must be made anew")]
+    LogTooShort,
     /// An officer's reason that is empty, too long or holds a number.
     #[error("a reason is 1 to 500 characters in one line and holds no number of nine or more digits")]
     BadNote,
@@ -175,7 +185,10 @@ impl GalleryError {
                 | SearchError::Missing
                 | SearchError::Stopped,
             ) => Fault::Service,
-            Self::DiskFull
+            Self::Outdated
+            | Self::Behind
+            | Self::LogTooShort
+            | Self::DiskFull
             | Self::Storage(_)
             | Self::NotAllowed { .. }
             | Self::Closing

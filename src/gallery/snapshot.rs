@@ -54,6 +54,15 @@ impl GallerySnapshot {
         Self { head, parts, ended: false }
     }
 
+    /// One whose parts are all at hand: subjects by id in byte order, then cleared pairs likewise.
+    pub fn whole(head: SnapshotHead, parts: Vec<SnapshotPart>) -> Self {
+        let (sender, received) = mpsc::channel(parts.len() + 1);
+        let sent = parts.into_iter().map(|part| Sent::Part(Box::new(part))).chain([Sent::End]);
+        // There is room for all of them.
+        sent.for_each(|part| drop(sender.try_send(Ok(part))));
+        Self::new(head, received)
+    }
+
     /// What it is of.
     pub fn head(&self) -> SnapshotHead {
         self.head

@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -19,6 +20,10 @@ impl Timestamp {
     }
 }
 
+/// The number of a commit: the first is 1, every later one is higher; 0 before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Watermark(pub u64);
+
 /// Pseudonymous id of an enrolled person: 1–128 bytes of UTF-8 without control
 /// characters, compared by bytes. Never the card number itself.
 ///
@@ -31,6 +36,9 @@ impl SubjectId {
     pub const BYTES_MAX: usize = 128;
 
     /// Checks and wraps an id.
+    ///
+    /// # Errors
+    /// [`GalleryError::BadSubjectId`].
     pub fn new(id: impl Into<String>) -> Result<Self, GalleryError> {
         let id = id.into();
         if id.is_empty() || id.len() > Self::BYTES_MAX || id.chars().any(char::is_control) || id.trim() != id {
@@ -64,6 +72,9 @@ pub struct RequestId(String);
 
 impl RequestId {
     /// Checks and wraps a request id.
+    ///
+    /// # Errors
+    /// [`GalleryError::BadRequestId`].
     pub fn new(id: impl Into<String>) -> Result<Self, GalleryError> {
         let id = id.into();
         if id.is_empty() || id.len() > 128 || !id.bytes().all(|b| b.is_ascii_graphic()) {
@@ -103,6 +114,13 @@ pub struct Attributes {
 impl fmt::Debug for Attributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Attributes(…)")
+    }
+}
+
+impl Attributes {
+    /// Whether a search by attributes treats both alike.
+    pub(super) fn are_searched_alike(&self, other: &Self) -> bool {
+        self.schemes == other.schemes && self.province == other.province
     }
 }
 
@@ -159,48 +177,45 @@ pub struct Subject {
     pub vouched: Vec<Vouched>,
 }
 
-/// What a gallery is known by, wherever its folder lies: made at random with it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct GalleryId([u8; GalleryId::BYTES]);
+/// An enrolled person without the vectors.
+#[derive(Clone, PartialEq)]
+pub struct SubjectHead {
+    /// Pseudonymous id.
+    pub id: SubjectId,
+    /// What is known beside the face.
+    pub attributes: Attributes,
+    /// Ids of the templates, oldest first.
+    pub templates: Vec<u64>,
+    /// Per scheme, the last successful verification.
+    pub last_verified: BTreeMap<String, Timestamp>,
+    /// First enrolment.
+    pub enrolled_at: Timestamp,
+    /// Last change.
+    pub updated_at: Timestamp,
+    /// What officers vouched for, oldest first.
+    pub vouched: Vec<Vouched>,
+    /// The commit that last changed any of this; 0 where an earlier version of the program did.
+    pub changed_in: u64,
+}
 
-impl GalleryId {
-    pub(super) const BYTES: usize = 16;
+impl fmt::Debug for SubjectHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubjectHead(…)")
+    }
+}
 
-    /// A new one.
+impl SubjectHead {
+    /// The subject, with its templates out of `templates`, in whatever order these are.
     ///
     /// # Errors
-    /// Where the system has no random numbers.
-    pub(super) fn random() -> std::io::Result<Self> {
-        let mut bytes = [0; Self::BYTES];
-        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-        Ok(Self(bytes))
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Reads 32 hexadecimal digits.
-    pub fn from_text(text: &str) -> Option<Self> {
-        let is_hex = text.len() == 2 * Self::BYTES && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
-        Some(Self(number.to_be_bytes()))
-    }
-}
-
-impl fmt::Display for GalleryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for GalleryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GalleryId({self})")
+    /// [`GalleryError::Storage`] where one is missing.
+    pub fn with_templates(self, templates: &[StoredTemplate]) -> Result<Subject, GalleryError> {
+        let Self { id, attributes, templates: ids, last_verified, enrolled_at, updated_at, vouched, .. } = self;
+        let find = |key: &u64| templates.iter().find(|template| template.id == *key).cloned();
+        let templates: Option<Vec<StoredTemplate>> = ids.iter().map(find).collect();
+        let templates =
+            templates.ok_or_else(|| GalleryError::Storage("a subject was read without all its templates".into()))?;
+        Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched })
     }
 }
 
@@ -355,6 +370,14 @@ pub struct Candidate {
     pub score: f32,
 }
 
+impl Candidate {
+    /// Higher scores first, then by subject id.
+    pub fn best_first(one: &Self, other: &Self) -> Ordering {
+        let by_score = other.score.partial_cmp(&one.score).unwrap_or(Ordering::Equal);
+        by_score.then_with(|| one.subject.cmp(&other.subject))
+    }
+}
+
 /// What an interactive look-up found, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LookUp {
@@ -403,13 +426,13 @@ pub enum Scope {
 /// Whom a search leaves out. The default leaves out nobody.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Those who do not draw from this scheme.
+    /// If set, only subjects that draw from this scheme match.
     pub scheme: Option<String>,
-    /// Those not of this province.
+    /// If set, only subjects of this province match.
     pub province: Option<String>,
-    /// These subjects, enrolled or not.
+    /// These subjects do not match, enrolled or not.
     pub excluded: BTreeSet<SubjectId>,
-    /// This subject, and those an officer has cleared with it.
+    /// If set, neither this subject matches nor those an officer has cleared with it.
     pub claimed: Option<SubjectId>,
 }
 

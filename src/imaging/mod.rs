@@ -172,6 +172,10 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
 }
 
 /// Decodes at full size.
+///
+/// # Errors
+/// [`ImageError`] for bytes that are no picture, are damaged, or would cost more than the limits
+/// allow.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
     decode_at(bytes, limits, None)
 }
@@ -181,6 +185,9 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
 /// full size.
 ///
 /// A side of the result is the full side over [`Decoded::scale`], rounded up.
+///
+/// # Errors
+/// As [`decode`].
 pub fn decode_scaled(bytes: &[u8], limits: &Limits, short_side_min: u32) -> Result<Decoded, ImageError> {
     decode_at(bytes, limits, Some(short_side_min))
 }

@@ -88,6 +88,9 @@ pub enum CalibrationError {
 
 impl Calibration {
     /// Reads and checks a `calibration.toml`, and binds it to `recipe`.
+    ///
+    /// # Errors
+    /// [`CalibrationError`] where the file cannot be read, makes no sense, or is of another recipe.
     pub fn load(path: &Path, recipe: RecipeDigest) -> Result<Self, CalibrationError> {
         let text = regular::read(path, BYTES_MAX)
             .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
@@ -116,6 +119,9 @@ impl Calibration {
     ///
     /// Where the pack has none that names no kind of reference, the first for so many
     /// frames is given: see [`Curve::reference`] for what it was fitted on.
+    ///
+    /// # Errors
+    /// [`CalibrationError`] where the calibration has no such curve.
     pub fn curve(&self, choice: CurveChoice, frames: u32) -> Result<&Curve, CalibrationError> {
         self.curve_for(choice, frames, Reference::Any)
     }
@@ -127,6 +133,9 @@ impl Calibration {
     ///
     /// The kind goes first: whoever fits a curve on chip photos of their own people wants
     /// chip photos judged by it, though it may be a pooled one alone.
+    ///
+    /// # Errors
+    /// As [`Calibration::curve`].
     pub fn curve_for(
         &self,
         choice: CurveChoice,

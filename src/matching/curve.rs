@@ -335,6 +335,9 @@ impl Curve {
     }
 
     /// The lowest score whose false match rate is at most `fmr`.
+    ///
+    /// # Errors
+    /// [`CalibrationError`] for a rate outside what the curve can say.
     pub fn threshold(&self, fmr: f64) -> Result<Threshold, CalibrationError> {
         if !(FMR_FLOOR..=0.5).contains(&fmr) {
             return Err(CalibrationError::BadRate(fmr));

@@ -31,6 +31,9 @@ pub struct RecipeMismatch {
 
 /// Comparison score of two templates: their cosine similarity, −1…1 up to
 /// rounding, by the one fixed-order dot product.
+///
+/// # Errors
+/// [`RecipeMismatch`] where they were made by different recipes.
 pub fn compare(left: &Template, right: &Template) -> Result<f32, RecipeMismatch> {
     if left.recipe() != right.recipe() || left.vector().len() != right.vector().len() {
         return Err(RecipeMismatch { left: left.recipe(), right: right.recipe() });

@@ -403,7 +403,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_uuid_and_no_digest_is_a_number(bytes in prop::array::uniform32(any::<u8>())) {
-            let digest: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest = crate::hex::encode(&bytes);
             let uuid = [&digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32]].join("-");
             for made in [&digest, &digest[..40], &uuid] {
                 prop_assert!(!looks_like_one(made), "{}", made);

@@ -5,9 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::random::Random;
 use super::tuning::{FINE, FINE_RANGE, FIT_ROUNDS, HEAD, HEAD_STEP};
 use crate::matching::Dot;
+use crate::random::SplitMix;
 
 /// Largest defect of a rotation that is put to use. A fitted one has about 1e-6.
 const DEFECT_MAX: f64 = 1e-3;
@@ -116,9 +116,9 @@ pub(super) fn defect(rows: &[f32], dimension: usize) -> f64 {
 
 /// The `count` orthonormal axes of most energy in `sample`, strongest first, by
 /// simultaneous iteration on its second moments (Golub and Van Loan, 8.2.4).
-pub(super) fn orthonormal(sample: &[f32], dimension: usize, count: usize) -> Vec<f64> {
+pub(crate) fn orthonormal(sample: &[f32], dimension: usize, count: usize) -> Vec<f64> {
     let moments = moments(sample, dimension);
-    let mut random = Random::new(0x6368_696e_6863_6875);
+    let mut random = SplitMix(0x6368_696e_6863_6875);
     let mut axes: Vec<f64> = (0..count * dimension).map(|_| f64::from(random.normal())).collect();
     orthonormalise(&mut axes, dimension, &mut random);
     let mut product = vec![0.0; axes.len()];
@@ -159,7 +159,7 @@ fn moments(sample: &[f32], dimension: usize) -> Vec<f64> {
 
 /// Gram–Schmidt, each row twice ("twice is enough", Giraud et al. 2005). A row
 /// with nothing of its own is replaced by a random one.
-pub(super) fn orthonormalise(axes: &mut [f64], dimension: usize, random: &mut Random) {
+pub(super) fn orthonormalise(axes: &mut [f64], dimension: usize, random: &mut SplitMix) {
     for i in 0..axes.len() / dimension {
         let (before, rest) = axes.split_at_mut(i * dimension);
         let axis = &mut rest[..dimension];
@@ -190,7 +190,7 @@ pub(super) fn orthonormalise(axes: &mut [f64], dimension: usize, random: &mut Ra
 /// then lose the same everywhere, and few values are cut off.
 fn mixed(mut axes: Vec<f64>, dimension: usize) -> Vec<f64> {
     let head = HEAD.min(axes.len() / dimension);
-    let mut random = Random::new(0x6d69_7865_6400);
+    let mut random = SplitMix(0x6d69_7865_6400);
     let mut turn: Vec<f64> = (0..head * head).map(|_| f64::from(random.normal())).collect();
     orthonormalise(&mut turn, head, &mut random);
     let mut turned = vec![0.0; head * dimension];
@@ -204,7 +204,7 @@ fn mixed(mut axes: Vec<f64>, dimension: usize) -> Vec<f64> {
 }
 
 /// Mean energy of the rows along each axis.
-pub(super) fn energies(axes: &[f64], rows: &[f32], dimension: usize) -> Vec<f64> {
+pub(crate) fn energies(axes: &[f64], rows: &[f32], dimension: usize) -> Vec<f64> {
     let count = (rows.len() / dimension).max(1) as f64;
     let axes: Vec<f32> = axes.iter().map(|&v| v as f32).collect();
     let dot = Dot::best();
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_rotation_of_any_sample_is_orthonormal_or_none() {
-        let mut random = Random::new(5);
+        let mut random = SplitMix(5);
         for dimension in [1, 3, 64, 97, 200] {
             let noise: Vec<f32> = (0..300 * dimension).map(|_| random.normal()).collect();
             let equal: Vec<f32> = (0..300 * dimension).map(|i| ((i % dimension) as f32).cos()).collect();

@@ -29,6 +29,7 @@ use super::codes::{CODE_LINES, Codes, FINE_BYTES, Fine, Group, Line, Next};
 use super::index::Index;
 use super::tuning::{FINE, GROUP_ROWS, HEAD, PIECE_ROWS};
 use super::view::View;
+use crate::float32;
 
 const MAGIC: &[u8; 12] = b"chinhchu.idx";
 /// Raised with any change to what lies in the file, the constants of the codes
@@ -114,6 +115,9 @@ fn checksum(kind: u32, len: u64, number: u64, parts: &[&[u8]]) -> u32 {
 
 impl<F: Write> Chunks<F> {
     /// Begins a file.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
     pub fn begin(mut file: F) -> Result<Self, FileError> {
         file.write_all(MAGIC)?;
         file.write_all(&VERSION.to_le_bytes())?;
@@ -121,6 +125,9 @@ impl<F: Write> Chunks<F> {
     }
 
     /// Writes a chunk of the owner's, of kind 0 and up.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
     pub fn put(&mut self, kind: u32, contents: &[u8]) -> Result<(), FileError> {
         self.write(OWNER + kind, &[contents])
     }
@@ -145,6 +152,10 @@ impl<F: Write> Chunks<F> {
 
 impl<F: Read> Chunks<F> {
     /// Begins reading a file.
+    ///
+    /// # Errors
+    /// [`FileError::Io`]; [`FileError::OtherVersion`], [`FileError::Damaged`] for what is no such
+    /// file.
     pub fn open(mut file: F) -> Result<Self, FileError> {
         let mut head = [0; 16];
         read_exact(&mut file, &mut head)?;
@@ -157,6 +168,10 @@ impl<F: Read> Chunks<F> {
     }
 
     /// The next chunk, which must be the owner's of this kind.
+    ///
+    /// # Errors
+    /// [`FileError::Io`]; [`FileError::Damaged`] where the next chunk is of another kind, cut short
+    /// or altered.
     pub fn take(&mut self, kind: u32) -> Result<Vec<u8>, FileError> {
         let mut contents = Vec::new();
         match self.next(&mut contents)? {
@@ -207,6 +222,9 @@ fn number_u64(bytes: &[u8]) -> Option<u64> {
 
 /// Writes the index as `view` sees it, up to the last chunk; `seen` is told every
 /// label.
+///
+/// # Errors
+/// [`FileError::Io`].
 pub fn write<L: Label, F: Write>(
     view: &View<L>,
     chunks: &mut Chunks<F>,
@@ -246,20 +264,21 @@ pub fn write<L: Label, F: Write>(
 fn basis_bytes(basis: &Basis, dimension: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(4 * (2 + FINE + basis.rows().len()));
     bytes.extend_from_slice(&(dimension as u32).to_le_bytes());
-    bytes.extend_from_slice(&basis.head_step().to_le_bytes());
-    basis.fine_steps().iter().chain(basis.rows()).for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+    float32::append(&mut bytes, &[basis.head_step()]);
+    float32::append(&mut bytes, basis.fine_steps());
+    float32::append(&mut bytes, basis.rows());
     bytes
 }
 
 fn read_basis(bytes: &[u8], dimension: usize) -> Option<Basis> {
-    let (head, values) = bytes.split_at_checked(8)?;
+    let (head, values) = bytes.split_at_checked(4)?;
     if number_u32(head)? as usize != dimension {
         return None;
     }
-    let float = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
-    let (values, []) = values.as_chunks::<4>() else { return None };
+    let values = float32::decode(values)?;
+    let (&head_step, values) = values.split_first()?;
     let (steps, rows) = values.split_first_chunk::<FINE>()?;
-    Basis::from_parts(dimension, rows.iter().map(float).collect(), float(head.last_chunk()?), steps.map(|s| float(&s)))
+    Basis::from_parts(dimension, rows.to_vec(), head_step, *steps)
 }
 
 /// A block in four parts: the head (number of the rotation in the file, of pieces, of
@@ -340,6 +359,10 @@ fn read_block<L: Label>(bytes: &[u8], bases: &[Arc<Basis>]) -> Option<Block<L>> 
 /// for it to be whole. After an error the index must not be used.
 ///
 /// [`IndexOptions::originals`]: super::IndexOptions::originals
+///
+/// # Errors
+/// [`FileError::Io`], [`FileError::Damaged`]; [`FileError::Search`] where the index has no room for
+/// it.
 pub fn read<L: Label, F: Read>(
     index: &Index<L>,
     chunks: &mut Chunks<F>,

@@ -6,37 +6,23 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::SearchError;
 use super::blocks::{Bytes, State};
-use super::inner::Inner;
 use super::kernel::Kernel;
-use super::located::Located;
 use super::originals::Originals;
 use super::places::Places;
+use super::recode::refit;
+use super::selection::Selection;
+use super::shared::Shared;
 use super::tuning::{FIT_MIN, REFIT_BESIDE, REFIT_GROWTH, REFIT_MAX};
-use super::view::{Hit, View};
+use super::vector::{Entry, Hit, check};
+use super::view::View;
 use crate::matching::Dot;
 
 /// Vectors an index holds unless told otherwise. 20 million vectors of 512
 /// values are 41 GB and 7 GB of codes, what a machine with 64 GB can spare.
 pub const VECTORS_MAX_DEFAULT: u64 = 20_000_000;
 
-/// Longest vector accepted, as a power of two: the product of two such lengths
-/// bounds every partial sum of a dot product (Cauchy–Schwarz), so that no score
-/// is ever infinite or NaN.
-const LENGTH_MAX: f64 = (1u64 << 60) as f64;
-
 /// Dimensions from which codes are worth their memory.
 const CODED_DIMENSION_MIN: usize = 128;
-
-/// A vector about to be inserted.
-#[derive(Clone)]
-pub struct Entry<L> {
-    /// Its key, not yet in the index.
-    pub key: u64,
-    /// Handed back with a hit; the index does not look at it.
-    pub label: L,
-    /// As many values as the index has dimensions.
-    pub vector: Vec<f32>,
-}
 
 /// How much an index may hold, and where.
 #[derive(Clone)]
@@ -62,7 +48,7 @@ impl Default for IndexOptions {
 /// change whose call returned before it began, and all or nothing of each
 /// [`Index::apply`].
 pub struct Index<L = ()> {
-    inner: Arc<Inner<L>>,
+    inner: Arc<Shared<L>>,
 }
 
 /// Memory an index takes, in bytes.
@@ -100,7 +86,7 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
 
     pub(super) fn with_all(dimension: usize, options: IndexOptions, dot: Dot, kernel: Kernel, fit_min: usize) -> Self {
         let IndexOptions { vectors_max, bytes_max, originals } = options;
-        let inner = Inner {
+        let inner = Shared {
             // A vector without values has no direction: nothing can be inserted
             // into such an index, but it must not divide by zero either.
             dimension: dimension.max(1),
@@ -165,11 +151,18 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     }
 
     /// Whether a vector can be searched for or inserted.
+    ///
+    /// # Errors
+    /// [`SearchError::Dimension`], [`SearchError::NotFinite`].
     pub fn check(&self, vector: &[f32]) -> Result<(), SearchError> {
         check(vector, self.inner.dimension)
     }
 
     /// Adds one vector.
+    ///
+    /// # Errors
+    /// [`SearchError::Dimension`], [`SearchError::NotFinite`], [`SearchError::KeyTaken`];
+    /// [`SearchError::Full`], [`SearchError::Memory`].
     pub fn insert(&self, key: u64, label: L, vector: &[f32]) -> Result<(), SearchError> {
         self.apply(&[], vec![Entry { key, label, vector: vector.to_vec() }])
     }
@@ -184,6 +177,9 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     /// Removes, then inserts, as one change: searches see both or neither. Keys
     /// to remove that are not there are passed over. Refused as a whole, with
     /// nothing changed, where one entry is.
+    ///
+    /// # Errors
+    /// As [`Index::insert`], of the first entry that is refused.
     pub fn apply(&self, removed: &[u64], inserted: Vec<Entry<L>>) -> Result<(), SearchError> {
         self.change(removed, Vec::new(), inserted, true)
     }
@@ -247,12 +243,12 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
         places.label(&self.inner.state(), key)
     }
 
-    /// Where vectors lie that have these keys now; those without one are passed over.
-    pub fn locate(&self, keys: &[u64]) -> Located<L> {
+    /// The vectors that have these keys now; keys without one are passed over.
+    pub fn select(&self, keys: &[u64]) -> Selection<L> {
         let places = self.inner.places();
         let state = self.inner.state();
         let find = |&key: &u64| places.locate(&state, key).map(|(piece, row)| (key, piece, row));
-        Located::new(keys.iter().filter_map(find).collect(), self.inner.dimension, self.inner.dot)
+        Selection::new(keys.iter().filter_map(find).collect(), self.inner.dimension, self.inner.dot)
     }
 
     /// Copies the vector that a key has now into `into`, which has
@@ -262,7 +258,7 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     /// [`SearchError::Missing`] where there is none any more,
     /// [`SearchError::Unreadable`] where it lies outside memory and cannot be read.
     pub fn read(&self, key: u64, into: &mut [f32]) -> Result<(), SearchError> {
-        self.locate(&[key]).copy(into, self.inner.originals())
+        self.select(&[key]).copy(into, self.inner.originals())
     }
 
     fn change(
@@ -339,12 +335,12 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
             return;
         }
         if rows < REFIT_BESIDE {
-            self.inner.refit();
+            refit(&self.inner);
             return;
         }
         let inner = Arc::clone(&self.inner);
         let thread = std::thread::Builder::new().name("search-refit".into());
-        if let Err(error) = thread.spawn(move || inner.refit()) {
+        if let Err(error) = thread.spawn(move || refit(&inner)) {
             tracing::warn!(%error, "no thread to fit the index's rotation anew; the old one serves");
             self.inner.fitting.store(false, Ordering::Release);
         }
@@ -359,6 +355,9 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     }
 
     /// [`View::within`] on the index as it is now.
+    ///
+    /// # Errors
+    /// As [`View::within`].
     pub fn within<F>(&self, query: &[f32], score: f32, filter: F) -> Result<Vec<Hit<L>>, SearchError>
     where
         F: Fn(u64) -> bool + Sync,
@@ -367,6 +366,9 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
     }
 
     /// [`View::nearest`] on the index as it is now.
+    ///
+    /// # Errors
+    /// As [`View::nearest`].
     pub fn nearest<F>(&self, query: &[f32], k: usize, filter: F) -> Result<Vec<Hit<L>>, SearchError>
     where
         F: Fn(u64) -> bool + Sync,
@@ -374,7 +376,7 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
         self.view().nearest(query, k, filter)
     }
 
-    pub(super) fn inner(&self) -> &Arc<Inner<L>> {
+    pub(super) fn inner(&self) -> &Arc<Shared<L>> {
         &self.inner
     }
 }
@@ -382,13 +384,4 @@ impl<L: Clone + Send + Sync + 'static> Index<L> {
 /// Rows of this dimension before a rotation is fitted.
 fn fit_min(dimension: usize) -> usize {
     if dimension < CODED_DIMENSION_MIN { usize::MAX } else { FIT_MIN }
-}
-
-pub(super) fn check(vector: &[f32], dimension: usize) -> Result<(), SearchError> {
-    if vector.len() != dimension {
-        return Err(SearchError::Dimension { expected: dimension, found: vector.len() });
-    }
-    let length = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
-    // False for NaN as well.
-    if length <= LENGTH_MAX { Ok(()) } else { Err(SearchError::NotFinite) }
 }

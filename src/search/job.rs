@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::view::{Hit, Wanted};
+use super::vector::{Hit, Wanted};
 
 /// Rows waiting for their originals above which those that have become of no use
 /// are looked for.

@@ -31,39 +31,39 @@ mod codes;
 mod error;
 mod file;
 mod graph;
-mod hope;
+#[cfg(target_arch = "x86_64")]
+mod i16x16;
 mod index;
-mod inner;
 mod job;
 mod join;
 mod kernel;
-mod located;
 mod memory;
 mod originals;
 mod places;
-mod plain;
-mod population;
-mod random;
 mod recode;
 mod scan;
-#[cfg(target_arch = "x86_64")]
-mod sixteens;
+mod selection;
+mod shared;
+mod threshold_estimate;
 mod tuning;
+mod vector;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use basis::{energies, orthonormal};
 pub use error::SearchError;
 pub use file::{Chunks, FileError, Label, read, write};
 pub use graph::{Graph, GraphOptions, GraphReport, LookedUp};
-pub use index::{Entry, Index, IndexBytes, IndexOptions, VECTORS_MAX_DEFAULT};
-pub use join::{Join, Matrix, Pair, PlainJoin, Side, Vectors};
-pub use located::Located;
+pub use index::{Index, IndexBytes, IndexOptions, VECTORS_MAX_DEFAULT};
+pub(crate) use join::plain;
+pub use join::{Join, Matrix, Pair, Side, Vectors};
 pub use originals::{NoOriginals, Originals};
-pub use plain::PlainScan;
-pub use population::{Like, Population};
-pub use view::{Hit, View, Wanted};
+pub use selection::Selection;
+pub use vector::{Entry, Hit, Wanted};
+pub use view::View;
 
 /// The instruction sets that the loops of the search are run with on this machine: of the scan,
 /// and of the join of an audit.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 
@@ -9,14 +10,34 @@ use super::SearchError;
 use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
 use super::codes::{Codes, Encoded};
-use super::inner::Inner;
 use super::originals::{Originals, read_all};
 use super::places::Places;
+use super::shared::Shared;
 use super::tuning::{PIECE_ROWS, SAMPLE_MAX};
+
+/// Fits a rotation on what is there and codes every block with it. Searches
+/// and writes go on: a block is as exact with the old codes as with the new.
+pub(super) fn refit<L: Clone + Send + Sync>(inner: &Shared<L>) {
+    let sample = sample(&inner.state(), inner.dimension, inner.originals());
+    let fitted = Basis::fit(&sample, inner.dimension).map(Arc::new);
+    let basis = {
+        let mut places = inner.places();
+        let rows = places.rows();
+        let basis = places.set_basis(fitted, rows);
+        if let Some(basis) = &basis {
+            open_piece(&places, Arc::make_mut(&mut *inner.published()), basis, inner);
+        }
+        basis
+    };
+    if let Some(basis) = basis {
+        others(inner, &basis);
+    }
+    inner.fitting.store(false, Ordering::Release);
+}
 
 /// Vectors to fit a rotation on, from all over the index, row after row. Those
 /// that no codes would be made for are left out, and those that cannot be read.
-pub(super) fn sample<L: Clone>(state: &State<L>, dimension: usize, originals: Option<&dyn Originals>) -> Vec<f32> {
+fn sample<L: Clone>(state: &State<L>, dimension: usize, originals: Option<&dyn Originals>) -> Vec<f32> {
     let stride = (state.live as usize).div_ceil(SAMPLE_MAX).max(1);
     let pieces = state.blocks.values().flat_map(|block| &block.pieces);
     let rows = pieces.flat_map(|piece| piece.tags().map(move |(row, key, _)| (piece, row, key)));
@@ -64,7 +85,7 @@ pub(super) fn vectors_of<'p, L: Clone>(
 fn encode<L: Clone + Send + Sync>(
     block: &Block<L>,
     basis: &Arc<Basis>,
-    inner: &Inner<L>,
+    inner: &Shared<L>,
 ) -> Result<Codes, SearchError> {
     let mut codes = Codes::new(Arc::clone(basis), block.pieces.len() * PIECE_ROWS);
     for piece in &block.pieces {
@@ -86,12 +107,7 @@ fn encode<L: Clone + Send + Sync>(
 
 /// Codes the piece that rows are being added to, within the change that makes
 /// `basis` the one to use.
-pub(super) fn open_piece<L: Clone + Send + Sync>(
-    places: &Places,
-    state: &mut State<L>,
-    basis: &Arc<Basis>,
-    inner: &Inner<L>,
-) {
+fn open_piece<L: Clone + Send + Sync>(places: &Places, state: &mut State<L>, basis: &Arc<Basis>, inner: &Shared<L>) {
     if let Some(block) = places.open_block().and_then(|number| state.blocks.get_mut(&number))
         // Its vectors are in memory: reading them cannot fail.
         && let Ok(codes) = encode(block, basis, inner)
@@ -101,7 +117,7 @@ pub(super) fn open_piece<L: Clone + Send + Sync>(
 }
 
 /// Codes every other block, one after the other.
-pub(super) fn others<L: Clone + Send + Sync>(inner: &Inner<L>, basis: &Arc<Basis>) {
+fn others<L: Clone + Send + Sync>(inner: &Shared<L>, basis: &Arc<Basis>) {
     // A block that is given up, merged or filled meanwhile is passed over here
     // and, where it still has the old codes, found in the next round.
     let mut tried = std::collections::HashSet::new();

@@ -9,15 +9,15 @@ use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
 use super::bound::{First, Prepared};
 use super::codes::{Codes, FineNorms, HEAD_LOOSE, LOOSE};
-use super::hope::Hope;
 use super::job::{Job, Waiting};
 use super::kernel::{Kernel, Survivor, Task, prefetch};
 use super::originals::{Originals, read_all};
+use super::threshold_estimate::ThresholdEstimate;
 use super::tuning::{
     AHEAD, BATCHED_MIN, FIRST_LOOK, FIRST_LOOK_GROWTH, GROUP_ROWS, LIKELIEST, PARALLEL_VALUES_MIN, READ_AGAIN,
     READ_FIRST, READ_ROWS, SIFTED, STAGE_GROWTH, STAGE_UNITS, SURVIVORS, UNIT_GROUPS,
 };
-use super::view::Hit;
+use super::vector::Hit;
 use crate::matching::Dot;
 
 /// The queries of all jobs, ready for one basis.
@@ -117,13 +117,15 @@ where
             return self.fetch();
         }
         let (mut rest, mut next, mut seen) = (units.as_slice(), STAGE_UNITS, 0);
-        let mut hopes: Vec<Hope> = self.jobs.iter().map(|job| Hope::new(job.best)).collect();
+        let mut estimates: Vec<ThresholdEstimate> =
+            self.jobs.iter().map(|job| ThresholdEstimate::new(job.best)).collect();
         while !rest.is_empty() {
             let (stage, later) = rest.split_at(next.min(rest.len()));
             let with_stage = seen + stage.iter().map(Unit::rows).sum::<u64>();
-            let jobs = self.jobs.iter().zip(&mut hopes);
-            let hoped: Vec<f32> = jobs.map(|(job, hope)| hope.floor(job.floor(), seen, with_stage)).collect();
-            self.stage(stage, Some(&hoped), is_small);
+            let jobs = self.jobs.iter().zip(&mut estimates);
+            let estimated: Vec<f32> =
+                jobs.map(|(job, estimate)| estimate.floor(job.floor(), seen, with_stage)).collect();
+            self.stage(stage, Some(&estimated), is_small);
             (rest, next, seen) = (later, next * STAGE_GROWTH, with_stage);
         }
         self.fetch()
@@ -176,11 +178,11 @@ where
     /// unit for all searches: the codes of a unit stay in the second level of the
     /// cache meanwhile.
     ///
-    /// Where `hoped` names floors, the first pass goes by these; what they kept from it
-    /// is made up for where the floor does not come to what was hoped.
-    fn stage(&self, units: &[Unit<'s, L>], hoped: Option<&[f32]>, is_small: bool) {
-        let hoped = |number: usize| hoped.map_or(f32::NEG_INFINITY, |hoped| hoped[number]);
-        let reach = |number: usize| Some(Reach { from: hoped(number).max(self.jobs[number].floor()), below: None });
+    /// Where `estimated` names floors, the first pass uses these; rows between the floor and
+    /// its estimate are scanned again where the estimate was too high.
+    fn stage(&self, units: &[Unit<'s, L>], estimated: Option<&[f32]>, is_small: bool) {
+        let estimate = |number: usize| estimated.map_or(f32::NEG_INFINITY, |floors| floors[number]);
+        let reach = |number: usize| Some(Reach { from: estimate(number).max(self.jobs[number].floor()), below: None });
         let mut left = self.first_pass(units, is_small, |unit| self.unit(unit, &reach));
         let mut of_jobs: Vec<Vec<&mut Left<'_, 's, L>>> = Vec::new();
         of_jobs.resize_with(self.jobs.len(), Vec::new);
@@ -191,12 +193,12 @@ where
             of_jobs.par_iter_mut().for_each(|left| self.lift(left));
         }
         let floors: Vec<f32> = self.jobs.iter().map(Job::floor).collect();
-        if floors.iter().enumerate().any(|(number, &floor)| floor < hoped(number)) {
+        if floors.iter().enumerate().any(|(number, &floor)| floor < estimate(number)) {
             let reach = |number: usize| {
-                let (from, below) = (floors[number], hoped(number));
+                let (from, below) = (floors[number], estimate(number));
                 (from < below).then_some(Reach { from, below: Some(below) })
             };
-            // Nothing else goes by what is hoped.
+            // Nothing else uses the estimates.
             left.extend(self.first_pass(units, is_small, |unit| match unit {
                 Unit::Coded(coded) => self.coded(coded, &reach),
                 _ => Vec::new(),

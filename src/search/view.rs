@@ -1,45 +1,16 @@
 //! One moment of an index, and the searches in it.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::SearchError;
 use super::blocks::State;
-use super::index::check;
 use super::job::Job;
 use super::kernel::Kernel;
 use super::originals::Originals;
 use super::scan::Scan;
 use super::tuning::BATCH_MAX;
+use super::vector::{Hit, Wanted, check};
 use crate::matching::Dot;
-
-/// A vector found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit<L = ()> {
-    /// Its key.
-    pub key: u64,
-    /// Its score: the dot product with the query. Always finite.
-    pub score: f32,
-    /// What was stored with it.
-    pub label: L,
-}
-
-impl<L> Hit<L> {
-    /// Best score first, then lowest key: the order of every answer. Total,
-    /// because scores are finite and keys unique.
-    pub(super) fn rank(&self, other: &Self) -> Ordering {
-        other.score.partial_cmp(&self.score).unwrap_or(Ordering::Equal).then(self.key.cmp(&other.key))
-    }
-}
-
-/// What a search asks for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Wanted {
-    /// Every vector at or above the score.
-    Within(f32),
-    /// The vectors that score highest, so many.
-    Nearest(usize),
-}
 
 /// An index at one moment. Cheap to take; changes made since are not seen.
 pub struct View<L = ()> {
@@ -99,6 +70,10 @@ impl<L: Clone + Send + Sync> View<L> {
 
     /// Every vector whose dot product with `query` is at or above `score` and
     /// whose key passes `filter`; best first, ties by key.
+    ///
+    /// # Errors
+    /// [`SearchError::Dimension`], [`SearchError::NotFinite`], [`SearchError::BadScore`];
+    /// [`SearchError::Missing`], [`SearchError::Unreadable`] for vectors outside memory.
     pub fn within<F>(&self, query: &[f32], score: f32, filter: F) -> Result<Vec<Hit<L>>, SearchError>
     where
         F: Fn(u64) -> bool + Sync,
@@ -109,6 +84,9 @@ impl<L: Clone + Send + Sync> View<L> {
     /// The `k` vectors with the highest dot product with `query` among those
     /// whose key passes `filter`; best first, ties by key. Fewer where there are
     /// fewer.
+    ///
+    /// # Errors
+    /// As [`View::within`].
     pub fn nearest<F>(&self, query: &[f32], k: usize, filter: F) -> Result<Vec<Hit<L>>, SearchError>
     where
         F: Fn(u64) -> bool + Sync,

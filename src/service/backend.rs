@@ -1,5 +1,9 @@
+//! What the service serves: the use cases of the engine, behind a trait so that tests can put a
+//! stand-in in its place.
+
 use async_trait::async_trait;
 
+use crate::context::RequestContext;
 use crate::gallery::{Receipt, RequestId, Subject, SubjectId};
 use crate::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, ResolveReferral, ResolvedReferral,
@@ -9,77 +13,121 @@ use crate::workflow::{
     VerifyRequest, WorkflowError,
 };
 
-/// What the service serves: the [`Engine`], or a stand-in where a test needs one
-/// that is slow, full or broken.
+/// The use cases that the service calls: the [`Engine`], or a stand-in that is slow, full or
+/// broken where a test needs one.
 ///
-/// Dropping a future must drop the work behind it: that is how deadlines and
-/// callers that have gone take effect.
+/// Dropping a future must drop the work behind it: that is how deadlines and callers that have
+/// gone take effect. Every use case refuses a request whose deadline has passed.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// 1:1.
-    async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError>;
-    /// What is wrong with a capture.
-    async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError>;
-    /// 1:N.
-    async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError>;
+    /// Compares 1:1.
+    async fn verify(&self, context: &RequestContext, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError>;
+    /// Assesses the quality of a capture.
+    async fn assess(
+        &self,
+        context: &RequestContext,
+        photo: Vec<u8>,
+        kind: Kind,
+    ) -> Result<AssessOutcome, WorkflowError>;
+    /// Searches 1:N.
+    async fn identify(
+        &self,
+        context: &RequestContext,
+        request: IdentifyRequest,
+    ) -> Result<IdentifyOutcome, WorkflowError>;
     /// Enrols one subject.
-    async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError>;
+    async fn enrol(&self, context: &RequestContext, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError>;
     /// Removes one subject.
-    async fn remove(&self, subject: &SubjectId, request_id: Option<RequestId>) -> Result<Receipt, WorkflowError>;
-    /// One subject.
-    async fn subject(&self, subject: &SubjectId) -> Result<Subject, WorkflowError>;
-    /// One decision about a beneficiary.
-    async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError>;
-    /// An officer's answer to a referral.
-    async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, WorkflowError>;
-    /// Two subjects who share a face for a good reason.
-    async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, WorkflowError>;
-    /// Whether it can serve at present; asked every few seconds for the health
+    async fn remove(
+        &self,
+        context: &RequestContext,
+        subject: &SubjectId,
+        request_id: Option<RequestId>,
+    ) -> Result<Receipt, WorkflowError>;
+    /// Looks up one subject.
+    async fn subject(&self, context: &RequestContext, subject: &SubjectId) -> Result<Subject, WorkflowError>;
+    /// Decides about a beneficiary, and stores the decision.
+    async fn verify_beneficiary(
+        &self,
+        context: &RequestContext,
+        request: BeneficiaryRequest,
+    ) -> Result<BeneficiaryOutcome, WorkflowError>;
+    /// Stores an officer's answer to a referral.
+    async fn resolve_referral(
+        &self,
+        context: &RequestContext,
+        request: ResolveReferral,
+    ) -> Result<ResolvedReferral, WorkflowError>;
+    /// Marks two subjects as two people who look alike.
+    async fn clear_pair(&self, context: &RequestContext, request: ClearPairRequest) -> Result<Receipt, WorkflowError>;
+    /// Checks that it can serve at present. It is asked every few seconds for the health
     /// service, so it must be cheap.
     async fn ready(&self) -> Result<(), WorkflowError>;
 }
 
 #[async_trait]
 impl Backend for Engine {
-    async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
-        Engine::verify(self, request).await
+    async fn verify(&self, context: &RequestContext, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
+        Engine::verify(self, context, request).await
     }
 
-    async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError> {
-        Engine::assess(self, photo, kind).await
+    async fn assess(
+        &self,
+        context: &RequestContext,
+        photo: Vec<u8>,
+        kind: Kind,
+    ) -> Result<AssessOutcome, WorkflowError> {
+        Engine::assess(self, context, photo, kind).await
     }
 
-    async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {
-        Engine::identify(self, request).await
+    async fn identify(
+        &self,
+        context: &RequestContext,
+        request: IdentifyRequest,
+    ) -> Result<IdentifyOutcome, WorkflowError> {
+        Engine::identify(self, context, request).await
     }
 
-    async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
-        Engine::enrol(self, request).await
+    async fn enrol(&self, context: &RequestContext, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
+        Engine::enrol(self, context, request).await
     }
 
-    async fn remove(&self, subject: &SubjectId, request_id: Option<RequestId>) -> Result<Receipt, WorkflowError> {
-        Engine::remove(self, subject, request_id).await
+    async fn remove(
+        &self,
+        context: &RequestContext,
+        subject: &SubjectId,
+        request_id: Option<RequestId>,
+    ) -> Result<Receipt, WorkflowError> {
+        Engine::remove(self, context, subject, request_id).await
     }
 
-    async fn subject(&self, subject: &SubjectId) -> Result<Subject, WorkflowError> {
-        Engine::subject(self, subject).await
+    async fn subject(&self, context: &RequestContext, subject: &SubjectId) -> Result<Subject, WorkflowError> {
+        Engine::subject(self, context, subject).await
     }
 
-    async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError> {
-        Engine::verify_beneficiary(self, request).await
+    async fn verify_beneficiary(
+        &self,
+        context: &RequestContext,
+        request: BeneficiaryRequest,
+    ) -> Result<BeneficiaryOutcome, WorkflowError> {
+        Engine::verify_beneficiary(self, context, request).await
     }
 
-    async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, WorkflowError> {
-        Engine::resolve_referral(self, request).await
+    async fn resolve_referral(
+        &self,
+        context: &RequestContext,
+        request: ResolveReferral,
+    ) -> Result<ResolvedReferral, WorkflowError> {
+        Engine::resolve_referral(self, context, request).await
     }
 
-    async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
-        Engine::clear_pair(self, request).await
+    async fn clear_pair(&self, context: &RequestContext, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
+        Engine::clear_pair(self, context, request).await
     }
 
     async fn ready(&self) -> Result<(), WorkflowError> {
-        match self.stats().await {
-            // Without a gallery Verify still works.
+        match self.stats(&RequestContext::internal("readiness")).await {
+            // Verify works without a gallery.
             Ok(_) | Err(WorkflowError::NoGallery) => Ok(()),
             Err(error) => Err(error),
         }

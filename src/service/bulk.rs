@@ -1,5 +1,5 @@
-//! Enrolling a stream: rows side by side, a bounded number at once over all
-//! streams, each durable when the backend says so.
+//! Bulk enrolment: takes a stream of rows, works on a bounded number of them at once over all
+//! streams, and counts what became of each. A row is durable when the backend answers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,50 +12,58 @@ use tracing::Instrument;
 
 use super::admission::Admission;
 use super::handlers::Handlers;
-use super::refusal::{Manner, Names, Refusal};
+use super::layers::Call;
+use super::refusal::{FieldNames, Refusal, ServiceRefusal};
 use super::{Backend, convert, pb};
+use crate::context::RequestContext;
 use crate::workflow::{EnrolOutcome, WorkflowError};
 
 /// Most failures listed in an answer, as the contract says.
 const FAILURES_MAX: usize = 1000;
-/// Longest wait between two tries of a row the engine was too busy for.
+/// Longest wait between two tries of a row that the engine was too busy for.
 const BUSY_PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// What came of one row.
-type Row = (u64, Result<EnrolOutcome, Refusal>);
+/// The 0-based number of a row, and what became of it.
+type RowResult = (u64, Result<EnrolOutcome, Refusal>);
 
-/// Takes the rows as they come; answers when all are done.
+/// Takes the rows as they come, and answers when all are done.
+///
+/// # Errors
+/// Where the server stops, where no row comes for too long, and where the stream fails. Rows
+/// that were begun are finished all the same.
 pub(super) async fn enroll(
     handlers: &Handlers,
+    call: &Call,
     mut rows: Streaming<pb::EnrollRequest>,
     peer: u64,
-    refused: impl Fn(Refusal) -> Status,
 ) -> Result<pb::BulkEnrollResponse, Status> {
+    let refused = |refusal: ServiceRefusal| Refusal::from(refusal).into_status(call.language);
     let mut tally = Tally::default();
-    // Dropped with this future when the caller goes: rows in work are dropped too.
-    let mut work: JoinSet<Row> = JoinSet::new();
+    // Dropped with this future when the caller goes, and the rows in work with it.
+    let mut work: JoinSet<RowResult> = JoinSet::new();
     let mut end = Ok(());
     loop {
         let next = async {
-            // The place comes first: a row that cannot be worked on stays on the wire,
-            // where HTTP/2's flow control holds the caller back.
-            let place = Arc::clone(&handlers.rows).acquire_owned().await;
-            (place, timeout(handlers.rows_idle_max, rows.message()).await)
+            // The permit comes first: a row that cannot be worked on stays on the wire, where
+            // HTTP/2's flow control holds the caller back.
+            let permit = Arc::clone(&handlers.rows).acquire_owned().await;
+            (permit, timeout(handlers.rows_idle_max, rows.message()).await)
         };
         tokio::select! {
             biased;
             () = handlers.closing.cancelled() => {
-                end = Err(refused(Manner::ShuttingDown.into()));
+                end = Err(refused(ServiceRefusal::ShuttingDown));
                 break;
             }
             Some(row) = work.join_next() => tally.add(row),
-            (place, row) = next => match row {
+            (permit, row) = next => match row {
                 Ok(Ok(Some(request))) => {
-                    let index = tally.begin();
+                    let number = tally.begin();
                     let (backend, admission) = (Arc::clone(&handlers.backend), Arc::clone(&handlers.admission));
+                    let context = call.context.clone();
                     let row = async move {
-                        let _place = place;
-                        (index, enroll_one(&*backend, &admission, peer, request).await)
+                        let _permit = permit;
+                        (number, enroll_row(&context, &*backend, &admission, peer, request).await)
                     };
                     work.spawn(row.in_current_span());
                 }
@@ -65,13 +73,12 @@ pub(super) async fn enroll(
                     break;
                 }
                 Err(_) => {
-                    end = Err(refused(Manner::Stalled.into()));
+                    end = Err(refused(ServiceRefusal::Stalled));
                     break;
                 }
             },
         }
     }
-    // What was begun is finished, however the stream ended.
     while let Some(row) = work.join_next().await {
         tally.add(row);
     }
@@ -79,19 +86,20 @@ pub(super) async fn enroll(
     end.map(|()| tally.answer())
 }
 
-/// One row, when its turn comes: after all calls that wait, but for one start in a few. A
-/// busy engine is waited for: the caller sent a list, not a call to be tried again row by row.
-async fn enroll_one(
+/// Enrols one row when its turn comes. A row is tried again while the engine is busy: the
+/// caller sent a list, not a call to be repeated row by row.
+async fn enroll_row(
+    context: &RequestContext,
     backend: &dyn Backend,
     admission: &Arc<Admission>,
     peer: u64,
     request: pb::EnrollRequest,
 ) -> Result<EnrolOutcome, Refusal> {
-    let refusal = |error: &WorkflowError| Refusal::of(error, Names::GALLERY);
+    let refusal = |error: &WorkflowError| Refusal::of(error, FieldNames::GALLERY);
     let request = convert::enrol_request(request).map_err(|error| refusal(&error))?;
     loop {
         let turn = admission.row(request.photos.len(), peer).await;
-        match turn.of(backend.enrol(request.clone())).await {
+        match turn.of(backend.enrol(context, request.clone())).await {
             Err(WorkflowError::Busy { retry_after_ms }) => {
                 let pause = Duration::from_millis(retry_after_ms.max(1)).min(BUSY_PAUSE_MAX);
                 tokio::time::sleep(pause).await;
@@ -101,36 +109,39 @@ async fn enroll_one(
     }
 }
 
+/// Counts what became of the rows.
 #[derive(Default)]
 struct Tally {
     rows: u64,
     committed: u64,
     replayed: u64,
     failed: u64,
-    /// The failures with the lowest row numbers, whatever order they came in.
+    /// The failures with the lowest row numbers, in whatever order they came.
     failures: BTreeMap<u64, Refusal>,
 }
 
 impl Tally {
+    /// Counts a row that came, and gives it its number.
     fn begin(&mut self) -> u64 {
-        let index = self.rows;
+        let number = self.rows;
         self.rows += 1;
-        index
+        number
     }
 
-    fn add(&mut self, row: Result<Row, JoinError>) {
+    /// Counts a row that is done.
+    fn add(&mut self, row: Result<RowResult, JoinError>) {
         match row {
             Ok((_, Ok(outcome))) if outcome.receipt.replayed => self.replayed += 1,
             Ok((_, Ok(_))) => self.committed += 1,
-            Ok((index, Err(refusal))) => {
+            Ok((number, Err(refusal))) => {
                 self.failed += 1;
-                self.failures.insert(index, refusal);
+                self.failures.insert(number, refusal);
                 if self.failures.len() > FAILURES_MAX {
                     self.failures.pop_last();
                 }
             }
             Err(error) => {
-                // A panic: which row it was is lost with it, that one failed is not.
+                // A panic. Its row's number is lost, but the row is counted.
                 tracing::error!(%error, "a row's task failed");
                 self.failed += 1;
             }
@@ -172,7 +183,7 @@ mod tests {
             tally.begin();
         }
         for row in (0..1500).rev() {
-            tally.add(Ok((row, Err(Refusal::from(Manner::BadMessage)))));
+            tally.add(Ok((row, Err(Refusal::from(ServiceRefusal::BadMessage)))));
         }
         let answer = tally.answer();
         assert_eq!((answer.rows, answer.failed, answer.failures.len()), (1500, 1500, FAILURES_MAX));

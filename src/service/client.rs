@@ -1,3 +1,5 @@
+//! A client of the service, in the types of the use cases.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -18,15 +20,15 @@ use crate::workflow::{
     AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome, VerifyRequest,
 };
 
-/// Longest time to wait for the server to take the connection.
+/// Longest time to wait for the server to accept the connection.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// Matches what the server takes.
+/// Largest HTTP/2 frame, in bytes, as the server takes it.
 const FRAME_BYTES: u32 = 256 << 10;
 
-/// What a server tells of a stored template: never its vector.
+/// What a server says of a stored template, without its vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TemplateInfo {
-    /// Its id.
+    /// Id of the template.
     pub id: u64,
     /// Where its picture came from.
     pub source: Source,
@@ -36,33 +38,33 @@ pub struct TemplateInfo {
     pub quality: Option<f32>,
 }
 
-/// What a server tells of an enrolled subject.
+/// What a server says of an enrolled subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SubjectInfo {
-    /// Pseudonymous id.
+    /// Pseudonymous id of the subject.
     pub id: SubjectId,
-    /// What is known beside the face.
+    /// Schemes, province and unit.
     pub attributes: Attributes,
-    /// Oldest first.
+    /// The templates, oldest first.
     pub templates: Vec<TemplateInfo>,
-    /// Per scheme, the last successful verification.
+    /// Time of the last successful verification of each scheme.
     pub last_verified: BTreeMap<String, Timestamp>,
-    /// First enrolment.
+    /// Time of the first enrolment.
     pub enrolled_at: Timestamp,
-    /// Last change.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// What officers vouched for, oldest first.
+    /// Which templates officers vouched for, oldest first.
     pub vouched: Vec<Vouched>,
 }
 
-/// A row of a bulk enrolment that was not done.
+/// A row of a bulk enrolment that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkFailure {
-    /// Which row, from 0, in the order sent.
+    /// 0-based number of the row in the order sent.
     pub row: u64,
     /// Stable code of the reason.
     pub reason: String,
-    /// The field at fault; empty where there is none.
+    /// Name of the field at fault; empty where there is none.
     pub field: String,
     /// A sentence in English.
     pub en: String,
@@ -70,25 +72,29 @@ pub struct BulkFailure {
     pub vi: String,
 }
 
-/// What a bulk enrolment did.
+/// The outcome of a bulk enrolment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BulkOutcome {
-    /// Rows the server received.
+    /// How many rows the server received.
     pub rows: u64,
-    /// Rows made durable.
+    /// How many of them it made durable.
     pub committed: u64,
-    /// Rows an earlier request with the same id had done.
+    /// How many an earlier request with the same id had made durable.
     pub replayed: u64,
-    /// Rows not done.
+    /// How many failed.
     pub failed: u64,
-    /// The first failures by row.
+    /// The failures with the lowest row numbers.
     pub failures: Vec<BulkFailure>,
     /// There were more failures than are listed.
     pub failures_truncated: bool,
 }
 
-/// A connection to a `chinhchu serve`, in the workflow's own types. Cheap to
-/// clone; clones share the connection, which is made anew when it breaks.
+/// A connection to a running `chinhchu serve`. Cheap to clone; clones share the connection,
+/// which is made anew when it breaks.
+///
+/// # Errors
+/// Every call fails with a [`ClientError`] where the server refuses it, cannot be reached, or
+/// answers what this client does not understand.
 #[derive(Debug, Clone)]
 pub struct Client {
     verification: VerificationClient<Channel>,
@@ -99,6 +105,10 @@ pub struct Client {
 
 impl Client {
     /// Connects to `http://HOST:PORT`.
+    ///
+    /// # Errors
+    /// [`ClientError`] `BAD_ADDRESS` for another kind of address, `SERVER_UNREACHABLE` where
+    /// nothing answers there.
     pub async fn connect(url: &str) -> Result<Self, ClientError> {
         if !url.starts_with("http://") {
             return Err(ClientError::bad_address(
@@ -110,7 +120,7 @@ impl Client {
             .connect_timeout(CONNECT_MAX)
             .max_frame_size(FRAME_BYTES);
         let channel = endpoint.connect().await.map_err(|error| {
-            // The outer errors say "transport error"; the innermost says what it was.
+            // The outer errors say "transport error"; the innermost one says which.
             let mut cause: &dyn std::error::Error = &error;
             while let Some(inner) = cause.source() {
                 cause = inner;
@@ -125,7 +135,7 @@ impl Client {
         })
     }
 
-    /// Gives every call but [`Client::bulk_enrol`] so much time.
+    /// The same client that gives every call but [`Client::bulk_enrol`] this much time.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
@@ -137,32 +147,47 @@ impl Client {
         request
     }
 
-    /// 1:1.
+    /// Compares 1:1.
+    ///
+    /// # Errors
+    /// See [`Client`].
     pub async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, ClientError> {
         let request = self.request(pb::VerifyRequest::from(request));
         Ok(self.verification.clone().verify(request).await?.into_inner().try_into()?)
     }
 
-    /// What is wrong with a capture.
+    /// Assesses the quality of a capture.
+    ///
+    /// # Errors
+    /// See [`Client`].
     pub async fn assess(&self, image: Vec<u8>, kind: Kind) -> Result<AssessOutcome, ClientError> {
         let request = self.request(pb::AssessRequest { image, kind: pb::CaptureKind::from(kind).into() });
         Ok(self.verification.clone().assess(request).await?.into_inner().try_into()?)
     }
 
-    /// 1:N.
+    /// Searches 1:N.
+    ///
+    /// # Errors
+    /// See [`Client`].
     pub async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, ClientError> {
         let request = self.request(pb::IdentifyRequest::from(request));
         Ok(self.verification.clone().identify(request).await?.into_inner().try_into()?)
     }
 
-    /// One decision about a beneficiary. Safe to repeat: the same transaction, attempt
-    /// and content give the same answer.
+    /// Decides about a beneficiary. Safe to repeat: the same transaction, attempt and content
+    /// give the same answer.
+    ///
+    /// # Errors
+    /// See [`Client`].
     pub async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, ClientError> {
         let request = self.request(pb::VerifyBeneficiaryRequest::from(request));
         Ok(self.beneficiary.clone().verify_beneficiary(request).await?.into_inner().try_into()?)
     }
 
-    /// An officer's answer to a referral. Safe to repeat.
+    /// Stores an officer's answer to a referral. Safe to repeat.
+    ///
+    /// # Errors
+    /// See [`Client`].
     pub async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, ClientError> {
         let key = request.key.clone();
         let request = self.request(pb::ResolveReferralRequest::from(request));
@@ -170,7 +195,10 @@ impl Client {
         Ok(convert::resolved_referral(answer, key)?)
     }
 
-    /// Two subjects who share a face for a good reason. Safe to repeat.
+    /// Marks two subjects as two people who look alike, such as twins. Safe to repeat.
+    ///
+    /// # Errors
+    /// See [`Client`].
     pub async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, ClientError> {
         let request = self.request(pb::ClearPairRequest::from(request));
         let answer = self.beneficiary.clone().clear_pair(request).await?.into_inner();
@@ -178,13 +206,19 @@ impl Client {
     }
 
     /// Enrols one subject.
+    ///
+    /// # Errors
+    /// See [`Client`].
     pub async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, ClientError> {
         let request = self.request(pb::EnrollRequest::from(request));
         Ok(self.gallery.clone().enroll(request).await?.into_inner().try_into()?)
     }
 
-    /// Enrols the subjects of a stream, which is pulled as fast as the server works.
-    /// Give rows request ids: then the whole stream can be sent again.
+    /// Enrols the subjects of a stream, which is read as fast as the server works. Where rows
+    /// have request ids, the whole stream can be sent again.
+    ///
+    /// # Errors
+    /// See [`Client`].
     pub async fn bulk_enrol(
         &self,
         rows: impl Stream<Item = EnrolRequest> + Send + 'static,
@@ -209,6 +243,9 @@ impl Client {
     }
 
     /// Removes a subject.
+    ///
+    /// # Errors
+    /// See [`Client`].
     pub async fn remove(&self, subject: &SubjectId, request_id: Option<RequestId>) -> Result<Receipt, ClientError> {
         let request = self.request(pb::RemoveRequest {
             request_id: request_id.map(|id| id.as_str().to_owned()).unwrap_or_default(),
@@ -218,7 +255,10 @@ impl Client {
         Ok(Receipt { commit: answer.commit, templates: 0, replayed: answer.replayed })
     }
 
-    /// What is stored of a subject.
+    /// Looks up what is stored of a subject.
+    ///
+    /// # Errors
+    /// See [`Client`].
     pub async fn subject(&self, subject: &SubjectId) -> Result<SubjectInfo, ClientError> {
         let request = self.request(pb::GetSubjectRequest { subject_id: subject.as_str().to_owned() });
         let answer = self.gallery.clone().get_subject(request).await?.into_inner();

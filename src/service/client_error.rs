@@ -1,3 +1,5 @@
+//! Why a call of the client failed, made of a gRPC status and its details.
+
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -8,28 +10,27 @@ use super::convert::BadAnswer;
 use super::refusal::{FIELD, MESSAGE_EN, MESSAGE_VI};
 use super::trace::{TRACEPARENT, trace_id};
 
-/// Why a call of the [`Client`](super::Client) failed, taken apart for programs
-/// and for people.
+/// Why a call of the [`Client`](super::Client) failed, for programs and for people.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ClientError {
     /// The gRPC code.
     pub code: Code,
-    /// Stable code of the reason, such as `NO_FACE`; `SERVER_UNREACHABLE`,
-    /// `BAD_ADDRESS`, `BAD_ANSWER` and `DEADLINE_EXCEEDED` where the client itself
-    /// says so. Empty where a server gave none.
+    /// Stable code of the reason, such as `NO_FACE`. The client's own are
+    /// `SERVER_UNREACHABLE`, `BAD_ADDRESS`, `BAD_ANSWER` and `DEADLINE_EXCEEDED`. Empty where
+    /// a server gave none.
     pub reason: String,
-    /// English, with the figures of this case.
+    /// What happened, in English, with the figures of this case.
     pub message: String,
-    /// A sentence to show, in English.
+    /// The sentence to show, in English.
     pub en: String,
-    /// A sentence to show, in Vietnamese.
+    /// The sentence to show, in Vietnamese.
     pub vi: String,
-    /// The field at fault, where there is one.
+    /// Name of the field at fault, where there is one.
     pub field: Option<String>,
     /// How long to wait before trying again, where that can help.
     pub retry_after: Option<Duration>,
-    /// The trace that the server's log names the call by: 32 hexadecimal digits.
+    /// Id of the trace under which the server logged the call: 32 hexadecimal digits.
     pub trace: Option<String>,
 }
 
@@ -42,6 +43,7 @@ impl std::fmt::Display for ClientError {
 impl std::error::Error for ClientError {}
 
 impl ClientError {
+    /// An error that the client itself finds.
     fn own(code: Code, reason: &str, en: &str, vi: &str) -> Self {
         Self {
             code,
@@ -77,7 +79,7 @@ impl ClientError {
         Self { message, ..own }
     }
 
-    fn too_late() -> Self {
+    fn deadline_exceeded() -> Self {
         Self::own(
             Code::DeadlineExceeded,
             "DEADLINE_EXCEEDED",
@@ -101,7 +103,7 @@ impl From<BadAnswer> for ClientError {
 
 impl From<Status> for ClientError {
     fn from(status: Status) -> Self {
-        // Details that do not decode are those of something else than our server.
+        // Details that do not decode are not of a chinhchu server.
         let details = status.check_error_details_vec().unwrap_or_default();
         if details.is_empty() {
             return without_details(&status);
@@ -127,13 +129,15 @@ impl From<Status> for ClientError {
     }
 }
 
-/// A status made by the transport, not by the service.
+/// The error of a status without details, which the transport or another server made.
 fn without_details(status: &Status) -> ClientError {
     match status.code() {
-        Code::DeadlineExceeded => ClientError::too_late(),
-        // tonic's own timer says so with this code and these words.
-        Code::Cancelled if status.message() == tonic::TimeoutExpired(()).to_string() => ClientError::too_late(),
-        // Another server, or an older one.
+        Code::DeadlineExceeded => ClientError::deadline_exceeded(),
+        // What tonic's own timer answers.
+        Code::Cancelled if status.message() == tonic::TimeoutExpired(()).to_string() => {
+            ClientError::deadline_exceeded()
+        }
+        // Another server, or one of another version.
         code @ (Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied | Code::NotFound) => {
             let own = ClientError::own(
                 code,
@@ -145,8 +149,8 @@ fn without_details(status: &Status) -> ClientError {
                 format!("what answers is no chinhchu server of this version ({code:?}: {})", status.message());
             ClientError { message, ..own }
         }
-        // A connection that is refused, lost, or closed by a server going down comes as
-        // any of the rest, depending on how far it got.
+        // A connection that is refused, lost, or closed by a server that stops gives any of the
+        // other codes, depending on how far it got.
         _ => ClientError::unreachable(status.message()),
     }
 }

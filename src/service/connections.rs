@@ -1,9 +1,9 @@
-//! The connections there are: a bounded number, of which the one that has been silent the
-//! longest goes where another one wants in.
+//! The open connections: a bounded number. At the bound the connection that has been silent the
+//! longest is cut to make room for a new one.
 //!
-//! A connection is silent while no call of it is under way: one that never sent a byte, one
-//! that sends headers without end, one that is kept open for later. Silence costs a caller
-//! at most a connection that it makes anew; it never keeps others out.
+//! A connection is silent while none of its calls is under way: one that never sent a byte, one
+//! that sends headers without end, one that is kept open for later. A caller that is silent
+//! therefore loses at most a connection that it can make anew, and keeps nobody out.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,40 +12,46 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::hurry::Hurry;
+use super::refusal_budget::RefusalBudget;
 
-/// What to do at the bound.
+/// What happens to a new connection when there are as many as there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AtTheBound {
-    /// The connection that has been silent the longest is cut.
+pub(super) enum WhenFull {
+    /// It gets the place of the connection that has been silent the longest, which is cut.
     CutSilent,
-    /// Who comes waits: calls of these connections are not counted.
+    /// It waits. For servers that do not count the calls of their connections.
     Wait,
 }
 
 /// All open connections of a server.
 pub(super) struct Connections {
     max: usize,
-    at_the_bound: AtTheBound,
-    /// Cancelled when all are cut.
+    when_full: WhenFull,
+    /// Cancelled when all are to be cut.
     cut: CancellationToken,
+    /// The open ones, by their numbers.
     open: Mutex<BTreeMap<u64, Arc<Activity>>>,
+    /// When the server began.
     begun: Instant,
+    /// Number of the next connection.
     next: AtomicU64,
-    /// Cut for others, and for being idle, since it was last asked.
-    made_room: AtomicU64,
-    idle: AtomicU64,
+    /// How many were cut for new ones since [`Connections::take_cut`].
+    cut_for_others: AtomicU64,
+    /// How many were cut for being idle since then.
+    cut_idle: AtomicU64,
 }
 
-/// What one connection does.
+/// Whether a connection is silent, and since when.
 pub(super) struct Activity {
+    /// Calls under way.
     calls: AtomicUsize,
     /// When it was last not silent, in milliseconds since the server began.
     last: AtomicU64,
+    /// When the server began.
     begun: Instant,
     cut: CancellationToken,
-    /// Its refusals that are told at once.
-    pub hurry: Hurry,
+    /// Refusals that this connection is answered at once.
+    pub refusal_budget: RefusalBudget,
 }
 
 impl Activity {
@@ -54,45 +60,47 @@ impl Activity {
         self.cut.clone()
     }
 
-    /// A call of it, until the answer is dropped.
-    pub(super) fn call(self: &Arc<Self>) -> Call {
+    /// Counts a call as under way until the answer is dropped.
+    pub(super) fn call(self: &Arc<Self>) -> ActiveCall {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        Call(Arc::clone(self))
+        ActiveCall(Arc::clone(self))
     }
 
     fn touch(&self) {
         self.last.store(millis(self.begun), Ordering::Relaxed);
     }
 
-    /// Since when it is silent, in milliseconds since the server began.
+    /// Since when it is silent, in milliseconds since the server began; `None` where it is not.
     fn silent_since(&self) -> Option<u64> {
         (self.calls.load(Ordering::Relaxed) == 0).then(|| self.last.load(Ordering::Relaxed))
     }
 }
 
+/// Whole milliseconds since then.
 fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A call under way: its connection is not silent.
-pub(super) struct Call(Arc<Activity>);
+/// A call under way, during which its connection does not count as silent.
+pub(super) struct ActiveCall(Arc<Activity>);
 
-impl Drop for Call {
+impl Drop for ActiveCall {
     fn drop(&mut self) {
-        // In this order: whoever sees no call sees when it ended.
+        // In this order: whoever reads that there is no call reads when the last one ended.
         self.0.touch();
         self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A place among the connections, given back when dropped.
-pub(super) struct Place {
+/// A connection's place among the open ones, free again when dropped.
+pub(super) struct ConnectionSlot {
     of: Arc<Connections>,
+    /// Number of the connection; no two have the same.
     pub number: u64,
     pub activity: Arc<Activity>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.of.open().remove(&self.number);
     }
@@ -100,37 +108,37 @@ impl Drop for Place {
 
 impl Connections {
     /// At most `max` at once; all end when `cut` is cancelled.
-    pub(super) fn new(max: usize, at_the_bound: AtTheBound, cut: CancellationToken) -> Arc<Self> {
+    pub(super) fn new(max: usize, when_full: WhenFull, cut: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             max,
-            at_the_bound,
+            when_full,
             cut,
             open: Mutex::default(),
             begun: Instant::now(),
             next: AtomicU64::new(0),
-            made_room: AtomicU64::new(0),
-            idle: AtomicU64::new(0),
+            cut_for_others: AtomicU64::new(0),
+            cut_idle: AtomicU64::new(0),
         })
     }
 
     fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Activity>>> {
-        // Nothing is left half done under it.
+        // No code panics while it holds the lock, so the data is whole.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more, if need be that of a silent one, which is cut. `None` where all
-    /// are busy.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
+    /// A place for a new connection, if need be that of a silent one, which is cut. `None`
+    /// where every connection has a call under way.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<ConnectionSlot> {
         let mut open = self.open();
         if open.len() >= self.max {
-            if self.at_the_bound == AtTheBound::Wait {
+            if self.when_full == WhenFull::Wait {
                 return None;
             }
             let silent = open.iter().filter_map(|(number, of)| Some((of.silent_since()?, *number))).min();
             let (_, number) = silent?;
             if let Some(gone) = open.remove(&number) {
                 gone.cut.cancel();
-                self.made_room.fetch_add(1, Ordering::Relaxed);
+                self.cut_for_others.fetch_add(1, Ordering::Relaxed);
             }
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -139,31 +147,31 @@ impl Connections {
             last: AtomicU64::new(millis(self.begun)),
             begun: self.begun,
             cut: self.cut.child_token(),
-            hurry: Hurry::of_connection(),
+            refusal_budget: RefusalBudget::of_connection(),
         });
         open.insert(number, Arc::clone(&activity));
         drop(open);
-        Some(Place { of: Arc::clone(self), number, activity })
+        Some(ConnectionSlot { of: Arc::clone(self), number, activity })
     }
 
-    /// Cuts those that have been silent for so long.
-    pub(super) fn reap(&self, silent_max: Duration) {
+    /// Cuts the connections that have been silent for at least `silent_max`.
+    pub(super) fn cut_idle(&self, silent_max: Duration) {
         let latest = self.begun.elapsed().checked_sub(silent_max).map_or(0, |at| at.as_millis());
         let mut open = self.open();
         let before = open.len();
         open.retain(|_, of| {
-            let goes = latest > 0 && of.silent_since().is_some_and(|since| u128::from(since) <= latest);
-            if goes {
+            let cut = latest > 0 && of.silent_since().is_some_and(|since| u128::from(since) <= latest);
+            if cut {
                 of.cut.cancel();
             }
-            !goes
+            !cut
         });
-        self.idle.fetch_add((before - open.len()) as u64, Ordering::Relaxed);
+        self.cut_idle.fetch_add((before - open.len()) as u64, Ordering::Relaxed);
     }
 
-    /// How many were cut since this was last asked: for others, and for being idle.
+    /// How many were cut since the last call of this: for new ones, and for being idle.
     pub(super) fn take_cut(&self) -> (u64, u64) {
-        (self.made_room.swap(0, Ordering::Relaxed), self.idle.swap(0, Ordering::Relaxed))
+        (self.cut_for_others.swap(0, Ordering::Relaxed), self.cut_idle.swap(0, Ordering::Relaxed))
     }
 }
 
@@ -172,16 +180,16 @@ mod tests {
     use super::*;
 
     fn connections(max: usize) -> Arc<Connections> {
-        Connections::new(max, AtTheBound::CutSilent, CancellationToken::new())
+        Connections::new(max, WhenFull::CutSilent, CancellationToken::new())
     }
 
     #[test]
-    fn at_the_bound_the_one_that_is_silent_the_longest_goes() {
+    fn at_the_bound_the_connection_that_is_silent_the_longest_is_cut() {
         let all = connections(3);
         let places: Vec<_> = (0..3).map(|_| all.enter().unwrap()).collect();
         places[0].activity.touch();
         std::thread::sleep(Duration::from_millis(3));
-        // The first was there first, and has had a call since.
+        // The first connection is the oldest, and has had a call since.
         drop(places[0].activity.call());
         places[1].activity.last.store(0, Ordering::Relaxed);
         let newcomer = all.enter().unwrap();
@@ -189,7 +197,7 @@ mod tests {
         assert_eq!(cut, [false, true, false]);
         assert_eq!(all.take_cut(), (1, 0));
         assert_eq!(all.take_cut(), (0, 0));
-        // The place of one that was cut was given away: its own end gives none back.
+        // The place of a connection that was cut has been given away: its end frees no other.
         drop(places);
         assert_eq!(all.open().len(), 1);
         drop(newcomer);
@@ -197,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_with_a_call_is_never_cut_and_newcomers_wait() {
+    fn a_connection_with_a_call_is_never_cut_and_new_ones_wait() {
         let all = connections(2);
         let places: Vec<_> = (0..2).map(|_| all.enter().unwrap()).collect();
         let calls: Vec<_> = places.iter().map(|place| place.activity.call()).collect();
@@ -207,8 +215,8 @@ mod tests {
     }
 
     #[test]
-    fn those_whose_calls_are_not_counted_wait() {
-        let all = Connections::new(1, AtTheBound::Wait, CancellationToken::new());
+    fn connections_whose_calls_are_not_counted_are_never_cut() {
+        let all = Connections::new(1, WhenFull::Wait, CancellationToken::new());
         let place = all.enter().unwrap();
         assert!(all.enter().is_none() && !place.activity.cut.is_cancelled());
         drop(place);
@@ -216,13 +224,13 @@ mod tests {
     }
 
     #[test]
-    fn idle_ones_are_reaped_and_busy_ones_are_not() {
+    fn idle_connections_are_cut_and_busy_ones_are_not() {
         let all = connections(9);
         let (idle, busy) = (all.enter().unwrap(), all.enter().unwrap());
         let call = busy.activity.call();
         std::thread::sleep(Duration::from_millis(20));
         let fresh = all.enter().unwrap();
-        all.reap(Duration::from_millis(10));
+        all.cut_idle(Duration::from_millis(10));
         let cut = [&idle, &busy, &fresh].map(|place| place.activity.cut.is_cancelled());
         assert_eq!(cut, [true, false, false]);
         assert_eq!(all.take_cut(), (0, 1));
@@ -230,9 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn all_end_with_the_server() {
+    fn all_connections_end_with_the_server() {
         let cut = CancellationToken::new();
-        let all = Connections::new(2, AtTheBound::CutSilent, cut.clone());
+        let all = Connections::new(2, WhenFull::CutSilent, cut.clone());
         let place = all.enter().unwrap();
         cut.cancel();
         assert!(place.activity.cut().is_cancelled());

@@ -1,27 +1,31 @@
-//! The calls: message in, workflow, message out.
+//! The handlers of all methods: they convert the message, wait for the call's turn, run the use
+//! case and convert its outcome.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::admission::{Admission, Refused, Ticket, Turn};
+use super::admission::{Admission, Busy, Turn};
 use super::incoming::Peer;
-use super::language::Language;
-use super::manners::{Shared, TRANSACTION};
-use super::refusal::{Manner, Names, Refusal};
+use super::layers::{Call, TRANSACTION};
+use super::refusal::{FieldNames, Refusal, ServiceRefusal};
+use super::shared::Shared;
 use super::{Backend, LogKey, ServeOptions, bulk, convert, pb};
 use crate::workflow::WorkflowError;
 
 /// Answers the calls of all services.
 pub(super) struct Handlers {
+    /// Runs the use cases.
     pub backend: Arc<dyn Backend>,
-    /// Whose turn it is.
+    /// The calls that take turns.
     pub admission: Arc<Admission>,
     /// One permit per row of a bulk enrolment that is worked on.
     pub rows: Arc<Semaphore>,
-    pub rows_idle_max: std::time::Duration,
+    /// Longest time a bulk enrolment may wait for its next row.
+    pub rows_idle_max: Duration,
     /// Cancelled when the server begins to drain.
     pub closing: CancellationToken,
     log_key: LogKey,
@@ -39,67 +43,53 @@ impl Handlers {
         }
     }
 
-    /// Lets the call's line in the log say which transaction it is of, to those who have the
-    /// key.
-    fn name_transaction(&self, id: &str) {
+    /// Writes the digest of a transaction's id into the call's span, so that whoever has the
+    /// key finds its line in the log.
+    fn log_transaction(&self, id: &str) {
         tracing::Span::current().record(TRANSACTION, self.log_key.digest(id));
     }
 }
 
-/// How the calls of one caller are refused: in the language that `request` asks for.
-fn refuse<T>(request: &Request<T>, names: Names) -> impl Fn(WorkflowError) -> Status + use<T> {
-    let language = Language::of(request.metadata().as_ref());
+/// The status of an error of a use case, in the call's language.
+fn refuse(call: &Call, names: FieldNames) -> impl Fn(WorkflowError) -> Status + use<> {
+    let language = call.language;
     move |error| Refusal::of(&error, names).into_status(language)
 }
 
-/// A call that takes a turn, once its message is understood.
-struct Waiting {
-    /// `None` where no admission stands before the handlers.
-    ticket: Option<Ticket>,
-    language: Language,
-}
-
-impl Waiting {
-    fn of<T>(request: &Request<T>) -> Self {
-        let ticket = request.extensions().get::<Ticket>().cloned();
-        Self { ticket, language: Language::of(request.metadata().as_ref()) }
-    }
-
-    /// Its turn to have so many photos looked at.
-    async fn turn(self, photos: usize) -> Result<Turn, Status> {
-        let Some(ticket) = self.ticket else { return Ok(Turn::free()) };
-        ticket.turn(photos).await.map_err(|Refused { retry_after, .. }| {
-            Refusal::from(Manner::Busy { retry_after }).into_status(self.language)
-        })
-    }
+/// Waits for the call's turn to have so many photos analysed.
+async fn turn(call: &mut Call, photos: usize) -> Result<Turn, Status> {
+    let Some(entry) = call.entry.take() else { return Ok(Turn::free()) };
+    entry.turn(photos).await.map_err(|Busy { retry_after, .. }| {
+        Refusal::from(ServiceRefusal::Busy { retry_after }).into_status(call.language)
+    })
 }
 
 #[tonic::async_trait]
 impl pb::verification_server::Verification for Handlers {
     async fn verify(&self, request: Request<pb::VerifyRequest>) -> Result<Response<pb::VerifyResponse>, Status> {
-        let refused = refuse(&request, Names::VERIFY);
-        let waiting = Waiting::of(&request);
+        let mut call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::VERIFY);
         let request = convert::verify_request(request.into_inner()).map_err(&refused)?;
-        let turn = waiting.turn(1 + request.probes.len()).await?;
-        let outcome = turn.of(self.backend.verify(request)).await.map_err(&refused)?;
+        let turn = turn(&mut call, 1 + request.probes.len()).await?;
+        let outcome = turn.of(self.backend.verify(&call.context, request)).await.map_err(&refused)?;
         Ok(Response::new(outcome.into()))
     }
 
     async fn assess(&self, request: Request<pb::AssessRequest>) -> Result<Response<pb::AssessResponse>, Status> {
-        let refused = refuse(&request, Names::VERIFY);
-        let waiting = Waiting::of(&request);
+        let mut call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::VERIFY);
         let (photo, kind) = convert::assess_request(request.into_inner()).map_err(&refused)?;
-        let turn = waiting.turn(1).await?;
-        let outcome = turn.of(self.backend.assess(photo, kind)).await.map_err(&refused)?;
+        let turn = turn(&mut call, 1).await?;
+        let outcome = turn.of(self.backend.assess(&call.context, photo, kind)).await.map_err(&refused)?;
         Ok(Response::new(outcome.into()))
     }
 
     async fn identify(&self, request: Request<pb::IdentifyRequest>) -> Result<Response<pb::IdentifyResponse>, Status> {
-        let refused = refuse(&request, Names::IDENTIFY);
-        let waiting = Waiting::of(&request);
+        let mut call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::IDENTIFY);
         let request = convert::identify_request(request.into_inner()).map_err(&refused)?;
-        let turn = waiting.turn(request.probes.len()).await?;
-        let outcome = turn.of(self.backend.identify(request)).await.map_err(&refused)?;
+        let turn = turn(&mut call, request.probes.len()).await?;
+        let outcome = turn.of(self.backend.identify(&call.context, request)).await.map_err(&refused)?;
         Ok(Response::new(outcome.into()))
     }
 }
@@ -107,11 +97,11 @@ impl pb::verification_server::Verification for Handlers {
 #[tonic::async_trait]
 impl pb::gallery_server::Gallery for Handlers {
     async fn enroll(&self, request: Request<pb::EnrollRequest>) -> Result<Response<pb::EnrollResponse>, Status> {
-        let refused = refuse(&request, Names::GALLERY);
-        let waiting = Waiting::of(&request);
+        let mut call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::GALLERY);
         let request = convert::enrol_request(request.into_inner()).map_err(&refused)?;
-        let turn = waiting.turn(request.photos.len()).await?;
-        let outcome = turn.of(self.backend.enrol(request)).await.map_err(&refused)?;
+        let turn = turn(&mut call, request.photos.len()).await?;
+        let outcome = turn.of(self.backend.enrol(&call.context, request)).await.map_err(&refused)?;
         Ok(Response::new(outcome.into()))
     }
 
@@ -119,25 +109,26 @@ impl pb::gallery_server::Gallery for Handlers {
         &self,
         request: Request<Streaming<pb::EnrollRequest>>,
     ) -> Result<Response<pb::BulkEnrollResponse>, Status> {
-        let language = Language::of(request.metadata().as_ref());
-        let refused = |refusal: Refusal| refusal.into_status(language);
+        let call = Call::of(&request)?;
         let peer = request.extensions().get::<Peer>().map_or(0, |peer| peer.number);
-        bulk::enroll(self, request.into_inner(), peer, refused).await.map(Response::new)
+        bulk::enroll(self, &call, request.into_inner(), peer).await.map(Response::new)
     }
 
     async fn remove(&self, request: Request<pb::RemoveRequest>) -> Result<Response<pb::RemoveResponse>, Status> {
-        let refused = refuse(&request, Names::GALLERY);
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::GALLERY);
         let request = request.into_inner();
         let request_id = convert::request_id(request.request_id).map_err(&refused)?;
         let subject = convert::subject_id(request.subject_id).map_err(&refused)?;
-        let receipt = self.backend.remove(&subject, request_id).await.map_err(&refused)?;
+        let receipt = self.backend.remove(&call.context, &subject, request_id).await.map_err(&refused)?;
         Ok(Response::new(pb::RemoveResponse { commit: receipt.commit, replayed: receipt.replayed }))
     }
 
     async fn get_subject(&self, request: Request<pb::GetSubjectRequest>) -> Result<Response<pb::Subject>, Status> {
-        let refused = refuse(&request, Names::GALLERY);
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::GALLERY);
         let subject = convert::subject_id(request.into_inner().subject_id).map_err(&refused)?;
-        let subject = self.backend.subject(&subject).await.map_err(&refused)?;
+        let subject = self.backend.subject(&call.context, &subject).await.map_err(&refused)?;
         Ok(Response::new(subject.into()))
     }
 }
@@ -148,12 +139,13 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
         &self,
         request: Request<pb::VerifyBeneficiaryRequest>,
     ) -> Result<Response<pb::VerifyBeneficiaryResponse>, Status> {
-        let refused = refuse(&request, Names::BENEFICIARY);
-        self.name_transaction(&request.get_ref().transaction_id);
-        let waiting = Waiting::of(&request);
+        let mut call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        self.log_transaction(&request.get_ref().transaction_id);
         let request = convert::beneficiary_request(request.into_inner()).map_err(&refused)?;
-        let turn = waiting.turn(1 + request.frames.len()).await?;
-        let outcome = turn.of(self.backend.verify_beneficiary(request)).await.map_err(&refused)?;
+        let turn = turn(&mut call, 1 + request.frames.len()).await?;
+        let context = call.context.with_transaction(request.key.transaction.as_str());
+        let outcome = turn.of(self.backend.verify_beneficiary(&context, request)).await.map_err(&refused)?;
         Ok(Response::new(outcome.into()))
     }
 
@@ -161,10 +153,12 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
         &self,
         request: Request<pb::ResolveReferralRequest>,
     ) -> Result<Response<pb::ResolveReferralResponse>, Status> {
-        let refused = refuse(&request, Names::BENEFICIARY);
-        self.name_transaction(&request.get_ref().transaction_id);
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        self.log_transaction(&request.get_ref().transaction_id);
         let request = convert::resolve_referral(request.into_inner()).map_err(&refused)?;
-        let resolved = self.backend.resolve_referral(request).await.map_err(&refused)?;
+        let context = call.context.with_transaction(request.key.transaction.as_str());
+        let resolved = self.backend.resolve_referral(&context, request).await.map_err(&refused)?;
         Ok(Response::new(resolved.into()))
     }
 
@@ -172,9 +166,10 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
         &self,
         request: Request<pb::ClearPairRequest>,
     ) -> Result<Response<pb::ClearPairResponse>, Status> {
-        let refused = refuse(&request, Names::BENEFICIARY);
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
         let request = convert::clear_pair(request.into_inner()).map_err(&refused)?;
-        let receipt = self.backend.clear_pair(request).await.map_err(&refused)?;
+        let receipt = self.backend.clear_pair(&call.context, request).await.map_err(&refused)?;
         Ok(Response::new(pb::ClearPairResponse { commit: receipt.commit, replayed: receipt.replayed }))
     }
 }

@@ -1,5 +1,5 @@
-//! Accepting connections, each of which the server can cut, over TCP and, from processes
-//! of the same user alone, over a Unix socket. How many and which: [`Connections`].
+//! Accepts connections over TCP and over Unix sockets; the server can cut each of them.
+//! [`Connections`] decides how many there are at once.
 
 use std::io;
 use std::pin::Pin;
@@ -14,22 +14,22 @@ use tokio_stream::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
-use super::connections::{Activity, Connections, Place};
+use super::connections::{Activity, ConnectionSlot, Connections};
 
-/// Pause after an accept that failed for want of file descriptors or memory: the
-/// next would fail at once, and the loop would eat a core.
+/// Pause after an accept that failed, as for want of file descriptors: the next one would fail
+/// at once, and the loop would take a whole core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Pause before a connection that found all others busy is tried again.
+/// Pause before a connection that found no place is tried again.
 const BOUND_PAUSE: Duration = Duration::from_millis(20);
-/// The client connection preface (RFC 9113, 3.4): before it, a connection is nobody's.
+/// Length of the client connection preface (RFC 9113, 3.4), which begins every connection.
 const PREFACE_BYTES: usize = 24;
 
-/// Where connections come from.
+/// A listener that connections are accepted from.
 pub(super) trait Accept: Send + Unpin {
-    /// One of them.
+    /// A connection.
     type Stream: AsyncRead + AsyncWrite + Connected + Send + Unpin;
 
-    /// The next one.
+    /// Accepts the next connection.
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Self::Stream>>;
 }
 
@@ -38,17 +38,17 @@ impl Accept for TcpListener {
 
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
         let (stream, _) = ready!(TcpListener::poll_accept(self, context))?;
-        // Answers are small and wanted at once. Failing to set it is no reason to refuse
-        // the connection.
+        // Answers are small and wanted at once. A connection without this option is slower and
+        // works.
         let _ = stream.set_nodelay(true);
         Poll::Ready(Ok(stream))
     }
 }
 
-/// A Unix socket for the processes of one user.
+/// A Unix socket that accepts the processes of one user alone.
 pub(super) struct OneUser {
     pub listener: UnixListener,
-    /// The user's id.
+    /// The effective user id of these processes.
     pub uid: u32,
 }
 
@@ -58,7 +58,7 @@ impl Accept for OneUser {
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
         loop {
             let (stream, _) = ready!(self.listener.poll_accept(context))?;
-            // The kernel says who it is; file permissions alone would have to be right.
+            // The kernel tells the other end's user, whatever the file's permissions are.
             if stream.peer_cred().is_ok_and(|peer| peer.uid() == self.uid) {
                 return Poll::Ready(Ok(stream));
             }
@@ -67,18 +67,21 @@ impl Accept for OneUser {
     }
 }
 
-/// Connections as they come, as far as there is room for them.
+/// The stream of accepted connections that have a place.
 pub(super) struct Incoming<L: Accept> {
     listener: L,
     connections: Arc<Connections>,
+    /// Time a connection has to send the preface.
     preface_max: Duration,
-    /// Accepted, and without a place yet.
+    /// A connection that was accepted and waits for a place.
     waiting: Option<L::Stream>,
+    /// Nothing is accepted before this ends.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<L: Accept> Incoming<L> {
-    /// Accepts from `listener`. A connection has so much time to begin to speak HTTP/2.
+    /// Accepts from `listener`. A connection that has not sent the preface of HTTP/2 after
+    /// `preface_max` is cut.
     pub(super) fn new(listener: L, connections: Arc<Connections>, preface_max: Duration) -> Self {
         Self { listener, connections, preface_max, waiting: None, pause: None }
     }
@@ -112,31 +115,33 @@ where
                     }
                 },
             };
-            let Some(place) = this.connections.enter() else {
+            let Some(slot) = this.connections.enter() else {
                 this.waiting = Some(stream);
                 this.pause(BOUND_PAUSE);
                 continue;
             };
-            let ended = Box::pin(place.activity.cut().cancelled_owned());
+            let ended = Box::pin(slot.activity.cut().cancelled_owned());
             let preface = Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(this.preface_max))));
-            return Poll::Ready(Some(Ok(Connection { stream, ended, preface, place })));
+            return Poll::Ready(Some(Ok(Connection { stream, ended, preface, slot })));
         }
     }
 }
 
-/// A connection that fails once the server cuts it, or where it does not begin in time.
+/// A connection whose reads fail once the server cuts it, or where the preface does not come
+/// in time.
 pub(super) struct Connection<S> {
     stream: S,
+    /// Resolves when the connection is cut.
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Bytes of the preface still to come, and until when.
+    /// Bytes of the preface that are still to come, and the end of the time for them.
     preface: Option<(usize, Pin<Box<Sleep>>)>,
-    place: Place,
+    slot: ConnectionSlot,
 }
 
-/// What a call can know of its connection.
+/// The connection of a call, in its request's extensions.
 #[derive(Clone)]
 pub(super) struct Peer {
-    /// Of the connection; no two have the same.
+    /// Number of the connection; no two have the same.
     pub number: u64,
     pub activity: Arc<Activity>,
 }
@@ -145,7 +150,7 @@ impl<S: Connected> Connected for Connection<S> {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        Peer { number: self.place.number, activity: Arc::clone(&self.place.activity) }
+        Peer { number: self.slot.number, activity: Arc::clone(&self.slot.activity) }
     }
 }
 
@@ -155,7 +160,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // HTTP/2 always has a read pending, so checking here ends every connection.
+        // HTTP/2 always has a read pending, so that checking here ends every connection.
         if self.ended.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }

@@ -1,35 +1,35 @@
-//! The language a caller wants to be answered in: `accept-language` (RFC 9110, 12.5.4),
-//! matched by primary language (RFC 4647, 3.4).
+//! The language of a caller's answers: `accept-language` (RFC 9110, 12.5.4), matched by primary
+//! language (RFC 4647, 3.4).
 
 use tonic::codegen::http::HeaderMap;
 
-/// Weights have three decimals.
+/// The weight 1. Weights are thousandths, since they have three decimals.
 const WEIGHT_ONE: u16 = 1000;
-/// Ranges looked at; whoever sends more is not a browser.
+/// Language ranges that are read; further ones are ignored.
 const RANGES_MAX: usize = 32;
 
-/// A language that sentences for people are there in.
+/// A language that the sentences for people exist in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Language {
-    /// Of the counter, and of callers that do not say.
+    /// For callers that ask for neither.
     #[default]
     Vietnamese,
     English,
 }
 
 impl Language {
-    /// What the headers of a call ask for, or Vietnamese.
+    /// The language that the headers of a call ask for, or Vietnamese.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let typed = headers.get_all("accept-language").into_iter().filter_map(|value| value.to_str().ok());
-        Self::among(typed.flat_map(|value| value.split(',')).take(RANGES_MAX))
+        let values = headers.get_all("accept-language").into_iter().filter_map(|value| value.to_str().ok());
+        Self::among(values.flat_map(|value| value.split(',')).take(RANGES_MAX))
     }
 
-    /// The heaviest of the ranges that names one of the two; the first of equals.
+    /// The language with the highest weight among the ranges; of equal ones the first.
     fn among<'a>(ranges: impl Iterator<Item = &'a str>) -> Self {
         let mut best = (Self::default(), 0);
         let mut refused = Vec::new();
         let mut any = 0;
-        for (range, weight) in ranges.filter_map(weighed) {
+        for (range, weight) in ranges.filter_map(weight_of) {
             let primary = range.split('-').next().unwrap_or_default();
             match primary.to_ascii_lowercase().as_str() {
                 "*" => any = weight,
@@ -40,14 +40,14 @@ impl Language {
                 _ => {}
             }
         }
-        // Any other language will do: one that was not refused.
+        // `*` asks for any language but those that are refused by a weight of 0.
         if best.1 == 0 && any > 0 && refused.contains(&Self::Vietnamese) && !refused.contains(&Self::English) {
             return Self::English;
         }
         best.0
     }
 
-    /// Its tag (BCP 47), as `google.rpc.LocalizedMessage` has it.
+    /// Its language tag (BCP 47), for `google.rpc.LocalizedMessage`.
     pub(super) fn tag(self) -> &'static str {
         match self {
             Self::Vietnamese => "vi",
@@ -56,8 +56,8 @@ impl Language {
     }
 }
 
-/// A range and its weight, in thousandths. `None` where the weight is no weight.
-fn weighed(typed: &str) -> Option<(&str, u16)> {
+/// A language range and its weight in thousandths. `None` where the weight cannot be read.
+fn weight_of(typed: &str) -> Option<(&str, u16)> {
     let mut parts = typed.split(';').map(str::trim);
     let range = parts.next().filter(|range| !range.is_empty())?;
     let Some(parameter) = parts.next() else { return Some((range, WEIGHT_ONE)) };
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heaviest_language_that_is_there_is_spoken() {
+    fn the_known_language_with_the_highest_weight_is_taken() {
         assert_eq!(of("en"), Language::English);
         assert_eq!(of("en-GB, vi;q=0.9"), Language::English);
         assert_eq!(of("vi-VN, en;q=0.9"), Language::Vietnamese);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn vietnamese_is_spoken_where_nothing_that_is_there_is_asked_for() {
+    fn vietnamese_is_taken_where_no_known_language_is_asked_for() {
         for typed in ["", "*", "fr", "en;q=0", "en;q=2", "en;q=x", "en;level=1", "vietnamese", ",,;", "fr;q=0.9, de"] {
             assert_eq!(of(typed), Language::Vietnamese, "{typed}");
         }

@@ -1,11 +1,11 @@
-//! The calls of `chinhchu.v1`: which there are, what they take, how long they may last.
+//! The table of methods: every method that the server answers, what it may change, and how it
+//! is let in. A method that is not in it is refused before any handler runs.
 
 use std::time::Duration;
 
 use tonic::codegen::http::HeaderMap;
 
-/// The calls of `chinhchu.v1`. Health and reflection are none of them and go by untouched:
-/// they must answer when all places are taken.
+/// A method of the table. Several versions of one standard service are several methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Method {
     Verify,
@@ -18,71 +18,126 @@ pub(super) enum Method {
     VerifyBeneficiary,
     ResolveReferral,
     ClearPair,
+    HealthCheck,
+    HealthWatch,
+    Reflection,
+    ReflectionAlpha,
 }
 
-/// What goes ahead of what where not everything can be done at once: the order of the
-/// variants.
+/// Whether a method changes what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It only reads.
+    Read,
+    /// It commits changes.
+    Write,
+}
+
+/// How calls of a method are let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admittance {
+    /// Always, without a place and without a deadline.
+    Exempt,
+    /// With a place among the calls in flight. Such a call looks at no photo, so it costs next
+    /// to nothing; or its rows take turns, not the call itself.
+    Place,
+    /// With a place, and a turn of this priority once the message is there.
+    Turn(Priority),
+}
+
+/// Which calls go first where not everything can be done at once: the order of the variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
-    /// Somebody stands at the counter.
+pub(super) enum Priority {
+    /// A person waits at the counter.
     Verification,
-    /// Who is it? Nobody's payment waits for the answer.
+    /// A search, whose answer no payment waits for.
     Identification,
     /// One subject to enrol.
     Enrolment,
-    /// A row of a list.
+    /// A row of a bulk enrolment.
     Bulk,
 }
 
-impl Class {
+impl Priority {
+    /// How many there are.
     pub(super) const COUNT: usize = 4;
 }
 
+/// A row of the table.
+pub(super) struct Row {
+    pub method: Method,
+    /// The path of its requests (gRPC over HTTP/2, "Requests").
+    pub path: &'static str,
+    pub effect: Effect,
+    pub admittance: Admittance,
+}
+
+const fn row(method: Method, path: &'static str, effect: Effect, admittance: Admittance) -> Row {
+    Row { method, path, effect, admittance }
+}
+
+/// Every method, in the order of [`Method`]. Which roles may call each will be one more column;
+/// today an anonymous caller may call all of them.
+#[rustfmt::skip]
+pub(super) static TABLE: [Row; 14] = {
+    use Admittance::{Exempt, Place, Turn};
+    use Effect::{Read, Write};
+    use Priority::{Enrolment, Identification, Verification};
+    [
+        row(Method::Verify,            "/chinhchu.v1.Verification/Verify",           Read,  Turn(Verification)),
+        row(Method::Identify,          "/chinhchu.v1.Verification/Identify",         Read,  Turn(Identification)),
+        row(Method::Assess,            "/chinhchu.v1.Verification/Assess",           Read,  Turn(Verification)),
+        row(Method::Enroll,            "/chinhchu.v1.Gallery/Enroll",                Write, Turn(Enrolment)),
+        row(Method::BulkEnroll,        "/chinhchu.v1.Gallery/BulkEnroll",            Write, Place),
+        row(Method::Remove,            "/chinhchu.v1.Gallery/Remove",                Write, Place),
+        row(Method::GetSubject,        "/chinhchu.v1.Gallery/GetSubject",            Read,  Place),
+        row(Method::VerifyBeneficiary, "/chinhchu.v1.Beneficiary/VerifyBeneficiary", Write, Turn(Verification)),
+        row(Method::ResolveReferral,   "/chinhchu.v1.Beneficiary/ResolveReferral",   Write, Place),
+        row(Method::ClearPair,         "/chinhchu.v1.Beneficiary/ClearPair",         Write, Place),
+        row(Method::HealthCheck,       "/grpc.health.v1.Health/Check",               Read,  Exempt),
+        row(Method::HealthWatch,       "/grpc.health.v1.Health/Watch",               Read,  Exempt),
+        row(Method::Reflection,        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",      Read, Exempt),
+        row(Method::ReflectionAlpha,   "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Read, Exempt),
+    ]
+};
+
 impl Method {
+    /// The method of a request's path; `None` where the table has none.
     pub(super) fn of(path: &str) -> Option<Self> {
-        match path {
-            "/chinhchu.v1.Verification/Verify" => Some(Self::Verify),
-            "/chinhchu.v1.Verification/Identify" => Some(Self::Identify),
-            "/chinhchu.v1.Verification/Assess" => Some(Self::Assess),
-            "/chinhchu.v1.Gallery/Enroll" => Some(Self::Enroll),
-            "/chinhchu.v1.Gallery/BulkEnroll" => Some(Self::BulkEnroll),
-            "/chinhchu.v1.Gallery/Remove" => Some(Self::Remove),
-            "/chinhchu.v1.Gallery/GetSubject" => Some(Self::GetSubject),
-            "/chinhchu.v1.Beneficiary/VerifyBeneficiary" => Some(Self::VerifyBeneficiary),
-            "/chinhchu.v1.Beneficiary/ResolveReferral" => Some(Self::ResolveReferral),
-            "/chinhchu.v1.Beneficiary/ClearPair" => Some(Self::ClearPair),
-            _ => None,
-        }
+        TABLE.iter().find(|row| row.path == path).map(|row| row.method)
     }
 
+    fn row(self) -> &'static Row {
+        // A test compares the order.
+        &TABLE[self as usize]
+    }
+
+    /// Its name without the service, for logs.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Verify => "Verify",
-            Self::Identify => "Identify",
-            Self::Assess => "Assess",
-            Self::Enroll => "Enroll",
-            Self::BulkEnroll => "BulkEnroll",
-            Self::Remove => "Remove",
-            Self::GetSubject => "GetSubject",
-            Self::VerifyBeneficiary => "VerifyBeneficiary",
-            Self::ResolveReferral => "ResolveReferral",
-            Self::ClearPair => "ClearPair",
+        let path = self.row().path;
+        path.rsplit_once('/').map_or(path, |(_, name)| name)
+    }
+
+    /// Whether it commits changes.
+    pub(super) fn writes(self) -> bool {
+        self.row().effect == Effect::Write
+    }
+
+    /// Whether it takes no place and has no deadline.
+    pub(super) fn is_exempt(self) -> bool {
+        self.row().admittance == Admittance::Exempt
+    }
+
+    /// The priority of its turn; `None` where it takes none.
+    pub(super) fn priority(self) -> Option<Priority> {
+        match self.row().admittance {
+            Admittance::Turn(priority) => Some(priority),
+            Admittance::Exempt | Admittance::Place => None,
         }
     }
 
-    /// Which calls its own turn comes before. `None` where it needs none: it looks at no
-    /// photo, so it costs next to nothing. A bulk enrolment needs none itself, its rows do.
-    pub(super) fn class(self) -> Option<Class> {
-        match self {
-            Self::Verify | Self::VerifyBeneficiary | Self::Assess => Some(Class::Verification),
-            Self::Identify => Some(Class::Identification),
-            Self::Enroll => Some(Class::Enrolment),
-            Self::BulkEnroll | Self::Remove | Self::GetSubject | Self::ResolveReferral | Self::ClearPair => None,
-        }
-    }
-
-    /// Time the call has: the caller's, cut to the server's. A bulk enrolment lasts
-    /// as long as rows keep coming, or as its caller says.
+    /// Time a call has: the caller's, cut to the server's `max`. A bulk enrolment lasts as long
+    /// as rows keep coming, or as its caller says; then this is `None`.
     pub(super) fn time(self, headers: &HeaderMap, max: Duration) -> Option<Duration> {
         let asked = headers.get("grpc-timeout").and_then(|value| grpc_timeout(value.as_bytes()));
         match self {
@@ -93,7 +148,7 @@ impl Method {
 }
 
 /// Reads a `grpc-timeout`: 1–8 digits and a unit (gRPC over HTTP/2, "Requests").
-/// `None` for anything else, which is then as if it were not there.
+/// `None` for anything else, which then counts as absent.
 fn grpc_timeout(value: &[u8]) -> Option<Duration> {
     let (unit, digits) = value.split_last()?;
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
@@ -113,25 +168,71 @@ fn grpc_timeout(value: &[u8]) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+
     use super::*;
-    use tonic::server::NamedService;
+
+    /// Paths of all methods in the encoded descriptors.
+    fn described(encoded: &[u8]) -> Vec<String> {
+        let set = FileDescriptorSet::decode(encoded).unwrap();
+        let services = set.file.iter().flat_map(|file| file.service.iter().map(move |service| (file, service)));
+        let paths = services.flat_map(|(file, service)| {
+            let path = |name: &str| format!("/{}.{}/{name}", file.package(), service.name());
+            service.method.iter().map(|method| path(method.name())).collect::<Vec<_>>()
+        });
+        paths.collect()
+    }
 
     #[test]
-    fn every_call_of_the_contract_has_manners() {
-        let set = <prost_types::FileDescriptorSet as prost::Message>::decode(crate::service::DESCRIPTORS).unwrap();
-        let mut calls = 0;
-        for file in set.file.iter().filter(|file| file.package() == "chinhchu.v1") {
-            for service in &file.service {
-                for method in &service.method {
-                    let path = format!("/chinhchu.v1.{}/{}", service.name(), method.name());
-                    assert_eq!(Method::of(&path).map(Method::name), Some(method.name()), "{path}");
-                    calls += 1;
-                }
-            }
+    fn the_table_has_every_method_of_every_served_service_and_no_others() {
+        let served = [
+            crate::service::DESCRIPTORS,
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ];
+        let served: BTreeSet<String> = served.into_iter().flat_map(described).collect();
+        let listed: BTreeSet<String> = TABLE.iter().map(|row| row.path.to_owned()).collect();
+        assert_eq!(listed, served);
+        assert_eq!(listed.len(), TABLE.len(), "a method stands in the table twice");
+    }
+
+    #[test]
+    fn a_method_finds_its_own_row() {
+        for (at, row) in TABLE.iter().enumerate() {
+            assert_eq!(row.method as usize, at, "{}", row.path);
+            assert_eq!(Method::of(row.path), Some(row.method));
+            assert!(row.path.ends_with(&format!("/{}", row.method.name())), "{}", row.path);
         }
-        assert_eq!(calls, 10);
-        type Health = tonic_health::pb::health_server::HealthServer<tonic_health::server::HealthService>;
-        assert_eq!(Method::of(&format!("/{}/Check", Health::NAME)), None);
+    }
+
+    #[test]
+    fn a_path_that_is_not_exactly_one_of_the_table_is_no_method() {
+        for path in [
+            "",
+            "/",
+            "/chinhchu.v1.Verification/Guess",
+            "/chinhchu.v1.Verification/verify",
+            "/chinhchu.v1.Verification/Verify/",
+            "//chinhchu.v1.Verification/Verify",
+            "/chinhchu.v1.Verification",
+            "/chinhchu.v2.Verification/Verify",
+            "/chinhchu.local.v1.Snapshots/Read",
+            "/grpc.health.v1.Health/",
+        ] {
+            assert_eq!(Method::of(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_methods_that_read_are_exempt_from_admission() {
+        for row in TABLE.iter().filter(|row| row.admittance == Admittance::Exempt) {
+            assert_eq!(row.effect, Effect::Read, "{}", row.path);
+            assert!(row.path.starts_with("/grpc."), "{}", row.path);
+        }
     }
 
     #[test]

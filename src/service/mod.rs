@@ -1,49 +1,61 @@
-//! gRPC: the wire contract `chinhchu.v1`, its server and its client.
+//! gRPC: the server of the wire contract `chinhchu.v1`, and its client.
 //!
-//! The contract itself, with units, limits and errors per call, is in
+//! The contract itself, with units, limits and errors of every call, is in
 //! `proto/chinhchu/v1/`. This module turns messages into requests to the
-//! [`workflow`](crate::workflow) and answers back, and sees to the manners around
-//! them: admission, deadlines, limits, error details, health, drain, telemetry.
+//! [`workflow`](crate::workflow) and outcomes into messages, and does around each call what all
+//! calls have in common, in layers.
 //!
 //! ```text
 //! connection -> incoming (at most connections_max)
-//!   -> manners  (admission or RESOURCE_EXHAUSTED; deadline; span; drain)
-//!   -> tonic    (message limit, decoding)
-//!   -> handlers (convert; the call's turn) -> Backend: the Engine -> worker threads
+//!   -> trace      continues the trace of the call
+//!   -> authorise  UNIMPLEMENTED for a method that is not in the table; the caller
+//!   -> admit      a place, or RESOURCE_EXHAUSTED; UNAVAILABLE while draining
+//!   -> log        span and line in the log
+//!   -> deadline   DEADLINE_EXCEEDED; uploads that do not come
+//!   -> tonic      message limit, decoding
+//!   -> handlers   conversion; the call's turn
+//!   -> Backend: the Engine -> worker threads
 //! ```
 //!
-//! # Limits and manners, defaults of [`ServeOptions`]
+//! # Limits, with the defaults of [`ServeOptions`]
 //! | what | default | beyond it |
 //! |---|---|---|
 //! | one message | 64 MiB: a reference and five captures of 8 MiB fit | `RESOURCE_EXHAUSTED`, `MESSAGE_TOO_LARGE` |
 //! | calls in flight | 64 | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
 //! | calls with photos worked on at once | one per worker and a quarter more | they take turns |
-//! | wait for a turn, as foreseen from the headers | 2 s, and what leaves time before the deadline | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
+//! | expected wait for a turn | 2 s, and what leaves time before the deadline | `RESOURCE_EXHAUSTED`, `BUSY`, with a retry hint |
 //! | rows of bulk enrolments worked on at once | 2 per core and 6 | the stream waits |
 //! | time per call | 30 s; a shorter `grpc-timeout` holds | `DEADLINE_EXCEEDED`, work dropped |
 //! | time between two rows of a bulk enrolment | 60 s | `DEADLINE_EXCEEDED` |
 //! | bulk enrolments at once | a quarter of the calls in flight | `RESOURCE_EXHAUSTED`, `BUSY` |
-//! | time between two parts of a message | 10 s; where all places are taken, uploads of more than 2 s make room, the oldest first | `DEADLINE_EXCEEDED` |
-//! | connections | 512, 128 streams each | the one that is silent the longest is cut; none is silent: they wait to be accepted |
+//! | time between two parts of a message | 10 s; where all places are taken, uploads of more than 2 s are ended, the oldest first | `DEADLINE_EXCEEDED` |
+//! | connections | 512, 128 streams each | the one that has been silent the longest is cut; where none is silent, new ones wait to be accepted |
 //! | time until a connection speaks HTTP/2 | 10 s | it is cut |
 //! | time without a call | 15 min | the connection is cut |
 //! | drain at shutdown | 20 s | `UNAVAILABLE`, `SHUTTING_DOWN`, work dropped |
 //!
-//! The place a call holds is taken before its message is read, so calls in flight
-//! times the message limit bounds the memory that requests can take.
+//! A call takes its place before its message is read, so that the calls in flight times the
+//! message limit bound the memory that requests can take.
+//!
+//! # Callers
+//! Every call has a [`RequestContext`](crate::context::RequestContext), which its use case gets
+//! as the first argument: who calls, under which trace and transaction, and until when. Callers
+//! cannot say yet who they are, so that each is anonymous. Which methods there are, which of
+//! them write, and how each is let in stands in one table (`method`); a method that is not in it
+//! reaches no handler.
 //!
 //! # Overload
 //! A call that cannot be answered in time is refused by its headers, before its photos are
-//! read, and told when to come back. What is let in takes turns: verification (Verify,
+//! read, with a hint when to come back. Calls that are let in take turns: verification (Verify,
 //! VerifyBeneficiary, Assess), then Identify, then Enroll, then the rows of bulk enrolments;
-//! each of these still gets one start in sixteen while it waits. Within one of them
-//! connections share evenly. Calls without photos (GetSubject, ResolveReferral, ClearPair,
-//! Remove) take no turn, and health and reflection not even a place. A call whose caller has
-//! gone, or that cannot be done in time any more, is never begun; one that is under way stops
-//! at the next step. Where all places are taken, a call that waits makes room for one that
-//! goes before it. Refusals are logged in sums. A connection that is refused more than twenty
-//! times a second is told so half a second later, and so are all where there are hundreds:
-//! who calls again at once is slowed down by it.
+//! each of these still gets one start in sixteen while it waits. Within one of them connections
+//! share evenly. Calls without photos (GetSubject, ResolveReferral, ClearPair, Remove) take no
+//! turn, and health and reflection not even a place. A call whose caller has gone, or that
+//! cannot be done in time any more, is never begun; one that is under way stops at the next
+//! step. Where all places are taken, a waiting call is refused to make room for one of a higher
+//! priority. Refusals are logged as sums. Of a connection that is refused more than twenty
+//! times a second, further refusals are answered half a second later, and so are all where
+//! there are hundreds: that slows down callers that call again at once.
 //!
 //! # Errors
 //! Every error carries `google.rpc` details (AIP-193): `ErrorInfo` (reason, domain
@@ -51,9 +63,9 @@
 //! sentence in both languages), one `LocalizedMessage` in the language of the caller's
 //! `accept-language`, `BadRequest` where a field makes an `INVALID_ARGUMENT`, `RetryInfo`
 //! where trying again can help. Reasons come from
-//! [`Reason`](crate::workflow::words::Reason), whose class gives the gRPC code:
+//! [`Reason`](crate::workflow::words::Reason), whose status class gives the gRPC code:
 //!
-//! | class | code |
+//! | status class | code |
 //! |---|---|
 //! | `InvalidArgument` (a photo that cannot be used, too) | `INVALID_ARGUMENT` |
 //! | `FailedPrecondition` (request id used for something else, no gallery, recipe) | `FAILED_PRECONDITION` |
@@ -63,20 +75,23 @@
 //! | `DataLoss`, `Internal` | `DATA_LOSS`, `INTERNAL` |
 //! | `Cancelled`, `DeadlineExceeded` | `CANCELLED`, `DEADLINE_EXCEEDED` |
 //!
-//! So `RESOURCE_EXHAUSTED` is worth a retry where `RetryInfo` is there, and only
-//! there.
+//! A call that was answered `RESOURCE_EXHAUSTED` is worth repeating only where `RetryInfo` is
+//! there. A method that the server does not have is answered `UNIMPLEMENTED` without details,
+//! as by every gRPC server.
 //!
 //! # Traces
-//! A call goes on with the trace of its `traceparent` (W3C Trace Context), or begins one;
-//! the answer's headers, also an error's, have the call's own `traceparent`. The log names
-//! trace, span and, for a decision, the [`LogKey`]'s digest of the transaction.
+//! A call continues the trace of its `traceparent` header (W3C Trace Context), or begins one;
+//! the headers of every answer, also of an error, have the call's own `traceparent`. The log
+//! names trace, span and, for a decision, the [`LogKey`]'s digest of the transaction.
 //!
 //! # Not here
-//! Templates: no call gives one away. Whole galleries go to processes of the same user
-//! on the same machine alone, over a Unix socket ([`local`]).
+//! Templates: no call returns one. Whole galleries go to processes of the same user on the same
+//! machine alone, over a Unix socket ([`local`]).
 //!
-//! TLS and authentication come later; until then [`bind`] refuses any address but
-//! loopback. Nothing personal is logged: no ids, no photos, no scores.
+//! There is no TLS and no authentication yet; until then [`bind`] refuses every address but
+//! loopback. No ids, photos and scores are logged.
+
+#![warn(clippy::missing_errors_doc)]
 
 #[macro_use]
 mod opaque;
@@ -89,16 +104,17 @@ mod client_error;
 mod connections;
 mod convert;
 mod handlers;
-mod hurry;
 mod incoming;
 mod language;
+mod layers;
 pub mod local;
-mod manners;
 mod method;
 mod options;
 mod refusal;
-mod refusals;
+mod refusal_budget;
+mod refusal_counts;
 mod server;
+mod shared;
 mod signals;
 mod trace;
 mod uploads;
@@ -119,7 +135,7 @@ pub const ERROR_DOMAIN: &str = "chinhchu.v1";
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/chinhchu_v1.bin"));
 
 /// The wire contract as generated from `proto/chinhchu/v1/`.
-#[allow(missing_docs, clippy::all)]
+#[allow(missing_docs, clippy::all, clippy::missing_errors_doc)]
 pub mod pb {
     tonic::include_proto!("chinhchu.v1");
 

@@ -1,7 +1,7 @@
-//! Messages that say nothing of what is in them.
+//! The macro that keeps the contents of messages out of the log.
 
-/// Implements `Debug` for messages: photos, ids, vectors and personal fields never reach a
-/// log through `{:?}`.
+/// Implements `Debug` for messages so that it writes their name alone: photos, ids, vectors
+/// and personal fields never reach a log through `{:?}`.
 macro_rules! opaque {
     ($($message:ident)*) => {$(
         impl std::fmt::Debug for $message {

@@ -1,24 +1,26 @@
+//! How the server listens and what it allows, and why it does not start.
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::LogKey;
 
-/// How the server listens and what it allows.
+/// The address and the limits of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServeOptions {
-    /// Where to listen. Loopback only: the connection is plain text. Port 0 takes
-    /// a free one; [`Bound::local_addr`](super::Bound::local_addr) says which.
+    /// The address to listen on. It must be loopback, since connections are not encrypted.
+    /// Port 0 takes a free one; [`Bound::local_addr`](super::Bound::local_addr) says which.
     pub listen: SocketAddr,
-    /// Calls admitted at once; beyond it RESOURCE_EXHAUSTED with a retry hint.
+    /// Most calls in flight; beyond it RESOURCE_EXHAUSTED with a retry hint.
     pub requests_in_flight_max: usize,
-    /// Calls with photos, and rows of bulk enrolments, worked on at once; the others wait for
-    /// their turn. A few more than the engine has workers, so that none stands still while a
-    /// call is written to disk.
+    /// Most calls with photos, and rows of bulk enrolments, that are worked on at once; the
+    /// others wait for their turn. A few more than the engine has workers, so that none is idle
+    /// while a call is written to disk.
     pub turns_max: usize,
-    /// Longest wait for its turn that a call is let in for, as far as can be foreseen; beyond
-    /// it RESOURCE_EXHAUSTED with a retry hint. A call that would not be done before its
-    /// deadline is refused sooner.
+    /// Longest expected wait for its turn with which a call is let in; beyond it
+    /// RESOURCE_EXHAUSTED with a retry hint. A call that would not be done before its deadline
+    /// is refused with a shorter one.
     pub turn_wait_max: Duration,
     /// Largest message, in bytes.
     pub message_bytes_max: usize,
@@ -26,26 +28,26 @@ pub struct ServeOptions {
     /// deadline gets. Bulk enrolments are bound by [`ServeOptions::bulk_idle_max`]
     /// instead.
     pub deadline_max: Duration,
-    /// Rows of all bulk enrolments worked on at once.
+    /// Most rows of all bulk enrolments that are worked on at once.
     pub bulk_rows_in_flight_max: usize,
     /// Longest time a bulk enrolment may wait for its next row.
     pub bulk_idle_max: Duration,
-    /// Connections held at once; where more want in, silent ones are cut, and where none is
-    /// silent they wait to be accepted.
+    /// Most open connections. Where there are more, silent ones are cut for new ones; where
+    /// none is silent, new ones wait to be accepted.
     pub connections_max: usize,
-    /// Time a connection has to begin to speak HTTP/2; then it is cut.
+    /// Time after which a connection is cut that has not begun to speak HTTP/2.
     pub preface_max: Duration,
-    /// A connection without any call for so long is cut. At
-    /// [`ServeOptions::connections_max`] the one that is silent the longest is cut for a new
-    /// one however short its silence.
+    /// Time without a call after which a connection is cut. At
+    /// [`ServeOptions::connections_max`] the one that has been silent the longest is cut for a
+    /// new one sooner.
     pub idle_max: Duration,
     /// Longest time a call may wait for more of its message. Where all places are taken, the
-    /// call that has been uploading for the longest goes sooner.
+    /// call that has been uploading for the longest is ended sooner.
     pub upload_idle_max: Duration,
-    /// HTTP/2 streams per connection.
+    /// Most HTTP/2 streams of one connection.
     pub streams_per_connection_max: u32,
-    /// A connection silent for so long is pinged, and closed without an answer
-    /// within the same time.
+    /// Time without any frame after which a connection is pinged. It is closed where no answer
+    /// comes within the same time.
     pub keepalive: Duration,
     /// How often the backend is asked whether it can serve, for the health service.
     pub ready_every: Duration,
@@ -60,12 +62,12 @@ impl ServeOptions {
     /// The port of the default address.
     pub const PORT: u16 = 50_051;
 
-    /// [`Self::turns_max`] for an engine with so many workers.
+    /// The default of [`Self::turns_max`] for an engine with so many workers.
     pub fn turns_for(workers: usize) -> usize {
         workers + workers.div_ceil(4)
     }
 
-    /// Checks that the server can keep these promises.
+    /// Checks that the options make sense.
     pub(super) fn check(&self) -> Result<(), ServeError> {
         if !self.listen.ip().is_loopback() {
             return Err(ServeError::NotLoopback(self.listen));
@@ -79,7 +81,7 @@ impl ServeOptions {
             ("message_bytes_max", self.message_bytes_max as u64),
             ("deadline_max", u64::from(!self.deadline_max.is_zero())),
         ];
-        // The semaphores behind some of them take at most this much.
+        // Some of them become permits of semaphores, which take at most this many.
         let most = tokio::sync::Semaphore::MAX_PERMITS.min(u32::MAX as usize) as u64;
         match positive.iter().find(|(_, value)| *value == 0 || *value > most) {
             Some((name, _)) => Err(ServeError::BadOption(name)),
@@ -98,7 +100,7 @@ impl Default for ServeOptions {
             turn_wait_max: Duration::from_secs(2),
             message_bytes_max: 64 << 20,
             deadline_max: Duration::from_secs(30),
-            // Enough to keep every core busy and a few rows coming meanwhile.
+            // Enough to keep every core busy while a few rows are received.
             bulk_rows_in_flight_max: 2 * cores + 6,
             bulk_idle_max: Duration::from_secs(60),
             connections_max: 512,

@@ -1,5 +1,5 @@
-//! Why a call is refused, and the status that says so (AIP-193): a gRPC code, a reason
-//! and figures for programs, a sentence in the caller's language for people.
+//! The status of a call that is refused (AIP-193): a gRPC code, a reason and figures for
+//! programs, a sentence in the caller's language for people.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,32 +14,38 @@ use crate::face::quality::Flaw;
 use crate::gallery::GalleryError;
 use crate::imaging::ImageError;
 use crate::matching::CalibrationError;
-use crate::workflow::words::{Class, Reason};
+use crate::workflow::words::{Reason, StatusClass};
 use crate::workflow::{Field, WorkflowError};
 
-/// Hint where the service cannot say how long an outage lasts.
+/// Retry hint where the service cannot know how long an outage lasts.
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
 
-/// A refusal of the service itself, before or beside the workflow.
+/// Why the service itself refuses a call, apart from what its use case answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
-    /// Every place is taken.
-    Busy { retry_after: Duration },
-    /// The deadline passed.
+pub(super) enum ServiceRefusal {
+    /// There is no capacity for the call.
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The call's deadline passed.
     DeadlineExceeded,
-    /// No row came for too long.
+    /// A bulk enrolment sent no row for too long.
     Stalled,
     /// Nothing more of a message came for too long.
     UploadStalled,
     /// The server stops.
     ShuttingDown,
-    /// The message is over the limit.
-    MessageTooLarge { bytes_max: usize },
-    /// Not a message of this contract.
+    /// The message is larger than the limit.
+    MessageTooLarge {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The bytes are no message of this contract.
     BadMessage,
 }
 
-impl Manner {
+impl ServiceRefusal {
     fn reason(self) -> Reason {
         match self {
             Self::Busy { .. } => Reason::Busy,
@@ -51,9 +57,9 @@ impl Manner {
     }
 }
 
-/// What the messages of one call name the parts a [`Field`] speaks of.
+/// What the messages of one service call the fields that a [`Field`] names in general.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Names {
+pub(super) struct FieldNames {
     /// The field that holds the photos.
     pub photos: &'static str,
     /// The field that holds the requested rate.
@@ -62,12 +68,13 @@ pub(super) struct Names {
     pub note: &'static str,
 }
 
-impl Names {
+impl FieldNames {
     pub(super) const VERIFY: Self = Self { photos: "probes", rate: "fmr", note: "reason" };
     pub(super) const IDENTIFY: Self = Self { photos: "probes", rate: "fpir.fpir", note: "reason" };
     pub(super) const GALLERY: Self = Self { photos: "photos", rate: "rate", note: "vouch.reason" };
     pub(super) const BENEFICIARY: Self = Self { photos: "frames", rate: "policy", note: "reason" };
 
+    /// The name of a field in these messages.
     fn of(self, field: Field) -> String {
         match field {
             Field::Count => self.photos.to_owned(),
@@ -77,23 +84,26 @@ impl Names {
     }
 }
 
-/// A call, or a row of a bulk enrolment, that is refused.
+/// The refusal of a call or of a row of a bulk enrolment, before it becomes a status.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
+    /// Why, as a stable code with sentences.
     pub reason: Reason,
-    /// English, with the figures of this case; names no person.
+    /// What happened, in English, with the figures of this case; names no person.
     pub message: String,
+    /// The field at fault, by its name in the message, where there is one.
     pub field: Option<String>,
+    /// When to try again, where that can help.
     pub retry_after: Option<Duration>,
     /// What is wrong with a capture that was refused.
     pub flaws: Vec<Flaw>,
-    /// What the message says in figures, by name.
+    /// The figures of the message, by name.
     pub figures: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
-    /// What a workflow error means to the caller.
-    pub(super) fn of(error: &WorkflowError, names: Names) -> Self {
+    /// The refusal of a request that failed with `error`.
+    pub(super) fn of(error: &WorkflowError, names: FieldNames) -> Self {
         let reason = Reason::of(error);
         let code = code_of(reason.class());
         let field = match error {
@@ -128,7 +138,7 @@ impl Refusal {
             WorkflowError::Busy { retry_after_ms } => Some(Duration::from_millis(*retry_after_ms)),
             _ => (code == Code::Unavailable).then_some(RETRY_UNAVAILABLE),
         };
-        // What went wrong inside (paths, the store's words) is for the log alone.
+        // Paths and the messages of the store are for the log alone.
         let hidden = matches!(code, Code::Internal | Code::DataLoss | Code::Unavailable);
         let message = if hidden {
             tracing::error!(reason = reason.code(), %error, "the engine failed");
@@ -144,7 +154,8 @@ impl Refusal {
         Self { flaws, figures, ..Self::new(reason, message, field, retry_after) }
     }
 
-    /// The sentences to show: the reason's, and what each flaw advises.
+    /// The sentences to show, in Vietnamese and in English: that of the reason, and the advice
+    /// of each flaw.
     pub(super) fn sentences(&self) -> (String, String) {
         let with = |sentence: &str, of: fn(Flaw) -> &'static str| {
             std::iter::once(sentence).chain(self.flaws.iter().map(|&flaw| of(flaw))).collect::<Vec<_>>().join(" ")
@@ -156,12 +167,12 @@ impl Refusal {
         Self { reason, message, field, retry_after, flaws: Vec::new(), figures: Vec::new() }
     }
 
-    /// The gRPC code.
+    /// Its gRPC code.
     pub(super) fn code(&self) -> Code {
         code_of(self.reason.class())
     }
 
-    /// The status that carries it, details and all, in the caller's language.
+    /// The status with all its details, in the caller's language.
     pub(super) fn into_status(self, language: Language) -> Status {
         let code = self.code();
         let (vi, en) = self.sentences();
@@ -182,7 +193,7 @@ impl Refusal {
             ErrorInfo::new(self.reason.code(), ERROR_DOMAIN, metadata).into(),
             LocalizedMessage::new(language.tag(), spoken).into(),
         ];
-        // Of a request that is right in itself, no field is a bad one.
+        // Only an invalid request has a field that is at fault by itself.
         if let Some(field) = self.field.filter(|_| code == Code::InvalidArgument) {
             details.push(BadRequest::with_violation(field, self.message.clone()).into());
         }
@@ -193,12 +204,16 @@ impl Refusal {
     }
 }
 
-/// Names within `ErrorInfo.metadata`, beside those of [`figures`] and `flaws`.
+/// Key in `ErrorInfo.metadata` of the field at fault. More keys are those of [`figures`], and
+/// `flaws`.
 pub(super) const FIELD: &str = "field";
+/// Key of the sentence in Vietnamese.
 pub(super) const MESSAGE_VI: &str = "messageVi";
+/// Key of the sentence in English.
 pub(super) const MESSAGE_EN: &str = "messageEn";
 
-/// The figures of a message, so that no program has to read them out of a sentence.
+/// The figures of an error's message with their keys in `ErrorInfo.metadata`, so that no
+/// program has to read them out of a sentence.
 fn figures(error: &WorkflowError) -> Vec<(&'static str, String)> {
     let pairs: &[(&'static str, &dyn std::fmt::Display)] = match error {
         WorkflowError::PhotoCount { found, max } => &[("photos", found), ("photosMax", max)],
@@ -229,42 +244,49 @@ fn figures(error: &WorkflowError) -> Vec<(&'static str, String)> {
     pairs.iter().map(|(name, figure)| (*name, figure.to_string())).collect()
 }
 
-impl From<Manner> for Refusal {
-    fn from(manner: Manner) -> Self {
-        let reason = manner.reason();
-        let message = match manner {
-            Manner::Stalled => "no row came for too long; send the list again, with the same request ids".to_owned(),
-            Manner::UploadStalled => "the message did not come; check the line and send it again".to_owned(),
-            Manner::MessageTooLarge { bytes_max } => {
+impl From<ServiceRefusal> for Refusal {
+    fn from(refusal: ServiceRefusal) -> Self {
+        let reason = refusal.reason();
+        let message = match refusal {
+            ServiceRefusal::Stalled => {
+                "no row came for too long; send the list again, with the same request ids".to_owned()
+            }
+            ServiceRefusal::UploadStalled => "the message did not come; check the line and send it again".to_owned(),
+            ServiceRefusal::MessageTooLarge { bytes_max } => {
                 format!("the message is larger than the limit of {bytes_max} bytes; send smaller or fewer photos")
             }
-            Manner::BadMessage => "the bytes are no message of chinhchu.v1; check the client's proto files".to_owned(),
-            Manner::Busy { .. } | Manner::DeadlineExceeded | Manner::ShuttingDown => reason.en().to_owned(),
+            ServiceRefusal::BadMessage => {
+                "the bytes are no message of chinhchu.v1; check the client's proto files".to_owned()
+            }
+            ServiceRefusal::Busy { .. } | ServiceRefusal::DeadlineExceeded | ServiceRefusal::ShuttingDown => {
+                reason.en().to_owned()
+            }
         };
-        let retry_after = match manner {
-            Manner::Busy { retry_after } => Some(retry_after),
-            Manner::ShuttingDown => Some(RETRY_UNAVAILABLE),
+        let retry_after = match refusal {
+            ServiceRefusal::Busy { retry_after } => Some(retry_after),
+            ServiceRefusal::ShuttingDown => Some(RETRY_UNAVAILABLE),
             _ => None,
         };
-        let figures = match manner {
-            Manner::MessageTooLarge { bytes_max } => vec![("bytesMax", bytes_max.to_string())],
+        let figures = match refusal {
+            ServiceRefusal::MessageTooLarge { bytes_max } => vec![("bytesMax", bytes_max.to_string())],
             _ => Vec::new(),
         };
         Self { figures, ..Self::new(reason, message, None, retry_after) }
     }
 }
 
-fn code_of(class: Class) -> Code {
+/// The gRPC code of a status class.
+fn code_of(class: StatusClass) -> Code {
     match class {
-        Class::InvalidArgument => Code::InvalidArgument,
-        Class::FailedPrecondition => Code::FailedPrecondition,
-        Class::NotFound => Code::NotFound,
-        Class::AlreadyExists => Code::AlreadyExists,
-        Class::ResourceExhausted => Code::ResourceExhausted,
-        Class::Unavailable => Code::Unavailable,
-        Class::Internal => Code::Internal,
-        Class::DataLoss => Code::DataLoss,
-        Class::Cancelled => Code::Cancelled,
-        Class::DeadlineExceeded => Code::DeadlineExceeded,
+        StatusClass::InvalidArgument => Code::InvalidArgument,
+        StatusClass::FailedPrecondition => Code::FailedPrecondition,
+        StatusClass::NotFound => Code::NotFound,
+        StatusClass::AlreadyExists => Code::AlreadyExists,
+        StatusClass::ResourceExhausted => Code::ResourceExhausted,
+        StatusClass::Unavailable => Code::Unavailable,
+        StatusClass::Internal => Code::Internal,
+        StatusClass::DataLoss => Code::DataLoss,
+        StatusClass::Cancelled => Code::Cancelled,
+        StatusClass::DeadlineExceeded => Code::DeadlineExceeded,
     }
 }

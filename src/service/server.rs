@@ -1,47 +1,47 @@
+//! The server: takes its port, serves until it is told to stop, drains.
+
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 use tonic::transport::Server;
+use tonic::transport::server::Router;
 use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
+use tower::layer::util::{Identity, Stack};
 
-use super::admission::Admission;
-use super::connections::{AtTheBound, Connections};
+use super::connections::{Connections, WhenFull};
 use super::handlers::Handlers;
-use super::hurry::Hurry;
 use super::incoming::Incoming;
-use super::manners::{MannersLayer, Shared};
+use super::layers::RequestLayers;
 use super::pb::beneficiary_server::BeneficiaryServer;
 use super::pb::gallery_server::GalleryServer;
 use super::pb::verification_server::VerificationServer;
-use super::refusals::Refusals;
+use super::shared::Shared;
 use super::{Backend, DESCRIPTORS, LogKey, ServeError, ServeOptions};
 
-/// HTTP/2 windows: how much of its message a caller may send ahead of the server's
-/// reading. A 5 MiB capture goes in one go; a connection cannot pile up more.
+/// HTTP/2 flow-control window of a stream: how many bytes of its message a caller may send
+/// before the server reads them. A capture of 4 MiB is sent without a pause.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+/// The same of a connection, all its streams together.
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
-/// Photos come in frames of up to this size; HTTP/2's default of 16 KiB costs
-/// hundreds of wake-ups per photo.
+/// Largest HTTP/2 frame. HTTP/2's default of 16 KiB costs hundreds of wake-ups per photo.
 const FRAME_BYTES_MAX: u32 = 256 << 10;
-/// Time the backend has to say so: one that does not answer is as unable as one
-/// that says no.
+/// Longest time to wait for the backend to say whether it can serve. A backend that does not
+/// answer counts as unable.
 const READY_MAX: Duration = Duration::from_secs(2);
-/// Bulk enrolments may take one in so many places.
-const BULK_SHARE: usize = 4;
-/// How often connections are looked after and sums are told.
+/// How often idle connections are cut and sums are logged.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 /// Time the last answers have to reach their callers once all calls are done.
 const FLUSH_MAX: Duration = Duration::from_millis(500);
 
-/// A server with its port, not yet serving.
+/// A server that holds its port and does not serve yet.
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
@@ -51,6 +51,10 @@ pub struct Bound {
 }
 
 /// Checks the options and takes the port.
+///
+/// # Errors
+/// [`ServeError`] where an option makes no sense, the address is not loopback, the port cannot
+/// be had, or the system has no random numbers for a log key.
 pub async fn bind(backend: impl Backend, options: ServeOptions) -> Result<Bound, ServeError> {
     options.check()?;
     let log_key = options.log_key.clone().map_or_else(LogKey::random, Ok).map_err(ServeError::NoRandom)?;
@@ -61,6 +65,9 @@ pub async fn bind(backend: impl Backend, options: ServeOptions) -> Result<Bound,
 }
 
 /// Binds and serves until `shutdown` resolves and the drain is over.
+///
+/// # Errors
+/// As [`bind`] and [`Bound::serve`].
 pub async fn serve(
     backend: impl Backend,
     options: ServeOptions,
@@ -70,59 +77,32 @@ pub async fn serve(
 }
 
 impl Bound {
-    /// Where it listens.
+    /// The address it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `shutdown` resolves. Then health says NOT_SERVING, nothing new
-    /// is taken, calls in flight get [`ServeOptions::drain`] to finish, and what
-    /// still runs is dropped and answered UNAVAILABLE.
+    /// Serves until `shutdown` resolves. Then health says NOT_SERVING, no new call is let in,
+    /// calls in flight get [`ServeOptions::drain`] to finish, and those that still run are
+    /// dropped and answered UNAVAILABLE.
+    ///
+    /// # Errors
+    /// [`ServeError::Transport`] where the transport fails, [`ServeError::Reflection`] where
+    /// the built-in descriptors are damaged.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let Self { listener, address, backend, options, log_key } = self;
         let places = u32::try_from(options.requests_in_flight_max).unwrap_or(u32::MAX);
-        let shared = Arc::new(Shared {
-            places: Arc::new(Semaphore::new(options.requests_in_flight_max)),
-            admission: Admission::new(options.turns_max, options.turn_wait_max),
-            deadline_max: options.deadline_max,
-            message_bytes_max: options.message_bytes_max,
-            closing: CancellationToken::new(),
-            ended: CancellationToken::new(),
-            uploads: Arc::default(),
-            bulk: Semaphore::new((options.requests_in_flight_max / BULK_SHARE).max(1)),
-            upload_idle_max: options.upload_idle_max,
-            refusals: Refusals::default(),
-            hurry: Hurry::of_server(options.turns_max),
-        });
+        let shared = Shared::new(&options);
         let cut = CancellationToken::new();
-        let connections = Connections::new(options.connections_max, AtTheBound::CutSilent, cut.clone());
+        let connections = Connections::new(options.connections_max, WhenFull::CutSilent, cut.clone());
         let handlers = Arc::new(Handlers::new(Arc::clone(&backend), &options, log_key, &shared));
         let (health, health_service) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
 
-        let server = Server::builder()
-            .http2_keepalive_interval(Some(options.keepalive))
-            .http2_keepalive_timeout(Some(options.keepalive))
-            .max_concurrent_streams(options.streams_per_connection_max)
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_frame_size(FRAME_BYTES_MAX)
-            .layer(MannersLayer(Arc::clone(&shared)))
-            .add_service(
-                VerificationServer::from_arc(Arc::clone(&handlers))
-                    .max_decoding_message_size(options.message_bytes_max),
-            )
-            .add_service(
-                BeneficiaryServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(options.message_bytes_max),
-            )
-            .add_service(GalleryServer::from_arc(handlers).max_decoding_message_size(options.message_bytes_max))
-            .add_service(health_service)
-            .add_service(reflection()?.build_v1()?)
-            .add_service(reflection()?.build_v1alpha()?)
-            .serve_with_incoming_shutdown(
-                Incoming::new(listener, Arc::clone(&connections), options.preface_max),
-                shared.closing.clone().cancelled_owned(),
-            );
+        let server = router(&options, handlers, health_service, &shared)?.serve_with_incoming_shutdown(
+            Incoming::new(listener, Arc::clone(&connections), options.preface_max),
+            shared.closing.clone().cancelled_owned(),
+        );
         tracing::debug!(%address, "serving");
 
         let mut server = pin!(server);
@@ -148,16 +128,44 @@ impl Bound {
             }
         }
         shared.ended.cancel();
-        // Connections close by themselves once idle; those kept open by a health
-        // watch or a caller that does not read are cut.
+        // Connections close by themselves once idle. Those that a health watch or a caller that
+        // does not read keeps open are cut.
         let result = timeout(FLUSH_MAX, &mut server).await;
         cut.cancel();
-        shared.refusals.tell();
+        shared.refusals.log();
         tracing::info!("stopped");
         result.unwrap_or(Ok(())).map_err(ServeError::from)
     }
 }
 
+/// All services behind the request layers.
+pub(super) fn router(
+    options: &ServeOptions,
+    handlers: Arc<Handlers>,
+    health: HealthServer<impl Health>,
+    shared: &Arc<Shared>,
+) -> Result<Router<Stack<RequestLayers, Identity>>, ServeError> {
+    let bytes_max = options.message_bytes_max;
+    let verification = VerificationServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
+    let beneficiary = BeneficiaryServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
+    let gallery = GalleryServer::from_arc(handlers).max_decoding_message_size(bytes_max);
+    Ok(Server::builder()
+        .http2_keepalive_interval(Some(options.keepalive))
+        .http2_keepalive_timeout(Some(options.keepalive))
+        .max_concurrent_streams(options.streams_per_connection_max)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .layer(RequestLayers(Arc::clone(shared)))
+        .add_service(verification)
+        .add_service(beneficiary)
+        .add_service(gallery)
+        .add_service(health)
+        .add_service(reflection()?.build_v1()?)
+        .add_service(reflection()?.build_v1alpha()?))
+}
+
+/// Reflection over all services.
 fn reflection() -> Result<tonic_reflection::server::Builder<'static>, ServeError> {
     Ok(tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -177,7 +185,7 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
     }
 }
 
-/// Follows the backend's own word on whether it can serve.
+/// Asks the backend every so often whether it can serve, and sets the health accordingly.
 async fn watch(backend: &dyn Backend, health: &HealthReporter, every: Duration) -> std::convert::Infallible {
     let mut able = true;
     loop {
@@ -192,11 +200,11 @@ async fn watch(backend: &dyn Backend, health: &HealthReporter, every: Duration) 
     }
 }
 
-/// Cuts idle connections, and says in sums what was cut and refused.
+/// Cuts idle connections, and logs how many were cut and how many calls were refused.
 async fn tidy(connections: &Connections, shared: &Shared, idle_max: Duration) -> std::convert::Infallible {
     loop {
         tokio::time::sleep(TIDY_EVERY.min(idle_max)).await;
-        connections.reap(idle_max);
+        connections.cut_idle(idle_max);
         let (for_others, idle) = connections.take_cut();
         if for_others > 0 {
             tracing::warn!(cut = for_others, "the bound on connections was reached: silent ones were cut for others");
@@ -204,6 +212,6 @@ async fn tidy(connections: &Connections, shared: &Shared, idle_max: Duration) ->
         if idle > 0 {
             tracing::info!(cut = idle, "idle connections were cut");
         }
-        shared.refusals.tell();
+        shared.refusals.log();
     }
 }

@@ -1,4 +1,4 @@
-//! Signals of the operating system: an end that is asked for, and that files are read anew.
+//! Signals of the operating system that end the program or make it read its files anew.
 
 use std::io;
 
@@ -7,6 +7,9 @@ use std::io;
 /// itself, so a signal that comes before the first poll is not lost.
 ///
 /// Must be called within a Tokio runtime.
+///
+/// # Errors
+/// Where the system does not let the handlers be installed.
 #[cfg(unix)]
 pub fn signals() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -21,24 +24,30 @@ pub fn signals() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// A future that resolves at Ctrl-C.
+///
+/// # Errors
+/// None on this system.
 #[cfg(not(unix))]
 pub fn signals() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
-        // Without a handler there is nothing to wait for: serve until killed.
+        // Without a handler the server runs until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     })
 }
 
-/// SIGHUP: the operator asks for the files to be read anew.
+/// The signals SIGHUP, by which the operator asks for the files to be read anew.
 #[derive(Debug)]
 pub struct Hangups(#[cfg(unix)] tokio::signal::unix::Signal);
 
 impl Hangups {
-    /// Installs the handler: from here on SIGHUP ends nothing, however early it comes.
+    /// Installs the handler: from then on SIGHUP does not end the program.
     ///
     /// Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// Where the system does not let the handler be installed.
     pub fn new() -> io::Result<Self> {
         #[cfg(unix)]
         return Ok(Self(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?));
@@ -46,7 +55,7 @@ impl Hangups {
         Ok(Self())
     }
 
-    /// Waits for the next one. Several that came since the last are one.
+    /// Waits for the next signal. Several that came since the last one count as one.
     pub async fn next(&mut self) {
         #[cfg(unix)]
         if self.0.recv().await.is_some() {

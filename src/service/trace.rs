@@ -1,52 +1,54 @@
-//! Which call a line of the log is about: W3C Trace Context, Level 1 (`traceparent`), and
-//! a keyed digest in place of the transaction's id.
+//! What identifies a call in the log: its trace (W3C Trace Context, Level 1) and a keyed digest
+//! of its transaction's id.
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tonic::codegen::http::{HeaderMap, HeaderValue};
 
-use crate::text;
+use crate::context::TraceId;
+use crate::private::{self, Readers};
+use crate::{hex, random};
 
-/// The header, both ways.
+/// Name of the header, in requests and in responses.
 pub(super) const TRACEPARENT: &str = "traceparent";
-/// Set where the caller records the trace.
+/// The flag `sampled`: the caller records the trace.
 const SAMPLED: u8 = 1;
 
-/// One call within a trace: the caller's, or one that begins here.
+/// One call within a trace, which the caller began or which begins here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Trace {
-    trace: [u8; 16],
-    /// Of this call.
+    trace: TraceId,
+    /// This call's id within the trace.
     span: [u8; 8],
     sampled: bool,
 }
 
 impl Trace {
-    /// A call of the trace that the headers name; of a new one where they name none.
+    /// A new span of the trace that the headers name, or of a new trace where they name none
+    /// or more than one.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let mut named = headers.get_all(TRACEPARENT).into_iter();
-        // More than one is as good as none.
-        let one = named.next().filter(|_| named.next().is_none());
-        let (trace, sampled) = one.and_then(|value| parse(value.as_bytes())).unwrap_or_else(|| (random(), false));
-        Self { trace, span: random(), sampled }
+        let mut values = headers.get_all(TRACEPARENT).into_iter();
+        let one = values.next().filter(|_| values.next().is_none());
+        let given = one.and_then(|value| parse(value.as_bytes()));
+        let (trace, sampled) = given.unwrap_or_else(|| (TraceId::from_bytes(unlike_others()), false));
+        Self { trace, span: unlike_others(), sampled }
     }
 
-    /// The trace's id, as logs and tracing systems write it: 32 hexadecimal digits.
-    pub(super) fn id(&self) -> String {
-        text::hex(&self.trace)
+    /// The id of the trace.
+    pub(super) fn id(&self) -> TraceId {
+        self.trace
     }
 
     /// This call's id within the trace: 16 hexadecimal digits.
     pub(super) fn span_id(&self) -> String {
-        text::hex(&self.span)
+        hex::encode(&self.span)
     }
 
-    /// The header's value, with this call as the parent.
+    /// The value of a `traceparent` header that names this call as the parent.
     pub(super) fn header(&self) -> HeaderValue {
         HeaderValue::try_from(self.to_string()).expect("digits and hyphens are a header's value")
     }
@@ -54,58 +56,44 @@ impl Trace {
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-{:02x}", self.id(), self.span_id(), u8::from(self.sampled))
+        write!(f, "00-{}-{}-{}", self.id(), self.span_id(), hex::encode(&[u8::from(self.sampled)]))
     }
 }
 
-/// The trace and whether it is recorded. `None` for what is no `traceparent` (3.2.2): then
-/// a new trace begins.
-fn parse(value: &[u8]) -> Option<([u8; 16], bool)> {
+/// Reads a `traceparent` (section 3.2.2): the trace, and whether the caller records it. `None`
+/// for anything else.
+fn parse(value: &[u8]) -> Option<(TraceId, bool)> {
     let text = std::str::from_utf8(value).ok()?;
     let mut parts = text.split('-');
     let version: [u8; 1] = unhex(parts.next()?)?;
     let trace: [u8; 16] = unhex(parts.next()?)?;
     let parent: [u8; 8] = unhex(parts.next()?)?;
     let flags: [u8; 1] = unhex(parts.next()?)?;
-    // Version 0 ends here; later ones may add fields.
-    let whole = version == [0] && parts.next().is_some();
-    if version == [0xff] || whole || trace == [0; 16] || parent == [0; 8] {
+    // Version 0 ends here; later versions may add fields.
+    let too_long = version == [0] && parts.next().is_some();
+    if version == [0xff] || too_long || trace == [0; 16] || parent == [0; 8] {
         return None;
     }
-    Some((trace, flags[0] & SAMPLED != 0))
+    Some((TraceId::from_bytes(trace), flags[0] & SAMPLED != 0))
 }
 
-/// The trace id of a header's value that another `chinhchu` sent.
+/// The trace id in the value of a `traceparent` header, as 32 hexadecimal digits.
 pub(super) fn trace_id(value: &[u8]) -> Option<String> {
-    parse(value).map(|(trace, _)| text::hex(&trace))
+    parse(value).map(|(trace, _)| trace.to_string())
 }
 
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    // Without the system's random numbers there are no keys and no TLS either. A trace
-    // then is told from others by nothing, which costs a look at the log.
-    if getrandom::fill(&mut bytes).is_err() {
-        bytes[N - 1] = 1;
-    }
-    bytes
+/// An id that no other call has: random bytes that are not all zero, which the standard does not
+/// allow.
+fn unlike_others<const N: usize>() -> [u8; N] {
+    // A system without random numbers cannot tell its traces apart, which is no reason to refuse
+    // calls.
+    random::secret().unwrap_or_else(|_| std::array::from_fn(|at| u8::from(at + 1 == N)))
 }
 
-/// Lower-case digits alone, as the standard writes them.
+/// The bytes of lower-case hexadecimal digits, as the standard writes ids. `None` for other
+/// characters or another length.
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(high)? << 4 | digit(low)?;
-    }
-    Some(bytes)
+    hex::decode_array(text).filter(|_| !text.bytes().any(|digit| digit.is_ascii_uppercase()))
 }
 
 /// The key by which logs name transactions: whoever has it and a transaction's id finds
@@ -124,9 +112,7 @@ impl LogKey {
     /// # Errors
     /// Where the system has no random numbers.
     pub fn random() -> io::Result<Self> {
-        let mut key = [0; Self::BYTES];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
-        Ok(Self(key))
+        random::secret().map(Self)
     }
 
     /// The key of a data folder.
@@ -155,14 +141,8 @@ impl LogKey {
             other => return other,
         }
         let key = Self::random()?;
-        let path = folder.join(Self::FILE);
-        let partial = folder.join("log.key.partial");
-        // Under another name first: a killed process leaves no half key.
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-        file.write_all(&key.0)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, &path)?;
+        // Whole or not at all: a killed process leaves no half key.
+        private::write(&folder.join(Self::FILE), Readers::Owner, &key.0)?;
         Ok(key)
     }
 
@@ -171,7 +151,7 @@ impl LogKey {
     pub fn digest(&self, transaction: &str) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length");
         mac.update(transaction.as_bytes());
-        text::hex(&mac.finalize().into_bytes()[..8])
+        hex::encode(&mac.finalize().into_bytes()[..8])
     }
 }
 
@@ -200,7 +180,7 @@ mod tests {
     #[test]
     fn a_call_goes_on_with_the_callers_trace_as_a_span_of_its_own() {
         let trace = of(GIVEN);
-        assert_eq!(trace.id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(trace.id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_ne!(trace.span_id(), "00f067aa0ba902b7");
         assert_eq!(trace.to_string(), format!("00-{}-{}-01", trace.id(), trace.span_id()));
         // A later version is read as far as it is known.
@@ -223,13 +203,13 @@ mod tests {
             format!("00-{id}0-{parent}-01"),
         ] {
             let trace = of(&wrong);
-            assert_ne!(trace.id(), id, "{wrong}");
+            assert_ne!(trace.id().to_string(), id, "{wrong}");
             assert_eq!(parse(trace.to_string().as_bytes()).unwrap().0, trace.trace);
         }
         let mut twice = HeaderMap::new();
         twice.append(TRACEPARENT, GIVEN.parse().unwrap());
         twice.append(TRACEPARENT, GIVEN.parse().unwrap());
-        assert_ne!(Trace::of(&twice).id(), id);
+        assert_ne!(Trace::of(&twice).id().to_string(), id);
         assert_ne!(of(""), of(""));
     }
 
@@ -237,7 +217,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_trace_or_none(value in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Some((trace, _)) = parse(&value) {
-                prop_assert_ne!(trace, [0; 16]);
+                prop_assert_ne!(trace, TraceId::from_bytes([0; 16]));
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Calls whose message is still coming. Each holds a place among the calls in flight, so
-//! none may hold it by sending nothing, or a byte now and then.
+//! Calls whose message is still coming. Each holds a place among the calls in flight, which no
+//! caller may keep by sending nothing, or a byte now and then.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -12,80 +12,84 @@ use http_body::{Body as _, Frame, SizeHint};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
-/// Before so long nobody's upload makes room for others: a photo over a slow line is no
-/// attack.
+/// An upload is ended for another call only when it has taken so long: a photo over a slow
+/// line is no attack.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// All uploads under way.
 #[derive(Default)]
 pub(super) struct Uploads {
-    now: Mutex<BTreeMap<u64, Arc<State>>>,
+    /// By their numbers, which grow in the order of arrival.
+    under_way: Mutex<BTreeMap<u64, Arc<Progress>>>,
     next: AtomicU64,
 }
 
-struct State {
+/// How far an upload has come.
+struct Progress {
     begun: Instant,
-    /// When something came last, in milliseconds since it began.
+    /// When bytes came last, in milliseconds since it began.
     last: AtomicU64,
-    whole: AtomicBool,
+    /// The whole message is there, or the stream has failed.
+    complete: AtomicBool,
+    /// Cancelled when the upload is ended for another call.
     displaced: CancellationToken,
 }
 
-impl State {
+impl Progress {
+    /// Milliseconds since it began.
     fn elapsed(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
-/// Why a call ends before its message is whole.
+/// Why a call ends before its message is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum UploadEnd {
     /// Nothing came for too long.
     Stalled,
     /// Another call needed the place.
     Displaced,
 }
 
-/// One upload, from its call's beginning to its end.
+/// The upload of one call, until the call ends.
 pub(super) struct Upload {
     of: Arc<Uploads>,
     number: u64,
-    state: Arc<State>,
+    progress: Arc<Progress>,
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        self.of.now().remove(&self.number);
+        self.of.under_way().remove(&self.number);
     }
 }
 
 impl Uploads {
-    fn now(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<State>>> {
-        // Nothing is left half done under it.
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Progress>>> {
+        // No code panics while it holds the lock, so the data is whole.
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches a body as it comes.
+    /// Follows the arrival of a body.
     pub(super) fn watch(self: &Arc<Self>, body: Body) -> (Upload, Body) {
-        let state = Arc::new(State {
+        let progress = Arc::new(Progress {
             begun: Instant::now(),
             last: AtomicU64::new(0),
-            whole: AtomicBool::new(body.is_end_stream()),
+            complete: AtomicBool::new(body.is_end_stream()),
             displaced: CancellationToken::new(),
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.now().insert(number, Arc::clone(&state));
-        let body = Body::new(Watched { body, state: Arc::clone(&state) });
-        (Upload { of: Arc::clone(self), number, state }, body)
+        self.under_way().insert(number, Arc::clone(&progress));
+        let body = Body::new(FollowedBody { body, progress: Arc::clone(&progress) });
+        (Upload { of: Arc::clone(self), number, progress }, body)
     }
 
-    /// Ends the call that has been uploading for the longest, if that is long. Whether there
-    /// was one; its place falls free at once.
+    /// Ends the call that has been uploading for the longest, if it has for longer than
+    /// [`GRACE`]. Returns whether there was one; its place falls free at once.
     pub(super) fn displace(&self) -> bool {
-        let mut now = self.now();
-        now.retain(|_, state| !state.whole.load(Ordering::Relaxed));
-        // Numbers are given in the order calls came.
-        let Some(oldest) = now.first_entry().filter(|oldest| oldest.get().begun.elapsed() >= GRACE) else {
+        let mut under_way = self.under_way();
+        under_way.retain(|_, progress| !progress.complete.load(Ordering::Relaxed));
+        let Some(oldest) = under_way.first_entry().filter(|oldest| oldest.get().begun.elapsed() >= GRACE) else {
             return false;
         };
         oldest.remove().displaced.cancel();
@@ -94,30 +98,31 @@ impl Uploads {
 }
 
 impl Upload {
-    /// Resolves where the message does not come: never once it is whole.
-    pub(super) async fn cut(&self, idle_max: Duration) -> Cut {
+    /// Resolves when the upload is to be ended because nothing came for `idle_max`, or for
+    /// another call. Never resolves once the message is complete.
+    pub(super) async fn ended(&self, idle_max: Duration) -> UploadEnd {
         let idle_ms = u64::try_from(idle_max.as_millis()).unwrap_or(u64::MAX);
         loop {
-            if self.state.whole.load(Ordering::Relaxed) {
+            if self.progress.complete.load(Ordering::Relaxed) {
                 return std::future::pending().await;
             }
-            let silent = self.state.elapsed().saturating_sub(self.state.last.load(Ordering::Relaxed));
-            let Some(left) = idle_ms.checked_sub(silent).filter(|left| *left > 0) else { return Cut::Stalled };
+            let silent = self.progress.elapsed().saturating_sub(self.progress.last.load(Ordering::Relaxed));
+            let Some(left) = idle_ms.checked_sub(silent).filter(|left| *left > 0) else { return UploadEnd::Stalled };
             tokio::select! {
-                () = self.state.displaced.cancelled() => return Cut::Displaced,
+                () = self.progress.displaced.cancelled() => return UploadEnd::Displaced,
                 () = tokio::time::sleep(Duration::from_millis(left)) => {}
             }
         }
     }
 }
 
-/// A body that tells when something of it came, and when all had.
-struct Watched {
+/// A body that notes when bytes came, and when all of it had.
+struct FollowedBody {
     body: Body,
-    state: Arc<State>,
+    progress: Arc<Progress>,
 }
 
-impl http_body::Body for Watched {
+impl http_body::Body for FollowedBody {
     type Data = <Body as http_body::Body>::Data;
     type Error = <Body as http_body::Body>::Error;
 
@@ -126,9 +131,9 @@ impl http_body::Body for Watched {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        self.state.last.store(self.state.elapsed(), Ordering::Relaxed);
+        self.progress.last.store(self.progress.elapsed(), Ordering::Relaxed);
         if !matches!(frame, Some(Ok(_))) || self.body.is_end_stream() {
-            self.state.whole.store(true, Ordering::Relaxed);
+            self.progress.complete.store(true, Ordering::Relaxed);
         }
         Poll::Ready(frame)
     }

@@ -11,6 +11,6 @@ mod read;
 mod write;
 
 pub(crate) use cell::original;
-pub(crate) use read::{Table, decimal_point, open};
+pub(crate) use read::{Table, decimal_point, open, row_fault};
 pub use write::CsvLocale;
 pub(crate) use write::Writer;

@@ -68,6 +68,21 @@ fn delimiter_of(header: &[u8]) -> u8 {
     DELIMITERS.into_iter().rev().max_by_key(|&delimiter| count(delimiter)).unwrap_or(b',')
 }
 
+/// What is wrong with a row that has more or fewer cells than the first line has columns: its
+/// cells then stand under the wrong names. Empty cells at the end, which spreadsheets add and
+/// leave out, count neither in the first line nor in the row.
+pub(crate) fn row_fault(header: &csv::ByteRecord, row: &csv::ByteRecord) -> Option<&'static str> {
+    let filled = |record: &csv::ByteRecord| {
+        record.iter().rposition(|cell| !cell.trim_ascii().is_empty()).map_or(0, |last| last + 1)
+    };
+    if filled(row) > header.len() {
+        return Some(
+            "the row has more cells than the first line; put quotation marks around a cell with a separator in it",
+        );
+    }
+    (row.len() < filled(header)).then_some("the row has fewer cells than the first line; is a separator missing?")
+}
+
 /// A number as text, with a decimal point: where columns are divided by something else, a comma
 /// is a decimal one.
 pub(crate) fn decimal_point(text: &str, delimiter: u8) -> String {
@@ -249,6 +264,30 @@ mod tests {
         assert_eq!(rows(b"path\na;b\n").0, [["path"], ["a;b"]], "a single column has no delimiter");
         assert_eq!(rows(b"\"a,b,c\";d\n1;2\n").1, b';', "what is quoted divides nothing");
         assert_eq!(rows(b"").0, [Vec::<String>::new()]);
+    }
+
+    #[test]
+    fn a_row_has_as_many_cells_as_the_first_line_but_for_empty_ones_at_the_end() {
+        let fault = |header: &[&str], row: &[&str]| {
+            row_fault(&csv::ByteRecord::from(header.to_vec()), &csv::ByteRecord::from(row.to_vec()))
+        };
+        for (header, row) in [
+            (&["a", "b"][..], &["1", "2"][..]),
+            (&["a", "b"], &["1", "2", "", " "]),
+            (&["a", "b", ""], &["1", "2"]),
+            (&["a", "b", ""], &["1", "2", "beside the table"]),
+            (&["a", "b"], &["", ""]),
+        ] {
+            assert_eq!(fault(header, row), None, "{header:?} {row:?}");
+        }
+        for (header, row, what) in [
+            (&["a", "b"][..], &["1", "2", "3"][..], "more"),
+            (&["a", "b"], &["1", "2", "", "3"], "more"),
+            (&["a", "b"], &["1"], "fewer"),
+            (&["a", "b", "c", ""], &["1", "2"], "fewer"),
+        ] {
+            assert!(fault(header, row).unwrap().contains(what), "{header:?} {row:?}");
+        }
     }
 
     #[test]

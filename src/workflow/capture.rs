@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::copies::{Frames, Together};
 use super::{Engine, Field, WorkflowError};
+use crate::context::RequestContext;
 use crate::face::quality::{Flaw, Profile};
 use crate::face::{Analysis, FaceError, FaceReport, Wants};
 
@@ -82,7 +83,18 @@ pub struct AssessOutcome {
 impl Engine {
     /// Says what is wrong with a capture before anything is compared: detection and
     /// quality only. Needs no gallery and stores nothing.
-    pub async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError> {
+    ///
+    /// # Errors
+    /// [`WorkflowError::Face`] where there is no face to assess, [`WorkflowError::Busy`] where
+    /// the queue is full, [`WorkflowError::DeadlineExceeded`] where the deadline has passed
+    /// already.
+    pub async fn assess(
+        &self,
+        context: &RequestContext,
+        photo: Vec<u8>,
+        kind: Kind,
+    ) -> Result<AssessOutcome, WorkflowError> {
+        context.check_deadline()?;
         let failed = |source: FaceError| WorkflowError::Face { field: Field::Image, source };
         let wants = Wants { quality: true, ..Wants::default() };
         let ticket = self

@@ -5,7 +5,7 @@ use super::beneficiary::{Counter, Policies};
 use super::{CaptureRules, Field, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
 use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Wants};
-use crate::gallery::{Gallery, GalleryError, SubjectId};
+use crate::gallery::{Gallery, GalleryError, ReadSet, Records, SubjectId};
 use crate::matching::{Calibration, Curve, CurveChoice, Reference};
 
 /// What an engine is made of.
@@ -32,7 +32,7 @@ pub struct EngineOptions {
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
-    gallery: Option<Arc<dyn Gallery>>,
+    gallery: Option<Arc<Gallery>>,
     counter: Arc<Counter>,
     number_ids: NumberIds,
 }
@@ -69,7 +69,10 @@ impl Engine {
     }
 
     /// The same engine with a gallery, whose recipe must be the pack's.
-    pub fn with_gallery(mut self, gallery: Arc<dyn Gallery>) -> Result<Self, WorkflowError> {
+    ///
+    /// # Errors
+    /// [`GalleryError::OtherRecipe`] for a gallery of another recipe.
+    pub fn with_gallery(mut self, gallery: Arc<Gallery>) -> Result<Self, WorkflowError> {
         if gallery.recipe() != self.recipe() {
             return Err(GalleryError::OtherRecipe { gallery: gallery.recipe(), template: self.recipe() }.into());
         }
@@ -140,17 +143,31 @@ impl Engine {
     /// Checks the id of a subject; one that is enrolled goes on being one.
     pub(super) async fn check_subject(
         &self,
-        gallery: &dyn Gallery,
+        gallery: &Gallery,
+        id: &SubjectId,
+        field: &'static str,
+    ) -> Result<(), WorkflowError> {
+        if self.number_ids.check(id, field).is_ok() {
+            return Ok(());
+        }
+        let wanted = ReadSet { subjects: vec![id.clone()], ..ReadSet::default() };
+        self.check_subject_of(&gallery.read(wanted).await?, id, field)
+    }
+
+    /// The same where its records have been read already.
+    pub(super) fn check_subject_of(
+        &self,
+        records: &Records,
         id: &SubjectId,
         field: &'static str,
     ) -> Result<(), WorkflowError> {
         match self.number_ids.check(id, field) {
-            Err(error) if gallery.subject(id).await?.is_none() => Err(error),
+            Err(error) if records.head(id).is_none() => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Anchors, policies, and what goes on at this moment.
+    /// Anchors, policies, and whose turn each transaction is.
     pub(super) fn counter(&self) -> &Counter {
         &self.counter
     }
@@ -198,7 +215,7 @@ impl Engine {
     }
 
     /// The gallery, or the error that says there is none.
-    pub(super) fn gallery(&self) -> Result<&dyn Gallery, WorkflowError> {
+    pub(super) fn gallery(&self) -> Result<&Gallery, WorkflowError> {
         self.gallery.as_deref().ok_or(WorkflowError::NoGallery)
     }
 

@@ -5,6 +5,7 @@ use super::engine::check_count;
 use super::identify::NAME_BYTES_MAX;
 use super::seen::photos_are_seen;
 use super::{Engine, Field, Kind, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
+use crate::context::RequestContext;
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
     Agreement, Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Scheme, Source,
@@ -73,7 +74,14 @@ impl Engine {
     ///
     /// With a request id, a retry of what was done before returns the first receipt
     /// without looking at the photos again.
-    pub async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
+    ///
+    /// # Errors
+    /// [`WorkflowError::Face`] names the photo that gave no template,
+    /// [`WorkflowError::CaptureRefused`] the one that is too poor; [`WorkflowError::Gallery`]
+    /// where the gallery refuses or fails; [`WorkflowError::DeadlineExceeded`] where the
+    /// deadline has passed already.
+    pub async fn enrol(&self, context: &RequestContext, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
+        context.check_deadline()?;
         let gallery = self.gallery()?;
         check_count(request.photos.len())?;
         let retry = request.request_id.clone().map(|request_id| Retry { request_id, content: request.digest() });
@@ -119,7 +127,7 @@ impl Engine {
             None => Agreement::Asked { alike: self.agreement_scores()?, apart: self.apart()? },
         };
         let enrolment = Enrolment { subject: request.subject, mode: request.mode, attributes, templates, agreement };
-        let receipt = gallery.enrol(enrolment, retry).await?;
+        let receipt = gallery.enrol(context, enrolment, retry).await?;
         Ok(EnrolOutcome { receipt, photos: reports })
     }
 
@@ -143,23 +151,43 @@ impl Engine {
     }
 
     /// Removes a subject and its templates.
-    pub async fn remove(&self, subject: &SubjectId, request_id: Option<RequestId>) -> Result<Receipt, WorkflowError> {
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownSubject`] and the other errors of the gallery;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn remove(
+        &self,
+        context: &RequestContext,
+        subject: &SubjectId,
+        request_id: Option<RequestId>,
+    ) -> Result<Receipt, WorkflowError> {
+        context.check_deadline()?;
         let retry = request_id.map(|request_id| {
             let mut digest = ContentDigest::new("remove");
             digest.field(subject.as_str().as_bytes());
             Retry { request_id, content: digest.finish() }
         });
-        Ok(self.gallery()?.remove(subject, retry).await?)
+        Ok(self.gallery()?.remove(context, subject, retry).await?)
     }
 
-    /// One subject, or [`GalleryError::UnknownSubject`].
-    pub async fn subject(&self, subject: &SubjectId) -> Result<Subject, WorkflowError> {
+    /// Looks up one subject.
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownSubject`] and the other errors of the gallery;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn subject(&self, context: &RequestContext, subject: &SubjectId) -> Result<Subject, WorkflowError> {
+        context.check_deadline()?;
         Ok(self.gallery()?.subject(subject).await?.ok_or(GalleryError::UnknownSubject)?)
     }
 
     /// Size of the gallery.
-    pub async fn stats(&self) -> Result<Stats, WorkflowError> {
-        Ok(self.gallery()?.stats().await?)
+    ///
+    /// # Errors
+    /// [`WorkflowError::NoGallery`] without one, and the errors of the gallery;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn stats(&self, context: &RequestContext) -> Result<Stats, WorkflowError> {
+        context.check_deadline()?;
+        Ok(self.gallery()?.stats())
     }
 }
 

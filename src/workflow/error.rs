@@ -1,4 +1,5 @@
 use super::capture::advice;
+use crate::context::DeadlinePassed;
 use crate::face::quality::Flaw;
 use crate::face::{FaceError, PackError};
 use crate::gallery::GalleryError;
@@ -127,6 +128,9 @@ pub enum WorkflowError {
         /// Which.
         field: Field,
     },
+    /// The deadline of the request had passed before its work began.
+    #[error("The answer took too long. Try again.")]
+    DeadlineExceeded(#[from] DeadlinePassed),
     /// Every worker is busy and the queue is full.
     #[error("the engine is busy; try again in {retry_after_ms} ms")]
     Busy {

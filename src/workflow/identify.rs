@@ -1,5 +1,6 @@
 use super::engine::{check_count, check_fpir};
 use super::{Engine, Field, Frames, WorkflowError};
+use crate::context::RequestContext;
 use crate::face::FaceReport;
 use crate::gallery::{Answered, Filter, LookUp, Scheme, Scope, SubjectId};
 use crate::matching::{CurveName, FMR_FLOOR, Fmr, Fnmr, Reference, Threshold};
@@ -94,7 +95,12 @@ impl Engine {
     /// # Errors
     /// As [`Engine::verify`], and [`WorkflowError::OutOfRange`] for a limit or rate
     /// outside its range.
-    pub async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {
+    pub async fn identify(
+        &self,
+        context: &RequestContext,
+        request: IdentifyRequest,
+    ) -> Result<IdentifyOutcome, WorkflowError> {
+        context.check_deadline()?;
         let gallery = self.gallery()?;
         check_count(request.probes.len())?;
         self.curve(request.probes.len(), Reference::Any)?;

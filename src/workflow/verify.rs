@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use super::engine::check_count;
 use super::{Engine, Field, Frames, WorkflowError, is_reference_picture};
+use crate::context::RequestContext;
 use crate::face::FaceReport;
 use crate::matching::{CurveName, Fmr, Reference, Threshold, compare};
 
@@ -67,8 +68,14 @@ impl Engine {
     /// # Errors
     /// [`WorkflowError::Face`] names the photo that gave no template;
     /// [`WorkflowError::ProbesDisagree`] where the captures show different people;
-    /// [`WorkflowError::Calibration`] for a rate that makes no sense.
-    pub async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
+    /// [`WorkflowError::Calibration`] for a rate that makes no sense;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn verify(
+        &self,
+        context: &RequestContext,
+        request: VerifyRequest,
+    ) -> Result<VerifyOutcome, WorkflowError> {
+        context.check_deadline()?;
         let fmr_requested = request.fmr.unwrap_or(self.default_fmr());
         // A wrong rate or count is told before any work is done.
         check_count(request.probes.len())?;

@@ -8,9 +8,9 @@ use crate::imaging::ImageError;
 use crate::matching::CalibrationError;
 use crate::search::SearchError;
 
-/// Whose move it is, in the classes gRPC knows.
+/// Status class of a reason: who has to act, in the status codes of gRPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum StatusClass {
     /// The request is wrong, whatever the state of the service.
     InvalidArgument,
     /// The request does not fit the state of the service.
@@ -35,8 +35,8 @@ pub enum Class {
 
 words! {
     /// Why a request was not answered.
-    Reason, class: Class
-    /// Whose move it is.
+    Reason, class: StatusClass
+    /// The status class.
     ;
 
     /// No bytes came.
@@ -263,6 +263,7 @@ impl Reason {
             WorkflowError::BadId { .. } => Self::BadSubjectId,
             WorkflowError::NumberAsId { .. } => Self::IdIsNumber,
             WorkflowError::Busy { .. } => Self::Busy,
+            WorkflowError::DeadlineExceeded(_) => Self::DeadlineExceeded,
             WorkflowError::Calibration(CalibrationError::BadRate(_)) => Self::OutOfRange,
             WorkflowError::PolicyRate { .. } => Self::Calibration,
             WorkflowError::Calibration(_) => Self::Calibration,
@@ -317,6 +318,9 @@ impl Reason {
             GalleryError::UnknownAttempt => Self::AttemptUnknown,
             GalleryError::NotReferred => Self::NotReferred,
             GalleryError::AlreadyResolved => Self::AlreadyResolved,
+            // Of a decision that is made anew, and still not in time.
+            GalleryError::Outdated => Self::Busy,
+            GalleryError::Behind | GalleryError::LogTooShort => Self::Storage,
             GalleryError::BadNote => Self::BadNote,
             GalleryError::SamePair => Self::SamePair,
             GalleryError::OtherRecipe { .. } => Self::RecipeMismatch,
@@ -347,6 +351,13 @@ mod tests {
     #[test]
     fn every_reason_has_its_own_code_and_a_sentence_in_both_languages() {
         check_table(Reason::ALL, |reason| (reason.code(), reason.en(), reason.vi()), Reason::from_code);
+    }
+
+    #[test]
+    fn a_deadline_is_told_in_the_same_words_by_whoever_finds_that_it_passed() {
+        let error = WorkflowError::from(crate::context::DeadlinePassed);
+        assert_eq!(Reason::of(&error), Reason::DeadlineExceeded);
+        assert_eq!(error.to_string(), Reason::DeadlineExceeded.en());
     }
 
     #[test]

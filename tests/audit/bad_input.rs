@@ -39,9 +39,16 @@ fn every_kind_of_bad_vectors_or_ids_is_one_line() {
     let recipes =
         list(dir, "recipes.csv", "subject_id,recipe", (0..60).map(|row| format!("{},{}", owner(row), recipe(row))));
     audit(&matrix, &recipes, &out, &[]).refused(&["row 41", "two recipes", "same model pack"]);
-    let no_id =
-        list(dir, "no_id.csv", "subject_id,x", (0..60).map(|row| if row == 5 { ",1".into() } else { owner(row) }));
+    let one_row = |name: &str, bad: &str| {
+        let row = |row: usize| if row == 5 { bad.to_owned() } else { format!("{},1", owner(row)) };
+        list(dir, name, "subject_id,x", (0..60).map(row))
+    };
+    let no_id = one_row("no_id.csv", ",1");
     audit(&matrix, &no_id, &out, &[]).refused(&["no_id.csv, line 7", "subject_id is missing"]);
+    let short = one_row("short.csv", "someone");
+    audit(&matrix, &short, &out, &[]).refused(&["short.csv, line 7", "fewer cells"]);
+    let long = one_row("long.csv", "someone,1,2");
+    audit(&matrix, &long, &out, &[]).refused(&["long.csv, line 7", "more cells"]);
     let no_column = list(dir, "no_column.csv", "person", (0..60).map(owner));
     audit(&matrix, &no_column, &out, &[]).refused(&["no_column.csv", "must name the columns subject_id"]);
     audit(&matrix, &ids, &out, &["--province", "79"]).refused(&["no column province", "--province"]);

@@ -1,7 +1,5 @@
 //! What investigators find, kept and known later.
 
-use chinhchu::gallery::Gallery;
-
 use crate::galleries::*;
 use crate::made::*;
 use crate::support::*;

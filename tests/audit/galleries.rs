@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Attributes, ClearedPair, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError,
-    NewTemplate, Note, SnapshotPart, Source, SubjectId, Timestamp,
+    self, Attributes, ClearedPair, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, Note,
+    SnapshotPart, Source, SubjectId, Timestamp,
 };
 
 use crate::made::*;
@@ -14,8 +15,8 @@ use crate::support::*;
 
 const RECIPE: RecipeDigest = RecipeDigest([7; 32]);
 
-pub fn open(dir: &Path) -> Result<EmbeddedGallery, GalleryError> {
-    EmbeddedGallery::open(dir, RECIPE, DIMENSION, EmbeddedOptions::default())
+pub fn open(dir: &Path) -> Result<Gallery, GalleryError> {
+    gallery::open(dir, RECIPE, DIMENSION, EmbeddedOptions::default())
 }
 
 pub fn block_on<F: Future>(future: F) -> F::Output {
@@ -51,7 +52,7 @@ pub fn enrolment_of(recipe: RecipeDigest, subject: &str, vectors: &[Vec<f32>], p
 }
 
 /// Enrols people; the captures of one person are next to each other.
-pub fn enrol(gallery: &dyn Gallery, people: &People) {
+pub fn enrol(gallery: &Gallery, people: &People) {
     let recipe = gallery.recipe();
     block_on(async {
         let mut row = 0;
@@ -60,7 +61,7 @@ pub fn enrol(gallery: &dyn Gallery, people: &People) {
             let end = row + people.owners[row..].iter().take_while(|other| *other == owner).count();
             let province = if row < people.owners.len() / 2 { "01" } else { "79" };
             let enrolment = enrolment_of(recipe, owner, &people.vectors[row..end], province);
-            gallery.enrol(enrolment, None).await.unwrap();
+            gallery.enrol(&RequestContext::internal("test"), enrolment, None).await.unwrap();
             row = end;
         }
     });
@@ -108,7 +109,7 @@ fn a_gallery_is_audited_and_cleared_pairs_are_left_out_and_counted() {
         reason: Note::new("twins").unwrap(),
         cleared_at: Timestamp(1),
     };
-    block_on(gallery.clear_pair(pair)).unwrap();
+    block_on(gallery.clear_pair(&RequestContext::internal("test"), pair)).unwrap();
     // Open in a program that is no server.
     audit_gallery(&data, &out, &[]).refused(&["in use by another process", "hands on no snapshot", "stop it while"]);
     drop(gallery);
@@ -135,10 +136,10 @@ fn templates_of_two_recipes_are_never_compared() {
     let people = people(60, 31);
     enrol(&open(&one).unwrap(), &people);
     let recipe = RecipeDigest([8; 32]);
-    let gallery = EmbeddedGallery::open(&other, recipe, DIMENSION, EmbeddedOptions::default()).unwrap();
+    let gallery = gallery::open(&other, recipe, DIMENSION, EmbeddedOptions::default()).unwrap();
     let mut enrolment = enrolment("x", &people.vectors[..1], "01");
     enrolment.templates[0].template = Template::from_raw(recipe, &people.vectors[0]).unwrap();
-    block_on(gallery.enrol(enrolment, None)).unwrap();
+    block_on(gallery.enrol(&RequestContext::internal("test"), enrolment, None)).unwrap();
     drop(gallery);
     let out = folder.path().join("out");
     audit_gallery(&one, &out, &["--against", other.to_str().unwrap()]).refused(&["two recipes", "same model pack"]);
@@ -151,15 +152,18 @@ fn a_snapshot_is_of_one_moment_whatever_is_written_meanwhile() {
     let gallery = open(folder.path()).unwrap();
     enrol(&gallery, &people);
     block_on(async {
-        let stats = gallery.stats().await.unwrap();
+        let stats = gallery.stats();
         let mut snapshot = gallery.snapshot().await.unwrap();
         assert_eq!((snapshot.head().subjects, snapshot.head().templates), (stats.subjects, stats.templates));
         // Removed, added and changed after it was taken: none of it shows.
-        gallery.remove(&id("s00000"), None).await.unwrap();
-        gallery.enrol(enrolment("a-new-one", &people.vectors[..1], "01"), None).await.unwrap();
+        gallery.remove(&RequestContext::internal("test"), &id("s00000"), None).await.unwrap();
+        gallery
+            .enrol(&RequestContext::internal("test"), enrolment("a-new-one", &people.vectors[..1], "01"), None)
+            .await
+            .unwrap();
         let mut more = enrolment("s00001", &people.vectors[1..2], "99");
         more.mode = EnrolMode::Replace;
-        gallery.enrol(more, None).await.unwrap();
+        gallery.enrol(&RequestContext::internal("test"), more, None).await.unwrap();
 
         let mut seen = Vec::new();
         while let Some(part) = snapshot.next().await.unwrap() {
@@ -207,7 +211,12 @@ fn an_audit_that_goes_on_is_of_the_gallery_as_it_was_and_a_finished_one_is_refus
     let bytes = std::fs::read(out.join("checkpoint")).unwrap();
     std::fs::write(out.join("checkpoint"), &bytes[..bytes.len() - 1]).unwrap();
     let gallery = open(&data).unwrap();
-    block_on(gallery.enrol(enrolment("a-new-one", &people.vectors[..1], "01"), None)).unwrap();
+    block_on(gallery.enrol(
+        &RequestContext::internal("test"),
+        enrolment("a-new-one", &people.vectors[..1], "01"),
+        None,
+    ))
+    .unwrap();
     drop(gallery);
     let ran = audit_gallery(&data, &out, &["--json"]).ended(1);
     assert!(ran.stderr.contains("1 templates were stored after this audit began"), "{ran:?}");
@@ -228,7 +237,7 @@ fn an_audit_that_goes_on_is_of_the_gallery_as_it_was_and_a_finished_one_is_refus
     // A template that is gone cannot be left out of what was compared.
     std::fs::remove_file(out.join("summary.json")).unwrap();
     let gallery = open(&data).unwrap();
-    block_on(gallery.remove(&id("s00003"), None)).unwrap();
+    block_on(gallery.remove(&RequestContext::internal("test"), &id("s00003"), None)).unwrap();
     drop(gallery);
     let line = audit_gallery(&data, &out, &[]).ended(2).stderr;
     assert!(line.contains("the gallery has changed since"), "{line}");

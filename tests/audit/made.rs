@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chinhchu::matching::Dot;
+use chinhchu::tools::SplitMix;
 use npyz::WriterBuilder;
 
 use crate::support::{Ran, run, text};
@@ -11,20 +12,16 @@ use crate::support::{Ran, run, text};
 /// Values in a vector: few, because the tests are compiled without optimisation.
 pub const DIMENSION: usize = 32;
 
-/// A small generator of numbers (splitmix64): every run makes the same people.
-pub struct Random(u64);
+/// A generator of numbers: every run makes the same people.
+pub struct Random(SplitMix);
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix(seed))
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        self.0.next()
     }
 
     /// About normal: a sum of uniform ones.

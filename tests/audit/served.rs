@@ -8,8 +8,9 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::Pack;
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, Gallery, SnapshotPart};
+use chinhchu::gallery::{self, EmbeddedOptions, Gallery, SnapshotPart};
 use chinhchu::service::local::{LocalError, SOCKET, Snapshot};
 
 use crate::galleries::*;
@@ -18,9 +19,9 @@ use crate::need_assets;
 use crate::support::*;
 
 /// A gallery of the default pack's recipe, which a server can open.
-fn open_of_pack(data: &Path) -> EmbeddedGallery {
+fn open_of_pack(data: &Path) -> Gallery {
     let pack = Pack::load(&root().join("models/default")).unwrap();
-    EmbeddedGallery::open(data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap()
+    gallery::open(data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap()
 }
 
 /// The same people in more dimensions: their scores are what they were.
@@ -132,7 +133,12 @@ fn a_server_that_is_killed_or_stopped_in_the_middle_of_a_snapshot_makes_it_an_er
     for subject in 0..10 {
         let vectors: Vec<Vec<f32>> =
             (0..64).map(|_| (0..gallery.dimension()).map(|_| random.normal()).collect()).collect();
-        block_on(gallery.enrol(enrolment_of(recipe, &format!("s{subject}"), &vectors, "01"), None)).unwrap();
+        block_on(gallery.enrol(
+            &RequestContext::internal("test"),
+            enrolment_of(recipe, &format!("s{subject}"), &vectors, "01"),
+            None,
+        ))
+        .unwrap();
     }
     drop(gallery);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,9 +1,10 @@
 //! A day at the counter.
 
-use chinhchu::chip::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::chip::{Anchors, ChallengeResponse, Personal, Verdict};
+use chinhchu::context::RequestContext;
 use chinhchu::gallery::{Outcome, Source};
 use chinhchu::service::pb;
+use chinhchu::tools::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::workflow::beneficiary::{FieldState, Piece};
 
 use crate::need_assets;
@@ -120,7 +121,7 @@ async fn no_flaw_of_a_card_is_approved_and_an_altered_photo_is_denied() {
         assert!(reasons.contains(&reason), "{flaw:?} {reasons:?}");
         assert!(!outcome.enrolled, "{flaw:?}");
     }
-    assert_eq!(counter.engine.stats().await.unwrap().subjects, 0);
+    assert_eq!(counter.engine.stats(&RequestContext::internal("test")).await.unwrap().subjects, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

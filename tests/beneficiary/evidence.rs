@@ -27,9 +27,9 @@ async fn missing_evidence_is_named_and_never_approves() {
     assert!(against(&outcome).contains(&"CHIP_MISSING") && against(&outcome).contains(&"CHIP_FACE_MISSING"));
     // A chip whose photo shows nobody.
     let mut request = claim("t-4", "record-1", &FIRST, &["obama2.jpg"]);
-    let faceless = chinhchu::chip::forge::CardDraft {
-        key: chinhchu::chip::forge::KeyKind::P256,
-        ..chinhchu::chip::forge::CardDraft::new(SEED, wall())
+    let faceless = chinhchu::tools::forge::CardDraft {
+        key: chinhchu::tools::forge::KeyKind::P256,
+        ..chinhchu::tools::forge::CardDraft::new(SEED, wall())
     };
     request.chip_files = faceless.forge().unwrap().files.into_iter().map(|(_, bytes)| bytes).collect();
     let outcome = counter.decide(request).await;

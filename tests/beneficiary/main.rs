@@ -9,6 +9,7 @@ mod officers;
 mod once;
 mod people;
 mod program;
+mod reads;
 mod records;
 mod reload;
 mod support;

@@ -1,5 +1,6 @@
 //! A decision is made once, and asked for as often as one likes.
 
+use chinhchu::context::RequestContext;
 use chinhchu::gallery::Outcome;
 use chinhchu::service::pb;
 use prost::Message;
@@ -19,14 +20,14 @@ async fn a_retry_gets_the_same_bytes_and_does_nothing_twice() {
         let again = raw.verify_beneficiary(wire.clone()).await.unwrap().into_inner().encode_to_vec();
         assert_eq!(first, again);
     }
-    let stats = counter.engine.stats().await.unwrap();
+    let stats = counter.engine.stats(&RequestContext::internal("test")).await.unwrap();
     assert_eq!((stats.subjects, stats.templates), (1, 1));
 
     // Also after the server was started anew, and after the transaction went on.
     let engine_commit = counter.decide(request.clone()).await.commit;
     let folder = counter.close().await;
     let engine = engine(folder.path(), anchors());
-    let again = engine.verify_beneficiary(request).await.unwrap();
+    let again = engine.verify_beneficiary(&RequestContext::internal("test"), request).await.unwrap();
     assert_eq!(again.commit, engine_commit);
     assert_eq!(pb::VerifyBeneficiaryResponse::from(again).encode_to_vec(), first);
 }
@@ -48,7 +49,7 @@ async fn two_identical_calls_at_once_are_decided_once() {
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     assert_decided(&answers[0], Outcome::Approve, &[]);
-    let stats = counter.engine.stats().await.unwrap();
+    let stats = counter.engine.stats(&RequestContext::internal("test")).await.unwrap();
     assert_eq!((stats.subjects, stats.templates), (1, 1));
     // One commit did it all: the next one carries the next number.
     let next = counter.decide(claim("t-2", "record-1", &FIRST, &["obama2.jpg"])).await;
@@ -63,7 +64,7 @@ async fn a_caller_who_goes_leaves_the_work_to_the_next() {
     let hasty = counter.client.clone().with_deadline(std::time::Duration::from_millis(15));
     let _ = hasty.verify_beneficiary(request.clone()).await;
     assert_decided(&counter.decide(request).await, Outcome::Approve, &[]);
-    assert_eq!(counter.engine.stats().await.unwrap().templates, 1);
+    assert_eq!(counter.engine.stats(&RequestContext::internal("test")).await.unwrap().templates, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
 //! A record is one person's: what is put into it, and what is decided on one that is not.
 //! And what captures count for.
 
-use chinhchu::gallery::{EnrolMode, Gallery, Note, Outcome, Source, Vouch};
+use chinhchu::context::RequestContext;
+use chinhchu::gallery::{EnrolMode, Note, Outcome, Source, Vouch};
 use chinhchu::matching::Reference;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, CopyOf, Piece};
 use chinhchu::workflow::{EnrolRequest, Frames, IdentifyRequest, Photo, VerifyRequest};
@@ -48,7 +49,7 @@ async fn two_people_never_become_one_record() {
     for mode in [EnrolMode::Create, EnrolMode::Replace, EnrolMode::Add] {
         let both = enrolment("record-1", mode, &["obama.jpg", "biden.jpg"]);
         assert_eq!(refused(both).await, "PHOTOS_DISAGREE", "{mode:?}");
-        assert_eq!(counter.engine.stats().await.unwrap().subjects, 0);
+        assert_eq!(counter.engine.stats(&RequestContext::internal("test")).await.unwrap().subjects, 0);
     }
     counter.client.enrol(enrolment("record-1", EnrolMode::Create, &["obama.jpg"])).await.unwrap();
     // The accomplice's face, who would then be approved on the record.
@@ -132,8 +133,7 @@ async fn a_record_that_holds_two_people_refers_whoever_comes() {
     }
     let recipe = templates[0].template.recipe();
     let dimension = templates[0].template.vector().len();
-    let gallery =
-        chinhchu::gallery::EmbeddedGallery::open(folder.path(), recipe, dimension, Default::default()).unwrap();
+    let gallery = chinhchu::gallery::open(folder.path(), recipe, dimension, Default::default()).unwrap();
     let enrolment = chinhchu::gallery::Enrolment {
         subject: id("record-1"),
         mode: EnrolMode::Create,
@@ -141,21 +141,27 @@ async fn a_record_that_holds_two_people_refers_whoever_comes() {
         templates,
         agreement: chinhchu::gallery::Agreement::Known,
     };
-    gallery.enrol(enrolment, None).await.unwrap();
+    gallery.enrol(&RequestContext::internal("test"), enrolment, None).await.unwrap();
     drop(gallery);
     let engine = engine(folder.path(), anchors());
     // Of the other there is one photo, which is enrolled.
     let both = ["RECORD_DISAGREES", "CAPTURE_IS_ENROLLED_PHOTO"];
     for (transaction, capture, reasons) in [("t-1", "obama2.jpg", &both[..1]), ("t-2", "biden.jpg", &both[..])] {
-        let decided = engine.verify_beneficiary(without_card(transaction, &[capture])).await.unwrap();
+        let decided = engine
+            .verify_beneficiary(&RequestContext::internal("test"), without_card(transaction, &[capture]))
+            .await
+            .unwrap();
         assert_decided(&decided, Outcome::Refer, reasons);
         assert!(decided.evidence.record_templates.unwrap().groups == 2 && !decided.decided.retake);
     }
     // An officer who has looked settles it with a photo taken now.
     let mut request = self::enrolment("record-1", EnrolMode::Add, &["obama3.jpg"]);
     request.vouch = vouch();
-    engine.enrol(request).await.unwrap();
-    let decided = engine.verify_beneficiary(without_card("t-3", &["obama2.jpg"])).await.unwrap();
+    engine.enrol(&RequestContext::internal("test"), request).await.unwrap();
+    let decided = engine
+        .verify_beneficiary(&RequestContext::internal("test"), without_card("t-3", &["obama2.jpg"]))
+        .await
+        .unwrap();
     assert_decided(&decided, Outcome::Approve, &[]);
 }
 
@@ -258,7 +264,10 @@ async fn a_chip_photo_is_judged_by_the_curve_fitted_on_chip_photos() {
     std::fs::write(&calibration, format!("{text}\n{chip}")).unwrap();
 
     let engine = engine_with(&folder.path().join("people"), anchors(), Some(calibration));
-    let decided = engine.verify_beneficiary(claim("t-1", "record-1", &FIRST, &["obama2.jpg"])).await.unwrap();
+    let decided = engine
+        .verify_beneficiary(&RequestContext::internal("test"), claim("t-1", "record-1", &FIRST, &["obama2.jpg"]))
+        .await
+        .unwrap();
     assert_decided(&decided, Outcome::Approve, &[]);
     let face = decided.evidence.chip_face.unwrap();
     let curve = face.curve.unwrap();
@@ -267,11 +276,20 @@ async fn a_chip_photo_is_judged_by_the_curve_fitted_on_chip_photos() {
     let search = decided.evidence.curve.unwrap();
     assert_eq!(search.reference, Reference::Any, "a gallery holds references of every kind");
     // The chip's photo was enrolled, and is one still.
-    let again = engine.verify_beneficiary(claim("t-2", "record-1", &FIRST, &["obama3.jpg"])).await.unwrap();
+    let again = engine
+        .verify_beneficiary(&RequestContext::internal("test"), claim("t-2", "record-1", &FIRST, &["obama3.jpg"]))
+        .await
+        .unwrap();
     let reference = again.evidence.reference_face.unwrap();
     assert_eq!((reference.against, reference.curve.unwrap().reference), (Reference::Chip, Reference::Chip));
     // For two captures there is no such curve: the answer says that another stands in.
-    let two = engine.verify_beneficiary(claim("t-3", "record-1", &FIRST, &["obama2.jpg", "obama3.jpg"])).await.unwrap();
+    let two = engine
+        .verify_beneficiary(
+            &RequestContext::internal("test"),
+            claim("t-3", "record-1", &FIRST, &["obama2.jpg", "obama3.jpg"]),
+        )
+        .await
+        .unwrap();
     let face = two.evidence.chip_face.unwrap();
     let curve = face.curve.unwrap();
     assert_eq!((face.against, curve.reference, curve.probe_frames), (Reference::Chip, Reference::Any, 2));

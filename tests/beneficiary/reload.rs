@@ -1,9 +1,9 @@
 //! SIGHUP: certificates, revocation lists and policies are read anew while the server runs, all
 //! of them or none.
 
-use chinhchu::chip::forge::{CardDraft, Flaw, KeyKind};
 use chinhchu::gallery::Outcome;
 use chinhchu::service::Client;
+use chinhchu::tools::forge::{CardDraft, Flaw, KeyKind};
 
 use crate::need_assets;
 use crate::program::{Server, configure, write_policies};

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chinhchu::chip::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::chip::{Anchors, Personal, Sex};
 use chinhchu::face::PoolOptions;
-use chinhchu::gallery::{DecisionKey, EmbeddedGallery, EmbeddedOptions, Outcome, RequestId, SubjectId};
+use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, Outcome, RequestId, SubjectId};
 use chinhchu::imaging::Limits;
 use chinhchu::service::{Client, ServeError, ServeOptions, bind};
+use chinhchu::tools::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::workflow::beneficiary::{BeneficiaryOutcome, BeneficiaryRequest, Policies, Record, Scheme};
 use chinhchu::workflow::{Engine, EngineOptions};
 use tokio::sync::oneshot;
@@ -104,6 +104,14 @@ pub fn engine(folder: &Path, anchors: Anchors) -> Engine {
 
 /// The same with another calibration than the pack's.
 pub fn engine_with(folder: &Path, anchors: Anchors, calibration: Option<PathBuf>) -> Engine {
+    let engine = engine_alone(anchors, calibration);
+    let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
+    let gallery = gallery::open(folder, recipe, dimension, EmbeddedOptions::default()).expect("a gallery");
+    engine.with_gallery(Arc::new(gallery)).expect("the pack's recipe")
+}
+
+/// The same without a gallery.
+pub fn engine_alone(anchors: Anchors, calibration: Option<PathBuf>) -> Engine {
     let options = EngineOptions {
         pack: pack(),
         calibration,
@@ -114,9 +122,6 @@ pub fn engine_with(folder: &Path, anchors: Anchors, calibration: Option<PathBuf>
         capture: Default::default(),
     };
     let engine = Engine::open(&options).expect("the default pack");
-    let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    let gallery = EmbeddedGallery::open(folder, recipe, dimension, EmbeddedOptions::default()).expect("a gallery");
-    let engine = engine.with_gallery(Arc::new(gallery)).expect("the pack's recipe");
     engine.with_counter(anchors, policies(POLICIES)).expect("rates the calibration knows")
 }
 

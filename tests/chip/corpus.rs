@@ -6,10 +6,10 @@
 
 use std::path::PathBuf;
 
-use chinhchu::chip::forge::{
+use chinhchu::chip::{Anchors, ChipFiles, Date, Dg2, Dg13, Dg13Scope, Moment, inspect, to_definite};
+use chinhchu::tools::forge::{
     CardDraft, CertificateDraft, Flaw, KeyKind, TestAuthority, TestKey, master_list, revocation_list,
 };
-use chinhchu::chip::{Anchors, ChipFiles, Date, Dg2, Dg13, Dg13Scope, Moment, inspect, to_definite};
 
 use crate::forged::{PHOTO, now, options};
 

@@ -1,12 +1,12 @@
 //! Cards of our own making: what each flaw comes to.
 
-use chinhchu::chip::forge::{
-    CardDraft, CertificateDraft, Flaw, ForgedCard, KeyKind, TEST_MARK, TestAuthority, TestKey, master_list,
-    revocation_list,
-};
 use chinhchu::chip::{
     ActiveAuthentication, Anchors, ChallengeResponse, CheckOptions, ChipFiles, Date, Dg13Scope, FaceEncoding, Fields,
     GroupState, Inspection, Moment, Reason, Verdict, crypto::Curve, inspect, words,
+};
+use chinhchu::tools::forge::{
+    CardDraft, CertificateDraft, Flaw, ForgedCard, KeyKind, TEST_MARK, TestAuthority, TestKey, master_list,
+    revocation_list,
 };
 
 pub const PHOTO: &[u8] = &[0xFF, 0xD8, 0xFF, 0xE0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0xFF, 0xD9];

@@ -2,17 +2,17 @@
 
 use std::time::Instant;
 
-use chinhchu::chip::forge::{CardDraft, KeyKind};
 use chinhchu::chip::{
     Anchors, Certificate, ChipFiles, Dg2, Dg13, Dg13Scope, GroupState, MasterList, Reason, Sod, Verdict, inspect,
     to_definite,
 };
+use chinhchu::tools::forge::{CardDraft, KeyKind};
 use proptest::prelude::*;
 
 use crate::data::chip_data;
 use crate::forged::{PHOTO, anchors, files, options};
 
-fn card() -> chinhchu::chip::forge::ForgedCard {
+fn card() -> chinhchu::tools::forge::ForgedCard {
     CardDraft { key: KeyKind::P256, ..CardDraft::new(b"hostile", PHOTO.to_vec()) }.forge().unwrap()
 }
 

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use chinhchu::face::Pack;
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, Gallery, Source};
+use chinhchu::gallery::{self, EmbeddedOptions, Source};
 
 use crate::need_assets;
 use crate::support::{PATIENCE, chinhchu, manifest, photo, read_lines, root, run, signal, text, with_comment};
@@ -34,7 +34,7 @@ type State = BTreeMap<String, Vec<(Vec<u32>, Source)>>;
 
 fn state(data: &Path) -> State {
     let pack = Pack::load(&root().join("models/default")).unwrap();
-    let gallery = EmbeddedGallery::open(data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap();
+    let gallery = gallery::open(data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut state = State::new();
@@ -82,22 +82,24 @@ fn a_bad_row_is_listed_by_line_and_the_others_are_enrolled() {
     variant(folder.path(), &obama, 2);
     variant(folder.path(), &biden, 3);
     let path = folder.path().join("people.csv");
-    let csv =
-        "\u{feff}subject_id,path,note\r\np1,1.jpg,x\r\np1,2.jpg\r\np2,text.jpg\r\np2,missing.jpg\r\np3\r\np2,3.jpg\r\n";
+    let csv = "\u{feff}subject_id,path,note\r\np1,1.jpg,x\r\np1,2.jpg,\r\np2,text.jpg,\r\np2,missing.jpg,\r\n\
+        p3,3.jpg\r\np2,3.jpg,\r\np2,3.jpg,x,y\r\n";
     fs::write(&path, csv).unwrap();
     let data = folder.path().join("data");
     let args = ["enroll", "--manifest", &text(&path), "--data", &text(&data), "--create", "--json", "--source", "chip"];
 
     let first = run(args).ended(1);
     let answer = first.json();
-    assert_eq!([&answer["rows"], &answer["enrolled"], &answer["unchanged"]], [6, 3, 0]);
+    assert_eq!([&answer["rows"], &answer["enrolled"], &answer["unchanged"]], [7, 3, 0]);
     let failed: Vec<_> =
         answer["failed"].as_array().unwrap().iter().map(|f| (f["line"].clone(), f["reason"].clone())).collect();
     assert_eq!(
         failed,
-        [(4.into(), "IMAGE_FORMAT".into()), (5.into(), "FILE_MISSING".into()), (6.into(), "BAD_ROW".into())]
+        [(4, "IMAGE_FORMAT"), (5, "FILE_MISSING"), (6, "BAD_ROW"), (8, "BAD_ROW")]
+            .map(|(line, reason)| (line.into(), reason.into()))
     );
-    assert!(first.stderr.contains("line 4: IMAGE_FORMAT") && first.stderr.lines().count() == 3, "{first:?}");
+    assert!(first.stderr.contains("line 4: IMAGE_FORMAT") && first.stderr.lines().count() == 4, "{first:?}");
+    assert!(first.stderr.contains("fewer cells") && first.stderr.contains("more cells"), "{first:?}");
     assert!(!first.stderr.contains("p2") && !first.stderr.contains("missing.jpg"), "{first:?}");
 
     let before = state(&data);
@@ -256,8 +258,7 @@ fn a_spreadsheets_list_with_attributes_is_enrolled_with_them_and_a_pipe_is_no_ph
 
     {
         let pack = Pack::load(&root().join("models/default")).unwrap();
-        let gallery =
-            EmbeddedGallery::open(&data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap();
+        let gallery = gallery::open(&data, pack.recipe(), pack.dimension(), EmbeddedOptions::default()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let subject = |id: &str| {
             let id = chinhchu::gallery::SubjectId::new(id).unwrap();

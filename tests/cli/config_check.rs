@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use chinhchu::chip::Date;
-use chinhchu::chip::forge::{CertificateDraft, KeyKind, TestAuthority, TestKey};
 use chinhchu::face::{Manifest, RecipeDigest};
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, GalleryId};
+use chinhchu::gallery::{self, EmbeddedOptions, GalleryId};
+use chinhchu::tools::forge::{CertificateDraft, KeyKind, TestAuthority, TestKey};
 
 use crate::support::{Ran, run, text};
 
@@ -40,7 +40,7 @@ fn gallery(data: &Path) -> GalleryId {
 
 fn made(data: &Path, recipe: RecipeDigest) -> GalleryId {
     let options = EmbeddedOptions { create: true, ..EmbeddedOptions::default() };
-    EmbeddedGallery::open(data, recipe, 512, options).unwrap().id()
+    gallery::open(data, recipe, 512, options).unwrap().id()
 }
 
 #[test]
@@ -141,6 +141,42 @@ fn a_folder_in_which_everybody_can_rename_the_rules_is_refused() {
     }
 }
 
+#[test]
+fn captures_without_liveness_and_rates_that_name_strangers_are_told_with_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("chinhchu.toml");
+    fs::write(&config, "[engine]\ndefault_fpir = 0.5\n[capture]\nliveness = \"off\"\n[policies.a]\nfpir = 0.5\n")
+        .unwrap();
+    let found = check(&["--config", &text(&config)]).ended(0);
+    assert!(has(&found, "FPIR_HIGH", false) && has(&found, "CAPTURE_LIVENESS_OFF", false), "{found:?}");
+    let told = run(["config", "check", "--config", &text(&config)]).ended(0).stdout;
+    for part in ["engine.default_fpir", "line 2", "capture.liveness", "line 4", "policies.a.fpir", "line 6"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn a_configuration_of_another_user_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("chinhchu.toml");
+    fs::write(&config, "").unwrap();
+    let rules = |found: &Ran| {
+        let found = found.json();
+        let all = found["findings"].as_array().unwrap().iter();
+        let of_config =
+            all.filter(|one| one["place"] == text(&config)).map(|one| one["code"].as_str().unwrap().to_owned());
+        of_config.collect::<Vec<_>>()
+    };
+    assert_eq!(rules(&check(&["--config", &text(&config)])), [""; 0]);
+    if let Err(error) = std::os::unix::fs::chown(&config, Some(65_534), None) {
+        eprintln!("SKIPPED: {}: only root gives files away ({error})", module_path!());
+        return;
+    }
+    let found = check(&["--config", &text(&config)]).ended(0);
+    assert_eq!(rules(&found), ["RULES_OWNED_BY_OTHER"]);
+    assert!(found.stdout.contains("owned by user 65534"), "{found:?}");
+}
+
 /// The certificate of the authority that `forge-test-card` makes.
 fn published(folder: &Path) -> String {
     let photo = folder.join("photo.jpg");
@@ -160,8 +196,12 @@ fn the_published_test_authority_is_refused_under_any_file_name_and_insisted_on_b
     assert!(has(&refused, "TEST_ANCHOR", true) && refused.stdout.contains("vietnam.der"), "{refused:?}");
     let insisted = check(&["--csca", &csca, "--insist", "TEST_ANCHOR"]).ended(0);
     assert!(has(&insisted, "TEST_ANCHOR", false) && insisted.json()["starts"] == true, "{insisted:?}");
-    check(&["--csca", &csca, "--insist", "TEST_ANCHOR", "--strict"]).ended(0);
-    run(["config", "check", "--insist", "TEST_ANKER"]).refused(&["TEST_ANKER", "TEST_ANCHOR"]);
+    // A checkout may be another user's.
+    let insist = ["--insist", "TEST_ANCHOR", "--insist", "RULES_OWNED_BY_OTHER"];
+    check(&[&["--csca", &csca, "--strict"], &insist[..]].concat()).ended(0);
+    run(["config", "check", "--insist", "TEST_ANKER"]).refused(&["TEST_ANKER", "did you mean TEST_ANCHOR?"]);
+    run(["config", "check", "--insist", "web_roots"]).refused(&["web_roots", "did you mean WEB_ROOTS?"]);
+    run(["config", "check", "--insist", "everything"]).refused(&["everything", "they are TEST_ANCHOR, WEB_ROOTS"]);
 }
 
 #[test]

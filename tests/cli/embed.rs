@@ -28,7 +28,7 @@ fn rows_are_unit_vectors_in_manifest_order_and_failed_ones_are_zeros_and_listed(
     let list = folder.path().join("m.csv");
     fs::write(
         &list,
-        "subject_id,path,pose\na,obama.jpg,frontal\nb,text.jpg,x\nc,biden.jpg\nd,gone.jpg\na,obama2.jpg\n",
+        "subject_id,path,pose\na,obama.jpg,frontal\nb,text.jpg,x\nc,biden.jpg,\nd,gone.jpg,\na,obama2.jpg,\n",
     )
     .unwrap();
     let out = folder.path().join("templates.npy");

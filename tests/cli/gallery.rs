@@ -159,6 +159,10 @@ fn a_gallery_is_made_where_that_was_asked_for_and_nowhere_else() {
     run(["gallery", "init", &data]).refused(&["there is a gallery", &data]);
     run(["enroll", "p", &obama, "--data", &data]).ended(0);
     let shown = run(["gallery", "show", &data, "--json"]).ended(0).json();
+    assert_eq!(run(["gallery", "show", "--data", &data, "--json"]).ended(0).json(), shown, "as other commands take it");
+    run(["gallery", "init", "--data", &data]).refused(&["there is a gallery", &data]);
+    run(["gallery", "show", &data, "--data", &data]).refused(&["cannot be used with"]);
+    run(["gallery", "show"]).refused(&["no gallery named", "--data DIR"]);
     assert_eq!((shown["subjects"].as_u64(), &shown["gallery"]), (Some(1), &made["gallery"]));
 
     // A folder with something else in it is a mistake, too, and stays as it is.

@@ -4,12 +4,14 @@ use crate::support::{chinhchu, ran, run};
 
 #[test]
 fn wrong_usage_is_one_line_and_exit_code_2() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 11] = [
         (&[], "chinhchu --help"),
         (&["frobnicate"], "frobnicate"),
         (&["verify", "a.jpg"], "<PROBE>"),
         (&["verify", "a.jpg", "b.jpg", "--fmr", "0"], "between 1e-12 and 0.5"),
         (&["identify", "a.jpg", "--data", "x", "--nearest", "0"], "1 to 1000"),
+        (&["identify", "a.jpg", "--data", "x", "--fpir", "-1"], "between 1e-9 and 0.5"),
+        (&["verify", "a.jpg", "b.jpg", "--fmr", "-1e-5"], "between 1e-12 and 0.5"),
         (&["identify", "a.jpg"], "--data DIR"),
         (&["enroll", "--data", "x", "--create"], "SUBJECT_ID"),
         (&["enroll", "p1", "a.jpg", "--add", "--replace", "--data", "x", "--create"], "--replace"),

@@ -1,6 +1,7 @@
 //! What seeded pictures are made with: places of eyes, random numbers, pixels
 //! between pixels.
 
+use chinhchu::tools::SplitMix;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 
@@ -29,16 +30,15 @@ impl Eyes {
     }
 }
 
-/// Steele and Vigna's SplitMix64.
+/// A generator of numbers: the same pictures in every run.
 pub struct Random(pub u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let mut numbers = SplitMix(self.0);
+        let next = numbers.next();
+        self.0 = numbers.0;
+        next
     }
 
     /// Evenly from `low` to `high`.

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use chinhchu::gallery::{BackendFactory, EmbeddedGallery, GalleryError};
+use chinhchu::gallery::{self, BackendFactory, Gallery, GalleryError};
 use redb::StorageBackend;
 
 use crate::support::*;
@@ -69,7 +69,7 @@ impl Disk {
         self.0.lock().unwrap()
     }
 
-    pub fn open(&self) -> Result<EmbeddedGallery, GalleryError> {
+    pub fn open(&self) -> Result<Gallery, GalleryError> {
         let disk = self.clone();
         let factory: BackendFactory = Arc::new(move || {
             let mut state = disk.state();
@@ -80,7 +80,7 @@ impl Disk {
             drop(state);
             Ok(Box::new(disk.clone()))
         });
-        EmbeddedGallery::open_on(factory, RECIPE, DIMENSION, options())
+        gallery::open_on(factory, RECIPE, DIMENSION, options())
     }
 
     /// Keeps every flush from now on.

@@ -3,18 +3,43 @@
 use std::sync::Arc;
 
 use chinhchu::face::RecipeDigest;
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, EnrolMode, Fault, Filter, Gallery, GalleryError, Scope};
+use chinhchu::gallery::{self, EmbeddedOptions, EnrolMode, Fault, Filter, Gallery, GalleryError, Scope};
 use chinhchu::search::SearchError;
 
 use crate::contract::run_through_contract;
+use crate::memory::{MemoryIndex, MemoryStore};
 use crate::support::*;
 
-fn empty() -> (Arc<dyn Gallery>, tempfile::TempDir) {
+fn empty() -> (Arc<Gallery>, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     (Arc::new(open(dir.path()).unwrap()), dir)
 }
 
 run_through_contract!(empty);
+
+/// A store and an index that know nothing of each other but the traits.
+mod in_memory {
+    use super::*;
+
+    fn empty() -> (Arc<Gallery>, ()) {
+        (Arc::new(Gallery::new(Arc::new(MemoryStore::default()), vec![Arc::new(MemoryIndex::default())]).unwrap()), ())
+    }
+
+    run_through_contract!(empty);
+}
+
+/// The embedded store followed by another index.
+mod embedded_and_memory {
+    use super::*;
+
+    fn empty() -> (Arc<Gallery>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = gallery::open_parts(dir.path(), RECIPE, DIMENSION, options()).unwrap();
+        (Arc::new(Gallery::new(store, vec![Arc::new(MemoryIndex::default())]).unwrap()), dir)
+    }
+
+    run_through_contract!(empty);
+}
 
 #[test]
 fn a_scheme_that_an_earlier_program_stored_as_it_was_typed_is_found_by_its_name() {
@@ -24,7 +49,7 @@ fn a_scheme_that_an_earlier_program_stored_as_it_was_typed_is_found_by_its_name(
     block_on(async {
         let mut old = enrolment("old", EnrolMode::Create, &[1]);
         (old.attributes.schemes, old.attributes.province) = (stored.into(), Some("1".into()));
-        gallery.enrol(old, None).await.unwrap();
+        gallery.enrol(&by(), old, None).await.unwrap();
     });
     drop(gallery);
     let gallery = open(dir.path()).unwrap();
@@ -40,7 +65,7 @@ fn a_scheme_that_an_earlier_program_stored_as_it_was_typed_is_found_by_its_name(
             assert_eq!(gallery.templates_in(&filter).await.unwrap(), found as u64, "{scheme}");
         }
         // A photo added later leaves them by their names.
-        gallery.enrol(enrolment("old", EnrolMode::Add, &[2]), None).await.unwrap();
+        gallery.enrol(&by(), enrolment("old", EnrolMode::Add, &[2]), None).await.unwrap();
         let again = gallery.subject(&id("old")).await.unwrap().unwrap();
         assert!(again.attributes.schemes == subject.attributes.schemes);
     });
@@ -53,8 +78,8 @@ fn what_was_acknowledged_is_there_after_reopening() {
     let (subject, found, receipt) = block_on(async {
         create(&gallery, "a", &[1, 2, 3]).await.unwrap();
         create(&gallery, "b", &[2]).await.unwrap();
-        gallery.remove(&id("b"), None).await.unwrap();
-        let receipt = gallery.enrol(enrolment("c", EnrolMode::Create, &[9]), Some(retry("r", 1))).await.unwrap();
+        gallery.remove(&by(), &id("b"), None).await.unwrap();
+        let receipt = gallery.enrol(&by(), enrolment("c", EnrolMode::Create, &[9]), Some(retry("r", 1))).await.unwrap();
         let subject = gallery.subject(&id("a")).await.unwrap();
         (subject, gallery.within(&template(2), -1.0).await.unwrap(), receipt)
     });
@@ -87,10 +112,10 @@ fn writes_queued_when_the_gallery_is_dropped_are_carried_out() {
     drop(futures);
     drop(gallery);
     let gallery = open(dir.path()).unwrap();
-    assert_eq!(block_on(gallery.stats()).unwrap().subjects, 50);
+    assert_eq!(gallery.stats().subjects, 50);
 }
 
-async fn create_owned(gallery: &EmbeddedGallery, i: u64) -> Result<chinhchu::gallery::Receipt, GalleryError> {
+async fn create_owned(gallery: &Gallery, i: u64) -> Result<chinhchu::gallery::Receipt, GalleryError> {
     create(gallery, &format!("s{i}"), &[i]).await
 }
 
@@ -99,18 +124,18 @@ fn a_gallery_of_another_recipe_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     block_on(create(&open(dir.path()).unwrap(), "a", &[1])).unwrap();
     let other = RecipeDigest([8; 32]);
-    let error = EmbeddedGallery::open(dir.path(), other, DIMENSION, options()).unwrap_err();
+    let error = gallery::open(dir.path(), other, DIMENSION, options()).unwrap_err();
     assert!(matches!(error, GalleryError::OtherRecipe { gallery: RECIPE, template } if template == other));
-    let error = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION + 1, options()).unwrap_err();
+    let error = gallery::open(dir.path(), RECIPE, DIMENSION + 1, options()).unwrap_err();
     assert!(matches!(error, GalleryError::Search(SearchError::Dimension { expected: 8, found: 9 })));
-    assert_eq!(block_on(open(dir.path()).unwrap().stats()).unwrap().templates, 1);
+    assert_eq!(open(dir.path()).unwrap().stats().templates, 1);
 }
 
 #[test]
 fn a_full_gallery_says_so_and_takes_more_when_some_are_removed() {
     let dir = tempfile::tempdir().unwrap();
     let small = EmbeddedOptions { templates_max: 3, ..options() };
-    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, small.clone()).unwrap();
+    let gallery = gallery::open(dir.path(), RECIPE, DIMENSION, small.clone()).unwrap();
     block_on(async {
         create(&gallery, "a", &[1, 2]).await.unwrap();
         let error = create(&gallery, "b", &[1, 2]).await.unwrap_err();
@@ -118,13 +143,13 @@ fn a_full_gallery_says_so_and_takes_more_when_some_are_removed() {
         assert_eq!(error.fault(), Fault::Service);
         create(&gallery, "b", &[1]).await.unwrap();
         // A replacement counts what it frees.
-        gallery.enrol(enrolment("a", EnrolMode::Replace, &[3, 4]), None).await.unwrap();
-        gallery.remove(&id("a"), None).await.unwrap();
+        gallery.enrol(&by(), enrolment("a", EnrolMode::Replace, &[3, 4]), None).await.unwrap();
+        gallery.remove(&by(), &id("a"), None).await.unwrap();
         create(&gallery, "c", &[1, 2]).await.unwrap();
     });
     drop(gallery);
     let smaller = EmbeddedOptions { templates_max: 2, ..small };
-    let error = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, smaller).unwrap_err();
+    let error = gallery::open(dir.path(), RECIPE, DIMENSION, smaller).unwrap_err();
     assert!(matches!(error, GalleryError::Search(SearchError::Full { max: 2 })));
 }
 
@@ -132,11 +157,11 @@ fn a_full_gallery_says_so_and_takes_more_when_some_are_removed() {
 fn request_ids_are_forgotten_oldest_first_when_there_are_too_many() {
     let dir = tempfile::tempdir().unwrap();
     let few = EmbeddedOptions { requests_max: 3, ..options() };
-    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, few).unwrap();
+    let gallery = gallery::open(dir.path(), RECIPE, DIMENSION, few).unwrap();
     block_on(async {
         for i in 0..5 {
             let enrolment = enrolment("a", EnrolMode::Add, &[i]);
-            gallery.enrol(enrolment, Some(retry(format!("r{i}"), 1))).await.unwrap();
+            gallery.enrol(&by(), enrolment, Some(retry(format!("r{i}"), 1))).await.unwrap();
         }
         for i in 0..5 {
             let known = gallery.receipt(&retry(format!("r{i}"), 1)).await.unwrap().is_some();
@@ -149,11 +174,11 @@ fn request_ids_are_forgotten_oldest_first_when_there_are_too_many() {
 fn request_ids_are_forgotten_when_they_are_too_old() {
     let dir = tempfile::tempdir().unwrap();
     let brief = EmbeddedOptions { request_age_max_ms: 0, ..options() };
-    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, brief).unwrap();
+    let gallery = gallery::open(dir.path(), RECIPE, DIMENSION, brief).unwrap();
     block_on(async {
-        gallery.enrol(enrolment("a", EnrolMode::Add, &[1]), Some(retry("old", 1))).await.unwrap();
+        gallery.enrol(&by(), enrolment("a", EnrolMode::Add, &[1]), Some(retry("old", 1))).await.unwrap();
         std::thread::sleep(std::time::Duration::from_millis(5));
-        gallery.enrol(enrolment("a", EnrolMode::Add, &[1]), Some(retry("new", 1))).await.unwrap();
+        gallery.enrol(&by(), enrolment("a", EnrolMode::Add, &[1]), Some(retry("new", 1))).await.unwrap();
         assert!(gallery.receipt(&retry("old", 1)).await.unwrap().is_none());
         assert!(gallery.receipt(&retry("new", 1)).await.unwrap().is_some());
     });
@@ -166,7 +191,7 @@ fn loading_reports_progress() {
     let (send, receive) = std::sync::mpsc::channel();
     let progress: chinhchu::gallery::Progress = Arc::new(move |done, total| send.send((done, total)).unwrap());
     let options = EmbeddedOptions { progress: Some(progress), ..options() };
-    drop(EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION, options).unwrap());
+    drop(gallery::open(dir.path(), RECIPE, DIMENSION, options).unwrap());
     assert_eq!(receive.try_iter().last(), Some((2, 2)));
 }
 

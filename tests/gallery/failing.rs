@@ -24,7 +24,7 @@ proptest! {
         let gallery = disk.open().unwrap();
         let mut model = Model::default();
         let mut request = 0;
-        let mut next = |step: &Step, model: &mut Model, gallery: &dyn Gallery, may_fail: bool| {
+        let mut next = |step: &Step, model: &mut Model, gallery: &Gallery, may_fail: bool| {
             request += 1;
             let mut changed = model.clone();
             let expected = changed.apply(step);
@@ -88,14 +88,14 @@ fn a_write_that_reached_the_disk_although_its_flush_failed_is_told_so() {
             create(&gallery, "a", &[1]).await.unwrap();
             disk.fail_next_flush(lasting);
             let add = || enrolment("a", EnrolMode::Add, &[2]);
-            let first = gallery.enrol(add(), Some(retry("r", 1))).await;
+            let first = gallery.enrol(&by(), add(), Some(retry("r", 1))).await;
             match (lasting, first) {
                 (1, Ok(receipt)) => assert_eq!((receipt.templates, receipt.replayed), (2, false)),
                 (4, Err(GalleryError::Storage(message))) => assert!(message.contains("not known"), "{message}"),
                 (_, other) => panic!("{lasting}: {other:?}"),
             }
             disk.heal();
-            let again = gallery.enrol(add(), Some(retry("r", 1))).await.unwrap();
+            let again = gallery.enrol(&by(), add(), Some(retry("r", 1))).await.unwrap();
             assert_eq!((again.templates, again.replayed), (2, true));
             assert_holds(&gallery, &Model([("a".into(), vec![1, 2])].into())).await;
         });

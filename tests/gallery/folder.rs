@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use chinhchu::gallery::{Fault, Gallery, GalleryError};
+use chinhchu::gallery::{Fault, GalleryError};
 use proptest::prelude::*;
 
 use crate::disk::Disk;
@@ -130,7 +130,7 @@ fn a_folder_whose_making_was_interrupted_is_completed() {
     let dir = filled();
     fs::remove_file(dir.path().join("VERSION")).unwrap();
     let gallery = open(dir.path()).unwrap();
-    assert_eq!(block_on(gallery.stats()).unwrap().templates, 2);
+    assert_eq!(gallery.stats().templates, 2);
     assert_eq!(fs::read_to_string(dir.path().join("VERSION")).unwrap(), "1\n");
 }
 

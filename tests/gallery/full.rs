@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use chinhchu::face::Template;
-use chinhchu::gallery::{EmbeddedGallery, Gallery, GalleryError, NewTemplate, Source};
+use chinhchu::gallery::{self, Gallery, GalleryError, NewTemplate, Source};
 
 use crate::support::*;
 
@@ -36,8 +36,8 @@ impl Drop for Mount {
     }
 }
 
-fn open_large(dir: &Path) -> Result<EmbeddedGallery, GalleryError> {
-    EmbeddedGallery::open(dir, RECIPE, DIMENSION_LARGE, options())
+fn open_large(dir: &Path) -> Result<Gallery, GalleryError> {
+    gallery::open(dir, RECIPE, DIMENSION_LARGE, options())
 }
 
 fn person(number: u32) -> chinhchu::gallery::Enrolment {
@@ -63,7 +63,7 @@ fn a_full_disk_loses_nothing_acknowledged_and_writes_go_on_when_there_is_room() 
     block_on(async {
         let mut enrolled = 0;
         let error = loop {
-            match gallery.enrol(person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await {
+            match gallery.enrol(&by(), person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await {
                 Ok(_) => enrolled += 1,
                 Err(error) => break error,
             }
@@ -72,21 +72,22 @@ fn a_full_disk_loses_nothing_acknowledged_and_writes_go_on_when_there_is_room() 
         assert!(matches!(error, GalleryError::DiskFull), "{error}");
         assert!(error.to_string().contains("Free some space"));
         for _ in 0..3 {
-            let again = gallery.enrol(person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await.unwrap_err();
+            let again =
+                gallery.enrol(&by(), person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await.unwrap_err();
             assert!(matches!(again, GalleryError::DiskFull), "{again}");
         }
         // Searching goes on.
-        assert_eq!(gallery.stats().await.unwrap().subjects, u64::from(enrolled));
+        assert_eq!(gallery.stats().subjects, u64::from(enrolled));
         let probe = person(0).templates[0].template.clone();
         assert_eq!(gallery.nearest(&probe, 1).await.unwrap()[0].subject, id("s00000"));
 
         std::fs::remove_file(&ballast).unwrap();
-        let receipt = gallery.enrol(person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await.unwrap();
+        let receipt = gallery.enrol(&by(), person(enrolled), Some(retry(format!("r{enrolled}"), 1))).await.unwrap();
         assert!(!receipt.replayed, "nothing of the failed write was kept");
         drop(gallery);
 
         let gallery = open_large(&dir).unwrap();
-        assert_eq!(gallery.stats().await.unwrap().subjects, u64::from(enrolled) + 1);
+        assert_eq!(gallery.stats().subjects, u64::from(enrolled) + 1);
         for number in 0..=enrolled {
             assert!(gallery.subject(&person(number).subject).await.unwrap().is_some());
         }

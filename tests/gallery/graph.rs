@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use chinhchu::face::Template;
 use chinhchu::gallery::{
-    Answered, Attributes, Candidate, ClearedPair, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Filter,
-    Gallery, Instead, LookUp, NewTemplate, Note, Scope, Source, Timestamp,
+    self, Answered, Attributes, Candidate, ClearedPair, EmbeddedOptions, EnrolMode, Enrolment, Filter, Gallery,
+    Instead, LookUp, NewTemplate, Note, Scope, Source, Timestamp,
 };
 
 use crate::support::*;
@@ -26,8 +26,8 @@ fn with_graph() -> EmbeddedOptions {
     EmbeddedOptions { graph: true, memory_bytes_max: 1 << 30, ..options() }
 }
 
-fn open_with(dir: &Path, options: EmbeddedOptions) -> EmbeddedGallery {
-    EmbeddedGallery::open(dir, RECIPE, DIMENSION_SMALL, options).unwrap()
+fn open_with(dir: &Path, options: EmbeddedOptions) -> Gallery {
+    gallery::open(dir, RECIPE, DIMENSION_SMALL, options).unwrap()
 }
 
 fn face(number: u64) -> Template {
@@ -72,14 +72,15 @@ fn name(number: u64) -> chinhchu::gallery::SubjectId {
 }
 
 /// Enrols many together, so that they share transactions.
-async fn enrol(gallery: &EmbeddedGallery, numbers: std::ops::Range<u64>) {
+async fn enrol(gallery: &Gallery, numbers: std::ops::Range<u64>) {
     enrol_all(gallery, numbers.map(|n| person(n, EnrolMode::Create, &[face(n)]))).await;
 }
 
-async fn enrol_all(gallery: &EmbeddedGallery, people: impl Iterator<Item = Enrolment>) {
+async fn enrol_all(gallery: &Gallery, people: impl Iterator<Item = Enrolment>) {
     let people: Vec<Enrolment> = people.collect();
     for some in people.chunks(400) {
-        let mut writes: Vec<_> = some.iter().map(|new| gallery.enrol(new.clone(), None)).collect();
+        let by = by();
+        let mut writes: Vec<_> = some.iter().map(|new| Box::pin(gallery.enrol(&by, new.clone(), None))).collect();
         std::future::poll_fn(|context| {
             writes.retain_mut(|write| match write.as_mut().poll(context) {
                 std::task::Poll::Ready(done) => {
@@ -95,7 +96,7 @@ async fn enrol_all(gallery: &EmbeddedGallery, people: impl Iterator<Item = Enrol
 }
 
 /// Waits until the graph answers.
-async fn ready(gallery: &EmbeddedGallery) -> f64 {
+async fn ready(gallery: &Gallery) -> f64 {
     let begun = Instant::now();
     loop {
         let look_up = gallery.look_up(&face(1), 3, &Filter::default()).await.unwrap();
@@ -113,13 +114,13 @@ fn run<F: Future>(future: F) -> F::Output {
 }
 
 /// Every score that an exact search gives, by subject.
-async fn truth(gallery: &EmbeddedGallery, probe: &Template, filter: &Filter) -> BTreeMap<String, (u64, u32)> {
+async fn truth(gallery: &Gallery, probe: &Template, filter: &Filter) -> BTreeMap<String, (u64, u32)> {
     let all = gallery.search(probe, Scope::Within(-2.0), filter).await.unwrap();
     all.into_iter().map(|c| (c.subject.as_str().to_owned(), (c.template_id, c.score.to_bits()))).collect()
 }
 
 /// Whatever was found is as the exact search says: score, template and who may be there.
-async fn assert_true(gallery: &EmbeddedGallery, probe: &Template, filter: &Filter, found: &[Candidate]) {
+async fn assert_true(gallery: &Gallery, probe: &Template, filter: &Filter, found: &[Candidate]) {
     let truth = truth(gallery, probe, filter).await;
     for candidate in found {
         let exact = truth.get(candidate.subject.as_str()).expect("somebody who should not be found");
@@ -150,7 +151,7 @@ fn what_it_finds_is_right_and_what_it_may_miss_is_told() {
     run(async {
         enrol(&gallery, 0..PEOPLE).await;
         // Two faces of one person, one far better than the other.
-        gallery.enrol(person(5, EnrolMode::Add, &[face(90_005), face(90_006)]), None).await.unwrap();
+        gallery.enrol(&by(), person(5, EnrolMode::Add, &[face(90_005), face(90_006)]), None).await.unwrap();
     });
     drop(gallery);
     let gallery = open_with(dir.path(), with_graph());
@@ -197,7 +198,7 @@ fn filters_exclusions_and_cleared_pairs_hold_outside_the_graph() {
             reason: Note::new("twins").unwrap(),
             cleared_at: Timestamp(1),
         };
-        gallery.clear_pair(pair(3, 4)).await.unwrap();
+        gallery.clear_pair(&by(), pair(3, 4)).await.unwrap();
         ready(&gallery).await;
         let filters = [
             Filter { scheme: Some("health".into()), ..Filter::default() },
@@ -237,15 +238,15 @@ fn who_is_removed_or_replaced_never_comes_back_and_who_is_new_is_found_at_once()
             look_up.candidates[0].subject.clone()
         };
         for number in (0..60).step_by(3) {
-            gallery.remove(&name(number), None).await.unwrap();
+            gallery.remove(&by(), &name(number), None).await.unwrap();
             assert_ne!(best(&face(number)).await, name(number));
-            gallery.enrol(person(number + 1, EnrolMode::Replace, &[face(70_000 + number)]), None).await.unwrap();
+            gallery.enrol(&by(), person(number + 1, EnrolMode::Replace, &[face(70_000 + number)]), None).await.unwrap();
             assert_ne!(best(&face(number + 1)).await, name(number + 1));
             assert_eq!(best(&face(70_000 + number)).await, name(number + 1));
             enrol(&gallery, 80_000 + number..80_001 + number).await;
             assert_eq!(best(&face(80_000 + number)).await, name(80_000 + number));
             // Enrolled again under the same name, with another face.
-            gallery.enrol(person(number, EnrolMode::Create, &[face(60_000 + number)]), None).await.unwrap();
+            gallery.enrol(&by(), person(number, EnrolMode::Create, &[face(60_000 + number)]), None).await.unwrap();
             assert_ne!(best(&face(number)).await, name(number));
             assert_eq!(best(&face(60_000 + number)).await, name(number));
         }
@@ -293,7 +294,7 @@ fn closing_does_not_wait_for_a_build_and_opening_does_not_either() {
             let look_up = gallery.look_up(&face(11), 1, &Filter::default()).await.unwrap();
             assert_eq!(look_up.candidates[0].subject, name(11));
             // Writes go on beside a build, too.
-            gallery.enrol(person(9000 + pause, EnrolMode::Create, &[face(9000)]), None).await.unwrap();
+            gallery.enrol(&by(), person(9000 + pause, EnrolMode::Create, &[face(9000)]), None).await.unwrap();
             tokio::time::sleep(Duration::from_millis(pause)).await;
         });
         let report = gallery.graph_report().unwrap();
@@ -301,7 +302,7 @@ fn closing_does_not_wait_for_a_build_and_opening_does_not_either() {
         assert_eq!(report.points, 0, "the build was under way, else this shows nothing");
     }
     let gallery = open_with(dir.path(), options());
-    assert_eq!(run(gallery.stats()).unwrap().templates, 6003);
+    assert_eq!(gallery.stats().templates, 6003);
 }
 
 #[test]
@@ -309,13 +310,13 @@ fn without_the_memory_there_is_no_graph_and_it_never_keeps_anybody_out() {
     let dir = tempfile::tempdir().unwrap();
     // Enough for a graph of three hundred beside some two thousand templates.
     let tight = EmbeddedOptions { memory_bytes_max: 2 << 20, ..with_graph() };
-    let open = |options| EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION_CODED, options).unwrap();
-    let enrol = async |gallery: &EmbeddedGallery, numbers: std::ops::Range<u64>| {
+    let open = |options| gallery::open(dir.path(), RECIPE, DIMENSION_CODED, options).unwrap();
+    let enrol = async |gallery: &Gallery, numbers: std::ops::Range<u64>| {
         let people = numbers.map(|n| person(n, EnrolMode::Create, &[face_of(DIMENSION_CODED, n)]));
         enrol_all(gallery, people).await;
     };
     let probe = face_of(DIMENSION_CODED, 42);
-    let ask = async |gallery: &EmbeddedGallery| {
+    let ask = async |gallery: &Gallery| {
         let look_up = gallery.look_up(&probe, 1, &Filter::default()).await.unwrap();
         assert_eq!(look_up.candidates[0].subject, name(42));
         look_up.answered
@@ -341,7 +342,7 @@ fn without_the_memory_there_is_no_graph_and_it_never_keeps_anybody_out() {
         assert_eq!(ask(&gallery).await, Answered::ExactlyInstead(Instead::NotReady));
         // There is room again, and nobody was kept out.
         enrol(&gallery, enrolled..enrolled + 500).await;
-        assert_eq!(gallery.stats().await.unwrap().templates, enrolled + 500);
+        assert_eq!(gallery.stats().templates, enrolled + 500);
         enrolled + 500
     });
     drop(gallery);
@@ -362,7 +363,7 @@ fn templates_outside_memory_are_scored_from_the_database() {
     // without: three pieces of a thousand, of whose vectors one piece does not.
     let memory_bytes_max = 3072 * 338 + count * 4176 + (64 << 10);
     let options = EmbeddedOptions { memory_bytes_max, ..options() };
-    let open = |options| EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION_CODED, options).unwrap();
+    let open = |options| gallery::open(dir.path(), RECIPE, DIMENSION_CODED, options).unwrap();
     let gallery = open(options.clone());
     let people = (0..count).map(|n| person(n, EnrolMode::Create, &[face_of(DIMENSION_CODED, n)]));
     run(enrol_all(&gallery, people));

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chinhchu::face::Template;
 use chinhchu::gallery::{
-    Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Filter, Gallery, GalleryError, NewTemplate,
-    Scope, Source,
+    self, Attributes, EmbeddedOptions, EnrolMode, Enrolment, Filter, Gallery, GalleryError, NewTemplate, Scope, Source,
 };
 use chinhchu::search::SearchError;
 
@@ -21,8 +20,8 @@ fn large() -> EmbeddedOptions {
     EmbeddedOptions { checked_bytes_max: 0, ..options() }
 }
 
-fn open_large(dir: &Path) -> Result<EmbeddedGallery, GalleryError> {
-    EmbeddedGallery::open(dir, RECIPE, DIMENSION_CODED, large())
+fn open_large(dir: &Path) -> Result<Gallery, GalleryError> {
+    gallery::open(dir, RECIPE, DIMENSION_CODED, large())
 }
 
 fn face(number: u64) -> Template {
@@ -57,9 +56,10 @@ fn person(number: u64, mode: EnrolMode, faces: &[u64]) -> Enrolment {
     }
 }
 
-async fn enrol(gallery: &EmbeddedGallery, numbers: std::ops::Range<u64>) {
+async fn enrol(gallery: &Gallery, numbers: std::ops::Range<u64>) {
     // Together, so that they share transactions.
-    let mut writes: Vec<_> = numbers.map(|n| gallery.enrol(person(n, EnrolMode::Create, &[n]), None)).collect();
+    let by = by();
+    let mut writes: Vec<_> = numbers.map(|n| gallery.enrol(&by, person(n, EnrolMode::Create, &[n]), None)).collect();
     while !writes.is_empty() {
         let some = writes.split_off(writes.len().saturating_sub(500));
         let mut some: Vec<_> = some.into_iter().map(Box::pin).collect();
@@ -81,7 +81,7 @@ async fn enrol(gallery: &EmbeddedGallery, numbers: std::ops::Range<u64>) {
 type Found = Vec<Vec<(String, u64, u32)>>;
 
 /// All there is to find, by several filters.
-async fn everything(gallery: &EmbeddedGallery) -> Found {
+async fn everything(gallery: &Gallery) -> Found {
     let health = Filter { scheme: Some("health".into()), ..Filter::default() };
     let there = Filter { province: Some("03".into()), excluded: [id("s00008")].into(), ..Filter::default() };
     let mut found = Vec::new();
@@ -139,7 +139,7 @@ fn expected(dir: &Path) -> Found {
     for name in ["chinhchu.redb", "VERSION"] {
         fs::copy(dir.join(name), copy.path().join(name)).unwrap();
     }
-    let gallery = EmbeddedGallery::open(copy.path(), RECIPE, DIMENSION_CODED, options()).unwrap();
+    let gallery = gallery::open(copy.path(), RECIPE, DIMENSION_CODED, options()).unwrap();
     block_on(everything(&gallery))
 }
 
@@ -161,7 +161,7 @@ fn a_gallery_opened_from_its_index_file_finds_what_it_found() {
     assert_eq!(&block_on(everything(&gallery)), expected);
     // And goes on.
     block_on(enrol(&gallery, PEOPLE..PEOPLE + 5));
-    block_on(gallery.remove(&id("s00008"), None)).unwrap();
+    block_on(gallery.remove(&by(), &id("s00008"), None)).unwrap();
     let found = block_on(everything(&gallery));
     drop(gallery);
     assert_eq!(found, self::expected(dir.path()));
@@ -174,23 +174,23 @@ fn what_was_written_after_the_file_is_replayed() {
     let gallery = open_large(dir.path()).unwrap();
     block_on(async {
         enrol(&gallery, PEOPLE..PEOPLE + 3).await;
-        gallery.remove(&id("s00010"), None).await.unwrap();
-        gallery.enrol(person(11, EnrolMode::Replace, &[77_777]), None).await.unwrap();
-        gallery.enrol(person(PEOPLE + 1, EnrolMode::Replace, &[88_888]), None).await.unwrap();
+        gallery.remove(&by(), &id("s00010"), None).await.unwrap();
+        gallery.enrol(&by(), person(11, EnrolMode::Replace, &[77_777]), None).await.unwrap();
+        gallery.enrol(&by(), person(PEOPLE + 1, EnrolMode::Replace, &[88_888]), None).await.unwrap();
         // Other attributes for a face that stays.
         let moved = Attributes { province: Some("03".into()), ..Attributes::default() };
-        gallery.remove(&id("s00012"), None).await.unwrap();
+        gallery.remove(&by(), &id("s00012"), None).await.unwrap();
         for n in [14, 16] {
             let add = Enrolment { attributes: moved.clone(), ..person(n, EnrolMode::Add, &[90_000 + n]) };
-            gallery.enrol(add, None).await.unwrap();
+            gallery.enrol(&by(), add, None).await.unwrap();
         }
         // Of one of them only the new face stays.
-        gallery.remove(&id("s00016"), None).await.unwrap();
-        gallery.enrol(person(16, EnrolMode::Create, &[90_016]), None).await.unwrap();
+        gallery.remove(&by(), &id("s00016"), None).await.unwrap();
+        gallery.enrol(&by(), person(16, EnrolMode::Create, &[90_016]), None).await.unwrap();
         let there = Filter { province: Some("03".into()), ..Filter::default() };
         let found = gallery.search(&face(14), Scope::Nearest(1), &there).await.unwrap();
         assert_eq!(found[0].subject, id("s00014"), "a search sees the new attributes at once");
-        gallery.remove(&id("s00014"), None).await.unwrap();
+        gallery.remove(&by(), &id("s00014"), None).await.unwrap();
     });
     let found = block_on(everything(&gallery));
     drop(gallery);
@@ -277,12 +277,12 @@ fn vectors_that_do_not_fit_into_memory_are_read_from_the_database() {
     let expected = expected_of_filled();
     // Too little for all vectors, enough for all codes.
     let tight = EmbeddedOptions { memory_bytes_max: 1300 << 10, ..options() };
-    let gallery = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION_CODED, tight.clone()).unwrap();
+    let gallery = gallery::open(dir.path(), RECIPE, DIMENSION_CODED, tight.clone()).unwrap();
     assert_eq!(&block_on(everything(&gallery)), expected);
     block_on(async {
         let full = loop {
-            let more = gallery.stats().await.unwrap().templates;
-            let write = gallery.enrol(person(more, EnrolMode::Create, &[more]), None).await;
+            let more = gallery.stats().templates;
+            let write = gallery.enrol(&by(), person(more, EnrolMode::Create, &[more]), None).await;
             if let Err(error) = write {
                 break error;
             }
@@ -290,14 +290,14 @@ fn vectors_that_do_not_fit_into_memory_are_read_from_the_database() {
         };
         assert!(matches!(full, GalleryError::Search(SearchError::Memory { .. })), "{full}");
         // The store is as it was; room can be made.
-        let templates = gallery.stats().await.unwrap().templates;
+        let templates = gallery.stats().templates;
         assert!(gallery.subject(&id(format!("s{templates:05}"))).await.unwrap().is_none());
         assert_eq!(gallery.nearest(&face(2099), 1).await.unwrap()[0].subject, id("s02099"));
     });
     drop(gallery);
     let none = EmbeddedOptions { memory_bytes_max: 200 << 10, ..tight };
     for options in [none.clone(), EmbeddedOptions { checked_bytes_max: 0, ..none }] {
-        let error = EmbeddedGallery::open(dir.path(), RECIPE, DIMENSION_CODED, options).unwrap_err();
+        let error = gallery::open(dir.path(), RECIPE, DIMENSION_CODED, options).unwrap_err();
         assert!(matches!(error, GalleryError::Search(SearchError::Memory { .. })), "{error}");
         assert!(error.to_string().contains("raise the limit"));
     }

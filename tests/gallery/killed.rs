@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions, EnrolMode, Gallery, GalleryError};
+use chinhchu::gallery::{self, EmbeddedOptions, EnrolMode, Gallery, GalleryError};
 
 use crate::support::*;
 
@@ -17,8 +17,8 @@ const PEOPLE: u64 = 4000;
 
 /// With an index file, as large galleries have: here it is written all the time, and
 /// the process is killed in the middle of that as well.
-fn open(dir: &Path) -> Result<EmbeddedGallery, GalleryError> {
-    EmbeddedGallery::open(dir, RECIPE, DIMENSION, EmbeddedOptions { checked_bytes_max: 0, ..options() })
+fn open(dir: &Path) -> Result<Gallery, GalleryError> {
+    gallery::open(dir, RECIPE, DIMENSION, EmbeddedOptions { checked_bytes_max: 0, ..options() })
 }
 
 fn enrolled_by(number: u64) -> (chinhchu::gallery::Enrolment, chinhchu::gallery::Retry) {
@@ -27,14 +27,14 @@ fn enrolled_by(number: u64) -> (chinhchu::gallery::Enrolment, chinhchu::gallery:
 }
 
 /// Enrols everyone from several tasks, naming each on standard output once it is acknowledged.
-async fn enrol_everyone(gallery: Arc<dyn Gallery>) {
+async fn enrol_everyone(gallery: Arc<Gallery>) {
     let tasks: Vec<_> = (0..4)
         .map(|part| {
             let gallery = Arc::clone(&gallery);
             tokio::spawn(async move {
                 for number in (part..PEOPLE).step_by(4) {
                     let (enrolment, retry) = enrolled_by(number);
-                    gallery.enrol(enrolment, Some(retry)).await.unwrap();
+                    gallery.enrol(&by(), enrolment, Some(retry)).await.unwrap();
                     let mut out = std::io::stdout().lock();
                     writeln!(out, "enrolled {number}").unwrap();
                     out.flush().unwrap();
@@ -95,17 +95,17 @@ fn kill_9_loses_nothing_acknowledged_and_running_again_completes_without_duplica
             assert!(found == gallery.list(None, usize::MAX).await.unwrap(), "the index is not what the database holds");
         });
     }
-    let gallery: Arc<dyn Gallery> = Arc::new(open(dir.path()).unwrap());
+    let gallery: Arc<Gallery> = Arc::new(open(dir.path()).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
-        let begun = gallery.stats().await.unwrap().subjects;
+        let begun = gallery.stats().subjects;
         assert!(begun < PEOPLE, "the child was killed in the middle");
         let tasks: Vec<_> = (0..PEOPLE)
             .map(|number| {
                 let gallery = Arc::clone(&gallery);
                 tokio::spawn(async move {
                     let (enrolment, retry) = enrolled_by(number);
-                    gallery.enrol(enrolment, Some(retry)).await.unwrap().replayed
+                    gallery.enrol(&by(), enrolment, Some(retry)).await.unwrap().replayed
                 })
             })
             .collect();
@@ -114,7 +114,7 @@ fn kill_9_loses_nothing_acknowledged_and_running_again_completes_without_duplica
             replayed += u64::from(task.await.unwrap());
         }
         assert_eq!(replayed, begun);
-        let stats = gallery.stats().await.unwrap();
+        let stats = gallery.stats();
         assert_eq!((stats.subjects, stats.templates), (PEOPLE, PEOPLE));
     });
 }

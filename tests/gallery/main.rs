@@ -7,13 +7,17 @@
 mod contract;
 mod decisions;
 mod disk;
+mod earlier;
 mod embedded;
 mod failing;
 mod folder;
 mod full;
 mod graph;
+mod index_contract;
 mod index_file;
 mod killed;
+mod memory;
 mod model;
 mod power;
+mod store_contract;
 mod support;

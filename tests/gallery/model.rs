@@ -54,22 +54,24 @@ pub fn name(subject: u8) -> String {
     format!("s{subject}")
 }
 
-pub async fn write(gallery: &dyn Gallery, step: &Step, request: u64) -> Result<Receipt, GalleryError> {
+pub async fn write(gallery: &Gallery, step: &Step, request: u64) -> Result<Receipt, GalleryError> {
     let retry = Some(retry(format!("r{request}"), request as u8));
     match step {
-        Step::Enrol(subject, mode, seeds) => gallery.enrol(enrolment(&name(*subject), *mode, seeds), retry).await,
-        Step::Remove(subject) => gallery.remove(&id(name(*subject)), retry).await,
+        Step::Enrol(subject, mode, seeds) => {
+            gallery.enrol(&by(), enrolment(&name(*subject), *mode, seeds), retry).await
+        }
+        Step::Remove(subject) => gallery.remove(&by(), &id(name(*subject)), retry).await,
         _ => unreachable!("not a write"),
     }
 }
 
 /// Whether the gallery holds exactly this, in its store and in its index.
-pub async fn holds(gallery: &dyn Gallery, model: &Model) -> Result<(), String> {
+pub async fn holds(gallery: &Gallery, model: &Model) -> Result<(), String> {
     let ids = gallery.list(None, usize::MAX).await.map_err(|error| error.to_string())?;
     if ids.iter().map(|id| id.as_str()).ne(model.0.keys()) {
         return Err(format!("subjects {:?}", ids.iter().map(|id| id.as_str()).collect::<Vec<_>>()));
     }
-    let stats = gallery.stats().await.map_err(|error| error.to_string())?;
+    let stats = gallery.stats();
     if (stats.subjects as usize, stats.templates as usize) != (model.0.len(), model.0.values().map(Vec::len).sum()) {
         return Err(format!("{stats:?}"));
     }
@@ -93,7 +95,7 @@ pub async fn holds(gallery: &dyn Gallery, model: &Model) -> Result<(), String> {
     if found == expected { Ok(()) } else { Err(format!("found {found:?} instead of {expected:?}")) }
 }
 
-pub async fn assert_holds(gallery: &dyn Gallery, model: &Model) {
+pub async fn assert_holds(gallery: &Gallery, model: &Model) {
     if let Err(difference) = holds(gallery, model).await {
         panic!("the gallery is not as it should be: {difference}");
     }

@@ -1,6 +1,6 @@
 //! Power cuts: the disk is frozen at every flush in turn.
 
-use chinhchu::gallery::{EnrolMode, Gallery};
+use chinhchu::gallery::EnrolMode;
 
 use crate::disk::{Disk, coin};
 use crate::model::{Model, Step, assert_holds, write};

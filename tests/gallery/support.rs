@@ -2,11 +2,17 @@
 
 use std::future::Future;
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Attributes, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, Receipt,
-    RequestId, Retry, Source, SubjectId, Timestamp,
+    self, Attributes, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, Receipt, RequestId,
+    Retry, Source, SubjectId, Timestamp,
 };
+
+/// Who writes in tests.
+pub fn by() -> RequestContext {
+    RequestContext::internal("test")
+}
 
 pub const RECIPE: RecipeDigest = RecipeDigest([7; 32]);
 pub const DIMENSION: usize = 8;
@@ -21,8 +27,8 @@ pub fn options() -> EmbeddedOptions {
     EmbeddedOptions { cache_bytes: 64 << 10, ..EmbeddedOptions::default() }
 }
 
-pub fn open(dir: &std::path::Path) -> Result<EmbeddedGallery, GalleryError> {
-    EmbeddedGallery::open(dir, RECIPE, DIMENSION, options())
+pub fn open(dir: &std::path::Path) -> Result<Gallery, GalleryError> {
+    gallery::open(dir, RECIPE, DIMENSION, options())
 }
 
 pub fn id(id: impl Into<String>) -> SubjectId {
@@ -65,6 +71,6 @@ pub fn enrolment(subject: &str, mode: EnrolMode, seeds: &[u64]) -> Enrolment {
     }
 }
 
-pub async fn create(gallery: &dyn Gallery, subject: &str, seeds: &[u64]) -> Result<Receipt, GalleryError> {
-    gallery.enrol(enrolment(subject, EnrolMode::Create, seeds), None).await
+pub async fn create(gallery: &Gallery, subject: &str, seeds: &[u64]) -> Result<Receipt, GalleryError> {
+    gallery.enrol(&by(), enrolment(subject, EnrolMode::Create, seeds), None).await
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chinhchu::face::PoolOptions;
-use chinhchu::gallery::{EmbeddedGallery, EmbeddedOptions};
+use chinhchu::gallery::{self, EmbeddedOptions};
 use chinhchu::imaging::Limits;
 use chinhchu::workflow::{Engine, EngineOptions};
 
@@ -49,7 +49,7 @@ pub fn engine(workers: usize, queue_max: usize) -> Option<Engine> {
 /// The same engine with an empty gallery in `folder`.
 pub fn with_gallery(engine: Engine, folder: &Path) -> Engine {
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    let gallery = EmbeddedGallery::open(folder, recipe, dimension, EmbeddedOptions::default()).expect("a new gallery");
+    let gallery = gallery::open(folder, recipe, dimension, EmbeddedOptions::default()).expect("a new gallery");
     engine.with_gallery(Arc::new(gallery)).expect("the pack's recipe")
 }
 

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chinhchu::context::RequestContext;
 use chinhchu::face::Wants;
 use chinhchu::face::quality::Flaw;
-use chinhchu::gallery::{Attributes, DecisionKey, EnrolMode, Filter, RequestId, Source, SubjectId};
+use chinhchu::gallery::{Attributes, DecisionKey, EnrolMode, Filter, Note, Outcome, RequestId, Source, SubjectId};
 use chinhchu::service::Client;
-use chinhchu::workflow::beneficiary::{BeneficiaryRequest, Record, Scheme};
+use chinhchu::workflow::beneficiary::{BeneficiaryRequest, ClearPairRequest, Record, ResolveReferral, Scheme};
 use chinhchu::workflow::{
-    Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest, telling,
+    Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest, WorkflowError, telling,
 };
 use tonic::Code;
 
@@ -79,7 +80,7 @@ async fn a_counters_day() {
     };
     let outcome = client.verify(request.clone()).await.unwrap();
     assert_eq!(outcome.decision, Decision::Match);
-    assert_eq!(outcome, local.verify(request).await.unwrap());
+    assert_eq!(outcome, local.verify(&RequestContext::internal("test"), request).await.unwrap());
     let request =
         VerifyRequest { reference: first.clone(), probes: vec![other.clone()], fmr: None, against: Default::default() };
     assert_eq!(client.verify(request).await.unwrap().decision, Decision::NoMatch);
@@ -106,6 +107,62 @@ async fn a_counters_day() {
     assert_eq!(client.subject(&one).await.unwrap_err().reason, "SUBJECT_UNKNOWN");
 }
 
+/// Where nobody waits for an answer any more nothing may be done, and above all nothing stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_deadline_has_passed_is_refused_by_every_use_case_before_it_begins() {
+    let (Some(face), Some(engine)) = (photo("obama.jpg"), engine(1, 64)) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let engine = with_gallery(engine, folder.path());
+    let context = RequestContext::internal("test");
+    let late = &context.clone().with_deadline(Instant::now());
+    let one = SubjectId::new("one").unwrap();
+    engine.enrol(&context, enrolment("t-1", "one", face.clone())).await.unwrap();
+
+    let verify =
+        VerifyRequest { reference: face.clone(), probes: vec![face.clone()], fmr: None, against: Default::default() };
+    let identify = IdentifyRequest { probes: vec![face.clone()], scope: None, filter: Filter::default() };
+    let key = DecisionKey::new(RequestId::new("t-2").unwrap(), 1).unwrap();
+    let decide = BeneficiaryRequest {
+        key: key.clone(),
+        subject: one.clone(),
+        scheme: Scheme::Social,
+        policy: String::new(),
+        record: Record::default(),
+        chip_files: Vec::new(),
+        active: None,
+        frames: vec![face.clone()],
+    };
+    let decided = engine.verify_beneficiary(&context, decide.clone()).await.unwrap();
+    assert_eq!(decided.decided.outcome, Outcome::Refer);
+    let (officer, reason) = (SubjectId::new("officer-7").unwrap(), Note::new("seen").unwrap());
+    let (outcome, other) = (Outcome::Approve, SubjectId::new("other").unwrap());
+    let resolve = ResolveReferral { key, officer: officer.clone(), outcome, reason: reason.clone() };
+    let pair = ClearPairRequest { one: one.clone(), other, officer, reason };
+    let results = [
+        engine.verify(late, verify).await.err(),
+        engine.assess(late, face.clone(), Kind::Live).await.err(),
+        engine.identify(late, identify).await.err(),
+        engine.enrol(late, enrolment("t-3", "two", face)).await.err(),
+        engine.remove(late, &one, None).await.err(),
+        engine.subject(late, &one).await.err(),
+        engine.stats(late).await.err(),
+        // Also one that was made before.
+        engine.verify_beneficiary(late, decide).await.err(),
+        engine.decision(late, &RequestId::new("t-2").unwrap(), 1).await.err(),
+        engine.resolve_referral(late, resolve.clone()).await.err(),
+        engine.clear_pair(late, pair).await.err(),
+        engine.cleared_pairs(late, None, 10).await.err(),
+    ];
+    for (at, error) in results.into_iter().enumerate() {
+        assert!(matches!(error, Some(WorkflowError::DeadlineExceeded(_))), "{at}: {error:?}");
+    }
+    let stats = engine.stats(&context).await.unwrap();
+    assert_eq!((stats.subjects, stats.templates), (1, 1));
+    assert!(engine.cleared_pairs(&context, None, 10).await.unwrap().is_empty());
+    // The referral still waits for its officer.
+    assert_eq!(engine.resolve_referral(&context, resolve).await.unwrap().outcome, Outcome::Approve);
+}
+
 /// Else a call's turn would last for its search or its commit, which others could share.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_engine_tells_once_that_the_photos_have_been_looked_at() {
@@ -120,14 +177,16 @@ async fn the_engine_tells_once_that_the_photos_have_been_looked_at() {
             told.fetch_add(1, Ordering::SeqCst);
         }
     };
-    telling(tell(), engine.enrol(enrolment("t-1", "one", face.clone()))).await.unwrap();
+    telling(tell(), engine.enrol(&RequestContext::internal("test"), enrolment("t-1", "one", face.clone())))
+        .await
+        .unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 1, "enrol");
     let request =
         VerifyRequest { reference: face.clone(), probes: vec![other.clone()], fmr: None, against: Default::default() };
-    telling(tell(), engine.verify(request)).await.unwrap();
+    telling(tell(), engine.verify(&RequestContext::internal("test"), request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 2, "verify");
     let request = IdentifyRequest { probes: vec![other.clone()], scope: None, filter: Filter::default() };
-    telling(tell(), engine.identify(request)).await.unwrap();
+    telling(tell(), engine.identify(&RequestContext::internal("test"), request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 3, "identify");
     let request = BeneficiaryRequest {
         key: DecisionKey::new(RequestId::new("t-2").unwrap(), 1).unwrap(),
@@ -139,7 +198,7 @@ async fn the_engine_tells_once_that_the_photos_have_been_looked_at() {
         active: None,
         frames: vec![other],
     };
-    telling(tell(), engine.verify_beneficiary(request)).await.unwrap();
+    telling(tell(), engine.verify_beneficiary(&RequestContext::internal("test"), request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 4, "verify a beneficiary");
 }
 

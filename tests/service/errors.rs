@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chinhchu::context::DeadlinePassed;
 use chinhchu::face::{FaceError, RecipeDigest};
 use chinhchu::gallery::{GalleryError, RequestId, SubjectId};
 use chinhchu::imaging::ImageError;
@@ -70,6 +71,7 @@ fn table() -> Vec<Row> {
         ),
         (GalleryError::InUse(path).into(), Code::Unavailable, "STORAGE", None, Some(1000)),
         (WorkflowError::NoGallery, Code::FailedPrecondition, "NO_GALLERY", None, None),
+        (DeadlinePassed.into(), Code::DeadlineExceeded, "DEADLINE_EXCEEDED", None, None),
     ]
 }
 
@@ -340,6 +342,8 @@ async fn a_call_the_contract_does_not_have_is_unimplemented() {
     let path = "/chinhchu.v1.Verification/Guess".parse().unwrap();
     let status = grpc.unary(tonic::Request::new(pb::Rect::default()), path, codec).await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
+    assert!(status.metadata().contains_key("traceparent"), "every answer names its trace");
+    assert_eq!(server.control.begun(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

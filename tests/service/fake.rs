@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chinhchu::chip;
+use chinhchu::context::RequestContext;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
@@ -41,6 +42,8 @@ pub struct Control {
     pub begun: AtomicUsize,
     /// Which, in order.
     pub order: Mutex<Vec<&'static str>>,
+    /// The context of each, in order.
+    pub contexts: Mutex<Vec<RequestContext>>,
     /// Slow calls wait for a permit here.
     pub gate: Semaphore,
     /// Whether the backend says it can serve.
@@ -68,6 +71,7 @@ impl Control {
             running_most: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
             order: Mutex::default(),
+            contexts: Mutex::default(),
             gate: Semaphore::new(0),
             able: AtomicBool::new(true),
             busy_tries: AtomicUsize::new(0),
@@ -83,8 +87,9 @@ impl Control {
         })
     }
 
-    fn enter(self: &Arc<Self>, call: &'static str) -> Inside {
+    fn enter(self: &Arc<Self>, call: &'static str, context: &RequestContext) -> Inside {
         self.order.lock().unwrap().push(call);
+        self.contexts.lock().unwrap().push(context.clone());
         self.begun.fetch_add(1, Ordering::SeqCst);
         let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.running_most.fetch_max(now, Ordering::SeqCst);
@@ -349,8 +354,8 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
 
 #[async_trait]
 impl Backend for Fake {
-    async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
-        let _inside = self.0.enter("verify");
+    async fn verify(&self, context: &RequestContext, request: VerifyRequest) -> Result<VerifyOutcome, WorkflowError> {
+        let _inside = self.0.enter("verify", context);
         *self.0.verify.lock().unwrap() = Some(request.clone());
         self.0.error()?;
         self.look(&request.reference, Field::Reference).await?;
@@ -360,22 +365,31 @@ impl Backend for Fake {
         Ok(verify_outcome(request.probes.len()))
     }
 
-    async fn assess(&self, photo: Vec<u8>, kind: Kind) -> Result<AssessOutcome, WorkflowError> {
-        let _inside = self.0.enter("assess");
+    async fn assess(
+        &self,
+        context: &RequestContext,
+        photo: Vec<u8>,
+        kind: Kind,
+    ) -> Result<AssessOutcome, WorkflowError> {
+        let _inside = self.0.enter("assess", context);
         self.0.error()?;
         self.look(&photo, Field::Image).await?;
         Ok(AssessOutcome { face: report(), accepted: kind == Kind::Chip })
     }
 
-    async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, WorkflowError> {
-        let _inside = self.0.enter("identify");
+    async fn identify(
+        &self,
+        context: &RequestContext,
+        request: IdentifyRequest,
+    ) -> Result<IdentifyOutcome, WorkflowError> {
+        let _inside = self.0.enter("identify", context);
         *self.0.identify.lock().unwrap() = Some(request);
         self.0.error()?;
         Ok(IdentifyOutcome { answered: *self.0.answered.lock().unwrap(), ..identify_outcome() })
     }
 
-    async fn enrol(&self, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
-        let _inside = self.0.enter("enrol");
+    async fn enrol(&self, context: &RequestContext, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
+        let _inside = self.0.enter("enrol", context);
         *self.0.enrol.lock().unwrap() = Some(request.clone());
         self.0.error()?;
         if self.0.busy_tries.load(Ordering::SeqCst) > 0 {
@@ -396,8 +410,13 @@ impl Backend for Fake {
         Ok(EnrolOutcome { receipt, photos: vec![report(); request.photos.len()] })
     }
 
-    async fn remove(&self, subject: &SubjectId, _request_id: Option<RequestId>) -> Result<Receipt, WorkflowError> {
-        let _inside = self.0.enter("remove");
+    async fn remove(
+        &self,
+        context: &RequestContext,
+        subject: &SubjectId,
+        _request_id: Option<RequestId>,
+    ) -> Result<Receipt, WorkflowError> {
+        let _inside = self.0.enter("remove", context);
         self.0.error()?;
         match subject.as_str() {
             "stranger" => Err(GalleryError::UnknownSubject.into()),
@@ -405,8 +424,8 @@ impl Backend for Fake {
         }
     }
 
-    async fn subject(&self, id: &SubjectId) -> Result<Subject, WorkflowError> {
-        let _inside = self.0.enter("subject");
+    async fn subject(&self, context: &RequestContext, id: &SubjectId) -> Result<Subject, WorkflowError> {
+        let _inside = self.0.enter("subject", context);
         self.0.error()?;
         match id.as_str() {
             "stranger" => Err(GalleryError::UnknownSubject.into()),
@@ -414,8 +433,12 @@ impl Backend for Fake {
         }
     }
 
-    async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError> {
-        let _inside = self.0.enter("verify_beneficiary");
+    async fn verify_beneficiary(
+        &self,
+        context: &RequestContext,
+        request: BeneficiaryRequest,
+    ) -> Result<BeneficiaryOutcome, WorkflowError> {
+        let _inside = self.0.enter("verify_beneficiary", context);
         *self.0.beneficiary.lock().unwrap() = Some(request.clone());
         self.0.error()?;
         for (i, frame) in request.frames.iter().enumerate() {
@@ -424,16 +447,20 @@ impl Backend for Fake {
         Ok(beneficiary_outcome(request.key))
     }
 
-    async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, WorkflowError> {
-        let _inside = self.0.enter("resolve_referral");
+    async fn resolve_referral(
+        &self,
+        context: &RequestContext,
+        request: ResolveReferral,
+    ) -> Result<ResolvedReferral, WorkflowError> {
+        let _inside = self.0.enter("resolve_referral", context);
         self.0.error()?;
         let (key, outcome) = (request.key.clone(), request.outcome);
         *self.0.resolution.lock().unwrap() = Some(request);
         Ok(ResolvedReferral { key, outcome, resolved_at: Timestamp(1_700_000_000_456) })
     }
 
-    async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
-        let _inside = self.0.enter("clear_pair");
+    async fn clear_pair(&self, context: &RequestContext, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
+        let _inside = self.0.enter("clear_pair", context);
         self.0.error()?;
         *self.0.pair.lock().unwrap() = Some(request);
         Ok(Receipt { commit: 11, templates: 0, replayed: true })

@@ -1,9 +1,10 @@
-//! The service over real sockets: its manners with a stand-in for the engine, so
-//! that they are tested without weights; its calls with the real engine.
+//! The service over real sockets: its request layers with a stand-in for the engine, so that
+//! they are tested without weights; its calls with the real engine.
 
 mod assets;
 mod bulk;
 mod calls;
+mod context;
 mod contract;
 mod drain;
 mod engine;

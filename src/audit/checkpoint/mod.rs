@@ -19,10 +19,10 @@ mod identity;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,7 @@ use self::encoding::{
 };
 pub use self::identity::{Difference, Identity};
 use super::cost::{Clock, Part};
+use crate::private;
 use crate::search::Pair;
 
 /// Longest file read: more than a hundred million pairs.
@@ -134,7 +135,7 @@ impl Checkpoint {
             None => encode_header(identity).map_err(failed)?,
         };
         let mut checkpoint = Self {
-            file: open_private(path).map_err(failed)?,
+            file: private::open(path).map_err(failed)?,
             path: path.to_owned(),
             identity_crc: crc32fast::hash(&header),
             end: header.len() as u64,
@@ -205,7 +206,7 @@ impl Checkpoint {
     /// Puts a file of these bytes in the place of the old one.
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
         let new = self.path.with_extension("partial");
-        let file = open_private(&new)?;
+        let file = private::open(&new)?;
         file.set_len(0)?;
         file.write_all_at(bytes, 0)?;
         file.sync_all()?;
@@ -297,8 +298,4 @@ impl Checkpoint {
     pub fn dropped_bytes(&self) -> u64 {
         self.dropped_bytes
     }
-}
-
-fn open_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }

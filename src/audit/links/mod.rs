@@ -4,7 +4,8 @@ mod evidence;
 mod groups;
 
 pub use self::evidence::{Evidence, Grade};
-pub(in crate::audit) use self::groups::{Groups, Numbers, surest_first};
+pub(crate) use self::groups::Groups;
+pub(in crate::audit) use self::groups::{Numbers, surest_first};
 
 /// Two subjects some of whose templates score at or above the audit's threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]

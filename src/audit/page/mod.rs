@@ -13,11 +13,13 @@ mod words;
 
 use std::io::{self, Write};
 
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
 use self::rings::{bridges, rings};
 use self::words::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, unit, verdict, words};
 use super::chance::{Band, Estimate, Verdict};
 use super::results::{Asked, Capture, Results};
-use crate::evaluation::{Axis, Plot, escape, grouped, percent};
+use crate::evaluation::{Axis, Plot, Svg, grouped, percent, printable};
 use crate::matching::POOLED;
 
 /// Most bytes of rings on the page, photos included: with the rest, less than 20 MB.
@@ -37,30 +39,44 @@ impl Results {
     ///
     /// # Errors
     /// What writing gives.
-    pub fn write_page(&self, out: impl Write, thumbnail: Option<Thumbnail<'_>>) -> io::Result<()> {
-        let mut out = io::BufWriter::new(out);
-        write!(
-            out,
-            "<!DOCTYPE html>\n<html lang=vi><head><meta charset=utf-8>\n\
-             <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
-             <title>Kiểm tra toàn bộ kho khuôn mặt · Audit of the gallery</title>\n<style>{STYLE}</style></head><body>\n\
-             <input type=radio name=lang class=lang id=en><label class=lang for=en>English</label>\n\
-             <input type=radio name=lang class=lang id=vi checked><label class=lang for=vi>Tiếng Việt</label>\n<main>\n\
-             <h1>{}</h1>\n",
-            both("Kiểm tra toàn bộ kho khuôn mặt", "Audit of the whole gallery")
-        )?;
-        self.headline(&mut out)?;
-        self.what_was_compared(&mut out)?;
-        self.left_out(&mut out)?;
-        self.chance(&mut out)?;
-        rings(self, thumbnail, &mut out)?;
-        bridges(self, &mut out)?;
-        how_to_read(&mut out)?;
-        writeln!(out, "</main></body></html>")?;
+    pub fn write_page(&self, mut out: impl Write, thumbnail: Option<Thumbnail<'_>>) -> io::Result<()> {
+        out.write_all(self.page(thumbnail).into_string().as_bytes())?;
         out.flush()
     }
 
-    fn headline(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn page(&self, thumbnail: Option<Thumbnail<'_>>) -> Markup {
+        html! {
+            (DOCTYPE) "\n"
+            html lang="vi" {
+                head {
+                    meta charset="utf-8";
+                    "\n" meta http-equiv="Content-Security-Policy"
+                        content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+                    "\n" title { "Kiểm tra toàn bộ kho khuôn mặt · Audit of the gallery" }
+                    // A constant: quotation marks in it must stay.
+                    "\n" style { (PreEscaped(STYLE)) }
+                }
+                body {
+                    "\n" input.lang type="radio" name="lang" id="en"; label.lang for="en" { "English" }
+                    "\n" input.lang type="radio" name="lang" id="vi" checked; label.lang for="vi" { "Tiếng Việt" }
+                    "\n" main {
+                        "\n" h1 { (both("Kiểm tra toàn bộ kho khuôn mặt", "Audit of the whole gallery")) }
+                        (self.headline())
+                        (self.what_was_compared())
+                        (self.left_out())
+                        (self.chance())
+                        (rings(self, thumbnail))
+                        (bridges(self))
+                        (how_to_read())
+                        "\n"
+                    }
+                }
+            }
+            "\n"
+        }
+    }
+
+    fn headline(&self) -> Markup {
         let summary = &self.summary;
         let verdict_of = summary.explained.map(|explained| explained.verdict);
         let calm = matches!(verdict_of, Some(Verdict::NothingFound | Verdict::Little | Verdict::Partly));
@@ -85,11 +101,10 @@ impl Results {
                 )
             }
         };
-        writeln!(out, "<p class=\"{class}\"><b>{}</b> {}</p>", verdict(verdict_of).html(), both(&vi, &en))
+        html! { "\n" p class=(class) { b { (verdict(verdict_of)) } " " (both(&vi, &en)) } }
     }
 
-    fn what_was_compared(&self, out: &mut dyn Write) -> io::Result<()> {
-        heading(out, words("Đã so sánh những gì", "What was compared"))?;
+    fn what_was_compared(&self) -> Markup {
         let compared = &self.summary.compared;
         let asked = match compared.asked {
             Asked::Fmr(fmr) => {
@@ -101,38 +116,38 @@ impl Results {
             Asked::Score(_) => both("điểm do người kiểm tra chọn", "a score the auditor chose"),
         };
         let fmr = self.summary.fmr.map_or_else(|| "–".to_owned(), |fmr| format!("{fmr:.1e}"));
-        let mut rows = vec![(words("dữ liệu", "data"), escape(&compared.source))];
+        let mut rows = vec![(words("dữ liệu", "data"), text(&compared.source))];
         let mut optional = |label: Words, value: &Option<String>| {
             if let Some(value) = value {
-                rows.push((label, escape(value)));
+                rows.push((label, text(value)));
             }
         };
         optional(words("so với kho", "against"), &compared.against);
         optional(words("chỉ những gì mới từ lần kiểm tra", "only what is new since the audit"), &compared.since);
         optional(words("công thức tạo mẫu", "recipe"), &compared.recipe);
         if !compared.filters.is_empty() {
-            rows.push((words("bộ lọc", "filters"), escape(&compared.filters.join("; "))));
+            rows.push((words("bộ lọc", "filters"), text(&compared.filters.join("; "))));
         }
         rows.extend([
-            (words("hồ sơ", "records"), grouped(compared.subjects)),
-            (words("mẫu khuôn mặt", "templates"), grouped(compared.templates)),
+            (words("hồ sơ", "records"), text(&grouped(compared.subjects))),
+            (words("mẫu khuôn mặt", "templates"), text(&grouped(compared.templates))),
             (
                 words("cặp mẫu của hai hồ sơ khác nhau đã so", "template pairs of different records, all decided"),
-                grouped(compared.comparisons),
+                text(&grouped(compared.comparisons)),
             ),
-            (words("ngưỡng (điểm)", "threshold (score)"), format!("{} – {asked}", compared.threshold)),
-            (words("FMR tại ngưỡng", "FMR at the threshold"), fmr),
+            (words("ngưỡng (điểm)", "threshold (score)"), html! { (compared.threshold) " – " (asked) }),
+            (words("FMR tại ngưỡng", "FMR at the threshold"), text(&fmr)),
             (words("tỷ lệ đó là của", "whose rate that is"), self.whose_rate()),
             (
                 words("cặp đã được cán bộ xác nhận là hai người (sinh đôi)", "pairs an officer has cleared (twins)"),
-                grouped(compared.cleared),
+                text(&grouped(compared.cleared)),
             ),
         ]);
-        facts(out, &rows)
+        html! { (heading(words("Đã so sánh những gì", "What was compared"))) (facts(&rows)) }
     }
 
     /// Whose false match rate the page states.
-    fn whose_rate(&self) -> String {
+    fn whose_rate(&self) -> Markup {
         match &self.summary.calibration {
             Some(curve) if curve.group == POOLED => both(
                 "mọi người trong tập hiệu chuẩn; có nhóm người có tỷ lệ cao hơn",
@@ -149,35 +164,38 @@ impl Results {
         }
     }
 
-    fn left_out(&self, out: &mut dyn Write) -> io::Result<()> {
-        heading(out, words("Những gì không được so sánh", "What was left out"))?;
-        if self.summary.compared.left_out.is_empty() {
-            return writeln!(out, "<p>{}</p>", both("Không có gì bị bỏ qua.", "Nothing was left out."));
+    fn left_out(&self) -> Markup {
+        html! {
+            (heading(words("Những gì không được so sánh", "What was left out")))
+            @if self.summary.compared.left_out.is_empty() {
+                "\n" p { (both("Không có gì bị bỏ qua.", "Nothing was left out.")) }
+            } @else {
+                "\n" table.facts {
+                    @for line in &self.summary.compared.left_out {
+                        "\n" tr { td { (both(&line.vi, &line.en)) } td { (grouped(line.count)) " " (unit(line.unit)) } }
+                    }
+                }
+            }
         }
-        writeln!(out, "<table class=facts>")?;
-        for line in &self.summary.compared.left_out {
-            let (reason, unit) = (both(&line.vi, &line.en), unit(line.unit).html());
-            writeln!(out, "<tr><td>{reason}</td><td>{} {unit}</td></tr>", grouped(line.count))?;
-        }
-        writeln!(out, "</table>")
     }
 
-    fn chance(&self, out: &mut dyn Write) -> io::Result<()> {
-        heading(out, words("Ngẫu nhiên cho bao nhiêu cặp?", "How many would chance give?"))?;
+    fn chance(&self) -> Markup {
         let summary = &self.summary;
-        let mark = |extrapolated: bool| match extrapolated {
-            true => format!(" – {}", both("ngoại suy từ đuôi phân bố", "extrapolated by a fitted tail")),
-            false => String::new(),
+        let said = |estimated: Option<Estimate>| match estimated {
+            None => text("–"),
+            Some(estimated) => html! {
+                (estimate(estimated))
+                @if estimated.extrapolated {
+                    " – " (both("ngoại suy từ đuôi phân bố", "extrapolated by a fitted tail"))
+                }
+            },
         };
-        let said = |estimated: Option<Estimate>| {
-            estimated.map_or_else(|| "–".to_owned(), |e| estimate(e) + &mark(e.extrapolated))
-        };
-        let mut rows = vec![(words("cặp mẫu tìm thấy", "template pairs found"), grouped(summary.pairs))];
+        let mut rows = vec![(words("cặp mẫu tìm thấy", "template pairs found"), text(&grouped(summary.pairs)))];
         if summary.sampled.is_empty() {
-            let why = summary.chance_not_own.as_deref().map(escape).unwrap_or_default();
+            let why = summary.chance_not_own.as_deref().unwrap_or_default();
             rows.push((
                 words("dự tính từ chính kho này", "expected, from this gallery's own records"),
-                format!("– {why}"),
+                text(&format!("– {why}")),
             ));
         } else {
             rows.push((
@@ -199,47 +217,42 @@ impl Results {
             let ends = [explained.share, explained.low, explained.high].map(|share| percent(Some(share)));
             rows.push((
                 words("phần ngẫu nhiên giải thích được", "share that chance explains"),
-                format!("{} ({}–{})", ends[0], ends[1], ends[2]),
+                text(&format!("{} ({}–{})", ends[0], ends[1], ends[2])),
             ));
         }
-        facts(out, &rows)?;
-        for kind in &summary.sampled {
+        let sampled = summary.sampled.iter().map(|kind| {
             let which = kind_of_pair(kind.of);
             let [sampled, people, aside] = [kind.sampled, kind.people, kind.set_aside].map(grouped);
             let (from, expected) = (kind.set_aside_from, pairs_text(kind.expected));
-            note(
-                out,
-                &both(
-                    &format!(
-                        "Mẫu khảo sát ({}): {sampled} cặp của {people} người; {aside} cặp có điểm từ {from:.3} trở lên bị gạt ra vì \
-                          giống như của cùng một người; dự tính {expected} cặp.",
-                        which.vi
-                    ),
-                    &format!(
-                        "Sampled ({}): {sampled} pairs of {people} people; {aside} pairs at or above {from:.3} were set aside \
-                          because they score as one person's do; {expected} expected.",
-                        which.en
-                    ),
+            both(
+                &format!(
+                    "Mẫu khảo sát ({}): {sampled} cặp của {people} người; {aside} cặp có điểm từ {from:.3} trở lên bị gạt ra vì \
+                      giống như của cùng một người; dự tính {expected} cặp.",
+                    which.vi
                 ),
-            )?;
-        }
-        if let Some(plot) = self.plot() {
-            writeln!(out, "{plot}")?;
-            note(
-                out,
-                &both(
-                    "Cột xanh: số cặp mẫu tìm thấy theo điểm. Đường đỏ: số cặp mà riêng ngẫu nhiên được dự tính cho. Nơi hai đường gần \
-                 nhau, phần lớn các cặp là ngẫu nhiên.",
-                    "Blue: template pairs found, by score. Red: what chance alone is expected to give. Where the two meet, most \
-                 pairs are chance.",
+                &format!(
+                    "Sampled ({}): {sampled} pairs of {people} people; {aside} pairs at or above {from:.3} were set aside \
+                      because they score as one person's do; {expected} expected.",
+                    which.en
                 ),
-            )?;
+            )
+        });
+        let read = both(
+            "Cột xanh: số cặp mẫu tìm thấy theo điểm. Đường đỏ: số cặp mà riêng ngẫu nhiên được dự tính cho. Nơi hai đường gần \
+             nhau, phần lớn các cặp là ngẫu nhiên.",
+            "Blue: template pairs found, by score. Red: what chance alone is expected to give. Where the two meet, most \
+             pairs are chance.",
+        );
+        html! {
+            (heading(words("Ngẫu nhiên cho bao nhiêu cặp?", "How many would chance give?")))
+            (facts(&rows))
+            @for kind in sampled { (note(&kind)) }
+            @if let Some(plot) = self.plot() { "\n" (plot) (note(&read)) }
         }
-        Ok(())
     }
 
     /// Found beside expected, by band of scores.
-    fn plot(&self) -> Option<String> {
+    fn plot(&self) -> Option<Svg> {
         let bands = &self.bands[..self.bands.partition_point(|band| band.from < 0.995)];
         let most = bands.iter().map(|band| (band.found as f64).max(band.expected.unwrap_or(0.0))).fold(0.0, f64::max);
         let from = ((f64::from(bands.first()?.from) * 20.0).floor() / 20.0).min(1.0 - AXIS_MIN);
@@ -276,26 +289,30 @@ impl Results {
     }
 }
 
-fn heading(out: &mut dyn Write, text: Words) -> io::Result<()> {
-    writeln!(out, "<h2>{}</h2>", text.html())
+/// A text that somebody else may have written.
+fn text(text: &str) -> Markup {
+    html! { (printable(text)) }
 }
 
-/// A remark; the text is escaped already.
-fn note(out: &mut dyn Write, html: &str) -> io::Result<()> {
-    writeln!(out, "<p class=note>{html}</p>")
+fn heading(text: Words) -> Markup {
+    html! { "\n" h2 { (text) } }
 }
 
-/// Labels and values; the values are escaped already.
-fn facts(out: &mut dyn Write, rows: &[(Words, String)]) -> io::Result<()> {
-    writeln!(out, "<table class=facts>")?;
-    for (label, value) in rows {
-        writeln!(out, "<tr><td>{}</td><td>{value}</td></tr>", label.html())?;
+/// A remark.
+fn note(text: &Markup) -> Markup {
+    html! { "\n" p.note { (text) } }
+}
+
+/// Labels and values.
+fn facts(rows: &[(Words, Markup)]) -> Markup {
+    html! {
+        "\n" table.facts {
+            @for (label, value) in rows { "\n" tr { td { (label) } td { (value) } } }
+        }
     }
-    writeln!(out, "</table>")
 }
 
-fn how_to_read(out: &mut dyn Write) -> io::Result<()> {
-    heading(out, words("Cách đọc", "How to read this"))?;
+fn how_to_read() -> Markup {
     let lines = [
         words(
             "Hai hồ sơ có liên kết khi ít nhất một cặp mẫu khuôn mặt của họ đạt ngưỡng. Điểm cao chưa phải là kết luận: mỗi cặp cần được \
@@ -341,9 +358,8 @@ fn how_to_read(out: &mut dyn Write) -> io::Result<()> {
             "FMR: share of comparisons of different people that reach this score, by the model pack's calibration. Quality: 0 to 100.",
         ),
     ];
-    writeln!(out, "<ul>")?;
-    for line in lines {
-        writeln!(out, "<li>{}</li>", line.html())?;
+    html! {
+        (heading(words("Cách đọc", "How to read this")))
+        "\n" ul { @for line in lines { "\n" li { (line) } } }
     }
-    writeln!(out, "</ul>")
 }

@@ -1,5 +1,6 @@
-use crate::audit::results::Capture;
+use crate::audit::left_out::{LeftOut, Unit};
 use crate::audit::results::tests::{HANGING, Made, PAIRS, found};
+use crate::audit::results::{Capture, Compared};
 
 fn page(found: &Made) -> String {
     let mut bytes = Vec::new();
@@ -18,8 +19,38 @@ fn the_page_is_self_contained_and_safe() {
     for bad in ["<script", "@import", "url(", "javascript:", "onload", "<few>", "<gallery>", "<found>"] {
         assert!(!text.contains(bad), "{bad}");
     }
-    assert!(text.contains("&quot;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;5"));
+    assert!(text.contains("&quot;&gt;&lt;script&gt;alert('1')&lt;/script&gt;&amp;5"));
     assert!(text.contains("&lt;gallery&gt; &amp; &quot;more&quot;") && text.contains("default-src 'none'"));
+}
+
+/// Ids, attributes, filters and reasons are whoever's who wrote them.
+#[test]
+fn whatever_a_file_or_an_officer_brings_is_text_and_never_an_element() {
+    let hostile = |what: &str| format!("\"><script>{what}</script>'&");
+    let mut found = found(&HANGING, "\"><script>id</script>'&");
+    found.records.facts = Some([hostile("schemes"), hostile("province"), hostile("enrolled"), hostile("captured")]);
+    found.photo = Some(vec![0xFF, 0xD8, 0xFF, 0xE0]);
+    found.compared = Compared {
+        source: hostile("source"),
+        against: Some(hostile("against")),
+        since: Some(hostile("since")),
+        filters: vec![hostile("filter")],
+        recipe: Some(hostile("recipe")),
+        left_out: vec![LeftOut { en: hostile("left out"), vi: hostile("bỏ qua"), count: 1, unit: Unit::Photos }],
+        ..found.compared
+    };
+    found.chance.not_own = Some(hostile("chance"));
+    found.chance.calibration.as_mut().unwrap().group = hostile("curve");
+    let text = page(&found);
+    assert!(!text.contains("<script") && !text.contains("</script"));
+    for what in [
+        "id", "schemes", "province", "enrolled", "captured", "source", "against", "since", "filter", "recipe",
+        "left out", "bỏ qua", "chance", "curve",
+    ] {
+        assert!(text.contains(&format!("&quot;&gt;&lt;script&gt;{what}&lt;/script&gt;'&amp;")), "{what}");
+    }
+    // In attributes, too.
+    assert!(text.contains("<img alt=\"&quot;&gt;&lt;script&gt;id&lt;/script&gt;'&amp;"));
 }
 
 #[test]
@@ -35,8 +66,8 @@ fn the_page_says_in_both_languages_what_was_compared_found_and_left_out() {
         "2\u{202f}000\u{202f}000",
         "no face &lt;found&gt;",
         "không thấy mặt",
-        "<b class=n>1</b>",
-        "<b class=n>2</b>",
+        "<b class=\"n\">1</b>",
+        "<b class=\"n\">2</b>",
         "one person enrolled",
         "2021-05-06 / 2021-05-06",
         "62 / 62",
@@ -49,15 +80,15 @@ fn the_page_says_in_both_languages_what_was_compared_found_and_left_out() {
         assert!(text.contains(part), "{part}");
     }
     // What an investigator found stands where the kind of the link would.
-    assert!(text.contains("<span lang=en>fraud</span>"));
+    assert!(text.contains("<span lang=\"en\">fraud</span>"));
     assert_eq!(
-        text.matches("lang=vi>").count(),
-        text.matches("lang=en>").count() + 1,
+        text.matches("lang=\"vi\">").count(),
+        text.matches("lang=\"en\">").count() + 1,
         "every text twice, and the page"
     );
     for tag in [
-        "table", "thead", "tbody", "tr", "th", "h2", "details", "summary", "span", "b", "i", "p", "ul", "li", "svg",
-        "main",
+        "table", "thead", "tbody", "tr", "th", "td", "h2", "details", "summary", "span", "b", "i", "p", "ul", "li",
+        "svg", "main",
     ] {
         let opened = text.matches(&format!("<{tag}>")).count() + text.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, text.matches(&format!("</{tag}>")).count(), "{tag}");
@@ -86,7 +117,7 @@ fn the_page_warns_of_rings_that_hang_on_a_doubtful_link_and_of_no_other() {
     assert_eq!(text.matches("chắc nhất là giữa &lt;s&gt;20 và &lt;s&gt;21").count(), 1);
     assert!(!page(&found(&PAIRS, "s")).contains("it hangs on that of"));
     // Each link says what share of those like it are chance, and of how many template pairs.
-    assert!(text.contains("<td class=s>1 / 4<td class=s>100"), "{text}");
+    assert!(text.contains("<td class=\"s\">1 / 4</td><td class=\"s\">100"), "{text}");
 }
 
 #[test]
@@ -123,7 +154,7 @@ fn ten_thousand_rings_stay_below_twenty_megabytes() {
     let mut found = found(&pairs, "a-long-pseudonymous-id-of-a-subject-");
     let plain = page(&found);
     assert!(plain.len() < 20_000_000, "{}", plain.len());
-    assert!(plain.contains("<b class=n>10000</b>") && plain.matches("<details").count() == 100);
+    assert!(plain.contains("<b class=\"n\">10000</b>") && plain.matches("<details").count() == 100);
     // Photos are taken while there is room for them; no ring is lost for them.
     found.photo = Some([vec![0xFF, 0xD8, 0xFF], vec![7; 3000]].concat());
     let text = page(&found);

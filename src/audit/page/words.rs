@@ -1,13 +1,15 @@
 //! What the page says, in Vietnamese and in English, and its style.
 
+use maud::{Markup, Render, html};
+
 use crate::audit::chance::{Estimate, KindOfPair, Verdict};
 use crate::audit::left_out::Unit;
 use crate::audit::measure::Outcome;
 use crate::audit::results::LinkKind;
-use crate::evaluation::{escape, grouped};
+use crate::evaluation::{grouped, printable};
 use crate::matching::FMR_FLOOR;
 
-/// One text in both languages; the page shows the one chosen. Not escaped.
+/// One text in both languages; the page shows the one chosen.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Words {
     pub vi: &'static str,
@@ -18,16 +20,15 @@ pub(super) const fn words(vi: &'static str, en: &'static str) -> Words {
     Words { vi, en }
 }
 
-impl Words {
-    /// As part of a line.
-    pub fn html(self) -> String {
+impl Render for Words {
+    fn render(&self) -> Markup {
         both(self.vi, self.en)
     }
 }
 
 /// Two texts of which the page shows one.
-pub(super) fn both(vi: &str, en: &str) -> String {
-    format!("<span lang=vi>{}</span><span lang=en>{}</span>", escape(vi), escape(en))
+pub(super) fn both(vi: &str, en: &str) -> Markup {
+    html! { span lang="vi" { (printable(vi)) } span lang="en" { (printable(en)) } }
 }
 
 /// The texts of repeated parts come from the style, once for ten thousand rings. Which

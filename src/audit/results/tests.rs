@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::*;
@@ -11,30 +12,38 @@ use crate::table::CsvLocale;
 
 /// Everything that results are of, made up.
 pub struct Made {
-    compared: Compared,
+    pub compared: Compared,
     pairs: Vec<Pair>,
     links: Vec<Link>,
     rings: Rings,
     pub chance: Chance,
     local: LocalChance,
     link_chance: LinkChance,
-    records: People,
+    pub records: People,
     /// Of every first template.
     pub photo: Option<Vec<u8>>,
 }
 
 /// Subjects with two templates each, the second without quality or day.
-struct People {
+pub struct People {
     prefix: &'static str,
+    /// Schemes, province, day of enrolment and of capture, where others than the usual ones.
+    pub facts: Option<[String; 4]>,
+}
+
+impl People {
+    fn fact(&self, which: usize, usual: &'static str) -> Cow<'_, str> {
+        self.facts.as_ref().map_or(usual.into(), |facts| facts[which].as_str().into())
+    }
 }
 
 impl Records for People {
     fn subject(&self, subject: u32) -> SubjectFacts<'_> {
         SubjectFacts {
             id: format!("{}{subject}", self.prefix).into(),
-            schemes: "health, social".into(),
-            province: "01".into(),
-            enrolled: "2020-02-03".into(),
+            schemes: self.fact(0, "health, social"),
+            province: self.fact(1, "01"),
+            enrolled: self.fact(2, "2020-02-03"),
             second_gallery: subject == 3,
         }
     }
@@ -44,7 +53,7 @@ impl Records for People {
         TemplateFacts {
             subject: row / 2,
             id: format!("t{row}").into(),
-            captured: if first { "2021-05-06".into() } else { "".into() },
+            captured: if first { self.fact(3, "2021-05-06") } else { "".into() },
             quality: first.then_some(61.5),
             second_gallery: false,
         }
@@ -78,7 +87,7 @@ pub fn curve() -> Curve {
 
 /// A report of template pairs; those of subjects 8 and 9 are cleared.
 pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Made {
-    let records = People { prefix };
+    let records = People { prefix, facts: None };
     let pairs: Vec<Pair> = pairs.iter().map(|&(a, b, score)| Pair { a, b, score }).collect();
     let chance =
         Chance { comparisons: 2_000_000, own: Vec::new(), not_own: Some("<few>".into()), calibration: Some(curve()) };

@@ -1,9 +1,8 @@
 //! The folder while an audit is at work in it: for one process alone, and files that are whole
 //! or not there.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ use super::{INPUTS, KeptInputs, LOCK, PAGE, PAIRS, RESULTS, RINGS, SUMMARY, Stor
 use crate::audit::cost::{Clock, Cost};
 use crate::audit::page::Thumbnail;
 use crate::audit::results::Results;
-use crate::partial::{Partial, Readers};
+use crate::private::{self, Partial, Readers};
 use crate::table::CsvLocale;
 
 /// A file of the folder that others than the store write or read.
@@ -69,8 +68,8 @@ impl Folder {
     /// Where another process has taken it, or it cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let failed = |source: io::Error| StoreError::Io { path: path.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        let lock = private(&path.join(LOCK)).map_err(failed)?;
+        private::make_folder(path).map_err(failed)?;
+        let lock = private::open(&path.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse { folder: path.to_owned() }),
@@ -181,8 +180,4 @@ impl Folder {
         })?;
         self.write_named(SUMMARY, |out| results.summary.write(out))
     }
-}
-
-fn private(path: &Path) -> io::Result<fs::File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }

@@ -37,10 +37,10 @@ use super::results::{Asked, Compared, Found, Results};
 use super::rings::rings;
 use super::store::{self, File, Folder, KeptInputs, Report, StoreError};
 use super::twice::Twice;
+use crate::hex;
 use crate::matching::Curve;
 use crate::search::{Join, Pair};
 use crate::table::CsvLocale;
-use crate::text;
 
 /// Memory that a pair takes from when it is found until it is written, in bytes, about.
 const PAIR_BYTES: u64 = 128;
@@ -182,7 +182,7 @@ impl<'a> Begun<'a> {
         }
         self.cost.reading = self.clock.lap();
         let marks = collection.marks();
-        let digest = text::hex(&collection.digest(&marks));
+        let digest = hex::encode(&collection.digest(&marks));
         self.cost.checkpoints = self.clock.lap();
         let since = self.since.as_ref().map(KnownTemplates::digest);
         let scope = Scope::of(collection, self.since.as_ref(), &marks);

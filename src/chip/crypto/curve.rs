@@ -94,8 +94,8 @@ impl Curve {
 
 /// Bytes of a hexadecimal constant.
 pub(super) fn hex(text: &str) -> Vec<u8> {
-    let digit = |byte: u8| (byte as char).to_digit(16).unwrap_or(0) as u8;
-    text.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | pair.get(1).map_or(0, |&low| digit(low))).collect()
+    // All of them are digits, two for each byte: a test looks at them.
+    crate::hex::decode(text).unwrap_or_default()
 }
 
 const P224: Numbers = Numbers {
@@ -214,3 +214,18 @@ const BP512: Numbers = Numbers {
     gy: "7dde385d566332ecc0eabfa9cf7822fdf209f70024a57b1aa000c55b881f8111b2dcde494a5f485e5bca4bd88a2763aed1ca2b2fa8f0540678cd1e0f3ad80892",
     n: "aadd9db8dbe9c48b3fd4e6ae33c9fc07cb308db3b3c9d20ed6639cca70330870553e5c414ca92619418661197fac10471db1d381085ddaddb58796829ca90069",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_a_curve_is_as_wide_as_its_field() {
+        for curve in Curve::ALL {
+            let Numbers { bytes, p, a, b, gx, gy, n, .. } = curve.numbers();
+            for number in [p, a, b, gx, gy, n] {
+                assert_eq!(hex(number).len(), *bytes, "{}: {number}", curve.name());
+            }
+        }
+    }
+}

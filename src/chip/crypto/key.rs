@@ -72,6 +72,10 @@ pub struct EcPointOpaque(pub(crate) EcPoint);
 
 impl PublicKey {
     /// Looks into a SubjectPublicKeyInfo.
+    ///
+    /// # Errors
+    /// [`KeyError`] for an algorithm or curve that is not known, and for a key that is no point or
+    /// number of it.
     pub fn from_spki(spki: &Spki) -> Result<Self, KeyError> {
         let arcs = spki.algorithm.oid.as_slice();
         if arcs == oid::RSA || arcs == oid::RSA_PSS {

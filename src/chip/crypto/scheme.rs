@@ -194,6 +194,10 @@ pub enum SignatureError {
 /// the parameters of RSASSA-PSS: what is left out is tried as the standard says, and as
 /// signers who leave it out mean. The scheme returned is the one that holds; where it is
 /// not that of [`Scheme::resolve`], callers say so.
+///
+/// # Errors
+/// [`SignatureError`] where the signature is not of this message and key, or its parameters are not
+/// known.
 pub fn verify(
     spki: &Spki,
     algorithm: &AlgorithmIdentifier,

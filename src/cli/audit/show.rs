@@ -22,7 +22,7 @@ Exit code: 0 shown, 1 there is no such ring, 2 the folder holds no audit or wron
 #[command(after_help = EXAMPLES)]
 pub(super) struct ShowArgs {
     /// Number of the ring
-    #[arg(value_name = "RING")]
+    #[arg(value_name = "RING", allow_negative_numbers = true)]
     ring: u64,
     /// Folder of the audit
     #[arg(long, value_name = "DIR")]

@@ -107,7 +107,7 @@ pub struct AuditArgs {
     #[arg(long, value_name = "N", value_parser = chance_pairs)]
     pub(super) expect_chance: Option<f64>,
     /// The score itself
-    #[arg(long, value_name = "SCORE", value_parser = score, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORE", value_parser = score)]
     pub(super) score: Option<f32>,
     /// Only those who draw from this scheme; may be given several times
     #[arg(long, value_name = "SCHEME")]

@@ -14,7 +14,7 @@ use super::{Exit, Failure, GlobalArgs, Outcome, outcome, print, runtime};
 use crate::face::quality::QualityModel;
 use crate::face::{Manifest, NetworkSpec, Pack, RecipeDigest};
 use crate::matching::{Basis, Calibration, POOLED};
-use crate::{regular, text};
+use crate::{hex, regular};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -292,7 +292,7 @@ fn show(folder: &Path, json: bool) -> Outcome {
         projection: pack
             .projection
             .as_ref()
-            .map(|spec| ProjectionShown { file: spec.file.clone(), sha256: text::hex(&spec.sha256) }),
+            .map(|spec| ProjectionShown { file: spec.file.clone(), sha256: hex::encode(&spec.sha256) }),
         name: pack.name,
         description: pack.description,
         calibration: calibration
@@ -330,7 +330,7 @@ fn network(pack: &Manifest, spec: &NetworkSpec) -> Network {
         role: spec.role.to_string(),
         family: spec.family.name(),
         file: spec.file.clone(),
-        sha256: text::hex(&spec.sha256),
+        sha256: hex::encode(&spec.sha256),
         licence: spec.licence.clone(),
         source: spec.source.clone(),
     }

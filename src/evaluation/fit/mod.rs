@@ -83,6 +83,9 @@ pub struct About {
 /// Stein, 1981, show that it errs upwards for statistics such as this), the tail
 /// fitted anew each time. It is doubled, because the people on whom the rate is seen
 /// later are as much a sample as these, and made into an interval of 95 %.
+///
+/// # Errors
+/// [`FitError`] where there are too few people or comparisons, or scores that no curve fits.
 pub fn fit_curve(source: &impl PairSource, subjects: usize, about: About) -> Result<Curve, FitError> {
     fit_curve_down_to(source, subjects, about, FALSE_MATCHES_MIN)
 }

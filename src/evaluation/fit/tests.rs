@@ -1,7 +1,7 @@
 use super::super::pairs::Pair;
-use super::super::random::SplitMix;
 use super::*;
 use crate::matching::{CALIBRATION_VERSION, Calibration};
+use crate::random::SplitMix;
 
 /// Scores said to be of pairs of some people, at random.
 struct Scores {

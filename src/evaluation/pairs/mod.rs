@@ -10,10 +10,10 @@ use rayon::prelude::*;
 
 use super::groups::{Holdings, Terms};
 use super::histogram::{Histogram, Tally, WEIGHT, bin};
-use super::random::SplitMix;
 use super::set::PhotoSet;
 use crate::face::Template;
 use crate::matching::{Dot, Weighed, fuse};
+use crate::random::SplitMix;
 
 /// One comparison.
 #[derive(Debug, Clone, Copy, PartialEq)]

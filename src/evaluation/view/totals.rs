@@ -2,8 +2,8 @@
 //! number of times.
 
 use super::super::histogram::WEIGHT;
-use super::super::random::SplitMix;
 use crate::matching::Weighed;
+use crate::random::SplitMix;
 
 /// How many comparisons there are in all, whoever is taken how often.
 #[derive(Debug, Clone, PartialEq)]

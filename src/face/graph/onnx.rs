@@ -12,6 +12,8 @@ use std::collections::HashSet;
 use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field};
 
+use crate::float32;
+
 /// `ModelProto.ir_version`: from this on an initializer need not be an input too.
 const IR_VERSION_MIN: u64 = 4;
 /// `TensorProto.DataType.FLOAT`.
@@ -285,7 +287,7 @@ pub(super) struct Tensor<'a> {
 
 impl Tensor<'_> {
     fn new(name: String, dims: &[i64], values: &[f32]) -> Self {
-        let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let raw_data = float32::encode(values);
         let new = NewTensor { dims: dims.to_vec(), data_type: FLOAT, name: name.clone(), raw_data };
         let head = Head { dims: dims.to_vec(), data_type: FLOAT, name };
         Self { head, content: Cow::Owned(new.encode_to_vec()) }
@@ -303,9 +305,8 @@ impl Tensor<'_> {
             return None;
         }
         let Values { float_data, raw_data } = Values::decode(&*self.content).ok()?;
-        let (raw, rest) = raw_data.as_chunks::<4>();
-        let values = if raw.is_empty() { float_data } else { raw.iter().map(|b| f32::from_le_bytes(*b)).collect() };
-        (rest.is_empty() && values.len() as i64 == count).then_some(values)
+        let values = if raw_data.is_empty() { float_data } else { float32::decode(&raw_data)? };
+        (values.len() as i64 == count).then_some(values)
     }
 
     /// Its values; `None` where they are no integers of 8, 32 or 64 bits in this file,

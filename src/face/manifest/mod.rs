@@ -208,6 +208,10 @@ impl Manifest {
     ///
     /// Everything is checked that can be without opening the files it names:
     /// version, families, digests, plain file names, finite normalisation.
+    ///
+    /// # Errors
+    /// [`PackError`] for what is not TOML, and for the first key that is missing, unknown or out of
+    /// range.
     pub fn parse(bytes: &[u8]) -> Result<Self, PackError> {
         if bytes.len() as u64 > Self::BYTES_MAX {
             return Err(bad(format!("it has {} bytes, at most {} make sense", bytes.len(), Self::BYTES_MAX)));

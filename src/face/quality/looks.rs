@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::light::{CELL_VALUES, Grid, Light};
 use super::model::CellTable;
 use super::signals::{INPUTS, Signals};
+use crate::face::softmax;
+use crate::hex;
 
 /// Values and deviations count at most this much.
 const CLIP: f32 = 6.0;
@@ -92,21 +94,17 @@ impl fmt::Debug for Weights {
 
 impl Serialize for Weights {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let digits: String = self.0.iter().map(|w| format!("{w:02x}")).collect();
-        serializer.serialize_str(&digits)
+        let bytes: Vec<u8> = self.0.iter().map(|weight| weight.cast_unsigned()).collect();
+        serializer.serialize_str(&hex::encode(&bytes))
     }
 }
 
 impl<'de> Deserialize<'de> for Weights {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16).map(|v| v as u8);
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        let weights = pairs.iter().map(|&[high, low]| Some((digit(high)? << 4 | digit(low)?) as i8));
-        match weights.collect::<Option<Vec<i8>>>() {
-            Some(weights) if rest.is_empty() => Ok(Self(weights)),
-            _ => Err(serde::de::Error::custom("weights are pairs of hexadecimal digits")),
-        }
+        let bytes =
+            hex::decode(text).ok_or_else(|| serde::de::Error::custom("weights are pairs of hexadecimal digits"))?;
+        Ok(Self(bytes.into_iter().map(u8::cast_signed).collect()))
     }
 }
 
@@ -179,14 +177,6 @@ impl Looks {
         }
         Ok(())
     }
-}
-
-/// Chances of three logits.
-pub(crate) fn softmax(logits: [f32; Look::COUNT]) -> [f32; Look::COUNT] {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers = logits.map(|logit| (logit - largest).exp());
-    let sum: f32 = powers.iter().sum();
-    powers.map(|power| power / sum)
 }
 
 #[cfg(test)]

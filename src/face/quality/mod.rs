@@ -27,7 +27,6 @@ pub use profile::{Profile, ProfileError, Range};
 pub use study::Study;
 
 pub(super) use light::{Crop, Light, blockiness};
-pub(crate) use looks::softmax;
 pub(super) use signals::Seen;
 
 use super::geometry::{Point, distance};

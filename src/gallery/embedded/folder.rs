@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::fault::from_io;
 use super::tables::FORMAT_VERSION;
 use crate::gallery::GalleryError;
+use crate::private::owner_only;
 use crate::regular;
 
 const DATABASE: &str = "chinhchu.redb";
@@ -68,7 +69,7 @@ impl Folder {
             let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
             fs::set_permissions(path, private).map_err(failed)?;
         }
-        let lock = private(OpenOptions::new().write(true).create(true).truncate(false))
+        let lock = owner_only(OpenOptions::new().write(true).create(true).truncate(false))
             .open(path.join(LOCK))
             .map_err(failed)?;
         match lock.try_lock() {
@@ -156,7 +157,7 @@ impl Folder {
     /// An empty file for a new database, readable by its owner alone.
     pub(super) fn new_database(&self) -> Result<PathBuf, GalleryError> {
         let path = self.path.join(DATABASE_NEW);
-        private(OpenOptions::new().write(true).create(true).truncate(true))
+        owner_only(OpenOptions::new().write(true).create(true).truncate(true))
             .open(&path)
             .map_err(|error| from_io(&error, &self.path))?;
         Ok(path)
@@ -180,7 +181,7 @@ impl Folder {
                 return Ok(());
             }
             let new = self.path.join(VERSION_NEW);
-            let mut file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
+            let mut file = owner_only(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
             writeln!(file, "{FORMAT_VERSION}")?;
             file.sync_all()?;
             fs::rename(new, self.path.join(VERSION))?;
@@ -216,10 +217,4 @@ fn is_ours_alone(path: &Path) -> io::Result<bool> {
         }
     }
     Ok(true)
-}
-
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
 }

@@ -1,20 +1,23 @@
-//! One transaction that carries many writes.
+//! One transaction that carries many commands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
-use super::change::{Change, Row, Step};
+use super::EmbeddedOptions;
 use super::fault::StoreError;
-use super::label::Traits;
-use super::record::{ChangeRecord, Counters, RequestRecord, seal};
-use super::tables::{
-    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECTS, TEMPLATES, read_counters,
-    read_request, read_subject,
+use super::read::{self, Recipes, State};
+use super::record::{
+    ChangeRecord, ClearedRecord, Counters, DecisionRecord, RequestRecord, SubjectRecord, TemplateRecord, seal,
 };
-use super::{EmbeddedOptions, Shared, interactive};
-use crate::gallery::{GalleryError, Receipt, Retry, SubjectId, Timestamp};
-use crate::search::SearchError;
+use super::tables::{
+    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECTS, TEMPLATES, Tables,
+    cleared_key, decision_key, read_counters, read_request, read_template,
+};
+use crate::gallery::{
+    Attributes, Change, ClearedPair, Command, Committed, NewTemplate, Plan, Planned, RequestId, StoredRequest,
+    SubjectHead, SubjectId, Timestamp, Write,
+};
 
 /// Request ids forgotten in one transaction beyond those it adds, so that no
 /// caller waits for a large clean-up.
@@ -24,61 +27,94 @@ const PRUNED_MAX: usize = 64;
 /// old to be of use.
 const CHANGES_MAX: u64 = 1 << 20;
 
-/// What a commit changes in the index.
-#[derive(Default)]
+/// Commits that the table `changes` tells of at least, for decisions that rest on a search.
+const COMMITS_LOGGED: u64 = 1 << 14;
+
+/// What a commit changes outside the database.
 pub(super) struct Delta {
-    /// Templates to put in (`Some`) and to take out (`None`).
-    pub(super) templates: BTreeMap<u64, Option<Vec<f32>>>,
-    /// Subjects that were written, whose all new templates are.
-    pub(super) written: BTreeMap<SubjectId, Written>,
+    /// In templates and in what subjects are searched by.
+    pub(super) changes: Vec<Change>,
     /// Subjects after the commit.
     pub(super) subjects: u64,
+    /// Templates after it.
+    pub(super) templates: u64,
     /// Id of the next template after it.
     pub(super) template_next: u64,
 }
 
 /// A subject as a commit leaves it.
-pub(super) struct Written {
-    pub(super) templates: Vec<u64>,
-    pub(super) traits: Traits,
-    /// True where templates of before need another label.
-    pub(super) is_relabelled: bool,
+struct Written {
+    templates: Vec<u64>,
+    attributes: Attributes,
+    /// True where it is searched by other attributes than before.
+    is_relabelled: bool,
 }
 
 /// The tables of a running write transaction, and what it has done so far.
 pub(super) struct Group<'t> {
-    pub(super) subjects: Table<'t, &'static str, &'static [u8]>,
-    pub(super) templates: Table<'t, u64, &'static [u8]>,
-    pub(super) decisions: Table<'t, &'static str, &'static [u8]>,
-    pub(super) cleared: Table<'t, &'static str, &'static [u8]>,
+    subjects: Table<'t, &'static str, &'static [u8]>,
+    templates: Table<'t, u64, &'static [u8]>,
+    decisions: Table<'t, &'static str, &'static [u8]>,
+    cleared: Table<'t, &'static str, &'static [u8]>,
     requests: Table<'t, &'static str, &'static [u8]>,
     request_order: Table<'t, u64, &'static str>,
     gallery: Table<'t, &'static str, &'static [u8]>,
     changes: Table<'t, u64, &'static [u8]>,
     options: &'t EmbeddedOptions,
-    shared: &'t Shared,
-    /// The commit of the index file, where there is one.
-    file_commit: Option<u64>,
+    recipes: &'t Recipes,
+    /// The log is kept for commits after this one, at least.
+    keep_after: u64,
+    /// As the last commit left them.
+    before: Counters,
     counters: Counters,
     now: Timestamp,
     live: u64,
     changed: bool,
     requests_added: usize,
-    delta: BTreeMap<u64, Option<Vec<f32>>>,
+    /// Templates that came (`Some`) and went.
+    delta: BTreeMap<u64, Option<NewTemplate>>,
     written: BTreeMap<SubjectId, Written>,
-    /// Templates that came, less those of them that went.
-    came: u64,
+}
+
+impl<'t> Tables for Group<'t> {
+    type ByText = Table<'t, &'static str, &'static [u8]>;
+    type ByNumber = Table<'t, u64, &'static [u8]>;
+
+    fn subjects(&self) -> Result<&Self::ByText, StoreError> {
+        Ok(&self.subjects)
+    }
+
+    fn templates(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.templates)
+    }
+
+    fn requests(&self) -> Result<&Self::ByText, StoreError> {
+        Ok(&self.requests)
+    }
+
+    fn decisions(&self) -> Result<&Self::ByText, StoreError> {
+        Ok(&self.decisions)
+    }
+
+    fn cleared(&self) -> Result<&Self::ByText, StoreError> {
+        Ok(&self.cleared)
+    }
+
+    fn changes(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.changes)
+    }
 }
 
 impl<'t> Group<'t> {
     pub(super) fn begin(
         transaction: &'t WriteTransaction,
-        shared: &'t Shared,
-        file_commit: Option<u64>,
+        options: &'t EmbeddedOptions,
+        recipes: &'t Recipes,
+        keep_after: u64,
     ) -> Result<Self, StoreError> {
         let gallery = transaction.open_table(GALLERY)?;
-        let mut counters = read_counters(&gallery)?;
-        counters.commit += 1;
+        let before = read_counters(&gallery)?;
+        let counters = Counters { commit: before.commit + 1, ..before };
         let templates = transaction.open_table(TEMPLATES)?;
         Ok(Self {
             subjects: transaction.open_table(SUBJECTS)?,
@@ -90,130 +126,116 @@ impl<'t> Group<'t> {
             request_order: transaction.open_table(REQUEST_ORDER)?,
             gallery,
             changes: transaction.open_table(CHANGES)?,
-            options: &shared.options,
-            shared,
-            file_commit,
+            options,
+            recipes,
+            keep_after,
+            before,
             counters,
             now: Timestamp::now(),
             changed: false,
             requests_added: 0,
             delta: BTreeMap::new(),
             written: BTreeMap::new(),
-            came: 0,
         })
     }
 
-    pub(super) fn templates_live(&self) -> u64 {
-        self.live
-    }
-
-    pub(super) fn templates_max(&self) -> u64 {
-        self.options.templates_max
-    }
-
-    /// Whether the index has the memory for so many more templates.
-    pub(super) fn room_for(&self, templates: u64) -> Result<(), SearchError> {
-        match self.shared.index.room_for(self.came + templates) {
-            // A graph is never the reason why somebody cannot be enrolled.
-            Err(SearchError::Memory { .. }) if interactive::give_way(self.shared) => {
-                self.shared.index.room_for(self.came + templates)
-            }
-            room => room,
-        }
-    }
-
-    /// Number of the commit that will carry what is written now.
-    pub(super) fn commit(&self) -> u64 {
-        self.counters.commit
-    }
-
-    pub(super) fn template_next(&self) -> u64 {
-        self.counters.template_next
-    }
-
-    /// Carries out one write, or finds that it was carried out before.
+    /// Carries out one command, or finds that it was carried out before.
     /// [`StoreError::Refused`] leaves the group as it was; any other error ends it.
-    pub(super) fn carry(&mut self, change: &Change, retry: Option<&Retry>) -> Result<Receipt, StoreError> {
-        if let Some(retry) = retry
-            && let Some(earlier) = read_request(&self.requests, retry.request_id.as_str())?
-        {
-            return if earlier.content == retry.content {
-                Ok(earlier.receipt())
-            } else {
-                Err(GalleryError::RequestIdReused.into())
-            };
-        }
-        let plan = match change.plan(self, self.now)? {
-            Step::Do(plan) => plan,
-            Step::Done { commit } => return Ok(Receipt { commit, templates: 0, replayed: true }),
+    pub(super) fn carry(&mut self, command: &Command) -> Result<Committed, StoreError> {
+        let state = State {
+            counters: self.before,
+            unlogged: self.before.template_next..self.counters.template_next,
+            templates: self.live,
+            templates_max: self.options.templates_max,
+            recipes: self.recipes,
         };
-        for row in plan.rows {
-            self.write(row)?;
+        let records = read::read(self, &state, &command.reads())?;
+        match command.plan(&records, self.now)? {
+            Planned::Done(committed) => Ok(committed),
+            Planned::Write(Plan { writes, committed }) => {
+                for write in writes {
+                    self.write(write)?;
+                }
+                self.changed = true;
+                Ok(committed)
+            }
         }
-        let receipt = Receipt { commit: self.counters.commit, templates: plan.templates, replayed: false };
-        if let Some(retry) = retry {
-            self.remember(retry, &receipt)?;
-        }
-        self.changed = true;
-        Ok(receipt)
     }
 
-    fn write(&mut self, row: Row) -> Result<(), StoreError> {
-        match row {
-            Row::PutSubject(id, record) => {
-                let traits = Traits::of(&record);
-                let before = read_subject(&self.subjects, id.as_str())?;
-                let relabels = before.is_some_and(|before| Traits::of(&before) != traits)
-                    || self.written.get(&id).is_some_and(|written| written.is_relabelled);
-                let sealed = seal("subjects", id.as_str().as_bytes(), &record);
-                self.subjects.insert(id.as_str(), sealed.as_slice())?;
-                let written = Written { templates: record.templates, traits, is_relabelled: relabels };
-                self.written.insert(id, written);
-            }
-            Row::DropSubject(id) => {
+    fn write(&mut self, write: Write) -> Result<(), StoreError> {
+        match write {
+            Write::Subject(head) => self.put_subject(head),
+            Write::RemoveSubject(id) => {
                 self.subjects.remove(id.as_str())?;
                 self.written.remove(&id);
+                Ok(())
             }
-            Row::PutTemplate(key, vector, record) => {
-                let sealed = seal("templates", &key.to_le_bytes(), &record);
-                self.templates.insert(key, sealed.as_slice())?;
-                self.counters.template_next = key + 1;
-                self.live += 1;
-                self.came += 1;
-                self.delta.insert(key, Some(vector));
-            }
-            Row::PutDecision(name, record) => {
-                let sealed = seal("decisions", name.as_bytes(), &record);
+            Write::Template { id, subject, content } => self.put_template(id, &subject, content),
+            Write::RemoveTemplate { id, subject } => self.remove_template(id, &subject),
+            Write::Decision(decision) => {
+                let name = decision_key(&decision.key);
+                let sealed = seal("decisions", name.as_bytes(), &DecisionRecord::of(&decision));
                 self.decisions.insert(name.as_str(), sealed.as_slice())?;
+                Ok(())
             }
-            Row::PutCleared(name, record) => {
-                let sealed = seal("cleared", name.as_bytes(), &record);
-                self.cleared.insert(name.as_str(), sealed.as_slice())?;
-            }
-            Row::DropCleared(name) => {
-                self.cleared.remove(name.as_str())?;
-            }
-            Row::DropTemplate(key) => {
-                self.templates.remove(key)?;
-                self.live -= 1;
-                // One that came with this very group never reaches the index.
-                match self.delta.remove(&key) {
-                    Some(Some(_)) => self.came -= 1,
-                    _ => drop(self.delta.insert(key, None)),
+            Write::Cleared(pair) => self.put_cleared(&pair),
+            Write::RemoveCleared(one, other) => {
+                for name in [cleared_key(&one, &other), cleared_key(&other, &one)] {
+                    self.cleared.remove(name.as_str())?;
                 }
+                Ok(())
             }
+            Write::Request(id, request) => self.remember(&id, &request),
+        }
+    }
+
+    fn put_subject(&mut self, head: SubjectHead) -> Result<(), StoreError> {
+        let before = read::head(self, &head.id)?;
+        let was_relabelled = self.written.get(&head.id).is_some_and(|written| written.is_relabelled);
+        let is_relabelled =
+            was_relabelled || before.is_some_and(|before| !before.attributes.are_searched_alike(&head.attributes));
+        let name = head.id.as_str();
+        let sealed = seal("subjects", name.as_bytes(), &SubjectRecord::of_head(&head));
+        self.subjects.insert(name, sealed.as_slice())?;
+        let SubjectHead { id, attributes, templates, .. } = head;
+        self.written.insert(id, Written { templates, attributes, is_relabelled });
+        Ok(())
+    }
+
+    fn put_template(&mut self, id: u64, subject: &SubjectId, content: NewTemplate) -> Result<(), StoreError> {
+        let sealed = seal("templates", &id.to_le_bytes(), &TemplateRecord::new(subject.as_str(), &content));
+        self.templates.insert(id, sealed.as_slice())?;
+        self.counters.template_next = id + 1;
+        self.live += 1;
+        self.delta.insert(id, Some(content));
+        Ok(())
+    }
+
+    fn remove_template(&mut self, id: u64, subject: &SubjectId) -> Result<(), StoreError> {
+        let record = read_template(&self.templates, id)?;
+        if record.is_none_or(|record| record.subject != subject.as_str()) {
+            return Err(StoreError::damaged("a subject's template is missing or another's"));
+        }
+        self.templates.remove(id)?;
+        self.live -= 1;
+        // One that came with this very group never reaches an index.
+        if !matches!(self.delta.remove(&id), Some(Some(_))) {
+            self.delta.insert(id, None);
         }
         Ok(())
     }
 
-    fn remember(&mut self, retry: &Retry, receipt: &Receipt) -> Result<(), StoreError> {
-        let id = retry.request_id.as_str();
-        let record = RequestRecord {
-            content: retry.content.to_vec(),
-            commit: receipt.commit,
-            templates: receipt.templates,
-            done_at: self.now.0,
-        };
+    fn put_cleared(&mut self, pair: &ClearedPair) -> Result<(), StoreError> {
+        let record = ClearedRecord::of(pair);
+        for name in [cleared_key(&pair.first, &pair.second), cleared_key(&pair.second, &pair.first)] {
+            self.cleared.insert(name.as_str(), seal("cleared", name.as_bytes(), &record).as_slice())?;
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, id: &RequestId, request: &StoredRequest) -> Result<(), StoreError> {
+        let id = id.as_str();
+        let record = RequestRecord::of(request, self.now);
         self.requests.insert(id, seal("requests", id.as_bytes(), &record).as_slice())?;
         self.request_order.insert(self.counters.request_next, id)?;
         self.counters.request_next += 1;
@@ -241,26 +263,27 @@ impl<'t> Group<'t> {
         Ok(())
     }
 
-    /// Notes what an index file of before does not know.
+    /// Writes into the log what this commit changed.
     fn log_changes(&mut self) -> Result<(), StoreError> {
-        let commit = self.counters.commit;
-        // A program that knows nothing of this table may have been at work.
-        if self.counters.changes_to + 1 != commit {
-            self.counters.changes_from = commit - 1;
+        let Counters { commit, template_next, .. } = self.counters;
+        // A program that knows nothing of this table, or less of it, may have been at work.
+        if self.before.changes_to != self.before.commit {
+            self.counters.changes_from = self.before.commit;
         }
-        self.counters.changes_to = commit;
-        let Some(file_commit) = self.file_commit else {
-            self.counters.changes_from = commit;
-            return self.prune_changes(commit);
-        };
+        if self.before.arrivals_to != self.before.commit {
+            self.counters.arrivals_from = self.before.commit;
+        }
+        (self.counters.changes_to, self.counters.arrivals_to) = (commit, commit);
         let removed: Vec<u64> = self.delta.iter().filter(|(_, new)| new.is_none()).map(|(&key, _)| key).collect();
         let relabelled = self.written.iter().filter(|(_, written)| written.is_relabelled);
         let relabelled: BTreeSet<String> = relabelled.map(|(id, _)| id.as_str().to_owned()).collect();
-        if !removed.is_empty() || !relabelled.is_empty() {
-            let record = ChangeRecord { removed, relabelled: relabelled.into_iter().collect() };
+        let came = self.before.template_next..template_next;
+        if !removed.is_empty() || !relabelled.is_empty() || !came.is_empty() {
+            let relabelled = relabelled.into_iter().collect();
+            let record = ChangeRecord { removed, relabelled, came_from: came.start, came_to: came.end };
             self.changes.insert(commit, seal("changes", &commit.to_le_bytes(), &record).as_slice())?;
         }
-        self.prune_changes(file_commit)
+        self.prune_changes(self.keep_after.min(commit.saturating_sub(COMMITS_LOGGED)))
     }
 
     /// Takes out rows of `changes` up to a commit, and more where there are too many.
@@ -272,12 +295,13 @@ impl<'t> Group<'t> {
             }
             self.changes.remove(first)?;
             self.counters.changes_from = self.counters.changes_from.max(first);
+            self.counters.arrivals_from = self.counters.arrivals_from.max(first);
         }
         Ok(())
     }
 
-    /// Ends the group: the number of its commit and what changes in the index;
-    /// `None` where nothing was changed and nothing need be committed.
+    /// Ends the group: the number of its commit and what it changes outside the database; `None`
+    /// where nothing was changed and nothing need be committed.
     pub(super) fn finish(mut self) -> Result<Option<(u64, Delta)>, StoreError> {
         if !self.changed {
             return Ok(None);
@@ -286,12 +310,28 @@ impl<'t> Group<'t> {
         self.log_changes()?;
         let sealed = seal("gallery", COUNTERS_KEY.as_bytes(), &self.counters);
         self.gallery.insert(COUNTERS_KEY, sealed.as_slice())?;
-        let delta = Delta {
-            templates: self.delta,
-            written: self.written,
-            subjects: self.subjects.len()?,
-            template_next: self.counters.template_next,
-        };
-        Ok(Some((self.counters.commit, delta)))
+        let (subjects, templates) = (self.subjects.len()?, self.live);
+        let Counters { commit, template_next, .. } = self.counters;
+        let changes = changes(self.delta, self.written);
+        Ok(Some((commit, Delta { changes, subjects, templates, template_next })))
     }
+}
+
+/// What an index must be told: what went, then what changed, then what came.
+fn changes(mut delta: BTreeMap<u64, Option<NewTemplate>>, written: BTreeMap<SubjectId, Written>) -> Vec<Change> {
+    let removed = delta.iter().filter(|(_, new)| new.is_none()).map(|(&id, _)| Change::Removed { id });
+    let mut changes: Vec<Change> = removed.collect();
+    let mut added = Vec::new();
+    for (subject, Written { templates, attributes, is_relabelled }) in written {
+        for &id in &templates {
+            if let Some(Some(content)) = delta.remove(&id) {
+                added.push(Change::Added { subject: subject.clone(), attributes: attributes.clone(), id, content });
+            }
+        }
+        if is_relabelled {
+            changes.push(Change::Relabelled { subject, attributes, templates });
+        }
+    }
+    changes.extend(added);
+    changes
 }

@@ -12,9 +12,10 @@ use prost::Message;
 
 use super::fault::StoreError;
 use crate::face::{RecipeDigest, Template};
+use crate::float32;
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionKey, NewTemplate, Note, Outcome, Receipt, Resolution, Scheme, Source,
-    StoredDecision, StoredTemplate, SubjectId, Timestamp, Vouch, Vouched,
+    Attributes, ClearedPair, DecisionKey, NewTemplate, Note, Outcome, Resolution, Scheme, Source, StoredDecision,
+    StoredRequest, StoredTemplate, SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
 };
 
 /// Version of a record written by this program.
@@ -58,12 +59,27 @@ pub(super) struct Counters {
     /// than `commit` where one came after it that does not.
     #[prost(uint64, tag = "4")]
     pub changes_to: u64,
-    /// The table `changes` is complete for commits after this one.
+    /// The table `changes` tells what went and was relabelled in every commit after this one.
     #[prost(uint64, tag = "5")]
     pub changes_from: u64,
+    /// Number of the last commit by a program that writes into `changes` what came, too: as with
+    /// `changes_to`, another than `commit` where one came after it that does not.
+    #[prost(uint64, tag = "6")]
+    pub arrivals_to: u64,
+    /// The table `changes` tells what came in every commit after this one.
+    #[prost(uint64, tag = "7")]
+    pub arrivals_from: u64,
 }
 
-/// What a commit did to templates that were there before.
+impl Counters {
+    /// The commit after which the log tells everything.
+    pub(super) fn logged_after(&self) -> u64 {
+        let is_kept = self.arrivals_to == self.commit && self.changes_to == self.commit;
+        if is_kept { self.arrivals_from.max(self.changes_from) } else { self.commit }
+    }
+}
+
+/// What a commit did to templates and to what subjects are searched by.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ChangeRecord {
     /// Templates that went.
@@ -72,6 +88,12 @@ pub(super) struct ChangeRecord {
     /// Subjects whose attributes changed.
     #[prost(string, repeated, tag = "2")]
     pub relabelled: Vec<String>,
+    /// Templates that came have ids from this one on, …
+    #[prost(uint64, tag = "3")]
+    pub came_from: u64,
+    /// … up to the one before this.
+    #[prost(uint64, tag = "4")]
+    pub came_to: u64,
 }
 
 /// Marks of index files that belong to this database.
@@ -135,6 +157,9 @@ pub(super) struct SubjectRecord {
     /// Oldest first.
     #[prost(message, repeated, tag = "8")]
     pub vouched: Vec<VouchedRecord>,
+    /// The commit that wrote this; 0 by a program that did not note it.
+    #[prost(uint64, tag = "9")]
+    pub changed_in: u64,
 }
 
 /// An officer's word that templates are one person's.
@@ -267,6 +292,34 @@ fn checksum(version: u8, table: &str, key: &[u8], message: &[u8]) -> u32 {
 }
 
 impl SubjectRecord {
+    pub(super) fn of_head(head: &SubjectHead) -> Self {
+        let Attributes { schemes, province, unit } = head.attributes.clone();
+        Self {
+            templates: head.templates.clone(),
+            schemes: schemes.into_iter().collect(),
+            province,
+            unit,
+            last_verified: head.last_verified.iter().map(|(scheme, at)| (scheme.clone(), at.0)).collect(),
+            enrolled_at: head.enrolled_at.0,
+            updated_at: head.updated_at.0,
+            vouched: head.vouched.iter().map(VouchedRecord::of).collect(),
+            changed_in: head.changed_in,
+        }
+    }
+
+    pub(super) fn into_head(self, id: SubjectId) -> Result<SubjectHead, StoreError> {
+        Ok(SubjectHead {
+            id,
+            attributes: self.attributes(),
+            templates: self.templates,
+            last_verified: self.last_verified.into_iter().map(|(scheme, at)| (scheme, Timestamp(at))).collect(),
+            enrolled_at: Timestamp(self.enrolled_at),
+            updated_at: Timestamp(self.updated_at),
+            vouched: self.vouched.into_iter().map(VouchedRecord::restore).collect::<Result<_, _>>()?,
+            changed_in: self.changed_in,
+        })
+    }
+
     /// Attributes as the gallery's callers know them.
     pub(super) fn attributes(&self) -> Attributes {
         Attributes {
@@ -278,6 +331,16 @@ impl SubjectRecord {
 }
 
 impl VouchedRecord {
+    fn of(vouched: &Vouched) -> Self {
+        let Vouched { vouch, at, templates } = vouched;
+        Self {
+            officer: vouch.officer.as_str().to_owned(),
+            reason: vouch.reason.as_str().to_owned(),
+            at: at.0,
+            templates: templates.clone(),
+        }
+    }
+
     pub(super) fn restore(self) -> Result<Vouched, StoreError> {
         let officer = SubjectId::new(self.officer).map_err(|_| StoreError::damaged("an officer's id is not one"))?;
         let vouch = Vouch { officer, reason: Note::stored(self.reason) };
@@ -288,10 +351,7 @@ impl VouchedRecord {
 impl TemplateRecord {
     /// The unit vector.
     pub(super) fn values(&self) -> Result<Vec<f32>, StoreError> {
-        let (values, []) = self.vector.as_chunks::<4>() else {
-            return Err(StoreError::damaged("a template is cut short"));
-        };
-        Ok(values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+        float32::decode(&self.vector).ok_or_else(|| StoreError::damaged("a template is cut short"))
     }
 
     pub(super) fn new(subject: &str, new: &NewTemplate) -> Self {
@@ -299,7 +359,7 @@ impl TemplateRecord {
         Self {
             subject: subject.to_owned(),
             recipe: new.template.recipe().0.to_vec(),
-            vector: vector.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            vector: float32::encode(vector),
             norm: new.template.norm(),
             source: match new.source {
                 Source::Chip => 1,
@@ -311,12 +371,11 @@ impl TemplateRecord {
         }
     }
 
-    /// The template, if it is what the gallery holds: right recipe and dimension,
-    /// a unit vector.
-    pub(super) fn restore(self, id: u64, recipe: RecipeDigest, dimension: usize) -> Result<StoredTemplate, StoreError> {
-        if self.recipe != recipe.0 {
-            return Err(StoreError::damaged("a template is of another recipe"));
-        }
+    /// The template, if it is what the gallery holds: of one of its recipes, each with the number
+    /// of its values, and a unit vector.
+    pub(super) fn restore(self, id: u64, recipes: &[(RecipeDigest, usize)]) -> Result<StoredTemplate, StoreError> {
+        let own = recipes.iter().find(|(recipe, _)| self.recipe == recipe.0);
+        let &(recipe, dimension) = own.ok_or_else(|| StoreError::damaged("a template is of another recipe"))?;
         let vector = self.values()?;
         if vector.len() != dimension {
             return Err(StoreError::damaged("a template has another dimension"));
@@ -335,6 +394,24 @@ impl TemplateRecord {
 }
 
 impl DecisionRecord {
+    pub(super) fn of(decision: &StoredDecision) -> Self {
+        Self {
+            content: decision.content.to_vec(),
+            subject: decision.subject.as_str().to_owned(),
+            scheme: decision.scheme.clone(),
+            outcome: outcome_number(decision.outcome),
+            answer: decision.answer.clone(),
+            decided_at: decision.decided_at.0,
+            commit: decision.commit,
+            resolution: decision.resolution.as_ref().map(|resolution| ResolutionRecord {
+                officer: resolution.officer.as_str().to_owned(),
+                outcome: outcome_number(resolution.outcome),
+                reason: resolution.reason.as_str().to_owned(),
+                resolved_at: resolution.resolved_at.0,
+            }),
+        }
+    }
+
     pub(super) fn restore(self, key: DecisionKey) -> Result<StoredDecision, StoreError> {
         let damaged = |_| StoreError::damaged("a decision's record makes no sense");
         let resolution = self.resolution.map(|resolution| {
@@ -361,6 +438,14 @@ impl DecisionRecord {
 }
 
 impl ClearedRecord {
+    pub(super) fn of(pair: &ClearedPair) -> Self {
+        Self {
+            officer: pair.officer.as_str().to_owned(),
+            reason: pair.reason.as_str().to_owned(),
+            cleared_at: pair.cleared_at.0,
+        }
+    }
+
     pub(super) fn restore(self, first: SubjectId, second: SubjectId) -> Result<ClearedPair, StoreError> {
         let damaged = |_| StoreError::damaged("a cleared pair's record makes no sense");
         Ok(ClearedPair {
@@ -374,7 +459,7 @@ impl ClearedRecord {
 }
 
 /// The number an outcome is stored as.
-pub(super) fn outcome_number(outcome: Outcome) -> u32 {
+fn outcome_number(outcome: Outcome) -> u32 {
     match outcome {
         Outcome::Approve => 1,
         Outcome::Refer => 2,
@@ -393,8 +478,15 @@ fn outcome_of(number: u32) -> Result<Outcome, StoreError> {
 }
 
 impl RequestRecord {
-    pub(super) fn receipt(&self) -> Receipt {
-        Receipt { commit: self.commit, templates: self.templates, replayed: true }
+    pub(super) fn of(request: &StoredRequest, done_at: Timestamp) -> Self {
+        let StoredRequest { content, commit, templates } = request;
+        Self { content: content.to_vec(), commit: *commit, templates: *templates, done_at: done_at.0 }
+    }
+
+    pub(super) fn restore(self) -> Result<StoredRequest, StoreError> {
+        let content = <[u8; 32]>::try_from(self.content)
+            .map_err(|_| StoreError::damaged("a request's digest has another length"))?;
+        Ok(StoredRequest { content, commit: self.commit, templates: self.templates })
     }
 }
 
@@ -420,7 +512,7 @@ mod tests {
         fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = unseal::<TemplateRecord>("templates", b"k", &bytes);
             let _ = TemplateRecord::decode(bytes.as_slice())
-                .map(|record| record.restore(1, RecipeDigest([0; 32]), 4));
+                .map(|record| record.restore(1, &[(RecipeDigest([0; 32]), 4)]));
             let key = DecisionKey { transaction: crate::gallery::RequestId::new("t").unwrap(), attempt: 1 };
             let _ = DecisionRecord::decode(bytes.as_slice()).map(|record| record.restore(key));
         }

@@ -16,14 +16,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::fault::StoreError;
 use super::folder::Folder;
 use super::medium::{Medium, guarded};
-use super::record::{SubjectRecord, VouchedRecord, unseal};
-use super::tables::{GALLERY, Snapshot, read_cleared_pairs, read_counters, read_gallery, read_id};
-use super::{EmbeddedGallery, EmbeddedOptions, Shared, load};
+use super::record::{SubjectRecord, unseal};
+use super::store::{EmbeddedStore, Shared};
+use super::tables::{GALLERY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters, read_gallery, read_id};
+use super::{EmbeddedOptions, create, read};
 use crate::face::RecipeDigest;
 use crate::gallery::snapshot::Sent;
-use crate::gallery::{
-    GalleryError, GalleryId, GallerySnapshot, SnapshotHead, SnapshotPart, Subject, SubjectId, Timestamp,
-};
+use crate::gallery::{GalleryError, GalleryId, GallerySnapshot, SnapshotHead, SnapshotPart, SubjectId, Timestamp};
 
 /// Parts ready before they are asked for.
 const PARTS_AHEAD: usize = 64;
@@ -40,27 +39,28 @@ type Visit<'a> = &'a mut dyn FnMut(SnapshotPart) -> ControlFlow<GalleryError>;
 
 impl Snapshot {
     fn head(&self) -> Result<SnapshotHead, StoreError> {
-        let gallery = read_gallery(&self.gallery)?;
+        let gallery = read_gallery(self.gallery()?)?;
         let recipe = <[u8; 32]>::try_from(gallery.recipe.as_slice())
             .map_err(|_| StoreError::damaged("the gallery's recipe is not a digest"))?;
         Ok(SnapshotHead {
             recipe: RecipeDigest(recipe),
             dimension: gallery.dimension as usize,
-            subjects: self.subjects.len()?,
-            templates: self.templates.len()?,
-            template_next: read_counters(&self.gallery)?.template_next,
+            subjects: self.subjects()?.len()?,
+            templates: self.templates()?.len()?,
+            template_next: read_counters(self.gallery()?)?.template_next,
             taken_at: Timestamp::now(),
         })
     }
 
     /// Everything, checked as at opening: what is handed on adds up to what the head says.
     fn visit(&self, head: &SnapshotHead, visit: Visit<'_>) -> Result<(), StoreError> {
+        let recipes = [(head.recipe, head.dimension)];
         let mut templates = 0u64;
-        for row in self.subjects.iter()? {
+        for row in self.subjects()?.iter()? {
             let (id, bytes) = row?;
             let record: SubjectRecord = unseal("subjects", id.value().as_bytes(), bytes.value())?;
             let id = SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
-            let subject = self.restore(id, record, head.recipe, head.dimension)?;
+            let subject = read::subject(self, record.into_head(id)?, &recipes)?;
             templates += subject.templates.len() as u64;
             if let ControlFlow::Break(error) = visit(SnapshotPart::Subject(subject)) {
                 return Err(error.into());
@@ -71,9 +71,9 @@ impl Snapshot {
         }
         let mut after: Option<String> = None;
         loop {
-            let pairs = read_cleared_pairs(&self.cleared, after.as_deref(), PAIRS_AT_ONCE)?;
+            let pairs = read_cleared_pairs(self.cleared()?, after.as_deref(), PAIRS_AT_ONCE)?;
             let Some(last) = pairs.last() else { return Ok(()) };
-            after = Some(super::cleared_key(&last.first, &last.second));
+            after = Some(cleared_key(&last.first, &last.second));
             for pair in pairs {
                 if let ControlFlow::Break(error) = visit(SnapshotPart::Cleared(pair)) {
                     return Err(error.into());
@@ -81,34 +81,11 @@ impl Snapshot {
             }
         }
     }
-
-    /// A subject with its templates.
-    pub(super) fn restore(
-        &self,
-        id: SubjectId,
-        record: SubjectRecord,
-        recipe: RecipeDigest,
-        dimension: usize,
-    ) -> Result<Subject, StoreError> {
-        let attributes = record.attributes();
-        let restore = |&key: &u64| {
-            let template = self.template(key)?;
-            if template.subject != id.as_str() {
-                return Err(StoreError::damaged("a template belongs to another subject"));
-            }
-            template.restore(key, recipe, dimension)
-        };
-        let templates = record.templates.iter().map(restore).collect::<Result<_, _>>()?;
-        let last_verified = record.last_verified.into_iter().map(|(k, at)| (k, Timestamp(at))).collect();
-        let vouched = record.vouched.into_iter().map(VouchedRecord::restore).collect::<Result<_, _>>()?;
-        let (enrolled_at, updated_at) = (Timestamp(record.enrolled_at), Timestamp(record.updated_at));
-        Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched })
-    }
 }
 
-impl EmbeddedGallery {
+impl EmbeddedStore {
     /// Whether there is a gallery in the folder `dir`.
-    pub fn is_at(dir: &Path) -> bool {
+    pub(in crate::gallery) fn is_at(dir: &Path) -> bool {
         Folder::holds_database(dir)
     }
 
@@ -117,8 +94,13 @@ impl EmbeddedGallery {
     /// `create` and `id` as in [`EmbeddedOptions`].
     ///
     /// # Errors
-    /// As [`EmbeddedGallery::open`].
-    pub fn look(dir: &Path, recipe: RecipeDigest, create: bool, id: Option<GalleryId>) -> Result<(), GalleryError> {
+    /// As [`EmbeddedStore::open`].
+    pub(in crate::gallery) fn look(
+        dir: &Path,
+        recipe: RecipeDigest,
+        create: bool,
+        id: Option<GalleryId>,
+    ) -> Result<(), GalleryError> {
         let Some(database) = Folder::look(dir, create && id.is_none())? else { return Ok(()) };
         let read = || {
             let Some(database) = Medium::look(&database)? else { return Ok(()) };
@@ -147,8 +129,8 @@ impl EmbeddedGallery {
     /// memory. `begin` is told what it is of, `visit` every part.
     ///
     /// # Errors
-    /// As [`EmbeddedGallery::open`], and what `begin` and `visit` break off with.
-    pub fn read_all(
+    /// As [`EmbeddedStore::open`], and what `begin` and `visit` break off with.
+    pub(in crate::gallery) fn read_all(
         dir: &Path,
         options: &EmbeddedOptions,
         begin: &mut dyn FnMut(&SnapshotHead) -> ControlFlow<GalleryError>,
@@ -161,10 +143,10 @@ impl EmbeddedGallery {
         }
         let mut read = || {
             let (database, _) = Medium::File(folder.database()).open(options)?;
-            load::complete(&database)?;
-            load::checked_id(&database, options, dir)?;
+            create::complete(&database)?;
+            create::checked_id(&database, options, dir)?;
             guarded(|| {
-                let snapshot = Snapshot::new(&database.begin_read()?)?;
+                let snapshot = Snapshot::new(database.begin_read()?);
                 let head = snapshot.head()?;
                 match begin(&head) {
                     ControlFlow::Break(error) => Err(error.into()),
@@ -195,9 +177,9 @@ fn stream(
     begun: oneshot::Sender<Result<SnapshotHead, GalleryError>>,
     sender: &mpsc::Sender<Result<Sent, GalleryError>>,
 ) -> Result<(), StoreError> {
-    let closings = shared.store.closings();
+    let closings = shared.database.closings();
     let send = |sent: Sent| -> ControlFlow<GalleryError> {
-        if shared.store.closings() != closings {
+        if shared.database.closings() != closings {
             return ControlFlow::Break(GalleryError::Closing);
         }
         // Asked again and again rather than awaited: whoever closes the database waits
@@ -209,7 +191,7 @@ fn stream(
                 Err(TrySendError::Full(part)) => part,
                 Err(TrySendError::Closed(_)) => return ControlFlow::Break(GalleryError::Closing),
             };
-            if shared.store.closings() != closings || clock.elapsed() > STALL_MAX {
+            if shared.database.closings() != closings || clock.elapsed() > STALL_MAX {
                 return ControlFlow::Break(GalleryError::Closing);
             }
             std::thread::sleep(pause);

@@ -1,104 +1,299 @@
-//! The open database, and the vectors that searches read from it.
+//! The embedded record store: a redb database in a folder, and one thread that writes to it.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
-use redb::{Database, ReadableDatabase};
+use async_trait::async_trait;
+use redb::ReadableTableMetadata;
+use tokio::sync::{mpsc, oneshot};
 
-use super::fault::StoreError;
-use super::tables::{Rows, Snapshot, TEMPLATES, read_template};
-use crate::gallery::GalleryError;
-use crate::search::{Originals, SearchError};
+use super::database::OpenDatabase;
+use super::fault::{self, StoreError};
+use super::folder::Folder;
+use super::log::Tail;
+use super::medium::{BackendFactory, Medium};
+use super::read::{self, State};
+use super::tables::{Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters};
+use super::writer::{Message, Waiting, Writer};
+use super::{EmbeddedOptions, create};
+use crate::context::RequestContext;
+use crate::face::RecipeDigest;
+use crate::gallery::{
+    Changes, ClearedPair, Command, Committed, GalleryError, GalleryId, GallerySnapshot, ReadSet, RecordStore, Records,
+    Sizes, SubjectId, Watermark,
+};
 
-/// Where the database is. `None` while it is being opened again after a failure.
-#[derive(Default)]
-pub(super) struct Store {
-    pub(super) database: RwLock<Option<Database>>,
-    /// Times it had to be closed: snapshots under way end then.
-    closings: AtomicU64,
+/// What callers, readers and the writer share.
+pub(super) struct Shared {
+    pub(super) path: PathBuf,
+    pub(super) id: GalleryId,
+    pub(super) recipes: Vec<(RecipeDigest, usize)>,
+    pub(super) options: EmbeddedOptions,
+    pub(super) medium: Medium,
+    pub(super) database: Arc<OpenDatabase>,
+    pub(super) tail: Tail,
+    subjects: AtomicU64,
+    templates: AtomicU64,
+    /// By follower, the commit after which it still needs the log.
+    followers: Mutex<BTreeMap<RecipeDigest, u64>>,
 }
 
-fn closed() -> StoreError {
-    GalleryError::Storage("the database is closed after a failure; try again".into()).into()
-}
-
-impl Store {
-    pub(super) fn is_open(&self) -> bool {
-        self.database.read().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    /// Closes the database once every reader is done with it.
-    pub(super) fn close(&self) {
-        self.closings.fetch_add(1, Ordering::AcqRel);
-        drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
-    }
-
-    /// How often it was closed.
-    pub(super) fn closings(&self) -> u64 {
-        self.closings.load(Ordering::Acquire)
+impl Shared {
+    pub(super) fn set_sizes(&self, subjects: u64, templates: u64) {
+        self.subjects.store(subjects, Ordering::Release);
+        self.templates.store(templates, Ordering::Release);
     }
 
     pub(super) fn read<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        read(&Snapshot::new(&database.as_ref().ok_or_else(closed)?.begin_read()?)?)
+        self.database.read(read)
     }
 
-    /// Does work that reads vectors as they are at this moment, and no others. The
-    /// database stays open meanwhile. What befell reading, if anything, comes second.
-    pub(super) fn pinned<T>(&self, work: impl FnOnce(&Pinned) -> T) -> (T, Option<StoreError>) {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let open = || Ok(database.as_ref().ok_or_else(closed)?.begin_read()?.open_table(TEMPLATES)?);
-        let pinned = match open() {
-            Ok(templates) => Pinned { templates: Some(templates), failure: Mutex::default() },
-            Err(error) => Pinned { templates: None, failure: Mutex::new(Some(error)) },
-        };
-        let done = work(&pinned);
-        (done, pinned.failure.into_inner().unwrap_or_else(PoisonError::into_inner))
+    /// The commit after which some follower still needs the log.
+    pub(super) fn keep_after(&self) -> u64 {
+        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        followers.values().min().copied().unwrap_or(u64::MAX)
     }
 }
 
-/// The templates of one moment.
-pub(super) struct Pinned {
-    templates: Option<Rows<u64>>,
-    /// The first thing that went wrong.
-    failure: Mutex<Option<StoreError>>,
+/// A [`RecordStore`] in a data folder of its own.
+pub(in crate::gallery) struct EmbeddedStore {
+    pub(super) shared: Arc<Shared>,
+    /// `None` once it is closed.
+    queue: Mutex<Option<mpsc::Sender<Message>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Freed last, when all else is closed.
+    folder: Mutex<Option<Folder>>,
 }
 
-impl Pinned {
-    fn try_read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), StoreError> {
-        let templates = self.templates.as_ref().ok_or_else(closed)?;
-        let mut vector = Vec::new();
-        for (at, &key) in keys.iter().enumerate() {
-            let Some(record) = read_template(templates, key)? else { continue };
-            let (values, []) = record.vector.as_chunks::<4>() else {
-                return Err(StoreError::damaged("a template is cut short"));
-            };
-            vector.clear();
-            vector.extend(values.iter().map(|&value| f32::from_le_bytes(value)));
-            take(at, &vector);
+impl EmbeddedStore {
+    /// Opens the store in the folder `dir` for templates of `recipe` with `dimension` values;
+    /// makes it where there is none, unless the options forbid that or ask for one with an id.
+    ///
+    /// # Errors
+    /// [`GalleryError::NotThere`], [`GalleryError::OtherFiles`], which leave the folder as it is;
+    /// [`GalleryError::OtherGallery`], [`GalleryError::InUse`], [`GalleryError::NewerVersion`],
+    /// [`GalleryError::OtherRecipe`], [`GalleryError::Damaged`], none of which touches the
+    /// database; [`GalleryError::DiskFull`], [`GalleryError::Storage`].
+    pub(in crate::gallery) fn open(
+        dir: &Path,
+        recipe: RecipeDigest,
+        dimension: usize,
+        options: EmbeddedOptions,
+    ) -> Result<Self, GalleryError> {
+        let folder = Folder::claim(dir, options.create && options.id.is_none())?;
+        if folder.is_new()? {
+            let at = |error: StoreError| error.at(dir);
+            let database = Medium::create(&folder.new_database()?).map_err(at)?;
+            create::initialise(&database, recipe, dimension).map_err(at)?;
+            database.close().map_err(|error| at(error.into()))?;
+            folder.keep_database()?;
         }
-        Ok(())
+        let medium = Medium::File(folder.database());
+        Self::start(dir, medium, Some(folder), recipe, dimension, options)
     }
-}
 
-impl Originals for Pinned {
-    fn read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), SearchError> {
-        self.try_read(keys, take).map_err(|error| {
-            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            failure.get_or_insert(error);
-            SearchError::Unreadable
+    /// The same on storage of one's own, for tests of what happens when storage fails.
+    ///
+    /// # Errors
+    /// As [`EmbeddedStore::open`].
+    pub(in crate::gallery) fn open_on(
+        backend: BackendFactory,
+        recipe: RecipeDigest,
+        dimension: usize,
+        options: EmbeddedOptions,
+    ) -> Result<Self, GalleryError> {
+        Self::start(Path::new("(backend)"), Medium::Backend(backend), None, recipe, dimension, options)
+    }
+
+    fn start(
+        path: &Path,
+        medium: Medium,
+        folder: Option<Folder>,
+        recipe: RecipeDigest,
+        dimension: usize,
+        options: EmbeddedOptions,
+    ) -> Result<Self, GalleryError> {
+        let at = |error: StoreError| error.at(path);
+        let (database, empty) = medium.open(&options).map_err(at)?;
+        if empty {
+            create::initialise(&database, recipe, dimension).map_err(at)?;
+        } else {
+            create::complete(&database).map_err(at)?;
+        }
+        let id = create::checked_id(&database, &options, path).map_err(at)?;
+        let slot = OpenDatabase::default();
+        *slot.slot.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
+        let opened = slot.read(|snapshot| {
+            create::check_recipe(snapshot, recipe, dimension)?;
+            let counters = read_counters(snapshot.gallery()?)?;
+            Ok((counters, snapshot.subjects()?.len()?, snapshot.templates()?.len()?))
+        });
+        let (counters, subjects, templates) = opened.map_err(at)?;
+        let (queue, messages) = mpsc::channel(options.queue_max.max(1));
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            id,
+            recipes: vec![(recipe, dimension)],
+            options,
+            medium,
+            database: Arc::new(slot),
+            tail: Tail::new(counters.commit, counters.template_next),
+            subjects: AtomicU64::new(subjects),
+            templates: AtomicU64::new(templates),
+            followers: Mutex::default(),
+        });
+        let writer = Writer::new(Arc::clone(&shared), counters.commit);
+        let writer = std::thread::Builder::new()
+            .name("gallery-writer".into())
+            .spawn(move || writer.run(messages))
+            .map_err(|error| fault::from_io(&error, path))?;
+        Ok(Self {
+            shared,
+            queue: Mutex::new(Some(queue)),
+            writer: Mutex::new(Some(writer)),
+            folder: Mutex::new(folder),
         })
     }
+
+    /// Writes into the folder which version it is of, once all in it was found to be in order.
+    ///
+    /// # Errors
+    /// [`GalleryError::DiskFull`], [`GalleryError::Storage`].
+    pub(in crate::gallery) fn keep_version(&self) -> Result<(), GalleryError> {
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(Ok(()), Folder::keep_version)
+    }
+
+    /// Where it lies; `None` on storage that is no folder.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self.shared.medium {
+            Medium::File(_) => Some(&self.shared.path),
+            Medium::Backend(_) => None,
+        }
+    }
+
+    /// Says that the index of `recipe` needs the log for commits after `commit` alone.
+    pub(super) fn needs_log_after(&self, recipe: RecipeDigest, commit: u64) {
+        self.shared.followers.lock().unwrap_or_else(PoisonError::into_inner).insert(recipe, commit);
+    }
+
+    fn queue(&self) -> Result<mpsc::Sender<Message>, GalleryError> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(GalleryError::Closing)
+    }
+
+    /// Has the database opened again where it has to be.
+    pub(super) fn recover(&self) {
+        if let Ok(queue) = self.queue() {
+            // Full: then commands wait, and they find out by themselves.
+            let _ = queue.try_send(Message::Recover);
+        }
+    }
+
+    /// Reads the database on a thread that may block.
+    pub(super) async fn read_tables<T, F>(&self, read: F) -> Result<T, GalleryError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Snapshot, &Shared) -> Result<T, StoreError> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        let task = tokio::task::spawn_blocking(move || shared.read(|snapshot| read(snapshot, &shared)));
+        let error = match task.await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => error,
+            Err(_) => StoreError::damaged("a read panicked"),
+        };
+        if matches!(error, StoreError::Redb(_)) || !self.shared.database.is_open() {
+            self.recover();
+        }
+        Err(error.at(&self.shared.path))
+    }
 }
 
-/// Each call reads the newest templates: for the index's own needs, which are met
-/// while no write is published.
-impl Originals for Store {
-    fn read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), SearchError> {
-        let (done, failure) = self.pinned(|pinned| Originals::read(pinned, keys, take));
-        if let Some(error) = failure {
-            tracing::warn!(?error, "vectors outside memory cannot be read");
+#[async_trait]
+impl RecordStore for EmbeddedStore {
+    fn id(&self) -> GalleryId {
+        self.shared.id
+    }
+
+    fn recipes(&self) -> Vec<(RecipeDigest, usize)> {
+        self.shared.recipes.clone()
+    }
+
+    async fn read(&self, wanted: ReadSet) -> Result<Records, GalleryError> {
+        self.read_tables(move |snapshot, shared| {
+            let counters = read_counters(snapshot.gallery()?)?;
+            let state = State {
+                counters,
+                unlogged: counters.template_next..counters.template_next,
+                templates: shared.templates.load(Ordering::Acquire),
+                templates_max: shared.options.templates_max,
+                recipes: &shared.recipes,
+            };
+            read::read(snapshot, &state, &wanted)
+        })
+        .await
+    }
+
+    async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
+        let (reply, committed) = oneshot::channel();
+        let waiting = Box::new(Waiting { context: context.clone(), command, reply });
+        self.queue()?.send(Message::Commit(waiting)).await.map_err(|_| GalleryError::Closing)?;
+        committed.await.map_err(|_| GalleryError::Closing)?
+    }
+
+    fn last_change(&self) -> Watermark {
+        self.shared.tail.last_change()
+    }
+
+    async fn changes(&self, after: Watermark) -> Result<Changes, GalleryError> {
+        if let Some(changes) = self.shared.tail.changes(after) {
+            return Ok(changes);
         }
-        done
+        self.read_tables(move |snapshot, shared| {
+            let counters = read_counters(snapshot.gallery()?)?;
+            read::changes(snapshot, &counters, after.0, &shared.recipes)
+        })
+        .await
+    }
+
+    async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError> {
+        self.take_snapshot().await
+    }
+
+    async fn subjects_after(&self, after: Option<&SubjectId>, limit: usize) -> Result<Vec<SubjectId>, GalleryError> {
+        let after = after.cloned();
+        self.read_tables(move |snapshot, _| read::subjects_after(snapshot, after.as_ref(), limit)).await
+    }
+
+    async fn pairs_after(
+        &self,
+        after: Option<&(SubjectId, SubjectId)>,
+        limit: usize,
+    ) -> Result<Vec<ClearedPair>, GalleryError> {
+        let after = after.map(|(one, other)| cleared_key(one, other));
+        self.read_tables(move |snapshot, _| read_cleared_pairs(snapshot.cleared()?, after.as_deref(), limit)).await
+    }
+
+    fn sizes(&self) -> Sizes {
+        let Shared { subjects, templates, .. } = &*self.shared;
+        Sizes { subjects: subjects.load(Ordering::Acquire), templates: templates.load(Ordering::Acquire) }
+    }
+
+    fn close(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // It catches panics itself; there is nobody left to tell.
+            let _ = writer.join();
+        }
+        self.shared.database.close();
+        drop(self.folder.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.close();
     }
 }

@@ -9,12 +9,14 @@
 //! | `request_order` | 0, 1, 2, … | request id, oldest first, for pruning |
 //! | `decisions` | transaction id, space, attempt in ten digits | [`DecisionRecord`]: what was decided |
 //! | `cleared` | subject id, NUL, subject id; in both orders | [`ClearedRecord`]: why they may share a face |
-//! | `changes` | commit | [`ChangeRecord`]: what an older index file must be told |
+//! | `changes` | commit | [`ChangeRecord`]: what it changed in templates and labels |
 //!
 //! Keys order by bytes, numbers by value. All values but those of `request_order` are
 //! sealed as `record` says. Neither a space in a transaction id nor a NUL in a
 //! subject id is possible, so keys cannot be mistaken for others. The last three
 //! tables came later; they are made where a folder does not have them.
+
+use std::cell::OnceCell;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
@@ -46,32 +48,95 @@ pub(super) const ID_KEY: &str = "id";
 
 pub(super) type Rows<K> = ReadOnlyTable<K, &'static [u8]>;
 
-/// Everything in one consistent state, for reading.
+/// Tables to read records from, all in one state: those of a read transaction, or those of a
+/// write transaction with what it has written so far.
+pub(super) trait Tables {
+    /// A table with keys of text.
+    type ByText: ReadableTable<&'static str, &'static [u8]>;
+    /// A table with numbers for keys.
+    type ByNumber: ReadableTable<u64, &'static [u8]>;
+
+    fn subjects(&self) -> Result<&Self::ByText, StoreError>;
+    fn templates(&self) -> Result<&Self::ByNumber, StoreError>;
+    fn requests(&self) -> Result<&Self::ByText, StoreError>;
+    fn decisions(&self) -> Result<&Self::ByText, StoreError>;
+    fn cleared(&self) -> Result<&Self::ByText, StoreError>;
+    fn changes(&self) -> Result<&Self::ByNumber, StoreError>;
+}
+
+/// One read transaction. A table is opened when it is first read.
 pub(super) struct Snapshot {
-    pub(super) gallery: Rows<&'static str>,
-    pub(super) subjects: Rows<&'static str>,
-    pub(super) templates: Rows<u64>,
-    pub(super) requests: Rows<&'static str>,
-    pub(super) decisions: Rows<&'static str>,
-    pub(super) cleared: Rows<&'static str>,
-    pub(super) changes: Rows<u64>,
+    transaction: ReadTransaction,
+    gallery: OnceCell<Rows<&'static str>>,
+    subjects: OnceCell<Rows<&'static str>>,
+    templates: OnceCell<Rows<u64>>,
+    requests: OnceCell<Rows<&'static str>>,
+    decisions: OnceCell<Rows<&'static str>>,
+    cleared: OnceCell<Rows<&'static str>>,
+    changes: OnceCell<Rows<u64>>,
 }
 
 impl Snapshot {
-    pub(super) fn new(transaction: &ReadTransaction) -> Result<Self, StoreError> {
-        Ok(Self {
-            gallery: transaction.open_table(GALLERY)?,
-            subjects: transaction.open_table(SUBJECTS)?,
-            templates: transaction.open_table(TEMPLATES)?,
-            requests: transaction.open_table(REQUESTS)?,
-            decisions: transaction.open_table(DECISIONS)?,
-            cleared: transaction.open_table(CLEARED)?,
-            changes: transaction.open_table(CHANGES)?,
-        })
+    pub(super) fn new(transaction: ReadTransaction) -> Self {
+        Self {
+            transaction,
+            gallery: OnceCell::new(),
+            subjects: OnceCell::new(),
+            templates: OnceCell::new(),
+            requests: OnceCell::new(),
+            decisions: OnceCell::new(),
+            cleared: OnceCell::new(),
+            changes: OnceCell::new(),
+        }
+    }
+
+    fn opened<'s, K: redb::Key + 'static>(
+        &self,
+        slot: &'s OnceCell<Rows<K>>,
+        table: TableDefinition<K, &'static [u8]>,
+    ) -> Result<&'s Rows<K>, StoreError> {
+        if let Some(opened) = slot.get() {
+            return Ok(opened);
+        }
+        let opened = self.transaction.open_table(table)?;
+        Ok(slot.get_or_init(|| opened))
+    }
+
+    pub(super) fn gallery(&self) -> Result<&Rows<&'static str>, StoreError> {
+        self.opened(&self.gallery, GALLERY)
     }
 
     pub(super) fn template(&self, id: u64) -> Result<TemplateRecord, StoreError> {
-        read_template(&self.templates, id)?.ok_or_else(|| StoreError::damaged("a subject's template is missing"))
+        read_template(self.templates()?, id)?.ok_or_else(|| StoreError::damaged("a subject's template is missing"))
+    }
+}
+
+impl Tables for Snapshot {
+    type ByText = Rows<&'static str>;
+    type ByNumber = Rows<u64>;
+
+    fn subjects(&self) -> Result<&Self::ByText, StoreError> {
+        self.opened(&self.subjects, SUBJECTS)
+    }
+
+    fn templates(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.templates, TEMPLATES)
+    }
+
+    fn requests(&self) -> Result<&Self::ByText, StoreError> {
+        self.opened(&self.requests, REQUESTS)
+    }
+
+    fn decisions(&self) -> Result<&Self::ByText, StoreError> {
+        self.opened(&self.decisions, DECISIONS)
+    }
+
+    fn cleared(&self) -> Result<&Self::ByText, StoreError> {
+        self.opened(&self.cleared, CLEARED)
+    }
+
+    fn changes(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.changes, CHANGES)
     }
 }
 
@@ -130,7 +195,7 @@ pub(super) fn read_marks(table: &impl ReadableTable<&'static str, &'static [u8]>
     Ok(record.transpose()?.unwrap_or_default().marks)
 }
 
-/// What commits after `after` did to templates of before, oldest first.
+/// What commits after `after` did to templates, oldest first.
 pub(super) fn read_changes(
     table: &impl ReadableTable<u64, &'static [u8]>,
     after: u64,

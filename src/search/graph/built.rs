@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use super::GraphOptions;
 use crate::search::SearchError;
-use crate::search::index::check;
 use crate::search::join::Vectors;
+use crate::search::vector::check;
 
 /// Layers at most: what the library allows for.
 const LAYERS: usize = 16;

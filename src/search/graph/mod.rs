@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::built::Built;
-use super::index::check;
 use super::join::Vectors;
+use super::vector::check;
 use super::{Hit, SearchError};
 
 /// Changes beyond which a graph is due to be rebuilt: so many, and this share of

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::{Graph, GraphOptions};
 use crate::matching::Dot;
+use crate::random::SplitMix;
 use crate::search::Vectors;
-use crate::search::random::Random;
 use crate::search::{Hit, LookedUp, Matrix, SearchError};
 
 const DIMENSION: usize = 16;
 
 fn vectors(seed: u64, count: usize) -> Vec<f32> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix(seed);
     let mut row = || {
         let row: Vec<f32> = (0..DIMENSION).map(|_| random.normal()).collect();
         let length = row.iter().map(|v| v * v).sum::<f32>().sqrt();

@@ -9,8 +9,8 @@
 use super::bound::{self, FINE_CODE_MAX, HEAD_CODE_MAX, LENGTH_CODED_MAX};
 use super::tuning::{FINE, FINE_RANGE, HEAD, HEAD_RANGE, NORM_ROOM};
 use crate::matching::Dot;
+use crate::random::SplitMix;
 use crate::search::basis::{defect, orthonormal, orthonormalise};
-use crate::search::random::Random;
 
 /// Largest defect of a rotation that is put to use. A fitted one has about 1e-6.
 const DEFECT_MAX: f64 = 1e-3;
@@ -127,7 +127,7 @@ impl Axes {
 /// Turns axes among each other at random.
 fn mix(axes: &mut [f64], dimension: usize) {
     let count = axes.len() / dimension;
-    let mut random = Random::new(0x6A6F_696E);
+    let mut random = SplitMix(0x6A6F_696E);
     let mut turn: Vec<f64> = (0..count * count).map(|_| f64::from(random.normal())).collect();
     if count > 0 {
         orthonormalise(&mut turn, count, &mut random);

@@ -11,51 +11,55 @@ use super::tuning::{BLOCK_QUERIES, CHUNK_ROWS, FINE, HEAD, HEAD_BYTES};
 use super::vectors::Vectors;
 use crate::matching::Dot;
 use crate::search::SearchError;
-use crate::search::index::check;
+use crate::search::vector::check;
 
 /// Rows of a group: lanes of a register.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Words of four bytes in a row of the first pass.
 pub(super) const WORDS: usize = HEAD_BYTES / 4;
 
+/// Words of four bytes in a row whose values are all coded, in eight bits each: what the join is
+/// measured against (`tools::PlainJoin`) has the default pack's templates so.
+pub(crate) const PLAIN_WORDS: usize = 72;
+
 /// Groups of a chunk.
-pub(super) const GROUPS: usize = CHUNK_ROWS / LANES;
+pub(crate) const GROUPS: usize = CHUNK_ROWS / LANES;
 
 /// Words of those that hold codes; the last one holds norms.
 pub(super) const CODE_WORDS: usize = HEAD / 4;
 
 /// Queries whose sums are held in registers together.
-pub(super) const TILE: usize = 4;
+pub(crate) const TILE: usize = 4;
 
 /// What a code of the first pass is raised by to be a byte without a sign.
 pub(super) const OFFSET: u8 = 64;
 
 /// The same for codes that fill their byte.
-pub(super) const BYTE_OFFSET: u8 = 128;
+pub(crate) const BYTE_OFFSET: u8 = 128;
 
 /// A line of the cache: four bytes of each of sixteen rows.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Line(pub(super) [[u8; 4]; LANES]);
+pub(crate) struct Line(pub(crate) [[u8; 4]; LANES]);
 
 /// Sixteen rows of `W` words of four bytes each: line `j` has bytes `4j` to `4j + 3`
 /// of every row. In the first pass: the codes, raised by [`OFFSET`]; then U, E and two
 /// bytes of zero.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Group<const W: usize = WORDS>(pub(super) [Line; W]);
+pub(crate) struct Group<const W: usize = WORDS>(pub(crate) [Line; W]);
 
 /// The rows of a chunk.
-pub(super) type Chunk<const W: usize = WORDS> = [Group<W>; GROUPS];
+pub(crate) type Chunk<const W: usize = WORDS> = [Group<W>; GROUPS];
 
 /// Some queries of `W` words each, four side by side.
 #[repr(C, align(64))]
-pub(super) struct Queries<const W: usize = WORDS> {
+pub(crate) struct Queries<const W: usize = WORDS> {
     /// Weights.
-    pub(super) words: [[[i32; TILE]; W]; BLOCK_QUERIES / TILE],
+    pub(crate) words: [[[i32; TILE]; W]; BLOCK_QUERIES / TILE],
     /// What their sums begin with: a pair whose sum ends below zero is dropped.
-    pub(super) starts: [[i32; TILE]; BLOCK_QUERIES / TILE],
+    pub(crate) starts: [[i32; TILE]; BLOCK_QUERIES / TILE],
     /// The start in parts, for sums in sixteen bits: less what the raised codes add too
     /// much, modulo 2¹⁶;
     pub(super) lowered: [[i32; TILE]; BLOCK_QUERIES / TILE],
@@ -65,7 +69,7 @@ pub(super) struct Queries<const W: usize = WORDS> {
 
 impl<const W: usize> Queries<W> {
     /// Queries that no row matches.
-    pub(super) const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         words: [[[0; TILE]; W]; BLOCK_QUERIES / TILE],
         starts: [[-OVER_MAX; TILE]; BLOCK_QUERIES / TILE],
         lowered: [[0; TILE]; BLOCK_QUERIES / TILE],

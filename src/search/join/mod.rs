@@ -9,7 +9,6 @@ mod axes;
 mod bound;
 mod codes;
 mod kernel;
-mod plain;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -23,14 +22,20 @@ use axes::Axes;
 use bound::{Bound, LENGTH_CODED_MAX};
 use codes::{Coded, ROW_BYTES};
 use kernel::Kernel;
-pub use plain::PlainJoin;
 use plan::{List, Plan, Shape};
 use tuning::{CODED_DIMENSION_MIN, CODED_ROWS_MIN, FINE, HEAD, PLAIN_ROWS, SAMPLE_MAX};
 use unit::Unit;
 pub use vectors::{Matrix, Side, Vectors};
 
+/// The loop of the first pass over rows of another width, for what the join is measured against.
+pub(crate) mod plain {
+    pub(crate) use super::codes::{BYTE_OFFSET, Chunk, GROUPS, Group, LANES, Line, PLAIN_WORDS, Queries, TILE};
+    pub(crate) use super::kernel::Kernel;
+    pub(crate) use super::tuning::{BLOCK_QUERIES, CHUNK_ROWS};
+}
+
 use super::SearchError;
-use super::index::check;
+use super::vector::check;
 use crate::matching::Dot;
 
 /// The instruction set of the join's loops on this machine.

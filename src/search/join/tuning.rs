@@ -39,14 +39,14 @@ pub(super) const CODED_ROWS_MIN: usize = if cfg!(test) { 1200 } else { 4096 };
 pub(super) const CODED_DIMENSION_MIN: usize = 32;
 
 /// Rows a first pass compares at a time: four registers of sixteen sums.
-pub(super) const CHUNK_ROWS: usize = 64;
+pub(crate) const CHUNK_ROWS: usize = 64;
 
 /// Rows that pass by a block of queries: their codes (half a MiB) stay in the second
 /// level of the cache for all blocks of the unit.
 pub(super) const STRIP_ROWS: usize = if cfg!(test) { 256 } else { 2048 };
 
 /// Queries that a chunk is compared with while it is in the first level.
-pub(super) const BLOCK_QUERIES: usize = 64;
+pub(crate) const BLOCK_QUERIES: usize = 64;
 
 /// Rows that the first pass leaves before the second pass looks at them.
 pub(super) const SURVIVORS_WANTED: usize = if cfg!(test) { 100 } else { 4096 };

@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 
 use super::{Kernel, Survivor, Task};
+use crate::random::SplitMix;
 use crate::search::bound::{HeadWeights, WEIGHTS_MAX};
 use crate::search::codes::{CODE_LINES, FINE_BYTES, Fine, Group, Line};
-use crate::search::random::Random;
 use crate::search::tuning::HEAD;
 
 /// Any codes; norms up to what codes go to.
-fn groups(count: usize, random: &mut Random, extreme: bool) -> Vec<Group> {
+fn groups(count: usize, random: &mut SplitMix, extreme: bool) -> Vec<Group> {
     let mut line = |max: u8| {
         Line(std::array::from_fn(|_| {
             let byte = random.next() as u8;
@@ -19,7 +19,7 @@ fn groups(count: usize, random: &mut Random, extreme: bool) -> Vec<Group> {
     (0..count).map(|_| Group { norms: line(127), codes: [(); CODE_LINES].map(|()| line(255)) }).collect()
 }
 
-fn weights(random: &mut Random, extreme: bool) -> HeadWeights {
+fn weights(random: &mut SplitMix, extreme: bool) -> HeadWeights {
     let mut weight = |signed: bool| {
         let value = (random.next() % 128) as i8;
         let value = if extreme { 127 } else { value };
@@ -59,7 +59,7 @@ fn survivors(kernel: Kernel, groups: &[Group], weights: &[HeadWeights], threshol
 }
 
 /// Thresholds at sums that occur, at their neighbours, and at both ends.
-fn thresholds(all: &[Vec<Survivor>], random: &mut Random) -> Vec<i32> {
+fn thresholds(all: &[Vec<Survivor>], random: &mut SplitMix) -> Vec<i32> {
     let of = |all: &Vec<Survivor>| {
         let occurring = all.get(random.next() as usize % all.len().max(1)).map_or(0, |survivor| survivor.sum);
         [occurring, occurring + 1, i32::MIN, i32::MAX, 0][random.next() as usize % 5]
@@ -74,7 +74,7 @@ fn along(row: &Fine, weights: &HeadWeights) -> i32 {
 }
 
 /// Rows, with any norms that rows have, whose sums fit sixteen bits.
-fn rows(count: usize, weights: &[HeadWeights], random: &mut Random, extreme: bool) -> Vec<Fine> {
+fn rows(count: usize, weights: &[HeadWeights], random: &mut SplitMix, extreme: bool) -> Vec<Fine> {
     let row = |_| {
         let mut bytes = [0u8; FINE_BYTES];
         for (at, byte) in bytes.iter_mut().enumerate() {
@@ -100,7 +100,7 @@ proptest! {
     fn every_kernel_leaves_the_same_rows_with_the_same_sums(
         seed in any::<u64>(), count in 0usize..5, queries in 1usize..20, extreme: bool, skipped in 0usize..2,
     ) {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix(seed);
         let groups = groups(count, &mut random, extreme);
         let groups = &groups[skipped.min(count)..];
         let weights: Vec<HeadWeights> = (0..queries).map(|_| weights(&mut random, extreme)).collect();
@@ -124,7 +124,7 @@ proptest! {
         extreme: bool,
         most in 1i32..128,
     ) {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix(seed);
         let mut weights: Vec<HeadWeights> = (0..queries).map(|_| weights(&mut random, extreme)).collect();
         // Small enough for some rows to fit.
         let lessened = |word: i32| i32::from_le_bytes(word.to_le_bytes().map(|byte| {
@@ -157,7 +157,7 @@ proptest! {
 
     #[test]
     fn every_kernel_gives_the_same_sums_in_the_later_passes(seed in any::<u64>(), extreme: bool) {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix(seed);
         let (mut codes, mut weights) = ([0u8; FINE_BYTES], [0i16; FINE_BYTES]);
         for (code, weight) in codes.iter_mut().zip(&mut weights) {
             let bits = random.next();

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::{PiecePlace, Places, THIN, hash, spread};
 use crate::search::blocks::{Piece, State};
 use crate::search::codes::{Fine, Group, Next};
-use crate::search::index::Entry;
-use crate::search::inner::Inner;
 use crate::search::recode::vectors_of;
+use crate::search::shared::Shared;
 use crate::search::tuning::{GROUP_ROWS, PIECE_ROWS, PLACE_BYTES};
+use crate::search::vector::Entry;
 
 /// Memory held, in bytes.
 struct Resident {
@@ -35,7 +35,7 @@ impl Places {
     /// Whether `rows` more fit into `bytes_max`, whatever must leave memory for them.
     pub(in crate::search) fn fits<L: Clone + Send + Sync>(
         &self,
-        inner: &Inner<L>,
+        inner: &Shared<L>,
         state: &State<L>,
         rows: u64,
     ) -> bool {
@@ -54,7 +54,7 @@ impl Places {
 
     /// Lets the vectors of a block leave memory, the oldest there are, where memory is
     /// short. False where it is not, or where no more can leave.
-    pub(in crate::search) fn let_go_one<L: Clone + Send + Sync>(&mut self, inner: &Inner<L>) -> bool {
+    pub(in crate::search) fn let_go_one<L: Clone + Send + Sync>(&mut self, inner: &Shared<L>) -> bool {
         if inner.originals().is_none() {
             return false;
         }
@@ -89,7 +89,7 @@ impl Places {
 
     /// Empties pieces in which few rows are in use: the rows move to the open
     /// piece, and memory stays within about twice what is in use.
-    pub(in crate::search) fn thin_out<L: Clone + Send + Sync>(&mut self, inner: &Inner<L>) {
+    pub(in crate::search) fn thin_out<L: Clone + Send + Sync>(&mut self, inner: &Shared<L>) {
         while let Some(number) = self.thin.pop() {
             let place = self.pieces[number as usize];
             if place.live > THIN || self.open == Some(number) || place.given_up {

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use super::basis::Basis;
 use super::blocks::{Block, Piece, State};
 use super::codes::{Codes, Encoded};
-use super::index::Entry;
 use super::tuning::PIECE_ROWS;
+use super::vector::Entry;
 use crate::matching::Dot;
 
 /// Entries above which coding them is spread over threads.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::matching::Dot;
+use crate::random::SplitMix;
 use crate::search::basis::Basis;
 use crate::search::bound::Prepared;
 use crate::search::codes::{Codes, Encoded, FineNorms, HEAD_LOOSE, LOOSE};
 use crate::search::kernel::{Kernel, Survivor, Task};
-use crate::search::random::Random;
 use crate::search::tuning::FINE;
 
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {
@@ -20,7 +20,7 @@ fn unit(mut vector: Vec<f32>) -> Vec<f32> {
 
 /// A basis of data whose energy falls off, as faces' does.
 fn basis(seed: u64, dimension: usize) -> Arc<Basis> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix(seed);
     let rows: Vec<f32> =
         (0..1200).flat_map(|_| unit((0..dimension).map(|i| random.normal() / (8 + i) as f32).collect())).collect();
     Arc::new(Basis::fit(&rows, dimension).unwrap())
@@ -30,7 +30,7 @@ fn basis(seed: u64, dimension: usize) -> Arc<Basis> {
 /// between them, beyond the axes, at the edges of codes and between two codes,
 /// of the largest length that is coded, with values too small for products.
 fn hard(seed: u64, dimension: usize, basis: &Basis) -> Vec<Vec<f32>> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix(seed);
     let axes: Vec<&[f32]> = basis.rows().chunks_exact(dimension).collect();
     let mut vectors = Vec::new();
     for i in 0..axes.len().min(24) {
@@ -140,7 +140,7 @@ proptest! {
 fn a_crooked_basis_costs_speed_not_candidates() {
     // Rows that are orthonormal only to about 3e-4: the defect is in the bound.
     let dimension = 12;
-    let mut random = Random::new(4);
+    let mut random = SplitMix(4);
     let mut rows = vec![0.0f32; dimension * dimension];
     for i in 0..dimension {
         for j in 0..dimension {
@@ -178,7 +178,7 @@ fn the_bound_is_of_use() {
     let dimension = 240;
     let basis = basis(1, dimension);
     let dot = Dot::best();
-    let mut random = Random::new(7);
+    let mut random = SplitMix(7);
     let rows: Vec<Vec<f32>> =
         (0..600).map(|_| unit((0..dimension).map(|i| random.normal() / (8 + i) as f32).collect())).collect();
     let prepared = Prepared::new(&basis, dot, &rows[0]).unwrap();

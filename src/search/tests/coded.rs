@@ -1,19 +1,21 @@
 //! The index with codes, against the sorted list: the same promises, with
 //! rotations fitted, fitted anew, and blocks merged and thinned out on the way.
 
+use crate::search::recode::refit;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
 use crate::matching::Dot;
+use crate::random::SplitMix;
 use crate::search::kernel::Kernel;
-use crate::search::random::Random;
-use crate::search::{Entry, Hit, Index, Like, Population, Wanted};
+use crate::search::{Entry, Hit, Index, Wanted};
+use crate::tools::{Like, Population};
 
 /// A gallery of near-unit vectors in few dimensions, with everything that must
 /// not be lost among them: copies, near copies, opposites, zero, odd lengths.
 pub(super) fn gallery(seed: u64, count: usize, dimension: usize) -> Vec<Vec<f32>> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix(seed);
     let mut rows: Vec<Vec<f32>> = Vec::with_capacity(count);
     for _ in 0..count {
         let choice = random.next() % 24;
@@ -87,7 +89,7 @@ fn a_coded_index_answers_as_a_sorted_list_does_through_growth_removal_and_new_ro
         let kernel = Kernel::all().into_iter().cycle().nth(seed as usize).unwrap();
         let index = Index::with_parts(dimension, 10_000, Dot::best(), kernel, 500);
         let mut model = BTreeMap::new();
-        let mut random = Random::new(seed);
+        let mut random = SplitMix(seed);
         for (step, batch) in rows.chunks(560).enumerate() {
             let first = step as u64 * 560;
             // Every third step removes most of what an earlier one put in.
@@ -99,7 +101,7 @@ fn a_coded_index_answers_as_a_sorted_list_does_through_growth_removal_and_new_ro
             });
             model.extend((first..).zip(batch.iter().cloned()));
             if step == 4 {
-                index.inner().refit();
+                refit(index.inner());
             }
             if step == 4 || step == 9 {
                 let queries: Vec<Vec<f32>> =
@@ -164,7 +166,7 @@ proptest! {
 
     #[test]
     fn any_order_of_changes_leaves_an_exact_index(seed in any::<u64>(), fit_min in 40usize..2000) {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix(seed);
         let dimension = 1 + random.next() as usize % 12;
         let index = Index::with_parts(dimension, 20_000, Dot::best(), Kernel::best(), fit_min);
         let rows = gallery(seed, 2500, dimension);
@@ -196,7 +198,7 @@ fn hopes_that_fail_lose_nothing() {
     // The first rows score far apart, those after them hardly: what the first let hope of
     // the others is never reached. Then the other way round, and some that are all alike.
     let dimension = 24;
-    let mut random = Random::new(11);
+    let mut random = SplitMix(11);
     let query: Vec<f32> = (0..dimension).map(|i| if i == 0 { 1.0 } else { 0.0 }).collect();
     let mut row = |spread: f32| {
         let along = (spread * random.normal()).clamp(-0.9, 0.9);
@@ -226,7 +228,7 @@ fn a_rotation_is_fitted_beside_searches_and_writes_without_an_answer_changing() 
     let model: BTreeMap<u64, Vec<f32>> = (0u64..).zip(rows.iter().cloned()).collect();
     let expected = ranked(&model, &rows[9])[..50].to_vec();
     std::thread::scope(|scope| {
-        let refits = scope.spawn(|| (0..3).for_each(|_| index.inner().refit()));
+        let refits = scope.spawn(|| (0..3).for_each(|_| refit(index.inner())));
         let writes = scope.spawn(|| {
             // Far from the query, and gone again.
             let far: Vec<f32> = rows[9].iter().map(|v| -v).collect();

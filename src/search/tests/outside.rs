@@ -1,5 +1,6 @@
 //! The index with vectors outside memory: the same answers, within its limit.
 
+use crate::search::recode::refit;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,9 +9,10 @@ use proptest::prelude::*;
 
 use super::coded::{assert_exact, bits, gallery, ranked};
 use crate::matching::Dot;
+use crate::random::SplitMix;
 use crate::search::kernel::Kernel;
-use crate::search::random::Random;
-use crate::search::{Entry, Index, IndexOptions, Like, Originals, Population, SearchError, Wanted};
+use crate::search::{Entry, Index, IndexOptions, Originals, SearchError, Wanted};
+use crate::tools::{Like, Population};
 
 /// A sorted map, as the place where originals lie. What was removed stays for those
 /// who still search a view with it.
@@ -62,7 +64,7 @@ fn an_index_with_codes_alone_answers_as_a_sorted_list_does() {
             });
             model.extend((first..).zip(batch.iter().cloned()));
         }
-        index.inner().refit();
+        refit(index.inner());
         assert!(index.view().state().outside >= 2, "{} pieces outside", index.view().state().outside);
         let bytes = index.bytes();
         assert!(bytes.vectors + bytes.others <= 2 << 20, "{bytes:?}");
@@ -145,7 +147,7 @@ fn originals_that_cannot_be_read_fail_the_search_and_nothing_else() {
     shelf.fails.store(true, Ordering::Release);
     assert_eq!(index.nearest(&rows[7], 9, |_| true), Err(SearchError::Unreadable));
     // Neither a new rotation nor removals need them to go on.
-    index.inner().refit();
+    refit(index.inner());
     index.apply(&(0..900).collect::<Vec<_>>(), Vec::new()).unwrap();
     shelf.fails.store(false, Ordering::Release);
     let model = (0u64..).zip(rows.iter().cloned()).skip(900).collect();
@@ -157,7 +159,7 @@ fn originals_that_cannot_be_read_fail_the_search_and_nothing_else() {
 }
 
 #[test]
-fn what_is_located_scores_as_in_a_scan_wherever_it_lies() {
+fn what_is_selected_scores_as_in_a_scan_wherever_it_lies() {
     let shelf = Arc::new(Shelf::default());
     let rows = gallery(5, 5000, 64);
     shelf.rows.lock().unwrap().extend((0..).zip(rows.iter().cloned()));
@@ -169,10 +171,10 @@ fn what_is_located_scores_as_in_a_scan_wherever_it_lies() {
     assert!(!index.view().is_whole());
     let query = &rows[99];
     let keys: Vec<u64> = (0..5000).rev().step_by(7).chain([7_000_000]).collect();
-    let located = index.locate(&keys);
+    let selected = index.select(&keys);
     let passes = |key: u64| !key.is_multiple_of(3);
     let score = |originals: Option<&dyn Originals>| {
-        let hits = located.score(query, |key, ()| passes(key), originals)?;
+        let hits = selected.score(query, |key, ()| passes(key), originals)?;
         Ok::<_, SearchError>(hits.into_iter().map(|hit| (hit.key, hit.score.to_bits())).collect::<BTreeMap<_, _>>())
     };
     // Some of them are very long.
@@ -181,14 +183,14 @@ fn what_is_located_scores_as_in_a_scan_wherever_it_lies() {
     assert_eq!(score(Some(&*shelf)), Ok(expected.clone()));
     assert_eq!(score(None), Err(SearchError::Missing));
     assert_eq!(
-        located.score(&[0.5], |_, ()| true, None).err(),
+        selected.score(&[0.5], |_, ()| true, None).err(),
         Some(SearchError::Dimension { expected: 64, found: 1 })
     );
-    assert_eq!(located.score(&[f32::NAN; 64], |_, ()| true, None).err(), Some(SearchError::NotFinite));
-    // What was located stays; what is removed is located no more.
+    assert_eq!(selected.score(&[f32::NAN; 64], |_, ()| true, None).err(), Some(SearchError::NotFinite));
+    // What was selected stays; what is removed is selected no more.
     index.apply(&(0..2000).collect::<Vec<_>>(), Vec::new()).unwrap();
     assert_eq!(score(Some(&*shelf)), Ok(expected));
-    let left = index.locate(&keys).score(query, |_, ()| true, Some(&*shelf)).unwrap();
+    let left = index.select(&keys).score(query, |_, ()| true, Some(&*shelf)).unwrap();
     assert!(!left.is_empty() && left.iter().all(|hit| hit.key >= 2000));
     let mut vector = vec![0.0; 64];
     index.read(2001, &mut vector).unwrap();
@@ -227,7 +229,7 @@ proptest! {
 
     #[test]
     fn filters_asked_first_change_no_answer(seed in any::<u64>(), modulus in 2u64..900) {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix(seed);
         let rows = gallery(seed, 2600, 64);
         let shelf = Arc::new(Shelf::default());
         shelf.rows.lock().unwrap().extend((0..).zip(rows.iter().cloned()));

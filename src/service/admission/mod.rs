@@ -1,26 +1,27 @@
-//! Who is let in, and whose turn it is.
+//! Admission: which calls are let in, and in which order they are worked on.
 //!
-//! Looking at photos takes all the processor there is, so calls that do take turns: a few
-//! are worked on at once, the others wait. A call is let in by the headers alone, where the
-//! work ahead of it is short enough that it will be done before its deadline; else it is
-//! refused in microseconds, before its photos are read, and told when to come back. Admission
-//! counts in time, by what calls of its method have taken lately.
+//! Analysing photos takes all the processor there is, so calls that do take turns: a few are
+//! worked on at once, the others wait. A call is let in by its headers alone, if the work ahead
+//! of it is short enough for it to be done before its deadline. Otherwise it is refused in
+//! microseconds, before its photos are read, with a hint when to come back. Work is counted in
+//! time, by what calls of the same method took lately.
 //!
-//! - **Order**: verification before identification before enrolment before bulk, each of
-//!   which still gets one start in sixteen while it waits. Within a class fair by connection:
-//!   every connection's first call goes before any one's second; then first come, first
-//!   served. Since nobody is let in who cannot be served in time, there is no backlog of
-//!   the hopeless for the newest to be taken from; and an order by deadline would let
-//!   latecomers break the promises made to those inside.
-//! - **Turns** are waited for once the message is there, so a slow line holds up nobody. They
-//!   end when the photos have been looked at: searches and commits are done together with
-//!   others', and more of them at once cost less each. They end too with the call, its caller
-//!   or its deadline.
-//! - Who was let in and cannot be done in time after all is refused before it costs anything.
+//! - **Order**: verification before identification before enrolment before bulk rows; each of
+//!   them still gets one start in sixteen while it waits. Within a priority it is fair by
+//!   connection: every connection's first call goes before the second call of any, then first
+//!   come, first served. Last come, first served would not help: nobody is let in who cannot be
+//!   served in time, so there is no backlog of calls that are too late. An order by deadline
+//!   would let later calls break the promise made to those let in before.
+//! - **Turns** are waited for once the message is there, so that a slow line keeps nobody
+//!   waiting. A turn ends when the photos have been analysed: searches and commits are done
+//!   together with those of other calls, and cost less the more of them there are. It ends too
+//!   with the call, its caller or its deadline.
+//! - A call that was let in and cannot be done in time after all is refused before it costs
+//!   anything.
 
-mod hints;
-mod pace;
+mod durations;
 mod queue;
+mod retry_hints;
 #[cfg(test)]
 mod tests;
 
@@ -29,146 +30,160 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use self::queue::{Queue, Verdict};
-use super::method::{Class, Method};
+use self::queue::{Queue, TurnSignal};
+use super::method::{Method, Priority};
 use crate::workflow::telling;
 
-/// Why a call is not served now.
+/// For want of what a call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Why {
-    /// Every place is taken.
+pub(super) enum BusyCause {
+    /// Every place among the calls in flight is taken.
     Place,
-    /// It would wait for longer than calls may.
+    /// It would wait for its turn for longer than calls may.
     Queue,
     /// It would not be done before its deadline.
     Deadline,
 }
 
-/// A refusal, and when to come back.
+/// A call is refused for want of capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub why: Why,
+pub(super) struct Busy {
+    pub cause: BusyCause,
+    /// When to come back.
     pub retry_after: Duration,
 }
 
-/// All calls that take turns.
+/// The queue of all calls that take turns.
 pub(super) struct Admission(Mutex<Queue>);
 
 impl Admission {
-    /// So many are worked on at once; nobody is let in to wait for longer than `wait_max`.
+    /// Works on up to `turns` calls at once, and lets none in that would wait for longer than
+    /// `wait_max`.
     pub(super) fn new(turns: usize, wait_max: Duration) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Queue::new(turns, wait_max))))
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Nothing is left half done under it.
+        // No code panics while it holds the lock, so the data is whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a call in that has so much time. `None` where it needs no turn.
+    /// Lets in a call of the connection `peer` that must be done within `time`. `None` where its
+    /// method takes no turn.
+    ///
+    /// # Errors
+    /// [`Busy`] where it could not be done in time.
     pub(super) fn enter(
         self: &Arc<Self>,
         method: Method,
         peer: u64,
         time: Option<Duration>,
-    ) -> Result<Option<Ticket>, Refused> {
-        let Some(class) = method.class() else { return Ok(None) };
-        let number = self.queue().enter((method, class), peer, time, Instant::now())?;
-        Ok(Some(self.ticket(number)))
+    ) -> Result<Option<QueueEntry>, Busy> {
+        let Some(priority) = method.priority() else { return Ok(None) };
+        let number = self.queue().enter((method, priority), peer, time, Instant::now())?;
+        Ok(Some(self.entry(number)))
     }
 
-    fn ticket(self: &Arc<Self>, number: u64) -> Ticket {
-        Ticket(Arc::new(Inside { of: Arc::clone(self), number, sent_away: OnceLock::new() }))
+    fn entry(self: &Arc<Self>, number: u64) -> QueueEntry {
+        QueueEntry(Arc::new(Entry { of: Arc::clone(self), number, refused_for: OnceLock::new() }))
     }
 
-    /// Why a call is refused that found every place taken.
-    pub(super) fn refuse_for_place(&self, method: Method) -> Refused {
-        self.queue().refuse_for_place(method.class(), Instant::now())
+    /// The refusal of a call that found every place taken.
+    pub(super) fn refuse_for_place(&self, method: Method) -> Busy {
+        self.queue().refuse_for_place(method.priority(), Instant::now())
     }
 
-    /// Refuses one of those that wait and matter less, for its place. Whether there was one.
+    /// Refuses a waiting call of a lower priority, so that its place falls free. Returns whether
+    /// there was one.
     pub(super) fn displace_below(&self, method: Method) -> bool {
-        let class = method.class().unwrap_or(Class::Verification);
-        self.queue().displace_below(class, Instant::now())
+        let priority = method.priority().unwrap_or(Priority::Verification);
+        self.queue().displace_below(priority, Instant::now())
     }
 
-    /// The turn of one row of a list with so many photos. Rows wait as long as it takes.
+    /// Waits for the turn of one row of a bulk enrolment, as long as it takes.
     pub(super) async fn row(self: &Arc<Self>, photos: usize, peer: u64) -> Turn {
         let number = self.queue().enter_row(Method::BulkEnroll, photos, peer, Instant::now());
-        let ticket = self.ticket(number);
-        ticket.wait(photos).await;
-        Turn { ticket: Some(ticket), done: false }
+        let entry = self.entry(number);
+        entry.wait(photos).await;
+        Turn { entry: Some(entry), done: false }
     }
 }
 
-/// Belongs to a call that was let in, until all clones of it are gone.
+/// A call's entry in the queue. The call leaves the queue when the last clone is dropped.
 #[derive(Clone)]
-pub(super) struct Ticket(Arc<Inside>);
+pub(super) struct QueueEntry(Arc<Entry>);
 
-struct Inside {
+struct Entry {
     of: Arc<Admission>,
+    /// Number of the call in the queue.
     number: u64,
-    sent_away: OnceLock<Why>,
+    /// Set where the call was refused while it waited.
+    refused_for: OnceLock<BusyCause>,
 }
 
-impl Drop for Inside {
+impl Drop for Entry {
     fn drop(&mut self) {
         self.of.queue().leave(self.number, false, Instant::now());
     }
 }
 
-impl Ticket {
-    /// The call's message is there, with so many photos: waits for its turn.
-    pub(super) async fn turn(self, photos: usize) -> Result<Turn, Refused> {
+impl QueueEntry {
+    /// Waits for the turn of a call whose message is there, with so many photos.
+    ///
+    /// # Errors
+    /// [`Busy`] where it cannot be done in time any more, or another call needs its place.
+    pub(super) async fn turn(self, photos: usize) -> Result<Turn, Busy> {
         match self.wait(photos).await {
-            Some(refused) => {
-                let _ = self.0.sent_away.set(refused.why);
-                Err(refused)
+            Some(busy) => {
+                // It is refused at most once.
+                let _ = self.0.refused_for.set(busy.cause);
+                Err(busy)
             }
-            None => Ok(Turn { ticket: Some(self), done: false }),
+            None => Ok(Turn { entry: Some(self), done: false }),
         }
     }
 
-    /// Why its call was refused after all, where it was.
-    pub(super) fn sent_away(&self) -> Option<Why> {
-        self.0.sent_away.get().copied()
+    /// Why the call was refused while it waited, if it was.
+    pub(super) fn refused_for(&self) -> Option<BusyCause> {
+        self.0.refused_for.get().copied()
     }
 
-    async fn wait(&self, photos: usize) -> Option<Refused> {
-        let (told, verdict) = oneshot::channel();
-        self.0.of.queue().wait(self.0.number, photos, told, Instant::now());
-        match verdict.await {
-            Ok(Verdict::GoAway(refused)) => Some(refused),
-            // The sender is dropped with a call that has left, whose own end is on its way.
-            Ok(Verdict::Go) | Err(_) => None,
+    async fn wait(&self, photos: usize) -> Option<Busy> {
+        let (sender, signal) = oneshot::channel();
+        self.0.of.queue().wait(self.0.number, photos, sender, Instant::now());
+        match signal.await {
+            Ok(TurnSignal::Refused(busy)) => Some(busy),
+            // The sender is dropped where the call has left the queue; its end is on its way.
+            Ok(TurnSignal::Begin) | Err(_) => None,
         }
     }
 }
 
-/// The turn of a call. It ends when dropped.
+/// The turn of a call or of a row. It ends when dropped.
 pub(super) struct Turn {
-    ticket: Option<Ticket>,
+    entry: Option<QueueEntry>,
+    /// The work was done to its end.
     done: bool,
 }
 
 impl Turn {
-    /// That of a call which takes none.
+    /// The turn of a call that takes none.
     pub(super) fn free() -> Self {
-        Self { ticket: None, done: false }
+        Self { entry: None, done: false }
     }
 
-    /// The work of the turn, which ends with it. Only what is done to its end tells how long
-    /// such work takes.
+    /// Does the work of the turn, and ends the turn with it, or before, when the photos have
+    /// been analysed. Only work that is done to its end counts in the estimates.
     pub(super) async fn of<T>(mut self, work: impl Future<Output = T>) -> T {
-        let tell = {
-            let inside = self.ticket.as_ref().map(|Ticket(inside)| Arc::downgrade(inside));
+        let photos_analysed = {
+            let entry = self.entry.as_ref().map(|QueueEntry(entry)| Arc::downgrade(entry));
             move || {
-                if let Some(inside) = inside.as_ref().and_then(Weak::upgrade) {
-                    inside.of.queue().seen(inside.number, Instant::now());
+                if let Some(entry) = entry.as_ref().and_then(Weak::upgrade) {
+                    entry.of.queue().end_turn(entry.number, Instant::now());
                 }
             }
         };
-        let outcome = telling(tell, work).await;
+        let outcome = telling(photos_analysed, work).await;
         self.done = true;
         outcome
     }
@@ -176,8 +191,8 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(Ticket(inside)) = self.ticket.take() {
-            inside.of.queue().leave(inside.number, self.done, Instant::now());
+        if let Some(QueueEntry(entry)) = self.entry.take() {
+            entry.of.queue().leave(entry.number, self.done, Instant::now());
         }
     }
 }

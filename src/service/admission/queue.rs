@@ -1,41 +1,42 @@
-//! The queue itself, as plain data: who is let in, who is next, who goes. All times are
-//! given, none are taken, so that every promise can be tested without waiting.
+//! The queue as plain data: which call is let in, which begins next, which is refused while it
+//! waits. Every method is given the time and reads no clock, so that tests need not wait.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::super::method::{Class, Method};
-use super::hints::Hints;
-use super::pace::{Cost, Paces};
-use super::{Refused, Why};
+use super::super::method::{Method, Priority};
+use super::durations::{DurationEstimates, ExpectedDuration};
+use super::retry_hints::RetryHints;
+use super::{Busy, BusyCause};
 
-/// A class that waits gets at least one start in so many, whatever comes above it.
+/// A priority with a waiting call gets at least one start in so many, whatever has a higher one.
 const SHARE: u32 = 16;
-/// A message that has been coming for longer counts no more as work ahead of others until
-/// it is there: whoever sends slowly must not keep others out.
+/// A message that has been coming for longer no longer counts as work ahead of others until it
+/// is there, so that a slow sender keeps nobody out.
 const COMING_MAX: Duration = Duration::from_secs(1);
-/// A call waits at most so many times [`Queue::wait_max`]: what was let in and has been
-/// overtaken for so long is refused after all.
+/// A call that was let in and has waited for so many times [`Queue::wait_max`], because others
+/// went before it, is refused.
 const OVERTAKEN: u32 = 2;
 
-/// What a call that waits for its turn is told.
+/// The end of a call's wait for its turn.
 #[derive(Debug)]
-pub(super) enum Verdict {
-    /// It is its turn.
-    Go,
-    /// It is not worth waiting any more.
-    GoAway(Refused),
+pub(super) enum TurnSignal {
+    /// Its turn begins.
+    Begin,
+    /// It is refused.
+    Refused(Busy),
 }
 
-/// One call of a class, or one row.
-struct Call {
+/// One call that takes a turn, or one row.
+struct QueuedCall {
     method: Method,
-    class: Class,
-    /// Its connection.
+    priority: Priority,
+    /// Number of its connection.
     peer: u64,
-    /// Place among the calls of its class: fair by connection, then first come.
+    /// Place among the calls of its priority: the round of its connection, then the number of
+    /// the call.
     order: (u64, u64),
     deadline: Option<Instant>,
     /// Known once the message is there.
@@ -43,176 +44,185 @@ struct Call {
     state: State,
 }
 
+/// How far a call has come.
 enum State {
-    /// Let in; its message is on its way.
+    /// It was let in; its message is on its way.
     Coming { since: Instant },
-    /// Ready, and waiting for its turn.
-    Waiting { since: Instant, told: oneshot::Sender<Verdict> },
-    /// Its photos are being looked at.
+    /// Its message is there; it waits for its turn.
+    Waiting { since: Instant, signal: oneshot::Sender<TurnSignal> },
+    /// Its photos are being analysed.
     Running { since: Instant },
-    /// They have been; its turn is over.
+    /// Its photos have been analysed, so its turn is over; the call goes on.
     After { since: Instant },
 }
 
 /// The calls that take turns.
 pub(super) struct Queue {
-    /// Calls worked on at once.
+    /// Most calls worked on at once.
     turns: usize,
-    /// Longest wait that a call is let in for.
+    /// Longest wait with which a call is let in.
     wait_max: Duration,
-    calls: BTreeMap<u64, Call>,
+    /// By their numbers.
+    calls: BTreeMap<u64, QueuedCall>,
+    /// Number of the next call.
     next: u64,
-    paces: Paces,
-    /// Starts of others since a class that waits had its own.
-    passed_over: [u32; Class::COUNT],
-    /// The round that each class is in: the one of its latest start.
-    round: [u64; Class::COUNT],
-    hints: [Hints; Class::COUNT],
+    estimates: DurationEstimates,
+    /// For each priority with a waiting call, the starts of others since its own last one.
+    passed_over: [u32; Priority::COUNT],
+    /// For each priority, the round of its latest start.
+    round: [u64; Priority::COUNT],
+    hints: [RetryHints; Priority::COUNT],
 }
 
 /// The work that comes before a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ahead {
-    /// How long it is until the call's turn.
+    /// Time until the call's turn.
     wait: Duration,
-    /// From one start of its class to the next.
+    /// Time from one start of its priority to the next.
     every: Duration,
-    /// Nobody else is there: whatever is expected of the call, trying costs nobody anything.
+    /// There is no other call: to try this one delays nobody.
     alone: bool,
 }
 
 impl Queue {
+    /// An empty queue that works on up to `turns` calls at once.
     pub(super) fn new(turns: usize, wait_max: Duration) -> Self {
         Self {
             turns: turns.max(1),
             wait_max,
             calls: BTreeMap::new(),
             next: 0,
-            paces: Paces::default(),
-            passed_over: [0; Class::COUNT],
-            round: [0; Class::COUNT],
+            estimates: DurationEstimates::default(),
+            passed_over: [0; Priority::COUNT],
+            round: [0; Priority::COUNT],
             hints: Default::default(),
         }
     }
 
-    /// Lets a call in that is done `time` from now or is not worth doing, or says why not.
+    /// Lets in a call that must be done within `time`, and gives it its number.
+    ///
+    /// # Errors
+    /// [`Busy`] where it would be done too late or wait for too long.
     pub(super) fn enter(
         &mut self,
-        (method, class): (Method, Class),
+        (method, priority): (Method, Priority),
         peer: u64,
         time: Option<Duration>,
         now: Instant,
-    ) -> Result<u64, Refused> {
-        let order = self.order_for(class, peer);
-        let ahead = self.ahead(class, order, now);
-        let Cost { most, .. } = self.paces.cost(method, None);
+    ) -> Result<u64, Busy> {
+        let order = self.order_for(priority, peer);
+        let ahead = self.ahead(priority, order, now);
+        let ExpectedDuration { most, .. } = self.estimates.expect(method, None);
         if !ahead.alone {
-            // A call that would begin at once is never kept out by the bound on waiting.
+            // The bound on waiting keeps no call out that would begin at once.
             let in_time = time.map_or(Duration::MAX, |time| time.saturating_sub(most));
             if ahead.wait > in_time || time.is_some_and(|time| most > time) {
-                return Err(self.refuse(class, Why::Deadline, ahead, in_time, now));
+                return Err(self.refuse(priority, BusyCause::Deadline, ahead, in_time, now));
             }
             if ahead.wait > self.wait_max {
-                return Err(self.refuse(class, Why::Queue, ahead, self.wait_max, now));
+                return Err(self.refuse(priority, BusyCause::Queue, ahead, self.wait_max, now));
             }
         }
         let deadline = time.and_then(|time| now.checked_add(time));
         let state = State::Coming { since: now };
-        Ok(self.insert(Call { method, class, peer, order, deadline, photos: None, state }))
+        Ok(self.insert(QueuedCall { method, priority, peer, order, deadline, photos: None, state }))
     }
 
-    /// A row, which waits as long as it takes.
+    /// Lets in a row, which waits for its turn as long as it takes.
     pub(super) fn enter_row(&mut self, method: Method, photos: usize, peer: u64, now: Instant) -> u64 {
-        let (class, photos) = (Class::Bulk, Some(photos));
-        let (order, state) = (self.order_for(class, peer), State::Coming { since: now });
-        self.insert(Call { method, class, peer, order, deadline: None, photos, state })
+        let (priority, photos) = (Priority::Bulk, Some(photos));
+        let (order, state) = (self.order_for(priority, peer), State::Coming { since: now });
+        self.insert(QueuedCall { method, priority, peer, order, deadline: None, photos, state })
     }
 
-    /// The call's message is there: it waits for its turn, and is told.
-    pub(super) fn wait(&mut self, number: u64, photos: usize, told: oneshot::Sender<Verdict>, now: Instant) {
+    /// The call's message is there: it waits for its turn, which `signal` tells it of.
+    pub(super) fn wait(&mut self, number: u64, photos: usize, signal: oneshot::Sender<TurnSignal>, now: Instant) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.photos = Some(photos);
-        call.state = State::Waiting { since: now, told };
+        call.state = State::Waiting { since: now, signal };
         self.advance(now);
     }
 
-    /// The call's photos have been looked at: its turn is over.
-    pub(super) fn seen(&mut self, number: u64, now: Instant) {
+    /// The call's photos have been analysed: its turn is over, and the call goes on.
+    pub(super) fn end_turn(&mut self, number: u64, now: Instant) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let State::Running { since } = call.state else { return };
         call.state = State::After { since: now };
-        self.paces.note_turn(call.method, call.photos.unwrap_or(1), now.saturating_duration_since(since));
+        self.estimates.note_turn(call.method, call.photos.unwrap_or(1), now.saturating_duration_since(since));
         self.advance(now);
     }
 
-    /// The call is over, done or given up.
+    /// The call is over: `done` says whether its work was done to its end.
     pub(super) fn leave(&mut self, number: u64, done: bool, now: Instant) {
         let Some(call) = self.calls.remove(&number) else { return };
         let (method, photos) = (call.method, call.photos.unwrap_or(1));
         let took = |since| now.saturating_duration_since(since);
         match call.state {
-            State::Running { since } if done => self.paces.note_turn(method, photos, took(since)),
-            State::Running { since } => self.paces.note_turn_given_up(method, photos, took(since)),
-            State::After { since } if done => self.paces.note_after(method, took(since)),
-            State::After { since } => self.paces.note_after_given_up(method, took(since)),
+            State::Running { since } if done => self.estimates.note_turn(method, photos, took(since)),
+            State::Running { since } => self.estimates.note_turn_given_up(method, photos, took(since)),
+            State::After { since } if done => self.estimates.note_after(method, took(since)),
+            State::After { since } => self.estimates.note_after_given_up(method, took(since)),
             State::Coming { .. } | State::Waiting { .. } => {}
         }
         self.advance(now);
     }
 
-    /// Refuses the last of those that wait below `class`, for the place it holds.
-    pub(super) fn displace_below(&mut self, class: Class, now: Instant) -> bool {
+    /// Refuses the last waiting call of a priority below this one, so that its place falls free.
+    /// Returns whether there was one.
+    pub(super) fn displace_below(&mut self, priority: Priority, now: Instant) -> bool {
         let waiting = self.calls.iter().filter(|(_, call)| matches!(call.state, State::Waiting { .. }));
-        let below = waiting.filter(|(_, call)| call.class > class && call.class != Class::Bulk);
-        let Some(number) = below.max_by_key(|(_, call)| (call.class, call.order)).map(|(number, _)| *number) else {
+        let below = waiting.filter(|(_, call)| call.priority > priority && call.priority != Priority::Bulk);
+        let Some(number) = below.max_by_key(|(_, call)| (call.priority, call.order)).map(|(number, _)| *number) else {
             return false;
         };
-        self.send_away(number, Why::Place, now);
+        self.refuse_waiting(number, BusyCause::Place, now);
         true
     }
 
-    /// Why a call was not even looked at that found every place taken.
-    pub(super) fn refuse_for_place(&mut self, class: Option<Class>, now: Instant) -> Refused {
-        let class = class.unwrap_or(Class::Verification);
-        let order = self.order_for(class, u64::MAX);
-        let ahead = self.ahead(class, order, now);
-        self.refuse(class, Why::Place, ahead, self.wait_max, now)
+    /// The refusal of a call that found every place taken.
+    pub(super) fn refuse_for_place(&mut self, priority: Option<Priority>, now: Instant) -> Busy {
+        let priority = priority.unwrap_or(Priority::Verification);
+        let order = self.order_for(priority, u64::MAX);
+        let ahead = self.ahead(priority, order, now);
+        self.refuse(priority, BusyCause::Place, ahead, self.wait_max, now)
     }
 
-    fn insert(&mut self, call: Call) -> u64 {
+    fn insert(&mut self, call: QueuedCall) -> u64 {
         let number = self.next;
         self.next += 1;
         self.calls.insert(number, call);
         number
     }
 
-    /// The place of one more call: in the round after the last call of its connection that
-    /// still waits, and in the current one where none does.
-    fn order_for(&self, class: Class, peer: u64) -> (u64, u64) {
-        let own = self.calls.values().filter(|call| call.class == class && call.peer == peer);
+    /// The place of one more call: in the round after that of its connection's last call that
+    /// has not begun, and in the current round where there is none.
+    fn order_for(&self, priority: Priority, peer: u64) -> (u64, u64) {
+        let own = self.calls.values().filter(|call| call.priority == priority && call.peer == peer);
         let waiting = own.filter(|call| matches!(call.state, State::Coming { .. } | State::Waiting { .. }));
         let after = waiting.map(|call| call.order.0 + 1).max().unwrap_or(0);
-        (after.max(self.round[class as usize]), self.next)
+        (after.max(self.round[priority as usize]), self.next)
     }
 
-    fn ahead(&self, class: Class, order: (u64, u64), now: Instant) -> Ahead {
+    /// The work ahead of a call in this place.
+    fn ahead(&self, priority: Priority, order: (u64, u64), now: Instant) -> Ahead {
         let (mut busy, mut running, mut above, mut beside) = (false, 0usize, 0u32, 0u32);
         let (mut left, mut above_takes, mut beside_takes) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         for call in self.calls.values() {
-            let turn = self.paces.cost(call.method, call.photos).turn;
+            let turn = self.estimates.expect(call.method, call.photos).turn;
             match &call.state {
                 State::After { .. } => busy = true,
                 State::Running { since } => {
                     running += 1;
-                    // One that takes longer than usual has some way to go, nobody knows how long.
+                    // How long a call goes on that takes longer than usual is not known.
                     left += turn.saturating_sub(now.saturating_duration_since(*since)).max(turn / 4);
                 }
                 State::Coming { since } if now.saturating_duration_since(*since) > COMING_MAX => {}
-                State::Coming { .. } | State::Waiting { .. } if call.class < class => {
+                State::Coming { .. } | State::Waiting { .. } if call.priority < priority => {
                     above += 1;
                     above_takes += turn;
                 }
-                State::Coming { .. } | State::Waiting { .. } if call.class == class && call.order < order => {
+                State::Coming { .. } | State::Waiting { .. } if call.priority == priority && call.order < order => {
                     beside += 1;
                     beside_takes += turn;
                 }
@@ -230,89 +240,96 @@ impl Queue {
             let every = mean(left + beside_takes, running as u32 + beside);
             return Ahead { wait: strictly, every, alone };
         }
-        // Where more and more comes above, what remains is the class's share.
+        // However many calls of a higher priority come, the share of this one remains.
         let every = mean(above_takes, above) * SHARE;
         Ahead { wait: strictly.min(every * (beside + 1)), every, alone }
     }
 
-    fn refuse(&mut self, class: Class, why: Why, ahead: Ahead, wait_max: Duration, now: Instant) -> Refused {
+    /// The refusal of a call with a hint when it would be let in: when the wait that is ahead of
+    /// it has fallen to `wait_max`.
+    fn refuse(&mut self, priority: Priority, cause: BusyCause, ahead: Ahead, wait_max: Duration, now: Instant) -> Busy {
         let first = ahead.wait.saturating_sub(wait_max);
-        let retry_after = self.hints[class as usize].next(now, first, ahead.every);
-        Refused { why, retry_after }
+        let retry_after = self.hints[priority as usize].next(now, first, ahead.every);
+        Busy { cause, retry_after }
     }
 
-    fn send_away(&mut self, number: u64, why: Why, now: Instant) {
+    /// Refuses a call that waits, and takes it out of the queue.
+    fn refuse_waiting(&mut self, number: u64, cause: BusyCause, now: Instant) {
         let Some(call) = self.calls.remove(&number) else { return };
-        let ahead = self.ahead(call.class, call.order, now);
-        let refused = self.refuse(call.class, why, ahead, self.wait_max, now);
-        if let State::Waiting { told, .. } = call.state {
+        let ahead = self.ahead(call.priority, call.order, now);
+        let busy = self.refuse(call.priority, cause, ahead, self.wait_max, now);
+        if let State::Waiting { signal, .. } = call.state {
             // Fails where the caller has gone meanwhile.
-            let _ = told.send(Verdict::GoAway(refused));
+            let _ = signal.send(TurnSignal::Refused(busy));
         }
     }
 
-    /// Sends away who cannot be done in time any more, and gives turns as long as there are.
+    /// Refuses the waiting calls that cannot be done in time any more, and begins turns as long
+    /// as there are free ones.
     fn advance(&mut self, now: Instant) {
         let running =
             |queue: &Self| queue.calls.values().filter(|call| matches!(call.state, State::Running { .. })).count();
         if running(self) > 0 {
-            for (number, why) in self.hopeless(now) {
-                self.send_away(number, why, now);
+            for (number, cause) in self.too_late(now) {
+                self.refuse_waiting(number, cause, now);
             }
         }
         while running(self) < self.turns {
-            let Some((number, class)) = self.first() else { return };
+            let Some((number, priority)) = self.first() else { return };
             let Some(call) = self.calls.get_mut(&number) else { return };
-            self.round[class as usize] = call.order.0;
-            let State::Waiting { told, .. } = std::mem::replace(&mut call.state, State::Running { since: now }) else {
+            self.round[priority as usize] = call.order.0;
+            let State::Waiting { signal, .. } = std::mem::replace(&mut call.state, State::Running { since: now })
+            else {
                 return;
             };
-            if told.send(Verdict::Go).is_err() {
-                // The caller went, and its own leaving is on its way.
+            if signal.send(TurnSignal::Begin).is_err() {
+                // The caller went, and the call is about to leave by itself.
                 self.calls.remove(&number);
                 continue;
             }
-            self.count_start(class);
+            self.count_start(priority);
         }
     }
 
-    /// Who waits in vain: done too late even if begun now, or overtaken for too long.
-    fn hopeless(&self, now: Instant) -> Vec<(u64, Why)> {
-        let hopeless = |call: &Call| {
+    /// The waiting calls that would be done too late if they began now, or that others have gone
+    /// before for too long.
+    fn too_late(&self, now: Instant) -> Vec<(u64, BusyCause)> {
+        let too_late = |call: &QueuedCall| {
             let State::Waiting { since, .. } = call.state else { return None };
-            let usual = self.paces.cost(call.method, call.photos).usual;
+            let usual = self.estimates.expect(call.method, call.photos).usual;
             if call.deadline.is_some_and(|deadline| now + usual > deadline) {
-                return Some(Why::Deadline);
+                return Some(BusyCause::Deadline);
             }
             let overtaken = now.saturating_duration_since(since) > self.wait_max * OVERTAKEN;
-            (overtaken && call.class != Class::Bulk).then_some(Why::Queue)
+            (overtaken && call.priority != Priority::Bulk).then_some(BusyCause::Queue)
         };
-        self.calls.iter().filter_map(|(number, call)| Some((*number, hopeless(call)?))).collect()
+        self.calls.iter().filter_map(|(number, call)| Some((*number, too_late(call)?))).collect()
     }
 
-    /// Whose turn it is: the first of the highest class that waits, unless one below has been
-    /// passed over for long enough.
-    fn first(&self) -> Option<(u64, Class)> {
-        let mut firsts: [Option<(&Call, u64)>; Class::COUNT] = [None; Class::COUNT];
+    /// The call whose turn is next: the first of the highest priority that waits, unless a lower
+    /// priority has been passed over often enough.
+    fn first(&self) -> Option<(u64, Priority)> {
+        let mut firsts: [Option<(&QueuedCall, u64)>; Priority::COUNT] = [None; Priority::COUNT];
         for (number, call) in &self.calls {
-            let first = &mut firsts[call.class as usize];
+            let first = &mut firsts[call.priority as usize];
             let waits = matches!(call.state, State::Waiting { .. });
             if waits && first.is_none_or(|(first, _)| call.order < first.order) {
                 *first = Some((call, *number));
             }
         }
-        let due = firsts.iter().flatten().find(|(call, _)| self.passed_over[call.class as usize] >= SHARE - 1);
-        due.or_else(|| firsts.iter().flatten().next()).map(|(call, number)| (*number, call.class))
+        let due = firsts.iter().flatten().find(|(call, _)| self.passed_over[call.priority as usize] >= SHARE - 1);
+        due.or_else(|| firsts.iter().flatten().next()).map(|(call, number)| (*number, call.priority))
     }
 
-    fn count_start(&mut self, class: Class) {
-        self.passed_over[class as usize] = 0;
-        let mut waits = [false; Class::COUNT];
+    /// Counts a start of this priority for those that wait beside it.
+    fn count_start(&mut self, priority: Priority) {
+        self.passed_over[priority as usize] = 0;
+        let mut waits = [false; Priority::COUNT];
         for call in self.calls.values().filter(|call| matches!(call.state, State::Waiting { .. })) {
-            waits[call.class as usize] = true;
+            waits[call.priority as usize] = true;
         }
         for (of, passed_over) in self.passed_over.iter_mut().enumerate() {
-            if waits[of] && of != class as usize {
+            if waits[of] && of != priority as usize {
                 *passed_over += 1;
             }
         }

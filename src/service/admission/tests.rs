@@ -1,18 +1,18 @@
-//! The promises of the queue, with times that are made up.
+//! Tests of the queue, with times that the tests choose.
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::super::method::{Class, Method};
-use super::queue::{Queue, Verdict};
-use super::{Admission, Refused, Why};
+use super::super::method::{Method, Priority};
+use super::queue::{Queue, TurnSignal};
+use super::{Admission, Busy, BusyCause};
 
 const SECOND: Duration = Duration::from_secs(1);
-const VERIFY: (Method, Class) = (Method::Verify, Class::Verification);
-const IDENTIFY: (Method, Class) = (Method::Identify, Class::Identification);
-const ENROLL: (Method, Class) = (Method::Enroll, Class::Enrolment);
+const VERIFY: (Method, Priority) = (Method::Verify, Priority::Verification);
+const IDENTIFY: (Method, Priority) = (Method::Identify, Priority::Identification);
+const ENROLL: (Method, Priority) = (Method::Enroll, Priority::Enrolment);
 const TIME: Option<Duration> = Some(Duration::from_secs(60));
 
 /// A queue with a clock.
@@ -21,37 +21,37 @@ struct Clocked {
     now: Instant,
 }
 
-/// A call that is in it.
+/// A call in the queue.
 struct Caller {
     number: u64,
-    told: Receiver<Verdict>,
+    signal: Receiver<TurnSignal>,
 }
 
 impl Caller {
     /// `None` while it waits.
-    fn verdict(&mut self) -> Option<Verdict> {
-        match self.told.try_recv() {
-            Ok(verdict) => Some(verdict),
+    fn signalled(&mut self) -> Option<TurnSignal> {
+        match self.signal.try_recv() {
+            Ok(signal) => Some(signal),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Closed) => panic!("forgotten without a word"),
+            Err(TryRecvError::Closed) => panic!("dropped without a signal"),
         }
     }
 
     fn goes(&mut self) -> bool {
-        matches!(self.verdict(), Some(Verdict::Go))
+        matches!(self.signalled(), Some(TurnSignal::Begin))
     }
 
     fn waits(&mut self) -> bool {
-        self.verdict().is_none()
+        self.signalled().is_none()
     }
 
-    fn is_sent_away(&mut self, why: Why) -> bool {
-        matches!(self.verdict(), Some(Verdict::GoAway(refused)) if refused.why == why)
+    fn is_refused(&mut self, cause: BusyCause) -> bool {
+        matches!(self.signalled(), Some(TurnSignal::Refused(busy)) if busy.cause == cause)
     }
 }
 
 impl Clocked {
-    /// One in which every call is known to take a second.
+    /// A queue that has learnt that every call takes a second.
     fn new(turns: usize, wait_max: Duration) -> Self {
         let mut this = Self { queue: Queue::new(turns, wait_max), now: Instant::now() };
         for call in [VERIFY, IDENTIFY, ENROLL] {
@@ -69,16 +69,16 @@ impl Clocked {
         self
     }
 
-    /// A call whose message is there at once.
-    fn call(&mut self, of: (Method, Class), peer: u64, time: Option<Duration>) -> Result<Caller, Refused> {
+    /// Lets in a call whose message is there at once.
+    fn call(&mut self, of: (Method, Priority), peer: u64, time: Option<Duration>) -> Result<Caller, Busy> {
         let number = self.queue.enter(of, peer, time, self.now)?;
         Ok(self.ready(number))
     }
 
     fn ready(&mut self, number: u64) -> Caller {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        self.queue.wait(number, 2, tell, self.now);
-        Caller { number, told }
+        let (sender, signal) = tokio::sync::oneshot::channel();
+        self.queue.wait(number, 2, sender, self.now);
+        Caller { number, signal }
     }
 
     fn row(&mut self, peer: u64) -> Caller {
@@ -86,9 +86,9 @@ impl Clocked {
         self.ready(number)
     }
 
-    /// Its photos have been looked at.
-    fn seen(&mut self, caller: &Caller) {
-        self.queue.seen(caller.number, self.now);
+    /// Its photos have been analysed.
+    fn photos_analysed(&mut self, caller: &Caller) {
+        self.queue.end_turn(caller.number, self.now);
     }
 
     fn done(&mut self, caller: Caller) {
@@ -107,37 +107,37 @@ fn as_many_as_there_are_turns_begin_at_once_and_the_next_when_one_ends() {
 }
 
 #[test]
-fn a_turn_is_over_once_the_photos_have_been_looked_at_and_the_call_is_not() {
+fn a_turn_is_over_once_the_photos_have_been_analysed_and_the_call_goes_on() {
     let mut all = Clocked::new(1, 60 * SECOND);
     // Searches take five seconds each, together with others' or not.
     for _ in 0..50 {
         let call = all.call(IDENTIFY, 1, None).unwrap();
-        all.after(SECOND).seen(&call);
+        all.after(SECOND).photos_analysed(&call);
         all.after(5 * SECOND).done(call);
     }
     let mut first = all.call(IDENTIFY, 1, TIME).unwrap();
     let mut second = all.call(IDENTIFY, 1, TIME).unwrap();
     assert!(first.goes() && second.waits());
-    all.after(SECOND).seen(&first);
+    all.after(SECOND).photos_analysed(&first);
     assert!(second.goes());
     // A second's wait and a second's turn would do, were it not for the search.
-    assert_eq!(all.call(IDENTIFY, 1, Some(3 * SECOND)).err().unwrap().why, Why::Deadline);
+    assert_eq!(all.call(IDENTIFY, 1, Some(3 * SECOND)).err().unwrap().cause, BusyCause::Deadline);
     assert!(all.call(IDENTIFY, 1, Some(12 * SECOND)).is_ok());
     assert!(all.call(VERIFY, 1, Some(3 * SECOND)).is_ok());
 }
 
 #[test]
-fn nobody_is_let_in_who_cannot_be_served_before_the_deadline() {
+fn no_call_is_let_in_that_cannot_be_done_before_its_deadline() {
     let mut all = Clocked::new(1, 100 * SECOND);
     let _inside: Vec<_> = (0..5).map(|_| all.call(VERIFY, 1, TIME).unwrap()).collect();
     // Five seconds of work are ahead, and a second of its own.
     let refused = all.call(VERIFY, 1, Some(5 * SECOND)).err().unwrap();
-    assert_eq!(refused.why, Why::Deadline);
+    assert_eq!(refused.cause, BusyCause::Deadline);
     assert!(all.call(VERIFY, 1, Some(8 * SECOND)).is_ok());
 }
 
 #[test]
-fn nobody_waits_for_longer_than_calls_may_however_much_time_there_is() {
+fn no_call_is_let_in_to_wait_for_longer_than_calls_may() {
     let mut all = Clocked::new(2, 3 * SECOND);
     let mut inside = Vec::new();
     let refused = loop {
@@ -146,7 +146,7 @@ fn nobody_waits_for_longer_than_calls_may_however_much_time_there_is() {
             Err(refused) => break refused,
         }
     };
-    assert_eq!(refused.why, Why::Queue);
+    assert_eq!(refused.cause, BusyCause::Queue);
     // Two at work, and three seconds' worth of two turns each.
     assert!((6..=8).contains(&inside.len()), "{}", inside.len());
 }
@@ -166,12 +166,12 @@ fn time_counts_and_not_the_number_of_calls() {
 }
 
 #[test]
-fn a_call_that_finds_nobody_is_tried_whatever_is_expected_of_it() {
+fn a_call_that_finds_an_empty_queue_is_let_in_whatever_it_is_expected_to_take() {
     let mut all = Clocked::new(1, SECOND);
     // Else an estimate that is too long once would keep everybody out for good.
     let mut call = all.call(VERIFY, 1, Some(SECOND / 10)).unwrap();
     assert!(call.goes());
-    assert_eq!(all.call(VERIFY, 1, Some(SECOND / 10)).err().unwrap().why, Why::Deadline);
+    assert_eq!(all.call(VERIFY, 1, Some(SECOND / 10)).err().unwrap().cause, BusyCause::Deadline);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn work_that_comes_after_a_call_does_not_keep_it_out() {
 }
 
 #[test]
-fn what_comes_after_still_gets_its_share_of_the_starts() {
+fn a_lower_priority_still_gets_its_share_of_the_starts() {
     let mut all = Clocked::new(1, 3 * SECOND);
     let mut running = all.call(VERIFY, 1, TIME).unwrap();
     assert!(running.goes());
@@ -238,7 +238,7 @@ fn enrolment_is_let_in_on_its_share_while_verification_never_ends() {
     while all.call(VERIFY, 1, TIME).is_ok() {}
     // Sixteen starts are two seconds; the second one would have to wait for four.
     assert!(all.call(ENROLL, 1, TIME).is_ok());
-    assert_eq!(all.call(ENROLL, 1, TIME).err().unwrap().why, Why::Queue);
+    assert_eq!(all.call(ENROLL, 1, TIME).err().unwrap().cause, BusyCause::Queue);
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn a_call_that_has_left_is_never_begun() {
     let running = all.call(VERIFY, 1, TIME).unwrap();
     let (gone, mut next) = (all.call(VERIFY, 1, TIME).unwrap(), all.call(VERIFY, 1, TIME).unwrap());
     // Its caller hung up, and the queue has not been told yet.
-    drop(gone.told);
+    drop(gone.signal);
     all.after(SECOND).done(running);
     assert!(next.goes(), "the turn was lost on a caller who had gone");
     all.queue.leave(gone.number, false, all.now);
@@ -286,26 +286,26 @@ fn a_call_that_has_left_is_never_begun() {
 }
 
 #[test]
-fn who_cannot_be_served_in_time_any_more_is_sent_away_before_it_costs_anything() {
+fn who_cannot_be_served_in_time_any_more_is_refused_before_it_costs_anything() {
     let mut all = Clocked::new(1, 10 * SECOND);
     let running = all.call(VERIFY, 1, TIME).unwrap();
     let (mut short, mut long) = (all.call(VERIFY, 1, Some(4 * SECOND)).unwrap(), all.call(VERIFY, 1, TIME).unwrap());
     // The one at work took much longer than usual; another call tells.
     all.after(4 * SECOND);
     let mut late = all.call(VERIFY, 1, TIME).unwrap();
-    assert!(short.is_sent_away(Why::Deadline));
+    assert!(short.is_refused(BusyCause::Deadline));
     all.done(running);
     assert!(long.goes() && late.waits());
 }
 
 #[test]
-fn who_has_been_overtaken_for_too_long_is_sent_away() {
+fn who_has_been_overtaken_for_too_long_is_refused() {
     let mut all = Clocked::new(1, 2 * SECOND);
     let _running = all.call(VERIFY, 1, TIME).unwrap();
     let (mut waiting, mut row) = (all.call(VERIFY, 1, TIME).unwrap(), all.row(2));
     all.after(5 * SECOND);
     let _another = all.call(IDENTIFY, 3, TIME);
-    assert!(waiting.is_sent_away(Why::Queue));
+    assert!(waiting.is_refused(BusyCause::Queue));
     assert!(row.waits(), "a row waits as long as it takes");
 }
 
@@ -315,16 +315,16 @@ fn a_call_that_waits_makes_room_for_one_that_goes_before_it() {
     let _running = all.call(VERIFY, 1, TIME).unwrap();
     let mut verify = all.call(VERIFY, 1, TIME).unwrap();
     let (mut first, mut last) = (all.call(ENROLL, 1, TIME).unwrap(), all.call(ENROLL, 1, TIME).unwrap());
-    assert!(all.queue.displace_below(Class::Verification, all.now));
-    assert!(last.is_sent_away(Why::Place) && first.waits());
-    assert!(all.queue.displace_below(Class::Identification, all.now));
-    assert!(first.is_sent_away(Why::Place));
-    assert!(!all.queue.displace_below(Class::Verification, all.now));
+    assert!(all.queue.displace_below(Priority::Verification, all.now));
+    assert!(last.is_refused(BusyCause::Place) && first.waits());
+    assert!(all.queue.displace_below(Priority::Identification, all.now));
+    assert!(first.is_refused(BusyCause::Place));
+    assert!(!all.queue.displace_below(Priority::Verification, all.now));
     assert!(verify.waits());
 }
 
 #[test]
-fn who_is_refused_is_told_about_when_the_queue_is_shorter_and_not_all_the_same() {
+fn a_refused_call_is_told_when_the_queue_is_about_shorter_and_each_another_time() {
     let mut all = Clocked::new(1, 2 * SECOND);
     while all.call(VERIFY, 1, TIME).is_ok() {}
     let hints: Vec<_> = (0..8).map(|_| all.call(VERIFY, 1, TIME).err().unwrap().retry_after).collect();
@@ -343,15 +343,15 @@ async fn a_turn_ends_with_its_work_with_its_caller_and_with_the_row() {
     let row = admission.row(1, 1).await;
     let other = admission.enter(Method::Verify, 1, None).unwrap().unwrap();
     let mut waiting = Box::pin(other.turn(2));
-    assert!(looked_at(&mut waiting).await.is_none());
+    assert!(poll_once(&mut waiting).await.is_none());
     drop(waiting);
     drop(row);
     drop(admission.row(1, 1).await);
     drop(ticket);
 }
 
-/// One look at a future.
-async fn looked_at<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+/// Polls a future once.
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     std::future::poll_fn(|context| {
         std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
             std::task::Poll::Ready(output) => Some(output),

@@ -1,3 +1,5 @@
+//! Messages about decisions, referrals and cleared pairs.
+
 use super::gallery::{from_wire, out_of_range, subject_id, to_wire};
 use super::{BadAnswer, present};
 use crate::chip::{self, ChallengeResponse, Personal};
@@ -9,16 +11,19 @@ use crate::workflow::beneficiary::{
 };
 use crate::workflow::{Field, WorkflowError};
 
+/// The key of a decision; attempt 0 is the first.
 fn key(transaction: String, attempt: u32) -> Result<DecisionKey, WorkflowError> {
     let transaction =
         RequestId::new(transaction).map_err(|_| bad("transaction_id", "1 to 128 printable ASCII characters"))?;
     Ok(DecisionKey::new(transaction, attempt.max(1))?)
 }
 
+/// The error of a field whose value is not allowed.
 fn bad(field: &'static str, detail: &str) -> WorkflowError {
     out_of_range(Field::Named(field), detail)
 }
 
+/// An outcome from the wire; `None` for one that this version does not know.
 fn outcome(value: i32) -> Option<Outcome> {
     match pb::Outcome::try_from(value) {
         Ok(pb::Outcome::Approve) => Some(Outcome::Approve),
@@ -38,7 +43,10 @@ impl From<Outcome> for pb::Outcome {
     }
 }
 
-/// Takes a message apart and checks what its types leave open.
+/// Converts a request and checks what the types of its fields do not.
+///
+/// # Errors
+/// [`WorkflowError`] names the field that is wrong.
 pub(in crate::service) fn beneficiary_request(
     request: pb::VerifyBeneficiaryRequest,
 ) -> Result<BeneficiaryRequest, WorkflowError> {
@@ -48,13 +56,13 @@ pub(in crate::service) fn beneficiary_request(
         Ok(pb::Scheme::Unemployment) => Scheme::Unemployment,
         Ok(pb::Scheme::Unspecified) | Err(_) => return Err(bad("scheme", "name one of the three schemes")),
     };
-    let told = request.record.unwrap_or_default();
+    let record = request.record.unwrap_or_default();
     let text = |text: String| (!text.trim().is_empty()).then(|| Personal::new(text));
     let record = Record {
-        number: text(told.number),
-        name: text(told.name),
-        birth: text(told.birth_date),
-        sex: match pb::Sex::try_from(told.sex) {
+        number: text(record.number),
+        name: text(record.name),
+        birth: text(record.birth_date),
+        sex: match pb::Sex::try_from(record.sex) {
             Ok(pb::Sex::Unspecified) => None,
             Ok(pb::Sex::Male) => Some(chip::Sex::Male),
             Ok(pb::Sex::Female) => Some(chip::Sex::Female),
@@ -130,7 +138,7 @@ impl From<BeneficiaryOutcome> for pb::VerifyBeneficiaryResponse {
         let evidence = pb::DecisionEvidence::of(evidence, &decided);
         let (outcome, retake) = (decided.outcome, decided.retake);
         let reason = |weighed: Weighed| {
-            let told = weighed.sentence(outcome, retake);
+            let sentence = weighed.sentence(outcome, retake);
             let Weighed { ground, consequence, follows } = weighed;
             pb::DecisionReason {
                 code: ground.code().to_owned(),
@@ -140,8 +148,8 @@ impl From<BeneficiaryOutcome> for pb::VerifyBeneficiaryResponse {
                     Consequence::Refer => pb::Consequence::Refer,
                     Consequence::Deny => pb::Consequence::Deny,
                 }),
-                message_vi: told.vi,
-                message_en: told.en,
+                message_vi: sentence.vi,
+                message_en: sentence.en,
                 follows: follows.map(|cause| cause.code().to_owned()).unwrap_or_default(),
             }
         };
@@ -191,7 +199,7 @@ impl TryFrom<pb::VerifyBeneficiaryResponse> for BeneficiaryOutcome {
         Ok(Self {
             key: key(response.transaction_id, response.attempt).map_err(|_| BadAnswer("transaction_id"))?,
             decided: Decided {
-                // An outcome this client does not know must never pass for an approval.
+                // An unknown outcome must never count as an approval.
                 outcome: present(outcome(response.outcome), "outcome")?,
                 without: without.collect::<Result<_, _>>()?,
                 grounds: response.reasons.into_iter().map(weighed).collect::<Result<_, _>>()?,
@@ -209,16 +217,20 @@ impl TryFrom<pb::VerifyBeneficiaryResponse> for BeneficiaryOutcome {
     }
 }
 
+/// The id of a subject from the wire, in this field.
 fn id(id: String, field: &'static str) -> Result<SubjectId, WorkflowError> {
     SubjectId::new(id).map_err(|_| WorkflowError::BadId { field: Field::Named(field) })
 }
 
-/// An id of an officer from the wire.
+/// The id of an officer from the wire.
 fn officer(id: String) -> Result<SubjectId, WorkflowError> {
     self::id(id, "officer_id")
 }
 
-/// Takes a message apart and checks it.
+/// Converts a request and checks what the types of its fields do not.
+///
+/// # Errors
+/// [`WorkflowError`] names the field that is wrong.
 pub(in crate::service) fn resolve_referral(
     request: pb::ResolveReferralRequest,
 ) -> Result<ResolveReferral, WorkflowError> {
@@ -254,7 +266,7 @@ impl From<ResolvedReferral> for pb::ResolveReferralResponse {
     }
 }
 
-/// What a server says of the referral `key` names.
+/// Converts the answer about the referral that `key` names.
 pub(in crate::service) fn resolved_referral(
     response: pb::ResolveReferralResponse,
     key: DecisionKey,
@@ -266,7 +278,10 @@ pub(in crate::service) fn resolved_referral(
     })
 }
 
-/// Takes a message apart and checks it.
+/// Converts a request and checks what the types of its fields do not.
+///
+/// # Errors
+/// [`WorkflowError`] names the field that is wrong.
 pub(in crate::service) fn clear_pair(request: pb::ClearPairRequest) -> Result<ClearPairRequest, WorkflowError> {
     Ok(ClearPairRequest {
         one: id(request.subject_id_a, "subject_id_a")?,

@@ -1,3 +1,5 @@
+//! Messages about the evidence of a decision.
+
 use super::face::{reference_kind, wire_reference};
 use super::verification::frames;
 use super::{BadAnswer, present};
@@ -11,7 +13,7 @@ use crate::workflow::beneficiary::{
 };
 
 impl pb::DecisionEvidence {
-    /// What `decided` rests on, in the sentences that go with it.
+    /// The evidence that `decided` rests on, with the sentences that go with that decision.
     pub(super) fn of(evidence: Evidence, decided: &Decided) -> Self {
         let chip = |chip: ChipEvidence| pb::ChipEvidence {
             verdict: chip.verdict.code().to_owned(),
@@ -164,7 +166,7 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
             duplicates: evidence.duplicates.map(TryInto::try_into).transpose()?,
             curve: evidence.curve.map(Into::into),
             together: match evidence.captures {
-                // Of an earlier version.
+                // Servers of earlier versions do not set it.
                 0 => None,
                 value => Some(frames(value)?),
             },
@@ -294,7 +296,7 @@ impl TryFrom<pb::DuplicateSearch> for Duplicates {
 mod tests {
     use super::*;
 
-    /// Two fields say the same, one for programs that cannot take a string for an enum.
+    /// Two fields have the same value, one as a string and one as an enum.
     #[test]
     fn enums_and_strings_of_a_chip_are_one_vocabulary() {
         for code in ["AUTHENTIC", "UNANCHORED", "UNTRUSTED", "ALTERED", "UNREADABLE"] {

@@ -1,3 +1,5 @@
+//! Messages about faces, their quality, and error rates.
+
 use super::{BadAnswer, present};
 use crate::face::quality::{Flaw, Measure, Quality};
 use crate::face::{FaceReport, Pose, Rect};
@@ -69,7 +71,7 @@ impl From<Quality> for pb::Quality {
 }
 
 impl From<pb::Quality> for Quality {
-    /// Measures this client does not know are left out.
+    /// Leaves out measures that this client does not know.
     fn from(quality: pb::Quality) -> Self {
         let measured = quality.measures.iter().filter_map(|m| Some((Measure::from_code(&m.code)?, m.value)));
         Self::new(quality.capture, quality.utility, measured)
@@ -108,7 +110,7 @@ impl TryFrom<pb::FaceReport> for FaceReport {
     }
 }
 
-/// Every report of an answer.
+/// Converts the reports of an answer.
 pub(super) fn reports(reports: Vec<pb::FaceReport>) -> Result<Vec<FaceReport>, BadAnswer> {
     reports.into_iter().map(FaceReport::try_from).collect()
 }

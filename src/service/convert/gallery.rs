@@ -1,3 +1,5 @@
+//! Messages about enrolment and enrolled subjects.
+
 use prost_types::Timestamp as WireTime;
 
 use super::face::reports;
@@ -19,13 +21,16 @@ pub(in crate::service) fn request_id(id: String) -> Result<Option<RequestId>, Wo
     if id.is_empty() { Ok(None) } else { Ok(Some(RequestId::new(id)?)) }
 }
 
-/// Takes a message apart and checks what its types leave open.
+/// Converts a request and checks what the types of its fields do not.
+///
+/// # Errors
+/// [`WorkflowError`] names the field that is wrong.
 pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<EnrolRequest, WorkflowError> {
     let mode = match pb::EnrollMode::try_from(request.mode) {
         Ok(pb::EnrollMode::Unspecified | pb::EnrollMode::Create) => EnrolMode::Create,
         Ok(pb::EnrollMode::Replace) => EnrolMode::Replace,
         Ok(pb::EnrollMode::Add) => EnrolMode::Add,
-        // A mode of a later contract must not be taken for one known here.
+        // An unknown mode, of a later version, must not count as one that is known.
         Err(_) => return Err(out_of_range(Field::Named("mode"), "it is none this server knows")),
     };
     let photo = |(index, photo): (usize, pb::EnrollPhoto)| {
@@ -57,7 +62,7 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
 }
 
 fn attributes(attributes: pb::Attributes) -> Result<Attributes, WorkflowError> {
-    // Named by its place, which a set does not keep.
+    // The error names its place in the list, which a set does not keep.
     if let Some(index) = attributes.schemes.iter().position(|typed| Scheme::from_text(typed).is_none()) {
         let detail = format!("the schemes are {}", Scheme::NAMES);
         return Err(out_of_range(Field::Item("attributes.schemes", index), &detail));
@@ -75,6 +80,7 @@ fn wire_vouch(vouch: Vouch) -> pb::Vouch {
     pb::Vouch { officer_id: vouch.officer.as_str().to_owned(), reason: vouch.reason.as_str().to_owned() }
 }
 
+/// The error of a field whose value is not allowed.
 pub(super) fn out_of_range(field: Field, detail: &str) -> WorkflowError {
     WorkflowError::OutOfRange { field, detail: detail.to_owned() }
 }
@@ -143,7 +149,7 @@ impl TryFrom<pb::EnrollResponse> for EnrolOutcome {
     }
 }
 
-// Vectors stay here: a leaked template harms a person for life.
+// Without the vectors: a person cannot change a face whose template has leaked.
 impl From<Subject> for pb::Subject {
     fn from(subject: Subject) -> Self {
         let templates = subject.templates.into_iter().map(|template| pb::TemplateInfo {
@@ -172,7 +178,10 @@ impl From<Subject> for pb::Subject {
     }
 }
 
-/// A subject as the client gives it.
+/// Converts the answer about a subject.
+///
+/// # Errors
+/// [`BadAnswer`] names the field that is wrong.
 pub(in crate::service) fn subject_info(subject: pb::Subject) -> Result<SubjectInfo, BadAnswer> {
     let time = |time: Option<WireTime>, field| present(time, field).and_then(|t| present(from_wire(t), field));
     let template = |template: pb::TemplateInfo| {
@@ -211,12 +220,14 @@ pub(in crate::service) fn subject_info(subject: pb::Subject) -> Result<SubjectIn
 /// The last second `google.protobuf.Timestamp` allows, 9999-12-31T23:59:59Z.
 const SECONDS_MAX: i64 = 253_402_300_799;
 
+/// A time on the wire; one beyond 9999 becomes the last that the wire allows.
 pub(super) fn to_wire(time: Timestamp) -> WireTime {
     let seconds = i64::try_from(time.0 / 1000).unwrap_or(SECONDS_MAX).min(SECONDS_MAX);
-    // Below a million thousand: no overflow.
+    // At most 999 million, which an `i32` holds.
     WireTime { seconds, nanos: (time.0 % 1000) as i32 * 1_000_000 }
 }
 
+/// A time from the wire; `None` for one before 1970, after 9999, or with impossible nanoseconds.
 pub(super) fn from_wire(time: WireTime) -> Option<Timestamp> {
     if !(0..=SECONDS_MAX).contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
         return None;

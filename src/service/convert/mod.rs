@@ -1,4 +1,4 @@
-//! Messages of the wire contract to the workflow's types and back. The server
+//! Converts messages of the wire contract to the types of the use cases and back. The server
 //! uses one direction of each pair, the client the other.
 
 mod decision;
@@ -11,12 +11,15 @@ pub(super) use decision::{beneficiary_request, clear_pair, resolve_referral, res
 pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info};
 pub(super) use verification::{assess_request, identify_request, verify_request};
 
-/// A message whose field of this name is missing or makes no sense.
+/// A field of an answer, by its name, is missing or has a value that this client does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the field `{0}` of the answer is missing or makes no sense; use a client and a server of the same version")]
 pub struct BadAnswer(pub &'static str);
 
-/// The value of a field that every answer has.
+/// The value of a field that every answer must have.
+///
+/// # Errors
+/// [`BadAnswer`] with the field's name where it is missing.
 fn present<T>(value: Option<T>, field: &'static str) -> Result<T, BadAnswer> {
     value.ok_or(BadAnswer(field))
 }

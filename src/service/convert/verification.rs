@@ -1,3 +1,5 @@
+//! Messages about verification, assessment and identification.
+
 use super::face::{reference_kind, reports, wire_reference};
 use super::gallery::out_of_range;
 use super::{BadAnswer, present};
@@ -20,6 +22,7 @@ impl From<Frames> for pb::Frames {
     }
 }
 
+/// What several captures look like together, from the wire.
 pub(super) fn frames(value: i32) -> Result<Frames, BadAnswer> {
     match pb::Frames::try_from(value) {
         Ok(pb::Frames::Single) => Ok(Frames::Single),
@@ -30,7 +33,10 @@ pub(super) fn frames(value: i32) -> Result<Frames, BadAnswer> {
     }
 }
 
-/// Takes a message apart: the picture and what it is judged as.
+/// Converts a request: the picture, and the profile it is judged by.
+///
+/// # Errors
+/// [`WorkflowError`] names the field that is wrong.
 pub(in crate::service) fn assess_request(request: pb::AssessRequest) -> Result<(Vec<u8>, Kind), WorkflowError> {
     let kind = match pb::CaptureKind::try_from(request.kind) {
         Ok(pb::CaptureKind::Unspecified | pb::CaptureKind::Live) => Kind::Live,
@@ -63,7 +69,10 @@ impl TryFrom<pb::AssessResponse> for AssessOutcome {
     }
 }
 
-/// Takes a message apart. Ranges are the workflow's to check.
+/// Converts a request. The use case checks the ranges of its values.
+///
+/// # Errors
+/// [`WorkflowError`] names the field that is wrong.
 pub(in crate::service) fn verify_request(request: pb::VerifyRequest) -> Result<VerifyRequest, WorkflowError> {
     let against = reference_kind(request.reference_kind)
         .ok_or_else(|| out_of_range(Field::Named("reference_kind"), "it is none this server knows"))?;
@@ -113,7 +122,7 @@ impl TryFrom<pb::VerifyResponse> for VerifyOutcome {
             decision: match pb::Decision::try_from(response.decision) {
                 Ok(pb::Decision::Match) => Decision::Match,
                 Ok(pb::Decision::NoMatch) => Decision::NoMatch,
-                // A decision this client does not know must never pass for a match.
+                // An unknown decision must never count as a match.
                 Ok(pb::Decision::Unspecified) | Err(_) => return Err(BadAnswer("decision")),
             },
             score: response.score,
@@ -132,7 +141,10 @@ impl TryFrom<pb::VerifyResponse> for VerifyOutcome {
     }
 }
 
-/// Takes a message apart. Ranges are the workflow's to check.
+/// Converts a request. The use case checks the ranges of its values.
+///
+/// # Errors
+/// [`WorkflowError`] names the field that is wrong.
 pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> Result<IdentifyRequest, WorkflowError> {
     let scope = request.scope.map(|scope| match scope {
         Scope::Fpir(pb::FpirScope { fpir, limit: 0 }) => Ok(IdentifyScope::Fpir { fpir, limit: CANDIDATES_DEFAULT }),
@@ -147,7 +159,7 @@ pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> Resu
     let id = |id: String, field| SubjectId::new(id).map_err(|_| WorkflowError::BadId { field });
     let claimed = request.claimed_subject_id.map(|claimed| id(claimed, Field::Named("claimed_subject_id")));
     let claimed = claimed.transpose()?;
-    // Before the ids are taken in: a long list costs nothing but its own bytes.
+    // Checked before any id is, so that a long list costs no more than its own bytes.
     if request.excluded_subject_ids.len() > Filter::EXCLUDED_MAX {
         return Err(out_of_range(Field::Named("excluded_subject_ids"), "too many subjects are excluded"));
     }
@@ -160,8 +172,8 @@ pub(in crate::service) fn identify_request(request: pb::IdentifyRequest) -> Resu
 
 impl From<IdentifyRequest> for pb::IdentifyRequest {
     fn from(request: IdentifyRequest) -> Self {
-        // Beyond u32 is far beyond the limit, and refused as such by the server. A
-        // limit of 0 means the default on the wire, so it must not become one.
+        // A number beyond u32 is far beyond the limit, and the server refuses it as such. A limit
+        // of 0 would mean the default on the wire.
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let nearest =
             |k: usize, mode: pb::NearestMode| Scope::Nearest(pb::NearestScope { k: number(k), mode: mode.into() });
@@ -237,7 +249,7 @@ impl TryFrom<pb::IdentifyResponse> for IdentifyOutcome {
             Ok(pb::Answered::ExactlyGraphOff) => Answered::ExactlyInstead(Instead::Off),
             Ok(pb::Answered::ExactlyGraphNotReady) => Answered::ExactlyInstead(Instead::NotReady),
             Ok(pb::Answered::ExactlyFewPass) => Answered::ExactlyInstead(Instead::FewPass),
-            // What may be approximate must never pass for exact.
+            // An answer that may be approximate must never count as exact.
             Ok(pb::Answered::Unspecified) | Err(_) => return Err(BadAnswer("answered")),
         };
         Ok(Self {

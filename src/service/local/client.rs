@@ -1,4 +1,4 @@
-//! The end that reads.
+//! The client: reads a snapshot from the process that has the folder open.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,21 +17,23 @@ use super::pb::snapshots_client::SnapshotsClient;
 use super::{LocalError, STALL_MAX, VERSION, convert, pb, socket};
 use crate::gallery::{SnapshotHead, SnapshotPart};
 
-/// How much the server may send ahead of our reading.
+/// HTTP/2 flow-control window: how many bytes the server may send before they are read.
 const WINDOW_BYTES: u32 = 512 << 10;
-/// Matches what the server sends.
+/// Largest HTTP/2 frame, in bytes, as the server sends it.
 const FRAME_BYTES: u32 = 256 << 10;
-/// Longest message taken. One subject may have 64 templates of 4096 values: 1 MiB.
+/// Largest message that is read, in bytes. One subject may have 64 templates of 4096 values,
+/// which is 1 MiB.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
-/// A gallery as it was at one moment, from the process that has its folder open.
+/// A gallery as it was at one moment, read from the process that has its folder open.
 pub struct Snapshot {
     folder: PathBuf,
     head: SnapshotHead,
     pieces: Streaming<pb::Piece>,
+    /// Parts that were received and not yet taken.
     ready: VecDeque<SnapshotPart>,
-    /// What came so far.
-    found: pb::End,
+    /// How much was received.
+    received: pb::End,
     ended: bool,
 }
 
@@ -39,7 +41,7 @@ impl Snapshot {
     /// Asks for a snapshot of the gallery in `folder`.
     ///
     /// # Errors
-    /// [`LocalError`], also where nobody hands one on.
+    /// [`LocalError`], also where no process answers at the socket.
     pub async fn open(folder: &Path) -> Result<Self, LocalError> {
         let not_served = |source| LocalError::NotServed { folder: folder.to_owned(), source };
         let stream = socket::connect(folder).await.map_err(not_served)?;
@@ -55,16 +57,16 @@ impl Snapshot {
         let asked = timeout(STALL_MAX, client.read(pb::ReadRequest { version: VERSION })).await;
         let asked = asked.map_err(|_| stalled(folder))?;
         let mut pieces = asked.map_err(|status| cut(&status))?.into_inner();
-        let senseless = |what| LocalError::Senseless { folder: folder.to_owned(), what };
+        let malformed = |what| LocalError::Malformed { folder: folder.to_owned(), what };
         let head = match next(&mut pieces, folder).await? {
-            Content::Head(head) => convert::head_from_wire(head).map_err(senseless)?,
-            _ => return Err(senseless("it does not begin with its head")),
+            Content::Head(head) => convert::head_from_wire(head).map_err(malformed)?,
+            _ => return Err(malformed("it does not begin with its head")),
         };
-        let (folder, ready, found) = (folder.to_owned(), VecDeque::new(), pb::End::default());
-        Ok(Self { folder, head, pieces, ready, found, ended: false })
+        let (folder, ready, received) = (folder.to_owned(), VecDeque::new(), pb::End::default());
+        Ok(Self { folder, head, pieces, ready, received, ended: false })
     }
 
-    /// What it is of.
+    /// Recipe, dimension and size of the gallery.
     pub fn head(&self) -> SnapshotHead {
         self.head
     }
@@ -73,7 +75,8 @@ impl Snapshot {
     /// `None` after the last one, and only then.
     ///
     /// # Errors
-    /// [`LocalError`]: then what came before is not the whole gallery.
+    /// [`LocalError`] where the rest cannot be read. The parts before it are then not the whole
+    /// gallery.
     pub async fn next(&mut self) -> Result<Option<SnapshotPart>, LocalError> {
         loop {
             if let Some(part) = self.ready.pop_front() {
@@ -83,18 +86,19 @@ impl Snapshot {
                 return Ok(None);
             }
             let content = next(&mut self.pieces, &self.folder).await?;
-            self.take(content).map_err(|what| LocalError::Senseless { folder: self.folder.clone(), what })?;
+            self.take(content).map_err(|what| LocalError::Malformed { folder: self.folder.clone(), what })?;
         }
     }
 
-    fn take(&mut self, content: Content) -> Result<(), convert::Wrong> {
+    /// Takes in one message.
+    fn take(&mut self, content: Content) -> Result<(), convert::Malformed> {
         match content {
             Content::Head(_) => return Err("it has two heads"),
             Content::Batch(batch) => {
-                self.found.subjects += batch.subjects.len() as u64;
-                self.found.cleared += batch.cleared.len() as u64;
+                self.received.subjects += batch.subjects.len() as u64;
+                self.received.cleared += batch.cleared.len() as u64;
                 for subject in batch.subjects {
-                    self.found.templates += subject.templates.len() as u64;
+                    self.received.templates += subject.templates.len() as u64;
                     self.ready.push_back(SnapshotPart::Subject(convert::subject_from_wire(subject, &self.head)?));
                 }
                 for pair in batch.cleared {
@@ -103,7 +107,7 @@ impl Snapshot {
             }
             Content::End(end) => {
                 let promised = (self.head.subjects, self.head.templates);
-                if end != self.found || (end.subjects, end.templates) != promised {
+                if end != self.received || (end.subjects, end.templates) != promised {
                     return Err("it does not add up");
                 }
                 self.ended = true;
@@ -113,14 +117,15 @@ impl Snapshot {
     }
 }
 
+/// A client on a connected socket.
 async fn client(stream: UnixStream) -> Result<SnapshotsClient<tonic::transport::Channel>, tonic::transport::Error> {
     let mut stream = Some(stream);
     let connector = service_fn(move |_: Uri| {
-        // One connection, checked before: there is no second one to make in its place.
+        // Only this connection was checked, so no second one is made where it breaks.
         let stream = stream.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
         async move { stream.map(TokioIo::new) }
     });
-    // A name that HTTP wants and nobody looks up.
+    // HTTP needs a host name; nothing looks it up.
     let endpoint = Endpoint::from_static("http://snapshots.invalid")
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
@@ -128,19 +133,20 @@ async fn client(stream: UnixStream) -> Result<SnapshotsClient<tonic::transport::
     Ok(SnapshotsClient::new(endpoint.connect_with_connector(connector).await?))
 }
 
+/// Receives the next message.
 async fn next(pieces: &mut Streaming<pb::Piece>, folder: &Path) -> Result<Content, LocalError> {
-    let senseless = |what| LocalError::Senseless { folder: folder.to_owned(), what };
+    let malformed = |what| LocalError::Malformed { folder: folder.to_owned(), what };
     match timeout(STALL_MAX, pieces.message()).await {
         Err(_) => Err(stalled(folder)),
         Ok(Err(status)) => Err(broken(folder, &status)),
         Ok(Ok(None)) => {
             Err(LocalError::Cut { folder: folder.to_owned(), cause: "its last piece is missing".to_owned() })
         }
-        Ok(Ok(Some(piece))) => piece.content.ok_or_else(|| senseless("a piece holds nothing this program knows")),
+        Ok(Ok(Some(piece))) => piece.content.ok_or_else(|| malformed("a piece holds nothing this program knows")),
     }
 }
 
-/// The server's own words, else what befell the connection.
+/// The error of a status: what the server says, or how the connection failed.
 fn broken(folder: &Path, status: &Status) -> LocalError {
     let folder = folder.to_owned();
     match status.get_details_error_info() {

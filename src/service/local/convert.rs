@@ -1,15 +1,16 @@
-//! Parts of a snapshot to messages and back. The server uses one direction, the client
+//! Converts parts of a snapshot to messages and back. The server uses one direction, the client
 //! the other.
 
 use super::{VERSION, pb};
 use crate::face::{RecipeDigest, Template};
+use crate::float32;
 use crate::gallery::{
     Attributes, ClearedPair, NewTemplate, Note, SnapshotHead, Source, StoredTemplate, Subject, SubjectId, Timestamp,
     Vouch, Vouched,
 };
 
-/// What is wrong with a message.
-pub(super) type Wrong = &'static str;
+/// What is wrong with a message that cannot be converted.
+pub(super) type Malformed = &'static str;
 
 pub(super) fn head_to_wire(head: &SnapshotHead) -> pb::Head {
     pb::Head {
@@ -23,7 +24,7 @@ pub(super) fn head_to_wire(head: &SnapshotHead) -> pb::Head {
     }
 }
 
-pub(super) fn head_from_wire(head: pb::Head) -> Result<SnapshotHead, Wrong> {
+pub(super) fn head_from_wire(head: pb::Head) -> Result<SnapshotHead, Malformed> {
     if head.version != VERSION {
         return Err("it is of another version");
     }
@@ -71,7 +72,7 @@ fn template_to_wire(stored: StoredTemplate) -> pb::StoredVector {
     };
     pb::StoredVector {
         id: stored.id,
-        vector: template.vector().iter().flat_map(|value| value.to_le_bytes()).collect(),
+        vector: float32::encode(template.vector()),
         norm: template.norm(),
         origin: origin.into(),
         captured_at_ms: captured_at.map(|at| at.0),
@@ -79,8 +80,8 @@ fn template_to_wire(stored: StoredTemplate) -> pb::StoredVector {
     }
 }
 
-/// A subject of a gallery of which `head` says what its templates are.
-pub(super) fn subject_from_wire(subject: pb::EnrolledSubject, head: &SnapshotHead) -> Result<Subject, Wrong> {
+/// Converts a subject; `head` has the recipe and dimension of its templates.
+pub(super) fn subject_from_wire(subject: pb::EnrolledSubject, head: &SnapshotHead) -> Result<Subject, Malformed> {
     let templates = subject.templates.into_iter().map(|stored| template_from_wire(stored, head));
     Ok(Subject {
         id: id_from_wire(subject.id)?,
@@ -97,24 +98,24 @@ pub(super) fn subject_from_wire(subject: pb::EnrolledSubject, head: &SnapshotHea
     })
 }
 
-fn vouched_from_wire(vouched: pb::Vouched) -> Result<Vouched, Wrong> {
+fn vouched_from_wire(vouched: pb::Vouched) -> Result<Vouched, Malformed> {
     let reason = Note::new(vouched.reason).map_err(|_| "an officer's reason is none")?;
     let vouch = Vouch { officer: id_from_wire(vouched.officer)?, reason };
     Ok(Vouched { vouch, at: Timestamp(vouched.at_ms), templates: vouched.templates })
 }
 
-fn template_from_wire(stored: pb::StoredVector, head: &SnapshotHead) -> Result<StoredTemplate, Wrong> {
+fn template_from_wire(stored: pb::StoredVector, head: &SnapshotHead) -> Result<StoredTemplate, Malformed> {
     let source = match stored.origin() {
         pb::Origin::Chip => Source::Chip,
         pb::Origin::Live => Source::Live,
         pb::Origin::Other => Source::Other,
         pb::Origin::Unspecified => return Err("a template's source is not known"),
     };
-    let (values, []) = stored.vector.as_chunks::<4>() else { return Err("a template is cut short") };
+    let values = float32::values(&stored.vector).ok_or("a template is cut short")?;
     if values.len() != head.dimension {
         return Err("a template has another dimension");
     }
-    let vector = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let vector = values.collect();
     let template =
         Template::from_parts(head.recipe, vector, stored.norm).map_err(|_| "a template is not a unit vector")?;
     let captured_at = stored.captured_at_ms.map(Timestamp);
@@ -133,7 +134,7 @@ pub(super) fn cleared_to_wire(pair: ClearedPair) -> pb::Cleared {
     }
 }
 
-pub(super) fn cleared_from_wire(pair: pb::Cleared) -> Result<ClearedPair, Wrong> {
+pub(super) fn cleared_from_wire(pair: pb::Cleared) -> Result<ClearedPair, Malformed> {
     Ok(ClearedPair {
         first: id_from_wire(pair.first)?,
         second: id_from_wire(pair.second)?,
@@ -143,6 +144,6 @@ pub(super) fn cleared_from_wire(pair: pb::Cleared) -> Result<ClearedPair, Wrong>
     })
 }
 
-fn id_from_wire(id: String) -> Result<SubjectId, Wrong> {
+fn id_from_wire(id: String) -> Result<SubjectId, Malformed> {
     SubjectId::new(id).map_err(|_| "a subject's id is not one")
 }

@@ -1,7 +1,9 @@
+//! Why no whole snapshot could be read.
+
 use std::io;
 use std::path::PathBuf;
 
-/// Why there is no snapshot, or not all of it. Names nobody.
+/// Why there is no snapshot, or not all of it. No text of it identifies a person.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalError {
@@ -16,21 +18,21 @@ pub enum LocalError {
         /// What the system said.
         source: io::Error,
     },
-    /// A process of another user has it.
+    /// A process of another user has the folder open.
     #[error("the data folder {folder} is in use by a process of another user; run this as that user")]
     OtherUser {
         /// The folder.
         folder: PathBuf,
     },
-    /// The server said no, or ended the snapshot before its end.
+    /// The server refused, or ended the snapshot early.
     #[error("the process that has the data folder {folder} open hands on no whole snapshot: {message}")]
     Refused {
         /// The folder.
         folder: PathBuf,
-        /// In its words: why, and what to do.
+        /// What the server said: why, and what to do.
         message: String,
     },
-    /// It is gone, or broke the connection off.
+    /// The connection ended early.
     #[error(
         "the process that has the data folder {folder} open ended before the snapshot did ({cause}); nothing of it is \
          used: run the same command again"
@@ -52,12 +54,12 @@ pub enum LocalError {
         /// How long it was waited for.
         seconds: u64,
     },
-    /// It makes no sense, or does not add up.
+    /// A message is malformed, or the totals differ from what was sent.
     #[error(
         "what the process that has the data folder {folder} open sent makes no sense ({what}); use one version of \
          chinhchu for both"
     )]
-    Senseless {
+    Malformed {
         /// The folder.
         folder: PathBuf,
         /// What is wrong.

@@ -1,4 +1,4 @@
-//! The end that has the gallery.
+//! The server: sends snapshots of the gallery that this process has open.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,65 +16,65 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::super::ERROR_DOMAIN;
-use super::super::connections::{AtTheBound, Connections};
+use super::super::connections::{Connections, WhenFull};
 use super::super::incoming::{Incoming, OneUser};
 use super::pb::piece::Content;
 use super::pb::snapshots_server::SnapshotsServer;
 use super::{STALL_MAX, VERSION, convert, pb, socket};
 use crate::gallery::{Fault, Gallery, GalleryError, GallerySnapshot, SnapshotPart};
 
-/// Snapshots handed on at once. Each keeps a thread, and on disk what is replaced in the
-/// meantime.
+/// Most snapshots that are sent at once. Each keeps a thread, and keeps on disk what is
+/// replaced meanwhile.
 const AT_ONCE_MAX: usize = 2;
-/// Time a connection has to begin to speak.
+/// Time a connection has to send the preface of HTTP/2.
 const PREFACE_MAX: Duration = Duration::from_secs(10);
-/// Connections at once: those above are told that all places are taken.
+/// Most open connections; further ones wait.
 const CONNECTIONS_MAX: usize = 16;
-/// A message is sent once it has so many bytes of vectors.
+/// A message is sent once its vectors have so many bytes.
 const BATCH_BYTES: usize = 256 << 10;
-/// Cleared pairs in one message.
+/// Most cleared pairs in one message.
 const BATCH_PAIRS: usize = 1024;
-/// Messages ready before they are asked for.
+/// Most messages that are made before they are asked for.
 const BATCHES_AHEAD: usize = 2;
-/// Largest frame, as everywhere in the service.
+/// Largest HTTP/2 frame, in bytes, as everywhere in the service.
 const FRAME_BYTES_MAX: u32 = 256 << 10;
-/// Time that a last word has to reach its reader.
+/// Time that the last message has to reach its reader.
 const FLUSH_MAX: Duration = Duration::from_millis(500);
 
-/// The socket of a gallery's folder, ready to hand on snapshots.
+/// The socket of a gallery's folder, at which snapshots can be served.
 pub struct Snapshots {
     folder: PathBuf,
     listener: UnixListener,
     uid: u32,
-    gallery: Arc<dyn Gallery>,
+    gallery: Arc<Gallery>,
 }
 
 impl Snapshots {
-    /// Makes the socket in `folder`, which holds `gallery` and whose lock is held for
-    /// it: a socket that is there belongs to nobody any more, and is replaced.
+    /// Makes the socket in `folder`, whose `gallery` and lock this process has: a socket that is
+    /// already there is left over, and is replaced.
     ///
     /// # Errors
-    /// What the system said: no socket can be made there, or its path is too long.
-    pub fn bind(folder: &Path, gallery: Arc<dyn Gallery>) -> io::Result<Self> {
+    /// What the system says where no socket can be made there, or its path is too long.
+    pub fn bind(folder: &Path, gallery: Arc<Gallery>) -> io::Result<Self> {
         Self::for_user(folder, gallery, socket::own_uid()?)
     }
 
-    /// The same for processes of another user, for tests of who is turned away.
-    pub(super) fn for_user(folder: &Path, gallery: Arc<dyn Gallery>, uid: u32) -> io::Result<Self> {
+    /// The same for processes of another user, for tests of who is refused.
+    pub(super) fn for_user(folder: &Path, gallery: Arc<Gallery>, uid: u32) -> io::Result<Self> {
         let listener = socket::listen(folder)?;
         Ok(Self { folder: folder.to_owned(), listener, uid, gallery })
     }
 
-    /// Hands on snapshots until `shutdown` resolves. Those under way then end with an
-    /// error, whoever reads them or not; the socket is gone when this returns.
+    /// Serves snapshots until `shutdown` resolves. Those under way then end with an error,
+    /// whether they are read or not. The socket is gone when this returns.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let Self { folder, listener, uid, gallery } = self;
         let (closing, cut) = (CancellationToken::new(), CancellationToken::new());
         let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
-        let connections = Connections::new(CONNECTIONS_MAX, AtTheBound::Wait, cut.clone());
+        let connections = Connections::new(CONNECTIONS_MAX, WhenFull::Wait, cut.clone());
         let server = Server::builder()
             .max_frame_size(FRAME_BYTES_MAX)
-            .add_service(SnapshotsServer::new(Handler { gallery, places, closing: closing.clone() }))
+            .add_service(SnapshotsServer::new(SnapshotService { gallery, places, closing: closing.clone() }))
             .serve_with_incoming_shutdown(
                 Incoming::new(OneUser { listener, uid }, connections, PREFACE_MAX),
                 closing.clone().cancelled_owned(),
@@ -89,20 +89,21 @@ impl Snapshots {
         }
         socket::remove(&folder);
         closing.cancel();
-        // Readers that hang are cut.
+        // Readers that do not read are cut.
         let _ = timeout(FLUSH_MAX, &mut server).await;
         cut.cancel();
     }
 }
 
-struct Handler {
-    gallery: Arc<dyn Gallery>,
+/// Answers calls at the socket.
+struct SnapshotService {
+    gallery: Arc<Gallery>,
     places: Arc<Semaphore>,
     closing: CancellationToken,
 }
 
 #[tonic::async_trait]
-impl pb::snapshots_server::Snapshots for Handler {
+impl pb::snapshots_server::Snapshots for SnapshotService {
     type ReadStream = ReceiverStream<Result<pb::Piece, Status>>;
 
     async fn read(&self, request: Request<pb::ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
@@ -120,15 +121,15 @@ impl pb::snapshots_server::Snapshots for Handler {
         })?;
         let snapshot = self.gallery.snapshot().await.map_err(|error| refusal(&error))?;
         let (sender, pieces) = mpsc::channel(BATCHES_AHEAD);
-        tokio::spawn(hand_on(snapshot, sender, self.closing.clone(), place));
+        tokio::spawn(send(snapshot, sender, self.closing.clone(), place));
         Ok(Response::new(ReceiverStream::new(pieces)))
     }
 }
 
-type Sender = mpsc::Sender<Result<pb::Piece, Status>>;
+type PieceSender = mpsc::Sender<Result<pb::Piece, Status>>;
 
-/// Sends a snapshot to its end, or says why not.
-async fn hand_on(snapshot: GallerySnapshot, sender: Sender, token: CancellationToken, _place: OwnedSemaphorePermit) {
+/// Sends a snapshot to its end, or the error that ended it.
+async fn send(snapshot: GallerySnapshot, sender: PieceSender, token: CancellationToken, _place: OwnedSemaphorePermit) {
     let ended = tokio::select! {
         biased;
         () = token.cancelled() => Err(closing()),
@@ -141,21 +142,24 @@ async fn hand_on(snapshot: GallerySnapshot, sender: Sender, token: CancellationT
         Ok(None) => tracing::info!("a snapshot was not read to its end"),
         Err(error) => {
             tracing::warn!(reason = error.message(), "a snapshot was broken off");
-            // Where it is not taken the stream ends without its end, which says it too.
+            // Where it is not read the stream ends without its last message, which is an error too.
             let _ = timeout(FLUSH_MAX, sender.send(Err(error))).await;
         }
     }
 }
 
-/// What was sent; `None` where the reader has gone.
-async fn send_all(mut snapshot: GallerySnapshot, sender: &Sender) -> Result<Option<pb::End>, Status> {
-    let send = async |content: Content| match timeout(STALL_MAX, sender.send(Ok(pb::Piece { content: Some(content) })))
-        .await
+/// Sends every part. Returns how much was sent, or `None` where the reader has gone.
+async fn send_all(mut snapshot: GallerySnapshot, sender: &PieceSender) -> Result<Option<pb::End>, Status> {
+    let send_piece = async |content: Content| match timeout(
+        STALL_MAX,
+        sender.send(Ok(pb::Piece { content: Some(content) })),
+    )
+    .await
     {
         Ok(sent) => Ok(sent.is_ok()),
         Err(_) => Err(stalled()),
     };
-    if !send(Content::Head(convert::head_to_wire(&snapshot.head()))).await? {
+    if !send_piece(Content::Head(convert::head_to_wire(&snapshot.head()))).await? {
         return Ok(None);
     }
     let (mut batch, mut bytes) = (pb::Batch::default(), 0);
@@ -180,12 +184,12 @@ async fn send_all(mut snapshot: GallerySnapshot, sender: &Sender) -> Result<Opti
         let full = bytes >= BATCH_BYTES || batch.cleared.len() >= BATCH_PAIRS;
         if full || ended && (!batch.subjects.is_empty() || !batch.cleared.is_empty()) {
             bytes = 0;
-            if !send(Content::Batch(std::mem::take(&mut batch))).await? {
+            if !send_piece(Content::Batch(std::mem::take(&mut batch))).await? {
                 return Ok(None);
             }
         }
         if ended {
-            return Ok(send(Content::End(end)).await?.then_some(end));
+            return Ok(send_piece(Content::End(end)).await?.then_some(end));
         }
     }
 }
@@ -208,7 +212,7 @@ fn refusal(error: &GalleryError) -> Status {
     status(code, reason, error.to_string())
 }
 
-/// A status in our own words, told by its details from one of the transport's.
+/// A status with details, which tell it from a status of the transport.
 fn status(code: Code, reason: &str, message: impl Into<String>) -> Status {
     let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, []);
     Status::with_error_details(code, message, details)

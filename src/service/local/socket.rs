@@ -10,16 +10,16 @@ use tokio::net::{UnixListener, UnixStream};
 
 /// Name of the socket in a data folder.
 pub const SOCKET: &str = "snapshots.sock";
-/// Its name until it is ready.
+/// Its name until others may connect.
 const SOCKET_NEW: &str = "snapshots.sock.new";
-/// Longest path of a socket, in bytes, on every system: `sun_path` has 104 or 108, the
-/// last of which is zero.
+/// Longest path of a socket, in bytes, that every system takes: `sun_path` has 104 or 108
+/// bytes, the last of which is zero.
 const PATH_BYTES_MAX: usize = 103;
 
-/// A path short enough for a socket's address.
+/// A path that is short enough for the address of a socket.
 struct Address {
     path: PathBuf,
-    /// Held while the path is in use: a longer one goes through this open folder.
+    /// The open folder that a path which was too long goes through.
     _folder: Option<File>,
 }
 
@@ -39,14 +39,14 @@ impl Address {
     }
 }
 
-/// The id of the user this process runs as.
+/// The effective user id of this process.
 pub(super) fn own_uid() -> io::Result<u32> {
-    // Both ends of a pair are ours.
+    // Both ends of the pair belong to this process.
     Ok(UnixStream::pair()?.0.peer_cred()?.uid())
 }
 
-/// Makes the socket, readable by its owner alone, in the place of one that a killed
-/// process left. Whoever calls this has the folder's lock.
+/// Makes the socket, for its owner alone, and replaces one that a killed process left. The
+/// caller has the folder's lock.
 pub(super) fn listen(folder: &Path) -> io::Result<UnixListener> {
     let new = folder.join(SOCKET_NEW);
     match fs::remove_file(&new) {
@@ -54,20 +54,20 @@ pub(super) fn listen(folder: &Path) -> io::Result<UnixListener> {
         _ => {}
     }
     let listener = UnixListener::bind(Address::of(folder, SOCKET_NEW)?.path)?;
-    // Until here it has the mode that the umask leaves; who comes in between is turned
-    // away by name.
+    // Until here the socket has the mode that the umask leaves. The other end's user is checked
+    // in any case.
     fs::set_permissions(&new, Permissions::from_mode(0o600))?;
     fs::rename(&new, folder.join(SOCKET))?;
     Ok(listener)
 }
 
-/// Takes the socket away.
+/// Removes the socket.
 pub(super) fn remove(folder: &Path) {
-    // Best effort: one that stays behind is replaced by the next server.
+    // One that is left behind is replaced by the next server.
     let _ = fs::remove_file(folder.join(SOCKET));
 }
 
-/// Connects to whoever has the folder.
+/// Connects to the process that has the folder open.
 pub(super) async fn connect(folder: &Path) -> io::Result<UnixStream> {
     let address = Address::of(folder, SOCKET)?;
     UnixStream::connect(&address.path).await

@@ -1,4 +1,4 @@
-//! Both ends in one process: a real gallery, a real socket.
+//! Tests with both ends in one process, a real gallery and a real socket.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,11 @@ use super::pb::piece::Content;
 use super::pb::snapshots_server::SnapshotsServer;
 use super::server::Snapshots;
 use super::{LocalError, SOCKET, Snapshot, VERSION, pb, socket};
+use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
-    Attributes, ClearedPair, EmbeddedGallery, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Note,
-    SnapshotPart, Source, SubjectId, Timestamp,
+    self, Attributes, ClearedPair, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Note, SnapshotPart,
+    Source, SubjectId, Timestamp,
 };
 
 const RECIPE: RecipeDigest = RecipeDigest([9; 32]);
@@ -50,17 +51,17 @@ fn enrolment(number: u32, templates: u32) -> Enrolment {
     }
 }
 
-/// So many subjects with so many templates, in a folder.
-async fn gallery(folder: &Path, subjects: u32, templates: u32) -> Arc<dyn Gallery> {
-    let gallery = EmbeddedGallery::open(folder, RECIPE, DIMENSION, EmbeddedOptions::default()).unwrap();
+/// A gallery of so many subjects with so many templates each.
+async fn gallery(folder: &Path, subjects: u32, templates: u32) -> Arc<Gallery> {
+    let gallery = gallery::open(folder, RECIPE, DIMENSION, EmbeddedOptions::default()).unwrap();
     for number in 0..subjects {
-        gallery.enrol(enrolment(number, templates), None).await.unwrap();
+        gallery.enrol(&RequestContext::internal("test"), enrolment(number, templates), None).await.unwrap();
     }
     Arc::new(gallery)
 }
 
-/// More than both ends and the socket hold between them.
-async fn large_gallery(folder: &Path) -> Arc<dyn Gallery> {
+/// A gallery that is larger than all buffers of both ends and the socket.
+async fn large_gallery(folder: &Path) -> Arc<Gallery> {
     gallery(folder, 120, 16).await
 }
 
@@ -82,7 +83,7 @@ impl Serving {
     }
 }
 
-/// Reads on to the end, or to what stops it.
+/// Reads to the end or to an error.
 async fn rest(snapshot: &mut Snapshot) -> Result<Vec<SnapshotPart>, LocalError> {
     let mut parts = Vec::new();
     while let Some(part) = snapshot.next().await? {
@@ -102,15 +103,15 @@ async fn what_comes_through_the_socket_is_what_the_gallery_hands_on() {
         reason: Note::new("twins").unwrap(),
         cleared_at: Timestamp(77),
     };
-    gallery.clear_pair(pair).await.unwrap();
+    gallery.clear_pair(&RequestContext::internal("test"), pair).await.unwrap();
     let mut direct = gallery.snapshot().await.unwrap();
     let serving = Serving::start(Snapshots::bind(folder.path(), Arc::clone(&gallery)).unwrap());
     let mode = std::fs::metadata(folder.path().join(SOCKET)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
     let mut snapshot = Snapshot::open(folder.path()).await.unwrap();
-    // Stored after it was taken.
-    gallery.enrol(enrolment(999, 1), None).await.unwrap();
+    // Stored after the snapshot was taken.
+    gallery.enrol(&RequestContext::internal("test"), enrolment(999, 1), None).await.unwrap();
     let head = snapshot.head();
     assert_eq!((head.recipe, head.dimension, head.subjects, head.templates), (RECIPE, DIMENSION, 300, 900));
     assert_eq!(head.template_next, direct.head().template_next);
@@ -168,14 +169,14 @@ async fn a_server_that_stops_cuts_snapshots_with_an_error_whether_they_are_read_
         assert!(matches!(error, LocalError::Refused { .. } | LocalError::Cut { .. }), "{error}");
         assert!(error.to_string().contains("run the same command again"), "{error}");
     }
-    // Nothing of it holds the gallery for long.
+    // The server does not keep the gallery.
     let begun = Instant::now();
     while Arc::strong_count(&gallery) > 1 {
         assert!(begun.elapsed() < Duration::from_secs(60), "the server still holds the gallery");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     drop(gallery);
-    EmbeddedGallery::open(folder.path(), RECIPE, DIMENSION, EmbeddedOptions::default()).unwrap();
+    gallery::open(folder.path(), RECIPE, DIMENSION, EmbeddedOptions::default()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +199,7 @@ async fn a_socket_of_a_killed_server_is_replaced_and_told_from_one_that_serves()
         assert!(matches!(error, LocalError::NotServed { .. }) && told.contains("stop it while"), "{told}");
     };
     not_served(Snapshot::open(folder.path()).await.err().unwrap());
-    // What is left when a process is killed: a name without a listener.
+    // A killed process leaves a socket without a listener.
     drop(socket::listen(folder.path()).unwrap());
     assert!(folder.path().join(SOCKET).exists());
     not_served(Snapshot::open(folder.path()).await.err().unwrap());
@@ -219,7 +220,7 @@ async fn a_folder_with_a_long_path_works_too() {
     assert!(!folder.join(SOCKET).exists());
 }
 
-/// A server that sends what it is told to.
+/// A server that sends these messages, whatever they are.
 struct Faulty(Vec<Content>);
 
 #[tonic::async_trait]
@@ -240,7 +241,7 @@ async fn a_snapshot_that_does_not_end_or_does_not_add_up_is_an_error() {
         Content::Head(pb::Head { version, recipe, dimension: 2, subjects, templates, template_next, taken_at_ms: 1 })
     };
     let batch = |vector: &[f32]| {
-        let vector = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let vector = crate::float32::encode(vector);
         let stored = pb::StoredVector { id: 1, vector, origin: pb::Origin::Live.into(), ..Default::default() };
         let subject = pb::EnrolledSubject { id: "a".to_owned(), templates: vec![stored], ..Default::default() };
         Content::Batch(pb::Batch { subjects: vec![subject], cleared: Vec::new() })

@@ -10,23 +10,23 @@ use super::grounds::Piece;
 use super::policy::{FirstSight, Policy};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, Anchors, CheckOptions, ChipFiles, GroupState, Holder, Moment};
+use crate::context::RequestContext;
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
-    Agreement, Attributes, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate, Outcome,
-    RequestId, Source, StoredDecision, Subject, SubjectId, Timestamp, next_attempt,
+    Agreement, Attributes, Basis, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate,
+    Outcome, ReadSet, Records, RequestId, Source, StoredDecision, Subject, SubjectId, Timestamp, next_attempt,
 };
+use crate::hex;
 use crate::matching::{Reference, fuse};
 use crate::numbers;
-use crate::text;
 use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
 use crate::workflow::seen::photos_are_seen;
 use crate::workflow::words::Reason;
 use crate::workflow::{Engine, Field, Kind, WorkflowError};
 
-/// How often a decision is made anew because somebody enrolled the subject while
-/// it was being made.
-const TRIES_MAX: u32 = 3;
+/// How often a decision is made, where what it rests on changes while it is being made.
+const TRIES_MAX: u32 = 5;
 /// Days of a year, leap years levelled.
 const YEAR_DAYS: f64 = 365.25;
 
@@ -110,12 +110,26 @@ impl Engine {
     /// be sent again with other captures. [`WorkflowError::Policy`] for a policy that
     /// is not configured; [`WorkflowError::Attempts`] beyond the policy's number;
     /// [`GalleryError::TransactionReused`], [`GalleryError::AttemptOutOfOrder`],
-    /// [`GalleryError::TransactionClosed`].
-    pub async fn verify_beneficiary(&self, request: BeneficiaryRequest) -> Result<BeneficiaryOutcome, WorkflowError> {
+    /// [`GalleryError::TransactionClosed`]. [`WorkflowError::DeadlineExceeded`] where the
+    /// deadline has passed already.
+    pub async fn verify_beneficiary(
+        &self,
+        context: &RequestContext,
+        request: BeneficiaryRequest,
+    ) -> Result<BeneficiaryOutcome, WorkflowError> {
+        context.check_deadline()?;
         let gallery = self.gallery()?;
         let content = request.digest();
         let _turn = self.counter().turns.take(&request.key.transaction).await;
-        if let Some(stored) = gallery.decision(&request.key).await? {
+        let wanted = ReadSet {
+            decision: Some(request.key.clone()),
+            subjects: vec![request.subject.clone()],
+            templates: true,
+            cleared_with: Some(request.subject.clone()),
+            ..ReadSet::default()
+        };
+        let mut records = gallery.read(wanted.clone()).await?;
+        if let Some(stored) = records.decision {
             if stored.content != content {
                 return Err(GalleryError::TransactionReused.into());
             }
@@ -126,8 +140,8 @@ impl Engine {
         // Those in force now, to the end of this decision, whatever is loaded meanwhile.
         let rules = self.counter().in_force();
         let (policy_name, policy) = rules.policies.find(&request.policy).ok_or(WorkflowError::Policy)?;
-        check_turn(gallery, &request, policy).await?;
-        self.check_subject(gallery, &request.subject, "subject_id").await?;
+        check_turn(records.last_decision.as_ref(), &request, policy)?;
+        self.check_subject_of(&records, &request.subject, "subject_id")?;
         let number = request.record.number.as_ref().map_or("", |number| number.reveal());
         if numbers::carries(request.key.transaction.as_str(), number) {
             return Err(WorkflowError::NumberAsId { field: Field::Named("transaction_id") });
@@ -136,12 +150,20 @@ impl Engine {
         let seen = self.look(request, content, policy, &rules.anchors).await?;
         let by = DecidedBy { name: policy_name, policy, anchors: &rules.anchors };
         for _ in 1..TRIES_MAX {
-            match self.judge(gallery, &seen, by).await {
-                Err(WorkflowError::Gallery(GalleryError::SubjectExists)) => {}
+            match self.judge(context, gallery, &seen, by, &records).await {
+                Err(WorkflowError::Gallery(GalleryError::Outdated | GalleryError::SubjectExists)) => {
+                    tracing::debug!("what a decision rests on has changed meanwhile");
+                    records = gallery.read(wanted.clone()).await?;
+                }
                 other => return other,
             }
         }
-        self.judge(gallery, &seen, by).await
+        match self.judge(context, gallery, &seen, by, &records).await {
+            Err(WorkflowError::Gallery(GalleryError::Outdated)) => {
+                Err(WorkflowError::Busy { retry_after_ms: BUSY_RETRY_AFTER_MS })
+            }
+            other => other,
+        }
     }
 
     /// Looks at captures and chip, side by side. Stores nothing, looks nothing up.
@@ -238,24 +260,29 @@ impl Engine {
         }
     }
 
-    /// Looks up, decides and commits.
+    /// Decides by what was read of the store, and commits.
     async fn judge(
         &self,
-        gallery: &dyn Gallery,
+        context: &RequestContext,
+        gallery: &Gallery,
         seen: &Seen,
         by: DecidedBy<'_>,
+        records: &Records,
     ) -> Result<BeneficiaryOutcome, WorkflowError> {
         let policy = by.policy;
-        let subject = gallery.subject(&seen.subject).await?;
+        let subject = records.subject(&seen.subject)?;
         // A gallery holds references of every kind.
         let curve = self.curve(seen.together.distinct(), Reference::Any)?;
         let chip_template = match &seen.chip_photo {
             Some(Ok(analysis)) => Some(&analysis.template),
             _ => None,
         };
-        // Announced before the search, withdrawn after the commit.
         let newcomer = chip_template.filter(|_| subject.is_none() && policy.first_sight == FirstSight::Enrol).cloned();
-        let _arrival = newcomer.clone().map(|face| self.counter().arrivals.announce(seen.subject.clone(), face));
+        let elsewhere = match policy.does_without(Piece::Duplicates) {
+            true => None,
+            false => Some(self.elsewhere(gallery, curve, seen, records, policy).await?),
+        };
+        let (duplicates, searched) = elsewhere.unzip();
 
         let evidence = Evidence {
             chip_face: match chip_template {
@@ -271,11 +298,7 @@ impl Engine {
                 None => None,
             },
             record_templates: subject.as_ref().map(|subject| self.record_templates(subject)).transpose()?,
-            duplicates: if policy.does_without(Piece::Duplicates) {
-                None
-            } else {
-                Some(self.elsewhere(gallery, curve, seen, subject.as_ref(), policy).await?)
-            },
+            duplicates,
             curve: Some(curve.name()),
             chip: seen.chip.clone(),
             record: seen.record,
@@ -299,8 +322,8 @@ impl Engine {
         });
         let answer = Answer {
             policy: by.name.to_owned(),
-            policy_digest: text::hex(&policy.digest()),
-            anchors_digest: text::hex(&by.anchors.digest()),
+            policy_digest: hex::encode(&policy.digest()),
+            anchors_digest: hex::encode(&by.anchors.digest()),
             recipe: self.recipe().to_string(),
             enrolled: enrolment.is_some(),
             decided,
@@ -314,17 +337,26 @@ impl Engine {
             outcome: answer.decided.outcome,
             answer: serde_json::to_vec(&answer).map_err(|_| WorkflowError::Answer)?,
             enrolment,
+            basis: Some(Basis {
+                subject: records.head(&seen.subject).cloned(),
+                cleared_with: records.cleared_with.clone(),
+                searched,
+            }),
         };
-        let (stored, _) = gallery.decide(decision).await?;
-        tracing::info!(outcome = ?stored.outcome, attempt = stored.key.attempt, "decided");
+        let (stored, _) = gallery.decide(context, decision).await?;
+        let caller = context.principal().kind();
+        tracing::info!(outcome = ?stored.outcome, attempt = stored.key.attempt, caller, "decided");
         outcome(stored)
     }
 }
 
 /// Refuses what the commit would refuse, before any work is done for it.
-async fn check_turn(gallery: &dyn Gallery, request: &BeneficiaryRequest, policy: &Policy) -> Result<(), WorkflowError> {
-    let last = gallery.last_decision(&request.key.transaction).await?;
-    let expected = next_attempt(last.as_ref(), &request.subject, request.scheme.name())?;
+fn check_turn(
+    last: Option<&StoredDecision>,
+    request: &BeneficiaryRequest,
+    policy: &Policy,
+) -> Result<(), WorkflowError> {
+    let expected = next_attempt(last, &request.subject, request.scheme.name())?;
     if expected > policy.attempts_max {
         return Err(WorkflowError::Attempts { max: policy.attempts_max });
     }
@@ -359,11 +391,17 @@ fn outcome(stored: StoredDecision) -> Result<BeneficiaryOutcome, WorkflowError> 
 
 impl Engine {
     /// The answer that was given to an attempt, or `None` where there was none.
+    ///
+    /// # Errors
+    /// [`WorkflowError::Answer`] for one that cannot be read, and the errors of the gallery;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn decision(
         &self,
+        context: &RequestContext,
         transaction: &RequestId,
         attempt: u32,
     ) -> Result<Option<BeneficiaryOutcome>, WorkflowError> {
+        context.check_deadline()?;
         let key = DecisionKey::new(transaction.clone(), attempt)?;
         self.gallery()?.decision(&key).await?.map(outcome).transpose()
     }

@@ -1,57 +1,49 @@
 //! What the captures come to against each of those they are compared with.
 
-use std::cmp::Ordering;
-
 use super::evidence::{Comparison, Duplicate, Duplicates, RecordTemplates};
 use super::flow::Seen;
 use super::policy::Policy;
 use crate::face::Template;
-use crate::gallery::{Gallery, Source, Subject, SubjectId};
+use crate::gallery::{Candidate, Filter, Found, Gallery, Records, Scope, Searched, Source, Subject};
 use crate::matching::{Curve, FMR_FLOOR, Reference, compare};
 use crate::workflow::identify::{CANDIDATES_DEFAULT, fmr_for};
 use crate::workflow::{Engine, WorkflowError};
 
 impl Engine {
-    /// The same face under another number.
+    /// The same face under another number, and the search that found or did not find it.
     pub(super) async fn elsewhere(
         &self,
-        gallery: &dyn Gallery,
+        gallery: &Gallery,
         curve: &Curve,
         seen: &Seen,
-        subject: Option<&Subject>,
+        records: &Records,
         policy: &Policy,
-    ) -> Result<Duplicates, WorkflowError> {
-        let own = subject.map_or(0, |subject| subject.templates.len() as u64);
-        let templates = gallery.stats().await?.templates.saturating_sub(own);
+    ) -> Result<(Duplicates, Searched), WorkflowError> {
+        let own = records.head(&seen.subject).map_or(0, |head| head.templates.len() as u64);
+        let templates = gallery.stats().templates.saturating_sub(own);
         let threshold = curve.threshold(fmr_for(policy.fpir, templates))?;
-        let cleared_with = gallery.cleared_with(&seen.subject).await?;
-        let found = gallery.within(&seen.probe, threshold.score).await?;
-        let mut found: Vec<(SubjectId, f32)> =
-            found.into_iter().map(|candidate| (candidate.subject, candidate.score)).collect();
-        for arriving in self.counter().arrivals.alike(&seen.subject, &seen.probe, threshold.score) {
-            if found.iter().all(|(subject, _)| *subject != arriving.0) {
-                found.push(arriving);
-            }
-        }
-        found.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then_with(|| a.0.cmp(&b.0)));
-        found.retain(|(subject, _)| *subject != seen.subject);
+        let scope = Scope::Within(threshold.score);
+        let Found { candidates: mut found, as_of } = gallery.find(&seen.probe, scope, &Filter::default()).await?;
+        found.retain(|candidate| candidate.subject != seen.subject);
         let before = found.len();
-        found.retain(|(subject, _)| cleared_with.binary_search(subject).is_err());
+        found.retain(|candidate| records.cleared_with.binary_search(&candidate.subject).is_err());
         let chance = curve.fmr(threshold.score);
-        Ok(Duplicates {
+        let searched = Searched { probe: seen.probe.clone(), score: threshold.score, as_of };
+        let duplicates = Duplicates {
             cleared: u32::try_from(before - found.len()).unwrap_or(u32::MAX),
             truncated: found.len() > CANDIDATES_DEFAULT,
             candidates: found
                 .into_iter()
                 .take(CANDIDATES_DEFAULT)
-                .map(|(subject, score)| Duplicate { subject, score, fmr: curve.fmr(score) })
+                .map(|Candidate { subject, score, .. }| Duplicate { subject, score, fmr: curve.fmr(score) })
                 .collect(),
             threshold,
             templates,
             expected_chance_hits: templates as f64 * chance.rate,
             expected_extrapolated: chance.extrapolated,
             expected_miss: curve.fnmr(threshold.score),
-        })
+        };
+        Ok((duplicates, searched))
     }
 }
 

@@ -147,12 +147,11 @@ pub(super) struct InForce {
 }
 
 /// What an engine decides with: anchors and policies, which can be put in the place of others
-/// while it runs, and what goes on at this moment.
+/// while it runs, and whose turn each transaction is.
 #[derive(Default)]
 pub(super) struct Counter {
     in_force: RwLock<Arc<InForce>>,
     turns: turns::Turns,
-    arrivals: turns::Arrivals,
 }
 
 impl Counter {

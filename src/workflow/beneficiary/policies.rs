@@ -16,6 +16,9 @@ pub struct Policies(BTreeMap<String, Policy>);
 impl Policies {
     /// Checks the policies of a configuration file. The error names the policy and
     /// the key.
+    ///
+    /// # Errors
+    /// A sentence that names the policy and the key that is wrong.
     pub fn new(files: &BTreeMap<String, PolicyFile>) -> Result<Self, String> {
         let mut out = Self::default();
         for (name, file) in files {

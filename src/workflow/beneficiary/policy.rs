@@ -213,6 +213,9 @@ const ATTEMPTS: u32 = 3;
 
 impl Policy {
     /// Checks a policy. The error names the key.
+    ///
+    /// # Errors
+    /// A sentence that names the key that is wrong, and what it may be.
     pub fn new(file: &PolicyFile) -> Result<Self, String> {
         let rate = |key: &str, value: Option<f64>, default: f64, least: f64| {
             let value = value.unwrap_or(default);

@@ -1,6 +1,7 @@
 //! What officers add: their answer to a referral, and pairs that share a face for
 //! a good reason.
 
+use crate::context::RequestContext;
 use crate::gallery::{ClearedPair, DecisionKey, Note, Outcome, Receipt, Resolution, SubjectId, Timestamp};
 use crate::workflow::{Engine, Field, WorkflowError};
 
@@ -49,8 +50,14 @@ impl Engine {
     /// [`crate::gallery::GalleryError::UnknownTransaction`],
     /// [`crate::gallery::GalleryError::UnknownAttempt`],
     /// [`crate::gallery::GalleryError::NotReferred`],
-    /// [`crate::gallery::GalleryError::AlreadyResolved`].
-    pub async fn resolve_referral(&self, request: ResolveReferral) -> Result<ResolvedReferral, WorkflowError> {
+    /// [`crate::gallery::GalleryError::AlreadyResolved`];
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn resolve_referral(
+        &self,
+        context: &RequestContext,
+        request: ResolveReferral,
+    ) -> Result<ResolvedReferral, WorkflowError> {
+        context.check_deadline()?;
         let ResolveReferral { key, officer, outcome, reason } = request;
         if outcome == Outcome::Refer {
             let detail = "an officer approves or denies".to_owned();
@@ -61,9 +68,10 @@ impl Engine {
         // A retake that is being decided goes first: then this attempt is not the last.
         let _turn = self.counter().turns.take(&key.transaction).await;
         let resolution = Resolution { officer, outcome, reason, resolved_at: Timestamp::now() };
-        let (stored, replayed) = gallery.resolve(&key, resolution).await?;
+        let (stored, replayed) = gallery.resolve(context, &key, resolution).await?;
         let resolution = stored.resolution.ok_or(WorkflowError::Answer)?;
-        tracing::info!(outcome = ?resolution.outcome, replayed, "a referral was resolved");
+        let caller = context.principal().kind();
+        tracing::info!(outcome = ?resolution.outcome, replayed, caller, "a referral was resolved");
         Ok(ResolvedReferral { key, outcome: resolution.outcome, resolved_at: resolution.resolved_at })
     }
 
@@ -72,26 +80,39 @@ impl Engine {
     ///
     /// # Errors
     /// [`crate::gallery::GalleryError::SamePair`],
-    /// [`crate::gallery::GalleryError::UnknownSubject`].
-    pub async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
+    /// [`crate::gallery::GalleryError::UnknownSubject`];
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn clear_pair(
+        &self,
+        context: &RequestContext,
+        request: ClearPairRequest,
+    ) -> Result<Receipt, WorkflowError> {
+        context.check_deadline()?;
         let ClearPairRequest { one: first, other: second, officer, reason } = request;
         self.check_officer(&officer, "officer_id")?;
         let gallery = self.gallery()?;
         self.check_subject(gallery, &first, "subject_id_a").await?;
         self.check_subject(gallery, &second, "subject_id_b").await?;
         let pair = ClearedPair { first, second, officer, reason, cleared_at: Timestamp::now() };
-        let receipt = gallery.clear_pair(pair).await?;
-        tracing::info!(replayed = receipt.replayed, "a pair was cleared");
+        let receipt = gallery.clear_pair(context, pair).await?;
+        let caller = context.principal().kind();
+        tracing::info!(replayed = receipt.replayed, caller, "a pair was cleared");
         Ok(receipt)
     }
 
     /// Up to `limit` cleared pairs in byte order of their ids, those after `after`:
     /// for an audit, which does not report them again.
+    ///
+    /// # Errors
+    /// The errors of the gallery; [`WorkflowError::DeadlineExceeded`] where the deadline has
+    /// passed already.
     pub async fn cleared_pairs(
         &self,
+        context: &RequestContext,
         after: Option<&(SubjectId, SubjectId)>,
         limit: usize,
     ) -> Result<Vec<ClearedPair>, WorkflowError> {
+        context.check_deadline()?;
         Ok(self.gallery()?.cleared_pairs(after, limit).await?)
     }
 }

@@ -1,14 +1,12 @@
-//! What goes on at this moment: whose turn a transaction is, and who is about to
-//! be enrolled.
+//! Whose turn a transaction is in this process: a courtesy that saves work. What two callers may
+//! decide at the same moment is settled in the gallery's commit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as Gate, OwnedMutexGuard};
 
-use crate::face::Template;
-use crate::gallery::{RequestId, SubjectId};
-use crate::matching::compare;
+use crate::gallery::RequestId;
 
 /// One caller at a time per transaction. A second call with the same content waits
 /// for the first and then finds its answer in the store; where the first failed or
@@ -56,62 +54,12 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Those who are about to be enrolled at first sight. Two transactions that bring
-/// the same face under two numbers at the same moment would not find each other in
-/// the gallery; here they do. Whoever announces itself and searches the gallery
-/// afterwards finds every other: announced, or committed.
-#[derive(Default)]
-pub(super) struct Arrivals(Mutex<Waiting>);
-
-#[derive(Default)]
-struct Waiting {
-    next: u64,
-    faces: BTreeMap<u64, (SubjectId, Template)>,
-}
-
-/// An announcement; ends when dropped, which must be after the commit.
-pub(super) struct Arrival<'a> {
-    arrivals: &'a Arrivals,
-    number: u64,
-}
-
-impl Arrivals {
-    /// Announces a face.
-    pub(super) fn announce(&self, subject: SubjectId, face: Template) -> Arrival<'_> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = waiting.next;
-        waiting.next += 1;
-        waiting.faces.insert(number, (subject, face));
-        Arrival { arrivals: self, number }
-    }
-
-    /// Other subjects announced whose face scores at or above `score`.
-    pub(super) fn alike(&self, subject: &SubjectId, probe: &Template, score: f32) -> Vec<(SubjectId, f32)> {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = waiting.faces.values().filter(|(other, _)| other != subject);
-        others
-            .filter_map(|(other, face)| {
-                let found = compare(probe, face).ok()?;
-                (found >= score).then(|| (other.clone(), found))
-            })
-            .collect()
-    }
-}
-
-impl Drop for Arrival<'_> {
-    fn drop(&mut self) {
-        let mut waiting = self.arrivals.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.faces.remove(&self.number);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use super::*;
-    use crate::face::RecipeDigest;
 
     fn id(text: &str) -> RequestId {
         RequestId::new(text).unwrap()
@@ -146,19 +94,5 @@ mod tests {
         assert!(gone.is_err());
         drop(held);
         assert_eq!(turns.len(), 0);
-    }
-
-    #[test]
-    fn those_about_to_be_enrolled_are_found_until_they_are() {
-        let template = |x: f32| Template::from_raw(RecipeDigest([1; 32]), &[x, 1.0]).unwrap();
-        let subject = |text: &str| SubjectId::new(text).unwrap();
-        let arrivals = Arrivals::default();
-        let one = arrivals.announce(subject("one"), template(0.0));
-        let _far = arrivals.announce(subject("far"), template(9.0));
-        let found = arrivals.alike(&subject("two"), &template(0.1), 0.9);
-        assert_eq!(found.iter().map(|(subject, _)| subject.as_str()).collect::<Vec<_>>(), ["one"]);
-        assert!(arrivals.alike(&subject("one"), &template(0.0), 0.9).is_empty());
-        drop(one);
-        assert!(arrivals.alike(&subject("two"), &template(0.1), 0.9).is_empty());
     }
 }

@@ -8,12 +8,15 @@ mod anchors;
 mod folders;
 mod policies;
 
-pub use folders::Permissions;
+pub use folders::{Permissions, user};
 
 use crate::chip::{Anchors, Moment};
 use crate::matching::CurveChoice;
-use crate::workflow::NumberIds;
 use crate::workflow::beneficiary::Policies;
+use crate::workflow::{CaptureRules, Level, NumberIds};
+
+/// Share of a code's letters that must be right for it to be guessed.
+const LIKENESS_MIN: f64 = 0.6;
 
 /// What becomes of a server that is set up so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -59,6 +62,10 @@ pub struct Setup<'a> {
     pub policies: &'a Policies,
     /// False match rate where a request names none.
     pub default_fmr: f64,
+    /// False positive identification rate where a request names none.
+    pub default_fpir: f64,
+    /// What is asked of captures in Verify and Identify.
+    pub capture: &'a CaptureRules,
     /// Whose error rates are stated.
     pub curve: CurveChoice,
     /// Ids that look like somebody's number.
@@ -69,6 +76,8 @@ pub struct Setup<'a> {
     pub data: Option<Permissions>,
     /// Who may write what decides: configuration, certificates, model pack.
     pub deciding: Vec<Permissions>,
+    /// User id of this process, where it is known.
+    pub user: Option<u32>,
     /// The clock.
     pub now: Moment,
 }
@@ -136,6 +145,12 @@ rules! {
     LIVENESS_OFF, Warn,
         "a printed photo or a screen passes for a person",
         "require liveness, with liveness_min of some 0.5";
+    CAPTURE_LIVENESS_OFF, Warn,
+        "Verify and Identify do not look whether somebody is there: a printed photo or a screen passes for a person",
+        "leave liveness under [capture] at advisory or required, with liveness_min of some 0.5";
+    FPIR_HIGH, Warn,
+        "at this false positive identification rate more than one search in ten names a stranger: whoever has to look at so many looks no more",
+        "name a rate of some 0.01";
     DUPLICATES_OFF, Warn,
         "nobody looks for the same face on other records, or at a rate (fpir) at which next to none is found",
         "require duplicates, with an fpir of some 0.01";
@@ -163,6 +178,9 @@ rules! {
     RULES_OPEN_TO_GROUP, Warn,
         "a group can change what is approved",
         "run `chmod -R g-w PATH`, unless the group is the operators'";
+    RULES_OWNED_BY_OTHER, Warn,
+        "another user than root and the server's own owns it, and can change what is approved",
+        "run `chown -R root PATH`, unless that user is an operator";
     LOG_OF_LIBRARIES, Warn,
         "libraries log at a level at which nobody promises that no personal data is in it",
         "name our own alone: --log chinhchu=debug";
@@ -172,6 +190,14 @@ impl Rule {
     /// The rule of a code.
     pub fn of(code: &str) -> Option<&'static Rule> {
         RULES.iter().copied().find(|rule| rule.code == code)
+    }
+
+    /// The rule that a misspelt code most likely means, where one is near enough.
+    pub fn like(code: &str) -> Option<&'static Rule> {
+        let typed = code.trim().to_ascii_uppercase().replace(['-', ' ', '.'], "_");
+        let likeness = |rule: &Rule| strsim::normalized_damerau_levenshtein(&typed, rule.code);
+        let nearest = RULES.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+        (likeness(nearest) >= LIKENESS_MIN).then_some(nearest)
     }
 
     fn at(&'static self, place: impl Into<String>, found: impl Into<String>) -> Finding {
@@ -184,6 +210,8 @@ pub fn findings(setup: &Setup<'_>) -> Vec<Finding> {
     let mut all = anchors::findings(setup);
     all.extend(setup.policies.iter().flat_map(|(name, policy)| policies::findings(name, policy)));
     all.extend(policies::of_rate("engine.default_fmr", setup.default_fmr));
+    all.extend(policies::of_fpir("engine.default_fpir", setup.default_fpir));
+    all.extend(of_capture(setup.capture));
     if setup.curve == CurveChoice::Pooled {
         all.push(CURVE_POOLED.at("engine.curve", "pooled"));
     }
@@ -194,6 +222,15 @@ pub fn findings(setup: &Setup<'_>) -> Vec<Finding> {
     all.extend(setup.log.filter(|filter| is_of_everything(filter)).map(|filter| LOG_OF_LIBRARIES.at("--log", filter)));
     all.sort_by_key(|finding| finding.rule.effect != Effect::Refuse);
     all
+}
+
+/// What Verify and Identify do without.
+fn of_capture(rules: &CaptureRules) -> Option<Finding> {
+    if rules.liveness == Level::Off {
+        return Some(CAPTURE_LIVENESS_OFF.at("capture.liveness", "off"));
+    }
+    let unheard = rules.liveness_min < policies::LIVENESS_HEARD;
+    unheard.then(|| CAPTURE_LIVENESS_OFF.at("capture.liveness_min", rules.liveness_min.to_string()))
 }
 
 /// Whether a filter of the log has a level of its own, for all there is, beyond what is meant for
@@ -225,6 +262,36 @@ mod tests {
             let effect = if *effect == Effect::Refuse { "refuses" } else { "warns" };
             let row = format!("| `{code}` | {effect} | {why} | {mend} |");
             assert!(page.contains(&row), "docs/operating.md lacks the row\n{row}");
+        }
+    }
+
+    #[test]
+    fn captures_that_nobody_looks_at_for_liveness_are_told_with_the_key() {
+        let found = |liveness, liveness_min| {
+            let rules = CaptureRules { liveness, liveness_min, ..CaptureRules::default() };
+            of_capture(&rules).map(|finding| (finding.rule.code, finding.place))
+        };
+        let told = |key: &str| Some(("CAPTURE_LIVENESS_OFF", key.to_owned()));
+        assert_eq!(found(Level::Off, 0.5), told("capture.liveness"));
+        assert_eq!(found(Level::Required, 0.01), told("capture.liveness_min"));
+        assert_eq!(found(Level::Advisory, 0.5), None);
+        assert_eq!(of_capture(&CaptureRules::default()), None);
+    }
+
+    #[test]
+    fn a_misspelt_code_is_guessed_and_rubbish_is_not() {
+        for (typed, meant) in [
+            ("web_roots", "WEB_ROOTS"),
+            ("Web-Roots", "WEB_ROOTS"),
+            (" WEBROOTS", "WEB_ROOTS"),
+            ("TEST_ANCHORS", "TEST_ANCHOR"),
+            ("data_opne", "DATA_OPEN"),
+            ("liveness off", "LIVENESS_OFF"),
+        ] {
+            assert_eq!(Rule::like(typed).map(|rule| rule.code), Some(meant), "{typed}");
+        }
+        for typed in ["", "x", "all", "everything", "--"] {
+            assert_eq!(Rule::like(typed), None, "{typed}");
         }
     }
 

@@ -7,10 +7,12 @@ use crate::workflow::beneficiary::{Consequence, FirstSight, Ground, Piece, Polic
 const FMR_HIGH_ABOVE: f64 = 1e-3;
 const FMR_VERY_HIGH_FROM: f64 = 1e-2;
 /// Below it the liveness network's word is not heard.
-const LIVENESS_HEARD: f32 = 0.1;
+pub(super) const LIVENESS_HEARD: f32 = 0.1;
 const ATTEMPTS_FEW: u32 = 5;
 /// Below it a search for duplicates finds next to nobody.
 const FPIR_HEARD: f64 = 1e-6;
+/// Above it a search names strangers more often than anybody looks at.
+const FPIR_HIGH_ABOVE: f64 = 0.1;
 /// Card and record are not of one person, or nothing can be told of it. Of the number no policy
 /// may accept that.
 const RECORD_GROUNDS: [Ground; 6] = [
@@ -69,6 +71,8 @@ pub(super) fn findings(name: &str, policy: &Policy) -> Vec<Finding> {
         all.push(DUPLICATES_OFF.at(key("without"), "duplicates"));
     } else if policy.fpir() < FPIR_HEARD {
         all.push(DUPLICATES_OFF.at(key("fpir"), format!("{:e}", policy.fpir())));
+    } else {
+        all.extend(of_fpir(&key("fpir"), policy.fpir()));
     }
     for ground in RECORD_GROUNDS {
         if accepts(ground) {
@@ -90,6 +94,11 @@ pub(super) fn of_rate(key: &str, rate: f64) -> Option<Finding> {
     } else {
         (rate > FMR_HIGH_ABOVE).then(|| FMR_HIGH.at(key, found))
     }
+}
+
+/// A false positive identification rate that searches are answered at.
+pub(super) fn of_fpir(key: &str, rate: f64) -> Option<Finding> {
+    (rate > FPIR_HIGH_ABOVE).then(|| FPIR_HIGH.at(key, format!("{rate:e}")))
 }
 
 #[cfg(test)]
@@ -138,6 +147,10 @@ mod tests {
             ("on.scheme_not_in_record = \"accept\"", vec!["RECORD_DIFFERENCES_ACCEPTED"]),
             ("fpir = 1e-7", vec!["DUPLICATES_OFF"]),
             ("fpir = 1e-6", vec![]),
+            ("fpir = 0.1", vec![]),
+            ("fpir = 0.5", vec!["FPIR_HIGH"]),
+            // Nobody searches.
+            ("fpir = 0.5\nwithout = [\"duplicates\"]", vec!["DUPLICATES_OFF"]),
             ("without = [\"chip\", \"number\"]", vec![]),
         ] {
             assert_eq!(codes(text), expected, "{text}");
@@ -150,5 +163,7 @@ mod tests {
         let found = findings("clinic", &policy);
         assert_eq!((found[0].place.as_str(), found[0].found.as_str()), ("policies.clinic.chip_fmr", "4e-1"));
         assert_eq!(of_rate("engine.default_fmr", 0.5).unwrap().rule, &FMR_VERY_HIGH);
+        assert_eq!(of_fpir("engine.default_fpir", 0.5).unwrap().rule, &FPIR_HIGH);
+        assert_eq!(of_fpir("engine.default_fpir", 0.01), None);
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn load(
     filters: &Filters,
     into: &mut Collection,
 ) -> Result<(), Failure> {
-    let names = Manifest::open(path, Columns::SubjectAndPath)?.columns()?;
+    let names = Manifest::open(path, Columns::SubjectAndPath)?.columns();
     let columns = TemplateColumns::find(&names, filters, path)?.of_photos();
     // Before hours are spent on photos.
     check(path, &columns)?;

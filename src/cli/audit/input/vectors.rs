@@ -37,7 +37,7 @@ pub(super) fn load(matrix: &Path, ids: &Path, filters: &Filters, into: &mut Coll
     };
     let mut values = npy.data::<f32>().map_err(|e| bad(&format_args!("its values are not float32 ({e:?})")))?;
     let mut manifest = Manifest::open(ids, Columns::Subject)?;
-    let columns = TemplateColumns::find(&manifest.columns()?, filters, ids)?;
+    let columns = TemplateColumns::find(&manifest.columns(), filters, ids)?;
     if filters.is_empty() {
         into.reserve(usize::try_from(rows).unwrap_or(0).min(1 << 26), dimension);
     }

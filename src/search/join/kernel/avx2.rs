@@ -8,11 +8,11 @@
 use std::arch::x86_64::*;
 
 use super::Survivor;
+use crate::search::i16x16::{kept, pairs};
 use crate::search::join::bound::OVER_MAX;
+use crate::search::join::codes::PLAIN_WORDS;
 use crate::search::join::codes::{Block, CODE_WORDS, Chunk, Fine, Group, LANES, Line, Queries, TILE};
-use crate::search::join::plain::PLAIN_WORDS;
 use crate::search::join::tuning::{AHEAD, BLOCK_QUERIES, FINE};
-use crate::search::sixteens::{kept, pairs};
 
 /// Only reachable through a [`super::Kernel`] made after the check for AVX2.
 pub(super) fn heads(chunk: &Chunk, first: u32, queries: &Queries, survivors: &mut Vec<Survivor>) {

@@ -11,13 +11,12 @@ mod portable;
 #[cfg(test)]
 mod tests;
 
-use super::codes::{Block, Chunk, Fine, Queries};
-use super::plain::PLAIN_WORDS;
+use super::codes::{Block, Chunk, Fine, PLAIN_WORDS, Queries};
 
 /// A pair that the first pass could not drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
-pub(super) struct Survivor {
+pub(crate) struct Survivor {
     /// Number of the query in its block.
     pub(super) query: u32,
     /// Number of the row among those given.
@@ -29,7 +28,7 @@ pub(super) struct Survivor {
 
 /// The loops for one instruction set.
 #[derive(Clone, Copy)]
-pub(super) struct Kernel {
+pub(crate) struct Kernel {
     name: &'static str,
     heads: fn(&Chunk, u32, &Queries, &mut Vec<Survivor>),
     plain: fn(&Chunk<PLAIN_WORDS>, u32, &Queries<PLAIN_WORDS>, &mut Vec<Survivor>),
@@ -38,7 +37,7 @@ pub(super) struct Kernel {
 
 impl Kernel {
     /// The fastest this machine runs.
-    pub(super) fn best() -> Self {
+    pub(crate) fn best() -> Self {
         Self::all().pop().unwrap_or(Self::PORTABLE)
     }
 
@@ -74,7 +73,7 @@ impl Kernel {
 
     /// The same loop over all values of plain rows, to be measured against.
     #[inline]
-    pub(super) fn plain(
+    pub(crate) fn plain(
         &self,
         chunk: &Chunk<PLAIN_WORDS>,
         first: u32,

@@ -3,25 +3,25 @@
 use proptest::prelude::*;
 
 use super::{Kernel, Survivor};
+use crate::random::SplitMix;
 use crate::search::join::bound::{
     BEYOND_QUERY_MAX, BEYOND_ROW_MAX, DECODED_MAX, HEAD_CODE_MAX, OVER_MAX, RESIDUAL_MAX,
 };
+use crate::search::join::codes::PLAIN_WORDS;
 use crate::search::join::codes::{
     BYTE_OFFSET, Block, CODE_WORDS, Chunk, Coded, Fine, GROUPS, Group, LANES, Line, OFFSET, Queries, TILE, WORDS,
 };
-use crate::search::join::plain::PLAIN_WORDS;
 use crate::search::join::tuning::{BLOCK_QUERIES, CHUNK_ROWS, FINE, HEAD};
-use crate::search::random::Random;
 
 /// A code of the second pass; at the ends of its range where asked for.
-fn fine_code(random: &mut Random, extreme: bool) -> i8 {
+fn fine_code(random: &mut SplitMix, extreme: bool) -> i8 {
     let bits = random.next();
     if extreme { if bits & 1 == 0 { 127 } else { -127 } } else { (bits as i8).max(-127) }
 }
 
 /// The codes of a row in the first pass, such that products with any other's stay in
 /// sixteen bits: all of them small, or the eight from a random one on at the ends of their range.
-fn head_codes(random: &mut Random, extreme: bool) -> [i8; HEAD] {
+fn head_codes(random: &mut SplitMix, extreme: bool) -> [i8; HEAD] {
     if !extreme {
         return std::array::from_fn(|_| (random.next() % 41) as i8 - 20);
     }
@@ -34,11 +34,11 @@ fn head_codes(random: &mut Random, extreme: bool) -> [i8; HEAD] {
 }
 
 /// A number up to `max`; that itself where asked for.
-fn up_to(random: &mut Random, max: u8, extreme: bool) -> u8 {
+fn up_to(random: &mut SplitMix, max: u8, extreme: bool) -> u8 {
     if extreme { max } else { (random.next() % (u64::from(max) + 1)) as u8 }
 }
 
-fn group(random: &mut Random, extreme: bool) -> Group {
+fn group(random: &mut SplitMix, extreme: bool) -> Group {
     let mut group = Group([Line([[0; 4]; LANES]); WORDS]);
     for lane in 0..LANES {
         for (line, codes) in group.0.iter_mut().zip(head_codes(random, extreme).as_chunks::<4>().0) {
@@ -51,7 +51,7 @@ fn group(random: &mut Random, extreme: bool) -> Group {
     group
 }
 
-fn block(random: &mut Random, extreme: bool) -> Box<Block> {
+fn block(random: &mut SplitMix, extreme: bool) -> Box<Block> {
     let mut block = Block::new();
     for query in 0..BLOCK_QUERIES {
         let (words, at) = (&mut block.heads.words[query / TILE], query % TILE);
@@ -102,7 +102,7 @@ proptest! {
 
     #[test]
     fn every_kernel_keeps_the_same_pairs_with_the_same_sums(seed in any::<u64>(), extreme: bool) {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix(seed);
         let chunk: [Group; GROUPS] = std::array::from_fn(|_| group(&mut random, extreme));
         let mut block = block(&mut random, extreme);
         // Such that some sums end at zero and just below it, and some queries keep
@@ -131,8 +131,8 @@ proptest! {
 
     #[test]
     fn every_kernel_multiplies_plain_rows_alike(seed in any::<u64>(), extreme: bool) {
-        let mut random = Random::new(seed);
-        let byte = |random: &mut Random| if extreme { [0, 255][random.next() as usize & 1] } else { random.next() as u8 };
+        let mut random = SplitMix(seed);
+        let byte = |random: &mut SplitMix| if extreme { [0, 255][random.next() as usize & 1] } else { random.next() as u8 };
         let chunk: Chunk<PLAIN_WORDS> = std::array::from_fn(|_| {
             Group(std::array::from_fn(|_| {
                 Line(std::array::from_fn(|_| std::array::from_fn(|_| byte(&mut random))))
@@ -160,7 +160,7 @@ proptest! {
 
     #[test]
     fn every_kernel_gives_the_same_sums_in_the_second_pass(seed in any::<u64>(), extreme: bool, rows in 1usize..90) {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix(seed);
         let block = block(&mut random, extreme);
         let fine: Vec<Fine> =
             (0..rows).map(|_| Fine(std::array::from_fn(|_| fine_code(&mut random, extreme)))).collect();
@@ -187,7 +187,7 @@ proptest! {
 
 #[test]
 fn a_block_past_the_end_of_its_list_keeps_nothing() {
-    let mut random = Random::new(1);
+    let mut random = SplitMix(1);
     let chunk: [Group; GROUPS] = std::array::from_fn(|_| group(&mut random, true));
     let mut block = block(&mut random, true);
     for query in 0..BLOCK_QUERIES {

@@ -4,19 +4,19 @@ use proptest::prelude::*;
 
 use super::unit;
 use crate::matching::Dot;
+use crate::random::SplitMix;
 use crate::search::join::Matrix;
 use crate::search::join::axes::Axes;
 use crate::search::join::bound::{Bound, OVER_MAX};
 use crate::search::join::codes::{Block, CODE_WORDS, Coded, GROUPS, LANES, OFFSET, TILE};
 use crate::search::join::kernel::Kernel;
 use crate::search::join::tuning::{BLOCK_QUERIES, FINE, HEAD};
-use crate::search::random::Random;
 
 /// Axes of data whose energy falls off, as faces' does, with `odd` rows whose does
 /// not: they make the range of the norms wide.
 fn axes(seed: u64, dimension: usize, odd: usize) -> Axes {
-    let mut random = Random::new(seed);
-    let row = |number: usize, random: &mut Random| {
+    let mut random = SplitMix(seed);
+    let row = |number: usize, random: &mut SplitMix| {
         let falling = |i: usize| if number < odd { 1.0 } else { 1.0 / (8 + i) as f32 };
         unit((0..dimension).map(|i| random.normal() * falling(i)).collect())
     };
@@ -28,7 +28,7 @@ fn axes(seed: u64, dimension: usize, odd: usize) -> Axes {
 /// them, at the edges between two codes and at the ends of the codes, of the
 /// largest length that is coded, with values too small for products.
 fn hard(seed: u64, dimension: usize, axes: &Axes) -> Vec<f32> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix(seed);
     let mut vectors: Vec<Vec<f32>> = Vec::new();
     let along: Vec<Vec<f32>> = (0..axes.count()).map(|i| axes.axis(i).to_vec()).collect();
     vectors.extend(along.iter().step_by(along.len().div_ceil(8)).cloned());
@@ -138,7 +138,7 @@ proptest! {
 fn a_crooked_basis_costs_speed_not_pairs() {
     // Rows that are orthonormal only to about 3e-4: the defect is in the bound.
     let dimension = 12;
-    let mut random = Random::new(4);
+    let mut random = SplitMix(4);
     let mut rows = vec![0.0f32; dimension * dimension];
     for i in 0..dimension {
         for j in 0..dimension {
@@ -161,7 +161,7 @@ fn the_bound_is_of_use() {
     let dimension = 170;
     let axes = axes(1, dimension, 0);
     let bound = Bound::new(&axes);
-    let mut random = Random::new(7);
+    let mut random = SplitMix(7);
     let rows: Vec<f32> =
         (0..128).flat_map(|_| unit((0..dimension).map(|i| random.normal() / (8 + i) as f32).collect())).collect();
     let numbers: Vec<u32> = (0..128).collect();

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::kernel::Kernel;
 use super::{Join, Matrix, Pair, Side};
 use crate::matching::Dot;
+use crate::random::SplitMix;
 use crate::search::SearchError;
-use crate::search::random::Random;
 
 /// Every pair, by the plainest loop.
 fn brute(first: Side<'_>, second: Option<Side<'_>>, score: f32) -> (Vec<(u32, u32, u32)>, u64) {
@@ -63,7 +63,7 @@ fn unit(mut vector: Vec<f32>) -> Vec<f32> {
 /// Near-unit vectors with everything among them that must not be lost: copies,
 /// near copies, opposites, zero, odd lengths, values too small for products.
 fn vectors(seed: u64, count: usize, dimension: usize) -> Vec<f32> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix(seed);
     let mut rows: Vec<Vec<f32>> = Vec::with_capacity(count);
     for _ in 0..count {
         let choice = random.next() % 32;
@@ -90,7 +90,7 @@ fn vectors(seed: u64, count: usize, dimension: usize) -> Vec<f32> {
 }
 
 fn groups(seed: u64, count: usize) -> Vec<u32> {
-    let mut random = Random::new(seed ^ 7);
+    let mut random = SplitMix(seed ^ 7);
     (0..count).map(|_| random.next() as u32 % (1 + count as u32 / 3)).collect()
 }
 

@@ -5,9 +5,9 @@ use std::arch::x86_64::*;
 
 use super::{narrowed, over};
 use crate::search::codes::Fine;
+use crate::search::i16x16::pair;
 use crate::search::kernel::Task;
 use crate::search::kernel::batch::{self, Known, LAST_STRIP, Multiplier, RAISED, STRIP, TILE};
-use crate::search::sixteens::pair;
 use crate::search::tuning::HEAD;
 
 /// Rows whose codes are put side by side.

@@ -15,7 +15,7 @@ use std::arch::x86_64::*;
 use super::{Survivor, Task, portable, prefetch};
 use crate::search::bound::{NextQuery, WEIGHTS_MAX};
 use crate::search::codes::{CODE_LINES, FINE_BYTES, Fine, Group, Line, Next};
-use crate::search::sixteens::{kept, pairs};
+use crate::search::i16x16::{kept, pairs};
 use crate::search::tuning::{GROUP_ROWS, HEAD, HEAD_LEVELS};
 
 /// Words of weights, in the order in which they are used: of the low and the high

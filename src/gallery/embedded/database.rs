@@ -1,0 +1,103 @@
+//! The open database, and the vectors that searches read from it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use redb::{Database, ReadableDatabase};
+
+use super::fault::StoreError;
+use super::tables::{Rows, Snapshot, TEMPLATES, read_template};
+use crate::float32;
+use crate::gallery::GalleryError;
+use crate::search::{Originals, SearchError};
+
+/// Where the database is. `None` while it is being opened again after a failure.
+#[derive(Default)]
+pub(super) struct OpenDatabase {
+    pub(super) slot: RwLock<Option<Database>>,
+    /// Times it had to be closed: snapshots under way end then.
+    closings: AtomicU64,
+}
+
+fn closed() -> StoreError {
+    GalleryError::Storage("the database is closed after a failure; try again".into()).into()
+}
+
+impl OpenDatabase {
+    pub(super) fn is_open(&self) -> bool {
+        self.slot.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Closes the database once every reader is done with it.
+    pub(super) fn close(&self) {
+        self.closings.fetch_add(1, Ordering::AcqRel);
+        drop(self.slot.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// How often it was closed.
+    pub(super) fn closings(&self) -> u64 {
+        self.closings.load(Ordering::Acquire)
+    }
+
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let database = self.slot.read().unwrap_or_else(PoisonError::into_inner);
+        read(&Snapshot::new(database.as_ref().ok_or_else(closed)?.begin_read()?))
+    }
+
+    /// Does work that reads vectors as they are at this moment, and no others. The
+    /// database stays open meanwhile. What befell reading, if anything, comes second.
+    pub(super) fn pinned<T>(&self, work: impl FnOnce(&Pinned) -> T) -> (T, Option<StoreError>) {
+        let database = self.slot.read().unwrap_or_else(PoisonError::into_inner);
+        let open = || Ok(database.as_ref().ok_or_else(closed)?.begin_read()?.open_table(TEMPLATES)?);
+        let pinned = match open() {
+            Ok(templates) => Pinned { templates: Some(templates), failure: Mutex::default() },
+            Err(error) => Pinned { templates: None, failure: Mutex::new(Some(error)) },
+        };
+        let done = work(&pinned);
+        (done, pinned.failure.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The templates of one moment.
+pub(super) struct Pinned {
+    templates: Option<Rows<u64>>,
+    /// The first thing that went wrong.
+    failure: Mutex<Option<StoreError>>,
+}
+
+impl Pinned {
+    fn try_read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), StoreError> {
+        let templates = self.templates.as_ref().ok_or_else(closed)?;
+        let mut vector = Vec::new();
+        for (at, &key) in keys.iter().enumerate() {
+            let Some(record) = read_template(templates, key)? else { continue };
+            let values = float32::values(&record.vector);
+            vector.clear();
+            vector.extend(values.ok_or_else(|| StoreError::damaged("a template is cut short"))?);
+            take(at, &vector);
+        }
+        Ok(())
+    }
+}
+
+impl Originals for Pinned {
+    fn read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), SearchError> {
+        self.try_read(keys, take).map_err(|error| {
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert(error);
+            SearchError::Unreadable
+        })
+    }
+}
+
+/// Each call reads the newest templates: for the index's own needs, which are met
+/// while no write is published.
+impl Originals for OpenDatabase {
+    fn read(&self, keys: &[u64], take: &mut dyn FnMut(usize, &[f32])) -> Result<(), SearchError> {
+        let (done, failure) = self.pinned(|pinned| Originals::read(pinned, keys, take));
+        if let Some(error) = failure {
+            tracing::warn!(?error, "vectors outside memory cannot be read");
+        }
+        done
+    }
+}

@@ -1,0 +1,182 @@
+//! The index in a file beside the database, so that a large gallery opens in
+//! seconds: derived, and never trusted beyond its checksums.
+//!
+//! `index` holds the codes, keys and labels of one commit, and the ids and attributes
+//! that labels stand for ([`search::write`] has the layout). It bears a random mark;
+//! the database knows the marks it accepts, so that a file of another gallery, or of
+//! another past of this one (a backup that was restored), is told from its own. It
+//! is written as `index.new`, flushed, its mark made known, and only then renamed:
+//! whatever is interrupted, the file that is there is whole and accepted, or it is
+//! not used.
+//!
+//! What was committed after the file was written is replayed: new templates are those
+//! whose ids were not given out yet, and the table `changes` tells what else became of
+//! old ones. A file that cannot be used is taken away, and the index is made from
+//! the database.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+
+use super::label::{Frozen, Label, Labels};
+use crate::gallery::embedded::record::{IndexHeadRecord, TraitsListRecord};
+use crate::private::owner_only;
+use crate::search::{self, Chunks, FileError, Index, View};
+
+/// Kinds of chunks.
+const HEAD: u32 = 0;
+const IDS: u32 = 1;
+const TRAITS: u32 = 2;
+
+/// Ids in a chunk.
+const IDS_CHUNK: u32 = 1 << 16;
+
+/// Bytes written or read at a time.
+const BUFFER: usize = 1 << 20;
+
+/// Where the files are.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    folder: PathBuf,
+}
+
+/// A mark that no other file bears.
+///
+/// # Errors
+/// Where the system has no random numbers.
+pub(super) fn new_mark() -> std::io::Result<Vec<u8>> {
+    crate::random::secret::<16>().map(Vec::from)
+}
+
+impl Place {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join("index")
+    }
+
+    fn file_new(&self) -> PathBuf {
+        self.folder.join("index.new")
+    }
+
+    /// Writes a new file, flushed, beside the one that is there.
+    pub(super) fn write(&self, head: &IndexHeadRecord, view: &View<Label>, labels: &Frozen) -> Result<(), FileError> {
+        let written = self.try_write(head, view, labels);
+        if written.is_err() {
+            self.drop_new();
+        }
+        written
+    }
+
+    fn try_write(&self, head: &IndexHeadRecord, view: &View<Label>, labels: &Frozen) -> Result<(), FileError> {
+        let mut options = OpenOptions::new();
+        let options = owner_only(options.write(true).create(true).truncate(true));
+        let file = BufWriter::with_capacity(BUFFER, options.open(self.file_new())?);
+        let mut chunks = Chunks::begin(file)?;
+        chunks.put(HEAD, &head.encode_to_vec())?;
+        let mut is_used = vec![false; labels.subjects as usize];
+        search::write(view, &mut chunks, |label| {
+            if let Some(is_used) = is_used.get_mut(label.subject as usize) {
+                *is_used = true;
+            }
+        })?;
+        let mut ids = Vec::new();
+        for first in (0..labels.subjects).step_by(IDS_CHUNK as usize) {
+            ids.clear();
+            for number in first..labels.subjects.min(first.saturating_add(IDS_CHUNK)) {
+                let id = if is_used[number as usize] { labels.id(number) } else { "" };
+                // Ids have 128 bytes at most.
+                ids.push(id.len() as u8);
+                ids.extend_from_slice(id.as_bytes());
+            }
+            chunks.put(IDS, &ids)?;
+        }
+        chunks.put(TRAITS, &TraitsListRecord { traits: labels.traits() }.encode_to_vec())?;
+        let mut file = chunks.into_inner();
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        Ok(())
+    }
+
+    /// Gives the new file its name; its mark is known by now.
+    pub(super) fn keep(&self) -> std::io::Result<()> {
+        fs::rename(self.file_new(), self.file())?;
+        #[cfg(unix)]
+        File::open(&self.folder)?.sync_all()?;
+        Ok(())
+    }
+
+    /// Takes a new file away that was not kept.
+    pub(super) fn drop_new(&self) {
+        // Where it is not there, all is well.
+        let _ = fs::remove_file(self.file_new());
+    }
+
+    /// Takes the file away.
+    pub(super) fn take_away(&self) {
+        let _ = fs::remove_file(self.file());
+        self.drop_new();
+    }
+
+    /// The head of the file that is there, if one is, for [`Place::read`].
+    pub(super) fn open(&self) -> Result<Option<(IndexHeadRecord, IndexFile)>, FileError> {
+        let file = match crate::regular::open(&self.file()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut chunks = Chunks::open(BufReader::with_capacity(BUFFER, file))?;
+        let head = IndexHeadRecord::decode(chunks.take(HEAD)?.as_slice())
+            .map_err(|_| FileError::Damaged("its head makes no sense"))?;
+        Ok(Some((head, IndexFile(chunks))))
+    }
+}
+
+/// A file whose head was read.
+pub(super) struct IndexFile(Chunks<BufReader<File>>);
+
+impl IndexFile {
+    /// Fills the empty `index`. The labels, and keys whose vectors must be inserted
+    /// for the index to be whole.
+    pub(super) fn read(
+        mut self,
+        index: &Index<Label>,
+        subjects: u32,
+        progress: impl FnMut(u64),
+    ) -> Result<(Labels, Vec<(u64, Label)>), FileError> {
+        let damaged = || FileError::Damaged("its ids make no sense");
+        let chunks = &mut self.0;
+        let loose_ends = search::read(index, chunks, progress)?;
+        let mut ids = String::new();
+        let mut ends = Vec::new();
+        while ends.len() < subjects as usize {
+            let bytes = chunks.take(IDS)?;
+            let mut rest = bytes.as_slice();
+            while let Some((&len, after)) = rest.split_first() {
+                let (id, after) = after.split_at_checked(usize::from(len)).ok_or_else(damaged)?;
+                ids.push_str(str::from_utf8(id).map_err(|_| damaged())?);
+                ends.push(ids.len());
+                rest = after;
+            }
+            if bytes.is_empty() {
+                return Err(damaged());
+            }
+        }
+        let traits = TraitsListRecord::decode(chunks.take(TRAITS)?.as_slice()).map_err(|_| damaged())?;
+        let begins = std::iter::once(0).chain(ends.iter().copied());
+        let each = begins.zip(&ends).map(|(begin, &end)| &ids[begin..end]);
+        let labels = Labels::restore(each, traits.traits).ok_or_else(damaged)?;
+        // Of every row, so that no search meets a number that means nothing.
+        let is_known = |label: &Label| labels.knows(*label);
+        let view = index.view();
+        if !view.labels().all(|(_, label)| is_known(label)) || !loose_ends.iter().all(|(_, label)| is_known(label)) {
+            return Err(damaged());
+        }
+        labels.count(view.labels().map(|(_, &label)| label), std::iter::empty());
+        Ok((labels, loose_ends))
+    }
+}

@@ -1,0 +1,183 @@
+//! When the index file is written, and by whom: beside the work, or at closing.
+
+use std::sync::PoisonError;
+use std::thread::JoinHandle;
+
+use super::file::{Place, new_mark};
+use super::shared::Shared;
+use crate::gallery::GalleryError;
+use crate::gallery::embedded::fault::StoreError;
+use crate::gallery::embedded::record::{IndexHeadRecord, IndexMarksRecord, seal};
+use crate::gallery::embedded::store::EmbeddedStore;
+use crate::gallery::embedded::tables::{GALLERY, INDEX_KEY};
+use crate::search::FileError;
+
+/// While the gallery is open the file is written anew when so many-eths of the
+/// templates are not in it: what is written in all is then twenty times what is
+/// enrolled, as much again as the database writes.
+const BEHIND_SHARE: u64 = 20;
+/// At closing, when so many-eths are not in it. What is not is replayed at opening,
+/// some ten times as slowly as it would be read.
+const BEHIND_SHARE_CLOSING: u64 = 100;
+
+/// How far the log has been followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    /// Number of the last commit.
+    pub(super) commit: u64,
+    /// Id of the next template.
+    pub(super) template_next: u64,
+}
+
+/// A file that is there, or on its way.
+struct Kept {
+    mark: Vec<u8>,
+    commit: u64,
+}
+
+/// A file that is being written.
+struct Saving {
+    file: Kept,
+    thread: JoinHandle<Result<(), FileError>>,
+    /// Changes that it will hold.
+    behind: u64,
+}
+
+/// Looks after the index file; lives with whoever applies changes.
+pub(super) struct Keeper {
+    place: Place,
+    kept: Option<Kept>,
+    saving: Option<Saving>,
+    /// Changes that the kept file does not hold.
+    behind: u64,
+}
+
+impl Keeper {
+    /// `kept` is mark and commit of the file the index was read from.
+    pub(super) fn new(place: Place, kept: Option<(Vec<u8>, u64)>, behind: u64) -> Self {
+        let kept = kept.map(|(mark, commit)| Kept { mark, commit });
+        Self { place, kept, saving: None, behind }
+    }
+
+    /// The commit after which changes must be remembered.
+    pub(super) fn commit(&self) -> Option<u64> {
+        self.kept.as_ref().or(self.saving.as_ref().map(|saving| &saving.file)).map(|file| file.commit)
+    }
+
+    /// Notes so many changes to the index.
+    pub(super) fn note(&mut self, changes: u64) {
+        self.behind = self.behind.saturating_add(changes);
+    }
+
+    /// Does what is due: keeps a file that was finished, begins one that is needed.
+    /// Called after changes were applied.
+    ///
+    /// # Errors
+    /// Where the database failed: it must be opened again.
+    pub(super) fn tend(&mut self, store: &EmbeddedStore, shared: &Shared, at: Position) -> Result<(), StoreError> {
+        if self.saving.as_ref().is_some_and(|saving| saving.thread.is_finished()) {
+            self.finish(store, shared)?;
+        }
+        if self.saving.is_none() && self.is_due(store, shared, BEHIND_SHARE) {
+            self.begin(shared, at);
+        }
+        Ok(())
+    }
+
+    /// The same at the end: waits until all is done.
+    pub(super) fn close(&mut self, store: &EmbeddedStore, shared: &Shared, at: Position) -> Result<(), StoreError> {
+        self.finish(store, shared)?;
+        if self.is_due(store, shared, BEHIND_SHARE_CLOSING) {
+            self.begin(shared, at);
+            self.finish(store, shared)?;
+        }
+        Ok(())
+    }
+
+    fn is_due(&self, store: &EmbeddedStore, shared: &Shared, share: u64) -> bool {
+        // A small gallery is read whole at opening.
+        self.behind > 0
+            && self.behind.saturating_mul(share) >= shared.index.len()
+            && store.shared.medium.bytes().is_ok_and(|bytes| bytes > store.shared.options.checked_bytes_max)
+    }
+
+    fn begin(&mut self, shared: &Shared, at: Position) {
+        let mark = match new_mark() {
+            Ok(mark) => mark,
+            Err(error) => {
+                tracing::warn!(%error, "no random numbers for the index file's mark");
+                return;
+            }
+        };
+        // Taken together by the only thread that changes either.
+        let (view, labels) = (shared.index.view(), shared.labels.freeze());
+        let head = IndexHeadRecord {
+            mark: mark.clone(),
+            recipe: shared.recipe.0.to_vec(),
+            commit: at.commit,
+            template_next: at.template_next,
+            subjects: labels.subjects,
+        };
+        let place = self.place.clone();
+        let spawned =
+            std::thread::Builder::new().name("gallery-index".into()).spawn(move || place.write(&head, &view, &labels));
+        match spawned {
+            Ok(thread) => {
+                let file = Kept { mark, commit: at.commit };
+                self.saving = Some(Saving { file, thread, behind: std::mem::take(&mut self.behind) });
+            }
+            Err(error) => tracing::warn!(%error, "no thread to write the index file"),
+        }
+    }
+
+    /// Waits for a file that is being written, and keeps it.
+    fn finish(&mut self, store: &EmbeddedStore, shared: &Shared) -> Result<(), StoreError> {
+        let Some(saving) = self.saving.take() else { return Ok(()) };
+        let failed = |error: &dyn std::fmt::Display| {
+            tracing::warn!(error = %error, "the index file could not be written; opening will take longer");
+            // As much again must change before the next try.
+            self.place.drop_new();
+        };
+        match saving.thread.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                failed(&error);
+                return Ok(());
+            }
+            Err(_) => {
+                failed(&"its thread panicked");
+                return Ok(());
+            }
+        }
+        let before = self.kept.iter().map(|kept| kept.mark.clone());
+        let marks = before.chain([saving.file.mark.clone()]).collect();
+        if let Err(error) = make_known(store, marks) {
+            self.place.drop_new();
+            return Err(error);
+        }
+        match self.place.keep() {
+            Ok(()) => {
+                self.kept = Some(saving.file);
+                tracing::info!(templates = shared.index.len(), "the index file was written");
+            }
+            Err(error) => {
+                self.behind = self.behind.saturating_add(saving.behind);
+                failed(&error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lets the database accept files with these marks and no others.
+fn make_known(store: &EmbeddedStore, marks: Vec<Vec<u8>>) -> Result<(), StoreError> {
+    let database = store.shared.database.slot.read().unwrap_or_else(PoisonError::into_inner);
+    let transaction = database.as_ref().ok_or(GalleryError::Closing)?.begin_write()?;
+    {
+        let record = IndexMarksRecord { marks };
+        let sealed = seal("gallery", INDEX_KEY.as_bytes(), &record);
+        transaction.open_table(GALLERY)?.insert(INDEX_KEY, sealed.as_slice())?;
+    }
+    transaction.commit()?;
+    Ok(())
+}

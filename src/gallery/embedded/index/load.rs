@@ -1,0 +1,267 @@
+//! Opening: the index is filled from the index file where a large gallery has one, else from
+//! everything that is stored, each record checked.
+
+use std::sync::Arc;
+
+use redb::{ReadableTable, ReadableTableMetadata};
+
+use super::file::{IndexFile, Place};
+use super::label::{Label, Labels, Traits};
+use crate::face::RecipeDigest;
+use crate::gallery::embedded::EmbeddedOptions;
+use crate::gallery::embedded::database::OpenDatabase;
+use crate::gallery::embedded::fault::StoreError;
+use crate::gallery::embedded::record::{Counters, IndexHeadRecord, SubjectRecord, unseal};
+use crate::gallery::embedded::tables::{Snapshot, Tables, read_changes, read_counters, read_marks, read_subject};
+use crate::gallery::{GalleryError, SubjectId};
+use crate::search::{Entry, FileError, Index, IndexOptions, SearchError};
+
+/// Templates put into the index at a time while loading.
+const BATCH: usize = 4096;
+
+/// What loading found and made.
+pub(super) struct Loaded {
+    pub(super) counters: Counters,
+    pub(super) subjects: u64,
+    pub(super) index: Index<Label>,
+    pub(super) labels: Labels,
+    /// Mark and commit of the index file, where it was used.
+    pub(super) file: Option<(Vec<u8>, u64)>,
+    /// Changes that were made since that.
+    pub(super) replayed: u64,
+}
+
+/// What the index of a gallery is made with.
+pub(super) struct Making<'a> {
+    pub(super) database: &'a Arc<OpenDatabase>,
+    pub(super) recipe: RecipeDigest,
+    pub(super) dimension: usize,
+    /// Where an index file may be, and the database is too large to be read whole.
+    pub(super) place: Option<&'a Place>,
+    pub(super) options: &'a EmbeddedOptions,
+}
+
+/// Makes the index, its labels and all.
+pub(super) fn load(making: &Making<'_>) -> Result<Loaded, StoreError> {
+    making.database.read(|snapshot| {
+        let counters = read_counters(snapshot.gallery()?)?;
+        if let Some(place) = making.place {
+            match from_file(snapshot, making, place, &counters) {
+                Ok(Some(loaded)) => return Ok(loaded),
+                Ok(None) => {}
+                Err(Unusable::Because(reason)) => {
+                    tracing::warn!(reason, "the index file cannot be used; the index is made from the database");
+                }
+                Err(Unusable::Failed(error)) => return Err(error),
+            }
+            place.take_away();
+        }
+        from_records(snapshot, making, counters)
+    })
+}
+
+impl Making<'_> {
+    fn empty_index(&self) -> Index<Label> {
+        let options = IndexOptions {
+            vectors_max: self.options.templates_max,
+            bytes_max: self.options.memory_bytes_max,
+            originals: Some(Arc::clone(self.database) as _),
+        };
+        Index::with_options(self.dimension, options)
+    }
+
+    fn report(&self, loaded: u64, total: u64) {
+        if let Some(progress) = &self.options.progress {
+            progress(loaded, total);
+        }
+    }
+
+    /// The vector of a stored template, and whose it is.
+    fn vector(&self, snapshot: &Snapshot, key: u64) -> Result<(String, Vec<f32>), StoreError> {
+        let record = snapshot.template(key)?;
+        let subject = record.subject.clone();
+        let stored = record.restore(key, &[(self.recipe, self.dimension)])?;
+        Ok((subject, stored.content.template.vector().to_vec()))
+    }
+}
+
+/// Reads every subject and template, and checks that they fit together.
+fn from_records(snapshot: &Snapshot, making: &Making<'_>, counters: Counters) -> Result<Loaded, StoreError> {
+    let (index, labels) = (making.empty_index(), Labels::default());
+    let total = snapshot.templates()?.len()?;
+    let mut loaded = 0u64;
+    let mut batch = Vec::with_capacity(BATCH.min(total as usize));
+    for row in snapshot.subjects()?.iter()? {
+        let (id, bytes) = row?;
+        let subject: SubjectRecord = unseal("subjects", id.value().as_bytes(), bytes.value())?;
+        let id = SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
+        let label = label_of(&labels, id.as_str(), &subject)?;
+        if subject.templates.is_empty() {
+            return Err(StoreError::damaged("a subject has no templates"));
+        }
+        for &key in &subject.templates {
+            let (owner, vector) = making.vector(snapshot, key)?;
+            if owner != id.as_str() {
+                return Err(StoreError::damaged("a template belongs to another subject"));
+            }
+            if key >= counters.template_next {
+                return Err(StoreError::damaged("a template's id was not given out yet"));
+            }
+            batch.push(Entry { key, label, vector });
+            loaded += 1;
+            if batch.len() == BATCH {
+                fill(&index, &labels, &mut batch)?;
+                making.report(loaded, total);
+            }
+        }
+    }
+    fill(&index, &labels, &mut batch)?;
+    making.report(loaded, total);
+    // Keys are unique in the index, so equal numbers mean equal sets.
+    if loaded != total {
+        return Err(StoreError::damaged("there are templates that belong to nobody"));
+    }
+    let subjects = snapshot.subjects()?.len()?;
+    Ok(Loaded { counters, subjects, index, labels, file: None, replayed: total })
+}
+
+fn label_of(labels: &Labels, id: &str, subject: &SubjectRecord) -> Result<Label, StoreError> {
+    let label = labels.label(id, &Traits::of(&subject.attributes()));
+    label.ok_or_else(|| GalleryError::Search(SearchError::Full { max: u64::from(u32::MAX) }).into())
+}
+
+fn fill(index: &Index<Label>, labels: &Labels, batch: &mut Vec<Entry<Label>>) -> Result<(), StoreError> {
+    let came: Vec<Label> = batch.iter().map(|entry| entry.label).collect();
+    index.apply(&[], std::mem::take(batch)).map_err(|error| match error {
+        SearchError::Full { .. } | SearchError::Memory { .. } => GalleryError::Search(error).into(),
+        _ => StoreError::damaged("two subjects share a template"),
+    })?;
+    labels.count(came.into_iter(), std::iter::empty());
+    Ok(())
+}
+
+/// Why an index file gave no index.
+enum Unusable {
+    /// The database will do.
+    Because(&'static str),
+    /// Nor would the database.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Unusable {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<redb::StorageError> for Unusable {
+    fn from(error: redb::StorageError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<FileError> for Unusable {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Search(error @ (SearchError::Full { .. } | SearchError::Memory { .. })) => {
+                Self::Failed(GalleryError::Search(error).into())
+            }
+            FileError::Io(_) => Self::Because("it cannot be read"),
+            FileError::OtherVersion { .. } => Self::Because("another version wrote it"),
+            FileError::Damaged(what) => Self::Because(what),
+            FileError::Search(_) => Self::Because("it does not fit the index"),
+        }
+    }
+}
+
+/// The index of a file, brought up to the present. `None` where there is no file.
+fn from_file(
+    snapshot: &Snapshot,
+    making: &Making<'_>,
+    place: &Place,
+    counters: &Counters,
+) -> Result<Option<Loaded>, Unusable> {
+    let Some((head, file)) = place.open()? else { return Ok(None) };
+    if head.recipe != making.recipe.0 || !read_marks(snapshot.gallery()?)?.contains(&head.mark) {
+        return Err(Unusable::Because("it belongs to another gallery, or to another past of this one"));
+    }
+    let is_logged = counters.changes_to == counters.commit && counters.changes_from <= head.commit;
+    if head.commit > counters.commit || !(is_logged || head.commit == counters.commit) {
+        return Err(Unusable::Because("what happened since it was written is not known"));
+    }
+    let total = snapshot.templates()?.len()?;
+    let index = making.empty_index();
+    let (labels, loose_ends) = file_contents(file, &index, &head, |loaded| making.report(loaded.min(total), total))?;
+    let replayed = replay(snapshot, making, &head, &index, &labels, loose_ends)?;
+    if index.len() != total {
+        return Err(Unusable::Because("it holds other templates than the database"));
+    }
+    making.report(total, total);
+    tracing::info!(templates = total, replayed, "the index was read from its file");
+    let subjects = snapshot.subjects()?.len()?;
+    let file = Some((head.mark, head.commit));
+    Ok(Some(Loaded { counters: *counters, subjects, index, labels, file, replayed }))
+}
+
+fn file_contents(
+    file: IndexFile,
+    index: &Index<Label>,
+    head: &IndexHeadRecord,
+    progress: impl FnMut(u64),
+) -> Result<(Labels, Vec<(u64, Label)>), FileError> {
+    file.read(index, head.subjects, progress)
+}
+
+/// Does to the index what commits did since the file was written. How many changes
+/// that were.
+fn replay(
+    snapshot: &Snapshot,
+    making: &Making<'_>,
+    head: &IndexHeadRecord,
+    index: &Index<Label>,
+    labels: &Labels,
+    loose_ends: Vec<(u64, Label)>,
+) -> Result<u64, Unusable> {
+    let changes = read_changes(snapshot.changes()?, head.commit)?;
+    let removed: Vec<u64> = changes.iter().flat_map(|change| &change.removed).copied().collect();
+    let gone: Vec<Label> = removed.iter().filter_map(|&key| index.label(key)).collect();
+    let made = |_| Unusable::Because("it holds templates that the database does not");
+    index.follow(&removed, Vec::new(), Vec::new()).map_err(made)?;
+    labels.count(std::iter::empty(), gone.into_iter());
+
+    // Of before, and not removed since.
+    let removed: std::collections::HashSet<u64> = removed.into_iter().collect();
+    let mut batch = Vec::new();
+    for (key, label) in loose_ends.into_iter().filter(|(key, _)| !removed.contains(key)) {
+        let (_, vector) = making.vector(snapshot, key)?;
+        batch.push(Entry { key, label, vector });
+        if batch.len() == BATCH {
+            fill(index, labels, &mut batch)?;
+        }
+    }
+    let mut count = removed.len() as u64;
+    for row in snapshot.templates()?.range(head.template_next..)? {
+        let key = row?.0.value();
+        let (owner, vector) = making.vector(snapshot, key)?;
+        let subject = read_subject(snapshot.subjects()?, &owner)?;
+        let subject = subject.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
+        batch.push(Entry { key, label: label_of(labels, &owner, &subject)?, vector });
+        count += 1;
+        if batch.len() == BATCH {
+            fill(index, labels, &mut batch)?;
+        }
+    }
+    fill(index, labels, &mut batch)?;
+
+    for id in changes.iter().flat_map(|change| &change.relabelled) {
+        // One that was removed afterwards has no templates left.
+        let Some(subject) = read_subject(snapshot.subjects()?, id)? else { continue };
+        let label = label_of(labels, id, &subject)?;
+        let old = subject.templates.iter().filter_map(|&key| index.label(key).map(|old| (key, old)));
+        let (keys, old): (Vec<u64>, Vec<Label>) = old.unzip();
+        count += keys.len() as u64;
+        labels.count(keys.iter().map(|_| label), old.into_iter());
+        index.follow(&[], keys.into_iter().map(|key| (key, label)).collect(), Vec::new()).map_err(made)?;
+    }
+    Ok(count)
+}

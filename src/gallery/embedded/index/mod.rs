@@ -1,0 +1,288 @@
+//! The embedded index: every template of one recipe in memory, searched exactly, derived from the
+//! embedded record store.
+//!
+//! Each file answers one question: who was found (`candidates`), which searches share a scan
+//! (`gather`), whom a row of the index means (`label`), which graph look-ups walk (`interactive`),
+//! how the index is made at opening (`load`), what its file holds (`file`) and when that is
+//! written (`keeper`). `shared` is what they work on.
+
+mod candidates;
+mod file;
+mod gather;
+mod interactive;
+mod keeper;
+mod label;
+mod load;
+mod shared;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use self::candidates::Asked;
+use self::file::Place;
+use self::gather::{Gather, Wish};
+use self::interactive::Interactive;
+use self::keeper::{Keeper, Position};
+use self::label::{Label, Traits};
+use self::load::Making;
+use self::shared::Shared;
+use super::fault::{self, StoreError};
+use super::medium::guarded;
+use super::store::EmbeddedStore;
+use crate::face::{RecipeDigest, Template};
+use crate::gallery::{
+    Answered, Change, Changes, Found, GalleryError, IndexFilter, Instead, LookUp, Scope, VectorIndex, Watermark,
+};
+use crate::search::{Entry, GraphReport, SearchError};
+
+/// What only one thread at a time does.
+struct Following {
+    /// How far the log has been followed.
+    at: Position,
+    /// Where there is a folder for an index file.
+    keeper: Option<Keeper>,
+}
+
+/// A [`VectorIndex`] of an [`EmbeddedStore`].
+#[derive(Clone)]
+pub(in crate::gallery) struct EmbeddedIndex(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    store: Arc<EmbeddedStore>,
+    following: Mutex<Following>,
+}
+
+impl EmbeddedIndex {
+    /// Makes the index of everything that is stored: from the index file where a large gallery has
+    /// one, else from every record, each checked.
+    ///
+    /// # Errors
+    /// [`GalleryError::Damaged`]; [`GalleryError::Search`] where the store holds more than
+    /// `templates_max` of its options, or than there is memory for; [`GalleryError::Storage`].
+    pub(in crate::gallery) fn open(
+        store: Arc<EmbeddedStore>,
+        recipe: RecipeDigest,
+        dimension: usize,
+    ) -> Result<Self, GalleryError> {
+        let options = &store.shared.options;
+        let path = store.shared.path.clone();
+        let at = |error: StoreError| error.at(&path);
+        let place = store.folder().map(Place::new);
+        let bytes = store.shared.medium.bytes().map_err(|error| fault::from_io(&error, &path))?;
+        let is_large = bytes > options.checked_bytes_max;
+        let database = &store.shared.database;
+        let making = Making { database, recipe, dimension, place: place.as_ref().filter(|_| is_large), options };
+        let loaded = guarded(|| load::load(&making)).map_err(at)?;
+        tracing::info!(subjects = loaded.subjects, templates = loaded.index.len(), "the gallery is open");
+        let shared = Arc::new(Shared {
+            recipe,
+            memory_bytes_max: options.memory_bytes_max,
+            database: Arc::clone(database),
+            index: loaded.index,
+            labels: loaded.labels,
+            gather: Gather::default(),
+            interactive: options.graph.then(|| Interactive::new(dimension)),
+            watermark: AtomicU64::new(loaded.counters.commit),
+            path,
+        });
+        let following = Following {
+            at: Position { commit: loaded.counters.commit, template_next: loaded.counters.template_next },
+            keeper: place.map(|place| Keeper::new(place, loaded.file, loaded.replayed)),
+        };
+        let index = Self(Arc::new(Inner { shared, store, following: Mutex::new(following) }));
+        index.0.tend(&mut index.0.following(), Keeper::tend);
+        Ok(index)
+    }
+}
+
+/// Templates that came, went and were relabelled, each id once.
+#[derive(Default)]
+struct Summed {
+    removed: BTreeSet<u64>,
+    relabelled: BTreeMap<u64, Label>,
+    added: BTreeMap<u64, (Label, Vec<f32>)>,
+}
+
+impl Inner {
+    fn following(&self) -> std::sync::MutexGuard<'_, Following> {
+        self.following.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings the index up to a commit.
+    fn follow(&self, changes: Changes) -> Result<(), GalleryError> {
+        let mut following = self.following();
+        let Changes { changes, up_to, template_next } = changes;
+        if up_to.0 <= following.at.commit {
+            return Ok(());
+        }
+        let Summed { removed, relabelled, added } = self.summed(changes, following.at.template_next)?;
+        let Shared { index, labels, interactive, .. } = &*self.shared;
+        let removed: Vec<u64> = removed.into_iter().collect();
+        let gone = removed.iter().chain(relabelled.keys()).filter_map(|&key| index.label(key));
+        let gone: Vec<Label> = gone.collect();
+        let came = added.values().map(|(label, _)| *label).chain(relabelled.values().copied());
+        let came: Vec<Label> = came.collect();
+        let new: Vec<u64> = added.keys().copied().collect();
+        let changed = (removed.len() + relabelled.len() + added.len()) as u64;
+        let inserted = added.into_iter().map(|(key, (label, vector))| Entry { key, label, vector }).collect();
+        // Dimension and values were checked before the commit, and limits are not asked here.
+        index.follow(&removed, relabelled.into_iter().collect(), inserted)?;
+        if let Some(interactive) = interactive {
+            interactive.note(&removed, &new);
+        }
+        labels.count(came.into_iter(), gone.into_iter());
+        following.at = Position { commit: up_to.0, template_next };
+        self.shared.watermark.store(up_to.0, Ordering::Release);
+        if let Some(keeper) = &mut following.keeper {
+            keeper.note(changed);
+        }
+        self.tend(&mut following, Keeper::tend);
+        Ok(())
+    }
+
+    /// What changes come to; `known` is the id of the next template of those that are applied.
+    fn summed(&self, changes: Vec<Change>, known: u64) -> Result<Summed, GalleryError> {
+        let mut sum = Summed::default();
+        let label = |subject: &str, traits: &Traits| {
+            // Four billion subjects came and went since the gallery was opened.
+            self.shared.labels.label(subject, traits).ok_or(SearchError::Full { max: u64::from(u32::MAX) })
+        };
+        for change in changes {
+            match change {
+                Change::Added { subject, attributes, id, content } => {
+                    if id >= known && content.template.recipe() == self.shared.recipe {
+                        let label = label(subject.as_str(), &Traits::of(&attributes))?;
+                        sum.added.insert(id, (label, content.template.vector().to_vec()));
+                    }
+                }
+                Change::Removed { id } => {
+                    sum.relabelled.remove(&id);
+                    if sum.added.remove(&id).is_none() {
+                        sum.removed.insert(id);
+                    }
+                }
+                Change::Relabelled { subject, attributes, templates } => {
+                    let label = label(subject.as_str(), &Traits::of(&attributes))?;
+                    for id in templates {
+                        match sum.added.get_mut(&id) {
+                            Some((newest, _)) => *newest = label,
+                            None if self.shared.index.label(id).is_some() => drop(sum.relabelled.insert(id, label)),
+                            None => {}
+                        }
+                    }
+                }
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Looks after the index file and the graph.
+    fn tend(
+        &self,
+        following: &mut Following,
+        work: fn(&mut Keeper, &EmbeddedStore, &Shared, Position) -> Result<(), StoreError>,
+    ) {
+        let Following { at, keeper } = following;
+        if let Some(keeper) = keeper
+            && let Err(error) = guarded(|| work(keeper, &self.store, &self.shared, *at))
+        {
+            let error = error.at(&self.shared.path);
+            tracing::error!(%error, "the index file could not be made known; opening the database again");
+            self.store.shared.database.close();
+            self.store.recover();
+        }
+        let needed = keeper.as_ref().and_then(Keeper::commit).unwrap_or(u64::MAX).min(at.commit);
+        self.store.needs_log_after(self.shared.recipe, needed);
+        interactive::tend(&self.shared);
+    }
+}
+
+#[async_trait]
+impl VectorIndex for EmbeddedIndex {
+    fn recipe(&self) -> RecipeDigest {
+        self.0.shared.recipe
+    }
+
+    fn dimension(&self) -> usize {
+        self.0.shared.index.dimension()
+    }
+
+    fn watermark(&self) -> Watermark {
+        self.0.shared.watermark()
+    }
+
+    async fn apply(&self, changes: Changes) -> Result<(), GalleryError> {
+        let inner = Arc::clone(&self.0);
+        let applied = tokio::task::spawn_blocking(move || inner.follow(changes)).await;
+        applied.map_err(|_| GalleryError::Storage("the index could not follow the gallery".into()))?
+    }
+
+    /// Searches the index as it is now, on the threads that compute, together with what else is
+    /// asked at the time. A search whose caller has gone before it begins is not begun.
+    async fn search(
+        &self,
+        probe: &Template,
+        scope: Scope,
+        filter: &IndexFilter,
+        at_least: Watermark,
+    ) -> Result<Found, GalleryError> {
+        let shared = &self.0.shared;
+        shared.index.check(probe.vector())?;
+        let asked = match scope {
+            Scope::Within(score) if !score.is_finite() => return Err(SearchError::BadScore.into()),
+            Scope::Within(score) => Asked::Within(score),
+            Scope::Nearest(k) => Asked::Nearest(k),
+        };
+        if shared.watermark() < at_least {
+            return Err(GalleryError::Behind);
+        }
+        let wish = Wish { query: probe.vector().to_vec(), asked, filter: filter.clone() };
+        let found = gather::search(shared, wish).await;
+        found.map_err(|_| GalleryError::Storage("the search ended without an answer".into()))?
+    }
+
+    async fn look_up(
+        &self,
+        probe: &Template,
+        k: usize,
+        filter: &IndexFilter,
+    ) -> Result<Result<LookUp, Instead>, GalleryError> {
+        self.0.shared.index.check(probe.vector())?;
+        let (shared, query, filter) = (Arc::clone(&self.0.shared), probe.vector().to_vec(), filter.clone());
+        // Not on the threads that scan: there it would wait for whole batches.
+        let walk = move || interactive::look_up(&shared, &query, k, &filter);
+        let walked = tokio::task::spawn_blocking(walk).await;
+        let walked = walked.map_err(|_| GalleryError::Storage("the look-up ended without an answer".into()))??;
+        Ok(walked.map(|(candidates, recall)| LookUp { candidates, answered: Answered::Approximately { recall } }))
+    }
+
+    fn count(&self, filter: &IndexFilter) -> u64 {
+        self.0.shared.labels.templates(filter)
+    }
+
+    fn room_for(&self, templates: u64) -> Result<(), GalleryError> {
+        let shared = &self.0.shared;
+        match shared.index.room_for(templates) {
+            // A graph is never the reason why somebody cannot be enrolled.
+            Err(SearchError::Memory { .. }) if interactive::give_way(shared) => Ok(shared.index.room_for(templates)?),
+            room => Ok(room?),
+        }
+    }
+
+    fn graph_report(&self) -> Option<GraphReport> {
+        self.0.shared.interactive.as_ref().map(Interactive::report)
+    }
+
+    fn close(&self) {
+        if let Some(interactive) = &self.0.shared.interactive {
+            interactive.close();
+        }
+        let mut following = self.0.following();
+        self.0.tend(&mut following, Keeper::close);
+        following.keeper = None;
+    }
+}

@@ -1,0 +1,531 @@
+//! The gallery: a record store and the indexes that follow it, as one.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::index::{Found, IndexFilter, VectorIndex};
+use super::records::{Committed, ReadSet, Records};
+use super::rules::{self, Command};
+use super::store::RecordStore;
+use super::{
+    ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Filter, GalleryError, GalleryId, GallerySnapshot,
+    LookUp, NewDecision, Receipt, RequestId, Resolution, Retry, Scope, Stats, StoredDecision, Subject, SubjectId,
+    Watermark,
+};
+use crate::context::RequestContext;
+use crate::face::{RecipeDigest, Template};
+use crate::matching::compare;
+use crate::search::{GraphReport, SearchError};
+
+/// Candidates asked for beyond those wanted, of an index whose scores are not exact.
+const SPARE: usize = 16;
+/// Subjects read at a time to be scored again.
+const READ_AT_ONCE: usize = 256;
+
+/// Subjects, decisions and pairs in a [`RecordStore`], searched through a [`VectorIndex`] for each
+/// recipe of their templates.
+///
+/// Acknowledged means durable and visible: when a write returns `Ok`, it survives a killed process
+/// and a power cut, and every search that begins afterwards sees it. Searches are exact: scores
+/// that an index gives only roughly are computed again from the stored templates.
+///
+/// Dropping it waits for the writes already begun and closes index and store.
+pub struct Gallery {
+    store: Arc<dyn RecordStore>,
+    /// One for each recipe; that of the gallery first.
+    indexes: Vec<Arc<dyn VectorIndex>>,
+    /// Held by whoever brings an index up to date.
+    following: tokio::sync::Mutex<()>,
+    /// Templates of commits under way.
+    coming: AtomicU64,
+}
+
+impl fmt::Debug for Gallery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gallery").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// Templates of a commit under way, as long as it is.
+struct Coming<'g> {
+    gallery: &'g Gallery,
+    templates: u64,
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.gallery.coming.fetch_sub(self.templates, Ordering::AcqRel);
+    }
+}
+
+impl Gallery {
+    /// A gallery of these parts. `indexes` are of different recipes, the gallery's own first;
+    /// each need not be up to date.
+    ///
+    /// # Errors
+    /// [`GalleryError::OtherRecipe`] where the first index is not of the store's first recipe.
+    pub fn new(store: Arc<dyn RecordStore>, indexes: Vec<Arc<dyn VectorIndex>>) -> Result<Self, GalleryError> {
+        let own = store.recipes().first().map(|(recipe, _)| *recipe);
+        match (own, indexes.first().map(|index| index.recipe())) {
+            (Some(own), Some(found)) if own == found => {
+                Ok(Self { store, indexes, following: Default::default(), coming: AtomicU64::new(0) })
+            }
+            (Some(gallery), Some(template)) => Err(GalleryError::OtherRecipe { gallery, template }),
+            _ => Err(GalleryError::Storage("a gallery needs an index of the store's recipe".into())),
+        }
+    }
+
+    fn own_index(&self) -> &dyn VectorIndex {
+        // `new` refuses none.
+        &*self.indexes[0]
+    }
+
+    /// The index that can compare with a template.
+    fn index_for(&self, template: &Template) -> Result<&dyn VectorIndex, GalleryError> {
+        let found = self.indexes.iter().find(|index| index.recipe() == template.recipe());
+        let index =
+            found.ok_or_else(|| GalleryError::OtherRecipe { gallery: self.recipe(), template: template.recipe() })?;
+        let (expected, found) = (index.dimension(), template.vector().len());
+        if expected == found { Ok(&**index) } else { Err(SearchError::Dimension { expected, found }.into()) }
+    }
+
+    /// What it is known by, wherever it is stored.
+    pub fn id(&self) -> GalleryId {
+        self.store.id()
+    }
+
+    /// The recipe that its templates are made by.
+    pub fn recipe(&self) -> RecipeDigest {
+        self.own_index().recipe()
+    }
+
+    /// Values in a template of that recipe.
+    pub fn dimension(&self) -> usize {
+        self.own_index().dimension()
+    }
+
+    /// How the graph for look-ups stands; `None` where none is kept.
+    pub fn graph_report(&self) -> Option<GraphReport> {
+        self.own_index().graph_report()
+    }
+
+    /// How much is stored.
+    pub fn stats(&self) -> Stats {
+        let sizes = self.store.sizes();
+        Stats { subjects: sizes.subjects, templates: sizes.templates, recipe: self.recipe() }
+    }
+
+    /// Adds or changes one subject. With a [`Retry`], doing it again with the same request id and
+    /// content returns the first receipt and changes nothing.
+    ///
+    /// # Errors
+    /// [`GalleryError::RequestIdReused`] for the same request id with other content;
+    /// [`GalleryError::TemplateCount`], [`GalleryError::SubjectExists`],
+    /// [`GalleryError::PhotosDisagree`], [`GalleryError::RecordDisagrees`],
+    /// [`GalleryError::OtherRecipe`], [`GalleryError::Search`]; as [`RecordStore::commit`].
+    pub async fn enrol(
+        &self,
+        context: &RequestContext,
+        enrolment: Enrolment,
+        retry: Option<Retry>,
+    ) -> Result<Receipt, GalleryError> {
+        self.check(&enrolment)?;
+        Ok(self.commit(context, Command::Enrol(enrolment, retry)).await?.receipt)
+    }
+
+    fn check(&self, enrolment: &Enrolment) -> Result<(), GalleryError> {
+        rules::check_enrolment(enrolment)?;
+        enrolment.templates.iter().try_for_each(|new| self.index_for(&new.template).map(drop))
+    }
+
+    /// Removes a subject with all its templates.
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownSubject`] where there is none; [`GalleryError::RequestIdReused`]; as
+    /// [`RecordStore::commit`].
+    pub async fn remove(
+        &self,
+        context: &RequestContext,
+        subject: &SubjectId,
+        retry: Option<Retry>,
+    ) -> Result<Receipt, GalleryError> {
+        Ok(self.commit(context, Command::Remove(subject.clone(), retry)).await?.receipt)
+    }
+
+    /// Stores a decision with its transaction id and whatever must be there together with it: an
+    /// enrolment, and where it approves, the time of this verification for its scheme. The flag
+    /// says that an earlier call with the same content had done it; the decision returned is then
+    /// the earlier one.
+    ///
+    /// # Errors
+    /// [`GalleryError::TransactionReused`] for other content under a used key or another subject
+    /// or scheme under a used transaction; [`GalleryError::AttemptOutOfOrder`];
+    /// [`GalleryError::TransactionClosed`] after an approval or a resolution;
+    /// [`GalleryError::Outdated`] where what it rests on has changed, or somebody with the same
+    /// face came after the search: it must be made anew; [`GalleryError::SubjectExists`] where the
+    /// enrolment came too late; as [`RecordStore::commit`].
+    pub async fn decide(
+        &self,
+        context: &RequestContext,
+        decision: NewDecision,
+    ) -> Result<(StoredDecision, bool), GalleryError> {
+        if decision.answer.len() > ANSWER_BYTES_MAX {
+            return Err(GalleryError::Storage("the answer of a decision is too long to be stored".into()));
+        }
+        if let Some(enrolment) = &decision.enrolment {
+            self.check(enrolment)?;
+        }
+        self.commit_decision(context, Command::Decide(decision)).await
+    }
+
+    /// Records what an officer made of a referral, and where that is an approval the time of this
+    /// verification. The flag as in [`Gallery::decide`].
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownTransaction`], [`GalleryError::UnknownAttempt`];
+    /// [`GalleryError::NotReferred`] where it was decided otherwise or a later attempt follows;
+    /// [`GalleryError::AlreadyResolved`] where an officer answered otherwise before; as
+    /// [`RecordStore::commit`].
+    pub async fn resolve(
+        &self,
+        context: &RequestContext,
+        key: &DecisionKey,
+        resolution: Resolution,
+    ) -> Result<(StoredDecision, bool), GalleryError> {
+        self.commit_decision(context, Command::Resolve(key.clone(), resolution)).await
+    }
+
+    async fn commit_decision(
+        &self,
+        context: &RequestContext,
+        command: Command,
+    ) -> Result<(StoredDecision, bool), GalleryError> {
+        let Committed { receipt, decision } = self.commit(context, command).await?;
+        Ok((decision.ok_or(GalleryError::UnknownTransaction)?, receipt.replayed))
+    }
+
+    /// Remembers that two subjects share a face for a good reason, at least one of whom is
+    /// enrolled. A pair that is cleared stays as it was cleared first, and the receipt says
+    /// replayed. Removing or replacing either subject forgets it.
+    ///
+    /// # Errors
+    /// [`GalleryError::SamePair`], [`GalleryError::UnknownSubject`]; as [`RecordStore::commit`].
+    pub async fn clear_pair(&self, context: &RequestContext, mut pair: ClearedPair) -> Result<Receipt, GalleryError> {
+        if pair.first > pair.second {
+            std::mem::swap(&mut pair.first, &mut pair.second);
+        }
+        Ok(self.commit(context, Command::Clear(pair)).await?.receipt)
+    }
+
+    /// Commits a command and makes it visible to searches.
+    async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
+        let coming = self.announce(&command).await?;
+        let committed = self.store.commit(context, command).await?;
+        // Also of what an earlier call had done whose caller went before it was visible.
+        self.follow().await?;
+        drop(coming);
+        Ok(committed)
+    }
+
+    /// Keeps room in the indexes for the templates of a command.
+    async fn announce(&self, command: &Command) -> Result<Coming<'_>, GalleryError> {
+        let mut templates = command.templates();
+        if let Some(subject) = command.replaces() {
+            let wanted = ReadSet { subjects: vec![subject.clone()], ..ReadSet::default() };
+            let leaving = self.store.read(wanted).await?.head(subject).map_or(0, |head| head.templates.len());
+            templates = templates.saturating_sub(leaving as u64);
+        }
+        let before = self.coming.fetch_add(templates, Ordering::AcqRel);
+        let coming = Coming { gallery: self, templates };
+        if templates > 0 {
+            self.indexes.iter().try_for_each(|index| index.room_for(before + templates))?;
+        }
+        Ok(coming)
+    }
+
+    /// Brings the indexes up to everything that was acknowledged.
+    async fn follow(&self) -> Result<Watermark, GalleryError> {
+        let wanted = self.store.last_change();
+        for index in &self.indexes {
+            if index.watermark() >= wanted {
+                continue;
+            }
+            let _only = self.following.lock().await;
+            while index.watermark() < wanted {
+                let before = index.watermark();
+                index.apply(self.store.changes(before).await?).await?;
+                if index.watermark() == before {
+                    return Err(GalleryError::Behind);
+                }
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Reads records, all of them as of one commit.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn read(&self, wanted: ReadSet) -> Result<Records, GalleryError> {
+        self.store.read(wanted).await
+    }
+
+    /// The receipt of an earlier write with this request id, so that a retry need not even be
+    /// computed.
+    ///
+    /// # Errors
+    /// [`GalleryError::RequestIdReused`] for other content; as [`RecordStore::read`].
+    pub async fn receipt(&self, retry: &Retry) -> Result<Option<Receipt>, GalleryError> {
+        let wanted = ReadSet { request: Some(retry.request_id.clone()), ..ReadSet::default() };
+        match self.store.read(wanted).await?.request {
+            Some(request) if request.content == retry.content => {
+                self.follow().await?;
+                Ok(Some(request.receipt()))
+            }
+            Some(_) => Err(GalleryError::RequestIdReused),
+            None => Ok(None),
+        }
+    }
+
+    /// One subject with its templates.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn subject(&self, subject: &SubjectId) -> Result<Option<Subject>, GalleryError> {
+        let wanted = ReadSet { subjects: vec![subject.clone()], templates: true, ..ReadSet::default() };
+        self.store.read(wanted).await?.subject(subject)
+    }
+
+    /// Up to `limit` subject ids in byte order, those after `after`.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn list(&self, after: Option<&SubjectId>, limit: usize) -> Result<Vec<SubjectId>, GalleryError> {
+        self.store.subjects_after(after, limit).await
+    }
+
+    /// One decision.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn decision(&self, key: &DecisionKey) -> Result<Option<StoredDecision>, GalleryError> {
+        let wanted = ReadSet { decision: Some(key.clone()), ..ReadSet::default() };
+        Ok(self.store.read(wanted).await?.decision)
+    }
+
+    /// The last attempt of a transaction.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn last_decision(&self, transaction: &RequestId) -> Result<Option<StoredDecision>, GalleryError> {
+        let first = DecisionKey { transaction: transaction.clone(), attempt: 1 };
+        let wanted = ReadSet { decision: Some(first), ..ReadSet::default() };
+        Ok(self.store.read(wanted).await?.last_decision)
+    }
+
+    /// Those with whom a subject shares a face for a good reason, in byte order.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn cleared_with(&self, subject: &SubjectId) -> Result<Vec<SubjectId>, GalleryError> {
+        let wanted = ReadSet { cleared_with: Some(subject.clone()), ..ReadSet::default() };
+        Ok(self.store.read(wanted).await?.cleared_with)
+    }
+
+    /// Up to `limit` cleared pairs in byte order of their ids, those after `after`.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn cleared_pairs(
+        &self,
+        after: Option<&(SubjectId, SubjectId)>,
+        limit: usize,
+    ) -> Result<Vec<ClearedPair>, GalleryError> {
+        self.store.pairs_after(after, limit).await
+    }
+
+    /// Everything as it is now, to be read while the gallery is in use.
+    ///
+    /// # Errors
+    /// As [`RecordStore::snapshot`].
+    pub async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError> {
+        self.store.snapshot().await
+    }
+
+    /// Templates of all subjects who pass the filter: how many a search compares with.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn templates_in(&self, filter: &Filter) -> Result<u64, GalleryError> {
+        let index = self.own_index();
+        let attributes =
+            IndexFilter { scheme: filter.scheme.clone(), province: filter.province.clone(), ..Default::default() };
+        self.follow().await?;
+        let count = index.count(&attributes);
+        if filter.excluded.is_empty() && filter.claimed.is_none() {
+            return Ok(count);
+        }
+        let named = filter.excluded.iter().chain(&filter.claimed).cloned().collect();
+        let wanted = ReadSet { subjects: named, cleared_with: filter.claimed.clone(), ..ReadSet::default() };
+        let records = self.store.read(wanted).await?;
+        let out: HashMap<&SubjectId, usize> = records
+            .subjects
+            .iter()
+            .chain(&records.cleared_heads)
+            .filter(|head| attributes.passes(&head.attributes))
+            .map(|head| (&head.id, head.templates.len()))
+            .collect();
+        Ok(count.saturating_sub(out.values().sum::<usize>() as u64))
+    }
+
+    /// The filter with everybody it leaves out by name.
+    async fn resolved(&self, filter: &Filter) -> Result<IndexFilter, GalleryError> {
+        let Filter { scheme, province, excluded, claimed } = filter.clone();
+        let mut resolved = IndexFilter { scheme, province, excluded };
+        if let Some(claimed) = claimed {
+            resolved.excluded.extend(self.cleared_with(&claimed).await?);
+            resolved.excluded.insert(claimed);
+        }
+        Ok(resolved)
+    }
+
+    /// Subjects by face, best first, ties by subject id, those alone who pass the filter. Exact:
+    /// what searching all and leaving the others out would give.
+    ///
+    /// # Errors
+    /// [`GalleryError::OtherRecipe`]; [`GalleryError::Search`] for a score that is no number; as
+    /// [`RecordStore::read`] and [`VectorIndex::search`].
+    pub async fn search(
+        &self,
+        probe: &Template,
+        scope: Scope,
+        filter: &Filter,
+    ) -> Result<Vec<Candidate>, GalleryError> {
+        Ok(self.find(probe, scope, filter).await?.candidates)
+    }
+
+    /// The same, and as of which commit it was searched.
+    ///
+    /// # Errors
+    /// As [`Gallery::search`].
+    pub async fn find(&self, probe: &Template, scope: Scope, filter: &Filter) -> Result<Found, GalleryError> {
+        let index = self.index_for(probe)?;
+        if let Scope::Within(score) = scope
+            && !score.is_finite()
+        {
+            return Err(SearchError::BadScore.into());
+        }
+        let filter = self.resolved(filter).await?;
+        self.find_in(index, probe, scope, &filter).await
+    }
+
+    async fn find_in(
+        &self,
+        index: &dyn VectorIndex,
+        probe: &Template,
+        scope: Scope,
+        filter: &IndexFilter,
+    ) -> Result<Found, GalleryError> {
+        let at_least = self.follow().await?;
+        let error = index.score_error();
+        if error <= 0.0 {
+            return index.search(probe, scope, filter, at_least).await;
+        }
+        let mut wanted = match scope {
+            Scope::Within(score) => Scope::Within(score - error),
+            Scope::Nearest(k) => Scope::Nearest(k.saturating_add(SPARE)),
+        };
+        loop {
+            let rough = index.search(probe, wanted, filter, at_least).await?;
+            let last = rough.candidates.last().map(|candidate| candidate.score);
+            let found = rough.candidates.len();
+            let mut candidates = self.scored_again(probe, rough.candidates).await?;
+            match (scope, wanted) {
+                (Scope::Nearest(k), Scope::Nearest(asked)) => {
+                    let kth = k.checked_sub(1).and_then(|kth| candidates.get(kth));
+                    // Whoever was left out scores no more than the last one, give or take the error.
+                    let is_settled =
+                        kth.zip(last).is_some_and(|(kth, last)| kth.score > last + error) || k == 0 || found < asked;
+                    if !is_settled {
+                        wanted = Scope::Nearest(asked.saturating_mul(4));
+                        continue;
+                    }
+                    candidates.truncate(k);
+                }
+                (Scope::Within(score), _) => candidates.retain(|candidate| candidate.score >= score),
+                (Scope::Nearest(_), Scope::Within(_)) => {}
+            }
+            return Ok(Found { candidates, as_of: rough.as_of });
+        }
+    }
+
+    /// The candidates with the exact score of each one's best template, in order.
+    async fn scored_again(&self, probe: &Template, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, GalleryError> {
+        let mut exact = Vec::with_capacity(candidates.len());
+        for some in candidates.chunks(READ_AT_ONCE) {
+            let subjects: Vec<SubjectId> = some.iter().map(|candidate| candidate.subject.clone()).collect();
+            let records = self.store.read(ReadSet { subjects, templates: true, ..ReadSet::default() }).await?;
+            let templates: HashMap<u64, &Template> =
+                records.templates.iter().map(|stored| (stored.id, &stored.content.template)).collect();
+            for head in &records.subjects {
+                let score = |id: &u64| Some((*id, compare(probe, templates.get(id)?).ok()?));
+                let best = head.templates.iter().filter_map(score).max_by(|one, other| {
+                    // Of equal ones the oldest.
+                    one.1.total_cmp(&other.1).then_with(|| other.0.cmp(&one.0))
+                });
+                exact.extend(best.map(|(template_id, score)| Candidate {
+                    subject: head.id.clone(),
+                    template_id,
+                    score,
+                }));
+            }
+        }
+        exact.sort_unstable_by(Candidate::best_first);
+        Ok(exact)
+    }
+
+    /// The `k` subjects whose best template scores highest, for somebody who looks through a
+    /// gallery: where the index keeps a graph for it, some of them may be missed; the scores of
+    /// those found are exact, and nobody is found who does not pass the filter. Never what a
+    /// decision rests on. Without a graph the answer is exact.
+    ///
+    /// # Errors
+    /// As [`Gallery::search`].
+    pub async fn look_up(&self, probe: &Template, k: usize, filter: &Filter) -> Result<LookUp, GalleryError> {
+        let index = self.index_for(probe)?;
+        let filter = self.resolved(filter).await?;
+        self.follow().await?;
+        match index.look_up(probe, k, &filter).await? {
+            Ok(found) => Ok(found),
+            Err(instead) => {
+                let found = self.find_in(index, probe, Scope::Nearest(k), &filter).await?;
+                Ok(LookUp::exactly(found.candidates, instead))
+            }
+        }
+    }
+
+    /// The `k` subjects whose best template scores highest, best first, ties by subject id.
+    ///
+    /// # Errors
+    /// As [`Gallery::search`].
+    pub async fn nearest(&self, probe: &Template, k: usize) -> Result<Vec<Candidate>, GalleryError> {
+        self.search(probe, Scope::Nearest(k), &Filter::default()).await
+    }
+
+    /// Every subject with a template at or above `score`, best first, ties by subject id.
+    ///
+    /// # Errors
+    /// As [`Gallery::search`].
+    pub async fn within(&self, probe: &Template, score: f32) -> Result<Vec<Candidate>, GalleryError> {
+        self.search(probe, Scope::Within(score), &Filter::default()).await
+    }
+}
+
+impl Drop for Gallery {
+    fn drop(&mut self) {
+        self.indexes.iter().for_each(|index| index.close());
+        self.store.close();
+    }
+}

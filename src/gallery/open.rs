@@ -1,0 +1,99 @@
+//! Which store and which indexes a gallery is made of: the one place that names them.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::embedded::{BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore};
+use super::{Gallery, GalleryError, GalleryId, RecordStore, SnapshotHead, SnapshotPart, VectorIndex};
+use crate::face::RecipeDigest;
+
+/// Opens the gallery in the folder `dir` for templates of `recipe` with `dimension` values; makes
+/// it where there is none, unless the options forbid that or ask for one with an id. Reads and
+/// checks everything that is stored and fills the index.
+///
+/// # Errors
+/// [`GalleryError::NotThere`], [`GalleryError::OtherFiles`], which leave the folder as it is;
+/// [`GalleryError::OtherGallery`], [`GalleryError::InUse`], [`GalleryError::NewerVersion`],
+/// [`GalleryError::OtherRecipe`], [`GalleryError::Damaged`], none of which touches the database;
+/// [`GalleryError::DiskFull`], [`GalleryError::Storage`]; [`GalleryError::Search`] where it holds
+/// more than `options.templates_max`.
+pub fn open(
+    dir: &Path,
+    recipe: RecipeDigest,
+    dimension: usize,
+    options: EmbeddedOptions,
+) -> Result<Gallery, GalleryError> {
+    let store = Arc::new(EmbeddedStore::open(dir, recipe, dimension, options)?);
+    let gallery = of(Arc::clone(&store), recipe, dimension)?;
+    store.keep_version()?;
+    Ok(gallery)
+}
+
+/// The same on storage of one's own, for tests of what happens when storage fails.
+///
+/// # Errors
+/// As [`open`].
+#[doc(hidden)]
+pub fn open_on(
+    backend: BackendFactory,
+    recipe: RecipeDigest,
+    dimension: usize,
+    options: EmbeddedOptions,
+) -> Result<Gallery, GalleryError> {
+    of(Arc::new(EmbeddedStore::open_on(backend, recipe, dimension, options)?), recipe, dimension)
+}
+
+/// A store, and an index that follows it.
+#[doc(hidden)]
+pub type Parts = (Arc<dyn RecordStore>, Arc<dyn VectorIndex>);
+
+/// Store and index of the folder `dir`, to be put together with others.
+///
+/// # Errors
+/// As [`open`].
+#[doc(hidden)]
+pub fn open_parts(
+    dir: &Path,
+    recipe: RecipeDigest,
+    dimension: usize,
+    options: EmbeddedOptions,
+) -> Result<Parts, GalleryError> {
+    let store = Arc::new(EmbeddedStore::open(dir, recipe, dimension, options)?);
+    let index = Arc::new(EmbeddedIndex::open(Arc::clone(&store), recipe, dimension)?);
+    Ok((store, index))
+}
+
+fn of(store: Arc<EmbeddedStore>, recipe: RecipeDigest, dimension: usize) -> Result<Gallery, GalleryError> {
+    let index: Arc<dyn VectorIndex> = Arc::new(EmbeddedIndex::open(Arc::clone(&store), recipe, dimension)?);
+    Gallery::new(store, vec![index])
+}
+
+/// Whether there is a gallery in the folder `dir`.
+pub fn is_at(dir: &Path) -> bool {
+    EmbeddedStore::is_at(dir)
+}
+
+/// Whether a server could open the gallery in the folder `dir`, without opening it, writing, or
+/// keeping anybody out: a server may have it open, and then what is inside is not looked at.
+/// `create` and `id` as in [`EmbeddedOptions`].
+///
+/// # Errors
+/// As [`open`].
+pub fn look(dir: &Path, recipe: RecipeDigest, create: bool, id: Option<GalleryId>) -> Result<(), GalleryError> {
+    EmbeddedStore::look(dir, recipe, create, id)
+}
+
+/// Reads a gallery that nobody has open, of whatever recipe, without an index in memory. `begin`
+/// is told what it is of, `visit` every part.
+///
+/// # Errors
+/// As [`open`], and what `begin` and `visit` break off with.
+pub fn read_all(
+    dir: &Path,
+    options: &EmbeddedOptions,
+    begin: &mut dyn FnMut(&SnapshotHead) -> ControlFlow<GalleryError>,
+    visit: &mut dyn FnMut(SnapshotPart) -> ControlFlow<GalleryError>,
+) -> Result<(), GalleryError> {
+    EmbeddedStore::read_all(dir, options, begin, visit)
+}

@@ -1,0 +1,161 @@
+//! What is read of a record store, and what it tells of its commits.
+
+use super::{
+    Attributes, DecisionKey, GalleryError, NewTemplate, Receipt, RequestId, StoredDecision, StoredTemplate, Subject,
+    SubjectHead, SubjectId, Watermark,
+};
+
+/// How much is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Subjects.
+    pub subjects: u64,
+    /// Templates of all subjects and recipes.
+    pub templates: u64,
+}
+
+/// What to read. The default reads nothing.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ReadSet {
+    /// What a write with this request id did.
+    pub request: Option<RequestId>,
+    /// This decision, and the last of its transaction.
+    pub decision: Option<DecisionKey>,
+    /// Heads of these subjects.
+    pub subjects: Vec<SubjectId>,
+    /// Whether the head of the subject that [`ReadSet::decision`] is about is read as well.
+    pub decided_subject: bool,
+    /// Whether their templates are read as well.
+    pub templates: bool,
+    /// Those with whom this subject was cleared, each with its head.
+    pub cleared_with: Option<SubjectId>,
+    /// Templates that were committed after this one and are still there.
+    pub arrived_after: Option<Watermark>,
+}
+
+/// What was read, all of it as of one commit.
+#[derive(Clone, Default, PartialEq)]
+pub struct Records {
+    /// The last commit that is in it.
+    pub as_of: Watermark,
+    /// Number of the commit that carries a command planned on this.
+    pub commit: u64,
+    /// Id of the next template: 1 for the first, never given out twice.
+    pub template_next: u64,
+    /// Templates that there is still room for.
+    pub room: u64,
+    /// Most templates the store may hold.
+    pub templates_max: u64,
+    /// What the write with [`ReadSet::request`] did.
+    pub request: Option<StoredRequest>,
+    /// The decision [`ReadSet::decision`].
+    pub decision: Option<StoredDecision>,
+    /// The last attempt of its transaction.
+    pub last_decision: Option<StoredDecision>,
+    /// Those of the subjects asked for that are enrolled, without their vectors.
+    pub subjects: Vec<SubjectHead>,
+    /// Their templates where asked for, in no order.
+    pub templates: Vec<StoredTemplate>,
+    /// Those who were cleared with [`ReadSet::cleared_with`], in byte order.
+    pub cleared_with: Vec<SubjectId>,
+    /// Heads of those of them who are enrolled.
+    pub cleared_heads: Vec<SubjectHead>,
+    /// What came after [`ReadSet::arrived_after`]; `None` where that was not asked for, or the
+    /// log no longer reaches back so far.
+    pub arrived: Option<Vec<Arrived>>,
+}
+
+impl Records {
+    /// The head of a subject that was asked for.
+    pub fn head(&self, subject: &SubjectId) -> Option<&SubjectHead> {
+        self.subjects.iter().find(|head| head.id == *subject)
+    }
+
+    /// A subject that was asked for together with its templates.
+    ///
+    /// # Errors
+    /// [`GalleryError::Storage`] where the store did not give a template that the head names,
+    /// which breaks its contract.
+    pub fn subject(&self, subject: &SubjectId) -> Result<Option<Subject>, GalleryError> {
+        self.head(subject).map(|head| head.clone().with_templates(&self.templates)).transpose()
+    }
+}
+
+/// What a write with a request id did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRequest {
+    /// SHA-256 of what was asked for.
+    pub content: [u8; 32],
+    /// Number of the commit.
+    pub commit: u64,
+    /// Templates the subject had afterwards.
+    pub templates: u32,
+}
+
+impl StoredRequest {
+    /// The receipt a retry is answered with.
+    pub fn receipt(&self) -> Receipt {
+        Receipt { commit: self.commit, templates: self.templates, replayed: true }
+    }
+}
+
+/// A template that came after a watermark.
+#[derive(Clone, PartialEq)]
+pub struct Arrived {
+    /// Whose it is.
+    pub subject: SubjectId,
+    /// The template.
+    pub template: StoredTemplate,
+}
+
+/// What a commit did.
+#[derive(Clone, PartialEq)]
+pub struct Committed {
+    /// Proof of it.
+    pub receipt: Receipt,
+    /// The decision as it is stored, where the command was about one.
+    pub decision: Option<StoredDecision>,
+}
+
+/// What changed in templates and in the attributes that are searched by.
+#[derive(Clone, Default, PartialEq)]
+pub struct Changes {
+    /// In the order of commits.
+    pub changes: Vec<Change>,
+    /// The last commit that is in it.
+    pub up_to: Watermark,
+    /// Id of the next template at that commit.
+    pub template_next: u64,
+}
+
+/// One change that an index follows. A change may show a later state than that of its commit,
+/// where the changes that lead there follow in the same [`Changes`]: a template that came and
+/// went again may be in neither, and attributes may be the newest.
+#[derive(Clone, PartialEq)]
+pub enum Change {
+    /// A template came.
+    Added {
+        /// Whose.
+        subject: SubjectId,
+        /// What its subject is searched by.
+        attributes: Attributes,
+        /// Its id.
+        id: u64,
+        /// Itself.
+        content: NewTemplate,
+    },
+    /// A template went; one that is not there is passed over.
+    Removed {
+        /// Its id.
+        id: u64,
+    },
+    /// What a subject is searched by has changed, for all its templates.
+    Relabelled {
+        /// Whose.
+        subject: SubjectId,
+        /// What it is now.
+        attributes: Attributes,
+        /// All its templates.
+        templates: Vec<u64>,
+    },
+}

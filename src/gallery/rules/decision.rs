@@ -1,0 +1,152 @@
+//! Decisions and what officers make of them: attempts, reuse of ids, closing, and whether what a
+//! decision rests on still holds.
+
+use super::{Plan, Planned, Write, enrolment};
+use crate::gallery::records::{Committed, ReadSet, Records};
+use crate::gallery::{
+    Basis, DecisionKey, EnrolMode, GalleryError, NewDecision, Outcome, Receipt, Resolution, Searched, StoredDecision,
+    SubjectHead, SubjectId, Timestamp,
+};
+use crate::matching::compare;
+
+/// Which attempt of a transaction may be decided after its last one: about the same subject and
+/// scheme, while it is open, the next. A transaction that is closed says so before anything is
+/// said of numbers, which would be of no use.
+///
+/// # Errors
+/// [`GalleryError::TransactionReused`], [`GalleryError::TransactionClosed`].
+pub fn next_attempt(last: Option<&StoredDecision>, subject: &SubjectId, scheme: &str) -> Result<u32, GalleryError> {
+    let Some(last) = last else { return Ok(1) };
+    if last.subject != *subject || last.scheme != scheme {
+        return Err(GalleryError::TransactionReused);
+    }
+    if last.outcome == Outcome::Approve || last.resolution.is_some() {
+        return Err(GalleryError::TransactionClosed);
+    }
+    Ok(last.key.attempt + 1)
+}
+
+pub(super) fn reads(decision: &NewDecision) -> ReadSet {
+    let basis = decision.basis.as_ref();
+    ReadSet {
+        decision: Some(decision.key.clone()),
+        subjects: vec![decision.subject.clone()],
+        cleared_with: basis.map(|_| decision.subject.clone()),
+        arrived_after: basis.and_then(|basis| basis.searched.as_ref()).map(|searched| searched.as_of),
+        ..ReadSet::default()
+    }
+}
+
+/// A decision, its enrolment and the time of the verification: all or nothing.
+pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
+    let key = &decision.key;
+    if let Some(earlier) = &records.decision {
+        // Also where the transaction has gone on since: a late retry gets its answer.
+        return match earlier.content == decision.content {
+            true => Ok(Planned::Done(answered(earlier.clone(), true))),
+            false => Err(GalleryError::TransactionReused),
+        };
+    }
+    let expected = next_attempt(records.last_decision.as_ref(), &decision.subject, &decision.scheme)?;
+    if key.attempt != expected {
+        return Err(GalleryError::AttemptOutOfOrder { expected });
+    }
+    if let Some(basis) = &decision.basis {
+        check_basis(decision, basis, records)?;
+    }
+
+    let (mut writes, mut templates) = (Vec::new(), 0);
+    let mut written = None;
+    if let Some(enrolment) = &decision.enrolment {
+        if enrolment.subject != decision.subject || enrolment.mode != EnrolMode::Create {
+            return Err(GalleryError::SubjectExists);
+        }
+        let (rows, head) = enrolment::plan(enrolment, records, now)?;
+        writes = rows;
+        // At most `Subject::TEMPLATES_MAX`.
+        templates = head.templates.len() as u32;
+        written = Some(head);
+    }
+    if decision.outcome == Outcome::Approve {
+        written = written.or_else(|| records.head(&decision.subject).cloned());
+        written = written.map(|head| verified(head, &decision.scheme, records.commit, now));
+    }
+    writes.extend(written.map(Write::Subject));
+    let stored = StoredDecision {
+        key: key.clone(),
+        content: decision.content,
+        subject: decision.subject.clone(),
+        scheme: decision.scheme.clone(),
+        outcome: decision.outcome,
+        answer: decision.answer.clone(),
+        decided_at: now,
+        commit: records.commit,
+        resolution: None,
+    };
+    writes.push(Write::Decision(stored.clone()));
+    let receipt = Receipt { commit: records.commit, templates, replayed: false };
+    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: Some(stored) } }))
+}
+
+/// Whether nothing that a decision rests on has changed since it was read, and nobody with the
+/// same face came after the search. Where two claims bring one face under two numbers at the same
+/// moment, the one that is committed second does not pass here, whoever decides it and where.
+fn check_basis(decision: &NewDecision, basis: &Basis, records: &Records) -> Result<(), GalleryError> {
+    if records.head(&decision.subject) != basis.subject.as_ref() || records.cleared_with != basis.cleared_with {
+        return Err(GalleryError::Outdated);
+    }
+    let Some(Searched { probe, score, .. }) = &basis.searched else { return Ok(()) };
+    // Where the log does not reach back to the search, nobody knows who came.
+    let arrived = records.arrived.as_ref().ok_or(GalleryError::Outdated)?;
+    let is_another =
+        |subject: &SubjectId| *subject != decision.subject && basis.cleared_with.binary_search(subject).is_err();
+    // A template of another recipe is found by a search of its own.
+    let is_alike = |template| compare(probe, template).is_ok_and(|found| found >= *score);
+    match arrived.iter().any(|one| is_another(&one.subject) && is_alike(&one.template.content.template)) {
+        true => Err(GalleryError::Outdated),
+        false => Ok(()),
+    }
+}
+
+/// The head with the time at which its subject was verified for a scheme.
+fn verified(mut head: SubjectHead, scheme: &str, commit: u64, now: Timestamp) -> SubjectHead {
+    head.last_verified.insert(scheme.to_owned(), now);
+    head.changed_in = commit;
+    head
+}
+
+fn answered(decision: StoredDecision, replayed: bool) -> Committed {
+    Committed { receipt: Receipt { commit: decision.commit, templates: 0, replayed }, decision: Some(decision) }
+}
+
+/// An officer's answer to a referral.
+pub(super) fn plan_resolution(
+    key: &DecisionKey,
+    resolution: &Resolution,
+    records: &Records,
+    now: Timestamp,
+) -> Result<Planned, GalleryError> {
+    let last = records.last_decision.as_ref();
+    let unknown = || if last.is_some() { GalleryError::UnknownAttempt } else { GalleryError::UnknownTransaction };
+    let mut decision = records.decision.clone().ok_or_else(unknown)?;
+    let resolution = Resolution { resolved_at: now, ..resolution.clone() };
+    if let Some(earlier) = &decision.resolution {
+        let is_same = Resolution { resolved_at: earlier.resolved_at, ..resolution } == *earlier;
+        return if is_same { Ok(Planned::Done(answered(decision, true))) } else { Err(GalleryError::AlreadyResolved) };
+    }
+    let waits = decision.outcome == Outcome::Refer && last.is_some_and(|last| last.key == *key);
+    if !waits || resolution.outcome == Outcome::Refer {
+        return Err(GalleryError::NotReferred);
+    }
+    let mut writes = Vec::new();
+    if resolution.outcome == Outcome::Approve {
+        let head = records.head(&decision.subject).cloned();
+        // One who is not enrolled has no such time.
+        let verified = head.map(|head| verified(head, &decision.scheme, records.commit, now));
+        writes.extend(verified.map(Write::Subject));
+    }
+    decision.resolution = Some(resolution);
+    writes.push(Write::Decision(decision.clone()));
+    let receipt = Receipt { commit: records.commit, templates: 0, replayed: false };
+    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: Some(decision) } }))
+}

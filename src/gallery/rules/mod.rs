@@ -1,0 +1,197 @@
+//! The gallery's rules: which command may be carried out on what is stored, and what it writes.
+//!
+//! Pure: a command says what must be read for it ([`Command::reads`]), a record store reads that,
+//! and [`Command::plan`] makes of both the rows to write, or refuses. So the rules hold for every
+//! store, and stand nowhere else.
+
+mod decision;
+mod enrolment;
+mod pair;
+
+pub use self::decision::next_attempt;
+pub(super) use self::enrolment::check as check_enrolment;
+use super::records::{Committed, ReadSet, Records, StoredRequest};
+use super::{
+    ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, NewTemplate, Receipt, RequestId,
+    Resolution, Retry, StoredDecision, SubjectHead, SubjectId, Timestamp,
+};
+
+/// One thing to do, whole or not at all.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "one at a time, and boxed where many wait")]
+pub enum Command {
+    /// Adds or changes a subject.
+    Enrol(Enrolment, Option<Retry>),
+    /// Removes a subject with all its templates.
+    Remove(SubjectId, Option<Retry>),
+    /// Stores a decision, with the enrolment that goes with it and, where it approves, the time of
+    /// the verification.
+    Decide(NewDecision),
+    /// Records what an officer made of a referral, and where that is an approval the time of the
+    /// verification.
+    Resolve(DecisionKey, Resolution),
+    /// Remembers that two subjects share a face for a good reason. The first id comes first in
+    /// byte order.
+    Clear(ClearedPair),
+}
+
+/// What a command comes to.
+#[derive(Clone, PartialEq)]
+pub enum Planned {
+    /// These rows are to be written.
+    Write(Plan),
+    /// Nothing: an earlier commit did it, and this is its answer.
+    Done(Committed),
+}
+
+/// Rows to write together, and the answer when they are durable.
+#[derive(Clone, PartialEq)]
+pub struct Plan {
+    /// In this order.
+    pub writes: Vec<Write>,
+    /// The answer.
+    pub committed: Committed,
+}
+
+/// One row to write.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Write {
+    /// A subject without its vectors, in place of the one that may be there.
+    Subject(SubjectHead),
+    /// Takes a subject away; its templates go by rows of their own.
+    RemoveSubject(SubjectId),
+    /// A new template under a new id.
+    Template {
+        /// Its id.
+        id: u64,
+        /// Whose.
+        subject: SubjectId,
+        /// Itself.
+        content: NewTemplate,
+    },
+    /// Takes a template of a subject away.
+    RemoveTemplate {
+        /// Its id.
+        id: u64,
+        /// Whose it must be.
+        subject: SubjectId,
+    },
+    /// A decision, in place of the one that may be there.
+    Decision(StoredDecision),
+    /// A cleared pair.
+    Cleared(ClearedPair),
+    /// Takes a cleared pair away, in whatever order its ids are stored.
+    RemoveCleared(SubjectId, SubjectId),
+    /// What a write with a request id did.
+    Request(RequestId, StoredRequest),
+}
+
+impl Command {
+    /// What must be read before it can be planned.
+    pub fn reads(&self) -> ReadSet {
+        match self {
+            Self::Enrol(enrolment, retry) => ReadSet { request: request_of(retry), ..enrolment::reads(enrolment) },
+            Self::Remove(subject, retry) => ReadSet {
+                request: request_of(retry),
+                subjects: vec![subject.clone()],
+                cleared_with: Some(subject.clone()),
+                ..ReadSet::default()
+            },
+            Self::Decide(decision) => decision::reads(decision),
+            Self::Resolve(key, _) => {
+                ReadSet { decision: Some(key.clone()), decided_subject: true, ..ReadSet::default() }
+            }
+            Self::Clear(pair) => pair::reads(pair),
+        }
+    }
+
+    /// The rows that carry it out on top of what is stored. `records` holds what
+    /// [`Command::reads`] asks for, `now` is the clock.
+    ///
+    /// # Errors
+    /// What forbids it: [`GalleryError::SubjectExists`], [`GalleryError::UnknownSubject`],
+    /// [`GalleryError::TemplateCount`], [`GalleryError::PhotosDisagree`],
+    /// [`GalleryError::RecordDisagrees`], [`GalleryError::RequestIdReused`],
+    /// [`GalleryError::TransactionReused`], [`GalleryError::AttemptOutOfOrder`],
+    /// [`GalleryError::TransactionClosed`], [`GalleryError::Outdated`],
+    /// [`GalleryError::UnknownTransaction`], [`GalleryError::UnknownAttempt`],
+    /// [`GalleryError::NotReferred`], [`GalleryError::AlreadyResolved`], and
+    /// [`GalleryError::Search`] in a full store.
+    pub fn plan(&self, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
+        match self {
+            Self::Enrol(enrolment, retry) => {
+                once(retry.as_ref(), records, || enrolment::plan(enrolment, records, now).map(Rows::of_subject))
+            }
+            Self::Remove(subject, retry) => once(retry.as_ref(), records, || enrolment::plan_removal(subject, records)),
+            Self::Decide(decision) => decision::plan(decision, records, now),
+            Self::Resolve(key, resolution) => decision::plan_resolution(key, resolution, records, now),
+            Self::Clear(pair) => pair::plan(pair, records, now),
+        }
+    }
+
+    /// Templates that come with it.
+    pub(super) fn templates(&self) -> u64 {
+        let count = |enrolment: &Enrolment| enrolment.templates.len() as u64;
+        match self {
+            Self::Enrol(enrolment, _) => count(enrolment),
+            Self::Decide(decision) => decision.enrolment.as_ref().map_or(0, count),
+            _ => 0,
+        }
+    }
+
+    /// Whether as many templates may go as come.
+    pub(super) fn replaces(&self) -> Option<&SubjectId> {
+        match self {
+            Self::Enrol(enrolment, _) => (enrolment.mode == EnrolMode::Replace).then_some(&enrolment.subject),
+            _ => None,
+        }
+    }
+}
+
+/// Rows about one subject, and how many templates it has afterwards.
+struct Rows {
+    writes: Vec<Write>,
+    templates: u32,
+}
+
+impl Rows {
+    fn of_subject((mut writes, head): (Vec<Write>, SubjectHead)) -> Self {
+        // At most `Subject::TEMPLATES_MAX`.
+        let templates = head.templates.len() as u32;
+        writes.push(Write::Subject(head));
+        Self { writes, templates }
+    }
+}
+
+fn request_of(retry: &Option<Retry>) -> Option<RequestId> {
+    retry.as_ref().map(|retry| retry.request_id.clone())
+}
+
+/// Plans a write that a request id names: once, and then the receipt of that.
+fn once(
+    retry: Option<&Retry>,
+    records: &Records,
+    plan: impl FnOnce() -> Result<Rows, GalleryError>,
+) -> Result<Planned, GalleryError> {
+    if let (Some(retry), Some(earlier)) = (retry, &records.request) {
+        return match earlier.content == retry.content {
+            true => Ok(Planned::Done(Committed { receipt: earlier.receipt(), decision: None })),
+            false => Err(GalleryError::RequestIdReused),
+        };
+    }
+    let Rows { mut writes, templates } = plan()?;
+    let receipt = Receipt { commit: records.commit, templates, replayed: false };
+    if let Some(Retry { request_id, content }) = retry {
+        let request = StoredRequest { content: *content, commit: receipt.commit, templates };
+        writes.push(Write::Request(request_id.clone(), request));
+    }
+    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: None } }))
+}
+
+/// Rows that take away every pair a subject was cleared in.
+fn forgotten_pairs(subject: &SubjectId, records: &Records) -> impl Iterator<Item = Write> {
+    let forget = |other: &SubjectId| Write::RemoveCleared(subject.clone(), other.clone());
+    records.cleared_with.iter().map(forget)
+}

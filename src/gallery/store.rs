@@ -1,0 +1,82 @@
+//! The record store: subjects, templates, decisions, cleared pairs and request ids, and the
+//! log of what changed in them. Knows no rules and no search.
+
+use async_trait::async_trait;
+
+use super::records::{Changes, Committed, ReadSet, Records, Sizes};
+use super::rules::Command;
+use super::{ClearedPair, GalleryError, GalleryId, GallerySnapshot, SubjectId, Watermark};
+use crate::context::RequestContext;
+use crate::face::RecipeDigest;
+
+/// A transactional store of records.
+///
+/// Acknowledged means durable: when [`RecordStore::commit`] returns `Ok`, what it wrote
+/// survives a killed process and a power cut, and every read that begins afterwards sees it.
+/// Commits are serialisable: each is planned on all that were committed before it.
+#[async_trait]
+pub trait RecordStore: Send + Sync {
+    /// What the gallery is known by, wherever it is stored.
+    fn id(&self) -> GalleryId;
+
+    /// Recipe and number of values of the templates that may be stored, the one first that the
+    /// gallery was made for.
+    fn recipes(&self) -> Vec<(RecipeDigest, usize)>;
+
+    /// Reads everything that is asked for, as of one commit.
+    ///
+    /// # Errors
+    /// [`GalleryError::Damaged`], [`GalleryError::Storage`], [`GalleryError::Closing`].
+    async fn read(&self, wanted: ReadSet) -> Result<Records, GalleryError>;
+
+    /// Reads what the command asks for ([`Command::reads`]), has it planned on that
+    /// ([`Command::plan`]) and carries out the plan: all of it durably, or nothing. Nothing that
+    /// is committed by others comes between the read and the commit. `context` says who does it.
+    ///
+    /// # Errors
+    /// Whatever the plan refuses with; [`GalleryError::DiskFull`], [`GalleryError::Storage`],
+    /// [`GalleryError::Damaged`], [`GalleryError::Closing`].
+    async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError>;
+
+    /// The last commit known to this process that changed templates, or attributes that are
+    /// searched by. An index that has applied it lacks nothing that was acknowledged here.
+    fn last_change(&self) -> Watermark;
+
+    /// What commits after `after` changed in templates and in the attributes that are searched
+    /// by, in the order of commits.
+    ///
+    /// # Errors
+    /// [`GalleryError::LogTooShort`] where the log no longer reaches back so far: then the index
+    /// is made anew, from a snapshot. [`GalleryError::Damaged`], [`GalleryError::Storage`],
+    /// [`GalleryError::Closing`].
+    async fn changes(&self, after: Watermark) -> Result<Changes, GalleryError>;
+
+    /// Everything as of one commit, to be read while writes go on.
+    ///
+    /// # Errors
+    /// [`GalleryError::Damaged`], [`GalleryError::Storage`], [`GalleryError::Closing`].
+    async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError>;
+
+    /// Up to `limit` subject ids in byte order, those after `after`.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    async fn subjects_after(&self, after: Option<&SubjectId>, limit: usize) -> Result<Vec<SubjectId>, GalleryError>;
+
+    /// Up to `limit` cleared pairs in byte order of their ids, those after `after`.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    async fn pairs_after(
+        &self,
+        after: Option<&(SubjectId, SubjectId)>,
+        limit: usize,
+    ) -> Result<Vec<ClearedPair>, GalleryError>;
+
+    /// How much is stored.
+    fn sizes(&self) -> Sizes;
+
+    /// Finishes the commits that wait and gives up what the store holds. Every later call is
+    /// [`GalleryError::Closing`].
+    fn close(&self) {}
+}

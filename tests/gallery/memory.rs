@@ -1,0 +1,344 @@
+//! A record store and an index in memory, written against the traits alone: that they pass the
+//! contract shows that the traits say all there is to know.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use chinhchu::context::RequestContext;
+use chinhchu::face::{RecipeDigest, Template};
+use chinhchu::gallery::{
+    Arrived, Attributes, Candidate, Change, Changes, ClearedPair, Command, Committed, DecisionKey, Found, GalleryError,
+    GalleryId, GallerySnapshot, IndexFilter, NewTemplate, Plan, Planned, ReadSet, RecordStore, Records, RequestId,
+    Scope, Sizes, SnapshotHead, SnapshotPart, StoredDecision, StoredRequest, StoredTemplate, SubjectHead, SubjectId,
+    Timestamp, VectorIndex, Watermark, Write,
+};
+use chinhchu::matching::compare;
+use chinhchu::search::SearchError;
+
+use crate::support::{DIMENSION, RECIPE};
+
+/// Templates it may hold.
+const TEMPLATES_MAX: u64 = 10_000;
+
+#[derive(Default)]
+struct Tables {
+    commit: u64,
+    last_change: u64,
+    template_next: u64,
+    subjects: BTreeMap<SubjectId, SubjectHead>,
+    templates: BTreeMap<u64, (u64, SubjectId, NewTemplate)>,
+    decisions: BTreeMap<DecisionKey, StoredDecision>,
+    cleared: BTreeMap<(SubjectId, SubjectId), ClearedPair>,
+    requests: BTreeMap<RequestId, StoredRequest>,
+    log: Vec<(u64, Change)>,
+    is_closed: bool,
+}
+
+impl Tables {
+    fn cleared_with(&self, subject: &SubjectId) -> Vec<SubjectId> {
+        let other = |(one, other): &(SubjectId, SubjectId)| match (one == subject, other == subject) {
+            (true, _) => Some(other.clone()),
+            (_, true) => Some(one.clone()),
+            _ => None,
+        };
+        let mut others: Vec<SubjectId> = self.cleared.keys().filter_map(other).collect();
+        others.sort_unstable();
+        others
+    }
+
+    fn stored(&self, id: u64) -> Option<StoredTemplate> {
+        self.templates.get(&id).map(|(_, _, content)| StoredTemplate { id, content: content.clone() })
+    }
+
+    fn read(&self, wanted: &ReadSet) -> Records {
+        let decision = wanted.decision.as_ref().and_then(|key| self.decisions.get(key)).cloned();
+        let last_decision = wanted.decision.as_ref().and_then(|key| {
+            let of_it = self.decisions.values().filter(|decision| decision.key.transaction == key.transaction);
+            of_it.max_by_key(|decision| decision.key.attempt).cloned()
+        });
+        let mut ids = wanted.subjects.clone();
+        ids.extend(decision.iter().filter(|_| wanted.decided_subject).map(|decision| decision.subject.clone()));
+        ids.sort_unstable();
+        ids.dedup();
+        let subjects: Vec<SubjectHead> = ids.iter().filter_map(|id| self.subjects.get(id)).cloned().collect();
+        let templates = subjects.iter().filter(|_| wanted.templates).flat_map(|head| &head.templates);
+        let templates = templates.filter_map(|&id| self.stored(id)).collect();
+        let cleared_with = wanted.cleared_with.as_ref().map(|subject| self.cleared_with(subject)).unwrap_or_default();
+        let cleared_heads = cleared_with.iter().filter_map(|id| self.subjects.get(id)).cloned().collect();
+        let arrived = wanted.arrived_after.map(|Watermark(after)| {
+            let newer = self.templates.iter().filter(|(_, (commit, ..))| *commit > after);
+            let arrived = |(&id, (_, subject, content)): (&u64, &(u64, SubjectId, NewTemplate))| Arrived {
+                subject: subject.clone(),
+                template: StoredTemplate { id, content: content.clone() },
+            };
+            newer.map(arrived).collect()
+        });
+        Records {
+            as_of: Watermark(self.commit),
+            commit: self.commit + 1,
+            template_next: self.template_next,
+            room: TEMPLATES_MAX - self.templates.len() as u64,
+            templates_max: TEMPLATES_MAX,
+            request: wanted.request.as_ref().and_then(|id| self.requests.get(id)).cloned(),
+            decision,
+            last_decision,
+            subjects,
+            templates,
+            cleared_with,
+            cleared_heads,
+            arrived,
+        }
+    }
+
+    fn write(&mut self, write: Write) {
+        let commit = self.commit;
+        let mut change = None;
+        match write {
+            Write::Subject(head) => {
+                let SubjectHead { id, attributes, templates, .. } = head.clone();
+                let is_new = |id: &u64| self.templates.get(id).is_some_and(|(came, ..)| *came == commit);
+                let before = self.subjects.insert(head.id.clone(), head);
+                for id in templates.iter().filter(|id| is_new(id)) {
+                    let (_, subject, content) = self.templates[id].clone();
+                    self.log
+                        .push((commit, Change::Added { subject, attributes: attributes.clone(), id: *id, content }));
+                    self.last_change = commit;
+                }
+                if before.is_some_and(|before| before.attributes != attributes) {
+                    change = Some(Change::Relabelled { subject: id, attributes, templates });
+                }
+            }
+            Write::RemoveSubject(id) => drop(self.subjects.remove(&id)),
+            Write::Template { id, subject, content } => {
+                self.template_next = id + 1;
+                self.templates.insert(id, (commit, subject, content));
+            }
+            Write::RemoveTemplate { id, subject } => {
+                let (_, owner, _) = self.templates.remove(&id).expect("a template that is there");
+                assert_eq!(owner, subject);
+                change = Some(Change::Removed { id });
+            }
+            Write::Decision(decision) => drop(self.decisions.insert(decision.key.clone(), decision)),
+            Write::Cleared(pair) => {
+                drop(self.cleared.insert((pair.first.clone(), pair.second.clone()), pair));
+            }
+            Write::RemoveCleared(one, other) => {
+                let key = if one < other { (one, other) } else { (other, one) };
+                self.cleared.remove(&key);
+            }
+            Write::Request(id, request) => drop(self.requests.insert(id, request)),
+            _ => panic!("a row of a kind that came later"),
+        }
+        if let Some(change) = change {
+            self.log.push((commit, change));
+            self.last_change = commit;
+        }
+    }
+}
+
+/// A [`RecordStore`] in memory.
+pub struct MemoryStore(Mutex<Tables>);
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self(Mutex::new(Tables { template_next: 1, ..Tables::default() }))
+    }
+}
+
+impl MemoryStore {
+    fn tables(&self) -> Result<MutexGuard<'_, Tables>, GalleryError> {
+        let tables = self.0.lock().unwrap();
+        if tables.is_closed { Err(GalleryError::Closing) } else { Ok(tables) }
+    }
+}
+
+#[async_trait]
+impl RecordStore for MemoryStore {
+    fn id(&self) -> GalleryId {
+        GalleryId::from_text(&"5".repeat(32)).unwrap()
+    }
+
+    fn recipes(&self) -> Vec<(RecipeDigest, usize)> {
+        vec![(RECIPE, DIMENSION)]
+    }
+
+    async fn read(&self, wanted: ReadSet) -> Result<Records, GalleryError> {
+        Ok(self.tables()?.read(&wanted))
+    }
+
+    async fn commit(&self, _: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
+        let mut tables = self.tables()?;
+        match command.plan(&tables.read(&command.reads()), Timestamp::now())? {
+            Planned::Done(committed) => Ok(committed),
+            Planned::Write(Plan { writes, committed }) => {
+                tables.commit += 1;
+                writes.into_iter().for_each(|write| tables.write(write));
+                Ok(committed)
+            }
+        }
+    }
+
+    fn last_change(&self) -> Watermark {
+        Watermark(self.0.lock().unwrap().last_change)
+    }
+
+    async fn changes(&self, after: Watermark) -> Result<Changes, GalleryError> {
+        let tables = self.tables()?;
+        let newer = tables.log.iter().filter(|(commit, _)| *commit > after.0);
+        Ok(Changes {
+            changes: newer.map(|(_, change)| change.clone()).collect(),
+            up_to: Watermark(tables.commit),
+            template_next: tables.template_next,
+        })
+    }
+
+    async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError> {
+        let tables = self.tables()?;
+        let head = SnapshotHead {
+            recipe: RECIPE,
+            dimension: DIMENSION,
+            subjects: tables.subjects.len() as u64,
+            templates: tables.templates.len() as u64,
+            template_next: tables.template_next,
+            taken_at: Timestamp::now(),
+        };
+        let all: Vec<StoredTemplate> = tables.templates.keys().filter_map(|&id| tables.stored(id)).collect();
+        let mut parts = Vec::new();
+        for head in tables.subjects.values() {
+            parts.push(SnapshotPart::Subject(head.clone().with_templates(&all)?));
+        }
+        parts.extend(tables.cleared.values().cloned().map(SnapshotPart::Cleared));
+        Ok(GallerySnapshot::whole(head, parts))
+    }
+
+    async fn subjects_after(&self, after: Option<&SubjectId>, limit: usize) -> Result<Vec<SubjectId>, GalleryError> {
+        let tables = self.tables()?;
+        let ids = tables.subjects.keys().filter(|id| after.is_none_or(|after| *id > after));
+        Ok(ids.take(limit).cloned().collect())
+    }
+
+    async fn pairs_after(
+        &self,
+        after: Option<&(SubjectId, SubjectId)>,
+        limit: usize,
+    ) -> Result<Vec<ClearedPair>, GalleryError> {
+        let tables = self.tables()?;
+        let pairs = tables.cleared.iter().filter(|(ids, _)| after.is_none_or(|after| *ids > after));
+        Ok(pairs.take(limit).map(|(_, pair)| pair.clone()).collect())
+    }
+
+    fn sizes(&self) -> Sizes {
+        let tables = self.0.lock().unwrap();
+        Sizes { subjects: tables.subjects.len() as u64, templates: tables.templates.len() as u64 }
+    }
+
+    fn close(&self) {
+        self.0.lock().unwrap().is_closed = true;
+    }
+}
+
+/// By how much its scores are off at most.
+const SCORE_ERROR: f32 = 0.02;
+
+#[derive(Default)]
+struct Rows {
+    watermark: u64,
+    template_next: u64,
+    templates: BTreeMap<u64, (SubjectId, Attributes, Template)>,
+}
+
+/// A [`VectorIndex`] in memory, with scores that are a little off, as those of an index of
+/// shortened vectors are.
+#[derive(Default)]
+pub struct MemoryIndex(Mutex<Rows>);
+
+#[async_trait]
+impl VectorIndex for MemoryIndex {
+    fn recipe(&self) -> RecipeDigest {
+        RECIPE
+    }
+
+    fn dimension(&self) -> usize {
+        DIMENSION
+    }
+
+    fn watermark(&self) -> Watermark {
+        Watermark(self.0.lock().unwrap().watermark)
+    }
+
+    async fn apply(&self, changes: Changes) -> Result<(), GalleryError> {
+        let mut rows = self.0.lock().unwrap();
+        if changes.up_to.0 <= rows.watermark {
+            return Ok(());
+        }
+        for change in changes.changes {
+            match change {
+                Change::Added { subject, attributes, id, content } => {
+                    if id >= rows.template_next && content.template.recipe() == RECIPE {
+                        rows.templates.insert(id, (subject, attributes, content.template));
+                    }
+                }
+                Change::Removed { id } => drop(rows.templates.remove(&id)),
+                Change::Relabelled { attributes, templates, .. } => {
+                    for id in templates {
+                        if let Some(row) = rows.templates.get_mut(&id) {
+                            row.1 = attributes.clone();
+                        }
+                    }
+                }
+            }
+        }
+        (rows.watermark, rows.template_next) = (changes.up_to.0, changes.template_next);
+        Ok(())
+    }
+
+    async fn search(
+        &self,
+        probe: &Template,
+        scope: Scope,
+        filter: &IndexFilter,
+        at_least: Watermark,
+    ) -> Result<Found, GalleryError> {
+        if probe.vector().len() != DIMENSION {
+            return Err(SearchError::Dimension { expected: DIMENSION, found: probe.vector().len() }.into());
+        }
+        if matches!(scope, Scope::Within(score) if !score.is_finite()) {
+            return Err(SearchError::BadScore.into());
+        }
+        let rows = self.0.lock().unwrap();
+        if rows.watermark < at_least.0 {
+            return Err(GalleryError::Behind);
+        }
+        let mut best: BTreeMap<SubjectId, (f32, u64)> = BTreeMap::new();
+        for (&id, (subject, attributes, template)) in &rows.templates {
+            if !filter.passes(attributes) || filter.excluded.contains(subject) {
+                continue;
+            }
+            // Off by up to the error either way, differently for each.
+            let off = SCORE_ERROR * ((id * 7 % 11) as f32 / 5.0 - 1.0);
+            let score = compare(probe, template).unwrap() + off;
+            let found = best.entry(subject.clone()).or_insert((score, id));
+            if score > found.0 {
+                *found = (score, id);
+            }
+        }
+        let mut candidates: Vec<Candidate> =
+            best.into_iter().map(|(subject, (score, template_id))| Candidate { subject, template_id, score }).collect();
+        candidates.sort_by(Candidate::best_first);
+        match scope {
+            Scope::Within(score) => candidates.retain(|candidate| candidate.score >= score),
+            Scope::Nearest(k) => candidates.truncate(k),
+        }
+        Ok(Found { candidates, as_of: Watermark(rows.watermark) })
+    }
+
+    fn score_error(&self) -> f32 {
+        SCORE_ERROR
+    }
+
+    fn count(&self, filter: &IndexFilter) -> u64 {
+        let rows = self.0.lock().unwrap();
+        rows.templates.values().filter(|(_, attributes, _)| filter.passes(attributes)).count() as u64
+    }
+}

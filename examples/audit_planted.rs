@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use chinhchu::audit::{
-    Asked, Chance, Compared, LinkChance, LocalChance, Meetings, Plan, Records, ReportData, Rows, SAMPLED_MAX_DEFAULT,
-    SubjectFacts, TemplateFacts, gather, rings,
+    Asked, Chance, Compared, CsvLocale, Found, LinkChance, LocalChance, Meetings, Plan, Records, Results, Rows,
+    SAMPLED_MAX_DEFAULT, SubjectFacts, TemplateFacts, gather, rings,
 };
 use chinhchu::search::{Join, Matrix, Pair, Side};
 use chinhchu::tools::planted::{DIMENSION, Planted, agreement};
@@ -120,9 +120,10 @@ fn run() -> Result<bool, Box<dyn Error>> {
         subjects: planted.truth().len() as u64,
         comparisons,
         left_out: Vec::new(),
+        left_out_list: None,
         cleared: gathered.cleared,
     };
-    let data = ReportData {
+    let mut results = Results::new(&Found {
         records: &Numbers(&planted),
         compared: &compared,
         pairs: &pairs,
@@ -131,20 +132,20 @@ fn run() -> Result<bool, Box<dyn Error>> {
         chance: &chance,
         local: &local,
         link_chance: &link_chance,
-        seconds: join_seconds,
-        cost: None,
-    };
+        left_out: &[],
+    });
+    results.summary.seconds = join_seconds;
     let began = Instant::now();
     if let Some(out) = args.get(3).map(Path::new) {
         fs::create_dir_all(out)?;
-        data.write_pairs(File::create(out.join("pairs.csv"))?, chinhchu::audit::CsvLocale::Plain)?;
-        data.write_rings(File::create(out.join("rings.csv"))?, chinhchu::audit::CsvLocale::Plain)?;
-        data.write_summary(File::create(out.join("summary.json"))?)?;
-        data.write_page(File::create(out.join("index.html"))?)?;
+        results.write_pairs(File::create(out.join("pairs.csv"))?, CsvLocale::Plain)?;
+        results.write_rings(File::create(out.join("rings.csv"))?, CsvLocale::Plain)?;
+        results.summary.write(File::create(out.join("summary.json"))?)?;
+        results.write_page(File::create(out.join("index.html"))?, None)?;
     }
     let agreement = agreement(&planted, &vectors, score, &pairs, &rings);
     let broken = agreement.broken();
-    let summary = data.summary();
+    let summary = &results.summary;
     println!(
         "{}",
         serde_json::json!({

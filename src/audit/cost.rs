@@ -4,10 +4,10 @@
 use std::ops::{AddAssign, Sub};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Time that a part took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// By the clock on the wall, in seconds.
     pub wall_seconds: f64,
@@ -36,7 +36,7 @@ impl Sub for Part {
 
 /// What an audit cost, from its start to the moment its summary is written; of an audit
 /// that was stopped, the run that finished it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// Galleries, photos, vectors: into memory.
     pub reading: Part,

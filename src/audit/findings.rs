@@ -1,23 +1,23 @@
 //! What investigators found out about pairs, kept for this audit and those after it.
 //!
 //! # The file
-//! One line a finding, in the order they were made: CRC-32 of the JSON in hexadecimal, a
-//! space, the JSON. Lines are only ever appended, each in one write that is flushed
-//! before it counts. Of several findings of one pair the last one holds; the others stay
+//! One line a finding (`lines`), in the order they were made. Lines are only ever appended,
+//! each in one write that is flushed before it counts. Of several findings of one pair the last one holds; the others stay
 //! as its history. A last line without its line break was never acknowledged and is
 //! dropped; any other damage is an error, because a finding must not vanish.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::lines;
 use super::measure::Outcome;
 use crate::gallery::{GalleryError, Note, SubjectId, Timestamp};
-use crate::{hex, private};
+use crate::private;
 
 /// Longest file read: some hundred thousand findings.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -131,7 +131,7 @@ impl Findings {
         let mut findings = Self::default();
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         for (i, line) in bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate() {
-            let finding = decode(line).ok_or(FindingsError::Damaged { path: path.to_owned(), line: i + 1 })?;
+            let finding = lines::decode(line).ok_or(FindingsError::Damaged { path: path.to_owned(), line: i + 1 })?;
             findings.insert(finding);
         }
         Ok((findings, whole))
@@ -174,7 +174,7 @@ impl Findings {
         if known.get(&finding.subject_a, &finding.subject_b).is_some_and(|known| known.says_as(finding)) {
             return Ok(false);
         }
-        let line = encode(finding).map_err(failed)?;
+        let line = lines::encode(finding).map_err(failed)?;
         let written = file
             .set_len(whole as u64)
             .and_then(|()| file.write_all_at(&line, whole as u64))
@@ -196,24 +196,6 @@ fn read_bounded(file: impl Read) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too large for a list of findings"));
     }
     Ok(bytes)
-}
-
-fn encode(finding: &Finding) -> io::Result<Vec<u8>> {
-    let json = serde_json::to_vec(finding)?;
-    let mut line = Vec::with_capacity(json.len() + 10);
-    write!(line, "{} ", hex::encode(&crc32fast::hash(&json).to_be_bytes()))?;
-    line.extend(json);
-    line.push(b'\n');
-    Ok(line)
-}
-
-fn decode(line: &[u8]) -> Option<Finding> {
-    let (crc, json) = line.strip_suffix(b"\n")?.split_at_checked(9)?;
-    let crc = u32::from_be_bytes(hex::decode_array(crc.strip_suffix(b" ")?)?);
-    if crc32fast::hash(json) != crc {
-        return None;
-    }
-    serde_json::from_slice(json).ok()
 }
 
 #[cfg(test)]

@@ -4,53 +4,71 @@
 //! Collection ─ run (search::Join) ─ Checkpoint
 //!     │              │ pairs
 //!     │              ├─ gather ─ links ─ LinkChance::grade ─ rings ─┐
-//!     │              │                        │                     ├─ ReportData ─ CSV, JSON, page
+//!     │              │                        │                     ├─ Results ─ store, CSV, JSON, page
 //!     └─ sampled non-mates ─ Chance ──────────┴──── LocalChance ────┘
 //! ```
 //!
-//! `collection` holds what is compared, `checkpoint` and `run` see to it that an audit
-//! that was killed goes on where it was, `known` and `findings` remember earlier audits,
-//! `same` and `stale` look at each record by itself, `cost` at what all of it took.
+//! `task` is the whole of it: from what is asked for to results that are kept. `collection`
+//! holds what is compared, `filters` and `snapshot` choose and take it from a gallery, `left_out`
+//! is what takes no part. `checkpoint` and `run` see to it that an audit that was killed goes on
+//! where it was, `known` and `findings` remember earlier audits. `results` is what was found, as
+//! plain data, and `store` the folder that keeps it: the tables, the page, `measure` and the
+//! command line are views of it. `each` looks at each record by itself, `cost` at what all of it
+//! took.
 
 mod chance;
 mod checkpoint;
 mod collection;
 mod cost;
+mod each;
+mod filters;
 mod findings;
 mod isotonic;
 mod known;
+mod left_out;
+mod lines;
+mod links;
 mod measure;
 mod names;
 mod page;
 mod records;
-mod report;
+mod results;
 mod rings;
 mod run;
-mod same;
-mod stale;
+mod snapshot;
+mod store;
+mod task;
 mod twice;
 
 pub use crate::table::CsvLocale;
 pub use chance::{
-    Band, Chance, Estimate, Evidence, Explained, Grade, Kind, KindOfPair, LinkBand, LinkChance, LocalChance, Meetings,
-    Plan, Rows, SAMPLED_MAX_DEFAULT, Verdict,
+    Band, Chance, Estimate, Explained, Kind, KindOfPair, LinkBand, LinkChance, LocalChance, Meetings, Plan, Rows,
+    SAMPLED_MAX_DEFAULT, Verdict,
 };
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, CheckpointError, Difference, Identity};
 pub use collection::{Collection, CollectionError, Mark, RowInfo, SubjectInfo};
 pub use cost::{Clock, Cost, Part};
+pub use each::{
+    Changed, Same, SameAsked, SameError, Split, Stale, StaleScheme, Staleness, changed, same, write_same, write_stale,
+};
+pub use filters::{Filters, Known};
 pub use findings::{Finding, Findings, FindingsError};
 pub use known::{KnownError, KnownTemplates};
-pub use measure::{BandPrecision, Case, Expected, Outcome, Precision, Share, measure};
+pub use left_out::{EngineWords, LeftOut, LeftOutRow, Unit, left_out, write_left_out};
+pub(crate) use links::Groups;
+pub use links::{Evidence, Gathered, Grade, Link, gather};
+pub use measure::{BandPrecision, Case, Expected, Measured, Outcome, Precision, Share, measure, measured};
 pub use names::{Names, Numbers};
-pub use records::{Audited, Thumbnail, utc_day};
-pub(crate) use report::TABLE_NUMBERS;
-pub use report::{
-    Asked, Compared, LeftOut, LinkKind, Records, ReportData, Sampled, SubjectFacts, Summary, TemplateFacts, Unit,
-    ring_id,
+pub use page::Thumbnail;
+pub use records::{Audited, utc_day};
+pub(crate) use results::listed;
+pub use results::{
+    Asked, Capture, Compared, Found, LinkFound, LinkKind, Member, PairFound, Record, Records, Results, RingFound,
+    Sampled, SubjectFacts, Summary, TemplateFacts, ring_id,
 };
-pub(crate) use rings::Groups;
-pub use rings::{Bridge, Gathered, Link, Ring, Rings, gather, rings};
+pub use rings::{Bridge, Ring, Rings, rings};
 pub use run::{OnUnit, RunError, run};
-pub use same::{Changed, Split, changed};
-pub use stale::{Stale, StaleScheme, Staleness};
+pub use snapshot::{Filler, Taken};
+pub use store::{File, Folder, KeptAudit, KeptInputs, Report, StoreError, open};
+pub use task::{Begun, Instead, Observer, Prepared, Request, Resumed, Size, TaskError, keep_left_out};
 pub use twice::Twice;

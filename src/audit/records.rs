@@ -1,11 +1,10 @@
-//! What the report asks of a collection.
+//! What results ask of a collection.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::collection::Collection;
 use super::measure::Outcome;
-use super::report::{Records, SubjectFacts, TemplateFacts};
+use super::results::{Records, SubjectFacts, TemplateFacts};
 use crate::chip::Date;
 use crate::gallery::Timestamp;
 
@@ -14,27 +13,16 @@ pub fn utc_day(at: Option<Timestamp>) -> String {
     at.map_or_else(String::new, |at| Date::from_days_since_1970((at.0 / 86_400_000) as i64).to_string())
 }
 
-/// The photo of a row as a small JPEG, where it is at hand. Asked for one by one, as the
-/// page is written.
-pub type Thumbnail<'a> = &'a dyn Fn(u32) -> Option<Vec<u8>>;
-
 /// A collection with what was found out about pairs of it.
 pub struct Audited<'a> {
     collection: &'a Collection,
     outcomes: BTreeMap<(u32, u32), Outcome>,
-    thumbnail: Option<Thumbnail<'a>>,
 }
 
 impl<'a> Audited<'a> {
     /// `outcomes` by numbers of subjects, the lower first.
     pub fn new(collection: &'a Collection, outcomes: BTreeMap<(u32, u32), Outcome>) -> Self {
-        Self { collection, outcomes, thumbnail: None }
-    }
-
-    /// With photos.
-    #[must_use]
-    pub fn with_thumbnails(self, thumbnail: Option<Thumbnail<'a>>) -> Self {
-        Self { thumbnail, ..self }
+        Self { collection, outcomes }
     }
 }
 
@@ -57,14 +45,15 @@ impl Records for Audited<'_> {
             id: self.collection.template_name(row).into(),
             captured: utc_day(info.captured_at).into(),
             quality: info.quality,
+            second_gallery: row as usize >= self.collection.first_rows(),
         }
+    }
+
+    fn owner(&self, row: u32) -> u32 {
+        self.collection.groups()[row as usize]
     }
 
     fn finding(&self, subject_a: u32, subject_b: u32) -> Option<Outcome> {
         self.outcomes.get(&(subject_a.min(subject_b), subject_a.max(subject_b))).copied()
-    }
-
-    fn thumbnail(&self, row: u32) -> Option<Cow<'_, [u8]>> {
-        self.thumbnail.and_then(|thumbnail| thumbnail(row)).map(Cow::Owned)
     }
 }

@@ -117,7 +117,13 @@ impl Manifest {
         table::original(field.unwrap_or_default())
     }
 
-    /// The same where what it says is kept: bytes that are no text fail the row, and are not
+    /// The photo's path in the row read last, as the manifest gives it; empty where it gives
+    /// none, or no text.
+    pub(super) fn path_given(&self) -> Cow<'_, str> {
+        self.path_column.map_or(Cow::Borrowed(""), |column| self.field(column))
+    }
+
+    /// A field where what it says is kept: bytes that are no text fail the row, and are not
     /// taken for nothing.
     pub(super) fn text(&self, column: usize, line: u64) -> Result<Cow<'_, str>, BadRow> {
         let field = self.record.get(column).unwrap_or_default();

@@ -16,6 +16,7 @@ mod danger;
 mod date;
 mod files;
 mod forge;
+mod galleries;
 mod labelled;
 mod listed;
 mod manifest;

@@ -57,7 +57,8 @@ fn every_kind_of_bad_vectors_or_ids_is_one_line() {
     let empty = list(dir, "empty.csv", "subject_id", std::iter::empty());
     audit(&matrix, &empty, &out, &[]).refused(&["empty.csv", "no rows"]);
     let zeros = write_npy(&dir.join("zeros.npy"), &vec![vec![0.0; DIMENSION]; 60]);
-    audit(&zeros, &ids, &out, &[]).refused(&["nothing to compare", "60 x", "row of zeros"]);
+    audit(&zeros, &ids, &out, &[]).refused(&["nothing to compare", "60 x", "row of zeros", "left_out.csv"]);
+    assert_eq!(csv_rows(&out.join("left_out.csv")).len(), 60);
     let doubles = dir.join("doubles.npy");
     let header = b"\x93NUMPY\x01\x00\x46\x00{'descr': '<f8', 'fortran_order': False, 'shape': (60, 32), }";
     std::fs::write(&doubles, [&header[..], &[b' '; 10], &[0; 60 * 32 * 8]].concat()).unwrap();
@@ -65,6 +66,36 @@ fn every_kind_of_bad_vectors_or_ids_is_one_line() {
     let cut = dir.join("cut.npy");
     std::fs::write(&cut, &std::fs::read(&matrix).unwrap()[..3000]).unwrap();
     audit(&cut, &ids, &out, &[]).refused(&["cut.npy", "cannot be read"]);
+}
+
+/// A day that could not be read was taken for none, and nobody was told: chance, filters and who
+/// comes first went by what was left.
+#[test]
+fn a_value_of_a_list_that_cannot_be_read_is_one_line_with_line_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let people = people(60, 22);
+    let (matrix, _) = people.write(dir);
+    let out = dir.join("out");
+    for (column, bad, part) in [
+        ("captured_at", "06/03/2024", "no time from 1970 until now; write 2024-03-05"),
+        ("enrolled_at", "2024-13-01", "no time"),
+        ("age", "forty", "no age in years"),
+        ("quality", "good", "no number from 0 to 100"),
+    ] {
+        let good = if column.ends_with("_at") { "2024-03-05" } else { "40" };
+        let row = |row: usize| format!("{},{}", people.owners[row], if row == 5 { bad } else { good });
+        let ids = list(dir, "said.csv", &format!("subject_id,{column}"), (0..60).map(row));
+        let ran = audit(&matrix, &ids, &out, &[]);
+        ran.refused(&["said.csv, line 7, column", column, part]);
+        assert!(!ran.stderr.contains(bad), "{ran:?}");
+    }
+    // Of photos, too, before one is looked at: there are none.
+    let photo = |row: usize| format!("{},{row}.jpg,{}", people.owners[row], if row == 5 { "5.3.2024" } else { "" });
+    let photos = list(dir, "photos.csv", "subject_id,path,captured_at", (0..60).map(photo));
+    let args = ["audit", "--manifest", &text(&photos), "--score", "0.5", "--out", &text(&out)];
+    run(args).refused(&["photos.csv, line 7, column captured_at", "no time"]);
+    assert!(!out.join("summary.json").exists());
 }
 
 #[test]

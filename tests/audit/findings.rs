@@ -72,6 +72,20 @@ fn findings_of_vectors_are_kept_with_the_audit_shown_and_measured() {
         "079123456789",
     ];
     run(number).refused(&["--reason", "nine or more digits"]);
+    // Nothing reads the tables back: whoever sorts one and saves it changes no pair's number.
+    for name in ["pairs.csv", "rings.csv"] {
+        std::fs::write(out.join(name), "sorted and saved\n").unwrap();
+    }
+    assert_eq!(decide(&out, &["1"], "fraud").ended(0).json()["recorded"], false);
+    run(["audit", "show", &ring, "--out", &text(&out)]).ended(0);
+    let results = out.join("audit.results");
+    let whole = std::fs::read(&results).unwrap();
+    let mut spoilt = whole.clone();
+    spoilt[whole.len() / 2] ^= 1;
+    std::fs::write(&results, spoilt).unwrap();
+    decide(&out, &["1"], "fraud").refused(&["audit.results, line", "damaged", "run that audit again"]);
+    std::fs::write(&results, whole).unwrap();
+
     let log = out.join("findings.log");
     let mut bytes = std::fs::read(&log).unwrap();
     bytes[20] ^= 1;
@@ -112,6 +126,8 @@ fn a_ring_is_shown_with_the_doubtful_link_it_hangs_on_and_old_folders_are_read()
     let folder = tempfile::tempdir().unwrap();
     let (matrix, ids) = people(800, 40).write(folder.path());
     audit(&matrix, &ids, folder.path(), &[]).ended(1);
+    // The earlier version kept tables alone.
+    std::fs::remove_file(folder.path().join("audit.results")).unwrap();
     let write = |name: &str, lines: &[&str]| std::fs::write(folder.path().join(name), lines.join("\n") + "\n").unwrap();
     let show = |more: &[&str]| run([&["audit", "show", "1", "--out", &text(folder.path())], more].concat()).ended(0);
     let rings = "ring_id,subject_id,links,best_score,weakest_link,members,evidence,holds_to,member_links,\

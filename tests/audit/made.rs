@@ -153,6 +153,10 @@ pub fn results(out: &Path) -> Vec<(String, Vec<u8>)> {
         }
     }
     assert!(results.len() >= 4, "results are missing");
+    // The last line has the summary.
+    let kept = std::fs::read(out.join("audit.results")).unwrap();
+    let last = kept[..kept.len() - 1].iter().rposition(|&byte| byte == b'\n').expect("several lines");
+    results.push(("audit.results".to_owned(), kept[..last].to_vec()));
     results
 }
 

@@ -1,6 +1,7 @@
 //! `chinhchu audit` as its users meet it: the program, real files, real signals.
 
 mod bad_input;
+mod earlier;
 mod findings;
 mod galleries;
 mod interrupted;

@@ -188,3 +188,27 @@ fn the_score_can_be_asked_for_by_the_chance_pairs_one_is_ready_to_look_at() {
     let score = summary["threshold"].as_f64().unwrap() as f32;
     assert_eq!(found_rows(&out), people.brute_force(score));
 }
+
+#[test]
+fn rows_without_a_vector_are_listed_with_their_line_and_the_list_goes_when_there_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut people = people(300, 7);
+    let (whole, ids) = people.write(folder.path());
+    people.vectors[5] = vec![0.0; DIMENSION];
+    people.vectors[70] = vec![0.0; DIMENSION];
+    let gaps = write_npy(&folder.path().join("gaps.npy"), &people.vectors);
+    let out = folder.path().join("out");
+    let ran = audit(&gaps, &ids, &out, &[]).ended(1);
+    assert!(ran.stdout.contains("2 were left out (2 templates: no template"), "{ran:?}");
+    assert!(ran.stdout.contains("left_out.csv lists each row"), "{ran:?}");
+    let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["compared"]["left_out_list"], "left_out.csv");
+    let rows = csv_rows(&out.join("left_out.csv"));
+    let told: Vec<_> =
+        rows.iter().map(|row| (&*row["list"], &*row["line"], &*row["reason"], &*row["detail"])).collect();
+    let expected = [("7", "row 5 of gaps.npy"), ("72", "row 70 of gaps.npy")];
+    assert_eq!(told, expected.map(|(line, detail)| ("ids.csv", line, "NO_TEMPLATE", detail)));
+
+    let ran = audit(&whole, &ids, &out, &["--restart", "--json"]).ended(1);
+    assert!(ran.json()["compared"]["left_out_list"].is_null() && !out.join("left_out.csv").exists());
+}

@@ -46,6 +46,47 @@ fn a_person_under_two_names_and_one_photo_under_two_names_are_found() {
     assert_eq!(ran(again.output().unwrap()).ended(1).json()["links"], 2);
 }
 
+/// They were only counted: nobody could tell which photos were not compared.
+#[test]
+fn every_photo_that_is_left_out_is_listed_with_its_line_its_file_as_given_and_why() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    std::fs::copy(photo("obama.jpg"), dir.join("a.jpg")).unwrap();
+    std::fs::copy(photo("biden.jpg"), dir.join("b.jpg")).unwrap();
+    image::RgbImage::from_pixel(320, 320, image::Rgb([90, 90, 90])).save(dir.join("grey.png")).unwrap();
+    let absolute = text(&dir.join("none.jpg"));
+    let list = dir.join("people.csv");
+    let rows = format!(
+        "subject_id,path,province\na,a.jpg,79\nb,b.jpg,79\na,a.jpg,79\nc,grey.png,79\n\nd,{absolute},79\n,b.jpg,79\ne,other.jpg,01\n"
+    );
+    std::fs::write(&list, rows).unwrap();
+    let out = dir.join("out");
+    let args = ["audit", "--manifest", &text(&list), "--province", "79", "--score", "0.5", "--out", &text(&out)];
+    let ran = run(args).ended(0);
+    let rows = csv_rows(&out.join("left_out.csv"));
+    let told: Vec<_> = rows.iter().map(|row| (&*row["line"], &*row["file"], &*row["reason"])).collect();
+    let expected = [
+        ("4", "a.jpg", "DUPLICATE_ROW"),
+        ("5", "grey.png", "NO_FACE"),
+        ("7", &*absolute, "FILE_MISSING"),
+        ("8", "b.jpg", "BAD_ROW"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(&*rows[0]["detail"], "the same photo as in line 2");
+    assert!(rows.iter().all(|row| row["list"] == "people.csv" && !row["en"].is_empty() && !row["vi"].is_empty()));
+    // Whom the filter left out was asked for: counted, not listed.
+    assert!(
+        ran.stdout.contains("5 were left out (") && ran.stdout.contains("1 templates: of another province"),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.contains("left_out.csv lists each row with its line, file and reason"), "{ran:?}");
+    let same = ["audit", "--same", "--manifest", &text(&list), "--out", &text(&dir.join("same")), "--json"];
+    let same = run(same).ended(0).json()["same"].clone();
+    assert_eq!(same["left_out_list"], "left_out.csv");
+    assert_eq!(csv_rows(&dir.join("same/left_out.csv")).len(), 5);
+}
+
 #[test]
 fn captures_of_one_record_that_do_not_match_are_found() {
     need_assets!();

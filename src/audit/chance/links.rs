@@ -42,71 +42,16 @@
 
 use super::{Chance, Estimate, Meetings};
 use crate::audit::isotonic::falling;
-use crate::audit::rings::{Groups, Link, Numbers, surest_first};
+use crate::audit::links::{Groups, Link, Numbers, several, surest_first};
 
 /// Bands in one power of ten.
 const BANDS_A_POWER: f64 = 4.0;
 /// Powers of ten told apart; what is less likely is in the last band.
 const POWERS_MAX: f64 = 15.0;
-/// Most powers of ten that a link weighs: no fitted tail tells one in a million from
-/// less.
-const WEIGHT_MAX: f64 = 6.0;
-/// Up to which share of chance a link is strong.
-const STRONG_SHARE_MAX: f64 = 0.05;
-/// Above which share of chance a link is more likely chance than not.
-const DOUBTFUL_SHARE_MAX: f64 = 0.5;
 /// How many times the estimate the upper end of its interval counts for at most.
 const HIGH_TIMES_MAX: f64 = 10.0;
 /// Links expected where the expectation says none at all: keeps shares comparable.
 const EXPECTED_MIN: f64 = 1e-12;
-
-/// How much a link says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Grade {
-    /// Of links like it, more than half are chance.
-    #[default]
-    LikelyChance,
-    /// Of links like it, more than one in twenty are chance, and up to half.
-    Doubtful,
-    /// Of links like it, at most one in twenty is chance.
-    Strong,
-}
-
-/// What a link says, by what chance gives.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Evidence {
-    /// How likely as high scores are among so many template pairs of two strangers, at
-    /// most.
-    pub chance: f64,
-    /// Share of chance among links that are about as unlikely, 0…1.
-    pub chance_share: f64,
-    /// The same where chance gives as much as the upper end of its interval.
-    pub chance_share_high: f64,
-}
-
-impl Evidence {
-    /// Powers of ten that chance is unlikely by, 0…6, even where it gives as much as the
-    /// upper end of its interval: what the link weighs.
-    pub fn weight(&self) -> f64 {
-        -self.chance_share_high.max(10f64.powf(-WEIGHT_MAX)).log10()
-    }
-
-    /// In a word.
-    pub fn grade(&self) -> Grade {
-        match self {
-            Self { chance_share_high, .. } if *chance_share_high <= STRONG_SHARE_MAX => Grade::Strong,
-            Self { chance_share, .. } if *chance_share <= DOUBTFUL_SHARE_MAX => Grade::Doubtful,
-            _ => Grade::LikelyChance,
-        }
-    }
-}
-
-impl Default for Evidence {
-    /// Of a link that nothing was said of yet: none.
-    fn default() -> Self {
-        Self { chance: 1.0, chance_share: 1.0, chance_share_high: 1.0 }
-    }
-}
 
 /// By evidence: links found, and links that strangers are expected to give.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,7 +63,7 @@ pub struct LinkChance {
 /// Links about as likely by chance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinkBand {
-    /// The most likely: [`Evidence::chance`] is at most this.
+    /// The most likely: [`Evidence::chance`](crate::audit::Evidence::chance) is at most this.
     pub to: f64,
     /// Links found, of those that connect what better ones do not.
     pub found: u64,
@@ -166,19 +111,6 @@ impl LinkChance {
     }
 }
 
-/// From which score on every link found is strong; `None` where the best is not.
-pub(in crate::audit) fn strong_from(links: &[Link]) -> Option<f32> {
-    let of = |strong: bool| links.iter().filter(move |link| (link.evidence.grade() == Grade::Strong) == strong);
-    let doubtful = of(false).map(|link| link.score).fold(f32::NEG_INFINITY, f32::max);
-    of(true).map(|link| link.score).filter(|score| *score > doubtful).min_by(f32::total_cmp)
-}
-
-/// The largest chance of a strong link; `None` where none is.
-pub(in crate::audit) fn strong_chance_max(links: &[Link]) -> Option<f64> {
-    let strong = links.iter().filter(|link| link.evidence.grade() == Grade::Strong);
-    strong.map(|link| link.evidence.chance).max_by(f64::total_cmp)
-}
-
 /// How likely scores as high as those of a link are among so many template pairs of two
 /// strangers, at most. `rate` is the FMR at a score.
 fn chance_of(link: &Link, rate: &dyn Fn(f32) -> f64) -> f64 {
@@ -190,11 +122,6 @@ fn chance_of(link: &Link, rate: &dyn Fn(f32) -> f64) -> f64 {
     let several = several(link.compared) as f64;
     let of_several = link.several.map_or(1.0, |score| pairs * rate(score) / several);
     (2.0 * best.min(of_several)).min(1.0)
-}
-
-/// How many template pairs are a twentieth of so many, rounded up.
-pub(in crate::audit) fn several(compared: u64) -> u64 {
-    compared.div_ceil(20)
 }
 
 /// The places of links that connect what better ones do not.

@@ -5,7 +5,9 @@
 //! twice has more template pairs than all the others together; how sure a link is says
 //! [`super::LinkChance`], which counts records.
 
-use super::Chance;
+use serde::{Deserialize, Serialize};
+
+use super::{Chance, Estimate};
 
 /// Width of a band.
 const BAND: f32 = 0.01;
@@ -18,7 +20,7 @@ pub struct LocalChance {
 }
 
 /// One band of scores.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Band {
     /// Its lowest score.
     pub from: f32,
@@ -28,6 +30,8 @@ pub struct Band {
     pub found: u64,
     /// Pairs expected by chance; `None` where nothing is known.
     pub expected: Option<f64>,
+    /// Pairs expected at or above its lowest score.
+    pub expected_above: Option<Estimate>,
 }
 
 impl LocalChance {
@@ -41,10 +45,16 @@ impl LocalChance {
         }
         // Above the highest score there is nothing: a rate that no curve lets fall further
         // is not counted there.
-        let above: Vec<Option<f64>> = (0..=count).map(|i| chance.expected(edge(i)).map(|e| e.value)).collect();
-        let expected: Vec<Option<f64>> = above.windows(2).map(|ends| Some(ends[0]? - ends[1]?)).collect();
+        let above: Vec<Option<Estimate>> = (0..=count).map(|i| chance.expected(edge(i))).collect();
+        let expected: Vec<Option<f64>> = above.windows(2).map(|ends| Some(ends[0]?.value - ends[1]?.value)).collect();
         let bands = (0..count)
-            .map(|i| Band { from: edge(i), to: edge(i + 1), found: found[i], expected: expected[i] })
+            .map(|i| Band {
+                from: edge(i),
+                to: edge(i + 1),
+                found: found[i],
+                expected: expected[i],
+                expected_above: above[i],
+            })
             .collect();
         Self { bands }
     }

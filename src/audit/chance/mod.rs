@@ -29,8 +29,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::links::{Evidence, Grade, LinkBand, LinkChance};
-pub(super) use self::links::{several, strong_chance_max, strong_from};
+pub use self::links::{LinkBand, LinkChance};
 pub use self::local::{Band, LocalChance};
 pub use self::meetings::Meetings;
 use self::sample::{Refusal, Sample};

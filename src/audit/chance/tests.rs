@@ -1,8 +1,8 @@
 use rayon::ThreadPoolBuilder;
 
 use super::*;
-use crate::audit::report::tests::curve;
-use crate::audit::rings::{Link, gather};
+use crate::audit::links::{Grade, Link, gather, strong_chance_max, strong_from};
+use crate::audit::results::tests::curve;
 use crate::evaluation::SplitMix;
 use crate::matching::{Dot, Knot, Miss, Tail};
 use crate::search::Matrix;

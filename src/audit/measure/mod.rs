@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::isotonic::rising;
@@ -107,7 +109,7 @@ const SMOOTH_EACH_MIN: usize = 5;
 pub struct BandPrecision {
     /// Lowest score.
     pub from: f32,
-    /// Where the next band begins.
+    /// Where the next band begins; 1 of the last, which has scores of 1 as well.
     pub to: f32,
     /// Links of the audit in this band, looked into or not.
     pub found: u64,
@@ -153,11 +155,50 @@ pub struct Expected {
     pub high: f64,
 }
 
+/// How precise an audit was.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
+    /// Scores at or above it were found.
+    pub threshold: f32,
+    /// Pairs of records found.
+    pub links: u64,
+    /// Pairs looked into.
+    pub cases: u64,
+    /// What that says.
+    #[serde(flatten)]
+    pub precision: Precision,
+}
+
+/// What findings say of the pairs of records that an audit found: the best score of each, by
+/// their ids, the first in byte order first.
+pub fn measured<'a>(
+    threshold: f32,
+    mut links: BTreeMap<(&'a str, &'a str), f32>,
+    findings: impl Iterator<Item = (&'a str, &'a str, Case)>,
+) -> Measured {
+    let mut cases = Vec::new();
+    for (a, b, Case { score, outcome }) in findings {
+        match links.get(&(a, b)) {
+            Some(&found) => cases.push(Case { score: found, outcome }),
+            // Twins leave the list when the audit is run again; they were found, though.
+            None if outcome == Outcome::Twins && score >= threshold => {
+                links.insert((a, b), score);
+                cases.push(Case { score, outcome });
+            }
+            None => {}
+        }
+    }
+    let scores: Vec<f32> = links.into_values().collect();
+    Measured { threshold, links: scores.len() as u64, cases: cases.len() as u64, precision: measure(&cases, &scores) }
+}
+
 /// What `cases` say of an audit that found links of `scores`. Cases are taken as a fair
 /// choice within their band: looking into the most suspicious of a band first makes the
 /// band look better than it is.
 pub fn measure(cases: &[Case], scores: &[f32]) -> Precision {
-    let band = |score: f32| (score / BAND).floor() as i32;
+    // No cosine is more than 1, but for rounding: the last band has it.
+    let last = (1.0 / BAND).round() as i32 - 1;
+    let band = |score: f32| ((score / BAND).floor() as i32).min(last);
     let count = |of: &mut dyn Iterator<Item = &Case>| {
         let mut sums = [0u64; 3];
         for case in of {
@@ -177,7 +218,7 @@ pub fn measure(cases: &[Case], scores: &[f32]) -> Precision {
             let (shares_face_above, _) = count(&mut cases.iter().filter(|case| band(case.score) >= number));
             BandPrecision {
                 from: number as f32 * BAND,
-                to: (number + 1) as f32 * BAND,
+                to: ((number + 1) as f32 * BAND).min(1.0),
                 found: scores.iter().filter(|score| band(**score) == number).count() as u64,
                 shares_face,
                 fraud,

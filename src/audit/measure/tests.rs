@@ -64,3 +64,29 @@ fn without_cases_nothing_is_said() {
     assert_eq!((told.shares_face.value, told.expected, told.smooth), (None, None, None));
     assert_eq!(told.bands.len(), 2);
 }
+
+#[test]
+fn a_score_of_one_is_in_the_last_band_which_ends_at_one() {
+    // A cosine cannot exceed 1; the sum of its products may, by rounding.
+    let told = measure(&[case(1.0, Outcome::Fraud)], &[0.96, 1.0, 1.000_000_1]);
+    let ends: Vec<(f32, f32)> = told.bands.iter().map(|band| (band.from, band.to)).collect();
+    assert_eq!(ends.len(), 1, "{ends:?}");
+    assert!((ends[0].0 - 0.95).abs() < 1e-6 && ends[0].1 == 1.0, "{ends:?}");
+    assert_eq!((told.bands[0].found, told.bands[0].shares_face.count), (3, 1));
+}
+
+#[test]
+fn findings_of_pairs_found_are_cases_and_of_others_only_twins_at_the_threshold() {
+    let links = BTreeMap::from([(("a", "b"), 0.9), (("a", "c"), 0.6)]);
+    let findings = [
+        ("a", "b", case(0.8, Outcome::Fraud)),
+        // Cleared, so that they left the list.
+        ("b", "c", case(0.7, Outcome::Twins)),
+        ("b", "d", case(0.4, Outcome::Twins)),
+        ("c", "d", case(0.9, Outcome::Fraud)),
+    ];
+    let told = measured(0.5, links, findings.into_iter());
+    assert_eq!((told.links, told.cases, told.precision.outcomes), (3, 2, [1, 1, 0, 0]));
+    // The score is the audit's, not that of the time when it was found.
+    assert_eq!(told.precision.bands.iter().map(|band| band.found).collect::<Vec<_>>(), [1, 1, 1]);
+}

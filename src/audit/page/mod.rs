@@ -18,7 +18,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use self::rings::{bridges, rings};
 use self::words::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, unit, verdict, words};
 use super::chance::{Band, Estimate, Verdict};
-use super::report::{Asked, ReportData};
+use super::results::{Asked, Capture, Results};
 use crate::evaluation::{Axis, Plot, Svg, grouped, percent, printable};
 use crate::matching::POOLED;
 
@@ -30,17 +30,21 @@ const CHANCE: &str = "#b2182b";
 /// this many units of score.
 const AXIS_MIN: f64 = 0.1;
 
-impl ReportData<'_> {
-    /// Writes `index.html`.
+/// The photo of a capture as a small JPEG, where it is at hand. Asked for one by one, as the
+/// page is written.
+pub type Thumbnail<'a> = &'a dyn Fn(&Capture) -> Option<Vec<u8>>;
+
+impl Results {
+    /// Writes `index.html`, with photos where `thumbnail` is given.
     ///
     /// # Errors
     /// What writing gives.
-    pub fn write_page(&self, mut out: impl Write) -> io::Result<()> {
-        out.write_all(self.page().into_string().as_bytes())?;
+    pub fn write_page(&self, mut out: impl Write, thumbnail: Option<Thumbnail<'_>>) -> io::Result<()> {
+        out.write_all(self.page(thumbnail).into_string().as_bytes())?;
         out.flush()
     }
 
-    fn page(&self) -> Markup {
+    fn page(&self, thumbnail: Option<Thumbnail<'_>>) -> Markup {
         html! {
             (DOCTYPE) "\n"
             html lang="vi" {
@@ -61,7 +65,7 @@ impl ReportData<'_> {
                         (self.what_was_compared())
                         (self.left_out())
                         (self.chance())
-                        (rings(self))
+                        (rings(self, thumbnail))
                         (bridges(self))
                         (how_to_read())
                         "\n"
@@ -73,7 +77,7 @@ impl ReportData<'_> {
     }
 
     fn headline(&self) -> Markup {
-        let summary = self.summary();
+        let summary = &self.summary;
         let verdict_of = summary.explained.map(|explained| explained.verdict);
         let calm = matches!(verdict_of, Some(Verdict::NothingFound | Verdict::Little | Verdict::Partly));
         let class = if calm { "headline" } else { "headline warn" };
@@ -101,7 +105,7 @@ impl ReportData<'_> {
     }
 
     fn what_was_compared(&self) -> Markup {
-        let compared = self.compared;
+        let compared = &self.summary.compared;
         let asked = match compared.asked {
             Asked::Fmr(fmr) => {
                 both(&format!("FMR {fmr:e} theo hiệu chuẩn"), &format!("FMR {fmr:e} by the calibration"))
@@ -111,7 +115,7 @@ impl ReportData<'_> {
             }
             Asked::Score(_) => both("điểm do người kiểm tra chọn", "a score the auditor chose"),
         };
-        let fmr = self.fmr(compared.threshold).map_or_else(|| "–".to_owned(), |fmr| format!("{fmr:.1e}"));
+        let fmr = self.summary.fmr.map_or_else(|| "–".to_owned(), |fmr| format!("{fmr:.1e}"));
         let mut rows = vec![(words("dữ liệu", "data"), text(&compared.source))];
         let mut optional = |label: Words, value: &Option<String>| {
             if let Some(value) = value {
@@ -144,7 +148,7 @@ impl ReportData<'_> {
 
     /// Whose false match rate the page states.
     fn whose_rate(&self) -> Markup {
-        match &self.chance.calibration {
+        match &self.summary.calibration {
             Some(curve) if curve.group == POOLED => both(
                 "mọi người trong tập hiệu chuẩn; có nhóm người có tỷ lệ cao hơn",
                 "everybody whom the model pack was calibrated on; for some groups it is higher",
@@ -163,11 +167,11 @@ impl ReportData<'_> {
     fn left_out(&self) -> Markup {
         html! {
             (heading(words("Những gì không được so sánh", "What was left out")))
-            @if self.compared.left_out.is_empty() {
+            @if self.summary.compared.left_out.is_empty() {
                 "\n" p { (both("Không có gì bị bỏ qua.", "Nothing was left out.")) }
             } @else {
                 "\n" table.facts {
-                    @for line in &self.compared.left_out {
+                    @for line in &self.summary.compared.left_out {
                         "\n" tr { td { (both(&line.vi, &line.en)) } td { (grouped(line.count)) " " (unit(line.unit)) } }
                     }
                 }
@@ -176,7 +180,7 @@ impl ReportData<'_> {
     }
 
     fn chance(&self) -> Markup {
-        let summary = self.summary();
+        let summary = &self.summary;
         let said = |estimated: Option<Estimate>| match estimated {
             None => text("–"),
             Some(estimated) => html! {
@@ -187,7 +191,7 @@ impl ReportData<'_> {
             },
         };
         let mut rows = vec![(words("cặp mẫu tìm thấy", "template pairs found"), text(&grouped(summary.pairs)))];
-        if self.chance.own.is_empty() {
+        if summary.sampled.is_empty() {
             let why = summary.chance_not_own.as_deref().unwrap_or_default();
             rows.push((
                 words("dự tính từ chính kho này", "expected, from this gallery's own records"),
@@ -249,8 +253,7 @@ impl ReportData<'_> {
 
     /// Found beside expected, by band of scores.
     fn plot(&self) -> Option<Svg> {
-        let bands = self.local.bands();
-        let bands = &bands[..bands.partition_point(|band| band.from < 0.995)];
+        let bands = &self.bands[..self.bands.partition_point(|band| band.from < 0.995)];
         let most = bands.iter().map(|band| (band.found as f64).max(band.expected.unwrap_or(0.0))).fold(0.0, f64::max);
         let from = ((f64::from(bands.first()?.from) * 20.0).floor() / 20.0).min(1.0 - AXIS_MIN);
         let top = (most.max(1.0).log10().floor() as i32 + 1).max(1);
@@ -265,7 +268,7 @@ impl ReportData<'_> {
         };
         plot.area("tìm thấy · found", OBSERVED, &steps(&|band| band.found as f64));
         let known: Vec<(&Band, Estimate)> =
-            bands.iter().filter_map(|band| Some((band, self.chance.expected(band.from)?))).collect();
+            bands.iter().filter_map(|band| Some((band, band.expected_above?))).collect();
         if !known.is_empty() {
             // The interval of a band is that of the expectation at its lower end.
             let middle = |band: &Band| f64::from(band.from + band.to) / 2.0;

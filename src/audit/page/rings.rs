@@ -5,9 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
 use super::words::{Words, both, link_kind, outcome, rate_text, words};
-use super::{RINGS_BYTES_MAX, heading, note, text};
-use crate::audit::report::{LinkKind, ReportData, TemplateFacts, ring_id};
-use crate::audit::rings::{Bridge, Link, Ring};
+use super::{RINGS_BYTES_MAX, Thumbnail, heading, note, text};
+use crate::audit::results::{Capture, LinkFound, LinkKind, Results, RingFound, ring_id};
 use crate::evaluation::{grouped, percent, printable};
 
 /// Rings in a block; the first block is open.
@@ -35,8 +34,8 @@ struct Block {
 }
 
 /// All rings, in blocks.
-pub(super) fn rings(data: &ReportData<'_>) -> Markup {
-    let rings = &data.rings.rings;
+pub(super) fn rings(data: &Results, thumbnail: Option<Thumbnail<'_>>) -> Markup {
+    let rings = &data.rings;
     let title = heading(words("Các nhóm hồ sơ có chung khuôn mặt", "Rings of records that share a face"));
     if rings.is_empty() {
         return html! { (title) "\n" p { (both("Không có nhóm nào.", "There is none.")) } };
@@ -46,7 +45,7 @@ pub(super) fn rings(data: &ReportData<'_>) -> Markup {
          mở được in.",
         "The surest first: ranked by the weakest link that a ring cannot do without, not by size. What is open is what prints.",
     );
-    let blocks = blocks(data);
+    let blocks = blocks(data, thumbnail);
     let more = (rings.len() - blocks.iter().map(|block| block.rings.len()).sum::<usize>()) as u64;
     html! {
         (title)
@@ -71,9 +70,10 @@ pub(super) fn rings(data: &ReportData<'_>) -> Markup {
 }
 
 /// As many rings as there is room for.
-fn blocks(data: &ReportData<'_>) -> Vec<Block> {
-    let (mut bytes, mut photos, mut blocks) = (0, PHOTOS_BYTES_MAX, Vec::new());
-    for (block, of_block) in data.rings.rings.chunks(BLOCK_RINGS).enumerate() {
+fn blocks(data: &Results, thumbnail: Option<Thumbnail<'_>>) -> Vec<Block> {
+    let mut photos = Photos { thumbnail, left: PHOTOS_BYTES_MAX };
+    let (mut bytes, mut blocks) = (0, Vec::new());
+    for (block, of_block) in data.rings.chunks(BLOCK_RINGS).enumerate() {
         let first = block * BLOCK_RINGS;
         let rendered = of_block.iter().enumerate().map_while(|(i, ring)| {
             let rows = ring_rows(data, first + i, ring, &mut photos);
@@ -109,10 +109,10 @@ fn link_head(last: Words) -> Markup {
 
 /// One ring: a line about it, its members, its links. Photos are taken while their
 /// bytes last.
-fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usize) -> Markup {
+fn ring_rows(data: &Results, place: usize, ring: &RingFound, photos: &mut Photos<'_>) -> Markup {
     let id = ring_id(place as u32);
     let four = |score: f32| format!("{score:.4}");
-    let links: Vec<&Link> = ring.links.iter().map(|&link| &data.links[link as usize]).collect();
+    let links: Vec<&LinkFound> = ring.links.iter().map(|&link| &data.links[link as usize]).collect();
     let (best, weakest) = match links.len() {
         n if n <= BEST_SHOWN + WEAKEST_SHOWN => (&links[..], &[][..]),
         n => (&links[..BEST_SHOWN], &links[n - WEAKEST_SHOWN..]),
@@ -139,7 +139,7 @@ fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usiz
                     }
                     (more(ring.members.len().saturating_sub(MEMBERS_SHOWN), "rings.csv"))
                     (hangs_on(data, ring))
-                    (photos_of(data, &links, photos))
+                    (photos.of(data, &links))
                 }
             }
             "\n"
@@ -151,9 +151,9 @@ fn ring_rows(data: &ReportData<'_>, place: usize, ring: &Ring, photos: &mut usiz
 }
 
 /// Which doubtful link a ring hangs on, and what it would be without.
-fn hangs_on(data: &ReportData<'_>, ring: &Ring) -> Markup {
+fn hangs_on(data: &Results, ring: &RingFound) -> Markup {
     let Some(link) = ring.hangs_on.map(|link| &data.links[link as usize]) else { return html! {} };
-    let [a, b] = [link.a, link.b].map(|subject| data.records.subject(subject).id);
+    let [a, b] = [link.a, link.b].map(|record| &data.records[record as usize].id);
     let (score, parts) = (link.score, ring.parts.len());
     let warning = both(
         &format!(
@@ -173,7 +173,7 @@ fn hangs_on(data: &ReportData<'_>, ring: &Ring) -> Markup {
             br; "– "
             @for (i, &member) in part.iter().take(MEMBERS_SHOWN).enumerate() {
                 @if i > 0 { " · " }
-                (text(&data.records.subject(member).id))
+                (text(&data.records[member as usize].id))
             }
             (more(part.len().saturating_sub(MEMBERS_SHOWN), "rings.csv"))
         }
@@ -186,11 +186,11 @@ fn more(count: usize, file: &str) -> Markup {
     html! { @if count > 0 { " … " (both(&format!("{of} nữa trong {file}"), &format!("{of} more in {file}"))) } }
 }
 
-fn member_text(data: &ReportData<'_>, member: u32) -> Markup {
-    let facts = data.records.subject(member);
+fn member_text(data: &Results, member: u32) -> Markup {
+    let facts = &data.records[member as usize];
     let known: Vec<&str> = [&facts.schemes, &facts.province, &facts.enrolled]
         .into_iter()
-        .map(|fact| &**fact)
+        .map(String::as_str)
         .filter(|f| !f.is_empty())
         .collect();
     html! {
@@ -200,66 +200,71 @@ fn member_text(data: &ReportData<'_>, member: u32) -> Markup {
     }
 }
 
-/// A photo of each of the first members: the one of its best link.
-fn photos_of(data: &ReportData<'_>, links: &[&Link], left: &mut usize) -> Markup {
-    let mut seen: Vec<u32> = Vec::new();
-    let mut shown = Vec::new();
-    for pair in links.iter().filter_map(|link| data.pairs.get(link.best as usize)) {
-        for row in [pair.a, pair.b] {
-            if seen.len() >= PHOTOS_SHOWN {
-                break;
+/// Photos of members, while their bytes last.
+struct Photos<'a> {
+    thumbnail: Option<Thumbnail<'a>>,
+    left: usize,
+}
+
+impl Photos<'_> {
+    /// A photo of each of the first members: the one of its best link.
+    fn of(&mut self, data: &Results, links: &[&LinkFound]) -> Markup {
+        let Some(thumbnail) = self.thumbnail else { return html! {} };
+        let mut seen: Vec<u32> = Vec::new();
+        let mut shown = Vec::new();
+        for pair in links.iter().map(|link| &data.pairs[link.best as usize]) {
+            for capture in [pair.a, pair.b].map(|capture| &data.captures[capture as usize]) {
+                if seen.len() >= PHOTOS_SHOWN {
+                    break;
+                }
+                if seen.contains(&capture.record) {
+                    continue;
+                }
+                // One that is there and fits; the next link may have another.
+                let Some(photo) = thumbnail(capture) else { continue };
+                let bytes = photo.len().div_ceil(3) * 4;
+                if photo.len() > PHOTO_BYTES_MAX || bytes > self.left || !photo.starts_with(&[0xFF, 0xD8, 0xFF]) {
+                    continue;
+                }
+                self.left -= bytes;
+                seen.push(capture.record);
+                shown.push((&data.records[capture.record as usize].id, STANDARD.encode(&photo)));
             }
-            let subject = data.records.template(row).subject;
-            if seen.contains(&subject) {
-                continue;
-            }
-            // One that is there and fits; the next link may have another.
-            let Some(photo) = data.records.thumbnail(row) else { continue };
-            let bytes = photo.len().div_ceil(3) * 4;
-            if photo.len() > PHOTO_BYTES_MAX || bytes > *left || !photo.starts_with(&[0xFF, 0xD8, 0xFF]) {
-                continue;
-            }
-            *left -= bytes;
-            seen.push(subject);
-            shown.push((data.records.subject(subject).id, STANDARD.encode(&photo)));
         }
-    }
-    html! {
-        @if !shown.is_empty() { br; }
-        @for (id, photo) in &shown {
-            img alt=(printable(id)) title=(printable(id)) src={ "data:image/jpeg;base64," (photo) };
+        html! {
+            @if !shown.is_empty() { br; }
+            @for (id, photo) in &shown {
+                img alt=(printable(id)) title=(printable(id)) src={ "data:image/jpeg;base64," (photo) };
+            }
         }
     }
 }
 
-fn link_row(data: &ReportData<'_>, link: &Link) -> Markup {
-    let (_, kind) = data.kind(link);
-    let last = data.records.finding(link.a, link.b).map_or_else(|| link_kind(kind), outcome);
-    row(data, link, kind, &html! { (last) })
+fn link_row(data: &Results, link: &LinkFound) -> Markup {
+    let last = link.finding.map_or_else(|| link_kind(link.kind), outcome);
+    row(data, link, &html! { (last) })
 }
 
-fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &Markup) -> Markup {
-    // The best pair's captures, in the order of the link's subjects.
-    let [mut a, mut b] = match data.pairs.get(link.best as usize) {
-        Some(pair) => [pair.a, pair.b].map(|row| data.records.template(row)),
-        None => [TemplateFacts::default(), TemplateFacts::default()],
-    };
-    if a.subject == link.b {
+fn row(data: &Results, link: &LinkFound, last: &Markup) -> Markup {
+    // The best pair's captures, in the order of the link's records.
+    let best = &data.pairs[link.best as usize];
+    let [mut a, mut b] = [best.a, best.b].map(|capture| &data.captures[capture as usize]);
+    if a.record == link.b {
         std::mem::swap(&mut a, &mut b);
     }
-    let quality = |of: &TemplateFacts<'_>| of.quality.map_or_else(|| "–".to_owned(), |q| format!("{q:.0}"));
-    let day = |of: &TemplateFacts<'_>| if of.captured.is_empty() { text("–") } else { text(&of.captured) };
-    let id = |subject: u32| text(&data.records.subject(subject).id);
+    let quality = |of: &Capture| of.quality.map_or_else(|| "–".to_owned(), |q| format!("{q:.0}"));
+    let day = |of: &Capture| if of.captured.is_empty() { text("–") } else { text(&of.captured) };
+    let id = |record: u32| text(&data.records[record as usize].id);
     html! {
-        tr class=[(kind != LinkKind::Strong).then_some("d")] {
+        tr class=[(link.kind != LinkKind::Strong).then_some("d")] {
             td { (id(link.a)) }
             td { (id(link.b)) }
             td.s { (format!("{:.4}", link.score)) }
-            td.s { (rate_text(data.fmr(link.score))) }
-            td.s { (grouped(u64::from(link.pairs))) " / " (grouped(link.compared)) }
-            td.s { (percent(Some(link.evidence.chance_share))) }
-            td.s { (quality(&a)) " / " (quality(&b)) }
-            td.s { (day(&a)) " / " (day(&b)) }
+            td.s { (rate_text(best.fmr)) }
+            td.s { (grouped(u64::from(link.pairs))) " / " (link.compared.map_or_else(|| "–".to_owned(), grouped)) }
+            td.s { (percent(link.chance_share)) }
+            td.s { (quality(a)) " / " (quality(b)) }
+            td.s { (day(a)) " / " (day(b)) }
             td { (last) }
         }
         "\n"
@@ -267,8 +272,8 @@ fn row(data: &ReportData<'_>, link: &Link, kind: LinkKind, last: &Markup) -> Mar
 }
 
 /// Links that were not followed.
-pub(super) fn bridges(data: &ReportData<'_>) -> Markup {
-    let bridges = &data.rings.bridges;
+pub(super) fn bridges(data: &Results) -> Markup {
+    let bridges = &data.bridges;
     let title = heading(words("Liên kết ngờ, không nối", "Links that were not followed"));
     if bridges.is_empty() {
         return html! { (title) "\n" p { (both("Không có.", "There is none.")) } };
@@ -287,8 +292,8 @@ pub(super) fn bridges(data: &ReportData<'_>) -> Markup {
                 (link_head(words("giữa", "between")))
                 tbody {
                     "\n"
-                    @for bridge in bridges.iter().take(BRIDGES_SHOWN) {
-                        (row(data, &data.links[bridge.link as usize], LinkKind::Bridge, &ends(data, bridge)))
+                    @for bridge in bridges.iter().take(BRIDGES_SHOWN).map(|&link| &data.links[link as usize]) {
+                        (row(data, bridge, &ends(data, bridge)))
                     }
                 }
             }
@@ -297,14 +302,14 @@ pub(super) fn bridges(data: &ReportData<'_>) -> Markup {
     }
 }
 
-fn ends(data: &ReportData<'_>, bridge: &Bridge) -> Markup {
-    let link = &data.links[bridge.link as usize];
-    if let Some(found) = data.records.finding(link.a, link.b) {
+/// The rings at either end, or what was found.
+fn ends(data: &Results, bridge: &LinkFound) -> Markup {
+    if let Some(found) = bridge.finding {
         return html! { (outcome(found)) };
     }
-    let end = |ring: Option<u32>| match ring.map(ring_id) {
+    let end = |record: u32| match data.records[record as usize].ring.map(ring_id) {
         Some(id) => html! { a href={ "#r" (id) } class="n" { (id) } },
         None => both("một hồ sơ", "one record"),
     };
-    html! { (end(bridge.ring_a)) " – " (end(bridge.ring_b)) }
+    html! { (end(bridge.a)) " – " (end(bridge.b)) }
 }

@@ -1,9 +1,11 @@
-use crate::audit::report::tests::{Found, HANGING, PAIRS, found};
-use crate::audit::report::{Compared, LeftOut, Unit};
+use crate::audit::left_out::{LeftOut, Unit};
+use crate::audit::results::tests::{HANGING, Made, PAIRS, found};
+use crate::audit::results::{Capture, Compared};
 
-fn page(found: &Found) -> String {
+fn page(found: &Made) -> String {
     let mut bytes = Vec::new();
-    found.data().write_page(&mut bytes).unwrap();
+    let thumbnail = |of: &Capture| found.thumbnail(of);
+    found.results().write_page(&mut bytes, Some(&thumbnail)).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -27,7 +29,7 @@ fn whatever_a_file_or_an_officer_brings_is_text_and_never_an_element() {
     let hostile = |what: &str| format!("\"><script>{what}</script>'&");
     let mut found = found(&HANGING, "\"><script>id</script>'&");
     found.records.facts = Some([hostile("schemes"), hostile("province"), hostile("enrolled"), hostile("captured")]);
-    found.records.photo = Some(vec![0xFF, 0xD8, 0xFF, 0xE0]);
+    found.photo = Some(vec![0xFF, 0xD8, 0xFF, 0xE0]);
     found.compared = Compared {
         source: hostile("source"),
         against: Some(hostile("against")),
@@ -128,14 +130,14 @@ fn nothing_found_is_a_page_too() {
 fn photos_are_on_the_page_where_they_are_given() {
     let mut found = found(&PAIRS, "s");
     assert!(!page(&found).contains("<img"));
-    found.records.photo = Some(vec![0xFF, 0xD8, 0xFF, 0xE0, 1, 2]);
+    found.photo = Some(vec![0xFF, 0xD8, 0xFF, 0xE0, 1, 2]);
     let text = page(&found);
     // Every member once.
     assert_eq!(text.matches("src=\"data:image/jpeg;base64,/9j/4AEC\"").count(), 5);
     // What is no JPEG, or too large, is left out.
-    found.records.photo = Some(b"<svg onload=alert(1)>".to_vec());
+    found.photo = Some(b"<svg onload=alert(1)>".to_vec());
     assert!(!page(&found).contains("<img"));
-    found.records.photo = Some([vec![0xFF, 0xD8, 0xFF], vec![0; 65 << 10]].concat());
+    found.photo = Some([vec![0xFF, 0xD8, 0xFF], vec![0; 65 << 10]].concat());
     assert!(!page(&found).contains("<img"));
 }
 
@@ -154,7 +156,7 @@ fn ten_thousand_rings_stay_below_twenty_megabytes() {
     assert!(plain.len() < 20_000_000, "{}", plain.len());
     assert!(plain.contains("<b class=\"n\">10000</b>") && plain.matches("<details").count() == 100);
     // Photos are taken while there is room for them; no ring is lost for them.
-    found.records.photo = Some([vec![0xFF, 0xD8, 0xFF], vec![7; 3000]].concat());
+    found.photo = Some([vec![0xFF, 0xD8, 0xFF], vec![7; 3000]].concat());
     let text = page(&found);
     assert!(text.len() < 20_000_000 + 100_000 && text.matches("<img").count() > 1000, "{}", text.len());
 }

@@ -3,8 +3,9 @@
 use maud::{Markup, Render, html};
 
 use crate::audit::chance::{Estimate, KindOfPair, Verdict};
+use crate::audit::left_out::Unit;
 use crate::audit::measure::Outcome;
-use crate::audit::report::{LinkKind, Unit};
+use crate::audit::results::LinkKind;
 use crate::evaluation::{grouped, printable};
 use crate::matching::FMR_FLOOR;
 

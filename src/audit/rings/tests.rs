@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::audit::links::{Evidence, gather};
 
 const STRONG: f32 = 0.7;
 /// Below it more than half of the links are chance.

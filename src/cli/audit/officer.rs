@@ -1,23 +1,18 @@
 //! `chinhchu audit decide` and `measure`: what investigators found, and what it says of
 //! the audit.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::super::settings::Settings;
-use super::super::{Exit, Failure, Outcome, caller, print, runtime};
-use super::folder::{self, SUMMARY};
-use super::input::{Read, visit_folder};
-use super::show::{links_of, outcome_of, pairs_of};
-use crate::audit::{Case, Finding, Findings, Outcome as Found, Precision, Share, measure as precision};
-use crate::gallery::{self, ClearedPair, GalleryError, Note, SnapshotHead, SubjectId, Timestamp};
+use super::super::{Exit, Failure, Outcome, galleries, print};
+use crate::audit::{self, Finding, Measured, Outcome as Found, Results, Share};
+use crate::gallery::{Note, SubjectId, Timestamp};
 use crate::numbers;
-use crate::service::Client;
 use crate::workflow::NumberIds;
 use crate::workflow::beneficiary::ClearPairRequest;
-use crate::workflow::words::Reason;
 
 const DECIDE_EXAMPLES: &str = "\
 Examples:
@@ -86,18 +81,24 @@ pub(super) fn decide(settings: &Settings, args: DecideArgs) -> Outcome {
             "--officer looks like a card or insurance number; use a pseudonym, or see [ids] in the configuration",
         ));
     }
-    let inputs = folder::kept_inputs(&args.out)?;
-    let (subjects, score) = pair(&args.out, &args.pair)?;
+    let kept = audit::open(&args.out)?;
+    let (subjects, score) = pair(&kept.results, &args.pair)?;
     let finding = Finding::new(subjects.clone(), score, args.outcome, &reason, &officer, Timestamp::now())
         .map_err(Failure::new)?;
-    let gallery = inputs.gallery.as_deref();
     // The gallery first: what is recorded as cleared is cleared.
-    let cleared = match (args.outcome, gallery) {
-        (Found::Twins, Some(gallery)) => clear(settings, gallery, args.server.as_deref(), subjects, officer, reason)?,
+    let cleared = match (args.outcome, &kept.inputs.gallery) {
+        (Found::Twins, Some(gallery)) => {
+            let [one, other] = subjects;
+            let pair = ClearPairRequest { one, other, officer, reason };
+            let done = galleries::clear_pair(gallery, settings, args.server.as_deref(), pair)?;
+            if !done {
+                print::note("neither of the two is enrolled any more; the finding is recorded, nothing is cleared");
+            }
+            done
+        }
         _ => false,
     };
-    let recorded = Findings::record(&folder::findings_file(&args.out, gallery), &finding)
-        .map_err(|e| folder::findings_failure(&e))?;
+    let recorded = kept.record(&finding)?;
     if args.json {
         print::json(&Decided { recorded, cleared, outcome: args.outcome, score })?;
     } else {
@@ -108,92 +109,26 @@ pub(super) fn decide(settings: &Settings, args: DecideArgs) -> Outcome {
     Ok(Exit::Success)
 }
 
-/// The subjects of a pair, and its best score.
-fn pair(folder: &Path, typed: &[String]) -> Result<([SubjectId; 2], f32), Failure> {
-    let mut found = None;
-    match typed {
+/// The subjects of a pair, and its score: of two records the best.
+fn pair(results: &Results, typed: &[String]) -> Result<([SubjectId; 2], f32), Failure> {
+    let found = match typed {
         [number] => {
             let number: u64 = number
                 .parse()
                 .map_err(|_| Failure::new("a pair is the number of its row in pairs.csv, or two subject ids"))?;
-            pairs_of(folder, |row| {
-                if row.pair == number {
-                    found = Some((row.subject_a, row.subject_b, row.score));
-                }
-                found.is_none()
-            })?;
+            results.pair(number)
         }
-        [one, other] => pairs_of(folder, |row| {
-            if (&row.subject_a, &row.subject_b) == (one, other) || (&row.subject_a, &row.subject_b) == (other, one) {
-                found = Some((row.subject_a, row.subject_b, row.score));
-            }
-            // The best score comes first.
-            found.is_none()
-        })?,
-        _ => {}
-    }
-    let (a, b, score) = found.ok_or_else(|| Failure::new("there is no such pair in this audit's pairs.csv"))?;
-    let id = |text: String| SubjectId::new(text).map_err(Failure::new);
-    Ok(([id(a)?, id(b)?], score))
-}
-
-/// Clears a pair in the gallery; `false` where neither is enrolled any more.
-fn clear(
-    settings: &Settings,
-    gallery: &Path,
-    server: Option<&str>,
-    [first, second]: [SubjectId; 2],
-    officer: SubjectId,
-    reason: Note,
-) -> Result<bool, Failure> {
-    let done = runtime::wait(async {
-        match server {
-            Some(url) => {
-                let client =
-                    Client::connect(url).await.map_err(|e| Failure::new(format_args!("--server {url}: {e}")))?;
-                let request = ClearPairRequest { one: first, other: second, officer, reason };
-                match client.clear_pair(request).await {
-                    Ok(_) => Ok(true),
-                    Err(error) if error.reason == Reason::SubjectUnknown.code() => Ok(false),
-                    Err(error) => Err(Failure::new(error)),
-                }
-            }
-            None => {
-                let head = head_of(gallery, settings)?;
-                let options = settings.gallery_options();
-                let gallery = gallery::open(gallery, head.recipe, head.dimension, options).map_err(Failure::new)?;
-                let pair = ClearedPair { first, second, officer, reason, cleared_at: Timestamp::now() };
-                match gallery.clear_pair(&caller::context(), pair).await {
-                    Ok(_) => Ok(true),
-                    Err(GalleryError::UnknownSubject) => Ok(false),
-                    Err(error) => Err(Failure::new(error)),
-                }
-            }
-        }
-    })?;
-    if !done {
-        print::note("neither of the two is enrolled any more; the finding is recorded, nothing is cleared");
-    }
-    Ok(done)
-}
-
-fn head_of(gallery: &Path, settings: &Settings) -> Result<SnapshotHead, Failure> {
-    let mut found = None;
-    let enough = Failure::new("");
-    let mut begin = |head: &SnapshotHead| {
-        found = Some(*head);
-        Err(enough.clone())
+        [one, other] => results.pair_of(one, other),
+        _ => None,
     };
-    let read = visit_folder(gallery, settings, &mut begin, &mut |_| Ok(()));
-    match (found, read) {
-        (Some(head), Err(failure)) if failure == enough => Ok(head),
-        (_, Err(failure)) => Err(failure),
-        (_, Ok(Read::InUse)) => Err(Failure::new(format_args!(
-            "the data folder {} is in use by another process; let it clear the pair with --server URL, or stop it first",
-            gallery.display()
-        ))),
-        (_, Ok(Read::Whole)) => Err(Failure::new("the gallery has no beginning; this is a defect of chinhchu")),
-    }
+    let found = found.ok_or_else(|| Failure::new("there is no such pair in this audit's pairs.csv"))?;
+    let [a, b] = results.records_of(found).map(|record| SubjectId::new(&*record.id).map_err(Failure::new));
+    Ok(([a?, b?], found.score))
+}
+
+/// An outcome as typed.
+fn outcome_of(name: &str) -> Result<Found, String> {
+    Found::from_name(name).ok_or_else(|| format!("an outcome is one of {}", Found::ALL.map(Found::name).join(", ")))
 }
 
 /// What was typed.
@@ -208,58 +143,15 @@ pub(super) struct MeasureArgs {
     json: bool,
 }
 
-/// The `audit measure` answer.
-#[derive(Serialize)]
-struct Measured {
-    threshold: f32,
-    links: u64,
-    cases: u64,
-    #[serde(flatten)]
-    precision: Precision,
-}
-
-/// As much of `summary.json` as is needed here.
-#[derive(Deserialize)]
-struct Threshold {
-    threshold: f32,
-}
-
 /// Runs `measure`.
 pub(super) fn measure(args: MeasureArgs) -> Outcome {
-    let path = args.out.join(SUMMARY);
-    let what = |e: &dyn std::fmt::Display| {
-        Failure::new(format_args!("{}: {e}; name the folder of an audit that was finished with --out", path.display()))
-    };
-    let summary = std::fs::read(&path).map_err(|e| what(&e))?;
-    let Threshold { threshold } = serde_json::from_slice(&summary).map_err(|e| what(&e))?;
-    let mut links = links_of(&args.out)?;
-    let findings = folder::findings_of(&args.out)?;
-    let mut cases = Vec::new();
-    for finding in findings.iter() {
-        let key = (finding.subject_a.clone(), finding.subject_b.clone());
-        match links.get(&key) {
-            Some(&score) => cases.push(Case { score, outcome: finding.outcome }),
-            // Twins leave the list when the audit is run again; they were found, though.
-            None if finding.outcome == Found::Twins && finding.score >= threshold => {
-                links.insert(key, finding.score);
-                cases.push(Case { score: finding.score, outcome: finding.outcome });
-            }
-            None => {}
-        }
-    }
-    let scores: Vec<f32> = links.into_values().collect();
-    let measured = Measured {
-        threshold,
-        links: scores.len() as u64,
-        cases: cases.len() as u64,
-        precision: precision(&cases, &scores),
-    };
+    let measured = audit::open(&args.out)?.measure();
     if args.json {
         print::json(&measured)?
     } else {
         print::answer(&text(&measured))?
     }
-    Ok(if cases.is_empty() { Exit::Negative } else { Exit::Success })
+    Ok(if measured.cases == 0 { Exit::Negative } else { Exit::Success })
 }
 
 fn text(of: &Measured) -> String {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::super::settings::Settings;
 use super::super::{Failure, date};
-use super::filters::Filters;
 use super::input::Source;
 use super::typed::AuditArgs;
-use crate::audit::{Asked, CsvLocale};
+use crate::audit::{Asked, CsvLocale, Filters};
+use crate::chip::Date;
 use crate::gallery::{Scheme, Timestamp};
 
 /// False match rate where nobody asks for anything.
@@ -21,11 +21,39 @@ pub(super) struct Plan {
     pub asked: Asked,
     pub filters: Filters,
     pub since: Option<PathBuf>,
+    /// Folders of audits whose findings are known besides.
+    pub known: Vec<PathBuf>,
     pub csv_locale: CsvLocale,
+    pub sample: u64,
+    pub pairs_max: usize,
+    /// Whether templates of photos are kept.
+    pub cache: bool,
+    pub thumbnails: bool,
+    pub restart: bool,
+    pub json: bool,
+    /// Each record by itself instead.
+    pub each: Option<Each>,
+}
+
+/// What is looked at of each record by itself.
+pub(super) struct Each {
+    /// Captures that do not match: share of genuine pairs that score too low.
+    pub same_fnmr: Option<f64>,
+    pub stale: Option<StalePlan>,
+}
+
+/// Records without a verification for long.
+pub(super) struct StalePlan {
+    /// Folder of the gallery.
+    pub gallery: PathBuf,
+    pub months: u32,
+    /// As typed.
+    pub as_of: String,
+    pub day: Date,
 }
 
 impl Plan {
-    pub(super) fn new(args: &AuditArgs, settings: &Settings) -> Result<Self, Failure> {
+    pub(super) fn new(args: AuditArgs, settings: &Settings) -> Result<Self, Failure> {
         let data = args.data.as_ref().or(settings.data.as_ref().filter(|_| args.manifest.is_none()));
         let first = match (&args.manifest, &args.vectors, &args.ids, data) {
             (Some(manifest), ..) => Source::Manifest(manifest.clone()),
@@ -45,14 +73,23 @@ impl Plan {
             (_, _, Some(score)) => Asked::Score(score),
             _ => Asked::Fmr(FMR_DEFAULT),
         };
+        let (filters, each) = (filters_of(&args)?, each_of(&args, &first)?);
         Ok(Self {
             first,
             second,
             out,
             asked,
-            filters: filters_of(args)?,
-            since: args.since.clone(),
+            filters,
+            each,
+            since: args.since,
+            known: args.known,
             csv_locale: args.csv_locale.into(),
+            sample: args.sample,
+            pairs_max: args.pairs_max,
+            cache: !args.no_cache,
+            thumbnails: args.thumbnails,
+            restart: args.restart,
+            json: args.json,
         })
     }
 
@@ -67,6 +104,20 @@ impl Plan {
             _ => None,
         }
     }
+}
+
+fn each_of(args: &AuditArgs, source: &Source) -> Result<Option<Each>, Failure> {
+    let stale = args.stale.map(|months| {
+        let Source::Gallery(gallery) = source else {
+            return Err(Failure::new("--stale looks at when records of a gallery were verified; give --data DIR"));
+        };
+        let as_of = args.as_of.clone().unwrap_or_else(date::today);
+        let day = date::days(&as_of).and_then(|days| i64::try_from(days).ok());
+        let day = day.ok_or_else(|| Failure::new(format_args!("--as-of {as_of}: it is no day from 1970 on")))?;
+        Ok(StalePlan { gallery: gallery.clone(), months, as_of, day: Date::from_days_since_1970(day) })
+    });
+    let stale = stale.transpose()?;
+    Ok((args.same || stale.is_some()).then(|| Each { same_fnmr: args.same.then_some(args.fnmr), stale }))
 }
 
 fn filters_of(args: &AuditArgs) -> Result<Filters, Failure> {

@@ -8,8 +8,8 @@ use image::{ImageBuffer, Rgb};
 
 use super::super::photo;
 use super::input::Source;
-use super::{AuditArgs, Plan};
-use crate::audit::Collection;
+use super::plan::Plan;
+use crate::audit::Capture;
 use crate::imaging::{Limits, decode_scaled};
 
 /// Height in pixels: enough to see who it is.
@@ -18,28 +18,26 @@ const HEIGHT: u32 = 96;
 const QUALITY: u8 = 75;
 
 /// Where the photos of an audit are.
-pub(super) struct Photos<'a> {
-    collection: &'a Collection,
+pub(super) struct Photos {
     /// Folder of each side's manifest; `None` for a side without photos.
     folders: [Option<PathBuf>; 2],
     limits: Limits,
 }
 
-impl<'a> Photos<'a> {
+impl Photos {
     /// `None` where nobody asked for them.
-    pub(super) fn of(args: &AuditArgs, plan: &Plan, collection: &'a Collection, limits: Limits) -> Option<Self> {
+    pub(super) fn of(plan: &Plan, limits: Limits) -> Option<Self> {
         let folder = |source: &Source| match source {
             Source::Manifest(path) => Some(path.parent().unwrap_or(Path::new("")).to_owned()),
             _ => None,
         };
         let folders = [folder(&plan.first), plan.second.as_ref().and_then(folder)];
-        args.thumbnails.then_some(Self { collection, folders, limits })
+        plan.thumbnails.then_some(Self { folders, limits })
     }
 
-    /// The photo of a row; `None` where it cannot be had any more.
-    pub(super) fn thumbnail(&self, row: u32) -> Option<Vec<u8>> {
-        let second = usize::from(row as usize >= self.collection.first_rows());
-        let path = self.folders[second].as_ref()?.join(self.collection.template_name(row));
+    /// The photo of a capture; `None` where it cannot be had any more.
+    pub(super) fn thumbnail(&self, capture: &Capture) -> Option<Vec<u8>> {
+        let path = self.folders[usize::from(capture.second_gallery)].as_ref()?.join(&capture.id);
         let bytes = photo::read(&path, self.limits.encoded_bytes_max).ok()?;
         let decoded = decode_scaled(&bytes, &self.limits, HEIGHT).ok()?.image;
         let (width, height) = (decoded.width(), decoded.height());

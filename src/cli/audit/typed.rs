@@ -24,18 +24,19 @@ Examples:
 
 Compares all templates of different subjects and lists every pair at or above the score:
 pairs.csv, rings.csv (records that share a face, the best evidence first), summary.json and
-index.html, to be read and printed. --same and --stale look at each record by itself
+index.html, to be read and printed; left_out.csv lists photos that took no part, with line,
+file and reason; audit.results is for show, decide and measure. --same and --stale look at each record by itself
 instead: same.csv lists subjects whose captures do not match each other, stale.csv records
 without a verification for so many months.
 
 The manifest and the list of ids are CSV files with the column subject_id; photos have a
 column path, vectors may have template_id and recipe. Further columns are used where they are
 there: sex, age or age_group, captured_at, quality, scheme, province, enrolled_at
-(YYYY-MM-DD). The filters choose from the first gallery.
+(YYYY-MM-DD); a value that cannot be read is an error. The filters choose from the first gallery.
 
 An audit that was stopped, however, goes on when the same command is run again. A gallery in
 use is audited as it was when the audit began. The same input gives the same bytes, whatever
-the number of threads; only seconds and cost in summary.json differ.
+the number of threads; only the seconds and cost that the summary states differ.
 
 Exit code: 0 nothing found, 1 findings, 2 stopped, the input cannot be used, the disk is full,
 or wrong usage.";

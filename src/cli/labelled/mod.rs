@@ -19,6 +19,7 @@ use super::progress::Progress;
 use super::settings::Settings;
 use super::template_cache::{Fact, FactsOf, PhotoKey, TemplateCache};
 use super::{Failure, photo};
+pub(super) use crate::evaluation::LeftOutLine;
 use crate::evaluation::{Column, GroupBy, Inputs, LeftOut, ListedPair, PhotoSet, Plan, SamePictures};
 use crate::face::{FaceError, FacePool, Pack, RecipeDigest, Ticket, Wants};
 use crate::workflow::words::Reason;
@@ -27,8 +28,6 @@ use matrix::Rows;
 pub(super) use measures::LIVENESS;
 use measures::{MEASURES, measure, measures_of, revision};
 
-/// What is wrong with a row that ends before a column that was asked for: what stands in it
-/// may be another column's.
 /// Photos read ahead per worker.
 const ROWS_PER_WORKER: usize = 4;
 
@@ -87,10 +86,14 @@ pub(super) struct Loader<'a> {
     conflicts_are_kept: bool,
     /// Asked of each row, where not all are wanted.
     choose: Option<Choose>,
+    /// Told of each row without a template, where somebody lists them all.
+    without_template: Option<Told>,
 }
 
-/// Whether the row that was read last is wanted.
-pub(super) type Choose = Box<dyn FnMut(&Manifest) -> bool>;
+/// Whether the row that was read last, in this line, is wanted.
+pub(super) type Choose = Box<dyn FnMut(&Manifest, u64) -> bool>;
+/// Told of a row, in the order of the manifest.
+pub(super) type Told = Box<dyn FnMut(LeftOutLine)>;
 
 /// A photo on its way.
 struct Pending {
@@ -149,13 +152,21 @@ impl<'a> Loader<'a> {
             photos_max: args.photos_max,
             conflicts_are_kept: false,
             choose: None,
+            without_template: None,
         })
     }
 
     /// Takes a photo that is there under two names twice, and of all rows those that
-    /// `choose` wants.
-    pub(super) fn for_audit(self, choose: Choose) -> Self {
-        Self { conflicts_are_kept: true, choose: Some(choose), ..self }
+    /// `choose` wants. Every row of those that gives no template is told.
+    pub(super) fn for_audit(self, choose: Choose, without_template: Told) -> Self {
+        Self { conflicts_are_kept: true, choose: Some(choose), without_template: Some(without_template), ..self }
+    }
+
+    /// Tells that a row gives no template.
+    fn tell(&mut self, line: u64, reason: &str, what: &str) {
+        if let Some(told) = &mut self.without_template {
+            told(LeftOutLine { line, reason: reason.to_owned(), what: what.to_owned() });
+        }
     }
 
     /// Recipe of the templates.
@@ -260,7 +271,7 @@ impl<'a> Loader<'a> {
                 if conditions.iter().any(|(column, value)| manifest.field(*column) != *value) {
                     continue;
                 }
-                if self.choose.as_mut().is_some_and(|wants| !wants(&manifest)) {
+                if self.choose.as_mut().is_some_and(|wants| !wants(&manifest, line)) {
                     continue;
                 }
                 if taken == self.photos_max {
@@ -355,6 +366,7 @@ impl<'a> Loader<'a> {
                     self.photo_of.insert(wanted.path, Err(reason));
                 } else {
                     self.left_out.add(wanted.line, reason, &what);
+                    self.tell(wanted.line, reason, &what);
                 }
                 return Ok(());
             }
@@ -383,6 +395,7 @@ impl<'a> Loader<'a> {
         let (template, values) = match fact {
             Fact::Template(template, values) => (Some(template), values),
             Fact::Failure(code) => {
+                self.tell(wanted.line, &code, "");
                 *self.failures.entry(code).or_insert(0) += 1;
                 (None, vec![None; MEASURES.len()])
             }

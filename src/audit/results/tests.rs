@@ -1,13 +1,17 @@
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::*;
-use crate::audit::chance::Meetings;
-use crate::audit::rings::{gather, rings};
+use crate::audit::chance::{Chance, LinkChance, LocalChance, Meetings};
+use crate::audit::left_out::{LeftOut, Unit};
+use crate::audit::links::{Link, gather};
+use crate::audit::rings::{Rings, rings};
 use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
+use crate::search::Pair;
 use crate::table::CsvLocale;
 
-/// Everything a report needs, made up.
-pub struct Found {
+/// Everything that results are of, made up.
+pub struct Made {
     pub compared: Compared,
     pairs: Vec<Pair>,
     links: Vec<Link>,
@@ -16,12 +20,13 @@ pub struct Found {
     local: LocalChance,
     link_chance: LinkChance,
     pub records: People,
+    /// Of every first template.
+    pub photo: Option<Vec<u8>>,
 }
 
 /// Subjects with two templates each, the second without quality or day.
 pub struct People {
-    pub prefix: &'static str,
-    pub photo: Option<Vec<u8>>,
+    prefix: &'static str,
     /// Schemes, province, day of enrolment and of capture, where others than the usual ones.
     pub facts: Option<[String; 4]>,
 }
@@ -50,16 +55,12 @@ impl Records for People {
             id: format!("t{row}").into(),
             captured: if first { self.fact(3, "2021-05-06") } else { "".into() },
             quality: first.then_some(61.5),
+            second_gallery: false,
         }
     }
 
     fn finding(&self, a: u32, b: u32) -> Option<Outcome> {
         ((a, b) == (1, 2)).then_some(Outcome::Fraud)
-    }
-
-    fn thumbnail(&self, row: u32) -> Option<Cow<'_, [u8]>> {
-        let photo = self.photo.as_deref().filter(|_| row.is_multiple_of(2));
-        photo.map(Cow::Borrowed)
     }
 }
 
@@ -85,8 +86,8 @@ pub fn curve() -> Curve {
 }
 
 /// A report of template pairs; those of subjects 8 and 9 are cleared.
-pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Found {
-    let records = People { prefix, photo: None, facts: None };
+pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Made {
+    let records = People { prefix, facts: None };
     let pairs: Vec<Pair> = pairs.iter().map(|&(a, b, score)| Pair { a, b, score }).collect();
     let chance =
         Chance { comparisons: 2_000_000, own: Vec::new(), not_own: Some("<few>".into()), calibration: Some(curve()) };
@@ -114,16 +115,25 @@ pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Found {
             count: 12,
             unit: Unit::Photos,
         }],
+        left_out_list: None,
         cleared: gathered.cleared,
     };
     let rings = rings(&gathered.links);
-    Found { compared, pairs, links: gathered.links, rings, chance, local, link_chance, records }
+    Made { compared, pairs, links: gathered.links, rings, chance, local, link_chance, records, photo: None }
 }
 
-impl Found {
-    pub fn data(&self) -> ReportData<'_> {
-        let Self { compared, pairs, links, rings, chance, local, link_chance, records } = self;
-        ReportData { records, compared, pairs, links, rings, chance, local, link_chance, seconds: 1.5, cost: None }
+impl Made {
+    pub fn results(&self) -> Results {
+        let Self { compared, pairs, links, rings, chance, local, link_chance, records, .. } = self;
+        let left_out = &[];
+        let found = Found { records, compared, pairs, links, rings, chance, local, link_chance, left_out };
+        let mut results = Results::new(&found);
+        results.summary.seconds = 1.5;
+        results
+    }
+
+    pub fn thumbnail(&self, of: &Capture) -> Option<Vec<u8>> {
+        self.photo.clone().filter(|_| of.quality.is_some())
     }
 }
 
@@ -140,7 +150,7 @@ fn text(write: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
 #[test]
 fn pairs_have_the_columns_promised_and_say_which_ring_they_are_of() {
     let found = found(&PAIRS, "s");
-    let csv = text(|out| found.data().write_pairs(out, CsvLocale::Plain));
+    let csv = text(|out| found.results().write_pairs(out, CsvLocale::Plain));
     let lines: Vec<&str> = csv.lines().collect();
     assert!(lines[0].starts_with("subject_a,subject_b,template_a,template_b,score,fmr,ring_id,link,quality_a,"));
     // The best first; the twins, cleared, are not among them.
@@ -163,7 +173,7 @@ fn pairs_have_the_columns_promised_and_say_which_ring_they_are_of() {
 #[test]
 fn rings_have_the_columns_promised_and_a_row_for_every_member() {
     let found = found(&PAIRS, "s");
-    let csv = text(|out| found.data().write_rings(out, CsvLocale::Plain));
+    let csv = text(|out| found.results().write_rings(out, CsvLocale::Plain));
     let lines: Vec<&str> = csv.lines().collect();
     assert!(lines[0].starts_with("ring_id,subject_id,links,best_score,weakest_link,members,"));
     let three: Vec<&&str> = lines.iter().filter(|line| line.contains(",3,0.9,0.85,3,")).collect();
@@ -182,7 +192,7 @@ fn a_ring_that_hangs_on_a_doubtful_link_says_on_which() {
     let rows = |write: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| -> Vec<std::collections::BTreeMap<String, String>> {
         csv::Reader::from_reader(text(write).as_bytes()).deserialize().map(Result::unwrap).collect()
     };
-    let rings = rows(&|out| found.data().write_rings(out, CsvLocale::Plain));
+    let rings = rows(&|out| found.results().write_rings(out, CsvLocale::Plain));
     let of = |subject: &str| rings.iter().find(|row| row["subject_id"] == subject).unwrap();
     // Strong links hold the first: one part, and nothing it hangs on.
     assert_eq!((&*of("s1")["parts"], &*of("s3")["part"], &*of("s1")["hangs_on_a"]), ("1", "1", ""));
@@ -192,7 +202,7 @@ fn a_ring_that_hangs_on_a_doubtful_link_says_on_which() {
     assert!(number(of("s1"), "evidence") > number(of("s20"), "evidence"));
     assert!(number(of("s1"), "evidence_total") > number(of("s1"), "evidence"));
     // What the link says stands with each of its template pairs.
-    let pairs = rows(&|out| found.data().write_pairs(out, CsvLocale::Plain));
+    let pairs = rows(&|out| found.results().write_pairs(out, CsvLocale::Plain));
     let doubtful = pairs.iter().find(|row| row["subject_a"] == "s20").unwrap();
     assert_eq!(
         (&*doubtful["link"], &*doubtful["link_compared"], &*doubtful["chance_share"]),
@@ -200,7 +210,7 @@ fn a_ring_that_hangs_on_a_doubtful_link_says_on_which() {
     );
     // Of four pairs, by two bounds.
     assert!((number(doubtful, "link_chance") / number(doubtful, "fmr") - 8.0).abs() < 0.01, "{doubtful:?}");
-    let summary = found.data().summary();
+    let summary = found.results().summary;
     assert_eq!((summary.rings, summary.rings_doubtful, summary.strong_links), (2, 1, 2));
     assert_eq!(summary.strong_from, Some(0.85));
     assert!(summary.expected_chance_links.unwrap() > 1.0 && summary.strong_chance_max.unwrap() < 1e-4);
@@ -209,7 +219,7 @@ fn a_ring_that_hangs_on_a_doubtful_link_says_on_which() {
 #[test]
 fn the_summary_has_the_fields_promised() {
     let found = found(&PAIRS, "s");
-    let summary: serde_json::Value = serde_json::from_str(&text(|out| found.data().write_summary(out))).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&text(|out| found.results().summary.write(out))).unwrap();
     assert_eq!(
         (&summary["templates"], &summary["subjects"], &summary["comparisons"]),
         (&2001.into(), &1000.into(), &2_000_000.into())
@@ -225,7 +235,7 @@ fn the_summary_has_the_fields_promised() {
 #[test]
 fn ids_with_commas_and_quotes_come_back_as_they_were() {
     let found = found(&PAIRS, "Nguyễn, \"A\"\n");
-    let csv = text(|out| found.data().write_pairs(out, CsvLocale::Plain));
+    let csv = text(|out| found.results().write_pairs(out, CsvLocale::Plain));
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let first = reader.records().next().unwrap().unwrap();
     assert_eq!(&first[0], "Nguyễn, \"A\"\n5");
@@ -245,12 +255,12 @@ fn a_full_disk_is_an_error_and_not_a_shorter_file() {
         }
     }
     let found = found(&PAIRS, "s");
-    let data = found.data();
+    let data = found.results();
     for room in [0, 1, 100, 500] {
         let full: io::ErrorKind = io::ErrorKind::StorageFull;
         assert_eq!(data.write_pairs(Full(room), CsvLocale::En).unwrap_err().kind(), full);
         assert_eq!(data.write_rings(Full(room.min(100)), CsvLocale::En).unwrap_err().kind(), full);
-        assert_eq!(data.write_summary(Full(room)).unwrap_err().kind(), full);
-        assert_eq!(data.write_page(Full(room)).unwrap_err().kind(), full);
+        assert_eq!(data.summary.write(Full(room)).unwrap_err().kind(), full);
+        assert_eq!(data.write_page(Full(room), None).unwrap_err().kind(), full);
     }
 }

@@ -1,10 +1,15 @@
 //! What is audited: templates with their owners, and what the report says of both.
 
+mod marks;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
+pub use self::marks::Mark;
+use super::left_out::LeftOutRow;
 use super::names::{Names, Numbers};
 use crate::face::RecipeDigest;
 use crate::gallery::{SubjectId, Timestamp};
@@ -100,14 +105,11 @@ pub struct Collection {
     texts: Numbers,
     cleared: Vec<(u32, u32)>,
     left_out: BTreeMap<String, u64>,
+    left_out_rows: Vec<LeftOutRow>,
     vouched: BTreeSet<u32>,
     second_from: Option<usize>,
     second_subjects_from: Option<u32>,
 }
-
-/// Half a SHA-256 of a subject's id and a vector: the same template again, whatever row
-/// or file it is in.
-pub type Mark = [u8; 16];
 
 impl Collection {
     /// Most rows: the join's.
@@ -234,6 +236,11 @@ impl Collection {
         }
     }
 
+    /// Keeps a row of a list that is not compared; it is counted by [`Collection::leave_out`].
+    pub fn list_left_out(&mut self, row: LeftOutRow) {
+        self.left_out_rows.push(row);
+    }
+
     /// Two subjects, both of whom are here, who share a face for a good reason.
     pub fn clear(&mut self, one: &str, other: &str) {
         if let (Some(one), Some(other)) = (self.subjects.find(one), self.subjects.find(other))
@@ -347,43 +354,9 @@ impl Collection {
         &self.left_out
     }
 
-    /// By row, the mark of its template.
-    pub fn marks(&self) -> Vec<Mark> {
-        (0..self.rows() as u32).into_par_iter().map(|row| self.mark(row)).collect()
-    }
-
-    fn mark(&self, row: u32) -> Mark {
-        let id = self.subject_id(self.groups[row as usize]).as_bytes();
-        let mut digest = Sha256::new();
-        digest.update((id.len() as u32).to_le_bytes());
-        digest.update(id);
-        let mut bytes = [0; 4 * 64];
-        for values in self.vector(row).chunks(64) {
-            for (into, value) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(values) {
-                *into = value.to_le_bytes();
-            }
-            digest.update(&bytes[..4 * values.len()]);
-        }
-        let digest: [u8; 32] = digest.finalize().into();
-        let mut mark = [0; 16];
-        mark.copy_from_slice(&digest[..16]);
-        mark
-    }
-
-    /// Digest of everything pairs depend on: who, which templates, in which order, and
-    /// what they are called. `marks` are those of [`Collection::marks`].
-    pub fn digest(&self, marks: &[Mark]) -> [u8; 32] {
-        let mut digest = Sha256::new();
-        digest.update((self.dimension as u64).to_le_bytes());
-        digest.update((self.first_rows() as u64).to_le_bytes());
-        digest.update(self.recipe.map_or([0; 32], |recipe| recipe.0));
-        for (row, mark) in marks.iter().enumerate() {
-            let name = self.names.get(row as u32).as_bytes();
-            digest.update(mark);
-            digest.update((name.len() as u32).to_le_bytes());
-            digest.update(name);
-        }
-        digest.finalize().into()
+    /// Rows of lists among those, but for what a filter left out.
+    pub fn left_out_rows(&self) -> &[LeftOutRow] {
+        &self.left_out_rows
     }
 
     /// Memory held, in bytes, about.
@@ -393,74 +366,5 @@ impl Collection {
             + self.facts.capacity() * size_of::<RowInfo>()
             + self.subject_facts.capacity() * size_of::<SubjectInfo>();
         rows as u64 + self.names.bytes() + self.subjects.names().bytes()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(subject: u32) -> RowInfo {
-        RowInfo { subject, captured_at: None, quality: None }
-    }
-
-    fn two() -> Collection {
-        let mut collection = Collection::new();
-        for (id, name, vector) in [("a", "0", [0.6, 0.8]), ("b", "1", [1.0, 0.0])] {
-            let subject = collection.subject(id).unwrap();
-            assert!(collection.push(name, &vector, facts(subject)).unwrap());
-        }
-        collection
-    }
-
-    #[test]
-    fn what_is_no_unit_vector_is_refused_and_zeros_are_counted() {
-        let mut collection = two();
-        let mut push = |vector: &[f32]| collection.push("x", vector, facts(0));
-        assert!(matches!(push(&[1.0, 1.0]), Err(CollectionError::NotNormalised { .. })));
-        assert!(matches!(push(&[f32::NAN, 1.0]), Err(CollectionError::NotFinite)));
-        assert!(matches!(push(&[1.0]), Err(CollectionError::Dimension { expected: 2, found: 1 })));
-        assert!(!push(&[0.0, 0.0]).unwrap());
-        assert_eq!(collection.left_out()["NO_TEMPLATE"], 1);
-        assert_eq!(collection.rows(), 2);
-    }
-
-    #[test]
-    fn templates_of_two_recipes_are_refused() {
-        let mut collection = two();
-        collection.set_recipe(RecipeDigest([1; 32])).unwrap();
-        collection.set_recipe(RecipeDigest([1; 32])).unwrap();
-        assert!(matches!(collection.set_recipe(RecipeDigest([2; 32])), Err(CollectionError::TwoRecipes { .. })));
-    }
-
-    #[test]
-    fn two_templates_of_a_subject_have_two_names_but_those_of_two_galleries_need_not() {
-        let mut collection = two();
-        collection.push("0", &[0.0, 1.0], facts(1)).unwrap();
-        collection.finish().unwrap();
-        collection.begin_second();
-        collection.push("0", &[0.0, 1.0], facts(0)).unwrap();
-        collection.finish().unwrap();
-        collection.push("0", &[1.0, 0.0], facts(0)).unwrap();
-        assert_eq!(collection.finish(), Err(CollectionError::DuplicateTemplate));
-    }
-
-    #[test]
-    fn the_digest_sees_every_change() {
-        let digest = |collection: &Collection| collection.digest(&collection.marks());
-        let first = digest(&two());
-        assert_eq!(first, digest(&two()));
-        let mut more = two();
-        more.push("2", &[0.0, 1.0], facts(0)).unwrap();
-        let mut other_owner = two();
-        other_owner.push("2", &[0.0, 1.0], facts(1)).unwrap();
-        let mut other_name = two();
-        other_name.push("3", &[0.0, 1.0], facts(0)).unwrap();
-        let mut second = two();
-        second.begin_second();
-        second.push("2", &[0.0, 1.0], facts(0)).unwrap();
-        let all = [first, digest(&more), digest(&other_owner), digest(&other_name), digest(&second)];
-        let different: std::collections::HashSet<_> = all.iter().collect();
-        assert_eq!(different.len(), all.len());
     }
 }

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::collection::Collection;
+use crate::audit::collection::Collection;
 use crate::gallery::groups_of_one_record;
 use crate::matching::{Dot, Link};
 
@@ -121,8 +121,8 @@ fn look_at(collection: &Collection, rows: &[u32], score: f32, (alike, apart): (f
 
 #[cfg(test)]
 mod tests {
-    use super::super::collection::RowInfo;
     use super::*;
+    use crate::audit::collection::RowInfo;
     use crate::gallery::Timestamp;
 
     /// Captures of each subject as angles with the day they were taken.

@@ -2,15 +2,16 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Compared, ReportData};
-use crate::audit::chance::{Estimate, Explained, Grade, KindOfPair, strong_chance_max, strong_from};
+use super::{Compared, Found};
+use crate::audit::chance::{Estimate, Explained, KindOfPair};
 use crate::audit::cost::Cost;
+use crate::audit::links::{Grade, strong_chance_max, strong_from};
 use crate::matching::{Curve, CurveName};
 
 /// `summary.json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Templates compared.
     pub templates: u64,
@@ -57,18 +58,20 @@ pub struct Summary {
     /// The largest `link_chance` (in `pairs.csv`) of a strong link; absent where none is.
     pub strong_chance_max: Option<f64>,
     /// Strong links, followed all of them.
+    #[serde(default)]
     pub strong_links: u64,
     /// Rings that hang on a link that is not strong.
+    #[serde(default)]
     pub rings_doubtful: u64,
     /// What was compared.
     pub compared: Compared,
     /// What the audit took, by part; like `seconds` other every time.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
 }
 
 /// One kind of sampled non-mates.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sampled {
     /// Which.
     pub of: KindOfPair,
@@ -86,28 +89,28 @@ pub struct Sampled {
     pub expected: f64,
 }
 
-impl ReportData<'_> {
-    /// The summary.
-    pub fn summary(&self) -> Summary {
-        let at = self.compared.threshold;
-        let pairs = self.links.iter().map(|link| u64::from(link.pairs)).sum();
-        let expected = self.chance.expected(at);
-        Summary {
-            templates: self.compared.templates,
-            subjects: self.compared.subjects,
-            comparisons: self.compared.comparisons,
+impl Summary {
+    /// The summary of what was found; `seconds` and `cost` are not known yet.
+    pub(super) fn new(found: &Found<'_>) -> Self {
+        let Found { compared, links, rings, chance, link_chance, .. } = found;
+        let at = compared.threshold;
+        let pairs = links.iter().map(|link| u64::from(link.pairs)).sum();
+        let expected = chance.expected(at);
+        Self {
+            templates: compared.templates,
+            subjects: compared.subjects,
+            comparisons: compared.comparisons,
             threshold: at,
-            fmr: self.fmr(at),
+            fmr: found.fmr(at),
             pairs,
-            rings: self.rings.rings.len() as u64,
+            rings: rings.rings.len() as u64,
             expected_chance_pairs: expected.map(|e| e.value),
-            seconds: self.seconds,
+            seconds: 0.0,
             chance: expected,
-            chance_by_calibration: self.chance.by_calibration(at),
-            calibration: self.chance.calibration.as_ref().map(Curve::name),
-            chance_not_own: self.chance.not_own.clone(),
-            sampled: self
-                .chance
+            chance_by_calibration: chance.by_calibration(at),
+            calibration: chance.calibration.as_ref().map(Curve::name),
+            chance_not_own: chance.not_own.clone(),
+            sampled: chance
                 .own
                 .iter()
                 .map(|kind| Sampled {
@@ -120,17 +123,17 @@ impl ReportData<'_> {
                     expected: kind.curve.fmr(at).rate * kind.comparisons,
                 })
                 .collect(),
-            explained: self.chance.explains(at, pairs),
-            links: self.links.len() as u64,
-            ring_members: self.rings.members(),
-            strong_from: strong_from(self.links),
-            bridges: self.rings.bridges.len() as u64,
-            expected_chance_links: self.link_chance.expected(),
-            strong_chance_max: strong_chance_max(self.links),
-            strong_links: self.links.iter().filter(|link| link.evidence.grade() == Grade::Strong).count() as u64,
-            rings_doubtful: self.rings.rings.iter().filter(|ring| ring.hangs_on.is_some()).count() as u64,
-            compared: self.compared.clone(),
-            cost: self.cost,
+            explained: chance.explains(at, pairs),
+            links: links.len() as u64,
+            ring_members: rings.members(),
+            strong_from: strong_from(links),
+            bridges: rings.bridges.len() as u64,
+            expected_chance_links: link_chance.expected(),
+            strong_chance_max: strong_chance_max(links),
+            strong_links: links.iter().filter(|link| link.evidence.grade() == Grade::Strong).count() as u64,
+            rings_doubtful: rings.rings.iter().filter(|ring| ring.hangs_on.is_some()).count() as u64,
+            compared: (*compared).clone(),
+            cost: None,
         }
     }
 
@@ -138,8 +141,8 @@ impl ReportData<'_> {
     ///
     /// # Errors
     /// What writing gives.
-    pub fn write_summary(&self, mut out: impl Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut out, &self.summary())?;
+    pub fn write(&self, mut out: impl Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut out, self)?;
         writeln!(out)?;
         out.flush()
     }

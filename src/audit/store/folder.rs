@@ -1,0 +1,183 @@
+//! The folder while an audit is at work in it: for one process alone, and files that are whole
+//! or not there.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::{INPUTS, KeptInputs, LOCK, PAGE, PAIRS, RESULTS, RINGS, SUMMARY, StoreError, format};
+use crate::audit::cost::{Clock, Cost};
+use crate::audit::page::Thumbnail;
+use crate::audit::results::Results;
+use crate::private::{self, Partial, Readers};
+use crate::table::CsvLocale;
+
+/// A file of the folder that others than the store write or read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum File {
+    /// Units that are done.
+    Checkpoint,
+    /// Which templates were compared, for later audits.
+    Seen,
+    /// Templates of photos: biometric data.
+    Cache,
+    /// Rows of lists that took no part.
+    LeftOut,
+    /// Captures of one record that do not match.
+    Same,
+    /// Records without a verification for long.
+    Stale,
+}
+
+impl File {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Seen => "templates.seen",
+            Self::Cache => "templates.cache",
+            Self::LeftOut => "left_out.csv",
+            Self::Same => "same.csv",
+            Self::Stale => "stale.csv",
+        }
+    }
+}
+
+/// The folder, for this process alone.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// Locked; the lock goes with the file handle.
+    _lock: fs::File,
+}
+
+/// How the files for people are written.
+#[derive(Clone, Copy)]
+pub struct Report<'a> {
+    /// How tables are written.
+    pub locale: CsvLocale,
+    /// Photos for the page, where they are at hand and were asked for.
+    pub thumbnail: Option<Thumbnail<'a>>,
+}
+
+impl Folder {
+    /// Takes the folder, made where it is not there.
+    ///
+    /// # Errors
+    /// Where another process has taken it, or it cannot be made.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let failed = |source: io::Error| StoreError::Io { path: path.to_owned(), source };
+        private::make_folder(path).map_err(failed)?;
+        let lock = private::open(&path.join(LOCK)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse { folder: path.to_owned() }),
+            Err(fs::TryLockError::Error(e)) => Err(failed(e)),
+        }
+    }
+
+    /// Where a file is.
+    pub fn file(&self, file: File) -> PathBuf {
+        self.path.join(file.name())
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the page is.
+    pub fn page(&self) -> PathBuf {
+        self.path.join(PAGE)
+    }
+
+    /// Whether the audit in it was finished.
+    pub fn is_finished(&self) -> bool {
+        self.path.join(SUMMARY).is_file()
+    }
+
+    /// Takes away what an earlier audit left.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn clear(&self) -> Result<(), StoreError> {
+        // The summary first: without it nothing counts as finished.
+        let names = [SUMMARY, RESULTS, File::Checkpoint.name(), PAIRS, RINGS, PAGE, File::Seen.name()];
+        names.into_iter().chain([File::LeftOut.name()]).try_for_each(|name| self.remove_named(name))
+    }
+
+    /// Takes a file away, where it is there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove(&self, file: File) -> Result<(), StoreError> {
+        self.remove_named(file.name())
+    }
+
+    fn remove_named(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::Io { path, source }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a file whole, or leaves the older one.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&self, file: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), StoreError> {
+        self.write_named(file.name(), write)
+    }
+
+    fn write_named(&self, name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), StoreError> {
+        let path = self.path.join(name);
+        let written = Partial::create(&path, Readers::Owner).and_then(|partial| {
+            let mut out = BufWriter::with_capacity(1 << 20, partial.file());
+            write(&mut out)?;
+            out.flush()?;
+            drop(out);
+            partial.keep()
+        });
+        written.map_err(|source| StoreError::Io { path, source })
+    }
+
+    /// Notes what the audit is of.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn keep_inputs(&self, inputs: &KeptInputs) -> Result<(), StoreError> {
+        self.write_named(INPUTS, |out| {
+            serde_json::to_writer_pretty(&mut *out, inputs)?;
+            writeln!(out)
+        })
+    }
+
+    /// Writes the results, once, and the files for people; the summary last. What it cost until
+    /// now is in `cost`, and `clock` runs since; both, and how long it is since `begun`, become
+    /// part of the summary.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn keep_results(
+        &self,
+        results: &mut Results,
+        report: Report<'_>,
+        begun: Instant,
+        mut cost: Cost,
+        mut clock: Clock,
+    ) -> Result<(), StoreError> {
+        self.write_named(PAIRS, |out| results.write_pairs(out, report.locale))?;
+        self.write_named(RINGS, |out| results.write_rings(out, report.locale))?;
+        self.write_named(PAGE, |out| results.write_page(out, report.thumbnail))?;
+        self.write_named(RESULTS, |out| {
+            format::write_body(results, out)?;
+            cost.report += clock.lap();
+            results.summary.cost = Some(cost.finished());
+            results.summary.seconds = begun.elapsed().as_secs_f64();
+            format::write_end(results, out)
+        })?;
+        self.write_named(SUMMARY, |out| results.summary.write(out))
+    }
+}

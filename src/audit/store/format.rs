@@ -1,0 +1,163 @@
+//! The file that keeps an audit's results for programs, `audit.results`.
+//!
+//! # The file
+//! Lines of JSON with a checksum each (`lines`). The first has the version; then come parts of
+//! the results, up to 512 items a line; the last has the summary and how many items of
+//! each kind there are. So a line that was altered, taken out or cut short is noticed. Numbers
+//! come back bit for bit. A newer program may write further parts only with a new version.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use crate::audit::chance::Band;
+use crate::audit::left_out::LeftOutRow;
+use crate::audit::lines;
+use crate::audit::results::{Capture, LinkFound, PairFound, Record, Results, RingFound, Summary};
+use crate::regular;
+
+/// Version of the file.
+pub(super) const VERSION: u32 = 1;
+/// What kind of file it is, in its first line.
+const FORMAT: &str = "chinhchu audit results";
+/// Items in a line.
+const ITEMS: usize = 512;
+/// Longest line read: a ring of millions fits.
+const LINE_BYTES_MAX: u64 = 1 << 30;
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+/// A later line.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Part<'a> {
+    Bands(Cow<'a, [Band]>),
+    Records(Cow<'a, [Record]>),
+    Captures(Cow<'a, [Capture]>),
+    Links(Cow<'a, [LinkFound]>),
+    Pairs(Cow<'a, [PairFound]>),
+    Rings(Cow<'a, [RingFound]>),
+    Bridges(Cow<'a, [u32]>),
+    LeftOut(Cow<'a, [LeftOutRow]>),
+    End(Box<End>),
+}
+
+/// The last line.
+#[derive(Serialize, Deserialize)]
+struct End {
+    summary: Summary,
+    counts: [u64; 8],
+}
+
+/// How many items of each kind there are.
+fn counts(of: &Results) -> [u64; 8] {
+    let Results { bands, records, captures, links, pairs, rings, bridges, left_out, .. } = of;
+    [bands.len(), records.len(), captures.len(), links.len(), pairs.len(), rings.len(), bridges.len(), left_out.len()]
+        .map(|count| count as u64)
+}
+
+/// Writes everything but the last line.
+pub(super) fn write_body(of: &Results, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(&lines::encode(&Head { format: FORMAT.to_owned(), version: VERSION })?)?;
+    write_parts(out, &of.bands, Part::Bands)?;
+    write_parts(out, &of.records, Part::Records)?;
+    write_parts(out, &of.captures, Part::Captures)?;
+    write_parts(out, &of.links, Part::Links)?;
+    write_parts(out, &of.pairs, Part::Pairs)?;
+    write_parts(out, &of.rings, Part::Rings)?;
+    write_parts(out, &of.bridges, Part::Bridges)?;
+    write_parts(out, &of.left_out, Part::LeftOut)
+}
+
+fn write_parts<'a, T: Clone>(
+    out: &mut dyn Write,
+    items: &'a [T],
+    part: impl Fn(Cow<'a, [T]>) -> Part<'a>,
+) -> io::Result<()> {
+    items.chunks(ITEMS).try_for_each(|items| out.write_all(&lines::encode(&part(Cow::Borrowed(items)))?))
+}
+
+/// Writes the last line.
+pub(super) fn write_end(of: &Results, out: &mut dyn Write) -> io::Result<()> {
+    let end = End { summary: of.summary.clone(), counts: counts(of) };
+    out.write_all(&lines::encode(&Part::End(Box::new(end)))?)
+}
+
+/// Reads the file; `None` where there is none.
+pub(super) fn read(path: &Path) -> Result<Option<Results>, StoreError> {
+    let failed = |source| StoreError::Io { path: path.to_owned(), source };
+    let file = match regular::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(failed(e)),
+    };
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let mut line = Vec::new();
+    let mut number = 0;
+    let damaged = |line: usize| StoreError::Damaged { path: path.to_owned(), line };
+    let mut next = |number: &mut usize| {
+        line.clear();
+        *number += 1;
+        (&mut reader).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).map_err(failed)?;
+        Ok::<_, StoreError>(std::mem::take(&mut line))
+    };
+    let head = lines::decode::<Head>(&next(&mut number)?).filter(|head| head.format == FORMAT);
+    let version = head.ok_or_else(|| damaged(number))?.version;
+    if version > VERSION {
+        return Err(StoreError::Newer { path: path.to_owned(), found: version });
+    }
+    let mut parts = Parts::default();
+    let (summary, expected) = loop {
+        match lines::decode::<Part<'_>>(&next(&mut number)?).ok_or_else(|| damaged(number))? {
+            Part::End(end) => break (end.summary, end.counts),
+            part => parts.take(part),
+        }
+    };
+    let results = parts.with(summary);
+    match counts(&results) == expected && results.is_whole() {
+        true => Ok(Some(results)),
+        false => Err(damaged(number)),
+    }
+}
+
+/// Parts read so far.
+#[derive(Default)]
+struct Parts {
+    bands: Vec<Band>,
+    records: Vec<Record>,
+    captures: Vec<Capture>,
+    links: Vec<LinkFound>,
+    pairs: Vec<PairFound>,
+    rings: Vec<RingFound>,
+    bridges: Vec<u32>,
+    left_out: Vec<LeftOutRow>,
+}
+
+impl Parts {
+    fn take(&mut self, part: Part<'_>) {
+        match part {
+            Part::Bands(items) => self.bands.extend(items.into_owned()),
+            Part::Records(items) => self.records.extend(items.into_owned()),
+            Part::Captures(items) => self.captures.extend(items.into_owned()),
+            Part::Links(items) => self.links.extend(items.into_owned()),
+            Part::Pairs(items) => self.pairs.extend(items.into_owned()),
+            Part::Rings(items) => self.rings.extend(items.into_owned()),
+            Part::Bridges(items) => self.bridges.extend(items.into_owned()),
+            Part::LeftOut(items) => self.left_out.extend(items.into_owned()),
+            Part::End(_) => {}
+        }
+    }
+
+    fn with(self, summary: Summary) -> Results {
+        let Self { bands, records, captures, links, pairs, rings, bridges, left_out } = self;
+        Results { summary, bands, records, captures, links, pairs, rings, bridges, left_out }
+    }
+}

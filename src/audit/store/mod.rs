@@ -1,0 +1,137 @@
+//! The folder of an audit: one module that knows which files are in it and how they are written
+//! and read. A run writes them once ([`Folder`]); whoever comes back to an audit opens it as
+//! typed results ([`open`]).
+
+mod earlier;
+mod error;
+mod folder;
+mod format;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::error::StoreError;
+pub use self::folder::{File, Folder, Report};
+use super::findings::{Finding, Findings};
+use super::measure::{Measured, Outcome};
+use super::results::{LinkFound, Results, Summary};
+
+const LOCK: &str = "lock";
+/// The results, for programs.
+const RESULTS: &str = "audit.results";
+/// Template pairs found, for people.
+const PAIRS: &str = "pairs.csv";
+/// Rings found, for people.
+const RINGS: &str = "rings.csv";
+/// The page.
+const PAGE: &str = "index.html";
+/// Written last: where it is, the audit is finished.
+const SUMMARY: &str = "summary.json";
+const INPUTS: &str = "inputs.json";
+const FINDINGS: &str = "findings.log";
+
+/// What an audit was of, for those who come back to it.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptInputs {
+    /// Folder of the gallery, where it was one.
+    pub gallery: Option<PathBuf>,
+}
+
+/// A finished audit, as its folder holds it.
+#[derive(Debug)]
+pub struct KeptAudit {
+    folder: PathBuf,
+    /// What it was of.
+    pub inputs: KeptInputs,
+    /// What it found, and what it left out.
+    pub results: Results,
+    /// What investigators found, also after it ended.
+    pub findings: Findings,
+}
+
+impl KeptAudit {
+    /// What an investigator found of the two records of a link.
+    pub fn finding(&self, link: &LinkFound) -> Option<Outcome> {
+        self.results.finding(link, &self.findings)
+    }
+
+    /// How precise the audit was, going by what investigators found.
+    pub fn measure(&self) -> Measured {
+        self.results.measure(&self.findings)
+    }
+
+    /// Keeps a finding for this audit and those after it; `false` where the same was known.
+    ///
+    /// # Errors
+    /// Where it cannot be kept.
+    pub fn record(&self, finding: &Finding) -> Result<bool, StoreError> {
+        Ok(Findings::record(&findings_file(&self.folder, self.inputs.gallery.as_deref()), finding)?)
+    }
+}
+
+/// Opens the finished audit in a folder. What programs found that kept tables alone is read from
+/// these.
+///
+/// # Errors
+/// [`StoreError`]: nothing there, not finished, damaged, or of two runs.
+pub fn open(folder: &Path) -> Result<KeptAudit, StoreError> {
+    let results = results(folder)?;
+    let inputs = kept_inputs(folder)?;
+    let findings = Findings::read(&findings_file(folder, inputs.gallery.as_deref()))?;
+    Ok(KeptAudit { folder: folder.to_owned(), inputs, results, findings })
+}
+
+/// The results of the finished audit in a folder.
+fn results(folder: &Path) -> Result<Results, StoreError> {
+    let Some(results) = format::read(&folder.join(RESULTS))? else {
+        return earlier::open(folder);
+    };
+    // A program that knows no results may have audited something else here since.
+    match summary(folder)? {
+        Some(summary) if summary == results.summary => Ok(results),
+        Some(_) => Err(StoreError::TwoRuns { folder: folder.to_owned() }),
+        None => Err(StoreError::NotFinished { folder: folder.to_owned() }),
+    }
+}
+
+/// `summary.json`; `None` where it is not there.
+fn summary(folder: &Path) -> Result<Option<Summary>, StoreError> {
+    let path = folder.join(SUMMARY);
+    match fs::read(&path) {
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(summary) => Ok(Some(summary)),
+            // What the library says of it may quote it.
+            Err(_) => Err(StoreError::Unreadable { path, what: "it is no summary of an audit".to_owned() }),
+        },
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::Io { path, source }),
+    }
+}
+
+/// What the audit in a folder was of.
+fn kept_inputs(folder: &Path) -> Result<KeptInputs, StoreError> {
+    let path = folder.join(INPUTS);
+    let unknown = |what: String| StoreError::NoAudit { path: path.clone(), what };
+    let bytes = fs::read(&path).map_err(|e| unknown(e.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|e| unknown(e.to_string()))
+}
+
+/// Where findings of an audit are kept: with the gallery, so that every later audit of it
+/// knows them; else with the audit.
+pub(super) fn findings_file(folder: &Path, gallery: Option<&Path>) -> PathBuf {
+    gallery.unwrap_or(folder).join(FINDINGS)
+}
+
+/// The findings of the audit in a folder.
+///
+/// # Errors
+/// Where the folder holds no audit, or the findings are damaged.
+pub(super) fn findings_of(folder: &Path) -> Result<Findings, StoreError> {
+    let inputs = kept_inputs(folder)?;
+    Ok(Findings::read(&findings_file(folder, inputs.gallery.as_deref()))?)
+}

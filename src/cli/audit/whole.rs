@@ -1,0 +1,60 @@
+//! The audit of a whole gallery: what it is asked, and what it says meanwhile and at the end.
+
+use super::super::settings::Settings;
+use super::super::{Exit, Outcome, print};
+use super::calibration::calibration;
+use super::input::{self, Reading, Source};
+use super::plan::Plan;
+use super::thumbnails::Photos;
+use super::watch::{Status, Watch};
+use super::words::{bytes, found, grouped, of_engine, stopped};
+use crate::audit::{Asked, Begun, Capture, File, Folder, Report, Request, Thumbnail};
+
+/// Audits.
+pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &Status) -> Outcome {
+    let request = Request {
+        source: plan.first.name(),
+        against: plan.second.as_ref().map(Source::name),
+        gallery: plan.gallery(),
+        asked: plan.asked,
+        filters: &plan.filters,
+        since: plan.since.as_deref(),
+        known: &plan.known,
+        restart: plan.restart,
+        sampled_max: plan.sample,
+        pairs_max: plan.pairs_max,
+        threads: settings.workers(),
+        locale: plan.csv_locale,
+        words: &of_engine,
+    };
+    let begun = Begun::new(&request, folder).map_err(|e| stopped(&e))?;
+    let reading = Reading { settings, cache: plan.cache.then(|| folder.file(File::Cache)) };
+    let (collection, template_next) =
+        input::load(plan.sources(), &reading, &plan.filters, |place| begun.before(place))?;
+    let prepared = begun.loaded(&collection, template_next).map_err(|e| stopped(&e))?;
+    let size = prepared.size();
+    print::note(&format!(
+        "{} templates of {} subjects: {} comparisons on {} threads, up to {} of memory",
+        grouped(size.templates),
+        grouped(size.subjects),
+        grouped(size.comparisons),
+        request.threads,
+        bytes(size.bytes),
+    ));
+    let curve = match (calibration(settings, &collection), plan.asked) {
+        (Err(failure), Asked::Fmr(_)) => return Err(failure),
+        (curve, _) => curve.ok(),
+    };
+    let photos = Photos::of(plan, settings.limits);
+    let thumbnail = |capture: &Capture| photos.as_ref().and_then(|photos| photos.thumbnail(capture));
+    let thumbnail: Option<Thumbnail<'_>> = photos.is_some().then_some(&thumbnail);
+    let report = Report { locale: plan.csv_locale, thumbnail };
+    let results = prepared.run(curve.as_ref(), report, &mut Watch::new(status)).map_err(|e| stopped(&e))?;
+    let summary = &results.summary;
+    if plan.json {
+        print::json(summary)?;
+    } else {
+        print::answer(&found(summary, &folder.page()))?;
+    }
+    Ok(if summary.pairs == 0 { Exit::Success } else { Exit::Negative })
+}

@@ -1,0 +1,136 @@
+//! Galleries read or changed as a whole by a command that is no engine: the one place where the
+//! audit's commands meet a gallery's folder, or the server that has it open.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::settings::Settings;
+use super::{Failure, caller, print, runtime};
+use crate::gallery::{self, ClearedPair, GalleryError, SnapshotHead, SnapshotPart, Timestamp};
+use crate::service::Client;
+use crate::service::local::Snapshot;
+use crate::workflow::beneficiary::ClearPairRequest;
+use crate::workflow::words::Reason;
+
+/// Told what a gallery is of.
+type Begin<'a> = &'a mut dyn FnMut(&SnapshotHead) -> Result<(), Failure>;
+/// Told each part of it.
+type Visit<'a> = &'a mut dyn FnMut(SnapshotPart) -> Result<(), Failure>;
+
+/// Every part of a gallery as it is at one moment: from its folder, or where a server
+/// has that open, from the server.
+pub(super) fn visit(
+    folder: &Path,
+    settings: &Settings,
+    mut begin: impl FnMut(&SnapshotHead) -> Result<(), Failure>,
+    mut visit: impl FnMut(SnapshotPart) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    match visit_folder(folder, settings, &mut begin, &mut visit)? {
+        Read::Whole => Ok(()),
+        Read::InUse => visit_served(folder, &mut begin, &mut visit),
+    }
+}
+
+/// What came of reading a folder.
+enum Read {
+    /// All was told.
+    Whole,
+    /// Another process has it open; nothing was told.
+    InUse,
+}
+
+/// Every part of a gallery that nobody has open.
+fn visit_folder(folder: &Path, settings: &Settings, begin: Begin<'_>, visit: Visit<'_>) -> Result<Read, Failure> {
+    if !gallery::is_at(folder) {
+        return Err(Failure::new(format_args!(
+            "there is no gallery at {}; check --data, or enrol somebody first",
+            folder.display()
+        )));
+    }
+    // What the callbacks refuse goes round the gallery, whose errors are its own.
+    let refused = RefCell::new(None);
+    let keep = |result: Result<(), Failure>| match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(failure) => {
+            *refused.borrow_mut() = Some(failure);
+            ControlFlow::Break(GalleryError::Closing)
+        }
+    };
+    let options = settings.gallery_options();
+    let read = gallery::read_all(folder, &options, &mut |head| keep(begin(head)), &mut |part| keep(visit(part)));
+    match (refused.into_inner(), read) {
+        (Some(failure), _) => Err(failure),
+        (None, Err(GalleryError::InUse(_))) => Ok(Read::InUse),
+        (None, read) => read.map(|()| Read::Whole).map_err(Failure::new),
+    }
+}
+
+/// Every part of a gallery, from the server that has it open.
+fn visit_served(folder: &Path, begin: Begin<'_>, visit: Visit<'_>) -> Result<(), Failure> {
+    runtime::wait(async {
+        let mut snapshot = Snapshot::open(folder).await.map_err(Failure::new)?;
+        print::note(&format!("{} is in use: its server hands on a snapshot", folder.display()));
+        begin(&snapshot.head())?;
+        while let Some(part) = snapshot.next().await.map_err(Failure::new)? {
+            visit(part)?;
+        }
+        Ok(())
+    })
+}
+
+/// Clears a pair in a gallery, through the server where one is named; `false` where neither is
+/// enrolled any more.
+pub(super) fn clear_pair(
+    folder: &Path,
+    settings: &Settings,
+    server: Option<&str>,
+    pair: ClearPairRequest,
+) -> Result<bool, Failure> {
+    runtime::wait(async {
+        match server {
+            Some(url) => {
+                let client =
+                    Client::connect(url).await.map_err(|e| Failure::new(format_args!("--server {url}: {e}")))?;
+                match client.clear_pair(pair).await {
+                    Ok(_) => Ok(true),
+                    Err(error) if error.reason == Reason::SubjectUnknown.code() => Ok(false),
+                    Err(error) => Err(Failure::new(error)),
+                }
+            }
+            None => {
+                let head = head_of(folder, settings)?;
+                let options = settings.gallery_options();
+                let gallery = gallery::open(folder, head.recipe, head.dimension, options).map_err(Failure::new)?;
+                let ClearPairRequest { one, other, officer, reason } = pair;
+                let cleared_at = Timestamp::now();
+                let pair = ClearedPair { first: one, second: other, officer, reason, cleared_at };
+                match gallery.clear_pair(&caller::context(), pair).await {
+                    Ok(_) => Ok(true),
+                    Err(GalleryError::UnknownSubject) => Ok(false),
+                    Err(error) => Err(Failure::new(error)),
+                }
+            }
+        }
+    })
+}
+
+/// What a gallery that nobody has open is of.
+fn head_of(folder: &Path, settings: &Settings) -> Result<SnapshotHead, Failure> {
+    let mut found = None;
+    let enough = Failure::new("");
+    let mut begin = |head: &SnapshotHead| {
+        found = Some(*head);
+        Err(enough.clone())
+    };
+    let read = visit_folder(folder, settings, &mut begin, &mut |_| Ok(()));
+    match (found, read) {
+        (Some(head), Err(failure)) if failure == enough => Ok(head),
+        (_, Err(failure)) => Err(failure),
+        (_, Ok(Read::InUse)) => Err(Failure::new(format_args!(
+            "the data folder {} is in use by another process; let it clear the pair with --server URL, or stop it first",
+            folder.display()
+        ))),
+        (_, Ok(Read::Whole)) => Err(Failure::new("the gallery has no beginning; this is a defect of chinhchu")),
+    }
+}

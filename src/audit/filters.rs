@@ -39,6 +39,9 @@ impl Filters {
     }
 
     /// The same of a subject of a gallery.
+    ///
+    /// # Errors
+    /// Why it is left out, as a fixed word.
     pub fn wants_subject(&self, subject: &Subject) -> Result<(), &'static str> {
         self.wants(Known {
             schemes: subject.attributes.schemes.iter().map(String::as_str).collect(),
@@ -49,6 +52,9 @@ impl Filters {
 
     /// `Err` with the code of the reason where a record is not compared. What is not
     /// known does not apply.
+    ///
+    /// # Errors
+    /// Why it is left out, as a fixed word.
     pub fn wants(&self, known: Known<'_>) -> Result<(), &'static str> {
         let drawn = |stored: &&str| self.schemes.iter().any(|wanted| same_scheme(stored, wanted));
         if !self.schemes.is_empty() && !known.schemes.iter().any(drawn) {

@@ -78,6 +78,9 @@ pub enum FindingsError {
 
 impl Finding {
     /// Checks a finding.
+    ///
+    /// # Errors
+    /// [`FindingsError`] for a reason that is empty, too long, or holds a number.
     pub fn new(
         subjects: [SubjectId; 2],
         score: f32,
@@ -117,6 +120,9 @@ pub struct Findings {
 
 impl Findings {
     /// Reads the file at `path`; none where it is not there.
+    ///
+    /// # Errors
+    /// [`FindingsError`] where the file cannot be read or is altered.
     pub fn read(path: &Path) -> Result<Self, FindingsError> {
         let failed = |source| FindingsError::Io { path: path.to_owned(), source };
         match File::open(path) {
@@ -164,6 +170,9 @@ impl Findings {
     /// Keeps a finding in the file at `path`, made where it is not there: when this
     /// returns it survives a power cut. `false` where the same was there already, and
     /// nothing was written.
+    ///
+    /// # Errors
+    /// [`FindingsError`] where the file cannot be read or written.
     pub fn record(path: &Path, finding: &Finding) -> Result<bool, FindingsError> {
         let failed = |source| FindingsError::Io { path: path.to_owned(), source };
         let file = private::open(path).map_err(failed)?;

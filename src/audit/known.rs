@@ -69,6 +69,9 @@ impl KnownTemplates {
     }
 
     /// Reads the list at `path`.
+    ///
+    /// # Errors
+    /// [`KnownError`] where the file cannot be read or makes no sense.
     pub fn read(path: &Path) -> Result<Self, KnownError> {
         let bytes = fs::read(path).map_err(|source| KnownError::Io { path: path.to_owned(), source })?;
         let damaged = || KnownError::Damaged { path: path.to_owned() };
@@ -92,6 +95,9 @@ impl KnownTemplates {
     }
 
     /// Writes the list.
+    ///
+    /// # Errors
+    /// What the system said.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
         let mut crc = crc32fast::Hasher::new();
         let mut header = MAGIC.to_vec();

@@ -168,6 +168,9 @@ pub(super) enum LogFormat {
 
 /// Parses what was typed. `Err` carries the exit code where there is nothing more
 /// to do: help was asked for, or the usage is wrong.
+///
+/// # Errors
+/// The exit code, after the usage, the help or the mistake was written.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(GlobalArgs, Command), ExitCode> {
     let args = joined(args.into_iter().collect());
     match Cli::try_parse_from(&args) {

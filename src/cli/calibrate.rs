@@ -142,6 +142,9 @@ struct CurveFitted {
 }
 
 /// Runs the command.
+///
+/// # Errors
+/// What stands in the way, as a sentence with an exit code.
 pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;

@@ -77,6 +77,9 @@ struct Answer {
 }
 
 /// Runs the command.
+///
+/// # Errors
+/// What stands in the way, as a sentence with an exit code.
 pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let Action::Check(args) = args.action;

@@ -83,6 +83,9 @@ enum State {
 }
 
 /// Runs the command.
+///
+/// # Errors
+/// What stands in the way, as a sentence with an exit code.
 pub fn run(global: &GlobalArgs, args: EmbedArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;

@@ -119,6 +119,9 @@ struct Candidate<'a> {
 }
 
 /// Runs the command.
+///
+/// # Errors
+/// What stands in the way, as a sentence with an exit code.
 pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;

@@ -102,6 +102,9 @@ pub(super) fn check_address(listen: SocketAddr) -> Result<(), ServeError> {
 }
 
 /// Runs the command.
+///
+/// # Errors
+/// What stands in the way, as a sentence with an exit code.
 pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
     runtime::start_log(global, runtime::SERVER_LOG)?;
     let settings = Settings::new(global)?;

@@ -96,6 +96,9 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// What the checkpoint at `path` is of; `None` where there is none, or none that can
     /// be read.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`] where the file is there and cannot be opened.
     pub fn identity(path: &Path) -> Result<Option<Identity>, CheckpointError> {
         let failed = |source| CheckpointError::Io { path: path.to_owned(), source };
         let file = match File::open(path) {
@@ -217,6 +220,9 @@ impl Checkpoint {
 
     /// Keeps what a unit found. Where that fails nothing of it is kept, and what was
     /// kept before still is.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] where the file cannot be written.
     pub fn put(&mut self, unit: u32, comparisons: u64, pairs: &[Pair]) -> Result<(), CheckpointError> {
         if self.is_done(unit) {
             return Ok(());
@@ -249,6 +255,9 @@ impl Checkpoint {
     }
 
     /// Makes all of it survive a power cut.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] where what was written does not reach the disk.
     pub fn sync(&mut self) -> Result<(), CheckpointError> {
         self.synced_at = Instant::now();
         let mut clock = Clock::start_thread();

@@ -121,6 +121,9 @@ impl Collection {
     }
 
     /// Says which recipe made what follows.
+    ///
+    /// # Errors
+    /// [`CollectionError`] where templates of another recipe are there already.
     pub fn set_recipe(&mut self, recipe: RecipeDigest) -> Result<(), CollectionError> {
         match self.recipe {
             Some(first) if first != recipe => Err(CollectionError::TwoRecipes { first, other: recipe }),
@@ -139,6 +142,9 @@ impl Collection {
     }
 
     /// The number of a subject, new or not.
+    ///
+    /// # Errors
+    /// [`CollectionError`] for an id that cannot be one, and for too many subjects.
     pub fn subject(&mut self, id: &str) -> Result<u32, CollectionError> {
         if let Some(known) = self.subjects.find(id) {
             return Ok(known);
@@ -182,6 +188,9 @@ impl Collection {
 
     /// Takes a template; `false` for a vector of zeros, which stands for none and is
     /// counted as left out.
+    ///
+    /// # Errors
+    /// [`CollectionError`] for a vector of another dimension or without length, and for too many.
     pub fn push(&mut self, name: &str, vector: &[f32], facts: RowInfo) -> Result<bool, CollectionError> {
         if self.groups.is_empty() {
             self.dimension = vector.len();
@@ -251,6 +260,9 @@ impl Collection {
     }
 
     /// To be called when all is there: finds what only shows in the whole.
+    ///
+    /// # Errors
+    /// [`CollectionError`] where what was collected does not fit together.
     pub fn finish(&mut self) -> Result<(), CollectionError> {
         self.cleared.sort_unstable();
         self.cleared.dedup();

@@ -24,6 +24,9 @@ use super::{Failure, GlobalArgs, Outcome, evaluate, runtime};
 use crate::audit::{Folder, StoreError};
 
 /// Runs the command.
+///
+/// # Errors
+/// What stands in the way, as a sentence with an exit code.
 pub fn run(global: &GlobalArgs, args: AuditArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     match args.afterwards {

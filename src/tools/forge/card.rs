@@ -193,6 +193,9 @@ impl CardDraft {
 
     /// Makes the card. The error is the parser's over what was made, and does
     /// not happen.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the draft makes a file that cannot be.
     pub fn forge(&self) -> Result<ForgedCard, ParseError> {
         let holder = self.dated_holder();
         let first_year = holder.issued.year.min(self.holder.issued.year);
@@ -343,6 +346,9 @@ impl ForgedCard {
 
     /// Writes the chip's files into `folder` and what the operator would
     /// install into `folder/csca`.
+    ///
+    /// # Errors
+    /// What the system said.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         let anchors = folder.join("csca");
         std::fs::create_dir_all(&anchors)?;

@@ -67,6 +67,9 @@ impl TestAuthority {
     }
 
     /// Issues a certificate for a key.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the draft makes a certificate that cannot be.
     pub fn issue(&self, draft: &CertificateDraft, key: &TestKey) -> Result<Certificate, ParseError> {
         let algorithm = self.key.signature_algorithm();
         let spki = if draft.forged_curve { key.forged_spki() } else { key.spki().clone() };

@@ -61,7 +61,7 @@
 //! ```
 
 #[macro_use]
-mod words;
+mod code_table;
 
 pub mod audit;
 pub mod chip;

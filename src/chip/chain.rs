@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::anchors::{Anchors, Authority};
 use super::crypto::{Hash, Scheme, SignatureError};
 use super::finding::Finding;
+use super::reason::{Effect, Reason};
 use super::sod::{signature_reason, weaknesses};
-use super::words::{Effect, Reason};
 use super::x509::Certificate;
 use crate::dates::Moment;
 

@@ -5,9 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use super::finding::Finding;
+use super::reason::Reason;
 use super::text_form;
 use super::tlv::Header;
-use super::words::Reason;
 use crate::regular;
 
 /// Largest file of a chip. DG2 of a genuine card has 15 to 60 KB, with several

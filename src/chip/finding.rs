@@ -1,4 +1,4 @@
-use super::words::{Effect, Reason};
+use super::reason::{Effect, Reason};
 
 /// Something found, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -44,13 +44,13 @@ mod name;
 pub(crate) mod oid;
 mod pem;
 mod personal;
+pub mod reason;
 mod report;
 mod sod;
 pub(crate) mod test_keys;
 mod text_form;
 mod time;
 pub mod tlv;
-pub mod words;
 mod x509;
 
 pub use crate::dates::{Date, Moment};
@@ -69,9 +69,9 @@ pub(crate) use mrz::check_digit;
 pub use mrz::{Mrz, MrzLayout};
 pub use name::Name;
 pub use personal::{BirthDate, Personal, Sex};
+pub use reason::Reason;
 pub use report::Fields;
 #[cfg(test)]
 pub(crate) use report::effect_code;
 pub use sod::{SecurityObject, SignatureCheck, Sod};
-pub use words::Reason;
 pub use x509::{Certificate, RevocationList};

@@ -7,7 +7,7 @@ use super::dg13::Dg13;
 use super::inspection::Inspection;
 use super::mrz::Mrz;
 use super::personal::Personal;
-use super::words::Effect;
+use super::reason::Effect;
 
 /// Whether personal fields are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

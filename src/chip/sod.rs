@@ -7,8 +7,8 @@ use super::cms::{SignedData, SignerError, SignerInfo};
 use super::crypto::{AlgorithmIdentifier, Hash, KeyError, PublicKey, Scheme, SignatureError};
 use super::error::InStructure;
 use super::finding::Finding;
+use super::reason::Reason;
 use super::tlv::Reader;
-use super::words::Reason;
 use super::x509::Certificate;
 use super::{ParseError, oid};
 

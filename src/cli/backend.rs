@@ -13,7 +13,7 @@ use crate::context::RequestContext;
 use crate::face::{Pack, RecipeDigest};
 use crate::gallery::{self, EmbeddedOptions, Gallery, GalleryError, Receipt, RequestId, SubjectId};
 use crate::service::{Client, ClientError};
-use crate::workflow::words::{Reason, StatusClass};
+use crate::workflow::reason::{Reason, StatusClass};
 use crate::workflow::{
     Engine, EnrolOutcome, EnrolRequest, Field, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest,
     WorkflowError,

@@ -40,7 +40,7 @@ use super::{Failure, caller, outcome, photo};
 use crate::context::RequestContext;
 use crate::gallery::{Attributes, EnrolMode, RequestId, Source, SubjectId, Timestamp};
 use crate::hex;
-use crate::workflow::words::Reason;
+use crate::workflow::reason::Reason;
 use crate::workflow::{EnrolRequest, Photo, WorkflowError};
 
 /// Rows in flight per worker: enough that none waits for a commit or a disk.

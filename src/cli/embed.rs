@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, outcome, photo, print, runtime};
 use crate::face::{FaceError, FacePool, Pack, Ticket, Wants};
 use crate::table::{self, CsvLocale};
-use crate::workflow::words::Reason;
+use crate::workflow::reason::Reason;
 
 const EXAMPLES: &str = "\
 Examples:

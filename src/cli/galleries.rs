@@ -11,7 +11,7 @@ use crate::gallery::{self, ClearedPair, GalleryError, SnapshotHead, SnapshotPart
 use crate::service::Client;
 use crate::service::local::Snapshot;
 use crate::workflow::beneficiary::ClearPairRequest;
-use crate::workflow::words::Reason;
+use crate::workflow::reason::Reason;
 
 /// Told what a gallery is of.
 type Begin<'a> = &'a mut dyn FnMut(&SnapshotHead) -> Result<(), Failure>;

@@ -7,7 +7,7 @@ use super::backend::{Backend, GalleryArgs, Roles};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, caller, print, runtime};
 use crate::gallery::SubjectId;
-use crate::workflow::words::Reason;
+use crate::workflow::reason::Reason;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::face::{RecipeDigest, Template};
-use crate::workflow::words::Reason;
+use crate::workflow::reason::Reason;
 use crate::{float32, private};
 
 const MAGIC: &[u8; 8] = b"CHCHEVAL";

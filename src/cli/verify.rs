@@ -11,7 +11,7 @@ use super::chip::finding_line;
 use super::settings::Settings;
 use super::source::{self, FaceSource};
 use super::{Exit, Failure, GlobalArgs, Outcome, args, caller, print, runtime};
-use crate::chip::words::Effect;
+use crate::chip::reason::Effect;
 use crate::chip::{Fields, Inspection};
 use crate::face::FaceReport;
 use crate::matching::Reference;

@@ -12,7 +12,7 @@
 
 mod detect;
 mod embed;
-mod extras;
+mod found_face;
 mod geometry;
 mod graph;
 mod landmarks;
@@ -21,6 +21,7 @@ mod pack;
 mod picture;
 mod pipeline;
 mod pool;
+mod pose_and_liveness;
 mod print;
 mod projection;
 pub mod quality;
@@ -28,7 +29,6 @@ mod report;
 mod runtime;
 mod runtime_version;
 mod sample;
-mod seen;
 mod softmax;
 mod template;
 

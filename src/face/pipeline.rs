@@ -10,15 +10,15 @@ use ort::environment::Environment;
 
 use super::detect::{Detection, Detector, SECOND_FACE_SIDE, choose};
 use super::embed::{Embedders, Embedding, onto_template};
-use super::extras::{LivenessNetwork, PoseNetwork};
+use super::found_face::{FoundFace, check_size, check_whole};
 use super::geometry::{Region, Similarity};
 use super::landmarks::{Landmarks, Points};
 use super::manifest::{NetworkSpec, Role};
 use super::picture::{Exposure, exposure, spread, turned};
+use super::pose_and_liveness::{LivenessNetwork, PoseNetwork};
 use super::quality::{self, Crop, Measured, Study};
 use super::runtime::{self, Effort, Source};
 use super::sample::Scratch;
-use super::seen::{Seen, check_size, check_whole};
 use super::{Analysis, FaceError, FacePrint, FaceReport, Pack, PackError, PoolOptions, Rect, Template, Wants};
 use crate::imaging::{self, Decoded, Limits, RgbImage};
 
@@ -52,7 +52,7 @@ pub struct StageTimes {
     /// Measuring quality, where asked for.
     pub quality: Duration,
     /// Pose and liveness networks, where asked for.
-    pub extras: Duration,
+    pub pose_and_liveness: Duration,
 }
 
 /// The pipeline on the calling thread: what a worker of a
@@ -205,7 +205,7 @@ impl Pipeline {
         self.times.decode += clock.elapsed();
 
         let seen = self.upright(photo, &coarse, embed, &go_on)?;
-        let Seen { image, turns, region, .. } = &seen;
+        let FoundFace { image, turns, region, .. } = &seen;
 
         go_on()?;
         let clock = Instant::now();
@@ -214,7 +214,7 @@ impl Pipeline {
         let clock = Instant::now();
         let pose = if wants.pose { self.pose(image, region, &go_on)? } else { None };
         let liveness = if wants.liveness { self.liveness(image, region, &go_on)? } else { None };
-        self.times.extras = clock.elapsed();
+        self.times.pose_and_liveness = clock.elapsed();
 
         let (width, height) = coarse.full_size;
         let (face, cut) = seen.in_file(&coarse);
@@ -259,7 +259,7 @@ impl Pipeline {
         Some(clock.elapsed())
     }
 
-    fn quality(&mut self, coarse: &Decoded, seen: &Seen<'_>) -> Option<quality::Quality> {
+    fn quality(&mut self, coarse: &Decoded, seen: &FoundFace<'_>) -> Option<quality::Quality> {
         let pack = Arc::clone(&self.pack);
         let model = pack.quality()?;
         let light = self.crop.measure(&seen.image, &seen.fit, &mut self.scratch);
@@ -281,7 +281,7 @@ impl Pipeline {
         coarse: &'a Decoded,
         embed: bool,
         go_on: &dyn Fn() -> Result<(), FaceError>,
-    ) -> Result<Seen<'a>, FaceError> {
+    ) -> Result<FoundFace<'a>, FaceError> {
         let norm_sure = self.pack.manifest().norm_sure();
         let first = self.look(photo, coarse, 0, embed, go_on);
         let norm_min = match &first {
@@ -293,11 +293,11 @@ impl Pipeline {
             Err(FaceError::NoFace | FaceError::TooBright | FaceError::TooDark) => 0.0,
             Err(_) => return first,
         };
-        let mut best: Option<Seen<'a>> = None;
+        let mut best: Option<FoundFace<'a>> = None;
         for turns in 1..4 {
             match self.look(photo, coarse, turns, embed, go_on) {
                 Ok(seen) => {
-                    let norm_min = best.as_ref().map_or(norm_min, Seen::norm);
+                    let norm_min = best.as_ref().map_or(norm_min, FoundFace::norm);
                     if seen.norm() > norm_min {
                         best = Some(seen);
                     }
@@ -323,7 +323,7 @@ impl Pipeline {
         turns: u8,
         embed: bool,
         go_on: &dyn Fn() -> Result<(), FaceError>,
-    ) -> Result<Seen<'a>, FaceError> {
+    ) -> Result<FoundFace<'a>, FaceError> {
         let mut image = match turns {
             0 => Cow::Borrowed(&coarse.image),
             _ => Cow::Owned(turned(&coarse.image, turns).ok_or(FaceError::NoFace)?),
@@ -363,7 +363,7 @@ impl Pipeline {
         let faces = found.len() as u32;
         if !embed {
             self.times.align += clock.elapsed();
-            return Ok(Seen {
+            return Ok(FoundFace {
                 image,
                 turns,
                 region,
@@ -387,7 +387,18 @@ impl Pipeline {
             .map_err(|_| FaceError::Inference("the embedding is zero or not finite".into()))?
             .with_norm(norm);
         self.times.embed += clock.elapsed();
-        Ok(Seen { image, turns, region, confidence, points, fit, faces, other_face, template: Some(template), print })
+        Ok(FoundFace {
+            image,
+            turns,
+            region,
+            confidence,
+            points,
+            fit,
+            faces,
+            other_face,
+            template: Some(template),
+            print,
+        })
     }
 
     /// Faces in the picture as it is, or else with a margin around it.

@@ -63,7 +63,7 @@
 //! sentence in both languages), one `LocalizedMessage` in the language of the caller's
 //! `accept-language`, `BadRequest` where a field makes an `INVALID_ARGUMENT`, `RetryInfo`
 //! where trying again can help. Reasons come from
-//! [`Reason`](crate::workflow::words::Reason), whose status class gives the gRPC code:
+//! [`Reason`](crate::workflow::reason::Reason), whose status class gives the gRPC code:
 //!
 //! | status class | code |
 //! |---|---|

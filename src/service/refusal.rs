@@ -14,7 +14,7 @@ use crate::face::quality::Flaw;
 use crate::gallery::GalleryError;
 use crate::imaging::ImageError;
 use crate::matching::CalibrationError;
-use crate::workflow::words::{Reason, StatusClass};
+use crate::workflow::reason::{Reason, StatusClass};
 use crate::workflow::{Field, WorkflowError};
 
 /// Retry hint where the service cannot know how long an outage lasts.

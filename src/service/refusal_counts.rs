@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::admission::BusyCause;
 use super::method::Method;
-use crate::workflow::words::Reason;
+use crate::workflow::reason::Reason;
 
 /// Refusals since they were last logged, by method.
 #[derive(Default)]

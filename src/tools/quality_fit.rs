@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::small_net::{self, Row, UNITS};
 use crate::evaluation::FitError;
 use crate::face::Pose;
-use crate::face::quality::{CellTable, Form, Look, Looks, QualityModel, Standard, Study, Term, Unit};
+use crate::face::quality::{CellTable, Form, QualityModel, Standard, Study, Term, Unit, ViewClass, ViewClassifier};
 use crate::matching::compare;
 
 /// Weight of the penalty on coefficients, per standardised input.
@@ -103,7 +103,7 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
 }
 
 /// Every photo and its mirror image.
-fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTable) -> Option<Looks> {
+fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTable) -> Option<ViewClassifier> {
     let all: Vec<usize> = (0..examples.len()).collect();
     let signals: Vec<Standard> = table
         .design(&[Study::point_inputs(), LOOKS].concat(), &all)
@@ -119,9 +119,9 @@ fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTabl
         .par_iter()
         .flat_map_iter(|example| {
             let (look, weight) = match example.shows {
-                Shows::Frontal | Shows::Spoiled => (Look::Front, 1.0),
-                Shows::Profile => (Look::Turned, TURNED_WEIGHT),
-                Shows::Covered => (Look::Covered, 1.0),
+                Shows::Frontal | Shows::Spoiled => (ViewClass::Front, 1.0),
+                Shows::Profile => (ViewClass::Turned, TURNED_WEIGHT),
+                Shows::Covered => (ViewClass::Covered, 1.0),
             };
             example.study.looks(coarse, &fine, &signals).map(|values| Row { values, look, weight })
         })
@@ -133,7 +133,7 @@ fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTabl
         let unit = Unit::nearest(&weights, short(bias), out.map(short));
         Unit { step: short(unit.step), ..unit }
     };
-    Some(Looks { signals, bias: net.bias().map(short), units: (0..UNITS).map(unit).collect(), cells: fine })
+    Some(ViewClassifier { signals, bias: net.bias().map(short), units: (0..UNITS).map(unit).collect(), cells: fine })
 }
 
 /// Nine digits are far more than the photos support, and keep the file short.

@@ -1,15 +1,15 @@
 //! Fits a network of one hidden layer and a softmax of three: what stands in
-//! [`Looks`](crate::face::quality::Looks).
+//! [`ViewClassifier`](crate::face::quality::ViewClassifier).
 //!
 //! Cross-entropy with a penalty on weights, by Adam (Kingma and Ba, 2015) with a
 //! rate that falls along a cosine to zero. The same bits on every machine: one
 //! thread, sums in one order, seeded draws.
 
-use crate::face::quality::Look;
+use crate::face::quality::ViewClass;
 use crate::face::softmax;
 use crate::random::SplitMix;
 
-const OUTPUTS: usize = Look::COUNT;
+const OUTPUTS: usize = ViewClass::COUNT;
 /// Hidden units. On `cfp-dev`, in folds by person, 64 do not find more covers than 32.
 pub(super) const UNITS: usize = 32;
 /// Passes over the rows.
@@ -29,7 +29,7 @@ const SEED: u64 = 20_261_122;
 /// A row to learn from.
 pub(super) struct Row {
     pub values: Vec<f32>,
-    pub look: Look,
+    pub look: ViewClass,
     /// How much it counts.
     pub weight: f32,
 }
@@ -161,7 +161,7 @@ pub(super) fn fit(rows: &[Row]) -> Option<Net> {
 mod tests {
     use super::*;
 
-    const LOOKS: [Look; 3] = [Look::Front, Look::Turned, Look::Covered];
+    const LOOKS: [ViewClass; 3] = [ViewClass::Front, ViewClass::Turned, ViewClass::Covered];
 
     /// What no line tells apart: inside a ring, on it, outside.
     fn rings(count: usize) -> Vec<Row> {
@@ -177,7 +177,7 @@ mod tests {
         rows
     }
 
-    fn likeliest(net: &Net, row: &Row) -> Look {
+    fn likeliest(net: &Net, row: &Row) -> ViewClass {
         let chances = net.look(&row.values).1;
         LOOKS.into_iter().max_by(|a, b| chances[*a as usize].total_cmp(&chances[*b as usize])).unwrap()
     }
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn nothing_to_learn_from_gives_no_network() {
         assert!(fit(&[]).is_none());
-        let uneven = [2, 3].map(|n| Row { values: vec![0.0; n], look: Look::Front, weight: 1.0 });
+        let uneven = [2, 3].map(|n| Row { values: vec![0.0; n], look: ViewClass::Front, weight: 1.0 });
         assert!(fit(&uneven).is_none());
     }
 }

@@ -3,7 +3,7 @@ use sha2::{Digest, Sha256};
 use super::capture::refuse_flaws;
 use super::engine::check_count;
 use super::identify::NAME_BYTES_MAX;
-use super::seen::photos_are_seen;
+use super::photos_analysed::photos_are_analysed;
 use super::{Engine, Field, Kind, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::context::RequestContext;
 use crate::face::{FaceReport, Wants};
@@ -104,7 +104,7 @@ impl Engine {
             .map(|(i, photo)| ((photo.source, photo.captured_at), (Field::Photo(i), photo.bytes, wants)))
             .unzip();
         let mut analyses = self.analyze_all(photos).await?;
-        photos_are_seen();
+        photos_are_analysed();
         for (i, (analysis, (source, _))) in analyses.iter_mut().zip(&origins).enumerate() {
             // Only a person who is there can have his picture taken again.
             let live = *source == Source::Live;

@@ -61,7 +61,7 @@ impl std::fmt::Display for Field {
 
 /// Why a use case did not come to an answer.
 ///
-/// [`words::Reason::of`](super::words::Reason::of) gives its stable code and its
+/// [`words::Reason::of`](super::reason::Reason::of) gives its stable code and its
 /// sentences in Vietnamese and English.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

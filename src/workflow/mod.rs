@@ -10,12 +10,12 @@ mod enrol;
 mod error;
 mod identify;
 mod ids;
+mod photos_analysed;
 mod probe;
+pub mod reason;
 #[cfg(test)]
 mod reasons_page;
-mod seen;
 mod verify;
-pub mod words;
 
 pub use capture::{AssessOutcome, CaptureRules, Kind, LIVENESS_MIN, Level};
 pub use copies::{Frames, is_reference_picture, is_same_frame};
@@ -26,7 +26,7 @@ pub use identify::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope,
 };
 pub use ids::NumberIds;
-pub use seen::telling;
+pub use photos_analysed::on_photos_analysed;
 pub use verify::{Decision, VerifyOutcome, VerifyRequest};
 
 /// Most captures in one probe.

@@ -2,7 +2,7 @@
 
 use super::copies::Together;
 use super::engine::check_count;
-use super::seen::photos_are_seen;
+use super::photos_analysed::photos_are_analysed;
 use super::{Engine, Field, Kind, WorkflowError};
 use crate::face::{Analysis, Template};
 use crate::matching::{Reference, compare, fuse};
@@ -33,7 +33,7 @@ impl Engine {
         let frames = frames.into_iter().enumerate().map(|(i, bytes)| (Field::Probe(i), bytes, self.wants(Kind::Live)));
         let photos = ahead.into_iter().map(|(field, bytes)| (field, bytes, self.wants(Kind::Chip))).chain(frames);
         let mut ahead = self.analyze_all(photos.collect()).await?;
-        photos_are_seen();
+        photos_are_analysed();
         for analysis in &mut ahead[..others] {
             self.judge_capture(&mut analysis.report, Kind::Chip);
         }

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::beneficiary::{AppliedRule, Consequence, ReasonCode, citizen_reason, is_tried_again, resolved_sentence};
-use super::words::Reason;
+use super::reason::Reason;
 use crate::chip;
 use crate::face::quality::Flaw;
 use crate::gallery::Outcome;

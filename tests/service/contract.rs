@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use chinhchu::face::quality::Flaw;
 use chinhchu::service::DESCRIPTORS;
 use chinhchu::workflow::beneficiary::ReasonCode;
-use chinhchu::workflow::words::Reason;
+use chinhchu::workflow::reason::Reason;
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet};

@@ -11,7 +11,8 @@ use chinhchu::gallery::{Attributes, DecisionKey, EnrolMode, Filter, Note, Outcom
 use chinhchu::service::Client;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, ClearPairRequest, Record, ResolveReferral, Scheme};
 use chinhchu::workflow::{
-    Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest, WorkflowError, telling,
+    Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest, WorkflowError,
+    on_photos_analysed,
 };
 use tonic::Code;
 
@@ -177,16 +178,16 @@ async fn the_engine_tells_once_that_the_photos_have_been_looked_at() {
             told.fetch_add(1, Ordering::SeqCst);
         }
     };
-    telling(tell(), engine.enrol(&RequestContext::internal("test"), enrolment("t-1", "one", face.clone())))
+    on_photos_analysed(tell(), engine.enrol(&RequestContext::internal("test"), enrolment("t-1", "one", face.clone())))
         .await
         .unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 1, "enrol");
     let request =
         VerifyRequest { reference: face.clone(), probes: vec![other.clone()], fmr: None, against: Default::default() };
-    telling(tell(), engine.verify(&RequestContext::internal("test"), request)).await.unwrap();
+    on_photos_analysed(tell(), engine.verify(&RequestContext::internal("test"), request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 2, "verify");
     let request = IdentifyRequest { probes: vec![other.clone()], scope: None, filter: Filter::default() };
-    telling(tell(), engine.identify(&RequestContext::internal("test"), request)).await.unwrap();
+    on_photos_analysed(tell(), engine.identify(&RequestContext::internal("test"), request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 3, "identify");
     let request = BeneficiaryRequest {
         key: DecisionKey::new(RequestId::new("t-2").unwrap(), 1).unwrap(),
@@ -198,7 +199,7 @@ async fn the_engine_tells_once_that_the_photos_have_been_looked_at() {
         active: None,
         frames: vec![other],
     };
-    telling(tell(), engine.verify_beneficiary(&RequestContext::internal("test"), request)).await.unwrap();
+    on_photos_analysed(tell(), engine.verify_beneficiary(&RequestContext::internal("test"), request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 4, "verify a beneficiary");
 }
 

@@ -6,17 +6,17 @@
 //! burden. What is open is what prints. Size is bounded ([`RINGS_BYTES_MAX`] and a few
 //! other sections of fixed size); the CSV files have everything.
 
+mod bilingual;
 mod rings;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::io::{self, Write};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use self::bilingual::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, unit, verdict, words};
 use self::rings::{bridges, rings};
-use self::words::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, unit, verdict, words};
 use super::chance::{Band, Estimate, Verdict};
 use super::results::{Asked, Capture, Results};
 use crate::evaluation::{Axis, Plot, Svg, grouped, percent, printable};

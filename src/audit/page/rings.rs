@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
-use super::words::{Words, both, link_kind, outcome, rate_text, words};
+use super::bilingual::{Words, both, link_kind, outcome, rate_text, words};
 use super::{RINGS_BYTES_MAX, Thumbnail, heading, note, text};
 use crate::audit::results::{Capture, LinkFound, LinkKind, Results, RingFound, ring_id};
 use crate::evaluation::{grouped, percent, printable};

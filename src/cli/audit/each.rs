@@ -8,8 +8,8 @@ use super::super::settings::Settings;
 use super::super::{Exit, Failure, Outcome, galleries, outcome, print};
 use super::calibration::calibration;
 use super::input::{self, Reading};
+use super::messages::{grouped, left_out, of_engine};
 use super::plan::{Each, Plan, StalePlan};
-use super::words::{grouped, left_out, of_engine};
 use crate::audit::{
     self, File, Folder, LeftOut, Same, SameAsked, SameError, StaleScheme, Staleness, keep_left_out, write_same,
     write_stale,

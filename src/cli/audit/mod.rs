@@ -4,6 +4,7 @@
 mod calibration;
 mod each;
 mod input;
+mod messages;
 mod officer;
 mod plan;
 mod show;
@@ -11,7 +12,6 @@ mod thumbnails;
 mod typed;
 mod watch;
 mod whole;
-mod words;
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::{Failure, print};
-use super::words::duration;
+use super::messages::duration;
 use crate::audit::{Observer, Resumed};
 use crate::service;
 

@@ -4,10 +4,10 @@ use super::super::settings::Settings;
 use super::super::{Exit, Outcome, print};
 use super::calibration::calibration;
 use super::input::{self, Reading, Source};
+use super::messages::{bytes, found, grouped, of_engine, stopped};
 use super::plan::Plan;
 use super::thumbnails::Photos;
 use super::watch::{Status, Watch};
-use super::words::{bytes, found, grouped, of_engine, stopped};
 use crate::audit::{Asked, Begun, Capture, File, Folder, Report, Request, Thumbnail};
 
 /// Audits.

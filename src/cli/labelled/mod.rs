@@ -22,7 +22,7 @@ use super::{Failure, photo};
 pub(super) use crate::evaluation::LeftOutLine;
 use crate::evaluation::{Column, GroupBy, Inputs, LeftOut, ListedPair, PhotoSet, Plan, SamePictures};
 use crate::face::{FaceError, FacePool, Pack, RecipeDigest, Ticket, Wants};
-use crate::workflow::words::Reason;
+use crate::workflow::reason::Reason;
 pub(super) use args::{LabelledArgs, Part, TermsArgs};
 use matrix::Rows;
 pub(super) use measures::LIVENESS;

@@ -1,6 +1,6 @@
 //! Why a capture is not good enough, and what to do about it.
 
-words! {
+code_table! {
     /// A fault of a capture.
     Flaw;
 
@@ -94,7 +94,7 @@ impl Flaw {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::check_table;
+    use crate::code_table::check_table;
 
     #[test]
     fn every_flaw_has_a_code_of_its_own_and_two_sentences_that_say_what_to_do() {

@@ -12,28 +12,28 @@
 
 mod flaw;
 mod light;
-mod looks;
 mod measure;
 mod model;
 mod profile;
 mod signals;
 mod study;
+mod view;
 
 pub use flaw::Flaw;
-pub use looks::{Look, Looks, Standard, Unit};
 pub use measure::{Measure, Quality};
 pub use model::{CellTable, Form, QualityError, QualityModel, Term};
 pub use profile::{Profile, ProfileError, Range};
 pub use study::Study;
+pub use view::{Standard, Unit, ViewClass, ViewClassifier};
 
 pub(super) use light::{Crop, Light, blockiness};
-pub(super) use signals::Seen;
+pub(super) use signals::FoundFace;
 
 use super::geometry::{Point, distance};
 use super::landmarks::POINTS;
 use signals::Signals;
 
-/// Everything measured of a face beside its [`Seen`].
+/// Everything measured of a face beside its [`FoundFace`].
 pub(super) struct Measured<'a> {
     /// What its pixels say.
     pub light: &'a Light,
@@ -46,14 +46,14 @@ pub(super) struct Measured<'a> {
 }
 
 /// Puts the numbers together.
-pub(super) fn assess(model: &QualityModel, seen: &Seen, measured: &Measured) -> Quality {
+pub(super) fn assess(model: &QualityModel, seen: &FoundFace, measured: &Measured) -> Quality {
     let signals = Signals::new(seen, measured.light, &model.cells);
     let nan = |value: Option<f32>| value.unwrap_or(f32::NAN);
     let percent = |score: f32| (100.0 * score).clamp(0.0, 100.0);
     let (eyes_open, mouth_open) = seen.points.all.as_ref().map_or((f32::NAN, f32::NAN), openings);
     let light = measured.light;
     let looks = model.looks.chances(&signals, light);
-    let chance = |look: Look| looks.map_or(f32::NAN, |chances| chances[look as usize]);
+    let chance = |look: ViewClass| looks.map_or(f32::NAN, |chances| chances[look as usize]);
     Quality::new(
         model.capture.value(&signals).map_or(0.0, percent),
         seen.norm.and_then(|_| model.utility.value(&signals)).map(percent),
@@ -62,7 +62,7 @@ pub(super) fn assess(model: &QualityModel, seen: &Seen, measured: &Measured) -> 
             (Measure::Yaw, nan(model.yaw.value(&signals))),
             (Measure::Pitch, nan(model.pitch.value(&signals))),
             (Measure::Roll, -seen.fit.b.atan2(seen.fit.a).to_degrees()),
-            (Measure::Turned, chance(Look::Turned)),
+            (Measure::Turned, chance(ViewClass::Turned)),
             (Measure::Sharpness, light.sharpness),
             (Measure::Bright, light.upper_quartile),
             (Measure::Burnt, light.burnt),
@@ -71,7 +71,7 @@ pub(super) fn assess(model: &QualityModel, seen: &Seen, measured: &Measured) -> 
             (Measure::Contrast, light.contrast),
             (Measure::EyesOpen, eyes_open),
             (Measure::MouthOpen, mouth_open),
-            (Measure::Occluded, chance(Look::Covered)),
+            (Measure::Occluded, chance(ViewClass::Covered)),
             (Measure::Inside, seen.inside),
             (Measure::JpegQuality, nan(measured.jpeg_quality)),
             (Measure::Blockiness, nan(measured.blockiness)),

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::light::{CELL_VALUES, Cell, Grid};
-use super::looks::Looks;
 use super::signals::{COUNT, INPUTS, Signals};
+use super::view::ViewClassifier;
 use crate::face::RecipeDigest;
 use crate::typed;
 
@@ -43,7 +43,7 @@ pub struct QualityModel {
     /// What the coarse cells of an ordinary face look like.
     pub cells: CellTable,
     /// Front, turned away or covered.
-    pub looks: Looks,
+    pub looks: ViewClassifier,
 }
 
 /// Why a `quality.toml` cannot be used.
@@ -191,7 +191,7 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
-    use super::super::looks::{Standard, Unit};
+    use super::super::view::{Standard, Unit};
     use super::*;
 
     fn form() -> Form {
@@ -212,7 +212,7 @@ mod tests {
             capture: form(),
             utility: form(),
             cells: CellTable::neutral(Grid::Coarse),
-            looks: Looks {
+            looks: ViewClassifier {
                 signals: vec![Standard { input: "nose_x".into(), mean: 56.0, deviation: 3.0 }],
                 bias: [1.0, 0.0, -1.0],
                 units: vec![Unit::nearest(&vec![0.5; fine * CELL_VALUES * 2 + 1], 0.1, [0.0, 1.0, 2.0])],

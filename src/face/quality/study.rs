@@ -1,9 +1,9 @@
 //! One photo of a set that a quality model is fitted on.
 
 use super::light::{CELL_VALUES, Cell, Grid, Light, SIDE};
-use super::looks::{Look, Looks, Standard};
 use super::model::{CellTable, QualityModel};
-use super::signals::{INPUTS, ODD_CELLS, POINTS, Seen, Signals};
+use super::signals::{FoundFace, INPUTS, ODD_CELLS, POINTS, Signals};
+use super::view::{Standard, ViewClass, ViewClassifier};
 use crate::face::geometry::Similarity;
 use crate::face::landmarks::Points;
 use crate::face::{Pose, Template};
@@ -31,8 +31,8 @@ pub struct Study {
 }
 
 impl Study {
-    pub(in crate::face) fn new(seen: &Seen, light: Light, template: Template, pose: Option<Pose>) -> Self {
-        let Seen { points, fit, inside, detection, eye_distance, norm } = *seen;
+    pub(in crate::face) fn new(seen: &FoundFace, light: Light, template: Template, pose: Option<Pose>) -> Self {
+        let FoundFace { points, fit, inside, detection, eye_distance, norm } = *seen;
         Self { points: *points, fit: *fit, inside, detection, eye_distance, norm, light, template, pose }
     }
 
@@ -56,14 +56,15 @@ impl Study {
         self.signals(cells).0.to_vec()
     }
 
-    /// What [`Looks`] is given of this face, and of its mirror image.
+    /// What [`ViewClassifier`] is given of this face, and of its mirror image.
     pub fn looks(&self, coarse: &CellTable, fine: &CellTable, standards: &[Standard]) -> [Vec<f32>; 2] {
-        [self.clone(), self.mirrored()].map(|seen| Looks::values(&seen.signals(coarse), &seen.light, fine, standards))
+        [self.clone(), self.mirrored()]
+            .map(|seen| ViewClassifier::values(&seen.signals(coarse), &seen.light, fine, standards))
     }
 
     /// Chances that it is seen from the front, turned away, covered; and the
     /// predicted utility, 0…1. `None` where the model asks for what is not known.
-    pub fn judged(&self, model: &QualityModel) -> Option<([f32; Look::COUNT], f32)> {
+    pub fn judged(&self, model: &QualityModel) -> Option<([f32; ViewClass::COUNT], f32)> {
         let signals = self.signals(&model.cells);
         Some((model.looks.chances(&signals, &self.light)?, model.utility.value(&signals)?))
     }
@@ -71,7 +72,7 @@ impl Study {
     fn signals(&self, cells: &CellTable) -> Signals {
         let Self { points, fit, inside, detection, eye_distance, norm, .. } = self;
         let seen =
-            Seen { points, fit, inside: *inside, detection: *detection, eye_distance: *eye_distance, norm: *norm };
+            FoundFace { points, fit, inside: *inside, detection: *detection, eye_distance: *eye_distance, norm: *norm };
         Signals::new(&seen, &self.light, cells)
     }
 

@@ -1,4 +1,4 @@
-//! Making the tables of a gallery, and bringing those of an earlier program up to date.
+//! Makes the tables of a gallery, and brings those of an earlier program up to date.
 
 use std::path::Path;
 

@@ -10,7 +10,7 @@ use crate::gallery::{Change, Changes, Watermark};
 const CHANGES_MAX: usize = 4096;
 
 /// What the last commits changed.
-pub(super) struct Tail {
+pub(super) struct LogTail {
     state: Mutex<State>,
     /// Commit of the last change.
     last_change: AtomicU64,
@@ -26,7 +26,7 @@ struct State {
     changes: usize,
 }
 
-impl Tail {
+impl LogTail {
     /// Begins after a commit.
     pub(super) fn new(commit: u64, template_next: u64) -> Self {
         let state = State { after: commit, up_to: commit, template_next, commits: VecDeque::new(), changes: 0 };
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_came_after_a_commit_is_all_there_or_said_to_be_missing() {
-        let tail = Tail::new(5, 1);
+        let tail = LogTail::new(5, 1);
         assert!(tail.changes(Watermark(4)).is_none(), "before the beginning");
         tail.push(6, 2, vec![removed(1)]);
         tail.push(7, 2, Vec::new());

@@ -5,7 +5,7 @@
 //! take a consistent snapshot of the database, searches one of the index.
 //!
 //! Each file answers one question. The store (`store`): who may use the folder (`folder`), what
-//! the database lies on (`medium`), where it is while it is open (`database`), which tables there
+//! the database lies on (`storage`), where it is while it is open (`database`), which tables there
 //! are (`tables`), what their bytes mean (`record`), how they are made (`create`) and read
 //! (`read`, `snapshot`), how many commands share a transaction (`group`), what happens when one
 //! fails (`writer`), what changed last (`log`). The index is `index`. How it all works is said by
@@ -21,16 +21,16 @@ mod folder;
 mod group;
 mod index;
 mod log;
-mod medium;
 mod options;
 mod read;
 mod record;
 mod snapshot;
+mod storage;
 mod store;
 mod tables;
 mod writer;
 
 pub(super) use self::index::EmbeddedIndex;
-pub use self::medium::BackendFactory;
 pub use self::options::{EmbeddedOptions, Progress};
+pub use self::storage::BackendFactory;
 pub(super) use self::store::EmbeddedStore;

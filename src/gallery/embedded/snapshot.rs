@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::fault::StoreError;
 use super::folder::Folder;
-use super::medium::{Medium, guarded};
 use super::record::{SubjectRecord, unseal};
+use super::storage::{Storage, guarded};
 use super::store::{EmbeddedStore, Shared};
 use super::tables::{GALLERY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters, read_gallery, read_id};
 use super::{EmbeddedOptions, create, read};
@@ -103,7 +103,7 @@ impl EmbeddedStore {
     ) -> Result<(), GalleryError> {
         let Some(database) = Folder::look(dir, create && id.is_none())? else { return Ok(()) };
         let read = || {
-            let Some(database) = Medium::look(&database)? else { return Ok(()) };
+            let Some(database) = Storage::look(&database)? else { return Ok(()) };
             guarded(|| {
                 let read = database.begin_read()?;
                 let table = read.open_table(GALLERY)?;
@@ -142,7 +142,7 @@ impl EmbeddedStore {
             return Err(GalleryError::Damaged { path: dir.to_owned(), detail });
         }
         let mut read = || {
-            let (database, _) = Medium::File(folder.database()).open(options)?;
+            let (database, _) = Storage::File(folder.database()).open(options)?;
             create::complete(&database)?;
             create::checked_id(&database, options, dir)?;
             guarded(|| {

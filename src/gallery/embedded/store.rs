@@ -13,9 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::database::OpenDatabase;
 use super::fault::{self, StoreError};
 use super::folder::Folder;
-use super::log::Tail;
-use super::medium::{BackendFactory, Medium};
+use super::log::LogTail;
 use super::read::{self, State};
+use super::storage::{BackendFactory, Storage};
 use super::tables::{Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters};
 use super::writer::{Message, Waiting, Writer};
 use super::{EmbeddedOptions, create};
@@ -32,9 +32,9 @@ pub(super) struct Shared {
     pub(super) id: GalleryId,
     pub(super) recipes: Vec<(RecipeDigest, usize)>,
     pub(super) options: EmbeddedOptions,
-    pub(super) medium: Medium,
+    pub(super) storage: Storage,
     pub(super) database: Arc<OpenDatabase>,
-    pub(super) tail: Tail,
+    pub(super) tail: LogTail,
     subjects: AtomicU64,
     templates: AtomicU64,
     /// By follower, the commit after which it still needs the log.
@@ -86,13 +86,13 @@ impl EmbeddedStore {
         let folder = Folder::claim(dir, options.create && options.id.is_none())?;
         if folder.is_new()? {
             let at = |error: StoreError| error.at(dir);
-            let database = Medium::create(&folder.new_database()?).map_err(at)?;
+            let database = Storage::create(&folder.new_database()?).map_err(at)?;
             create::initialise(&database, recipe, dimension).map_err(at)?;
             database.close().map_err(|error| at(error.into()))?;
             folder.keep_database()?;
         }
-        let medium = Medium::File(folder.database());
-        Self::start(dir, medium, Some(folder), recipe, dimension, options)
+        let storage = Storage::File(folder.database());
+        Self::start(dir, storage, Some(folder), recipe, dimension, options)
     }
 
     /// The same on storage of one's own, for tests of what happens when storage fails.
@@ -105,19 +105,19 @@ impl EmbeddedStore {
         dimension: usize,
         options: EmbeddedOptions,
     ) -> Result<Self, GalleryError> {
-        Self::start(Path::new("(backend)"), Medium::Backend(backend), None, recipe, dimension, options)
+        Self::start(Path::new("(backend)"), Storage::Backend(backend), None, recipe, dimension, options)
     }
 
     fn start(
         path: &Path,
-        medium: Medium,
+        storage: Storage,
         folder: Option<Folder>,
         recipe: RecipeDigest,
         dimension: usize,
         options: EmbeddedOptions,
     ) -> Result<Self, GalleryError> {
         let at = |error: StoreError| error.at(path);
-        let (database, empty) = medium.open(&options).map_err(at)?;
+        let (database, empty) = storage.open(&options).map_err(at)?;
         if empty {
             create::initialise(&database, recipe, dimension).map_err(at)?;
         } else {
@@ -138,9 +138,9 @@ impl EmbeddedStore {
             id,
             recipes: vec![(recipe, dimension)],
             options,
-            medium,
+            storage,
             database: Arc::new(slot),
-            tail: Tail::new(counters.commit, counters.template_next),
+            tail: LogTail::new(counters.commit, counters.template_next),
             subjects: AtomicU64::new(subjects),
             templates: AtomicU64::new(templates),
             followers: Mutex::default(),
@@ -168,9 +168,9 @@ impl EmbeddedStore {
 
     /// Where it lies; `None` on storage that is no folder.
     pub(super) fn folder(&self) -> Option<&Path> {
-        match self.shared.medium {
-            Medium::File(_) => Some(&self.shared.path),
-            Medium::Backend(_) => None,
+        match self.shared.storage {
+            Storage::File(_) => Some(&self.shared.path),
+            Storage::Backend(_) => None,
         }
     }
 

@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 
 use self::queue::{Queue, TurnSignal};
 use super::method::{Method, Priority};
-use crate::workflow::telling;
+use crate::workflow::on_photos_analysed;
 
 /// For want of what a call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,7 +183,7 @@ impl Turn {
                 }
             }
         };
-        let outcome = telling(photos_analysed, work).await;
+        let outcome = on_photos_analysed(photos_analysed, work).await;
         self.done = true;
         outcome
     }

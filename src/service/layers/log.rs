@@ -23,7 +23,7 @@ use super::{Answered, AuthorisedCall};
 use crate::service::admission::BusyCause;
 use crate::service::method::Method;
 use crate::service::shared::Shared;
-use crate::workflow::words::Reason;
+use crate::workflow::reason::Reason;
 
 /// Field of a call's span: the keyed digest of its transaction, where it has one.
 pub(in crate::service) const TRANSACTION: &str = "transaction";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::evidence::{ChipEvidence, Comparison, CopyOf, Evidence, FieldState, FrameEvidence, SchemeState};
 use super::policy::{Consequence, FirstSight, Policy};
 use super::reason_code::{EvidenceKind, ReasonCode};
-use crate::chip::{self, words::Effect};
+use crate::chip::{self, reason::Effect};
 use crate::face::quality::Flaw;
 use crate::gallery::Outcome;
 use crate::workflow::Frames;

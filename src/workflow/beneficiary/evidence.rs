@@ -96,7 +96,7 @@ impl ChipEvidence {
     /// Whether every reason it could not be read for may be gone with another reading.
     pub fn may_be_misread(&self) -> bool {
         let mut unreadable =
-            self.reasons.iter().filter(|reason| reason.effect() == chip::words::Effect::Unreadable).peekable();
+            self.reasons.iter().filter(|reason| reason.effect() == chip::reason::Effect::Unreadable).peekable();
         unreadable.peek().is_some() && unreadable.all(|reason| reason.may_be_misread())
     }
 
@@ -105,14 +105,14 @@ impl ChipEvidence {
         use chip::Reason::{CurveForged, KeyInvalid};
         !self.reasons.iter().any(|&reason| {
             let effect = reason.effect();
-            effect == chip::words::Effect::Altered
-                || effect == chip::words::Effect::Unreadable
+            effect == chip::reason::Effect::Altered
+                || effect == chip::reason::Effect::Unreadable
                 || matches!(reason, CurveForged | KeyInvalid)
         })
     }
 
     /// What its reasons of one effect come to.
-    pub(super) fn come_to(&self, effect: chip::words::Effect) -> impl Iterator<Item = ReasonCode> {
+    pub(super) fn come_to(&self, effect: chip::reason::Effect) -> impl Iterator<Item = ReasonCode> {
         let reasons = self.reasons.iter().filter(move |reason| reason.effect() == effect);
         reasons.filter_map(|&reason| ReasonCode::of_finding(reason))
     }

@@ -21,8 +21,8 @@ use crate::matching::{Reference, fuse};
 use crate::numbers;
 use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
-use crate::workflow::seen::photos_are_seen;
-use crate::workflow::words::Reason;
+use crate::workflow::photos_analysed::photos_are_analysed;
+use crate::workflow::reason::Reason;
 use crate::workflow::{Engine, Field, Kind, WorkflowError};
 
 /// How often a decision is made, where what it rests on changes while it is being made.
@@ -31,7 +31,7 @@ const TRIES_MAX: u32 = 5;
 const YEAR_DAYS: f64 = 365.25;
 
 /// What the photos and the chip gave, before anything is looked up.
-pub(super) struct Seen {
+pub(super) struct Observed {
     key: DecisionKey,
     content: [u8; 32],
     pub(super) subject: SubjectId,
@@ -47,7 +47,7 @@ pub(super) struct Seen {
     chip_photo: Option<Result<Analysis, FaceError>>,
 }
 
-impl Seen {
+impl Observed {
     /// The captures, with those marked that are photos enrolled in the record.
     fn beside(&self, subject: Option<&Subject>) -> Vec<FrameEvidence> {
         let now = Timestamp::now();
@@ -90,7 +90,7 @@ struct DecidedBy<'a> {
 }
 
 /// The chip, looked at.
-struct ChipSeen {
+struct ChipObserved {
     evidence: ChipEvidence,
     holder: Option<Holder>,
     photo: Option<Vec<u8>>,
@@ -173,7 +173,7 @@ impl Engine {
         content: [u8; 32],
         policy: &Policy,
         anchors: &Arc<Anchors>,
-    ) -> Result<Seen, WorkflowError> {
+    ) -> Result<Observed, WorkflowError> {
         let BeneficiaryRequest { key, subject, scheme, record, chip_files, active, frames, .. } = request;
         let wants = Wants {
             liveness: !policy.does_without(EvidenceKind::Liveness),
@@ -193,7 +193,7 @@ impl Engine {
             Ok::<_, WorkflowError>((Some(chip), photo))
         };
         let (mut analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames), chip)?;
-        photos_are_seen();
+        photos_are_analysed();
 
         analyses.iter_mut().for_each(|analysis| self.judge_capture(&mut analysis.report, Kind::Live));
         let together = Together::of(&analyses);
@@ -213,7 +213,7 @@ impl Engine {
             None => super::RecordEvidence::default(),
         };
         let chip = chip.map(|chip| chip.evidence);
-        Ok(Seen { key, content, subject, scheme, chip, record, frames, together, templates, probe, chip_photo })
+        Ok(Observed { key, content, subject, scheme, chip, record, frames, together, templates, probe, chip_photo })
     }
 
     /// Checks the chip on a thread that may compute for some milliseconds.
@@ -222,7 +222,7 @@ impl Engine {
         files: Vec<Vec<u8>>,
         active: Option<chip::ChallengeResponse>,
         anchors: Arc<Anchors>,
-    ) -> Result<ChipSeen, WorkflowError> {
+    ) -> Result<ChipObserved, WorkflowError> {
         let work = move || {
             let options = CheckOptions { active, ..CheckOptions::default() };
             let inspection = chip::inspect(&ChipFiles::from_bytes(files), &anchors, &options);
@@ -240,7 +240,7 @@ impl Engine {
                     .collect(),
                 photo_years: issued.map(|issued| years_between(Moment::of_date(issued), options.now)),
             };
-            ChipSeen { evidence, holder, photo: inspection.photo().map(|photo| photo.bytes.clone()) }
+            ChipObserved { evidence, holder, photo: inspection.photo().map(|photo| photo.bytes.clone()) }
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| WorkflowError::ChipCheck)
     }
@@ -265,7 +265,7 @@ impl Engine {
         &self,
         context: &RequestContext,
         gallery: &Gallery,
-        seen: &Seen,
+        seen: &Observed,
         by: DecidedBy<'_>,
         records: &Records,
     ) -> Result<BeneficiaryOutcome, WorkflowError> {

@@ -1,7 +1,7 @@
 //! What the captures come to against each of those they are compared with.
 
 use super::evidence::{Comparison, Duplicate, Duplicates, RecordTemplates};
-use super::flow::Seen;
+use super::flow::Observed;
 use super::policy::Policy;
 use crate::face::Template;
 use crate::gallery::{Candidate, Filter, Found, Gallery, Records, Scope, Searched, Source, Subject};
@@ -15,7 +15,7 @@ impl Engine {
         &self,
         gallery: &Gallery,
         curve: &Curve,
-        seen: &Seen,
+        seen: &Observed,
         records: &Records,
         policy: &Policy,
     ) -> Result<(Duplicates, Searched), WorkflowError> {
@@ -51,7 +51,7 @@ impl Engine {
     /// The captures against the chip's photo.
     pub(super) fn against_chip(
         &self,
-        seen: &Seen,
+        seen: &Observed,
         template: &Template,
         policy: &Policy,
     ) -> Result<Comparison, WorkflowError> {
@@ -78,7 +78,7 @@ impl Engine {
     /// is held to an `n`-th of the rate.
     pub(super) fn against_reference(
         &self,
-        seen: &Seen,
+        seen: &Observed,
         subject: &Subject,
         policy: &Policy,
     ) -> Result<Option<Comparison>, WorkflowError> {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chip::{Reason, words::Effect};
+use crate::chip::{Reason, reason::Effect};
 
 /// A kind of evidence that a policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ impl EvidenceKind {
     }
 }
 
-words! {
+code_table! {
     /// Something that speaks against an approval. Where two weigh the same, the one that
     /// stands first here comes first: what is shown to be wrong before what could not be
     /// shown, and that before what is not there.
@@ -355,7 +355,7 @@ impl ReasonCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::check_table;
+    use crate::code_table::check_table;
 
     #[test]
     fn every_ground_has_its_own_code_and_a_sentence_in_both_languages() {

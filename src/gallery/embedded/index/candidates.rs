@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::label::{Label, Labels, Sieve};
+use super::label::{Label, LabelFilter, Labels};
 use crate::gallery::Candidate;
 use crate::gallery::embedded::database::Pinned;
 use crate::search::{Hit, SearchError, View, Wanted};
@@ -24,7 +24,7 @@ pub(super) enum Asked {
 pub(super) struct Question<'a> {
     pub(super) query: &'a [f32],
     pub(super) asked: Asked,
-    pub(super) sieve: Sieve,
+    pub(super) label_filter: LabelFilter,
 }
 
 /// Answers several searches, reading the index once for all of them as far as
@@ -56,8 +56,8 @@ fn templates(
     originals: Option<&Pinned>,
 ) -> Result<Vec<Vec<Hit<Label>>>, SearchError> {
     let asked: Vec<_> = searches.iter().map(|(question, wanted)| (question.query, *wanted)).collect();
-    let narrow: Vec<bool> = searches.iter().map(|(question, _)| question.sieve.is_narrow()).collect();
-    let passes = |search: usize, _, label: &Label| searches[search].0.sieve.passes(*label);
+    let narrow: Vec<bool> = searches.iter().map(|(question, _)| question.label_filter.is_narrow()).collect();
+    let passes = |search: usize, _, label: &Label| searches[search].0.label_filter.passes(*label);
     match originals {
         Some(originals) => view.many_filtered(&asked, passes, &narrow, originals),
         None => view.many_filtered(&asked, passes, &narrow, &crate::search::NoOriginals),

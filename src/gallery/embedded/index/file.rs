@@ -38,7 +38,7 @@ const BUFFER: usize = 1 << 20;
 
 /// Where the files are.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct FilePath {
     folder: PathBuf,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn new_mark() -> std::io::Result<Vec<u8>> {
     crate::random::secret::<16>().map(Vec::from)
 }
 
-impl Place {
+impl FilePath {
     pub(super) fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
@@ -122,7 +122,7 @@ impl Place {
         self.drop_new();
     }
 
-    /// The head of the file that is there, if one is, for [`Place::read`].
+    /// The head of the file that is there, if one is, for [`FilePath::read`].
     pub(super) fn open(&self) -> Result<Option<(IndexHeadRecord, IndexFile)>, FileError> {
         let file = match crate::regular::open(&self.file()) {
             Ok(file) => file,

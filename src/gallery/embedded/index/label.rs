@@ -39,12 +39,12 @@ impl search::Label for Label {
 
 /// Attributes that can be searched by.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Traits {
+pub(super) struct SearchedBy {
     pub(super) schemes: BTreeSet<String>,
     pub(super) province: Option<String>,
 }
 
-impl Traits {
+impl SearchedBy {
     pub(super) fn of(attributes: &Attributes) -> Self {
         Self { schemes: attributes.schemes.clone(), province: attributes.province.clone() }
     }
@@ -76,8 +76,8 @@ struct Known {
     subjects: u32,
     /// Numbers by id.
     numbers: HashTable<u32>,
-    traits: Vec<Traits>,
-    numbers_of_traits: HashMap<Traits, u32>,
+    traits: Vec<SearchedBy>,
+    numbers_of_traits: HashMap<SearchedBy, u32>,
     /// Templates with each set of traits.
     templates: Vec<u64>,
 }
@@ -94,13 +94,13 @@ pub(super) struct Labels {
 }
 
 /// A filter, ready for labels of one view.
-pub(super) struct Sieve {
+pub(super) struct LabelFilter {
     /// By number of traits; `None` lets all pass.
     traits: Option<Vec<bool>>,
     excluded: HashSet<u32>,
 }
 
-impl Sieve {
+impl LabelFilter {
     pub(super) fn passes(&self, label: Label) -> bool {
         self.traits.as_ref().is_none_or(|pass| pass.get(label.traits as usize) == Some(&true))
             && (self.excluded.is_empty() || !self.excluded.contains(&label.subject))
@@ -123,7 +123,7 @@ impl Labels {
 
     /// The label of a subject with these attributes; numbers are given out where
     /// there are none. `None` when all four billion numbers are used up.
-    pub(super) fn label(&self, subject: &str, traits: &Traits) -> Option<Label> {
+    pub(super) fn label(&self, subject: &str, traits: &SearchedBy) -> Option<Label> {
         let mut known = self.write();
         let subject = match self.find(&known, subject) {
             Some(number) => number,
@@ -162,12 +162,12 @@ impl Labels {
     }
 
     /// A filter for views taken before this call or soon after.
-    pub(super) fn sieve(&self, filter: &IndexFilter) -> Sieve {
+    pub(super) fn label_filter(&self, filter: &IndexFilter) -> LabelFilter {
         let known = self.read();
         let excluded = filter.excluded.iter().filter_map(|id| self.find(&known, id.as_str())).collect();
         let narrow = filter.scheme.is_some() || filter.province.is_some();
         let traits = narrow.then(|| known.traits.iter().map(|traits| traits.pass(filter)).collect());
-        Sieve { traits, excluded }
+        LabelFilter { traits, excluded }
     }
 
     /// Templates of all subjects whose attributes pass.
@@ -216,7 +216,7 @@ impl Labels {
         }
         for (number, TraitsRecord { schemes, province }) in traits.into_iter().enumerate() {
             let schemes = schemes.into_iter().collect();
-            if known.number_of(&Traits { schemes, province })? as usize != number {
+            if known.number_of(&SearchedBy { schemes, province })? as usize != number {
                 return None;
             }
         }
@@ -226,7 +226,7 @@ impl Labels {
 }
 
 impl Known {
-    fn number_of(&mut self, traits: &Traits) -> Option<u32> {
+    fn number_of(&mut self, traits: &SearchedBy) -> Option<u32> {
         if let Some(&number) = self.numbers_of_traits.get(traits) {
             return Some(number);
         }
@@ -242,7 +242,7 @@ impl Known {
 pub(super) struct Frozen {
     chunks: Vec<Arc<Chunk>>,
     pub(super) subjects: u32,
-    traits: Vec<Traits>,
+    traits: Vec<SearchedBy>,
 }
 
 impl Frozen {
@@ -251,7 +251,7 @@ impl Frozen {
     }
 
     pub(super) fn traits(&self) -> Vec<TraitsRecord> {
-        let record = |Traits { schemes, province }: &Traits| TraitsRecord {
+        let record = |SearchedBy { schemes, province }: &SearchedBy| TraitsRecord {
             schemes: schemes.iter().cloned().collect(),
             province: province.clone(),
         };
@@ -263,9 +263,9 @@ impl Frozen {
 mod tests {
     use super::*;
 
-    fn traits(schemes: &[&str], province: Option<&str>) -> Traits {
+    fn traits(schemes: &[&str], province: Option<&str>) -> SearchedBy {
         let schemes = schemes.iter().map(|&scheme| scheme.to_owned()).collect();
-        Traits { schemes, province: province.map(Into::into) }
+        SearchedBy { schemes, province: province.map(Into::into) }
     }
 
     #[test]
@@ -301,8 +301,8 @@ mod tests {
         labels.count([a, a, b, c].into_iter(), [a].into_iter());
         let id = |text: &str| SubjectId::new(text).unwrap();
         let passing = |filter: IndexFilter| {
-            let sieve = labels.sieve(&filter);
-            [a, b, c].map(|label| sieve.passes(label))
+            let label_filter = labels.label_filter(&filter);
+            [a, b, c].map(|label| label_filter.passes(label))
         };
         assert_eq!(passing(IndexFilter::default()), [true, true, true]);
         let health = IndexFilter { scheme: Some("health".into()), ..IndexFilter::default() };
@@ -316,7 +316,7 @@ mod tests {
         {
             let filter =
                 IndexFilter { scheme: Some(scheme.into()), province: Some(province.into()), ..Default::default() };
-            assert_eq!(labels.sieve(&filter).passes(old), found, "{scheme} {province}");
+            assert_eq!(labels.label_filter(&filter).passes(old), found, "{scheme} {province}");
         }
         let there = IndexFilter { province: Some("79".into()), ..health.clone() };
         assert_eq!(passing(there.clone()), [true, false, false]);

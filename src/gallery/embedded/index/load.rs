@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use super::file::{IndexFile, Place};
-use super::label::{Label, Labels, Traits};
+use super::file::{FilePath, IndexFile};
+use super::label::{Label, Labels, SearchedBy};
 use crate::face::RecipeDigest;
 use crate::gallery::embedded::EmbeddedOptions;
 use crate::gallery::embedded::database::OpenDatabase;
@@ -32,21 +32,21 @@ pub(super) struct Loaded {
 }
 
 /// What the index of a gallery is made with.
-pub(super) struct Making<'a> {
+pub(super) struct LoadInput<'a> {
     pub(super) database: &'a Arc<OpenDatabase>,
     pub(super) recipe: RecipeDigest,
     pub(super) dimension: usize,
     /// Where an index file may be, and the database is too large to be read whole.
-    pub(super) place: Option<&'a Place>,
+    pub(super) place: Option<&'a FilePath>,
     pub(super) options: &'a EmbeddedOptions,
 }
 
 /// Makes the index, its labels and all.
-pub(super) fn load(making: &Making<'_>) -> Result<Loaded, StoreError> {
-    making.database.read(|snapshot| {
+pub(super) fn load(input: &LoadInput<'_>) -> Result<Loaded, StoreError> {
+    input.database.read(|snapshot| {
         let counters = read_counters(snapshot.gallery()?)?;
-        if let Some(place) = making.place {
-            match from_file(snapshot, making, place, &counters) {
+        if let Some(place) = input.place {
+            match from_file(snapshot, input, place, &counters) {
                 Ok(Some(loaded)) => return Ok(loaded),
                 Ok(None) => {}
                 Err(Unusable::Because(reason)) => {
@@ -56,11 +56,11 @@ pub(super) fn load(making: &Making<'_>) -> Result<Loaded, StoreError> {
             }
             place.take_away();
         }
-        from_records(snapshot, making, counters)
+        from_records(snapshot, input, counters)
     })
 }
 
-impl Making<'_> {
+impl LoadInput<'_> {
     fn empty_index(&self) -> Index<Label> {
         let options = IndexOptions {
             vectors_max: self.options.templates_max,
@@ -86,8 +86,8 @@ impl Making<'_> {
 }
 
 /// Reads every subject and template, and checks that they fit together.
-fn from_records(snapshot: &Snapshot, making: &Making<'_>, counters: Counters) -> Result<Loaded, StoreError> {
-    let (index, labels) = (making.empty_index(), Labels::default());
+fn from_records(snapshot: &Snapshot, input: &LoadInput<'_>, counters: Counters) -> Result<Loaded, StoreError> {
+    let (index, labels) = (input.empty_index(), Labels::default());
     let total = snapshot.templates()?.len()?;
     let mut loaded = 0u64;
     let mut batch = Vec::with_capacity(BATCH.min(total as usize));
@@ -100,7 +100,7 @@ fn from_records(snapshot: &Snapshot, making: &Making<'_>, counters: Counters) ->
             return Err(StoreError::damaged("a subject has no templates"));
         }
         for &key in &subject.templates {
-            let (owner, vector) = making.vector(snapshot, key)?;
+            let (owner, vector) = input.vector(snapshot, key)?;
             if owner != id.as_str() {
                 return Err(StoreError::damaged("a template belongs to another subject"));
             }
@@ -111,12 +111,12 @@ fn from_records(snapshot: &Snapshot, making: &Making<'_>, counters: Counters) ->
             loaded += 1;
             if batch.len() == BATCH {
                 fill(&index, &labels, &mut batch)?;
-                making.report(loaded, total);
+                input.report(loaded, total);
             }
         }
     }
     fill(&index, &labels, &mut batch)?;
-    making.report(loaded, total);
+    input.report(loaded, total);
     // Keys are unique in the index, so equal numbers mean equal sets.
     if loaded != total {
         return Err(StoreError::damaged("there are templates that belong to nobody"));
@@ -126,7 +126,7 @@ fn from_records(snapshot: &Snapshot, making: &Making<'_>, counters: Counters) ->
 }
 
 fn label_of(labels: &Labels, id: &str, subject: &SubjectRecord) -> Result<Label, StoreError> {
-    let label = labels.label(id, &Traits::of(&subject.attributes()));
+    let label = labels.label(id, &SearchedBy::of(&subject.attributes()));
     label.ok_or_else(|| GalleryError::Search(SearchError::Full { max: u64::from(u32::MAX) }).into())
 }
 
@@ -177,12 +177,12 @@ impl From<FileError> for Unusable {
 /// The index of a file, brought up to the present. `None` where there is no file.
 fn from_file(
     snapshot: &Snapshot,
-    making: &Making<'_>,
-    place: &Place,
+    input: &LoadInput<'_>,
+    place: &FilePath,
     counters: &Counters,
 ) -> Result<Option<Loaded>, Unusable> {
     let Some((head, file)) = place.open()? else { return Ok(None) };
-    if head.recipe != making.recipe.0 || !read_marks(snapshot.gallery()?)?.contains(&head.mark) {
+    if head.recipe != input.recipe.0 || !read_marks(snapshot.gallery()?)?.contains(&head.mark) {
         return Err(Unusable::Because("it belongs to another gallery, or to another past of this one"));
     }
     let is_logged = counters.changes_to == counters.commit && counters.changes_from <= head.commit;
@@ -190,13 +190,13 @@ fn from_file(
         return Err(Unusable::Because("what happened since it was written is not known"));
     }
     let total = snapshot.templates()?.len()?;
-    let index = making.empty_index();
-    let (labels, loose_ends) = file_contents(file, &index, &head, |loaded| making.report(loaded.min(total), total))?;
-    let replayed = replay(snapshot, making, &head, &index, &labels, loose_ends)?;
+    let index = input.empty_index();
+    let (labels, loose_ends) = file_contents(file, &index, &head, |loaded| input.report(loaded.min(total), total))?;
+    let replayed = replay(snapshot, input, &head, &index, &labels, loose_ends)?;
     if index.len() != total {
         return Err(Unusable::Because("it holds other templates than the database"));
     }
-    making.report(total, total);
+    input.report(total, total);
     tracing::info!(templates = total, replayed, "the index was read from its file");
     let subjects = snapshot.subjects()?.len()?;
     let file = Some((head.mark, head.commit));
@@ -216,7 +216,7 @@ fn file_contents(
 /// that were.
 fn replay(
     snapshot: &Snapshot,
-    making: &Making<'_>,
+    input: &LoadInput<'_>,
     head: &IndexHeadRecord,
     index: &Index<Label>,
     labels: &Labels,
@@ -233,7 +233,7 @@ fn replay(
     let removed: std::collections::HashSet<u64> = removed.into_iter().collect();
     let mut batch = Vec::new();
     for (key, label) in loose_ends.into_iter().filter(|(key, _)| !removed.contains(key)) {
-        let (_, vector) = making.vector(snapshot, key)?;
+        let (_, vector) = input.vector(snapshot, key)?;
         batch.push(Entry { key, label, vector });
         if batch.len() == BATCH {
             fill(index, labels, &mut batch)?;
@@ -242,7 +242,7 @@ fn replay(
     let mut count = removed.len() as u64;
     for row in snapshot.templates()?.range(head.template_next..)? {
         let key = row?.0.value();
-        let (owner, vector) = making.vector(snapshot, key)?;
+        let (owner, vector) = input.vector(snapshot, key)?;
         let subject = read_subject(snapshot.subjects()?, &owner)?;
         let subject = subject.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
         batch.push(Entry { key, label: label_of(labels, &owner, &subject)?, vector });

@@ -2,15 +2,15 @@
 //! embedded record store.
 //!
 //! Each file answers one question: who was found (`candidates`), which searches share a scan
-//! (`gather`), whom a row of the index means (`label`), which graph look-ups walk (`interactive`),
+//! (`batches`), whom a row of the index means (`label`), which graph look-ups walk (`graph`),
 //! how the index is made at opening (`load`), what its file holds (`file`) and when that is
-//! written (`keeper`). `shared` is what they work on.
+//! written (`file_writer`). `shared` is what they work on.
 
+mod batches;
 mod candidates;
 mod file;
-mod gather;
-mod interactive;
-mod keeper;
+mod file_writer;
+mod graph;
 mod label;
 mod load;
 mod shared;
@@ -21,16 +21,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use self::batches::{SearchBatches, SearchRequest};
 use self::candidates::Asked;
-use self::file::Place;
-use self::gather::{Gather, Wish};
-use self::interactive::Interactive;
-use self::keeper::{Keeper, Position};
-use self::label::{Label, Traits};
-use self::load::Making;
+use self::file::FilePath;
+use self::file_writer::{FileWriter, Position};
+use self::graph::LookUpGraph;
+use self::label::{Label, SearchedBy};
+use self::load::LoadInput;
 use self::shared::Shared;
 use super::fault::{self, StoreError};
-use super::medium::guarded;
+use super::storage::guarded;
 use super::store::EmbeddedStore;
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
@@ -43,7 +43,7 @@ struct Following {
     /// How far the log has been followed.
     at: Position,
     /// Where there is a folder for an index file.
-    keeper: Option<Keeper>,
+    file_writer: Option<FileWriter>,
 }
 
 /// A [`VectorIndex`] of an [`EmbeddedStore`].
@@ -71,12 +71,12 @@ impl EmbeddedIndex {
         let options = &store.shared.options;
         let path = store.shared.path.clone();
         let at = |error: StoreError| error.at(&path);
-        let place = store.folder().map(Place::new);
-        let bytes = store.shared.medium.bytes().map_err(|error| fault::from_io(&error, &path))?;
+        let place = store.folder().map(FilePath::new);
+        let bytes = store.shared.storage.bytes().map_err(|error| fault::from_io(&error, &path))?;
         let is_large = bytes > options.checked_bytes_max;
         let database = &store.shared.database;
-        let making = Making { database, recipe, dimension, place: place.as_ref().filter(|_| is_large), options };
-        let loaded = guarded(|| load::load(&making)).map_err(at)?;
+        let input = LoadInput { database, recipe, dimension, place: place.as_ref().filter(|_| is_large), options };
+        let loaded = guarded(|| load::load(&input)).map_err(at)?;
         tracing::info!(subjects = loaded.subjects, templates = loaded.index.len(), "the gallery is open");
         let shared = Arc::new(Shared {
             recipe,
@@ -84,17 +84,17 @@ impl EmbeddedIndex {
             database: Arc::clone(database),
             index: loaded.index,
             labels: loaded.labels,
-            gather: Gather::default(),
-            interactive: options.graph.then(|| Interactive::new(dimension)),
+            batches: SearchBatches::default(),
+            look_up_graph: options.graph.then(|| LookUpGraph::new(dimension)),
             watermark: AtomicU64::new(loaded.counters.commit),
             path,
         });
         let following = Following {
             at: Position { commit: loaded.counters.commit, template_next: loaded.counters.template_next },
-            keeper: place.map(|place| Keeper::new(place, loaded.file, loaded.replayed)),
+            file_writer: place.map(|place| FileWriter::new(place, loaded.file, loaded.replayed)),
         };
         let index = Self(Arc::new(Inner { shared, store, following: Mutex::new(following) }));
-        index.0.tend(&mut index.0.following(), Keeper::tend);
+        index.0.tend(&mut index.0.following(), FileWriter::tend);
         Ok(index)
     }
 }
@@ -120,7 +120,7 @@ impl Inner {
             return Ok(());
         }
         let Summed { removed, relabelled, added } = self.summed(changes, following.at.template_next)?;
-        let Shared { index, labels, interactive, .. } = &*self.shared;
+        let Shared { index, labels, look_up_graph, .. } = &*self.shared;
         let removed: Vec<u64> = removed.into_iter().collect();
         let gone = removed.iter().chain(relabelled.keys()).filter_map(|&key| index.label(key));
         let gone: Vec<Label> = gone.collect();
@@ -131,23 +131,23 @@ impl Inner {
         let inserted = added.into_iter().map(|(key, (label, vector))| Entry { key, label, vector }).collect();
         // Dimension and values were checked before the commit, and limits are not asked here.
         index.follow(&removed, relabelled.into_iter().collect(), inserted)?;
-        if let Some(interactive) = interactive {
-            interactive.note(&removed, &new);
+        if let Some(look_up_graph) = look_up_graph {
+            look_up_graph.note(&removed, &new);
         }
         labels.count(came.into_iter(), gone.into_iter());
         following.at = Position { commit: up_to.0, template_next };
         self.shared.watermark.store(up_to.0, Ordering::Release);
-        if let Some(keeper) = &mut following.keeper {
-            keeper.note(changed);
+        if let Some(file_writer) = &mut following.file_writer {
+            file_writer.note(changed);
         }
-        self.tend(&mut following, Keeper::tend);
+        self.tend(&mut following, FileWriter::tend);
         Ok(())
     }
 
     /// What changes come to; `known` is the id of the next template of those that are applied.
     fn summed(&self, changes: Vec<Change>, known: u64) -> Result<Summed, GalleryError> {
         let mut sum = Summed::default();
-        let label = |subject: &str, traits: &Traits| {
+        let label = |subject: &str, traits: &SearchedBy| {
             // Four billion subjects came and went since the gallery was opened.
             self.shared.labels.label(subject, traits).ok_or(SearchError::Full { max: u64::from(u32::MAX) })
         };
@@ -155,7 +155,7 @@ impl Inner {
             match change {
                 Change::Added { subject, attributes, id, content } => {
                     if id >= known && content.template.recipe() == self.shared.recipe {
-                        let label = label(subject.as_str(), &Traits::of(&attributes))?;
+                        let label = label(subject.as_str(), &SearchedBy::of(&attributes))?;
                         sum.added.insert(id, (label, content.template.vector().to_vec()));
                     }
                 }
@@ -166,7 +166,7 @@ impl Inner {
                     }
                 }
                 Change::Relabelled { subject, attributes, templates } => {
-                    let label = label(subject.as_str(), &Traits::of(&attributes))?;
+                    let label = label(subject.as_str(), &SearchedBy::of(&attributes))?;
                     for id in templates {
                         match sum.added.get_mut(&id) {
                             Some((newest, _)) => *newest = label,
@@ -184,20 +184,20 @@ impl Inner {
     fn tend(
         &self,
         following: &mut Following,
-        work: fn(&mut Keeper, &EmbeddedStore, &Shared, Position) -> Result<(), StoreError>,
+        work: fn(&mut FileWriter, &EmbeddedStore, &Shared, Position) -> Result<(), StoreError>,
     ) {
-        let Following { at, keeper } = following;
-        if let Some(keeper) = keeper
-            && let Err(error) = guarded(|| work(keeper, &self.store, &self.shared, *at))
+        let Following { at, file_writer } = following;
+        if let Some(file_writer) = file_writer
+            && let Err(error) = guarded(|| work(file_writer, &self.store, &self.shared, *at))
         {
             let error = error.at(&self.shared.path);
             tracing::error!(%error, "the index file could not be made known; opening the database again");
             self.store.shared.database.close();
             self.store.recover();
         }
-        let needed = keeper.as_ref().and_then(Keeper::commit).unwrap_or(u64::MAX).min(at.commit);
+        let needed = file_writer.as_ref().and_then(FileWriter::commit).unwrap_or(u64::MAX).min(at.commit);
         self.store.needs_log_after(self.shared.recipe, needed);
-        interactive::tend(&self.shared);
+        graph::tend(&self.shared);
     }
 }
 
@@ -240,8 +240,8 @@ impl VectorIndex for EmbeddedIndex {
         if shared.watermark() < at_least {
             return Err(GalleryError::Behind);
         }
-        let wish = Wish { query: probe.vector().to_vec(), asked, filter: filter.clone() };
-        let found = gather::search(shared, wish).await;
+        let request = SearchRequest { query: probe.vector().to_vec(), asked, filter: filter.clone() };
+        let found = batches::search(shared, request).await;
         found.map_err(|_| GalleryError::Storage("the search ended without an answer".into()))?
     }
 
@@ -254,7 +254,7 @@ impl VectorIndex for EmbeddedIndex {
         self.0.shared.index.check(probe.vector())?;
         let (shared, query, filter) = (Arc::clone(&self.0.shared), probe.vector().to_vec(), filter.clone());
         // Not on the threads that scan: there it would wait for whole batches.
-        let walk = move || interactive::look_up(&shared, &query, k, &filter);
+        let walk = move || graph::look_up(&shared, &query, k, &filter);
         let walked = tokio::task::spawn_blocking(walk).await;
         let walked = walked.map_err(|_| GalleryError::Storage("the look-up ended without an answer".into()))??;
         Ok(walked.map(|(candidates, recall)| LookUp { candidates, answered: Answered::Approximately { recall } }))
@@ -268,21 +268,21 @@ impl VectorIndex for EmbeddedIndex {
         let shared = &self.0.shared;
         match shared.index.room_for(templates) {
             // A graph is never the reason why somebody cannot be enrolled.
-            Err(SearchError::Memory { .. }) if interactive::give_way(shared) => Ok(shared.index.room_for(templates)?),
+            Err(SearchError::Memory { .. }) if graph::give_way(shared) => Ok(shared.index.room_for(templates)?),
             room => Ok(room?),
         }
     }
 
     fn graph_report(&self) -> Option<GraphReport> {
-        self.0.shared.interactive.as_ref().map(Interactive::report)
+        self.0.shared.look_up_graph.as_ref().map(LookUpGraph::report)
     }
 
     fn close(&self) {
-        if let Some(interactive) = &self.0.shared.interactive {
-            interactive.close();
+        if let Some(look_up_graph) = &self.0.shared.look_up_graph {
+            look_up_graph.close();
         }
         let mut following = self.0.following();
-        self.0.tend(&mut following, Keeper::close);
-        following.keeper = None;
+        self.0.tend(&mut following, FileWriter::close);
+        following.file_writer = None;
     }
 }

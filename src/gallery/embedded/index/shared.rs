@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::gather::Gather;
-use super::interactive::Interactive;
+use super::batches::SearchBatches;
+use super::graph::LookUpGraph;
 use super::label::{Label, Labels};
 use crate::face::RecipeDigest;
 use crate::gallery::Watermark;
@@ -23,9 +23,9 @@ pub(super) struct Shared {
     /// What the index's labels mean.
     pub(super) labels: Labels,
     /// Searches under way.
-    pub(super) gather: Gather,
+    pub(super) batches: SearchBatches,
     /// The graph for look-ups, where there should be one.
-    pub(super) interactive: Option<Interactive>,
+    pub(super) look_up_graph: Option<LookUpGraph>,
     /// Commit of the last change that every search sees.
     pub(super) watermark: AtomicU64,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::{Failure, outcome, print};
 use crate::audit::{LeftOut, Summary, TaskError, Unit, Verdict};
-use crate::workflow::words::Reason;
+use crate::workflow::reason::Reason;
 
 /// The engine's own words for a photo without a template.
 pub(super) fn of_engine(code: &str) -> Option<(&'static str, &'static str)> {

@@ -12,7 +12,7 @@ pub async fn telling<T>(tell: impl Fn() + Send + Sync + 'static, work: impl Futu
 }
 
 /// All photos of the request at hand have been looked at.
-pub(super) fn photos_are_seen() {
+pub(super) fn photos_are_analysed() {
     // Nobody has to listen.
     let _ = TELL.try_with(|tell| tell());
 }
@@ -25,17 +25,17 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_listens_is_told_and_nobody_has_to_listen() {
-        photos_are_seen();
+        photos_are_analysed();
         let told = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&told);
         let work = async {
             assert_eq!(told.load(Ordering::SeqCst), 0);
-            photos_are_seen();
+            photos_are_analysed();
             told.load(Ordering::SeqCst)
         };
         let tell = move || {
             count.fetch_add(1, Ordering::SeqCst);
         };
-        assert_eq!(telling(tell, work).await, 1);
+        assert_eq!(on_photos_analysed(tell, work).await, 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::thread::JoinHandle;
 
-use super::file::{Place, new_mark};
+use super::file::{FilePath, new_mark};
 use super::shared::Shared;
 use crate::gallery::GalleryError;
 use crate::gallery::embedded::fault::StoreError;
@@ -44,17 +44,17 @@ struct Saving {
 }
 
 /// Looks after the index file; lives with whoever applies changes.
-pub(super) struct Keeper {
-    place: Place,
+pub(super) struct FileWriter {
+    place: FilePath,
     kept: Option<Kept>,
     saving: Option<Saving>,
     /// Changes that the kept file does not hold.
     behind: u64,
 }
 
-impl Keeper {
+impl FileWriter {
     /// `kept` is mark and commit of the file the index was read from.
-    pub(super) fn new(place: Place, kept: Option<(Vec<u8>, u64)>, behind: u64) -> Self {
+    pub(super) fn new(place: FilePath, kept: Option<(Vec<u8>, u64)>, behind: u64) -> Self {
         let kept = kept.map(|(mark, commit)| Kept { mark, commit });
         Self { place, kept, saving: None, behind }
     }
@@ -98,7 +98,7 @@ impl Keeper {
         // A small gallery is read whole at opening.
         self.behind > 0
             && self.behind.saturating_mul(share) >= shared.index.len()
-            && store.shared.medium.bytes().is_ok_and(|bytes| bytes > store.shared.options.checked_bytes_max)
+            && store.shared.storage.bytes().is_ok_and(|bytes| bytes > store.shared.options.checked_bytes_max)
     }
 
     fn begin(&mut self, shared: &Shared, at: Position) {

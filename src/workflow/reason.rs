@@ -33,7 +33,7 @@ pub enum StatusClass {
     DeadlineExceeded,
 }
 
-words! {
+code_table! {
     /// Why a request was not answered.
     Reason, class: StatusClass
     /// The status class.
@@ -346,7 +346,7 @@ impl Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::check_table;
+    use crate::code_table::check_table;
 
     #[test]
     fn every_reason_has_its_own_code_and_a_sentence_in_both_languages() {

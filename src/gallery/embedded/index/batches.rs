@@ -27,7 +27,7 @@ const VIEWS_MAX: usize = 8;
 type Answer = Result<Found, GalleryError>;
 
 /// A search to be answered with others.
-pub(super) struct Wish {
+pub(super) struct SearchRequest {
     /// Found fit for the index, as is `asked`.
     pub(super) query: Vec<f32>,
     pub(super) asked: Asked,
@@ -36,7 +36,7 @@ pub(super) struct Wish {
 
 /// A search that waits.
 struct Pending {
-    wish: Wish,
+    request: SearchRequest,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -49,11 +49,11 @@ struct Queue {
 
 /// Where searches wait for each other.
 #[derive(Default)]
-pub(super) struct Gather {
+pub(super) struct SearchBatches {
     queue: Mutex<Queue>,
 }
 
-impl Gather {
+impl SearchBatches {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,10 +75,10 @@ impl Gather {
 }
 
 /// Queues a search; the answer comes through what is returned.
-pub(super) fn search(shared: &Arc<Shared>, wish: Wish) -> oneshot::Receiver<Answer> {
+pub(super) fn search(shared: &Arc<Shared>, request: SearchRequest) -> oneshot::Receiver<Answer> {
     let (reply, found) = oneshot::channel();
-    let mut queue = shared.gather.queue();
-    queue.pending.push_back(Pending { wish, reply });
+    let mut queue = shared.batches.queue();
+    queue.pending.push_back(Pending { request, reply });
     if !std::mem::replace(&mut queue.is_running, true) {
         let shared = Arc::clone(shared);
         rayon::spawn(move || run(&shared));
@@ -89,7 +89,7 @@ pub(super) fn search(shared: &Arc<Shared>, wish: Wish) -> oneshot::Receiver<Answ
 /// Answers batches until nothing waits.
 fn run(shared: &Shared) {
     loop {
-        let batch = shared.gather.take();
+        let batch = shared.batches.take();
         if batch.is_empty() {
             return;
         }
@@ -121,10 +121,10 @@ fn find(shared: &Shared, batch: &[Pending]) -> Result<Vec<Found>, GalleryError> 
         each.into_iter().map(|candidates| Found { candidates, as_of }).collect()
     };
     let questions = || -> Vec<Question<'_>> {
-        let each = batch.iter().map(|Pending { wish, .. }| Question {
-            query: &wish.query,
-            asked: wish.asked,
-            sieve: labels.sieve(&wish.filter),
+        let each = batch.iter().map(|Pending { request, .. }| Question {
+            query: &request.query,
+            asked: request.asked,
+            label_filter: labels.label_filter(&request.filter),
         });
         each.collect()
     };

@@ -21,7 +21,7 @@ pub enum Effect {
     Altered,
 }
 
-words! {
+code_table! {
     /// Something a chip check found.
     Reason, effect: Effect
     /// What it does to the verdict.
@@ -429,7 +429,7 @@ fn sentences<const N: usize>(parts: [Option<&str>; N]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::check_table;
+    use crate::code_table::check_table;
 
     #[test]
     fn every_reason_has_its_own_code_and_a_sentence_in_both_languages() {

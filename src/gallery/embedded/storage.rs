@@ -15,12 +15,12 @@ use super::fault::StoreError;
 pub type BackendFactory = Arc<dyn Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync>;
 
 /// Where the database lies.
-pub(super) enum Medium {
+pub(super) enum Storage {
     File(PathBuf),
     Backend(BackendFactory),
 }
 
-impl Medium {
+impl Storage {
     /// Opens the database that is there; redb repairs it after a crash. The flag
     /// says that it was empty, which only a backend may be.
     pub(super) fn open(&self, options: &EmbeddedOptions) -> Result<(Database, bool), StoreError> {

@@ -28,8 +28,8 @@ const UNITS_MAX: usize = 256;
 
 /// What a face can be taken for, in the order of the network's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// Seen from the front with nothing before it.
+pub enum ViewClass {
+    /// FoundFace from the front with nothing before it.
     Front,
     /// Turned far to the side.
     Turned,
@@ -37,7 +37,7 @@ pub enum Look {
     Covered,
 }
 
-impl Look {
+impl ViewClass {
     /// Number of looks.
     pub const COUNT: usize = 3;
 }
@@ -45,11 +45,11 @@ impl Look {
 /// The fitted network, as stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Looks {
+pub struct ViewClassifier {
     /// Signals it looks at beside the cells.
     pub signals: Vec<Standard>,
     /// Biases of the outputs: front, turned, covered.
-    pub bias: [f32; Look::COUNT],
+    pub bias: [f32; ViewClass::COUNT],
     /// The hidden units.
     pub units: Vec<Unit>,
     /// What the fine cells of an ordinary face look like, the same from either side.
@@ -75,7 +75,7 @@ pub struct Unit {
     /// Added to what it sums.
     pub bias: f32,
     /// Its weight in each output.
-    pub out: [f32; Look::COUNT],
+    pub out: [f32; ViewClass::COUNT],
     /// What one step of its weights stands for.
     pub step: f32,
     /// A weight for each value of what the network is given: cells, then signals.
@@ -110,14 +110,14 @@ impl<'de> Deserialize<'de> for Weights {
 
 impl Unit {
     /// A unit of eight-bit weights nearest to these.
-    pub fn nearest(weights: &[f32], bias: f32, out: [f32; Look::COUNT]) -> Self {
+    pub fn nearest(weights: &[f32], bias: f32, out: [f32; ViewClass::COUNT]) -> Self {
         let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs())).max(1e-6);
         let step = largest / 127.0;
         Self { bias, out, step, weights: Weights(weights.iter().map(|w| (w / step).round() as i8).collect()) }
     }
 }
 
-impl Looks {
+impl ViewClassifier {
     /// What the network is given of a face: twice the cells' values, then the signals.
     pub(super) fn values(signals: &Signals, light: &Light, cells: &CellTable, standards: &[Standard]) -> Vec<f32> {
         let mut values = Vec::with_capacity(Grid::Fine.side().pow(2) * CELL_VALUES * 2);
@@ -139,7 +139,7 @@ impl Looks {
     }
 
     /// Chances of the three looks; `None` where an input is not known.
-    pub(super) fn chances(&self, signals: &Signals, light: &Light) -> Option<[f32; Look::COUNT]> {
+    pub(super) fn chances(&self, signals: &Signals, light: &Light) -> Option<[f32; ViewClass::COUNT]> {
         let values = Self::values(signals, light, &self.cells, &self.signals);
         let mut logits = self.bias;
         for unit in &self.units {

@@ -9,7 +9,7 @@
 /// In stored records and in JSON an entry is its code.
 ///
 /// Codes never change their meaning; a row that is no longer used stays.
-macro_rules! words {
+macro_rules! code_table {
     (
         $(#[$head:meta])*
         $name:ident, $method:ident: $tag:ident $(#[$tag_doc:meta])*;

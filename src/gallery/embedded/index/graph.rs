@@ -1,4 +1,4 @@
-//! The graph for interactive look-ups: when it is built, what it may take, and how it
+//! The graph for approximate look-ups: when it is built, what it may take, and how it
 //! answers. Derived, kept beside the index, and never asked by what decides.
 //!
 //! A thread of its own builds it on threads of its own, so that neither writes nor
@@ -30,11 +30,11 @@ const SPARE_SHARE: u64 = 8;
 const RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// Moments that are tried where a template outside memory came or went between the index
-/// and the database, as in `gather`.
+/// and the database, as in `batches`.
 const MOMENTS_MAX: usize = 8;
 
 /// The graph, and whether somebody is at work on it.
-pub(super) struct Interactive {
+pub(super) struct LookUpGraph {
     graph: Graph,
     /// True while a thread builds or measures.
     is_building: AtomicBool,
@@ -48,7 +48,7 @@ pub(super) struct Interactive {
     failed_at: Mutex<Option<Instant>>,
 }
 
-impl Interactive {
+impl LookUpGraph {
     pub(super) fn new(dimension: usize) -> Self {
         Self {
             graph: Graph::new(dimension, GraphOptions::default()),
@@ -89,31 +89,31 @@ impl Interactive {
 
 /// Begins a build where one is due. Called after changes were applied.
 pub(super) fn tend(shared: &Arc<Shared>) {
-    let Some(interactive) = &shared.interactive else { return };
+    let Some(look_up_graph) = &shared.look_up_graph else { return };
     // One template alone has no neighbours.
-    if interactive.is_building.load(Ordering::Acquire) || shared.index.len() < 2 || interactive.has_just_failed() {
+    if look_up_graph.is_building.load(Ordering::Acquire) || shared.index.len() < 2 || look_up_graph.has_just_failed() {
         return;
     }
-    let is_due = interactive.graph.is_due() || interactive.graph.report().points == 0;
-    if !is_due || !has_room(shared, interactive) || interactive.is_building.swap(true, Ordering::AcqRel) {
+    let is_due = look_up_graph.graph.is_due() || look_up_graph.graph.report().points == 0;
+    if !is_due || !has_room(shared, look_up_graph) || look_up_graph.is_building.swap(true, Ordering::AcqRel) {
         return;
     }
-    interactive.must_stop.store(false, Ordering::Release);
+    look_up_graph.must_stop.store(false, Ordering::Release);
     let begun = Arc::clone(shared);
     let thread = std::thread::Builder::new().name("gallery-graph".into()).spawn(move || work(&begun));
     if let Err(error) = thread {
         tracing::warn!(%error, "no thread to build the graph; look-ups are answered exactly");
-        interactive.is_building.store(false, Ordering::Release);
+        look_up_graph.is_building.store(false, Ordering::Release);
     }
 }
 
 /// Whether there is memory for a graph of what is there now, beside everything else; says
 /// once where there is not.
-fn has_room(shared: &Shared, interactive: &Interactive) -> bool {
-    let needed = interactive.graph.bytes_for(shared.index.len());
+fn has_room(shared: &Shared, look_up_graph: &LookUpGraph) -> bool {
+    let needed = look_up_graph.graph.bytes_for(shared.index.len());
     let taken = shared.index.bytes().others;
     let fits = taken.saturating_add(needed).saturating_add(needed / SPARE_SHARE) <= shared.memory_bytes_max;
-    if !fits && !interactive.is_refused.swap(true, Ordering::AcqRel) {
+    if !fits && !look_up_graph.is_refused.swap(true, Ordering::AcqRel) {
         tracing::warn!(
             needed_mib = needed >> 20,
             "the graph does not fit into memory_bytes_max beside the index; look-ups are answered exactly. Raise the \
@@ -121,20 +121,20 @@ fn has_room(shared: &Shared, interactive: &Interactive) -> bool {
         );
     }
     if fits {
-        interactive.is_refused.store(false, Ordering::Release);
+        look_up_graph.is_refused.store(false, Ordering::Release);
     }
     fits
 }
 
 /// Gives the graph's memory to the templates. False where it had none.
 pub(super) fn give_way(shared: &Shared) -> bool {
-    let Some(interactive) = &shared.interactive else { return false };
-    let had = interactive.is_building.load(Ordering::Acquire) || interactive.graph.report().points > 0;
+    let Some(look_up_graph) = &shared.look_up_graph else { return false };
+    let had = look_up_graph.is_building.load(Ordering::Acquire) || look_up_graph.graph.report().points > 0;
     if !had {
         return false;
     }
-    interactive.must_stop.store(true, Ordering::Release);
-    let given_up = interactive.graph.clear();
+    look_up_graph.must_stop.store(true, Ordering::Release);
+    let given_up = look_up_graph.graph.clear();
     // Less than before always fits.
     let _ = shared.index.set_aside(0);
     tracing::warn!("the graph gives its memory to templates; look-ups are answered exactly");
@@ -145,7 +145,7 @@ pub(super) fn give_way(shared: &Shared) -> bool {
 }
 
 /// Says that nobody builds any more, however that ended.
-struct AtWork<'a>(&'a Interactive);
+struct AtWork<'a>(&'a LookUpGraph);
 
 impl Drop for AtWork<'_> {
     fn drop(&mut self) {
@@ -155,8 +155,8 @@ impl Drop for AtWork<'_> {
 
 /// Builds a graph and measures it.
 fn work(shared: &Shared) {
-    let Some(interactive) = &shared.interactive else { return };
-    let _at_work = AtWork(interactive);
+    let Some(look_up_graph) = &shared.look_up_graph else { return };
+    let _at_work = AtWork(look_up_graph);
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
     // Not the threads that search: what searches is never queued behind what builds.
     let pool = rayon::ThreadPoolBuilder::new()
@@ -164,13 +164,13 @@ fn work(shared: &Shared) {
         .thread_name(|number| format!("gallery-graph-{number}"))
         .build();
     let built = match pool {
-        Ok(pool) => pool.install(|| build(shared, interactive).and_then(|()| measure(shared, interactive))),
+        Ok(pool) => pool.install(|| build(shared, look_up_graph).and_then(|()| measure(shared, look_up_graph))),
         Err(error) => {
             tracing::warn!(%error, "no threads to build the graph; look-ups are answered exactly");
             return;
         }
     };
-    let GraphReport { points, unfound, build_seconds, .. } = interactive.graph.report();
+    let GraphReport { points, unfound, build_seconds, .. } = look_up_graph.graph.report();
     match built {
         Ok(Measured { recall, look_up, exact }) => {
             let [look_up_ms, exact_ms] = [look_up, exact].map(|time| time.as_micros() as f64 / 1e3);
@@ -184,13 +184,13 @@ fn work(shared: &Shared) {
             }
         }
         Err(SearchError::Stopped) => {
-            if !interactive.is_closing.load(Ordering::Acquire) {
+            if !look_up_graph.is_closing.load(Ordering::Acquire) {
                 tracing::info!("the graph was not built: its memory is needed");
             }
         }
         Err(error) => {
             tracing::warn!(%error, "the graph could not be built or measured; look-ups are answered exactly");
-            *interactive.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            *look_up_graph.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
     }
 }
@@ -198,7 +198,7 @@ fn work(shared: &Shared) {
 /// The index's templates as they are when they are read.
 struct Templates<'a> {
     shared: &'a Shared,
-    interactive: &'a Interactive,
+    look_up_graph: &'a LookUpGraph,
     keys: Vec<u64>,
 }
 
@@ -212,13 +212,13 @@ impl Vectors for Templates<'_> {
     }
 
     fn read(&self, row: u32, into: &mut [f32]) -> Result<(), SearchError> {
-        self.interactive.go_on()?;
+        self.look_up_graph.go_on()?;
         self.shared.index.read(*self.keys.get(row as usize).ok_or(SearchError::Missing)?, into)
     }
 }
 
-fn build(shared: &Shared, interactive: &Interactive) -> Result<(), SearchError> {
-    let graph = &interactive.graph;
+fn build(shared: &Shared, look_up_graph: &LookUpGraph) -> Result<(), SearchError> {
+    let graph = &look_up_graph.graph;
     let (old, new) = (graph.report().points as u64, shared.index.len());
     let (old, new) = (graph.bytes_for(old), graph.bytes_for(new));
     if shared.index.set_aside(old + new).is_err() {
@@ -228,12 +228,12 @@ fn build(shared: &Shared, interactive: &Interactive) -> Result<(), SearchError> 
     }
     let built = graph.rebuild(|| {
         let keys: Vec<u64> = shared.index.view().labels().map(|(key, _)| key).collect();
-        Ok((keys.clone(), Templates { shared, interactive, keys }))
+        Ok((keys.clone(), Templates { shared, look_up_graph, keys }))
     });
     // What is there now, be it the old one or none. It goes again where templates have
     // taken its place meanwhile.
     let kept = graph.bytes_for(graph.report().points as u64);
-    if interactive.go_on().and_then(|()| shared.index.set_aside(kept)).is_err() {
+    if look_up_graph.go_on().and_then(|()| shared.index.set_aside(kept)).is_err() {
         drop(graph.clear());
         let _ = shared.index.set_aside(0);
         return Err(SearchError::Stopped);
@@ -253,7 +253,7 @@ struct Measured {
 
 /// Compares the graph with the exact search, on some of the gallery's own templates: how
 /// many of the nearest others it finds, and how soon. The recall is kept with it.
-fn measure(shared: &Shared, interactive: &Interactive) -> Result<Measured, SearchError> {
+fn measure(shared: &Shared, look_up_graph: &LookUpGraph) -> Result<Measured, SearchError> {
     let begun = Instant::now();
     let dimension = shared.index.dimension();
     let view = shared.index.view();
@@ -268,7 +268,7 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<Measured, Searc
     let mut probes: Vec<(u64, Vec<f32>, Vec<u64>)> = Vec::with_capacity(keys.len());
     let mut searching = Duration::ZERO;
     for key in keys {
-        interactive.go_on()?;
+        look_up_graph.go_on()?;
         let mut vector = vec![0.0; dimension];
         match shared.index.read(key, &mut vector) {
             Err(SearchError::Missing) => continue,
@@ -288,7 +288,7 @@ fn measure(shared: &Shared, interactive: &Interactive) -> Result<Measured, Searc
         })
     };
     let began = Instant::now();
-    let recall = interactive.graph.measure(&exact, find, |key| shared.index.label(key).is_some())?;
+    let recall = look_up_graph.graph.measure(&exact, find, |key| shared.index.label(key).is_some())?;
     let looking_up = began.elapsed();
     tracing::debug!(seconds = begun.elapsed().as_secs_f64(), probes = probes.len(), "the graph was measured");
     // Where all but one were removed meanwhile.
@@ -333,13 +333,13 @@ pub(super) fn look_up(
     k: usize,
     filter: &IndexFilter,
 ) -> Result<Result<(Vec<Candidate>, f64), Instead>, GalleryError> {
-    let Some(interactive) = &shared.interactive else { return Ok(Err(Instead::Off)) };
+    let Some(look_up_graph) = &shared.look_up_graph else { return Ok(Err(Instead::Off)) };
     let find = |originals: &dyn Originals, keys: &[u64]| -> Result<Vec<Hit<Label>>, SearchError> {
         // First where they lie, then whom the filter lets through: who comes in between
         // passes neither.
         let selected = shared.index.select(keys);
-        let sieve = shared.labels.sieve(filter);
-        selected.score(query, |_, label| sieve.passes(*label), Some(originals))
+        let label_filter = shared.labels.label_filter(filter);
+        selected.score(query, |_, label| label_filter.passes(*label), Some(originals))
     };
     if k == 0 {
         return Ok(Err(Instead::FewPass));
@@ -347,7 +347,7 @@ pub(super) fn look_up(
     let mut wanted = first_take(k);
     loop {
         let looked =
-            attempt(shared, |originals| interactive.graph.look_up(query, wanted, |keys| find(originals, keys)))?;
+            attempt(shared, |originals| look_up_graph.graph.look_up(query, wanted, |keys| find(originals, keys)))?;
         let (hits, recall) = match looked {
             LookedUp::Found { hits, recall } => (hits, recall),
             LookedUp::NotReady => return Ok(Err(Instead::NotReady)),

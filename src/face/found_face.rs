@@ -23,7 +23,7 @@ const SHAPE_WHOLE: RangeInclusive<f32> = 0.48..=1.4;
 const CUT_MIN: f32 = 0.05;
 
 /// A picture understood at one of its four turns.
-pub(super) struct Seen<'a> {
+pub(super) struct FoundFace<'a> {
     /// The pixels the face was cut from: the picture as decoded first, or turned,
     /// or decoded again.
     pub image: Cow<'a, RgbImage>,
@@ -40,7 +40,7 @@ pub(super) struct Seen<'a> {
     pub print: FacePrint,
 }
 
-impl Seen<'_> {
+impl FoundFace<'_> {
     /// Length of the embedding; without one every turn is as good as another.
     pub fn norm(&self) -> f32 {
         self.template.as_ref().map_or(f32::INFINITY, Template::norm)
@@ -53,10 +53,10 @@ impl Seen<'_> {
     }
 
     /// What quality needs to know of the face.
-    pub fn facts(&self, coarse: &Decoded) -> quality::Seen<'_> {
+    pub fn facts(&self, coarse: &Decoded) -> quality::FoundFace<'_> {
         let whole = Region::of(self.image.width(), self.image.height());
         let (fx, fy) = self.zoom(coarse);
-        quality::Seen {
+        quality::FoundFace {
             points: &self.points,
             fit: &self.fit,
             inside: self.region.within(&whole).map_or(0.0, |inside| inside.area()) / self.region.area(),

@@ -15,7 +15,7 @@ macro_rules! code_table {
         $name:ident, $method:ident: $tag:ident $(#[$tag_doc:meta])*;
         $($(#[$doc:meta])* $variant:ident, $code:literal, $class:ident, $en:literal, $vi:literal;)*
     ) => {
-        words! {
+        code_table! {
             $(#[$head])*
             $name;
             $($(#[$doc])* $variant, $code, $en, $vi;)*

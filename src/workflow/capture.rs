@@ -1,17 +1,12 @@
-//! What is asked of a capture: quality by a profile, liveness by a threshold, and
-//! that several frames look like several moments.
+//! Captures held to their rules: quality by a profile, liveness by a threshold, and that several
+//! frames look like several moments.
 
-use serde::Deserialize;
-
+use super::capture_rules::{CaptureRules, Kind, Level};
 use super::copies::{Frames, Together};
 use super::{Engine, Field, WorkflowError};
 use crate::context::RequestContext;
-use crate::face::quality::{Flaw, Profile};
+use crate::face::quality::Flaw;
 use crate::face::{Analysis, FaceError, FaceReport, Wants};
-
-/// A liveness network's score from which on a face counts as live, where nothing
-/// else is configured.
-pub const LIVENESS_MIN: f32 = 0.5;
 
 /// How often a face's box must fit into the picture, by the tighter side, for a verdict of
 /// "not live" to mean an attack: liveness networks look at the face with what is around it
@@ -20,56 +15,6 @@ pub const LIVENESS_MIN: f32 = 0.5;
 /// 5.5 %; of `pad-dev`'s printed photos 1.3 % of those below it pass, of 570 above none
 /// (`examples/liveness_crops.rs`).
 const ROOM_MIN: f32 = 1.5;
-
-/// How much a check weighs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Not run.
-    Off,
-    /// Run and reported.
-    #[default]
-    Advisory,
-    /// Run, and a capture that does not pass is refused.
-    Required,
-}
-
-/// What is asked of captures. Beneficiary decisions have policies of their own.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CaptureRules {
-    /// Weight of quality in Verify and Identify.
-    pub quality: Level,
-    /// Weight of liveness in Verify and Identify, and of the frames' consistency.
-    pub liveness: Level,
-    /// Score from which on a face counts as live, 0…1.
-    pub liveness_min: f32,
-    /// What is asked of a picture taken now.
-    pub live: Profile,
-    /// What is asked of the photo in a chip, and of any other that is what it is.
-    pub chip: Profile,
-}
-
-impl Default for CaptureRules {
-    fn default() -> Self {
-        Self {
-            quality: Level::Advisory,
-            liveness: Level::Advisory,
-            liveness_min: LIVENESS_MIN,
-            live: Profile::live(),
-            chip: Profile::chip(),
-        }
-    }
-}
-
-/// Which profile a picture is judged by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// Taken now.
-    #[default]
-    Live,
-    /// From a chip or an archive.
-    Chip,
-}
 
 /// A capture, assessed for the screen.
 #[derive(Debug, Clone, PartialEq)]
@@ -179,11 +124,6 @@ fn not_live(field: Field, report: &FaceReport) -> WorkflowError {
 /// the width or the height.
 fn room(report: &FaceReport) -> f32 {
     (report.width as f32 / report.face.width).min(report.height as f32 / report.face.height)
-}
-
-/// What the flaws advise, the gravest first.
-pub(super) fn advice(flaws: &[Flaw]) -> String {
-    flaws.iter().map(|flaw| flaw.en()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-use sha2::{Digest, Sha256};
-
 use super::capture::refuse_flaws;
+use super::content_digest::ContentDigest;
 use super::engine::check_count;
 use super::identify::NAME_BYTES_MAX;
 use super::photos_analysed::photos_are_analysed;
@@ -246,26 +245,6 @@ impl EnrolRequest {
             digest.field(reason.as_str().as_bytes());
         }
         digest.finish()
-    }
-}
-
-/// SHA-256 over length-prefixed fields, so that no two requests share a text.
-pub(super) struct ContentDigest(Sha256);
-
-impl ContentDigest {
-    pub(super) fn new(what: &str) -> Self {
-        let mut digest = Self(Sha256::new());
-        digest.field(what.as_bytes());
-        digest
-    }
-
-    pub(super) fn field(&mut self, bytes: &[u8]) {
-        self.0.update((bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
-    }
-
-    pub(super) fn finish(self) -> [u8; 32] {
-        self.0.finalize().into()
     }
 }
 

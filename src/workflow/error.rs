@@ -1,4 +1,4 @@
-use super::capture::advice;
+use super::capture_rules::advice;
 use crate::context::DeadlinePassed;
 use crate::face::quality::Flaw;
 use crate::face::{FaceError, PackError};
@@ -61,7 +61,7 @@ impl std::fmt::Display for Field {
 
 /// Why a use case did not come to an answer.
 ///
-/// [`words::Reason::of`](super::reason::Reason::of) gives its stable code and its
+/// [`Reason::of`](super::reason::Reason::of) gives its stable code and its
 /// sentences in Vietnamese and English.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

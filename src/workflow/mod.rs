@@ -3,6 +3,8 @@
 
 pub mod beneficiary;
 mod capture;
+mod capture_rules;
+mod content_digest;
 mod copies;
 pub mod danger;
 mod engine;
@@ -17,7 +19,8 @@ pub mod reason;
 mod reasons_page;
 mod verify;
 
-pub use capture::{AssessOutcome, CaptureRules, Kind, LIVENESS_MIN, Level};
+pub use capture::AssessOutcome;
+pub use capture_rules::{CaptureRules, Kind, LIVENESS_MIN, Level};
 pub use copies::{Frames, is_reference_picture, is_same_frame};
 pub use engine::{Engine, EngineOptions, check_rates};
 pub use enrol::{AGREE_FMR, APART_FMR, EnrolOutcome, EnrolRequest, Photo};

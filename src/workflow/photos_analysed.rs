@@ -7,7 +7,7 @@ tokio::task_local! {
 
 /// The same work, which calls `tell` when its photos have been looked at; not where it ends
 /// before.
-pub async fn telling<T>(tell: impl Fn() + Send + Sync + 'static, work: impl Future<Output = T>) -> T {
+pub async fn on_photos_analysed<T>(tell: impl Fn() + Send + Sync + 'static, work: impl Future<Output = T>) -> T {
     TELL.scope(Box::new(tell), work).await
 }
 

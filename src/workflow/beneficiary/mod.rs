@@ -30,9 +30,8 @@ mod reason_code;
 mod record;
 mod referral;
 mod sentences;
+mod service;
 mod turns;
-
-use std::sync::{Arc, PoisonError, RwLock};
 
 pub use decide::{AppliedRule, Decided, decide};
 pub use evidence::{
@@ -48,9 +47,10 @@ pub use sentences::{
     CITIZEN_CHARS_MAX, Sentence, chip_sentence, citizen_reason, citizen_sentence, decision_sentence, is_tried_again,
     resolved_sentence,
 };
+pub(super) use service::DecisionService;
 
-use super::enrol::ContentDigest;
-use crate::chip::{Anchors, BirthDate, ChallengeResponse};
+use super::content_digest::ContentDigest;
+use crate::chip::{BirthDate, ChallengeResponse};
 pub use crate::gallery::Scheme;
 use crate::gallery::{DecisionKey, SubjectId, Timestamp};
 
@@ -135,38 +135,6 @@ impl BeneficiaryRequest {
             }
         }
         digest.finish()
-    }
-}
-
-/// The operator's anchors and policies, as they are at one moment. A decision takes them once,
-/// at its beginning, and is made by them to its end.
-#[derive(Default)]
-pub(super) struct RulesInForce {
-    pub(super) anchors: Arc<Anchors>,
-    pub(super) policies: Policies,
-}
-
-/// What an engine decides with: anchors and policies, which can be put in the place of others
-/// while it runs, and whose turn each transaction is.
-#[derive(Default)]
-pub(super) struct DecisionService {
-    in_force: RwLock<Arc<RulesInForce>>,
-    turns: turns::Turns,
-}
-
-impl DecisionService {
-    /// What decisions that begin now are made by.
-    pub(super) fn in_force(&self) -> Arc<RulesInForce> {
-        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Puts others in their place, both at once.
-    pub(super) fn replace(&self, anchors: Anchors, policies: Policies) {
-        // Made before the lock is taken.
-        let new = Arc::new(RulesInForce { anchors: Arc::new(anchors), policies });
-        let old = std::mem::replace(&mut *self.in_force.write().unwrap_or_else(PoisonError::into_inner), new);
-        // Dropped after it is given back: hundreds of certificates.
-        drop(old);
     }
 }
 

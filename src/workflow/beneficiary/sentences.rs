@@ -11,7 +11,7 @@ use super::policy::Consequence;
 use super::reason_code::{EvidenceKind, ReasonCode};
 use crate::chip::{
     Reason,
-    words::{Advice, Effect},
+    reason::{Advice, Effect},
 };
 use crate::gallery::Outcome;
 

@@ -277,7 +277,7 @@ fn what_a_manifest_says_wrongly_is_refused_or_told_with_its_column_and_line() {
     wrong[5] = kept(lines[5], 2) + ",plain,a,60,2010";
     let told = with(&wrong.join("\n")).ended(1).stdout;
     for part in [
-        "the first is line 3: the row has fewer columns",
+        "the first is line 3: the row has fewer cells",
         "column age: values that are no age from 0 to 130, taken as not known: 1 (line 4)",
         "column age: values that are no number, in a group of their own: 1 (line 4)",
         "column captured_at: values that are no date",

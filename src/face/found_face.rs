@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use super::embed::ALIGNED_EYE_DISTANCE;
+use super::aligned::ALIGNED_EYE_DISTANCE;
 use super::geometry::{Five, Region, Similarity, distance};
 use super::landmarks::Points;
 use super::{FaceError, FacePrint, Template, quality};
@@ -136,7 +136,7 @@ fn turned_back(region: &Region, turns: u8, image: &RgbImage) -> Region {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::embed::onto_template;
+    use crate::face::aligned::onto_template;
     use crate::face::picture::turned;
 
     #[test]

@@ -10,8 +10,10 @@
 //! A [`Pack`] is data: `pack.toml` and the networks it names, verified when
 //! loaded. A [`FacePool`] runs a [`Pipeline`] per worker thread.
 
+mod aligned;
 mod detect;
 mod embed;
+mod error;
 mod found_face;
 mod geometry;
 mod graph;
@@ -26,18 +28,21 @@ mod print;
 mod projection;
 pub mod quality;
 mod report;
+mod role;
 mod runtime;
 mod runtime_version;
 mod sample;
 mod softmax;
 mod template;
 
-pub use manifest::{Colour, EmbedderSpec, Family, Manifest, NetworkSpec, ProjectionSpec, Role};
-pub use pack::{Inspected, Pack, PackError};
+pub use error::{FaceError, PackError};
+pub use manifest::{Colour, EmbedderSpec, Family, Manifest, NetworkSpec, ProjectionSpec};
+pub use pack::{Inspected, Pack};
 pub use pipeline::{Pipeline, StageTimes};
 pub use pool::{Answer, FacePool, PoolOptions, Ticket};
 pub use print::{FacePrint, Likeness};
-pub use report::{Analysis, FaceError, FaceReport, Pose, Rect, Wants};
+pub use report::{Analysis, FaceReport, Pose, Rect, Wants};
+pub use role::Role;
 pub use runtime_version::{LoadedRuntime, loaded_runtime};
 pub use template::{RecipeDigest, Template, TemplateError};
 

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::RecipeDigest;
+use super::error::PackError;
 use super::graph::{check, prepared};
-use super::manifest::{Manifest, NetworkSpec, ProjectionSpec, Role};
+use super::manifest::{Manifest, NetworkSpec, ProjectionSpec};
 use super::projection::Projection;
 use super::quality::{QualityError, QualityModel};
+use super::template::RecipeDigest;
 use crate::regular;
 
 /// Largest network file, in bytes. The largest ArcFace nets have about 260 MB.
@@ -24,144 +25,6 @@ const PROJECTION_BYTES_MAX: u64 = (64 << 20) + 4096;
 
 /// Longest quality model, in bytes.
 const QUALITY_BYTES_MAX: u64 = 256 << 10;
-
-/// What to do about a quality model that cannot be used.
-fn quality_remedy(path: &Path) -> String {
-    let pack = path.parent().unwrap_or(Path::new("PACK")).display();
-    format!(
-        "restore it from where the pack came from, or fit one for this pack (`cargo run --release --example \
-         fit_quality -- MANIFEST --pack {pack} --date YYYY-MM-DD`, MANIFEST as scripts/lib/cfp-dev names it)"
-    )
-}
-
-/// Why a model pack cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PackError {
-    /// There is no such folder, or no `pack.toml` in it.
-    #[error("no model pack at {path} (no readable pack.toml: {detail}); name its folder with --pack or CHINHCHU_PACK")]
-    NoPack {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        detail: String,
-    },
-    /// The manifest is not one.
-    #[error("pack.toml makes no sense: {detail}; restore it from where the pack came from")]
-    Manifest {
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// The manifest is of another version.
-    #[error("pack.toml has version {found}, this program reads {known}; use the program the pack was made for")]
-    Version {
-        /// Version in the file.
-        found: i64,
-        /// Version read here.
-        known: u32,
-    },
-    /// A family this program does not know.
-    #[error("pack.toml: [{role}] has the unknown family \"{family}\"; known are {known}")]
-    UnknownFamily {
-        /// Whose family.
-        role: Role,
-        /// What it says.
-        family: String,
-        /// What it may say.
-        known: String,
-    },
-    /// A file name that could lead out of the pack's folder.
-    #[error("pack.toml: \"{name}\" is not a plain file name; put the file into the pack's folder")]
-    UnsafePath {
-        /// What it says.
-        name: String,
-    },
-    /// A network's file is not there.
-    #[error("the model pack lacks {path}; run scripts/setup to fetch it")]
-    MissingFile {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A network's file cannot be read.
-    #[error("cannot read {path}: {detail}; check the file and its permissions")]
-    UnreadableFile {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        detail: String,
-    },
-    /// A network's file is not the one the manifest names.
-    #[error(
-        "{path} was altered or is another file (SHA-256 {found}, pack.toml says {expected}); delete it and run scripts/setup"
-    )]
-    AlteredFile {
-        /// The file.
-        path: PathBuf,
-        /// Digest the manifest gives.
-        expected: RecipeDigest,
-        /// Digest of the file.
-        found: RecipeDigest,
-    },
-    /// ONNX Runtime cannot be had.
-    #[error(
-        "ONNX Runtime cannot be loaded: {detail}; run scripts/setup, or name the library with CHINHCHU_ONNXRUNTIME"
-    )]
-    Runtime {
-        /// Where it was looked for and what went wrong.
-        detail: String,
-    },
-    /// A network does not fit what the manifest says of it.
-    #[error("the {role} network {file} does not fit its pack.toml: {detail}; correct pack.toml or use another pack")]
-    Network {
-        /// What it is for.
-        role: Role,
-        /// Its file.
-        file: String,
-        /// Where they differ.
-        detail: String,
-    },
-    /// The pack's projection is not what its manifest says.
-    #[error("the projection {path} does not fit its pack.toml: {detail}; correct pack.toml or restore the file")]
-    Projection {
-        /// Its file.
-        path: PathBuf,
-        /// Where they differ.
-        detail: String,
-    },
-    /// The pack's quality model is not there.
-    #[error("the model pack lacks its quality model {path}; {}", quality_remedy(path))]
-    MissingQuality {
-        /// Its file.
-        path: PathBuf,
-    },
-    /// The pack's quality model was fitted on faces of another recipe.
-    #[error(
-        "the quality model {path} is for recipe {found}, the model pack makes {expected}; {}",
-        quality_remedy(path)
-    )]
-    QualityOfAnotherRecipe {
-        /// Its file.
-        path: PathBuf,
-        /// Recipe in the file.
-        found: String,
-        /// Recipe of the pack.
-        expected: RecipeDigest,
-    },
-    /// The pack's quality model cannot be used.
-    #[error("the quality model {path} cannot be used: {detail}; {}", quality_remedy(path))]
-    Quality {
-        /// Its file.
-        path: PathBuf,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// The operating system gave no thread.
-    #[error("cannot start a worker thread: {detail}; allow the program more threads or ask for fewer workers")]
-    Thread {
-        /// What the system said.
-        detail: String,
-    },
-}
 
 /// A model pack, read from its `pack.toml` and verified file by file.
 #[derive(Clone)]

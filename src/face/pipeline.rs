@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 
 use ort::environment::Environment;
 
+use super::aligned::onto_template;
 use super::detect::{Detection, Detector, SECOND_FACE_SIDE, choose};
-use super::embed::{Embedders, Embedding, onto_template};
+use super::embed::{Embedders, Embedding};
 use super::found_face::{FoundFace, check_size, check_whole};
 use super::geometry::{Region, Similarity};
 use super::landmarks::{Landmarks, Points};
-use super::manifest::{NetworkSpec, Role};
+use super::manifest::NetworkSpec;
 use super::picture::{Exposure, exposure, spread, turned};
 use super::pose_and_liveness::{LivenessNetwork, PoseNetwork};
 use super::quality::{self, Crop, Measured, Study};
+use super::role::Role;
 use super::runtime::{self, Effort, Source};
 use super::sample::Scratch;
 use super::{Analysis, FaceError, FacePrint, FaceReport, Pack, PackError, PoolOptions, Rect, Template, Wants};

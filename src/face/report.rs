@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::print::FacePrint;
 use super::quality::{Flaw, Quality};
-use super::{FacePrint, Template};
-use crate::imaging::{Format, ImageError};
+use super::template::Template;
+use crate::imaging::Format;
 
 /// A rectangle in pixels of the upright full-size picture; may reach past its
 /// edges where the face is cut.
@@ -98,62 +99,4 @@ pub struct Analysis {
     pub report: FaceReport,
     /// What a copy of the picture is known by.
     pub print: FacePrint,
-}
-
-/// Why a picture gave no template.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FaceError {
-    /// The bytes did not become a picture.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// No face was found, not in quarter turns either.
-    #[error("no face was found; take the photo again, from the front and in even light")]
-    NoFace,
-    /// No face was found, and the picture is burnt out.
-    #[error("no face was found, and most of the photo is burnt out; use less light and take it again")]
-    TooBright,
-    /// No face was found, and the picture is black.
-    #[error("no face was found, and most of the photo is black; use more light and take it again")]
-    TooDark,
-    /// Eyes, nose or mouth lie outside the picture.
-    #[error("the face is cut off by the edge of the photo; take it again with the whole face inside")]
-    FaceCut,
-    /// The face has too few pixels to be compared.
-    #[error(
-        "the face is too small ({eye_distance:.0} pixels between the eyes, at least {eye_distance_min:.0} needed); move closer"
-    )]
-    FaceTooSmall {
-        /// Distance between the eyes, in pixels.
-        eye_distance: f32,
-        /// What is needed.
-        eye_distance_min: f32,
-    },
-    /// A network failed or gave numbers that are not finite.
-    #[error("the model pack failed on this photo ({0}); check the pack with `chinhchu models verify`")]
-    Inference(String),
-    /// The caller is gone; the work was dropped.
-    #[error("the request was cancelled")]
-    Cancelled,
-}
-
-impl FaceError {
-    /// Whether the picture itself is why: whoever looks at it again, with this model pack,
-    /// finds the same. Not so where a network failed, the work was dropped, or a limit that
-    /// the operator sets was passed.
-    pub fn is_of_the_picture(&self) -> bool {
-        match self {
-            Self::Image(
-                ImageError::TooManyBytes { .. } | ImageError::TooManyPixels { .. } | ImageError::TooMuchMemory { .. },
-            )
-            | Self::Inference(_)
-            | Self::Cancelled => false,
-            Self::Image(_)
-            | Self::NoFace
-            | Self::TooBright
-            | Self::TooDark
-            | Self::FaceCut
-            | Self::FaceTooSmall { .. } => true,
-        }
-    }
 }

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use self::raw::{RawManifest, bad};
-use super::{PackError, RecipeDigest};
+use super::error::PackError;
+use super::role::Role;
+use super::template::RecipeDigest;
 use crate::typed;
 
 /// Versions of the manifest format read here: 1 has one `[embedder]`, 2 has one or more
@@ -46,33 +48,6 @@ impl Colour {
             Self::Rgb | Self::Bgr => 3,
             Self::Grey => 1,
         }
-    }
-}
-
-/// What a network is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Finds faces.
-    Detector,
-    /// Finds eyes, nose and mouth in a face.
-    Landmarks,
-    /// Turns an aligned face into numbers.
-    Embedder,
-    /// Estimates where the head points.
-    Pose,
-    /// Tells a live face from a picture of one.
-    Liveness,
-}
-
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Detector => "detector",
-            Self::Landmarks => "landmarks",
-            Self::Embedder => "embedder",
-            Self::Pose => "pose",
-            Self::Liveness => "liveness",
-        })
     }
 }
 

@@ -11,7 +11,7 @@ mod fit;
 use std::fmt;
 use std::ops::Range;
 
-use super::embed::SIDE;
+use super::aligned::SIDE;
 
 /// Side of a print, in cells.
 const CELLS: usize = SIDE / 2;

@@ -10,6 +10,7 @@
 //! prediction of the comparison score against another photo of the same person:
 //! *capture* without the embedder, *utility* with the length of the embedding.
 
+mod cells;
 mod flaw;
 mod light;
 mod measure;
@@ -19,9 +20,10 @@ mod signals;
 mod study;
 mod view;
 
+pub use cells::CellTable;
 pub use flaw::Flaw;
 pub use measure::{Measure, Quality};
-pub use model::{CellTable, Form, QualityError, QualityModel, Term};
+pub use model::{Form, QualityError, QualityModel, Term};
 pub use profile::{Profile, ProfileError, Range};
 pub use study::Study;
 pub use view::{Standard, Unit, ViewClass, ViewClassifier};

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::light::{CELL_VALUES, Cell, Grid};
+use super::cells::CellTable;
+use super::light::Grid;
 use super::signals::{COUNT, INPUTS, Signals};
 use super::view::ViewClassifier;
 use crate::face::RecipeDigest;
@@ -93,41 +94,6 @@ pub struct Term {
     pub linear: f64,
     /// Weight of its square.
     pub square: f64,
-}
-
-/// Medians and deviations of the cells' values over ordinary faces, four values a
-/// cell, row by row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CellTable {
-    /// Medians.
-    pub median: Vec<f32>,
-    /// Deviations, above 0.
-    pub deviation: Vec<f32>,
-}
-
-impl CellTable {
-    /// A table that finds nothing odd; to collect cells with.
-    pub(super) fn neutral(grid: Grid) -> Self {
-        let values = grid.places().count() * CELL_VALUES;
-        Self { median: vec![0.0; values], deviation: vec![1.0; values] }
-    }
-
-    /// A sentence where it does not describe the cells of this grid.
-    pub(super) fn check(&self, grid: Grid) -> Result<(), String> {
-        let values = grid.places().count() * CELL_VALUES;
-        if self.median.len() != values || self.deviation.len() != values {
-            return Err(format!("`cells` does not have {values} medians and deviations"));
-        }
-        if self.median.iter().any(|v| !v.is_finite()) || self.deviation.iter().any(|v| !(v.is_finite() && *v > 1e-6)) {
-            return Err("`cells` holds numbers that make no sense".into());
-        }
-        Ok(())
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Cell, &Cell)> {
-        self.median.as_chunks::<CELL_VALUES>().0.iter().zip(self.deviation.as_chunks::<CELL_VALUES>().0)
-    }
 }
 
 impl QualityModel {

@@ -1,7 +1,7 @@
 //! Everything a quality model may look at, as named numbers.
 
+use super::cells::CellTable;
 use super::light::{Grid, Light};
-use super::model::CellTable;
 use crate::face::geometry::Similarity;
 use crate::face::landmarks::Points;
 

@@ -1,7 +1,8 @@
 //! One photo of a set that a quality model is fitted on.
 
+use super::cells::CellTable;
 use super::light::{CELL_VALUES, Cell, Grid, Light, SIDE};
-use super::model::{CellTable, QualityModel};
+use super::model::QualityModel;
 use super::signals::{FoundFace, INPUTS, ODD_CELLS, POINTS, Signals};
 use super::view::{Standard, ViewClass, ViewClassifier};
 use crate::face::geometry::Similarity;

@@ -11,8 +11,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::cells::CellTable;
 use super::light::{CELL_VALUES, Grid, Light};
-use super::model::CellTable;
 use super::signals::{INPUTS, Signals};
 use crate::face::softmax;
 use crate::hex;

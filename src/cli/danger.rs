@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::settings::Settings;
-use super::{Failure, GlobalArgs, outcome};
+use super::{Failure, GlobalArgs, options, outcome};
 use crate::chip::{Anchors, Moment};
 use crate::workflow::danger::{self, Effect, Finding, Permissions, Rule, Setup};
 
@@ -24,22 +24,8 @@ pub struct SetupArgs {
     pub(super) csca: Option<PathBuf>,
     /// Start although a rule about dangerous set-ups refuses: the rule's code, which the refusal
     /// names; may be repeated [default: as configured]
-    #[arg(long, value_name = "CODE", value_parser = rule)]
+    #[arg(long, value_name = "CODE", value_parser = options::rule)]
     pub(super) insist: Vec<&'static Rule>,
-}
-
-/// A rule by its code.
-pub(super) fn rule(code: &str) -> Result<&'static Rule, String> {
-    Rule::of(code).ok_or_else(|| {
-        let unknown = format!("no rule about dangerous set-ups has the code {code}");
-        match Rule::like(code) {
-            Some(meant) => format!("{unknown}; did you mean {}?", meant.code),
-            None => {
-                let codes: Vec<&str> = danger::RULES.iter().map(|rule| rule.code).collect();
-                format!("{unknown}; they are {}", codes.join(", "))
-            }
-        }
-    })
 }
 
 /// A finding, and what becomes of it.

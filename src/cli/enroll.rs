@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::backend::{Backend, GalleryArgs, Place, Roles};
 use super::bulk::{self, BulkPlan};
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, args, caller, photo, print, runtime};
+use super::{Exit, Failure, GlobalArgs, Outcome, caller, options, photo, print, runtime};
 use crate::face::FaceReport;
 use crate::gallery::{Attributes, EnrolMode, Note, RequestId, Source, SubjectId, Vouch};
 use crate::workflow::{EnrolOutcome, EnrolRequest, PROBE_FRAMES_MAX, Photo};
@@ -83,7 +83,7 @@ pub struct EnrollArgs {
     #[arg(long, value_name = "TEXT", requires = "officer", conflicts_with = "manifest", help_heading = "Vouching")]
     reason: Option<String>,
     /// Scheme the subject draws from: social, health or unemployment; may be repeated
-    #[arg(long, value_name = "SCHEME", help_heading = "Attributes", value_parser = args::scheme)]
+    #[arg(long, value_name = "SCHEME", help_heading = "Attributes", value_parser = options::scheme)]
     scheme: Vec<String>,
     /// Province code
     #[arg(long, value_name = "CODE", help_heading = "Attributes")]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::backend::{Backend, GalleryArgs, Roles};
 use super::settings::Settings;
-use super::{Exit, GlobalArgs, Outcome, args, caller, outcome, photo, print, runtime};
+use super::{Exit, GlobalArgs, Outcome, caller, options, outcome, photo, print, runtime};
 use crate::gallery::{Answered, Filter, Instead, SubjectId};
 use crate::workflow::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, Frames, IdentifyOutcome, IdentifyRequest, IdentifyScope, PROBE_FRAMES_MAX,
@@ -41,7 +41,7 @@ pub struct IdentifyArgs {
     #[command(flatten)]
     gallery: GalleryArgs,
     /// False positive identification rate [default: 0.01, or as configured]
-    #[arg(long, value_name = "RATE", value_parser = args::fpir)]
+    #[arg(long, value_name = "RATE", value_parser = options::fpir)]
     fpir: Option<f64>,
     /// Most candidates returned with --fpir [default: 20]
     #[arg(long, value_name = "N", requires = "fpir", value_parser = candidates)]
@@ -53,7 +53,7 @@ pub struct IdentifyArgs {
     #[arg(long, requires = "nearest")]
     approximate: bool,
     /// Only subjects that draw from this scheme
-    #[arg(long, value_name = "SCHEME", value_parser = args::scheme)]
+    #[arg(long, value_name = "SCHEME", value_parser = options::scheme)]
     scheme: Option<String>,
     /// Only subjects of this province
     #[arg(long, value_name = "CODE", value_parser = clap::builder::NonEmptyStringValueParser::new())]

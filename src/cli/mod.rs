@@ -20,6 +20,7 @@ mod galleries;
 mod labelled;
 mod listed;
 mod manifest;
+mod options;
 mod outcome;
 mod photo;
 mod print;
@@ -46,5 +47,6 @@ pub mod remove;
 pub mod serve;
 pub mod verify;
 
-pub use args::{Command, GlobalArgs, parse};
+pub use args::{Command, parse};
+pub use options::GlobalArgs;
 pub use outcome::{Exit, Failure, Outcome, finish};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use super::args::LogFormat;
+use super::options::LogFormat;
 use super::{Failure, GlobalArgs, Outcome};
 
 /// A tool says what went wrong in the one line it ends with; a log beside it would

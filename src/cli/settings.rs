@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::{CaptureSection, ConfigFile, Origin};
-use super::{Failure, GlobalArgs, danger, progress};
+use super::{Failure, GlobalArgs, options, progress};
 use crate::chip::Unreadable;
 use crate::face::quality::Profile;
 use crate::face::{PackError, PoolOptions};
@@ -313,7 +313,7 @@ fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, least: T, mos
 }
 
 fn insisted(codes: &[String]) -> Result<Vec<&'static Rule>, Failure> {
-    let rule = |code: &String| danger::rule(code).map_err(|why| Failure::new(format_args!("danger.insist: {why}")));
+    let rule = |code: &String| options::rule(code).map_err(|why| Failure::new(format_args!("danger.insist: {why}")));
     codes.iter().map(rule).collect()
 }
 
@@ -333,7 +333,7 @@ fn optional<T: PartialOrd + std::fmt::Display>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::args::CurveArg;
+    use super::super::options::CurveArg;
     use super::*;
 
     fn with_file(text: &str, mut global: GlobalArgs) -> Result<Settings, Failure> {

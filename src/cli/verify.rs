@@ -10,7 +10,7 @@ use super::backend::{Backend, Roles};
 use super::chip::finding_line;
 use super::settings::Settings;
 use super::source::{self, FaceSource};
-use super::{Exit, Failure, GlobalArgs, Outcome, args, caller, print, runtime};
+use super::{Exit, Failure, GlobalArgs, Outcome, caller, options, print, runtime};
 use crate::chip::reason::Effect;
 use crate::chip::{Fields, Inspection};
 use crate::face::FaceReport;
@@ -44,7 +44,7 @@ pub struct VerifyArgs {
     #[arg(value_name = "PROBE", required = true, num_args = 1..=PROBE_FRAMES_MAX)]
     probes: Vec<PathBuf>,
     /// False match rate to decide at [default: 1e-5, or as configured]
-    #[arg(long, value_name = "RATE", value_parser = args::fmr)]
+    #[arg(long, value_name = "RATE", value_parser = options::fmr)]
     fmr: Option<f64>,
     /// Print one JSON object
     #[arg(long)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::super::{args, date};
+use super::super::{date, options};
 use super::{officer, show};
 use crate::audit::SAMPLED_MAX_DEFAULT;
 use crate::table::CsvLocale;
@@ -101,7 +101,7 @@ pub struct AuditArgs {
     #[arg(long, value_name = "DIR", required = true)]
     pub(super) out: Option<PathBuf>,
     /// Score by false match rate, as the model pack is calibrated [default: 1e-6]
-    #[arg(long, value_name = "RATE", value_parser = args::fmr)]
+    #[arg(long, value_name = "RATE", value_parser = options::fmr)]
     pub(super) fmr: Option<f64>,
     /// Score by the number of chance pairs one is ready to look at, estimated on this gallery
     #[arg(long, value_name = "N", value_parser = chance_pairs)]

@@ -111,12 +111,12 @@ def rings_of(out, halves):
     """Figures of the rings of one audit, and what does not hold of them."""
     people = {subject: person(subject) for subject in halves}
     true_links, wrong_links = set(), set()
-    with open(out / "pairs.csv", newline="") as rows:
+    with open(out / "pairs.csv", newline="", encoding="utf-8-sig") as rows:
         for row in csv.DictReader(rows):
             link = frozenset([row["subject_a"], row["subject_b"]])
             (true_links if len({person(subject) for subject in link}) == 1 else wrong_links).add(link)
     ring_of, members, hanging = {}, {}, set()
-    with open(out / "rings.csv", newline="") as rows:
+    with open(out / "rings.csv", newline="", encoding="utf-8-sig") as rows:
         for row in csv.DictReader(rows):
             ring_of[row["subject_id"]] = row["ring_id"]
             members.setdefault(int(row["ring_id"]), set()).add(person(row["subject_id"]))

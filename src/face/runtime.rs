@@ -213,7 +213,7 @@ mod tests {
     use crate::face::Pack;
     use crate::face::graph::made::{tensors, with_all_values};
     use crate::face::graph::{Rewrite, faster};
-    use crate::face::manifest::Role;
+    use crate::face::role::Role;
     use crate::face::softmax;
 
     /// Most that a probability of the liveness network may move by a rewrite that

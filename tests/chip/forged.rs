@@ -2,7 +2,7 @@
 
 use chinhchu::chip::{
     ActiveAuthentication, Anchors, ChallengeResponse, CheckOptions, ChipFiles, Date, Dg13Scope, FaceEncoding, Fields,
-    GroupState, Inspection, Moment, Reason, Verdict, crypto::Curve, inspect, words,
+    GroupState, Inspection, Moment, Reason, Verdict, crypto::Curve, inspect, reason,
 };
 use chinhchu::tools::forge::{
     CardDraft, CertificateDraft, Flaw, ForgedCard, KeyKind, TEST_MARK, TestAuthority, TestKey, master_list,
@@ -205,7 +205,7 @@ fn a_clock_that_was_set_back_denies_nobody() {
     let past = CheckOptions { now: Moment::of_date(Date { year: 2020, month: 1, day: 1 }), ..options() };
     let inspection = inspect(&files(&card), &anchors(&card), &past);
     assert!(inspection.found(Reason::SignerNotYetValid) && inspection.has_lapsed());
-    assert!(!inspection.findings.iter().any(|finding| finding.reason.effect() == words::Effect::Untrusted));
+    assert!(!inspection.findings.iter().any(|finding| finding.reason.effect() == reason::Effect::Untrusted));
 }
 
 #[test]

@@ -157,6 +157,7 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
+    use super::super::light::CELL_VALUES;
     use super::super::view::{Standard, Unit};
     use super::*;
 

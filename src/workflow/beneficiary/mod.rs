@@ -89,7 +89,7 @@ pub struct BeneficiaryOutcome {
     /// SHA-256 of that policy's values ([`Policy::digest`]), as 64 hexadecimal digits. Empty
     /// in decisions of earlier versions.
     pub policy_digest: String,
-    /// The same of the country certificates and revocation lists ([`Anchors::digest`]).
+    /// The same of the country certificates and revocation lists ([`Anchors::digest`](crate::chip::Anchors::digest)).
     pub anchors_digest: String,
     /// Whether the chip's photo became the reference with it.
     pub enrolled: bool,

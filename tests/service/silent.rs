@@ -107,6 +107,9 @@ fn without_a_message(server: &Running) -> tokio::task::JoinHandle<Status> {
 
 async fn until_busy(server: &Running) {
     let client = server.client().await;
+    // Lets the uploads in first: a call that asks whether all places are taken takes one itself,
+    // and an upload that comes meanwhile would be refused for it.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let busy = async {
         while client.verify(verify_request(b"x")).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -61,6 +61,7 @@ pub fn engine_options(pool: PoolOptions) -> EngineOptions {
     EngineOptions {
         pack: root().join("models/default"),
         calibration: None,
+        second: None,
         curve: Default::default(),
         pool,
         default_fmr: 1e-5,

@@ -2,7 +2,8 @@
 
 use super::collection::{Collection, CollectionError, RowInfo};
 use super::filters::Filters;
-use crate::gallery::{SnapshotHead, SnapshotPart, Subject};
+use crate::face::RecipeDigest;
+use crate::gallery::{SnapshotHead, SnapshotPart, StoredTemplate, Subject};
 
 /// What a source turned out to be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,25 +18,33 @@ pub struct Taken {
 pub struct Filler<'a> {
     filters: &'a Filters,
     before: Option<u64>,
+    recipe: Option<RecipeDigest>,
     taken: Taken,
 }
 
 impl<'a> Filler<'a> {
     /// Those that `filters` let through; of templates, those with an id below `before`.
     pub fn new(filters: &'a Filters, before: Option<u64>) -> Self {
-        Self { filters, before, taken: Taken::default() }
+        Self { filters, before, recipe: None, taken: Taken::default() }
     }
 
-    /// Takes what the gallery is of.
+    /// Takes what the gallery is of, and by which of its recipes, with so many values in a
+    /// template, it is audited.
     ///
     /// # Errors
     /// Another recipe than that of templates taken before.
-    pub fn begin(&mut self, head: &SnapshotHead, into: &mut Collection) -> Result<(), CollectionError> {
+    pub fn begin(
+        &mut self,
+        head: &SnapshotHead,
+        (recipe, dimension): (RecipeDigest, usize),
+        into: &mut Collection,
+    ) -> Result<(), CollectionError> {
         self.taken.template_next = Some(self.before.unwrap_or(head.template_next));
-        into.set_recipe(head.recipe)?;
+        self.recipe = Some(recipe);
+        into.set_recipe(recipe)?;
         if self.filters.is_empty() {
             // Capped: the number is read from a file.
-            into.reserve(usize::try_from(head.templates).unwrap_or(0).min(1 << 26), head.dimension);
+            into.reserve(usize::try_from(head.templates).unwrap_or(0).min(1 << 26), dimension);
         }
         Ok(())
     }
@@ -56,13 +65,20 @@ impl<'a> Filler<'a> {
 
     fn subject(&mut self, subject: &Subject, into: &mut Collection) -> Result<(), CollectionError> {
         let later = |id: u64| self.before.is_some_and(|before| id >= before);
-        let fresh = subject.templates.iter().filter(|template| later(template.id)).count() as u64;
-        self.taken.later += fresh;
-        if let Err(reason) = self.filters.wants_subject(subject) {
-            into.leave_out(reason, subject.templates.len() as u64 - fresh);
+        let is_own = |stored: &StoredTemplate| self.recipe.is_none_or(|own| stored.content.template.recipe() == own);
+        let own: Vec<&StoredTemplate> = subject.templates.iter().filter(|stored| is_own(stored)).collect();
+        if own.is_empty() {
+            // Whoever has some of this recipe is compared by those.
+            into.leave_out("OTHER_RECIPE", subject.templates.len() as u64);
             return Ok(());
         }
-        if fresh == subject.templates.len() as u64 {
+        let fresh = own.iter().filter(|template| later(template.id)).count() as u64;
+        self.taken.later += fresh;
+        if let Err(reason) = self.filters.wants_subject(subject) {
+            into.leave_out(reason, own.len() as u64 - fresh);
+            return Ok(());
+        }
+        if fresh == own.len() as u64 {
             return Ok(());
         }
         let number = into.subject(subject.id.as_str())?;
@@ -71,7 +87,7 @@ impl<'a> Filler<'a> {
         let province = into.text_number(subject.attributes.province.as_deref().unwrap_or_default());
         let info = into.facts_mut(number);
         (info.enrolled_at, info.schemes, info.province) = (Some(subject.enrolled_at), schemes, province);
-        for template in subject.templates.iter().filter(|template| !later(template.id)) {
+        for template in own.into_iter().filter(|template| !later(template.id)) {
             let content = &template.content;
             let facts = RowInfo { subject: number, captured_at: content.captured_at, quality: content.quality };
             let pushed = into.push(&template.id.to_string(), content.template.vector(), facts)?;

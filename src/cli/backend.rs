@@ -10,7 +10,7 @@ use tonic::Code;
 use super::settings::Settings;
 use super::{Failure, models};
 use crate::context::RequestContext;
-use crate::face::{Pack, RecipeDigest};
+use crate::face::RecipeDigest;
 use crate::gallery::{self, EmbeddedOptions, Gallery, GalleryError, Receipt, RequestId, SubjectId};
 use crate::service::{Client, ClientError};
 use crate::workflow::reason::{Reason, StatusClass};
@@ -169,13 +169,23 @@ pub(super) fn open_gallery(
 
 /// The embedded gallery in `folder`, for an engine.
 pub(super) fn gallery_of(folder: &Path, engine: &Engine, options: EmbeddedOptions) -> Result<Arc<Gallery>, Failure> {
-    opened(folder, engine.pack(), options).map(Arc::new)
+    opened(folder, engine.pack().name(), &engine.recipes(), options).map(Arc::new)
 }
 
-/// The embedded gallery in `folder`, for a model pack.
-pub(super) fn opened(folder: &Path, pack: &Pack, options: EmbeddedOptions) -> Result<Gallery, Failure> {
-    let opened = gallery::open(folder, pack.recipe(), pack.dimension(), options);
-    opened.map_err(|error| not_opened(folder, pack.name(), error))
+/// The embedded gallery in `folder`, for templates of these recipes, of which the model pack of
+/// this name makes the first.
+pub(super) fn opened(
+    folder: &Path,
+    pack: &str,
+    recipes: &[(RecipeDigest, usize)],
+    options: EmbeddedOptions,
+) -> Result<Gallery, Failure> {
+    let Some((&(recipe, dimension), beside)) = recipes.split_first() else {
+        return Err(Failure::new("no model pack to open the gallery with; this is a defect of chinhchu"));
+    };
+    let options = EmbeddedOptions { recipes_beside: beside.to_vec(), ..options };
+    let opened = gallery::open(folder, recipe, dimension, options);
+    opened.map_err(|error| not_opened(folder, pack, error))
 }
 
 /// Why a gallery cannot be opened.
@@ -192,13 +202,13 @@ fn made_with(folder: &Path, recipe: RecipeDigest, pack: &str) -> String {
     let folder = folder.display();
     match models::folder_of(recipe) {
         Some(made_with) => format!(
-            "the gallery {folder} was enrolled with another model pack than `{pack}`; go on with its own pack, --pack {}, \
-             or enrol its people again, from their photos, into a new folder",
+            "the gallery {folder} was enrolled with another model pack than `{pack}`; go on with its own pack, --pack {0}, \
+             have both enrol and search, --second-pack {0}, or enrol its people again, from their photos, into a new folder",
             made_with.display()
         ),
         None => format!(
             "the gallery {folder} was enrolled with a model pack of recipe {recipe}, which is none of those under models/; \
-             name the pack it was enrolled with by --pack"
+             name the pack it was enrolled with by --pack or --second-pack"
         ),
     }
 }

@@ -1,6 +1,8 @@
 //! `chinhchu config check`: whether a server would start with a configuration, and what is
 //! dangerous about it, without starting one.
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -87,9 +89,13 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
     let anchors = source::anchors(args.setup.csca.as_ref(), &settings)?;
     let listen = serve::check_address(settings.server.listen);
     listen.map_err(|refused| settings.origin.blame("server.listen", refused))?;
-    let pack = check_calibration(&settings)?;
+    let pack = check_calibration(&settings, &settings.pack_folder()?, "engine.pack")?;
+    let second = settings.second_pack().map(|folder| check_calibration(&settings, folder, "engine.second_pack"));
+    let second = second.transpose()?;
+    let recipe = |pack: &Manifest| (pack.recipe(), pack.dimension());
     if let Some(folder) = args.setup.data.as_deref().or(settings.data.as_deref()) {
-        gallery::look(folder, pack.recipe(), args.create, settings.gallery_id)
+        let recipes: Vec<_> = std::iter::once(&pack).chain(&second).map(recipe).collect();
+        gallery::look(folder, &recipes, args.create, settings.gallery_id)
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
     }
     let findings = danger::examine(global, &settings, &args.setup, &anchors)?;
@@ -112,9 +118,8 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
 }
 
 /// Whether the pack's calibration can answer every rate that is configured. Gives the pack.
-fn check_calibration(settings: &Settings) -> Result<Manifest, Failure> {
-    let folder = settings.pack_folder()?;
-    let blame = |why: String| settings.origin.blame("engine.pack", why);
+fn check_calibration(settings: &Settings, folder: &Path, key: &str) -> Result<Manifest, Failure> {
+    let blame = |why: String| settings.origin.blame(key, why);
     let path = folder.join("pack.toml");
     let bytes = regular::read(&path, Manifest::BYTES_MAX)
         .map_err(|e| blame(format!("cannot read {}: {e}; check --pack", path.display())))?;

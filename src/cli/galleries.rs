@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::settings::Settings;
 use super::{Failure, caller, print, runtime};
-use crate::gallery::{self, ClearedPair, GalleryError, SnapshotHead, SnapshotPart, Timestamp};
+use crate::face::{Pack, RecipeDigest};
+use crate::gallery::{self, ClearedPair, EmbeddedOptions, GalleryError, SnapshotHead, SnapshotPart, Timestamp};
 use crate::service::Client;
 use crate::service::local::Snapshot;
 use crate::workflow::beneficiary::ClearPairRequest;
@@ -71,7 +72,7 @@ fn visit_served(folder: &Path, begin: Begin<'_>, visit: Visit<'_>) -> Result<(),
     runtime::wait(async {
         let mut snapshot = Snapshot::open(folder).await.map_err(Failure::new)?;
         print::note(&format!("{} is in use: its server hands on a snapshot", folder.display()));
-        begin(&snapshot.head())?;
+        begin(snapshot.head())?;
         while let Some(part) = snapshot.next().await.map_err(Failure::new)? {
             visit(part)?;
         }
@@ -100,8 +101,11 @@ pub(super) fn clear_pair(
             }
             None => {
                 let head = head_of(folder, settings)?;
-                let options = settings.gallery_options();
-                let gallery = gallery::open(folder, head.recipe, head.dimension, options).map_err(Failure::new)?;
+                let Some((&(recipe, dimension), beside)) = head.recipes.split_first() else {
+                    return Err(Failure::new("the gallery names no recipe; this is a defect of chinhchu"));
+                };
+                let options = EmbeddedOptions { recipes_beside: beside.to_vec(), ..settings.gallery_options() };
+                let gallery = gallery::open(folder, recipe, dimension, options).map_err(Failure::new)?;
                 let ClearPairRequest { one, other, officer, reason } = pair;
                 let cleared_at = Timestamp::now();
                 let pair = ClearedPair { first: one, second: other, officer, reason, cleared_at };
@@ -115,12 +119,28 @@ pub(super) fn clear_pair(
     })
 }
 
+/// The recipe by which a gallery is audited: its only one, or where it has templates of several,
+/// that of the model pack in use.
+pub(super) fn audited_recipe(head: &SnapshotHead, settings: &Settings) -> Result<(RecipeDigest, usize), Failure> {
+    if let [only] = head.recipes.as_slice() {
+        return Ok(*only);
+    }
+    let pack = Pack::load(&settings.pack_folder()?).map_err(Failure::new)?;
+    let own = head.recipes.iter().find(|(recipe, _)| *recipe == pack.recipe());
+    own.copied().ok_or_else(|| {
+        Failure::new(format_args!(
+            "the gallery holds templates of several model packs, none of which is `{}`; name the one to audit by, --pack DIR",
+            pack.name()
+        ))
+    })
+}
+
 /// What a gallery that nobody has open is of.
 fn head_of(folder: &Path, settings: &Settings) -> Result<SnapshotHead, Failure> {
     let mut found = None;
     let enough = Failure::new("");
     let mut begin = |head: &SnapshotHead| {
-        found = Some(*head);
+        found = Some(head.clone());
         Err(enough.clone())
     };
     let read = visit_folder(folder, settings, &mut begin, &mut |_| Ok(()));

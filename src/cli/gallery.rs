@@ -62,6 +62,16 @@ struct Answer {
     templates: u64,
     recipe: String,
     pack: String,
+    /// Templates by each pack in use, the first pack's first.
+    by_pack: Vec<PackShare>,
+}
+
+/// Templates that a pack made.
+#[derive(Serialize)]
+struct PackShare {
+    pack: String,
+    recipe: String,
+    templates: u64,
 }
 
 /// Runs the command.
@@ -78,22 +88,34 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
     let Some(folder) = of.folder.or(of.data).or_else(|| settings.data.clone()) else {
         return Err(Failure::new("no gallery named; give its folder, or --data DIR"));
     };
-    let pack = Pack::load(&settings.pack_folder()?).map_err(Failure::new)?;
+    let folders = std::iter::once(settings.pack_folder()?).chain(settings.second_pack().map(Path::to_owned));
+    let packs: Vec<Pack> = folders.map(|pack| Pack::load(&pack)).collect::<Result<_, _>>().map_err(Failure::new)?;
+    let recipes: Vec<_> = packs.iter().map(|pack| (pack.recipe(), pack.dimension())).collect();
     if create && gallery::is_at(&folder) {
         return Err(Failure::new(format_args!("there is a gallery at {} already", folder.display())));
     }
     // One that is made has no id yet that could be asked for.
     let id = settings.gallery_id.filter(|_| !create);
     let options = EmbeddedOptions { create, id, ..settings.gallery_options() };
-    let gallery = super::backend::opened(&folder, &pack, options).map_err(|e| settings.blame_folder(&folder, e))?;
+    let gallery = super::backend::opened(&folder, packs[0].name(), &recipes, options)
+        .map_err(|e| settings.blame_folder(&folder, e))?;
     runtime::block_on(async {
         let stats = gallery.stats();
         let answer = Answer {
             gallery: gallery.id().to_string(),
             subjects: stats.subjects,
             templates: stats.templates,
-            recipe: stats.recipe.to_string(),
-            pack: pack.name().to_owned(),
+            recipe: packs[0].recipe().to_string(),
+            pack: packs[0].name().to_owned(),
+            by_pack: packs
+                .iter()
+                .zip(&stats.by_recipe)
+                .map(|(pack, (recipe, templates))| PackShare {
+                    pack: pack.name().to_owned(),
+                    recipe: recipe.to_string(),
+                    templates: *templates,
+                })
+                .collect(),
         };
         tell(&folder, &answer, create, of.json)?;
         Ok(Exit::Success)
@@ -104,9 +126,16 @@ fn tell(folder: &Path, answer: &Answer, is_new: bool, json: bool) -> Result<(), 
     if json {
         return print::json(answer);
     }
-    let (folder, Answer { gallery, subjects, templates, pack, .. }) = (folder.display(), answer);
+    let (folder, Answer { gallery, subjects, templates, pack, by_pack, .. }) = (folder.display(), answer);
+    let shares = match by_pack.as_slice() {
+        [_] | [] => format!("{templates} templates of the model pack {pack}"),
+        several => {
+            let share = |one: &PackShare| format!("{} templates of the model pack {}", one.templates, one.pack);
+            several.iter().map(share).collect::<Vec<_>>().join(", ")
+        }
+    };
     print::answer(&match is_new {
         true => format!("made an empty gallery in {folder} for the model pack {pack}; its id is {gallery}"),
-        false => format!("gallery {gallery}: {subjects} subjects, {templates} templates of the model pack {pack}"),
+        false => format!("gallery {gallery}: {subjects} subjects, {shares}"),
     })
 }

@@ -116,6 +116,9 @@ struct Candidate<'a> {
     score: f32,
     fmr: f64,
     fmr_extrapolated: bool,
+    /// Where it is not the answer's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipe: Option<&'a str>,
 }
 
 /// Runs the command.
@@ -166,6 +169,7 @@ fn answer(found: &IdentifyOutcome) -> Answer<'_> {
                 score: c.score,
                 fmr: c.fmr.rate,
                 fmr_extrapolated: c.fmr.extrapolated,
+                recipe: c.recipe.as_deref(),
             })
             .collect(),
         exact: !matches!(found.answered, Answered::Approximately { .. }),

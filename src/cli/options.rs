@@ -24,6 +24,18 @@ pub struct GlobalArgs {
         value_parser = path()
     )]
     pub(super) pack: Option<PathBuf>,
+    /// Folder of a second model pack, by which people are enrolled and searched for as well: for
+    /// the time in which a gallery goes over from one pack to another
+    #[arg(
+        long,
+        global = true,
+        env = "CHINHCHU_SECOND_PACK",
+        value_name = "DIR",
+        help_heading = "Engine",
+        hide_env_values = true,
+        value_parser = path()
+    )]
+    pub(super) second_pack: Option<PathBuf>,
     /// ONNX Runtime library [default: .cache/onnxruntime, here or near the program, then the system's]
     #[arg(
         long,

@@ -16,7 +16,7 @@ use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::danger::Rule;
-use crate::workflow::{CaptureRules, Engine, EngineOptions, NumberIds, WorkflowError};
+use crate::workflow::{CaptureRules, Engine, EngineOptions, GenerationOptions, NumberIds, WorkflowError};
 
 /// Where the default pack is looked for, below each of the [`places`].
 const PACK_DEFAULT: &str = "models/default";
@@ -33,6 +33,7 @@ const LISTEN_DEFAULT: &str = "127.0.0.1:50051";
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Settings {
     pack: Option<PathBuf>,
+    second_pack: Option<PathBuf>,
     onnxruntime: Option<PathBuf>,
     workers: Option<usize>,
     pub queue_max: usize,
@@ -80,6 +81,7 @@ impl Settings {
         };
         let typed = [
             ("engine.pack", set(&global.pack).is_some()),
+            ("engine.second_pack", set(&global.second_pack).is_some()),
             ("engine.onnxruntime", set(&global.onnxruntime).is_some()),
             ("engine.workers", global.workers.is_some()),
             ("engine.curve", global.curve.is_some()),
@@ -95,6 +97,7 @@ impl Settings {
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
             pack: set(&global.pack).or(engine.pack),
+            second_pack: set(&global.second_pack).or(engine.second_pack),
             onnxruntime: set(&global.onnxruntime).or(engine.onnxruntime),
             workers: match global.workers {
                 Some(workers) => Some(within("--workers", workers, 1, 1024)?),
@@ -158,6 +161,7 @@ impl Settings {
     pub(super) fn held_until_restart(&self, new: &Self) -> Vec<&'static str> {
         let all = [
             ("engine.pack", self.pack != new.pack),
+            ("engine.second_pack", self.second_pack != new.second_pack),
             ("engine.onnxruntime", self.onnxruntime != new.onnxruntime),
             ("engine.workers", self.workers != new.workers),
             ("engine.queue_max", self.queue_max != new.queue_max),
@@ -183,12 +187,18 @@ impl Settings {
         Ok(EngineOptions {
             pack: self.pack_folder()?,
             calibration: None,
+            second: self.second_pack.clone().map(|pack| GenerationOptions { pack, calibration: None }),
             curve: self.curve,
             pool: self.pool(photos),
             default_fmr: self.default_fmr,
             default_fpir: self.default_fpir,
             capture: self.capture.clone(),
         })
+    }
+
+    /// Folder of the second model pack, where one is named.
+    pub(super) fn second_pack(&self) -> Option<&Path> {
+        self.second_pack.as_deref()
     }
 
     /// The engine, or why there is none, with the configuration's line where that is to blame.
@@ -200,6 +210,9 @@ impl Settings {
     pub(super) fn blame(&self, error: WorkflowError) -> Failure {
         let key = match &error {
             WorkflowError::Pack(PackError::Runtime { .. }) => "engine.onnxruntime",
+            WorkflowError::SameGeneration { .. } => "engine.second_pack",
+            // The error names the folder.
+            WorkflowError::Pack(_) if self.second_pack.is_some() => return self.origin.explain(Failure::new(error)),
             WorkflowError::Pack(_) => "engine.pack",
             WorkflowError::Calibration(_) => "engine.default_fmr",
             WorkflowError::OutOfRange { .. } => "engine.default_fpir",

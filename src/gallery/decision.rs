@@ -76,8 +76,9 @@ pub struct Basis {
     pub subject: Option<SubjectHead>,
     /// Those who were cleared with the subject, in byte order.
     pub cleared_with: Vec<SubjectId>,
-    /// The search for the same face under another number; `None` where the decision did without.
-    pub searched: Option<Searched>,
+    /// The searches for the same face under another number, one for each recipe; `None` where
+    /// the decision did without.
+    pub searched: Option<Vec<Searched>>,
 }
 
 /// A search that a decision rests on.

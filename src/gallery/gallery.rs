@@ -61,19 +61,23 @@ impl Drop for Coming<'_> {
 }
 
 impl Gallery {
-    /// A gallery of these parts. `indexes` are of different recipes, the gallery's own first;
-    /// each need not be up to date.
+    /// A gallery of these parts. `indexes` are of different recipes, one for each of the store's,
+    /// the gallery's own first; none need be up to date.
     ///
     /// # Errors
-    /// [`GalleryError::OtherRecipe`] where the first index is not of the store's first recipe.
+    /// [`GalleryError::OtherRecipe`] where a recipe of the store has no index, or the first index
+    /// is not of the store's first recipe.
     pub fn new(store: Arc<dyn RecordStore>, indexes: Vec<Arc<dyn VectorIndex>>) -> Result<Self, GalleryError> {
-        let own = store.recipes().first().map(|(recipe, _)| *recipe);
-        match (own, indexes.first().map(|index| index.recipe())) {
-            (Some(own), Some(found)) if own == found => {
-                Ok(Self { store, indexes, following: Default::default(), coming: AtomicU64::new(0) })
-            }
-            (Some(gallery), Some(template)) => Err(GalleryError::OtherRecipe { gallery, template }),
-            _ => Err(GalleryError::Storage("a gallery needs an index of the store's recipe".into())),
+        let stored: Vec<RecipeDigest> = store.recipes().iter().map(|(recipe, _)| *recipe).collect();
+        let indexed: Vec<RecipeDigest> = indexes.iter().map(|index| index.recipe()).collect();
+        let Some((&own, &first)) = stored.first().zip(indexed.first()) else {
+            return Err(GalleryError::Storage("a gallery needs an index of the store's recipe".into()));
+        };
+        // A template that no index holds would be found by no search.
+        let missing = stored.iter().find(|recipe| !indexed.contains(recipe));
+        match missing.or((own != first).then_some(&own)) {
+            Some(&gallery) => Err(GalleryError::OtherRecipe { gallery, template: first }),
+            None => Ok(Self { store, indexes, following: Default::default(), coming: AtomicU64::new(0) }),
         }
     }
 
@@ -96,7 +100,27 @@ impl Gallery {
         self.store.id()
     }
 
-    /// The recipe that its templates are made by.
+    /// Recipes of the templates it may hold, its own first, each with the number of templates
+    /// that are there.
+    ///
+    /// # Errors
+    /// As [`RecordStore::changes`].
+    pub async fn templates_by_recipe(&self) -> Result<Vec<(RecipeDigest, u64)>, GalleryError> {
+        self.follow().await?;
+        Ok(self.counted())
+    }
+
+    fn counted(&self) -> Vec<(RecipeDigest, u64)> {
+        let all = IndexFilter::default();
+        self.indexes.iter().map(|index| (index.recipe(), index.count(&all))).collect()
+    }
+
+    /// Recipes of the templates it may hold, its own first.
+    pub fn recipes(&self) -> impl Iterator<Item = RecipeDigest> {
+        self.indexes.iter().map(|index| index.recipe())
+    }
+
+    /// The recipe that it was opened for.
     pub fn recipe(&self) -> RecipeDigest {
         self.own_index().recipe()
     }
@@ -114,7 +138,7 @@ impl Gallery {
     /// How much is stored.
     pub fn stats(&self) -> Stats {
         let sizes = self.store.sizes();
-        Stats { subjects: sizes.subjects, templates: sizes.templates, recipe: self.recipe() }
+        Stats { subjects: sizes.subjects, templates: sizes.templates, by_recipe: self.counted() }
     }
 
     /// Adds or changes one subject. With a [`Retry`], doing it again with the same request id and
@@ -354,16 +378,16 @@ impl Gallery {
         self.store.snapshot().await
     }
 
-    /// Templates of all subjects who pass the filter: how many a search compares with.
+    /// Templates of all subjects who pass the filter, of every recipe: how many the searches by
+    /// all of them compare with.
     ///
     /// # Errors
     /// As [`RecordStore::read`].
     pub async fn templates_in(&self, filter: &Filter) -> Result<u64, GalleryError> {
-        let index = self.own_index();
         let attributes =
             IndexFilter { scheme: filter.scheme.clone(), province: filter.province.clone(), ..Default::default() };
         self.follow().await?;
-        let count = index.count(&attributes);
+        let count: u64 = self.indexes.iter().map(|index| index.count(&attributes)).sum();
         if filter.excluded.is_empty() && filter.claimed.is_none() {
             return Ok(count);
         }

@@ -40,7 +40,7 @@ pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};
 pub use store::RecordStore;
 pub(crate) use types::groups_of_one_record;
 pub use types::{
-    Agreement, Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, Instead, LookUp, NewTemplate, Receipt,
-    RequestId, Retry, Scope, Source, Stats, StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
-    Watermark,
+    Agreement, AgreementScores, Answered, Attributes, Candidate, EnrolMode, Enrolment, Filter, Instead, LookUp,
+    NewTemplate, Receipt, RequestId, Retry, Scope, Source, Stats, StoredTemplate, Subject, SubjectHead, SubjectId,
+    Timestamp, Vouch, Vouched, Watermark,
 };

@@ -8,9 +8,10 @@ use super::embedded::{BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedSt
 use super::{Gallery, GalleryError, GalleryId, RecordStore, SnapshotHead, SnapshotPart, VectorIndex};
 use crate::face::RecipeDigest;
 
-/// Opens the gallery in the folder `dir` for templates of `recipe` with `dimension` values; makes
-/// it where there is none, unless the options forbid that or ask for one with an id. Reads and
-/// checks everything that is stored and fills the index.
+/// Opens the gallery in the folder `dir` for templates of `recipe` with `dimension` values, and of
+/// [`EmbeddedOptions::recipes_beside`]; makes it where there is none, unless the options forbid
+/// that or ask for one with an id. Reads and checks everything that is stored and fills an index
+/// for each recipe. A gallery with templates of a recipe that is not named is refused.
 ///
 /// # Errors
 /// [`GalleryError::NotThere`], [`GalleryError::OtherFiles`], which leave the folder as it is;
@@ -25,7 +26,7 @@ pub fn open(
     options: EmbeddedOptions,
 ) -> Result<Gallery, GalleryError> {
     let store = Arc::new(EmbeddedStore::open(dir, recipe, dimension, options)?);
-    let gallery = of(Arc::clone(&store), recipe, dimension)?;
+    let gallery = of(Arc::clone(&store))?;
     store.keep_version()?;
     Ok(gallery)
 }
@@ -41,14 +42,14 @@ pub fn open_on(
     dimension: usize,
     options: EmbeddedOptions,
 ) -> Result<Gallery, GalleryError> {
-    of(Arc::new(EmbeddedStore::open_on(backend, recipe, dimension, options)?), recipe, dimension)
+    of(Arc::new(EmbeddedStore::open_on(backend, recipe, dimension, options)?))
 }
 
-/// A store, and an index that follows it.
+/// A store, and the indexes that follow it: one for each of its recipes.
 #[doc(hidden)]
-pub type Parts = (Arc<dyn RecordStore>, Arc<dyn VectorIndex>);
+pub type Parts = (Arc<dyn RecordStore>, Vec<Arc<dyn VectorIndex>>);
 
-/// Store and index of the folder `dir`, to be put together with others.
+/// Store and indexes of the folder `dir`, to be put together with others.
 ///
 /// # Errors
 /// As [`open`].
@@ -60,13 +61,18 @@ pub fn open_parts(
     options: EmbeddedOptions,
 ) -> Result<Parts, GalleryError> {
     let store = Arc::new(EmbeddedStore::open(dir, recipe, dimension, options)?);
-    let index = Arc::new(EmbeddedIndex::open(Arc::clone(&store), recipe, dimension)?);
-    Ok((store, index))
+    let indexes = indexes(&store)?;
+    Ok((store, indexes))
 }
 
-fn of(store: Arc<EmbeddedStore>, recipe: RecipeDigest, dimension: usize) -> Result<Gallery, GalleryError> {
-    let index: Arc<dyn VectorIndex> = Arc::new(EmbeddedIndex::open(Arc::clone(&store), recipe, dimension)?);
-    Gallery::new(store, vec![index])
+fn indexes(store: &Arc<EmbeddedStore>) -> Result<Vec<Arc<dyn VectorIndex>>, GalleryError> {
+    let all = EmbeddedIndex::open_all(store)?;
+    Ok(all.into_iter().map(|index| Arc::new(index) as Arc<dyn VectorIndex>).collect())
+}
+
+fn of(store: Arc<EmbeddedStore>) -> Result<Gallery, GalleryError> {
+    let indexes = indexes(&store)?;
+    Gallery::new(store, indexes)
 }
 
 /// Whether there is a gallery in the folder `dir`.
@@ -76,12 +82,18 @@ pub fn is_at(dir: &Path) -> bool {
 
 /// Whether a server could open the gallery in the folder `dir`, without opening it, writing, or
 /// keeping anybody out: a server may have it open, and then what is inside is not looked at.
-/// `create` and `id` as in [`EmbeddedOptions`].
+/// `recipes` are those with which it would be opened; `create` and `id` as in
+/// [`EmbeddedOptions`].
 ///
 /// # Errors
 /// As [`open`].
-pub fn look(dir: &Path, recipe: RecipeDigest, create: bool, id: Option<GalleryId>) -> Result<(), GalleryError> {
-    EmbeddedStore::look(dir, recipe, create, id)
+pub fn look(
+    dir: &Path,
+    recipes: &[(RecipeDigest, usize)],
+    create: bool,
+    id: Option<GalleryId>,
+) -> Result<(), GalleryError> {
+    EmbeddedStore::look(dir, recipes, create, id)
 }
 
 /// Reads a gallery that nobody has open, of whatever recipe, without an index in memory. `begin`

@@ -6,12 +6,11 @@ use super::{ClearedPair, GalleryError, Subject, Timestamp};
 use crate::face::RecipeDigest;
 
 /// What a snapshot is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotHead {
-    /// Recipe of every template.
-    pub recipe: RecipeDigest,
-    /// Values in a template.
-    pub dimension: usize,
+    /// Recipes of the templates, each with the number of their values; at least one, oldest
+    /// first.
+    pub recipes: Vec<(RecipeDigest, usize)>,
     /// Subjects that follow.
     pub subjects: u64,
     /// Templates of these subjects.
@@ -64,8 +63,8 @@ impl GallerySnapshot {
     }
 
     /// What it is of.
-    pub fn head(&self) -> SnapshotHead {
-        self.head
+    pub fn head(&self) -> &SnapshotHead {
+        &self.head
     }
 
     /// The next part; `None` after the last one, and only then.

@@ -165,7 +165,7 @@ pub struct Subject {
     pub id: SubjectId,
     /// What is known beside the face.
     pub attributes: Attributes,
-    /// 1–[`Subject::TEMPLATES_MAX`] templates, oldest first.
+    /// At least one template, and at most [`Subject::TEMPLATES_MAX`] of each recipe, oldest first.
     pub templates: Vec<StoredTemplate>,
     /// Per scheme, the last successful verification.
     pub last_verified: BTreeMap<String, Timestamp>,
@@ -220,20 +220,26 @@ impl SubjectHead {
 }
 
 impl Subject {
-    /// Most templates one subject may have.
+    /// Most templates of one recipe that one subject may have.
     pub const TEMPLATES_MAX: usize = 64;
 
-    /// The number of each template's group, from 0: more than one where the record's
-    /// templates do not show one person. `alike` is the score at which two are, `apart` the
-    /// one below which they keep their groups apart.
+    /// Its templates that a recipe made, oldest first.
+    pub fn templates_of(&self, recipe: RecipeDigest) -> impl Iterator<Item = &StoredTemplate> {
+        self.templates.iter().filter(move |stored| stored.content.template.recipe() == recipe)
+    }
+
+    /// The number of each group, from 0, in which the templates of one recipe fall, oldest first:
+    /// more than one where they do not show one person. `alike` is the score at which two are,
+    /// `apart` the one below which they keep their groups apart.
     ///
     /// # Errors
-    /// [`RecipeMismatch`] where they were made by different recipes.
-    pub fn groups(&self, alike: f32, apart: f32) -> Result<Vec<usize>, RecipeMismatch> {
+    /// [`RecipeMismatch`] where two are of different dimensions.
+    pub fn groups(&self, recipe: RecipeDigest, alike: f32, apart: f32) -> Result<Vec<usize>, RecipeMismatch> {
+        let templates: Vec<&StoredTemplate> = self.templates_of(recipe).collect();
         let mut mismatch = None;
-        let vouched = |at: usize| self.is_vouched(self.templates[at].id);
-        let groups = groups_of_one_record(self.templates.len(), vouched, |i, j| {
-            let [one, other] = [i, j].map(|at| &self.templates[at].content.template);
+        let vouched = |at: usize| self.is_vouched(templates[at].id);
+        let groups = groups_of_one_record(templates.len(), vouched, |i, j| {
+            let [one, other] = [i, j].map(|at| &templates[at].content.template);
             match compare(one, other) {
                 Ok(score) => Link::of(score, alike, apart),
                 Err(error) => {
@@ -306,18 +312,25 @@ pub struct Vouched {
 pub enum Agreement {
     /// Nothing: for templates of which it is known, as those of a single photo.
     Known,
-    /// Each is alike with another one, over such pairs all are with each other and with the
-    /// record's, and none is apart from another. Otherwise [`GalleryError::PhotosDisagree`] or
-    /// [`GalleryError::RecordDisagrees`].
-    Asked {
-        /// Item `k − 1` is the score that two reach where a template is compared with `k`
-        /// others; beyond the last item, the last.
-        alike: Vec<f32>,
-        /// Two that score less are apart.
-        apart: f32,
-    },
+    /// By each of these recipes, each template is alike with another one, over such pairs all are
+    /// with each other and with the record's, and none is apart from another. Otherwise
+    /// [`GalleryError::PhotosDisagree`] or [`GalleryError::RecordDisagrees`]; the latter also
+    /// where the record has templates, and none of a recipe that made the new ones.
+    Asked(Vec<AgreementScores>),
     /// An officer has looked, which is kept with the record.
     Vouched(Vouch),
+}
+
+/// Scores at which templates of one recipe show one person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgreementScores {
+    /// The recipe.
+    pub recipe: RecipeDigest,
+    /// Item `k − 1` is the score that two reach where a template is compared with `k` others;
+    /// beyond the last item, the last.
+    pub alike: Vec<f32>,
+    /// Two that score less are apart.
+    pub apart: f32,
 }
 
 /// How an enrolment treats what is already there.
@@ -448,17 +461,12 @@ impl fmt::Debug for Filter {
 }
 
 /// Size of a gallery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {
     /// Subjects.
     pub subjects: u64,
-    /// Templates of all subjects.
+    /// Templates of all subjects and recipes.
     pub templates: u64,
-    /// Recipe of every template.
-    #[serde(serialize_with = "as_text")]
-    pub recipe: RecipeDigest,
-}
-
-fn as_text<S: serde::Serializer>(recipe: &RecipeDigest, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(recipe)
+    /// Templates of each recipe, that of the gallery first; at least one.
+    pub by_recipe: Vec<(RecipeDigest, u64)>,
 }

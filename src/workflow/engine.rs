@@ -2,9 +2,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::beneficiary::{DecisionService, Policies};
+use super::generation::{Generation, GenerationOptions};
 use super::{CaptureRules, Field, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
-use crate::face::{Analysis, FacePool, Pack, PoolOptions, RecipeDigest, Wants};
+use crate::face::{FacePool, Pack, PoolOptions, RecipeDigest};
 use crate::gallery::{Gallery, GalleryError, ReadSet, Records, SubjectId};
 use crate::matching::{Calibration, Curve, CurveChoice, Reference};
 
@@ -15,6 +16,8 @@ pub struct EngineOptions {
     pub pack: PathBuf,
     /// Calibration file; `None` takes `calibration.toml` in the pack.
     pub calibration: Option<PathBuf>,
+    /// A second generation, by which people are enrolled and searched for as well.
+    pub second: Option<GenerationOptions>,
     /// Which of the calibration's curves turns scores into error rates.
     pub curve: CurveChoice,
     /// Workers, queue, image limits, ONNX Runtime.
@@ -27,7 +30,7 @@ pub struct EngineOptions {
     pub capture: CaptureRules,
 }
 
-/// The engine: networks, calibration and, where there is one, a gallery. Cheap
+/// The engine: one or two model generations and, where there is one, a gallery. Cheap
 /// to clone; all clones share everything.
 #[derive(Clone)]
 pub struct Engine {
@@ -38,10 +41,9 @@ pub struct Engine {
 }
 
 struct Shared {
-    pack: Pack,
-    pool: FacePool,
-    calibration: Calibration,
-    choice: CurveChoice,
+    first: Generation,
+    /// At most one.
+    further: Vec<Generation>,
     default_fmr: f64,
     default_fpir: f64,
     rules: CaptureRules,
@@ -55,26 +57,32 @@ impl Engine {
     /// not run; [`WorkflowError::Calibration`] where the calibration is not this
     /// recipe's or cannot answer the default rate.
     pub fn open(options: &EngineOptions) -> Result<Self, WorkflowError> {
-        let pack = Pack::load(&options.pack)?;
-        let path = options.calibration.clone().unwrap_or_else(|| pack.dir().join("calibration.toml"));
-        let calibration = Calibration::load(&path, pack.recipe())?;
-        check_rates(&calibration, options.curve, options.default_fmr, &Policies::default())?;
-        check_fpir(options.default_fpir)?;
-        let pool = FacePool::start(&pack, &options.pool)?;
-        let (default_fmr, default_fpir) = (options.default_fmr, options.default_fpir);
+        let EngineOptions { curve, default_fmr, default_fpir, .. } = *options;
+        let open = |of: &GenerationOptions| Generation::open(of, curve, default_fmr, &options.pool);
+        check_fpir(default_fpir)?;
+        let first = GenerationOptions { pack: options.pack.clone(), calibration: options.calibration.clone() };
+        let first = open(&first)?;
+        let further: Vec<Generation> = options.second.iter().map(open).collect::<Result<_, _>>()?;
+        if further.iter().any(|one| one.recipe() == first.recipe()) {
+            return Err(WorkflowError::SameGeneration { pack: first.pack().name().to_owned() });
+        }
         let rules = options.capture.clone();
-        let choice = options.curve;
-        let shared = Arc::new(Shared { pack, pool, calibration, choice, default_fmr, default_fpir, rules });
+        let shared = Arc::new(Shared { first, further, default_fmr, default_fpir, rules });
         Ok(Self { shared, gallery: None, decisions: Arc::default(), number_ids: NumberIds::default() })
     }
 
-    /// The same engine with a gallery, whose recipe must be the pack's.
+    /// The same engine with a gallery, whose recipes must be those of the engine's generations.
     ///
     /// # Errors
     /// [`GalleryError::OtherRecipe`] for a gallery of another recipe.
     pub fn with_gallery(mut self, gallery: Arc<Gallery>) -> Result<Self, WorkflowError> {
-        if gallery.recipe() != self.recipe() {
-            return Err(GalleryError::OtherRecipe { gallery: gallery.recipe(), template: self.recipe() }.into());
+        let held: Vec<RecipeDigest> = gallery.recipes().collect();
+        let made: Vec<RecipeDigest> = self.generations().map(Generation::recipe).collect();
+        let is_first = gallery.recipe() == self.recipe();
+        // Of a recipe that only one side knows, templates would be missed.
+        let alone = held.iter().find(|one| !made.contains(one)).or(made.iter().find(|one| !held.contains(one)));
+        if let Some(&recipe) = alone.or((!is_first).then_some(&held[0])) {
+            return Err(GalleryError::OtherRecipe { gallery: recipe, template: self.recipe() }.into());
         }
         self.gallery = Some(gallery);
         Ok(self)
@@ -98,8 +106,7 @@ impl Engine {
     /// # Errors
     /// [`WorkflowError::PolicyRate`] names the first it cannot.
     pub fn check_policies(&self, policies: &Policies) -> Result<(), WorkflowError> {
-        let Shared { calibration, choice, default_fmr, .. } = &*self.shared;
-        check_rates(calibration, *choice, *default_fmr, policies)
+        self.generations().try_for_each(|one| one.check_policies(self.shared.default_fmr, policies))
     }
 
     /// Decides by other certificates and policies from now on; every clone of this engine does.
@@ -172,31 +179,51 @@ impl Engine {
         &self.decisions
     }
 
-    /// The model pack in use.
+    /// The generation that decides where one is enough: it measures captures, and compares photos
+    /// with each other.
+    pub fn first(&self) -> &Generation {
+        &self.shared.first
+    }
+
+    /// All generations, the first one first.
+    pub fn generations(&self) -> impl Iterator<Item = &Generation> + Clone {
+        std::iter::once(&self.shared.first).chain(&self.shared.further)
+    }
+
+    /// Recipe and number of values of the templates of each generation, the first one's first.
+    pub fn recipes(&self) -> Vec<(RecipeDigest, usize)> {
+        self.generations().map(|one| (one.recipe(), one.pack().dimension())).collect()
+    }
+
+    /// The model pack of the first generation.
     pub fn pack(&self) -> &Pack {
-        &self.shared.pack
+        self.first().pack()
     }
 
-    /// The workers.
+    /// The workers of the first generation.
     pub fn pool(&self) -> &FacePool {
-        &self.shared.pool
+        self.first().pool()
     }
 
-    /// Recipe of every template the engine makes.
+    /// Recipe of the templates of the first generation.
     pub fn recipe(&self) -> RecipeDigest {
-        self.shared.pack.recipe()
+        self.first().recipe()
     }
 
-    /// The calibration in use.
+    /// The recipe of a template, where it is not the first generation's, as text: answers name
+    /// that one once.
+    pub(super) fn recipe_beside(&self, recipe: RecipeDigest) -> Option<String> {
+        (recipe != self.recipe()).then(|| recipe.to_string())
+    }
+
+    /// The calibration of the first generation.
     pub fn calibration(&self) -> &Calibration {
-        &self.shared.calibration
+        self.first().calibration()
     }
 
-    /// The calibration of a probe with so many different frames against a kind of reference:
-    /// the operator's choice of curve, or what stands in for it ([`Calibration::curve_for`]).
+    /// The first generation's [`Generation::curve`].
     pub(super) fn curve(&self, frames: usize, against: Reference) -> Result<&Curve, WorkflowError> {
-        let frames = u32::try_from(frames).unwrap_or(u32::MAX);
-        Ok(self.shared.calibration.curve_for(self.shared.choice, frames, against)?)
+        self.first().curve(frames, against)
     }
 
     /// False match rate where a request names none.
@@ -217,24 +244,6 @@ impl Engine {
     /// The gallery, or the error that says there is none.
     pub(super) fn gallery(&self) -> Result<&Gallery, WorkflowError> {
         self.gallery.as_deref().ok_or(WorkflowError::NoGallery)
-    }
-
-    /// Templates of all photos of a call, in order, by one worker. The first photo
-    /// that fails decides. Dropping the future cancels the work.
-    pub(super) async fn analyze_all(
-        &self,
-        photos: Vec<(Field, Vec<u8>, Wants)>,
-    ) -> Result<Vec<Analysis>, WorkflowError> {
-        let (fields, photos): (Vec<_>, Vec<_>) =
-            photos.into_iter().map(|(field, bytes, wants)| (field, (bytes, wants))).unzip();
-        let ticket = self
-            .shared
-            .pool
-            .try_analyze_together(photos)
-            .ok_or(WorkflowError::Busy { retry_after_ms: BUSY_RETRY_AFTER_MS })?;
-        let answers = ticket.await.map_err(|source| WorkflowError::Face { field: Field::Request, source })?;
-        let named = fields.into_iter().zip(answers);
-        named.map(|(field, answer)| answer.map_err(|source| WorkflowError::Face { field, source })).collect()
     }
 }
 

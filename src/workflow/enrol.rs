@@ -1,16 +1,16 @@
 use super::capture::refuse_flaws;
 use super::content_digest::ContentDigest;
 use super::engine::check_count;
+use super::generation::{Analysed, Generation, analyze};
 use super::identify::NAME_BYTES_MAX;
 use super::photos_analysed::photos_are_analysed;
-use super::{Engine, Field, Kind, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
+use super::{Engine, Field, Kind, NumberIds, WorkflowError};
 use crate::context::RequestContext;
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
     Agreement, Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Scheme, Source,
     Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
 };
-use crate::matching::{FMR_FLOOR, Reference, Threshold};
 use crate::text;
 
 /// False match rate up to which two photos agree: from there on a decision says that the
@@ -102,9 +102,10 @@ impl Engine {
             .enumerate()
             .map(|(i, photo)| ((photo.source, photo.captured_at), (Field::Photo(i), photo.bytes, wants)))
             .unzip();
-        let mut analyses = self.analyze_all(photos).await?;
+        let generations: Vec<&Generation> = self.generations().collect();
+        let mut photos = analyze(&generations, photos).await?;
         photos_are_analysed();
-        for (i, (analysis, (source, _))) in analyses.iter_mut().zip(&origins).enumerate() {
+        for (i, (Analysed { analysis, .. }, (source, _))) in photos.iter_mut().zip(&origins).enumerate() {
             // Only a person who is there can have his picture taken again.
             let live = *source == Source::Live;
             self.judge_capture(&mut analysis.report, if live { Kind::Live } else { Kind::Chip });
@@ -112,41 +113,28 @@ impl Engine {
                 refuse_flaws(Field::Photo(i), &analysis.report)?;
             }
         }
-        let (templates, reports): (Vec<_>, Vec<_>) = analyses
-            .into_iter()
-            .zip(origins)
-            .map(|(analysis, (source, captured_at))| {
-                let quality = analysis.report.quality.and_then(|quality| quality.utility);
-                let template = NewTemplate { template: analysis.template, source, captured_at, quality };
-                (template, analysis.report)
-            })
-            .unzip();
+        let (mut templates, mut reports) = (Vec::with_capacity(photos.len()), Vec::with_capacity(photos.len()));
+        for (Analysed { analysis, beside }, (source, captured_at)) in photos.into_iter().zip(origins) {
+            let quality = analysis.report.quality.and_then(|quality| quality.utility);
+            let new = |template| NewTemplate { template, source, captured_at, quality };
+            templates.push(new(analysis.template));
+            for template in beside {
+                match template {
+                    Ok(template) => templates.push(new(template)),
+                    // A live photo can be taken again; of another, the first template is enough.
+                    Err(error) if source == Source::Live => return Err(error),
+                    Err(_) => {}
+                }
+            }
+            reports.push(analysis.report);
+        }
         let agreement = match request.vouch {
             Some(vouch) => Agreement::Vouched(vouch),
-            None => Agreement::Asked { alike: self.agreement_scores()?, apart: self.apart()? },
+            None => Agreement::Asked(generations.iter().map(|one| one.agreement_scores()).collect::<Result<_, _>>()?),
         };
         let enrolment = Enrolment { subject: request.subject, mode: request.mode, attributes, templates, agreement };
         let receipt = gallery.enrol(context, enrolment, retry).await?;
         Ok(EnrolOutcome { receipt, photos: reports })
-    }
-
-    /// Item `k − 1` is the score at which a photo compared with `k` others agrees with one
-    /// of them: each comparison is held to a `k`-th of [`AGREE_FMR`].
-    fn agreement_scores(&self) -> Result<Vec<f32>, WorkflowError> {
-        let curve = self.curve(1, Reference::Any)?;
-        let others = 1..Subject::TEMPLATES_MAX + PROBE_FRAMES_MAX;
-        others.map(|others| Ok(curve.threshold((AGREE_FMR / others as f64).max(FMR_FLOOR))?.score)).collect()
-    }
-
-    /// The score at which two templates of a record agree: that of enrolments at its most
-    /// lenient, so that what was enrolled once never disagrees later.
-    pub(super) fn agreement(&self) -> Result<Threshold, WorkflowError> {
-        Ok(self.curve(1, Reference::Any)?.threshold(AGREE_FMR)?)
-    }
-
-    /// The score below which two templates keep their groups apart, whatever links these.
-    pub(super) fn apart(&self) -> Result<f32, WorkflowError> {
-        Ok(self.curve(1, Reference::Any)?.threshold(APART_FMR)?.score)
     }
 
     /// Removes a subject and its templates.

@@ -74,6 +74,18 @@ pub enum WorkflowError {
         /// Why.
         source: FaceError,
     },
+    /// Two generations found different faces in a photo.
+    #[error("{field}: the model packs in use do not agree on which face it shows")]
+    FaceAmbiguous {
+        /// Which photo.
+        field: Field,
+    },
+    /// The second generation is the first one.
+    #[error("the second model pack makes the same templates as `{pack}`; name another, or none")]
+    SameGeneration {
+        /// Name of the first pack.
+        pack: String,
+    },
     /// Wrong number of photos.
     #[error("{found} photos were sent; send 1 to {max}")]
     PhotoCount {

@@ -1,8 +1,10 @@
 use super::engine::{check_count, check_fpir};
+use super::generation::Generation;
+use super::merge::{Hit, answered_together, hits, merged};
 use super::{Engine, Field, Frames, WorkflowError};
 use crate::context::RequestContext;
 use crate::face::FaceReport;
-use crate::gallery::{Answered, Filter, LookUp, Scheme, Scope, SubjectId};
+use crate::gallery::{Answered, Filter, Gallery, LookUp, Scheme, Scope, SubjectId};
 use crate::matching::{CurveName, FMR_FLOOR, Fmr, Fnmr, Reference, Threshold};
 
 /// Which candidates to return.
@@ -47,18 +49,21 @@ pub struct IdentifiedCandidate {
     pub score: f32,
     /// False match rate of one comparison with this score as threshold.
     pub fmr: Fmr,
+    /// Recipe of the template, as text, where it is not [`IdentifyOutcome::recipe`]; its scores
+    /// are on a scale of their own.
+    pub recipe: Option<String>,
 }
 
 /// What a search found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IdentifyOutcome {
-    /// Best first.
+    /// Best first; of templates of two recipes by rising false match rate.
     pub candidates: Vec<IdentifiedCandidate>,
     /// How they were found; but for [`IdentifyScope::NearestApproximate`] always exactly.
     pub answered: Answered,
     /// True where more were at or above the score than the limit let through.
     pub truncated: bool,
-    /// The score it took; `None` for a plain nearest search.
+    /// The score it took of templates of [`Self::recipe`]; `None` for a plain nearest search.
     pub threshold: Option<Threshold>,
     /// Templates compared with: those of subjects who pass the filter.
     pub templates: u64,
@@ -75,7 +80,7 @@ pub struct IdentifyOutcome {
     pub curve: CurveName,
     /// How many different pictures the probes are: what they count for in all rates.
     pub distinct: u32,
-    /// Recipe of all templates, as text.
+    /// Recipe of all templates that do not name another, as text.
     pub recipe: String,
     /// What was seen in each probe, in order.
     pub probes: Vec<FaceReport>,
@@ -118,44 +123,67 @@ impl Engine {
             check_fpir(fpir)?;
         }
         let filter = checked(request.filter)?;
-        let (_, probe) = self.probe(Vec::new(), request.probes).await?;
+        let generations = self.searched_by(gallery).await?;
+        let (_, probe) = self.probe(&generations, Vec::new(), request.probes).await?;
         let distinct = probe.together.distinct();
         // A gallery holds references of every kind.
         let curve = self.curve(distinct, Reference::Any)?;
 
         let templates = gallery.templates_in(&filter).await?;
-        let threshold = match scope {
-            IdentifyScope::Fpir { fpir, .. } => Some(curve.threshold(fmr_for(fpir, templates))?),
+        // One rate for the templates of all generations together.
+        let fmr = match scope {
+            IdentifyScope::Fpir { fpir, .. } => Some(fmr_for(fpir, templates)),
             _ => None,
         };
-        let (found, answered) = match (scope, threshold) {
-            (IdentifyScope::NearestApproximate(k), _) => {
-                let LookUp { candidates, answered } = gallery.look_up(&probe.template, k, &filter).await?;
-                (candidates, answered)
-            }
-            (_, threshold) => {
-                let scope = threshold.map_or(Scope::Nearest(limit), |threshold| Scope::Within(threshold.score));
-                (gallery.search(&probe.template, scope, &filter).await?, Answered::Exactly)
-            }
-        };
-        let truncated = found.len() > limit;
-        let candidates: Vec<_> = found
-            .into_iter()
-            .take(limit)
-            .map(|c| IdentifiedCandidate { subject: c.subject, score: c.score, fmr: curve.fmr(c.score) })
-            .collect();
+        let (mut lists, mut ways) = (Vec::new(), Vec::new());
+        for (generation, seen) in generations.iter().zip(&probe.by) {
+            let (candidates, answered) = match (scope, fmr) {
+                (IdentifyScope::NearestApproximate(k), _) => {
+                    let LookUp { candidates, answered } = gallery.look_up(&seen.probe, k, &filter).await?;
+                    (candidates, answered)
+                }
+                (_, fmr) => {
+                    let curve = generation.curve(distinct, Reference::Any)?;
+                    let scope = match fmr {
+                        Some(fmr) => Scope::Within(curve.threshold(fmr)?.score),
+                        None => Scope::Nearest(limit),
+                    };
+                    (gallery.search(&seen.probe, scope, &filter).await?, Answered::Exactly)
+                }
+            };
+            lists.push(hits(generation, distinct, candidates)?);
+            ways.push(answered);
+        }
+        let mut found = merged(lists);
+        let truncated = fmr.is_some() && found.len() > limit;
+        found.truncate(limit);
 
-        let score = threshold.map(|t| t.score).or(candidates.last().map(|c| c.score));
-        let chance = score.map_or(Fmr { rate: 0.0, extrapolated: false }, |score| curve.fmr(score));
+        let threshold = fmr.map(|fmr| curve.threshold(fmr)).transpose()?;
+        let last = found.last();
+        let chance = match threshold {
+            Some(threshold) => Some(curve.fmr(threshold.score)),
+            None => last.map(|hit| hit.fmr),
+        };
+        let chance = chance.unwrap_or(Fmr { rate: 0.0, extrapolated: false });
+        let expected_miss = match threshold {
+            Some(threshold) => curve.fnmr(threshold.score),
+            None => last.and_then(|hit| hit.fnmr),
+        };
+        let candidate = |hit: Hit| IdentifiedCandidate {
+            subject: hit.subject,
+            score: hit.score,
+            fmr: hit.fmr,
+            recipe: self.recipe_beside(hit.recipe),
+        };
         Ok(IdentifyOutcome {
-            candidates,
-            answered,
+            candidates: found.into_iter().map(candidate).collect(),
+            answered: answered_together(ways.into_iter()),
             truncated,
             threshold,
             templates,
             expected_chance_hits: templates as f64 * chance.rate,
             expected_extrapolated: chance.extrapolated,
-            expected_miss: score.and_then(|score| curve.fnmr(score)),
+            expected_miss,
             curve: curve.name(),
             // At most five.
             distinct: distinct as u32,
@@ -163,6 +191,16 @@ impl Engine {
             probes: probe.analyses.into_iter().map(|frame| frame.report).collect(),
             frames: probe.together.frames,
         })
+    }
+
+    /// The generations by which the gallery must be searched: the first one, and further ones of
+    /// which it holds templates.
+    async fn searched_by(&self, gallery: &Gallery) -> Result<Vec<&Generation>, WorkflowError> {
+        let counts = gallery.templates_by_recipe().await?;
+        let is_held = |one: &&Generation| {
+            one.recipe() == self.recipe() || counts.iter().any(|(recipe, count)| *recipe == one.recipe() && *count > 0)
+        };
+        Ok(self.generations().filter(is_held).collect())
     }
 }
 

@@ -10,8 +10,10 @@ pub mod danger;
 mod engine;
 mod enrol;
 mod error;
+mod generation;
 mod identify;
 mod ids;
+mod merge;
 mod photos_analysed;
 mod probe;
 pub mod reason;
@@ -25,6 +27,7 @@ pub use copies::{Frames, is_reference_picture, is_same_frame};
 pub use engine::{Engine, EngineOptions, check_rates};
 pub use enrol::{AGREE_FMR, APART_FMR, EnrolOutcome, EnrolRequest, Photo};
 pub use error::{Field, WorkflowError};
+pub use generation::{GENERATIONS_MAX, Generation, GenerationOptions};
 pub use identify::{
     CANDIDATES_DEFAULT, CANDIDATES_MAX, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest, IdentifyScope,
 };

@@ -75,6 +75,10 @@ code_table! {
     FaceCut, "FACE_CUT", InvalidArgument,
         "The face is cut off at the edge. Take the photo again with the whole face inside.",
         "Khuôn mặt bị cắt ở mép ảnh. Hãy chụp lại sao cho thấy trọn khuôn mặt.";
+    /// The model packs in use take different faces of a picture for the one it is about.
+    FaceAmbiguous, "FACE_AMBIGUOUS", InvalidArgument,
+        "It is not clear whose face the photo shows. Take it again with one face in the picture.",
+        "Không rõ ảnh chụp khuôn mặt của ai. Hãy chụp lại, trong ảnh chỉ có một khuôn mặt.";
     /// Too few pixels between the eyes.
     FaceTooSmall, "FACE_TOO_SMALL", InvalidArgument,
         "The face is too small. Move closer to the camera.",
@@ -254,6 +258,8 @@ impl Reason {
     pub fn of(error: &WorkflowError) -> Self {
         match error {
             WorkflowError::Face { source, .. } => Self::of_face(source),
+            WorkflowError::FaceAmbiguous { .. } => Self::FaceAmbiguous,
+            WorkflowError::SameGeneration { .. } => Self::ModelPack,
             WorkflowError::PhotoCount { .. } => Self::PhotoCount,
             WorkflowError::CaptureRefused { .. } => Self::CaptureRefused,
             WorkflowError::NotLive { .. } => Self::NotLive,

@@ -82,14 +82,14 @@ impl Engine {
         self.curve(request.probes.len(), request.against)?.threshold(fmr_requested)?;
 
         let ahead = vec![(Field::Reference, request.reference)];
-        let (mut ahead, probe) = self.probe(ahead, request.probes).await?;
+        let (mut ahead, probe) = self.probe(&[self.first()], ahead, request.probes).await?;
         let Some(reference) = ahead.pop() else {
             return Err(WorkflowError::PhotoCount { found: 0, max: 1 });
         };
         let distinct = probe.together.distinct();
         let curve = self.curve(distinct, request.against)?;
         let threshold = curve.threshold(fmr_requested)?;
-        let score = compare(&reference.template, &probe.template)?;
+        let score = compare(&reference.template, &probe.first().probe)?;
         Ok(VerifyOutcome {
             decision: if score >= threshold.score { Decision::Match } else { Decision::NoMatch },
             score,

@@ -4,6 +4,7 @@
 
 mod counter;
 mod evidence;
+mod generations;
 mod killed;
 mod officers;
 mod once;

@@ -109,7 +109,9 @@ fn engine_over(store: Arc<dyn RecordStore>, index: &Arc<dyn VectorIndex>) -> Eng
 fn parts(folder: &std::path::Path) -> (Arc<dyn RecordStore>, Arc<dyn VectorIndex>) {
     let engine = engine_alone(anchors(), None);
     let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    gallery::open_parts(folder, recipe, dimension, EmbeddedOptions::default()).expect("a gallery")
+    let (store, mut indexes) =
+        gallery::open_parts(folder, recipe, dimension, EmbeddedOptions::default()).expect("a gallery");
+    (store, indexes.remove(0))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,6 +115,7 @@ pub fn engine_alone(anchors: Anchors, calibration: Option<PathBuf>) -> Engine {
     let options = EngineOptions {
         pack: pack(),
         calibration,
+        second: None,
         curve: Default::default(),
         pool: PoolOptions { workers: 0, queue_max: 64, limits: Limits::default(), onnxruntime: None },
         default_fmr: 1e-5,

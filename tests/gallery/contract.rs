@@ -60,10 +60,8 @@ pub(crate) use run_through_contract;
 /// commit, on top of whatever is there.
 pub fn two_people_are_no_record_unless_an_officer_vouches(gallery: Arc<Gallery>) {
     block_on(async {
-        let asked = |mode, seeds: &[u64]| Enrolment {
-            agreement: Agreement::Asked { alike: vec![0.5, 0.6], apart: -1.0 },
-            ..enrolment("a", mode, seeds)
-        };
+        let asked =
+            |mode, seeds: &[u64]| Enrolment { agreement: asked(vec![0.5, 0.6], -1.0), ..enrolment("a", mode, seeds) };
         // Made-up faces: the same number is the same face, another one another.
         let refused = gallery.enrol(&by(), asked(EnrolMode::Create, &[1, 2]), None).await;
         assert!(matches!(refused, Err(GalleryError::PhotosDisagree)));
@@ -85,7 +83,7 @@ pub fn two_people_are_no_record_unless_an_officer_vouches(gallery: Arc<Gallery>)
         let subject = gallery.subject(&id("a")).await.unwrap().unwrap();
         let all: Vec<u64> = subject.templates.iter().map(|template| template.id).collect();
         assert!(subject.vouched.len() == 1 && subject.vouched[0].vouch == vouch && subject.vouched[0].templates == all);
-        assert_eq!(subject.groups(0.5, -1.0).unwrap(), [0; 4], "what was vouched for is one person's");
+        assert_eq!(subject.groups(RECIPE, 0.5, -1.0).unwrap(), [0; 4], "what was vouched for is one person's");
         // From then on either face is the record's; a third is not.
         gallery.enrol(&by(), asked(EnrolMode::Add, &[2, 1]), None).await.unwrap();
         assert!(matches!(
@@ -112,7 +110,7 @@ pub fn a_chain_joins_no_two_people_however_it_comes(gallery: Arc<Gallery>) {
             NewTemplate { template: Template::from_raw(RECIPE, &vector).unwrap(), ..new_template(1) }
         };
         Enrolment {
-            agreement: Agreement::Asked { alike: vec![0.4], apart: 0.2 },
+            agreement: asked(vec![0.4], 0.2),
             templates: of.iter().map(template).collect(),
             ..enrolment(subject, mode, &[])
         }
@@ -136,7 +134,7 @@ pub fn a_chain_joins_no_two_people_however_it_comes(gallery: Arc<Gallery>) {
             assert!(refused > 0, "{calls:?}: two people are one record");
             // And what was taken shows one person, now and for every decision.
             if let Some(record) = gallery.subject(&id(&subject)).await.unwrap() {
-                assert!(record.groups(0.4, 0.2).unwrap().iter().all(|of| *of == 0), "{calls:?}");
+                assert!(record.groups(RECIPE, 0.4, 0.2).unwrap().iter().all(|of| *of == 0), "{calls:?}");
             }
         }
     });
@@ -154,7 +152,7 @@ pub fn after_a_vouch_either_look_can_be_added_to(gallery: Arc<Gallery>) {
         let template = NewTemplate { template: Template::from_raw(RECIPE, &vector).unwrap(), ..new_template(1) };
         Enrolment { agreement, templates: vec![template], ..enrolment(subject, mode, &[]) }
     };
-    let asked = || Agreement::Asked { alike: vec![0.4], apart: 0.2 };
+    let asked = || asked(vec![0.4], 0.2);
     let word = || Agreement::Vouched(Vouch { officer: id("o-7"), reason: Note::new("an operation").unwrap() });
     block_on(async {
         for (way, order) in [[2, 3], [3, 2]].into_iter().enumerate() {
@@ -166,7 +164,7 @@ pub fn after_a_vouch_either_look_can_be_added_to(gallery: Arc<Gallery>) {
                 gallery.enrol(&by(), photo(&subject, EnrolMode::Add, at, asked()), None).await.unwrap();
             }
             let record = gallery.subject(&id(&subject)).await.unwrap().unwrap();
-            assert_eq!(record.groups(0.4, 0.2).unwrap(), [0; 4], "{order:?}");
+            assert_eq!(record.groups(RECIPE, 0.4, 0.2).unwrap(), [0; 4], "{order:?}");
         }
     });
 }
@@ -191,7 +189,7 @@ pub fn enrolled_is_found(gallery: Arc<Gallery>) {
         assert!(subject.last_verified.is_empty());
 
         let stats = gallery.stats();
-        assert_eq!((stats.subjects, stats.templates, stats.recipe), (1, 2, RECIPE));
+        assert_eq!((stats.subjects, stats.templates, stats.by_recipe), (1, 2, vec![(RECIPE, 2)]));
         let found = gallery.nearest(&template(2), 5).await.unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].template_id, subject.templates[1].id);

@@ -154,7 +154,7 @@ pub fn of_two_claims_at_one_moment_at_least_one_finds_the_other(gallery: Arc<Gal
                 basis: Some(Basis {
                     subject: records.head(&id(subject)).cloned(),
                     cleared_with: records.cleared_with,
-                    searched: Some(Searched { probe: probe.clone(), score: 0.999, as_of: found.as_of }),
+                    searched: Some(vec![Searched { probe: probe.clone(), score: 0.999, as_of: found.as_of }]),
                 }),
                 ..decision(key(&format!("t-{subject}"), 1), 1, outcome)
             };

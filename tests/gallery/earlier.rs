@@ -126,7 +126,8 @@ fn a_folder_of_before_is_whole_and_goes_on() {
 #[test]
 fn what_was_not_logged_is_said_to_be_missing() {
     let dir = folder("large");
-    let (store, index) = gallery::open_parts(dir.path(), RECIPE, DIMENSION, large()).unwrap();
+    let (store, indexes) = gallery::open_parts(dir.path(), RECIPE, DIMENSION, large()).unwrap();
+    let [index] = indexes.as_slice() else { panic!("one recipe") };
     block_on(async {
         assert!(matches!(store.changes(Watermark(1)).await, Err(GalleryError::LogTooShort)));
         let caught_up = store.changes(index.watermark()).await.unwrap();

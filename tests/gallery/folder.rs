@@ -66,10 +66,10 @@ fn a_folder_in_use_is_refused_until_it_is_free() {
 #[test]
 fn a_folder_of_a_newer_version_is_refused_and_left_alone() {
     let dir = filled();
-    fs::write(dir.path().join("VERSION"), "2\n").unwrap();
+    fs::write(dir.path().join("VERSION"), "3\n").unwrap();
     let before = files(dir.path());
     let error = open(dir.path()).unwrap_err();
-    assert!(matches!(error, GalleryError::NewerVersion { found: 2, known: 1, .. }));
+    assert!(matches!(error, GalleryError::NewerVersion { found: 3, known: 2, .. }));
     assert!(error.to_string().contains("newer program"));
     assert_eq!(files(dir.path()), before);
 }

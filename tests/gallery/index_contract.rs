@@ -43,8 +43,8 @@ promises!(
 
 fn embedded() -> (Index, (tempfile::TempDir, Arc<dyn RecordStore>)) {
     let dir = tempfile::tempdir().unwrap();
-    let (store, index) = chinhchu::gallery::open_parts(dir.path(), RECIPE, DIMENSION, options()).unwrap();
-    (index, (dir, store))
+    let (store, mut indexes) = chinhchu::gallery::open_parts(dir.path(), RECIPE, DIMENSION, options()).unwrap();
+    (indexes.remove(0), (dir, store))
 }
 
 fn in_memory() -> (Index, ()) {

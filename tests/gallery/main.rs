@@ -19,5 +19,6 @@ mod killed;
 mod memory;
 mod model;
 mod power;
+mod recipes;
 mod store_contract;
 mod support;

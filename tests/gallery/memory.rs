@@ -138,17 +138,27 @@ impl Tables {
 }
 
 /// A [`RecordStore`] in memory.
-pub struct MemoryStore(Mutex<Tables>);
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    recipes: Vec<(RecipeDigest, usize)>,
+}
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self(Mutex::new(Tables { template_next: 1, ..Tables::default() }))
+        Self::of(&[(RECIPE, DIMENSION)])
+    }
+}
+
+impl MemoryStore {
+    /// For templates of these recipes.
+    pub fn of(recipes: &[(RecipeDigest, usize)]) -> Self {
+        Self { tables: Mutex::new(Tables { template_next: 1, ..Tables::default() }), recipes: recipes.to_vec() }
     }
 }
 
 impl MemoryStore {
     fn tables(&self) -> Result<MutexGuard<'_, Tables>, GalleryError> {
-        let tables = self.0.lock().unwrap();
+        let tables = self.tables.lock().unwrap();
         if tables.is_closed { Err(GalleryError::Closing) } else { Ok(tables) }
     }
 }
@@ -160,7 +170,7 @@ impl RecordStore for MemoryStore {
     }
 
     fn recipes(&self) -> Vec<(RecipeDigest, usize)> {
-        vec![(RECIPE, DIMENSION)]
+        self.recipes.clone()
     }
 
     async fn read(&self, wanted: ReadSet) -> Result<Records, GalleryError> {
@@ -180,7 +190,7 @@ impl RecordStore for MemoryStore {
     }
 
     fn last_change(&self) -> Watermark {
-        Watermark(self.0.lock().unwrap().last_change)
+        Watermark(self.tables.lock().unwrap().last_change)
     }
 
     async fn changes(&self, after: Watermark) -> Result<Changes, GalleryError> {
@@ -196,8 +206,7 @@ impl RecordStore for MemoryStore {
     async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError> {
         let tables = self.tables()?;
         let head = SnapshotHead {
-            recipe: RECIPE,
-            dimension: DIMENSION,
+            recipes: self.recipes.clone(),
             subjects: tables.subjects.len() as u64,
             templates: tables.templates.len() as u64,
             template_next: tables.template_next,
@@ -229,12 +238,12 @@ impl RecordStore for MemoryStore {
     }
 
     fn sizes(&self) -> Sizes {
-        let tables = self.0.lock().unwrap();
+        let tables = self.tables.lock().unwrap();
         Sizes { subjects: tables.subjects.len() as u64, templates: tables.templates.len() as u64 }
     }
 
     fn close(&self) {
-        self.0.lock().unwrap().is_closed = true;
+        self.tables.lock().unwrap().is_closed = true;
     }
 }
 
@@ -250,32 +259,48 @@ struct Rows {
 
 /// A [`VectorIndex`] in memory, with scores that are a little off, as those of an index of
 /// shortened vectors are.
-#[derive(Default)]
-pub struct MemoryIndex(Mutex<Rows>);
+pub struct MemoryIndex {
+    rows: Mutex<Rows>,
+    recipe: RecipeDigest,
+    dimension: usize,
+}
+
+impl Default for MemoryIndex {
+    fn default() -> Self {
+        Self::of((RECIPE, DIMENSION))
+    }
+}
+
+impl MemoryIndex {
+    /// Of templates of this recipe.
+    pub fn of((recipe, dimension): (RecipeDigest, usize)) -> Self {
+        Self { rows: Mutex::default(), recipe, dimension }
+    }
+}
 
 #[async_trait]
 impl VectorIndex for MemoryIndex {
     fn recipe(&self) -> RecipeDigest {
-        RECIPE
+        self.recipe
     }
 
     fn dimension(&self) -> usize {
-        DIMENSION
+        self.dimension
     }
 
     fn watermark(&self) -> Watermark {
-        Watermark(self.0.lock().unwrap().watermark)
+        Watermark(self.rows.lock().unwrap().watermark)
     }
 
     async fn apply(&self, changes: Changes) -> Result<(), GalleryError> {
-        let mut rows = self.0.lock().unwrap();
+        let mut rows = self.rows.lock().unwrap();
         if changes.up_to.0 <= rows.watermark {
             return Ok(());
         }
         for change in changes.changes {
             match change {
                 Change::Added { subject, attributes, id, content } => {
-                    if id >= rows.template_next && content.template.recipe() == RECIPE {
+                    if id >= rows.template_next && content.template.recipe() == self.recipe {
                         rows.templates.insert(id, (subject, attributes, content.template));
                     }
                 }
@@ -300,13 +325,13 @@ impl VectorIndex for MemoryIndex {
         filter: &IndexFilter,
         at_least: Watermark,
     ) -> Result<Found, GalleryError> {
-        if probe.vector().len() != DIMENSION {
-            return Err(SearchError::Dimension { expected: DIMENSION, found: probe.vector().len() }.into());
+        if probe.vector().len() != self.dimension {
+            return Err(SearchError::Dimension { expected: self.dimension, found: probe.vector().len() }.into());
         }
         if matches!(scope, Scope::Within(score) if !score.is_finite()) {
             return Err(SearchError::BadScore.into());
         }
-        let rows = self.0.lock().unwrap();
+        let rows = self.rows.lock().unwrap();
         if rows.watermark < at_least.0 {
             return Err(GalleryError::Behind);
         }
@@ -338,7 +363,7 @@ impl VectorIndex for MemoryIndex {
     }
 
     fn count(&self, filter: &IndexFilter) -> u64 {
-        let rows = self.0.lock().unwrap();
+        let rows = self.rows.lock().unwrap();
         rows.templates.values().filter(|(_, attributes, _)| filter.passes(attributes)).count() as u64
     }
 }

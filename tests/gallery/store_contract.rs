@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use chinhchu::gallery::{
-    Agreement, Attributes, Basis, Change, ClearedPair, Command, DecisionKey, EnrolMode, Enrolment, GalleryError,
-    NewDecision, Note, Outcome, ReadSet, RecordStore, RequestId, Resolution, Searched, SnapshotPart, Subject,
-    Timestamp, Watermark,
+    Attributes, Basis, Change, ClearedPair, Command, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision,
+    Note, Outcome, ReadSet, RecordStore, RequestId, Resolution, Searched, SnapshotPart, Subject, Timestamp, Watermark,
 };
 
 use crate::memory::MemoryStore;
@@ -162,13 +161,7 @@ async fn a_refused_command_writes_nothing(store: Store) {
         enrol("a", EnrolMode::Create, &[2]),
         enrol("a", EnrolMode::Add, &[2; Subject::TEMPLATES_MAX]),
         enrol("b", EnrolMode::Create, &[]),
-        Command::Enrol(
-            Enrolment {
-                agreement: Agreement::Asked { alike: vec![0.99], apart: 0.0 },
-                ..enrolment("a", EnrolMode::Add, &[5])
-            },
-            None,
-        ),
+        Command::Enrol(Enrolment { agreement: asked(vec![0.99], 0.0), ..enrolment("a", EnrolMode::Add, &[5]) }, None),
         Command::Remove(id("b"), None),
         clear("x", "y"),
         clear("a", "a"),
@@ -238,7 +231,7 @@ async fn basis(store: &Store, subject: &str, seed: u64, score: f32) -> Basis {
     Basis {
         subject: records.head(&id(subject)).cloned(),
         cleared_with: records.cleared_with,
-        searched: Some(Searched { probe: template(seed), score, as_of: records.as_of }),
+        searched: Some(vec![Searched { probe: template(seed), score, as_of: records.as_of }]),
     }
 }
 
@@ -287,7 +280,9 @@ async fn of_two_who_bring_one_face_the_second_is_outdated(store: Store) {
     assert!(matches!(second, Err(GalleryError::Outdated)));
     assert!(head(&store, "other").await.is_none());
     // One whose face is another's is none the worse for it.
-    let elsewhere = Basis { searched: far.searched.map(|far| Searched { probe: template(64), ..far }), ..far };
+    let [searched] = far.searched.as_deref().unwrap() else { panic!("one search") };
+    let searched = Some(vec![Searched { probe: template(64), ..searched.clone() }]);
+    let elsewhere = Basis { searched, ..far };
     let other_face =
         NewDecision { enrolment: Some(enrolment("far", EnrolMode::Create, &[64])), ..claim("far", elsewhere) };
     store.commit(&by(), Command::Decide(other_face)).await.unwrap();
@@ -370,7 +365,7 @@ async fn a_snapshot_is_of_one_moment_and_says_its_end(store: Store) {
     let mut snapshot = store.snapshot().await.unwrap();
     store.commit(&by(), Command::Remove(id("a"), None)).await.unwrap();
     let head = snapshot.head();
-    assert_eq!((head.subjects, head.templates, head.recipe, head.dimension), (2, 3, RECIPE, DIMENSION));
+    assert_eq!((head.subjects, head.templates, head.recipes.as_slice()), (2, 3, [(RECIPE, DIMENSION)].as_slice()));
     let mut parts = Vec::new();
     while let Some(part) = snapshot.next().await.unwrap() {
         parts.push(match part {

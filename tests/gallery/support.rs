@@ -5,8 +5,8 @@ use std::future::Future;
 use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    self, Attributes, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, Receipt, RequestId,
-    Retry, Source, SubjectId, Timestamp,
+    self, Agreement, AgreementScores, Attributes, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError,
+    NewTemplate, Receipt, RequestId, Retry, Source, SubjectId, Timestamp,
 };
 
 /// Who writes in tests.
@@ -67,8 +67,13 @@ pub fn enrolment(subject: &str, mode: EnrolMode, seeds: &[u64]) -> Enrolment {
         mode,
         attributes: Attributes::default(),
         templates: seeds.iter().map(|&seed| new_template(seed)).collect(),
-        agreement: chinhchu::gallery::Agreement::Known,
+        agreement: Agreement::Known,
     }
+}
+
+/// Templates of [`RECIPE`] must agree by these scores.
+pub fn asked(alike: Vec<f32>, apart: f32) -> Agreement {
+    Agreement::Asked(vec![AgreementScores { recipe: RECIPE, alike, apart }])
 }
 
 pub async fn create(gallery: &Gallery, subject: &str, seeds: &[u64]) -> Result<Receipt, GalleryError> {

@@ -37,6 +37,7 @@ pub fn engine(workers: usize, queue_max: usize) -> Option<Engine> {
     let options = EngineOptions {
         pack: pack(),
         calibration: None,
+        second: None,
         curve: Default::default(),
         pool: PoolOptions { workers, queue_max, limits: Limits::default(), onnxruntime: None },
         default_fmr: 1e-5,

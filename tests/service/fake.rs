@@ -201,6 +201,7 @@ pub fn identify_outcome() -> IdentifyOutcome {
         subject: SubjectId::new(id).unwrap(),
         score,
         fmr: Fmr { rate: 1e-7, extrapolated: true },
+        recipe: (id == "second").then(|| "cd".repeat(32)),
     };
     IdentifyOutcome {
         candidates: vec![candidate("first", 0.7), candidate("second", 0.55)],
@@ -262,6 +263,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
         templates: 3,
         against: Reference::Chip,
         curve: Some(curve_name("sex=F", Basis::Derived)),
+        recipe: widened.then(|| "cd".repeat(32)),
     };
     let weighed = |ground, consequence| AppliedRule { ground, consequence, follows: None };
     BeneficiaryOutcome {
@@ -334,6 +336,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                     subject: SubjectId::new("somebody else").unwrap(),
                     score: 0.8125,
                     fmr: Fmr { rate: 1e-9, extrapolated: true },
+                    recipe: Some("cd".repeat(32)),
                 }],
                 truncated: true,
                 cleared: 2,

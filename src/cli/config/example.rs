@@ -4,6 +4,7 @@
 /// `serve` and parsed in a test.
 pub(in crate::cli) const EXAMPLE: &str = r#"[engine]
 pack = "models/default"        # folder of the model pack
+# second_pack = "models/next"  # enrol and search by this one as well
 # onnxruntime = "libonnxruntime.so.1.31.1"
 # workers = 2                  # default: one per core
 queue_max = 64                 # photos that may wait for a worker

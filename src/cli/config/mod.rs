@@ -45,6 +45,7 @@ pub(super) struct ConfigFile {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct EngineSection {
     pub pack: Option<PathBuf>,
+    pub second_pack: Option<PathBuf>,
     pub onnxruntime: Option<PathBuf>,
     pub workers: Option<usize>,
     pub queue_max: Option<usize>,
@@ -133,7 +134,13 @@ impl ConfigFile {
         let mut file = Self::parse(&text)
             .map_err(|(line, what)| Failure::new(format_args!("configuration {shown}, line {line}: {what}")))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let paths = [&mut file.engine.pack, &mut file.engine.onnxruntime, &mut file.gallery.data, &mut file.chip.csca];
+        let paths = [
+            &mut file.engine.pack,
+            &mut file.engine.second_pack,
+            &mut file.engine.onnxruntime,
+            &mut file.gallery.data,
+            &mut file.chip.csca,
+        ];
         for value in paths.into_iter().flatten() {
             *value = folder.join(&value);
         }

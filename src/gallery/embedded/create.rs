@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::EmbeddedOptions;
 use super::fault::StoreError;
-use super::record::{Counters, GalleryRecord, IdRecord, seal};
+use super::read::Recipes;
+use super::record::{Counters, GalleryRecord, IdRecord, TemplateRecord, seal, unseal};
 use super::tables::{
-    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, FORMAT_VERSION, GALLERY, GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS,
-    SUBJECTS, Snapshot, TEMPLATES, read_gallery, read_id,
+    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, FORMAT_ONE_RECIPE, GALLERY, GALLERY_KEY, ID_KEY, REQUEST_ORDER,
+    REQUESTS, SUBJECTS, Snapshot, TEMPLATES, Tables, read_gallery, read_id,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{GalleryError, GalleryId, Timestamp};
@@ -23,12 +24,13 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
     {
         let mut gallery = transaction.open_table(GALLERY)?;
         let record = GalleryRecord {
-            version: FORMAT_VERSION,
+            version: FORMAT_ONE_RECIPE,
             recipe: recipe.0.to_vec(),
             dimension,
             created_at: Timestamp::now().0,
+            beside: Vec::new(),
         };
-        gallery.insert(GALLERY_KEY, seal("gallery", GALLERY_KEY.as_bytes(), &record).as_slice())?;
+        put_gallery(&mut gallery, record)?;
         put_id(&mut gallery)?;
         // Template ids begin at 1, so that 0 never means one.
         let counters = Counters { template_next: 1, ..Counters::default() };
@@ -98,17 +100,58 @@ pub(super) fn checked_id(database: &Database, options: &EmbeddedOptions, path: &
     }
 }
 
-/// Refuses a gallery of another recipe, or with templates of another dimension.
-pub(super) fn check_recipe(snapshot: &Snapshot, recipe: RecipeDigest, dimension: usize) -> Result<(), StoreError> {
-    let gallery = read_gallery(snapshot.gallery()?)?;
-    if gallery.recipe != recipe.0 {
-        let stored = <[u8; 32]>::try_from(gallery.recipe.as_slice())
-            .map_err(|_| StoreError::damaged("the gallery's recipe is not a digest"))?;
-        return Err(GalleryError::OtherRecipe { gallery: RecipeDigest(stored), template: recipe }.into());
+/// Refuses a gallery with templates of a recipe that is not among `given`, or of another
+/// dimension than given. Recipes that the gallery names beside others and of which no templates
+/// are left need not be given: those are handed back.
+pub(super) fn check_recipes(snapshot: &Snapshot, given: &Recipes) -> Result<Vec<RecipeDigest>, StoreError> {
+    let stored = read_gallery(snapshot.gallery()?)?.recipes()?;
+    let mut unused = Vec::new();
+    for &(recipe, expected) in &stored {
+        match given.iter().find(|(of, _)| *of == recipe) {
+            Some(&(_, found)) if found != expected => {
+                return Err(GalleryError::Search(SearchError::Dimension { expected, found }).into());
+            }
+            Some(_) => {}
+            None if unused.len() + 1 < stored.len() && !has_templates(snapshot, recipe)? => unused.push(recipe),
+            None => {
+                let template = given.first().map_or(recipe, |(own, _)| *own);
+                return Err(GalleryError::OtherRecipe { gallery: recipe, template }.into());
+            }
+        }
     }
-    if gallery.dimension as usize != dimension {
-        let expected = gallery.dimension as usize;
-        return Err(GalleryError::Search(SearchError::Dimension { expected, found: dimension }).into());
+    Ok(unused)
+}
+
+fn has_templates(snapshot: &Snapshot, recipe: RecipeDigest) -> Result<bool, StoreError> {
+    for row in snapshot.templates()?.iter()? {
+        let (id, bytes) = row?;
+        let record: TemplateRecord = unseal("templates", &id.value().to_le_bytes(), bytes.value())?;
+        if record.recipe == recipe.0 {
+            return Ok(true);
+        }
     }
+    Ok(false)
+}
+
+/// Takes recipes of which no templates are left out of the gallery's record.
+pub(super) fn forget_recipes(database: &Database, unused: &[RecipeDigest]) -> Result<(), StoreError> {
+    let transaction = database.begin_write()?;
+    {
+        let mut gallery = transaction.open_table(GALLERY)?;
+        let record = read_gallery(&gallery)?;
+        let mut recipes = record.recipes()?;
+        recipes.retain(|(recipe, _)| !unused.contains(recipe));
+        put_gallery(&mut gallery, record.with_recipes(&recipes))?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Writes the gallery's own record.
+pub(super) fn put_gallery(
+    table: &mut redb::Table<'_, &'static str, &'static [u8]>,
+    record: GalleryRecord,
+) -> Result<(), StoreError> {
+    table.insert(GALLERY_KEY, seal("gallery", GALLERY_KEY.as_bytes(), &record).as_slice())?;
     Ok(())
 }

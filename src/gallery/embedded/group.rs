@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::EmbeddedOptions;
+use super::create::put_gallery;
 use super::fault::StoreError;
 use super::read::{self, Recipes, State};
 use super::record::{
@@ -12,8 +13,9 @@ use super::record::{
 };
 use super::tables::{
     CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECTS, TEMPLATES, Tables,
-    cleared_key, decision_key, read_counters, read_request, read_template,
+    cleared_key, decision_key, read_counters, read_gallery, read_request, read_template,
 };
+use crate::face::RecipeDigest;
 use crate::gallery::{
     Attributes, Change, ClearedPair, Command, Committed, NewTemplate, Plan, Planned, RequestId, StoredRequest,
     SubjectHead, SubjectId, Timestamp, Write,
@@ -300,6 +302,24 @@ impl<'t> Group<'t> {
         Ok(())
     }
 
+    /// Names recipes in the gallery's record of which the first templates came.
+    fn list_recipes(&mut self) -> Result<(), StoreError> {
+        let came: BTreeSet<RecipeDigest> = self.delta.values().flatten().map(|new| new.template.recipe()).collect();
+        if came.is_empty() {
+            return Ok(());
+        }
+        let record = read_gallery(&self.gallery)?;
+        let mut listed = record.recipes()?;
+        let before = listed.len();
+        let is_new = |one: &&(RecipeDigest, usize)| came.contains(&one.0) && !listed.iter().any(|(of, _)| *of == one.0);
+        let new: Vec<_> = self.recipes.iter().filter(is_new).copied().collect();
+        listed.extend(new);
+        match listed.len() > before {
+            true => put_gallery(&mut self.gallery, record.with_recipes(&listed)),
+            false => Ok(()),
+        }
+    }
+
     /// Ends the group: the number of its commit and what it changes outside the database; `None`
     /// where nothing was changed and nothing need be committed.
     pub(super) fn finish(mut self) -> Result<Option<(u64, Delta)>, StoreError> {
@@ -308,6 +328,7 @@ impl<'t> Group<'t> {
         }
         self.prune()?;
         self.log_changes()?;
+        self.list_recipes()?;
         let sealed = seal("gallery", COUNTERS_KEY.as_bytes(), &self.counters);
         self.gallery.insert(COUNTERS_KEY, sealed.as_slice())?;
         let (subjects, templates) = (self.subjects.len()?, self.live);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::budget;
+use crate::face::RecipeDigest;
 use crate::gallery::GalleryId;
 use crate::search::VECTORS_MAX_DEFAULT;
 
@@ -47,6 +48,10 @@ pub struct EmbeddedOptions {
     pub create: bool,
     /// The id the gallery must have; a new one has another.
     pub id: Option<GalleryId>,
+    /// Further recipes, each with the number of values in its templates, of which templates may
+    /// be stored beside those of the recipe that the gallery is opened for. An index is kept for
+    /// each, within an equal share of `memory_bytes_max`.
+    pub recipes_beside: Vec<(RecipeDigest, usize)>,
     /// Told now and then while the index is filled, and once at the end.
     pub progress: Option<Progress>,
 }
@@ -73,6 +78,7 @@ impl Default for EmbeddedOptions {
             graph: false,
             create: true,
             id: None,
+            recipes_beside: Vec::new(),
             progress: None,
         }
     }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::fault::StoreError;
+use super::tables::{FORMAT_ONE_RECIPE, FORMAT_VERSION};
 use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
@@ -34,6 +35,46 @@ pub(super) struct GalleryRecord {
     pub dimension: u32,
     #[prost(uint64, tag = "4")]
     pub created_at: u64,
+    /// Further recipes of which there are templates, oldest first.
+    #[prost(message, repeated, tag = "5")]
+    pub beside: Vec<RecipeRecord>,
+}
+
+/// A recipe of which there are templates beside those of the first.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RecipeRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    pub recipe: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub dimension: u32,
+}
+
+impl GalleryRecord {
+    /// Recipes of which there may be templates, each with the number of their values, oldest
+    /// first.
+    pub(super) fn recipes(&self) -> Result<Vec<(RecipeDigest, usize)>, StoreError> {
+        let first = (&self.recipe, self.dimension);
+        let all = std::iter::once(first).chain(self.beside.iter().map(|one| (&one.recipe, one.dimension)));
+        all.map(|(recipe, dimension)| {
+            let digest = <[u8; 32]>::try_from(recipe.as_slice())
+                .map_err(|_| StoreError::damaged("the gallery's recipe is not a digest"))?;
+            Ok((RecipeDigest(digest), dimension as usize))
+        })
+        .collect()
+    }
+
+    /// The record for these recipes, of which there is at least one.
+    pub(super) fn with_recipes(self, recipes: &[(RecipeDigest, usize)]) -> Self {
+        // Dimensions were checked when the gallery was opened.
+        let mut rows = recipes.iter().map(|(RecipeDigest(digest), dimension)| RecipeRecord {
+            recipe: digest.to_vec(),
+            dimension: u32::try_from(*dimension).unwrap_or(u32::MAX),
+        });
+        let Some(RecipeRecord { recipe, dimension }) = rows.next() else { return self };
+        let beside: Vec<RecipeRecord> = rows.collect();
+        let version = if beside.is_empty() { FORMAT_ONE_RECIPE } else { FORMAT_VERSION };
+        Self { version, recipe, dimension, beside, ..self }
+    }
 }
 
 /// What the gallery is known by.

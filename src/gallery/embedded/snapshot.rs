@@ -15,12 +15,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::fault::StoreError;
 use super::folder::Folder;
+use super::read::Recipes;
 use super::record::{SubjectRecord, unseal};
 use super::storage::{Storage, guarded};
 use super::store::{EmbeddedStore, Shared};
 use super::tables::{GALLERY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters, read_gallery, read_id};
 use super::{EmbeddedOptions, create, read};
-use crate::face::RecipeDigest;
 use crate::gallery::snapshot::Sent;
 use crate::gallery::{GalleryError, GalleryId, GallerySnapshot, SnapshotHead, SnapshotPart, SubjectId, Timestamp};
 
@@ -39,12 +39,8 @@ type Visit<'a> = &'a mut dyn FnMut(SnapshotPart) -> ControlFlow<GalleryError>;
 
 impl Snapshot {
     fn head(&self) -> Result<SnapshotHead, StoreError> {
-        let gallery = read_gallery(self.gallery()?)?;
-        let recipe = <[u8; 32]>::try_from(gallery.recipe.as_slice())
-            .map_err(|_| StoreError::damaged("the gallery's recipe is not a digest"))?;
         Ok(SnapshotHead {
-            recipe: RecipeDigest(recipe),
-            dimension: gallery.dimension as usize,
+            recipes: read_gallery(self.gallery()?)?.recipes()?,
             subjects: self.subjects()?.len()?,
             templates: self.templates()?.len()?,
             template_next: read_counters(self.gallery()?)?.template_next,
@@ -54,13 +50,12 @@ impl Snapshot {
 
     /// Everything, checked as at opening: what is handed on adds up to what the head says.
     fn visit(&self, head: &SnapshotHead, visit: Visit<'_>) -> Result<(), StoreError> {
-        let recipes = [(head.recipe, head.dimension)];
         let mut templates = 0u64;
         for row in self.subjects()?.iter()? {
             let (id, bytes) = row?;
             let record: SubjectRecord = unseal("subjects", id.value().as_bytes(), bytes.value())?;
             let id = SubjectId::new(id.value()).map_err(|_| StoreError::damaged("a subject's id is not one"))?;
-            let subject = read::subject(self, record.into_head(id)?, &recipes)?;
+            let subject = read::subject(self, record.into_head(id)?, &head.recipes)?;
             templates += subject.templates.len() as u64;
             if let ControlFlow::Break(error) = visit(SnapshotPart::Subject(subject)) {
                 return Err(error.into());
@@ -97,7 +92,7 @@ impl EmbeddedStore {
     /// As [`EmbeddedStore::open`].
     pub(in crate::gallery) fn look(
         dir: &Path,
-        recipe: RecipeDigest,
+        recipes: &Recipes,
         create: bool,
         id: Option<GalleryId>,
     ) -> Result<(), GalleryError> {
@@ -105,14 +100,9 @@ impl EmbeddedStore {
         let read = || {
             let Some(database) = Storage::look(&database)? else { return Ok(()) };
             guarded(|| {
+                create::check_recipes(&Snapshot::new(database.begin_read()?), recipes)?;
                 let read = database.begin_read()?;
                 let table = read.open_table(GALLERY)?;
-                let made_with = read_gallery(&table)?.recipe;
-                if made_with != recipe.0 {
-                    let gallery = <[u8; 32]>::try_from(made_with.as_slice())
-                        .map_err(|_| StoreError::damaged("the gallery's recipe is not a digest"))?;
-                    return Err(GalleryError::OtherRecipe { gallery: RecipeDigest(gallery), template: recipe }.into());
-                }
                 // An older gallery gets its id when it is opened.
                 match (id, read_id(&table)?) {
                     (Some(wanted), Some(found)) if wanted != found => {
@@ -206,7 +196,7 @@ fn stream(
                 return Ok(());
             }
         };
-        if begun.send(Ok(head)).is_err() {
+        if begun.send(Ok(head.clone())).is_err() {
             return Ok(());
         }
         guarded(|| snapshot.visit(&head, &mut |part| send(Sent::Part(Box::new(part)))))?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use redb::ReadableTableMetadata;
+use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::OpenDatabase;
@@ -15,22 +15,26 @@ use super::fault::{self, StoreError};
 use super::folder::Folder;
 use super::log::LogTail;
 use super::read::{self, State};
-use super::storage::{BackendFactory, Storage};
-use super::tables::{Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters};
+use super::storage::{BackendFactory, Storage, guarded};
+use super::tables::{INDEX_KEY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters, read_gallery};
 use super::writer::{Message, Waiting, Writer};
-use super::{EmbeddedOptions, create};
+use super::{EmbeddedOptions, create, index};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 use crate::gallery::{
     Changes, ClearedPair, Command, Committed, GalleryError, GalleryId, GallerySnapshot, ReadSet, RecordStore, Records,
     Sizes, SubjectId, Watermark,
 };
+use crate::hex;
 
 /// What callers, readers and the writer share.
 pub(super) struct Shared {
     pub(super) path: PathBuf,
     pub(super) id: GalleryId,
+    /// Those that templates may be of, the one first that the gallery was opened for.
     pub(super) recipes: Vec<(RecipeDigest, usize)>,
+    /// The one whose index file has no suffix.
+    pub(super) recipe_of_index: RecipeDigest,
     pub(super) options: EmbeddedOptions,
     pub(super) storage: Storage,
     pub(super) database: Arc<OpenDatabase>,
@@ -124,19 +128,32 @@ impl EmbeddedStore {
             create::complete(&database).map_err(at)?;
         }
         let id = create::checked_id(&database, &options, path).map_err(at)?;
+        let mut recipes = vec![(recipe, dimension)];
+        recipes.extend(options.recipes_beside.iter().filter(|(of, _)| *of != recipe));
+        let checked = |database: &Database| {
+            let snapshot = Snapshot::new(database.begin_read()?);
+            create::check_recipes(&snapshot, &recipes)
+        };
+        let unused = guarded(|| checked(&database)).map_err(at)?;
+        if !unused.is_empty() {
+            guarded(|| create::forget_recipes(&database, &unused)).map_err(at)?;
+            // They hold vectors of people who are not there any more.
+            index::take_files_away(path);
+        }
         let slot = OpenDatabase::default();
         *slot.slot.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
         let opened = slot.read(|snapshot| {
-            create::check_recipe(snapshot, recipe, dimension)?;
+            let first = read_gallery(snapshot.gallery()?)?.recipes()?.first().map_or(recipe, |(first, _)| *first);
             let counters = read_counters(snapshot.gallery()?)?;
-            Ok((counters, snapshot.subjects()?.len()?, snapshot.templates()?.len()?))
+            Ok((first, counters, snapshot.subjects()?.len()?, snapshot.templates()?.len()?))
         });
-        let (counters, subjects, templates) = opened.map_err(at)?;
+        let (recipe_of_index, counters, subjects, templates) = opened.map_err(at)?;
         let (queue, messages) = mpsc::channel(options.queue_max.max(1));
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             id,
-            recipes: vec![(recipe, dimension)],
+            recipes,
+            recipe_of_index,
             options,
             storage,
             database: Arc::new(slot),
@@ -171,6 +188,14 @@ impl EmbeddedStore {
         match self.shared.storage {
             Storage::File(_) => Some(&self.shared.path),
             Storage::Backend(_) => None,
+        }
+    }
+
+    /// What the index file of a recipe and its marks are named.
+    pub(super) fn index_name(&self, recipe: RecipeDigest) -> String {
+        match recipe == self.shared.recipe_of_index {
+            true => INDEX_KEY.to_owned(),
+            false => format!("{INDEX_KEY}-{}", hex::encode(&recipe.0[..8])),
         }
     }
 

@@ -28,7 +28,9 @@ use super::record::{
 use crate::gallery::{ClearedPair, DecisionKey, GalleryId, RequestId, StoredDecision, SubjectId};
 
 /// Version of the layout of folder and tables.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
+/// Version of a gallery with templates of one recipe alone, which earlier programs can open.
+pub(super) const FORMAT_ONE_RECIPE: u32 = 1;
 
 pub(super) const GALLERY: TableDefinition<&str, &[u8]> = TableDefinition::new("gallery");
 pub(super) const SUBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("subjects");
@@ -43,6 +45,7 @@ pub(super) const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("ch
 /// Keys of the table `gallery`.
 pub(super) const GALLERY_KEY: &str = "gallery";
 pub(super) const COUNTERS_KEY: &str = "counters";
+/// Of the marks of index files; those of a further recipe have a suffix.
 pub(super) const INDEX_KEY: &str = "index";
 pub(super) const ID_KEY: &str = "id";
 
@@ -189,9 +192,12 @@ pub(super) fn read_counters(table: &impl ReadableTable<&'static str, &'static [u
 }
 
 /// Marks of the index files that are accepted.
-pub(super) fn read_marks(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Vec<Vec<u8>>, StoreError> {
-    let value = table.get(INDEX_KEY)?;
-    let record = value.map(|value| unseal::<IndexMarksRecord>("gallery", INDEX_KEY.as_bytes(), value.value()));
+pub(super) fn read_marks(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    index: &str,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let value = table.get(index)?;
+    let record = value.map(|value| unseal::<IndexMarksRecord>("gallery", index.as_bytes(), value.value()));
     Ok(record.transpose()?.unwrap_or_default().marks)
 }
 

@@ -11,7 +11,6 @@
 //! reopening fails too, the group stays in doubt, searches go on from memory,
 //! and every later write tries again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 use redb::{Database, ReadableDatabase, WriteTransaction};
@@ -19,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::fault::StoreError;
 use super::group::{Delta, Group};
+use super::storage::guarded;
 use super::store::Shared;
 use super::tables::{GALLERY, read_counters};
 use crate::context::RequestContext;
@@ -195,9 +195,4 @@ struct Staged {
     results: Vec<Result<Committed, GalleryError>>,
     /// The transaction to commit, its number and what it changes outside the database.
     commit: Option<(WriteTransaction, u64, Delta)>,
-}
-
-/// A panic in the store is a failure of the group, not the end of all writing.
-fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(StoreError::damaged("the store's code panicked")))
 }

@@ -2,6 +2,7 @@
 //! decision rests on still holds.
 
 use super::{Plan, Planned, Write, enrolment};
+use crate::face::Template;
 use crate::gallery::records::{Committed, ReadSet, Records};
 use crate::gallery::{
     Basis, DecisionKey, EnrolMode, GalleryError, NewDecision, Outcome, Receipt, Resolution, Searched, StoredDecision,
@@ -32,7 +33,7 @@ pub(super) fn reads(decision: &NewDecision) -> ReadSet {
         decision: Some(decision.key.clone()),
         subjects: vec![decision.subject.clone()],
         cleared_with: basis.map(|_| decision.subject.clone()),
-        arrived_after: basis.and_then(|basis| basis.searched.as_ref()).map(|searched| searched.as_of),
+        arrived_after: basis.and_then(|basis| basis.searched.iter().flatten().map(|searched| searched.as_of).min()),
         ..ReadSet::default()
     }
 }
@@ -95,13 +96,17 @@ fn check_basis(decision: &NewDecision, basis: &Basis, records: &Records) -> Resu
     if records.head(&decision.subject) != basis.subject.as_ref() || records.cleared_with != basis.cleared_with {
         return Err(GalleryError::Outdated);
     }
-    let Some(Searched { probe, score, .. }) = &basis.searched else { return Ok(()) };
+    let Some(searched) = basis.searched.as_ref().filter(|searched| !searched.is_empty()) else { return Ok(()) };
     // Where the log does not reach back to the search, nobody knows who came.
     let arrived = records.arrived.as_ref().ok_or(GalleryError::Outdated)?;
     let is_another =
         |subject: &SubjectId| *subject != decision.subject && basis.cleared_with.binary_search(subject).is_err();
-    // A template of another recipe is found by a search of its own.
-    let is_alike = |template| compare(probe, template).is_ok_and(|found| found >= *score);
+    let is_alike = |template: &Template| {
+        let of_its_recipe = searched.iter().find(|searched| searched.probe.recipe() == template.recipe());
+        // One of a recipe that was not searched may show the same face.
+        of_its_recipe
+            .is_none_or(|Searched { probe, score, .. }| compare(probe, template).is_ok_and(|found| found >= *score))
+    };
     match arrived.iter().any(|one| is_another(&one.subject) && is_alike(&one.template.content.template)) {
         true => Err(GalleryError::Outdated),
         false => Ok(()),

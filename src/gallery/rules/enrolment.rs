@@ -1,10 +1,13 @@
 //! Enrolments and removals: which templates a subject may have, and whether they show one person.
 
+use std::collections::BTreeMap;
+
 use super::{Rows, Write, forgotten_pairs};
+use crate::face::{RecipeDigest, Template};
 use crate::gallery::records::{ReadSet, Records};
 use crate::gallery::{
-    Agreement, Attributes, EnrolMode, Enrolment, GalleryError, Subject, SubjectHead, SubjectId, Timestamp, Vouched,
-    groups_of_one_record,
+    Agreement, AgreementScores, Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, StoredTemplate, Subject,
+    SubjectHead, SubjectId, Timestamp, Vouched, groups_of_one_record,
 };
 use crate::matching::{Dot, Link};
 use crate::search::SearchError;
@@ -13,7 +16,7 @@ pub(super) fn reads(enrolment: &Enrolment) -> ReadSet {
     let subject = &enrolment.subject;
     ReadSet {
         subjects: vec![subject.clone()],
-        templates: enrolment.mode == EnrolMode::Add && matches!(enrolment.agreement, Agreement::Asked { .. }),
+        templates: enrolment.mode == EnrolMode::Add,
         cleared_with: (enrolment.mode == EnrolMode::Replace).then(|| subject.clone()),
         ..ReadSet::default()
     }
@@ -24,7 +27,14 @@ pub(super) fn reads(enrolment: &Enrolment) -> ReadSet {
 /// # Errors
 /// [`GalleryError::TemplateCount`].
 pub(in crate::gallery) fn check(enrolment: &Enrolment) -> Result<(), GalleryError> {
-    let found = enrolment.templates.len();
+    check_count(enrolment.templates.iter().map(|new| &new.template))
+}
+
+/// Refuses no template at all, and too many of one recipe.
+fn check_count<'a>(templates: impl Iterator<Item = &'a Template>) -> Result<(), GalleryError> {
+    let mut count: BTreeMap<RecipeDigest, usize> = BTreeMap::new();
+    templates.for_each(|template| *count.entry(template.recipe()).or_default() += 1);
+    let found = count.values().max().copied().unwrap_or(0);
     if (1..=Subject::TEMPLATES_MAX).contains(&found) {
         return Ok(());
     }
@@ -62,7 +72,7 @@ pub(super) fn plan(
     let new_ids = records.template_next..records.template_next + enrolment.templates.len() as u64;
     match &enrolment.agreement {
         Agreement::Known => {}
-        Agreement::Asked { alike, apart } => check_agreement(&head, enrolment, alike, *apart, records)?,
+        Agreement::Asked(scores) => check_agreement(&head, enrolment, scores, records)?,
         Agreement::Vouched(vouch) => head.vouched.push(Vouched {
             vouch: vouch.clone(),
             at: now,
@@ -70,10 +80,9 @@ pub(super) fn plan(
         }),
     }
 
-    let found = head.templates.len() + enrolment.templates.len();
-    if found > Subject::TEMPLATES_MAX {
-        return Err(GalleryError::TemplateCount { found, max: Subject::TEMPLATES_MAX });
-    }
+    let kept = head.templates.iter().filter_map(|id| records.templates.iter().find(|stored| stored.id == *id));
+    let kept = kept.map(|stored| &stored.content.template);
+    check_count(kept.chain(enrolment.templates.iter().map(|new| &new.template)))?;
     if enrolment.templates.len() as u64 > records.room.saturating_add(leaving as u64) {
         return Err(GalleryError::Search(SearchError::Full { max: records.templates_max }));
     }
@@ -84,29 +93,45 @@ pub(super) fn plan(
     Ok((writes, head))
 }
 
-/// Whether new templates show one person, and the person of the record they come to.
+/// Whether new templates show one person, and the person of the record they come to, by each
+/// recipe that made some of them.
 fn check_agreement(
     head: &SubjectHead,
     enrolment: &Enrolment,
-    alike: &[f32],
-    apart: f32,
+    scores: &[AgreementScores],
     records: &Records,
 ) -> Result<(), GalleryError> {
     let record = head.clone().with_templates(&records.templates)?;
-    let mut vectors: Vec<&[f32]> = record.templates.iter().map(|stored| stored.content.template.vector()).collect();
+    scores.iter().try_for_each(|of| check_agreement_by(&record, enrolment, of))?;
+    // Photos that no recipe compares with the record may be anybody's.
+    let is_shared = |new: &NewTemplate| record.templates_of(new.template.recipe()).next().is_some();
+    match record.templates.is_empty() || enrolment.templates.iter().any(is_shared) {
+        true => Ok(()),
+        false => Err(GalleryError::RecordDisagrees),
+    }
+}
+
+fn check_agreement_by(record: &Subject, enrolment: &Enrolment, scores: &AgreementScores) -> Result<(), GalleryError> {
+    let AgreementScores { recipe, alike, apart } = scores;
+    let stored: Vec<&StoredTemplate> = record.templates_of(*recipe).collect();
+    let mut vectors: Vec<&[f32]> = stored.iter().map(|stored| stored.content.template.vector()).collect();
     let old = vectors.len();
-    vectors.extend(enrolment.templates.iter().map(|new| new.template.vector()));
+    let new = enrolment.templates.iter().filter(|new| new.template.recipe() == *recipe);
+    vectors.extend(new.map(|new| new.template.vector()));
+    if vectors.len() == old {
+        return Ok(());
+    }
     let others = vectors.len() - 1;
     let (Some(&lenient), Some(&strict)) = (alike.first(), alike.get(others.saturating_sub(1)).or(alike.last())) else {
         return Ok(());
     };
-    let vouched = |at: usize| record.templates.get(at).is_some_and(|stored| record.is_vouched(stored.id));
+    let vouched = |at: usize| stored.get(at).is_some_and(|stored| record.is_vouched(stored.id));
     let dot = Dot::best();
     let link = |i: usize, j: usize| {
         let (one, other) = (vectors[i], vectors[j]);
-        // Of another length is of another recipe, which the gallery refuses by name.
+        // The gallery refuses another length by name.
         match one.len() == other.len() {
-            true => Link::of(dot.score(one, other), if j < old { lenient } else { strict }, apart),
+            true => Link::of(dot.score(one, other), if j < old { lenient } else { strict }, *apart),
             false => Link::Alike(1.0),
         }
     };

@@ -2,7 +2,7 @@
 
 use super::face::{reference_kind, wire_reference};
 use super::verification::frames;
-use super::{BadAnswer, present};
+use super::{BadAnswer, named, present};
 use crate::chip::{self, ActiveAuthentication};
 use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
@@ -227,6 +227,7 @@ impl From<Comparison> for pb::FaceComparison {
             templates: comparison.templates,
             against: wire_reference(comparison.against),
             curve: comparison.curve.map(Into::into),
+            recipe: comparison.recipe.unwrap_or_default(),
         }
     }
 }
@@ -244,6 +245,7 @@ impl TryFrom<pb::FaceComparison> for Comparison {
             templates: comparison.templates,
             against: present(reference_kind(comparison.against), "against")?,
             curve: comparison.curve.map(Into::into),
+            recipe: named(comparison.recipe),
         })
     }
 }
@@ -254,6 +256,7 @@ impl From<Duplicates> for pb::DuplicateSearch {
             subject_id: candidate.subject.as_str().to_owned(),
             score: candidate.score,
             fmr: Some(candidate.fmr.into()),
+            recipe: candidate.recipe.unwrap_or_default(),
         };
         Self {
             candidates: found.candidates.into_iter().map(candidate).collect(),
@@ -277,6 +280,7 @@ impl TryFrom<pb::DuplicateSearch> for Duplicates {
                 subject: SubjectId::new(candidate.subject_id).map_err(|_| BadAnswer("subject_id"))?,
                 score: candidate.score,
                 fmr: present(candidate.fmr, "fmr")?.into(),
+                recipe: named(candidate.recipe),
             })
         };
         Ok(Self {

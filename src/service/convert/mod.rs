@@ -16,6 +16,11 @@ pub(super) use verification::{assess_request, identify_request, verify_request};
 #[error("the field `{0}` of the answer is missing or makes no sense; use a client and a server of the same version")]
 pub struct BadAnswer(pub &'static str);
 
+/// A text that is there unless it is empty.
+fn named(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
 /// The value of a field that every answer must have.
 ///
 /// # Errors

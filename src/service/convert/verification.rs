@@ -2,7 +2,7 @@
 
 use super::face::{reference_kind, reports, wire_reference};
 use super::gallery::out_of_range;
-use super::{BadAnswer, present};
+use super::{BadAnswer, named, present};
 use crate::gallery::{Answered, Filter, Instead, SubjectId};
 use crate::service::pb;
 use crate::service::pb::identify_request::Scope;
@@ -203,6 +203,7 @@ impl From<IdentifyOutcome> for pb::IdentifyResponse {
             subject_id: candidate.subject.as_str().to_owned(),
             score: candidate.score,
             fmr: Some(candidate.fmr.into()),
+            recipe: candidate.recipe.unwrap_or_default(),
         });
         let (answered, graph_recall) = match outcome.answered {
             Answered::Exactly => (pb::Answered::Exactly, None),
@@ -239,6 +240,7 @@ impl TryFrom<pb::IdentifyResponse> for IdentifyOutcome {
                 subject: SubjectId::new(candidate.subject_id).map_err(|_| BadAnswer("subject_id"))?,
                 score: candidate.score,
                 fmr: present(candidate.fmr, "fmr")?.into(),
+                recipe: named(candidate.recipe),
             })
         };
         let answered = match pb::Answered::try_from(response.answered) {

@@ -21,8 +21,8 @@ use crate::gallery::{SnapshotHead, SnapshotPart};
 const WINDOW_BYTES: u32 = 512 << 10;
 /// Largest HTTP/2 frame, in bytes, as the server sends it.
 const FRAME_BYTES: u32 = 256 << 10;
-/// Largest message that is read, in bytes. One subject may have 64 templates of 4096 values,
-/// which is 1 MiB.
+/// Largest message that is read, in bytes. One subject may have 64 templates of 4096 values
+/// of each of two recipes, which is 2 MiB.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// A gallery as it was at one moment, read from the process that has its folder open.
@@ -66,9 +66,9 @@ impl Snapshot {
         Ok(Self { folder, head, pieces, ready, received, ended: false })
     }
 
-    /// Recipe, dimension and size of the gallery.
-    pub fn head(&self) -> SnapshotHead {
-        self.head
+    /// Recipes and size of the gallery.
+    pub fn head(&self) -> &SnapshotHead {
+        &self.head
     }
 
     /// The next part, in the order of [`GallerySnapshot`](crate::gallery::GallerySnapshot);

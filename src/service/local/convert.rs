@@ -1,7 +1,7 @@
 //! Converts parts of a snapshot to messages and back. The server uses one direction, the client
 //! the other.
 
-use super::{VERSION, pb};
+use super::{VERSION, VERSION_OF_RECIPES, pb};
 use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
@@ -13,24 +13,36 @@ use crate::gallery::{
 pub(super) type Malformed = &'static str;
 
 pub(super) fn head_to_wire(head: &SnapshotHead) -> pb::Head {
+    let mut recipes = head.recipes.iter().map(|(RecipeDigest(digest), dimension)| pb::Recipe {
+        digest: digest.to_vec(),
+        dimension: u32::try_from(*dimension).unwrap_or(u32::MAX),
+    });
+    // A gallery has one at least.
+    let first = recipes.next().unwrap_or_default();
+    let beside: Vec<pb::Recipe> = recipes.collect();
     pb::Head {
-        version: VERSION,
-        recipe: head.recipe.0.to_vec(),
-        dimension: u32::try_from(head.dimension).unwrap_or(u32::MAX),
+        version: if beside.is_empty() { VERSION } else { VERSION_OF_RECIPES },
+        recipe: first.digest,
+        dimension: first.dimension,
         subjects: head.subjects,
         templates: head.templates,
         template_next: head.template_next,
         taken_at_ms: head.taken_at.0,
+        beside,
     }
 }
 
 pub(super) fn head_from_wire(head: pb::Head) -> Result<SnapshotHead, Malformed> {
-    if head.version != VERSION {
+    if !(VERSION..=VERSION_OF_RECIPES).contains(&head.version) {
         return Err("it is of another version");
     }
+    let first = pb::Recipe { digest: head.recipe, dimension: head.dimension };
+    let recipe = |recipe: pb::Recipe| -> Result<(RecipeDigest, usize), Malformed> {
+        let digest = recipe.digest.try_into().map_err(|_| "the recipe is no digest")?;
+        Ok((RecipeDigest(digest), recipe.dimension as usize))
+    };
     Ok(SnapshotHead {
-        recipe: RecipeDigest(head.recipe.try_into().map_err(|_| "the recipe is no digest")?),
-        dimension: head.dimension as usize,
+        recipes: std::iter::once(first).chain(head.beside).map(recipe).collect::<Result<_, _>>()?,
         subjects: head.subjects,
         templates: head.templates,
         template_next: head.template_next,
@@ -38,7 +50,8 @@ pub(super) fn head_from_wire(head: pb::Head) -> Result<SnapshotHead, Malformed> 
     })
 }
 
-pub(super) fn subject_to_wire(subject: Subject) -> pb::EnrolledSubject {
+/// Converts a subject; `head` has the recipes of its templates.
+pub(super) fn subject_to_wire(subject: Subject, head: &SnapshotHead) -> pb::EnrolledSubject {
     let Attributes { schemes, province, unit } = subject.attributes;
     let verified = |(scheme, at): (String, Timestamp)| pb::Verified { scheme, at_ms: at.0 };
     pb::EnrolledSubject {
@@ -46,7 +59,7 @@ pub(super) fn subject_to_wire(subject: Subject) -> pb::EnrolledSubject {
         schemes: schemes.into_iter().collect(),
         province,
         unit,
-        templates: subject.templates.into_iter().map(template_to_wire).collect(),
+        templates: subject.templates.into_iter().map(|stored| template_to_wire(stored, head)).collect(),
         last_verified: subject.last_verified.into_iter().map(verified).collect(),
         enrolled_at_ms: subject.enrolled_at.0,
         updated_at_ms: subject.updated_at.0,
@@ -63,15 +76,18 @@ pub(super) fn subject_to_wire(subject: Subject) -> pb::EnrolledSubject {
     }
 }
 
-fn template_to_wire(stored: StoredTemplate) -> pb::StoredVector {
+fn template_to_wire(stored: StoredTemplate, head: &SnapshotHead) -> pb::StoredVector {
     let NewTemplate { template, source, captured_at, quality } = stored.content;
     let origin = match source {
         Source::Chip => pb::Origin::Chip,
         Source::Live => pb::Origin::Live,
         Source::Other => pb::Origin::Other,
     };
+    let recipe = head.recipes.iter().position(|(recipe, _)| *recipe == template.recipe());
     pb::StoredVector {
         id: stored.id,
+        // A store hands on templates of the recipes it names.
+        recipe: recipe.and_then(|number| u32::try_from(number).ok()).unwrap_or(u32::MAX),
         vector: float32::encode(template.vector()),
         norm: template.norm(),
         origin: origin.into(),
@@ -112,12 +128,13 @@ fn template_from_wire(stored: pb::StoredVector, head: &SnapshotHead) -> Result<S
         pb::Origin::Unspecified => return Err("a template's source is not known"),
     };
     let values = float32::values(&stored.vector).ok_or("a template is cut short")?;
-    if values.len() != head.dimension {
+    let recipe = usize::try_from(stored.recipe).ok().and_then(|number| head.recipes.get(number));
+    let &(recipe, dimension) = recipe.ok_or("a template is of a recipe that the head does not name")?;
+    if values.len() != dimension {
         return Err("a template has another dimension");
     }
     let vector = values.collect();
-    let template =
-        Template::from_parts(head.recipe, vector, stored.norm).map_err(|_| "a template is not a unit vector")?;
+    let template = Template::from_parts(recipe, vector, stored.norm).map_err(|_| "a template is not a unit vector")?;
     let captured_at = stored.captured_at_ms.map(Timestamp);
     let content = NewTemplate { template, source, captured_at, quality: stored.quality };
     Ok(StoredTemplate { id: stored.id, content })

@@ -39,6 +39,8 @@ pub use socket::SOCKET;
 
 /// Version of the protocol.
 pub const VERSION: u32 = 1;
+/// Version of a head with several recipes, which earlier programs do not know.
+const VERSION_OF_RECIPES: u32 = 2;
 
 /// Longest time that one end waits for the other to send or to read.
 const STALL_MAX: std::time::Duration = std::time::Duration::from_secs(60);

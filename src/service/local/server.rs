@@ -159,9 +159,10 @@ async fn send_all(mut snapshot: GallerySnapshot, sender: &PieceSender) -> Result
         Ok(sent) => Ok(sent.is_ok()),
         Err(_) => Err(stalled()),
     };
-    if !send_piece(Content::Head(convert::head_to_wire(&snapshot.head()))).await? {
+    if !send_piece(Content::Head(convert::head_to_wire(snapshot.head()))).await? {
         return Ok(None);
     }
+    let head = snapshot.head().clone();
     let (mut batch, mut bytes) = (pb::Batch::default(), 0);
     let mut end = pb::End::default();
     loop {
@@ -169,7 +170,7 @@ async fn send_all(mut snapshot: GallerySnapshot, sender: &PieceSender) -> Result
         let ended = next.is_none();
         match next {
             Some(SnapshotPart::Subject(subject)) => {
-                let subject = convert::subject_to_wire(subject);
+                let subject = convert::subject_to_wire(subject, &head);
                 end.subjects += 1;
                 end.templates += subject.templates.len() as u64;
                 bytes += subject.templates.iter().map(|template| template.vector.len()).sum::<usize>();

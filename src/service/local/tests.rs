@@ -113,7 +113,7 @@ async fn what_comes_through_the_socket_is_what_the_gallery_hands_on() {
     // Stored after the snapshot was taken.
     gallery.enrol(&RequestContext::internal("test"), enrolment(999, 1), None).await.unwrap();
     let head = snapshot.head();
-    assert_eq!((head.recipe, head.dimension, head.subjects, head.templates), (RECIPE, DIMENSION, 300, 900));
+    assert_eq!((head.recipes.as_slice(), head.subjects, head.templates), ([(RECIPE, DIMENSION)].as_slice(), 300, 900));
     assert_eq!(head.template_next, direct.head().template_next);
     let parts = rest(&mut snapshot).await.unwrap();
     assert!(snapshot.next().await.unwrap().is_none());
@@ -238,7 +238,9 @@ async fn a_snapshot_that_does_not_end_or_does_not_add_up_is_an_error() {
     let head = |subjects: u64, version: u32| {
         let recipe = RECIPE.0.to_vec();
         let (templates, template_next) = (subjects, 9);
-        Content::Head(pb::Head { version, recipe, dimension: 2, subjects, templates, template_next, taken_at_ms: 1 })
+        let beside = Vec::new();
+        let (dimension, taken_at_ms) = (2, 1);
+        Content::Head(pb::Head { version, recipe, dimension, subjects, templates, template_next, taken_at_ms, beside })
     };
     let batch = |vector: &[f32]| {
         let vector = crate::float32::encode(vector);

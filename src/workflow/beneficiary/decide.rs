@@ -363,6 +363,7 @@ mod tests {
             templates: 1,
             against: Reference::Any,
             curve: None,
+            recipe: None,
         }
     }
 
@@ -517,6 +518,7 @@ mod tests {
             subject: SubjectId::new("other").unwrap(),
             score: 0.8,
             fmr: Fmr { rate: 1e-9, extrapolated: true },
+            recipe: None,
         };
         twice.duplicates.as_mut().unwrap().candidates.push(candidate);
         use chip::{Reason, Verdict};

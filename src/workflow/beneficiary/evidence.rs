@@ -262,6 +262,10 @@ pub struct Comparison {
     /// one that stands in for it. `None` in decisions of earlier programs.
     #[serde(default)]
     pub curve: Option<CurveName>,
+    /// Recipe of the two templates, as text, where it is not that of the answer: its scores are
+    /// on a scale of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
 }
 
 /// The same face on other records.
@@ -295,4 +299,7 @@ pub struct Duplicate {
     pub score: f32,
     /// False match rate of one comparison at this score.
     pub fmr: Fmr,
+    /// Recipe of the template, as text, where it is not that of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
 }

@@ -17,10 +17,11 @@ use crate::gallery::{
     Outcome, ReadSet, Records, RequestId, Source, StoredDecision, Subject, SubjectId, Timestamp, next_attempt,
 };
 use crate::hex;
-use crate::matching::{Reference, fuse};
+use crate::matching::Reference;
 use crate::numbers;
 use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
 use crate::workflow::engine::{BUSY_RETRY_AFTER_MS, check_count};
+use crate::workflow::generation::{Analysed, Generation, ProbeTemplates, analyze};
 use crate::workflow::photos_analysed::photos_are_analysed;
 use crate::workflow::reason::Reason;
 use crate::workflow::{Engine, Field, Kind, WorkflowError};
@@ -40,29 +41,36 @@ pub(super) struct Observed {
     record: super::RecordEvidence,
     frames: Vec<FrameEvidence>,
     pub(super) together: Together,
-    /// Of each capture.
-    templates: Vec<Template>,
-    /// Of all different ones.
-    pub(super) probe: Template,
-    chip_photo: Option<Result<Analysis, FaceError>>,
+    /// The captures as each generation of the engine sees them.
+    pub(super) by: Vec<ProbeTemplates>,
+    chip_photo: Option<Result<Analysed, FaceError>>,
 }
 
 impl Observed {
+    /// The captures as the first generation sees them.
+    pub(super) fn first(&self) -> &ProbeTemplates {
+        // `Engine::fused` makes one at least.
+        &self.by[0]
+    }
+
     /// The captures, with those marked that are photos enrolled in the record.
     fn beside(&self, subject: Option<&Subject>) -> Vec<FrameEvidence> {
         let now = Timestamp::now();
-        let is_enrolled = |capture: &Template| {
+        let is_enrolled = |number: usize| {
             let of = |subject: &Subject| {
-                let mut enrolled = subject.templates.iter();
-                enrolled.any(|one| is_enrolled_picture(capture, &one.content, subject.updated_at, now))
+                let mut captures = self.by.iter().filter_map(|by| by.captures.get(number));
+                captures.any(|capture| {
+                    let mut enrolled = subject.templates.iter();
+                    enrolled.any(|one| is_enrolled_picture(capture, &one.content, subject.updated_at, now))
+                })
             };
             subject.is_some_and(of)
         };
-        let marked = |(frame, capture): (&FrameEvidence, &Template)| {
-            let own = || is_enrolled(capture).then_some(CopyOf::EnrolledPhoto);
+        let marked = |(number, frame): (usize, &FrameEvidence)| {
+            let own = || is_enrolled(number).then_some(CopyOf::EnrolledPhoto);
             FrameEvidence { copy_of: frame.copy_of.or_else(own), ..frame.clone() }
         };
-        self.frames.iter().zip(&self.templates).map(marked).collect()
+        self.frames.iter().enumerate().map(marked).collect()
     }
 }
 
@@ -192,28 +200,27 @@ impl Engine {
             };
             Ok::<_, WorkflowError>((Some(chip), photo))
         };
-        let (mut analyses, (chip, chip_photo)) = tokio::try_join!(self.analyze_all(frames), chip)?;
+        let generations: Vec<&Generation> = self.generations().collect();
+        let (captures, (chip, chip_photo)) = tokio::try_join!(analyze(&generations, frames), chip)?;
         photos_are_analysed();
+        let (mut analyses, beside): (Vec<_>, Vec<_>) =
+            captures.into_iter().map(|capture| (capture.analysis, capture.beside)).unzip();
 
         analyses.iter_mut().for_each(|analysis| self.judge_capture(&mut analysis.report, Kind::Live));
         let together = Together::of(&analyses);
         let chips_own = |seen: &Analysis| match &chip_photo {
-            Some(Ok(photo)) if is_reference_picture(seen, photo) => Some(CopyOf::ChipPhoto),
+            Some(Ok(photo)) if is_reference_picture(seen, &photo.analysis) => Some(CopyOf::ChipPhoto),
             _ => None,
         };
         let frames = analyses.iter().zip(&together.pictures);
         let frames = frames.map(|(seen, picture)| frame(seen, *picture, chips_own(seen))).collect();
-        let templates: Vec<Template> = analyses.into_iter().map(|analysis| analysis.template).collect();
-        self.check_agreement(&templates)?;
-        // A picture sent twice is no second frame.
-        let different: Vec<Template> = together.one_of_each(&templates).cloned().collect();
-        let probe = fuse(&different).ok_or(WorkflowError::ProbesDisagree)?;
+        let by = self.fused(&analyses, beside, &together)?;
         let record = match &chip {
             Some(chip) => record::compare(&record, chip.holder.as_ref()),
             None => super::RecordEvidence::default(),
         };
         let chip = chip.map(|chip| chip.evidence);
-        Ok(Observed { key, content, subject, scheme, chip, record, frames, together, templates, probe, chip_photo })
+        Ok(Observed { key, content, subject, scheme, chip, record, frames, together, by, chip_photo })
     }
 
     /// Checks the chip on a thread that may compute for some milliseconds.
@@ -247,16 +254,17 @@ impl Engine {
 
     /// The template of the chip's photo, or why it gives none: which is evidence, not
     /// an error, except where the engine itself is at fault.
-    async fn chip_template(&self, photo: Vec<u8>) -> Result<Result<Analysis, FaceError>, WorkflowError> {
-        let ticket = self
-            .pool()
-            .try_analyze(photo, Wants::default())
-            .ok_or(WorkflowError::Busy { retry_after_ms: BUSY_RETRY_AFTER_MS })?;
-        match ticket.await {
-            Err(source @ (FaceError::Inference(_) | FaceError::Cancelled)) => {
-                Err(WorkflowError::Face { field: Field::ChipPhoto, source })
+    async fn chip_template(&self, photo: Vec<u8>) -> Result<Result<Analysed, FaceError>, WorkflowError> {
+        let generations: Vec<&Generation> = self.generations().collect();
+        match analyze(&generations, vec![(Field::ChipPhoto, photo, Wants::default())]).await {
+            Err(WorkflowError::Face { field: Field::ChipPhoto, source })
+                if !matches!(source, FaceError::Inference(_) | FaceError::Cancelled) =>
+            {
+                Ok(Err(source))
             }
-            answer => Ok(answer),
+            Err(error) => Err(error),
+            // One photo, one answer.
+            Ok(photos) => photos.into_iter().next().map(Ok).ok_or(WorkflowError::ChipCheck),
         }
     }
 
@@ -274,19 +282,19 @@ impl Engine {
         // A gallery holds references of every kind.
         let curve = self.curve(seen.together.distinct(), Reference::Any)?;
         let chip_template = match &seen.chip_photo {
-            Some(Ok(analysis)) => Some(&analysis.template),
+            Some(Ok(photo)) => Some(photo),
             _ => None,
         };
-        let newcomer = chip_template.filter(|_| subject.is_none() && policy.first_sight == FirstSight::Enrol).cloned();
+        let newcomer = chip_template.filter(|_| subject.is_none() && policy.first_sight == FirstSight::Enrol);
         let elsewhere = match policy.does_without(EvidenceKind::Duplicates) {
             true => None,
-            false => Some(self.elsewhere(gallery, curve, seen, records, policy).await?),
+            false => Some(self.elsewhere(gallery, seen, records, policy).await?),
         };
         let (duplicates, searched) = elsewhere.unzip();
 
         let evidence = Evidence {
             chip_face: match chip_template {
-                Some(template) => Some(self.against_chip(seen, template, policy)?),
+                Some(photo) => Some(self.against_chip(seen, &photo.analysis.template, policy)?),
                 None => None,
             },
             chip_photo_unusable: match &seen.chip_photo {
@@ -312,11 +320,11 @@ impl Engine {
         };
         let decided = decide(policy, &evidence, seen.key.attempt);
 
-        let enrolment = newcomer.filter(|_| decided.outcome == Outcome::Approve).map(|template| Enrolment {
+        let enrolment = newcomer.filter(|_| decided.outcome == Outcome::Approve).map(|photo| Enrolment {
             subject: seen.subject.clone(),
             mode: EnrolMode::Create,
             attributes: Attributes { schemes: [seen.scheme.name().to_owned()].into(), ..Attributes::default() },
-            templates: vec![NewTemplate { template, source: Source::Chip, captured_at: None, quality: None }],
+            templates: chip_templates(photo),
             // One photo, of the person who was just compared with it.
             agreement: Agreement::Known,
         });
@@ -405,6 +413,17 @@ impl Engine {
         let key = DecisionKey::new(transaction.clone(), attempt)?;
         self.gallery()?.decision(&key).await?.map(outcome).transpose()
     }
+}
+
+/// The templates of a chip's photo by every generation that can use it.
+fn chip_templates(photo: &Analysed) -> Vec<NewTemplate> {
+    let further = photo.beside.iter().filter_map(|template| template.as_ref().ok());
+    let all = std::iter::once(&photo.analysis.template).chain(further);
+    let new = |template: &Template| {
+        let template = template.clone();
+        NewTemplate { template, source: Source::Chip, captured_at: None, quality: None }
+    };
+    all.map(new).collect()
 }
 
 fn frame(analysis: &Analysis, picture: usize, copy_of: Option<CopyOf>) -> FrameEvidence {

@@ -109,7 +109,10 @@ fn gallery(
     galleries::visit(
         folder,
         reading.settings,
-        |head| filler.borrow_mut().begin(head, &mut into.borrow_mut()).map_err(Failure::new),
+        |head| {
+            let recipe = galleries::audited_recipe(head, reading.settings)?;
+            filler.borrow_mut().begin(head, recipe, &mut into.borrow_mut()).map_err(Failure::new)
+        },
         |part| filler.borrow_mut().take(part, &mut into.borrow_mut()).map_err(Failure::new),
     )?;
     let taken = filler.into_inner().end(&mut into.borrow_mut());

@@ -1,7 +1,7 @@
 //! The index in a file beside the database, so that a large gallery opens in
 //! seconds: derived, and never trusted beyond its checksums.
 //!
-//! `index` holds the codes, keys and labels of one commit, and the ids and attributes
+//! `index` (for a further recipe `index-` and the first digits of that) holds the codes, keys and labels of one commit, and the ids and attributes
 //! that labels stand for ([`search::write`] has the layout). It bears a random mark;
 //! the database knows the marks it accepts, so that a file of another gallery, or of
 //! another past of this one (a backup that was restored), is told from its own. It
@@ -40,6 +40,7 @@ const BUFFER: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct FilePath {
     folder: PathBuf,
+    name: String,
 }
 
 /// A mark that no other file bears.
@@ -51,16 +52,21 @@ pub(super) fn new_mark() -> std::io::Result<Vec<u8>> {
 }
 
 impl FilePath {
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+    pub(super) fn new(folder: &Path, name: &str) -> Self {
+        Self { folder: folder.to_owned(), name: name.to_owned() }
+    }
+
+    /// Its name in the folder, under which the database knows its marks.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.join("index")
+        self.folder.join(&self.name)
     }
 
     fn file_new(&self) -> PathBuf {
-        self.folder.join("index.new")
+        self.folder.join(format!("{}.new", self.name))
     }
 
     /// Writes a new file, flushed, beside the one that is there.

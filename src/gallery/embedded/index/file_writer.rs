@@ -9,7 +9,7 @@ use crate::gallery::GalleryError;
 use crate::gallery::embedded::fault::StoreError;
 use crate::gallery::embedded::record::{IndexHeadRecord, IndexMarksRecord, seal};
 use crate::gallery::embedded::store::EmbeddedStore;
-use crate::gallery::embedded::tables::{GALLERY, INDEX_KEY};
+use crate::gallery::embedded::tables::GALLERY;
 use crate::search::FileError;
 
 /// While the gallery is open the file is written anew when so many-eths of the
@@ -151,7 +151,7 @@ impl FileWriter {
         }
         let before = self.kept.iter().map(|kept| kept.mark.clone());
         let marks = before.chain([saving.file.mark.clone()]).collect();
-        if let Err(error) = make_known(store, marks) {
+        if let Err(error) = make_known(store, self.place.name(), marks) {
             self.place.drop_new();
             return Err(error);
         }
@@ -170,13 +170,13 @@ impl FileWriter {
 }
 
 /// Lets the database accept files with these marks and no others.
-fn make_known(store: &EmbeddedStore, marks: Vec<Vec<u8>>) -> Result<(), StoreError> {
+fn make_known(store: &EmbeddedStore, index: &str, marks: Vec<Vec<u8>>) -> Result<(), StoreError> {
     let database = store.shared.database.slot.read().unwrap_or_else(PoisonError::into_inner);
     let transaction = database.as_ref().ok_or(GalleryError::Closing)?.begin_write()?;
     {
         let record = IndexMarksRecord { marks };
-        let sealed = seal("gallery", INDEX_KEY.as_bytes(), &record);
-        transaction.open_table(GALLERY)?.insert(INDEX_KEY, sealed.as_slice())?;
+        let sealed = seal("gallery", index.as_bytes(), &record);
+        transaction.open_table(GALLERY)?.insert(index, sealed.as_slice())?;
     }
     transaction.commit()?;
     Ok(())

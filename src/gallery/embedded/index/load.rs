@@ -11,6 +11,7 @@ use crate::face::RecipeDigest;
 use crate::gallery::embedded::EmbeddedOptions;
 use crate::gallery::embedded::database::OpenDatabase;
 use crate::gallery::embedded::fault::StoreError;
+use crate::gallery::embedded::read::Recipes;
 use crate::gallery::embedded::record::{Counters, IndexHeadRecord, SubjectRecord, unseal};
 use crate::gallery::embedded::tables::{Snapshot, Tables, read_changes, read_counters, read_marks, read_subject};
 use crate::gallery::{GalleryError, SubjectId};
@@ -22,7 +23,6 @@ const BATCH: usize = 4096;
 /// What loading found and made.
 pub(super) struct Loaded {
     pub(super) counters: Counters,
-    pub(super) subjects: u64,
     pub(super) index: Index<Label>,
     pub(super) labels: Labels,
     /// Mark and commit of the index file, where it was used.
@@ -36,6 +36,9 @@ pub(super) struct LoadInput<'a> {
     pub(super) database: &'a Arc<OpenDatabase>,
     pub(super) recipe: RecipeDigest,
     pub(super) dimension: usize,
+    /// Those that stored templates may be of.
+    pub(super) recipes: &'a Recipes,
+    pub(super) memory_bytes_max: u64,
     /// Where an index file may be, and the database is too large to be read whole.
     pub(super) place: Option<&'a FilePath>,
     pub(super) options: &'a EmbeddedOptions,
@@ -64,7 +67,7 @@ impl LoadInput<'_> {
     fn empty_index(&self) -> Index<Label> {
         let options = IndexOptions {
             vectors_max: self.options.templates_max,
-            bytes_max: self.options.memory_bytes_max,
+            bytes_max: self.memory_bytes_max,
             originals: Some(Arc::clone(self.database) as _),
         };
         Index::with_options(self.dimension, options)
@@ -76,12 +79,13 @@ impl LoadInput<'_> {
         }
     }
 
-    /// The vector of a stored template, and whose it is.
-    fn vector(&self, snapshot: &Snapshot, key: u64) -> Result<(String, Vec<f32>), StoreError> {
+    /// Whose a stored template is, and its vector where it is of the index's recipe.
+    fn vector(&self, snapshot: &Snapshot, key: u64) -> Result<(String, Option<Vec<f32>>), StoreError> {
         let record = snapshot.template(key)?;
         let subject = record.subject.clone();
-        let stored = record.restore(key, &[(self.recipe, self.dimension)])?;
-        Ok((subject, stored.content.template.vector().to_vec()))
+        let template = record.restore(key, self.recipes)?.content.template;
+        let vector = (template.recipe() == self.recipe).then(|| template.vector().to_vec());
+        Ok((subject, vector))
     }
 }
 
@@ -107,7 +111,7 @@ fn from_records(snapshot: &Snapshot, input: &LoadInput<'_>, counters: Counters) 
             if key >= counters.template_next {
                 return Err(StoreError::damaged("a template's id was not given out yet"));
             }
-            batch.push(Entry { key, label, vector });
+            batch.extend(vector.map(|vector| Entry { key, label, vector }));
             loaded += 1;
             if batch.len() == BATCH {
                 fill(&index, &labels, &mut batch)?;
@@ -121,8 +125,8 @@ fn from_records(snapshot: &Snapshot, input: &LoadInput<'_>, counters: Counters) 
     if loaded != total {
         return Err(StoreError::damaged("there are templates that belong to nobody"));
     }
-    let subjects = snapshot.subjects()?.len()?;
-    Ok(Loaded { counters, subjects, index, labels, file: None, replayed: total })
+    let replayed = index.len();
+    Ok(Loaded { counters, index, labels, file: None, replayed })
 }
 
 fn label_of(labels: &Labels, id: &str, subject: &SubjectRecord) -> Result<Label, StoreError> {
@@ -182,7 +186,7 @@ fn from_file(
     counters: &Counters,
 ) -> Result<Option<Loaded>, Unusable> {
     let Some((head, file)) = place.open()? else { return Ok(None) };
-    if head.recipe != input.recipe.0 || !read_marks(snapshot.gallery()?)?.contains(&head.mark) {
+    if head.recipe != input.recipe.0 || !read_marks(snapshot.gallery()?, place.name())?.contains(&head.mark) {
         return Err(Unusable::Because("it belongs to another gallery, or to another past of this one"));
     }
     let is_logged = counters.changes_to == counters.commit && counters.changes_from <= head.commit;
@@ -193,14 +197,14 @@ fn from_file(
     let index = input.empty_index();
     let (labels, loose_ends) = file_contents(file, &index, &head, |loaded| input.report(loaded.min(total), total))?;
     let replayed = replay(snapshot, input, &head, &index, &labels, loose_ends)?;
-    if index.len() != total {
+    // Of several indexes together, whoever opens them looks.
+    if input.recipes.len() == 1 && index.len() != total {
         return Err(Unusable::Because("it holds other templates than the database"));
     }
     input.report(total, total);
-    tracing::info!(templates = total, replayed, "the index was read from its file");
-    let subjects = snapshot.subjects()?.len()?;
+    tracing::info!(templates = index.len(), replayed, "the index was read from its file");
     let file = Some((head.mark, head.commit));
-    Ok(Some(Loaded { counters: *counters, subjects, index, labels, file, replayed }))
+    Ok(Some(Loaded { counters: *counters, index, labels, file, replayed }))
 }
 
 fn file_contents(
@@ -234,6 +238,7 @@ fn replay(
     let mut batch = Vec::new();
     for (key, label) in loose_ends.into_iter().filter(|(key, _)| !removed.contains(key)) {
         let (_, vector) = input.vector(snapshot, key)?;
+        let vector = vector.ok_or(Unusable::Because("it holds a template of another recipe"))?;
         batch.push(Entry { key, label, vector });
         if batch.len() == BATCH {
             fill(index, labels, &mut batch)?;
@@ -243,6 +248,7 @@ fn replay(
     for row in snapshot.templates()?.range(head.template_next..)? {
         let key = row?.0.value();
         let (owner, vector) = input.vector(snapshot, key)?;
+        let Some(vector) = vector else { continue };
         let subject = read_subject(snapshot.subjects()?, &owner)?;
         let subject = subject.ok_or_else(|| StoreError::damaged("a template belongs to nobody"))?;
         batch.push(Entry { key, label: label_of(labels, &owner, &subject)?, vector });

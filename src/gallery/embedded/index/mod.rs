@@ -16,6 +16,7 @@ mod load;
 mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,9 +33,11 @@ use self::shared::Shared;
 use super::fault::{self, StoreError};
 use super::storage::guarded;
 use super::store::EmbeddedStore;
+use super::tables::INDEX_KEY;
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
-    Answered, Change, Changes, Found, GalleryError, IndexFilter, Instead, LookUp, Scope, VectorIndex, Watermark,
+    Answered, Change, Changes, Found, GalleryError, IndexFilter, Instead, LookUp, RecordStore, Scope, VectorIndex,
+    Watermark,
 };
 use crate::search::{Entry, GraphReport, SearchError};
 
@@ -57,30 +60,70 @@ struct Inner {
 }
 
 impl EmbeddedIndex {
-    /// Makes the index of everything that is stored: from the index file where a large gallery has
-    /// one, else from every record, each checked.
+    /// Makes an index for each recipe of the store, of everything that is stored: from the index
+    /// file where a large gallery has one, else from every record, each checked.
     ///
     /// # Errors
     /// [`GalleryError::Damaged`]; [`GalleryError::Search`] where the store holds more than
     /// `templates_max` of its options, or than there is memory for; [`GalleryError::Storage`].
-    pub(in crate::gallery) fn open(
-        store: Arc<EmbeddedStore>,
+    pub(in crate::gallery) fn open_all(store: &Arc<EmbeddedStore>) -> Result<Vec<Self>, GalleryError> {
+        let recipes = &store.shared.recipes;
+        let open = |use_file: bool| -> Result<Vec<Self>, GalleryError> {
+            let each = recipes.iter().map(|&(recipe, dimension)| Self::open(store, recipe, dimension, use_file));
+            each.collect()
+        };
+        let all = open(true)?;
+        let loaded: u64 = all.iter().map(|index| index.0.shared.index.len()).sum();
+        let stored = store.sizes().templates;
+        let all = match loaded == stored {
+            true => all,
+            false => {
+                // Which of the files is wrong, nobody can tell.
+                tracing::warn!("the index files hold other templates than the database; they are made anew");
+                drop(all);
+                open(false)?
+            }
+        };
+        for index in &all {
+            index.0.tend(&mut index.0.following(), FileWriter::tend);
+        }
+        tracing::info!(subjects = store.sizes().subjects, templates = stored, "the gallery is open");
+        Ok(all)
+    }
+
+    /// The index of one recipe, from its file only if `use_file`.
+    fn open(
+        store: &Arc<EmbeddedStore>,
         recipe: RecipeDigest,
         dimension: usize,
+        use_file: bool,
     ) -> Result<Self, GalleryError> {
         let options = &store.shared.options;
         let path = store.shared.path.clone();
         let at = |error: StoreError| error.at(&path);
-        let place = store.folder().map(FilePath::new);
+        let name = store.index_name(recipe);
+        let place = store.folder().map(|folder| FilePath::new(folder, &name));
+        if let Some(place) = place.as_ref().filter(|_| !use_file) {
+            place.take_away();
+        }
         let bytes = store.shared.storage.bytes().map_err(|error| fault::from_io(&error, &path))?;
         let is_large = bytes > options.checked_bytes_max;
         let database = &store.shared.database;
-        let input = LoadInput { database, recipe, dimension, place: place.as_ref().filter(|_| is_large), options };
+        let recipes = &store.shared.recipes;
+        let memory_bytes_max = options.memory_bytes_max / (recipes.len() as u64).max(1);
+        let input = LoadInput {
+            database,
+            recipe,
+            dimension,
+            recipes,
+            memory_bytes_max,
+            place: place.as_ref().filter(|_| is_large && use_file),
+            options,
+        };
         let loaded = guarded(|| load::load(&input)).map_err(at)?;
-        tracing::info!(subjects = loaded.subjects, templates = loaded.index.len(), "the gallery is open");
         let shared = Arc::new(Shared {
             recipe,
-            memory_bytes_max: options.memory_bytes_max,
+            memory_bytes_max,
             database: Arc::clone(database),
             index: loaded.index,
             labels: loaded.labels,
@@ -93,9 +136,19 @@ impl EmbeddedIndex {
             at: Position { commit: loaded.counters.commit, template_next: loaded.counters.template_next },
             file_writer: place.map(|place| FileWriter::new(place, loaded.file, loaded.replayed)),
         };
-        let index = Self(Arc::new(Inner { shared, store, following: Mutex::new(following) }));
-        index.0.tend(&mut index.0.following(), FileWriter::tend);
-        Ok(index)
+        let store = Arc::clone(store);
+        Ok(Self(Arc::new(Inner { shared, store, following: Mutex::new(following) })))
+    }
+}
+
+/// Takes away every index file in a folder.
+pub(super) fn take_files_away(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(INDEX_KEY)) {
+            // One that stays is not used: nothing knows its mark.
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

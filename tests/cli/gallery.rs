@@ -204,3 +204,45 @@ fn a_pinned_id_lets_no_other_gallery_in() {
     std::fs::write(&config, "[gallery]\nid = \"people\"\n").unwrap();
     with(&["gallery", "show", &here]).refused(&["gallery.id", "32 hexadecimal digits"]);
 }
+
+/// A gallery of the old pack goes on while the new one takes over: nobody is enrolled again at
+/// once, nobody is missed meanwhile.
+#[test]
+fn a_second_pack_enrols_and_finds_beside_the_first() {
+    need_assets!();
+    let folder = tempfile::tempdir().unwrap();
+    let data = text(&folder.path().join("people"));
+    let [obama, obama2, biden] = ["obama.jpg", "obama2.jpg", "biden.jpg"].map(|name| text(&photo(name)));
+    let old = "models/faceplugin";
+    run(["--pack", old, "enroll", "person-1", &obama, "--data", &data, "--create"]).ended(0);
+    run(["identify", &obama2, "--data", &data]).refused(&["--second-pack models/faceplugin"]);
+    let both = |args: &[&str]| run([&["--second-pack", old], args].concat());
+
+    let found = both(&["identify", &obama2, "--data", &data, "--json"]).ended(0).json();
+    let candidate = &found["candidates"][0];
+    assert_eq!(candidate["subject_id"], "person-1");
+    assert!(candidate["recipe"].is_string() && candidate["recipe"] != found["recipe"], "on a scale of its own");
+    let enrolled = both(&["enroll", "person-2", &biden, "--data", &data, "--json"]).ended(0).json();
+    assert_eq!(enrolled["templates"], 2, "one by each pack");
+    let found = both(&["identify", &biden, "--data", &data, "--json"]).ended(0).json();
+    assert_eq!(found["candidates"].as_array().unwrap().len(), 1, "each subject once");
+    assert!(found["candidates"][0].get("recipe").is_none());
+
+    let shown = both(&["gallery", "show", "--data", &data, "--json"]).ended(0).json();
+    let shares = shown["by_pack"].as_array().unwrap();
+    let shares: Vec<u64> = shares.iter().map(|share| share["templates"].as_u64().unwrap()).collect();
+    assert_eq!((shares, &shown["templates"]), (vec![1, 2], &3.into()));
+    let said = both(&["gallery", "show", "--data", &data]).ended(0).stdout;
+    assert!(said.contains("1 templates of the model pack") && said.contains("2 templates of the model pack"), "{said}");
+
+    // Neither alone: whom it cannot compare, it would not find.
+    run(["identify", &biden, "--data", &data]).refused(&["--second-pack models/faceplugin"]);
+    run(["config", "check", "--data", &data]).refused(&["--second-pack models/faceplugin"]);
+    assert_eq!(both(&["config", "check", "--data", &data, "--json"]).json()["starts"], true);
+    run(["--second-pack", "models/default", "identify", &biden, "--data", &data]).refused(&["same templates"]);
+    // An audit is by one pack's scores, and says who has none of its templates.
+    let out = text(&folder.path().join("audit"));
+    let audited = both(&["audit", "--data", &data, "--out", &out, "--score", "0.9", "--json"]).ended(0).json();
+    assert_eq!(audited["compared"]["templates"], 1, "{audited}");
+    assert!(audited["compared"]["left_out"].to_string().contains("OTHER_RECIPE"), "{audited}");
+}

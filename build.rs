@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, error::Error, fs};
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 5] = [
     "chinhchu/v1/face.proto",
     "chinhchu/v1/verification.proto",
     "chinhchu/v1/gallery.proto",
     "chinhchu/v1/decision.proto",
+    "chinhchu/v1/cases.proto",
 ];
 
 /// What goes between two `chinhchu` on one machine: no part of the contract, so
@@ -20,7 +21,7 @@ const LOCAL_PROTO: &str = "chinhchu/local/v1/snapshots.proto";
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb` and
 /// `service::local` give them one that says nothing.
-const PERSONAL: [&str; 26] = [
+const PERSONAL: [&str; 44] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -45,7 +46,25 @@ const PERSONAL: [&str; 26] = [
     "chinhchu.v1.ClearPairRequest",
     "chinhchu.local.v1.EnrolledSubject",
     "chinhchu.local.v1.StoredVector",
+    "chinhchu.v1.ListSubjectsRequest",
+    "chinhchu.v1.ListSubjectsResponse",
+    "chinhchu.v1.SubjectSummary",
+    "chinhchu.v1.CountSubjectsRequest",
+    "chinhchu.v1.OfficerAnswer",
+    "chinhchu.v1.GetDecisionRequest",
+    "chinhchu.v1.GetDecisionResponse",
+    "chinhchu.v1.DecisionSummary",
+    "chinhchu.v1.ListDecisionsRequest",
+    "chinhchu.v1.ListDecisionsResponse",
+    "chinhchu.v1.ListReferralsResponse",
+    "chinhchu.v1.PairEntry",
+    "chinhchu.v1.Pair",
+    "chinhchu.v1.ListClearedPairsResponse",
+    "chinhchu.v1.UnclearPairRequest",
+    "chinhchu.v1.UnclearPairResponse",
+    "chinhchu.v1.History",
     "chinhchu.local.v1.Cleared",
+    "chinhchu.local.v1.PairEntry",
     "chinhchu.local.v1.Vouched",
 ];
 

@@ -247,7 +247,16 @@ async fn send(client: &Client, number: usize, kind: u64, one: Vec<u8>, other: Ve
             let request_id = Some(RequestId::new(format!("soak-{}-{number}", std::process::id()))?);
             let (mode, attributes) = (EnrolMode::Replace, Attributes::default());
             client
-                .enrol(EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor: true, vouch: None })
+                .enrol(EnrolRequest {
+                    by: None,
+                    request_id,
+                    subject,
+                    mode,
+                    attributes,
+                    photos,
+                    accept_poor: true,
+                    vouch: None,
+                })
                 .await?;
         }
         1 | 2 => {

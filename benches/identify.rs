@@ -60,6 +60,7 @@ async fn run(templates: u64) -> Result<bool, Failure> {
     let enrolled = Photo { bytes: jpeg(&photo("obama.jpg", SIDE)?)?, source: Source::Other, captured_at: None };
     let subject = SubjectId::new("the one")?;
     let request = EnrolRequest {
+        by: None,
         request_id: None,
         subject: subject.clone(),
         mode: EnrolMode::Create,

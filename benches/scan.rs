@@ -164,6 +164,7 @@ async fn enrolments_per_second(gallery: &Arc<Gallery>, writers: u64, tag: &str) 
                     let content = template(writer << 32 | done);
                     let new = NewTemplate { template: content, source: Source::Live, captured_at: None, quality: None };
                     let enrolment = Enrolment {
+                        by: None,
                         subject,
                         mode: EnrolMode::Create,
                         attributes: Attributes::default(),

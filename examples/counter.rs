@@ -138,6 +138,7 @@ impl Counter {
     /// Enrols one person, and shows that a retry does no harm.
     async fn enrol(&mut self, subject: &str, photo: &str) -> Result<bool, Box<dyn Error>> {
         let request = pb::EnrollRequest {
+            clerk_id: String::new(),
             // Names this write. Where the answer is lost on the way, sending the same
             // request again with the same id does it once.
             request_id: format!("{}-{subject}", self.day),
@@ -244,6 +245,7 @@ impl Counter {
         }
         let shown = card.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let request = pb::VerifyBeneficiaryRequest {
+            clerk_id: String::new(),
             // Where the answer is lost, send the same again: it is decided once. For a
             // retake, count `attempt` up.
             transaction_id: format!("{}-{shown}", self.day),

@@ -103,6 +103,7 @@ pub async fn fill(
         for (number, vector) in (first..).zip(vectors.chunks_exact(population.dimension())) {
             let template = Template::from_raw(recipe, vector).map_err(|_| "a vector without a length")?;
             let enrolment = Enrolment {
+                by: None,
                 subject: SubjectId::new(format!("s{number}"))?,
                 mode: EnrolMode::Create,
                 attributes: Attributes::default(),

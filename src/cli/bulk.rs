@@ -337,6 +337,7 @@ impl Worker {
                 mode,
                 attributes: listed.attributes.clone(),
                 photos: vec![photo],
+                by: None,
                 accept_poor: self.plan.accept_poor,
                 // A list is nothing an officer has looked at photo by photo.
                 vouch: None,

@@ -168,7 +168,8 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
             let bytes = photo::read_all(&photos, settings.limits.encoded_bytes_max)?;
             let photos = bytes.into_iter().map(|bytes| Photo { bytes, source, captured_at: None }).collect();
             let accept_poor = args.accept_poor;
-            let request = EnrolRequest { request_id, subject, mode, attributes, photos, accept_poor, vouch };
+            let by = None;
+            let request = EnrolRequest { request_id, subject, mode, attributes, photos, by, accept_poor, vouch };
             runtime::block_on(one(&settings, &place, args.create, request, &roles, args.json))
         }
         Plan::Many(manifest) => {

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::settings::Settings;
 use super::{Failure, caller, print, runtime};
 use crate::face::{Pack, RecipeDigest};
-use crate::gallery::{self, ClearedPair, EmbeddedOptions, GalleryError, SnapshotHead, SnapshotPart, Timestamp};
+use crate::gallery::{self, ClearPair, EmbeddedOptions, GalleryError, SnapshotHead, SnapshotPart};
 use crate::service::Client;
 use crate::service::local::Snapshot;
 use crate::workflow::beneficiary::ClearPairRequest;
@@ -106,9 +106,10 @@ pub(super) fn clear_pair(
                 };
                 let options = EmbeddedOptions { recipes_beside: beside.to_vec(), ..settings.gallery_options() };
                 let gallery = gallery::open(folder, recipe, dimension, options).map_err(Failure::new)?;
-                let ClearPairRequest { one, other, officer, reason } = pair;
-                let cleared_at = Timestamp::now();
-                let pair = ClearedPair { first: one, second: other, officer, reason, cleared_at };
+                let ClearPairRequest { one: first, other: second, officer, reason } = pair;
+                let rules = settings.cases();
+                let (officers_needed, lifetime_ms) = (rules.clear_officers, rules.clear_lifetime_ms());
+                let pair = ClearPair { first, second, officer, reason, officers_needed, lifetime_ms };
                 match gallery.clear_pair(&caller::context(), pair).await {
                     Ok(_) => Ok(true),
                     Err(GalleryError::UnknownSubject) => Ok(false),

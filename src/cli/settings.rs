@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::config::{CaptureSection, ConfigFile, Origin};
+use super::config::{CaptureSection, CasesSection, ConfigFile, Origin};
 use super::{Failure, GlobalArgs, options, progress};
 use crate::chip::Unreadable;
 use crate::face::quality::Profile;
@@ -16,7 +16,7 @@ use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::danger::Rule;
-use crate::workflow::{CaptureRules, Engine, EngineOptions, GenerationOptions, NumberIds, WorkflowError};
+use crate::workflow::{CaptureRules, CaseRules, Engine, EngineOptions, GenerationOptions, NumberIds, WorkflowError};
 
 /// Where the default pack is looked for, below each of the [`places`].
 const PACK_DEFAULT: &str = "models/default";
@@ -54,6 +54,7 @@ pub(super) struct Settings {
     pub csca_unreadable: Unreadable,
     pub policies: Policies,
     pub number_ids: NumberIds,
+    cases: CaseRules,
     /// Rules about dangerous set-ups that the operator insists on breaking.
     pub insist: Vec<&'static Rule>,
     /// Where in the configuration the values stand.
@@ -92,7 +93,7 @@ impl Settings {
 
     fn merged(global: &GlobalArgs, file: ConfigFile, origin: Origin) -> Result<Self, Failure> {
         let set = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-        let ConfigFile { engine, images, server, gallery, capture, chip, ids, danger, policies } = file;
+        let ConfigFile { engine, images, server, gallery, capture, chip, ids, cases, danger, policies } = file;
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
@@ -132,6 +133,7 @@ impl Settings {
             csca_unreadable: chip.csca_unreadable.unwrap_or_default(),
             policies: Policies::new(&policies).map_err(Failure::new)?,
             number_ids: ids.numbers.unwrap_or_default(),
+            cases: case_rules(&cases)?,
             insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
@@ -171,6 +173,7 @@ impl Settings {
             ("[images]", self.limits != new.limits),
             ("[capture]", self.capture != new.capture),
             ("[ids]", self.number_ids != new.number_ids),
+            ("[cases]", self.cases != new.cases),
             ("gallery.data", self.data != new.data),
             ("gallery.id", self.gallery_id != new.gallery_id),
             ("gallery.templates_max", self.templates_max != new.templates_max),
@@ -196,6 +199,11 @@ impl Settings {
         })
     }
 
+    /// How cases are kept.
+    pub(super) fn cases(&self) -> &CaseRules {
+        &self.cases
+    }
+
     /// Folder of the second model pack, where one is named.
     pub(super) fn second_pack(&self) -> Option<&Path> {
         self.second_pack.as_deref()
@@ -203,7 +211,8 @@ impl Settings {
 
     /// The engine, or why there is none, with the configuration's line where that is to blame.
     pub(super) fn open_engine(&self, photos: usize) -> Result<Engine, Failure> {
-        Engine::open(&self.engine(photos)?).map_err(|error| self.blame(error))
+        let engine = Engine::open(&self.engine(photos)?).map_err(|error| self.blame(error))?;
+        Ok(engine.with_case_rules(self.cases.clone()))
     }
 
     /// The failure of an error about what the settings name.
@@ -323,6 +332,15 @@ fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, least: T, mos
     } else {
         Err(Failure::new(format_args!("{name} is {value}; it lies between {least} and {most}")))
     }
+}
+
+fn case_rules(file: &CasesSection) -> Result<CaseRules, Failure> {
+    let default = CaseRules::default();
+    Ok(CaseRules {
+        history_days: within("cases.history_days", file.history_days.unwrap_or(default.history_days), 1, 3650)?,
+        clear_officers: within("cases.clear_officers", file.clear_officers.unwrap_or(default.clear_officers), 1, 2)?,
+        clear_days: optional("cases.clear_days", file.clear_days, 1, 36_500)?,
+    })
 }
 
 fn insisted(codes: &[String]) -> Result<Vec<&'static Rule>, Failure> {

@@ -60,6 +60,10 @@ pub struct NewDecision {
     pub scheme: String,
     /// What was decided.
     pub outcome: Outcome,
+    /// Codes of the reasons that stand in its way, the gravest first: what decisions are listed by.
+    pub reasons: Vec<String>,
+    /// Pseudonymous id of the clerk who presented the case, where the caller named one.
+    pub presented_by: Option<SubjectId>,
     /// The whole answer, as the workflow encodes it.
     pub answer: Vec<u8>,
     /// An enrolment that happens with the decision or not at all. Its subject must
@@ -79,6 +83,9 @@ pub struct Basis {
     /// The searches for the same face under another number, one for each recipe; `None` where
     /// the decision did without.
     pub searched: Option<Vec<Searched>>,
+    /// Number of the newest decision about the subject as it was read, 0 where there was none;
+    /// `None` where the decision does not rest on earlier ones.
+    pub newest: Option<u64>,
 }
 
 /// A search that a decision rests on.
@@ -103,19 +110,129 @@ pub struct StoredDecision {
     pub subject: SubjectId,
     /// For which scheme.
     pub scheme: String,
-    /// What was decided, before any referral was resolved.
+    /// What was decided, before any officer looked at it.
     pub outcome: Outcome,
+    /// Codes of the reasons that stood in its way, the gravest first. Empty in decisions of
+    /// earlier programs.
+    pub reasons: Vec<String>,
+    /// Pseudonymous id of the clerk who presented the case, where the caller named one.
+    pub presented_by: Option<SubjectId>,
     /// The whole answer, as the workflow encoded it.
     pub answer: Vec<u8>,
     /// When it was committed.
     pub decided_at: Timestamp,
     /// Number of the commit that carried it.
     pub commit: u64,
-    /// What an officer made of it, where it was referred and has been looked at.
-    pub resolution: Option<Resolution>,
+    /// Its place in the order of decisions, from 1.
+    pub number: u64,
+    /// What officers said of it, oldest first, each once.
+    pub resolutions: Vec<Resolution>,
+    /// How many officers an approval of theirs takes; 0 until one has answered.
+    pub officers_needed: u32,
 }
 
-/// An officer's answer to a referral.
+impl StoredDecision {
+    /// What officers made of it, where that closed the transaction: the first denial, or the
+    /// approval that was the last one needed.
+    pub fn resolution(&self) -> Option<&Resolution> {
+        resolution(&self.resolutions, self.officers_needed)
+    }
+
+    /// Whether an officer is expected to look at it, where no later attempt followed: it was
+    /// referred, or one officer has answered and another is needed.
+    pub fn waits(&self) -> bool {
+        let is_open = self.resolution().is_none();
+        is_open && (self.outcome == Outcome::Refer || !self.resolutions.is_empty())
+    }
+
+    /// What is listed of it; `waits` as of [`StoredDecision::waits`], and false where a later
+    /// attempt followed.
+    pub fn head(&self, waits: bool) -> DecisionHead {
+        DecisionHead {
+            number: self.number,
+            key: self.key.clone(),
+            subject: self.subject.clone(),
+            scheme: self.scheme.clone(),
+            outcome: self.outcome,
+            reasons: self.reasons.clone(),
+            decided_at: self.decided_at,
+            resolved: self.resolution().map(|one| one.outcome),
+            waits,
+        }
+    }
+}
+
+/// See [`StoredDecision::resolution`].
+pub fn resolution(answers: &[Resolution], officers_needed: u32) -> Option<&Resolution> {
+    let denial = answers.iter().find(|one| one.outcome == Outcome::Deny);
+    let mut approvals = answers.iter().filter(|one| one.outcome == Outcome::Approve);
+    // At least one, whatever is stored.
+    denial.or_else(|| approvals.nth((officers_needed as usize).max(1) - 1))
+}
+
+/// A decision without its answer, as lists show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DecisionHead {
+    /// Its place in the order of decisions, from 1.
+    pub number: u64,
+    /// Which.
+    pub key: DecisionKey,
+    /// About whom.
+    pub subject: SubjectId,
+    /// For which scheme.
+    pub scheme: String,
+    /// What the engine decided.
+    pub outcome: Outcome,
+    /// Codes of the reasons that stood in its way, the gravest first.
+    pub reasons: Vec<String>,
+    /// When it was committed.
+    pub decided_at: Timestamp,
+    /// What officers made of it, where that closed the transaction.
+    pub resolved: Option<Outcome>,
+    /// An officer is expected to look at it.
+    pub waits: bool,
+}
+
+/// Which decisions to list. The default lists all.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct DecisionFilter {
+    /// If set, only decisions about this subject.
+    pub subject: Option<SubjectId>,
+    /// If set, only decisions that were committed at this time or later.
+    pub since: Option<Timestamp>,
+    /// If set, only decisions that were committed before this time.
+    pub until: Option<Timestamp>,
+    /// If set, only decisions that came out like this, before any officer looked at them.
+    pub outcome: Option<Outcome>,
+    /// If set, only decisions with this code among the reasons that stood in their way.
+    pub reason: Option<String>,
+    /// Only decisions that wait for an officer.
+    pub waiting: bool,
+}
+
+impl DecisionFilter {
+    /// Whether a decision is to be listed.
+    pub fn passes(&self, head: &DecisionHead) -> bool {
+        let Self { subject, since, until, outcome, reason, waiting } = self;
+        subject.as_ref().is_none_or(|subject| *subject == head.subject)
+            && since.is_none_or(|since| head.decided_at >= since)
+            && until.is_none_or(|until| head.decided_at < until)
+            && outcome.is_none_or(|outcome| outcome == head.outcome)
+            && reason.as_ref().is_none_or(|reason| head.reasons.contains(reason))
+            && (!waiting || head.waits)
+    }
+}
+
+/// Some of the decisions that were asked for, and where to go on.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct DecisionPage {
+    /// By number, lowest first.
+    pub decisions: Vec<DecisionHead>,
+    /// There may be more of them after this number.
+    pub more_after: Option<u64>,
+}
+
+/// An officer's answer to a decision that did not approve.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Resolution {
     /// Pseudonymous id of the officer.
@@ -128,19 +245,117 @@ pub struct Resolution {
     pub resolved_at: Timestamp,
 }
 
-/// Two subjects who share a face for a good reason.
+/// Two subjects who share a face for a good reason, and what officers said of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClearedPair {
     /// The one whose id comes first in byte order.
     pub first: SubjectId,
     /// The other.
     pub second: SubjectId,
-    /// Pseudonymous id of the officer who cleared them.
+    /// What officers said, oldest first; at least one entry.
+    pub entries: Vec<PairEntry>,
+    /// Index of the entry that the present clearing begins with: earlier ones were ended, or had
+    /// expired.
+    pub round_from: usize,
+    /// How many officers it takes to clear them.
+    pub officers_needed: u32,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What an officer said of a pair.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PairEntry {
+    /// Whether it clears the pair or ends that.
+    pub kind: PairEntryKind,
+    /// Pseudonymous id of the officer.
     pub officer: SubjectId,
     /// Why, in the officer's words.
     pub reason: Note,
     /// When it was committed.
-    pub cleared_at: Timestamp,
+    pub at: Timestamp,
+}
+
+/// What an entry does to a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairEntryKind {
+    /// The two share a face for a good reason.
+    Cleared,
+    /// They do not, or not any more.
+    Ended,
+}
+
+/// How a pair stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PairState {
+    /// Neither is reported as a duplicate of the other.
+    InForce,
+    /// Another officer must clear it as well.
+    Waiting,
+    /// An officer ended it.
+    Ended,
+    /// Its time is over.
+    Expired,
+}
+
+impl ClearedPair {
+    /// How it stands at `now`.
+    pub fn state(&self, now: Timestamp) -> PairState {
+        let round = self.round();
+        match () {
+            () if round.iter().any(|entry| entry.kind == PairEntryKind::Ended) => PairState::Ended,
+            () if self.expires_at.is_some_and(|end| end <= now) => PairState::Expired,
+            () if round.len() < self.officers_needed as usize => PairState::Waiting,
+            () => PairState::InForce,
+        }
+    }
+
+    /// The entries of the present clearing, oldest first.
+    pub fn round(&self) -> &[PairEntry] {
+        self.entries.get(self.round_from..).unwrap_or_default()
+    }
+}
+
+/// Clears a pair, or confirms that another officer did.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClearPair {
+    /// The one whose id comes first in byte order.
+    pub first: SubjectId,
+    /// The other.
+    pub second: SubjectId,
+    /// Pseudonymous id of the officer.
+    pub officer: SubjectId,
+    /// Why, in the officer's words.
+    pub reason: Note,
+    /// How many officers it takes, where it is not cleared yet; at least 1.
+    pub officers_needed: u32,
+    /// After how many milliseconds it ends by itself; `None` never.
+    pub lifetime_ms: Option<u64>,
+}
+
+/// Ends the clearing of a pair.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnclearPair {
+    /// The one whose id comes first in byte order.
+    pub first: SubjectId,
+    /// The other.
+    pub second: SubjectId,
+    /// Pseudonymous id of the officer.
+    pub officer: SubjectId,
+    /// Why, in the officer's words.
+    pub reason: Note,
+}
+
+/// How an officer's answer is to be treated.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResolveCommand {
+    /// Which decision.
+    pub key: DecisionKey,
+    /// What the officer says.
+    pub resolution: Resolution,
+    /// How many officers must approve, where none has answered yet; at least 1.
+    pub officers_needed: u32,
 }
 
 macro_rules! hidden {
@@ -153,7 +368,7 @@ macro_rules! hidden {
         }
     )*};
 }
-hidden!(NewDecision StoredDecision Resolution ClearedPair);
+hidden!(NewDecision StoredDecision DecisionHead DecisionFilter Resolution ClearedPair PairEntry ClearPair UnclearPair);
 
 #[cfg(test)]
 mod tests {

@@ -64,12 +64,18 @@ pub enum GalleryError {
     /// A transaction that is there, without this attempt.
     #[error("the transaction has no such attempt")]
     UnknownAttempt,
-    /// Not a referral that waits for an officer.
-    #[error("this attempt was not referred, or a later attempt follows it; only the last attempt can be resolved")]
+    /// Not a decision that an officer can take up.
+    #[error("this attempt was approved, or a later attempt follows it; only the last attempt can be resolved")]
     NotReferred,
     /// An officer answered otherwise.
     #[error("this referral has been resolved before, and not in this way")]
     AlreadyResolved,
+    /// The officer presented the case, or enrolled the subject.
+    #[error("this officer presented the case or enrolled the record; another officer must answer")]
+    OfficerInvolved,
+    /// The pair was never cleared.
+    #[error("this pair was not cleared; check the two ids")]
+    UnknownPair,
     /// What a decision rests on has changed since it was read: its subject, the pairs cleared for
     /// it, or somebody with the same face came after the search. It must be made anew.
     #[error("what the decision rests on has changed meanwhile; decide again")]

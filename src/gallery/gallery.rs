@@ -10,9 +10,9 @@ use super::records::{Committed, ReadSet, Records};
 use super::rules::{self, Command};
 use super::store::RecordStore;
 use super::{
-    ANSWER_BYTES_MAX, Candidate, ClearedPair, DecisionKey, Enrolment, Filter, GalleryError, GalleryId, GallerySnapshot,
-    LookUp, NewDecision, Receipt, RequestId, Resolution, Retry, Scope, Stats, StoredDecision, Subject, SubjectId,
-    Watermark,
+    ANSWER_BYTES_MAX, Candidate, ClearPair, ClearedPair, DecisionFilter, DecisionKey, DecisionPage, Enrolment, Filter,
+    GalleryError, GalleryId, GallerySnapshot, LookUp, NewDecision, Receipt, RequestId, ResolveCommand, Retry, Scope,
+    Stats, StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
@@ -204,21 +204,21 @@ impl Gallery {
         self.commit_decision(context, Command::Decide(decision)).await
     }
 
-    /// Records what an officer made of a referral, and where that is an approval the time of this
-    /// verification. The flag as in [`Gallery::decide`].
+    /// Records what an officer made of a decision that did not approve, and where that closes it
+    /// with an approval the time of this verification. The flag as in [`Gallery::decide`].
     ///
     /// # Errors
     /// [`GalleryError::UnknownTransaction`], [`GalleryError::UnknownAttempt`];
-    /// [`GalleryError::NotReferred`] where it was decided otherwise or a later attempt follows;
-    /// [`GalleryError::AlreadyResolved`] where an officer answered otherwise before; as
-    /// [`RecordStore::commit`].
+    /// [`GalleryError::NotReferred`] where it approved or a later attempt follows;
+    /// [`GalleryError::AlreadyResolved`] where officers closed it otherwise, or this one has
+    /// approved before; [`GalleryError::OfficerInvolved`] for one who presented the case or
+    /// enrolled the subject; as [`RecordStore::commit`].
     pub async fn resolve(
         &self,
         context: &RequestContext,
-        key: &DecisionKey,
-        resolution: Resolution,
+        command: ResolveCommand,
     ) -> Result<(StoredDecision, bool), GalleryError> {
-        self.commit_decision(context, Command::Resolve(key.clone(), resolution)).await
+        self.commit_decision(context, Command::Resolve(command)).await
     }
 
     async fn commit_decision(
@@ -226,21 +226,51 @@ impl Gallery {
         context: &RequestContext,
         command: Command,
     ) -> Result<(StoredDecision, bool), GalleryError> {
-        let Committed { receipt, decision } = self.commit(context, command).await?;
+        let Committed { receipt, decision, .. } = self.commit(context, command).await?;
         Ok((decision.ok_or(GalleryError::UnknownTransaction)?, receipt.replayed))
     }
 
     /// Remembers that two subjects share a face for a good reason, at least one of whom is
-    /// enrolled. A pair that is cleared stays as it was cleared first, and the receipt says
-    /// replayed. Removing or replacing either subject forgets it.
+    /// enrolled. A pair that is in force stays as it is, and the receipt says replayed. Where it
+    /// takes more than one officer, it is in force once so many have cleared it. Removing or
+    /// replacing either subject forgets it.
     ///
     /// # Errors
     /// [`GalleryError::SamePair`], [`GalleryError::UnknownSubject`]; as [`RecordStore::commit`].
-    pub async fn clear_pair(&self, context: &RequestContext, mut pair: ClearedPair) -> Result<Receipt, GalleryError> {
-        if pair.first > pair.second {
-            std::mem::swap(&mut pair.first, &mut pair.second);
+    pub async fn clear_pair(
+        &self,
+        context: &RequestContext,
+        mut clear: ClearPair,
+    ) -> Result<(ClearedPair, Receipt), GalleryError> {
+        if clear.first > clear.second {
+            std::mem::swap(&mut clear.first, &mut clear.second);
         }
-        Ok(self.commit(context, Command::Clear(pair)).await?.receipt)
+        self.commit_pair(context, Command::Clear(clear)).await
+    }
+
+    /// Ends the clearing of a pair: both are reported as duplicates of each other again. What
+    /// officers said before is kept with it.
+    ///
+    /// # Errors
+    /// [`GalleryError::SamePair`], [`GalleryError::UnknownPair`]; as [`RecordStore::commit`].
+    pub async fn unclear_pair(
+        &self,
+        context: &RequestContext,
+        mut unclear: UnclearPair,
+    ) -> Result<(ClearedPair, Receipt), GalleryError> {
+        if unclear.first > unclear.second {
+            std::mem::swap(&mut unclear.first, &mut unclear.second);
+        }
+        self.commit_pair(context, Command::Unclear(unclear)).await
+    }
+
+    async fn commit_pair(
+        &self,
+        context: &RequestContext,
+        command: Command,
+    ) -> Result<(ClearedPair, Receipt), GalleryError> {
+        let Committed { receipt, pair, .. } = self.commit(context, command).await?;
+        Ok((pair.ok_or(GalleryError::UnknownPair)?, receipt))
     }
 
     /// Commits a command and makes it visible to searches.
@@ -358,7 +388,8 @@ impl Gallery {
         Ok(self.store.read(wanted).await?.cleared_with)
     }
 
-    /// Up to `limit` cleared pairs in byte order of their ids, those after `after`.
+    /// Up to `limit` cleared pairs, however they stand, in byte order of their ids, those after
+    /// `after`.
     ///
     /// # Errors
     /// As [`RecordStore::read`].
@@ -368,6 +399,20 @@ impl Gallery {
         limit: usize,
     ) -> Result<Vec<ClearedPair>, GalleryError> {
         self.store.pairs_after(after, limit).await
+    }
+
+    /// Decisions that pass the filter, lowest number first, those after `after`: up to `limit` of
+    /// them, and perhaps fewer than there are.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn decisions_after(
+        &self,
+        filter: &DecisionFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<DecisionPage, GalleryError> {
+        self.store.decisions_after(filter, after, limit).await
     }
 
     /// Everything as it is now, to be read while the gallery is in use.

@@ -21,7 +21,7 @@ impl GalleryId {
         bytes.try_into().ok().map(Self)
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 

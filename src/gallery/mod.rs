@@ -22,8 +22,9 @@ mod store;
 mod types;
 
 pub use decision::{
-    ANSWER_BYTES_MAX, ATTEMPTS_MAX, Basis, ClearedPair, DecisionKey, NewDecision, Outcome, Resolution, Searched,
-    StoredDecision,
+    ANSWER_BYTES_MAX, ATTEMPTS_MAX, Basis, ClearPair, ClearedPair, DecisionFilter, DecisionHead, DecisionKey,
+    DecisionPage, NewDecision, Outcome, PairEntry, PairEntryKind, PairState, Resolution, ResolveCommand, Searched,
+    StoredDecision, UnclearPair, resolution,
 };
 pub use embedded::{BackendFactory, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};
@@ -32,7 +33,7 @@ pub use id::GalleryId;
 pub use index::{Found, IndexFilter, VectorIndex};
 pub use note::Note;
 pub use open::{is_at, look, open, open_on, open_parts, read_all};
-pub use records::{Arrived, Change, Changes, Committed, ReadSet, Records, Sizes, StoredRequest};
+pub use records::{Arrived, Change, Changes, Committed, RECENT_MAX, ReadSet, Records, Sizes, StoredRequest};
 pub use rules::{Command, Plan, Planned, Write, next_attempt};
 pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};

@@ -15,7 +15,7 @@ impl Note {
     /// Most characters.
     pub const CHARS_MAX: usize = 500;
     /// Wraps what an earlier program checked and stored.
-    pub(super) fn stored(text: String) -> Self {
+    pub(crate) fn stored(text: String) -> Self {
         Self(text)
     }
 

@@ -1,9 +1,12 @@
 //! What is read of a record store, and what it tells of its commits.
 
 use super::{
-    Attributes, DecisionKey, GalleryError, NewTemplate, Receipt, RequestId, StoredDecision, StoredTemplate, Subject,
-    SubjectHead, SubjectId, Watermark,
+    Attributes, ClearedPair, DecisionHead, DecisionKey, GalleryError, NewTemplate, Receipt, RequestId, StoredDecision,
+    StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp, Watermark,
 };
+
+/// Most decisions that [`ReadSet::recent`] reads.
+pub const RECENT_MAX: usize = 100;
 
 /// How much is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +30,15 @@ pub struct ReadSet {
     pub decided_subject: bool,
     /// Whether their templates are read as well.
     pub templates: bool,
-    /// Those with whom this subject was cleared, each with its head.
+    /// Whether all attempts of the transaction of [`ReadSet::decision`] are read as well.
+    pub attempts: bool,
+    /// The newest decisions about this subject, those that were committed at this time or later,
+    /// [`RECENT_MAX`] at most.
+    pub recent: Option<(SubjectId, Timestamp)>,
+    /// The number of the newest decision about this subject.
+    pub newest_of: Option<SubjectId>,
+    /// Those with whom this subject was cleared, each with its head, and the pairs, also those
+    /// that are not in force.
     pub cleared_with: Option<SubjectId>,
     /// Templates that were committed after this one and are still there.
     pub arrived_after: Option<Watermark>,
@@ -56,8 +67,18 @@ pub struct Records {
     pub subjects: Vec<SubjectHead>,
     /// Their templates where asked for, in no order.
     pub templates: Vec<StoredTemplate>,
-    /// Those who were cleared with [`ReadSet::cleared_with`], in byte order.
+    /// The attempts of the transaction, oldest first, where asked for.
+    pub attempts: Vec<StoredDecision>,
+    /// The decisions of [`ReadSet::recent`], newest first.
+    pub recent: Vec<DecisionHead>,
+    /// Number of the newest decision about [`ReadSet::newest_of`]; 0 where there is none.
+    pub newest: u64,
+    /// Number of the next decision: 1 for the first.
+    pub decision_next: u64,
+    /// Those who are cleared with [`ReadSet::cleared_with`], in byte order.
     pub cleared_with: Vec<SubjectId>,
+    /// Every pair of that subject, however it stands, in byte order of the other.
+    pub pairs: Vec<ClearedPair>,
     /// Heads of those of them who are enrolled.
     pub cleared_heads: Vec<SubjectHead>,
     /// What came after [`ReadSet::arrived_after`]; `None` where that was not asked for, or the
@@ -115,6 +136,8 @@ pub struct Committed {
     pub receipt: Receipt,
     /// The decision as it is stored, where the command was about one.
     pub decision: Option<StoredDecision>,
+    /// The pair as it is stored, where the command was about one.
+    pub pair: Option<ClearedPair>,
 }
 
 /// What changed in templates and in the attributes that are searched by.

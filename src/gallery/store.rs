@@ -5,7 +5,9 @@ use async_trait::async_trait;
 
 use super::records::{Changes, Committed, ReadSet, Records, Sizes};
 use super::rules::Command;
-use super::{ClearedPair, GalleryError, GalleryId, GallerySnapshot, SubjectId, Watermark};
+use super::{
+    ClearedPair, DecisionFilter, DecisionPage, GalleryError, GalleryId, GallerySnapshot, SubjectId, Watermark,
+};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 
@@ -72,6 +74,18 @@ pub trait RecordStore: Send + Sync {
         after: Option<&(SubjectId, SubjectId)>,
         limit: usize,
     ) -> Result<Vec<ClearedPair>, GalleryError>;
+
+    /// Decisions that pass the filter, lowest number first, those after `after`: up to `limit` of
+    /// them, and perhaps fewer than there are.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    async fn decisions_after(
+        &self,
+        filter: &DecisionFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<DecisionPage, GalleryError>;
 
     /// How much is stored.
     fn sizes(&self) -> Sizes;

@@ -175,6 +175,9 @@ pub struct Subject {
     pub updated_at: Timestamp,
     /// What officers vouched for, oldest first.
     pub vouched: Vec<Vouched>,
+    /// Pseudonymous ids of those who enrolled any of its templates, where callers named them;
+    /// each once, oldest first.
+    pub enrolled_by: Vec<SubjectId>,
 }
 
 /// An enrolled person without the vectors.
@@ -194,6 +197,9 @@ pub struct SubjectHead {
     pub updated_at: Timestamp,
     /// What officers vouched for, oldest first.
     pub vouched: Vec<Vouched>,
+    /// Pseudonymous ids of those who enrolled any of its templates, where callers named them;
+    /// each once, oldest first.
+    pub enrolled_by: Vec<SubjectId>,
     /// The commit that last changed any of this; 0 where an earlier version of the program did.
     pub changed_in: u64,
 }
@@ -205,17 +211,24 @@ impl fmt::Debug for SubjectHead {
 }
 
 impl SubjectHead {
+    /// Whether this officer enrolled some of its templates, or vouched for them.
+    pub fn was_enrolled_by(&self, officer: &SubjectId) -> bool {
+        self.enrolled_by.contains(officer) || self.vouched.iter().any(|one| one.vouch.officer == *officer)
+    }
+
     /// The subject, with its templates out of `templates`, in whatever order these are.
     ///
     /// # Errors
     /// [`GalleryError::Storage`] where one is missing.
     pub fn with_templates(self, templates: &[StoredTemplate]) -> Result<Subject, GalleryError> {
-        let Self { id, attributes, templates: ids, last_verified, enrolled_at, updated_at, vouched, .. } = self;
+        let Self {
+            id, attributes, templates: ids, last_verified, enrolled_at, updated_at, vouched, enrolled_by, ..
+        } = self;
         let find = |key: &u64| templates.iter().find(|template| template.id == *key).cloned();
         let templates: Option<Vec<StoredTemplate>> = ids.iter().map(find).collect();
         let templates =
             templates.ok_or_else(|| GalleryError::Storage("a subject was read without all its templates".into()))?;
-        Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched })
+        Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched, enrolled_by })
     }
 }
 
@@ -359,6 +372,8 @@ pub struct Enrolment {
     pub templates: Vec<NewTemplate>,
     /// Whether they show one person; checked in the commit.
     pub agreement: Agreement,
+    /// Pseudonymous id of who enrols, where the caller named one.
+    pub by: Option<SubjectId>,
 }
 
 /// Proof that a write was committed.

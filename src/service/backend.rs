@@ -4,9 +4,10 @@
 use async_trait::async_trait;
 
 use crate::context::RequestContext;
-use crate::gallery::{Receipt, RequestId, Subject, SubjectId};
+use crate::gallery::{ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Subject, SubjectId};
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, ResolveReferral, ResolvedReferral,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome,
+    ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::{
     AssessOutcome, Engine, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome,
@@ -59,7 +60,51 @@ pub trait Backend: Send + Sync + 'static {
         request: ResolveReferral,
     ) -> Result<ResolvedReferral, WorkflowError>;
     /// Marks two subjects as two people who look alike.
-    async fn clear_pair(&self, context: &RequestContext, request: ClearPairRequest) -> Result<Receipt, WorkflowError>;
+    async fn clear_pair(
+        &self,
+        context: &RequestContext,
+        request: ClearPairRequest,
+    ) -> Result<PairOutcome, WorkflowError>;
+    /// Ends that.
+    async fn unclear_pair(
+        &self,
+        context: &RequestContext,
+        request: UnclearPairRequest,
+    ) -> Result<PairOutcome, WorkflowError>;
+    /// Looks up a decision, the last of the transaction where no attempt is named.
+    async fn case(
+        &self,
+        context: &RequestContext,
+        transaction: &RequestId,
+        attempt: Option<u32>,
+    ) -> Result<Option<CaseDecision>, WorkflowError>;
+    /// A page of decisions.
+    async fn decisions(
+        &self,
+        context: &RequestContext,
+        filter: &DecisionFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<DecisionHead>, WorkflowError>;
+    /// A page of cleared pairs.
+    async fn pairs(
+        &self,
+        context: &RequestContext,
+        state: Option<PairState>,
+        page: &PageRequest,
+    ) -> Result<ListPage<ClearedPair>, WorkflowError>;
+    /// A page of subjects.
+    async fn subjects(
+        &self,
+        context: &RequestContext,
+        filter: SubjectFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<SubjectSummary>, WorkflowError>;
+    /// How many subjects there are.
+    async fn count_subjects(
+        &self,
+        context: &RequestContext,
+        filter: SubjectFilter,
+    ) -> Result<SubjectCount, WorkflowError>;
     /// Checks that it can serve at present. It is asked every few seconds for the health
     /// service, so it must be cheap.
     async fn ready(&self) -> Result<(), WorkflowError>;
@@ -121,8 +166,64 @@ impl Backend for Engine {
         Engine::resolve_referral(self, context, request).await
     }
 
-    async fn clear_pair(&self, context: &RequestContext, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
+    async fn clear_pair(
+        &self,
+        context: &RequestContext,
+        request: ClearPairRequest,
+    ) -> Result<PairOutcome, WorkflowError> {
         Engine::clear_pair(self, context, request).await
+    }
+
+    async fn unclear_pair(
+        &self,
+        context: &RequestContext,
+        request: UnclearPairRequest,
+    ) -> Result<PairOutcome, WorkflowError> {
+        Engine::unclear_pair(self, context, request).await
+    }
+
+    async fn case(
+        &self,
+        context: &RequestContext,
+        transaction: &RequestId,
+        attempt: Option<u32>,
+    ) -> Result<Option<CaseDecision>, WorkflowError> {
+        Engine::case(self, context, transaction, attempt).await
+    }
+
+    async fn decisions(
+        &self,
+        context: &RequestContext,
+        filter: &DecisionFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<DecisionHead>, WorkflowError> {
+        Engine::decisions(self, context, filter, page).await
+    }
+
+    async fn pairs(
+        &self,
+        context: &RequestContext,
+        state: Option<PairState>,
+        page: &PageRequest,
+    ) -> Result<ListPage<ClearedPair>, WorkflowError> {
+        Engine::pairs(self, context, state, page).await
+    }
+
+    async fn subjects(
+        &self,
+        context: &RequestContext,
+        filter: SubjectFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<SubjectSummary>, WorkflowError> {
+        Engine::subjects(self, context, filter, page).await
+    }
+
+    async fn count_subjects(
+        &self,
+        context: &RequestContext,
+        filter: SubjectFilter,
+    ) -> Result<SubjectCount, WorkflowError> {
+        Engine::count_subjects(self, context, filter).await
     }
 
     async fn ready(&self) -> Result<(), WorkflowError> {

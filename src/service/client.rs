@@ -9,12 +9,17 @@ use tonic::transport::{Channel, Endpoint};
 use super::convert;
 use super::pb;
 use super::pb::beneficiary_client::BeneficiaryClient;
+use super::pb::cases_client::CasesClient;
 use super::pb::gallery_client::GalleryClient;
 use super::pb::verification_client::VerificationClient;
 use super::{ClientError, ServeOptions};
-use crate::gallery::{Attributes, Receipt, RequestId, Source, SubjectId, Timestamp, Vouched};
+use crate::gallery::{
+    Attributes, ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Source, SubjectId, Timestamp,
+    Vouched,
+};
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, ResolveReferral, ResolvedReferral,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome,
+    ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::{
     AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome, VerifyRequest,
@@ -55,6 +60,21 @@ pub struct SubjectInfo {
     pub updated_at: Timestamp,
     /// Which templates officers vouched for, oldest first.
     pub vouched: Vec<Vouched>,
+    /// Who enrolled any of its templates, as far as requests named them.
+    pub enrolled_by: Vec<SubjectId>,
+}
+
+/// What a server says of a pair it cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClearedInfo {
+    /// Number of the commit that carried it; of the latest one where replayed.
+    pub commit: u64,
+    /// The pair had been cleared before.
+    pub replayed: bool,
+    /// Officers who have cleared it.
+    pub officers: u32,
+    /// Officers it takes: with fewer it is not in force.
+    pub officers_needed: u32,
 }
 
 /// A row of a bulk enrolment that failed.
@@ -100,6 +120,7 @@ pub struct Client {
     verification: VerificationClient<Channel>,
     gallery: GalleryClient<Channel>,
     beneficiary: BeneficiaryClient<Channel>,
+    cases: CasesClient<Channel>,
     deadline: Duration,
 }
 
@@ -130,7 +151,8 @@ impl Client {
         Ok(Self {
             verification: VerificationClient::new(channel.clone()),
             gallery: GalleryClient::new(channel.clone()),
-            beneficiary: BeneficiaryClient::new(channel),
+            beneficiary: BeneficiaryClient::new(channel.clone()),
+            cases: CasesClient::new(channel),
             deadline: ServeOptions::default().deadline_max,
         })
     }
@@ -199,10 +221,98 @@ impl Client {
     ///
     /// # Errors
     /// See [`Client`].
-    pub async fn clear_pair(&self, request: ClearPairRequest) -> Result<Receipt, ClientError> {
+    pub async fn clear_pair(&self, request: ClearPairRequest) -> Result<ClearedInfo, ClientError> {
         let request = self.request(pb::ClearPairRequest::from(request));
         let answer = self.beneficiary.clone().clear_pair(request).await?.into_inner();
-        Ok(Receipt { commit: answer.commit, templates: 0, replayed: answer.replayed })
+        let pb::ClearPairResponse { commit, replayed, officers, officers_needed, .. } = answer;
+        Ok(ClearedInfo { commit, replayed, officers, officers_needed })
+    }
+
+    /// Ends the clearing of a pair. Safe to repeat.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn unclear_pair(&self, request: UnclearPairRequest) -> Result<PairOutcome, ClientError> {
+        let request = self.request(convert::wire_unclear_pair(request));
+        Ok(self.cases.clone().unclear_pair(request).await?.into_inner().try_into()?)
+    }
+
+    /// Looks up a decision, the last of the transaction where no attempt is named.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn case(&self, transaction: &RequestId, attempt: Option<u32>) -> Result<CaseDecision, ClientError> {
+        let transaction_id = transaction.as_str().to_owned();
+        let request = self.request(pb::GetDecisionRequest { transaction_id, attempt: attempt.unwrap_or(0) });
+        Ok(self.cases.clone().get_decision(request).await?.into_inner().try_into()?)
+    }
+
+    /// A page of decisions; those alone that wait for an officer where the filter says so, and then
+    /// nothing else of it counts.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn decisions(
+        &self,
+        filter: DecisionFilter,
+        page: PageRequest,
+    ) -> Result<ListPage<DecisionHead>, ClientError> {
+        let mut cases = self.cases.clone();
+        if filter.waiting {
+            let request = pb::ListReferralsRequest { page_size: convert::wire_size(&page), page_token: page.token };
+            let answer = cases.list_referrals(self.request(request)).await?.into_inner();
+            return Ok(convert::decisions_page(answer.referrals, answer.next_page_token)?);
+        }
+        let request = self.request(convert::wire_list_decisions(filter, page));
+        let answer = cases.list_decisions(request).await?.into_inner();
+        Ok(convert::decisions_page(answer.decisions, answer.next_page_token)?)
+    }
+
+    /// A page of cleared pairs.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn pairs(
+        &self,
+        state: Option<PairState>,
+        page: PageRequest,
+    ) -> Result<ListPage<ClearedPair>, ClientError> {
+        let request = self.request(pb::ListClearedPairsRequest {
+            state: state.map_or(pb::PairState::Unspecified, pb::PairState::from).into(),
+            page_size: convert::wire_size(&page),
+            page_token: page.token,
+        });
+        Ok(convert::pairs_page(self.cases.clone().list_cleared_pairs(request).await?.into_inner())?)
+    }
+
+    /// A page of subjects.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn subjects(
+        &self,
+        filter: SubjectFilter,
+        page: PageRequest,
+    ) -> Result<ListPage<SubjectSummary>, ClientError> {
+        let request = self.request(pb::ListSubjectsRequest {
+            scheme: filter.scheme.unwrap_or_default(),
+            province: filter.province.unwrap_or_default(),
+            page_size: convert::wire_size(&page),
+            page_token: page.token,
+        });
+        Ok(convert::subjects_page(self.gallery.clone().list_subjects(request).await?.into_inner())?)
+    }
+
+    /// How many subjects there are.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn count_subjects(&self, filter: SubjectFilter) -> Result<SubjectCount, ClientError> {
+        let request = self.request(pb::CountSubjectsRequest {
+            scheme: filter.scheme.unwrap_or_default(),
+            province: filter.province.unwrap_or_default(),
+        });
+        Ok(self.gallery.clone().count_subjects(request).await?.into_inner().into())
     }
 
     /// Enrols one subject.

@@ -14,6 +14,7 @@ use super::layers::{Call, TRANSACTION};
 use super::refusal::{FieldNames, Refusal, ServiceRefusal};
 use super::shared::Shared;
 use super::{Backend, LogKey, ServeOptions, bulk, convert, pb};
+use crate::gallery::{DecisionFilter, GalleryError};
 use crate::workflow::WorkflowError;
 
 /// Answers the calls of all services.
@@ -131,6 +132,31 @@ impl pb::gallery_server::Gallery for Handlers {
         let subject = self.backend.subject(&call.context, &subject).await.map_err(&refused)?;
         Ok(Response::new(subject.into()))
     }
+
+    async fn list_subjects(
+        &self,
+        request: Request<pb::ListSubjectsRequest>,
+    ) -> Result<Response<pb::ListSubjectsResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::GALLERY);
+        let request = request.into_inner();
+        let filter = convert::subject_filter(request.scheme, request.province);
+        let page = convert::page(request.page_size, request.page_token);
+        let found = self.backend.subjects(&call.context, filter, &page).await.map_err(&refused)?;
+        Ok(Response::new(found.into()))
+    }
+
+    async fn count_subjects(
+        &self,
+        request: Request<pb::CountSubjectsRequest>,
+    ) -> Result<Response<pb::CountSubjectsResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::GALLERY);
+        let request = request.into_inner();
+        let filter = convert::subject_filter(request.scheme, request.province);
+        let count = self.backend.count_subjects(&call.context, filter).await.map_err(&refused)?;
+        Ok(Response::new(count.into()))
+    }
 }
 
 #[tonic::async_trait]
@@ -169,7 +195,73 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
         let call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::BENEFICIARY);
         let request = convert::clear_pair(request.into_inner()).map_err(&refused)?;
-        let receipt = self.backend.clear_pair(&call.context, request).await.map_err(&refused)?;
-        Ok(Response::new(pb::ClearPairResponse { commit: receipt.commit, replayed: receipt.replayed }))
+        let outcome = self.backend.clear_pair(&call.context, request).await.map_err(&refused)?;
+        Ok(Response::new(convert::cleared(&outcome)))
+    }
+}
+
+#[tonic::async_trait]
+impl pb::cases_server::Cases for Handlers {
+    async fn get_decision(
+        &self,
+        request: Request<pb::GetDecisionRequest>,
+    ) -> Result<Response<pb::GetDecisionResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        self.log_transaction(&request.get_ref().transaction_id);
+        let (transaction, attempt) = convert::get_decision(request.into_inner()).map_err(&refused)?;
+        let context = call.context.with_transaction(transaction.as_str());
+        let found = self.backend.case(&context, &transaction, attempt).await.map_err(&refused)?;
+        let unknown = match attempt {
+            Some(_) => GalleryError::UnknownAttempt,
+            None => GalleryError::UnknownTransaction,
+        };
+        Ok(Response::new(found.ok_or_else(|| refused(unknown.into()))?.into()))
+    }
+
+    async fn list_decisions(
+        &self,
+        request: Request<pb::ListDecisionsRequest>,
+    ) -> Result<Response<pb::ListDecisionsResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let (filter, page) = convert::list_decisions(request.into_inner()).map_err(&refused)?;
+        let found = self.backend.decisions(&call.context, &filter, &page).await.map_err(&refused)?;
+        Ok(Response::new(found.into()))
+    }
+
+    async fn list_referrals(
+        &self,
+        request: Request<pb::ListReferralsRequest>,
+    ) -> Result<Response<pb::ListReferralsResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let request = request.into_inner();
+        let page = convert::page(request.page_size, request.page_token);
+        let filter = DecisionFilter { waiting: true, ..DecisionFilter::default() };
+        let found = self.backend.decisions(&call.context, &filter, &page).await.map_err(&refused)?;
+        Ok(Response::new(found.into()))
+    }
+
+    async fn list_cleared_pairs(
+        &self,
+        request: Request<pb::ListClearedPairsRequest>,
+    ) -> Result<Response<pb::ListClearedPairsResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let (state, page) = convert::list_pairs(request.into_inner()).map_err(&refused)?;
+        let found = self.backend.pairs(&call.context, state, &page).await.map_err(&refused)?;
+        Ok(Response::new(found.into()))
+    }
+
+    async fn unclear_pair(
+        &self,
+        request: Request<pb::UnclearPairRequest>,
+    ) -> Result<Response<pb::UnclearPairResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let request = convert::unclear_pair(request.into_inner()).map_err(&refused)?;
+        let outcome = self.backend.unclear_pair(&call.context, request).await.map_err(&refused)?;
+        Ok(Response::new(outcome.into()))
     }
 }

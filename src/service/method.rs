@@ -15,9 +15,16 @@ pub(super) enum Method {
     BulkEnroll,
     Remove,
     GetSubject,
+    ListSubjects,
+    CountSubjects,
     VerifyBeneficiary,
     ResolveReferral,
     ClearPair,
+    GetDecision,
+    ListDecisions,
+    ListReferrals,
+    ListClearedPairs,
+    UnclearPair,
     HealthCheck,
     HealthWatch,
     Reflection,
@@ -79,7 +86,7 @@ const fn row(method: Method, path: &'static str, effect: Effect, admittance: Adm
 /// Every method, in the order of [`Method`]. Which roles may call each will be one more column;
 /// today an anonymous caller may call all of them.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 14] = {
+pub(super) static TABLE: [Row; 21] = {
     use Admittance::{Exempt, Place, Turn};
     use Effect::{Read, Write};
     use Priority::{Enrolment, Identification, Verification};
@@ -91,9 +98,16 @@ pub(super) static TABLE: [Row; 14] = {
         row(Method::BulkEnroll,        "/chinhchu.v1.Gallery/BulkEnroll",            Write, Place),
         row(Method::Remove,            "/chinhchu.v1.Gallery/Remove",                Write, Place),
         row(Method::GetSubject,        "/chinhchu.v1.Gallery/GetSubject",            Read,  Place),
+        row(Method::ListSubjects,      "/chinhchu.v1.Gallery/ListSubjects",          Read,  Place),
+        row(Method::CountSubjects,     "/chinhchu.v1.Gallery/CountSubjects",         Read,  Place),
         row(Method::VerifyBeneficiary, "/chinhchu.v1.Beneficiary/VerifyBeneficiary", Write, Turn(Verification)),
         row(Method::ResolveReferral,   "/chinhchu.v1.Beneficiary/ResolveReferral",   Write, Place),
         row(Method::ClearPair,         "/chinhchu.v1.Beneficiary/ClearPair",         Write, Place),
+        row(Method::GetDecision,       "/chinhchu.v1.Cases/GetDecision",             Read,  Place),
+        row(Method::ListDecisions,     "/chinhchu.v1.Cases/ListDecisions",           Read,  Place),
+        row(Method::ListReferrals,     "/chinhchu.v1.Cases/ListReferrals",           Read,  Place),
+        row(Method::ListClearedPairs,  "/chinhchu.v1.Cases/ListClearedPairs",        Read,  Place),
+        row(Method::UnclearPair,       "/chinhchu.v1.Cases/UnclearPair",             Write, Place),
         row(Method::HealthCheck,       "/grpc.health.v1.Health/Check",               Read,  Exempt),
         row(Method::HealthWatch,       "/grpc.health.v1.Health/Watch",               Read,  Exempt),
         row(Method::Reflection,        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",      Read, Exempt),

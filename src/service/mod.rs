@@ -120,7 +120,7 @@ mod trace;
 mod uploads;
 
 pub use backend::Backend;
-pub use client::{BulkFailure, BulkOutcome, Client, SubjectInfo, TemplateInfo};
+pub use client::{BulkFailure, BulkOutcome, ClearedInfo, Client, SubjectInfo, TemplateInfo};
 pub use client_error::ClientError;
 pub use convert::BadAnswer;
 pub use options::{ServeError, ServeOptions};
@@ -143,4 +143,7 @@ pub mod pb {
     opaque!(EnrollRequest RemoveRequest GetSubjectRequest TemplateInfo Subject Vouch Vouched);
     opaque!(BenefitRecord ActiveAuthenticationExchange VerifyBeneficiaryRequest VerifyBeneficiaryResponse);
     opaque!(DecisionEvidence DuplicateSearch DuplicateCandidate ResolveReferralRequest ClearPairRequest);
+    opaque!(ListSubjectsRequest ListSubjectsResponse SubjectSummary CountSubjectsRequest OfficerAnswer History);
+    opaque!(GetDecisionRequest GetDecisionResponse DecisionSummary ListDecisionsRequest ListDecisionsResponse);
+    opaque!(ListReferralsResponse PairEntry Pair ListClearedPairsResponse UnclearPairRequest UnclearPairResponse);
 }

@@ -110,12 +110,14 @@ impl Refusal {
             WorkflowError::Face { field, .. }
             | WorkflowError::OutOfRange { field, .. }
             | WorkflowError::BadId { field }
+            | WorkflowError::FaceAmbiguous { field }
             | WorkflowError::NumberAsId { field }
             | WorkflowError::CaptureRefused { field, .. }
             | WorkflowError::NotLive { field } => Some(names.of(*field)),
             WorkflowError::PhotoCount { .. } | WorkflowError::ProbesDisagree | WorkflowError::FramesRepeated => {
                 Some(names.photos.to_owned())
             }
+            WorkflowError::PageToken => Some("page_token".to_owned()),
             WorkflowError::Calibration(CalibrationError::BadRate(_)) => Some(names.rate.to_owned()),
             WorkflowError::Gallery(GalleryError::BadSubjectId) => Some("subject_id".to_owned()),
             WorkflowError::Gallery(GalleryError::BadRequestId | GalleryError::RequestIdReused) => {

@@ -21,6 +21,7 @@ use super::handlers::Handlers;
 use super::incoming::Incoming;
 use super::layers::RequestLayers;
 use super::pb::beneficiary_server::BeneficiaryServer;
+use super::pb::cases_server::CasesServer;
 use super::pb::gallery_server::GalleryServer;
 use super::pb::verification_server::VerificationServer;
 use super::shared::Shared;
@@ -148,6 +149,7 @@ pub(super) fn router(
     let bytes_max = options.message_bytes_max;
     let verification = VerificationServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
     let beneficiary = BeneficiaryServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
+    let cases = CasesServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
     let gallery = GalleryServer::from_arc(handlers).max_decoding_message_size(bytes_max);
     Ok(Server::builder()
         .http2_keepalive_interval(Some(options.keepalive))
@@ -159,6 +161,7 @@ pub(super) fn router(
         .layer(RequestLayers(Arc::clone(shared)))
         .add_service(verification)
         .add_service(beneficiary)
+        .add_service(cases)
         .add_service(gallery)
         .add_service(health)
         .add_service(reflection()?.build_v1()?)
@@ -179,6 +182,7 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
         VerificationServer::<Handlers>::NAME,
         GalleryServer::<Handlers>::NAME,
         BeneficiaryServer::<Handlers>::NAME,
+        CasesServer::<Handlers>::NAME,
     ];
     for service in services {
         health.set_service_status(service, status).await;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::beneficiary::{DecisionService, Policies};
 use super::generation::{Generation, GenerationOptions};
-use super::{CaptureRules, Field, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
+use super::{CaptureRules, CaseRules, Field, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
 use crate::face::{FacePool, Pack, PoolOptions, RecipeDigest};
 use crate::gallery::{Gallery, GalleryError, ReadSet, Records, SubjectId};
@@ -38,6 +38,7 @@ pub struct Engine {
     gallery: Option<Arc<Gallery>>,
     decisions: Arc<DecisionService>,
     number_ids: NumberIds,
+    case_rules: CaseRules,
 }
 
 struct Shared {
@@ -68,7 +69,13 @@ impl Engine {
         }
         let rules = options.capture.clone();
         let shared = Arc::new(Shared { first, further, default_fmr, default_fpir, rules });
-        Ok(Self { shared, gallery: None, decisions: Arc::default(), number_ids: NumberIds::default() })
+        Ok(Self {
+            shared,
+            gallery: None,
+            decisions: Arc::default(),
+            number_ids: NumberIds::default(),
+            case_rules: CaseRules::default(),
+        })
     }
 
     /// The same engine with a gallery, whose recipes must be those of the engine's generations.
@@ -137,6 +144,17 @@ impl Engine {
         self
     }
 
+    /// The same engine with other rules for what officers do.
+    pub fn with_case_rules(mut self, rules: CaseRules) -> Self {
+        self.case_rules = rules;
+        self
+    }
+
+    /// What officers do, and how far back a record's history is looked at.
+    pub(super) fn case_rules(&self) -> &CaseRules {
+        &self.case_rules
+    }
+
     /// What becomes of numbers in place of ids.
     pub(super) fn number_ids(&self) -> NumberIds {
         self.number_ids
@@ -175,7 +193,7 @@ impl Engine {
     }
 
     /// Anchors, policies, and whose turn each transaction is.
-    pub(super) fn decisions(&self) -> &DecisionService {
+    pub(super) fn decision_service(&self) -> &DecisionService {
         &self.decisions
     }
 

@@ -45,6 +45,9 @@ pub struct EnrolRequest {
     pub attributes: Attributes,
     /// 1–5.
     pub photos: Vec<Photo>,
+    /// Pseudonymous id of who enrols, where the caller names one: nobody answers as an officer for
+    /// a record they enrolled.
+    pub by: Option<SubjectId>,
     /// Take a poor live photo all the same.
     pub accept_poor: bool,
     /// An officer's word that the photos, and those of the record they are added to, are
@@ -93,6 +96,9 @@ impl Engine {
         if let Some(vouch) = &request.vouch {
             self.check_officer(&vouch.officer, "vouch.officer_id")?;
         }
+        if let Some(by) = &request.by {
+            self.check_officer(by, "clerk_id")?;
+        }
         let attributes = checked(request.attributes, self.number_ids())?;
 
         let wants = Wants { quality: true, ..Wants::default() };
@@ -132,7 +138,8 @@ impl Engine {
             Some(vouch) => Agreement::Vouched(vouch),
             None => Agreement::Asked(generations.iter().map(|one| one.agreement_scores()).collect::<Result<_, _>>()?),
         };
-        let enrolment = Enrolment { subject: request.subject, mode: request.mode, attributes, templates, agreement };
+        let EnrolRequest { subject, mode, by, .. } = request;
+        let enrolment = Enrolment { subject, mode, attributes, templates, agreement, by };
         let receipt = gallery.enrol(context, enrolment, retry).await?;
         Ok(EnrolOutcome { receipt, photos: reports })
     }
@@ -232,6 +239,10 @@ impl EnrolRequest {
             digest.field(officer.as_str().as_bytes());
             digest.field(reason.as_str().as_bytes());
         }
+        if let Some(by) = &self.by {
+            digest.field(b"enrolled by");
+            digest.field(by.as_str().as_bytes());
+        }
         digest.finish()
     }
 }
@@ -247,6 +258,7 @@ mod tests {
             mode: EnrolMode::Create,
             attributes: Attributes::default(),
             photos: vec![Photo { bytes: vec![1, 2], source: Source::Live, captured_at: None }],
+            by: None,
             accept_poor: false,
             vouch: None,
         }
@@ -287,7 +299,8 @@ mod tests {
     #[test]
     fn every_part_of_an_enrolment_counts_in_its_digest() {
         type Change = fn(&mut EnrolRequest);
-        let changes: [Change; 13] = [
+        let changes: [Change; 14] = [
+            |r| r.by = Some(SubjectId::new("clerk").unwrap()),
             |r| r.accept_poor = true,
             |r| r.subject = SubjectId::new("b").unwrap(),
             |r| r.mode = EnrolMode::Replace,

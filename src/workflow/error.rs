@@ -80,6 +80,9 @@ pub enum WorkflowError {
         /// Which photo.
         field: Field,
     },
+    /// A page token of another list or gallery.
+    #[error("page_token is not one of this list; begin again without")]
+    PageToken,
     /// The second generation is the first one.
     #[error("the second model pack makes the same templates as `{pack}`; name another, or none")]
     SameGeneration {

@@ -209,7 +209,7 @@ pub(super) const NAME_BYTES_MAX: usize = 128;
 
 /// The filter by the vocabulary. Refuses one that can let nobody through by mistake, or
 /// that is too long.
-fn checked(filter: Filter) -> Result<Filter, WorkflowError> {
+pub(super) fn checked(filter: Filter) -> Result<Filter, WorkflowError> {
     for (name, value) in [("scheme", &filter.scheme), ("province", &filter.province)] {
         let Some(value) = value else { continue };
         if value.is_empty() || value.len() > NAME_BYTES_MAX || value.chars().any(char::is_control) {

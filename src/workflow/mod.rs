@@ -4,6 +4,7 @@
 pub mod beneficiary;
 mod capture;
 mod capture_rules;
+mod case_rules;
 mod content_digest;
 mod copies;
 pub mod danger;
@@ -14,6 +15,7 @@ mod generation;
 mod identify;
 mod ids;
 mod merge;
+mod page_token;
 mod photos_analysed;
 mod probe;
 pub mod reason;
@@ -23,6 +25,7 @@ mod verify;
 
 pub use capture::AssessOutcome;
 pub use capture_rules::{CaptureRules, Kind, LIVENESS_MIN, Level};
+pub use case_rules::CaseRules;
 pub use copies::{Frames, is_reference_picture, is_same_frame};
 pub use engine::{Engine, EngineOptions, check_rates};
 pub use enrol::{AGREE_FMR, APART_FMR, EnrolOutcome, EnrolRequest, Photo};

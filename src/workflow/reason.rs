@@ -167,10 +167,22 @@ code_table! {
     AttemptUnknown, "ATTEMPT_UNKNOWN", NotFound,
         "This transaction has no such attempt. Check the attempt number.",
         "Giao dịch này không có lần thử đó. Hãy kiểm tra lại số lần thử.";
-    /// Not a referral that waits for an officer.
+    /// Approved, or followed by a later attempt.
     NotReferred, "NOT_REFERRED", FailedPrecondition,
-        "This attempt does not wait for an officer. Check the transaction and its last attempt.",
-        "Lần thử này không chờ người có thẩm quyền xử lý. Hãy kiểm tra lại mã giao dịch và lần thử cuối.";
+        "An officer cannot answer this attempt. Check the transaction and its last attempt.",
+        "Không thể xử lý lần thử này. Hãy kiểm tra lại mã giao dịch và lần thử cuối.";
+    /// The officer presented the case or enrolled the record.
+    OfficerInvolved, "OFFICER_INVOLVED", FailedPrecondition,
+        "Whoever presented a case or enrolled its record does not answer it. Another officer must.",
+        "Người đã tiếp nhận hồ sơ hoặc đăng ký khuôn mặt không được tự xử lý. Cần người có thẩm quyền khác.";
+    /// The pair was never cleared.
+    PairUnknown, "PAIR_UNKNOWN", NotFound,
+        "This pair was not cleared. Check the two ids.",
+        "Cặp hồ sơ này chưa từng được xác nhận. Hãy kiểm tra lại hai mã hồ sơ.";
+    /// A page token of another list, gallery or server.
+    BadPageToken, "BAD_PAGE_TOKEN", InvalidArgument,
+        "The list cannot go on from here. Begin it again.",
+        "Không thể xem tiếp danh sách từ đây. Hãy mở lại danh sách từ đầu.";
     /// An officer answered otherwise before.
     AlreadyResolved, "ALREADY_RESOLVED", FailedPrecondition,
         "An officer has already resolved this case in another way. Begin a new transaction if it must be decided again.",
@@ -260,6 +272,7 @@ impl Reason {
             WorkflowError::Face { source, .. } => Self::of_face(source),
             WorkflowError::FaceAmbiguous { .. } => Self::FaceAmbiguous,
             WorkflowError::SameGeneration { .. } => Self::ModelPack,
+            WorkflowError::PageToken => Self::BadPageToken,
             WorkflowError::PhotoCount { .. } => Self::PhotoCount,
             WorkflowError::CaptureRefused { .. } => Self::CaptureRefused,
             WorkflowError::NotLive { .. } => Self::NotLive,
@@ -323,6 +336,8 @@ impl Reason {
             GalleryError::UnknownTransaction => Self::TransactionUnknown,
             GalleryError::UnknownAttempt => Self::AttemptUnknown,
             GalleryError::NotReferred => Self::NotReferred,
+            GalleryError::OfficerInvolved => Self::OfficerInvolved,
+            GalleryError::UnknownPair => Self::PairUnknown,
             GalleryError::AlreadyResolved => Self::AlreadyResolved,
             // Of a decision that is made anew, and still not in time.
             GalleryError::Outdated => Self::Busy,

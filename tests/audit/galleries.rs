@@ -6,7 +6,7 @@ use std::path::Path;
 use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    self, Attributes, ClearedPair, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, Note,
+    self, Attributes, ClearPair, EmbeddedOptions, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, Note,
     SnapshotPart, Source, SubjectId, Timestamp,
 };
 
@@ -39,6 +39,7 @@ pub fn enrolment_of(recipe: RecipeDigest, subject: &str, vectors: &[Vec<f32>], p
         quality: Some(50.0),
     };
     Enrolment {
+        by: None,
         subject: id(subject),
         mode: EnrolMode::Create,
         attributes: Attributes {
@@ -102,12 +103,13 @@ fn a_gallery_is_audited_and_cleared_pairs_are_left_out_and_counted() {
     let mut expected = expected_subjects(&people);
     let twins = expected.iter().next().unwrap().clone();
     expected.remove(&twins);
-    let pair = ClearedPair {
+    let pair = ClearPair {
         first: id(&twins.0),
         second: id(&twins.1),
         officer: id("o-7"),
         reason: Note::new("twins").unwrap(),
-        cleared_at: Timestamp(1),
+        officers_needed: 1,
+        lifetime_ms: None,
     };
     block_on(gallery.clear_pair(&RequestContext::internal("test"), pair)).unwrap();
     // Open in a program that is no server.

@@ -56,6 +56,7 @@ fn desk() -> RequestContext {
 async fn enrol(engine: &Engine, subject: &str, mode: EnrolMode, names: &[&str]) -> Result<u32, WorkflowError> {
     let photos = names.iter().map(|name| Photo { bytes: photo(name), source: Source::Live, captured_at: None });
     let request = EnrolRequest {
+        by: None,
         request_id: None,
         subject: id(subject),
         mode,

@@ -100,7 +100,8 @@ async fn a_pair_that_was_cleared_is_not_reported_again_and_is_there_for_an_audit
     let pairs = counter.engine.cleared_pairs(&RequestContext::internal("test"), None, 10).await.unwrap();
     assert_eq!(pairs.len(), 1);
     assert_eq!((pairs[0].first.as_str(), pairs[0].second.as_str()), ("record-1", "record-2"));
-    assert_eq!((pairs[0].officer.as_str(), pairs[0].reason.as_str()), ("officer-7", "Sinh đôi"));
+    let entry = &pairs[0].entries[0];
+    assert_eq!((entry.officer.as_str(), entry.reason.as_str()), ("officer-7", "Sinh đôi"));
     // With the record goes what was cleared for it.
     counter.client.remove(&id("record-1"), None).await.unwrap();
     assert!(counter.engine.cleared_pairs(&RequestContext::internal("test"), None, 10).await.unwrap().is_empty());

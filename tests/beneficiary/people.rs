@@ -13,6 +13,7 @@ use crate::support::*;
 
 fn enrolment(subject: &str, schemes: &[&str], name: &str) -> EnrolRequest {
     EnrolRequest {
+        by: None,
         request_id: None,
         subject: id(subject),
         mode: Default::default(),

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use chinhchu::context::RequestContext;
 use chinhchu::face::RecipeDigest;
 use chinhchu::gallery::{
-    self, Changes, ClearedPair, Command, Committed, EmbeddedOptions, Gallery, GalleryError, GalleryId, GallerySnapshot,
-    Outcome, ReadSet, RecordStore, Records, Sizes, SubjectId, VectorIndex, Watermark,
+    self, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage, EmbeddedOptions, Gallery,
+    GalleryError, GalleryId, GallerySnapshot, Outcome, ReadSet, RecordStore, Records, Sizes, SubjectId, VectorIndex,
+    Watermark,
 };
 use chinhchu::workflow::Engine;
 
@@ -88,6 +89,16 @@ impl RecordStore for Counting {
     ) -> Result<Vec<ClearedPair>, GalleryError> {
         self.others.fetch_add(1, Ordering::SeqCst);
         self.store.pairs_after(after, limit).await
+    }
+
+    async fn decisions_after(
+        &self,
+        filter: &DecisionFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<DecisionPage, GalleryError> {
+        self.others.fetch_add(1, Ordering::SeqCst);
+        self.store.decisions_after(filter, after, limit).await
     }
 
     fn sizes(&self) -> Sizes {

@@ -15,6 +15,7 @@ use crate::support::*;
 
 fn enrolment(subject: &str, mode: EnrolMode, names: &[&str]) -> EnrolRequest {
     EnrolRequest {
+        by: None,
         request_id: None,
         subject: id(subject),
         mode,
@@ -135,6 +136,7 @@ async fn a_record_that_holds_two_people_refers_whoever_comes() {
     let dimension = templates[0].template.vector().len();
     let gallery = chinhchu::gallery::open(folder.path(), recipe, dimension, Default::default()).unwrap();
     let enrolment = chinhchu::gallery::Enrolment {
+        by: None,
         subject: id("record-1"),
         mode: EnrolMode::Create,
         attributes: chinhchu::gallery::Attributes { schemes: ["social".to_owned()].into(), ..Default::default() },

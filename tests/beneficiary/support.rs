@@ -224,6 +224,7 @@ pub fn key(transaction: &str, attempt: u32) -> DecisionKey {
 /// `person` claims `subject` with their own sound card; `captures` are taken.
 pub fn claim(transaction: &str, subject: &str, person: &Person, captures: &[&str]) -> BeneficiaryRequest {
     BeneficiaryRequest {
+        presented_by: None,
         key: key(transaction, 1),
         subject: id(subject),
         scheme: Scheme::Social,

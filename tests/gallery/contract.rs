@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Agreement, Attributes, ClearedPair, EnrolMode, Enrolment, Fault, Filter, Gallery, GalleryError, NewTemplate, Note,
-    Scope, Source, Subject, Timestamp, Vouch,
+    Agreement, Attributes, ClearPair, EnrolMode, Enrolment, Fault, Filter, Gallery, GalleryError, NewTemplate, Note,
+    Scope, Source, Subject, Vouch,
 };
 use chinhchu::matching::compare;
 
@@ -419,12 +419,13 @@ pub fn filters_leave_out_those_they_name_and_nobody_else(gallery: Arc<Gallery>) 
             };
             gallery.enrol(&by(), new, None).await.unwrap();
         }
-        let pair = ClearedPair {
+        let pair = ClearPair {
             first: id("s03"),
             second: id("s07"),
             officer: id("officer"),
             reason: Note::new("twins").unwrap(),
-            cleared_at: Timestamp(1),
+            officers_needed: 1,
+            lifetime_ms: None,
         };
         gallery.clear_pair(&by(), pair).await.unwrap();
         // One who moves is found where he now lives.

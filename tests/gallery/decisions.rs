@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use chinhchu::gallery::{
-    Answered, Basis, ClearedPair, DecisionKey, EnrolMode, Filter, Gallery, GalleryError, NewDecision, Note, Outcome,
-    ReadSet, RequestId, Resolution, Scope, Searched, Timestamp,
+    Answered, Basis, ClearPair, ClearedPair, DecisionKey, EnrolMode, Filter, Gallery, GalleryError, NewDecision, Note,
+    Outcome, ReadSet, RequestId, Resolution, ResolveCommand, Scope, Searched, Timestamp,
 };
 
 use crate::disk::{Disk, coin};
@@ -18,6 +18,8 @@ fn key(transaction: &str, attempt: u32) -> DecisionKey {
 /// A decision about `s`; an approval of content 1 enrols it.
 fn decision(key: DecisionKey, content: u8, outcome: Outcome) -> NewDecision {
     NewDecision {
+        presented_by: None,
+        reasons: Vec::new(),
         key,
         content: [content; 32],
         subject: id("s"),
@@ -37,13 +39,18 @@ fn resolution(outcome: Outcome) -> Resolution {
     Resolution { officer: id("officer"), outcome, reason: Note::new("seen").unwrap(), resolved_at: Timestamp(0) }
 }
 
-fn pair(one: &str, other: &str) -> ClearedPair {
-    ClearedPair {
+fn answer(transaction: &str, attempt: u32, outcome: Outcome) -> ResolveCommand {
+    ResolveCommand { key: key(transaction, attempt), resolution: resolution(outcome), officers_needed: 1 }
+}
+
+fn pair(one: &str, other: &str) -> ClearPair {
+    ClearPair {
         first: id(one),
         second: id(other),
         officer: id("officer"),
         reason: Note::new("twins").unwrap(),
-        cleared_at: Timestamp(0),
+        officers_needed: 1,
+        lifetime_ms: None,
     }
 }
 
@@ -56,7 +63,7 @@ pub fn a_decision_is_stored_once_with_its_enrolment_and_the_time_of_the_verifica
     block_on(async {
         assert!(gallery.decision(&key("t", 1)).await.unwrap().is_none());
         let (stored, replayed) = gallery.decide(&by(), enrolling(key("t", 1))).await.unwrap();
-        assert!(!replayed && stored.answer == vec![1; 100] && stored.resolution.is_none());
+        assert!(!replayed && stored.answer == vec![1; 100] && stored.resolution().is_none());
         let (again, replayed) = gallery.decide(&by(), enrolling(key("t", 1))).await.unwrap();
         assert!(replayed && again == stored);
         let subject = gallery.subject(&id("s")).await.unwrap().unwrap();
@@ -83,18 +90,18 @@ pub fn attempts_follow_each_other_until_one_closes_the_transaction(gallery: Arc<
         let last = gallery.last_decision(&RequestId::new("t").unwrap()).await.unwrap().unwrap();
         assert_eq!((last.key, last.outcome), (key("t", 2), Outcome::Refer));
 
-        let early = gallery.resolve(&by(), &key("t", 1), resolution(Outcome::Deny)).await;
+        let early = gallery.resolve(&by(), answer("t", 1, Outcome::Deny)).await;
         assert!(matches!(early, Err(GalleryError::NotReferred)), "it is not the last");
-        let unknown = gallery.resolve(&by(), &key("t", 3), resolution(Outcome::Deny)).await;
+        let unknown = gallery.resolve(&by(), answer("t", 3, Outcome::Deny)).await;
         assert!(matches!(unknown, Err(GalleryError::UnknownAttempt)));
-        let unknown = gallery.resolve(&by(), &key("u", 1), resolution(Outcome::Deny)).await;
+        let unknown = gallery.resolve(&by(), answer("u", 1, Outcome::Deny)).await;
         assert!(matches!(unknown, Err(GalleryError::UnknownTransaction)));
-        let (resolved, replayed) = gallery.resolve(&by(), &key("t", 2), resolution(Outcome::Approve)).await.unwrap();
+        let (resolved, replayed) = gallery.resolve(&by(), answer("t", 2, Outcome::Approve)).await.unwrap();
         assert!(!replayed && resolved.outcome == Outcome::Refer);
-        assert_eq!(resolved.resolution.as_ref().unwrap().outcome, Outcome::Approve);
-        let (again, replayed) = gallery.resolve(&by(), &key("t", 2), resolution(Outcome::Approve)).await.unwrap();
+        assert_eq!(resolved.resolution().unwrap().outcome, Outcome::Approve);
+        let (again, replayed) = gallery.resolve(&by(), answer("t", 2, Outcome::Approve)).await.unwrap();
         assert!(replayed && again == resolved);
-        let other = gallery.resolve(&by(), &key("t", 2), resolution(Outcome::Deny)).await;
+        let other = gallery.resolve(&by(), answer("t", 2, Outcome::Deny)).await;
         assert!(matches!(other, Err(GalleryError::AlreadyResolved)));
         let after = gallery.decide(&by(), decision(key("t", 3), 3, Outcome::Approve)).await;
         assert!(matches!(after, Err(GalleryError::TransactionClosed)));
@@ -110,8 +117,8 @@ pub fn pairs_are_cleared_for_both_and_forgotten_with_either(gallery: Arc<Gallery
         assert!(matches!(gallery.clear_pair(&by(), pair("a", "b")).await, Err(GalleryError::UnknownSubject)));
         assert!(matches!(gallery.clear_pair(&by(), pair("a", "a")).await, Err(GalleryError::SamePair)));
         create(&gallery, "a", &[1]).await.unwrap();
-        assert!(!gallery.clear_pair(&by(), pair("b", "a")).await.unwrap().replayed);
-        assert!(gallery.clear_pair(&by(), pair("a", "b")).await.unwrap().replayed);
+        assert!(!gallery.clear_pair(&by(), pair("b", "a")).await.unwrap().1.replayed);
+        assert!(gallery.clear_pair(&by(), pair("a", "b")).await.unwrap().1.replayed);
         gallery.clear_pair(&by(), pair("a", "c")).await.unwrap();
         // Ids that begin alike are others.
         create(&gallery, "ab", &[2]).await.unwrap();
@@ -152,6 +159,7 @@ pub fn of_two_claims_at_one_moment_at_least_one_finds_the_other(gallery: Arc<Gal
                 subject: id(subject),
                 enrolment: (!finds).then(|| enrolment(subject, EnrolMode::Create, &[seed])),
                 basis: Some(Basis {
+                    newest: None,
                     subject: records.head(&id(subject)).cloned(),
                     cleared_with: records.cleared_with,
                     searched: Some(vec![Searched { probe: probe.clone(), score: 0.999, as_of: found.as_of }]),

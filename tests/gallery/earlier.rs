@@ -9,8 +9,8 @@ use std::io::Write;
 use std::path::Path;
 
 use chinhchu::gallery::{
-    self, Attributes, DecisionKey, EmbeddedOptions, Filter, Gallery, GalleryError, Note, Outcome, RequestId,
-    Resolution, Scope, Timestamp, Watermark,
+    self, Attributes, DecisionFilter, DecisionKey, EmbeddedOptions, Filter, Gallery, GalleryError, Note, Outcome,
+    RequestId, Resolution, ResolveCommand, Scope, Timestamp, Watermark,
 };
 
 use crate::support::*;
@@ -70,7 +70,7 @@ async fn holds_what_was_written(gallery: &Gallery) {
         assert_eq!((decision.outcome, decision.content), (outcome, [attempt as u8; 32]));
         assert_eq!(decision.answer, format!("answer {transaction} {attempt}").into_bytes());
     }
-    let resolved = gallery.decision(&key("t-2", 1)).await.unwrap().unwrap().resolution.unwrap();
+    let resolved = gallery.decision(&key("t-2", 1)).await.unwrap().unwrap().resolution().unwrap().clone();
     assert_eq!((resolved.outcome, resolved.reason.as_str()), (Outcome::Approve, "seen"));
     assert_eq!(gallery.cleared_with(&id("b")).await.unwrap(), [id("a")], "a pair goes with either");
     assert_eq!(gallery.receipt(&retry("r-1", 1)).await.unwrap().unwrap().templates, 2);
@@ -98,7 +98,21 @@ async fn goes_on(gallery: &Gallery) {
         reason: Note::new("seen").unwrap(),
         resolved_at: Timestamp(0),
     };
-    assert!(gallery.resolve(&by(), &key("t-2", 1), seen).await.unwrap().1, "the officer's answer is known");
+    let seen = ResolveCommand { key: key("t-2", 1), resolution: seen, officers_needed: 2 };
+    assert!(gallery.resolve(&by(), seen).await.unwrap().1, "the officer's answer is known");
+    // Decisions of before are listed as those of today are.
+    let listed = gallery.decisions_after(&DecisionFilter::default(), 0, 100).await.unwrap();
+    let listed: Vec<(u64, String, u32, Option<Outcome>, bool)> = listed
+        .decisions
+        .into_iter()
+        .map(|one| (one.number, one.key.transaction.as_str().to_owned(), one.key.attempt, one.resolved, one.waits))
+        .collect();
+    let expected = [("t-1", 1, None), ("t-1", 2, None), ("t-2", 1, Some(Outcome::Approve)), ("t-3", 1, None)];
+    let expected = expected.into_iter().chain([("t-4", 1, None)]).zip(1..);
+    let expected: Vec<_> = expected
+        .map(|((transaction, attempt, resolved), number)| (number, transaction.to_owned(), attempt, resolved, false))
+        .collect();
+    assert_eq!(listed, expected);
     gallery.remove(&by(), &id("later"), None).await.unwrap();
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use chinhchu::face::Template;
 use chinhchu::gallery::{
-    self, Answered, Attributes, Candidate, ClearedPair, EmbeddedOptions, EnrolMode, Enrolment, Filter, Gallery,
-    Instead, LookUp, NewTemplate, Note, Scope, Source, Timestamp,
+    self, Answered, Attributes, Candidate, ClearPair, EmbeddedOptions, EnrolMode, Enrolment, Filter, Gallery, Instead,
+    LookUp, NewTemplate, Note, Scope, Source,
 };
 
 use crate::support::*;
@@ -59,6 +59,7 @@ fn person(number: u64, mode: EnrolMode, faces: &[Template]) -> Enrolment {
         unit: None,
     };
     Enrolment {
+        by: None,
         subject: name(number),
         mode,
         attributes,
@@ -191,12 +192,13 @@ fn filters_exclusions_and_cleared_pairs_hold_outside_the_graph() {
     let gallery = open_with(dir.path(), with_graph());
     run(async {
         enrol(&gallery, 0..PEOPLE).await;
-        let pair = |first, second| ClearedPair {
+        let pair = |first, second| ClearPair {
             first: name(first),
             second: name(second),
             officer: id("officer-1"),
             reason: Note::new("twins").unwrap(),
-            cleared_at: Timestamp(1),
+            officers_needed: 1,
+            lifetime_ms: None,
         };
         gallery.clear_pair(&by(), pair(3, 4)).await.unwrap();
         ready(&gallery).await;

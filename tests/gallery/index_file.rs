@@ -48,6 +48,7 @@ fn person(number: u64, mode: EnrolMode, faces: &[u64]) -> Enrolment {
         unit: None,
     };
     Enrolment {
+        by: None,
         subject: id(format!("s{number:05}")),
         mode,
         attributes,

@@ -4,6 +4,7 @@
 //! about the embedded store: what its folder may contain, and what survives a
 //! power cut, a failing or full disk, and a killed process.
 
+mod cases;
 mod contract;
 mod decisions;
 mod disk;

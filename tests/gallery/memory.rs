@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Arrived, Attributes, Candidate, Change, Changes, ClearedPair, Command, Committed, DecisionKey, Found, GalleryError,
-    GalleryId, GallerySnapshot, IndexFilter, NewTemplate, Plan, Planned, ReadSet, RecordStore, Records, RequestId,
-    Scope, Sizes, SnapshotHead, SnapshotPart, StoredDecision, StoredRequest, StoredTemplate, SubjectHead, SubjectId,
-    Timestamp, VectorIndex, Watermark, Write,
+    Arrived, Attributes, Candidate, Change, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionHead,
+    DecisionKey, DecisionPage, Found, GalleryError, GalleryId, GallerySnapshot, IndexFilter, NewTemplate, PairState,
+    Plan, Planned, RECENT_MAX, ReadSet, RecordStore, Records, RequestId, Scope, Sizes, SnapshotHead, SnapshotPart,
+    StoredDecision, StoredRequest, StoredTemplate, SubjectHead, SubjectId, Timestamp, VectorIndex, Watermark, Write,
 };
 use chinhchu::matching::compare;
 use chinhchu::search::SearchError;
@@ -36,15 +36,27 @@ struct Tables {
 }
 
 impl Tables {
-    fn cleared_with(&self, subject: &SubjectId) -> Vec<SubjectId> {
-        let other = |(one, other): &(SubjectId, SubjectId)| match (one == subject, other == subject) {
-            (true, _) => Some(other.clone()),
-            (_, true) => Some(one.clone()),
+    /// The pairs of a subject with the other of each, in byte order of that.
+    fn pairs_of(&self, subject: &SubjectId) -> Vec<(SubjectId, ClearedPair)> {
+        let other = |pair: &ClearedPair| match (pair.first == *subject, pair.second == *subject) {
+            (true, _) => Some(pair.second.clone()),
+            (_, true) => Some(pair.first.clone()),
             _ => None,
         };
-        let mut others: Vec<SubjectId> = self.cleared.keys().filter_map(other).collect();
-        others.sort_unstable();
-        others
+        let of_it = self.cleared.values().filter_map(|pair| Some((other(pair)?, pair.clone())));
+        let mut pairs: Vec<(SubjectId, ClearedPair)> = of_it.collect();
+        pairs.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        pairs
+    }
+
+    /// Heads of all decisions by number; of those that wait, only the last of a transaction does.
+    fn heads(&self) -> BTreeMap<u64, DecisionHead> {
+        let is_last = |of: &StoredDecision| {
+            let next = DecisionKey { attempt: of.key.attempt + 1, ..of.key.clone() };
+            !self.decisions.contains_key(&next)
+        };
+        let head = |one: &StoredDecision| (one.number, one.head(one.waits() && is_last(one)));
+        self.decisions.values().map(head).collect()
     }
 
     fn stored(&self, id: u64) -> Option<StoredTemplate> {
@@ -64,7 +76,21 @@ impl Tables {
         let subjects: Vec<SubjectHead> = ids.iter().filter_map(|id| self.subjects.get(id)).cloned().collect();
         let templates = subjects.iter().filter(|_| wanted.templates).flat_map(|head| &head.templates);
         let templates = templates.filter_map(|&id| self.stored(id)).collect();
-        let cleared_with = wanted.cleared_with.as_ref().map(|subject| self.cleared_with(subject)).unwrap_or_default();
+        let pairs = wanted.cleared_with.as_ref().map(|subject| self.pairs_of(subject)).unwrap_or_default();
+        let now = Timestamp::now();
+        let in_force = pairs.iter().filter(|(_, pair)| pair.state(now) == PairState::InForce);
+        let cleared_with: Vec<SubjectId> = in_force.map(|(other, _)| other.clone()).collect();
+        let attempts = wanted.decision.as_ref().filter(|_| wanted.attempts).map(|key| {
+            let of_it = self.decisions.values().filter(|decision| decision.key.transaction == key.transaction);
+            of_it.cloned().collect()
+        });
+        let recent = wanted.recent.as_ref().map(|(subject, since)| {
+            let of_it = self.heads().into_values().filter(|head| head.subject == *subject);
+            of_it.rev().take_while(|head| head.decided_at >= *since).take(RECENT_MAX).collect()
+        });
+        let newest = wanted.newest_of.as_ref().and_then(|subject| {
+            self.heads().into_values().rev().find(|head| head.subject == *subject).map(|head| head.number)
+        });
         let cleared_heads = cleared_with.iter().filter_map(|id| self.subjects.get(id)).cloned().collect();
         let arrived = wanted.arrived_after.map(|Watermark(after)| {
             let newer = self.templates.iter().filter(|(_, (commit, ..))| *commit > after);
@@ -83,9 +109,14 @@ impl Tables {
             request: wanted.request.as_ref().and_then(|id| self.requests.get(id)).cloned(),
             decision,
             last_decision,
+            attempts: attempts.unwrap_or_default(),
+            recent: recent.unwrap_or_default(),
+            newest: newest.unwrap_or(0),
+            decision_next: self.decisions.len() as u64 + 1,
             subjects,
             templates,
             cleared_with,
+            pairs: pairs.into_iter().map(|(_, pair)| pair).collect(),
             cleared_heads,
             arrived,
         }
@@ -235,6 +266,19 @@ impl RecordStore for MemoryStore {
         let tables = self.tables()?;
         let pairs = tables.cleared.iter().filter(|(ids, _)| after.is_none_or(|after| *ids > after));
         Ok(pairs.take(limit).map(|(_, pair)| pair.clone()).collect())
+    }
+
+    async fn decisions_after(
+        &self,
+        filter: &DecisionFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<DecisionPage, GalleryError> {
+        let heads = self.tables()?.heads();
+        let mut passing = heads.into_values().filter(|head| head.number > after && filter.passes(head));
+        let decisions: Vec<DecisionHead> = passing.by_ref().take(limit).collect();
+        let more_after = passing.next().and(decisions.last().map(|last| last.number).or(Some(after)));
+        Ok(DecisionPage { decisions, more_after })
     }
 
     fn sizes(&self) -> Sizes {

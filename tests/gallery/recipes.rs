@@ -184,6 +184,8 @@ async fn whoever_comes_by_a_recipe_is_met_by_the_search_of_that_recipe(gallery: 
     let searched = |probe: &Template, as_of| Searched { probe: probe.clone(), score: 0.99, as_of };
     let decide = |transaction: &str, searches: Vec<Searched>| {
         let decision = NewDecision {
+            presented_by: None,
+            reasons: Vec::new(),
             key: DecisionKey::new(RequestId::new(transaction).unwrap(), 1).unwrap(),
             content: [1; 32],
             subject: id("claims"),
@@ -191,7 +193,7 @@ async fn whoever_comes_by_a_recipe_is_met_by_the_search_of_that_recipe(gallery: 
             outcome: Outcome::Refer,
             answer: Vec::new(),
             enrolment: None,
-            basis: Some(Basis { subject: None, cleared_with: Vec::new(), searched: Some(searches) }),
+            basis: Some(Basis { newest: None, subject: None, cleared_with: Vec::new(), searched: Some(searches) }),
         };
         let gallery = &gallery;
         async move { gallery.decide(&by(), decision).await.map(drop) }

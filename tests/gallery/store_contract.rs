@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chinhchu::gallery::{
-    Attributes, Basis, Change, ClearedPair, Command, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision,
-    Note, Outcome, ReadSet, RecordStore, RequestId, Resolution, Searched, SnapshotPart, Subject, Timestamp, Watermark,
+    Attributes, Basis, Change, ClearPair, ClearedPair, Command, DecisionKey, EnrolMode, Enrolment, GalleryError,
+    NewDecision, Note, Outcome, ReadSet, RecordStore, RequestId, Resolution, ResolveCommand, Searched, SnapshotPart,
+    Subject, Timestamp, Watermark,
 };
 
 use crate::memory::MemoryStore;
@@ -62,6 +63,8 @@ fn key(transaction: &str, attempt: u32) -> DecisionKey {
 
 fn decision(transaction: &str, subject: &str, outcome: Outcome) -> NewDecision {
     NewDecision {
+        presented_by: None,
+        reasons: Vec::new(),
         key: key(transaction, 1),
         content: [1; 32],
         subject: id(subject),
@@ -74,12 +77,13 @@ fn decision(transaction: &str, subject: &str, outcome: Outcome) -> NewDecision {
 }
 
 fn clear(first: &str, second: &str) -> Command {
-    Command::Clear(ClearedPair {
+    Command::Clear(ClearPair {
         first: id(first),
         second: id(second),
         officer: id("o-1"),
         reason: Note::new("twins").unwrap(),
-        cleared_at: Timestamp(0),
+        officers_needed: 1,
+        lifetime_ms: None,
     })
 }
 
@@ -165,15 +169,16 @@ async fn a_refused_command_writes_nothing(store: Store) {
         Command::Remove(id("b"), None),
         clear("x", "y"),
         clear("a", "a"),
-        Command::Resolve(
-            key("t", 1),
-            Resolution {
+        Command::Resolve(ResolveCommand {
+            key: key("t", 1),
+            resolution: Resolution {
                 officer: id("o"),
                 outcome: Outcome::Deny,
                 reason: Note::new("no").unwrap(),
                 resolved_at: Timestamp(0),
             },
-        ),
+            officers_needed: 1,
+        }),
         Command::Decide(NewDecision { key: key("t", 2), ..decision("t", "a", Outcome::Deny) }),
     ];
     for command in refused {
@@ -229,6 +234,7 @@ async fn basis(store: &Store, subject: &str, seed: u64, score: f32) -> Basis {
     let wanted = ReadSet { cleared_with: Some(id(subject)), ..subjects(&[subject]) };
     let records = store.read(wanted).await.unwrap();
     Basis {
+        newest: None,
         subject: records.head(&id(subject)).cloned(),
         cleared_with: records.cleared_with,
         searched: Some(vec![Searched { probe: template(seed), score, as_of: records.as_of }]),
@@ -325,10 +331,11 @@ async fn an_answer_to_a_referral_is_kept_and_notes_the_verification(store: Store
     store.commit(&by(), Command::Decide(decision("t", "s", Outcome::Refer))).await.unwrap();
     let answer = |outcome| {
         let reason = Note::new("seen").unwrap();
-        Command::Resolve(key("t", 1), Resolution { officer: id("o"), outcome, reason, resolved_at: Timestamp(0) })
+        let resolution = Resolution { officer: id("o"), outcome, reason, resolved_at: Timestamp(0) };
+        Command::Resolve(ResolveCommand { key: key("t", 1), resolution, officers_needed: 1 })
     };
     let resolved = store.commit(&by(), answer(Outcome::Approve)).await.unwrap().decision.unwrap();
-    let resolution = resolved.resolution.clone().unwrap();
+    let resolution = resolved.resolution().unwrap().clone();
     assert!(resolution.resolved_at > Timestamp(0), "the store's own clock");
     assert_eq!(head(&store, "s").await.unwrap().last_verified.get("social"), Some(&resolution.resolved_at));
     let again = store.commit(&by(), answer(Outcome::Approve)).await.unwrap();

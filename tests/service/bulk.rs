@@ -17,6 +17,7 @@ pub fn row(index: usize, photo: &[u8]) -> pb::EnrollRequest {
 
 fn request(index: usize, photo: &[u8]) -> EnrolRequest {
     EnrolRequest {
+        by: None,
         request_id: Some(RequestId::new(format!("row-{index}")).unwrap()),
         subject: SubjectId::new(format!("subject {index}")).unwrap(),
         mode: EnrolMode::Create,

@@ -2,19 +2,23 @@
 
 use chinhchu::chip::{ChallengeResponse, Personal, Sex};
 use chinhchu::gallery::{
-    Answered, Attributes, DecisionKey, EnrolMode, Filter, Instead, Note, Outcome, Receipt, RequestId, Source,
-    SubjectId, Timestamp,
+    Answered, Attributes, DecisionFilter, DecisionKey, EnrolMode, Filter, Instead, Note, Outcome, PairState, Receipt,
+    RequestId, Source, SubjectId, Timestamp,
 };
-use chinhchu::service::{ClientError, pb};
+use chinhchu::service::{ClearedInfo, ClientError, pb};
 use chinhchu::workflow::beneficiary::{
-    BeneficiaryRequest, ClearPairRequest, Record, ResolveReferral, ResolvedReferral, Scheme,
+    BeneficiaryRequest, ClearPairRequest, PageRequest, PairOutcome, Record, ResolveReferral, ResolvedReferral, Scheme,
+    SubjectCount, SubjectFilter,
 };
 use chinhchu::workflow::{
     AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest,
 };
 use tokio_stream::StreamExt;
 
-use crate::fake::{Running, beneficiary_outcome, identify_outcome, report, subject, verify_outcome};
+use crate::fake::{
+    Running, beneficiary_outcome, case_decision, cleared_pair, decisions_page, identify_outcome, report, subject,
+    subject_summary, verify_outcome,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_carries_every_field_there_and_back() {
@@ -137,6 +141,7 @@ async fn enroll_carries_every_field_there_and_back_and_a_retry_is_told_as_such()
     let server = Running::start(|_| {}).await;
     let client = server.client().await;
     let request = EnrolRequest {
+        by: None,
         request_id: Some(RequestId::new("r-1").unwrap()),
         subject: SubjectId::new("đối tượng 1").unwrap(),
         mode: EnrolMode::Replace,
@@ -195,6 +200,7 @@ async fn a_decision_carries_every_field_there_and_back() {
     let server = Running::start(|_| {}).await;
     let key = DecisionKey::new(RequestId::new("t-1").unwrap(), 3).unwrap();
     let request = BeneficiaryRequest {
+        presented_by: None,
         key: key.clone(),
         subject: SubjectId::new("hồ sơ 1").unwrap(),
         scheme: Scheme::Health,
@@ -296,18 +302,26 @@ async fn an_officers_calls_carry_every_field_there_and_back() {
         reason: note("Đã xem giấy tờ gốc"),
     };
     let resolved = client.resolve_referral(request).await.unwrap();
-    let expected =
-        ResolvedReferral { key: key.clone(), outcome: Outcome::Approve, resolved_at: Timestamp(1_700_000_000_456) };
+    let expected = ResolvedReferral {
+        key: key.clone(),
+        outcome: Outcome::Approve,
+        resolved_at: Timestamp(1_700_000_000_456),
+        officers: 1,
+        officers_needed: 2,
+    };
     assert_eq!(resolved, expected);
     let seen = server.control.resolution.lock().unwrap().take().unwrap();
     assert!(seen.key == key && seen.officer == id("officer 7") && seen.reason == note("Đã xem giấy tờ gốc"));
 
     let request =
         ClearPairRequest { one: id("a"), other: id("b"), officer: id("officer 7"), reason: note("Sinh đôi") };
-    let receipt = client.clear_pair(request).await.unwrap();
-    assert_eq!(receipt, Receipt { commit: 11, templates: 0, replayed: true });
+    let cleared = client.clear_pair(request.clone()).await.unwrap();
+    assert_eq!(cleared, ClearedInfo { commit: 11, replayed: true, officers: 1, officers_needed: 2 });
     let seen = server.control.pair.lock().unwrap().take().unwrap();
     assert!(seen.one == id("a") && seen.other == id("b") && seen.reason == note("Sinh đôi"));
+    let ended = client.unclear_pair(request).await.unwrap();
+    assert_eq!(ended, PairOutcome { pair: cleared_pair(), commit: 12, replayed: false });
+    assert!(server.control.pair.lock().unwrap().take().is_some_and(|seen| seen.one == id("a")));
 
     let mut raw = pb::beneficiary_client::BeneficiaryClient::new(server.channel().await);
     let request = pb::ResolveReferralRequest {
@@ -373,4 +387,51 @@ async fn reflection_lists_the_services_in_both_versions() {
     let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
     let v1alpha::server_reflection_response::MessageResponse::FileDescriptorResponse(files) = answer else { panic!() };
     assert!(!files.file_descriptor_proto.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cases_carry_every_field_there_and_back() {
+    let server = Running::start(|_| {}).await;
+    let client = server.client().await;
+    let transaction = RequestId::new("t-9").unwrap();
+    for (asked, attempt) in [(None, 3), (Some(2), 2)] {
+        let case = client.case(&transaction, asked).await.unwrap();
+        assert_eq!(case, case_decision(DecisionKey { transaction: transaction.clone(), attempt }));
+    }
+    let unknown = client.case(&RequestId::new("unknown").unwrap(), None).await.unwrap_err();
+    assert_eq!(unknown.reason, "TRANSACTION_UNKNOWN");
+
+    let filter = DecisionFilter {
+        subject: Some(SubjectId::new("s").unwrap()),
+        since: Some(Timestamp(1_700_000_000_000)),
+        until: Some(Timestamp(1_700_000_000_999)),
+        outcome: Some(Outcome::Deny),
+        reason: Some("NAME_DIFFERS".to_owned()),
+        waiting: false,
+    };
+    let page = PageRequest { size: 17, token: "ab".to_owned() };
+    let waiting = DecisionFilter { waiting: true, ..DecisionFilter::default() };
+    for filter in [filter, waiting] {
+        let found = client.decisions(filter.clone(), page.clone()).await.unwrap();
+        assert_eq!(found, decisions_page());
+        assert!(server.control.listed.lock().unwrap().take() == Some((filter, page.clone())));
+    }
+    let pairs = client.pairs(Some(PairState::InForce), PageRequest::default()).await.unwrap();
+    assert_eq!((pairs.entries, pairs.next.as_deref()), (vec![cleared_pair()], Some("ab")));
+    let filter = SubjectFilter { scheme: None, province: Some("79".to_owned()) };
+    let subjects = client.subjects(filter.clone(), PageRequest::default()).await.unwrap();
+    assert_eq!((subjects.entries, subjects.next), (vec![subject_summary(&filter)], None));
+    let count = client.count_subjects(filter).await.unwrap();
+    assert_eq!(count, SubjectCount { subjects: 5, templates: 9 });
+}
+
+/// An outcome or state of a later version must not list everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_list_does_not_know_is_refused() {
+    let server = Running::start(|_| {}).await;
+    let mut raw = pb::cases_client::CasesClient::new(server.channel().await);
+    let request = pb::ListDecisionsRequest { outcome: 9, ..Default::default() };
+    assert_eq!(raw.list_decisions(request).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+    let request = pb::ListClearedPairsRequest { state: 9, ..Default::default() };
+    assert_eq!(raw.list_cleared_pairs(request).await.unwrap_err().code(), tonic::Code::InvalidArgument);
 }

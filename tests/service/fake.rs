@@ -12,16 +12,19 @@ use chinhchu::context::RequestContext;
 use chinhchu::face::quality::{Flaw, Measure, Quality};
 use chinhchu::face::{FaceError, FaceReport, Pose, RecipeDigest, Rect, Template};
 use chinhchu::gallery::{
-    Answered, Attributes, DecisionKey, GalleryError, NewTemplate, Note, Outcome, Receipt, RequestId, Source,
-    StoredTemplate, Subject, SubjectId, Timestamp, Vouch, Vouched,
+    Answered, Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, GalleryError, NewTemplate, Note,
+    Outcome, PairEntry, PairEntryKind, PairState, Receipt, RequestId, Resolution, Source, StoredTemplate, Subject,
+    SubjectId, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;
 use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
-    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, ChipEvidence, ClearPairRequest, Comparison, Consequence,
-    CopyOf, Decided, Duplicate, Duplicates, Evidence, EvidenceKind, FieldState, FrameEvidence, ReasonCode,
-    RecordEvidence, RecordTemplates, ResolveReferral, ResolvedReferral, SchemeState,
+    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ChipEvidence, ClearPairRequest, Comparison,
+    Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence, EvidenceKind,
+    FieldState, FrameEvidence, History, ListPage, PageRequest, PairOutcome, ReasonCode, RecordEvidence,
+    RecordTemplates, ResolveReferral, ResolvedReferral, Scheme, SchemeState, SubjectCount, SubjectFilter,
+    SubjectSummary, UnclearPairRequest,
 };
 use chinhchu::workflow::{
     AssessOutcome, Decision, EnrolOutcome, EnrolRequest, Field, Frames, IdentifiedCandidate, IdentifyOutcome,
@@ -58,6 +61,7 @@ pub struct Control {
     pub enrol: Mutex<Option<EnrolRequest>>,
     pub beneficiary: Mutex<Option<BeneficiaryRequest>>,
     pub resolution: Mutex<Option<ResolveReferral>>,
+    pub listed: Mutex<Option<(DecisionFilter, PageRequest)>>,
     pub pair: Mutex<Option<ClearPairRequest>>,
     /// How searches say that they were answered.
     pub answered: Mutex<Answered>,
@@ -81,6 +85,7 @@ impl Control {
             enrol: Mutex::new(None),
             beneficiary: Mutex::new(None),
             resolution: Mutex::new(None),
+            listed: Mutex::new(None),
             pair: Mutex::new(None),
             answered: Mutex::new(Answered::Exactly),
             receipts: Mutex::new(HashMap::new()),
@@ -223,6 +228,7 @@ pub fn identify_outcome() -> IdentifyOutcome {
 pub fn subject(id: SubjectId) -> Subject {
     let template = Template::from_raw(RecipeDigest([7; 32]), &[0.6, 0.8]).unwrap();
     Subject {
+        enrolled_by: Vec::new(),
         id,
         attributes: Attributes {
             schemes: ["health".to_owned(), "social".to_owned()].into(),
@@ -267,6 +273,8 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
     };
     let weighed = |ground, consequence| AppliedRule { ground, consequence, follows: None };
     BeneficiaryOutcome {
+        officers_needed: 0,
+        resolutions: Vec::new(),
         key,
         decided: Decided {
             outcome: Outcome::Refer,
@@ -282,6 +290,21 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
             retake: true,
         },
         evidence: Evidence {
+            history: Some(History {
+                transaction: vec![EarlierAttempt {
+                    attempt: 1,
+                    outcome: Outcome::Refer,
+                    reasons: vec!["QUALITY_POOR".to_owned()],
+                }],
+                others: EarlierAttempts {
+                    count: 9,
+                    denied: 4,
+                    referred: 3,
+                    reasons: vec![("NAME_DIFFERS".to_owned(), 5), ("CHIP_ALTERED".to_owned(), 1)],
+                },
+                last_day: 7,
+                days: 30,
+            }),
             chip: Some(ChipEvidence {
                 verdict: chip::Verdict::Unanchored,
                 reasons: vec![chip::Reason::NoAnchors, chip::Reason::WeakHash],
@@ -462,18 +485,158 @@ impl Backend for Fake {
         self.0.error()?;
         let (key, outcome) = (request.key.clone(), request.outcome);
         *self.0.resolution.lock().unwrap() = Some(request);
-        Ok(ResolvedReferral { key, outcome, resolved_at: Timestamp(1_700_000_000_456) })
+        Ok(ResolvedReferral {
+            key,
+            outcome,
+            resolved_at: Timestamp(1_700_000_000_456),
+            officers: 1,
+            officers_needed: 2,
+        })
     }
 
-    async fn clear_pair(&self, context: &RequestContext, request: ClearPairRequest) -> Result<Receipt, WorkflowError> {
+    async fn clear_pair(
+        &self,
+        context: &RequestContext,
+        request: ClearPairRequest,
+    ) -> Result<PairOutcome, WorkflowError> {
         let _inside = self.0.enter("clear_pair", context);
         self.0.error()?;
         *self.0.pair.lock().unwrap() = Some(request);
-        Ok(Receipt { commit: 11, templates: 0, replayed: true })
+        Ok(PairOutcome { pair: cleared_pair(), commit: 11, replayed: true })
+    }
+
+    async fn unclear_pair(
+        &self,
+        context: &RequestContext,
+        request: UnclearPairRequest,
+    ) -> Result<PairOutcome, WorkflowError> {
+        let _inside = self.0.enter("unclear_pair", context);
+        self.0.error()?;
+        *self.0.pair.lock().unwrap() = Some(request);
+        Ok(PairOutcome { pair: cleared_pair(), commit: 12, replayed: false })
+    }
+
+    async fn case(
+        &self,
+        context: &RequestContext,
+        transaction: &RequestId,
+        attempt: Option<u32>,
+    ) -> Result<Option<CaseDecision>, WorkflowError> {
+        let _inside = self.0.enter("case", context);
+        self.0.error()?;
+        let key = DecisionKey { transaction: transaction.clone(), attempt: attempt.unwrap_or(3) };
+        Ok((transaction.as_str() != "unknown").then(|| case_decision(key)))
+    }
+
+    async fn decisions(
+        &self,
+        context: &RequestContext,
+        filter: &DecisionFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<DecisionHead>, WorkflowError> {
+        let _inside = self.0.enter("decisions", context);
+        self.0.error()?;
+        *self.0.listed.lock().unwrap() = Some((filter.clone(), page.clone()));
+        Ok(decisions_page())
+    }
+
+    async fn pairs(
+        &self,
+        context: &RequestContext,
+        _: Option<PairState>,
+        _: &PageRequest,
+    ) -> Result<ListPage<ClearedPair>, WorkflowError> {
+        let _inside = self.0.enter("pairs", context);
+        self.0.error()?;
+        Ok(ListPage { entries: vec![cleared_pair()], next: Some("ab".to_owned()) })
+    }
+
+    async fn subjects(
+        &self,
+        context: &RequestContext,
+        filter: SubjectFilter,
+        _: &PageRequest,
+    ) -> Result<ListPage<SubjectSummary>, WorkflowError> {
+        let _inside = self.0.enter("subjects", context);
+        self.0.error()?;
+        Ok(ListPage { entries: vec![subject_summary(&filter)], next: None })
+    }
+
+    async fn count_subjects(&self, context: &RequestContext, _: SubjectFilter) -> Result<SubjectCount, WorkflowError> {
+        let _inside = self.0.enter("count_subjects", context);
+        self.0.error()?;
+        Ok(SubjectCount { subjects: 5, templates: 9 })
     }
 
     async fn ready(&self) -> Result<(), WorkflowError> {
         if self.0.able.load(Ordering::SeqCst) { Ok(()) } else { Err(GalleryError::Storage("test".into()).into()) }
+    }
+}
+
+/// A pair with something in every field.
+pub fn cleared_pair() -> ClearedPair {
+    let entry = |kind, officer: &str, at| PairEntry {
+        kind,
+        officer: SubjectId::new(officer).unwrap(),
+        reason: Note::new("sinh đôi").unwrap(),
+        at: Timestamp(at),
+    };
+    ClearedPair {
+        first: SubjectId::new("a").unwrap(),
+        second: SubjectId::new("b").unwrap(),
+        entries: vec![
+            entry(PairEntryKind::Cleared, "officer-1", 1_700_000_000_000),
+            entry(PairEntryKind::Ended, "officer-2", 1_700_000_000_001),
+            entry(PairEntryKind::Cleared, "officer-3", 1_700_000_000_002),
+        ],
+        round_from: 2,
+        officers_needed: 2,
+        expires_at: Some(Timestamp(4_000_000_000_000)),
+    }
+}
+
+/// A decision that two officers have looked at.
+pub fn case_decision(key: DecisionKey) -> CaseDecision {
+    let answer = |officer: &str, outcome| Resolution {
+        officer: SubjectId::new(officer).unwrap(),
+        outcome,
+        reason: Note::new("đã xem giấy tờ").unwrap(),
+        resolved_at: Timestamp(1_700_000_000_777),
+    };
+    let resolutions = vec![answer("officer-1", Outcome::Approve), answer("officer-2", Outcome::Approve)];
+    CaseDecision {
+        outcome: BeneficiaryOutcome { resolutions, officers_needed: 2, ..beneficiary_outcome(key) },
+        subject: SubjectId::new("record").unwrap(),
+        scheme: Scheme::Health,
+        presented_by: Some(SubjectId::new("clerk-4").unwrap()),
+        waits: true,
+    }
+}
+
+/// A page with something in every field but the numbers, which do not travel.
+pub fn decisions_page() -> ListPage<DecisionHead> {
+    let head = DecisionHead {
+        number: 0,
+        key: DecisionKey { transaction: RequestId::new("t").unwrap(), attempt: 2 },
+        subject: SubjectId::new("record").unwrap(),
+        scheme: "social".to_owned(),
+        outcome: Outcome::Deny,
+        reasons: vec!["CHIP_ALTERED".to_owned(), "NAME_DIFFERS".to_owned()],
+        decided_at: Timestamp(1_700_000_000_123),
+        resolved: Some(Outcome::Approve),
+        waits: true,
+    };
+    ListPage { entries: vec![head], next: Some("cd".to_owned()) }
+}
+
+/// A subject of the province that is asked for.
+pub fn subject_summary(filter: &SubjectFilter) -> SubjectSummary {
+    SubjectSummary {
+        subject: SubjectId::new("a").unwrap(),
+        attributes: Attributes { province: filter.province.clone(), ..Attributes::default() },
+        templates: 3,
+        enrolled_at: Timestamp(1_700_000_000_000),
+        updated_at: Timestamp(1_700_000_000_001),
     }
 }
 

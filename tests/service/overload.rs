@@ -25,6 +25,7 @@ type Call = JoinHandle<Result<(), ClientError>>;
 
 fn enrol_request() -> EnrolRequest {
     EnrolRequest {
+        by: None,
         request_id: None,
         subject: SubjectId::new("somebody").unwrap(),
         mode: EnrolMode::Create,

@@ -90,6 +90,7 @@ async fn the_server_keeps_its_memory_names_nobody_and_ends_on_sigterm() {
     let mut after_warm_up = 0;
     for round in 0..20usize {
         let request = EnrolRequest {
+            by: None,
             request_id: Some(RequestId::new(format!("secret-request-{round}")).unwrap()),
             subject: SubjectId::new(format!("secret-subject-{}", round % 3)).unwrap(),
             mode: EnrolMode::Replace,

@@ -32,6 +32,11 @@ data = "people"                # folder of the gallery
 # memory_bytes_max = 8589934592  # for the index; default: half of the machine's memory
 graph = false                  # serve: keep a graph for approximate look-ups, in the same memory
 
+[cases]                        # what officers do, and what is looked at before a decision
+history_days = 30              # a record's earlier attempts are evidence for so long
+clear_officers = 1             # officers it takes to clear a pair: 1 or 2
+# clear_days = 365             # the clearing of a pair ends after so long; default: never
+
 [capture]                      # Verify and Identify; decisions have policies of their own
 quality = "advisory"           # off, advisory (measured and told), required (or refused)
 liveness = "advisory"          # likewise, for probes, and for several frames being one picture
@@ -62,6 +67,7 @@ without = []                   # evidence it does without: chip, number, name, b
                                # scheme, quality, liveness, chip_face, reference_face, duplicates
 first_sight = "refer"          # nobody enrolled yet: refer; accept: the chip alone; enrol: and enrol
 attempts_max = 3               # of one transaction
+attempts_per_day_max = 6       # about one record, over all transactions; beyond it refers
 chip_fmr = 1e-5                # captures against the chip's photo
 chip_refer_fmr = 1e-3          # up to here it refers, beyond it denies
 chip_photo_years_max = 10      # an older photo, or one of unknown age, widens that band
@@ -90,6 +96,7 @@ scheme_not_in_record = "refer" # enrolled, but not for the scheme asked for
 chip_face_differs = "deny"
 reference_face_differs = "refer"
 record_disagrees = "refer"     # the enrolled photos are not of one person
+attempts_many = "refer"        # more attempts in a day than attempts_per_day_max
 duplicate_face = "refer"       # the same face on another record
 capture_is_chip_photo = "refer" # not a picture taken now; may be accepted, as the next three
 capture_is_enrolled_photo = "refer"

@@ -36,6 +36,7 @@ pub(super) struct ConfigFile {
     pub capture: CaptureSection,
     pub chip: ChipSection,
     pub ids: IdsSection,
+    pub cases: CasesSection,
     pub danger: DangerSection,
     pub policies: BTreeMap<String, PolicyFile>,
 }
@@ -110,6 +111,15 @@ pub(super) struct ChipSection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct DangerSection {
     pub insist: Vec<String>,
+}
+
+/// `[cases]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CasesSection {
+    pub history_days: Option<u32>,
+    pub clear_officers: Option<u32>,
+    pub clear_days: Option<u32>,
 }
 
 /// `[ids]`

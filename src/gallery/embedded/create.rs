@@ -7,13 +7,16 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use super::EmbeddedOptions;
 use super::fault::StoreError;
 use super::read::Recipes;
-use super::record::{Counters, GalleryRecord, IdRecord, TemplateRecord, seal, unseal};
+use super::record::{
+    Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord, TemplateRecord, seal, unseal,
+};
 use super::tables::{
-    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, FORMAT_ONE_RECIPE, GALLERY, GALLERY_KEY, ID_KEY, REQUEST_ORDER,
-    REQUESTS, SUBJECTS, Snapshot, TEMPLATES, Tables, read_gallery, read_id,
+    CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION, GALLERY, GALLERY_KEY, ID_KEY,
+    REQUEST_ORDER, REQUESTS, SUBJECT_DECISIONS, SUBJECTS, Snapshot, TEMPLATES, Tables, WAITING, decision_key_of,
+    read_attempts, read_counters, read_decision, read_gallery, read_id, subject_decision_key,
 };
 use crate::face::RecipeDigest;
-use crate::gallery::{GalleryError, GalleryId, Timestamp};
+use crate::gallery::{GalleryError, GalleryId, StoredDecision, Timestamp};
 use crate::search::SearchError;
 
 /// Makes every table of a new gallery, in one transaction.
@@ -24,7 +27,7 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
     {
         let mut gallery = transaction.open_table(GALLERY)?;
         let record = GalleryRecord {
-            version: FORMAT_ONE_RECIPE,
+            version: FORMAT_VERSION,
             recipe: recipe.0.to_vec(),
             dimension,
             created_at: Timestamp::now().0,
@@ -33,7 +36,7 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
         put_gallery(&mut gallery, record)?;
         put_id(&mut gallery)?;
         // Template ids begin at 1, so that 0 never means one.
-        let counters = Counters { template_next: 1, ..Counters::default() };
+        let counters = Counters { template_next: 1, decision_next: 1, ..Counters::default() };
         gallery.insert(COUNTERS_KEY, seal("gallery", COUNTERS_KEY.as_bytes(), &counters).as_slice())?;
         transaction.open_table(SUBJECTS)?;
         transaction.open_table(TEMPLATES)?;
@@ -42,6 +45,9 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
         transaction.open_table(DECISIONS)?;
         transaction.open_table(CLEARED)?;
         transaction.open_table(CHANGES)?;
+        transaction.open_table(DECISION_HEADS)?;
+        transaction.open_table(SUBJECT_DECISIONS)?;
+        transaction.open_table(WAITING)?;
     }
     transaction.commit()?;
     Ok(())
@@ -68,6 +74,8 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         if is_there(read.open_table(DECISIONS).map(drop))?
             && is_there(read.open_table(CLEARED).map(drop))?
             && is_there(read.open_table(CHANGES).map(drop))?
+            && is_there(read.open_table(DECISION_HEADS).map(drop))?
+            && is_listed(&read_counters(&read.open_table(GALLERY)?)?)
             && read_id(&read.open_table(GALLERY)?)?.is_some()
         {
             return Ok(());
@@ -82,9 +90,58 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
         if read_id(&gallery)?.is_none() {
             put_id(&mut gallery)?;
         }
+        let record = read_gallery(&gallery)?;
+        if record.version < FORMAT_VERSION {
+            put_gallery(&mut gallery, GalleryRecord { version: FORMAT_VERSION, ..record })?;
+        }
+        let counters = read_counters(&gallery)?;
+        if !is_listed(&counters) {
+            let decision_next = list_decisions(&transaction)?;
+            let counters = Counters { decision_next, listed_to: counters.commit, ..counters };
+            gallery.insert(COUNTERS_KEY, seal("gallery", COUNTERS_KEY.as_bytes(), &counters).as_slice())?;
+        }
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Whether the tables that decisions are listed by are up to date.
+fn is_listed(counters: &Counters) -> bool {
+    counters.decision_next > 0 && counters.listed_to == counters.commit
+}
+
+/// Numbers all decisions in the order of their commits and makes the tables that they are listed
+/// by. The number of the next decision.
+fn list_decisions(transaction: &redb::WriteTransaction) -> Result<u64, StoreError> {
+    transaction.delete_table(DECISION_HEADS)?;
+    transaction.delete_table(SUBJECT_DECISIONS)?;
+    transaction.delete_table(WAITING)?;
+    let mut decisions = transaction.open_table(DECISIONS)?;
+    let mut heads = transaction.open_table(DECISION_HEADS)?;
+    let mut of_subjects = transaction.open_table(SUBJECT_DECISIONS)?;
+    let mut waiting = transaction.open_table(WAITING)?;
+    let mut order: Vec<(u64, u64, String)> = Vec::new();
+    for row in decisions.iter()? {
+        let (name, value) = row?;
+        let record: DecisionRecord = unseal("decisions", name.value().as_bytes(), value.value())?;
+        order.push((record.commit, record.number, name.value().to_owned()));
+    }
+    order.sort_unstable();
+    for (number, (_, _, name)) in (1u64..).zip(&order) {
+        let key = decision_key_of(name)?;
+        let is_last = read_attempts(&decisions, &key.transaction, 1)?.first().is_some_and(|last| last.key == key);
+        let stored = read_decision(&decisions, &key)?.ok_or_else(|| StoreError::damaged("a decision is gone"))?;
+        let decision = StoredDecision { number, ..stored.restore(key)? };
+        decisions
+            .insert(name.as_str(), seal("decisions", name.as_bytes(), &DecisionRecord::of(&decision)).as_slice())?;
+        let head = seal("decision_heads", &number.to_le_bytes(), &DecisionHeadRecord::of(&decision));
+        heads.insert(number, head.as_slice())?;
+        of_subjects.insert(subject_decision_key(&decision.subject, number).as_str(), [].as_slice())?;
+        if is_last && decision.waits() {
+            waiting.insert(number, [].as_slice())?;
+        }
+    }
+    Ok(order.len() as u64 + 1)
 }
 
 /// What the gallery is known by, once it is complete: the id that is asked for, if one is.

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::fault::from_io;
-use super::tables::{FORMAT_ONE_RECIPE, FORMAT_VERSION};
+use super::tables::FORMAT_VERSION;
 use crate::gallery::GalleryError;
 use crate::private::owner_only;
 use crate::regular;
@@ -182,8 +182,7 @@ impl Folder {
             }
             let new = self.path.join(VERSION_NEW);
             let mut file = owner_only(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
-            // The database says where it is of a later one.
-            writeln!(file, "{FORMAT_ONE_RECIPE}")?;
+            writeln!(file, "{FORMAT_VERSION}")?;
             file.sync_all()?;
             fs::rename(new, self.path.join(VERSION))?;
             self.sync()

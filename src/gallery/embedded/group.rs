@@ -9,16 +9,18 @@ use super::create::put_gallery;
 use super::fault::StoreError;
 use super::read::{self, Recipes, State};
 use super::record::{
-    ChangeRecord, ClearedRecord, Counters, DecisionRecord, RequestRecord, SubjectRecord, TemplateRecord, seal,
+    ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, RequestRecord, SubjectRecord,
+    TemplateRecord, seal,
 };
 use super::tables::{
-    CHANGES, CLEARED, COUNTERS_KEY, DECISIONS, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECTS, TEMPLATES, Tables,
-    cleared_key, decision_key, read_counters, read_gallery, read_request, read_template,
+    CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECT_DECISIONS,
+    SUBJECTS, TEMPLATES, Tables, WAITING, cleared_key, decision_key, read_attempts, read_counters, read_gallery,
+    read_request, read_template, subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
-    Attributes, Change, ClearedPair, Command, Committed, NewTemplate, Plan, Planned, RequestId, StoredRequest,
-    SubjectHead, SubjectId, Timestamp, Write,
+    Attributes, Change, ClearedPair, Command, Committed, NewTemplate, Plan, Planned, RequestId, StoredDecision,
+    StoredRequest, SubjectHead, SubjectId, Timestamp, Write,
 };
 
 /// Request ids forgotten in one transaction beyond those it adds, so that no
@@ -62,6 +64,9 @@ pub(super) struct Group<'t> {
     request_order: Table<'t, u64, &'static str>,
     gallery: Table<'t, &'static str, &'static [u8]>,
     changes: Table<'t, u64, &'static [u8]>,
+    decision_heads: Table<'t, u64, &'static [u8]>,
+    subject_decisions: Table<'t, &'static str, &'static [u8]>,
+    waiting: Table<'t, u64, &'static [u8]>,
     options: &'t EmbeddedOptions,
     recipes: &'t Recipes,
     /// The log is kept for commits after this one, at least.
@@ -105,6 +110,18 @@ impl<'t> Tables for Group<'t> {
     fn changes(&self) -> Result<&Self::ByNumber, StoreError> {
         Ok(&self.changes)
     }
+
+    fn decision_heads(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.decision_heads)
+    }
+
+    fn subject_decisions(&self) -> Result<&Self::ByText, StoreError> {
+        Ok(&self.subject_decisions)
+    }
+
+    fn waiting(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.waiting)
+    }
 }
 
 impl<'t> Group<'t> {
@@ -128,6 +145,9 @@ impl<'t> Group<'t> {
             request_order: transaction.open_table(REQUEST_ORDER)?,
             gallery,
             changes: transaction.open_table(CHANGES)?,
+            decision_heads: transaction.open_table(DECISION_HEADS)?,
+            subject_decisions: transaction.open_table(SUBJECT_DECISIONS)?,
+            waiting: transaction.open_table(WAITING)?,
             options,
             recipes,
             keep_after,
@@ -150,6 +170,7 @@ impl<'t> Group<'t> {
             templates: self.live,
             templates_max: self.options.templates_max,
             recipes: self.recipes,
+            decision_next: self.counters.decision_next,
         };
         let records = read::read(self, &state, &command.reads())?;
         match command.plan(&records, self.now)? {
@@ -174,12 +195,7 @@ impl<'t> Group<'t> {
             }
             Write::Template { id, subject, content } => self.put_template(id, &subject, content),
             Write::RemoveTemplate { id, subject } => self.remove_template(id, &subject),
-            Write::Decision(decision) => {
-                let name = decision_key(&decision.key);
-                let sealed = seal("decisions", name.as_bytes(), &DecisionRecord::of(&decision));
-                self.decisions.insert(name.as_str(), sealed.as_slice())?;
-                Ok(())
-            }
+            Write::Decision(decision) => self.put_decision(&decision),
             Write::Cleared(pair) => self.put_cleared(&pair),
             Write::RemoveCleared(one, other) => {
                 for name in [cleared_key(&one, &other), cleared_key(&other, &one)] {
@@ -201,6 +217,28 @@ impl<'t> Group<'t> {
         self.subjects.insert(name, sealed.as_slice())?;
         let SubjectHead { id, attributes, templates, .. } = head;
         self.written.insert(id, Written { templates, attributes, is_relabelled });
+        Ok(())
+    }
+
+    /// Writes a decision and what it is listed by. An attempt that another one follows waits for
+    /// nobody.
+    fn put_decision(&mut self, decision: &StoredDecision) -> Result<(), StoreError> {
+        let StoredDecision { number, key, subject, .. } = decision;
+        let last = read_attempts(&self.decisions, &key.transaction, 1)?.pop();
+        let name = decision_key(key);
+        let sealed = seal("decisions", name.as_bytes(), &DecisionRecord::of(decision));
+        self.decisions.insert(name.as_str(), sealed.as_slice())?;
+        let head = seal("decision_heads", &number.to_le_bytes(), &DecisionHeadRecord::of(decision));
+        self.decision_heads.insert(*number, head.as_slice())?;
+        self.subject_decisions.insert(subject_decision_key(subject, *number).as_str(), [].as_slice())?;
+        if let Some(earlier) = last.filter(|last| last.key.attempt < key.attempt) {
+            self.waiting.remove(earlier.number)?;
+        }
+        match decision.waits() {
+            true => drop(self.waiting.insert(*number, [].as_slice())?),
+            false => drop(self.waiting.remove(*number)?),
+        }
+        self.counters.decision_next = self.counters.decision_next.max(number + 1);
         Ok(())
     }
 
@@ -276,6 +314,7 @@ impl<'t> Group<'t> {
             self.counters.arrivals_from = self.before.commit;
         }
         (self.counters.changes_to, self.counters.arrivals_to) = (commit, commit);
+        self.counters.listed_to = commit;
         let removed: Vec<u64> = self.delta.iter().filter(|(_, new)| new.is_none()).map(|(&key, _)| key).collect();
         let relabelled = self.written.iter().filter(|(_, written)| written.is_relabelled);
         let relabelled: BTreeSet<String> = relabelled.map(|(id, _)| id.as_str().to_owned()).collect();

@@ -7,17 +7,22 @@ use redb::ReadableTable;
 use super::fault::StoreError;
 use super::record::Counters;
 use super::tables::{
-    Tables, read_changes, read_cleared_with, read_decision, read_last_decision, read_request, read_subject,
-    read_template,
+    Tables, read_attempts, read_changes, read_decision, read_decision_head, read_pairs_of, read_request, read_subject,
+    read_subject_decisions, read_template,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
-    Arrived, Change, Changes, GalleryError, ReadSet, Records, StoredTemplate, Subject, SubjectHead, SubjectId,
-    Watermark,
+    Arrived, Change, Changes, ClearedPair, DecisionFilter, DecisionHead, DecisionPage, GalleryError, PairState,
+    RECENT_MAX, ReadSet, Records, StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp, Watermark,
 };
 
 /// Recipes of the templates that a store may hold, each with the number of its values.
 pub(super) type Recipes = [(RecipeDigest, usize)];
+
+/// Rows that one page of a list looks at.
+const LOOKED_AT_MAX: usize = 10_000;
+/// By how much the clock may have been set back, in milliseconds, for lists by time to be complete.
+const CLOCK_STEP_MAX_MS: u64 = 60 * 60 * 1000;
 
 /// The state that tables are read in.
 pub(super) struct State<'a> {
@@ -30,15 +35,29 @@ pub(super) struct State<'a> {
     /// Most that may be.
     pub(super) templates_max: u64,
     pub(super) recipes: &'a Recipes,
+    /// Number of the next decision.
+    pub(super) decision_next: u64,
 }
 
 /// Everything that is asked for.
 pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) -> Result<Records, StoreError> {
-    let ReadSet { request, decision, subjects, decided_subject, templates, cleared_with, arrived_after } = wanted;
+    let ReadSet {
+        request,
+        decision,
+        subjects,
+        decided_subject,
+        templates,
+        attempts,
+        recent,
+        newest_of,
+        cleared_with,
+        arrived_after,
+    } = wanted;
     let mut records = Records {
         as_of: Watermark(state.counters.commit),
         commit: state.counters.commit + 1,
         template_next: state.unlogged.end.max(state.counters.template_next),
+        decision_next: state.decision_next,
         room: state.templates_max.saturating_sub(state.templates),
         templates_max: state.templates_max,
         ..Records::default()
@@ -50,7 +69,16 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
     if let Some(key) = decision {
         let found = read_decision(tables.decisions()?, key)?;
         records.decision = found.map(|record| record.restore(key.clone())).transpose()?;
-        records.last_decision = read_last_decision(tables.decisions()?, &key.transaction)?;
+        let limit = if *attempts { usize::MAX } else { 1 };
+        let mut found = read_attempts(tables.decisions()?, &key.transaction, limit)?;
+        records.last_decision = found.first().cloned();
+        if *attempts {
+            found.reverse();
+            records.attempts = found;
+        }
+    }
+    if let Some((subject, since)) = recent {
+        records.recent = recent_decisions(tables, subject, *since)?;
     }
     let decided = records.decision.as_ref().filter(|_| *decided_subject).map(|decision| decision.subject.clone());
     for id in subjects.iter().chain(&decided) {
@@ -65,8 +93,16 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
             }
         }
     }
+    if let Some(subject) = newest_of {
+        let newest = read_subject_decisions(tables.subject_decisions()?, subject, 0)?.next_back();
+        records.newest = newest.transpose()?.unwrap_or(0);
+    }
     if let Some(subject) = cleared_with {
-        records.cleared_with = read_cleared_with(tables.cleared()?, subject)?;
+        let (pairs, now) = (read_pairs_of(tables.cleared()?, subject)?, Timestamp::now());
+        let in_force = pairs.iter().filter(|pair| pair.state(now) == PairState::InForce);
+        let other = |pair: &ClearedPair| if pair.first == *subject { pair.second.clone() } else { pair.first.clone() };
+        records.cleared_with = in_force.map(other).collect();
+        records.pairs = pairs;
         for other in &records.cleared_with {
             records.cleared_heads.extend(head(tables, other)?);
         }
@@ -75,6 +111,85 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         records.arrived = arrived(tables, state, after)?;
     }
     Ok(records)
+}
+
+/// The newest decisions about a subject that were committed at `since` or later, newest first.
+fn recent_decisions(
+    tables: &impl Tables,
+    subject: &SubjectId,
+    since: Timestamp,
+) -> Result<Vec<DecisionHead>, StoreError> {
+    let mut found = Vec::new();
+    for number in read_subject_decisions(tables.subject_decisions()?, subject, 0)?.rev().take(RECENT_MAX) {
+        let head = read_decision_head(tables, number?)?;
+        let head = head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
+        if head.decided_at < since {
+            break;
+        }
+        found.push(head);
+    }
+    Ok(found)
+}
+
+/// Decisions that pass the filter, lowest number first, those after `after`; `next` is the number
+/// of the next decision. Looks at [`LOOKED_AT_MAX`] rows at most.
+pub(super) fn decisions_after(
+    tables: &impl Tables,
+    filter: &DecisionFilter,
+    after: u64,
+    limit: usize,
+    next: u64,
+) -> Result<DecisionPage, StoreError> {
+    let after = match filter.since {
+        Some(since) => after.max(last_before(tables, since, next)?),
+        None => after,
+    };
+    let numbers: Box<dyn Iterator<Item = Result<u64, StoreError>>> = match (&filter.subject, filter.waiting) {
+        (Some(subject), _) => Box::new(read_subject_decisions(tables.subject_decisions()?, subject, after)?),
+        (None, true) => Box::new(numbers_of(tables.waiting()?, after)?),
+        (None, false) => Box::new(numbers_of(tables.decision_heads()?, after)?),
+    };
+    let mut page = DecisionPage::default();
+    for (looked_at, number) in numbers.enumerate() {
+        let number = number?;
+        if page.decisions.len() == limit || looked_at == LOOKED_AT_MAX {
+            return Ok(page);
+        }
+        page.more_after = Some(number);
+        let head = read_decision_head(tables, number)?;
+        let head = head.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
+        if filter.until.is_some_and(|until| head.decided_at.0 >= until.0.saturating_add(CLOCK_STEP_MAX_MS)) {
+            break;
+        }
+        if filter.passes(&head) {
+            page.decisions.push(head);
+        }
+    }
+    page.more_after = None;
+    Ok(page)
+}
+
+fn numbers_of<'t>(
+    table: &'t impl ReadableTable<u64, &'static [u8]>,
+    after: u64,
+) -> Result<impl Iterator<Item = Result<u64, StoreError>> + 't, StoreError> {
+    let rows = table.range(after.saturating_add(1)..)?;
+    Ok(rows.map(|row| row.map(|(number, _)| number.value()).map_err(StoreError::from)))
+}
+
+/// A number below those of all decisions that were committed at `since` or later: the clock rises
+/// with the number but for steps of an hour at most.
+fn last_before(tables: &impl Tables, since: Timestamp, next: u64) -> Result<u64, StoreError> {
+    let since = since.0.saturating_sub(CLOCK_STEP_MAX_MS);
+    let (mut low, mut high) = (0, next);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        match read_decision_head(tables, middle)? {
+            Some(head) if head.decided_at.0 < since => low = middle,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
 }
 
 /// A subject without its vectors.
@@ -86,8 +201,8 @@ pub(super) fn head(tables: &impl Tables, id: &SubjectId) -> Result<Option<Subjec
 pub(super) fn subject(tables: &impl Tables, head: SubjectHead, recipes: &Recipes) -> Result<Subject, StoreError> {
     let restore = |&id: &u64| template_of(tables, id, &head.id, recipes);
     let templates = head.templates.iter().map(restore).collect::<Result<Vec<_>, _>>()?;
-    let SubjectHead { id, attributes, last_verified, enrolled_at, updated_at, vouched, .. } = head;
-    Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched })
+    let SubjectHead { id, attributes, last_verified, enrolled_at, updated_at, vouched, enrolled_by, .. } = head;
+    Ok(Subject { id, attributes, templates, last_verified, enrolled_at, updated_at, vouched, enrolled_by })
 }
 
 /// A template that must be there and be the subject's.

@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::fault::StoreError;
-use super::tables::{FORMAT_ONE_RECIPE, FORMAT_VERSION};
 use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionKey, NewTemplate, Note, Outcome, Resolution, Scheme, Source, StoredDecision,
-    StoredRequest, StoredTemplate, SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
+    Attributes, ClearedPair, DecisionHead, DecisionKey, NewTemplate, Note, Outcome, PairEntry, PairEntryKind,
+    RequestId, Resolution, Scheme, Source, StoredDecision, StoredRequest, StoredTemplate, SubjectHead, SubjectId,
+    Timestamp, Vouch, Vouched,
 };
 
 /// Version of a record written by this program.
@@ -72,8 +72,7 @@ impl GalleryRecord {
         });
         let Some(RecipeRecord { recipe, dimension }) = rows.next() else { return self };
         let beside: Vec<RecipeRecord> = rows.collect();
-        let version = if beside.is_empty() { FORMAT_ONE_RECIPE } else { FORMAT_VERSION };
-        Self { version, recipe, dimension, beside, ..self }
+        Self { recipe, dimension, beside, ..self }
     }
 }
 
@@ -110,6 +109,13 @@ pub(super) struct Counters {
     /// The table `changes` tells what came in every commit after this one.
     #[prost(uint64, tag = "7")]
     pub arrivals_from: u64,
+    /// Number of the next decision; 0 before the tables that decisions are listed by were made.
+    #[prost(uint64, tag = "8")]
+    pub decision_next: u64,
+    /// Number of the last commit by a program that keeps those tables: as with `changes_to`,
+    /// another than `commit` where one came after it that does not.
+    #[prost(uint64, tag = "9")]
+    pub listed_to: u64,
 }
 
 impl Counters {
@@ -201,6 +207,9 @@ pub(super) struct SubjectRecord {
     /// The commit that wrote this; 0 by a program that did not note it.
     #[prost(uint64, tag = "9")]
     pub changed_in: u64,
+    /// Who enrolled any of its templates, oldest first.
+    #[prost(string, repeated, tag = "10")]
+    pub enrolled_by: Vec<String>,
 }
 
 /// An officer's word that templates are one person's.
@@ -268,8 +277,42 @@ pub(super) struct DecisionRecord {
     pub decided_at: u64,
     #[prost(uint64, tag = "7")]
     pub commit: u64,
-    #[prost(message, optional, tag = "8")]
-    pub resolution: Option<ResolutionRecord>,
+    /// Oldest first. Earlier programs know one at most.
+    #[prost(message, repeated, tag = "8")]
+    pub resolutions: Vec<ResolutionRecord>,
+    /// Place in the order of decisions, from 1; 0 by a program that did not note it.
+    #[prost(uint64, tag = "9")]
+    pub number: u64,
+    /// Codes of reasons, the gravest first.
+    #[prost(string, repeated, tag = "10")]
+    pub reasons: Vec<String>,
+    #[prost(string, optional, tag = "11")]
+    pub presented_by: Option<String>,
+    #[prost(uint32, tag = "12")]
+    pub officers_needed: u32,
+}
+
+/// A decision without its answer, as lists show it. Whether it waits is said by a table.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct DecisionHeadRecord {
+    #[prost(string, tag = "1")]
+    pub transaction: String,
+    #[prost(uint32, tag = "2")]
+    pub attempt: u32,
+    #[prost(string, tag = "3")]
+    pub subject: String,
+    #[prost(string, tag = "4")]
+    pub scheme: String,
+    /// 1 approve, 2 refer, 3 deny.
+    #[prost(uint32, tag = "5")]
+    pub outcome: u32,
+    #[prost(string, repeated, tag = "6")]
+    pub reasons: Vec<String>,
+    #[prost(uint64, tag = "7")]
+    pub decided_at: u64,
+    /// As `outcome`; none while no officer has closed it.
+    #[prost(uint32, optional, tag = "8")]
+    pub resolved: Option<u32>,
 }
 
 /// What an officer made of a referral.
@@ -290,12 +333,37 @@ pub(super) struct ResolutionRecord {
 /// either finds the other by one range.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ClearedRecord {
+    /// The first officer's; earlier programs know nothing else.
     #[prost(string, tag = "1")]
     pub officer: String,
     #[prost(string, tag = "2")]
     pub reason: String,
     #[prost(uint64, tag = "3")]
     pub cleared_at: u64,
+    /// What officers said after that, oldest first.
+    #[prost(message, repeated, tag = "4")]
+    pub later: Vec<PairEntryRecord>,
+    /// Number of the entry that the present clearing begins with, from 0.
+    #[prost(uint32, tag = "5")]
+    pub round_from: u32,
+    #[prost(uint32, tag = "6")]
+    pub officers_needed: u32,
+    #[prost(uint64, optional, tag = "7")]
+    pub expires_at: Option<u64>,
+}
+
+/// What an officer said of a pair.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PairEntryRecord {
+    #[prost(string, tag = "1")]
+    pub officer: String,
+    #[prost(string, tag = "2")]
+    pub reason: String,
+    #[prost(uint64, tag = "3")]
+    pub at: u64,
+    /// 1 cleared, 2 ended.
+    #[prost(uint32, tag = "4")]
+    pub kind: u32,
 }
 
 /// Makes the bytes of a record for `key` of `table`.
@@ -345,6 +413,7 @@ impl SubjectRecord {
             updated_at: head.updated_at.0,
             vouched: head.vouched.iter().map(VouchedRecord::of).collect(),
             changed_in: head.changed_in,
+            enrolled_by: head.enrolled_by.iter().map(|by| by.as_str().to_owned()).collect(),
         }
     }
 
@@ -358,6 +427,7 @@ impl SubjectRecord {
             updated_at: Timestamp(self.updated_at),
             vouched: self.vouched.into_iter().map(VouchedRecord::restore).collect::<Result<_, _>>()?,
             changed_in: self.changed_in,
+            enrolled_by: self.enrolled_by.into_iter().map(stored_id).collect::<Result<_, _>>()?,
         })
     }
 
@@ -444,59 +514,144 @@ impl DecisionRecord {
             answer: decision.answer.clone(),
             decided_at: decision.decided_at.0,
             commit: decision.commit,
-            resolution: decision.resolution.as_ref().map(|resolution| ResolutionRecord {
-                officer: resolution.officer.as_str().to_owned(),
-                outcome: outcome_number(resolution.outcome),
-                reason: resolution.reason.as_str().to_owned(),
-                resolved_at: resolution.resolved_at.0,
-            }),
+            resolutions: decision.resolutions.iter().map(ResolutionRecord::of).collect(),
+            number: decision.number,
+            reasons: decision.reasons.clone(),
+            presented_by: decision.presented_by.as_ref().map(|by| by.as_str().to_owned()),
+            officers_needed: decision.officers_needed,
         }
     }
 
     pub(super) fn restore(self, key: DecisionKey) -> Result<StoredDecision, StoreError> {
-        let damaged = |_| StoreError::damaged("a decision's record makes no sense");
-        let resolution = self.resolution.map(|resolution| {
-            Ok::<_, StoreError>(Resolution {
-                officer: SubjectId::new(resolution.officer).map_err(damaged)?,
-                outcome: outcome_of(resolution.outcome)?,
-                reason: Note::stored(resolution.reason),
-                resolved_at: Timestamp(resolution.resolved_at),
-            })
-        });
         Ok(StoredDecision {
             key,
             content: <[u8; 32]>::try_from(self.content)
                 .map_err(|_| StoreError::damaged("a decision's digest has another length"))?,
-            subject: SubjectId::new(self.subject).map_err(damaged)?,
+            subject: stored_id(self.subject)?,
             scheme: self.scheme,
             outcome: outcome_of(self.outcome)?,
+            reasons: self.reasons,
+            presented_by: self.presented_by.map(stored_id).transpose()?,
             answer: self.answer,
             decided_at: Timestamp(self.decided_at),
             commit: self.commit,
-            resolution: resolution.transpose()?,
+            number: self.number,
+            resolutions: self.resolutions.into_iter().map(ResolutionRecord::restore).collect::<Result<_, _>>()?,
+            officers_needed: self.officers_needed,
+        })
+    }
+}
+
+impl ResolutionRecord {
+    fn of(resolution: &Resolution) -> Self {
+        Self {
+            officer: resolution.officer.as_str().to_owned(),
+            outcome: outcome_number(resolution.outcome),
+            reason: resolution.reason.as_str().to_owned(),
+            resolved_at: resolution.resolved_at.0,
+        }
+    }
+
+    fn restore(self) -> Result<Resolution, StoreError> {
+        Ok(Resolution {
+            officer: stored_id(self.officer)?,
+            outcome: outcome_of(self.outcome)?,
+            reason: Note::stored(self.reason),
+            resolved_at: Timestamp(self.resolved_at),
+        })
+    }
+}
+
+impl DecisionHeadRecord {
+    pub(super) fn of(decision: &StoredDecision) -> Self {
+        Self {
+            transaction: decision.key.transaction.as_str().to_owned(),
+            attempt: decision.key.attempt,
+            subject: decision.subject.as_str().to_owned(),
+            scheme: decision.scheme.clone(),
+            outcome: outcome_number(decision.outcome),
+            reasons: decision.reasons.clone(),
+            decided_at: decision.decided_at.0,
+            resolved: decision.resolution().map(|closing| outcome_number(closing.outcome)),
+        }
+    }
+
+    pub(super) fn restore(self, number: u64, waits: bool) -> Result<DecisionHead, StoreError> {
+        let transaction =
+            RequestId::new(self.transaction).map_err(|_| StoreError::damaged("a transaction's id is not one"))?;
+        Ok(DecisionHead {
+            number,
+            key: DecisionKey { transaction, attempt: self.attempt },
+            subject: stored_id(self.subject)?,
+            scheme: self.scheme,
+            outcome: outcome_of(self.outcome)?,
+            reasons: self.reasons,
+            decided_at: Timestamp(self.decided_at),
+            resolved: self.resolved.map(outcome_of).transpose()?,
+            waits,
         })
     }
 }
 
 impl ClearedRecord {
     pub(super) fn of(pair: &ClearedPair) -> Self {
+        let mut entries = pair.entries.iter().map(PairEntryRecord::of);
+        let first = entries.next().unwrap_or_default();
         Self {
-            officer: pair.officer.as_str().to_owned(),
-            reason: pair.reason.as_str().to_owned(),
-            cleared_at: pair.cleared_at.0,
+            officer: first.officer,
+            reason: first.reason,
+            cleared_at: first.at,
+            later: entries.collect(),
+            round_from: u32::try_from(pair.round_from).unwrap_or(u32::MAX),
+            officers_needed: pair.officers_needed,
+            expires_at: pair.expires_at.map(|at| at.0),
         }
     }
 
     pub(super) fn restore(self, first: SubjectId, second: SubjectId) -> Result<ClearedPair, StoreError> {
-        let damaged = |_| StoreError::damaged("a cleared pair's record makes no sense");
+        let cleared = PairEntryRecord { officer: self.officer, reason: self.reason, at: self.cleared_at, kind: 1 };
+        let entries = std::iter::once(cleared).chain(self.later).map(PairEntryRecord::restore);
         Ok(ClearedPair {
             first,
             second,
-            officer: SubjectId::new(self.officer).map_err(damaged)?,
-            reason: Note::stored(self.reason),
-            cleared_at: Timestamp(self.cleared_at),
+            entries: entries.collect::<Result<_, _>>()?,
+            round_from: self.round_from as usize,
+            // Of earlier programs, which asked one.
+            officers_needed: self.officers_needed.max(1),
+            expires_at: self.expires_at.map(Timestamp),
         })
     }
+}
+
+impl PairEntryRecord {
+    fn of(entry: &PairEntry) -> Self {
+        Self {
+            officer: entry.officer.as_str().to_owned(),
+            reason: entry.reason.as_str().to_owned(),
+            at: entry.at.0,
+            kind: match entry.kind {
+                PairEntryKind::Cleared => 1,
+                PairEntryKind::Ended => 2,
+            },
+        }
+    }
+
+    fn restore(self) -> Result<PairEntry, StoreError> {
+        Ok(PairEntry {
+            kind: match self.kind {
+                1 => PairEntryKind::Cleared,
+                2 => PairEntryKind::Ended,
+                _ => return Err(StoreError::damaged("an officer's entry about a pair is of no known kind")),
+            },
+            officer: stored_id(self.officer)?,
+            reason: Note::stored(self.reason),
+            at: Timestamp(self.at),
+        })
+    }
+}
+
+fn stored_id(id: String) -> Result<SubjectId, StoreError> {
+    SubjectId::new(id).map_err(|_| StoreError::damaged("a stored id is not one"))
 }
 
 /// The number an outcome is stored as.

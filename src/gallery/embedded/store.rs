@@ -22,8 +22,8 @@ use super::{EmbeddedOptions, create, index};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 use crate::gallery::{
-    Changes, ClearedPair, Command, Committed, GalleryError, GalleryId, GallerySnapshot, ReadSet, RecordStore, Records,
-    Sizes, SubjectId, Watermark,
+    Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage, GalleryError, GalleryId, GallerySnapshot,
+    ReadSet, RecordStore, Records, Sizes, SubjectId, Watermark,
 };
 use crate::hex;
 
@@ -255,6 +255,7 @@ impl RecordStore for EmbeddedStore {
                 templates: shared.templates.load(Ordering::Acquire),
                 templates_max: shared.options.templates_max,
                 recipes: &shared.recipes,
+                decision_next: counters.decision_next,
             };
             read::read(snapshot, &state, &wanted)
         })
@@ -299,6 +300,20 @@ impl RecordStore for EmbeddedStore {
     ) -> Result<Vec<ClearedPair>, GalleryError> {
         let after = after.map(|(one, other)| cleared_key(one, other));
         self.read_tables(move |snapshot, _| read_cleared_pairs(snapshot.cleared()?, after.as_deref(), limit)).await
+    }
+
+    async fn decisions_after(
+        &self,
+        filter: &DecisionFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<DecisionPage, GalleryError> {
+        let filter = filter.clone();
+        self.read_tables(move |snapshot, _| {
+            let next = read_counters(snapshot.gallery()?)?.decision_next;
+            read::decisions_after(snapshot, &filter, after, limit, next)
+        })
+        .await
     }
 
     fn sizes(&self) -> Sizes {

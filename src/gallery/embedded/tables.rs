@@ -22,15 +22,15 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::fault::StoreError;
 use super::record::{
-    ChangeRecord, ClearedRecord, Counters, DecisionRecord, GalleryRecord, IdRecord, IndexMarksRecord, RequestRecord,
-    SubjectRecord, TemplateRecord, unseal,
+    ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
+    IndexMarksRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
 };
-use crate::gallery::{ClearedPair, DecisionKey, GalleryId, RequestId, StoredDecision, SubjectId};
+use crate::gallery::{ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, StoredDecision, SubjectId};
 
-/// Version of the layout of folder and tables.
+/// Version of the layout of folder and tables. 2 knows templates of several recipes, decisions that
+/// wait for a second officer, and pairs whose clearing has ended: a program that overlooks those
+/// would pay and hide what it must not.
 pub(super) const FORMAT_VERSION: u32 = 2;
-/// Version of a gallery with templates of one recipe alone, which earlier programs can open.
-pub(super) const FORMAT_ONE_RECIPE: u32 = 1;
 
 pub(super) const GALLERY: TableDefinition<&str, &[u8]> = TableDefinition::new("gallery");
 pub(super) const SUBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("subjects");
@@ -39,6 +39,13 @@ pub(super) const REQUESTS: TableDefinition<&str, &[u8]> = TableDefinition::new("
 pub(super) const REQUEST_ORDER: TableDefinition<u64, &str> = TableDefinition::new("request_order");
 pub(super) const DECISIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("decisions");
 pub(super) const CLEARED: TableDefinition<&str, &[u8]> = TableDefinition::new("cleared");
+
+/// By number, what is listed of a decision.
+pub(super) const DECISION_HEADS: TableDefinition<u64, &[u8]> = TableDefinition::new("decision_heads");
+/// Subject and number of each decision; the values are empty.
+pub(super) const SUBJECT_DECISIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("subject_decisions");
+/// Numbers of decisions that wait for an officer; the values are empty.
+pub(super) const WAITING: TableDefinition<u64, &[u8]> = TableDefinition::new("waiting");
 
 pub(super) const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("changes");
 
@@ -65,6 +72,9 @@ pub(super) trait Tables {
     fn decisions(&self) -> Result<&Self::ByText, StoreError>;
     fn cleared(&self) -> Result<&Self::ByText, StoreError>;
     fn changes(&self) -> Result<&Self::ByNumber, StoreError>;
+    fn decision_heads(&self) -> Result<&Self::ByNumber, StoreError>;
+    fn subject_decisions(&self) -> Result<&Self::ByText, StoreError>;
+    fn waiting(&self) -> Result<&Self::ByNumber, StoreError>;
 }
 
 /// One read transaction. A table is opened when it is first read.
@@ -77,6 +87,9 @@ pub(super) struct Snapshot {
     decisions: OnceCell<Rows<&'static str>>,
     cleared: OnceCell<Rows<&'static str>>,
     changes: OnceCell<Rows<u64>>,
+    decision_heads: OnceCell<Rows<u64>>,
+    subject_decisions: OnceCell<Rows<&'static str>>,
+    waiting: OnceCell<Rows<u64>>,
 }
 
 impl Snapshot {
@@ -90,6 +103,9 @@ impl Snapshot {
             decisions: OnceCell::new(),
             cleared: OnceCell::new(),
             changes: OnceCell::new(),
+            decision_heads: OnceCell::new(),
+            subject_decisions: OnceCell::new(),
+            waiting: OnceCell::new(),
         }
     }
 
@@ -140,6 +156,18 @@ impl Tables for Snapshot {
 
     fn changes(&self) -> Result<&Self::ByNumber, StoreError> {
         self.opened(&self.changes, CHANGES)
+    }
+
+    fn decision_heads(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.decision_heads, DECISION_HEADS)
+    }
+
+    fn subject_decisions(&self) -> Result<&Self::ByText, StoreError> {
+        self.opened(&self.subject_decisions, SUBJECT_DECISIONS)
+    }
+
+    fn waiting(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.waiting, WAITING)
     }
 }
 
@@ -227,23 +255,60 @@ pub(super) fn read_decision(
     table.get(name.as_str())?.map(|value| unseal("decisions", name.as_bytes(), value.value())).transpose()
 }
 
-/// Number and record of a transaction's last attempt.
-pub(super) fn read_last_decision(
+/// Attempts of a transaction from the last one backwards, `limit` at most.
+pub(super) fn read_attempts(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
     transaction: &RequestId,
-) -> Result<Option<StoredDecision>, StoreError> {
+    limit: usize,
+) -> Result<Vec<StoredDecision>, StoreError> {
     let first = DecisionKey { transaction: transaction.clone(), attempt: 0 };
     let last = DecisionKey { transaction: transaction.clone(), attempt: u32::MAX };
     let (first, last) = (decision_key(&first), decision_key(&last));
-    let Some(row) = table.range::<&str>(first.as_str()..=last.as_str())?.next_back() else {
-        return Ok(None);
-    };
-    let (name, value) = row?;
-    let name = name.value();
-    let attempt = name.rsplit(' ').next().and_then(|number| number.parse().ok());
-    let attempt = attempt.ok_or_else(|| StoreError::damaged("a decision's key is not one"))?;
-    let record: DecisionRecord = unseal("decisions", name.as_bytes(), value.value())?;
-    Ok(Some(record.restore(DecisionKey { transaction: transaction.clone(), attempt })?))
+    let rows = table.range::<&str>(first.as_str()..=last.as_str())?.rev().take(limit);
+    rows.map(|row| {
+        let (name, value) = row?;
+        let key = decision_key_of(name.value())?;
+        unseal::<DecisionRecord>("decisions", name.value().as_bytes(), value.value())?.restore(key)
+    })
+    .collect()
+}
+
+/// The decision that lies under a key.
+pub(super) fn decision_key_of(name: &str) -> Result<DecisionKey, StoreError> {
+    let damaged = || StoreError::damaged("a decision's key is not one");
+    let (transaction, attempt) = name.rsplit_once(' ').ok_or_else(damaged)?;
+    let transaction = RequestId::new(transaction).map_err(|_| damaged())?;
+    Ok(DecisionKey { transaction, attempt: attempt.parse().map_err(|_| damaged())? })
+}
+
+/// Under which key a decision of a subject lies.
+pub(super) fn subject_decision_key(subject: &SubjectId, number: u64) -> String {
+    format!("{}\0{number:016x}", subject.as_str())
+}
+
+/// Numbers of the decisions about a subject, those after `after`, lowest first.
+pub(super) fn read_subject_decisions(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    subject: &SubjectId,
+    after: u64,
+) -> Result<impl DoubleEndedIterator<Item = Result<u64, StoreError>>, StoreError> {
+    // U+0001 is the next after NUL, and no id holds either.
+    let first = subject_decision_key(subject, after.saturating_add(1));
+    let end = format!("{}\u{1}", subject.as_str());
+    let rows = table.range::<&str>(first.as_str()..end.as_str())?;
+    Ok(rows.map(|row| {
+        let (name, _) = row?;
+        let number = name.value().rsplit_once('\0').and_then(|(_, number)| u64::from_str_radix(number, 16).ok());
+        number.ok_or_else(|| StoreError::damaged("the key of a subject's decision is not one"))
+    }))
+}
+
+/// What is listed of a decision.
+pub(super) fn read_decision_head(tables: &impl Tables, number: u64) -> Result<Option<DecisionHead>, StoreError> {
+    let Some(value) = tables.decision_heads()?.get(number)? else { return Ok(None) };
+    let record: DecisionHeadRecord = unseal("decision_heads", &number.to_le_bytes(), value.value())?;
+    let waits = tables.waiting()?.get(number)?.is_some();
+    record.restore(number, waits).map(Some)
 }
 
 /// Under which key a cleared pair lies, in this order.
@@ -259,19 +324,21 @@ fn cleared_ids(name: &str) -> Result<(SubjectId, SubjectId), StoreError> {
     Ok((id(one)?, id(other)?))
 }
 
-/// Those a subject was cleared with, in byte order.
-pub(super) fn read_cleared_with(
+/// Every pair of a subject, however it stands, in byte order of the other.
+pub(super) fn read_pairs_of(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
     subject: &SubjectId,
-) -> Result<Vec<SubjectId>, StoreError> {
+) -> Result<Vec<ClearedPair>, StoreError> {
     // U+0001 is the next after NUL, and no id holds either.
     let (first, last) = (format!("{}\0", subject.as_str()), format!("{}\u{1}", subject.as_str()));
     let mut found = Vec::new();
     for row in table.range::<&str>(first.as_str()..last.as_str())? {
         let (name, value) = row?;
         let name = name.value();
-        unseal::<ClearedRecord>("cleared", name.as_bytes(), value.value())?;
-        found.push(cleared_ids(name)?.1);
+        let record: ClearedRecord = unseal("cleared", name.as_bytes(), value.value())?;
+        let (one, other) = cleared_ids(name)?;
+        let (first, second) = if one < other { (one, other) } else { (other, one) };
+        found.push(record.restore(first, second)?);
     }
     Ok(found)
 }

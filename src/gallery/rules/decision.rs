@@ -5,13 +5,13 @@ use super::{Plan, Planned, Write, enrolment};
 use crate::face::Template;
 use crate::gallery::records::{Committed, ReadSet, Records};
 use crate::gallery::{
-    Basis, DecisionKey, EnrolMode, GalleryError, NewDecision, Outcome, Receipt, Resolution, Searched, StoredDecision,
-    SubjectHead, SubjectId, Timestamp,
+    Basis, EnrolMode, GalleryError, NewDecision, Outcome, Receipt, Resolution, ResolveCommand, Searched,
+    StoredDecision, SubjectHead, SubjectId, Timestamp,
 };
 use crate::matching::compare;
 
 /// Which attempt of a transaction may be decided after its last one: about the same subject and
-/// scheme, while it is open, the next. A transaction that is closed says so before anything is
+/// scheme, while no officer has taken it up, the next. A transaction that is closed says so before anything is
 /// said of numbers, which would be of no use.
 ///
 /// # Errors
@@ -21,7 +21,7 @@ pub fn next_attempt(last: Option<&StoredDecision>, subject: &SubjectId, scheme: 
     if last.subject != *subject || last.scheme != scheme {
         return Err(GalleryError::TransactionReused);
     }
-    if last.outcome == Outcome::Approve || last.resolution.is_some() {
+    if last.outcome == Outcome::Approve || !last.resolutions.is_empty() {
         return Err(GalleryError::TransactionClosed);
     }
     Ok(last.key.attempt + 1)
@@ -33,6 +33,7 @@ pub(super) fn reads(decision: &NewDecision) -> ReadSet {
         decision: Some(decision.key.clone()),
         subjects: vec![decision.subject.clone()],
         cleared_with: basis.map(|_| decision.subject.clone()),
+        newest_of: basis.and_then(|basis| basis.newest).map(|_| decision.subject.clone()),
         arrived_after: basis.and_then(|basis| basis.searched.iter().flatten().map(|searched| searched.as_of).min()),
         ..ReadSet::default()
     }
@@ -79,14 +80,18 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
         subject: decision.subject.clone(),
         scheme: decision.scheme.clone(),
         outcome: decision.outcome,
+        reasons: decision.reasons.clone(),
+        presented_by: decision.presented_by.clone(),
         answer: decision.answer.clone(),
         decided_at: now,
         commit: records.commit,
-        resolution: None,
+        number: records.decision_next,
+        resolutions: Vec::new(),
+        officers_needed: 0,
     };
     writes.push(Write::Decision(stored.clone()));
     let receipt = Receipt { commit: records.commit, templates, replayed: false };
-    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: Some(stored) } }))
+    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: Some(stored), pair: None } }))
 }
 
 /// Whether nothing that a decision rests on has changed since it was read, and nobody with the
@@ -94,6 +99,10 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
 /// moment, the one that is committed second does not pass here, whoever decides it and where.
 fn check_basis(decision: &NewDecision, basis: &Basis, records: &Records) -> Result<(), GalleryError> {
     if records.head(&decision.subject) != basis.subject.as_ref() || records.cleared_with != basis.cleared_with {
+        return Err(GalleryError::Outdated);
+    }
+    // Where many ask for one record at once, each is counted.
+    if basis.newest.is_some_and(|newest| newest != records.newest) {
         return Err(GalleryError::Outdated);
     }
     let Some(searched) = basis.searched.as_ref().filter(|searched| !searched.is_empty()) else { return Ok(()) };
@@ -121,37 +130,58 @@ fn verified(mut head: SubjectHead, scheme: &str, commit: u64, now: Timestamp) ->
 }
 
 fn answered(decision: StoredDecision, replayed: bool) -> Committed {
-    Committed { receipt: Receipt { commit: decision.commit, templates: 0, replayed }, decision: Some(decision) }
+    let receipt = Receipt { commit: decision.commit, templates: 0, replayed };
+    Committed { receipt, decision: Some(decision), pair: None }
 }
 
-/// An officer's answer to a referral.
+/// An officer's answer to the last attempt of a transaction, which did not approve: referred or
+/// denied. A denial closes it, and so does the approval of as many officers as it takes. Nobody
+/// answers who presented an attempt of it, or enrolled the subject.
 pub(super) fn plan_resolution(
-    key: &DecisionKey,
-    resolution: &Resolution,
+    command: &ResolveCommand,
     records: &Records,
     now: Timestamp,
 ) -> Result<Planned, GalleryError> {
+    let ResolveCommand { key, resolution, officers_needed } = command;
     let last = records.last_decision.as_ref();
     let unknown = || if last.is_some() { GalleryError::UnknownAttempt } else { GalleryError::UnknownTransaction };
     let mut decision = records.decision.clone().ok_or_else(unknown)?;
     let resolution = Resolution { resolved_at: now, ..resolution.clone() };
-    if let Some(earlier) = &decision.resolution {
-        let is_same = Resolution { resolved_at: earlier.resolved_at, ..resolution } == *earlier;
-        return if is_same { Ok(Planned::Done(answered(decision, true))) } else { Err(GalleryError::AlreadyResolved) };
+    let is_said =
+        |earlier: &Resolution| Resolution { resolved_at: earlier.resolved_at, ..resolution.clone() } == *earlier;
+    if decision.resolutions.iter().any(is_said) {
+        return Ok(Planned::Done(answered(decision, true)));
     }
-    let waits = decision.outcome == Outcome::Refer && last.is_some_and(|last| last.key == *key);
-    if !waits || resolution.outcome == Outcome::Refer {
+    if decision.resolution().is_some() {
+        return Err(GalleryError::AlreadyResolved);
+    }
+    let may_be = decision.outcome != Outcome::Approve && last.is_some_and(|last| last.key == *key);
+    if !may_be || resolution.outcome == Outcome::Refer {
         return Err(GalleryError::NotReferred);
     }
+    let officer = &resolution.officer;
+    let head = records.head(&decision.subject);
+    let presented = records.attempts.iter().any(|attempt| attempt.presented_by.as_ref() == Some(officer));
+    if presented || head.is_some_and(|head| head.was_enrolled_by(officer)) {
+        return Err(GalleryError::OfficerInvolved);
+    }
+    // The first answer says how many it takes. Nobody is two officers.
+    let has_answered = decision.resolutions.iter().any(|earlier| earlier.officer == *officer);
+    if has_answered && resolution.outcome == Outcome::Approve {
+        return Err(GalleryError::AlreadyResolved);
+    }
+    if decision.resolutions.is_empty() {
+        decision.officers_needed = (*officers_needed).max(1);
+    }
+    decision.resolutions.push(resolution);
     let mut writes = Vec::new();
-    if resolution.outcome == Outcome::Approve {
-        let head = records.head(&decision.subject).cloned();
+    if decision.resolution().is_some_and(|closing| closing.outcome == Outcome::Approve) {
         // One who is not enrolled has no such time.
-        let verified = head.map(|head| verified(head, &decision.scheme, records.commit, now));
+        let verified = head.cloned().map(|head| verified(head, &decision.scheme, records.commit, now));
         writes.extend(verified.map(Write::Subject));
     }
-    decision.resolution = Some(resolution);
     writes.push(Write::Decision(decision.clone()));
     let receipt = Receipt { commit: records.commit, templates: 0, replayed: false };
-    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: Some(decision) } }))
+    let committed = Committed { receipt, decision: Some(decision), pair: None };
+    Ok(Planned::Write(Plan { writes, committed }))
 }

@@ -60,7 +60,7 @@ pub(super) fn plan(
         (Some(old), EnrolMode::Replace) => {
             leaving = old.templates.len();
             writes.extend(removed_templates(old));
-            writes.extend(forgotten_pairs(id, records));
+            writes.extend(forgotten_pairs(records));
             // The time of the first enrolment stays. The verifications do not: they were of a
             // face that is no longer this subject's reference; nor do the pairs that were cleared
             // for it.
@@ -69,6 +69,11 @@ pub(super) fn plan(
         (None, _) => fresh(enrolment, now, records.commit, now),
     };
 
+    if let Some(by) = &enrolment.by
+        && !head.enrolled_by.contains(by)
+    {
+        head.enrolled_by.push(by.clone());
+    }
     let new_ids = records.template_next..records.template_next + enrolment.templates.len() as u64;
     match &enrolment.agreement {
         Agreement::Known => {}
@@ -151,7 +156,7 @@ fn check_agreement_by(record: &Subject, enrolment: &Enrolment, scores: &Agreemen
 pub(super) fn plan_removal(id: &SubjectId, records: &Records) -> Result<Rows, GalleryError> {
     let old = records.head(id).ok_or(GalleryError::UnknownSubject)?;
     let mut writes: Vec<Write> = removed_templates(old).collect();
-    writes.extend(forgotten_pairs(id, records));
+    writes.extend(forgotten_pairs(records));
     writes.push(Write::RemoveSubject(id.clone()));
     Ok(Rows { writes, templates: 0 })
 }
@@ -170,6 +175,7 @@ fn fresh(enrolment: &Enrolment, enrolled_at: Timestamp, commit: u64, now: Timest
         enrolled_at,
         updated_at: now,
         vouched: Vec::new(),
+        enrolled_by: Vec::new(),
         changed_in: commit,
     }
 }

@@ -12,8 +12,8 @@ pub use self::decision::next_attempt;
 pub(super) use self::enrolment::check as check_enrolment;
 use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
-    ClearedPair, DecisionKey, EnrolMode, Enrolment, GalleryError, NewDecision, NewTemplate, Receipt, RequestId,
-    Resolution, Retry, StoredDecision, SubjectHead, SubjectId, Timestamp,
+    ClearPair, ClearedPair, EnrolMode, Enrolment, GalleryError, NewDecision, NewTemplate, Receipt, RequestId,
+    ResolveCommand, Retry, StoredDecision, SubjectHead, SubjectId, Timestamp, UnclearPair,
 };
 
 /// One thing to do, whole or not at all.
@@ -28,12 +28,13 @@ pub enum Command {
     /// Stores a decision, with the enrolment that goes with it and, where it approves, the time of
     /// the verification.
     Decide(NewDecision),
-    /// Records what an officer made of a referral, and where that is an approval the time of the
-    /// verification.
-    Resolve(DecisionKey, Resolution),
-    /// Remembers that two subjects share a face for a good reason. The first id comes first in
-    /// byte order.
-    Clear(ClearedPair),
+    /// Records what an officer made of a decision that did not approve, and where that closes it
+    /// with an approval the time of the verification.
+    Resolve(ResolveCommand),
+    /// Remembers that two subjects share a face for a good reason.
+    Clear(ClearPair),
+    /// Ends that.
+    Unclear(UnclearPair),
 }
 
 /// What a command comes to.
@@ -80,7 +81,7 @@ pub enum Write {
     },
     /// A decision, in place of the one that may be there.
     Decision(StoredDecision),
-    /// A cleared pair.
+    /// A cleared pair, in place of the one that may be there.
     Cleared(ClearedPair),
     /// Takes a cleared pair away, in whatever order its ids are stored.
     RemoveCleared(SubjectId, SubjectId),
@@ -100,10 +101,12 @@ impl Command {
                 ..ReadSet::default()
             },
             Self::Decide(decision) => decision::reads(decision),
-            Self::Resolve(key, _) => {
-                ReadSet { decision: Some(key.clone()), decided_subject: true, ..ReadSet::default() }
+            Self::Resolve(ResolveCommand { key, .. }) => {
+                ReadSet { decision: Some(key.clone()), decided_subject: true, attempts: true, ..ReadSet::default() }
             }
-            Self::Clear(pair) => pair::reads(pair),
+            Self::Clear(ClearPair { first, second, .. }) | Self::Unclear(UnclearPair { first, second, .. }) => {
+                pair::reads(first, second)
+            }
         }
     }
 
@@ -117,7 +120,8 @@ impl Command {
     /// [`GalleryError::TransactionReused`], [`GalleryError::AttemptOutOfOrder`],
     /// [`GalleryError::TransactionClosed`], [`GalleryError::Outdated`],
     /// [`GalleryError::UnknownTransaction`], [`GalleryError::UnknownAttempt`],
-    /// [`GalleryError::NotReferred`], [`GalleryError::AlreadyResolved`], and
+    /// [`GalleryError::NotReferred`], [`GalleryError::AlreadyResolved`],
+    /// [`GalleryError::OfficerInvolved`], [`GalleryError::UnknownPair`], and
     /// [`GalleryError::Search`] in a full store.
     pub fn plan(&self, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
         match self {
@@ -126,8 +130,9 @@ impl Command {
             }
             Self::Remove(subject, retry) => once(retry.as_ref(), records, || enrolment::plan_removal(subject, records)),
             Self::Decide(decision) => decision::plan(decision, records, now),
-            Self::Resolve(key, resolution) => decision::plan_resolution(key, resolution, records, now),
-            Self::Clear(pair) => pair::plan(pair, records, now),
+            Self::Resolve(command) => decision::plan_resolution(command, records, now),
+            Self::Clear(clear) => pair::plan(clear, records, now),
+            Self::Unclear(unclear) => pair::plan_end(unclear, records, now),
         }
     }
 
@@ -177,7 +182,7 @@ fn once(
 ) -> Result<Planned, GalleryError> {
     if let (Some(retry), Some(earlier)) = (retry, &records.request) {
         return match earlier.content == retry.content {
-            true => Ok(Planned::Done(Committed { receipt: earlier.receipt(), decision: None })),
+            true => Ok(Planned::Done(Committed { receipt: earlier.receipt(), decision: None, pair: None })),
             false => Err(GalleryError::RequestIdReused),
         };
     }
@@ -187,11 +192,10 @@ fn once(
         let request = StoredRequest { content: *content, commit: receipt.commit, templates };
         writes.push(Write::Request(request_id.clone(), request));
     }
-    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: None } }))
+    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: None, pair: None } }))
 }
 
-/// Rows that take away every pair a subject was cleared in.
-fn forgotten_pairs(subject: &SubjectId, records: &Records) -> impl Iterator<Item = Write> {
-    let forget = |other: &SubjectId| Write::RemoveCleared(subject.clone(), other.clone());
-    records.cleared_with.iter().map(forget)
+/// Rows that take away every pair a subject was cleared in, however it stands.
+fn forgotten_pairs(records: &Records) -> impl Iterator<Item = Write> {
+    records.pairs.iter().map(|pair| Write::RemoveCleared(pair.first.clone(), pair.second.clone()))
 }

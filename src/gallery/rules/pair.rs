@@ -1,30 +1,83 @@
-//! Pairs of subjects who share a face for a good reason.
+//! Pairs of subjects who share a face for a good reason: cleared, confirmed by another officer,
+//! ended. What officers said stays, whatever comes later.
 
 use super::{Plan, Planned, Write};
 use crate::gallery::records::{Committed, ReadSet, Records};
-use crate::gallery::{ClearedPair, GalleryError, Receipt, Timestamp};
+use crate::gallery::{
+    ClearPair, ClearedPair, GalleryError, PairEntry, PairEntryKind, PairState, Receipt, SubjectId, Timestamp,
+    UnclearPair,
+};
 
-pub(super) fn reads(pair: &ClearedPair) -> ReadSet {
-    ReadSet {
-        subjects: vec![pair.first.clone(), pair.second.clone()],
-        cleared_with: Some(pair.first.clone()),
-        ..ReadSet::default()
+pub(super) fn reads(first: &SubjectId, second: &SubjectId) -> ReadSet {
+    ReadSet { subjects: vec![first.clone(), second.clone()], cleared_with: Some(first.clone()), ..ReadSet::default() }
+}
+
+/// At least one of the two must be enrolled. A pair that is in force stays as it is; one that
+/// waits for another officer is in force once that one has cleared it as well; one that was ended
+/// or has expired is cleared anew.
+pub(super) fn plan(clear: &ClearPair, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
+    let ClearPair { first, second, officer, reason, officers_needed, lifetime_ms } = clear;
+    if first >= second {
+        return Err(GalleryError::SamePair);
+    }
+    let earlier = records.pairs.iter().find(|pair| pair.second == *second);
+    let entry = PairEntry { kind: PairEntryKind::Cleared, officer: officer.clone(), reason: reason.clone(), at: now };
+    let state = earlier.map(|pair| pair.state(now));
+    let pair = match (earlier, state) {
+        (Some(pair), Some(PairState::InForce)) => return Ok(done(pair, records)),
+        (Some(pair), Some(PairState::Waiting)) if pair.round().iter().any(|one| one.officer == *officer) => {
+            return Ok(done(pair, records));
+        }
+        (Some(pair), Some(PairState::Waiting)) => with(pair, entry),
+        (earlier, _) => {
+            if records.subjects.is_empty() {
+                return Err(GalleryError::UnknownSubject);
+            }
+            let mut entries = earlier.map(|pair| pair.entries.clone()).unwrap_or_default();
+            let round_from = entries.len();
+            entries.push(entry);
+            ClearedPair {
+                first: first.clone(),
+                second: second.clone(),
+                entries,
+                round_from,
+                officers_needed: (*officers_needed).max(1),
+                expires_at: lifetime_ms.map(|lifetime| Timestamp(now.0.saturating_add(lifetime))),
+            }
+        }
+    };
+    Ok(write(pair, records))
+}
+
+/// Ends what is in force or waits. The same again is done already.
+pub(super) fn plan_end(unclear: &UnclearPair, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
+    let UnclearPair { first, second, officer, reason } = unclear;
+    if first >= second {
+        return Err(GalleryError::SamePair);
+    }
+    let pair = records.pairs.iter().find(|pair| pair.second == *second).ok_or(GalleryError::UnknownPair)?;
+    match pair.state(now) {
+        PairState::Ended | PairState::Expired => Ok(done(pair, records)),
+        PairState::InForce | PairState::Waiting => {
+            let (officer, reason) = (officer.clone(), reason.clone());
+            Ok(write(with(pair, PairEntry { kind: PairEntryKind::Ended, officer, reason, at: now }), records))
+        }
     }
 }
 
-/// At least one of the two must be enrolled. A pair that is cleared stays as it was cleared first.
-pub(super) fn plan(pair: &ClearedPair, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
-    if pair.first >= pair.second {
-        return Err(GalleryError::SamePair);
-    }
+fn with(pair: &ClearedPair, entry: PairEntry) -> ClearedPair {
+    let mut pair = pair.clone();
+    pair.entries.push(entry);
+    pair
+}
+
+fn write(pair: ClearedPair, records: &Records) -> Planned {
     let receipt = Receipt { commit: records.commit, templates: 0, replayed: false };
-    if records.cleared_with.binary_search(&pair.second).is_ok() {
-        let receipt = Receipt { commit: records.as_of.0, replayed: true, ..receipt };
-        return Ok(Planned::Done(Committed { receipt, decision: None }));
-    }
-    if records.subjects.is_empty() {
-        return Err(GalleryError::UnknownSubject);
-    }
-    let writes = vec![Write::Cleared(ClearedPair { cleared_at: now, ..pair.clone() })];
-    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: None } }))
+    let committed = Committed { receipt, decision: None, pair: Some(pair.clone()) };
+    Planned::Write(Plan { writes: vec![Write::Cleared(pair)], committed })
+}
+
+fn done(pair: &ClearedPair, records: &Records) -> Planned {
+    let receipt = Receipt { commit: records.as_of.0, templates: 0, replayed: true };
+    Planned::Done(Committed { receipt, decision: None, pair: Some(pair.clone()) })
 }

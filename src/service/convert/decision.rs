@@ -1,19 +1,19 @@
 //! Messages about decisions, referrals and cleared pairs.
 
 use super::gallery::{from_wire, out_of_range, subject_id, to_wire};
-use super::{BadAnswer, present};
+use super::{BadAnswer, named, present};
 use crate::chip::{self, ChallengeResponse, Personal};
-use crate::gallery::{DecisionKey, Note, Outcome, RequestId, SubjectId};
+use crate::gallery::{DecisionKey, Note, Outcome, RequestId, Resolution, SubjectId, resolution};
 use crate::service::pb;
 use crate::workflow::beneficiary::{
     AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, Consequence, Decided, EvidenceKind,
-    ReasonCode, Record, ResolveReferral, ResolvedReferral, Scheme, citizen_sentence, decision_sentence,
+    PairOutcome, ReasonCode, Record, ResolveReferral, ResolvedReferral, Scheme, citizen_sentence, decision_sentence,
     resolved_sentence,
 };
 use crate::workflow::{Field, WorkflowError};
 
 /// The key of a decision; attempt 0 is the first.
-fn key(transaction: String, attempt: u32) -> Result<DecisionKey, WorkflowError> {
+pub(super) fn key(transaction: String, attempt: u32) -> Result<DecisionKey, WorkflowError> {
     let transaction =
         RequestId::new(transaction).map_err(|_| bad("transaction_id", "1 to 128 printable ASCII characters"))?;
     Ok(DecisionKey::new(transaction, attempt.max(1))?)
@@ -25,13 +25,32 @@ fn bad(field: &'static str, detail: &str) -> WorkflowError {
 }
 
 /// An outcome from the wire; `None` for one that this version does not know.
-fn outcome(value: i32) -> Option<Outcome> {
+pub(super) fn outcome(value: i32) -> Option<Outcome> {
     match pb::Outcome::try_from(value) {
         Ok(pb::Outcome::Approve) => Some(Outcome::Approve),
         Ok(pb::Outcome::Refer) => Some(Outcome::Refer),
         Ok(pb::Outcome::Deny) => Some(Outcome::Deny),
         Ok(pb::Outcome::Unspecified) | Err(_) => None,
     }
+}
+
+/// A scheme from the wire; `None` for one that this version does not know.
+pub(super) fn scheme_of(value: i32) -> Option<Scheme> {
+    match pb::Scheme::try_from(value) {
+        Ok(pb::Scheme::Social) => Some(Scheme::Social),
+        Ok(pb::Scheme::Health) => Some(Scheme::Health),
+        Ok(pb::Scheme::Unemployment) => Some(Scheme::Unemployment),
+        Ok(pb::Scheme::Unspecified) | Err(_) => None,
+    }
+}
+
+/// A scheme on the wire.
+pub(super) fn wire_scheme(scheme: Scheme) -> i32 {
+    i32::from(match scheme {
+        Scheme::Social => pb::Scheme::Social,
+        Scheme::Health => pb::Scheme::Health,
+        Scheme::Unemployment => pb::Scheme::Unemployment,
+    })
 }
 
 impl From<Outcome> for pb::Outcome {
@@ -51,12 +70,7 @@ impl From<Outcome> for pb::Outcome {
 pub(in crate::service) fn beneficiary_request(
     request: pb::VerifyBeneficiaryRequest,
 ) -> Result<BeneficiaryRequest, WorkflowError> {
-    let scheme = match pb::Scheme::try_from(request.scheme) {
-        Ok(pb::Scheme::Social) => Scheme::Social,
-        Ok(pb::Scheme::Health) => Scheme::Health,
-        Ok(pb::Scheme::Unemployment) => Scheme::Unemployment,
-        Ok(pb::Scheme::Unspecified) | Err(_) => return Err(bad("scheme", "name one of the three schemes")),
-    };
+    let scheme = scheme_of(request.scheme).ok_or_else(|| bad("scheme", "name one of the three schemes"))?;
     let record = request.record.unwrap_or_default();
     let text = |text: String| (!text.trim().is_empty()).then(|| Personal::new(text));
     let record = Record {
@@ -76,6 +90,7 @@ pub(in crate::service) fn beneficiary_request(
     Ok(BeneficiaryRequest {
         key: key(request.transaction_id, request.attempt)?,
         subject: subject_id(request.subject_id)?,
+        presented_by: named(request.clerk_id).map(|clerk| id(clerk, "clerk_id")).transpose()?,
         scheme,
         policy: request.policy,
         record,
@@ -98,11 +113,7 @@ impl From<BeneficiaryRequest> for pb::VerifyBeneficiaryRequest {
             transaction_id: request.key.transaction.as_str().to_owned(),
             attempt: request.key.attempt,
             subject_id: request.subject.as_str().to_owned(),
-            scheme: i32::from(match request.scheme {
-                Scheme::Social => pb::Scheme::Social,
-                Scheme::Health => pb::Scheme::Health,
-                Scheme::Unemployment => pb::Scheme::Unemployment,
-            }),
+            scheme: wire_scheme(request.scheme),
             policy: request.policy,
             record: Some(pb::BenefitRecord {
                 number: text(number),
@@ -116,6 +127,7 @@ impl From<BeneficiaryRequest> for pb::VerifyBeneficiaryRequest {
                 response: exchange.response,
             }),
             frames: request.frames,
+            clerk_id: request.presented_by.map(|clerk| clerk.as_str().to_owned()).unwrap_or_default(),
         }
     }
 }
@@ -133,7 +145,10 @@ impl From<BeneficiaryOutcome> for pb::VerifyBeneficiaryResponse {
             recipe,
             decided_at,
             commit,
+            resolutions,
+            officers_needed,
         } = outcome;
+        let resolved = resolution(&resolutions, officers_needed).map(|closing| closing.outcome);
         let clerk = decision_sentence(&decided, &evidence);
         let citizen = citizen_sentence(&decided);
         let evidence = pb::DecisionEvidence::of(evidence, &decided);
@@ -173,8 +188,29 @@ impl From<BeneficiaryOutcome> for pb::VerifyBeneficiaryResponse {
             recipe,
             decided_at: Some(to_wire(decided_at)),
             commit,
+            officer_answers: resolutions.into_iter().map(wire_answer).collect(),
+            officers_needed,
+            resolved: resolved.map_or(pb::Outcome::Unspecified, pb::Outcome::from).into(),
         }
     }
+}
+
+fn wire_answer(answer: Resolution) -> pb::OfficerAnswer {
+    pb::OfficerAnswer {
+        officer_id: answer.officer.as_str().to_owned(),
+        outcome: pb::Outcome::from(answer.outcome).into(),
+        reason: answer.reason.as_str().to_owned(),
+        answered_at: Some(to_wire(answer.resolved_at)),
+    }
+}
+
+fn answer(answer: pb::OfficerAnswer) -> Result<Resolution, BadAnswer> {
+    Ok(Resolution {
+        officer: SubjectId::new(answer.officer_id).map_err(|_| BadAnswer("officer_id"))?,
+        outcome: present(outcome(answer.outcome), "officer_answers.outcome")?,
+        reason: Note::stored(answer.reason),
+        resolved_at: present(answer.answered_at.and_then(from_wire), "answered_at")?,
+    })
 }
 
 impl TryFrom<pb::VerifyBeneficiaryResponse> for BeneficiaryOutcome {
@@ -214,12 +250,14 @@ impl TryFrom<pb::VerifyBeneficiaryResponse> for BeneficiaryOutcome {
             recipe: response.recipe,
             decided_at: present(response.decided_at.and_then(from_wire), "decided_at")?,
             commit: response.commit,
+            resolutions: response.officer_answers.into_iter().map(answer).collect::<Result<_, _>>()?,
+            officers_needed: response.officers_needed,
         })
     }
 }
 
 /// The id of a subject from the wire, in this field.
-fn id(id: String, field: &'static str) -> Result<SubjectId, WorkflowError> {
+pub(super) fn id(id: String, field: &'static str) -> Result<SubjectId, WorkflowError> {
     SubjectId::new(id).map_err(|_| WorkflowError::BadId { field: Field::Named(field) })
 }
 
@@ -263,6 +301,8 @@ impl From<ResolvedReferral> for pb::ResolveReferralResponse {
             resolved_at: Some(to_wire(resolved.resolved_at)),
             citizen_vi: citizen.vi,
             citizen_en: citizen.en,
+            officers: resolved.officers,
+            officers_needed: resolved.officers_needed,
         }
     }
 }
@@ -276,6 +316,8 @@ pub(in crate::service) fn resolved_referral(
         key,
         outcome: present(outcome(response.outcome), "outcome")?,
         resolved_at: present(response.resolved_at.and_then(from_wire), "resolved_at")?,
+        officers: response.officers,
+        officers_needed: response.officers_needed,
     })
 }
 
@@ -300,5 +342,17 @@ impl From<ClearPairRequest> for pb::ClearPairRequest {
             officer_id: request.officer.as_str().to_owned(),
             reason: request.reason.as_str().to_owned(),
         }
+    }
+}
+
+/// The answer about a pair that was cleared.
+pub(in crate::service) fn cleared(outcome: &PairOutcome) -> pb::ClearPairResponse {
+    pb::ClearPairResponse {
+        commit: outcome.commit,
+        replayed: outcome.replayed,
+        // Two at most.
+        officers: outcome.pair.round().len() as u32,
+        officers_needed: outcome.pair.officers_needed,
+        expires_at: outcome.pair.expires_at.map(to_wire),
     }
 }

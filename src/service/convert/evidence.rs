@@ -8,8 +8,8 @@ use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    ChipEvidence, Comparison, CopyOf, Decided, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence,
-    RecordEvidence, RecordTemplates, SchemeState, chip_sentence,
+    ChipEvidence, Comparison, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence,
+    FieldState, FrameEvidence, History, RecordEvidence, RecordTemplates, SchemeState, chip_sentence,
 };
 
 impl pb::DecisionEvidence {
@@ -77,7 +77,53 @@ impl pb::DecisionEvidence {
                 vouched: record.vouched,
                 threshold: Some(record.threshold.into()),
             }),
+            history: evidence.history.map(Into::into),
         }
+    }
+}
+
+impl From<History> for pb::History {
+    fn from(history: History) -> Self {
+        let earlier = |one: EarlierAttempt| pb::EarlierAttempt {
+            attempt: one.attempt,
+            outcome: pb::Outcome::from(one.outcome).into(),
+            reasons: one.reasons,
+        };
+        let EarlierAttempts { count, denied, referred, reasons } = history.others;
+        Self {
+            transaction: history.transaction.into_iter().map(earlier).collect(),
+            attempts: count,
+            denied,
+            referred,
+            reasons: reasons.into_iter().map(|(code, count)| pb::ReasonCount { code, count }).collect(),
+            last_day: history.last_day,
+            days: history.days,
+        }
+    }
+}
+
+impl TryFrom<pb::History> for History {
+    type Error = BadAnswer;
+
+    fn try_from(history: pb::History) -> Result<Self, BadAnswer> {
+        let earlier = |one: pb::EarlierAttempt| {
+            Ok(EarlierAttempt {
+                attempt: one.attempt,
+                outcome: present(super::decision::outcome(one.outcome), "history.outcome")?,
+                reasons: one.reasons,
+            })
+        };
+        Ok(Self {
+            transaction: history.transaction.into_iter().map(earlier).collect::<Result<_, _>>()?,
+            others: EarlierAttempts {
+                count: history.attempts,
+                denied: history.denied,
+                referred: history.referred,
+                reasons: history.reasons.into_iter().map(|one| (one.code, one.count)).collect(),
+            },
+            last_day: history.last_day,
+            days: history.days,
+        })
     }
 }
 
@@ -182,6 +228,7 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
                     })
                 })
                 .transpose()?,
+            history: evidence.history.map(TryInto::try_into).transpose()?,
         })
     }
 }

@@ -56,6 +56,13 @@ pub(in crate::service) fn enrol_request(request: pb::EnrollRequest) -> Result<En
         mode,
         attributes: request.attributes.map(attributes).transpose()?.unwrap_or_default(),
         photos: request.photos.into_iter().enumerate().map(photo).collect::<Result<_, _>>()?,
+        by: match request.clerk_id.is_empty() {
+            true => None,
+            false => {
+                let field = Field::Named("clerk_id");
+                Some(SubjectId::new(request.clerk_id).map_err(|_| WorkflowError::BadId { field })?)
+            }
+        },
         accept_poor: request.accept_poor,
         vouch: request.vouch.map(vouch).transpose()?,
     })
@@ -105,6 +112,7 @@ impl From<EnrolRequest> for pb::EnrollRequest {
             photos: photos.collect(),
             accept_poor: request.accept_poor,
             vouch: request.vouch.map(wire_vouch),
+            clerk_id: request.by.map(|by| by.as_str().to_owned()).unwrap_or_default(),
         }
     }
 }
@@ -174,6 +182,7 @@ impl From<Subject> for pb::Subject {
                     template_ids: one.templates,
                 })
                 .collect(),
+            enrolled_by: subject.enrolled_by.iter().map(|by| by.as_str().to_owned()).collect(),
         }
     }
 }
@@ -214,6 +223,11 @@ pub(in crate::service) fn subject_info(subject: pb::Subject) -> Result<SubjectIn
         enrolled_at: time(subject.enrolled_at, "enrolled_at")?,
         updated_at: time(subject.updated_at, "updated_at")?,
         vouched: subject.vouched.into_iter().map(vouched).collect::<Result<_, _>>()?,
+        enrolled_by: subject
+            .enrolled_by
+            .into_iter()
+            .map(|by| SubjectId::new(by).map_err(|_| BadAnswer("enrolled_by")))
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -278,6 +292,7 @@ mod tests {
     #[test]
     fn an_enrolment_survives_the_wire() {
         let request = EnrolRequest {
+            by: None,
             request_id: Some(RequestId::new("r-1").unwrap()),
             subject: SubjectId::new("s").unwrap(),
             mode: EnrolMode::Add,

@@ -1,13 +1,18 @@
 //! Converts messages of the wire contract to the types of the use cases and back. The server
 //! uses one direction of each pair, the client the other.
 
+mod cases;
 mod decision;
 mod evidence;
 mod face;
 mod gallery;
 mod verification;
 
-pub(super) use decision::{beneficiary_request, clear_pair, resolve_referral, resolved_referral};
+pub(super) use cases::{
+    decisions_page, get_decision, list_decisions, list_pairs, page, pairs_page, subject_filter, subjects_page,
+    unclear_pair, wire_list_decisions, wire_size, wire_unclear_pair,
+};
+pub(super) use decision::{beneficiary_request, clear_pair, cleared, resolve_referral, resolved_referral};
 pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info};
 pub(super) use verification::{assess_request, identify_request, verify_request};
 

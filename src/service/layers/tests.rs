@@ -15,7 +15,7 @@ use tower::{ServiceExt, service_fn};
 
 use super::*;
 use crate::context::Principal;
-use crate::gallery::{Receipt, RequestId, Subject, SubjectId};
+use crate::gallery::{ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Subject, SubjectId};
 use crate::service::handlers::Handlers;
 use crate::service::local::pb as local;
 use crate::service::method::{Admittance, TABLE};
@@ -23,7 +23,8 @@ use crate::service::pb::verification_server::Verification;
 use crate::service::server::router;
 use crate::service::{Backend, LogKey, ServeOptions, pb};
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, ResolveReferral, ResolvedReferral,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome,
+    ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::{
     AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome, VerifyRequest,
@@ -191,7 +192,51 @@ impl Backend for Unreachable {
         unreachable!()
     }
 
-    async fn clear_pair(&self, _: &RequestContext, _: ClearPairRequest) -> Result<Receipt, WorkflowError> {
+    async fn clear_pair(&self, _: &RequestContext, _: ClearPairRequest) -> Result<PairOutcome, WorkflowError> {
+        unreachable!()
+    }
+
+    async fn unclear_pair(&self, _: &RequestContext, _: UnclearPairRequest) -> Result<PairOutcome, WorkflowError> {
+        unreachable!()
+    }
+
+    async fn case(
+        &self,
+        _: &RequestContext,
+        _: &RequestId,
+        _: Option<u32>,
+    ) -> Result<Option<CaseDecision>, WorkflowError> {
+        unreachable!()
+    }
+
+    async fn decisions(
+        &self,
+        _: &RequestContext,
+        _: &DecisionFilter,
+        _: &PageRequest,
+    ) -> Result<ListPage<DecisionHead>, WorkflowError> {
+        unreachable!()
+    }
+
+    async fn pairs(
+        &self,
+        _: &RequestContext,
+        _: Option<PairState>,
+        _: &PageRequest,
+    ) -> Result<ListPage<ClearedPair>, WorkflowError> {
+        unreachable!()
+    }
+
+    async fn subjects(
+        &self,
+        _: &RequestContext,
+        _: SubjectFilter,
+        _: &PageRequest,
+    ) -> Result<ListPage<SubjectSummary>, WorkflowError> {
+        unreachable!()
+    }
+
+    async fn count_subjects(&self, _: &RequestContext, _: SubjectFilter) -> Result<SubjectCount, WorkflowError> {
         unreachable!()
     }
 

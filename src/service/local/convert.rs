@@ -5,8 +5,8 @@ use super::{VERSION, VERSION_OF_RECIPES, pb};
 use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
-    Attributes, ClearedPair, NewTemplate, Note, SnapshotHead, Source, StoredTemplate, Subject, SubjectId, Timestamp,
-    Vouch, Vouched,
+    Attributes, ClearedPair, NewTemplate, Note, PairEntry, PairEntryKind, SnapshotHead, Source, StoredTemplate,
+    Subject, SubjectId, Timestamp, Vouch, Vouched,
 };
 
 /// What is wrong with a message that cannot be converted.
@@ -73,6 +73,7 @@ pub(super) fn subject_to_wire(subject: Subject, head: &SnapshotHead) -> pb::Enro
                 templates,
             })
             .collect(),
+        enrolled_by: subject.enrolled_by.iter().map(|by| by.as_str().to_owned()).collect(),
     }
 }
 
@@ -111,6 +112,7 @@ pub(super) fn subject_from_wire(subject: pb::EnrolledSubject, head: &SnapshotHea
         enrolled_at: Timestamp(subject.enrolled_at_ms),
         updated_at: Timestamp(subject.updated_at_ms),
         vouched: subject.vouched.into_iter().map(vouched_from_wire).collect::<Result<_, _>>()?,
+        enrolled_by: subject.enrolled_by.into_iter().map(id_from_wire).collect::<Result<_, _>>()?,
     })
 }
 
@@ -142,22 +144,44 @@ fn template_from_wire(stored: pb::StoredVector, head: &SnapshotHead) -> Result<S
 
 pub(super) fn cleared_to_wire(pair: ClearedPair) -> pb::Cleared {
     let text = |id: SubjectId| id.as_str().to_owned();
+    let mut entries = pair.entries.into_iter().map(|entry| pb::PairEntry {
+        officer: text(entry.officer),
+        reason: entry.reason.as_str().to_owned(),
+        at_ms: entry.at.0,
+        ended: entry.kind == PairEntryKind::Ended,
+    });
+    // A pair has one entry at least.
+    let first = entries.next().unwrap_or_default();
     pb::Cleared {
         first: text(pair.first),
         second: text(pair.second),
-        officer: text(pair.officer),
-        reason: pair.reason.as_str().to_owned(),
-        cleared_at_ms: pair.cleared_at.0,
+        officer: first.officer,
+        reason: first.reason,
+        cleared_at_ms: first.at_ms,
+        later: entries.collect(),
+        round_from: u32::try_from(pair.round_from).unwrap_or(u32::MAX),
+        officers_needed: pair.officers_needed,
+        expires_at_ms: pair.expires_at.map(|at| at.0),
     }
 }
 
 pub(super) fn cleared_from_wire(pair: pb::Cleared) -> Result<ClearedPair, Malformed> {
+    let first = pb::PairEntry { officer: pair.officer, reason: pair.reason, at_ms: pair.cleared_at_ms, ended: false };
+    let entry = |entry: pb::PairEntry| -> Result<PairEntry, Malformed> {
+        Ok(PairEntry {
+            kind: if entry.ended { PairEntryKind::Ended } else { PairEntryKind::Cleared },
+            officer: id_from_wire(entry.officer)?,
+            reason: Note::new(entry.reason).map_err(|_| "an officer's reason is none")?,
+            at: Timestamp(entry.at_ms),
+        })
+    };
     Ok(ClearedPair {
         first: id_from_wire(pair.first)?,
         second: id_from_wire(pair.second)?,
-        officer: id_from_wire(pair.officer)?,
-        reason: Note::new(pair.reason).map_err(|_| "an officer's reason is none")?,
-        cleared_at: Timestamp(pair.cleared_at_ms),
+        entries: std::iter::once(first).chain(pair.later).map(entry).collect::<Result<_, _>>()?,
+        round_from: pair.round_from as usize,
+        officers_needed: pair.officers_needed.max(1),
+        expires_at: pair.expires_at_ms.map(Timestamp),
     })
 }
 

@@ -17,7 +17,7 @@ use super::{LocalError, SOCKET, Snapshot, VERSION, pb, socket};
 use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
 use crate::gallery::{
-    self, Attributes, ClearedPair, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Note, SnapshotPart,
+    self, Attributes, ClearPair, EmbeddedOptions, EnrolMode, Enrolment, Gallery, NewTemplate, Note, SnapshotPart,
     Source, SubjectId, Timestamp,
 };
 
@@ -39,6 +39,7 @@ fn enrolment(number: u32, templates: u32) -> Enrolment {
         }
     };
     Enrolment {
+        by: None,
         subject: id(&format!("người-{number:04}")),
         mode: EnrolMode::Create,
         attributes: Attributes {
@@ -96,14 +97,17 @@ async fn rest(snapshot: &mut Snapshot) -> Result<Vec<SnapshotPart>, LocalError> 
 async fn what_comes_through_the_socket_is_what_the_gallery_hands_on() {
     let folder = tempfile::tempdir().unwrap();
     let gallery = gallery(folder.path(), 300, 3).await;
-    let pair = ClearedPair {
+    let clear = |officer| ClearPair {
         first: id("người-0001"),
         second: id("người-0002"),
-        officer: id("o-7"),
+        officer: id(officer),
         reason: Note::new("twins").unwrap(),
-        cleared_at: Timestamp(77),
+        officers_needed: 2,
+        lifetime_ms: Some(1 << 40),
     };
-    gallery.clear_pair(&RequestContext::internal("test"), pair).await.unwrap();
+    for officer in ["o-7", "o-8"] {
+        gallery.clear_pair(&RequestContext::internal("test"), clear(officer)).await.unwrap();
+    }
     let mut direct = gallery.snapshot().await.unwrap();
     let serving = Serving::start(Snapshots::bind(folder.path(), Arc::clone(&gallery)).unwrap());
     let mode = std::fs::metadata(folder.path().join(SOCKET)).unwrap().permissions().mode();

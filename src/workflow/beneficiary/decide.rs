@@ -185,6 +185,13 @@ pub fn decide(policy: &Policy, evidence: &Evidence, attempt: u32) -> Decided {
             grounds.insert(ReasonCode::DuplicateFace);
         }
     }
+    match &evidence.history {
+        None => missing(EvidenceKind::History, &mut grounds, &mut without),
+        Some(history) if history.last_day <= policy.attempts_per_day_max => {}
+        Some(_) => {
+            grounds.insert(ReasonCode::AttemptsMany);
+        }
+    }
     if evidence.chip_face.is_none() && evidence.reference_face.is_none() {
         // Whatever a policy says: a face that was compared with nobody is nobody's.
         without.remove(&EvidenceKind::ReferenceFace);
@@ -370,6 +377,7 @@ mod tests {
     fn good() -> Evidence {
         let agrees = FieldState::Agrees;
         Evidence {
+            history: None,
             chip: Some(ChipEvidence {
                 verdict: chip::Verdict::Authentic,
                 reasons: Vec::new(),
@@ -468,6 +476,7 @@ mod tests {
             EvidenceKind::ChipFace => evidence.chip_face = None,
             EvidenceKind::ReferenceFace => evidence.reference_face = None,
             EvidenceKind::Duplicates => evidence.duplicates = None,
+            EvidenceKind::History => evidence.history = None,
         }
         evidence
     }

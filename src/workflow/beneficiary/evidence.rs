@@ -2,12 +2,16 @@
 //! scores and states, nothing about who the person is. Stored as JSON, whose
 //! fields are only ever added.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::reason_code::ReasonCode;
 use crate::chip;
 use crate::face::quality::Flaw;
-use crate::gallery::{Scheme, Subject, SubjectId, same_scheme};
+use crate::gallery::{
+    DecisionHead, DecisionKey, Outcome, Scheme, StoredDecision, Subject, SubjectId, Timestamp, same_scheme,
+};
 use crate::matching::{CurveName, Fmr, Fnmr, Reference, Threshold};
 use crate::workflow::Frames;
 
@@ -49,12 +53,93 @@ pub struct Evidence {
     pub record_templates: Option<RecordTemplates>,
     /// The search for the same face on other records.
     pub duplicates: Option<Duplicates>,
+    /// What was tried before; `None` where the policy does without, and in decisions of earlier
+    /// programs.
+    #[serde(default)]
+    pub history: Option<History>,
     /// The calibration curve of the search for duplicates; `None` in decisions that were
     /// made before answers named it. In decisions whose comparisons name none, that of all
     /// rates here.
     #[serde(default)]
     pub curve: Option<CurveName>,
 }
+
+/// Attempts before this one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Earlier attempts of this transaction, oldest first.
+    pub transaction: Vec<EarlierAttempt>,
+    /// Attempts about the record in other transactions, in the last [`History::days`] days.
+    pub others: EarlierAttempts,
+    /// Attempts about the record in the last 24 hours, over all transactions, this one included.
+    pub last_day: u32,
+    /// How far back the record's other transactions were looked at.
+    pub days: u32,
+}
+
+/// An earlier attempt of the transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierAttempt {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Codes of the reasons that stood in its way, the gravest first.
+    pub reasons: Vec<String>,
+}
+
+/// Attempts counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierAttempts {
+    /// How many; of more than [`crate::gallery::RECENT_MAX`] those.
+    pub count: u32,
+    /// How many of them did not approve because they denied.
+    pub denied: u32,
+    /// How many of them referred.
+    pub referred: u32,
+    /// In how many of them each reason stood in the way, the most frequent first.
+    pub reasons: Vec<(String, u32)>,
+}
+
+impl History {
+    /// Of the earlier `attempts` of a transaction and the `recent` decisions about its record,
+    /// newest first, those of the transaction among them; `now` is the clock.
+    pub(super) fn of(
+        key: &DecisionKey,
+        attempts: &[StoredDecision],
+        recent: &[DecisionHead],
+        days: u32,
+        now: Timestamp,
+    ) -> Self {
+        let mut others = EarlierAttempts::default();
+        let mut reasons: BTreeMap<&str, u32> = BTreeMap::new();
+        for head in recent.iter().filter(|head| head.key.transaction != key.transaction) {
+            others.count += 1;
+            others.denied += u32::from(head.outcome == Outcome::Deny);
+            others.referred += u32::from(head.outcome == Outcome::Refer);
+            head.reasons.iter().for_each(|reason| *reasons.entry(reason).or_default() += 1);
+        }
+        others.reasons = reasons.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
+        others.reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let day_ago = Timestamp(now.0.saturating_sub(DAY_MS));
+        let last_day = recent.iter().filter(|head| head.decided_at > day_ago).count();
+        let earlier = |attempt: &StoredDecision| EarlierAttempt {
+            attempt: attempt.key.attempt,
+            outcome: attempt.outcome,
+            reasons: attempt.reasons.clone(),
+        };
+        Self {
+            transaction: attempts.iter().map(earlier).collect(),
+            others,
+            // At most `RECENT_MAX`, and this one.
+            last_day: last_day as u32 + 1,
+            days,
+        }
+    }
+}
+
+/// A day, in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Whether the templates of the enrolled record show one person.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

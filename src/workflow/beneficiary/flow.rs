@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::decide::{Decided, decide};
-use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, SchemeState};
-use super::policy::{FirstSight, Policy};
+use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, History, SchemeState};
+use super::policy::{Consequence, FirstSight, Policy};
 use super::reason_code::EvidenceKind;
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, Anchors, CheckOptions, ChipFiles, GroupState, Holder, Moment};
@@ -36,6 +36,7 @@ pub(super) struct Observed {
     key: DecisionKey,
     content: [u8; 32],
     pub(super) subject: SubjectId,
+    presented_by: Option<SubjectId>,
     scheme: Scheme,
     pub(super) chip: Option<ChipEvidence>,
     record: super::RecordEvidence,
@@ -128,11 +129,14 @@ impl Engine {
         context.check_deadline()?;
         let gallery = self.gallery()?;
         let content = request.digest();
-        let _turn = self.decisions().turns.take(&request.key.transaction).await;
+        let _turn = self.decision_service().turns.take(&request.key.transaction).await;
         let wanted = ReadSet {
             decision: Some(request.key.clone()),
             subjects: vec![request.subject.clone()],
             templates: true,
+            attempts: true,
+            recent: Some((request.subject.clone(), self.case_rules().history_from(Timestamp::now()))),
+            newest_of: Some(request.subject.clone()),
             cleared_with: Some(request.subject.clone()),
             ..ReadSet::default()
         };
@@ -146,10 +150,13 @@ impl Engine {
         }
         check_count(request.frames.len())?;
         // Those in force now, to the end of this decision, whatever is loaded meanwhile.
-        let rules = self.decisions().in_force();
+        let rules = self.decision_service().in_force();
         let (policy_name, policy) = rules.policies.find(&request.policy).ok_or(WorkflowError::Policy)?;
         check_turn(records.last_decision.as_ref(), &request, policy)?;
         self.check_subject_of(&records, &request.subject, "subject_id")?;
+        if let Some(clerk) = &request.presented_by {
+            self.check_officer(clerk, "clerk_id")?;
+        }
         let number = request.record.number.as_ref().map_or("", |number| number.reveal());
         if numbers::carries(request.key.transaction.as_str(), number) {
             return Err(WorkflowError::NumberAsId { field: Field::Named("transaction_id") });
@@ -182,7 +189,7 @@ impl Engine {
         policy: &Policy,
         anchors: &Arc<Anchors>,
     ) -> Result<Observed, WorkflowError> {
-        let BeneficiaryRequest { key, subject, scheme, record, chip_files, active, frames, .. } = request;
+        let BeneficiaryRequest { key, subject, presented_by, scheme, record, chip_files, active, frames, .. } = request;
         let wants = Wants {
             liveness: !policy.does_without(EvidenceKind::Liveness),
             quality: !policy.does_without(EvidenceKind::Quality),
@@ -220,7 +227,7 @@ impl Engine {
             None => super::RecordEvidence::default(),
         };
         let chip = chip.map(|chip| chip.evidence);
-        Ok(Observed { key, content, subject, scheme, chip, record, frames, together, by, chip_photo })
+        Ok(Observed { key, content, subject, presented_by, scheme, chip, record, frames, together, by, chip_photo })
     }
 
     /// Checks the chip on a thread that may compute for some milliseconds.
@@ -291,6 +298,9 @@ impl Engine {
             false => Some(self.elsewhere(gallery, seen, records, policy).await?),
         };
         let (duplicates, searched) = elsewhere.unzip();
+        let days = self.case_rules().history_days;
+        let history = (!policy.does_without(EvidenceKind::History))
+            .then(|| History::of(&seen.key, &records.attempts, &records.recent, days, Timestamp::now()));
 
         let evidence = Evidence {
             chip_face: match chip_template {
@@ -307,6 +317,7 @@ impl Engine {
             },
             record_templates: subject.as_ref().map(|subject| self.record_templates(subject)).transpose()?,
             duplicates,
+            history,
             curve: Some(curve.name()),
             chip: seen.chip.clone(),
             record: seen.record,
@@ -327,6 +338,7 @@ impl Engine {
             templates: chip_templates(photo),
             // One photo, of the person who was just compared with it.
             agreement: Agreement::Known,
+            by: seen.presented_by.clone(),
         });
         let answer = Answer {
             policy: by.name.to_owned(),
@@ -343,12 +355,15 @@ impl Engine {
             subject: seen.subject.clone(),
             scheme: seen.scheme.name().to_owned(),
             outcome: answer.decided.outcome,
+            reasons: standing(&answer.decided),
+            presented_by: seen.presented_by.clone(),
             answer: serde_json::to_vec(&answer).map_err(|_| WorkflowError::Answer)?,
             enrolment,
             basis: Some(Basis {
                 subject: records.head(&seen.subject).cloned(),
                 cleared_with: records.cleared_with.clone(),
                 searched,
+                newest: answer.evidence.history.as_ref().map(|_| records.newest),
             }),
         };
         let (stored, _) = gallery.decide(context, decision).await?;
@@ -375,14 +390,14 @@ fn check_turn(
 }
 
 /// The answer in a stored decision.
-fn outcome(stored: StoredDecision) -> Result<BeneficiaryOutcome, WorkflowError> {
+pub(super) fn outcome(stored: StoredDecision) -> Result<BeneficiaryOutcome, WorkflowError> {
     let Answer { policy, policy_digest, anchors_digest, recipe, enrolled, decided, evidence } =
         serde_json::from_slice(&stored.answer).map_err(|_| WorkflowError::Answer)?;
     // Two places say what was decided; where they differ, neither is believed.
     if decided.outcome != stored.outcome {
         return Err(WorkflowError::Answer);
     }
-    let StoredDecision { key, decided_at, commit, .. } = stored;
+    let StoredDecision { key, decided_at, commit, resolutions, officers_needed, .. } = stored;
     Ok(BeneficiaryOutcome {
         key,
         decided,
@@ -394,7 +409,15 @@ fn outcome(stored: StoredDecision) -> Result<BeneficiaryOutcome, WorkflowError> 
         recipe,
         decided_at,
         commit,
+        resolutions,
+        officers_needed,
     })
+}
+
+/// Codes of the reasons that stand in the way of an approval, the gravest first.
+fn standing(decided: &Decided) -> Vec<String> {
+    let stands = decided.grounds.iter().filter(|one| one.consequence > Consequence::Accept);
+    stands.map(|one| one.ground.code().to_owned()).collect()
 }
 
 impl Engine {

@@ -16,8 +16,10 @@
 //! what a policy may say (`policy`), what speaks against an approval (`grounds`),
 //! what it all comes to (`decide`), what people
 //! are told of it (`sentences`), how it is gathered and committed (`flow`,
-//! `lookup`), what goes on at this moment (`turns`), what officers add (`referral`).
+//! `lookup`), what goes on at this moment (`turns`), what officers add (`referral`) and what is read
+//! of it all (`cases`).
 
+mod cases;
 mod decide;
 mod evidence;
 mod flow;
@@ -33,16 +35,19 @@ mod sentences;
 mod service;
 mod turns;
 
+pub use cases::{
+    CaseDecision, ListPage, PAGE_DEFAULT, PAGE_MAX, PageRequest, SubjectCount, SubjectFilter, SubjectSummary,
+};
 pub use decide::{AppliedRule, Decided, decide};
 pub use evidence::{
-    ChipEvidence, Comparison, CopyOf, Duplicate, Duplicates, Evidence, FieldState, FrameEvidence, RecordEvidence,
-    RecordTemplates, SchemeState,
+    ChipEvidence, Comparison, CopyOf, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence, FieldState,
+    FrameEvidence, History, RecordEvidence, RecordTemplates, SchemeState,
 };
 pub use policies::{DEFAULT_POLICY, Policies};
 pub use policy::{Consequence, FirstSight, GroundKey, Policy, PolicyFile};
 pub use reason_code::{EvidenceKind, ReasonCode};
 pub use record::Record;
-pub use referral::{ClearPairRequest, ResolveReferral, ResolvedReferral};
+pub use referral::{ClearPairRequest, PairOutcome, ResolveReferral, ResolvedReferral, UnclearPairRequest};
 pub use sentences::{
     CITIZEN_CHARS_MAX, Sentence, chip_sentence, citizen_reason, citizen_sentence, decision_sentence, is_tried_again,
     resolved_sentence,
@@ -52,7 +57,7 @@ pub(super) use service::DecisionService;
 use super::content_digest::ContentDigest;
 use crate::chip::{BirthDate, ChallengeResponse};
 pub use crate::gallery::Scheme;
-use crate::gallery::{DecisionKey, SubjectId, Timestamp};
+use crate::gallery::{DecisionKey, Resolution, SubjectId, Timestamp};
 
 /// Is this person the one the card and the benefit belong to?
 #[derive(Clone)]
@@ -61,6 +66,9 @@ pub struct BeneficiaryRequest {
     pub key: DecisionKey,
     /// Pseudonymous id of the claimed record.
     pub subject: SubjectId,
+    /// Pseudonymous id of the clerk who presents the case, where the caller names one: nobody
+    /// answers as an officer what they presented.
+    pub presented_by: Option<SubjectId>,
     /// What is drawn from.
     pub scheme: Scheme,
     /// Name of the policy to decide by; empty means `default`.
@@ -99,6 +107,10 @@ pub struct BeneficiaryOutcome {
     pub decided_at: Timestamp,
     /// Number of the commit that carried it.
     pub commit: u64,
+    /// What officers said of it since, oldest first; what was decided stays beside it.
+    pub resolutions: Vec<Resolution>,
+    /// How many officers an approval of theirs takes; 0 until one has answered.
+    pub officers_needed: u32,
 }
 
 impl BeneficiaryRequest {
@@ -107,6 +119,11 @@ impl BeneficiaryRequest {
         let mut digest = ContentDigest::new("verify beneficiary");
         digest.field(self.subject.as_str().as_bytes());
         digest.field(self.scheme.name().as_bytes());
+        // Nothing where there is none: so requests of earlier versions are still recognised.
+        if let Some(clerk) = &self.presented_by {
+            digest.field(b"presented by");
+            digest.field(clerk.as_str().as_bytes());
+        }
         // Both names of it are one.
         digest.field(if self.policy.is_empty() { DEFAULT_POLICY } else { &self.policy }.as_bytes());
         let Record { number, name, birth, sex } = &self.record;
@@ -148,6 +165,7 @@ mod tests {
         BeneficiaryRequest {
             key: DecisionKey::new(RequestId::new("t").unwrap(), 1).unwrap(),
             subject: SubjectId::new("s").unwrap(),
+            presented_by: None,
             scheme: Scheme::Social,
             policy: String::new(),
             record: Record::default(),
@@ -160,7 +178,8 @@ mod tests {
     #[test]
     fn every_part_of_a_request_counts_in_its_digest_and_its_key_does_not() {
         type Change = fn(&mut BeneficiaryRequest);
-        let changes: [Change; 14] = [
+        let changes: [Change; 15] = [
+            |r| r.presented_by = Some(SubjectId::new("clerk").unwrap()),
             |r| r.subject = SubjectId::new("t").unwrap(),
             |r| r.scheme = Scheme::Health,
             |r| r.policy = "other".into(),

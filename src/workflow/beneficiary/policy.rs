@@ -73,6 +73,8 @@ pub struct PolicyFile {
     pub first_sight: Option<FirstSight>,
     /// Attempts of one transaction, 1 to 10.
     pub attempts_max: Option<u32>,
+    /// Attempts about one record in 24 hours, over all transactions, 1 to 100; beyond it refers.
+    pub attempts_per_day_max: Option<u32>,
     /// False match rate of the captures against the chip's photo.
     pub chip_fmr: Option<f64>,
     /// From `chip_fmr` to this rate it refers; above, the faces differ.
@@ -143,6 +145,7 @@ fn consequences(ground: ReasonCode) -> (Consequence, Consequence) {
             (Refer, Accept)
         }
         ReasonCode::SchemeNotInRecord => (Refer, Accept),
+        ReasonCode::AttemptsMany => (Refer, Accept),
         ReasonCode::FramesRepeated
         | ReasonCode::FramesStill
         | ReasonCode::CaptureIsChipPhoto
@@ -166,7 +169,8 @@ fn consequences(ground: ReasonCode) -> (Consequence, Consequence) {
         | ReasonCode::LivenessMissing
         | ReasonCode::ChipFaceMissing
         | ReasonCode::ReferenceFaceMissing
-        | ReasonCode::DuplicatesMissing => (Refer, Refer),
+        | ReasonCode::DuplicatesMissing
+        | ReasonCode::HistoryMissing => (Refer, Refer),
     }
 }
 
@@ -186,6 +190,7 @@ pub struct Policy {
     pub(super) without: BTreeSet<EvidenceKind>,
     pub(super) first_sight: FirstSight,
     pub(super) attempts_max: u32,
+    pub(super) attempts_per_day_max: u32,
     pub(super) chip_fmr: f64,
     pub(super) chip_refer_fmr: f64,
     pub(super) chip_photo_years_max: u32,
@@ -214,6 +219,8 @@ const FPIR: f64 = 0.01;
 const LIVENESS_MIN: f64 = 0.5;
 const QUALITY_MIN: f64 = 30.0;
 const ATTEMPTS: u32 = 3;
+/// Two transactions with all their attempts: an honest day of bad luck.
+const ATTEMPTS_PER_DAY: u32 = 6;
 
 impl Policy {
     /// Checks a policy. The error names the key.
@@ -245,6 +252,10 @@ impl Policy {
         if !(1..=ATTEMPTS_MAX).contains(&attempts_max) {
             return Err(format!("attempts_max is {attempts_max}; it lies between 1 and {ATTEMPTS_MAX}"));
         }
+        let attempts_per_day_max = file.attempts_per_day_max.unwrap_or(ATTEMPTS_PER_DAY);
+        if !(1..=100).contains(&attempts_per_day_max) {
+            return Err(format!("attempts_per_day_max is {attempts_per_day_max}; it lies between 1 and 100"));
+        }
         let chip_photo_years_max = file.chip_photo_years_max.unwrap_or(CHIP_PHOTO_YEARS_MAX);
         if chip_photo_years_max > 100 {
             return Err(format!("chip_photo_years_max is {chip_photo_years_max}; it lies between 0 and 100"));
@@ -272,6 +283,7 @@ impl Policy {
             without,
             first_sight: file.first_sight.unwrap_or_default(),
             attempts_max,
+            attempts_per_day_max,
             chip_fmr,
             chip_refer_fmr,
             chip_photo_years_max,
@@ -322,10 +334,11 @@ impl Policy {
     pub fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         let mut field = |key: &str, value: &str| digest.update(format!("{key}={value}\n"));
-        field("version", "1");
+        field("version", "2");
         self.without.iter().for_each(|piece| field("without", piece.name()));
         field("first_sight", self.first_sight.name());
         field("attempts_max", &self.attempts_max.to_string());
+        field("attempts_per_day_max", &self.attempts_per_day_max.to_string());
         // The shortest decimal that reads back as the same bits.
         self.rates().iter().for_each(|(key, rate)| field(key, &format!("{rate:?}")));
         field("chip_photo_years_max", &self.chip_photo_years_max.to_string());
@@ -366,6 +379,7 @@ impl Default for Policy {
             without: BTreeSet::new(),
             first_sight: FirstSight::Refer,
             attempts_max: ATTEMPTS,
+            attempts_per_day_max: ATTEMPTS_PER_DAY,
             chip_fmr: CHIP_FMR,
             chip_refer_fmr: CHIP_REFER_FMR,
             chip_photo_years_max: CHIP_PHOTO_YEARS_MAX,

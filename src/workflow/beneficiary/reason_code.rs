@@ -33,11 +33,13 @@ pub enum EvidenceKind {
     ReferenceFace,
     /// Nobody else in the gallery has this face.
     Duplicates,
+    /// What was tried before: earlier attempts, and captures that took part in other transactions.
+    History,
 }
 
 impl EvidenceKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Chip,
         Self::Number,
         Self::Name,
@@ -49,6 +51,7 @@ impl EvidenceKind {
         Self::ChipFace,
         Self::ReferenceFace,
         Self::Duplicates,
+        Self::History,
     ];
 
     /// Its name in configuration and answers.
@@ -65,6 +68,7 @@ impl EvidenceKind {
             Self::ChipFace => "chip_face",
             Self::ReferenceFace => "reference_face",
             Self::Duplicates => "duplicates",
+            Self::History => "history",
         }
     }
 
@@ -87,6 +91,7 @@ impl EvidenceKind {
             Self::ChipFace => ReasonCode::ChipFaceMissing,
             Self::ReferenceFace => ReasonCode::ReferenceFaceMissing,
             Self::Duplicates => ReasonCode::DuplicatesMissing,
+            Self::History => ReasonCode::HistoryMissing,
         }
     }
 
@@ -144,6 +149,10 @@ code_table! {
     DuplicateFace, "DUPLICATE_FACE", Duplicates,
         "The same face is on another record, whose id is given with this answer.",
         "Khuôn mặt này có ở hồ sơ khác; mã hồ sơ trùng được ghi kèm.";
+    /// More attempts about the record in a day than the policy allows.
+    AttemptsMany, "ATTEMPTS_MANY", History,
+        "This record was tried more often in one day than is allowed.",
+        "Hồ sơ này đã được thử trong một ngày nhiều lần hơn mức cho phép.";
     /// The chip's photo was captured, or sent, in place of a person.
     CaptureIsChipPhoto, "CAPTURE_IS_CHIP_PHOTO", Liveness,
         "A capture is the photo in the chip itself, not a picture taken now.",
@@ -311,6 +320,10 @@ code_table! {
     DuplicatesMissing, "DUPLICATES_MISSING", Duplicates,
         "It was not searched whether this face is on another record.",
         "Chưa tìm xem khuôn mặt này có ở hồ sơ khác hay không.";
+    /// Nobody looked at what was tried before.
+    HistoryMissing, "HISTORY_MISSING", History,
+        "Earlier attempts were not looked at.",
+        "Chưa xem xét các lần thử trước đó.";
 }
 
 impl ReasonCode {

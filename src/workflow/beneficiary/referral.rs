@@ -1,14 +1,18 @@
-//! What officers add: their answer to a referral, and pairs that share a face for
-//! a good reason.
+//! What officers add: their answers to decisions that did not approve, and pairs that share a face
+//! for a good reason.
 
+use super::flow;
+use super::reason_code::ReasonCode;
 use crate::context::RequestContext;
-use crate::gallery::{ClearedPair, DecisionKey, Note, Outcome, Receipt, Resolution, SubjectId, Timestamp};
+use crate::gallery::{
+    ClearPair, ClearedPair, DecisionKey, Note, Outcome, Resolution, ResolveCommand, SubjectId, Timestamp, UnclearPair,
+};
 use crate::workflow::{Engine, Field, WorkflowError};
 
-/// An officer's answer to a referral.
+/// An officer's answer to a decision that did not approve.
 #[derive(Clone)]
 pub struct ResolveReferral {
-    /// Which attempt of which transaction was referred.
+    /// Which attempt of which transaction.
     pub key: DecisionKey,
     /// Pseudonymous id of the officer.
     pub officer: SubjectId,
@@ -18,15 +22,19 @@ pub struct ResolveReferral {
     pub reason: Note,
 }
 
-/// A referral that an officer has answered.
+/// What officers have made of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedReferral {
     /// Which.
     pub key: DecisionKey,
-    /// What the officer decided.
+    /// What the officers decided; [`Outcome::Refer`] while another must answer.
     pub outcome: Outcome,
-    /// When it was committed.
+    /// When the last answer was committed.
     pub resolved_at: Timestamp,
+    /// Officers who have approved.
+    pub officers: u32,
+    /// Officers it takes to approve.
+    pub officers_needed: u32,
 }
 
 /// Two subjects who share a face for a good reason, such as twins.
@@ -42,15 +50,30 @@ pub struct ClearPairRequest {
     pub reason: Note,
 }
 
+/// Two subjects who do not, or not any more.
+pub type UnclearPairRequest = ClearPairRequest;
+
+/// Reasons against which it takes two officers to approve: what is shown to be wrong with the
+/// card, and another person's face.
+const TWO_OFFICERS: [ReasonCode; 6] = [
+    ReasonCode::ChipAltered,
+    ReasonCode::ChipUntrusted,
+    ReasonCode::ChipNotOriginal,
+    ReasonCode::ChipCountryDiffers,
+    ReasonCode::ChipFaceDiffers,
+    ReasonCode::ReferenceFaceDiffers,
+];
+
 impl Engine {
-    /// Records an officer's answer to a referral and closes the transaction. Sent
-    /// again it gives the same answer.
+    /// Records an officer's answer to the last attempt of a transaction, which did not approve:
+    /// referred, denied, or out of attempts. A denial closes the transaction, and so does an
+    /// approval; of two officers where the card was shown to be wrong, or the face to be another
+    /// person's. Sent again it gives the same answer.
     ///
     /// # Errors
-    /// [`crate::gallery::GalleryError::UnknownTransaction`],
-    /// [`crate::gallery::GalleryError::UnknownAttempt`],
-    /// [`crate::gallery::GalleryError::NotReferred`],
-    /// [`crate::gallery::GalleryError::AlreadyResolved`];
+    /// [`crate::gallery::GalleryError::UnknownTransaction`], [`crate::gallery::GalleryError::UnknownAttempt`],
+    /// [`crate::gallery::GalleryError::NotReferred`], [`crate::gallery::GalleryError::AlreadyResolved`];
+    /// [`crate::gallery::GalleryError::OfficerInvolved`] for one who presented the case or enrolled the record;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn resolve_referral(
         &self,
@@ -66,42 +89,81 @@ impl Engine {
         self.check_officer(&officer, "officer_id")?;
         let gallery = self.gallery()?;
         // A retake that is being decided goes first: then this attempt is not the last.
-        let _turn = self.decisions().turns.take(&key.transaction).await;
+        let _turn = self.decision_service().turns.take(&key.transaction).await;
+        let officers_needed = match gallery.decision(&key).await? {
+            Some(stored) => officers_needed(&flow::outcome(stored)?.decided.grounds),
+            // The commit says what is missing.
+            None => 1,
+        };
         let resolution = Resolution { officer, outcome, reason, resolved_at: Timestamp::now() };
-        let (stored, replayed) = gallery.resolve(context, &key, resolution).await?;
-        let resolution = stored.resolution.ok_or(WorkflowError::Answer)?;
+        let command = ResolveCommand { key: key.clone(), resolution, officers_needed };
+        let (stored, replayed) = gallery.resolve(context, command).await?;
+        let closing = stored.resolution();
+        let outcome = closing.map_or(Outcome::Refer, |closing| closing.outcome);
+        let last = closing.or(stored.resolutions.last()).ok_or(WorkflowError::Answer)?;
+        let approvals = stored.resolutions.iter().filter(|one| one.outcome == Outcome::Approve).count();
         let caller = context.principal().kind();
-        tracing::info!(outcome = ?resolution.outcome, replayed, caller, "a referral was resolved");
-        Ok(ResolvedReferral { key, outcome: resolution.outcome, resolved_at: resolution.resolved_at })
+        tracing::info!(?outcome, replayed, caller, "an officer answered");
+        Ok(ResolvedReferral {
+            key,
+            outcome,
+            resolved_at: last.resolved_at,
+            // Two at most.
+            officers: approvals as u32,
+            officers_needed: stored.officers_needed,
+        })
     }
 
     /// Remembers that two subjects share a face for a good reason: neither is found
-    /// as a duplicate of the other again. At least one must be enrolled.
+    /// as a duplicate of the other again. At least one must be enrolled. Where the operator asks
+    /// for two officers, it is in force once a second one has cleared the pair as well.
     ///
     /// # Errors
-    /// [`crate::gallery::GalleryError::SamePair`],
-    /// [`crate::gallery::GalleryError::UnknownSubject`];
+    /// [`crate::gallery::GalleryError::SamePair`], [`crate::gallery::GalleryError::UnknownSubject`];
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn clear_pair(
         &self,
         context: &RequestContext,
         request: ClearPairRequest,
-    ) -> Result<Receipt, WorkflowError> {
+    ) -> Result<PairOutcome, WorkflowError> {
         context.check_deadline()?;
         let ClearPairRequest { one: first, other: second, officer, reason } = request;
         self.check_officer(&officer, "officer_id")?;
         let gallery = self.gallery()?;
         self.check_subject(gallery, &first, "subject_id_a").await?;
         self.check_subject(gallery, &second, "subject_id_b").await?;
-        let pair = ClearedPair { first, second, officer, reason, cleared_at: Timestamp::now() };
-        let receipt = gallery.clear_pair(context, pair).await?;
+        let rules = self.case_rules();
+        let (officers_needed, lifetime_ms) = (rules.clear_officers, rules.clear_lifetime_ms());
+        let clear = ClearPair { first, second, officer, reason, officers_needed, lifetime_ms };
+        let (pair, receipt) = gallery.clear_pair(context, clear).await?;
         let caller = context.principal().kind();
         tracing::info!(replayed = receipt.replayed, caller, "a pair was cleared");
-        Ok(receipt)
+        Ok(PairOutcome { pair, commit: receipt.commit, replayed: receipt.replayed })
     }
 
-    /// Up to `limit` cleared pairs in byte order of their ids, those after `after`:
-    /// for an audit, which does not report them again.
+    /// Ends the clearing of a pair: both are found as duplicates of each other again. What was
+    /// said of it is kept.
+    ///
+    /// # Errors
+    /// [`crate::gallery::GalleryError::SamePair`], [`crate::gallery::GalleryError::UnknownPair`];
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn unclear_pair(
+        &self,
+        context: &RequestContext,
+        request: UnclearPairRequest,
+    ) -> Result<PairOutcome, WorkflowError> {
+        context.check_deadline()?;
+        let ClearPairRequest { one: first, other: second, officer, reason } = request;
+        self.check_officer(&officer, "officer_id")?;
+        let unclear = UnclearPair { first, second, officer, reason };
+        let (pair, receipt) = self.gallery()?.unclear_pair(context, unclear).await?;
+        let caller = context.principal().kind();
+        tracing::info!(replayed = receipt.replayed, caller, "the clearing of a pair was ended");
+        Ok(PairOutcome { pair, commit: receipt.commit, replayed: receipt.replayed })
+    }
+
+    /// Up to `limit` cleared pairs, however they stand, in byte order of their ids, those after
+    /// `after`.
     ///
     /// # Errors
     /// The errors of the gallery; [`WorkflowError::DeadlineExceeded`] where the deadline has
@@ -115,4 +177,22 @@ impl Engine {
         context.check_deadline()?;
         Ok(self.gallery()?.cleared_pairs(after, limit).await?)
     }
+}
+
+/// A pair as an officer left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairOutcome {
+    /// The pair, with what officers said of it.
+    pub pair: ClearedPair,
+    /// Number of the commit that carried it; of the latest one where replayed.
+    pub commit: u64,
+    /// It had been so before.
+    pub replayed: bool,
+}
+
+/// How many officers an approval takes that goes against these reasons.
+fn officers_needed(grounds: &[super::AppliedRule]) -> u32 {
+    let stands = |one: &&super::AppliedRule| one.consequence > super::Consequence::Accept;
+    let is_grave = grounds.iter().filter(stands).any(|one| TWO_OFFICERS.contains(&one.ground));
+    if is_grave { 2 } else { 1 }
 }

@@ -111,9 +111,14 @@ fn hint(ground: ReasonCode) -> Hint {
         | ReasonCode::ChipNameUnreadable
         | ReasonCode::BirthDateUnreadable
         | ReasonCode::ChipBirthDateUnreadable => Hint::Also(COMPARE),
-        ReasonCode::QualityMissing | ReasonCode::LivenessMissing | ReasonCode::DuplicatesMissing => {
-            Hint::Also(OPERATOR)
-        }
+        ReasonCode::QualityMissing
+        | ReasonCode::LivenessMissing
+        | ReasonCode::DuplicatesMissing
+        | ReasonCode::HistoryMissing => Hint::Also(OPERATOR),
+        ReasonCode::AttemptsMany => Hint::Also((
+            "The officer sees the earlier attempts with the case.",
+            "Người có thẩm quyền xem được các lần thử trước cùng hồ sơ.",
+        )),
         _ => Hint::None,
     }
 }
@@ -213,6 +218,7 @@ fn piece_name(piece: EvidenceKind) -> Both {
         EvidenceKind::ChipFace => ("the photo in the chip", "ảnh trong chip"),
         EvidenceKind::ReferenceFace => ("an enrolled photo", "ảnh đã đăng ký trong hồ sơ"),
         EvidenceKind::Duplicates => ("whether the face is on another record", "trùng khuôn mặt với hồ sơ khác"),
+        EvidenceKind::History => ("earlier attempts", "các lần thử trước"),
     }
 }
 
@@ -385,6 +391,9 @@ fn happened(ground: ReasonCode) -> Both {
         | ReasonCode::CaptureIsEnrolledPhoto => ("New pictures are needed.", "Cần chụp thêm ảnh mới."),
         ReasonCode::DuplicateFace | ReasonCode::DuplicatesMissing => {
             ("Records must be compared first.", "Cần đối chiếu thêm giữa các hồ sơ.")
+        }
+        ReasonCode::AttemptsMany | ReasonCode::HistoryMissing => {
+            ("Earlier attempts must be looked at.", "Cần xem lại các lần thử trước.")
         }
         ReasonCode::FaceTooClose => ("The pictures were taken too close.", "Ảnh được chụp quá gần."),
         ReasonCode::LivenessLow

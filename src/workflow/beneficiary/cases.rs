@@ -1,0 +1,304 @@
+//! Reading what was decided, who waits, which pairs were cleared and who is enrolled, page by page.
+
+use super::flow;
+use super::{BeneficiaryOutcome, Scheme};
+use crate::context::RequestContext;
+use crate::gallery::{
+    Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Filter, IndexFilter, PairState, ReadSet,
+    RequestId, SubjectHead, SubjectId, Timestamp,
+};
+use crate::workflow::identify::checked;
+use crate::workflow::page_token::{self, List};
+use crate::workflow::{Engine, Field, WorkflowError};
+
+/// Entries on a page where nobody names a number.
+pub const PAGE_DEFAULT: usize = 100;
+/// Most entries on a page.
+pub const PAGE_MAX: usize = 1000;
+/// Rows that one page looks at.
+const LOOKED_AT_MAX: usize = 10_000;
+/// Subjects read at a time.
+const READ_AT_ONCE: usize = 256;
+
+/// A decision with all that is stored of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseDecision {
+    /// As it was answered, and what officers said of it since.
+    pub outcome: BeneficiaryOutcome,
+    /// Pseudonymous id of the record it is about.
+    pub subject: SubjectId,
+    /// What was to be drawn from.
+    pub scheme: Scheme,
+    /// Pseudonymous id of the clerk who presented it, where the request named one.
+    pub presented_by: Option<SubjectId>,
+    /// An officer is expected to look at it.
+    pub waits: bool,
+}
+
+/// A part of a list, and the token of the next one; `None` where there is no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPage<T> {
+    /// In the list's order. There may be none of them, and more later all the same.
+    pub entries: Vec<T>,
+    /// What to ask with for what follows.
+    pub next: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// 1–[`PAGE_MAX`] entries; 0 means [`PAGE_DEFAULT`].
+    pub size: usize,
+    /// [`ListPage::next`] of the page before; empty for the first.
+    pub token: String,
+}
+
+impl PageRequest {
+    fn size(&self) -> Result<usize, WorkflowError> {
+        match self.size {
+            0 => Ok(PAGE_DEFAULT),
+            size @ 1..=PAGE_MAX => Ok(size),
+            _ => {
+                let detail = format!("a page has 1 to {PAGE_MAX} entries");
+                Err(WorkflowError::OutOfRange { field: Field::Named("page_size"), detail })
+            }
+        }
+    }
+}
+
+/// Which subjects to list or count. The default is all.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SubjectFilter {
+    /// If set, only subjects that draw from this scheme.
+    pub scheme: Option<String>,
+    /// If set, only subjects of this province.
+    pub province: Option<String>,
+}
+
+/// A subject as lists show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SubjectSummary {
+    /// Pseudonymous id.
+    pub subject: SubjectId,
+    /// What is known beside the face.
+    pub attributes: Attributes,
+    /// Templates it has.
+    pub templates: usize,
+    /// First enrolment.
+    pub enrolled_at: Timestamp,
+    /// Last change.
+    pub updated_at: Timestamp,
+}
+
+/// How many subjects and templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubjectCount {
+    /// Subjects.
+    pub subjects: u64,
+    /// Their templates, of all recipes.
+    pub templates: u64,
+}
+
+impl Engine {
+    /// A decision as it was answered, and what officers said of it since; `None` where there was
+    /// none. `attempt` `None` is the last one.
+    ///
+    /// # Errors
+    /// [`WorkflowError::Answer`] for one that cannot be read, and the errors of the gallery;
+    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    pub async fn case(
+        &self,
+        context: &RequestContext,
+        transaction: &RequestId,
+        attempt: Option<u32>,
+    ) -> Result<Option<CaseDecision>, WorkflowError> {
+        context.check_deadline()?;
+        let key = DecisionKey::new(transaction.clone(), attempt.unwrap_or(1))?;
+        let wanted = ReadSet { decision: Some(key), ..ReadSet::default() };
+        let records = self.gallery()?.read(wanted).await?;
+        let found = if attempt.is_some() { records.decision } else { records.last_decision.clone() };
+        let Some(stored) = found else { return Ok(None) };
+        let is_last = records.last_decision.is_some_and(|last| last.key == stored.key);
+        Ok(Some(CaseDecision {
+            subject: stored.subject.clone(),
+            scheme: Scheme::from_text(&stored.scheme).ok_or(WorkflowError::Answer)?,
+            presented_by: stored.presented_by.clone(),
+            waits: is_last && stored.waits(),
+            outcome: flow::outcome(stored)?,
+        }))
+    }
+
+    /// Decisions in the order in which they were made; those that wait for an officer alone where
+    /// the filter says so.
+    ///
+    /// # Errors
+    /// [`WorkflowError::PageToken`], [`WorkflowError::OutOfRange`] for the size of a page, and the
+    /// errors of the gallery; [`WorkflowError::DeadlineExceeded`] where the deadline has passed
+    /// already.
+    pub async fn decisions(
+        &self,
+        context: &RequestContext,
+        filter: &DecisionFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<DecisionHead>, WorkflowError> {
+        context.check_deadline()?;
+        let gallery = self.gallery()?;
+        let list = if filter.waiting { List::Referrals } else { List::Decisions };
+        let after = page_token::number(page_token::decode(list, gallery.id(), &page.token)?)?;
+        let found = gallery.decisions_after(filter, after, page.size()?).await?;
+        let next = found.more_after.map(|number| page_token::encode(list, gallery.id(), &number.to_le_bytes()));
+        Ok(ListPage { entries: found.decisions, next })
+    }
+
+    /// Pairs that officers cleared, those that stand like this where that is said, by the ids of
+    /// both.
+    ///
+    /// # Errors
+    /// As [`Engine::decisions`].
+    pub async fn pairs(
+        &self,
+        context: &RequestContext,
+        state: Option<PairState>,
+        page: &PageRequest,
+    ) -> Result<ListPage<ClearedPair>, WorkflowError> {
+        context.check_deadline()?;
+        let gallery = self.gallery()?;
+        let place = page_token::decode(List::Pairs, gallery.id(), &page.token)?;
+        let mut after = place.map(|place| pair_of(&place)).transpose()?;
+        let (size, now) = (page.size()?, Timestamp::now());
+        let mut entries = Vec::new();
+        for _ in 0..LOOKED_AT_MAX / PAGE_MAX {
+            let found = gallery.cleared_pairs(after.as_ref(), PAGE_MAX).await?;
+            let is_end = found.len() < PAGE_MAX;
+            for pair in found {
+                if entries.len() == size {
+                    let next = after.as_ref().map(|ids| token_of(gallery.id(), ids));
+                    return Ok(ListPage { entries, next });
+                }
+                after = Some((pair.first.clone(), pair.second.clone()));
+                if state.is_none_or(|state| pair.state(now) == state) {
+                    entries.push(pair);
+                }
+            }
+            if is_end {
+                return Ok(ListPage { entries, next: None });
+            }
+        }
+        Ok(ListPage { entries, next: after.as_ref().map(|ids| token_of(gallery.id(), ids)) })
+    }
+
+    /// Subjects in byte order of their ids.
+    ///
+    /// # Errors
+    /// As [`Engine::decisions`]; [`WorkflowError::OutOfRange`] for a scheme or province that is
+    /// none.
+    pub async fn subjects(
+        &self,
+        context: &RequestContext,
+        filter: SubjectFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<SubjectSummary>, WorkflowError> {
+        context.check_deadline()?;
+        let gallery = self.gallery()?;
+        let filter = index_filter(filter)?;
+        let place = page_token::decode(List::Subjects, gallery.id(), &page.token)?;
+        let mut after = place.map(page_token::subject).transpose()?;
+        let size = page.size()?;
+        let mut entries = Vec::new();
+        for _ in 0..LOOKED_AT_MAX / READ_AT_ONCE {
+            let (heads, more) = self.heads_after(after.as_ref()).await?;
+            for head in heads {
+                if entries.len() == size {
+                    let next = after.map(|id| page_token::encode(List::Subjects, gallery.id(), id.as_str().as_bytes()));
+                    return Ok(ListPage { entries, next });
+                }
+                after = Some(head.id.clone());
+                if filter.passes(&head.attributes) {
+                    entries.push(SubjectSummary {
+                        subject: head.id,
+                        attributes: head.attributes,
+                        templates: head.templates.len(),
+                        enrolled_at: head.enrolled_at,
+                        updated_at: head.updated_at,
+                    });
+                }
+            }
+            match more {
+                Some(more) => after = Some(more),
+                None => return Ok(ListPage { entries, next: None }),
+            }
+        }
+        let next = after.map(|id| page_token::encode(List::Subjects, gallery.id(), id.as_str().as_bytes()));
+        Ok(ListPage { entries, next })
+    }
+
+    /// How many subjects pass the filter, and how many templates they have. With a filter the whole
+    /// gallery is gone through.
+    ///
+    /// # Errors
+    /// As [`Engine::subjects`]; [`WorkflowError::DeadlineExceeded`] also where the deadline passes
+    /// meanwhile.
+    pub async fn count_subjects(
+        &self,
+        context: &RequestContext,
+        filter: SubjectFilter,
+    ) -> Result<SubjectCount, WorkflowError> {
+        context.check_deadline()?;
+        let gallery = self.gallery()?;
+        let is_all = filter == SubjectFilter::default();
+        let filter = index_filter(filter)?;
+        if is_all {
+            let stats = gallery.stats();
+            return Ok(SubjectCount { subjects: stats.subjects, templates: stats.templates });
+        }
+        let mut count = SubjectCount { subjects: 0, templates: 0 };
+        let mut after = None;
+        loop {
+            let (heads, more) = self.heads_after(after.as_ref()).await?;
+            for head in heads.iter().filter(|head| filter.passes(&head.attributes)) {
+                count.subjects += 1;
+                count.templates += head.templates.len() as u64;
+            }
+            match more {
+                Some(more) => after = Some(more),
+                None => return Ok(count),
+            }
+            context.check_deadline()?;
+        }
+    }
+
+    /// Up to [`READ_AT_ONCE`] subjects in byte order of their ids, those after `after`, and the id
+    /// to go on after where there may be more.
+    async fn heads_after(
+        &self,
+        after: Option<&SubjectId>,
+    ) -> Result<(Vec<SubjectHead>, Option<SubjectId>), WorkflowError> {
+        let gallery = self.gallery()?;
+        let subjects = gallery.list(after, READ_AT_ONCE).await?;
+        let next = subjects.last().filter(|_| subjects.len() == READ_AT_ONCE).cloned();
+        // One that was removed meanwhile is not among them.
+        let mut heads = gallery.read(ReadSet { subjects, ..ReadSet::default() }).await?.subjects;
+        heads.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        Ok((heads, next))
+    }
+}
+
+fn index_filter(filter: SubjectFilter) -> Result<IndexFilter, WorkflowError> {
+    let SubjectFilter { scheme, province } = filter;
+    let Filter { scheme, province, .. } = checked(Filter { scheme, province, ..Filter::default() })?;
+    Ok(IndexFilter { scheme, province, ..IndexFilter::default() })
+}
+
+/// No id holds a control character.
+const BETWEEN: u8 = 0;
+
+fn token_of(gallery: crate::gallery::GalleryId, (first, second): &(SubjectId, SubjectId)) -> String {
+    let place = [first.as_str().as_bytes(), &[BETWEEN], second.as_str().as_bytes()].concat();
+    page_token::encode(List::Pairs, gallery, &place)
+}
+
+fn pair_of(place: &[u8]) -> Result<(SubjectId, SubjectId), WorkflowError> {
+    let at = place.iter().position(|byte| *byte == BETWEEN).ok_or(WorkflowError::PageToken)?;
+    let id = |bytes: &[u8]| page_token::subject(bytes.to_vec());
+    Ok((id(&place[..at])?, id(&place[at + 1..])?))
+}

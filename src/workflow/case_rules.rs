@@ -1,0 +1,36 @@
+//! Rules of the operator about cases: how far back a record's history is looked at, and what
+//! clearing a pair takes.
+
+use crate::gallery::Timestamp;
+
+/// A day, in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How cases are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseRules {
+    /// Days of a record's history that are evidence in its next decision, 1–3650.
+    pub history_days: u32,
+    /// Officers it takes to clear a pair, 1 or 2.
+    pub clear_officers: u32,
+    /// Days after which the clearing of a pair ends by itself; `None` never.
+    pub clear_days: Option<u32>,
+}
+
+impl Default for CaseRules {
+    fn default() -> Self {
+        Self { history_days: 30, clear_officers: 1, clear_days: None }
+    }
+}
+
+impl CaseRules {
+    /// From when on a record's history is looked at; always the last day.
+    pub(super) fn history_from(&self, now: Timestamp) -> Timestamp {
+        Timestamp(now.0.saturating_sub(u64::from(self.history_days.max(1)) * DAY_MS))
+    }
+
+    /// After how many milliseconds the clearing of a pair ends by itself.
+    pub fn clear_lifetime_ms(&self) -> Option<u64> {
+        self.clear_days.map(|days| u64::from(days) * DAY_MS)
+    }
+}

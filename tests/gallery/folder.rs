@@ -131,7 +131,7 @@ fn a_folder_whose_making_was_interrupted_is_completed() {
     fs::remove_file(dir.path().join("VERSION")).unwrap();
     let gallery = open(dir.path()).unwrap();
     assert_eq!(gallery.stats().templates, 2);
-    assert_eq!(fs::read_to_string(dir.path().join("VERSION")).unwrap(), "1\n");
+    assert_eq!(fs::read_to_string(dir.path().join("VERSION")).unwrap(), "2\n");
 }
 
 #[test]

@@ -348,7 +348,7 @@ fn is_too_close(evidence: &Evidence, least: f32) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::evidence::{Duplicate, Duplicates, RecordEvidence, RecordTemplates};
+    use super::super::evidence::{Duplicate, Duplicates, History, RecordEvidence, RecordTemplates};
     use super::super::policy::PolicyFile;
     use super::*;
     use crate::gallery::SubjectId;
@@ -377,7 +377,7 @@ mod tests {
     fn good() -> Evidence {
         let agrees = FieldState::Agrees;
         Evidence {
-            history: None,
+            history: Some(History { last_day: 1, days: 30, ..History::default() }),
             chip: Some(ChipEvidence {
                 verdict: chip::Verdict::Authentic,
                 reasons: Vec::new(),
@@ -493,6 +493,23 @@ mod tests {
     fn all_good_evidence_approves_and_names_nothing() {
         let decided = decide(&Policy::default(), &good());
         assert_eq!(decided, Decided { outcome: Outcome::Approve, grounds: vec![], without: vec![], retake: false });
+    }
+
+    #[test]
+    fn more_attempts_in_a_day_than_the_policy_allows_refer() {
+        let tried = |last_day| Evidence { history: Some(History { last_day, ..History::default() }), ..good() };
+        for (text, most) in [("", 6), ("attempts_per_day_max = 2", 2)] {
+            let policy = policy(text);
+            assert_eq!(decide(&policy, &tried(most)).outcome, Outcome::Approve, "{text}");
+            let decided = decide(&policy, &tried(most + 1));
+            assert_eq!((decided.outcome, codes(&decided)), (Outcome::Refer, vec!["ATTEMPTS_MANY"]), "{text}");
+            assert!(!decided.retake, "another attempt makes it no better");
+        }
+        let accepting = policy("on.attempts_many = \"accept\"");
+        assert_eq!(decide(&accepting, &tried(99)).outcome, Outcome::Approve);
+        for bad in ["attempts_per_day_max = 0", "attempts_per_day_max = 101"] {
+            assert!(Policy::new(&toml::from_str::<PolicyFile>(bad).unwrap()).is_err());
+        }
     }
 
     #[test]

@@ -174,7 +174,7 @@ code_table! {
     /// The officer presented the case or enrolled the record.
     OfficerInvolved, "OFFICER_INVOLVED", FailedPrecondition,
         "Whoever presented a case or enrolled its record does not answer it. Another officer must.",
-        "Người đã tiếp nhận hồ sơ hoặc đăng ký khuôn mặt không được tự xử lý. Cần người có thẩm quyền khác.";
+        "Người đã tiếp nhận hồ sơ hoặc đăng ký khuôn mặt không được tự xử lý. Hãy chuyển cho người có thẩm quyền khác.";
     /// The pair was never cleared.
     PairUnknown, "PAIR_UNKNOWN", NotFound,
         "This pair was not cleared. Check the two ids.",

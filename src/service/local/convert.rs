@@ -188,3 +188,37 @@ pub(super) fn cleared_from_wire(pair: pb::Cleared) -> Result<ClearedPair, Malfor
 fn id_from_wire(id: String) -> Result<SubjectId, Malformed> {
     SubjectId::new(id).map_err(|_| "a subject's id is not one")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_of_two_recipes_come_back_with_their_own() {
+        let recipes = vec![(RecipeDigest([1; 32]), 2), (RecipeDigest([2; 32]), 3)];
+        let head = SnapshotHead { recipes, subjects: 1, templates: 2, template_next: 9, taken_at: Timestamp(5) };
+        let wire = head_to_wire(&head);
+        assert_eq!(wire.version, VERSION_OF_RECIPES, "a reader that knows one recipe must not read on");
+        assert_eq!(head_from_wire(wire).unwrap(), head);
+        let one = SnapshotHead { recipes: head.recipes[..1].to_vec(), ..head.clone() };
+        assert_eq!(head_to_wire(&one).version, VERSION);
+
+        let template = |id, (recipe, dimension): (RecipeDigest, usize)| {
+            let template = Template::from_raw(recipe, &vec![1.0; dimension]).unwrap();
+            let content = NewTemplate { template, source: Source::Live, captured_at: None, quality: None };
+            StoredTemplate { id, content }
+        };
+        let subject = Subject {
+            id: SubjectId::new("a").unwrap(),
+            attributes: Attributes::default(),
+            templates: vec![template(1, head.recipes[1]), template(2, head.recipes[0])],
+            last_verified: Default::default(),
+            enrolled_at: Timestamp(1),
+            updated_at: Timestamp(2),
+            vouched: Vec::new(),
+            enrolled_by: vec![SubjectId::new("clerk").unwrap()],
+        };
+        let back = subject_from_wire(subject_to_wire(subject.clone(), &head), &head).unwrap();
+        assert_eq!(back, subject);
+    }
+}

@@ -252,14 +252,22 @@ async fn a_snapshot_that_does_not_end_or_does_not_add_up_is_an_error() {
         let subject = pb::EnrolledSubject { id: "a".to_owned(), templates: vec![stored], ..Default::default() };
         Content::Batch(pb::Batch { subjects: vec![subject], cleared: Vec::new() })
     };
+    let of_recipe = |recipe: u32| match batch(&[0.6, 0.8]) {
+        Content::Batch(mut batch) => {
+            batch.subjects[0].templates[0].recipe = recipe;
+            Content::Batch(batch)
+        }
+        other => other,
+    };
     let end = |subjects: u64| Content::End(pb::End { subjects, templates: subjects, cleared: 0 });
     let unit = [0.6, 0.8];
-    let cases: [(&str, Vec<Content>, bool); 8] = [
+    let cases: [(&str, Vec<Content>, bool); 9] = [
         ("as it should be", vec![head(1, VERSION), batch(&unit), end(1)], true),
         ("no end", vec![head(1, VERSION), batch(&unit)], false),
         ("fewer than promised", vec![head(2, VERSION), batch(&unit), end(1)], false),
         ("fewer than said at the end", vec![head(2, VERSION), batch(&unit), end(2)], false),
-        ("another version", vec![head(1, VERSION + 1), batch(&unit), end(1)], false),
+        ("another version", vec![head(1, VERSION + 2), batch(&unit), end(1)], false),
+        ("a recipe that the head does not name", vec![head(1, VERSION + 1), of_recipe(1), end(1)], false),
         ("no head", vec![batch(&unit), end(1)], false),
         ("another dimension", vec![head(1, VERSION), batch(&[1.0]), end(1)], false),
         ("no unit vector", vec![head(1, VERSION), batch(&[0.6, 0.9]), end(1)], false),

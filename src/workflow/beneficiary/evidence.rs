@@ -388,3 +388,39 @@ pub struct Duplicate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gallery::RequestId;
+
+    #[test]
+    fn a_history_tells_this_transaction_from_others_and_the_last_day_from_the_days_before() {
+        let key = |transaction: &str, attempt| DecisionKey::new(RequestId::new(transaction).unwrap(), attempt).unwrap();
+        let now = Timestamp(100 * DAY_MS);
+        let head = |transaction: &str, outcome, reason: &str, hours_ago: u64| DecisionHead {
+            number: 1,
+            key: key(transaction, 1),
+            subject: SubjectId::new("s").unwrap(),
+            scheme: "social".to_owned(),
+            outcome,
+            reasons: (!reason.is_empty()).then(|| reason.to_owned()).into_iter().collect(),
+            decided_at: Timestamp(now.0 - hours_ago * DAY_MS / 24),
+            resolved: None,
+            waits: false,
+        };
+        let recent = [
+            head("t", Outcome::Refer, "QUALITY_POOR", 0),
+            head("u", Outcome::Deny, "CHIP_ALTERED", 23),
+            head("v", Outcome::Refer, "NAME_DIFFERS", 25),
+            head("w", Outcome::Deny, "CHIP_ALTERED", 600),
+            head("x", Outcome::Approve, "", 700),
+        ];
+        let history = History::of(&key("t", 2), &[], &recent, 30, now);
+        let EarlierAttempts { count, denied, referred, reasons } = history.others;
+        assert_eq!((count, denied, referred), (4, 2, 1));
+        assert_eq!(reasons, [("CHIP_ALTERED".to_owned(), 2), ("NAME_DIFFERS".to_owned(), 1)]);
+        assert_eq!((history.last_day, history.days), (3, 30), "two before, and this one");
+        assert_eq!(History::of(&key("t", 1), &[], &[], 30, now).last_day, 1);
+    }
+}

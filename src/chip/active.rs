@@ -6,9 +6,9 @@
 //! chip signs it with a key that never leaves it and whose public half, in
 //! DG15, is signed with everything else. A caller that ran it hands both over.
 
-use super::crypto::{AlgorithmIdentifier, Hash, PublicKey, Scheme, Spki, verify_plain};
+use super::crypto::{AlgorithmIdentifier, Hash, PublicKey, SignatureScheme, Spki, verify_plain};
 use super::error::InStructure;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::{ParseError, oid};
 
 /// Length of a challenge (RND.IFD).
@@ -69,7 +69,7 @@ impl Dg15 {
     /// # Errors
     /// [`ParseError`] where the file is no DG15.
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
-        let mut outer = Reader::new(file).expect(0x6F).within("DG15")?.children();
+        let mut outer = TlvReader::new(file).expect(0x6F).within("DG15")?.children();
         Ok(Self { key: Spki::parse(&mut outer)? })
     }
 }
@@ -91,7 +91,7 @@ impl Dg14 {
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
         const WHAT: &str = "DG14";
         const PROTOCOLS_MAX: usize = 64;
-        let mut outer = Reader::new(file).expect(0x6E).within(WHAT)?.children();
+        let mut outer = TlvReader::new(file).expect(0x6E).within(WHAT)?.children();
         let mut out = Self { protocols: Vec::new(), active_algorithm: None };
         for info in outer.expect(0x31).within(WHAT)?.children() {
             let mut fields = info.within(WHAT)?.children();
@@ -124,7 +124,8 @@ pub fn check(dg15: &Dg15, dg14: Option<&Dg14>, exchange: &ChallengeResponse) -> 
         Ok(PublicKey::Rsa(key)) => key.verify_iso9796(challenge, response).is_some(),
         Ok(PublicKey::Ec { curve, point, .. }) => {
             let named = dg14.and_then(|dg14| dg14.active_algorithm.clone()).and_then(|oid| {
-                Scheme::resolve(&AlgorithmIdentifier { oid, parameters: Vec::new() }, None).map(Scheme::hash)
+                SignatureScheme::resolve(&AlgorithmIdentifier { oid, parameters: Vec::new() }, None)
+                    .map(SignatureScheme::hash)
             });
             let hashes = named.map_or(Hash::ALL.to_vec(), |hash| vec![hash]);
             hashes.iter().any(|hash| {

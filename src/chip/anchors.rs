@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::crypto::Scheme;
+use super::crypto::SignatureScheme;
 use super::master_list::{LIST_BYTES_MAX, MasterList, MasterListError, Voucher};
 use super::name::Name;
 use super::x509::{Certificate, RevocationList};
@@ -460,6 +460,6 @@ enum Added {
     MasterList(Box<MasterList>),
 }
 
-fn scheme_name(scheme: Scheme) -> String {
+fn scheme_name(scheme: SignatureScheme) -> String {
     scheme.describe()
 }

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use super::der;
-use super::tlv::{Header, TlvError};
+use super::tlv::{TlvError, TlvHeader};
 
 /// Deepest nesting followed: a genuine SOD nests 13 deep, certificate included.
 const DEPTH_MAX: usize = 32;
@@ -35,7 +35,7 @@ fn measure(bytes: &[u8], depth: usize) -> Result<(usize, bool), TlvError> {
     if depth == 0 {
         return Err(TlvError::TooDeep);
     }
-    let header = Header::parse(bytes)?;
+    let header = TlvHeader::parse(bytes)?;
     let constructed = bytes[0] & 0x20 != 0;
     let Some(length) = header.length else {
         if !constructed {
@@ -72,7 +72,7 @@ fn rewrite(bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, TlvError> {
         out.extend_from_slice(&bytes[..end]);
         return Ok(end);
     }
-    let header = Header::parse(bytes)?;
+    let header = TlvHeader::parse(bytes)?;
     let body_end = if header.length.is_some() { end } else { end - 2 };
     let body = &bytes[header.bytes..body_end];
     let mut inner = Vec::with_capacity(body.len());
@@ -81,7 +81,7 @@ fn rewrite(bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, TlvError> {
         while at < body.len() {
             let mut piece = Vec::new();
             at += rewrite(&body[at..], &mut piece)?;
-            let piece_header = Header::parse(&piece)?;
+            let piece_header = TlvHeader::parse(&piece)?;
             if piece_header.tag != u32::from(OCTET_STRING) {
                 return Err(TlvError::Unexpected { expected: u32::from(OCTET_STRING), found: piece_header.tag });
             }

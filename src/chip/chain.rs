@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::anchors::{Anchors, Authority};
-use super::crypto::{Hash, Scheme, SignatureError};
+use super::crypto::{Hash, SignatureError, SignatureScheme};
 use super::finding::Finding;
 use super::reason::{Effect, Reason};
 use super::sod::{signature_reason, weaknesses};
@@ -22,7 +22,7 @@ const SIGNATURES_MAX: usize = 1024;
 const VALIDITY_SLACK_DAYS: i64 = 1;
 
 /// A chain that was found.
-pub(super) struct Chain<'a> {
+pub(super) struct CertificateChain<'a> {
     /// The certificates above the signer, the anchor last.
     pub authorities: Vec<&'a Authority>,
     /// What was found on the way.
@@ -33,12 +33,16 @@ pub(super) struct Chain<'a> {
 /// All candidates are tried; the finding is that of the best try, whatever the order the
 /// certificates were loaded in. Where a bound ends the search before an anchor is found,
 /// that alone is found: nothing is known then.
-pub(super) fn build<'a>(anchors: &'a Anchors, signer: &Certificate, now: Moment) -> Result<Chain<'a>, Vec<Finding>> {
+pub(super) fn build<'a>(
+    anchors: &'a Anchors,
+    signer: &Certificate,
+    now: Moment,
+) -> Result<CertificateChain<'a>, Vec<Finding>> {
     if anchors.is_empty() {
         return Err(vec![Finding::of(Reason::NoAnchors)]);
     }
     let mut search =
-        Search { anchors, now, signatures_left: SIGNATURES_MAX, failed: HashMap::new(), bound_reached: false };
+        ChainSearch { anchors, now, signatures_left: SIGNATURES_MAX, failed: HashMap::new(), bound_reached: false };
     let mut path = Vec::new();
     if let Err(finding) = search.climb(signer, &mut path) {
         let bounded = search.bound_reached;
@@ -52,23 +56,23 @@ pub(super) fn build<'a>(anchors: &'a Anchors, signer: &Certificate, now: Moment)
             findings.push(Finding::of(Reason::AnchorYounger));
         }
         // Found good on the way up; what it was made with is told here.
-        let declared = Scheme::resolve(&below.algorithm, None);
+        let declared = SignatureScheme::resolve(&below.algorithm, None);
         let scheme = below.verify_by(&authority.certificate.key).ok();
         if let Some(scheme) = scheme.filter(|scheme| declared != Some(*scheme)) {
             let detail = format!("certificate: {}", scheme.describe_in_full());
             findings.push(Finding::of(Reason::SignatureParametersLoose).with(detail));
         }
-        let hash = scheme.map_or(Hash::Sha256, Scheme::hash);
+        let hash = scheme.map_or(Hash::Sha256, SignatureScheme::hash);
         findings.extend(weaknesses(&authority.certificate, hash, "the signer's certificate"));
         below = &authority.certificate;
     }
     if authorities.last().is_some_and(|anchor| !anchor.is_self_signed()) {
         findings.push(Finding::of(Reason::AnchorRenewed));
     }
-    Ok(Chain { authorities, findings })
+    Ok(CertificateChain { authorities, findings })
 }
 
-struct Search<'a> {
+struct ChainSearch<'a> {
     anchors: &'a Anchors,
     now: Moment,
     signatures_left: usize,
@@ -79,7 +83,7 @@ struct Search<'a> {
     bound_reached: bool,
 }
 
-impl Search<'_> {
+impl ChainSearch<'_> {
     /// Extends the path above `below` to an anchor; or tells the gravest reason why not.
     fn climb(&mut self, below: &Certificate, path: &mut Vec<usize>) -> Result<(), Finding> {
         let candidates = self.candidates(below);
@@ -238,7 +242,7 @@ fn gravity(finding: &Finding) -> (Effect, u8) {
 /// keys. Where it names this key, or none, the signature is simply not theirs.
 fn mismatch(below: &Certificate, authority: &Authority, error: &SignatureError) -> Finding {
     let other_key = below.extensions.authority_key_id.as_ref().is_some_and(|id| !authority.certificate.has_key_id(id));
-    let known = Scheme::resolve(&below.algorithm, None).is_some();
+    let known = SignatureScheme::resolve(&below.algorithm, None).is_some();
     match error {
         // Whatever is the matter with a key that is not the named one: it is another's.
         _ if known && other_key => Finding::of(Reason::AnchorKeyMissing),

@@ -1,10 +1,10 @@
 //! SignedData (RFC 5652) as EF.SOD and master lists use it.
 
 use super::ber::to_definite;
-use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
+use super::crypto::{AlgorithmIdentifier, Hash, SignatureError, SignatureScheme, Spki, verify};
 use super::error::InStructure;
 use super::name::Name;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::x509::{Certificate, unsigned};
 use super::{ParseError, der, oid};
 use crate::dates::Moment;
@@ -94,7 +94,7 @@ impl SignedData {
     /// it are dropped.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let bytes = to_definite(bytes).within(WHAT)?;
-        let mut info = Reader::new(&bytes).expect(0x30).within(WHAT)?.children();
+        let mut info = TlvReader::new(&bytes).expect(0x30).within(WHAT)?.children();
         if info.expect(0x06).within(WHAT)?.value != oid::SIGNED_DATA {
             return Err(ParseError::malformed(WHAT));
         }
@@ -134,7 +134,7 @@ impl SignedData {
     /// Arcs of the content's type, whatever else is in it; `None` where it is no SignedData.
     pub fn content_type_of(bytes: &[u8]) -> Option<Vec<u8>> {
         let bytes = to_definite(bytes).ok()?;
-        let mut info = Reader::new(&bytes).expect(0x30).ok()?.children();
+        let mut info = TlvReader::new(&bytes).expect(0x30).ok()?.children();
         (info.expect(0x06).ok()?.value == oid::SIGNED_DATA).then_some(())?;
         let mut fields = info.expect(0xA0).ok()?.children().expect(0x30).ok()?.children();
         fields.expect(0x02).ok()?;
@@ -142,7 +142,7 @@ impl SignedData {
         Some(fields.expect(0x30).ok()?.children().expect(0x06).ok()?.value.to_vec())
     }
 
-    fn read_certificates(&mut self, set: Reader<'_>) -> Result<(), ParseError> {
+    fn read_certificates(&mut self, set: TlvReader<'_>) -> Result<(), ParseError> {
         for (count, certificate) in set.enumerate() {
             if count == CERTIFICATES_MAX {
                 return Err(ParseError::TooLarge { what: WHAT, max: CERTIFICATES_MAX });
@@ -157,7 +157,7 @@ impl SignedData {
 }
 
 impl SignerInfo {
-    fn parse(mut fields: Reader<'_>) -> Result<Self, ParseError> {
+    fn parse(mut fields: TlvReader<'_>) -> Result<Self, ParseError> {
         const WHAT: &str = "a signer";
         fields.expect(0x02).within(WHAT)?;
         let id = match fields.peek() {
@@ -189,8 +189,8 @@ impl SignerInfo {
     }
 
     /// The scheme as the algorithm identifier declares it, defaults filled in.
-    pub fn declared_scheme(&self) -> Option<Scheme> {
-        Scheme::resolve(&self.algorithm, self.digest)
+    pub fn declared_scheme(&self) -> Option<SignatureScheme> {
+        SignatureScheme::resolve(&self.algorithm, self.digest)
     }
 
     /// Whether this names a certificate exactly.
@@ -210,7 +210,7 @@ impl SignerInfo {
         data: &SignedData,
         key: &Spki,
         allows: impl Fn(&[u8], &[u8]) -> bool,
-    ) -> Result<Scheme, SignerError> {
+    ) -> Result<SignatureScheme, SignerError> {
         let hash = self.digest.ok_or_else(|| SignerError::Digest(oid::dotted(&self.digest_oid)))?;
         let check = |message: &[u8]| verify(key, &self.algorithm, Some(hash), message, &self.signature);
         let Some(attributes) = &self.attributes else {
@@ -245,7 +245,7 @@ impl SignedAttributes {
             signing_time_unread: false,
         };
         let mut parts = Vec::new();
-        for attribute in Reader::new(value) {
+        for attribute in TlvReader::new(value) {
             let attribute = attribute.within(WHAT)?;
             if parts.len() == ATTRIBUTES_MAX {
                 return Err(ParseError::TooLarge { what: WHAT, max: ATTRIBUTES_MAX });

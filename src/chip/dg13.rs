@@ -9,7 +9,7 @@
 use super::error::InStructure;
 use super::name;
 use super::personal::{BirthDate, Personal, Sex};
-use super::tlv::{Reader, Tlv, TlvError};
+use super::tlv::{Tlv, TlvError, TlvReader};
 use super::{ParseError, der};
 use crate::dates::Date;
 use crate::text;
@@ -170,13 +170,13 @@ impl Dg13 {
     /// # Errors
     /// [`ParseError`] where the file is no DG13.
     pub fn parse(file: &[u8], scope: Dg13Scope) -> Result<Self, ParseError> {
-        let outer = Reader::new(file).expect(0x6D).within(WHAT)?;
+        let outer = TlvReader::new(file).expect(0x6D).within(WHAT)?;
         let mut out = Self { entries: Vec::new() };
         out.collect(outer.children(), scope, DEPTH_MAX)?;
         if out.entries.is_empty() { Err(ParseError::malformed(WHAT)) } else { Ok(out) }
     }
 
-    fn collect(&mut self, row: Reader<'_>, scope: Dg13Scope, depth: usize) -> Result<(), ParseError> {
+    fn collect(&mut self, row: TlvReader<'_>, scope: Dg13Scope, depth: usize) -> Result<(), ParseError> {
         if depth == 0 {
             return Err(TlvError::TooDeep).within(WHAT);
         }
@@ -271,7 +271,7 @@ impl Dg13 {
 }
 
 /// `30 L 02 01 id …`: the id, and what follows it.
-fn entry<'a>(tlv: &Tlv<'a>) -> Option<(Dg13Id, Reader<'a>)> {
+fn entry<'a>(tlv: &Tlv<'a>) -> Option<(Dg13Id, TlvReader<'a>)> {
     let mut fields = tlv.children();
     match (tlv.tag, fields.expect(0x02).ok()?.value) {
         (0x30, [number]) => Some((Dg13Id::from_number(*number), fields)),
@@ -280,11 +280,11 @@ fn entry<'a>(tlv: &Tlv<'a>) -> Option<(Dg13Id, Reader<'a>)> {
 }
 
 /// The strings of an entry: 0C, 13 or 16 by themselves or nested once in 30.
-fn strings(values: Reader<'_>) -> Result<Vec<Personal>, ParseError> {
+fn strings(values: TlvReader<'_>) -> Result<Vec<Personal>, ParseError> {
     let mut out = Vec::new();
     for value in values {
         let value = value.within(WHAT)?;
-        let row = if value.tag == 0x30 { value.children() } else { Reader::new(value.raw) };
+        let row = if value.tag == 0x30 { value.children() } else { TlvReader::new(value.raw) };
         for string in row {
             let string = string.within(WHAT)?;
             if !matches!(string.tag, 0x0C | 0x13 | 0x16 | 0x1E) {

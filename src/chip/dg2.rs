@@ -8,7 +8,7 @@
 use super::ParseError;
 use super::error::InStructure;
 use super::face_record::{self, RawImage};
-use super::tlv::{Reader, Tlv, TlvError};
+use super::tlv::{Tlv, TlvError, TlvReader};
 use crate::imaging::{self, Format};
 
 const WHAT: &str = "DG2";
@@ -29,7 +29,7 @@ pub enum FaceEncoding {
 
 /// A picture of DG2, not decoded.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Photo {
+pub struct Dg2Photo {
     /// The picture's file: JPEG or JPEG 2000 as a rule.
     pub bytes: Vec<u8>,
     /// Its format by its own first bytes; `None` where they are no known one's.
@@ -55,7 +55,7 @@ pub enum DeclaredType {
     Png,
 }
 
-impl Photo {
+impl Dg2Photo {
     /// Whether the header declares another format than the picture has.
     pub fn type_lies(&self) -> bool {
         match (self.format, self.declared) {
@@ -68,7 +68,7 @@ impl Photo {
     }
 }
 
-impl std::fmt::Debug for Photo {
+impl std::fmt::Debug for Dg2Photo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Photo({:?}, {:?}, {} bytes)", self.encoding, self.format, self.bytes.len())
     }
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Photo {
 #[derive(Debug, Clone)]
 pub struct Dg2 {
     /// The pictures, in the order of the file; at least one.
-    pub photos: Vec<Photo>,
+    pub photos: Vec<Dg2Photo>,
     /// Whether a length was off and was passed over.
     pub lengths_off: bool,
     /// Templates and pictures that were broken or empty, and passed over for others.
@@ -91,8 +91,8 @@ impl Dg2 {
     /// # Errors
     /// [`ParseError`] where the file is no DG2, or none of its records holds a picture.
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
-        let outer = Reader::new(file).expect(0x75).within(WHAT)?;
-        let mut state = State::default();
+        let outer = TlvReader::new(file).expect(0x75).within(WHAT)?;
+        let mut state = Dg2Builder::default();
         let group = state.next(&mut outer.children(), Some(0x7F61))?;
         let mut templates = group.children();
         // The count of templates is not relied on: they are read to the end.
@@ -125,7 +125,7 @@ impl Dg2 {
     /// # Errors
     /// [`ParseError`] where the record is of no known format, or cut short.
     pub fn parse_record(record: &[u8]) -> Result<Self, ParseError> {
-        let mut state = State::default();
+        let mut state = Dg2Builder::default();
         let read = state.block(record);
         state.pass_over(read);
         state.finish("the photo in the face record")
@@ -133,15 +133,15 @@ impl Dg2 {
 }
 
 #[derive(Default)]
-struct State {
-    photos: Vec<Photo>,
+struct Dg2Builder {
+    photos: Vec<Dg2Photo>,
     lengths_off: bool,
     unread: usize,
     /// Why the first of those was not read.
     failure: Option<ParseError>,
 }
 
-impl State {
+impl Dg2Builder {
     /// Counts what could not be read: one good picture is enough.
     fn pass_over(&mut self, read: Result<(), ParseError>) {
         if let Err(error) = read {
@@ -158,17 +158,17 @@ impl State {
     }
 
     /// The next TLV, of one tag where one is asked for, a few missing bytes forgiven.
-    fn next<'a>(&mut self, reader: &mut Reader<'a>, tag: Option<u32>) -> Result<Tlv<'a>, ParseError> {
+    fn next<'a>(&mut self, reader: &mut TlvReader<'a>, tag: Option<u32>) -> Result<Tlv<'a>, ParseError> {
         let found = reader.peek().unwrap_or(0);
         if let Some(expected) = tag.filter(|&tag| tag != found) {
             return Err(TlvError::Unexpected { expected, found }).within(WHAT);
         }
-        let exact = Reader::clone(reader).read().is_ok();
+        let exact = TlvReader::clone(reader).read().is_ok();
         self.lengths_off |= !exact;
         reader.read_clipped(SLACK_BYTES).within(WHAT)
     }
 
-    fn template(&mut self, mut fields: Reader<'_>) -> Result<(), ParseError> {
+    fn template(&mut self, mut fields: TlvReader<'_>) -> Result<(), ParseError> {
         while !fields.is_empty() {
             // What is left after a block whose length was too short is not TLV.
             if !self.photos.is_empty() && fields.peek().is_none_or(|tag| !matches!(tag, 0xA1 | 0x5F2E | 0x7F2E)) {
@@ -196,7 +196,7 @@ impl State {
         } else {
             (FaceEncoding::Iso39794, face_record::iso39794(block)?)
         };
-        let face_record::Record { images, lengths_off, unread } = record;
+        let face_record::FaceRecord { images, lengths_off, unread } = record;
         self.lengths_off |= lengths_off;
         self.unread += unread;
         for RawImage { bytes, declared, size, feature_points } in images {
@@ -205,7 +205,7 @@ impl State {
                 self.unread += 1;
                 continue;
             }
-            self.photos.push(Photo {
+            self.photos.push(Dg2Photo {
                 format: picture_format(bytes),
                 bytes: bytes.to_vec(),
                 declared,

@@ -3,7 +3,7 @@
 use super::ParseError;
 use super::dg2::{DeclaredType, PHOTOS_MAX, picture_format};
 use super::error::InStructure;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 
 const OLD: &str = "the ISO/IEC 19794-5 record";
 const NEW: &str = "the ISO/IEC 39794-5 record";
@@ -28,7 +28,7 @@ pub(super) struct RawImage<'a> {
 
 /// What a record holds.
 #[derive(Default)]
-pub(super) struct Record<'a> {
+pub(super) struct FaceRecord<'a> {
     /// The pictures that could be read, none of them empty.
     pub images: Vec<RawImage<'a>>,
     /// Whether a length was off.
@@ -40,7 +40,7 @@ pub(super) struct Record<'a> {
 /// ISO/IEC 19794-5:2005, 5: big-endian blocks of fixed layout but for the
 /// feature points. A picture that is empty or broken does not take the others with it.
 /// Fails where no picture can be read.
-pub(super) fn iso19794(record: &[u8]) -> Result<Record<'_>, ParseError> {
+pub(super) fn iso19794(record: &[u8]) -> Result<FaceRecord<'_>, ParseError> {
     let short = || ParseError::malformed(OLD);
     let count = usize::from(u16_at(record, 12).ok_or_else(short)?);
     let declared_length = u32_at(record, 8).ok_or_else(short)?;
@@ -50,7 +50,7 @@ pub(super) fn iso19794(record: &[u8]) -> Result<Record<'_>, ParseError> {
     if count > PHOTOS_MAX {
         return Err(ParseError::TooLarge { what: OLD, max: PHOTOS_MAX });
     }
-    let mut out = Record { lengths_off: declared_length != record.len(), ..Record::default() };
+    let mut out = FaceRecord { lengths_off: declared_length != record.len(), ..FaceRecord::default() };
     let mut at = HEADER_BYTES;
     for index in 0..count {
         let last = index + 1 == count;
@@ -127,15 +127,15 @@ fn picture_start(record: &[u8], declared: usize, without_points: usize) -> Optio
 ///
 /// A representation that is empty or broken does not take the others with it. Fails where
 /// no picture can be read.
-pub(super) fn iso39794(record: &[u8]) -> Result<Record<'_>, ParseError> {
-    let mut outer = Reader::new(record);
+pub(super) fn iso39794(record: &[u8]) -> Result<FaceRecord<'_>, ParseError> {
+    let mut outer = TlvReader::new(record);
     // The block may come with or without the CBEFF choice around it.
     let block = match outer.peek() {
         Some(0xA1) => outer.read().within(NEW)?.children().expect(0x65).within(NEW)?,
         _ => outer.expect(0x65).within(NEW)?,
     };
     let representations = block.children().find(0xA1).within(NEW)?.ok_or(ParseError::malformed(NEW))?;
-    let mut out = Record::default();
+    let mut out = FaceRecord::default();
     let mut failure = ParseError::malformed(NEW);
     for representation in representations.children() {
         match representation.within(NEW).and_then(|representation| image39794(representation.children())) {
@@ -153,7 +153,7 @@ pub(super) fn iso39794(record: &[u8]) -> Result<Record<'_>, ParseError> {
 
 /// The picture of a representation; `None` for a three-dimensional shape, which holds none
 /// that can be compared.
-fn image39794(mut representation: Reader<'_>) -> Result<Option<RawImage<'_>>, ParseError> {
+fn image39794(mut representation: TlvReader<'_>) -> Result<Option<RawImage<'_>>, ParseError> {
     let Some(image) = representation.find(0xA1).within(NEW)? else { return Ok(None) };
     let Some(flat) = image.children().find(0xA0).within(NEW)? else { return Ok(None) };
     let Some(block) = flat.children().find(0xA0).within(NEW)? else { return Ok(None) };
@@ -170,7 +170,7 @@ fn image39794(mut representation: Reader<'_>) -> Result<Option<RawImage<'_>>, Pa
 
 /// imageDataFormat: A0 { 80 code }: 2 JPEG, 3 and 4 JPEG 2000 lossy and
 /// lossless, 5 PNG. Code 0 and 1 are "unknown" and "other".
-fn declared_kind(mut information: Reader<'_>) -> Option<DeclaredType> {
+fn declared_kind(mut information: TlvReader<'_>) -> Option<DeclaredType> {
     let code = information.find(0xA0).ok()??.children().find(0x80).ok()??.value;
     match code {
         [2] => Some(DeclaredType::Jpeg),
@@ -181,7 +181,7 @@ fn declared_kind(mut information: Reader<'_>) -> Option<DeclaredType> {
 }
 
 /// imageSizeBlock: A7 { 80 width, 81 height }.
-fn declared_size(mut information: Reader<'_>) -> Option<(u16, u16)> {
+fn declared_size(mut information: TlvReader<'_>) -> Option<(u16, u16)> {
     let mut size = information.find(0xA7).ok()??.children();
     let mut side = |tag| match size.find(tag).ok()??.value {
         [low] => Some(u16::from(*low)),

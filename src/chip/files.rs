@@ -7,7 +7,7 @@ use std::path::Path;
 use super::finding::Finding;
 use super::reason::Reason;
 use super::text_form;
-use super::tlv::Header;
+use super::tlv::TlvHeader;
 use crate::regular;
 
 /// Largest file of a chip. DG2 of a genuine card has 15 to 60 KB, with several
@@ -217,7 +217,7 @@ fn place(id: FileId, reason: Reason) -> Finding {
 
 /// Which file this is, and where it ends; no end where its length does not fit.
 fn recognise(bytes: &[u8]) -> Option<(FileId, Option<usize>)> {
-    let header = Header::parse(bytes).ok()?;
+    let header = TlvHeader::parse(bytes).ok()?;
     let id = FileId::from_tag(header.tag)?;
     // A note that begins with a letter has the first tag of a data group too.
     let is_text = |bytes: &[u8]| bytes.iter().all(|&byte| byte >= 0x20 || matches!(byte, b'\t' | b'\r' | b'\n'));

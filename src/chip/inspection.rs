@@ -7,7 +7,7 @@ use super::anchors::Anchors;
 use super::chain;
 use super::country;
 use super::crypto::PublicKey;
-use super::dg2::{Dg2, Photo};
+use super::dg2::{Dg2, Dg2Photo};
 use super::dg13::{Dg13, Dg13Id, Dg13Scope};
 use super::error::InStructure;
 use super::files::{ChipFiles, FileId};
@@ -16,7 +16,7 @@ use super::mrz::Mrz;
 use super::personal::{BirthDate, Personal, Sex};
 use super::reason::{Effect, Reason};
 use super::sod::{SecurityObject, Sod};
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::x509::Certificate;
 use super::{Name, ParseError};
 use crate::dates::{Date, Moment};
@@ -62,7 +62,7 @@ impl Com {
     /// [`ParseError`] where the file is no EF.COM.
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
         const WHAT: &str = "EF.COM";
-        let mut fields = Reader::new(file).expect(0x60).within(WHAT)?.children();
+        let mut fields = TlvReader::new(file).expect(0x60).within(WHAT)?.children();
         let version = fields.expect(0x5F01).within(WHAT)?.value;
         let tags = fields.find(0x5C).within(WHAT)?.ok_or(ParseError::malformed(WHAT))?;
         let mut groups = Vec::new();
@@ -185,7 +185,7 @@ pub struct Inspection {
 impl Inspection {
     /// The photo of the chip, where its hash is signed and the signature holds.
     /// The verdict must still be looked at.
-    pub fn photo(&self) -> Option<&Photo> {
+    pub fn photo(&self) -> Option<&Dg2Photo> {
         if !self.is_signed(2) {
             return None;
         }
@@ -326,7 +326,7 @@ impl Inspection {
                 if dg2.photos.iter().all(|photo| photo.format.is_none()) {
                     self.findings.push(Finding::in_group(Reason::PhotoUnreadable, 2).with("no known picture format"));
                 }
-                if dg2.photos.iter().any(Photo::type_lies) {
+                if dg2.photos.iter().any(Dg2Photo::type_lies) {
                     self.findings.push(Finding::in_group(Reason::PhotoTypeLies, 2));
                 }
                 if dg2.unread > 0 {

@@ -2,9 +2,9 @@
 //! country that vouches for them.
 
 use super::cms::SignedData;
-use super::crypto::Scheme;
+use super::crypto::SignatureScheme;
 use super::error::InStructure;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::x509::Certificate;
 use super::{ParseError, oid};
 
@@ -70,7 +70,7 @@ impl MasterList {
         if data.content_type != oid::MASTER_LIST {
             return Err(ParseError::malformed(WHAT).into());
         }
-        let mut outer = Reader::new(&data.content);
+        let mut outer = TlvReader::new(&data.content);
         let mut fields = outer.expect(0x30).within(WHAT)?.children();
         fields.expect(0x02).within(WHAT)?;
         let (mut certificates, mut unread) = (Vec::new(), Vec::new());
@@ -95,7 +95,7 @@ impl MasterList {
     pub fn verify<'a>(
         &self,
         supplied: impl Iterator<Item = &'a Certificate>,
-    ) -> Result<(Scheme, Voucher), MasterListError> {
+    ) -> Result<(SignatureScheme, Voucher), MasterListError> {
         let mut failure = MasterListError::Signature("the signer's certificate is missing".to_owned());
         for signer in &self.data.signers {
             for certificate in self.data.certificates.iter().filter(|certificate| signer.names(certificate)) {

@@ -58,7 +58,7 @@ pub use active::{ActiveAuthentication, CHALLENGE_BYTES, ChallengeResponse, Dg14,
 pub use anchors::{AnchorError, AnchorSource, Anchors, Skipped, SourceKind, Unreadable};
 pub use ber::to_definite;
 pub(crate) use dg2::picture_format;
-pub use dg2::{DeclaredType, Dg2, FaceEncoding, PHOTOS_MAX, Photo};
+pub use dg2::{DeclaredType, Dg2, Dg2Photo, FaceEncoding, PHOTOS_MAX};
 pub use dg13::{Dg13, Dg13Entry, Dg13Id, Dg13Scope};
 pub use error::ParseError;
 pub use files::{CHIP_BYTES_MAX, CHIP_FILES_MAX, ChipFiles, FILE_BYTES_MAX, FileId, is_chip_file};

@@ -3,7 +3,7 @@
 use super::ParseError;
 use super::error::InStructure;
 use super::personal::{BirthDate, Personal, Sex};
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use crate::dates::Date;
 
 const WHAT: &str = "DG1";
@@ -60,7 +60,7 @@ impl Mrz {
     /// # Errors
     /// [`ParseError`] where the file is no DG1 with a zone of three lines.
     pub fn parse(file: &[u8], today: Date) -> Result<Self, ParseError> {
-        let mut outer = Reader::new(file).expect(0x61).within(WHAT)?.children();
+        let mut outer = TlvReader::new(file).expect(0x61).within(WHAT)?.children();
         let zone = outer.expect(0x5F1F).within(WHAT)?.value;
         Self::parse_zone(zone, today)
     }

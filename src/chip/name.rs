@@ -1,7 +1,7 @@
 //! Distinguished names, compared as people would.
 
 use super::error::InStructure;
-use super::tlv::{Reader, Tlv};
+use super::tlv::{Tlv, TlvReader};
 use super::{ParseError, oid};
 
 const WHAT: &str = "a distinguished name";
@@ -20,7 +20,7 @@ pub struct Name {
 }
 
 impl Name {
-    pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn parse(reader: &mut TlvReader<'_>) -> Result<Self, ParseError> {
         let mut attributes = Vec::new();
         for set in reader.expect(0x30).within(WHAT)?.children() {
             for attribute in set.within(WHAT)?.children() {

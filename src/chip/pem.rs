@@ -1,7 +1,7 @@
 //! PEM armour (RFC 7468), where operators keep certificates in it.
 
 use super::cms::SignedData;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::{ParseError, oid, text_form};
 
 const WHAT: &str = "a PEM file";
@@ -105,9 +105,9 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
 /// Whether a block is a ContentInfo with SignedData.
 pub(super) fn is_signed_data(block: &[u8]) -> bool {
     // The outer length may be indefinite: only the first tag inside counts.
-    let Ok(header) = super::tlv::Header::parse(block) else { return false };
+    let Ok(header) = super::tlv::TlvHeader::parse(block) else { return false };
     let Some(inside) = block.get(header.bytes..) else { return false };
-    header.tag == 0x30 && Reader::new(inside).expect(0x06).is_ok_and(|arcs| arcs.value == oid::SIGNED_DATA)
+    header.tag == 0x30 && TlvReader::new(inside).expect(0x06).is_ok_and(|arcs| arcs.value == oid::SIGNED_DATA)
 }
 
 /// Whether SignedData is a bundle of certificates, or signs something that is no list.

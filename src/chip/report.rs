@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::dg2::Photo;
+use super::dg2::Dg2Photo;
 use super::dg13::Dg13;
 use super::inspection::Inspection;
 use super::mrz::Mrz;
@@ -107,7 +107,7 @@ fn show(value: &Personal, fields: Fields) -> String {
     }
 }
 
-fn photo(photo: &Photo) -> Value {
+fn photo(photo: &Dg2Photo) -> Value {
     json!({
         "format": photo.format.map(|format| format!("{format:?}").to_lowercase()),
         "bytes": photo.bytes.len(),

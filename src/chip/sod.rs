@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::ber::to_definite;
 use super::cms::{SignedData, SignerError, SignerInfo};
-use super::crypto::{AlgorithmIdentifier, Hash, KeyError, PublicKey, Scheme, SignatureError};
+use super::crypto::{AlgorithmIdentifier, Hash, KeyError, PublicKey, SignatureError, SignatureScheme};
 use super::error::InStructure;
 use super::finding::Finding;
 use super::reason::Reason;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::x509::Certificate;
 use super::{ParseError, oid};
 
@@ -42,7 +42,7 @@ impl SecurityObject {
     /// Parses an LDSSecurityObject, version 0 or 1.
     fn parse(bytes: &[u8]) -> Result<Self, Finding> {
         let broken = |error: ParseError| Finding::of(Reason::LdsObjectUnreadable).with(error);
-        let mut outer = Reader::new(bytes);
+        let mut outer = TlvReader::new(bytes);
         let mut fields = outer.expect(0x30).within(LDS).map_err(broken)?.children();
         let version = match fields.expect(0x02).within(LDS).map_err(broken)?.value {
             [version @ 0..=1] => *version,
@@ -68,7 +68,7 @@ impl SecurityObject {
     }
 }
 
-fn hashes(fields: &mut Reader<'_>, hash: Hash) -> Result<BTreeMap<u8, Vec<u8>>, ParseError> {
+fn hashes(fields: &mut TlvReader<'_>, hash: Hash) -> Result<BTreeMap<u8, Vec<u8>>, ParseError> {
     let mut groups = BTreeMap::new();
     for entry in fields.expect(0x30).within(LDS)?.children() {
         let mut entry = entry.within(LDS)?.children();
@@ -103,7 +103,7 @@ pub struct SignatureCheck {
     /// The signer's certificate, where one was found.
     pub signer: Option<Certificate>,
     /// The signature's scheme, where it holds.
-    pub scheme: Option<Scheme>,
+    pub scheme: Option<SignatureScheme>,
     /// When the signer says it signed.
     pub signing_time: Option<crate::dates::Moment>,
     /// What was found.
@@ -121,7 +121,7 @@ impl Sod {
             return Err(Finding::of(Reason::FileTooLarge).with("SOD"));
         }
         let file = to_definite(file).within("EF.SOD").map_err(broken)?;
-        let outer = Reader::new(&file).expect(0x77).within("EF.SOD").map_err(broken)?;
+        let outer = TlvReader::new(&file).expect(0x77).within("EF.SOD").map_err(broken)?;
         let data = SignedData::parse(outer.value).map_err(broken)?;
         if !is_lds(&data.content_type) {
             return Err(Finding::of(Reason::SodContentType).with(oid::dotted(&data.content_type)));
@@ -234,7 +234,7 @@ fn signer_finding(error: &SignerError) -> Finding {
 pub(super) fn signature_reason(error: &SignatureError) -> Reason {
     match error {
         SignatureError::Wrong => Reason::SignatureWrong,
-        SignatureError::Algorithm(_) | SignatureError::Key(KeyError::Algorithm(_) | KeyError::Curve(_)) => {
+        SignatureError::Algorithm(_) | SignatureError::Key(KeyError::Algorithm(_) | KeyError::EllipticCurve(_)) => {
             Reason::SignatureUnsupported
         }
         SignatureError::Key(KeyError::UnknownParameters) => Reason::CurveForged,

@@ -1,7 +1,7 @@
 //! Keys that anybody has: those of the test authorities that this repository publishes. Anchors
 //! made with them vouch for nothing, and a server refuses them.
 
-use super::crypto::{Curve, Hash, public_point};
+use super::crypto::{EllipticCurve, Hash, public_point};
 
 /// What every name of a test certificate holds.
 pub const TEST_MARK: &str = "TEST - NOT GENUINE";
@@ -11,7 +11,7 @@ pub const TEST_MARK: &str = "TEST - NOT GENUINE";
 const PUBLISHED_SEEDS: [&[u8]; 9] =
     [b"test", b"demo", b"tests", b"beneficiary tests", b"stranger", b"bench", b"corpus", b"hostile", b"source"];
 /// Curves and labels of their authorities' keys.
-const CURVES: [Curve; 2] = [Curve::P256, Curve::P384];
+const CURVES: [EllipticCurve; 2] = [EllipticCurve::P256, EllipticCurve::P384];
 const LABELS: [&str; 2] = ["authority", "impostor"];
 
 /// Public keys (points) of the authorities of the published seeds: anybody can sign with them.
@@ -21,13 +21,13 @@ pub(super) fn published_keys() -> Vec<Vec<u8>> {
 }
 
 /// The private key of a seed and a label.
-pub(crate) fn scalar(seed: &[u8], label: &str, curve: Curve) -> Vec<u8> {
+pub(crate) fn scalar(seed: &[u8], label: &str, curve: EllipticCurve) -> Vec<u8> {
     // A little shorter than the order: a uniform scalar is no concern of a test.
     expand(seed, label, curve.bytes() - 2)
 }
 
 /// Its public point, uncompressed.
-pub(crate) fn point(curve: Curve, private: &[u8]) -> Vec<u8> {
+pub(crate) fn point(curve: EllipticCurve, private: &[u8]) -> Vec<u8> {
     // A scalar of zero has no point; no seed is known to give one.
     public_point(curve, private).map(|point| [vec![4], point.x, point.y].concat()).unwrap_or_default()
 }

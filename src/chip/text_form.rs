@@ -2,7 +2,7 @@
 //! listing. Nothing is read from them; what they are is said.
 
 use super::pem;
-use super::tlv::Header;
+use super::tlv::TlvHeader;
 use crate::hex;
 
 /// Least length of the bytes that a text must stand for to be taken for a file.
@@ -41,7 +41,7 @@ pub(super) fn name(text: &[u8]) -> Option<&'static str> {
 }
 
 fn is_one_tlv(bytes: &[u8]) -> bool {
-    let Ok(header) = Header::parse(bytes) else { return false };
+    let Ok(header) = TlvHeader::parse(bytes) else { return false };
     let length = header.length.and_then(|length| header.bytes.checked_add(length));
     bytes.len() >= BYTES_MIN && length == Some(bytes.len())
 }

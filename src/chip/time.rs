@@ -38,11 +38,11 @@ fn digits(text: Option<&[u8]>) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chip::{der, tlv::Reader};
+    use crate::chip::{der, tlv::TlvReader};
 
     fn moment(tag: u32, text: &str) -> Result<Moment, ParseError> {
         let bytes = der::tlv(tag, text.as_bytes());
-        Moment::parse(&Reader::new(&bytes).read().unwrap())
+        Moment::parse(&TlvReader::new(&bytes).read().unwrap())
     }
 
     #[test]

@@ -7,10 +7,10 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
+use super::crypto::{AlgorithmIdentifier, Hash, SignatureError, SignatureScheme, Spki, verify};
 use super::error::InStructure;
 use super::name::Name;
-use super::tlv::{Reader, Tlv};
+use super::tlv::{Tlv, TlvReader};
 use super::{ParseError, oid};
 use crate::dates::Moment;
 use crate::hex;
@@ -79,14 +79,14 @@ impl Certificate {
     /// # Errors
     /// [`ParseError`] where the bytes are no certificate.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = TlvReader::new(bytes);
         let certificate = Self::read(&mut reader)?;
         reader.finish().within(WHAT)?;
         Ok(certificate)
     }
 
     /// Parses the next certificate.
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn read(reader: &mut TlvReader<'_>) -> Result<Self, ParseError> {
         let outer = reader.expect(0x30).within(WHAT)?;
         if outer.raw.len() > CERTIFICATE_BYTES_MAX {
             return Err(ParseError::TooLarge { what: WHAT, max: CERTIFICATE_BYTES_MAX });
@@ -135,7 +135,7 @@ impl Certificate {
     ///
     /// # Errors
     /// [`SignatureError`] where it was not signed by this key.
-    pub fn verify_by(&self, issuer: &Spki) -> Result<Scheme, SignatureError> {
+    pub fn verify_by(&self, issuer: &Spki) -> Result<SignatureScheme, SignatureError> {
         verify(issuer, &self.algorithm, None, &self.der[self.tbs.clone()], &self.signature)
     }
 
@@ -209,7 +209,7 @@ impl std::fmt::Debug for Certificate {
 }
 
 impl Extensions {
-    fn parse(mut wrapped: Reader<'_>) -> Result<Self, ParseError> {
+    fn parse(mut wrapped: TlvReader<'_>) -> Result<Self, ParseError> {
         const WHAT: &str = "certificate extensions";
         let mut out = Self::default();
         for (count, extension) in wrapped.expect(0x30).within(WHAT)?.children().enumerate() {
@@ -229,7 +229,7 @@ impl Extensions {
 
     /// Reads one extension; `None` where it is unknown or broken.
     fn take(&mut self, arcs: &[u8], value: &[u8]) -> Option<()> {
-        let mut reader = Reader::new(value);
+        let mut reader = TlvReader::new(value);
         match arcs {
             oid::EXT_BASIC_CONSTRAINTS => {
                 let mut fields = reader.expect(0x30).ok()?.children();
@@ -294,7 +294,7 @@ impl RevocationList {
     /// # Errors
     /// [`ParseError`] where the bytes are no revocation list.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = TlvReader::new(bytes);
         let outer = reader.expect(0x30).within(CRL)?;
         reader.finish().within(CRL)?;
         let mut parts = outer.children();

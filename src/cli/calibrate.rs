@@ -7,14 +7,15 @@ use serde::Serialize;
 
 use super::evaluate::{COMPARISONS_MAX_DEFAULT, WANTS, kept_inputs, start_threads};
 use super::files::{self, Readers};
-use super::labelled::{LabelledArgs, Loaded, Loader, TermsArgs, check_numbers};
+use super::labelled::{LabelledArgs, LabelledSet, Loader, TermsArgs, check_numbers};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, outcome, print, runtime};
 use crate::evaluation::{
-    About, FitError, Fitted, Fitting, GroupBy, GroupSeen, Groups, Listed, Terms, fit_curve, fit_population,
+    ComparisonRules, CurveDescription, FitError, FitInput, FittedCurves, GroupBy, GroupObservation, ListedComparisons,
+    PhotoGroups, fit_curve, fit_population,
 };
 use crate::face::Wants;
-use crate::matching::{Basis, CALIBRATION_VERSION, Calibration, Curve, Reference};
+use crate::matching::{CALIBRATION_VERSION, Calibration, Curve, CurveBasis, Reference};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,7 +64,7 @@ pub struct CalibrateArgs {
     population: String,
     /// What probes are compared with
     #[arg(long, value_enum, default_value_t, value_name = "KIND")]
-    reference: Kind,
+    reference: ReferenceOption,
     /// References are the photos whose COLUMN of the manifest is VALUE, probes the others
     /// [default: every photo is both]
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = condition, conflicts_with = "pairs")]
@@ -96,7 +97,7 @@ pub struct CalibrateArgs {
 
 // The variants have no doc comments: clap would make a paragraph of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum ReferenceOption {
     #[default]
     Any,
     Live,
@@ -119,7 +120,7 @@ struct Answer<'a> {
     failures: u64,
     curves: Vec<CurveFitted>,
     /// What was seen of each group, the highest rate first.
-    groups: Vec<GroupSeen>,
+    groups: Vec<GroupObservation>,
     skipped: Vec<String>,
 }
 
@@ -179,7 +180,7 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
 
     let fit = fit(&loaded, &args);
     // Without a curve for single captures there is no calibration.
-    let Fitted { pooled, worst, groups, skipped } =
+    let FittedCurves { pooled, worst, groups, skipped } =
         fit.map_err(|e| Failure::new(format_args!("no calibration was written: {e}")))?;
     let mut curves: Vec<Curve> = pooled.into_iter().chain(worst).collect();
     let fitted = curves.iter().map(fitted).collect();
@@ -200,26 +201,26 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
     Ok(if left_out == 0 { Exit::Success } else { Exit::Negative })
 }
 
-fn fit(loaded: &Loaded, args: &CalibrateArgs) -> Result<Fitted, FitError> {
-    let about = About {
+fn fit(loaded: &LabelledSet, args: &CalibrateArgs) -> Result<FittedCurves, FitError> {
+    let about = CurveDescription {
         reference: reference(args.reference),
         population: args.population.clone(),
         date: args.date.clone().unwrap_or_else(date::today),
-        ..About::passing()
+        ..CurveDescription::passing()
     };
     let set = &loaded.set;
     if let Some(pairs) = &loaded.pairs {
         // A list says what is compared: single photos.
-        let curve = fit_curve(&Listed { set, pairs }, set.subjects(), about)?;
-        return Ok(Fitted { pooled: vec![curve], worst: Vec::new(), groups: Vec::new(), skipped: Vec::new() });
+        let curve = fit_curve(&ListedComparisons { set, pairs }, set.subjects(), about)?;
+        return Ok(FittedCurves { pooled: vec![curve], worst: Vec::new(), groups: Vec::new(), skipped: Vec::new() });
     }
-    let grouped = |by: &Option<GroupBy>| by.as_ref().and_then(|by| Groups::of(set, by));
+    let grouped = |by: &Option<GroupBy>| by.as_ref().and_then(|by| PhotoGroups::of(set, by));
     let (within, groups) = (grouped(&args.terms.within), grouped(&args.groups));
     let of = args.references.as_ref().and_then(|(column, value)| Some((set.column(column)?, value.as_str())));
     let is_reference = of.map(|(column, value)| move |photo: u32| column.value(photo) == value);
-    fit_population(&Fitting {
+    fit_population(&FitInput {
         set,
-        terms: Terms { within: within.as_ref(), weighed: args.terms.weigh.into() },
+        terms: ComparisonRules { within: within.as_ref(), weighed: args.terms.weigh.into() },
         groups: groups.as_ref(),
         people_min: args.terms.people_min,
         include: &|_| true,
@@ -230,11 +231,11 @@ fn fit(loaded: &Loaded, args: &CalibrateArgs) -> Result<Fitted, FitError> {
     })
 }
 
-fn reference(kind: Kind) -> Reference {
+fn reference(kind: ReferenceOption) -> Reference {
     match kind {
-        Kind::Any => Reference::Any,
-        Kind::Live => Reference::Live,
-        Kind::Chip => Reference::Chip,
+        ReferenceOption::Any => Reference::Any,
+        ReferenceOption::Live => Reference::Live,
+        ReferenceOption::Chip => Reference::Chip,
     }
 }
 
@@ -273,7 +274,7 @@ fn text(answer: &Answer<'_>) -> String {
             curve.probe_frames,
             curve.reference,
             outcome::one_line(&curve.group),
-            if curve.basis == Basis::Derived.name() { " (derived)" } else { "" },
+            if curve.basis == CurveBasis::Derived.name() { " (derived)" } else { "" },
             curve.subjects,
             curve.impostor_comparisons,
             curve.genuine_comparisons,

@@ -7,12 +7,12 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, Readers};
-use super::labelled::{LIVENESS, LabelledArgs, Loaded, Loader, Part, TermsArgs, check_numbers};
+use super::labelled::{CfpPart, LIVENESS, LabelledArgs, LabelledSet, Loader, TermsArgs, check_numbers};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
 use crate::evaluation::{
-    AGING_COLUMNS, BONA_FIDE, Bootstrap, Column, GroupBy, LeftOut, Options, PadDocument, PhotoSet, Presentation, Rate,
-    Report, evaluate, pad, pad_frames, pad_page, pad_text, page, plots,
+    AGING_COLUMNS, BONA_FIDE, Bootstrap, EvaluationOptions, EvaluationReport, GroupBy, ManifestColumn, PadDocument,
+    PhotoSet, Presentation, Rate, SkippedRows, evaluate, pad, pad_frames, pad_page, pad_text, page, plots,
 };
 use crate::face::Wants;
 use crate::matching::{Calibration, Curve, CurveChoice};
@@ -170,7 +170,7 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
     let mut loaded = loader.load_with(&args.labelled, &columns, &AGING_COLUMNS)?;
     check_numbers(&loaded.set, &args.labelled, args.by.iter().chain(&args.groups).chain(&args.terms.within))?;
     loaded.inputs.date.clone_from(&args.date);
-    let options = Options {
+    let options = EvaluationOptions {
         bootstrap: Bootstrap { repetitions: args.replicates, seed: args.seed },
         by: args.by.clone(),
         within: args.terms.within.clone(),
@@ -237,7 +237,7 @@ fn run_pad(args: &EvaluateArgs, settings: &Settings) -> Outcome {
     let loader = Loader::new(settings, &args.labelled, Some(&cache), wants)?;
     let mut loaded = loader.load(&args.labelled, &["attack".to_owned()])?;
     loaded.inputs.date.clone_from(&args.date);
-    let Loaded { set, inputs, .. } = &loaded;
+    let LabelledSet { set, inputs, .. } = &loaded;
     let scores = set.measures.iter().find(|measure| measure.name == LIVENESS);
     let Some(scores) = scores else {
         return Err(Failure::new(
@@ -284,7 +284,7 @@ const LIVE_WORDS: [&str; 8] = ["live", "real", "genuine", "bonafide", "bona-fide
 
 /// An error where the type of an attack is a word for live people: they would count as an
 /// attack that always passes.
-fn check_attacks(set: &PhotoSet, attacks: &Column, args: &LabelledArgs) -> Result<(), Failure> {
+fn check_attacks(set: &PhotoSet, attacks: &ManifestColumn, args: &LabelledArgs) -> Result<(), Failure> {
     let is_live = |value: &str| LIVE_WORDS.iter().any(|word| value.trim().eq_ignore_ascii_case(word));
     match (0..set.len() as u32).find(|&photo| is_live(attacks.value(photo))) {
         None => Ok(()),
@@ -298,7 +298,7 @@ fn check_attacks(set: &PhotoSet, attacks: &Column, args: &LabelledArgs) -> Resul
 }
 
 /// Rows left out and the first of them, as a line; empty where there is none.
-fn left_out(left_out: &LeftOut) -> String {
+fn left_out(left_out: &SkippedRows) -> String {
     match left_out.lines.first() {
         None => String::new(),
         Some(first) => format!(
@@ -312,7 +312,7 @@ fn left_out(left_out: &LeftOut) -> String {
 }
 
 /// Why there is no report, and what would help.
-fn nothing_to_compare(report: &Report) -> String {
+fn nothing_to_compare(report: &EvaluationReport) -> String {
     let photos = report.photos - report.failures;
     if report.photos == 0 && report.left_out.count == 0 && !report.only.is_empty() {
         let only = report.only.join(" and ");
@@ -337,7 +337,7 @@ fn nothing_to_compare(report: &Report) -> String {
 }
 
 /// What a person in front of a terminal wants to know.
-fn summary(report: &Report, out: &Path) -> String {
+fn summary(report: &EvaluationReport, out: &Path) -> String {
     let mut text = format!(
         "{} photos of {} people: {} without a template; {} rows left out\n{} genuine and {} impostor comparisons ({})",
         report.photos,
@@ -486,7 +486,7 @@ struct KeptInputs {
     manifest: Option<PathBuf>,
     pairs: Option<PathBuf>,
     images: Option<PathBuf>,
-    protocol: Part,
+    protocol: CfpPart,
     templates: Option<PathBuf>,
     only: Vec<(String, String)>,
     photos_max: u64,

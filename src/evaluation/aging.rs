@@ -11,11 +11,11 @@ use serde::Serialize;
 use super::differentials::FixedThreshold;
 use super::histogram::{WEIGHT, bin};
 use super::material::Material;
-use super::pairs::Pair;
+use super::pairs::Comparison;
 use super::rates::Rate;
-use super::set::{Column, PhotoSet};
-use super::view::{Bootstrap, Totals, View, interval};
-use crate::matching::{Weighed, compare};
+use super::set::{ManifestColumn, PhotoSet};
+use super::view::{Bootstrap, ComparisonView, Totals, interval};
+use crate::matching::{Weighting, compare};
 
 /// Columns of the manifest that are read where they are there.
 pub const AGING_COLUMNS: [&str; 2] = [AGE, CAPTURED_AT];
@@ -29,7 +29,7 @@ const AGE_MAX: f64 = 130.0;
 const YEARS: [f64; 5] = [0.0, 1.0, 2.0, 5.0, 10.0];
 
 /// Lower and upper end of a band, in years; the last has no upper one.
-type Ends = (f64, Option<f64>);
+type BandEnds = (f64, Option<f64>);
 
 /// FNMR by band.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,8 +74,8 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
     }
     let genuine = material.genuine_pairs();
     let score = |a: u32, b: u32| compare(set.template(a)?, set.template(b)?).ok();
-    let made = |by: &'static str, value: &dyn Fn(u32, u32) -> Option<f64>, band: &dyn Fn(f64) -> Ends| {
-        let mut bands: Vec<(Ends, Vec<Pair>)> = Vec::new();
+    let made = |by: &'static str, value: &dyn Fn(u32, u32) -> Option<f64>, band: &dyn Fn(f64) -> BandEnds| {
+        let mut bands: Vec<(BandEnds, Vec<Comparison>)> = Vec::new();
         let mut unknown = 0;
         for &(a, b) in &genuine {
             let (Some(of), Some(score)) = (value(a, b).map(band), score(a, b)) else {
@@ -83,7 +83,7 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
                 continue;
             };
             let subject = set.subject(a);
-            let pair = Pair { score, a, b, subject_a: subject, subject_b: subject, genuine: true };
+            let pair = Comparison { score, a, b, subject_a: subject, subject_b: subject, genuine: true };
             match bands.iter_mut().find(|(known, _)| *known == of) {
                 Some((_, pairs)) => pairs.push(pair),
                 None => bands.push((of, vec![pair])),
@@ -125,8 +125,8 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
 
 /// People of these comparisons, and FNMR at every threshold.
 fn rates(
-    pairs: &[Pair],
-    weighed: Weighed,
+    pairs: &[Comparison],
+    weighed: Weighting,
     subjects: usize,
     thresholds: &[FixedThreshold],
     bootstrap: Bootstrap,
@@ -137,14 +137,14 @@ fn rates(
         _ => Vec::new(),
     };
     let view = match weighed {
-        Weighed::Comparisons => View::new(pairs, &[], counted, subjects),
-        Weighed::People => {
+        Weighting::Comparisons => ComparisonView::new(pairs, &[], counted, subjects),
+        Weighting::People => {
             let genuine = of_people.iter().map(|&(a, b, _)| (a, b, WEIGHT)).collect();
-            let share = |pair: &Pair| {
+            let share = |pair: &Comparison| {
                 let at = of_people.binary_search_by_key(&pair.subject_a, |(subject, ..)| *subject);
                 at.map_or(WEIGHT, |at| (WEIGHT / of_people[at].2.max(1)).max(1))
             };
-            View::weighed(pairs, &[], Totals::Listed { genuine, impostor: Vec::new() }, subjects, share)
+            ComparisonView::weighed(pairs, &[], Totals::Listed { genuine, impostor: Vec::new() }, subjects, share)
         }
     };
     let edges: Vec<i32> = thresholds.iter().map(|t| bin(t.threshold) + i32::from(t.stated)).collect();
@@ -160,7 +160,7 @@ fn rates(
 
 /// The values of a column by photo; `None` without the column, or where no photo has one.
 fn values(set: &PhotoSet, name: &str, read: fn(&str) -> Option<f64>) -> Option<Vec<Option<f64>>> {
-    let column: &Column = set.column(name)?;
+    let column: &ManifestColumn = set.column(name)?;
     let values: Vec<Option<f64>> = (0..set.len() as u32).map(|photo| read(column.value(photo).trim())).collect();
     values.iter().any(Option::is_some).then_some(values)
 }
@@ -192,8 +192,8 @@ pub(super) fn date(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::groups::Terms;
-    use super::super::material::Plan;
+    use super::super::groups::ComparisonRules;
+    use super::super::material::ComparisonPlan;
     use super::super::set::tests::made_up;
     use super::*;
     use crate::face::Template;
@@ -210,7 +210,7 @@ mod tests {
         let fresh = made_up(60, 5, 0.3);
         let other = made_up(300, 1, 0.0);
         let mut set = PhotoSet::default();
-        let (mut ages, mut dates) = (Column::default(), Column::default());
+        let (mut ages, mut dates) = (ManifestColumn::default(), ManifestColumn::default());
         for photo in 0..fresh.len() as u32 {
             let (subject, which) = (fresh.subject(photo), photo % 5);
             let drift = if which >= 3 { 1.0 } else { 0.0 };
@@ -233,9 +233,10 @@ mod tests {
     #[test]
     fn misses_are_told_by_age_and_by_the_years_between() {
         let set = aged();
-        for weighed in [Weighed::Comparisons, Weighed::People] {
-            let terms = Terms { within: None, weighed };
-            let material = Material::make_on(terms, &set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        for weighed in [Weighting::Comparisons, Weighting::People] {
+            let terms = ComparisonRules { within: None, weighed };
+            let material =
+                Material::make_on(terms, &set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
             let found = aging(&material, &[threshold()], BOOTSTRAP);
             let [by_age, by_years] = &found[..] else { panic!("{found:?}") };
             assert_eq!((by_age.by, by_years.by), ("age", "years between (dates)"));
@@ -258,11 +259,11 @@ mod tests {
     fn without_dates_the_ages_say_how_many_years() {
         let mut set = aged();
         set.columns.retain(|(name, _)| name == "age");
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let found = aging(&material, &[threshold()], BOOTSTRAP);
         assert_eq!(found[1].by, "years between (ages)");
         set.columns.clear();
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         assert_eq!(aging(&material, &[threshold()], BOOTSTRAP), []);
     }
 

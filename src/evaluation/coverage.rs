@@ -6,8 +6,8 @@
 
 use serde::Serialize;
 
-use super::fit::{About, FitError, fit_curve, rounded};
-use super::groups::Terms;
+use super::fit::{CurveDescription, FitError, fit_curve, rounded};
+use super::groups::ComparisonRules;
 use super::histogram::bin;
 use super::pairs::{AllPairs, tallies};
 use super::set::PhotoSet;
@@ -37,12 +37,12 @@ pub struct RateCoverage {
     /// The same as a share.
     pub share: f64,
     /// In the order of the splits.
-    pub splits: Vec<SplitSeen>,
+    pub splits: Vec<SplitOutcome>,
 }
 
 /// One split.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct SplitSeen {
+pub struct SplitOutcome {
     /// The threshold fitted on one half.
     pub threshold: f32,
     /// Lower end of the interval stated there.
@@ -57,8 +57,13 @@ pub struct SplitSeen {
 ///
 /// # Errors
 /// [`FitError`] where half of the people are too few to fit a curve on.
-pub fn coverage(set: &PhotoSet, terms: Terms<'_>, splits: u64, comparisons_max: u64) -> Result<Coverage, FitError> {
-    let mut seen: [Vec<SplitSeen>; 2] = Default::default();
+pub fn coverage(
+    set: &PhotoSet,
+    terms: ComparisonRules<'_>,
+    splits: u64,
+    comparisons_max: u64,
+) -> Result<Coverage, FitError> {
+    let mut seen: [Vec<SplitOutcome>; 2] = Default::default();
     for split in 0..splits {
         let mut people: Vec<u32> = (0..set.subjects() as u32).collect();
         let half = people.len() / 2;
@@ -70,14 +75,14 @@ pub fn coverage(set: &PhotoSet, terms: Terms<'_>, splits: u64, comparisons_max: 
             let include = move |photo: u32| fitted_on[set.subject(photo) as usize] == first;
             AllPairs::new(set, include, comparisons_max, split).on(terms)
         };
-        let curve = fit_curve(&side(true), set.subjects(), About::passing())?;
+        let curve = fit_curve(&side(true), set.subjects(), CurveDescription::passing())?;
         let others = &tallies(&side(false))[1].weights;
         for (seen, fmr) in seen.iter_mut().zip(FMRS) {
             let Ok(threshold) = curve.threshold(fmr) else { continue };
             let Some(stated) = curve.fmr_interval(threshold.score) else { continue };
             // The bin of the threshold may begin below it; the next one does not.
             let at = bin(threshold.score) + 1;
-            seen.push(SplitSeen {
+            seen.push(SplitOutcome {
                 threshold: threshold.score,
                 low: rounded(stated.low, 4),
                 high: rounded(stated.high, 4),
@@ -85,7 +90,7 @@ pub fn coverage(set: &PhotoSet, terms: Terms<'_>, splits: u64, comparisons_max: 
             });
         }
     }
-    let rate = |(splits, fmr): (Vec<SplitSeen>, f64)| {
+    let rate = |(splits, fmr): (Vec<SplitOutcome>, f64)| {
         let inside = splits.iter().filter(|s| s.low <= s.seen && s.seen <= s.high).count() as u64;
         RateCoverage { fmr, inside, share: inside as f64 / splits.len().max(1) as f64, splits }
     };
@@ -100,7 +105,7 @@ mod tests {
     #[test]
     fn the_stated_interval_holds_on_people_left_out_and_is_not_boundless() {
         let set = made_up(260, 2, 0.5);
-        let coverage = coverage(&set, Terms::default(), 20, u64::MAX).unwrap();
+        let coverage = coverage(&set, ComparisonRules::default(), 20, u64::MAX).unwrap();
         assert_eq!(coverage.rates.len(), 2);
         for rate in &coverage.rates {
             assert_eq!(rate.splits.len(), 20);
@@ -113,6 +118,9 @@ mod tests {
 
     #[test]
     fn too_few_people_are_told() {
-        assert!(matches!(coverage(&made_up(10, 3, 0.5), Terms::default(), 2, u64::MAX), Err(FitError::TooFew { .. })));
+        assert!(matches!(
+            coverage(&made_up(10, 3, 0.5), ComparisonRules::default(), 2, u64::MAX),
+            Err(FitError::TooFew { .. })
+        ));
     }
 }

@@ -8,12 +8,12 @@
 
 use serde::Serialize;
 
-use super::groups::{GroupBy, Groups};
+use super::groups::{GroupBy, PhotoGroups};
 use super::histogram::bin;
 use super::material::Material;
 use super::rates::{OperatingPoint, Rate};
 use super::slices::{Ratio, SLICE_FMRS, over, sizes};
-use super::view::{Bootstrap, Rates, View, interval};
+use super::view::{Bootstrap, ComparisonView, Rates, interval};
 use crate::matching::Curve;
 
 /// People below which a group is listed and does not count as the worst.
@@ -61,9 +61,9 @@ pub struct Differential {
     /// By group.
     pub groups: Vec<GroupRates>,
     /// The highest FMR of a group.
-    pub worst_fmr: Worst,
+    pub worst_fmr: WorstGroup,
     /// The highest FNMR of a group.
-    pub worst_fnmr: Worst,
+    pub worst_fnmr: WorstGroup,
 }
 
 /// A group at one threshold.
@@ -90,7 +90,7 @@ pub struct GroupRates {
 /// How far the worst group is from the others; nothing where fewer than two groups have
 /// enough people and a rate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Worst {
+pub struct WorstGroup {
     /// Its name.
     pub group: Option<String>,
     /// Groups among which it is the worst.
@@ -118,14 +118,14 @@ pub fn fixed_thresholds(points: &[OperatingPoint], curves: &[Curve]) -> Vec<Fixe
 }
 
 /// The rates of a view at every threshold, as counted and by repetition.
-struct Looked {
+struct GroupRatesByThreshold {
     /// By threshold: FMR and FNMR.
     rates: Vec<[Rate; 2]>,
     repeated: Vec<Vec<[Option<f64>; 2]>>,
 }
 
-impl Looked {
-    fn at(view: &View, edges: &[Option<i32>], bootstrap: Bootstrap) -> Self {
+impl GroupRatesByThreshold {
+    fn at(view: &ComparisonView, edges: &[Option<i32>], bootstrap: Bootstrap) -> Self {
         let read = |rates: &Rates<'_>| -> Vec<[Option<f64>; 2]> {
             edges.iter().map(|edge| edge.map_or([None; 2], |edge| [rates.fmr(edge), rates.fnmr(edge)])).collect()
         };
@@ -184,14 +184,14 @@ pub fn differentials(
         .map(|edge| Some(edge).filter(|&edge| material.holds(edge)))
         .collect();
     let lowest = edges.iter().flatten().min().copied().unwrap_or(i32::MAX);
-    let look = |view: View| Looked::at(&view.above(lowest), &edges, bootstrap);
+    let look = |view: ComparisonView| GroupRatesByThreshold::at(&view.above(lowest), &edges, bootstrap);
     let pooled = look(material.whole());
     let mut all = Vec::new();
     for by in by {
-        let Some(groups) = Groups::of(material.set(), by) else { continue };
+        let Some(groups) = PhotoGroups::of(material.set(), by) else { continue };
         let within = look(material.within(&groups));
         let sizes = sizes(material.set(), &groups);
-        let looked: Vec<Looked> =
+        let looked: Vec<GroupRatesByThreshold> =
             sizes.iter().map(|&(group, ..)| look(material.view(|photo| groups.group(photo) == group))).collect();
         let at = thresholds.iter().enumerate().map(|(i, threshold)| {
             let rows = sizes.iter().zip(&looked).map(|(&(group, photos, subjects), own)| GroupRates {
@@ -204,7 +204,7 @@ pub fn differentials(
                 fnmr: own.rate(i, 1).clone(),
                 fnmr_over_pooled: own.over(&pooled, i, 1),
             });
-            let count: Vec<(&str, &Looked)> = sizes
+            let count: Vec<(&str, &GroupRatesByThreshold)> = sizes
                 .iter()
                 .zip(&looked)
                 .filter(|((_, _, subjects), _)| *subjects >= PEOPLE_MIN)
@@ -228,13 +228,18 @@ pub fn differentials(
 }
 
 /// The group with the highest rate among those that have one.
-fn worst(groups: &[(&str, &Looked)], pooled: &Looked, threshold: usize, kind: usize) -> Worst {
-    let known: Vec<(&str, &Looked)> =
+fn worst(
+    groups: &[(&str, &GroupRatesByThreshold)],
+    pooled: &GroupRatesByThreshold,
+    threshold: usize,
+    kind: usize,
+) -> WorstGroup {
+    let known: Vec<(&str, &GroupRatesByThreshold)> =
         groups.iter().filter(|(_, own)| own.rate(threshold, kind).rate.is_some()).copied().collect();
-    let rate = |own: &Looked| own.rate(threshold, kind).rate.unwrap_or(0.0);
+    let rate = |own: &GroupRatesByThreshold| own.rate(threshold, kind).rate.unwrap_or(0.0);
     let highest = known.iter().max_by(|(_, x), (_, y)| rate(x).total_cmp(&rate(y)));
     let Some(&(name, _)) = highest.filter(|_| known.len() > 1) else {
-        return Worst { groups: known.len(), ..Worst::default() };
+        return WorstGroup { groups: known.len(), ..WorstGroup::default() };
     };
     // The highest, and the highest over the mean of logarithms; none where a rate is 0 or
     // is not known.
@@ -253,7 +258,7 @@ fn worst(groups: &[(&str, &Looked)], pooled: &Looked, threshold: usize, kind: us
         })
         .collect();
     let of_all = pooled.rate(threshold, kind).rate;
-    Worst {
+    WorstGroup {
         group: Some(name.to_owned()),
         groups: known.len(),
         over_pooled: ratio(
@@ -266,12 +271,12 @@ fn worst(groups: &[(&str, &Looked)], pooled: &Looked, threshold: usize, kind: us
 
 #[cfg(test)]
 mod tests {
-    use super::super::groups::Terms;
-    use super::super::material::Plan;
+    use super::super::groups::ComparisonRules;
+    use super::super::material::ComparisonPlan;
     use super::super::rates::overall;
     use super::super::worst_group::tests::alike;
     use super::*;
-    use crate::matching::{Basis, Knot, Reference, Tail, Weighed};
+    use crate::matching::{CurveBasis, Knot, Reference, Tail, Weighting};
 
     const BOOTSTRAP: Bootstrap = Bootstrap { repetitions: 100, seed: 1 };
 
@@ -281,8 +286,8 @@ mod tests {
             probe_frames: 1,
             reference: Reference::Any,
             group: "pooled".into(),
-            weighed: Weighed::Comparisons,
-            basis: Basis::Counted,
+            weighed: Weighting::Comparisons,
+            basis: CurveBasis::Counted,
             population: "made up".into(),
             date: "2026-01-01".into(),
             subjects: 10,
@@ -299,9 +304,10 @@ mod tests {
     #[test]
     fn groups_that_are_more_alike_are_told_by_how_many_times() {
         let set = alike(240, 4, 4);
-        for weighed in [Weighed::Comparisons, Weighed::People] {
-            let terms = Terms { within: None, weighed };
-            let material = Material::make_on(terms, &set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        for weighed in [Weighting::Comparisons, Weighting::People] {
+            let terms = ComparisonRules { within: None, weighed };
+            let material =
+                Material::make_on(terms, &set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
             let points = overall(&material, &SLICE_FMRS, BOOTSTRAP).points;
             // States 1e-3 at a threshold that far more comparisons reach.
             let thresholds = fixed_thresholds(&points, &[stated(0.62)]);
@@ -328,7 +334,7 @@ mod tests {
     #[test]
     fn the_summary_is_the_worst_over_all_and_over_the_geometric_mean() {
         let set = alike(240, 4, 0);
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let of = |threshold: f32| {
             let fixed = FixedThreshold { of: "made up".into(), stated: false, for_fmr: 1e-2, threshold };
             differentials(&material, &[fixed], &[GroupBy::parse("kind").unwrap()], BOOTSTRAP).remove(0).at.remove(0)
@@ -347,7 +353,7 @@ mod tests {
     #[test]
     fn all_groups_together_are_the_comparisons_within_any() {
         let set = alike(120, 3, 0);
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let fixed = FixedThreshold { of: "made up".into(), stated: false, for_fmr: 1e-2, threshold: 0.6 };
         let at =
             differentials(&material, &[fixed], &[GroupBy::parse("kind").unwrap()], BOOTSTRAP).remove(0).at.remove(0);

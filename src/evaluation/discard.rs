@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::material::Material;
-use super::pairs::Pair;
+use super::pairs::Comparison;
 use super::rates::Rate;
-use super::set::Measure;
-use super::view::{Bootstrap, ERRORS_MIN, Totals, View, interval};
+use super::set::PhotoMeasure;
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Totals, interval};
 
 /// The FMR whose threshold decides.
 const FMR: f64 = 1e-3;
@@ -53,7 +53,7 @@ pub struct DiscardPoint {
 /// The curve of each measure; none where the threshold is not resolved.
 ///
 /// A photo without a value is kept.
-pub fn discard_curves(material: &Material<'_>, measures: &[Measure], bootstrap: Bootstrap) -> Vec<DiscardCurve> {
+pub fn discard_curves(material: &Material<'_>, measures: &[PhotoMeasure], bootstrap: Bootstrap) -> Vec<DiscardCurve> {
     let whole = material.whole().near(FMR);
     let rates = whole.counted();
     let Some(threshold) = rates.threshold(FMR) else { return Vec::new() };
@@ -64,7 +64,7 @@ pub fn discard_curves(material: &Material<'_>, measures: &[Measure], bootstrap: 
     let counted = rates.fnmr_at(FMR);
     let ends = interval(base.iter().map(|row| row[0]));
     let none = Rate::weighed(rates.misses(threshold), rates.genuine_comparisons(), rates.fnmr(threshold), ends);
-    let points = |measure: &Measure| -> Vec<DiscardPoint> {
+    let points = |measure: &PhotoMeasure| -> Vec<DiscardPoint> {
         SHARES.iter().map(|&share| point(material, measure, share, threshold, &base, counted, bootstrap)).collect()
     };
     measures
@@ -81,7 +81,7 @@ pub fn discard_curves(material: &Material<'_>, measures: &[Measure], bootstrap: 
 
 fn point(
     material: &Material<'_>,
-    measure: &Measure,
+    measure: &PhotoMeasure,
     share: f64,
     threshold: i32,
     base: &[[Option<f64>; 2]],
@@ -126,7 +126,7 @@ fn by_comparison(
     threshold: i32,
     bootstrap: Bootstrap,
 ) -> Rate {
-    let lower = |pair: &Pair| match (value(pair.a), value(pair.b)) {
+    let lower = |pair: &Comparison| match (value(pair.a), value(pair.b)) {
         (Some(a), Some(b)) => a.min(b),
         _ => f32::INFINITY,
     };
@@ -134,9 +134,9 @@ fn by_comparison(
         material.genuine_held().iter().enumerate().map(|(i, pair)| (lower(pair), i)).collect();
     order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
     let away = (share * order.len() as f64).floor() as usize;
-    let left: Vec<Pair> = order[away..].iter().map(|(_, i)| material.genuine_held()[*i]).collect();
+    let left: Vec<Comparison> = order[away..].iter().map(|(_, i)| material.genuine_held()[*i]).collect();
     let totals = Totals::counted(left.iter().map(|p| (p.subject_a, p.subject_b, true)));
-    let view = View::new(&left, &[], totals, material.set().subjects());
+    let view = ComparisonView::new(&left, &[], totals, material.set().subjects());
     let rates = view.counted();
     let repeated = view.repeat(bootstrap, |_, rates| rates.fnmr(threshold));
     Rate::new(rates.misses(threshold), left.len() as u64, interval(repeated))
@@ -144,7 +144,7 @@ fn by_comparison(
 
 #[cfg(test)]
 mod tests {
-    use super::super::material::Plan;
+    use super::super::material::ComparisonPlan;
     use super::super::set::PhotoSet;
     use super::super::set::tests::made_up;
     use super::*;
@@ -167,11 +167,11 @@ mod tests {
             good.push(Some(if spoilt { unit() } else { 1.0 + unit() }));
             idle.push(Some(unit()));
         }
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let measures = [
-            Measure { name: "good".into(), overall: true, values: good },
-            Measure { name: "idle".into(), overall: true, values: idle },
-            Measure { name: "unknown".into(), overall: true, values: vec![None; set.len()] },
+            PhotoMeasure { name: "good".into(), overall: true, values: good },
+            PhotoMeasure { name: "idle".into(), overall: true, values: idle },
+            PhotoMeasure { name: "unknown".into(), overall: true, values: vec![None; set.len()] },
         ];
         let curves = discard_curves(&material, &measures, BOOTSTRAP);
         let [good, idle] = &curves[..] else { panic!("{}", curves.len()) };

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::aging;
-use super::groups::{GroupBy, Groups};
+use super::groups::{GroupBy, PhotoGroups};
 use super::set::PhotoSet;
 
 /// Lines that are listed.
@@ -14,7 +14,7 @@ const LINES_SHOWN: usize = 3;
 
 /// Values of a column that say less than they should.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Doubt {
+pub struct ManifestWarning {
     /// The column, or several joined by `+`.
     pub column: String,
     /// What is doubtful.
@@ -25,7 +25,7 @@ pub struct Doubt {
     pub lines: Vec<u64>,
 }
 
-impl Doubt {
+impl ManifestWarning {
     /// It as a sentence: the column, how many, what, and the first lines.
     pub fn sentence(&self) -> String {
         let lines: Vec<String> = self.lines.iter().take(LINES_SHOWN).map(u64::to_string).collect();
@@ -36,9 +36,9 @@ impl Doubt {
 
 /// All that is doubtful about the columns of `set` that an evaluation looks at: those of ages
 /// and dates, and those of `by` and `groups`.
-pub(super) fn doubts(set: &PhotoSet, by: &[GroupBy], groups: &[&GroupBy]) -> Vec<Doubt> {
-    let mut found: Vec<Doubt> = Vec::new();
-    let mut add = |doubt: Option<Doubt>| found.extend(doubt);
+pub(super) fn doubts(set: &PhotoSet, by: &[GroupBy], groups: &[&GroupBy]) -> Vec<ManifestWarning> {
+    let mut found: Vec<ManifestWarning> = Vec::new();
+    let mut add = |doubt: Option<ManifestWarning>| found.extend(doubt);
     add(values(set, aging::AGE, "values that are no age from 0 to 130, taken as not known", |v| {
         aging::age(v).is_some()
     }));
@@ -56,14 +56,14 @@ pub(super) fn doubts(set: &PhotoSet, by: &[GroupBy], groups: &[&GroupBy]) -> Vec
 }
 
 /// Values of a column that are there and that `reads` does not take.
-fn values(set: &PhotoSet, name: &str, what: &'static str, reads: impl Fn(&str) -> bool) -> Option<Doubt> {
+fn values(set: &PhotoSet, name: &str, what: &'static str, reads: impl Fn(&str) -> bool) -> Option<ManifestWarning> {
     let column = set.column(name)?;
     let unread = (0..set.len() as u32).filter(|&photo| {
         let value = column.value(photo).trim();
         !value.is_empty() && !reads(value)
     });
     let photos: Vec<u32> = unread.collect();
-    (!photos.is_empty()).then(|| Doubt {
+    (!photos.is_empty()).then(|| ManifestWarning {
         column: name.to_owned(),
         what,
         count: photos.len() as u64,
@@ -72,11 +72,11 @@ fn values(set: &PhotoSet, name: &str, what: &'static str, reads: impl Fn(&str) -
 }
 
 /// People whose photos are of several groups. Not of numbers in steps: people grow older.
-fn several(set: &PhotoSet, by: &GroupBy) -> Option<Doubt> {
+fn several(set: &PhotoSet, by: &GroupBy) -> Option<ManifestWarning> {
     if by.numbers().next().is_some() {
         return None;
     }
-    let groups = Groups::of(set, by)?;
+    let groups = PhotoGroups::of(set, by)?;
     let mut first: Vec<Option<u32>> = vec![None; set.subjects()];
     let mut other: Vec<Option<u32>> = vec![None; set.subjects()];
     for photo in 0..set.len() as u32 {
@@ -91,7 +91,7 @@ fn several(set: &PhotoSet, by: &GroupBy) -> Option<Doubt> {
     }
     let count = other.iter().flatten().count() as u64;
     let pair = first.iter().zip(&other).find_map(|(&first, &other)| first.zip(other))?;
-    Some(Doubt {
+    Some(ManifestWarning {
         column: by.name(),
         what: "people in several groups, whose comparisons across them are in none",
         count,
@@ -101,14 +101,14 @@ fn several(set: &PhotoSet, by: &GroupBy) -> Option<Doubt> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::set::Column;
+    use super::super::set::ManifestColumn;
     use super::super::set::tests::made_up;
     use super::*;
 
     fn set(columns: &[(&str, [&str; 6])]) -> PhotoSet {
         let mut set = made_up(3, 2, 0.1);
         for (name, values) in columns {
-            let mut column = Column::default();
+            let mut column = ManifestColumn::default();
             values.iter().for_each(|value| column.push(value));
             set.columns.push(((*name).to_owned(), column));
         }

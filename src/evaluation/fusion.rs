@@ -7,10 +7,10 @@
 
 use serde::Serialize;
 
-use super::pairs::Pair;
+use super::pairs::Comparison;
 use super::rates::Rate;
-use super::set::{Measure, PhotoSet};
-use super::view::{Bootstrap, ERRORS_MIN, Totals, View, interval};
+use super::set::{PhotoMeasure, PhotoSet};
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Totals, interval};
 use crate::face::Template;
 use crate::matching::{Dot, fuse};
 use crate::random::SplitMix;
@@ -26,7 +26,7 @@ const WEIGHT_MIN: f64 = 1e-3;
 
 /// What is tried.
 #[derive(Debug, Clone, PartialEq)]
-enum Way {
+enum FusionMethod {
     /// The first frame alone.
     Single,
     /// The mean of the unit vectors, as the engine does it.
@@ -51,14 +51,14 @@ pub struct FusionReport {
     /// FMR that the threshold of each way keeps.
     pub fmr: f64,
     /// The ways tried.
-    pub ways: Vec<WayResult>,
+    pub ways: Vec<FusionMethodResult>,
     /// The way to use: the plain mean, unless another is better beyond doubt.
     pub winner: String,
 }
 
 /// What one way gives.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WayResult {
+pub struct FusionMethodResult {
     /// Its name.
     pub way: String,
     /// Its threshold.
@@ -74,7 +74,7 @@ pub struct WayResult {
 }
 
 /// One person's probe and reference.
-struct Draw {
+struct ProbeDraw {
     subject: u32,
     frames: Vec<u32>,
     reference: u32,
@@ -84,7 +84,7 @@ struct Draw {
 /// `None` where fewer than two people have `frames` + 1 photos.
 pub fn fusion(
     set: &PhotoSet,
-    measures: &[Measure],
+    measures: &[PhotoMeasure],
     frames: usize,
     seeds: u64,
     bootstrap: Bootstrap,
@@ -98,7 +98,7 @@ pub fn fusion(
     if people.len() < 2 || frames == 0 {
         return None;
     }
-    let draws: Vec<Vec<Draw>> = (0..seeds)
+    let draws: Vec<Vec<ProbeDraw>> = (0..seeds)
         .map(|seed| {
             people
                 .iter()
@@ -107,34 +107,35 @@ pub fn fusion(
                     SplitMix::stream(seed, subject as u64).choose(&mut photos, frames + 1);
                     let reference = photos[frames];
                     photos.truncate(frames);
-                    Draw { subject: subject as u32, frames: photos, reference }
+                    ProbeDraw { subject: subject as u32, frames: photos, reference }
                 })
                 .collect()
         })
         .collect();
-    let usable = |measure: &Measure| {
+    let usable = |measure: &PhotoMeasure| {
         let known = |photo: &u32| measure.values.get(*photo as usize).copied().flatten().is_some_and(f32::is_finite);
         measure.overall && people.iter().flat_map(|&s| &own[s]).all(known)
     };
-    let mut ways = vec![("plain mean".to_owned(), Way::Mean), ("single frame".to_owned(), Way::Single)];
+    let mut ways =
+        vec![("plain mean".to_owned(), FusionMethod::Mean), ("single frame".to_owned(), FusionMethod::Single)];
     for (i, measure) in measures.iter().enumerate().filter(|(_, measure)| usable(measure)) {
         let name = &measure.name;
-        ways.push((format!("mean weighted by {name}"), Way::Weighted(i, 1)));
-        ways.push((format!("mean weighted by {name} squared"), Way::Weighted(i, 2)));
-        ways.push((format!("best frame by {name}"), Way::Best(i)));
+        ways.push((format!("mean weighted by {name}"), FusionMethod::Weighted(i, 1)));
+        ways.push((format!("mean weighted by {name} squared"), FusionMethod::Weighted(i, 2)));
+        ways.push((format!("best frame by {name}"), FusionMethod::Best(i)));
     }
-    ways.push(("highest score of the frames".to_owned(), Way::HighestScore));
+    ways.push(("highest score of the frames".to_owned(), FusionMethod::HighestScore));
 
     let totals = totals(&people, seeds, set.subjects());
     let views = ways.iter().map(|(_, way)| {
-        let pairs: Vec<Pair> = draws.iter().flat_map(|draws| compare(set, measures, draws, way)).collect();
-        let (genuine, impostor): (Vec<Pair>, Vec<Pair>) = pairs.into_iter().partition(|p| p.genuine);
-        View::new(&genuine, &impostor, totals.clone(), set.subjects()).near(FMR)
+        let pairs: Vec<Comparison> = draws.iter().flat_map(|draws| compare(set, measures, draws, way)).collect();
+        let (genuine, impostor): (Vec<Comparison>, Vec<Comparison>) = pairs.into_iter().partition(|p| p.genuine);
+        ComparisonView::new(&genuine, &impostor, totals.clone(), set.subjects()).near(FMR)
     });
-    let views: Vec<View> = views.collect();
+    let views: Vec<ComparisonView> = views.collect();
     let repeated: Vec<Vec<Option<f64>>> =
         views.iter().map(|view| super::rates::fnmr_at(view, FMR, bootstrap).1).collect();
-    let results: Vec<WayResult> = ways
+    let results: Vec<FusionMethodResult> = ways
         .iter()
         .zip(&views)
         .enumerate()
@@ -148,7 +149,13 @@ pub fn fusion(
     Some(FusionReport { frames, seeds, people: people.len(), fmr: FMR, ways: results, winner })
 }
 
-fn result(name: &str, view: &View, mean: &View, repeated: &[Option<f64>], repeated_mean: &[Option<f64>]) -> WayResult {
+fn result(
+    name: &str,
+    view: &ComparisonView,
+    mean: &ComparisonView,
+    repeated: &[Option<f64>],
+    repeated_mean: &[Option<f64>],
+) -> FusionMethodResult {
     let (rates, of_mean) = (view.counted(), mean.counted());
     let supported = FMR * rates.impostor_total >= ERRORS_MIN as f64;
     let at = rates.threshold(FMR).filter(|_| supported);
@@ -157,7 +164,7 @@ fn result(name: &str, view: &View, mean: &View, repeated: &[Option<f64>], repeat
     let difference = |own: Option<f64>, mean: Option<f64>| Some(own? - mean?);
     let ends = interval(repeated.iter().zip(repeated_mean).map(|(own, mean)| difference(*own, *mean)));
     let ends = ends.filter(|_| supported);
-    WayResult {
+    FusionMethodResult {
         way: name.to_owned(),
         threshold: at.map(super::histogram::edge),
         fnmr,
@@ -168,7 +175,7 @@ fn result(name: &str, view: &View, mean: &View, repeated: &[Option<f64>], repeat
 }
 
 /// Every probe with every reference of one seed.
-fn compare(set: &PhotoSet, measures: &[Measure], draws: &[Draw], way: &Way) -> Vec<Pair> {
+fn compare(set: &PhotoSet, measures: &[PhotoMeasure], draws: &[ProbeDraw], way: &FusionMethod) -> Vec<Comparison> {
     let dot = Dot::best();
     let rows = draws.par_iter().filter_map(|draw| {
         let captures: Vec<&Template> = draw.frames.iter().filter_map(|&photo| set.template(photo)).collect();
@@ -176,13 +183,13 @@ fn compare(set: &PhotoSet, measures: &[Measure], draws: &[Draw], way: &Way) -> V
             f64::from(measures[measure].values[photo as usize].unwrap_or(0.0)).max(WEIGHT_MIN)
         };
         let probes: Vec<Template> = match way {
-            Way::Single => vec![(*captures.first()?).clone()],
-            Way::Mean => vec![fuse(&captures.iter().map(|t| (*t).clone()).collect::<Vec<_>>())?],
-            Way::Weighted(measure, power) => {
+            FusionMethod::Single => vec![(*captures.first()?).clone()],
+            FusionMethod::Mean => vec![fuse(&captures.iter().map(|t| (*t).clone()).collect::<Vec<_>>())?],
+            FusionMethod::Weighted(measure, power) => {
                 let weights: Vec<f64> = draw.frames.iter().map(|&p| value(*measure, p).powi(*power)).collect();
                 vec![weighted(&captures, &weights)?]
             }
-            Way::Best(measure) => {
+            FusionMethod::Best(measure) => {
                 let best = draw
                     .frames
                     .iter()
@@ -190,12 +197,12 @@ fn compare(set: &PhotoSet, measures: &[Measure], draws: &[Draw], way: &Way) -> V
                     .max_by(|(i, a), (j, b)| value(*measure, **a).total_cmp(&value(*measure, **b)).then(j.cmp(i)));
                 vec![(*captures.get(best?.0)?).clone()]
             }
-            Way::HighestScore => captures.into_iter().cloned().collect(),
+            FusionMethod::HighestScore => captures.into_iter().cloned().collect(),
         };
         let pairs = draws.iter().filter_map(|of| {
             let reference = set.template(of.reference)?;
             let scores = probes.iter().map(|probe| dot.score(probe.vector(), reference.vector()));
-            Some(Pair {
+            Some(Comparison {
                 score: scores.fold(f32::MIN, f32::max),
                 a: draw.frames[0],
                 b: of.reference,
@@ -238,8 +245,8 @@ mod tests {
     fn the_mean_beats_a_single_frame_and_ways_are_compared_on_the_same_draws() {
         // 130 · 129 · 20 comparisons: 33 false matches at 1e-4.
         let set = made_up(130, 5, 0.9);
-        let flat = Measure { name: "flat".into(), overall: true, values: vec![Some(2.0); set.len()] };
-        let partly = Measure { name: "partly".into(), overall: true, values: vec![None; set.len()] };
+        let flat = PhotoMeasure { name: "flat".into(), overall: true, values: vec![Some(2.0); set.len()] };
+        let partly = PhotoMeasure { name: "partly".into(), overall: true, values: vec![None; set.len()] };
         let report = fusion(&set, &[flat, partly], 3, 20, BOOTSTRAP).unwrap();
         let way = |name: &str| report.ways.iter().find(|w| w.way == name).unwrap();
         let (mean, single) = (way("plain mean"), way("single frame"));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::set::PhotoSet;
-use crate::matching::{GROUP_BYTES_MAX, Weighed};
+use crate::matching::{GROUP_BYTES_MAX, Weighting};
 
 /// What photos without a value are called.
 const NONE: &str = "(none)";
@@ -16,12 +16,12 @@ const PARTS_MAX: usize = 8;
 /// What photos are grouped by: one column, or the same value in several at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupBy {
-    parts: Vec<Part>,
+    parts: Vec<GroupColumn>,
 }
 
 /// One column.
 #[derive(Debug, Clone, PartialEq)]
-struct Part {
+struct GroupColumn {
     column: String,
     /// Width of groups of numbers; `None` groups by value.
     width: Option<f64>,
@@ -33,7 +33,7 @@ impl GroupBy {
     /// # Errors
     /// A sentence that says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let parts: Vec<Part> = text.split('+').map(Part::parse).collect::<Result<_, _>>()?;
+        let parts: Vec<GroupColumn> = text.split('+').map(GroupColumn::parse).collect::<Result<_, _>>()?;
         if let Some(twice) = parts.iter().enumerate().find(|(i, p)| parts[..*i].iter().any(|q| q.column == p.column)) {
             return Err(format!("it names the column {} twice", twice.1.column));
         }
@@ -66,7 +66,7 @@ impl GroupBy {
         let mut name = match &self.parts[..] {
             [part] => named.map(|(_, value)| part.group(value)).collect::<String>(),
             _ => {
-                let of = |(part, value): (&Part, &&str)| format!("{}={}", part.column, part.group(value));
+                let of = |(part, value): (&GroupColumn, &&str)| format!("{}={}", part.column, part.group(value));
                 named.map(of).collect::<Vec<_>>().join(", ")
             }
         };
@@ -77,7 +77,7 @@ impl GroupBy {
     }
 }
 
-impl Part {
+impl GroupColumn {
     fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         match text.rsplit_once(':') {
@@ -112,12 +112,12 @@ impl Part {
 
 /// The group of every photo.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Groups {
+pub struct PhotoGroups {
     names: Vec<String>,
     of_photo: Vec<u32>,
 }
 
-impl Groups {
+impl PhotoGroups {
     /// Those of all photos of `set`; `None` where it lacks a column.
     pub fn of(set: &PhotoSet, by: &GroupBy) -> Option<Self> {
         let columns = by.columns().map(|name| set.column(name)).collect::<Option<Vec<_>>>()?;
@@ -184,14 +184,14 @@ impl Groups {
 
 /// Which comparisons are made of all there could be, and what counts the same in rates.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Terms<'a> {
+pub struct ComparisonRules<'a> {
     /// Both photos of a comparison are of one of these groups; `None` compares all.
-    pub within: Option<&'a Groups>,
+    pub within: Option<&'a PhotoGroups>,
     /// What counts the same.
-    pub weighed: Weighed,
+    pub weighed: Weighting,
 }
 
-impl Terms<'_> {
+impl ComparisonRules<'_> {
     /// The group comparisons of this photo stay in.
     pub fn cell(&self, photo: u32) -> u32 {
         self.within.map_or(0, |groups| groups.group(photo))
@@ -201,11 +201,11 @@ impl Terms<'_> {
 /// Photos by group and owner: what the weight of a comparison follows from, where every
 /// pair of people of a group weighs the same.
 #[derive(Debug, Clone, Default)]
-pub struct Holdings {
+pub struct PhotoCounts {
     photos: HashMap<(u32, u32), u64>,
 }
 
-impl Holdings {
+impl PhotoCounts {
     /// Of photos given as group and owner.
     pub fn count(photos: impl Iterator<Item = (u32, u32)>) -> Self {
         let mut held = Self::default();
@@ -235,7 +235,7 @@ impl Holdings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::set::Column;
+    use super::super::set::ManifestColumn;
     use super::super::set::tests::made_up;
     use super::*;
 
@@ -264,30 +264,30 @@ mod tests {
     fn photos_are_grouped_by_the_same_values_in_all_columns() {
         let mut set = made_up(2, 2, 0.1);
         for (name, values) in [("sex", ["F", "F", "M", "M"]), ("set", ["a", "b", "a", "a"])] {
-            let mut column = Column::default();
+            let mut column = ManifestColumn::default();
             values.iter().for_each(|value| column.push(value));
             set.columns.push((name.to_owned(), column));
         }
-        let groups = Groups::of(&set, &GroupBy::parse("sex+set").unwrap()).unwrap();
+        let groups = PhotoGroups::of(&set, &GroupBy::parse("sex+set").unwrap()).unwrap();
         let names: Vec<&str> = (0..4).map(|photo| groups.name(groups.group(photo))).collect();
         assert_eq!(names, ["sex=F, set=a", "sex=F, set=b", "sex=M, set=a", "sex=M, set=a"]);
         assert_eq!(groups.len(), 3);
-        let of = |name: &str| Groups::of(&set, &GroupBy::parse(name).unwrap()).unwrap();
+        let of = |name: &str| PhotoGroups::of(&set, &GroupBy::parse(name).unwrap()).unwrap();
         let both = of("sex").and(&of("set"));
         assert_eq!((both.len(), both.group(2) == both.group(3), both.group(0) == both.group(1)), (3, true, false));
-        assert_eq!(Groups::of(&set, &GroupBy::parse("age").unwrap()), None);
+        assert_eq!(PhotoGroups::of(&set, &GroupBy::parse("age").unwrap()), None);
     }
 
     #[test]
     fn what_a_calibration_keeps_is_short_and_printable() {
-        let long = Groups { names: vec![format!("a\n{}", "ạ".repeat(200))], of_photo: vec![0] };
+        let long = PhotoGroups { names: vec![format!("a\n{}", "ạ".repeat(200))], of_photo: vec![0] };
         let kept = long.kept_name(0);
         assert!(kept.len() <= GROUP_BYTES_MAX && kept.starts_with("a ạ"));
     }
 
     #[test]
     fn a_comparison_shares_the_weight_of_its_pair_of_people() {
-        let held = Holdings::count([(0, 1), (0, 1), (0, 1), (0, 2), (0, 2), (1, 1)].into_iter());
+        let held = PhotoCounts::count([(0, 1), (0, 1), (0, 1), (0, 2), (0, 2), (1, 1)].into_iter());
         assert_eq!((held.sharing(0, 1, 2), held.sharing(0, 1, 1), held.sharing(1, 1, 1)), (6, 3, 1));
         assert_eq!(held.by_group(), [vec![(1, 3), (2, 2)], vec![(1, 1)]]);
     }

@@ -6,7 +6,7 @@
 //! lowest one that keeps it. Memory is the same for a thousand comparisons and for a
 //! billion, and sums of counts do not depend on who counted first.
 
-use crate::matching::Weighed;
+use crate::matching::Weighting;
 
 /// What a pair of people weighs in all its comparisons, and a person in genuine ones: a
 /// power of two, so that a share of it is nearly exact and sums of shares stay integers.
@@ -123,7 +123,7 @@ impl Histogram {
 /// of errors with equal ones: (Σw)² / Σw² (Kish, "Survey Sampling", 1965). With equal
 /// weights that is their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally {
+pub struct WeightedHistogram {
     /// Sums of weights.
     pub weights: Histogram,
     /// Sums of their squares by bin; empty where every weight is 1.
@@ -132,12 +132,12 @@ pub struct Tally {
     pub comparisons: u64,
 }
 
-impl Tally {
+impl WeightedHistogram {
     /// Nothing counted yet.
-    pub fn new(weighed: Weighed) -> Self {
+    pub fn new(weighed: Weighting) -> Self {
         let squares = match weighed {
-            Weighed::Comparisons => Vec::new(),
-            Weighed::People => vec![0; 2 * BINS_HALF as usize],
+            Weighting::Comparisons => Vec::new(),
+            Weighting::People => vec![0; 2 * BINS_HALF as usize],
         };
         Self { weights: Histogram::default(), squares, comparisons: 0 }
     }
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_effective_number_is_that_of_equal_weights_which_vary_as_much() {
-        let mut tally = Tally::new(Weighed::People);
+        let mut tally = WeightedHistogram::new(Weighting::People);
         // Four scores of weight 5 and a hundred of weight 1, all above; one below.
         (0..4).for_each(|_| tally.add(0.5, 5));
         (0..100).for_each(|_| tally.add(0.6, 1));
@@ -224,7 +224,7 @@ mod tests {
         assert!((tally.effective_above(bin(0.4)) - 120.0 * 120.0 / 200.0).abs() < 1e-9);
         assert!((tally.effective_above(bin(0.55)) - 100.0).abs() < 1e-9);
         assert!((tally.effective_below(bin(0.0)) - 1.0).abs() < 1e-9);
-        let mut plain = Tally::new(Weighed::Comparisons);
+        let mut plain = WeightedHistogram::new(Weighting::Comparisons);
         (0..30).for_each(|_| plain.add(0.5, 1));
         assert_eq!(plain.effective_above(bin(0.5)), 30.0);
     }

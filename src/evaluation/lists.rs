@@ -34,7 +34,7 @@ pub struct ListedPhotos {
 
 /// A pair of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PairRow {
+pub struct PairListRow {
     /// Line in the list, from 1; in a protocol folder, over all files in order.
     pub line: u64,
     /// One photo.
@@ -50,7 +50,7 @@ pub struct PairRow {
 /// A line that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
-    /// Line in the list, as in [`PairRow`].
+    /// Line in the list, as in [`PairListRow`].
     pub line: u64,
     /// What is wrong with it.
     pub what: &'static str,
@@ -80,13 +80,13 @@ pub enum ListError {
 
 /// A list of pairs, of whichever kind.
 pub struct PairList {
-    kind: Kind,
+    kind: ListFormat,
     folder: PathBuf,
     line: u64,
     path: PathBuf,
 }
 
-enum Kind {
+enum ListFormat {
     Csv { reader: Box<Table>, header: csv::ByteRecord, columns: [usize; 3], record: csv::ByteRecord },
     Lfw { lines: Box<dyn BufRead> },
     Cfp { frontal: Vec<PathBuf>, second: Vec<PathBuf>, files: Vec<(PathBuf, bool)>, next: usize, lines: Vec<String> },
@@ -111,7 +111,7 @@ impl PairList {
         let first = first.trim_start_matches('\u{feff}').trim();
         let numbers = first.split_whitespace().collect::<Vec<_>>();
         let kind = if (1..=2).contains(&numbers.len()) && numbers.iter().all(|n| n.parse::<u64>().is_ok()) {
-            Kind::Lfw { lines: Box::new(file) }
+            ListFormat::Lfw { lines: Box::new(file) }
         } else {
             let (mut reader, _) = table::open(path).map_err(unreadable)?;
             let header = reader.byte_headers().map_err(io::Error::from).map_err(unreadable)?.clone();
@@ -119,7 +119,7 @@ impl PairList {
             match (column("a"), column("b"), column("label")) {
                 (Some(a), Some(b), Some(label)) => {
                     let record = csv::ByteRecord::new();
-                    Kind::Csv { reader: Box::new(reader), header, columns: [a, b, label], record }
+                    ListFormat::Csv { reader: Box::new(reader), header, columns: [a, b, label], record }
                 }
                 _ => return Err(ListError::Unknown { path: path.to_owned() }),
             }
@@ -148,7 +148,7 @@ impl PairList {
         let files =
             folders.iter().flat_map(|f| [(f.join("same.txt"), true), (f.join("diff.txt"), false)]).collect::<Vec<_>>();
         let folder = photos.folder.clone().unwrap_or(root);
-        let kind = Kind::Cfp { frontal, second, files, next: 0, lines: Vec::new() };
+        let kind = ListFormat::Cfp { frontal, second, files, next: 0, lines: Vec::new() };
         Ok(Self { kind, folder, line: 0, path: path.to_owned() })
     }
 
@@ -157,10 +157,10 @@ impl PairList {
     /// # Errors
     /// [`ListError`] where the file cannot be read further; a line that makes no sense is a
     /// [`BadLine`] in the answer.
-    pub fn next_pair(&mut self) -> Result<Option<Result<PairRow, BadLine>>, ListError> {
+    pub fn next_pair(&mut self) -> Result<Option<Result<PairListRow, BadLine>>, ListError> {
         let unreadable = |path: &Path, source| ListError::Unreadable { path: path.to_owned(), source };
         match &mut self.kind {
-            Kind::Csv { reader, header, columns, record } => {
+            ListFormat::Csv { reader, header, columns, record } => {
                 let more = reader.read_byte_record(record).map_err(io::Error::from);
                 if !more.map_err(|e| unreadable(&self.path, e))? {
                     return Ok(None);
@@ -171,7 +171,7 @@ impl PairList {
                     None => csv_row(record, *columns, self.line, &self.folder),
                 }))
             }
-            Kind::Lfw { lines } => loop {
+            ListFormat::Lfw { lines } => loop {
                 let mut line = Vec::new();
                 let read = io::Read::take(&mut *lines, LINE_BYTES_MAX).read_until(b'\n', &mut line);
                 if read.map_err(|e| unreadable(&self.path, e))? == 0 {
@@ -182,7 +182,7 @@ impl PairList {
                     return Ok(Some(lfw_row(&line, self.line, &self.folder)));
                 }
             },
-            Kind::Cfp { frontal, second, files, next, lines } => loop {
+            ListFormat::Cfp { frontal, second, files, next, lines } => loop {
                 if let Some(line) = lines.pop() {
                     self.line += 1;
                     if line.trim().is_empty() {
@@ -200,7 +200,7 @@ impl PairList {
     }
 }
 
-fn csv_row(record: &csv::ByteRecord, columns: [usize; 3], line: u64, folder: &Path) -> Result<PairRow, BadLine> {
+fn csv_row(record: &csv::ByteRecord, columns: [usize; 3], line: u64, folder: &Path) -> Result<PairListRow, BadLine> {
     let bad = |what| BadLine { line, what };
     let field = |column: usize| match record.get(column).map(<[u8]>::trim_ascii) {
         None | Some(b"") => Err(bad("a field is missing")),
@@ -214,11 +214,11 @@ fn csv_row(record: &csv::ByteRecord, columns: [usize; 3], line: u64, folder: &Pa
         "0" | "diff" | "different" | "impostor" | "false" | "nonmatch" | "non-mated" => false,
         _ => return Err(bad("the label is none of 1, same, genuine, 0, diff, impostor")),
     };
-    Ok(PairRow { line, a: folder.join(&*field(a)?), b: folder.join(&*field(b)?), genuine, subjects: None })
+    Ok(PairListRow { line, a: folder.join(&*field(a)?), b: folder.join(&*field(b)?), genuine, subjects: None })
 }
 
 /// `name n m`, or `name n other m`: photos are `name/name_000n.jpg`.
-fn lfw_row(line: &[u8], number: u64, folder: &Path) -> Result<PairRow, BadLine> {
+fn lfw_row(line: &[u8], number: u64, folder: &Path) -> Result<PairListRow, BadLine> {
     let bad = |what| BadLine { line: number, what };
     let text = std::str::from_utf8(line).map_err(|_| bad("the line is not UTF-8 text; save the list as UTF-8"))?;
     let fields: Vec<&str> = text.split_whitespace().collect();
@@ -231,7 +231,7 @@ fn lfw_row(line: &[u8], number: u64, folder: &Path) -> Result<PairRow, BadLine> 
         let number: u32 = number.parse().map_err(|_| bad("a photo's number is not a number"))?;
         Ok(folder.join(name).join(format!("{name}_{number:04}.jpg")))
     };
-    Ok(PairRow {
+    Ok(PairListRow {
         line: number,
         a: photo(one, n)?,
         b: photo(other, m)?,
@@ -248,7 +248,7 @@ fn cfp_row(
     frontal: &[PathBuf],
     second: &[PathBuf],
     folder: &Path,
-) -> Result<PairRow, BadLine> {
+) -> Result<PairListRow, BadLine> {
     let bad = |what| BadLine { line: number, what };
     let photo = |list: &[PathBuf], index: Option<&str>| -> Result<PathBuf, BadLine> {
         let index: usize = index
@@ -265,14 +265,14 @@ fn cfp_row(
         name.map(|name| name.to_string_lossy().into_owned()).ok_or_else(|| bad("a photo lies in nobody's folder"))
     };
     let subjects = Some([of(&a)?, of(&b)?]);
-    Ok(PairRow { line: number, a: folder.join(a), b: folder.join(b), genuine, subjects })
+    Ok(PairListRow { line: number, a: folder.join(a), b: folder.join(b), genuine, subjects })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rows(path: &Path, photos: &ListedPhotos) -> Vec<Result<PairRow, BadLine>> {
+    fn rows(path: &Path, photos: &ListedPhotos) -> Vec<Result<PairListRow, BadLine>> {
         let mut list = PairList::open(path, photos).unwrap();
         std::iter::from_fn(|| list.next_pair().unwrap()).collect()
     }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::groups::{Groups, Holdings, Terms};
+use super::groups::{ComparisonRules, PhotoCounts, PhotoGroups};
 use super::histogram::{Histogram, WEIGHT, bin};
-use super::pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, collect, histograms};
+use super::pairs::{AllPairs, Comparison, ComparisonSource, ListedComparisons, ListedPair, collect, histograms};
 use super::set::PhotoSet;
-use super::view::{Totals, View};
-use crate::matching::Weighed;
+use super::view::{ComparisonView, Totals};
+use crate::matching::Weighting;
 
 /// Impostor comparisons held one by one: 256 MiB of them.
 const IMPOSTORS_HELD_MAX: u64 = 8 << 20;
@@ -20,7 +20,7 @@ const GENUINE_HELD_MAX: u64 = 8 << 20;
 
 /// What is compared.
 #[derive(Debug, Clone, Copy)]
-pub enum Plan<'a> {
+pub enum ComparisonPlan<'a> {
     /// Every photo with every other; where those are more than so many, a sample of
     /// the impostor pairs.
     AllPairs {
@@ -36,16 +36,16 @@ pub enum Plan<'a> {
 /// Comparisons of a set: all of them counted, those that decide errors held.
 pub struct Material<'a> {
     set: &'a PhotoSet,
-    plan: Plan<'a>,
-    terms: Terms<'a>,
+    plan: ComparisonPlan<'a>,
+    terms: ComparisonRules<'a>,
     /// All genuine scores.
     pub genuine: Histogram,
     /// All impostor scores.
     pub impostor: Histogram,
     /// Whether impostor comparisons are a sample of those there could be.
     pub is_sample: bool,
-    genuine_held: Vec<Pair>,
-    impostor_held: Vec<Pair>,
+    genuine_held: Vec<Comparison>,
+    impostor_held: Vec<Comparison>,
     /// The lowest bin of impostor comparisons held.
     impostor_from: i32,
     share: f64,
@@ -53,15 +53,17 @@ pub struct Material<'a> {
 
 impl<'a> Material<'a> {
     /// Makes the comparisons, twice: to count them, then to hold those that matter.
-    pub fn make(set: &'a PhotoSet, plan: Plan<'a>) -> Self {
-        Self::make_on(Terms::default(), set, plan)
+    pub fn make(set: &'a PhotoSet, plan: ComparisonPlan<'a>) -> Self {
+        Self::make_on(ComparisonRules::default(), set, plan)
     }
 
     /// The same on other terms. A list says itself what is compared: it has none.
-    pub fn make_on(terms: Terms<'a>, set: &'a PhotoSet, plan: Plan<'a>) -> Self {
+    pub fn make_on(terms: ComparisonRules<'a>, set: &'a PhotoSet, plan: ComparisonPlan<'a>) -> Self {
         match plan {
-            Plan::Listed(pairs) => Self::from_source(Terms::default(), set, plan, &Listed { set, pairs }, false),
-            Plan::AllPairs { comparisons_max, seed } => {
+            ComparisonPlan::Listed(pairs) => {
+                Self::from_source(ComparisonRules::default(), set, plan, &ListedComparisons { set, pairs }, false)
+            }
+            ComparisonPlan::AllPairs { comparisons_max, seed } => {
                 let source = AllPairs::new(set, |_| true, comparisons_max, seed).on(terms);
                 Self::from_source(terms, set, plan, &source, source.is_sample())
             }
@@ -69,10 +71,10 @@ impl<'a> Material<'a> {
     }
 
     fn from_source(
-        terms: Terms<'a>,
+        terms: ComparisonRules<'a>,
         set: &'a PhotoSet,
-        plan: Plan<'a>,
-        source: &impl PairSource,
+        plan: ComparisonPlan<'a>,
+        source: &impl ComparisonSource,
         is_sample: bool,
     ) -> Self {
         let [genuine, impostor] = histograms(source);
@@ -85,7 +87,7 @@ impl<'a> Material<'a> {
         let held = collect(source, |pair, bin| if pair.genuine { bin < genuine_below } else { bin >= impostor_from });
         let (mut genuine_held, mut impostor_held): (Vec<_>, Vec<_>) = held.into_iter().partition(|p| p.genuine);
         // Rows are done in any order; what is read from here on is in one.
-        let order = |x: &Pair, y: &Pair| (bin(x.score), x.a, x.b).cmp(&(bin(y.score), y.a, y.b));
+        let order = |x: &Comparison, y: &Comparison| (bin(x.score), x.a, x.b).cmp(&(bin(y.score), y.a, y.b));
         genuine_held.par_sort_unstable_by(order);
         impostor_held.par_sort_unstable_by(|x, y| order(y, x));
         let mut material = Self {
@@ -110,7 +112,7 @@ impl<'a> Material<'a> {
     fn possible(&self, photos: impl Iterator<Item = u32>) -> (u64, u64) {
         let key = |photo: u32| (self.terms.cell(photo), self.set.subject(photo));
         let (mut genuine, mut impostor) = (0, 0);
-        for group in Holdings::count(photos.map(key)).by_group() {
+        for group in PhotoCounts::count(photos.map(key)).by_group() {
             let sum: u64 = group.iter().map(|(_, n)| n).sum();
             genuine += group.iter().map(|(_, n)| n * n.saturating_sub(1) / 2).sum::<u64>();
             impostor += (sum * sum - group.iter().map(|(_, n)| n * n).sum::<u64>()) / 2;
@@ -119,7 +121,7 @@ impl<'a> Material<'a> {
     }
 
     /// On which terms comparisons were made.
-    pub fn terms(&self) -> Terms<'a> {
+    pub fn terms(&self) -> ComparisonRules<'a> {
         self.terms
     }
 
@@ -137,10 +139,10 @@ impl<'a> Material<'a> {
     pub fn genuine_pairs(&self) -> Vec<(u32, u32)> {
         let made = |photo: u32| self.set.template(photo).is_some();
         match self.plan {
-            Plan::Listed(pairs) => {
+            ComparisonPlan::Listed(pairs) => {
                 pairs.iter().filter(|p| p.genuine && made(p.a) && made(p.b)).map(|p| (p.a, p.b)).collect()
             }
-            Plan::AllPairs { .. } => {
+            ComparisonPlan::AllPairs { .. } => {
                 let mut all = Vec::new();
                 for own in self.set.by_subject(|_| true) {
                     for (i, &b) in own.iter().enumerate() {
@@ -154,34 +156,34 @@ impl<'a> Material<'a> {
     }
 
     /// Genuine comparisons held, the lowest first.
-    pub fn genuine_held(&self) -> &[Pair] {
+    pub fn genuine_held(&self) -> &[Comparison] {
         &self.genuine_held
     }
 
     /// Impostor comparisons held, the highest first.
-    pub fn impostor_held(&self) -> &[Pair] {
+    pub fn impostor_held(&self) -> &[Comparison] {
         &self.impostor_held
     }
 
     /// The comparisons between photos that `include` lets through.
-    pub fn view(&self, include: impl Fn(u32) -> bool + Copy) -> View {
+    pub fn view(&self, include: impl Fn(u32) -> bool + Copy) -> ComparisonView {
         self.view_of(|_| 0, include)
     }
 
     /// The comparisons of two photos of one group, of whichever.
-    pub fn within(&self, groups: &Groups) -> View {
+    pub fn within(&self, groups: &PhotoGroups) -> ComparisonView {
         self.view_of(|photo| groups.group(photo), |_| true)
     }
 
     /// All comparisons.
-    pub fn whole(&self) -> View {
+    pub fn whole(&self) -> ComparisonView {
         self.view(|_| true)
     }
 
     /// The comparisons of two photos with the same `group` that `include` lets through.
-    fn view_of(&self, group: impl Fn(u32) -> u32 + Copy, include: impl Fn(u32) -> bool + Copy) -> View {
-        let keep = |p: &Pair| include(p.a) && include(p.b) && group(p.a) == group(p.b);
-        let filter = |pairs: &[Pair]| pairs.iter().filter(|p| keep(p)).copied().collect::<Vec<_>>();
+    fn view_of(&self, group: impl Fn(u32) -> u32 + Copy, include: impl Fn(u32) -> bool + Copy) -> ComparisonView {
+        let keep = |p: &Comparison| include(p.a) && include(p.b) && group(p.a) == group(p.b);
+        let filter = |pairs: &[Comparison]| pairs.iter().filter(|p| keep(p)).copied().collect::<Vec<_>>();
         let (genuine, impostor) = (filter(&self.genuine_held), filter(&self.impostor_held));
         let (set, terms, subjects) = (self.set, self.terms, self.set.subjects());
         let grouped = || {
@@ -194,11 +196,11 @@ impl<'a> Material<'a> {
                 })
                 .collect();
             let photos = set.with_template().filter(|&photo| include(photo));
-            let held = Holdings::count(photos.map(|photo| (cells[photo as usize], set.subject(photo))));
+            let held = PhotoCounts::count(photos.map(|photo| (cells[photo as usize], set.subject(photo))));
             (cells, held)
         };
         let (totals, cells, held) = match self.plan {
-            Plan::AllPairs { .. } if terms.within.is_none() && terms.weighed == Weighed::Comparisons => {
+            ComparisonPlan::AllPairs { .. } if terms.within.is_none() && terms.weighed == Weighting::Comparisons => {
                 let (cells, held) = grouped();
                 match held.by_group().len() {
                     0 | 1 => {
@@ -208,34 +210,34 @@ impl<'a> Material<'a> {
                             }
                             other => other,
                         };
-                        return View::new(&genuine, &impostor, totals, subjects);
+                        return ComparisonView::new(&genuine, &impostor, totals, subjects);
                     }
                     _ => (self.groups(&held), cells, held),
                 }
             }
-            Plan::AllPairs { .. } => {
+            ComparisonPlan::AllPairs { .. } => {
                 let (cells, held) = grouped();
                 (self.groups(&held), cells, held)
             }
-            Plan::Listed(pairs) => {
+            ComparisonPlan::Listed(pairs) => {
                 let made = |photo: u32| set.template(photo).is_some();
                 let pairs = pairs
                     .iter()
                     .filter(|p| include(p.a) && include(p.b) && group(p.a) == group(p.b) && made(p.a) && made(p.b));
                 let totals = Totals::counted(pairs.map(|p| (set.subject(p.a), set.subject(p.b), p.genuine)));
-                return View::new(&genuine, &impostor, totals, subjects);
+                return ComparisonView::new(&genuine, &impostor, totals, subjects);
             }
         };
         match terms.weighed {
-            Weighed::Comparisons => View::new(&genuine, &impostor, totals, subjects),
-            Weighed::People => View::weighed(&genuine, &impostor, totals, subjects, |pair| {
+            Weighting::Comparisons => ComparisonView::new(&genuine, &impostor, totals, subjects),
+            Weighting::People => ComparisonView::weighed(&genuine, &impostor, totals, subjects, |pair| {
                 let shared = held.sharing(cells[pair.a as usize], pair.subject_a, pair.subject_b);
                 ((WEIGHT + shared / 2) / shared).max(1)
             }),
         }
     }
 
-    fn groups(&self, held: &Holdings) -> Totals {
+    fn groups(&self, held: &PhotoCounts) -> Totals {
         Totals::Groups { groups: held.by_group(), weighed: self.terms.weighed, share: self.share }
     }
 
@@ -252,11 +254,11 @@ impl<'a> Material<'a> {
     /// that a failure to acquire left without a score.
     pub fn attempts(&self) -> (u64, u64) {
         match self.plan {
-            Plan::Listed(pairs) => {
+            ComparisonPlan::Listed(pairs) => {
                 let genuine = pairs.iter().filter(|p| p.genuine).count() as u64;
                 (genuine, pairs.len() as u64 - genuine)
             }
-            Plan::AllPairs { .. } => {
+            ComparisonPlan::AllPairs { .. } => {
                 let (genuine, possible) = self.possible(0..self.set.len() as u32);
                 (genuine, (possible as f64 * self.share).round() as u64)
             }
@@ -270,7 +272,7 @@ mod tests {
     use super::super::view::Bootstrap;
     use super::*;
 
-    const ALL: Plan<'_> = Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 };
+    const ALL: ComparisonPlan<'_> = ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 };
 
     #[test]
     fn a_view_of_some_photos_is_what_those_alone_would_give() {
@@ -299,7 +301,7 @@ mod tests {
     fn a_sample_gives_about_the_rates_of_all() {
         let set = made_up(150, 3, 0.6);
         let all = Material::make(&set, ALL);
-        let sample = Material::make(&set, Plan::AllPairs { comparisons_max: 30_000, seed: 4 });
+        let sample = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: 30_000, seed: 4 });
         assert!(sample.is_sample && !all.is_sample);
         let (all, view) = (all.whole(), sample.whole());
         assert!((view.counted().impostor_total - sample.impostor.count() as f64).abs() < 1.0);
@@ -316,7 +318,7 @@ mod tests {
         let pairs: Vec<ListedPair> = [(0, 1, true), (2, 3, true), (0, 2, false), (1, 5, false)]
             .map(|(a, b, genuine)| ListedPair { a, b, genuine })
             .to_vec();
-        let material = Material::make(&set, Plan::Listed(&pairs));
+        let material = Material::make(&set, ComparisonPlan::Listed(&pairs));
         let view = material.whole();
         let rates = view.counted();
         assert_eq!((rates.genuine_total, rates.impostor_total, material.attempts()), (2.0, 2.0, (2, 2)));

@@ -18,8 +18,8 @@
 //! - Memory is bounded: scores are counted on a fixed grid ([`Histogram`]), and only
 //!   comparisons near errors are held one by one ([`Material`]).
 //! - No rate on fewer than 30 errors, and an interval with every rate that respects
-//!   that comparisons share people ([`View`]). A test of attacks, in which errors are
-//!   few, gives upper limits instead ([`Limits`]).
+//!   that comparisons share people ([`ComparisonView`]). A test of attacks, in which errors are
+//!   few, gives upper limits instead ([`ConfidenceLimits`]).
 
 mod aging;
 mod binomial;
@@ -54,37 +54,40 @@ mod worst_group;
 
 pub(crate) use crate::random::SplitMix;
 pub use aging::{AGING_COLUMNS, Aging, AgingBand, AgingPoint, aging};
-pub use coverage::{Coverage, RateCoverage, SplitSeen, coverage};
-pub use cross_fit::{CrossFit, CrossFitPoint, CrossFitRow, WorstIn, cross_fit};
+pub use coverage::{Coverage, RateCoverage, SplitOutcome, coverage};
+pub use cross_fit::{CrossFit, CrossFitPoint, CrossFitRow, WorstGroupCount, cross_fit};
 pub use differentials::{
-    Differential, Differentials, FixedThreshold, GroupRates, Worst, differentials, fixed_thresholds,
+    Differential, Differentials, FixedThreshold, GroupRates, WorstGroup, differentials, fixed_thresholds,
 };
 pub use discard::{DiscardCurve, DiscardPoint, discard_curves};
-pub use doubts::Doubt;
-pub use fit::{About, FitError, fit_curve};
-pub(crate) use fit::{Shape, fit_curve_down_to};
-pub use fusion::{FusionReport, WayResult, fusion};
-pub use groups::{GroupBy, Groups, Holdings, Terms};
-pub use histogram::{Histogram, Tally, WEIGHT, bin, edge};
-pub use lists::{BadLine, ListError, ListedPhotos, PairList, PairRow, Protocol};
-pub use material::{Material, Plan};
-pub use open_set::{FnirAtFpir, OpenSet, Projection, open_set, project};
-pub use pad::{AttackRate, BONA_FIDE, BpcerAtApcer, Limits, PadReport, Presentation, pad};
-pub use pad_frames::{FramesRates, FramesReport, Rule, pad_frames};
+pub use doubts::ManifestWarning;
+pub use fit::{CurveDescription, FitError, fit_curve};
+pub(crate) use fit::{CurveShape, fit_curve_down_to};
+pub use fusion::{FusionMethodResult, FusionReport, fusion};
+pub use groups::{ComparisonRules, GroupBy, PhotoCounts, PhotoGroups};
+pub use histogram::{Histogram, WEIGHT, WeightedHistogram, bin, edge};
+pub use lists::{BadLine, ListError, ListedPhotos, PairList, PairListRow, Protocol};
+pub use material::{ComparisonPlan, Material};
+pub use open_set::{FnirAtFpir, GalleryProjection, OpenSet, open_set, project};
+pub use pad::{AttackRate, BONA_FIDE, BpcerAtApcer, ConfidenceLimits, PadReport, Presentation, pad};
+pub use pad_frames::{FramesRates, FramesReport, FusionRule, pad_frames};
 pub use pad_page::pad_page;
 pub use pad_text::pad_text;
 pub use page::page;
 pub(crate) use page::{grouped, percent};
-pub use pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, Probes, collect, histograms, scan, tallies};
+pub use pairs::{
+    AllPairs, Comparison, ComparisonSource, ListedComparisons, ListedPair, ProbeComparisons, collect, histograms, scan,
+    tallies,
+};
 pub use plots::{Plots, plots};
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};
 pub use report::{
-    Absent, Inputs, LeftOut, LeftOutLine, Options, PadDocument, Report, SamePicture, SamePictures, SuspectedLabel,
-    evaluate,
+    EvaluationInputs, EvaluationOptions, EvaluationReport, MissingPart, PadDocument, SamePicture, SamePictures,
+    SkippedRow, SkippedRows, SuspectedLabel, evaluate,
 };
-pub use set::{Column, Measure, PhotoSet};
+pub use set::{ManifestColumn, PhotoMeasure, PhotoSet};
 pub use slices::{Ratio, Slice, SlicePoint, slices};
 pub use svg::Svg;
-pub(crate) use svg::{Axis, Plot, printable};
-pub use view::{Bootstrap, ERRORS_MIN, Totals, View};
-pub use worst_group::{Fitted, Fitting, GROUP_PEOPLE_MIN, GroupSeen, fit_population};
+pub(crate) use svg::{Plot, PlotAxis, printable};
+pub use view::{Bootstrap, ComparisonView, ERRORS_MIN, Totals};
+pub use worst_group::{FitInput, FittedCurves, GROUP_PEOPLE_MIN, GroupObservation, fit_population};

@@ -11,10 +11,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::histogram::{bin, edge};
-use super::pairs::Pair;
+use super::pairs::Comparison;
 use super::rates::{Rate, too_few};
 use super::set::PhotoSet;
-use super::view::{Bootstrap, ERRORS_MIN, NOBODY, Totals, View, interval};
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, NOBODY, Totals, interval};
 use crate::matching::{Curve, Dot};
 use crate::random::SplitMix;
 
@@ -67,7 +67,7 @@ pub struct FnirAtFpir {
 
 /// What to expect of a larger gallery.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Projection {
+pub struct GalleryProjection {
     /// Whose threshold: `these comparisons`, or the calibration's curve: `pooled`, or the
     /// name of its worst group.
     pub curve: String,
@@ -93,7 +93,7 @@ pub struct Projection {
 }
 
 /// One search.
-struct Search {
+struct OpenSetSearch {
     photo: u32,
     subject: u32,
     /// Score with the own enrolled photo.
@@ -104,19 +104,20 @@ struct Search {
 
 /// Runs the test; `None` with fewer than four people, or nobody with two photos.
 pub fn open_set(set: &PhotoSet, bootstrap: Bootstrap) -> Option<OpenSet> {
-    let splits: Vec<(usize, Vec<Search>)> = (0..SPLITS).filter_map(|n| split(set, bootstrap.seed, n)).collect();
+    let splits: Vec<(usize, Vec<OpenSetSearch>)> = (0..SPLITS).filter_map(|n| split(set, bootstrap.seed, n)).collect();
     let gallery = splits.first()?.0;
-    let searches: Vec<Search> = splits.into_iter().flat_map(|(_, searches)| searches).collect();
-    let pair = |search: &Search, score, genuine| {
+    let searches: Vec<OpenSetSearch> = splits.into_iter().flat_map(|(_, searches)| searches).collect();
+    let pair = |search: &OpenSetSearch, score, genuine| {
         let (subject_a, subject_b) = (search.subject, if genuine { search.subject } else { NOBODY });
-        Pair { score, a: search.photo, b: search.photo, subject_a, subject_b, genuine }
+        Comparison { score, a: search.photo, b: search.photo, subject_a, subject_b, genuine }
     };
-    let mated: Vec<Pair> = searches.iter().filter_map(|s| Some(pair(s, s.mate?, true))).collect();
-    let others: Vec<Pair> = searches.iter().filter(|s| s.mate.is_none()).map(|s| pair(s, s.other, false)).collect();
-    let totals = |pairs: &[Pair], more: &[Pair]| {
+    let mated: Vec<Comparison> = searches.iter().filter_map(|s| Some(pair(s, s.mate?, true))).collect();
+    let others: Vec<Comparison> =
+        searches.iter().filter(|s| s.mate.is_none()).map(|s| pair(s, s.other, false)).collect();
+    let totals = |pairs: &[Comparison], more: &[Comparison]| {
         Totals::counted(pairs.iter().chain(more).map(|p| (p.subject_a, p.subject_b, p.genuine)))
     };
-    let view = View::new(&mated, &others, totals(&mated, &others), set.subjects());
+    let view = ComparisonView::new(&mated, &others, totals(&mated, &others), set.subjects());
     let rates = view.counted();
     let repeated = view.repeat(bootstrap, |_, rates| FPIRS.map(|fpir| rates.fnmr_at(fpir)));
 
@@ -134,9 +135,9 @@ pub fn open_set(set: &PhotoSet, bootstrap: Bootstrap) -> Option<OpenSet> {
     });
 
     // Rank one is missed where another scores as high: a margin of one for each who is.
-    let ranks: Vec<Pair> =
+    let ranks: Vec<Comparison> =
         searches.iter().filter_map(|s| Some(pair(s, if s.mate? > s.other { 1.0 } else { -1.0 }, true))).collect();
-    let rank_view = View::new(&ranks, &[], totals(&ranks, &[]), set.subjects());
+    let rank_view = ComparisonView::new(&ranks, &[], totals(&ranks, &[]), set.subjects());
     let ends = interval(rank_view.repeat(bootstrap, |_, rates| rates.fnmr(0)));
     Some(OpenSet {
         gallery,
@@ -151,7 +152,7 @@ pub fn open_set(set: &PhotoSet, bootstrap: Bootstrap) -> Option<OpenSet> {
 }
 
 /// Different photos.
-fn photos<'a>(pairs: impl Iterator<Item = &'a Pair>) -> u64 {
+fn photos<'a>(pairs: impl Iterator<Item = &'a Comparison>) -> u64 {
     let mut photos: Vec<u32> = pairs.map(|p| p.a).collect();
     photos.sort_unstable();
     photos.dedup();
@@ -159,7 +160,7 @@ fn photos<'a>(pairs: impl Iterator<Item = &'a Pair>) -> u64 {
 }
 
 /// Who is enrolled, and all searches of one split.
-fn split(set: &PhotoSet, seed: u64, number: u64) -> Option<(usize, Vec<Search>)> {
+fn split(set: &PhotoSet, seed: u64, number: u64) -> Option<(usize, Vec<OpenSetSearch>)> {
     let mut random = SplitMix::stream(seed ^ 0x0570, number);
     let own = set.by_subject(|_| true);
     let (mut several, mut single): (Vec<usize>, Vec<usize>) =
@@ -185,9 +186,9 @@ fn split(set: &PhotoSet, seed: u64, number: u64) -> Option<(usize, Vec<Search>)>
         searches.truncate(SEARCHES_MAX);
     }
     let dot = Dot::best();
-    let search = |photo: u32| -> Option<Search> {
+    let search = |photo: u32| -> Option<OpenSetSearch> {
         let (probe, subject) = (set.template(photo)?, set.subject(photo));
-        let mut found = Search { photo, subject, mate: None, other: f32::MIN };
+        let mut found = OpenSetSearch { photo, subject, mate: None, other: f32::MIN };
         for &reference in &gallery {
             let score = dot.score(probe.vector(), set.template(reference)?.vector());
             if set.subject(reference) == subject {
@@ -205,12 +206,18 @@ fn split(set: &PhotoSet, seed: u64, number: u64) -> Option<(usize, Vec<Search>)>
 /// What to expect of a gallery of `gallery` people with one template each, at an FPIR
 /// of 1 % and the threshold that `curve` gives for it, which is called `of`; misses are
 /// those of the comparisons in `view`.
-pub fn project(view: &View, of: &str, curve: &Curve, gallery: u64, bootstrap: Bootstrap) -> Projection {
+pub fn project(
+    view: &ComparisonView,
+    of: &str,
+    curve: &Curve,
+    gallery: u64,
+    bootstrap: Bootstrap,
+) -> GalleryProjection {
     let fpir = PROJECTED_FPIR;
     // −expm1(ln1p(−x)/N) keeps its digits where N is large.
     let fmr = -((-fpir).ln_1p() / gallery.max(1) as f64).exp_m1();
     let decades = (curve.fmr_supported() / fmr).log10().max(0.0);
-    let mut projection = Projection {
+    let mut projection = GalleryProjection {
         curve: of.to_owned(),
         gallery,
         fpir,
@@ -246,8 +253,8 @@ pub fn project(view: &View, of: &str, curve: &Curve, gallery: u64, bootstrap: Bo
 
 #[cfg(test)]
 mod tests {
-    use super::super::fit::{About, fit_curve};
-    use super::super::material::{Material, Plan};
+    use super::super::fit::{CurveDescription, fit_curve};
+    use super::super::material::{ComparisonPlan, Material};
     use super::super::pairs::AllPairs;
     use super::super::set::tests::made_up;
     use super::*;
@@ -284,8 +291,8 @@ mod tests {
     #[test]
     fn a_larger_gallery_takes_a_higher_score_and_says_how_far_it_guesses() {
         let set = made_up(80, 4, 0.6);
-        let curve = fit_curve(&AllPairs::new(&set, |_| true, u64::MAX, 0), 80, About::passing()).unwrap();
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let curve = fit_curve(&AllPairs::new(&set, |_| true, u64::MAX, 0), 80, CurveDescription::passing()).unwrap();
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let to = |gallery| project(&material.whole(), "own", &curve, gallery, BOOTSTRAP);
         let (one, hundred) = (to(1), to(100));
         assert!((one.fmr - 0.01).abs() < 1e-12 && one.decades_extrapolated == 0.0);

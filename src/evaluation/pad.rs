@@ -14,9 +14,9 @@ use serde::Serialize;
 use super::binomial::upper_limit;
 use super::histogram::{bin, edge};
 use super::pad_frames::FramesReport;
-use super::pairs::Pair;
+use super::pairs::Comparison;
 use super::rates::{Rate, too_few};
-use super::view::{Bootstrap, ERRORS_MIN, Totals, View, interval};
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Totals, interval};
 
 /// APCERs that BPCER is reported at.
 const APCERS: [f64; 2] = [0.05, 0.1];
@@ -47,7 +47,7 @@ pub struct PadReport {
     /// Share of bona fide presentations below the threshold.
     pub bpcer: Rate,
     /// What can be said where that is not resolved.
-    pub bpcer_limits: Option<Limits>,
+    pub bpcer_limits: Option<ConfidenceLimits>,
     /// The attack type with the highest APCER that is resolved.
     pub worst_attack: Option<String>,
     /// By attack type.
@@ -62,7 +62,7 @@ pub struct PadReport {
 /// What is shown by too few errors for a rate: exact upper 95 % confidence limits,
 /// one-sided (Clopper and Pearson).
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Limits {
+pub struct ConfidenceLimits {
     /// Most that the share of errors can be, 0…1, if presentations were independent.
     /// Those of one person are not, so this is the least that can be said; `None` for
     /// draws of several captures, which share captures.
@@ -76,7 +76,7 @@ pub struct Limits {
     pub people_share: f64,
 }
 
-impl Limits {
+impl ConfidenceLimits {
     /// Limits where `rate` is not resolved; `None` where it is, or where nothing was
     /// presented. `presentations`: whose, and whether it is an error.
     pub(super) fn new(
@@ -112,7 +112,7 @@ pub struct AttackRate {
     /// Share of its presentations taken for live.
     pub apcer: Rate,
     /// What can be said where that is not resolved.
-    pub apcer_limits: Option<Limits>,
+    pub apcer_limits: Option<ConfidenceLimits>,
 }
 
 /// BPCER at the threshold that keeps an APCER for every attack type.
@@ -132,23 +132,24 @@ pub struct BpcerAtApcer {
 pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, bootstrap: Bootstrap) -> PadReport {
     let edge_bin = bin(threshold);
     let mut no_response = BTreeMap::new();
-    let mut types: BTreeMap<&str, Vec<Pair>> = BTreeMap::new();
-    let mut live: Vec<Pair> = Vec::new();
+    let mut types: BTreeMap<&str, Vec<Comparison>> = BTreeMap::new();
+    let mut live: Vec<Comparison> = Vec::new();
     for presentation in presentations {
         let Presentation { attack, subject, score } = presentation;
         let Some(score) = *score else {
             *no_response.entry(attack.clone().unwrap_or_else(|| BONA_FIDE.to_owned())).or_insert(0) += 1;
             continue;
         };
-        let pair = Pair { score, a: 0, b: 0, subject_a: *subject, subject_b: *subject, genuine: attack.is_none() };
+        let pair =
+            Comparison { score, a: 0, b: 0, subject_a: *subject, subject_b: *subject, genuine: attack.is_none() };
         match attack {
             Some(attack) => types.entry(attack).or_default().push(pair),
             None => live.push(pair),
         }
     }
-    let view = |attacks: &[Pair], live: &[Pair]| {
+    let view = |attacks: &[Comparison], live: &[Comparison]| {
         let totals = Totals::counted(live.iter().chain(attacks).map(|p| (p.subject_a, p.subject_b, p.genuine)));
-        View::new(live, attacks, totals, subjects)
+        ComparisonView::new(live, attacks, totals, subjects)
     };
     let live_view = view(&[], &live);
     let bpcer_at = |at: i32| {
@@ -163,7 +164,7 @@ pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, boot
             let errors = view.counted().false_matches(edge_bin);
             let apcer = Rate::new(errors, pairs.len() as u64, ends);
             let each = pairs.iter().map(|pair| (pair.subject_a, bin(pair.score) >= edge_bin));
-            AttackRate { attack: (*attack).to_owned(), apcer_limits: Limits::new(&apcer, each, true), apcer }
+            AttackRate { attack: (*attack).to_owned(), apcer_limits: ConfidenceLimits::new(&apcer, each, true), apcer }
         })
         .collect();
     let bpcer_at_apcer = APCERS.map(|wanted| {
@@ -188,7 +189,7 @@ pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, boot
         bona_fide: live.len() as u64,
         attacks: types.values().map(|pairs| pairs.len() as u64).sum(),
         no_response,
-        bpcer_limits: Limits::new(&bpcer, each, true),
+        bpcer_limits: ConfidenceLimits::new(&bpcer, each, true),
         bpcer,
         worst_attack: worst.map(|worst| worst.attack.clone()),
         apcer,

@@ -11,16 +11,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::histogram::bin;
-use super::pad::{AttackRate, Limits, Presentation};
-use super::pairs::Pair;
+use super::pad::{AttackRate, ConfidenceLimits, Presentation};
+use super::pairs::Comparison;
 use super::rates::{EqualError, Rate, too_few};
-use super::view::{Bootstrap, ERRORS_MIN, Rates, Totals, View, interval};
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Rates, Totals, interval};
 use crate::random::SplitMix;
 
 /// A way of making one score of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rule {
+pub enum FusionRule {
     /// Their mean: VerifyBeneficiary.
     Mean,
     /// The middle one, or the mean of the two in the middle.
@@ -30,7 +30,7 @@ pub enum Rule {
     Minimum,
 }
 
-impl Rule {
+impl FusionRule {
     /// Every way there is.
     pub const ALL: [Self; 3] = [Self::Mean, Self::Median, Self::Minimum];
 
@@ -71,12 +71,12 @@ pub struct FramesRates {
     /// Captures judged together.
     pub frames: usize,
     /// How.
-    pub rule: Rule,
+    pub rule: FusionRule,
     /// Share of live groups below the threshold, over all seeds. Resolved with 30 errors
     /// a seed.
     pub bpcer: Rate,
     /// What can be said where that is not resolved.
-    pub bpcer_limits: Option<Limits>,
+    pub bpcer_limits: Option<ConfidenceLimits>,
     /// By attack type: share of its groups taken for live.
     pub apcer: Vec<AttackRate>,
     /// Where APCER of the type for which it is highest equals BPCER: compares rules at
@@ -108,9 +108,9 @@ pub fn pad_frames(
             captures.entry((attack.as_deref(), *subject)).or_default().push(*score);
         }
     }
-    let all = (1..=frames_max).flat_map(|frames| Rule::ALL.map(|rule| (frames, rule)));
+    let all = (1..=frames_max).flat_map(|frames| FusionRule::ALL.map(|rule| (frames, rule)));
     // Of one capture every rule makes the same.
-    let rates = all.filter(|&(frames, rule)| frames > 1 || rule == Rule::Mean).map(|(frames, rule)| {
+    let rates = all.filter(|&(frames, rule)| frames > 1 || rule == FusionRule::Mean).map(|(frames, rule)| {
         let groups = groups(&captures, frames, rule, seeds, bootstrap.seed);
         rates(frames, rule, &groups, subjects, threshold, seeds, bootstrap)
     });
@@ -121,18 +121,18 @@ pub fn pad_frames(
 fn groups<'a>(
     captures: &Captures<'a>,
     frames: usize,
-    rule: Rule,
+    rule: FusionRule,
     seeds: u64,
     seed: u64,
-) -> BTreeMap<Option<&'a str>, Vec<Pair>> {
-    let mut groups: BTreeMap<Option<&str>, Vec<Pair>> = BTreeMap::new();
+) -> BTreeMap<Option<&'a str>, Vec<Comparison>> {
+    let mut groups: BTreeMap<Option<&str>, Vec<Comparison>> = BTreeMap::new();
     for round in 0..seeds {
         for (&(attack, subject), scores) in captures {
             let mut scores = scores.clone();
             let count = scores.len();
             SplitMix::stream(seed.wrapping_add(round), u64::from(subject)).choose(&mut scores, count);
             let kind = groups.entry(attack).or_default();
-            kind.extend(scores.chunks_exact_mut(frames).map(|group| Pair {
+            kind.extend(scores.chunks_exact_mut(frames).map(|group| Comparison {
                 score: rule.of(group),
                 a: 0,
                 b: 0,
@@ -147,8 +147,8 @@ fn groups<'a>(
 
 fn rates(
     frames: usize,
-    rule: Rule,
-    groups: &BTreeMap<Option<&str>, Vec<Pair>>,
+    rule: FusionRule,
+    groups: &BTreeMap<Option<&str>, Vec<Comparison>>,
     subjects: usize,
     threshold: f32,
     seeds: u64,
@@ -157,15 +157,15 @@ fn rates(
     let at = bin(threshold);
     let live = groups.get(&None).map_or(&[][..], Vec::as_slice);
     let attacks = groups.iter().filter_map(|(attack, pairs)| Some(((*attack)?, pairs.as_slice())));
-    let view = |pairs: &[Pair], live: &[Pair]| {
+    let view = |pairs: &[Comparison], live: &[Comparison]| {
         let totals = Totals::counted(live.iter().chain(pairs).map(|p| (p.subject_a, p.subject_b, p.genuine)));
-        View::new(live, pairs, totals, subjects)
+        ComparisonView::new(live, pairs, totals, subjects)
     };
     let live_view = view(&[], live);
     let ends = interval(live_view.repeat(bootstrap, |_, rates| rates.fnmr(at)));
     let bpcer = per_seed(live_view.counted().misses(at), live.len() as u64, ends, seeds);
     let errors = live.iter().map(|pair| (pair.subject_a, bin(pair.score) < at));
-    let bpcer_limits = Limits::new(&bpcer, errors, false);
+    let bpcer_limits = ConfidenceLimits::new(&bpcer, errors, false);
     let mut equal_error = EqualError { rate: None, low: None, high: None, threshold: None };
     let apcer = attacks.clone().map(|(attack, pairs)| {
         let both = view(pairs, live);
@@ -176,10 +176,10 @@ fn rates(
             equal_error = equal;
         }
         let errors = pairs.iter().map(|pair| (pair.subject_a, bin(pair.score) >= at));
-        AttackRate { attack: attack.to_owned(), apcer_limits: Limits::new(&apcer, errors, false), apcer }
+        AttackRate { attack: attack.to_owned(), apcer_limits: ConfidenceLimits::new(&apcer, errors, false), apcer }
     });
     let apcer = apcer.collect();
-    let scores = |pairs: &[Pair]| pairs.iter().map(|pair| pair.score).collect::<Vec<_>>();
+    let scores = |pairs: &[Comparison]| pairs.iter().map(|pair| pair.score).collect::<Vec<_>>();
     FramesRates {
         frames,
         rule,
@@ -202,7 +202,7 @@ fn per_seed(errors: u64, groups: u64, interval: Option<[f64; 2]>, seeds: u64) ->
 }
 
 /// The equal error rate, where both errors are resolved with one seed.
-fn equal(view: &View, seeds: u64, bootstrap: Bootstrap) -> EqualError {
+fn equal(view: &ComparisonView, seeds: u64, bootstrap: Bootstrap) -> EqualError {
     let rates = view.counted();
     let least = ERRORS_MIN * seeds;
     let at = rates.crossing().filter(|&at| rates.misses(at).min(rates.false_matches(at)) >= least);
@@ -232,11 +232,14 @@ mod tests {
 
     #[test]
     fn rules_join_scores_as_they_are_named() {
-        let of = |rule: Rule, scores: &[f32]| rule.of(&mut scores.to_vec());
-        assert_eq!(of(Rule::Mean, &[0.5, 0.1, 0.9]), 0.5);
-        assert_eq!((of(Rule::Median, &[0.7, 0.1, 0.9]), of(Rule::Median, &[0.25, 0.75, 0.0, 1.0])), (0.7, 0.5));
-        assert_eq!(of(Rule::Minimum, &[0.5, 0.1, 0.9]), 0.1);
-        for rule in Rule::ALL {
+        let of = |rule: FusionRule, scores: &[f32]| rule.of(&mut scores.to_vec());
+        assert_eq!(of(FusionRule::Mean, &[0.5, 0.1, 0.9]), 0.5);
+        assert_eq!(
+            (of(FusionRule::Median, &[0.7, 0.1, 0.9]), of(FusionRule::Median, &[0.25, 0.75, 0.0, 1.0])),
+            (0.7, 0.5)
+        );
+        assert_eq!(of(FusionRule::Minimum, &[0.5, 0.1, 0.9]), 0.1);
+        for rule in FusionRule::ALL {
             assert_eq!(of(rule, &[0.3]), 0.3);
         }
     }
@@ -250,7 +253,7 @@ mod tests {
         all.push(Presentation { attack: None, subject: 0, score: None });
         let report = pad_frames(&all, 10, 0.5, 3, 5, BOOTSTRAP);
         let groups = |frames: usize| {
-            let one = report.rates.iter().find(|r| (r.frames, r.rule) == (frames, Rule::Mean)).unwrap();
+            let one = report.rates.iter().find(|r| (r.frames, r.rule) == (frames, FusionRule::Mean)).unwrap();
             (one.bpcer.comparisons, one.apcer[0].apcer.comparisons)
         };
         // Ten captures give three groups of three.
@@ -265,17 +268,18 @@ mod tests {
         let mut all = made(None, 60, 20, 10);
         all.extend(made(Some("print"), 60, 20, 10));
         let report = pad_frames(&all, 60, 0.5, 5, 10, BOOTSTRAP);
-        let at =
-            |frames: usize, rule: Rule| report.rates.iter().find(|r| (r.frames, r.rule) == (frames, rule)).unwrap();
-        let one = at(1, Rule::Mean);
+        let at = |frames: usize, rule: FusionRule| {
+            report.rates.iter().find(|r| (r.frames, r.rule) == (frames, rule)).unwrap()
+        };
+        let one = at(1, FusionRule::Mean);
         assert_eq!((one.bpcer.rate, one.apcer[0].apcer.rate), (Some(0.1), Some(0.1)));
         assert!(one.bpcer.low <= Some(0.1) && one.bpcer.high >= Some(0.1) && one.bpcer_limits.is_none());
         // One or two of twenty errors among five: at most one person in two loses a group.
-        let lowest = at(5, Rule::Minimum);
+        let lowest = at(5, FusionRule::Minimum);
         assert!(lowest.bpcer.rate > Some(0.3), "{lowest:?}");
         assert_eq!(lowest.apcer[0].apcer.errors, 0, "five errors are never in one group of two");
-        assert!(at(5, Rule::Median).bpcer.errors == 0 && at(5, Rule::Median).bpcer.rate.is_none());
-        assert!(at(5, Rule::Mean).live_lowest > at(5, Rule::Mean).attack_highest);
+        assert!(at(5, FusionRule::Median).bpcer.errors == 0 && at(5, FusionRule::Median).bpcer.rate.is_none());
+        assert!(at(5, FusionRule::Mean).live_lowest > at(5, FusionRule::Mean).attack_highest);
     }
 
     #[test]
@@ -286,7 +290,7 @@ mod tests {
         all[0].score = Some(0.0);
         all.extend(made(Some("print"), 8, 24, 1000).into_iter().map(|one| Presentation { score: Some(0.1), ..one }));
         let report = pad_frames(&all, 8, 0.5, 3, 100, BOOTSTRAP);
-        let lowest = report.rates.iter().find(|r| (r.frames, r.rule) == (3, Rule::Minimum)).unwrap();
+        let lowest = report.rates.iter().find(|r| (r.frames, r.rule) == (3, FusionRule::Minimum)).unwrap();
         assert_eq!((lowest.bpcer.errors, lowest.bpcer.comparisons, lowest.bpcer.rate), (100, 6400, None));
         assert!(lowest.bpcer.not_resolved.as_ref().unwrap().contains("errors per seed: 1"));
         let limits = lowest.bpcer_limits.as_ref().unwrap();

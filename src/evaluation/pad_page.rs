@@ -1,6 +1,6 @@
 //! A presentation attack test as one page, in Vietnamese and English.
 
-use super::pad::{BONA_FIDE, Limits};
+use super::pad::{BONA_FIDE, ConfidenceLimits};
 use super::pad_frames::FramesReport;
 use super::page::{Page, grouped, left_out, percent, rate_cell};
 use super::rates::Rate;
@@ -128,7 +128,7 @@ fn at_most(share: Option<f64>) -> String {
 /// Several captures judged together.
 fn frames(page: &mut Page, report: &FramesReport) {
     page.heading("Several captures judged together", "Xét nhiều ảnh chụp cùng lúc");
-    let cell = |rate: &Rate, limits: &Option<Limits>| match (rate.rate, limits) {
+    let cell = |rate: &Rate, limits: &Option<ConfidenceLimits>| match (rate.rate, limits) {
         (None, Some(limits)) => format!(
             "{} of {} draws, {} of {} people",
             grouped(rate.errors),
@@ -171,7 +171,7 @@ mod tests {
     use super::super::pad::{Presentation, pad};
     use super::super::pad_frames::pad_frames;
     use super::super::pad_text::pad_text;
-    use super::super::report::Inputs;
+    use super::super::report::EvaluationInputs;
     use super::super::view::Bootstrap;
     use super::*;
 
@@ -186,7 +186,7 @@ mod tests {
         let mut all = made(None, 400, half);
         all.extend(made(Some("<print>"), 400, half));
         all.extend(made(Some("mask"), 7, |_| None));
-        let document = PadDocument::new(Inputs::default(), bootstrap, pad(&all, 50, 0.5, bootstrap));
+        let document = PadDocument::new(EvaluationInputs::default(), bootstrap, pad(&all, 50, 0.5, bootstrap));
         assert_eq!(document.pad.no_response, BTreeMap::from([("mask".to_owned(), 7)]));
         let text = pad_page(&document);
         assert!(
@@ -214,7 +214,7 @@ mod tests {
         all.extend(made(Some("print"), 0.1));
         let mut rates = pad(&all, 8, 0.5, bootstrap);
         rates.frames = Some(pad_frames(&all, 8, 0.5, 3, 2, bootstrap));
-        let text = pad_page(&PadDocument::new(Inputs::default(), bootstrap, rates.clone()));
+        let text = pad_page(&PadDocument::new(EvaluationInputs::default(), bootstrap, rates.clone()));
         for part in [
             "<td>APCER, print</td><td>0 of 192</td><td>at most 1.55 %</td><td>0 of 8</td><td>at most 31.2 %</td>",
             "not resolved",

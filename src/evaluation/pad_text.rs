@@ -1,6 +1,6 @@
 //! A presentation attack test as lines for a terminal.
 
-use super::pad::{Limits, PadReport};
+use super::pad::{ConfidenceLimits, PadReport};
 use super::page::percent;
 use super::rates::Rate;
 
@@ -28,7 +28,7 @@ pub fn pad_text(pad: &PadReport, shown: impl Fn(&str) -> String) -> String {
 }
 
 /// A rate, or what can be said without one.
-fn known(rate: &Rate, limits: &Option<Limits>) -> String {
+fn known(rate: &Rate, limits: &Option<ConfidenceLimits>) -> String {
     let counted = format!("{} of {}", rate.errors, rate.comparisons);
     match (rate.rate, limits) {
         (Some(_), _) => format!("{} ({counted})", percent(rate.rate)),
@@ -44,7 +44,7 @@ fn known(rate: &Rate, limits: &Option<Limits>) -> String {
 }
 
 /// The same of groups of captures, drawn with several seeds.
-fn drawn(rate: &Rate, limits: &Option<Limits>) -> String {
+fn drawn(rate: &Rate, limits: &Option<ConfidenceLimits>) -> String {
     match (rate.rate, limits) {
         (None, Some(limits)) => format!(
             "{} of {} draws, {} of {} people",

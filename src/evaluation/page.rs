@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::plots::Plots;
 use super::rates::Rate;
-use super::report::{LeftOut, Report};
+use super::report::{EvaluationReport, SkippedRows};
 use super::svg::{Svg, printable};
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;color:#222;max-width:58rem;margin:2rem auto;padding:0 1rem}\
@@ -24,7 +24,7 @@ const DISCARDED_SHOWN: [f64; 2] = [0.05, 0.1];
 const LINES_SHOWN: usize = 20;
 
 /// The page of an evaluation.
-pub fn page(report: &Report, plots: &Plots) -> String {
+pub fn page(report: &EvaluationReport, plots: &Plots) -> String {
     let mut page = Page::new("Evaluation of face matching", "Đánh giá so khớp khuôn mặt");
     headline(&mut page, report);
     compared(&mut page, report);
@@ -59,7 +59,7 @@ pub fn page(report: &Report, plots: &Plots) -> String {
     page.finish()
 }
 
-fn headline(page: &mut Page, report: &Report) {
+fn headline(page: &mut Page, report: &EvaluationReport) {
     let known = |fmr: f64| report.fnmr_at_fmr.iter().find(|p| p.fmr == fmr && p.fnmr.is_some());
     let Some(point) = HEADLINE_FMRS.iter().find_map(|fmr| known(*fmr)) else {
         page.headline(
@@ -87,7 +87,7 @@ fn headline(page: &mut Page, report: &Report) {
     ));
 }
 
-fn compared(page: &mut Page, report: &Report) {
+fn compared(page: &mut Page, report: &EvaluationReport) {
     page.heading("What was compared", "Dữ liệu so sánh");
     let mut rows = vec![
         ["data".to_owned(), report.source.clone()],
@@ -121,7 +121,7 @@ fn compared(page: &mut Page, report: &Report) {
     page.table(&["", ""], &rows);
 }
 
-fn rates(page: &mut Page, report: &Report) {
+fn rates(page: &mut Page, report: &EvaluationReport) {
     page.heading("Error rates", "Tỷ lệ lỗi");
     let rows: Vec<[String; 6]> = report
         .fnmr_at_fmr
@@ -149,7 +149,7 @@ fn rates(page: &mut Page, report: &Report) {
     });
 }
 
-fn slices(page: &mut Page, report: &Report) {
+fn slices(page: &mut Page, report: &EvaluationReport) {
     if report.slices.is_empty() {
         return;
     }
@@ -184,7 +184,7 @@ fn slices(page: &mut Page, report: &Report) {
     page.note("Thresholds are those of the overall FMR. Both photos of a comparison are of the group.");
 }
 
-fn discard(page: &mut Page, report: &Report, plots: &Plots) {
+fn discard(page: &mut Page, report: &EvaluationReport, plots: &Plots) {
     if report.discard.is_empty() {
         return;
     }
@@ -221,7 +221,7 @@ fn discard(page: &mut Page, report: &Report, plots: &Plots) {
     );
 }
 
-fn one_to_many(page: &mut Page, report: &Report) {
+fn one_to_many(page: &mut Page, report: &EvaluationReport) {
     if let Some(test) = &report.open_set {
         page.heading("Finding a person among many (1:N)", "Tìm một người giữa nhiều người (1:N)");
         page.paragraph(&format!(
@@ -271,7 +271,7 @@ fn one_to_many(page: &mut Page, report: &Report) {
     }
 }
 
-fn fusion(page: &mut Page, report: &Report) {
+fn fusion(page: &mut Page, report: &EvaluationReport) {
     let Some(fusion) = &report.fusion else { return };
     page.heading("Several captures", "Nhiều ảnh chụp");
     page.paragraph(&format!(
@@ -295,7 +295,7 @@ fn fusion(page: &mut Page, report: &Report) {
     page.table(&["way", "FNMR (95 %)", "over the plain mean, points of percent (95 %)"], &rows);
 }
 
-fn calibration(page: &mut Page, report: &Report) {
+fn calibration(page: &mut Page, report: &EvaluationReport) {
     if let Some(check) = &report.calibration_check {
         page.heading("Do the stated rates hold for others?", "Tỷ lệ đã nêu có đúng với người khác không?");
         let rows: Vec<[String; 3]> = check
@@ -312,7 +312,7 @@ fn calibration(page: &mut Page, report: &Report) {
 }
 
 /// What of the manifest says less than it should.
-fn doubts(page: &mut Page, report: &Report) {
+fn doubts(page: &mut Page, report: &EvaluationReport) {
     if report.doubts.is_empty() {
         return;
     }
@@ -321,7 +321,7 @@ fn doubts(page: &mut Page, report: &Report) {
 }
 
 /// What was asked for and is not on the page.
-fn absent(page: &mut Page, report: &Report) {
+fn absent(page: &mut Page, report: &EvaluationReport) {
     if report.absent.is_empty() {
         return;
     }
@@ -331,7 +331,7 @@ fn absent(page: &mut Page, report: &Report) {
     page.table(&["what", "why"], &rows);
 }
 
-fn labels(page: &mut Page, report: &Report) {
+fn labels(page: &mut Page, report: &EvaluationReport) {
     if report.suspected_labels.is_empty() {
         return;
     }
@@ -345,7 +345,7 @@ fn labels(page: &mut Page, report: &Report) {
     page.table(&["line", "and line", "score"], &rows);
 }
 
-pub(super) fn left_out(page: &mut Page, left_out: &LeftOut) {
+pub(super) fn left_out(page: &mut Page, left_out: &SkippedRows) {
     page.heading("Left out", "Những gì bị bỏ qua");
     if left_out.count == 0 {
         page.paragraph("Nothing. Không có.");
@@ -477,7 +477,7 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
-    use super::super::doubts::Doubt;
+    use super::super::doubts::ManifestWarning;
     use super::super::plots::plots;
     use super::super::report::tests::{report, small};
     use super::*;
@@ -528,7 +528,8 @@ mod tests {
         cross_fit.rows[0].group = hostile("cross");
         report.left_out.add(18, "REASON", &hostile("what"));
         report.left_out.reasons.insert(hostile("reason"), 1);
-        report.doubts = vec![Doubt { column: hostile("doubt"), what: "not a number", lines: vec![1], count: 1 }];
+        report.doubts =
+            vec![ManifestWarning { column: hostile("doubt"), what: "not a number", lines: vec![1], count: 1 }];
         let plots = plots(&report);
         let text = page(&report, &plots);
         assert!(!text.contains("<script") && !text.contains("</script"));

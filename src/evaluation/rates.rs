@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::material::Material;
-use super::view::{Bootstrap, ERRORS_MIN, Rates, Times, View, interval};
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Multiplicities, Rates, interval};
 
 /// Points of a DET curve per decade of FMR.
 const DET_PER_DECADE: f64 = 8.0;
@@ -215,13 +215,13 @@ fn operating_point(rates: &Rates<'_>, fmr: f64, genuine: u64, impostor: u64, att
 }
 
 /// FNMR at an FMR in every repetition, and as counted.
-pub(super) fn fnmr_at(view: &View, fmr: f64, bootstrap: Bootstrap) -> (Option<f64>, Vec<Option<f64>>) {
-    (view.counted().fnmr_at(fmr), view.repeat(bootstrap, |_: &Times, rates| rates.fnmr_at(fmr)))
+pub(super) fn fnmr_at(view: &ComparisonView, fmr: f64, bootstrap: Bootstrap) -> (Option<f64>, Vec<Option<f64>>) {
+    (view.counted().fnmr_at(fmr), view.repeat(bootstrap, |_: &Multiplicities, rates| rates.fnmr_at(fmr)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::material::Plan;
+    use super::super::material::ComparisonPlan;
     use super::super::set::tests::made_up;
     use super::*;
 
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn no_rate_is_given_that_the_data_does_not_support() {
         let set = made_up(40, 4, 0.8);
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         // 12,480 impostor comparisons: 124 false matches at 1e-2, 12 at 1e-3.
         let overall = overall(&material, &[1e-2, 1e-3], BOOTSTRAP);
         let [ref sure, ref unsure] = overall.points[..] else { panic!() };
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn people_told_apart_without_fail_have_no_miss_rate() {
         let set = made_up(40, 4, 0.01);
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let point = overall(&material, &[1e-2], BOOTSTRAP).points.remove(0);
         assert_eq!((point.fnmr, point.misses, point.frr), (None, Some(0), None));
         assert!(point.threshold.is_some() && point.not_resolved.unwrap().contains("misses"));
@@ -254,7 +254,7 @@ mod tests {
     fn failures_to_acquire_are_rejections() {
         let mut set = made_up(40, 4, 0.8);
         (0..40).for_each(|subject| set.push(subject, None));
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let point = overall(&material, &[1e-2], BOOTSTRAP).points.remove(0);
         // Four more comparisons per person, all lost.
         let rejected = (point.misses.unwrap() + 160) as f64;
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn the_equal_error_rate_lies_where_the_errors_are_equal() {
         let set = made_up(100, 4, 0.75);
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let equal = overall(&material, &[], BOOTSTRAP).equal_error;
         let (rate, at) = (equal.rate.unwrap(), equal.threshold.unwrap());
         let view = material.whole();

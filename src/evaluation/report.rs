@@ -9,21 +9,21 @@ use super::coverage::{Coverage, coverage};
 use super::cross_fit::{CrossFit, cross_fit};
 use super::differentials::{Differentials, differentials, fixed_thresholds};
 use super::discard::{DiscardCurve, discard_curves};
-use super::doubts::{Doubt, doubts};
-use super::fit::{About, FitError, fit_curve};
+use super::doubts::{ManifestWarning, doubts};
+use super::fit::{CurveDescription, FitError, fit_curve};
 use super::fusion::{FusionReport, fusion};
-use super::groups::{GroupBy, Groups, Terms};
+use super::groups::{ComparisonRules, GroupBy, PhotoGroups};
 use super::histogram::{Histogram, edge};
-use super::material::{Material, Plan};
-use super::open_set::{OpenSet, Projection, open_set, project};
+use super::material::{ComparisonPlan, Material};
+use super::open_set::{GalleryProjection, OpenSet, open_set, project};
 use super::pad::PadReport;
-use super::pairs::{AllPairs, Listed};
+use super::pairs::{AllPairs, ListedComparisons};
 use super::rates::{DetPoint, EqualError, OperatingPoint, overall};
 use super::set::PhotoSet;
 use super::slices::{Slice, slices};
 use super::view::Bootstrap;
-use super::worst_group::Fitting;
-use crate::matching::{Curve, Weighed};
+use super::worst_group::FitInput;
+use crate::matching::{Curve, Weighting};
 
 /// Version of the document.
 const VERSION: u32 = 1;
@@ -36,18 +36,18 @@ const FMRS: [f64; 5] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 
 /// What was not looked at, and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct LeftOut {
+pub struct SkippedRows {
     /// Rows.
     pub count: u64,
     /// By reason.
     pub reasons: BTreeMap<String, u64>,
     /// The first of them.
-    pub lines: Vec<LeftOutLine>,
+    pub lines: Vec<SkippedRow>,
 }
 
 /// A row that was not looked at. Says nothing of whom it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LeftOutLine {
+pub struct SkippedRow {
     /// Line in the manifest or list, from 1.
     pub line: u64,
     /// Stable code.
@@ -56,13 +56,13 @@ pub struct LeftOutLine {
     pub what: String,
 }
 
-impl LeftOut {
+impl SkippedRows {
     /// Notes a row.
     pub fn add(&mut self, line: u64, reason: &str, what: &str) {
         self.count += 1;
         *self.reasons.entry(reason.to_owned()).or_insert(0) += 1;
         if self.lines.len() < LINES_MAX {
-            self.lines.push(LeftOutLine { line, reason: reason.to_owned(), what: what.to_owned() });
+            self.lines.push(SkippedRow { line, reason: reason.to_owned(), what: what.to_owned() });
         }
     }
 }
@@ -114,7 +114,7 @@ pub struct SuspectedLabel {
 
 /// What the document says of its inputs.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Inputs {
+pub struct EvaluationInputs {
     /// Name of the model pack.
     pub pack: String,
     /// Recipe of the templates.
@@ -126,7 +126,7 @@ pub struct Inputs {
     /// Conditions photos had to meet.
     pub only: Vec<String>,
     /// Rows not looked at.
-    pub left_out: LeftOut,
+    pub left_out: SkippedRows,
     /// Photos that gave no template, by reason.
     pub failures: BTreeMap<String, u64>,
     /// Rows with the picture of an earlier one.
@@ -135,7 +135,7 @@ pub struct Inputs {
 
 /// What is to be found out.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
+pub struct EvaluationOptions {
     /// How intervals are found.
     pub bootstrap: Bootstrap,
     /// Groups to look at.
@@ -143,7 +143,7 @@ pub struct Options {
     /// Only comparisons of two photos with the same values here.
     pub within: Option<GroupBy>,
     /// What counts the same.
-    pub weighed: Weighed,
+    pub weighed: Weighting,
     /// Curves of the model pack's calibration for single photos.
     pub stated: Vec<Curve>,
     /// Groups of which the cross-fit finds the worst.
@@ -166,7 +166,7 @@ pub struct Options {
 
 /// Something that was asked for and that the data does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Absent {
+pub struct MissingPart {
     /// What was asked for, as a field of the report names it: `cross_fit`,
     /// `calibration_check`, `projections` or `fusion`.
     pub part: &'static str,
@@ -174,7 +174,7 @@ pub struct Absent {
     pub why: String,
 }
 
-impl Absent {
+impl MissingPart {
     /// What was asked for, in words.
     pub fn name(&self) -> &'static str {
         match self.part {
@@ -188,7 +188,7 @@ impl Absent {
 
 /// Everything an evaluation found. The order of fields and their names are a contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct EvaluationReport {
     /// Version of this document.
     pub version: u32,
     /// Day of the evaluation, where named.
@@ -212,7 +212,7 @@ pub struct Report {
     /// The same, by reason.
     pub failure_reasons: BTreeMap<String, u64>,
     /// Rows not looked at.
-    pub left_out: LeftOut,
+    pub left_out: SkippedRows,
     /// Rows with the picture of an earlier one.
     pub same_pictures: SamePictures,
     /// `all pairs`, `a sample of all pairs`, or `a list`.
@@ -245,7 +245,7 @@ pub struct Report {
     /// 1:N.
     pub open_set: Option<OpenSet>,
     /// 1:N in larger galleries.
-    pub projections: Vec<Projection>,
+    pub projections: Vec<GalleryProjection>,
     /// Several captures as one probe.
     pub fusion: Option<FusionReport>,
     /// Whether the stated rates hold on people left out.
@@ -256,9 +256,9 @@ pub struct Report {
     /// Why the calibration could not be looked at.
     pub calibration_problem: Option<String>,
     /// What was asked for and is not in this document, or not all of it.
-    pub absent: Vec<Absent>,
+    pub absent: Vec<MissingPart>,
     /// Values of the manifest that say less than they should, of rows that were taken.
-    pub doubts: Vec<Doubt>,
+    pub doubts: Vec<ManifestWarning>,
     /// Labels to check.
     pub suspected_labels: Vec<SuspectedLabel>,
     /// Counts of scores for the plots; not part of the JSON.
@@ -266,7 +266,7 @@ pub struct Report {
     pub scores: [Histogram; 2],
 }
 
-impl Report {
+impl EvaluationReport {
     /// Which comparisons were made, in words.
     pub fn compared(&self) -> String {
         match &self.within {
@@ -277,14 +277,19 @@ impl Report {
 }
 
 /// Looks at `set` from all sides.
-pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Options) -> Report {
+pub fn evaluate(
+    set: &PhotoSet,
+    plan: ComparisonPlan<'_>,
+    inputs: EvaluationInputs,
+    options: &EvaluationOptions,
+) -> EvaluationReport {
     let bootstrap = options.bootstrap;
-    let within = options.within.as_ref().and_then(|by| Groups::of(set, by));
-    let terms = Terms { within: within.as_ref(), weighed: options.weighed };
+    let within = options.within.as_ref().and_then(|by| PhotoGroups::of(set, by));
+    let terms = ComparisonRules { within: within.as_ref(), weighed: options.weighed };
     let material = Material::make_on(terms, set, plan);
     let overall = overall(&material, &FMRS, bootstrap);
-    let all_pairs = matches!(plan, Plan::AllPairs { .. });
-    let mut found = Found::default();
+    let all_pairs = matches!(plan, ComparisonPlan::AllPairs { .. });
+    let mut found = PartOutcomes::default();
     let projections = found.or_why("projections", projections(&material, plan, options)).unwrap_or_default();
     // Looked at where asked for, and where the photos and not a list decide.
     let check =
@@ -293,8 +298,8 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
     if options.splits > 0 && !all_pairs {
         found.lacks("calibration_check", "a list says which photos are compared; leave out --pairs".to_owned());
     }
-    let groups = options.groups.as_ref().and_then(|by| Groups::of(set, by));
-    let fitting = Fitting {
+    let groups = options.groups.as_ref().and_then(|by| PhotoGroups::of(set, by));
+    let fitting = FitInput {
         set,
         terms,
         groups: groups.as_ref(),
@@ -303,7 +308,7 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
         references: None,
         frames_max: 1,
         comparisons_max: options.comparisons_max,
-        about: About::passing(),
+        about: CurveDescription::passing(),
     };
     let checked = (all_pairs && options.folds > 0).then(|| cross_fit(&fitting, options.folds));
     let cross_fit = checked.and_then(|checked| found.or_why("cross_fit", checked));
@@ -319,7 +324,7 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
         found.no_fusion(options, through_all);
     }
     let with_template = set.with_template().count() as u64;
-    Report {
+    EvaluationReport {
         version: VERSION,
         date: inputs.date,
         source: inputs.source,
@@ -368,14 +373,14 @@ pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Option
 
 /// What came of what was asked for.
 #[derive(Default)]
-struct Found {
+struct PartOutcomes {
     calibration_problem: Option<String>,
-    absent: Vec<Absent>,
+    absent: Vec<MissingPart>,
 }
 
-impl Found {
+impl PartOutcomes {
     fn lacks(&mut self, part: &'static str, why: String) {
-        self.absent.push(Absent { part, why });
+        self.absent.push(MissingPart { part, why });
     }
 
     /// What was found, or a note of why it was not.
@@ -397,7 +402,7 @@ impl Found {
     }
 
     /// Notes which curves a cross-fit has no figures of.
-    fn curves_of(&mut self, check: &CrossFit, options: &Options) {
+    fn curves_of(&mut self, check: &CrossFit, options: &EvaluationOptions) {
         let has = |curve: &str| check.rows.iter().any(|row| row.curve == curve);
         if !has("pooled") {
             self.lacks(
@@ -416,7 +421,7 @@ impl Found {
     }
 
     /// Notes why captures were not fused.
-    fn no_fusion(&mut self, options: &Options, through_all: bool) {
+    fn no_fusion(&mut self, options: &EvaluationOptions, through_all: bool) {
         let why = match through_all {
             true => format!("fewer than two people have {} photos with a template", options.frames + 1),
             false => "probes are compared with the photos of all people; leave out --within and --pairs".to_owned(),
@@ -425,17 +430,21 @@ impl Found {
     }
 }
 
-fn projections(material: &Material<'_>, plan: Plan<'_>, options: &Options) -> Result<Vec<Projection>, FitError> {
+fn projections(
+    material: &Material<'_>,
+    plan: ComparisonPlan<'_>,
+    options: &EvaluationOptions,
+) -> Result<Vec<GalleryProjection>, FitError> {
     if options.project_to.is_empty() {
         return Ok(Vec::new());
     }
     let set = material.set();
-    let about = About::passing();
+    let about = CurveDescription::passing();
     let curve: Curve = match plan {
-        Plan::AllPairs { comparisons_max, seed } => {
+        ComparisonPlan::AllPairs { comparisons_max, seed } => {
             fit_curve(&AllPairs::new(set, |_| true, comparisons_max, seed).on(material.terms()), set.subjects(), about)?
         }
-        Plan::Listed(pairs) => fit_curve(&Listed { set, pairs }, set.subjects(), about)?,
+        ComparisonPlan::Listed(pairs) => fit_curve(&ListedComparisons { set, pairs }, set.subjects(), about)?,
     };
     let view = material.whole();
     let curves: Vec<(&str, &Curve)> = std::iter::once(("these comparisons", &curve))
@@ -473,7 +482,7 @@ pub struct PadDocument {
     /// Model pack.
     pub pack: String,
     /// Rows not looked at.
-    pub left_out: LeftOut,
+    pub left_out: SkippedRows,
     /// How intervals were found.
     pub intervals: String,
     /// The rates.
@@ -482,7 +491,7 @@ pub struct PadDocument {
 
 impl PadDocument {
     /// The document of a test.
-    pub fn new(inputs: Inputs, bootstrap: Bootstrap, pad: PadReport) -> Self {
+    pub fn new(inputs: EvaluationInputs, bootstrap: Bootstrap, pad: PadReport) -> Self {
         Self {
             version: VERSION,
             date: inputs.date,
@@ -500,17 +509,17 @@ impl PadDocument {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::set::Column;
-    use super::super::set::Measure;
+    use super::super::set::ManifestColumn;
+    use super::super::set::PhotoMeasure;
     use super::super::set::tests::made_up;
     use super::*;
 
-    pub fn options() -> Options {
-        Options {
+    pub fn options() -> EvaluationOptions {
+        EvaluationOptions {
             bootstrap: Bootstrap { repetitions: 100, seed: 1 },
             by: vec![GroupBy::parse("half").unwrap()],
             within: None,
-            weighed: Weighed::Comparisons,
+            weighed: Weighting::Comparisons,
             stated: Vec::new(),
             groups: Some(GroupBy::parse("half").unwrap()),
             people_min: 20,
@@ -523,22 +532,23 @@ pub(super) mod tests {
         }
     }
 
-    pub fn report() -> Report {
+    pub fn report() -> EvaluationReport {
         let mut set = made_up(80, 5, 0.8);
-        let mut column = Column::default();
+        let mut column = ManifestColumn::default();
         (0..set.len()).for_each(|photo| column.push(if photo < 200 { "<first> & \"half\"" } else { "second" }));
         set.columns.push(("half".to_owned(), column));
-        set.measures.push(Measure {
+        set.measures.push(PhotoMeasure {
             name: "norm".into(),
             overall: true,
             values: (0..400).map(|i| Some((i % 7) as f32)).collect(),
         });
         set.lines = (2..402).collect();
         set.push(3, None);
-        let mut inputs = Inputs { pack: "made up".into(), source: "m.csv".into(), ..Inputs::default() };
+        let mut inputs =
+            EvaluationInputs { pack: "made up".into(), source: "m.csv".into(), ..EvaluationInputs::default() };
         inputs.left_out.add(17, "FILE_MISSING", "no such file; check the path");
         inputs.failures.insert("NO_FACE".into(), 1);
-        evaluate(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 }, inputs, &options())
+        evaluate(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 }, inputs, &options())
     }
 
     #[test]
@@ -577,12 +587,17 @@ pub(super) mod tests {
     }
 
     /// An evaluation of too few people for anything but rates.
-    pub fn small() -> Report {
+    pub fn small() -> EvaluationReport {
         let mut set = made_up(6, 2, 0.8);
-        let mut column = Column::default();
+        let mut column = ManifestColumn::default();
         (0..set.len()).for_each(|photo| column.push(if photo < 6 { "first" } else { "second" }));
         set.columns.push(("half".to_owned(), column));
-        evaluate(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 }, Inputs::default(), &options())
+        evaluate(
+            &set,
+            ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 },
+            EvaluationInputs::default(),
+            &options(),
+        )
     }
 
     #[test]
@@ -597,7 +612,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_compared_is_said_with_the_groups_it_stays_in() {
-        let within = Report { within: Some("set+sex".into()), ..small() };
+        let within = EvaluationReport { within: Some("set+sex".into()), ..small() };
         assert_eq!(
             (small().compared(), within.compared()),
             ("all pairs".into(), "all pairs within the same set+sex".into())
@@ -606,7 +621,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_list_of_what_was_left_out_stays_short() {
-        let mut left_out = LeftOut::default();
+        let mut left_out = SkippedRows::default();
         (0..100_000).for_each(|line| left_out.add(line, "FILE_MISSING", "no such file"));
         assert_eq!((left_out.count, left_out.reasons["FILE_MISSING"], left_out.lines.len()), (100_000, 100_000, 1000));
     }
@@ -618,7 +633,7 @@ pub(super) mod tests {
         let template = set.template(0).cloned();
         set.push(1, template);
         set.lines = (2..).take(set.len()).collect();
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let suspects = suspected_labels(&material);
         assert!(suspects.iter().any(|s| (s.line_a, s.line_b) == (2, 162)), "{suspects:?}");
     }

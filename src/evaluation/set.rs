@@ -7,7 +7,7 @@ use crate::matching::RecipeMismatch;
 
 /// A column of the manifest: one of a few values per photo.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Column {
+pub struct ManifestColumn {
     values: Vec<String>,
     index: HashMap<String, u32>,
     of_photo: Vec<u32>,
@@ -18,7 +18,7 @@ const VALUES_MAX: usize = 10_000;
 /// What the values beyond are called.
 const OTHER: &str = "(others)";
 
-impl Column {
+impl ManifestColumn {
     /// Adds the value of the next photo.
     pub fn push(&mut self, value: &str) {
         let value = if self.values.len() >= VALUES_MAX && !self.index.contains_key(value) { OTHER } else { value };
@@ -42,7 +42,7 @@ impl Column {
 
 /// A number known of every photo, or of some.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Measure {
+pub struct PhotoMeasure {
     /// What it is, with its unit.
     pub name: String,
     /// Whether it says how much a photo is worth: tried as a weight of fused captures.
@@ -58,9 +58,9 @@ pub struct PhotoSet {
     owners: Vec<u32>,
     subjects: usize,
     /// Columns of the manifest, by name, each with a value for every photo.
-    pub columns: Vec<(String, Column)>,
+    pub columns: Vec<(String, ManifestColumn)>,
     /// Numbers known of the photos.
-    pub measures: Vec<Measure>,
+    pub measures: Vec<PhotoMeasure>,
     /// Where each photo is first named: a line of the input, from 1.
     pub lines: Vec<u64>,
 }
@@ -127,7 +127,7 @@ impl PhotoSet {
     }
 
     /// A column by its name.
-    pub fn column(&self, name: &str) -> Option<&Column> {
+    pub fn column(&self, name: &str) -> Option<&ManifestColumn> {
         self.columns.iter().find(|(of, _)| of == name).map(|(_, column)| column)
     }
 }
@@ -171,7 +171,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_column_with_a_value_for_each_photo_stays_bounded() {
-        let mut column = Column::default();
+        let mut column = ManifestColumn::default();
         for i in 0..2 * VALUES_MAX {
             column.push(&i.to_string());
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::groups::{GroupBy, Groups};
+use super::groups::{GroupBy, PhotoGroups};
 use super::histogram::bin;
 use super::material::Material;
 use super::rates::{OperatingPoint, Rate};
@@ -74,7 +74,7 @@ pub fn slices(material: &Material<'_>, points: &[OperatingPoint], by: &[GroupBy]
     let overall_repeated = whole.repeat(bootstrap, |_, rates| at_all(rates));
     let mut slices = Vec::new();
     for group_by in by {
-        let Some(groups) = Groups::of(material.set(), group_by) else { continue };
+        let Some(groups) = PhotoGroups::of(material.set(), group_by) else { continue };
         for (group, photos, subjects) in sizes(material.set(), &groups) {
             let view = material.view(|photo| groups.group(photo) == group).above(lowest);
             let rates = view.counted();
@@ -112,7 +112,7 @@ pub(super) fn over(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
 }
 
 /// Groups with their photos and people: the largest, by name.
-pub(super) fn sizes(set: &PhotoSet, groups: &Groups) -> Vec<(u32, usize, usize)> {
+pub(super) fn sizes(set: &PhotoSet, groups: &PhotoGroups) -> Vec<(u32, usize, usize)> {
     let mut photos: std::collections::BTreeMap<u32, Vec<u32>> = Default::default();
     set.with_template().for_each(|photo| photos.entry(groups.group(photo)).or_default().push(photo));
     let mut sizes: Vec<(u32, usize, usize)> = photos
@@ -132,9 +132,9 @@ pub(super) fn sizes(set: &PhotoSet, groups: &Groups) -> Vec<(u32, usize, usize)>
 
 #[cfg(test)]
 mod tests {
-    use super::super::material::Plan;
+    use super::super::material::ComparisonPlan;
     use super::super::rates::overall;
-    use super::super::set::Column;
+    use super::super::set::ManifestColumn;
     use super::super::set::tests::made_up;
     use super::*;
     use crate::face::Template;
@@ -147,7 +147,7 @@ mod tests {
         let plain = made_up(120, 4, 0.5);
         let common = plain.template(0).unwrap().vector().to_vec();
         let mut set = PhotoSet::default();
-        let mut column = Column::default();
+        let mut column = ManifestColumn::default();
         for photo in 0..plain.len() as u32 {
             let (subject, template) = (plain.subject(photo), plain.template(photo).unwrap());
             let alike = subject >= 60;
@@ -157,7 +157,7 @@ mod tests {
             column.push(if alike { "alike" } else { "plain" });
         }
         set.columns.push(("kind".to_owned(), column));
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let points = overall(&material, &SLICE_FMRS, BOOTSTRAP).points;
         let slices = slices(&material, &points, &[GroupBy::parse("kind").unwrap()], BOOTSTRAP);
         let [alike, plain] = &slices[..] else { panic!("{slices:?}") };

@@ -20,7 +20,7 @@ const LEGEND_ROOM: f64 = 42.0;
 const LETTER: f64 = 6.6;
 
 /// An axis with its marks.
-pub(crate) struct Axis {
+pub(crate) struct PlotAxis {
     label: String,
     from: f64,
     to: f64,
@@ -28,7 +28,7 @@ pub(crate) struct Axis {
     marks: Vec<(f64, String)>,
 }
 
-impl Axis {
+impl PlotAxis {
     /// Even steps from `from` to `to`.
     pub fn linear(label: &str, from: f64, to: f64, step: f64) -> Self {
         let count = ((to - from) / step).round() as usize;
@@ -93,15 +93,15 @@ impl Render for Svg {
 
 /// A plot being drawn.
 pub(crate) struct Plot {
-    x: Axis,
-    y: Axis,
+    x: PlotAxis,
+    y: PlotAxis,
     body: Vec<Markup>,
     legend: Vec<(String, &'static str)>,
     title: String,
 }
 
 impl Plot {
-    pub fn new(title: &str, x: Axis, y: Axis) -> Self {
+    pub fn new(title: &str, x: PlotAxis, y: PlotAxis) -> Self {
         Self { x, y, body: Vec::new(), legend: Vec::new(), title: title.to_owned() }
     }
 
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn names_cannot_break_out_of_the_plot() {
-        let mut plot = Plot::new("a<b", Axis::linear("x & y", 0.0, 1.0, 0.5), Axis::powers("rate", -3, 0));
+        let mut plot = Plot::new("a<b", PlotAxis::linear("x & y", 0.0, 1.0, 0.5), PlotAxis::powers("rate", -3, 0));
         plot.line("\"</svg>\u{1}<script>", "#b00", &[(0.0, 1e-3), (2.0, 5.0)]);
         let text = plot.finish();
         let text = text.as_str();

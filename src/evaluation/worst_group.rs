@@ -7,13 +7,13 @@
 
 use serde::Serialize;
 
-use super::fit::{About, FitError, fit_curve, rounded};
-use super::groups::{Groups, Holdings, Terms};
+use super::fit::{CurveDescription, FitError, fit_curve, rounded};
+use super::groups::{ComparisonRules, PhotoCounts, PhotoGroups};
 use super::histogram::bin;
-use super::pairs::{AllPairs, Pair, PairSource, Probes, scan};
+use super::pairs::{AllPairs, Comparison, ComparisonSource, ProbeComparisons, scan};
 use super::set::PhotoSet;
-use crate::matching::worst::{derived, fusing_factor, never_below};
-use crate::matching::{Curve, Weighed};
+use crate::matching::worst_group::{derived, fusing_factor, never_below};
+use crate::matching::{Curve, Weighting};
 
 /// People a group must have to count, where nobody says otherwise.
 pub const GROUP_PEOPLE_MIN: u64 = 100;
@@ -27,13 +27,13 @@ const DRAWS: usize = 10;
 const SEED: u64 = 20_161_113;
 
 /// What a calibration is fitted on, and how.
-pub struct Fitting<'a> {
+pub struct FitInput<'a> {
     /// Photos.
     pub set: &'a PhotoSet,
     /// Which comparisons, and what counts the same.
-    pub terms: Terms<'a>,
+    pub terms: ComparisonRules<'a>,
     /// Groups of which the worst gets curves of its own.
-    pub groups: Option<&'a Groups>,
+    pub groups: Option<&'a PhotoGroups>,
     /// People a group must have to count.
     pub people_min: u64,
     /// Photos that take part.
@@ -45,25 +45,25 @@ pub struct Fitting<'a> {
     /// Most comparisons of single photos.
     pub comparisons_max: u64,
     /// What the curves say of themselves.
-    pub about: About,
+    pub about: CurveDescription,
 }
 
 /// The curves of a population.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fitted {
+pub struct FittedCurves {
     /// Of everybody: for one frame, and for as many more as the data allows.
     pub pooled: Vec<Curve>,
     /// Of the worst group, for as many frames; empty where no group can be told.
     pub worst: Vec<Curve>,
     /// What was seen of each group, the highest rate first.
-    pub groups: Vec<GroupSeen>,
+    pub groups: Vec<GroupObservation>,
     /// What was not fitted, and why.
     pub skipped: Vec<String>,
 }
 
 /// A group beside the pooled rates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct GroupSeen {
+pub struct GroupObservation {
     /// Its name.
     pub group: String,
     /// People in it.
@@ -81,12 +81,12 @@ pub struct GroupSeen {
 }
 
 /// Comparisons of single photos or of fused probes.
-enum Source<'a> {
+enum FitSource<'a> {
     All(AllPairs<'a>),
-    Probes(Probes<'a>),
+    Probes(ProbeComparisons<'a>),
 }
 
-impl PairSource for Source<'_> {
+impl ComparisonSource for FitSource<'_> {
     fn rows(&self) -> usize {
         match self {
             Self::All(source) => source.rows(),
@@ -94,21 +94,21 @@ impl PairSource for Source<'_> {
         }
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison)) {
         match self {
             Self::All(source) => source.row(row, visit),
             Self::Probes(source) => source.row(row, visit),
         }
     }
 
-    fn weighed(&self) -> Weighed {
+    fn weighed(&self) -> Weighting {
         match self {
             Self::All(source) => source.weighed(),
             Self::Probes(source) => source.weighed(),
         }
     }
 
-    fn weight(&self, pair: &Pair) -> u64 {
+    fn weight(&self, pair: &Comparison) -> u64 {
         match self {
             Self::All(source) => source.weight(pair),
             Self::Probes(source) => source.weight(pair),
@@ -126,9 +126,9 @@ impl PairSource for Source<'_> {
 /// # Errors
 /// [`FitError`] where there is no pooled curve of single photos: without it there is no
 /// calibration.
-pub fn fit_population(fitting: &Fitting<'_>) -> Result<Fitted, FitError> {
+pub fn fit_population(fitting: &FitInput<'_>) -> Result<FittedCurves, FitError> {
     let single = fitting.curve(1, fitting.include, fitting.about.group.clone())?;
-    let mut fitted = Fitted { pooled: vec![single], worst: Vec::new(), groups: Vec::new(), skipped: Vec::new() };
+    let mut fitted = FittedCurves { pooled: vec![single], worst: Vec::new(), groups: Vec::new(), skipped: Vec::new() };
     for frames in 2..=fitting.frames_max {
         match fitting.curve(frames, fitting.include, fitting.about.group.clone()) {
             Ok(curve) => fitted.pooled.push(curve),
@@ -157,16 +157,22 @@ pub fn fit_population(fitting: &Fitting<'_>) -> Result<Fitted, FitError> {
     Ok(fitted)
 }
 
-impl<'a> Fitting<'a> {
-    fn source(&self, frames: u32, include: &dyn Fn(u32) -> bool) -> Source<'a> {
+impl<'a> FitInput<'a> {
+    fn source(&self, frames: u32, include: &dyn Fn(u32) -> bool) -> FitSource<'a> {
         match self.references {
             None if frames == 1 => {
-                Source::All(AllPairs::new(self.set, include, self.comparisons_max, SEED).on(self.terms))
+                FitSource::All(AllPairs::new(self.set, include, self.comparisons_max, SEED).on(self.terms))
             }
-            None => {
-                Source::Probes(Probes::drawn_on(self.terms, self.set, include, include, frames as usize, DRAWS, SEED))
-            }
-            Some(of) => Source::Probes(Probes::drawn_on(
+            None => FitSource::Probes(ProbeComparisons::drawn_on(
+                self.terms,
+                self.set,
+                include,
+                include,
+                frames as usize,
+                DRAWS,
+                SEED,
+            )),
+            Some(of) => FitSource::Probes(ProbeComparisons::drawn_on(
                 self.terms,
                 self.set,
                 |photo| include(photo) && !of(photo),
@@ -181,21 +187,21 @@ impl<'a> Fitting<'a> {
     /// Curves of single and of fused frames of the same people, those who have enough
     /// photos: what differs is then what fusing does, and not who the people are. Where it
     /// can be, of comparisons within the groups: those of people who look alike.
-    fn fusing(&self, frames: u32, groups: &Groups) -> Result<[Curve; 2], FitError> {
+    fn fusing(&self, frames: u32, groups: &PhotoGroups) -> Result<[Curve; 2], FitError> {
         let within = match self.terms.within {
             Some(cells) => cells.and(groups),
             None => groups.clone(),
         };
-        let alike = Terms { within: Some(&within), ..self.terms };
+        let alike = ComparisonRules { within: Some(&within), ..self.terms };
         self.fusing_on(alike, frames).or_else(|_| self.fusing_on(self.terms, frames))
     }
 
-    fn fusing_on(&self, terms: Terms<'_>, frames: u32) -> Result<[Curve; 2], FitError> {
+    fn fusing_on(&self, terms: ComparisonRules<'_>, frames: u32) -> Result<[Curve; 2], FitError> {
         let is_reference = |photo: u32| self.references.is_none_or(|of| of(photo));
         let is_probe = |photo: u32| self.references.is_none_or(|of| !of(photo));
         let key = |photo: u32| (terms.cell(photo), self.set.subject(photo));
         let probes = self.set.with_template().filter(|&photo| (self.include)(photo) && is_probe(photo));
-        let probes = Holdings::count(probes.map(key));
+        let probes = PhotoCounts::count(probes.map(key));
         // Where every photo is both, one must be left to compare the probe with.
         let enough = u64::from(frames) + u64::from(self.references.is_none());
         let probe = |photo: u32| {
@@ -204,33 +210,33 @@ impl<'a> Fitting<'a> {
         };
         let reference = |photo: u32| (self.include)(photo) && is_reference(photo);
         let curve = |frames: u32| {
-            let source = Probes::drawn_on(terms, self.set, probe, reference, frames as usize, DRAWS, SEED);
+            let source = ProbeComparisons::drawn_on(terms, self.set, probe, reference, frames as usize, DRAWS, SEED);
             fit_curve(&source, self.set.subjects(), self.about.clone())
         };
         Ok([curve(1)?, curve(frames)?])
     }
 
     fn curve(&self, frames: u32, include: &dyn Fn(u32) -> bool, group: String) -> Result<Curve, FitError> {
-        let about = About { probe_frames: frames, group, ..self.about.clone() };
+        let about = CurveDescription { probe_frames: frames, group, ..self.about.clone() };
         fit_curve(&self.source(frames, include), self.set.subjects(), about)
     }
 
     /// What is seen of each group at the pooled thresholds, the highest rate first, then
     /// those whose rate cannot be told.
-    fn look_at(&self, groups: &Groups, pooled: &Curve) -> Vec<(u32, GroupSeen)> {
+    fn look_at(&self, groups: &PhotoGroups, pooled: &Curve) -> Vec<(u32, GroupObservation)> {
         let thresholds = COMPARED_AT.map(|fmr| pooled.threshold(fmr).map_or(i32::MAX, |at| bin(at.score) + 1));
         let source = self.source(1, self.include);
         /// Of one group: comparisons, their weight, and at each threshold weight and its
         /// squares.
         #[derive(Clone, Copy, Default)]
-        struct Sums {
+        struct GroupSums {
             comparisons: u64,
             weight: u64,
             matches: [(u64, u128); COMPARED_AT.len()],
         }
         let sums = scan(
             &source,
-            || vec![Sums::default(); groups.len()],
+            || vec![GroupSums::default(); groups.len()],
             |sums, pair| {
                 let group = groups.group(pair.a);
                 if pair.genuine || group != groups.group(pair.b) {
@@ -267,11 +273,11 @@ impl<'a> Fitting<'a> {
         };
         let level = (0..COMPARED_AT.len()).find(|&level| (0..groups.len()).any(|group| tells(group, level)));
         let level = level.unwrap_or(0);
-        let mut seen: Vec<(u32, GroupSeen)> = (0..groups.len())
+        let mut seen: Vec<(u32, GroupObservation)> = (0..groups.len())
             .filter(|&group| sums[group].comparisons > 0)
             .map(|group| {
-                let Sums { comparisons, weight, matches } = sums[group];
-                let seen = GroupSeen {
+                let GroupSums { comparisons, weight, matches } = sums[group];
+                let seen = GroupObservation {
                     group: groups.kept_name(group as u32),
                     subjects: people[group],
                     impostor_comparisons: comparisons,
@@ -284,14 +290,14 @@ impl<'a> Fitting<'a> {
             })
             .collect();
         seen.sort_by(|(_, x), (_, y)| {
-            let key = |seen: &GroupSeen| seen.fmr.unwrap_or(-1.0);
+            let key = |seen: &GroupObservation| seen.fmr.unwrap_or(-1.0);
             key(y).total_cmp(&key(x)).then_with(|| x.group.cmp(&y.group))
         });
         seen
     }
 
     /// People with a photo in each group.
-    pub(super) fn people(&self, groups: &Groups) -> Vec<u64> {
+    pub(super) fn people(&self, groups: &PhotoGroups) -> Vec<u64> {
         let photos = self.set.with_template().filter(|&photo| (self.include)(photo));
         let mut all: Vec<(u32, u32)> = photos.map(|photo| (groups.group(photo), self.set.subject(photo))).collect();
         all.sort_unstable();
@@ -307,7 +313,7 @@ impl<'a> Fitting<'a> {
 
     fn worst(
         &self,
-        groups: &Groups,
+        groups: &PhotoGroups,
         group: u32,
         pooled: &[Curve],
         skipped: &mut Vec<String>,
@@ -347,18 +353,18 @@ impl<'a> Fitting<'a> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::groups::GroupBy;
-    use super::super::set::Column;
+    use super::super::set::ManifestColumn;
     use super::super::set::tests::made_up;
     use super::*;
     use crate::face::Template;
-    use crate::matching::{Basis, POOLED};
+    use crate::matching::{CurveBasis, POOLED};
 
     /// People in three groups; those of the second share a part of their face, and a few
     /// of them are a group of their own that shares more of it.
     pub fn alike(people: usize, each: usize, few: usize) -> PhotoSet {
         let plain = made_up(people, each, 0.5);
         let common = plain.template(0).map(|t| t.vector().to_vec()).unwrap_or_default();
-        let (mut set, mut column) = (PhotoSet::default(), Column::default());
+        let (mut set, mut column) = (PhotoSet::default(), ManifestColumn::default());
         for photo in 0..plain.len() as u32 {
             let (subject, template) = (plain.subject(photo), plain.template(photo).unwrap());
             let (name, share) = match subject as usize {
@@ -374,21 +380,21 @@ pub(super) mod tests {
         set
     }
 
-    fn groups(set: &PhotoSet) -> Groups {
-        Groups::of(set, &GroupBy::parse("kind").unwrap()).unwrap()
+    fn groups(set: &PhotoSet) -> PhotoGroups {
+        PhotoGroups::of(set, &GroupBy::parse("kind").unwrap()).unwrap()
     }
 
-    fn fitting<'a>(set: &'a PhotoSet, groups: Option<&'a Groups>, people_min: u64) -> Fitting<'a> {
-        Fitting {
+    fn fitting<'a>(set: &'a PhotoSet, groups: Option<&'a PhotoGroups>, people_min: u64) -> FitInput<'a> {
+        FitInput {
             set,
-            terms: Terms { within: None, weighed: Weighed::People },
+            terms: ComparisonRules { within: None, weighed: Weighting::People },
             groups,
             people_min,
             include: &|_| true,
             references: None,
             frames_max: 2,
             comparisons_max: u64::MAX,
-            about: About::passing(),
+            about: CurveDescription::passing(),
         }
     }
 
@@ -406,8 +412,8 @@ pub(super) mod tests {
         assert_eq!((fitted.pooled.len(), fitted.worst.len()), (2, 2));
         for (pooled, worst) in fitted.pooled.iter().zip(&fitted.worst) {
             assert_eq!((&pooled.group[..], &worst.group[..]), (POOLED, "alike"));
-            assert_eq!((pooled.probe_frames, worst.basis), (worst.probe_frames, Basis::Counted));
-            assert_eq!((worst.weighed, worst.subjects), (Weighed::People, 108));
+            assert_eq!((pooled.probe_frames, worst.basis), (worst.probe_frames, CurveBasis::Counted));
+            assert_eq!((worst.weighed, worst.subjects), (Weighting::People, 108));
             for fmr in [1e-2, 1e-3, 1e-5, 1e-9] {
                 let at = |curve: &Curve| curve.threshold(fmr).unwrap().score;
                 assert!(at(worst) >= at(pooled) - 1e-3, "{fmr}");
@@ -426,7 +432,7 @@ pub(super) mod tests {
     fn too_few_people_with_several_photos_give_a_derived_curve() {
         // One in three people of the group has three photos, the others one.
         let full = alike(240, 3, 0);
-        let (mut set, mut column) = (PhotoSet::default(), Column::default());
+        let (mut set, mut column) = (PhotoSet::default(), ManifestColumn::default());
         let all = groups(&full);
         for photo in 0..full.len() as u32 {
             let name = all.name(all.group(photo));
@@ -439,7 +445,7 @@ pub(super) mod tests {
         let groups = groups(&set);
         let fitted = fit_population(&fitting(&set, Some(&groups), 100)).unwrap();
         let [one, two] = &fitted.worst[..] else { panic!("{:?}", fitted.skipped) };
-        assert_eq!((one.basis, two.basis), (Basis::Counted, Basis::Derived));
+        assert_eq!((one.basis, two.basis), (CurveBasis::Counted, CurveBasis::Derived));
         assert_eq!((&one.misses_group[..], &two.misses_group[..]), (POOLED, POOLED));
         assert_eq!(two.misses, fitted.pooled[1].misses);
         for fmr in [1e-2, 1e-3, 1e-6] {
@@ -447,7 +453,7 @@ pub(super) mod tests {
         }
         // What it states is true for fused probes of the few who have so many photos.
         let own = |photo: u32| groups.name(groups.group(photo)) == "alike";
-        let fused = Probes::drawn(&set, own, own, 2, 3, 7);
+        let fused = ProbeComparisons::drawn(&set, own, own, 2, 3, 7);
         let [_, scores] = super::super::pairs::histograms(&fused);
         let at = bin(two.threshold(1e-2).unwrap().score) + 1;
         let seen = scores.at_or_above(at) as f64 / scores.count() as f64;

@@ -44,7 +44,7 @@ pub(super) fn is_bmp(bytes: &[u8]) -> bool {
 /// Over the limits; cut short; a header that contradicts itself, a palette index without a
 /// colour ([`ImageError::Malformed`]); compression ([`ImageError::Unsupported`]).
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
-    let header = Header::read(bytes)?;
+    let header = BmpHeader::read(bytes)?;
     limits.check_pixels(header.width, header.height, u64::MAX)?;
     let pixels = u64::from(header.width) * u64::from(header.height);
     limits.check_memory(pixels * 3)?;
@@ -67,7 +67,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageErro
 }
 
 /// What the two headers say.
-struct Header {
+struct BmpHeader {
     length: u32,
     width: u32,
     height: u32,
@@ -78,7 +78,7 @@ struct Header {
     pixels_at: usize,
 }
 
-impl Header {
+impl BmpHeader {
     fn read(bytes: &[u8]) -> Result<Self, ImageError> {
         let u32_at = |at| u32_at(bytes, at).ok_or(CUT);
         let u16_at = |at: usize| bytes.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]])).ok_or(CUT);
@@ -131,18 +131,18 @@ impl Header {
         usize::try_from(bits.div_ceil(32) * 4).ok()
     }
 
-    fn colours<'a>(&self, bytes: &'a [u8]) -> Result<Colours<'a>, ImageError> {
+    fn colours<'a>(&self, bytes: &'a [u8]) -> Result<PixelLayout<'a>, ImageError> {
         match self.bits {
-            24 => Ok(Colours::Bgr),
-            32 if self.compression == RGB => Ok(Colours::Bgrx),
-            16 if self.compression == RGB => Ok(Colours::Masks16([0x7C00, 0x03E0, 0x001F].map(Mask::of_known))),
+            24 => Ok(PixelLayout::Bgr),
+            32 if self.compression == RGB => Ok(PixelLayout::Bgrx),
+            16 if self.compression == RGB => Ok(PixelLayout::Masks16([0x7C00, 0x03E0, 0x001F].map(Mask::of_known))),
             bits @ (16 | 32) => {
                 let at = FILE_HEADER_BYTES + INFO as usize;
                 let mut masks = [Mask::default(); 3];
                 for (index, mask) in masks.iter_mut().enumerate() {
                     *mask = Mask::new(u32_at(bytes, at + 4 * index).ok_or(CUT)?, bits)?;
                 }
-                Ok(if bits == 16 { Colours::Masks16(masks) } else { Colours::Masks32(masks) })
+                Ok(if bits == 16 { PixelLayout::Masks16(masks) } else { PixelLayout::Masks32(masks) })
             }
             bits => {
                 let most = 1 << bits;
@@ -157,14 +157,14 @@ impl Header {
                     return Err(bad("pixels that begin within the palette"));
                 }
                 let palette = bytes.get(from..end).ok_or(CUT)?;
-                Ok(Colours::Palette { palette, entry_bytes, bits: usize::from(bits) })
+                Ok(PixelLayout::Palette { palette, entry_bytes, bits: usize::from(bits) })
             }
         }
     }
 }
 
 /// How the bytes of a row become colours.
-enum Colours<'a> {
+enum PixelLayout<'a> {
     Palette {
         palette: &'a [u8],
         entry_bytes: usize,
@@ -177,7 +177,7 @@ enum Colours<'a> {
     Masks32([Mask; 3]),
 }
 
-impl Colours<'_> {
+impl PixelLayout<'_> {
     /// Appends the pixels of one row as R, G, B.
     fn append(&self, row: &[u8], width: usize, out: &mut Vec<u8>) -> Result<(), ImageError> {
         match self {

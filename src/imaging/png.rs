@@ -14,7 +14,7 @@ pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const CUT: ImageError = ImageError::Truncated(Format::Png);
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
-    let structure = Structure::read(bytes, limits)?;
+    let structure = PngStructure::read(bytes, limits)?;
     let (width, height) = (structure.width, structure.height);
     let orientation = structure.exif.map_or(Orientation::NoTransforms, orient::from_exif);
     limits.check_memory(structure.decode_bytes(orientation))?;
@@ -69,7 +69,7 @@ fn translate(error: image::ImageError) -> ImageError {
 }
 
 /// What the chunks say, and those of them that make pixels.
-struct Structure<'a> {
+struct PngStructure<'a> {
     width: u32,
     height: u32,
     bit_depth: u8,
@@ -81,7 +81,7 @@ struct Structure<'a> {
     kept: Vec<u8>,
 }
 
-impl<'a> Structure<'a> {
+impl<'a> PngStructure<'a> {
     /// Walks the chunks (PNG specification, clause 5) without decoding any; the
     /// size is checked as soon as it is known.
     fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {

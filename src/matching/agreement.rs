@@ -12,7 +12,7 @@
 
 /// The number of each item's group, from 0 in the order of their first items. Items are in
 /// one group where a chain of `linked` pairs leads from the one to the other.
-pub fn groups(count: usize, mut linked: impl FnMut(usize, usize) -> bool) -> Vec<usize> {
+pub fn connected_groups(count: usize, mut linked: impl FnMut(usize, usize) -> bool) -> Vec<usize> {
     let mut group: Vec<usize> = (0..count).collect();
     for i in 0..count {
         for j in i + 1..count {
@@ -29,7 +29,7 @@ pub fn groups(count: usize, mut linked: impl FnMut(usize, usize) -> bool) -> Vec
 
 /// What two templates say of whether they are of one person.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Link {
+pub enum TemplateLikeness {
     /// They are alike: how much.
     Alike(f32),
     /// Nothing.
@@ -38,7 +38,7 @@ pub enum Link {
     Apart,
 }
 
-impl Link {
+impl TemplateLikeness {
     /// By a comparison score, the score at which two are alike, and the one below which they
     /// are apart.
     pub fn of(score: f32, alike: f32, apart: f32) -> Self {
@@ -52,16 +52,16 @@ impl Link {
 
 /// The number of each template's group, from 0 in the order of their first items: those of
 /// one person are in one group, and no group has two that are apart.
-pub fn people(count: usize, mut link: impl FnMut(usize, usize) -> Link) -> Vec<usize> {
+pub fn person_groups(count: usize, mut link: impl FnMut(usize, usize) -> TemplateLikeness) -> Vec<usize> {
     let mut alike = Vec::new();
     // Row by row, by the number a group had at first: whether two groups hold some that are.
     let mut apart = vec![false; count * count];
     for i in 0..count {
         for j in i + 1..count {
             match link(i, j) {
-                Link::Alike(score) => alike.push((score, i, j)),
-                Link::Apart => (apart[i * count + j], apart[j * count + i]) = (true, true),
-                Link::Open => {}
+                TemplateLikeness::Alike(score) => alike.push((score, i, j)),
+                TemplateLikeness::Apart => (apart[i * count + j], apart[j * count + i]) = (true, true),
+                TemplateLikeness::Open => {}
             }
         }
     }
@@ -79,7 +79,7 @@ pub fn people(count: usize, mut link: impl FnMut(usize, usize) -> Link) -> Vec<u
             }
         }
     }
-    groups(count, |i, j| group[i] == group[j])
+    connected_groups(count, |i, j| group[i] == group[j])
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn of_scores(scores: &[&[f32]]) -> Vec<usize> {
-        people(scores.len(), |i, j| Link::of(scores[j][i], 0.4, 0.2))
+        person_groups(scores.len(), |i, j| TemplateLikeness::of(scores[j][i], 0.4, 0.2))
     }
 
     /// Seen: a front and a side view of one, a side and a front view of another; the side
@@ -98,7 +98,7 @@ mod tests {
         // Of one person all the pairs may be so-so.
         assert_eq!(of_scores(&[&[], &[0.5], &[0.25, 0.458], &[0.21, 0.3, 0.6]]), [0; 4]);
         assert_eq!(of_scores(&[&[], &[0.3]]), [0, 1]);
-        assert_eq!(people(0, |_, _| Link::Open), [0usize; 0]);
+        assert_eq!(person_groups(0, |_, _| TemplateLikeness::Open), [0usize; 0]);
     }
 
     /// The most alike are joined first, in whatever order they came.
@@ -107,7 +107,7 @@ mod tests {
         // 1 is alike with both, more with 2; 0 and 2 are apart.
         let scores = [[1.0, 0.45, 0.1], [0.45, 1.0, 0.6], [0.1, 0.6, 1.0]];
         for order in [[0usize, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
-            let of = people(3, |i, j| Link::of(scores[order[i]][order[j]], 0.4, 0.2));
+            let of = person_groups(3, |i, j| TemplateLikeness::of(scores[order[i]][order[j]], 0.4, 0.2));
             let place = |item: usize| of[order.iter().position(|at| *at == item).unwrap()];
             assert!(place(1) == place(2) && place(0) != place(1), "{order:?}");
         }
@@ -117,10 +117,10 @@ mod tests {
     fn a_chain_of_alike_templates_is_one_group_and_a_stranger_another() {
         let links = [(0, 1), (1, 4), (2, 3)];
         let linked = |i, j| links.contains(&(i, j));
-        assert_eq!(groups(6, linked), [0, 0, 1, 1, 0, 2]);
-        assert_eq!(groups(0, linked), [0usize; 0]);
-        assert_eq!(groups(3, |_, _| false), [0, 1, 2]);
+        assert_eq!(connected_groups(6, linked), [0, 0, 1, 1, 0, 2]);
+        assert_eq!(connected_groups(0, linked), [0usize; 0]);
+        assert_eq!(connected_groups(3, |_, _| false), [0, 1, 2]);
         // The later item may tie the earlier ones together.
-        assert_eq!(groups(3, |i, j| (i, j) != (0, 1)), [0, 0, 0]);
+        assert_eq!(connected_groups(3, |i, j| (i, j) != (0, 1)), [0, 0, 0]);
     }
 }

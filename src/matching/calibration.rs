@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::curve::{Curve, Knot, Miss, Reference, Tail, TailFactor};
-use super::whose::CurveChoice;
+use super::curve::{Curve, FnmrPoint, Knot, Reference, Tail, TailFactor};
+use super::provenance::CurveChoice;
 use crate::face::RecipeDigest;
 use crate::{regular, typed};
 
@@ -197,7 +197,7 @@ impl Calibration {
                 writeln!(text, "    [{score:?}, {factor:?}],")?;
             }
             writeln!(text, "]\nmisses = [")?;
-            for Miss { score, fnmr } in &curve.misses {
+            for FnmrPoint { score, fnmr } in &curve.misses {
                 writeln!(text, "    [{score:?}, {fnmr:?}],")?;
             }
             writeln!(text, "]")?;
@@ -243,7 +243,7 @@ fn check_curve(curve: &Curve) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::super::curve::tests::curve;
-    use super::super::whose::{Basis, Weighed};
+    use super::super::provenance::{CurveBasis, Weighting};
     use super::*;
 
     fn made(curves: Vec<Curve>) -> Calibration {
@@ -269,8 +269,8 @@ mod tests {
         other.population = "\"quoted\" \\ and\nbroken".into();
         other.knots[0].factor = None;
         other.group = "sex=\"F\"".into();
-        other.weighed = Weighed::People;
-        other.basis = Basis::Derived;
+        other.weighed = Weighting::People;
+        other.basis = CurveBasis::Derived;
         let calibration = made(vec![curve(), other]);
         assert_eq!(toml::from_str::<Calibration>(&calibration.to_toml()).unwrap(), calibration);
     }

@@ -16,12 +16,12 @@
 //! # Whose rate it is
 //! A *pooled* curve counts all comparisons of its population. People of one sex and
 //! origin are more alike than people at large, so a calibration may hold a second curve,
-//! of the group with the highest false match rate the data can tell ([`super::worst`]).
+//! of the group with the highest false match rate the data can tell ([`super::worst_group`]).
 
 use serde::{Deserialize, Serialize};
 
 use super::CalibrationError;
-use super::whose::{Basis, CurveName, POOLED, Weighed, pooled};
+use super::provenance::{CurveBasis, CurveName, POOLED, Weighting, pooled};
 
 /// Rates smaller than this are given as this: no tail fit means anything there.
 pub const FMR_FLOOR: f64 = 1e-12;
@@ -64,10 +64,10 @@ pub struct Curve {
     pub group: String,
     /// What counts the same in it.
     #[serde(default)]
-    pub weighed: Weighed,
+    pub weighed: Weighting,
     /// Counted, or derived from other curves.
     #[serde(default)]
-    pub basis: Basis,
+    pub basis: CurveBasis,
     /// Whose faces: data set and selection.
     pub population: String,
     /// Day of the fit, `YYYY-MM-DD`.
@@ -94,7 +94,7 @@ pub struct Curve {
     /// Scores and miss rates, both ascending: `fnmr` of genuine comparisons score
     /// below `score`.
     #[serde(default)]
-    pub misses: Vec<Miss>,
+    pub misses: Vec<FnmrPoint>,
 }
 
 /// One point of the curve: `fmr` of impostor comparisons score at or above `score`.
@@ -122,7 +122,7 @@ pub struct TailFactor {
 /// One point of the genuine curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "MissRow", into = "MissRow")]
-pub struct Miss {
+pub struct FnmrPoint {
     /// Comparison score.
     pub score: f64,
     /// False non-match rate at that score as threshold.
@@ -183,7 +183,7 @@ impl From<TailFactor> for [f64; 2] {
     }
 }
 
-impl From<MissRow> for Miss {
+impl From<MissRow> for FnmrPoint {
     fn from(row: MissRow) -> Self {
         match row {
             MissRow::Row([score, fnmr]) | MissRow::Table { score, fnmr } => Self { score, fnmr },
@@ -191,8 +191,8 @@ impl From<MissRow> for Miss {
     }
 }
 
-impl From<Miss> for MissRow {
-    fn from(miss: Miss) -> Self {
+impl From<FnmrPoint> for MissRow {
+    fn from(miss: FnmrPoint) -> Self {
         Self::Row([miss.score, miss.fnmr])
     }
 }
@@ -376,8 +376,8 @@ pub(super) mod tests {
             probe_frames: 1,
             reference: Reference::Any,
             group: POOLED.into(),
-            weighed: Weighed::Comparisons,
-            basis: Basis::Counted,
+            weighed: Weighting::Comparisons,
+            basis: CurveBasis::Counted,
             population: "made up".into(),
             date: "2026-01-01".into(),
             subjects: 10,
@@ -387,7 +387,7 @@ pub(super) mod tests {
             tail_factors: vec![TailFactor { score: 0.5, factor: 4.0 }, TailFactor { score: 0.6, factor: 8.0 }],
             genuine_comparisons: 100,
             misses_group: POOLED.into(),
-            misses: vec![Miss { score: 0.2, fnmr: 0.01 }, Miss { score: 0.6, fnmr: 0.41 }],
+            misses: vec![FnmrPoint { score: 0.2, fnmr: 0.01 }, FnmrPoint { score: 0.6, fnmr: 0.41 }],
         }
     }
 

@@ -8,14 +8,14 @@ mod agreement;
 mod calibration;
 mod curve;
 mod dot;
-mod whose;
-pub mod worst;
+mod provenance;
+pub mod worst_group;
 
-pub use agreement::{Link, groups, people};
+pub use agreement::{TemplateLikeness, connected_groups, person_groups};
 pub use calibration::{CALIBRATION_VERSION, Calibration, CalibrationError, GROUP_BYTES_MAX};
-pub use curve::{Curve, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, RateInterval, Reference, Tail, TailFactor, Threshold};
+pub use curve::{Curve, FMR_FLOOR, Fmr, Fnmr, FnmrPoint, Knot, RateInterval, Reference, Tail, TailFactor, Threshold};
 pub use dot::{Dot, dot};
-pub use whose::{Basis, CurveChoice, CurveName, POOLED, Weighed};
+pub use provenance::{CurveBasis, CurveChoice, CurveName, POOLED, Weighting};
 
 use crate::face::{RecipeDigest, Template};
 

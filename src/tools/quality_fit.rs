@@ -6,7 +6,9 @@ use rayon::prelude::*;
 use super::small_net::{self, Row, UNITS};
 use crate::evaluation::FitError;
 use crate::face::Pose;
-use crate::face::quality::{CellTable, Form, QualityModel, Standard, Study, Term, Unit, ViewClass, ViewClassifier};
+use crate::face::quality::{
+    CellTable, Form, HiddenUnit, QualityModel, Standard, Study, Term, ViewClass, ViewClassifier,
+};
 use crate::matching::compare;
 
 /// Weight of the penalty on coefficients, per standardised input.
@@ -130,8 +132,8 @@ fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTabl
     let short = |v: f32| short(f64::from(v)) as f32;
     let unit = |at: usize| {
         let (weights, bias, out) = net.unit(at);
-        let unit = Unit::nearest(&weights, short(bias), out.map(short));
-        Unit { step: short(unit.step), ..unit }
+        let unit = HiddenUnit::nearest(&weights, short(bias), out.map(short));
+        HiddenUnit { step: short(unit.step), ..unit }
     };
     Some(ViewClassifier { signals, bias: net.bias().map(short), units: (0..UNITS).map(unit).collect(), cells: fine })
 }

@@ -6,7 +6,7 @@ use crate::audit::chance::{Chance, LinkChance, LocalChance, Meetings};
 use crate::audit::left_out::{LeftOut, Unit};
 use crate::audit::links::{Link, gather};
 use crate::audit::rings::{Rings, rings};
-use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
+use crate::matching::{Curve, CurveBasis, Knot, POOLED, Reference, Tail, Weighting};
 use crate::search::Pair;
 use crate::table::CsvLocale;
 
@@ -70,8 +70,8 @@ pub fn curve() -> Curve {
         probe_frames: 1,
         reference: Reference::Any,
         group: POOLED.into(),
-        weighed: Weighed::Comparisons,
-        basis: Basis::Counted,
+        weighed: Weighting::Comparisons,
+        basis: CurveBasis::Counted,
         population: "made up".into(),
         date: "2026-01-01".into(),
         subjects: 10,

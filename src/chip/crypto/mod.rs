@@ -12,11 +12,11 @@ mod key;
 mod rsa;
 mod scheme;
 
-pub use curve::Curve;
+pub use curve::EllipticCurve;
 pub use hash::Hash;
 pub use key::{KeyError, PublicKey, Spki};
 pub use rsa::{RSA_BITS_MAX, RsaPublicKey};
-pub use scheme::{AlgorithmIdentifier, Scheme, SignatureError, verify};
+pub use scheme::{AlgorithmIdentifier, SignatureError, SignatureScheme, verify};
 
 pub(crate) use ecdsa::{public_point, sign_for_tests, verify as verify_integers, verify_plain};
 pub(crate) use key::explicit_parameters;

@@ -2,7 +2,7 @@
 
 use super::{Hash, KeyError, PublicKey, Spki, ecdsa};
 use crate::chip::error::InStructure;
-use crate::chip::tlv::Reader;
+use crate::chip::tlv::TlvReader;
 use crate::chip::{ParseError, der, oid};
 
 /// An AlgorithmIdentifier: arcs of the algorithm, and its parameters undecoded.
@@ -15,7 +15,7 @@ pub struct AlgorithmIdentifier {
 }
 
 impl AlgorithmIdentifier {
-    pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn parse(reader: &mut TlvReader<'_>) -> Result<Self, ParseError> {
         const WHAT: &str = "an algorithm identifier";
         let mut fields = reader.expect(0x30).within(WHAT)?.children();
         let oid = fields.expect(0x06).within(WHAT)?.value.to_vec();
@@ -25,7 +25,7 @@ impl AlgorithmIdentifier {
 
 /// A signature scheme with its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
+pub enum SignatureScheme {
     /// RSASSA-PKCS1-v1_5.
     Pkcs1(Hash),
     /// RSASSA-PSS: the hash, and that of the mask.
@@ -34,7 +34,7 @@ pub enum Scheme {
     Ecdsa(Hash),
 }
 
-impl Scheme {
+impl SignatureScheme {
     /// The hash over the message.
     pub fn hash(self) -> Hash {
         match self {
@@ -111,7 +111,7 @@ impl PssParameters {
     /// Reads the parameters of an algorithm identifier; none and NULL are all defaults.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut out = Self::default();
-        let mut outer = Reader::new(bytes);
+        let mut outer = TlvReader::new(bytes);
         if outer.is_empty() || outer.peek() == Some(0x05) {
             return Some(out);
         }
@@ -125,7 +125,7 @@ impl PssParameters {
                         return None;
                     }
                     // A generator without its hash leaves it to the default as well.
-                    let mut inside = Reader::new(&generator.parameters);
+                    let mut inside = TlvReader::new(&generator.parameters);
                     if !inside.is_empty() && inside.peek() != Some(0x05) {
                         out.mask = Some(Hash::from_oid(&AlgorithmIdentifier::parse(&mut inside).ok()?.oid)?);
                     }
@@ -147,7 +147,7 @@ impl PssParameters {
     /// What a signer who left something out may mean: the defaults; the hash of the
     /// message for the mask too, as faulty signers mean; and, where the hash is left out,
     /// the one named beside the algorithm, or any.
-    fn readings(self, fallback: Option<Hash>) -> Vec<Scheme> {
+    fn readings(self, fallback: Option<Hash>) -> Vec<SignatureScheme> {
         let mut hashes = vec![self.hash.unwrap_or(Hash::Sha1)];
         if self.hash.is_none() {
             hashes.extend(match fallback {
@@ -161,7 +161,7 @@ impl PssParameters {
                 Some(mask) => vec![mask],
                 None => vec![Hash::Sha1, hash],
             };
-            for scheme in masks.into_iter().map(|mask| Scheme::Pss(hash, mask)) {
+            for scheme in masks.into_iter().map(|mask| SignatureScheme::Pss(hash, mask)) {
                 if !out.contains(&scheme) {
                     out.push(scheme);
                 }
@@ -193,7 +193,7 @@ pub enum SignatureError {
 /// was used (both are under the signer's control, so neither opens anything). So with
 /// the parameters of RSASSA-PSS: what is left out is tried as the standard says, and as
 /// signers who leave it out mean. The scheme returned is the one that holds; where it is
-/// not that of [`Scheme::resolve`], callers say so.
+/// not that of [`SignatureScheme::resolve`], callers say so.
 ///
 /// # Errors
 /// [`SignatureError`] where the signature is not of this message and key, or its parameters are not
@@ -204,15 +204,15 @@ pub fn verify(
     fallback: Option<Hash>,
     message: &[u8],
     signature: &[u8],
-) -> Result<Scheme, SignatureError> {
+) -> Result<SignatureScheme, SignatureError> {
     let key = PublicKey::from_spki(spki)?;
     let unsupported = || SignatureError::Algorithm(oid::dotted(&algorithm.oid));
-    let declared = Scheme::resolve(algorithm, fallback).ok_or_else(unsupported)?;
+    let declared = SignatureScheme::resolve(algorithm, fallback).ok_or_else(unsupported)?;
     let (mut candidates, mut salt) = (vec![declared], None);
     match (declared, fallback) {
-        (Scheme::Pkcs1(hash), Some(other)) if other != hash => candidates.push(Scheme::Pkcs1(other)),
-        (Scheme::Ecdsa(hash), Some(other)) if other != hash => candidates.push(Scheme::Ecdsa(other)),
-        (Scheme::Pss(..), _) => {
+        (SignatureScheme::Pkcs1(hash), Some(other)) if other != hash => candidates.push(SignatureScheme::Pkcs1(other)),
+        (SignatureScheme::Ecdsa(hash), Some(other)) if other != hash => candidates.push(SignatureScheme::Ecdsa(other)),
+        (SignatureScheme::Pss(..), _) => {
             let parameters = PssParameters::parse(&algorithm.parameters).ok_or_else(unsupported)?;
             (candidates, salt) = (parameters.readings(fallback), parameters.salt);
         }
@@ -221,9 +221,11 @@ pub fn verify(
     for scheme in candidates {
         let digest = scheme.hash().digest(message);
         let holds = match (&key, scheme) {
-            (PublicKey::Rsa(key), Scheme::Pkcs1(hash)) => key.verify_pkcs1(hash, &digest, signature),
-            (PublicKey::Rsa(key), Scheme::Pss(hash, mask)) => key.verify_pss(hash, mask, salt, &digest, signature),
-            (PublicKey::Ec { curve, point, .. }, Scheme::Ecdsa(_)) => match integers(signature) {
+            (PublicKey::Rsa(key), SignatureScheme::Pkcs1(hash)) => key.verify_pkcs1(hash, &digest, signature),
+            (PublicKey::Rsa(key), SignatureScheme::Pss(hash, mask)) => {
+                key.verify_pss(hash, mask, salt, &digest, signature)
+            }
+            (PublicKey::Ec { curve, point, .. }, SignatureScheme::Ecdsa(_)) => match integers(signature) {
                 Some((r, s)) => ecdsa::verify(*curve, &point.0, &digest, r, s),
                 // TR-03111 plain form, also found under the names of the other.
                 None => ecdsa::verify_plain(*curve, &point.0, &digest, signature),
@@ -240,7 +242,7 @@ pub fn verify(
 /// Ecdsa-Sig-Value (RFC 3279, 2.2.3): a sequence of two integers in DER, and nothing but
 /// it: no other bytes are a signature that somebody made.
 pub(crate) fn integers(signature: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut fields = Reader::new(signature).expect(0x30).ok()?.children();
+    let mut fields = TlvReader::new(signature).expect(0x30).ok()?.children();
     let (r, s) = (fields.expect(0x02).ok()?.value, fields.expect(0x02).ok()?.value);
     let written = der::sequence(&[&der::integer(r), &der::integer(s)]);
     (written == signature).then_some((r, s))
@@ -261,13 +263,14 @@ mod tests {
         use Hash::{Sha1, Sha256, Sha384};
         // Nothing left out, nothing guessed.
         let whole = der::sequence(&[&sha256, &mgf1]);
-        assert_eq!(readings(&whole, Some(Sha384)), Some(vec![Scheme::Pss(Sha256, Sha256)]));
+        assert_eq!(readings(&whole, Some(Sha384)), Some(vec![SignatureScheme::Pss(Sha256, Sha256)]));
         for no_mask in [der::sequence(&[&sha256]), der::sequence(&[&sha256, &bare_mgf1])] {
-            let expected = vec![Scheme::Pss(Sha256, Sha1), Scheme::Pss(Sha256, Sha256)];
+            let expected = vec![SignatureScheme::Pss(Sha256, Sha1), SignatureScheme::Pss(Sha256, Sha256)];
             assert_eq!(readings(&no_mask, None), Some(expected));
         }
         for absent in [&[][..], &[0x05, 0x00], &[0x30, 0x00]] {
-            let expected = [(Sha1, Sha1), (Sha384, Sha1), (Sha384, Sha384)].map(|(hash, mask)| Scheme::Pss(hash, mask));
+            let expected =
+                [(Sha1, Sha1), (Sha384, Sha1), (Sha384, Sha384)].map(|(hash, mask)| SignatureScheme::Pss(hash, mask));
             assert_eq!(readings(absent, Some(Sha384)), Some(expected.to_vec()));
             assert_eq!(readings(absent, None).unwrap().len(), 9);
         }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::{GROUP_PEOPLE_MIN, GroupBy};
-use crate::matching::Weighed;
+use crate::matching::Weighting;
 
 /// Photos taken where nobody says otherwise: 2 KiB each in memory.
 const PHOTOS_MAX_DEFAULT: u64 = 1_000_000;
@@ -26,7 +26,7 @@ pub struct LabelledArgs {
     pub(in crate::cli) images: Option<PathBuf>,
     /// Which part of a CFP protocol folder
     #[arg(long, value_enum, default_value_t, value_name = "PART", requires = "pairs")]
-    pub(in crate::cli) protocol: Part,
+    pub(in crate::cli) protocol: CfpPart,
     /// Take templates from here instead of looking at photos: a .npy matrix with a row for
     /// each of the manifest's, as `chinhchu embed` writes
     #[arg(long, value_name = "FILE.npy", requires = "manifest", conflicts_with = "pairs")]
@@ -74,7 +74,7 @@ pub(in crate::cli) enum Weigh {
     People,
 }
 
-impl From<Weigh> for Weighed {
+impl From<Weigh> for Weighting {
     fn from(typed: Weigh) -> Self {
         match typed {
             Weigh::Comparisons => Self::Comparisons,
@@ -87,7 +87,7 @@ impl From<Weigh> for Weighed {
 // The variants have no doc comments: clap would make a paragraph of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::cli) enum Part {
+pub(in crate::cli) enum CfpPart {
     #[default]
     Ff,
     Fp,

@@ -8,14 +8,14 @@ use crate::face::{Pack, RecipeDigest, Template};
 use crate::regular;
 
 /// Rows of a `.npy` matrix of float32.
-pub(super) struct Rows {
+pub(super) struct TemplateMatrix {
     shown: String,
     values: npyz::NpyReader<f32, std::io::BufReader<File>>,
     dimension: usize,
     recipe: RecipeDigest,
 }
 
-impl Rows {
+impl TemplateMatrix {
     pub fn open(path: &Path, rows: u64, pack: &Pack) -> Result<Self, Failure> {
         let shown = path.display().to_string();
         let bad = |what: &dyn std::fmt::Display| Failure::new(format_args!("--templates {shown}: {what}"));

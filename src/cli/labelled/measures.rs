@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::evaluation::Measure;
-use crate::face::quality::Measure as Quality;
+use crate::evaluation::PhotoMeasure;
+use crate::face::quality::Measure;
 use crate::face::{FaceReport, Pack};
 
 /// Numbers kept of every photo, whose higher values are expected to be better.
@@ -32,15 +32,15 @@ pub(super) fn measures_of(report: &FaceReport) -> [Option<f32>; MEASURES.len()] 
         report.norm,
         Some(report.detection),
         Some(report.eye_distance),
-        measure(Quality::Sharpness),
-        measure(Quality::Evenness),
+        measure(Measure::Sharpness),
+        measure(Measure::Evenness),
         report.liveness,
     ]
 }
 
 /// A column of values to come.
-pub(super) fn measure((i, name): (usize, &&str)) -> Measure {
-    Measure { name: (*name).to_owned(), overall: i < OVERALL, values: Vec::new() }
+pub(super) fn measure((i, name): (usize, &&str)) -> PhotoMeasure {
+    PhotoMeasure { name: (*name).to_owned(), overall: i < OVERALL, values: Vec::new() }
 }
 
 /// What values depend on beside the recipe: the pack's model of quality.

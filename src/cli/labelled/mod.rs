@@ -19,12 +19,14 @@ use super::progress::Progress;
 use super::settings::Settings;
 use super::template_cache::{Fact, FactsOf, PhotoKey, TemplateCache};
 use super::{Failure, photo};
-pub(super) use crate::evaluation::LeftOutLine;
-use crate::evaluation::{Column, GroupBy, Inputs, LeftOut, ListedPair, PhotoSet, Plan, SamePictures};
+pub(super) use crate::evaluation::SkippedRow;
+use crate::evaluation::{
+    ComparisonPlan, EvaluationInputs, GroupBy, ListedPair, ManifestColumn, PhotoSet, SamePictures, SkippedRows,
+};
 use crate::face::{FaceError, FacePool, Pack, RecipeDigest, Ticket, Wants};
 use crate::workflow::reason::Reason;
-pub(super) use args::{LabelledArgs, Part, TermsArgs};
-use matrix::Rows;
+pub(super) use args::{CfpPart, LabelledArgs, TermsArgs};
+use matrix::TemplateMatrix;
 pub(super) use measures::LIVENESS;
 use measures::{MEASURES, measure, measures_of, revision};
 
@@ -32,7 +34,7 @@ use measures::{MEASURES, measure, measures_of, revision};
 const ROWS_PER_WORKER: usize = 4;
 
 /// A photo to be looked at.
-struct Wanted {
+struct PhotoRow {
     line: u64,
     subject: u32,
     path: PathBuf,
@@ -40,18 +42,18 @@ struct Wanted {
 }
 
 /// What was loaded.
-pub(super) struct Loaded {
+pub(super) struct LabelledSet {
     pub set: PhotoSet,
     pub pairs: Option<Vec<ListedPair>>,
-    pub inputs: Inputs,
+    pub inputs: EvaluationInputs,
 }
 
-impl Loaded {
+impl LabelledSet {
     /// What is to be compared.
-    pub(super) fn plan(&self, comparisons_max: u64, seed: u64) -> Plan<'_> {
+    pub(super) fn plan(&self, comparisons_max: u64, seed: u64) -> ComparisonPlan<'_> {
         match &self.pairs {
-            Some(pairs) => Plan::Listed(pairs),
-            None => Plan::AllPairs { comparisons_max, seed },
+            Some(pairs) => ComparisonPlan::Listed(pairs),
+            None => ComparisonPlan::AllPairs { comparisons_max, seed },
         }
     }
 }
@@ -66,7 +68,7 @@ pub(super) struct Loader<'a> {
     /// Photos on their way at a time. Found once: to ask the system for the number of
     /// cores takes longer than to read a row.
     window: usize,
-    left_out: LeftOut,
+    left_out: SkippedRows,
     failures: BTreeMap<String, u64>,
     set: PhotoSet,
     /// By path, half of its SHA-256: owner and line. Not used for lists of pairs.
@@ -85,34 +87,34 @@ pub(super) struct Loader<'a> {
     /// photos, and what an audit looks for.
     conflicts_are_kept: bool,
     /// Asked of each row, where not all are wanted.
-    choose: Option<Choose>,
+    choose: Option<RowFilter>,
     /// Told of each row without a template, where somebody lists them all.
-    without_template: Option<Told>,
+    without_template: Option<SkippedRowSink>,
 }
 
 /// Whether the row that was read last, in this line, is wanted.
-pub(super) type Choose = Box<dyn FnMut(&Manifest, u64) -> bool>;
+pub(super) type RowFilter = Box<dyn FnMut(&Manifest, u64) -> bool>;
 /// Told of a row, in the order of the manifest.
-pub(super) type Told = Box<dyn FnMut(LeftOutLine)>;
+pub(super) type SkippedRowSink = Box<dyn FnMut(SkippedRow)>;
 
 /// A photo on its way.
-struct Pending {
-    wanted: Wanted,
-    state: State,
+struct PendingPhoto {
+    wanted: PhotoRow,
+    state: PhotoState,
 }
 
-enum State {
+enum PhotoState {
     Known(Fact),
     Working(Ticket, PhotoKey),
     LeftOut { reason: &'static str, what: String },
 }
 
-impl Pending {
+impl PendingPhoto {
     /// A row that names no photo. It waits its turn, so that what was left out is told in
     /// the order of the manifest, however many photos are read ahead.
     fn left_out(line: u64, reason: &'static str, what: &str) -> Self {
-        let wanted = Wanted { line, subject: 0, path: PathBuf::new(), values: Vec::new() };
-        Self { wanted, state: State::LeftOut { reason, what: what.to_owned() } }
+        let wanted = PhotoRow { line, subject: 0, path: PathBuf::new(), values: Vec::new() };
+        Self { wanted, state: PhotoState::LeftOut { reason, what: what.to_owned() } }
     }
 }
 
@@ -140,7 +142,7 @@ impl<'a> Loader<'a> {
             cache,
             wants,
             window: settings.workers() * ROWS_PER_WORKER,
-            left_out: LeftOut::default(),
+            left_out: SkippedRows::default(),
             failures: BTreeMap::new(),
             set: PhotoSet::default(),
             seen: HashMap::new(),
@@ -158,14 +160,14 @@ impl<'a> Loader<'a> {
 
     /// Takes a photo that is there under two names twice, and of all rows those that
     /// `choose` wants. Every row of those that gives no template is told.
-    pub(super) fn for_audit(self, choose: Choose, without_template: Told) -> Self {
+    pub(super) fn for_audit(self, choose: RowFilter, without_template: SkippedRowSink) -> Self {
         Self { conflicts_are_kept: true, choose: Some(choose), without_template: Some(without_template), ..self }
     }
 
     /// Tells that a row gives no template.
     fn tell(&mut self, line: u64, reason: &str, what: &str) {
         if let Some(told) = &mut self.without_template {
-            told(LeftOutLine { line, reason: reason.to_owned(), what: what.to_owned() });
+            told(SkippedRow { line, reason: reason.to_owned(), what: what.to_owned() });
         }
     }
 
@@ -181,7 +183,7 @@ impl<'a> Loader<'a> {
 
     /// Looks at everything `args` names. `columns` of the manifest are needed besides;
     /// each is there once, however often it is named.
-    pub(super) fn load(self, args: &LabelledArgs, columns: &[String]) -> Result<Loaded, Failure> {
+    pub(super) fn load(self, args: &LabelledArgs, columns: &[String]) -> Result<LabelledSet, Failure> {
         self.load_with(args, columns, &[])
     }
 
@@ -192,7 +194,7 @@ impl<'a> Loader<'a> {
         args: &LabelledArgs,
         columns: &[String],
         wished: &[&str],
-    ) -> Result<Loaded, Failure> {
+    ) -> Result<LabelledSet, Failure> {
         self.set.measures = MEASURES.iter().enumerate().map(measure).collect();
         let source = args.pairs.as_ref().or(args.manifest.as_ref());
         let source = source.and_then(|p| p.file_name()).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -206,7 +208,7 @@ impl<'a> Loader<'a> {
         };
         // A measure that no photo has says nothing.
         self.set.measures.retain(|measure| measure.values.iter().any(Option::is_some));
-        let inputs = Inputs {
+        let inputs = EvaluationInputs {
             pack: self.pack.name().to_owned(),
             recipe: self.pack.recipe().to_string(),
             source,
@@ -216,7 +218,7 @@ impl<'a> Loader<'a> {
             failures: self.failures,
             same_pictures: self.same_pictures,
         };
-        Ok(Loaded { set: self.set, pairs, inputs })
+        Ok(LabelledSet { set: self.set, pairs, inputs })
     }
 
     fn manifest(
@@ -246,16 +248,17 @@ impl<'a> Loader<'a> {
         }
         columns.sort_unstable();
         columns.dedup();
-        self.set.columns = columns.iter().map(|&column| (names[column].clone(), Column::default())).collect();
-        let mut matrix = args.templates.as_deref().map(|path| Rows::open(path, rows, &self.pack)).transpose()?;
+        self.set.columns = columns.iter().map(|&column| (names[column].clone(), ManifestColumn::default())).collect();
+        let mut matrix =
+            args.templates.as_deref().map(|path| TemplateMatrix::open(path, rows, &self.pack)).transpose()?;
 
         let progress = Progress::start(rows);
         let mut people: HashMap<[u8; 16], u32> = HashMap::new();
-        let mut pending: VecDeque<Pending> = VecDeque::new();
+        let mut pending: VecDeque<PendingPhoto> = VecDeque::new();
         let (mut at_end, mut taken) = (false, 0u64);
         loop {
             while !at_end && pending.len() < self.window {
-                let template = matrix.as_mut().map(Rows::next).transpose()?;
+                let template = matrix.as_mut().map(TemplateMatrix::next).transpose()?;
                 let Some(row) = manifest.next()? else {
                     at_end = true;
                     break;
@@ -264,7 +267,7 @@ impl<'a> Loader<'a> {
                 let Row { line, subject, path } = match row {
                     Ok(row) => row,
                     Err(BadRow { line, what }) => {
-                        pending.push_back(Pending::left_out(line, "BAD_ROW", what));
+                        pending.push_back(PendingPhoto::left_out(line, "BAD_ROW", what));
                         continue;
                     }
                 };
@@ -275,22 +278,25 @@ impl<'a> Loader<'a> {
                     continue;
                 }
                 if taken == self.photos_max {
-                    pending.push_back(Pending::left_out(line, "TOO_MANY", "more photos than --photos-max"));
+                    pending.push_back(PendingPhoto::left_out(line, "TOO_MANY", "more photos than --photos-max"));
                     continue;
                 }
                 taken += 1;
                 let next = people.len() as u32;
                 let subject = *people.entry(short_digest(subject.as_bytes())).or_insert(next);
                 let values = columns.iter().map(|column| manifest.field(*column).into_owned()).collect();
-                let wanted = Wanted { line, subject, path, values };
+                let wanted = PhotoRow { line, subject, path, values };
                 match template {
                     Some(Some(template)) => {
                         let none = vec![None; MEASURES.len()];
-                        pending.push_back(Pending { wanted, state: State::Known(Fact::Template(template, none)) });
+                        pending.push_back(PendingPhoto {
+                            wanted,
+                            state: PhotoState::Known(Fact::Template(template, none)),
+                        });
                     }
                     Some(None) => {
                         let fact = Fact::Failure("NO_TEMPLATE".to_owned());
-                        pending.push_back(Pending { wanted, state: State::Known(fact) });
+                        pending.push_back(PendingPhoto { wanted, state: PhotoState::Known(fact) });
                     }
                     None => {
                         let begun = self.begin(wanted, true)?;
@@ -305,8 +311,9 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads a photo and looks at it, unless that was done before.
-    fn begin(&mut self, wanted: Wanted, each_row: bool) -> Result<Pending, Failure> {
-        let left_out = |wanted, reason, what: String| Ok(Pending { wanted, state: State::LeftOut { reason, what } });
+    fn begin(&mut self, wanted: PhotoRow, each_row: bool) -> Result<PendingPhoto, Failure> {
+        let left_out =
+            |wanted, reason, what: String| Ok(PendingPhoto { wanted, state: PhotoState::LeftOut { reason, what } });
         if each_row {
             match self.seen.entry(short_digest(wanted.path.as_os_str().as_encoded_bytes())) {
                 Entry::Occupied(earlier) => {
@@ -330,8 +337,9 @@ impl<'a> Loader<'a> {
         self.look_at(wanted, each_row)
     }
 
-    fn look_at(&mut self, wanted: Wanted, each_row: bool) -> Result<Pending, Failure> {
-        let left_out = |wanted, reason, what: String| Ok(Pending { wanted, state: State::LeftOut { reason, what } });
+    fn look_at(&mut self, wanted: PhotoRow, each_row: bool) -> Result<PendingPhoto, Failure> {
+        let left_out =
+            |wanted, reason, what: String| Ok(PendingPhoto { wanted, state: PhotoState::LeftOut { reason, what } });
         let bytes = match photo::read(&wanted.path, self.settings.limits.encoded_bytes_max) {
             Ok(bytes) => bytes,
             Err(e) => return left_out(wanted, e.reason(), super::outcome::one_line(&e.to_string())),
@@ -345,22 +353,22 @@ impl<'a> Loader<'a> {
             }
         }
         if let Some(fact) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
-            return Ok(Pending { wanted, state: State::Known(fact) });
+            return Ok(PendingPhoto { wanted, state: PhotoState::Known(fact) });
         }
         if self.pool.is_none() {
             let pool = FacePool::start(&self.pack, &self.settings.pool(usize::MAX)).map_err(Failure::new)?;
             self.pool = Some(pool);
         }
         match &self.pool {
-            Some(pool) => Ok(Pending { wanted, state: State::Working(pool.analyze(bytes, self.wants), key) }),
+            Some(pool) => Ok(PendingPhoto { wanted, state: PhotoState::Working(pool.analyze(bytes, self.wants), key) }),
             None => Err(Failure::new("the workers did not start; run the same command again")),
         }
     }
 
     /// Waits for a photo, keeps what came of it, and puts it into the set.
-    fn finish(&mut self, Pending { wanted, state }: Pending) -> Result<(), Failure> {
+    fn finish(&mut self, PendingPhoto { wanted, state }: PendingPhoto) -> Result<(), Failure> {
         let fact = match state {
-            State::LeftOut { reason, what } => {
+            PhotoState::LeftOut { reason, what } => {
                 if self.by_path {
                     // Lines of a list are told, each once, and not those of its photos.
                     self.photo_of.insert(wanted.path, Err(reason));
@@ -370,8 +378,8 @@ impl<'a> Loader<'a> {
                 }
                 return Ok(());
             }
-            State::Known(fact) => fact,
-            State::Working(ticket, key) => {
+            PhotoState::Known(fact) => fact,
+            PhotoState::Working(ticket, key) => {
                 let answer = ticket.wait();
                 let lasts = answer.as_ref().err().is_none_or(FaceError::is_of_the_picture);
                 let fact = match answer {

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
-use super::{LabelledArgs, Loader, Part, Pending, Wanted};
+use super::{CfpPart, LabelledArgs, Loader, PendingPhoto, PhotoRow};
 use crate::cli::Failure;
 use crate::cli::progress::Progress;
-use crate::evaluation::{BadLine, ListedPair, ListedPhotos, PairList, PairRow, Protocol};
+use crate::evaluation::{BadLine, ListedPair, ListedPhotos, PairList, PairListRow, Protocol};
 
 /// Pairs of a list taken.
 const PAIRS_MAX: usize = 20_000_000;
@@ -66,8 +66,8 @@ impl Loader<'_> {
         }
         let owners = owners(&owner, &rows);
         let progress = Progress::start(photos.len() as u64);
-        let mut pending: VecDeque<Pending> = VecDeque::new();
-        let mut wanted = photos.iter().zip(&owners).map(|((path, line), subject)| Wanted {
+        let mut pending: VecDeque<PendingPhoto> = VecDeque::new();
+        let mut wanted = photos.iter().zip(&owners).map(|((path, line), subject)| PhotoRow {
             line: *line,
             subject: *subject,
             path: path.clone(),
@@ -101,7 +101,7 @@ impl Loader<'_> {
     }
 
     /// The next row of a list that can be read.
-    fn next_row(&mut self, list: &mut PairList) -> Result<Option<PairRow>, Failure> {
+    fn next_row(&mut self, list: &mut PairList) -> Result<Option<PairListRow>, Failure> {
         while let Some(row) = list.next_pair().map_err(Failure::new)? {
             match row {
                 Ok(row) => return Ok(Some(row)),
@@ -145,8 +145,8 @@ impl Kept {
 
 fn open_list(path: &Path, args: &LabelledArgs) -> Result<PairList, Failure> {
     let protocol = match args.protocol {
-        Part::Ff => Protocol::FrontalFrontal,
-        Part::Fp => Protocol::FrontalProfile,
+        CfpPart::Ff => Protocol::FrontalFrontal,
+        CfpPart::Fp => Protocol::FrontalProfile,
     };
     PairList::open(path, &ListedPhotos { folder: args.images.clone(), protocol }).map_err(Failure::new)
 }

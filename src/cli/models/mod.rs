@@ -13,7 +13,7 @@ use super::settings::{self, Settings};
 use super::{Exit, Failure, GlobalArgs, Outcome, outcome, print, runtime};
 use crate::face::quality::QualityModel;
 use crate::face::{Manifest, NetworkSpec, Pack, RecipeDigest};
-use crate::matching::{Basis, Calibration, POOLED};
+use crate::matching::{Calibration, CurveBasis, POOLED};
 use crate::{hex, regular};
 
 const EXAMPLES: &str = "\
@@ -363,7 +363,7 @@ impl Shown {
                 curve.probe_frames,
                 curve.reference,
                 if curve.group == POOLED { "all people".to_owned() } else { format!("the group {}", curve.group) },
-                if curve.basis == Basis::Derived.name() { " (derived)" } else { "" },
+                if curve.basis == CurveBasis::Derived.name() { " (derived)" } else { "" },
                 curve.population,
                 curve.date,
                 curve.subjects,

@@ -3,10 +3,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::histogram::{Histogram, Tally, bin, edge};
+use super::histogram::{Histogram, WeightedHistogram, bin, edge};
 use super::least_squares::least_squares;
-use super::pairs::{PairSource, scan, tallies};
-use crate::matching::{Basis, Curve, Knot, Miss, Reference, Tail, TailFactor};
+use super::pairs::{ComparisonSource, scan, tallies};
+use crate::matching::{Curve, CurveBasis, FnmrPoint, Knot, Reference, Tail, TailFactor};
 
 /// Highest FMR of a knot.
 const FMR_MAX: f64 = 0.5;
@@ -55,7 +55,7 @@ pub enum FitError {
 
 /// What a curve says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
+pub struct CurveDescription {
     /// Frames fused into a probe.
     pub probe_frames: u32,
     /// What probes were compared with.
@@ -86,20 +86,20 @@ pub struct About {
 ///
 /// # Errors
 /// [`FitError`] where there are too few people or comparisons, or scores that no curve fits.
-pub fn fit_curve(source: &impl PairSource, subjects: usize, about: About) -> Result<Curve, FitError> {
+pub fn fit_curve(source: &impl ComparisonSource, subjects: usize, about: CurveDescription) -> Result<Curve, FitError> {
     fit_curve_down_to(source, subjects, about, FALSE_MATCHES_MIN)
 }
 
 /// [`fit_curve`] whose last knot rests on `matches_min` false matches, at least 30: the
 /// more, the less a few comparisons that are no impostors do to it.
 pub(crate) fn fit_curve_down_to(
-    source: &impl PairSource,
+    source: &impl ComparisonSource,
     subjects: usize,
-    about: About,
+    about: CurveDescription,
     matches_min: u64,
 ) -> Result<Curve, FitError> {
     let [genuine, impostor] = tallies(source);
-    let Shape { counted, scores, ln_fmr, tail } = Shape::of_tally(&impostor, matches_min)?;
+    let CurveShape { counted, scores, ln_fmr, tail } = CurveShape::of_tally(&impostor, matches_min)?;
     let (last_score, last_ln) = (scores[scores.len() - 1], ln_fmr[ln_fmr.len() - 1]);
     let beyond = TAIL_FACTOR_DECADES.map(|decades| tail.reach(decades * std::f64::consts::LN_10));
     let counts = PerSubject::count(source, subjects, &counted);
@@ -111,7 +111,7 @@ pub(crate) fn fit_curve_down_to(
         reference: about.reference,
         group: about.group.clone(),
         weighed: source.weighed(),
-        basis: Basis::Counted,
+        basis: CurveBasis::Counted,
         population: about.population,
         date: about.date,
         subjects: people,
@@ -137,7 +137,7 @@ pub(crate) fn fit_curve_down_to(
 }
 
 /// A curve without its interval.
-pub(crate) struct Shape {
+pub(crate) struct CurveShape {
     /// Bins of the knots and what the false matches there weigh.
     counted: Vec<(i32, u64)>,
     /// The knots' scores, ascending.
@@ -147,7 +147,7 @@ pub(crate) struct Shape {
     tail: Tail,
 }
 
-impl About {
+impl CurveDescription {
     /// Of single photos, for a curve that is used at once and not kept.
     pub(crate) fn passing() -> Self {
         Self {
@@ -160,15 +160,15 @@ impl About {
     }
 }
 
-impl Shape {
+impl CurveShape {
     /// Of impostor scores, down to the last knot that `matches_min` false matches
     /// support; 30 where fewer are asked for.
     pub(crate) fn of(impostor: &Histogram, matches_min: u64) -> Result<Self, FitError> {
         Self::of_counted(impostor, impostor.count(), |bin| impostor.at_or_above(bin) as f64, matches_min)
     }
 
-    /// The same of weighed scores: as many *effective* false matches ([`Tally`]).
-    fn of_tally(impostor: &Tally, matches_min: u64) -> Result<Self, FitError> {
+    /// The same of weighed scores: as many *effective* false matches ([`WeightedHistogram`]).
+    fn of_tally(impostor: &WeightedHistogram, matches_min: u64) -> Result<Self, FitError> {
         let effective = |bin| impostor.effective_above(bin);
         Self::of_counted(&impostor.weights, impostor.comparisons, effective, matches_min)
     }
@@ -204,9 +204,9 @@ impl Shape {
 }
 
 /// Counted points of the genuine curve: scores and rates rising.
-fn misses(genuine: &Tally) -> Vec<Miss> {
+fn misses(genuine: &WeightedHistogram) -> Vec<FnmrPoint> {
     let count = genuine.weights.count();
-    let mut misses: Vec<Miss> = Vec::new();
+    let mut misses: Vec<FnmrPoint> = Vec::new();
     for fnmr in FNMRS {
         let wanted = (fnmr * count as f64).round() as u64;
         let Some((at, below)) = genuine.weights.holding_below(wanted) else { continue };
@@ -215,7 +215,7 @@ fn misses(genuine: &Tally) -> Vec<Miss> {
         if below == 0 || effective.round() < MISSES_MIN as f64 {
             continue;
         }
-        let miss = Miss { score: f64::from(edge(at)), fnmr: rounded(below as f64 / count as f64, 8) };
+        let miss = FnmrPoint { score: f64::from(edge(at)), fnmr: rounded(below as f64 / count as f64, 8) };
         if misses.last().is_none_or(|last| last.score < miss.score) {
             misses.push(miss);
         }
@@ -290,7 +290,7 @@ struct PerSubject {
 }
 
 impl PerSubject {
-    fn count(source: &impl PairSource, subjects: usize, knots: &[(i32, u64)]) -> Self {
+    fn count(source: &impl ComparisonSource, subjects: usize, knots: &[(i32, u64)]) -> Self {
         let levels = knots.len() + 1;
         // Sums of counts, whoever adds first.
         let counts: Vec<AtomicU64> = (0..subjects * levels).map(|_| AtomicU64::new(0)).collect();

@@ -1,6 +1,6 @@
 //! What is compared with what.
 //!
-//! A [`PairSource`] gives comparisons row by row, and rows are scored side by side.
+//! A [`ComparisonSource`] gives comparisons row by row, and rows are scored side by side.
 //! Whatever is made of them is a sum of counts, or sorted afterwards: the number of
 //! threads changes no bit.
 
@@ -8,16 +8,16 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::groups::{Holdings, Terms};
-use super::histogram::{Histogram, Tally, WEIGHT, bin};
+use super::groups::{ComparisonRules, PhotoCounts};
+use super::histogram::{Histogram, WEIGHT, WeightedHistogram, bin};
 use super::set::PhotoSet;
 use crate::face::Template;
-use crate::matching::{Dot, Weighed, fuse};
+use crate::matching::{Dot, Weighting, fuse};
 use crate::random::SplitMix;
 
 /// One comparison.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pair {
+pub struct Comparison {
     /// Its score.
     pub score: f32,
     /// One photo (of a fused probe, the first), by its number in the set.
@@ -33,18 +33,18 @@ pub struct Pair {
 }
 
 /// Comparisons that can be made again and again, in rows.
-pub trait PairSource: Sync {
+pub trait ComparisonSource: Sync {
     /// Number of rows.
     fn rows(&self) -> usize;
     /// Makes the comparisons of one row.
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair));
+    fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison));
     /// What counts the same.
-    fn weighed(&self) -> Weighed {
-        Weighed::Comparisons
+    fn weighed(&self) -> Weighting {
+        Weighting::Comparisons
     }
     /// What a comparison counts: 1, or its share of [`WEIGHT`], which a pair of people
     /// has, and in genuine comparisons a person.
-    fn weight(&self, _: &Pair) -> u64 {
+    fn weight(&self, _: &Comparison) -> u64 {
         1
     }
 }
@@ -52,9 +52,9 @@ pub trait PairSource: Sync {
 /// Makes all comparisons, rows side by side: `visit` into one `T` per piece of work,
 /// `join` of two, the earlier first.
 pub fn scan<T: Send>(
-    source: &(impl PairSource + ?Sized),
+    source: &(impl ComparisonSource + ?Sized),
     new: impl Fn() -> T + Sync + Send,
-    visit: impl Fn(&mut T, Pair) + Sync + Send,
+    visit: impl Fn(&mut T, Comparison) + Sync + Send,
     join: impl Fn(T, T) -> T + Sync + Send,
 ) -> T {
     (0..source.rows())
@@ -67,7 +67,7 @@ pub fn scan<T: Send>(
 }
 
 /// Genuine and impostor scores of a source, counted.
-pub fn histograms(source: &(impl PairSource + ?Sized)) -> [Histogram; 2] {
+pub fn histograms(source: &(impl ComparisonSource + ?Sized)) -> [Histogram; 2] {
     scan(
         source,
         || [Histogram::default(), Histogram::default()],
@@ -77,8 +77,8 @@ pub fn histograms(source: &(impl PairSource + ?Sized)) -> [Histogram; 2] {
 }
 
 /// The same with weights.
-pub fn tallies(source: &(impl PairSource + ?Sized)) -> [Tally; 2] {
-    let new = || [Tally::new(source.weighed()), Tally::new(source.weighed())];
+pub fn tallies(source: &(impl ComparisonSource + ?Sized)) -> [WeightedHistogram; 2] {
+    let new = || [WeightedHistogram::new(source.weighed()), WeightedHistogram::new(source.weighed())];
     scan(
         source,
         new,
@@ -88,11 +88,14 @@ pub fn tallies(source: &(impl PairSource + ?Sized)) -> [Tally; 2] {
 }
 
 /// The pairs a filter lets through, in any order; sort them before use.
-pub fn collect(source: &(impl PairSource + ?Sized), keep: impl Fn(&Pair, i32) -> bool + Sync + Send) -> Vec<Pair> {
+pub fn collect(
+    source: &(impl ComparisonSource + ?Sized),
+    keep: impl Fn(&Comparison, i32) -> bool + Sync + Send,
+) -> Vec<Comparison> {
     scan(
         source,
         Vec::new,
-        |into: &mut Vec<Pair>, pair| {
+        |into: &mut Vec<Comparison>, pair| {
             if keep(&pair, bin(pair.score)) {
                 into.push(pair);
             }
@@ -115,7 +118,7 @@ pub struct AllPairs<'a> {
     /// Distances in `photos`; empty where all are made.
     distances: Vec<usize>,
     of_subject: Vec<Vec<u32>>,
-    terms: Terms<'a>,
+    terms: ComparisonRules<'a>,
     /// By photo, how many of its owner are in its group; empty where nothing is weighed.
     mates: Vec<u64>,
     dot: Dot,
@@ -137,16 +140,16 @@ impl<'a> AllPairs<'a> {
             of_subject = vec![Vec::new(); set.subjects()];
             photos.iter().for_each(|&photo| of_subject[set.subject(photo) as usize].push(photo));
         }
-        let (terms, mates) = (Terms::default(), Vec::new());
+        let (terms, mates) = (ComparisonRules::default(), Vec::new());
         Self { set, photos, distances, of_subject, terms, mates, dot: Dot::best() }
     }
 
     /// The same on other terms: only within groups, and weighed otherwise.
-    pub fn on(mut self, terms: Terms<'a>) -> Self {
+    pub fn on(mut self, terms: ComparisonRules<'a>) -> Self {
         self.terms = terms;
-        if terms.weighed == Weighed::People {
+        if terms.weighed == Weighting::People {
             let key = |photo: u32| (terms.cell(photo), self.set.subject(photo));
-            let held = Holdings::count(self.photos.iter().map(|&photo| key(photo)));
+            let held = PhotoCounts::count(self.photos.iter().map(|&photo| key(photo)));
             self.mates = vec![0; self.set.len()];
             for &photo in &self.photos {
                 let (cell, subject) = key(photo);
@@ -161,23 +164,23 @@ impl<'a> AllPairs<'a> {
         !self.distances.is_empty()
     }
 
-    fn pair(&self, a: u32, b: u32) -> Option<Pair> {
+    fn pair(&self, a: u32, b: u32) -> Option<Comparison> {
         if self.terms.cell(a) != self.terms.cell(b) {
             return None;
         }
         let (one, other) = (self.set.template(a)?, self.set.template(b)?);
         let (subject_a, subject_b) = (self.set.subject(a), self.set.subject(b));
         let score = self.dot.score(one.vector(), other.vector());
-        Some(Pair { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b })
+        Some(Comparison { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b })
     }
 }
 
-impl PairSource for AllPairs<'_> {
+impl ComparisonSource for AllPairs<'_> {
     fn rows(&self) -> usize {
         self.photos.len()
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison)) {
         let a = self.photos[row];
         if !self.is_sample() {
             self.photos[..row].iter().filter_map(|&b| self.pair(b, a)).for_each(visit);
@@ -190,14 +193,14 @@ impl PairSource for AllPairs<'_> {
         mates.filter_map(|&b| self.pair(b, a)).for_each(visit);
     }
 
-    fn weighed(&self) -> Weighed {
+    fn weighed(&self) -> Weighting {
         self.terms.weighed
     }
 
-    fn weight(&self, pair: &Pair) -> u64 {
+    fn weight(&self, pair: &Comparison) -> u64 {
         match self.terms.weighed {
-            Weighed::Comparisons => 1,
-            Weighed::People => {
+            Weighting::Comparisons => 1,
+            Weighting::People => {
                 let [a, b] = [pair.a, pair.b].map(|photo| self.mates.get(photo as usize).copied().unwrap_or(1));
                 share(if pair.genuine { a * a.saturating_sub(1) / 2 } else { a * b })
             }
@@ -222,7 +225,7 @@ pub struct ListedPair {
 }
 
 /// The pairs of a list.
-pub struct Listed<'a> {
+pub struct ListedComparisons<'a> {
     /// Whose photos.
     pub set: &'a PhotoSet,
     /// Which pairs.
@@ -232,36 +235,43 @@ pub struct Listed<'a> {
 /// Pairs of a list in a row.
 const LISTED_ROW: usize = 1024;
 
-impl PairSource for Listed<'_> {
+impl ComparisonSource for ListedComparisons<'_> {
     fn rows(&self) -> usize {
         self.pairs.len().div_ceil(LISTED_ROW)
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison)) {
         let dot = Dot::best();
         for &ListedPair { a, b, genuine } in self.pairs.iter().skip(row * LISTED_ROW).take(LISTED_ROW) {
             if let (Some(one), Some(other)) = (self.set.template(a), self.set.template(b)) {
                 let score = dot.score(one.vector(), other.vector());
-                visit(Pair { score, a, b, subject_a: self.set.subject(a), subject_b: self.set.subject(b), genuine });
+                visit(Comparison {
+                    score,
+                    a,
+                    b,
+                    subject_a: self.set.subject(a),
+                    subject_b: self.set.subject(b),
+                    genuine,
+                });
             }
         }
     }
 }
 
 /// Probes against references: fused probes, or photos of one kind against another.
-pub struct Probes<'a> {
+pub struct ProbeComparisons<'a> {
     set: &'a PhotoSet,
     probes: Vec<(Template, Vec<u32>)>,
     references: Vec<u32>,
-    terms: Terms<'a>,
+    terms: ComparisonRules<'a>,
     /// Probes and references by group and owner.
-    held: [Holdings; 2],
+    held: [PhotoCounts; 2],
     /// References that a probe is made of, by group and owner: it never meets them.
     own: HashMap<(u32, u32), u64>,
     dot: Dot,
 }
 
-impl<'a> Probes<'a> {
+impl<'a> ProbeComparisons<'a> {
     /// Probes of `frames` photos of one person, drawn without repetition from those
     /// `probe` lets through and fused, against every photo `reference` lets through
     /// that is not in the probe. `draws` probes per person who has enough photos;
@@ -274,12 +284,12 @@ impl<'a> Probes<'a> {
         draws: usize,
         seed: u64,
     ) -> Self {
-        Self::drawn_on(Terms::default(), set, probe, reference, frames, draws, seed)
+        Self::drawn_on(ComparisonRules::default(), set, probe, reference, frames, draws, seed)
     }
 
     /// The same on other terms: only within groups, and weighed otherwise.
     pub fn drawn_on(
-        terms: Terms<'a>,
+        terms: ComparisonRules<'a>,
         set: &'a PhotoSet,
         probe: impl Fn(u32) -> bool,
         reference: impl Fn(u32) -> bool,
@@ -311,11 +321,11 @@ impl<'a> Probes<'a> {
         }
         let mut this =
             Self { set, probes, references, terms, held: Default::default(), own: HashMap::new(), dot: Dot::best() };
-        if terms.weighed == Weighed::People {
+        if terms.weighed == Weighting::People {
             let key = |photo: u32| (terms.cell(photo), set.subject(photo));
             this.held = [
-                Holdings::count(this.probes.iter().map(|(_, pick)| key(pick[0]))),
-                Holdings::count(this.references.iter().map(|&photo| key(photo))),
+                PhotoCounts::count(this.probes.iter().map(|(_, pick)| key(pick[0]))),
+                PhotoCounts::count(this.references.iter().map(|&photo| key(photo))),
             ];
             for (_, pick) in &this.probes {
                 *this.own.entry(key(pick[0])).or_insert(0) += pick.iter().filter(|&&p| reference(p)).count() as u64;
@@ -326,7 +336,7 @@ impl<'a> Probes<'a> {
 }
 
 /// Photos by the group they are compared in, in the order of the groups' numbers.
-fn by_cell(mut photos: Vec<u32>, terms: Terms<'_>) -> Vec<Vec<u32>> {
+fn by_cell(mut photos: Vec<u32>, terms: ComparisonRules<'_>) -> Vec<Vec<u32>> {
     if terms.within.is_none() {
         return vec![photos];
     }
@@ -339,12 +349,12 @@ fn combinations(from: usize, chosen: usize) -> usize {
     (0..chosen).fold(1usize, |ways, i| ways.saturating_mul(from - i) / (i + 1))
 }
 
-impl PairSource for Probes<'_> {
+impl ComparisonSource for ProbeComparisons<'_> {
     fn rows(&self) -> usize {
         self.probes.len()
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison)) {
         let (probe, members) = &self.probes[row];
         let (a, subject_a) = (members[0], self.set.subject(members[0]));
         let cell = self.terms.cell(a);
@@ -353,16 +363,16 @@ impl PairSource for Probes<'_> {
             let Some(reference) = self.set.template(b) else { continue };
             let score = self.dot.score(probe.vector(), reference.vector());
             let subject_b = self.set.subject(b);
-            visit(Pair { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b });
+            visit(Comparison { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b });
         }
     }
 
-    fn weighed(&self) -> Weighed {
+    fn weighed(&self) -> Weighting {
         self.terms.weighed
     }
 
-    fn weight(&self, pair: &Pair) -> u64 {
-        if self.terms.weighed == Weighed::Comparisons {
+    fn weight(&self, pair: &Comparison) -> u64 {
+        if self.terms.weighed == Weighting::Comparisons {
             return 1;
         }
         // A pair of people meets with either's probes; in genuine comparisons a probe does

@@ -1,6 +1,6 @@
 //! Error rates of a set of comparisons, and how sure they are.
 //!
-//! A [`View`] holds what decides errors: the comparisons near or beyond a threshold,
+//! A [`ComparisonView`] holds what decides errors: the comparisons near or beyond a threshold,
 //! by subject, and how many there are in all. Rates are read from it for the people
 //! as they are, or with each person taken zero, one or more times: the *bootstrap
 //! over subjects*. A comparison of two people then counts the product of their
@@ -17,8 +17,8 @@ mod totals;
 use rayon::prelude::*;
 
 use super::histogram::{bin, edge};
-use super::pairs::Pair;
-pub(super) use totals::Times;
+use super::pairs::Comparison;
+pub(super) use totals::Multiplicities;
 pub use totals::{NOBODY, Totals};
 
 /// Errors below which a rate is not resolved: the rule of 30 (ISO/IEC 19795-1).
@@ -28,7 +28,7 @@ const REPETITIONS_SHARE_MIN: f64 = 0.95;
 
 /// A comparison as a view keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
+struct HeldComparison {
     bin: i32,
     a: u32,
     b: u32,
@@ -36,11 +36,11 @@ struct Entry {
 
 /// Comparisons that decide errors, and how many there are in all.
 #[derive(Debug, Clone, PartialEq)]
-pub struct View {
+pub struct ComparisonView {
     /// Ascending; all, or those below some score.
-    genuine: Vec<Entry>,
+    genuine: Vec<HeldComparison>,
     /// Descending; all, or those at or above some score.
-    impostor: Vec<Entry>,
+    impostor: Vec<HeldComparison>,
     /// What the entries weigh; empty where each weighs 1.
     genuine_weights: Vec<u64>,
     impostor_weights: Vec<u64>,
@@ -61,13 +61,13 @@ pub struct Bootstrap {
     pub seed: u64,
 }
 
-impl View {
+impl ComparisonView {
     /// `genuine` and `impostor` in any order; `totals` counts all, those not given
     /// included: genuine ones above, impostor ones below every score given.
-    pub fn new(genuine: &[Pair], impostor: &[Pair], totals: Totals, subjects: usize) -> Self {
-        let entry = |pair: &Pair| Entry { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b };
-        let mut genuine: Vec<Entry> = genuine.iter().map(entry).collect();
-        let mut impostor: Vec<Entry> = impostor.iter().map(entry).collect();
+    pub fn new(genuine: &[Comparison], impostor: &[Comparison], totals: Totals, subjects: usize) -> Self {
+        let entry = |pair: &Comparison| HeldComparison { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b };
+        let mut genuine: Vec<HeldComparison> = genuine.iter().map(entry).collect();
+        let mut impostor: Vec<HeldComparison> = impostor.iter().map(entry).collect();
         genuine.par_sort_unstable();
         impostor.par_sort_unstable_by(|x, y| y.cmp(x));
         Self::of(genuine, impostor, (Vec::new(), Vec::new()), totals, subjects)
@@ -75,15 +75,17 @@ impl View {
 
     /// The same, each comparison with its weight in the measure of `totals`.
     pub fn weighed(
-        genuine: &[Pair],
-        impostor: &[Pair],
+        genuine: &[Comparison],
+        impostor: &[Comparison],
         totals: Totals,
         subjects: usize,
-        weight: impl Fn(&Pair) -> u64,
+        weight: impl Fn(&Comparison) -> u64,
     ) -> Self {
-        let entry = |pair: &Pair| (Entry { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b }, weight(pair));
-        let mut genuine: Vec<(Entry, u64)> = genuine.iter().map(entry).collect();
-        let mut impostor: Vec<(Entry, u64)> = impostor.iter().map(entry).collect();
+        let entry = |pair: &Comparison| {
+            (HeldComparison { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b }, weight(pair))
+        };
+        let mut genuine: Vec<(HeldComparison, u64)> = genuine.iter().map(entry).collect();
+        let mut impostor: Vec<(HeldComparison, u64)> = impostor.iter().map(entry).collect();
         genuine.par_sort_unstable();
         impostor.par_sort_unstable_by(|x, y| y.cmp(x));
         let (genuine, genuine_weights) = genuine.into_iter().unzip();
@@ -92,8 +94,8 @@ impl View {
     }
 
     fn of(
-        genuine: Vec<Entry>,
-        impostor: Vec<Entry>,
+        genuine: Vec<HeldComparison>,
+        impostor: Vec<HeldComparison>,
         (genuine_weights, impostor_weights): (Vec<u64>, Vec<u64>),
         totals: Totals,
         subjects: usize,
@@ -106,7 +108,7 @@ impl View {
     /// The same with those impostor comparisons alone that matter at an FMR of at most
     /// `fmr`, with room for thresholds to vary.
     pub fn near(self, fmr: f64) -> Self {
-        let room = fmr * self.totals.weighted(&Times::once(self.subjects)).1 * NEAR_ROOM;
+        let room = fmr * self.totals.weighted(&Multiplicities::once(self.subjects)).1 * NEAR_ROOM;
         let keep = match self.impostor_weights.is_empty() {
             true => room.ceil() as usize,
             false => {
@@ -143,10 +145,10 @@ impl View {
     }
 
     /// Rates with every subject taken so often.
-    pub(super) fn rates(&self, times: &Times) -> Rates<'_> {
-        let sums = |entries: &[Entry], weights: &[u64]| {
+    pub(super) fn rates(&self, times: &Multiplicities) -> Rates<'_> {
+        let sums = |entries: &[HeldComparison], weights: &[u64]| {
             let mut sum = 0;
-            let add = |(i, entry): (usize, &Entry)| {
+            let add = |(i, entry): (usize, &HeldComparison)| {
                 sum += times.both(entry.a, entry.b) * weights.get(i).unwrap_or(&1);
                 sum
             };
@@ -164,31 +166,31 @@ impl View {
 
     /// Rates as they were counted.
     pub(super) fn counted(&self) -> Rates<'_> {
-        self.rates(&Times::once(self.subjects))
+        self.rates(&Multiplicities::once(self.subjects))
     }
 
     /// Numbers read from the rates of every repetition, by repetition.
     pub(super) fn repeat<T: Send>(
         &self,
         bootstrap: Bootstrap,
-        read: impl Fn(&Times, &Rates<'_>) -> T + Sync + Send,
+        read: impl Fn(&Multiplicities, &Rates<'_>) -> T + Sync + Send,
     ) -> Vec<T> {
         (0..bootstrap.repetitions)
             .into_par_iter()
             .map(|repetition| {
-                let times = Times::drawn(self.subjects, bootstrap.seed, repetition);
+                let times = Multiplicities::drawn(self.subjects, bootstrap.seed, repetition);
                 read(&times, &self.rates(&times))
             })
             .collect()
     }
 }
 
-/// Room that [`View::near`] leaves: an FMR at a threshold seldom varies this much.
+/// Room that [`ComparisonView::near`] leaves: an FMR at a threshold seldom varies this much.
 const NEAR_ROOM: f64 = 20.0;
 
 /// The rates of a view, each subject taken some number of times.
 pub(super) struct Rates<'a> {
-    view: &'a View,
+    view: &'a ComparisonView,
     /// Running sums beside the view's entries, weighed.
     genuine: Vec<u64>,
     impostor: Vec<u64>,

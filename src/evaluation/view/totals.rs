@@ -2,7 +2,7 @@
 //! number of times.
 
 use super::super::histogram::WEIGHT;
-use crate::matching::Weighed;
+use crate::matching::Weighting;
 use crate::random::SplitMix;
 
 /// How many comparisons there are in all, whoever is taken how often.
@@ -24,7 +24,7 @@ pub enum Totals {
         /// By group, its subjects and how many photos each has there.
         groups: Vec<Vec<(u32, u64)>>,
         /// What counts the same: comparisons, or pairs of people ([`WEIGHT`] each).
-        weighed: Weighed,
+        weighed: Weighting,
         /// How many impostor comparisons are made of those there are.
         share: f64,
     },
@@ -73,15 +73,16 @@ impl Totals {
         let counted = match self {
             Self::Groups { groups, share, .. } => {
                 let (groups, share) = (groups.clone(), *share);
-                Self::Groups { groups, weighed: Weighed::Comparisons, share }.weighted(&Times::once(subjects))
+                Self::Groups { groups, weighed: Weighting::Comparisons, share }
+                    .weighted(&Multiplicities::once(subjects))
             }
-            other => other.weighted(&Times::once(subjects)),
+            other => other.weighted(&Multiplicities::once(subjects)),
         };
         (counted.0.round() as u64, counted.1.round() as u64)
     }
 
     /// Genuine and impostor comparisons with each subject taken `times`, weighed.
-    pub(super) fn weighted(&self, times: &Times) -> (f64, f64) {
+    pub(super) fn weighted(&self, times: &Multiplicities) -> (f64, f64) {
         match self {
             Self::Product { probes, references, genuine, share } => {
                 let (mut probe, mut reference, mut own, mut mated) = (0.0, 0.0, 0.0, 0.0);
@@ -101,8 +102,8 @@ impl Totals {
                     for &(subject, photos) in group {
                         let times = times.of(subject) as f64;
                         let (each, pairs) = match weighed {
-                            Weighed::Comparisons => (photos as f64, (photos * photos.saturating_sub(1) / 2) as f64),
-                            Weighed::People => (1.0, if photos > 1 { WEIGHT as f64 } else { 0.0 }),
+                            Weighting::Comparisons => (photos as f64, (photos * photos.saturating_sub(1) / 2) as f64),
+                            Weighting::People => (1.0, if photos > 1 { WEIGHT as f64 } else { 0.0 }),
                         };
                         sum += times * each;
                         own += times * each * times * each;
@@ -110,7 +111,7 @@ impl Totals {
                     }
                     others += (sum * sum - own) / 2.0;
                 }
-                let unit = if *weighed == Weighed::People { WEIGHT as f64 } else { 1.0 };
+                let unit = if *weighed == Weighting::People { WEIGHT as f64 } else { 1.0 };
                 (mated, share * others * unit)
             }
             Self::Listed { genuine, impostor } => {
@@ -124,9 +125,9 @@ impl Totals {
 }
 
 /// How often each subject is taken.
-pub(in crate::evaluation) struct Times(pub(super) Vec<u32>);
+pub(in crate::evaluation) struct Multiplicities(pub(super) Vec<u32>);
 
-impl Times {
+impl Multiplicities {
     /// Each once.
     pub fn once(subjects: usize) -> Self {
         Self(vec![1; subjects])

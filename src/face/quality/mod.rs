@@ -26,17 +26,17 @@ pub use measure::{Measure, Quality};
 pub use model::{Form, QualityError, QualityModel, Term};
 pub use profile::{Profile, ProfileError, Range};
 pub use study::Study;
-pub use view::{Standard, Unit, ViewClass, ViewClassifier};
+pub use view::{HiddenUnit, Standard, ViewClass, ViewClassifier};
 
 pub(super) use light::{Crop, Light, blockiness};
-pub(super) use signals::FoundFace;
+pub(super) use signals::DetectedFace;
 
 use super::geometry::{Point, distance};
 use super::landmarks::POINTS;
 use signals::Signals;
 
-/// Everything measured of a face beside its [`FoundFace`].
-pub(super) struct Measured<'a> {
+/// Everything measured of a face beside its [`DetectedFace`].
+pub(super) struct FaceMeasurements<'a> {
     /// What its pixels say.
     pub light: &'a Light,
     /// Of a JPEG.
@@ -48,7 +48,7 @@ pub(super) struct Measured<'a> {
 }
 
 /// Puts the numbers together.
-pub(super) fn assess(model: &QualityModel, seen: &FoundFace, measured: &Measured) -> Quality {
+pub(super) fn assess(model: &QualityModel, seen: &DetectedFace, measured: &FaceMeasurements) -> Quality {
     let signals = Signals::new(seen, measured.light, &model.cells);
     let nan = |value: Option<f32>| value.unwrap_or(f32::NAN);
     let percent = |score: f32| (100.0 * score).clamp(0.0, 100.0);

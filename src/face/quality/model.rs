@@ -158,7 +158,7 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::super::light::CELL_VALUES;
-    use super::super::view::{Standard, Unit};
+    use super::super::view::{HiddenUnit, Standard};
     use super::*;
 
     fn form() -> Form {
@@ -182,7 +182,7 @@ mod tests {
             looks: ViewClassifier {
                 signals: vec![Standard { input: "nose_x".into(), mean: 56.0, deviation: 3.0 }],
                 bias: [1.0, 0.0, -1.0],
-                units: vec![Unit::nearest(&vec![0.5; fine * CELL_VALUES * 2 + 1], 0.1, [0.0, 1.0, 2.0])],
+                units: vec![HiddenUnit::nearest(&vec![0.5; fine * CELL_VALUES * 2 + 1], 0.1, [0.0, 1.0, 2.0])],
                 cells: CellTable::neutral(Grid::Fine),
             },
         }

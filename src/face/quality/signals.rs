@@ -77,7 +77,7 @@ const SHIFT_MIN: f32 = 0.003;
 pub(super) struct Signals(pub [f32; COUNT]);
 
 /// What the pipeline knows of a face beside its pixels.
-pub(in crate::face) struct FoundFace<'a> {
+pub(in crate::face) struct DetectedFace<'a> {
     /// Its points.
     pub points: &'a Points,
     /// Lays it onto the template.
@@ -93,7 +93,7 @@ pub(in crate::face) struct FoundFace<'a> {
 }
 
 impl Signals {
-    pub fn new(seen: &FoundFace, light: &Light, table: &CellTable) -> Self {
+    pub fn new(seen: &DetectedFace, light: &Light, table: &CellTable) -> Self {
         let mut values = [f32::NAN; COUNT];
         let simple = [
             seen.norm.map_or(f32::NAN, f32::ln),

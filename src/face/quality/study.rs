@@ -3,7 +3,7 @@
 use super::cells::CellTable;
 use super::light::{CELL_VALUES, Cell, Grid, Light, SIDE};
 use super::model::QualityModel;
-use super::signals::{FoundFace, INPUTS, ODD_CELLS, POINTS, Signals};
+use super::signals::{DetectedFace, INPUTS, ODD_CELLS, POINTS, Signals};
 use super::view::{Standard, ViewClass, ViewClassifier};
 use crate::face::geometry::Similarity;
 use crate::face::landmarks::Points;
@@ -32,8 +32,8 @@ pub struct Study {
 }
 
 impl Study {
-    pub(in crate::face) fn new(seen: &FoundFace, light: Light, template: Template, pose: Option<Pose>) -> Self {
-        let FoundFace { points, fit, inside, detection, eye_distance, norm } = *seen;
+    pub(in crate::face) fn new(seen: &DetectedFace, light: Light, template: Template, pose: Option<Pose>) -> Self {
+        let DetectedFace { points, fit, inside, detection, eye_distance, norm } = *seen;
         Self { points: *points, fit: *fit, inside, detection, eye_distance, norm, light, template, pose }
     }
 
@@ -72,8 +72,14 @@ impl Study {
 
     fn signals(&self, cells: &CellTable) -> Signals {
         let Self { points, fit, inside, detection, eye_distance, norm, .. } = self;
-        let seen =
-            FoundFace { points, fit, inside: *inside, detection: *detection, eye_distance: *eye_distance, norm: *norm };
+        let seen = DetectedFace {
+            points,
+            fit,
+            inside: *inside,
+            detection: *detection,
+            eye_distance: *eye_distance,
+            norm: *norm,
+        };
         Signals::new(&seen, &self.light, cells)
     }
 

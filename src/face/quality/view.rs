@@ -51,7 +51,7 @@ pub struct ViewClassifier {
     /// Biases of the outputs: front, turned, covered.
     pub bias: [f32; ViewClass::COUNT],
     /// The hidden units.
-    pub units: Vec<Unit>,
+    pub units: Vec<HiddenUnit>,
     /// What the fine cells of an ordinary face look like, the same from either side.
     pub cells: CellTable,
 }
@@ -71,7 +71,7 @@ pub struct Standard {
 /// A hidden unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Unit {
+pub struct HiddenUnit {
     /// Added to what it sums.
     pub bias: f32,
     /// Its weight in each output.
@@ -108,7 +108,7 @@ impl<'de> Deserialize<'de> for Weights {
     }
 }
 
-impl Unit {
+impl HiddenUnit {
     /// A unit of eight-bit weights nearest to these.
     pub fn nearest(weights: &[f32], bias: f32, out: [f32; ViewClass::COUNT]) -> Self {
         let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs())).max(1e-6);
@@ -199,7 +199,7 @@ mod tests {
 
         #[test]
         fn eight_bits_are_near_enough(weights in prop::collection::vec(-3.0f32..3.0, 1..50)) {
-            let unit = Unit::nearest(&weights, 0.0, [0.0; 3]);
+            let unit = HiddenUnit::nearest(&weights, 0.0, [0.0; 3]);
             let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs()));
             for (near, w) in unit.weights.0.iter().zip(&weights) {
                 prop_assert!((f32::from(*near) * unit.step - w).abs() <= 0.51 * largest / 127.0 + 1e-6);

@@ -6,7 +6,7 @@ use crate::gallery::{
     Agreement, Attributes, EnrolMode, Enrolment, GalleryError, Subject, SubjectHead, SubjectId, Timestamp, Vouched,
     groups_of_one_record,
 };
-use crate::matching::{Dot, Link};
+use crate::matching::{Dot, TemplateLikeness};
 use crate::search::SearchError;
 
 pub(super) fn reads(enrolment: &Enrolment) -> ReadSet {
@@ -106,8 +106,8 @@ fn check_agreement(
         let (one, other) = (vectors[i], vectors[j]);
         // Of another length is of another recipe, which the gallery refuses by name.
         match one.len() == other.len() {
-            true => Link::of(dot.score(one, other), if j < old { lenient } else { strict }, apart),
-            false => Link::Alike(1.0),
+            true => TemplateLikeness::of(dot.score(one, other), if j < old { lenient } else { strict }, apart),
+            false => TemplateLikeness::Alike(1.0),
         }
     };
     let groups = groups_of_one_record(vectors.len(), vouched, link);

@@ -11,7 +11,7 @@ const CUT: ImageError = ImageError::Truncated(Format::Jp2);
 const CHANNELS_MAX: usize = 4;
 
 /// Where the codestream is and what surrounds it.
-pub(super) struct Boxes {
+pub(super) struct Jp2Boxes {
     pub(super) codestream: Range<usize>,
     /// Channels after palette lookup; `None` without a palette.
     pub(super) channels: Option<u8>,
@@ -19,7 +19,7 @@ pub(super) struct Boxes {
     pub(super) header_bytes: u64,
 }
 
-impl Boxes {
+impl Jp2Boxes {
     /// A codestream without boxes.
     pub(super) fn raw(bytes: &[u8]) -> Self {
         Self { codestream: 0..bytes.len(), channels: None, header_bytes: 0 }
@@ -30,7 +30,7 @@ impl Boxes {
         let mut at = 0;
         let mut header = None;
         loop {
-            let next = Box::read(bytes, at)?;
+            let next = Jp2Box::read(bytes, at)?;
             match &next.name {
                 b"jp2h" if header.is_some() => return Err(bad("two header boxes")),
                 b"jp2h" => header = Some((header_channels(&bytes[next.body.clone()])?, next.body.len() as u64)),
@@ -45,12 +45,12 @@ impl Boxes {
     }
 }
 
-struct Box {
+struct Jp2Box {
     name: [u8; 4],
     body: Range<usize>,
 }
 
-impl Box {
+impl Jp2Box {
     fn read(bytes: &[u8], at: usize) -> Result<Self, ImageError> {
         let &[l3, l2, l1, l0, ref name @ ..] = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or(CUT)?;
         let (start, length) = match u32::from_be_bytes([l3, l2, l1, l0]) {
@@ -75,7 +75,7 @@ fn header_channels(header: &[u8]) -> Result<Option<u8>, ImageError> {
     const CIELAB: [u8; 4] = [0, 0, 0, 14];
     let (mut at, mut columns, mut mapped) = (0, None, None);
     while at < header.len() {
-        let next = Box::read(header, at)?;
+        let next = Jp2Box::read(header, at)?;
         let body = &header[next.body.clone()];
         match &next.name {
             b"pclr" => columns = Some(usize::from(*body.get(2).ok_or_else(|| bad("a short palette"))?)),

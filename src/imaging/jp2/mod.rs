@@ -9,7 +9,7 @@ use hayro_jpeg2000::{
 
 use super::budget::{malformed, unsupported, walled};
 use super::{Decoded, Format, ImageError, Limits, RgbImage, denominator_for, pixels};
-use boxes::Boxes;
+use boxes::Jp2Boxes;
 use codestream::Codestream;
 
 /// Bit-plane decoding costs some twenty times more per pixel than a JPEG, and
@@ -24,8 +24,8 @@ pub(super) fn decode(
     short_side_min: Option<u32>,
 ) -> Result<Decoded, ImageError> {
     let boxes = match format {
-        Format::Jp2 => Boxes::read(bytes)?,
-        _ => Boxes::raw(bytes),
+        Format::Jp2 => Jp2Boxes::read(bytes)?,
+        _ => Jp2Boxes::raw(bytes),
     };
     let stream = Codestream::read(&bytes[boxes.codestream.clone()], format, |width, height| {
         limits.check_pixels(width, height, PIXELS_MAX)

@@ -29,7 +29,7 @@ const DRI: u8 = 0xDD;
 
 /// How the picture is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(super) enum CodingProcess {
     /// SOF0 or SOF1 at 8 bits: one pass.
     Sequential,
     /// SOF2: several passes over coefficients held in memory.
@@ -38,7 +38,7 @@ pub(super) enum Coding {
 
 /// One colour component of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Component {
+pub(super) struct FrameComponent {
     pub(super) id: u8,
     /// Horizontal and vertical sampling factors, 1 to 4.
     pub(super) h: u8,
@@ -47,12 +47,12 @@ pub(super) struct Component {
 
 /// What the markers say.
 #[derive(Debug)]
-pub(super) struct Structure {
+pub(super) struct JpegStructure {
     pub(super) width: u32,
     pub(super) height: u32,
-    pub(super) coding: Coding,
+    pub(super) coding: CodingProcess,
     /// 1, 3 or 4 of them.
-    pub(super) components: Vec<Component>,
+    pub(super) components: Vec<FrameComponent>,
     /// Whether the first scan holds every component, so that a sequential
     /// picture can be decoded row by row.
     pub(super) interleaved: bool,
@@ -70,14 +70,14 @@ pub(super) struct Structure {
     parts: Vec<Range<usize>>,
 }
 
-impl Structure {
+impl JpegStructure {
     /// Reads the markers up to the end of the (first) picture. `check_size` is
     /// asked as soon as the size is known.
     pub(super) fn read(
         bytes: &[u8],
         check_size: impl FnMut(u32, u32) -> Result<(), ImageError>,
     ) -> Result<Self, ImageError> {
-        let reader = Reader {
+        let reader = MarkerReader {
             bytes,
             at: 2,
             check_size,
@@ -112,8 +112,8 @@ impl Structure {
             kept.extend_from_slice(&bytes[part.clone()]);
         }
         match self.coding {
-            Coding::Sequential => kept.extend_from_slice(&[0; END_MAX]),
-            Coding::Progressive => kept.extend_from_slice(&[0xFF, EOI]),
+            CodingProcess::Sequential => kept.extend_from_slice(&[0; END_MAX]),
+            CodingProcess::Progressive => kept.extend_from_slice(&[0xFF, EOI]),
         }
         kept
     }
@@ -130,16 +130,16 @@ impl Structure {
     }
 }
 
-fn sampling_max(components: &[Component]) -> (u64, u64) {
-    let max = |of: fn(&Component) -> u8| components.iter().map(of).max().unwrap_or(1).into();
+fn sampling_max(components: &[FrameComponent]) -> (u64, u64) {
+    let max = |of: fn(&FrameComponent) -> u8| components.iter().map(of).max().unwrap_or(1).into();
     (max(|c| c.h), max(|c| c.v))
 }
 
-struct Frame {
+struct FrameHeader {
     width: u32,
     height: u32,
-    coding: Coding,
-    components: Vec<Component>,
+    coding: CodingProcess,
+    components: Vec<FrameComponent>,
 }
 
 struct FirstScan {
@@ -148,11 +148,11 @@ struct FirstScan {
     bits_min: u64,
 }
 
-struct Reader<'a, F> {
+struct MarkerReader<'a, F> {
     bytes: &'a [u8],
     at: usize,
     check_size: F,
-    frame: Option<Frame>,
+    frame: Option<FrameHeader>,
     adobe_transform: Option<u8>,
     exif: Option<Range<usize>>,
     quality: Option<f32>,
@@ -162,8 +162,8 @@ struct Reader<'a, F> {
     standard_huffman: bool,
 }
 
-impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
-    fn run(mut self) -> Result<Structure, ImageError> {
+impl<F: FnMut(u32, u32) -> Result<(), ImageError>> MarkerReader<'_, F> {
+    fn run(mut self) -> Result<JpegStructure, ImageError> {
         let mut scans = 0;
         loop {
             let marker = self.marker()?;
@@ -207,13 +207,13 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
             }
             self.keep(segment.start - 4..segment.end)?;
         }
-        let Some(Frame { width, height, coding, components }) = self.frame else {
+        let Some(FrameHeader { width, height, coding, components }) = self.frame else {
             return Err(bad("no frame before the end of image"));
         };
         let Some(first_scan) = self.first_scan else {
             return Err(bad("no scan before the end of image"));
         };
-        Ok(Structure {
+        Ok(JpegStructure {
             width,
             height,
             coding,
@@ -291,13 +291,13 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
             .as_chunks::<3>()
             .0
             .iter()
-            .map(|&[id, sampling, _]| Component { id, h: sampling >> 4, v: sampling & 15 })
+            .map(|&[id, sampling, _]| FrameComponent { id, h: sampling >> 4, v: sampling & 15 })
             .collect();
         if components.iter().any(|c| !(1..=4).contains(&c.h) || !(1..=4).contains(&c.v)) {
             return Err(bad("a sampling factor out of range"));
         }
-        let coding = if marker == 0xC2 { Coding::Progressive } else { Coding::Sequential };
-        self.frame = Some(Frame { width, height, coding, components });
+        let coding = if marker == 0xC2 { CodingProcess::Progressive } else { CodingProcess::Sequential };
+        self.frame = Some(FrameHeader { width, height, coding, components });
         Ok(())
     }
 
@@ -328,7 +328,7 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
                 return Err(CUT);
             }
             self.first_scan = Some(first);
-            self.standard_huffman = frame.coding == Coding::Sequential && !self.has_huffman;
+            self.standard_huffman = frame.coding == CodingProcess::Sequential && !self.has_huffman;
         }
         self.keep(header.start - 4..self.at)
     }
@@ -337,7 +337,7 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
 /// Fewest bits the first scan can take: a Huffman code has at least one bit, a
 /// sequential block at least two codes, a block of a progressive picture's
 /// first scan at least one.
-fn bits_min(frame: &Frame, scan_components: usize) -> u64 {
+fn bits_min(frame: &FrameHeader, scan_components: usize) -> u64 {
     let (h_max, v_max) = sampling_max(&frame.components);
     let mcus = u64::from(frame.width).div_ceil(8 * h_max) * u64::from(frame.height).div_ceil(8 * v_max);
     let blocks = if scan_components == frame.components.len() && scan_components > 1 {
@@ -348,8 +348,8 @@ fn bits_min(frame: &Frame, scan_components: usize) -> u64 {
         mcus.min(u64::from(frame.width).div_ceil(32) * u64::from(frame.height).div_ceil(32))
     };
     match frame.coding {
-        Coding::Sequential => 2 * blocks,
-        Coding::Progressive => blocks,
+        CodingProcess::Sequential => 2 * blocks,
+        CodingProcess::Progressive => blocks,
     }
 }
 
@@ -409,7 +409,7 @@ mod tests {
         #[test]
         fn any_bytes_after_the_start_are_read_without_panic(tail in proptest::collection::vec(any::<u8>(), 0..300)) {
             let bytes = [&[0xFF, 0xD8, 0xFF][..], &tail].concat();
-            if let Ok(structure) = Structure::read(&bytes, |_, _| Ok(())) {
+            if let Ok(structure) = JpegStructure::read(&bytes, |_, _| Ok(())) {
                 let added = END_MAX + standard_huffman::SEGMENT.len();
                 prop_assert!(structure.pixels_only(&bytes).len() <= bytes.len() + added);
             }

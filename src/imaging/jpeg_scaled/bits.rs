@@ -22,7 +22,7 @@ const _: () = assert!(WINDOW >= 2 * MCU_BYTES_MAX && WINDOW.is_power_of_two());
 pub(super) type Window = [u8; WINDOW + TAIL];
 
 /// The bytes of a scan, one restart segment at a time.
-pub(super) struct Source<'a> {
+pub(super) struct ScanBytes<'a> {
     bytes: &'a [u8],
     at: usize,
     window: Box<Window>,
@@ -58,7 +58,7 @@ impl Bits {
     /// Fills the buffer to at least 56 bits.
     #[inline(always)]
     pub(super) fn refill(&mut self, window: &Window) {
-        // The mask changes nothing (`Source::prepare` leaves room); it is what
+        // The mask changes nothing (`ScanBytes::prepare` leaves room); it is what
         // shows that no bound is passed.
         let from = self.at & (WINDOW - 1);
         if let Some(next) = window[from..].first_chunk::<8>() {
@@ -69,7 +69,7 @@ impl Bits {
     }
 }
 
-impl<'a> Source<'a> {
+impl<'a> ScanBytes<'a> {
     /// Begins at the first byte after the scan header.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> (Self, Bits) {
         let source = Self { bytes, at, window: Box::new([0; WINDOW + TAIL]), end: 0, is_last: false };

@@ -12,18 +12,18 @@ const DC_MAX: i32 = 2047;
 pub(super) const FEW_PLACES: u32 = 5;
 
 /// One block being decoded.
-pub(super) struct Block<'a> {
+pub(super) struct BlockDecoder<'a> {
     /// Where bits come from.
     pub(super) window: &'a Window,
     /// The next bits.
     pub(super) bits: Bits,
     /// Where coefficients go.
-    pub(super) coefficients: &'a mut transform::Block,
+    pub(super) coefficients: &'a mut transform::BlockCoefficients,
     /// Which goes where: see [`transform::PlaceMap`].
     pub(super) places: &'a [u16; 256],
 }
 
-impl Block<'_> {
+impl BlockDecoder<'_> {
     /// Sets the coefficient of index `k`, of which any value is fine.
     #[inline(always)]
     fn set(&mut self, k: u32, value: i16) {
@@ -93,7 +93,7 @@ impl Block<'_> {
     #[inline(always)]
     fn ac_again(&mut self, table: &AcTable, start: Bits) -> Option<()> {
         let mut block =
-            Block { window: self.window, bits: start, coefficients: self.coefficients, places: self.places };
+            BlockDecoder { window: self.window, bits: start, coefficients: self.coefficients, places: self.places };
         self.bits = block.ac_singly(table)?;
         Some(())
     }

@@ -45,7 +45,7 @@ pub fn try_decode(bytes: &[u8], denominator: u32) -> Option<RgbImage> {
         return None;
     }
     let header = markers::read(bytes)?;
-    let scan = scan::Scan::new(bytes, &header, denominator as usize)?;
+    let scan = scan::ScanDecoder::new(bytes, &header, denominator as usize)?;
     let data = scan.decode()?;
     let width = header.width.div_ceil(denominator as usize);
     let height = header.height.div_ceil(denominator as usize);

@@ -32,7 +32,7 @@ const NOWHERE: u16 = (64 * LANES) as u16;
 pub(super) struct Coefficients(Box<[i16; PLACES * LANES]>);
 
 /// The coefficients from one block's first on: its places are [`LANES`] apart.
-pub(super) type Block = [i16; (PLACES - 1) * LANES + 1];
+pub(super) type BlockCoefficients = [i16; (PLACES - 1) * LANES + 1];
 
 impl Coefficients {
     pub(super) fn new() -> Self {
@@ -47,7 +47,7 @@ impl Coefficients {
 
     /// The block in a lane.
     #[inline(always)]
-    pub(super) fn block(&mut self, lane: usize) -> &mut Block {
+    pub(super) fn block(&mut self, lane: usize) -> &mut BlockCoefficients {
         const { assert!(LANES.is_power_of_two()) };
         let from = lane & (LANES - 1);
         match self.0[from..].first_chunk_mut() {

@@ -60,7 +60,7 @@ fn what_is_planted_is_there() {
 #[test]
 fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures() {
     use crate::audit::{Chance, LinkChance, Meetings, gather, rings};
-    use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
+    use crate::matching::{Curve, CurveBasis, Knot, POOLED, Reference, Tail, Weighting};
     use crate::search::{Join, Matrix, Side};
 
     // FMR 4e-5. What chance gives is told, not sampled: a gallery that a test can afford is too
@@ -79,8 +79,8 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
         probe_frames: 1,
         reference: Reference::Any,
         group: POOLED.into(),
-        weighed: Weighed::Comparisons,
-        basis: Basis::Counted,
+        weighed: Weighting::Comparisons,
+        basis: CurveBasis::Counted,
         population: "made up".into(),
         date: "2026-01-01".into(),
         subjects: 10,

@@ -22,7 +22,7 @@ pub enum CurveChoice {
 /// What counts the same in a rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Weighed {
+pub enum Weighting {
     /// Every comparison.
     #[default]
     Comparisons,
@@ -31,7 +31,7 @@ pub enum Weighed {
     People,
 }
 
-impl Weighed {
+impl Weighting {
     /// Its name in files: `comparisons` or `people`.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,17 +44,17 @@ impl Weighed {
 /// Where a curve comes from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Basis {
+pub enum CurveBasis {
     /// Comparisons of this type and group, counted.
     #[default]
     Counted,
     /// The group's curve for single frames, its scores multiplied as much as fusing so many
     /// frames does with people of the population: the group has too few people with so
-    /// many photos ([`super::worst::derived`]).
+    /// many photos ([`super::worst_group::derived`]).
     Derived,
 }
 
-impl Basis {
+impl CurveBasis {
     /// Its name in files: `counted` or `derived`.
     pub fn name(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ pub struct CurveName {
     /// Whose faces: data set and selection.
     pub population: String,
     /// Whether it was counted or derived.
-    pub basis: Basis,
+    pub basis: CurveBasis,
     /// What the probes were compared with.
     #[serde(default)]
     pub reference: Reference,

@@ -11,7 +11,7 @@
 //!   ([`fusing_factor`]); the group's single-frame curve is moved by that.
 
 use super::curve::{Curve, FMR_FLOOR, Knot, Tail, TailFactor};
-use super::whose::Basis;
+use super::provenance::CurveBasis;
 
 /// Steps per decade of FMR at which tails are compared.
 const STEPS_PER_DECADE: f64 = 8.0;
@@ -86,7 +86,7 @@ pub fn derived(single: &Curve, factor: f64, several: &Curve, pooled: &Curve) -> 
     let moved = |score: f64| score * factor;
     let curve = Curve {
         probe_frames: pooled.probe_frames,
-        basis: Basis::Derived,
+        basis: CurveBasis::Derived,
         knots: single
             .knots
             .iter()
@@ -201,7 +201,7 @@ mod tests {
             let several = shifted(several_by, slopes[1], curvature / 2.0, 3, "pooled");
             let single = never_below(shifted(group_by, slopes[2], curvature, 1, "g"), &pooled);
             let derived = derived(&single, factor, &several, &several);
-            prop_assert_eq!((derived.probe_frames, derived.basis, &derived.group[..]), (3, Basis::Derived, "g"));
+            prop_assert_eq!((derived.probe_frames, derived.basis, &derived.group[..]), (3, CurveBasis::Derived, "g"));
             let fmr = 10f64.powf(exponent);
             // Between the knots a threshold is interpolated: a hundredth of score at most.
             prop_assert!(f64::from(at(&derived, fmr)) >= f64::from(at(&single, fmr)) * factor - 0.01);

@@ -75,7 +75,7 @@ fn rewrite(bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, TlvError> {
     let header = TlvHeader::parse(bytes)?;
     let body_end = if header.length.is_some() { end } else { end - 2 };
     let body = &bytes[header.bytes..body_end];
-    let mut inner = Vec::with_capacity(body.len());
+    let mut definite_body = Vec::with_capacity(body.len());
     let mut at = 0;
     if header.tag == OCTET_STRING_IN_PIECES {
         while at < body.len() {
@@ -85,14 +85,14 @@ fn rewrite(bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, TlvError> {
             if piece_header.tag != u32::from(OCTET_STRING) {
                 return Err(TlvError::Unexpected { expected: u32::from(OCTET_STRING), found: piece_header.tag });
             }
-            inner.extend_from_slice(&piece[piece_header.bytes..]);
+            definite_body.extend_from_slice(&piece[piece_header.bytes..]);
         }
-        der::push(out, u32::from(OCTET_STRING), &inner);
+        der::push(out, u32::from(OCTET_STRING), &definite_body);
     } else {
         while at < body.len() {
-            at += rewrite(&body[at..], &mut inner)?;
+            at += rewrite(&body[at..], &mut definite_body)?;
         }
-        der::push(out, header.tag, &inner);
+        der::push(out, header.tag, &definite_body);
     }
     Ok(end)
 }

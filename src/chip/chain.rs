@@ -223,7 +223,7 @@ impl ChainSearch<'_> {
 /// How much a finding tells of why there is no chain: its effect, and among those of one
 /// effect the more telling first, whatever the order of finding.
 fn gravity(finding: &Finding) -> (Effect, u8) {
-    let telling = match finding.reason {
+    let rank = match finding.reason {
         Reason::SignerRevoked => 6,
         Reason::CurveForged | Reason::KeyInvalid => 5,
         Reason::AnchorUnsuitable => 4,
@@ -232,7 +232,7 @@ fn gravity(finding: &Finding) -> (Effect, u8) {
         Reason::AnchorKeyMissing | Reason::LinkOpen => 1,
         _ => 0,
     };
-    (finding.reason.effect(), telling)
+    (finding.reason.effect(), rank)
 }
 
 /// What it means that an authority of the right name did not sign.

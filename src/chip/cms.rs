@@ -256,7 +256,7 @@ impl SignedAttributes {
             // What is required must be as the standard says; what is optional is
             // dropped where it is not, and the rest counts.
             let mut values = || Ok(fields.expect(0x31).within(WHAT)?.children());
-            let twice = match arcs {
+            let is_duplicate = match arcs {
                 oid::CONTENT_TYPE => {
                     out.content_type.replace(values()?.expect(0x06).within(WHAT)?.value.to_vec()).is_some()
                 }
@@ -275,7 +275,7 @@ impl SignedAttributes {
                 }
                 _ => false,
             };
-            if twice {
+            if is_duplicate {
                 return Err(ParseError::malformed(WHAT));
             }
         }

@@ -35,7 +35,7 @@ const OTHERS: [(&str, &[&str]); 8] = [
 /// Whether a state of a machine-readable zone and a country of a certificate
 /// are the same. `None` where the state is not known here: then nothing can be
 /// said. Territories are signed for by their country (`GBD` by `GB`).
-pub(super) fn same(state: &str, country: &str) -> Option<bool> {
+pub(super) fn is_same_country(state: &str, country: &str) -> Option<bool> {
     let country = country.to_ascii_uppercase();
     if country == state {
         return Some(true);
@@ -61,14 +61,14 @@ mod tests {
 
     #[test]
     fn states_and_countries_are_told_apart() {
-        assert_eq!(same("VNM", "VN"), Some(true));
-        assert_eq!(same("VNM", "vn"), Some(true));
-        assert_eq!(same("VNM", "LA"), Some(false));
-        assert_eq!(same("D", "DE"), Some(true));
-        assert_eq!(same("D", "FR"), Some(false));
-        assert_eq!(same("GBD", "GB"), Some(true));
-        assert_eq!(same("ZZZ", "VN"), None);
-        assert_eq!(same("", "VN"), None);
+        assert_eq!(is_same_country("VNM", "VN"), Some(true));
+        assert_eq!(is_same_country("VNM", "vn"), Some(true));
+        assert_eq!(is_same_country("VNM", "LA"), Some(false));
+        assert_eq!(is_same_country("D", "DE"), Some(true));
+        assert_eq!(is_same_country("D", "FR"), Some(false));
+        assert_eq!(is_same_country("GBD", "GB"), Some(true));
+        assert_eq!(is_same_country("ZZZ", "VN"), None);
+        assert_eq!(is_same_country("", "VN"), None);
     }
 
     #[test]

@@ -192,8 +192,8 @@ impl Dg13 {
             if self.entries.len() == ENTRIES_MAX {
                 return Err(ParseError::TooLarge { what: WHAT, max: ENTRIES_MAX });
             }
-            let wanted = scope == Dg13Scope::Everything || !id.is_sensitive();
-            let values = if wanted { Some(strings(values)?) } else { None };
+            let is_in_scope = scope == Dg13Scope::Everything || !id.is_sensitive();
+            let values = if is_in_scope { Some(strings(values)?) } else { None };
             self.entries.push(Dg13Entry { id, values });
         }
         Ok(())
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn a_file_without_entries_or_nested_without_end_is_refused() {
         assert!(Dg13::parse(&[0x6D, 0x00], Dg13Scope::Identity).is_err());
-        let deep = (0..40).fold(Vec::new(), |inner, _| der::tlv(0x30, &inner));
+        let deep = (0..40).fold(Vec::new(), |nested, _| der::tlv(0x30, &nested));
         assert!(Dg13::parse(&der::tlv(0x6D, &deep), Dg13Scope::Identity).is_err());
     }
 

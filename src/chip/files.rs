@@ -270,11 +270,11 @@ mod tests {
 
     #[test]
     fn twice_too_large_and_cut_short_are_found() {
-        let twice = ChipFiles::from_bytes([vec![0x75, 0x01, 0x00], vec![0x75, 0x01, 0x01]]);
-        assert_eq!(reasons(&twice), [Reason::FileTwice]);
+        let two_versions = ChipFiles::from_bytes([vec![0x75, 0x01, 0x00], vec![0x75, 0x01, 0x01]]);
+        assert_eq!(reasons(&two_versions), [Reason::FileTwice]);
         // A reader that sends a file again sends nothing new.
-        let same = ChipFiles::from_bytes([vec![0x75, 0x01, 0x00], vec![0x75, 0x01, 0x00]]);
-        assert_eq!((reasons(&same), same.groups().count()), (vec![], 1));
+        let repeated = ChipFiles::from_bytes([vec![0x75, 0x01, 0x00], vec![0x75, 0x01, 0x00]]);
+        assert_eq!((reasons(&repeated), repeated.groups().count()), (vec![], 1));
         let mut huge = vec![0x75, 0x84, 0x06, 0x00, 0x00, 0x00];
         huge.resize(100 << 20, 0);
         assert_eq!(reasons(&ChipFiles::from_bytes([huge])), [Reason::FileTooLarge]);

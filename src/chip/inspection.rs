@@ -208,11 +208,11 @@ impl Inspection {
         if mrz.is_none() && dg13.is_none() {
             return None;
         }
-        let plain = mrz.map(|mrz| mrz.name.clone());
+        let zone_name = mrz.map(|mrz| mrz.name.clone());
         let full_birth = dg13.and_then(Dg13::birth);
-        let zone = mrz.and_then(|mrz| mrz.personal_number.as_ref());
+        let zone_number = mrz.and_then(|mrz| mrz.personal_number.as_ref());
         let mut numbers: Vec<Personal> = Vec::new();
-        for shown in dg13.into_iter().flat_map(Dg13::numbers).chain(zone) {
+        for shown in dg13.into_iter().flat_map(Dg13::numbers).chain(zone_number) {
             if numbers.iter().all(|known| text::number(known.reveal()) != text::number(shown.reveal())) {
                 numbers.push(shown.clone());
             }
@@ -230,8 +230,8 @@ impl Inspection {
             other_numbers: numbers.filter(|shown| is_a_number(&text::number(shown.reveal()))).collect(),
             former_numbers: dg13.map(Dg13::former_numbers).unwrap_or_default(),
             document_number: mrz.map(|mrz| mrz.document_number.clone()),
-            name: dg13.and_then(|dg13| dg13.name().cloned()).or(plain.clone()),
-            name_plain: plain,
+            name: dg13.and_then(|dg13| dg13.name().cloned()).or(zone_name.clone()),
+            name_plain: zone_name,
             birth,
             birth_unreadable: birth.is_none() && names_birth,
             birth_other: mrz.and_then(|mrz| mrz.birth_other).filter(|_| full_birth.is_none()),
@@ -476,7 +476,7 @@ impl Inspection {
     fn check_country(&mut self, signer: &Certificate) {
         let Some(mrz) = self.mrz.as_ref().filter(|_| self.is_signed(1)) else { return };
         let Some(country) = signer.issuer.country().or_else(|| signer.subject.country()) else { return };
-        if country::same(&mrz.issuing_state, &country) == Some(false) {
+        if country::is_same_country(&mrz.issuing_state, &country) == Some(false) {
             let detail = format!("card {}, signer {country}", mrz.issuing_state);
             self.findings.push(Finding::of(Reason::CountryMismatch).with(detail));
         }

@@ -101,14 +101,14 @@ mod tests {
     fn the_published_authority_is_known_by_its_key_whatever_it_is_called() {
         let draft = CardDraft::new(b"test", vec![0xFF, 0xD8, 0xFF]);
         let marked = draft.forge().unwrap().csca;
-        let mut plain = marked.clone();
+        let mut unmarked = marked.clone();
         let mark = TEST_MARK.as_bytes();
-        while let Some(at) = plain.windows(mark.len()).position(|window| window == mark) {
-            plain[at..at + mark.len()].copy_from_slice(b"VIET NAM IDENTITYX");
+        while let Some(at) = unmarked.windows(mark.len()).position(|window| window == mark) {
+            unmarked[at..at + mark.len()].copy_from_slice(b"VIET NAM IDENTITYX");
         }
         let secret = CardDraft::new(b"a seed that is written nowhere else", vec![0xFF, 0xD8, 0xFF]);
         let secret = secret.forge().unwrap().csca;
-        for (certificate, is_test) in [(&marked, 1), (&plain, 1), (&secret, 1)] {
+        for (certificate, is_test) in [(&marked, 1), (&unmarked, 1), (&secret, 1)] {
             let mut anchors = Anchors::none();
             anchors.add_bytes("vn.cer", certificate).unwrap();
             assert_eq!(anchors.test_authorities().count(), is_test);

@@ -101,9 +101,9 @@ impl Certificate {
         let mut fields = tbs_tlv.children();
         fields.optional(0xA0).within(WHAT)?;
         let serial = unsigned(fields.expect(0x02).within(WHAT)?.value);
-        let inner = AlgorithmIdentifier::parse(&mut fields)?;
+        let tbs_algorithm = AlgorithmIdentifier::parse(&mut fields)?;
         // RFC 5280, 4.1.1.2: both must name the same algorithm.
-        if inner.oid != algorithm.oid {
+        if tbs_algorithm.oid != algorithm.oid {
             return Err(ParseError::malformed(WHAT));
         }
         let issuer = Name::parse(&mut fields)?;

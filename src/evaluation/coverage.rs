@@ -63,7 +63,7 @@ pub fn coverage(
     splits: u64,
     comparisons_max: u64,
 ) -> Result<Coverage, FitError> {
-    let mut seen: [Vec<SplitOutcome>; 2] = Default::default();
+    let mut outcomes: [Vec<SplitOutcome>; 2] = Default::default();
     for split in 0..splits {
         let mut people: Vec<u32> = (0..set.subjects() as u32).collect();
         let half = people.len() / 2;
@@ -77,12 +77,12 @@ pub fn coverage(
         };
         let curve = fit_curve(&side(true), set.subjects(), CurveDescription::passing())?;
         let others = &tallies(&side(false))[1].weights;
-        for (seen, fmr) in seen.iter_mut().zip(FMRS) {
+        for (outcomes, fmr) in outcomes.iter_mut().zip(FMRS) {
             let Ok(threshold) = curve.threshold(fmr) else { continue };
             let Some(stated) = curve.fmr_interval(threshold.score) else { continue };
             // The bin of the threshold may begin below it; the next one does not.
             let at = bin(threshold.score) + 1;
-            seen.push(SplitOutcome {
+            outcomes.push(SplitOutcome {
                 threshold: threshold.score,
                 low: rounded(stated.low, 4),
                 high: rounded(stated.high, 4),
@@ -94,7 +94,7 @@ pub fn coverage(
         let inside = splits.iter().filter(|s| s.low <= s.seen && s.seen <= s.high).count() as u64;
         RateCoverage { fmr, inside, share: inside as f64 / splits.len().max(1) as f64, splits }
     };
-    Ok(Coverage { splits, rates: seen.into_iter().zip(FMRS).map(rate).collect() })
+    Ok(Coverage { splits, rates: outcomes.into_iter().zip(FMRS).map(rate).collect() })
 }
 
 #[cfg(test)]

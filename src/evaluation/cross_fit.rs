@@ -149,20 +149,20 @@ pub fn cross_fit(fitting: &FitInput<'_>, folds: u64) -> Result<CrossFit, FitErro
         .map(|curves| curves.map(|at| at.map_or([i32::MAX; 2], |at| at.map(|stated| bin(stated.score) + 1))))
         .collect();
     let new = || vec![GroupCounts::default(); count];
-    let seen = scan(
+    let counts = scan(
         &source,
         new,
-        |seen: &mut Vec<GroupCounts>, pair| {
+        |counts: &mut Vec<GroupCounts>, pair| {
             let group = group_of(pair.a);
             if pair.genuine || group != group_of(pair.b) {
                 return;
             }
-            let Some(seen) = seen.get_mut(group as usize) else { return };
+            let Some(counts) = counts.get_mut(group as usize) else { return };
             let (weight, at) = (source.weight(&pair), bin(pair.score));
             let fit = number(fold_of[pair.subject_a as usize], fold_of[pair.subject_b as usize]);
-            seen.comparisons += 1;
-            seen.weight += weight;
-            for (matches, edges) in seen.matches.iter_mut().zip(edges[fit]) {
+            counts.comparisons += 1;
+            counts.weight += weight;
+            for (matches, edges) in counts.matches.iter_mut().zip(edges[fit]) {
                 for ((matches, weights), edge) in matches.iter_mut().zip(edges) {
                     if at >= edge {
                         *matches += 1;
@@ -184,18 +184,19 @@ pub fn cross_fit(fitting: &FitInput<'_>, folds: u64) -> Result<CrossFit, FitErro
         if of.len() != stated.len() {
             continue;
         }
-        let mut row = |group: String, seen: &GroupCounts| {
-            let at = (0..FMRS.len()).map(|i| seen.point(kind, i, &of)).collect();
+        let mut row = |group: String, counts: &GroupCounts| {
+            let at = (0..FMRS.len()).map(|i| counts.point(kind, i, &of)).collect();
             rows.push(CrossFitRow { curve, group, at });
         };
         let mut all = GroupCounts::default();
-        seen.iter().for_each(|seen| all.add(seen));
+        counts.iter().for_each(|counts| all.add(counts));
         row(ALL_GROUPS.to_owned(), &all);
         if groups.len() > 1 {
             let enough = people_of.iter().enumerate().filter(|(_, people)| **people >= fitting.people_min);
-            let mut named: Vec<(&str, &GroupCounts)> = enough.map(|(g, _)| (groups.name(g as u32), &seen[g])).collect();
+            let mut named: Vec<(&str, &GroupCounts)> =
+                enough.map(|(g, _)| (groups.name(g as u32), &counts[g])).collect();
             named.sort_by_key(|(name, _)| *name);
-            named.into_iter().for_each(|(name, seen)| row(name.to_owned(), seen));
+            named.into_iter().for_each(|(name, counts)| row(name.to_owned(), counts));
         }
     }
     Ok(CrossFit { folds: folds as u64, fits: stated.len() as u64, worst_groups, rows })

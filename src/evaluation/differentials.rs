@@ -184,17 +184,19 @@ pub fn differentials(
         .map(|edge| Some(edge).filter(|&edge| material.holds(edge)))
         .collect();
     let lowest = edges.iter().flatten().min().copied().unwrap_or(i32::MAX);
-    let look = |view: ComparisonView| GroupRatesByThreshold::at(&view.above(lowest), &edges, bootstrap);
-    let pooled = look(material.whole());
+    let rates_by_threshold = |view: ComparisonView| GroupRatesByThreshold::at(&view.above(lowest), &edges, bootstrap);
+    let pooled = rates_by_threshold(material.whole());
     let mut all = Vec::new();
     for by in by {
         let Some(groups) = PhotoGroups::of(material.set(), by) else { continue };
-        let within = look(material.within(&groups));
+        let within = rates_by_threshold(material.within(&groups));
         let sizes = sizes(material.set(), &groups);
-        let looked: Vec<GroupRatesByThreshold> =
-            sizes.iter().map(|&(group, ..)| look(material.view(|photo| groups.group(photo) == group))).collect();
+        let group_rates: Vec<GroupRatesByThreshold> = sizes
+            .iter()
+            .map(|&(group, ..)| rates_by_threshold(material.view(|photo| groups.group(photo) == group)))
+            .collect();
         let at = thresholds.iter().enumerate().map(|(i, threshold)| {
-            let rows = sizes.iter().zip(&looked).map(|(&(group, photos, subjects), own)| GroupRates {
+            let rows = sizes.iter().zip(&group_rates).map(|(&(group, photos, subjects), own)| GroupRates {
                 group: groups.name(group).to_owned(),
                 photos,
                 subjects,
@@ -206,7 +208,7 @@ pub fn differentials(
             });
             let count: Vec<(&str, &GroupRatesByThreshold)> = sizes
                 .iter()
-                .zip(&looked)
+                .zip(&group_rates)
                 .filter(|((_, _, subjects), _)| *subjects >= PEOPLE_MIN)
                 .map(|(&(group, ..), own)| (groups.name(group), own))
                 .collect();
@@ -257,12 +259,12 @@ fn worst(
             (read(&rates), pooled.repeated[r][threshold][kind])
         })
         .collect();
-    let of_all = pooled.rate(threshold, kind).rate;
+    let pooled_rate = pooled.rate(threshold, kind).rate;
     WorstGroup {
         group: Some(name.to_owned()),
         groups: known.len(),
         over_pooled: ratio(
-            over(counted.map(|c| c[0]), of_all),
+            over(counted.map(|c| c[0]), pooled_rate),
             repeated.iter().map(|(groups, all)| over(groups.map(|g| g[0]), *all)),
         ),
         over_geometric_mean: ratio(counted.map(|c| c[1]), repeated.iter().map(|(groups, _)| groups.map(|g| g[1]))),
@@ -323,9 +325,9 @@ mod tests {
             assert!(few.subjects == 4 && few.fmr.rate > alike.fmr.rate, "{few:?}");
             assert_ne!(at.worst_fmr.group.as_deref(), Some("few"));
             // Where what is stated is not so, the ratio says it.
-            let lie = &found[0].at[2];
-            assert!(lie.fmr_over_stated.times.unwrap() > 2.0, "{:?}", lie.fmr_over_stated);
-            assert!(lie.groups[0].fmr_over_stated.low.unwrap() > 2.0);
+            let understated = &found[0].at[2];
+            assert!(understated.fmr_over_stated.times.unwrap() > 2.0, "{:?}", understated.fmr_over_stated);
+            assert!(understated.groups[0].fmr_over_stated.low.unwrap() > 2.0);
             let own = &found[0].at[0].fmr_over_stated;
             assert!((own.times.unwrap() - 1.0).abs() < 0.05, "{own:?}");
         }

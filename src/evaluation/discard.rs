@@ -93,8 +93,8 @@ fn point(
     let mut order: Vec<(f32, u32)> = set.with_template().filter_map(|photo| Some((value(photo)?, photo))).collect();
     order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
     let mut kept = vec![true; set.len()];
-    let away = (share * order.len() as f64).floor() as usize;
-    order[..away].iter().for_each(|(_, photo)| kept[*photo as usize] = false);
+    let discarded_count = (share * order.len() as f64).floor() as usize;
+    order[..discarded_count].iter().for_each(|(_, photo)| kept[*photo as usize] = false);
     let kept = &kept;
     let view = material.view(|photo| kept[photo as usize]).near(FMR);
     let rates = view.counted();
@@ -108,7 +108,7 @@ fn point(
     let ends = interval(repeated.iter().zip(base).map(|(now, before)| lowered(now[1], before[1])));
     DiscardPoint {
         discarded: share,
-        photos: set.with_template().count() - away,
+        photos: set.with_template().count() - discarded_count,
         fnmr,
         fnmr_threshold_anew,
         lowered_by: lowered(rates.fnmr_at(FMR), counted),
@@ -133,8 +133,8 @@ fn by_comparison(
     let mut order: Vec<(f32, usize)> =
         material.genuine_held().iter().enumerate().map(|(i, pair)| (lower(pair), i)).collect();
     order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
-    let away = (share * order.len() as f64).floor() as usize;
-    let left: Vec<Comparison> = order[away..].iter().map(|(_, i)| material.genuine_held()[*i]).collect();
+    let discarded_count = (share * order.len() as f64).floor() as usize;
+    let left: Vec<Comparison> = order[discarded_count..].iter().map(|(_, i)| material.genuine_held()[*i]).collect();
     let totals = Totals::counted(left.iter().map(|p| (p.subject_a, p.subject_b, true)));
     let view = ComparisonView::new(&left, &[], totals, material.set().subjects());
     let rates = view.counted();
@@ -155,32 +155,32 @@ mod tests {
 
     #[test]
     fn a_value_that_foretells_errors_lowers_them_and_one_that_does_not_does_not() {
-        let plain = made_up(100, 5, 0.35);
+        let without_errors = made_up(100, 5, 0.35);
         let mut random = SplitMix(3);
         let mut unit = || random.next() as f32 / u64::MAX as f32;
-        let (mut set, mut good, mut idle) = (PhotoSet::default(), Vec::new(), Vec::new());
-        for photo in 0..plain.len() as u32 {
-            let (of, spoilt) = (plain.template(photo).unwrap(), unit() < 0.08);
+        let (mut set, mut predictive, mut unrelated) = (PhotoSet::default(), Vec::new(), Vec::new());
+        for photo in 0..without_errors.len() as u32 {
+            let (of, spoilt) = (without_errors.template(photo).unwrap(), unit() < 0.08);
             let raw: Vec<f32> =
                 of.vector().iter().map(|v| v + if spoilt { 0.6 * (unit() - 0.5) } else { 0.0 }).collect();
-            set.push(plain.subject(photo), Some(Template::from_raw(of.recipe(), &raw).unwrap()));
-            good.push(Some(if spoilt { unit() } else { 1.0 + unit() }));
-            idle.push(Some(unit()));
+            set.push(without_errors.subject(photo), Some(Template::from_raw(of.recipe(), &raw).unwrap()));
+            predictive.push(Some(if spoilt { unit() } else { 1.0 + unit() }));
+            unrelated.push(Some(unit()));
         }
         let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let measures = [
-            PhotoMeasure { name: "good".into(), overall: true, values: good },
-            PhotoMeasure { name: "idle".into(), overall: true, values: idle },
+            PhotoMeasure { name: "good".into(), overall: true, values: predictive },
+            PhotoMeasure { name: "idle".into(), overall: true, values: unrelated },
             PhotoMeasure { name: "unknown".into(), overall: true, values: vec![None; set.len()] },
         ];
         let curves = discard_curves(&material, &measures, BOOTSTRAP);
-        let [good, idle] = &curves[..] else { panic!("{}", curves.len()) };
+        let [predictive, unrelated] = &curves[..] else { panic!("{}", curves.len()) };
         let tenth = |curve: &DiscardCurve| curve.points.iter().find(|p| p.discarded == 0.1).unwrap().clone();
-        let (good, idle) = (tenth(good), tenth(idle));
-        assert_eq!(good.photos, 450);
-        assert!(good.lowered_by.unwrap() > 0.5 && good.lowered_by_low.unwrap() > 0.2, "{good:?}");
-        assert!(idle.lowered_by_low.unwrap() < 0.1, "{idle:?}");
-        assert!(good.fnmr.errors < idle.fnmr.errors);
-        assert_eq!(good.fnmr_by_comparison.comparisons, 900);
+        let (predictive, unrelated) = (tenth(predictive), tenth(unrelated));
+        assert_eq!(predictive.photos, 450);
+        assert!(predictive.lowered_by.unwrap() > 0.5 && predictive.lowered_by_low.unwrap() > 0.2, "{predictive:?}");
+        assert!(unrelated.lowered_by_low.unwrap() < 0.1, "{unrelated:?}");
+        assert!(predictive.fnmr.errors < unrelated.fnmr.errors);
+        assert_eq!(predictive.fnmr_by_comparison.comparisons, 900);
     }
 }

@@ -93,22 +93,22 @@ impl Histogram {
         self.bins().rev().take_while(|(at, _)| *at >= bin).map(|(_, count)| count).sum()
     }
 
-    /// The highest bin with at least `wanted` scores in or above it, and how many
+    /// The highest bin with at least `count_min` scores in or above it, and how many
     /// those are; `None` where there are not so many.
-    pub fn holding_above(&self, wanted: u64) -> Option<(i32, u64)> {
-        let mut seen = 0;
+    pub fn holding_above(&self, count_min: u64) -> Option<(i32, u64)> {
+        let mut sum = 0;
         self.bins().rev().find_map(|(at, count)| {
-            seen += count;
-            (seen >= wanted).then_some((at, seen))
+            sum += count;
+            (sum >= count_min).then_some((at, sum))
         })
     }
 
-    /// The lowest bin with more than `wanted` scores in or below it, and how many lie
+    /// The lowest bin with more than `count_min` scores in or below it, and how many lie
     /// below it.
-    pub fn holding_below(&self, wanted: u64) -> Option<(i32, u64)> {
+    pub fn holding_below(&self, count_min: u64) -> Option<(i32, u64)> {
         let mut below = 0;
         self.bins().find_map(|(at, count)| {
-            if below + count > wanted {
+            if below + count > count_min {
                 return Some((at, below));
             }
             below += count;
@@ -201,14 +201,14 @@ mod tests {
         }
 
         #[test]
-        fn the_highest_bin_that_holds_so_many(scores in prop::collection::vec(-1.0f32..=1.0, 1..200), wanted in 1u64..200) {
+        fn the_highest_bin_that_holds_so_many(scores in prop::collection::vec(-1.0f32..=1.0, 1..200), count_min in 1u64..200) {
             let histogram = Histogram::of(scores.iter().copied());
-            match histogram.holding_above(wanted) {
+            match histogram.holding_above(count_min) {
                 Some((at, count)) => {
                     prop_assert_eq!(count, histogram.at_or_above(at));
-                    prop_assert!(count >= wanted && histogram.at_or_above(at + 1) < wanted);
+                    prop_assert!(count >= count_min && histogram.at_or_above(at + 1) < count_min);
                 }
-                None => prop_assert!((scores.len() as u64) < wanted),
+                None => prop_assert!((scores.len() as u64) < count_min),
             }
         }
     }
@@ -224,9 +224,9 @@ mod tests {
         assert!((tally.effective_above(bin(0.4)) - 120.0 * 120.0 / 200.0).abs() < 1e-9);
         assert!((tally.effective_above(bin(0.55)) - 100.0).abs() < 1e-9);
         assert!((tally.effective_below(bin(0.0)) - 1.0).abs() < 1e-9);
-        let mut plain = WeightedHistogram::new(Weighting::Comparisons);
-        (0..30).for_each(|_| plain.add(0.5, 1));
-        assert_eq!(plain.effective_above(bin(0.5)), 30.0);
+        let mut unweighted = WeightedHistogram::new(Weighting::Comparisons);
+        (0..30).for_each(|_| unweighted.add(0.5, 1));
+        assert_eq!(unweighted.effective_above(bin(0.5)), 30.0);
     }
 
     #[test]

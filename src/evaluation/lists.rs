@@ -325,11 +325,11 @@ mod tests {
         for (protocol, second) in [(Protocol::FrontalFrontal, frontal[1]), (Protocol::FrontalProfile, "001/profile/01")]
         {
             let rows = rows(folder.path(), &ListedPhotos { folder: None, protocol });
-            let same = rows[0].as_ref().unwrap();
-            assert!(same.genuine && same.b == root.join(image(second)));
-            assert_eq!(same.subjects, Some(["001".to_owned(), "001".to_owned()]));
-            let different = rows[1].as_ref().unwrap();
-            assert!(!different.genuine && different.line == 2);
+            let same_person = rows[0].as_ref().unwrap();
+            assert!(same_person.genuine && same_person.b == root.join(image(second)));
+            assert_eq!(same_person.subjects, Some(["001".to_owned(), "001".to_owned()]));
+            let two_people = rows[1].as_ref().unwrap();
+            assert!(!two_people.genuine && two_people.line == 2);
             assert_eq!(rows[2].as_ref().unwrap_err().line, 3);
         }
     }

@@ -223,10 +223,11 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        let plain = pad_text(&rates, str::to_owned);
+        let terminal_text = pad_text(&rates, str::to_owned);
         assert!(
-            plain.contains("APCER not resolved (0 of 192; at most 1.55 % if presentations were independent, 31.2 % of")
+            terminal_text
+                .contains("APCER not resolved (0 of 192; at most 1.55 % if presentations were independent, 31.2 % of")
         );
-        assert!(plain.contains("3 captures, minimum: BPCER 0 of 128 draws"), "{plain}");
+        assert!(terminal_text.contains("3 captures, minimum: BPCER 0 of 128 draws"), "{terminal_text}");
     }
 }

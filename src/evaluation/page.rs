@@ -565,14 +565,14 @@ mod tests {
 
     #[test]
     fn the_cross_fit_is_shown_by_group_and_where_it_is_not_there_the_page_says_why() {
-        let there = report();
-        let text = page(&there, &plots(&there));
+        let full_report = report();
+        let text = page(&full_report, &plots(&full_report));
         for part in ["Cross-fit", "3 folds", "pooled, all groups", "pooled, second", "&lt;first&gt;"] {
             assert!(text.contains(part), "{part}");
         }
         assert!(text.contains("Asked for and not there") && text.contains("no curve of a worst group"));
-        let absent = small();
-        let text = page(&absent, &plots(&absent));
+        let small_report = small();
+        let text = page(&small_report, &plots(&small_report));
         assert!(!text.contains("Cross-fit"));
         for part in
             ["Asked for and not there", "<td>cross-fit</td>", "are too few", "<td>several captures as one probe</td>"]

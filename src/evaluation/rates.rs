@@ -131,9 +131,9 @@ pub fn overall(material: &Material<'_>, fmrs: &[f64], bootstrap: Bootstrap) -> O
     let rates = view.counted();
     let (genuine, impostor) = (material.genuine.count(), material.impostor.count());
     let det_fmrs = det_fmrs(impostor);
-    let wanted: Vec<f64> = fmrs.iter().chain(&det_fmrs).copied().collect();
+    let all_fmrs: Vec<f64> = fmrs.iter().chain(&det_fmrs).copied().collect();
     let repeated = view.repeat(bootstrap, |_, rates| {
-        let fnmrs: Vec<Option<f64>> = wanted.iter().map(|&fmr| rates.fnmr_at(fmr)).collect();
+        let fnmrs: Vec<Option<f64>> = all_fmrs.iter().map(|&fmr| rates.fnmr_at(fmr)).collect();
         (fnmrs, rates.equal_error_rate())
     });
     let interval_of = |index: usize| interval(repeated.iter().map(|(fnmrs, _)| fnmrs[index]));

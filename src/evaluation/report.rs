@@ -296,7 +296,7 @@ pub fn evaluate(
         (all_pairs && options.splits > 0).then(|| coverage(set, terms, options.splits, options.comparisons_max));
     let calibration_check = check.and_then(|check| found.or_why("calibration_check", check));
     if options.splits > 0 && !all_pairs {
-        found.lacks("calibration_check", "a list says which photos are compared; leave out --pairs".to_owned());
+        found.add_missing("calibration_check", "a list says which photos are compared; leave out --pairs".to_owned());
     }
     let groups = options.groups.as_ref().and_then(|by| PhotoGroups::of(set, by));
     let fitting = FitInput {
@@ -379,7 +379,7 @@ struct PartOutcomes {
 }
 
 impl PartOutcomes {
-    fn lacks(&mut self, part: &'static str, why: String) {
+    fn add_missing(&mut self, part: &'static str, why: String) {
         self.absent.push(MissingPart { part, why });
     }
 
@@ -394,7 +394,7 @@ impl PartOutcomes {
                     _ => "",
                 };
                 let folds = if part == "cross_fit" { ", or more folds" } else { "" };
-                self.lacks(part, format!("{left}{e}{folds}"));
+                self.add_missing(part, format!("{left}{e}{folds}"));
                 self.calibration_problem = Some(e.to_string());
                 None
             }
@@ -405,7 +405,7 @@ impl PartOutcomes {
     fn curves_of(&mut self, check: &CrossFit, options: &EvaluationOptions) {
         let has = |curve: &str| check.rows.iter().any(|row| row.curve == curve);
         if !has("pooled") {
-            self.lacks(
+            self.add_missing(
                 "cross_fit",
                 "the pooled curve does not reach FMR 1e-4 in every fit; use more people".to_owned(),
             );
@@ -416,7 +416,7 @@ impl PartOutcomes {
                  more people, other --groups or a lower --people-min",
                 options.people_min
             );
-            self.lacks("cross_fit", why);
+            self.add_missing("cross_fit", why);
         }
     }
 
@@ -426,7 +426,7 @@ impl PartOutcomes {
             true => format!("fewer than two people have {} photos with a template", options.frames + 1),
             false => "probes are compared with the photos of all people; leave out --within and --pairs".to_owned(),
         };
-        self.lacks("fusion", why);
+        self.add_missing("fusion", why);
     }
 }
 

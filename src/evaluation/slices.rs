@@ -144,12 +144,12 @@ mod tests {
     #[test]
     fn people_who_look_alike_have_a_multiple_of_the_overall_rate() {
         // Half of the people share a good part of their face with each other.
-        let plain = made_up(120, 4, 0.5);
-        let common = plain.template(0).unwrap().vector().to_vec();
+        let base = made_up(120, 4, 0.5);
+        let common = base.template(0).unwrap().vector().to_vec();
         let mut set = PhotoSet::default();
         let mut column = ManifestColumn::default();
-        for photo in 0..plain.len() as u32 {
-            let (subject, template) = (plain.subject(photo), plain.template(photo).unwrap());
+        for photo in 0..base.len() as u32 {
+            let (subject, template) = (base.subject(photo), base.template(photo).unwrap());
             let alike = subject >= 60;
             let raw: Vec<f32> =
                 template.vector().iter().zip(&common).map(|(v, c)| v + if alike { 0.9 * c } else { 0.0 }).collect();
@@ -160,13 +160,13 @@ mod tests {
         let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let points = overall(&material, &SLICE_FMRS, BOOTSTRAP).points;
         let slices = slices(&material, &points, &[GroupBy::parse("kind").unwrap()], BOOTSTRAP);
-        let [alike, plain] = &slices[..] else { panic!("{slices:?}") };
+        let [alike, base] = &slices[..] else { panic!("{slices:?}") };
         assert_eq!((&alike.value[..], alike.photos, alike.subjects), ("alike", 240, 60));
         let point = &alike.at[0];
         assert!(point.fmr_ratio.times.unwrap() > 2.0 && point.fmr_ratio.low.unwrap() > 1.0, "{point:?}");
         assert!(point.fmr.low < point.fmr.rate && point.fmr.rate < point.fmr.high);
         // The others have hardly a false match left: not a rate of nothing.
-        assert_eq!(plain.at[0].fmr.rate, None);
-        assert!(plain.at[0].fmr.not_resolved.is_some() && plain.at[0].fmr_ratio == Ratio::default());
+        assert_eq!(base.at[0].fmr.rate, None);
+        assert!(base.at[0].fmr.not_resolved.is_some() && base.at[0].fmr_ratio == Ratio::default());
     }
 }

@@ -123,8 +123,8 @@ impl Plot {
 
     /// A band between lower and upper ends.
     pub fn band(&mut self, name: &str, colour: &'static str, ends: &[(f64, f64, f64)]) {
-        let there = ends.iter().map(|(x, low, _)| (*x, *low));
-        let path = self.path(there.chain(ends.iter().rev().map(|(x, _, high)| (*x, *high))));
+        let lower_ends = ends.iter().map(|(x, low, _)| (*x, *low));
+        let path = self.path(lower_ends.chain(ends.iter().rev().map(|(x, _, high)| (*x, *high))));
         self.body.push(html! { polygon points=(path) fill=(colour) fill-opacity="0.2" stroke="none" {} });
         self.legend.push((name.to_owned(), colour));
     }

@@ -136,16 +136,16 @@ pub fn fit_population(fitting: &FitInput<'_>) -> Result<FittedCurves, FitError> 
         }
     }
     let Some(groups) = fitting.groups else { return Ok(fitted) };
-    let seen = fitting.look_at(groups, &fitted.pooled[0]);
-    fitted.groups = seen.iter().map(|(_, seen)| seen.clone()).collect();
-    for (i, (group, seen)) in seen.iter().enumerate().filter(|(_, (_, seen))| seen.fmr.is_some()) {
+    let observed = fitting.observe_groups(groups, &fitted.pooled[0]);
+    fitted.groups = observed.iter().map(|(_, observed)| observed.clone()).collect();
+    for (i, (group, observed)) in observed.iter().enumerate().filter(|(_, (_, observed))| observed.fmr.is_some()) {
         match fitting.worst(groups, *group, &fitted.pooled, &mut fitted.skipped) {
             Ok(curves) => {
                 fitted.worst = curves;
                 fitted.groups[i].worst = true;
                 break;
             }
-            Err(e) => fitted.skipped.push(format!("the group {}: {e}", seen.group)),
+            Err(e) => fitted.skipped.push(format!("the group {}: {e}", observed.group)),
         }
     }
     if fitted.worst.is_empty() {
@@ -223,7 +223,7 @@ impl<'a> FitInput<'a> {
 
     /// What is seen of each group at the pooled thresholds, the highest rate first, then
     /// those whose rate cannot be told.
-    fn look_at(&self, groups: &PhotoGroups, pooled: &Curve) -> Vec<(u32, GroupObservation)> {
+    fn observe_groups(&self, groups: &PhotoGroups, pooled: &Curve) -> Vec<(u32, GroupObservation)> {
         let thresholds = COMPARED_AT.map(|fmr| pooled.threshold(fmr).map_or(i32::MAX, |at| bin(at.score) + 1));
         let source = self.source(1, self.include);
         /// Of one group: comparisons, their weight, and at each threshold weight and its
@@ -273,11 +273,11 @@ impl<'a> FitInput<'a> {
         };
         let level = (0..COMPARED_AT.len()).find(|&level| (0..groups.len()).any(|group| tells(group, level)));
         let level = level.unwrap_or(0);
-        let mut seen: Vec<(u32, GroupObservation)> = (0..groups.len())
+        let mut observed: Vec<(u32, GroupObservation)> = (0..groups.len())
             .filter(|&group| sums[group].comparisons > 0)
             .map(|group| {
                 let GroupSums { comparisons, weight, matches } = sums[group];
-                let seen = GroupObservation {
+                let observed = GroupObservation {
                     group: groups.kept_name(group as u32),
                     subjects: people[group],
                     impostor_comparisons: comparisons,
@@ -286,14 +286,14 @@ impl<'a> FitInput<'a> {
                     false_matches: rounded(effective(matches[level]), 4),
                     worst: false,
                 };
-                (group as u32, seen)
+                (group as u32, observed)
             })
             .collect();
-        seen.sort_by(|(_, x), (_, y)| {
-            let key = |seen: &GroupObservation| seen.fmr.unwrap_or(-1.0);
+        observed.sort_by(|(_, x), (_, y)| {
+            let key = |observed: &GroupObservation| observed.fmr.unwrap_or(-1.0);
             key(y).total_cmp(&key(x)).then_with(|| x.group.cmp(&y.group))
         });
-        seen
+        observed
     }
 
     /// People with a photo in each group.
@@ -362,11 +362,11 @@ pub(super) mod tests {
     /// People in three groups; those of the second share a part of their face, and a few
     /// of them are a group of their own that shares more of it.
     pub fn alike(people: usize, each: usize, few: usize) -> PhotoSet {
-        let plain = made_up(people, each, 0.5);
-        let common = plain.template(0).map(|t| t.vector().to_vec()).unwrap_or_default();
+        let base = made_up(people, each, 0.5);
+        let common = base.template(0).map(|t| t.vector().to_vec()).unwrap_or_default();
         let (mut set, mut column) = (PhotoSet::default(), ManifestColumn::default());
-        for photo in 0..plain.len() as u32 {
-            let (subject, template) = (plain.subject(photo), plain.template(photo).unwrap());
+        for photo in 0..base.len() as u32 {
+            let (subject, template) = (base.subject(photo), base.template(photo).unwrap());
             let (name, share) = match subject as usize {
                 s if s < few => ("few", 1.5),
                 s if s < people / 2 => ("alike", 0.6),
@@ -424,8 +424,8 @@ pub(super) mod tests {
         let at = worst.threshold(1e-2).unwrap().score;
         let own = |photo: u32| groups.name(groups.group(photo)) == "alike";
         let [_, scores] = super::super::pairs::histograms(&AllPairs::new(&set, own, u64::MAX, 0));
-        let seen = scores.at_or_above(bin(at)) as f64 / scores.count() as f64;
-        assert!((seen / 1e-2 - 1.0).abs() < 0.1, "{seen}");
+        let counted_rate = scores.at_or_above(bin(at)) as f64 / scores.count() as f64;
+        assert!((counted_rate / 1e-2 - 1.0).abs() < 0.1, "{counted_rate}");
     }
 
     #[test]
@@ -456,8 +456,8 @@ pub(super) mod tests {
         let fused = ProbeComparisons::drawn(&set, own, own, 2, 3, 7);
         let [_, scores] = super::super::pairs::histograms(&fused);
         let at = bin(two.threshold(1e-2).unwrap().score) + 1;
-        let seen = scores.at_or_above(at) as f64 / scores.count() as f64;
-        assert!(scores.count() > 10_000 && (0.2..1.5).contains(&(seen / 1e-2)), "{seen}");
+        let counted_rate = scores.at_or_above(at) as f64 / scores.count() as f64;
+        assert!(scores.count() > 10_000 && (0.2..1.5).contains(&(counted_rate / 1e-2)), "{counted_rate}");
     }
 
     #[test]

@@ -108,13 +108,13 @@ mod tests {
             let (width, height) = (5, 3);
             let once = upright(ALL[first], width, picture(width, height));
             let (once_width, once_height) = upright_size(ALL[first], (width as u32, height as u32));
-            let twice = upright(ALL[second], once_width as usize, once);
-            let twice_size = upright_size(ALL[second], (once_width, once_height));
-            let same = ALL.iter().filter(|&&o| {
-                upright_size(o, (width as u32, height as u32)) == twice_size
-                    && upright(o, width, picture(width, height)) == twice
+            let turned_twice = upright(ALL[second], once_width as usize, once);
+            let turned_twice_size = upright_size(ALL[second], (once_width, once_height));
+            let equivalent = ALL.iter().filter(|&&o| {
+                upright_size(o, (width as u32, height as u32)) == turned_twice_size
+                    && upright(o, width, picture(width, height)) == turned_twice
             });
-            prop_assert_eq!(same.count(), 1);
+            prop_assert_eq!(equivalent.count(), 1);
         }
 
         #[test]

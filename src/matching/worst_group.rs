@@ -47,8 +47,8 @@ pub fn never_below(mut group: Curve, pooled: &Curve) -> Curve {
         }
     }
     group.knots = kept;
-    let wanted = |fmr: f64| pooled.threshold(fmr).map_or(f64::MIN, |at| f64::from(at.score));
-    flatten(&mut group, wanted);
+    let pooled_score = |fmr: f64| pooled.threshold(fmr).map_or(f64::MIN, |at| f64::from(at.score));
+    flatten(&mut group, pooled_score);
     group
 }
 
@@ -110,16 +110,16 @@ pub fn derived(single: &Curve, factor: f64, several: &Curve, pooled: &Curve) -> 
     never_below(curve, pooled)
 }
 
-/// Flattens the tail of `curve` until its threshold at every rate is at least `wanted` of
+/// Flattens the tail of `curve` until its threshold at every rate is at least `pooled_score` of
 /// it.
-fn flatten(curve: &mut Curve, wanted: impl Fn(f64) -> f64) {
+fn flatten(curve: &mut Curve, pooled_score: impl Fn(f64) -> f64) {
     let Some(&Knot { score: last_score, fmr: last_fmr, .. }) = curve.knots.last() else { return };
     let decades = (last_fmr / FMR_FLOOR).log10().max(0.0);
     let mut share = 1.0f64;
     for step in 1..=(decades * STEPS_PER_DECADE).ceil() as u32 {
         let fall = f64::from(step) / STEPS_PER_DECADE * std::f64::consts::LN_10;
         let fmr = (last_fmr * (-fall).exp()).max(FMR_FLOOR);
-        let beyond = wanted(fmr) - last_score;
+        let beyond = pooled_score(fmr) - last_score;
         if beyond > 0.0 {
             share = share.min((last_fmr / fmr).ln() / curve.tail.ln_fall(beyond));
         }

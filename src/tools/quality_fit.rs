@@ -1,9 +1,9 @@
 //! Fits a pack's quality model: ridge regressions of angles and scores, a small
-//! network of looks, on the inputs that `face::quality` names.
+//! view classifier, on the inputs that `face::quality` names.
 
 use rayon::prelude::*;
 
-use super::small_net::{self, Row, UNITS};
+use super::small_net::{self, TrainingRow, UNITS};
 use crate::evaluation::FitError;
 use crate::face::Pose;
 use crate::face::quality::{
@@ -30,7 +30,7 @@ const CAPTURE: &[&str] = &[
     "contrast",
 ];
 
-/// Inputs of the looks beside points and cells.
+/// Inputs of the view classifier beside points and cells.
 const LOOKS: &[&str] =
     &["shift_ln", "detection", "sharpness", "laplacian_ln", "lower_quartile", "upper_quartile", "evenness", "contrast"];
 
@@ -99,13 +99,13 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
         pitch: table.ridge(points, &posed, angle(|p| p.pitch)).ok_or(unsolved)?,
         capture: table.ridge(&capture, &scored, score).ok_or(unsolved)?,
         utility: table.ridge(&utility, &scored, score).ok_or(unsolved)?,
-        looks: looks(examples, &table, &cells, fine).ok_or(unsolved)?,
+        view: view_classifier(examples, &table, &cells, fine).ok_or(unsolved)?,
         cells,
     })
 }
 
 /// Every photo and its mirror image.
-fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTable) -> Option<ViewClassifier> {
+fn view_classifier(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTable) -> Option<ViewClassifier> {
     let all: Vec<usize> = (0..examples.len()).collect();
     let signals: Vec<Standard> = table
         .design(&[Study::point_inputs(), LOOKS].concat(), &all)
@@ -117,15 +117,15 @@ fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTabl
             deviation: short(deviation) as f32,
         })
         .collect();
-    let rows: Vec<Row> = examples
+    let rows: Vec<TrainingRow> = examples
         .par_iter()
         .flat_map_iter(|example| {
-            let (look, weight) = match example.shows {
+            let (class, weight) = match example.shows {
                 Shows::Frontal | Shows::Spoiled => (ViewClass::Front, 1.0),
                 Shows::Profile => (ViewClass::Turned, TURNED_WEIGHT),
                 Shows::Covered => (ViewClass::Covered, 1.0),
             };
-            example.study.looks(coarse, &fine, &signals).map(|values| Row { values, look, weight })
+            example.study.view_inputs(coarse, &fine, &signals).map(|values| TrainingRow { values, class, weight })
         })
         .collect();
     let net = small_net::fit(&rows)?;

@@ -151,7 +151,7 @@ fn match_parameters(mut fields: TlvReader<'_>) -> Option<EllipticCurve> {
     }
     EllipticCurve::ALL.into_iter().find(|curve| {
         let parameters = curve.parameters();
-        let same = |bytes: &[u8], text| trim(bytes) == trim(&curve_hex(text));
+        let equals = |bytes: &[u8], text| trim(bytes) == trim(&curve_hex(text));
         let base_matches = || {
             let (gx, gy) = (curve_hex(parameters.gx), curve_hex(parameters.gy));
             let odd = gy.last().is_some_and(|byte| byte & 1 == 1);
@@ -161,10 +161,10 @@ fn match_parameters(mut fields: TlvReader<'_>) -> Option<EllipticCurve> {
                 _ => false,
             }
         };
-        same(p, parameters.p)
-            && same(a, parameters.a)
-            && same(b, parameters.b)
-            && same(order, parameters.n)
+        equals(p, parameters.p)
+            && equals(a, parameters.a)
+            && equals(b, parameters.b)
+            && equals(order, parameters.n)
             && base_matches()
     })
 }

@@ -104,9 +104,9 @@ impl RsaPublicKey {
     /// ISO/IEC 9796-2 scheme 1 over a recovered part and `rest`: the digital
     /// signature of Active Authentication (ICAO 9303-11, 6.1). Returns the hash.
     pub(crate) fn verify_iso9796(&self, rest: &[u8], signature: &[u8]) -> Option<Hash> {
-        let plain = self.raise(signature)?;
+        let raised = self.raise(signature)?;
         // The signer may give n − s; the one that ends in the trailer's C is meant.
-        let message = if plain.last()? & 0x0F == 0x0C { plain } else { subtract(&self.modulus, &plain) };
+        let message = if raised.last()? & 0x0F == 0x0C { raised } else { subtract(&self.modulus, &raised) };
         let (hash, trailer) = match message.as_slice() {
             [.., 0xBC] => (Hash::Sha1, 1),
             [.., id, 0xCC] => (

@@ -99,7 +99,7 @@ pub(super) type SkippedRowSink = Box<dyn FnMut(SkippedRow)>;
 
 /// A photo on its way.
 struct PendingPhoto {
-    wanted: PhotoRow,
+    row: PhotoRow,
     state: PhotoState,
 }
 
@@ -113,8 +113,8 @@ impl PendingPhoto {
     /// A row that names no photo. It waits its turn, so that what was left out is told in
     /// the order of the manifest, however many photos are read ahead.
     fn left_out(line: u64, reason: &'static str, what: &str) -> Self {
-        let wanted = PhotoRow { line, subject: 0, path: PathBuf::new(), values: Vec::new() };
-        Self { wanted, state: PhotoState::LeftOut { reason, what: what.to_owned() } }
+        let row = PhotoRow { line, subject: 0, path: PathBuf::new(), values: Vec::new() };
+        Self { row, state: PhotoState::LeftOut { reason, what: what.to_owned() } }
     }
 }
 
@@ -285,21 +285,19 @@ impl<'a> Loader<'a> {
                 let next = people.len() as u32;
                 let subject = *people.entry(short_digest(subject.as_bytes())).or_insert(next);
                 let values = columns.iter().map(|column| manifest.field(*column).into_owned()).collect();
-                let wanted = PhotoRow { line, subject, path, values };
+                let row = PhotoRow { line, subject, path, values };
                 match template {
                     Some(Some(template)) => {
                         let none = vec![None; MEASURES.len()];
-                        pending.push_back(PendingPhoto {
-                            wanted,
-                            state: PhotoState::Known(Fact::Template(template, none)),
-                        });
+                        pending
+                            .push_back(PendingPhoto { row, state: PhotoState::Known(Fact::Template(template, none)) });
                     }
                     Some(None) => {
                         let fact = Fact::Failure("NO_TEMPLATE".to_owned());
-                        pending.push_back(PendingPhoto { wanted, state: PhotoState::Known(fact) });
+                        pending.push_back(PendingPhoto { row, state: PhotoState::Known(fact) });
                     }
                     None => {
-                        let begun = self.begin(wanted, true)?;
+                        let begun = self.start(row, true)?;
                         pending.push_back(begun);
                     }
                 }
@@ -311,70 +309,70 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads a photo and looks at it, unless that was done before.
-    fn begin(&mut self, wanted: PhotoRow, each_row: bool) -> Result<PendingPhoto, Failure> {
+    fn start(&mut self, row: PhotoRow, each_row: bool) -> Result<PendingPhoto, Failure> {
         let left_out =
-            |wanted, reason, what: String| Ok(PendingPhoto { wanted, state: PhotoState::LeftOut { reason, what } });
+            |row, reason, what: String| Ok(PendingPhoto { row, state: PhotoState::LeftOut { reason, what } });
         if each_row {
-            match self.seen.entry(short_digest(wanted.path.as_os_str().as_encoded_bytes())) {
+            match self.seen.entry(short_digest(row.path.as_os_str().as_encoded_bytes())) {
                 Entry::Occupied(earlier) => {
                     let &(subject, line) = earlier.get();
-                    let same = subject == wanted.subject;
-                    if !same && self.conflicts_are_kept {
-                        return self.look_at(wanted, each_row);
+                    let is_same_person = subject == row.subject;
+                    if !is_same_person && self.conflicts_are_kept {
+                        return self.start_analysis(row, each_row);
                     }
-                    return match same {
-                        true => left_out(wanted, "DUPLICATE_ROW", format!("the same photo as in line {line}")),
+                    return match is_same_person {
+                        true => left_out(row, "DUPLICATE_ROW", format!("the same photo as in line {line}")),
                         false => left_out(
-                            wanted,
+                            row,
                             "CONFLICTING_LABEL",
                             format!("the same photo as in line {line}, under another subject_id"),
                         ),
                     };
                 }
-                Entry::Vacant(place) => place.insert((wanted.subject, wanted.line)),
+                Entry::Vacant(place) => place.insert((row.subject, row.line)),
             };
         }
-        self.look_at(wanted, each_row)
+        self.start_analysis(row, each_row)
     }
 
-    fn look_at(&mut self, wanted: PhotoRow, each_row: bool) -> Result<PendingPhoto, Failure> {
+    fn start_analysis(&mut self, row: PhotoRow, each_row: bool) -> Result<PendingPhoto, Failure> {
         let left_out =
-            |wanted, reason, what: String| Ok(PendingPhoto { wanted, state: PhotoState::LeftOut { reason, what } });
-        let bytes = match photo::read(&wanted.path, self.settings.limits.encoded_bytes_max) {
+            |row, reason, what: String| Ok(PendingPhoto { row, state: PhotoState::LeftOut { reason, what } });
+        let bytes = match photo::read(&row.path, self.settings.limits.encoded_bytes_max) {
             Ok(bytes) => bytes,
-            Err(e) => return left_out(wanted, e.reason(), super::outcome::one_line(&e.to_string())),
+            Err(e) => return left_out(row, e.reason(), super::outcome::one_line(&e.to_string())),
         };
         let key: PhotoKey = Sha256::digest(&bytes).into();
         if each_row {
             match self.pictures.get(&key) {
                 // Some data sets have them; whoever made it decides what that means.
-                Some(&(subject, line)) => self.same_pictures.add(wanted.line, line, subject == wanted.subject),
-                None => drop(self.pictures.insert(key, (wanted.subject, wanted.line))),
+                Some(&(subject, line)) => self.same_pictures.add(row.line, line, subject == row.subject),
+                None => drop(self.pictures.insert(key, (row.subject, row.line))),
             }
         }
         if let Some(fact) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
-            return Ok(PendingPhoto { wanted, state: PhotoState::Known(fact) });
+            return Ok(PendingPhoto { row, state: PhotoState::Known(fact) });
         }
         if self.pool.is_none() {
             let pool = FacePool::start(&self.pack, &self.settings.pool(usize::MAX)).map_err(Failure::new)?;
             self.pool = Some(pool);
         }
         match &self.pool {
-            Some(pool) => Ok(PendingPhoto { wanted, state: PhotoState::Working(pool.analyze(bytes, self.wants), key) }),
+            Some(pool) => Ok(PendingPhoto { row, state: PhotoState::Working(pool.analyze(bytes, self.wants), key) }),
             None => Err(Failure::new("the workers did not start; run the same command again")),
         }
     }
 
     /// Waits for a photo, keeps what came of it, and puts it into the set.
-    fn finish(&mut self, PendingPhoto { wanted, state }: PendingPhoto) -> Result<(), Failure> {
+    fn finish(&mut self, PendingPhoto { row, state }: PendingPhoto) -> Result<(), Failure> {
         let fact = match state {
             PhotoState::LeftOut { reason, what } => {
                 if self.by_path {
                     // Lines of a list are told, each once, and not those of its photos.
-                    self.photo_of.insert(wanted.path, Err(reason));
+                    self.photo_of.insert(row.path, Err(reason));
                 } else {
-                    self.left_out.add(wanted.line, reason, &what);
-                    self.tell(wanted.line, reason, &what);
+                    self.left_out.add(row.line, reason, &what);
+                    self.tell(row.line, reason, &what);
                 }
                 return Ok(());
             }
@@ -403,18 +401,18 @@ impl<'a> Loader<'a> {
         let (template, values) = match fact {
             Fact::Template(template, values) => (Some(template), values),
             Fact::Failure(code) => {
-                self.tell(wanted.line, &code, "");
+                self.tell(row.line, &code, "");
                 *self.failures.entry(code).or_insert(0) += 1;
                 (None, vec![None; MEASURES.len()])
             }
         };
         let next = self.numbered.len() as u32;
-        self.set.push(*self.numbered.entry(wanted.subject).or_insert(next), template);
-        self.set.lines.push(wanted.line);
+        self.set.push(*self.numbered.entry(row.subject).or_insert(next), template);
+        self.set.lines.push(row.line);
         self.set.measures.iter_mut().zip(values).for_each(|(measure, value)| measure.values.push(value));
-        self.set.columns.iter_mut().zip(&wanted.values).for_each(|((_, column), value)| column.push(value));
+        self.set.columns.iter_mut().zip(&row.values).for_each(|((_, column), value)| column.push(value));
         if self.by_path {
-            self.photo_of.insert(wanted.path, Ok(photo));
+            self.photo_of.insert(row.path, Ok(photo));
         }
         Ok(())
     }

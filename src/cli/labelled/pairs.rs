@@ -67,7 +67,7 @@ impl Loader<'_> {
         let owners = owners(&owner, &rows);
         let progress = Progress::start(photos.len() as u64);
         let mut pending: VecDeque<PendingPhoto> = VecDeque::new();
-        let mut wanted = photos.iter().zip(&owners).map(|((path, line), subject)| PhotoRow {
+        let mut photo_rows = photos.iter().zip(&owners).map(|((path, line), subject)| PhotoRow {
             line: *line,
             subject: *subject,
             path: path.clone(),
@@ -75,8 +75,8 @@ impl Loader<'_> {
         });
         loop {
             while pending.len() < self.window {
-                let Some(next) = wanted.next() else { break };
-                let begun = self.begin(next, false)?;
+                let Some(next) = photo_rows.next() else { break };
+                let begun = self.start(next, false)?;
                 pending.push_back(begun);
                 progress.step();
             }

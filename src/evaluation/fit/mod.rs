@@ -208,10 +208,10 @@ fn misses(genuine: &WeightedHistogram) -> Vec<FnmrPoint> {
     let count = genuine.weights.count();
     let mut misses: Vec<FnmrPoint> = Vec::new();
     for fnmr in FNMRS {
-        let wanted = (fnmr * count as f64).round() as u64;
-        let Some((at, below)) = genuine.weights.holding_below(wanted) else { continue };
+        let target_count = (fnmr * count as f64).round() as u64;
+        let Some((at, below)) = genuine.weights.holding_below(target_count) else { continue };
         // Of equal weights these are as many as wanted, but for ties.
-        let effective = wanted as f64 * (genuine.effective_below(at) / below.max(1) as f64);
+        let effective = target_count as f64 * (genuine.effective_below(at) / below.max(1) as f64);
         if below == 0 || effective.round() < MISSES_MIN as f64 {
             continue;
         }
@@ -231,15 +231,15 @@ fn knots(impostor: &Histogram, effective: impl Fn(i32) -> f64, matches_min: u64)
     let Some((last, least)) = lowest_supported(impostor, effective, matches_min) else { return knots };
     for step in 0.. {
         let fmr = FMR_MAX * 10f64.powf(-f64::from(step) / KNOTS_PER_DECADE);
-        let wanted = (fmr * count as f64).round() as u64;
-        let (at, matches) = match impostor.holding_above(wanted) {
-            Some(found) if wanted > least => found,
+        let target_count = (fmr * count as f64).round() as u64;
+        let (at, matches) = match impostor.holding_above(target_count) {
+            Some(found) if target_count > least => found,
             _ => (last, least),
         };
         if knots.last().is_none_or(|knot| knot.0 < at && knot.1 > matches) {
             knots.push((at, matches));
         }
-        if wanted <= least {
+        if target_count <= least {
             break;
         }
     }

@@ -13,10 +13,10 @@ fn every_pair_is_made_once() {
     let set = made_up(5, 4, 0.4);
     let all = AllPairs::new(&set, |_| true, u64::MAX, 0);
     assert_eq!(counts(&all), (5 * 6, 190 - 30));
-    let mut seen: Vec<_> = collect(&all, |_, _| true).iter().map(|p| (p.a.min(p.b), p.a.max(p.b))).collect();
-    seen.sort_unstable();
-    seen.dedup();
-    assert_eq!(seen.len(), 190);
+    let mut compared: Vec<_> = collect(&all, |_, _| true).iter().map(|p| (p.a.min(p.b), p.a.max(p.b))).collect();
+    compared.sort_unstable();
+    compared.dedup();
+    assert_eq!(compared.len(), 190);
 }
 
 #[test]
@@ -27,11 +27,11 @@ fn a_sample_makes_every_genuine_pair_and_no_impostor_pair_twice() {
     let (genuine, impostor) = counts(&sample);
     assert_eq!(genuine, 30 * 6);
     assert!((1500..=2000).contains(&impostor), "{impostor}");
-    let mut seen: Vec<_> = collect(&sample, |_, _| true).iter().map(|p| (p.a.min(p.b), p.a.max(p.b))).collect();
-    let made = seen.len();
-    seen.sort_unstable();
-    seen.dedup();
-    assert_eq!(seen.len(), made);
+    let mut compared: Vec<_> = collect(&sample, |_, _| true).iter().map(|p| (p.a.min(p.b), p.a.max(p.b))).collect();
+    let made = compared.len();
+    compared.sort_unstable();
+    compared.dedup();
+    assert_eq!(compared.len(), made);
 }
 
 #[test]

@@ -58,11 +58,11 @@ impl Totals {
         for list in [&mut genuine, &mut impostor] {
             list.sort_unstable();
             list.dedup_by(|next, kept| {
-                let same = (next.0, next.1) == (kept.0, kept.1);
-                if same {
+                let is_same_pair = (next.0, next.1) == (kept.0, kept.1);
+                if is_same_pair {
                     kept.2 += next.2;
                 }
-                same
+                is_same_pair
             });
         }
         Self::Listed { genuine, impostor }

@@ -54,8 +54,8 @@ pub(super) fn assess(model: &QualityModel, seen: &DetectedFace, measured: &FaceM
     let percent = |score: f32| (100.0 * score).clamp(0.0, 100.0);
     let (eyes_open, mouth_open) = seen.points.all.as_ref().map_or((f32::NAN, f32::NAN), openings);
     let light = measured.light;
-    let looks = model.looks.chances(&signals, light);
-    let chance = |look: ViewClass| looks.map_or(f32::NAN, |chances| chances[look as usize]);
+    let chances = model.view.chances(&signals, light);
+    let chance = |class: ViewClass| chances.map_or(f32::NAN, |chances| chances[class as usize]);
     Quality::new(
         model.capture.value(&signals).map_or(0.0, percent),
         seen.norm.and_then(|_| model.utility.value(&signals)).map(percent),

@@ -44,7 +44,8 @@ pub struct QualityModel {
     /// What the coarse cells of an ordinary face look like.
     pub cells: CellTable,
     /// Front, turned away or covered.
-    pub looks: ViewClassifier,
+    #[serde(rename = "looks")]
+    pub view: ViewClassifier,
 }
 
 /// Why a `quality.toml` cannot be used.
@@ -116,7 +117,7 @@ impl QualityModel {
             return Err("`capture` looks at the embedding".to_owned().into());
         }
         model.cells.check(Grid::Coarse)?;
-        model.looks.check()?;
+        model.view.check()?;
         if model.recipe.parse() != Ok(recipe) {
             return Err(QualityError::OtherRecipe { found: model.recipe, expected: recipe });
         }
@@ -179,7 +180,7 @@ mod tests {
             capture: form(),
             utility: form(),
             cells: CellTable::neutral(Grid::Coarse),
-            looks: ViewClassifier {
+            view: ViewClassifier {
                 signals: vec![Standard { input: "nose_x".into(), mean: 56.0, deviation: 3.0 }],
                 bias: [1.0, 0.0, -1.0],
                 units: vec![HiddenUnit::nearest(&vec![0.5; fine * CELL_VALUES * 2 + 1], 0.1, [0.0, 1.0, 2.0])],
@@ -214,11 +215,11 @@ mod tests {
         type Change = fn(&mut QualityModel);
         let changes: [Change; 14] = [
             |m| m.version = 1,
-            |m| m.looks.bias[0] = f32::NAN,
-            |m| m.looks.signals[0].input = "norm_ln".into(),
-            |m| m.looks.signals[0].deviation = 0.0,
-            |m| m.looks.units[0].weights.0.truncate(3),
-            |m| m.looks.cells.median.truncate(4),
+            |m| m.view.bias[0] = f32::NAN,
+            |m| m.view.signals[0].input = "norm_ln".into(),
+            |m| m.view.signals[0].deviation = 0.0,
+            |m| m.view.units[0].weights.0.truncate(3),
+            |m| m.view.cells.median.truncate(4),
             |m| m.yaw.terms[0].input = "no such".into(),
             |m| m.yaw.terms[0].deviation = 0.0,
             |m| m.pitch.constant = f64::NAN,

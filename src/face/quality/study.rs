@@ -58,16 +58,16 @@ impl Study {
     }
 
     /// What [`ViewClassifier`] is given of this face, and of its mirror image.
-    pub fn looks(&self, coarse: &CellTable, fine: &CellTable, standards: &[Standard]) -> [Vec<f32>; 2] {
+    pub fn view_inputs(&self, coarse: &CellTable, fine: &CellTable, standards: &[Standard]) -> [Vec<f32>; 2] {
         [self.clone(), self.mirrored()]
             .map(|seen| ViewClassifier::values(&seen.signals(coarse), &seen.light, fine, standards))
     }
 
     /// Chances that it is seen from the front, turned away, covered; and the
     /// predicted utility, 0…1. `None` where the model asks for what is not known.
-    pub fn judged(&self, model: &QualityModel) -> Option<([f32; ViewClass::COUNT], f32)> {
+    pub fn predictions(&self, model: &QualityModel) -> Option<([f32; ViewClass::COUNT], f32)> {
         let signals = self.signals(&model.cells);
-        Some((model.looks.chances(&signals, &self.light)?, model.utility.value(&signals)?))
+        Some((model.view.chances(&signals, &self.light)?, model.utility.value(&signals)?))
     }
 
     fn signals(&self, cells: &CellTable) -> Signals {

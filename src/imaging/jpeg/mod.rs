@@ -67,7 +67,7 @@ fn decode_full(bytes: &[u8], structure: &JpegStructure) -> Result<Vec<u8>, Image
     // The decoder sees no Adobe segment, so it takes three components for
     // YCbCr and four for CMYK; asked for the same, it hands samples out
     // untouched.
-    let wanted = match colours {
+    let output_colours = match colours {
         ColourModel::Grey => ColorSpace::Luma,
         ColourModel::YCbCr => ColorSpace::RGB,
         ColourModel::Rgb if structure.named_rgb() => ColorSpace::RGB,
@@ -78,7 +78,7 @@ fn decode_full(bytes: &[u8], structure: &JpegStructure) -> Result<Vec<u8>, Image
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(wanted);
+        .jpeg_set_out_colorspace(output_colours);
     let kept = structure.pixels_only(bytes);
     let samples = walled(Format::Jpeg, || {
         JpegDecoder::new_with_options(ZCursor::new(&kept), options).decode().map_err(translate)

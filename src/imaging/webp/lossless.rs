@@ -111,10 +111,10 @@ impl PrefixBitReader<'_> {
 
     /// Skips all transforms; returns the width that is left to code.
     fn transforms(&mut self, mut width: u32, height: u32) -> Result<u32, ImageError> {
-        let mut seen = [false; 4];
+        let mut used_transforms = [false; 4];
         while self.bit()? {
             let kind = self.bits(2)?;
-            if std::mem::replace(&mut seen[kind as usize], true) {
+            if std::mem::replace(&mut used_transforms[kind as usize], true) {
                 return Err(bad());
             }
             match kind {

@@ -1,9 +1,9 @@
-//! BER to definite lengths, for the signed structures alone.
+//! Rewrites BER with indefinite lengths or constructed octet strings to definite lengths, for CMS
+//! structures only.
 //!
-//! Some countries (New Zealand) write their EF.SOD with indefinite lengths and
-//! with octet strings in pieces. Everything after this sees definite lengths
-//! only. What was definite is kept byte for byte, so a certificate inside, and
-//! the signature over it, are untouched.
+//! Some countries (New Zealand) write EF.SOD with indefinite lengths and constructed octet strings.
+//! The parsers see definite lengths only. Elements with definite lengths are kept byte for byte, so
+//! certificates inside and the signatures over them stay valid.
 
 use std::borrow::Cow;
 
@@ -15,11 +15,12 @@ const DEPTH_MAX: usize = 32;
 const OCTET_STRING: u8 = 0x04;
 const OCTET_STRING_IN_PIECES: u32 = 0x24;
 
-/// The first element of `bytes` with definite lengths throughout. Borrowed
-/// where it already was; bytes after the element are dropped.
+/// The first element of `bytes` with definite lengths throughout. Borrowed where nothing had to be
+/// rewritten; bytes after the element are dropped.
 ///
 /// # Errors
-/// [`TlvError`] where lengths or ends do not fit together, or nest too deeply.
+/// [`TlvError`] for inconsistent lengths, a missing end-of-contents marker, or nesting that is too
+/// deep.
 pub fn to_definite(bytes: &[u8]) -> Result<Cow<'_, [u8]>, TlvError> {
     let (end, changes) = measure(bytes, DEPTH_MAX)?;
     if !changes {
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn definite_bytes_are_kept_as_they_are() {
-        // A length of two bytes where one would do: legal, and part of what was signed.
+        // A length of two bytes where one would do: valid BER, and part of the signed bytes.
         let bytes = [0x30, 0x81, 0x03, 0x02, 0x01, 0x05, 0xFF];
         let out = to_definite(&bytes).unwrap();
         assert!(matches!(out, Cow::Borrowed(_)));

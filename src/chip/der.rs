@@ -1,4 +1,4 @@
-//! Writing DER: what the BER reader and the test-card forge need.
+//! DER encoding, for the rewriting of BER and for test cards.
 
 /// Appends one TLV with a minimal length.
 pub fn push(out: &mut Vec<u8>, tag: u32, value: &[u8]) {

@@ -1,10 +1,9 @@
-//! DG13 of Vietnam's citizen card: the person's data in full letters.
+//! DG13 of Vietnam's citizen card: the holder's data as Unicode text.
 //!
-//! `6D`, and in it entries `30 L 02 01 id …`. No genuine DG13 is public: the
-//! layout is that reported by people who read their own cards, and **this
-//! parser has met only its own encoder**. So it is generous: it looks for
-//! entries at any depth, takes strings of any type, and keeps what it does not
-//! know.
+//! Tag `6D` with entries `30 L 02 01 id …`. No specification and no genuine DG13 is public: the
+//! layout is the one reported by people who read their own cards, and **this parser has been tested
+//! only against its own encoder**. So it is tolerant: it accepts entries at any depth and strings
+//! of any type, and keeps unknown entries.
 
 use super::error::InStructure;
 use super::name;
@@ -15,14 +14,14 @@ use crate::dates::Date;
 use crate::text;
 
 const WHAT: &str = "DG13";
-/// Most entries read; sixteen or so are reported.
+/// Most entries read; about sixteen are reported on genuine cards.
 const ENTRIES_MAX: usize = 64;
 /// Most values of one entry.
 const VALUES_MAX: usize = 16;
 /// Deepest nesting.
 const DEPTH_MAX: usize = 8;
 
-/// What an entry is about.
+/// Identifier of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dg13Id {
     /// 01: the citizen's number, twelve digits.
@@ -53,7 +52,7 @@ pub enum Dg13Id {
     Parents,
     /// 10: numbers of earlier identity cards.
     FormerNumber,
-    /// Any other id: kept, and taken for sensitive.
+    /// Any other id: kept and treated as sensitive.
     Other(u8),
 }
 
@@ -100,7 +99,8 @@ impl Dg13Id {
         }
     }
 
-    /// Whether a decision has no use for it: read only when asked for.
+    /// Whether it is sensitive personal data that no decision needs: decoded only with
+    /// [`Dg13Scope::Everything`].
     pub fn is_sensitive(self) -> bool {
         !matches!(
             self,
@@ -140,8 +140,8 @@ impl Dg13Id {
 /// How much of DG13 is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dg13Scope {
-    /// Number, name, birth date, sex, nationality, issue, expiry, and numbers of earlier
-    /// cards. The values of everything else are not even decoded.
+    /// Number, name, birth date, sex, nationality, issue, expiry, and numbers of earlier cards.
+    /// Other values are not decoded.
     #[default]
     Identity,
     /// Everything. Never stored and never logged.
@@ -151,9 +151,9 @@ pub enum Dg13Scope {
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dg13Entry {
-    /// What it is about.
+    /// Its identifier.
     pub id: Dg13Id,
-    /// Its strings in order; `None` where they were not asked for.
+    /// Its strings in order; `None` if outside the requested scope.
     pub values: Option<Vec<Personal>>,
 }
 
@@ -199,12 +199,12 @@ impl Dg13 {
         Ok(())
     }
 
-    /// The first value of an entry of which something can be seen.
+    /// The first value of this id that has visible characters.
     pub fn first(&self, id: Dg13Id) -> Option<&Personal> {
         self.values(id).next()
     }
 
-    /// The values of all entries of one id of which something can be seen.
+    /// The values of all entries of this id that have visible characters.
     fn values(&self, id: Dg13Id) -> impl Iterator<Item = &Personal> {
         let entries = self.entries.iter().filter(move |entry| entry.id == id);
         entries
@@ -218,7 +218,7 @@ impl Dg13 {
         self.values(Dg13Id::FormerNumber).cloned().collect()
     }
 
-    /// All that stands as the citizen's number: one on a sound card.
+    /// Every value given as the citizen's number; a well-formed card has one.
     pub fn numbers(&self) -> impl Iterator<Item = &Personal> {
         self.values(Dg13Id::Number)
     }
@@ -253,9 +253,8 @@ impl Dg13 {
         BirthDate::from_text(self.first(Dg13Id::Expires)?.reveal())?.full()
     }
 
-    /// Writes a DG13 file of entries with values, each a UTF8String, several
-    /// in a nested SEQUENCE. The forge's encoder, and the only one this parser
-    /// has met.
+    /// Writes a DG13 file of entries with values, each a UTF8String, several in a nested SEQUENCE.
+    /// Used to make test cards, and the only encoder this parser has been tested against.
     pub fn encode(entries: &[(u8, Vec<String>)]) -> Vec<u8> {
         let rows: Vec<Vec<u8>> = entries
             .iter()

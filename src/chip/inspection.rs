@@ -77,12 +77,12 @@ impl Com {
     }
 }
 
-/// The document signer, as it was found.
+/// The document signer's certificate and what its signature came to.
 #[derive(Debug, Clone)]
 pub struct SignerUsed {
-    /// Whose key.
+    /// Subject of the certificate.
     pub subject: Name,
-    /// Who issued it.
+    /// Issuer of the certificate.
     pub issuer: Name,
     /// Serial number in hexadecimal.
     pub serial: String,
@@ -94,7 +94,7 @@ pub struct SignerUsed {
     pub key: String,
     /// Signature scheme of EF.SOD, where the signature holds.
     pub scheme: Option<String>,
-    /// When it says it signed.
+    /// Its signingTime attribute.
     pub signing_time: Option<Moment>,
 }
 
@@ -117,29 +117,29 @@ pub struct AnchorUsed {
     pub links: usize,
 }
 
-/// Who the card is of, by signed data alone. DG13 goes before DG1: it has the
-/// name with its marks and the dates in full.
+/// The card holder, by signed data only. DG13 takes precedence over DG1: it has the name with
+/// diacritics and full dates.
 #[derive(Debug, Clone, Default)]
 pub struct Holder {
     /// The citizen's number; elsewhere the personal number.
     pub number: Option<Personal>,
-    /// Other numbers that stand in the card's place for it: those of a card that disagrees
-    /// with itself ([`Reason::NumbersDisagree`]).
+    /// Further numbers that the card gives as the citizen's number, on cards that contradict
+    /// themselves ([`Reason::NumbersDisagree`]).
     pub other_numbers: Vec<Personal>,
     /// Numbers of earlier identity cards, where DG13 names them.
     pub former_numbers: Vec<Personal>,
     /// Document number of the machine-readable zone.
     pub document_number: Option<Personal>,
-    /// Full name: with marks from DG13, else in the zone's capitals.
+    /// Full name: with diacritics from DG13, else in capitals from the machine-readable zone.
     pub name: Option<Personal>,
-    /// The zone's name, in plain capitals.
+    /// The name in the machine-readable zone, in capitals without diacritics.
     pub name_plain: Option<Personal>,
     /// Date of birth.
     pub birth: Option<BirthDate>,
-    /// The same a century earlier, where only the zone gives it and its two digits of a
-    /// year can be read so as well.
+    /// The alternative reading a century earlier, if only the machine-readable zone gives the date
+    /// and its two-digit year is ambiguous.
     pub birth_other: Option<BirthDate>,
-    /// The chip names a date of birth, but none that can be read.
+    /// Whether the chip has a date of birth, but an invalid one.
     pub birth_unreadable: bool,
     /// Sex.
     pub sex: Option<Sex>,
@@ -149,20 +149,20 @@ pub struct Holder {
     pub expires: Option<Date>,
 }
 
-/// All that a check found out.
+/// The result of a chip check.
 #[derive(Debug, Clone)]
 pub struct Inspection {
-    /// What it comes to.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Everything found, the gravest first.
+    /// All findings, the gravest first.
     pub findings: Vec<Finding>,
-    /// Every data group that is there or signed.
+    /// State of every data group that is present or listed in EF.SOD.
     pub data_groups: BTreeMap<u8, GroupState>,
     /// The signed list of hashes.
     pub security_object: Option<SecurityObject>,
-    /// Who signed it.
+    /// The document signer.
     pub signer: Option<SignerUsed>,
-    /// The anchor that vouches for the signer.
+    /// The anchor in which the signer's chain ends.
     pub anchor: Option<AnchorUsed>,
     /// Whether the chip showed that it is the original.
     pub active_authentication: ActiveAuthentication,
@@ -178,13 +178,13 @@ pub struct Inspection {
     pub active_key: Option<String>,
     /// Security protocols in DG14, as dotted identifiers.
     pub protocols: Vec<String>,
-    /// Files in the folder that are none of a chip's.
+    /// Number of files in the folder that are no chip files.
     pub unrecognised: usize,
 }
 
 impl Inspection {
-    /// The photo of the chip, where its hash is signed and the signature holds.
-    /// The verdict must still be looked at.
+    /// The photo of the chip, where its hash is signed and the signature holds. Callers must check
+    /// the verdict as well.
     pub fn photo(&self) -> Option<&Dg2Photo> {
         if !self.is_signed(2) {
             return None;
@@ -217,8 +217,8 @@ impl Inspection {
                 numbers.push(shown.clone());
             }
         }
-        // What stands for no number is shown where there is nothing else, and disagrees with
-        // nothing.
+        // Placeholders such as `-` are used only if there is no number, and never count as a second
+        // number.
         numbers.sort_by_key(|shown| !is_a_number(&text::number(shown.reveal())));
         let mut numbers = numbers.into_iter();
         let number = numbers.next();
@@ -241,8 +241,7 @@ impl Inspection {
         })
     }
 
-    /// What was found, the gravest first, each once: the same can be found in several
-    /// places.
+    /// The reasons of all findings, the gravest first, each once.
     pub fn reasons(&self) -> Vec<Reason> {
         let mut reasons = Vec::new();
         for finding in &self.findings {
@@ -253,18 +252,18 @@ impl Inspection {
         reasons
     }
 
-    /// Whether something was found.
+    /// Whether there is a finding with this reason.
     pub fn found(&self, reason: Reason) -> bool {
         self.findings.iter().any(|finding| finding.reason == reason)
     }
 
-    /// Whether the card is out of its own validity, whatever the verdict.
+    /// Whether a finding says that a validity period has ended or not begun, whatever the verdict.
     pub fn has_lapsed(&self) -> bool {
         self.findings.iter().any(|finding| finding.reason.effect() == Effect::Lapsed)
     }
 }
 
-/// Checks a card. Never fails: what cannot be read is a finding too.
+/// Checks a card. Never fails: unreadable files are findings, too.
 pub fn inspect(files: &ChipFiles, anchors: &Anchors, options: &CheckOptions) -> Inspection {
     let mut card = Inspection {
         verdict: Verdict::Unreadable,
@@ -273,7 +272,7 @@ pub fn inspect(files: &ChipFiles, anchors: &Anchors, options: &CheckOptions) -> 
         security_object: None,
         signer: None,
         anchor: None,
-        // An answer that came proves nothing until it is checked.
+        // A response that was sent proves nothing until it is verified.
         active_authentication: match options.active {
             Some(_) => ActiveAuthentication::Unproven,
             None => ActiveAuthentication::Absent,
@@ -343,7 +342,7 @@ impl Inspection {
         }
         match group(13).map(|bytes| Dg13::parse(bytes, options.scope)) {
             Some(Ok(dg13)) => self.dg13 = Some(dg13),
-            // Only Vietnam's DG13 is known; elsewhere it is the issuer's own affair.
+            // Only Vietnam's layout of DG13 is known; other issuers define their own.
             Some(Err(error)) if self.is_vietnamese() => self.findings.push(unreadable(13, error)),
             _ => {}
         }
@@ -429,7 +428,7 @@ impl Inspection {
             };
             match (state, number) {
                 (GroupState::Differs, _) => self.findings.push(Finding::in_group(Reason::GroupAltered, number)),
-                // Who the card is of and the photo are what an attacker would add.
+                // An attacker would add identity data or a photo.
                 (GroupState::NotInSod, 1 | 2 | 13) => {
                     self.findings.push(Finding::in_group(Reason::GroupNotSigned, number));
                 }
@@ -465,14 +464,14 @@ impl Inspection {
             }
             return;
         }
-        // The printed day of issue is not when the chip was signed: a note, and no more.
+        // The printed day of issue is not the time of signing, so this is a note only.
         let printed = self.holder().and_then(|holder| holder.issued).map(Moment::of_date);
         if printed.is_some_and(|at| outside(at, validity.0, validity.1)) {
             self.findings.push(Finding::of(Reason::PrintedOutsideSigner));
         }
     }
 
-    /// A signer of one country must not make cards of another.
+    /// The card's issuing state must be the country of its document signer.
     fn check_country(&mut self, signer: &Certificate) {
         let Some(mrz) = self.mrz.as_ref().filter(|_| self.is_signed(1)) else { return };
         let Some(country) = signer.issuer.country().or_else(|| signer.subject.country()) else { return };
@@ -493,7 +492,7 @@ impl Inspection {
     }
 
     fn check_validity(&mut self, now: Moment) {
-        // What is not signed says nothing about validity.
+        // Unsigned data says nothing about validity.
         let Some(holder) = self.holder() else { return };
         let today = now.date();
         if holder.expires.is_some_and(|expires| expires < today) {

@@ -1,5 +1,5 @@
-//! What is installed as anchors, for those who look after them: how much it is, digests by
-//! which a change shows, and which revocation lists revoke nothing.
+//! Reports about the installed anchors for operators: counts, digests that show changes, and
+//! revocation lists that have no effect.
 
 use sha2::{Digest, Sha256};
 
@@ -14,13 +14,13 @@ impl Anchors {
         self.authorities.iter().map(|one| &one.certificate)
     }
 
-    /// The same, each with the name of the file it is in.
+    /// Every certificate that may issue others, with the name of the file it came from.
     pub fn certificates_and_files(&self) -> impl Iterator<Item = (&Certificate, &str)> {
         self.authorities.iter().map(|one| (&one.certificate, one.source.as_str()))
     }
 
-    /// Certificates whose private key anybody can have, or that say of themselves that they are
-    /// for tests, whatever the file and the certificate are called: the files they are in.
+    /// Files with test authorities: certificates whose private key is published, recognised by
+    /// their key, and certificates with the test mark in their name.
     pub fn test_authorities(&self) -> impl Iterator<Item = &str> {
         let published = published_keys();
         let is_test = move |one: &Certificate| {
@@ -30,7 +30,7 @@ impl Anchors {
         self.certificates_and_files().filter(move |(one, _)| is_test(one)).map(|(_, file)| file)
     }
 
-    /// SHA-256 of all that cards are checked with: certificates and revocation lists.
+    /// SHA-256 of everything that cards are checked against: certificates and revocation lists.
     pub fn digest(&self) -> [u8; 32] {
         *self.digest.get_or_init(|| digest([self.certificates_digest(), self.revocations_digest()]))
     }
@@ -41,13 +41,13 @@ impl Anchors {
         sorted(all.map(|certificate| Sha256::digest(certificate.der()).into()))
     }
 
-    /// The same of the revocation lists.
+    /// SHA-256 of the revocation lists, independent of files and order.
     pub fn revocations_digest(&self) -> [u8; 32] {
         sorted(self.lists.iter().map(|one| one.list.fingerprint()))
     }
 
-    /// The first file that `before` has read, and of which now less can be read. What cannot be read
-    /// in a master list is its publisher's doing: its signature holds.
+    /// The first file of which less can be read than in `before`. Unreadable certificates in a
+    /// master list do not count: its signature holds, so the publisher made them so.
     pub fn broken_since(&self, before: &Self) -> Option<&Skipped> {
         let of = |all: &[Skipped], name: &str| all.iter().filter(|one| one.name == name).count();
         let was_read = |name: &str| before.sources().iter().any(|one| one.name == name);

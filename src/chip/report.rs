@@ -12,10 +12,10 @@ use super::reason::Effect;
 /// Whether personal fields are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fields {
-    /// Stars.
+    /// Masked with asterisks.
     #[default]
     Masked,
-    /// As they are. Only for the screen of whoever asked.
+    /// In full. Only for display to the user who asked for it.
     Revealed,
 }
 

@@ -15,8 +15,8 @@ use super::{ParseError, oid};
 const LDS: &str = "the LDS security object";
 /// Largest EF.SOD: genuine ones have 1 to 4 KB. Keeps any nesting cheap to walk.
 const SOD_BYTES_MAX: usize = 64 << 10;
-/// Most certificates a signer is tried with: all that can come with the file. One fits
-/// as a rule; the bound is on the time a file full of copies may take.
+/// Most certificates tried for one signer: all that a file can hold. Usually the first fits; the
+/// bound limits the time for a file full of copies.
 const CANDIDATES_MAX: usize = 16;
 /// RSA keys below this are weak (NIST SP 800-57 part 1, table 2: 112 bits).
 const RSA_STRONG_BITS: u32 = 2048;
@@ -34,7 +34,7 @@ pub struct SecurityObject {
     pub lds_version: Option<String>,
     /// Unicode version, such as `040000`.
     pub unicode_version: Option<String>,
-    /// Whether versions are there that could not be read.
+    /// Whether version information is present but malformed.
     pub versions_unread: bool,
 }
 
@@ -53,7 +53,7 @@ impl SecurityObject {
             .ok_or_else(|| Finding::of(Reason::HashUnsupported).with(oid::dotted(&algorithm.oid)))?;
         let groups = hashes(&mut fields, hash).map_err(broken)?;
         let mut out = Self { version, hash, groups, lds_version: None, unicode_version: None, versions_unread: false };
-        // Nothing depends on the versions: where they are broken they are left out.
+        // Nothing depends on the version information: malformed values are ignored.
         if !fields.is_empty() {
             let mut versions = fields.expect(0x30).map(|info| info.children());
             let mut next = || {
@@ -84,8 +84,8 @@ fn hashes(fields: &mut TlvReader<'_>, hash: Hash) -> Result<BTreeMap<u8, Vec<u8>
     if groups.is_empty() { Err(ParseError::malformed(LDS)) } else { Ok(groups) }
 }
 
-/// Whether a content type is a list of data-group hashes: ICAO's, its
-/// predecessors, and plain data, as China writes.
+/// Whether a content type is that of an LDSSecurityObject: ICAO's identifier, its predecessors, or
+/// id-data, which China uses.
 fn is_lds(arcs: &[u8]) -> bool {
     matches!(arcs, oid::LDS_SECURITY_OBJECT | oid::LDS_SECURITY_OBJECT_SDU | oid::LDS_SECURITY_OBJECT_DRAFT | oid::DATA)
 }
@@ -98,13 +98,13 @@ pub struct Sod {
     pub object: SecurityObject,
 }
 
-/// What the signature of an EF.SOD comes to.
+/// Result of checking the signature of an EF.SOD.
 pub struct SignatureCheck {
     /// The signer's certificate, where one was found.
     pub signer: Option<Certificate>,
     /// The signature's scheme, where it holds.
     pub scheme: Option<SignatureScheme>,
-    /// When the signer says it signed.
+    /// The signer's signingTime attribute.
     pub signing_time: Option<crate::dates::Moment>,
     /// What was found.
     pub findings: Vec<Finding>,
@@ -154,8 +154,8 @@ impl Sod {
         let mut findings = Vec::new();
         let own = self.data.certificates.iter();
         let named: Vec<&Certificate> = own.clone().chain(others).filter(|cert| signer.names(cert)).collect();
-        // Where the name fits none, the certificates that came along are tried:
-        // the signature, not the name, shows whose it is.
+        // If the signer identifier names none of them, all certificates of the file are tried: the
+        // signature decides whose it is.
         let loose = named.is_empty();
         let candidates: Vec<&Certificate> =
             if loose { own.filter(|cert| cert.may_sign_documents()).collect() } else { named };
@@ -191,8 +191,8 @@ impl Sod {
                     return out;
                 }
                 Err(error) => {
-                    // One that the signer does not name tells nothing where the one
-                    // that it names may be among those that cannot be read.
+                    // A failure with a certificate that the signer does not name is not reported
+                    // while the named one may be among the unreadable.
                     if loose && unread.is_some() {
                         continue;
                     }
@@ -206,7 +206,7 @@ impl Sod {
     }
 }
 
-/// What is weak about a key and the hash it signed.
+/// Findings about weak keys and hashes.
 pub(super) fn weaknesses(certificate: &Certificate, hash: Hash, what: &str) -> Vec<Finding> {
     let mut out = Vec::new();
     if hash.is_weak() {

@@ -1,11 +1,10 @@
-//! Tag, length, value: the one reader under every chip file.
+//! Tag-length-value (TLV) parsing for all chip files.
 //!
-//! Strict about bounds, tolerant of nothing but what BER allows: tags of up to
-//! three bytes, definite lengths of up to four, minimal or not. Indefinite
-//! lengths are refused here; CMS structures go through `super::ber` first.
-//! Reads borrow, so nothing is allocated whatever a length claims.
+//! Strict about bounds; accepts what BER allows: tags of up to three bytes and definite lengths of
+//! up to four, minimal or not. Indefinite lengths are refused; CMS structures go through
+//! `super::ber` first. Values are borrowed, so no length makes it allocate.
 
-/// Most bytes of a tag: all of ICAO 9303 and CMS fits in two, one to spare.
+/// Longest tag in bytes: ICAO 9303 and CMS need two; one to spare.
 const TAG_BYTES_MAX: usize = 3;
 /// Most bytes of a length after its first: 4 GiB, beyond every bound here.
 const LENGTH_BYTES_MAX: usize = 4;
@@ -54,25 +53,26 @@ pub struct Tlv<'a> {
 }
 
 impl<'a> Tlv<'a> {
-    /// Whether the value is itself a row of TLVs (bit 6 of the first tag byte).
+    /// Whether the encoding is constructed: the value consists of TLVs (bit 6 of the first tag
+    /// byte).
     pub fn is_constructed(&self) -> bool {
         self.raw.first().is_some_and(|byte| byte & 0x20 != 0)
     }
 
-    /// Reads the value as a row of TLVs.
+    /// A reader of the TLVs in the value.
     pub fn children(&self) -> TlvReader<'a> {
         TlvReader::new(self.value)
     }
 }
 
 impl std::fmt::Debug for Tlv<'_> {
-    // Values are personal data: never in a log.
+    // Values can be personal data and must not reach a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Tlv({:X}, {} bytes)", self.tag, self.value.len())
     }
 }
 
-/// A cursor over a row of TLVs.
+/// A cursor over consecutive TLVs.
 #[derive(Clone, Copy)]
 pub struct TlvReader<'a> {
     rest: &'a [u8],
@@ -84,7 +84,7 @@ impl<'a> TlvReader<'a> {
         Self { rest: bytes }
     }
 
-    /// What has not been read.
+    /// The bytes not yet read.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -107,9 +107,9 @@ impl<'a> TlvReader<'a> {
         Ok(Tlv { tag: header.tag, raw, value: &raw[header.bytes..] })
     }
 
-    /// The next TLV, its value cut at the end of the bytes where its length
-    /// runs past it by at most `slack` bytes. For the inside of DG2 alone,
-    /// where lengths in genuine documents are off by a few bytes.
+    /// The next TLV; if its length exceeds the remaining bytes by at most `slack`, the value is cut
+    /// there. Only for the inside of DG2, where lengths in genuine documents are off by a few
+    /// bytes.
     ///
     /// # Errors
     /// As [`TlvReader::read`].
@@ -137,7 +137,7 @@ impl<'a> TlvReader<'a> {
     pub fn expect(&mut self, tag: u32) -> Result<Tlv<'a>, TlvError> {
         let found = self.peek().unwrap_or(0);
         if found != tag {
-            // An end or a broken header reads as itself, not as a wrong tag.
+            // The end of the bytes or a malformed header is reported as such, not as a wrong tag.
             if !self.rest.is_empty() {
                 TlvHeader::parse(self.rest)?;
             }
@@ -168,7 +168,7 @@ impl<'a> TlvReader<'a> {
         Ok(None)
     }
 
-    /// That everything has been read.
+    /// Checks that everything has been read.
     ///
     /// # Errors
     /// [`TlvError`] where something follows.
@@ -219,7 +219,7 @@ impl TlvHeader {
             loop {
                 let byte = next()?;
                 bytes_read += 1;
-                // A leading 80 is padding: the same tag written longer.
+                // A leading 0x80 pads the tag number.
                 if bytes_read > TAG_BYTES_MAX || (bytes_read == 2 && byte == 0x80) {
                     return Err(TlvError::BadTag);
                 }

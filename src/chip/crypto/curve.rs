@@ -1,9 +1,8 @@
-//! The curves of chips: NIST P-224…P-521 (FIPS 186-4, D.1.2) and brainpool
-//! P-224r1…P-512r1 (RFC 5639, 3). All have cofactor 1, so a point on the curve
-//! is in the group.
+//! The supported elliptic curves: NIST P-224…P-521 (FIPS 186-4, D.1.2) and brainpoolP224r1…P512r1
+//! (RFC 5639, section 3). All have cofactor 1, so every point on the curve is in the group.
 
-/// A curve signatures are checked on. There are no others: parameters written
-/// out in a certificate are matched against these and never used as given.
+/// A supported curve. Explicit parameters in a certificate are matched against these and never used
+/// as given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EllipticCurve {
     /// P-224.
@@ -26,7 +25,7 @@ pub enum EllipticCurve {
     Bp512,
 }
 
-/// The numbers of a curve, in hexadecimal, each as wide as its field.
+/// Domain parameters of a curve, in hexadecimal, each padded to the width of the field.
 pub(super) struct CurveParameters {
     pub name: &'static str,
     /// Arcs of the named curve's object identifier.
@@ -94,7 +93,7 @@ impl EllipticCurve {
 
 /// Bytes of a hexadecimal constant.
 pub(super) fn hex(text: &str) -> Vec<u8> {
-    // All of them are digits, two for each byte: a test looks at them.
+    // Cannot fail: a test decodes every constant.
     crate::hex::decode(text).unwrap_or_default()
 }
 

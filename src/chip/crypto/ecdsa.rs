@@ -1,8 +1,8 @@
 //! ECDSA (FIPS 186-4, 6.4; BSI TR-03111, 4.2) on every curve of [`EllipticCurve`].
 //!
-//! One short-Weierstrass arithmetic in Jacobian coordinates over Montgomery
-//! residues, generic in the number of limbs. The constants of each curve, with
-//! a table of multiples of its base point, are made once and kept.
+//! Short Weierstrass arithmetic in Jacobian coordinates over Montgomery residues, generic in the
+//! number of limbs. The constants of each curve and a table of multiples of its base point are
+//! computed once.
 
 use std::sync::OnceLock;
 
@@ -11,7 +11,7 @@ use crypto_bigint::{NonZero, Odd, Uint};
 
 use super::curve::{EllipticCurve, hex};
 
-/// Bits of a scalar taken at a time; 16 multiples per point are tabled.
+/// Window width of scalar multiplication, in bits; a table holds 16 multiples of a point.
 const WINDOW_BITS: usize = 4;
 
 /// An affine point in big-endian coordinates, each as wide as its field.
@@ -30,7 +30,7 @@ struct Jacobian<const L: usize> {
     z: Fe<L>,
 }
 
-/// What a curve needs at hand.
+/// A curve's parameters in Montgomery form, with 0…15 times its base point.
 struct Domain<const L: usize> {
     p: FixedMontyParams<L>,
     n: FixedMontyParams<L>,
@@ -61,8 +61,8 @@ macro_rules! on_curve {
     };
 }
 
-/// Whether `(r, s)` is a signature over `digest` by `key`. False too for a key
-/// that is not on the curve.
+/// Whether `(r, s)` is a valid signature of `digest` by `key`. False for a key that is not on the
+/// curve.
 pub(crate) fn verify(curve: EllipticCurve, key: &EcPoint, digest: &[u8], r: &[u8], s: &[u8]) -> bool {
     on_curve!(curve, domain => domain.verify(key, digest, r, s).unwrap_or(false))
 }
@@ -82,14 +82,13 @@ pub(super) fn is_on_curve(curve: EllipticCurve, point: &EcPoint) -> bool {
     on_curve!(curve, domain => domain.affine(point).is_some())
 }
 
-/// The point of an x coordinate whose y is even or odd, where the field allows
-/// the short way to a square root (p ≡ 3 mod 4: all but P-224).
+/// Decompresses a point: the one with this x whose y has the given parity. `None` on P-224, whose p
+/// is not 3 mod 4, so that the square root is not a single power.
 pub(super) fn decompress(curve: EllipticCurve, x: &[u8], odd: bool) -> Option<EcPoint> {
     on_curve!(curve, domain => domain.decompress(x, odd))
 }
 
-/// The public point of a private scalar. For the forge and tests: not constant
-/// in time.
+/// The public point of a private scalar. For test cards and tests only: not constant time.
 pub(crate) fn public_point(curve: EllipticCurve, private: &[u8]) -> Option<EcPoint> {
     on_curve!(curve, domain => {
         let scalar = domain.scalar(private)?;
@@ -97,8 +96,8 @@ pub(crate) fn public_point(curve: EllipticCurve, private: &[u8]) -> Option<EcPoi
     })
 }
 
-/// Signs a digest with the nonce given, as `(r, s)`. For the forge and tests:
-/// not constant in time, and the nonce must not repeat.
+/// Signs a digest with the given nonce, as `(r, s)`. For test cards and tests only: not constant
+/// time, and nonces must not repeat.
 pub(crate) fn sign_for_tests(
     curve: EllipticCurve,
     private: &[u8],
@@ -174,7 +173,8 @@ impl<const L: usize> Domain<L> {
         Jacobian { x, y, z }
     }
 
-    /// "add-2007-bl" of the Explicit-Formulas Database, with its exceptions.
+    /// "add-2007-bl" of the Explicit-Formulas Database; equal points and infinity are handled
+    /// apart.
     fn add(&self, q: &Jacobian<L>, r: &Jacobian<L>) -> Jacobian<L> {
         if is_zero(&q.z) {
             return *r;
@@ -202,8 +202,8 @@ impl<const L: usize> Domain<L> {
         Jacobian { x, y, z }
     }
 
-    /// `k` times the point of `table`, plus `other.0` times that of `other.1`
-    /// (Shamir's trick, windows of four bits).
+    /// `k` times the point of `table`, plus `other.0` times the point of the table `other.1`
+    /// (Shamir's trick with four-bit windows).
     fn combine(
         &self,
         k: &Uint<L>,
@@ -227,7 +227,7 @@ impl<const L: usize> Domain<L> {
         sum
     }
 
-    /// The point where it is on the curve.
+    /// The point in Montgomery form; `None` if it is not on the curve.
     fn affine(&self, point: &EcPoint) -> Option<Jacobian<L>> {
         let (x, y) = (uint::<L>(&point.x)?, uint::<L>(&point.y)?);
         if &x >= self.p.modulus().as_ref() || &y >= self.p.modulus().as_ref() {
@@ -281,7 +281,8 @@ impl<const L: usize> Domain<L> {
 
     /// The leftmost bits of a digest, as a residue of the order.
     fn digest_scalar(&self, digest: &[u8]) -> Option<Uint<L>> {
-        // Every order is whole bytes wide, but for P-521, wider than any digest.
+        // Every order is a whole number of bytes wide but that of P-521, which is wider than any
+        // digest.
         let width = self.order_bits.div_ceil(8);
         Some(uint::<L>(&digest[..digest.len().min(width)])?.rem_vartime(&self.order))
     }

@@ -8,8 +8,8 @@ use crate::chip::error::InStructure;
 use crate::chip::tlv::TlvReader;
 use crate::chip::{ParseError, der, oid};
 
-/// A SubjectPublicKeyInfo, not yet looked into: a certificate with a key of an
-/// unknown kind still loads, and says so when it is used.
+/// A SubjectPublicKeyInfo, its key not yet decoded: a certificate with an unsupported key still
+/// loads; the error comes when the key is used.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Spki {
     /// Kind of key and its parameters.
@@ -39,8 +39,8 @@ pub enum KeyError {
     /// A named curve that is not among ours.
     #[error("curve {0} is not supported")]
     EllipticCurve(String),
-    /// Curve parameters written out that are those of no known curve: a forged
-    /// certificate can pass with parameters of its own choice (CVE-2020-0601).
+    /// Explicit curve parameters that match no known curve: with parameters of the attacker's
+    /// choice a forged certificate can verify (CVE-2020-0601).
     #[error("explicit curve parameters are not those of a known curve")]
     UnknownParameters,
     /// A point that is not on its curve, or an RSA key out of bounds.
@@ -48,7 +48,7 @@ pub enum KeyError {
     Invalid,
 }
 
-/// A key signatures can be checked with.
+/// A decoded public key.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublicKey {
@@ -58,7 +58,7 @@ pub enum PublicKey {
     Ec {
         /// The curve.
         curve: EllipticCurve,
-        /// Whether the certificate writes its parameters out.
+        /// Whether the certificate gives explicit parameters instead of the curve's name.
         explicit: bool,
         /// The point.
         #[doc(hidden)]
@@ -71,7 +71,7 @@ pub enum PublicKey {
 pub struct EcPointOpaque(pub(crate) EcPoint);
 
 impl PublicKey {
-    /// Looks into a SubjectPublicKeyInfo.
+    /// Decodes a SubjectPublicKeyInfo.
     ///
     /// # Errors
     /// [`KeyError`] for an algorithm or curve that is not known, and for a key that is no point or
@@ -124,9 +124,8 @@ fn decode_point(curve: EllipticCurve, bytes: &[u8]) -> Option<EcPoint> {
     }
 }
 
-/// The known curve whose field, equation, base point, order and cofactor are
-/// all exactly those written out (SpecifiedECDomain, SEC 1, C.2; TR-03111, D.1).
-/// A seed, if there, proves nothing and is passed over.
+/// The known curve whose field, equation, base point, order and cofactor all equal the explicit
+/// parameters (SpecifiedECDomain, SEC 1, C.2; TR-03111, D.1). A seed is ignored.
 fn match_parameters(mut fields: TlvReader<'_>) -> Option<EllipticCurve> {
     let version = fields.expect(0x02).ok()?.value;
     if !matches!(version, [1..=3]) {
@@ -169,7 +168,7 @@ fn match_parameters(mut fields: TlvReader<'_>) -> Option<EllipticCurve> {
     })
 }
 
-/// The parameters of a curve written out, for the forge and tests.
+/// Explicit parameters of a curve, for test cards and tests.
 pub(crate) fn explicit_parameters(curve: EllipticCurve) -> Vec<u8> {
     let parameters = curve.parameters();
     let base = [vec![0x04], curve_hex(parameters.gx), curve_hex(parameters.gy)].concat();

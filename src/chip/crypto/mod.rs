@@ -1,9 +1,7 @@
-//! Checking signatures, and nothing else: every input here is public, so
-//! nothing needs to be constant in time.
+//! Signature verification only: every input is public, so nothing needs to be constant time.
 //!
-//! Big-integer arithmetic is `crypto-bigint`'s, hashes are RustCrypto's; the
-//! schemes on top (ECDSA on ten curves, RSA PKCS#1 v1.5, PSS and ISO 9796-2)
-//! are small enough to be read here.
+//! Big-integer arithmetic is that of `crypto-bigint`, hashes are those of RustCrypto; the schemes
+//! on top (ECDSA on nine curves, RSA PKCS#1 v1.5, PSS and ISO/IEC 9796-2) are implemented here.
 
 mod curve;
 mod ecdsa;

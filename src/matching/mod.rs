@@ -1,8 +1,8 @@
-//! Template against template: one score function, score to false match rate,
-//! decision at a requested rate.
+//! Comparison of templates: score, fusion of several captures, and calibration of scores to error
+//! rates.
 //!
-//! Every score that leaves the engine, 1:1 or 1:N, comes from [`Dot`]; "at or
-//! above" is decided by it alone.
+//! Every score that leaves the engine, 1:1 or 1:N, comes from [`Dot`]; whether a score is at or
+//! above a threshold is decided on that value only.
 
 mod agreement;
 mod calibration;

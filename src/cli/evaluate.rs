@@ -459,8 +459,8 @@ fn summary(report: &EvaluationReport, out: &Path) -> String {
         }
     }
     text += &left_out(&report.left_out);
-    for doubt in &report.doubts {
-        text += &format!("\n{}", super::outcome::one_line(&doubt.sentence()));
+    for warning in &report.doubts {
+        text += &format!("\n{}", super::outcome::one_line(&warning.sentence()));
     }
     for absent in &report.absent {
         text += &format!("\n{}: not there, {}", absent.name(), super::outcome::one_line(&absent.why));

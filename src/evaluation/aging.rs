@@ -1,10 +1,10 @@
-//! FNMR by the age of a person, and by the years between the two photos.
+//! FNMR by age of the person, and by time elapsed between the two photos (template ageing).
 //!
-//! Both come from columns of the manifest: `age`, in years at the time of the photo, and
-//! `captured_at`, a date as `2024`, `2024-05` or `2024-05-17`. The age of a comparison is
-//! the greater of its two, that of the later photo. Years between two photos are those
-//! between their dates; where no photo has a date, those between the two ages, which is
-//! true to a year. A comparison one of whose photos lacks the value is in no band.
+//! Both are read from columns of the manifest: `age`, in years at the time of the photo, and
+//! `captured_at`, a date as `2024`, `2024-05` or `2024-05-17`. The age of a comparison is the
+//! greater of the ages of its two photos. The time elapsed is the difference of the dates; if no
+//! photo has a date, the difference of the ages, accurate to a year. Comparisons with a photo that
+//! lacks the value are in no band.
 
 use serde::Serialize;
 
@@ -17,15 +17,15 @@ use super::set::{ManifestColumn, PhotoSet};
 use super::view::{Bootstrap, ComparisonView, Totals, interval};
 use crate::matching::{Weighting, compare};
 
-/// Columns of the manifest that are read where they are there.
+/// Optional columns of the manifest.
 pub const AGING_COLUMNS: [&str; 2] = [AGE, CAPTURED_AT];
 pub(super) const AGE: &str = "age";
 pub(super) const CAPTURED_AT: &str = "captured_at";
-/// Years of a band of ages.
+/// Width of an age band, in years.
 const AGE_BAND: f64 = 10.0;
-/// Age that no person reaches.
+/// Ages from this on are invalid.
 const AGE_MAX: f64 = 130.0;
-/// Where bands of years between two photos begin; the last has no end.
+/// Lower ends of the bands of elapsed time, in years; the last band has no upper end.
 const YEARS: [f64; 5] = [0.0, 1.0, 2.0, 5.0, 10.0];
 
 /// Lower and upper end of a band, in years; the last has no upper one.
@@ -36,7 +36,7 @@ type BandEnds = (f64, Option<f64>);
 pub struct Aging {
     /// `age`, `years between (dates)` or `years between (ages)`.
     pub by: &'static str,
-    /// Genuine comparisons in no band: a value is missing or makes no sense.
+    /// Genuine comparisons in no band, because a value is missing or invalid.
     pub unknown: u64,
     /// The bands that have comparisons, ascending.
     pub bands: Vec<AgingBand>,
@@ -65,7 +65,7 @@ pub struct AgingPoint {
     pub fnmr: Rate,
 }
 
-/// FNMR by age and by years between photos, each where the manifest has what it takes.
+/// FNMR by age and by time elapsed, each if the manifest has the columns for it.
 pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: Bootstrap) -> Vec<Aging> {
     let set = material.set();
     let (ages, dates) = (values(set, AGE, age), values(set, CAPTURED_AT, date));
@@ -123,7 +123,7 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
     all
 }
 
-/// People of these comparisons, and FNMR at every threshold.
+/// Number of people in these comparisons, and FNMR at every threshold.
 fn rates(
     pairs: &[Comparison],
     weighed: Weighting,
@@ -158,7 +158,7 @@ fn rates(
     (of_people.len(), at.collect())
 }
 
-/// The values of a column by photo; `None` without the column, or where no photo has one.
+/// The values of a column by photo; `None` without the column or without any valid value.
 fn values(set: &PhotoSet, name: &str, read: fn(&str) -> Option<f64>) -> Option<Vec<Option<f64>>> {
     let column: &ManifestColumn = set.column(name)?;
     let values: Vec<Option<f64>> = (0..set.len() as u32).map(|photo| read(column.value(photo).trim())).collect();
@@ -169,9 +169,9 @@ pub(super) fn age(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|age| (0.0..AGE_MAX).contains(age))
 }
 
-/// Years since the year 0 of a date; of a year alone, or a month, its middle.
+/// A date in years since year 0; the middle of the period if only a year or month is given.
 pub(super) fn date(text: &str) -> Option<f64> {
-    // A time of day after the date says nothing here.
+    // A time of day after the date is ignored.
     let day = text.split(['T', ' ']).next()?;
     let mut parts = day.split('-');
     let year = parts.next().filter(|year| year.len() == 4)?.parse::<f64>().ok()?;
@@ -248,7 +248,7 @@ mod tests {
             let (misses, early) = (&late.at[0].fnmr, &by_years.bands[1].at[0].fnmr);
             assert!(late.subjects == 60 && misses.rate.unwrap() > 0.3, "{misses:?}");
             assert!(misses.low < misses.rate && misses.rate < misses.high);
-            // Hardly a miss within two years: no rate, and not a rate of nothing.
+            // Too few misses within two years: no rate, not a rate of zero.
             assert!(early.rate.is_none() && early.not_resolved.is_some(), "{early:?}");
             let ages: Vec<_> = by_age.bands.iter().map(|b| (b.from, b.to, b.at[0].fnmr.comparisons)).collect();
             assert_eq!(ages, [(50.0, Some(60.0), 180), (60.0, Some(70.0), 180)]);

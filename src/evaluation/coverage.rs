@@ -1,8 +1,9 @@
-//! Does the calibration keep its word on people it has not seen?
+//! Calibration check by random splits: do stated intervals contain the rates of people left out of
+//! the fit?
 //!
-//! People are split at random, half and half. A curve is fitted on one half; at its
-//! thresholds the rate is counted on the other. The interval the curve states must
-//! contain that rate about as often as it says.
+//! People are split into random halves. A curve is fitted on one half, and at its thresholds the
+//! FMR is counted on the other. The stated 95 % interval must contain that rate in about 95 % of
+//! splits.
 
 use serde::Serialize;
 
@@ -13,12 +14,12 @@ use super::pairs::{AllPairs, tallies};
 use super::set::PhotoSet;
 use crate::random::SplitMix;
 
-/// The rates that are looked at.
+/// FMRs at which the curves are checked.
 const FMRS: [f64; 2] = [1e-3, 1e-4];
-/// Fixes the splits.
+/// Seed of the random splits.
 const SEED: u64 = 1;
 
-/// The calibration looked at over splits.
+/// Result of the calibration check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Coverage {
     /// Splits.
@@ -27,14 +28,14 @@ pub struct Coverage {
     pub rates: Vec<RateCoverage>,
 }
 
-/// How a stated rate fared.
+/// Coverage of the stated interval at one FMR.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RateCoverage {
     /// The rate asked for.
     pub fmr: f64,
-    /// Splits whose stated interval contains the rate seen on the people left out.
+    /// Splits whose stated interval contains the rate counted on the people left out.
     pub inside: u64,
-    /// The same as a share.
+    /// `inside` as a share of the splits.
     pub share: f64,
     /// In the order of the splits.
     pub splits: Vec<SplitOutcome>,
@@ -49,11 +50,11 @@ pub struct SplitOutcome {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// The rate seen on the other half.
+    /// The rate counted on the other half.
     pub seen: f64,
 }
 
-/// Looks at `splits` splits of all people of `set`.
+/// Checks calibrations fitted on `splits` random halves of the people of `set`.
 ///
 /// # Errors
 /// [`FitError`] where half of the people are too few to fit a curve on.
@@ -80,7 +81,7 @@ pub fn coverage(
         for (outcomes, fmr) in outcomes.iter_mut().zip(FMRS) {
             let Ok(threshold) = curve.threshold(fmr) else { continue };
             let Some(stated) = curve.fmr_interval(threshold.score) else { continue };
-            // The bin of the threshold may begin below it; the next one does not.
+            // The bin of the threshold may begin below it, so the next bin is used.
             let at = bin(threshold.score) + 1;
             outcomes.push(SplitOutcome {
                 threshold: threshold.score,

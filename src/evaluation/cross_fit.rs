@@ -1,10 +1,9 @@
-//! Are the stated rates true for people the calibration has not seen? A cross-fit.
+//! Cross-fit: are stated rates true for people left out of the fit?
 //!
-//! People are dealt into folds. For every two folds (and every fold with itself) the
-//! curves are fitted, the worst group chosen anew, on the people of all other folds; then
-//! comparisons between people of those two folds are counted at the fit's thresholds. So
-//! both people of every comparison are left out of the fit that judges it, every
-//! comparison is judged once, and a fit has nearly all people.
+//! People are divided into folds. For every pair of folds (and every fold with itself) curves are
+//! fitted, and the worst group chosen, on the people of all other folds; then comparisons between
+//! people of the two folds are counted at the thresholds of that fit. So each comparison is
+//! evaluated once, by a fit without either of its people, and each fit has nearly all people.
 
 use serde::Serialize;
 
@@ -15,16 +14,16 @@ use super::pairs::{AllPairs, ComparisonSource, scan};
 use super::worst_group::{FitInput, fit_population};
 use crate::random::SplitMix;
 
-/// The rates that are looked at.
+/// FMRs at which the curves are checked.
 const FMRS: [f64; 2] = [1e-3, 1e-4];
-/// Fixes who is in which fold.
+/// Seed of the assignment of people to folds.
 const SEED: u64 = 1;
-/// Fewest folds: with two, a comparison between them would leave nobody to fit on.
+/// Fewest folds: with two, comparisons between them would leave nobody to fit on.
 const FOLDS_MIN: u64 = 3;
-/// What all comparisons within a group are called, of whichever group.
+/// Name of the row over the comparisons within any group.
 const ALL_GROUPS: &str = "all groups";
 
-/// Stated rates beside those seen on people left out.
+/// Stated rates and those counted on people left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CrossFit {
     /// Folds.
@@ -37,12 +36,12 @@ pub struct CrossFit {
     pub rows: Vec<CrossFitRow>,
 }
 
-/// A group that was the worst.
+/// How often a group was the worst.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WorstGroupCount {
     /// Its name.
     pub group: String,
-    /// Fits in which it was.
+    /// Fits in which it was the worst.
     pub fits: u64,
 }
 
@@ -51,14 +50,14 @@ pub struct WorstGroupCount {
 pub struct CrossFitRow {
     /// `worst group` or `pooled`.
     pub curve: &'static str,
-    /// Both people of a comparison are of this group, one with enough people to be the
-    /// worst; `all groups`: of one group, whichever.
+    /// The group of both people of a comparison, one with enough people to be the worst; `all
+    /// groups` for comparisons within any one group.
     pub group: String,
     /// By rate.
     pub at: Vec<CrossFitPoint>,
 }
 
-/// A stated rate beside the one seen.
+/// A stated rate and the rate counted on people left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CrossFitPoint {
     /// The rate asked for.
@@ -71,13 +70,13 @@ pub struct CrossFitPoint {
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
-    /// The rate seen on people left out.
+    /// The rate counted on people left out.
     pub seen: f64,
-    /// Over the rate asked for.
+    /// Ratio of the counted to the requested rate.
     pub times: f64,
     /// Whether it is in the stated interval.
     pub inside: Option<bool>,
-    /// False matches it rests on: below 30 it says little.
+    /// False matches that the counted rate rests on; fewer than 30 say little.
     pub false_matches: u64,
     /// Impostor comparisons.
     pub comparisons: u64,
@@ -90,8 +89,8 @@ struct StatedThreshold {
     interval: Option<[f64; 2]>,
 }
 
-/// Cross-fits single photos of `fitting` in `folds` folds, at least three. Comparisons are
-/// those within its groups; all there are where it has none.
+/// Cross-fits single photos of `fitting` in `folds` folds, at least three. Only comparisons within
+/// its groups are made; all comparisons if it has no groups.
 ///
 /// # Errors
 /// [`FitError`] where the people left are too few to fit a curve on.
@@ -180,7 +179,7 @@ pub fn cross_fit(fitting: &FitInput<'_>, folds: u64) -> Result<CrossFit, FitErro
     let mut rows = Vec::new();
     for (kind, curve) in ["worst group", "pooled"].into_iter().enumerate() {
         let of: Vec<[StatedThreshold; 2]> = stated.iter().filter_map(|curves| curves[kind]).collect();
-        // A curve that not every fit has judges only some comparisons: no row of it.
+        // A curve missing in some fits would cover only some comparisons, so it gets no row.
         if of.len() != stated.len() {
             continue;
         }
@@ -202,8 +201,7 @@ pub fn cross_fit(fitting: &FitInput<'_>, folds: u64) -> Result<CrossFit, FitErro
     Ok(CrossFit { folds: folds as u64, fits: stated.len() as u64, worst_groups, rows })
 }
 
-/// Comparisons of a group: their number and weight, and those that matched by curve and
-/// rate.
+/// Comparisons of a group: number, weight, and matches by curve and FMR.
 #[derive(Clone, Default)]
 struct GroupCounts {
     comparisons: u64,

@@ -1,5 +1,4 @@
-//! The page's sections on groups of people: differentials, ageing, and whether stated
-//! rates hold for people left out.
+//! Sections of the HTML report on groups of people: differentials, ageing, and the cross-fit.
 
 use super::aging::Aging;
 use super::cross_fit::CrossFit;
@@ -8,7 +7,7 @@ use super::page::{Page, grouped, rate_cell, scientific};
 use super::report::EvaluationReport;
 use super::slices::Ratio;
 
-/// The sections that a report has something for.
+/// Adds those sections for which the report has results.
 pub(super) fn sections(page: &mut Page, report: &EvaluationReport) {
     for differentials in &report.differentials {
         page.heading(

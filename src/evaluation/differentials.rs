@@ -1,10 +1,9 @@
-//! Demographic differentials: the rates of groups at one threshold (ISO/IEC 19795-10).
+//! Demographic differentials: FMR and FNMR of groups at fixed thresholds (ISO/IEC 19795-10).
 //!
-//! An impostor comparison of a group is one of two people of it; a genuine one is of two
-//! photos of it. Thresholds are those of these comparisons, pooled, and those that the
-//! calibration states: at the latter a group's FMR over the stated one says whether what
-//! is stated is true for the group. Ratios have intervals over people, both rates read
-//! from the same sample of people.
+//! A comparison belongs to a group if both photos do. Thresholds are those of all comparisons of
+//! this evaluation, and those of the calibration: at the latter the ratio of a group's FMR to the
+//! stated one shows whether the stated rate is true for the group. Intervals of ratios come from a
+//! bootstrap over people, with both rates from the same sample.
 
 use serde::Serialize;
 
@@ -16,18 +15,18 @@ use super::slices::{Ratio, SLICE_FMRS, over, sizes};
 use super::view::{Bootstrap, ComparisonView, Rates, interval};
 use crate::matching::Curve;
 
-/// People below which a group is listed and does not count as the worst.
+/// Fewest people for a group to count as the worst; smaller groups are only listed.
 const PEOPLE_MIN: usize = 30;
 
-/// A threshold and what it is said to be for.
+/// A threshold with the FMR it is meant for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FixedThreshold {
-    /// Whose threshold: `these comparisons`, or the calibration's curve: `pooled`, or the
+    /// Source of the threshold: `these comparisons`, or the calibration's curve, `pooled` or the
     /// name of its worst group.
     pub of: String,
     /// Whether the model pack's calibration states it.
     pub stated: bool,
-    /// The FMR it is for.
+    /// The FMR it is meant for.
     pub for_fmr: f64,
     /// The threshold.
     pub threshold: f32,
@@ -50,13 +49,13 @@ pub struct Differential {
     pub threshold: FixedThreshold,
     /// FMR of all comparisons.
     pub fmr: Rate,
-    /// That over the FMR the threshold is for.
+    /// Ratio of the FMR counted to the FMR that the threshold is meant for.
     pub fmr_over_stated: Ratio,
     /// FNMR of all comparisons.
     pub fnmr: Rate,
-    /// FMR of comparisons within a group, whichever: all groups together.
+    /// FMR of all comparisons within any group.
     pub within_fmr: Rate,
-    /// That over the FMR the threshold is for.
+    /// Ratio of the FMR counted to the FMR that the threshold is meant for.
     pub within_fmr_over_stated: Ratio,
     /// By group.
     pub groups: Vec<GroupRates>,
@@ -77,17 +76,17 @@ pub struct GroupRates {
     pub subjects: usize,
     /// FMR between people of this group.
     pub fmr: Rate,
-    /// That over the FMR of all comparisons.
+    /// Ratio of the group's FMR to the FMR of all comparisons.
     pub fmr_over_pooled: Ratio,
-    /// That over the FMR the threshold is for.
+    /// Ratio of the FMR counted to the FMR that the threshold is meant for.
     pub fmr_over_stated: Ratio,
     /// FNMR within this group.
     pub fnmr: Rate,
-    /// That over the FNMR of all comparisons.
+    /// Ratio of the group's FNMR to the FNMR of all comparisons.
     pub fnmr_over_pooled: Ratio,
 }
 
-/// How far the worst group is from the others; nothing where fewer than two groups have
+/// The group with the highest rate, relative to the others; empty if fewer than two groups have
 /// enough people and a rate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct WorstGroup {
@@ -95,14 +94,14 @@ pub struct WorstGroup {
     pub group: Option<String>,
     /// Groups among which it is the worst.
     pub groups: usize,
-    /// Its rate over that of all comparisons.
+    /// Ratio of its rate to that of all comparisons.
     pub over_pooled: Ratio,
-    /// Its rate over the geometric mean of the groups' rates.
+    /// Ratio of its rate to the geometric mean of the groups' rates.
     pub over_geometric_mean: Ratio,
 }
 
-/// Thresholds that rates are looked at: those of these comparisons, then those of the
-/// calibration's `curves`.
+/// Thresholds at which groups are compared: those of this evaluation's operating points, then those
+/// of the calibration's `curves`.
 pub fn fixed_thresholds(points: &[OperatingPoint], curves: &[Curve]) -> Vec<FixedThreshold> {
     let own = points.iter().filter(|p| SLICE_FMRS.contains(&p.fmr)).filter_map(|p| {
         let of = "these comparisons".to_owned();
@@ -117,7 +116,7 @@ pub fn fixed_thresholds(points: &[OperatingPoint], curves: &[Curve]) -> Vec<Fixe
     own.chain(stated).collect()
 }
 
-/// The rates of a view at every threshold, as counted and by repetition.
+/// FMR and FNMR of one group at every threshold, as counted and by bootstrap repetition.
 struct GroupRatesByThreshold {
     /// By threshold: FMR and FNMR.
     rates: Vec<[Rate; 2]>,
@@ -145,7 +144,7 @@ impl GroupRatesByThreshold {
         &self.rates[threshold][kind]
     }
 
-    /// Over another's, where both rest on enough errors.
+    /// Ratio to another group's rate, if both rest on enough errors.
     fn over(&self, other: &Self, threshold: usize, kind: usize) -> Ratio {
         let (own, all) = (self.rate(threshold, kind), other.rate(threshold, kind));
         let values = self.repeated.iter().zip(&other.repeated).map(|(own, all)| {
@@ -166,7 +165,7 @@ fn ratio(times: Option<f64>, repeated: impl Iterator<Item = Option<f64>>) -> Rat
     Ratio { times, low: ends.map(|e| e[0]), high: ends.map(|e| e[1]) }
 }
 
-/// The groups of each of `by` at the thresholds.
+/// Rates of the groups of each of `by` at the thresholds.
 pub fn differentials(
     material: &Material<'_>,
     thresholds: &[FixedThreshold],
@@ -176,8 +175,8 @@ pub fn differentials(
     if by.is_empty() || thresholds.is_empty() {
         return Vec::new();
     }
-    // The bin of a threshold may begin below it; the next one does not. What is not held
-    // so far down has no rate.
+    // The bin of a stated threshold may begin below it, so the next bin is used. Thresholds below
+    // the comparisons held have no rate.
     let edges: Vec<Option<i32>> = thresholds
         .iter()
         .map(|t| if t.stated { bin(t.threshold) + 1 } else { bin(t.threshold) })
@@ -243,8 +242,7 @@ fn worst(
     let Some(&(name, _)) = highest.filter(|_| known.len() > 1) else {
         return WorstGroup { groups: known.len(), ..WorstGroup::default() };
     };
-    // The highest, and the highest over the mean of logarithms; none where a rate is 0 or
-    // is not known.
+    // The highest rate, and its ratio to the geometric mean; `None` if a rate is 0 or unknown.
     let read = |rates: &[Option<f64>]| -> Option<[f64; 2]> {
         let rates = rates.iter().copied().collect::<Option<Vec<f64>>>()?;
         let highest = rates.iter().copied().fold(0.0, f64::max);
@@ -311,7 +309,7 @@ mod tests {
             let material =
                 Material::make_on(terms, &set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
             let points = overall(&material, &SLICE_FMRS, BOOTSTRAP).points;
-            // States 1e-3 at a threshold that far more comparisons reach.
+            // A curve that states 1e-3 at a threshold that far more comparisons reach.
             let thresholds = fixed_thresholds(&points, &[stated(0.62)]);
             assert_eq!(thresholds.iter().map(|t| t.stated).collect::<Vec<_>>(), [false, false, true, true]);
             let by = [GroupBy::parse("kind").unwrap()];
@@ -321,10 +319,10 @@ mod tests {
             let [alike, few, _] = &at.groups[..] else { panic!() };
             let times = alike.fmr_over_pooled;
             assert!(times.times.unwrap() > 2.0 && times.low.unwrap() > 1.0 && times.high > times.times, "{times:?}");
-            // Four people: listed, and not the worst.
+            // A group of four people is listed but is not the worst.
             assert!(few.subjects == 4 && few.fmr.rate > alike.fmr.rate, "{few:?}");
             assert_ne!(at.worst_fmr.group.as_deref(), Some("few"));
-            // Where what is stated is not so, the ratio says it.
+            // The ratio shows that the stated rate is wrong.
             let understated = &found[0].at[2];
             assert!(understated.fmr_over_stated.times.unwrap() > 2.0, "{:?}", understated.fmr_over_stated);
             assert!(understated.groups[0].fmr_over_stated.low.unwrap() > 2.0);
@@ -348,7 +346,7 @@ mod tests {
         assert!((at.worst_fmr.over_geometric_mean.times.unwrap() - highest / mean).abs() < 1e-9);
         assert!((at.worst_fmr.over_pooled.times.unwrap() - highest / at.fmr.rate.unwrap()).abs() < 1e-9);
         assert!(at.worst_fmr.over_pooled.low.unwrap() > 1.0);
-        // Where only one group has a rate there is no worst among several.
+        // With a rate in only one group there is no worst group.
         assert_eq!(of(0.999).worst_fmr.group, None);
     }
 

@@ -1,4 +1,4 @@
-//! Does a quality value foretell errors? Error-versus-discard curves (ISO/IEC 29794-1).
+//! Error-versus-discard characteristics of quality measures (ISO/IEC 29794-1).
 
 use serde::Serialize;
 
@@ -8,12 +8,12 @@ use super::rates::Rate;
 use super::set::PhotoMeasure;
 use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Totals, interval};
 
-/// The FMR whose threshold decides.
+/// FMR that fixes the threshold.
 const FMR: f64 = 1e-3;
 /// Shares discarded.
 const SHARES: [f64; 5] = [0.01, 0.02, 0.05, 0.1, 0.2];
 
-/// What discarding by one measure does.
+/// Error-versus-discard characteristic of one measure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DiscardCurve {
     /// The measure.
@@ -26,7 +26,7 @@ pub struct DiscardCurve {
     pub points: Vec<DiscardPoint>,
 }
 
-/// What discarding a share does.
+/// FNMR after discarding a share.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DiscardPoint {
     /// Share of the photos, or of the comparisons, with the lowest values.
@@ -35,22 +35,21 @@ pub struct DiscardPoint {
     pub photos: usize,
     /// FNMR of the photos left, at the threshold fixed over all photos.
     pub fnmr: Rate,
-    /// FNMR of the photos left, at the threshold that keeps the FMR on them.
+    /// FNMR of the photos left, at the threshold that gives the FMR on them.
     pub fnmr_threshold_anew: Rate,
-    /// By which share `fnmr_threshold_anew` is lower than with nothing discarded;
-    /// given even where the rates themselves are too few to be resolved, with an
-    /// interval that says so.
+    /// Relative reduction of `fnmr_threshold_anew` against nothing discarded; given even if the
+    /// rates rest on too few errors, with a correspondingly wide interval.
     pub lowered_by: Option<f64>,
     /// Lower end of its 95 % interval.
     pub lowered_by_low: Option<f64>,
     /// Upper end.
     pub lowered_by_high: Option<f64>,
-    /// ISO/IEC 29794-1's form: FNMR where *comparisons* are discarded by the lower value
-    /// of their two photos, at the fixed threshold.
+    /// As in ISO/IEC 29794-1: FNMR with *comparisons* discarded by the lower value of their two
+    /// photos, at the fixed threshold.
     pub fnmr_by_comparison: Rate,
 }
 
-/// The curve of each measure; none where the threshold is not resolved.
+/// One curve per measure; none if the threshold rests on too few false matches.
 ///
 /// A photo without a value is kept.
 pub fn discard_curves(material: &Material<'_>, measures: &[PhotoMeasure], bootstrap: Bootstrap) -> Vec<DiscardCurve> {

@@ -1,9 +1,9 @@
-//! Several captures as one probe: which way of making one template of them is best?
+//! Fusion experiment: compares methods of combining several captures into one probe.
 //!
-//! From everybody with enough photos, `frames` are drawn at random as the probe and one
-//! more as the reference, with several seeds. Each way has its own threshold, fitted on
-//! its own impostor scores. Ways are compared on the same draws, by the difference of
-//! their FNMRs with both read from the same sample of people.
+//! From each person with enough photos, `frames` photos are drawn at random as the probe and one
+//! more as the reference, with several seeds. Each method has its own threshold, from its own
+//! impostor scores. Methods are compared on the same draws, by the difference of their FNMRs over
+//! the same bootstrap samples of people.
 
 use serde::Serialize;
 
@@ -16,15 +16,16 @@ use crate::matching::{Dot, fuse};
 use crate::random::SplitMix;
 use rayon::prelude::*;
 
-/// The FMR ways are compared at.
+/// FMR at which methods are compared.
 const FMR: f64 = 1e-4;
-/// Most people drawn: with more, FMRs are resolved anyway.
+/// Most people drawn; this many already resolve the FMR.
 const PEOPLE_MAX: usize = 1000;
 
-/// Least weight of a frame: a probe in which all are worth nothing is their mean.
+/// Lowest weight of a frame, so that a probe whose frames all have the lowest quality is their
+/// mean.
 const WEIGHT_MIN: f64 = 1e-3;
 
-/// What is tried.
+/// A method of combining the frames of a probe.
 #[derive(Debug, Clone, PartialEq)]
 enum FusionMethod {
     /// The first frame alone.
@@ -39,7 +40,7 @@ enum FusionMethod {
     HighestScore,
 }
 
-/// The experiment.
+/// Result of the fusion experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FusionReport {
     /// Photos in a probe.
@@ -48,15 +49,15 @@ pub struct FusionReport {
     pub seeds: u64,
     /// People with enough photos.
     pub people: usize,
-    /// FMR that the threshold of each way keeps.
+    /// FMR at the threshold of each method.
     pub fmr: f64,
-    /// The ways tried.
+    /// Results by method.
     pub ways: Vec<FusionMethodResult>,
-    /// The way to use: the plain mean, unless another is better beyond doubt.
+    /// The method to use: the plain mean, unless another is significantly better.
     pub winner: String,
 }
 
-/// What one way gives.
+/// Result of one method.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FusionMethodResult {
     /// Its name.
@@ -65,7 +66,7 @@ pub struct FusionMethodResult {
     pub threshold: Option<f32>,
     /// FNMR there.
     pub fnmr: Rate,
-    /// Its FNMR less that of the plain mean: negative is better.
+    /// Its FNMR minus that of the plain mean; negative is better.
     pub over_mean: Option<f64>,
     /// Lower end of the 95 % interval of the difference.
     pub over_mean_low: Option<f64>,
@@ -73,15 +74,15 @@ pub struct FusionMethodResult {
     pub over_mean_high: Option<f64>,
 }
 
-/// One person's probe and reference.
+/// Probe and reference drawn from one person.
 struct ProbeDraw {
     subject: u32,
     frames: Vec<u32>,
     reference: u32,
 }
 
-/// Runs the experiment with every overall measure that all photos have;
-/// `None` where fewer than two people have `frames` + 1 photos.
+/// Runs the experiment with every overall quality measure that all photos have; `None` if fewer
+/// than two people have `frames` + 1 photos.
 pub fn fusion(
     set: &PhotoSet,
     measures: &[PhotoMeasure],
@@ -141,7 +142,7 @@ pub fn fusion(
         .enumerate()
         .map(|(i, ((name, _), view))| result(name, view, &views[0], &repeated[i], &repeated[0]))
         .collect();
-    // Better beyond doubt: the whole interval of the difference is below zero.
+    // Significantly better: the whole interval of the difference is below zero.
     let better = results.iter().filter(|r| r.over_mean_high.is_some_and(|high| high < 0.0));
     let winner = better
         .min_by(|a, b| a.over_mean.unwrap_or(0.0).total_cmp(&b.over_mean.unwrap_or(0.0)))
@@ -174,7 +175,7 @@ fn result(
     }
 }
 
-/// Every probe with every reference of one seed.
+/// Compares every probe with every reference of one seed.
 fn compare(set: &PhotoSet, measures: &[PhotoMeasure], draws: &[ProbeDraw], way: &FusionMethod) -> Vec<Comparison> {
     let dot = Dot::best();
     let rows = draws.par_iter().filter_map(|draw| {
@@ -253,7 +254,7 @@ mod tests {
         assert_eq!((report.people, mean.fnmr.comparisons), (130, 130 * 20));
         assert!(single.over_mean_low.unwrap() > 0.0, "{single:?}");
         assert_eq!((mean.over_mean, mean.over_mean_high), (Some(0.0), Some(0.0)));
-        // Equal weights are no weights.
+        // Equal weights give the plain mean.
         assert_eq!(way("mean weighted by flat").fnmr.errors, mean.fnmr.errors);
         assert!(!report.ways.iter().any(|w| w.way.contains("partly")));
         assert_eq!(report.winner, "plain mean");

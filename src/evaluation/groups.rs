@@ -1,29 +1,28 @@
-//! Groups of photos by what the manifest says of them.
+//! Groups of photos by columns of the manifest, and the rules of comparison that use them.
 
 use std::collections::HashMap;
 
 use super::set::PhotoSet;
 use crate::matching::{GROUP_BYTES_MAX, Weighting};
 
-/// What photos without a value are called.
+/// Group name of photos without a value.
 const NONE: &str = "(none)";
-/// What values of a column of numbers are called that are none, or too large to be put into
-/// a step.
+/// Group name of values in a binned column that are no number, or too large to be binned.
 const NO_NUMBER: &str = "(not a number)";
-/// Columns that can be combined.
+/// Most columns of a combined grouping.
 const PARTS_MAX: usize = 8;
 
-/// What photos are grouped by: one column, or the same value in several at once.
+/// A grouping of photos by one column or by the combination of several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupBy {
     parts: Vec<GroupColumn>,
 }
 
-/// One column.
+/// One column of a grouping.
 #[derive(Debug, Clone, PartialEq)]
 struct GroupColumn {
     column: String,
-    /// Width of groups of numbers; `None` groups by value.
+    /// Bin width for numbers; `None` groups by value.
     width: Option<f64>,
 }
 
@@ -43,12 +42,12 @@ impl GroupBy {
         Ok(Self { parts })
     }
 
-    /// The columns it takes.
+    /// Names of its columns.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().map(|part| part.column.as_str())
     }
 
-    /// Those of its columns that are numbers in steps.
+    /// Names of its binned columns.
     pub fn numbers(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter(|part| part.width.is_some()).map(|part| part.column.as_str())
     }
@@ -58,9 +57,9 @@ impl GroupBy {
         self.columns().collect::<Vec<_>>().join("+")
     }
 
-    /// The group of photos with these values, in the order of [`Self::columns`]. Of
-    /// several columns each names its value, `sex=F, set=a`; those without a value are
-    /// left out, unless all are.
+    /// Name of the group of photos with these values, given in the order of [`Self::columns`]. With
+    /// several columns it is `sex=F, set=a`; columns without a value are left out, unless all are
+    /// empty.
     pub fn group(&self, values: &[&str]) -> String {
         let named = self.parts.iter().zip(values).filter(|(_, value)| !value.trim().is_empty());
         let mut name = match &self.parts[..] {
@@ -110,7 +109,7 @@ impl GroupColumn {
     }
 }
 
-/// The group of every photo.
+/// The group of every photo of a set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PhotoGroups {
     names: Vec<String>,
@@ -118,7 +117,7 @@ pub struct PhotoGroups {
 }
 
 impl PhotoGroups {
-    /// Those of all photos of `set`; `None` where it lacks a column.
+    /// Groups the photos of `set`; `None` if it lacks a column.
     pub fn of(set: &PhotoSet, by: &GroupBy) -> Option<Self> {
         let columns = by.columns().map(|name| set.column(name)).collect::<Option<Vec<_>>>()?;
         let mut groups = Self::default();
@@ -136,7 +135,7 @@ impl PhotoGroups {
         Some(groups)
     }
 
-    /// Photos that are together here and there.
+    /// The intersection: photos are in one group if they are in both groupings.
     pub fn and(&self, other: &Self) -> Self {
         let mut both = Self::default();
         let mut index: HashMap<(u32, u32), u32> = HashMap::new();
@@ -152,7 +151,7 @@ impl PhotoGroups {
         both
     }
 
-    /// The group of a photo, numbered as they come.
+    /// Number of a photo's group; groups are numbered in the order of their first photos.
     pub fn group(&self, photo: u32) -> u32 {
         self.of_photo.get(photo as usize).copied().unwrap_or(u32::MAX)
     }
@@ -172,7 +171,7 @@ impl PhotoGroups {
         self.names.get(group as usize).map_or("", String::as_str)
     }
 
-    /// The name of a group as a calibration keeps it: bounded, without control characters.
+    /// Name of a group for a calibration file: bounded in length, without control characters.
     pub fn kept_name(&self, group: u32) -> String {
         let mut name: String = self.name(group).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         while name.len() > GROUP_BYTES_MAX {
@@ -182,50 +181,50 @@ impl PhotoGroups {
     }
 }
 
-/// Which comparisons are made of all there could be, and what counts the same in rates.
+/// Which comparisons are made, and the unit that has equal weight in rates.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ComparisonRules<'a> {
-    /// Both photos of a comparison are of one of these groups; `None` compares all.
+    /// If set, only photos of the same group are compared.
     pub within: Option<&'a PhotoGroups>,
-    /// What counts the same.
+    /// The unit that has equal weight.
     pub weighed: Weighting,
 }
 
 impl ComparisonRules<'_> {
-    /// The group comparisons of this photo stay in.
+    /// Number of the group within which this photo is compared; 0 without groups.
     pub fn cell(&self, photo: u32) -> u32 {
         self.within.map_or(0, |groups| groups.group(photo))
     }
 }
 
-/// Photos by group and owner: what the weight of a comparison follows from, where every
-/// pair of people of a group weighs the same.
+/// Number of photos by group and person, from which the weights of comparisons follow if every pair
+/// of people has equal weight.
 #[derive(Debug, Clone, Default)]
 pub struct PhotoCounts {
     photos: HashMap<(u32, u32), u64>,
 }
 
 impl PhotoCounts {
-    /// Of photos given as group and owner.
+    /// Counts photos given as (group, person).
     pub fn count(photos: impl Iterator<Item = (u32, u32)>) -> Self {
         let mut held = Self::default();
         photos.for_each(|key| *held.photos.entry(key).or_insert(0) += 1);
         held
     }
 
-    /// Photos of an owner in a group.
+    /// Number of photos of a person in a group.
     pub fn of(&self, group: u32, owner: u32) -> u64 {
         self.photos.get(&(group, owner)).copied().unwrap_or(0)
     }
 
-    /// Comparisons among which a comparison in `group` shares the weight of its pair of
-    /// people, or of its person.
+    /// Number of comparisons in `group` that share the weight of the pair of people `a` and `b`, or
+    /// of the person if they are equal.
     pub fn sharing(&self, group: u32, a: u32, b: u32) -> u64 {
         let own = self.of(group, a);
         if a == b { own * own.saturating_sub(1) / 2 } else { own * self.of(group, b) }.max(1)
     }
 
-    /// Owners with their photos by group: groups and owners ascending.
+    /// People with their number of photos, by group; groups and people ascend.
     pub fn by_group(&self) -> Vec<Vec<(u32, u64)>> {
         let mut all: Vec<(u32, u32, u64)> = self.photos.iter().map(|(&(group, owner), &n)| (group, owner, n)).collect();
         all.sort_unstable();

@@ -1,7 +1,6 @@
-//! Lists of pairs: CSV, LFW's `pairs.txt`, CFP's protocol folders.
+//! Reads lists of pairs: CSV files, LFW's `pairs.txt`, CFP's protocol folders.
 //!
-//! Read line by line; a line that makes no sense is told by its number and does not hide
-//! those after it.
+//! Read line by line; a malformed line is reported with its number, and reading goes on.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -13,7 +12,7 @@ use crate::table::{self, Table};
 /// Longest line read, in bytes.
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
-/// Which comparisons of the CFP protocol.
+/// A comparison protocol of CFP.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Protocol {
     /// Frontal with frontal.
@@ -23,19 +22,19 @@ pub enum Protocol {
     FrontalProfile,
 }
 
-/// Where photos of a list are.
+/// Where the photos of a list are found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListedPhotos {
-    /// Folder that paths start at; `None` is the list's own.
+    /// Folder that relative paths start at; `None` for the list's folder.
     pub folder: Option<PathBuf>,
-    /// Which part of a CFP protocol folder.
+    /// Protocol to read from a CFP protocol folder.
     pub protocol: Protocol,
 }
 
 /// A pair of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairListRow {
-    /// Line in the list, from 1; in a protocol folder, over all files in order.
+    /// 1-based line in the list; in a protocol folder, counted over all files in order.
     pub line: u64,
     /// One photo.
     pub a: PathBuf,
@@ -43,11 +42,11 @@ pub struct PairListRow {
     pub b: PathBuf,
     /// Whether both are of one person.
     pub genuine: bool,
-    /// Whose the photos are, where the list says.
+    /// Names of the people, if the list has them.
     pub subjects: Option<[String; 2]>,
 }
 
-/// A line that makes no sense.
+/// A malformed line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
     /// Line in the list, as in [`PairListRow`].
@@ -56,7 +55,7 @@ pub struct BadLine {
     pub what: &'static str,
 }
 
-/// Why a list cannot be used.
+/// Why a list cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListError {
@@ -68,7 +67,7 @@ pub enum ListError {
         /// What the system said.
         source: io::Error,
     },
-    /// It is of no known kind.
+    /// Unknown format.
     #[error(
         "pair list {path}: neither a CSV file with the columns a,b,label, nor an LFW pairs.txt, nor a CFP protocol folder; give one of these"
     )]
@@ -78,7 +77,7 @@ pub enum ListError {
     },
 }
 
-/// A list of pairs, of whichever kind.
+/// A list of pairs in any of the formats.
 pub struct PairList {
     kind: ListFormat,
     folder: PathBuf,
@@ -93,7 +92,7 @@ enum ListFormat {
 }
 
 impl PairList {
-    /// Opens a list and finds out of which kind it is.
+    /// Opens a list and detects its format.
     ///
     /// # Errors
     /// [`ListError`] where the file cannot be read or has no such columns.
@@ -152,7 +151,7 @@ impl PairList {
         Ok(Self { kind, folder, line: 0, path: path.to_owned() })
     }
 
-    /// The next pair; `None` at the end. A failing disk is an error, never the end.
+    /// The next pair; `None` at the end. I/O errors are returned, never taken for the end.
     ///
     /// # Errors
     /// [`ListError`] where the file cannot be read further; a line that makes no sense is a

@@ -1,4 +1,5 @@
-//! The comparisons of a set, made once and looked at from many sides.
+//! The comparisons of a set: all counted in histograms, those near errors kept individually, for
+//! any number of analyses.
 
 use std::collections::HashMap;
 
@@ -11,29 +12,29 @@ use super::set::PhotoSet;
 use super::view::{ComparisonView, Totals};
 use crate::matching::Weighting;
 
-/// Impostor comparisons held one by one: 256 MiB of them.
+/// Most impostor comparisons kept individually: 256 MiB of them.
 const IMPOSTORS_HELD_MAX: u64 = 8 << 20;
-/// FMR down from which they are held; intervals are given up to half of it.
+/// Impostor comparisons are kept from the threshold of this FMR up; intervals are given for FMRs up
+/// to half of it.
 const FMR_HELD: f64 = 0.1;
-/// Genuine comparisons held one by one, those with the lowest scores.
+/// Most genuine comparisons kept individually, those with the lowest scores.
 const GENUINE_HELD_MAX: u64 = 8 << 20;
 
-/// What is compared.
+/// Which comparisons are made.
 #[derive(Debug, Clone, Copy)]
 pub enum ComparisonPlan<'a> {
-    /// Every photo with every other; where those are more than so many, a sample of
-    /// the impostor pairs.
+    /// Every photo with every other; beyond `comparisons_max`, a sample of the impostor pairs.
     AllPairs {
         /// Most comparisons made.
         comparisons_max: u64,
-        /// Fixes the sample.
+        /// Seed of the sample.
         seed: u64,
     },
     /// The pairs of a list.
     Listed(&'a [ListedPair]),
 }
 
-/// Comparisons of a set: all of them counted, those that decide errors held.
+/// Comparisons of a set: all counted, those near errors kept individually.
 pub struct Material<'a> {
     set: &'a PhotoSet,
     plan: ComparisonPlan<'a>,
@@ -42,22 +43,24 @@ pub struct Material<'a> {
     pub genuine: Histogram,
     /// All impostor scores.
     pub impostor: Histogram,
-    /// Whether impostor comparisons are a sample of those there could be.
+    /// Whether the impostor comparisons are a sample of the possible ones.
     pub is_sample: bool,
     genuine_held: Vec<Comparison>,
     impostor_held: Vec<Comparison>,
-    /// The lowest bin of impostor comparisons held.
+    /// Impostor comparisons are kept from this bin up.
     impostor_from: i32,
     share: f64,
 }
 
 impl<'a> Material<'a> {
-    /// Makes the comparisons, twice: to count them, then to hold those that matter.
+    /// Makes the comparisons in two passes: the first counts all, the second keeps those near
+    /// errors.
     pub fn make(set: &'a PhotoSet, plan: ComparisonPlan<'a>) -> Self {
         Self::make_on(ComparisonRules::default(), set, plan)
     }
 
-    /// The same on other terms. A list says itself what is compared: it has none.
+    /// As [`Self::make`] with other rules of comparison. They do not apply to a list, which defines
+    /// its comparisons itself.
     pub fn make_on(terms: ComparisonRules<'a>, set: &'a PhotoSet, plan: ComparisonPlan<'a>) -> Self {
         match plan {
             ComparisonPlan::Listed(pairs) => {
@@ -80,13 +83,13 @@ impl<'a> Material<'a> {
         let [genuine, impostor] = histograms(source);
         let most = ((impostor.count() as f64 * FMR_HELD).ceil() as u64).clamp(1000, IMPOSTORS_HELD_MAX);
         let impostor_from = impostor.holding_above(most).map_or(i32::MIN, |(at, held)| {
-            // Many ties at the edge would go beyond the bound.
+            // Many ties at the edge could exceed the bound.
             if held <= IMPOSTORS_HELD_MAX { at } else { at + 1 }
         });
         let genuine_below = genuine.holding_below(GENUINE_HELD_MAX).map_or(i32::MAX, |(at, _)| at);
         let held = collect(source, |pair, bin| if pair.genuine { bin < genuine_below } else { bin >= impostor_from });
         let (mut genuine_held, mut impostor_held): (Vec<_>, Vec<_>) = held.into_iter().partition(|p| p.genuine);
-        // Rows are done in any order; what is read from here on is in one.
+        // Rows were processed in arbitrary order; sorting makes the result deterministic.
         let order = |x: &Comparison, y: &Comparison| (bin(x.score), x.a, x.b).cmp(&(bin(y.score), y.a, y.b));
         genuine_held.par_sort_unstable_by(order);
         impostor_held.par_sort_unstable_by(|x, y| order(y, x));
@@ -108,7 +111,7 @@ impl<'a> Material<'a> {
         material
     }
 
-    /// Genuine and impostor comparisons there could be between photos.
+    /// Number of possible genuine and impostor comparisons between photos.
     fn possible(&self, photos: impl Iterator<Item = u32>) -> (u64, u64) {
         let key = |photo: u32| (self.terms.cell(photo), self.set.subject(photo));
         let (mut genuine, mut impostor) = (0, 0);
@@ -120,12 +123,12 @@ impl<'a> Material<'a> {
         (genuine, impostor)
     }
 
-    /// On which terms comparisons were made.
+    /// Rules by which comparisons were made.
     pub fn terms(&self) -> ComparisonRules<'a> {
         self.terms
     }
 
-    /// Whether every impostor comparison that reaches `bin` is held.
+    /// Whether every impostor comparison in `bin` or above is kept.
     pub fn holds(&self, bin: i32) -> bool {
         bin >= self.impostor_from
     }
@@ -155,12 +158,12 @@ impl<'a> Material<'a> {
         }
     }
 
-    /// Genuine comparisons held, the lowest first.
+    /// Genuine comparisons kept, in ascending order of score.
     pub fn genuine_held(&self) -> &[Comparison] {
         &self.genuine_held
     }
 
-    /// Impostor comparisons held, the highest first.
+    /// Impostor comparisons kept, in descending order of score.
     pub fn impostor_held(&self) -> &[Comparison] {
         &self.impostor_held
     }
@@ -170,7 +173,7 @@ impl<'a> Material<'a> {
         self.view_of(|_| 0, include)
     }
 
-    /// The comparisons of two photos of one group, of whichever.
+    /// The comparisons between photos of the same group.
     pub fn within(&self, groups: &PhotoGroups) -> ComparisonView {
         self.view_of(|photo| groups.group(photo), |_| true)
     }
@@ -187,7 +190,7 @@ impl<'a> Material<'a> {
         let (genuine, impostor) = (filter(&self.genuine_held), filter(&self.impostor_held));
         let (set, terms, subjects) = (self.set, self.terms, self.set.subjects());
         let grouped = || {
-            // What comparisons stay in: of the terms, and of the view.
+            // Photos are compared within the groups of the rules and of the view.
             let mut numbers: HashMap<(u32, u32), u32> = HashMap::new();
             let cells: Vec<u32> = (0..set.len() as u32)
                 .map(|photo| {
@@ -250,8 +253,8 @@ impl<'a> Material<'a> {
         counts
     }
 
-    /// Genuine and impostor comparisons that were to be made: those made, and those
-    /// that a failure to acquire left without a score.
+    /// Number of genuine and impostor comparison attempts, including those without a score because
+    /// of a failure to acquire.
     pub fn attempts(&self) -> (u64, u64) {
         match self.plan {
             ComparisonPlan::Listed(pairs) => {

@@ -1,4 +1,5 @@
-//! How often is the engine wrong? Error rates, and calibrations fitted on them.
+//! Performance testing after ISO/IEC 19795-1: error rates of the engine, and the fitting of
+//! calibrations.
 //!
 //! Terms are those of ISO/IEC 19795-1: a *genuine* comparison is of two captures
 //! of one person, an *impostor* comparison of two persons; FMR and FNMR are the
@@ -13,13 +14,13 @@
 //! ```
 //!
 //! # What is promised
-//! - The same input gives the same bits, whatever the number of threads: counts are
-//!   sums of integers, what is held is sorted, every random draw has its own seed.
-//! - Memory is bounded: scores are counted on a fixed grid ([`Histogram`]), and only
-//!   comparisons near errors are held one by one ([`Material`]).
-//! - No rate on fewer than 30 errors, and an interval with every rate that respects
-//!   that comparisons share people ([`ComparisonView`]). A test of attacks, in which errors are
-//!   few, gives upper limits instead ([`ConfidenceLimits`]).
+//! - The same input gives the same bits, whatever the number of threads: counts are sums of
+//!   integers, kept comparisons are sorted, every random draw has its own seed.
+//! - Memory is bounded: scores are counted on a fixed grid ([`Histogram`]), and only comparisons
+//!   near errors are kept individually ([`Material`]).
+//! - No rate on fewer than 30 errors, and an interval with every rate that respects that
+//!   comparisons share people ([`ComparisonView`]). Presentation attack tests, in which errors are
+//!   few, give upper limits instead ([`ConfidenceLimits`]).
 
 mod aging;
 mod binomial;
@@ -28,13 +29,14 @@ mod cross_fit;
 mod differential_page;
 mod differentials;
 mod discard;
-mod doubts;
+
 mod fit;
 mod fusion;
 mod groups;
 mod histogram;
 mod least_squares;
 mod lists;
+mod manifest_warnings;
 mod material;
 mod open_set;
 mod pad;
@@ -60,13 +62,13 @@ pub use differentials::{
     Differential, Differentials, FixedThreshold, GroupRates, WorstGroup, differentials, fixed_thresholds,
 };
 pub use discard::{DiscardCurve, DiscardPoint, discard_curves};
-pub use doubts::ManifestWarning;
 pub use fit::{CurveDescription, FitError, fit_curve};
 pub(crate) use fit::{CurveShape, fit_curve_down_to};
 pub use fusion::{FusionMethodResult, FusionReport, fusion};
 pub use groups::{ComparisonRules, GroupBy, PhotoCounts, PhotoGroups};
 pub use histogram::{Histogram, WEIGHT, WeightedHistogram, bin, edge};
 pub use lists::{BadLine, ListError, ListedPhotos, PairList, PairListRow, Protocol};
+pub use manifest_warnings::ManifestWarning;
 pub use material::{ComparisonPlan, Material};
 pub use open_set::{FnirAtFpir, GalleryProjection, OpenSet, open_set, project};
 pub use pad::{AttackRate, BONA_FIDE, BpcerAtApcer, ConfidenceLimits, PadReport, Presentation, pad};

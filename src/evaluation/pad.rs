@@ -1,11 +1,11 @@
-//! Presentation attack detection: which attacks pass, who is taken for one?
+//! Presentation attack detection testing (ISO/IEC 30107-3): APCER and BPCER.
 //!
-//! ISO/IEC 30107-3: APCER is the share of presentations of one attack type (PAI species)
-//! classified as bona fide; the worst type is the headline, never a mean over types.
-//! BPCER is the share of bona fide presentations classified as attacks.
+//! APCER is the share of presentations of one attack type (PAI species) classified as bona fide;
+//! the highest APCER of any type is reported, never a mean over types. BPCER is the share of bona
+//! fide presentations classified as attacks.
 //!
-//! Where fewer than 30 errors were seen there is no rate, but an upper limit: of
-//! presentations, as if they were independent, and of people.
+//! With fewer than 30 errors there is no rate but upper confidence limits: for presentations, as if
+//! they were independent, and for people.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,59 +26,59 @@ const APCERS: [f64; 2] = [0.05, 0.1];
 pub struct Presentation {
     /// The attack type; `None` is bona fide.
     pub attack: Option<String>,
-    /// Whose; presentations of one person are not independent.
+    /// The person; presentations of one person are not independent.
     pub subject: u32,
-    /// 0…1, 1 is live; `None` where no face was found.
+    /// Liveness score, 0…1, 1 is live; `None` if no face was found.
     pub score: Option<f32>,
 }
 
-/// The report.
+/// Result of a presentation attack detection test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PadReport {
-    /// Scores at or above it are taken for live.
+    /// Scores at or above it are classified as bona fide.
     pub threshold: f32,
     /// Bona fide presentations.
     pub bona_fide: u64,
     /// Attack presentations.
     pub attacks: u64,
-    /// Presentations without a face, by attack type (`bona_fide` for those): they are
-    /// no comparison here, an attack that shows no face does not pass.
+    /// Presentations without a detected face, by attack type (`bona_fide` for bona fide ones). They
+    /// are excluded from the rates: an attack without a face cannot succeed.
     pub no_response: BTreeMap<String, u64>,
-    /// Share of bona fide presentations below the threshold.
+    /// BPCER: share of bona fide presentations below the threshold.
     pub bpcer: Rate,
-    /// What can be said where that is not resolved.
+    /// Upper limits if the rate rests on too few errors.
     pub bpcer_limits: Option<ConfidenceLimits>,
-    /// The attack type with the highest APCER that is resolved.
+    /// The attack type with the highest APCER among those with enough errors.
     pub worst_attack: Option<String>,
     /// By attack type.
     pub apcer: Vec<AttackRate>,
-    /// BPCER at thresholds that keep every attack type's APCER.
+    /// BPCER at thresholds that bound the APCER of every attack type.
     pub bpcer_at_apcer: Vec<BpcerAtApcer>,
-    /// Several captures judged together, where asked for.
+    /// Fusion of several captures' scores, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<FramesReport>,
 }
 
-/// What is shown by too few errors for a rate: exact upper 95 % confidence limits,
-/// one-sided (Clopper and Pearson).
+/// One-sided exact upper 95 % confidence limits (Clopper and Pearson) for results with too few
+/// errors for a rate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConfidenceLimits {
-    /// Most that the share of errors can be, 0…1, if presentations were independent.
-    /// Those of one person are not, so this is the least that can be said; `None` for
-    /// draws of several captures, which share captures.
+    /// Upper limit of the share of errors, 0…1, if presentations were independent. Those of one
+    /// person are not, so the true limit is higher; `None` for draws of several captures, which
+    /// share captures.
     pub presentations: Option<f64>,
-    /// People with a presentation that shows a face.
+    /// People with a presentation in which a face was found.
     pub people: u64,
     /// Those with at least one error.
     pub people_with_errors: u64,
-    /// Most that the share of people can be, 0…1, with at least one error in as many
-    /// presentations as each has here.
+    /// Upper limit of the share of people, 0…1, with at least one error in as many presentations as
+    /// each has here.
     pub people_share: f64,
 }
 
 impl ConfidenceLimits {
-    /// Limits where `rate` is not resolved; `None` where it is, or where nothing was
-    /// presented. `presentations`: whose, and whether it is an error.
+    /// The limits if `rate` has too few errors; `None` if it has enough, or without presentations.
+    /// `presentations` are (person, whether it is an error).
     pub(super) fn new(
         rate: &Rate,
         presentations: impl Iterator<Item = (u32, bool)>,
@@ -109,18 +109,18 @@ impl ConfidenceLimits {
 pub struct AttackRate {
     /// The attack type.
     pub attack: String,
-    /// Share of its presentations taken for live.
+    /// APCER: share of its presentations classified as bona fide.
     pub apcer: Rate,
-    /// What can be said where that is not resolved.
+    /// Upper limits if the rate rests on too few errors.
     pub apcer_limits: Option<ConfidenceLimits>,
 }
 
-/// BPCER at the threshold that keeps an APCER for every attack type.
+/// BPCER at the threshold that bounds the APCER of every attack type.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BpcerAtApcer {
     /// The APCER.
     pub apcer: f64,
-    /// The lowest threshold that keeps it for all types that are resolved.
+    /// The lowest threshold with at most this APCER for all types with enough errors.
     pub threshold: Option<f32>,
     /// BPCER there.
     pub bpcer: Rate,
@@ -198,7 +198,7 @@ pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, boot
     }
 }
 
-/// What a bona fide presentation is called in a manifest.
+/// Value of the manifest's column `attack` for a bona fide presentation.
 pub const BONA_FIDE: &str = "bona_fide";
 
 #[cfg(test)]

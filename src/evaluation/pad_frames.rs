@@ -1,10 +1,9 @@
-//! Several captures of one presentation, judged together: which way of joining their
-//! liveness scores is best?
+//! Fusion of the liveness scores of several captures of one presentation: APCER and BPCER by fusion
+//! rule.
 //!
-//! From each person's live captures, and from each person's attacks of one type, groups of
-//! so many captures are drawn at random: with each seed all captures once, in disjoint
-//! groups, so that seeds share captures but the groups of one seed do not. A group counts
-//! as one presentation with one score.
+//! From each person's bona fide captures, and from each person's attacks of one type, disjoint
+//! groups of captures are drawn at random, anew for each seed; so groups of different seeds share
+//! captures, those of one seed do not. A group counts as one presentation with one score.
 
 use std::collections::BTreeMap;
 
@@ -17,24 +16,24 @@ use super::rates::{EqualError, Rate, too_few};
 use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Rates, Totals, interval};
 use crate::random::SplitMix;
 
-/// A way of making one score of several.
+/// A rule for fusing several scores into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FusionRule {
-    /// Their mean: VerifyBeneficiary.
+    /// The mean, as in VerifyBeneficiary.
     Mean,
-    /// The middle one, or the mean of the two in the middle.
+    /// The median.
     Median,
-    /// The lowest, so that every capture must count as live: Verify and Identify, where
+    /// The minimum, so that every capture must be classified as live, as in Verify and Identify if
     /// liveness is required.
     Minimum,
 }
 
 impl FusionRule {
-    /// Every way there is.
+    /// Every rule.
     pub const ALL: [Self; 3] = [Self::Mean, Self::Median, Self::Minimum];
 
-    /// Its name in the text and on the page.
+    /// Its name in the text output and the HTML report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mean => "mean",
@@ -43,7 +42,7 @@ impl FusionRule {
         }
     }
 
-    /// One score of at least one.
+    /// The fused score of a non-empty list.
     fn of(self, scores: &mut [f32]) -> f32 {
         scores.sort_unstable_by(f32::total_cmp);
         let (half, count) = (scores.len() / 2, scores.len());
@@ -56,10 +55,10 @@ impl FusionRule {
     }
 }
 
-/// The experiment.
+/// Result of the fusion test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FramesReport {
-    /// Seeds; with each of them captures are grouped anew.
+    /// Number of seeds; captures are grouped anew for each.
     pub seeds: u64,
     /// By number of captures, then by rule.
     pub rates: Vec<FramesRates>,
@@ -68,32 +67,31 @@ pub struct FramesReport {
 /// Rates of one number of captures and one rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FramesRates {
-    /// Captures judged together.
+    /// Captures per group.
     pub frames: usize,
-    /// How.
+    /// Fusion rule.
     pub rule: FusionRule,
-    /// Share of live groups below the threshold, over all seeds. Resolved with 30 errors
-    /// a seed.
+    /// BPCER: share of bona fide groups below the threshold, over all seeds. Needs 30 errors per
+    /// seed.
     pub bpcer: Rate,
     /// What can be said where that is not resolved.
     pub bpcer_limits: Option<ConfidenceLimits>,
-    /// By attack type: share of its groups taken for live.
+    /// APCER by attack type: share of its groups classified as bona fide.
     pub apcer: Vec<AttackRate>,
-    /// Where APCER of the type for which it is highest equals BPCER: compares rules at
-    /// thresholds of their own.
+    /// Equal error rate of BPCER and the highest APCER; compares rules independently of the
+    /// threshold.
     pub equal_error: EqualError,
-    /// The lowest score of a live group.
+    /// Lowest score of a bona fide group.
     pub live_lowest: Option<f32>,
-    /// The highest score of a group of attacks.
+    /// Highest score of an attack group.
     pub attack_highest: Option<f32>,
 }
 
-/// Captures of one person and kind, by attack type; `None` is live.
+/// Scores by attack type (`None` is bona fide) and person.
 type Captures<'a> = BTreeMap<(Option<&'a str>, u32), Vec<f32>>;
 
-/// Rates of `presentations` of `subjects` people at a liveness threshold, 1 to
-/// `frames_max` of them judged together. People with fewer captures of a kind than are
-/// judged together are not in it.
+/// Rates of `presentations` of `subjects` people at a liveness threshold, with 1 to `frames_max`
+/// captures per group. People with fewer captures of a type than a group has are left out.
 pub fn pad_frames(
     presentations: &[Presentation],
     subjects: usize,
@@ -109,7 +107,7 @@ pub fn pad_frames(
         }
     }
     let all = (1..=frames_max).flat_map(|frames| FusionRule::ALL.map(|rule| (frames, rule)));
-    // Of one capture every rule makes the same.
+    // With one capture all rules agree.
     let rates = all.filter(|&(frames, rule)| frames > 1 || rule == FusionRule::Mean).map(|(frames, rule)| {
         let groups = groups(&captures, frames, rule, seeds, bootstrap.seed);
         rates(frames, rule, &groups, subjects, threshold, seeds, bootstrap)
@@ -192,7 +190,8 @@ fn rates(
     }
 }
 
-/// A rate over all seeds, which rests on the errors of one: seeds share captures.
+/// A rate over all seeds that counts as resting on the errors of one seed, because seeds share
+/// captures.
 fn per_seed(errors: u64, groups: u64, interval: Option<[f64; 2]>, seeds: u64) -> Rate {
     let one = errors / seeds.max(1);
     match one < ERRORS_MIN {
@@ -201,7 +200,7 @@ fn per_seed(errors: u64, groups: u64, interval: Option<[f64; 2]>, seeds: u64) ->
     }
 }
 
-/// The equal error rate, where both errors are resolved with one seed.
+/// The equal error rate, if both error counts per seed are large enough.
 fn equal(view: &ComparisonView, seeds: u64, bootstrap: Bootstrap) -> EqualError {
     let rates = view.counted();
     let least = ERRORS_MIN * seeds;

@@ -1,4 +1,4 @@
-//! A presentation attack test as one page, in Vietnamese and English.
+//! The HTML report of a presentation attack detection test, in Vietnamese and English.
 
 use super::pad::{BONA_FIDE, ConfidenceLimits};
 use super::pad_frames::FramesReport;
@@ -6,7 +6,7 @@ use super::page::{Page, grouped, left_out, percent, rate_cell};
 use super::rates::Rate;
 use super::report::PadDocument;
 
-/// The page of a presentation attack test.
+/// Renders the report as a self-contained HTML page.
 pub fn pad_page(document: &PadDocument) -> String {
     let mut page = Page::new("Presentation attack detection", "Phát hiện giả mạo khuôn mặt");
     let pad = &document.pad;
@@ -41,7 +41,7 @@ pub fn pad_page(document: &PadDocument) -> String {
         .iter()
         .map(|a| row(format!("APCER, {}: taken for live", a.attack), &a.apcer, without(&a.attack)))
         .collect();
-    // Types of which no presentation showed a face.
+    // Attack types without any detected face.
     let unseen =
         pad.no_response.keys().filter(|name| *name != BONA_FIDE && pad.apcer.iter().all(|a| a.attack != **name));
     rows.extend(unseen.map(|name| {
@@ -82,7 +82,7 @@ pub fn pad_page(document: &PadDocument) -> String {
     page.finish()
 }
 
-/// What few errors show: a table of upper limits, where there are any.
+/// A table of upper confidence limits, if there are any.
 fn limits(page: &mut Page, document: &PadDocument) {
     let pad = &document.pad;
     let attacks = pad.apcer.iter().map(|a| (format!("APCER, {}", a.attack), &a.apcer, &a.apcer_limits));
@@ -125,7 +125,7 @@ fn at_most(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("at most {}", percent(Some(share))))
 }
 
-/// Several captures judged together.
+/// Section on the fusion of several captures.
 fn frames(page: &mut Page, report: &FramesReport) {
     page.heading("Several captures judged together", "Xét nhiều ảnh chụp cùng lúc");
     let cell = |rate: &Rate, limits: &Option<ConfidenceLimits>| match (rate.rate, limits) {

@@ -1,5 +1,4 @@
-//! The evaluation as one page for people who decide: self-contained, offline, in
-//! Vietnamese and English.
+//! The HTML report of an evaluation, for management: self-contained, in Vietnamese and English.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -16,14 +15,14 @@ th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid #ddd}th:firs
 .no{color:#888;font-style:italic}svg{width:100%;height:auto}p.note{color:#555;font-size:.9rem}\
 @media print{body{margin:0}h2{page-break-after:avoid}}";
 
-/// Rates asked for as they are written, and how a person would say them.
+/// FMRs for the headline; the first with a resolved FNMR is used.
 const HEADLINE_FMRS: [f64; 3] = [1e-4, 1e-3, 1e-2];
 /// Shares of photos discarded that the page lists; all are in the JSON.
 const DISCARDED_SHOWN: [f64; 2] = [0.05, 0.1];
 /// Groups of lines listed on the page; all are in the JSON.
 const LINES_SHOWN: usize = 20;
 
-/// The page of an evaluation.
+/// Renders an evaluation as an HTML page.
 pub fn page(report: &EvaluationReport, plots: &Plots) -> String {
     let mut page = Page::new("Evaluation of face matching", "Đánh giá so khớp khuôn mặt");
     headline(&mut page, report);
@@ -43,7 +42,7 @@ pub fn page(report: &EvaluationReport, plots: &Plots) -> String {
     calibration(&mut page, report);
     absent(&mut page, report);
     labels(&mut page, report);
-    doubts(&mut page, report);
+    manifest_warnings(&mut page, report);
     left_out(&mut page, &report.left_out);
     page.heading("How to read this", "Cách đọc");
     page.paragraph(&format!(
@@ -311,16 +310,16 @@ fn calibration(page: &mut Page, report: &EvaluationReport) {
     }
 }
 
-/// What of the manifest says less than it should.
-fn doubts(page: &mut Page, report: &EvaluationReport) {
+/// Section on warnings about the manifest.
+fn manifest_warnings(page: &mut Page, report: &EvaluationReport) {
     if report.doubts.is_empty() {
         return;
     }
     page.heading("Values to check", "Giá trị cần kiểm tra");
-    report.doubts.iter().for_each(|doubt| page.note(&format!("{}.", doubt.sentence())));
+    report.doubts.iter().for_each(|warning| page.note(&format!("{}.", warning.sentence())));
 }
 
-/// What was asked for and is not on the page.
+/// Section on requested results that are missing.
 fn absent(page: &mut Page, report: &EvaluationReport) {
     if report.absent.is_empty() {
         return;
@@ -380,7 +379,7 @@ fn with_interval(rate: Option<f64>, low: Option<f64>, high: Option<f64>) -> Stri
     }
 }
 
-/// A share in percent with the digits it deserves.
+/// A share in percent, with more digits for smaller values.
 pub(crate) fn percent(share: Option<f64>) -> String {
     match share.map(|s| s * 100.0) {
         None => "–".to_owned(),
@@ -395,7 +394,7 @@ pub(super) fn scientific(rate: f64) -> String {
     format!("{rate:.0e}")
 }
 
-/// Digits in groups of three.
+/// A number with its digits in groups of three.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -408,7 +407,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// A page being written.
+/// An HTML page under construction.
 pub(super) struct Page {
     english: &'static str,
     vietnamese: &'static str,
@@ -460,7 +459,7 @@ impl Page {
                 head {
                     meta charset="utf-8";
                     title { (english) }
-                    // A constant: quotation marks in it must stay.
+                    // The style is a constant; it must not be escaped.
                     style { (PreEscaped(STYLE)) }
                 }
                 body {
@@ -477,7 +476,7 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
-    use super::super::doubts::ManifestWarning;
+    use super::super::manifest_warnings::ManifestWarning;
     use super::super::plots::plots;
     use super::super::report::tests::{report, small};
     use super::*;
@@ -486,7 +485,7 @@ mod tests {
     fn the_page_is_self_contained_and_safe_and_says_what_was_left_out() {
         let report = report();
         let text = page(&report, &plots(&report));
-        // The one address is the name of SVG's language.
+        // The only URL is SVG's namespace.
         let addresses = text.matches("http").count() - text.matches("http://www.w3.org/2000/svg").count();
         assert!(addresses == 0 && !text.contains("<script") && !text.contains("src=") && !text.contains("@import"));
         assert!(text.contains("half = &lt;first&gt; &amp; &quot;half&quot;") && !text.contains("<first>"));
@@ -500,7 +499,7 @@ mod tests {
         }
     }
 
-    /// Names of columns, their values, files and packs are whoever's who made them.
+    /// Names of columns, values, files and packs are untrusted input.
     #[test]
     fn whatever_a_file_brings_is_text_and_never_an_element() {
         let hostile = |what: &str| format!("\"><script>{what}</script>'&");

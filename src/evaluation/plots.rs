@@ -15,9 +15,9 @@ const BAR_BINS: i32 = 1024;
 /// Self-contained SVG documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plots {
-    /// FNMR against FMR, with its band.
+    /// DET curve: FNMR against FMR, with its 95 % band.
     pub det: Svg,
-    /// How often which score comes up.
+    /// Score distributions.
     pub scores: Svg,
     /// FMR and FNMR against the threshold.
     pub threshold: Svg,
@@ -35,7 +35,7 @@ pub fn plots(report: &EvaluationReport) -> Plots {
     }
 }
 
-/// The power of ten below all of these, at least `least` and below 1.
+/// Exponent of the largest power of ten below all values, at least `least` and below 0.
 fn power_below(values: impl Iterator<Item = f64>, least: i32) -> i32 {
     let lowest = values.filter(|v| *v > 0.0).fold(1.0, f64::min);
     (lowest.log10().floor() as i32).clamp(least, -1)

@@ -1,4 +1,4 @@
-//! Everything an evaluation found, as one document.
+//! The evaluation of a labelled set: runs all analyses and collects their results in one document.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use super::coverage::{Coverage, coverage};
 use super::cross_fit::{CrossFit, cross_fit};
 use super::differentials::{Differentials, differentials, fixed_thresholds};
 use super::discard::{DiscardCurve, discard_curves};
-use super::doubts::{ManifestWarning, doubts};
 use super::fit::{CurveDescription, FitError, fit_curve};
 use super::fusion::{FusionReport, fusion};
 use super::groups::{ComparisonRules, GroupBy, PhotoGroups};
 use super::histogram::{Histogram, edge};
+use super::manifest_warnings::{ManifestWarning, manifest_warnings};
 use super::material::{ComparisonPlan, Material};
 use super::open_set::{GalleryProjection, OpenSet, open_set, project};
 use super::pad::PadReport;
@@ -27,28 +27,28 @@ use crate::matching::{Curve, Weighting};
 
 /// Version of the document.
 const VERSION: u32 = 1;
-/// Lines that are listed one by one; those after are counted.
+/// Most rows listed individually; further ones are only counted.
 const LINES_MAX: usize = 1000;
-/// Suspected labels that are listed.
+/// Most suspected labels listed.
 const SUSPECTS_MAX: usize = 20;
 /// FMRs that FNMR is reported at.
 const FMRS: [f64; 5] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 
-/// What was not looked at, and why.
+/// Rows that were left out, by reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SkippedRows {
-    /// Rows.
+    /// Number of rows.
     pub count: u64,
-    /// By reason.
+    /// Number by reason.
     pub reasons: BTreeMap<String, u64>,
-    /// The first of them.
+    /// The first of them individually.
     pub lines: Vec<SkippedRow>,
 }
 
-/// A row that was not looked at. Says nothing of whom it is about.
+/// A row that was left out. Holds nothing about the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkippedRow {
-    /// Line in the manifest or list, from 1.
+    /// 1-based line in the manifest or list.
     pub line: u64,
     /// Stable code.
     pub reason: String,
@@ -57,7 +57,7 @@ pub struct SkippedRow {
 }
 
 impl SkippedRows {
-    /// Notes a row.
+    /// Adds a row.
     pub fn add(&mut self, line: u64, reason: &str, what: &str) {
         self.count += 1;
         *self.reasons.entry(reason.to_owned()).or_insert(0) += 1;
@@ -67,22 +67,22 @@ impl SkippedRows {
     }
 }
 
-/// Rows whose files hold the very picture of an earlier row. They are compared as any
-/// others: many data sets have some, and published figures include them.
+/// Rows whose file has the same bytes as that of an earlier row. They are compared like any others:
+/// many data sets have some, and published figures include them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SamePictures {
-    /// Rows.
+    /// Number of rows.
     pub count: u64,
-    /// Those of them that name another person than the earlier row: labels to check.
+    /// Those that name another person than the earlier row, so that a label is wrong.
     pub of_another_person: u64,
-    /// The first of them.
+    /// The first of them individually.
     pub lines: Vec<SamePicture>,
 }
 
-/// Two rows with one picture.
+/// Two rows with the same picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SamePicture {
-    /// Line of the later row, from 1.
+    /// 1-based line of the later row.
     pub line: u64,
     /// Line of the earlier.
     pub earlier_line: u64,
@@ -91,7 +91,7 @@ pub struct SamePicture {
 }
 
 impl SamePictures {
-    /// Notes a row.
+    /// Adds a row.
     pub fn add(&mut self, line: u64, earlier_line: u64, same_person: bool) {
         self.count += 1;
         self.of_another_person += u64::from(!same_person);
@@ -101,7 +101,8 @@ impl SamePictures {
     }
 }
 
-/// Two rows of different people that score as one person does: a label to check.
+/// Two rows labelled as different people that score as high as one person's photos: probably a
+/// wrong label.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SuspectedLabel {
     /// Line of the one photo.
@@ -112,7 +113,7 @@ pub struct SuspectedLabel {
     pub score: f32,
 }
 
-/// What the document says of its inputs.
+/// Descriptive fields of the inputs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EvaluationInputs {
     /// Name of the model pack.
@@ -121,11 +122,11 @@ pub struct EvaluationInputs {
     pub recipe: String,
     /// File name of the manifest or list, without its folder.
     pub source: String,
-    /// Day of the evaluation, where somebody named one.
+    /// Day of the evaluation, if given.
     pub date: Option<String>,
     /// Conditions photos had to meet.
     pub only: Vec<String>,
-    /// Rows not looked at.
+    /// Rows left out.
     pub left_out: SkippedRows,
     /// Photos that gave no template, by reason.
     pub failures: BTreeMap<String, u64>,
@@ -133,22 +134,22 @@ pub struct EvaluationInputs {
     pub same_pictures: SamePictures,
 }
 
-/// What is to be found out.
+/// Options of an evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluationOptions {
-    /// How intervals are found.
+    /// Bootstrap for intervals.
     pub bootstrap: Bootstrap,
-    /// Groups to look at.
+    /// Groupings to report on.
     pub by: Vec<GroupBy>,
-    /// Only comparisons of two photos with the same values here.
+    /// If set, only photos of the same group are compared.
     pub within: Option<GroupBy>,
-    /// What counts the same.
+    /// The unit that has equal weight.
     pub weighed: Weighting,
     /// Curves of the model pack's calibration for single photos.
     pub stated: Vec<Curve>,
-    /// Groups of which the cross-fit finds the worst.
+    /// Grouping in which the cross-fit determines the worst group.
     pub groups: Option<GroupBy>,
-    /// People a group must have to be the worst in a cross-fit.
+    /// Fewest people of a worst group in the cross-fit.
     pub people_min: u64,
     /// Folds of the cross-fit; 0 leaves it out.
     pub folds: u64,
@@ -164,18 +165,17 @@ pub struct EvaluationOptions {
     pub comparisons_max: u64,
 }
 
-/// Something that was asked for and that the data does not allow.
+/// A requested result that the data does not support.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MissingPart {
-    /// What was asked for, as a field of the report names it: `cross_fit`,
-    /// `calibration_check`, `projections` or `fusion`.
+    /// Name of the report's field: `cross_fit`, `calibration_check`, `projections` or `fusion`.
     pub part: &'static str,
-    /// Why it is not there, and what would help.
+    /// Why it is missing, and what would help.
     pub why: String,
 }
 
 impl MissingPart {
-    /// What was asked for, in words.
+    /// The field's name in words.
     pub fn name(&self) -> &'static str {
         match self.part {
             "cross_fit" => "cross-fit",
@@ -186,7 +186,7 @@ impl MissingPart {
     }
 }
 
-/// Everything an evaluation found. The order of fields and their names are a contract.
+/// Results of an evaluation. Names and order of fields are a contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EvaluationReport {
     /// Version of this document.
@@ -201,73 +201,73 @@ pub struct EvaluationReport {
     pub pack: String,
     /// Recipe of the templates.
     pub recipe: String,
-    /// Photos looked at, those that gave no template included.
+    /// Number of photos, including those without a template.
     pub photos: u64,
     /// People they are of.
     pub subjects: u64,
-    /// People with one photo that gave a template: in impostor comparisons only.
+    /// People with a single template; they take part in impostor comparisons only.
     pub subjects_with_one_photo: u64,
     /// Photos that gave no template: failures to acquire.
     pub failures: u64,
-    /// The same, by reason.
+    /// Failures to acquire by reason.
     pub failure_reasons: BTreeMap<String, u64>,
-    /// Rows not looked at.
+    /// Rows left out.
     pub left_out: SkippedRows,
     /// Rows with the picture of an earlier one.
     pub same_pictures: SamePictures,
     /// `all pairs`, `a sample of all pairs`, or `a list`.
     pub compared: &'static str,
-    /// Columns of which both photos of a comparison have the same values, joined by `+`.
+    /// If only photos with equal values in some columns are compared: those columns, joined by `+`.
     pub within: Option<String>,
-    /// What counts the same in rates: `comparisons`; or `people`: every pair of people,
-    /// and in genuine comparisons every person, however many photos there are of them.
+    /// The unit that has equal weight in rates: `comparisons`; or `people`: every pair of people,
+    /// and in genuine comparisons every person, however many photos they have.
     pub weighed: &'static str,
     /// Genuine comparisons.
     pub genuine: u64,
     /// Impostor comparisons.
     pub impostor: u64,
-    /// How intervals were found.
+    /// Bootstrap of the intervals.
     pub intervals: String,
     /// FNMR at FMRs.
     pub fnmr_at_fmr: Vec<OperatingPoint>,
     /// The equal error rate.
     pub equal_error: EqualError,
-    /// The DET curve as far as it is resolved.
+    /// The DET curve, as far as both rates rest on enough errors.
     pub det: Vec<DetPoint>,
     /// Rates within groups.
     pub slices: Vec<Slice>,
-    /// Rates of groups beside each other and beside what the calibration states.
+    /// Demographic differentials: rates of groups compared with each other and with the
+    /// calibration.
     pub differentials: Vec<Differentials>,
-    /// FNMR by age and by years between photos, where the manifest has them.
+    /// FNMR by age and by time elapsed, if the manifest has the columns.
     pub aging: Vec<Aging>,
     /// Error-versus-discard curves.
     pub discard: Vec<DiscardCurve>,
-    /// 1:N.
+    /// Open-set identification test.
     pub open_set: Option<OpenSet>,
-    /// 1:N in larger galleries.
+    /// Projections to larger galleries.
     pub projections: Vec<GalleryProjection>,
-    /// Several captures as one probe.
+    /// Fusion of several captures.
     pub fusion: Option<FusionReport>,
-    /// Whether the stated rates hold on people left out.
+    /// Calibration check by random splits.
     pub calibration_check: Option<Coverage>,
-    /// Whether the rates stated for the worst group, and the pooled ones, hold on people
-    /// left out.
+    /// Cross-fit of the pooled curve and that of the worst group.
     pub cross_fit: Option<CrossFit>,
-    /// Why the calibration could not be looked at.
+    /// Why the calibration could not be checked.
     pub calibration_problem: Option<String>,
-    /// What was asked for and is not in this document, or not all of it.
+    /// Requested results that are missing, wholly or in part.
     pub absent: Vec<MissingPart>,
-    /// Values of the manifest that say less than they should, of rows that were taken.
+    /// Warnings about the manifest's values.
     pub doubts: Vec<ManifestWarning>,
-    /// Labels to check.
+    /// Pairs of rows that probably have a wrong label.
     pub suspected_labels: Vec<SuspectedLabel>,
-    /// Counts of scores for the plots; not part of the JSON.
+    /// Genuine and impostor score histograms for the plots; not part of the JSON.
     #[serde(skip)]
     pub scores: [Histogram; 2],
 }
 
 impl EvaluationReport {
-    /// Which comparisons were made, in words.
+    /// Which comparisons were made, as text.
     pub fn compared(&self) -> String {
         match &self.within {
             Some(within) => format!("{} within the same {within}", self.compared),
@@ -276,7 +276,7 @@ impl EvaluationReport {
     }
 }
 
-/// Looks at `set` from all sides.
+/// Evaluates `set` with the comparisons of `plan`.
 pub fn evaluate(
     set: &PhotoSet,
     plan: ComparisonPlan<'_>,
@@ -291,7 +291,7 @@ pub fn evaluate(
     let all_pairs = matches!(plan, ComparisonPlan::AllPairs { .. });
     let mut found = PartOutcomes::default();
     let projections = found.or_why("projections", projections(&material, plan, options)).unwrap_or_default();
-    // Looked at where asked for, and where the photos and not a list decide.
+    // Only if requested, and only with all pairs, not with a list.
     let check =
         (all_pairs && options.splits > 0).then(|| coverage(set, terms, options.splits, options.comparisons_max));
     let calibration_check = check.and_then(|check| found.or_why("calibration_check", check));
@@ -316,8 +316,8 @@ pub fn evaluate(
         found.curves_of(check, options);
     }
     let thresholds = fixed_thresholds(&overall.points, &options.stated);
-    // Searches and fused probes go through all photos: not where comparisons stay within
-    // groups.
+    // Searches and fused probes use all photos, so they are left out if comparisons are restricted
+    // to groups.
     let through_all = all_pairs && terms.within.is_none();
     let fusion = if through_all { fusion(set, &set.measures, options.frames, options.seeds, bootstrap) } else { None };
     if options.frames > 0 && fusion.is_none() {
@@ -365,13 +365,13 @@ pub fn evaluate(
         cross_fit,
         calibration_problem: found.calibration_problem,
         absent: found.absent,
-        doubts: doubts(set, &options.by, &options.within.iter().chain(&options.groups).collect::<Vec<_>>()),
+        doubts: manifest_warnings(set, &options.by, &options.within.iter().chain(&options.groups).collect::<Vec<_>>()),
         suspected_labels: suspected_labels(&material),
         scores: [material.genuine, material.impostor],
     }
 }
 
-/// What came of what was asked for.
+/// Collects why requested results are missing.
 #[derive(Default)]
 struct PartOutcomes {
     calibration_problem: Option<String>,
@@ -383,7 +383,7 @@ impl PartOutcomes {
         self.absent.push(MissingPart { part, why });
     }
 
-    /// What was found, or a note of why it was not.
+    /// The result, or `None` and an entry in the list of missing results.
     fn or_why<T>(&mut self, part: &'static str, found: Result<T, FitError>) -> Option<T> {
         match found {
             Ok(found) => Some(found),
@@ -401,7 +401,7 @@ impl PartOutcomes {
         }
     }
 
-    /// Notes which curves a cross-fit has no figures of.
+    /// Adds the curves for which the cross-fit has no rows.
     fn curves_of(&mut self, check: &CrossFit, options: &EvaluationOptions) {
         let has = |curve: &str| check.rows.iter().any(|row| row.curve == curve);
         if !has("pooled") {
@@ -420,7 +420,7 @@ impl PartOutcomes {
         }
     }
 
-    /// Notes why captures were not fused.
+    /// Adds why there is no fusion experiment.
     fn no_fusion(&mut self, options: &EvaluationOptions, through_all: bool) {
         let why = match through_all {
             true => format!("fewer than two people have {} photos with a template", options.frames + 1),
@@ -457,8 +457,8 @@ fn projections(
     Ok(options.project_to.iter().flat_map(to).collect())
 }
 
-/// Pairs of different people that score at least as high as the best quarter of the
-/// genuine pairs.
+/// Pairs of people with different labels that score at least as high as the upper quartile of
+/// genuine scores.
 fn suspected_labels(material: &Material<'_>) -> Vec<SuspectedLabel> {
     let lines = &material.set().lines;
     let best = material.genuine.count().div_ceil(4).max(1);
@@ -470,7 +470,7 @@ fn suspected_labels(material: &Material<'_>) -> Vec<SuspectedLabel> {
         .collect()
 }
 
-/// A test of presentation attack detection, as one document.
+/// Report document of a presentation attack detection test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PadDocument {
     /// Version of this document.
@@ -481,16 +481,16 @@ pub struct PadDocument {
     pub source: String,
     /// Model pack.
     pub pack: String,
-    /// Rows not looked at.
+    /// Rows left out.
     pub left_out: SkippedRows,
-    /// How intervals were found.
+    /// Bootstrap of the intervals.
     pub intervals: String,
     /// The rates.
     pub pad: PadReport,
 }
 
 impl PadDocument {
-    /// The document of a test.
+    /// The document for a test's results.
     pub fn new(inputs: EvaluationInputs, bootstrap: Bootstrap, pad: PadReport) -> Self {
         Self {
             version: VERSION,
@@ -581,12 +581,12 @@ pub(super) mod tests {
         assert!(json["open_set"]["rank_one"].is_number() && json["fusion"]["winner"].is_string());
         assert_eq!(json["left_out"]["lines"][0]["line"], 17);
         assert!(!json["discard"][0]["points"].as_array().unwrap().is_empty());
-        // A third of the people is too few for a worst group.
+        // A third of the people are too few for a worst group.
         assert_eq!((json["absent"].as_array().unwrap().len(), &json["absent"][0]["part"]), (1, &"cross_fit".into()));
         assert!(json["absent"][0]["why"].as_str().unwrap().contains("--people-min"), "{}", json["absent"]);
     }
 
-    /// An evaluation of too few people for anything but rates.
+    /// An evaluation of a set too small for anything but rates.
     pub fn small() -> EvaluationReport {
         let mut set = made_up(6, 2, 0.8);
         let mut column = ManifestColumn::default();
@@ -629,7 +629,7 @@ pub(super) mod tests {
     #[test]
     fn one_person_under_two_names_is_suspected() {
         let mut set = made_up(40, 4, 0.3);
-        // A photo of the first person under the name of the second.
+        // A photo of the first person labelled as the second.
         let template = set.template(0).cloned();
         set.push(1, template);
         set.lines = (2..).take(set.len()).collect();

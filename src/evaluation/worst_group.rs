@@ -1,9 +1,8 @@
-//! The curves of a population: pooled, and of its worst group.
+//! Fits the calibration curves of a population: pooled, and of its worst group.
 //!
-//! The *worst group* is the one with the highest false match rate that the data can tell.
-//! Groups are compared at the pooled threshold for an FMR of 1e-3; where no group has 30
-//! false matches there (effective ones, where comparisons are weighed), at that for 1e-2.
-//! A group counts with at least so many people, so that a few look-alikes do not decide.
+//! The *worst group* is the one with the highest measurable FMR. Groups are compared at the pooled
+//! threshold for an FMR of 1e-3 or, if no group has 30 (effective) false matches there, for 1e-2. A
+//! minimum number of people keeps a few look-alikes from deciding.
 
 use serde::Serialize;
 
@@ -15,53 +14,55 @@ use super::set::PhotoSet;
 use crate::matching::worst_group::{derived, fusing_factor, never_below};
 use crate::matching::{Curve, Weighting};
 
-/// People a group must have to count, where nobody says otherwise.
+/// Default of the fewest people of a worst group.
 pub const GROUP_PEOPLE_MIN: u64 = 100;
-/// Pooled FMRs whose thresholds groups are compared at, the first that tells them.
+/// Pooled FMRs at whose thresholds groups are compared; the first at which a group has enough false
+/// matches is used.
 const COMPARED_AT: [f64; 2] = [1e-3, 1e-2];
 /// False matches a group's rate must rest on: the rule of 30 (ISO/IEC 19795-1).
 const FALSE_MATCHES_MIN: f64 = 30.0;
 /// Probes drawn per person and number of frames.
 const DRAWS: usize = 10;
-/// Fixes which captures are fused, and the sample of impostor comparisons.
+/// Seed of the draws of fused captures and of the sample of impostor comparisons.
 const SEED: u64 = 20_161_113;
 
-/// What a calibration is fitted on, and how.
+/// Input and options of the fit of a calibration.
 pub struct FitInput<'a> {
     /// Photos.
     pub set: &'a PhotoSet,
-    /// Which comparisons, and what counts the same.
+    /// Rules of comparison.
     pub terms: ComparisonRules<'a>,
-    /// Groups of which the worst gets curves of its own.
+    /// Grouping whose worst group gets curves of its own.
     pub groups: Option<&'a PhotoGroups>,
-    /// People a group must have to count.
+    /// Fewest people of a worst group.
     pub people_min: u64,
-    /// Photos that take part.
+    /// Accepts the photos that take part.
     pub include: &'a (dyn Fn(u32) -> bool + Sync),
-    /// Photos that are references, the others being probes; `None`: all are both.
+    /// Accepts the photos that are references, the others being probes; `None`: all are both.
     pub references: Option<&'a (dyn Fn(u32) -> bool + Sync)>,
-    /// Most frames of a probe; a curve for each number up to it.
+    /// Largest number of frames of a probe; a curve is fitted for each number up to it.
     pub frames_max: u32,
     /// Most comparisons of single photos.
     pub comparisons_max: u64,
-    /// What the curves say of themselves.
+    /// Descriptive fields of the curves.
     pub about: CurveDescription,
 }
 
-/// The curves of a population.
+/// The fitted curves of a population.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FittedCurves {
-    /// Of everybody: for one frame, and for as many more as the data allows.
+    /// Pooled curves for one frame and for as many more as the data supports.
     pub pooled: Vec<Curve>,
-    /// Of the worst group, for as many frames; empty where no group can be told.
+    /// Curves of the worst group for the same numbers of frames; empty if no group has enough
+    /// people and false matches.
     pub worst: Vec<Curve>,
-    /// What was seen of each group, the highest rate first.
+    /// Rates of every group, in descending order.
     pub groups: Vec<GroupObservation>,
-    /// What was not fitted, and why.
+    /// Curves that could not be fitted, with the reason.
     pub skipped: Vec<String>,
 }
 
-/// A group beside the pooled rates.
+/// The FMR of a group at a pooled threshold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupObservation {
     /// Its name.
@@ -70,9 +71,9 @@ pub struct GroupObservation {
     pub subjects: u64,
     /// Impostor comparisons within it.
     pub impostor_comparisons: u64,
-    /// The pooled FMR whose threshold groups are compared at.
+    /// The pooled FMR at whose threshold groups are compared.
     pub pooled_fmr: f64,
-    /// The group's FMR there; `None` where the data cannot tell it.
+    /// The group's FMR there; `None` with too few people or false matches.
     pub fmr: Option<f64>,
     /// Effective number of false matches that it rests on.
     pub false_matches: f64,
@@ -118,10 +119,10 @@ impl ComparisonSource for FitSource<'_> {
 
 /// Fits the pooled curves and those of the worst group.
 ///
-/// For several frames the worst group has a curve of its own where enough of its people
-/// have so many photos, else one that is derived ([`derived`]). Its misses are its own
-/// where enough people have several photos, else the pooled ones. It never states a lower
-/// rate than the pooled curve ([`never_below`]).
+/// For several frames the curve of the worst group is counted if enough of its people have that
+/// many photos, else derived ([`derived`]). Its FNMR points are its own if enough people have
+/// several photos, else the pooled ones. It never states a lower FMR than the pooled curve
+/// ([`never_below`]).
 ///
 /// # Errors
 /// [`FitError`] where there is no pooled curve of single photos: without it there is no
@@ -184,9 +185,9 @@ impl<'a> FitInput<'a> {
         }
     }
 
-    /// Curves of single and of fused frames of the same people, those who have enough
-    /// photos: what differs is then what fusing does, and not who the people are. Where it
-    /// can be, of comparisons within the groups: those of people who look alike.
+    /// Curves of single and of fused frames of the same people, those with enough photos, so that
+    /// they differ only by the effect of fusion. If possible only from comparisons within groups,
+    /// where scores of look-alikes are.
     fn fusing(&self, frames: u32, groups: &PhotoGroups) -> Result<[Curve; 2], FitError> {
         let within = match self.terms.within {
             Some(cells) => cells.and(groups),
@@ -202,7 +203,7 @@ impl<'a> FitInput<'a> {
         let key = |photo: u32| (terms.cell(photo), self.set.subject(photo));
         let probes = self.set.with_template().filter(|&photo| (self.include)(photo) && is_probe(photo));
         let probes = PhotoCounts::count(probes.map(key));
-        // Where every photo is both, one must be left to compare the probe with.
+        // If every photo is both, one must remain to compare the probe with.
         let enough = u64::from(frames) + u64::from(self.references.is_none());
         let probe = |photo: u32| {
             let (cell, subject) = key(photo);
@@ -221,13 +222,13 @@ impl<'a> FitInput<'a> {
         fit_curve(&self.source(frames, include), self.set.subjects(), about)
     }
 
-    /// What is seen of each group at the pooled thresholds, the highest rate first, then
-    /// those whose rate cannot be told.
+    /// The FMR of each group at the pooled thresholds, in descending order; groups without a rate
+    /// last.
     fn observe_groups(&self, groups: &PhotoGroups, pooled: &Curve) -> Vec<(u32, GroupObservation)> {
         let thresholds = COMPARED_AT.map(|fmr| pooled.threshold(fmr).map_or(i32::MAX, |at| bin(at.score) + 1));
         let source = self.source(1, self.include);
-        /// Of one group: comparisons, their weight, and at each threshold weight and its
-        /// squares.
+        /// Sums of one group: number and weight of comparisons, and at each threshold the weight of
+        /// matches and the sum of its squares.
         #[derive(Clone, Copy, Default)]
         struct GroupSums {
             comparisons: u64,
@@ -359,8 +360,8 @@ pub(super) mod tests {
     use crate::face::Template;
     use crate::matching::{CurveBasis, POOLED};
 
-    /// People in three groups; those of the second share a part of their face, and a few
-    /// of them are a group of their own that shares more of it.
+    /// People in three groups: those of the second have a component of their vectors in common, and
+    /// a few of them are a third group with a larger common component.
     pub fn alike(people: usize, each: usize, few: usize) -> PhotoSet {
         let base = made_up(people, each, 0.5);
         let common = base.template(0).map(|t| t.vector().to_vec()).unwrap_or_default();
@@ -404,7 +405,7 @@ pub(super) mod tests {
         let groups = groups(&set);
         let fitted = fit_population(&fitting(&set, Some(&groups), 50)).unwrap();
         let names: Vec<&str> = fitted.groups.iter().map(|g| &g.group[..]).collect();
-        // A dozen people cannot be told, however alike they are.
+        // A dozen people are too few, however similar they are.
         assert_eq!((names[0], fitted.groups[0].worst), ("alike", true));
         let few = fitted.groups.iter().find(|g| g.group == "few").unwrap();
         assert!(few.fmr.is_none() && few.false_matches > 30.0 && few.subjects == 12, "{few:?}");
@@ -419,7 +420,7 @@ pub(super) mod tests {
                 assert!(at(worst) >= at(pooled) - 1e-3, "{fmr}");
             }
         }
-        // What it states is true for the group: by hand at its own threshold.
+        // The stated rate is that counted on the group at the curve's threshold.
         let worst = &fitted.worst[0];
         let at = worst.threshold(1e-2).unwrap().score;
         let own = |photo: u32| groups.name(groups.group(photo)) == "alike";
@@ -451,7 +452,7 @@ pub(super) mod tests {
         for fmr in [1e-2, 1e-3, 1e-6] {
             assert!(two.threshold(fmr).unwrap().score >= one.threshold(fmr).unwrap().score);
         }
-        // What it states is true for fused probes of the few who have so many photos.
+        // The stated rate is true for fused probes of the few people with enough photos.
         let own = |photo: u32| groups.name(groups.group(photo)) == "alike";
         let fused = ProbeComparisons::drawn(&set, own, own, 2, 3, 7);
         let [_, scores] = super::super::pairs::histograms(&fused);

@@ -3,7 +3,7 @@ use super::*;
 use crate::matching::{CALIBRATION_VERSION, Calibration};
 use crate::random::SplitMix;
 
-/// Scores said to be of pairs of some people, at random.
+/// Scores assigned to random pairs of people.
 struct Scores {
     genuine: Vec<f32>,
     impostor: Vec<f32>,
@@ -146,7 +146,7 @@ fn independent_comparisons_vary_as_counts_do_and_look_alikes_widen_the_interval(
         knot.factor.unwrap()
     };
     assert!((1.05..1.2).contains(&at(&even, 5e-3)), "{}", at(&even, 5e-3));
-    // The same scores, but two people of fifty have all the high ones.
+    // The same scores, but two of fifty people have all the high ones.
     struct Alike(Vec<f32>);
     impl ComparisonSource for Alike {
         fn rows(&self) -> usize {

@@ -1,8 +1,7 @@
-//! What is compared with what.
+//! Sources of comparisons: all pairs of photos, listed pairs, fused probes against references.
 //!
-//! A [`ComparisonSource`] gives comparisons row by row, and rows are scored side by side.
-//! Whatever is made of them is a sum of counts, or sorted afterwards: the number of
-//! threads changes no bit.
+//! A [`ComparisonSource`] produces comparisons row by row, and rows are processed in parallel.
+//! Results are integer sums or sorted afterwards, so the number of threads changes no bit.
 
 use std::collections::HashMap;
 
@@ -15,42 +14,42 @@ use crate::face::Template;
 use crate::matching::{Dot, Weighting, fuse};
 use crate::random::SplitMix;
 
-/// One comparison.
+/// One comparison of two photos, or of a probe and a photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Comparison {
     /// Its score.
     pub score: f32,
-    /// One photo (of a fused probe, the first), by its number in the set.
+    /// Number of one photo in the set; of a fused probe, its first.
     pub a: u32,
-    /// The other.
+    /// Number of the other photo.
     pub b: u32,
-    /// Whose the one is.
+    /// Person of photo `a`.
     pub subject_a: u32,
-    /// Whose the other is.
+    /// Person of photo `b`.
     pub subject_b: u32,
-    /// Whether both are said to be of one person.
+    /// Whether both are labelled as one person.
     pub genuine: bool,
 }
 
-/// Comparisons that can be made again and again, in rows.
+/// Comparisons that can be produced repeatedly, in rows.
 pub trait ComparisonSource: Sync {
     /// Number of rows.
     fn rows(&self) -> usize;
-    /// Makes the comparisons of one row.
+    /// Calls `visit` with the comparisons of one row.
     fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison));
-    /// What counts the same.
+    /// The unit that has equal weight.
     fn weighed(&self) -> Weighting {
         Weighting::Comparisons
     }
-    /// What a comparison counts: 1, or its share of [`WEIGHT`], which a pair of people
-    /// has, and in genuine comparisons a person.
+    /// Weight of a comparison: 1, or its share of the [`WEIGHT`] of its pair of people, or of its
+    /// person if genuine.
     fn weight(&self, _: &Comparison) -> u64 {
         1
     }
 }
 
-/// Makes all comparisons, rows side by side: `visit` into one `T` per piece of work,
-/// `join` of two, the earlier first.
+/// Makes all comparisons with rows in parallel: `visit` accumulates into one `T` per chunk of rows,
+/// `join` merges two, the earlier rows first.
 pub fn scan<T: Send>(
     source: &(impl ComparisonSource + ?Sized),
     new: impl Fn() -> T + Sync + Send,
@@ -66,7 +65,7 @@ pub fn scan<T: Send>(
         .reduce(&new, join)
 }
 
-/// Genuine and impostor scores of a source, counted.
+/// Histograms of the genuine and impostor scores of a source.
 pub fn histograms(source: &(impl ComparisonSource + ?Sized)) -> [Histogram; 2] {
     scan(
         source,
@@ -76,7 +75,7 @@ pub fn histograms(source: &(impl ComparisonSource + ?Sized)) -> [Histogram; 2] {
     )
 }
 
-/// The same with weights.
+/// Weighted histograms of the genuine and impostor scores of a source.
 pub fn tallies(source: &(impl ComparisonSource + ?Sized)) -> [WeightedHistogram; 2] {
     let new = || [WeightedHistogram::new(source.weighed()), WeightedHistogram::new(source.weighed())];
     scan(
@@ -87,7 +86,7 @@ pub fn tallies(source: &(impl ComparisonSource + ?Sized)) -> [WeightedHistogram;
     )
 }
 
-/// The pairs a filter lets through, in any order; sort them before use.
+/// The comparisons that `keep` accepts, in arbitrary order; sort them before use.
 pub fn collect(
     source: &(impl ComparisonSource + ?Sized),
     keep: impl Fn(&Comparison, i32) -> bool + Sync + Send,
@@ -109,23 +108,23 @@ pub fn collect(
 
 /// Every photo with every other, once.
 ///
-/// Where that is more than `comparisons_max`, photos meet those at some distances in
-/// the list only: distances are drawn, every photo takes part equally often, and
-/// genuine pairs are all made.
+/// Beyond `comparisons_max`, a photo is compared only with those at certain distances in the list:
+/// distances are drawn at random, every photo takes part equally often, and all genuine pairs are
+/// made.
 pub struct AllPairs<'a> {
     set: &'a PhotoSet,
     photos: Vec<u32>,
-    /// Distances in `photos`; empty where all are made.
+    /// Sampled distances in `photos`; empty if all pairs are made.
     distances: Vec<usize>,
     of_subject: Vec<Vec<u32>>,
     terms: ComparisonRules<'a>,
-    /// By photo, how many of its owner are in its group; empty where nothing is weighed.
+    /// By photo: number of its person's photos in its group; empty without weights.
     mates: Vec<u64>,
     dot: Dot,
 }
 
 impl<'a> AllPairs<'a> {
-    /// All photos of `set` with a template whose number `include` lets through.
+    /// All photos of `set` that have a template and that `include` accepts.
     pub fn new(set: &'a PhotoSet, include: impl Fn(u32) -> bool, comparisons_max: u64, seed: u64) -> Self {
         let photos: Vec<u32> = set.with_template().filter(|&photo| include(photo)).collect();
         let (count, mut distances, mut of_subject) = (photos.len(), Vec::new(), Vec::new());
@@ -144,7 +143,7 @@ impl<'a> AllPairs<'a> {
         Self { set, photos, distances, of_subject, terms, mates, dot: Dot::best() }
     }
 
-    /// The same on other terms: only within groups, and weighed otherwise.
+    /// With other rules of comparison: only within groups, or with other weights.
     pub fn on(mut self, terms: ComparisonRules<'a>) -> Self {
         self.terms = terms;
         if terms.weighed == Weighting::People {
@@ -208,31 +207,31 @@ impl ComparisonSource for AllPairs<'_> {
     }
 }
 
-/// The weight of one of so many comparisons that share one.
+/// Weight of one of `of` comparisons that share [`WEIGHT`].
 fn share(of: u64) -> u64 {
     ((WEIGHT + of / 2) / of.max(1)).max(1)
 }
 
-/// A comparison somebody asked for.
+/// A pair of photos from a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListedPair {
-    /// One photo, by its number in the set.
+    /// Number of one photo in the set.
     pub a: u32,
-    /// The other.
+    /// Number of the other photo.
     pub b: u32,
-    /// Whether both are said to be of one person.
+    /// Whether both are labelled as one person.
     pub genuine: bool,
 }
 
 /// The pairs of a list.
 pub struct ListedComparisons<'a> {
-    /// Whose photos.
+    /// The photos.
     pub set: &'a PhotoSet,
-    /// Which pairs.
+    /// The pairs.
     pub pairs: &'a [ListedPair],
 }
 
-/// Pairs of a list in a row.
+/// Pairs per row.
 const LISTED_ROW: usize = 1024;
 
 impl ComparisonSource for ListedComparisons<'_> {
@@ -264,18 +263,18 @@ pub struct ProbeComparisons<'a> {
     probes: Vec<(Template, Vec<u32>)>,
     references: Vec<u32>,
     terms: ComparisonRules<'a>,
-    /// Probes and references by group and owner.
+    /// Numbers of probes and of references by group and person.
     held: [PhotoCounts; 2],
-    /// References that a probe is made of, by group and owner: it never meets them.
+    /// References that are part of a probe, by group and person: a probe is not compared with them.
     own: HashMap<(u32, u32), u64>,
     dot: Dot,
 }
 
 impl<'a> ProbeComparisons<'a> {
-    /// Probes of `frames` photos of one person, drawn without repetition from those
-    /// `probe` lets through and fused, against every photo `reference` lets through
-    /// that is not in the probe. `draws` probes per person who has enough photos;
-    /// `seed` fixes which. Probes are of one group of `terms`, and meet its photos alone.
+    /// Probes fused from `frames` photos of one person, drawn without repetition among those that
+    /// `probe` accepts, against every photo that `reference` accepts and that is not in the probe.
+    /// `draws` probes per person with enough photos; `seed` fixes the draws. A probe is made and
+    /// compared within one group of `terms`.
     pub fn drawn(
         set: &'a PhotoSet,
         probe: impl Fn(u32) -> bool,
@@ -287,7 +286,7 @@ impl<'a> ProbeComparisons<'a> {
         Self::drawn_on(ComparisonRules::default(), set, probe, reference, frames, draws, seed)
     }
 
-    /// The same on other terms: only within groups, and weighed otherwise.
+    /// With other rules of comparison: only within groups, or with other weights.
     pub fn drawn_on(
         terms: ComparisonRules<'a>,
         set: &'a PhotoSet,
@@ -300,7 +299,7 @@ impl<'a> ProbeComparisons<'a> {
         let references: Vec<u32> = set.with_template().filter(|&photo| reference(photo)).collect();
         let mut probes: Vec<(Template, Vec<u32>)> = Vec::new();
         for (subject, own) in set.by_subject(&probe).into_iter().enumerate() {
-            // One person's probes do not depend on who else is in the set.
+            // A person's probes do not depend on the other people of the set.
             let mut random = SplitMix::stream(seed, subject as u64);
             for own in by_cell(own, terms) {
                 let all_used = own.len() == frames && own.iter().all(|&p| reference(p));
@@ -335,7 +334,7 @@ impl<'a> ProbeComparisons<'a> {
     }
 }
 
-/// Photos by the group they are compared in, in the order of the groups' numbers.
+/// Photos by the group within which they are compared, in the order of group numbers.
 fn by_cell(mut photos: Vec<u32>, terms: ComparisonRules<'_>) -> Vec<Vec<u32>> {
     if terms.within.is_none() {
         return vec![photos];
@@ -344,7 +343,7 @@ fn by_cell(mut photos: Vec<u32>, terms: ComparisonRules<'_>) -> Vec<Vec<u32>> {
     photos.chunk_by(|&a, &b| terms.cell(a) == terms.cell(b)).map(<[u32]>::to_vec).collect()
 }
 
-/// Ways to choose `chosen` of `from`, or a number too large to matter.
+/// Binomial coefficient, saturating.
 fn combinations(from: usize, chosen: usize) -> usize {
     (0..chosen).fold(1usize, |ways, i| ways.saturating_mul(from - i) / (i + 1))
 }
@@ -375,8 +374,8 @@ impl ComparisonSource for ProbeComparisons<'_> {
         if self.terms.weighed == Weighting::Comparisons {
             return 1;
         }
-        // A pair of people meets with either's probes; in genuine comparisons a probe does
-        // not meet its own photos.
+        // Two people are compared with either's probes; in genuine comparisons a probe is not
+        // compared with its own photos.
         let cell = self.terms.cell(pair.a);
         let [probes, references] = &self.held;
         let one_way = |a: u32, b: u32| probes.of(cell, a) * references.of(cell, b);

@@ -39,7 +39,7 @@ fn a_person_taken_twice_counts_as_two_would() {
 
 #[test]
 fn a_pair_of_people_weighs_the_same_however_many_photos_there_are() {
-    // The third photo of the first person is a hundred times there.
+    // The third photo of the first person is present a hundred times.
     let set = made_up(8, 3, 0.8);
     let mut many = PhotoSet::default();
     for photo in 0..set.len() as u32 {
@@ -120,8 +120,8 @@ fn an_interval_needs_nearly_all_repetitions() {
     assert_eq!(interval(values(60)), None);
 }
 
-/// The deviation of a bootstrapped FMR beside that of the same rate over fresh
-/// people: the interval must not be too narrow, nor absurdly wide.
+/// Compares the deviation of a bootstrapped FMR with that over independent samples of people: the
+/// interval must be neither too narrow nor far too wide.
 #[test]
 fn the_interval_is_as_wide_as_fresh_people_vary() {
     let threshold = bin(0.55);

@@ -1,11 +1,10 @@
-//! How many comparisons there are in all, and what they weigh, with people taken some
-//! number of times.
+//! Number and weight of all comparisons, for given multiplicities of subjects.
 
 use super::super::histogram::WEIGHT;
 use crate::matching::Weighting;
 use crate::random::SplitMix;
 
-/// How many comparisons there are in all, whoever is taken how often.
+/// Numbers of comparisons in a form that can be evaluated for any multiplicities of subjects.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Totals {
     /// Probes of each subject against references of each other subject.
@@ -16,21 +15,21 @@ pub enum Totals {
         references: Vec<u64>,
         /// Genuine comparisons per subject.
         genuine: Vec<u64>,
-        /// How many impostor comparisons are made of those the product counts.
+        /// Share of the possible impostor comparisons that are made.
         share: f64,
     },
-    /// All photos of a group with each other, in several groups.
+    /// All photos with each other within each of several groups.
     Groups {
-        /// By group, its subjects and how many photos each has there.
+        /// By group: its subjects with their number of photos in it.
         groups: Vec<Vec<(u32, u64)>>,
-        /// What counts the same: comparisons, or pairs of people ([`WEIGHT`] each).
+        /// The unit of weight: comparisons, or pairs of people ([`WEIGHT`] each).
         weighed: Weighting,
-        /// How many impostor comparisons are made of those there are.
+        /// Share of the possible impostor comparisons that are made.
         share: f64,
     },
     /// Comparisons per pair of subjects.
     Listed {
-        /// Genuine: subject, subject, how many.
+        /// Genuine: subject, subject, number.
         genuine: Vec<(u32, u32, u64)>,
         /// Impostor, likewise.
         impostor: Vec<(u32, u32, u64)>,
@@ -48,7 +47,7 @@ impl Totals {
         }
     }
 
-    /// Counted one by one; pairs of subjects that come up often are gathered.
+    /// Counts comparisons given as (subject, subject, whether genuine).
     pub fn counted(pairs: impl Iterator<Item = (u32, u32, bool)>) -> Self {
         let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
         for (a, b, is_genuine) in pairs {
@@ -68,7 +67,7 @@ impl Totals {
         Self::Listed { genuine, impostor }
     }
 
-    /// Genuine and impostor comparisons, each once.
+    /// Number of genuine and of impostor comparisons.
     pub(super) fn comparisons(&self, subjects: usize) -> (u64, u64) {
         let counted = match self {
             Self::Groups { groups, share, .. } => {
@@ -81,7 +80,7 @@ impl Totals {
         (counted.0.round() as u64, counted.1.round() as u64)
     }
 
-    /// Genuine and impostor comparisons with each subject taken `times`, weighed.
+    /// Weight of genuine and of impostor comparisons with the multiplicities `times`.
     pub(super) fn weighted(&self, times: &Multiplicities) -> (f64, f64) {
         match self {
             Self::Product { probes, references, genuine, share } => {
@@ -124,7 +123,7 @@ impl Totals {
     }
 }
 
-/// How often each subject is taken.
+/// How often each subject is drawn in a bootstrap sample.
 pub(in crate::evaluation) struct Multiplicities(pub(super) Vec<u32>);
 
 impl Multiplicities {
@@ -133,7 +132,7 @@ impl Multiplicities {
         Self(vec![1; subjects])
     }
 
-    /// As many draws with repetition as there are subjects.
+    /// A bootstrap sample: as many draws with replacement as there are subjects.
     pub fn drawn(subjects: usize, seed: u64, repetition: u64) -> Self {
         let mut random = SplitMix::stream(seed, repetition + 1);
         let mut times = vec![0; subjects];
@@ -142,15 +141,15 @@ impl Multiplicities {
     }
 
     fn of(&self, subject: u32) -> u64 {
-        // Beyond the last subject is nobody: a gallery that stays as it is.
+        // [`NOBODY`] has no number: the gallery is the same in every sample.
         self.0.get(subject as usize).map_or(1, |times| u64::from(*times))
     }
 
-    /// A comparison of one person's photos comes up as often as the person.
+    /// Multiplicity of a comparison; one of a single person's photos occurs as often as the person.
     pub(super) fn both(&self, a: u32, b: u32) -> u64 {
         if a == b { self.of(a) } else { self.of(a) * self.of(b) }
     }
 }
 
-/// A subject number for what is no sample of people, and so taken once always.
+/// Subject number of what is not resampled, such as a gallery; its multiplicity is always 1.
 pub const NOBODY: u32 = u32::MAX;

@@ -1,5 +1,5 @@
-//! What of a manifest an evaluation could not take as it stands, though it took the rows: a
-//! value that is no number, no age or no date, and people who are in several groups.
+//! Warnings about values of a manifest whose rows were used all the same: invalid numbers, ages and
+//! dates, and people in several groups.
 
 use serde::Serialize;
 
@@ -12,21 +12,22 @@ const LINES_MAX: usize = 20;
 /// Lines that a sentence names.
 const LINES_SHOWN: usize = 3;
 
-/// Values of a column that say less than they should.
+/// A warning about values of a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ManifestWarning {
     /// The column, or several joined by `+`.
     pub column: String,
-    /// What is doubtful.
+    /// What is wrong with the values.
     pub what: &'static str,
-    /// How many rows, or people.
+    /// Number of rows, or of people.
     pub count: u64,
-    /// Lines of the manifest, from 1: the first of those rows; of people, two of the first.
+    /// 1-based lines of the manifest: the first affected rows; for people in several groups, two
+    /// rows of the first of them.
     pub lines: Vec<u64>,
 }
 
 impl ManifestWarning {
-    /// It as a sentence: the column, how many, what, and the first lines.
+    /// The warning as a sentence: column, number, problem, and the first lines.
     pub fn sentence(&self) -> String {
         let lines: Vec<String> = self.lines.iter().take(LINES_SHOWN).map(u64::to_string).collect();
         let more = if self.lines.len() > LINES_SHOWN { ", …" } else { "" };
@@ -34,9 +35,9 @@ impl ManifestWarning {
     }
 }
 
-/// All that is doubtful about the columns of `set` that an evaluation looks at: those of ages
-/// and dates, and those of `by` and `groups`.
-pub(super) fn doubts(set: &PhotoSet, by: &[GroupBy], groups: &[&GroupBy]) -> Vec<ManifestWarning> {
+/// Warnings about the columns of `set` that an evaluation reads: ages, dates, and those of `by` and
+/// `groups`.
+pub(super) fn manifest_warnings(set: &PhotoSet, by: &[GroupBy], groups: &[&GroupBy]) -> Vec<ManifestWarning> {
     let mut found: Vec<ManifestWarning> = Vec::new();
     let mut add = |doubt: Option<ManifestWarning>| found.extend(doubt);
     add(values(set, aging::AGE, "values that are no age from 0 to 130, taken as not known", |v| {
@@ -55,7 +56,7 @@ pub(super) fn doubts(set: &PhotoSet, by: &[GroupBy], groups: &[&GroupBy]) -> Vec
     found
 }
 
-/// Values of a column that are there and that `reads` does not take.
+/// Non-empty values of a column that `reads` refuses.
 fn values(set: &PhotoSet, name: &str, what: &'static str, reads: impl Fn(&str) -> bool) -> Option<ManifestWarning> {
     let column = set.column(name)?;
     let unread = (0..set.len() as u32).filter(|&photo| {
@@ -71,7 +72,7 @@ fn values(set: &PhotoSet, name: &str, what: &'static str, reads: impl Fn(&str) -
     })
 }
 
-/// People whose photos are of several groups. Not of numbers in steps: people grow older.
+/// People whose photos are in several groups; not for binned numbers, because people's ages change.
 fn several(set: &PhotoSet, by: &GroupBy) -> Option<ManifestWarning> {
     if by.numbers().next().is_some() {
         return None;
@@ -124,7 +125,7 @@ mod tests {
             ("height", ["1.7", "1.8", "tall", "", "inf", "1.6"]),
         ]);
         let by = [GroupBy::parse("height:0.1").unwrap()];
-        let found = doubts(&set, &by, &[]);
+        let found = manifest_warnings(&set, &by, &[]);
         let of = |column: &str| found.iter().find(|doubt| doubt.column == column).map(|d| (d.count, d.lines.clone()));
         assert_eq!(of("age"), Some((4, vec![3, 4, 6, 7])));
         assert_eq!(of("captured_at"), Some((3, vec![3, 4, 7])));
@@ -138,7 +139,7 @@ mod tests {
     fn a_person_in_two_groups_is_told() {
         let set = set(&[("sex", ["F", "F", "M", "F", "M", "M"]), ("age", ["19", "20", "20", "20", "20", "30"])]);
         let by = [GroupBy::parse("sex").unwrap(), GroupBy::parse("age:10").unwrap()];
-        let found = doubts(&set, &by, &[]);
+        let found = manifest_warnings(&set, &by, &[]);
         assert_eq!(found.len(), 1, "people grow older: {found:?}");
         assert_eq!((found[0].count, &found[0].lines[..]), (1, &[4, 5][..]));
     }

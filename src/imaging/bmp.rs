@@ -1,11 +1,10 @@
 //! BMP, as Windows capture tools write it: uncompressed pixels of 1, 4, 8, 16, 24 or 32
 //! bits, with a palette or masks, rows from the bottom or from the top.
 //!
-//! Source: Microsoft, "Bitmap Storage" and BITMAPINFOHEADER, BITMAPV4HEADER and
-//! BITMAPV5HEADER (wingdi.h). Read here and by no library: without compression it is a
-//! table of bytes, and its bounds are plain to see. Run-length compression, embedded JPEG
-//! and PNG are refused. The fourth byte of a pixel is passed over, as Windows' own viewers
-//! do: capture tools leave zeros there.
+//! Source: Microsoft, "Bitmap Storage" and BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER
+//! (wingdi.h). Decoded here without a library: uncompressed, it is a table of bytes with simple
+//! bounds. Run-length compression, embedded JPEG and PNG are refused. The fourth byte of a pixel is
+//! ignored, as by Windows' own viewers: capture tools leave zeros there.
 
 use image::metadata::Orientation;
 
@@ -31,14 +30,13 @@ fn bad(detail: &str) -> ImageError {
     malformed(Format::Bmp, detail)
 }
 
-/// Whether the bytes begin as a BMP: `BM`, and the length of a header that there is. The
-/// two letters alone begin many a text.
+/// Whether the bytes begin like a BMP: `BM` and the length of a known header. The two letters alone
+/// could begin a text file.
 pub(super) fn is_bmp(bytes: &[u8]) -> bool {
     bytes.starts_with(b"BM") && u32_at(bytes, FILE_HEADER_BYTES).is_some_and(|length| HEADERS.contains(&length))
 }
 
-/// Decodes at full size. The result is all the memory it takes; it is allocated when every
-/// pixel is known to be there.
+/// Decodes at full size. Allocates only the result, after checking that every pixel is present.
 ///
 /// # Errors
 /// Over the limits; cut short; a header that contradicts itself, a palette index without a
@@ -66,7 +64,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageErro
     Ok(Decoded::upright(picture, Orientation::NoTransforms, Format::Bmp, size, 1))
 }
 
-/// What the two headers say.
+/// Fields of the file header and the bitmap header.
 struct BmpHeader {
     length: u32,
     width: u32,
@@ -163,7 +161,7 @@ impl BmpHeader {
     }
 }
 
-/// How the bytes of a row become colours.
+/// How the bytes of a row encode pixels.
 enum PixelLayout<'a> {
     Palette {
         palette: &'a [u8],
@@ -209,11 +207,11 @@ impl PixelLayout<'_> {
     }
 }
 
-/// Where the bits of a colour are.
+/// Bit field of a colour channel.
 #[derive(Clone, Copy, Default)]
 struct Mask {
     shift: u32,
-    /// The colour's largest value: all its bits.
+    /// Largest value of the channel.
     max: u32,
 }
 
@@ -232,7 +230,7 @@ impl Mask {
         Self { shift, max: bits >> shift }
     }
 
-    /// The colour of a pixel on the scale of 0 to 255, rounded to the nearest.
+    /// The channel's value scaled to 0…255, rounded to nearest.
     fn of(self, pixel: u32) -> u8 {
         let (value, max) = (u64::from(pixel >> self.shift & self.max), u64::from(self.max));
         ((value * 255 + max / 2) / max) as u8

@@ -1,4 +1,4 @@
-//! How good is a capture, and what is wrong with it?
+//! Face image quality after ISO/IEC 29794-5: measures, overall values and flaws of a capture.
 //!
 //! ```text
 //! aligned crop ─ light ─┐
@@ -37,17 +37,17 @@ use signals::Signals;
 
 /// Everything measured of a face beside its [`DetectedFace`].
 pub(super) struct FaceMeasurements<'a> {
-    /// What its pixels say.
+    /// Measurements on its pixels.
     pub light: &'a Light,
-    /// Of a JPEG.
+    /// Quality of a JPEG by its tables, 1…100; `None` for other formats.
     pub jpeg_quality: Option<f32>,
-    /// Where the picture was decoded at full size.
+    /// Blockiness; `None` unless the picture was decoded at full size.
     pub blockiness: Option<f32>,
     /// Side of the largest other face over this one's.
     pub other_face: f32,
 }
 
-/// Puts the numbers together.
+/// Computes the quality of a capture.
 pub(super) fn assess(model: &QualityModel, seen: &DetectedFace, measured: &FaceMeasurements) -> Quality {
     let signals = Signals::new(seen, measured.light, &model.cells);
     let nan = |value: Option<f32>| value.unwrap_or(f32::NAN);

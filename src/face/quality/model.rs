@@ -12,7 +12,7 @@ use crate::typed;
 
 /// Version of the file format.
 const VERSION: u32 = 2;
-/// An input counts at most this many deviations from its mean.
+/// Inputs are clipped at this many deviations from their mean.
 const CLIP: f64 = 6.0;
 /// Sizes of the numbers of a form lie below this.
 const NUMBER_MAX: f64 = 1e9;
@@ -27,7 +27,7 @@ pub struct QualityModel {
     pub version: u32,
     /// Hexadecimal digest of the recipe whose faces it was fitted on.
     pub recipe: String,
-    /// Whose faces: data set and selection.
+    /// Population: data set and selection of photos.
     pub population: String,
     /// Day of the fit, `YYYY-MM-DD`.
     pub date: String,
@@ -41,9 +41,9 @@ pub struct QualityModel {
     pub capture: Form,
     /// The same, knowing the length of the embedding.
     pub utility: Form,
-    /// What the coarse cells of an ordinary face look like.
+    /// Reference statistics of the coarse cells.
     pub cells: CellTable,
-    /// Front, turned away or covered.
+    /// Classifies a face as frontal, turned away or covered.
     #[serde(rename = "looks")]
     pub view: ViewClassifier,
 }
@@ -51,7 +51,7 @@ pub struct QualityModel {
 /// Why a `quality.toml` cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QualityError {
-    /// It makes no sense; the sentence says why.
+    /// Its values are invalid; the sentence says why.
     #[error("{0}")]
     Senseless(String),
     /// It was fitted on faces of another recipe.

@@ -1,4 +1,5 @@
-//! The boxes of a JP2 file (ISO/IEC 15444-1, annex I), read for what they cost.
+//! Parses the boxes of a JP2 file (ISO/IEC 15444-1, annex I): location of the codestream, and what
+//! decoding costs.
 
 use std::ops::Range;
 
@@ -10,12 +11,12 @@ const CUT: ImageError = ImageError::Truncated(Format::Jp2);
 /// Channels an output may have: four colours or three and alpha.
 const CHANNELS_MAX: usize = 4;
 
-/// Where the codestream is and what surrounds it.
+/// Location of the codestream, and properties from the header box.
 pub(super) struct Jp2Boxes {
     pub(super) codestream: Range<usize>,
-    /// Channels after palette lookup; `None` without a palette.
+    /// Number of channels after palette lookup; `None` without a palette.
     pub(super) channels: Option<u8>,
-    /// Size of the header box: profiles and palettes, which decoding copies.
+    /// Size of the header box in bytes; decoding copies its profiles and palettes.
     pub(super) header_bytes: u64,
 }
 
@@ -25,7 +26,7 @@ impl Jp2Boxes {
         Self { codestream: 0..bytes.len(), channels: None, header_bytes: 0 }
     }
 
-    /// Reads up to the first codestream; what follows it is not looked at.
+    /// Parses up to the first codestream; what follows is ignored.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
         let mut at = 0;
         let mut header = None;
@@ -69,8 +70,8 @@ impl Jp2Box {
     }
 }
 
-/// Channels a palette expands to, if there is one, and refusals of what would
-/// expand without bound or come out in wrong colours.
+/// Number of channels that a palette expands to, if there is one. Refuses palettes and colour
+/// spaces that would expand without bound or decode to wrong colours.
 fn header_channels(header: &[u8]) -> Result<Option<u8>, ImageError> {
     const CIELAB: [u8; 4] = [0, 0, 0, 14];
     let (mut at, mut columns, mut mapped) = (0, None, None);

@@ -1,5 +1,5 @@
-//! The markers of a codestream (ISO/IEC 15444-1, annex A), read for what
-//! decoding it would cost and for whether all of it is there.
+//! Parses the markers of a codestream (ISO/IEC 15444-1, annex A) to estimate the cost of decoding
+//! and to detect truncated files.
 
 use super::super::budget::{malformed, unsupported};
 use super::super::{Format, ImageError};
@@ -16,9 +16,9 @@ const LEVELS_MAX: u8 = 32;
 /// 3 * 32 + 1, and a few more.
 const QUANTISATION_BYTES_MAX: usize = 256;
 
-// Memory of the decoder's bookkeeping, from the sizes of its structures in
-// version 0.5 (code-block 72 bytes, tag-tree node 40, precinct 80, layer 24,
-// segment 32), with room for the doubling of growing vectors.
+// Memory of the decoder's data structures, from their sizes in version 0.5 (code-block 72 bytes,
+// tag-tree node 40, precinct 80, layer 24, segment 32), with room for the doubling of growing
+// vectors.
 const CODE_BLOCK_BYTES: u64 = 480;
 const PRECINCT_BYTES: u64 = 320;
 const LAYER_BYTES: u64 = 72;
@@ -35,21 +35,21 @@ const TREE_STEPS_MAX: u64 = 1 << 26;
 /// passes are terminated or bypass the coder.
 const PASSES_MAX: u64 = 94;
 
-/// What the markers say.
+/// Properties of a codestream from its markers.
 pub(super) struct Codestream {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) components: u8,
-    /// Memory of the decoder besides planes of samples: coefficients, wavelet
-    /// buffers and bookkeeping, at its peak.
+    /// Peak memory of the decoder besides planes of samples, in bytes: coefficients, wavelet
+    /// buffers and data structures.
     pub(super) working_bytes: u64,
-    /// Whether the last tile-part leaves its length open.
+    /// Whether the last tile-part has no declared length.
     pub(super) open_ended: bool,
 }
 
 impl Codestream {
-    /// Reads all markers, skipping packet data. `check_size` is asked as soon
-    /// as the size is known.
+    /// Parses all markers, skipping packet data. `check_size` is called as soon as the size is
+    /// known.
     pub(super) fn read(
         bytes: &[u8],
         format: Format,
@@ -78,11 +78,11 @@ impl Codestream {
                 Some(end) if end < reader.at => return Err(reader.bad("a tile shorter than its header")),
                 Some(end) if end > bytes.len() => return Err(reader.cut()),
                 Some(end) => reader.at = end,
-                // Up to the end marker, which must be the last thing there is.
+                // Up to the end marker, which must be last.
                 None => reader.at = bytes.len().saturating_sub(2).max(reader.at),
             }
         }
-        // A tile that never came would be a hole in the face.
+        // A missing tile would leave a hole in the picture.
         if seen_tiles.contains(&false) {
             return Err(reader.cut());
         }
@@ -159,7 +159,7 @@ impl SizSegment {
     }
 }
 
-/// The dearest that any coding style in the file makes a tile.
+/// Highest cost of a tile under any coding style in the file.
 struct DecodingCost {
     /// Per component of the largest tile.
     code_blocks: u64,
@@ -172,7 +172,7 @@ struct DecodingCost {
 }
 
 impl DecodingCost {
-    /// Takes in what COD and COC share (table A.20) and their layers.
+    /// Accounts for the parameters that COD and COC share (table A.20).
     fn style(
         &mut self,
         reader: &mut CodestreamReader<'_>,

@@ -1,4 +1,4 @@
-//! JPEG: by our own scaled decoder where it can, else by `zune-jpeg`.
+//! JPEG decoding: by `jpeg_scaled` where it supports the file, else by `zune-jpeg`.
 
 mod structure;
 
@@ -9,7 +9,7 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::budget::{malformed, unsupported, walled};
+use super::budget::{isolate_panics, malformed, unsupported};
 use super::{Decoded, Format, ImageError, Limits, RgbImage, denominator_for, jpeg_scaled, orient, pixels};
 use structure::{CodingProcess, JpegStructure};
 
@@ -39,14 +39,14 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, short_side_min: Option<u32>)
     Ok(Decoded { jpeg_quality: structure.quality, ..upright })
 }
 
-/// Colours of a decoded sample, by the rules libjpeg uses (jdapimin.c,
-/// `default_decompress_parms`): the Adobe segment decides, then the names.
+/// Colour model of the coded samples, by libjpeg's rules (jdapimin.c, `default_decompress_parms`):
+/// the Adobe segment decides, then the component identifiers.
 enum ColourModel {
     Grey,
     YCbCr,
     Rgb,
-    /// 0 for full ink, as Adobe's programs write it. Files that do not say
-    /// they are Adobe's are read the same way, as browsers and Pillow do.
+    /// CMYK with 0 for full ink, as Adobe's programs write it. Files without an Adobe segment are
+    /// read the same way, as by browsers and Pillow.
     InvertedCmyk,
     Ycck,
 }
@@ -64,9 +64,8 @@ fn colour_model(structure: &JpegStructure) -> ColourModel {
 
 fn decode_full(bytes: &[u8], structure: &JpegStructure) -> Result<Vec<u8>, ImageError> {
     let colours = colour_model(structure);
-    // The decoder sees no Adobe segment, so it takes three components for
-    // YCbCr and four for CMYK; asked for the same, it hands samples out
-    // untouched.
+    // The decoder does not get the Adobe segment, so it assumes YCbCr for three components and CMYK
+    // for four; with the same output colour space it returns samples unconverted.
     let output_colours = match colours {
         ColourModel::Grey => ColorSpace::Luma,
         ColourModel::YCbCr => ColorSpace::RGB,
@@ -80,7 +79,7 @@ fn decode_full(bytes: &[u8], structure: &JpegStructure) -> Result<Vec<u8>, Image
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(output_colours);
     let kept = structure.pixels_only(bytes);
-    let samples = walled(Format::Jpeg, || {
+    let samples = isolate_panics(Format::Jpeg, || {
         JpegDecoder::new_with_options(ZCursor::new(&kept), options).decode().map_err(translate)
     })?;
     Ok(match colours {
@@ -91,7 +90,7 @@ fn decode_full(bytes: &[u8], structure: &JpegStructure) -> Result<Vec<u8>, Image
     })
 }
 
-/// The decoder's messages quote codes from the data; ours are fixed.
+/// The decoder's messages quote values from the data; ours are fixed.
 fn translate(error: DecodeErrors) -> ImageError {
     let bad = |detail| malformed(Format::Jpeg, detail);
     match error {

@@ -1,19 +1,19 @@
-//! What a JPEG file is made of, read without decoding any of it.
+//! Parses the markers of a JPEG file without decoding it.
 //!
-//! One pass over the markers (ITU-T T.81 annex B) finds the size, the kind, the
-//! orientation and the end, so that costs are known before memory is spent and
-//! a file cut short is refused instead of shown half grey.
+//! One pass over the markers (ITU-T T.81 annex B) finds size, coding process, orientation and end
+//! of the picture, so that costs are known before allocation and truncated files are refused
+//! instead of decoded half grey.
 
 use std::ops::Range;
 
 use super::super::budget::{malformed, unsupported};
 use super::super::{Format, ImageError, standard_huffman};
 
-/// Scans beyond this are an attack on time, not a picture: libjpeg's standard
-/// progressive script has 10, optimised ones fewer than 20.
+/// Most scans; bounds the time. libjpeg's standard progressive script has 10, optimised ones fewer
+/// than 20.
 const SCANS_MAX: usize = 64;
-/// Segments that are kept for the decoder (tables and scans). 64 scans with
-/// eight tables each stay well below.
+/// Most segments passed on to the decoder (tables and scans); 64 scans with eight tables each stay
+/// well below.
 const PARTS_MAX: usize = 1024;
 
 /// Bytes put where the end marker was: twice the 64 bits that the decoder
@@ -27,7 +27,7 @@ const DQT: u8 = 0xDB;
 const DHT: u8 = 0xC4;
 const DRI: u8 = 0xDD;
 
-/// How the picture is coded.
+/// Coding process of the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CodingProcess {
     /// SOF0 or SOF1 at 8 bits: one pass.
@@ -45,7 +45,7 @@ pub(super) struct FrameComponent {
     pub(super) v: u8,
 }
 
-/// What the markers say.
+/// Properties of a JPEG file from its markers.
 #[derive(Debug)]
 pub(super) struct JpegStructure {
     pub(super) width: u32,
@@ -62,17 +62,17 @@ pub(super) struct JpegStructure {
     pub(super) exif: Option<Range<usize>>,
     /// 1…100, by the first luminance table; see [`quality_of`].
     pub(super) quality: Option<f32>,
-    /// Whether a sequential picture gives no Huffman table before its first scan: a frame
-    /// of a webcam (Motion JPEG), coded with the standard ones.
+    /// Whether a sequential picture has no Huffman table before its first scan, as frames of
+    /// webcams (Motion JPEG), which use the standard tables.
     pub(super) standard_huffman: bool,
-    /// What makes pixels: frame, tables, scans, end. Everything else (APPn,
-    /// comments, what follows the end) never reaches a decoder.
+    /// The segments needed for pixels: frame, tables, scans, end. Everything else (APPn, comments,
+    /// trailing bytes) never reaches a decoder.
     parts: Vec<Range<usize>>,
 }
 
 impl JpegStructure {
-    /// Reads the markers up to the end of the (first) picture. `check_size` is
-    /// asked as soon as the size is known.
+    /// Parses the markers up to the end of the (first) picture. `check_size` is called as soon as
+    /// the size is known.
     pub(super) fn read(
         bytes: &[u8],
         check_size: impl FnMut(u32, u32) -> Result<(), ImageError>,
@@ -93,14 +93,13 @@ impl JpegStructure {
         reader.run()
     }
 
-    /// The file without what makes no pixels: the metadata parsers of a
-    /// decoder are attack surface for nothing.
+    /// The file reduced to the segments needed for pixels, so that the decoder's metadata parsers
+    /// are no attack surface.
     ///
-    /// A sequential picture ends in zeros instead of its end marker. At a
-    /// marker the decoder goes on with zero bits for as long as the picture
-    /// needs, and a scan that ends too early would come out half grey; at the
-    /// end of the bytes it gives up. The zeros are what it may read ahead. In
-    /// passes, it wants the marker.
+    /// The end marker of a sequential picture is replaced by zeros. At a marker the decoder would
+    /// continue with zero bits, so a truncated scan would come out half grey; at the end of the
+    /// bytes it fails. The zeros are what it may read ahead. For progressive pictures it needs the
+    /// marker.
     pub(super) fn pixels_only(&self, bytes: &[u8]) -> Vec<u8> {
         let length: usize = self.parts.iter().map(ExactSizeIterator::len).sum();
         let mut kept = Vec::with_capacity(length + 2 + END_MAX + standard_huffman::SEGMENT.len());
@@ -169,7 +168,7 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> MarkerReader<'_, F> {
             let marker = self.marker()?;
             match marker {
                 EOI => break,
-                // Markers without a length; between segments they mean nothing.
+                // Markers without a length; they have no meaning between segments.
                 0x01 | 0xD0..=0xD7 => continue,
                 SOI => return Err(bad("a second start of image")),
                 _ => {}
@@ -323,7 +322,7 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> MarkerReader<'_, F> {
         }
         if self.first_scan.is_none() {
             let first = FirstScan { components: scan_components, bits_min: bits_min(frame, scan_components) };
-            // A header that promises a large picture over next to no data.
+            // A header that declares a large picture with too little data.
             if ((self.at - start) as u64) * 8 < first.bits_min {
                 return Err(CUT);
             }
@@ -343,8 +342,8 @@ fn bits_min(frame: &FrameHeader, scan_components: usize) -> u64 {
     let blocks = if scan_components == frame.components.len() && scan_components > 1 {
         mcus * frame.components.iter().map(|c| u64::from(c.h) * u64::from(c.v)).sum::<u64>()
     } else {
-        // One component alone leaves the padding of whole units out, and the
-        // least sampled has one block a unit: a lower bound whichever it is.
+        // A scan of a single component has no padding to whole MCUs, and the component with the
+        // lowest sampling has one block per MCU: a lower bound for any component.
         mcus.min(u64::from(frame.width).div_ceil(32) * u64::from(frame.height).div_ceil(32))
     };
     match frame.coding {

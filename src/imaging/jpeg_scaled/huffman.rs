@@ -1,9 +1,8 @@
-//! Huffman tables (T.81 annex C, F.2.2.3) arranged for few look-ups.
+//! Huffman decoding tables (T.81 annex C, F.2.2.3) that decode up to two symbols per look-up.
 //!
-//! A baseline symbol is a code followed by the extra bits of a value. The
-//! tables are indexed by the next [`LOOK_BITS`] bits and answer code *and*
-//! extra bits at once, where both lie within the index, for two symbols when
-//! they fit. What does not fit goes through [`HuffmanDecoder`].
+//! A baseline symbol is a code followed by the extra bits of a value. The tables are indexed by the
+//! next [`LOOK_BITS`] bits and answer code *and* extra bits at once, where both lie within the
+//! index, for two symbols when they fit. Longer codes are decoded by [`HuffmanDecoder`].
 
 use super::markers::TableSpec;
 
@@ -25,7 +24,7 @@ pub(super) const EOB_ADVANCE: u32 = 128;
 /// Most that the symbols of one [`SymbolSkip`] advance, an end of block not counted.
 const SKIP_ADVANCE_MAX: u32 = 64;
 
-/// Codes to symbols, one at a time.
+/// Decodes one code at a time.
 pub(super) struct HuffmanDecoder {
     /// By the next nine bits: symbol << 8 | code length, 0 where no code is
     /// that short.
@@ -179,9 +178,8 @@ impl SymbolPair {
     }
 }
 
-/// As many AC symbols as a look-up can pass over when their values are not
-/// wanted: bits to drop (low byte; 0 where it found nothing), advance (high
-/// byte). The extra bits of the last may reach past the index.
+/// All AC symbols that one look-up can skip if their values are not needed: bits to drop (low byte;
+/// 0 if none), advance (high byte). The extra bits of the last may extend beyond the index.
 #[derive(Clone, Copy)]
 pub(super) struct SymbolSkip(u16);
 

@@ -1,6 +1,5 @@
-//! The marker segments in front of the entropy-coded data (T.81 annex B),
-//! read strictly: what is not plainly a baseline picture of the kind this
-//! decoder knows is `None`, never a guess.
+//! Parses the marker segments in front of the entropy-coded data (T.81 annex B) strictly: `None`
+//! for anything but a supported baseline picture.
 
 use super::super::standard_huffman;
 use super::huffman::{AcTable, DcTable};
@@ -46,7 +45,7 @@ pub(super) struct ScanComponent {
     pub(super) ac: usize,
 }
 
-/// All that must be known before the first MCU.
+/// Everything needed before the first MCU is decoded.
 pub(super) struct BaselineHeader {
     /// Width in pixels, 1 to 65535.
     pub(super) width: usize,
@@ -175,8 +174,7 @@ fn read_quant(mut segment: &[u8], tables: &mut [Option<[u8; 64]>; 4]) -> Option<
     Some(())
 }
 
-/// A Huffman table as the file gives it: how many codes of each length, and
-/// what they mean.
+/// A Huffman table as specified in the file: number of codes of each length, and their symbols.
 #[derive(Clone, Copy)]
 pub(super) struct TableSpec<'a> {
     /// Codes of 1 to 16 bits.
@@ -225,9 +223,8 @@ fn read_scan(segment: &[u8], components: &mut [ScanComponent]) -> Option<()> {
     Some(())
 }
 
-/// Whether three components are certainly Y, Cb, Cr: JFIF says so, Adobe's
-/// marker says so, or nobody speaks and the identifiers are the customary ones
-/// (cameras that write Exif alone).
+/// Whether three components are certainly Y, Cb, Cr: by the JFIF or Adobe marker, or, without
+/// either, by the customary identifiers (cameras that write Exif only).
 fn is_known_colour(components: &[ScanComponent], jfif: bool, adobe_transform: Option<u8>) -> bool {
     match (components, adobe_transform) {
         ([_], _) => true,

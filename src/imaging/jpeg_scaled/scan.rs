@@ -1,5 +1,5 @@
-//! The scan: MCU after MCU through the Huffman tables into coefficients, group
-//! after group of blocks through the transform into rows, and rows into RGB.
+//! Decodes the scan: MCUs to coefficients by the Huffman tables, groups of blocks to rows by the
+//! inverse transform, and rows to RGB.
 //!
 //! [`ScanDecoder::run`] is compiled twice, for any processor and for AVX2 with BMI;
 //! both are the same source and give the same bytes.
@@ -51,7 +51,7 @@ impl Plane<'_> {
     }
 }
 
-/// What the decoding of a picture needs, allocated before it begins.
+/// State of decoding a picture, allocated before it begins.
 pub(super) struct ScanDecoder<'a> {
     header: &'a BaselineHeader,
     source: ScanBytes<'a>,

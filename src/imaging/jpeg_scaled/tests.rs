@@ -1,4 +1,4 @@
-//! The decoder against the definition of its transform and against a full one.
+//! Compares the decoder with the definition of its transform and with a full decoder.
 
 use proptest::prelude::*;
 use zune_core::bytestream::ZCursor;

@@ -23,7 +23,7 @@ pub(super) const LANES: usize = 32;
 /// Blocks that are transformed at once: two vectors of eight floats.
 pub(super) const LANES_AT_ONCE: usize = 16;
 
-/// Places for coefficients: 64, and one for those that nobody will read.
+/// Places for coefficients: 64, and one for those that are discarded.
 const PLACES: usize = 65;
 const NOWHERE: u16 = (64 * LANES) as u16;
 
@@ -39,7 +39,7 @@ impl Coefficients {
         Self(Box::new([0; PLACES * LANES]))
     }
 
-    /// Forgets the coefficients of `places` places.
+    /// Clears the coefficients of `places` places.
     #[inline(always)]
     pub(super) fn clear(&mut self, places: usize) {
         self.0[..places * LANES].fill(0);
@@ -57,8 +57,8 @@ impl Coefficients {
     }
 }
 
-/// Where the k-th coefficient of a block goes. Indices past 63 go nowhere, as
-/// do frequencies that the reduced size leaves out.
+/// Place of the k-th coefficient of a block. Indices above 63 and frequencies that the reduced size
+/// leaves out are discarded.
 pub(super) struct PlaceMap(pub(super) [u16; 256]);
 
 impl PlaceMap {

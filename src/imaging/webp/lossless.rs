@@ -1,10 +1,8 @@
-//! What the prefix-code tables of a lossless stream would take in memory.
+//! Estimates the memory of the prefix-code tables of a lossless stream.
 //!
-//! A lossless picture may bring up to 65,536 groups of five codes. Their tables
-//! are the one thing whose size no header tells: two megabytes of file can ask
-//! for a gigabyte. So everything before the pixels is read here first (RFC
-//! 9649, sections 4 to 6), in the same way as the decoder will read it, only
-//! to count.
+//! A lossless picture may bring up to 65,536 groups of five codes. No header gives the size of
+//! their tables: a file of two megabytes can require a gigabyte. So everything before the pixels is
+//! parsed here first (RFC 9649, sections 4 to 6), as the decoder would, only to count.
 
 use super::super::ImageError;
 use super::super::budget::malformed;
@@ -22,8 +20,7 @@ const CODE_LENGTH_MAX: usize = 15;
 const CODES_IN_GROUP: usize = 5;
 const LENGTH_CODES: u16 = 24;
 
-/// Bytes that all tables of the stream take; reading stops where they pass
-/// `bytes_max`, as the picture will be refused anyway.
+/// Bytes of all tables of the stream; stops beyond `bytes_max`, as the picture is refused anyway.
 pub(super) fn table_bytes(stream: &[u8], (width, height): (u32, u32), bytes_max: u64) -> Result<u64, ImageError> {
     let mut reader = PrefixBitReader { stream, at: 0 };
     let width = reader.transforms(width, height)?;
@@ -50,7 +47,7 @@ fn shrunk(side: u32, bits: u32) -> u32 {
 
 /// A canonical prefix code.
 struct PrefixCode {
-    /// How many symbols have each length.
+    /// Number of symbols by code length.
     counts: [u16; CODE_LENGTH_MAX + 1],
     /// Symbols by length, then value; a single one is read without any bit.
     symbols: Vec<u16>,
@@ -89,7 +86,7 @@ struct PrefixBitReader<'a> {
 }
 
 impl PrefixBitReader<'_> {
-    /// Up to 18 bits, the first read lowest.
+    /// Reads up to 18 bits, least significant first.
     fn bits(&mut self, count: u32) -> Result<u32, ImageError> {
         let end = self.at + count as usize;
         if end > self.stream.len() * 8 {

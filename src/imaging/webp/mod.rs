@@ -8,7 +8,7 @@ use image::ImageDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 
-use super::budget::{malformed, unsupported, walled};
+use super::budget::{isolate_panics, malformed, unsupported};
 use super::{Decoded, Format, ImageError, Limits, RgbImage, orient, pixels};
 
 const CUT: ImageError = ImageError::Truncated(Format::WebP);
@@ -26,12 +26,12 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageErro
     let (width, height) = structure.frame.size;
     let orientation = structure.exif.map_or(Orientation::NoTransforms, orient::from_exif);
     let decode_bytes = structure.decode_bytes(orientation);
-    // Twice: reading how large the tables are takes memory, too, but less.
+    // Checked twice: measuring the tables takes memory, too, but less.
     limits.check_memory(decode_bytes)?;
     limits.check_memory(decode_bytes + structure.table_bytes(limits.decode_bytes_max)?)?;
 
     let kept = structure.pixels_only();
-    let data = walled(Format::WebP, || {
+    let data = isolate_panics(Format::WebP, || {
         let decoder = WebPDecoder::new(Cursor::new(&kept)).map_err(translate)?;
         if decoder.dimensions() != (width, height) {
             return Err(malformed(Format::WebP, "a size that changes"));
@@ -61,7 +61,7 @@ struct ImageChunk<'a> {
     body: &'a [u8],
 }
 
-/// What the chunks say (RFC 9649, section 2), and those that make pixels.
+/// Properties of a WebP file (RFC 9649, section 2), and the chunks needed for pixels.
 struct WebpStructure<'a> {
     frame: ImageChunk<'a>,
     /// Transparency of a lossy frame.
@@ -162,7 +162,7 @@ impl<'a> WebpStructure<'a> {
         4 * self.kept_bytes() as u64 + decoding.max(turning)
     }
 
-    /// Memory of the prefix-code tables, which only their stream tells.
+    /// Memory of the prefix-code tables, by parsing the stream.
     fn table_bytes(&self, bytes_max: u64) -> Result<u64, ImageError> {
         let stream = match (self.frame.lossless, self.alpha) {
             (true, _) => self.frame.body.get(LOSSLESS_HEADER_BYTES..),

@@ -3,7 +3,7 @@
 use super::aging::Aging;
 use super::cross_fit::CrossFit;
 use super::differentials::{Differential, FixedThreshold, WorstGroup};
-use super::page::{Page, grouped, rate_cell, scientific};
+use super::html::{Page, grouped, rate_cell, scientific};
 use super::report::EvaluationReport;
 use super::slices::Ratio;
 

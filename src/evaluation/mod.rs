@@ -29,11 +29,13 @@ mod cross_fit;
 mod differential_page;
 mod differentials;
 mod discard;
+mod evaluate;
 
 mod fit;
 mod fusion;
 mod groups;
 mod histogram;
+mod html;
 mod least_squares;
 mod lists;
 mod manifest_warnings;
@@ -49,6 +51,7 @@ mod plots;
 mod rates;
 mod report;
 mod set;
+mod skipped;
 mod slices;
 mod svg;
 mod view;
@@ -62,11 +65,13 @@ pub use differentials::{
     Differential, Differentials, FixedThreshold, GroupRates, WorstGroup, differentials, fixed_thresholds,
 };
 pub use discard::{DiscardCurve, DiscardPoint, discard_curves};
+pub use evaluate::{EvaluationOptions, evaluate};
 pub use fit::{CurveDescription, FitError, fit_curve};
 pub(crate) use fit::{CurveShape, fit_curve_down_to};
 pub use fusion::{FusionMethodResult, FusionReport, fusion};
 pub use groups::{ComparisonRules, GroupBy, PhotoCounts, PhotoGroups};
 pub use histogram::{Histogram, WEIGHT, WeightedHistogram, bin, edge};
+pub(crate) use html::{grouped, percent};
 pub use lists::{BadLine, ListError, ListedPhotos, PairList, PairListRow, Protocol};
 pub use manifest_warnings::ManifestWarning;
 pub use material::{ComparisonPlan, Material};
@@ -76,18 +81,15 @@ pub use pad_frames::{FramesRates, FramesReport, FusionRule, pad_frames};
 pub use pad_page::pad_page;
 pub use pad_text::pad_text;
 pub use page::page;
-pub(crate) use page::{grouped, percent};
 pub use pairs::{
     AllPairs, Comparison, ComparisonSource, ListedComparisons, ListedPair, ProbeComparisons, collect, histograms, scan,
     tallies,
 };
 pub use plots::{Plots, plots};
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};
-pub use report::{
-    EvaluationInputs, EvaluationOptions, EvaluationReport, MissingPart, PadDocument, SamePicture, SamePictures,
-    SkippedRow, SkippedRows, SuspectedLabel, evaluate,
-};
+pub use report::{EvaluationInputs, EvaluationReport, MissingPart, PadDocument, SuspectedLabel};
 pub use set::{ManifestColumn, PhotoMeasure, PhotoSet};
+pub use skipped::{SamePicture, SamePictures, SkippedRow, SkippedRows};
 pub use slices::{Ratio, Slice, SlicePoint, slices};
 pub use svg::Svg;
 pub(crate) use svg::{Plot, PlotAxis, printable};

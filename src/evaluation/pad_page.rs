@@ -1,8 +1,9 @@
 //! The HTML report of a presentation attack detection test, in Vietnamese and English.
 
+use super::html::{Page, grouped, percent, rate_cell};
 use super::pad::{BONA_FIDE, ConfidenceLimits};
 use super::pad_frames::FramesReport;
-use super::page::{Page, grouped, left_out, percent, rate_cell};
+use super::page::left_out;
 use super::rates::Rate;
 use super::report::PadDocument;
 

@@ -1,7 +1,7 @@
 //! The text report of a presentation attack detection test.
 
+use super::html::percent;
 use super::pad::{ConfidenceLimits, PadReport};
-use super::page::percent;
 use super::rates::Rate;
 
 /// Renders the report as lines; `shown` makes the name of an attack type safe for a terminal.

@@ -56,7 +56,7 @@ pub enum DeclaredType {
 
 impl Dg2Photo {
     /// Whether the header declares another format than the picture has.
-    pub fn type_lies(&self) -> bool {
+    pub fn declared_type_differs(&self) -> bool {
         match (self.format, self.declared) {
             (Some(Format::Jpeg), Some(declared)) => declared != DeclaredType::Jpeg,
             (Some(Format::Jp2 | Format::J2k), Some(declared)) => declared != DeclaredType::Jpeg2000,

@@ -18,7 +18,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::onnx::{Graph, Node};
+use super::onnx::{Node, OnnxGraph};
 
 /// Channels of a block, of the widest layout ONNX Runtime has (AVX-512); a
 /// multiple of the others'.
@@ -50,7 +50,7 @@ struct Chain {
 
 /// Widens every chain that has a depthwise convolution in it; whether there was
 /// one. `None` where the weights are not what their shapes say.
-pub(super) fn widen(graph: &mut Graph<'_>) -> Option<bool> {
+pub(super) fn widen(graph: &mut OnnxGraph<'_>) -> Option<bool> {
     let mut chains: Vec<Chain> = Vec::new();
     let mut chain_of: HashMap<String, usize> = HashMap::new();
     for step in &graph.steps {
@@ -105,7 +105,7 @@ pub(super) fn widen(graph: &mut Graph<'_>) -> Option<bool> {
             graph.steps[at].set_inputs(inputs, group)?;
         } else if node.is("PRelu") {
             inputs[1] = wider(graph, &inputs[1], to, None)?;
-            graph.steps[at] = super::onnx::Step::new(Node { input: inputs, ..node });
+            graph.steps[at] = super::onnx::GraphNode::new(Node { input: inputs, ..node });
         }
     }
     graph.forget_shapes(&chain_of.into_keys().collect::<HashSet<_>>());
@@ -114,7 +114,7 @@ pub(super) fn widen(graph: &mut Graph<'_>) -> Option<bool> {
 
 /// What a node is to a chain of `channels`, or to none; `None` where it is nothing
 /// that can be widened.
-fn part(graph: &Graph<'_>, node: &Node, channels: Option<i64>) -> Option<Part> {
+fn part(graph: &OnnxGraph<'_>, node: &Node, channels: Option<i64>) -> Option<Part> {
     let dims = |at: usize| node.input.get(at).and_then(|name| graph.tensor(name)).map(|t| t.dims());
     if node.is("Relu") {
         return Some(Part::Pointwise);
@@ -140,7 +140,7 @@ fn part(graph: &Graph<'_>, node: &Node, channels: Option<i64>) -> Option<Part> {
 }
 
 /// A new constant: the old one with zeros up to so many rows and columns.
-fn wider(graph: &mut Graph<'_>, name: &str, rows: Option<i64>, columns: Option<i64>) -> Option<String> {
+fn wider(graph: &mut OnnxGraph<'_>, name: &str, rows: Option<i64>, columns: Option<i64>) -> Option<String> {
     let tensor = graph.tensor(name)?;
     let values = tensor.floats()?;
     let mut dims = tensor.dims().to_vec();

@@ -276,29 +276,12 @@ mod tests {
     use super::super::rates::overall;
     use super::super::worst_group::tests::alike;
     use super::*;
-    use crate::matching::{CurveBasis, Knot, Reference, Tail, Weighting};
+    use crate::matching::{Weighting, fixture};
 
     const BOOTSTRAP: Bootstrap = Bootstrap { repetitions: 100, seed: 1 };
 
     fn stated(threshold: f64) -> Curve {
-        let knot = |score, fmr| Knot { score, fmr, factor: None };
-        Curve {
-            probe_frames: 1,
-            reference: Reference::Any,
-            group: "pooled".into(),
-            weighed: Weighting::Comparisons,
-            basis: CurveBasis::Counted,
-            population: "made up".into(),
-            date: "2026-01-01".into(),
-            subjects: 10,
-            impostor_comparisons: 1000,
-            knots: vec![knot(-1.0, 0.5), knot(threshold, 1e-3), knot(threshold + 0.05, 1e-4)],
-            tail: Tail { slope: 40.0, curvature: 0.0 },
-            tail_factors: Vec::new(),
-            genuine_comparisons: 0,
-            misses_group: "pooled".into(),
-            misses: Vec::new(),
-        }
+        fixture::curve(&[(-1.0, 0.5), (threshold, 1e-3), (threshold + 0.05, 1e-4)], None, 40.0)
     }
 
     #[test]

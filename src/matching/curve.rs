@@ -365,27 +365,19 @@ impl Curve {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::fixture;
     use super::*;
     use proptest::prelude::*;
 
     pub fn curve() -> Curve {
         let knot = |score, fmr, factor| Knot { score, fmr, factor: Some(factor) };
         Curve {
-            probe_frames: 1,
-            reference: Reference::Any,
-            group: POOLED.into(),
-            weighed: Weighting::Comparisons,
-            basis: CurveBasis::Counted,
-            population: "made up".into(),
-            date: "2026-01-01".into(),
-            subjects: 10,
-            impostor_comparisons: 1000,
             knots: vec![knot(0.0, 0.5, 1.1), knot(0.2, 1e-2, 1.5), knot(0.42, 1e-4, 3.0)],
             tail: Tail { slope: 25.0, curvature: 30.0 },
             tail_factors: vec![TailFactor { score: 0.5, factor: 4.0 }, TailFactor { score: 0.6, factor: 8.0 }],
             genuine_comparisons: 100,
-            misses_group: POOLED.into(),
             misses: vec![FnmrPoint { score: 0.2, fnmr: 0.01 }, FnmrPoint { score: 0.6, fnmr: 0.41 }],
+            ..fixture::curve(&[], None, 1.0)
         }
     }
 

@@ -8,6 +8,8 @@ mod agreement;
 mod calibration;
 mod curve;
 mod dot;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod provenance;
 pub mod worst_group;
 

@@ -113,7 +113,7 @@ fn condition(text: &str) -> Result<(String, String), String> {
 
 /// The `calibrate` answer.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct CalibrateAnswer<'a> {
     out: &'a Path,
     recipe: String,
     left_out: u64,
@@ -192,7 +192,8 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
 
     let failures = loaded.inputs.failures.values().sum();
     let left_out = loaded.inputs.left_out.count;
-    let answer = Answer { out: &out, recipe: recipe.to_string(), left_out, failures, curves: fitted, groups, skipped };
+    let answer =
+        CalibrateAnswer { out: &out, recipe: recipe.to_string(), left_out, failures, curves: fitted, groups, skipped };
     if args.json {
         print::json(&answer)?;
     } else {
@@ -266,7 +267,7 @@ fn fitted(curve: &Curve) -> CurveFitted {
     }
 }
 
-fn text(answer: &Answer<'_>) -> String {
+fn text(answer: &CalibrateAnswer<'_>) -> String {
     let mut text = format!("{}: recipe {}", answer.out.display(), answer.recipe);
     for curve in &answer.curves {
         text += &format!(

@@ -28,11 +28,11 @@ Exit code: 0 done, 2 the folder or the pack cannot be used, or wrong usage.";
 #[command(after_help = EXAMPLES)]
 pub struct GalleryCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    action: GalleryAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum GalleryAction {
     /// Make an empty gallery
     #[command(after_help = EXAMPLES)]
     Init(Of),
@@ -56,7 +56,7 @@ struct Of {
 
 /// The answer.
 #[derive(Serialize)]
-struct Answer {
+struct GalleryAnswer {
     gallery: String,
     subjects: u64,
     templates: u64,
@@ -72,8 +72,8 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     let (of, create) = match args.action {
-        Action::Init(of) => (of, true),
-        Action::Show(of) => (of, false),
+        GalleryAction::Init(of) => (of, true),
+        GalleryAction::Show(of) => (of, false),
     };
     let Some(folder) = of.folder.or(of.data).or_else(|| settings.data.clone()) else {
         return Err(Failure::new("no gallery named; give its folder, or --data DIR"));
@@ -88,7 +88,7 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
     let gallery = super::backend::opened(&folder, &pack, options).map_err(|e| settings.blame_folder(&folder, e))?;
     runtime::block_on(async {
         let stats = gallery.stats();
-        let answer = Answer {
+        let answer = GalleryAnswer {
             gallery: gallery.id().to_string(),
             subjects: stats.subjects,
             templates: stats.templates,
@@ -100,11 +100,11 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
     })
 }
 
-fn tell(folder: &Path, answer: &Answer, is_new: bool, json: bool) -> Result<(), Failure> {
+fn tell(folder: &Path, answer: &GalleryAnswer, is_new: bool, json: bool) -> Result<(), Failure> {
     if json {
         return print::json(answer);
     }
-    let (folder, Answer { gallery, subjects, templates, pack, .. }) = (folder.display(), answer);
+    let (folder, GalleryAnswer { gallery, subjects, templates, pack, .. }) = (folder.display(), answer);
     print::answer(&match is_new {
         true => format!("made an empty gallery in {folder} for the model pack {pack}; its id is {gallery}"),
         false => format!("gallery {gallery}: {subjects} subjects, {templates} templates of the model pack {pack}"),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::differentials::FixedThreshold;
 use super::histogram::{WEIGHT, bin};
 use super::material::Material;
-use super::pairs::Comparison;
+use super::pairs::ScoredComparison;
 use super::rates::Rate;
 use super::set::{ManifestColumn, PhotoSet};
 use super::view::{Bootstrap, ComparisonView, Totals, interval};
@@ -75,7 +75,7 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
     let genuine = material.genuine_pairs();
     let score = |a: u32, b: u32| compare(set.template(a)?, set.template(b)?).ok();
     let made = |by: &'static str, value: &dyn Fn(u32, u32) -> Option<f64>, band: &dyn Fn(f64) -> BandEnds| {
-        let mut bands: Vec<(BandEnds, Vec<Comparison>)> = Vec::new();
+        let mut bands: Vec<(BandEnds, Vec<ScoredComparison>)> = Vec::new();
         let mut unknown = 0;
         for &(a, b) in &genuine {
             let (Some(of), Some(score)) = (value(a, b).map(band), score(a, b)) else {
@@ -83,7 +83,7 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
                 continue;
             };
             let subject = set.subject(a);
-            let pair = Comparison { score, a, b, subject_a: subject, subject_b: subject, genuine: true };
+            let pair = ScoredComparison { score, a, b, subject_a: subject, subject_b: subject, genuine: true };
             match bands.iter_mut().find(|(known, _)| *known == of) {
                 Some((_, pairs)) => pairs.push(pair),
                 None => bands.push((of, vec![pair])),
@@ -125,7 +125,7 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
 
 /// Number of people in these comparisons, and FNMR at every threshold.
 fn rates(
-    pairs: &[Comparison],
+    pairs: &[ScoredComparison],
     weighed: Weighting,
     subjects: usize,
     thresholds: &[FixedThreshold],
@@ -140,7 +140,7 @@ fn rates(
         Weighting::Comparisons => ComparisonView::new(pairs, &[], counted, subjects),
         Weighting::People => {
             let genuine = of_people.iter().map(|&(a, b, _)| (a, b, WEIGHT)).collect();
-            let share = |pair: &Comparison| {
+            let share = |pair: &ScoredComparison| {
                 let at = of_people.binary_search_by_key(&pair.subject_a, |(subject, ..)| *subject);
                 at.map_or(WEIGHT, |at| (WEIGHT / of_people[at].2.max(1)).max(1))
             };

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::material::Material;
-use super::pairs::Comparison;
+use super::pairs::ScoredComparison;
 use super::rates::Rate;
 use super::set::PhotoMeasure;
 use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Totals, interval};
@@ -125,7 +125,7 @@ fn by_comparison(
     threshold: i32,
     bootstrap: Bootstrap,
 ) -> Rate {
-    let lower = |pair: &Comparison| match (value(pair.a), value(pair.b)) {
+    let lower = |pair: &ScoredComparison| match (value(pair.a), value(pair.b)) {
         (Some(a), Some(b)) => a.min(b),
         _ => f32::INFINITY,
     };
@@ -133,7 +133,8 @@ fn by_comparison(
         material.genuine_held().iter().enumerate().map(|(i, pair)| (lower(pair), i)).collect();
     order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
     let discarded_count = (share * order.len() as f64).floor() as usize;
-    let left: Vec<Comparison> = order[discarded_count..].iter().map(|(_, i)| material.genuine_held()[*i]).collect();
+    let left: Vec<ScoredComparison> =
+        order[discarded_count..].iter().map(|(_, i)| material.genuine_held()[*i]).collect();
     let totals = Totals::counted(left.iter().map(|p| (p.subject_a, p.subject_b, true)));
     let view = ComparisonView::new(&left, &[], totals, material.set().subjects());
     let rates = view.counted();

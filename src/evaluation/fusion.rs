@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::pairs::Comparison;
+use super::pairs::ScoredComparison;
 use super::rates::Rate;
 use super::set::{PhotoMeasure, PhotoSet};
 use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Totals, interval};
@@ -129,8 +129,9 @@ pub fn fusion(
 
     let totals = totals(&people, seeds, set.subjects());
     let views = ways.iter().map(|(_, way)| {
-        let pairs: Vec<Comparison> = draws.iter().flat_map(|draws| compare(set, measures, draws, way)).collect();
-        let (genuine, impostor): (Vec<Comparison>, Vec<Comparison>) = pairs.into_iter().partition(|p| p.genuine);
+        let pairs: Vec<ScoredComparison> = draws.iter().flat_map(|draws| compare(set, measures, draws, way)).collect();
+        let (genuine, impostor): (Vec<ScoredComparison>, Vec<ScoredComparison>) =
+            pairs.into_iter().partition(|p| p.genuine);
         ComparisonView::new(&genuine, &impostor, totals.clone(), set.subjects()).near(FMR)
     });
     let views: Vec<ComparisonView> = views.collect();
@@ -176,7 +177,12 @@ fn result(
 }
 
 /// Compares every probe with every reference of one seed.
-fn compare(set: &PhotoSet, measures: &[PhotoMeasure], draws: &[ProbeDraw], way: &FusionMethod) -> Vec<Comparison> {
+fn compare(
+    set: &PhotoSet,
+    measures: &[PhotoMeasure],
+    draws: &[ProbeDraw],
+    way: &FusionMethod,
+) -> Vec<ScoredComparison> {
     let dot = Dot::best();
     let rows = draws.par_iter().filter_map(|draw| {
         let captures: Vec<&Template> = draw.frames.iter().filter_map(|&photo| set.template(photo)).collect();
@@ -203,7 +209,7 @@ fn compare(set: &PhotoSet, measures: &[PhotoMeasure], draws: &[ProbeDraw], way: 
         let pairs = draws.iter().filter_map(|of| {
             let reference = set.template(of.reference)?;
             let scores = probes.iter().map(|probe| dot.score(probe.vector(), reference.vector()));
-            Some(Comparison {
+            Some(ScoredComparison {
                 score: scores.fold(f32::MIN, f32::max),
                 a: draw.frames[0],
                 b: of.reference,

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::groups::{ComparisonRules, PhotoCounts, PhotoGroups};
 use super::histogram::{Histogram, WEIGHT, bin};
-use super::pairs::{AllPairs, Comparison, ComparisonSource, ListedComparisons, ListedPair, collect, histograms};
+use super::pairs::{AllPairs, ComparisonSource, ListedComparisons, ListedPair, ScoredComparison, collect, histograms};
 use super::set::PhotoSet;
 use super::view::{ComparisonView, Totals};
 use crate::matching::Weighting;
@@ -45,8 +45,8 @@ pub struct Material<'a> {
     pub impostor: Histogram,
     /// Whether the impostor comparisons are a sample of the possible ones.
     pub is_sample: bool,
-    genuine_held: Vec<Comparison>,
-    impostor_held: Vec<Comparison>,
+    genuine_held: Vec<ScoredComparison>,
+    impostor_held: Vec<ScoredComparison>,
     /// Impostor comparisons are kept from this bin up.
     impostor_from: i32,
     share: f64,
@@ -90,7 +90,8 @@ impl<'a> Material<'a> {
         let held = collect(source, |pair, bin| if pair.genuine { bin < genuine_below } else { bin >= impostor_from });
         let (mut genuine_held, mut impostor_held): (Vec<_>, Vec<_>) = held.into_iter().partition(|p| p.genuine);
         // Rows were processed in arbitrary order; sorting makes the result deterministic.
-        let order = |x: &Comparison, y: &Comparison| (bin(x.score), x.a, x.b).cmp(&(bin(y.score), y.a, y.b));
+        let order =
+            |x: &ScoredComparison, y: &ScoredComparison| (bin(x.score), x.a, x.b).cmp(&(bin(y.score), y.a, y.b));
         genuine_held.par_sort_unstable_by(order);
         impostor_held.par_sort_unstable_by(|x, y| order(y, x));
         let mut material = Self {
@@ -159,12 +160,12 @@ impl<'a> Material<'a> {
     }
 
     /// Genuine comparisons kept, in ascending order of score.
-    pub fn genuine_held(&self) -> &[Comparison] {
+    pub fn genuine_held(&self) -> &[ScoredComparison] {
         &self.genuine_held
     }
 
     /// Impostor comparisons kept, in descending order of score.
-    pub fn impostor_held(&self) -> &[Comparison] {
+    pub fn impostor_held(&self) -> &[ScoredComparison] {
         &self.impostor_held
     }
 
@@ -185,8 +186,8 @@ impl<'a> Material<'a> {
 
     /// The comparisons of two photos with the same `group` that `include` lets through.
     fn view_of(&self, group: impl Fn(u32) -> u32 + Copy, include: impl Fn(u32) -> bool + Copy) -> ComparisonView {
-        let keep = |p: &Comparison| include(p.a) && include(p.b) && group(p.a) == group(p.b);
-        let filter = |pairs: &[Comparison]| pairs.iter().filter(|p| keep(p)).copied().collect::<Vec<_>>();
+        let keep = |p: &ScoredComparison| include(p.a) && include(p.b) && group(p.a) == group(p.b);
+        let filter = |pairs: &[ScoredComparison]| pairs.iter().filter(|p| keep(p)).copied().collect::<Vec<_>>();
         let (genuine, impostor) = (filter(&self.genuine_held), filter(&self.impostor_held));
         let (set, terms, subjects) = (self.set, self.terms, self.set.subjects());
         let grouped = || {

@@ -82,8 +82,8 @@ pub use pad_page::pad_page;
 pub use pad_text::pad_text;
 pub use page::page;
 pub use pairs::{
-    AllPairs, Comparison, ComparisonSource, ListedComparisons, ListedPair, ProbeComparisons, collect, histograms, scan,
-    tallies,
+    AllPairs, ComparisonSource, ListedComparisons, ListedPair, ProbeComparisons, ScoredComparison, collect, histograms,
+    scan, tallies,
 };
 pub use plots::{Plots, plots};
 pub use rates::{DetPoint, EqualError, OperatingPoint, Overall, Rate, overall};

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::histogram::{bin, edge};
-use super::pairs::Comparison;
+use super::pairs::ScoredComparison;
 use super::rates::{Rate, too_few};
 use super::set::PhotoSet;
 use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, NOBODY, Totals, interval};
@@ -110,12 +110,12 @@ pub fn open_set(set: &PhotoSet, bootstrap: Bootstrap) -> Option<OpenSet> {
     let searches: Vec<OpenSetSearch> = splits.into_iter().flat_map(|(_, searches)| searches).collect();
     let pair = |search: &OpenSetSearch, score, genuine| {
         let (subject_a, subject_b) = (search.subject, if genuine { search.subject } else { NOBODY });
-        Comparison { score, a: search.photo, b: search.photo, subject_a, subject_b, genuine }
+        ScoredComparison { score, a: search.photo, b: search.photo, subject_a, subject_b, genuine }
     };
-    let mated: Vec<Comparison> = searches.iter().filter_map(|s| Some(pair(s, s.mate?, true))).collect();
-    let others: Vec<Comparison> =
+    let mated: Vec<ScoredComparison> = searches.iter().filter_map(|s| Some(pair(s, s.mate?, true))).collect();
+    let others: Vec<ScoredComparison> =
         searches.iter().filter(|s| s.mate.is_none()).map(|s| pair(s, s.other, false)).collect();
-    let totals = |pairs: &[Comparison], more: &[Comparison]| {
+    let totals = |pairs: &[ScoredComparison], more: &[ScoredComparison]| {
         Totals::counted(pairs.iter().chain(more).map(|p| (p.subject_a, p.subject_b, p.genuine)))
     };
     let view = ComparisonView::new(&mated, &others, totals(&mated, &others), set.subjects());
@@ -137,7 +137,7 @@ pub fn open_set(set: &PhotoSet, bootstrap: Bootstrap) -> Option<OpenSet> {
 
     // Rank one is missed if another person scores at least as high; hits are given the score 1,
     // misses −1.
-    let ranks: Vec<Comparison> =
+    let ranks: Vec<ScoredComparison> =
         searches.iter().filter_map(|s| Some(pair(s, if s.mate? > s.other { 1.0 } else { -1.0 }, true))).collect();
     let rank_view = ComparisonView::new(&ranks, &[], totals(&ranks, &[]), set.subjects());
     let ends = interval(rank_view.repeat(bootstrap, |_, rates| rates.fnmr(0)));
@@ -154,7 +154,7 @@ pub fn open_set(set: &PhotoSet, bootstrap: Bootstrap) -> Option<OpenSet> {
 }
 
 /// Number of distinct photos.
-fn photos<'a>(pairs: impl Iterator<Item = &'a Comparison>) -> u64 {
+fn photos<'a>(pairs: impl Iterator<Item = &'a ScoredComparison>) -> u64 {
     let mut photos: Vec<u32> = pairs.map(|p| p.a).collect();
     photos.sort_unstable();
     photos.dedup();

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::binomial::upper_limit;
 use super::histogram::{bin, edge};
 use super::pad_frames::FramesReport;
-use super::pairs::Comparison;
+use super::pairs::ScoredComparison;
 use super::rates::{Rate, too_few};
 use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Totals, interval};
 
@@ -132,8 +132,8 @@ pub struct BpcerAtApcer {
 pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, bootstrap: Bootstrap) -> PadReport {
     let edge_bin = bin(threshold);
     let mut no_response = BTreeMap::new();
-    let mut types: BTreeMap<&str, Vec<Comparison>> = BTreeMap::new();
-    let mut live: Vec<Comparison> = Vec::new();
+    let mut types: BTreeMap<&str, Vec<ScoredComparison>> = BTreeMap::new();
+    let mut live: Vec<ScoredComparison> = Vec::new();
     for presentation in presentations {
         let Presentation { attack, subject, score } = presentation;
         let Some(score) = *score else {
@@ -141,13 +141,13 @@ pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, boot
             continue;
         };
         let pair =
-            Comparison { score, a: 0, b: 0, subject_a: *subject, subject_b: *subject, genuine: attack.is_none() };
+            ScoredComparison { score, a: 0, b: 0, subject_a: *subject, subject_b: *subject, genuine: attack.is_none() };
         match attack {
             Some(attack) => types.entry(attack).or_default().push(pair),
             None => live.push(pair),
         }
     }
-    let view = |attacks: &[Comparison], live: &[Comparison]| {
+    let view = |attacks: &[ScoredComparison], live: &[ScoredComparison]| {
         let totals = Totals::counted(live.iter().chain(attacks).map(|p| (p.subject_a, p.subject_b, p.genuine)));
         ComparisonView::new(live, attacks, totals, subjects)
     };

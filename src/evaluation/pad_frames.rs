@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::histogram::bin;
 use super::pad::{AttackRate, ConfidenceLimits, Presentation};
-use super::pairs::Comparison;
+use super::pairs::ScoredComparison;
 use super::rates::{EqualError, Rate, too_few};
 use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Rates, Totals, interval};
 use crate::random::SplitMix;
@@ -122,15 +122,15 @@ fn groups<'a>(
     rule: FusionRule,
     seeds: u64,
     seed: u64,
-) -> BTreeMap<Option<&'a str>, Vec<Comparison>> {
-    let mut groups: BTreeMap<Option<&str>, Vec<Comparison>> = BTreeMap::new();
+) -> BTreeMap<Option<&'a str>, Vec<ScoredComparison>> {
+    let mut groups: BTreeMap<Option<&str>, Vec<ScoredComparison>> = BTreeMap::new();
     for round in 0..seeds {
         for (&(attack, subject), scores) in captures {
             let mut scores = scores.clone();
             let count = scores.len();
             SplitMix::stream(seed.wrapping_add(round), u64::from(subject)).choose(&mut scores, count);
             let kind = groups.entry(attack).or_default();
-            kind.extend(scores.chunks_exact_mut(frames).map(|group| Comparison {
+            kind.extend(scores.chunks_exact_mut(frames).map(|group| ScoredComparison {
                 score: rule.of(group),
                 a: 0,
                 b: 0,
@@ -146,7 +146,7 @@ fn groups<'a>(
 fn rates(
     frames: usize,
     rule: FusionRule,
-    groups: &BTreeMap<Option<&str>, Vec<Comparison>>,
+    groups: &BTreeMap<Option<&str>, Vec<ScoredComparison>>,
     subjects: usize,
     threshold: f32,
     seeds: u64,
@@ -155,7 +155,7 @@ fn rates(
     let at = bin(threshold);
     let live = groups.get(&None).map_or(&[][..], Vec::as_slice);
     let attacks = groups.iter().filter_map(|(attack, pairs)| Some(((*attack)?, pairs.as_slice())));
-    let view = |pairs: &[Comparison], live: &[Comparison]| {
+    let view = |pairs: &[ScoredComparison], live: &[ScoredComparison]| {
         let totals = Totals::counted(live.iter().chain(pairs).map(|p| (p.subject_a, p.subject_b, p.genuine)));
         ComparisonView::new(live, pairs, totals, subjects)
     };
@@ -177,7 +177,7 @@ fn rates(
         AttackRate { attack: attack.to_owned(), apcer_limits: ConfidenceLimits::new(&apcer, errors, false), apcer }
     });
     let apcer = apcer.collect();
-    let scores = |pairs: &[Comparison]| pairs.iter().map(|pair| pair.score).collect::<Vec<_>>();
+    let scores = |pairs: &[ScoredComparison]| pairs.iter().map(|pair| pair.score).collect::<Vec<_>>();
     FramesRates {
         frames,
         rule,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::fit::{CurveDescription, FitError, fit_curve, rounded};
 use super::groups::{ComparisonRules, PhotoCounts, PhotoGroups};
 use super::histogram::bin;
-use super::pairs::{AllPairs, Comparison, ComparisonSource, ProbeComparisons, scan};
+use super::pairs::{AllPairs, ComparisonSource, ProbeComparisons, ScoredComparison, scan};
 use super::set::PhotoSet;
 use crate::matching::worst_group::{derived, fusing_factor, never_below};
 use crate::matching::{Curve, Weighting};
@@ -95,7 +95,7 @@ impl ComparisonSource for FitSource<'_> {
         }
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         match self {
             Self::All(source) => source.row(row, visit),
             Self::Probes(source) => source.row(row, visit),
@@ -109,7 +109,7 @@ impl ComparisonSource for FitSource<'_> {
         }
     }
 
-    fn weight(&self, pair: &Comparison) -> u64 {
+    fn weight(&self, pair: &ScoredComparison) -> u64 {
         match self {
             Self::All(source) => source.weight(pair),
             Self::Probes(source) => source.weight(pair),

@@ -70,7 +70,7 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
     let too_few = FitError::TooFew { comparisons: examples.len() as u64, comparisons_min: 1000 };
     let ordinary = examples.iter().filter(kind(Shows::Frontal)).map(|e| &e.study);
     let [cells, fine] = Study::cells(ordinary).ok_or(too_few)?;
-    let table = Table::new(examples, &cells);
+    let table = ExampleTable::new(examples, &cells);
     let all: Vec<usize> = (0..examples.len()).collect();
     let photos: Vec<usize> =
         all.iter().copied().filter(|&i| matches!(examples[i].shows, Shows::Frontal | Shows::Profile)).collect();
@@ -105,7 +105,12 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
 }
 
 /// Every photo and its mirror image.
-fn view_classifier(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTable) -> Option<ViewClassifier> {
+fn view_classifier(
+    examples: &[Example],
+    table: &ExampleTable,
+    coarse: &CellTable,
+    fine: CellTable,
+) -> Option<ViewClassifier> {
     let all: Vec<usize> = (0..examples.len()).collect();
     let signals: Vec<Standard> = table
         .design(&[Study::point_inputs(), LOOKS].concat(), &all)
@@ -163,7 +168,7 @@ fn mean_scores(examples: &[Example]) -> Vec<Option<f64>> {
 }
 
 /// The inputs of every example.
-struct Table {
+struct ExampleTable {
     rows: Vec<Vec<f32>>,
 }
 
@@ -173,7 +178,7 @@ struct Design {
     rows: Vec<Vec<f64>>,
 }
 
-impl Table {
+impl ExampleTable {
     fn new(examples: &[Example], cells: &CellTable) -> Self {
         Self { rows: examples.par_iter().map(|e| e.study.inputs(cells)).collect() }
     }
@@ -276,13 +281,13 @@ mod tests {
     use super::*;
 
     /// Inputs that wander through −2…2 without repeating together.
-    fn table(count: usize) -> Table {
+    fn table(count: usize) -> ExampleTable {
         let inputs = Study::input_names().len();
         let value = |i: usize, k: usize| ((i * (k * k + 7) + k) % 101) as f32 / 25.0 - 2.0;
-        Table { rows: (0..count).map(|i| (0..inputs).map(|k| value(i, k)).collect()).collect() }
+        ExampleTable { rows: (0..count).map(|i| (0..inputs).map(|k| value(i, k)).collect()).collect() }
     }
 
-    fn read(form: &Form, table: &Table, i: usize) -> f64 {
+    fn read(form: &Form, table: &ExampleTable, i: usize) -> f64 {
         form.terms.iter().fold(form.constant, |sum, t| {
             let at = Study::input_names().iter().position(|n| *n == t.input).unwrap();
             let z = (f64::from(table.rows[i][at]) - t.mean) / t.deviation;

@@ -43,7 +43,7 @@ pub(super) struct Net {
 }
 
 /// Places of the parts of [`Net::numbers`].
-struct Parts<'a> {
+struct NumberRanges<'a> {
     weights: &'a [[f32; UNITS]],
     bias: &'a [f32],
     out: &'a [[f32; OUTPUTS]],
@@ -55,11 +55,11 @@ impl Net {
         inputs * UNITS + UNITS + UNITS * OUTPUTS + OUTPUTS
     }
 
-    fn parts(&self) -> Parts<'_> {
+    fn parts(&self) -> NumberRanges<'_> {
         let (weights, rest) = self.numbers.split_at(self.inputs * UNITS);
         let (bias, rest) = rest.split_at(UNITS);
         let (out, out_bias) = rest.split_at(UNITS * OUTPUTS);
-        Parts { weights: weights.as_chunks().0, bias, out: out.as_chunks().0, out_bias }
+        NumberRanges { weights: weights.as_chunks().0, bias, out: out.as_chunks().0, out_bias }
     }
 
     /// Weights of hidden unit `unit`, its bias and its weights in the outputs.

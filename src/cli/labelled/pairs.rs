@@ -15,7 +15,7 @@ impl Loader<'_> {
     /// The pairs of a list whose photos and owners a manifest names.
     pub(super) fn pairs_of_manifest(&mut self, list: &Path, args: &LabelledArgs) -> Result<Vec<ListedPair>, Failure> {
         let mut list = open_list(list, args)?;
-        let mut kept = Kept::default();
+        let mut kept = ListedPairs::default();
         while let Some(row) = self.next_row(&mut list)? {
             let find = |path: &PathBuf| self.photo_of.get(path).copied().unwrap_or(Err("NOT_IN_MANIFEST"));
             let taken = both_loaded(find(&row.a), find(&row.b)).and_then(|[a, b]| {
@@ -83,7 +83,7 @@ impl Loader<'_> {
             let Some(next) = pending.pop_front() else { break };
             self.finish(next)?;
         }
-        let mut kept = Kept::default();
+        let mut kept = ListedPairs::default();
         for (line, a, b, genuine) in rows {
             let find =
                 |photo: u32| self.photo_of.get(&photos[photo as usize].0).copied().unwrap_or(Err("FILE_MISSING"));
@@ -122,12 +122,12 @@ fn both_loaded(a: Result<u32, &'static str>, b: Result<u32, &'static str>) -> Re
 
 /// Pairs taken, each once.
 #[derive(Default)]
-struct Kept {
+struct ListedPairs {
     pairs: Vec<ListedPair>,
     seen: HashSet<(u32, u32)>,
 }
 
-impl Kept {
+impl ListedPairs {
     fn push(&mut self, a: u32, b: u32, genuine: bool) -> Result<(), Refused> {
         if a == b {
             return Err(("BAD_ROW", "a photo is compared with itself"));

@@ -1,4 +1,4 @@
-use super::super::pairs::Comparison;
+use super::super::pairs::ScoredComparison;
 use super::*;
 use crate::matching::{CALIBRATION_VERSION, Calibration};
 use crate::random::SplitMix;
@@ -15,12 +15,12 @@ impl ComparisonSource for Scores {
         1
     }
 
-    fn row(&self, _: usize, visit: &mut dyn FnMut(Comparison)) {
+    fn row(&self, _: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         let mut random = SplitMix(5);
         let mut pair = |score: &f32, genuine| {
             let (a, step) = (random.below(self.people), 1 + random.below(self.people - 1));
             let b = (a + step) % self.people;
-            visit(Comparison { score: *score, a: 0, b: 0, subject_a: a as u32, subject_b: b as u32, genuine });
+            visit(ScoredComparison { score: *score, a: 0, b: 0, subject_a: a as u32, subject_b: b as u32, genuine });
         };
         self.genuine.iter().for_each(|s| pair(s, true));
         self.impostor.iter().for_each(|s| pair(s, false));
@@ -152,11 +152,11 @@ fn independent_comparisons_vary_as_counts_do_and_look_alikes_widen_the_interval(
         fn rows(&self) -> usize {
             1
         }
-        fn row(&self, _: usize, visit: &mut dyn FnMut(Comparison)) {
+        fn row(&self, _: usize, visit: &mut dyn FnMut(ScoredComparison)) {
             for (i, &score) in self.0.iter().enumerate() {
                 let (subject_a, subject_b) =
                     if score > 0.25 { (0, 1) } else { (2 + i as u32 % 48, 2 + (i as u32 + 7) % 48) };
-                visit(Comparison { score, a: 0, b: 0, subject_a, subject_b, genuine: false });
+                visit(ScoredComparison { score, a: 0, b: 0, subject_a, subject_b, genuine: false });
             }
         }
     }

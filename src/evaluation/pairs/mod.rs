@@ -16,7 +16,7 @@ use crate::random::SplitMix;
 
 /// One comparison of two photos, or of a probe and a photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Comparison {
+pub struct ScoredComparison {
     /// Its score.
     pub score: f32,
     /// Number of one photo in the set; of a fused probe, its first.
@@ -36,14 +36,14 @@ pub trait ComparisonSource: Sync {
     /// Number of rows.
     fn rows(&self) -> usize;
     /// Calls `visit` with the comparisons of one row.
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison));
+    fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison));
     /// The unit that has equal weight.
     fn weighed(&self) -> Weighting {
         Weighting::Comparisons
     }
     /// Weight of a comparison: 1, or its share of the [`WEIGHT`] of its pair of people, or of its
     /// person if genuine.
-    fn weight(&self, _: &Comparison) -> u64 {
+    fn weight(&self, _: &ScoredComparison) -> u64 {
         1
     }
 }
@@ -53,7 +53,7 @@ pub trait ComparisonSource: Sync {
 pub fn scan<T: Send>(
     source: &(impl ComparisonSource + ?Sized),
     new: impl Fn() -> T + Sync + Send,
-    visit: impl Fn(&mut T, Comparison) + Sync + Send,
+    visit: impl Fn(&mut T, ScoredComparison) + Sync + Send,
     join: impl Fn(T, T) -> T + Sync + Send,
 ) -> T {
     (0..source.rows())
@@ -89,12 +89,12 @@ pub fn tallies(source: &(impl ComparisonSource + ?Sized)) -> [WeightedHistogram;
 /// The comparisons that `keep` accepts, in arbitrary order; sort them before use.
 pub fn collect(
     source: &(impl ComparisonSource + ?Sized),
-    keep: impl Fn(&Comparison, i32) -> bool + Sync + Send,
-) -> Vec<Comparison> {
+    keep: impl Fn(&ScoredComparison, i32) -> bool + Sync + Send,
+) -> Vec<ScoredComparison> {
     scan(
         source,
         Vec::new,
-        |into: &mut Vec<Comparison>, pair| {
+        |into: &mut Vec<ScoredComparison>, pair| {
             if keep(&pair, bin(pair.score)) {
                 into.push(pair);
             }
@@ -163,14 +163,14 @@ impl<'a> AllPairs<'a> {
         !self.distances.is_empty()
     }
 
-    fn pair(&self, a: u32, b: u32) -> Option<Comparison> {
+    fn pair(&self, a: u32, b: u32) -> Option<ScoredComparison> {
         if self.terms.cell(a) != self.terms.cell(b) {
             return None;
         }
         let (one, other) = (self.set.template(a)?, self.set.template(b)?);
         let (subject_a, subject_b) = (self.set.subject(a), self.set.subject(b));
         let score = self.dot.score(one.vector(), other.vector());
-        Some(Comparison { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b })
+        Some(ScoredComparison { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b })
     }
 }
 
@@ -179,7 +179,7 @@ impl ComparisonSource for AllPairs<'_> {
         self.photos.len()
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         let a = self.photos[row];
         if !self.is_sample() {
             self.photos[..row].iter().filter_map(|&b| self.pair(b, a)).for_each(visit);
@@ -196,7 +196,7 @@ impl ComparisonSource for AllPairs<'_> {
         self.terms.weighed
     }
 
-    fn weight(&self, pair: &Comparison) -> u64 {
+    fn weight(&self, pair: &ScoredComparison) -> u64 {
         match self.terms.weighed {
             Weighting::Comparisons => 1,
             Weighting::People => {
@@ -239,12 +239,12 @@ impl ComparisonSource for ListedComparisons<'_> {
         self.pairs.len().div_ceil(LISTED_ROW)
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         let dot = Dot::best();
         for &ListedPair { a, b, genuine } in self.pairs.iter().skip(row * LISTED_ROW).take(LISTED_ROW) {
             if let (Some(one), Some(other)) = (self.set.template(a), self.set.template(b)) {
                 let score = dot.score(one.vector(), other.vector());
-                visit(Comparison {
+                visit(ScoredComparison {
                     score,
                     a,
                     b,
@@ -353,7 +353,7 @@ impl ComparisonSource for ProbeComparisons<'_> {
         self.probes.len()
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Comparison)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         let (probe, members) = &self.probes[row];
         let (a, subject_a) = (members[0], self.set.subject(members[0]));
         let cell = self.terms.cell(a);
@@ -362,7 +362,7 @@ impl ComparisonSource for ProbeComparisons<'_> {
             let Some(reference) = self.set.template(b) else { continue };
             let score = self.dot.score(probe.vector(), reference.vector());
             let subject_b = self.set.subject(b);
-            visit(Comparison { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b });
+            visit(ScoredComparison { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b });
         }
     }
 
@@ -370,7 +370,7 @@ impl ComparisonSource for ProbeComparisons<'_> {
         self.terms.weighed
     }
 
-    fn weight(&self, pair: &Comparison) -> u64 {
+    fn weight(&self, pair: &ScoredComparison) -> u64 {
         if self.terms.weighed == Weighting::Comparisons {
             return 1;
         }

@@ -15,7 +15,7 @@ mod totals;
 use rayon::prelude::*;
 
 use super::histogram::{bin, edge};
-use super::pairs::Comparison;
+use super::pairs::ScoredComparison;
 pub(super) use totals::Multiplicities;
 pub use totals::{NOBODY, Totals};
 
@@ -63,8 +63,9 @@ impl ComparisonView {
     /// A view of `genuine` and `impostor`, in any order. `totals` counts all comparisons, including
     /// those not given: genuine ones that score higher and impostor ones that score lower than
     /// every one given.
-    pub fn new(genuine: &[Comparison], impostor: &[Comparison], totals: Totals, subjects: usize) -> Self {
-        let entry = |pair: &Comparison| HeldComparison { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b };
+    pub fn new(genuine: &[ScoredComparison], impostor: &[ScoredComparison], totals: Totals, subjects: usize) -> Self {
+        let entry =
+            |pair: &ScoredComparison| HeldComparison { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b };
         let mut genuine: Vec<HeldComparison> = genuine.iter().map(entry).collect();
         let mut impostor: Vec<HeldComparison> = impostor.iter().map(entry).collect();
         genuine.par_sort_unstable();
@@ -74,13 +75,13 @@ impl ComparisonView {
 
     /// As [`Self::new`] with weighted comparisons; `totals` are in the same unit of weight.
     pub fn weighed(
-        genuine: &[Comparison],
-        impostor: &[Comparison],
+        genuine: &[ScoredComparison],
+        impostor: &[ScoredComparison],
         totals: Totals,
         subjects: usize,
-        weight: impl Fn(&Comparison) -> u64,
+        weight: impl Fn(&ScoredComparison) -> u64,
     ) -> Self {
-        let entry = |pair: &Comparison| {
+        let entry = |pair: &ScoredComparison| {
             (HeldComparison { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b }, weight(pair))
         };
         let mut genuine: Vec<(HeldComparison, u64)> = genuine.iter().map(entry).collect();

@@ -7,7 +7,7 @@ use super::*;
 use crate::matching::Weighting;
 use proptest::prelude::*;
 
-fn view(subjects: usize, each: usize) -> (ComparisonView, Vec<Comparison>) {
+fn view(subjects: usize, each: usize) -> (ComparisonView, Vec<ScoredComparison>) {
     let set = made_up(subjects, each, 0.8);
     let pairs = collect(&AllPairs::new(&set, |_| true, u64::MAX, 0), |_, _| true);
     let (genuine, impostor): (Vec<_>, Vec<_>) = pairs.iter().copied().partition(|p| p.genuine);
@@ -49,7 +49,7 @@ fn a_pair_of_people_weighs_the_same_however_many_photos_there_are() {
     let pairs = collect(&AllPairs::new(&many, |_| true, u64::MAX, 0), |_, _| true);
     let (genuine, impostor): (Vec<_>, Vec<_>) = pairs.iter().copied().partition(|p| p.genuine);
     let totals = Totals::Groups { groups: held.by_group(), weighed: Weighting::People, share: 1.0 };
-    let weight = |p: &Comparison| WEIGHT / held.sharing(0, p.subject_a, p.subject_b);
+    let weight = |p: &ScoredComparison| WEIGHT / held.sharing(0, p.subject_a, p.subject_b);
     let view = ComparisonView::weighed(&genuine, &impostor, totals, 8, weight);
     let at = bin(0.3);
     let by_hand = |genuine: bool| {
@@ -130,9 +130,9 @@ fn the_interval_is_as_wide_as_fresh_people_vary() {
     let of = |which: usize| {
         let include = |photo: u32| photo as usize / (subjects * each) == which;
         let pairs = collect(&AllPairs::new(&set, include, u64::MAX, 0), |_, _| true);
-        let shifted: Vec<Comparison> = pairs
+        let shifted: Vec<ScoredComparison> = pairs
             .iter()
-            .map(|p| Comparison {
+            .map(|p| ScoredComparison {
                 subject_a: p.subject_a - (which * subjects) as u32,
                 subject_b: p.subject_b - (which * subjects) as u32,
                 ..*p
@@ -159,10 +159,10 @@ proptest! {
         impostor in prop::collection::vec(-20i8..20, 1..200), fmr in 0.0f64..1.0,
     ) {
         // Few distinct values make many ties.
-        let pair = |(i, s): (usize, &i8)| Comparison {
+        let pair = |(i, s): (usize, &i8)| ScoredComparison {
             score: f32::from(*s) / 20.0, a: 0, b: 0, subject_a: i as u32 % 7, subject_b: 7, genuine: false,
         };
-        let pairs: Vec<Comparison> = impostor.iter().enumerate().map(pair).collect();
+        let pairs: Vec<ScoredComparison> = impostor.iter().enumerate().map(pair).collect();
         let totals = Totals::counted(pairs.iter().map(|p| (p.subject_a, p.subject_b, false)));
         let view = ComparisonView::new(&[], &pairs, totals, 8);
         let rates = view.counted();

@@ -212,8 +212,8 @@ mod tests {
 
     #[test]
     fn senseless_models_are_refused() {
-        type Change = fn(&mut QualityModel);
-        let changes: [Change; 14] = [
+        type Spoiling = fn(&mut QualityModel);
+        let changes: [Spoiling; 14] = [
             |m| m.version = 1,
             |m| m.view.bias[0] = f32::NAN,
             |m| m.view.signals[0].input = "norm_ln".into(),

@@ -185,16 +185,16 @@ mod tests {
     use proptest::prelude::*;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Holder {
+    struct StoredWeights {
         weights: Weights,
     }
 
     proptest! {
         #[test]
         fn weights_are_read_as_they_were_written(weights in prop::collection::vec(any::<i8>(), 0..50)) {
-            let holder = Holder { weights: Weights(weights) };
+            let holder = StoredWeights { weights: Weights(weights) };
             let text = toml::to_string(&holder).unwrap();
-            prop_assert_eq!(toml::from_str::<Holder>(&text).unwrap(), holder);
+            prop_assert_eq!(toml::from_str::<StoredWeights>(&text).unwrap(), holder);
         }
 
         #[test]
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn broken_weights_are_refused() {
         for text in ["weights = 'abc'", "weights = 'zz'", "weights = 'é'", "weights = 3"] {
-            assert!(toml::from_str::<Holder>(text).is_err(), "{text}");
+            assert!(toml::from_str::<StoredWeights>(text).is_err(), "{text}");
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct Holder {
     /// The citizen's number; elsewhere the personal number.
     pub number: Option<Personal>,
     /// Further numbers that the card gives as the citizen's number, on cards that contradict
-    /// themselves ([`Reason::NumbersDisagree`]).
+    /// themselves ([`Reason::NumbersDisagree`](super::Reason::NumbersDisagree)).
     pub other_numbers: Vec<Personal>,
     /// Numbers of earlier identity cards, where DG13 names them.
     pub former_numbers: Vec<Personal>,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::evaluate::{COMPARISONS_MAX_DEFAULT, WANTS, kept_inputs, start_threads};
 use super::files::{self, Readers};
-use super::labelled::{LabelledArgs, LabelledSet, Loader, TermsArgs, check_numbers};
+use super::labelled::{LabelledArgs, LabelledSet, Loader, RulesArgs, check_numbers};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, outcome, print, runtime};
 use crate::evaluation::{
@@ -70,7 +70,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = condition, conflicts_with = "pairs")]
     references: Option<(String, String)>,
     #[command(flatten)]
-    terms: TermsArgs,
+    rules: RulesArgs,
     /// Fit curves of their own for the worst of these groups, too: photos with the same value
     /// of a column, or of several, as population+sex
     #[arg(long, value_name = "COLUMN[:STEP][+COLUMN]", value_parser = GroupBy::parse, conflicts_with = "pairs")]
@@ -166,7 +166,7 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
     let loader = Loader::new(&settings, &labelled, cache.as_deref(), wants)?;
     let recipe = loader.recipe();
     let out = args.out.clone().unwrap_or_else(|| loader.pack_folder().join("calibration.toml"));
-    let grouped = args.groups.iter().chain(&args.terms.within).flat_map(GroupBy::columns);
+    let grouped = args.groups.iter().chain(&args.rules.within).flat_map(GroupBy::columns);
     let columns = args.references.iter().map(|(column, _)| column.as_str()).chain(grouped);
     let columns: Vec<String> = columns.map(str::to_owned).collect();
     if (labelled.manifest.is_none() || labelled.pairs.is_some()) && !columns.is_empty() {
@@ -176,7 +176,7 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
         ));
     }
     let loaded = loader.load(&labelled, &columns)?;
-    check_numbers(&loaded.set, &labelled, args.groups.iter().chain(&args.terms.within))?;
+    check_numbers(&loaded.set, &labelled, args.groups.iter().chain(&args.rules.within))?;
 
     let fit = fit(&loaded, &args);
     // Without a curve for single captures there is no calibration.
@@ -207,7 +207,7 @@ fn fit(loaded: &LabelledSet, args: &CalibrateArgs) -> Result<FittedCurves, FitEr
         reference: reference(args.reference),
         population: args.population.clone(),
         date: args.date.clone().unwrap_or_else(date::today),
-        ..CurveDescription::passing()
+        ..CurveDescription::unlabelled()
     };
     let set = &loaded.set;
     if let Some(pairs) = &loaded.pairs {
@@ -216,14 +216,14 @@ fn fit(loaded: &LabelledSet, args: &CalibrateArgs) -> Result<FittedCurves, FitEr
         return Ok(FittedCurves { pooled: vec![curve], worst: Vec::new(), groups: Vec::new(), skipped: Vec::new() });
     }
     let grouped = |by: &Option<GroupBy>| by.as_ref().and_then(|by| PhotoGroups::of(set, by));
-    let (within, groups) = (grouped(&args.terms.within), grouped(&args.groups));
+    let (within, groups) = (grouped(&args.rules.within), grouped(&args.groups));
     let of = args.references.as_ref().and_then(|(column, value)| Some((set.column(column)?, value.as_str())));
     let is_reference = of.map(|(column, value)| move |photo: u32| column.value(photo) == value);
     fit_population(&FitInput {
         set,
-        terms: ComparisonRules { within: within.as_ref(), weighed: args.terms.weigh.into() },
+        rules: ComparisonRules { within: within.as_ref(), weighed: args.rules.weigh.into() },
         groups: groups.as_ref(),
-        people_min: args.terms.people_min,
+        people_min: args.rules.people_min,
         include: &|_| true,
         references: is_reference.as_ref().map(|of| of as &(dyn Fn(u32) -> bool + Sync)),
         frames_max: args.frames,

@@ -90,7 +90,7 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
             }
         }
         bands.sort_by(|((x, _), _), ((y, _), _)| x.total_cmp(y));
-        let weighed = material.terms().weighed;
+        let weighed = material.rules().weighed;
         let bands: Vec<AgingBand> = bands
             .into_iter()
             .map(|((from, to), pairs)| {
@@ -234,9 +234,9 @@ mod tests {
     fn misses_are_told_by_age_and_by_the_years_between() {
         let set = aged();
         for weighed in [Weighting::Comparisons, Weighting::People] {
-            let terms = ComparisonRules { within: None, weighed };
+            let rules = ComparisonRules { within: None, weighed };
             let material =
-                Material::make_on(terms, &set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+                Material::make_with(rules, &set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
             let found = aging(&material, &[threshold()], BOOTSTRAP);
             let [by_age, by_years] = &found[..] else { panic!("{found:?}") };
             assert_eq!((by_age.by, by_years.by), ("age", "years between (dates)"));

@@ -60,7 +60,7 @@ pub struct SplitOutcome {
 /// [`FitError`] where half of the people are too few to fit a curve on.
 pub fn coverage(
     set: &PhotoSet,
-    terms: ComparisonRules<'_>,
+    rules: ComparisonRules<'_>,
     splits: u64,
     comparisons_max: u64,
 ) -> Result<Coverage, FitError> {
@@ -74,9 +74,9 @@ pub fn coverage(
         let fitted_on = &fitted_on;
         let side = |first: bool| {
             let include = move |photo: u32| fitted_on[set.subject(photo) as usize] == first;
-            AllPairs::new(set, include, comparisons_max, split).on(terms)
+            AllPairs::new(set, include, comparisons_max, split).with_rules(rules)
         };
-        let curve = fit_curve(&side(true), set.subjects(), CurveDescription::passing())?;
+        let curve = fit_curve(&side(true), set.subjects(), CurveDescription::unlabelled())?;
         let others = &tallies(&side(false))[1].weights;
         for (outcomes, fmr) in outcomes.iter_mut().zip(FMRS) {
             let Ok(threshold) = curve.threshold(fmr) else { continue };

@@ -142,7 +142,7 @@ pub fn cross_fit(fitting: &FitInput<'_>, folds: u64) -> Result<CrossFit, FitErro
     let none = PhotoGroups::default();
     let (groups, count) = fitting.groups.map_or((&none, 1), |groups| (groups, groups.len()));
     let group_of = |photo: u32| if groups.is_empty() { 0 } else { groups.group(photo) };
-    let source = AllPairs::new(set, fitting.include, fitting.comparisons_max, SEED).on(fitting.terms);
+    let source = AllPairs::new(set, fitting.include, fitting.comparisons_max, SEED).with_rules(fitting.rules);
     let edges: Vec<[[i32; 2]; 2]> = stated
         .iter()
         .map(|curves| curves.map(|at| at.map_or([i32::MAX; 2], |at| at.map(|stated| bin(stated.score) + 1))))
@@ -258,14 +258,14 @@ mod tests {
         let groups = PhotoGroups::of(&set, &GroupBy::parse("kind").unwrap()).unwrap();
         let fitting = FitInput {
             set: &set,
-            terms: ComparisonRules { within: None, weighed: Weighting::People },
+            rules: ComparisonRules { within: None, weighed: Weighting::People },
             groups: Some(&groups),
             people_min: 50,
             include: &|_| true,
             references: None,
             frames_max: 5,
             comparisons_max: u64::MAX,
-            about: CurveDescription::passing(),
+            about: CurveDescription::unlabelled(),
         };
         let checked = cross_fit(&fitting, 4).unwrap();
         assert_eq!((checked.folds, checked.fits), (4, 10));
@@ -289,14 +289,14 @@ mod tests {
         let set = alike(12, 3, 0);
         let fitting = FitInput {
             set: &set,
-            terms: ComparisonRules::default(),
+            rules: ComparisonRules::default(),
             groups: None,
             people_min: 0,
             include: &|_| true,
             references: None,
             frames_max: 1,
             comparisons_max: u64::MAX,
-            about: CurveDescription::passing(),
+            about: CurveDescription::unlabelled(),
         };
         assert!(matches!(cross_fit(&fitting, 4), Err(FitError::TooFew { .. })));
     }

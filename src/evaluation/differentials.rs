@@ -288,9 +288,9 @@ mod tests {
     fn groups_that_are_more_alike_are_told_by_how_many_times() {
         let set = alike(240, 4, 4);
         for weighed in [Weighting::Comparisons, Weighting::People] {
-            let terms = ComparisonRules { within: None, weighed };
+            let rules = ComparisonRules { within: None, weighed };
             let material =
-                Material::make_on(terms, &set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+                Material::make_with(rules, &set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
             let points = overall(&material, &SLICE_FMRS, BOOTSTRAP).points;
             // A curve that states 1e-3 at a threshold that far more comparisons reach.
             let thresholds = fixed_thresholds(&points, &[stated(0.62)]);

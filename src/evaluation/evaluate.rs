@@ -66,43 +66,43 @@ pub fn evaluate(
 ) -> EvaluationReport {
     let bootstrap = options.bootstrap;
     let within = options.within.as_ref().and_then(|by| PhotoGroups::of(set, by));
-    let terms = ComparisonRules { within: within.as_ref(), weighed: options.weighed };
-    let material = Material::make_on(terms, set, plan);
+    let rules = ComparisonRules { within: within.as_ref(), weighed: options.weighed };
+    let material = Material::make_with(rules, set, plan);
     let overall = overall(&material, &FMRS, bootstrap);
     let all_pairs = matches!(plan, ComparisonPlan::AllPairs { .. });
     let mut found = PartOutcomes::default();
-    let projections = found.or_why("projections", projections(&material, plan, options)).unwrap_or_default();
+    let projections = found.or_missing("projections", projections(&material, plan, options)).unwrap_or_default();
     // Only if requested, and only with all pairs, not with a list.
     let check =
-        (all_pairs && options.splits > 0).then(|| coverage(set, terms, options.splits, options.comparisons_max));
-    let calibration_check = check.and_then(|check| found.or_why("calibration_check", check));
+        (all_pairs && options.splits > 0).then(|| coverage(set, rules, options.splits, options.comparisons_max));
+    let calibration_check = check.and_then(|check| found.or_missing("calibration_check", check));
     if options.splits > 0 && !all_pairs {
         found.add_missing("calibration_check", "a list says which photos are compared; leave out --pairs".to_owned());
     }
     let groups = options.groups.as_ref().and_then(|by| PhotoGroups::of(set, by));
     let fitting = FitInput {
         set,
-        terms,
+        rules,
         groups: groups.as_ref(),
         people_min: options.people_min,
         include: &|_| true,
         references: None,
         frames_max: 1,
         comparisons_max: options.comparisons_max,
-        about: CurveDescription::passing(),
+        about: CurveDescription::unlabelled(),
     };
     let checked = (all_pairs && options.folds > 0).then(|| cross_fit(&fitting, options.folds));
-    let cross_fit = checked.and_then(|checked| found.or_why("cross_fit", checked));
+    let cross_fit = checked.and_then(|checked| found.or_missing("cross_fit", checked));
     if let Some(check) = &cross_fit {
-        found.curves_of(check, options);
+        found.add_missing_curves(check, options);
     }
     let thresholds = fixed_thresholds(&overall.points, &options.stated);
     // Searches and fused probes use all photos, so they are left out if comparisons are restricted
     // to groups.
-    let through_all = all_pairs && terms.within.is_none();
+    let through_all = all_pairs && rules.within.is_none();
     let fusion = if through_all { fusion(set, &set.measures, options.frames, options.seeds, bootstrap) } else { None };
     if options.frames > 0 && fusion.is_none() {
-        found.no_fusion(options, through_all);
+        found.add_missing_fusion(options, through_all);
     }
     let with_template = set.with_template().count() as u64;
     EvaluationReport {
@@ -125,7 +125,7 @@ pub fn evaluate(
             (true, true) => "a sample of all pairs",
         },
         within: options.within.as_ref().filter(|_| all_pairs).map(GroupBy::name),
-        weighed: material.terms().weighed.name(),
+        weighed: material.rules().weighed.name(),
         genuine: material.genuine.count(),
         impostor: material.impostor.count(),
         intervals: intervals(bootstrap),
@@ -162,7 +162,7 @@ impl PartOutcomes {
     }
 
     /// The result, or `None` and an entry in the list of missing results.
-    fn or_why<T>(&mut self, part: &'static str, found: Result<T, FitError>) -> Option<T> {
+    fn or_missing<T>(&mut self, part: &'static str, found: Result<T, FitError>) -> Option<T> {
         match found {
             Ok(found) => Some(found),
             Err(e) => {
@@ -180,7 +180,7 @@ impl PartOutcomes {
     }
 
     /// Adds the curves for which the cross-fit has no rows.
-    fn curves_of(&mut self, check: &CrossFit, options: &EvaluationOptions) {
+    fn add_missing_curves(&mut self, check: &CrossFit, options: &EvaluationOptions) {
         let has = |curve: &str| check.rows.iter().any(|row| row.curve == curve);
         if !has("pooled") {
             self.add_missing(
@@ -199,7 +199,7 @@ impl PartOutcomes {
     }
 
     /// Adds why there is no fusion experiment.
-    fn no_fusion(&mut self, options: &EvaluationOptions, through_all: bool) {
+    fn add_missing_fusion(&mut self, options: &EvaluationOptions, through_all: bool) {
         let why = match through_all {
             true => format!("fewer than two people have {} photos with a template", options.frames + 1),
             false => "probes are compared with the photos of all people; leave out --within and --pairs".to_owned(),
@@ -217,11 +217,13 @@ fn projections(
         return Ok(Vec::new());
     }
     let set = material.set();
-    let about = CurveDescription::passing();
+    let about = CurveDescription::unlabelled();
     let curve: Curve = match plan {
-        ComparisonPlan::AllPairs { comparisons_max, seed } => {
-            fit_curve(&AllPairs::new(set, |_| true, comparisons_max, seed).on(material.terms()), set.subjects(), about)?
-        }
+        ComparisonPlan::AllPairs { comparisons_max, seed } => fit_curve(
+            &AllPairs::new(set, |_| true, comparisons_max, seed).with_rules(material.rules()),
+            set.subjects(),
+            about,
+        )?,
         ComparisonPlan::Listed(pairs) => fit_curve(&ListedComparisons { set, pairs }, set.subjects(), about)?,
     };
     let view = material.whole();

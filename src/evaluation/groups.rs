@@ -192,7 +192,7 @@ pub struct ComparisonRules<'a> {
 
 impl ComparisonRules<'_> {
     /// Number of the group within which this photo is compared; 0 without groups.
-    pub fn cell(&self, photo: u32) -> u32 {
+    pub fn comparison_group(&self, photo: u32) -> u32 {
         self.within.map_or(0, |groups| groups.group(photo))
     }
 }

@@ -38,7 +38,7 @@ pub enum ComparisonPlan<'a> {
 pub struct Material<'a> {
     set: &'a PhotoSet,
     plan: ComparisonPlan<'a>,
-    terms: ComparisonRules<'a>,
+    rules: ComparisonRules<'a>,
     /// All genuine scores.
     pub genuine: Histogram,
     /// All impostor scores.
@@ -56,25 +56,25 @@ impl<'a> Material<'a> {
     /// Makes the comparisons in two passes: the first counts all, the second keeps those near
     /// errors.
     pub fn make(set: &'a PhotoSet, plan: ComparisonPlan<'a>) -> Self {
-        Self::make_on(ComparisonRules::default(), set, plan)
+        Self::make_with(ComparisonRules::default(), set, plan)
     }
 
     /// As [`Self::make`] with other rules of comparison. They do not apply to a list, which defines
     /// its comparisons itself.
-    pub fn make_on(terms: ComparisonRules<'a>, set: &'a PhotoSet, plan: ComparisonPlan<'a>) -> Self {
+    pub fn make_with(rules: ComparisonRules<'a>, set: &'a PhotoSet, plan: ComparisonPlan<'a>) -> Self {
         match plan {
             ComparisonPlan::Listed(pairs) => {
                 Self::from_source(ComparisonRules::default(), set, plan, &ListedComparisons { set, pairs }, false)
             }
             ComparisonPlan::AllPairs { comparisons_max, seed } => {
-                let source = AllPairs::new(set, |_| true, comparisons_max, seed).on(terms);
-                Self::from_source(terms, set, plan, &source, source.is_sample())
+                let source = AllPairs::new(set, |_| true, comparisons_max, seed).with_rules(rules);
+                Self::from_source(rules, set, plan, &source, source.is_sample())
             }
         }
     }
 
     fn from_source(
-        terms: ComparisonRules<'a>,
+        rules: ComparisonRules<'a>,
         set: &'a PhotoSet,
         plan: ComparisonPlan<'a>,
         source: &impl ComparisonSource,
@@ -97,7 +97,7 @@ impl<'a> Material<'a> {
         let mut material = Self {
             set,
             plan,
-            terms,
+            rules,
             genuine,
             impostor,
             is_sample,
@@ -114,7 +114,7 @@ impl<'a> Material<'a> {
 
     /// Number of possible genuine and impostor comparisons between photos.
     fn possible(&self, photos: impl Iterator<Item = u32>) -> (u64, u64) {
-        let key = |photo: u32| (self.terms.cell(photo), self.set.subject(photo));
+        let key = |photo: u32| (self.rules.comparison_group(photo), self.set.subject(photo));
         let (mut genuine, mut impostor) = (0, 0);
         for group in PhotoCounts::count(photos.map(key)).by_group() {
             let sum: u64 = group.iter().map(|(_, n)| n).sum();
@@ -125,8 +125,8 @@ impl<'a> Material<'a> {
     }
 
     /// Rules by which comparisons were made.
-    pub fn terms(&self) -> ComparisonRules<'a> {
-        self.terms
+    pub fn rules(&self) -> ComparisonRules<'a> {
+        self.rules
     }
 
     /// Whether every impostor comparison in `bin` or above is kept.
@@ -150,8 +150,13 @@ impl<'a> Material<'a> {
                 let mut all = Vec::new();
                 for own in self.set.by_subject(|_| true) {
                     for (i, &b) in own.iter().enumerate() {
-                        let cell = self.terms.cell(b);
-                        all.extend(own[..i].iter().filter(|&&a| self.terms.cell(a) == cell).map(|&a| (a, b)));
+                        let comparison_group = self.rules.comparison_group(b);
+                        all.extend(
+                            own[..i]
+                                .iter()
+                                .filter(|&&a| self.rules.comparison_group(a) == comparison_group)
+                                .map(|&a| (a, b)),
+                        );
                     }
                 }
                 all
@@ -189,23 +194,23 @@ impl<'a> Material<'a> {
         let keep = |p: &ScoredComparison| include(p.a) && include(p.b) && group(p.a) == group(p.b);
         let filter = |pairs: &[ScoredComparison]| pairs.iter().filter(|p| keep(p)).copied().collect::<Vec<_>>();
         let (genuine, impostor) = (filter(&self.genuine_held), filter(&self.impostor_held));
-        let (set, terms, subjects) = (self.set, self.terms, self.set.subjects());
+        let (set, rules, subjects) = (self.set, self.rules, self.set.subjects());
         let grouped = || {
             // Photos are compared within the groups of the rules and of the view.
             let mut numbers: HashMap<(u32, u32), u32> = HashMap::new();
-            let cells: Vec<u32> = (0..set.len() as u32)
+            let comparison_groups: Vec<u32> = (0..set.len() as u32)
                 .map(|photo| {
                     let next = numbers.len() as u32;
-                    *numbers.entry((terms.cell(photo), group(photo))).or_insert(next)
+                    *numbers.entry((rules.comparison_group(photo), group(photo))).or_insert(next)
                 })
                 .collect();
             let photos = set.with_template().filter(|&photo| include(photo));
-            let held = PhotoCounts::count(photos.map(|photo| (cells[photo as usize], set.subject(photo))));
-            (cells, held)
+            let held = PhotoCounts::count(photos.map(|photo| (comparison_groups[photo as usize], set.subject(photo))));
+            (comparison_groups, held)
         };
-        let (totals, cells, held) = match self.plan {
-            ComparisonPlan::AllPairs { .. } if terms.within.is_none() && terms.weighed == Weighting::Comparisons => {
-                let (cells, held) = grouped();
+        let (totals, comparison_groups, held) = match self.plan {
+            ComparisonPlan::AllPairs { .. } if rules.within.is_none() && rules.weighed == Weighting::Comparisons => {
+                let (comparison_groups, held) = grouped();
                 match held.by_group().len() {
                     0 | 1 => {
                         let totals = match Totals::all_pairs(&self.photos_by_subject(include)) {
@@ -216,12 +221,12 @@ impl<'a> Material<'a> {
                         };
                         return ComparisonView::new(&genuine, &impostor, totals, subjects);
                     }
-                    _ => (self.groups(&held), cells, held),
+                    _ => (self.groups(&held), comparison_groups, held),
                 }
             }
             ComparisonPlan::AllPairs { .. } => {
-                let (cells, held) = grouped();
-                (self.groups(&held), cells, held)
+                let (comparison_groups, held) = grouped();
+                (self.groups(&held), comparison_groups, held)
             }
             ComparisonPlan::Listed(pairs) => {
                 let made = |photo: u32| set.template(photo).is_some();
@@ -232,17 +237,17 @@ impl<'a> Material<'a> {
                 return ComparisonView::new(&genuine, &impostor, totals, subjects);
             }
         };
-        match terms.weighed {
+        match rules.weighed {
             Weighting::Comparisons => ComparisonView::new(&genuine, &impostor, totals, subjects),
             Weighting::People => ComparisonView::weighed(&genuine, &impostor, totals, subjects, |pair| {
-                let shared = held.sharing(cells[pair.a as usize], pair.subject_a, pair.subject_b);
+                let shared = held.sharing(comparison_groups[pair.a as usize], pair.subject_a, pair.subject_b);
                 ((WEIGHT + shared / 2) / shared).max(1)
             }),
         }
     }
 
     fn groups(&self, held: &PhotoCounts) -> Totals {
-        Totals::Groups { groups: held.by_group(), weighed: self.terms.weighed, share: self.share }
+        Totals::Groups { groups: held.by_group(), weighed: self.rules.weighed, share: self.share }
     }
 
     /// Photos with a template per subject.

@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn a_larger_gallery_takes_a_higher_score_and_says_how_far_it_guesses() {
         let set = made_up(80, 4, 0.6);
-        let curve = fit_curve(&AllPairs::new(&set, |_| true, u64::MAX, 0), 80, CurveDescription::passing()).unwrap();
+        let curve = fit_curve(&AllPairs::new(&set, |_| true, u64::MAX, 0), 80, CurveDescription::unlabelled()).unwrap();
         let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let to = |gallery| project(&material.whole(), "own", &curve, gallery, BOOTSTRAP);
         let (one, hundred) = (to(1), to(100));

@@ -31,7 +31,7 @@ pub struct FitInput<'a> {
     /// Photos.
     pub set: &'a PhotoSet,
     /// Rules of comparison.
-    pub terms: ComparisonRules<'a>,
+    pub rules: ComparisonRules<'a>,
     /// Grouping whose worst group gets curves of its own.
     pub groups: Option<&'a PhotoGroups>,
     /// Fewest people of a worst group.
@@ -162,10 +162,10 @@ impl<'a> FitInput<'a> {
     fn source(&self, frames: u32, include: &dyn Fn(u32) -> bool) -> FitSource<'a> {
         match self.references {
             None if frames == 1 => {
-                FitSource::All(AllPairs::new(self.set, include, self.comparisons_max, SEED).on(self.terms))
+                FitSource::All(AllPairs::new(self.set, include, self.comparisons_max, SEED).with_rules(self.rules))
             }
-            None => FitSource::Probes(ProbeComparisons::drawn_on(
-                self.terms,
+            None => FitSource::Probes(ProbeComparisons::drawn_with(
+                self.rules,
                 self.set,
                 include,
                 include,
@@ -173,8 +173,8 @@ impl<'a> FitInput<'a> {
                 DRAWS,
                 SEED,
             )),
-            Some(of) => FitSource::Probes(ProbeComparisons::drawn_on(
-                self.terms,
+            Some(of) => FitSource::Probes(ProbeComparisons::drawn_with(
+                self.rules,
                 self.set,
                 |photo| include(photo) && !of(photo),
                 |photo| include(photo) && of(photo),
@@ -189,29 +189,29 @@ impl<'a> FitInput<'a> {
     /// they differ only by the effect of fusion. If possible only from comparisons within groups,
     /// where scores of look-alikes are.
     fn fusing(&self, frames: u32, groups: &PhotoGroups) -> Result<[Curve; 2], FitError> {
-        let within = match self.terms.within {
-            Some(cells) => cells.and(groups),
+        let within = match self.rules.within {
+            Some(comparison_groups) => comparison_groups.and(groups),
             None => groups.clone(),
         };
-        let alike = ComparisonRules { within: Some(&within), ..self.terms };
-        self.fusing_on(alike, frames).or_else(|_| self.fusing_on(self.terms, frames))
+        let alike = ComparisonRules { within: Some(&within), ..self.rules };
+        self.fusing_with(alike, frames).or_else(|_| self.fusing_with(self.rules, frames))
     }
 
-    fn fusing_on(&self, terms: ComparisonRules<'_>, frames: u32) -> Result<[Curve; 2], FitError> {
+    fn fusing_with(&self, rules: ComparisonRules<'_>, frames: u32) -> Result<[Curve; 2], FitError> {
         let is_reference = |photo: u32| self.references.is_none_or(|of| of(photo));
         let is_probe = |photo: u32| self.references.is_none_or(|of| !of(photo));
-        let key = |photo: u32| (terms.cell(photo), self.set.subject(photo));
+        let key = |photo: u32| (rules.comparison_group(photo), self.set.subject(photo));
         let probes = self.set.with_template().filter(|&photo| (self.include)(photo) && is_probe(photo));
         let probes = PhotoCounts::count(probes.map(key));
         // If every photo is both, one must remain to compare the probe with.
         let enough = u64::from(frames) + u64::from(self.references.is_none());
         let probe = |photo: u32| {
-            let (cell, subject) = key(photo);
-            (self.include)(photo) && is_probe(photo) && probes.of(cell, subject) >= enough
+            let (comparison_group, subject) = key(photo);
+            (self.include)(photo) && is_probe(photo) && probes.of(comparison_group, subject) >= enough
         };
         let reference = |photo: u32| (self.include)(photo) && is_reference(photo);
         let curve = |frames: u32| {
-            let source = ProbeComparisons::drawn_on(terms, self.set, probe, reference, frames as usize, DRAWS, SEED);
+            let source = ProbeComparisons::drawn_with(rules, self.set, probe, reference, frames as usize, DRAWS, SEED);
             fit_curve(&source, self.set.subjects(), self.about.clone())
         };
         Ok([curve(1)?, curve(frames)?])
@@ -388,14 +388,14 @@ pub(super) mod tests {
     fn fitting<'a>(set: &'a PhotoSet, groups: Option<&'a PhotoGroups>, people_min: u64) -> FitInput<'a> {
         FitInput {
             set,
-            terms: ComparisonRules { within: None, weighed: Weighting::People },
+            rules: ComparisonRules { within: None, weighed: Weighting::People },
             groups,
             people_min,
             include: &|_| true,
             references: None,
             frames_max: 2,
             comparisons_max: u64::MAX,
-            about: CurveDescription::passing(),
+            about: CurveDescription::unlabelled(),
         }
     }
 

@@ -126,7 +126,7 @@ impl<'a> Sample<'a> {
         let drawn = Drawn::new(self.plan, of, wanted, self.plan.sampled_max / kinds)?;
         let (owners, aside) = set_aside(&drawn, self.plan.calibration)?;
         let merged = Merged { drawn: &drawn, owners: &owners };
-        let about = CurveDescription { population: "this gallery".to_owned(), ..CurveDescription::passing() };
+        let about = CurveDescription { population: "this gallery".to_owned(), ..CurveDescription::unlabelled() };
         let curve = fit_curve_down_to(&merged, drawn.subjects, about, aside.matches_min)?;
         Ok(Kind {
             of,

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::files::{self, Readers};
-use super::labelled::{LabelledArgs, Loader, TermsArgs, check_numbers};
+use super::labelled::{LabelledArgs, Loader, RulesArgs, check_numbers};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, print, runtime};
 use crate::evaluation::{AGING_COLUMNS, Bootstrap, EvaluationOptions, GroupBy, evaluate, page, plots};
@@ -68,7 +68,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
-    terms: TermsArgs,
+    rules: RulesArgs,
     /// Rates within the groups of a column, as sex, of a column of numbers in steps, as
     /// age:10, or of several columns, as sex+set, and how far they are apart; may be given
     /// several times
@@ -153,7 +153,7 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
     }
     let cache = args.out.join("templates.cache");
     let loader = Loader::new(&settings, &args.labelled, Some(&cache), WANTS)?;
-    let grouped = args.by.iter().chain(&args.groups).chain(&args.terms.within);
+    let grouped = args.by.iter().chain(&args.groups).chain(&args.rules.within);
     let columns: Vec<String> = grouped.flat_map(GroupBy::columns).map(str::to_owned).collect();
     if args.labelled.manifest.is_none() && !columns.is_empty() {
         return Err(Failure::new("--by takes a manifest with that column; give --manifest FILE"));
@@ -164,21 +164,21 @@ pub fn run(global: &GlobalArgs, args: EvaluateArgs) -> Outcome {
     if let Some((_, by)) = args.by.iter().enumerate().find(|(i, by)| args.by[..*i].contains(by)) {
         return Err(Failure::new(format_args!("--by {} is there twice; leave out one", by.name())));
     }
-    if args.terms.within.is_some() && args.labelled.pairs.is_some() {
+    if args.rules.within.is_some() && args.labelled.pairs.is_some() {
         return Err(Failure::new("a list says which photos are compared; leave out --within or --pairs"));
     }
     let stated = stated_curves(&loader);
     let mut loaded = loader.load_with(&args.labelled, &columns, &AGING_COLUMNS)?;
-    check_numbers(&loaded.set, &args.labelled, args.by.iter().chain(&args.groups).chain(&args.terms.within))?;
+    check_numbers(&loaded.set, &args.labelled, args.by.iter().chain(&args.groups).chain(&args.rules.within))?;
     loaded.inputs.date.clone_from(&args.date);
     let options = EvaluationOptions {
         bootstrap: Bootstrap { repetitions: args.replicates, seed: args.seed },
         by: args.by.clone(),
-        within: args.terms.within.clone(),
-        weighed: args.terms.weigh.into(),
+        within: args.rules.within.clone(),
+        weighed: args.rules.weigh.into(),
         stated,
         groups: args.groups.clone(),
-        people_min: args.terms.people_min,
+        people_min: args.rules.people_min,
         folds: args.cross_fit,
         frames: usize::from(args.frames),
         seeds: args.seeds,

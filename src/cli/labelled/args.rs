@@ -51,7 +51,7 @@ impl LabelledArgs {
 
 /// Which comparisons are made of all, and what counts the same in rates.
 #[derive(Debug, Clone, Default, Args)]
-pub struct TermsArgs {
+pub struct RulesArgs {
     /// Only comparisons of two photos with the same value of a column, or of several, as
     /// set+sex
     #[arg(long, value_name = "COLUMN[+COLUMN]", value_parser = GroupBy::parse)]

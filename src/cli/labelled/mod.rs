@@ -25,7 +25,7 @@ use crate::evaluation::{
 };
 use crate::face::{FaceError, FacePool, Pack, RecipeDigest, Ticket, Wants};
 use crate::workflow::reason::Reason;
-pub(super) use args::{CfpPart, LabelledArgs, TermsArgs};
+pub(super) use args::{CfpPart, LabelledArgs, RulesArgs};
 use matrix::TemplateMatrix;
 pub(super) use measures::LIVENESS;
 use measures::{MEASURES, measure, measures_of, revision};

@@ -146,7 +146,7 @@ pub(crate) struct CurveShape {
 
 impl CurveDescription {
     /// For a temporary curve of single photos that is not stored.
-    pub(crate) fn passing() -> Self {
+    pub(crate) fn unlabelled() -> Self {
         Self {
             probe_frames: 1,
             reference: Reference::Any,

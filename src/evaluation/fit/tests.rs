@@ -28,7 +28,7 @@ impl ComparisonSource for Scores {
 }
 
 fn about() -> CurveDescription {
-    CurveDescription { population: "made up".into(), date: "2026-01-01".into(), ..CurveDescription::passing() }
+    CurveDescription { population: "made up".into(), date: "2026-01-01".into(), ..CurveDescription::unlabelled() }
 }
 
 fn fit(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Curve, FitError> {

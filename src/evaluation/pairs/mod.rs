@@ -117,7 +117,7 @@ pub struct AllPairs<'a> {
     /// Sampled distances in `photos`; empty if all pairs are made.
     distances: Vec<usize>,
     of_subject: Vec<Vec<u32>>,
-    terms: ComparisonRules<'a>,
+    rules: ComparisonRules<'a>,
     /// By photo: number of its person's photos in its group; empty without weights.
     mates: Vec<u64>,
     dot: Dot,
@@ -139,20 +139,20 @@ impl<'a> AllPairs<'a> {
             of_subject = vec![Vec::new(); set.subjects()];
             photos.iter().for_each(|&photo| of_subject[set.subject(photo) as usize].push(photo));
         }
-        let (terms, mates) = (ComparisonRules::default(), Vec::new());
-        Self { set, photos, distances, of_subject, terms, mates, dot: Dot::best() }
+        let (rules, mates) = (ComparisonRules::default(), Vec::new());
+        Self { set, photos, distances, of_subject, rules, mates, dot: Dot::best() }
     }
 
     /// With other rules of comparison: only within groups, or with other weights.
-    pub fn on(mut self, terms: ComparisonRules<'a>) -> Self {
-        self.terms = terms;
-        if terms.weighed == Weighting::People {
-            let key = |photo: u32| (terms.cell(photo), self.set.subject(photo));
+    pub fn with_rules(mut self, rules: ComparisonRules<'a>) -> Self {
+        self.rules = rules;
+        if rules.weighed == Weighting::People {
+            let key = |photo: u32| (rules.comparison_group(photo), self.set.subject(photo));
             let held = PhotoCounts::count(self.photos.iter().map(|&photo| key(photo)));
             self.mates = vec![0; self.set.len()];
             for &photo in &self.photos {
-                let (cell, subject) = key(photo);
-                self.mates[photo as usize] = held.of(cell, subject);
+                let (comparison_group, subject) = key(photo);
+                self.mates[photo as usize] = held.of(comparison_group, subject);
             }
         }
         self
@@ -164,7 +164,7 @@ impl<'a> AllPairs<'a> {
     }
 
     fn pair(&self, a: u32, b: u32) -> Option<ScoredComparison> {
-        if self.terms.cell(a) != self.terms.cell(b) {
+        if self.rules.comparison_group(a) != self.rules.comparison_group(b) {
             return None;
         }
         let (one, other) = (self.set.template(a)?, self.set.template(b)?);
@@ -193,11 +193,11 @@ impl ComparisonSource for AllPairs<'_> {
     }
 
     fn weighed(&self) -> Weighting {
-        self.terms.weighed
+        self.rules.weighed
     }
 
     fn weight(&self, pair: &ScoredComparison) -> u64 {
-        match self.terms.weighed {
+        match self.rules.weighed {
             Weighting::Comparisons => 1,
             Weighting::People => {
                 let [a, b] = [pair.a, pair.b].map(|photo| self.mates.get(photo as usize).copied().unwrap_or(1));
@@ -262,7 +262,7 @@ pub struct ProbeComparisons<'a> {
     set: &'a PhotoSet,
     probes: Vec<(Template, Vec<u32>)>,
     references: Vec<u32>,
-    terms: ComparisonRules<'a>,
+    rules: ComparisonRules<'a>,
     /// Numbers of probes and of references by group and person.
     held: [PhotoCounts; 2],
     /// References that are part of a probe, by group and person: a probe is not compared with them.
@@ -274,7 +274,7 @@ impl<'a> ProbeComparisons<'a> {
     /// Probes fused from `frames` photos of one person, drawn without repetition among those that
     /// `probe` accepts, against every photo that `reference` accepts and that is not in the probe.
     /// `draws` probes per person with enough photos; `seed` fixes the draws. A probe is made and
-    /// compared within one group of `terms`.
+    /// compared within one group of `rules`.
     pub fn drawn(
         set: &'a PhotoSet,
         probe: impl Fn(u32) -> bool,
@@ -283,12 +283,12 @@ impl<'a> ProbeComparisons<'a> {
         draws: usize,
         seed: u64,
     ) -> Self {
-        Self::drawn_on(ComparisonRules::default(), set, probe, reference, frames, draws, seed)
+        Self::drawn_with(ComparisonRules::default(), set, probe, reference, frames, draws, seed)
     }
 
     /// With other rules of comparison: only within groups, or with other weights.
-    pub fn drawn_on(
-        terms: ComparisonRules<'a>,
+    pub fn drawn_with(
+        rules: ComparisonRules<'a>,
         set: &'a PhotoSet,
         probe: impl Fn(u32) -> bool,
         reference: impl Fn(u32) -> bool,
@@ -301,7 +301,7 @@ impl<'a> ProbeComparisons<'a> {
         for (subject, own) in set.by_subject(&probe).into_iter().enumerate() {
             // A person's probes do not depend on the other people of the set.
             let mut random = SplitMix::stream(seed, subject as u64);
-            for own in by_cell(own, terms) {
+            for own in by_comparison_group(own, rules) {
                 let all_used = own.len() == frames && own.iter().all(|&p| reference(p));
                 if own.len() < frames || all_used {
                     continue;
@@ -319,9 +319,9 @@ impl<'a> ProbeComparisons<'a> {
             }
         }
         let mut this =
-            Self { set, probes, references, terms, held: Default::default(), own: HashMap::new(), dot: Dot::best() };
-        if terms.weighed == Weighting::People {
-            let key = |photo: u32| (terms.cell(photo), set.subject(photo));
+            Self { set, probes, references, rules, held: Default::default(), own: HashMap::new(), dot: Dot::best() };
+        if rules.weighed == Weighting::People {
+            let key = |photo: u32| (rules.comparison_group(photo), set.subject(photo));
             this.held = [
                 PhotoCounts::count(this.probes.iter().map(|(_, pick)| key(pick[0]))),
                 PhotoCounts::count(this.references.iter().map(|&photo| key(photo))),
@@ -335,12 +335,12 @@ impl<'a> ProbeComparisons<'a> {
 }
 
 /// Photos by the group within which they are compared, in the order of group numbers.
-fn by_cell(mut photos: Vec<u32>, terms: ComparisonRules<'_>) -> Vec<Vec<u32>> {
-    if terms.within.is_none() {
+fn by_comparison_group(mut photos: Vec<u32>, rules: ComparisonRules<'_>) -> Vec<Vec<u32>> {
+    if rules.within.is_none() {
         return vec![photos];
     }
-    photos.sort_by_key(|&photo| terms.cell(photo));
-    photos.chunk_by(|&a, &b| terms.cell(a) == terms.cell(b)).map(<[u32]>::to_vec).collect()
+    photos.sort_by_key(|&photo| rules.comparison_group(photo));
+    photos.chunk_by(|&a, &b| rules.comparison_group(a) == rules.comparison_group(b)).map(<[u32]>::to_vec).collect()
 }
 
 /// Binomial coefficient, saturating.
@@ -356,8 +356,11 @@ impl ComparisonSource for ProbeComparisons<'_> {
     fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         let (probe, members) = &self.probes[row];
         let (a, subject_a) = (members[0], self.set.subject(members[0]));
-        let cell = self.terms.cell(a);
-        let others = self.references.iter().filter(|b| self.terms.cell(**b) == cell && !members.contains(b));
+        let comparison_group = self.rules.comparison_group(a);
+        let others = self
+            .references
+            .iter()
+            .filter(|b| self.rules.comparison_group(**b) == comparison_group && !members.contains(b));
         for &b in others {
             let Some(reference) = self.set.template(b) else { continue };
             let score = self.dot.score(probe.vector(), reference.vector());
@@ -367,20 +370,20 @@ impl ComparisonSource for ProbeComparisons<'_> {
     }
 
     fn weighed(&self) -> Weighting {
-        self.terms.weighed
+        self.rules.weighed
     }
 
     fn weight(&self, pair: &ScoredComparison) -> u64 {
-        if self.terms.weighed == Weighting::Comparisons {
+        if self.rules.weighed == Weighting::Comparisons {
             return 1;
         }
         // Two people are compared with either's probes; in genuine comparisons a probe is not
         // compared with its own photos.
-        let cell = self.terms.cell(pair.a);
+        let comparison_group = self.rules.comparison_group(pair.a);
         let [probes, references] = &self.held;
-        let one_way = |a: u32, b: u32| probes.of(cell, a) * references.of(cell, b);
+        let one_way = |a: u32, b: u32| probes.of(comparison_group, a) * references.of(comparison_group, b);
         share(if pair.genuine {
-            let own = self.own.get(&(cell, pair.subject_a)).copied().unwrap_or(0);
+            let own = self.own.get(&(comparison_group, pair.subject_a)).copied().unwrap_or(0);
             one_way(pair.subject_a, pair.subject_a) - own.min(one_way(pair.subject_a, pair.subject_a))
         } else {
             one_way(pair.subject_a, pair.subject_b) + one_way(pair.subject_b, pair.subject_a)

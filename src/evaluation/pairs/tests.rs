@@ -58,12 +58,12 @@ fn in_two_groups(set: &PhotoSet, second: impl Fn(u32) -> bool) -> PhotoGroups {
 fn comparisons_within_groups_are_those_of_each_group_alone() {
     let set = made_up(6, 4, 0.4);
     let groups = in_two_groups(&set, |photo| photo >= 10);
-    let terms = ComparisonRules { within: Some(&groups), ..ComparisonRules::default() };
-    let [genuine, impostor] = histograms(&AllPairs::new(&set, |_| true, u64::MAX, 0).on(terms));
+    let rules = ComparisonRules { within: Some(&groups), ..ComparisonRules::default() };
+    let [genuine, impostor] = histograms(&AllPairs::new(&set, |_| true, u64::MAX, 0).with_rules(rules));
     let of = |second: bool| histograms(&AllPairs::new(&set, |p| (p >= 10) == second, u64::MAX, 0));
     let ([ga, ia], [gb, ib]) = (of(false), of(true));
     assert_eq!((genuine, impostor), (ga.merge(&gb), ia.merge(&ib)));
-    let probes = ProbeComparisons::drawn_on(terms, &set, |_| true, |_| true, 2, 10, 1);
+    let probes = ProbeComparisons::drawn_with(rules, &set, |_| true, |_| true, 2, 10, 1);
     assert!(probes.rows() > 0);
     assert!(collect(&probes, |_, _| true).iter().all(|pair| (pair.a >= 10) == (pair.b >= 10)));
 }
@@ -77,9 +77,9 @@ fn every_pair_of_people_and_every_person_weighs_the_same() {
         set.push(full.subject(photo), full.template(photo).cloned());
     }
     let groups = in_two_groups(&set, |photo| photo % 2 == 1);
-    let terms = ComparisonRules { within: Some(&groups), weighed: Weighting::People };
-    let all = AllPairs::new(&set, |_| true, u64::MAX, 0).on(terms);
-    let fused = ProbeComparisons::drawn_on(terms, &set, |_| true, |_| true, 2, 3, 1);
+    let rules = ComparisonRules { within: Some(&groups), weighed: Weighting::People };
+    let all = AllPairs::new(&set, |_| true, u64::MAX, 0).with_rules(rules);
+    let fused = ProbeComparisons::drawn_with(rules, &set, |_| true, |_| true, 2, 3, 1);
     let weights = |source: &dyn ComparisonSource| {
         let mut sums: HashMap<(u32, u32, u32), u64> = HashMap::new();
         for row in 0..source.rows() {

@@ -50,7 +50,7 @@ little, or wrong usage.";
 /// Most frames of a probe.
 const FRAMES_MAX: u32 = 5;
 
-/// What was typed.
+/// Parsed arguments.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CalibrateArgs {
@@ -119,19 +119,19 @@ struct CalibrateAnswer<'a> {
     left_out: u64,
     failures: u64,
     curves: Vec<CurveFitted>,
-    /// What was seen of each group, the highest rate first.
+    /// Rates of every group, in descending order.
     groups: Vec<GroupObservation>,
     skipped: Vec<String>,
 }
 
-/// A curve that was fitted.
+/// A fitted curve.
 #[derive(Serialize)]
 struct CurveFitted {
     probe_frames: u32,
     reference: &'static str,
     /// `pooled`, or the worst group.
     group: String,
-    /// What counts the same in it.
+    /// The unit that has equal weight in it.
     weighed: &'static str,
     /// `counted` or `derived`.
     basis: &'static str,
@@ -161,7 +161,7 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
         std::fs::create_dir_all(folder)
             .map_err(|e| Failure::new(format_args!("--cache {}: {e}; check the path", folder.display())))?;
     }
-    // What is kept is there for an evaluation, too.
+    // The cache is shared with evaluations.
     let wants = if cache.is_some() { WANTS } else { Wants::default() };
     let loader = Loader::new(&settings, &labelled, cache.as_deref(), wants)?;
     let recipe = loader.recipe();
@@ -211,7 +211,7 @@ fn fit(loaded: &LabelledSet, args: &CalibrateArgs) -> Result<FittedCurves, FitEr
     };
     let set = &loaded.set;
     if let Some(pairs) = &loaded.pairs {
-        // A list says what is compared: single photos.
+        // A list defines comparisons of single photos only.
         let curve = fit_curve(&ListedComparisons { set, pairs }, set.subjects(), about)?;
         return Ok(FittedCurves { pooled: vec![curve], worst: Vec::new(), groups: Vec::new(), skipped: Vec::new() });
     }
@@ -240,14 +240,14 @@ fn reference(kind: ReferenceOption) -> Reference {
     }
 }
 
-/// Writes the file, but never one that could not be read again.
+/// Writes the file atomically, after checking that it can be loaded.
 fn write_checked(out: &Path, calibration: &Calibration, recipe: crate::face::RecipeDigest) -> Result<(), Failure> {
     let text = calibration.to_toml();
     let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let trial = folder.join(".calibration.trial.toml");
     files::write(&trial, Readers::All, text.as_bytes())?;
     let read = Calibration::load(&trial, recipe);
-    // Best effort: it is overwritten by the next run.
+    // Best effort: a leftover is overwritten by the next run.
     let _ = std::fs::remove_file(&trial);
     read.map_err(|e| Failure::new(format_args!("the fit makes no sense, nothing was written: {e}")))?;
     files::write(out, Readers::All, text.as_bytes())

@@ -1,4 +1,4 @@
-//! Which photos to look at, as typed.
+//! Options that select labelled photos and comparisons, shared by `evaluate` and `calibrate`.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::evaluation::{GROUP_PEOPLE_MIN, GroupBy};
 use crate::matching::Weighting;
 
-/// Photos taken where nobody says otherwise: 2 KiB each in memory.
+/// Default of the most photos read: 2 KiB each in memory.
 const PHOTOS_MAX_DEFAULT: u64 = 1_000_000;
 
 /// Which photos, as typed.
@@ -43,7 +43,7 @@ pub struct LabelledArgs {
 }
 
 impl LabelledArgs {
-    /// The manifest, as a message about it begins.
+    /// Prefix of messages about the manifest.
     pub(in crate::cli) fn manifest_named(&self) -> String {
         self.manifest.as_ref().map_or(String::new(), |path| format!("manifest {}: ", path.display()))
     }

@@ -1,7 +1,7 @@
-//! Labelled photos: from a manifest, or from a list of pairs, to a set of templates.
+//! Loads labelled photos, from a manifest or a list of pairs, into a set of templates.
 //!
-//! A row that cannot be used is left out, with its line and the reason; the others are
-//! used. Nothing here says whose a photo is: messages name lines.
+//! Rows that cannot be used are left out, with line and reason; the others are used. Messages name
+//! lines, never people.
 
 mod args;
 mod matrix;
@@ -33,7 +33,7 @@ use measures::{MEASURES, measure, measures_of, revision};
 /// Photos read ahead per worker.
 const ROWS_PER_WORKER: usize = 4;
 
-/// A photo to be looked at.
+/// A row of the manifest with a photo to analyse.
 struct PhotoRow {
     line: u64,
     subject: u32,
@@ -41,7 +41,7 @@ struct PhotoRow {
     values: Vec<String>,
 }
 
-/// What was loaded.
+/// A loaded set with its comparisons.
 pub(super) struct LabelledSet {
     pub set: PhotoSet,
     pub pairs: Option<Vec<ListedPair>>,
@@ -49,7 +49,7 @@ pub(super) struct LabelledSet {
 }
 
 impl LabelledSet {
-    /// What is to be compared.
+    /// Which comparisons to make.
     pub(super) fn plan(&self, comparisons_max: u64, seed: u64) -> ComparisonPlan<'_> {
         match &self.pairs {
             Some(pairs) => ComparisonPlan::Listed(pairs),
@@ -65,39 +65,39 @@ pub(super) struct Loader<'a> {
     pool: Option<FacePool>,
     cache: Option<TemplateCache>,
     wants: Wants,
-    /// Photos on their way at a time. Found once: to ask the system for the number of
-    /// cores takes longer than to read a row.
+    /// Most photos in progress. Computed once, because asking the system for the number of cores
+    /// takes longer than reading a row.
     window: usize,
     left_out: SkippedRows,
     failures: BTreeMap<String, u64>,
     set: PhotoSet,
-    /// By path, half of its SHA-256: owner and line. Not used for lists of pairs.
+    /// Person and line of each path, by half of the path's SHA-256. Not used for lists of pairs.
     seen: HashMap<[u8; 16], (u32, u64)>,
-    /// By SHA-256 of a photo: owner and line.
+    /// Person and line of each picture, by its SHA-256.
     pictures: HashMap<PhotoKey, (u32, u64)>,
     same_pictures: SamePictures,
-    /// By path of a photo: its number in the set, or why it has none.
+    /// Number in the set of each photo by path, or the reason code if it has none.
     photo_of: HashMap<PathBuf, Result<u32, &'static str>>,
     /// Whether `photo_of` is needed.
     by_path: bool,
-    /// Owners with a photo in the set, numbered as they come: the set has nobody else.
+    /// Numbers in the set of the people with a photo in it, in order of appearance.
     numbered: HashMap<u32, u32>,
     photos_max: u64,
-    /// Whether a photo that is there under two names is taken twice: an error in labelled
-    /// photos, and what an audit looks for.
+    /// Whether a photo listed for two people is loaded for both: an error in labelled photos, but
+    /// what an audit looks for.
     conflicts_are_kept: bool,
-    /// Asked of each row, where not all are wanted.
+    /// Selects rows; `None` takes all.
     choose: Option<RowFilter>,
-    /// Told of each row without a template, where somebody lists them all.
+    /// Called with each row without a template, if the caller lists them all.
     without_template: Option<SkippedRowSink>,
 }
 
-/// Whether the row that was read last, in this line, is wanted.
+/// Whether to take the row that was read last, given its line.
 pub(super) type RowFilter = Box<dyn FnMut(&Manifest, u64) -> bool>;
-/// Told of a row, in the order of the manifest.
+/// Receives rows that were left out, in the order of the manifest.
 pub(super) type SkippedRowSink = Box<dyn FnMut(SkippedRow)>;
 
-/// A photo on its way.
+/// A photo in progress.
 struct PendingPhoto {
     row: PhotoRow,
     state: PhotoState,
@@ -110,8 +110,8 @@ enum PhotoState {
 }
 
 impl PendingPhoto {
-    /// A row that names no photo. It waits its turn, so that what was left out is told in
-    /// the order of the manifest, however many photos are read ahead.
+    /// A row that is left out. It is queued like others, so that reports keep the order of the
+    /// manifest however many photos are read ahead.
     fn left_out(line: u64, reason: &'static str, what: &str) -> Self {
         let row = PhotoRow { line, subject: 0, path: PathBuf::new(), values: Vec::new() };
         Self { row, state: PhotoState::LeftOut { reason, what: what.to_owned() } }
@@ -119,7 +119,7 @@ impl PendingPhoto {
 }
 
 impl<'a> Loader<'a> {
-    /// Loads the pack; `cache` is where templates are kept, if anywhere.
+    /// Loads the pack; `cache` is the file of the template cache, if any.
     pub(super) fn new(
         settings: &'a Settings,
         args: &LabelledArgs,
@@ -158,13 +158,13 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// Takes a photo that is there under two names twice, and of all rows those that
-    /// `choose` wants. Every row of those that gives no template is told.
+    /// Loads photos listed for two people for both, and only rows that `choose` accepts; `told`
+    /// receives every such row without a template.
     pub(super) fn for_audit(self, choose: RowFilter, without_template: SkippedRowSink) -> Self {
         Self { conflicts_are_kept: true, choose: Some(choose), without_template: Some(without_template), ..self }
     }
 
-    /// Tells that a row gives no template.
+    /// Reports a row without a template.
     fn tell(&mut self, line: u64, reason: &str, what: &str) {
         if let Some(told) = &mut self.without_template {
             told(SkippedRow { line, reason: reason.to_owned(), what: what.to_owned() });
@@ -181,14 +181,13 @@ impl<'a> Loader<'a> {
         self.pack.dir()
     }
 
-    /// Looks at everything `args` names. `columns` of the manifest are needed besides;
-    /// each is there once, however often it is named.
+    /// Loads everything that `args` selects, with the required `columns` of the manifest, each
+    /// once.
     pub(super) fn load(self, args: &LabelledArgs, columns: &[String]) -> Result<LabelledSet, Failure> {
         self.load_with(args, columns, &[])
     }
 
-    /// The same; columns of the manifest that are `wished` for are read where they are
-    /// there.
+    /// As [`Self::load`], with `wished` columns that are read if the manifest has them.
     pub(super) fn load_with(
         mut self,
         args: &LabelledArgs,
@@ -206,7 +205,7 @@ impl<'a> Loader<'a> {
             (None, Some(list)) => Some(self.pairs_alone(list, args)?),
             (None, None) => return Err(Failure::new("no photos named; give --manifest FILE, or --pairs PATH")),
         };
-        // A measure that no photo has says nothing.
+        // Measures that no photo has are dropped.
         self.set.measures.retain(|measure| measure.values.iter().any(Option::is_some));
         let inputs = EvaluationInputs {
             pack: self.pack.name().to_owned(),
@@ -308,7 +307,7 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Reads a photo and looks at it, unless that was done before.
+    /// Reads a photo and starts its analysis, unless its result is cached.
     fn start(&mut self, row: PhotoRow, each_row: bool) -> Result<PendingPhoto, Failure> {
         let left_out =
             |row, reason, what: String| Ok(PendingPhoto { row, state: PhotoState::LeftOut { reason, what } });
@@ -345,7 +344,7 @@ impl<'a> Loader<'a> {
         let key: PhotoKey = Sha256::digest(&bytes).into();
         if each_row {
             match self.pictures.get(&key) {
-                // Some data sets have them; whoever made it decides what that means.
+                // Some data sets contain duplicates; they are reported, not refused.
                 Some(&(subject, line)) => self.same_pictures.add(row.line, line, subject == row.subject),
                 None => drop(self.pictures.insert(key, (row.subject, row.line))),
             }
@@ -363,12 +362,12 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Waits for a photo, keeps what came of it, and puts it into the set.
+    /// Waits for a photo's analysis, caches the result, and adds it to the set.
     fn finish(&mut self, PendingPhoto { row, state }: PendingPhoto) -> Result<(), Failure> {
         let fact = match state {
             PhotoState::LeftOut { reason, what } => {
                 if self.by_path {
-                    // Lines of a list are told, each once, and not those of its photos.
+                    // For lists, rows of pairs are reported instead of photos.
                     self.photo_of.insert(row.path, Err(reason));
                 } else {
                     self.left_out.add(row.line, reason, &what);
@@ -390,7 +389,7 @@ impl<'a> Loader<'a> {
                     }
                     Err(e) => Fact::Failure(Reason::of_face(&e).code().to_owned()),
                 };
-                // What is not the photo's own fault may go well the next time.
+                // Failures not caused by the photo are not cached: they may not recur.
                 if let Some(cache) = self.cache.as_mut().filter(|_| lasts) {
                     cache.put(key, &fact)?;
                 }
@@ -418,8 +417,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// An error where groups of numbers in steps are asked of a column of the manifest that has
-/// no number.
+/// Refuses binned groups of a column without any number.
 pub(super) fn check_numbers<'a>(
     set: &PhotoSet,
     args: &LabelledArgs,
@@ -438,7 +436,7 @@ pub(super) fn check_numbers<'a>(
     Ok(())
 }
 
-/// Half of the SHA-256 of a subject id: remembering ids would take more.
+/// Half of a SHA-256, which takes less memory than the text.
 fn short_digest(bytes: &[u8]) -> [u8; 16] {
     let digest: [u8; 32] = Sha256::digest(bytes).into();
     let mut half = [0; 16];

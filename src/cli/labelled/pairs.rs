@@ -1,4 +1,4 @@
-//! Lists of pairs: the photos they name, and whose those are.
+//! Loads the photos of lists of pairs, and determines their people.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use crate::cli::Failure;
 use crate::cli::progress::Progress;
 use crate::evaluation::{BadLine, ListedPair, ListedPhotos, PairList, PairListRow, Protocol};
 
-/// Pairs of a list taken.
+/// Most pairs of a list.
 const PAIRS_MAX: usize = 20_000_000;
 
 impl Loader<'_> {
-    /// The pairs of a list whose photos and owners a manifest names.
+    /// The pairs of a list whose photos and people are in a manifest.
     pub(super) fn pairs_of_manifest(&mut self, list: &Path, args: &LabelledArgs) -> Result<Vec<ListedPair>, Failure> {
         let mut list = open_list(list, args)?;
         let mut kept = ListedPairs::default();
@@ -31,8 +31,8 @@ impl Loader<'_> {
         Ok(kept.pairs)
     }
 
-    /// The pairs of a list that stands alone: it says whose photos are, or genuine pairs
-    /// do.
+    /// The pairs of a list without a manifest; people are named in the list or follow from genuine
+    /// pairs.
     pub(super) fn pairs_alone(&mut self, path: &Path, args: &LabelledArgs) -> Result<Vec<ListedPair>, Failure> {
         let mut list = open_list(path, args)?;
         let mut photos: Vec<(PathBuf, u64)> = Vec::new();
@@ -100,7 +100,7 @@ impl Loader<'_> {
         Ok(kept.pairs)
     }
 
-    /// The next row of a list that can be read.
+    /// The next well-formed row of a list; malformed ones are reported.
     fn next_row(&mut self, list: &mut PairList) -> Result<Option<PairListRow>, Failure> {
         while let Some(row) = list.next_pair().map_err(Failure::new)? {
             match row {
@@ -112,15 +112,15 @@ impl Loader<'_> {
     }
 }
 
-/// Why a row is left out: a reason code, and in words.
+/// Why a row is left out: reason code and text.
 type Refused = (&'static str, &'static str);
 
-/// The photos of a row, where both are there.
+/// Both photos of a row, or why one is missing.
 fn both_loaded(a: Result<u32, &'static str>, b: Result<u32, &'static str>) -> Result<[u32; 2], Refused> {
     a.and_then(|a| b.map(|b| [a, b])).map_err(|reason| (reason, "one of its photos was left out"))
 }
 
-/// Pairs taken, each once.
+/// Distinct pairs.
 #[derive(Default)]
 struct ListedPairs {
     pairs: Vec<ListedPair>,
@@ -151,8 +151,8 @@ fn open_list(path: &Path, args: &LabelledArgs) -> Result<PairList, Failure> {
     PairList::open(path, &ListedPhotos { folder: args.images.clone(), protocol }).map_err(Failure::new)
 }
 
-/// Whose each photo is: as named, else the same person's as the photos that genuine pairs
-/// tie it to.
+/// The person of each photo: as named, else the same as that of the photos connected to it by
+/// genuine pairs.
 fn owners(named: &[Option<u32>], rows: &[(u64, u32, u32, bool)]) -> Vec<u32> {
     if let Some(all) = named.iter().copied().collect::<Option<Vec<u32>>>() {
         return all;

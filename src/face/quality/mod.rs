@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! aligned crop ─ light ─┐
-//! points, box, norm ────┴─ signals, looks ─ QualityModel ─ Quality ─ Profile::judge ─ flaws
+//! points, box, norm ────┴─ signals, view ── QualityModel ─ Quality ─ Profile::judge ─ flaws
 //! ```
 //!
 //! Measures follow the components of ISO/IEC 29794-5:2025 where it has them;

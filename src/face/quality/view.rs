@@ -17,11 +17,11 @@ use super::signals::{INPUTS, Signals};
 use crate::face::softmax;
 use crate::hex;
 
-/// Values and deviations count at most this much.
+/// Inputs are clipped at this many deviations.
 const CLIP: f32 = 6.0;
-/// Brings the deviations of cells to about one.
+/// Scales the deviations of cells to about one.
 const CELL_SCALE: f32 = 1.5;
-/// About the mean of their sizes.
+/// Approximate mean of their absolute values.
 const SIZE_MEAN: f32 = 1.0;
 /// Most hidden units of a model.
 const UNITS_MAX: usize = 256;

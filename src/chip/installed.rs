@@ -3,7 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::anchors::{AnchorSource, Anchors, Skipped, SourceKind};
+use super::anchor_files::{AnchorSource, Skipped, SourceKind};
+use super::anchors::Anchors;
 use super::test_keys::{TEST_MARK, published_keys};
 use super::x509::Certificate;
 use crate::dates::Moment;

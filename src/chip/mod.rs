@@ -23,6 +23,7 @@
 //! certificates are matched against known ones and never used as given.
 
 mod active;
+mod anchor_files;
 mod anchors;
 mod ber;
 mod chain;
@@ -58,7 +59,8 @@ mod x509;
 
 pub use crate::dates::{Date, Moment};
 pub use active::{ActiveAuthentication, CHALLENGE_BYTES, ChallengeResponse, Dg14, Dg15};
-pub use anchors::{AnchorError, AnchorSource, Anchors, Skipped, SourceKind, Unreadable};
+pub use anchor_files::{AnchorError, AnchorSource, Skipped, SourceKind, Unreadable};
+pub use anchors::Anchors;
 pub use ber::to_definite;
 pub use check::{CheckOptions, inspect};
 pub use com::Com;

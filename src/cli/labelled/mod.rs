@@ -158,8 +158,8 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// Loads photos listed for two people for both, and only rows that `choose` accepts; `told`
-    /// receives every such row without a template.
+    /// Loads photos listed for two people for both, and only rows that `choose` accepts;
+    /// `without_template` receives every such row without a template.
     pub(super) fn for_audit(self, choose: RowFilter, without_template: SkippedRowSink) -> Self {
         Self { conflicts_are_kept: true, choose: Some(choose), without_template: Some(without_template), ..self }
     }

@@ -1,5 +1,6 @@
 //! JPEG decoding: by `jpeg_scaled` where it supports the file, else by `zune-jpeg`.
 
+mod quality;
 mod structure;
 
 use image::metadata::Orientation;

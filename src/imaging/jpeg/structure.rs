@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::super::budget::{malformed, unsupported};
 use super::super::{Format, ImageError, standard_huffman};
+use super::quality::quality_of_table;
 
 /// Most scans; bounds the time. libjpeg's standard progressive script has 10, optimised ones fewer
 /// than 20.
@@ -60,7 +61,7 @@ pub(super) struct JpegStructure {
     pub(super) adobe_transform: Option<u8>,
     /// The first EXIF block, from its TIFF header on.
     pub(super) exif: Option<Range<usize>>,
-    /// 1…100, by the first luminance table; see [`quality_of`].
+    /// 1…100, by the first luminance table; see [`quality_of_table`].
     pub(super) quality: Option<f32>,
     /// Whether a sequential picture has no Huffman table before its first scan, as frames of
     /// webcams (Motion JPEG), which use the standard tables.
@@ -176,7 +177,7 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> MarkerReader<'_, F> {
             let segment = self.segment()?;
             match marker {
                 0xC0..=0xC2 => self.start_of_frame(marker, segment.clone())?,
-                DQT => self.quality = self.quality.or_else(|| quality_of(&self.bytes[segment.clone()])),
+                DQT => self.quality = self.quality.or_else(|| quality_of_table(&self.bytes[segment.clone()])),
                 DHT => self.has_huffman = true,
                 DRI => {}
                 0xC3..=0xCF => return Err(unsupported(Format::Jpeg, "arithmetic, lossless or hierarchical coding")),
@@ -352,26 +353,8 @@ fn bits_min(frame: &FrameHeader, scan_components: usize) -> u64 {
     }
 }
 
-/// Where the next 0xFF is. Blocks of 32 are compared at once: in photos it is
-/// one byte in two hundred.
-/// What the Independent JPEG Group's encoder calls quality, from the sum of table
-/// 0: its tables are one table scaled, so the sum tells the scale whatever the
-/// order of the values (libjpeg, jcparam.c). `None` where the segment does not
-/// start with table 0.
-fn quality_of(segment: &[u8]) -> Option<f32> {
-    /// Sum of the luminance table of ISO/IEC 10918-1, annex K.
-    const SUM: f32 = 3685.0;
-    let (&kind, values) = segment.split_first()?;
-    let sum: u32 = match kind {
-        0x00 => values.get(..64)?.iter().map(|&v| u32::from(v)).sum(),
-        0x10 => values.get(..128)?.as_chunks::<2>().0.iter().map(|&v| u32::from(u16::from_be_bytes(v))).sum(),
-        _ => return None,
-    };
-    let percent = 100.0 * sum as f32 / SUM;
-    let quality = if percent <= 100.0 { (200.0 - percent) / 2.0 } else { 5000.0 / percent };
-    Some(quality.clamp(1.0, 100.0))
-}
-
+/// Index of the next 0xFF byte. Compares blocks of 32 bytes at once: in photos one byte in two hundred
+/// is 0xFF.
 fn find_ff(bytes: &[u8]) -> Option<usize> {
     let (blocks, tail) = bytes.as_chunks::<32>();
     for (i, block) in blocks.iter().enumerate() {

@@ -40,7 +40,7 @@ impl std::fmt::Display for Skipped {
 /// What was loaded from one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnchorSource {
-    /// File name, or the name given to [`Anchors::add_bytes`].
+    /// File name, or the name given to [`Anchors::add_bytes`](super::Anchors::add_bytes).
     pub name: String,
     /// What it is.
     pub kind: SourceKind,

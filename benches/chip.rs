@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use chinhchu::chip::crypto::Curve;
+use chinhchu::chip::crypto::EllipticCurve;
 use chinhchu::chip::{Anchors, CheckOptions, ChipFiles, Date, Moment, Verdict, inspect};
 use chinhchu::tools::forge::{CardDraft, KeyKind};
 
@@ -41,8 +41,8 @@ fn main() {
     let kinds = [
         ("ECDSA P-256", KeyKind::P256),
         ("ECDSA P-384", KeyKind::P384),
-        ("ECDSA P-521", KeyKind::Ec { curve: Curve::P521, explicit: false }),
-        ("ECDSA brainpoolP512r1, explicit", KeyKind::Ec { curve: Curve::Bp512, explicit: true }),
+        ("ECDSA P-521", KeyKind::Ec { curve: EllipticCurve::P521, explicit: false }),
+        ("ECDSA brainpoolP512r1, explicit", KeyKind::Ec { curve: EllipticCurve::Bp512, explicit: true }),
         ("RSA 2048 PKCS#1 v1.5", KeyKind::RsaPkcs1),
         ("RSA 2048 PSS", KeyKind::RsaPss),
     ];

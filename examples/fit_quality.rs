@@ -131,7 +131,7 @@ fn judge_in_folds(examples: &[Example], folds: usize, arguments: &Arguments) -> 
         let others: Vec<Example> = examples.iter().filter(|e| e.subject % folds != fold).cloned().collect();
         let model = fit_quality(&others, "", &arguments.population, &arguments.date)?;
         for (at, example) in examples.iter().enumerate().filter(|(_, e)| e.subject % folds == fold) {
-            let Some((chances, useful)) = example.study.judged(&model) else { continue };
+            let Some((chances, useful)) = example.study.predictions(&model) else { continue };
             utility[at] = useful;
             let faults = (1..3).filter(|&look| chances[look] > limits[look]);
             let look = faults.max_by(|&a, &b| chances[a].total_cmp(&chances[b])).unwrap_or(0);

@@ -1,12 +1,11 @@
-//! Tables of what callers are told: a stable code, what it belongs to, and a
-//! sentence in English and in Vietnamese, one row each.
+//! Defines enums from tables of messages to callers: a stable code, a tag, and a sentence in
+//! English and in Vietnamese, one row each.
 
-/// Makes an enum of a table. Each row is
-/// `Variant, "CODE", Tag, "English.", "Vietnamese.";`, the tag a variant of the
-/// type that is named in the head, given back by the method named there; or, under a
-/// head that names none, `Variant, "CODE", "English.", "Vietnamese.";`.
+/// Defines an enum from a table. Each row is `Variant, "CODE", Tag, "English.", "Vietnamese.";`,
+/// where the tag is a variant of the type named in the head and is returned by the method named
+/// there; or, with a head that names none, `Variant, "CODE", "English.", "Vietnamese.";`.
 ///
-/// In stored records and in JSON an entry is its code.
+/// Serialised as its code, in stored records and in JSON.
 ///
 /// Codes never change their meaning; a row that is no longer used stays.
 macro_rules! code_table {
@@ -49,7 +48,7 @@ macro_rules! code_table {
                 match self { $(Self::$variant => $code),* }
             }
 
-            /// By its code.
+            /// The entry with this code.
             pub fn from_code(code: &str) -> Option<Self> {
                 match code { $($code => Some(Self::$variant),)* _ => None }
             }
@@ -80,9 +79,8 @@ macro_rules! code_table {
     };
 }
 
-/// Asserts what every table promises: codes of capitals, each once and found
-/// again by `from_code`; whole sentences, English ones in English letters and
-/// Vietnamese ones with Vietnamese marks.
+/// Asserts what every table must keep: unique codes in capitals that `from_code` finds; complete
+/// sentences, English ones in ASCII and Vietnamese ones with diacritics.
 #[cfg(test)]
 pub(crate) fn check_table<T: PartialEq + Copy + std::fmt::Debug>(
     all: &[T],

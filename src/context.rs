@@ -228,8 +228,8 @@ impl RequestContext {
         Self { transaction: Some(transaction.into()), ..self }
     }
 
-    /// The same request, to be answered by `deadline`. A deadline can be brought forward, and
-    /// never put off: where the request has an earlier one, that one stays.
+    /// The same request, to be answered by `deadline`. A deadline can only be brought forward: an
+    /// earlier one stays.
     #[must_use]
     pub fn with_deadline(self, deadline: Instant) -> Self {
         let deadline = self.deadline.map_or(deadline, |own| own.min(deadline));

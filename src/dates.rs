@@ -1,5 +1,4 @@
-//! Days of the calendar and points in time, and how they are written (RFC 3339). The arithmetic is
-//! `jiff`'s.
+//! Calendar dates and points in time, with parsing and formatting (RFC 3339); based on `jiff`.
 
 use jiff::civil::{self, DateTime};
 use jiff::tz::Offset;
@@ -14,7 +13,7 @@ const FIRST: civil::Date = civil::date(1, 1, 1);
 pub struct Moment(pub i64);
 
 impl Moment {
-    /// The clock of this machine. One before 1970 is as wrong as 1970 is.
+    /// The system clock. Times before 1970 are returned as 1970.
     pub fn now() -> Self {
         Self(Timestamp::now().as_second().max(0))
     }
@@ -29,12 +28,12 @@ impl Moment {
         Date::of(self.civil().date())
     }
 
-    /// This point moved by whole days.
+    /// This point in time plus `days` days.
     pub fn plus_days(self, days: i64) -> Self {
         Self(self.0.saturating_add(days.saturating_mul(DAY_S)))
     }
 
-    /// In UTC; what lies outside of the years 1…9999 is cut to them.
+    /// As `jiff` timestamp; clamped to the years 1…9999.
     fn civil(self) -> DateTime {
         let at = EPOCH.to_datetime(civil::Time::midnight()).saturating_add(SignedDuration::from_secs(self.0));
         at.max(FIRST.to_datetime(civil::Time::midnight()))
@@ -65,14 +64,14 @@ pub struct Date {
 }
 
 impl Date {
-    /// `None` where there is no such day.
+    /// `None` if the calendar has no such day.
     pub fn new(year: u16, month: u8, day: u8) -> Option<Self> {
         let part = |value: u8| i8::try_from(value).ok();
         let date = civil::Date::new(i16::try_from(year).ok()?, part(month)?, part(day)?).ok()?;
         (date >= FIRST).then(|| Self::of(date))
     }
 
-    /// Reads `YYYY-MM-DD`, and no other spelling.
+    /// Parses exactly `YYYY-MM-DD`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let as_written = bytes.len() == 10
@@ -94,13 +93,12 @@ impl Date {
         self.civil().duration_since(EPOCH).as_secs() / DAY_S
     }
 
-    /// The inverse of [`Date::days_since_1970`]; years outside 1…9999 are cut to them.
+    /// The inverse of [`Date::days_since_1970`]; clamped to the years 1…9999.
     pub fn from_days_since_1970(days: i64) -> Self {
         Moment(days.saturating_mul(DAY_S)).date()
     }
 
-    /// The day `months` months before, from the year 1 on; the last of its month where that is
-    /// shorter.
+    /// The day `months` months earlier, not before year 1; the last day of a shorter month.
     pub(crate) fn months_before(self, months: u32) -> Self {
         Self::of(self.civil().saturating_sub(i64::from(months.min(120_000)).months()).max(FIRST))
     }
@@ -131,15 +129,16 @@ impl std::fmt::Display for Date {
     }
 }
 
-/// Milliseconds since 1970 of a day, or of a day and time with its offset from UTC (RFC 3339;
-/// seconds and offset may be missing). A day is its midnight, and what has no offset is in UTC.
+/// Parses a date, or a date and time with offset (RFC 3339; seconds and offset may be missing), to
+/// milliseconds since 1970. A date is its midnight; without an offset the time is UTC.
 pub(crate) fn parse_ms(text: &str) -> Option<i64> {
     let day = Date::parse(text.get(..10)?)?;
     let time = text.get(10..)?;
     if time.is_empty() {
         return Some(day.days_since_1970() * DAY_S * 1000);
     }
-    // Of what `jiff` reads beside that: no hour alone, no digits without colons, no name of a zone.
+    // Refuses what `jiff` accepts in addition: hours alone, digits without colons, names of time
+    // zones.
     let clock = time.strip_prefix(['T', 't', ' '])?;
     let end = clock.find(['Z', 'z', '+', '-']).unwrap_or(clock.len());
     let (clock, offset) = clock.split_at_checked(end)?;

@@ -1,27 +1,27 @@
-//! The one byte layout of vectors of 32-bit floats: IEEE 754, little-endian, value after value.
-//! Templates are stored, cached and sent so, indexes and networks are read so.
+//! Byte encoding of float32 vectors: IEEE 754, little-endian, values back to back. Used for stored,
+//! cached and sent templates, index files and model weights.
 
-/// Bytes of a value.
+/// Bytes per value.
 pub(crate) const BYTES: usize = size_of::<f32>();
 
-/// The bytes of values.
+/// Encodes values.
 pub(crate) fn encode(values: &[f32]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(BYTES * values.len());
     append(&mut bytes, values);
     bytes
 }
 
-/// Appends the bytes of values.
+/// Appends the encoding of `values` to `bytes`.
 pub(crate) fn append(bytes: &mut Vec<u8>, values: &[f32]) {
     bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
 }
 
-/// The values of bytes, bit for bit; `None` where a value is cut short.
+/// Decodes values bit for bit; `None` if the length is no multiple of [`BYTES`].
 pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<f32>> {
     Some(values(bytes)?.collect())
 }
 
-/// The same one by one, without memory of their own.
+/// As [`decode`], as an iterator without an allocation.
 pub(crate) fn values(bytes: &[u8]) -> Option<impl ExactSizeIterator<Item = f32> + '_> {
     let (values, rest) = bytes.as_chunks::<BYTES>();
     rest.is_empty().then(|| values.iter().map(|&bytes| f32::from_le_bytes(bytes)))

@@ -1,16 +1,16 @@
-//! Bytes as hexadecimal digits, and digits as bytes.
+//! Hexadecimal encoding of bytes.
 
-/// Bytes in lower-case digits, two each.
+/// Encodes bytes as lower-case hexadecimal.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(bytes)
 }
 
-/// The bytes of digits of either case; `None` where there is anything else, or half a byte.
+/// Decodes hexadecimal of either case; `None` for other characters or an odd number of digits.
 pub(crate) fn decode(digits: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     base16ct::mixed::decode_vec(digits).ok()
 }
 
-/// As many bytes as there are in the array; `None` where there are more or fewer, too.
+/// Decodes exactly `N` bytes; `None` as for [`decode`], and for another length.
 pub(crate) fn decode_array<const N: usize>(digits: impl AsRef<[u8]>) -> Option<[u8; N]> {
     decode(digits)?.try_into().ok()
 }

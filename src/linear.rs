@@ -1,7 +1,7 @@
 //! Small systems of linear equations.
 
-/// The `x` with `matrix · x = right`, by elimination with pivoting; `None` where the rows do
-/// not fix it.
+/// Solves `matrix · x = right` by Gaussian elimination with partial pivoting; `None` if the matrix
+/// is singular.
 pub(crate) fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> Option<[f64; N]> {
     for pivot in 0..N {
         let best = (pivot..N).max_by(|&a, &b| matrix[a][pivot].abs().total_cmp(&matrix[b][pivot].abs()))?;
@@ -39,7 +39,7 @@ mod tests {
     fn equations_that_say_the_same_twice_have_no_one_answer() {
         assert_eq!(solve([[1.0, 2.0], [2.0, 4.0]], [1.0, 2.0]), None);
         assert_eq!(solve([[f64::NAN, 2.0], [2.0, 4.0]], [1.0, 2.0]), None);
-        // A zero in the first place only wants another order.
+        // A zero pivot only needs a row exchange.
         assert_eq!(solve([[0.0, 1.0], [1.0, 0.0]], [3.0, 4.0]), Some([4.0, 3.0]));
     }
 
@@ -51,7 +51,7 @@ mod tests {
         ) {
             let mut matrix = [[0.0; 4]; 4];
             matrix.iter_mut().zip(values.chunks(4)).for_each(|(row, values)| row.copy_from_slice(values));
-            // Far enough from singular to be compared.
+            // Diagonally dominant, so well conditioned.
             (0..4).for_each(|at| matrix[at][at] += 12.0);
             let x = solve(matrix, right).unwrap();
             for (row, right) in matrix.iter().zip(right) {

@@ -1,60 +1,57 @@
-//! Files for their owner alone, and files that are there whole or not at all: the one place that
-//! makes either. Faces, templates, names and keys are never readable by others, not even for a
-//! moment.
+//! Creates files readable by their owner only, and writes files atomically. Faces, templates, names
+//! and keys are never readable by others, not even briefly.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Mode of a file that its owner alone may read and write.
+/// Mode of private files: read and write for the owner.
 const OWNER_FILE: u32 = 0o600;
-/// Mode of a folder that its owner alone may enter.
+/// Mode of private folders.
 const OWNER_FOLDER: u32 = 0o700;
-/// Mode of a file whose readers the process's mask decides.
+/// Mode of other files, before the process's umask.
 const ALL_FILE: u32 = 0o666;
 
-/// Times that a temporary file is opened where others give it its name each time.
+/// Attempts to open the temporary file if other processes keep renaming it.
 const ATTEMPTS: usize = 100;
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Readers {
-    /// Its owner alone: faces, templates, names or keys are in it.
+    /// Only its owner: it holds faces, templates, names or keys.
     Owner,
-    /// Whoever the process's mask lets.
+    /// Everybody that the process's umask allows.
     All,
 }
 
-/// Options of which a file that is made is its owner's alone.
+/// Open options with which new files are private.
 pub(crate) fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(OWNER_FILE)
 }
 
-/// A file to be read, changed and added to: made for its owner alone where it is not there, kept as
-/// it is where it is.
+/// Opens a file for reading and writing; creates it private if missing, never truncates it.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     owner_only(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
 }
 
-/// Takes a file that was there, and may have had another mode, from everybody but its owner.
+/// Makes an existing file private.
 pub(crate) fn tighten(file: &File) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(OWNER_FILE))
 }
 
-/// Makes a folder, and those above it, for their owner alone; those that are there stay as they
-/// are.
+/// Creates a private folder and its missing parents; existing ones are unchanged.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(OWNER_FOLDER).create(path)
 }
 
-/// Makes what was renamed in a folder durable.
+/// Makes renames in a folder durable (fsync).
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()
 }
 
-/// A file that has its name only once it is whole. Removed where it is not kept.
+/// A temporary file that gets its final name when complete; removed if dropped before.
 #[derive(Debug)]
 pub(crate) struct Partial {
     file: File,
@@ -64,7 +61,7 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    /// The same temporary name every time: what a killed run left is used again.
+    /// The temporary name is always the same, so that one left by a killed run is reused.
     ///
     /// # Errors
     /// [`io::ErrorKind::ResourceBusy`] where another process is writing it; nothing of what
@@ -77,17 +74,16 @@ impl Partial {
         for _ in 0..ATTEMPTS {
             let mode = if readers == Readers::Owner { OWNER_FILE } else { ALL_FILE };
             let file = OpenOptions::new().write(true).create(true).truncate(false).mode(mode).open(&partial)?;
-            // The lock ends with the process. Where the file system has none, nothing is lost
-            // but this check.
+            // The lock ends with the process. File systems without locks only lose this check.
             if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
                 return Err(busy());
             }
-            // Whoever held the lock before may have given this very file its name.
+            // The previous holder of the lock may have renamed this very file.
             if !fs::metadata(&partial).is_ok_and(|there| is_same(&there, &file)) {
                 continue;
             }
             if readers == Readers::Owner {
-                // A killed run may have left it with other rights.
+                // A killed run may have left it with another mode.
                 tighten(&file)?;
             }
             file.set_len(0)?;
@@ -96,12 +92,12 @@ impl Partial {
         Err(busy())
     }
 
-    /// To write to.
+    /// The file to write to.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
-    /// Makes the content durable and gives it its name.
+    /// Makes the content durable and renames the file to its final name.
     pub(crate) fn keep(mut self) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.partial, &self.path)?;
@@ -113,7 +109,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.kept {
-            // Best effort: what stays is overwritten by the next run.
+            // Best effort: a leftover is overwritten by the next run.
             let _ = fs::remove_file(&self.partial);
         }
     }
@@ -123,7 +119,7 @@ fn is_same(there: &fs::Metadata, file: &File) -> bool {
     file.metadata().is_ok_and(|here| (here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 
-/// Writes a file whole, or leaves the older one.
+/// Replaces a file atomically.
 ///
 /// # Errors
 /// As [`Partial::create`], and those of writing.

@@ -1,25 +1,24 @@
-//! Random numbers. [`SplitMix`] draws the same on every machine and for ever, and can be guessed;
-//! [`secret`] is of the operating system, for keys and ids.
+//! Random numbers: [`SplitMix`] is deterministic, the same on every machine and in every version,
+//! and predictable; [`secret`] takes bytes from the operating system, for keys and ids.
 
 use std::io;
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 ///
-/// Published figures, rotations of stored indexes and bootstraps hang on its sequences: a change
-/// of any of them is a change of those.
+/// Published figures, the rotations of stored indexes and bootstraps depend on its sequences, which
+/// must not change.
 pub struct SplitMix(pub u64);
 
 impl SplitMix {
-    /// A stream of its own for the `index`-th of many repetitions: whatever thread does it and
-    /// whenever, it draws the same.
+    /// An independent stream for repetition `index`, so that results do not depend on threads or
+    /// their order.
     pub(crate) fn stream(seed: u64, index: u64) -> Self {
         let mut own = Self(seed ^ index.wrapping_mul(0xd134_2543_de82_ef95));
         // Neighbouring seeds differ in few bits; one step mixes them.
         Self(own.next())
     }
 
-    /// Another such stream, which mixes the number before the seed: that of the people of a
-    /// population.
+    /// An independent stream for person `number` of a population; mixes the number before the seed.
     pub(crate) fn stream_of_number(seed: u64, number: u64) -> Self {
         let mixed = Self(number).next() ^ seed;
         Self(Self(mixed).next())
@@ -58,7 +57,7 @@ impl SplitMix {
     }
 }
 
-/// Bytes that nobody can guess.
+/// Unpredictable bytes.
 ///
 /// # Errors
 /// Where the system has no random numbers.

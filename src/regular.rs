@@ -1,5 +1,5 @@
-//! Regular files, opened without ever waiting: opening a pipe (FIFO) without a writer, or some
-//! devices, hangs a program for good.
+//! Opens regular files only, and never blocks: opening a pipe (FIFO) without a writer, or some
+//! devices, would block forever.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read};
@@ -11,11 +11,11 @@ use std::path::Path;
 /// What the system says; [`io::ErrorKind::IsADirectory`] for a folder, and
 /// [`io::ErrorKind::InvalidInput`], with what it is, for a pipe, a socket or a device.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    // Before it is opened: that alone has effects on some devices.
+    // Checked before opening, because opening some devices has side effects.
     check(&std::fs::metadata(path)?)?;
     let mut options = OpenOptions::new();
     options.read(true);
-    // It may have become another since; then opening it must not wait either.
+    // The file may have been replaced since the check; opening it must not block either.
     #[cfg(target_os = "linux")]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -27,7 +27,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The whole of a regular file.
+/// Reads a whole regular file.
 ///
 /// # Errors
 /// As for [`open`], and where it is longer than `bytes_max`.
@@ -39,17 +39,17 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
         return Err(too_long());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    // A file may grow between the look and the read.
+    // The file may grow between the check and the read.
     file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max { Err(too_long()) } else { Ok(bytes) }
 }
 
-/// What a path leads to, where that is there and no regular file, or a link to nothing.
+/// The kind of file at `path` if it exists and is no regular file, or is a dangling link.
 pub(crate) fn other_kind(path: &Path) -> Option<&'static str> {
     match std::fs::metadata(path) {
         Ok(metadata) => kind(metadata.file_type()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.is_symlink().then_some("a link to nothing"),
-        // Reading it says why not.
+        // The error comes when the file is read.
         Err(_) => None,
     }
 }
@@ -62,7 +62,7 @@ fn check(metadata: &std::fs::Metadata) -> io::Result<()> {
     }
 }
 
-/// What it is, where it is no regular file.
+/// Name of a file's kind; `None` for regular files.
 fn kind(kind: FileType) -> Option<&'static str> {
     if kind.is_file() {
         return None;

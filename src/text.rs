@@ -1,5 +1,5 @@
-//! Text as people and spreadsheets write it: what of it can be seen, and the
-//! numbers in it. Shared by the chip's data, records, schemes and ids.
+//! Normalises text from cards, records and spreadsheets: invisible characters, white space,
+//! full-width forms, and the formatting of numbers.
 
 use icu_properties::props::{Dash, DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
@@ -16,9 +16,9 @@ const APOSTROPHES: &str = "'`´ʹʻʼʽʾˈˊˋ˴΄᾽᾿῾‘’‛′‵Ꞌ�
 /// dashes.
 const HYPHENS: &str = "\u{2d7}\u{2043}\u{2796}\u{ad}";
 
-/// Whether a character shows nothing: default ignorable (zero-width spaces and
-/// joiners, soft hyphen, byte order mark, direction and variation marks), another
-/// format character, or a control that is no white space.
+/// Whether a character is invisible: default ignorable (zero-width spaces and joiners, soft hyphen,
+/// byte order mark, direction and variation marks), another format character, or a control
+/// character that is no white space.
 pub(crate) fn is_invisible(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         || CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::Format
@@ -30,16 +30,16 @@ pub(crate) fn is_dash(c: char) -> bool {
     CodePointSetData::new::<Dash>().contains(c) || HYPHENS.contains(c)
 }
 
-/// Whether it stands for an apostrophe.
+/// Whether a character is an apostrophe or is commonly used as one.
 pub(crate) fn is_apostrophe(c: char) -> bool {
     APOSTROPHES.contains(c)
 }
 
-/// The text that can be seen: nothing invisible, every white space a plain space, full
-/// width ASCII as ASCII, no space around it.
+/// The visible text: invisible characters removed, white space as plain spaces, full-width ASCII as
+/// ASCII, trimmed.
 pub(crate) fn visible(text: &str) -> String {
     let shown = text.chars().filter(|&c| !is_invisible(c)).map(|c| match c {
-        // A blank pattern of Braille looks like a space and is none.
+        // U+2800, the blank Braille pattern, looks like a space but is not white space by Unicode.
         _ if c.is_whitespace() || c == '\u{2800}' => ' ',
         _ if FULL_WIDTH.contains(&u32::from(c)) => char::from_u32(u32::from(c) - FULL_WIDTH_OFFSET).unwrap_or(c),
         _ => c,
@@ -47,9 +47,8 @@ pub(crate) fn visible(text: &str) -> String {
     shown.collect::<String>().trim().to_owned()
 }
 
-/// A number without what people and spreadsheets put between its digits: spaces, dots,
-/// commas, dashes, quotes, underscores; letters in capitals. A fraction of nothing but
-/// zeros behind all digits (`79088000017.0`, a spreadsheet's number) goes as well.
+/// A number without separators (spaces, dots, commas, dashes, quotes, underscores), with letters in
+/// capitals. A zero fraction, as spreadsheets write it (`79088000017.0`), is removed, too.
 pub(crate) fn number(text: &str) -> String {
     let text = visible(text);
     let text = whole(&text).unwrap_or(&text);

@@ -1,7 +1,7 @@
-//! What readers of TOML, JSON and the command line say of a value of the wrong type, in words
-//! for people: the programming language's names of types mean nothing to them.
+//! Rewrites the type errors of the TOML, JSON and command-line parsers for people who do not know
+//! Rust's type names.
 
-/// Words of libraries, and what people call it.
+/// Type names in library messages, and their replacement.
 const WORDS: [(&str, &str); 13] = [
     ("invalid type: ", "wrong kind of value: "),
     ("floating point ", "the number "),
@@ -18,7 +18,7 @@ const WORDS: [(&str, &str); 13] = [
     ("string \"", "the text \""),
 ];
 
-/// What is expected, as libraries name it at the end of what they say.
+/// Expected types, as libraries name them at the end of a message, and their replacement.
 const EXPECTED: [(&[&str], &str); 6] = [
     (&["usize", "u8", "u16", "u32", "u64", "isize", "i8", "i16", "i32", "i64"], "a whole number"),
     (&["f32", "f64"], "a number"),
@@ -28,7 +28,7 @@ const EXPECTED: [(&[&str], &str); 6] = [
     (&["a map"], "a table"),
 ];
 
-/// The message without names of types.
+/// The message with Rust's type names replaced.
 pub(crate) fn plain(message: &str) -> String {
     let (what, expected) = match message.rsplit_once("expected ") {
         Some((what, expected)) => {
@@ -37,7 +37,7 @@ pub(crate) fn plain(message: &str) -> String {
         }
         None => (message, String::new()),
     };
-    // A number with more digits than any of them takes.
+    // A number too large for the integer type.
     for wide in ["` as i128", "` as u128"] {
         if let Some(number) = what.trim_end().strip_suffix(',').and_then(|what| what.strip_suffix(wide))
             && let Some((_, number)) = number.rsplit_once('`')
@@ -45,7 +45,7 @@ pub(crate) fn plain(message: &str) -> String {
             return format!("the whole number `{number}` is too large");
         }
     }
-    // The value itself is between quotation marks and stays as it was written.
+    // The value is quoted and stays as written.
     let mut out = format!("{what}{expected}");
     for (theirs, ours) in WORDS {
         if let Some(at) = out.find(theirs)

@@ -2,11 +2,11 @@
 //! definite lengths throughout.
 #![no_main]
 
-use chinhchu::chip::tlv::{Reader, TlvError};
+use chinhchu::chip::tlv::{TlvError, TlvReader};
 use chinhchu::chip::to_definite;
 use libfuzzer_sys::fuzz_target;
 
-fn walk(reader: Reader<'_>, depth: usize) -> Result<(), TlvError> {
+fn walk(reader: TlvReader<'_>, depth: usize) -> Result<(), TlvError> {
     for tlv in reader {
         let tlv = tlv?;
         assert!(tlv.raw.len() > tlv.value.len());
@@ -18,10 +18,10 @@ fn walk(reader: Reader<'_>, depth: usize) -> Result<(), TlvError> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = walk(Reader::new(bytes), 32);
+    let _ = walk(TlvReader::new(bytes), 32);
     if let Ok(definite) = to_definite(bytes) {
         assert!(definite.len() <= bytes.len() + 64);
-        walk(Reader::new(&definite), 64).expect("definite lengths read back");
+        walk(TlvReader::new(&definite), 64).expect("definite lengths read back");
         assert!(to_definite(&definite).expect("definite already") == definite);
     }
 });

@@ -1,14 +1,14 @@
 //! DG14, DG15 and Active Authentication (ICAO 9303-11, 6.1).
 //!
-//! Passive authentication shows that the data is genuine, not that the card
-//! was there: a copy of its files passes. Active Authentication closes that
-//! gap. The reader sends the chip a fresh random challenge of eight bytes; the
-//! chip signs it with a key that never leaves it and whose public half, in
-//! DG15, is signed with everything else. A caller that ran it hands both over.
+//! Passive authentication shows that the data is genuine, not that the card was there: a copy of
+//! its files passes. Active Authentication closes that gap. The reader sends the chip a fresh
+//! random challenge of eight bytes; the chip signs it with a key that never leaves it and whose
+//! public half, in DG15, is signed with everything else. A caller that ran the protocol passes
+//! challenge and response in [`ChallengeResponse`].
 
-use super::crypto::{AlgorithmIdentifier, Hash, PublicKey, Scheme, Spki, verify_plain};
+use super::crypto::{AlgorithmIdentifier, Hash, PublicKey, SignatureScheme, Spki, verify_plain};
 use super::error::InStructure;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::{ParseError, oid};
 
 /// Length of a challenge (RND.IFD).
@@ -25,17 +25,19 @@ pub struct ChallengeResponse {
     pub response: Vec<u8>,
 }
 
-/// Whether the chip showed that it is the original.
+/// The result of Active Authentication: whether the chip proved that it holds the private key of
+/// DG15.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActiveAuthentication {
     /// No challenge and response were given.
     Absent,
-    /// Given, but there is no signed key to check it with.
+    /// Given, but DG15 is missing, unsigned or of an unsupported key type, so the response cannot
+    /// be checked.
     Unproven,
-    /// The response is the original chip's.
+    /// The response is a valid signature by the key in DG15.
     Proven,
-    /// The response is not the original chip's.
+    /// The response is no valid signature by the key in DG15.
     Failed,
 }
 
@@ -50,7 +52,7 @@ impl ActiveAuthentication {
         }
     }
 
-    /// By its code.
+    /// The value with this code, as [`Self::code`] gives it.
     pub fn from_code(code: &str) -> Option<Self> {
         [Self::Absent, Self::Unproven, Self::Proven, Self::Failed].into_iter().find(|one| one.code() == code)
     }
@@ -69,7 +71,7 @@ impl Dg15 {
     /// # Errors
     /// [`ParseError`] where the file is no DG15.
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
-        let mut outer = Reader::new(file).expect(0x6F).within("DG15")?.children();
+        let mut outer = TlvReader::new(file).expect(0x6F).within("DG15")?.children();
         Ok(Self { key: Spki::parse(&mut outer)? })
     }
 }
@@ -91,7 +93,7 @@ impl Dg14 {
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
         const WHAT: &str = "DG14";
         const PROTOCOLS_MAX: usize = 64;
-        let mut outer = Reader::new(file).expect(0x6E).within(WHAT)?.children();
+        let mut outer = TlvReader::new(file).expect(0x6E).within(WHAT)?.children();
         let mut out = Self { protocols: Vec::new(), active_algorithm: None };
         for info in outer.expect(0x31).within(WHAT)?.children() {
             let mut fields = info.within(WHAT)?.children();
@@ -111,9 +113,9 @@ impl Dg14 {
 
 /// Checks a response against the chip's signed public key.
 ///
-/// RSA: ISO/IEC 9796-2 scheme 1 with the challenge as the part not recovered.
-/// Elliptic curves: plain ECDSA over the challenge, with the hash DG14 names or
-/// any, as cards without that entry exist.
+/// RSA: ISO/IEC 9796-2 scheme 1, the challenge being the non-recoverable part of the message.
+/// Elliptic curves: ECDSA in plain format over the challenge, with the hash that DG14 names; where
+/// DG14 names none, as on some cards, every supported hash is tried.
 pub fn check(dg15: &Dg15, dg14: Option<&Dg14>, exchange: &ChallengeResponse) -> ActiveAuthentication {
     let ChallengeResponse { challenge, response } = exchange;
     if challenge.len() != CHALLENGE_BYTES || response.len() > RESPONSE_BYTES_MAX {
@@ -124,13 +126,15 @@ pub fn check(dg15: &Dg15, dg14: Option<&Dg14>, exchange: &ChallengeResponse) -> 
         Ok(PublicKey::Rsa(key)) => key.verify_iso9796(challenge, response).is_some(),
         Ok(PublicKey::Ec { curve, point, .. }) => {
             let named = dg14.and_then(|dg14| dg14.active_algorithm.clone()).and_then(|oid| {
-                Scheme::resolve(&AlgorithmIdentifier { oid, parameters: Vec::new() }, None).map(Scheme::hash)
+                SignatureScheme::resolve(&AlgorithmIdentifier { oid, parameters: Vec::new() }, None)
+                    .map(SignatureScheme::hash)
             });
             let hashes = named.map_or(Hash::ALL.to_vec(), |hash| vec![hash]);
             hashes.iter().any(|hash| {
                 let digest = hash.digest(challenge);
                 verify_plain(curve, &point.0, &digest, response) || {
-                    // Some chips answer in DER.
+                    // Some chips answer with a DER-encoded Ecdsa-Sig-Value instead of the plain
+                    // format.
                     let parts = super::crypto::integers(response);
                     parts.is_some_and(|(r, s)| super::crypto::verify_integers(curve, &point.0, &digest, r, s))
                 }

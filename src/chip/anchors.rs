@@ -1,12 +1,14 @@
-//! The country certificates an operator trusts: loaded once, shared by all.
+//! The trust anchors: country certificates (CSCA) that the operator installed, loaded once and
+//! shared by all requests.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
-use super::crypto::Scheme;
-use super::master_list::{LIST_BYTES_MAX, MasterList, MasterListError, Voucher};
+use super::anchor_files::{AnchorError, AnchorSource, Skipped, SourceKind, Unreadable};
+use super::crypto::SignatureScheme;
+use super::master_list::{LIST_BYTES_MAX, MasterList, MasterListError};
 use super::name::Name;
 use super::x509::{Certificate, RevocationList};
 use super::{ParseError, pem};
@@ -14,8 +16,8 @@ use crate::regular;
 
 /// Most files read from a folder of certificates.
 const FOLDER_FILES_MAX: usize = 10_000;
-/// Endings of the files read from a folder; others are passed over. Those of bundles are
-/// read so far as to say what they are.
+/// File extensions read from a folder; files with others are ignored. Certificate bundles (`p7b`,
+/// `ldif`, …) are recognised only to report them as unsupported.
 const ENDINGS: [&str; 12] = ["cer", "crt", "cert", "der", "pem", "ml", "crl", "csca", "p7b", "p7c", "p7s", "ldif"];
 
 const REVOCATION_LIST: &str = "a revocation list";
@@ -32,64 +34,32 @@ pub struct Anchors {
     known: HashSet<Vec<u8>>,
     sources: Vec<AnchorSource>,
     skipped: Vec<Skipped>,
-    /// Of all of it, found out when first needed.
+    /// SHA-256 of everything loaded, computed on first use.
     pub(super) digest: OnceLock<[u8; 32]>,
-}
-
-/// What to do about a certificate that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unreadable {
-    /// Leave it out, and list it in [`Anchors::skipped`]: cards that need it are
-    /// UNANCHORED at best, others are not concerned.
-    #[default]
-    Skip,
-    /// Load nothing.
-    Stop,
-}
-
-/// A certificate that was left out, as it could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// The file it is in.
-    pub name: String,
-    /// Which of that file's certificates, counted from 1; `None` where the file is one.
-    pub number: Option<usize>,
-    /// Why it could not be read.
-    pub error: ParseError,
-}
-
-impl std::fmt::Display for Skipped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.number {
-            Some(number) => write!(f, "certificate {number} of {} cannot be read: {}", self.name, self.error),
-            None => write!(f, "{} cannot be read: {}", self.name, self.error),
-        }
-    }
 }
 
 /// One certificate that may issue others.
 pub(super) struct Authority {
     pub certificate: Certificate,
     pub source: String,
-    /// Found out when first needed: hundreds are loaded, few are used.
+    /// Computed on first use: hundreds of certificates are loaded, few are used.
     self_signed: OnceLock<bool>,
 }
 
 impl Authority {
-    /// Whether its own key signed it.
+    /// Whether the certificate's signature verifies with its own key.
     pub fn is_self_signed(&self) -> bool {
         *self.self_signed.get_or_init(|| {
             self.certificate.is_self_issued() && self.certificate.verify_by(&self.certificate.key).is_ok()
         })
     }
 
-    /// Whether it is a link certificate (ICAO 9303-12, 5): a country's certificate for a new
-    /// key, signed by its earlier one, under the same name or a new one of the same
-    /// country. It counts as an anchor where the earlier key is not installed, as the
-    /// operator who installs it vouches for it (Russia hands out nothing else). One that
-    /// names no other issuer, neither by name nor by key, and is not signed by itself is
-    /// damaged instead.
+    /// Whether it is a link certificate (ICAO 9303-12, 5): a country's certificate for a new key,
+    /// signed by its earlier one, under the same name or a new one of the same country. Where the
+    /// earlier key is not installed, the link certificate itself is the anchor, because the
+    /// operator chose to install it (Russia publishes nothing else). A certificate that is not
+    /// self-signed and yet names no other issuer, neither by name nor by key identifier, is damaged
+    /// and is no link.
     pub fn is_link(&self) -> bool {
         let Certificate { subject, issuer, .. } = &self.certificate;
         let earlier = self.certificate.extensions.authority_key_id.as_ref();
@@ -114,77 +84,6 @@ impl Revocations {
     }
 }
 
-/// What one file gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnchorSource {
-    /// The file's name, or what the caller called it.
-    pub name: String,
-    /// What it is.
-    pub kind: SourceKind,
-    /// Certificates in it, those already known included.
-    pub certificates: usize,
-}
-
-/// What kind of file a source is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceKind {
-    /// A certificate of a country authority, or a link certificate.
-    Authority,
-    /// A document signer's certificate: never an anchor.
-    Signer,
-    /// A master list whose signature holds.
-    MasterList {
-        /// How it is signed.
-        scheme: String,
-        /// Who vouches for its signer.
-        voucher: Voucher,
-    },
-    /// A revocation list.
-    RevocationList {
-        /// How many certificates it revokes.
-        revoked: usize,
-    },
-}
-
-/// Why anchors could not be loaded. Nothing is dropped silently: what is not
-/// fatal is in [`Anchors::skipped`].
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AnchorError {
-    /// A file or folder cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file is neither certificate, master list nor revocation list, and is the only
-    /// one, or one that must not be left out: a damaged revocation list would let revoked
-    /// signers pass.
-    #[error("{name} is not a certificate, a master list or a revocation list: {source}")]
-    Unreadable {
-        /// Which.
-        name: String,
-        /// Why.
-        source: ParseError,
-    },
-    /// A master list that must not be used.
-    #[error("{name}: {source}")]
-    MasterList {
-        /// Which.
-        name: String,
-        /// Why.
-        source: MasterListError,
-    },
-    /// Nothing to trust was found.
-    #[error("no country certificate (.cer, .crt, .der, .pem) and no master list (.ml) in {0}")]
-    Nothing(PathBuf),
-    /// Too many or too large files.
-    #[error("{0} is too large for a folder or file of certificates")]
-    TooLarge(PathBuf),
-}
-
 impl Anchors {
     /// No anchors: every card is UNANCHORED at best.
     pub fn none() -> Self {
@@ -202,11 +101,11 @@ impl Anchors {
         Self::load_with(path, Unreadable::Skip)
     }
 
-    /// The same, with a choice of what to do about a certificate that cannot be read.
+    /// As [`Anchors::load`], with a choice of what to do about a certificate that cannot be read.
     ///
-    /// Always an error: a master list that is damaged or whose own signature is wrong, a
-    /// revocation list that cannot be read, a file that the system does not hand out, and
-    /// that nothing is left to trust.
+    /// Whatever `unreadable` says, these are errors: a master list that is damaged or whose
+    /// signature is wrong, a revocation list that cannot be read, a file that the system cannot
+    /// read, and that no certificate is left.
     ///
     /// # Errors
     /// As [`Anchors::load`], but for what `unreadable` says is to be skipped.
@@ -225,7 +124,8 @@ impl Anchors {
                 }
             }
             files.sort();
-            // What is called like a certificate and is no file is not passed over in silence.
+            // A folder, pipe or broken link with a certificate's file extension is reported, not
+            // ignored.
             let mut regular = Vec::new();
             for file in files {
                 match regular::other_kind(&file) {
@@ -241,7 +141,7 @@ impl Anchors {
         for file in files {
             let io = |source| AnchorError::Io { path: file.clone(), source };
             let ending = ending(&file);
-            // Directories as PKDs hand them out are large; what they are shows at once.
+            // LDIF exports of the ICAO PKD are large; their file extension says enough.
             let is_bundle = ending == "ldif";
             if std::fs::metadata(&file).map_err(io)?.len() > LIST_BYTES_MAX as u64 && !is_bundle {
                 return Err(AnchorError::TooLarge(file));
@@ -250,11 +150,12 @@ impl Anchors {
             let mut bytes = Vec::new();
             let open = regular::open(&file).map_err(io)?;
             open.take(LIST_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(io)?;
-            // Master lists come last: a certificate beside them may vouch for them.
+            // Master lists are verified last: the issuer of a list's signer may be among the other
+            // files.
             match out.add(&name, &bytes) {
                 Ok(Added::Done) => {}
                 Ok(Added::MasterList(list)) => lists.push((name, list)),
-                // A list of revocations that is left out revokes nothing: never skipped.
+                // Never skipped: a revocation list that is left out revokes nothing.
                 Err(AnchorError::Unreadable { name, source })
                     if unreadable == Unreadable::Skip && ending != "crl" && !pem::is_revocation_list(&bytes) =>
                 {
@@ -279,11 +180,11 @@ impl Anchors {
         }
     }
 
-    /// Leaves out what lies in a folder under the name of a certificate and is no file.
+    /// Skips a folder entry that has a certificate's file extension but is no regular file.
     fn skip_no_file(&mut self, path: &Path, found: &'static str) -> Result<(), AnchorError> {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let error = ParseError::Instead { what: "a file", found };
-        // What it should revoke would pass.
+        // Without the revocation list, revoked certificates would pass.
         if ending(path) == "crl" {
             return Err(AnchorError::Unreadable { name, source: error });
         }
@@ -309,7 +210,7 @@ impl Anchors {
     fn add(&mut self, name: &str, bytes: &[u8]) -> Result<Added, AnchorError> {
         self.digest.take();
         let unreadable = |source| AnchorError::Unreadable { name: name.to_owned(), source };
-        // What a broken file should have been is told by its name or its armour.
+        // The file name or PEM label says what a broken file was meant to be.
         let is_revocation_list = ending(Path::new(name)) == "crl" || pem::is_revocation_list(bytes);
         let of_list = |error| match error {
             ParseError::Malformed { .. } if is_revocation_list => ParseError::malformed(REVOCATION_LIST),
@@ -345,7 +246,7 @@ impl Anchors {
             }
             let kind = match Certificate::parse(block) {
                 Ok(certificate) => self.add_certificate(name, certificate),
-                // A revocation list is told from a certificate by what is in it.
+                // Certificate and revocation list are told apart by parsing.
                 Err(of_certificate) => match RevocationList::parse(block) {
                     Ok(list) => {
                         let revoked = list.len();
@@ -460,6 +361,6 @@ enum Added {
     MasterList(Box<MasterList>),
 }
 
-fn scheme_name(scheme: Scheme) -> String {
+fn scheme_name(scheme: SignatureScheme) -> String {
     scheme.describe()
 }

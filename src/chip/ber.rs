@@ -1,25 +1,26 @@
-//! BER to definite lengths, for the signed structures alone.
+//! Rewrites BER with indefinite lengths or constructed octet strings to definite lengths, for CMS
+//! structures only.
 //!
-//! Some countries (New Zealand) write their EF.SOD with indefinite lengths and
-//! with octet strings in pieces. Everything after this sees definite lengths
-//! only. What was definite is kept byte for byte, so a certificate inside, and
-//! the signature over it, are untouched.
+//! Some countries (New Zealand) write EF.SOD with indefinite lengths and constructed octet strings.
+//! The parsers see definite lengths only. Elements with definite lengths are kept byte for byte, so
+//! certificates inside and the signatures over them stay valid.
 
 use std::borrow::Cow;
 
 use super::der;
-use super::tlv::{Header, TlvError};
+use super::tlv::{TlvError, TlvHeader};
 
 /// Deepest nesting followed: a genuine SOD nests 13 deep, certificate included.
 const DEPTH_MAX: usize = 32;
 const OCTET_STRING: u8 = 0x04;
 const OCTET_STRING_IN_PIECES: u32 = 0x24;
 
-/// The first element of `bytes` with definite lengths throughout. Borrowed
-/// where it already was; bytes after the element are dropped.
+/// The first element of `bytes` with definite lengths throughout. Borrowed where nothing had to be
+/// rewritten; bytes after the element are dropped.
 ///
 /// # Errors
-/// [`TlvError`] where lengths or ends do not fit together, or nest too deeply.
+/// [`TlvError`] for inconsistent lengths, a missing end-of-contents marker, or nesting that is too
+/// deep.
 pub fn to_definite(bytes: &[u8]) -> Result<Cow<'_, [u8]>, TlvError> {
     let (end, changes) = measure(bytes, DEPTH_MAX)?;
     if !changes {
@@ -35,7 +36,7 @@ fn measure(bytes: &[u8], depth: usize) -> Result<(usize, bool), TlvError> {
     if depth == 0 {
         return Err(TlvError::TooDeep);
     }
-    let header = Header::parse(bytes)?;
+    let header = TlvHeader::parse(bytes)?;
     let constructed = bytes[0] & 0x20 != 0;
     let Some(length) = header.length else {
         if !constructed {
@@ -72,27 +73,27 @@ fn rewrite(bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, TlvError> {
         out.extend_from_slice(&bytes[..end]);
         return Ok(end);
     }
-    let header = Header::parse(bytes)?;
+    let header = TlvHeader::parse(bytes)?;
     let body_end = if header.length.is_some() { end } else { end - 2 };
     let body = &bytes[header.bytes..body_end];
-    let mut inner = Vec::with_capacity(body.len());
+    let mut definite_body = Vec::with_capacity(body.len());
     let mut at = 0;
     if header.tag == OCTET_STRING_IN_PIECES {
         while at < body.len() {
             let mut piece = Vec::new();
             at += rewrite(&body[at..], &mut piece)?;
-            let piece_header = Header::parse(&piece)?;
+            let piece_header = TlvHeader::parse(&piece)?;
             if piece_header.tag != u32::from(OCTET_STRING) {
                 return Err(TlvError::Unexpected { expected: u32::from(OCTET_STRING), found: piece_header.tag });
             }
-            inner.extend_from_slice(&piece[piece_header.bytes..]);
+            definite_body.extend_from_slice(&piece[piece_header.bytes..]);
         }
-        der::push(out, u32::from(OCTET_STRING), &inner);
+        der::push(out, u32::from(OCTET_STRING), &definite_body);
     } else {
         while at < body.len() {
-            at += rewrite(&body[at..], &mut inner)?;
+            at += rewrite(&body[at..], &mut definite_body)?;
         }
-        der::push(out, header.tag, &inner);
+        der::push(out, header.tag, &definite_body);
     }
     Ok(end)
 }
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn definite_bytes_are_kept_as_they_are() {
-        // A length of two bytes where one would do: legal, and part of what was signed.
+        // A length of two bytes where one would do: valid BER, and part of the signed bytes.
         let bytes = [0x30, 0x81, 0x03, 0x02, 0x01, 0x05, 0xFF];
         let out = to_definite(&bytes).unwrap();
         assert!(matches!(out, Cow::Borrowed(_)));

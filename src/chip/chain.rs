@@ -1,44 +1,49 @@
-//! From a document signer to an anchor.
+//! Certificate path validation: from the document signer to a trust anchor (ICAO 9303-12, RFC 5280
+//! section 6).
 
 use std::collections::HashMap;
 
 use super::anchors::{Anchors, Authority};
-use super::crypto::{Hash, Scheme, SignatureError};
+use super::crypto::{Hash, SignatureError, SignatureScheme};
 use super::finding::Finding;
 use super::reason::{Effect, Reason};
 use super::sod::{signature_reason, weaknesses};
 use super::x509::Certificate;
 use crate::dates::Moment;
 
-/// Longest chain: signer, link, link, …, anchor. Countries link one generation
-/// to the next, and keep a handful.
+/// Longest chain: signer, link certificates, anchor. Countries link each key to the next and keep
+/// only a few.
 const CHAIN_CERTIFICATES_MAX: usize = 32;
-/// Most signatures checked while looking for a chain. Every certificate is climbed from
-/// once, so the honest lists of one country, some thirty certificates of one name, need a
-/// few times that; the bound is on the time under anchors made to mislead.
+/// Most signatures checked in one search. Each certificate is expanded once, so the genuine
+/// certificates of one country, some thirty with one name, need a few times that; the bound limits
+/// the time with certificates crafted to prolong the search.
 const SIGNATURES_MAX: usize = 1024;
 
-/// How far clocks may be apart from a validity.
+/// Tolerance at both ends of a validity period, for clocks that are off.
 const VALIDITY_SLACK_DAYS: i64 = 1;
 
-/// A chain that was found.
-pub(super) struct Chain<'a> {
+/// A chain of certificates from a document signer to an anchor.
+pub(super) struct CertificateChain<'a> {
     /// The certificates above the signer, the anchor last.
     pub authorities: Vec<&'a Authority>,
-    /// What was found on the way.
+    /// Findings about certificates of the chain.
     pub findings: Vec<Finding>,
 }
 
-/// Looks for a chain of signatures from `signer` to an anchor of the operator, none past its validity when the validity of the one below began, none revoked.
-/// All candidates are tried; the finding is that of the best try, whatever the order the
-/// certificates were loaded in. Where a bound ends the search before an anchor is found,
-/// that alone is found: nothing is known then.
-pub(super) fn build<'a>(anchors: &'a Anchors, signer: &Certificate, now: Moment) -> Result<Chain<'a>, Vec<Finding>> {
+/// Searches for a chain of signatures from `signer` to an anchor. No certificate in it is revoked, and none had expired
+/// when the validity of the certificate it issued began. All candidates are tried; on failure the gravest finding is
+/// returned, whatever the order in which certificates were loaded. Where a bound ends the search before an anchor is
+/// found, the only finding is [`Reason::ChainTooLong`].
+pub(super) fn build<'a>(
+    anchors: &'a Anchors,
+    signer: &Certificate,
+    now: Moment,
+) -> Result<CertificateChain<'a>, Vec<Finding>> {
     if anchors.is_empty() {
         return Err(vec![Finding::of(Reason::NoAnchors)]);
     }
     let mut search =
-        Search { anchors, now, signatures_left: SIGNATURES_MAX, failed: HashMap::new(), bound_reached: false };
+        ChainSearch { anchors, now, signatures_left: SIGNATURES_MAX, failed: HashMap::new(), bound_reached: false };
     let mut path = Vec::new();
     if let Err(finding) = search.climb(signer, &mut path) {
         let bounded = search.bound_reached;
@@ -51,36 +56,39 @@ pub(super) fn build<'a>(anchors: &'a Anchors, signer: &Certificate, now: Moment)
         if below.not_before.plus_days(VALIDITY_SLACK_DAYS) < authority.certificate.not_before {
             findings.push(Finding::of(Reason::AnchorYounger));
         }
-        // Found good on the way up; what it was made with is told here.
-        let declared = Scheme::resolve(&below.algorithm, None);
+        // The search has verified this signature; here its scheme is reported where it is weak or
+        // not the declared one.
+        let declared = SignatureScheme::resolve(&below.algorithm, None);
         let scheme = below.verify_by(&authority.certificate.key).ok();
         if let Some(scheme) = scheme.filter(|scheme| declared != Some(*scheme)) {
             let detail = format!("certificate: {}", scheme.describe_in_full());
             findings.push(Finding::of(Reason::SignatureParametersLoose).with(detail));
         }
-        let hash = scheme.map_or(Hash::Sha256, Scheme::hash);
+        let hash = scheme.map_or(Hash::Sha256, SignatureScheme::hash);
         findings.extend(weaknesses(&authority.certificate, hash, "the signer's certificate"));
         below = &authority.certificate;
     }
     if authorities.last().is_some_and(|anchor| !anchor.is_self_signed()) {
         findings.push(Finding::of(Reason::AnchorRenewed));
     }
-    Ok(Chain { authorities, findings })
+    Ok(CertificateChain { authorities, findings })
 }
 
-struct Search<'a> {
+struct ChainSearch<'a> {
     anchors: &'a Anchors,
     now: Moment,
     signatures_left: usize,
-    /// Authorities from which no anchor was reached, and why. One that failed fails again:
-    /// a way that was closed only because it led back to the path is open from the path.
+    /// Authorities from which no anchor was reached, and why; they are not tried again. (A path
+    /// rejected only because it returned to a certificate of the current path is still explored
+    /// from that certificate.)
     failed: HashMap<usize, Finding>,
-    /// Whether something was left untried.
+    /// Whether a bound ended the search before every candidate was tried.
     bound_reached: bool,
 }
 
-impl Search<'_> {
-    /// Extends the path above `below` to an anchor; or tells the gravest reason why not.
+impl ChainSearch<'_> {
+    /// Extends `path` above `below` up to an anchor. The error is the gravest finding of all
+    /// candidates.
     fn climb(&mut self, below: &Certificate, path: &mut Vec<usize>) -> Result<(), Finding> {
         let candidates = self.candidates(below);
         let open = if path.is_empty() { Reason::AnchorMissing } else { Reason::LinkOpen };
@@ -124,12 +132,12 @@ impl Search<'_> {
         Err(worst)
     }
 
-    /// Whether the authority last found ends the chain, or another above it does.
+    /// Completes the chain from authority `index`, or says why that cannot be done.
     ///
-    /// A self-signed one ends it. A link certificate leads on to the key that signed it
-    /// where that is installed; where nothing says anything against it but that the key is
-    /// not, it counts itself, because it was installed: a country that has changed keys
-    /// may hand out nothing else.
+    /// A self-signed authority ends the chain. From a link certificate the search goes on to the
+    /// key that signed it, if that is installed. If the only objection is that it is not installed,
+    /// the link certificate itself is the anchor, because the operator installed it: some countries
+    /// publish nothing else after a change of keys.
     fn rest_of_chain(&mut self, index: usize, path: &mut Vec<usize>) -> Result<(), Finding> {
         let authority = &self.anchors.authorities[index];
         if authority.is_self_signed() {
@@ -145,9 +153,9 @@ impl Search<'_> {
         }
     }
 
-    /// Authorities of the issuer's name, and those of its key in the same
-    /// country (a country may change its name). Those whose key identifier fits
-    /// come first.
+    /// Authorities whose subject is the issuer's name, and those of the same country with the
+    /// issuer's key identifier (authorities may change their name). Those whose key identifier
+    /// matches come first.
     fn candidates(&self, below: &Certificate) -> Vec<usize> {
         let mut out: Vec<usize> = self.anchors.by_subject.get(&below.issuer).cloned().unwrap_or_default();
         if let Some(id) = &below.extensions.authority_key_id {
@@ -159,8 +167,8 @@ impl Search<'_> {
                 }
             }
         }
-        // Whatever the order of loading: the key that is named, anchors before links, the
-        // certificate that is valid for longest.
+        // Independent of the order of loading: matching key identifier first, then anchors before
+        // link certificates, then the latest end of validity.
         out.sort_by_cached_key(|&index| {
             let authority = &self.anchors.authorities[index];
             let named =
@@ -168,20 +176,21 @@ impl Search<'_> {
             let ends = std::cmp::Reverse(authority.certificate.not_after);
             (!named, !authority.is_self_signed(), ends, authority.certificate.fingerprint())
         });
-        // A certificate does not vouch for itself here: anchors are recognised by their own signature.
+        // A certificate is no candidate for its own issuer: [`Authority::is_self_signed`] recognises
+        // anchors.
         out.retain(|&index| self.anchors.authorities[index].certificate.der() != below.der());
         out
     }
 
-    /// Why an authority that did sign `below` may not have.
+    /// The finding that rules out an authority although its key did sign `below`.
     fn unsuitable(&self, below: &Certificate, index: usize) -> Option<Finding> {
         let authority = &self.anchors.authorities[index].certificate;
         if authority.extensions.unknown_critical {
             return Some(Finding::of(Reason::AnchorUnsuitable));
         }
-        // When `below` was issued is not written anywhere: only that it was made for the
-        // time after its own beginning. An authority renews its certificate over one key,
-        // so that it began later than what it signed tells nothing.
+        // Certificates do not say when they were issued, only when their validity begins.
+        // Authorities renew their certificate over the same key, so an authority whose validity
+        // begins after that of `below` is no contradiction.
         if below.not_before > authority.not_after.plus_days(VALIDITY_SLACK_DAYS) {
             return Some(Finding::of(Reason::AnchorOutOfValidity));
         }
@@ -193,8 +202,8 @@ impl Search<'_> {
         revoked.then(|| Finding::of(Reason::SignerRevoked).with(format!("serial {}", below.serial_hex())))
     }
 
-    /// Whether one of `signed_by` has the key of `index`: a link and its anchor
-    /// share one.
+    /// Whether one of `signed_by` has the same key as authority `index`: a link certificate and the
+    /// self-signed one of the same key differ only in issuer.
     fn same_key_signed(&self, signed_by: &[usize], index: usize) -> bool {
         let key = &self.anchors.authorities[index].certificate.key;
         signed_by.iter().any(|&other| self.anchors.authorities[other].certificate.key == *key)
@@ -216,10 +225,10 @@ impl Search<'_> {
     }
 }
 
-/// How much a finding tells of why there is no chain: its effect, and among those of one
-/// effect the more telling first, whatever the order of finding.
+/// Order of findings about a missing chain: by effect on the verdict, then by how specific the
+/// cause is.
 fn gravity(finding: &Finding) -> (Effect, u8) {
-    let telling = match finding.reason {
+    let rank = match finding.reason {
         Reason::SignerRevoked => 6,
         Reason::CurveForged | Reason::KeyInvalid => 5,
         Reason::AnchorUnsuitable => 4,
@@ -228,19 +237,19 @@ fn gravity(finding: &Finding) -> (Effect, u8) {
         Reason::AnchorKeyMissing | Reason::LinkOpen => 1,
         _ => 0,
     };
-    (finding.reason.effect(), telling)
+    (finding.reason.effect(), rank)
 }
 
-/// What it means that an authority of the right name did not sign.
+/// The finding for an authority with the issuer's name whose key did not sign the certificate.
 ///
-/// Where the certificate names its issuer's key and this authority has another,
-/// the issuer is one that is not installed: countries keep one name over many
-/// keys. Where it names this key, or none, the signature is simply not theirs.
+/// If the certificate names its issuer's key identifier and this authority has another, the real
+/// issuer is not installed: countries keep one name over many keys. If it names this key, or none,
+/// the signature is wrong.
 fn mismatch(below: &Certificate, authority: &Authority, error: &SignatureError) -> Finding {
     let other_key = below.extensions.authority_key_id.as_ref().is_some_and(|id| !authority.certificate.has_key_id(id));
-    let known = Scheme::resolve(&below.algorithm, None).is_some();
+    let known = SignatureScheme::resolve(&below.algorithm, None).is_some();
     match error {
-        // Whatever is the matter with a key that is not the named one: it is another's.
+        // Errors of a key other than the named one do not matter: it is another authority's.
         _ if known && other_key => Finding::of(Reason::AnchorKeyMissing),
         SignatureError::Wrong | SignatureError::Algorithm(_) if known => Finding::of(Reason::ChainBroken),
         error => Finding::of(signature_reason(error)).with(error),

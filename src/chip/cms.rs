@@ -1,10 +1,10 @@
 //! SignedData (RFC 5652) as EF.SOD and master lists use it.
 
 use super::ber::to_definite;
-use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
+use super::crypto::{AlgorithmIdentifier, Hash, SignatureError, SignatureScheme, Spki, verify};
 use super::error::InStructure;
 use super::name::Name;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::x509::{Certificate, unsigned};
 use super::{ParseError, der, oid};
 use crate::dates::Moment;
@@ -24,9 +24,9 @@ pub struct SignedData {
     pub content_type: Vec<u8>,
     /// The content.
     pub content: Vec<u8>,
-    /// The certificates that came with it, those that could be read.
+    /// Its certificates, as far as they could be parsed.
     pub certificates: Vec<Certificate>,
-    /// Why certificates could not be read, one each.
+    /// One error for each certificate that could not be parsed.
     pub certificates_unread: Vec<ParseError>,
     /// The signers that could be read; at least one.
     pub signers: Vec<SignerInfo>,
@@ -58,9 +58,9 @@ pub struct SignerInfo {
 /// What the signer signed beside the content.
 #[derive(Clone)]
 struct SignedAttributes {
-    /// As they came, under the tag they are signed with.
+    /// The encoding as received, under the tag SET OF (0x31) that is signed.
     as_written: Vec<u8>,
-    /// The same in DER order, where that differs.
+    /// The same with the attributes in DER order; equal to `as_written` if they were.
     sorted: Vec<u8>,
     content_type: Option<Vec<u8>>,
     message_digest: Option<Vec<u8>>,
@@ -68,7 +68,7 @@ struct SignedAttributes {
     signing_time_unread: bool,
 }
 
-/// Why a signer's word does not count.
+/// Why a signer's signature is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignerError {
@@ -90,11 +90,10 @@ pub enum SignerError {
 }
 
 impl SignedData {
-    /// Parses a ContentInfo with SignedData in it, in DER or BER. Bytes after
-    /// it are dropped.
+    /// Parses a ContentInfo that holds SignedData, in DER or BER. Trailing bytes are dropped.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let bytes = to_definite(bytes).within(WHAT)?;
-        let mut info = Reader::new(&bytes).expect(0x30).within(WHAT)?.children();
+        let mut info = TlvReader::new(&bytes).expect(0x30).within(WHAT)?.children();
         if info.expect(0x06).within(WHAT)?.value != oid::SIGNED_DATA {
             return Err(ParseError::malformed(WHAT));
         }
@@ -124,17 +123,17 @@ impl SignedData {
             }
             match signer.within(WHAT).and_then(|signer| SignerInfo::parse(signer.children())) {
                 Ok(signer) => out.signers.push(signer),
-                // One signer whose word counts is enough.
+                // One readable signer is enough.
                 Err(error) => unread = Some(error),
             }
         }
         if out.signers.is_empty() { Err(unread.unwrap_or(ParseError::malformed(WHAT))) } else { Ok(out) }
     }
 
-    /// Arcs of the content's type, whatever else is in it; `None` where it is no SignedData.
+    /// Arcs of the content type, without parsing the rest; `None` if the bytes are no SignedData.
     pub fn content_type_of(bytes: &[u8]) -> Option<Vec<u8>> {
         let bytes = to_definite(bytes).ok()?;
-        let mut info = Reader::new(&bytes).expect(0x30).ok()?.children();
+        let mut info = TlvReader::new(&bytes).expect(0x30).ok()?.children();
         (info.expect(0x06).ok()?.value == oid::SIGNED_DATA).then_some(())?;
         let mut fields = info.expect(0xA0).ok()?.children().expect(0x30).ok()?.children();
         fields.expect(0x02).ok()?;
@@ -142,7 +141,7 @@ impl SignedData {
         Some(fields.expect(0x30).ok()?.children().expect(0x06).ok()?.value.to_vec())
     }
 
-    fn read_certificates(&mut self, set: Reader<'_>) -> Result<(), ParseError> {
+    fn read_certificates(&mut self, set: TlvReader<'_>) -> Result<(), ParseError> {
         for (count, certificate) in set.enumerate() {
             if count == CERTIFICATES_MAX {
                 return Err(ParseError::TooLarge { what: WHAT, max: CERTIFICATES_MAX });
@@ -157,7 +156,7 @@ impl SignedData {
 }
 
 impl SignerInfo {
-    fn parse(mut fields: Reader<'_>) -> Result<Self, ParseError> {
+    fn parse(mut fields: TlvReader<'_>) -> Result<Self, ParseError> {
         const WHAT: &str = "a signer";
         fields.expect(0x02).within(WHAT)?;
         let id = match fields.peek() {
@@ -178,19 +177,19 @@ impl SignerInfo {
         Ok(Self { id, digest: Hash::from_oid(&digest_oid), digest_oid, attributes, algorithm, signature })
     }
 
-    /// When the signer says it signed.
+    /// The signingTime attribute.
     pub fn signing_time(&self) -> Option<Moment> {
         self.attributes.as_ref().and_then(|attributes| attributes.signing_time)
     }
 
-    /// Whether a signing time is there that is not one by RFC 5652, 11.3, or several are.
+    /// Whether there is a signingTime that violates RFC 5652, 11.3, or several that differ.
     pub fn signing_time_unread(&self) -> bool {
         self.attributes.as_ref().is_some_and(|attributes| attributes.signing_time_unread)
     }
 
     /// The scheme as the algorithm identifier declares it, defaults filled in.
-    pub fn declared_scheme(&self) -> Option<Scheme> {
-        Scheme::resolve(&self.algorithm, self.digest)
+    pub fn declared_scheme(&self) -> Option<SignatureScheme> {
+        SignatureScheme::resolve(&self.algorithm, self.digest)
     }
 
     /// Whether this names a certificate exactly.
@@ -203,14 +202,14 @@ impl SignerInfo {
 
     /// Checks content, signed attributes and signature against a key.
     ///
-    /// `allows` says whether two content types may stand for each other: some
-    /// countries sign the one and write the other.
+    /// `allows` says whether the signed content type may differ from the one in the structure: some
+    /// countries sign one and write the other.
     pub fn verify(
         &self,
         data: &SignedData,
         key: &Spki,
         allows: impl Fn(&[u8], &[u8]) -> bool,
-    ) -> Result<Scheme, SignerError> {
+    ) -> Result<SignatureScheme, SignerError> {
         let hash = self.digest.ok_or_else(|| SignerError::Digest(oid::dotted(&self.digest_oid)))?;
         let check = |message: &[u8]| verify(key, &self.algorithm, Some(hash), message, &self.signature);
         let Some(attributes) = &self.attributes else {
@@ -234,7 +233,8 @@ impl SignerInfo {
 impl SignedAttributes {
     fn parse(value: &[u8]) -> Result<Self, ParseError> {
         const WHAT: &str = "the signed attributes";
-        // Signed as SET OF (tag 31), not under the tag they travel with.
+        // The signature covers the tag SET OF (0x31), not the context tag in the message (RFC 5652,
+        // 5.4).
         let as_written = der::tlv(0x31, value);
         let mut out = Self {
             as_written,
@@ -245,7 +245,7 @@ impl SignedAttributes {
             signing_time_unread: false,
         };
         let mut parts = Vec::new();
-        for attribute in Reader::new(value) {
+        for attribute in TlvReader::new(value) {
             let attribute = attribute.within(WHAT)?;
             if parts.len() == ATTRIBUTES_MAX {
                 return Err(ParseError::TooLarge { what: WHAT, max: ATTRIBUTES_MAX });
@@ -253,10 +253,10 @@ impl SignedAttributes {
             parts.push(attribute.raw.to_vec());
             let mut fields = attribute.children();
             let arcs = fields.expect(0x06).within(WHAT)?.value;
-            // What is required must be as the standard says; what is optional is
-            // dropped where it is not, and the rest counts.
+            // A required attribute that violates the standard is an error; an optional one is
+            // ignored.
             let mut values = || Ok(fields.expect(0x31).within(WHAT)?.children());
-            let twice = match arcs {
+            let is_duplicate = match arcs {
                 oid::CONTENT_TYPE => {
                     out.content_type.replace(values()?.expect(0x06).within(WHAT)?.value.to_vec()).is_some()
                 }
@@ -268,14 +268,14 @@ impl SignedAttributes {
                         Ok(time) if out.signing_time.is_none_or(|other| other == time) => {
                             out.signing_time = Some(time);
                         }
-                        // Of two times that differ neither is believed.
+                        // Where two times differ, neither is used.
                         _ => out.signing_time_unread = true,
                     }
                     false
                 }
                 _ => false,
             };
-            if twice {
+            if is_duplicate {
                 return Err(ParseError::malformed(WHAT));
             }
         }
@@ -325,10 +325,10 @@ mod tests {
         for broken in [attribute(oid::SIGNING_TIME, &[]), unset] {
             assert_eq!(read(&[broken]), (false, true));
         }
-        // Twice the same says it once; two that differ say nothing.
+        // A repeated time counts once; two different times count as none.
         assert_eq!(read(&[good(), good()]), (true, false));
         assert_eq!(read(&[good(), time(0x17, "240315000000Z")]), (false, true));
-        // What nobody asked for may be anything.
+        // Unknown attributes may have any content.
         assert_eq!(read(&[der::sequence(&[&der::oid(oid::COUNTRY)])]), (false, false));
     }
 

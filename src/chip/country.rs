@@ -1,5 +1,5 @@
-//! Whose card, whose signature: three letters in a machine-readable zone, two
-//! in a certificate.
+//! Compares the issuing state of a machine-readable zone (three letters) with the country of a
+//! certificate (two letters).
 
 /// ISO 3166-1, three letters and two of each country.
 const COUNTRIES: &str = "\
@@ -19,8 +19,8 @@ const COUNTRIES: &str = "\
     TLSTL TGOTG TKLTK TONTO TTOTT TUNTN TURTR TKMTM TCATC TUVTV UGAUG UKRUA AREAE GBRGB USAUS URYUY \
     UZBUZ VUTVU VENVE VNMVN VGBVG VIRVI WLFWF ESHEH YEMYE ZMBZM ZWEZW";
 
-/// Codes of ICAO 9303-3, 5, that are not ISO 3166-1's: Germany's single letter
-/// and what certificates and zones use for organisations and for Kosovo.
+/// Codes of ICAO 9303-3, section 5, that are not in ISO 3166-1: Germany's single letter,
+/// organisations, and Kosovo, with the country codes that their certificates use.
 const OTHERS: [(&str, &[&str]); 8] = [
     ("D", &["DE"]),
     ("UNO", &["UN"]),
@@ -32,10 +32,9 @@ const OTHERS: [(&str, &[&str]); 8] = [
     ("UTO", &["UT"]),
 ];
 
-/// Whether a state of a machine-readable zone and a country of a certificate
-/// are the same. `None` where the state is not known here: then nothing can be
-/// said. Territories are signed for by their country (`GBD` by `GB`).
-pub(super) fn same(state: &str, country: &str) -> Option<bool> {
+/// Whether the issuing state of a machine-readable zone is the country of a certificate; `None` if
+/// the state code is unknown. Cards of territories are signed by their country (`GBD` by `GB`).
+pub(super) fn is_same_country(state: &str, country: &str) -> Option<bool> {
     let country = country.to_ascii_uppercase();
     if country == state {
         return Some(true);
@@ -61,14 +60,14 @@ mod tests {
 
     #[test]
     fn states_and_countries_are_told_apart() {
-        assert_eq!(same("VNM", "VN"), Some(true));
-        assert_eq!(same("VNM", "vn"), Some(true));
-        assert_eq!(same("VNM", "LA"), Some(false));
-        assert_eq!(same("D", "DE"), Some(true));
-        assert_eq!(same("D", "FR"), Some(false));
-        assert_eq!(same("GBD", "GB"), Some(true));
-        assert_eq!(same("ZZZ", "VN"), None);
-        assert_eq!(same("", "VN"), None);
+        assert_eq!(is_same_country("VNM", "VN"), Some(true));
+        assert_eq!(is_same_country("VNM", "vn"), Some(true));
+        assert_eq!(is_same_country("VNM", "LA"), Some(false));
+        assert_eq!(is_same_country("D", "DE"), Some(true));
+        assert_eq!(is_same_country("D", "FR"), Some(false));
+        assert_eq!(is_same_country("GBD", "GB"), Some(true));
+        assert_eq!(is_same_country("ZZZ", "VN"), None);
+        assert_eq!(is_same_country("", "VN"), None);
     }
 
     #[test]

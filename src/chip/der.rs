@@ -1,4 +1,4 @@
-//! Writing DER: what the BER reader and the test-card forge need.
+//! DER encoding, for the rewriting of BER and for test cards.
 
 /// Appends one TLV with a minimal length.
 pub fn push(out: &mut Vec<u8>, tag: u32, value: &[u8]) {
@@ -70,14 +70,14 @@ pub fn octets(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chip::tlv::Reader;
+    use crate::chip::tlv::TlvReader;
 
     #[test]
     fn what_is_written_reads_back() {
         for length in [0, 1, 0x7F, 0x80, 0xFF, 0x100, 70_000] {
             for tag in [0x30, 0x5F1F, 0x7F61] {
                 let bytes = tlv(tag, &vec![7; length]);
-                let mut reader = Reader::new(&bytes);
+                let mut reader = TlvReader::new(&bytes);
                 let back = reader.read().unwrap();
                 assert_eq!((back.tag, back.value.len()), (tag, length));
                 reader.finish().unwrap();

@@ -1,28 +1,27 @@
-//! DG13 of Vietnam's citizen card: the person's data in full letters.
+//! DG13 of Vietnam's citizen card: the holder's data as Unicode text.
 //!
-//! `6D`, and in it entries `30 L 02 01 id …`. No genuine DG13 is public: the
-//! layout is that reported by people who read their own cards, and **this
-//! parser has met only its own encoder**. So it is generous: it looks for
-//! entries at any depth, takes strings of any type, and keeps what it does not
-//! know.
+//! Tag `6D` with entries `30 L 02 01 id …`. No specification and no genuine DG13 is public: the
+//! layout is the one reported by people who read their own cards, and **this parser has been tested
+//! only against its own encoder**. So it is tolerant: it accepts entries at any depth and strings
+//! of any type, and keeps unknown entries.
 
 use super::error::InStructure;
 use super::name;
 use super::personal::{BirthDate, Personal, Sex};
-use super::tlv::{Reader, Tlv, TlvError};
+use super::tlv::{Tlv, TlvError, TlvReader};
 use super::{ParseError, der};
 use crate::dates::Date;
 use crate::text;
 
 const WHAT: &str = "DG13";
-/// Most entries read; sixteen or so are reported.
+/// Most entries read; about sixteen are reported on genuine cards.
 const ENTRIES_MAX: usize = 64;
 /// Most values of one entry.
 const VALUES_MAX: usize = 16;
 /// Deepest nesting.
 const DEPTH_MAX: usize = 8;
 
-/// What an entry is about.
+/// Identifier of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dg13Id {
     /// 01: the citizen's number, twelve digits.
@@ -53,7 +52,7 @@ pub enum Dg13Id {
     Parents,
     /// 10: numbers of earlier identity cards.
     FormerNumber,
-    /// Any other id: kept, and taken for sensitive.
+    /// Any other id: kept and treated as sensitive.
     Other(u8),
 }
 
@@ -100,7 +99,8 @@ impl Dg13Id {
         }
     }
 
-    /// Whether a decision has no use for it: read only when asked for.
+    /// Whether it is sensitive personal data that no decision needs: decoded only with
+    /// [`Dg13Scope::Everything`].
     pub fn is_sensitive(self) -> bool {
         !matches!(
             self,
@@ -140,8 +140,8 @@ impl Dg13Id {
 /// How much of DG13 is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dg13Scope {
-    /// Number, name, birth date, sex, nationality, issue, expiry, and numbers of earlier
-    /// cards. The values of everything else are not even decoded.
+    /// Number, name, birth date, sex, nationality, issue, expiry, and numbers of earlier cards.
+    /// Other values are not decoded.
     #[default]
     Identity,
     /// Everything. Never stored and never logged.
@@ -151,9 +151,9 @@ pub enum Dg13Scope {
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dg13Entry {
-    /// What it is about.
+    /// Its identifier.
     pub id: Dg13Id,
-    /// Its strings in order; `None` where they were not asked for.
+    /// Its strings in order; `None` if outside the requested scope.
     pub values: Option<Vec<Personal>>,
 }
 
@@ -170,13 +170,13 @@ impl Dg13 {
     /// # Errors
     /// [`ParseError`] where the file is no DG13.
     pub fn parse(file: &[u8], scope: Dg13Scope) -> Result<Self, ParseError> {
-        let outer = Reader::new(file).expect(0x6D).within(WHAT)?;
+        let outer = TlvReader::new(file).expect(0x6D).within(WHAT)?;
         let mut out = Self { entries: Vec::new() };
         out.collect(outer.children(), scope, DEPTH_MAX)?;
         if out.entries.is_empty() { Err(ParseError::malformed(WHAT)) } else { Ok(out) }
     }
 
-    fn collect(&mut self, row: Reader<'_>, scope: Dg13Scope, depth: usize) -> Result<(), ParseError> {
+    fn collect(&mut self, row: TlvReader<'_>, scope: Dg13Scope, depth: usize) -> Result<(), ParseError> {
         if depth == 0 {
             return Err(TlvError::TooDeep).within(WHAT);
         }
@@ -192,19 +192,19 @@ impl Dg13 {
             if self.entries.len() == ENTRIES_MAX {
                 return Err(ParseError::TooLarge { what: WHAT, max: ENTRIES_MAX });
             }
-            let wanted = scope == Dg13Scope::Everything || !id.is_sensitive();
-            let values = if wanted { Some(strings(values)?) } else { None };
+            let is_in_scope = scope == Dg13Scope::Everything || !id.is_sensitive();
+            let values = if is_in_scope { Some(strings(values)?) } else { None };
             self.entries.push(Dg13Entry { id, values });
         }
         Ok(())
     }
 
-    /// The first value of an entry of which something can be seen.
+    /// The first value of this id that has visible characters.
     pub fn first(&self, id: Dg13Id) -> Option<&Personal> {
         self.values(id).next()
     }
 
-    /// The values of all entries of one id of which something can be seen.
+    /// The values of all entries of this id that have visible characters.
     fn values(&self, id: Dg13Id) -> impl Iterator<Item = &Personal> {
         let entries = self.entries.iter().filter(move |entry| entry.id == id);
         entries
@@ -218,7 +218,7 @@ impl Dg13 {
         self.values(Dg13Id::FormerNumber).cloned().collect()
     }
 
-    /// All that stands as the citizen's number: one on a sound card.
+    /// Every value given as the citizen's number; a well-formed card has one.
     pub fn numbers(&self) -> impl Iterator<Item = &Personal> {
         self.values(Dg13Id::Number)
     }
@@ -253,9 +253,8 @@ impl Dg13 {
         BirthDate::from_text(self.first(Dg13Id::Expires)?.reveal())?.full()
     }
 
-    /// Writes a DG13 file of entries with values, each a UTF8String, several
-    /// in a nested SEQUENCE. The forge's encoder, and the only one this parser
-    /// has met.
+    /// Writes a DG13 file of entries with values, each a UTF8String, several in a nested SEQUENCE.
+    /// Used to make test cards, and the only encoder this parser has been tested against.
     pub fn encode(entries: &[(u8, Vec<String>)]) -> Vec<u8> {
         let rows: Vec<Vec<u8>> = entries
             .iter()
@@ -271,7 +270,7 @@ impl Dg13 {
 }
 
 /// `30 L 02 01 id …`: the id, and what follows it.
-fn entry<'a>(tlv: &Tlv<'a>) -> Option<(Dg13Id, Reader<'a>)> {
+fn entry<'a>(tlv: &Tlv<'a>) -> Option<(Dg13Id, TlvReader<'a>)> {
     let mut fields = tlv.children();
     match (tlv.tag, fields.expect(0x02).ok()?.value) {
         (0x30, [number]) => Some((Dg13Id::from_number(*number), fields)),
@@ -280,11 +279,11 @@ fn entry<'a>(tlv: &Tlv<'a>) -> Option<(Dg13Id, Reader<'a>)> {
 }
 
 /// The strings of an entry: 0C, 13 or 16 by themselves or nested once in 30.
-fn strings(values: Reader<'_>) -> Result<Vec<Personal>, ParseError> {
+fn strings(values: TlvReader<'_>) -> Result<Vec<Personal>, ParseError> {
     let mut out = Vec::new();
     for value in values {
         let value = value.within(WHAT)?;
-        let row = if value.tag == 0x30 { value.children() } else { Reader::new(value.raw) };
+        let row = if value.tag == 0x30 { value.children() } else { TlvReader::new(value.raw) };
         for string in row {
             let string = string.within(WHAT)?;
             if !matches!(string.tag, 0x0C | 0x13 | 0x16 | 0x1E) {
@@ -350,7 +349,7 @@ mod tests {
     #[test]
     fn a_file_without_entries_or_nested_without_end_is_refused() {
         assert!(Dg13::parse(&[0x6D, 0x00], Dg13Scope::Identity).is_err());
-        let deep = (0..40).fold(Vec::new(), |inner, _| der::tlv(0x30, &inner));
+        let deep = (0..40).fold(Vec::new(), |nested, _| der::tlv(0x30, &nested));
         assert!(Dg13::parse(&der::tlv(0x6D, &deep), Dg13Scope::Identity).is_err());
     }
 

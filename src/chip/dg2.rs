@@ -1,21 +1,20 @@
 //! DG2: the pictures of the face, in either of its two encodings.
 //!
-//! `75 / 7F61 / 02, 7F60… / A1, 5F2E or 7F2E` (ICAO 9303-10, 4.7.2). What is in
-//! the biometric data block decides its encoding, not the tag around it: the
-//! letters `FAC` open an ISO/IEC 19794-5:2005 record, `A1 65` an ISO/IEC
-//! 39794-5 one. The picture's own first bytes decide its format.
+//! `75 / 7F61 / 02, 7F60… / A1, 5F2E or 7F2E` (ICAO 9303-10, 4.7.2). The content of the biometric
+//! data block decides its encoding, not the tag around it: `FAC` begins an ISO/IEC 19794-5:2005
+//! record, `A1 65` an ISO/IEC 39794-5 one. The picture's first bytes decide its format.
 
 use super::ParseError;
 use super::error::InStructure;
 use super::face_record::{self, RawImage};
-use super::tlv::{Reader, Tlv, TlvError};
+use super::tlv::{Tlv, TlvError, TlvReader};
 use crate::imaging::{self, Format};
 
 const WHAT: &str = "DG2";
 /// Most pictures read from one DG2.
 pub const PHOTOS_MAX: usize = 16;
-/// How far a length inside DG2 may run past its parent: genuine documents are
-/// off by a few bytes.
+/// By how many bytes a length inside DG2 may exceed its parent: in genuine documents some are off
+/// by a few.
 const SLACK_BYTES: usize = 16;
 
 /// Which standard a picture was wrapped in.
@@ -29,18 +28,18 @@ pub enum FaceEncoding {
 
 /// A picture of DG2, not decoded.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Photo {
+pub struct Dg2Photo {
     /// The picture's file: JPEG or JPEG 2000 as a rule.
     pub bytes: Vec<u8>,
-    /// Its format by its own first bytes; `None` where they are no known one's.
+    /// Its format by its first bytes; `None` if unknown.
     pub format: Option<Format>,
     /// The format its header declares, where it declares one.
     pub declared: Option<DeclaredType>,
-    /// What it was wrapped in.
+    /// The record format that held it.
     pub encoding: FaceEncoding,
     /// Width and height its header declares, in pixels; 0 where it does not say.
     pub declared_size: (u16, u16),
-    /// Feature points that came with it.
+    /// Number of feature points in its record.
     pub feature_points: usize,
 }
 
@@ -55,9 +54,9 @@ pub enum DeclaredType {
     Png,
 }
 
-impl Photo {
+impl Dg2Photo {
     /// Whether the header declares another format than the picture has.
-    pub fn type_lies(&self) -> bool {
+    pub fn declared_type_differs(&self) -> bool {
         match (self.format, self.declared) {
             (Some(Format::Jpeg), Some(declared)) => declared != DeclaredType::Jpeg,
             (Some(Format::Jp2 | Format::J2k), Some(declared)) => declared != DeclaredType::Jpeg2000,
@@ -68,7 +67,7 @@ impl Photo {
     }
 }
 
-impl std::fmt::Debug for Photo {
+impl std::fmt::Debug for Dg2Photo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Photo({:?}, {:?}, {} bytes)", self.encoding, self.format, self.bytes.len())
     }
@@ -78,10 +77,10 @@ impl std::fmt::Debug for Photo {
 #[derive(Debug, Clone)]
 pub struct Dg2 {
     /// The pictures, in the order of the file; at least one.
-    pub photos: Vec<Photo>,
-    /// Whether a length was off and was passed over.
+    pub photos: Vec<Dg2Photo>,
+    /// Whether a length was inconsistent and was tolerated.
     pub lengths_off: bool,
-    /// Templates and pictures that were broken or empty, and passed over for others.
+    /// Number of templates and pictures that were skipped because they were malformed or empty.
     pub unread: usize,
 }
 
@@ -91,16 +90,16 @@ impl Dg2 {
     /// # Errors
     /// [`ParseError`] where the file is no DG2, or none of its records holds a picture.
     pub fn parse(file: &[u8]) -> Result<Self, ParseError> {
-        let outer = Reader::new(file).expect(0x75).within(WHAT)?;
-        let mut state = State::default();
+        let outer = TlvReader::new(file).expect(0x75).within(WHAT)?;
+        let mut state = Dg2Builder::default();
         let group = state.next(&mut outer.children(), Some(0x7F61))?;
         let mut templates = group.children();
-        // The count of templates is not relied on: they are read to the end.
+        // The declared count of templates is not trusted: they are read to the end of the group.
         templates.optional(0x02).within(WHAT)?;
         while !templates.is_empty() {
             let template = match state.next(&mut templates, None) {
                 Ok(template) => template,
-                // Where the next one begins is not known.
+                // The start of the next template is unknown.
                 Err(error) => {
                     state.pass_over(Err(error));
                     break;
@@ -125,7 +124,7 @@ impl Dg2 {
     /// # Errors
     /// [`ParseError`] where the record is of no known format, or cut short.
     pub fn parse_record(record: &[u8]) -> Result<Self, ParseError> {
-        let mut state = State::default();
+        let mut state = Dg2Builder::default();
         let read = state.block(record);
         state.pass_over(read);
         state.finish("the photo in the face record")
@@ -133,16 +132,16 @@ impl Dg2 {
 }
 
 #[derive(Default)]
-struct State {
-    photos: Vec<Photo>,
+struct Dg2Builder {
+    photos: Vec<Dg2Photo>,
     lengths_off: bool,
     unread: usize,
-    /// Why the first of those was not read.
+    /// The error of the first template or picture that was skipped.
     failure: Option<ParseError>,
 }
 
-impl State {
-    /// Counts what could not be read: one good picture is enough.
+impl Dg2Builder {
+    /// Counts a template or picture that could not be parsed: one readable picture is enough.
     fn pass_over(&mut self, read: Result<(), ParseError>) {
         if let Err(error) = read {
             self.unread += 1;
@@ -157,20 +156,20 @@ impl State {
         Ok(Dg2 { photos: self.photos, lengths_off: self.lengths_off, unread: self.unread })
     }
 
-    /// The next TLV, of one tag where one is asked for, a few missing bytes forgiven.
-    fn next<'a>(&mut self, reader: &mut Reader<'a>, tag: Option<u32>) -> Result<Tlv<'a>, ParseError> {
+    /// The next TLV, with tag `tag` if given; up to [`SLACK_BYTES`] may be missing at its end.
+    fn next<'a>(&mut self, reader: &mut TlvReader<'a>, tag: Option<u32>) -> Result<Tlv<'a>, ParseError> {
         let found = reader.peek().unwrap_or(0);
         if let Some(expected) = tag.filter(|&tag| tag != found) {
             return Err(TlvError::Unexpected { expected, found }).within(WHAT);
         }
-        let exact = Reader::clone(reader).read().is_ok();
+        let exact = TlvReader::clone(reader).read().is_ok();
         self.lengths_off |= !exact;
         reader.read_clipped(SLACK_BYTES).within(WHAT)
     }
 
-    fn template(&mut self, mut fields: Reader<'_>) -> Result<(), ParseError> {
+    fn template(&mut self, mut fields: TlvReader<'_>) -> Result<(), ParseError> {
         while !fields.is_empty() {
-            // What is left after a block whose length was too short is not TLV.
+            // After a block whose declared length was too short, the remaining bytes are no TLV.
             if !self.photos.is_empty() && fields.peek().is_none_or(|tag| !matches!(tag, 0xA1 | 0x5F2E | 0x7F2E)) {
                 self.lengths_off = true;
                 return Ok(());
@@ -178,7 +177,7 @@ impl State {
             let rest = fields.rest();
             let field = self.next(&mut fields, None)?;
             if matches!(field.tag, 0x5F2E | 0x7F2E) {
-                // The record's own lengths may reach past the block's.
+                // The record's own lengths may exceed the block's.
                 let header = field.raw.len() - field.value.len();
                 let reach = rest.len().min(field.raw.len() + SLACK_BYTES);
                 let roomy = if fields.is_empty() { field.value } else { &rest[header..reach] };
@@ -196,16 +195,16 @@ impl State {
         } else {
             (FaceEncoding::Iso39794, face_record::iso39794(block)?)
         };
-        let face_record::Record { images, lengths_off, unread } = record;
+        let face_record::FaceRecord { images, lengths_off, unread } = record;
         self.lengths_off |= lengths_off;
         self.unread += unread;
         for RawImage { bytes, declared, size, feature_points } in images {
-            // Sixteen are enough to find a good one among.
+            // Pictures beyond [`PHOTOS_MAX`] are ignored.
             if self.photos.len() == PHOTOS_MAX {
                 self.unread += 1;
                 continue;
             }
-            self.photos.push(Photo {
+            self.photos.push(Dg2Photo {
                 format: picture_format(bytes),
                 bytes: bytes.to_vec(),
                 declared,
@@ -218,8 +217,9 @@ impl State {
     }
 }
 
-/// The format of a picture. Those a chip should hold are told apart here, for
-/// the search in a record whose lengths lie; others are `imaging`'s to know.
+/// The format of a picture by its first bytes. JPEG and JPEG 2000 are tested first and by their own
+/// signatures, because this also searches for pictures in records with wrong lengths; other formats
+/// are recognised by `imaging`.
 pub(crate) fn picture_format(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
         Some(Format::Jpeg)

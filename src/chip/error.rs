@@ -1,7 +1,6 @@
 use super::tlv::TlvError;
 
-/// Why a chip file, a certificate or a list could not be read. Never carries
-/// anything the file said about a person.
+/// Why a chip file, a certificate or a list could not be read. Never holds personal data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
@@ -25,7 +24,7 @@ pub enum ParseError {
         /// The structure being read.
         what: &'static str,
     },
-    /// Something else in place of the structure, which can be named.
+    /// A recognisable other structure in its place.
     #[error("{what} expected, but this is {found}")]
     Instead {
         /// The structure being read.
@@ -49,7 +48,7 @@ impl ParseError {
     }
 }
 
-/// Names the structure a TLV error happened in.
+/// Adds the name of the structure being parsed to a TLV error.
 pub(crate) trait InStructure<T> {
     fn within(self, what: &'static str) -> Result<T, ParseError>;
 }

@@ -1,9 +1,10 @@
-//! The two face records a biometric data block may hold.
+//! The two face image records that a biometric data block may hold: ISO/IEC 19794-5:2005 and
+//! ISO/IEC 39794-5:2019.
 
 use super::ParseError;
 use super::dg2::{DeclaredType, PHOTOS_MAX, picture_format};
 use super::error::InStructure;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 
 const OLD: &str = "the ISO/IEC 19794-5 record";
 const NEW: &str = "the ISO/IEC 39794-5 record";
@@ -15,7 +16,7 @@ const FACE_BYTES: usize = 20;
 const POINT_BYTES: usize = 8;
 /// Image Information Block, before the picture.
 const IMAGE_BYTES: usize = 12;
-/// How far from its declared place a picture is looked for.
+/// Within how many bytes of its declared offset a picture is searched for.
 const SEARCH_BYTES: usize = 16;
 
 /// A picture within a record.
@@ -28,19 +29,19 @@ pub(super) struct RawImage<'a> {
 
 /// What a record holds.
 #[derive(Default)]
-pub(super) struct Record<'a> {
+pub(super) struct FaceRecord<'a> {
     /// The pictures that could be read, none of them empty.
     pub images: Vec<RawImage<'a>>,
     /// Whether a length was off.
     pub lengths_off: bool,
-    /// Pictures that are announced, but empty or broken.
+    /// Number of declared pictures that are empty or malformed.
     pub unread: usize,
 }
 
-/// ISO/IEC 19794-5:2005, 5: big-endian blocks of fixed layout but for the
-/// feature points. A picture that is empty or broken does not take the others with it.
-/// Fails where no picture can be read.
-pub(super) fn iso19794(record: &[u8]) -> Result<Record<'_>, ParseError> {
+/// Parses an ISO/IEC 19794-5:2005 record (section 5): big-endian blocks of fixed layout but for the
+/// feature points. Empty or malformed pictures are skipped; the error is for records without a
+/// readable picture.
+pub(super) fn iso19794(record: &[u8]) -> Result<FaceRecord<'_>, ParseError> {
     let short = || ParseError::malformed(OLD);
     let count = usize::from(u16_at(record, 12).ok_or_else(short)?);
     let declared_length = u32_at(record, 8).ok_or_else(short)?;
@@ -50,7 +51,7 @@ pub(super) fn iso19794(record: &[u8]) -> Result<Record<'_>, ParseError> {
     if count > PHOTOS_MAX {
         return Err(ParseError::TooLarge { what: OLD, max: PHOTOS_MAX });
     }
-    let mut out = Record { lengths_off: declared_length != record.len(), ..Record::default() };
+    let mut out = FaceRecord { lengths_off: declared_length != record.len(), ..FaceRecord::default() };
     let mut at = HEADER_BYTES;
     for index in 0..count {
         let last = index + 1 == count;
@@ -69,8 +70,8 @@ pub(super) fn iso19794(record: &[u8]) -> Result<Record<'_>, ParseError> {
     if out.images.is_empty() { Err(short()) } else { Ok(out) }
 }
 
-/// The picture of the block at `at`, `None` where it is empty; where the block ends, and
-/// whether a length was off. Nothing where the block is cut short.
+/// The picture of the block at offset `at` (`None` if empty), the block's end, and whether a length
+/// was inconsistent. `None` for a truncated block.
 fn image19794(record: &[u8], at: usize, last: bool) -> Option<(Option<RawImage<'_>>, usize, bool)> {
     let length = u32_at(record, at)?;
     let feature_points = usize::from(u16_at(record, at + 4)?);
@@ -81,21 +82,21 @@ fn image19794(record: &[u8], at: usize, last: bool) -> Option<(Option<RawImage<'
         _ => None,
     });
     let size = (u16_at(record, info + 2).unwrap_or(0), u16_at(record, info + 4).unwrap_or(0));
-    // The last picture ends where the record does, whatever the lengths say.
+    // The last picture ends with the record, whatever the declared lengths.
     let declared_end = at.saturating_add(length);
     let end = if last { record.len() } else { declared_end.min(record.len()) };
     let declared_start = info + IMAGE_BYTES;
-    // Another block's picture is not this one's.
+    // The search must not find the picture of the next block.
     let own = if last { record } else { &record[..end] };
     let (start, moved) = match picture_start(own, declared_start, at + FACE_BYTES) {
         Some(start) => (start, start != declared_start),
-        // Nothing known there: leave the judgement to the decoder.
+        // No known format found: the decoder decides.
         None => (declared_start, false),
     };
     let off = moved || (last && declared_end != record.len());
     let bytes = record.get(start..end).filter(|bytes| !bytes.is_empty());
     let image = bytes.map(|bytes| RawImage { bytes, declared: declared.flatten(), size, feature_points });
-    // A block that does not hold even itself tells nothing of the next.
+    // A length shorter than the block's own header does not locate the next block.
     (last || declared_end > at).then_some((image, end, off))
 }
 
@@ -107,8 +108,8 @@ fn u32_at(record: &[u8], at: usize) -> Option<usize> {
     record.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
 }
 
-/// Where a picture begins: at its place, or else near it, or else right after
-/// a block whose number of feature points is not true.
+/// Offset of a picture: the declared one, else one near it, else one right after the block header,
+/// for records whose count of feature points is wrong.
 fn picture_start(record: &[u8], declared: usize, without_points: usize) -> Option<usize> {
     let begins = |at: usize| record.get(at..).is_some_and(|rest| picture_format(rest).is_some());
     if begins(declared) {
@@ -125,17 +126,17 @@ fn picture_start(record: &[u8], declared: usize, without_points: usize) -> Optio
 /// block / 80 picture, A1 / A0 kind / 80`. Everything else describes the face
 /// and is passed over.
 ///
-/// A representation that is empty or broken does not take the others with it. Fails where
-/// no picture can be read.
-pub(super) fn iso39794(record: &[u8]) -> Result<Record<'_>, ParseError> {
-    let mut outer = Reader::new(record);
+/// Empty or malformed representations are skipped; the error is for records without a readable
+/// picture.
+pub(super) fn iso39794(record: &[u8]) -> Result<FaceRecord<'_>, ParseError> {
+    let mut outer = TlvReader::new(record);
     // The block may come with or without the CBEFF choice around it.
     let block = match outer.peek() {
         Some(0xA1) => outer.read().within(NEW)?.children().expect(0x65).within(NEW)?,
         _ => outer.expect(0x65).within(NEW)?,
     };
     let representations = block.children().find(0xA1).within(NEW)?.ok_or(ParseError::malformed(NEW))?;
-    let mut out = Record::default();
+    let mut out = FaceRecord::default();
     let mut failure = ParseError::malformed(NEW);
     for representation in representations.children() {
         match representation.within(NEW).and_then(|representation| image39794(representation.children())) {
@@ -151,9 +152,8 @@ pub(super) fn iso39794(record: &[u8]) -> Result<Record<'_>, ParseError> {
     if out.images.is_empty() { Err(failure) } else { Ok(out) }
 }
 
-/// The picture of a representation; `None` for a three-dimensional shape, which holds none
-/// that can be compared.
-fn image39794(mut representation: Reader<'_>) -> Result<Option<RawImage<'_>>, ParseError> {
+/// The picture of a representation; `None` for a three-dimensional shape.
+fn image39794(mut representation: TlvReader<'_>) -> Result<Option<RawImage<'_>>, ParseError> {
     let Some(image) = representation.find(0xA1).within(NEW)? else { return Ok(None) };
     let Some(flat) = image.children().find(0xA0).within(NEW)? else { return Ok(None) };
     let Some(block) = flat.children().find(0xA0).within(NEW)? else { return Ok(None) };
@@ -168,9 +168,9 @@ fn image39794(mut representation: Reader<'_>) -> Result<Option<RawImage<'_>>, Pa
     }))
 }
 
-/// imageDataFormat: A0 { 80 code }: 2 JPEG, 3 and 4 JPEG 2000 lossy and
-/// lossless, 5 PNG. Code 0 and 1 are "unknown" and "other".
-fn declared_kind(mut information: Reader<'_>) -> Option<DeclaredType> {
+/// imageDataFormat: A0 { 80 code }: 2 JPEG, 3 and 4 JPEG 2000 lossy and lossless, 5 PNG. Codes 0
+/// and 1 are "unknown" and "other".
+fn declared_kind(mut information: TlvReader<'_>) -> Option<DeclaredType> {
     let code = information.find(0xA0).ok()??.children().find(0x80).ok()??.value;
     match code {
         [2] => Some(DeclaredType::Jpeg),
@@ -181,7 +181,7 @@ fn declared_kind(mut information: Reader<'_>) -> Option<DeclaredType> {
 }
 
 /// imageSizeBlock: A7 { 80 width, 81 height }.
-fn declared_size(mut information: Reader<'_>) -> Option<(u16, u16)> {
+fn declared_size(mut information: TlvReader<'_>) -> Option<(u16, u16)> {
     let mut size = information.find(0xA7).ok()??.children();
     let mut side = |tag| match size.find(tag).ok()??.value {
         [low] => Some(u16::from(*low)),

@@ -1,4 +1,5 @@
-//! The files of a chip, recognised by their first tag, whatever their names.
+//! The files of a chip (EF.COM, EF.SOD, data groups), recognised by their first tag, not by their
+//! names.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -7,20 +8,20 @@ use std::path::Path;
 use super::finding::Finding;
 use super::reason::Reason;
 use super::text_form;
-use super::tlv::Header;
+use super::tlv::TlvHeader;
 use crate::regular;
 
-/// Largest file of a chip. DG2 of a genuine card has 15 to 60 KB, with several
-/// photos or fingers some hundreds.
+/// Largest file of a chip. DG2 of a genuine card has 15 to 60 KB; with several photos or
+/// fingerprints a few hundred.
 pub const FILE_BYTES_MAX: usize = 2 << 20;
-/// Most bytes of a chip's files together, which bounds the hashing.
+/// Largest total size of a chip's files; bounds the time for hashing.
 pub const CHIP_BYTES_MAX: usize = 8 << 20;
-/// Largest text that is looked at for a file in hexadecimal or base64.
+/// Largest text tested for being hexadecimal or base64.
 const TEXT_BYTES_MAX: usize = 3 * FILE_BYTES_MAX;
 /// Most files looked at in a folder.
 pub const FOLDER_FILES_MAX: usize = 256;
-/// Most files of a chip sent by a caller: EF.COM, EF.SOD and sixteen groups,
-/// with some room for those sent twice.
+/// Most files of a chip sent by a caller: EF.COM, EF.SOD and sixteen data groups, with some room
+/// for duplicates.
 pub const CHIP_FILES_MAX: usize = 32;
 
 /// Which file of a chip (ICAO 9303-10, table 36).
@@ -70,8 +71,8 @@ impl FileId {
     }
 }
 
-/// The files of one chip as they were read. Personal data: no `Debug` of their
-/// content, and nobody keeps them.
+/// The files of one chip as they were read. Personal data: `Debug` does not show their content, and
+/// they are not stored.
 #[derive(Clone, Default)]
 pub struct ChipFiles {
     files: BTreeMap<FileId, Vec<u8>>,
@@ -80,8 +81,8 @@ pub struct ChipFiles {
 }
 
 impl ChipFiles {
-    /// Reads a folder. Files that are none of a chip's are passed over and
-    /// counted; sub-folders and links are not followed.
+    /// Reads a folder. Files that are no chip files are counted and ignored; sub-folders are not
+    /// read.
     ///
     /// # Errors
     /// What the system said, and [`std::io::ErrorKind::InvalidData`] for files that are too large
@@ -90,12 +91,13 @@ impl ChipFiles {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
-            // Links to files are files; pipes and devices are none.
+            // Symbolic links to files are followed; pipes and devices are ignored.
             if std::fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_file()) {
                 names.push(entry.path());
             }
         }
-        // The order of a folder is an accident; findings should not depend on it.
+        // Sorted, because the order of directory entries is arbitrary and findings must not depend
+        // on it.
         names.sort();
         let mut out = Self::default();
         if names.len() > FOLDER_FILES_MAX {
@@ -104,14 +106,14 @@ impl ChipFiles {
         }
         for name in names {
             let mut bytes = Vec::new();
-            // One byte more than allowed tells a file that is too large.
+            // One byte more than allowed is read, to detect a file that is too large.
             regular::open(&name)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
             out.add(bytes);
         }
         Ok(out)
     }
 
-    /// Takes files from a caller, in any order.
+    /// The files that a caller sent, in any order.
     pub fn from_bytes(files: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let mut out = Self::default();
         for (count, bytes) in files.into_iter().enumerate() {
@@ -130,7 +132,8 @@ impl ChipFiles {
             Some(found) => found,
             None => {
                 self.unrecognised += 1;
-                // Named, not read: what a file is must not depend on guesses at its form.
+                // Reported, not decoded: the content of a file must not depend on guessing its
+                // encoding.
                 if bytes.len() <= TEXT_BYTES_MAX
                     && let Some((id, _)) = text_form::decode(&bytes).and_then(|bytes| recognise(&bytes))
                 {
@@ -157,7 +160,7 @@ impl ChipFiles {
             }
             Some(_) => {}
         }
-        // The same bytes twice disagree with nothing.
+        // Identical duplicates do not contradict each other.
         if let Some(held) = self.files.get(&id) {
             if *held != bytes {
                 self.findings.push(place(Reason::FileTwice));
@@ -167,7 +170,7 @@ impl ChipFiles {
         self.files.insert(id, bytes);
     }
 
-    /// The bytes of a file, without anything that followed it.
+    /// The bytes of a file, without trailing bytes.
     pub fn get(&self, id: FileId) -> Option<&[u8]> {
         self.files.get(&id).map(Vec::as_slice)
     }
@@ -180,17 +183,17 @@ impl ChipFiles {
         })
     }
 
-    /// What was wrong with the files as such.
+    /// Findings about the files as such: too large, truncated, duplicated.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// How many files were none of a chip's.
+    /// Number of files that are no chip files.
     pub fn unrecognised(&self) -> usize {
         self.unrecognised
     }
 
-    /// Whether no file of a chip was found, not even a broken one.
+    /// Whether no chip file was found, not even a damaged one.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.findings.is_empty()
     }
@@ -202,8 +205,7 @@ impl std::fmt::Debug for ChipFiles {
     }
 }
 
-/// Whether a folder looks like that of a chip: it holds an EF.SOD, a DG1 or a
-/// DG2 by its first tag.
+/// Whether the bytes begin with the tag of an EF.SOD, a DG1 or a DG2.
 pub fn is_chip_file(bytes: &[u8]) -> bool {
     recognise(bytes).is_some()
 }
@@ -215,18 +217,19 @@ fn place(id: FileId, reason: Reason) -> Finding {
     }
 }
 
-/// Which file this is, and where it ends; no end where its length does not fit.
+/// Which chip file this is, and its end; no end if its length exceeds the bytes.
 fn recognise(bytes: &[u8]) -> Option<(FileId, Option<usize>)> {
-    let header = Header::parse(bytes).ok()?;
+    let header = TlvHeader::parse(bytes).ok()?;
     let id = FileId::from_tag(header.tag)?;
-    // A note that begins with a letter has the first tag of a data group too.
+    // The letters a to w are the first tags of data groups, so text files are told apart by their
+    // characters.
     let is_text = |bytes: &[u8]| bytes.iter().all(|&byte| byte >= 0x20 || matches!(byte, b'\t' | b'\r' | b'\n'));
     if is_text(&bytes[..bytes.len().min(4096)]) && std::str::from_utf8(bytes).is_ok() {
         return None;
     }
     let end = match header.length {
         Some(length) => header.bytes.checked_add(length).filter(|&end| end <= bytes.len()),
-        // EF.SOD itself may be of indefinite length: its end is found when it is read.
+        // EF.SOD may have an indefinite length: its end is found when it is parsed.
         None if id == FileId::Sod => Some(bytes.len()),
         None => None,
     };
@@ -270,11 +273,11 @@ mod tests {
 
     #[test]
     fn twice_too_large_and_cut_short_are_found() {
-        let twice = ChipFiles::from_bytes([vec![0x75, 0x01, 0x00], vec![0x75, 0x01, 0x01]]);
-        assert_eq!(reasons(&twice), [Reason::FileTwice]);
-        // A reader that sends a file again sends nothing new.
-        let same = ChipFiles::from_bytes([vec![0x75, 0x01, 0x00], vec![0x75, 0x01, 0x00]]);
-        assert_eq!((reasons(&same), same.groups().count()), (vec![], 1));
+        let two_versions = ChipFiles::from_bytes([vec![0x75, 0x01, 0x00], vec![0x75, 0x01, 0x01]]);
+        assert_eq!(reasons(&two_versions), [Reason::FileTwice]);
+        // An identical file sent again is no finding.
+        let repeated = ChipFiles::from_bytes([vec![0x75, 0x01, 0x00], vec![0x75, 0x01, 0x00]]);
+        assert_eq!((reasons(&repeated), repeated.groups().count()), (vec![], 1));
         let mut huge = vec![0x75, 0x84, 0x06, 0x00, 0x00, 0x00];
         huge.resize(100 << 20, 0);
         assert_eq!(reasons(&ChipFiles::from_bytes([huge])), [Reason::FileTooLarge]);
@@ -285,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_file_in_hexadecimal_or_base64_is_called_what_it_is() {
-        // It was one of the files that are none of a chip's, and DG2 was missing.
+        // Regression: such a file counted as no chip file, and DG2 as missing.
         let files = ChipFiles::from_bytes([b"75 02 01 02\n".to_vec(), b"dwIwAA==".to_vec(), b"abcd".to_vec()]);
         assert_eq!(reasons(&files), [Reason::FileIsText; 2]);
         assert_eq!((files.findings()[0].group, files.findings()[1].detail.as_deref()), (Some(2), Some("SOD")));

@@ -1,6 +1,6 @@
 use super::reason::{Effect, Reason};
 
-/// Something found, and where.
+/// A finding of a chip check: its reason, the data group it concerns, and a technical detail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What.
@@ -12,7 +12,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding about the whole.
+    /// A finding about the card as a whole.
     pub fn of(reason: Reason) -> Self {
         Self { reason, group: None, detail: None }
     }
@@ -22,7 +22,7 @@ impl Finding {
         Self { reason, group: (group != 0).then_some(group), detail: None }
     }
 
-    /// The gravest first, and of those that say the same in the same place one.
+    /// Sorted by effect on the verdict, the gravest first, without duplicates.
     pub(super) fn in_order(mut findings: Vec<Self>) -> Vec<Self> {
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.reason.effect()));
         let mut out: Vec<Self> = Vec::with_capacity(findings.len());
@@ -34,14 +34,14 @@ impl Finding {
         out
     }
 
-    /// The same with a detail.
+    /// The finding with a technical detail.
     pub fn with(mut self, detail: impl ToString) -> Self {
         self.detail = Some(detail.to_string());
         self
     }
 }
 
-/// What a chip check comes to. Never one boolean.
+/// The result of a chip check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Verdict {
@@ -54,14 +54,13 @@ pub enum Verdict {
     Untrusted,
     /// A hash or a signature is wrong.
     Altered,
-    /// It could not be read, so nothing is known.
+    /// The files needed could not be read, so nothing is known.
     Unreadable,
 }
 
 impl Verdict {
-    /// The verdict of everything found, the gravest first: what is wrong, then
-    /// who is not to be trusted, then what could not be read, then what nothing
-    /// vouches for, then what has lapsed.
+    /// The verdict that follows from findings; the gravest effect decides. From the gravest:
+    /// altered, untrusted, unreadable, unanchored, lapsed.
     pub fn of(findings: &[Finding]) -> Self {
         match findings.iter().map(|finding| finding.reason.effect()).max().unwrap_or(Effect::Note) {
             Effect::Altered => Self::Altered,
@@ -90,7 +89,7 @@ impl Verdict {
     }
 }
 
-/// What is known of one data group.
+/// Result of the hash comparison of one data group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupState {

@@ -1,9 +1,10 @@
-//! What is installed as anchors, for those who look after them: how much it is, digests by
-//! which a change shows, and which revocation lists revoke nothing.
+//! Reports about the installed anchors for operators: counts, digests that show changes, and
+//! revocation lists that have no effect.
 
 use sha2::{Digest, Sha256};
 
-use super::anchors::{AnchorSource, Anchors, Skipped, SourceKind};
+use super::anchor_files::{AnchorSource, Skipped, SourceKind};
+use super::anchors::Anchors;
 use super::test_keys::{TEST_MARK, published_keys};
 use super::x509::Certificate;
 use crate::dates::Moment;
@@ -14,13 +15,13 @@ impl Anchors {
         self.authorities.iter().map(|one| &one.certificate)
     }
 
-    /// The same, each with the name of the file it is in.
+    /// Every certificate that may issue others, with the name of the file it came from.
     pub fn certificates_and_files(&self) -> impl Iterator<Item = (&Certificate, &str)> {
         self.authorities.iter().map(|one| (&one.certificate, one.source.as_str()))
     }
 
-    /// Certificates whose private key anybody can have, or that say of themselves that they are
-    /// for tests, whatever the file and the certificate are called: the files they are in.
+    /// Files with test authorities: certificates whose private key is published, recognised by
+    /// their key, and certificates with the test mark in their name.
     pub fn test_authorities(&self) -> impl Iterator<Item = &str> {
         let published = published_keys();
         let is_test = move |one: &Certificate| {
@@ -30,7 +31,7 @@ impl Anchors {
         self.certificates_and_files().filter(move |(one, _)| is_test(one)).map(|(_, file)| file)
     }
 
-    /// SHA-256 of all that cards are checked with: certificates and revocation lists.
+    /// SHA-256 of everything that cards are checked against: certificates and revocation lists.
     pub fn digest(&self) -> [u8; 32] {
         *self.digest.get_or_init(|| digest([self.certificates_digest(), self.revocations_digest()]))
     }
@@ -41,13 +42,13 @@ impl Anchors {
         sorted(all.map(|certificate| Sha256::digest(certificate.der()).into()))
     }
 
-    /// The same of the revocation lists.
+    /// SHA-256 of the revocation lists, independent of files and order.
     pub fn revocations_digest(&self) -> [u8; 32] {
         sorted(self.lists.iter().map(|one| one.list.fingerprint()))
     }
 
-    /// The first file that `before` has read, and of which now less can be read. What cannot be read
-    /// in a master list is its publisher's doing: its signature holds.
+    /// The first file of which less can be read than in `before`. Unreadable certificates in a
+    /// master list do not count: its signature holds, so the publisher made them so.
     pub fn broken_since(&self, before: &Self) -> Option<&Skipped> {
         let of = |all: &[Skipped], name: &str| all.iter().filter(|one| one.name == name).count();
         let was_read = |name: &str| before.sources().iter().any(|one| one.name == name);
@@ -101,14 +102,14 @@ mod tests {
     fn the_published_authority_is_known_by_its_key_whatever_it_is_called() {
         let draft = CardDraft::new(b"test", vec![0xFF, 0xD8, 0xFF]);
         let marked = draft.forge().unwrap().csca;
-        let mut plain = marked.clone();
+        let mut unmarked = marked.clone();
         let mark = TEST_MARK.as_bytes();
-        while let Some(at) = plain.windows(mark.len()).position(|window| window == mark) {
-            plain[at..at + mark.len()].copy_from_slice(b"VIET NAM IDENTITYX");
+        while let Some(at) = unmarked.windows(mark.len()).position(|window| window == mark) {
+            unmarked[at..at + mark.len()].copy_from_slice(b"VIET NAM IDENTITYX");
         }
         let secret = CardDraft::new(b"a seed that is written nowhere else", vec![0xFF, 0xD8, 0xFF]);
         let secret = secret.forge().unwrap().csca;
-        for (certificate, is_test) in [(&marked, 1), (&plain, 1), (&secret, 1)] {
+        for (certificate, is_test) in [(&marked, 1), (&unmarked, 1), (&secret, 1)] {
             let mut anchors = Anchors::none();
             anchors.add_bytes("vn.cer", certificate).unwrap();
             assert_eq!(anchors.test_authorities().count(), is_test);

@@ -1,10 +1,10 @@
-//! CSCA master lists (ICAO 9303-12, 9): country certificates, signed by a
-//! country that vouches for them.
+//! CSCA master lists (ICAO 9303-12, section 9): country certificates, signed by the country that
+//! publishes the list.
 
 use super::cms::SignedData;
-use super::crypto::Scheme;
+use super::crypto::SignatureScheme;
 use super::error::InStructure;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::x509::Certificate;
 use super::{ParseError, oid};
 
@@ -46,19 +46,18 @@ pub enum MasterListError {
     Issuer,
 }
 
-/// Who vouches for a list's signer.
+/// Issuer of a list's signer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Voucher {
     /// A certificate the operator supplied beside the list.
     Operator,
-    /// A certificate of the list itself: the operator vouches for the list as a
-    /// whole by supplying it.
+    /// A certificate of the list itself: the operator trusts the list as a whole by installing it.
     List,
 }
 
 impl MasterList {
-    /// Parses a list. A certificate that cannot be read is left out: of the hundreds of a
-    /// list few concern the cards at hand, and the list's signature covers it all the same.
+    /// Parses a list. Certificates that cannot be parsed are left out: few of the hundreds in a
+    /// list matter for the cards at hand.
     ///
     /// # Errors
     /// [`MasterListError`] where the bytes are no master list.
@@ -70,7 +69,7 @@ impl MasterList {
         if data.content_type != oid::MASTER_LIST {
             return Err(ParseError::malformed(WHAT).into());
         }
-        let mut outer = Reader::new(&data.content);
+        let mut outer = TlvReader::new(&data.content);
         let mut fields = outer.expect(0x30).within(WHAT)?.children();
         fields.expect(0x02).within(WHAT)?;
         let (mut certificates, mut unread) = (Vec::new(), Vec::new());
@@ -91,11 +90,11 @@ impl MasterList {
     /// `supplied` or of the list.
     ///
     /// # Errors
-    /// [`MasterListError`] where its signer or its signature is not sound.
+    /// [`MasterListError`] if the signature is wrong or the signer has no valid issuer.
     pub fn verify<'a>(
         &self,
         supplied: impl Iterator<Item = &'a Certificate>,
-    ) -> Result<(Scheme, Voucher), MasterListError> {
+    ) -> Result<(SignatureScheme, Voucher), MasterListError> {
         let mut failure = MasterListError::Signature("the signer's certificate is missing".to_owned());
         for signer in &self.data.signers {
             for certificate in self.data.certificates.iter().filter(|certificate| signer.names(certificate)) {

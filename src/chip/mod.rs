@@ -23,10 +23,13 @@
 //! certificates are matched against known ones and never used as given.
 
 mod active;
+mod anchor_files;
 mod anchors;
 mod ber;
 mod chain;
+mod check;
 mod cms;
+mod com;
 mod country;
 pub mod crypto;
 pub(crate) mod der;
@@ -36,6 +39,7 @@ pub(crate) mod error;
 mod face_record;
 mod files;
 mod finding;
+mod holder;
 mod inspection;
 mod installed;
 mod master_list;
@@ -55,15 +59,19 @@ mod x509;
 
 pub use crate::dates::{Date, Moment};
 pub use active::{ActiveAuthentication, CHALLENGE_BYTES, ChallengeResponse, Dg14, Dg15};
-pub use anchors::{AnchorError, AnchorSource, Anchors, Skipped, SourceKind, Unreadable};
+pub use anchor_files::{AnchorError, AnchorSource, Skipped, SourceKind, Unreadable};
+pub use anchors::Anchors;
 pub use ber::to_definite;
+pub use check::{CheckOptions, inspect};
+pub use com::Com;
 pub(crate) use dg2::picture_format;
-pub use dg2::{DeclaredType, Dg2, FaceEncoding, PHOTOS_MAX, Photo};
+pub use dg2::{DeclaredType, Dg2, Dg2Photo, FaceEncoding, PHOTOS_MAX};
 pub use dg13::{Dg13, Dg13Entry, Dg13Id, Dg13Scope};
 pub use error::ParseError;
 pub use files::{CHIP_BYTES_MAX, CHIP_FILES_MAX, ChipFiles, FILE_BYTES_MAX, FileId, is_chip_file};
 pub use finding::{Finding, GroupState, Verdict};
-pub use inspection::{AnchorUsed, CheckOptions, Com, Holder, Inspection, SignerUsed, inspect};
+pub use holder::Holder;
+pub use inspection::{AnchorUsed, Inspection, SignerUsed};
 pub use master_list::{MasterList, MasterListError, Voucher};
 pub(crate) use mrz::check_digit;
 pub use mrz::{Mrz, MrzLayout};

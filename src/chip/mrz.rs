@@ -3,7 +3,7 @@
 use super::ParseError;
 use super::error::InStructure;
 use super::personal::{BirthDate, Personal, Sex};
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use crate::dates::Date;
 
 const WHAT: &str = "DG1";
@@ -37,12 +37,13 @@ pub struct Mrz {
     pub personal_number: Option<Personal>,
     /// Names as written: surname, then given names, spaced.
     pub name: Personal,
-    /// Date of birth. Its year has two digits: where this century's has come, it is that.
+    /// Date of birth. Its year has two digits: read in this century unless that date is in the
+    /// future.
     pub birth: Option<BirthDate>,
-    /// The same in the last century, where `birth` is in this one: 25 is a child, or
-    /// somebody of a hundred years.
+    /// The alternative reading in the last century, if `birth` is in this one: `25` is a child or a
+    /// centenarian.
     pub birth_other: Option<BirthDate>,
-    /// A date of birth is there that is none.
+    /// Whether the field for the date of birth is filled but no date.
     pub birth_unreadable: bool,
     /// Sex.
     pub sex: Option<Sex>,
@@ -60,7 +61,7 @@ impl Mrz {
     /// # Errors
     /// [`ParseError`] where the file is no DG1 with a zone of three lines.
     pub fn parse(file: &[u8], today: Date) -> Result<Self, ParseError> {
-        let mut outer = Reader::new(file).expect(0x61).within(WHAT)?.children();
+        let mut outer = TlvReader::new(file).expect(0x61).within(WHAT)?.children();
         let zone = outer.expect(0x5F1F).within(WHAT)?.value;
         Self::parse_zone(zone, today)
     }
@@ -88,8 +89,8 @@ fn td1(zone: &[u8], today: Date) -> Mrz {
     let mut checks = Checks::default();
     let (mut number, mut optional) = (text(&first[5..14]), &first[15..30]);
     if first[14] == b'<' {
-        // A number of more than nine characters goes on in the optional data,
-        // its check digit after it (9303-5, 4.2.2.1, note j).
+        // A number of more than nine characters continues in the optional data, followed by its
+        // check digit (9303-5, 4.2.2.1, note j).
         let end = optional.iter().position(|&byte| byte == b'<').unwrap_or(optional.len());
         if let [more @ .., digit] = &optional[..end] {
             let whole = [&first[5..14], more].concat();
@@ -169,8 +170,7 @@ fn two_lines(zone: &[u8], layout: MrzLayout, today: Date) -> Mrz {
     }
 }
 
-/// The citizen's number in the optional data: in Vietnam its first twelve
-/// digits, whatever stands after them.
+/// The citizen's number in the optional data: in Vietnam its first twelve digits, whatever follows.
 fn personal_number(state: &str, optional: &[u8]) -> Option<Personal> {
     if state == "VNM" {
         let digits = optional.get(..VIETNAM_NUMBER_DIGITS)?;
@@ -235,22 +235,22 @@ fn is_filled(field: &[u8]) -> bool {
     field.iter().any(|&byte| byte != b'<')
 }
 
-/// The readings of a birth date, this century's first. It is never in the future;
-/// unknown parts are fillers, or zeros.
+/// The possible readings of a birth date, that of this century first. Dates in the future are
+/// excluded; unknown parts are fillers or zeros.
 fn birth(field: &[u8], today: Date) -> (Option<BirthDate>, Option<BirthDate>) {
     let part = |pair: &[u8]| two_digits(pair).filter(|&value| value != 0);
     let (month, day) = (part(&field[2..4]), part(&field[4..6]));
     let Some(year) = two_digits(&field[..2]).map(u16::from) else { return (None, None) };
     let has_come = |year| Date::new(year, month.unwrap_or(1), day.unwrap_or(1)).is_some_and(|start| start <= today);
     let read = |year| BirthDate::new(year, month, month.and(day)).filter(|_| has_come(year));
-    // Between them they hold everybody alive.
+    // These two centuries cover everybody alive.
     match (read(2000 + year), read(1900 + year)) {
         (None, last) => (last, None),
         both => both,
     }
 }
 
-/// Chips have existed since 2004, so every expiry is in this century.
+/// Chips have existed since 2004, so every date of expiry is in this century.
 fn expiry(field: &[u8]) -> Option<Date> {
     let (year, month, day) = (two_digits(&field[..2])?, two_digits(&field[2..4])?, two_digits(&field[4..6])?);
     Date::new(2000 + u16::from(year), month, day)

@@ -1,7 +1,7 @@
-//! Distinguished names, compared as people would.
+//! Distinguished names (RFC 5280, 4.1.2.4) with a tolerant comparison.
 
 use super::error::InStructure;
-use super::tlv::{Reader, Tlv};
+use super::tlv::{Tlv, TlvReader};
 use super::{ParseError, oid};
 
 const WHAT: &str = "a distinguished name";
@@ -10,9 +10,8 @@ const ATTRIBUTES_MAX: usize = 64;
 
 /// A distinguished name.
 ///
-/// Two names are the same where they hold the same attributes, whatever their
-/// order, string type, letter case and spacing: genuine documents (Malaysia)
-/// write the same name in two orders.
+/// Two names are equal if they hold the same attributes, whatever their order, string type, letter
+/// case and spacing: genuine documents (Malaysia) write the same name in two orders.
 #[derive(Debug, Clone)]
 pub struct Name {
     attributes: Vec<(Vec<u8>, String)>,
@@ -20,7 +19,7 @@ pub struct Name {
 }
 
 impl Name {
-    pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn parse(reader: &mut TlvReader<'_>) -> Result<Self, ParseError> {
         let mut attributes = Vec::new();
         for set in reader.expect(0x30).within(WHAT)?.children() {
             for attribute in set.within(WHAT)?.children() {
@@ -39,7 +38,7 @@ impl Name {
         Ok(Self { attributes, key })
     }
 
-    /// The country, in capitals, where one is named.
+    /// The countryName attribute in capitals, if present.
     pub fn country(&self) -> Option<String> {
         self.attributes.iter().find(|(arcs, _)| arcs == oid::COUNTRY).map(|(_, value)| value.trim().to_uppercase())
     }
@@ -73,7 +72,7 @@ impl std::fmt::Display for Name {
                 other => &oid::dotted(other),
             };
             let comma = if index == 0 { "" } else { ", " };
-            // Control characters of a hostile certificate stay out of terminals.
+            // Control characters of a hostile certificate must not reach terminals.
             let value: String = value.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
             write!(f, "{comma}{label}={value}")?;
         }

@@ -13,9 +13,9 @@ oids! {
     DATA = 0x2a 0x86 0x48 0x86 0xf7 0x0d 0x01 0x07 0x01;
     /// id-icao-mrtd-security-ldsSecurityObject (ICAO 9303-10).
     LDS_SECURITY_OBJECT = 0x67 0x81 0x08 0x01 0x01 0x01;
-    /// The same before ICAO had its own arc (SDU, the Netherlands).
+    /// ldsSecurityObject before ICAO had its own arc (SDU, the Netherlands).
     LDS_SECURITY_OBJECT_SDU = 0x2a 0x84 0x10 0x01 0x87 0x6e 0x01 0x14 0x01;
-    /// The same in the oldest drafts (ICAO's ISO 1.3.27 arc).
+    /// ldsSecurityObject in the oldest drafts (ICAO's ISO 1.3.27 arc).
     LDS_SECURITY_OBJECT_DRAFT = 0x2b 0x1b 0x01 0x01 0x01;
     /// id-icao-cscaMasterList (ICAO 9303-12).
     MASTER_LIST = 0x67 0x81 0x08 0x01 0x01 0x02;

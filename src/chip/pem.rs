@@ -1,7 +1,7 @@
-//! PEM armour (RFC 7468), where operators keep certificates in it.
+//! PEM (RFC 7468) around certificates and lists.
 
 use super::cms::SignedData;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::{ParseError, oid, text_form};
 
 const WHAT: &str = "a PEM file";
@@ -15,8 +15,8 @@ const END: &[u8] = b"-----END ";
 /// The label of a revocation list (RFC 7468, 7).
 const CRL_BEGIN: &[u8] = b"-----BEGIN X509 CRL-----";
 
-/// The DER blocks of a file: its bytes as they are, or what its PEM holds, each by itself.
-/// Text outside the armour may be in any encoding. What is neither is called what it is.
+/// The DER blocks of a file: the file itself, or each PEM block decoded. Text around PEM blocks may
+/// be in any encoding. Other files are an error that names what they are.
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Result<Vec<u8>, ParseError>>, ParseError> {
     if bytes.first() == Some(&0x30) && text_form::decode(bytes).is_none() {
         return Ok(vec![Ok(bytes.to_vec())]);
@@ -57,8 +57,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Result<Vec<u8>, ParseError>>, P
     })
 }
 
-/// Whether a structure in DER or BER begins in what lies around the armour: a SEQUENCE whose first
-/// part is a SEQUENCE (certificates, revocation lists) or says what it is (master lists).
+/// Whether the bytes around PEM blocks hold the start of a DER or BER structure: a SEQUENCE whose
+/// first element is a SEQUENCE (certificates, revocation lists) or an object identifier (master
+/// lists).
 fn has_der(around: &[u8]) -> bool {
     around.windows(2).enumerate().any(|(at, pair)| {
         let lengths = match pair {
@@ -70,7 +71,7 @@ fn has_der(around: &[u8]) -> bool {
     })
 }
 
-/// Whether the armour of a file says that it holds a revocation list.
+/// Whether the file has a PEM label of a revocation list.
 pub(super) fn is_revocation_list(bytes: &[u8]) -> bool {
     find(bytes, CRL_BEGIN).is_some()
 }
@@ -104,15 +105,15 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether a block is a ContentInfo with SignedData.
 pub(super) fn is_signed_data(block: &[u8]) -> bool {
-    // The outer length may be indefinite: only the first tag inside counts.
-    let Ok(header) = super::tlv::Header::parse(block) else { return false };
+    // The outer length may be indefinite, so only the first tag inside is tested.
+    let Ok(header) = super::tlv::TlvHeader::parse(block) else { return false };
     let Some(inside) = block.get(header.bytes..) else { return false };
-    header.tag == 0x30 && Reader::new(inside).expect(0x06).is_ok_and(|arcs| arcs.value == oid::SIGNED_DATA)
+    header.tag == 0x30 && TlvReader::new(inside).expect(0x06).is_ok_and(|arcs| arcs.value == oid::SIGNED_DATA)
 }
 
-/// Whether SignedData is a bundle of certificates, or signs something that is no list.
+/// Whether SignedData is a certificate bundle (content type id-data) and no master list.
 pub(super) fn is_bundle(block: &[u8]) -> bool {
-    // A bundle has no signer (RFC 5652, 5.2), so it does not parse as signed.
+    // A bundle has no signer (RFC 5652, 5.2), so [`SignedData::parse`] would refuse it.
     SignedData::content_type_of(block).is_some_and(|arcs| arcs == oid::DATA)
 }
 
@@ -125,7 +126,7 @@ mod tests {
         let pem = b"note\n-----BEGIN CERTIFICATE-----\nMAMC\nAQU=\n-----END CERTIFICATE-----\n";
         let block = || Ok(vec![0x30, 0x03, 0x02, 0x01, 0x05]);
         assert_eq!(decode(pem).unwrap(), [block()]);
-        // A comment in Latin-1, and line ends of old Macs.
+        // A comment in Latin-1, and line ends of classic Mac OS.
         let latin = [b"Autorit\xe9 n\xb0 1\n", &pem[..], b"\xe9\n"].concat();
         assert_eq!(decode(&latin).unwrap(), [block()]);
         let mac: Vec<u8> = pem.iter().map(|&byte| if byte == b'\n' { b'\r' } else { byte }).collect();

@@ -1,4 +1,4 @@
-//! What a card says about a person, in types that do not talk.
+//! Personal data of a card, in types that never show their value in logs or errors.
 
 use crate::dates::Date;
 use crate::text;
@@ -19,8 +19,7 @@ impl Personal {
         &self.0
     }
 
-    /// Stars and the last three characters of a long number; stars alone for
-    /// anything else.
+    /// Asterisks and the last three characters of a long number; only asterisks for any other text.
     pub fn masked(&self) -> String {
         let length = self.0.chars().count();
         if length >= 9
@@ -45,10 +44,10 @@ impl std::fmt::Debug for Personal {
     }
 }
 
-/// Years in which somebody on a card was born.
+/// Plausible years of birth, to tell day-first from year-first dates.
 const YEARS: std::ops::RangeInclusive<u16> = 1850..=2149;
 
-/// Years in which somebody alive can have been born: nobody is older than those of 1901.
+/// Years of birth of living people; nobody alive was born before 1901.
 const BORN: std::ops::RangeInclusive<u16> = 1901..=2149;
 
 /// A date of birth, as precise as the card gives it. `Debug` hides it.
@@ -60,7 +59,7 @@ pub struct BirthDate {
 }
 
 impl BirthDate {
-    /// A day without a month is no date; nor is one out of the calendar.
+    /// `None` for a day without a month, and for dates that the calendar does not have.
     pub fn new(year: u16, month: Option<u8>, day: Option<u8>) -> Option<Self> {
         let real = match (month, day) {
             (None, Some(_)) => false,
@@ -74,24 +73,22 @@ impl BirthDate {
         (self.year, self.month, self.day)
     }
 
-    /// Whether somebody alive can have been born then. What programs write for no date lies
-    /// outside: 1900-01-01, 1899-12-30, 1753-01-01, 0001-01-01, 9999-12-31. 1970-01-01 does
-    /// not: many who know no more than the year have such a day.
+    /// Whether it can be the birth date of a living person. The placeholders of programs are not:
+    /// 1900-01-01, 1899-12-30, 1753-01-01, 0001-01-01, 9999-12-31. 1970-01-01 is accepted: people
+    /// who know only their year of birth are often registered on 1 January.
     pub fn is_of_somebody(&self) -> bool {
         BORN.contains(&self.year)
     }
 
-    /// Whether two dates can be the same day: what either leaves open does not
-    /// count against it.
+    /// Whether two dates can be the same day: parts that either leaves unknown match anything.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let part = |left: Option<u8>, right: Option<u8>| left.is_none() || right.is_none() || left == right;
         self.year == other.year && part(self.month, other.month) && part(self.day, other.day)
     }
 
-    /// Reads `dd/mm/yyyy`, `mm/yyyy`, `yyyy` and the same with dots, dashes or
-    /// nothing in between, also with the year first; a time after a whole day does not
-    /// count. Characters that cannot be seen do not count either, and full-width digits
-    /// are digits. A year of two digits is none: it has two readings.
+    /// Reads `dd/mm/yyyy`, `mm/yyyy`, `yyyy` and the same with dots, dashes or nothing in between,
+    /// also with the year first; a time after a full date is ignored, so are invisible characters;
+    /// full-width digits are digits. Two-digit years are refused as ambiguous.
     pub fn from_text(text: &str) -> Option<Self> {
         let text: String = text::visible(text).chars().map(|c| if text::is_dash(c) { '-' } else { c }).collect();
         let text = day_of(&text);
@@ -100,7 +97,7 @@ impl BirthDate {
             return None;
         }
         let number = |part: &str| part.parse::<u16>().ok();
-        // A part of zeros is one that is not known.
+        // Zeros stand for an unknown part.
         let small = |part: &str| Some(number(part)? as u8).map(|value| (value != 0).then_some(value));
         match parts.as_slice() {
             [year] if year.len() == 4 => Self::new(number(year)?, None, None),
@@ -137,7 +134,7 @@ impl BirthDate {
     }
 }
 
-/// The day of a day and a time, such as `1988-02-01T00:00:00` or `01/02/1988 0:00`.
+/// The date part of a date and time, such as `1988-02-01T00:00:00` or `01/02/1988 0:00`.
 fn day_of(text: &str) -> &str {
     let Some((day, time)) = text.split_once(['T', 't']).or_else(|| text.split_once(' ')) else { return text };
     let clock =

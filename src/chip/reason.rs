@@ -1,21 +1,20 @@
-//! Everything a chip check can find: a stable code, what it does to the
-//! verdict, and the fact in Vietnamese and English. One table; codes never
-//! change their meaning. What to do is no part of the fact: [`Reason::advice`],
-//! and then what the verdict or a policy makes of it.
+//! The reasons of chip findings in one table: a stable code, the effect on the verdict, and the
+//! fact in Vietnamese and English. Codes never change their meaning. What to do about a finding is
+//! not part of the fact: see [`Reason::advice`].
 
-/// What a finding does to the verdict.
+/// Effect of a finding on the verdict, in ascending order of gravity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
-    /// Nothing by itself; a policy may weigh it.
+    /// None by itself; a policy may attach consequences.
     Note,
     /// The card is genuine but out of its own validity, or its signer's has not begun.
     /// AUTHENTIC becomes UNTRUSTED; any other verdict stands.
     Lapsed,
-    /// Consistent, but nothing vouches for it.
+    /// Consistent, but no chain leads to an anchor.
     Unanchored,
-    /// Could not be read, so could not be checked.
+    /// Something needed could not be read, so it could not be checked.
     Unreadable,
-    /// Who signed it is not to be trusted, or the chip is not what was signed.
+    /// The signer is not trustworthy, or the chip failed Active Authentication.
     Untrusted,
     /// A hash or a signature is wrong.
     Altered,
@@ -308,7 +307,7 @@ code_table! {
         "Sau một tệp của chip có các byte không thuộc về nó.";
 }
 
-/// What helps whoever stands at the reader, whatever a policy makes of the finding.
+/// What the operator of the reader can do about a finding, whatever a policy decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Advice {
     /// A better reading may tell.

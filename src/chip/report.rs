@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::dg2::Photo;
+use super::dg2::Dg2Photo;
 use super::dg13::Dg13;
 use super::inspection::Inspection;
 use super::mrz::Mrz;
@@ -12,10 +12,10 @@ use super::reason::Effect;
 /// Whether personal fields are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fields {
-    /// Stars.
+    /// Masked with asterisks.
     #[default]
     Masked,
-    /// As they are. Only for the screen of whoever asked.
+    /// In full. Only for display to the user who asked for it.
     Revealed,
 }
 
@@ -107,7 +107,7 @@ fn show(value: &Personal, fields: Fields) -> String {
     }
 }
 
-fn photo(photo: &Photo) -> Value {
+fn photo(photo: &Dg2Photo) -> Value {
     json!({
         "format": photo.format.map(|format| format!("{format:?}").to_lowercase()),
         "bytes": photo.bytes.len(),

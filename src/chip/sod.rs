@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use super::ber::to_definite;
 use super::cms::{SignedData, SignerError, SignerInfo};
-use super::crypto::{AlgorithmIdentifier, Hash, KeyError, PublicKey, Scheme, SignatureError};
+use super::crypto::{AlgorithmIdentifier, Hash, KeyError, PublicKey, SignatureError, SignatureScheme};
 use super::error::InStructure;
 use super::finding::Finding;
 use super::reason::Reason;
-use super::tlv::Reader;
+use super::tlv::TlvReader;
 use super::x509::Certificate;
 use super::{ParseError, oid};
 
 const LDS: &str = "the LDS security object";
 /// Largest EF.SOD: genuine ones have 1 to 4 KB. Keeps any nesting cheap to walk.
 const SOD_BYTES_MAX: usize = 64 << 10;
-/// Most certificates a signer is tried with: all that can come with the file. One fits
-/// as a rule; the bound is on the time a file full of copies may take.
+/// Most certificates tried for one signer: all that a file can hold. Usually the first fits; the
+/// bound limits the time for a file full of copies.
 const CANDIDATES_MAX: usize = 16;
 /// RSA keys below this are weak (NIST SP 800-57 part 1, table 2: 112 bits).
 const RSA_STRONG_BITS: u32 = 2048;
@@ -34,7 +34,7 @@ pub struct SecurityObject {
     pub lds_version: Option<String>,
     /// Unicode version, such as `040000`.
     pub unicode_version: Option<String>,
-    /// Whether versions are there that could not be read.
+    /// Whether version information is present but malformed.
     pub versions_unread: bool,
 }
 
@@ -42,7 +42,7 @@ impl SecurityObject {
     /// Parses an LDSSecurityObject, version 0 or 1.
     fn parse(bytes: &[u8]) -> Result<Self, Finding> {
         let broken = |error: ParseError| Finding::of(Reason::LdsObjectUnreadable).with(error);
-        let mut outer = Reader::new(bytes);
+        let mut outer = TlvReader::new(bytes);
         let mut fields = outer.expect(0x30).within(LDS).map_err(broken)?.children();
         let version = match fields.expect(0x02).within(LDS).map_err(broken)?.value {
             [version @ 0..=1] => *version,
@@ -53,7 +53,7 @@ impl SecurityObject {
             .ok_or_else(|| Finding::of(Reason::HashUnsupported).with(oid::dotted(&algorithm.oid)))?;
         let groups = hashes(&mut fields, hash).map_err(broken)?;
         let mut out = Self { version, hash, groups, lds_version: None, unicode_version: None, versions_unread: false };
-        // Nothing depends on the versions: where they are broken they are left out.
+        // Nothing depends on the version information: malformed values are ignored.
         if !fields.is_empty() {
             let mut versions = fields.expect(0x30).map(|info| info.children());
             let mut next = || {
@@ -68,7 +68,7 @@ impl SecurityObject {
     }
 }
 
-fn hashes(fields: &mut Reader<'_>, hash: Hash) -> Result<BTreeMap<u8, Vec<u8>>, ParseError> {
+fn hashes(fields: &mut TlvReader<'_>, hash: Hash) -> Result<BTreeMap<u8, Vec<u8>>, ParseError> {
     let mut groups = BTreeMap::new();
     for entry in fields.expect(0x30).within(LDS)?.children() {
         let mut entry = entry.within(LDS)?.children();
@@ -84,8 +84,8 @@ fn hashes(fields: &mut Reader<'_>, hash: Hash) -> Result<BTreeMap<u8, Vec<u8>>, 
     if groups.is_empty() { Err(ParseError::malformed(LDS)) } else { Ok(groups) }
 }
 
-/// Whether a content type is a list of data-group hashes: ICAO's, its
-/// predecessors, and plain data, as China writes.
+/// Whether a content type is that of an LDSSecurityObject: ICAO's identifier, its predecessors, or
+/// id-data, which China uses.
 fn is_lds(arcs: &[u8]) -> bool {
     matches!(arcs, oid::LDS_SECURITY_OBJECT | oid::LDS_SECURITY_OBJECT_SDU | oid::LDS_SECURITY_OBJECT_DRAFT | oid::DATA)
 }
@@ -98,13 +98,13 @@ pub struct Sod {
     pub object: SecurityObject,
 }
 
-/// What the signature of an EF.SOD comes to.
+/// Result of checking the signature of an EF.SOD.
 pub struct SignatureCheck {
     /// The signer's certificate, where one was found.
     pub signer: Option<Certificate>,
     /// The signature's scheme, where it holds.
-    pub scheme: Option<Scheme>,
-    /// When the signer says it signed.
+    pub scheme: Option<SignatureScheme>,
+    /// The signer's signingTime attribute.
     pub signing_time: Option<crate::dates::Moment>,
     /// What was found.
     pub findings: Vec<Finding>,
@@ -121,7 +121,7 @@ impl Sod {
             return Err(Finding::of(Reason::FileTooLarge).with("SOD"));
         }
         let file = to_definite(file).within("EF.SOD").map_err(broken)?;
-        let outer = Reader::new(&file).expect(0x77).within("EF.SOD").map_err(broken)?;
+        let outer = TlvReader::new(&file).expect(0x77).within("EF.SOD").map_err(broken)?;
         let data = SignedData::parse(outer.value).map_err(broken)?;
         if !is_lds(&data.content_type) {
             return Err(Finding::of(Reason::SodContentType).with(oid::dotted(&data.content_type)));
@@ -154,8 +154,8 @@ impl Sod {
         let mut findings = Vec::new();
         let own = self.data.certificates.iter();
         let named: Vec<&Certificate> = own.clone().chain(others).filter(|cert| signer.names(cert)).collect();
-        // Where the name fits none, the certificates that came along are tried:
-        // the signature, not the name, shows whose it is.
+        // If the signer identifier names none of them, all certificates of the file are tried: the
+        // signature decides whose it is.
         let loose = named.is_empty();
         let candidates: Vec<&Certificate> =
             if loose { own.filter(|cert| cert.may_sign_documents()).collect() } else { named };
@@ -191,8 +191,8 @@ impl Sod {
                     return out;
                 }
                 Err(error) => {
-                    // One that the signer does not name tells nothing where the one
-                    // that it names may be among those that cannot be read.
+                    // A failure with a certificate that the signer does not name is not reported
+                    // while the named one may be among the unreadable.
                     if loose && unread.is_some() {
                         continue;
                     }
@@ -206,7 +206,7 @@ impl Sod {
     }
 }
 
-/// What is weak about a key and the hash it signed.
+/// Findings about weak keys and hashes.
 pub(super) fn weaknesses(certificate: &Certificate, hash: Hash, what: &str) -> Vec<Finding> {
     let mut out = Vec::new();
     if hash.is_weak() {
@@ -234,7 +234,7 @@ fn signer_finding(error: &SignerError) -> Finding {
 pub(super) fn signature_reason(error: &SignatureError) -> Reason {
     match error {
         SignatureError::Wrong => Reason::SignatureWrong,
-        SignatureError::Algorithm(_) | SignatureError::Key(KeyError::Algorithm(_) | KeyError::Curve(_)) => {
+        SignatureError::Algorithm(_) | SignatureError::Key(KeyError::Algorithm(_) | KeyError::EllipticCurve(_)) => {
             Reason::SignatureUnsupported
         }
         SignatureError::Key(KeyError::UnknownParameters) => Reason::CurveForged,

@@ -1,17 +1,17 @@
-//! Keys that anybody has: those of the test authorities that this repository publishes. Anchors
-//! made with them vouch for nothing, and a server refuses them.
+//! Published private keys: those of this repository's test authorities. Anybody can sign with them,
+//! so a server refuses them as anchors.
 
-use super::crypto::{Curve, Hash, public_point};
+use super::crypto::{EllipticCurve, Hash, public_point};
 
 /// What every name of a test certificate holds.
 pub const TEST_MARK: &str = "TEST - NOT GENUINE";
 
-/// Seeds that are written in this repository for everybody to read: the default of
-/// `chinhchu chip forge-test-card`, the demonstration, the tests and the benchmarks.
+/// Seeds published in this repository: the default of `chinhchu chip forge-test-card`, the
+/// demonstration, the tests and the benchmarks.
 const PUBLISHED_SEEDS: [&[u8]; 9] =
     [b"test", b"demo", b"tests", b"beneficiary tests", b"stranger", b"bench", b"corpus", b"hostile", b"source"];
 /// Curves and labels of their authorities' keys.
-const CURVES: [Curve; 2] = [Curve::P256, Curve::P384];
+const CURVES: [EllipticCurve; 2] = [EllipticCurve::P256, EllipticCurve::P384];
 const LABELS: [&str; 2] = ["authority", "impostor"];
 
 /// Public keys (points) of the authorities of the published seeds: anybody can sign with them.
@@ -21,18 +21,18 @@ pub(super) fn published_keys() -> Vec<Vec<u8>> {
 }
 
 /// The private key of a seed and a label.
-pub(crate) fn scalar(seed: &[u8], label: &str, curve: Curve) -> Vec<u8> {
-    // A little shorter than the order: a uniform scalar is no concern of a test.
+pub(crate) fn scalar(seed: &[u8], label: &str, curve: EllipticCurve) -> Vec<u8> {
+    // A little shorter than the order; test keys need not be uniform.
     expand(seed, label, curve.bytes() - 2)
 }
 
 /// Its public point, uncompressed.
-pub(crate) fn point(curve: Curve, private: &[u8]) -> Vec<u8> {
+pub(crate) fn point(curve: EllipticCurve, private: &[u8]) -> Vec<u8> {
     // A scalar of zero has no point; no seed is known to give one.
     public_point(curve, private).map(|point| [vec![4], point.x, point.y].concat()).unwrap_or_default()
 }
 
-/// Bytes from a seed, as many as wanted.
+/// `length` pseudo-random bytes derived from a seed and a label.
 pub(crate) fn expand(seed: &[u8], label: &str, length: usize) -> Vec<u8> {
     let hash = Hash::Sha512;
     let blocks = (0..length.div_ceil(hash.bytes()) as u32)

@@ -1,19 +1,19 @@
-//! Binary files that came as text: hexadecimal or base64 in place of bytes, or a directory
-//! listing. Nothing is read from them; what they are is said.
+//! Recognises files that were sent as text: hexadecimal or base64 instead of bytes, or a directory
+//! listing. They are reported, never decoded for use.
 
 use super::pem;
-use super::tlv::Header;
+use super::tlv::TlvHeader;
 use crate::hex;
 
-/// Least length of the bytes that a text must stand for to be taken for a file.
+/// Fewest decoded bytes for a text to be taken for an encoded file.
 const BYTES_MIN: usize = 4;
 
-/// The bytes that a text stands for, where it is hexadecimal (digits alone, or parted by
-/// white space, `:` or `,`, with or without `0x`) or base64 and these bytes are one whole
-/// TLV: words and numbers of a note hardly ever are.
+/// The decoded bytes of hexadecimal (digits alone, or separated by white space, `:` or `,`, with or
+/// without `0x`) or base64 text, if they are exactly one TLV; words and numbers of an ordinary text
+/// hardly ever are.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    // The first characters decide for nearly all files, whatever their size.
+    // The first characters rule out nearly all files, whatever their size.
     let begins = text.iter().take(64).all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
     if !begins || text.is_empty() {
         return None;
@@ -21,7 +21,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     [hexadecimal(text), pem::base64(text)].into_iter().flatten().find(|bytes| is_one_tlv(bytes))
 }
 
-/// What a file of text is, where it is known.
+/// Description of a text file's kind, if recognised.
 pub(super) fn name(text: &[u8]) -> Option<&'static str> {
     let head = String::from_utf8_lossy(&text[..text.len().min(4096)]).to_lowercase();
     if head.lines().any(|line| line.starts_with("dn:")) {
@@ -41,7 +41,7 @@ pub(super) fn name(text: &[u8]) -> Option<&'static str> {
 }
 
 fn is_one_tlv(bytes: &[u8]) -> bool {
-    let Ok(header) = Header::parse(bytes) else { return false };
+    let Ok(header) = TlvHeader::parse(bytes) else { return false };
     let length = header.length.and_then(|length| header.bytes.checked_add(length));
     bytes.len() >= BYTES_MIN && length == Some(bytes.len())
 }
@@ -70,7 +70,7 @@ mod tests {
         for note in ["", "a note about this card", "abcd", "12345678", "face", "0x", "YQRfHwFBQQ=="] {
             assert_eq!(decode(note.as_bytes()), None, "{note}");
         }
-        // A file of bytes that all could be characters is no text by that alone.
+        // A binary file whose bytes are all printable is still no text.
         assert_eq!(decode(&der::tlv(0x30, b"2")), None);
     }
 

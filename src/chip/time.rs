@@ -5,8 +5,8 @@ use super::tlv::Tlv;
 use crate::dates::{Date, Moment};
 
 impl Moment {
-    /// Reads a UTCTime (tag 17) or GeneralizedTime (tag 18) in UTC. Seconds may
-    /// be missing, fractions are dropped.
+    /// Reads a UTCTime (tag 17) or GeneralizedTime (tag 18) in UTC. Seconds may be missing;
+    /// fractions are dropped.
     pub(crate) fn parse(tlv: &Tlv<'_>) -> Result<Self, ParseError> {
         let broken = || ParseError::malformed("a time");
         let text = tlv.value.strip_suffix(b"Z").ok_or_else(broken)?;
@@ -38,11 +38,11 @@ fn digits(text: Option<&[u8]>) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chip::{der, tlv::Reader};
+    use crate::chip::{der, tlv::TlvReader};
 
     fn moment(tag: u32, text: &str) -> Result<Moment, ParseError> {
         let bytes = der::tlv(tag, text.as_bytes());
-        Moment::parse(&Reader::new(&bytes).read().unwrap())
+        Moment::parse(&TlvReader::new(&bytes).read().unwrap())
     }
 
     #[test]

@@ -1,11 +1,10 @@
-//! Tag, length, value: the one reader under every chip file.
+//! Tag-length-value (TLV) parsing for all chip files.
 //!
-//! Strict about bounds, tolerant of nothing but what BER allows: tags of up to
-//! three bytes, definite lengths of up to four, minimal or not. Indefinite
-//! lengths are refused here; CMS structures go through `super::ber` first.
-//! Reads borrow, so nothing is allocated whatever a length claims.
+//! Strict about bounds; accepts what BER allows: tags of up to three bytes and definite lengths of
+//! up to four, minimal or not. Indefinite lengths are refused; CMS structures go through
+//! `super::ber` first. Values are borrowed, so no length makes it allocate.
 
-/// Most bytes of a tag: all of ICAO 9303 and CMS fits in two, one to spare.
+/// Longest tag in bytes: ICAO 9303 and CMS need two; one to spare.
 const TAG_BYTES_MAX: usize = 3;
 /// Most bytes of a length after its first: 4 GiB, beyond every bound here.
 const LENGTH_BYTES_MAX: usize = 4;
@@ -54,37 +53,38 @@ pub struct Tlv<'a> {
 }
 
 impl<'a> Tlv<'a> {
-    /// Whether the value is itself a row of TLVs (bit 6 of the first tag byte).
+    /// Whether the encoding is constructed: the value consists of TLVs (bit 6 of the first tag
+    /// byte).
     pub fn is_constructed(&self) -> bool {
         self.raw.first().is_some_and(|byte| byte & 0x20 != 0)
     }
 
-    /// Reads the value as a row of TLVs.
-    pub fn children(&self) -> Reader<'a> {
-        Reader::new(self.value)
+    /// A reader of the TLVs in the value.
+    pub fn children(&self) -> TlvReader<'a> {
+        TlvReader::new(self.value)
     }
 }
 
 impl std::fmt::Debug for Tlv<'_> {
-    // Values are personal data: never in a log.
+    // Values can be personal data and must not reach a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Tlv({:X}, {} bytes)", self.tag, self.value.len())
     }
 }
 
-/// A cursor over a row of TLVs.
+/// A cursor over consecutive TLVs.
 #[derive(Clone, Copy)]
-pub struct Reader<'a> {
+pub struct TlvReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TlvReader<'a> {
     /// Starts at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    /// What has not been read.
+    /// The bytes not yet read.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`TlvError`] where the object is cut short or its length is not DER.
     pub fn read(&mut self) -> Result<Tlv<'a>, TlvError> {
-        let header = Header::parse(self.rest)?;
+        let header = TlvHeader::parse(self.rest)?;
         let length = header.length.ok_or(TlvError::Indefinite)?;
         let end = header.bytes.checked_add(length).ok_or(TlvError::BadLength)?;
         let raw = self.rest.get(..end).ok_or(TlvError::Truncated)?;
@@ -107,14 +107,14 @@ impl<'a> Reader<'a> {
         Ok(Tlv { tag: header.tag, raw, value: &raw[header.bytes..] })
     }
 
-    /// The next TLV, its value cut at the end of the bytes where its length
-    /// runs past it by at most `slack` bytes. For the inside of DG2 alone,
-    /// where lengths in genuine documents are off by a few bytes.
+    /// The next TLV; if its length exceeds the remaining bytes by at most `slack`, the value is cut
+    /// there. Only for the inside of DG2, where lengths in genuine documents are off by a few
+    /// bytes.
     ///
     /// # Errors
-    /// As [`Reader::read`].
+    /// As [`TlvReader::read`].
     pub fn read_clipped(&mut self, slack: usize) -> Result<Tlv<'a>, TlvError> {
-        let header = Header::parse(self.rest)?;
+        let header = TlvHeader::parse(self.rest)?;
         let length = header.length.ok_or(TlvError::Indefinite)?;
         let end = header.bytes.checked_add(length).ok_or(TlvError::BadLength)?;
         if end > self.rest.len().saturating_add(slack) {
@@ -127,19 +127,19 @@ impl<'a> Reader<'a> {
 
     /// The tag of the next TLV, `None` at the end or where it is not one.
     pub fn peek(&self) -> Option<u32> {
-        Header::parse(self.rest).ok().map(|header| header.tag)
+        TlvHeader::parse(self.rest).ok().map(|header| header.tag)
     }
 
     /// The next TLV, which must have this tag.
     ///
     /// # Errors
-    /// [`TlvError`] as [`Reader::read`], and where the next object has another tag.
+    /// [`TlvError`] as [`TlvReader::read`], and where the next object has another tag.
     pub fn expect(&mut self, tag: u32) -> Result<Tlv<'a>, TlvError> {
         let found = self.peek().unwrap_or(0);
         if found != tag {
-            // An end or a broken header reads as itself, not as a wrong tag.
+            // The end of the bytes or a malformed header is reported as such, not as a wrong tag.
             if !self.rest.is_empty() {
-                Header::parse(self.rest)?;
+                TlvHeader::parse(self.rest)?;
             }
             return Err(TlvError::Unexpected { expected: tag, found });
         }
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
     /// The next TLV where it has this tag.
     ///
     /// # Errors
-    /// As [`Reader::read`].
+    /// As [`TlvReader::read`].
     pub fn optional(&mut self, tag: u32) -> Result<Option<Tlv<'a>>, TlvError> {
         if self.peek() == Some(tag) { self.read().map(Some) } else { Ok(None) }
     }
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
     /// The first TLV of this tag from here on; those before it are skipped.
     ///
     /// # Errors
-    /// As [`Reader::read`].
+    /// As [`TlvReader::read`].
     pub fn find(&mut self, tag: u32) -> Result<Option<Tlv<'a>>, TlvError> {
         while !self.is_empty() {
             let tlv = self.read()?;
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    /// That everything has been read.
+    /// Checks that everything has been read.
     ///
     /// # Errors
     /// [`TlvError`] where something follows.
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl<'a> Iterator for Reader<'a> {
+impl<'a> Iterator for TlvReader<'a> {
     type Item = Result<Tlv<'a>, TlvError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -194,7 +194,7 @@ impl<'a> Iterator for Reader<'a> {
 
 /// A tag and a length, without the value.
 #[derive(Clone, Copy)]
-pub(crate) struct Header {
+pub(crate) struct TlvHeader {
     /// The tag bytes as one number.
     pub tag: u32,
     /// Bytes of tag and length together.
@@ -203,7 +203,7 @@ pub(crate) struct Header {
     pub length: Option<usize>,
 }
 
-impl Header {
+impl TlvHeader {
     /// Reads the header at the start of `bytes`; the value need not be there.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, TlvError> {
         let mut at = 0;
@@ -219,7 +219,7 @@ impl Header {
             loop {
                 let byte = next()?;
                 bytes_read += 1;
-                // A leading 80 is padding: the same tag written longer.
+                // A leading 0x80 pads the tag number.
                 if bytes_read > TAG_BYTES_MAX || (bytes_read == 2 && byte == 0x80) {
                     return Err(TlvError::BadTag);
                 }
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn tags_and_lengths_of_several_bytes_are_read() {
         let bytes = [0x7F, 0x61, 0x82, 0x00, 0x03, 0x02, 0x01, 0x09, 0x5F, 0x2E, 0x81, 0x01, 0xAA];
-        let mut reader = Reader::new(&bytes);
+        let mut reader = TlvReader::new(&bytes);
         let first = reader.read().unwrap();
         assert_eq!((first.tag, first.value.len(), first.is_constructed()), (0x7F61, 3, true));
         let second = reader.expect(0x5F2E).unwrap();
@@ -266,22 +266,22 @@ mod tests {
     #[test]
     fn a_length_beyond_the_end_is_cut_short_and_never_allocated() {
         for bytes in [&[0x30][..], &[0x30, 0x05, 1], &[0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF], &[0x1F], &[0x30, 0x82, 1]] {
-            assert_eq!(Reader::new(bytes).read(), Err(TlvError::Truncated));
+            assert_eq!(TlvReader::new(bytes).read(), Err(TlvError::Truncated));
         }
     }
 
     #[test]
     fn what_ber_forbids_is_refused() {
-        assert_eq!(Reader::new(&[0x30, 0x85, 1, 1, 1, 1, 1]).read(), Err(TlvError::BadLength));
-        assert_eq!(Reader::new(&[0x30, 0x80, 0, 0]).read(), Err(TlvError::Indefinite));
-        assert_eq!(Reader::new(&[0x7F, 0x80, 0x01, 0x00]).read(), Err(TlvError::BadTag));
-        assert_eq!(Reader::new(&[0x7F, 0x81, 0x81, 0x01, 0x00]).read(), Err(TlvError::BadTag));
+        assert_eq!(TlvReader::new(&[0x30, 0x85, 1, 1, 1, 1, 1]).read(), Err(TlvError::BadLength));
+        assert_eq!(TlvReader::new(&[0x30, 0x80, 0, 0]).read(), Err(TlvError::Indefinite));
+        assert_eq!(TlvReader::new(&[0x7F, 0x80, 0x01, 0x00]).read(), Err(TlvError::BadTag));
+        assert_eq!(TlvReader::new(&[0x7F, 0x81, 0x81, 0x01, 0x00]).read(), Err(TlvError::BadTag));
     }
 
     #[test]
     fn only_a_few_missing_bytes_are_clipped() {
         let bytes = [0x5F, 0x2E, 0x05, 1, 2, 3];
-        assert_eq!(Reader::new(&bytes).read_clipped(2).unwrap().value, [1, 2, 3]);
-        assert_eq!(Reader::new(&bytes).read_clipped(1), Err(TlvError::Truncated));
+        assert_eq!(TlvReader::new(&bytes).read_clipped(2).unwrap().value, [1, 2, 3]);
+        assert_eq!(TlvReader::new(&bytes).read_clipped(1), Err(TlvError::Truncated));
     }
 }

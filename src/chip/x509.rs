@@ -1,16 +1,16 @@
 //! Certificates and revocation lists (RFC 5280, as ICAO 9303-12 profiles them).
 //!
-//! Lenient where genuine country certificates are wrong (padded serials, odd
-//! string types, missing seconds), and never about what is signed: the bytes
-//! that are signed are the bytes as they came.
+//! Tolerant where genuine country certificates violate the standard (padded serials, unusual string
+//! types, missing seconds), never about the signed bytes: signatures are checked over the bytes as
+//! received.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::crypto::{AlgorithmIdentifier, Hash, Scheme, SignatureError, Spki, verify};
+use super::crypto::{AlgorithmIdentifier, Hash, SignatureError, SignatureScheme, Spki, verify};
 use super::error::InStructure;
 use super::name::Name;
-use super::tlv::{Reader, Tlv};
+use super::tlv::{Tlv, TlvReader};
 use super::{ParseError, oid};
 use crate::dates::Moment;
 use crate::hex;
@@ -69,7 +69,7 @@ pub struct Extensions {
     pub key_period: (Option<Moment>, Option<Moment>),
     /// Whether it names types of documents (ICAO 9303-12, 7.1.1.6).
     pub document_types: bool,
-    /// A critical extension that is not understood.
+    /// Whether there is an unknown critical extension.
     pub unknown_critical: bool,
 }
 
@@ -79,14 +79,14 @@ impl Certificate {
     /// # Errors
     /// [`ParseError`] where the bytes are no certificate.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = TlvReader::new(bytes);
         let certificate = Self::read(&mut reader)?;
         reader.finish().within(WHAT)?;
         Ok(certificate)
     }
 
     /// Parses the next certificate.
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn read(reader: &mut TlvReader<'_>) -> Result<Self, ParseError> {
         let outer = reader.expect(0x30).within(WHAT)?;
         if outer.raw.len() > CERTIFICATE_BYTES_MAX {
             return Err(ParseError::TooLarge { what: WHAT, max: CERTIFICATE_BYTES_MAX });
@@ -101,9 +101,9 @@ impl Certificate {
         let mut fields = tbs_tlv.children();
         fields.optional(0xA0).within(WHAT)?;
         let serial = unsigned(fields.expect(0x02).within(WHAT)?.value);
-        let inner = AlgorithmIdentifier::parse(&mut fields)?;
+        let tbs_algorithm = AlgorithmIdentifier::parse(&mut fields)?;
         // RFC 5280, 4.1.1.2: both must name the same algorithm.
-        if inner.oid != algorithm.oid {
+        if tbs_algorithm.oid != algorithm.oid {
             return Err(ParseError::malformed(WHAT));
         }
         let issuer = Name::parse(&mut fields)?;
@@ -125,27 +125,27 @@ impl Certificate {
         &self.der
     }
 
-    /// SHA-256 of the bytes, by which one certificate is told from another.
+    /// SHA-256 of the certificate's bytes; identifies it.
     pub fn fingerprint(&self) -> Vec<u8> {
         Hash::Sha256.digest(&self.der)
     }
 
-    /// Whether `issuer`'s key signed this certificate, by its own algorithm,
-    /// which need not be that of the documents it signs.
+    /// Verifies the certificate's signature with the key `issuer`. Its algorithm need not be the
+    /// one used for documents.
     ///
     /// # Errors
     /// [`SignatureError`] where it was not signed by this key.
-    pub fn verify_by(&self, issuer: &Spki) -> Result<Scheme, SignatureError> {
+    pub fn verify_by(&self, issuer: &Spki) -> Result<SignatureScheme, SignatureError> {
         verify(issuer, &self.algorithm, None, &self.der[self.tbs.clone()], &self.signature)
     }
 
-    /// Whether subject and issuer are one name.
+    /// Whether subject and issuer are equal.
     pub fn is_self_issued(&self) -> bool {
         self.issuer == self.subject
     }
 
-    /// Whether it may sign certificates. One without both extensions (version
-    /// 1, some early countries) may, where an operator supplied it.
+    /// Whether it may sign certificates (basicConstraints and keyUsage). A certificate without both
+    /// extensions (version 1, some early countries) may, since an operator installed it.
     pub fn may_sign_certificates(&self) -> bool {
         let usage = self.extensions.key_usage.is_none_or(|usage| usage & KEY_CERT_SIGN != 0);
         match self.extensions.ca {
@@ -154,11 +154,11 @@ impl Certificate {
         }
     }
 
-    /// Whether it bears the marks of a country's authority for travel and identity documents
-    /// (ICAO 9303-12, 7.1): a country, and with it no authorities below it, a period for its
-    /// key, types of documents, or a name that says so. Of 538 certificates of country
-    /// authorities (the German master list of 2024-04-10 among them) all do but one; of the 167
-    /// roots of the web in Debian's list and certifi's, one does.
+    /// Whether it looks like a country signing CA for travel and identity documents (ICAO 9303-12,
+    /// 7.1): it has a countryName and at least one of a path length of 0, a privateKeyUsagePeriod,
+    /// a documentTypeList, or a telling name. Of 538 certificates of country authorities (the
+    /// German master list of 2024-04-10 among them) all do but one; of the 167 roots of the web in
+    /// Debian's list and certifi's, one does.
     pub fn looks_like_country_authority(&self) -> bool {
         let Extensions { path_length, key_period, document_types, .. } = &self.extensions;
         let name = self.subject.to_string().to_lowercase();
@@ -171,7 +171,7 @@ impl Certificate {
                 || named.iter().any(|word| name.contains(word)))
     }
 
-    /// Whether it may sign documents: not a CA, and for signatures.
+    /// Whether it may sign documents: no CA, with digitalSignature among its key usages.
     pub fn may_sign_documents(&self) -> bool {
         self.extensions.ca != Some(true)
             && self.extensions.key_usage.is_none_or(|usage| usage & DIGITAL_SIGNATURE != 0)
@@ -185,7 +185,7 @@ impl Certificate {
         purposes.is_empty() || purposes.iter().any(|purpose| purpose == oid::MASTER_LIST_SIGNER)
     }
 
-    /// Whether its validity holds at a moment.
+    /// Whether a moment lies within its validity.
     pub fn is_valid_at(&self, at: Moment) -> bool {
         (self.not_before..=self.not_after).contains(&at)
     }
@@ -195,8 +195,8 @@ impl Certificate {
         hex::encode(&self.serial)
     }
 
-    /// Whether an identifier names this certificate's key: as the certificate
-    /// says, or as the SHA-1 of the key bits, the usual way to make one.
+    /// Whether `id` identifies this certificate's key: it equals the subjectKeyIdentifier, or the
+    /// SHA-1 of the key bits (RFC 5280, 4.2.1.2).
     pub fn has_key_id(&self, id: &[u8]) -> bool {
         self.extensions.subject_key_id.as_deref() == Some(id) || Hash::Sha1.digest(&self.key.key) == id
     }
@@ -209,7 +209,7 @@ impl std::fmt::Debug for Certificate {
 }
 
 impl Extensions {
-    fn parse(mut wrapped: Reader<'_>) -> Result<Self, ParseError> {
+    fn parse(mut wrapped: TlvReader<'_>) -> Result<Self, ParseError> {
         const WHAT: &str = "certificate extensions";
         let mut out = Self::default();
         for (count, extension) in wrapped.expect(0x30).within(WHAT)?.children().enumerate() {
@@ -221,7 +221,7 @@ impl Extensions {
             let critical = fields.optional(0x01).within(WHAT)?.is_some_and(|flag| flag.value != [0]);
             let value = fields.expect(0x04).within(WHAT)?.value;
             let understood = out.take(arcs, value);
-            // A broken extension counts where it must be understood.
+            // A malformed extension matters only if it is critical.
             out.unknown_critical |= critical && understood.is_none();
         }
         Ok(out)
@@ -229,7 +229,7 @@ impl Extensions {
 
     /// Reads one extension; `None` where it is unknown or broken.
     fn take(&mut self, arcs: &[u8], value: &[u8]) -> Option<()> {
-        let mut reader = Reader::new(value);
+        let mut reader = TlvReader::new(value);
         match arcs {
             oid::EXT_BASIC_CONSTRAINTS => {
                 let mut fields = reader.expect(0x30).ok()?.children();
@@ -294,7 +294,7 @@ impl RevocationList {
     /// # Errors
     /// [`ParseError`] where the bytes are no revocation list.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = TlvReader::new(bytes);
         let outer = reader.expect(0x30).within(CRL)?;
         reader.finish().within(CRL)?;
         let mut parts = outer.children();
@@ -325,7 +325,7 @@ impl RevocationList {
         verify(issuer, &self.algorithm, None, &self.tbs, &self.signature).is_ok()
     }
 
-    /// SHA-256 of what is signed and the signature, by which one list is told from another.
+    /// SHA-256 of the signed part and the signature; identifies the list.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         use sha2::Digest;
         let mut digest = sha2::Sha256::new();

@@ -90,11 +90,11 @@ pub(super) struct FailedRow {
 }
 
 /// First half of the SHA-256 of a subject id: remembering ids would take more.
-type Key = [u8; 16];
+type RequestKey = [u8; 16];
 
 /// Consecutive rows of one subject.
-struct Chain {
-    key: Key,
+struct EnrolmentChain {
+    key: RequestKey,
     rows: Vec<Listed>,
 }
 
@@ -118,7 +118,7 @@ enum RowEnd {
 
 /// How a chain ended.
 struct ChainEnd {
-    key: Key,
+    key: RequestKey,
     standing: Standing,
     rows: Vec<RowEnd>,
 }
@@ -144,14 +144,14 @@ pub(super) async fn run(
     let window = (settings.workers() * ROWS_PER_WORKER).min(settings.queue_max);
     let mut run =
         Run { report: BulkReport { rows, ..BulkReport::default() }, progress: Progress::start(rows), stop: None };
-    let mut standings: HashMap<Key, Standing> = HashMap::new();
-    let mut in_flight: HashSet<Key> = HashSet::new();
+    let mut standings: HashMap<RequestKey, Standing> = HashMap::new();
+    let mut in_flight: HashSet<RequestKey> = HashSet::new();
     let mut tasks: JoinSet<ChainEnd> = JoinSet::new();
     let mut ahead: Option<Listed> = None;
 
     loop {
         let chain = if run.stop.is_some() { None } else { next_chain(&mut manifest, &mut ahead, &mut run)? };
-        let full = |tasks: &JoinSet<ChainEnd>, in_flight: &HashSet<Key>| match &chain {
+        let full = |tasks: &JoinSet<ChainEnd>, in_flight: &HashSet<RequestKey>| match &chain {
             Some(chain) => tasks.len() >= window || in_flight.contains(&chain.key),
             None => !tasks.is_empty(),
         };
@@ -177,7 +177,11 @@ pub(super) async fn run(
 
 /// Reads the next rows that name one subject, up to a limit; bad rows on the way
 /// are counted.
-fn next_chain(manifest: &mut People, ahead: &mut Option<Listed>, run: &mut Run) -> Result<Option<Chain>, Failure> {
+fn next_chain(
+    manifest: &mut People,
+    ahead: &mut Option<Listed>,
+    run: &mut Run,
+) -> Result<Option<EnrolmentChain>, Failure> {
     let mut rows: Vec<Listed> = ahead.take().into_iter().collect();
     while rows.len() < CHAIN_ROWS_MAX {
         match manifest.next()? {
@@ -192,12 +196,12 @@ fn next_chain(manifest: &mut People, ahead: &mut Option<Listed>, run: &mut Run) 
             Some(Ok(row)) => rows.push(row),
         }
     }
-    Ok(rows.first().map(|row| key(&row.row.subject)).map(|key| Chain { key, rows }))
+    Ok(rows.first().map(|row| key(&row.row.subject)).map(|key| EnrolmentChain { key, rows }))
 }
 
-fn key(subject: &str) -> Key {
+fn key(subject: &str) -> RequestKey {
     let digest: [u8; 32] = Sha256::digest(subject.as_bytes()).into();
-    let mut key = Key::default();
+    let mut key = RequestKey::default();
     key.copy_from_slice(&digest[..16]);
     key
 }
@@ -249,7 +253,7 @@ struct Worker {
 }
 
 impl Worker {
-    async fn chain(&self, chain: Chain, mut standing: Standing) -> ChainEnd {
+    async fn chain(&self, chain: EnrolmentChain, mut standing: Standing) -> ChainEnd {
         let mut rows = Vec::with_capacity(chain.rows.len());
         for row in chain.rows {
             let end = self.row(row, &mut standing).await;

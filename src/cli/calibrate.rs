@@ -7,14 +7,15 @@ use serde::Serialize;
 
 use super::evaluate::{COMPARISONS_MAX_DEFAULT, WANTS, kept_inputs, start_threads};
 use super::files::{self, Readers};
-use super::labelled::{LabelledArgs, Loaded, Loader, TermsArgs, check_numbers};
+use super::labelled::{LabelledArgs, LabelledSet, Loader, RulesArgs, check_numbers};
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, date, outcome, print, runtime};
 use crate::evaluation::{
-    About, FitError, Fitted, Fitting, GroupBy, GroupSeen, Groups, Listed, Terms, fit_curve, fit_population,
+    ComparisonRules, CurveDescription, FitError, FitInput, FittedCurves, GroupBy, GroupObservation, ListedComparisons,
+    PhotoGroups, fit_curve, fit_population,
 };
 use crate::face::Wants;
-use crate::matching::{Basis, CALIBRATION_VERSION, Calibration, Curve, Reference};
+use crate::matching::{CALIBRATION_VERSION, Calibration, Curve, CurveBasis, Reference};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,7 +50,7 @@ little, or wrong usage.";
 /// Most frames of a probe.
 const FRAMES_MAX: u32 = 5;
 
-/// What was typed.
+/// Parsed arguments.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CalibrateArgs {
@@ -63,13 +64,13 @@ pub struct CalibrateArgs {
     population: String,
     /// What probes are compared with
     #[arg(long, value_enum, default_value_t, value_name = "KIND")]
-    reference: Kind,
+    reference: ReferenceOption,
     /// References are the photos whose COLUMN of the manifest is VALUE, probes the others
     /// [default: every photo is both]
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = condition, conflicts_with = "pairs")]
     references: Option<(String, String)>,
     #[command(flatten)]
-    terms: TermsArgs,
+    rules: RulesArgs,
     /// Fit curves of their own for the worst of these groups, too: photos with the same value
     /// of a column, or of several, as population+sex
     #[arg(long, value_name = "COLUMN[:STEP][+COLUMN]", value_parser = GroupBy::parse, conflicts_with = "pairs")]
@@ -96,7 +97,7 @@ pub struct CalibrateArgs {
 
 // The variants have no doc comments: clap would make a paragraph of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum ReferenceOption {
     #[default]
     Any,
     Live,
@@ -112,25 +113,25 @@ fn condition(text: &str) -> Result<(String, String), String> {
 
 /// The `calibrate` answer.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct CalibrateAnswer<'a> {
     out: &'a Path,
     recipe: String,
     left_out: u64,
     failures: u64,
     curves: Vec<CurveFitted>,
-    /// What was seen of each group, the highest rate first.
-    groups: Vec<GroupSeen>,
+    /// Rates of every group, in descending order.
+    groups: Vec<GroupObservation>,
     skipped: Vec<String>,
 }
 
-/// A curve that was fitted.
+/// A fitted curve.
 #[derive(Serialize)]
 struct CurveFitted {
     probe_frames: u32,
     reference: &'static str,
     /// `pooled`, or the worst group.
     group: String,
-    /// What counts the same in it.
+    /// The unit that has equal weight in it.
     weighed: &'static str,
     /// `counted` or `derived`.
     basis: &'static str,
@@ -160,12 +161,12 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
         std::fs::create_dir_all(folder)
             .map_err(|e| Failure::new(format_args!("--cache {}: {e}; check the path", folder.display())))?;
     }
-    // What is kept is there for an evaluation, too.
+    // The cache is shared with evaluations.
     let wants = if cache.is_some() { WANTS } else { Wants::default() };
     let loader = Loader::new(&settings, &labelled, cache.as_deref(), wants)?;
     let recipe = loader.recipe();
     let out = args.out.clone().unwrap_or_else(|| loader.pack_folder().join("calibration.toml"));
-    let grouped = args.groups.iter().chain(&args.terms.within).flat_map(GroupBy::columns);
+    let grouped = args.groups.iter().chain(&args.rules.within).flat_map(GroupBy::columns);
     let columns = args.references.iter().map(|(column, _)| column.as_str()).chain(grouped);
     let columns: Vec<String> = columns.map(str::to_owned).collect();
     if (labelled.manifest.is_none() || labelled.pairs.is_some()) && !columns.is_empty() {
@@ -175,11 +176,11 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
         ));
     }
     let loaded = loader.load(&labelled, &columns)?;
-    check_numbers(&loaded.set, &labelled, args.groups.iter().chain(&args.terms.within))?;
+    check_numbers(&loaded.set, &labelled, args.groups.iter().chain(&args.rules.within))?;
 
     let fit = fit(&loaded, &args);
     // Without a curve for single captures there is no calibration.
-    let Fitted { pooled, worst, groups, skipped } =
+    let FittedCurves { pooled, worst, groups, skipped } =
         fit.map_err(|e| Failure::new(format_args!("no calibration was written: {e}")))?;
     let mut curves: Vec<Curve> = pooled.into_iter().chain(worst).collect();
     let fitted = curves.iter().map(fitted).collect();
@@ -191,7 +192,8 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
 
     let failures = loaded.inputs.failures.values().sum();
     let left_out = loaded.inputs.left_out.count;
-    let answer = Answer { out: &out, recipe: recipe.to_string(), left_out, failures, curves: fitted, groups, skipped };
+    let answer =
+        CalibrateAnswer { out: &out, recipe: recipe.to_string(), left_out, failures, curves: fitted, groups, skipped };
     if args.json {
         print::json(&answer)?;
     } else {
@@ -200,28 +202,28 @@ pub fn run(global: &GlobalArgs, args: CalibrateArgs) -> Outcome {
     Ok(if left_out == 0 { Exit::Success } else { Exit::Negative })
 }
 
-fn fit(loaded: &Loaded, args: &CalibrateArgs) -> Result<Fitted, FitError> {
-    let about = About {
+fn fit(loaded: &LabelledSet, args: &CalibrateArgs) -> Result<FittedCurves, FitError> {
+    let about = CurveDescription {
         reference: reference(args.reference),
         population: args.population.clone(),
         date: args.date.clone().unwrap_or_else(date::today),
-        ..About::passing()
+        ..CurveDescription::unlabelled()
     };
     let set = &loaded.set;
     if let Some(pairs) = &loaded.pairs {
-        // A list says what is compared: single photos.
-        let curve = fit_curve(&Listed { set, pairs }, set.subjects(), about)?;
-        return Ok(Fitted { pooled: vec![curve], worst: Vec::new(), groups: Vec::new(), skipped: Vec::new() });
+        // A list defines comparisons of single photos only.
+        let curve = fit_curve(&ListedComparisons { set, pairs }, set.subjects(), about)?;
+        return Ok(FittedCurves { pooled: vec![curve], worst: Vec::new(), groups: Vec::new(), skipped: Vec::new() });
     }
-    let grouped = |by: &Option<GroupBy>| by.as_ref().and_then(|by| Groups::of(set, by));
-    let (within, groups) = (grouped(&args.terms.within), grouped(&args.groups));
+    let grouped = |by: &Option<GroupBy>| by.as_ref().and_then(|by| PhotoGroups::of(set, by));
+    let (within, groups) = (grouped(&args.rules.within), grouped(&args.groups));
     let of = args.references.as_ref().and_then(|(column, value)| Some((set.column(column)?, value.as_str())));
     let is_reference = of.map(|(column, value)| move |photo: u32| column.value(photo) == value);
-    fit_population(&Fitting {
+    fit_population(&FitInput {
         set,
-        terms: Terms { within: within.as_ref(), weighed: args.terms.weigh.into() },
+        rules: ComparisonRules { within: within.as_ref(), weighed: args.rules.weigh.into() },
         groups: groups.as_ref(),
-        people_min: args.terms.people_min,
+        people_min: args.rules.people_min,
         include: &|_| true,
         references: is_reference.as_ref().map(|of| of as &(dyn Fn(u32) -> bool + Sync)),
         frames_max: args.frames,
@@ -230,22 +232,22 @@ fn fit(loaded: &Loaded, args: &CalibrateArgs) -> Result<Fitted, FitError> {
     })
 }
 
-fn reference(kind: Kind) -> Reference {
+fn reference(kind: ReferenceOption) -> Reference {
     match kind {
-        Kind::Any => Reference::Any,
-        Kind::Live => Reference::Live,
-        Kind::Chip => Reference::Chip,
+        ReferenceOption::Any => Reference::Any,
+        ReferenceOption::Live => Reference::Live,
+        ReferenceOption::Chip => Reference::Chip,
     }
 }
 
-/// Writes the file, but never one that could not be read again.
+/// Writes the file atomically, after checking that it can be loaded.
 fn write_checked(out: &Path, calibration: &Calibration, recipe: crate::face::RecipeDigest) -> Result<(), Failure> {
     let text = calibration.to_toml();
     let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let trial = folder.join(".calibration.trial.toml");
     files::write(&trial, Readers::All, text.as_bytes())?;
     let read = Calibration::load(&trial, recipe);
-    // Best effort: it is overwritten by the next run.
+    // Best effort: a leftover is overwritten by the next run.
     let _ = std::fs::remove_file(&trial);
     read.map_err(|e| Failure::new(format_args!("the fit makes no sense, nothing was written: {e}")))?;
     files::write(out, Readers::All, text.as_bytes())
@@ -265,7 +267,7 @@ fn fitted(curve: &Curve) -> CurveFitted {
     }
 }
 
-fn text(answer: &Answer<'_>) -> String {
+fn text(answer: &CalibrateAnswer<'_>) -> String {
     let mut text = format!("{}: recipe {}", answer.out.display(), answer.recipe);
     for curve in &answer.curves {
         text += &format!(
@@ -273,7 +275,7 @@ fn text(answer: &Answer<'_>) -> String {
             curve.probe_frames,
             curve.reference,
             outcome::one_line(&curve.group),
-            if curve.basis == Basis::Derived.name() { " (derived)" } else { "" },
+            if curve.basis == CurveBasis::Derived.name() { " (derived)" } else { "" },
             curve.subjects,
             curve.impostor_comparisons,
             curve.genuine_comparisons,

@@ -36,11 +36,11 @@ Exit code: 0 AUTHENTIC or done, 1 any other verdict, 2 no chip files or wrong us
 #[command(after_help = EXAMPLES)]
 pub struct ChipArgs {
     #[command(subcommand)]
-    action: Action,
+    action: ChipAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum ChipAction {
     /// Check the files of a chip and show what they hold
     #[command(after_help = EXAMPLES)]
     Inspect(InspectArgs),
@@ -76,8 +76,8 @@ pub fn run(global: &GlobalArgs, args: ChipArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     match args.action {
-        Action::Inspect(args) => inspect_card(&settings, &args),
-        Action::ForgeTestCard(args) => forge::run(&settings, args),
+        ChipAction::Inspect(args) => inspect_card(&settings, &args),
+        ChipAction::ForgeTestCard(args) => forge::run(&settings, args),
     }
 }
 

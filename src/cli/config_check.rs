@@ -37,11 +37,11 @@ Exit code: 0 a server would start, 1 a rule refuses (with --strict: any that is 
 #[command(after_help = EXAMPLES)]
 pub struct ConfigArgs {
     #[command(subcommand)]
-    action: Action,
+    action: ConfigAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum ConfigAction {
     /// Say what is dangerous about a set-up, without starting a server
     #[command(after_help = EXAMPLES)]
     Check(CheckArgs),
@@ -64,7 +64,7 @@ struct CheckArgs {
 
 /// The answer.
 #[derive(Serialize)]
-struct Answer {
+struct ConfigCheckAnswer {
     /// A server would start.
     starts: bool,
     /// Country certificates that would be trusted.
@@ -84,7 +84,7 @@ struct Answer {
 /// What stands in the way, as a sentence with an exit code.
 pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
-    let Action::Check(args) = args.action;
+    let ConfigAction::Check(args) = args.action;
     let settings = Settings::new(global)?;
     let anchors = source::anchors(args.setup.csca.as_ref(), &settings)?;
     let listen = serve::check_address(settings.server.listen);
@@ -99,7 +99,7 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
     }
     let findings = danger::examine(global, &settings, &args.setup, &anchors)?;
-    let answer = Answer {
+    let answer = ConfigCheckAnswer {
         starts: !findings.iter().any(Judged::refuses),
         certificates: anchors.len(),
         certificates_unreadable: anchors.skipped().len(),
@@ -131,7 +131,7 @@ fn check_calibration(settings: &Settings, folder: &Path, key: &str) -> Result<Ma
     Ok(pack)
 }
 
-impl Answer {
+impl ConfigCheckAnswer {
     fn text(&self) -> String {
         let mut lines = vec![format!(
             "{}: {} country certificates, {} revocation lists, {} policies",

@@ -38,7 +38,7 @@ pub struct DigestArgs {
 
 /// The `digest` answer.
 #[derive(Serialize)]
-struct Answer {
+struct DigestAnswer {
     digest: String,
 }
 
@@ -64,7 +64,7 @@ pub fn run(global: &GlobalArgs, args: DigestArgs) -> Outcome {
     })?;
     let digest = key.digest(&args.transaction);
     if args.json {
-        print::json(&Answer { digest })?;
+        print::json(&DigestAnswer { digest })?;
     } else {
         print::answer(&digest)?;
     }

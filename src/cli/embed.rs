@@ -53,7 +53,7 @@ pub struct EmbedArgs {
 }
 
 /// What will be done.
-struct Plan {
+struct EmbedPlan {
     manifest: PathBuf,
     out: PathBuf,
     errors: PathBuf,
@@ -62,7 +62,7 @@ struct Plan {
 
 /// The `embed` answer.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct EmbedAnswer<'a> {
     rows: u64,
     failed: u64,
     dimension: usize,
@@ -72,12 +72,12 @@ struct Answer<'a> {
 }
 
 /// A row on its way.
-struct Pending {
+struct PendingRow {
     line: u64,
-    state: State,
+    state: RowState,
 }
 
-enum State {
+enum RowState {
     Working(Ticket),
     Failed { reason: &'static str, message: String },
 }
@@ -92,7 +92,7 @@ pub fn run(global: &GlobalArgs, args: EmbedArgs) -> Outcome {
     if args.out.extension().is_none_or(|e| e != "npy") {
         return Err(Failure::new(format_args!("--out {}: the name must end in .npy", args.out.display())));
     }
-    let plan = Plan {
+    let plan = EmbedPlan {
         rows: Manifest::count(&args.manifest, Columns::Path)?,
         errors: args.out.with_extension("errors.csv"),
         out: args.out,
@@ -104,7 +104,7 @@ pub fn run(global: &GlobalArgs, args: EmbedArgs) -> Outcome {
     let failed = write(&plan, &pool, pack.dimension(), settings.limits.encoded_bytes_max)?;
 
     if args.json {
-        print::json(&Answer {
+        print::json(&EmbedAnswer {
             rows: plan.rows,
             failed,
             dimension: pack.dimension(),
@@ -121,7 +121,7 @@ pub fn run(global: &GlobalArgs, args: EmbedArgs) -> Outcome {
 
 /// Writes both files under temporary names, then gives them their own. Memory does
 /// not grow with the manifest.
-fn write(plan: &Plan, pool: &FacePool, dimension: usize, bytes_max: usize) -> Result<u64, Failure> {
+fn write(plan: &EmbedPlan, pool: &FacePool, dimension: usize, bytes_max: usize) -> Result<u64, Failure> {
     let failed = |e: io::Error| unwritable(&plan.out, &e);
     let errors_failed = |e: io::Error| unwritable(&plan.errors, &e);
     let matrix_file = Partial::create(&plan.out, Readers::Owner).map_err(failed)?;
@@ -141,7 +141,7 @@ fn write(plan: &Plan, pool: &FacePool, dimension: usize, bytes_max: usize) -> Re
     let mut failures = 0;
     let progress = Progress::start(plan.rows);
     let mut manifest = Manifest::open(&plan.manifest, Columns::Path)?;
-    let mut pending: VecDeque<Pending> = VecDeque::new();
+    let mut pending: VecDeque<PendingRow> = VecDeque::new();
     let (mut read_to_end, mut row) = (false, 0u64);
     loop {
         while !read_to_end && pending.len() < pool.workers() * ROWS_PER_WORKER {
@@ -176,26 +176,26 @@ fn write(plan: &Plan, pool: &FacePool, dimension: usize, bytes_max: usize) -> Re
     Ok(failures)
 }
 
-fn begin(row: Result<Row, BadRow>, pool: &FacePool, bytes_max: usize) -> Pending {
+fn begin(row: Result<Row, BadRow>, pool: &FacePool, bytes_max: usize) -> PendingRow {
     match row {
         Err(BadRow { line, what }) => {
-            Pending { line, state: State::Failed { reason: "BAD_ROW", message: what.to_owned() } }
+            PendingRow { line, state: RowState::Failed { reason: "BAD_ROW", message: what.to_owned() } }
         }
         Ok(Row { line, path, .. }) => {
             let state = match photo::read(&path, bytes_max) {
-                Ok(bytes) => State::Working(pool.analyze(bytes, Wants::default())),
-                Err(e) => State::Failed { reason: e.reason(), message: outcome::one_line(&e.to_string()) },
+                Ok(bytes) => RowState::Working(pool.analyze(bytes, Wants::default())),
+                Err(e) => RowState::Failed { reason: e.reason(), message: outcome::one_line(&e.to_string()) },
             };
-            Pending { line, state }
+            PendingRow { line, state }
         }
     }
 }
 
 /// The vector, or why there is none. A pool that stopped stops the run.
-fn finish(state: State) -> Result<Result<Vec<f32>, (&'static str, String)>, Failure> {
+fn finish(state: RowState) -> Result<Result<Vec<f32>, (&'static str, String)>, Failure> {
     match state {
-        State::Failed { reason, message } => Ok(Err((reason, message))),
-        State::Working(ticket) => match ticket.wait() {
+        RowState::Failed { reason, message } => Ok(Err((reason, message))),
+        RowState::Working(ticket) => match ticket.wait() {
             Ok(analysis) => Ok(Ok(analysis.template.vector().to_vec())),
             Err(FaceError::Cancelled) => Err(Failure::new("the workers stopped; run the same command again")),
             Err(e) => Ok(Err((Reason::of_face(&e).code(), outcome::one_line(&e.to_string())))),
@@ -203,6 +203,6 @@ fn finish(state: State) -> Result<Result<Vec<f32>, (&'static str, String)>, Fail
     }
 }
 
-fn changed(plan: &Plan) -> Failure {
+fn changed(plan: &EmbedPlan) -> Failure {
     Failure::new(format_args!("manifest {}: it changed while it was read; run again", plan.manifest.display()))
 }

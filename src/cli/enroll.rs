@@ -109,14 +109,14 @@ enum SourceArg {
 }
 
 /// What will be done.
-enum Plan {
+enum EnrollPlan {
     One { subject: SubjectId, photos: Vec<PathBuf>, request_id: Option<RequestId>, roles: Roles },
     Many(PathBuf),
 }
 
 /// The answer for one subject.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct EnrollAnswer<'a> {
     enrolled: u64,
     templates: u32,
     commit: u64,
@@ -154,8 +154,8 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
     let attributes =
         Attributes { schemes: args.scheme.into_iter().collect(), province: args.province, unit: args.unit };
     let plan = match (args.manifest, args.subject) {
-        (Some(manifest), _) => Plan::Many(manifest),
-        (None, Some(subject)) => Plan::One {
+        (Some(manifest), _) => EnrollPlan::Many(manifest),
+        (None, Some(subject)) => EnrollPlan::One {
             subject: SubjectId::new(subject).map_err(Failure::new)?,
             roles: Roles::photos(&args.photos)?,
             photos: args.photos,
@@ -164,7 +164,7 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
         (None, None) => return Err(Failure::new("name a subject and photos, or --manifest FILE")),
     };
     match plan {
-        Plan::One { subject, photos, request_id, roles } => {
+        EnrollPlan::One { subject, photos, request_id, roles } => {
             let bytes = photo::read_all(&photos, settings.limits.encoded_bytes_max)?;
             let photos = bytes.into_iter().map(|bytes| Photo { bytes, source, captured_at: None }).collect();
             let accept_poor = args.accept_poor;
@@ -172,7 +172,7 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
             let request = EnrolRequest { request_id, subject, mode, attributes, photos, by, accept_poor, vouch };
             runtime::block_on(one(&settings, &place, args.create, request, &roles, args.json))
         }
-        Plan::Many(manifest) => {
+        EnrollPlan::Many(manifest) => {
             let plan = BulkPlan { manifest, mode, source, attributes, accept_poor: args.accept_poor };
             runtime::block_on(many(&settings, &place, args.create, plan, args.json))
         }
@@ -191,7 +191,7 @@ async fn one(
     let EnrolOutcome { receipt, photos } =
         backend.enrol(&caller::context(), request).await.map_err(|e| e.told(roles))?;
     if json {
-        print::json(&Answer {
+        print::json(&EnrollAnswer {
             enrolled: 1,
             templates: receipt.templates,
             commit: receipt.commit,

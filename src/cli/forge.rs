@@ -67,7 +67,7 @@ fn date(text: &str) -> Result<Date, String> {
 
 /// The answer.
 #[derive(Serialize)]
-struct Answer {
+struct ForgeAnswer {
     files: Vec<String>,
     csca: &'static str,
     flaw: Option<&'static str>,
@@ -108,7 +108,7 @@ pub(super) fn run(settings: &Settings, args: ForgeArgs) -> Outcome {
     card.write(&args.out).map_err(|e| fail(&e))?;
     let files: Vec<String> = card.files.iter().map(|(name, _)| name.clone()).collect();
     if args.json {
-        print::json(&Answer { files, csca: "csca", flaw: args.flaw.map(Flaw::name) })?;
+        print::json(&ForgeAnswer { files, csca: "csca", flaw: args.flaw.map(Flaw::name) })?;
     } else {
         let flaw = args.flaw.map_or_else(String::new, |flaw| format!(", flaw: {}", flaw.name()));
         print::answer(&format!(

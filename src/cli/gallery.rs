@@ -28,11 +28,11 @@ Exit code: 0 done, 2 the folder or the pack cannot be used, or wrong usage.";
 #[command(after_help = EXAMPLES)]
 pub struct GalleryCommandArgs {
     #[command(subcommand)]
-    action: Action,
+    action: GalleryAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum GalleryAction {
     /// Make an empty gallery
     #[command(after_help = EXAMPLES)]
     Init(Of),
@@ -56,7 +56,7 @@ struct Of {
 
 /// The answer.
 #[derive(Serialize)]
-struct Answer {
+struct GalleryAnswer {
     gallery: String,
     subjects: u64,
     templates: u64,
@@ -82,8 +82,8 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     let (of, create) = match args.action {
-        Action::Init(of) => (of, true),
-        Action::Show(of) => (of, false),
+        GalleryAction::Init(of) => (of, true),
+        GalleryAction::Show(of) => (of, false),
     };
     let Some(folder) = of.folder.or(of.data).or_else(|| settings.data.clone()) else {
         return Err(Failure::new("no gallery named; give its folder, or --data DIR"));
@@ -101,7 +101,7 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
         .map_err(|e| settings.blame_folder(&folder, e))?;
     runtime::block_on(async {
         let stats = gallery.stats();
-        let answer = Answer {
+        let answer = GalleryAnswer {
             gallery: gallery.id().to_string(),
             subjects: stats.subjects,
             templates: stats.templates,
@@ -122,11 +122,11 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
     })
 }
 
-fn tell(folder: &Path, answer: &Answer, is_new: bool, json: bool) -> Result<(), Failure> {
+fn tell(folder: &Path, answer: &GalleryAnswer, is_new: bool, json: bool) -> Result<(), Failure> {
     if json {
         return print::json(answer);
     }
-    let (folder, Answer { gallery, subjects, templates, pack, by_pack, .. }) = (folder.display(), answer);
+    let (folder, GalleryAnswer { gallery, subjects, templates, pack, by_pack, .. }) = (folder.display(), answer);
     let shares = match by_pack.as_slice() {
         [_] | [] => format!("{templates} templates of the model pack {pack}"),
         several => {

@@ -84,7 +84,7 @@ fn candidates(text: &str) -> Result<usize, String> {
 
 /// The `identify` answer; field names are a contract.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct IdentifyAnswer<'a> {
     candidates: Vec<Candidate<'a>>,
     /// Nobody was missed.
     exact: bool,
@@ -159,8 +159,8 @@ pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
     })
 }
 
-fn answer(found: &IdentifyOutcome) -> Answer<'_> {
-    Answer {
+fn answer(found: &IdentifyOutcome) -> IdentifyAnswer<'_> {
+    IdentifyAnswer {
         candidates: found
             .candidates
             .iter()

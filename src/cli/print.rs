@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Failure, outcome};
 use crate::face::FaceReport;
-use crate::matching::{Basis, CurveName, POOLED};
+use crate::matching::{CurveBasis, CurveName, POOLED};
 use crate::workflow::Frames;
 
 /// Writes the answer to standard output, with a line break at its end.
@@ -72,7 +72,7 @@ impl<'a> CurveShown<'a> {
         Self {
             calibration_group: &curve.group,
             calibration_population: &curve.population,
-            calibration_derived: curve.basis == Basis::Derived,
+            calibration_derived: curve.basis == CurveBasis::Derived,
             calibration_reference: curve.reference.name(),
             calibration_frames: curve.probe_frames,
         }
@@ -82,8 +82,8 @@ impl<'a> CurveShown<'a> {
 /// The same for people, after a line break.
 pub(super) fn curve(curve: &CurveName) -> String {
     let derived = match curve.basis {
-        Basis::Counted => "",
-        Basis::Derived => ", derived from its curve for single captures",
+        CurveBasis::Counted => "",
+        CurveBasis::Derived => ", derived from its curve for single captures",
     };
     // A calibration may come from anywhere: it does not steer the terminal.
     let (group, population) = (outcome::one_line(&curve.group), outcome::one_line(&curve.population));

@@ -33,7 +33,7 @@ pub struct RemoveArgs {
 
 /// The `remove` answer.
 #[derive(Serialize)]
-struct Answer {
+struct RemoveAnswer {
     removed: bool,
 }
 
@@ -55,7 +55,7 @@ pub fn run(global: &GlobalArgs, args: RemoveArgs) -> Outcome {
             Err(error) => return Err(error.told(&Roles::none())),
         };
         if args.json {
-            print::json(&Answer { removed })?;
+            print::json(&RemoveAnswer { removed })?;
         } else {
             print::answer(if removed { "removed" } else { "no such subject; nothing was removed" })?;
         }

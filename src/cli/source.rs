@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::settings::Settings;
 use super::{Failure, outcome, photo};
-use crate::chip::{Anchors, CheckOptions, ChipFiles, Dg2, Inspection, Photo, Verdict, inspect};
+use crate::chip::{Anchors, CheckOptions, ChipFiles, Dg2, Dg2Photo, Inspection, Verdict, inspect};
 
 /// First byte of a DG2 file (ICAO 9303-10, table 36). No picture format begins so.
 const DG2_TAG: u8 = 0x75;
@@ -60,8 +60,8 @@ impl FaceSource {
 }
 
 /// The signed photo of a chip; of one that failed the check, the photo it has.
-pub(super) fn best_photo(chip: &Inspection) -> Option<&Photo> {
-    let first = |photos: &'_ [Photo]| photos.iter().position(|photo| photo.format.is_some()).unwrap_or(0);
+pub(super) fn best_photo(chip: &Inspection) -> Option<&Dg2Photo> {
+    let first = |photos: &'_ [Dg2Photo]| photos.iter().position(|photo| photo.format.is_some()).unwrap_or(0);
     chip.photo().or_else(|| chip.dg2.as_ref().and_then(|dg2| dg2.photos.get(first(&dg2.photos))))
 }
 

@@ -1,17 +1,16 @@
-//! What an evaluation has worked out of photos already, so that it can go on after an
-//! interruption and need not look at a photo twice.
+//! Cache of templates and measures by photo, so that an interrupted evaluation continues and no
+//! photo is analysed twice.
 //!
 //! # The file
-//! Append-only. A header (magic, version, recipe, dimension, revision and
-//! names of measures, CRC-32),
-//! then records of `length, CRC-32, payload`. A payload is the SHA-256 of the photo's
-//! bytes and what came of it: a template with its measures, or the code of a failure.
-//! Each record is one write, so that what was done before Ctrl-C or a crash is kept; a
-//! record that was cut short, and all after it, is dropped when the file is opened. A
-//! file of another recipe, version or set of measures is begun anew.
+//! Append-only. A header (magic, version, recipe, dimension, revision and names of measures,
+//! CRC-32), then records of `length, CRC-32, payload`. A payload is the SHA-256 of the photo's
+//! bytes and the result: a template with its measures, or the reason code of a failure. Each record
+//! is a single write, so that results survive Ctrl-C and crashes; a truncated record and all after
+//! it are dropped when the file is opened. A file of another recipe, version or set of measures is
+//! replaced.
 //!
-//! The key is the content and not path, size and time: reading a photo costs a hundredth
-//! of looking at it, photos may be moved, and a photo that was replaced is seen.
+//! The key is the content, not path, size and time: reading a photo costs a hundredth of analysing
+//! it, photos may be moved, and replaced photos are noticed.
 //!
 //! # It is biometric data
 //! The file holds templates. It is readable by its owner alone (mode 0600); delete it, or
@@ -34,7 +33,7 @@ const VERSION: u32 = 1;
 /// Longest payload: a template of 4096 values and as many measures.
 const PAYLOAD_BYTES_MAX: usize = 64 << 10;
 
-/// Reasons that may be gone the next time: see [`FaceError::is_of_the_picture`].
+/// Reasons that may not recur and are not cached: see [`FaceError::is_of_the_picture`].
 ///
 /// [`FaceError::is_of_the_picture`]: crate::face::FaceError::is_of_the_picture
 const PASSING: [Reason; 2] = [Reason::Inference, Reason::ImageTooLarge];
@@ -42,7 +41,7 @@ const PASSING: [Reason; 2] = [Reason::Inference, Reason::ImageTooLarge];
 /// SHA-256 of a photo's bytes.
 pub(super) type PhotoKey = [u8; 32];
 
-/// What came of a photo.
+/// Result of analysing a photo.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fact {
     /// A template, and a value per measure.
@@ -51,7 +50,7 @@ pub(super) enum Fact {
     Failure(String),
 }
 
-/// What the facts in a file are of.
+/// What the results in a file depend on.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FactsOf {
     pub recipe: RecipeDigest,
@@ -61,7 +60,7 @@ pub(super) struct FactsOf {
     pub measures: Vec<String>,
 }
 
-/// The open file, for this process alone.
+/// The open file, locked by this process.
 pub(super) struct TemplateCache {
     file: File,
     path: PathBuf,
@@ -72,7 +71,7 @@ pub(super) struct TemplateCache {
 }
 
 impl TemplateCache {
-    /// Opens the file, or begins one, and drops what was cut short.
+    /// Opens or creates the file, and drops truncated records.
     pub(super) fn open(path: &Path, of: FactsOf) -> Result<Self, Failure> {
         let failed = |e: io::Error| unusable(path, &e);
         let file = private::open(path).map_err(failed)?;
@@ -85,7 +84,7 @@ impl TemplateCache {
         Ok(cache)
     }
 
-    /// Finds the records that are whole; the file is cut behind the last of them.
+    /// Indexes the complete records and truncates the file after the last of them.
     fn scan(&mut self) -> io::Result<()> {
         let header = header(&self.of);
         self.file.seek(SeekFrom::Start(0))?;
@@ -123,7 +122,7 @@ impl TemplateCache {
         Ok(())
     }
 
-    /// What came of a photo, where that is known.
+    /// The cached result of a photo.
     pub(super) fn get(&self, key: &PhotoKey) -> Option<Fact> {
         let &(at, length) = self.places.get(key)?;
         let mut payload = vec![0; length as usize];
@@ -132,7 +131,7 @@ impl TemplateCache {
         self.decode(payload.get(32..)?)
     }
 
-    /// Keeps what came of a photo.
+    /// Stores the result of a photo.
     pub(super) fn put(&mut self, key: PhotoKey, fact: &Fact) -> Result<(), Failure> {
         let payload = encode(&key, fact);
         let Ok(length) = u32::try_from(payload.len()) else { return Ok(()) };

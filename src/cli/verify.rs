@@ -60,7 +60,7 @@ pub struct VerifyArgs {
 
 /// The `verify` answer; field names are a contract.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct VerifyAnswer<'a> {
     decision: Decision,
     score: f32,
     fmr: f64,
@@ -154,9 +154,9 @@ fn refused(why: &Failure, chips: &[Inspection], json: bool) -> Outcome {
     Ok(Exit::Negative)
 }
 
-fn answer<'a>(outcome: &'a VerifyOutcome, chips: &[Inspection]) -> Answer<'a> {
+fn answer<'a>(outcome: &'a VerifyOutcome, chips: &[Inspection]) -> VerifyAnswer<'a> {
     let told: Vec<Value> = chips.iter().map(|chip| chip.to_json(Fields::Masked)).collect();
-    Answer {
+    VerifyAnswer {
         chip: told.first().cloned(),
         chips: (told.len() > 1).then_some(told),
         decision: outcome.decision,

@@ -1,42 +1,42 @@
-//! FNMR by the age of a person, and by the years between the two photos.
+//! FNMR by age of the person, and by time elapsed between the two photos (template ageing).
 //!
-//! Both come from columns of the manifest: `age`, in years at the time of the photo, and
-//! `captured_at`, a date as `2024`, `2024-05` or `2024-05-17`. The age of a comparison is
-//! the greater of its two, that of the later photo. Years between two photos are those
-//! between their dates; where no photo has a date, those between the two ages, which is
-//! true to a year. A comparison one of whose photos lacks the value is in no band.
+//! Both are read from columns of the manifest: `age`, in years at the time of the photo, and
+//! `captured_at`, a date as `2024`, `2024-05` or `2024-05-17`. The age of a comparison is the
+//! greater of the ages of its two photos. The time elapsed is the difference of the dates; if no
+//! photo has a date, the difference of the ages, accurate to a year. Comparisons with a photo that
+//! lacks the value are in no band.
 
 use serde::Serialize;
 
 use super::differentials::FixedThreshold;
 use super::histogram::{WEIGHT, bin};
 use super::material::Material;
-use super::pairs::Pair;
+use super::pairs::ScoredComparison;
 use super::rates::Rate;
-use super::set::{Column, PhotoSet};
-use super::view::{Bootstrap, Totals, View, interval};
-use crate::matching::{Weighed, compare};
+use super::set::{ManifestColumn, PhotoSet};
+use super::view::{Bootstrap, ComparisonView, Totals, interval};
+use crate::matching::{Weighting, compare};
 
-/// Columns of the manifest that are read where they are there.
+/// Optional columns of the manifest.
 pub const AGING_COLUMNS: [&str; 2] = [AGE, CAPTURED_AT];
 pub(super) const AGE: &str = "age";
 pub(super) const CAPTURED_AT: &str = "captured_at";
-/// Years of a band of ages.
+/// Width of an age band, in years.
 const AGE_BAND: f64 = 10.0;
-/// Age that no person reaches.
+/// Ages from this on are invalid.
 const AGE_MAX: f64 = 130.0;
-/// Where bands of years between two photos begin; the last has no end.
+/// Lower ends of the bands of elapsed time, in years; the last band has no upper end.
 const YEARS: [f64; 5] = [0.0, 1.0, 2.0, 5.0, 10.0];
 
 /// Lower and upper end of a band, in years; the last has no upper one.
-type Ends = (f64, Option<f64>);
+type BandEnds = (f64, Option<f64>);
 
 /// FNMR by band.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Aging {
     /// `age`, `years between (dates)` or `years between (ages)`.
     pub by: &'static str,
-    /// Genuine comparisons in no band: a value is missing or makes no sense.
+    /// Genuine comparisons in no band, because a value is missing or invalid.
     pub unknown: u64,
     /// The bands that have comparisons, ascending.
     pub bands: Vec<AgingBand>,
@@ -65,7 +65,7 @@ pub struct AgingPoint {
     pub fnmr: Rate,
 }
 
-/// FNMR by age and by years between photos, each where the manifest has what it takes.
+/// FNMR by age and by time elapsed, each if the manifest has the columns for it.
 pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: Bootstrap) -> Vec<Aging> {
     let set = material.set();
     let (ages, dates) = (values(set, AGE, age), values(set, CAPTURED_AT, date));
@@ -74,8 +74,8 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
     }
     let genuine = material.genuine_pairs();
     let score = |a: u32, b: u32| compare(set.template(a)?, set.template(b)?).ok();
-    let made = |by: &'static str, value: &dyn Fn(u32, u32) -> Option<f64>, band: &dyn Fn(f64) -> Ends| {
-        let mut bands: Vec<(Ends, Vec<Pair>)> = Vec::new();
+    let made = |by: &'static str, value: &dyn Fn(u32, u32) -> Option<f64>, band: &dyn Fn(f64) -> BandEnds| {
+        let mut bands: Vec<(BandEnds, Vec<ScoredComparison>)> = Vec::new();
         let mut unknown = 0;
         for &(a, b) in &genuine {
             let (Some(of), Some(score)) = (value(a, b).map(band), score(a, b)) else {
@@ -83,14 +83,14 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
                 continue;
             };
             let subject = set.subject(a);
-            let pair = Pair { score, a, b, subject_a: subject, subject_b: subject, genuine: true };
+            let pair = ScoredComparison { score, a, b, subject_a: subject, subject_b: subject, genuine: true };
             match bands.iter_mut().find(|(known, _)| *known == of) {
                 Some((_, pairs)) => pairs.push(pair),
                 None => bands.push((of, vec![pair])),
             }
         }
         bands.sort_by(|((x, _), _), ((y, _), _)| x.total_cmp(y));
-        let weighed = material.terms().weighed;
+        let weighed = material.rules().weighed;
         let bands: Vec<AgingBand> = bands
             .into_iter()
             .map(|((from, to), pairs)| {
@@ -123,10 +123,10 @@ pub fn aging(material: &Material<'_>, thresholds: &[FixedThreshold], bootstrap: 
     all
 }
 
-/// People of these comparisons, and FNMR at every threshold.
+/// Number of people in these comparisons, and FNMR at every threshold.
 fn rates(
-    pairs: &[Pair],
-    weighed: Weighed,
+    pairs: &[ScoredComparison],
+    weighed: Weighting,
     subjects: usize,
     thresholds: &[FixedThreshold],
     bootstrap: Bootstrap,
@@ -137,14 +137,14 @@ fn rates(
         _ => Vec::new(),
     };
     let view = match weighed {
-        Weighed::Comparisons => View::new(pairs, &[], counted, subjects),
-        Weighed::People => {
+        Weighting::Comparisons => ComparisonView::new(pairs, &[], counted, subjects),
+        Weighting::People => {
             let genuine = of_people.iter().map(|&(a, b, _)| (a, b, WEIGHT)).collect();
-            let share = |pair: &Pair| {
+            let share = |pair: &ScoredComparison| {
                 let at = of_people.binary_search_by_key(&pair.subject_a, |(subject, ..)| *subject);
                 at.map_or(WEIGHT, |at| (WEIGHT / of_people[at].2.max(1)).max(1))
             };
-            View::weighed(pairs, &[], Totals::Listed { genuine, impostor: Vec::new() }, subjects, share)
+            ComparisonView::weighed(pairs, &[], Totals::Listed { genuine, impostor: Vec::new() }, subjects, share)
         }
     };
     let edges: Vec<i32> = thresholds.iter().map(|t| bin(t.threshold) + i32::from(t.stated)).collect();
@@ -158,9 +158,9 @@ fn rates(
     (of_people.len(), at.collect())
 }
 
-/// The values of a column by photo; `None` without the column, or where no photo has one.
+/// The values of a column by photo; `None` without the column or without any valid value.
 fn values(set: &PhotoSet, name: &str, read: fn(&str) -> Option<f64>) -> Option<Vec<Option<f64>>> {
-    let column: &Column = set.column(name)?;
+    let column: &ManifestColumn = set.column(name)?;
     let values: Vec<Option<f64>> = (0..set.len() as u32).map(|photo| read(column.value(photo).trim())).collect();
     values.iter().any(Option::is_some).then_some(values)
 }
@@ -169,9 +169,9 @@ pub(super) fn age(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|age| (0.0..AGE_MAX).contains(age))
 }
 
-/// Years since the year 0 of a date; of a year alone, or a month, its middle.
+/// A date in years since year 0; the middle of the period if only a year or month is given.
 pub(super) fn date(text: &str) -> Option<f64> {
-    // A time of day after the date says nothing here.
+    // A time of day after the date is ignored.
     let day = text.split(['T', ' ']).next()?;
     let mut parts = day.split('-');
     let year = parts.next().filter(|year| year.len() == 4)?.parse::<f64>().ok()?;
@@ -192,8 +192,8 @@ pub(super) fn date(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::groups::Terms;
-    use super::super::material::Plan;
+    use super::super::groups::ComparisonRules;
+    use super::super::material::ComparisonPlan;
     use super::super::set::tests::made_up;
     use super::*;
     use crate::face::Template;
@@ -210,7 +210,7 @@ mod tests {
         let fresh = made_up(60, 5, 0.3);
         let other = made_up(300, 1, 0.0);
         let mut set = PhotoSet::default();
-        let (mut ages, mut dates) = (Column::default(), Column::default());
+        let (mut ages, mut dates) = (ManifestColumn::default(), ManifestColumn::default());
         for photo in 0..fresh.len() as u32 {
             let (subject, which) = (fresh.subject(photo), photo % 5);
             let drift = if which >= 3 { 1.0 } else { 0.0 };
@@ -233,9 +233,10 @@ mod tests {
     #[test]
     fn misses_are_told_by_age_and_by_the_years_between() {
         let set = aged();
-        for weighed in [Weighed::Comparisons, Weighed::People] {
-            let terms = Terms { within: None, weighed };
-            let material = Material::make_on(terms, &set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        for weighed in [Weighting::Comparisons, Weighting::People] {
+            let rules = ComparisonRules { within: None, weighed };
+            let material =
+                Material::make_with(rules, &set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
             let found = aging(&material, &[threshold()], BOOTSTRAP);
             let [by_age, by_years] = &found[..] else { panic!("{found:?}") };
             assert_eq!((by_age.by, by_years.by), ("age", "years between (dates)"));
@@ -247,7 +248,7 @@ mod tests {
             let (misses, early) = (&late.at[0].fnmr, &by_years.bands[1].at[0].fnmr);
             assert!(late.subjects == 60 && misses.rate.unwrap() > 0.3, "{misses:?}");
             assert!(misses.low < misses.rate && misses.rate < misses.high);
-            // Hardly a miss within two years: no rate, and not a rate of nothing.
+            // Too few misses within two years: no rate, not a rate of zero.
             assert!(early.rate.is_none() && early.not_resolved.is_some(), "{early:?}");
             let ages: Vec<_> = by_age.bands.iter().map(|b| (b.from, b.to, b.at[0].fnmr.comparisons)).collect();
             assert_eq!(ages, [(50.0, Some(60.0), 180), (60.0, Some(70.0), 180)]);
@@ -258,11 +259,11 @@ mod tests {
     fn without_dates_the_ages_say_how_many_years() {
         let mut set = aged();
         set.columns.retain(|(name, _)| name == "age");
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let found = aging(&material, &[threshold()], BOOTSTRAP);
         assert_eq!(found[1].by, "years between (ages)");
         set.columns.clear();
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         assert_eq!(aging(&material, &[threshold()], BOOTSTRAP), []);
     }
 

@@ -1,14 +1,14 @@
-//! What few errors show: an upper confidence limit for a share.
+//! Exact upper confidence limits for a proportion with few errors (Clopper and Pearson).
 
-/// Probability that a limit lies below the true share: 95 %, one-sided.
+/// Probability that the limit lies below the true share, one-sided.
 const BEYOND: f64 = 0.05;
-/// Halvings of the interval: beyond the digits of an `f64`.
+/// Bisection steps: more than the bits of an `f64`.
 const STEPS: u32 = 80;
 
-/// The exact upper 95 % confidence limit, one-sided, of the share of which `errors` of
-/// `trials` independent trials were seen (Clopper and Pearson, Biometrika 26, 1934): the
-/// share at which so few errors come up in one of twenty samples. With no error it is
-/// about 3 / `trials` (the rule of three of ISO/IEC 19795-1). `None` without trials.
+/// The exact one-sided upper 95 % confidence limit of a proportion of which `errors` were observed
+/// in `trials` independent trials (Clopper and Pearson, Biometrika 26, 1934): the proportion at
+/// which so few errors occur in 5 % of samples. With no error it is about 3 / `trials` (the rule of
+/// three of ISO/IEC 19795-1). `None` without trials.
 pub(super) fn upper_limit(errors: u64, trials: u64) -> Option<f64> {
     if trials == 0 {
         return None;

@@ -1,24 +1,25 @@
-//! Does the calibration keep its word on people it has not seen?
+//! Calibration check by random splits: do stated intervals contain the rates of people left out of
+//! the fit?
 //!
-//! People are split at random, half and half. A curve is fitted on one half; at its
-//! thresholds the rate is counted on the other. The interval the curve states must
-//! contain that rate about as often as it says.
+//! People are split into random halves. A curve is fitted on one half, and at its thresholds the
+//! FMR is counted on the other. The stated 95 % interval must contain that rate in about 95 % of
+//! splits.
 
 use serde::Serialize;
 
-use super::fit::{About, FitError, fit_curve, rounded};
-use super::groups::Terms;
+use super::fit::{CurveDescription, FitError, fit_curve, rounded};
+use super::groups::ComparisonRules;
 use super::histogram::bin;
 use super::pairs::{AllPairs, tallies};
 use super::set::PhotoSet;
 use crate::random::SplitMix;
 
-/// The rates that are looked at.
+/// FMRs at which the curves are checked.
 const FMRS: [f64; 2] = [1e-3, 1e-4];
-/// Fixes the splits.
+/// Seed of the random splits.
 const SEED: u64 = 1;
 
-/// The calibration looked at over splits.
+/// Result of the calibration check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Coverage {
     /// Splits.
@@ -27,38 +28,43 @@ pub struct Coverage {
     pub rates: Vec<RateCoverage>,
 }
 
-/// How a stated rate fared.
+/// Coverage of the stated interval at one FMR.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RateCoverage {
     /// The rate asked for.
     pub fmr: f64,
-    /// Splits whose stated interval contains the rate seen on the people left out.
+    /// Splits whose stated interval contains the rate counted on the people left out.
     pub inside: u64,
-    /// The same as a share.
+    /// `inside` as a share of the splits.
     pub share: f64,
     /// In the order of the splits.
-    pub splits: Vec<SplitSeen>,
+    pub splits: Vec<SplitOutcome>,
 }
 
 /// One split.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct SplitSeen {
+pub struct SplitOutcome {
     /// The threshold fitted on one half.
     pub threshold: f32,
     /// Lower end of the interval stated there.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// The rate seen on the other half.
+    /// The rate counted on the other half.
     pub seen: f64,
 }
 
-/// Looks at `splits` splits of all people of `set`.
+/// Checks calibrations fitted on `splits` random halves of the people of `set`.
 ///
 /// # Errors
 /// [`FitError`] where half of the people are too few to fit a curve on.
-pub fn coverage(set: &PhotoSet, terms: Terms<'_>, splits: u64, comparisons_max: u64) -> Result<Coverage, FitError> {
-    let mut seen: [Vec<SplitSeen>; 2] = Default::default();
+pub fn coverage(
+    set: &PhotoSet,
+    rules: ComparisonRules<'_>,
+    splits: u64,
+    comparisons_max: u64,
+) -> Result<Coverage, FitError> {
+    let mut outcomes: [Vec<SplitOutcome>; 2] = Default::default();
     for split in 0..splits {
         let mut people: Vec<u32> = (0..set.subjects() as u32).collect();
         let half = people.len() / 2;
@@ -68,16 +74,16 @@ pub fn coverage(set: &PhotoSet, terms: Terms<'_>, splits: u64, comparisons_max: 
         let fitted_on = &fitted_on;
         let side = |first: bool| {
             let include = move |photo: u32| fitted_on[set.subject(photo) as usize] == first;
-            AllPairs::new(set, include, comparisons_max, split).on(terms)
+            AllPairs::new(set, include, comparisons_max, split).with_rules(rules)
         };
-        let curve = fit_curve(&side(true), set.subjects(), About::passing())?;
+        let curve = fit_curve(&side(true), set.subjects(), CurveDescription::unlabelled())?;
         let others = &tallies(&side(false))[1].weights;
-        for (seen, fmr) in seen.iter_mut().zip(FMRS) {
+        for (outcomes, fmr) in outcomes.iter_mut().zip(FMRS) {
             let Ok(threshold) = curve.threshold(fmr) else { continue };
             let Some(stated) = curve.fmr_interval(threshold.score) else { continue };
-            // The bin of the threshold may begin below it; the next one does not.
+            // The bin of the threshold may begin below it, so the next bin is used.
             let at = bin(threshold.score) + 1;
-            seen.push(SplitSeen {
+            outcomes.push(SplitOutcome {
                 threshold: threshold.score,
                 low: rounded(stated.low, 4),
                 high: rounded(stated.high, 4),
@@ -85,11 +91,11 @@ pub fn coverage(set: &PhotoSet, terms: Terms<'_>, splits: u64, comparisons_max: 
             });
         }
     }
-    let rate = |(splits, fmr): (Vec<SplitSeen>, f64)| {
+    let rate = |(splits, fmr): (Vec<SplitOutcome>, f64)| {
         let inside = splits.iter().filter(|s| s.low <= s.seen && s.seen <= s.high).count() as u64;
         RateCoverage { fmr, inside, share: inside as f64 / splits.len().max(1) as f64, splits }
     };
-    Ok(Coverage { splits, rates: seen.into_iter().zip(FMRS).map(rate).collect() })
+    Ok(Coverage { splits, rates: outcomes.into_iter().zip(FMRS).map(rate).collect() })
 }
 
 #[cfg(test)]
@@ -100,7 +106,7 @@ mod tests {
     #[test]
     fn the_stated_interval_holds_on_people_left_out_and_is_not_boundless() {
         let set = made_up(260, 2, 0.5);
-        let coverage = coverage(&set, Terms::default(), 20, u64::MAX).unwrap();
+        let coverage = coverage(&set, ComparisonRules::default(), 20, u64::MAX).unwrap();
         assert_eq!(coverage.rates.len(), 2);
         for rate in &coverage.rates {
             assert_eq!(rate.splits.len(), 20);
@@ -113,6 +119,9 @@ mod tests {
 
     #[test]
     fn too_few_people_are_told() {
-        assert!(matches!(coverage(&made_up(10, 3, 0.5), Terms::default(), 2, u64::MAX), Err(FitError::TooFew { .. })));
+        assert!(matches!(
+            coverage(&made_up(10, 3, 0.5), ComparisonRules::default(), 2, u64::MAX),
+            Err(FitError::TooFew { .. })
+        ));
     }
 }

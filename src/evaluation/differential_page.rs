@@ -1,15 +1,14 @@
-//! The page's sections on groups of people: differentials, ageing, and whether stated
-//! rates hold for people left out.
+//! Sections of the HTML report on groups of people: differentials, ageing, and the cross-fit.
 
 use super::aging::Aging;
 use super::cross_fit::CrossFit;
-use super::differentials::{Differential, FixedThreshold, Worst};
-use super::page::{Page, grouped, rate_cell, scientific};
-use super::report::Report;
+use super::differentials::{Differential, FixedThreshold, WorstGroup};
+use super::html::{Page, grouped, rate_cell, scientific};
+use super::report::EvaluationReport;
 use super::slices::Ratio;
 
-/// The sections that a report has something for.
-pub(super) fn sections(page: &mut Page, report: &Report) {
+/// Adds those sections for which the report has results.
+pub(super) fn sections(page: &mut Page, report: &EvaluationReport) {
     for differentials in &report.differentials {
         page.heading(
             &format!("Differentials by {}", differentials.by),
@@ -94,7 +93,7 @@ fn differential(page: &mut Page, at: &Differential) {
     }
 }
 
-fn summary(what: &str, vi: &str, worst: &Worst) -> Option<String> {
+fn summary(what: &str, vi: &str, worst: &WorstGroup) -> Option<String> {
     let group = worst.group.as_ref()?;
     Some(format!(
         "Highest {what} of {} groups: {group}; {} times that of all comparisons, {} times the geometric mean of the groups. \

@@ -1,33 +1,32 @@
-//! Demographic differentials: the rates of groups at one threshold (ISO/IEC 19795-10).
+//! Demographic differentials: FMR and FNMR of groups at fixed thresholds (ISO/IEC 19795-10).
 //!
-//! An impostor comparison of a group is one of two people of it; a genuine one is of two
-//! photos of it. Thresholds are those of these comparisons, pooled, and those that the
-//! calibration states: at the latter a group's FMR over the stated one says whether what
-//! is stated is true for the group. Ratios have intervals over people, both rates read
-//! from the same sample of people.
+//! A comparison belongs to a group if both photos do. Thresholds are those of all comparisons of
+//! this evaluation, and those of the calibration: at the latter the ratio of a group's FMR to the
+//! stated one shows whether the stated rate is true for the group. Intervals of ratios come from a
+//! bootstrap over people, with both rates from the same sample.
 
 use serde::Serialize;
 
-use super::groups::{GroupBy, Groups};
+use super::groups::{GroupBy, PhotoGroups};
 use super::histogram::bin;
 use super::material::Material;
 use super::rates::{OperatingPoint, Rate};
 use super::slices::{Ratio, SLICE_FMRS, over, sizes};
-use super::view::{Bootstrap, Rates, View, interval};
+use super::view::{Bootstrap, ComparisonView, Rates, interval};
 use crate::matching::Curve;
 
-/// People below which a group is listed and does not count as the worst.
+/// Fewest people for a group to count as the worst; smaller groups are only listed.
 const PEOPLE_MIN: usize = 30;
 
-/// A threshold and what it is said to be for.
+/// A threshold with the FMR it is meant for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FixedThreshold {
-    /// Whose threshold: `these comparisons`, or the calibration's curve: `pooled`, or the
+    /// Source of the threshold: `these comparisons`, or the calibration's curve, `pooled` or the
     /// name of its worst group.
     pub of: String,
     /// Whether the model pack's calibration states it.
     pub stated: bool,
-    /// The FMR it is for.
+    /// The FMR it is meant for.
     pub for_fmr: f64,
     /// The threshold.
     pub threshold: f32,
@@ -50,20 +49,20 @@ pub struct Differential {
     pub threshold: FixedThreshold,
     /// FMR of all comparisons.
     pub fmr: Rate,
-    /// That over the FMR the threshold is for.
+    /// Ratio of the FMR counted to the FMR that the threshold is meant for.
     pub fmr_over_stated: Ratio,
     /// FNMR of all comparisons.
     pub fnmr: Rate,
-    /// FMR of comparisons within a group, whichever: all groups together.
+    /// FMR of all comparisons within any group.
     pub within_fmr: Rate,
-    /// That over the FMR the threshold is for.
+    /// Ratio of the FMR counted to the FMR that the threshold is meant for.
     pub within_fmr_over_stated: Ratio,
     /// By group.
     pub groups: Vec<GroupRates>,
     /// The highest FMR of a group.
-    pub worst_fmr: Worst,
+    pub worst_fmr: WorstGroup,
     /// The highest FNMR of a group.
-    pub worst_fnmr: Worst,
+    pub worst_fnmr: WorstGroup,
 }
 
 /// A group at one threshold.
@@ -77,32 +76,32 @@ pub struct GroupRates {
     pub subjects: usize,
     /// FMR between people of this group.
     pub fmr: Rate,
-    /// That over the FMR of all comparisons.
+    /// Ratio of the group's FMR to the FMR of all comparisons.
     pub fmr_over_pooled: Ratio,
-    /// That over the FMR the threshold is for.
+    /// Ratio of the FMR counted to the FMR that the threshold is meant for.
     pub fmr_over_stated: Ratio,
     /// FNMR within this group.
     pub fnmr: Rate,
-    /// That over the FNMR of all comparisons.
+    /// Ratio of the group's FNMR to the FNMR of all comparisons.
     pub fnmr_over_pooled: Ratio,
 }
 
-/// How far the worst group is from the others; nothing where fewer than two groups have
+/// The group with the highest rate, relative to the others; empty if fewer than two groups have
 /// enough people and a rate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Worst {
+pub struct WorstGroup {
     /// Its name.
     pub group: Option<String>,
     /// Groups among which it is the worst.
     pub groups: usize,
-    /// Its rate over that of all comparisons.
+    /// Ratio of its rate to that of all comparisons.
     pub over_pooled: Ratio,
-    /// Its rate over the geometric mean of the groups' rates.
+    /// Ratio of its rate to the geometric mean of the groups' rates.
     pub over_geometric_mean: Ratio,
 }
 
-/// Thresholds that rates are looked at: those of these comparisons, then those of the
-/// calibration's `curves`.
+/// Thresholds at which groups are compared: those of this evaluation's operating points, then those
+/// of the calibration's `curves`.
 pub fn fixed_thresholds(points: &[OperatingPoint], curves: &[Curve]) -> Vec<FixedThreshold> {
     let own = points.iter().filter(|p| SLICE_FMRS.contains(&p.fmr)).filter_map(|p| {
         let of = "these comparisons".to_owned();
@@ -117,15 +116,15 @@ pub fn fixed_thresholds(points: &[OperatingPoint], curves: &[Curve]) -> Vec<Fixe
     own.chain(stated).collect()
 }
 
-/// The rates of a view at every threshold, as counted and by repetition.
-struct Looked {
+/// FMR and FNMR of one group at every threshold, as counted and by bootstrap repetition.
+struct GroupRatesByThreshold {
     /// By threshold: FMR and FNMR.
     rates: Vec<[Rate; 2]>,
     repeated: Vec<Vec<[Option<f64>; 2]>>,
 }
 
-impl Looked {
-    fn at(view: &View, edges: &[Option<i32>], bootstrap: Bootstrap) -> Self {
+impl GroupRatesByThreshold {
+    fn at(view: &ComparisonView, edges: &[Option<i32>], bootstrap: Bootstrap) -> Self {
         let read = |rates: &Rates<'_>| -> Vec<[Option<f64>; 2]> {
             edges.iter().map(|edge| edge.map_or([None; 2], |edge| [rates.fmr(edge), rates.fnmr(edge)])).collect()
         };
@@ -145,7 +144,7 @@ impl Looked {
         &self.rates[threshold][kind]
     }
 
-    /// Over another's, where both rest on enough errors.
+    /// Ratio to another group's rate, if both rest on enough errors.
     fn over(&self, other: &Self, threshold: usize, kind: usize) -> Ratio {
         let (own, all) = (self.rate(threshold, kind), other.rate(threshold, kind));
         let values = self.repeated.iter().zip(&other.repeated).map(|(own, all)| {
@@ -166,7 +165,7 @@ fn ratio(times: Option<f64>, repeated: impl Iterator<Item = Option<f64>>) -> Rat
     Ratio { times, low: ends.map(|e| e[0]), high: ends.map(|e| e[1]) }
 }
 
-/// The groups of each of `by` at the thresholds.
+/// Rates of the groups of each of `by` at the thresholds.
 pub fn differentials(
     material: &Material<'_>,
     thresholds: &[FixedThreshold],
@@ -176,25 +175,27 @@ pub fn differentials(
     if by.is_empty() || thresholds.is_empty() {
         return Vec::new();
     }
-    // The bin of a threshold may begin below it; the next one does not. What is not held
-    // so far down has no rate.
+    // The bin of a stated threshold may begin below it, so the next bin is used. Thresholds below
+    // the comparisons held have no rate.
     let edges: Vec<Option<i32>> = thresholds
         .iter()
         .map(|t| if t.stated { bin(t.threshold) + 1 } else { bin(t.threshold) })
         .map(|edge| Some(edge).filter(|&edge| material.holds(edge)))
         .collect();
     let lowest = edges.iter().flatten().min().copied().unwrap_or(i32::MAX);
-    let look = |view: View| Looked::at(&view.above(lowest), &edges, bootstrap);
-    let pooled = look(material.whole());
+    let rates_by_threshold = |view: ComparisonView| GroupRatesByThreshold::at(&view.above(lowest), &edges, bootstrap);
+    let pooled = rates_by_threshold(material.whole());
     let mut all = Vec::new();
     for by in by {
-        let Some(groups) = Groups::of(material.set(), by) else { continue };
-        let within = look(material.within(&groups));
+        let Some(groups) = PhotoGroups::of(material.set(), by) else { continue };
+        let within = rates_by_threshold(material.within(&groups));
         let sizes = sizes(material.set(), &groups);
-        let looked: Vec<Looked> =
-            sizes.iter().map(|&(group, ..)| look(material.view(|photo| groups.group(photo) == group))).collect();
+        let group_rates: Vec<GroupRatesByThreshold> = sizes
+            .iter()
+            .map(|&(group, ..)| rates_by_threshold(material.view(|photo| groups.group(photo) == group)))
+            .collect();
         let at = thresholds.iter().enumerate().map(|(i, threshold)| {
-            let rows = sizes.iter().zip(&looked).map(|(&(group, photos, subjects), own)| GroupRates {
+            let rows = sizes.iter().zip(&group_rates).map(|(&(group, photos, subjects), own)| GroupRates {
                 group: groups.name(group).to_owned(),
                 photos,
                 subjects,
@@ -204,9 +205,9 @@ pub fn differentials(
                 fnmr: own.rate(i, 1).clone(),
                 fnmr_over_pooled: own.over(&pooled, i, 1),
             });
-            let count: Vec<(&str, &Looked)> = sizes
+            let count: Vec<(&str, &GroupRatesByThreshold)> = sizes
                 .iter()
-                .zip(&looked)
+                .zip(&group_rates)
                 .filter(|((_, _, subjects), _)| *subjects >= PEOPLE_MIN)
                 .map(|(&(group, ..), own)| (groups.name(group), own))
                 .collect();
@@ -228,16 +229,20 @@ pub fn differentials(
 }
 
 /// The group with the highest rate among those that have one.
-fn worst(groups: &[(&str, &Looked)], pooled: &Looked, threshold: usize, kind: usize) -> Worst {
-    let known: Vec<(&str, &Looked)> =
+fn worst(
+    groups: &[(&str, &GroupRatesByThreshold)],
+    pooled: &GroupRatesByThreshold,
+    threshold: usize,
+    kind: usize,
+) -> WorstGroup {
+    let known: Vec<(&str, &GroupRatesByThreshold)> =
         groups.iter().filter(|(_, own)| own.rate(threshold, kind).rate.is_some()).copied().collect();
-    let rate = |own: &Looked| own.rate(threshold, kind).rate.unwrap_or(0.0);
+    let rate = |own: &GroupRatesByThreshold| own.rate(threshold, kind).rate.unwrap_or(0.0);
     let highest = known.iter().max_by(|(_, x), (_, y)| rate(x).total_cmp(&rate(y)));
     let Some(&(name, _)) = highest.filter(|_| known.len() > 1) else {
-        return Worst { groups: known.len(), ..Worst::default() };
+        return WorstGroup { groups: known.len(), ..WorstGroup::default() };
     };
-    // The highest, and the highest over the mean of logarithms; none where a rate is 0 or
-    // is not known.
+    // The highest rate, and its ratio to the geometric mean; `None` if a rate is 0 or unknown.
     let read = |rates: &[Option<f64>]| -> Option<[f64; 2]> {
         let rates = rates.iter().copied().collect::<Option<Vec<f64>>>()?;
         let highest = rates.iter().copied().fold(0.0, f64::max);
@@ -252,12 +257,12 @@ fn worst(groups: &[(&str, &Looked)], pooled: &Looked, threshold: usize, kind: us
             (read(&rates), pooled.repeated[r][threshold][kind])
         })
         .collect();
-    let of_all = pooled.rate(threshold, kind).rate;
-    Worst {
+    let pooled_rate = pooled.rate(threshold, kind).rate;
+    WorstGroup {
         group: Some(name.to_owned()),
         groups: known.len(),
         over_pooled: ratio(
-            over(counted.map(|c| c[0]), of_all),
+            over(counted.map(|c| c[0]), pooled_rate),
             repeated.iter().map(|(groups, all)| over(groups.map(|g| g[0]), *all)),
         ),
         over_geometric_mean: ratio(counted.map(|c| c[1]), repeated.iter().map(|(groups, _)| groups.map(|g| g[1]))),
@@ -266,44 +271,28 @@ fn worst(groups: &[(&str, &Looked)], pooled: &Looked, threshold: usize, kind: us
 
 #[cfg(test)]
 mod tests {
-    use super::super::groups::Terms;
-    use super::super::material::Plan;
+    use super::super::groups::ComparisonRules;
+    use super::super::material::ComparisonPlan;
     use super::super::rates::overall;
     use super::super::worst_group::tests::alike;
     use super::*;
-    use crate::matching::{Basis, Knot, Reference, Tail, Weighed};
+    use crate::matching::{Weighting, fixture};
 
     const BOOTSTRAP: Bootstrap = Bootstrap { repetitions: 100, seed: 1 };
 
     fn stated(threshold: f64) -> Curve {
-        let knot = |score, fmr| Knot { score, fmr, factor: None };
-        Curve {
-            probe_frames: 1,
-            reference: Reference::Any,
-            group: "pooled".into(),
-            weighed: Weighed::Comparisons,
-            basis: Basis::Counted,
-            population: "made up".into(),
-            date: "2026-01-01".into(),
-            subjects: 10,
-            impostor_comparisons: 1000,
-            knots: vec![knot(-1.0, 0.5), knot(threshold, 1e-3), knot(threshold + 0.05, 1e-4)],
-            tail: Tail { slope: 40.0, curvature: 0.0 },
-            tail_factors: Vec::new(),
-            genuine_comparisons: 0,
-            misses_group: "pooled".into(),
-            misses: Vec::new(),
-        }
+        fixture::curve(&[(-1.0, 0.5), (threshold, 1e-3), (threshold + 0.05, 1e-4)], None, 40.0)
     }
 
     #[test]
     fn groups_that_are_more_alike_are_told_by_how_many_times() {
         let set = alike(240, 4, 4);
-        for weighed in [Weighed::Comparisons, Weighed::People] {
-            let terms = Terms { within: None, weighed };
-            let material = Material::make_on(terms, &set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        for weighed in [Weighting::Comparisons, Weighting::People] {
+            let rules = ComparisonRules { within: None, weighed };
+            let material =
+                Material::make_with(rules, &set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
             let points = overall(&material, &SLICE_FMRS, BOOTSTRAP).points;
-            // States 1e-3 at a threshold that far more comparisons reach.
+            // A curve that states 1e-3 at a threshold that far more comparisons reach.
             let thresholds = fixed_thresholds(&points, &[stated(0.62)]);
             assert_eq!(thresholds.iter().map(|t| t.stated).collect::<Vec<_>>(), [false, false, true, true]);
             let by = [GroupBy::parse("kind").unwrap()];
@@ -313,13 +302,13 @@ mod tests {
             let [alike, few, _] = &at.groups[..] else { panic!() };
             let times = alike.fmr_over_pooled;
             assert!(times.times.unwrap() > 2.0 && times.low.unwrap() > 1.0 && times.high > times.times, "{times:?}");
-            // Four people: listed, and not the worst.
+            // A group of four people is listed but is not the worst.
             assert!(few.subjects == 4 && few.fmr.rate > alike.fmr.rate, "{few:?}");
             assert_ne!(at.worst_fmr.group.as_deref(), Some("few"));
-            // Where what is stated is not so, the ratio says it.
-            let lie = &found[0].at[2];
-            assert!(lie.fmr_over_stated.times.unwrap() > 2.0, "{:?}", lie.fmr_over_stated);
-            assert!(lie.groups[0].fmr_over_stated.low.unwrap() > 2.0);
+            // The ratio shows that the stated rate is wrong.
+            let understated = &found[0].at[2];
+            assert!(understated.fmr_over_stated.times.unwrap() > 2.0, "{:?}", understated.fmr_over_stated);
+            assert!(understated.groups[0].fmr_over_stated.low.unwrap() > 2.0);
             let own = &found[0].at[0].fmr_over_stated;
             assert!((own.times.unwrap() - 1.0).abs() < 0.05, "{own:?}");
         }
@@ -328,7 +317,7 @@ mod tests {
     #[test]
     fn the_summary_is_the_worst_over_all_and_over_the_geometric_mean() {
         let set = alike(240, 4, 0);
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let of = |threshold: f32| {
             let fixed = FixedThreshold { of: "made up".into(), stated: false, for_fmr: 1e-2, threshold };
             differentials(&material, &[fixed], &[GroupBy::parse("kind").unwrap()], BOOTSTRAP).remove(0).at.remove(0)
@@ -340,14 +329,14 @@ mod tests {
         assert!((at.worst_fmr.over_geometric_mean.times.unwrap() - highest / mean).abs() < 1e-9);
         assert!((at.worst_fmr.over_pooled.times.unwrap() - highest / at.fmr.rate.unwrap()).abs() < 1e-9);
         assert!(at.worst_fmr.over_pooled.low.unwrap() > 1.0);
-        // Where only one group has a rate there is no worst among several.
+        // With a rate in only one group there is no worst group.
         assert_eq!(of(0.999).worst_fmr.group, None);
     }
 
     #[test]
     fn all_groups_together_are_the_comparisons_within_any() {
         let set = alike(120, 3, 0);
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let fixed = FixedThreshold { of: "made up".into(), stated: false, for_fmr: 1e-2, threshold: 0.6 };
         let at =
             differentials(&material, &[fixed], &[GroupBy::parse("kind").unwrap()], BOOTSTRAP).remove(0).at.remove(0);

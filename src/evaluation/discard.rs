@@ -1,19 +1,19 @@
-//! Does a quality value foretell errors? Error-versus-discard curves (ISO/IEC 29794-1).
+//! Error-versus-discard characteristics of quality measures (ISO/IEC 29794-1).
 
 use serde::Serialize;
 
 use super::material::Material;
-use super::pairs::Pair;
+use super::pairs::ScoredComparison;
 use super::rates::Rate;
-use super::set::Measure;
-use super::view::{Bootstrap, ERRORS_MIN, Totals, View, interval};
+use super::set::PhotoMeasure;
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Totals, interval};
 
-/// The FMR whose threshold decides.
+/// FMR that fixes the threshold.
 const FMR: f64 = 1e-3;
 /// Shares discarded.
 const SHARES: [f64; 5] = [0.01, 0.02, 0.05, 0.1, 0.2];
 
-/// What discarding by one measure does.
+/// Error-versus-discard characteristic of one measure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DiscardCurve {
     /// The measure.
@@ -26,7 +26,7 @@ pub struct DiscardCurve {
     pub points: Vec<DiscardPoint>,
 }
 
-/// What discarding a share does.
+/// FNMR after discarding a share.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DiscardPoint {
     /// Share of the photos, or of the comparisons, with the lowest values.
@@ -35,25 +35,24 @@ pub struct DiscardPoint {
     pub photos: usize,
     /// FNMR of the photos left, at the threshold fixed over all photos.
     pub fnmr: Rate,
-    /// FNMR of the photos left, at the threshold that keeps the FMR on them.
+    /// FNMR of the photos left, at the threshold that gives the FMR on them.
     pub fnmr_threshold_anew: Rate,
-    /// By which share `fnmr_threshold_anew` is lower than with nothing discarded;
-    /// given even where the rates themselves are too few to be resolved, with an
-    /// interval that says so.
+    /// Relative reduction of `fnmr_threshold_anew` against nothing discarded; given even if the
+    /// rates rest on too few errors, with a correspondingly wide interval.
     pub lowered_by: Option<f64>,
     /// Lower end of its 95 % interval.
     pub lowered_by_low: Option<f64>,
     /// Upper end.
     pub lowered_by_high: Option<f64>,
-    /// ISO/IEC 29794-1's form: FNMR where *comparisons* are discarded by the lower value
-    /// of their two photos, at the fixed threshold.
+    /// As in ISO/IEC 29794-1: FNMR with *comparisons* discarded by the lower value of their two
+    /// photos, at the fixed threshold.
     pub fnmr_by_comparison: Rate,
 }
 
-/// The curve of each measure; none where the threshold is not resolved.
+/// One curve per measure; none if the threshold rests on too few false matches.
 ///
 /// A photo without a value is kept.
-pub fn discard_curves(material: &Material<'_>, measures: &[Measure], bootstrap: Bootstrap) -> Vec<DiscardCurve> {
+pub fn discard_curves(material: &Material<'_>, measures: &[PhotoMeasure], bootstrap: Bootstrap) -> Vec<DiscardCurve> {
     let whole = material.whole().near(FMR);
     let rates = whole.counted();
     let Some(threshold) = rates.threshold(FMR) else { return Vec::new() };
@@ -64,7 +63,7 @@ pub fn discard_curves(material: &Material<'_>, measures: &[Measure], bootstrap: 
     let counted = rates.fnmr_at(FMR);
     let ends = interval(base.iter().map(|row| row[0]));
     let none = Rate::weighed(rates.misses(threshold), rates.genuine_comparisons(), rates.fnmr(threshold), ends);
-    let points = |measure: &Measure| -> Vec<DiscardPoint> {
+    let points = |measure: &PhotoMeasure| -> Vec<DiscardPoint> {
         SHARES.iter().map(|&share| point(material, measure, share, threshold, &base, counted, bootstrap)).collect()
     };
     measures
@@ -81,7 +80,7 @@ pub fn discard_curves(material: &Material<'_>, measures: &[Measure], bootstrap: 
 
 fn point(
     material: &Material<'_>,
-    measure: &Measure,
+    measure: &PhotoMeasure,
     share: f64,
     threshold: i32,
     base: &[[Option<f64>; 2]],
@@ -93,8 +92,8 @@ fn point(
     let mut order: Vec<(f32, u32)> = set.with_template().filter_map(|photo| Some((value(photo)?, photo))).collect();
     order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
     let mut kept = vec![true; set.len()];
-    let away = (share * order.len() as f64).floor() as usize;
-    order[..away].iter().for_each(|(_, photo)| kept[*photo as usize] = false);
+    let discarded_count = (share * order.len() as f64).floor() as usize;
+    order[..discarded_count].iter().for_each(|(_, photo)| kept[*photo as usize] = false);
     let kept = &kept;
     let view = material.view(|photo| kept[photo as usize]).near(FMR);
     let rates = view.counted();
@@ -108,7 +107,7 @@ fn point(
     let ends = interval(repeated.iter().zip(base).map(|(now, before)| lowered(now[1], before[1])));
     DiscardPoint {
         discarded: share,
-        photos: set.with_template().count() - away,
+        photos: set.with_template().count() - discarded_count,
         fnmr,
         fnmr_threshold_anew,
         lowered_by: lowered(rates.fnmr_at(FMR), counted),
@@ -126,17 +125,18 @@ fn by_comparison(
     threshold: i32,
     bootstrap: Bootstrap,
 ) -> Rate {
-    let lower = |pair: &Pair| match (value(pair.a), value(pair.b)) {
+    let lower = |pair: &ScoredComparison| match (value(pair.a), value(pair.b)) {
         (Some(a), Some(b)) => a.min(b),
         _ => f32::INFINITY,
     };
     let mut order: Vec<(f32, usize)> =
         material.genuine_held().iter().enumerate().map(|(i, pair)| (lower(pair), i)).collect();
     order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
-    let away = (share * order.len() as f64).floor() as usize;
-    let left: Vec<Pair> = order[away..].iter().map(|(_, i)| material.genuine_held()[*i]).collect();
+    let discarded_count = (share * order.len() as f64).floor() as usize;
+    let left: Vec<ScoredComparison> =
+        order[discarded_count..].iter().map(|(_, i)| material.genuine_held()[*i]).collect();
     let totals = Totals::counted(left.iter().map(|p| (p.subject_a, p.subject_b, true)));
-    let view = View::new(&left, &[], totals, material.set().subjects());
+    let view = ComparisonView::new(&left, &[], totals, material.set().subjects());
     let rates = view.counted();
     let repeated = view.repeat(bootstrap, |_, rates| rates.fnmr(threshold));
     Rate::new(rates.misses(threshold), left.len() as u64, interval(repeated))
@@ -144,7 +144,7 @@ fn by_comparison(
 
 #[cfg(test)]
 mod tests {
-    use super::super::material::Plan;
+    use super::super::material::ComparisonPlan;
     use super::super::set::PhotoSet;
     use super::super::set::tests::made_up;
     use super::*;
@@ -155,32 +155,32 @@ mod tests {
 
     #[test]
     fn a_value_that_foretells_errors_lowers_them_and_one_that_does_not_does_not() {
-        let plain = made_up(100, 5, 0.35);
+        let without_errors = made_up(100, 5, 0.35);
         let mut random = SplitMix(3);
         let mut unit = || random.next() as f32 / u64::MAX as f32;
-        let (mut set, mut good, mut idle) = (PhotoSet::default(), Vec::new(), Vec::new());
-        for photo in 0..plain.len() as u32 {
-            let (of, spoilt) = (plain.template(photo).unwrap(), unit() < 0.08);
+        let (mut set, mut predictive, mut unrelated) = (PhotoSet::default(), Vec::new(), Vec::new());
+        for photo in 0..without_errors.len() as u32 {
+            let (of, spoilt) = (without_errors.template(photo).unwrap(), unit() < 0.08);
             let raw: Vec<f32> =
                 of.vector().iter().map(|v| v + if spoilt { 0.6 * (unit() - 0.5) } else { 0.0 }).collect();
-            set.push(plain.subject(photo), Some(Template::from_raw(of.recipe(), &raw).unwrap()));
-            good.push(Some(if spoilt { unit() } else { 1.0 + unit() }));
-            idle.push(Some(unit()));
+            set.push(without_errors.subject(photo), Some(Template::from_raw(of.recipe(), &raw).unwrap()));
+            predictive.push(Some(if spoilt { unit() } else { 1.0 + unit() }));
+            unrelated.push(Some(unit()));
         }
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let measures = [
-            Measure { name: "good".into(), overall: true, values: good },
-            Measure { name: "idle".into(), overall: true, values: idle },
-            Measure { name: "unknown".into(), overall: true, values: vec![None; set.len()] },
+            PhotoMeasure { name: "good".into(), overall: true, values: predictive },
+            PhotoMeasure { name: "idle".into(), overall: true, values: unrelated },
+            PhotoMeasure { name: "unknown".into(), overall: true, values: vec![None; set.len()] },
         ];
         let curves = discard_curves(&material, &measures, BOOTSTRAP);
-        let [good, idle] = &curves[..] else { panic!("{}", curves.len()) };
+        let [predictive, unrelated] = &curves[..] else { panic!("{}", curves.len()) };
         let tenth = |curve: &DiscardCurve| curve.points.iter().find(|p| p.discarded == 0.1).unwrap().clone();
-        let (good, idle) = (tenth(good), tenth(idle));
-        assert_eq!(good.photos, 450);
-        assert!(good.lowered_by.unwrap() > 0.5 && good.lowered_by_low.unwrap() > 0.2, "{good:?}");
-        assert!(idle.lowered_by_low.unwrap() < 0.1, "{idle:?}");
-        assert!(good.fnmr.errors < idle.fnmr.errors);
-        assert_eq!(good.fnmr_by_comparison.comparisons, 900);
+        let (predictive, unrelated) = (tenth(predictive), tenth(unrelated));
+        assert_eq!(predictive.photos, 450);
+        assert!(predictive.lowered_by.unwrap() > 0.5 && predictive.lowered_by_low.unwrap() > 0.2, "{predictive:?}");
+        assert!(unrelated.lowered_by_low.unwrap() < 0.1, "{unrelated:?}");
+        assert!(predictive.fnmr.errors < unrelated.fnmr.errors);
+        assert_eq!(predictive.fnmr_by_comparison.comparisons, 900);
     }
 }

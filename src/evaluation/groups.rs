@@ -1,29 +1,28 @@
-//! Groups of photos by what the manifest says of them.
+//! Groups of photos by columns of the manifest, and the rules of comparison that use them.
 
 use std::collections::HashMap;
 
 use super::set::PhotoSet;
-use crate::matching::{GROUP_BYTES_MAX, Weighed};
+use crate::matching::{GROUP_BYTES_MAX, Weighting};
 
-/// What photos without a value are called.
+/// Group name of photos without a value.
 const NONE: &str = "(none)";
-/// What values of a column of numbers are called that are none, or too large to be put into
-/// a step.
+/// Group name of values in a binned column that are no number, or too large to be binned.
 const NO_NUMBER: &str = "(not a number)";
-/// Columns that can be combined.
+/// Most columns of a combined grouping.
 const PARTS_MAX: usize = 8;
 
-/// What photos are grouped by: one column, or the same value in several at once.
+/// A grouping of photos by one column or by the combination of several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupBy {
-    parts: Vec<Part>,
+    parts: Vec<GroupColumn>,
 }
 
-/// One column.
+/// One column of a grouping.
 #[derive(Debug, Clone, PartialEq)]
-struct Part {
+struct GroupColumn {
     column: String,
-    /// Width of groups of numbers; `None` groups by value.
+    /// Bin width for numbers; `None` groups by value.
     width: Option<f64>,
 }
 
@@ -33,7 +32,7 @@ impl GroupBy {
     /// # Errors
     /// A sentence that says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let parts: Vec<Part> = text.split('+').map(Part::parse).collect::<Result<_, _>>()?;
+        let parts: Vec<GroupColumn> = text.split('+').map(GroupColumn::parse).collect::<Result<_, _>>()?;
         if let Some(twice) = parts.iter().enumerate().find(|(i, p)| parts[..*i].iter().any(|q| q.column == p.column)) {
             return Err(format!("it names the column {} twice", twice.1.column));
         }
@@ -43,12 +42,12 @@ impl GroupBy {
         Ok(Self { parts })
     }
 
-    /// The columns it takes.
+    /// Names of its columns.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().map(|part| part.column.as_str())
     }
 
-    /// Those of its columns that are numbers in steps.
+    /// Names of its binned columns.
     pub fn numbers(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter(|part| part.width.is_some()).map(|part| part.column.as_str())
     }
@@ -58,15 +57,15 @@ impl GroupBy {
         self.columns().collect::<Vec<_>>().join("+")
     }
 
-    /// The group of photos with these values, in the order of [`Self::columns`]. Of
-    /// several columns each names its value, `sex=F, set=a`; those without a value are
-    /// left out, unless all are.
+    /// Name of the group of photos with these values, given in the order of [`Self::columns`]. With
+    /// several columns it is `sex=F, set=a`; columns without a value are left out, unless all are
+    /// empty.
     pub fn group(&self, values: &[&str]) -> String {
         let named = self.parts.iter().zip(values).filter(|(_, value)| !value.trim().is_empty());
         let mut name = match &self.parts[..] {
             [part] => named.map(|(_, value)| part.group(value)).collect::<String>(),
             _ => {
-                let of = |(part, value): (&Part, &&str)| format!("{}={}", part.column, part.group(value));
+                let of = |(part, value): (&GroupColumn, &&str)| format!("{}={}", part.column, part.group(value));
                 named.map(of).collect::<Vec<_>>().join(", ")
             }
         };
@@ -77,7 +76,7 @@ impl GroupBy {
     }
 }
 
-impl Part {
+impl GroupColumn {
     fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         match text.rsplit_once(':') {
@@ -110,15 +109,15 @@ impl Part {
     }
 }
 
-/// The group of every photo.
+/// The group of every photo of a set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Groups {
+pub struct PhotoGroups {
     names: Vec<String>,
     of_photo: Vec<u32>,
 }
 
-impl Groups {
-    /// Those of all photos of `set`; `None` where it lacks a column.
+impl PhotoGroups {
+    /// Groups the photos of `set`; `None` if it lacks a column.
     pub fn of(set: &PhotoSet, by: &GroupBy) -> Option<Self> {
         let columns = by.columns().map(|name| set.column(name)).collect::<Option<Vec<_>>>()?;
         let mut groups = Self::default();
@@ -136,7 +135,7 @@ impl Groups {
         Some(groups)
     }
 
-    /// Photos that are together here and there.
+    /// The intersection: photos are in one group if they are in both groupings.
     pub fn and(&self, other: &Self) -> Self {
         let mut both = Self::default();
         let mut index: HashMap<(u32, u32), u32> = HashMap::new();
@@ -152,7 +151,7 @@ impl Groups {
         both
     }
 
-    /// The group of a photo, numbered as they come.
+    /// Number of a photo's group; groups are numbered in the order of their first photos.
     pub fn group(&self, photo: u32) -> u32 {
         self.of_photo.get(photo as usize).copied().unwrap_or(u32::MAX)
     }
@@ -172,7 +171,7 @@ impl Groups {
         self.names.get(group as usize).map_or("", String::as_str)
     }
 
-    /// The name of a group as a calibration keeps it: bounded, without control characters.
+    /// Name of a group for a calibration file: bounded in length, without control characters.
     pub fn kept_name(&self, group: u32) -> String {
         let mut name: String = self.name(group).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         while name.len() > GROUP_BYTES_MAX {
@@ -182,50 +181,50 @@ impl Groups {
     }
 }
 
-/// Which comparisons are made of all there could be, and what counts the same in rates.
+/// Which comparisons are made, and the unit that has equal weight in rates.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Terms<'a> {
-    /// Both photos of a comparison are of one of these groups; `None` compares all.
-    pub within: Option<&'a Groups>,
-    /// What counts the same.
-    pub weighed: Weighed,
+pub struct ComparisonRules<'a> {
+    /// If set, only photos of the same group are compared.
+    pub within: Option<&'a PhotoGroups>,
+    /// The unit that has equal weight.
+    pub weighed: Weighting,
 }
 
-impl Terms<'_> {
-    /// The group comparisons of this photo stay in.
-    pub fn cell(&self, photo: u32) -> u32 {
+impl ComparisonRules<'_> {
+    /// Number of the group within which this photo is compared; 0 without groups.
+    pub fn comparison_group(&self, photo: u32) -> u32 {
         self.within.map_or(0, |groups| groups.group(photo))
     }
 }
 
-/// Photos by group and owner: what the weight of a comparison follows from, where every
-/// pair of people of a group weighs the same.
+/// Number of photos by group and person, from which the weights of comparisons follow if every pair
+/// of people has equal weight.
 #[derive(Debug, Clone, Default)]
-pub struct Holdings {
+pub struct PhotoCounts {
     photos: HashMap<(u32, u32), u64>,
 }
 
-impl Holdings {
-    /// Of photos given as group and owner.
+impl PhotoCounts {
+    /// Counts photos given as (group, person).
     pub fn count(photos: impl Iterator<Item = (u32, u32)>) -> Self {
         let mut held = Self::default();
         photos.for_each(|key| *held.photos.entry(key).or_insert(0) += 1);
         held
     }
 
-    /// Photos of an owner in a group.
+    /// Number of photos of a person in a group.
     pub fn of(&self, group: u32, owner: u32) -> u64 {
         self.photos.get(&(group, owner)).copied().unwrap_or(0)
     }
 
-    /// Comparisons among which a comparison in `group` shares the weight of its pair of
-    /// people, or of its person.
+    /// Number of comparisons in `group` that share the weight of the pair of people `a` and `b`, or
+    /// of the person if they are equal.
     pub fn sharing(&self, group: u32, a: u32, b: u32) -> u64 {
         let own = self.of(group, a);
         if a == b { own * own.saturating_sub(1) / 2 } else { own * self.of(group, b) }.max(1)
     }
 
-    /// Owners with their photos by group: groups and owners ascending.
+    /// People with their number of photos, by group; groups and people ascend.
     pub fn by_group(&self) -> Vec<Vec<(u32, u64)>> {
         let mut all: Vec<(u32, u32, u64)> = self.photos.iter().map(|(&(group, owner), &n)| (group, owner, n)).collect();
         all.sort_unstable();
@@ -235,7 +234,7 @@ impl Holdings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::set::Column;
+    use super::super::set::ManifestColumn;
     use super::super::set::tests::made_up;
     use super::*;
 
@@ -264,30 +263,30 @@ mod tests {
     fn photos_are_grouped_by_the_same_values_in_all_columns() {
         let mut set = made_up(2, 2, 0.1);
         for (name, values) in [("sex", ["F", "F", "M", "M"]), ("set", ["a", "b", "a", "a"])] {
-            let mut column = Column::default();
+            let mut column = ManifestColumn::default();
             values.iter().for_each(|value| column.push(value));
             set.columns.push((name.to_owned(), column));
         }
-        let groups = Groups::of(&set, &GroupBy::parse("sex+set").unwrap()).unwrap();
+        let groups = PhotoGroups::of(&set, &GroupBy::parse("sex+set").unwrap()).unwrap();
         let names: Vec<&str> = (0..4).map(|photo| groups.name(groups.group(photo))).collect();
         assert_eq!(names, ["sex=F, set=a", "sex=F, set=b", "sex=M, set=a", "sex=M, set=a"]);
         assert_eq!(groups.len(), 3);
-        let of = |name: &str| Groups::of(&set, &GroupBy::parse(name).unwrap()).unwrap();
+        let of = |name: &str| PhotoGroups::of(&set, &GroupBy::parse(name).unwrap()).unwrap();
         let both = of("sex").and(&of("set"));
         assert_eq!((both.len(), both.group(2) == both.group(3), both.group(0) == both.group(1)), (3, true, false));
-        assert_eq!(Groups::of(&set, &GroupBy::parse("age").unwrap()), None);
+        assert_eq!(PhotoGroups::of(&set, &GroupBy::parse("age").unwrap()), None);
     }
 
     #[test]
     fn what_a_calibration_keeps_is_short_and_printable() {
-        let long = Groups { names: vec![format!("a\n{}", "ạ".repeat(200))], of_photo: vec![0] };
+        let long = PhotoGroups { names: vec![format!("a\n{}", "ạ".repeat(200))], of_photo: vec![0] };
         let kept = long.kept_name(0);
         assert!(kept.len() <= GROUP_BYTES_MAX && kept.starts_with("a ạ"));
     }
 
     #[test]
     fn a_comparison_shares_the_weight_of_its_pair_of_people() {
-        let held = Holdings::count([(0, 1), (0, 1), (0, 1), (0, 2), (0, 2), (1, 1)].into_iter());
+        let held = PhotoCounts::count([(0, 1), (0, 1), (0, 1), (0, 2), (0, 2), (1, 1)].into_iter());
         assert_eq!((held.sharing(0, 1, 2), held.sharing(0, 1, 1), held.sharing(1, 1, 1)), (6, 3, 1));
         assert_eq!(held.by_group(), [vec![(1, 3), (2, 2)], vec![(1, 1)]]);
     }

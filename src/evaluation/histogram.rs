@@ -1,15 +1,14 @@
-//! Counts of scores on a fixed grid.
+//! Score histograms on a fixed grid.
 //!
-//! A score is counted in a *bin*: ⌊score · 2¹⁶⌋. Thresholds are taken on the edges of
-//! bins, which `f32` holds exactly; so a rate at such a threshold is counted, not
-//! approximated, and the threshold for a rate is at most 2⁻¹⁶ (0.000015) above the
-//! lowest one that keeps it. Memory is the same for a thousand comparisons and for a
-//! billion, and sums of counts do not depend on who counted first.
+//! A score is counted in the *bin* ⌊score · 2¹⁶⌋. Thresholds are taken at bin edges, which `f32`
+//! represents exactly; so rates at them are exact counts, and the threshold for a rate is at most
+//! 2⁻¹⁶ (0.000015) above the lowest possible one. Memory does not depend on the number of
+//! comparisons, and integer counts do not depend on the order of threads.
 
-use crate::matching::Weighed;
+use crate::matching::Weighting;
 
-/// What a pair of people weighs in all its comparisons, and a person in genuine ones: a
-/// power of two, so that a share of it is nearly exact and sums of shares stay integers.
+/// Total weight of a pair of people over its impostor comparisons, and of a person over the genuine
+/// ones. A large power of two, so that integer shares of it are accurate enough.
 pub const WEIGHT: u64 = 1 << 28;
 
 /// Bins per unit of score.
@@ -17,7 +16,7 @@ const BINS_PER_UNIT: f32 = 65_536.0;
 /// Bins on either side of zero. Rounding may take a cosine a little beyond ±1.
 const BINS_HALF: i32 = 65_536 + 64;
 
-/// The bin of a score; what is beyond the grid is counted at its end.
+/// The bin of a score; scores beyond the grid are counted in its outermost bins.
 pub fn bin(score: f32) -> i32 {
     // A float beyond i32 saturates; the product is exact: a power of two.
     ((score * BINS_PER_UNIT).floor() as i32).clamp(-BINS_HALF, BINS_HALF - 1)
@@ -28,7 +27,7 @@ pub fn edge(bin: i32) -> f32 {
     bin as f32 / BINS_PER_UNIT
 }
 
-/// How many scores fell in which bin.
+/// Number of scores by bin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Histogram {
     bins: Vec<u64>,
@@ -42,14 +41,14 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts scores that are at hand.
+    /// The histogram of some scores.
     pub fn of(scores: impl IntoIterator<Item = f32>) -> Self {
         let mut histogram = Self::default();
         scores.into_iter().for_each(|score| histogram.add(score));
         histogram
     }
 
-    /// Counts a score. One that is not a number is left out.
+    /// Counts a score; NaN is ignored.
     pub fn add(&mut self, score: f32) {
         if !score.is_nan() {
             self.bins[(bin(score) + BINS_HALF) as usize] += 1;
@@ -57,7 +56,7 @@ impl Histogram {
         }
     }
 
-    /// Counts a score `weight` times. One that is not a number is left out.
+    /// Counts a score `weight` times; NaN is ignored.
     pub fn add_weight(&mut self, score: f32, weight: u64) {
         if !score.is_nan() {
             self.bins[(bin(score) + BINS_HALF) as usize] += weight;
@@ -65,50 +64,50 @@ impl Histogram {
         }
     }
 
-    /// Adds another's counts.
+    /// The sum of both histograms.
     pub fn merge(mut self, other: &Self) -> Self {
         self.bins.iter_mut().zip(&other.bins).for_each(|(mine, theirs)| *mine += theirs);
         self.count += other.count;
         self
     }
 
-    /// Without counts that are in it.
+    /// The counts minus those of `part`, which must be contained in them.
     pub(crate) fn less(&self, part: &Self) -> Self {
         let bins: Vec<u64> = self.bins.iter().zip(&part.bins).map(|(all, part)| all.saturating_sub(*part)).collect();
         Self { count: bins.iter().sum(), bins }
     }
 
-    /// Scores counted.
+    /// Number of scores counted.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Bins that hold something, ascending, with their counts.
+    /// Non-empty bins in ascending order, with their counts.
     pub fn bins(&self) -> impl DoubleEndedIterator<Item = (i32, u64)> {
         self.bins.iter().enumerate().filter(|(_, count)| **count > 0).map(|(i, count)| (i as i32 - BINS_HALF, *count))
     }
 
-    /// How many lie in `bin` or above.
+    /// Number of scores in `bin` or above.
     pub fn at_or_above(&self, bin: i32) -> u64 {
         self.bins().rev().take_while(|(at, _)| *at >= bin).map(|(_, count)| count).sum()
     }
 
-    /// The highest bin with at least `wanted` scores in or above it, and how many
-    /// those are; `None` where there are not so many.
-    pub fn holding_above(&self, wanted: u64) -> Option<(i32, u64)> {
-        let mut seen = 0;
+    /// The highest bin with at least `count_min` scores in or above it, and their number; `None` if
+    /// there are fewer in all.
+    pub fn holding_above(&self, count_min: u64) -> Option<(i32, u64)> {
+        let mut sum = 0;
         self.bins().rev().find_map(|(at, count)| {
-            seen += count;
-            (seen >= wanted).then_some((at, seen))
+            sum += count;
+            (sum >= count_min).then_some((at, sum))
         })
     }
 
-    /// The lowest bin with more than `wanted` scores in or below it, and how many lie
-    /// below it.
-    pub fn holding_below(&self, wanted: u64) -> Option<(i32, u64)> {
+    /// The lowest bin with more than `rank` scores in or below it, and the number of scores below
+    /// it.
+    pub fn holding_below(&self, rank: u64) -> Option<(i32, u64)> {
         let mut below = 0;
         self.bins().find_map(|(at, count)| {
-            if below + count > wanted {
+            if below + count > rank {
                 return Some((at, below));
             }
             below += count;
@@ -117,32 +116,32 @@ impl Histogram {
     }
 }
 
-/// Weighed scores, counted.
+/// A histogram of weighted scores.
 ///
-/// A rate of errors with unequal weights is as uncertain as that of the *effective* number
-/// of errors with equal ones: (Σw)² / Σw² (Kish, "Survey Sampling", 1965). With equal
-/// weights that is their number.
+/// A rate of errors with unequal weights has the uncertainty of the *effective* number of errors
+/// with equal weights: (Σw)² / Σw² (Kish, "Survey Sampling", 1965). With equal weights it equals
+/// their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally {
+pub struct WeightedHistogram {
     /// Sums of weights.
     pub weights: Histogram,
-    /// Sums of their squares by bin; empty where every weight is 1.
+    /// Sums of squared weights by bin; empty if every weight is 1.
     squares: Vec<u128>,
-    /// Scores, each once.
+    /// Number of scores.
     pub comparisons: u64,
 }
 
-impl Tally {
-    /// Nothing counted yet.
-    pub fn new(weighed: Weighed) -> Self {
+impl WeightedHistogram {
+    /// An empty histogram.
+    pub fn new(weighed: Weighting) -> Self {
         let squares = match weighed {
-            Weighed::Comparisons => Vec::new(),
-            Weighed::People => vec![0; 2 * BINS_HALF as usize],
+            Weighting::Comparisons => Vec::new(),
+            Weighting::People => vec![0; 2 * BINS_HALF as usize],
         };
         Self { weights: Histogram::default(), squares, comparisons: 0 }
     }
 
-    /// Counts a score. One that is not a number is left out.
+    /// Counts a score; NaN is ignored.
     pub fn add(&mut self, score: f32, weight: u64) {
         if !score.is_nan() {
             self.weights.add_weight(score, weight);
@@ -153,7 +152,7 @@ impl Tally {
         }
     }
 
-    /// Adds another's counts.
+    /// The sum of both histograms.
     pub fn merge(mut self, other: &Self) -> Self {
         self.weights = self.weights.merge(&other.weights);
         self.squares.iter_mut().zip(&other.squares).for_each(|(mine, theirs)| *mine += theirs);
@@ -201,21 +200,21 @@ mod tests {
         }
 
         #[test]
-        fn the_highest_bin_that_holds_so_many(scores in prop::collection::vec(-1.0f32..=1.0, 1..200), wanted in 1u64..200) {
+        fn the_highest_bin_that_holds_so_many(scores in prop::collection::vec(-1.0f32..=1.0, 1..200), count_min in 1u64..200) {
             let histogram = Histogram::of(scores.iter().copied());
-            match histogram.holding_above(wanted) {
+            match histogram.holding_above(count_min) {
                 Some((at, count)) => {
                     prop_assert_eq!(count, histogram.at_or_above(at));
-                    prop_assert!(count >= wanted && histogram.at_or_above(at + 1) < wanted);
+                    prop_assert!(count >= count_min && histogram.at_or_above(at + 1) < count_min);
                 }
-                None => prop_assert!((scores.len() as u64) < wanted),
+                None => prop_assert!((scores.len() as u64) < count_min),
             }
         }
     }
 
     #[test]
     fn the_effective_number_is_that_of_equal_weights_which_vary_as_much() {
-        let mut tally = Tally::new(Weighed::People);
+        let mut tally = WeightedHistogram::new(Weighting::People);
         // Four scores of weight 5 and a hundred of weight 1, all above; one below.
         (0..4).for_each(|_| tally.add(0.5, 5));
         (0..100).for_each(|_| tally.add(0.6, 1));
@@ -224,9 +223,9 @@ mod tests {
         assert!((tally.effective_above(bin(0.4)) - 120.0 * 120.0 / 200.0).abs() < 1e-9);
         assert!((tally.effective_above(bin(0.55)) - 100.0).abs() < 1e-9);
         assert!((tally.effective_below(bin(0.0)) - 1.0).abs() < 1e-9);
-        let mut plain = Tally::new(Weighed::Comparisons);
-        (0..30).for_each(|_| plain.add(0.5, 1));
-        assert_eq!(plain.effective_above(bin(0.5)), 30.0);
+        let mut unweighted = WeightedHistogram::new(Weighting::Comparisons);
+        (0..30).for_each(|_| unweighted.add(0.5, 1));
+        assert_eq!(unweighted.effective_above(bin(0.5)), 30.0);
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! A polynomial through points.
+//! Least-squares fit of a polynomial.
 
 use crate::linear;
 
-/// Coefficients of the polynomial with `N` terms nearest to the points, constant
-/// first: by the normal equations. `None` where the points do not fix them.
+/// Coefficients, constant first, of the polynomial with `N` terms that fits the points best, by the
+/// normal equations. `None` if they are singular.
 pub(super) fn least_squares<const N: usize>(points: &[(f64, f64)]) -> Option<[f64; N]> {
     if points.len() < N {
         return None;

@@ -1,7 +1,6 @@
-//! Lists of pairs: CSV, LFW's `pairs.txt`, CFP's protocol folders.
+//! Reads lists of pairs: CSV files, LFW's `pairs.txt`, CFP's protocol folders.
 //!
-//! Read line by line; a line that makes no sense is told by its number and does not hide
-//! those after it.
+//! Read line by line; a malformed line is reported with its number, and reading goes on.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -13,7 +12,7 @@ use crate::table::{self, Table};
 /// Longest line read, in bytes.
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
-/// Which comparisons of the CFP protocol.
+/// A comparison protocol of CFP.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Protocol {
     /// Frontal with frontal.
@@ -23,19 +22,19 @@ pub enum Protocol {
     FrontalProfile,
 }
 
-/// Where photos of a list are.
+/// Where the photos of a list are found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListedPhotos {
-    /// Folder that paths start at; `None` is the list's own.
+    /// Folder that relative paths start at; `None` for the list's folder.
     pub folder: Option<PathBuf>,
-    /// Which part of a CFP protocol folder.
+    /// Protocol to read from a CFP protocol folder.
     pub protocol: Protocol,
 }
 
 /// A pair of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PairRow {
-    /// Line in the list, from 1; in a protocol folder, over all files in order.
+pub struct PairListRow {
+    /// 1-based line in the list; in a protocol folder, counted over all files in order.
     pub line: u64,
     /// One photo.
     pub a: PathBuf,
@@ -43,20 +42,20 @@ pub struct PairRow {
     pub b: PathBuf,
     /// Whether both are of one person.
     pub genuine: bool,
-    /// Whose the photos are, where the list says.
+    /// Names of the people, if the list has them.
     pub subjects: Option<[String; 2]>,
 }
 
-/// A line that makes no sense.
+/// A malformed line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
-    /// Line in the list, as in [`PairRow`].
+    /// Line in the list, as in [`PairListRow`].
     pub line: u64,
     /// What is wrong with it.
     pub what: &'static str,
 }
 
-/// Why a list cannot be used.
+/// Why a list cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListError {
@@ -68,7 +67,7 @@ pub enum ListError {
         /// What the system said.
         source: io::Error,
     },
-    /// It is of no known kind.
+    /// Unknown format.
     #[error(
         "pair list {path}: neither a CSV file with the columns a,b,label, nor an LFW pairs.txt, nor a CFP protocol folder; give one of these"
     )]
@@ -78,22 +77,22 @@ pub enum ListError {
     },
 }
 
-/// A list of pairs, of whichever kind.
+/// A list of pairs in any of the formats.
 pub struct PairList {
-    kind: Kind,
+    kind: ListFormat,
     folder: PathBuf,
     line: u64,
     path: PathBuf,
 }
 
-enum Kind {
+enum ListFormat {
     Csv { reader: Box<Table>, header: csv::ByteRecord, columns: [usize; 3], record: csv::ByteRecord },
     Lfw { lines: Box<dyn BufRead> },
     Cfp { frontal: Vec<PathBuf>, second: Vec<PathBuf>, files: Vec<(PathBuf, bool)>, next: usize, lines: Vec<String> },
 }
 
 impl PairList {
-    /// Opens a list and finds out of which kind it is.
+    /// Opens a list and detects its format.
     ///
     /// # Errors
     /// [`ListError`] where the file cannot be read or has no such columns.
@@ -111,7 +110,7 @@ impl PairList {
         let first = first.trim_start_matches('\u{feff}').trim();
         let numbers = first.split_whitespace().collect::<Vec<_>>();
         let kind = if (1..=2).contains(&numbers.len()) && numbers.iter().all(|n| n.parse::<u64>().is_ok()) {
-            Kind::Lfw { lines: Box::new(file) }
+            ListFormat::Lfw { lines: Box::new(file) }
         } else {
             let (mut reader, _) = table::open(path).map_err(unreadable)?;
             let header = reader.byte_headers().map_err(io::Error::from).map_err(unreadable)?.clone();
@@ -119,7 +118,7 @@ impl PairList {
             match (column("a"), column("b"), column("label")) {
                 (Some(a), Some(b), Some(label)) => {
                     let record = csv::ByteRecord::new();
-                    Kind::Csv { reader: Box::new(reader), header, columns: [a, b, label], record }
+                    ListFormat::Csv { reader: Box::new(reader), header, columns: [a, b, label], record }
                 }
                 _ => return Err(ListError::Unknown { path: path.to_owned() }),
             }
@@ -148,19 +147,19 @@ impl PairList {
         let files =
             folders.iter().flat_map(|f| [(f.join("same.txt"), true), (f.join("diff.txt"), false)]).collect::<Vec<_>>();
         let folder = photos.folder.clone().unwrap_or(root);
-        let kind = Kind::Cfp { frontal, second, files, next: 0, lines: Vec::new() };
+        let kind = ListFormat::Cfp { frontal, second, files, next: 0, lines: Vec::new() };
         Ok(Self { kind, folder, line: 0, path: path.to_owned() })
     }
 
-    /// The next pair; `None` at the end. A failing disk is an error, never the end.
+    /// The next pair; `None` at the end. I/O errors are returned, never taken for the end.
     ///
     /// # Errors
     /// [`ListError`] where the file cannot be read further; a line that makes no sense is a
     /// [`BadLine`] in the answer.
-    pub fn next_pair(&mut self) -> Result<Option<Result<PairRow, BadLine>>, ListError> {
+    pub fn next_pair(&mut self) -> Result<Option<Result<PairListRow, BadLine>>, ListError> {
         let unreadable = |path: &Path, source| ListError::Unreadable { path: path.to_owned(), source };
         match &mut self.kind {
-            Kind::Csv { reader, header, columns, record } => {
+            ListFormat::Csv { reader, header, columns, record } => {
                 let more = reader.read_byte_record(record).map_err(io::Error::from);
                 if !more.map_err(|e| unreadable(&self.path, e))? {
                     return Ok(None);
@@ -171,7 +170,7 @@ impl PairList {
                     None => csv_row(record, *columns, self.line, &self.folder),
                 }))
             }
-            Kind::Lfw { lines } => loop {
+            ListFormat::Lfw { lines } => loop {
                 let mut line = Vec::new();
                 let read = io::Read::take(&mut *lines, LINE_BYTES_MAX).read_until(b'\n', &mut line);
                 if read.map_err(|e| unreadable(&self.path, e))? == 0 {
@@ -182,7 +181,7 @@ impl PairList {
                     return Ok(Some(lfw_row(&line, self.line, &self.folder)));
                 }
             },
-            Kind::Cfp { frontal, second, files, next, lines } => loop {
+            ListFormat::Cfp { frontal, second, files, next, lines } => loop {
                 if let Some(line) = lines.pop() {
                     self.line += 1;
                     if line.trim().is_empty() {
@@ -200,7 +199,7 @@ impl PairList {
     }
 }
 
-fn csv_row(record: &csv::ByteRecord, columns: [usize; 3], line: u64, folder: &Path) -> Result<PairRow, BadLine> {
+fn csv_row(record: &csv::ByteRecord, columns: [usize; 3], line: u64, folder: &Path) -> Result<PairListRow, BadLine> {
     let bad = |what| BadLine { line, what };
     let field = |column: usize| match record.get(column).map(<[u8]>::trim_ascii) {
         None | Some(b"") => Err(bad("a field is missing")),
@@ -214,11 +213,11 @@ fn csv_row(record: &csv::ByteRecord, columns: [usize; 3], line: u64, folder: &Pa
         "0" | "diff" | "different" | "impostor" | "false" | "nonmatch" | "non-mated" => false,
         _ => return Err(bad("the label is none of 1, same, genuine, 0, diff, impostor")),
     };
-    Ok(PairRow { line, a: folder.join(&*field(a)?), b: folder.join(&*field(b)?), genuine, subjects: None })
+    Ok(PairListRow { line, a: folder.join(&*field(a)?), b: folder.join(&*field(b)?), genuine, subjects: None })
 }
 
 /// `name n m`, or `name n other m`: photos are `name/name_000n.jpg`.
-fn lfw_row(line: &[u8], number: u64, folder: &Path) -> Result<PairRow, BadLine> {
+fn lfw_row(line: &[u8], number: u64, folder: &Path) -> Result<PairListRow, BadLine> {
     let bad = |what| BadLine { line: number, what };
     let text = std::str::from_utf8(line).map_err(|_| bad("the line is not UTF-8 text; save the list as UTF-8"))?;
     let fields: Vec<&str> = text.split_whitespace().collect();
@@ -231,7 +230,7 @@ fn lfw_row(line: &[u8], number: u64, folder: &Path) -> Result<PairRow, BadLine> 
         let number: u32 = number.parse().map_err(|_| bad("a photo's number is not a number"))?;
         Ok(folder.join(name).join(format!("{name}_{number:04}.jpg")))
     };
-    Ok(PairRow {
+    Ok(PairListRow {
         line: number,
         a: photo(one, n)?,
         b: photo(other, m)?,
@@ -248,7 +247,7 @@ fn cfp_row(
     frontal: &[PathBuf],
     second: &[PathBuf],
     folder: &Path,
-) -> Result<PairRow, BadLine> {
+) -> Result<PairListRow, BadLine> {
     let bad = |what| BadLine { line: number, what };
     let photo = |list: &[PathBuf], index: Option<&str>| -> Result<PathBuf, BadLine> {
         let index: usize = index
@@ -265,14 +264,14 @@ fn cfp_row(
         name.map(|name| name.to_string_lossy().into_owned()).ok_or_else(|| bad("a photo lies in nobody's folder"))
     };
     let subjects = Some([of(&a)?, of(&b)?]);
-    Ok(PairRow { line: number, a: folder.join(a), b: folder.join(b), genuine, subjects })
+    Ok(PairListRow { line: number, a: folder.join(a), b: folder.join(b), genuine, subjects })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rows(path: &Path, photos: &ListedPhotos) -> Vec<Result<PairRow, BadLine>> {
+    fn rows(path: &Path, photos: &ListedPhotos) -> Vec<Result<PairListRow, BadLine>> {
         let mut list = PairList::open(path, photos).unwrap();
         std::iter::from_fn(|| list.next_pair().unwrap()).collect()
     }
@@ -325,11 +324,11 @@ mod tests {
         for (protocol, second) in [(Protocol::FrontalFrontal, frontal[1]), (Protocol::FrontalProfile, "001/profile/01")]
         {
             let rows = rows(folder.path(), &ListedPhotos { folder: None, protocol });
-            let same = rows[0].as_ref().unwrap();
-            assert!(same.genuine && same.b == root.join(image(second)));
-            assert_eq!(same.subjects, Some(["001".to_owned(), "001".to_owned()]));
-            let different = rows[1].as_ref().unwrap();
-            assert!(!different.genuine && different.line == 2);
+            let same_person = rows[0].as_ref().unwrap();
+            assert!(same_person.genuine && same_person.b == root.join(image(second)));
+            assert_eq!(same_person.subjects, Some(["001".to_owned(), "001".to_owned()]));
+            let two_people = rows[1].as_ref().unwrap();
+            assert!(!two_people.genuine && two_people.line == 2);
             assert_eq!(rows[2].as_ref().unwrap_err().line, 3);
         }
     }

@@ -1,97 +1,103 @@
-//! The comparisons of a set, made once and looked at from many sides.
+//! The comparisons of a set: all counted in histograms, those near errors kept individually, for
+//! any number of analyses.
 
 use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::groups::{Groups, Holdings, Terms};
+use super::groups::{ComparisonRules, PhotoCounts, PhotoGroups};
 use super::histogram::{Histogram, WEIGHT, bin};
-use super::pairs::{AllPairs, Listed, ListedPair, Pair, PairSource, collect, histograms};
+use super::pairs::{AllPairs, ComparisonSource, ListedComparisons, ListedPair, ScoredComparison, collect, histograms};
 use super::set::PhotoSet;
-use super::view::{Totals, View};
-use crate::matching::Weighed;
+use super::view::{ComparisonView, Totals};
+use crate::matching::Weighting;
 
-/// Impostor comparisons held one by one: 256 MiB of them.
+/// Most impostor comparisons kept individually: 256 MiB of them.
 const IMPOSTORS_HELD_MAX: u64 = 8 << 20;
-/// FMR down from which they are held; intervals are given up to half of it.
+/// Impostor comparisons are kept from the threshold of this FMR up; intervals are given for FMRs up
+/// to half of it.
 const FMR_HELD: f64 = 0.1;
-/// Genuine comparisons held one by one, those with the lowest scores.
+/// Most genuine comparisons kept individually, those with the lowest scores.
 const GENUINE_HELD_MAX: u64 = 8 << 20;
 
-/// What is compared.
+/// Which comparisons are made.
 #[derive(Debug, Clone, Copy)]
-pub enum Plan<'a> {
-    /// Every photo with every other; where those are more than so many, a sample of
-    /// the impostor pairs.
+pub enum ComparisonPlan<'a> {
+    /// Every photo with every other; beyond `comparisons_max`, a sample of the impostor pairs.
     AllPairs {
         /// Most comparisons made.
         comparisons_max: u64,
-        /// Fixes the sample.
+        /// Seed of the sample.
         seed: u64,
     },
     /// The pairs of a list.
     Listed(&'a [ListedPair]),
 }
 
-/// Comparisons of a set: all of them counted, those that decide errors held.
+/// Comparisons of a set: all counted, those near errors kept individually.
 pub struct Material<'a> {
     set: &'a PhotoSet,
-    plan: Plan<'a>,
-    terms: Terms<'a>,
+    plan: ComparisonPlan<'a>,
+    rules: ComparisonRules<'a>,
     /// All genuine scores.
     pub genuine: Histogram,
     /// All impostor scores.
     pub impostor: Histogram,
-    /// Whether impostor comparisons are a sample of those there could be.
+    /// Whether the impostor comparisons are a sample of the possible ones.
     pub is_sample: bool,
-    genuine_held: Vec<Pair>,
-    impostor_held: Vec<Pair>,
-    /// The lowest bin of impostor comparisons held.
+    genuine_held: Vec<ScoredComparison>,
+    impostor_held: Vec<ScoredComparison>,
+    /// Impostor comparisons are kept from this bin up.
     impostor_from: i32,
     share: f64,
 }
 
 impl<'a> Material<'a> {
-    /// Makes the comparisons, twice: to count them, then to hold those that matter.
-    pub fn make(set: &'a PhotoSet, plan: Plan<'a>) -> Self {
-        Self::make_on(Terms::default(), set, plan)
+    /// Makes the comparisons in two passes: the first counts all, the second keeps those near
+    /// errors.
+    pub fn make(set: &'a PhotoSet, plan: ComparisonPlan<'a>) -> Self {
+        Self::make_with(ComparisonRules::default(), set, plan)
     }
 
-    /// The same on other terms. A list says itself what is compared: it has none.
-    pub fn make_on(terms: Terms<'a>, set: &'a PhotoSet, plan: Plan<'a>) -> Self {
+    /// As [`Self::make`] with other rules of comparison. They do not apply to a list, which defines
+    /// its comparisons itself.
+    pub fn make_with(rules: ComparisonRules<'a>, set: &'a PhotoSet, plan: ComparisonPlan<'a>) -> Self {
         match plan {
-            Plan::Listed(pairs) => Self::from_source(Terms::default(), set, plan, &Listed { set, pairs }, false),
-            Plan::AllPairs { comparisons_max, seed } => {
-                let source = AllPairs::new(set, |_| true, comparisons_max, seed).on(terms);
-                Self::from_source(terms, set, plan, &source, source.is_sample())
+            ComparisonPlan::Listed(pairs) => {
+                Self::from_source(ComparisonRules::default(), set, plan, &ListedComparisons { set, pairs }, false)
+            }
+            ComparisonPlan::AllPairs { comparisons_max, seed } => {
+                let source = AllPairs::new(set, |_| true, comparisons_max, seed).with_rules(rules);
+                Self::from_source(rules, set, plan, &source, source.is_sample())
             }
         }
     }
 
     fn from_source(
-        terms: Terms<'a>,
+        rules: ComparisonRules<'a>,
         set: &'a PhotoSet,
-        plan: Plan<'a>,
-        source: &impl PairSource,
+        plan: ComparisonPlan<'a>,
+        source: &impl ComparisonSource,
         is_sample: bool,
     ) -> Self {
         let [genuine, impostor] = histograms(source);
         let most = ((impostor.count() as f64 * FMR_HELD).ceil() as u64).clamp(1000, IMPOSTORS_HELD_MAX);
         let impostor_from = impostor.holding_above(most).map_or(i32::MIN, |(at, held)| {
-            // Many ties at the edge would go beyond the bound.
+            // Many ties at the edge could exceed the bound.
             if held <= IMPOSTORS_HELD_MAX { at } else { at + 1 }
         });
         let genuine_below = genuine.holding_below(GENUINE_HELD_MAX).map_or(i32::MAX, |(at, _)| at);
         let held = collect(source, |pair, bin| if pair.genuine { bin < genuine_below } else { bin >= impostor_from });
         let (mut genuine_held, mut impostor_held): (Vec<_>, Vec<_>) = held.into_iter().partition(|p| p.genuine);
-        // Rows are done in any order; what is read from here on is in one.
-        let order = |x: &Pair, y: &Pair| (bin(x.score), x.a, x.b).cmp(&(bin(y.score), y.a, y.b));
+        // Rows were processed in arbitrary order; sorting makes the result deterministic.
+        let order =
+            |x: &ScoredComparison, y: &ScoredComparison| (bin(x.score), x.a, x.b).cmp(&(bin(y.score), y.a, y.b));
         genuine_held.par_sort_unstable_by(order);
         impostor_held.par_sort_unstable_by(|x, y| order(y, x));
         let mut material = Self {
             set,
             plan,
-            terms,
+            rules,
             genuine,
             impostor,
             is_sample,
@@ -106,11 +112,11 @@ impl<'a> Material<'a> {
         material
     }
 
-    /// Genuine and impostor comparisons there could be between photos.
+    /// Number of possible genuine and impostor comparisons between photos.
     fn possible(&self, photos: impl Iterator<Item = u32>) -> (u64, u64) {
-        let key = |photo: u32| (self.terms.cell(photo), self.set.subject(photo));
+        let key = |photo: u32| (self.rules.comparison_group(photo), self.set.subject(photo));
         let (mut genuine, mut impostor) = (0, 0);
-        for group in Holdings::count(photos.map(key)).by_group() {
+        for group in PhotoCounts::count(photos.map(key)).by_group() {
             let sum: u64 = group.iter().map(|(_, n)| n).sum();
             genuine += group.iter().map(|(_, n)| n * n.saturating_sub(1) / 2).sum::<u64>();
             impostor += (sum * sum - group.iter().map(|(_, n)| n * n).sum::<u64>()) / 2;
@@ -118,12 +124,12 @@ impl<'a> Material<'a> {
         (genuine, impostor)
     }
 
-    /// On which terms comparisons were made.
-    pub fn terms(&self) -> Terms<'a> {
-        self.terms
+    /// Rules by which comparisons were made.
+    pub fn rules(&self) -> ComparisonRules<'a> {
+        self.rules
     }
 
-    /// Whether every impostor comparison that reaches `bin` is held.
+    /// Whether every impostor comparison in `bin` or above is kept.
     pub fn holds(&self, bin: i32) -> bool {
         bin >= self.impostor_from
     }
@@ -137,15 +143,20 @@ impl<'a> Material<'a> {
     pub fn genuine_pairs(&self) -> Vec<(u32, u32)> {
         let made = |photo: u32| self.set.template(photo).is_some();
         match self.plan {
-            Plan::Listed(pairs) => {
+            ComparisonPlan::Listed(pairs) => {
                 pairs.iter().filter(|p| p.genuine && made(p.a) && made(p.b)).map(|p| (p.a, p.b)).collect()
             }
-            Plan::AllPairs { .. } => {
+            ComparisonPlan::AllPairs { .. } => {
                 let mut all = Vec::new();
                 for own in self.set.by_subject(|_| true) {
                     for (i, &b) in own.iter().enumerate() {
-                        let cell = self.terms.cell(b);
-                        all.extend(own[..i].iter().filter(|&&a| self.terms.cell(a) == cell).map(|&a| (a, b)));
+                        let comparison_group = self.rules.comparison_group(b);
+                        all.extend(
+                            own[..i]
+                                .iter()
+                                .filter(|&&a| self.rules.comparison_group(a) == comparison_group)
+                                .map(|&a| (a, b)),
+                        );
                     }
                 }
                 all
@@ -153,53 +164,53 @@ impl<'a> Material<'a> {
         }
     }
 
-    /// Genuine comparisons held, the lowest first.
-    pub fn genuine_held(&self) -> &[Pair] {
+    /// Genuine comparisons kept, in ascending order of score.
+    pub fn genuine_held(&self) -> &[ScoredComparison] {
         &self.genuine_held
     }
 
-    /// Impostor comparisons held, the highest first.
-    pub fn impostor_held(&self) -> &[Pair] {
+    /// Impostor comparisons kept, in descending order of score.
+    pub fn impostor_held(&self) -> &[ScoredComparison] {
         &self.impostor_held
     }
 
     /// The comparisons between photos that `include` lets through.
-    pub fn view(&self, include: impl Fn(u32) -> bool + Copy) -> View {
+    pub fn view(&self, include: impl Fn(u32) -> bool + Copy) -> ComparisonView {
         self.view_of(|_| 0, include)
     }
 
-    /// The comparisons of two photos of one group, of whichever.
-    pub fn within(&self, groups: &Groups) -> View {
+    /// The comparisons between photos of the same group.
+    pub fn within(&self, groups: &PhotoGroups) -> ComparisonView {
         self.view_of(|photo| groups.group(photo), |_| true)
     }
 
     /// All comparisons.
-    pub fn whole(&self) -> View {
+    pub fn whole(&self) -> ComparisonView {
         self.view(|_| true)
     }
 
     /// The comparisons of two photos with the same `group` that `include` lets through.
-    fn view_of(&self, group: impl Fn(u32) -> u32 + Copy, include: impl Fn(u32) -> bool + Copy) -> View {
-        let keep = |p: &Pair| include(p.a) && include(p.b) && group(p.a) == group(p.b);
-        let filter = |pairs: &[Pair]| pairs.iter().filter(|p| keep(p)).copied().collect::<Vec<_>>();
+    fn view_of(&self, group: impl Fn(u32) -> u32 + Copy, include: impl Fn(u32) -> bool + Copy) -> ComparisonView {
+        let keep = |p: &ScoredComparison| include(p.a) && include(p.b) && group(p.a) == group(p.b);
+        let filter = |pairs: &[ScoredComparison]| pairs.iter().filter(|p| keep(p)).copied().collect::<Vec<_>>();
         let (genuine, impostor) = (filter(&self.genuine_held), filter(&self.impostor_held));
-        let (set, terms, subjects) = (self.set, self.terms, self.set.subjects());
+        let (set, rules, subjects) = (self.set, self.rules, self.set.subjects());
         let grouped = || {
-            // What comparisons stay in: of the terms, and of the view.
+            // Photos are compared within the groups of the rules and of the view.
             let mut numbers: HashMap<(u32, u32), u32> = HashMap::new();
-            let cells: Vec<u32> = (0..set.len() as u32)
+            let comparison_groups: Vec<u32> = (0..set.len() as u32)
                 .map(|photo| {
                     let next = numbers.len() as u32;
-                    *numbers.entry((terms.cell(photo), group(photo))).or_insert(next)
+                    *numbers.entry((rules.comparison_group(photo), group(photo))).or_insert(next)
                 })
                 .collect();
             let photos = set.with_template().filter(|&photo| include(photo));
-            let held = Holdings::count(photos.map(|photo| (cells[photo as usize], set.subject(photo))));
-            (cells, held)
+            let held = PhotoCounts::count(photos.map(|photo| (comparison_groups[photo as usize], set.subject(photo))));
+            (comparison_groups, held)
         };
-        let (totals, cells, held) = match self.plan {
-            Plan::AllPairs { .. } if terms.within.is_none() && terms.weighed == Weighed::Comparisons => {
-                let (cells, held) = grouped();
+        let (totals, comparison_groups, held) = match self.plan {
+            ComparisonPlan::AllPairs { .. } if rules.within.is_none() && rules.weighed == Weighting::Comparisons => {
+                let (comparison_groups, held) = grouped();
                 match held.by_group().len() {
                     0 | 1 => {
                         let totals = match Totals::all_pairs(&self.photos_by_subject(include)) {
@@ -208,35 +219,35 @@ impl<'a> Material<'a> {
                             }
                             other => other,
                         };
-                        return View::new(&genuine, &impostor, totals, subjects);
+                        return ComparisonView::new(&genuine, &impostor, totals, subjects);
                     }
-                    _ => (self.groups(&held), cells, held),
+                    _ => (self.groups(&held), comparison_groups, held),
                 }
             }
-            Plan::AllPairs { .. } => {
-                let (cells, held) = grouped();
-                (self.groups(&held), cells, held)
+            ComparisonPlan::AllPairs { .. } => {
+                let (comparison_groups, held) = grouped();
+                (self.groups(&held), comparison_groups, held)
             }
-            Plan::Listed(pairs) => {
+            ComparisonPlan::Listed(pairs) => {
                 let made = |photo: u32| set.template(photo).is_some();
                 let pairs = pairs
                     .iter()
                     .filter(|p| include(p.a) && include(p.b) && group(p.a) == group(p.b) && made(p.a) && made(p.b));
                 let totals = Totals::counted(pairs.map(|p| (set.subject(p.a), set.subject(p.b), p.genuine)));
-                return View::new(&genuine, &impostor, totals, subjects);
+                return ComparisonView::new(&genuine, &impostor, totals, subjects);
             }
         };
-        match terms.weighed {
-            Weighed::Comparisons => View::new(&genuine, &impostor, totals, subjects),
-            Weighed::People => View::weighed(&genuine, &impostor, totals, subjects, |pair| {
-                let shared = held.sharing(cells[pair.a as usize], pair.subject_a, pair.subject_b);
+        match rules.weighed {
+            Weighting::Comparisons => ComparisonView::new(&genuine, &impostor, totals, subjects),
+            Weighting::People => ComparisonView::weighed(&genuine, &impostor, totals, subjects, |pair| {
+                let shared = held.sharing(comparison_groups[pair.a as usize], pair.subject_a, pair.subject_b);
                 ((WEIGHT + shared / 2) / shared).max(1)
             }),
         }
     }
 
-    fn groups(&self, held: &Holdings) -> Totals {
-        Totals::Groups { groups: held.by_group(), weighed: self.terms.weighed, share: self.share }
+    fn groups(&self, held: &PhotoCounts) -> Totals {
+        Totals::Groups { groups: held.by_group(), weighed: self.rules.weighed, share: self.share }
     }
 
     /// Photos with a template per subject.
@@ -248,15 +259,15 @@ impl<'a> Material<'a> {
         counts
     }
 
-    /// Genuine and impostor comparisons that were to be made: those made, and those
-    /// that a failure to acquire left without a score.
+    /// Number of genuine and impostor comparison attempts, including those without a score because
+    /// of a failure to acquire.
     pub fn attempts(&self) -> (u64, u64) {
         match self.plan {
-            Plan::Listed(pairs) => {
+            ComparisonPlan::Listed(pairs) => {
                 let genuine = pairs.iter().filter(|p| p.genuine).count() as u64;
                 (genuine, pairs.len() as u64 - genuine)
             }
-            Plan::AllPairs { .. } => {
+            ComparisonPlan::AllPairs { .. } => {
                 let (genuine, possible) = self.possible(0..self.set.len() as u32);
                 (genuine, (possible as f64 * self.share).round() as u64)
             }
@@ -270,7 +281,7 @@ mod tests {
     use super::super::view::Bootstrap;
     use super::*;
 
-    const ALL: Plan<'_> = Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 };
+    const ALL: ComparisonPlan<'_> = ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 };
 
     #[test]
     fn a_view_of_some_photos_is_what_those_alone_would_give() {
@@ -299,7 +310,7 @@ mod tests {
     fn a_sample_gives_about_the_rates_of_all() {
         let set = made_up(150, 3, 0.6);
         let all = Material::make(&set, ALL);
-        let sample = Material::make(&set, Plan::AllPairs { comparisons_max: 30_000, seed: 4 });
+        let sample = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: 30_000, seed: 4 });
         assert!(sample.is_sample && !all.is_sample);
         let (all, view) = (all.whole(), sample.whole());
         assert!((view.counted().impostor_total - sample.impostor.count() as f64).abs() < 1.0);
@@ -316,7 +327,7 @@ mod tests {
         let pairs: Vec<ListedPair> = [(0, 1, true), (2, 3, true), (0, 2, false), (1, 5, false)]
             .map(|(a, b, genuine)| ListedPair { a, b, genuine })
             .to_vec();
-        let material = Material::make(&set, Plan::Listed(&pairs));
+        let material = Material::make(&set, ComparisonPlan::Listed(&pairs));
         let view = material.whole();
         let rates = view.counted();
         assert_eq!((rates.genuine_total, rates.impostor_total, material.attempts()), (2.0, 2.0, (2, 2)));

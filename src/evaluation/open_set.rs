@@ -1,32 +1,32 @@
-//! 1:N: is somebody found who is enrolled, and nobody who is not?
+//! Open-set identification test: FPIR and FNIR of 1:N searches, and their projection to larger
+//! galleries.
 //!
-//! An *open-set* test (ISO/IEC 19795-1): half of the people are enrolled with one photo
-//! each; the other photos of those are *mated* searches, the photos of the other half
-//! *non-mated* ones. FPIR is the share of non-mated searches that find anybody, FNIR
-//! the share of mated searches that do not find their own. Several splits are drawn,
-//! so that everybody is enrolled in some and not in others; an error of one photo in
-//! several splits is one error for the rule of 30.
+//! An *open-set* test (ISO/IEC 19795-1): half of the people are enrolled with one photo each; the
+//! other photos of those are *mated* searches, the photos of the other half *non-mated* ones. FPIR
+//! is the share of non-mated searches that find anybody, FNIR the share of mated searches that do
+//! not find their own. Several random splits are made, so that each person is enrolled in some and
+//! not in others; errors of one photo in several splits count once for the rule of 30.
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::histogram::{bin, edge};
-use super::pairs::Pair;
+use super::pairs::ScoredComparison;
 use super::rates::{Rate, too_few};
 use super::set::PhotoSet;
-use super::view::{Bootstrap, ERRORS_MIN, NOBODY, Totals, View, interval};
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, NOBODY, Totals, interval};
 use crate::matching::{Curve, Dot};
 use crate::random::SplitMix;
 
 /// FPIRs that FNIR is reported at.
 const FPIRS: [f64; 4] = [0.1, 0.03, 0.01, 0.001];
-/// Splits drawn.
+/// Number of random splits.
 const SPLITS: u64 = 10;
-/// Most people enrolled in a split.
+/// Most people enrolled per split.
 const GALLERY_MAX: usize = 10_000;
-/// Most searches of a kind in a split.
+/// Most mated and most non-mated searches per split.
 const SEARCHES_MAX: usize = 5_000;
-/// FPIR that [`project`] asks for.
+/// FPIR of projections.
 pub(super) const PROJECTED_FPIR: f64 = 0.01;
 
 /// The open-set test.
@@ -34,13 +34,14 @@ pub(super) const PROJECTED_FPIR: f64 = 0.01;
 pub struct OpenSet {
     /// People enrolled, one photo each.
     pub gallery: usize,
-    /// Splits drawn.
+    /// Number of random splits.
     pub splits: u64,
-    /// Searches for somebody who is enrolled, over all splits.
+    /// Mated searches (the person is enrolled), over all splits.
     pub mated_searches: u64,
-    /// Searches for somebody who is not.
+    /// Non-mated searches (the person is not enrolled), over all splits.
     pub non_mated_searches: u64,
-    /// Share of mated searches whose best candidate is the right one.
+    /// Rank-1 identification rate: share of mated searches whose best candidate is the right
+    /// person.
     pub rank_one: Option<f64>,
     /// Lower end of its 95 % interval.
     pub rank_one_low: Option<f64>,
@@ -53,34 +54,34 @@ pub struct OpenSet {
 /// FNIR at an FPIR.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FnirAtFpir {
-    /// Share of non-mated searches that find anybody.
+    /// FPIR: share of non-mated searches that return anybody.
     pub fpir: f64,
-    /// The lowest threshold that keeps it; `None` where it is not resolved.
+    /// The lowest threshold with at most this FPIR; `None` if it rests on too few errors.
     pub threshold: Option<f32>,
-    /// Photos whose search finds a wrong person.
+    /// Non-mated photos whose search returns anybody.
     pub false_positives: u64,
-    /// Share of mated searches that do not find their own.
+    /// FNIR: share of mated searches that do not return the person.
     pub fnir: Rate,
-    /// Why there is none.
+    /// Why there is no rate.
     pub not_resolved: Option<String>,
 }
 
-/// What to expect of a larger gallery.
+/// Expected error rates with a larger gallery.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Projection {
-    /// Whose threshold: `these comparisons`, or the calibration's curve: `pooled`, or the
+pub struct GalleryProjection {
+    /// Source of the threshold: `these comparisons`, or the calibration's curve, `pooled` or the
     /// name of its worst group.
     pub curve: String,
-    /// Templates in it, one per person.
+    /// Size of the gallery: templates, one per person.
     pub gallery: u64,
     /// FPIR asked for.
     pub fpir: f64,
-    /// The FMR that takes: 1 − (1 − FMR)ᴺ = FPIR.
+    /// The FMR needed for it: 1 − (1 − FMR)ᴺ = FPIR.
     pub fmr: f64,
     /// The threshold for it, by that curve.
     pub threshold: f32,
-    /// By how many powers of ten that FMR is below the last that was counted; 0 where
-    /// it was counted.
+    /// By how many powers of ten that FMR is below the lowest counted one; 0 if it is not
+    /// extrapolated.
     pub decades_extrapolated: f64,
     /// Share of mated searches expected to miss.
     pub fnir: Option<f64>,
@@ -88,35 +89,36 @@ pub struct Projection {
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
-    /// Why there is none.
+    /// Why there is no rate.
     pub not_resolved: Option<String>,
 }
 
-/// One search.
-struct Search {
+/// Result of one search.
+struct OpenSetSearch {
     photo: u32,
     subject: u32,
-    /// Score with the own enrolled photo.
+    /// Score with the person's own enrolled photo; `None` for non-mated searches.
     mate: Option<f32>,
-    /// Best score with anybody else's.
+    /// Highest score with an enrolled photo of another person.
     other: f32,
 }
 
-/// Runs the test; `None` with fewer than four people, or nobody with two photos.
+/// Runs the test; `None` with fewer than four people, or if nobody has two photos.
 pub fn open_set(set: &PhotoSet, bootstrap: Bootstrap) -> Option<OpenSet> {
-    let splits: Vec<(usize, Vec<Search>)> = (0..SPLITS).filter_map(|n| split(set, bootstrap.seed, n)).collect();
+    let splits: Vec<(usize, Vec<OpenSetSearch>)> = (0..SPLITS).filter_map(|n| split(set, bootstrap.seed, n)).collect();
     let gallery = splits.first()?.0;
-    let searches: Vec<Search> = splits.into_iter().flat_map(|(_, searches)| searches).collect();
-    let pair = |search: &Search, score, genuine| {
+    let searches: Vec<OpenSetSearch> = splits.into_iter().flat_map(|(_, searches)| searches).collect();
+    let pair = |search: &OpenSetSearch, score, genuine| {
         let (subject_a, subject_b) = (search.subject, if genuine { search.subject } else { NOBODY });
-        Pair { score, a: search.photo, b: search.photo, subject_a, subject_b, genuine }
+        ScoredComparison { score, a: search.photo, b: search.photo, subject_a, subject_b, genuine }
     };
-    let mated: Vec<Pair> = searches.iter().filter_map(|s| Some(pair(s, s.mate?, true))).collect();
-    let others: Vec<Pair> = searches.iter().filter(|s| s.mate.is_none()).map(|s| pair(s, s.other, false)).collect();
-    let totals = |pairs: &[Pair], more: &[Pair]| {
+    let mated: Vec<ScoredComparison> = searches.iter().filter_map(|s| Some(pair(s, s.mate?, true))).collect();
+    let others: Vec<ScoredComparison> =
+        searches.iter().filter(|s| s.mate.is_none()).map(|s| pair(s, s.other, false)).collect();
+    let totals = |pairs: &[ScoredComparison], more: &[ScoredComparison]| {
         Totals::counted(pairs.iter().chain(more).map(|p| (p.subject_a, p.subject_b, p.genuine)))
     };
-    let view = View::new(&mated, &others, totals(&mated, &others), set.subjects());
+    let view = ComparisonView::new(&mated, &others, totals(&mated, &others), set.subjects());
     let rates = view.counted();
     let repeated = view.repeat(bootstrap, |_, rates| FPIRS.map(|fpir| rates.fnmr_at(fpir)));
 
@@ -127,16 +129,17 @@ pub fn open_set(set: &PhotoSet, bootstrap: Bootstrap) -> Option<OpenSet> {
         let misses = resolved.map_or(0, |at| photos(mated.iter().filter(|p| bin(p.score) < at)));
         let ends = interval(repeated.iter().map(|row| row[i]));
         let mut fnir = Rate::new(misses, mated.len() as u64, ends);
-        // The rate is of searches; the errors named are of photos.
+        // The rate is over searches; the number of errors is that of distinct photos.
         fnir.rate = fnir.rate.and(resolved).and_then(|at| rates.fnmr(at));
         let why = resolved.is_none().then(|| too_few(false_positives, "photos with a false positive"));
         FnirAtFpir { fpir, threshold: resolved.map(edge), false_positives, fnir, not_resolved: why }
     });
 
-    // Rank one is missed where another scores as high: a margin of one for each who is.
-    let ranks: Vec<Pair> =
+    // Rank one is missed if another person scores at least as high; hits are given the score 1,
+    // misses −1.
+    let ranks: Vec<ScoredComparison> =
         searches.iter().filter_map(|s| Some(pair(s, if s.mate? > s.other { 1.0 } else { -1.0 }, true))).collect();
-    let rank_view = View::new(&ranks, &[], totals(&ranks, &[]), set.subjects());
+    let rank_view = ComparisonView::new(&ranks, &[], totals(&ranks, &[]), set.subjects());
     let ends = interval(rank_view.repeat(bootstrap, |_, rates| rates.fnmr(0)));
     Some(OpenSet {
         gallery,
@@ -150,16 +153,16 @@ pub fn open_set(set: &PhotoSet, bootstrap: Bootstrap) -> Option<OpenSet> {
     })
 }
 
-/// Different photos.
-fn photos<'a>(pairs: impl Iterator<Item = &'a Pair>) -> u64 {
+/// Number of distinct photos.
+fn photos<'a>(pairs: impl Iterator<Item = &'a ScoredComparison>) -> u64 {
     let mut photos: Vec<u32> = pairs.map(|p| p.a).collect();
     photos.sort_unstable();
     photos.dedup();
     photos.len() as u64
 }
 
-/// Who is enrolled, and all searches of one split.
-fn split(set: &PhotoSet, seed: u64, number: u64) -> Option<(usize, Vec<Search>)> {
+/// Size of the gallery and all searches of one split.
+fn split(set: &PhotoSet, seed: u64, number: u64) -> Option<(usize, Vec<OpenSetSearch>)> {
     let mut random = SplitMix::stream(seed ^ 0x0570, number);
     let own = set.by_subject(|_| true);
     let (mut several, mut single): (Vec<usize>, Vec<usize>) =
@@ -185,9 +188,9 @@ fn split(set: &PhotoSet, seed: u64, number: u64) -> Option<(usize, Vec<Search>)>
         searches.truncate(SEARCHES_MAX);
     }
     let dot = Dot::best();
-    let search = |photo: u32| -> Option<Search> {
+    let search = |photo: u32| -> Option<OpenSetSearch> {
         let (probe, subject) = (set.template(photo)?, set.subject(photo));
-        let mut found = Search { photo, subject, mate: None, other: f32::MIN };
+        let mut found = OpenSetSearch { photo, subject, mate: None, other: f32::MIN };
         for &reference in &gallery {
             let score = dot.score(probe.vector(), set.template(reference)?.vector());
             if set.subject(reference) == subject {
@@ -202,15 +205,21 @@ fn split(set: &PhotoSet, seed: u64, number: u64) -> Option<(usize, Vec<Search>)>
     Some((gallery.len(), searches.into_par_iter().filter_map(search).collect()))
 }
 
-/// What to expect of a gallery of `gallery` people with one template each, at an FPIR
-/// of 1 % and the threshold that `curve` gives for it, which is called `of`; misses are
-/// those of the comparisons in `view`.
-pub fn project(view: &View, of: &str, curve: &Curve, gallery: u64, bootstrap: Bootstrap) -> Projection {
+/// What to expect of a gallery of `gallery` people with one template each, at an FPIR of 1 % and
+/// the threshold that `curve` gives for it, which is reported as `of`. FNIR is taken from the
+/// genuine comparisons in `view`.
+pub fn project(
+    view: &ComparisonView,
+    of: &str,
+    curve: &Curve,
+    gallery: u64,
+    bootstrap: Bootstrap,
+) -> GalleryProjection {
     let fpir = PROJECTED_FPIR;
-    // −expm1(ln1p(−x)/N) keeps its digits where N is large.
+    // −expm1(ln1p(−x)/N) is accurate for large N.
     let fmr = -((-fpir).ln_1p() / gallery.max(1) as f64).exp_m1();
     let decades = (curve.fmr_supported() / fmr).log10().max(0.0);
-    let mut projection = Projection {
+    let mut projection = GalleryProjection {
         curve: of.to_owned(),
         gallery,
         fpir,
@@ -246,8 +255,8 @@ pub fn project(view: &View, of: &str, curve: &Curve, gallery: u64, bootstrap: Bo
 
 #[cfg(test)]
 mod tests {
-    use super::super::fit::{About, fit_curve};
-    use super::super::material::{Material, Plan};
+    use super::super::fit::{CurveDescription, fit_curve};
+    use super::super::material::{ComparisonPlan, Material};
     use super::super::pairs::AllPairs;
     use super::super::set::tests::made_up;
     use super::*;
@@ -284,8 +293,8 @@ mod tests {
     #[test]
     fn a_larger_gallery_takes_a_higher_score_and_says_how_far_it_guesses() {
         let set = made_up(80, 4, 0.6);
-        let curve = fit_curve(&AllPairs::new(&set, |_| true, u64::MAX, 0), 80, About::passing()).unwrap();
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let curve = fit_curve(&AllPairs::new(&set, |_| true, u64::MAX, 0), 80, CurveDescription::unlabelled()).unwrap();
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let to = |gallery| project(&material.whole(), "own", &curve, gallery, BOOTSTRAP);
         let (one, hundred) = (to(1), to(100));
         assert!((one.fmr - 0.01).abs() < 1e-12 && one.decades_extrapolated == 0.0);

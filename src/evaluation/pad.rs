@@ -1,11 +1,11 @@
-//! Presentation attack detection: which attacks pass, who is taken for one?
+//! Presentation attack detection testing (ISO/IEC 30107-3): APCER and BPCER.
 //!
-//! ISO/IEC 30107-3: APCER is the share of presentations of one attack type (PAI species)
-//! classified as bona fide; the worst type is the headline, never a mean over types.
-//! BPCER is the share of bona fide presentations classified as attacks.
+//! APCER is the share of presentations of one attack type (PAI species) classified as bona fide;
+//! the highest APCER of any type is reported, never a mean over types. BPCER is the share of bona
+//! fide presentations classified as attacks.
 //!
-//! Where fewer than 30 errors were seen there is no rate, but an upper limit: of
-//! presentations, as if they were independent, and of people.
+//! With fewer than 30 errors there is no rate but upper confidence limits: for presentations, as if
+//! they were independent, and for people.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +14,9 @@ use serde::Serialize;
 use super::binomial::upper_limit;
 use super::histogram::{bin, edge};
 use super::pad_frames::FramesReport;
-use super::pairs::Pair;
+use super::pairs::ScoredComparison;
 use super::rates::{Rate, too_few};
-use super::view::{Bootstrap, ERRORS_MIN, Totals, View, interval};
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Totals, interval};
 
 /// APCERs that BPCER is reported at.
 const APCERS: [f64; 2] = [0.05, 0.1];
@@ -26,59 +26,59 @@ const APCERS: [f64; 2] = [0.05, 0.1];
 pub struct Presentation {
     /// The attack type; `None` is bona fide.
     pub attack: Option<String>,
-    /// Whose; presentations of one person are not independent.
+    /// The person; presentations of one person are not independent.
     pub subject: u32,
-    /// 0…1, 1 is live; `None` where no face was found.
+    /// Liveness score, 0…1, 1 is live; `None` if no face was found.
     pub score: Option<f32>,
 }
 
-/// The report.
+/// Result of a presentation attack detection test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PadReport {
-    /// Scores at or above it are taken for live.
+    /// Scores at or above it are classified as bona fide.
     pub threshold: f32,
     /// Bona fide presentations.
     pub bona_fide: u64,
     /// Attack presentations.
     pub attacks: u64,
-    /// Presentations without a face, by attack type (`bona_fide` for those): they are
-    /// no comparison here, an attack that shows no face does not pass.
+    /// Presentations without a detected face, by attack type (`bona_fide` for bona fide ones). They
+    /// are excluded from the rates: an attack without a face cannot succeed.
     pub no_response: BTreeMap<String, u64>,
-    /// Share of bona fide presentations below the threshold.
+    /// BPCER: share of bona fide presentations below the threshold.
     pub bpcer: Rate,
-    /// What can be said where that is not resolved.
-    pub bpcer_limits: Option<Limits>,
-    /// The attack type with the highest APCER that is resolved.
+    /// Upper limits if the rate rests on too few errors.
+    pub bpcer_limits: Option<ConfidenceLimits>,
+    /// The attack type with the highest APCER among those with enough errors.
     pub worst_attack: Option<String>,
     /// By attack type.
     pub apcer: Vec<AttackRate>,
-    /// BPCER at thresholds that keep every attack type's APCER.
+    /// BPCER at thresholds that bound the APCER of every attack type.
     pub bpcer_at_apcer: Vec<BpcerAtApcer>,
-    /// Several captures judged together, where asked for.
+    /// Fusion of several captures' scores, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<FramesReport>,
 }
 
-/// What is shown by too few errors for a rate: exact upper 95 % confidence limits,
-/// one-sided (Clopper and Pearson).
+/// One-sided exact upper 95 % confidence limits (Clopper and Pearson) for results with too few
+/// errors for a rate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Limits {
-    /// Most that the share of errors can be, 0…1, if presentations were independent.
-    /// Those of one person are not, so this is the least that can be said; `None` for
-    /// draws of several captures, which share captures.
+pub struct ConfidenceLimits {
+    /// Upper limit of the share of errors, 0…1, if presentations were independent. Those of one
+    /// person are not, so the true limit is higher; `None` for draws of several captures, which
+    /// share captures.
     pub presentations: Option<f64>,
-    /// People with a presentation that shows a face.
+    /// People with a presentation in which a face was found.
     pub people: u64,
     /// Those with at least one error.
     pub people_with_errors: u64,
-    /// Most that the share of people can be, 0…1, with at least one error in as many
-    /// presentations as each has here.
+    /// Upper limit of the share of people, 0…1, with at least one error in as many presentations as
+    /// each has here.
     pub people_share: f64,
 }
 
-impl Limits {
-    /// Limits where `rate` is not resolved; `None` where it is, or where nothing was
-    /// presented. `presentations`: whose, and whether it is an error.
+impl ConfidenceLimits {
+    /// The limits if `rate` has too few errors; `None` if it has enough, or without presentations.
+    /// `presentations` are (person, whether it is an error).
     pub(super) fn new(
         rate: &Rate,
         presentations: impl Iterator<Item = (u32, bool)>,
@@ -109,18 +109,18 @@ impl Limits {
 pub struct AttackRate {
     /// The attack type.
     pub attack: String,
-    /// Share of its presentations taken for live.
+    /// APCER: share of its presentations classified as bona fide.
     pub apcer: Rate,
-    /// What can be said where that is not resolved.
-    pub apcer_limits: Option<Limits>,
+    /// Upper limits if the rate rests on too few errors.
+    pub apcer_limits: Option<ConfidenceLimits>,
 }
 
-/// BPCER at the threshold that keeps an APCER for every attack type.
+/// BPCER at the threshold that bounds the APCER of every attack type.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BpcerAtApcer {
     /// The APCER.
     pub apcer: f64,
-    /// The lowest threshold that keeps it for all types that are resolved.
+    /// The lowest threshold with at most this APCER for all types with enough errors.
     pub threshold: Option<f32>,
     /// BPCER there.
     pub bpcer: Rate,
@@ -132,23 +132,24 @@ pub struct BpcerAtApcer {
 pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, bootstrap: Bootstrap) -> PadReport {
     let edge_bin = bin(threshold);
     let mut no_response = BTreeMap::new();
-    let mut types: BTreeMap<&str, Vec<Pair>> = BTreeMap::new();
-    let mut live: Vec<Pair> = Vec::new();
+    let mut types: BTreeMap<&str, Vec<ScoredComparison>> = BTreeMap::new();
+    let mut live: Vec<ScoredComparison> = Vec::new();
     for presentation in presentations {
         let Presentation { attack, subject, score } = presentation;
         let Some(score) = *score else {
             *no_response.entry(attack.clone().unwrap_or_else(|| BONA_FIDE.to_owned())).or_insert(0) += 1;
             continue;
         };
-        let pair = Pair { score, a: 0, b: 0, subject_a: *subject, subject_b: *subject, genuine: attack.is_none() };
+        let pair =
+            ScoredComparison { score, a: 0, b: 0, subject_a: *subject, subject_b: *subject, genuine: attack.is_none() };
         match attack {
             Some(attack) => types.entry(attack).or_default().push(pair),
             None => live.push(pair),
         }
     }
-    let view = |attacks: &[Pair], live: &[Pair]| {
+    let view = |attacks: &[ScoredComparison], live: &[ScoredComparison]| {
         let totals = Totals::counted(live.iter().chain(attacks).map(|p| (p.subject_a, p.subject_b, p.genuine)));
-        View::new(live, attacks, totals, subjects)
+        ComparisonView::new(live, attacks, totals, subjects)
     };
     let live_view = view(&[], &live);
     let bpcer_at = |at: i32| {
@@ -163,7 +164,7 @@ pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, boot
             let errors = view.counted().false_matches(edge_bin);
             let apcer = Rate::new(errors, pairs.len() as u64, ends);
             let each = pairs.iter().map(|pair| (pair.subject_a, bin(pair.score) >= edge_bin));
-            AttackRate { attack: (*attack).to_owned(), apcer_limits: Limits::new(&apcer, each, true), apcer }
+            AttackRate { attack: (*attack).to_owned(), apcer_limits: ConfidenceLimits::new(&apcer, each, true), apcer }
         })
         .collect();
     let bpcer_at_apcer = APCERS.map(|wanted| {
@@ -188,7 +189,7 @@ pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, boot
         bona_fide: live.len() as u64,
         attacks: types.values().map(|pairs| pairs.len() as u64).sum(),
         no_response,
-        bpcer_limits: Limits::new(&bpcer, each, true),
+        bpcer_limits: ConfidenceLimits::new(&bpcer, each, true),
         bpcer,
         worst_attack: worst.map(|worst| worst.attack.clone()),
         apcer,
@@ -197,7 +198,7 @@ pub fn pad(presentations: &[Presentation], subjects: usize, threshold: f32, boot
     }
 }
 
-/// What a bona fide presentation is called in a manifest.
+/// Value of the manifest's column `attack` for a bona fide presentation.
 pub const BONA_FIDE: &str = "bona_fide";
 
 #[cfg(test)]

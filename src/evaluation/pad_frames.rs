@@ -1,40 +1,39 @@
-//! Several captures of one presentation, judged together: which way of joining their
-//! liveness scores is best?
+//! Fusion of the liveness scores of several captures of one presentation: APCER and BPCER by fusion
+//! rule.
 //!
-//! From each person's live captures, and from each person's attacks of one type, groups of
-//! so many captures are drawn at random: with each seed all captures once, in disjoint
-//! groups, so that seeds share captures but the groups of one seed do not. A group counts
-//! as one presentation with one score.
+//! From each person's bona fide captures, and from each person's attacks of one type, disjoint
+//! groups of captures are drawn at random, anew for each seed; so groups of different seeds share
+//! captures, those of one seed do not. A group counts as one presentation with one score.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::histogram::bin;
-use super::pad::{AttackRate, Limits, Presentation};
-use super::pairs::Pair;
+use super::pad::{AttackRate, ConfidenceLimits, Presentation};
+use super::pairs::ScoredComparison;
 use super::rates::{EqualError, Rate, too_few};
-use super::view::{Bootstrap, ERRORS_MIN, Rates, Totals, View, interval};
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Rates, Totals, interval};
 use crate::random::SplitMix;
 
-/// A way of making one score of several.
+/// A rule for fusing several scores into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// Their mean: VerifyBeneficiary.
+pub enum FusionRule {
+    /// The mean, as in VerifyBeneficiary.
     Mean,
-    /// The middle one, or the mean of the two in the middle.
+    /// The median.
     Median,
-    /// The lowest, so that every capture must count as live: Verify and Identify, where
+    /// The minimum, so that every capture must be classified as live, as in Verify and Identify if
     /// liveness is required.
     Minimum,
 }
 
-impl Rule {
-    /// Every way there is.
+impl FusionRule {
+    /// Every rule.
     pub const ALL: [Self; 3] = [Self::Mean, Self::Median, Self::Minimum];
 
-    /// Its name in the text and on the page.
+    /// Its name in the text output and the HTML report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mean => "mean",
@@ -43,7 +42,7 @@ impl Rule {
         }
     }
 
-    /// One score of at least one.
+    /// The fused score of a non-empty list.
     fn of(self, scores: &mut [f32]) -> f32 {
         scores.sort_unstable_by(f32::total_cmp);
         let (half, count) = (scores.len() / 2, scores.len());
@@ -56,10 +55,10 @@ impl Rule {
     }
 }
 
-/// The experiment.
+/// Result of the fusion test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FramesReport {
-    /// Seeds; with each of them captures are grouped anew.
+    /// Number of seeds; captures are grouped anew for each.
     pub seeds: u64,
     /// By number of captures, then by rule.
     pub rates: Vec<FramesRates>,
@@ -68,32 +67,31 @@ pub struct FramesReport {
 /// Rates of one number of captures and one rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FramesRates {
-    /// Captures judged together.
+    /// Captures per group.
     pub frames: usize,
-    /// How.
-    pub rule: Rule,
-    /// Share of live groups below the threshold, over all seeds. Resolved with 30 errors
-    /// a seed.
+    /// Fusion rule.
+    pub rule: FusionRule,
+    /// BPCER: share of bona fide groups below the threshold, over all seeds. Needs 30 errors per
+    /// seed.
     pub bpcer: Rate,
     /// What can be said where that is not resolved.
-    pub bpcer_limits: Option<Limits>,
-    /// By attack type: share of its groups taken for live.
+    pub bpcer_limits: Option<ConfidenceLimits>,
+    /// APCER by attack type: share of its groups classified as bona fide.
     pub apcer: Vec<AttackRate>,
-    /// Where APCER of the type for which it is highest equals BPCER: compares rules at
-    /// thresholds of their own.
+    /// Equal error rate of BPCER and the highest APCER; compares rules independently of the
+    /// threshold.
     pub equal_error: EqualError,
-    /// The lowest score of a live group.
+    /// Lowest score of a bona fide group.
     pub live_lowest: Option<f32>,
-    /// The highest score of a group of attacks.
+    /// Highest score of an attack group.
     pub attack_highest: Option<f32>,
 }
 
-/// Captures of one person and kind, by attack type; `None` is live.
+/// Scores by attack type (`None` is bona fide) and person.
 type Captures<'a> = BTreeMap<(Option<&'a str>, u32), Vec<f32>>;
 
-/// Rates of `presentations` of `subjects` people at a liveness threshold, 1 to
-/// `frames_max` of them judged together. People with fewer captures of a kind than are
-/// judged together are not in it.
+/// Rates of `presentations` of `subjects` people at a liveness threshold, with 1 to `frames_max`
+/// captures per group. People with fewer captures of a type than a group has are left out.
 pub fn pad_frames(
     presentations: &[Presentation],
     subjects: usize,
@@ -108,9 +106,9 @@ pub fn pad_frames(
             captures.entry((attack.as_deref(), *subject)).or_default().push(*score);
         }
     }
-    let all = (1..=frames_max).flat_map(|frames| Rule::ALL.map(|rule| (frames, rule)));
-    // Of one capture every rule makes the same.
-    let rates = all.filter(|&(frames, rule)| frames > 1 || rule == Rule::Mean).map(|(frames, rule)| {
+    let all = (1..=frames_max).flat_map(|frames| FusionRule::ALL.map(|rule| (frames, rule)));
+    // With one capture all rules agree.
+    let rates = all.filter(|&(frames, rule)| frames > 1 || rule == FusionRule::Mean).map(|(frames, rule)| {
         let groups = groups(&captures, frames, rule, seeds, bootstrap.seed);
         rates(frames, rule, &groups, subjects, threshold, seeds, bootstrap)
     });
@@ -121,18 +119,18 @@ pub fn pad_frames(
 fn groups<'a>(
     captures: &Captures<'a>,
     frames: usize,
-    rule: Rule,
+    rule: FusionRule,
     seeds: u64,
     seed: u64,
-) -> BTreeMap<Option<&'a str>, Vec<Pair>> {
-    let mut groups: BTreeMap<Option<&str>, Vec<Pair>> = BTreeMap::new();
+) -> BTreeMap<Option<&'a str>, Vec<ScoredComparison>> {
+    let mut groups: BTreeMap<Option<&str>, Vec<ScoredComparison>> = BTreeMap::new();
     for round in 0..seeds {
         for (&(attack, subject), scores) in captures {
             let mut scores = scores.clone();
             let count = scores.len();
             SplitMix::stream(seed.wrapping_add(round), u64::from(subject)).choose(&mut scores, count);
             let kind = groups.entry(attack).or_default();
-            kind.extend(scores.chunks_exact_mut(frames).map(|group| Pair {
+            kind.extend(scores.chunks_exact_mut(frames).map(|group| ScoredComparison {
                 score: rule.of(group),
                 a: 0,
                 b: 0,
@@ -147,8 +145,8 @@ fn groups<'a>(
 
 fn rates(
     frames: usize,
-    rule: Rule,
-    groups: &BTreeMap<Option<&str>, Vec<Pair>>,
+    rule: FusionRule,
+    groups: &BTreeMap<Option<&str>, Vec<ScoredComparison>>,
     subjects: usize,
     threshold: f32,
     seeds: u64,
@@ -157,15 +155,15 @@ fn rates(
     let at = bin(threshold);
     let live = groups.get(&None).map_or(&[][..], Vec::as_slice);
     let attacks = groups.iter().filter_map(|(attack, pairs)| Some(((*attack)?, pairs.as_slice())));
-    let view = |pairs: &[Pair], live: &[Pair]| {
+    let view = |pairs: &[ScoredComparison], live: &[ScoredComparison]| {
         let totals = Totals::counted(live.iter().chain(pairs).map(|p| (p.subject_a, p.subject_b, p.genuine)));
-        View::new(live, pairs, totals, subjects)
+        ComparisonView::new(live, pairs, totals, subjects)
     };
     let live_view = view(&[], live);
     let ends = interval(live_view.repeat(bootstrap, |_, rates| rates.fnmr(at)));
     let bpcer = per_seed(live_view.counted().misses(at), live.len() as u64, ends, seeds);
     let errors = live.iter().map(|pair| (pair.subject_a, bin(pair.score) < at));
-    let bpcer_limits = Limits::new(&bpcer, errors, false);
+    let bpcer_limits = ConfidenceLimits::new(&bpcer, errors, false);
     let mut equal_error = EqualError { rate: None, low: None, high: None, threshold: None };
     let apcer = attacks.clone().map(|(attack, pairs)| {
         let both = view(pairs, live);
@@ -176,10 +174,10 @@ fn rates(
             equal_error = equal;
         }
         let errors = pairs.iter().map(|pair| (pair.subject_a, bin(pair.score) >= at));
-        AttackRate { attack: attack.to_owned(), apcer_limits: Limits::new(&apcer, errors, false), apcer }
+        AttackRate { attack: attack.to_owned(), apcer_limits: ConfidenceLimits::new(&apcer, errors, false), apcer }
     });
     let apcer = apcer.collect();
-    let scores = |pairs: &[Pair]| pairs.iter().map(|pair| pair.score).collect::<Vec<_>>();
+    let scores = |pairs: &[ScoredComparison]| pairs.iter().map(|pair| pair.score).collect::<Vec<_>>();
     FramesRates {
         frames,
         rule,
@@ -192,7 +190,8 @@ fn rates(
     }
 }
 
-/// A rate over all seeds, which rests on the errors of one: seeds share captures.
+/// A rate over all seeds that counts as resting on the errors of one seed, because seeds share
+/// captures.
 fn per_seed(errors: u64, groups: u64, interval: Option<[f64; 2]>, seeds: u64) -> Rate {
     let one = errors / seeds.max(1);
     match one < ERRORS_MIN {
@@ -201,8 +200,8 @@ fn per_seed(errors: u64, groups: u64, interval: Option<[f64; 2]>, seeds: u64) ->
     }
 }
 
-/// The equal error rate, where both errors are resolved with one seed.
-fn equal(view: &View, seeds: u64, bootstrap: Bootstrap) -> EqualError {
+/// The equal error rate, if both error counts per seed are large enough.
+fn equal(view: &ComparisonView, seeds: u64, bootstrap: Bootstrap) -> EqualError {
     let rates = view.counted();
     let least = ERRORS_MIN * seeds;
     let at = rates.crossing().filter(|&at| rates.misses(at).min(rates.false_matches(at)) >= least);
@@ -232,11 +231,14 @@ mod tests {
 
     #[test]
     fn rules_join_scores_as_they_are_named() {
-        let of = |rule: Rule, scores: &[f32]| rule.of(&mut scores.to_vec());
-        assert_eq!(of(Rule::Mean, &[0.5, 0.1, 0.9]), 0.5);
-        assert_eq!((of(Rule::Median, &[0.7, 0.1, 0.9]), of(Rule::Median, &[0.25, 0.75, 0.0, 1.0])), (0.7, 0.5));
-        assert_eq!(of(Rule::Minimum, &[0.5, 0.1, 0.9]), 0.1);
-        for rule in Rule::ALL {
+        let of = |rule: FusionRule, scores: &[f32]| rule.of(&mut scores.to_vec());
+        assert_eq!(of(FusionRule::Mean, &[0.5, 0.1, 0.9]), 0.5);
+        assert_eq!(
+            (of(FusionRule::Median, &[0.7, 0.1, 0.9]), of(FusionRule::Median, &[0.25, 0.75, 0.0, 1.0])),
+            (0.7, 0.5)
+        );
+        assert_eq!(of(FusionRule::Minimum, &[0.5, 0.1, 0.9]), 0.1);
+        for rule in FusionRule::ALL {
             assert_eq!(of(rule, &[0.3]), 0.3);
         }
     }
@@ -250,7 +252,7 @@ mod tests {
         all.push(Presentation { attack: None, subject: 0, score: None });
         let report = pad_frames(&all, 10, 0.5, 3, 5, BOOTSTRAP);
         let groups = |frames: usize| {
-            let one = report.rates.iter().find(|r| (r.frames, r.rule) == (frames, Rule::Mean)).unwrap();
+            let one = report.rates.iter().find(|r| (r.frames, r.rule) == (frames, FusionRule::Mean)).unwrap();
             (one.bpcer.comparisons, one.apcer[0].apcer.comparisons)
         };
         // Ten captures give three groups of three.
@@ -265,17 +267,18 @@ mod tests {
         let mut all = made(None, 60, 20, 10);
         all.extend(made(Some("print"), 60, 20, 10));
         let report = pad_frames(&all, 60, 0.5, 5, 10, BOOTSTRAP);
-        let at =
-            |frames: usize, rule: Rule| report.rates.iter().find(|r| (r.frames, r.rule) == (frames, rule)).unwrap();
-        let one = at(1, Rule::Mean);
+        let at = |frames: usize, rule: FusionRule| {
+            report.rates.iter().find(|r| (r.frames, r.rule) == (frames, rule)).unwrap()
+        };
+        let one = at(1, FusionRule::Mean);
         assert_eq!((one.bpcer.rate, one.apcer[0].apcer.rate), (Some(0.1), Some(0.1)));
         assert!(one.bpcer.low <= Some(0.1) && one.bpcer.high >= Some(0.1) && one.bpcer_limits.is_none());
         // One or two of twenty errors among five: at most one person in two loses a group.
-        let lowest = at(5, Rule::Minimum);
+        let lowest = at(5, FusionRule::Minimum);
         assert!(lowest.bpcer.rate > Some(0.3), "{lowest:?}");
         assert_eq!(lowest.apcer[0].apcer.errors, 0, "five errors are never in one group of two");
-        assert!(at(5, Rule::Median).bpcer.errors == 0 && at(5, Rule::Median).bpcer.rate.is_none());
-        assert!(at(5, Rule::Mean).live_lowest > at(5, Rule::Mean).attack_highest);
+        assert!(at(5, FusionRule::Median).bpcer.errors == 0 && at(5, FusionRule::Median).bpcer.rate.is_none());
+        assert!(at(5, FusionRule::Mean).live_lowest > at(5, FusionRule::Mean).attack_highest);
     }
 
     #[test]
@@ -286,7 +289,7 @@ mod tests {
         all[0].score = Some(0.0);
         all.extend(made(Some("print"), 8, 24, 1000).into_iter().map(|one| Presentation { score: Some(0.1), ..one }));
         let report = pad_frames(&all, 8, 0.5, 3, 100, BOOTSTRAP);
-        let lowest = report.rates.iter().find(|r| (r.frames, r.rule) == (3, Rule::Minimum)).unwrap();
+        let lowest = report.rates.iter().find(|r| (r.frames, r.rule) == (3, FusionRule::Minimum)).unwrap();
         assert_eq!((lowest.bpcer.errors, lowest.bpcer.comparisons, lowest.bpcer.rate), (100, 6400, None));
         assert!(lowest.bpcer.not_resolved.as_ref().unwrap().contains("errors per seed: 1"));
         let limits = lowest.bpcer_limits.as_ref().unwrap();

@@ -1,12 +1,13 @@
-//! A presentation attack test as one page, in Vietnamese and English.
+//! The HTML report of a presentation attack detection test, in Vietnamese and English.
 
-use super::pad::{BONA_FIDE, Limits};
+use super::html::{Page, grouped, percent, rate_cell};
+use super::pad::{BONA_FIDE, ConfidenceLimits};
 use super::pad_frames::FramesReport;
-use super::page::{Page, grouped, left_out, percent, rate_cell};
+use super::page::left_out;
 use super::rates::Rate;
 use super::report::PadDocument;
 
-/// The page of a presentation attack test.
+/// Renders the report as a self-contained HTML page.
 pub fn pad_page(document: &PadDocument) -> String {
     let mut page = Page::new("Presentation attack detection", "Phát hiện giả mạo khuôn mặt");
     let pad = &document.pad;
@@ -41,7 +42,7 @@ pub fn pad_page(document: &PadDocument) -> String {
         .iter()
         .map(|a| row(format!("APCER, {}: taken for live", a.attack), &a.apcer, without(&a.attack)))
         .collect();
-    // Types of which no presentation showed a face.
+    // Attack types without any detected face.
     let unseen =
         pad.no_response.keys().filter(|name| *name != BONA_FIDE && pad.apcer.iter().all(|a| a.attack != **name));
     rows.extend(unseen.map(|name| {
@@ -82,7 +83,7 @@ pub fn pad_page(document: &PadDocument) -> String {
     page.finish()
 }
 
-/// What few errors show: a table of upper limits, where there are any.
+/// A table of upper confidence limits, if there are any.
 fn limits(page: &mut Page, document: &PadDocument) {
     let pad = &document.pad;
     let attacks = pad.apcer.iter().map(|a| (format!("APCER, {}", a.attack), &a.apcer, &a.apcer_limits));
@@ -125,10 +126,10 @@ fn at_most(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("at most {}", percent(Some(share))))
 }
 
-/// Several captures judged together.
+/// Section on the fusion of several captures.
 fn frames(page: &mut Page, report: &FramesReport) {
     page.heading("Several captures judged together", "Xét nhiều ảnh chụp cùng lúc");
-    let cell = |rate: &Rate, limits: &Option<Limits>| match (rate.rate, limits) {
+    let cell = |rate: &Rate, limits: &Option<ConfidenceLimits>| match (rate.rate, limits) {
         (None, Some(limits)) => format!(
             "{} of {} draws, {} of {} people",
             grouped(rate.errors),
@@ -171,7 +172,7 @@ mod tests {
     use super::super::pad::{Presentation, pad};
     use super::super::pad_frames::pad_frames;
     use super::super::pad_text::pad_text;
-    use super::super::report::Inputs;
+    use super::super::report::EvaluationInputs;
     use super::super::view::Bootstrap;
     use super::*;
 
@@ -186,7 +187,7 @@ mod tests {
         let mut all = made(None, 400, half);
         all.extend(made(Some("<print>"), 400, half));
         all.extend(made(Some("mask"), 7, |_| None));
-        let document = PadDocument::new(Inputs::default(), bootstrap, pad(&all, 50, 0.5, bootstrap));
+        let document = PadDocument::new(EvaluationInputs::default(), bootstrap, pad(&all, 50, 0.5, bootstrap));
         assert_eq!(document.pad.no_response, BTreeMap::from([("mask".to_owned(), 7)]));
         let text = pad_page(&document);
         assert!(
@@ -214,7 +215,7 @@ mod tests {
         all.extend(made(Some("print"), 0.1));
         let mut rates = pad(&all, 8, 0.5, bootstrap);
         rates.frames = Some(pad_frames(&all, 8, 0.5, 3, 2, bootstrap));
-        let text = pad_page(&PadDocument::new(Inputs::default(), bootstrap, rates.clone()));
+        let text = pad_page(&PadDocument::new(EvaluationInputs::default(), bootstrap, rates.clone()));
         for part in [
             "<td>APCER, print</td><td>0 of 192</td><td>at most 1.55 %</td><td>0 of 8</td><td>at most 31.2 %</td>",
             "not resolved",
@@ -223,10 +224,11 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        let plain = pad_text(&rates, str::to_owned);
+        let terminal_text = pad_text(&rates, str::to_owned);
         assert!(
-            plain.contains("APCER not resolved (0 of 192; at most 1.55 % if presentations were independent, 31.2 % of")
+            terminal_text
+                .contains("APCER not resolved (0 of 192; at most 1.55 % if presentations were independent, 31.2 % of")
         );
-        assert!(plain.contains("3 captures, minimum: BPCER 0 of 128 draws"), "{plain}");
+        assert!(terminal_text.contains("3 captures, minimum: BPCER 0 of 128 draws"), "{terminal_text}");
     }
 }

@@ -1,10 +1,10 @@
-//! A presentation attack test as lines for a terminal.
+//! The text report of a presentation attack detection test.
 
-use super::pad::{Limits, PadReport};
-use super::page::percent;
+use super::html::percent;
+use super::pad::{ConfidenceLimits, PadReport};
 use super::rates::Rate;
 
-/// The lines; `shown` makes the name of an attack type fit to be printed.
+/// Renders the report as lines; `shown` makes the name of an attack type safe for a terminal.
 pub fn pad_text(pad: &PadReport, shown: impl Fn(&str) -> String) -> String {
     let mut text = format!(
         "{} live and {} attack presentations at a liveness threshold of {}\n  BPCER {}",
@@ -27,8 +27,8 @@ pub fn pad_text(pad: &PadReport, shown: impl Fn(&str) -> String) -> String {
     text
 }
 
-/// A rate, or what can be said without one.
-fn known(rate: &Rate, limits: &Option<Limits>) -> String {
+/// A rate, or its upper limits.
+fn known(rate: &Rate, limits: &Option<ConfidenceLimits>) -> String {
     let counted = format!("{} of {}", rate.errors, rate.comparisons);
     match (rate.rate, limits) {
         (Some(_), _) => format!("{} ({counted})", percent(rate.rate)),
@@ -43,8 +43,8 @@ fn known(rate: &Rate, limits: &Option<Limits>) -> String {
     }
 }
 
-/// The same of groups of captures, drawn with several seeds.
-fn drawn(rate: &Rate, limits: &Option<Limits>) -> String {
+/// The same for groups of captures that were drawn with several seeds.
+fn drawn(rate: &Rate, limits: &Option<ConfidenceLimits>) -> String {
     match (rate.rate, limits) {
         (None, Some(limits)) => format!(
             "{} of {} draws, {} of {} people",

@@ -1,30 +1,19 @@
-//! The evaluation as one page for people who decide: self-contained, offline, in
-//! Vietnamese and English.
+//! The HTML report of an evaluation, for management: self-contained, in Vietnamese and English.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-
+use super::html::{Page, grouped, percent, rate_cell, scientific, with_interval};
 use super::plots::Plots;
-use super::rates::Rate;
-use super::report::{LeftOut, Report};
-use super::svg::{Svg, printable};
+use super::report::EvaluationReport;
+use super::skipped::SkippedRows;
 
-const STYLE: &str = "body{font:16px/1.5 sans-serif;color:#222;max-width:58rem;margin:2rem auto;padding:0 1rem}\
-h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #ccc}\
-.vi{color:#555;font-weight:normal}table{border-collapse:collapse;width:100%;font-size:.9rem}\
-th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid #ddd}th:first-child,td:first-child{text-align:left}\
-.headline{font-size:1.15rem;background:#f1f6fb;border-left:5px solid #2166ac;padding:.8rem 1rem}\
-.no{color:#888;font-style:italic}svg{width:100%;height:auto}p.note{color:#555;font-size:.9rem}\
-@media print{body{margin:0}h2{page-break-after:avoid}}";
-
-/// Rates asked for as they are written, and how a person would say them.
+/// FMRs for the headline; the first with a resolved FNMR is used.
 const HEADLINE_FMRS: [f64; 3] = [1e-4, 1e-3, 1e-2];
 /// Shares of photos discarded that the page lists; all are in the JSON.
 const DISCARDED_SHOWN: [f64; 2] = [0.05, 0.1];
 /// Groups of lines listed on the page; all are in the JSON.
 const LINES_SHOWN: usize = 20;
 
-/// The page of an evaluation.
-pub fn page(report: &Report, plots: &Plots) -> String {
+/// Renders an evaluation as an HTML page.
+pub fn page(report: &EvaluationReport, plots: &Plots) -> String {
     let mut page = Page::new("Evaluation of face matching", "Đánh giá so khớp khuôn mặt");
     headline(&mut page, report);
     compared(&mut page, report);
@@ -43,7 +32,7 @@ pub fn page(report: &Report, plots: &Plots) -> String {
     calibration(&mut page, report);
     absent(&mut page, report);
     labels(&mut page, report);
-    doubts(&mut page, report);
+    manifest_warnings(&mut page, report);
     left_out(&mut page, &report.left_out);
     page.heading("How to read this", "Cách đọc");
     page.paragraph(&format!(
@@ -59,7 +48,7 @@ pub fn page(report: &Report, plots: &Plots) -> String {
     page.finish()
 }
 
-fn headline(page: &mut Page, report: &Report) {
+fn headline(page: &mut Page, report: &EvaluationReport) {
     let known = |fmr: f64| report.fnmr_at_fmr.iter().find(|p| p.fmr == fmr && p.fnmr.is_some());
     let Some(point) = HEADLINE_FMRS.iter().find_map(|fmr| known(*fmr)) else {
         page.headline(
@@ -87,7 +76,7 @@ fn headline(page: &mut Page, report: &Report) {
     ));
 }
 
-fn compared(page: &mut Page, report: &Report) {
+fn compared(page: &mut Page, report: &EvaluationReport) {
     page.heading("What was compared", "Dữ liệu so sánh");
     let mut rows = vec![
         ["data".to_owned(), report.source.clone()],
@@ -121,7 +110,7 @@ fn compared(page: &mut Page, report: &Report) {
     page.table(&["", ""], &rows);
 }
 
-fn rates(page: &mut Page, report: &Report) {
+fn rates(page: &mut Page, report: &EvaluationReport) {
     page.heading("Error rates", "Tỷ lệ lỗi");
     let rows: Vec<[String; 6]> = report
         .fnmr_at_fmr
@@ -149,7 +138,7 @@ fn rates(page: &mut Page, report: &Report) {
     });
 }
 
-fn slices(page: &mut Page, report: &Report) {
+fn slices(page: &mut Page, report: &EvaluationReport) {
     if report.slices.is_empty() {
         return;
     }
@@ -184,7 +173,7 @@ fn slices(page: &mut Page, report: &Report) {
     page.note("Thresholds are those of the overall FMR. Both photos of a comparison are of the group.");
 }
 
-fn discard(page: &mut Page, report: &Report, plots: &Plots) {
+fn discard(page: &mut Page, report: &EvaluationReport, plots: &Plots) {
     if report.discard.is_empty() {
         return;
     }
@@ -221,7 +210,7 @@ fn discard(page: &mut Page, report: &Report, plots: &Plots) {
     );
 }
 
-fn one_to_many(page: &mut Page, report: &Report) {
+fn one_to_many(page: &mut Page, report: &EvaluationReport) {
     if let Some(test) = &report.open_set {
         page.heading("Finding a person among many (1:N)", "Tìm một người giữa nhiều người (1:N)");
         page.paragraph(&format!(
@@ -271,7 +260,7 @@ fn one_to_many(page: &mut Page, report: &Report) {
     }
 }
 
-fn fusion(page: &mut Page, report: &Report) {
+fn fusion(page: &mut Page, report: &EvaluationReport) {
     let Some(fusion) = &report.fusion else { return };
     page.heading("Several captures", "Nhiều ảnh chụp");
     page.paragraph(&format!(
@@ -295,7 +284,7 @@ fn fusion(page: &mut Page, report: &Report) {
     page.table(&["way", "FNMR (95 %)", "over the plain mean, points of percent (95 %)"], &rows);
 }
 
-fn calibration(page: &mut Page, report: &Report) {
+fn calibration(page: &mut Page, report: &EvaluationReport) {
     if let Some(check) = &report.calibration_check {
         page.heading("Do the stated rates hold for others?", "Tỷ lệ đã nêu có đúng với người khác không?");
         let rows: Vec<[String; 3]> = check
@@ -311,17 +300,17 @@ fn calibration(page: &mut Page, report: &Report) {
     }
 }
 
-/// What of the manifest says less than it should.
-fn doubts(page: &mut Page, report: &Report) {
+/// Section on warnings about the manifest.
+fn manifest_warnings(page: &mut Page, report: &EvaluationReport) {
     if report.doubts.is_empty() {
         return;
     }
     page.heading("Values to check", "Giá trị cần kiểm tra");
-    report.doubts.iter().for_each(|doubt| page.note(&format!("{}.", doubt.sentence())));
+    report.doubts.iter().for_each(|warning| page.note(&format!("{}.", warning.sentence())));
 }
 
-/// What was asked for and is not on the page.
-fn absent(page: &mut Page, report: &Report) {
+/// Section on requested results that are missing.
+fn absent(page: &mut Page, report: &EvaluationReport) {
     if report.absent.is_empty() {
         return;
     }
@@ -331,7 +320,7 @@ fn absent(page: &mut Page, report: &Report) {
     page.table(&["what", "why"], &rows);
 }
 
-fn labels(page: &mut Page, report: &Report) {
+fn labels(page: &mut Page, report: &EvaluationReport) {
     if report.suspected_labels.is_empty() {
         return;
     }
@@ -345,7 +334,7 @@ fn labels(page: &mut Page, report: &Report) {
     page.table(&["line", "and line", "score"], &rows);
 }
 
-pub(super) fn left_out(page: &mut Page, left_out: &LeftOut) {
+pub(super) fn left_out(page: &mut Page, left_out: &SkippedRows) {
     page.heading("Left out", "Những gì bị bỏ qua");
     if left_out.count == 0 {
         page.paragraph("Nothing. Không có.");
@@ -365,128 +354,18 @@ pub(super) fn left_out(page: &mut Page, left_out: &LeftOut) {
     }
 }
 
-pub(super) fn rate_cell(rate: &Rate) -> String {
-    match &rate.not_resolved {
-        Some(why) => why.clone(),
-        None => with_interval(rate.rate, rate.low, rate.high),
-    }
-}
-
-fn with_interval(rate: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
-    match (rate, low, high) {
-        (None, ..) => "not resolved".to_owned(),
-        (Some(_), Some(_), Some(_)) => format!("{} ({}–{})", percent(rate), percent(low), percent(high)),
-        (Some(_), ..) => percent(rate),
-    }
-}
-
-/// A share in percent with the digits it deserves.
-pub(crate) fn percent(share: Option<f64>) -> String {
-    match share.map(|s| s * 100.0) {
-        None => "–".to_owned(),
-        Some(0.0) => "0 %".to_owned(),
-        Some(p) if p.abs() < 0.01 => format!("{p:.1e} %"),
-        Some(p) if p.abs() < 10.0 => format!("{p:.2} %"),
-        Some(p) => format!("{p:.1} %"),
-    }
-}
-
-pub(super) fn scientific(rate: f64) -> String {
-    format!("{rate:.0e}")
-}
-
-/// Digits in groups of three.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A page being written.
-pub(super) struct Page {
-    english: &'static str,
-    vietnamese: &'static str,
-    elements: Vec<Markup>,
-}
-
-impl Page {
-    pub fn new(english: &'static str, vietnamese: &'static str) -> Self {
-        Self { english, vietnamese, elements: Vec::new() }
-    }
-
-    pub fn heading(&mut self, english: &str, vietnamese: &str) {
-        let (english, vietnamese) = (printable(english), printable(vietnamese));
-        self.elements.push(html! { h2 { (english) " " span.vi lang="vi" { "· " (vietnamese) } } });
-    }
-
-    pub fn headline(&mut self, text: &str) {
-        self.elements.push(html! { p.headline { (printable(text)) } });
-    }
-
-    pub fn paragraph(&mut self, text: &str) {
-        self.elements.push(html! { p { (printable(text)) } });
-    }
-
-    pub fn note(&mut self, text: &str) {
-        self.elements.push(html! { p.note { (printable(text)) } });
-    }
-
-    fn svg(&mut self, svg: &Svg) {
-        self.elements.push(html! { (svg) });
-    }
-
-    pub fn table<const N: usize>(&mut self, head: &[&str; N], rows: &[[String; N]]) {
-        self.elements.push(html! {
-            table {
-                tr { @for cell in head { th { (cell) } } }
-                @for row in rows {
-                    "\n" tr { @for cell in row { td { (printable(cell)) } } }
-                }
-            }
-        });
-    }
-
-    pub fn finish(self) -> String {
-        let Self { english, vietnamese, elements } = self;
-        let page = html! {
-            (DOCTYPE) "\n"
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    title { (english) }
-                    // A constant: quotation marks in it must stay.
-                    style { (PreEscaped(STYLE)) }
-                }
-                body {
-                    "\n" h1 { (english) " " span.vi lang="vi" { (vietnamese) } }
-                    @for element in &elements { "\n" (element) }
-                    "\n"
-                }
-            }
-            "\n"
-        };
-        page.into_string()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::doubts::Doubt;
+    use super::super::evaluate::tests::{report, small};
+    use super::super::manifest_warnings::ManifestWarning;
     use super::super::plots::plots;
-    use super::super::report::tests::{report, small};
     use super::*;
 
     #[test]
     fn the_page_is_self_contained_and_safe_and_says_what_was_left_out() {
         let report = report();
         let text = page(&report, &plots(&report));
-        // The one address is the name of SVG's language.
+        // The only URL is SVG's namespace.
         let addresses = text.matches("http").count() - text.matches("http://www.w3.org/2000/svg").count();
         assert!(addresses == 0 && !text.contains("<script") && !text.contains("src=") && !text.contains("@import"));
         assert!(text.contains("half = &lt;first&gt; &amp; &quot;half&quot;") && !text.contains("<first>"));
@@ -500,7 +379,7 @@ mod tests {
         }
     }
 
-    /// Names of columns, their values, files and packs are whoever's who made them.
+    /// Names of columns, values, files and packs are untrusted input.
     #[test]
     fn whatever_a_file_brings_is_text_and_never_an_element() {
         let hostile = |what: &str| format!("\"><script>{what}</script>'&");
@@ -528,7 +407,8 @@ mod tests {
         cross_fit.rows[0].group = hostile("cross");
         report.left_out.add(18, "REASON", &hostile("what"));
         report.left_out.reasons.insert(hostile("reason"), 1);
-        report.doubts = vec![Doubt { column: hostile("doubt"), what: "not a number", lines: vec![1], count: 1 }];
+        report.doubts =
+            vec![ManifestWarning { column: hostile("doubt"), what: "not a number", lines: vec![1], count: 1 }];
         let plots = plots(&report);
         let text = page(&report, &plots);
         assert!(!text.contains("<script") && !text.contains("</script"));
@@ -564,25 +444,19 @@ mod tests {
 
     #[test]
     fn the_cross_fit_is_shown_by_group_and_where_it_is_not_there_the_page_says_why() {
-        let there = report();
-        let text = page(&there, &plots(&there));
+        let full_report = report();
+        let text = page(&full_report, &plots(&full_report));
         for part in ["Cross-fit", "3 folds", "pooled, all groups", "pooled, second", "&lt;first&gt;"] {
             assert!(text.contains(part), "{part}");
         }
         assert!(text.contains("Asked for and not there") && text.contains("no curve of a worst group"));
-        let absent = small();
-        let text = page(&absent, &plots(&absent));
+        let small_report = small();
+        let text = page(&small_report, &plots(&small_report));
         assert!(!text.contains("Cross-fit"));
         for part in
             ["Asked for and not there", "<td>cross-fit</td>", "are too few", "<td>several captures as one probe</td>"]
         {
             assert!(text.contains(part), "{part}");
         }
-    }
-
-    #[test]
-    fn numbers_read_as_people_write_them() {
-        assert_eq!(grouped(3_112_500), "3\u{202f}112\u{202f}500");
-        assert_eq!((grouped(12), percent(Some(0.0195)), percent(None)), ("12".into(), "1.95 %".into(), "–".into()));
     }
 }

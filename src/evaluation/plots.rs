@@ -1,8 +1,8 @@
 //! The plots of an evaluation.
 
 use super::histogram::{Histogram, edge};
-use super::report::Report;
-use super::svg::{Axis, Plot, Svg};
+use super::report::EvaluationReport;
+use super::svg::{Plot, PlotAxis, Svg};
 use super::view::ERRORS_MIN;
 
 const GENUINE: &str = "#1b7837";
@@ -15,9 +15,9 @@ const BAR_BINS: i32 = 1024;
 /// Self-contained SVG documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plots {
-    /// FNMR against FMR, with its band.
+    /// DET curve: FNMR against FMR, with its 95 % band.
     pub det: Svg,
-    /// How often which score comes up.
+    /// Score distributions.
     pub scores: Svg,
     /// FMR and FNMR against the threshold.
     pub threshold: Svg,
@@ -26,7 +26,7 @@ pub struct Plots {
 }
 
 /// Draws the plots of a report.
-pub fn plots(report: &Report) -> Plots {
+pub fn plots(report: &EvaluationReport) -> Plots {
     Plots {
         det: det(report),
         scores: scores(&report.scores),
@@ -35,18 +35,18 @@ pub fn plots(report: &Report) -> Plots {
     }
 }
 
-/// The power of ten below all of these, at least `least` and below 1.
+/// Exponent of the largest power of ten below all values, at least `least` and below 0.
 fn power_below(values: impl Iterator<Item = f64>, least: i32) -> i32 {
     let lowest = values.filter(|v| *v > 0.0).fold(1.0, f64::min);
     (lowest.log10().floor() as i32).clamp(least, -1)
 }
 
-fn det(report: &Report) -> Svg {
+fn det(report: &EvaluationReport) -> Svg {
     let least = report.det.last().map_or(-4, |p| p.fmr.log10().floor() as i32);
     let mut plot = Plot::new(
         "DET: false non-matches against false matches",
-        Axis::powers("false match rate (FMR)", least.max(-9), -1),
-        Axis::powers(
+        PlotAxis::powers("false match rate (FMR)", least.max(-9), -1),
+        PlotAxis::powers(
             "false non-match rate (FNMR)",
             power_below(report.det.iter().map(|p| p.low.unwrap_or(p.fnmr)), -4),
             0,
@@ -77,8 +77,8 @@ fn scores([genuine, impostor]: &[Histogram; 2]) -> Svg {
     let top = if most > 0.2 { 1.0 } else { 0.2 };
     let mut plot = Plot::new(
         "How often which score comes up",
-        Axis::linear("comparison score", -0.5, 1.0, 0.25),
-        Axis::linear("share of comparisons", 0.0, top, top / 4.0),
+        PlotAxis::linear("comparison score", -0.5, 1.0, 0.25),
+        PlotAxis::linear("share of comparisons", 0.0, top, top / 4.0),
     );
     plot.area("different people", IMPOSTOR, &impostor);
     plot.area("the same person", GENUINE, &genuine);
@@ -94,15 +94,15 @@ fn threshold([genuine, impostor]: &[Histogram; 2]) -> Svg {
     let fnmr: Vec<_> = grid.filter_map(|at| resolved(at, genuine.count() - genuine.at_or_above(at), genuine)).collect();
     let mut plot = Plot::new(
         "Error rates against the threshold, where 30 errors support them",
-        Axis::linear("threshold", -0.5, 1.0, 0.25),
-        Axis::powers("error rate", power_below(fmr.iter().chain(&fnmr).map(|(_, rate)| *rate), -9), 0),
+        PlotAxis::linear("threshold", -0.5, 1.0, 0.25),
+        PlotAxis::powers("error rate", power_below(fmr.iter().chain(&fnmr).map(|(_, rate)| *rate), -9), 0),
     );
     plot.line("FMR: different people match", IMPOSTOR, &fmr);
     plot.line("FNMR: the same person does not", GENUINE, &fnmr);
     plot.finish()
 }
 
-fn discard(report: &Report) -> Option<Svg> {
+fn discard(report: &EvaluationReport) -> Option<Svg> {
     let first = report.discard.first()?;
     let none = first.fnmr.rate?;
     let curves: Vec<Vec<(f64, f64)>> = report
@@ -115,8 +115,8 @@ fn discard(report: &Report) -> Option<Svg> {
         .collect();
     let mut plot = Plot::new(
         "FNMR left when the photos with the lowest values are discarded",
-        Axis::linear("photos discarded, %", 0.0, 20.0, 5.0),
-        Axis::powers(
+        PlotAxis::linear("photos discarded, %", 0.0, 20.0, 5.0),
+        PlotAxis::powers(
             "FNMR at the threshold fixed over all photos",
             power_below(curves.iter().flatten().map(|(_, rate)| *rate), -4),
             0,

@@ -1,21 +1,21 @@
-//! Rates as they are reported: with comparisons, errors and an interval, or with the
-//! reason why there is none.
+//! Reported error rates: with comparisons, errors and an interval, or with the reason why there is
+//! no rate.
 
 use serde::Serialize;
 
 use super::material::Material;
-use super::view::{Bootstrap, ERRORS_MIN, Rates, Times, View, interval};
+use super::view::{Bootstrap, ComparisonView, ERRORS_MIN, Multiplicities, Rates, interval};
 
 /// Points of a DET curve per decade of FMR.
 const DET_PER_DECADE: f64 = 8.0;
-/// Highest FMR of a DET curve: half of what is held, so that the thresholds of the
-/// bootstrap are held as well.
+/// Highest FMR of a DET curve: half of that down to which comparisons are kept, so that thresholds
+/// of bootstrap samples are covered as well.
 const DET_FMR_MAX: f64 = 0.05;
 
-/// A share of errors, where the data supports one.
+/// An error rate, if the data supports one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rate {
-    /// The share, 0…1; `None` where it is not resolved.
+    /// The rate, 0…1; `None` if it rests on too few errors.
     pub rate: Option<f64>,
     /// Lower end of its 95 % interval.
     pub low: Option<f64>,
@@ -23,20 +23,19 @@ pub struct Rate {
     pub high: Option<f64>,
     /// Errors counted.
     pub errors: u64,
-    /// Comparisons.
+    /// Number of comparisons.
     pub comparisons: u64,
     /// Why there is no rate.
     pub not_resolved: Option<String>,
 }
 
 impl Rate {
-    /// A rate with an interval, unless there are too few errors.
+    /// A rate with its interval, or without a value if there are too few errors.
     pub(super) fn new(errors: u64, comparisons: u64, interval: Option<[f64; 2]>) -> Self {
         Self::weighed(errors, comparisons, Some(errors as f64 / comparisons as f64), interval)
     }
 
-    /// The same where comparisons do not all weigh the same, and `rate` is what they come
-    /// to.
+    /// As [`Self::new`] with weighted comparisons; `rate` is the weighted rate.
     pub(super) fn weighed(errors: u64, comparisons: u64, rate: Option<f64>, interval: Option<[f64; 2]>) -> Self {
         let too_few = (errors < ERRORS_MIN).then(|| too_few(errors, "errors"));
         let known = too_few.is_none() && comparisons > 0;
@@ -51,7 +50,7 @@ impl Rate {
     }
 }
 
-/// The words for a rate that rests on too little.
+/// The reason why a rate with so few errors is not reported.
 pub(super) fn too_few(errors: u64, what: &str) -> String {
     format!("{what}: {errors}, fewer than {ERRORS_MIN}: not resolved")
 }
@@ -61,12 +60,12 @@ pub(super) fn too_few(errors: u64, what: &str) -> String {
 pub struct OperatingPoint {
     /// The false match rate that was asked for.
     pub fmr: f64,
-    /// The lowest threshold (to 2⁻¹⁶) that keeps it; `None` where it is not resolved.
+    /// The lowest threshold (to 2⁻¹⁶) with at most this FMR; `None` if it rests on too few errors.
     pub threshold: Option<f32>,
-    /// Share of genuine comparisons below the threshold; `None` where not resolved.
+    /// Share of genuine comparisons below the threshold; `None` if it rests on too few errors.
     pub fnmr: Option<f64>,
-    /// Lower end of the 95 % interval of `fnmr`, the threshold being found anew for
-    /// every sample of people.
+    /// Lower end of the 95 % interval of `fnmr`, with the threshold determined anew for every
+    /// bootstrap sample of people.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
@@ -78,15 +77,15 @@ pub struct OperatingPoint {
     pub false_matches: Option<u64>,
     /// Impostor comparisons.
     pub impostor: u64,
-    /// False rejection rate: failures to acquire count as rejections.
+    /// False rejection rate (19795-1): failures to acquire count as rejections.
     pub frr: Option<f64>,
-    /// False acceptance rate: a photo that failed is accepted as nobody.
+    /// False acceptance rate (19795-1): a failure to acquire is never accepted.
     pub far: Option<f64>,
     /// Why there is no rate.
     pub not_resolved: Option<String>,
 }
 
-/// The rate at which both kinds of errors are equally frequent.
+/// The equal error rate: FMR and FNMR where they are equal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EqualError {
     /// The rate; `None` where it is not resolved.
@@ -104,7 +103,7 @@ pub struct EqualError {
 pub struct DetPoint {
     /// False match rate.
     pub fmr: f64,
-    /// The threshold that keeps it.
+    /// The threshold for it.
     pub threshold: f32,
     /// False non-match rate there.
     pub fnmr: f64,
@@ -121,7 +120,7 @@ pub struct Overall {
     pub points: Vec<OperatingPoint>,
     /// The equal error rate.
     pub equal_error: EqualError,
-    /// The DET curve, as far as both errors are resolved.
+    /// The DET curve, as far as both rates rest on enough errors.
     pub det: Vec<DetPoint>,
 }
 
@@ -131,9 +130,9 @@ pub fn overall(material: &Material<'_>, fmrs: &[f64], bootstrap: Bootstrap) -> O
     let rates = view.counted();
     let (genuine, impostor) = (material.genuine.count(), material.impostor.count());
     let det_fmrs = det_fmrs(impostor);
-    let wanted: Vec<f64> = fmrs.iter().chain(&det_fmrs).copied().collect();
+    let all_fmrs: Vec<f64> = fmrs.iter().chain(&det_fmrs).copied().collect();
     let repeated = view.repeat(bootstrap, |_, rates| {
-        let fnmrs: Vec<Option<f64>> = wanted.iter().map(|&fmr| rates.fnmr_at(fmr)).collect();
+        let fnmrs: Vec<Option<f64>> = all_fmrs.iter().map(|&fmr| rates.fnmr_at(fmr)).collect();
         (fnmrs, rates.equal_error_rate())
     });
     let interval_of = |index: usize| interval(repeated.iter().map(|(fnmrs, _)| fnmrs[index]));
@@ -176,7 +175,7 @@ fn det_fmrs(impostor: u64) -> Vec<f64> {
 fn operating_point(rates: &Rates<'_>, fmr: f64, genuine: u64, impostor: u64, attempts: (u64, u64)) -> OperatingPoint {
     let is_weighed = rates.are_weighed();
     let allowed = match (is_weighed, rates.threshold(fmr)) {
-        // As many as there are at the threshold, however much they weigh.
+        // The number of comparisons at the threshold, whatever their weights.
         (true, Some(at)) => rates.false_matches(at),
         _ => (fmr * impostor as f64) as u64,
     };
@@ -206,7 +205,7 @@ fn operating_point(rates: &Rates<'_>, fmr: f64, genuine: u64, impostor: u64, att
         fnmr: rates.fnmr(at).filter(|_| resolved),
         misses: Some(misses),
         false_matches: Some(rates.false_matches(at)),
-        // Attempts without a template have no weight.
+        // Attempts without a template have no weight, so no rate with weights.
         frr: (rejected >= ERRORS_MIN && !is_weighed).then(|| rejected as f64 / attempts.0 as f64),
         far: (!is_weighed).then(|| rates.false_matches(at) as f64 / attempts.1 as f64),
         not_resolved: (!resolved).then(|| too_few(misses, "misses")),
@@ -214,14 +213,14 @@ fn operating_point(rates: &Rates<'_>, fmr: f64, genuine: u64, impostor: u64, att
     }
 }
 
-/// FNMR at an FMR in every repetition, and as counted.
-pub(super) fn fnmr_at(view: &View, fmr: f64, bootstrap: Bootstrap) -> (Option<f64>, Vec<Option<f64>>) {
-    (view.counted().fnmr_at(fmr), view.repeat(bootstrap, |_: &Times, rates| rates.fnmr_at(fmr)))
+/// FNMR at an FMR, as counted and in every bootstrap repetition.
+pub(super) fn fnmr_at(view: &ComparisonView, fmr: f64, bootstrap: Bootstrap) -> (Option<f64>, Vec<Option<f64>>) {
+    (view.counted().fnmr_at(fmr), view.repeat(bootstrap, |_: &Multiplicities, rates| rates.fnmr_at(fmr)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::material::Plan;
+    use super::super::material::ComparisonPlan;
     use super::super::set::tests::made_up;
     use super::*;
 
@@ -230,7 +229,7 @@ mod tests {
     #[test]
     fn no_rate_is_given_that_the_data_does_not_support() {
         let set = made_up(40, 4, 0.8);
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         // 12,480 impostor comparisons: 124 false matches at 1e-2, 12 at 1e-3.
         let overall = overall(&material, &[1e-2, 1e-3], BOOTSTRAP);
         let [ref sure, ref unsure] = overall.points[..] else { panic!() };
@@ -244,7 +243,7 @@ mod tests {
     #[test]
     fn people_told_apart_without_fail_have_no_miss_rate() {
         let set = made_up(40, 4, 0.01);
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let point = overall(&material, &[1e-2], BOOTSTRAP).points.remove(0);
         assert_eq!((point.fnmr, point.misses, point.frr), (None, Some(0), None));
         assert!(point.threshold.is_some() && point.not_resolved.unwrap().contains("misses"));
@@ -254,7 +253,7 @@ mod tests {
     fn failures_to_acquire_are_rejections() {
         let mut set = made_up(40, 4, 0.8);
         (0..40).for_each(|subject| set.push(subject, None));
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let point = overall(&material, &[1e-2], BOOTSTRAP).points.remove(0);
         // Four more comparisons per person, all lost.
         let rejected = (point.misses.unwrap() + 160) as f64;
@@ -265,7 +264,7 @@ mod tests {
     #[test]
     fn the_equal_error_rate_lies_where_the_errors_are_equal() {
         let set = made_up(100, 4, 0.75);
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let equal = overall(&material, &[], BOOTSTRAP).equal_error;
         let (rate, at) = (equal.rate.unwrap(), equal.threshold.unwrap());
         let view = material.whole();

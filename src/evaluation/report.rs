@@ -1,107 +1,30 @@
-//! Everything an evaluation found, as one document.
+//! The documents of an evaluation and of a presentation attack detection test, as they are written
+//! to `report.json`.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::aging::{Aging, aging};
-use super::coverage::{Coverage, coverage};
-use super::cross_fit::{CrossFit, cross_fit};
-use super::differentials::{Differentials, differentials, fixed_thresholds};
-use super::discard::{DiscardCurve, discard_curves};
-use super::doubts::{Doubt, doubts};
-use super::fit::{About, FitError, fit_curve};
-use super::fusion::{FusionReport, fusion};
-use super::groups::{GroupBy, Groups, Terms};
-use super::histogram::{Histogram, edge};
-use super::material::{Material, Plan};
-use super::open_set::{OpenSet, Projection, open_set, project};
+use super::aging::Aging;
+use super::coverage::Coverage;
+use super::cross_fit::CrossFit;
+use super::differentials::Differentials;
+use super::discard::DiscardCurve;
+use super::fusion::FusionReport;
+use super::histogram::Histogram;
+use super::manifest_warnings::ManifestWarning;
+use super::open_set::{GalleryProjection, OpenSet};
 use super::pad::PadReport;
-use super::pairs::{AllPairs, Listed};
-use super::rates::{DetPoint, EqualError, OperatingPoint, overall};
-use super::set::PhotoSet;
-use super::slices::{Slice, slices};
+use super::rates::{DetPoint, EqualError, OperatingPoint};
+use super::skipped::{SamePictures, SkippedRows};
+use super::slices::Slice;
 use super::view::Bootstrap;
-use super::worst_group::Fitting;
-use crate::matching::{Curve, Weighed};
 
 /// Version of the document.
-const VERSION: u32 = 1;
-/// Lines that are listed one by one; those after are counted.
-const LINES_MAX: usize = 1000;
-/// Suspected labels that are listed.
-const SUSPECTS_MAX: usize = 20;
-/// FMRs that FNMR is reported at.
-const FMRS: [f64; 5] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+pub(super) const VERSION: u32 = 1;
 
-/// What was not looked at, and why.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct LeftOut {
-    /// Rows.
-    pub count: u64,
-    /// By reason.
-    pub reasons: BTreeMap<String, u64>,
-    /// The first of them.
-    pub lines: Vec<LeftOutLine>,
-}
-
-/// A row that was not looked at. Says nothing of whom it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LeftOutLine {
-    /// Line in the manifest or list, from 1.
-    pub line: u64,
-    /// Stable code.
-    pub reason: String,
-    /// What is wrong with it.
-    pub what: String,
-}
-
-impl LeftOut {
-    /// Notes a row.
-    pub fn add(&mut self, line: u64, reason: &str, what: &str) {
-        self.count += 1;
-        *self.reasons.entry(reason.to_owned()).or_insert(0) += 1;
-        if self.lines.len() < LINES_MAX {
-            self.lines.push(LeftOutLine { line, reason: reason.to_owned(), what: what.to_owned() });
-        }
-    }
-}
-
-/// Rows whose files hold the very picture of an earlier row. They are compared as any
-/// others: many data sets have some, and published figures include them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct SamePictures {
-    /// Rows.
-    pub count: u64,
-    /// Those of them that name another person than the earlier row: labels to check.
-    pub of_another_person: u64,
-    /// The first of them.
-    pub lines: Vec<SamePicture>,
-}
-
-/// Two rows with one picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct SamePicture {
-    /// Line of the later row, from 1.
-    pub line: u64,
-    /// Line of the earlier.
-    pub earlier_line: u64,
-    /// Whether both name one person.
-    pub same_person: bool,
-}
-
-impl SamePictures {
-    /// Notes a row.
-    pub fn add(&mut self, line: u64, earlier_line: u64, same_person: bool) {
-        self.count += 1;
-        self.of_another_person += u64::from(!same_person);
-        if self.lines.len() < LINES_MAX {
-            self.lines.push(SamePicture { line, earlier_line, same_person });
-        }
-    }
-}
-
-/// Two rows of different people that score as one person does: a label to check.
+/// Two rows labelled as different people that score as high as one person's photos: probably a
+/// wrong label.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SuspectedLabel {
     /// Line of the one photo.
@@ -112,70 +35,38 @@ pub struct SuspectedLabel {
     pub score: f32,
 }
 
-/// What the document says of its inputs.
+/// Descriptive fields of the inputs.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Inputs {
+pub struct EvaluationInputs {
     /// Name of the model pack.
     pub pack: String,
     /// Recipe of the templates.
     pub recipe: String,
     /// File name of the manifest or list, without its folder.
     pub source: String,
-    /// Day of the evaluation, where somebody named one.
+    /// Day of the evaluation, if given.
     pub date: Option<String>,
     /// Conditions photos had to meet.
     pub only: Vec<String>,
-    /// Rows not looked at.
-    pub left_out: LeftOut,
+    /// Rows left out.
+    pub left_out: SkippedRows,
     /// Photos that gave no template, by reason.
     pub failures: BTreeMap<String, u64>,
     /// Rows with the picture of an earlier one.
     pub same_pictures: SamePictures,
 }
 
-/// What is to be found out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Options {
-    /// How intervals are found.
-    pub bootstrap: Bootstrap,
-    /// Groups to look at.
-    pub by: Vec<GroupBy>,
-    /// Only comparisons of two photos with the same values here.
-    pub within: Option<GroupBy>,
-    /// What counts the same.
-    pub weighed: Weighed,
-    /// Curves of the model pack's calibration for single photos.
-    pub stated: Vec<Curve>,
-    /// Groups of which the cross-fit finds the worst.
-    pub groups: Option<GroupBy>,
-    /// People a group must have to be the worst in a cross-fit.
-    pub people_min: u64,
-    /// Folds of the cross-fit; 0 leaves it out.
-    pub folds: u64,
-    /// Frames of the fusion experiment; 0 leaves it out.
-    pub frames: usize,
-    /// Seeds of the fusion experiment.
-    pub seeds: u64,
-    /// Splits of the calibration check; 0 leaves it out.
-    pub splits: u64,
-    /// Galleries to project 1:N to.
-    pub project_to: Vec<u64>,
-    /// Most comparisons made.
-    pub comparisons_max: u64,
-}
-
-/// Something that was asked for and that the data does not allow.
+/// A requested result that the data does not support.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Absent {
-    /// What was asked for, as a field of the report names it: `cross_fit`,
-    /// `calibration_check`, `projections` or `fusion`.
+pub struct MissingPart {
+    /// Name of the report's field: `cross_fit`, `calibration_check`, `projections` or `fusion`.
     pub part: &'static str,
-    /// Why it is not there, and what would help.
+    /// Why it is missing, and what would help.
     pub why: String,
 }
 
-impl Absent {
-    /// What was asked for, in words.
+impl MissingPart {
+    /// The field's name in words.
     pub fn name(&self) -> &'static str {
         match self.part {
             "cross_fit" => "cross-fit",
@@ -186,9 +77,9 @@ impl Absent {
     }
 }
 
-/// Everything an evaluation found. The order of fields and their names are a contract.
+/// Results of an evaluation. Names and order of fields are a contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct EvaluationReport {
     /// Version of this document.
     pub version: u32,
     /// Day of the evaluation, where named.
@@ -201,73 +92,73 @@ pub struct Report {
     pub pack: String,
     /// Recipe of the templates.
     pub recipe: String,
-    /// Photos looked at, those that gave no template included.
+    /// Number of photos, including those without a template.
     pub photos: u64,
     /// People they are of.
     pub subjects: u64,
-    /// People with one photo that gave a template: in impostor comparisons only.
+    /// People with a single template; they take part in impostor comparisons only.
     pub subjects_with_one_photo: u64,
     /// Photos that gave no template: failures to acquire.
     pub failures: u64,
-    /// The same, by reason.
+    /// Failures to acquire by reason.
     pub failure_reasons: BTreeMap<String, u64>,
-    /// Rows not looked at.
-    pub left_out: LeftOut,
+    /// Rows left out.
+    pub left_out: SkippedRows,
     /// Rows with the picture of an earlier one.
     pub same_pictures: SamePictures,
     /// `all pairs`, `a sample of all pairs`, or `a list`.
     pub compared: &'static str,
-    /// Columns of which both photos of a comparison have the same values, joined by `+`.
+    /// If only photos with equal values in some columns are compared: those columns, joined by `+`.
     pub within: Option<String>,
-    /// What counts the same in rates: `comparisons`; or `people`: every pair of people,
-    /// and in genuine comparisons every person, however many photos there are of them.
+    /// The unit that has equal weight in rates: `comparisons`; or `people`: every pair of people,
+    /// and in genuine comparisons every person, however many photos they have.
     pub weighed: &'static str,
     /// Genuine comparisons.
     pub genuine: u64,
     /// Impostor comparisons.
     pub impostor: u64,
-    /// How intervals were found.
+    /// Bootstrap of the intervals.
     pub intervals: String,
     /// FNMR at FMRs.
     pub fnmr_at_fmr: Vec<OperatingPoint>,
     /// The equal error rate.
     pub equal_error: EqualError,
-    /// The DET curve as far as it is resolved.
+    /// The DET curve, as far as both rates rest on enough errors.
     pub det: Vec<DetPoint>,
     /// Rates within groups.
     pub slices: Vec<Slice>,
-    /// Rates of groups beside each other and beside what the calibration states.
+    /// Demographic differentials: rates of groups compared with each other and with the
+    /// calibration.
     pub differentials: Vec<Differentials>,
-    /// FNMR by age and by years between photos, where the manifest has them.
+    /// FNMR by age and by time elapsed, if the manifest has the columns.
     pub aging: Vec<Aging>,
     /// Error-versus-discard curves.
     pub discard: Vec<DiscardCurve>,
-    /// 1:N.
+    /// Open-set identification test.
     pub open_set: Option<OpenSet>,
-    /// 1:N in larger galleries.
-    pub projections: Vec<Projection>,
-    /// Several captures as one probe.
+    /// Projections to larger galleries.
+    pub projections: Vec<GalleryProjection>,
+    /// Fusion of several captures.
     pub fusion: Option<FusionReport>,
-    /// Whether the stated rates hold on people left out.
+    /// Calibration check by random splits.
     pub calibration_check: Option<Coverage>,
-    /// Whether the rates stated for the worst group, and the pooled ones, hold on people
-    /// left out.
+    /// Cross-fit of the pooled curve and that of the worst group.
     pub cross_fit: Option<CrossFit>,
-    /// Why the calibration could not be looked at.
+    /// Why the calibration could not be checked.
     pub calibration_problem: Option<String>,
-    /// What was asked for and is not in this document, or not all of it.
-    pub absent: Vec<Absent>,
-    /// Values of the manifest that say less than they should, of rows that were taken.
-    pub doubts: Vec<Doubt>,
-    /// Labels to check.
+    /// Requested results that are missing, wholly or in part.
+    pub absent: Vec<MissingPart>,
+    /// Warnings about the manifest's values.
+    pub doubts: Vec<ManifestWarning>,
+    /// Pairs of rows that probably have a wrong label.
     pub suspected_labels: Vec<SuspectedLabel>,
-    /// Counts of scores for the plots; not part of the JSON.
+    /// Genuine and impostor score histograms for the plots; not part of the JSON.
     #[serde(skip)]
     pub scores: [Histogram; 2],
 }
 
-impl Report {
-    /// Which comparisons were made, in words.
+impl EvaluationReport {
+    /// Which comparisons were made, as text.
     pub fn compared(&self) -> String {
         match &self.within {
             Some(within) => format!("{} within the same {within}", self.compared),
@@ -276,192 +167,7 @@ impl Report {
     }
 }
 
-/// Looks at `set` from all sides.
-pub fn evaluate(set: &PhotoSet, plan: Plan<'_>, inputs: Inputs, options: &Options) -> Report {
-    let bootstrap = options.bootstrap;
-    let within = options.within.as_ref().and_then(|by| Groups::of(set, by));
-    let terms = Terms { within: within.as_ref(), weighed: options.weighed };
-    let material = Material::make_on(terms, set, plan);
-    let overall = overall(&material, &FMRS, bootstrap);
-    let all_pairs = matches!(plan, Plan::AllPairs { .. });
-    let mut found = Found::default();
-    let projections = found.or_why("projections", projections(&material, plan, options)).unwrap_or_default();
-    // Looked at where asked for, and where the photos and not a list decide.
-    let check =
-        (all_pairs && options.splits > 0).then(|| coverage(set, terms, options.splits, options.comparisons_max));
-    let calibration_check = check.and_then(|check| found.or_why("calibration_check", check));
-    if options.splits > 0 && !all_pairs {
-        found.lacks("calibration_check", "a list says which photos are compared; leave out --pairs".to_owned());
-    }
-    let groups = options.groups.as_ref().and_then(|by| Groups::of(set, by));
-    let fitting = Fitting {
-        set,
-        terms,
-        groups: groups.as_ref(),
-        people_min: options.people_min,
-        include: &|_| true,
-        references: None,
-        frames_max: 1,
-        comparisons_max: options.comparisons_max,
-        about: About::passing(),
-    };
-    let checked = (all_pairs && options.folds > 0).then(|| cross_fit(&fitting, options.folds));
-    let cross_fit = checked.and_then(|checked| found.or_why("cross_fit", checked));
-    if let Some(check) = &cross_fit {
-        found.curves_of(check, options);
-    }
-    let thresholds = fixed_thresholds(&overall.points, &options.stated);
-    // Searches and fused probes go through all photos: not where comparisons stay within
-    // groups.
-    let through_all = all_pairs && terms.within.is_none();
-    let fusion = if through_all { fusion(set, &set.measures, options.frames, options.seeds, bootstrap) } else { None };
-    if options.frames > 0 && fusion.is_none() {
-        found.no_fusion(options, through_all);
-    }
-    let with_template = set.with_template().count() as u64;
-    Report {
-        version: VERSION,
-        date: inputs.date,
-        source: inputs.source,
-        only: inputs.only,
-        pack: inputs.pack,
-        recipe: inputs.recipe,
-        photos: set.len() as u64,
-        subjects: set.subjects() as u64,
-        subjects_with_one_photo: set.by_subject(|_| true).iter().filter(|own| own.len() == 1).count() as u64,
-        failures: set.len() as u64 - with_template,
-        failure_reasons: inputs.failures,
-        left_out: inputs.left_out,
-        same_pictures: inputs.same_pictures,
-        compared: match (all_pairs, material.is_sample) {
-            (false, _) => "a list",
-            (true, false) => "all pairs",
-            (true, true) => "a sample of all pairs",
-        },
-        within: options.within.as_ref().filter(|_| all_pairs).map(GroupBy::name),
-        weighed: material.terms().weighed.name(),
-        genuine: material.genuine.count(),
-        impostor: material.impostor.count(),
-        intervals: format!(
-            "95 %, bootstrap over subjects, {} repetitions, seed {}",
-            bootstrap.repetitions, bootstrap.seed
-        ),
-        slices: slices(&material, &overall.points, &options.by, bootstrap),
-        differentials: differentials(&material, &thresholds, &options.by, bootstrap),
-        aging: aging(&material, &thresholds, bootstrap),
-        fnmr_at_fmr: overall.points,
-        equal_error: overall.equal_error,
-        det: overall.det,
-        discard: discard_curves(&material, &set.measures, bootstrap),
-        open_set: if through_all { open_set(set, bootstrap) } else { None },
-        projections,
-        fusion,
-        calibration_check,
-        cross_fit,
-        calibration_problem: found.calibration_problem,
-        absent: found.absent,
-        doubts: doubts(set, &options.by, &options.within.iter().chain(&options.groups).collect::<Vec<_>>()),
-        suspected_labels: suspected_labels(&material),
-        scores: [material.genuine, material.impostor],
-    }
-}
-
-/// What came of what was asked for.
-#[derive(Default)]
-struct Found {
-    calibration_problem: Option<String>,
-    absent: Vec<Absent>,
-}
-
-impl Found {
-    fn lacks(&mut self, part: &'static str, why: String) {
-        self.absent.push(Absent { part, why });
-    }
-
-    /// What was found, or a note of why it was not.
-    fn or_why<T>(&mut self, part: &'static str, found: Result<T, FitError>) -> Option<T> {
-        match found {
-            Ok(found) => Some(found),
-            Err(e) => {
-                let left = match part {
-                    "cross_fit" => "among the people outside two folds, ",
-                    "calibration_check" => "among one half of the people, ",
-                    _ => "",
-                };
-                let folds = if part == "cross_fit" { ", or more folds" } else { "" };
-                self.lacks(part, format!("{left}{e}{folds}"));
-                self.calibration_problem = Some(e.to_string());
-                None
-            }
-        }
-    }
-
-    /// Notes which curves a cross-fit has no figures of.
-    fn curves_of(&mut self, check: &CrossFit, options: &Options) {
-        let has = |curve: &str| check.rows.iter().any(|row| row.curve == curve);
-        if !has("pooled") {
-            self.lacks(
-                "cross_fit",
-                "the pooled curve does not reach FMR 1e-4 in every fit; use more people".to_owned(),
-            );
-        }
-        if options.groups.is_some() && !has("worst group") {
-            let why = format!(
-                "no group has {} people and enough comparisons in every fit, so there is no curve of a worst group; use \
-                 more people, other --groups or a lower --people-min",
-                options.people_min
-            );
-            self.lacks("cross_fit", why);
-        }
-    }
-
-    /// Notes why captures were not fused.
-    fn no_fusion(&mut self, options: &Options, through_all: bool) {
-        let why = match through_all {
-            true => format!("fewer than two people have {} photos with a template", options.frames + 1),
-            false => "probes are compared with the photos of all people; leave out --within and --pairs".to_owned(),
-        };
-        self.lacks("fusion", why);
-    }
-}
-
-fn projections(material: &Material<'_>, plan: Plan<'_>, options: &Options) -> Result<Vec<Projection>, FitError> {
-    if options.project_to.is_empty() {
-        return Ok(Vec::new());
-    }
-    let set = material.set();
-    let about = About::passing();
-    let curve: Curve = match plan {
-        Plan::AllPairs { comparisons_max, seed } => {
-            fit_curve(&AllPairs::new(set, |_| true, comparisons_max, seed).on(material.terms()), set.subjects(), about)?
-        }
-        Plan::Listed(pairs) => fit_curve(&Listed { set, pairs }, set.subjects(), about)?,
-    };
-    let view = material.whole();
-    let curves: Vec<(&str, &Curve)> = std::iter::once(("these comparisons", &curve))
-        .chain(options.stated.iter().map(|curve| (curve.group.as_str(), curve)))
-        .collect();
-    let to = |&gallery: &u64| {
-        let to = |&(of, curve): &(&str, &Curve)| project(&view, of, curve, gallery, options.bootstrap);
-        curves.iter().map(to).collect::<Vec<_>>()
-    };
-    Ok(options.project_to.iter().flat_map(to).collect())
-}
-
-/// Pairs of different people that score at least as high as the best quarter of the
-/// genuine pairs.
-fn suspected_labels(material: &Material<'_>) -> Vec<SuspectedLabel> {
-    let lines = &material.set().lines;
-    let best = material.genuine.count().div_ceil(4).max(1);
-    let Some((from, _)) = material.genuine.holding_above(best) else { return Vec::new() };
-    let line = |photo: u32| lines.get(photo as usize).copied().unwrap_or(0);
-    let held = material.impostor_held().iter().take_while(|pair| pair.score >= edge(from));
-    held.take(SUSPECTS_MAX)
-        .map(|pair| SuspectedLabel { line_a: line(pair.a), line_b: line(pair.b), score: pair.score })
-        .collect()
-}
-
-/// A test of presentation attack detection, as one document.
+/// Report document of a presentation attack detection test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PadDocument {
     /// Version of this document.
@@ -472,154 +178,45 @@ pub struct PadDocument {
     pub source: String,
     /// Model pack.
     pub pack: String,
-    /// Rows not looked at.
-    pub left_out: LeftOut,
-    /// How intervals were found.
+    /// Rows left out.
+    pub left_out: SkippedRows,
+    /// Bootstrap of the intervals.
     pub intervals: String,
     /// The rates.
     pub pad: PadReport,
 }
 
 impl PadDocument {
-    /// The document of a test.
-    pub fn new(inputs: Inputs, bootstrap: Bootstrap, pad: PadReport) -> Self {
+    /// The document for a test's results.
+    pub fn new(inputs: EvaluationInputs, bootstrap: Bootstrap, pad: PadReport) -> Self {
         Self {
             version: VERSION,
             date: inputs.date,
             source: inputs.source,
             pack: inputs.pack,
             left_out: inputs.left_out,
-            intervals: format!(
-                "95 %, bootstrap over subjects, {} repetitions, seed {}",
-                bootstrap.repetitions, bootstrap.seed
-            ),
+            intervals: intervals(bootstrap),
             pad,
         }
     }
 }
 
+/// How intervals are determined, as text.
+pub(super) fn intervals(bootstrap: Bootstrap) -> String {
+    format!("95 %, bootstrap over subjects, {} repetitions, seed {}", bootstrap.repetitions, bootstrap.seed)
+}
+
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::set::Column;
-    use super::super::set::Measure;
-    use super::super::set::tests::made_up;
+mod tests {
+    use super::super::evaluate::tests::small;
     use super::*;
-
-    pub fn options() -> Options {
-        Options {
-            bootstrap: Bootstrap { repetitions: 100, seed: 1 },
-            by: vec![GroupBy::parse("half").unwrap()],
-            within: None,
-            weighed: Weighed::Comparisons,
-            stated: Vec::new(),
-            groups: Some(GroupBy::parse("half").unwrap()),
-            people_min: 20,
-            folds: 3,
-            frames: 3,
-            seeds: 4,
-            splits: 2,
-            project_to: vec![1_000_000],
-            comparisons_max: u64::MAX,
-        }
-    }
-
-    pub fn report() -> Report {
-        let mut set = made_up(80, 5, 0.8);
-        let mut column = Column::default();
-        (0..set.len()).for_each(|photo| column.push(if photo < 200 { "<first> & \"half\"" } else { "second" }));
-        set.columns.push(("half".to_owned(), column));
-        set.measures.push(Measure {
-            name: "norm".into(),
-            overall: true,
-            values: (0..400).map(|i| Some((i % 7) as f32)).collect(),
-        });
-        set.lines = (2..402).collect();
-        set.push(3, None);
-        let mut inputs = Inputs { pack: "made up".into(), source: "m.csv".into(), ..Inputs::default() };
-        inputs.left_out.add(17, "FILE_MISSING", "no such file; check the path");
-        inputs.failures.insert("NO_FACE".into(), 1);
-        evaluate(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 }, inputs, &options())
-    }
-
-    #[test]
-    fn everything_is_in_the_document_and_the_same_input_gives_the_same_bytes() {
-        let one = report();
-        let text = serde_json::to_string(&one).unwrap();
-        assert_eq!(text, serde_json::to_string(&report()).unwrap());
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((&json["genuine"], &json["impostor"], &json["failures"]), (&800.into(), &79_000.into(), &1.into()));
-        let point = &json["fnmr_at_fmr"][1];
-        for field in ["fmr", "threshold", "fnmr", "low", "high", "misses", "genuine", "false_matches", "impostor"] {
-            assert!(point[field].is_number(), "{field} in {point}");
-        }
-        assert!(json["fnmr_at_fmr"][4]["fnmr"].is_null() && json["fnmr_at_fmr"][4]["not_resolved"].is_string());
-        assert_eq!(json["slices"].as_array().unwrap().len(), 2);
-        assert_eq!(json["projections"][0]["gallery"], 1_000_000);
-        assert_eq!(json["projections"][0]["curve"], "these comparisons");
-        assert_eq!((&json["weighed"], &json["within"]), (&"comparisons".into(), &serde_json::Value::Null));
-        let differential = &json["differentials"][0];
-        assert_eq!((&differential["by"], differential["at"].as_array().unwrap().len()), (&"half".into(), 1));
-        let at = &differential["at"][0];
-        for field in
-            ["of", "stated", "for_fmr", "fmr", "threshold", "fnmr", "within_fmr", "worst_fmr", "worst_fnmr", "groups"]
-        {
-            assert!(!at[field].is_null(), "{field} in {at}");
-        }
-        assert_eq!(json["cross_fit"]["fits"], 6);
-        assert!(json["aging"].as_array().unwrap().is_empty());
-        assert_eq!(json["calibration_check"]["rates"].as_array().unwrap().len(), 2);
-        assert!(json["open_set"]["rank_one"].is_number() && json["fusion"]["winner"].is_string());
-        assert_eq!(json["left_out"]["lines"][0]["line"], 17);
-        assert!(!json["discard"][0]["points"].as_array().unwrap().is_empty());
-        // A third of the people is too few for a worst group.
-        assert_eq!((json["absent"].as_array().unwrap().len(), &json["absent"][0]["part"]), (1, &"cross_fit".into()));
-        assert!(json["absent"][0]["why"].as_str().unwrap().contains("--people-min"), "{}", json["absent"]);
-    }
-
-    /// An evaluation of too few people for anything but rates.
-    pub fn small() -> Report {
-        let mut set = made_up(6, 2, 0.8);
-        let mut column = Column::default();
-        (0..set.len()).for_each(|photo| column.push(if photo < 6 { "first" } else { "second" }));
-        set.columns.push(("half".to_owned(), column));
-        evaluate(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 }, Inputs::default(), &options())
-    }
-
-    #[test]
-    fn what_was_asked_for_and_is_not_there_is_told_with_the_reason() {
-        let report = small();
-        assert!(report.cross_fit.is_none() && report.calibration_check.is_none() && report.fusion.is_none());
-        let parts: Vec<&str> = report.absent.iter().map(|absent| absent.part).collect();
-        assert_eq!(parts, ["projections", "calibration_check", "cross_fit", "fusion"]);
-        assert!(report.absent.iter().all(|absent| absent.why.contains("few")), "{:?}", report.absent);
-        assert!(report.calibration_problem.unwrap().contains("too few"));
-    }
 
     #[test]
     fn what_is_compared_is_said_with_the_groups_it_stays_in() {
-        let within = Report { within: Some("set+sex".into()), ..small() };
+        let within = EvaluationReport { within: Some("set+sex".into()), ..small() };
         assert_eq!(
             (small().compared(), within.compared()),
             ("all pairs".into(), "all pairs within the same set+sex".into())
         );
-    }
-
-    #[test]
-    fn a_list_of_what_was_left_out_stays_short() {
-        let mut left_out = LeftOut::default();
-        (0..100_000).for_each(|line| left_out.add(line, "FILE_MISSING", "no such file"));
-        assert_eq!((left_out.count, left_out.reasons["FILE_MISSING"], left_out.lines.len()), (100_000, 100_000, 1000));
-    }
-
-    #[test]
-    fn one_person_under_two_names_is_suspected() {
-        let mut set = made_up(40, 4, 0.3);
-        // A photo of the first person under the name of the second.
-        let template = set.template(0).cloned();
-        set.push(1, template);
-        set.lines = (2..).take(set.len()).collect();
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
-        let suspects = suspected_labels(&material);
-        assert!(suspects.iter().any(|s| (s.line_a, s.line_b) == (2, 162)), "{suspects:?}");
     }
 }

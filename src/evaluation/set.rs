@@ -1,25 +1,25 @@
-//! Photos with a known owner.
+//! Labelled photos: templates with the person, and columns of the manifest.
 
 use std::collections::HashMap;
 
 use crate::face::{RecipeDigest, Template};
 use crate::matching::RecipeMismatch;
 
-/// A column of the manifest: one of a few values per photo.
+/// A categorical column of the manifest, interned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Column {
+pub struct ManifestColumn {
     values: Vec<String>,
     index: HashMap<String, u32>,
     of_photo: Vec<u32>,
 }
 
-/// Most different values of a column that are told apart; those after are one group.
+/// Most distinct values of a column; further ones become [`OTHER`].
 const VALUES_MAX: usize = 10_000;
-/// What the values beyond are called.
+/// Value that stands for those beyond [`VALUES_MAX`].
 const OTHER: &str = "(others)";
 
-impl Column {
-    /// Adds the value of the next photo.
+impl ManifestColumn {
+    /// Appends the value of the next photo.
     pub fn push(&mut self, value: &str) {
         let value = if self.values.len() >= VALUES_MAX && !self.index.contains_key(value) { OTHER } else { value };
         let code = match self.index.get(value) {
@@ -34,34 +34,34 @@ impl Column {
         self.of_photo.push(code);
     }
 
-    /// The value of a photo; empty where it has none.
+    /// The value of a photo; empty if missing.
     pub fn value(&self, photo: u32) -> &str {
         self.of_photo.get(photo as usize).and_then(|&code| self.values.get(code as usize)).map_or("", String::as_str)
     }
 }
 
-/// A number known of every photo, or of some.
+/// A numeric measure of photos, such as a quality component.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Measure {
-    /// What it is, with its unit.
+pub struct PhotoMeasure {
+    /// Its name with the unit.
     pub name: String,
-    /// Whether it says how much a photo is worth: tried as a weight of fused captures.
+    /// Whether it is an overall quality, which the fusion experiment tries as a weight.
     pub overall: bool,
-    /// By photo; higher is expected to be better.
+    /// By photo; `None` if not measured. Higher is expected to be better.
     pub values: Vec<Option<f32>>,
 }
 
-/// Photos with a known owner, with or without a template.
+/// Labelled photos, with or without a template.
 #[derive(Debug, Clone, Default)]
 pub struct PhotoSet {
     templates: Vec<Option<Template>>,
     owners: Vec<u32>,
     subjects: usize,
-    /// Columns of the manifest, by name, each with a value for every photo.
-    pub columns: Vec<(String, Column)>,
-    /// Numbers known of the photos.
-    pub measures: Vec<Measure>,
-    /// Where each photo is first named: a line of the input, from 1.
+    /// Columns of the manifest with their names; each has a value for every photo.
+    pub columns: Vec<(String, ManifestColumn)>,
+    /// Measures of the photos.
+    pub measures: Vec<PhotoMeasure>,
+    /// By photo: 1-based line of the input that first names it.
     pub lines: Vec<u64>,
 }
 
@@ -89,7 +89,7 @@ impl PhotoSet {
         self.subjects
     }
 
-    /// Whose a photo is.
+    /// The person of a photo.
     pub fn subject(&self, photo: u32) -> u32 {
         self.owners[photo as usize]
     }
@@ -104,7 +104,7 @@ impl PhotoSet {
         (0..self.len() as u32).filter(|&photo| self.templates[photo as usize].is_some())
     }
 
-    /// Photos with a template that `include` lets through, by owner.
+    /// Photos that have a template and that `include` accepts, by person.
     pub fn by_subject(&self, include: impl Fn(u32) -> bool) -> Vec<Vec<u32>> {
         let mut of_subject = vec![Vec::new(); self.subjects];
         for photo in self.with_template().filter(|&photo| include(photo)) {
@@ -127,7 +127,7 @@ impl PhotoSet {
     }
 
     /// A column by its name.
-    pub fn column(&self, name: &str) -> Option<&Column> {
+    pub fn column(&self, name: &str) -> Option<&ManifestColumn> {
         self.columns.iter().find(|(of, _)| of == name).map(|(_, column)| column)
     }
 }
@@ -137,8 +137,8 @@ pub(super) mod tests {
     use super::*;
     use crate::random::SplitMix;
 
-    /// `each` photos of every subject: a random face, and `noise` times as much of
-    /// something else in each photo.
+    /// A synthetic set with `each` photos per subject: a random vector per subject, plus `noise`
+    /// times another random vector in each photo.
     pub fn made_up(subjects: usize, each: usize, noise: f32) -> PhotoSet {
         let mut random = SplitMix(7);
         let mut unit = || random.next() as f32 / u64::MAX as f32 - 0.5;
@@ -171,7 +171,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_column_with_a_value_for_each_photo_stays_bounded() {
-        let mut column = Column::default();
+        let mut column = ManifestColumn::default();
         for i in 0..2 * VALUES_MAX {
             column.push(&i.to_string());
         }

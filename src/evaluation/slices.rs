@@ -1,15 +1,15 @@
-//! Where it is worse: the rates within groups of photos.
+//! Error rates within groups of photos at thresholds fixed over all photos.
 
 use serde::Serialize;
 
-use super::groups::{GroupBy, Groups};
+use super::groups::{GroupBy, PhotoGroups};
 use super::histogram::bin;
 use super::material::Material;
 use super::rates::{OperatingPoint, Rate};
 use super::set::PhotoSet;
 use super::view::{Bootstrap, ERRORS_MIN, Rates, interval};
 
-/// FMRs whose thresholds are looked at within groups.
+/// FMRs whose thresholds are evaluated within groups.
 pub(super) const SLICE_FMRS: [f64; 2] = [1e-3, 1e-4];
 /// Most groups of a column that are reported, the largest first.
 const GROUPS_MAX: usize = 50;
@@ -38,18 +38,18 @@ pub struct SlicePoint {
     pub threshold: f32,
     /// FMR between people of this group.
     pub fmr: Rate,
-    /// That over the overall FMR.
+    /// Ratio of the group's FMR to the overall FMR.
     pub fmr_ratio: Ratio,
     /// FNMR within this group.
     pub fnmr: Rate,
-    /// That over the overall FNMR.
+    /// Ratio of the group's FNMR to the overall FNMR.
     pub fnmr_ratio: Ratio,
 }
 
-/// A rate within a group over that of all photos, where both are resolved.
+/// Ratio of a group's rate to that of all photos, if both rest on enough errors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Ratio {
-    /// How many times the overall rate.
+    /// The ratio.
     pub times: Option<f64>,
     /// Lower end of its 95 % interval.
     pub low: Option<f64>,
@@ -57,8 +57,8 @@ pub struct Ratio {
     pub high: Option<f64>,
 }
 
-/// The rates within each group. Genuine and impostor comparisons are those of two
-/// photos of the group; thresholds are those of `points`, fixed over all photos.
+/// Rates within each group, over the comparisons of two photos of the group, at the thresholds of
+/// `points`, which are fixed over all photos.
 pub fn slices(material: &Material<'_>, points: &[OperatingPoint], by: &[GroupBy], bootstrap: Bootstrap) -> Vec<Slice> {
     let thresholds: Vec<(f64, f32)> =
         points.iter().filter(|p| SLICE_FMRS.contains(&p.fmr)).filter_map(|p| Some((p.fmr, p.threshold?))).collect();
@@ -74,7 +74,7 @@ pub fn slices(material: &Material<'_>, points: &[OperatingPoint], by: &[GroupBy]
     let overall_repeated = whole.repeat(bootstrap, |_, rates| at_all(rates));
     let mut slices = Vec::new();
     for group_by in by {
-        let Some(groups) = Groups::of(material.set(), group_by) else { continue };
+        let Some(groups) = PhotoGroups::of(material.set(), group_by) else { continue };
         for (group, photos, subjects) in sizes(material.set(), &groups) {
             let view = material.view(|photo| groups.group(photo) == group).above(lowest);
             let rates = view.counted();
@@ -111,8 +111,8 @@ pub(super) fn over(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
-/// Groups with their photos and people: the largest, by name.
-pub(super) fn sizes(set: &PhotoSet, groups: &Groups) -> Vec<(u32, usize, usize)> {
+/// The largest groups as (group, photos, people), sorted by name.
+pub(super) fn sizes(set: &PhotoSet, groups: &PhotoGroups) -> Vec<(u32, usize, usize)> {
     let mut photos: std::collections::BTreeMap<u32, Vec<u32>> = Default::default();
     set.with_template().for_each(|photo| photos.entry(groups.group(photo)).or_default().push(photo));
     let mut sizes: Vec<(u32, usize, usize)> = photos
@@ -132,9 +132,9 @@ pub(super) fn sizes(set: &PhotoSet, groups: &Groups) -> Vec<(u32, usize, usize)>
 
 #[cfg(test)]
 mod tests {
-    use super::super::material::Plan;
+    use super::super::material::ComparisonPlan;
     use super::super::rates::overall;
-    use super::super::set::Column;
+    use super::super::set::ManifestColumn;
     use super::super::set::tests::made_up;
     use super::*;
     use crate::face::Template;
@@ -143,13 +143,13 @@ mod tests {
 
     #[test]
     fn people_who_look_alike_have_a_multiple_of_the_overall_rate() {
-        // Half of the people share a good part of their face with each other.
-        let plain = made_up(120, 4, 0.5);
-        let common = plain.template(0).unwrap().vector().to_vec();
+        // Half of the people have a large component of their vectors in common.
+        let base = made_up(120, 4, 0.5);
+        let common = base.template(0).unwrap().vector().to_vec();
         let mut set = PhotoSet::default();
-        let mut column = Column::default();
-        for photo in 0..plain.len() as u32 {
-            let (subject, template) = (plain.subject(photo), plain.template(photo).unwrap());
+        let mut column = ManifestColumn::default();
+        for photo in 0..base.len() as u32 {
+            let (subject, template) = (base.subject(photo), base.template(photo).unwrap());
             let alike = subject >= 60;
             let raw: Vec<f32> =
                 template.vector().iter().zip(&common).map(|(v, c)| v + if alike { 0.9 * c } else { 0.0 }).collect();
@@ -157,16 +157,16 @@ mod tests {
             column.push(if alike { "alike" } else { "plain" });
         }
         set.columns.push(("kind".to_owned(), column));
-        let material = Material::make(&set, Plan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
+        let material = Material::make(&set, ComparisonPlan::AllPairs { comparisons_max: u64::MAX, seed: 0 });
         let points = overall(&material, &SLICE_FMRS, BOOTSTRAP).points;
         let slices = slices(&material, &points, &[GroupBy::parse("kind").unwrap()], BOOTSTRAP);
-        let [alike, plain] = &slices[..] else { panic!("{slices:?}") };
+        let [alike, base] = &slices[..] else { panic!("{slices:?}") };
         assert_eq!((&alike.value[..], alike.photos, alike.subjects), ("alike", 240, 60));
         let point = &alike.at[0];
         assert!(point.fmr_ratio.times.unwrap() > 2.0 && point.fmr_ratio.low.unwrap() > 1.0, "{point:?}");
         assert!(point.fmr.low < point.fmr.rate && point.fmr.rate < point.fmr.high);
-        // The others have hardly a false match left: not a rate of nothing.
-        assert_eq!(plain.at[0].fmr.rate, None);
-        assert!(plain.at[0].fmr.not_resolved.is_some() && plain.at[0].fmr_ratio == Ratio::default());
+        // The others have too few false matches: no rate, not a rate of zero.
+        assert_eq!(base.at[0].fmr.rate, None);
+        assert!(base.at[0].fmr.not_resolved.is_some() && base.at[0].fmr_ratio == Ratio::default());
     }
 }

@@ -1,5 +1,5 @@
-//! Plots as SVG: axes, lines, bands and bars, nothing more. `maud` makes the elements and escapes
-//! every text in them.
+//! Renders plots as SVG: axes, lines, bands and areas. `maud` builds the elements and escapes all
+//! text.
 
 use std::borrow::Cow;
 
@@ -13,14 +13,14 @@ const LEFT: f64 = 78.0;
 const RIGHT: f64 = 18.0;
 const TOP: f64 = 42.0;
 const BOTTOM: f64 = 56.0;
-/// Height of a line of the legend, what an entry takes beside its name, and a letter
-/// of a name, generously.
+/// Height of a line of the legend, width of an entry without its name, and an upper estimate of the
+/// width of a letter.
 const LEGEND_LINE: f64 = 20.0;
 const LEGEND_ROOM: f64 = 42.0;
 const LETTER: f64 = 6.6;
 
-/// An axis with its marks.
-pub(crate) struct Axis {
+/// An axis with its tick marks.
+pub(crate) struct PlotAxis {
     label: String,
     from: f64,
     to: f64,
@@ -28,7 +28,7 @@ pub(crate) struct Axis {
     marks: Vec<(f64, String)>,
 }
 
-impl Axis {
+impl PlotAxis {
     /// Even steps from `from` to `to`.
     pub fn linear(label: &str, from: f64, to: f64, step: f64) -> Self {
         let count = ((to - from) / step).round() as usize;
@@ -55,7 +55,7 @@ impl Axis {
         Self { marks, ..Self::powers(label, from, to) }
     }
 
-    /// 0…1 along the axis; what lies outside is drawn at its end.
+    /// Position along the axis, 0…1; values outside are clamped.
     fn share(&self, value: f64) -> f64 {
         let of = |v: f64| if self.logarithmic { v.max(f64::MIN_POSITIVE).ln() } else { v };
         ((of(value) - of(self.from)) / (of(self.to) - of(self.from))).clamp(0.0, 1.0)
@@ -73,7 +73,7 @@ fn rate_text(power: i32) -> String {
     }
 }
 
-/// A plot as an SVG document, which can stand in a page as well.
+/// A plot as an SVG document; can be embedded in an HTML page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Svg(String);
 
@@ -85,23 +85,23 @@ impl Svg {
 }
 
 impl Render for Svg {
-    // Made of markup alone, see `Plot::finish`.
+    // Safe to embed unescaped: built by `Plot::finish` from markup only.
     fn render_to(&self, buffer: &mut String) {
         buffer.push_str(&self.0);
     }
 }
 
-/// A plot being drawn.
+/// A plot under construction.
 pub(crate) struct Plot {
-    x: Axis,
-    y: Axis,
+    x: PlotAxis,
+    y: PlotAxis,
     body: Vec<Markup>,
     legend: Vec<(String, &'static str)>,
     title: String,
 }
 
 impl Plot {
-    pub fn new(title: &str, x: Axis, y: Axis) -> Self {
+    pub fn new(title: &str, x: PlotAxis, y: PlotAxis) -> Self {
         Self { x, y, body: Vec::new(), legend: Vec::new(), title: title.to_owned() }
     }
 
@@ -114,22 +114,22 @@ impl Plot {
         places.map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ")
     }
 
-    /// A line through points, named in the legend.
+    /// Adds a line through points, with an entry in the legend.
     pub fn line(&mut self, name: &str, colour: &'static str, points: &[(f64, f64)]) {
         let path = self.path(points.iter().copied());
         self.body.push(html! { polyline points=(path) fill="none" stroke=(colour) stroke-width="2" {} });
         self.legend.push((name.to_owned(), colour));
     }
 
-    /// A band between lower and upper ends.
+    /// Adds a band between lower and upper ends.
     pub fn band(&mut self, name: &str, colour: &'static str, ends: &[(f64, f64, f64)]) {
-        let there = ends.iter().map(|(x, low, _)| (*x, *low));
-        let path = self.path(there.chain(ends.iter().rev().map(|(x, _, high)| (*x, *high))));
+        let lower_ends = ends.iter().map(|(x, low, _)| (*x, *low));
+        let path = self.path(lower_ends.chain(ends.iter().rev().map(|(x, _, high)| (*x, *high))));
         self.body.push(html! { polygon points=(path) fill=(colour) fill-opacity="0.2" stroke="none" {} });
         self.legend.push((name.to_owned(), colour));
     }
 
-    /// An area from the bottom up to points.
+    /// Adds an area from the bottom up to points.
     pub fn area(&mut self, name: &str, colour: &'static str, points: &[(f64, f64)]) {
         let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
         let floor = self.y.from;
@@ -139,7 +139,7 @@ impl Plot {
         self.legend.push((name.to_owned(), colour));
     }
 
-    /// The whole document.
+    /// Renders the plot.
     pub fn finish(self) -> Svg {
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
         let (legend, legend_height) = legend(&self.legend);
@@ -178,7 +178,7 @@ impl Plot {
     }
 }
 
-/// Names and colours below the plot, where they hide nothing, and the height they take.
+/// The legend below the plot, and its height.
 fn legend(entries: &[(String, &'static str)]) -> (Markup, f64) {
     let (mut x, mut y) = (LEFT, HEIGHT + LEGEND_LINE / 2.0);
     let mut placed = Vec::new();
@@ -199,12 +199,12 @@ fn legend(entries: &[(String, &'static str)]) -> (Markup, f64) {
     (legend, if entries.is_empty() { 0.0 } else { y - HEIGHT + LEGEND_LINE / 2.0 })
 }
 
-/// A coordinate as it is written.
+/// A coordinate, rounded to tenths.
 fn tenths(value: f64) -> String {
     format!("{value:.1}")
 }
 
-/// Text with spaces in the place of control characters, most of which XML has no way to write.
+/// Text with control characters replaced by spaces; most of them are not allowed in XML.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
         return text.replace(char::is_control, " ").into();
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn names_cannot_break_out_of_the_plot() {
-        let mut plot = Plot::new("a<b", Axis::linear("x & y", 0.0, 1.0, 0.5), Axis::powers("rate", -3, 0));
+        let mut plot = Plot::new("a<b", PlotAxis::linear("x & y", 0.0, 1.0, 0.5), PlotAxis::powers("rate", -3, 0));
         plot.line("\"</svg>\u{1}<script>", "#b00", &[(0.0, 1e-3), (2.0, 5.0)]);
         let text = plot.finish();
         let text = text.as_str();

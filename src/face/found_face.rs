@@ -53,10 +53,10 @@ impl FoundFace<'_> {
     }
 
     /// What quality needs to know of the face.
-    pub fn facts(&self, coarse: &Decoded) -> quality::FoundFace<'_> {
+    pub fn facts(&self, coarse: &Decoded) -> quality::DetectedFace<'_> {
         let whole = Region::of(self.image.width(), self.image.height());
         let (fx, fy) = self.zoom(coarse);
-        quality::FoundFace {
+        quality::DetectedFace {
             points: &self.points,
             fit: &self.fit,
             inside: self.region.within(&whole).map_or(0.0, |inside| inside.area()) / self.region.area(),

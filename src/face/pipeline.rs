@@ -17,7 +17,7 @@ use super::landmarks::{Landmarks, Points};
 use super::manifest::NetworkSpec;
 use super::picture::{Exposure, exposure, spread, turned};
 use super::pose_and_liveness::{LivenessNetwork, PoseNetwork};
-use super::quality::{self, Crop, Measured, Study};
+use super::quality::{self, Crop, FaceMeasurements, Study};
 use super::role::Role;
 use super::runtime::{self, Effort, Source};
 use super::sample::Scratch;
@@ -265,7 +265,7 @@ impl Pipeline {
         let pack = Arc::clone(&self.pack);
         let model = pack.quality()?;
         let light = self.crop.measure(&seen.image, &seen.fit, &mut self.scratch);
-        let measured = Measured {
+        let measured = FaceMeasurements {
             light: &light,
             jpeg_quality: coarse.jpeg_quality,
             // Scaled decoding takes the blocks away.

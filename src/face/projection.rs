@@ -90,7 +90,7 @@ fn check_rows(by_column: &[f32], rows: usize, columns: usize) -> Result<(), Stri
     if rows > columns {
         return Err(format!("its {rows} rows cannot be orthonormal with {columns} columns"));
     }
-    let all: Vec<Row> = (0..rows).map(|row| Row::of(by_column, rows, row)).collect();
+    let all: Vec<ProjectionRow> = (0..rows).map(|row| ProjectionRow::of(by_column, rows, row)).collect();
     for (index, row) in all.iter().enumerate() {
         let long = row.product(row).sqrt();
         if (long * long - 1.0).abs() > ORTHONORMAL_WITHIN {
@@ -113,12 +113,12 @@ fn check_rows(by_column: &[f32], rows: usize, columns: usize) -> Result<(), Stri
 
 /// A row of a matrix without the zeros at its ends: rows of one embedder have them for the
 /// values of all others.
-struct Row {
+struct ProjectionRow {
     first: usize,
     values: Vec<f64>,
 }
 
-impl Row {
+impl ProjectionRow {
     fn of(by_column: &[f32], rows: usize, row: usize) -> Self {
         let mut values: Vec<f64> = by_column.iter().skip(row).step_by(rows).map(|&v| f64::from(v)).collect();
         let first = values.iter().position(|v| *v != 0.0).unwrap_or(values.len());

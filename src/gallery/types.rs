@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GalleryError, Note};
 use crate::face::{RecipeDigest, Template};
-use crate::matching::{Link, RecipeMismatch, compare, people};
+use crate::matching::{RecipeMismatch, TemplateLikeness, compare, person_groups};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -254,10 +254,10 @@ impl Subject {
         let groups = groups_of_one_record(templates.len(), vouched, |i, j| {
             let [one, other] = [i, j].map(|at| &templates[at].content.template);
             match compare(one, other) {
-                Ok(score) => Link::of(score, alike, apart),
+                Ok(score) => TemplateLikeness::of(score, alike, apart),
                 Err(error) => {
                     mismatch = Some(error);
-                    Link::Open
+                    TemplateLikeness::Open
                 }
             }
         });
@@ -277,17 +277,17 @@ impl Subject {
 pub(crate) fn groups_of_one_record(
     count: usize,
     vouched: impl Fn(usize) -> bool,
-    mut link: impl FnMut(usize, usize) -> Link,
+    mut link: impl FnMut(usize, usize) -> TemplateLikeness,
 ) -> Vec<usize> {
     let mut like_a_vouched_one = vec![false; count];
     for i in (0..count).filter(|&i| !vouched(i)) {
-        let mut alike = |v: usize| matches!(link(i.min(v), i.max(v)), Link::Alike(_));
+        let mut alike = |v: usize| matches!(link(i.min(v), i.max(v)), TemplateLikeness::Alike(_));
         like_a_vouched_one[i] = (0..count).any(|v| vouched(v) && alike(v));
     }
     let seen = |i: usize| vouched(i) || like_a_vouched_one[i];
-    people(count, |i, j| match link(i, j) {
-        _ if vouched(i) && vouched(j) => Link::Alike(f32::INFINITY),
-        Link::Apart if vouched(i) || vouched(j) || (seen(i) && seen(j)) => Link::Open,
+    person_groups(count, |i, j| match link(i, j) {
+        _ if vouched(i) && vouched(j) => TemplateLikeness::Alike(f32::INFINITY),
+        TemplateLikeness::Apart if vouched(i) || vouched(j) || (seen(i) && seen(j)) => TemplateLikeness::Open,
         other => other,
     })
 }

@@ -1,11 +1,10 @@
 //! BMP, as Windows capture tools write it: uncompressed pixels of 1, 4, 8, 16, 24 or 32
 //! bits, with a palette or masks, rows from the bottom or from the top.
 //!
-//! Source: Microsoft, "Bitmap Storage" and BITMAPINFOHEADER, BITMAPV4HEADER and
-//! BITMAPV5HEADER (wingdi.h). Read here and by no library: without compression it is a
-//! table of bytes, and its bounds are plain to see. Run-length compression, embedded JPEG
-//! and PNG are refused. The fourth byte of a pixel is passed over, as Windows' own viewers
-//! do: capture tools leave zeros there.
+//! Source: Microsoft, "Bitmap Storage" and BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER
+//! (wingdi.h). Decoded here without a library: uncompressed, it is a table of bytes with simple
+//! bounds. Run-length compression, embedded JPEG and PNG are refused. The fourth byte of a pixel is
+//! ignored, as by Windows' own viewers: capture tools leave zeros there.
 
 use image::metadata::Orientation;
 
@@ -31,20 +30,19 @@ fn bad(detail: &str) -> ImageError {
     malformed(Format::Bmp, detail)
 }
 
-/// Whether the bytes begin as a BMP: `BM`, and the length of a header that there is. The
-/// two letters alone begin many a text.
+/// Whether the bytes begin like a BMP: `BM` and the length of a known header. The two letters alone
+/// could begin a text file.
 pub(super) fn is_bmp(bytes: &[u8]) -> bool {
     bytes.starts_with(b"BM") && u32_at(bytes, FILE_HEADER_BYTES).is_some_and(|length| HEADERS.contains(&length))
 }
 
-/// Decodes at full size. The result is all the memory it takes; it is allocated when every
-/// pixel is known to be there.
+/// Decodes at full size. Allocates only the result, after checking that every pixel is present.
 ///
 /// # Errors
 /// Over the limits; cut short; a header that contradicts itself, a palette index without a
 /// colour ([`ImageError::Malformed`]); compression ([`ImageError::Unsupported`]).
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
-    let header = Header::read(bytes)?;
+    let header = BmpHeader::read(bytes)?;
     limits.check_pixels(header.width, header.height, u64::MAX)?;
     let pixels = u64::from(header.width) * u64::from(header.height);
     limits.check_memory(pixels * 3)?;
@@ -66,8 +64,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageErro
     Ok(Decoded::upright(picture, Orientation::NoTransforms, Format::Bmp, size, 1))
 }
 
-/// What the two headers say.
-struct Header {
+/// Fields of the file header and the bitmap header.
+struct BmpHeader {
     length: u32,
     width: u32,
     height: u32,
@@ -78,7 +76,7 @@ struct Header {
     pixels_at: usize,
 }
 
-impl Header {
+impl BmpHeader {
     fn read(bytes: &[u8]) -> Result<Self, ImageError> {
         let u32_at = |at| u32_at(bytes, at).ok_or(CUT);
         let u16_at = |at: usize| bytes.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]])).ok_or(CUT);
@@ -131,18 +129,18 @@ impl Header {
         usize::try_from(bits.div_ceil(32) * 4).ok()
     }
 
-    fn colours<'a>(&self, bytes: &'a [u8]) -> Result<Colours<'a>, ImageError> {
+    fn colours<'a>(&self, bytes: &'a [u8]) -> Result<PixelLayout<'a>, ImageError> {
         match self.bits {
-            24 => Ok(Colours::Bgr),
-            32 if self.compression == RGB => Ok(Colours::Bgrx),
-            16 if self.compression == RGB => Ok(Colours::Masks16([0x7C00, 0x03E0, 0x001F].map(Mask::of_known))),
+            24 => Ok(PixelLayout::Bgr),
+            32 if self.compression == RGB => Ok(PixelLayout::Bgrx),
+            16 if self.compression == RGB => Ok(PixelLayout::Masks16([0x7C00, 0x03E0, 0x001F].map(Mask::of_known))),
             bits @ (16 | 32) => {
                 let at = FILE_HEADER_BYTES + INFO as usize;
                 let mut masks = [Mask::default(); 3];
                 for (index, mask) in masks.iter_mut().enumerate() {
                     *mask = Mask::new(u32_at(bytes, at + 4 * index).ok_or(CUT)?, bits)?;
                 }
-                Ok(if bits == 16 { Colours::Masks16(masks) } else { Colours::Masks32(masks) })
+                Ok(if bits == 16 { PixelLayout::Masks16(masks) } else { PixelLayout::Masks32(masks) })
             }
             bits => {
                 let most = 1 << bits;
@@ -157,14 +155,14 @@ impl Header {
                     return Err(bad("pixels that begin within the palette"));
                 }
                 let palette = bytes.get(from..end).ok_or(CUT)?;
-                Ok(Colours::Palette { palette, entry_bytes, bits: usize::from(bits) })
+                Ok(PixelLayout::Palette { palette, entry_bytes, bits: usize::from(bits) })
             }
         }
     }
 }
 
-/// How the bytes of a row become colours.
-enum Colours<'a> {
+/// How the bytes of a row encode pixels.
+enum PixelLayout<'a> {
     Palette {
         palette: &'a [u8],
         entry_bytes: usize,
@@ -177,7 +175,7 @@ enum Colours<'a> {
     Masks32([Mask; 3]),
 }
 
-impl Colours<'_> {
+impl PixelLayout<'_> {
     /// Appends the pixels of one row as R, G, B.
     fn append(&self, row: &[u8], width: usize, out: &mut Vec<u8>) -> Result<(), ImageError> {
         match self {
@@ -209,11 +207,11 @@ impl Colours<'_> {
     }
 }
 
-/// Where the bits of a colour are.
+/// Bit field of a colour channel.
 #[derive(Clone, Copy, Default)]
 struct Mask {
     shift: u32,
-    /// The colour's largest value: all its bits.
+    /// Largest value of the channel.
     max: u32,
 }
 
@@ -232,7 +230,7 @@ impl Mask {
         Self { shift, max: bits >> shift }
     }
 
-    /// The colour of a pixel on the scale of 0 to 255, rounded to the nearest.
+    /// The channel's value scaled to 0…255, rounded to nearest.
     fn of(self, pixel: u32) -> u8 {
         let (value, max) = (u64::from(pixel >> self.shift & self.max), u64::from(self.max));
         ((value * 255 + max / 2) / max) as u8

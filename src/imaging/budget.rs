@@ -1,5 +1,4 @@
-//! What a picture may cost, checked before anything of that size is allocated,
-//! and the wall around decoders that are not ours.
+//! Checks of [`Limits`] before allocation, and panic isolation for third-party decoders.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -21,8 +20,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Checks the size a header declares. The format's own bound, where it has
-    /// a lower one, comes in as `format_pixels_max`.
+    /// Checks the size a header declares. `format_pixels_max` is the format's own bound, if lower.
     pub(super) fn check_pixels(&self, width: u32, height: u32, format_pixels_max: u64) -> Result<(), ImageError> {
         let pixels_max = self.pixels_max.min(format_pixels_max);
         if u64::from(width) * u64::from(height) > pixels_max {
@@ -43,11 +41,12 @@ impl Limits {
 
 /// Runs a third-party decoder; a panic inside becomes an error.
 ///
-/// The decoders are memory-safe, so a panic is an index or an assertion that
-/// hostile bytes reached: the picture is refused and nothing outlives the call
-/// (every buffer it touched is dropped), which is what makes the assertion of
-/// unwind safety true.
-pub(super) fn walled<T>(format: Format, decode: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageError> {
+/// The decoders are memory-safe, so a panic is a failed bounds check or assertion on hostile input;
+/// the picture is refused. Unwind safety holds because every buffer the decoder touched is dropped.
+pub(super) fn isolate_panics<T>(
+    format: Format,
+    decode: impl FnOnce() -> Result<T, ImageError>,
+) -> Result<T, ImageError> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err(malformed(format, "it upsets the decoder")))
 }
 
@@ -65,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_panicking_decoder_becomes_an_error_with_a_fixed_detail() {
-        let got: Result<(), _> = walled(Format::Png, || panic!("secret pixel 12"));
+        let got: Result<(), _> = isolate_panics(Format::Png, || panic!("secret pixel 12"));
         assert_eq!(got, Err(malformed(Format::Png, "it upsets the decoder")));
     }
 

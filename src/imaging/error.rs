@@ -1,7 +1,7 @@
 use super::Format;
 
-/// Why bytes did not become a picture. Always the sender's fault: nothing here
-/// is worth a retry with the same bytes.
+/// Why a picture could not be decoded. Always caused by the input: retrying with the same bytes
+/// cannot succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
@@ -43,7 +43,7 @@ pub enum ImageError {
     /// The file ends before the picture does.
     #[error("the {0:?} image is cut short; send the photo again")]
     Truncated(Format),
-    /// The bytes break the rules of their format.
+    /// The bytes violate the format's specification.
     #[error("the {format:?} image is damaged ({detail}); send the photo again")]
     Malformed {
         /// The format it claims to be.
@@ -51,7 +51,7 @@ pub enum ImageError {
         /// What the decoder found, without any image content.
         detail: String,
     },
-    /// A legal picture of a kind not read here.
+    /// A valid picture with features that are not supported.
     #[error("this kind of {format:?} image is not supported ({detail}); send a plain 8-bit JPEG or PNG")]
     Unsupported {
         /// The format it is in.

@@ -1,12 +1,11 @@
-//! Bytes to pixels: recognise the format by content, bound what it may cost,
-//! decode, turn upright.
+//! Image decoding: recognises the format by content, bounds the cost, decodes and applies the EXIF
+//! orientation.
 //!
 //! # Threat model
 //!
-//! The bytes come from counters, chips and the network: whoever holds the card
-//! or the camera chooses them. The aim of an attack is to stop the service (a
-//! crash, a hang, all memory), to run code, or to slip in a picture that people
-//! and the engine see differently. Against it:
+//! The bytes come from counters, chips and the network and are chosen by whoever holds the card or
+//! the camera. An attacker wants to stop the service (crash, hang, exhaustion of memory), to
+//! execute code, or to submit a picture that people and the engine see differently. Measures:
 //!
 //! - **Size.** [`Limits`] bound encoded bytes, pixels and memory, in that order
 //!   and before anything is allocated in proportion to what a header claims.
@@ -49,7 +48,7 @@ use image::metadata::Orientation;
 
 pub use error::ImageError;
 
-/// What an image may cost before it is refused. Checked before allocation.
+/// Limits on the cost of decoding an image, checked before allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Largest encoded size, in bytes.
@@ -118,13 +117,13 @@ impl RgbImage {
 }
 
 impl std::fmt::Debug for RgbImage {
-    // Pixels of a face never reach a log through a stray `{:?}`.
+    // Pixels must not reach a log through `{:?}`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RgbImage({}x{})", self.width, self.height)
     }
 }
 
-/// A decoded picture and how it was had.
+/// A decoded picture with properties of its file.
 #[derive(Debug, Clone)]
 pub struct Decoded {
     /// The upright pixels.
@@ -142,7 +141,7 @@ pub struct Decoded {
 }
 
 impl Decoded {
-    /// Turns a picture as stored upright. `full_size` is as stored, too.
+    /// Applies the orientation to a picture as stored. `full_size` is the size as stored.
     fn upright(stored: RgbImage, orientation: Orientation, format: Format, full_size: (u32, u32), scale: u32) -> Self {
         let (width, height) = orient::upright_size(orientation, (stored.width, stored.height));
         let mut data = orient::upright(orientation, stored.width as usize, stored.data);
@@ -152,7 +151,7 @@ impl Decoded {
     }
 }
 
-/// Recognises a format from the first bytes; names and declared types lie.
+/// Recognises a format by its first bytes; file names and declared types are not trusted.
 pub fn sniff(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
         Some(Format::Jpeg)

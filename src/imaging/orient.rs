@@ -2,9 +2,8 @@
 
 use image::metadata::Orientation;
 
-/// The orientation an EXIF block (TIFF header first) asks for; upright where
-/// the block is damaged or says nothing, as viewers do: a photo is not refused
-/// for its metadata.
+/// The orientation in an EXIF block (TIFF header first); upright if it is damaged or missing, as in
+/// viewers: a photo is not refused for its metadata.
 pub(super) fn from_exif(exif: &[u8]) -> Orientation {
     // WebP and PNG writers sometimes keep JPEG's prefix.
     let tiff = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
@@ -49,8 +48,8 @@ fn reverse_pixels(row: &mut [u8]) {
     row.as_chunks_mut::<3>().0.reverse();
 }
 
-/// Copies pixel by pixel in square blocks, so that neither side leaves the
-/// cache: on a 12-megapixel photo row-wise reading would miss at every pixel.
+/// Copies in square blocks, so that both sides stay in the cache: row-wise reading of a
+/// 12-megapixel photo would miss at every pixel.
 fn transposed(rgb: &[u8], width: usize, from: impl Fn(usize, usize, usize, usize) -> (usize, usize)) -> Vec<u8> {
     const BLOCK: usize = 32;
     let source = rgb.as_chunks::<3>().0;
@@ -108,13 +107,13 @@ mod tests {
             let (width, height) = (5, 3);
             let once = upright(ALL[first], width, picture(width, height));
             let (once_width, once_height) = upright_size(ALL[first], (width as u32, height as u32));
-            let twice = upright(ALL[second], once_width as usize, once);
-            let twice_size = upright_size(ALL[second], (once_width, once_height));
-            let same = ALL.iter().filter(|&&o| {
-                upright_size(o, (width as u32, height as u32)) == twice_size
-                    && upright(o, width, picture(width, height)) == twice
+            let turned_twice = upright(ALL[second], once_width as usize, once);
+            let turned_twice_size = upright_size(ALL[second], (once_width, once_height));
+            let equivalent = ALL.iter().filter(|&&o| {
+                upright_size(o, (width as u32, height as u32)) == turned_twice_size
+                    && upright(o, width, picture(width, height)) == turned_twice
             });
-            prop_assert_eq!(same.count(), 1);
+            prop_assert_eq!(equivalent.count(), 1);
         }
 
         #[test]

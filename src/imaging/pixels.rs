@@ -1,4 +1,4 @@
-//! Samples of other colour models to 8-bit RGB.
+//! Converts samples of other colour models to 8-bit RGB.
 //!
 //! No colour management: embedded ICC profiles are ignored, as the networks
 //! were trained on pictures read that way.
@@ -82,9 +82,8 @@ fn narrow(wide: u16) -> u8 {
     ((u32::from(wide) + 128) / 257) as u8
 }
 
-/// A sample over a white ground. White, because that is what a transparent
-/// ground stands for on a portrait and what viewers show; black would put a
-/// hard dark edge around cut-out heads.
+/// A sample composited over white, as viewers show transparent portraits; black would add a hard
+/// dark edge around cut-out heads.
 fn over_white(value: u8, alpha: u8) -> u8 {
     255 - scale(255 - value, alpha)
 }

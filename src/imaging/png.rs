@@ -6,7 +6,7 @@ use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder};
 
-use super::budget::{malformed, unsupported, walled};
+use super::budget::{isolate_panics, malformed, unsupported};
 use super::{Decoded, Format, ImageError, Limits, RgbImage, orient, pixels};
 
 pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -14,12 +14,12 @@ pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const CUT: ImageError = ImageError::Truncated(Format::Png);
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
-    let structure = Structure::read(bytes, limits)?;
+    let structure = PngStructure::read(bytes, limits)?;
     let (width, height) = (structure.width, structure.height);
     let orientation = structure.exif.map_or(Orientation::NoTransforms, orient::from_exif);
     limits.check_memory(structure.decode_bytes(orientation))?;
 
-    let data = walled(Format::Png, || {
+    let data = isolate_panics(Format::Png, || {
         let decoder =
             PngDecoder::with_limits(Cursor::new(&structure.kept), decoder_limits(limits)).map_err(translate)?;
         if decoder.dimensions() != (width, height) {
@@ -68,20 +68,20 @@ fn translate(error: image::ImageError) -> ImageError {
     }
 }
 
-/// What the chunks say, and those of them that make pixels.
-struct Structure<'a> {
+/// Properties of a PNG file, and the chunks needed for pixels.
+struct PngStructure<'a> {
     width: u32,
     height: u32,
     bit_depth: u8,
     colour_type: u8,
     interlaced: bool,
     exif: Option<&'a [u8]>,
-    /// IHDR, PLTE, tRNS, IDAT and IEND. Compressed text, colour profiles and
-    /// all else never reach a decoder, so they cannot blow up there.
+    /// IHDR, PLTE, tRNS, IDAT and IEND. Other chunks never reach a decoder, so compressed text and
+    /// profiles cannot exhaust memory.
     kept: Vec<u8>,
 }
 
-impl<'a> Structure<'a> {
+impl<'a> PngStructure<'a> {
     /// Walks the chunks (PNG specification, clause 5) without decoding any; the
     /// size is checked as soon as it is known.
     fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
@@ -99,7 +99,7 @@ impl<'a> Structure<'a> {
             let Some(known) = &mut structure else {
                 let mut header = Self::header(&name, body)?;
                 limits.check_pixels(header.width, header.height, u64::MAX)?;
-                // Never more than what came in.
+                // At most the size of the input.
                 header.kept.reserve_exact(bytes.len());
                 header.kept.extend_from_slice(SIGNATURE);
                 header.kept.extend_from_slice(chunk);

@@ -1,8 +1,8 @@
-//! The Huffman tables of ITU-T T.81, annex K.3: what frames of webcams (Motion JPEG) are
-//! coded with and do not carry, as every AVI player has them.
+//! The Huffman tables of ITU-T T.81, annex K.3: used but not included by frames of webcams (Motion
+//! JPEG).
 
-/// One DHT segment with all four tables, marker and length included: what a picture that
-/// has none is decoded with, in front of everything else.
+/// One DHT segment with all four tables, with marker and length, to put in front of a picture
+/// without tables.
 #[rustfmt::skip]
 pub(super) const SEGMENT: [u8; 420] = [
     0xFF, 0xC4, 0x01, 0xA2,

@@ -1,28 +1,28 @@
-//! The calibration of a model pack: a file of curves, bound to one recipe.
+//! The calibration of a model pack: FMR and FNMR curves by comparison type, valid for one recipe.
 //!
 //! # The file
-//! `calibration.toml`, version 3. Rows are `[score, FMR, factor]` in `knots`,
-//! `[score, factor]` in `tail_factors`, `[score, FNMR]` in `misses`; what they mean
-//! is documented at [`Curve`]. Curves say whose rate they give (`group`), what counts
-//! the same in them (`weighed`) and whether they were counted (`basis`). Version 2 had
-//! none of these three: its curves count as pooled. Version 1 had no factors either, and
-//! tables instead of rows. Both are still read.
+//! `calibration.toml`, version 3. Rows are `[score, FMR, factor]` in `knots`, `[score, factor]` in
+//! `tail_factors`, `[score, FNMR]` in `misses`; what they mean is documented at [`Curve`]. Curves
+//! state the group of people they were fitted on (`group`), the unit that has equal weight
+//! (`weighed`) and whether they were counted or derived (`basis`). Version 2 lacks these three: its
+//! curves are pooled ones. Version 1 also lacks factors, and has tables instead of rows. Both are
+//! still read.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::curve::{Curve, Knot, Miss, Reference, Tail, TailFactor};
-use super::whose::CurveChoice;
+use super::curve::{Curve, FnmrPoint, Knot, Reference, Tail, TailFactor};
+use super::provenance::CurveChoice;
 use crate::face::RecipeDigest;
 use crate::{regular, typed};
 
 /// Version of the file format that is written.
 pub const CALIBRATION_VERSION: u32 = 3;
-/// Longest name of a group, in bytes: it stands in every answer.
+/// Longest name of a group, in bytes: it is part of every answer.
 pub const GROUP_BYTES_MAX: usize = 200;
-/// What the file says of itself.
+/// Comment lines written at the head of the file.
 const FILE_NOTES: [&str; 6] = [
     "FMR x factor (95 %). tail_factors: [score, factor]. misses: [score, FNMR].",
     "group: whose rate it is: pooled, or the group with the highest FMR that the data can tell, with its",
@@ -104,7 +104,7 @@ impl Calibration {
         Ok(calibration)
     }
 
-    /// What makes a calibration usable: known version, rising scores, falling rates.
+    /// Checks the version and that scores ascend and rates descend.
     fn check(&self) -> Result<(), String> {
         if !(VERSION_MIN..=CALIBRATION_VERSION).contains(&self.version) {
             return Err(format!(
@@ -117,8 +117,8 @@ impl Calibration {
 
     /// The curve for a probe of `frames` fused frames against a reference of any kind.
     ///
-    /// Where the pack has none that names no kind of reference, the first for so many
-    /// frames is given: see [`Curve::reference`] for what it was fitted on.
+    /// If the pack has no curve for any kind of reference, another for the same number of frames is
+    /// returned; [`Curve::reference`] says what it was fitted on.
     ///
     /// # Errors
     /// [`CalibrationError`] where the calibration has no such curve.
@@ -126,13 +126,12 @@ impl Calibration {
         self.curve_for(choice, frames, Reference::Any)
     }
 
-    /// The curve for a probe of `frames` different frames against a `reference`: of that kind
-    /// of reference where the pack has one, else of any kind, else of the other kind; among
-    /// those, of the group that `choice` asks for where there is one, else of the other.
-    /// [`Curve::name`] says which it is.
+    /// The curve for a probe of `frames` different frames against a `reference`: the one for this
+    /// kind of reference, else for any kind, else for the other kind; among those the one that
+    /// `choice` asks for, else the other. [`Curve::name`] says which it is.
     ///
-    /// The kind goes first: whoever fits a curve on chip photos of their own people wants
-    /// chip photos judged by it, though it may be a pooled one alone.
+    /// The kind of reference takes precedence over `choice`: an operator who fitted a curve on
+    /// their own chip photos wants it used for chip photos even if it is only a pooled one.
     ///
     /// # Errors
     /// As [`Calibration::curve`].
@@ -157,7 +156,7 @@ impl Calibration {
             .ok_or(CalibrationError::NoCurve(frames))
     }
 
-    /// The file's text: the current version, one row a line.
+    /// The text of `calibration.toml` in the current version, one row per line.
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -197,7 +196,7 @@ impl Calibration {
                 writeln!(text, "    [{score:?}, {factor:?}],")?;
             }
             writeln!(text, "]\nmisses = [")?;
-            for Miss { score, fnmr } in &curve.misses {
+            for FnmrPoint { score, fnmr } in &curve.misses {
                 writeln!(text, "    [{score:?}, {fnmr:?}],")?;
             }
             writeln!(text, "]")?;
@@ -243,7 +242,7 @@ fn check_curve(curve: &Curve) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::super::curve::tests::curve;
-    use super::super::whose::{Basis, Weighed};
+    use super::super::provenance::{CurveBasis, Weighting};
     use super::*;
 
     fn made(curves: Vec<Curve>) -> Calibration {
@@ -269,8 +268,8 @@ mod tests {
         other.population = "\"quoted\" \\ and\nbroken".into();
         other.knots[0].factor = None;
         other.group = "sex=\"F\"".into();
-        other.weighed = Weighed::People;
-        other.basis = Basis::Derived;
+        other.weighed = Weighting::People;
+        other.basis = CurveBasis::Derived;
         let calibration = made(vec![curve(), other]);
         assert_eq!(toml::from_str::<Calibration>(&calibration.to_toml()).unwrap(), calibration);
     }
@@ -325,7 +324,7 @@ mod tests {
         assert_eq!(group(CurveChoice::WorstGroup, 1), "sex=F");
         assert_eq!(group(CurveChoice::default(), 1), "sex=F");
         assert_eq!(group(CurveChoice::Pooled, 1), "pooled");
-        // No curve of the group for two frames: the answer says that it was the pooled one.
+        // The group has no curve for two frames: the pooled one is used, and its name says so.
         assert_eq!(group(CurveChoice::WorstGroup, 2), "pooled");
         let alone = made(vec![of("sex=F", 1)]);
         assert_eq!(alone.curve(CurveChoice::Pooled, 1).unwrap().group, "sex=F");

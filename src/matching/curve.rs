@@ -1,36 +1,35 @@
-//! Score to false match rate, and back.
+//! Calibration curves: comparison score to FMR and FNMR, and FMR to threshold (ISO/IEC 19795-1).
 //!
-//! A curve is empirical where the data is plenty: knots of (score, FMR) from
-//! counted impostor comparisons, interpolated linearly in (score, log FMR).
-//! Beyond the last knot the data supports (fewer than 30 false matches: ISO/IEC
-//! 19795-1's "rule of 30"), a fitted tail goes on and everything read from it is
-//! marked extrapolated.
+//! A curve is empirical as far as the data supports it: knots of (score, FMR) counted over impostor
+//! comparisons, interpolated linearly in (score, ln FMR). Beyond the last knot, which rests on at
+//! least 30 false matches (the "rule of 30" of ISO/IEC 19795-1), it continues as a fitted tail;
+//! values read from the tail are marked extrapolated.
 //!
 //! # How sure it is
-//! A rate counted on some people is not the rate of others: a few look-alikes decide
-//! it. Each knot says by which *factor* the rate seen on as many other people of the
-//! same population may differ, either way, in 95 of 100 cases. This is a prediction
-//! interval, about √2 wider than the confidence interval of the rate itself, because
-//! those who are looked at later are a sample, too.
+//! A rate counted on one sample of people differs from that of another: few look-alikes decide it.
+//! Each knot has a *factor* by which the rate observed on an equally large sample of other people
+//! of the same population differs at most, in either direction, in 95 % of cases. This is a
+//! prediction interval, about √2 wider (in ln FMR) than the confidence interval of the rate,
+//! because the later sample varies, too.
 //!
 //! # Whose rate it is
-//! A *pooled* curve counts all comparisons of its population. People of one sex and
-//! origin are more alike than people at large, so a calibration may hold a second curve,
-//! of the group with the highest false match rate the data can tell ([`super::worst`]).
+//! A *pooled* curve counts all comparisons of its population. People of one sex and origin are more
+//! similar to each other than to others, so a calibration may hold a second curve, of the group
+//! with the highest measurable FMR ([`super::worst_group`]).
 
 use serde::{Deserialize, Serialize};
 
 use super::CalibrationError;
-use super::whose::{Basis, CurveName, POOLED, Weighed, pooled};
+use super::provenance::{CurveBasis, CurveName, POOLED, Weighting, pooled};
 
-/// Rates smaller than this are given as this: no tail fit means anything there.
+/// Lowest rate returned: below it no fitted tail is meaningful.
 pub const FMR_FLOOR: f64 = 1e-12;
 
 /// What a probe is compared with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reference {
-    /// Not told apart: what it is is not known, or all kinds are, as in a search of a gallery.
+    /// Any kind, or unknown; references in a gallery are of all kinds.
     #[default]
     Any,
     /// A photo taken live.
@@ -62,13 +61,13 @@ pub struct Curve {
     /// [`POOLED`], or the group of people it was fitted on, as `sex=F`.
     #[serde(default = "pooled")]
     pub group: String,
-    /// What counts the same in it.
+    /// The unit that has equal weight in its rates.
     #[serde(default)]
-    pub weighed: Weighed,
-    /// Counted, or derived from other curves.
+    pub weighed: Weighting,
+    /// Whether it was counted or derived from other curves.
     #[serde(default)]
-    pub basis: Basis,
-    /// Whose faces: data set and selection.
+    pub basis: CurveBasis,
+    /// Population: data set and selection of photos.
     pub population: String,
     /// Day of the fit, `YYYY-MM-DD`.
     pub date: String,
@@ -76,25 +75,24 @@ pub struct Curve {
     pub subjects: u64,
     /// Impostor comparisons counted.
     pub impostor_comparisons: u64,
-    /// Scores in ascending order, FMR in descending order; the last knot is the
-    /// last the data supports.
+    /// Scores ascending, FMR descending; the last knot rests on at least 30 false matches.
     pub knots: Vec<Knot>,
-    /// What goes on beyond the last knot.
+    /// The fitted tail beyond the last knot.
     pub tail: Tail,
-    /// How sure the tail is: scores beyond the last knot, ascending.
+    /// Interval factors of the tail at scores beyond the last knot, ascending.
     #[serde(default)]
     pub tail_factors: Vec<TailFactor>,
     /// Genuine comparisons counted; 0 where the misses were not measured.
     #[serde(default)]
     pub genuine_comparisons: u64,
-    /// Whose they are: [`Self::group`], or [`POOLED`] where the group has too few people
+    /// Group of people of `misses`: [`Self::group`], or [`POOLED`] if the group has too few people
     /// with several photos.
     #[serde(default = "pooled")]
     pub misses_group: String,
     /// Scores and miss rates, both ascending: `fnmr` of genuine comparisons score
     /// below `score`.
     #[serde(default)]
-    pub misses: Vec<Miss>,
+    pub misses: Vec<FnmrPoint>,
 }
 
 /// One point of the curve: `fmr` of impostor comparisons score at or above `score`.
@@ -105,11 +103,11 @@ pub struct Knot {
     pub score: f64,
     /// False match rate at that score as threshold.
     pub fmr: f64,
-    /// Other people's rate lies between `fmr / factor` and `fmr · factor`; at least 1.
+    /// The 95 % prediction interval is `fmr / factor` to `fmr · factor`; at least 1.
     pub factor: Option<f64>,
 }
 
-/// By which factor the tail may be off at a score.
+/// Interval factor of the tail at a score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "[f64; 2]", into = "[f64; 2]")]
 pub struct TailFactor {
@@ -122,7 +120,7 @@ pub struct TailFactor {
 /// One point of the genuine curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "MissRow", into = "MissRow")]
-pub struct Miss {
+pub struct FnmrPoint {
     /// Comparison score.
     pub score: f64,
     /// False non-match rate at that score as threshold.
@@ -183,7 +181,7 @@ impl From<TailFactor> for [f64; 2] {
     }
 }
 
-impl From<MissRow> for Miss {
+impl From<MissRow> for FnmrPoint {
     fn from(row: MissRow) -> Self {
         match row {
             MissRow::Row([score, fnmr]) | MissRow::Table { score, fnmr } => Self { score, fnmr },
@@ -191,8 +189,8 @@ impl From<MissRow> for Miss {
     }
 }
 
-impl From<Miss> for MissRow {
-    fn from(miss: Miss) -> Self {
+impl From<FnmrPoint> for MissRow {
+    fn from(miss: FnmrPoint) -> Self {
         Self::Row([miss.score, miss.fnmr])
     }
 }
@@ -209,19 +207,19 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// `ln FMR` at `beyond` above the last knot, less its own there.
+    /// By how much `ln FMR` at `beyond` above the last knot is below that of the knot.
     pub fn ln_fall(&self, beyond: f64) -> f64 {
         self.slope * beyond + self.curvature * beyond * beyond
     }
 
-    /// How far above the last knot `ln FMR` has fallen by `ln_fall`, which is not
-    /// negative: the positive root of `curvature·x² + slope·x = ln_fall`.
+    /// Score above the last knot at which `ln FMR` has fallen by `ln_fall` ≥ 0: the positive root
+    /// of `curvature·x² + slope·x = ln_fall`.
     pub fn reach(&self, ln_fall: f64) -> f64 {
         2.0 * ln_fall / (self.slope + (self.slope * self.slope + 4.0 * self.curvature * ln_fall).sqrt())
     }
 }
 
-/// A false match rate, and whether the data supports it.
+/// A false match rate, and whether it is extrapolated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Fmr {
     /// Share of impostor comparisons at or above the score, 0…1.
@@ -367,27 +365,19 @@ impl Curve {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::fixture;
     use super::*;
     use proptest::prelude::*;
 
     pub fn curve() -> Curve {
         let knot = |score, fmr, factor| Knot { score, fmr, factor: Some(factor) };
         Curve {
-            probe_frames: 1,
-            reference: Reference::Any,
-            group: POOLED.into(),
-            weighed: Weighed::Comparisons,
-            basis: Basis::Counted,
-            population: "made up".into(),
-            date: "2026-01-01".into(),
-            subjects: 10,
-            impostor_comparisons: 1000,
             knots: vec![knot(0.0, 0.5, 1.1), knot(0.2, 1e-2, 1.5), knot(0.42, 1e-4, 3.0)],
             tail: Tail { slope: 25.0, curvature: 30.0 },
             tail_factors: vec![TailFactor { score: 0.5, factor: 4.0 }, TailFactor { score: 0.6, factor: 8.0 }],
             genuine_comparisons: 100,
-            misses_group: POOLED.into(),
-            misses: vec![Miss { score: 0.2, fnmr: 0.01 }, Miss { score: 0.6, fnmr: 0.41 }],
+            misses: vec![FnmrPoint { score: 0.2, fnmr: 0.01 }, FnmrPoint { score: 0.6, fnmr: 0.41 }],
+            ..fixture::curve(&[], None, 1.0)
         }
     }
 

@@ -1,11 +1,11 @@
-//! The one dot product.
+//! The dot product behind every comparison score, in a fixed order of summation.
 //!
 //! The order of summation is part of the contract: value `i` is multiplied and
 //! added (never fused) into lane `i % 64`, lanes are then summed by halving
 //! (64, 32, … 1). Lanes are independent, so a compiler may use any vector
 //! width without changing a bit, and every kernel below gives the same bits.
 
-/// Independent running sums. Four AVX-512 registers hide the latency of an add.
+/// Independent partial sums: four AVX-512 registers, enough to hide the latency of an addition.
 const LANES: usize = 64;
 
 /// A kernel for the dot product, chosen once for the machine at hand.
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The contract, written as plainly as it can be.
+    /// Reference implementation of the order of summation.
     fn by_the_contract(a: &[f32], b: &[f32]) -> f32 {
         let mut lanes = vec![0.0f32; 64];
         for i in 0..a.len().min(b.len()) {

@@ -1,21 +1,23 @@
-//! Template against template: one score function, score to false match rate,
-//! decision at a requested rate.
+//! Comparison of templates: score, fusion of several captures, and calibration of scores to error
+//! rates.
 //!
-//! Every score that leaves the engine, 1:1 or 1:N, comes from [`Dot`]; "at or
-//! above" is decided by it alone.
+//! Every score that leaves the engine, 1:1 or 1:N, comes from [`Dot`]; whether a score is at or
+//! above a threshold is decided on that value only.
 
 mod agreement;
 mod calibration;
 mod curve;
 mod dot;
-mod whose;
-pub mod worst;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod provenance;
+pub mod worst_group;
 
-pub use agreement::{Link, groups, people};
+pub use agreement::{TemplateLikeness, connected_groups, person_groups};
 pub use calibration::{CALIBRATION_VERSION, Calibration, CalibrationError, GROUP_BYTES_MAX};
-pub use curve::{Curve, FMR_FLOOR, Fmr, Fnmr, Knot, Miss, RateInterval, Reference, Tail, TailFactor, Threshold};
+pub use curve::{Curve, FMR_FLOOR, Fmr, Fnmr, FnmrPoint, Knot, RateInterval, Reference, Tail, TailFactor, Threshold};
 pub use dot::{Dot, dot};
-pub use whose::{Basis, CurveChoice, CurveName, POOLED, Weighed};
+pub use provenance::{CurveBasis, CurveChoice, CurveName, POOLED, Weighting};
 
 use crate::face::{RecipeDigest, Template};
 

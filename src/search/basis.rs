@@ -16,7 +16,7 @@ const DEVIATION_MIN: f64 = 1e-3;
 
 /// Up to [`FINE`] axes of strongest energy, strongest first, the first [`HEAD`]
 /// of them turned among each other so that all have about the same energy.
-pub(super) struct Basis {
+pub(super) struct RotationBasis {
     dimension: usize,
     /// Rows of `dimension` values.
     rows: Vec<f32>,
@@ -28,7 +28,7 @@ pub(super) struct Basis {
     fine_steps: [f32; FINE],
 }
 
-impl Basis {
+impl RotationBasis {
     /// Fits one on `sample`, rows of `dimension` values. `None` where there is
     /// nothing to fit on or the result cannot be used.
     pub(super) fn fit(sample: &[f32], dimension: usize) -> Option<Self> {
@@ -231,22 +231,22 @@ mod tests {
             let equal: Vec<f32> = (0..300 * dimension).map(|i| ((i % dimension) as f32).cos()).collect();
             let zero = vec![0.0; 300 * dimension];
             for sample in [noise, equal, zero] {
-                let basis = Basis::fit(&sample, dimension).expect("a rotation");
+                let basis = RotationBasis::fit(&sample, dimension).expect("a rotation");
                 assert!(basis.defect() < 1e-5, "{dimension}: {}", basis.defect());
                 assert_eq!(basis.axes(), FINE.min(dimension));
             }
         }
-        assert!(Basis::fit(&[], 4).is_none());
+        assert!(RotationBasis::fit(&[], 4).is_none());
     }
 
     #[test]
     fn numbers_that_make_no_rotation_are_refused() {
         let (eye, steps) = (vec![1.0, 0.0, 0.0, 1.0], [0.01; FINE]);
-        assert!(Basis::from_parts(2, eye.clone(), 0.01, steps).is_some());
-        assert!(Basis::from_parts(2, vec![1.0, 0.0, 0.1, 1.0], 0.01, steps).is_none());
-        assert!(Basis::from_parts(2, vec![1.0, 0.0, f32::NAN, 1.0], 0.01, steps).is_none());
-        assert!(Basis::from_parts(2, eye.clone(), 0.0, steps).is_none());
-        assert!(Basis::from_parts(2, eye.clone(), f32::INFINITY, steps).is_none());
-        assert!(Basis::from_parts(3, eye, 0.01, steps).is_none());
+        assert!(RotationBasis::from_parts(2, eye.clone(), 0.01, steps).is_some());
+        assert!(RotationBasis::from_parts(2, vec![1.0, 0.0, 0.1, 1.0], 0.01, steps).is_none());
+        assert!(RotationBasis::from_parts(2, vec![1.0, 0.0, f32::NAN, 1.0], 0.01, steps).is_none());
+        assert!(RotationBasis::from_parts(2, eye.clone(), 0.0, steps).is_none());
+        assert!(RotationBasis::from_parts(2, eye.clone(), f32::INFINITY, steps).is_none());
+        assert!(RotationBasis::from_parts(3, eye, 0.01, steps).is_none());
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! # Without rounding
 //! Let R have the axes as rows (the float32 numbers as stored, taken as exact),
-//! G = R·Rᵀ = I + E, ‖E‖₂ ≤ δ ([`Basis::defect`]). Put y = R·q, z = R·x,
+//! G = R·Rᵀ = I + E, ‖E‖₂ ≤ δ ([`RotationBasis::defect`]). Put y = R·q, z = R·x,
 //! t = q − Rᵀ·y, u = x − Rᵀ·z. Then R·u = z − G·z = −E·z, likewise R·t = −E·y, so
 //!
 //! ```text
@@ -76,7 +76,7 @@
 //!   go through the third pass or are always scored. Queries whose length is
 //!   outside [`LENGTH_QUERY`] are answered without codes: float32 could underflow.
 
-use super::basis::Basis;
+use super::basis::RotationBasis;
 use super::codes::{FINE_BYTES, FineNorms, NextNorms, parted};
 use super::tuning::{FINE, HEAD, HEAD_LEVELS, NEXT};
 use crate::matching::Dot;
@@ -131,13 +131,13 @@ fn error_of(dimension: usize, lengths: f64) -> f64 {
 }
 
 /// ε: how far all computed coordinates together can be from the real ones.
-pub(super) fn rotation_error(basis: &Basis, length: f64) -> f64 {
+pub(super) fn rotation_error(basis: &RotationBasis, length: f64) -> f64 {
     let dimension = basis.rows().len() / basis.axes().max(1);
     (basis.axes() as f64).sqrt() * error_of(dimension, (1.0 + basis.defect()) * length) * UP
 }
 
 /// At least the length of what lies beyond the axes of `coordinates`: (2).
-pub(super) fn rest(basis: &Basis, length: f64, coordinates: &[f32], error: f64) -> f64 {
+pub(super) fn rest(basis: &RotationBasis, length: f64, coordinates: &[f32], error: f64) -> f64 {
     let along = (self::length(coordinates) / (UP * UP) - error).max(0.0);
     (length * length - (1.0 - basis.defect()) * along * along).max(0.0).sqrt() * UP
 }
@@ -240,7 +240,7 @@ struct Coding {
 
 impl Coding {
     /// Four bits, sums as [`WEIGHTS_MAX`] says.
-    fn four_bits(basis: &Basis, coordinates: &[f32]) -> Self {
+    fn four_bits(basis: &RotationBasis, coordinates: &[f32]) -> Self {
         let step = f64::from(basis.head_step());
         let sum: f64 = coordinates.iter().map(|v| f64::from(v.abs())).sum();
         Self {
@@ -253,7 +253,7 @@ impl Coding {
     }
 
     /// Seven bits, sums as [`SUM_MAX`] says.
-    fn seven_bits(basis: &Basis, coordinates: &[f32]) -> Self {
+    fn seven_bits(basis: &RotationBasis, coordinates: &[f32]) -> Self {
         Self {
             steps: std::array::from_fn(|i| 2.0 * f64::from(basis.fine_steps()[i])),
             middle: BATCH_MIDDLE,
@@ -324,7 +324,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// `None` where the query must be answered without codes.
-    pub(super) fn new(basis: &Basis, dot: Dot, query: &[f32]) -> Option<Self> {
+    pub(super) fn new(basis: &RotationBasis, dot: Dot, query: &[f32]) -> Option<Self> {
         let length = length(query);
         if !LENGTH_QUERY.contains(&length) {
             return None;

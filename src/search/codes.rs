@@ -8,7 +8,7 @@
 //! the second pass and 160 bytes more ([`Fine`]), for hardly any. What the numbers
 //! guarantee stands in `bound`.
 
-use super::basis::Basis;
+use super::basis::RotationBasis;
 use super::bound::{self, BATCH_LENGTH_MAX, BATCH_MIDDLE, LENGTH_CODED_MAX, NEXT_STEP, RESIDUAL_STEP, REST_STEP};
 use super::memory::Large;
 use super::tuning::{FINE, GROUP_ROWS, HEAD, HEAD_LEVELS, NEXT, PIECE_ROWS};
@@ -158,7 +158,7 @@ impl Encoded {
 
     /// Codes a vector. Loose where its length or what its codes miss is beyond
     /// what the bound allows for.
-    pub(super) fn new(basis: &Basis, dot: Dot, vector: &[f32]) -> Self {
+    pub(super) fn new(basis: &RotationBasis, dot: Dot, vector: &[f32]) -> Self {
         let length = bound::length(vector);
         if length > LENGTH_CODED_MAX {
             return Self::loose();
@@ -209,7 +209,7 @@ fn missed(coordinates: &[f32], values: impl Iterator<Item = f64>, length_max: f6
 }
 
 /// Codes of the first pass, and the length of what they miss.
-fn head(basis: &Basis, coordinates: &[f32; FINE], error: f64) -> Option<([u8; HEAD], u8)> {
+fn head(basis: &RotationBasis, coordinates: &[f32; FINE], error: f64) -> Option<([u8; HEAD], u8)> {
     let mut head = [0u8; HEAD];
     let step = f64::from(basis.head_step());
     let middle = f64::from(HEAD_LEVELS) / 2.0;
@@ -225,7 +225,7 @@ fn head(basis: &Basis, coordinates: &[f32; FINE], error: f64) -> Option<([u8; HE
 
 /// The length of what the first pass of a batch misses, whose codes are those of the
 /// third less a bit.
-fn residual_batched(basis: &Basis, coordinates: &[f32; FINE], codes: &[i8; FINE], error: f64) -> Option<u8> {
+fn residual_batched(basis: &RotationBasis, coordinates: &[f32; FINE], codes: &[i8; FINE], error: f64) -> Option<u8> {
     let coordinates = &coordinates[..basis.axes().min(HEAD)];
     let value = |(&step, &code): (&f32, &i8)| 2.0 * f64::from(step) * (f64::from(code >> 1) + BATCH_MIDDLE);
     let missed = missed(coordinates, basis.fine_steps().iter().zip(codes).map(value), BATCH_LENGTH_MAX)?;
@@ -236,7 +236,7 @@ fn residual_batched(basis: &Basis, coordinates: &[f32; FINE], codes: &[i8; FINE]
 /// Norms of the second pass, whose codes are among those of the third: what they
 /// miss, and what lies beyond; `head_rest` is that of the first.
 fn next_norms(
-    basis: &Basis,
+    basis: &RotationBasis,
     length: f64,
     coordinates: &[f32; FINE],
     codes: &[i8; FINE],
@@ -253,7 +253,7 @@ fn next_norms(
 }
 
 /// Codes and norms of the third pass.
-fn fine(basis: &Basis, length: f64, coordinates: &[f32; FINE], error: f64) -> Option<([i8; FINE], FineNorms)> {
+fn fine(basis: &RotationBasis, length: f64, coordinates: &[f32; FINE], error: f64) -> Option<([i8; FINE], FineNorms)> {
     let mut codes = [0i8; FINE];
     let steps = &basis.fine_steps()[..basis.axes()];
     for ((code, &coordinate), &step) in codes.iter_mut().zip(coordinates).zip(steps) {
@@ -288,7 +288,7 @@ impl Group {
 /// The codes of a run of rows, made with one basis.
 #[derive(Clone)]
 pub(super) struct Codes {
-    pub(super) basis: std::sync::Arc<Basis>,
+    pub(super) basis: std::sync::Arc<RotationBasis>,
     pub(super) groups: Large<Group>,
     pub(super) next: Large<Next>,
     pub(super) fine: Large<Fine>,
@@ -298,7 +298,7 @@ pub(super) struct Codes {
 
 impl Codes {
     /// Room for `rows` rows.
-    pub(super) fn new(basis: std::sync::Arc<Basis>, rows: usize) -> Self {
+    pub(super) fn new(basis: std::sync::Arc<RotationBasis>, rows: usize) -> Self {
         let groups = Large::with_capacity(rows.div_ceil(GROUP_ROWS));
         Self { basis, groups, next: Large::with_capacity(rows), fine: Large::with_capacity(rows), loose: Vec::new() }
     }

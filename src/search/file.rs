@@ -23,7 +23,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::SearchError;
-use super::basis::Basis;
+use super::basis::RotationBasis;
 use super::blocks::{Block, FREE_WORDS, Piece};
 use super::codes::{CODE_LINES, Codes, FINE_BYTES, Fine, Group, Line, Next};
 use super::index::Index;
@@ -232,7 +232,7 @@ pub fn write<L: Label, F: Write>(
 ) -> Result<(), FileError> {
     let state = view.state();
     chunks.write(COUNT, &[&state.live.to_le_bytes()])?;
-    let mut bases: HashMap<*const Basis, u32> = HashMap::new();
+    let mut bases: HashMap<*const RotationBasis, u32> = HashMap::new();
     let mut loose_ends = Vec::new();
     for block in state.blocks.values() {
         let tags = block.pieces.iter().flat_map(|piece| piece.tags());
@@ -261,7 +261,7 @@ pub fn write<L: Label, F: Write>(
     chunks.write(END, &[])
 }
 
-fn basis_bytes(basis: &Basis, dimension: usize) -> Vec<u8> {
+fn basis_bytes(basis: &RotationBasis, dimension: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(4 * (2 + FINE + basis.rows().len()));
     bytes.extend_from_slice(&(dimension as u32).to_le_bytes());
     float32::append(&mut bytes, &[basis.head_step()]);
@@ -270,7 +270,7 @@ fn basis_bytes(basis: &Basis, dimension: usize) -> Vec<u8> {
     bytes
 }
 
-fn read_basis(bytes: &[u8], dimension: usize) -> Option<Basis> {
+fn read_basis(bytes: &[u8], dimension: usize) -> Option<RotationBasis> {
     let (head, values) = bytes.split_at_checked(4)?;
     if number_u32(head)? as usize != dimension {
         return None;
@@ -278,7 +278,7 @@ fn read_basis(bytes: &[u8], dimension: usize) -> Option<Basis> {
     let values = float32::decode(values)?;
     let (&head_step, values) = values.split_first()?;
     let (steps, rows) = values.split_first_chunk::<FINE>()?;
-    Basis::from_parts(dimension, rows.to_vec(), head_step, *steps)
+    RotationBasis::from_parts(dimension, rows.to_vec(), head_step, *steps)
 }
 
 /// A block in four parts: the head (number of the rotation in the file, of pieces, of
@@ -310,7 +310,7 @@ fn block_bytes<L: Label>(basis: u32, codes: &Codes, pieces: &[Arc<Piece<L>>]) ->
     [head, groups, later, tags]
 }
 
-fn read_block<L: Label>(bytes: &[u8], bases: &[Arc<Basis>]) -> Option<Block<L>> {
+fn read_block<L: Label>(bytes: &[u8], bases: &[Arc<RotationBasis>]) -> Option<Block<L>> {
     let (head, rest) = bytes.split_at_checked(12)?;
     let basis = bases.get(number_u32(head)? as usize)?;
     let (count, loose_count) = (number_u32(&head[4..])? as usize, number_u32(&head[8..])? as usize);

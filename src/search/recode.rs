@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use rayon::prelude::*;
 
 use super::SearchError;
-use super::basis::Basis;
+use super::basis::RotationBasis;
 use super::blocks::{Block, Piece, State};
 use super::codes::{Codes, Encoded};
 use super::originals::{Originals, read_all};
@@ -19,7 +19,7 @@ use super::tuning::{PIECE_ROWS, SAMPLE_MAX};
 /// and writes go on: a block is as exact with the old codes as with the new.
 pub(super) fn refit<L: Clone + Send + Sync>(inner: &Shared<L>) {
     let sample = sample(&inner.state(), inner.dimension, inner.originals());
-    let fitted = Basis::fit(&sample, inner.dimension).map(Arc::new);
+    let fitted = RotationBasis::fit(&sample, inner.dimension).map(Arc::new);
     let basis = {
         let mut places = inner.places();
         let rows = places.rows();
@@ -84,7 +84,7 @@ pub(super) fn vectors_of<'p, L: Clone>(
 /// The codes of a block with another rotation, spread over threads.
 fn encode<L: Clone + Send + Sync>(
     block: &Block<L>,
-    basis: &Arc<Basis>,
+    basis: &Arc<RotationBasis>,
     inner: &Shared<L>,
 ) -> Result<Codes, SearchError> {
     let mut codes = Codes::new(Arc::clone(basis), block.pieces.len() * PIECE_ROWS);
@@ -107,7 +107,12 @@ fn encode<L: Clone + Send + Sync>(
 
 /// Codes the piece that rows are being added to, within the change that makes
 /// `basis` the one to use.
-fn open_piece<L: Clone + Send + Sync>(places: &Places, state: &mut State<L>, basis: &Arc<Basis>, inner: &Shared<L>) {
+fn open_piece<L: Clone + Send + Sync>(
+    places: &Places,
+    state: &mut State<L>,
+    basis: &Arc<RotationBasis>,
+    inner: &Shared<L>,
+) {
     if let Some(block) = places.open_block().and_then(|number| state.blocks.get_mut(&number))
         // Its vectors are in memory: reading them cannot fail.
         && let Ok(codes) = encode(block, basis, inner)
@@ -117,7 +122,7 @@ fn open_piece<L: Clone + Send + Sync>(places: &Places, state: &mut State<L>, bas
 }
 
 /// Codes every other block, one after the other.
-fn others<L: Clone + Send + Sync>(inner: &Shared<L>, basis: &Arc<Basis>) {
+fn others<L: Clone + Send + Sync>(inner: &Shared<L>, basis: &Arc<RotationBasis>) {
     // A block that is given up, merged or filled meanwhile is passed over here
     // and, where it still has the old codes, found in the next round.
     let mut tried = std::collections::HashSet::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::SearchError;
-use super::basis::Basis;
+use super::basis::RotationBasis;
 use super::blocks::{Block, Piece, State};
 use super::bound::{First, Prepared};
 use super::codes::{Codes, FineNorms, HEAD_LOOSE, LOOSE};
@@ -27,7 +27,7 @@ type Queries = Vec<Option<Prepared>>;
 const UNKNOWN: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
 /// What one thread scans at a time.
-enum Unit<'s, L> {
+enum ScanUnit<'s, L> {
     /// Rows of a block without codes.
     Plain(&'s Piece<L>),
     /// Groups of a block with codes.
@@ -53,7 +53,7 @@ impl<L> Coded<'_, L> {
     }
 }
 
-impl<L: Clone> Unit<'_, L> {
+impl<L: Clone> ScanUnit<'_, L> {
     /// Rows that are seen here for the first time.
     fn rows(&self) -> u64 {
         match self {
@@ -121,7 +121,7 @@ where
             self.jobs.iter().map(|job| ThresholdEstimate::new(job.best)).collect();
         while !rest.is_empty() {
             let (stage, later) = rest.split_at(next.min(rest.len()));
-            let with_stage = seen + stage.iter().map(Unit::rows).sum::<u64>();
+            let with_stage = seen + stage.iter().map(ScanUnit::rows).sum::<u64>();
             let jobs = self.jobs.iter().zip(&mut estimates);
             let estimated: Vec<f32> =
                 jobs.map(|(job, estimate)| estimate.floor(job.floor(), seen, with_stage)).collect();
@@ -180,7 +180,7 @@ where
     ///
     /// Where `estimated` names floors, the first pass uses these; rows between the floor and
     /// its estimate are scanned again where the estimate was too high.
-    fn stage(&self, units: &[Unit<'s, L>], estimated: Option<&[f32]>, is_small: bool) {
+    fn stage(&self, units: &[ScanUnit<'s, L>], estimated: Option<&[f32]>, is_small: bool) {
         let estimate = |number: usize| estimated.map_or(f32::NEG_INFINITY, |floors| floors[number]);
         let reach = |number: usize| Some(Reach { from: estimate(number).max(self.jobs[number].floor()), below: None });
         let mut left = self.first_pass(units, is_small, |unit| self.unit(unit, &reach));
@@ -200,7 +200,7 @@ where
             };
             // Nothing else uses the estimates.
             left.extend(self.first_pass(units, is_small, |unit| match unit {
-                Unit::Coded(coded) => self.coded(coded, &reach),
+                ScanUnit::Coded(coded) => self.coded(coded, &reach),
                 _ => Vec::new(),
             }));
         }
@@ -214,9 +214,9 @@ where
     /// What `unit` gives for every one, over threads where it pays.
     fn first_pass<'u>(
         &self,
-        units: &'u [Unit<'s, L>],
+        units: &'u [ScanUnit<'s, L>],
         is_small: bool,
-        unit: impl Fn(&'u Unit<'s, L>) -> Vec<Left<'u, 's, L>> + Send + Sync,
+        unit: impl Fn(&'u ScanUnit<'s, L>) -> Vec<Left<'u, 's, L>> + Send + Sync,
     ) -> Vec<Left<'u, 's, L>> {
         if is_small { units.iter().flat_map(unit).collect() } else { units.par_iter().flat_map_iter(unit).collect() }
     }
@@ -242,12 +242,12 @@ where
         }
     }
 
-    fn units(&self) -> Vec<Unit<'s, L>> {
-        let mut prepared: Vec<(&Arc<Basis>, Arc<Queries>)> = Vec::new();
+    fn units(&self) -> Vec<ScanUnit<'s, L>> {
+        let mut prepared: Vec<(&Arc<RotationBasis>, Arc<Queries>)> = Vec::new();
         let mut units = Vec::new();
         for block in self.state.blocks.values() {
             let Some(codes) = &block.codes else {
-                units.extend(block.pieces.iter().map(|piece| Unit::Plain(piece)));
+                units.extend(block.pieces.iter().map(|piece| ScanUnit::Plain(piece)));
                 continue;
             };
             let queries = match prepared.iter().find(|(basis, _)| Arc::ptr_eq(basis, &codes.basis)) {
@@ -260,13 +260,15 @@ where
                 }
             };
             let firsts = (0..codes.groups.len()).step_by(UNIT_GROUPS);
-            units.extend(firsts.map(|first| Unit::Coded(Coded { block, codes, queries: Arc::clone(&queries), first })));
+            units.extend(
+                firsts.map(|first| ScanUnit::Coded(Coded { block, codes, queries: Arc::clone(&queries), first })),
+            );
             if !codes.loose.is_empty() {
-                units.push(Unit::Loose { block, codes, queries: Arc::clone(&queries) });
+                units.push(ScanUnit::Loose { block, codes, queries: Arc::clone(&queries) });
             }
             if queries.iter().any(Option::is_none) {
                 let pieces = block.pieces.iter();
-                units.extend(pieces.map(|piece| Unit::Uncoded { piece, queries: Arc::clone(&queries) }));
+                units.extend(pieces.map(|piece| ScanUnit::Uncoded { piece, queries: Arc::clone(&queries) }));
             }
         }
         units
@@ -274,21 +276,21 @@ where
 
     /// Scans a unit for the jobs that `reach` gives something. What is returned waits for
     /// its second pass.
-    fn unit<'u>(&self, unit: &'u Unit<'s, L>, reach: &impl Fn(usize) -> Option<Reach>) -> Vec<Left<'u, 's, L>> {
+    fn unit<'u>(&self, unit: &'u ScanUnit<'s, L>, reach: &impl Fn(usize) -> Option<Reach>) -> Vec<Left<'u, 's, L>> {
         match unit {
-            Unit::Coded(coded) => return self.coded(coded, reach),
-            Unit::Plain(piece) => {
+            ScanUnit::Coded(coded) => return self.coded(coded, reach),
+            ScanUnit::Plain(piece) => {
                 for (number, job) in self.jobs.iter().enumerate() {
                     self.plain(piece, number, job);
                 }
             }
-            Unit::Uncoded { piece, queries } => {
+            ScanUnit::Uncoded { piece, queries } => {
                 let jobs = self.jobs.iter().enumerate().zip(queries.iter());
                 for ((number, job), _) in jobs.filter(|(_, prepared)| prepared.is_none()) {
                     self.plain(piece, number, job);
                 }
             }
-            Unit::Loose { block, codes, queries } => {
+            ScanUnit::Loose { block, codes, queries } => {
                 for (number, prepared) in queries.iter().enumerate() {
                     let Some(prepared) = prepared else { continue };
                     for &row in &codes.loose {

@@ -4,7 +4,8 @@
 use rayon::prelude::*;
 
 use crate::search::plain::{
-    BLOCK_QUERIES, BYTE_OFFSET, CHUNK_ROWS, Chunk, GROUPS, Group, Kernel, LANES, Line, PLAIN_WORDS, Queries, TILE,
+    BLOCK_QUERIES, BYTE_OFFSET, CHUNK_ROWS, GROUPS, JoinChunk, JoinGroup, JoinKernel, JoinLine, JoinQueries, LANES,
+    PLAIN_WORDS, TILE,
 };
 
 /// What a value of 1 is in eight bits: faces' values stay below a third.
@@ -12,8 +13,8 @@ const SCALE: f32 = 381.0;
 
 /// Rows of eight-bit values. Its scores are not exact; nothing is found with it.
 pub struct PlainJoin {
-    groups: Vec<Group<PLAIN_WORDS>>,
-    kernel: Kernel,
+    groups: Vec<JoinGroup<PLAIN_WORDS>>,
+    kernel: JoinKernel,
 }
 
 impl PlainJoin {
@@ -24,7 +25,7 @@ impl PlainJoin {
     /// left out.
     pub fn new(rows: &[f32]) -> Self {
         let groups = rows.par_chunks_exact(LANES * Self::DIMENSION).map(|rows| {
-            let mut group = Group([Line([[BYTE_OFFSET; 4]; LANES]); PLAIN_WORDS]);
+            let mut group = JoinGroup([JoinLine([[BYTE_OFFSET; 4]; LANES]); PLAIN_WORDS]);
             for (lane, row) in rows.chunks_exact(Self::DIMENSION).enumerate() {
                 for (line, values) in group.0.iter_mut().zip(row.as_chunks::<4>().0) {
                     line.0[lane] = values.map(|value| {
@@ -35,7 +36,7 @@ impl PlainJoin {
             }
             group
         });
-        Self { groups: groups.collect(), kernel: Kernel::best() }
+        Self { groups: groups.collect(), kernel: JoinKernel::best() }
     }
 
     /// Rows it compares.
@@ -47,7 +48,7 @@ impl PlainJoin {
     /// more, on the calling thread.
     pub fn count(&self, queries: usize, score: f32) -> u64 {
         let (chunks, _) = self.groups.as_chunks::<GROUPS>();
-        let mut block = Box::new(Queries::NONE);
+        let mut block = Box::new(JoinQueries::NONE);
         let mut found = Vec::new();
         let mut count = 0;
         for asked in chunks.iter().take(queries / BLOCK_QUERIES) {
@@ -63,7 +64,7 @@ impl PlainJoin {
 }
 
 /// Takes the rows of a chunk as queries.
-fn load(block: &mut Queries<PLAIN_WORDS>, chunk: &Chunk<PLAIN_WORDS>, score: f32) {
+fn load(block: &mut JoinQueries<PLAIN_WORDS>, chunk: &JoinChunk<PLAIN_WORDS>, score: f32) {
     const { assert!(BLOCK_QUERIES == CHUNK_ROWS) };
     let threshold = (score * SCALE * SCALE) as i32;
     for query in 0..BLOCK_QUERIES {

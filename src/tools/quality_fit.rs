@@ -1,12 +1,14 @@
 //! Fits a pack's quality model: ridge regressions of angles and scores, a small
-//! network of looks, on the inputs that `face::quality` names.
+//! view classifier, on the inputs that `face::quality` names.
 
 use rayon::prelude::*;
 
-use super::small_net::{self, Row, UNITS};
+use super::small_net::{self, TrainingRow, UNITS};
 use crate::evaluation::FitError;
 use crate::face::Pose;
-use crate::face::quality::{CellTable, Form, QualityModel, Standard, Study, Term, Unit, ViewClass, ViewClassifier};
+use crate::face::quality::{
+    CellTable, Form, HiddenUnit, QualityModel, Standard, Study, Term, ViewClass, ViewClassifier,
+};
 use crate::matching::compare;
 
 /// Weight of the penalty on coefficients, per standardised input.
@@ -28,7 +30,7 @@ const CAPTURE: &[&str] = &[
     "contrast",
 ];
 
-/// Inputs of the looks beside points and cells.
+/// Inputs of the view classifier beside points and cells.
 const LOOKS: &[&str] =
     &["shift_ln", "detection", "sharpness", "laplacian_ln", "lower_quartile", "upper_quartile", "evenness", "contrast"];
 
@@ -68,7 +70,7 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
     let too_few = FitError::TooFew { comparisons: examples.len() as u64, comparisons_min: 1000 };
     let ordinary = examples.iter().filter(kind(Shows::Frontal)).map(|e| &e.study);
     let [cells, fine] = Study::cells(ordinary).ok_or(too_few)?;
-    let table = Table::new(examples, &cells);
+    let table = ExampleTable::new(examples, &cells);
     let all: Vec<usize> = (0..examples.len()).collect();
     let photos: Vec<usize> =
         all.iter().copied().filter(|&i| matches!(examples[i].shows, Shows::Frontal | Shows::Profile)).collect();
@@ -97,13 +99,18 @@ pub fn fit_quality(examples: &[Example], recipe: &str, population: &str, date: &
         pitch: table.ridge(points, &posed, angle(|p| p.pitch)).ok_or(unsolved)?,
         capture: table.ridge(&capture, &scored, score).ok_or(unsolved)?,
         utility: table.ridge(&utility, &scored, score).ok_or(unsolved)?,
-        looks: looks(examples, &table, &cells, fine).ok_or(unsolved)?,
+        view: view_classifier(examples, &table, &cells, fine).ok_or(unsolved)?,
         cells,
     })
 }
 
 /// Every photo and its mirror image.
-fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTable) -> Option<ViewClassifier> {
+fn view_classifier(
+    examples: &[Example],
+    table: &ExampleTable,
+    coarse: &CellTable,
+    fine: CellTable,
+) -> Option<ViewClassifier> {
     let all: Vec<usize> = (0..examples.len()).collect();
     let signals: Vec<Standard> = table
         .design(&[Study::point_inputs(), LOOKS].concat(), &all)
@@ -115,23 +122,23 @@ fn looks(examples: &[Example], table: &Table, coarse: &CellTable, fine: CellTabl
             deviation: short(deviation) as f32,
         })
         .collect();
-    let rows: Vec<Row> = examples
+    let rows: Vec<TrainingRow> = examples
         .par_iter()
         .flat_map_iter(|example| {
-            let (look, weight) = match example.shows {
+            let (class, weight) = match example.shows {
                 Shows::Frontal | Shows::Spoiled => (ViewClass::Front, 1.0),
                 Shows::Profile => (ViewClass::Turned, TURNED_WEIGHT),
                 Shows::Covered => (ViewClass::Covered, 1.0),
             };
-            example.study.looks(coarse, &fine, &signals).map(|values| Row { values, look, weight })
+            example.study.view_inputs(coarse, &fine, &signals).map(|values| TrainingRow { values, class, weight })
         })
         .collect();
     let net = small_net::fit(&rows)?;
     let short = |v: f32| short(f64::from(v)) as f32;
     let unit = |at: usize| {
         let (weights, bias, out) = net.unit(at);
-        let unit = Unit::nearest(&weights, short(bias), out.map(short));
-        Unit { step: short(unit.step), ..unit }
+        let unit = HiddenUnit::nearest(&weights, short(bias), out.map(short));
+        HiddenUnit { step: short(unit.step), ..unit }
     };
     Some(ViewClassifier { signals, bias: net.bias().map(short), units: (0..UNITS).map(unit).collect(), cells: fine })
 }
@@ -161,7 +168,7 @@ fn mean_scores(examples: &[Example]) -> Vec<Option<f64>> {
 }
 
 /// The inputs of every example.
-struct Table {
+struct ExampleTable {
     rows: Vec<Vec<f32>>,
 }
 
@@ -171,7 +178,7 @@ struct Design {
     rows: Vec<Vec<f64>>,
 }
 
-impl Table {
+impl ExampleTable {
     fn new(examples: &[Example], cells: &CellTable) -> Self {
         Self { rows: examples.par_iter().map(|e| e.study.inputs(cells)).collect() }
     }
@@ -274,13 +281,13 @@ mod tests {
     use super::*;
 
     /// Inputs that wander through −2…2 without repeating together.
-    fn table(count: usize) -> Table {
+    fn table(count: usize) -> ExampleTable {
         let inputs = Study::input_names().len();
         let value = |i: usize, k: usize| ((i * (k * k + 7) + k) % 101) as f32 / 25.0 - 2.0;
-        Table { rows: (0..count).map(|i| (0..inputs).map(|k| value(i, k)).collect()).collect() }
+        ExampleTable { rows: (0..count).map(|i| (0..inputs).map(|k| value(i, k)).collect()).collect() }
     }
 
-    fn read(form: &Form, table: &Table, i: usize) -> f64 {
+    fn read(form: &Form, table: &ExampleTable, i: usize) -> f64 {
         form.terms.iter().fold(form.constant, |sum, t| {
             let at = Study::input_names().iter().position(|n| *n == t.input).unwrap();
             let z = (f64::from(table.rows[i][at]) - t.mean) / t.deviation;

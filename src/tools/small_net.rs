@@ -14,7 +14,7 @@ const OUTPUTS: usize = ViewClass::COUNT;
 pub(super) const UNITS: usize = 32;
 /// Passes over the rows.
 const PASSES: usize = 30;
-/// Rows a step looks at.
+/// Training rows per step.
 const BATCH: usize = 64;
 /// Rate of the first step.
 const RATE: f32 = 2e-3;
@@ -27,9 +27,9 @@ const TINY: f32 = 1e-8;
 const SEED: u64 = 20_261_122;
 
 /// A row to learn from.
-pub(super) struct Row {
+pub(super) struct TrainingRow {
     pub values: Vec<f32>,
-    pub look: ViewClass,
+    pub class: ViewClass,
     /// How much it counts.
     pub weight: f32,
 }
@@ -43,7 +43,7 @@ pub(super) struct Net {
 }
 
 /// Places of the parts of [`Net::numbers`].
-struct Parts<'a> {
+struct NumberRanges<'a> {
     weights: &'a [[f32; UNITS]],
     bias: &'a [f32],
     out: &'a [[f32; OUTPUTS]],
@@ -55,11 +55,11 @@ impl Net {
         inputs * UNITS + UNITS + UNITS * OUTPUTS + OUTPUTS
     }
 
-    fn parts(&self) -> Parts<'_> {
+    fn parts(&self) -> NumberRanges<'_> {
         let (weights, rest) = self.numbers.split_at(self.inputs * UNITS);
         let (bias, rest) = rest.split_at(UNITS);
         let (out, out_bias) = rest.split_at(UNITS * OUTPUTS);
-        Parts { weights: weights.as_chunks().0, bias, out: out.as_chunks().0, out_bias }
+        NumberRanges { weights: weights.as_chunks().0, bias, out: out.as_chunks().0, out_bias }
     }
 
     /// Weights of hidden unit `unit`, its bias and its weights in the outputs.
@@ -73,32 +73,32 @@ impl Net {
         std::array::from_fn(|i| self.parts().out_bias[i])
     }
 
-    /// Heights of the hidden units and chances of the looks.
-    fn look(&self, values: &[f32]) -> ([f32; UNITS], [f32; OUTPUTS]) {
+    /// Activations of the hidden units and chances of the classes.
+    fn forward(&self, values: &[f32]) -> ([f32; UNITS], [f32; OUTPUTS]) {
         let parts = self.parts();
-        let mut heights: [f32; UNITS] = std::array::from_fn(|i| parts.bias[i]);
+        let mut activations: [f32; UNITS] = std::array::from_fn(|i| parts.bias[i]);
         for (value, group) in values.iter().zip(parts.weights) {
-            heights.iter_mut().zip(group).for_each(|(h, w)| *h += value * w);
+            activations.iter_mut().zip(group).for_each(|(h, w)| *h += value * w);
         }
-        heights.iter_mut().for_each(|h| *h = h.max(0.0));
+        activations.iter_mut().for_each(|h| *h = h.max(0.0));
         let mut logits: [f32; OUTPUTS] = std::array::from_fn(|i| parts.out_bias[i]);
-        for (height, group) in heights.iter().zip(parts.out) {
+        for (height, group) in activations.iter().zip(parts.out) {
             logits.iter_mut().zip(group).for_each(|(l, w)| *l += height * w);
         }
-        (heights, softmax(logits))
+        (activations, softmax(logits))
     }
 
     /// Adds a row's slope to `slopes`, which lie as the numbers do.
-    fn learn(&self, row: &Row, share: f32, slopes: &mut [f32]) {
-        let (heights, chances) = self.look(&row.values);
+    fn learn(&self, row: &TrainingRow, share: f32, slopes: &mut [f32]) {
+        let (activations, chances) = self.forward(&row.values);
         let out: [f32; OUTPUTS] = std::array::from_fn(|i| {
-            let wanted = if i == row.look as usize { 1.0 } else { 0.0 };
-            (chances[i] - wanted) * row.weight * share
+            let target = if i == row.class as usize { 1.0 } else { 0.0 };
+            (chances[i] - target) * row.weight * share
         });
         let parts = self.parts();
         let hidden: [f32; UNITS] = std::array::from_fn(|unit| {
             let back: f32 = parts.out[unit].iter().zip(out).map(|(w, slope)| w * slope).sum();
-            if heights[unit] > 0.0 { back } else { 0.0 }
+            if activations[unit] > 0.0 { back } else { 0.0 }
         });
         let (weights, rest) = slopes.split_at_mut(self.inputs * UNITS);
         for (value, group) in row.values.iter().zip(weights.as_chunks_mut::<UNITS>().0) {
@@ -107,7 +107,7 @@ impl Net {
         let (bias, rest) = rest.split_at_mut(UNITS);
         bias.iter_mut().zip(hidden).for_each(|(slope, h)| *slope += h);
         let (groups, out_bias) = rest.split_at_mut(UNITS * OUTPUTS);
-        for (height, group) in heights.iter().zip(groups.as_chunks_mut::<OUTPUTS>().0) {
+        for (height, group) in activations.iter().zip(groups.as_chunks_mut::<OUTPUTS>().0) {
             group.iter_mut().zip(out).for_each(|(slope, o)| *slope += height * o);
         }
         out_bias.iter_mut().zip(out).for_each(|(slope, o)| *slope += o);
@@ -115,7 +115,7 @@ impl Net {
 }
 
 /// Fits the network; `None` without rows, or where they are of different lengths.
-pub(super) fn fit(rows: &[Row]) -> Option<Net> {
+pub(super) fn fit(rows: &[TrainingRow]) -> Option<Net> {
     let inputs = rows.first()?.values.len();
     if rows.iter().any(|row| row.values.len() != inputs || row.values.iter().any(|v| !v.is_finite())) {
         return None;
@@ -161,32 +161,32 @@ pub(super) fn fit(rows: &[Row]) -> Option<Net> {
 mod tests {
     use super::*;
 
-    const LOOKS: [ViewClass; 3] = [ViewClass::Front, ViewClass::Turned, ViewClass::Covered];
+    const CLASSES: [ViewClass; 3] = [ViewClass::Front, ViewClass::Turned, ViewClass::Covered];
 
     /// What no line tells apart: inside a ring, on it, outside.
-    fn rings(count: usize) -> Vec<Row> {
+    fn rings(count: usize) -> Vec<TrainingRow> {
         let mut random = SplitMix(3);
         let mut draw = || (random.next() >> 40) as f32 / 8_388_608.0 - 1.0;
         let mut rows = Vec::new();
         while rows.len() < count {
             let values = vec![draw() * 2.0, draw() * 2.0, draw()];
             let radius = values[0].hypot(values[1]);
-            let look = LOOKS[[0.9, 1.6].iter().filter(|&&edge| radius > edge).count()];
-            rows.push(Row { values, look, weight: 1.0 });
+            let class = CLASSES[[0.9, 1.6].iter().filter(|&&edge| radius > edge).count()];
+            rows.push(TrainingRow { values, class, weight: 1.0 });
         }
         rows
     }
 
-    fn likeliest(net: &Net, row: &Row) -> ViewClass {
-        let chances = net.look(&row.values).1;
-        LOOKS.into_iter().max_by(|a, b| chances[*a as usize].total_cmp(&chances[*b as usize])).unwrap()
+    fn likeliest(net: &Net, row: &TrainingRow) -> ViewClass {
+        let chances = net.forward(&row.values).1;
+        CLASSES.into_iter().max_by(|a, b| chances[*a as usize].total_cmp(&chances[*b as usize])).unwrap()
     }
 
     #[test]
     fn what_no_line_tells_apart_is_told_apart_and_twice_the_same() {
         let rows = rings(6000);
         let net = fit(&rows).unwrap();
-        let right = rows.iter().filter(|row| likeliest(&net, row) == row.look).count();
+        let right = rows.iter().filter(|row| likeliest(&net, row) == row.class).count();
         // The likeliest of the three alone is right for some 2500.
         assert!(right > 5100, "{right} of 6000");
         let few = &rows[..200];
@@ -198,7 +198,7 @@ mod tests {
         let rows = rings(40);
         let mut net = fit(&rows).unwrap();
         let row = &rows[7];
-        let loss = |net: &Net| -net.look(&row.values).1[row.look as usize].ln() * row.weight;
+        let loss = |net: &Net| -net.forward(&row.values).1[row.class as usize].ln() * row.weight;
         let mut slopes = vec![0.0; net.numbers.len()];
         net.learn(row, 1.0, &mut slopes);
         for (at, slope) in slopes.into_iter().enumerate() {
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn nothing_to_learn_from_gives_no_network() {
         assert!(fit(&[]).is_none());
-        let uneven = [2, 3].map(|n| Row { values: vec![0.0; n], look: ViewClass::Front, weight: 1.0 });
+        let uneven = [2, 3].map(|n| TrainingRow { values: vec![0.0; n], class: ViewClass::Front, weight: 1.0 });
         assert!(fit(&uneven).is_none());
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::face::{Analysis, FaceReport, Template};
 use crate::gallery::{NewTemplate, Source, Timestamp};
-use crate::matching::{dot, groups};
+use crate::matching::{connected_groups, dot};
 
 /// Templates at least this alike are of one picture, whatever their prints: two pictures of
 /// a moment differ by more than a change of file format does.
@@ -87,7 +87,7 @@ impl Together {
             _ => Frames::Natural,
         };
         let same = |i: usize, j: usize| links.iter().any(|link| (link.0, link.1) == (i, j));
-        Self { frames: seen, pictures: groups(frames.len(), same) }
+        Self { frames: seen, pictures: connected_groups(frames.len(), same) }
     }
 
     /// How many pictures they are: what frames count for in every rate.

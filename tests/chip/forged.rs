@@ -2,7 +2,7 @@
 
 use chinhchu::chip::{
     ActiveAuthentication, Anchors, ChallengeResponse, CheckOptions, ChipFiles, Date, Dg13Scope, FaceEncoding, Fields,
-    GroupState, Inspection, Moment, Reason, Verdict, crypto::Curve, inspect, reason,
+    GroupState, Inspection, Moment, Reason, Verdict, crypto::EllipticCurve, inspect, reason,
 };
 use chinhchu::tools::forge::{
     CardDraft, CertificateDraft, Flaw, ForgedCard, KeyKind, TEST_MARK, TestAuthority, TestKey, master_list,
@@ -66,10 +66,10 @@ fn a_sound_card_is_authentic_with_every_kind_of_key_and_encoding() {
         KeyKind::P384,
         KeyKind::RsaPkcs1,
         KeyKind::RsaPss,
-        curve(Curve::P224, false),
-        curve(Curve::P521, true),
-        curve(Curve::Bp320, false),
-        curve(Curve::Bp512, true),
+        curve(EllipticCurve::P224, false),
+        curve(EllipticCurve::P521, true),
+        curve(EllipticCurve::Bp320, false),
+        curve(EllipticCurve::Bp512, true),
     ];
     for key in kinds {
         for encoding in [FaceEncoding::Iso19794, FaceEncoding::Iso39794] {
@@ -344,7 +344,7 @@ fn the_right_authority_is_found_in_a_crowd_of_one_name() {
 
 #[test]
 fn only_the_original_chip_answers_a_challenge() {
-    for kind in [KeyKind::P256, KeyKind::RsaPkcs1, KeyKind::Ec { curve: Curve::Bp384, explicit: true }] {
+    for kind in [KeyKind::P256, KeyKind::RsaPkcs1, KeyKind::Ec { curve: EllipticCurve::Bp384, explicit: true }] {
         let card = CardDraft { active: Some(kind), ..draft(None) }.forge().unwrap();
         let challenge = vec![1, 2, 3, 4, 5, 6, 7, 8];
         let response = card.answer(&challenge).unwrap();

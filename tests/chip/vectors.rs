@@ -1,8 +1,8 @@
 //! Signature checks against the vectors of Project Wycheproof: what others than ourselves
 //! signed, and what must not be taken for a signature.
 
-use chinhchu::chip::crypto::{AlgorithmIdentifier, Curve, Hash, PublicKey, Spki, verify};
-use chinhchu::chip::tlv::Reader;
+use chinhchu::chip::crypto::{AlgorithmIdentifier, EllipticCurve, Hash, PublicKey, Spki, verify};
+use chinhchu::chip::tlv::TlvReader;
 use wycheproof::rsa_pkcs1_verify as pkcs1;
 use wycheproof::rsa_pss_verify as pss;
 use wycheproof::{HashFunction, Mgf, TestResult, ecdsa};
@@ -46,7 +46,7 @@ fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
 }
 
 fn spki(der: &[u8]) -> Spki {
-    let mut fields = Reader::new(der).expect(0x30).unwrap().children();
+    let mut fields = TlvReader::new(der).expect(0x30).unwrap().children();
     let mut algorithm = fields.expect(0x30).unwrap().children();
     let oid = algorithm.expect(0x06).unwrap().value.to_vec();
     let algorithm = AlgorithmIdentifier { oid, parameters: algorithm.rest().to_vec() };
@@ -91,13 +91,13 @@ impl Ran {
 }
 
 /// All vectors of a curve with SHA-2, as DER and as plain.
-fn curve(of: Curve) -> Ran {
+fn curve(of: EllipticCurve) -> Ran {
     let mut ran = Ran::default();
     let name = match of {
-        Curve::P224 => "secp224r1",
-        Curve::P256 => "secp256r1",
-        Curve::P384 => "secp384r1",
-        Curve::P521 => "secp521r1",
+        EllipticCurve::P224 => "secp224r1",
+        EllipticCurve::P256 => "secp256r1",
+        EllipticCurve::P384 => "secp384r1",
+        EllipticCurve::P521 => "secp521r1",
         other => other.name(),
     };
     for set in ecdsa::TestName::all() {
@@ -127,7 +127,7 @@ macro_rules! curves {
     ($($test:ident $curve:ident $accepted:literal $refused:literal;)*) => {
         $(#[test]
         fn $test() {
-            curve(Curve::$curve).finish($accepted, $refused);
+            curve(EllipticCurve::$curve).finish($accepted, $refused);
         })*
     };
 }

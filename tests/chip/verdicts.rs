@@ -86,7 +86,7 @@ fn every_document_comes_to_its_verdict() {
 fn pictures(dg2: &Dg2) -> String {
     let photo = &dg2.photos[0];
     let format = photo.format.map_or_else(|| "unknown".to_owned(), |format| format!("{format:?}").to_lowercase());
-    let truth = if photo.type_lies() { "lies" } else { "true" };
+    let truth = if photo.declared_type_differs() { "lies" } else { "true" };
     format!("{} {} {format} {truth}", dg2.photos.len(), format!("{:?}", photo.encoding).to_lowercase())
 }
 

@@ -17,7 +17,7 @@ use chinhchu::gallery::{
     SubjectId, Timestamp, Vouch, Vouched,
 };
 use chinhchu::imaging::Format;
-use chinhchu::matching::{Basis, CurveName, Fmr, Fnmr, Reference, Threshold};
+use chinhchu::matching::{CurveBasis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
     AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ChipEvidence, ClearPairRequest, Comparison,
@@ -173,7 +173,7 @@ pub fn report() -> FaceReport {
     }
 }
 
-pub fn curve_name(group: &str, basis: Basis) -> CurveName {
+pub fn curve_name(group: &str, basis: CurveBasis) -> CurveName {
     CurveName {
         group: group.into(),
         population: "somebody's faces".into(),
@@ -190,7 +190,7 @@ pub fn verify_outcome(probes: usize) -> VerifyOutcome {
         fmr: Fmr { rate: 3.25e-9, extrapolated: true },
         fmr_requested: 1e-5,
         threshold: Threshold { score: 0.48, extrapolated: false },
-        curve: curve_name("pooled", Basis::Counted),
+        curve: curve_name("pooled", CurveBasis::Counted),
         recipe: "ab".repeat(32),
         reference: report(),
         probes: vec![FaceReport { pose: None, liveness: None, live: None, ..report() }; probes],
@@ -217,7 +217,7 @@ pub fn identify_outcome() -> IdentifyOutcome {
         expected_chance_hits: 0.03,
         expected_extrapolated: true,
         expected_miss: Some(Fnmr { rate: 0.021, extrapolated: false }),
-        curve: curve_name("population=made up, sex=F", Basis::Derived),
+        curve: curve_name("population=made up, sex=F", CurveBasis::Derived),
         recipe: "cd".repeat(32),
         probes: vec![report()],
         frames: Frames::Single,
@@ -268,7 +268,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
         widened,
         templates: 3,
         against: Reference::Chip,
-        curve: Some(curve_name("sex=F", Basis::Derived)),
+        curve: Some(curve_name("sex=F", CurveBasis::Derived)),
         recipe: widened.then(|| "cd".repeat(32)),
     };
     let weighed = |ground, consequence| AppliedRule { ground, consequence, follows: None };
@@ -369,7 +369,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                 expected_extrapolated: true,
                 expected_miss: Some(Fnmr { rate: 0.02, extrapolated: true }),
             }),
-            curve: Some(curve_name("sex=F", Basis::Counted)),
+            curve: Some(curve_name("sex=F", CurveBasis::Counted)),
         },
         policy: "counter".into(),
         policy_digest: "1f".repeat(32),

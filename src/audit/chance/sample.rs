@@ -23,7 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Kind, KindOfPair, Plan, Rows};
 use crate::audit::twice::Twice;
 use crate::evaluation::{
-    About, FitError, Histogram, Pair, PairSource, Shape, SplitMix, bin, collect, edge, fit_curve_down_to, histograms,
+    ComparisonSource, CurveDescription, CurveShape, FitError, Histogram, ScoredComparison, SplitMix, bin, collect,
+    edge, fit_curve_down_to, histograms,
 };
 use crate::matching::{Curve, Dot};
 use crate::search::SearchError;
@@ -125,7 +126,7 @@ impl<'a> Sample<'a> {
         let drawn = Drawn::new(self.plan, of, wanted, self.plan.sampled_max / kinds)?;
         let (owners, aside) = set_aside(&drawn, self.plan.calibration)?;
         let merged = Merged { drawn: &drawn, owners: &owners };
-        let about = About { population: "this gallery".to_owned(), ..About::passing() };
+        let about = CurveDescription { population: "this gallery".to_owned(), ..CurveDescription::unlabelled() };
         let curve = fit_curve_down_to(&merged, drawn.subjects, about, aside.matches_min)?;
         Ok(Kind {
             of,
@@ -271,12 +272,12 @@ struct Merged<'a> {
     owners: &'a [u32],
 }
 
-impl PairSource for Merged<'_> {
+impl ComparisonSource for Merged<'_> {
     fn rows(&self) -> usize {
         self.drawn.sides[0].owners.len()
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         let Drawn { of, sides, dimension, dot, .. } = self.drawn;
         let (first, other) = (&sides[0], &sides[sides.len() - 1]);
         // Within one gallery, every two rows once.
@@ -308,7 +309,14 @@ impl PairSource for Merged<'_> {
             let subject_b = self.owners[other.owners[partner] as usize];
             if subject_a != subject_b && !self.drawn.is_second_time(row, partner) {
                 let score = dot.score(mine, &other.values[vector(other, partner)]);
-                visit(Pair { score, a: row as u32, b: partner as u32, subject_a, subject_b, genuine: false });
+                visit(ScoredComparison {
+                    score,
+                    a: row as u32,
+                    b: partner as u32,
+                    subject_a,
+                    subject_b,
+                    genuine: false,
+                });
             }
         }
     }
@@ -337,10 +345,10 @@ fn set_aside(drawn: &Drawn<'_>, calibration: Option<&Curve>) -> Result<(Vec<u32>
     let mut outcome = Err(FitError::NoTail);
     for _ in 0..ROUNDS {
         let OnePerson { owners, left } = take_for_one(&highest, from, &captures, calibration);
-        let of_one = |pair: &&Pair| owners[pair.subject_a as usize] == owners[pair.subject_b as usize];
+        let of_one = |pair: &&ScoredComparison| owners[pair.subject_a as usize] == owners[pair.subject_b as usize];
         let out = Histogram::of(highest.iter().filter(of_one).map(|pair| pair.score));
         let matches_min = (TIMES_LEFT_MIN * left).ceil() as u64;
-        let shape = match Shape::of(&all.less(&out), matches_min) {
+        let shape = match CurveShape::of(&all.less(&out), matches_min) {
             Ok(shape) => shape,
             // What an earlier round gave stands.
             Err(error) => return outcome.map_err(|_: FitError| error.into()),
@@ -369,7 +377,7 @@ struct OnePerson {
 /// Two subjects with k captures each are missed where all k are: the rate at which mates
 /// are missed, to the k-th power. And for all that were recognised so many were not
 /// (Horvitz and Thompson, 1952).
-fn take_for_one(highest: &[Pair], from: f32, captures: &[u32], calibration: Option<&Curve>) -> OnePerson {
+fn take_for_one(highest: &[ScoredComparison], from: f32, captures: &[u32], calibration: Option<&Curve>) -> OnePerson {
     let mut owners: Vec<u32> = (0..captures.len() as u32).collect();
     let mut recognised: Vec<(u32, u32)> = Vec::new();
     for pair in highest.iter().take_while(|pair| pair.score >= from) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::audit::links::{Grade, Link, gather, strong_chance_max, strong_from};
 use crate::audit::results::tests::curve;
 use crate::evaluation::SplitMix;
-use crate::matching::{Dot, Knot, Miss, Tail};
+use crate::matching::{Dot, FnmrPoint, Knot, Tail};
 use crate::search::Matrix;
 
 const DIMENSION: usize = 64;
@@ -84,7 +84,7 @@ fn made(subjects: u32, doubled: u32, captures: usize) -> Made {
 /// A calibration that says how many mates are missed, and FMRs that are far off.
 fn calibration() -> Curve {
     let knot = |score, fmr| Knot { score, fmr, factor: Some(1.5) };
-    let miss = |score, fnmr| Miss { score, fnmr };
+    let miss = |score, fnmr| FnmrPoint { score, fnmr };
     Curve {
         knots: vec![knot(0.0, 0.5), knot(0.5, 0.1)],
         tail: Tail { slope: 10.0, curvature: 0.0 },

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::audit::collection::Collection;
 use crate::gallery::groups_of_one_record;
-use crate::matching::{Dot, Link};
+use crate::matching::{Dot, TemplateLikeness};
 
 /// A subject some of whose captures do not match.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +84,7 @@ fn look_at(collection: &Collection, rows: &[u32], score: f32, (alike, apart): (f
         for j in i + 1..count {
             let found = dot.score(collection.vector(rows[i]), collection.vector(rows[j]));
             below += u32::from(found < score);
-            links.push(Link::of(found, alike, apart));
+            links.push(TemplateLikeness::of(found, alike, apart));
             if lowest.is_none_or(|(least, ..)| found < least) {
                 lowest = Some((found, rows[i], rows[j]));
             }

@@ -19,7 +19,7 @@ use self::bilingual::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, un
 use self::rings::{bridges, rings};
 use super::chance::{Band, Estimate, Verdict};
 use super::results::{Asked, Capture, Results};
-use crate::evaluation::{Axis, Plot, Svg, grouped, percent, printable};
+use crate::evaluation::{Plot, PlotAxis, Svg, grouped, percent, printable};
 use crate::matching::POOLED;
 
 /// Most bytes of rings on the page, photos included: with the rest, less than 20 MB.
@@ -259,8 +259,8 @@ impl Results {
         let top = (most.max(1.0).log10().floor() as i32 + 1).max(1);
         let mut plot = Plot::new(
             "Số cặp tìm thấy và số cặp do ngẫu nhiên · Pairs found and expected by chance",
-            Axis::linear("điểm so khớp · comparison score", from, 1.0, 0.05),
-            Axis::counts("cặp mẫu trong mỗi 0,01 điểm · template pairs per 0.01", -2, top),
+            PlotAxis::linear("điểm so khớp · comparison score", from, 1.0, 0.05),
+            PlotAxis::counts("cặp mẫu trong mỗi 0,01 điểm · template pairs per 0.01", -2, top),
         );
         let steps = |value: &dyn Fn(&Band) -> f64| -> Vec<(f64, f64)> {
             let ends = |b: &Band| [(f64::from(b.from), value(b)), (f64::from(b.to), value(b))];

@@ -6,7 +6,7 @@ use crate::audit::chance::{Chance, LinkChance, LocalChance, Meetings};
 use crate::audit::left_out::{LeftOut, Unit};
 use crate::audit::links::{Link, gather};
 use crate::audit::rings::{Rings, rings};
-use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
+use crate::matching::{Curve, fixture};
 use crate::search::Pair;
 use crate::table::CsvLocale;
 
@@ -65,24 +65,7 @@ impl Records for People {
 }
 
 pub fn curve() -> Curve {
-    let knot = |score, fmr| Knot { score, fmr, factor: Some(2.0) };
-    Curve {
-        probe_frames: 1,
-        reference: Reference::Any,
-        group: POOLED.into(),
-        weighed: Weighed::Comparisons,
-        basis: Basis::Counted,
-        population: "made up".into(),
-        date: "2026-01-01".into(),
-        subjects: 10,
-        impostor_comparisons: 1000,
-        knots: vec![knot(0.0, 0.5), knot(0.5, 1e-4)],
-        tail: Tail { slope: 40.0, curvature: 0.0 },
-        tail_factors: Vec::new(),
-        genuine_comparisons: 0,
-        misses_group: POOLED.into(),
-        misses: Vec::new(),
-    }
+    fixture::curve(&[(0.0, 0.5), (0.5, 1e-4)], Some(2.0), 40.0)
 }
 
 /// A report of template pairs; those of subjects 8 and 9 are cleared.

@@ -1,11 +1,10 @@
-//! The curves of chips: NIST P-224…P-521 (FIPS 186-4, D.1.2) and brainpool
-//! P-224r1…P-512r1 (RFC 5639, 3). All have cofactor 1, so a point on the curve
-//! is in the group.
+//! The supported elliptic curves: NIST P-224…P-521 (FIPS 186-4, D.1.2) and brainpoolP224r1…P512r1
+//! (RFC 5639, section 3). All have cofactor 1, so every point on the curve is in the group.
 
-/// A curve signatures are checked on. There are no others: parameters written
-/// out in a certificate are matched against these and never used as given.
+/// A supported curve. Explicit parameters in a certificate are matched against these and never used
+/// as given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Curve {
+pub enum EllipticCurve {
     /// P-224.
     P224,
     /// P-256.
@@ -26,8 +25,8 @@ pub enum Curve {
     Bp512,
 }
 
-/// The numbers of a curve, in hexadecimal, each as wide as its field.
-pub(super) struct Numbers {
+/// Domain parameters of a curve, in hexadecimal, each padded to the width of the field.
+pub(super) struct CurveParameters {
     pub name: &'static str,
     /// Arcs of the named curve's object identifier.
     pub oid: &'static [u8],
@@ -43,7 +42,7 @@ pub(super) struct Numbers {
     pub n: &'static str,
 }
 
-impl Curve {
+impl EllipticCurve {
     /// Every curve.
     pub const ALL: [Self; 9] = [
         Self::P224,
@@ -59,25 +58,25 @@ impl Curve {
 
     /// By the arcs of its object identifier.
     pub fn from_oid(arcs: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|curve| curve.numbers().oid == arcs)
+        Self::ALL.into_iter().find(|curve| curve.parameters().oid == arcs)
     }
 
     /// Its usual name.
     pub fn name(self) -> &'static str {
-        self.numbers().name
+        self.parameters().name
     }
 
     /// The arcs of its object identifier.
     pub fn oid(self) -> &'static [u8] {
-        self.numbers().oid
+        self.parameters().oid
     }
 
     /// Width of a coordinate in bytes.
     pub fn bytes(self) -> usize {
-        self.numbers().bytes
+        self.parameters().bytes
     }
 
-    pub(super) fn numbers(self) -> &'static Numbers {
+    pub(super) fn parameters(self) -> &'static CurveParameters {
         match self {
             Self::P224 => &P224,
             Self::P256 => &P256,
@@ -94,11 +93,11 @@ impl Curve {
 
 /// Bytes of a hexadecimal constant.
 pub(super) fn hex(text: &str) -> Vec<u8> {
-    // All of them are digits, two for each byte: a test looks at them.
+    // Cannot fail: a test decodes every constant.
     crate::hex::decode(text).unwrap_or_default()
 }
 
-const P224: Numbers = Numbers {
+const P224: CurveParameters = CurveParameters {
     name: "P-224",
     oid: &[0x2b, 0x81, 0x04, 0x00, 0x21],
     bytes: 28,
@@ -111,7 +110,7 @@ const P224: Numbers = Numbers {
     n: "ffffffffffffffffffffffffffff16a2e0b8f03e13dd29455c5c2a3d",
 };
 
-const P256: Numbers = Numbers {
+const P256: CurveParameters = CurveParameters {
     name: "P-256",
     oid: &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
     bytes: 32,
@@ -124,7 +123,7 @@ const P256: Numbers = Numbers {
     n: "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
 };
 
-const P384: Numbers = Numbers {
+const P384: CurveParameters = CurveParameters {
     name: "P-384",
     oid: &[0x2b, 0x81, 0x04, 0x00, 0x22],
     bytes: 48,
@@ -137,7 +136,7 @@ const P384: Numbers = Numbers {
     n: "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
 };
 
-const P521: Numbers = Numbers {
+const P521: CurveParameters = CurveParameters {
     name: "P-521",
     oid: &[0x2b, 0x81, 0x04, 0x00, 0x23],
     bytes: 66,
@@ -150,7 +149,7 @@ const P521: Numbers = Numbers {
     n: "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
 };
 
-const BP224: Numbers = Numbers {
+const BP224: CurveParameters = CurveParameters {
     name: "brainpoolP224r1",
     oid: &[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x05],
     bytes: 28,
@@ -163,7 +162,7 @@ const BP224: Numbers = Numbers {
     n: "d7c134aa264366862a18302575d0fb98d116bc4b6ddebca3a5a7939f",
 };
 
-const BP256: Numbers = Numbers {
+const BP256: CurveParameters = CurveParameters {
     name: "brainpoolP256r1",
     oid: &[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x07],
     bytes: 32,
@@ -176,7 +175,7 @@ const BP256: Numbers = Numbers {
     n: "a9fb57dba1eea9bc3e660a909d838d718c397aa3b561a6f7901e0e82974856a7",
 };
 
-const BP320: Numbers = Numbers {
+const BP320: CurveParameters = CurveParameters {
     name: "brainpoolP320r1",
     oid: &[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x09],
     bytes: 40,
@@ -189,7 +188,7 @@ const BP320: Numbers = Numbers {
     n: "d35e472036bc4fb7e13c785ed201e065f98fcfa5b68f12a32d482ec7ee8658e98691555b44c59311",
 };
 
-const BP384: Numbers = Numbers {
+const BP384: CurveParameters = CurveParameters {
     name: "brainpoolP384r1",
     oid: &[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0b],
     bytes: 48,
@@ -202,7 +201,7 @@ const BP384: Numbers = Numbers {
     n: "8cb91e82a3386d280f5d6f7e50e641df152f7109ed5456b31f166e6cac0425a7cf3ab6af6b7fc3103b883202e9046565",
 };
 
-const BP512: Numbers = Numbers {
+const BP512: CurveParameters = CurveParameters {
     name: "brainpoolP512r1",
     oid: &[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0d],
     bytes: 64,
@@ -221,8 +220,8 @@ mod tests {
 
     #[test]
     fn every_number_of_a_curve_is_as_wide_as_its_field() {
-        for curve in Curve::ALL {
-            let Numbers { bytes, p, a, b, gx, gy, n, .. } = curve.numbers();
+        for curve in EllipticCurve::ALL {
+            let CurveParameters { bytes, p, a, b, gx, gy, n, .. } = curve.parameters();
             for number in [p, a, b, gx, gy, n] {
                 assert_eq!(hex(number).len(), *bytes, "{}: {number}", curve.name());
             }

@@ -1,17 +1,17 @@
-//! ECDSA (FIPS 186-4, 6.4; BSI TR-03111, 4.2) on every curve of [`Curve`].
+//! ECDSA (FIPS 186-4, 6.4; BSI TR-03111, 4.2) on every curve of [`EllipticCurve`].
 //!
-//! One short-Weierstrass arithmetic in Jacobian coordinates over Montgomery
-//! residues, generic in the number of limbs. The constants of each curve, with
-//! a table of multiples of its base point, are made once and kept.
+//! Short Weierstrass arithmetic in Jacobian coordinates over Montgomery residues, generic in the
+//! number of limbs. The constants of each curve and a table of multiples of its base point are
+//! computed once.
 
 use std::sync::OnceLock;
 
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
 use crypto_bigint::{NonZero, Odd, Uint};
 
-use super::curve::{Curve, hex};
+use super::curve::{EllipticCurve, hex};
 
-/// Bits of a scalar taken at a time; 16 multiples per point are tabled.
+/// Window width of scalar multiplication, in bits; a table holds 16 multiples of a point.
 const WINDOW_BITS: usize = 4;
 
 /// An affine point in big-endian coordinates, each as wide as its field.
@@ -30,7 +30,7 @@ struct Jacobian<const L: usize> {
     z: Fe<L>,
 }
 
-/// What a curve needs at hand.
+/// A curve's parameters in Montgomery form, with 0…15 times its base point.
 struct Domain<const L: usize> {
     p: FixedMontyParams<L>,
     n: FixedMontyParams<L>,
@@ -50,9 +50,9 @@ macro_rules! on_curve {
     };
     (@ $curve:expr, $domain:ident => $body:expr; $($name:ident $limbs:literal),*) => {
         match $curve {
-            $(Curve::$name => {
+            $(EllipticCurve::$name => {
                 static DOMAIN: OnceLock<Option<Domain<$limbs>>> = OnceLock::new();
-                match DOMAIN.get_or_init(|| Domain::new(Curve::$name)) {
+                match DOMAIN.get_or_init(|| Domain::new(EllipticCurve::$name)) {
                     Some($domain) => $body,
                     None => Default::default(),
                 }
@@ -61,15 +61,15 @@ macro_rules! on_curve {
     };
 }
 
-/// Whether `(r, s)` is a signature over `digest` by `key`. False too for a key
-/// that is not on the curve.
-pub(crate) fn verify(curve: Curve, key: &EcPoint, digest: &[u8], r: &[u8], s: &[u8]) -> bool {
+/// Whether `(r, s)` is a valid signature of `digest` by `key`. False for a key that is not on the
+/// curve.
+pub(crate) fn verify(curve: EllipticCurve, key: &EcPoint, digest: &[u8], r: &[u8], s: &[u8]) -> bool {
     on_curve!(curve, domain => domain.verify(key, digest, r, s).unwrap_or(false))
 }
 
 /// Verifies a signature that is `r` and `s` one after the other, each as wide as the order
 /// (TR-03111, 5.2.1), which is as wide as the field on every curve here.
-pub(crate) fn verify_plain(curve: Curve, key: &EcPoint, digest: &[u8], signature: &[u8]) -> bool {
+pub(crate) fn verify_plain(curve: EllipticCurve, key: &EcPoint, digest: &[u8], signature: &[u8]) -> bool {
     if signature.len() != 2 * curve.bytes() {
         return false;
     }
@@ -78,28 +78,32 @@ pub(crate) fn verify_plain(curve: Curve, key: &EcPoint, digest: &[u8], signature
 }
 
 /// Whether a point is on its curve.
-pub(super) fn is_on_curve(curve: Curve, point: &EcPoint) -> bool {
+pub(super) fn is_on_curve(curve: EllipticCurve, point: &EcPoint) -> bool {
     on_curve!(curve, domain => domain.affine(point).is_some())
 }
 
-/// The point of an x coordinate whose y is even or odd, where the field allows
-/// the short way to a square root (p ≡ 3 mod 4: all but P-224).
-pub(super) fn decompress(curve: Curve, x: &[u8], odd: bool) -> Option<EcPoint> {
+/// Decompresses a point: the one with this x whose y has the given parity. `None` on P-224, whose p
+/// is not 3 mod 4, so that the square root is not a single power.
+pub(super) fn decompress(curve: EllipticCurve, x: &[u8], odd: bool) -> Option<EcPoint> {
     on_curve!(curve, domain => domain.decompress(x, odd))
 }
 
-/// The public point of a private scalar. For the forge and tests: not constant
-/// in time.
-pub(crate) fn public_point(curve: Curve, private: &[u8]) -> Option<EcPoint> {
+/// The public point of a private scalar. For test cards and tests only: not constant time.
+pub(crate) fn public_point(curve: EllipticCurve, private: &[u8]) -> Option<EcPoint> {
     on_curve!(curve, domain => {
         let scalar = domain.scalar(private)?;
         domain.to_affine(&domain.combine(&scalar, &domain.base, None))
     })
 }
 
-/// Signs a digest with the nonce given, as `(r, s)`. For the forge and tests:
-/// not constant in time, and the nonce must not repeat.
-pub(crate) fn sign_for_tests(curve: Curve, private: &[u8], nonce: &[u8], digest: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+/// Signs a digest with the given nonce, as `(r, s)`. For test cards and tests only: not constant
+/// time, and nonces must not repeat.
+pub(crate) fn sign_for_tests(
+    curve: EllipticCurve,
+    private: &[u8],
+    nonce: &[u8],
+    digest: &[u8],
+) -> Option<(Vec<u8>, Vec<u8>)> {
     on_curve!(curve, domain => domain.sign(private, nonce, digest))
 }
 
@@ -117,21 +121,21 @@ fn uint<const L: usize>(bytes: &[u8]) -> Option<Uint<L>> {
 }
 
 impl<const L: usize> Domain<L> {
-    fn new(curve: Curve) -> Option<Self> {
-        let numbers = curve.numbers();
+    fn new(curve: EllipticCurve) -> Option<Self> {
+        let parameters = curve.parameters();
         let number = |text| uint::<L>(&hex(text));
-        let p = FixedMontyParams::new_vartime(Odd::new(number(numbers.p)?).into_option()?);
-        let order = number(numbers.n)?;
+        let p = FixedMontyParams::new_vartime(Odd::new(number(parameters.p)?).into_option()?);
+        let order = number(parameters.n)?;
         let n = FixedMontyParams::new_vartime(Odd::new(order).into_option()?);
         let element = |text| Some(Fe::new(&number(text)?, &p));
-        let generator = Jacobian { x: element(numbers.gx)?, y: element(numbers.gy)?, z: Fe::one(&p) };
+        let generator = Jacobian { x: element(parameters.gx)?, y: element(parameters.gy)?, z: Fe::one(&p) };
         let mut domain = Self {
             n,
             order: NonZero::new(order).into_option()?,
-            order_bits: numbers.order_bits,
-            bytes: numbers.bytes,
-            a: element(numbers.a)?,
-            b: element(numbers.b)?,
+            order_bits: parameters.order_bits,
+            bytes: parameters.bytes,
+            a: element(parameters.a)?,
+            b: element(parameters.b)?,
             base: [generator; 16],
             p,
         };
@@ -169,7 +173,8 @@ impl<const L: usize> Domain<L> {
         Jacobian { x, y, z }
     }
 
-    /// "add-2007-bl" of the Explicit-Formulas Database, with its exceptions.
+    /// "add-2007-bl" of the Explicit-Formulas Database; equal points and infinity are handled
+    /// apart.
     fn add(&self, q: &Jacobian<L>, r: &Jacobian<L>) -> Jacobian<L> {
         if is_zero(&q.z) {
             return *r;
@@ -197,8 +202,8 @@ impl<const L: usize> Domain<L> {
         Jacobian { x, y, z }
     }
 
-    /// `k` times the point of `table`, plus `other.0` times that of `other.1`
-    /// (Shamir's trick, windows of four bits).
+    /// `k` times the point of `table`, plus `other.0` times the point of the table `other.1`
+    /// (Shamir's trick with four-bit windows).
     fn combine(
         &self,
         k: &Uint<L>,
@@ -222,7 +227,7 @@ impl<const L: usize> Domain<L> {
         sum
     }
 
-    /// The point where it is on the curve.
+    /// The point in Montgomery form; `None` if it is not on the curve.
     fn affine(&self, point: &EcPoint) -> Option<Jacobian<L>> {
         let (x, y) = (uint::<L>(&point.x)?, uint::<L>(&point.y)?);
         if &x >= self.p.modulus().as_ref() || &y >= self.p.modulus().as_ref() {
@@ -276,7 +281,8 @@ impl<const L: usize> Domain<L> {
 
     /// The leftmost bits of a digest, as a residue of the order.
     fn digest_scalar(&self, digest: &[u8]) -> Option<Uint<L>> {
-        // Every order is whole bytes wide, but for P-521, wider than any digest.
+        // Every order is a whole number of bytes wide but that of P-521, which is wider than any
+        // digest.
         let width = self.order_bits.div_ceil(8);
         Some(uint::<L>(&digest[..digest.len().min(width)])?.rem_vartime(&self.order))
     }
@@ -313,7 +319,7 @@ mod tests {
     use super::*;
     use crate::chip::crypto::Hash;
 
-    fn scalar(curve: Curve, seed: u8) -> Vec<u8> {
+    fn scalar(curve: EllipticCurve, seed: u8) -> Vec<u8> {
         let mut bytes = Hash::Sha512.digest(&[seed]);
         bytes.truncate(curve.bytes() - 2);
         bytes
@@ -321,13 +327,13 @@ mod tests {
 
     #[test]
     fn every_curve_has_its_base_point_on_it_and_its_order_right() {
-        for curve in Curve::ALL {
-            let numbers = curve.numbers();
-            let base = EcPoint { x: hex(numbers.gx), y: hex(numbers.gy) };
+        for curve in EllipticCurve::ALL {
+            let parameters = curve.parameters();
+            let base = EcPoint { x: hex(parameters.gx), y: hex(parameters.gy) };
             assert!(is_on_curve(curve, &base), "{}", curve.name());
             assert!(public_point(curve, &[1]).unwrap() == base, "{}", curve.name());
             // (n−1)G has the base point's x and the other y: n is the order.
-            let mut last = hex(numbers.n);
+            let mut last = hex(parameters.n);
             *last.last_mut().unwrap() -= 1;
             let negative = public_point(curve, &last).unwrap();
             assert!(negative.x == base.x && negative.y != base.y, "{}", curve.name());
@@ -336,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_signature_verifies_and_nothing_near_it_does() {
-        for curve in Curve::ALL {
+        for curve in EllipticCurve::ALL {
             let (private, nonce) = (scalar(curve, 1), scalar(curve, 2));
             let key = public_point(curve, &private).unwrap();
             for hash in Hash::ALL {
@@ -358,11 +364,12 @@ mod tests {
 
     #[test]
     fn zero_the_order_and_points_off_the_curve_are_refused() {
-        for curve in Curve::ALL {
-            let numbers = curve.numbers();
+        for curve in EllipticCurve::ALL {
+            let parameters = curve.parameters();
             let mut key = public_point(curve, &[7]).unwrap();
             let digest = [5u8; 32];
-            for (r, s) in [(vec![0], vec![1]), (vec![1], vec![0]), (hex(numbers.n), vec![1]), (vec![1], vec![0xFF; 90])]
+            for (r, s) in
+                [(vec![0], vec![1]), (vec![1], vec![0]), (hex(parameters.n), vec![1]), (vec![1], vec![0xFF; 90])]
             {
                 assert!(!verify(curve, &key, &digest, &r, &s));
             }
@@ -370,17 +377,21 @@ mod tests {
             assert!(!verify_plain(curve, &key, &digest, &[1; 33]));
             key.y[10] ^= 1;
             assert!(!is_on_curve(curve, &key));
-            assert!(!is_on_curve(curve, &EcPoint { x: hex(numbers.p), y: vec![0] }));
+            assert!(!is_on_curve(curve, &EcPoint { x: hex(parameters.p), y: vec![0] }));
         }
     }
 
     #[test]
     fn compressed_points_come_back_where_the_field_allows() {
-        for curve in Curve::ALL {
+        for curve in EllipticCurve::ALL {
             let point = public_point(curve, &scalar(curve, 3)).unwrap();
             let odd = point.y.last().unwrap() & 1 == 1;
             let back = decompress(curve, &point.x, odd);
-            assert!(if curve == Curve::P224 { back.is_none() } else { back == Some(point) }, "{}", curve.name());
+            assert!(
+                if curve == EllipticCurve::P224 { back.is_none() } else { back == Some(point) },
+                "{}",
+                curve.name()
+            );
         }
     }
 }

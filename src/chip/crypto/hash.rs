@@ -19,7 +19,7 @@ pub enum Hash {
 }
 
 impl Hash {
-    /// All of them, most likely first.
+    /// All hash functions, the most common first.
     pub const ALL: [Self; 5] = [Self::Sha256, Self::Sha1, Self::Sha384, Self::Sha512, Self::Sha224];
 
     /// By its object identifier.

@@ -3,13 +3,13 @@
 use super::curve::hex as curve_hex;
 use super::ecdsa::{EcPoint, decompress, is_on_curve};
 use super::scheme::AlgorithmIdentifier;
-use super::{Curve, RsaPublicKey};
+use super::{EllipticCurve, RsaPublicKey};
 use crate::chip::error::InStructure;
-use crate::chip::tlv::Reader;
+use crate::chip::tlv::TlvReader;
 use crate::chip::{ParseError, der, oid};
 
-/// A SubjectPublicKeyInfo, not yet looked into: a certificate with a key of an
-/// unknown kind still loads, and says so when it is used.
+/// A SubjectPublicKeyInfo, its key not yet decoded: a certificate with an unsupported key still
+/// loads; the error comes when the key is used.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Spki {
     /// Kind of key and its parameters.
@@ -19,7 +19,7 @@ pub struct Spki {
 }
 
 impl Spki {
-    pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn parse(reader: &mut TlvReader<'_>) -> Result<Self, ParseError> {
         const WHAT: &str = "a public key";
         let mut fields = reader.expect(0x30).within(WHAT)?.children();
         let algorithm = AlgorithmIdentifier::parse(&mut fields)?;
@@ -38,9 +38,9 @@ pub enum KeyError {
     Algorithm(String),
     /// A named curve that is not among ours.
     #[error("curve {0} is not supported")]
-    Curve(String),
-    /// Curve parameters written out that are those of no known curve: a forged
-    /// certificate can pass with parameters of its own choice (CVE-2020-0601).
+    EllipticCurve(String),
+    /// Explicit curve parameters that match no known curve: with parameters of the attacker's
+    /// choice a forged certificate can verify (CVE-2020-0601).
     #[error("explicit curve parameters are not those of a known curve")]
     UnknownParameters,
     /// A point that is not on its curve, or an RSA key out of bounds.
@@ -48,7 +48,7 @@ pub enum KeyError {
     Invalid,
 }
 
-/// A key signatures can be checked with.
+/// A decoded public key.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublicKey {
@@ -57,8 +57,8 @@ pub enum PublicKey {
     /// A point on a known curve.
     Ec {
         /// The curve.
-        curve: Curve,
-        /// Whether the certificate writes its parameters out.
+        curve: EllipticCurve,
+        /// Whether the certificate gives explicit parameters instead of the curve's name.
         explicit: bool,
         /// The point.
         #[doc(hidden)]
@@ -71,7 +71,7 @@ pub enum PublicKey {
 pub struct EcPointOpaque(pub(crate) EcPoint);
 
 impl PublicKey {
-    /// Looks into a SubjectPublicKeyInfo.
+    /// Decodes a SubjectPublicKeyInfo.
     ///
     /// # Errors
     /// [`KeyError`] for an algorithm or curve that is not known, and for a key that is no point or
@@ -79,7 +79,7 @@ impl PublicKey {
     pub fn from_spki(spki: &Spki) -> Result<Self, KeyError> {
         let arcs = spki.algorithm.oid.as_slice();
         if arcs == oid::RSA || arcs == oid::RSA_PSS {
-            let mut fields = Reader::new(&spki.key).expect(0x30).map_err(|_| KeyError::Invalid)?.children();
+            let mut fields = TlvReader::new(&spki.key).expect(0x30).map_err(|_| KeyError::Invalid)?.children();
             let modulus = fields.expect(0x02).map_err(|_| KeyError::Invalid)?.value;
             let exponent = fields.expect(0x02).map_err(|_| KeyError::Invalid)?.value;
             return RsaPublicKey::new(modulus, exponent).map(Self::Rsa).ok_or(KeyError::Invalid);
@@ -88,11 +88,11 @@ impl PublicKey {
             return Err(KeyError::Algorithm(oid::dotted(arcs)));
         }
         let parameters = &spki.algorithm.parameters;
-        let parameters = Reader::new(parameters).read().map_err(|_| KeyError::UnknownParameters)?;
+        let parameters = TlvReader::new(parameters).read().map_err(|_| KeyError::UnknownParameters)?;
         let (curve, explicit) = match parameters.tag {
             0x06 => {
-                let curve = Curve::from_oid(parameters.value);
-                (curve.ok_or_else(|| KeyError::Curve(oid::dotted(parameters.value)))?, false)
+                let curve = EllipticCurve::from_oid(parameters.value);
+                (curve.ok_or_else(|| KeyError::EllipticCurve(oid::dotted(parameters.value)))?, false)
             }
             0x30 => (match_parameters(parameters.children()).ok_or(KeyError::UnknownParameters)?, true),
             _ => return Err(KeyError::UnknownParameters),
@@ -112,7 +112,7 @@ impl PublicKey {
 }
 
 /// SEC 1, 2.3.4: uncompressed, or compressed where the curve allows.
-fn decode_point(curve: Curve, bytes: &[u8]) -> Option<EcPoint> {
+fn decode_point(curve: EllipticCurve, bytes: &[u8]) -> Option<EcPoint> {
     let width = curve.bytes();
     match (bytes.first()?, bytes.len().checked_sub(1)?) {
         (0x04, length) if length == 2 * width => {
@@ -124,10 +124,9 @@ fn decode_point(curve: Curve, bytes: &[u8]) -> Option<EcPoint> {
     }
 }
 
-/// The known curve whose field, equation, base point, order and cofactor are
-/// all exactly those written out (SpecifiedECDomain, SEC 1, C.2; TR-03111, D.1).
-/// A seed, if there, proves nothing and is passed over.
-fn match_parameters(mut fields: Reader<'_>) -> Option<Curve> {
+/// The known curve whose field, equation, base point, order and cofactor all equal the explicit
+/// parameters (SpecifiedECDomain, SEC 1, C.2; TR-03111, D.1). A seed is ignored.
+fn match_parameters(mut fields: TlvReader<'_>) -> Option<EllipticCurve> {
     let version = fields.expect(0x02).ok()?.value;
     if !matches!(version, [1..=3]) {
         return None;
@@ -149,11 +148,11 @@ fn match_parameters(mut fields: Reader<'_>) -> Option<Curve> {
     if cofactor.is_some_and(|cofactor| cofactor.value != [1]) || !fields.is_empty() {
         return None;
     }
-    Curve::ALL.into_iter().find(|curve| {
-        let numbers = curve.numbers();
-        let same = |bytes: &[u8], text| trim(bytes) == trim(&curve_hex(text));
+    EllipticCurve::ALL.into_iter().find(|curve| {
+        let parameters = curve.parameters();
+        let equals = |bytes: &[u8], text| trim(bytes) == trim(&curve_hex(text));
         let base_matches = || {
-            let (gx, gy) = (curve_hex(numbers.gx), curve_hex(numbers.gy));
+            let (gx, gy) = (curve_hex(parameters.gx), curve_hex(parameters.gy));
             let odd = gy.last().is_some_and(|byte| byte & 1 == 1);
             match base {
                 [0x04, point @ ..] => *point == [gx, gy].concat(),
@@ -161,20 +160,24 @@ fn match_parameters(mut fields: Reader<'_>) -> Option<Curve> {
                 _ => false,
             }
         };
-        same(p, numbers.p) && same(a, numbers.a) && same(b, numbers.b) && same(order, numbers.n) && base_matches()
+        equals(p, parameters.p)
+            && equals(a, parameters.a)
+            && equals(b, parameters.b)
+            && equals(order, parameters.n)
+            && base_matches()
     })
 }
 
-/// The parameters of a curve written out, for the forge and tests.
-pub(crate) fn explicit_parameters(curve: Curve) -> Vec<u8> {
-    let numbers = curve.numbers();
-    let base = [vec![0x04], curve_hex(numbers.gx), curve_hex(numbers.gy)].concat();
+/// Explicit parameters of a curve, for test cards and tests.
+pub(crate) fn explicit_parameters(curve: EllipticCurve) -> Vec<u8> {
+    let parameters = curve.parameters();
+    let base = [vec![0x04], curve_hex(parameters.gx), curve_hex(parameters.gy)].concat();
     der::sequence(&[
         &der::integer(&[1]),
-        &der::sequence(&[&der::oid(oid::PRIME_FIELD), &der::integer(&curve_hex(numbers.p))]),
-        &der::sequence(&[&der::octets(&curve_hex(numbers.a)), &der::octets(&curve_hex(numbers.b))]),
+        &der::sequence(&[&der::oid(oid::PRIME_FIELD), &der::integer(&curve_hex(parameters.p))]),
+        &der::sequence(&[&der::octets(&curve_hex(parameters.a)), &der::octets(&curve_hex(parameters.b))]),
         &der::octets(&base),
-        &der::integer(&curve_hex(numbers.n)),
+        &der::integer(&curve_hex(parameters.n)),
         &der::integer(&[1]),
     ])
 }
@@ -188,7 +191,7 @@ mod tests {
     use super::*;
     use crate::chip::crypto::public_point;
 
-    fn spki(curve: Curve, parameters: Vec<u8>) -> Spki {
+    fn spki(curve: EllipticCurve, parameters: Vec<u8>) -> Spki {
         let point = public_point(curve, &[9]).unwrap();
         let algorithm = AlgorithmIdentifier { oid: oid::EC.to_vec(), parameters };
         Spki { algorithm, key: [vec![4], point.x, point.y].concat() }
@@ -196,7 +199,7 @@ mod tests {
 
     #[test]
     fn written_out_parameters_of_a_known_curve_are_that_curve() {
-        for curve in Curve::ALL {
+        for curve in EllipticCurve::ALL {
             let key = PublicKey::from_spki(&spki(curve, explicit_parameters(curve))).unwrap();
             assert!(matches!(key, PublicKey::Ec { curve: found, explicit: true, .. } if found == curve));
             let named = PublicKey::from_spki(&spki(curve, der::oid(curve.oid()))).unwrap();
@@ -206,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_curve_with_any_one_bit_changed_is_refused() {
-        for curve in Curve::ALL {
+        for curve in EllipticCurve::ALL {
             let good = explicit_parameters(curve);
             for bit in 0..good.len() * 8 {
                 let mut bad = good.clone();
@@ -224,11 +227,11 @@ mod tests {
     #[test]
     fn a_base_point_of_the_attackers_choice_is_refused() {
         // CVE-2020-0601: the true public key as base point, private key 1.
-        let curve = Curve::P384;
+        let curve = EllipticCurve::P384;
         let good = explicit_parameters(curve);
-        let numbers = curve.numbers();
+        let parameters = curve.parameters();
         let own = public_point(curve, &[9]).unwrap();
-        let base = [curve_hex(numbers.gx), curve_hex(numbers.gy)].concat();
+        let base = [curve_hex(parameters.gx), curve_hex(parameters.gy)].concat();
         let at = good.windows(base.len()).position(|window| window == base).unwrap();
         let mut bad = good.clone();
         bad[at..at + base.len()].copy_from_slice(&[own.x, own.y].concat());

@@ -7,9 +7,9 @@ use crypto_bigint::{BoxedUint, Odd};
 use super::Hash;
 use crate::chip::der;
 
-/// Largest modulus taken, in bits. Country certificates go to 6144.
+/// Largest modulus accepted, in bits. Country certificates have up to 6144.
 pub const RSA_BITS_MAX: u32 = 8192;
-/// Smallest modulus taken: below it a key is broken on a laptop.
+/// Smallest modulus accepted, in bits: shorter keys can be factored on a laptop.
 const RSA_BITS_MIN: u32 = 1024;
 /// Largest public exponent: genuine ones have 2 to 32 bits. Bounds the time.
 const EXPONENT_BITS_MAX: u32 = 64;
@@ -42,19 +42,20 @@ impl RsaPublicKey {
         self.bits
     }
 
-    /// The signature raised to the public exponent, as wide as the modulus.
+    /// RSAVP1 (RFC 8017, 5.2.2): the signature raised to the public exponent, as wide as the
+    /// modulus.
     pub(crate) fn raise(&self, signature: &[u8]) -> Option<Vec<u8>> {
         power(signature, &self.exponent, &self.modulus)
     }
 
-    /// The same of a signature that is as wide as the modulus, as RFC 8017 asks for
+    /// As [`Self::raise`], for signatures exactly as wide as the modulus, as RFC 8017 requires
     /// (8.1.2 and 8.2.2, step 1).
     fn raise_whole(&self, signature: &[u8]) -> Option<Vec<u8>> {
         if signature.len() == self.modulus.len() { self.raise(signature) } else { None }
     }
 
-    /// RSASSA-PKCS1-v1_5: the padding is rebuilt and compared whole, so nothing
-    /// can hide in it. The hash's NULL parameter may be missing.
+    /// RSASSA-PKCS1-v1_5: the encoded message is rebuilt and compared as a whole, so no forged
+    /// padding passes. The NULL parameter of the hash may be missing.
     pub(super) fn verify_pkcs1(&self, hash: Hash, digest: &[u8], signature: &[u8]) -> bool {
         let Some(message) = self.raise_whole(signature) else { return false };
         [&[0x05, 0x00][..], &[]].into_iter().any(|parameters| {
@@ -71,7 +72,7 @@ impl RsaPublicKey {
         })
     }
 
-    /// RSASSA-PSS (RFC 8017, 8.1.2), with a salt of so many bytes, or of as many as it has.
+    /// RSASSA-PSS (RFC 8017, 8.1.2) with a salt of `salt` bytes; of any length if `None`.
     pub(super) fn verify_pss(
         &self,
         hash: Hash,
@@ -101,12 +102,13 @@ impl RsaPublicKey {
         block[start] == 0x01 && salt_fits && hash.digest_of(&[&[0; 8], digest, &block[start + 1..]]) == seed
     }
 
-    /// ISO/IEC 9796-2 scheme 1 over a recovered part and `rest`: the digital
-    /// signature of Active Authentication (ICAO 9303-11, 6.1). Returns the hash.
+    /// ISO/IEC 9796-2 scheme 1 with partial recovery, `rest` being the non-recoverable part: the
+    /// signature of Active Authentication (ICAO 9303-11, 6.1). Returns the hash function; `None` if
+    /// the signature is wrong.
     pub(crate) fn verify_iso9796(&self, rest: &[u8], signature: &[u8]) -> Option<Hash> {
-        let plain = self.raise(signature)?;
-        // The signer may give n − s; the one that ends in the trailer's C is meant.
-        let message = if plain.last()? & 0x0F == 0x0C { plain } else { subtract(&self.modulus, &plain) };
+        let raised = self.raise(signature)?;
+        // The signer may send n − s instead of s; the right one ends in the trailer's nibble C.
+        let message = if raised.last()? & 0x0F == 0x0C { raised } else { subtract(&self.modulus, &raised) };
         let (hash, trailer) = match message.as_slice() {
             [.., 0xBC] => (Hash::Sha1, 1),
             [.., id, 0xCC] => (

@@ -1,8 +1,8 @@
-//! Which scheme and hash a signature is made with, and whether it holds.
+//! Signature schemes of certificates and CMS: algorithm identifiers, and verification.
 
 use super::{Hash, KeyError, PublicKey, Spki, ecdsa};
 use crate::chip::error::InStructure;
-use crate::chip::tlv::Reader;
+use crate::chip::tlv::TlvReader;
 use crate::chip::{ParseError, der, oid};
 
 /// An AlgorithmIdentifier: arcs of the algorithm, and its parameters undecoded.
@@ -15,7 +15,7 @@ pub struct AlgorithmIdentifier {
 }
 
 impl AlgorithmIdentifier {
-    pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn parse(reader: &mut TlvReader<'_>) -> Result<Self, ParseError> {
         const WHAT: &str = "an algorithm identifier";
         let mut fields = reader.expect(0x30).within(WHAT)?.children();
         let oid = fields.expect(0x06).within(WHAT)?.value.to_vec();
@@ -25,16 +25,16 @@ impl AlgorithmIdentifier {
 
 /// A signature scheme with its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
+pub enum SignatureScheme {
     /// RSASSA-PKCS1-v1_5.
     Pkcs1(Hash),
-    /// RSASSA-PSS: the hash, and that of the mask.
+    /// RSASSA-PSS: hash of the message, and hash of the mask generation function.
     Pss(Hash, Hash),
     /// ECDSA.
     Ecdsa(Hash),
 }
 
-impl Scheme {
+impl SignatureScheme {
     /// The hash over the message.
     pub fn hash(self) -> Hash {
         match self {
@@ -42,8 +42,8 @@ impl Scheme {
         }
     }
 
-    /// Reads a signature algorithm. `fallback` is the hash where the algorithm
-    /// names none (bare rsaEncryption in a SignedData: its digestAlgorithm).
+    /// Decodes a signature algorithm; `None` if unsupported. `fallback` is the hash to use where
+    /// the algorithm names none (rsaEncryption in a SignedData: its digestAlgorithm).
     pub fn resolve(algorithm: &AlgorithmIdentifier, fallback: Option<Hash>) -> Option<Self> {
         let arcs = algorithm.oid.as_slice();
         let scheme = match arcs {
@@ -78,7 +78,7 @@ impl Scheme {
         Some(scheme)
     }
 
-    /// For reports, with all that it is: `RSASSA-PSS SHA-256 MGF1 SHA-1`.
+    /// For reports, with the hash of the mask: `RSASSA-PSS SHA-256 MGF1 SHA-1`.
     pub(crate) fn describe_in_full(self) -> String {
         match self {
             Self::Pss(_, mask) => format!("{} MGF1 {}", self.describe(), mask.name()),
@@ -96,22 +96,23 @@ impl Scheme {
     }
 }
 
-/// What an RSASSA-PSS-params (RFC 4055, 3.1) says; `None` for what it leaves to its
-/// default: SHA-1, and a salt of 20 bytes.
+/// RSASSA-PSS-params (RFC 4055, 3.1); `None` for omitted fields, whose defaults are SHA-1 and a
+/// salt of 20 bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct PssParameters {
     hash: Option<Hash>,
     mask: Option<Hash>,
-    /// Where it is left out, the length that shows in the signature counts: signers who
-    /// leave it out mean 20, or the length of the hash.
+    /// Salt length in bytes. If omitted, any length is accepted: signers who omit it use 20 or the
+    /// length of the hash.
     salt: Option<usize>,
 }
 
 impl PssParameters {
-    /// Reads the parameters of an algorithm identifier; none and NULL are all defaults.
+    /// Parses the parameters of an algorithm identifier; absent parameters and NULL mean all
+    /// defaults.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut out = Self::default();
-        let mut outer = Reader::new(bytes);
+        let mut outer = TlvReader::new(bytes);
         if outer.is_empty() || outer.peek() == Some(0x05) {
             return Some(out);
         }
@@ -124,8 +125,8 @@ impl PssParameters {
                     if generator.oid != oid::MGF1 {
                         return None;
                     }
-                    // A generator without its hash leaves it to the default as well.
-                    let mut inside = Reader::new(&generator.parameters);
+                    // A mask generation function without parameters has the default hash, too.
+                    let mut inside = TlvReader::new(&generator.parameters);
                     if !inside.is_empty() && inside.peek() != Some(0x05) {
                         out.mask = Some(Hash::from_oid(&AlgorithmIdentifier::parse(&mut inside).ok()?.oid)?);
                     }
@@ -144,10 +145,10 @@ impl PssParameters {
         Some(out)
     }
 
-    /// What a signer who left something out may mean: the defaults; the hash of the
-    /// message for the mask too, as faulty signers mean; and, where the hash is left out,
-    /// the one named beside the algorithm, or any.
-    fn readings(self, fallback: Option<Hash>) -> Vec<Scheme> {
+    /// The schemes to try for parameters with omitted fields: the defaults; the hash of the message
+    /// for the mask as well, as some faulty signers do; and, if the hash is omitted, `fallback` or
+    /// every supported hash.
+    fn readings(self, fallback: Option<Hash>) -> Vec<SignatureScheme> {
         let mut hashes = vec![self.hash.unwrap_or(Hash::Sha1)];
         if self.hash.is_none() {
             hashes.extend(match fallback {
@@ -161,7 +162,7 @@ impl PssParameters {
                 Some(mask) => vec![mask],
                 None => vec![Hash::Sha1, hash],
             };
-            for scheme in masks.into_iter().map(|mask| Scheme::Pss(hash, mask)) {
+            for scheme in masks.into_iter().map(|mask| SignatureScheme::Pss(hash, mask)) {
                 if !out.contains(&scheme) {
                     out.push(scheme);
                 }
@@ -171,14 +172,14 @@ impl PssParameters {
     }
 }
 
-/// Why a signature does not count.
+/// Why a signature is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureError {
-    /// It was checked, and it is not one over this by this key.
+    /// The signature does not verify over this message with this key.
     #[error("the signature is wrong")]
     Wrong,
-    /// Its algorithm is not read here, or not one for this key.
+    /// The algorithm is not supported, or does not fit the key's type.
     #[error("signature algorithm {0} is not supported with this key")]
     Algorithm(String),
     /// The key cannot be used.
@@ -188,12 +189,12 @@ pub enum SignatureError {
 
 /// Checks a signature over `message`.
 ///
-/// `fallback` is the hash named beside the algorithm, where there is one: it
-/// serves where the algorithm names none, and where the named one is not what
-/// was used (both are under the signer's control, so neither opens anything). So with
-/// the parameters of RSASSA-PSS: what is left out is tried as the standard says, and as
-/// signers who leave it out mean. The scheme returned is the one that holds; where it is
-/// not that of [`Scheme::resolve`], callers say so.
+/// `fallback` is the hash named beside the algorithm (a SignerInfo's digestAlgorithm), if any. It
+/// is tried if the algorithm names no hash, and if the signature does not verify with the hash that
+/// it names; both are chosen by the signer, so this admits no forgery. Omitted parameters of
+/// RSASSA-PSS are likewise tried with their defaults and with the values that faulty signers use.
+/// Returns the scheme that verified; if it differs from [`SignatureScheme::resolve`], callers
+/// report that.
 ///
 /// # Errors
 /// [`SignatureError`] where the signature is not of this message and key, or its parameters are not
@@ -204,15 +205,15 @@ pub fn verify(
     fallback: Option<Hash>,
     message: &[u8],
     signature: &[u8],
-) -> Result<Scheme, SignatureError> {
+) -> Result<SignatureScheme, SignatureError> {
     let key = PublicKey::from_spki(spki)?;
     let unsupported = || SignatureError::Algorithm(oid::dotted(&algorithm.oid));
-    let declared = Scheme::resolve(algorithm, fallback).ok_or_else(unsupported)?;
+    let declared = SignatureScheme::resolve(algorithm, fallback).ok_or_else(unsupported)?;
     let (mut candidates, mut salt) = (vec![declared], None);
     match (declared, fallback) {
-        (Scheme::Pkcs1(hash), Some(other)) if other != hash => candidates.push(Scheme::Pkcs1(other)),
-        (Scheme::Ecdsa(hash), Some(other)) if other != hash => candidates.push(Scheme::Ecdsa(other)),
-        (Scheme::Pss(..), _) => {
+        (SignatureScheme::Pkcs1(hash), Some(other)) if other != hash => candidates.push(SignatureScheme::Pkcs1(other)),
+        (SignatureScheme::Ecdsa(hash), Some(other)) if other != hash => candidates.push(SignatureScheme::Ecdsa(other)),
+        (SignatureScheme::Pss(..), _) => {
             let parameters = PssParameters::parse(&algorithm.parameters).ok_or_else(unsupported)?;
             (candidates, salt) = (parameters.readings(fallback), parameters.salt);
         }
@@ -221,11 +222,14 @@ pub fn verify(
     for scheme in candidates {
         let digest = scheme.hash().digest(message);
         let holds = match (&key, scheme) {
-            (PublicKey::Rsa(key), Scheme::Pkcs1(hash)) => key.verify_pkcs1(hash, &digest, signature),
-            (PublicKey::Rsa(key), Scheme::Pss(hash, mask)) => key.verify_pss(hash, mask, salt, &digest, signature),
-            (PublicKey::Ec { curve, point, .. }, Scheme::Ecdsa(_)) => match integers(signature) {
+            (PublicKey::Rsa(key), SignatureScheme::Pkcs1(hash)) => key.verify_pkcs1(hash, &digest, signature),
+            (PublicKey::Rsa(key), SignatureScheme::Pss(hash, mask)) => {
+                key.verify_pss(hash, mask, salt, &digest, signature)
+            }
+            (PublicKey::Ec { curve, point, .. }, SignatureScheme::Ecdsa(_)) => match integers(signature) {
                 Some((r, s)) => ecdsa::verify(*curve, &point.0, &digest, r, s),
-                // TR-03111 plain form, also found under the names of the other.
+                // Plain format of TR-03111; some signers use it under the other format's
+                // identifier.
                 None => ecdsa::verify_plain(*curve, &point.0, &digest, signature),
             },
             _ => return Err(unsupported()),
@@ -237,10 +241,10 @@ pub fn verify(
     Err(SignatureError::Wrong)
 }
 
-/// Ecdsa-Sig-Value (RFC 3279, 2.2.3): a sequence of two integers in DER, and nothing but
-/// it: no other bytes are a signature that somebody made.
+/// Parses an Ecdsa-Sig-Value (RFC 3279, 2.2.3): a DER sequence of two integers. `None` for any
+/// other encoding of the same numbers and for trailing bytes.
 pub(crate) fn integers(signature: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut fields = Reader::new(signature).expect(0x30).ok()?.children();
+    let mut fields = TlvReader::new(signature).expect(0x30).ok()?.children();
     let (r, s) = (fields.expect(0x02).ok()?.value, fields.expect(0x02).ok()?.value);
     let written = der::sequence(&[&der::integer(r), &der::integer(s)]);
     (written == signature).then_some((r, s))
@@ -261,13 +265,14 @@ mod tests {
         use Hash::{Sha1, Sha256, Sha384};
         // Nothing left out, nothing guessed.
         let whole = der::sequence(&[&sha256, &mgf1]);
-        assert_eq!(readings(&whole, Some(Sha384)), Some(vec![Scheme::Pss(Sha256, Sha256)]));
+        assert_eq!(readings(&whole, Some(Sha384)), Some(vec![SignatureScheme::Pss(Sha256, Sha256)]));
         for no_mask in [der::sequence(&[&sha256]), der::sequence(&[&sha256, &bare_mgf1])] {
-            let expected = vec![Scheme::Pss(Sha256, Sha1), Scheme::Pss(Sha256, Sha256)];
+            let expected = vec![SignatureScheme::Pss(Sha256, Sha1), SignatureScheme::Pss(Sha256, Sha256)];
             assert_eq!(readings(&no_mask, None), Some(expected));
         }
         for absent in [&[][..], &[0x05, 0x00], &[0x30, 0x00]] {
-            let expected = [(Sha1, Sha1), (Sha384, Sha1), (Sha384, Sha384)].map(|(hash, mask)| Scheme::Pss(hash, mask));
+            let expected =
+                [(Sha1, Sha1), (Sha384, Sha1), (Sha384, Sha384)].map(|(hash, mask)| SignatureScheme::Pss(hash, mask));
             assert_eq!(readings(absent, Some(Sha384)), Some(expected.to_vec()));
             assert_eq!(readings(absent, None).unwrap().len(), 9);
         }

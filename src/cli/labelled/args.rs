@@ -1,4 +1,4 @@
-//! Which photos to look at, as typed.
+//! Options that select labelled photos and comparisons, shared by `evaluate` and `calibrate`.
 
 use std::path::PathBuf;
 
@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::{GROUP_PEOPLE_MIN, GroupBy};
-use crate::matching::Weighed;
+use crate::matching::Weighting;
 
-/// Photos taken where nobody says otherwise: 2 KiB each in memory.
+/// Default of the most photos read: 2 KiB each in memory.
 const PHOTOS_MAX_DEFAULT: u64 = 1_000_000;
 
 /// Which photos, as typed.
@@ -26,7 +26,7 @@ pub struct LabelledArgs {
     pub(in crate::cli) images: Option<PathBuf>,
     /// Which part of a CFP protocol folder
     #[arg(long, value_enum, default_value_t, value_name = "PART", requires = "pairs")]
-    pub(in crate::cli) protocol: Part,
+    pub(in crate::cli) protocol: CfpPart,
     /// Take templates from here instead of looking at photos: a .npy matrix with a row for
     /// each of the manifest's, as `chinhchu embed` writes
     #[arg(long, value_name = "FILE.npy", requires = "manifest", conflicts_with = "pairs")]
@@ -43,7 +43,7 @@ pub struct LabelledArgs {
 }
 
 impl LabelledArgs {
-    /// The manifest, as a message about it begins.
+    /// Prefix of messages about the manifest.
     pub(in crate::cli) fn manifest_named(&self) -> String {
         self.manifest.as_ref().map_or(String::new(), |path| format!("manifest {}: ", path.display()))
     }
@@ -51,7 +51,7 @@ impl LabelledArgs {
 
 /// Which comparisons are made of all, and what counts the same in rates.
 #[derive(Debug, Clone, Default, Args)]
-pub struct TermsArgs {
+pub struct RulesArgs {
     /// Only comparisons of two photos with the same value of a column, or of several, as
     /// set+sex
     #[arg(long, value_name = "COLUMN[+COLUMN]", value_parser = GroupBy::parse)]
@@ -74,7 +74,7 @@ pub(in crate::cli) enum Weigh {
     People,
 }
 
-impl From<Weigh> for Weighed {
+impl From<Weigh> for Weighting {
     fn from(typed: Weigh) -> Self {
         match typed {
             Weigh::Comparisons => Self::Comparisons,
@@ -87,7 +87,7 @@ impl From<Weigh> for Weighed {
 // The variants have no doc comments: clap would make a paragraph of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::cli) enum Part {
+pub(in crate::cli) enum CfpPart {
     #[default]
     Ff,
     Fp,

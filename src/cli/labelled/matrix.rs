@@ -1,4 +1,4 @@
-//! Templates that are there already: a `.npy` matrix.
+//! Precomputed templates in a `.npy` matrix.
 
 use std::fs::File;
 use std::path::Path;
@@ -8,14 +8,14 @@ use crate::face::{Pack, RecipeDigest, Template};
 use crate::regular;
 
 /// Rows of a `.npy` matrix of float32.
-pub(super) struct Rows {
+pub(super) struct TemplateMatrix {
     shown: String,
     values: npyz::NpyReader<f32, std::io::BufReader<File>>,
     dimension: usize,
     recipe: RecipeDigest,
 }
 
-impl Rows {
+impl TemplateMatrix {
     pub fn open(path: &Path, rows: u64, pack: &Pack) -> Result<Self, Failure> {
         let shown = path.display().to_string();
         let bad = |what: &dyn std::fmt::Display| Failure::new(format_args!("--templates {shown}: {what}"));
@@ -31,7 +31,7 @@ impl Rows {
         Ok(Self { shown, values, dimension, recipe: pack.recipe() })
     }
 
-    /// The next template; `None` for a row of zeros, or beyond the last.
+    /// The next template; `None` for a row of zeros and beyond the last row.
     pub fn next(&mut self) -> Result<Option<Template>, Failure> {
         let mut vector = Vec::with_capacity(self.dimension);
         for value in self.values.by_ref().take(self.dimension) {
@@ -39,7 +39,7 @@ impl Rows {
                 Failure::new(format_args!("--templates {}: cannot be read ({e}); write it again", self.shown))
             })?);
         }
-        // What is not of length 1 is no template: a row that failed is zeros.
+        // A vector not of length 1 is no template: `embed` writes zeros for photos that failed.
         Ok(Template::from_parts(self.recipe, vector, 1.0).ok())
     }
 }

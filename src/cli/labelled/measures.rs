@@ -1,12 +1,12 @@
-//! The numbers that are kept of every photo, beside its template.
+//! Quality measures stored for every photo with its template.
 
 use sha2::{Digest, Sha256};
 
-use crate::evaluation::Measure;
-use crate::face::quality::Measure as Quality;
+use crate::evaluation::PhotoMeasure;
+use crate::face::quality::Measure;
 use crate::face::{FaceReport, Pack};
 
-/// Numbers kept of every photo, whose higher values are expected to be better.
+/// Names of the measures; higher values are expected to be better.
 pub(super) const MEASURES: [&str; 8] = [
     "capture quality (0-100)",
     "predicted utility (0-100)",
@@ -19,7 +19,7 @@ pub(super) const MEASURES: [&str; 8] = [
 ];
 /// Name of the liveness score.
 pub(in crate::cli) const LIVENESS: &str = "liveness";
-/// Those that say how much a photo is worth: tried as weights of fused captures.
+/// Number of overall measures at the start, which the fusion experiment tries as weights.
 const OVERALL: usize = 3;
 
 /// The values of [`MEASURES`].
@@ -32,19 +32,20 @@ pub(super) fn measures_of(report: &FaceReport) -> [Option<f32>; MEASURES.len()] 
         report.norm,
         Some(report.detection),
         Some(report.eye_distance),
-        measure(Quality::Sharpness),
-        measure(Quality::Evenness),
+        measure(Measure::Sharpness),
+        measure(Measure::Evenness),
         report.liveness,
     ]
 }
 
-/// A column of values to come.
-pub(super) fn measure((i, name): (usize, &&str)) -> Measure {
-    Measure { name: (*name).to_owned(), overall: i < OVERALL, values: Vec::new() }
+/// An empty column of values.
+pub(super) fn measure((i, name): (usize, &&str)) -> PhotoMeasure {
+    PhotoMeasure { name: (*name).to_owned(), overall: i < OVERALL, values: Vec::new() }
 }
 
-/// What values depend on beside the recipe: the pack's model of quality.
+/// Digest of what the values depend on besides the recipe: the pack's quality model.
 pub(super) fn revision(pack: &Pack) -> [u8; 32] {
-    // Serialising numbers and text cannot fail; were it to, measures would be kept longer.
+    // Serialising numbers and text cannot fail; if it did, cached measures would only be kept too
+    // long.
     Sha256::digest(serde_json::to_vec(&pack.quality()).unwrap_or_default()).into()
 }

@@ -1,7 +1,7 @@
-//! Labelled photos: from a manifest, or from a list of pairs, to a set of templates.
+//! Loads labelled photos, from a manifest or a list of pairs, into a set of templates.
 //!
-//! A row that cannot be used is left out, with its line and the reason; the others are
-//! used. Nothing here says whose a photo is: messages name lines.
+//! Rows that cannot be used are left out, with line and reason; the others are used. Messages name
+//! lines, never people.
 
 mod args;
 mod matrix;
@@ -19,39 +19,41 @@ use super::progress::Progress;
 use super::settings::Settings;
 use super::template_cache::{Fact, FactsOf, PhotoKey, TemplateCache};
 use super::{Failure, photo};
-pub(super) use crate::evaluation::LeftOutLine;
-use crate::evaluation::{Column, GroupBy, Inputs, LeftOut, ListedPair, PhotoSet, Plan, SamePictures};
+pub(super) use crate::evaluation::SkippedRow;
+use crate::evaluation::{
+    ComparisonPlan, EvaluationInputs, GroupBy, ListedPair, ManifestColumn, PhotoSet, SamePictures, SkippedRows,
+};
 use crate::face::{FaceError, FacePool, Pack, RecipeDigest, Ticket, Wants};
 use crate::workflow::reason::Reason;
-pub(super) use args::{LabelledArgs, Part, TermsArgs};
-use matrix::Rows;
+pub(super) use args::{CfpPart, LabelledArgs, RulesArgs};
+use matrix::TemplateMatrix;
 pub(super) use measures::LIVENESS;
 use measures::{MEASURES, measure, measures_of, revision};
 
 /// Photos read ahead per worker.
 const ROWS_PER_WORKER: usize = 4;
 
-/// A photo to be looked at.
-struct Wanted {
+/// A row of the manifest with a photo to analyse.
+struct PhotoRow {
     line: u64,
     subject: u32,
     path: PathBuf,
     values: Vec<String>,
 }
 
-/// What was loaded.
-pub(super) struct Loaded {
+/// A loaded set with its comparisons.
+pub(super) struct LabelledSet {
     pub set: PhotoSet,
     pub pairs: Option<Vec<ListedPair>>,
-    pub inputs: Inputs,
+    pub inputs: EvaluationInputs,
 }
 
-impl Loaded {
-    /// What is to be compared.
-    pub(super) fn plan(&self, comparisons_max: u64, seed: u64) -> Plan<'_> {
+impl LabelledSet {
+    /// Which comparisons to make.
+    pub(super) fn plan(&self, comparisons_max: u64, seed: u64) -> ComparisonPlan<'_> {
         match &self.pairs {
-            Some(pairs) => Plan::Listed(pairs),
-            None => Plan::AllPairs { comparisons_max, seed },
+            Some(pairs) => ComparisonPlan::Listed(pairs),
+            None => ComparisonPlan::AllPairs { comparisons_max, seed },
         }
     }
 }
@@ -63,61 +65,61 @@ pub(super) struct Loader<'a> {
     pool: Option<FacePool>,
     cache: Option<TemplateCache>,
     wants: Wants,
-    /// Photos on their way at a time. Found once: to ask the system for the number of
-    /// cores takes longer than to read a row.
+    /// Most photos in progress. Computed once, because asking the system for the number of cores
+    /// takes longer than reading a row.
     window: usize,
-    left_out: LeftOut,
+    left_out: SkippedRows,
     failures: BTreeMap<String, u64>,
     set: PhotoSet,
-    /// By path, half of its SHA-256: owner and line. Not used for lists of pairs.
+    /// Person and line of each path, by half of the path's SHA-256. Not used for lists of pairs.
     seen: HashMap<[u8; 16], (u32, u64)>,
-    /// By SHA-256 of a photo: owner and line.
+    /// Person and line of each picture, by its SHA-256.
     pictures: HashMap<PhotoKey, (u32, u64)>,
     same_pictures: SamePictures,
-    /// By path of a photo: its number in the set, or why it has none.
+    /// Number in the set of each photo by path, or the reason code if it has none.
     photo_of: HashMap<PathBuf, Result<u32, &'static str>>,
     /// Whether `photo_of` is needed.
     by_path: bool,
-    /// Owners with a photo in the set, numbered as they come: the set has nobody else.
+    /// Numbers in the set of the people with a photo in it, in order of appearance.
     numbered: HashMap<u32, u32>,
     photos_max: u64,
-    /// Whether a photo that is there under two names is taken twice: an error in labelled
-    /// photos, and what an audit looks for.
+    /// Whether a photo listed for two people is loaded for both: an error in labelled photos, but
+    /// what an audit looks for.
     conflicts_are_kept: bool,
-    /// Asked of each row, where not all are wanted.
-    choose: Option<Choose>,
-    /// Told of each row without a template, where somebody lists them all.
-    without_template: Option<Told>,
+    /// Selects rows; `None` takes all.
+    choose: Option<RowFilter>,
+    /// Called with each row without a template, if the caller lists them all.
+    without_template: Option<SkippedRowSink>,
 }
 
-/// Whether the row that was read last, in this line, is wanted.
-pub(super) type Choose = Box<dyn FnMut(&Manifest, u64) -> bool>;
-/// Told of a row, in the order of the manifest.
-pub(super) type Told = Box<dyn FnMut(LeftOutLine)>;
+/// Whether to take the row that was read last, given its line.
+pub(super) type RowFilter = Box<dyn FnMut(&Manifest, u64) -> bool>;
+/// Receives rows that were left out, in the order of the manifest.
+pub(super) type SkippedRowSink = Box<dyn FnMut(SkippedRow)>;
 
-/// A photo on its way.
-struct Pending {
-    wanted: Wanted,
-    state: State,
+/// A photo in progress.
+struct PendingPhoto {
+    row: PhotoRow,
+    state: PhotoState,
 }
 
-enum State {
+enum PhotoState {
     Known(Fact),
     Working(Ticket, PhotoKey),
     LeftOut { reason: &'static str, what: String },
 }
 
-impl Pending {
-    /// A row that names no photo. It waits its turn, so that what was left out is told in
-    /// the order of the manifest, however many photos are read ahead.
+impl PendingPhoto {
+    /// A row that is left out. It is queued like others, so that reports keep the order of the
+    /// manifest however many photos are read ahead.
     fn left_out(line: u64, reason: &'static str, what: &str) -> Self {
-        let wanted = Wanted { line, subject: 0, path: PathBuf::new(), values: Vec::new() };
-        Self { wanted, state: State::LeftOut { reason, what: what.to_owned() } }
+        let row = PhotoRow { line, subject: 0, path: PathBuf::new(), values: Vec::new() };
+        Self { row, state: PhotoState::LeftOut { reason, what: what.to_owned() } }
     }
 }
 
 impl<'a> Loader<'a> {
-    /// Loads the pack; `cache` is where templates are kept, if anywhere.
+    /// Loads the pack; `cache` is the file of the template cache, if any.
     pub(super) fn new(
         settings: &'a Settings,
         args: &LabelledArgs,
@@ -140,7 +142,7 @@ impl<'a> Loader<'a> {
             cache,
             wants,
             window: settings.workers() * ROWS_PER_WORKER,
-            left_out: LeftOut::default(),
+            left_out: SkippedRows::default(),
             failures: BTreeMap::new(),
             set: PhotoSet::default(),
             seen: HashMap::new(),
@@ -156,16 +158,16 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// Takes a photo that is there under two names twice, and of all rows those that
-    /// `choose` wants. Every row of those that gives no template is told.
-    pub(super) fn for_audit(self, choose: Choose, without_template: Told) -> Self {
+    /// Loads photos listed for two people for both, and only rows that `choose` accepts;
+    /// `without_template` receives every such row without a template.
+    pub(super) fn for_audit(self, choose: RowFilter, without_template: SkippedRowSink) -> Self {
         Self { conflicts_are_kept: true, choose: Some(choose), without_template: Some(without_template), ..self }
     }
 
-    /// Tells that a row gives no template.
+    /// Reports a row without a template.
     fn tell(&mut self, line: u64, reason: &str, what: &str) {
         if let Some(told) = &mut self.without_template {
-            told(LeftOutLine { line, reason: reason.to_owned(), what: what.to_owned() });
+            told(SkippedRow { line, reason: reason.to_owned(), what: what.to_owned() });
         }
     }
 
@@ -179,20 +181,19 @@ impl<'a> Loader<'a> {
         self.pack.dir()
     }
 
-    /// Looks at everything `args` names. `columns` of the manifest are needed besides;
-    /// each is there once, however often it is named.
-    pub(super) fn load(self, args: &LabelledArgs, columns: &[String]) -> Result<Loaded, Failure> {
+    /// Loads everything that `args` selects, with the required `columns` of the manifest, each
+    /// once.
+    pub(super) fn load(self, args: &LabelledArgs, columns: &[String]) -> Result<LabelledSet, Failure> {
         self.load_with(args, columns, &[])
     }
 
-    /// The same; columns of the manifest that are `wished` for are read where they are
-    /// there.
+    /// As [`Self::load`], with `wished` columns that are read if the manifest has them.
     pub(super) fn load_with(
         mut self,
         args: &LabelledArgs,
         columns: &[String],
         wished: &[&str],
-    ) -> Result<Loaded, Failure> {
+    ) -> Result<LabelledSet, Failure> {
         self.set.measures = MEASURES.iter().enumerate().map(measure).collect();
         let source = args.pairs.as_ref().or(args.manifest.as_ref());
         let source = source.and_then(|p| p.file_name()).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -204,9 +205,9 @@ impl<'a> Loader<'a> {
             (None, Some(list)) => Some(self.pairs_alone(list, args)?),
             (None, None) => return Err(Failure::new("no photos named; give --manifest FILE, or --pairs PATH")),
         };
-        // A measure that no photo has says nothing.
+        // Measures that no photo has are dropped.
         self.set.measures.retain(|measure| measure.values.iter().any(Option::is_some));
-        let inputs = Inputs {
+        let inputs = EvaluationInputs {
             pack: self.pack.name().to_owned(),
             recipe: self.pack.recipe().to_string(),
             source,
@@ -216,7 +217,7 @@ impl<'a> Loader<'a> {
             failures: self.failures,
             same_pictures: self.same_pictures,
         };
-        Ok(Loaded { set: self.set, pairs, inputs })
+        Ok(LabelledSet { set: self.set, pairs, inputs })
     }
 
     fn manifest(
@@ -246,16 +247,17 @@ impl<'a> Loader<'a> {
         }
         columns.sort_unstable();
         columns.dedup();
-        self.set.columns = columns.iter().map(|&column| (names[column].clone(), Column::default())).collect();
-        let mut matrix = args.templates.as_deref().map(|path| Rows::open(path, rows, &self.pack)).transpose()?;
+        self.set.columns = columns.iter().map(|&column| (names[column].clone(), ManifestColumn::default())).collect();
+        let mut matrix =
+            args.templates.as_deref().map(|path| TemplateMatrix::open(path, rows, &self.pack)).transpose()?;
 
         let progress = Progress::start(rows);
         let mut people: HashMap<[u8; 16], u32> = HashMap::new();
-        let mut pending: VecDeque<Pending> = VecDeque::new();
+        let mut pending: VecDeque<PendingPhoto> = VecDeque::new();
         let (mut at_end, mut taken) = (false, 0u64);
         loop {
             while !at_end && pending.len() < self.window {
-                let template = matrix.as_mut().map(Rows::next).transpose()?;
+                let template = matrix.as_mut().map(TemplateMatrix::next).transpose()?;
                 let Some(row) = manifest.next()? else {
                     at_end = true;
                     break;
@@ -264,7 +266,7 @@ impl<'a> Loader<'a> {
                 let Row { line, subject, path } = match row {
                     Ok(row) => row,
                     Err(BadRow { line, what }) => {
-                        pending.push_back(Pending::left_out(line, "BAD_ROW", what));
+                        pending.push_back(PendingPhoto::left_out(line, "BAD_ROW", what));
                         continue;
                     }
                 };
@@ -275,25 +277,26 @@ impl<'a> Loader<'a> {
                     continue;
                 }
                 if taken == self.photos_max {
-                    pending.push_back(Pending::left_out(line, "TOO_MANY", "more photos than --photos-max"));
+                    pending.push_back(PendingPhoto::left_out(line, "TOO_MANY", "more photos than --photos-max"));
                     continue;
                 }
                 taken += 1;
                 let next = people.len() as u32;
                 let subject = *people.entry(short_digest(subject.as_bytes())).or_insert(next);
                 let values = columns.iter().map(|column| manifest.field(*column).into_owned()).collect();
-                let wanted = Wanted { line, subject, path, values };
+                let row = PhotoRow { line, subject, path, values };
                 match template {
                     Some(Some(template)) => {
                         let none = vec![None; MEASURES.len()];
-                        pending.push_back(Pending { wanted, state: State::Known(Fact::Template(template, none)) });
+                        pending
+                            .push_back(PendingPhoto { row, state: PhotoState::Known(Fact::Template(template, none)) });
                     }
                     Some(None) => {
                         let fact = Fact::Failure("NO_TEMPLATE".to_owned());
-                        pending.push_back(Pending { wanted, state: State::Known(fact) });
+                        pending.push_back(PendingPhoto { row, state: PhotoState::Known(fact) });
                     }
                     None => {
-                        let begun = self.begin(wanted, true)?;
+                        let begun = self.start(row, true)?;
                         pending.push_back(begun);
                     }
                 }
@@ -304,74 +307,76 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Reads a photo and looks at it, unless that was done before.
-    fn begin(&mut self, wanted: Wanted, each_row: bool) -> Result<Pending, Failure> {
-        let left_out = |wanted, reason, what: String| Ok(Pending { wanted, state: State::LeftOut { reason, what } });
+    /// Reads a photo and starts its analysis, unless its result is cached.
+    fn start(&mut self, row: PhotoRow, each_row: bool) -> Result<PendingPhoto, Failure> {
+        let left_out =
+            |row, reason, what: String| Ok(PendingPhoto { row, state: PhotoState::LeftOut { reason, what } });
         if each_row {
-            match self.seen.entry(short_digest(wanted.path.as_os_str().as_encoded_bytes())) {
+            match self.seen.entry(short_digest(row.path.as_os_str().as_encoded_bytes())) {
                 Entry::Occupied(earlier) => {
                     let &(subject, line) = earlier.get();
-                    let same = subject == wanted.subject;
-                    if !same && self.conflicts_are_kept {
-                        return self.look_at(wanted, each_row);
+                    let is_same_person = subject == row.subject;
+                    if !is_same_person && self.conflicts_are_kept {
+                        return self.start_analysis(row, each_row);
                     }
-                    return match same {
-                        true => left_out(wanted, "DUPLICATE_ROW", format!("the same photo as in line {line}")),
+                    return match is_same_person {
+                        true => left_out(row, "DUPLICATE_ROW", format!("the same photo as in line {line}")),
                         false => left_out(
-                            wanted,
+                            row,
                             "CONFLICTING_LABEL",
                             format!("the same photo as in line {line}, under another subject_id"),
                         ),
                     };
                 }
-                Entry::Vacant(place) => place.insert((wanted.subject, wanted.line)),
+                Entry::Vacant(place) => place.insert((row.subject, row.line)),
             };
         }
-        self.look_at(wanted, each_row)
+        self.start_analysis(row, each_row)
     }
 
-    fn look_at(&mut self, wanted: Wanted, each_row: bool) -> Result<Pending, Failure> {
-        let left_out = |wanted, reason, what: String| Ok(Pending { wanted, state: State::LeftOut { reason, what } });
-        let bytes = match photo::read(&wanted.path, self.settings.limits.encoded_bytes_max) {
+    fn start_analysis(&mut self, row: PhotoRow, each_row: bool) -> Result<PendingPhoto, Failure> {
+        let left_out =
+            |row, reason, what: String| Ok(PendingPhoto { row, state: PhotoState::LeftOut { reason, what } });
+        let bytes = match photo::read(&row.path, self.settings.limits.encoded_bytes_max) {
             Ok(bytes) => bytes,
-            Err(e) => return left_out(wanted, e.reason(), super::outcome::one_line(&e.to_string())),
+            Err(e) => return left_out(row, e.reason(), super::outcome::one_line(&e.to_string())),
         };
         let key: PhotoKey = Sha256::digest(&bytes).into();
         if each_row {
             match self.pictures.get(&key) {
-                // Some data sets have them; whoever made it decides what that means.
-                Some(&(subject, line)) => self.same_pictures.add(wanted.line, line, subject == wanted.subject),
-                None => drop(self.pictures.insert(key, (wanted.subject, wanted.line))),
+                // Some data sets contain duplicates; they are reported, not refused.
+                Some(&(subject, line)) => self.same_pictures.add(row.line, line, subject == row.subject),
+                None => drop(self.pictures.insert(key, (row.subject, row.line))),
             }
         }
         if let Some(fact) = self.cache.as_ref().and_then(|cache| cache.get(&key)) {
-            return Ok(Pending { wanted, state: State::Known(fact) });
+            return Ok(PendingPhoto { row, state: PhotoState::Known(fact) });
         }
         if self.pool.is_none() {
             let pool = FacePool::start(&self.pack, &self.settings.pool(usize::MAX)).map_err(Failure::new)?;
             self.pool = Some(pool);
         }
         match &self.pool {
-            Some(pool) => Ok(Pending { wanted, state: State::Working(pool.analyze(bytes, self.wants), key) }),
+            Some(pool) => Ok(PendingPhoto { row, state: PhotoState::Working(pool.analyze(bytes, self.wants), key) }),
             None => Err(Failure::new("the workers did not start; run the same command again")),
         }
     }
 
-    /// Waits for a photo, keeps what came of it, and puts it into the set.
-    fn finish(&mut self, Pending { wanted, state }: Pending) -> Result<(), Failure> {
+    /// Waits for a photo's analysis, caches the result, and adds it to the set.
+    fn finish(&mut self, PendingPhoto { row, state }: PendingPhoto) -> Result<(), Failure> {
         let fact = match state {
-            State::LeftOut { reason, what } => {
+            PhotoState::LeftOut { reason, what } => {
                 if self.by_path {
-                    // Lines of a list are told, each once, and not those of its photos.
-                    self.photo_of.insert(wanted.path, Err(reason));
+                    // For lists, rows of pairs are reported instead of photos.
+                    self.photo_of.insert(row.path, Err(reason));
                 } else {
-                    self.left_out.add(wanted.line, reason, &what);
-                    self.tell(wanted.line, reason, &what);
+                    self.left_out.add(row.line, reason, &what);
+                    self.tell(row.line, reason, &what);
                 }
                 return Ok(());
             }
-            State::Known(fact) => fact,
-            State::Working(ticket, key) => {
+            PhotoState::Known(fact) => fact,
+            PhotoState::Working(ticket, key) => {
                 let answer = ticket.wait();
                 let lasts = answer.as_ref().err().is_none_or(FaceError::is_of_the_picture);
                 let fact = match answer {
@@ -384,7 +389,7 @@ impl<'a> Loader<'a> {
                     }
                     Err(e) => Fact::Failure(Reason::of_face(&e).code().to_owned()),
                 };
-                // What is not the photo's own fault may go well the next time.
+                // Failures not caused by the photo are not cached: they may not recur.
                 if let Some(cache) = self.cache.as_mut().filter(|_| lasts) {
                     cache.put(key, &fact)?;
                 }
@@ -395,25 +400,24 @@ impl<'a> Loader<'a> {
         let (template, values) = match fact {
             Fact::Template(template, values) => (Some(template), values),
             Fact::Failure(code) => {
-                self.tell(wanted.line, &code, "");
+                self.tell(row.line, &code, "");
                 *self.failures.entry(code).or_insert(0) += 1;
                 (None, vec![None; MEASURES.len()])
             }
         };
         let next = self.numbered.len() as u32;
-        self.set.push(*self.numbered.entry(wanted.subject).or_insert(next), template);
-        self.set.lines.push(wanted.line);
+        self.set.push(*self.numbered.entry(row.subject).or_insert(next), template);
+        self.set.lines.push(row.line);
         self.set.measures.iter_mut().zip(values).for_each(|(measure, value)| measure.values.push(value));
-        self.set.columns.iter_mut().zip(&wanted.values).for_each(|((_, column), value)| column.push(value));
+        self.set.columns.iter_mut().zip(&row.values).for_each(|((_, column), value)| column.push(value));
         if self.by_path {
-            self.photo_of.insert(wanted.path, Ok(photo));
+            self.photo_of.insert(row.path, Ok(photo));
         }
         Ok(())
     }
 }
 
-/// An error where groups of numbers in steps are asked of a column of the manifest that has
-/// no number.
+/// Refuses binned groups of a column without any number.
 pub(super) fn check_numbers<'a>(
     set: &PhotoSet,
     args: &LabelledArgs,
@@ -432,7 +436,7 @@ pub(super) fn check_numbers<'a>(
     Ok(())
 }
 
-/// Half of the SHA-256 of a subject id: remembering ids would take more.
+/// Half of a SHA-256, which takes less memory than the text.
 fn short_digest(bytes: &[u8]) -> [u8; 16] {
     let digest: [u8; 32] = Sha256::digest(bytes).into();
     let mut half = [0; 16];

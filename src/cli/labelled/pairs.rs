@@ -1,21 +1,21 @@
-//! Lists of pairs: the photos they name, and whose those are.
+//! Loads the photos of lists of pairs, and determines their people.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
-use super::{LabelledArgs, Loader, Part, Pending, Wanted};
+use super::{CfpPart, LabelledArgs, Loader, PendingPhoto, PhotoRow};
 use crate::cli::Failure;
 use crate::cli::progress::Progress;
-use crate::evaluation::{BadLine, ListedPair, ListedPhotos, PairList, PairRow, Protocol};
+use crate::evaluation::{BadLine, ListedPair, ListedPhotos, PairList, PairListRow, Protocol};
 
-/// Pairs of a list taken.
+/// Most pairs of a list.
 const PAIRS_MAX: usize = 20_000_000;
 
 impl Loader<'_> {
-    /// The pairs of a list whose photos and owners a manifest names.
+    /// The pairs of a list whose photos and people are in a manifest.
     pub(super) fn pairs_of_manifest(&mut self, list: &Path, args: &LabelledArgs) -> Result<Vec<ListedPair>, Failure> {
         let mut list = open_list(list, args)?;
-        let mut kept = Kept::default();
+        let mut kept = ListedPairs::default();
         while let Some(row) = self.next_row(&mut list)? {
             let find = |path: &PathBuf| self.photo_of.get(path).copied().unwrap_or(Err("NOT_IN_MANIFEST"));
             let taken = both_loaded(find(&row.a), find(&row.b)).and_then(|[a, b]| {
@@ -31,8 +31,8 @@ impl Loader<'_> {
         Ok(kept.pairs)
     }
 
-    /// The pairs of a list that stands alone: it says whose photos are, or genuine pairs
-    /// do.
+    /// The pairs of a list without a manifest; people are named in the list or follow from genuine
+    /// pairs.
     pub(super) fn pairs_alone(&mut self, path: &Path, args: &LabelledArgs) -> Result<Vec<ListedPair>, Failure> {
         let mut list = open_list(path, args)?;
         let mut photos: Vec<(PathBuf, u64)> = Vec::new();
@@ -66,8 +66,8 @@ impl Loader<'_> {
         }
         let owners = owners(&owner, &rows);
         let progress = Progress::start(photos.len() as u64);
-        let mut pending: VecDeque<Pending> = VecDeque::new();
-        let mut wanted = photos.iter().zip(&owners).map(|((path, line), subject)| Wanted {
+        let mut pending: VecDeque<PendingPhoto> = VecDeque::new();
+        let mut photo_rows = photos.iter().zip(&owners).map(|((path, line), subject)| PhotoRow {
             line: *line,
             subject: *subject,
             path: path.clone(),
@@ -75,15 +75,15 @@ impl Loader<'_> {
         });
         loop {
             while pending.len() < self.window {
-                let Some(next) = wanted.next() else { break };
-                let begun = self.begin(next, false)?;
+                let Some(next) = photo_rows.next() else { break };
+                let begun = self.start(next, false)?;
                 pending.push_back(begun);
                 progress.step();
             }
             let Some(next) = pending.pop_front() else { break };
             self.finish(next)?;
         }
-        let mut kept = Kept::default();
+        let mut kept = ListedPairs::default();
         for (line, a, b, genuine) in rows {
             let find =
                 |photo: u32| self.photo_of.get(&photos[photo as usize].0).copied().unwrap_or(Err("FILE_MISSING"));
@@ -100,8 +100,8 @@ impl Loader<'_> {
         Ok(kept.pairs)
     }
 
-    /// The next row of a list that can be read.
-    fn next_row(&mut self, list: &mut PairList) -> Result<Option<PairRow>, Failure> {
+    /// The next well-formed row of a list; malformed ones are reported.
+    fn next_row(&mut self, list: &mut PairList) -> Result<Option<PairListRow>, Failure> {
         while let Some(row) = list.next_pair().map_err(Failure::new)? {
             match row {
                 Ok(row) => return Ok(Some(row)),
@@ -112,22 +112,22 @@ impl Loader<'_> {
     }
 }
 
-/// Why a row is left out: a reason code, and in words.
+/// Why a row is left out: reason code and text.
 type Refused = (&'static str, &'static str);
 
-/// The photos of a row, where both are there.
+/// Both photos of a row, or why one is missing.
 fn both_loaded(a: Result<u32, &'static str>, b: Result<u32, &'static str>) -> Result<[u32; 2], Refused> {
     a.and_then(|a| b.map(|b| [a, b])).map_err(|reason| (reason, "one of its photos was left out"))
 }
 
-/// Pairs taken, each once.
+/// Distinct pairs.
 #[derive(Default)]
-struct Kept {
+struct ListedPairs {
     pairs: Vec<ListedPair>,
     seen: HashSet<(u32, u32)>,
 }
 
-impl Kept {
+impl ListedPairs {
     fn push(&mut self, a: u32, b: u32, genuine: bool) -> Result<(), Refused> {
         if a == b {
             return Err(("BAD_ROW", "a photo is compared with itself"));
@@ -145,14 +145,14 @@ impl Kept {
 
 fn open_list(path: &Path, args: &LabelledArgs) -> Result<PairList, Failure> {
     let protocol = match args.protocol {
-        Part::Ff => Protocol::FrontalFrontal,
-        Part::Fp => Protocol::FrontalProfile,
+        CfpPart::Ff => Protocol::FrontalFrontal,
+        CfpPart::Fp => Protocol::FrontalProfile,
     };
     PairList::open(path, &ListedPhotos { folder: args.images.clone(), protocol }).map_err(Failure::new)
 }
 
-/// Whose each photo is: as named, else the same person's as the photos that genuine pairs
-/// tie it to.
+/// The person of each photo: as named, else the same as that of the photos connected to it by
+/// genuine pairs.
 fn owners(named: &[Option<u32>], rows: &[(u64, u32, u32, bool)]) -> Vec<u32> {
     if let Some(all) = named.iter().copied().collect::<Option<Vec<u32>>>() {
         return all;

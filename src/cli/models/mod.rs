@@ -13,7 +13,7 @@ use super::settings::{self, Settings};
 use super::{Exit, Failure, GlobalArgs, Outcome, outcome, print, runtime};
 use crate::face::quality::QualityModel;
 use crate::face::{Manifest, NetworkSpec, Pack, RecipeDigest};
-use crate::matching::{Basis, Calibration, POOLED};
+use crate::matching::{Calibration, CurveBasis, POOLED};
 use crate::{hex, regular};
 
 const EXAMPLES: &str = "\
@@ -44,14 +44,14 @@ const CALIBRATION_TOML: &str = "calibration.toml";
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct ModelsArgs {
     #[command(subcommand)]
-    action: Option<Action>,
+    action: Option<ModelsAction>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum ModelsAction {
     /// List the packs under models/
     #[command(after_help = EXAMPLES)]
     List {
@@ -90,10 +90,10 @@ enum Action {
 pub fn run(global: &GlobalArgs, args: ModelsArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
-    match args.action.unwrap_or(Action::List { json: args.json }) {
-        Action::List { json } => list(json),
-        Action::Show { which, json } => show(&find(&settings, which)?, json),
-        Action::Verify { which, json } => verify::run(&settings, &find(&settings, which)?, json),
+    match args.action.unwrap_or(ModelsAction::List { json: args.json }) {
+        ModelsAction::List { json } => list(json),
+        ModelsAction::Show { which, json } => show(&find(&settings, which)?, json),
+        ModelsAction::Verify { which, json } => verify::run(&settings, &find(&settings, which)?, json),
     }
 }
 
@@ -120,7 +120,7 @@ fn manifest(folder: &Path) -> Result<Manifest, Failure> {
 
 /// A pack in a list.
 #[derive(Serialize)]
-struct Listed {
+struct PackListed {
     folder: PathBuf,
     name: Option<String>,
     description: Option<String>,
@@ -132,7 +132,7 @@ struct Listed {
     quality_problem: Option<String>,
 }
 
-impl Listed {
+impl PackListed {
     /// Looks at the quality model as well.
     fn with_quality(mut self) -> Self {
         if let Ok(pack) = manifest(&self.folder) {
@@ -157,20 +157,20 @@ impl Listed {
 }
 
 #[derive(Serialize)]
-struct List {
-    packs: Vec<Listed>,
+struct PackList {
+    packs: Vec<PackListed>,
 }
 
 fn list(json: bool) -> Outcome {
     let packs = settings::places().into_iter().map(|place| packs_in(&place.join("models"))).find(|p| !p.is_empty());
-    let packs: Vec<Listed> = packs.unwrap_or_default().into_iter().map(Listed::with_quality).collect();
+    let packs: Vec<PackListed> = packs.unwrap_or_default().into_iter().map(PackListed::with_quality).collect();
     let exit = if packs.is_empty() { Exit::Negative } else { Exit::Success };
     if json {
-        print::json(&List { packs })?;
+        print::json(&PackList { packs })?;
     } else if packs.is_empty() {
         print::answer("no model packs under models/, neither here nor near the program; run scripts/setup")?;
     } else {
-        print::answer(&packs.iter().map(Listed::line).collect::<Vec<_>>().join("\n"))?;
+        print::answer(&packs.iter().map(PackListed::line).collect::<Vec<_>>().join("\n"))?;
     }
     Ok(exit)
 }
@@ -184,13 +184,13 @@ pub(super) fn folder_of(recipe: RecipeDigest) -> Option<PathBuf> {
 }
 
 /// Every folder with a `pack.toml`, by name; one that makes no sense is listed too.
-fn packs_in(models: &Path) -> Vec<Listed> {
+fn packs_in(models: &Path) -> Vec<PackListed> {
     let Ok(entries) = fs::read_dir(models) else { return Vec::new() };
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     folders.retain(|folder| folder.join(PACK_TOML).is_file());
     folders.sort();
     let listed = |folder: PathBuf| match manifest(&folder) {
-        Ok(pack) => Listed {
+        Ok(pack) => PackListed {
             recipe: Some(pack.recipe().to_string()),
             name: Some(pack.name),
             description: Some(pack.description),
@@ -199,7 +199,7 @@ fn packs_in(models: &Path) -> Vec<Listed> {
             quality_problem: None,
             folder,
         },
-        Err(problem) => Listed {
+        Err(problem) => PackListed {
             folder,
             name: None,
             description: None,
@@ -220,7 +220,7 @@ struct Shown {
     description: String,
     recipe: String,
     dimension: usize,
-    networks: Vec<Network>,
+    networks: Vec<NetworkShown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     projection: Option<ProjectionShown>,
     calibration: Vec<CurveShown>,
@@ -230,7 +230,7 @@ struct Shown {
 }
 
 #[derive(Serialize)]
-struct Network {
+struct NetworkShown {
     role: String,
     family: &'static str,
     file: String,
@@ -325,10 +325,10 @@ fn show(folder: &Path, json: bool) -> Outcome {
     Ok(Exit::Success)
 }
 
-fn network(pack: &Manifest, spec: &NetworkSpec) -> Network {
+fn network(pack: &Manifest, spec: &NetworkSpec) -> NetworkShown {
     let total: f32 = pack.embedders.iter().map(|embedder| embedder.weight).sum();
     let fused = pack.embedders.iter().filter(|_| pack.embedders.len() > 1);
-    Network {
+    NetworkShown {
         weight: fused.filter(|e| e.network == *spec).map(|e| e.weight / total).next(),
         role: spec.role.to_string(),
         family: spec.family.name(),
@@ -350,7 +350,7 @@ impl Shown {
             self.dimension
         );
         for network in &self.networks {
-            let Network { role, family, file, licence, source, weight, .. } = network;
+            let NetworkShown { role, family, file, licence, source, weight, .. } = network;
             let weight = weight.map_or(String::new(), |weight| format!("; {:.0} % of the score", 100.0 * weight));
             text += &format!("\n{role:<10} {file} ({family}{weight}; {licence}; {source})");
         }
@@ -363,7 +363,7 @@ impl Shown {
                 curve.probe_frames,
                 curve.reference,
                 if curve.group == POOLED { "all people".to_owned() } else { format!("the group {}", curve.group) },
-                if curve.basis == Basis::Derived.name() { " (derived)" } else { "" },
+                if curve.basis == CurveBasis::Derived.name() { " (derived)" } else { "" },
                 curve.population,
                 curve.date,
                 curve.subjects,

@@ -1,18 +1,17 @@
-//! A calibration curve from impostor scores: counted knots, a fitted tail beyond
-//! them, and how sure both are.
+//! Fits a calibration curve on impostor scores: counted knots, a tail beyond them, and prediction
+//! intervals of both.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::histogram::{Histogram, Tally, bin, edge};
+use super::histogram::{Histogram, WeightedHistogram, bin, edge};
 use super::least_squares::least_squares;
-use super::pairs::{PairSource, scan, tallies};
-use crate::matching::{Basis, Curve, Knot, Miss, Reference, Tail, TailFactor};
+use super::pairs::{ComparisonSource, scan, tallies};
+use crate::matching::{Curve, CurveBasis, FnmrPoint, Knot, Reference, Tail, TailFactor};
 
 /// Highest FMR of a knot.
 const FMR_MAX: f64 = 0.5;
-/// Knots per decade of FMR. The curve between them is nearly straight in
-/// (score, ln FMR); eight keep the error of a straight line far below that of
-/// counting.
+/// Knots per decade of FMR. The curve is nearly linear in (score, ln FMR) between knots; with eight
+/// the interpolation error is far below the counting error.
 const KNOTS_PER_DECADE: f64 = 8.0;
 /// False matches the last knot must rest on: the rule of 30 (ISO/IEC 19795-1).
 const FALSE_MATCHES_MIN: u64 = 30;
@@ -21,20 +20,20 @@ const FNMRS: [f64; 21] = [
     0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
     0.95,
 ];
-/// Misses the first of them must rest on.
+/// Misses that the first of [`FNMRS`] must rest on.
 const MISSES_MIN: u64 = 10;
 /// Decades of FMR before the last knot that the tail is fitted on.
 const TAIL_DECADES: f64 = 2.0;
-/// Decades of FMR that the knots must span where the last rests on more than 30.
+/// Decades of FMR that the knots must span if more than 30 false matches are required.
 const SHAPE_DECADES_MIN: f64 = 1.0;
 /// Decades beyond the last knot at which the tail's uncertainty is given.
 const TAIL_FACTOR_DECADES: [f64; 6] = [0.5, 1.0, 2.0, 3.0, 4.0, 6.0];
 /// Quantile of the normal distribution for an interval of 95 %.
 const Z_95: f64 = 1.959_964;
-/// A factor beyond this says nothing more.
+/// Largest interval factor; a larger one would say nothing more.
 const FACTOR_MAX: f64 = 1e9;
 
-/// Why scores gave no curve.
+/// Why no curve could be fitted.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {
@@ -43,9 +42,9 @@ pub enum FitError {
         "{comparisons} impostor comparisons are too few, at least {comparisons_min} are needed; use more photos of more people"
     )]
     TooFew {
-        /// How many there are.
+        /// Comparisons available.
         comparisons: u64,
-        /// How many it takes.
+        /// Comparisons needed.
         comparisons_min: u64,
     },
     /// FMR does not fall with the score near the end of the data.
@@ -53,16 +52,16 @@ pub enum FitError {
     NoTail,
 }
 
-/// What a curve says of itself.
+/// Descriptive fields of a curve.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
+pub struct CurveDescription {
     /// Frames fused into a probe.
     pub probe_frames: u32,
-    /// What probes were compared with.
+    /// Kind of reference.
     pub reference: Reference,
     /// [`POOLED`](crate::matching::POOLED), or the group of people it is fitted on.
     pub group: String,
-    /// Whose faces.
+    /// Population: data set and selection.
     pub population: String,
     /// Day of the fit, `YYYY-MM-DD`.
     pub date: String,
@@ -71,35 +70,33 @@ pub struct About {
 /// Fits the curve of a comparison type on its impostor scores; `subjects` bounds the
 /// numbers of people in `source`.
 ///
-/// Knots lie at FMRs evenly spaced in their logarithm from 0.5 down to the last
-/// that at least 30 false matches support. The tail is a parabola in ln FMR,
-/// fitted by least squares on the last two decades and hung onto the last knot;
-/// where the fit bends upwards a straight line takes its place, which gives
-/// higher rates and so errs on the safe side.
+/// Knots lie at FMRs evenly spaced in their logarithm from 0.5 down to the last that at least 30
+/// false matches support. The tail is a parabola in ln FMR, fitted by least squares on the last two
+/// decades and attached to the last knot; if the parabola bends upwards, a straight line is fitted
+/// instead, which gives higher rates and so is conservative.
 ///
 /// # How sure
-/// Comparisons share people, so their number says little; people do. The variance of
-/// ln FMR is estimated by leaving out one person at a time (the jackknife; Efron and
-/// Stein, 1981, show that it errs upwards for statistics such as this), the tail
-/// fitted anew each time. It is doubled, because the people on whom the rate is seen
-/// later are as much a sample as these, and made into an interval of 95 %.
+/// Comparisons share people and are not independent. The variance of ln FMR is estimated by leaving
+/// out one person at a time (the jackknife, which is biased upwards for such statistics: Efron and
+/// Stein, 1981), with the tail refitted each time. It is doubled for a prediction interval, since
+/// the people observed later are a sample, too, and converted to a 95 % interval.
 ///
 /// # Errors
 /// [`FitError`] where there are too few people or comparisons, or scores that no curve fits.
-pub fn fit_curve(source: &impl PairSource, subjects: usize, about: About) -> Result<Curve, FitError> {
+pub fn fit_curve(source: &impl ComparisonSource, subjects: usize, about: CurveDescription) -> Result<Curve, FitError> {
     fit_curve_down_to(source, subjects, about, FALSE_MATCHES_MIN)
 }
 
-/// [`fit_curve`] whose last knot rests on `matches_min` false matches, at least 30: the
-/// more, the less a few comparisons that are no impostors do to it.
+/// [`fit_curve`] whose last knot rests on `matches_min` false matches, at least 30: the more, the
+/// less influence a few mislabelled comparisons have.
 pub(crate) fn fit_curve_down_to(
-    source: &impl PairSource,
+    source: &impl ComparisonSource,
     subjects: usize,
-    about: About,
+    about: CurveDescription,
     matches_min: u64,
 ) -> Result<Curve, FitError> {
     let [genuine, impostor] = tallies(source);
-    let Shape { counted, scores, ln_fmr, tail } = Shape::of_tally(&impostor, matches_min)?;
+    let CurveShape { counted, scores, ln_fmr, tail } = CurveShape::of_tally(&impostor, matches_min)?;
     let (last_score, last_ln) = (scores[scores.len() - 1], ln_fmr[ln_fmr.len() - 1]);
     let beyond = TAIL_FACTOR_DECADES.map(|decades| tail.reach(decades * std::f64::consts::LN_10));
     let counts = PerSubject::count(source, subjects, &counted);
@@ -111,7 +108,7 @@ pub(crate) fn fit_curve_down_to(
         reference: about.reference,
         group: about.group.clone(),
         weighed: source.weighed(),
-        basis: Basis::Counted,
+        basis: CurveBasis::Counted,
         population: about.population,
         date: about.date,
         subjects: people,
@@ -126,7 +123,7 @@ pub(crate) fn fit_curve_down_to(
         tail_factors: beyond
             .iter()
             .enumerate()
-            // A score is a cosine: what lies beyond 1 is never asked for.
+            // Scores are cosines, so points far beyond 1 are never used.
             .filter(|(_, beyond)| last_ln.is_finite() && last_score + **beyond < 2.0)
             .map(|(i, beyond)| TailFactor { score: rounded(last_score + beyond, 8), factor: factors[scores.len() + i] })
             .collect(),
@@ -136,9 +133,9 @@ pub(crate) fn fit_curve_down_to(
     })
 }
 
-/// A curve without its interval.
-pub(crate) struct Shape {
-    /// Bins of the knots and what the false matches there weigh.
+/// Knots and tail of a curve, without intervals.
+pub(crate) struct CurveShape {
+    /// Bin of each knot and weight of the false matches at or above it.
     counted: Vec<(i32, u64)>,
     /// The knots' scores, ascending.
     scores: Vec<f64>,
@@ -147,9 +144,9 @@ pub(crate) struct Shape {
     tail: Tail,
 }
 
-impl About {
-    /// Of single photos, for a curve that is used at once and not kept.
-    pub(crate) fn passing() -> Self {
+impl CurveDescription {
+    /// For a temporary curve of single photos that is not stored.
+    pub(crate) fn unlabelled() -> Self {
         Self {
             probe_frames: 1,
             reference: Reference::Any,
@@ -160,15 +157,15 @@ impl About {
     }
 }
 
-impl Shape {
-    /// Of impostor scores, down to the last knot that `matches_min` false matches
-    /// support; 30 where fewer are asked for.
+impl CurveShape {
+    /// From impostor scores, down to the last knot with `matches_min` false matches, at least 30.
     pub(crate) fn of(impostor: &Histogram, matches_min: u64) -> Result<Self, FitError> {
         Self::of_counted(impostor, impostor.count(), |bin| impostor.at_or_above(bin) as f64, matches_min)
     }
 
-    /// The same of weighed scores: as many *effective* false matches ([`Tally`]).
-    fn of_tally(impostor: &Tally, matches_min: u64) -> Result<Self, FitError> {
+    /// From weighted scores, with the same number of *effective* false matches
+    /// ([`WeightedHistogram`]).
+    fn of_tally(impostor: &WeightedHistogram, matches_min: u64) -> Result<Self, FitError> {
         let effective = |bin| impostor.effective_above(bin);
         Self::of_counted(&impostor.weights, impostor.comparisons, effective, matches_min)
     }
@@ -193,8 +190,8 @@ impl Shape {
         Ok(Self { counted, scores, ln_fmr, tail })
     }
 
-    /// The score beyond the last knot where the tail has fallen to this rate; that of
-    /// the last knot where the rate is higher than there.
+    /// The score at which the tail has fallen to `fmr`; the last knot's score if `fmr` is above the
+    /// last knot's rate.
     pub(crate) fn tail_score(&self, fmr: f64) -> f64 {
         match (self.scores.last(), self.ln_fmr.last()) {
             (Some(score), Some(ln)) => score + self.tail.reach((ln - fmr.ln()).max(0.0)),
@@ -203,19 +200,19 @@ impl Shape {
     }
 }
 
-/// Counted points of the genuine curve: scores and rates rising.
-fn misses(genuine: &Tally) -> Vec<Miss> {
+/// Counted FNMR points; scores and rates ascend.
+fn misses(genuine: &WeightedHistogram) -> Vec<FnmrPoint> {
     let count = genuine.weights.count();
-    let mut misses: Vec<Miss> = Vec::new();
+    let mut misses: Vec<FnmrPoint> = Vec::new();
     for fnmr in FNMRS {
-        let wanted = (fnmr * count as f64).round() as u64;
-        let Some((at, below)) = genuine.weights.holding_below(wanted) else { continue };
-        // Of equal weights these are as many as wanted, but for ties.
-        let effective = wanted as f64 * (genuine.effective_below(at) / below.max(1) as f64);
+        let target_count = (fnmr * count as f64).round() as u64;
+        let Some((at, below)) = genuine.weights.holding_below(target_count) else { continue };
+        // With equal weights this is `target_count`, but for ties.
+        let effective = target_count as f64 * (genuine.effective_below(at) / below.max(1) as f64);
         if below == 0 || effective.round() < MISSES_MIN as f64 {
             continue;
         }
-        let miss = Miss { score: f64::from(edge(at)), fnmr: rounded(below as f64 / count as f64, 8) };
+        let miss = FnmrPoint { score: f64::from(edge(at)), fnmr: rounded(below as f64 / count as f64, 8) };
         if misses.last().is_none_or(|last| last.score < miss.score) {
             misses.push(miss);
         }
@@ -223,33 +220,33 @@ fn misses(genuine: &Tally) -> Vec<Miss> {
     misses
 }
 
-/// Bins of the knots and what the false matches there weigh: bins rising, weights falling.
+/// Bin of each knot and weight of the false matches at or above it; bins ascend, weights descend.
 fn knots(impostor: &Histogram, effective: impl Fn(i32) -> f64, matches_min: u64) -> Vec<(i32, u64)> {
     let count = impostor.count();
     let mut knots: Vec<(i32, u64)> = Vec::new();
-    // The highest bin that enough false matches support.
+    // The highest bin with enough false matches at or above it.
     let Some((last, least)) = lowest_supported(impostor, effective, matches_min) else { return knots };
     for step in 0.. {
         let fmr = FMR_MAX * 10f64.powf(-f64::from(step) / KNOTS_PER_DECADE);
-        let wanted = (fmr * count as f64).round() as u64;
-        let (at, matches) = match impostor.holding_above(wanted) {
-            Some(found) if wanted > least => found,
+        let target_count = (fmr * count as f64).round() as u64;
+        let (at, matches) = match impostor.holding_above(target_count) {
+            Some(found) if target_count > least => found,
             _ => (last, least),
         };
         if knots.last().is_none_or(|knot| knot.0 < at && knot.1 > matches) {
             knots.push((at, matches));
         }
-        if wanted <= least {
+        if target_count <= least {
             break;
         }
     }
     knots
 }
 
-/// The highest bin whose false matches, in it or above, are enough, and what they weigh.
+/// The highest bin with enough false matches at or above it, and their weight.
 fn lowest_supported(impostor: &Histogram, effective: impl Fn(i32) -> f64, matches_min: u64) -> Option<(i32, u64)> {
-    // Of unequal weights the effective number may fall here and there on the way; the bins
-    // are gone through from the top, by halves first: it rises nearly always.
+    // With unequal weights the effective number need not be monotonic, though it nearly always is:
+    // bisection finds the region, then bins are tested one by one.
     let bins: Vec<i32> = impostor.bins().map(|(at, _)| at).collect();
     let enough = |at: i32| effective(at) >= matches_min as f64;
     let not_enough_from = bins.partition_point(|&at| enough(at));
@@ -260,7 +257,7 @@ fn lowest_supported(impostor: &Histogram, effective: impl Fn(i32) -> f64, matche
 fn tail(scores: &[f64], ln_fmr: &[f64]) -> Option<Tail> {
     let (last_score, last_ln) = (scores.last()?, ln_fmr.last()?);
     let ln_max = last_ln + TAIL_DECADES * std::f64::consts::LN_10;
-    // Measured from the last knot, so that the linear term is the slope there.
+    // Scores relative to the last knot, so that the linear term is the slope there.
     let points: Vec<(f64, f64)> = scores
         .iter()
         .zip(ln_fmr)
@@ -278,21 +275,21 @@ fn tail(scores: &[f64], ln_fmr: &[f64]) -> Option<Tail> {
     falls(-linear).then_some(Tail { slope: -linear, curvature: 0.0 })
 }
 
-/// What impostor comparisons weigh, by subject and by the highest knot they reach; each
+/// Weight of impostor comparisons by subject and by the highest knot they reach; each comparison
 /// counts for both subjects.
 struct PerSubject {
-    /// `counts[subject][level]`: what those weigh that reach `level` knots and no more.
+    /// `counts[subject][level]`: weight of those that reach exactly `level` knots.
     counts: Vec<Vec<u64>>,
-    /// The same over all comparisons, each once.
+    /// The same over all comparisons, each counted once.
     total: Vec<u64>,
     /// The mean weight.
     unit: u64,
 }
 
 impl PerSubject {
-    fn count(source: &impl PairSource, subjects: usize, knots: &[(i32, u64)]) -> Self {
+    fn count(source: &impl ComparisonSource, subjects: usize, knots: &[(i32, u64)]) -> Self {
         let levels = knots.len() + 1;
-        // Sums of counts, whoever adds first.
+        // Integer sums do not depend on the order of threads.
         let counts: Vec<AtomicU64> = (0..subjects * levels).map(|_| AtomicU64::new(0)).collect();
         let (total, comparisons) = scan(
             source,
@@ -319,11 +316,11 @@ impl PerSubject {
         Self { counts: counts.chunks(levels).map(<[u64]>::to_vec).collect(), total, unit }
     }
 
-    /// Number of people, and the factors at all knots, then at the scores `beyond` the
+    /// Number of people, and the interval factors at all knots and then at the scores `beyond` the
     /// last.
     fn factors(&self, scores: &[f64], tail_of_all: &Tail, beyond: &[f64]) -> (u64, Vec<f64>) {
         let knots = scores.len();
-        // Comparisons that reach a knot: those of its level and all above.
+        // Comparisons that reach a knot are those of its level and all above.
         let reaching = |levels: &[u64]| -> Vec<u64> {
             let mut sums = levels.to_vec();
             (0..knots).rev().for_each(|level| sums[level] += sums[level + 1]);
@@ -336,7 +333,7 @@ impl PerSubject {
             if all[0] <= own[0] {
                 continue;
             }
-            // One match where the one person had them all: rare, and not infinitely so.
+            // One match if this person had all of them, so that the logarithm is finite.
             let ln =
                 |level: usize| ((all[level] - own[level]).max(self.unit) as f64).ln() - ((all[0] - own[0]) as f64).ln();
             let mut row: Vec<f64> = (1..=knots).map(ln).collect();
@@ -351,15 +348,14 @@ impl PerSubject {
             let squares = left_out.iter().map(|row| (row[column] - mean).powi(2)).sum::<f64>();
             let variance = (people - 1.0) / people * squares;
             let factor = (Z_95 * (2.0 * variance).sqrt()).exp();
-            // One person, or two: nothing is known of others.
+            // With one or two people nothing is known of others.
             if factor.is_finite() && people > 2.0 { rounded(factor.min(FACTOR_MAX), 5) } else { FACTOR_MAX }
         };
         (left_out.len() as u64, (0..knots + beyond.len()).map(factor).collect())
     }
 }
 
-/// The nearest number of so many significant digits: the rest is noise that would
-/// only make files longer.
+/// `value` rounded to `digits` significant digits, which keeps files short.
 pub(super) fn rounded(value: f64, digits: usize) -> f64 {
     format!("{value:.*e}", digits - 1).parse().unwrap_or(value)
 }

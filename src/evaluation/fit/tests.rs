@@ -1,34 +1,34 @@
-use super::super::pairs::Pair;
+use super::super::pairs::ScoredComparison;
 use super::*;
 use crate::matching::{CALIBRATION_VERSION, Calibration};
 use crate::random::SplitMix;
 
-/// Scores said to be of pairs of some people, at random.
+/// Scores assigned to random pairs of people.
 struct Scores {
     genuine: Vec<f32>,
     impostor: Vec<f32>,
     people: usize,
 }
 
-impl PairSource for Scores {
+impl ComparisonSource for Scores {
     fn rows(&self) -> usize {
         1
     }
 
-    fn row(&self, _: usize, visit: &mut dyn FnMut(Pair)) {
+    fn row(&self, _: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         let mut random = SplitMix(5);
         let mut pair = |score: &f32, genuine| {
             let (a, step) = (random.below(self.people), 1 + random.below(self.people - 1));
             let b = (a + step) % self.people;
-            visit(Pair { score: *score, a: 0, b: 0, subject_a: a as u32, subject_b: b as u32, genuine });
+            visit(ScoredComparison { score: *score, a: 0, b: 0, subject_a: a as u32, subject_b: b as u32, genuine });
         };
         self.genuine.iter().for_each(|s| pair(s, true));
         self.impostor.iter().for_each(|s| pair(s, false));
     }
 }
 
-fn about() -> About {
-    About { population: "made up".into(), date: "2026-01-01".into(), ..About::passing() }
+fn about() -> CurveDescription {
+    CurveDescription { population: "made up".into(), date: "2026-01-01".into(), ..CurveDescription::unlabelled() }
 }
 
 fn fit(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Curve, FitError> {
@@ -146,17 +146,17 @@ fn independent_comparisons_vary_as_counts_do_and_look_alikes_widen_the_interval(
         knot.factor.unwrap()
     };
     assert!((1.05..1.2).contains(&at(&even, 5e-3)), "{}", at(&even, 5e-3));
-    // The same scores, but two people of fifty have all the high ones.
+    // The same scores, but two of fifty people have all the high ones.
     struct Alike(Vec<f32>);
-    impl PairSource for Alike {
+    impl ComparisonSource for Alike {
         fn rows(&self) -> usize {
             1
         }
-        fn row(&self, _: usize, visit: &mut dyn FnMut(Pair)) {
+        fn row(&self, _: usize, visit: &mut dyn FnMut(ScoredComparison)) {
             for (i, &score) in self.0.iter().enumerate() {
                 let (subject_a, subject_b) =
                     if score > 0.25 { (0, 1) } else { (2 + i as u32 % 48, 2 + (i as u32 + 7) % 48) };
-                visit(Pair { score, a: 0, b: 0, subject_a, subject_b, genuine: false });
+                visit(ScoredComparison { score, a: 0, b: 0, subject_a, subject_b, genuine: false });
             }
         }
     }

@@ -1,60 +1,59 @@
-//! What is compared with what.
+//! Sources of comparisons: all pairs of photos, listed pairs, fused probes against references.
 //!
-//! A [`PairSource`] gives comparisons row by row, and rows are scored side by side.
-//! Whatever is made of them is a sum of counts, or sorted afterwards: the number of
-//! threads changes no bit.
+//! A [`ComparisonSource`] produces comparisons row by row, and rows are processed in parallel.
+//! Results are integer sums or sorted afterwards, so the number of threads changes no bit.
 
 use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::groups::{Holdings, Terms};
-use super::histogram::{Histogram, Tally, WEIGHT, bin};
+use super::groups::{ComparisonRules, PhotoCounts};
+use super::histogram::{Histogram, WEIGHT, WeightedHistogram, bin};
 use super::set::PhotoSet;
 use crate::face::Template;
-use crate::matching::{Dot, Weighed, fuse};
+use crate::matching::{Dot, Weighting, fuse};
 use crate::random::SplitMix;
 
-/// One comparison.
+/// One comparison of two photos, or of a probe and a photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pair {
+pub struct ScoredComparison {
     /// Its score.
     pub score: f32,
-    /// One photo (of a fused probe, the first), by its number in the set.
+    /// Number of one photo in the set; of a fused probe, its first.
     pub a: u32,
-    /// The other.
+    /// Number of the other photo.
     pub b: u32,
-    /// Whose the one is.
+    /// Person of photo `a`.
     pub subject_a: u32,
-    /// Whose the other is.
+    /// Person of photo `b`.
     pub subject_b: u32,
-    /// Whether both are said to be of one person.
+    /// Whether both are labelled as one person.
     pub genuine: bool,
 }
 
-/// Comparisons that can be made again and again, in rows.
-pub trait PairSource: Sync {
+/// Comparisons that can be produced repeatedly, in rows.
+pub trait ComparisonSource: Sync {
     /// Number of rows.
     fn rows(&self) -> usize;
-    /// Makes the comparisons of one row.
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair));
-    /// What counts the same.
-    fn weighed(&self) -> Weighed {
-        Weighed::Comparisons
+    /// Calls `visit` with the comparisons of one row.
+    fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison));
+    /// The unit that has equal weight.
+    fn weighed(&self) -> Weighting {
+        Weighting::Comparisons
     }
-    /// What a comparison counts: 1, or its share of [`WEIGHT`], which a pair of people
-    /// has, and in genuine comparisons a person.
-    fn weight(&self, _: &Pair) -> u64 {
+    /// Weight of a comparison: 1, or its share of the [`WEIGHT`] of its pair of people, or of its
+    /// person if genuine.
+    fn weight(&self, _: &ScoredComparison) -> u64 {
         1
     }
 }
 
-/// Makes all comparisons, rows side by side: `visit` into one `T` per piece of work,
-/// `join` of two, the earlier first.
+/// Makes all comparisons with rows in parallel: `visit` accumulates into one `T` per chunk of rows,
+/// `join` merges two, the earlier rows first.
 pub fn scan<T: Send>(
-    source: &(impl PairSource + ?Sized),
+    source: &(impl ComparisonSource + ?Sized),
     new: impl Fn() -> T + Sync + Send,
-    visit: impl Fn(&mut T, Pair) + Sync + Send,
+    visit: impl Fn(&mut T, ScoredComparison) + Sync + Send,
     join: impl Fn(T, T) -> T + Sync + Send,
 ) -> T {
     (0..source.rows())
@@ -66,8 +65,8 @@ pub fn scan<T: Send>(
         .reduce(&new, join)
 }
 
-/// Genuine and impostor scores of a source, counted.
-pub fn histograms(source: &(impl PairSource + ?Sized)) -> [Histogram; 2] {
+/// Histograms of the genuine and impostor scores of a source.
+pub fn histograms(source: &(impl ComparisonSource + ?Sized)) -> [Histogram; 2] {
     scan(
         source,
         || [Histogram::default(), Histogram::default()],
@@ -76,9 +75,9 @@ pub fn histograms(source: &(impl PairSource + ?Sized)) -> [Histogram; 2] {
     )
 }
 
-/// The same with weights.
-pub fn tallies(source: &(impl PairSource + ?Sized)) -> [Tally; 2] {
-    let new = || [Tally::new(source.weighed()), Tally::new(source.weighed())];
+/// Weighted histograms of the genuine and impostor scores of a source.
+pub fn tallies(source: &(impl ComparisonSource + ?Sized)) -> [WeightedHistogram; 2] {
+    let new = || [WeightedHistogram::new(source.weighed()), WeightedHistogram::new(source.weighed())];
     scan(
         source,
         new,
@@ -87,12 +86,15 @@ pub fn tallies(source: &(impl PairSource + ?Sized)) -> [Tally; 2] {
     )
 }
 
-/// The pairs a filter lets through, in any order; sort them before use.
-pub fn collect(source: &(impl PairSource + ?Sized), keep: impl Fn(&Pair, i32) -> bool + Sync + Send) -> Vec<Pair> {
+/// The comparisons that `keep` accepts, in arbitrary order; sort them before use.
+pub fn collect(
+    source: &(impl ComparisonSource + ?Sized),
+    keep: impl Fn(&ScoredComparison, i32) -> bool + Sync + Send,
+) -> Vec<ScoredComparison> {
     scan(
         source,
         Vec::new,
-        |into: &mut Vec<Pair>, pair| {
+        |into: &mut Vec<ScoredComparison>, pair| {
             if keep(&pair, bin(pair.score)) {
                 into.push(pair);
             }
@@ -106,23 +108,23 @@ pub fn collect(source: &(impl PairSource + ?Sized), keep: impl Fn(&Pair, i32) ->
 
 /// Every photo with every other, once.
 ///
-/// Where that is more than `comparisons_max`, photos meet those at some distances in
-/// the list only: distances are drawn, every photo takes part equally often, and
-/// genuine pairs are all made.
+/// Beyond `comparisons_max`, a photo is compared only with those at certain distances in the list:
+/// distances are drawn at random, every photo takes part equally often, and all genuine pairs are
+/// made.
 pub struct AllPairs<'a> {
     set: &'a PhotoSet,
     photos: Vec<u32>,
-    /// Distances in `photos`; empty where all are made.
+    /// Sampled distances in `photos`; empty if all pairs are made.
     distances: Vec<usize>,
     of_subject: Vec<Vec<u32>>,
-    terms: Terms<'a>,
-    /// By photo, how many of its owner are in its group; empty where nothing is weighed.
+    rules: ComparisonRules<'a>,
+    /// By photo: number of its person's photos in its group; empty without weights.
     mates: Vec<u64>,
     dot: Dot,
 }
 
 impl<'a> AllPairs<'a> {
-    /// All photos of `set` with a template whose number `include` lets through.
+    /// All photos of `set` that have a template and that `include` accepts.
     pub fn new(set: &'a PhotoSet, include: impl Fn(u32) -> bool, comparisons_max: u64, seed: u64) -> Self {
         let photos: Vec<u32> = set.with_template().filter(|&photo| include(photo)).collect();
         let (count, mut distances, mut of_subject) = (photos.len(), Vec::new(), Vec::new());
@@ -137,20 +139,20 @@ impl<'a> AllPairs<'a> {
             of_subject = vec![Vec::new(); set.subjects()];
             photos.iter().for_each(|&photo| of_subject[set.subject(photo) as usize].push(photo));
         }
-        let (terms, mates) = (Terms::default(), Vec::new());
-        Self { set, photos, distances, of_subject, terms, mates, dot: Dot::best() }
+        let (rules, mates) = (ComparisonRules::default(), Vec::new());
+        Self { set, photos, distances, of_subject, rules, mates, dot: Dot::best() }
     }
 
-    /// The same on other terms: only within groups, and weighed otherwise.
-    pub fn on(mut self, terms: Terms<'a>) -> Self {
-        self.terms = terms;
-        if terms.weighed == Weighed::People {
-            let key = |photo: u32| (terms.cell(photo), self.set.subject(photo));
-            let held = Holdings::count(self.photos.iter().map(|&photo| key(photo)));
+    /// With other rules of comparison: only within groups, or with other weights.
+    pub fn with_rules(mut self, rules: ComparisonRules<'a>) -> Self {
+        self.rules = rules;
+        if rules.weighed == Weighting::People {
+            let key = |photo: u32| (rules.comparison_group(photo), self.set.subject(photo));
+            let held = PhotoCounts::count(self.photos.iter().map(|&photo| key(photo)));
             self.mates = vec![0; self.set.len()];
             for &photo in &self.photos {
-                let (cell, subject) = key(photo);
-                self.mates[photo as usize] = held.of(cell, subject);
+                let (comparison_group, subject) = key(photo);
+                self.mates[photo as usize] = held.of(comparison_group, subject);
             }
         }
         self
@@ -161,23 +163,23 @@ impl<'a> AllPairs<'a> {
         !self.distances.is_empty()
     }
 
-    fn pair(&self, a: u32, b: u32) -> Option<Pair> {
-        if self.terms.cell(a) != self.terms.cell(b) {
+    fn pair(&self, a: u32, b: u32) -> Option<ScoredComparison> {
+        if self.rules.comparison_group(a) != self.rules.comparison_group(b) {
             return None;
         }
         let (one, other) = (self.set.template(a)?, self.set.template(b)?);
         let (subject_a, subject_b) = (self.set.subject(a), self.set.subject(b));
         let score = self.dot.score(one.vector(), other.vector());
-        Some(Pair { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b })
+        Some(ScoredComparison { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b })
     }
 }
 
-impl PairSource for AllPairs<'_> {
+impl ComparisonSource for AllPairs<'_> {
     fn rows(&self) -> usize {
         self.photos.len()
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         let a = self.photos[row];
         if !self.is_sample() {
             self.photos[..row].iter().filter_map(|&b| self.pair(b, a)).for_each(visit);
@@ -190,14 +192,14 @@ impl PairSource for AllPairs<'_> {
         mates.filter_map(|&b| self.pair(b, a)).for_each(visit);
     }
 
-    fn weighed(&self) -> Weighed {
-        self.terms.weighed
+    fn weighed(&self) -> Weighting {
+        self.rules.weighed
     }
 
-    fn weight(&self, pair: &Pair) -> u64 {
-        match self.terms.weighed {
-            Weighed::Comparisons => 1,
-            Weighed::People => {
+    fn weight(&self, pair: &ScoredComparison) -> u64 {
+        match self.rules.weighed {
+            Weighting::Comparisons => 1,
+            Weighting::People => {
                 let [a, b] = [pair.a, pair.b].map(|photo| self.mates.get(photo as usize).copied().unwrap_or(1));
                 share(if pair.genuine { a * a.saturating_sub(1) / 2 } else { a * b })
             }
@@ -205,67 +207,74 @@ impl PairSource for AllPairs<'_> {
     }
 }
 
-/// The weight of one of so many comparisons that share one.
+/// Weight of one of `of` comparisons that share [`WEIGHT`].
 fn share(of: u64) -> u64 {
     ((WEIGHT + of / 2) / of.max(1)).max(1)
 }
 
-/// A comparison somebody asked for.
+/// A pair of photos from a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListedPair {
-    /// One photo, by its number in the set.
+    /// Number of one photo in the set.
     pub a: u32,
-    /// The other.
+    /// Number of the other photo.
     pub b: u32,
-    /// Whether both are said to be of one person.
+    /// Whether both are labelled as one person.
     pub genuine: bool,
 }
 
 /// The pairs of a list.
-pub struct Listed<'a> {
-    /// Whose photos.
+pub struct ListedComparisons<'a> {
+    /// The photos.
     pub set: &'a PhotoSet,
-    /// Which pairs.
+    /// The pairs.
     pub pairs: &'a [ListedPair],
 }
 
-/// Pairs of a list in a row.
+/// Pairs per row.
 const LISTED_ROW: usize = 1024;
 
-impl PairSource for Listed<'_> {
+impl ComparisonSource for ListedComparisons<'_> {
     fn rows(&self) -> usize {
         self.pairs.len().div_ceil(LISTED_ROW)
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         let dot = Dot::best();
         for &ListedPair { a, b, genuine } in self.pairs.iter().skip(row * LISTED_ROW).take(LISTED_ROW) {
             if let (Some(one), Some(other)) = (self.set.template(a), self.set.template(b)) {
                 let score = dot.score(one.vector(), other.vector());
-                visit(Pair { score, a, b, subject_a: self.set.subject(a), subject_b: self.set.subject(b), genuine });
+                visit(ScoredComparison {
+                    score,
+                    a,
+                    b,
+                    subject_a: self.set.subject(a),
+                    subject_b: self.set.subject(b),
+                    genuine,
+                });
             }
         }
     }
 }
 
 /// Probes against references: fused probes, or photos of one kind against another.
-pub struct Probes<'a> {
+pub struct ProbeComparisons<'a> {
     set: &'a PhotoSet,
     probes: Vec<(Template, Vec<u32>)>,
     references: Vec<u32>,
-    terms: Terms<'a>,
-    /// Probes and references by group and owner.
-    held: [Holdings; 2],
-    /// References that a probe is made of, by group and owner: it never meets them.
+    rules: ComparisonRules<'a>,
+    /// Numbers of probes and of references by group and person.
+    held: [PhotoCounts; 2],
+    /// References that are part of a probe, by group and person: a probe is not compared with them.
     own: HashMap<(u32, u32), u64>,
     dot: Dot,
 }
 
-impl<'a> Probes<'a> {
-    /// Probes of `frames` photos of one person, drawn without repetition from those
-    /// `probe` lets through and fused, against every photo `reference` lets through
-    /// that is not in the probe. `draws` probes per person who has enough photos;
-    /// `seed` fixes which. Probes are of one group of `terms`, and meet its photos alone.
+impl<'a> ProbeComparisons<'a> {
+    /// Probes fused from `frames` photos of one person, drawn without repetition among those that
+    /// `probe` accepts, against every photo that `reference` accepts and that is not in the probe.
+    /// `draws` probes per person with enough photos; `seed` fixes the draws. A probe is made and
+    /// compared within one group of `rules`.
     pub fn drawn(
         set: &'a PhotoSet,
         probe: impl Fn(u32) -> bool,
@@ -274,12 +283,12 @@ impl<'a> Probes<'a> {
         draws: usize,
         seed: u64,
     ) -> Self {
-        Self::drawn_on(Terms::default(), set, probe, reference, frames, draws, seed)
+        Self::drawn_with(ComparisonRules::default(), set, probe, reference, frames, draws, seed)
     }
 
-    /// The same on other terms: only within groups, and weighed otherwise.
-    pub fn drawn_on(
-        terms: Terms<'a>,
+    /// With other rules of comparison: only within groups, or with other weights.
+    pub fn drawn_with(
+        rules: ComparisonRules<'a>,
         set: &'a PhotoSet,
         probe: impl Fn(u32) -> bool,
         reference: impl Fn(u32) -> bool,
@@ -290,9 +299,9 @@ impl<'a> Probes<'a> {
         let references: Vec<u32> = set.with_template().filter(|&photo| reference(photo)).collect();
         let mut probes: Vec<(Template, Vec<u32>)> = Vec::new();
         for (subject, own) in set.by_subject(&probe).into_iter().enumerate() {
-            // One person's probes do not depend on who else is in the set.
+            // A person's probes do not depend on the other people of the set.
             let mut random = SplitMix::stream(seed, subject as u64);
-            for own in by_cell(own, terms) {
+            for own in by_comparison_group(own, rules) {
                 let all_used = own.len() == frames && own.iter().all(|&p| reference(p));
                 if own.len() < frames || all_used {
                     continue;
@@ -310,12 +319,12 @@ impl<'a> Probes<'a> {
             }
         }
         let mut this =
-            Self { set, probes, references, terms, held: Default::default(), own: HashMap::new(), dot: Dot::best() };
-        if terms.weighed == Weighed::People {
-            let key = |photo: u32| (terms.cell(photo), set.subject(photo));
+            Self { set, probes, references, rules, held: Default::default(), own: HashMap::new(), dot: Dot::best() };
+        if rules.weighed == Weighting::People {
+            let key = |photo: u32| (rules.comparison_group(photo), set.subject(photo));
             this.held = [
-                Holdings::count(this.probes.iter().map(|(_, pick)| key(pick[0]))),
-                Holdings::count(this.references.iter().map(|&photo| key(photo))),
+                PhotoCounts::count(this.probes.iter().map(|(_, pick)| key(pick[0]))),
+                PhotoCounts::count(this.references.iter().map(|&photo| key(photo))),
             ];
             for (_, pick) in &this.probes {
                 *this.own.entry(key(pick[0])).or_insert(0) += pick.iter().filter(|&&p| reference(p)).count() as u64;
@@ -325,53 +334,56 @@ impl<'a> Probes<'a> {
     }
 }
 
-/// Photos by the group they are compared in, in the order of the groups' numbers.
-fn by_cell(mut photos: Vec<u32>, terms: Terms<'_>) -> Vec<Vec<u32>> {
-    if terms.within.is_none() {
+/// Photos by the group within which they are compared, in the order of group numbers.
+fn by_comparison_group(mut photos: Vec<u32>, rules: ComparisonRules<'_>) -> Vec<Vec<u32>> {
+    if rules.within.is_none() {
         return vec![photos];
     }
-    photos.sort_by_key(|&photo| terms.cell(photo));
-    photos.chunk_by(|&a, &b| terms.cell(a) == terms.cell(b)).map(<[u32]>::to_vec).collect()
+    photos.sort_by_key(|&photo| rules.comparison_group(photo));
+    photos.chunk_by(|&a, &b| rules.comparison_group(a) == rules.comparison_group(b)).map(<[u32]>::to_vec).collect()
 }
 
-/// Ways to choose `chosen` of `from`, or a number too large to matter.
+/// Binomial coefficient, saturating.
 fn combinations(from: usize, chosen: usize) -> usize {
     (0..chosen).fold(1usize, |ways, i| ways.saturating_mul(from - i) / (i + 1))
 }
 
-impl PairSource for Probes<'_> {
+impl ComparisonSource for ProbeComparisons<'_> {
     fn rows(&self) -> usize {
         self.probes.len()
     }
 
-    fn row(&self, row: usize, visit: &mut dyn FnMut(Pair)) {
+    fn row(&self, row: usize, visit: &mut dyn FnMut(ScoredComparison)) {
         let (probe, members) = &self.probes[row];
         let (a, subject_a) = (members[0], self.set.subject(members[0]));
-        let cell = self.terms.cell(a);
-        let others = self.references.iter().filter(|b| self.terms.cell(**b) == cell && !members.contains(b));
+        let comparison_group = self.rules.comparison_group(a);
+        let others = self
+            .references
+            .iter()
+            .filter(|b| self.rules.comparison_group(**b) == comparison_group && !members.contains(b));
         for &b in others {
             let Some(reference) = self.set.template(b) else { continue };
             let score = self.dot.score(probe.vector(), reference.vector());
             let subject_b = self.set.subject(b);
-            visit(Pair { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b });
+            visit(ScoredComparison { score, a, b, subject_a, subject_b, genuine: subject_a == subject_b });
         }
     }
 
-    fn weighed(&self) -> Weighed {
-        self.terms.weighed
+    fn weighed(&self) -> Weighting {
+        self.rules.weighed
     }
 
-    fn weight(&self, pair: &Pair) -> u64 {
-        if self.terms.weighed == Weighed::Comparisons {
+    fn weight(&self, pair: &ScoredComparison) -> u64 {
+        if self.rules.weighed == Weighting::Comparisons {
             return 1;
         }
-        // A pair of people meets with either's probes; in genuine comparisons a probe does
-        // not meet its own photos.
-        let cell = self.terms.cell(pair.a);
+        // Two people are compared with either's probes; in genuine comparisons a probe is not
+        // compared with its own photos.
+        let comparison_group = self.rules.comparison_group(pair.a);
         let [probes, references] = &self.held;
-        let one_way = |a: u32, b: u32| probes.of(cell, a) * references.of(cell, b);
+        let one_way = |a: u32, b: u32| probes.of(comparison_group, a) * references.of(comparison_group, b);
         share(if pair.genuine {
-            let own = self.own.get(&(cell, pair.subject_a)).copied().unwrap_or(0);
+            let own = self.own.get(&(comparison_group, pair.subject_a)).copied().unwrap_or(0);
             one_way(pair.subject_a, pair.subject_a) - own.min(one_way(pair.subject_a, pair.subject_a))
         } else {
             one_way(pair.subject_a, pair.subject_b) + one_way(pair.subject_b, pair.subject_a)

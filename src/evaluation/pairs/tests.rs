@@ -1,9 +1,9 @@
-use super::super::groups::{GroupBy, Groups};
-use super::super::set::Column;
+use super::super::groups::{GroupBy, PhotoGroups};
+use super::super::set::ManifestColumn;
 use super::super::set::tests::made_up;
 use super::*;
 
-fn counts(source: &impl PairSource) -> (u64, u64) {
+fn counts(source: &impl ComparisonSource) -> (u64, u64) {
     let [genuine, impostor] = histograms(source);
     (genuine.count(), impostor.count())
 }
@@ -13,10 +13,10 @@ fn every_pair_is_made_once() {
     let set = made_up(5, 4, 0.4);
     let all = AllPairs::new(&set, |_| true, u64::MAX, 0);
     assert_eq!(counts(&all), (5 * 6, 190 - 30));
-    let mut seen: Vec<_> = collect(&all, |_, _| true).iter().map(|p| (p.a.min(p.b), p.a.max(p.b))).collect();
-    seen.sort_unstable();
-    seen.dedup();
-    assert_eq!(seen.len(), 190);
+    let mut compared: Vec<_> = collect(&all, |_, _| true).iter().map(|p| (p.a.min(p.b), p.a.max(p.b))).collect();
+    compared.sort_unstable();
+    compared.dedup();
+    assert_eq!(compared.len(), 190);
 }
 
 #[test]
@@ -27,17 +27,17 @@ fn a_sample_makes_every_genuine_pair_and_no_impostor_pair_twice() {
     let (genuine, impostor) = counts(&sample);
     assert_eq!(genuine, 30 * 6);
     assert!((1500..=2000).contains(&impostor), "{impostor}");
-    let mut seen: Vec<_> = collect(&sample, |_, _| true).iter().map(|p| (p.a.min(p.b), p.a.max(p.b))).collect();
-    let made = seen.len();
-    seen.sort_unstable();
-    seen.dedup();
-    assert_eq!(seen.len(), made);
+    let mut compared: Vec<_> = collect(&sample, |_, _| true).iter().map(|p| (p.a.min(p.b), p.a.max(p.b))).collect();
+    let made = compared.len();
+    compared.sort_unstable();
+    compared.dedup();
+    assert_eq!(compared.len(), made);
 }
 
 #[test]
 fn a_probe_never_meets_a_photo_it_is_made_of() {
     let set = made_up(5, 4, 0.4);
-    let drawn = |frames, seed| Probes::drawn(&set, |_| true, |_| true, frames, 3, seed);
+    let drawn = |frames, seed| ProbeComparisons::drawn(&set, |_| true, |_| true, frames, 3, seed);
     assert_eq!(counts(&drawn(3, 1)), (5 * 3, 5 * 3 * 16));
     assert_eq!(histograms(&drawn(3, 1)), histograms(&drawn(3, 1)));
     assert_ne!(histograms(&drawn(3, 1)), histograms(&drawn(3, 2)));
@@ -46,24 +46,24 @@ fn a_probe_never_meets_a_photo_it_is_made_of() {
 }
 
 /// Photos whose column says in which of two groups they are.
-fn in_two_groups(set: &PhotoSet, second: impl Fn(u32) -> bool) -> Groups {
-    let mut column = Column::default();
+fn in_two_groups(set: &PhotoSet, second: impl Fn(u32) -> bool) -> PhotoGroups {
+    let mut column = ManifestColumn::default();
     (0..set.len() as u32).for_each(|photo| column.push(if second(photo) { "b" } else { "a" }));
     let mut set = set.clone();
     set.columns = vec![("group".to_owned(), column)];
-    Groups::of(&set, &GroupBy::parse("group").unwrap()).unwrap()
+    PhotoGroups::of(&set, &GroupBy::parse("group").unwrap()).unwrap()
 }
 
 #[test]
 fn comparisons_within_groups_are_those_of_each_group_alone() {
     let set = made_up(6, 4, 0.4);
     let groups = in_two_groups(&set, |photo| photo >= 10);
-    let terms = Terms { within: Some(&groups), ..Terms::default() };
-    let [genuine, impostor] = histograms(&AllPairs::new(&set, |_| true, u64::MAX, 0).on(terms));
+    let rules = ComparisonRules { within: Some(&groups), ..ComparisonRules::default() };
+    let [genuine, impostor] = histograms(&AllPairs::new(&set, |_| true, u64::MAX, 0).with_rules(rules));
     let of = |second: bool| histograms(&AllPairs::new(&set, |p| (p >= 10) == second, u64::MAX, 0));
     let ([ga, ia], [gb, ib]) = (of(false), of(true));
     assert_eq!((genuine, impostor), (ga.merge(&gb), ia.merge(&ib)));
-    let probes = Probes::drawn_on(terms, &set, |_| true, |_| true, 2, 10, 1);
+    let probes = ProbeComparisons::drawn_with(rules, &set, |_| true, |_| true, 2, 10, 1);
     assert!(probes.rows() > 0);
     assert!(collect(&probes, |_, _| true).iter().all(|pair| (pair.a >= 10) == (pair.b >= 10)));
 }
@@ -77,10 +77,10 @@ fn every_pair_of_people_and_every_person_weighs_the_same() {
         set.push(full.subject(photo), full.template(photo).cloned());
     }
     let groups = in_two_groups(&set, |photo| photo % 2 == 1);
-    let terms = Terms { within: Some(&groups), weighed: Weighed::People };
-    let all = AllPairs::new(&set, |_| true, u64::MAX, 0).on(terms);
-    let fused = Probes::drawn_on(terms, &set, |_| true, |_| true, 2, 3, 1);
-    let weights = |source: &dyn PairSource| {
+    let rules = ComparisonRules { within: Some(&groups), weighed: Weighting::People };
+    let all = AllPairs::new(&set, |_| true, u64::MAX, 0).with_rules(rules);
+    let fused = ProbeComparisons::drawn_with(rules, &set, |_| true, |_| true, 2, 3, 1);
+    let weights = |source: &dyn ComparisonSource| {
         let mut sums: HashMap<(u32, u32, u32), u64> = HashMap::new();
         for row in 0..source.rows() {
             source.row(row, &mut |pair| {
@@ -102,7 +102,7 @@ fn every_pair_of_people_and_every_person_weighs_the_same() {
 fn photos_of_one_kind_meet_those_of_the_other_alone() {
     let set = made_up(5, 4, 0.4);
     let chip = |photo: u32| photo.is_multiple_of(4);
-    let source = Probes::drawn(&set, |p| !chip(p), chip, 3, 10, 1);
+    let source = ProbeComparisons::drawn(&set, |p| !chip(p), chip, 3, 10, 1);
     // One way to choose three of three.
     assert_eq!(counts(&source), (5, 5 * 4));
     assert!(collect(&source, |_, _| true).iter().all(|pair| chip(pair.b) && !chip(pair.a)));

@@ -1,50 +1,48 @@
-//! Error rates of a set of comparisons, and how sure they are.
+//! Error rates of a set of comparisons, with intervals from a bootstrap over people.
 //!
-//! A [`View`] holds what decides errors: the comparisons near or beyond a threshold,
-//! by subject, and how many there are in all. Rates are read from it for the people
-//! as they are, or with each person taken zero, one or more times: the *bootstrap
-//! over subjects*. A comparison of two people then counts the product of their
-//! multiplicities, because that is how often it would be in a set in which each came
-//! up so often; comparisons between copies of one person do not exist. (Owen's
-//! "pigeonhole bootstrap", 2007; it errs towards wide intervals.) The threshold for a
-//! rate is found anew each time.
+//! A [`ComparisonView`] holds the comparisons near or beyond a threshold, by subject, and the
+//! number of all comparisons. Rates are computed for the people as they are, or with each person
+//! drawn zero, one or more times: the *bootstrap over subjects*. A comparison of two people then
+//! counts as often as the product of their multiplicities; copies of one person are not compared
+//! with each other. (The "pigeonhole bootstrap" of Owen, 2007, which is conservative.) Thresholds
+//! are determined anew for each repetition.
 //!
-//! Where every pair of people weighs the same, sums are of weights, and rates theirs; the
-//! errors that a rate rests on are comparisons all the same.
+//! If every pair of people has equal weight, rates are ratios of weights; the error counts are
+//! still numbers of comparisons.
 
 mod totals;
 
 use rayon::prelude::*;
 
 use super::histogram::{bin, edge};
-use super::pairs::Pair;
-pub(super) use totals::Times;
+use super::pairs::ScoredComparison;
+pub(super) use totals::Multiplicities;
 pub use totals::{NOBODY, Totals};
 
-/// Errors below which a rate is not resolved: the rule of 30 (ISO/IEC 19795-1).
+/// Fewest errors for a rate to be reported: the rule of 30 (ISO/IEC 19795-1).
 pub const ERRORS_MIN: u64 = 30;
-/// Share of repetitions that must give a number for an interval to be one.
+/// Share of repetitions that must give a value for an interval to be reported.
 const REPETITIONS_SHARE_MIN: f64 = 0.95;
 
-/// A comparison as a view keeps it.
+/// A comparison kept in a view: bin of its score, and both people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
+struct HeldComparison {
     bin: i32,
     a: u32,
     b: u32,
 }
 
-/// Comparisons that decide errors, and how many there are in all.
+/// The comparisons near errors, and the number of all comparisons.
 #[derive(Debug, Clone, PartialEq)]
-pub struct View {
-    /// Ascending; all, or those below some score.
-    genuine: Vec<Entry>,
-    /// Descending; all, or those at or above some score.
-    impostor: Vec<Entry>,
-    /// What the entries weigh; empty where each weighs 1.
+pub struct ComparisonView {
+    /// Genuine comparisons, ascending; all, or those below some score.
+    genuine: Vec<HeldComparison>,
+    /// Impostor comparisons, descending; all, or those at or above some score.
+    impostor: Vec<HeldComparison>,
+    /// Weights of `genuine`; empty if each is 1.
     genuine_weights: Vec<u64>,
     impostor_weights: Vec<u64>,
-    /// Whether `impostor` is all there are.
+    /// Whether `impostor` holds all impostor comparisons.
     impostor_complete: bool,
     /// Genuine and impostor comparisons in all.
     comparisons: (u64, u64),
@@ -52,38 +50,42 @@ pub struct View {
     subjects: usize,
 }
 
-/// How often a view is looked at with other people.
+/// Parameters of the bootstrap over subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bootstrap {
     /// Repetitions.
     pub repetitions: u64,
-    /// Fixes the draws.
+    /// Seed of the draws.
     pub seed: u64,
 }
 
-impl View {
-    /// `genuine` and `impostor` in any order; `totals` counts all, those not given
-    /// included: genuine ones above, impostor ones below every score given.
-    pub fn new(genuine: &[Pair], impostor: &[Pair], totals: Totals, subjects: usize) -> Self {
-        let entry = |pair: &Pair| Entry { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b };
-        let mut genuine: Vec<Entry> = genuine.iter().map(entry).collect();
-        let mut impostor: Vec<Entry> = impostor.iter().map(entry).collect();
+impl ComparisonView {
+    /// A view of `genuine` and `impostor`, in any order. `totals` counts all comparisons, including
+    /// those not given: genuine ones that score higher and impostor ones that score lower than
+    /// every one given.
+    pub fn new(genuine: &[ScoredComparison], impostor: &[ScoredComparison], totals: Totals, subjects: usize) -> Self {
+        let entry =
+            |pair: &ScoredComparison| HeldComparison { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b };
+        let mut genuine: Vec<HeldComparison> = genuine.iter().map(entry).collect();
+        let mut impostor: Vec<HeldComparison> = impostor.iter().map(entry).collect();
         genuine.par_sort_unstable();
         impostor.par_sort_unstable_by(|x, y| y.cmp(x));
         Self::of(genuine, impostor, (Vec::new(), Vec::new()), totals, subjects)
     }
 
-    /// The same, each comparison with its weight in the measure of `totals`.
+    /// As [`Self::new`] with weighted comparisons; `totals` are in the same unit of weight.
     pub fn weighed(
-        genuine: &[Pair],
-        impostor: &[Pair],
+        genuine: &[ScoredComparison],
+        impostor: &[ScoredComparison],
         totals: Totals,
         subjects: usize,
-        weight: impl Fn(&Pair) -> u64,
+        weight: impl Fn(&ScoredComparison) -> u64,
     ) -> Self {
-        let entry = |pair: &Pair| (Entry { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b }, weight(pair));
-        let mut genuine: Vec<(Entry, u64)> = genuine.iter().map(entry).collect();
-        let mut impostor: Vec<(Entry, u64)> = impostor.iter().map(entry).collect();
+        let entry = |pair: &ScoredComparison| {
+            (HeldComparison { bin: bin(pair.score), a: pair.subject_a, b: pair.subject_b }, weight(pair))
+        };
+        let mut genuine: Vec<(HeldComparison, u64)> = genuine.iter().map(entry).collect();
+        let mut impostor: Vec<(HeldComparison, u64)> = impostor.iter().map(entry).collect();
         genuine.par_sort_unstable();
         impostor.par_sort_unstable_by(|x, y| y.cmp(x));
         let (genuine, genuine_weights) = genuine.into_iter().unzip();
@@ -92,8 +94,8 @@ impl View {
     }
 
     fn of(
-        genuine: Vec<Entry>,
-        impostor: Vec<Entry>,
+        genuine: Vec<HeldComparison>,
+        impostor: Vec<HeldComparison>,
         (genuine_weights, impostor_weights): (Vec<u64>, Vec<u64>),
         totals: Totals,
         subjects: usize,
@@ -103,10 +105,10 @@ impl View {
         Self { genuine, impostor, genuine_weights, impostor_weights, impostor_complete, comparisons, totals, subjects }
     }
 
-    /// The same with those impostor comparisons alone that matter at an FMR of at most
-    /// `fmr`, with room for thresholds to vary.
+    /// The view without impostor comparisons that do not matter at FMRs up to `fmr`, with a margin
+    /// for thresholds of bootstrap samples.
     pub fn near(self, fmr: f64) -> Self {
-        let room = fmr * self.totals.weighted(&Times::once(self.subjects)).1 * NEAR_ROOM;
+        let room = fmr * self.totals.weighted(&Multiplicities::once(self.subjects)).1 * NEAR_ROOM;
         let keep = match self.impostor_weights.is_empty() {
             true => room.ceil() as usize,
             false => {
@@ -130,23 +132,23 @@ impl View {
         self
     }
 
-    /// The same with those impostor comparisons alone that reach `bin`: enough where the
-    /// threshold is fixed.
+    /// The view with only those impostor comparisons in `bin` or above; sufficient for fixed
+    /// thresholds.
     pub fn above(self, bin: i32) -> Self {
         let keep = self.impostor.partition_point(|entry| entry.bin >= bin);
         self.with_highest(keep)
     }
 
-    /// Whether every impostor comparison that reaches `bin` is held.
+    /// Whether every impostor comparison in `bin` or above is held.
     pub fn reaches(&self, bin: i32) -> bool {
         self.impostor_complete || self.impostor.last().is_some_and(|last| last.bin < bin)
     }
 
-    /// Rates with every subject taken so often.
-    pub(super) fn rates(&self, times: &Times) -> Rates<'_> {
-        let sums = |entries: &[Entry], weights: &[u64]| {
+    /// Rates with each subject drawn as often as `times` says.
+    pub(super) fn rates(&self, times: &Multiplicities) -> Rates<'_> {
+        let sums = |entries: &[HeldComparison], weights: &[u64]| {
             let mut sum = 0;
-            let add = |(i, entry): (usize, &Entry)| {
+            let add = |(i, entry): (usize, &HeldComparison)| {
                 sum += times.both(entry.a, entry.b) * weights.get(i).unwrap_or(&1);
                 sum
             };
@@ -162,44 +164,45 @@ impl View {
         }
     }
 
-    /// Rates as they were counted.
+    /// Rates with each subject once.
     pub(super) fn counted(&self) -> Rates<'_> {
-        self.rates(&Times::once(self.subjects))
+        self.rates(&Multiplicities::once(self.subjects))
     }
 
-    /// Numbers read from the rates of every repetition, by repetition.
+    /// Calls `read` with the rates of every bootstrap repetition; results in the order of
+    /// repetitions.
     pub(super) fn repeat<T: Send>(
         &self,
         bootstrap: Bootstrap,
-        read: impl Fn(&Times, &Rates<'_>) -> T + Sync + Send,
+        read: impl Fn(&Multiplicities, &Rates<'_>) -> T + Sync + Send,
     ) -> Vec<T> {
         (0..bootstrap.repetitions)
             .into_par_iter()
             .map(|repetition| {
-                let times = Times::drawn(self.subjects, bootstrap.seed, repetition);
+                let times = Multiplicities::drawn(self.subjects, bootstrap.seed, repetition);
                 read(&times, &self.rates(&times))
             })
             .collect()
     }
 }
 
-/// Room that [`View::near`] leaves: an FMR at a threshold seldom varies this much.
+/// Margin of [`ComparisonView::near`]: the FMR at a threshold rarely varies by this factor.
 const NEAR_ROOM: f64 = 20.0;
 
-/// The rates of a view, each subject taken some number of times.
+/// Rates of a view with given multiplicities of subjects.
 pub(super) struct Rates<'a> {
-    view: &'a View,
-    /// Running sums beside the view's entries, weighed.
+    view: &'a ComparisonView,
+    /// Cumulative weights parallel to the view's comparisons.
     genuine: Vec<u64>,
     impostor: Vec<u64>,
-    /// What all comparisons weigh.
+    /// Total weight of all comparisons.
     pub genuine_total: f64,
     pub impostor_total: f64,
 }
 
 impl Rates<'_> {
-    /// The bin of the lowest threshold that keeps `fmr`; `None` where the view does
-    /// not reach so far, or has no impostor comparisons.
+    /// The bin of the lowest threshold with at most `fmr`; `None` if the view does not reach so far
+    /// or has no impostor comparisons.
     pub fn threshold(&self, fmr: f64) -> Option<i32> {
         if self.impostor_total <= 0.0 {
             return None;
@@ -207,21 +210,21 @@ impl Rates<'_> {
         let allowed = fmr * self.impostor_total;
         let kept = self.impostor.partition_point(|sum| *sum as f64 <= allowed);
         match self.view.impostor.get(kept) {
-            // Just above the first that must not match; ties go with it.
+            // Just above the first comparison that must not match, and its ties.
             Some(entry) => Some(entry.bin + 1),
             None if self.view.impostor_complete => self.view.impostor.last().map(|entry| entry.bin),
             None => None,
         }
     }
 
-    /// False matches with a threshold at the lower edge of `bin`: comparisons, however
-    /// they are weighed. Where they are, people must be as they are.
+    /// Number of false matches with the threshold at the lower edge of `bin`, whatever their
+    /// weights. With weights only for rates with each subject once.
     pub fn false_matches(&self, bin: i32) -> u64 {
         let count = self.matches_held(bin);
         if self.view.impostor_weights.is_empty() { running(&self.impostor, count) } else { count as u64 }
     }
 
-    /// False non-matches, likewise.
+    /// Number of false non-matches, likewise.
     pub fn misses(&self, bin: i32) -> u64 {
         let count = self.misses_held(bin);
         if self.view.genuine_weights.is_empty() { running(&self.genuine, count) } else { count as u64 }
@@ -235,17 +238,17 @@ impl Rates<'_> {
         self.view.genuine.partition_point(|entry| entry.bin < bin)
     }
 
-    /// Whether comparisons do not all weigh the same.
+    /// Whether comparisons have unequal weights.
     pub fn are_weighed(&self) -> bool {
         !(self.view.impostor_weights.is_empty() && self.view.genuine_weights.is_empty())
     }
 
-    /// Genuine comparisons, each once.
+    /// Number of genuine comparisons.
     pub fn genuine_comparisons(&self) -> u64 {
         self.view.comparisons.0
     }
 
-    /// Impostor comparisons, likewise.
+    /// Number of impostor comparisons.
     pub fn impostor_comparisons(&self) -> u64 {
         self.view.comparisons.1
     }
@@ -267,8 +270,7 @@ impl Rates<'_> {
         self.fnmr(self.threshold(fmr)?)
     }
 
-    /// The bin from which on FMR is at most FNMR; `None` where that is beyond what
-    /// the view holds.
+    /// The lowest bin at which FMR is at most FNMR; `None` if that is beyond what the view holds.
     pub fn crossing(&self) -> Option<i32> {
         let held = self.view.impostor.last()?.bin;
         let crossed = |bin: i32| Some(self.fmr(bin)? <= self.fnmr(bin)?);
@@ -284,7 +286,7 @@ impl Rates<'_> {
         Some(high)
     }
 
-    /// The rate at which FMR and FNMR are equal: the mean of both where they cross.
+    /// The equal error rate: the mean of FMR and FNMR where they cross.
     pub fn equal_error_rate(&self) -> Option<f64> {
         let at = self.crossing()?;
         Some((self.fmr(at)? + self.fnmr(at)?) / 2.0)
@@ -300,8 +302,7 @@ fn running(sums: &[u64], count: usize) -> u64 {
     count.checked_sub(1).and_then(|last| sums.get(last)).copied().unwrap_or(0)
 }
 
-/// The 2.5th and 97.5th percentile of what the repetitions gave; `None` where too few
-/// of them gave a number.
+/// The 2.5th and 97.5th percentiles of the repetitions' values; `None` if too few have a value.
 pub(super) fn interval(values: impl IntoIterator<Item = Option<f64>>) -> Option<[f64; 2]> {
     let all: Vec<Option<f64>> = values.into_iter().collect();
     let mut values: Vec<f64> = all.iter().flatten().copied().filter(|v| v.is_finite()).collect();

@@ -1,24 +1,24 @@
-use super::super::groups::Holdings;
+use super::super::groups::PhotoCounts;
 use super::super::histogram::WEIGHT;
 use super::super::pairs::{AllPairs, collect};
 use super::super::set::PhotoSet;
 use super::super::set::tests::made_up;
 use super::*;
-use crate::matching::Weighed;
+use crate::matching::Weighting;
 use proptest::prelude::*;
 
-fn view(subjects: usize, each: usize) -> (View, Vec<Pair>) {
+fn view(subjects: usize, each: usize) -> (ComparisonView, Vec<ScoredComparison>) {
     let set = made_up(subjects, each, 0.8);
     let pairs = collect(&AllPairs::new(&set, |_| true, u64::MAX, 0), |_, _| true);
     let (genuine, impostor): (Vec<_>, Vec<_>) = pairs.iter().copied().partition(|p| p.genuine);
     let totals = Totals::all_pairs(&vec![each as u64; subjects]);
-    (View::new(&genuine, &impostor, totals, subjects), pairs)
+    (ComparisonView::new(&genuine, &impostor, totals, subjects), pairs)
 }
 
 #[test]
 fn a_person_taken_twice_counts_as_two_would() {
     let (view, pairs) = view(6, 4);
-    let times = Times(vec![2, 0, 1, 3, 1, 1]);
+    let times = Multiplicities(vec![2, 0, 1, 3, 1, 1]);
     let rates = view.rates(&times);
     let threshold = 20_000;
     let (mut matches, mut impostors, mut misses, mut genuine) = (0, 0, 0, 0);
@@ -39,18 +39,18 @@ fn a_person_taken_twice_counts_as_two_would() {
 
 #[test]
 fn a_pair_of_people_weighs_the_same_however_many_photos_there_are() {
-    // The third photo of the first person is a hundred times there.
+    // The third photo of the first person is present a hundred times.
     let set = made_up(8, 3, 0.8);
     let mut many = PhotoSet::default();
     for photo in 0..set.len() as u32 {
         (0..if photo == 2 { 100 } else { 1 }).for_each(|_| many.push(set.subject(photo), set.template(photo).cloned()));
     }
-    let held = Holdings::count(many.with_template().map(|p| (0, many.subject(p))));
+    let held = PhotoCounts::count(many.with_template().map(|p| (0, many.subject(p))));
     let pairs = collect(&AllPairs::new(&many, |_| true, u64::MAX, 0), |_, _| true);
     let (genuine, impostor): (Vec<_>, Vec<_>) = pairs.iter().copied().partition(|p| p.genuine);
-    let totals = Totals::Groups { groups: held.by_group(), weighed: Weighed::People, share: 1.0 };
-    let weight = |p: &Pair| WEIGHT / held.sharing(0, p.subject_a, p.subject_b);
-    let view = View::weighed(&genuine, &impostor, totals, 8, weight);
+    let totals = Totals::Groups { groups: held.by_group(), weighed: Weighting::People, share: 1.0 };
+    let weight = |p: &ScoredComparison| WEIGHT / held.sharing(0, p.subject_a, p.subject_b);
+    let view = ComparisonView::weighed(&genuine, &impostor, totals, 8, weight);
     let at = bin(0.3);
     let by_hand = |genuine: bool| {
         let mut shares = std::collections::BTreeMap::<_, [f64; 2]>::new();
@@ -80,9 +80,9 @@ fn a_pair_of_people_weighs_the_same_however_many_photos_there_are() {
 fn a_list_of_the_same_comparisons_gives_the_same_rates() {
     let (view, pairs) = view(6, 4);
     let totals = Totals::counted(pairs.iter().map(|p| (p.subject_a, p.subject_b, p.genuine)));
-    let listed = View { totals, ..view.clone() };
+    let listed = ComparisonView { totals, ..view.clone() };
     for repetition in 0..20 {
-        let times = Times::drawn(6, 3, repetition);
+        let times = Multiplicities::drawn(6, 3, repetition);
         let (one, other) = (view.rates(&times), listed.rates(&times));
         assert_eq!((one.genuine_total, one.impostor_total), (other.genuine_total, other.impostor_total));
         assert_eq!(one.threshold(0.01), other.threshold(0.01));
@@ -120,8 +120,8 @@ fn an_interval_needs_nearly_all_repetitions() {
     assert_eq!(interval(values(60)), None);
 }
 
-/// The deviation of a bootstrapped FMR beside that of the same rate over fresh
-/// people: the interval must not be too narrow, nor absurdly wide.
+/// Compares the deviation of a bootstrapped FMR with that over independent samples of people: the
+/// interval must be neither too narrow nor far too wide.
 #[test]
 fn the_interval_is_as_wide_as_fresh_people_vary() {
     let threshold = bin(0.55);
@@ -130,16 +130,16 @@ fn the_interval_is_as_wide_as_fresh_people_vary() {
     let of = |which: usize| {
         let include = |photo: u32| photo as usize / (subjects * each) == which;
         let pairs = collect(&AllPairs::new(&set, include, u64::MAX, 0), |_, _| true);
-        let shifted: Vec<Pair> = pairs
+        let shifted: Vec<ScoredComparison> = pairs
             .iter()
-            .map(|p| Pair {
+            .map(|p| ScoredComparison {
                 subject_a: p.subject_a - (which * subjects) as u32,
                 subject_b: p.subject_b - (which * subjects) as u32,
                 ..*p
             })
             .collect();
         let (genuine, impostor): (Vec<_>, Vec<_>) = shifted.iter().copied().partition(|p| p.genuine);
-        View::new(&genuine, &impostor, Totals::all_pairs(&vec![each as u64; subjects]), subjects)
+        ComparisonView::new(&genuine, &impostor, Totals::all_pairs(&vec![each as u64; subjects]), subjects)
     };
     let deviation = |values: &[f64]| {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -159,12 +159,12 @@ proptest! {
         impostor in prop::collection::vec(-20i8..20, 1..200), fmr in 0.0f64..1.0,
     ) {
         // Few distinct values make many ties.
-        let pair = |(i, s): (usize, &i8)| Pair {
+        let pair = |(i, s): (usize, &i8)| ScoredComparison {
             score: f32::from(*s) / 20.0, a: 0, b: 0, subject_a: i as u32 % 7, subject_b: 7, genuine: false,
         };
-        let pairs: Vec<Pair> = impostor.iter().enumerate().map(pair).collect();
+        let pairs: Vec<ScoredComparison> = impostor.iter().enumerate().map(pair).collect();
         let totals = Totals::counted(pairs.iter().map(|p| (p.subject_a, p.subject_b, false)));
-        let view = View::new(&[], &pairs, totals, 8);
+        let view = ComparisonView::new(&[], &pairs, totals, 8);
         let rates = view.counted();
         let threshold = rates.threshold(fmr).unwrap();
         prop_assert!(rates.fmr(threshold).unwrap() <= fmr);

@@ -1,11 +1,10 @@
-//! How many comparisons there are in all, and what they weigh, with people taken some
-//! number of times.
+//! Number and weight of all comparisons, for given multiplicities of subjects.
 
 use super::super::histogram::WEIGHT;
-use crate::matching::Weighed;
+use crate::matching::Weighting;
 use crate::random::SplitMix;
 
-/// How many comparisons there are in all, whoever is taken how often.
+/// Numbers of comparisons in a form that can be evaluated for any multiplicities of subjects.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Totals {
     /// Probes of each subject against references of each other subject.
@@ -16,21 +15,21 @@ pub enum Totals {
         references: Vec<u64>,
         /// Genuine comparisons per subject.
         genuine: Vec<u64>,
-        /// How many impostor comparisons are made of those the product counts.
+        /// Share of the possible impostor comparisons that are made.
         share: f64,
     },
-    /// All photos of a group with each other, in several groups.
+    /// All photos with each other within each of several groups.
     Groups {
-        /// By group, its subjects and how many photos each has there.
+        /// By group: its subjects with their number of photos in it.
         groups: Vec<Vec<(u32, u64)>>,
-        /// What counts the same: comparisons, or pairs of people ([`WEIGHT`] each).
-        weighed: Weighed,
-        /// How many impostor comparisons are made of those there are.
+        /// The unit of weight: comparisons, or pairs of people ([`WEIGHT`] each).
+        weighed: Weighting,
+        /// Share of the possible impostor comparisons that are made.
         share: f64,
     },
     /// Comparisons per pair of subjects.
     Listed {
-        /// Genuine: subject, subject, how many.
+        /// Genuine: subject, subject, number.
         genuine: Vec<(u32, u32, u64)>,
         /// Impostor, likewise.
         impostor: Vec<(u32, u32, u64)>,
@@ -48,7 +47,7 @@ impl Totals {
         }
     }
 
-    /// Counted one by one; pairs of subjects that come up often are gathered.
+    /// Counts comparisons given as (subject, subject, whether genuine).
     pub fn counted(pairs: impl Iterator<Item = (u32, u32, bool)>) -> Self {
         let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
         for (a, b, is_genuine) in pairs {
@@ -58,30 +57,31 @@ impl Totals {
         for list in [&mut genuine, &mut impostor] {
             list.sort_unstable();
             list.dedup_by(|next, kept| {
-                let same = (next.0, next.1) == (kept.0, kept.1);
-                if same {
+                let is_same_pair = (next.0, next.1) == (kept.0, kept.1);
+                if is_same_pair {
                     kept.2 += next.2;
                 }
-                same
+                is_same_pair
             });
         }
         Self::Listed { genuine, impostor }
     }
 
-    /// Genuine and impostor comparisons, each once.
+    /// Number of genuine and of impostor comparisons.
     pub(super) fn comparisons(&self, subjects: usize) -> (u64, u64) {
         let counted = match self {
             Self::Groups { groups, share, .. } => {
                 let (groups, share) = (groups.clone(), *share);
-                Self::Groups { groups, weighed: Weighed::Comparisons, share }.weighted(&Times::once(subjects))
+                Self::Groups { groups, weighed: Weighting::Comparisons, share }
+                    .weighted(&Multiplicities::once(subjects))
             }
-            other => other.weighted(&Times::once(subjects)),
+            other => other.weighted(&Multiplicities::once(subjects)),
         };
         (counted.0.round() as u64, counted.1.round() as u64)
     }
 
-    /// Genuine and impostor comparisons with each subject taken `times`, weighed.
-    pub(super) fn weighted(&self, times: &Times) -> (f64, f64) {
+    /// Weight of genuine and of impostor comparisons with the multiplicities `times`.
+    pub(super) fn weighted(&self, times: &Multiplicities) -> (f64, f64) {
         match self {
             Self::Product { probes, references, genuine, share } => {
                 let (mut probe, mut reference, mut own, mut mated) = (0.0, 0.0, 0.0, 0.0);
@@ -101,8 +101,8 @@ impl Totals {
                     for &(subject, photos) in group {
                         let times = times.of(subject) as f64;
                         let (each, pairs) = match weighed {
-                            Weighed::Comparisons => (photos as f64, (photos * photos.saturating_sub(1) / 2) as f64),
-                            Weighed::People => (1.0, if photos > 1 { WEIGHT as f64 } else { 0.0 }),
+                            Weighting::Comparisons => (photos as f64, (photos * photos.saturating_sub(1) / 2) as f64),
+                            Weighting::People => (1.0, if photos > 1 { WEIGHT as f64 } else { 0.0 }),
                         };
                         sum += times * each;
                         own += times * each * times * each;
@@ -110,7 +110,7 @@ impl Totals {
                     }
                     others += (sum * sum - own) / 2.0;
                 }
-                let unit = if *weighed == Weighed::People { WEIGHT as f64 } else { 1.0 };
+                let unit = if *weighed == Weighting::People { WEIGHT as f64 } else { 1.0 };
                 (mated, share * others * unit)
             }
             Self::Listed { genuine, impostor } => {
@@ -123,16 +123,16 @@ impl Totals {
     }
 }
 
-/// How often each subject is taken.
-pub(in crate::evaluation) struct Times(pub(super) Vec<u32>);
+/// How often each subject is drawn in a bootstrap sample.
+pub(in crate::evaluation) struct Multiplicities(pub(super) Vec<u32>);
 
-impl Times {
+impl Multiplicities {
     /// Each once.
     pub fn once(subjects: usize) -> Self {
         Self(vec![1; subjects])
     }
 
-    /// As many draws with repetition as there are subjects.
+    /// A bootstrap sample: as many draws with replacement as there are subjects.
     pub fn drawn(subjects: usize, seed: u64, repetition: u64) -> Self {
         let mut random = SplitMix::stream(seed, repetition + 1);
         let mut times = vec![0; subjects];
@@ -141,15 +141,15 @@ impl Times {
     }
 
     fn of(&self, subject: u32) -> u64 {
-        // Beyond the last subject is nobody: a gallery that stays as it is.
+        // [`NOBODY`] has no number: the gallery is the same in every sample.
         self.0.get(subject as usize).map_or(1, |times| u64::from(*times))
     }
 
-    /// A comparison of one person's photos comes up as often as the person.
+    /// Multiplicity of a comparison; one of a single person's photos occurs as often as the person.
     pub(super) fn both(&self, a: u32, b: u32) -> u64 {
         if a == b { self.of(a) } else { self.of(a) * self.of(b) }
     }
 }
 
-/// A subject number for what is no sample of people, and so taken once always.
+/// Subject number of what is not resampled, such as a gallery; its multiplicity is always 1.
 pub const NOBODY: u32 = u32::MAX;

@@ -14,14 +14,14 @@
 
 use std::collections::HashSet;
 
-use super::onnx::{Graph, Node};
+use super::onnx::{Node, OnnxGraph};
 
 /// `axis` of `DequantizeLinear` where the node names none.
 const AXIS: i64 = 1;
 
 /// Puts constants in the place of what is computed from constants alone; whether
 /// there was any.
-pub(super) fn fold(graph: &mut Graph<'_>) -> bool {
+pub(super) fn fold(graph: &mut OnnxGraph<'_>) -> bool {
     let mut folded: HashSet<String> = HashSet::new();
     // Nodes stand in the order in which they run: a reshape sees what was folded before.
     for at in 0..graph.steps.len() {
@@ -42,7 +42,7 @@ pub(super) fn fold(graph: &mut Graph<'_>) -> bool {
 
 /// What a `DequantizeLinear` of constants gives: with one scale for all values, one for
 /// each place along an axis, or one for each block along it.
-fn dequantised(graph: &Graph<'_>, node: &Node) -> Option<(Vec<i64>, Vec<f32>)> {
+fn dequantised(graph: &OnnxGraph<'_>, node: &Node) -> Option<(Vec<i64>, Vec<f32>)> {
     let (quantised, scale, zero) = match &node.input[..] {
         [quantised, scale] => (quantised, scale, None),
         [quantised, scale, zero] => (quantised, scale, Some(zero).filter(|name| !name.is_empty())),
@@ -94,7 +94,7 @@ fn dequantised(graph: &Graph<'_>, node: &Node) -> Option<(Vec<i64>, Vec<f32>)> {
 }
 
 /// A float constant in another shape that is a constant, too, and names every side.
-fn reshaped(graph: &Graph<'_>, node: &Node) -> Option<(Vec<i64>, Vec<f32>)> {
+fn reshaped(graph: &OnnxGraph<'_>, node: &Node) -> Option<(Vec<i64>, Vec<f32>)> {
     let [data, shape] = &node.input[..] else { return None };
     if !node.is("Reshape") {
         return None;

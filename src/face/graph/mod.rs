@@ -3,9 +3,9 @@
 //! What is done when a network is loaded, a file each:
 //!
 //! - a detector of a family that takes pictures of any size, exported for one, is let have
-//!   any ([`onnx::Graph::free_sides`]);
+//!   any ([`onnx::OnnxGraph::free_sides`]);
 //! - inputs that are constants of the file, as old exporters wrote them, are inputs no
-//!   more ([`onnx::Graph::keep_input`]): ONNX Runtime would ask for them in every run;
+//!   more ([`onnx::OnnxGraph::keep_input`]): ONNX Runtime would ask for them in every run;
 //! - [`fold`]: quantised weights become float32 weights, once;
 //! - [`tiny`]: weights too small to matter become zero, since subnormal numbers are slow;
 //! - [`prelu`]: `PRelu` in other operators;
@@ -35,7 +35,7 @@ use std::borrow::Cow;
 
 use super::Role;
 use super::manifest::{Family, NetworkSpec};
-use onnx::Model;
+use onnx::OnnxModel;
 #[cfg(test)]
 pub(super) use onnx::made;
 
@@ -77,7 +77,7 @@ pub(super) fn prepared<'a>(model: &'a [u8], spec: &NetworkSpec) -> Cow<'a, [u8]>
 /// The network with `input` as its one input, in operators that ONNX Runtime is fast in,
 /// for pictures of any size where it is asked for; `None` where the model stays as it is.
 fn rewritten(bytes: &[u8], rewrite: Rewrite, input: &str, any_size: bool) -> Option<Vec<u8>> {
-    let mut model = Model::read(bytes)?;
+    let mut model = OnnxModel::read(bytes)?;
     let graph = &mut model.graph;
     let mut changed = any_size && graph.free_sides(input)?;
     changed |= graph.keep_input(input);
@@ -118,7 +118,7 @@ mod tests {
         }
         let bytes = model();
         let (exact, rounding) = (faster(&bytes, Rewrite::Exact, "in"), faster(&bytes, Rewrite::Rounding, "in"));
-        let channels = |bytes: &[u8]| Model::read(bytes).unwrap().graph.tensor("d").map(|t| t.dims()[0]);
+        let channels = |bytes: &[u8]| OnnxModel::read(bytes).unwrap().graph.tensor("d").map(|t| t.dims()[0]);
         assert_eq!(channels(&exact), Some(12));
         assert_eq!(channels(&rounding), None, "its wider self has a name of its own");
     }
@@ -130,7 +130,7 @@ mod tests {
         made.named(11, "in").named(11, "w").named(11, "read by nobody");
         let after = faster(&made.bytes(), Rewrite::Exact, "in").into_owned();
         assert_eq!(inputs_of(&after), ["in"]);
-        assert!(Model::read(&after).unwrap().graph.tensor("w").is_some());
+        assert!(OnnxModel::read(&after).unwrap().graph.tensor("w").is_some());
         // An input that a node reads and that has no default is for its caller to give.
         let two =
             MadeModel::new(7).node(node("Add", &["in", "other"], "out")).named(11, "in").named(11, "other").bytes();

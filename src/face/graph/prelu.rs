@@ -16,14 +16,14 @@
 
 use std::collections::HashMap;
 
-use super::onnx::{Attribute, Graph, Node, Step};
+use super::onnx::{Attribute, GraphNode, Node, OnnxGraph};
 
 /// Puts other operators in the place of every `PRelu` after a convolution, or after a
 /// convolution and its batch normalisation, which ONNX Runtime makes one; whether there
 /// was one.
-pub(super) fn replace(graph: &mut Graph<'_>) -> Option<bool> {
+pub(super) fn replace(graph: &mut OnnxGraph<'_>) -> Option<bool> {
     let mut channels_of: HashMap<&str, i64> = HashMap::new();
-    for Step { node, .. } in &graph.steps {
+    for GraphNode { node, .. } in &graph.steps {
         if let ([_, weights, ..], [output]) = (&node.input[..], &node.output[..])
             && node.is("Conv")
             && let Some(&[channels, _, _, _]) = graph.tensor(weights).map(|t| t.dims())
@@ -57,12 +57,12 @@ pub(super) fn replace(graph: &mut Graph<'_>) -> Option<bool> {
     Some(!found.is_empty())
 }
 
-fn in_other_words<'a>(graph: &mut Graph<'a>, node: &Node, slopes: &[f32]) -> [Step<'a>; 5] {
+fn in_other_words<'a>(graph: &mut OnnxGraph<'a>, node: &Node, slopes: &[f32]) -> [GraphNode<'a>; 5] {
     let (x, y) = (&node.input[0], &node.output[0]);
     let [turn, negated, below, fall, fallen, above] =
         ["turn", "negated", "below", "fall", "fallen", "above"].map(|what| graph.fresh(y, what));
     let apply = |op_type: &str, input: &[&String], output: &String, attribute: Vec<Attribute>| {
-        Step::new(Node {
+        GraphNode::new(Node {
             input: input.iter().map(|&name| name.clone()).collect(),
             output: vec![output.clone()],
             name: output.clone(),

@@ -13,7 +13,7 @@
 //! subnormals in the processor's control register would do the same for values within,
 //! but ONNX Runtime sets it only for the first session of a process.
 
-use super::onnx::Graph;
+use super::onnx::OnnxGraph;
 
 /// Weights below this are set to zero ...
 const TINY: f32 = 1e-12;
@@ -22,7 +22,7 @@ const TINY: f32 = 1e-12;
 const SHARE: f32 = 1e-6;
 
 /// Sets what is too small to zero; whether there was anything.
-pub(super) fn clear(graph: &mut Graph<'_>) -> bool {
+pub(super) fn clear(graph: &mut OnnxGraph<'_>) -> bool {
     graph.change_floats(|values| {
         let largest = values.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
         let below = (largest * SHARE).clamp(f32::MIN_POSITIVE, TINY);

@@ -18,7 +18,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::onnx::{Graph, Node};
+use super::onnx::{Node, OnnxGraph};
 
 /// Channels of a block, of the widest layout ONNX Runtime has (AVX-512); a
 /// multiple of the others'.
@@ -27,7 +27,7 @@ const BLOCK: i64 = 16;
 const CHANNELS_MIN: i64 = 8;
 
 /// What a node does with a chain of values that are to be wider.
-enum Part {
+enum ConvolutionPart {
     /// A convolution over all channels, whose output begins a chain or whose input
     /// ends one.
     Across { to: i64 },
@@ -41,7 +41,7 @@ enum Part {
 
 /// Values of one number of channels, from the convolution that makes them to those
 /// that take them.
-struct Chain {
+struct OperatorChain {
     channels: i64,
     depthwise: bool,
     /// Whether all who read it can take zeros.
@@ -50,8 +50,8 @@ struct Chain {
 
 /// Widens every chain that has a depthwise convolution in it; whether there was
 /// one. `None` where the weights are not what their shapes say.
-pub(super) fn widen(graph: &mut Graph<'_>) -> Option<bool> {
-    let mut chains: Vec<Chain> = Vec::new();
+pub(super) fn widen(graph: &mut OnnxGraph<'_>) -> Option<bool> {
+    let mut chains: Vec<OperatorChain> = Vec::new();
     let mut chain_of: HashMap<String, usize> = HashMap::new();
     for step in &graph.steps {
         let node = &step.node;
@@ -63,16 +63,16 @@ pub(super) fn widen(graph: &mut Graph<'_>) -> Option<bool> {
         elsewhere.for_each(|&chain| chains[chain].fits = false);
         match (&part, chain) {
             (None, Some(chain)) => chains[chain].fits = false,
-            (Some(Part::Depthwise), Some(chain)) => chains[chain].depthwise = true,
+            (Some(ConvolutionPart::Depthwise), Some(chain)) => chains[chain].depthwise = true,
             _ => {}
         }
         let [output] = &node.output[..] else { continue };
         let made = match part {
-            Some(Part::Across { to }) if to % BLOCK != 0 && to >= CHANNELS_MIN => {
-                chains.push(Chain { channels: to, depthwise: false, fits: true });
+            Some(ConvolutionPart::Across { to }) if to % BLOCK != 0 && to >= CHANNELS_MIN => {
+                chains.push(OperatorChain { channels: to, depthwise: false, fits: true });
                 Some(chains.len() - 1)
             }
-            Some(Part::Depthwise | Part::Slopes | Part::Pointwise) => chain,
+            Some(ConvolutionPart::Depthwise | ConvolutionPart::Slopes | ConvolutionPart::Pointwise) => chain,
             _ => None,
         };
         if let Some(made) = made {
@@ -105,7 +105,7 @@ pub(super) fn widen(graph: &mut Graph<'_>) -> Option<bool> {
             graph.steps[at].set_inputs(inputs, group)?;
         } else if node.is("PRelu") {
             inputs[1] = wider(graph, &inputs[1], to, None)?;
-            graph.steps[at] = super::onnx::Step::new(Node { input: inputs, ..node });
+            graph.steps[at] = super::onnx::GraphNode::new(Node { input: inputs, ..node });
         }
     }
     graph.forget_shapes(&chain_of.into_keys().collect::<HashSet<_>>());
@@ -114,14 +114,14 @@ pub(super) fn widen(graph: &mut Graph<'_>) -> Option<bool> {
 
 /// What a node is to a chain of `channels`, or to none; `None` where it is nothing
 /// that can be widened.
-fn part(graph: &Graph<'_>, node: &Node, channels: Option<i64>) -> Option<Part> {
+fn part(graph: &OnnxGraph<'_>, node: &Node, channels: Option<i64>) -> Option<ConvolutionPart> {
     let dims = |at: usize| node.input.get(at).and_then(|name| graph.tensor(name)).map(|t| t.dims());
     if node.is("Relu") {
-        return Some(Part::Pointwise);
+        return Some(ConvolutionPart::Pointwise);
     }
     if node.is("PRelu") {
         return match *dims(1)? {
-            [c, 1, 1] if Some(c) == channels => Some(Part::Slopes),
+            [c, 1, 1] if Some(c) == channels => Some(ConvolutionPart::Slopes),
             _ => None,
         };
     }
@@ -133,14 +133,14 @@ fn part(graph: &Graph<'_>, node: &Node, channels: Option<i64>) -> Option<Part> {
     };
     match node.group() {
         _ if !bias_fits => None,
-        1 if channels.is_none_or(|channels| channels == from) => Some(Part::Across { to }),
-        group if from == 1 && group == to && Some(to) == channels => Some(Part::Depthwise),
+        1 if channels.is_none_or(|channels| channels == from) => Some(ConvolutionPart::Across { to }),
+        group if from == 1 && group == to && Some(to) == channels => Some(ConvolutionPart::Depthwise),
         _ => None,
     }
 }
 
 /// A new constant: the old one with zeros up to so many rows and columns.
-fn wider(graph: &mut Graph<'_>, name: &str, rows: Option<i64>, columns: Option<i64>) -> Option<String> {
+fn wider(graph: &mut OnnxGraph<'_>, name: &str, rows: Option<i64>, columns: Option<i64>) -> Option<String> {
     let tensor = graph.tensor(name)?;
     let values = tensor.floats()?;
     let mut dims = tensor.dims().to_vec();

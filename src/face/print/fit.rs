@@ -122,7 +122,7 @@ fn correlation(own: &[f32], other: &[f32], warp: &[f64; WARP], every: usize) -> 
 }
 
 /// A cell at `(x, y)` and what the other picture has in its place, `(u, v)`, with its slopes.
-struct Pair {
+struct CellPair {
     x: f64,
     y: f64,
     a: f64,
@@ -137,15 +137,15 @@ struct Pair {
 /// One Gauss-Newton step of the first `free` numbers of the warp.
 fn step(own: &[f32], other: &[f32], warp: &[f64; WARP], free: usize) -> Option<[f64; WARP]> {
     // Gain and offset first: the slopes are those of the picture as it is lit.
-    let pairs: Vec<Pair> = compared(own, 1)
+    let pairs: Vec<CellPair> = compared(own, 1)
         .filter_map(|(x, y, a)| {
             let (u, v, divisor) = place(x, y, warp);
             let (b, across, down) = sample(other, u, v)?;
-            Some(Pair { x, y, a, u, v, divisor, b, across, down })
+            Some(CellPair { x, y, a, u, v, divisor, b, across, down })
         })
         .collect();
     let count = pairs.len() as f64;
-    let mean = |of: fn(&Pair) -> f64| pairs.iter().map(of).sum::<f64>() / count;
+    let mean = |of: fn(&CellPair) -> f64| pairs.iter().map(of).sum::<f64>() / count;
     let (a_mean, b_mean) = (mean(|pair| pair.a), mean(|pair| pair.b));
     let (mut both, mut square) = (0.0, 0.0);
     for pair in &pairs {
@@ -156,7 +156,7 @@ fn step(own: &[f32], other: &[f32], warp: &[f64; WARP], free: usize) -> Option<[
     let offset = a_mean - gain * b_mean;
     let mut matrix = [[0.0; UNKNOWNS]; UNKNOWNS];
     let mut right = [0.0; UNKNOWNS];
-    for &Pair { x, y, a, u, v, divisor, b, across, down } in &pairs {
+    for &CellPair { x, y, a, u, v, divisor, b, across, down } in &pairs {
         let (across, down) = (gain * across / divisor, gain * down / divisor);
         let along = -(across * u + down * v);
         let slopes = [across * x, across * y, across, down * x, down * y, down, along * x, along * y, b, 1.0];

@@ -1,4 +1,4 @@
-//! What the cells of an ordinary face look like.
+//! Reference statistics of the cells of an ordinary face.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,13 +16,13 @@ pub struct CellTable {
 }
 
 impl CellTable {
-    /// A table that finds nothing odd; to collect cells with.
+    /// A neutral table, for collecting cells before statistics exist.
     pub(super) fn neutral(grid: Grid) -> Self {
         let values = grid.places().count() * CELL_VALUES;
         Self { median: vec![0.0; values], deviation: vec![1.0; values] }
     }
 
-    /// A sentence where it does not describe the cells of this grid.
+    /// The error is a sentence if the table does not fit this grid.
     pub(super) fn check(&self, grid: Grid) -> Result<(), String> {
         let values = grid.places().count() * CELL_VALUES;
         if self.median.len() != values || self.deviation.len() != values {

@@ -8,8 +8,8 @@ code_table! {
     FarAway, "MOVE_CLOSER",
         "The face is too small in the picture. Move closer to the camera.",
         "Khuôn mặt trong ảnh quá nhỏ. Hãy lại gần máy ảnh hơn.";
-    /// The face fills the picture and does not look live, which in such a picture says
-    /// little. Found beside quality, where liveness is measured; see [`Flaw::is_of_quality`].
+    /// The face fills the picture and its liveness score is low, which is unreliable in such a
+    /// picture. Found beside quality, where liveness is measured; see [`Flaw::is_of_quality`].
     Close, "MOVE_BACK",
         "The face fills the picture, so liveness cannot be judged. Move back from the camera and take the picture again.",
         "Khuôn mặt choán gần hết ảnh nên chưa xác định được người thật. Hãy lùi ra xa máy ảnh và chụp lại.";
@@ -73,19 +73,19 @@ code_table! {
     MouthOpen, "CLOSE_MOUTH",
         "The mouth is wide open. Close the mouth.",
         "Miệng đang mở rộng. Hãy khép miệng.";
-    /// Nothing by itself, but all together not good enough.
+    /// No single measure is out of range, but the overall capture quality is too low.
     Poor, "POOR_CAPTURE",
         "The picture as a whole is too poor. Take it again, from the front, near and in good light.",
         "Chất lượng ảnh nói chung quá kém. Hãy chụp lại: chính diện, gần và đủ sáng.";
-    /// The embedder gets too little out of it.
+    /// The predicted utility is too low.
     Useless, "POOR_TEMPLATE",
         "Too little of the face can be used for matching. Take the picture again.",
         "Ảnh không đủ thông tin để đối chiếu khuôn mặt. Hãy chụp lại.";
 }
 
 impl Flaw {
-    /// Whether it makes the capture worse to compare. What does not is advice alone: a
-    /// decision or a refusal for quality does not rest on it.
+    /// Whether it lowers the quality for comparison. Other flaws are advice only: no decision and
+    /// no refusal for quality rests on them.
     pub fn is_of_quality(self) -> bool {
         self != Self::Close
     }

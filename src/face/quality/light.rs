@@ -1,8 +1,8 @@
-//! What the pixels of an upright face say: light, contrast, sharpness, texture.
+//! Measurements on the pixels of an aligned face: luminance, contrast, sharpness, texture.
 //!
-//! All of it is measured on one square crop, the face laid onto the embedder's
-//! template: eyes at fixed places 35 pixels apart, so that a measure means the same
-//! in every picture. Luma is that of ITU-R BT.601, 0…255.
+//! All are taken on one square crop aligned to the embedder's template, with the eyes at fixed
+//! places 35 pixels apart, so that values are comparable between pictures. Luma is that of ITU-R
+//! BT.601, 0…255.
 
 use crate::face::geometry::{Region, Similarity};
 use crate::face::sample::{Beyond, Normalise, Scratch, warp};
@@ -82,17 +82,17 @@ impl Grid {
 /// medians, in grey levels.
 pub(super) type Cell = [f32; CELL_VALUES];
 
-/// What was measured on a crop.
+/// Measurements on a crop.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::face) struct Light {
-    /// Luma that a quarter of the oval lies below, 0…255: what is left of skin where
-    /// something bright hides half of the face.
+    /// Lower quartile of luma in the oval, 0…255; still skin if something bright covers half of the
+    /// face.
     pub lower_quartile: f32,
-    /// Luma that a quarter of the oval lies above, 0…255.
+    /// Upper quartile of luma in the oval, 0…255.
     pub upper_quartile: f32,
-    /// Share that is burnt out of the half of the oval (left, right, upper, lower)
-    /// that has least of it, 0…1: something white in front of half a face is not
-    /// too much light.
+    /// Share of overexposed pixels in the half of the oval (left, right, upper, lower) with the
+    /// fewest, 0…1, so that something white in front of half of the face does not count as too much
+    /// light.
     pub burnt: f32,
     /// Share of reflections, brighter than skin, in the eye that has least of them, 0…1.
     pub glare: f32,
@@ -112,7 +112,7 @@ pub(in crate::face) struct Light {
     pub patches: Vec<Cell>,
 }
 
-/// Buffers and the crop.
+/// The crop and working buffers.
 #[derive(Default)]
 pub(in crate::face) struct Crop {
     rgb: Vec<f32>,
@@ -126,8 +126,8 @@ impl Crop {
     /// Cuts the face out of the picture and measures it. `fit` lays the picture's
     /// face onto the template.
     pub(in crate::face) fn measure(&mut self, image: &RgbImage, fit: &Similarity, scratch: &mut Scratch) -> Light {
-        // A face with fewer pixels than the crop is looked at as small as it is:
-        // enlarging is no blur of the camera's.
+        // Sharpness of a face smaller than the crop is measured at its own size: enlarging must not
+        // count as blur.
         let shrink = 1.0f32.min(1.0 / fit.scale());
         let small = ((SIDE as f32 * shrink).round() as usize).max(24);
         let native = (small < SIDE).then(|| {
@@ -299,9 +299,9 @@ impl Crop {
     }
 }
 
-/// How much stronger the steps between the 8x8 blocks of a JPEG are than other
-/// steps, in a box of the picture at full size: 1 where there are no blocks. The
-/// grid's place is looked for, so cropping and turning leave it visible.
+/// Blockiness: mean step between pixels at the borders of the 8x8 blocks of a JPEG over other
+/// steps, in a box of the picture at full size; 1 without blocks. The position of the grid is
+/// searched for, so cropping and turning do not hide it.
 pub(in crate::face) fn blockiness(image: &RgbImage, region: &Region) -> Option<f32> {
     let whole = Region::of(image.width(), image.height());
     let inside = region.within(&whole)?;

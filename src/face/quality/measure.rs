@@ -1,5 +1,5 @@
-//! What is measured of a capture: one table of codes, units and the components of
-//! ISO/IEC 29794-5 they follow.
+//! Quality measures of a capture: one table of codes, units and the components of ISO/IEC 29794-5
+//! they follow.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -45,7 +45,7 @@ measures! {
     Pitch, "pitch", "degrees", "head pose (pitch); own regression from five points";
     /// Tilt in the picture plane, from the alignment.
     Roll, "roll", "degrees", "head pose (roll)";
-    /// How surely the head is turned far to the side, where angles can no longer be told.
+    /// Probability that the head is turned far to the side, where angles can no longer be measured.
     Turned, "turned", "probability", "head pose; own";
     /// Energy of the finest detail over detail an octave coarser.
     Sharpness, "sharpness", "octaves", "sharpness; own";
@@ -64,7 +64,7 @@ measures! {
     EyesOpen, "eyes_open", "ratio", "eyes open; eye aspect ratio (Soukupova and Cech, 2016)";
     /// Height of the mouth's opening over the distance between the eyes.
     MouthOpen, "mouth_open", "ratio", "mouth closed";
-    /// How surely something hides a part of the face.
+    /// Probability that something covers a part of the face.
     Occluded, "occluded", "probability", "face occlusion prevention; own";
     /// Share of the face's box inside the picture.
     Inside, "inside", "share", "crop of the face image";
@@ -86,7 +86,7 @@ impl Measure {
     }
 }
 
-/// How good a capture is.
+/// Quality of a capture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quality {
     /// Capture quality, 0…100: a hundred times the score expected against another

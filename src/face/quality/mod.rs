@@ -1,8 +1,8 @@
-//! How good is a capture, and what is wrong with it?
+//! Face image quality after ISO/IEC 29794-5: measures, overall values and flaws of a capture.
 //!
 //! ```text
 //! aligned crop ─ light ─┐
-//! points, box, norm ────┴─ signals, looks ─ QualityModel ─ Quality ─ Profile::judge ─ flaws
+//! points, box, norm ────┴─ signals, view ── QualityModel ─ Quality ─ Profile::judge ─ flaws
 //! ```
 //!
 //! Measures follow the components of ISO/IEC 29794-5:2025 where it has them;
@@ -26,36 +26,36 @@ pub use measure::{Measure, Quality};
 pub use model::{Form, QualityError, QualityModel, Term};
 pub use profile::{Profile, ProfileError, Range};
 pub use study::Study;
-pub use view::{Standard, Unit, ViewClass, ViewClassifier};
+pub use view::{HiddenUnit, Standard, ViewClass, ViewClassifier};
 
 pub(super) use light::{Crop, Light, blockiness};
-pub(super) use signals::FoundFace;
+pub(super) use signals::DetectedFace;
 
 use super::geometry::{Point, distance};
 use super::landmarks::POINTS;
 use signals::Signals;
 
-/// Everything measured of a face beside its [`FoundFace`].
-pub(super) struct Measured<'a> {
-    /// What its pixels say.
+/// Everything measured of a face beside its [`DetectedFace`].
+pub(super) struct FaceMeasurements<'a> {
+    /// Measurements on its pixels.
     pub light: &'a Light,
-    /// Of a JPEG.
+    /// Quality of a JPEG by its tables, 1…100; `None` for other formats.
     pub jpeg_quality: Option<f32>,
-    /// Where the picture was decoded at full size.
+    /// Blockiness; `None` unless the picture was decoded at full size.
     pub blockiness: Option<f32>,
     /// Side of the largest other face over this one's.
     pub other_face: f32,
 }
 
-/// Puts the numbers together.
-pub(super) fn assess(model: &QualityModel, seen: &FoundFace, measured: &Measured) -> Quality {
+/// Computes the quality of a capture.
+pub(super) fn assess(model: &QualityModel, seen: &DetectedFace, measured: &FaceMeasurements) -> Quality {
     let signals = Signals::new(seen, measured.light, &model.cells);
     let nan = |value: Option<f32>| value.unwrap_or(f32::NAN);
     let percent = |score: f32| (100.0 * score).clamp(0.0, 100.0);
     let (eyes_open, mouth_open) = seen.points.all.as_ref().map_or((f32::NAN, f32::NAN), openings);
     let light = measured.light;
-    let looks = model.looks.chances(&signals, light);
-    let chance = |look: ViewClass| looks.map_or(f32::NAN, |chances| chances[look as usize]);
+    let chances = model.view.chances(&signals, light);
+    let chance = |class: ViewClass| chances.map_or(f32::NAN, |chances| chances[class as usize]);
     Quality::new(
         model.capture.value(&signals).map_or(0.0, percent),
         seen.norm.and_then(|_| model.utility.value(&signals)).map(percent),

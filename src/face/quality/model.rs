@@ -12,7 +12,7 @@ use crate::typed;
 
 /// Version of the file format.
 const VERSION: u32 = 2;
-/// An input counts at most this many deviations from its mean.
+/// Inputs are clipped at this many deviations from their mean.
 const CLIP: f64 = 6.0;
 /// Sizes of the numbers of a form lie below this.
 const NUMBER_MAX: f64 = 1e9;
@@ -27,7 +27,7 @@ pub struct QualityModel {
     pub version: u32,
     /// Hexadecimal digest of the recipe whose faces it was fitted on.
     pub recipe: String,
-    /// Whose faces: data set and selection.
+    /// Population: data set and selection of photos.
     pub population: String,
     /// Day of the fit, `YYYY-MM-DD`.
     pub date: String,
@@ -41,16 +41,17 @@ pub struct QualityModel {
     pub capture: Form,
     /// The same, knowing the length of the embedding.
     pub utility: Form,
-    /// What the coarse cells of an ordinary face look like.
+    /// Reference statistics of the coarse cells.
     pub cells: CellTable,
-    /// Front, turned away or covered.
-    pub looks: ViewClassifier,
+    /// Classifies a face as frontal, turned away or covered.
+    #[serde(rename = "looks")]
+    pub view: ViewClassifier,
 }
 
 /// Why a `quality.toml` cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QualityError {
-    /// It makes no sense; the sentence says why.
+    /// Its values are invalid; the sentence says why.
     #[error("{0}")]
     Senseless(String),
     /// It was fitted on faces of another recipe.
@@ -116,7 +117,7 @@ impl QualityModel {
             return Err("`capture` looks at the embedding".to_owned().into());
         }
         model.cells.check(Grid::Coarse)?;
-        model.looks.check()?;
+        model.view.check()?;
         if model.recipe.parse() != Ok(recipe) {
             return Err(QualityError::OtherRecipe { found: model.recipe, expected: recipe });
         }
@@ -158,7 +159,7 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::super::light::CELL_VALUES;
-    use super::super::view::{Standard, Unit};
+    use super::super::view::{HiddenUnit, Standard};
     use super::*;
 
     fn form() -> Form {
@@ -179,10 +180,10 @@ mod tests {
             capture: form(),
             utility: form(),
             cells: CellTable::neutral(Grid::Coarse),
-            looks: ViewClassifier {
+            view: ViewClassifier {
                 signals: vec![Standard { input: "nose_x".into(), mean: 56.0, deviation: 3.0 }],
                 bias: [1.0, 0.0, -1.0],
-                units: vec![Unit::nearest(&vec![0.5; fine * CELL_VALUES * 2 + 1], 0.1, [0.0, 1.0, 2.0])],
+                units: vec![HiddenUnit::nearest(&vec![0.5; fine * CELL_VALUES * 2 + 1], 0.1, [0.0, 1.0, 2.0])],
                 cells: CellTable::neutral(Grid::Fine),
             },
         }
@@ -211,14 +212,14 @@ mod tests {
 
     #[test]
     fn senseless_models_are_refused() {
-        type Change = fn(&mut QualityModel);
-        let changes: [Change; 14] = [
+        type Spoiling = fn(&mut QualityModel);
+        let changes: [Spoiling; 14] = [
             |m| m.version = 1,
-            |m| m.looks.bias[0] = f32::NAN,
-            |m| m.looks.signals[0].input = "norm_ln".into(),
-            |m| m.looks.signals[0].deviation = 0.0,
-            |m| m.looks.units[0].weights.0.truncate(3),
-            |m| m.looks.cells.median.truncate(4),
+            |m| m.view.bias[0] = f32::NAN,
+            |m| m.view.signals[0].input = "norm_ln".into(),
+            |m| m.view.signals[0].deviation = 0.0,
+            |m| m.view.units[0].weights.0.truncate(3),
+            |m| m.view.cells.median.truncate(4),
             |m| m.yaw.terms[0].input = "no such".into(),
             |m| m.yaw.terms[0].deviation = 0.0,
             |m| m.pitch.constant = f64::NAN,

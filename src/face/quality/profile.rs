@@ -1,5 +1,4 @@
-//! What is asked of a capture: accept ranges per measure, and the flaws of one that
-//! lies outside.
+//! Quality requirements: accepted ranges of measures, and the flaws of a capture outside them.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +16,7 @@ pub struct Range {
     pub max: Option<f32>,
 }
 
-/// What is asked of a capture. In configuration a table: the code of a measure, or
+/// Quality requirements for a capture. In configuration a table: the code of a measure, or
 /// `capture` or `utility`, to `{ min, max }`; what is not named keeps its default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
@@ -51,9 +50,9 @@ const fn within(min: f32, max: f32) -> Range {
 }
 
 impl Profile {
-    /// For captures one can take again. Limits lie where `cfp-dev`'s frontal photos
-    /// end (98 to 99.5 % of them are inside each), so that an ordinary picture passes
-    /// and every seeded degradation of one does not.
+    /// For captures that can be repeated. 98 to 99.5 % of the frontal photos of `cfp-dev` are
+    /// inside each limit, so that an ordinary picture passes and every seeded degradation of one
+    /// does not.
     pub fn live() -> Self {
         Self::of(
             &[
@@ -81,8 +80,8 @@ impl Profile {
         )
     }
 
-    /// For the photo in a chip, which is what it is: only what makes a comparison
-    /// meaningless is refused.
+    /// For the photo in a chip, which cannot be retaken: only what makes a comparison meaningless
+    /// is refused.
     pub fn chip() -> Self {
         Self::of(
             &[
@@ -148,9 +147,8 @@ impl Profile {
 
     /// What is wrong with a capture, the gravest first; empty where it is accepted.
     ///
-    /// What another flaw makes impossible to judge is not held against a capture:
-    /// nobody can say whether a black picture is sharp. The two overall values speak
-    /// only where no flaw of its own explains them.
+    /// Measures that another flaw makes unreliable do not count: sharpness of a black picture means
+    /// nothing. The two overall values give a flaw only if no specific flaw explains them.
     pub fn judge(&self, quality: &Quality) -> Vec<Flaw> {
         let mut found: Vec<Flaw> = Measure::ALL
             .iter()
@@ -163,7 +161,7 @@ impl Profile {
         found.sort_unstable();
         found.dedup();
         let has = |flaw: Flaw, found: &[Flaw]| found.contains(&flaw);
-        // One face cannot be told to be turned and covered: the surer of both stands.
+        // A face cannot be reported as turned and as covered: the more probable of both is used.
         if has(Flaw::Turned, &found) && has(Flaw::Occluded, &found) {
             let sure = |measure: Measure| quality.get(measure).unwrap_or(0.0);
             let covered = sure(Measure::Occluded) > sure(Measure::Turned);
@@ -213,7 +211,7 @@ fn flaw_of(measure: Measure) -> Flaw {
     }
 }
 
-/// What cannot be judged where `cause` is present.
+/// Flaws whose measures are unreliable if `cause` is present.
 fn hides(cause: Flaw) -> &'static [Flaw] {
     const TEXTURE: &[Flaw] = &[Flaw::Occluded, Flaw::Flat, Flaw::EyesClosed, Flaw::MouthOpen];
     const LIGHT: &[Flaw] = &[

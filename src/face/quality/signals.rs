@@ -1,4 +1,4 @@
-//! Everything a quality model may look at, as named numbers.
+//! Named inputs of the quality model.
 
 use super::cells::CellTable;
 use super::light::{Grid, Light};
@@ -67,17 +67,17 @@ const TOP: usize = 4;
 const MIDDLE_ROW: usize = 4;
 /// Deviations beyond which a cell counts as odd in `odd_share`.
 const ODD: f32 = 2.0;
-/// A cell is at most this odd, in deviations.
+/// Oddness of a cell is clipped at this many deviations.
 const ODD_MAX: f32 = 6.0;
-/// The smallest disagreement of the two looks at the points that means anything.
+/// Smallest meaningful difference between the two estimates of the points.
 const SHIFT_MIN: f32 = 0.003;
 
-/// The inputs of one face; NaN where a pack cannot tell.
+/// The inputs for one face; NaN if the pack cannot measure them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Signals(pub [f32; COUNT]);
 
-/// What the pipeline knows of a face beside its pixels.
-pub(in crate::face) struct FoundFace<'a> {
+/// What detection and alignment say of a face, beside its pixels.
+pub(in crate::face) struct DetectedFace<'a> {
     /// Its points.
     pub points: &'a Points,
     /// Lays it onto the template.
@@ -93,7 +93,7 @@ pub(in crate::face) struct FoundFace<'a> {
 }
 
 impl Signals {
-    pub fn new(seen: &FoundFace, light: &Light, table: &CellTable) -> Self {
+    pub fn new(seen: &DetectedFace, light: &Light, table: &CellTable) -> Self {
         let mut values = [f32::NAN; COUNT];
         let simple = [
             seen.norm.map_or(f32::NAN, f32::ln),

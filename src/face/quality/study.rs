@@ -1,9 +1,9 @@
-//! One photo of a set that a quality model is fitted on.
+//! Measurements of one photo, for fitting and testing quality models.
 
 use super::cells::CellTable;
 use super::light::{CELL_VALUES, Cell, Grid, Light, SIDE};
 use super::model::QualityModel;
-use super::signals::{FoundFace, INPUTS, ODD_CELLS, POINTS, Signals};
+use super::signals::{DetectedFace, INPUTS, ODD_CELLS, POINTS, Signals};
 use super::view::{Standard, ViewClass, ViewClassifier};
 use crate::face::geometry::Similarity;
 use crate::face::landmarks::Points;
@@ -15,7 +15,7 @@ const DEVIATION_MIN: [f32; CELL_VALUES] = [0.1, 0.1, 2.0, 2.0];
 /// Deviations per median absolute deviation of a normal distribution.
 const MAD: f32 = 1.4826;
 
-/// What was seen of a face, before any model.
+/// Measurements of a face before any quality model is applied.
 #[derive(Clone)]
 pub struct Study {
     points: Points,
@@ -32,8 +32,8 @@ pub struct Study {
 }
 
 impl Study {
-    pub(in crate::face) fn new(seen: &FoundFace, light: Light, template: Template, pose: Option<Pose>) -> Self {
-        let FoundFace { points, fit, inside, detection, eye_distance, norm } = *seen;
+    pub(in crate::face) fn new(seen: &DetectedFace, light: Light, template: Template, pose: Option<Pose>) -> Self {
+        let DetectedFace { points, fit, inside, detection, eye_distance, norm } = *seen;
         Self { points: *points, fit: *fit, inside, detection, eye_distance, norm, light, template, pose }
     }
 
@@ -52,32 +52,38 @@ impl Study {
         ODD_CELLS
     }
 
-    /// The inputs; NaN where the pack cannot tell.
+    /// The inputs; NaN if the pack cannot measure them.
     pub fn inputs(&self, cells: &CellTable) -> Vec<f32> {
         self.signals(cells).0.to_vec()
     }
 
-    /// What [`ViewClassifier`] is given of this face, and of its mirror image.
-    pub fn looks(&self, coarse: &CellTable, fine: &CellTable, standards: &[Standard]) -> [Vec<f32>; 2] {
+    /// The input vectors of [`ViewClassifier`] for this face and for its mirror image.
+    pub fn view_inputs(&self, coarse: &CellTable, fine: &CellTable, standards: &[Standard]) -> [Vec<f32>; 2] {
         [self.clone(), self.mirrored()]
             .map(|seen| ViewClassifier::values(&seen.signals(coarse), &seen.light, fine, standards))
     }
 
-    /// Chances that it is seen from the front, turned away, covered; and the
-    /// predicted utility, 0…1. `None` where the model asks for what is not known.
-    pub fn judged(&self, model: &QualityModel) -> Option<([f32; ViewClass::COUNT], f32)> {
+    /// Probabilities of the view classes, and the predicted utility, 0…1. `None` if an input of the
+    /// model is unknown.
+    pub fn predictions(&self, model: &QualityModel) -> Option<([f32; ViewClass::COUNT], f32)> {
         let signals = self.signals(&model.cells);
-        Some((model.looks.chances(&signals, &self.light)?, model.utility.value(&signals)?))
+        Some((model.view.chances(&signals, &self.light)?, model.utility.value(&signals)?))
     }
 
     fn signals(&self, cells: &CellTable) -> Signals {
         let Self { points, fit, inside, detection, eye_distance, norm, .. } = self;
-        let seen =
-            FoundFace { points, fit, inside: *inside, detection: *detection, eye_distance: *eye_distance, norm: *norm };
+        let seen = DetectedFace {
+            points,
+            fit,
+            inside: *inside,
+            detection: *detection,
+            eye_distance: *eye_distance,
+            norm: *norm,
+        };
         Signals::new(&seen, &self.light, cells)
     }
 
-    /// The same face seen in a mirror.
+    /// The mirror image of the face.
     fn mirrored(&self) -> Self {
         let mut mirrored = self.clone();
         let [left, right, nose, mouth_left, mouth_right] = self.points.five.map(|point| {
@@ -90,9 +96,9 @@ impl Study {
         mirrored
     }
 
-    /// What the coarse and the fine cells of these faces look like: medians, and
-    /// deviations by the median absolute deviation; the fine ones the same from either
-    /// side. `None` for an empty set.
+    /// Reference statistics of the coarse and the fine cells of these faces: medians, and
+    /// deviations estimated by the median absolute deviation; those of the fine cells are
+    /// mirror-symmetric. `None` for an empty set.
     pub fn cells<'a>(ordinary: impl Iterator<Item = &'a Self> + Clone) -> Option<[CellTable; 2]> {
         let coarse: Vec<&[Cell]> = ordinary.clone().map(|s| s.light.cells.as_slice()).collect();
         let fine: Vec<&[Cell]> = ordinary.map(|s| s.light.patches.as_slice()).collect();

@@ -1,6 +1,6 @@
-//! Front, turned away or covered? A network of one hidden layer over the cells of
-//! the face, its points and its light: small enough to stand in `quality.toml` and
-//! to be fitted in a minute (`evaluation::fit_quality`).
+//! View classifier: is a face frontal, turned away or covered? A network with one hidden layer over
+//! the cells of the face, its points and measurements of light; small enough to be stored in
+//! `quality.toml` and fitted in a minute (`tools::fit_quality`).
 //!
 //! ```text
 //! cells in deviations z ─ z / 1.5, |z| − 1 ─┐
@@ -17,19 +17,19 @@ use super::signals::{INPUTS, Signals};
 use crate::face::softmax;
 use crate::hex;
 
-/// Values and deviations count at most this much.
+/// Inputs are clipped at this many deviations.
 const CLIP: f32 = 6.0;
-/// Brings the deviations of cells to about one.
+/// Scales the deviations of cells to about one.
 const CELL_SCALE: f32 = 1.5;
-/// About the mean of their sizes.
+/// Approximate mean of their absolute values.
 const SIZE_MEAN: f32 = 1.0;
 /// Most hidden units of a model.
 const UNITS_MAX: usize = 256;
 
-/// What a face can be taken for, in the order of the network's outputs.
+/// Classes of view, in the order of the network's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ViewClass {
-    /// FoundFace from the front with nothing before it.
+    /// Seen from the front, with nothing in front of it.
     Front,
     /// Turned far to the side.
     Turned,
@@ -38,21 +38,21 @@ pub enum ViewClass {
 }
 
 impl ViewClass {
-    /// Number of looks.
+    /// Number of classes.
     pub const COUNT: usize = 3;
 }
 
-/// The fitted network, as stored.
+/// The fitted network, as stored in `quality.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewClassifier {
-    /// Signals it looks at beside the cells.
+    /// Signals among its inputs, beside the cells.
     pub signals: Vec<Standard>,
     /// Biases of the outputs: front, turned, covered.
     pub bias: [f32; ViewClass::COUNT],
     /// The hidden units.
-    pub units: Vec<Unit>,
-    /// What the fine cells of an ordinary face look like, the same from either side.
+    pub units: Vec<HiddenUnit>,
+    /// Reference statistics of the fine cells, mirror-symmetric.
     pub cells: CellTable,
 }
 
@@ -71,14 +71,14 @@ pub struct Standard {
 /// A hidden unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Unit {
-    /// Added to what it sums.
+pub struct HiddenUnit {
+    /// Bias.
     pub bias: f32,
     /// Its weight in each output.
     pub out: [f32; ViewClass::COUNT],
-    /// What one step of its weights stands for.
+    /// Scale of its integer weights.
     pub step: f32,
-    /// A weight for each value of what the network is given: cells, then signals.
+    /// A weight for each input: cells, then signals.
     pub weights: Weights,
 }
 
@@ -108,7 +108,7 @@ impl<'de> Deserialize<'de> for Weights {
     }
 }
 
-impl Unit {
+impl HiddenUnit {
     /// A unit of eight-bit weights nearest to these.
     pub fn nearest(weights: &[f32], bias: f32, out: [f32; ViewClass::COUNT]) -> Self {
         let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs())).max(1e-6);
@@ -118,7 +118,7 @@ impl Unit {
 }
 
 impl ViewClassifier {
-    /// What the network is given of a face: twice the cells' values, then the signals.
+    /// The input vector for a face: two values for each cell value, then the signals.
     pub(super) fn values(signals: &Signals, light: &Light, cells: &CellTable, standards: &[Standard]) -> Vec<f32> {
         let mut values = Vec::with_capacity(Grid::Fine.side().pow(2) * CELL_VALUES * 2);
         let deviations: Vec<f32> = light
@@ -138,7 +138,7 @@ impl ViewClassifier {
         values
     }
 
-    /// Chances of the three looks; `None` where an input is not known.
+    /// Probabilities of the three classes; `None` if an input is unknown.
     pub(super) fn chances(&self, signals: &Signals, light: &Light) -> Option<[f32; ViewClass::COUNT]> {
         let values = Self::values(signals, light, &self.cells, &self.signals);
         let mut logits = self.bias;
@@ -152,7 +152,7 @@ impl ViewClassifier {
         known.then(|| softmax(logits))
     }
 
-    /// A sentence where the numbers make no sense.
+    /// The error is a sentence that says which numbers are invalid.
     pub(super) fn check(&self) -> Result<(), String> {
         self.cells.check(Grid::Fine)?;
         let values = self.cells.median.len() * 2 + self.signals.len();
@@ -185,21 +185,21 @@ mod tests {
     use proptest::prelude::*;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Holder {
+    struct StoredWeights {
         weights: Weights,
     }
 
     proptest! {
         #[test]
         fn weights_are_read_as_they_were_written(weights in prop::collection::vec(any::<i8>(), 0..50)) {
-            let holder = Holder { weights: Weights(weights) };
+            let holder = StoredWeights { weights: Weights(weights) };
             let text = toml::to_string(&holder).unwrap();
-            prop_assert_eq!(toml::from_str::<Holder>(&text).unwrap(), holder);
+            prop_assert_eq!(toml::from_str::<StoredWeights>(&text).unwrap(), holder);
         }
 
         #[test]
         fn eight_bits_are_near_enough(weights in prop::collection::vec(-3.0f32..3.0, 1..50)) {
-            let unit = Unit::nearest(&weights, 0.0, [0.0; 3]);
+            let unit = HiddenUnit::nearest(&weights, 0.0, [0.0; 3]);
             let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs()));
             for (near, w) in unit.weights.0.iter().zip(&weights) {
                 prop_assert!((f32::from(*near) * unit.step - w).abs() <= 0.51 * largest / 127.0 + 1e-6);
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn broken_weights_are_refused() {
         for text in ["weights = 'abc'", "weights = 'zz'", "weights = 'é'", "weights = 3"] {
-            assert!(toml::from_str::<Holder>(text).is_err(), "{text}");
+            assert!(toml::from_str::<StoredWeights>(text).is_err(), "{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::gallery::{
     Agreement, AgreementScores, Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, StoredTemplate, Subject,
     SubjectHead, SubjectId, Timestamp, Vouched, groups_of_one_record,
 };
-use crate::matching::{Dot, Link};
+use crate::matching::{Dot, TemplateLikeness};
 use crate::search::SearchError;
 
 pub(super) fn reads(enrolment: &Enrolment) -> ReadSet {
@@ -136,8 +136,8 @@ fn check_agreement_by(record: &Subject, enrolment: &Enrolment, scores: &Agreemen
         let (one, other) = (vectors[i], vectors[j]);
         // The gallery refuses another length by name.
         match one.len() == other.len() {
-            true => Link::of(dot.score(one, other), if j < old { lenient } else { strict }, *apart),
-            false => Link::Alike(1.0),
+            true => TemplateLikeness::of(dot.score(one, other), if j < old { lenient } else { strict }, *apart),
+            false => TemplateLikeness::Alike(1.0),
         }
     };
     let groups = groups_of_one_record(vectors.len(), vouched, link);

@@ -1,4 +1,5 @@
-//! The boxes of a JP2 file (ISO/IEC 15444-1, annex I), read for what they cost.
+//! Parses the boxes of a JP2 file (ISO/IEC 15444-1, annex I): location of the codestream, and what
+//! decoding costs.
 
 use std::ops::Range;
 
@@ -10,27 +11,27 @@ const CUT: ImageError = ImageError::Truncated(Format::Jp2);
 /// Channels an output may have: four colours or three and alpha.
 const CHANNELS_MAX: usize = 4;
 
-/// Where the codestream is and what surrounds it.
-pub(super) struct Boxes {
+/// Location of the codestream, and properties from the header box.
+pub(super) struct Jp2Boxes {
     pub(super) codestream: Range<usize>,
-    /// Channels after palette lookup; `None` without a palette.
+    /// Number of channels after palette lookup; `None` without a palette.
     pub(super) channels: Option<u8>,
-    /// Size of the header box: profiles and palettes, which decoding copies.
+    /// Size of the header box in bytes; decoding copies its profiles and palettes.
     pub(super) header_bytes: u64,
 }
 
-impl Boxes {
+impl Jp2Boxes {
     /// A codestream without boxes.
     pub(super) fn raw(bytes: &[u8]) -> Self {
         Self { codestream: 0..bytes.len(), channels: None, header_bytes: 0 }
     }
 
-    /// Reads up to the first codestream; what follows it is not looked at.
+    /// Parses up to the first codestream; what follows is ignored.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
         let mut at = 0;
         let mut header = None;
         loop {
-            let next = Box::read(bytes, at)?;
+            let next = Jp2Box::read(bytes, at)?;
             match &next.name {
                 b"jp2h" if header.is_some() => return Err(bad("two header boxes")),
                 b"jp2h" => header = Some((header_channels(&bytes[next.body.clone()])?, next.body.len() as u64)),
@@ -45,12 +46,12 @@ impl Boxes {
     }
 }
 
-struct Box {
+struct Jp2Box {
     name: [u8; 4],
     body: Range<usize>,
 }
 
-impl Box {
+impl Jp2Box {
     fn read(bytes: &[u8], at: usize) -> Result<Self, ImageError> {
         let &[l3, l2, l1, l0, ref name @ ..] = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or(CUT)?;
         let (start, length) = match u32::from_be_bytes([l3, l2, l1, l0]) {
@@ -69,13 +70,13 @@ impl Box {
     }
 }
 
-/// Channels a palette expands to, if there is one, and refusals of what would
-/// expand without bound or come out in wrong colours.
+/// Number of channels that a palette expands to, if there is one. Refuses palettes and colour
+/// spaces that would expand without bound or decode to wrong colours.
 fn header_channels(header: &[u8]) -> Result<Option<u8>, ImageError> {
     const CIELAB: [u8; 4] = [0, 0, 0, 14];
     let (mut at, mut columns, mut mapped) = (0, None, None);
     while at < header.len() {
-        let next = Box::read(header, at)?;
+        let next = Jp2Box::read(header, at)?;
         let body = &header[next.body.clone()];
         match &next.name {
             b"pclr" => columns = Some(usize::from(*body.get(2).ok_or_else(|| bad("a short palette"))?)),

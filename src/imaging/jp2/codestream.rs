@@ -1,5 +1,5 @@
-//! The markers of a codestream (ISO/IEC 15444-1, annex A), read for what
-//! decoding it would cost and for whether all of it is there.
+//! Parses the markers of a codestream (ISO/IEC 15444-1, annex A) to estimate the cost of decoding
+//! and to detect truncated files.
 
 use super::super::budget::{malformed, unsupported};
 use super::super::{Format, ImageError};
@@ -16,9 +16,9 @@ const LEVELS_MAX: u8 = 32;
 /// 3 * 32 + 1, and a few more.
 const QUANTISATION_BYTES_MAX: usize = 256;
 
-// Memory of the decoder's bookkeeping, from the sizes of its structures in
-// version 0.5 (code-block 72 bytes, tag-tree node 40, precinct 80, layer 24,
-// segment 32), with room for the doubling of growing vectors.
+// Memory of the decoder's data structures, from their sizes in version 0.5 (code-block 72 bytes,
+// tag-tree node 40, precinct 80, layer 24, segment 32), with room for the doubling of growing
+// vectors.
 const CODE_BLOCK_BYTES: u64 = 480;
 const PRECINCT_BYTES: u64 = 320;
 const LAYER_BYTES: u64 = 72;
@@ -35,41 +35,42 @@ const TREE_STEPS_MAX: u64 = 1 << 26;
 /// passes are terminated or bypass the coder.
 const PASSES_MAX: u64 = 94;
 
-/// What the markers say.
+/// Properties of a codestream from its markers.
 pub(super) struct Codestream {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) components: u8,
-    /// Memory of the decoder besides planes of samples: coefficients, wavelet
-    /// buffers and bookkeeping, at its peak.
+    /// Peak memory of the decoder besides planes of samples, in bytes: coefficients, wavelet
+    /// buffers and data structures.
     pub(super) working_bytes: u64,
-    /// Whether the last tile-part leaves its length open.
+    /// Whether the last tile-part has no declared length.
     pub(super) open_ended: bool,
 }
 
 impl Codestream {
-    /// Reads all markers, skipping packet data. `check_size` is asked as soon
-    /// as the size is known.
+    /// Parses all markers, skipping packet data. `check_size` is called as soon as the size is
+    /// known.
     pub(super) fn read(
         bytes: &[u8],
         format: Format,
         check_size: impl FnOnce(u32, u32) -> Result<(), ImageError>,
     ) -> Result<Self, ImageError> {
-        let mut reader = Reader { bytes, at: 0, format };
+        let mut reader = CodestreamReader { bytes, at: 0, format };
         if reader.u16()? != 0xFF4F || reader.u16()? != 0xFF51 {
             return Err(reader.bad("it does not start with a size"));
         }
-        let size = Size::read(&mut reader, check_size)?;
+        let size = SizSegment::read(&mut reader, check_size)?;
 
-        let mut cost = Cost { code_blocks: 0, precincts: 0, tree_steps: 0, layers: 1, pieces_max: 1, tile_parts: 0 };
+        let mut cost =
+            DecodingCost { code_blocks: 0, precincts: 0, tree_steps: 0, layers: 1, pieces_max: 1, tile_parts: 0 };
         let mut seen_tiles = vec![false; usize::try_from(size.tiles).unwrap_or(0)];
         let mut open_ended = false;
         // Main header, then a header and data for every tile-part.
-        while reader.headers(&size, &mut cost)? == Next::TilePart {
+        while reader.headers(&size, &mut cost)? == AfterHeaders::TilePart {
             let tile_part = reader.tile_part()?;
             *seen_tiles.get_mut(usize::from(tile_part.tile)).ok_or_else(|| reader.bad("a tile out of range"))? = true;
             cost.tile_parts += 1;
-            if reader.headers(&size, &mut cost)? != Next::Data {
+            if reader.headers(&size, &mut cost)? != AfterHeaders::Data {
                 return Err(reader.bad("a tile without data"));
             }
             open_ended = tile_part.end.is_none();
@@ -77,11 +78,11 @@ impl Codestream {
                 Some(end) if end < reader.at => return Err(reader.bad("a tile shorter than its header")),
                 Some(end) if end > bytes.len() => return Err(reader.cut()),
                 Some(end) => reader.at = end,
-                // Up to the end marker, which must be the last thing there is.
+                // Up to the end marker, which must be last.
                 None => reader.at = bytes.len().saturating_sub(2).max(reader.at),
             }
         }
-        // A tile that never came would be a hole in the face.
+        // A missing tile would leave a hole in the picture.
         if seen_tiles.contains(&false) {
             return Err(reader.cut());
         }
@@ -96,7 +97,7 @@ impl Codestream {
 }
 
 /// The SIZ segment (A.5.1).
-struct Size {
+struct SizSegment {
     width: u32,
     height: u32,
     components: u16,
@@ -106,9 +107,9 @@ struct Size {
     tiles: u64,
 }
 
-impl Size {
+impl SizSegment {
     fn read(
-        reader: &mut Reader<'_>,
+        reader: &mut CodestreamReader<'_>,
         check_size: impl FnOnce(u32, u32) -> Result<(), ImageError>,
     ) -> Result<Self, ImageError> {
         let end = reader.segment_end()?;
@@ -158,8 +159,8 @@ impl Size {
     }
 }
 
-/// The dearest that any coding style in the file makes a tile.
-struct Cost {
+/// Highest cost of a tile under any coding style in the file.
+struct DecodingCost {
     /// Per component of the largest tile.
     code_blocks: u64,
     precincts: u64,
@@ -170,9 +171,14 @@ struct Cost {
     tile_parts: u64,
 }
 
-impl Cost {
-    /// Takes in what COD and COC share (table A.20) and their layers.
-    fn style(&mut self, reader: &mut Reader<'_>, size: &Size, has_precincts: bool) -> Result<(), ImageError> {
+impl DecodingCost {
+    /// Accounts for the parameters that COD and COC share (table A.20).
+    fn style(
+        &mut self,
+        reader: &mut CodestreamReader<'_>,
+        size: &SizSegment,
+        has_precincts: bool,
+    ) -> Result<(), ImageError> {
         let levels = reader.u8()?;
         let (block_width, block_height) = (reader.u8()?.saturating_add(2), reader.u8()?.saturating_add(2));
         if levels > LEVELS_MAX || block_width > 10 || block_height > 10 || block_width + block_height > 12 {
@@ -218,7 +224,7 @@ impl Cost {
         Ok(())
     }
 
-    fn bytes(&self, size: &Size, encoded_bytes: usize) -> u64 {
+    fn bytes(&self, size: &SizSegment, encoded_bytes: usize) -> u64 {
         let components = u64::from(size.components);
         // Coefficients and output of the transform, and its scratch of a quarter.
         let transform = (size.tile_width + 1) * (size.tile_height + 1) * 4 * 9 / 4;
@@ -252,7 +258,7 @@ impl Across {
 }
 
 #[derive(PartialEq, Eq)]
-enum Next {
+enum AfterHeaders {
     TilePart,
     Data,
     End,
@@ -264,21 +270,21 @@ struct TilePart {
     end: Option<usize>,
 }
 
-struct Reader<'a> {
+struct CodestreamReader<'a> {
     bytes: &'a [u8],
     at: usize,
     format: Format,
 }
 
-impl Reader<'_> {
+impl CodestreamReader<'_> {
     /// Reads marker segments up to the start of a tile-part, of data, or the
     /// end of the codestream.
-    fn headers(&mut self, size: &Size, cost: &mut Cost) -> Result<Next, ImageError> {
+    fn headers(&mut self, size: &SizSegment, cost: &mut DecodingCost) -> Result<AfterHeaders, ImageError> {
         loop {
             match self.u16()? {
-                0xFF90 => return Ok(Next::TilePart),
-                0xFF93 => return Ok(Next::Data),
-                0xFFD9 => return Ok(Next::End),
+                0xFF90 => return Ok(AfterHeaders::TilePart),
+                0xFF93 => return Ok(AfterHeaders::Data),
+                0xFFD9 => return Ok(AfterHeaders::End),
                 0xFF30..=0xFF3F => {}
                 marker @ 0xFF40..=0xFFFF => {
                     let end = self.segment_end()?;

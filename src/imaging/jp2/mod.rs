@@ -7,14 +7,14 @@ use hayro_jpeg2000::{
     ColorSpace, DecodeError, DecodeSettings, DecoderContext, DecodingError, FormatError, Image, MarkerError,
 };
 
-use super::budget::{malformed, unsupported, walled};
+use super::budget::{isolate_panics, malformed, unsupported};
 use super::{Decoded, Format, ImageError, Limits, RgbImage, denominator_for, pixels};
-use boxes::Boxes;
+use boxes::Jp2Boxes;
 use codestream::Codestream;
 
-/// Bit-plane decoding costs some twenty times more per pixel than a JPEG, and
-/// a hostile file can ask for the most expensive kind with few bytes. Chips
-/// carry less than a megapixel (ICAO 9303-10 recommends 12 to 20 KB).
+/// Most pixels. Bit-plane decoding costs some twenty times more per pixel than a JPEG, and a
+/// hostile file can require the most expensive kind with few bytes. Chips carry less than a
+/// megapixel (ICAO 9303-10 recommends 12 to 20 KB).
 const PIXELS_MAX: u64 = 8_000_000;
 
 pub(super) fn decode(
@@ -24,8 +24,8 @@ pub(super) fn decode(
     short_side_min: Option<u32>,
 ) -> Result<Decoded, ImageError> {
     let boxes = match format {
-        Format::Jp2 => Boxes::read(bytes)?,
-        _ => Boxes::raw(bytes),
+        Format::Jp2 => Jp2Boxes::read(bytes)?,
+        _ => Jp2Boxes::raw(bytes),
     };
     let stream = Codestream::read(&bytes[boxes.codestream.clone()], format, |width, height| {
         limits.check_pixels(width, height, PIXELS_MAX)
@@ -38,16 +38,16 @@ pub(super) fn decode(
     let plane_bytes = pixels * 4 * (u64::from(stream.components) + channels) + pixels * (channels + 3);
     limits.check_memory(plane_bytes + stream.working_bytes + 4 * boxes.header_bytes)?;
 
-    // A decoder that is given what follows the picture would refuse it.
+    // The decoder would refuse trailing bytes.
     let bytes = &bytes[..boxes.codestream.end];
     let denominator = denominator_for(width, height, short_side_min);
     let settings = DecodeSettings {
         resolve_palette_indices: true,
-        // A last tile-part of unknown length leaves strict mode without an end.
+        // Strict mode cannot handle a last tile-part of unknown length.
         strict: !stream.open_ended,
         target_resolution: (denominator > 1).then(|| ((width / denominator).max(1), (height / denominator).max(1))),
     };
-    let (size, data) = walled(format, || {
+    let (size, data) = isolate_panics(format, || {
         let image = Image::new(bytes, &settings).map_err(|error| translate(error, format))?;
         let size = (image.width(), image.height());
         let mut context = DecoderContext::default();

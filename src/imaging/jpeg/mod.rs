@@ -1,5 +1,6 @@
-//! JPEG: by our own scaled decoder where it can, else by `zune-jpeg`.
+//! JPEG decoding: by `jpeg_scaled` where it supports the file, else by `zune-jpeg`.
 
+mod quality;
 mod structure;
 
 use image::metadata::Orientation;
@@ -9,19 +10,19 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::budget::{malformed, unsupported, walled};
+use super::budget::{isolate_panics, malformed, unsupported};
 use super::{Decoded, Format, ImageError, Limits, RgbImage, denominator_for, jpeg_scaled, orient, pixels};
-use structure::{Coding, Structure};
+use structure::{CodingProcess, JpegStructure};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits, short_side_min: Option<u32>) -> Result<Decoded, ImageError> {
-    let structure = Structure::read(bytes, |width, height| limits.check_pixels(width, height, u64::MAX))?;
+    let structure = JpegStructure::read(bytes, |width, height| limits.check_pixels(width, height, u64::MAX))?;
     let (width, height) = (structure.width, structure.height);
     let orientation =
         structure.exif.clone().map_or(Orientation::NoTransforms, |range| orient::from_exif(&bytes[range]));
 
     let mut scale = denominator_for(width, height, short_side_min);
     let mut picture = None;
-    if structure.coding == Coding::Sequential && structure.interleaved {
+    if structure.coding == CodingProcess::Sequential && structure.interleaved {
         limits.check_memory(scaled_bytes(&structure, orientation, scale))?;
         let size = (width.div_ceil(scale), height.div_ceil(scale));
         picture = jpeg_scaled::try_decode(bytes, scale).filter(|image| (image.width, image.height) == size);
@@ -39,59 +40,58 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, short_side_min: Option<u32>)
     Ok(Decoded { jpeg_quality: structure.quality, ..upright })
 }
 
-/// Colours of a decoded sample, by the rules libjpeg uses (jdapimin.c,
-/// `default_decompress_parms`): the Adobe segment decides, then the names.
-enum Colours {
+/// Colour model of the coded samples, by libjpeg's rules (jdapimin.c, `default_decompress_parms`):
+/// the Adobe segment decides, then the component identifiers.
+enum ColourModel {
     Grey,
     YCbCr,
     Rgb,
-    /// 0 for full ink, as Adobe's programs write it. Files that do not say
-    /// they are Adobe's are read the same way, as browsers and Pillow do.
+    /// CMYK with 0 for full ink, as Adobe's programs write it. Files without an Adobe segment are
+    /// read the same way, as by browsers and Pillow.
     InvertedCmyk,
     Ycck,
 }
 
-fn colours(structure: &Structure) -> Colours {
+fn colour_model(structure: &JpegStructure) -> ColourModel {
     match (structure.components.len(), structure.adobe_transform) {
-        (1, _) => Colours::Grey,
-        (3, Some(0)) => Colours::Rgb,
-        (3, _) if structure.named_rgb() => Colours::Rgb,
-        (3, _) => Colours::YCbCr,
-        (_, Some(2)) => Colours::Ycck,
-        _ => Colours::InvertedCmyk,
+        (1, _) => ColourModel::Grey,
+        (3, Some(0)) => ColourModel::Rgb,
+        (3, _) if structure.named_rgb() => ColourModel::Rgb,
+        (3, _) => ColourModel::YCbCr,
+        (_, Some(2)) => ColourModel::Ycck,
+        _ => ColourModel::InvertedCmyk,
     }
 }
 
-fn decode_full(bytes: &[u8], structure: &Structure) -> Result<Vec<u8>, ImageError> {
-    let colours = colours(structure);
-    // The decoder sees no Adobe segment, so it takes three components for
-    // YCbCr and four for CMYK; asked for the same, it hands samples out
-    // untouched.
-    let wanted = match colours {
-        Colours::Grey => ColorSpace::Luma,
-        Colours::YCbCr => ColorSpace::RGB,
-        Colours::Rgb if structure.named_rgb() => ColorSpace::RGB,
-        Colours::Rgb => ColorSpace::YCbCr,
-        Colours::InvertedCmyk | Colours::Ycck => ColorSpace::CMYK,
+fn decode_full(bytes: &[u8], structure: &JpegStructure) -> Result<Vec<u8>, ImageError> {
+    let colours = colour_model(structure);
+    // The decoder does not get the Adobe segment, so it assumes YCbCr for three components and CMYK
+    // for four; with the same output colour space it returns samples unconverted.
+    let output_colours = match colours {
+        ColourModel::Grey => ColorSpace::Luma,
+        ColourModel::YCbCr => ColorSpace::RGB,
+        ColourModel::Rgb if structure.named_rgb() => ColorSpace::RGB,
+        ColourModel::Rgb => ColorSpace::YCbCr,
+        ColourModel::InvertedCmyk | ColourModel::Ycck => ColorSpace::CMYK,
     };
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(wanted);
+        .jpeg_set_out_colorspace(output_colours);
     let kept = structure.pixels_only(bytes);
-    let samples = walled(Format::Jpeg, || {
+    let samples = isolate_panics(Format::Jpeg, || {
         JpegDecoder::new_with_options(ZCursor::new(&kept), options).decode().map_err(translate)
     })?;
     Ok(match colours {
-        Colours::Grey => pixels::grey_to_rgb(&samples),
-        Colours::YCbCr | Colours::Rgb => samples,
-        Colours::InvertedCmyk => pixels::inverted_cmyk_to_rgb(samples),
-        Colours::Ycck => pixels::ycck_to_rgb(samples),
+        ColourModel::Grey => pixels::grey_to_rgb(&samples),
+        ColourModel::YCbCr | ColourModel::Rgb => samples,
+        ColourModel::InvertedCmyk => pixels::inverted_cmyk_to_rgb(samples),
+        ColourModel::Ycck => pixels::ycck_to_rgb(samples),
     })
 }
 
-/// The decoder's messages quote codes from the data; ours are fixed.
+/// The decoder's messages quote values from the data; ours are fixed.
 fn translate(error: DecodeErrors) -> ImageError {
     let bad = |detail| malformed(Format::Jpeg, detail);
     match error {
@@ -109,7 +109,7 @@ fn translate(error: DecodeErrors) -> ImageError {
 
 /// Memory of a scaled decode: the result, a second one where it is turned on
 /// its side, and two rows of units of every component at full width.
-fn scaled_bytes(structure: &Structure, orientation: Orientation, scale: u32) -> u64 {
+fn scaled_bytes(structure: &JpegStructure, orientation: Orientation, scale: u32) -> u64 {
     let pixels = u64::from(structure.width.div_ceil(scale)) * u64::from(structure.height.div_ceil(scale));
     pixels * 3 * buffers(orientation) + row_bytes(structure)
 }
@@ -117,7 +117,7 @@ fn scaled_bytes(structure: &Structure, orientation: Orientation, scale: u32) -> 
 /// Memory of a full decode by `zune-jpeg`: the copy of the pixel-making bytes,
 /// the result in the components it comes in, its rows, and the coefficients
 /// (16 bits each, padded to whole units) where a picture is coded in passes.
-fn full_bytes(structure: &Structure, orientation: Orientation, encoded_bytes: usize) -> u64 {
+fn full_bytes(structure: &JpegStructure, orientation: Orientation, encoded_bytes: usize) -> u64 {
     let pixels = u64::from(structure.width) * u64::from(structure.height);
     let sample_bytes = match structure.components.len() {
         // Grey and its RGB stand side by side for a moment.
@@ -129,12 +129,12 @@ fn full_bytes(structure: &Structure, orientation: Orientation, encoded_bytes: us
     let (h_max, v_max) = structure.sampling_max();
     let mcus = u64::from(structure.width).div_ceil(8 * h_max) * u64::from(structure.height).div_ceil(8 * v_max);
     let blocks: u64 = structure.components.iter().map(|c| mcus * u64::from(c.h) * u64::from(c.v)).sum();
-    let in_passes = structure.coding == Coding::Progressive || !structure.interleaved;
+    let in_passes = structure.coding == CodingProcess::Progressive || !structure.interleaved;
     let coefficient_bytes = if in_passes { blocks * 64 * 2 } else { 0 };
     encoded_bytes as u64 + pixels * sample_bytes + coefficient_bytes + row_bytes(structure)
 }
 
-fn row_bytes(structure: &Structure) -> u64 {
+fn row_bytes(structure: &JpegStructure) -> u64 {
     let (h_max, v_max) = structure.sampling_max();
     let row = u64::from(structure.width).div_ceil(8 * h_max) * 8 * h_max;
     // Coefficients, the same upsampled, and upsampling's scratch: 16-bit each.

@@ -1,19 +1,20 @@
-//! What a JPEG file is made of, read without decoding any of it.
+//! Parses the markers of a JPEG file without decoding it.
 //!
-//! One pass over the markers (ITU-T T.81 annex B) finds the size, the kind, the
-//! orientation and the end, so that costs are known before memory is spent and
-//! a file cut short is refused instead of shown half grey.
+//! One pass over the markers (ITU-T T.81 annex B) finds size, coding process, orientation and end
+//! of the picture, so that costs are known before allocation and truncated files are refused
+//! instead of decoded half grey.
 
 use std::ops::Range;
 
 use super::super::budget::{malformed, unsupported};
 use super::super::{Format, ImageError, standard_huffman};
+use super::quality::quality_of_table;
 
-/// Scans beyond this are an attack on time, not a picture: libjpeg's standard
-/// progressive script has 10, optimised ones fewer than 20.
+/// Most scans; bounds the time. libjpeg's standard progressive script has 10, optimised ones fewer
+/// than 20.
 const SCANS_MAX: usize = 64;
-/// Segments that are kept for the decoder (tables and scans). 64 scans with
-/// eight tables each stay well below.
+/// Most segments passed on to the decoder (tables and scans); 64 scans with eight tables each stay
+/// well below.
 const PARTS_MAX: usize = 1024;
 
 /// Bytes put where the end marker was: twice the 64 bits that the decoder
@@ -27,9 +28,9 @@ const DQT: u8 = 0xDB;
 const DHT: u8 = 0xC4;
 const DRI: u8 = 0xDD;
 
-/// How the picture is coded.
+/// Coding process of the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(super) enum CodingProcess {
     /// SOF0 or SOF1 at 8 bits: one pass.
     Sequential,
     /// SOF2: several passes over coefficients held in memory.
@@ -38,21 +39,21 @@ pub(super) enum Coding {
 
 /// One colour component of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Component {
+pub(super) struct FrameComponent {
     pub(super) id: u8,
     /// Horizontal and vertical sampling factors, 1 to 4.
     pub(super) h: u8,
     pub(super) v: u8,
 }
 
-/// What the markers say.
+/// Properties of a JPEG file from its markers.
 #[derive(Debug)]
-pub(super) struct Structure {
+pub(super) struct JpegStructure {
     pub(super) width: u32,
     pub(super) height: u32,
-    pub(super) coding: Coding,
+    pub(super) coding: CodingProcess,
     /// 1, 3 or 4 of them.
-    pub(super) components: Vec<Component>,
+    pub(super) components: Vec<FrameComponent>,
     /// Whether the first scan holds every component, so that a sequential
     /// picture can be decoded row by row.
     pub(super) interleaved: bool,
@@ -60,24 +61,24 @@ pub(super) struct Structure {
     pub(super) adobe_transform: Option<u8>,
     /// The first EXIF block, from its TIFF header on.
     pub(super) exif: Option<Range<usize>>,
-    /// 1…100, by the first luminance table; see [`quality_of`].
+    /// 1…100, by the first luminance table; see [`quality_of_table`].
     pub(super) quality: Option<f32>,
-    /// Whether a sequential picture gives no Huffman table before its first scan: a frame
-    /// of a webcam (Motion JPEG), coded with the standard ones.
+    /// Whether a sequential picture has no Huffman table before its first scan, as frames of
+    /// webcams (Motion JPEG), which use the standard tables.
     pub(super) standard_huffman: bool,
-    /// What makes pixels: frame, tables, scans, end. Everything else (APPn,
-    /// comments, what follows the end) never reaches a decoder.
+    /// The segments needed for pixels: frame, tables, scans, end. Everything else (APPn, comments,
+    /// trailing bytes) never reaches a decoder.
     parts: Vec<Range<usize>>,
 }
 
-impl Structure {
-    /// Reads the markers up to the end of the (first) picture. `check_size` is
-    /// asked as soon as the size is known.
+impl JpegStructure {
+    /// Parses the markers up to the end of the (first) picture. `check_size` is called as soon as
+    /// the size is known.
     pub(super) fn read(
         bytes: &[u8],
         check_size: impl FnMut(u32, u32) -> Result<(), ImageError>,
     ) -> Result<Self, ImageError> {
-        let reader = Reader {
+        let reader = MarkerReader {
             bytes,
             at: 2,
             check_size,
@@ -93,14 +94,13 @@ impl Structure {
         reader.run()
     }
 
-    /// The file without what makes no pixels: the metadata parsers of a
-    /// decoder are attack surface for nothing.
+    /// The file reduced to the segments needed for pixels, so that the decoder's metadata parsers
+    /// are no attack surface.
     ///
-    /// A sequential picture ends in zeros instead of its end marker. At a
-    /// marker the decoder goes on with zero bits for as long as the picture
-    /// needs, and a scan that ends too early would come out half grey; at the
-    /// end of the bytes it gives up. The zeros are what it may read ahead. In
-    /// passes, it wants the marker.
+    /// The end marker of a sequential picture is replaced by zeros. At a marker the decoder would
+    /// continue with zero bits, so a truncated scan would come out half grey; at the end of the
+    /// bytes it fails. The zeros are what it may read ahead. For progressive pictures it needs the
+    /// marker.
     pub(super) fn pixels_only(&self, bytes: &[u8]) -> Vec<u8> {
         let length: usize = self.parts.iter().map(ExactSizeIterator::len).sum();
         let mut kept = Vec::with_capacity(length + 2 + END_MAX + standard_huffman::SEGMENT.len());
@@ -112,8 +112,8 @@ impl Structure {
             kept.extend_from_slice(&bytes[part.clone()]);
         }
         match self.coding {
-            Coding::Sequential => kept.extend_from_slice(&[0; END_MAX]),
-            Coding::Progressive => kept.extend_from_slice(&[0xFF, EOI]),
+            CodingProcess::Sequential => kept.extend_from_slice(&[0; END_MAX]),
+            CodingProcess::Progressive => kept.extend_from_slice(&[0xFF, EOI]),
         }
         kept
     }
@@ -130,16 +130,16 @@ impl Structure {
     }
 }
 
-fn sampling_max(components: &[Component]) -> (u64, u64) {
-    let max = |of: fn(&Component) -> u8| components.iter().map(of).max().unwrap_or(1).into();
+fn sampling_max(components: &[FrameComponent]) -> (u64, u64) {
+    let max = |of: fn(&FrameComponent) -> u8| components.iter().map(of).max().unwrap_or(1).into();
     (max(|c| c.h), max(|c| c.v))
 }
 
-struct Frame {
+struct FrameHeader {
     width: u32,
     height: u32,
-    coding: Coding,
-    components: Vec<Component>,
+    coding: CodingProcess,
+    components: Vec<FrameComponent>,
 }
 
 struct FirstScan {
@@ -148,11 +148,11 @@ struct FirstScan {
     bits_min: u64,
 }
 
-struct Reader<'a, F> {
+struct MarkerReader<'a, F> {
     bytes: &'a [u8],
     at: usize,
     check_size: F,
-    frame: Option<Frame>,
+    frame: Option<FrameHeader>,
     adobe_transform: Option<u8>,
     exif: Option<Range<usize>>,
     quality: Option<f32>,
@@ -162,14 +162,14 @@ struct Reader<'a, F> {
     standard_huffman: bool,
 }
 
-impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
-    fn run(mut self) -> Result<Structure, ImageError> {
+impl<F: FnMut(u32, u32) -> Result<(), ImageError>> MarkerReader<'_, F> {
+    fn run(mut self) -> Result<JpegStructure, ImageError> {
         let mut scans = 0;
         loop {
             let marker = self.marker()?;
             match marker {
                 EOI => break,
-                // Markers without a length; between segments they mean nothing.
+                // Markers without a length; they have no meaning between segments.
                 0x01 | 0xD0..=0xD7 => continue,
                 SOI => return Err(bad("a second start of image")),
                 _ => {}
@@ -177,7 +177,7 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
             let segment = self.segment()?;
             match marker {
                 0xC0..=0xC2 => self.start_of_frame(marker, segment.clone())?,
-                DQT => self.quality = self.quality.or_else(|| quality_of(&self.bytes[segment.clone()])),
+                DQT => self.quality = self.quality.or_else(|| quality_of_table(&self.bytes[segment.clone()])),
                 DHT => self.has_huffman = true,
                 DRI => {}
                 0xC3..=0xCF => return Err(unsupported(Format::Jpeg, "arithmetic, lossless or hierarchical coding")),
@@ -207,13 +207,13 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
             }
             self.keep(segment.start - 4..segment.end)?;
         }
-        let Some(Frame { width, height, coding, components }) = self.frame else {
+        let Some(FrameHeader { width, height, coding, components }) = self.frame else {
             return Err(bad("no frame before the end of image"));
         };
         let Some(first_scan) = self.first_scan else {
             return Err(bad("no scan before the end of image"));
         };
-        Ok(Structure {
+        Ok(JpegStructure {
             width,
             height,
             coding,
@@ -291,13 +291,13 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
             .as_chunks::<3>()
             .0
             .iter()
-            .map(|&[id, sampling, _]| Component { id, h: sampling >> 4, v: sampling & 15 })
+            .map(|&[id, sampling, _]| FrameComponent { id, h: sampling >> 4, v: sampling & 15 })
             .collect();
         if components.iter().any(|c| !(1..=4).contains(&c.h) || !(1..=4).contains(&c.v)) {
             return Err(bad("a sampling factor out of range"));
         }
-        let coding = if marker == 0xC2 { Coding::Progressive } else { Coding::Sequential };
-        self.frame = Some(Frame { width, height, coding, components });
+        let coding = if marker == 0xC2 { CodingProcess::Progressive } else { CodingProcess::Sequential };
+        self.frame = Some(FrameHeader { width, height, coding, components });
         Ok(())
     }
 
@@ -323,12 +323,12 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
         }
         if self.first_scan.is_none() {
             let first = FirstScan { components: scan_components, bits_min: bits_min(frame, scan_components) };
-            // A header that promises a large picture over next to no data.
+            // A header that declares a large picture with too little data.
             if ((self.at - start) as u64) * 8 < first.bits_min {
                 return Err(CUT);
             }
             self.first_scan = Some(first);
-            self.standard_huffman = frame.coding == Coding::Sequential && !self.has_huffman;
+            self.standard_huffman = frame.coding == CodingProcess::Sequential && !self.has_huffman;
         }
         self.keep(header.start - 4..self.at)
     }
@@ -337,42 +337,24 @@ impl<F: FnMut(u32, u32) -> Result<(), ImageError>> Reader<'_, F> {
 /// Fewest bits the first scan can take: a Huffman code has at least one bit, a
 /// sequential block at least two codes, a block of a progressive picture's
 /// first scan at least one.
-fn bits_min(frame: &Frame, scan_components: usize) -> u64 {
+fn bits_min(frame: &FrameHeader, scan_components: usize) -> u64 {
     let (h_max, v_max) = sampling_max(&frame.components);
     let mcus = u64::from(frame.width).div_ceil(8 * h_max) * u64::from(frame.height).div_ceil(8 * v_max);
     let blocks = if scan_components == frame.components.len() && scan_components > 1 {
         mcus * frame.components.iter().map(|c| u64::from(c.h) * u64::from(c.v)).sum::<u64>()
     } else {
-        // One component alone leaves the padding of whole units out, and the
-        // least sampled has one block a unit: a lower bound whichever it is.
+        // A scan of a single component has no padding to whole MCUs, and the component with the
+        // lowest sampling has one block per MCU: a lower bound for any component.
         mcus.min(u64::from(frame.width).div_ceil(32) * u64::from(frame.height).div_ceil(32))
     };
     match frame.coding {
-        Coding::Sequential => 2 * blocks,
-        Coding::Progressive => blocks,
+        CodingProcess::Sequential => 2 * blocks,
+        CodingProcess::Progressive => blocks,
     }
 }
 
-/// Where the next 0xFF is. Blocks of 32 are compared at once: in photos it is
-/// one byte in two hundred.
-/// What the Independent JPEG Group's encoder calls quality, from the sum of table
-/// 0: its tables are one table scaled, so the sum tells the scale whatever the
-/// order of the values (libjpeg, jcparam.c). `None` where the segment does not
-/// start with table 0.
-fn quality_of(segment: &[u8]) -> Option<f32> {
-    /// Sum of the luminance table of ISO/IEC 10918-1, annex K.
-    const SUM: f32 = 3685.0;
-    let (&kind, values) = segment.split_first()?;
-    let sum: u32 = match kind {
-        0x00 => values.get(..64)?.iter().map(|&v| u32::from(v)).sum(),
-        0x10 => values.get(..128)?.as_chunks::<2>().0.iter().map(|&v| u32::from(u16::from_be_bytes(v))).sum(),
-        _ => return None,
-    };
-    let percent = 100.0 * sum as f32 / SUM;
-    let quality = if percent <= 100.0 { (200.0 - percent) / 2.0 } else { 5000.0 / percent };
-    Some(quality.clamp(1.0, 100.0))
-}
-
+/// Index of the next 0xFF byte. Compares blocks of 32 bytes at once: in photos one byte in two hundred
+/// is 0xFF.
 fn find_ff(bytes: &[u8]) -> Option<usize> {
     let (blocks, tail) = bytes.as_chunks::<32>();
     for (i, block) in blocks.iter().enumerate() {
@@ -409,7 +391,7 @@ mod tests {
         #[test]
         fn any_bytes_after_the_start_are_read_without_panic(tail in proptest::collection::vec(any::<u8>(), 0..300)) {
             let bytes = [&[0xFF, 0xD8, 0xFF][..], &tail].concat();
-            if let Ok(structure) = Structure::read(&bytes, |_, _| Ok(())) {
+            if let Ok(structure) = JpegStructure::read(&bytes, |_, _| Ok(())) {
                 let added = END_MAX + standard_huffman::SEGMENT.len();
                 prop_assert!(structure.pixels_only(&bytes).len() <= bytes.len() + added);
             }

@@ -1,10 +1,9 @@
-//! Entropy-coded bytes to bits.
+//! Bit reader for entropy-coded segments.
 //!
-//! Bytes go through a small window from which stuffed zero bytes have been
-//! removed (T.81 F.1.2.3), so that the bit buffer can be refilled eight bytes at
-//! a time without a look at each. The window always holds a whole MCU more, or
-//! the end of the segment followed by zeros; running past the end is found once
-//! per MCU, by counting.
+//! Bytes go through a small window from which stuffed zero bytes have been removed (T.81 F.1.2.3),
+//! so that the bit buffer can be refilled eight bytes at a time without testing each. The window
+//! always holds at least one more MCU, or the end of the segment followed by zeros; overruns are
+//! detected once per MCU, by counting.
 
 /// Bytes of the window that hold data: a power of two, small enough to stay in
 /// the first-level cache.
@@ -18,11 +17,11 @@ const MCU_BYTES_MAX: usize = 6 * (27 + 63 * 26usize).div_ceil(8) + 32;
 
 const _: () = assert!(WINDOW >= 2 * MCU_BYTES_MAX && WINDOW.is_power_of_two());
 
-/// Unstuffed bytes, and a few more so that eight can be read at any place.
+/// Unstuffed bytes, with a tail so that eight can be read at any position.
 pub(super) type Window = [u8; WINDOW + TAIL];
 
 /// The bytes of a scan, one restart segment at a time.
-pub(super) struct Source<'a> {
+pub(super) struct ScanBytes<'a> {
     bytes: &'a [u8],
     at: usize,
     window: Box<Window>,
@@ -32,8 +31,8 @@ pub(super) struct Source<'a> {
     is_last: bool,
 }
 
-/// The bit buffer: the next bits left-aligned in a word. A value of its own,
-/// so that it lives in registers.
+/// The bit buffer: the next bits left-aligned in a word. A separate value, so that it stays in
+/// registers.
 #[derive(Clone, Copy)]
 pub(super) struct Bits {
     /// The next bits, first at the top. Below `count` they may already hold
@@ -58,7 +57,7 @@ impl Bits {
     /// Fills the buffer to at least 56 bits.
     #[inline(always)]
     pub(super) fn refill(&mut self, window: &Window) {
-        // The mask changes nothing (`Source::prepare` leaves room); it is what
+        // The mask changes nothing (`ScanBytes::prepare` leaves room); it is what
         // shows that no bound is passed.
         let from = self.at & (WINDOW - 1);
         if let Some(next) = window[from..].first_chunk::<8>() {
@@ -69,7 +68,7 @@ impl Bits {
     }
 }
 
-impl<'a> Source<'a> {
+impl<'a> ScanBytes<'a> {
     /// Begins at the first byte after the scan header.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> (Self, Bits) {
         let source = Self { bytes, at, window: Box::new([0; WINDOW + TAIL]), end: 0, is_last: false };
@@ -117,8 +116,8 @@ impl<'a> Source<'a> {
             let next = self.bytes.get(self.at..)?;
             if let (Some(word), Some(place)) = (next.first_chunk::<8>(), self.window[end..].first_chunk_mut::<8>()) {
                 *place = *word;
-                // The classic test for a zero byte, of the complement. False
-                // alarms lie above the first true one, never below it.
+                // Detects 0xFF bytes with the zero-byte test on the complement. False positives
+                // occur only above the first true one.
                 let ones = !u64::from_le_bytes(*word);
                 let found = ones.wrapping_sub(0x0101_0101_0101_0101) & !ones & 0x8080_8080_8080_8080;
                 if found == 0 {

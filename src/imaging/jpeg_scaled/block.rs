@@ -1,4 +1,4 @@
-//! One block of coefficients out of the bits (T.81 F.2.2).
+//! Decodes one block of coefficients (T.81 F.2.2).
 
 use super::bits::{Bits, Window};
 use super::huffman::{AcTable, DcTable, EOB_ADVANCE, LOOK_BITS, ac_symbol, extend};
@@ -7,23 +7,23 @@ use super::transform;
 /// Largest DC value of 8-bit samples (T.81 F.1.2.1: differences of 11 bits).
 const DC_MAX: i32 = 2047;
 
-/// Blocks of which at most so many coefficients are wanted, by zigzag index,
-/// pass over the others instead of decoding them.
+/// If at most this many coefficients of a block are needed, by zigzag index, the others are skipped
+/// instead of decoded.
 pub(super) const FEW_PLACES: u32 = 5;
 
 /// One block being decoded.
-pub(super) struct Block<'a> {
+pub(super) struct BlockDecoder<'a> {
     /// Where bits come from.
     pub(super) window: &'a Window,
     /// The next bits.
     pub(super) bits: Bits,
     /// Where coefficients go.
-    pub(super) coefficients: &'a mut transform::Block,
+    pub(super) coefficients: &'a mut transform::BlockCoefficients,
     /// Which goes where: see [`transform::PlaceMap`].
     pub(super) places: &'a [u16; 256],
 }
 
-impl Block<'_> {
+impl BlockDecoder<'_> {
     /// Sets the coefficient of index `k`, of which any value is fine.
     #[inline(always)]
     fn set(&mut self, k: u32, value: i16) {
@@ -70,7 +70,7 @@ impl Block<'_> {
         Some(63)
     }
 
-    /// One look-up's worth of coefficients after index `k`.
+    /// Decodes the coefficients of one table look-up after index `k`.
     #[inline(always)]
     fn ac_pair(&mut self, table: &AcTable, k: u32) -> Option<u32> {
         let pair = table.pairs[(self.bits.buffer >> (64 - LOOK_BITS)) as usize];
@@ -85,15 +85,15 @@ impl Block<'_> {
         Some(k_2)
     }
 
-    /// A block that did not end where a look-up did: the last symbols may have
-    /// been those of the next block. From its first AC symbol, one by one.
+    /// Decodes a block again, symbol by symbol from its first AC symbol, because the last table
+    /// look-up may have included symbols of the next block.
     ///
-    /// Works on a copy: a reference to `self` handed out would keep the bits of
-    /// every block in memory instead of registers.
+    /// Works on a copy: passing a reference to `self` would keep the bit buffer in memory instead
+    /// of registers.
     #[inline(always)]
     fn ac_again(&mut self, table: &AcTable, start: Bits) -> Option<()> {
         let mut block =
-            Block { window: self.window, bits: start, coefficients: self.coefficients, places: self.places };
+            BlockDecoder { window: self.window, bits: start, coefficients: self.coefficients, places: self.places };
         self.bits = block.ac_singly(table)?;
         Some(())
     }

@@ -1,9 +1,8 @@
-//! Huffman tables (T.81 annex C, F.2.2.3) arranged for few look-ups.
+//! Huffman decoding tables (T.81 annex C, F.2.2.3) that decode up to two symbols per look-up.
 //!
-//! A baseline symbol is a code followed by the extra bits of a value. The
-//! tables are indexed by the next [`LOOK_BITS`] bits and answer code *and*
-//! extra bits at once, where both lie within the index, for two symbols when
-//! they fit. What does not fit goes through [`Codes`].
+//! A baseline symbol is a code followed by the extra bits of a value. The tables are indexed by the
+//! next [`LOOK_BITS`] bits and answer code *and* extra bits at once, where both lie within the
+//! index, for two symbols when they fit. Longer codes are decoded by [`HuffmanDecoder`].
 
 use super::markers::TableSpec;
 
@@ -22,11 +21,11 @@ const AC_SIZE_MAX: u8 = 10;
 /// What "end of block" adds to the coefficient index: more than any run can.
 pub(super) const EOB_ADVANCE: u32 = 128;
 
-/// Most that the symbols of one [`Skip`] advance, an end of block not counted.
+/// Most that the symbols of one [`SymbolSkip`] advance, an end of block not counted.
 const SKIP_ADVANCE_MAX: u32 = 64;
 
-/// Codes to symbols, one at a time.
-pub(super) struct Codes {
+/// Decodes one code at a time.
+pub(super) struct HuffmanDecoder {
     /// By the next nine bits: symbol << 8 | code length, 0 where no code is
     /// that short.
     short: [u16; 1 << CODE_BITS],
@@ -37,7 +36,7 @@ pub(super) struct Codes {
     symbols: [u8; 256],
 }
 
-impl Codes {
+impl HuffmanDecoder {
     /// Builds canonical codes; `None` where the lengths claim more codes than
     /// there are, or there are none.
     fn new(spec: TableSpec<'_>) -> Option<Self> {
@@ -111,7 +110,7 @@ pub(super) fn extend(buffer: u64, size: u32) -> i32 {
 
 /// Table of DC categories.
 pub(super) struct DcTable {
-    pub(super) codes: Codes,
+    pub(super) codes: HuffmanDecoder,
 }
 
 impl DcTable {
@@ -119,7 +118,7 @@ impl DcTable {
         if spec.symbols.iter().any(|&size| size > DC_SIZE_MAX) {
             return None;
         }
-        Some(Box::new(Self { codes: Codes::new(spec)? }))
+        Some(Box::new(Self { codes: HuffmanDecoder::new(spec)? }))
     }
 }
 
@@ -133,9 +132,9 @@ impl DcTable {
 /// [`EOB_ADVANCE`]; that of a first symbol which ends the block is cut to five
 /// bits, for the zero then lands where nothing follows.
 #[derive(Clone, Copy)]
-pub(super) struct Pair(u32);
+pub(super) struct SymbolPair(u32);
 
-impl Pair {
+impl SymbolPair {
     const NOTHING: Self = Self(0);
 
     fn new(length: u32, advances: [u32; 2], values: [i32; 2]) -> Self {
@@ -148,7 +147,7 @@ impl Pair {
         (-32..32).contains(&value)
     }
 
-    /// Bits both symbols take; 0: use [`Codes`].
+    /// Bits both symbols take; 0: use [`HuffmanDecoder`].
     #[inline(always)]
     pub(super) fn length(self) -> u32 {
         self.0 & 63
@@ -179,14 +178,13 @@ impl Pair {
     }
 }
 
-/// As many AC symbols as a look-up can pass over when their values are not
-/// wanted: bits to drop (low byte; 0 where it found nothing), advance (high
-/// byte). The extra bits of the last may reach past the index.
+/// All AC symbols that one look-up can skip if their values are not needed: bits to drop (low byte;
+/// 0 if none), advance (high byte). The extra bits of the last may extend beyond the index.
 #[derive(Clone, Copy)]
-pub(super) struct Skip(u16);
+pub(super) struct SymbolSkip(u16);
 
-impl Skip {
-    /// Bits to drop; 0: use [`Codes`].
+impl SymbolSkip {
+    /// Bits to drop; 0: use [`HuffmanDecoder`].
     #[inline(always)]
     pub(super) fn length(self) -> u32 {
         u32::from(self.0 & 0xFF)
@@ -201,16 +199,16 @@ impl Skip {
 
 /// Tables of AC symbols.
 pub(super) struct AcTable {
-    pub(super) pairs: [Pair; LOOK_SIZE],
-    pub(super) skips: [Skip; LOOK_SIZE],
-    pub(super) codes: Codes,
+    pub(super) pairs: [SymbolPair; LOOK_SIZE],
+    pub(super) skips: [SymbolSkip; LOOK_SIZE],
+    pub(super) codes: HuffmanDecoder,
 }
 
 impl AcTable {
     pub(super) fn new(spec: TableSpec<'_>) -> Option<Box<Self>> {
-        let codes = Codes::new(spec)?;
-        let mut single = [Pair::NOTHING; LOOK_SIZE];
-        let mut skip_one = [Skip(0); LOOK_SIZE];
+        let codes = HuffmanDecoder::new(spec)?;
+        let mut single = [SymbolPair::NOTHING; LOOK_SIZE];
+        let mut skip_one = [SymbolSkip(0); LOOK_SIZE];
         each_code(spec, |symbol, code, length| {
             let Some((advance, size)) = ac_symbol(symbol) else { return };
             if length > LOOK_BITS {
@@ -218,13 +216,13 @@ impl AcTable {
             }
             let free = LOOK_BITS - length;
             let from = (code << free) as usize;
-            skip_one[from..from + (1 << free)].fill(Skip((advance << 8 | (length + size)) as u16));
+            skip_one[from..from + (1 << free)].fill(SymbolSkip((advance << 8 | (length + size)) as u16));
             if size <= free {
                 for (bits, entries) in single[from..from + (1 << free)].chunks_exact_mut(1 << (free - size)).enumerate()
                 {
                     let value = extend(((bits as u64) << 1) << (63 - size), size);
-                    if Pair::holds(value) {
-                        entries.fill(Pair::new(length + size, [advance; 2], [value; 2]));
+                    if SymbolPair::holds(value) {
+                        entries.fill(SymbolPair::new(length + size, [advance; 2], [value; 2]));
                     }
                 }
             }
@@ -238,7 +236,7 @@ impl AcTable {
                 if second.length() != 0 && length <= LOOK_BITS {
                     let advances = [first.advance(), first.advance() + second.advance()];
                     let values = [i32::from(first.value()), i32::from(second.value())];
-                    table.pairs[index] = Pair::new(length, advances, values);
+                    table.pairs[index] = SymbolPair::new(length, advances, values);
                 }
             }
             let mut all = skip_one[index];
@@ -252,7 +250,7 @@ impl AcTable {
                 if next.length() == 0 || !is_known || advance > SKIP_ADVANCE_MAX {
                     break;
                 }
-                all = Skip(all.0 + next.0);
+                all = SymbolSkip(all.0 + next.0);
             }
             table.skips[index] = all;
         }
@@ -262,7 +260,7 @@ impl AcTable {
 
 /// Whether the code that begins `skipped` bits into `index` ends within the
 /// `left` bits after it.
-fn codes_within(codes: &Codes, index: usize, skipped: u32, left: u32) -> bool {
+fn codes_within(codes: &HuffmanDecoder, index: usize, skipped: u32, left: u32) -> bool {
     let buffer = (index as u64) << (64 - LOOK_BITS) << skipped;
     codes.symbol(buffer).is_some_and(|(_, length)| length <= left)
 }

@@ -1,6 +1,5 @@
-//! The marker segments in front of the entropy-coded data (T.81 annex B),
-//! read strictly: what is not plainly a baseline picture of the kind this
-//! decoder knows is `None`, never a guess.
+//! Parses the marker segments in front of the entropy-coded data (T.81 annex B) strictly: `None`
+//! for anything but a supported baseline picture.
 
 use super::super::standard_huffman;
 use super::huffman::{AcTable, DcTable};
@@ -33,7 +32,7 @@ const COM: u8 = 0xFE;
 
 /// One colour component as the frame and scan headers describe it.
 #[derive(Clone, Copy)]
-pub(super) struct Component {
+pub(super) struct ScanComponent {
     id: u8,
     /// Blocks per MCU across, 1 or 2.
     pub(super) h: usize,
@@ -46,14 +45,14 @@ pub(super) struct Component {
     pub(super) ac: usize,
 }
 
-/// All that must be known before the first MCU.
-pub(super) struct Header {
+/// Everything needed before the first MCU is decoded.
+pub(super) struct BaselineHeader {
     /// Width in pixels, 1 to 65535.
     pub(super) width: usize,
     /// Height in pixels, 1 to 65535.
     pub(super) height: usize,
     /// One component (grey) or three (Y, Cb, Cr).
-    pub(super) components: Vec<Component>,
+    pub(super) components: Vec<ScanComponent>,
     /// MCUs between restart markers; 0 where there are none.
     pub(super) restart_mcus: usize,
     quant: [Option<[u8; 64]>; 4],
@@ -65,9 +64,9 @@ pub(super) struct Header {
     pub(super) scan_at: usize,
 }
 
-impl Header {
+impl BaselineHeader {
     /// The quantisation table of a component, in zigzag order, no entry zero.
-    pub(super) fn quant(&self, component: &Component) -> Option<&[u8; 64]> {
+    pub(super) fn quant(&self, component: &ScanComponent) -> Option<&[u8; 64]> {
         self.quant[component.quant].as_ref()
     }
 }
@@ -75,14 +74,14 @@ impl Header {
 /// Reads everything up to and with the scan header.
 ///
 /// Bounded: it walks the bytes once, and allocates at most eight tables.
-pub(super) fn read(bytes: &[u8]) -> Option<Header> {
+pub(super) fn read(bytes: &[u8]) -> Option<BaselineHeader> {
     if bytes.get(..2)? != [0xFF, SOI] {
         return None;
     }
     let mut at = 2;
     let mut quant = [None; 4];
     let (mut dc_specs, mut ac_specs) = ([None; 4], [None; 4]);
-    let mut frame: Option<Frame> = None;
+    let mut frame: Option<BaselineFrame> = None;
     let mut restart_mcus = 0;
     let mut jfif = false;
     let mut adobe_transform = None;
@@ -103,7 +102,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Header> {
             APP0 => jfif |= segment.starts_with(b"JFIF\0"),
             APP14 if segment.starts_with(b"Adobe") => adobe_transform = Some(*segment.get(11)?),
             SOS => {
-                let Frame { width, height, mut components } = frame?;
+                let BaselineFrame { width, height, mut components } = frame?;
                 read_scan(segment, &mut components)?;
                 is_known_colour(&components, jfif, adobe_transform).then_some(())?;
                 // Frames of webcams (Motion JPEG) leave the standard tables out.
@@ -121,7 +120,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Header> {
                         ac[c.ac] = Some(AcTable::new(ac_specs[c.ac]?)?);
                     }
                 }
-                return Some(Header { width, height, components, restart_mcus, quant, dc, ac, scan_at: at });
+                return Some(BaselineHeader { width, height, components, restart_mcus, quant, dc, ac, scan_at: at });
             }
             APP0..=APP15 | COM => {}
             _ => return None, // progressive, arithmetic, lossless, DNL, a second frame, ...
@@ -129,14 +128,14 @@ pub(super) fn read(bytes: &[u8]) -> Option<Header> {
     }
 }
 
-struct Frame {
+struct BaselineFrame {
     width: usize,
     height: usize,
-    components: Vec<Component>,
+    components: Vec<ScanComponent>,
 }
 
 /// T.81 B.2.2.
-fn read_frame(segment: &[u8]) -> Option<Frame> {
+fn read_frame(segment: &[u8]) -> Option<BaselineFrame> {
     let [8, y1, y0, x1, x0, count, ref specs @ ..] = *segment else { return None };
     let height = usize::from(u16::from_be_bytes([y1, y0]));
     let width = usize::from(u16::from_be_bytes([x1, x0]));
@@ -157,9 +156,9 @@ fn read_frame(segment: &[u8]) -> Option<Frame> {
         if h > 2 || v > 2 || (!is_luma && (h, v) != (1, 1)) {
             return None;
         }
-        components.push(Component { id: spec[0], h, v, quant: usize::from(spec[2]), dc: 0, ac: 0 });
+        components.push(ScanComponent { id: spec[0], h, v, quant: usize::from(spec[2]), dc: 0, ac: 0 });
     }
-    Some(Frame { width, height, components })
+    Some(BaselineFrame { width, height, components })
 }
 
 /// T.81 B.2.4.1; 8-bit entries only.
@@ -175,8 +174,7 @@ fn read_quant(mut segment: &[u8], tables: &mut [Option<[u8; 64]>; 4]) -> Option<
     Some(())
 }
 
-/// A Huffman table as the file gives it: how many codes of each length, and
-/// what they mean.
+/// A Huffman table as specified in the file: number of codes of each length, and their symbols.
 #[derive(Clone, Copy)]
 pub(super) struct TableSpec<'a> {
     /// Codes of 1 to 16 bits.
@@ -207,7 +205,7 @@ fn read_huffman<'a>(
 
 /// T.81 B.2.3: one scan with all components in the frame's order, all
 /// coefficients, no successive approximation.
-fn read_scan(segment: &[u8], components: &mut [Component]) -> Option<()> {
+fn read_scan(segment: &[u8], components: &mut [ScanComponent]) -> Option<()> {
     let [count, rest @ ..] = segment else { return None };
     if usize::from(*count) != components.len() || rest.len() != 2 * components.len() + 3 {
         return None;
@@ -225,10 +223,9 @@ fn read_scan(segment: &[u8], components: &mut [Component]) -> Option<()> {
     Some(())
 }
 
-/// Whether three components are certainly Y, Cb, Cr: JFIF says so, Adobe's
-/// marker says so, or nobody speaks and the identifiers are the customary ones
-/// (cameras that write Exif alone).
-fn is_known_colour(components: &[Component], jfif: bool, adobe_transform: Option<u8>) -> bool {
+/// Whether three components are certainly Y, Cb, Cr: by the JFIF or Adobe marker, or, without
+/// either, by the customary identifiers (cameras that write Exif only).
+fn is_known_colour(components: &[ScanComponent], jfif: bool, adobe_transform: Option<u8>) -> bool {
     match (components, adobe_transform) {
         ([_], _) => true,
         (_, Some(transform)) => transform == 1,

@@ -7,10 +7,10 @@
 //! colours as in JFIF 1.02 (ITU-T T.871).
 //!
 //! # What it promises
-//! - A picture it does not plainly understand is `None`: other processes
-//!   (progressive, arithmetic, lossless, 12-bit), other colours (RGB, CMYK),
-//!   unusual sampling, and every irregularity down to a missing end marker. The
-//!   caller then asks the full decoder, whose word on damaged files is final.
+//! - `None` for every picture it does not support: other processes (progressive, arithmetic,
+//!   lossless, 12-bit), other colours (RGB, CMYK), unusual sampling, and every irregularity down to
+//!   a missing end marker. The caller then uses the full decoder, which decides about damaged
+//!   files.
 //! - Memory: the result and a few rows of MCUs. The caller has bounded the
 //!   pixels before.
 //! - Time: linear in bytes and pixels.
@@ -45,7 +45,7 @@ pub fn try_decode(bytes: &[u8], denominator: u32) -> Option<RgbImage> {
         return None;
     }
     let header = markers::read(bytes)?;
-    let scan = scan::Scan::new(bytes, &header, denominator as usize)?;
+    let scan = scan::ScanDecoder::new(bytes, &header, denominator as usize)?;
     let data = scan.decode()?;
     let width = header.width.div_ceil(denominator as usize);
     let height = header.height.div_ceil(denominator as usize);

@@ -1,4 +1,4 @@
-//! Rows of components to rows of the picture.
+//! Converts rows of components to rows of RGB.
 
 use super::colour;
 use super::scan::Plane;
@@ -26,8 +26,8 @@ impl Emit {
         Self { width, h, v, sums: vec![0; scratch], cb: vec![0; scratch], cr: vec![0; scratch] }
     }
 
-    /// Emits the rows that are known after a row of MCUs. Where chroma rows are
-    /// doubled, the last row waits for the chroma below it.
+    /// Emits the rows that are complete after a row of MCUs. If chroma rows are doubled, the last
+    /// row is deferred until the chroma below it is known.
     #[inline(always)]
     pub(super) fn mcu_row(
         &mut self,

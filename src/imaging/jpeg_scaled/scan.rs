@@ -1,13 +1,13 @@
-//! The scan: MCU after MCU through the Huffman tables into coefficients, group
-//! after group of blocks through the transform into rows, and rows into RGB.
+//! Decodes the scan: MCUs to coefficients by the Huffman tables, groups of blocks to rows by the
+//! inverse transform, and rows to RGB.
 //!
-//! [`Scan::run`] is compiled twice, for any processor and for AVX2 with BMI;
+//! [`ScanDecoder::run`] is compiled twice, for any processor and for AVX2 with BMI;
 //! both are the same source and give the same bytes.
 
-use super::bits::{Bits, Source};
-use super::block::{Block, FEW_PLACES};
+use super::bits::{Bits, ScanBytes};
+use super::block::{BlockDecoder, FEW_PLACES};
 use super::huffman::{AcTable, DcTable};
-use super::markers::Header;
+use super::markers::BaselineHeader;
 use super::rows::Emit;
 use super::transform::{self, Coefficients, LANES, LANES_AT_ONCE, PlaceMap};
 
@@ -51,10 +51,10 @@ impl Plane<'_> {
     }
 }
 
-/// What the decoding of a picture needs, allocated before it begins.
-pub(super) struct Scan<'a> {
-    header: &'a Header,
-    source: Source<'a>,
+/// State of decoding a picture, allocated before it begins.
+pub(super) struct ScanDecoder<'a> {
+    header: &'a BaselineHeader,
+    source: ScanBytes<'a>,
     bits: Bits,
     planes: Vec<Plane<'a>>,
     mcus_across: usize,
@@ -69,9 +69,9 @@ pub(super) struct Scan<'a> {
     restarts: u8,
 }
 
-impl<'a> Scan<'a> {
+impl<'a> ScanDecoder<'a> {
     /// `denominator` is 1, 2, 4 or 8.
-    pub(super) fn new(bytes: &'a [u8], header: &'a Header, denominator: usize) -> Option<Self> {
+    pub(super) fn new(bytes: &'a [u8], header: &'a BaselineHeader, denominator: usize) -> Option<Self> {
         let h_max = header.components.iter().map(|c| c.h).max()?;
         let v_max = header.components.iter().map(|c| c.v).max()?;
         let (width, height) = (header.width.div_ceil(denominator), header.height.div_ceil(denominator));
@@ -106,7 +106,7 @@ impl<'a> Scan<'a> {
             });
         }
         let out = vec![0; width.checked_mul(height)?.checked_mul(3)?];
-        let (source, bits) = Source::new(bytes, header.scan_at);
+        let (source, bits) = ScanBytes::new(bytes, header.scan_at);
         Some(Self {
             header,
             source,
@@ -208,7 +208,7 @@ impl<'a> Scan<'a> {
         for plane in &mut self.planes {
             for coefficients in &mut plane.coefficients {
                 for across in 0..plane.h {
-                    let mut block = Block {
+                    let mut block = BlockDecoder {
                         window: self.source.window(),
                         bits,
                         coefficients: coefficients.block(in_group * plane.h + across),
@@ -265,19 +265,19 @@ pub(super) fn has_vectors() -> bool {
     has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt")
 }
 
-/// [`Scan::run`] for processors of the last decade. `Scan::decode_portable` is
+/// [`ScanDecoder::run`] for processors of the last decade. `ScanDecoder::decode_portable` is
 /// its safe twin; a test compares them.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
-fn run_vectors(scan: &mut Scan<'_>) -> Option<()> {
+fn run_vectors(scan: &mut ScanDecoder<'_>) -> Option<()> {
     scan.run(|scan, count| group_vectors(scan, count))
 }
 
-/// [`Scan::group`], apart from the rest so that its inner loop has the
+/// [`ScanDecoder::group`], apart from the rest so that its inner loop has the
 /// processor's registers for itself.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline(never)]
-fn group_vectors(scan: &mut Scan<'_>, count: usize) -> Option<()> {
+fn group_vectors(scan: &mut ScanDecoder<'_>, count: usize) -> Option<()> {
     scan.group(count)
 }

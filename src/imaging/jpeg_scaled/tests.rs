@@ -1,4 +1,4 @@
-//! The decoder against the definition of its transform and against a full one.
+//! Compares the decoder with the definition of its transform and with a full decoder.
 
 use proptest::prelude::*;
 use zune_core::bytestream::ZCursor;
@@ -195,7 +195,7 @@ fn vector_and_portable_code_give_the_same_bytes() {
 
 fn both_agree(bytes: &[u8], d: u32, name: &str) {
     let Some(header) = markers::read(bytes) else { return };
-    let decode = || scan::Scan::new(bytes, &header, d as usize).expect("sizes");
+    let decode = || scan::ScanDecoder::new(bytes, &header, d as usize).expect("sizes");
     // Where the processor has no vectors this compares a thing with itself.
     assert_eq!(decode().decode(), decode().decode_portable(), "{name} at 1/{d}");
 }

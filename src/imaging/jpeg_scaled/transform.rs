@@ -23,7 +23,7 @@ pub(super) const LANES: usize = 32;
 /// Blocks that are transformed at once: two vectors of eight floats.
 pub(super) const LANES_AT_ONCE: usize = 16;
 
-/// Places for coefficients: 64, and one for those that nobody will read.
+/// Places for coefficients: 64, and one for those that are discarded.
 const PLACES: usize = 65;
 const NOWHERE: u16 = (64 * LANES) as u16;
 
@@ -32,14 +32,14 @@ const NOWHERE: u16 = (64 * LANES) as u16;
 pub(super) struct Coefficients(Box<[i16; PLACES * LANES]>);
 
 /// The coefficients from one block's first on: its places are [`LANES`] apart.
-pub(super) type Block = [i16; (PLACES - 1) * LANES + 1];
+pub(super) type BlockCoefficients = [i16; (PLACES - 1) * LANES + 1];
 
 impl Coefficients {
     pub(super) fn new() -> Self {
         Self(Box::new([0; PLACES * LANES]))
     }
 
-    /// Forgets the coefficients of `places` places.
+    /// Clears the coefficients of `places` places.
     #[inline(always)]
     pub(super) fn clear(&mut self, places: usize) {
         self.0[..places * LANES].fill(0);
@@ -47,7 +47,7 @@ impl Coefficients {
 
     /// The block in a lane.
     #[inline(always)]
-    pub(super) fn block(&mut self, lane: usize) -> &mut Block {
+    pub(super) fn block(&mut self, lane: usize) -> &mut BlockCoefficients {
         const { assert!(LANES.is_power_of_two()) };
         let from = lane & (LANES - 1);
         match self.0[from..].first_chunk_mut() {
@@ -57,8 +57,8 @@ impl Coefficients {
     }
 }
 
-/// Where the k-th coefficient of a block goes. Indices past 63 go nowhere, as
-/// do frequencies that the reduced size leaves out.
+/// Place of the k-th coefficient of a block. Indices above 63 and frequencies that the reduced size
+/// leaves out are discarded.
 pub(super) struct PlaceMap(pub(super) [u16; 256]);
 
 impl PlaceMap {

@@ -1,10 +1,8 @@
-//! What the prefix-code tables of a lossless stream would take in memory.
+//! Estimates the memory of the prefix-code tables of a lossless stream.
 //!
-//! A lossless picture may bring up to 65,536 groups of five codes. Their tables
-//! are the one thing whose size no header tells: two megabytes of file can ask
-//! for a gigabyte. So everything before the pixels is read here first (RFC
-//! 9649, sections 4 to 6), in the same way as the decoder will read it, only
-//! to count.
+//! A lossless picture may bring up to 65,536 groups of five codes. No header gives the size of
+//! their tables: a file of two megabytes can require a gigabyte. So everything before the pixels is
+//! parsed here first (RFC 9649, sections 4 to 6), as the decoder would, only to count.
 
 use super::super::ImageError;
 use super::super::budget::malformed;
@@ -22,10 +20,9 @@ const CODE_LENGTH_MAX: usize = 15;
 const CODES_IN_GROUP: usize = 5;
 const LENGTH_CODES: u16 = 24;
 
-/// Bytes that all tables of the stream take; reading stops where they pass
-/// `bytes_max`, as the picture will be refused anyway.
+/// Bytes of all tables of the stream; stops beyond `bytes_max`, as the picture is refused anyway.
 pub(super) fn table_bytes(stream: &[u8], (width, height): (u32, u32), bytes_max: u64) -> Result<u64, ImageError> {
-    let mut reader = Reader { stream, at: 0 };
+    let mut reader = PrefixBitReader { stream, at: 0 };
     let width = reader.transforms(width, height)?;
     let cache_bits = reader.cache_bits()?;
     let mut groups = 1;
@@ -36,7 +33,7 @@ pub(super) fn table_bytes(stream: &[u8], (width, height): (u32, u32), bytes_max:
     }
     let mut bytes = 0;
     for _ in 0..groups {
-        bytes += reader.group(cache_bits)?.iter().map(Code::decoder_bytes).sum::<u64>();
+        bytes += reader.group(cache_bits)?.iter().map(PrefixCode::decoder_bytes).sum::<u64>();
         if bytes > bytes_max {
             break;
         }
@@ -49,14 +46,14 @@ fn shrunk(side: u32, bits: u32) -> u32 {
 }
 
 /// A canonical prefix code.
-struct Code {
-    /// How many symbols have each length.
+struct PrefixCode {
+    /// Number of symbols by code length.
     counts: [u16; CODE_LENGTH_MAX + 1],
     /// Symbols by length, then value; a single one is read without any bit.
     symbols: Vec<u16>,
 }
 
-impl Code {
+impl PrefixCode {
     fn new(lengths: &[u8]) -> Result<Self, ImageError> {
         let mut counts = [0; CODE_LENGTH_MAX + 1];
         let mut symbols: Vec<u16> = Vec::new();
@@ -82,14 +79,14 @@ impl Code {
     }
 }
 
-struct Reader<'a> {
+struct PrefixBitReader<'a> {
     stream: &'a [u8],
     /// In bits.
     at: usize,
 }
 
-impl Reader<'_> {
-    /// Up to 18 bits, the first read lowest.
+impl PrefixBitReader<'_> {
+    /// Reads up to 18 bits, least significant first.
     fn bits(&mut self, count: u32) -> Result<u32, ImageError> {
         let end = self.at + count as usize;
         if end > self.stream.len() * 8 {
@@ -111,10 +108,10 @@ impl Reader<'_> {
 
     /// Skips all transforms; returns the width that is left to code.
     fn transforms(&mut self, mut width: u32, height: u32) -> Result<u32, ImageError> {
-        let mut seen = [false; 4];
+        let mut used_transforms = [false; 4];
         while self.bit()? {
             let kind = self.bits(2)?;
-            if std::mem::replace(&mut seen[kind as usize], true) {
+            if std::mem::replace(&mut used_transforms[kind as usize], true) {
                 return Err(bad());
             }
             match kind {
@@ -150,12 +147,12 @@ impl Reader<'_> {
     }
 
     /// Codes for green and lengths, red, blue, alpha, distances.
-    fn group(&mut self, cache_bits: u32) -> Result<[Code; CODES_IN_GROUP], ImageError> {
+    fn group(&mut self, cache_bits: u32) -> Result<[PrefixCode; CODES_IN_GROUP], ImageError> {
         let cached = if cache_bits == 0 { 0 } else { 1 << cache_bits };
         Ok([self.code(256 + LENGTH_CODES + cached)?, self.code(256)?, self.code(256)?, self.code(256)?, self.code(40)?])
     }
 
-    fn code(&mut self, alphabet: u16) -> Result<Code, ImageError> {
+    fn code(&mut self, alphabet: u16) -> Result<PrefixCode, ImageError> {
         if self.bit()? {
             let two = self.bit()?;
             let first_bits = if self.bit()? { 8 } else { 1 };
@@ -168,7 +165,7 @@ impl Reader<'_> {
             if symbols.iter().any(|&symbol| symbol >= alphabet) {
                 return Err(bad());
             }
-            return Ok(Code { counts, symbols });
+            return Ok(PrefixCode { counts, symbols });
         }
         const ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
         let mut code_lengths = [0; 19];
@@ -176,7 +173,7 @@ impl Reader<'_> {
         for &at in ORDER.get(..count).ok_or_else(bad)? {
             code_lengths[at] = self.bits(3)? as u8;
         }
-        let lengths_code = Code::new(&code_lengths)?;
+        let lengths_code = PrefixCode::new(&code_lengths)?;
         let mut to_read = alphabet.into();
         if self.bit()? {
             let bits = 2 + 2 * self.bits(3)?;
@@ -205,10 +202,10 @@ impl Reader<'_> {
         if lengths.len() > alphabet.into() {
             return Err(bad());
         }
-        Code::new(&lengths)
+        PrefixCode::new(&lengths)
     }
 
-    fn symbol(&mut self, code: &Code) -> Result<u16, ImageError> {
+    fn symbol(&mut self, code: &PrefixCode) -> Result<u16, ImageError> {
         if let [only] = code.symbols[..] {
             return Ok(only);
         }

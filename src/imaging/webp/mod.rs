@@ -8,7 +8,7 @@ use image::ImageDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 
-use super::budget::{malformed, unsupported, walled};
+use super::budget::{isolate_panics, malformed, unsupported};
 use super::{Decoded, Format, ImageError, Limits, RgbImage, orient, pixels};
 
 const CUT: ImageError = ImageError::Truncated(Format::WebP);
@@ -22,16 +22,16 @@ const LOSSLESS_HEADER_BYTES: usize = 5;
 const ALPHA_COMPRESSED: u8 = 1;
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
-    let structure = Structure::read(bytes, limits)?;
+    let structure = WebpStructure::read(bytes, limits)?;
     let (width, height) = structure.frame.size;
     let orientation = structure.exif.map_or(Orientation::NoTransforms, orient::from_exif);
     let decode_bytes = structure.decode_bytes(orientation);
-    // Twice: reading how large the tables are takes memory, too, but less.
+    // Checked twice: measuring the tables takes memory, too, but less.
     limits.check_memory(decode_bytes)?;
     limits.check_memory(decode_bytes + structure.table_bytes(limits.decode_bytes_max)?)?;
 
     let kept = structure.pixels_only();
-    let data = walled(Format::WebP, || {
+    let data = isolate_panics(Format::WebP, || {
         let decoder = WebPDecoder::new(Cursor::new(&kept)).map_err(translate)?;
         if decoder.dimensions() != (width, height) {
             return Err(malformed(Format::WebP, "a size that changes"));
@@ -55,21 +55,21 @@ fn translate(error: image::ImageError) -> ImageError {
 }
 
 /// The chunk that holds the picture.
-struct Frame<'a> {
+struct ImageChunk<'a> {
     size: (u32, u32),
     lossless: bool,
     body: &'a [u8],
 }
 
-/// What the chunks say (RFC 9649, section 2), and those that make pixels.
-struct Structure<'a> {
-    frame: Frame<'a>,
+/// Properties of a WebP file (RFC 9649, section 2), and the chunks needed for pixels.
+struct WebpStructure<'a> {
+    frame: ImageChunk<'a>,
     /// Transparency of a lossy frame.
     alpha: Option<&'a [u8]>,
     exif: Option<&'a [u8]>,
 }
 
-impl<'a> Structure<'a> {
+impl<'a> WebpStructure<'a> {
     /// Walks the chunks; sizes are checked as soon as one is declared.
     fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
         let riff_len = bytes.get(4..8).and_then(|b| b.first_chunk()).map_or(0, |&b| u32::from_le_bytes(b));
@@ -99,7 +99,7 @@ impl<'a> Structure<'a> {
                     let lossless = n3 == b'L';
                     let size = if lossless { lossless_size(body)? } else { lossy_size(body)? };
                     limits.check_pixels(size.0, size.1, u64::MAX)?;
-                    frame = Some(Frame { size, lossless, body });
+                    frame = Some(ImageChunk { size, lossless, body });
                 }
                 b"ALPH" => alpha = alpha.or(Some(body)),
                 b"EXIF" => exif = exif.or(Some(body)),
@@ -162,7 +162,7 @@ impl<'a> Structure<'a> {
         4 * self.kept_bytes() as u64 + decoding.max(turning)
     }
 
-    /// Memory of the prefix-code tables, which only their stream tells.
+    /// Memory of the prefix-code tables, by parsing the stream.
     fn table_bytes(&self, bytes_max: u64) -> Result<u64, ImageError> {
         let stream = match (self.frame.lossless, self.alpha) {
             (true, _) => self.frame.body.get(LOSSLESS_HEADER_BYTES..),

@@ -96,12 +96,12 @@ pub enum LookedUp<L = ()> {
 
 /// Changes since some moment; shared with the searches of that time.
 #[derive(Default, Clone)]
-struct Changes {
+struct GraphChanges {
     added: Arc<HashSet<u64>>,
     removed: Arc<HashSet<u64>>,
 }
 
-impl Changes {
+impl GraphChanges {
     fn add(&mut self, key: u64) {
         Arc::make_mut(&mut self.added).insert(key);
     }
@@ -113,15 +113,15 @@ impl Changes {
 }
 
 /// What one search sees.
-struct Moment {
+struct GraphSnapshot {
     built: Option<Arc<Built>>,
     added: Arc<HashSet<u64>>,
     removed: Arc<HashSet<u64>>,
 }
 
-impl Moment {
-    fn of(state: &State) -> Self {
-        let Changes { added, removed } = state.since.clone();
+impl GraphSnapshot {
+    fn of(state: &GraphState) -> Self {
+        let GraphChanges { added, removed } = state.since.clone();
         Self { built: state.built.clone(), added, removed }
     }
 
@@ -131,12 +131,12 @@ impl Moment {
 }
 
 #[derive(Default)]
-struct State {
+struct GraphState {
     built: Option<Arc<Built>>,
     /// Since what `built` was made of was read.
-    since: Changes,
+    since: GraphChanges,
     /// Since what is being built was read.
-    since_next: Changes,
+    since_next: GraphChanges,
     recall: Option<f64>,
 }
 
@@ -144,7 +144,7 @@ struct State {
 pub struct Graph {
     dimension: usize,
     options: GraphOptions,
-    state: RwLock<State>,
+    state: RwLock<GraphState>,
     building: AtomicBool,
 }
 
@@ -196,7 +196,7 @@ impl Graph {
     pub fn clear(&self) -> impl Send + use<> {
         let mut state = self.write();
         state.recall = None;
-        state.since = Changes::default();
+        state.since = GraphChanges::default();
         state.built.take()
     }
 
@@ -219,7 +219,7 @@ impl Graph {
             return Ok(false);
         }
         let _building = Building(&self.building);
-        self.write().since_next = Changes::default();
+        self.write().since_next = GraphChanges::default();
         let (keys, vectors) = snapshot()?;
         if vectors.dimension() != self.dimension {
             return Err(SearchError::Dimension { expected: self.dimension, found: vectors.dimension() });
@@ -266,7 +266,7 @@ impl Graph {
             let hit = |&key: &u64| Some(Hit { key, score: score(key).filter(|score| score.is_finite())?, label: () });
             Ok(keys.iter().filter_map(hit).collect())
         };
-        let moment = Moment::of(&self.read());
+        let moment = GraphSnapshot::of(&self.read());
         Ok(self.walk(&moment, query, k, effort, usize::MAX, find)?.unwrap_or_default())
     }
 
@@ -284,7 +284,7 @@ impl Graph {
     {
         let (moment, recall) = {
             let state = self.read();
-            (Moment::of(&state), state.recall)
+            (GraphSnapshot::of(&state), state.recall)
         };
         let Some(recall) = recall.filter(|_| moment.is_ready()) else { return Ok(LookedUp::NotReady) };
         Ok(match self.walk(&moment, query, k, self.options.effort, EFFORT_MAX, find)? {
@@ -296,7 +296,7 @@ impl Graph {
     /// `None` where `effort_max` points were met and fewer than `k` of them were wanted.
     fn walk<L, F>(
         &self,
-        moment: &Moment,
+        moment: &GraphSnapshot,
         query: &[f32],
         k: usize,
         effort: usize,
@@ -359,7 +359,7 @@ impl Graph {
         let (mut found, mut wanted) = (0, 0);
         let built = self.read().built.clone();
         for (number, (query, truth)) in exact.iter().enumerate() {
-            let moment = Moment::of(&self.read());
+            let moment = GraphSnapshot::of(&self.read());
             let hits =
                 self.walk(&moment, query, truth.len(), self.options.effort, EFFORT_MAX, |keys| find(number, keys))?;
             let truth: Vec<u64> = truth.iter().copied().filter(|&key| is_there(key)).collect();
@@ -393,12 +393,12 @@ impl Graph {
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    fn read(&self) -> RwLockReadGuard<'_, GraphState> {
         // Nothing that holds the lock can panic half-way.
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
+    fn write(&self) -> RwLockWriteGuard<'_, GraphState> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

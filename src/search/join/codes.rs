@@ -1,6 +1,6 @@
 //! The codes of a list of rows, as the two passes read them.
 //!
-//! First pass: [`HEAD_BYTES`] bytes a row, sixteen rows interleaved ([`Group`]).
+//! First pass: [`HEAD_BYTES`] bytes a row, sixteen rows interleaved ([`JoinGroup`]).
 //! Second pass: [`FINE`] bytes a row and its [`Norms`]. Together 268 bytes a row.
 
 use rayon::prelude::*;
@@ -41,21 +41,21 @@ pub(crate) const BYTE_OFFSET: u8 = 128;
 /// A line of the cache: four bytes of each of sixteen rows.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(crate) struct Line(pub(crate) [[u8; 4]; LANES]);
+pub(crate) struct JoinLine(pub(crate) [[u8; 4]; LANES]);
 
 /// Sixteen rows of `W` words of four bytes each: line `j` has bytes `4j` to `4j + 3`
 /// of every row. In the first pass: the codes, raised by [`OFFSET`]; then U, E and two
 /// bytes of zero.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(crate) struct Group<const W: usize = WORDS>(pub(crate) [Line; W]);
+pub(crate) struct JoinGroup<const W: usize = WORDS>(pub(crate) [JoinLine; W]);
 
 /// The rows of a chunk.
-pub(crate) type Chunk<const W: usize = WORDS> = [Group<W>; GROUPS];
+pub(crate) type JoinChunk<const W: usize = WORDS> = [JoinGroup<W>; GROUPS];
 
 /// Some queries of `W` words each, four side by side.
 #[repr(C, align(64))]
-pub(crate) struct Queries<const W: usize = WORDS> {
+pub(crate) struct JoinQueries<const W: usize = WORDS> {
     /// Weights.
     pub(crate) words: [[[i32; TILE]; W]; BLOCK_QUERIES / TILE],
     /// What their sums begin with: a pair whose sum ends below zero is dropped.
@@ -67,7 +67,7 @@ pub(crate) struct Queries<const W: usize = WORDS> {
     pub(super) thresholds: [[[i16; 2]; TILE]; BLOCK_QUERIES / TILE],
 }
 
-impl<const W: usize> Queries<W> {
+impl<const W: usize> JoinQueries<W> {
     /// Queries that no row matches.
     pub(crate) const NONE: Self = Self {
         words: [[[0; TILE]; W]; BLOCK_QUERIES / TILE],
@@ -77,7 +77,7 @@ impl<const W: usize> Queries<W> {
     };
 }
 
-impl Queries {
+impl JoinQueries {
     /// What a query's sums begin with: its codes add up to `sum`.
     pub(super) fn begin(&mut self, query: usize, threshold: i16, sum: i32) {
         let (tile, at) = (query / TILE, query % TILE);
@@ -91,13 +91,13 @@ impl Queries {
 /// The second pass's codes of a row.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Fine(pub(super) [i8; FINE]);
+pub(super) struct JoinFine(pub(super) [i8; FINE]);
 
-impl Group {
+impl JoinGroup {
     /// Rows that nothing is known of: no code, no norms.
     const EMPTY: Self = {
-        let mut lines = [Line([[OFFSET; 4]; LANES]); WORDS];
-        lines[CODE_WORDS] = Line([[0; 4]; LANES]);
+        let mut lines = [JoinLine([[OFFSET; 4]; LANES]); WORDS];
+        lines[CODE_WORDS] = JoinLine([[0; 4]; LANES]);
         Self(lines)
     };
 
@@ -113,27 +113,27 @@ impl Group {
 
 /// Some rows as queries.
 #[repr(C, align(64))]
-pub(super) struct Block {
+pub(super) struct JoinBlock {
     /// For the first pass.
-    pub(super) heads: Queries,
-    pub(super) fine: [Fine; BLOCK_QUERIES],
+    pub(super) heads: JoinQueries,
+    pub(super) fine: [JoinFine; BLOCK_QUERIES],
     /// [`BYTE_OFFSET`] times the sum of the second pass's codes.
     pub(super) fine_offsets: [i32; BLOCK_QUERIES],
 }
 
-impl Block {
+impl JoinBlock {
     pub(super) fn new() -> Box<Self> {
         Box::new(Self {
-            heads: Queries::NONE,
-            fine: [Fine([0; FINE]); BLOCK_QUERIES],
+            heads: JoinQueries::NONE,
+            fine: [JoinFine([0; FINE]); BLOCK_QUERIES],
             fine_offsets: [0; BLOCK_QUERIES],
         })
     }
 
     /// Takes up to [`BLOCK_QUERIES`] rows from place `first` on, a multiple of
     /// [`CHUNK_ROWS`], to find pairs at or above `score`.
-    pub(super) fn load(&mut self, bound: &Bound, list: &Coded, first: usize, score: f32) {
-        self.heads = Queries::NONE;
+    pub(super) fn load(&mut self, bound: &Bound, list: &CodedSide, first: usize, score: f32) {
+        self.heads = JoinQueries::NONE;
         for query in 0..BLOCK_QUERIES {
             let (tile, at, place) = (query / TILE, query % TILE, first + query);
             let Some(norms) = list.norms.get(place).filter(|norms| !norms.is_loose()) else {
@@ -170,21 +170,21 @@ fn lowered(bytes: u32) -> u32 {
 
 /// The codes of a list, with empty rows up to a whole chunk, which count as loose.
 #[derive(Default)]
-pub(super) struct Coded {
-    pub(super) heads: Vec<Group>,
-    pub(super) fine: Vec<Fine>,
+pub(super) struct CodedSide {
+    pub(super) heads: Vec<JoinGroup>,
+    pub(super) fine: Vec<JoinFine>,
     pub(super) norms: Vec<Norms>,
     /// Places of rows without codes, ascending.
     pub(super) loose: Vec<u32>,
 }
 
-impl Coded {
+impl CodedSide {
     /// Reads, checks and codes `rows`.
     pub(super) fn new(axes: &Axes, vectors: &dyn Vectors, rows: &[u32], dot: Dot) -> Result<Self, SearchError> {
         let bound = Bound::new(axes);
         let padded = rows.len().next_multiple_of(CHUNK_ROWS);
-        let mut heads = vec![Group::EMPTY; padded / LANES];
-        let mut fine = vec![Fine([0; FINE]); padded];
+        let mut heads = vec![JoinGroup::EMPTY; padded / LANES];
+        let mut fine = vec![JoinFine([0; FINE]); padded];
         let mut norms = vec![Norms::LOOSE; padded];
         let chunks = heads.par_chunks_mut(GROUPS).zip(fine.par_chunks_mut(CHUNK_ROWS));
         let chunks = chunks.zip(norms.par_chunks_mut(CHUNK_ROWS)).zip(rows.par_chunks(CHUNK_ROWS));
@@ -210,8 +210,8 @@ impl Coded {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        self.heads.capacity() * size_of::<Group>()
-            + self.fine.capacity() * size_of::<Fine>()
+        self.heads.capacity() * size_of::<JoinGroup>()
+            + self.fine.capacity() * size_of::<JoinFine>()
             + self.norms.capacity() * size_of::<Norms>()
             + self.loose.capacity() * size_of::<u32>()
     }

@@ -20,17 +20,19 @@ use rayon::prelude::*;
 
 use axes::Axes;
 use bound::{Bound, LENGTH_CODED_MAX};
-use codes::{Coded, ROW_BYTES};
-use kernel::Kernel;
-use plan::{List, Plan, Shape};
+use codes::{CodedSide, ROW_BYTES};
+use kernel::JoinKernel;
+use plan::{JoinPlan, RowList, Shape};
 use tuning::{CODED_DIMENSION_MIN, CODED_ROWS_MIN, FINE, HEAD, PLAIN_ROWS, SAMPLE_MAX};
-use unit::Unit;
+use unit::UnitRun;
 pub use vectors::{Matrix, Side, Vectors};
 
 /// The loop of the first pass over rows of another width, for what the join is measured against.
 pub(crate) mod plain {
-    pub(crate) use super::codes::{BYTE_OFFSET, Chunk, GROUPS, Group, LANES, Line, PLAIN_WORDS, Queries, TILE};
-    pub(crate) use super::kernel::Kernel;
+    pub(crate) use super::codes::{
+        BYTE_OFFSET, GROUPS, JoinChunk, JoinGroup, JoinLine, JoinQueries, LANES, PLAIN_WORDS, TILE,
+    };
+    pub(crate) use super::kernel::JoinKernel;
     pub(crate) use super::tuning::{BLOCK_QUERIES, CHUNK_ROWS};
 }
 
@@ -40,7 +42,7 @@ use crate::matching::Dot;
 
 /// The instruction set of the join's loops on this machine.
 pub(super) fn instruction_set() -> &'static str {
-    Kernel::best().name()
+    JoinKernel::best().name()
 }
 
 /// Two rows that score at or above what was asked for.
@@ -57,8 +59,8 @@ pub struct Pair {
 /// All pairs at or above a score, ready to be found unit by unit.
 pub struct Join<'a> {
     sides: [Side<'a>; 2],
-    lists: [List; 2],
-    plan: Plan,
+    lists: [RowList; 2],
+    plan: JoinPlan,
     score: f32,
     dot: Dot,
     dimension: usize,
@@ -109,7 +111,7 @@ impl<'a> Join<'a> {
         let mut join = Self::planned(sides, rows, shape, score)?;
         let rows = join.lists.iter().map(|list| list.rows.len()).sum();
         if is_coded(rows, join.dimension) {
-            join.code(Kernel::best())?
+            join.code(JoinKernel::best())?
         } else {
             join.check_vectors()?
         }
@@ -130,8 +132,8 @@ impl<'a> Join<'a> {
         }
         let two_sided = shape == Shape::Between;
         let [first, other] = rows;
-        let lists = [List { rows: first, second_side: false }, List { rows: other, second_side: two_sided }];
-        let plan = Plan::new(shape, [lists[0].rows.len(), lists[1].rows.len()]);
+        let lists = [RowList { rows: first, second_side: false }, RowList { rows: other, second_side: two_sided }];
+        let plan = JoinPlan::new(shape, [lists[0].rows.len(), lists[1].rows.len()]);
         if u32::try_from(plan.units()).is_err() {
             return Err(SearchError::Full { max: ROWS_MAX });
         }
@@ -139,11 +141,11 @@ impl<'a> Join<'a> {
     }
 
     /// Fits a rotation to all rows and codes them. Reads and checks each.
-    fn code(&mut self, kernel: Kernel) -> Result<(), SearchError> {
+    fn code(&mut self, kernel: JoinKernel) -> Result<(), SearchError> {
         let Some(axes) = Axes::fit(&self.sample()?, self.dimension, self.dot) else {
             return self.check_vectors();
         };
-        let coded = |list: &List| Coded::new(&axes, self.side(list).vectors, &list.rows, self.dot);
+        let coded = |list: &RowList| CodedSide::new(&axes, self.side(list).vectors, &list.rows, self.dot);
         let lists = [coded(&self.lists[0])?, coded(&self.lists[1])?];
         self.codes = Some(Codes { lists, bound: Bound::new(&axes), kernel, axes_bytes: axes.bytes() });
         Ok(())
@@ -183,7 +185,7 @@ impl<'a> Join<'a> {
         Ok(())
     }
 
-    fn side(&self, list: &List) -> Side<'a> {
+    fn side(&self, list: &RowList) -> Side<'a> {
         self.sides[usize::from(list.second_side)]
     }
 
@@ -201,7 +203,7 @@ impl<'a> Join<'a> {
             return 0;
         }
         let tiles = self.plan.tiles_of(u64::from(unit));
-        let sorted = |list: &List, places: std::ops::Range<usize>| {
+        let sorted = |list: &RowList, places: std::ops::Range<usize>| {
             let groups = self.side(list).groups;
             let mut groups: Vec<u32> = list.rows[places].iter().map(|&row| groups[row as usize]).collect();
             groups.sort_unstable();
@@ -235,7 +237,7 @@ impl<'a> Join<'a> {
         if unit >= self.units() {
             return Ok(Vec::new());
         }
-        Unit::new(self, self.plan.tiles_of(u64::from(unit)), pairs_max).run()
+        UnitRun::new(self, self.plan.tiles_of(u64::from(unit)), pairs_max).run()
     }
 
     /// Memory it holds beside the vectors, in bytes.
@@ -244,7 +246,7 @@ impl<'a> Join<'a> {
         let codes = self
             .codes
             .as_ref()
-            .map_or(0, |codes| codes.lists.iter().map(Coded::bytes).sum::<usize>() + codes.axes_bytes);
+            .map_or(0, |codes| codes.lists.iter().map(CodedSide::bytes).sum::<usize>() + codes.axes_bytes);
         (rows + codes) as u64
     }
 
@@ -264,9 +266,9 @@ impl<'a> Join<'a> {
 
 /// The codes of both lists.
 struct Codes {
-    lists: [Coded; 2],
+    lists: [CodedSide; 2],
     bound: Bound,
-    kernel: Kernel,
+    kernel: JoinKernel,
     axes_bytes: usize,
 }
 

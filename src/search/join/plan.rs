@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::tuning::{TILE_ROWS_MAX, TILE_ROWS_MIN, TILES_WANTED};
 
 /// One list of rows.
-pub(super) struct List {
+pub(super) struct RowList {
     /// Numbers of the rows, as the caller counts them, ascending.
     pub(super) rows: Vec<u32>,
     /// Which of the caller's sides they belong to.
@@ -48,13 +48,13 @@ impl Tiles {
 }
 
 /// The units of a join.
-pub(super) struct Plan {
+pub(super) struct JoinPlan {
     tile_rows: usize,
     shape: Shape,
     lens: [usize; 2],
 }
 
-impl Plan {
+impl JoinPlan {
     pub(super) fn new(shape: Shape, lens: [usize; 2]) -> Self {
         let wanted = lens[0].max(lens[1]).div_ceil(TILES_WANTED).next_multiple_of(64);
         Self { tile_rows: wanted.clamp(TILE_ROWS_MIN, TILE_ROWS_MAX), shape, lens }
@@ -78,7 +78,7 @@ impl Plan {
         self.triangles() + self.rectangles()
     }
 
-    /// The tiles of unit `unit`, less than [`Plan::units`].
+    /// The tiles of unit `unit`, less than [`JoinPlan::units`].
     pub(super) fn tiles_of(&self, unit: u64) -> Tiles {
         let range = |list: usize, tile: u64| {
             let first = tile as usize * self.tile_rows;
@@ -118,7 +118,7 @@ mod tests {
             shape in prop::sample::select(vec![Shape::Within, Shape::Between, Shape::WithinAndBetween]),
             lens in [0usize..200_000, 0usize..200_000],
         ) {
-            let plan = Plan::new(shape, lens);
+            let plan = JoinPlan::new(shape, lens);
             let mut pairs = 0u64;
             let mut seen = std::collections::HashSet::new();
             for unit in 0..plan.units() {

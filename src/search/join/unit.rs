@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::codes::{Block, Coded, GROUPS, LANES};
-use super::kernel::Survivor;
-use super::plan::{List, Tiles};
+use super::codes::{CodedSide, GROUPS, JoinBlock, LANES};
+use super::kernel::JoinSurvivor;
+use super::plan::{RowList, Tiles};
 use super::tuning::{BLOCK_QUERIES, CANDIDATES_WANTED, CHUNK_ROWS, PLAIN_ROWS, STRIP_ROWS, SURVIVORS_WANTED};
 use super::{Codes, Join, Pair, Side};
 use crate::search::SearchError;
@@ -12,13 +12,13 @@ use crate::search::SearchError;
 /// A list, whose vectors it names, and its codes where there are any.
 #[derive(Clone, Copy)]
 struct Part<'j, 'a> {
-    list: &'j List,
+    list: &'j RowList,
     side: Side<'a>,
-    coded: Option<&'j Coded>,
+    coded: Option<&'j CodedSide>,
 }
 
 /// A unit being run.
-pub(super) struct Unit<'j, 'a> {
+pub(super) struct UnitRun<'j, 'a> {
     join: &'j Join<'a>,
     tiles: Tiles,
     mine: Part<'j, 'a>,
@@ -30,7 +30,7 @@ pub(super) struct Unit<'j, 'a> {
     vectors: [Vec<f32>; 2],
 }
 
-impl<'j, 'a> Unit<'j, 'a> {
+impl<'j, 'a> UnitRun<'j, 'a> {
     pub(super) fn new(join: &'j Join<'a>, tiles: Tiles, pairs_max: usize) -> Self {
         let part = |list: usize| Part {
             list: &join.lists[list],
@@ -60,12 +60,12 @@ impl<'j, 'a> Unit<'j, 'a> {
     }
 
     /// The pairs of rows that have codes.
-    fn coded(&mut self, codes: &Codes, mine: &Coded, theirs: &Coded) -> Result<(), SearchError> {
+    fn coded(&mut self, codes: &Codes, mine: &CodedSide, theirs: &CodedSide) -> Result<(), SearchError> {
         let triangle = self.tiles.is_triangle();
         let Range { start, end } = self.tiles.other.clone();
         // Rows past the end of the list are loose.
         let end = end.next_multiple_of(CHUNK_ROWS);
-        let mut block = Block::new();
+        let mut block = JoinBlock::new();
         let mut survivors = Vec::with_capacity(SURVIVORS_WANTED + BLOCK_QUERIES * CHUNK_ROWS);
         let mut sums = Vec::new();
         for strip in (start..end).step_by(STRIP_ROWS) {
@@ -96,9 +96,9 @@ impl<'j, 'a> Unit<'j, 'a> {
     fn second_pass(
         &mut self,
         codes: &Codes,
-        (mine, first, block): (&Coded, usize, &Block),
-        (theirs, strip): (&Coded, &Range<usize>),
-        survivors: &mut Vec<Survivor>,
+        (mine, first, block): (&CodedSide, usize, &JoinBlock),
+        (theirs, strip): (&CodedSide, &Range<usize>),
+        survivors: &mut Vec<JoinSurvivor>,
         sums: &mut Vec<i32>,
     ) -> Result<(), SearchError> {
         let triangle = self.tiles.is_triangle();
@@ -142,8 +142,8 @@ impl<'j, 'a> Unit<'j, 'a> {
     }
 
     /// The pairs one of whose rows, or both, has no codes.
-    fn loose(&mut self, mine: &Coded, theirs: &Coded) -> Result<(), SearchError> {
-        let within = |coded: &Coded, places: &Range<usize>| -> Vec<u32> {
+    fn loose(&mut self, mine: &CodedSide, theirs: &CodedSide) -> Result<(), SearchError> {
+        let within = |coded: &CodedSide, places: &Range<usize>| -> Vec<u32> {
             let loose = coded.loose.iter().copied();
             loose.filter(|&place| places.contains(&(place as usize))).collect()
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
-use super::basis::Basis;
+use super::basis::RotationBasis;
 use super::blocks::{Block, Piece, State};
 use super::codes::{Codes, Encoded};
 use super::tuning::PIECE_ROWS;
@@ -57,7 +57,7 @@ pub(super) struct Places {
     thin: Vec<u32>,
     /// True where blocks may have become fit for merging.
     merge_due: bool,
-    basis: Option<Arc<Basis>>,
+    basis: Option<Arc<RotationBasis>>,
     /// Rows there were when the rotation was last fitted.
     fitted_rows: Option<u64>,
 }
@@ -105,7 +105,7 @@ impl Places {
 
     /// From now on rows are coded with `basis`; the old one stays where there is
     /// none. The one in use.
-    pub(super) fn set_basis(&mut self, basis: Option<Arc<Basis>>, rows: u64) -> Option<Arc<Basis>> {
+    pub(super) fn set_basis(&mut self, basis: Option<Arc<RotationBasis>>, rows: u64) -> Option<Arc<RotationBasis>> {
         self.basis = basis.or(self.basis.take());
         self.fitted_rows = Some(rows);
         self.basis.clone()

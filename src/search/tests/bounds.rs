@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::matching::Dot;
 use crate::random::SplitMix;
-use crate::search::basis::Basis;
+use crate::search::basis::RotationBasis;
 use crate::search::bound::Prepared;
 use crate::search::codes::{Codes, Encoded, FineNorms, HEAD_LOOSE, LOOSE};
 use crate::search::kernel::{Kernel, Survivor, Task};
@@ -19,17 +19,17 @@ fn unit(mut vector: Vec<f32>) -> Vec<f32> {
 }
 
 /// A basis of data whose energy falls off, as faces' does.
-fn basis(seed: u64, dimension: usize) -> Arc<Basis> {
+fn basis(seed: u64, dimension: usize) -> Arc<RotationBasis> {
     let mut random = SplitMix(seed);
     let rows: Vec<f32> =
         (0..1200).flat_map(|_| unit((0..dimension).map(|i| random.normal() / (8 + i) as f32).collect())).collect();
-    Arc::new(Basis::fit(&rows, dimension).unwrap())
+    Arc::new(RotationBasis::fit(&rows, dimension).unwrap())
 }
 
 /// Vectors at which a bound that is not one would show: along single axes and
 /// between them, beyond the axes, at the edges of codes and between two codes,
 /// of the largest length that is coded, with values too small for products.
-fn hard(seed: u64, dimension: usize, basis: &Basis) -> Vec<Vec<f32>> {
+fn hard(seed: u64, dimension: usize, basis: &RotationBasis) -> Vec<Vec<f32>> {
     let mut random = SplitMix(seed);
     let axes: Vec<&[f32]> = basis.rows().chunks_exact(dimension).collect();
     let mut vectors = Vec::new();
@@ -147,7 +147,7 @@ fn a_crooked_basis_costs_speed_not_candidates() {
             rows[i * dimension + j] = if i == j { 1.0 } else { 3e-5 * random.normal() };
         }
     }
-    let basis = Arc::new(Basis::from_parts(dimension, rows, 0.05, [0.004; FINE]).unwrap());
+    let basis = Arc::new(RotationBasis::from_parts(dimension, rows, 0.05, [0.004; FINE]).unwrap());
     assert!(basis.defect() > 1e-4);
     let dot = Dot::portable();
     let kernel = Kernel::best();

@@ -4,7 +4,7 @@ use super::{BadAnswer, present};
 use crate::face::quality::{Flaw, Measure, Quality};
 use crate::face::{FaceReport, Pose, Rect};
 use crate::imaging::Format;
-use crate::matching::{Basis, CurveName, Fmr, Fnmr, Reference, Threshold};
+use crate::matching::{CurveBasis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use crate::service::pb;
 
 impl From<Format> for pb::ImageFormat {
@@ -130,7 +130,7 @@ impl From<pb::Fmr> for Fmr {
 impl From<CurveName> for pb::CalibrationCurve {
     fn from(CurveName { group, population, basis, reference, probe_frames }: CurveName) -> Self {
         let reference = wire_reference(reference);
-        Self { group, population, derived: basis == Basis::Derived, reference, probe_frames }
+        Self { group, population, derived: basis == CurveBasis::Derived, reference, probe_frames }
     }
 }
 
@@ -138,7 +138,7 @@ impl From<pb::CalibrationCurve> for CurveName {
     fn from(
         pb::CalibrationCurve { group, population, derived, reference, probe_frames }: pb::CalibrationCurve,
     ) -> Self {
-        let basis = if derived { Basis::Derived } else { Basis::Counted };
+        let basis = if derived { CurveBasis::Derived } else { CurveBasis::Counted };
         Self { group, population, basis, reference: reference_kind(reference).unwrap_or_default(), probe_frames }
     }
 }

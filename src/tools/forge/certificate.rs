@@ -2,7 +2,7 @@ use super::{TEST_MARK, TestKey};
 use crate::chip::crypto::Hash;
 use crate::chip::error::InStructure;
 use crate::chip::test_keys::expand;
-use crate::chip::tlv::Reader;
+use crate::chip::tlv::TlvReader;
 use crate::chip::{Certificate, ParseError, der, oid};
 use crate::dates::{Date, Moment};
 
@@ -148,7 +148,7 @@ pub(super) fn time(at: Moment) -> Vec<u8> {
 pub(super) fn issuer_and_serial(certificate: &Certificate) -> (Vec<u8>, Vec<u8>) {
     let find = || -> Result<(Vec<u8>, Vec<u8>), ParseError> {
         const WHAT: &str = "a certificate";
-        let mut outer = Reader::new(certificate.der()).expect(0x30).within(WHAT)?.children();
+        let mut outer = TlvReader::new(certificate.der()).expect(0x30).within(WHAT)?.children();
         let mut fields = outer.expect(0x30).within(WHAT)?.children();
         fields.optional(0xA0).within(WHAT)?;
         let serial = fields.expect(0x02).within(WHAT)?.raw.to_vec();

@@ -1,7 +1,7 @@
 use crypto_bigint::{BoxedUint, ConcatenatingMul};
 
 use crate::chip::crypto::{
-    AlgorithmIdentifier, Curve, Hash, Spki, explicit_parameters, mgf1_xor, power, sign_for_tests,
+    AlgorithmIdentifier, EllipticCurve, Hash, Spki, explicit_parameters, mgf1_xor, power, sign_for_tests,
 };
 use crate::chip::test_keys::{expand, point, scalar};
 use crate::chip::{der, oid};
@@ -16,7 +16,7 @@ pub enum KeyKind {
     /// ECDSA.
     Ec {
         /// The curve.
-        curve: Curve,
+        curve: EllipticCurve,
         /// Whether the certificate writes the curve's parameters out.
         explicit: bool,
     },
@@ -28,9 +28,9 @@ pub enum KeyKind {
 
 impl KeyKind {
     /// ECDSA on P-256, the named curve.
-    pub const P256: Self = Self::Ec { curve: Curve::P256, explicit: false };
+    pub const P256: Self = Self::Ec { curve: EllipticCurve::P256, explicit: false };
     /// ECDSA on P-384, the named curve.
-    pub const P384: Self = Self::Ec { curve: Curve::P384, explicit: false };
+    pub const P384: Self = Self::Ec { curve: EllipticCurve::P384, explicit: false };
 }
 
 /// A private key made from a seed. For test cards only.
@@ -183,7 +183,7 @@ impl TestKey {
         self.raise(&[vec![0x6A], own, digest, vec![id, 0xCC]].concat())
     }
 
-    fn sign_digest(&self, curve: Curve, digest: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    fn sign_digest(&self, curve: EllipticCurve, digest: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let nonce = expand(&[self.private.as_slice(), digest].concat(), "nonce", curve.bytes() - 2);
         sign_for_tests(curve, &self.private, &nonce, digest).unwrap_or_default()
     }
@@ -273,14 +273,14 @@ fn multiply(left: &[u8], right: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::chip::crypto::verify;
-    use crate::chip::tlv::Reader;
+    use crate::chip::tlv::TlvReader;
 
     #[test]
     fn every_kind_of_key_signs_what_verifies() {
         for kind in [KeyKind::P256, KeyKind::P384, KeyKind::RsaPkcs1, KeyKind::RsaPss] {
             let key = TestKey::new(b"keys", "one", kind);
             let bytes = key.signature_algorithm();
-            let algorithm = AlgorithmIdentifier::parse(&mut Reader::new(&bytes)).unwrap();
+            let algorithm = AlgorithmIdentifier::parse(&mut TlvReader::new(&bytes)).unwrap();
             let mut signature = key.sign(b"message");
             assert!(verify(key.spki(), &algorithm, None, b"message", &signature).is_ok(), "{kind:?}");
             assert!(verify(key.spki(), &algorithm, None, b"massage", &signature).is_err(), "{kind:?}");

@@ -11,7 +11,7 @@ use crate::search::Pair;
 
 /// What was found of what was planted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Agreement {
+pub struct PlantedAgreement {
     /// Planted pairs of templates at or above the score.
     pub planted_pairs: u64,
     /// How many of those were not found.
@@ -37,7 +37,7 @@ pub struct Agreement {
     pub planted_links_apart: u64,
     /// Pairs of records found linked that were not planted: chance.
     pub chance_links: u64,
-    /// [`Agreement::rand_index`] of what the planted links alone would give: who scores
+    /// [`PlantedAgreement::rand_index`] of what the planted links alone would give: who scores
     /// below what was asked for belongs to no ring.
     pub rand_index_true_links: f64,
     /// The first rings, at most [`TOP_RINGS`].
@@ -51,7 +51,7 @@ pub struct Agreement {
 /// Rings at the head of the list that an auditor is sure to look at.
 pub const TOP_RINGS: usize = 50;
 
-impl Agreement {
+impl PlantedAgreement {
     /// What does not hold of what an audit promises, one line each.
     pub fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
@@ -80,7 +80,7 @@ const RAND_INDEX_SHARE_MIN: f64 = 0.99;
 
 /// Compares what an audit of `planted` at `score` found with what there is. `vectors`
 /// are [`Planted::vectors`], `pairs` all template pairs found, twins among them.
-pub fn agreement(planted: &Planted, vectors: &[f32], score: f32, pairs: &[Pair], rings: &Rings) -> Agreement {
+pub fn agreement(planted: &Planted, vectors: &[f32], score: f32, pairs: &[Pair], rings: &Rings) -> PlantedAgreement {
     let dot = Dot::best();
     let row = |row: u32| &vectors[row as usize * super::DIMENSION..][..super::DIMENSION];
     let mut found: Vec<(u32, u32)> = pairs.iter().map(|pair| (pair.a, pair.b)).collect();
@@ -139,7 +139,7 @@ pub fn agreement(planted: &Planted, vectors: &[f32], score: f32, pairs: &[Pair],
     let top: Vec<bool> = rings.rings.iter().take(TOP_RINGS).map(|ring| of_one(&ring.members)).collect();
     let first_of_two = rings.rings.iter().position(|ring| !of_one(&ring.members));
     let crossed = |&&(a, b): &&(u32, u32)| in_one(a, b);
-    Agreement {
+    PlantedAgreement {
         planted_pairs,
         missed,
         made_up,

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-pub use self::check::{Agreement, TOP_RINGS, agreement};
+pub use self::check::{PlantedAgreement, TOP_RINGS, agreement};
 use crate::random::SplitMix;
 use crate::tools::{Like, Population};
 
@@ -50,7 +50,7 @@ const DAYS: u64 = 1 << 40;
 
 /// What a capture shows.
 #[derive(Debug, Clone, Copy)]
-enum Shows {
+enum PlantedShows {
     /// A face, and this square of a share of it.
     Face { face: Face, likeness: f64 },
     /// Something with exactly this score against the capture of another row.
@@ -67,7 +67,7 @@ enum Face {
 /// A planted gallery.
 pub struct Planted {
     population: Population,
-    rows: Vec<Shows>,
+    rows: Vec<PlantedShows>,
     groups: Vec<u32>,
     truth: Vec<u32>,
     twins: Vec<(u32, u32)>,
@@ -77,12 +77,12 @@ pub struct Planted {
 }
 
 /// Subjects in the making, in the order they are thought of.
-struct Plan {
+struct PlantingPlan {
     random: SplitMix,
     people: u64,
     captures_max: usize,
     /// Captures, ring and structure, by subject.
-    subjects: Vec<(Vec<Shows>, u32, Option<u32>)>,
+    subjects: Vec<(Vec<PlantedShows>, u32, Option<u32>)>,
     rings: u32,
     structures: u32,
 }
@@ -92,7 +92,7 @@ impl Planted {
     pub fn new(seed: u64, templates: usize, bridge_score: f32) -> Self {
         let captures_max = (templates / CAPTURES_SHARE_MAX).clamp(1, CAPTURES_MAX);
         let random = SplitMix::stream(seed, 0);
-        let mut plan = Plan { random, people: 0, captures_max, subjects: Vec::new(), rings: 0, structures: 0 };
+        let mut plan = PlantingPlan { random, people: 0, captures_max, subjects: Vec::new(), rings: 0, structures: 0 };
         let many = |per: f64| ((per * templates as f64 / PER_TEMPLATES).round() as usize).max(1);
         plan.largest_records();
         (0..many(RINGS)).for_each(|i| plan.ring_of_any_size(i == 0));
@@ -151,8 +151,10 @@ impl Planted {
     fn vector(&self, row: usize) -> Vec<f32> {
         let day = || self.population.capture(DAYS + row as u64, 0);
         match self.rows[row] {
-            Shows::Face { face, likeness } => mixed(&self.face(face), &day(), likeness.sqrt(), (1.0 - likeness).sqrt()),
-            Shows::LookAlike { of, score } => {
+            PlantedShows::Face { face, likeness } => {
+                mixed(&self.face(face), &day(), likeness.sqrt(), (1.0 - likeness).sqrt())
+            }
+            PlantedShows::LookAlike { of, score } => {
                 let of = self.vector(of);
                 let day = day();
                 // What is left of the day beside it, so that the score is what was asked for.
@@ -181,7 +183,7 @@ fn mixed(a: &[f32], b: &[f32], of_a: f64, of_b: f64) -> Vec<f32> {
     sum.iter().map(|v| (v / length) as f32).collect()
 }
 
-impl Plan {
+impl PlantingPlan {
     fn person(&mut self) -> Face {
         self.people += 1;
         Face::Person(self.people)
@@ -207,8 +209,8 @@ impl Plan {
     fn subject_with(&mut self, captures: usize, faces: &[Face], likeness: Range<f64>, structure: Option<u32>) -> usize {
         let more = captures - 1;
         let shown: Vec<Face> = faces.iter().copied().chain(std::iter::repeat_n(faces[0], more)).collect();
-        let captures: Vec<Shows> =
-            shown.into_iter().map(|face| Shows::Face { face, likeness: self.likeness(&likeness) }).collect();
+        let captures: Vec<PlantedShows> =
+            shown.into_iter().map(|face| PlantedShows::Face { face, likeness: self.likeness(&likeness) }).collect();
         let count = captures.len();
         let ring = match structure {
             Some(_) => self.rings,
@@ -302,7 +304,8 @@ impl Plan {
             let (captures, ring, structure) = &self.subjects[from];
             first_row[from] = planted.rows.len();
             // The look-alike's row is known once all have one: filled in below.
-            let look_alike = bridges.iter().any(|two| two[1] == from).then_some(Shows::LookAlike { of: 0, score: 0.0 });
+            let look_alike =
+                bridges.iter().any(|two| two[1] == from).then_some(PlantedShows::LookAlike { of: 0, score: 0.0 });
             for shows in captures.iter().copied().chain(look_alike) {
                 if let Some(structure) = structure {
                     planted.structures[*structure as usize].push(planted.rows.len() as u32);
@@ -314,7 +317,7 @@ impl Plan {
         }
         for [of, by] in bridges {
             let row = first_row[*by] + self.subjects[*by].0.len();
-            planted.rows[row] = Shows::LookAlike { of: first_row[*of], score: bridge_score };
+            planted.rows[row] = PlantedShows::LookAlike { of: first_row[*of], score: bridge_score };
         }
         planted
     }

@@ -60,7 +60,7 @@ fn what_is_planted_is_there() {
 #[test]
 fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures() {
     use crate::audit::{Chance, LinkChance, Meetings, gather, rings};
-    use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
+    use crate::matching::fixture;
     use crate::search::{Join, Matrix, Side};
 
     // FMR 4e-5. What chance gives is told, not sampled: a gallery that a test can afford is too
@@ -73,26 +73,8 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
     let join = Join::within(side, SCORE).unwrap();
     let pairs: Vec<_> = (0..join.units()).flat_map(|unit| join.run(unit, usize::MAX).unwrap()).collect();
     let comparisons = (0..join.units()).map(|unit| join.comparisons(unit)).sum();
-    let knot = |score, fmr| Knot { score, fmr, factor: Some(2.0) };
-    let knots = vec![knot(0.0, 0.5), knot(f64::from(SCORE), 4e-5)];
-    let told = Curve {
-        probe_frames: 1,
-        reference: Reference::Any,
-        group: POOLED.into(),
-        weighed: Weighed::Comparisons,
-        basis: Basis::Counted,
-        population: "made up".into(),
-        date: "2026-01-01".into(),
-        subjects: 10,
-        impostor_comparisons: 1000,
-        knots,
-        tail: Tail { slope: 50.0, curvature: 0.0 },
-        tail_factors: Vec::new(),
-        genuine_comparisons: 0,
-        misses_group: POOLED.into(),
-        misses: Vec::new(),
-    };
-    let chance = Chance { comparisons, own: Vec::new(), not_own: None, calibration: Some(told) };
+    let curve = fixture::curve(&[(0.0, 0.5), (f64::from(SCORE), 4e-5)], Some(2.0), 50.0);
+    let chance = Chance { comparisons, own: Vec::new(), not_own: None, calibration: Some(curve) };
     let subjects = |i: usize| (planted.groups()[pairs[i].a as usize], planted.groups()[pairs[i].b as usize]);
     let meetings = Meetings::within(planted.groups());
     let mut gathered = gather(
@@ -101,7 +83,7 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
         |a, b| meetings.pairs(a, b),
     );
     assert_eq!(gathered.cleared, planted.twins().len() as u64);
-    let told = LinkChance::grade(&chance, &meetings, SCORE, &mut gathered.links);
+    let link_chance = LinkChance::grade(&chance, &meetings, SCORE, &mut gathered.links);
     let found = rings(&gathered.links);
     let agreement = agreement(&planted, &vectors, SCORE, &pairs, &found);
     assert_eq!(agreement.broken(), Vec::<String>::new(), "{agreement:?}");
@@ -109,7 +91,11 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
     assert_eq!(agreement.top_rings, found.rings.len().min(TOP_RINGS) as u64);
     assert_eq!(agreement.bridges_crossed, 0, "{agreement:?}");
     // Links of strangers are at most what is expected, whatever hangs together.
-    assert!(agreement.chance_links as f64 <= 1.5 * told.expected().unwrap(), "{agreement:?} {:?}", told.expected());
+    assert!(
+        agreement.chance_links as f64 <= 1.5 * link_chance.expected().unwrap(),
+        "{agreement:?} {:?}",
+        link_chance.expected()
+    );
 }
 
 /// The promises are no formality: rings that are wrong break them.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::super::super::labelled::{LabelledArgs, LeftOutLine, Loader};
+use super::super::super::labelled::{LabelledArgs, Loader, SkippedRow};
 use super::super::super::manifest::{BadRow, Columns, Manifest, Row};
 use super::super::super::{Failure, evaluate};
 use super::columns::TemplateColumns;
@@ -36,7 +36,7 @@ pub(super) fn load(
             says.wanted(&filters).map_err(|reason| *filtered.borrow_mut().entry(reason).or_insert(0) += 1).is_ok()
         }
     };
-    let left_out: Rc<RefCell<Vec<LeftOutLine>>> = Rc::default();
+    let left_out: Rc<RefCell<Vec<SkippedRow>>> = Rc::default();
     let told = {
         let left_out = Rc::clone(&left_out);
         move |line| left_out.borrow_mut().push(line)
@@ -75,7 +75,7 @@ fn check(path: &Path, columns: &TemplateColumns) -> Result<(), Failure> {
 fn take(
     path: &Path,
     set: &PhotoSet,
-    left_out: &[LeftOutLine],
+    left_out: &[SkippedRow],
     columns: &TemplateColumns,
     into: &mut Collection,
 ) -> Result<(), Failure> {
@@ -88,7 +88,7 @@ fn take(
     while photos.peek().is_some() || left_out.peek().is_some() {
         let row = manifest.next()?.ok_or_else(changed)?;
         let (Ok(Row { line, .. }) | Err(BadRow { line, .. })) = row;
-        if let Some(LeftOutLine { reason, what, .. }) = left_out.next_if(|out| out.line == line) {
+        if let Some(SkippedRow { reason, what, .. }) = left_out.next_if(|out| out.line == line) {
             into.list_left_out(LeftOutRow {
                 list: file_name(path),
                 line,

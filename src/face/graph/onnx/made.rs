@@ -1,5 +1,12 @@
-//! Models for tests, and what is asked of them.
+//! Builds ONNX models for tests, and inspects them.
 
+use prost::encoding::{WireType, encode_key, encode_varint};
+
+use super::graph::Describes;
+use super::proto::{
+    Dimension, FLOAT, GROUP, INT8, INT64, NewTensor, TensorShape, TensorType, TypeProto, ValueInfo, ValueName,
+};
+use super::wire::field_of;
 use super::*;
 
 pub fn node(op_type: &str, input: &[&str], output: &str) -> Node {
@@ -52,7 +59,7 @@ impl MadeModel {
     /// A float32 value with its shape; fields as for [`named`](Self::named).
     pub fn shaped(&mut self, number: u32, name: &str, sides: &[i64]) -> &mut Self {
         let dims = sides.iter().map(|&side| Dimension { value: Some(side), name: None }).collect();
-        let tensor = TensorType { element: FLOAT, shape: Some(Shape { dims }) };
+        let tensor = TensorType { element: FLOAT, shape: Some(TensorShape { dims }) };
         let kind = Some(TypeProto { tensor: Some(tensor) });
         self.graph.extend(field_of(number, &ValueInfo { name: name.into(), kind }));
         self
@@ -60,7 +67,7 @@ impl MadeModel {
 
     /// 11 input, 12 output, 13 value_info.
     pub fn named(&mut self, number: u32, name: &str) -> &mut Self {
-        put(&mut self.graph, number, &Named { name: name.into() }.encode_to_vec());
+        put(&mut self.graph, number, &ValueName { name: name.into() }.encode_to_vec());
         self
     }
 
@@ -77,14 +84,14 @@ impl MadeModel {
 
 /// The model with every value its nodes make as an output of the whole.
 pub fn with_all_values(model: &[u8]) -> Vec<u8> {
-    let mut model = Model::read(model).unwrap();
+    let mut model = OnnxModel::read(model).unwrap();
     let made: Vec<Vec<u8>> = model
         .graph
         .steps
         .iter()
         .flat_map(|step| &step.node.output)
-        .filter(|name| !name.is_empty() && !model.graph.outputs.contains(*name))
-        .map(|name| field_of(12, &Named { name: name.clone() }))
+        .filter(|name| !name.is_empty() && !model.graph.is_output(name))
+        .map(|name| field_of(12, &ValueName { name: name.clone() }))
         .collect();
     model.graph.others.extend(made.iter().map(|field| (Describes::Output, Cow::Borrowed(field.as_slice()))));
     model.write()
@@ -92,7 +99,7 @@ pub fn with_all_values(model: &[u8]) -> Vec<u8> {
 
 /// Names of the inputs of the whole, sorted.
 pub fn inputs_of(model: &[u8]) -> Vec<String> {
-    let mut inputs: Vec<String> = Model::read(model).unwrap().graph.inputs.into_iter().collect();
+    let mut inputs: Vec<String> = OnnxModel::read(model).unwrap().graph.inputs.into_iter().collect();
     inputs.sort();
     inputs
 }
@@ -104,19 +111,19 @@ pub fn around(model: &[u8]) -> Vec<Vec<u8>> {
 
 /// Names of what nodes do, in order.
 pub fn operators(model: &[u8]) -> Vec<String> {
-    Model::read(model).unwrap().graph.steps.iter().map(|step| step.node.op_type.clone()).collect()
+    OnnxModel::read(model).unwrap().graph.steps.iter().map(|step| step.node.op_type.clone()).collect()
 }
 
 /// All float32 constants: name, shape, values.
 pub fn tensors(model: &[u8]) -> Vec<(String, Vec<i64>, Vec<f32>)> {
-    let graph = Model::read(model).unwrap().graph;
+    let graph = OnnxModel::read(model).unwrap().graph;
     let all = graph.tensors.iter();
     all.filter_map(|t| Some((t.head.name.clone(), t.head.dims.clone(), t.floats()?))).collect()
 }
 
 /// Names of the values whose shapes the file gives.
 pub fn shapes_of(model: &[u8]) -> Vec<String> {
-    let others = Model::read(model).unwrap().graph.others;
+    let others = OnnxModel::read(model).unwrap().graph.others;
     let named = others.into_iter().filter_map(|(describes, _)| match describes {
         Describes::Value(name) => Some(name),
         _ => None,

@@ -7,26 +7,28 @@
 
 use std::arch::x86_64::*;
 
-use super::Survivor;
+use super::JoinSurvivor;
 use crate::search::i16x16::{kept, pairs};
 use crate::search::join::bound::OVER_MAX;
 use crate::search::join::codes::PLAIN_WORDS;
-use crate::search::join::codes::{Block, CODE_WORDS, Chunk, Fine, Group, LANES, Line, Queries, TILE};
+use crate::search::join::codes::{
+    CODE_WORDS, JoinBlock, JoinChunk, JoinFine, JoinGroup, JoinLine, JoinQueries, LANES, TILE,
+};
 use crate::search::join::tuning::{AHEAD, BLOCK_QUERIES, FINE};
 
-/// Only reachable through a [`super::Kernel`] made after the check for AVX2.
-pub(super) fn heads(chunk: &Chunk, first: u32, queries: &Queries, survivors: &mut Vec<Survivor>) {
+/// Only reachable through a [`super::JoinKernel`] made after the check for AVX2.
+pub(super) fn heads(chunk: &JoinChunk, first: u32, queries: &JoinQueries, survivors: &mut Vec<JoinSurvivor>) {
     debug_assert!(is_x86_feature_detected!("avx2"));
-    // SAFETY: `Kernel` hands this function out only where AVX2 was detected.
+    // SAFETY: `JoinKernel` hands this function out only where AVX2 was detected.
     unsafe { heads_wide(chunk, first, queries, survivors) }
 }
 
 /// Likewise.
 pub(super) fn plain(
-    chunk: &Chunk<PLAIN_WORDS>,
+    chunk: &JoinChunk<PLAIN_WORDS>,
     first: u32,
-    queries: &Queries<PLAIN_WORDS>,
-    survivors: &mut Vec<Survivor>,
+    queries: &JoinQueries<PLAIN_WORDS>,
+    survivors: &mut Vec<JoinSurvivor>,
 ) {
     debug_assert!(is_x86_feature_detected!("avx2"));
     // SAFETY: as above.
@@ -34,20 +36,20 @@ pub(super) fn plain(
 }
 
 /// Likewise.
-pub(super) fn fine(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
+pub(super) fn fine(survivors: &[JoinSurvivor], rows: &[JoinFine], block: &JoinBlock, sums: &mut Vec<i32>) {
     debug_assert!(is_x86_feature_detected!("avx2"));
     // SAFETY: as above.
     unsafe { fine_wide(survivors, rows, block, sums) }
 }
 
 #[target_feature(enable = "avx2")]
-fn fine_wide(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
+fn fine_wide(survivors: &[JoinSurvivor], rows: &[JoinFine], block: &JoinBlock, sums: &mut Vec<i32>) {
     for at in 0..survivors.len() {
         if at + AHEAD < survivors.len() {
             let ahead = &rows[survivors[at + AHEAD].row as usize];
             _mm_prefetch::<_MM_HINT_T0>(ahead.0.as_ptr());
         }
-        let Survivor { query, row, .. } = survivors[at];
+        let JoinSurvivor { query, row, .. } = survivors[at];
         sums.push(signed_products(&rows[row as usize], &block.fine[query as usize]));
     }
 }
@@ -55,7 +57,7 @@ fn fine_wide(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Ve
 /// The sum of the products of two rows' codes, none of which is −128.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn signed_products(row: &Fine, query: &Fine) -> i32 {
+fn signed_products(row: &JoinFine, query: &JoinFine) -> i32 {
     const { assert!(FINE.is_multiple_of(32)) };
     let (row, query) = (row.0.as_chunks::<32>().0, query.0.as_chunks::<32>().0);
     let mut sums = _mm256_setzero_si256();
@@ -75,7 +77,7 @@ fn signed_products(row: &Fine, query: &Fine) -> i32 {
 /// Half a line: eight rows of four bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load(line: &Line, half: usize) -> __m256i {
+fn load(line: &JoinLine, half: usize) -> __m256i {
     let rows = &line.0.as_chunks::<8>().0[half];
     // SAFETY: eight rows of four bytes; no alignment is asked for.
     unsafe { _mm256_loadu_si256(rows.as_ptr().cast()) }
@@ -83,7 +85,7 @@ fn load(line: &Line, half: usize) -> __m256i {
 
 /// All queries by each group of the chunk.
 #[target_feature(enable = "avx2")]
-fn heads_wide(chunk: &Chunk, first: u32, queries: &Queries, survivors: &mut Vec<Survivor>) {
+fn heads_wide(chunk: &JoinChunk, first: u32, queries: &JoinQueries, survivors: &mut Vec<JoinSurvivor>) {
     for (number, group) in chunk.iter().enumerate() {
         let rows = first + (number * LANES) as u32;
         // Two bytes a row, U and E, in the order in which `hadd` puts the sums below.
@@ -98,12 +100,12 @@ fn heads_wide(chunk: &Chunk, first: u32, queries: &Queries, survivors: &mut Vec<
 #[inline]
 #[target_feature(enable = "avx2")]
 fn heads_tile(
-    group: &Group,
+    group: &JoinGroup,
     norms: __m256i,
     first: u32,
-    queries: &Queries,
+    queries: &JoinQueries,
     tile: usize,
-    survivors: &mut Vec<Survivor>,
+    survivors: &mut Vec<JoinSurvivor>,
 ) {
     let words = &queries.words[tile];
     // Two sums of a row side by side, the first begun with what raising the codes
@@ -139,7 +141,7 @@ fn heads_tile(
 /// Adds those of sixteen rows whose sums are zero or above.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add(over: __m256i, first: u32, query: u32, survivors: &mut Vec<Survivor>) {
+fn add(over: __m256i, first: u32, query: u32, survivors: &mut Vec<JoinSurvivor>) {
     // `hadd` and `packus` take four rows of one register, then four of the other.
     const ROWS: [u32; 16] = [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15];
     let mut kept = kept(over);
@@ -151,7 +153,7 @@ fn add(over: __m256i, first: u32, query: u32, survivors: &mut Vec<Survivor>) {
     unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), over) };
     while kept != 0 {
         let at = kept.trailing_zeros() as usize / 2;
-        survivors.push(Survivor { query, row: first + ROWS[at], over: i32::from(values[at]) });
+        survivors.push(JoinSurvivor { query, row: first + ROWS[at], over: i32::from(values[at]) });
         kept &= kept - 1;
     }
 }
@@ -163,14 +165,19 @@ const QUARTERS: usize = 4;
 /// Sixteen bits for each byte of a quarter.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn widened(line: &Line, quarter: usize) -> __m256i {
+fn widened(line: &JoinLine, quarter: usize) -> __m256i {
     let bytes = &line.0[4 * quarter..4 * quarter + 4];
     // SAFETY: the quarter is four rows of four bytes; no alignment is asked for.
     _mm256_cvtepu8_epi16(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
 }
 
 #[target_feature(enable = "avx2")]
-fn plain_wide(chunk: &Chunk<PLAIN_WORDS>, first: u32, queries: &Queries<PLAIN_WORDS>, survivors: &mut Vec<Survivor>) {
+fn plain_wide(
+    chunk: &JoinChunk<PLAIN_WORDS>,
+    first: u32,
+    queries: &JoinQueries<PLAIN_WORDS>,
+    survivors: &mut Vec<JoinSurvivor>,
+) {
     for (tile, (words, starts)) in queries.words.iter().zip(&queries.starts).enumerate() {
         // Four weights of sixteen bits, the same for all rows of a register.
         let mut wide = [[_mm256_setzero_si256(); TILE]; PLAIN_WORDS];
@@ -203,7 +210,7 @@ fn plain_wide(chunk: &Chunk<PLAIN_WORDS>, first: u32, queries: &Queries<PLAIN_WO
 /// Adds those of eight rows whose sums, two halves each, reach zero.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add_plain(sums: [__m256i; 2], start: i32, first: u32, query: u32, survivors: &mut Vec<Survivor>) {
+fn add_plain(sums: [__m256i; 2], start: i32, first: u32, query: u32, survivors: &mut Vec<JoinSurvivor>) {
     // Rows 0, 1 of the first register, 0, 1 of the second; then 2, 3 and 2, 3.
     const ROWS: [u32; 8] = [0, 1, 4, 5, 2, 3, 6, 7];
     let sums = _mm256_add_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_set1_epi32(start));
@@ -216,7 +223,7 @@ fn add_plain(sums: [__m256i; 2], start: i32, first: u32, query: u32, survivors: 
     unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), sums) };
     while kept != 0 {
         let at = kept.trailing_zeros() as usize;
-        survivors.push(Survivor { query, row: first + ROWS[at], over: values[at].min(OVER_MAX) });
+        survivors.push(JoinSurvivor { query, row: first + ROWS[at], over: values[at].min(OVER_MAX) });
         kept &= kept - 1;
     }
 }

@@ -2,9 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::Survivor;
+use super::JoinSurvivor;
 use crate::search::join::bound::OVER_MAX;
-use crate::search::join::codes::{BYTE_OFFSET, Block, Chunk, Fine, GROUPS, Line, Queries, TILE};
+use crate::search::join::codes::{BYTE_OFFSET, GROUPS, JoinBlock, JoinChunk, JoinFine, JoinLine, JoinQueries, TILE};
 use crate::search::join::tuning::{AHEAD, FINE};
 
 pub(super) fn is_available() -> bool {
@@ -13,15 +13,20 @@ pub(super) fn is_available() -> bool {
         && is_x86_feature_detected!("avx512vnni")
 }
 
-/// Only reachable through a [`super::Kernel`] made after [`is_available`].
-pub(super) fn heads<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
+/// Only reachable through a [`super::JoinKernel`] made after [`is_available`].
+pub(super) fn heads<const W: usize>(
+    chunk: &JoinChunk<W>,
+    first: u32,
+    queries: &JoinQueries<W>,
+    survivors: &mut Vec<JoinSurvivor>,
+) {
     debug_assert!(is_available());
-    // SAFETY: `Kernel` hands this function out only where the features were detected.
+    // SAFETY: `JoinKernel` hands this function out only where the features were detected.
     unsafe { heads_vnni(chunk, first, queries, survivors) }
 }
 
 /// Likewise.
-pub(super) fn fine(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
+pub(super) fn fine(survivors: &[JoinSurvivor], rows: &[JoinFine], block: &JoinBlock, sums: &mut Vec<i32>) {
     debug_assert!(is_available());
     // SAFETY: as above.
     unsafe { fine_vnni(survivors, rows, block, sums) }
@@ -29,13 +34,18 @@ pub(super) fn fine(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn load(line: &Line) -> __m512i {
+fn load(line: &JoinLine) -> __m512i {
     // SAFETY: a line is 64 bytes, aligned to 64.
     unsafe { _mm512_load_si512(line.0.as_ptr().cast()) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn heads_vnni<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
+fn heads_vnni<const W: usize>(
+    chunk: &JoinChunk<W>,
+    first: u32,
+    queries: &JoinQueries<W>,
+    survivors: &mut Vec<JoinSurvivor>,
+) {
     for (tile, (words, starts)) in queries.words.iter().zip(&queries.starts).enumerate() {
         // Of each query: the sums of the chunk's four groups.
         let mut sums = starts.map(|start| [_mm512_set1_epi32(start); GROUPS]);
@@ -64,7 +74,7 @@ fn heads_vnni<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>
 /// of one group after the other.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn add(sums: [__m512i; GROUPS], mut kept: u64, first: u32, query: u32, survivors: &mut Vec<Survivor>) {
+fn add(sums: [__m512i; GROUPS], mut kept: u64, first: u32, query: u32, survivors: &mut Vec<JoinSurvivor>) {
     let mut values = [[0i32; 16]; GROUPS];
     for (values, sums) in values.iter_mut().zip(sums) {
         // SAFETY: the array holds the 64 bytes that are written; no alignment is asked for.
@@ -73,13 +83,17 @@ fn add(sums: [__m512i; GROUPS], mut kept: u64, first: u32, query: u32, survivors
     while kept != 0 {
         let bit = kept.trailing_zeros();
         let row = (bit / 4 % 4) * 16 + bit / 16 * 4 + bit % 4;
-        survivors.push(Survivor { query, row: first + row, over: values.as_flattened()[row as usize].min(OVER_MAX) });
+        survivors.push(JoinSurvivor {
+            query,
+            row: first + row,
+            over: values.as_flattened()[row as usize].min(OVER_MAX),
+        });
         kept &= kept - 1;
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn fine_vnni(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
+fn fine_vnni(survivors: &[JoinSurvivor], rows: &[JoinFine], block: &JoinBlock, sums: &mut Vec<i32>) {
     const { assert!(FINE.is_multiple_of(64)) };
     let sign = _mm512_set1_epi8(BYTE_OFFSET.cast_signed());
     for (at, survivor) in survivors.iter().enumerate() {

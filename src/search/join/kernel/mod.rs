@@ -11,12 +11,12 @@ mod portable;
 #[cfg(test)]
 mod tests;
 
-use super::codes::{Block, Chunk, Fine, PLAIN_WORDS, Queries};
+use super::codes::{JoinBlock, JoinChunk, JoinFine, JoinQueries, PLAIN_WORDS};
 
 /// A pair that the first pass could not drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
-pub(crate) struct Survivor {
+pub(crate) struct JoinSurvivor {
     /// Number of the query in its block.
     pub(super) query: u32,
     /// Number of the row among those given.
@@ -28,14 +28,14 @@ pub(crate) struct Survivor {
 
 /// The loops for one instruction set.
 #[derive(Clone, Copy)]
-pub(crate) struct Kernel {
+pub(crate) struct JoinKernel {
     name: &'static str,
-    heads: fn(&Chunk, u32, &Queries, &mut Vec<Survivor>),
-    plain: fn(&Chunk<PLAIN_WORDS>, u32, &Queries<PLAIN_WORDS>, &mut Vec<Survivor>),
-    fine: fn(&[Survivor], &[Fine], &Block, &mut Vec<i32>),
+    heads: fn(&JoinChunk, u32, &JoinQueries, &mut Vec<JoinSurvivor>),
+    plain: fn(&JoinChunk<PLAIN_WORDS>, u32, &JoinQueries<PLAIN_WORDS>, &mut Vec<JoinSurvivor>),
+    fine: fn(&[JoinSurvivor], &[JoinFine], &JoinBlock, &mut Vec<i32>),
 }
 
-impl Kernel {
+impl JoinKernel {
     /// The fastest this machine runs.
     pub(crate) fn best() -> Self {
         Self::all().pop().unwrap_or(Self::PORTABLE)
@@ -67,7 +67,13 @@ impl Kernel {
     /// First pass: adds the pairs of the queries and a chunk's rows whose
     /// sums end at zero or above. `first` is the number of the chunk's first row.
     #[inline]
-    pub(super) fn heads(&self, chunk: &Chunk, first: u32, queries: &Queries, survivors: &mut Vec<Survivor>) {
+    pub(super) fn heads(
+        &self,
+        chunk: &JoinChunk,
+        first: u32,
+        queries: &JoinQueries,
+        survivors: &mut Vec<JoinSurvivor>,
+    ) {
         (self.heads)(chunk, first, queries, survivors);
     }
 
@@ -75,10 +81,10 @@ impl Kernel {
     #[inline]
     pub(crate) fn plain(
         &self,
-        chunk: &Chunk<PLAIN_WORDS>,
+        chunk: &JoinChunk<PLAIN_WORDS>,
         first: u32,
-        queries: &Queries<PLAIN_WORDS>,
-        survivors: &mut Vec<Survivor>,
+        queries: &JoinQueries<PLAIN_WORDS>,
+        survivors: &mut Vec<JoinSurvivor>,
     ) {
         (self.plain)(chunk, first, queries, survivors);
     }
@@ -89,7 +95,7 @@ impl Kernel {
     /// # Panics
     /// Where a row or query is none.
     #[inline]
-    pub(super) fn fine(&self, survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
+    pub(super) fn fine(&self, survivors: &[JoinSurvivor], rows: &[JoinFine], block: &JoinBlock, sums: &mut Vec<i32>) {
         (self.fine)(survivors, rows, block, sums);
     }
 }

@@ -1,10 +1,15 @@
 //! The loops in plain Rust: what the others are tested against.
 
-use super::Survivor;
+use super::JoinSurvivor;
 use crate::search::join::bound::OVER_MAX;
-use crate::search::join::codes::{Block, Chunk, Fine, LANES, Queries, TILE};
+use crate::search::join::codes::{JoinBlock, JoinChunk, JoinFine, JoinQueries, LANES, TILE};
 
-pub(super) fn heads<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Queries<W>, survivors: &mut Vec<Survivor>) {
+pub(super) fn heads<const W: usize>(
+    chunk: &JoinChunk<W>,
+    first: u32,
+    queries: &JoinQueries<W>,
+    survivors: &mut Vec<JoinSurvivor>,
+) {
     for (tile, (words, starts)) in queries.words.iter().zip(&queries.starts).enumerate() {
         for (at, &start) in starts.iter().enumerate() {
             let query = (tile * TILE + at) as u32;
@@ -17,13 +22,13 @@ pub(super) fn heads<const W: usize>(chunk: &Chunk<W>, first: u32, queries: &Quer
                     }
                 }
                 let kept = (first..).zip(sums).filter(|&(_, over)| over >= 0);
-                survivors.extend(kept.map(|(row, over)| Survivor { query, row, over: over.min(OVER_MAX) }));
+                survivors.extend(kept.map(|(row, over)| JoinSurvivor { query, row, over: over.min(OVER_MAX) }));
             }
         }
     }
 }
 
-pub(super) fn fine(survivors: &[Survivor], rows: &[Fine], block: &Block, sums: &mut Vec<i32>) {
+pub(super) fn fine(survivors: &[JoinSurvivor], rows: &[JoinFine], block: &JoinBlock, sums: &mut Vec<i32>) {
     sums.extend(survivors.iter().map(|survivor| {
         let (row, query) = (&rows[survivor.row as usize].0, &block.fine[survivor.query as usize].0);
         row.iter().zip(query).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>()

@@ -2,14 +2,15 @@
 
 use proptest::prelude::*;
 
-use super::{Kernel, Survivor};
+use super::{JoinKernel, JoinSurvivor};
 use crate::random::SplitMix;
 use crate::search::join::bound::{
     BEYOND_QUERY_MAX, BEYOND_ROW_MAX, DECODED_MAX, HEAD_CODE_MAX, OVER_MAX, RESIDUAL_MAX,
 };
 use crate::search::join::codes::PLAIN_WORDS;
 use crate::search::join::codes::{
-    BYTE_OFFSET, Block, CODE_WORDS, Chunk, Coded, Fine, GROUPS, Group, LANES, Line, OFFSET, Queries, TILE, WORDS,
+    BYTE_OFFSET, CODE_WORDS, CodedSide, GROUPS, JoinBlock, JoinChunk, JoinFine, JoinGroup, JoinLine, JoinQueries,
+    LANES, OFFSET, TILE, WORDS,
 };
 use crate::search::join::tuning::{BLOCK_QUERIES, CHUNK_ROWS, FINE, HEAD};
 
@@ -38,8 +39,8 @@ fn up_to(random: &mut SplitMix, max: u8, extreme: bool) -> u8 {
     if extreme { max } else { (random.next() % (u64::from(max) + 1)) as u8 }
 }
 
-fn group(random: &mut SplitMix, extreme: bool) -> Group {
-    let mut group = Group([Line([[0; 4]; LANES]); WORDS]);
+fn group(random: &mut SplitMix, extreme: bool) -> JoinGroup {
+    let mut group = JoinGroup([JoinLine([[0; 4]; LANES]); WORDS]);
     for lane in 0..LANES {
         for (line, codes) in group.0.iter_mut().zip(head_codes(random, extreme).as_chunks::<4>().0) {
             line.0[lane] = codes.map(|code| (code + OFFSET as i8).cast_unsigned());
@@ -51,8 +52,8 @@ fn group(random: &mut SplitMix, extreme: bool) -> Group {
     group
 }
 
-fn block(random: &mut SplitMix, extreme: bool) -> Box<Block> {
-    let mut block = Block::new();
+fn block(random: &mut SplitMix, extreme: bool) -> Box<JoinBlock> {
+    let mut block = JoinBlock::new();
     for query in 0..BLOCK_QUERIES {
         let (words, at) = (&mut block.heads.words[query / TILE], query % TILE);
         let codes = head_codes(random, extreme);
@@ -71,14 +72,14 @@ fn block(random: &mut SplitMix, extreme: bool) -> Box<Block> {
     block
 }
 
-fn set_threshold(block: &mut Block, query: usize, threshold: i32) {
+fn set_threshold(block: &mut JoinBlock, query: usize, threshold: i32) {
     let words = &block.heads.words[query / TILE][..CODE_WORDS];
     let codes = words.iter().flat_map(|words| words[query % TILE].to_le_bytes());
     let sum = codes.map(|code| i32::from(code.cast_signed())).sum();
     block.heads.begin(query, threshold as i16, sum);
 }
 
-fn survivors(kernel: Kernel, chunk: &[Group; GROUPS], block: &Block) -> Vec<Survivor> {
+fn survivors(kernel: JoinKernel, chunk: &[JoinGroup; GROUPS], block: &JoinBlock) -> Vec<JoinSurvivor> {
     let mut survivors = Vec::new();
     kernel.heads(chunk, 640, &block.heads, &mut survivors);
     survivors.sort_unstable();
@@ -86,7 +87,7 @@ fn survivors(kernel: Kernel, chunk: &[Group; GROUPS], block: &Block) -> Vec<Surv
 }
 
 /// The sum as the layout says it is made.
-fn sum(chunk: &[Group; GROUPS], row: usize, block: &Block, query: usize) -> i32 {
+fn sum(chunk: &[JoinGroup; GROUPS], row: usize, block: &JoinBlock, query: usize) -> i32 {
     let products = (0..WORDS).flat_map(|word| {
         let bytes = chunk[row / LANES].0[word].0[row % LANES];
         let weights = block.heads.words[query / TILE][word][query % TILE].to_le_bytes();
@@ -103,7 +104,7 @@ proptest! {
     #[test]
     fn every_kernel_keeps_the_same_pairs_with_the_same_sums(seed in any::<u64>(), extreme: bool) {
         let mut random = SplitMix(seed);
-        let chunk: [Group; GROUPS] = std::array::from_fn(|_| group(&mut random, extreme));
+        let chunk: [JoinGroup; GROUPS] = std::array::from_fn(|_| group(&mut random, extreme));
         let mut block = block(&mut random, extreme);
         // Such that some sums end at zero and just below it, and some queries keep
         // all rows, with more than fits, or none.
@@ -118,13 +119,13 @@ proptest! {
             for row in 0..CHUNK_ROWS {
                 let over = sum(&chunk, row, &block, query) - block.threshold(query as u32);
                 if over >= 0 {
-                    expected.push(Survivor { query: query as u32, row: 640 + row as u32, over: over.min(OVER_MAX) });
+                    expected.push(JoinSurvivor { query: query as u32, row: 640 + row as u32, over: over.min(OVER_MAX) });
                 }
             }
         }
         prop_assert!(!expected.is_empty() && expected.len() < BLOCK_QUERIES * CHUNK_ROWS);
         prop_assert!(!extreme || expected.iter().any(|survivor| survivor.over == OVER_MAX));
-        for kernel in Kernel::all() {
+        for kernel in JoinKernel::all() {
             prop_assert_eq!(&survivors(kernel, &chunk, &block), &expected, "{}", kernel.name());
         }
     }
@@ -133,17 +134,17 @@ proptest! {
     fn every_kernel_multiplies_plain_rows_alike(seed in any::<u64>(), extreme: bool) {
         let mut random = SplitMix(seed);
         let byte = |random: &mut SplitMix| if extreme { [0, 255][random.next() as usize & 1] } else { random.next() as u8 };
-        let chunk: Chunk<PLAIN_WORDS> = std::array::from_fn(|_| {
-            Group(std::array::from_fn(|_| {
-                Line(std::array::from_fn(|_| std::array::from_fn(|_| byte(&mut random))))
+        let chunk: JoinChunk<PLAIN_WORDS> = std::array::from_fn(|_| {
+            JoinGroup(std::array::from_fn(|_| {
+                JoinLine(std::array::from_fn(|_| std::array::from_fn(|_| byte(&mut random))))
             }))
         });
-        let mut queries = Box::new(Queries::<PLAIN_WORDS>::NONE);
+        let mut queries = Box::new(JoinQueries::<PLAIN_WORDS>::NONE);
         for word in queries.words.as_flattened_mut().as_flattened_mut() {
             *word = i32::from_le_bytes(std::array::from_fn(|_| fine_code(&mut random, extreme).cast_unsigned()));
         }
         queries.starts.as_flattened_mut().fill(0);
-        let found: Vec<_> = Kernel::all()
+        let found: Vec<_> = JoinKernel::all()
             .into_iter()
             .map(|kernel| {
                 let mut survivors = Vec::new();
@@ -162,12 +163,12 @@ proptest! {
     fn every_kernel_gives_the_same_sums_in_the_second_pass(seed in any::<u64>(), extreme: bool, rows in 1usize..90) {
         let mut random = SplitMix(seed);
         let block = block(&mut random, extreme);
-        let fine: Vec<Fine> =
-            (0..rows).map(|_| Fine(std::array::from_fn(|_| fine_code(&mut random, extreme)))).collect();
-        let asked: Vec<Survivor> = (0..70)
+        let fine: Vec<JoinFine> =
+            (0..rows).map(|_| JoinFine(std::array::from_fn(|_| fine_code(&mut random, extreme)))).collect();
+        let asked: Vec<JoinSurvivor> = (0..70)
             .map(|_| {
                 let (query, row) = (random.next() as u32 % BLOCK_QUERIES as u32, random.next() as u32 % rows as u32);
-                Survivor { query, row, over: 0 }
+                JoinSurvivor { query, row, over: 0 }
             })
             .collect();
         let expected: Vec<i32> = asked
@@ -177,7 +178,7 @@ proptest! {
                 (0..FINE).map(|i| i32::from(row[i]) * i32::from(query[i])).sum()
             })
             .collect();
-        for kernel in Kernel::all() {
+        for kernel in JoinKernel::all() {
             let mut sums = Vec::new();
             kernel.fine(&asked, &fine, &block, &mut sums);
             prop_assert_eq!(&sums, &expected, "{}", kernel.name());
@@ -188,14 +189,14 @@ proptest! {
 #[test]
 fn a_block_past_the_end_of_its_list_keeps_nothing() {
     let mut random = SplitMix(1);
-    let chunk: [Group; GROUPS] = std::array::from_fn(|_| group(&mut random, true));
+    let chunk: [JoinGroup; GROUPS] = std::array::from_fn(|_| group(&mut random, true));
     let mut block = block(&mut random, true);
     for query in 0..BLOCK_QUERIES {
         set_threshold(&mut block, query, -OVER_MAX);
     }
     let axes = crate::search::join::axes::Axes::from_rows(1, vec![1.0], &[1.0]).unwrap();
-    block.load(&crate::search::join::bound::Bound::new(&axes), &Coded::default(), 0, -1.0);
-    for kernel in Kernel::all() {
+    block.load(&crate::search::join::bound::Bound::new(&axes), &CodedSide::default(), 0, -1.0);
+    for kernel in JoinKernel::all() {
         assert_eq!(survivors(kernel, &chunk, &block), []);
     }
 }

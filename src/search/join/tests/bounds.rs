@@ -8,8 +8,8 @@ use crate::random::SplitMix;
 use crate::search::join::Matrix;
 use crate::search::join::axes::Axes;
 use crate::search::join::bound::{Bound, OVER_MAX};
-use crate::search::join::codes::{Block, CODE_WORDS, Coded, GROUPS, LANES, OFFSET, TILE};
-use crate::search::join::kernel::Kernel;
+use crate::search::join::codes::{CODE_WORDS, CodedSide, GROUPS, JoinBlock, LANES, OFFSET, TILE};
+use crate::search::join::kernel::JoinKernel;
 use crate::search::join::tuning::{BLOCK_QUERIES, FINE, HEAD};
 
 /// Axes of data whose energy falls off, as faces' does, with `odd` rows whose does
@@ -60,13 +60,13 @@ fn hard(seed: u64, dimension: usize, axes: &Axes) -> Vec<f32> {
 }
 
 /// The codes of the first pass.
-fn head_codes(coded: &Coded, place: usize) -> Vec<i8> {
+fn head_codes(coded: &CodedSide, place: usize) -> Vec<i8> {
     let lines = &coded.heads[place / LANES].0[..CODE_WORDS];
     lines.iter().flat_map(|line| line.0[place % LANES]).map(|byte| byte.wrapping_sub(OFFSET).cast_signed()).collect()
 }
 
 /// A query's weights in the first pass: its own codes.
-fn weights(block: &Block, query: usize) -> Vec<i8> {
+fn weights(block: &JoinBlock, query: usize) -> Vec<i8> {
     let words = &block.heads.words[query / TILE][..CODE_WORDS];
     words.iter().flat_map(|words| words[query % TILE].to_le_bytes()).map(u8::cast_signed).collect()
 }
@@ -76,7 +76,7 @@ fn product(a: &[i8], b: &[i8]) -> i32 {
 }
 
 /// What the norms add to a sum of the first pass.
-fn norms(coded: &Coded, row: usize, block: &Block, query: usize) -> i32 {
+fn norms(coded: &CodedSide, row: usize, block: &JoinBlock, query: usize) -> i32 {
     let bytes = coded.heads[row / LANES].0[CODE_WORDS].0[row % LANES];
     let weights = block.heads.words[query / TILE][CODE_WORDS][query % TILE].to_le_bytes();
     bytes.into_iter().zip(weights).map(|(byte, weight)| i32::from(byte) * i32::from(weight)).sum()
@@ -88,9 +88,9 @@ fn assert_bounds_hold(axes: &Axes, rows: &[f32], dimension: usize) -> usize {
     let dot = Dot::best();
     let bound = Bound::new(axes);
     let numbers: Vec<u32> = (0..(rows.len() / dimension) as u32).collect();
-    let coded = Coded::new(axes, &Matrix::new(dimension, rows).unwrap(), &numbers, dot).unwrap();
+    let coded = CodedSide::new(axes, &Matrix::new(dimension, rows).unwrap(), &numbers, dot).unwrap();
     let rows: Vec<&[f32]> = rows.chunks_exact(dimension).collect();
-    let mut block = Block::new();
+    let mut block = JoinBlock::new();
     let mut tried = 0;
     for first in (0..rows.len()).step_by(BLOCK_QUERIES) {
         block.load(&bound, &coded, first, 0.0);
@@ -166,14 +166,14 @@ fn the_bound_is_of_use() {
         (0..128).flat_map(|_| unit((0..dimension).map(|i| random.normal() / (8 + i) as f32).collect())).collect();
     let numbers: Vec<u32> = (0..128).collect();
     let dot = Dot::best();
-    let coded = Coded::new(&axes, &Matrix::new(dimension, rows.as_slice()).unwrap(), &numbers, dot).unwrap();
+    let coded = CodedSide::new(&axes, &Matrix::new(dimension, rows.as_slice()).unwrap(), &numbers, dot).unwrap();
     assert!(coded.loose.len() < 6, "{}", coded.loose.len());
-    let mut block = Block::new();
+    let mut block = JoinBlock::new();
     block.load(&bound, &coded, 0, -0.3);
     let mut survivors = Vec::new();
-    Kernel::best().heads(&coded.heads.as_chunks::<GROUPS>().0[1], 64, &block.heads, &mut survivors);
+    JoinKernel::best().heads(&coded.heads.as_chunks::<GROUPS>().0[1], 64, &block.heads, &mut survivors);
     let mut fine = Vec::new();
-    Kernel::best().fine(&survivors, &coded.fine, &block, &mut fine);
+    JoinKernel::best().fine(&survivors, &coded.fine, &block, &mut fine);
     let mut over = 0.0;
     for (survivor, fine) in survivors.iter().zip(fine) {
         let (query, row) = (survivor.query as usize, survivor.row as usize);

@@ -4,7 +4,7 @@ mod bounds;
 
 use proptest::prelude::*;
 
-use super::kernel::Kernel;
+use super::kernel::JoinKernel;
 use super::{Join, Matrix, Pair, Side};
 use crate::matching::Dot;
 use crate::random::SplitMix;
@@ -123,7 +123,7 @@ proptest! {
             Join::within_fresh(first, &fresh, score).unwrap(),
         ];
         // So few rows are given codes here only.
-        coded.iter_mut().for_each(|join| join.code(Kernel::best()).unwrap());
+        coded.iter_mut().for_each(|join| join.code(JoinKernel::best()).unwrap());
         for score in [score, score.next_up(), score.next_down()] {
             let within = brute(first, None, score);
             let of_fresh = |pair: &(u32, u32, u32)| fresh[pair.0 as usize] || fresh[pair.1 as usize];
@@ -137,7 +137,7 @@ proptest! {
                 join.score = score;
                 prop_assert_eq!(&all(join), wanted);
                 coded.score = score;
-                for kernel in Kernel::all() {
+                for kernel in JoinKernel::all() {
                     if let Some(codes) = &mut coded.codes {
                         codes.kernel = kernel;
                     }

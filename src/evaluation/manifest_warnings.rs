@@ -1,10 +1,10 @@
-//! What of a manifest an evaluation could not take as it stands, though it took the rows: a
-//! value that is no number, no age or no date, and people who are in several groups.
+//! Warnings about values of a manifest whose rows were used all the same: invalid numbers, ages and
+//! dates, and people in several groups.
 
 use serde::Serialize;
 
 use super::aging;
-use super::groups::{GroupBy, Groups};
+use super::groups::{GroupBy, PhotoGroups};
 use super::set::PhotoSet;
 
 /// Lines that are listed.
@@ -12,21 +12,22 @@ const LINES_MAX: usize = 20;
 /// Lines that a sentence names.
 const LINES_SHOWN: usize = 3;
 
-/// Values of a column that say less than they should.
+/// A warning about values of a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Doubt {
+pub struct ManifestWarning {
     /// The column, or several joined by `+`.
     pub column: String,
-    /// What is doubtful.
+    /// What is wrong with the values.
     pub what: &'static str,
-    /// How many rows, or people.
+    /// Number of rows, or of people.
     pub count: u64,
-    /// Lines of the manifest, from 1: the first of those rows; of people, two of the first.
+    /// 1-based lines of the manifest: the first affected rows; for people in several groups, two
+    /// rows of the first of them.
     pub lines: Vec<u64>,
 }
 
-impl Doubt {
-    /// It as a sentence: the column, how many, what, and the first lines.
+impl ManifestWarning {
+    /// The warning as a sentence: column, number, problem, and the first lines.
     pub fn sentence(&self) -> String {
         let lines: Vec<String> = self.lines.iter().take(LINES_SHOWN).map(u64::to_string).collect();
         let more = if self.lines.len() > LINES_SHOWN { ", …" } else { "" };
@@ -34,11 +35,11 @@ impl Doubt {
     }
 }
 
-/// All that is doubtful about the columns of `set` that an evaluation looks at: those of ages
-/// and dates, and those of `by` and `groups`.
-pub(super) fn doubts(set: &PhotoSet, by: &[GroupBy], groups: &[&GroupBy]) -> Vec<Doubt> {
-    let mut found: Vec<Doubt> = Vec::new();
-    let mut add = |doubt: Option<Doubt>| found.extend(doubt);
+/// Warnings about the columns of `set` that an evaluation reads: ages, dates, and those of `by` and
+/// `groups`.
+pub(super) fn manifest_warnings(set: &PhotoSet, by: &[GroupBy], groups: &[&GroupBy]) -> Vec<ManifestWarning> {
+    let mut found: Vec<ManifestWarning> = Vec::new();
+    let mut add = |doubt: Option<ManifestWarning>| found.extend(doubt);
     add(values(set, aging::AGE, "values that are no age from 0 to 130, taken as not known", |v| {
         aging::age(v).is_some()
     }));
@@ -55,15 +56,15 @@ pub(super) fn doubts(set: &PhotoSet, by: &[GroupBy], groups: &[&GroupBy]) -> Vec
     found
 }
 
-/// Values of a column that are there and that `reads` does not take.
-fn values(set: &PhotoSet, name: &str, what: &'static str, reads: impl Fn(&str) -> bool) -> Option<Doubt> {
+/// Non-empty values of a column that `reads` refuses.
+fn values(set: &PhotoSet, name: &str, what: &'static str, reads: impl Fn(&str) -> bool) -> Option<ManifestWarning> {
     let column = set.column(name)?;
     let unread = (0..set.len() as u32).filter(|&photo| {
         let value = column.value(photo).trim();
         !value.is_empty() && !reads(value)
     });
     let photos: Vec<u32> = unread.collect();
-    (!photos.is_empty()).then(|| Doubt {
+    (!photos.is_empty()).then(|| ManifestWarning {
         column: name.to_owned(),
         what,
         count: photos.len() as u64,
@@ -71,12 +72,12 @@ fn values(set: &PhotoSet, name: &str, what: &'static str, reads: impl Fn(&str) -
     })
 }
 
-/// People whose photos are of several groups. Not of numbers in steps: people grow older.
-fn several(set: &PhotoSet, by: &GroupBy) -> Option<Doubt> {
+/// People whose photos are in several groups; not for binned numbers, because people's ages change.
+fn several(set: &PhotoSet, by: &GroupBy) -> Option<ManifestWarning> {
     if by.numbers().next().is_some() {
         return None;
     }
-    let groups = Groups::of(set, by)?;
+    let groups = PhotoGroups::of(set, by)?;
     let mut first: Vec<Option<u32>> = vec![None; set.subjects()];
     let mut other: Vec<Option<u32>> = vec![None; set.subjects()];
     for photo in 0..set.len() as u32 {
@@ -91,7 +92,7 @@ fn several(set: &PhotoSet, by: &GroupBy) -> Option<Doubt> {
     }
     let count = other.iter().flatten().count() as u64;
     let pair = first.iter().zip(&other).find_map(|(&first, &other)| first.zip(other))?;
-    Some(Doubt {
+    Some(ManifestWarning {
         column: by.name(),
         what: "people in several groups, whose comparisons across them are in none",
         count,
@@ -101,14 +102,14 @@ fn several(set: &PhotoSet, by: &GroupBy) -> Option<Doubt> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::set::Column;
+    use super::super::set::ManifestColumn;
     use super::super::set::tests::made_up;
     use super::*;
 
     fn set(columns: &[(&str, [&str; 6])]) -> PhotoSet {
         let mut set = made_up(3, 2, 0.1);
         for (name, values) in columns {
-            let mut column = Column::default();
+            let mut column = ManifestColumn::default();
             values.iter().for_each(|value| column.push(value));
             set.columns.push(((*name).to_owned(), column));
         }
@@ -124,7 +125,7 @@ mod tests {
             ("height", ["1.7", "1.8", "tall", "", "inf", "1.6"]),
         ]);
         let by = [GroupBy::parse("height:0.1").unwrap()];
-        let found = doubts(&set, &by, &[]);
+        let found = manifest_warnings(&set, &by, &[]);
         let of = |column: &str| found.iter().find(|doubt| doubt.column == column).map(|d| (d.count, d.lines.clone()));
         assert_eq!(of("age"), Some((4, vec![3, 4, 6, 7])));
         assert_eq!(of("captured_at"), Some((3, vec![3, 4, 7])));
@@ -138,7 +139,7 @@ mod tests {
     fn a_person_in_two_groups_is_told() {
         let set = set(&[("sex", ["F", "F", "M", "F", "M", "M"]), ("age", ["19", "20", "20", "20", "20", "30"])]);
         let by = [GroupBy::parse("sex").unwrap(), GroupBy::parse("age:10").unwrap()];
-        let found = doubts(&set, &by, &[]);
+        let found = manifest_warnings(&set, &by, &[]);
         assert_eq!(found.len(), 1, "people grow older: {found:?}");
         assert_eq!((found[0].count, &found[0].lines[..]), (1, &[4, 5][..]));
     }

@@ -1,37 +1,38 @@
-//! Whose rates a curve gives, what counts the same in them, and where they come from.
+//! Provenance of a calibration curve: group of people, weighting, counted or derived, and the name
+//! that answers give it.
 
 use serde::{Deserialize, Serialize};
 
 use super::curve::Reference;
 
-/// The group of a curve that counts everybody in its population.
+/// Group name of curves over the whole population.
 pub const POOLED: &str = "pooled";
 
 /// Which of a calibration's curves turns scores into rates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CurveChoice {
-    /// That of the group with the highest false match rate; the pooled one where a
-    /// calibration has no other.
+    /// The curve of the group with the highest false match rate; the pooled one if the calibration
+    /// has no other.
     #[default]
     WorstGroup,
-    /// That of the whole population.
+    /// The curve of the whole population.
     Pooled,
 }
 
-/// What counts the same in a rate.
+/// The unit that has equal weight in a rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Weighed {
+pub enum Weighting {
     /// Every comparison.
     #[default]
     Comparisons,
-    /// Every pair of people, and in genuine comparisons every person, however many
-    /// photos there are of them.
+    /// Every pair of people, and in genuine comparisons every person, however many photos they
+    /// have.
     People,
 }
 
-impl Weighed {
+impl Weighting {
     /// Its name in files: `comparisons` or `people`.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,17 +45,17 @@ impl Weighed {
 /// Where a curve comes from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Basis {
-    /// Comparisons of this type and group, counted.
+pub enum CurveBasis {
+    /// Counted over comparisons of this type and group.
     #[default]
     Counted,
-    /// The group's curve for single frames, its scores multiplied as much as fusing so many
-    /// frames does with people of the population: the group has too few people with so
-    /// many photos ([`super::worst::derived`]).
+    /// Derived from the group's curve for single frames, with scores multiplied by the factor that
+    /// fusing has in the whole population, because the group has too few people with enough photos
+    /// ([`super::worst_group::derived`]).
     Derived,
 }
 
-impl Basis {
+impl CurveBasis {
     /// Its name in files: `counted` or `derived`.
     pub fn name(self) -> &'static str {
         match self {
@@ -64,7 +65,7 @@ impl Basis {
     }
 }
 
-/// Which curve a rate was read from, as answers say it.
+/// Identifies in answers the curve that a rate was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurveName {
     /// `pooled`, or the group whose curve it is.
@@ -72,11 +73,11 @@ pub struct CurveName {
     /// Whose faces: data set and selection.
     pub population: String,
     /// Whether it was counted or derived.
-    pub basis: Basis,
+    pub basis: CurveBasis,
     /// What the probes were compared with.
     #[serde(default)]
     pub reference: Reference,
-    /// Frames fused into a probe; 0 in answers of earlier programs, which did not say.
+    /// Frames fused into a probe; 0 in answers stored by earlier versions, which did not record it.
     #[serde(default)]
     pub probe_frames: u32,
 }

@@ -1,28 +1,26 @@
-//! The curve of the worst group beside the pooled one: what holds between the two.
+//! The curve of the worst group and its relation to the pooled curve.
 //!
 //! - The worst group's curve never states a lower rate than the pooled one, at any score
-//!   ([`never_below`]). Where both are counted that is so of itself; beyond, two tails
-//!   that were fitted on different ranges could cross.
-//! - For several frames a group may have too few people with so many photos. Its curve is
-//!   then *derived* ([`derived`]). Fusing frames multiplies the scores of different people:
-//!   the mean of `k` unit vectors whose mean cosine is ρ has the length
-//!   √((1 + (k − 1)ρ) / k), and a score that all frames share is divided by it. By how much
-//!   high scores of the population's look-alikes are multiplied is measured
-//!   ([`fusing_factor`]); the group's single-frame curve is moved by that.
+//!   ([`never_below`]). Two fitted tails could otherwise cross.
+//! - For several frames a group may have too few people with so many photos. Its curve is then
+//!   *derived* ([`derived`]). Fusing frames multiplies the scores of different people: the mean of
+//!   `k` unit vectors whose mean cosine is ρ has the length √((1 + (k − 1)ρ) / k), and a score that
+//!   all frames share is divided by it. The factor for high impostor scores is measured on the
+//!   whole population ([`fusing_factor`]), and the group's single-frame curve is scaled by it.
 
 use super::curve::{Curve, FMR_FLOOR, Knot, Tail, TailFactor};
-use super::whose::Basis;
+use super::provenance::CurveBasis;
 
 /// Steps per decade of FMR at which tails are compared.
 const STEPS_PER_DECADE: f64 = 8.0;
-/// Highest rate at which the scores of fused frames are compared with those of single ones:
-/// below lie scores of people who look alike.
+/// Highest FMR at which thresholds for fused and for single frames are compared; the scores there
+/// are those of look-alikes.
 const FUSED_FMR_MAX: f64 = 1e-2;
-/// Largest factor: what lies beyond says nothing more.
+/// Largest factor of an interval; a larger one would say nothing more.
 const FACTOR_MAX: f64 = 1e9;
 
-/// `group` raised to `pooled` wherever it stated less: in the range of its knots to the
-/// pooled rate, beyond by a flatter tail.
+/// `group` with its rates raised to those of `pooled` where they are lower: at the knots to the
+/// pooled rate, beyond them by a flatter tail.
 pub fn never_below(mut group: Curve, pooled: &Curve) -> Curve {
     let last = group.knots.last().map_or(f64::MIN, |knot| knot.score);
     let rate = |curve: &Curve, score: f64| curve.fmr(score as f32).rate;
@@ -31,14 +29,14 @@ pub fn never_below(mut group: Curve, pooled: &Curve) -> Curve {
         Some((ends.high / rate(&group, score)).max(1.0))
     };
     let own = group.knots.iter().map(|knot| Knot { fmr: knot.fmr.max(rate(pooled, knot.score)), ..*knot });
-    // Between its own knots the pooled curve's are needed where that is higher.
+    // The pooled curve's knots are added where its rate is higher.
     let higher = pooled.knots.iter().filter(|knot| knot.score < last && knot.fmr > rate(&group, knot.score));
     let added = higher.map(|knot| Knot { score: knot.score, fmr: knot.fmr, factor: factor(knot.score) });
     let mut all: Vec<Knot> = own.chain(added).collect();
     all.sort_by(|x, y| x.score.total_cmp(&y.score).then(y.fmr.total_cmp(&x.fmr)));
     let mut kept: Vec<Knot> = Vec::with_capacity(all.len());
     for knot in all {
-        // One that is not above the next says nothing.
+        // Rates must descend: a knot whose rate is not above the next one's is dropped.
         while kept.last().is_some_and(|last| last.fmr <= knot.fmr) {
             kept.pop();
         }
@@ -47,14 +45,14 @@ pub fn never_below(mut group: Curve, pooled: &Curve) -> Curve {
         }
     }
     group.knots = kept;
-    let wanted = |fmr: f64| pooled.threshold(fmr).map_or(f64::MIN, |at| f64::from(at.score));
-    flatten(&mut group, wanted);
+    let score_min = |fmr: f64| pooled.threshold(fmr).map_or(f64::MIN, |at| f64::from(at.score));
+    flatten(&mut group, score_min);
     group
 }
 
-/// By what fusing multiplies high scores of different people: the highest ratio of the
-/// thresholds of `several` fused frames and of `single` ones, of the same people, at the
-/// counted rates up to 1e-2; at least 1.
+/// The factor by which fusing multiplies high impostor scores: the highest ratio of the thresholds
+/// of `several` (fused frames) and `single`, both of the same people, at counted FMRs up to 1e-2;
+/// at least 1.
 pub fn fusing_factor(single: &Curve, several: &Curve) -> f64 {
     let lowest = single.fmr_supported().max(several.fmr_supported());
     let rates = single.knots.iter().map(|knot| knot.fmr).filter(|fmr| (lowest..=FUSED_FMR_MAX).contains(fmr));
@@ -68,13 +66,12 @@ pub fn fusing_factor(single: &Curve, several: &Curve) -> f64 {
     rates.map(ratio).fold(1.0, f64::max)
 }
 
-/// The curve of a group for several frames: `single`, its curve for one, with every score
-/// multiplied by `factor` ([`fusing_factor`]), which `several` was measured on. `pooled`
-/// is the population's for so many frames.
+/// The curve of a group for several frames: its curve for one frame, `single`, with every score
+/// multiplied by `factor` ([`fusing_factor`]), which was measured on `several`. `pooled` is the
+/// population's curve for this number of frames.
 ///
-/// Factors of the interval are those of `single` and `several` together, as of independent
-/// errors. Misses are those of `pooled`: what they are at a score does not hang on how the
-/// threshold was found.
+/// Interval factors combine those of `single` and `several` as independent errors. The FNMR points
+/// are those of `pooled`: FNMR at a score does not depend on how the threshold was found.
 pub fn derived(single: &Curve, factor: f64, several: &Curve, pooled: &Curve) -> Curve {
     let joint = |own: f64, score: f64| {
         let other = several.fmr_interval(score as f32).map_or(1.0, |ends| {
@@ -86,7 +83,7 @@ pub fn derived(single: &Curve, factor: f64, several: &Curve, pooled: &Curve) -> 
     let moved = |score: f64| score * factor;
     let curve = Curve {
         probe_frames: pooled.probe_frames,
-        basis: Basis::Derived,
+        basis: CurveBasis::Derived,
         knots: single
             .knots
             .iter()
@@ -106,20 +103,20 @@ pub fn derived(single: &Curve, factor: f64, several: &Curve, pooled: &Curve) -> 
         misses: pooled.misses.clone(),
         ..single.clone()
     };
-    // The group's curves never cross the pooled one of their own number of frames.
+    // The result must not fall below the pooled curve for the same number of frames.
     never_below(curve, pooled)
 }
 
-/// Flattens the tail of `curve` until its threshold at every rate is at least `wanted` of
-/// it.
-fn flatten(curve: &mut Curve, wanted: impl Fn(f64) -> f64) {
+/// Flattens the tail of `curve` until its threshold for every FMR is at least `score_min` of that
+/// FMR.
+fn flatten(curve: &mut Curve, score_min: impl Fn(f64) -> f64) {
     let Some(&Knot { score: last_score, fmr: last_fmr, .. }) = curve.knots.last() else { return };
     let decades = (last_fmr / FMR_FLOOR).log10().max(0.0);
     let mut share = 1.0f64;
     for step in 1..=(decades * STEPS_PER_DECADE).ceil() as u32 {
         let fall = f64::from(step) / STEPS_PER_DECADE * std::f64::consts::LN_10;
         let fmr = (last_fmr * (-fall).exp()).max(FMR_FLOOR);
-        let beyond = wanted(fmr) - last_score;
+        let beyond = score_min(fmr) - last_score;
         if beyond > 0.0 {
             share = share.min((last_fmr / fmr).ln() / curve.tail.ln_fall(beyond));
         }
@@ -155,7 +152,7 @@ mod tests {
 
     #[test]
     fn tails_that_would_cross_are_kept_apart() {
-        // Steeper than the pooled one: it would soon state less.
+        // Steeper than the pooled tail, so it would soon fall below it.
         let pooled = shifted(0.0, 15.0, 0.0, 1, "pooled");
         let group = shifted(0.05, 60.0, 80.0, 1, "g");
         assert!(group.fmr(0.7).rate < pooled.fmr(0.7).rate);
@@ -164,7 +161,7 @@ mod tests {
             let score = -0.5 + step as f32 / 1000.0;
             assert!(raised.fmr(score).rate >= pooled.fmr(score).rate * 0.97, "{score}");
         }
-        // What was above already stays as it was.
+        // Rates already above the pooled ones are unchanged.
         assert_eq!(raised.knots, group.knots);
     }
 
@@ -184,9 +181,9 @@ mod tests {
         let mut several = single.clone();
         several.knots.iter_mut().for_each(|k| k.score *= 1.06);
         assert!((fusing_factor(&single, &several) - 1.06).abs() < 1e-3);
-        // Lower scores of fused frames do not lower a threshold.
+        // A ratio below 1 does not lower a threshold.
         assert_eq!(fusing_factor(&several, &single), 1.0);
-        // What only a tail says does not count.
+        // Extrapolated thresholds are not used.
         several.tail.slope = 1.0;
         assert!((fusing_factor(&single, &several) - 1.06).abs() < 1e-3);
     }
@@ -201,13 +198,13 @@ mod tests {
             let several = shifted(several_by, slopes[1], curvature / 2.0, 3, "pooled");
             let single = never_below(shifted(group_by, slopes[2], curvature, 1, "g"), &pooled);
             let derived = derived(&single, factor, &several, &several);
-            prop_assert_eq!((derived.probe_frames, derived.basis, &derived.group[..]), (3, Basis::Derived, "g"));
+            prop_assert_eq!((derived.probe_frames, derived.basis, &derived.group[..]), (3, CurveBasis::Derived, "g"));
             let fmr = 10f64.powf(exponent);
             // Between the knots a threshold is interpolated: a hundredth of score at most.
             prop_assert!(f64::from(at(&derived, fmr)) >= f64::from(at(&single, fmr)) * factor - 0.01);
             prop_assert!(at(&derived, fmr) >= at(&several, fmr) - 0.01);
             prop_assert!(derived.knots.windows(2).all(|w| w[0].score < w[1].score && w[0].fmr > w[1].fmr));
-            // Not surer than what it was derived from.
+            // Its interval is no narrower than that of the curve it was derived from.
             for (own, of) in derived.knots.iter().zip(&single.knots) {
                 if own.fmr == of.fmr {
                     prop_assert!(own.factor >= of.factor);

@@ -21,6 +21,7 @@ pub const POLICIES: &str = r#"
 [policies.counter]
 without = ["liveness", "quality"]
 first_sight = "enrol"
+attempts_per_day_max = 20
 
 [policies.careful]
 without = ["liveness", "quality"]

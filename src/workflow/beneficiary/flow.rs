@@ -164,6 +164,8 @@ impl Engine {
 
         let seen = self.look(request, content, policy, &rules.anchors).await?;
         let by = DecidedBy { name: policy_name, policy, anchors: &rules.anchors };
+        // Of two who ask for one record at once, each counts the other's attempt.
+        let _record = self.decision_service().records.take(&seen.subject).await;
         for _ in 1..TRIES_MAX {
             match self.judge(context, gallery, &seen, by, &records).await {
                 Err(WorkflowError::Gallery(GalleryError::Outdated | GalleryError::SubjectExists)) => {

@@ -1,10 +1,11 @@
-//! What decisions are made by: the rules in force, and whose turn each transaction is.
+//! What decisions are made by: the rules in force, and whose turn each transaction and record is.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Policies;
 use super::turns::Turns;
 use crate::chip::Anchors;
+use crate::gallery::{RequestId, SubjectId};
 
 /// The operator's anchors and policies, as they are at one moment. A decision takes them once,
 /// at its beginning, and is made by them to its end.
@@ -19,7 +20,10 @@ pub(in crate::workflow) struct RulesInForce {
 #[derive(Default)]
 pub(in crate::workflow) struct DecisionService {
     in_force: RwLock<Arc<RulesInForce>>,
-    pub(super) turns: Turns,
+    /// Whose turn each transaction is.
+    pub(super) turns: Turns<RequestId>,
+    /// Whose turn each record is, to count its attempts and be decided.
+    pub(super) records: Turns<SubjectId>,
 }
 
 impl DecisionService {

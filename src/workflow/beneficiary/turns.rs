@@ -1,37 +1,40 @@
-//! Whose turn a transaction is in this process: a courtesy that saves work. What two callers may
-//! decide at the same moment is settled in the gallery's commit.
+//! Whose turn a transaction or a record is in this process: a courtesy that saves work. What two
+//! callers may decide at the same moment is settled in the gallery's commit.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as Gate, OwnedMutexGuard};
 
-use crate::gallery::RequestId;
-
-/// One caller at a time per transaction. A second call with the same content waits
+/// One caller at a time per key, such as a transaction: a second call with the same content waits
 /// for the first and then finds its answer in the store; where the first failed or
 /// its caller went, the second does the work.
-#[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<RequestId, Arc<Gate<()>>>>);
+pub(super) struct Turns<K: Clone + Eq + Hash>(Mutex<HashMap<K, Arc<Gate<()>>>>);
 
-/// A place in the line of a transaction; leaving it lets the next one in.
-pub(super) struct Turn<'a> {
-    turns: &'a Turns,
-    transaction: RequestId,
+impl<K: Clone + Eq + Hash> Default for Turns<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// A place in the line of a key; leaving it lets the next one in.
+pub(super) struct Turn<'a, K: Clone + Eq + Hash> {
+    turns: &'a Turns<K>,
+    key: K,
     gate: Option<Arc<Gate<()>>>,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
-impl Turns {
-    /// Waits for this transaction's turn.
-    pub(super) async fn take(&self, transaction: &RequestId) -> Turn<'_> {
+impl<K: Clone + Eq + Hash> Turns<K> {
+    /// Waits for this key's turn.
+    pub(super) async fn take(&self, key: &K) -> Turn<'_, K> {
         let gate = {
             let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(gates.entry(transaction.clone()).or_default())
+            Arc::clone(gates.entry(key.clone()).or_default())
         };
         // Made before the wait, so that a caller who goes while waiting leaves no trace.
-        let mut turn =
-            Turn { turns: self, transaction: transaction.clone(), gate: Some(Arc::clone(&gate)), guard: None };
+        let mut turn = Turn { turns: self, key: key.clone(), gate: Some(Arc::clone(&gate)), guard: None };
         turn.guard = Some(gate.lock_owned().await);
         turn
     }
@@ -42,14 +45,14 @@ impl Turns {
     }
 }
 
-impl Drop for Turn<'_> {
+impl<K: Clone + Eq + Hash> Drop for Turn<'_, K> {
     fn drop(&mut self) {
         let mut gates = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
         self.guard = None;
         self.gate = None;
         // Nobody can join while the map is locked: one owner means that it is the map.
-        if gates.get(&self.transaction).is_some_and(|gate| Arc::strong_count(gate) == 1) {
-            gates.remove(&self.transaction);
+        if gates.get(&self.key).is_some_and(|gate| Arc::strong_count(gate) == 1) {
+            gates.remove(&self.key);
         }
     }
 }

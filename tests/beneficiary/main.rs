@@ -2,6 +2,7 @@
 //! real photos: what is approved, referred and denied, and that each is decided
 //! once.
 
+mod cases;
 mod counter;
 mod evidence;
 mod generations;

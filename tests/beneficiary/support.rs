@@ -10,7 +10,7 @@ use chinhchu::imaging::Limits;
 use chinhchu::service::{Client, ServeError, ServeOptions, bind};
 use chinhchu::tools::forge::{CardDraft, Flaw, HolderDraft, KeyKind};
 use chinhchu::workflow::beneficiary::{BeneficiaryOutcome, BeneficiaryRequest, Policies, Record, Scheme};
-use chinhchu::workflow::{Engine, EngineOptions};
+use chinhchu::workflow::{CaseRules, Engine, EngineOptions};
 use tokio::sync::oneshot;
 
 /// Seed of every card here: one authority.
@@ -33,6 +33,10 @@ on.chip_unanchored = "accept"
 
 [policies.clinic]
 without = ["chip", "liveness", "quality"]
+
+[policies.strict]
+without = ["liveness", "quality"]
+first_sight = "accept"
 
 [policies.everything]
 first_sight = "accept"
@@ -144,8 +148,13 @@ impl Counter {
     }
 
     pub async fn open_with(anchors: Anchors) -> Self {
+        Self::open_by(anchors, CaseRules::default()).await
+    }
+
+    /// By other rules for what officers do.
+    pub async fn open_by(anchors: Anchors, rules: CaseRules) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let engine = engine(folder.path(), anchors);
+        let engine = engine(folder.path(), anchors).with_case_rules(rules);
         let mut options = ServeOptions::default();
         options.listen.set_port(0);
         let bound = bind(engine.clone(), options).await.expect("a free port");

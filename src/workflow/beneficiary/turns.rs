@@ -63,6 +63,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::gallery::RequestId;
 
     fn id(text: &str) -> RequestId {
         RequestId::new(text).unwrap()

@@ -1,13 +1,13 @@
 //! A case around a person and a transaction: what happened before, who looks next, and what a
 //! fraudster and an accomplice at the desk run into.
 
-use chinhchu::gallery::{DecisionFilter, Note, Outcome, PairState, RequestId};
+use chinhchu::gallery::{Attributes, DecisionFilter, Note, Outcome, PairState, RequestId, Source};
 use chinhchu::service::Client;
 use chinhchu::tools::forge::Flaw;
-use chinhchu::workflow::CaseRules;
 use chinhchu::workflow::beneficiary::{
     BeneficiaryRequest, CaseDecision, ClearPairRequest, PageRequest, ResolveReferral, SubjectFilter,
 };
+use chinhchu::workflow::{CaseRules, EnrolRequest, Photo};
 
 use crate::need_assets;
 use crate::support::*;
@@ -195,7 +195,18 @@ async fn subjects_are_listed_and_counted() {
     need_assets!();
     let counter = Counter::open().await;
     counter.decide(claim("t-1", "record-1", &FIRST, &["obama2.jpg"])).await;
-    counter.decide(claim("t-2", "record-9", &OTHER, &["biden.jpg"])).await;
+    let enrolment = EnrolRequest {
+        request_id: None,
+        subject: id("record-9"),
+        mode: Default::default(),
+        attributes: Attributes { schemes: ["social".to_owned()].into(), ..Attributes::default() },
+        photos: vec![Photo { bytes: photo("biden.jpg"), source: Source::Other, captured_at: None }],
+        by: Some(id("clerk-1")),
+        accept_poor: true,
+        vouch: None,
+    };
+    counter.client.enrol(enrolment).await.unwrap();
+    assert_eq!(counter.client.subject(&id("record-9")).await.unwrap().enrolled_by, [id("clerk-1")]);
     let listed = async |scheme: Option<&str>, size| {
         let filter = SubjectFilter { scheme: scheme.map(Into::into), province: None };
         counter.client.subjects(filter, PageRequest { size, ..PageRequest::default() }).await

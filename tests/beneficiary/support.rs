@@ -33,6 +33,7 @@ on.chip_unanchored = "accept"
 
 [policies.clinic]
 without = ["chip", "liveness", "quality"]
+attempts_per_day_max = 20
 
 [policies.strict]
 without = ["liveness", "quality"]

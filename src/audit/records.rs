@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::collection::Collection;
+use super::findings::{Finding, Findings};
 use super::measure::Outcome;
-use super::results::{Records, SubjectFacts, TemplateFacts};
+use super::results::{Clearing, Records, SubjectFacts, TemplateFacts};
 use crate::chip::Date;
 use crate::gallery::Timestamp;
 
@@ -13,16 +14,40 @@ pub fn utc_day(at: Option<Timestamp>) -> String {
     at.map_or_else(String::new, |at| Date::from_days_since_1970((at.0 / 86_400_000) as i64).to_string())
 }
 
-/// A collection with what was found out about pairs of it.
+/// A collection with what was found out about pairs of it, by numbers of subjects, the lower first.
 pub struct Audited<'a> {
     collection: &'a Collection,
     outcomes: BTreeMap<(u32, u32), Outcome>,
+    clearings: BTreeMap<(u32, u32), Clearing>,
 }
 
 impl<'a> Audited<'a> {
-    /// `outcomes` by numbers of subjects, the lower first.
-    pub fn new(collection: &'a Collection, outcomes: BTreeMap<(u32, u32), Outcome>) -> Self {
-        Self { collection, outcomes }
+    /// A collection with what `findings` say of its pairs, and what the gallery did.
+    pub fn new(collection: &'a Collection, findings: &Findings) -> Self {
+        let (mut outcomes, mut clearings) = (BTreeMap::new(), collection.cleared().clone());
+        for last in findings.pairs().filter_map(<[Finding]>::last) {
+            let numbers = [&last.subject_a, &last.subject_b].map(|id| collection.find_subject(id));
+            let [Some(a), Some(b)] = numbers else { continue };
+            let pair = (a.min(b), a.max(b));
+            outcomes.extend(last.outcome().map(|outcome| (pair, outcome)));
+            // Of what the gallery and an investigator say the later holds.
+            let is_later = clearings.get(&pair).and_then(|clearing| clearing.at).is_none_or(|at| last.at >= at);
+            match last.outcome().filter(|outcome| outcome.clears()) {
+                Some(outcome) if is_later || !clearings.contains_key(&pair) => {
+                    let (officer, reason) = (last.officer.clone(), last.reason.clone());
+                    let clearing = Clearing { outcome: Some(outcome), officer, reason, at: Some(last.at) };
+                    clearings.insert(pair, clearing);
+                }
+                None if is_later => drop(clearings.remove(&pair)),
+                _ => {}
+            }
+        }
+        Self { collection, outcomes, clearings }
+    }
+
+    /// Whether two subjects, the lower number first, are cleared.
+    pub fn is_cleared(&self, a: u32, b: u32) -> bool {
+        self.clearings.contains_key(&(a, b))
     }
 }
 
@@ -55,5 +80,9 @@ impl Records for Audited<'_> {
 
     fn finding(&self, subject_a: u32, subject_b: u32) -> Option<Outcome> {
         self.outcomes.get(&(subject_a.min(subject_b), subject_a.max(subject_b))).copied()
+    }
+
+    fn clearing(&self, subject_a: u32, subject_b: u32) -> Clearing {
+        self.clearings.get(&(subject_a.min(subject_b), subject_a.max(subject_b))).cloned().unwrap_or_default()
     }
 }

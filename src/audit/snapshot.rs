@@ -48,7 +48,7 @@ impl<'a> Filler<'a> {
         match part {
             SnapshotPart::Subject(subject) => self.subject(&subject, into),
             SnapshotPart::Cleared(pair) => {
-                into.clear(pair.first.as_str(), pair.second.as_str());
+                into.clear(&pair);
                 Ok(())
             }
         }

@@ -11,8 +11,9 @@ use rayon::prelude::*;
 pub use self::marks::Mark;
 use super::left_out::LeftOutRow;
 use super::names::{Names, Numbers};
+use super::results::Clearing;
 use crate::face::RecipeDigest;
-use crate::gallery::{SubjectId, Timestamp};
+use crate::gallery::{ClearedPair, SubjectId, Timestamp};
 
 /// How far a unit vector's length may be from 1; as for templates.
 const LENGTH_ERROR_MAX: f64 = 1e-3;
@@ -103,7 +104,7 @@ pub struct Collection {
     subject_facts: Vec<SubjectInfo>,
     categories: Numbers,
     texts: Numbers,
-    cleared: Vec<(u32, u32)>,
+    cleared: BTreeMap<(u32, u32), Clearing>,
     left_out: BTreeMap<String, u64>,
     left_out_rows: Vec<LeftOutRow>,
     vouched: BTreeSet<u32>,
@@ -251,11 +252,18 @@ impl Collection {
     }
 
     /// Two subjects, both of whom are here, who share a face for a good reason.
-    pub fn clear(&mut self, one: &str, other: &str) {
-        if let (Some(one), Some(other)) = (self.subjects.find(one), self.subjects.find(other))
+    pub fn clear(&mut self, pair: &ClearedPair) {
+        let [one, other] = [&pair.first, &pair.second].map(|id| self.subjects.find(id.as_str()));
+        if let (Some(one), Some(other)) = (one, other)
             && one != other
         {
-            self.cleared.push((one.min(other), one.max(other)));
+            let clearing = Clearing {
+                outcome: None,
+                officer: pair.officer.as_str().to_owned(),
+                reason: pair.reason.as_str().to_owned(),
+                at: Some(pair.cleared_at.0),
+            };
+            self.cleared.insert((one.min(other), one.max(other)), clearing);
         }
     }
 
@@ -264,8 +272,6 @@ impl Collection {
     /// # Errors
     /// [`CollectionError`] where what was collected does not fit together.
     pub fn finish(&mut self) -> Result<(), CollectionError> {
-        self.cleared.sort_unstable();
-        self.cleared.dedup();
         let second = self.second_from.unwrap_or(self.groups.len());
         for side in [0..second, second..self.groups.len()] {
             let mut rows: Vec<u32> = side.map(|row| row as u32).collect();
@@ -356,8 +362,8 @@ impl Collection {
         &self.subject_facts[subject as usize]
     }
 
-    /// Pairs of subjects who were cleared, the lower number first, sorted.
-    pub fn cleared(&self) -> &[(u32, u32)] {
+    /// Pairs of subjects who were cleared in the gallery, the lower number first.
+    pub fn cleared(&self) -> &BTreeMap<(u32, u32), Clearing> {
         &self.cleared
     }
 

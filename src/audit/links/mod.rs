@@ -33,10 +33,21 @@ pub struct Link {
 pub struct Gathered {
     /// By (a, b), ascending.
     pub links: Vec<Link>,
-    /// Pairs of subjects left out because an officer cleared them.
-    pub cleared: u64,
-    /// Template pairs of those.
-    pub cleared_pairs: u64,
+    /// Pairs of subjects that an officer cleared, by (a, b), ascending: apart from the links.
+    pub cleared: Vec<ClearedLink>,
+}
+
+/// Two subjects whom an officer cleared: they share a face for a good reason.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClearedLink {
+    /// The subject with the lower number.
+    pub a: u32,
+    /// The subject with the higher number.
+    pub b: u32,
+    /// Best score of the template pairs.
+    pub score: f32,
+    /// How many template pairs score at or above the audit's threshold.
+    pub pairs: u32,
 }
 
 /// Makes one link of all template pairs of two subjects. `pairs` are (subject, subject,
@@ -58,11 +69,10 @@ pub fn gather(
     let mut gathered = Gathered::default();
     for same in sorted.chunk_by(|x, y| (x.0, x.1) == (y.0, y.1)) {
         let (a, b, score, best) = same[0];
+        let pairs = u32::try_from(same.len()).unwrap_or(u32::MAX);
         if cleared(a, b) {
-            gathered.cleared += 1;
-            gathered.cleared_pairs += same.len() as u64;
+            gathered.cleared.push(ClearedLink { a, b, score, pairs });
         } else {
-            let pairs = u32::try_from(same.len()).unwrap_or(u32::MAX);
             let compared = compared(a, b).max(same.len() as u64);
             let several = same.get(several(compared) as usize - 1).map(|pair| pair.2);
             gathered.links.push(Link { a, b, score, pairs, compared, several, best, evidence: Evidence::default() });

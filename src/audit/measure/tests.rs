@@ -14,12 +14,16 @@ fn the_interval_is_wilsons() {
 }
 
 #[test]
-fn outcomes_have_names_and_two_alike_share_no_face() {
+fn outcomes_have_names_two_alike_share_no_face_and_what_is_open_says_neither() {
     for outcome in Outcome::ALL {
         assert_eq!(Outcome::from_name(outcome.name()), Some(outcome));
         assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.name());
-        assert_eq!(outcome.shares_face(), outcome != Outcome::Twins);
+        let two_people = matches!(outcome, Outcome::Twins | Outcome::UnrelatedLookAlikes);
+        assert_eq!(outcome.shares_face(), (outcome != Outcome::Undecided).then_some(!two_people));
+        assert_eq!(outcome.clears(), two_people);
     }
+    let first = Outcome::ALL[..Outcome::FIRST].iter().map(|outcome| outcome.name()).collect::<Vec<_>>();
+    assert_eq!(first, ["fraud", "twins", "same-person", "capture-error"], "programs read them by place");
     assert_eq!(Outcome::from_name("Fraud"), None);
 }
 
@@ -44,6 +48,20 @@ fn precision_is_told_by_band_and_spread_over_all_links() {
     assert!(expected.low < 65.0 && expected.high > 65.0);
     // Twelve cases carry no smooth function.
     assert_eq!(told.smooth, None);
+}
+
+#[test]
+fn unrelated_look_alikes_count_as_two_people_and_undecided_pairs_are_not_counted() {
+    let decided = [case(0.81, Outcome::Fraud), case(0.82, Outcome::UnrelatedLookAlikes)];
+    let mut all = decided.to_vec();
+    all.extend(vec![case(0.83, Outcome::Undecided); 50]);
+    let (told, without) = (measure(&all, &[0.81, 0.82, 0.83]), measure(&decided, &[0.81, 0.82, 0.83]));
+    assert_eq!((told.shares_face, told.fraud, &told.bands), (without.shares_face, without.fraud, &without.bands));
+    assert_eq!((told.shares_face.count, told.shares_face.of, told.outcomes), (1, 2, [1, 0, 0, 0]));
+    assert_eq!((told.by_outcome["unrelated-look-alikes"], told.by_outcome["undecided"]), (1, 50));
+    let findings = all.iter().map(|&case| ("a", "b", case)).skip(2).take(1);
+    let told = measured(0.5, BTreeMap::from([(("a", "b"), 0.9)]), findings);
+    assert_eq!((told.links, told.cases, told.precision.by_outcome["undecided"]), (1, 0, 1));
 }
 
 #[test]
@@ -76,7 +94,7 @@ fn a_score_of_one_is_in_the_last_band_which_ends_at_one() {
 }
 
 #[test]
-fn findings_of_pairs_found_are_cases_and_of_others_only_twins_at_the_threshold() {
+fn findings_of_pairs_found_are_cases_and_of_others_only_those_cleared_at_the_threshold() {
     let links = BTreeMap::from([(("a", "b"), 0.9), (("a", "c"), 0.6)]);
     let findings = [
         ("a", "b", case(0.8, Outcome::Fraud)),

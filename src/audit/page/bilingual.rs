@@ -111,9 +111,11 @@ pub(super) fn link_kind(kind: LinkKind) -> Words {
 pub(super) fn outcome(outcome: Outcome) -> Words {
     match outcome {
         Outcome::Fraud => words("gian lận", "fraud"),
-        Outcome::Twins => words("hai người giống nhau", "two people alike"),
+        Outcome::Twins => words("hai người giống nhau (sinh đôi, anh chị em)", "two people alike (twins, siblings)"),
         Outcome::SamePerson => words("một người, đăng ký hai lần", "one person enrolled twice"),
         Outcome::CaptureError => words("lỗi chụp ảnh", "capture error"),
+        Outcome::UnrelatedLookAlikes => words("hai người giống nhau, không họ hàng", "two people alike, not related"),
+        Outcome::Undecided => words("đã xem, chưa kết luận", "looked into, undecided"),
     }
 }
 

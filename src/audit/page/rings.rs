@@ -103,6 +103,7 @@ fn link_head(last: Words) -> Markup {
         words("chất lượng", "quality"),
         words("ngày chụp", "captured"),
         last,
+        words("mã", "id"),
     ];
     html! { thead { tr { @for head in heads { th { (head) } } } } }
 }
@@ -121,8 +122,9 @@ fn ring_rows(data: &Results, place: usize, ring: &RingFound, photos: &mut Photos
     html! {
         tbody id={ "r" (id) } {
             tr.h {
-                th colspan="9" {
+                th colspan="10" {
                     b.n { (id) }
+                    @if let Some(id) = ring.id { i { (id) } }
                     i.c { (ring.members.len()) }
                     i.k { (links.len()) }
                     i.b { (four(ring.best_score)) }
@@ -132,7 +134,7 @@ fn ring_rows(data: &Results, place: usize, ring: &RingFound, photos: &mut Photos
                 }
             }
             "\n" tr.m {
-                td colspan="9" {
+                td colspan="10" {
                     @for (i, &member) in ring.members.iter().take(MEMBERS_SHOWN).enumerate() {
                         @if i > 0 { " · " }
                         (member_text(data, member))
@@ -144,7 +146,7 @@ fn ring_rows(data: &Results, place: usize, ring: &RingFound, photos: &mut Photos
             }
             "\n"
             @for link in best { (link_row(data, link)) }
-            @if left > 0 { tr.m { td colspan="9" { (more(left, "pairs.csv")) } } "\n" }
+            @if left > 0 { tr.m { td colspan="10" { (more(left, "pairs.csv")) } } "\n" }
             @for link in weakest { (link_row(data, link)) }
         }
     }
@@ -181,7 +183,7 @@ fn hangs_on(data: &Results, ring: &RingFound) -> Markup {
     }
 }
 
-fn more(count: usize, file: &str) -> Markup {
+pub(super) fn more(count: usize, file: &str) -> Markup {
     let of = grouped(count as u64);
     html! { @if count > 0 { " … " (both(&format!("{of} nữa trong {file}"), &format!("{of} more in {file}"))) } }
 }
@@ -266,6 +268,7 @@ fn row(data: &Results, link: &LinkFound, last: &Markup) -> Markup {
             td.s { (quality(a)) " / " (quality(b)) }
             td.s { (day(a)) " / " (day(b)) }
             td { (last) }
+            td.s { @if let Some(id) = link.id { (id) } }
         }
         "\n"
     }

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::{Capture, Compared, LinkFound, LinkKind, PairFound, Record, Results, RingFound, Summary};
+use super::{
+    Capture, ClearedFound, Clearing, Compared, LinkFound, LinkKind, PairFound, Record, Results, RingFound, Summary,
+};
 use crate::audit::chance::{Chance, LinkChance, LocalChance};
 use crate::audit::left_out::LeftOutRow;
-use crate::audit::links::{Grade, Link};
+use crate::audit::links::{ClearedLink, Grade, Link};
 use crate::audit::measure::Outcome;
 use crate::audit::rings::Rings;
 use crate::search::Pair;
@@ -23,6 +25,10 @@ pub trait Records {
     /// What an investigator found of two subjects, the lower number first.
     fn finding(&self, _subject_a: u32, _subject_b: u32) -> Option<Outcome> {
         None
+    }
+    /// Who cleared two subjects, the lower number first, and why.
+    fn clearing(&self, _subject_a: u32, _subject_b: u32) -> Clearing {
+        Clearing::default()
     }
 }
 
@@ -68,6 +74,8 @@ pub struct Found<'a> {
     pub pairs: &'a [Pair],
     /// As `gather` made them of `pairs`.
     pub links: &'a [Link],
+    /// Likewise, of subjects that were cleared.
+    pub cleared: &'a [ClearedLink],
     /// As `rings` made them of `links`.
     pub rings: &'a Rings,
     /// What chance is expected to give.
@@ -151,7 +159,8 @@ impl Results {
             let pair = &found.pairs[place as usize];
             [pair.a, pair.b]
         }));
-        let subjects = Renumbered::of(found.links.iter().flat_map(|link| [link.a, link.b]));
+        let cleared = found.cleared.iter().flat_map(|link| [link.a, link.b]);
+        let subjects = Renumbered::of(found.links.iter().flat_map(|link| [link.a, link.b]).chain(cleared));
         let renumbered = |subjects_of: &[u32]| subjects_of.iter().map(|&subject| subjects.get(subject)).collect();
 
         let records = subjects.0.iter().map(|&subject| {
@@ -181,7 +190,12 @@ impl Results {
                 ring,
                 best: place_of.get(link.best as usize).copied().unwrap_or_default(),
                 finding: found.records.finding(link.a, link.b),
+                id: None,
             }
+        });
+        let cleared = found.cleared.iter().map(|&ClearedLink { a, b, score, pairs }| {
+            let clearing = found.records.clearing(a, b);
+            ClearedFound { a: subjects.get(a), b: subjects.get(b), score, pairs, id: None, clearing }
         });
         let pairs = listed.iter().map(|&(place, link)| {
             let Pair { a, b, score } = found.pairs[place as usize];
@@ -198,6 +212,7 @@ impl Results {
             evidence_total: Some(ring.evidence_total),
             hangs_on: ring.hangs_on,
             parts: ring.parts.iter().map(|part| renumbered(part)).collect(),
+            id: None,
         });
         Self {
             summary: Summary::new(found),
@@ -209,6 +224,9 @@ impl Results {
             rings: rings.collect(),
             bridges: found.rings.bridges.iter().map(|bridge| bridge.link).collect(),
             left_out: found.left_out.to_vec(),
+            cleared: cleared.collect(),
+            changed_pairs: Vec::new(),
+            changed_rings: Vec::new(),
         }
     }
 }

@@ -35,7 +35,8 @@ fn template_pairs_of_two_subjects_make_one_link_with_the_best_score() {
     let gathered = gather(pairs, |a, b| (a, b) == (3, 4), |a, _| if a == 2 { 41 } else { 1 });
     let short: Vec<_> = gathered.links.iter().map(|l| (l.a, l.b, l.score, l.pairs, l.best)).collect();
     assert_eq!(short, [(1, 9, 0.7, 1, 4), (2, 5, 0.8, 3, 1)]);
-    assert_eq!((gathered.cleared, gathered.cleared_pairs), (1, 2));
+    let cleared: Vec<_> = gathered.cleared.iter().map(|l| (l.a, l.b, l.score, l.pairs)).collect();
+    assert_eq!(cleared, [(3, 4, 0.9, 2)]);
     // Of the 41 pairs compared of 2 and 5 a twentieth, three, reach 0.6; of one, that one does.
     let compared: Vec<_> = gathered.links.iter().map(|l| (l.compared, l.several)).collect();
     assert_eq!(compared, [(1, Some(0.7)), (41, Some(0.6))]);

@@ -13,9 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::{PAIRS, RINGS, StoreError};
 use crate::audit::measure::Outcome;
-use crate::audit::results::{
-    Capture, LinkFound, LinkKind, PairFound, Record, Results, RingFound, Summary, TABLE_NUMBERS,
-};
+use crate::audit::results::{Capture, LinkFound, LinkKind, PairFound, Record, Results, RingFound, Summary, is_number};
 use crate::table;
 
 /// A row of `pairs.csv`.
@@ -98,7 +96,7 @@ fn rows<R: DeserializeOwned>(
         _ => what(e.to_string()),
     })?;
     let columns = reader.headers().map_err(|_| what("its first line cannot be read".to_owned()))?.clone();
-    let is_number: Vec<bool> = columns.iter().map(|column| TABLE_NUMBERS.contains(&column)).collect();
+    let is_number: Vec<bool> = columns.iter().map(is_number).collect();
     for (number, row) in (1u64..).zip(reader.records()) {
         // What the library says of a bad row may quote it.
         let bad = || what(format!("row {number} cannot be read"));
@@ -214,6 +212,7 @@ impl Tables {
             ring,
             best,
             finding,
+            id: None,
         });
         link.pairs += 1;
         let (one, other) = (
@@ -265,6 +264,9 @@ impl Tables {
             rings: self.rings,
             bridges,
             left_out: Vec::new(),
+            cleared: Vec::new(),
+            changed_pairs: Vec::new(),
+            changed_rings: Vec::new(),
         };
         results.is_whole().then_some(results)
     }

@@ -6,7 +6,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::{INPUTS, KeptInputs, LOCK, PAGE, PAIRS, RESULTS, RINGS, SUMMARY, StoreError, format};
+use super::runs::OF_A_RUN;
+use super::{CHANGES, CLEARED, INPUTS, KeptInputs, LOCK, PAGE, PAIRS, RESULTS, RINGS, SUMMARY, StoreError, format};
 use crate::audit::cost::{Clock, Cost};
 use crate::audit::page::Thumbnail;
 use crate::audit::results::Results;
@@ -18,8 +19,12 @@ use crate::table::CsvLocale;
 pub enum File {
     /// Units that are done.
     Checkpoint,
+    /// Units of a run of other templates than the finished one's, which stays until it is done.
+    NextCheckpoint,
     /// Which templates were compared, for later audits.
     Seen,
+    /// Which records were compared, for later runs.
+    SeenRecords,
     /// Templates of photos: biometric data.
     Cache,
     /// Rows of lists that took no part.
@@ -32,9 +37,11 @@ pub enum File {
 
 impl File {
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint",
+            Self::NextCheckpoint => "checkpoint.next",
+            Self::SeenRecords => "records.seen",
             Self::Seen => "templates.seen",
             Self::Cache => "templates.cache",
             Self::LeftOut => "left_out.csv",
@@ -97,14 +104,24 @@ impl Folder {
         self.path.join(SUMMARY).is_file()
     }
 
-    /// Takes away what an earlier audit left.
+    /// Gives up what an earlier run has compared, and what it left without having finished. A run
+    /// that was finished stays as it is.
     ///
     /// # Errors
     /// What the system says.
     pub fn clear(&self) -> Result<(), StoreError> {
-        // The summary first: without it nothing counts as finished.
-        let names = [SUMMARY, RESULTS, File::Checkpoint.name(), PAIRS, RINGS, PAGE, File::Seen.name()];
-        names.into_iter().chain([File::LeftOut.name()]).try_for_each(|name| self.remove_named(name))
+        let checkpoints = [File::Checkpoint, File::NextCheckpoint].map(File::name);
+        let reports = if self.is_finished() { &[][..] } else { &OF_A_RUN };
+        checkpoints.iter().chain(reports).try_for_each(|name| self.remove_named(name))
+    }
+
+    /// Gives a file the name of another one, which it replaces.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn rename(&self, from: File, to: File) -> Result<(), StoreError> {
+        let path = self.file(from);
+        fs::rename(&path, self.file(to)).map_err(|source| StoreError::Io { path, source })
     }
 
     /// Takes a file away, where it is there.
@@ -115,7 +132,7 @@ impl Folder {
         self.remove_named(file.name())
     }
 
-    fn remove_named(&self, name: &str) -> Result<(), StoreError> {
+    pub(super) fn remove_named(&self, name: &str) -> Result<(), StoreError> {
         let path = self.path.join(name);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::Io { path, source }),
@@ -170,6 +187,14 @@ impl Folder {
     ) -> Result<(), StoreError> {
         self.write_named(PAIRS, |out| results.write_pairs(out, report.locale))?;
         self.write_named(RINGS, |out| results.write_rings(out, report.locale))?;
+        match results.cleared.is_empty() {
+            true => self.remove_named(CLEARED)?,
+            false => self.write_named(CLEARED, |out| results.write_cleared(out, report.locale))?,
+        }
+        match results.summary.changes {
+            None => self.remove_named(CHANGES)?,
+            Some(_) => self.write_named(CHANGES, |out| results.write_changes(out, report.locale))?,
+        }
         self.write_named(PAGE, |out| results.write_page(out, report.thumbnail))?;
         self.write_named(RESULTS, |out| {
             format::write_body(results, out)?;

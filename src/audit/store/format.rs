@@ -5,6 +5,12 @@
 //! the results, up to 512 items a line; the last has the summary and how many items of
 //! each kind there are. So a line that was altered, taken out or cut short is noticed. Numbers
 //! come back bit for bit. A newer program may write further parts only with a new version.
+//!
+//! Version 2 has stable ids, cleared pairs and changes beside what version 1 has, and the run in its
+//! summary; files of version 1 are read as results without them.
+//!
+//! The file is read whole, also to show one ring of it: only the checksums of all lines and the
+//! counts in the last say that nothing is missing, and a ring must not be shown short of a pair.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -16,11 +22,13 @@ use super::StoreError;
 use crate::audit::chance::Band;
 use crate::audit::left_out::LeftOutRow;
 use crate::audit::lines;
-use crate::audit::results::{Capture, LinkFound, PairFound, Record, Results, RingFound, Summary};
+use crate::audit::results::{
+    Capture, ChangedPair, ChangedRing, ClearedFound, LinkFound, PairFound, Record, Results, RingFound, Summary,
+};
 use crate::regular;
 
 /// Version of the file.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// What kind of file it is, in its first line.
 const FORMAT: &str = "chinhchu audit results";
 /// Items in a line.
@@ -47,6 +55,9 @@ enum Part<'a> {
     Rings(Cow<'a, [RingFound]>),
     Bridges(Cow<'a, [u32]>),
     LeftOut(Cow<'a, [LeftOutRow]>),
+    Cleared(Cow<'a, [ClearedFound]>),
+    ChangedPairs(Cow<'a, [ChangedPair]>),
+    ChangedRings(Cow<'a, [ChangedRing]>),
     End(Box<End>),
 }
 
@@ -54,14 +65,33 @@ enum Part<'a> {
 #[derive(Serialize, Deserialize)]
 struct End {
     summary: Summary,
-    counts: [u64; 8],
+    /// Of version 1, the first eight.
+    counts: Vec<u64>,
 }
 
 /// How many items of each kind there are.
-fn counts(of: &Results) -> [u64; 8] {
+fn counts(of: &Results) -> Vec<u64> {
     let Results { bands, records, captures, links, pairs, rings, bridges, left_out, .. } = of;
-    [bands.len(), records.len(), captures.len(), links.len(), pairs.len(), rings.len(), bridges.len(), left_out.len()]
-        .map(|count| count as u64)
+    let Results { cleared, changed_pairs, changed_rings, .. } = of;
+    let first = [
+        bands.len(),
+        records.len(),
+        captures.len(),
+        links.len(),
+        pairs.len(),
+        rings.len(),
+        bridges.len(),
+        left_out.len(),
+    ];
+    let second = [cleared.len(), changed_pairs.len(), changed_rings.len()];
+    first.into_iter().chain(second).map(|count| count as u64).collect()
+}
+
+/// Whether there is as much as the last line says; what it does not count is not there.
+fn is_complete(of: &Results, expected: &[u64], version: u32) -> bool {
+    let found = counts(of);
+    let counted = if version < 2 { 8 } else { found.len() };
+    found[..counted] == *expected && found[counted..].iter().all(|&count| count == 0)
 }
 
 /// Writes everything but the last line.
@@ -74,7 +104,10 @@ pub(super) fn write_body(of: &Results, out: &mut dyn Write) -> io::Result<()> {
     write_parts(out, &of.pairs, Part::Pairs)?;
     write_parts(out, &of.rings, Part::Rings)?;
     write_parts(out, &of.bridges, Part::Bridges)?;
-    write_parts(out, &of.left_out, Part::LeftOut)
+    write_parts(out, &of.left_out, Part::LeftOut)?;
+    write_parts(out, &of.cleared, Part::Cleared)?;
+    write_parts(out, &of.changed_pairs, Part::ChangedPairs)?;
+    write_parts(out, &of.changed_rings, Part::ChangedRings)
 }
 
 fn write_parts<'a, T: Clone>(
@@ -122,7 +155,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Results>, StoreError> {
         }
     };
     let results = parts.with(summary);
-    match counts(&results) == expected && results.is_whole() {
+    match is_complete(&results, &expected, version) && results.is_whole() {
         true => Ok(Some(results)),
         false => Err(damaged(number)),
     }
@@ -139,6 +172,9 @@ struct Parts {
     rings: Vec<RingFound>,
     bridges: Vec<u32>,
     left_out: Vec<LeftOutRow>,
+    cleared: Vec<ClearedFound>,
+    changed_pairs: Vec<ChangedPair>,
+    changed_rings: Vec<ChangedRing>,
 }
 
 impl Parts {
@@ -152,12 +188,29 @@ impl Parts {
             Part::Rings(items) => self.rings.extend(items.into_owned()),
             Part::Bridges(items) => self.bridges.extend(items.into_owned()),
             Part::LeftOut(items) => self.left_out.extend(items.into_owned()),
+            Part::Cleared(items) => self.cleared.extend(items.into_owned()),
+            Part::ChangedPairs(items) => self.changed_pairs.extend(items.into_owned()),
+            Part::ChangedRings(items) => self.changed_rings.extend(items.into_owned()),
             Part::End(_) => {}
         }
     }
 
     fn with(self, summary: Summary) -> Results {
-        let Self { bands, records, captures, links, pairs, rings, bridges, left_out } = self;
-        Results { summary, bands, records, captures, links, pairs, rings, bridges, left_out }
+        let Self { bands, records, captures, links, pairs, rings, bridges, left_out, .. } = self;
+        let Self { cleared, changed_pairs, changed_rings, .. } = self;
+        Results {
+            summary,
+            bands,
+            records,
+            captures,
+            links,
+            pairs,
+            rings,
+            bridges,
+            left_out,
+            cleared,
+            changed_pairs,
+            changed_rings,
+        }
     }
 }

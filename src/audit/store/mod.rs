@@ -6,6 +6,7 @@ mod earlier;
 mod error;
 mod folder;
 mod format;
+mod runs;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::StoreError;
 pub use self::folder::{File, Folder, Report};
 use super::findings::{Finding, Findings};
+use super::ids::{IdKey, IdKeyError, StableId};
 use super::measure::{Measured, Outcome};
 use super::results::{LinkFound, Results, Summary};
 
@@ -27,12 +29,20 @@ const RESULTS: &str = "audit.results";
 const PAIRS: &str = "pairs.csv";
 /// Rings found, for people.
 const RINGS: &str = "rings.csv";
+/// Pairs found and cleared, for people.
+const CLEARED: &str = "cleared.csv";
+/// What came and went since the earlier run, for people.
+const CHANGES: &str = "changes.csv";
 /// The page.
 const PAGE: &str = "index.html";
 /// Written last: where it is, the audit is finished.
 const SUMMARY: &str = "summary.json";
 const INPUTS: &str = "inputs.json";
 const FINDINGS: &str = "findings.log";
+/// The key of stable ids.
+const ID_KEY: &str = "ids.key";
+/// Earlier runs, each in a folder of its own that is named for when it finished.
+const RUNS: &str = "runs";
 
 /// What an audit was of, for those who come back to it.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +50,9 @@ const FINDINGS: &str = "findings.log";
 pub struct KeptInputs {
     /// Folder of the gallery, where it was one.
     pub gallery: Option<PathBuf>,
+    /// Every folder and file that was audited; none in folders of earlier programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<PathBuf>,
 }
 
 /// A finished audit, as its folder holds it.
@@ -52,9 +65,17 @@ pub struct KeptAudit {
     pub results: Results,
     /// What investigators found, also after it ended.
     pub findings: Findings,
+    /// The key of stable ids, where there is one.
+    pub key: Option<IdKey>,
 }
 
 impl KeptAudit {
+    /// The stable id of two records, whether the audit found them or not; absent where no run has
+    /// given ids yet.
+    pub fn pair_id(&self, one: &str, other: &str) -> Option<StableId> {
+        self.key.as_ref().map(|key| key.pair(one, other))
+    }
+
     /// What an investigator found of the two records of a link.
     pub fn finding(&self, link: &LinkFound) -> Option<Outcome> {
         self.results.finding(link, &self.findings)
@@ -82,8 +103,10 @@ impl KeptAudit {
 pub fn open(folder: &Path) -> Result<KeptAudit, StoreError> {
     let results = results(folder)?;
     let inputs = kept_inputs(folder)?;
-    let findings = Findings::read(&findings_file(folder, inputs.gallery.as_deref()))?;
-    Ok(KeptAudit { folder: folder.to_owned(), inputs, results, findings })
+    let folder = runs::audit_folder(folder);
+    let findings = Findings::read(&findings_file(&folder, inputs.gallery.as_deref()))?;
+    let key = read_key(&folder, inputs.gallery.as_deref())?;
+    Ok(KeptAudit { folder, inputs, results, findings, key })
 }
 
 /// The results of the finished audit in a folder.
@@ -113,6 +136,15 @@ fn summary(folder: &Path) -> Result<Option<Summary>, StoreError> {
     }
 }
 
+/// What the finished audit in a folder was of, and its figures.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn kept(folder: &Path) -> Result<(KeptInputs, Summary), StoreError> {
+    let finished = summary(folder)?.ok_or_else(|| StoreError::NotFinished { folder: folder.to_owned() })?;
+    Ok((kept_inputs(folder)?, finished))
+}
+
 /// What the audit in a folder was of.
 fn kept_inputs(folder: &Path) -> Result<KeptInputs, StoreError> {
     let path = folder.join(INPUTS);
@@ -133,5 +165,43 @@ pub(super) fn findings_file(folder: &Path, gallery: Option<&Path>) -> PathBuf {
 /// Where the folder holds no audit, or the findings are damaged.
 pub(super) fn findings_of(folder: &Path) -> Result<Findings, StoreError> {
     let inputs = kept_inputs(folder)?;
-    Ok(Findings::read(&findings_file(folder, inputs.gallery.as_deref()))?)
+    Ok(Findings::read(&findings_file(&runs::audit_folder(folder), inputs.gallery.as_deref()))?)
+}
+
+/// The key of stable ids: the gallery's, so that every audit of it gives the same ids, else the
+/// audit's.
+///
+/// # Errors
+/// Where it is damaged.
+pub(super) fn read_key(folder: &Path, gallery: Option<&Path>) -> Result<Option<IdKey>, StoreError> {
+    for folder in gallery.into_iter().chain([folder]) {
+        if let Some(key) = IdKey::read(&folder.join(ID_KEY))? {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
+/// The same, made where there is none yet; of an audit without a gallery it is that of the first of
+/// the `earlier` audits that has one, so that pairs have the same ids in either.
+///
+/// # Errors
+/// Where it is damaged, or cannot be made.
+pub(super) fn key(folder: &Path, gallery: Option<&Path>, earlier: &[&Path]) -> Result<IdKey, StoreError> {
+    let mut wanted = IdKey::read(&folder.join(ID_KEY))?;
+    if let Some(gallery) = gallery {
+        use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+        match IdKey::read_or_make(&gallery.join(ID_KEY), wanted.clone()) {
+            // Whoever may only read the gallery has ids of their own.
+            Err(IdKeyError::Io { source, .. })
+                if matches!(source.kind(), NotFound | PermissionDenied | ReadOnlyFilesystem) => {}
+            made => return Ok(made?),
+        }
+    }
+    for earlier in earlier.iter().filter(|_| gallery.is_none()) {
+        if wanted.is_none() {
+            wanted = read_key(&runs::audit_folder(earlier), kept_inputs(earlier)?.gallery.as_deref())?;
+        }
+    }
+    Ok(IdKey::read_or_make(&folder.join(ID_KEY), wanted)?)
 }

@@ -72,6 +72,8 @@ impl<'a> Sides<'a> {
 /// What there is to do.
 pub(super) struct Work<'a> {
     pub sides: &'a Sides<'a>,
+    /// Whether the finished run in the folder, if there is one, is of the same audit.
+    pub is_same_audit: bool,
     pub scope: &'a Scope,
     pub score: f32,
     pub comparisons: u64,
@@ -83,20 +85,22 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     /// Every pair at or above the score, by row; from where an earlier run stopped.
-    /// `identity` lacks the number of units. What it took is added to `cost`.
+    /// `identity` lacks the number of units. What it took is added to `cost`. With the pairs comes
+    /// the file that has the checkpoint.
     pub(super) fn pairs(
         &self,
         folder: &Folder,
         identity: Identity,
         cost: &mut Cost,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Pair>, TaskError> {
+    ) -> Result<(Vec<Pair>, File), TaskError> {
         let refused = |source: CheckpointError| StoreError::Checkpoint { folder: folder.path().to_owned(), source };
         let mut clock = Clock::start();
         let join = self.sides.join(self.scope, self.score)?;
         cost.preparing += clock.lap();
         let identity = Identity { units: join.units(), ..identity };
-        let mut checkpoint = Checkpoint::open(&folder.file(File::Checkpoint), &identity).map_err(refused)?;
+        let file = checkpoint_file(folder, &identity, self.is_same_audit).map_err(refused)?;
+        let mut checkpoint = Checkpoint::open(&folder.file(file), &identity).map_err(refused)?;
         cost.checkpoints += clock.lap();
         let (mut done, complete) = (checkpoint.comparisons(), checkpoint.is_complete());
         observer.begins(Resumed {
@@ -118,7 +122,7 @@ impl Work<'_> {
             Ok(()) => {
                 let pairs = checkpoint.into_pairs();
                 cost.report += clock.lap();
-                Ok(pairs)
+                Ok((pairs, file))
             }
             Err(RunError::TooManyPairs { pairs_max }) => Err(TaskError::TooManyPairs {
                 pairs_max,
@@ -129,5 +133,26 @@ impl Work<'_> {
             Err(RunError::Checkpoint(error)) => Err(refused(error).into()),
             Err(error) => Err(TaskError::Run(error)),
         }
+    }
+}
+
+/// Which file has the checkpoint of a run. Of one that is to take the place of a finished run of
+/// other templates it is another file than that run's, which stays as it is until then.
+fn checkpoint_file(folder: &Folder, identity: &Identity, is_same_audit: bool) -> Result<File, CheckpointError> {
+    let finished_ones = folder.file(File::Checkpoint);
+    if !folder.is_finished() {
+        return Ok(File::Checkpoint);
+    }
+    let difference = match Checkpoint::identity(&finished_ones)? {
+        Some(there) => identity.differs(&there),
+        // Damaged: it is begun anew. Given up, it is not there.
+        None if finished_ones.exists() => None,
+        None => return Ok(File::NextCheckpoint),
+    };
+    let Some(difference) = difference else { return Ok(File::Checkpoint) };
+    let next = Checkpoint::identity(&folder.file(File::NextCheckpoint))?;
+    match is_same_audit || next.is_some_and(|next| identity.differs(&next).is_none()) {
+        true => Ok(File::NextCheckpoint),
+        false => Err(CheckpointError::Other(difference)),
     }
 }

@@ -9,34 +9,38 @@
 mod chance;
 mod compare;
 mod error;
+mod rerun;
 mod scope;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use rayon::prelude::*;
 
 use self::chance::{sampled, threshold};
 pub use self::compare::{Observer, Resumed};
 use self::compare::{Sides, Work};
 pub use self::error::{Instead, TaskError};
+use self::rerun::{is_same_audit, settle};
 use self::scope::Scope;
 use super::chance::{Chance, LinkChance, LocalChance, Meetings};
 use super::checkpoint::{Checkpoint, Identity};
 use super::collection::{Collection, Mark};
 use super::cost::{Clock, Cost};
 use super::filters::Filters;
-use super::findings::Findings;
-use super::known::KnownTemplates;
+use super::findings::{Findings, principal_name};
 use super::left_out::{EngineWords, left_out, write_left_out};
 use super::links::gather;
-use super::measure::Outcome;
 use super::records::Audited;
-use super::results::{Asked, Compared, Found, Results};
+use super::results::{Asked, Compared, EarlierRun, Found, Results, RunInfo};
 use super::rings::rings;
+use super::seen::SeenMarks;
 use super::store::{self, File, Folder, KeptInputs, Report, StoreError};
 use super::twice::Twice;
+use crate::context::RequestContext;
+use crate::dates::Moment;
 use crate::hex;
 use crate::matching::Curve;
 use crate::search::{Join, Pair};
@@ -53,6 +57,11 @@ pub struct Request<'a> {
     pub against: Option<String>,
     /// Folder of the gallery that is audited, where it is one.
     pub gallery: Option<PathBuf>,
+    /// Every folder and file that is audited, from the root: what tells a run of the same audit
+    /// from one of another.
+    pub sources: Vec<PathBuf>,
+    /// What the report says of the run.
+    pub command: Command,
     /// At which score.
     pub asked: Asked,
     /// Which records of the first gallery.
@@ -75,6 +84,17 @@ pub struct Request<'a> {
     pub words: EngineWords<'a>,
 }
 
+/// What the report says of a run beside what it finds itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// The command as it was typed.
+    pub line: String,
+    /// Version of the program.
+    pub version: String,
+    /// The model pack, where one is at hand.
+    pub pack: Option<String>,
+}
+
 /// How much there is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -92,9 +112,10 @@ pub struct Size {
 pub struct Begun<'a> {
     request: &'a Request<'a>,
     folder: &'a Folder,
-    since: Option<KnownTemplates>,
+    since: Option<SeenMarks>,
     before: Vec<Option<u64>>,
     at: Instant,
+    run: RunInfo,
     clock: Clock,
     cost: Cost,
 }
@@ -134,24 +155,30 @@ pub fn keep_left_out(
 }
 
 impl<'a> Begun<'a> {
-    /// Begins an audit. Reads what earlier ones left now, so that what is wrong with it does not
-    /// show on Monday; findings are read at the end again.
+    /// Begins an audit for whoever asks for it. Reads what earlier ones left now, so that what is
+    /// wrong with it does not show on Monday; findings are read at the end again.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn new(request: &'a Request<'a>, folder: &'a Folder) -> Result<Self, TaskError> {
+    pub fn new(context: &RequestContext, request: &'a Request<'a>, folder: &'a Folder) -> Result<Self, TaskError> {
         let (at, clock) = (Instant::now(), Clock::start());
-        let since = request.since.map(|folder| KnownTemplates::read(&folder.join(File::Seen.name()))).transpose();
+        let Command { line, version, pack } = request.command.clone();
+        let (began, user) = (Moment::now().to_string(), principal_name(context));
+        let run = RunInfo { began, version, pack, user, command: line, ..RunInfo::default() };
+        let since = request.since.map(|folder| SeenMarks::read(&folder.join(File::Seen.name()))).transpose();
         let since = since.map_err(StoreError::from)?;
         findings(request, folder)?;
+        store::read_key(folder.path(), request.gallery.as_deref())?;
         if request.restart {
             folder.clear()?;
         }
-        let earlier = Checkpoint::identity(&folder.file(File::Checkpoint));
+        settle(folder)?;
+        let unfinished = if folder.is_finished() { File::NextCheckpoint } else { File::Checkpoint };
+        let earlier = Checkpoint::identity(&folder.file(unfinished));
         let earlier = earlier.map_err(|source| StoreError::Checkpoint { folder: folder.path().to_owned(), source })?;
         // An audit that goes on is of what was there when it began.
-        let before = earlier.filter(|_| !folder.is_finished()).map(|identity| identity.before).unwrap_or_default();
-        Ok(Self { request, folder, since, before, at, clock, cost: Cost::default() })
+        let before = earlier.map(|identity| identity.before).unwrap_or_default();
+        Ok(Self { request, folder, since, before, at, run, clock, cost: Cost::default() })
     }
 
     /// What bounds a gallery in use, by its place: templates with this id or a higher one were
@@ -184,7 +211,7 @@ impl<'a> Begun<'a> {
         let marks = collection.marks();
         let digest = hex::encode(&collection.digest(&marks));
         self.cost.checkpoints = self.clock.lap();
-        let since = self.since.as_ref().map(KnownTemplates::digest);
+        let since = self.since.as_ref().map(SeenMarks::digest);
         let scope = Scope::of(collection, self.since.as_ref(), &marks);
         let comparisons = scope.comparisons(collection);
         // What both galleries hold meets twice; it is found, and expected, once.
@@ -241,6 +268,7 @@ impl Prepared<'_> {
         let score = threshold(request.asked, &chance, curve)?;
         let work = Work {
             sides: &sides,
+            is_same_audit: is_same_audit(request, folder),
             scope: &self.scope,
             score,
             comparisons: self.comparisons,
@@ -248,6 +276,7 @@ impl Prepared<'_> {
             pairs_max: request.pairs_max,
             instead: &|| Instead::of(&chance, self.decided, request.pairs_max),
         };
+        let run = RunInfo { templates: self.digest.clone(), ..self.begun.run.clone() };
         let identity = Identity {
             templates: std::mem::take(&mut self.digest),
             score_bits: score.to_bits(),
@@ -258,18 +287,49 @@ impl Prepared<'_> {
         };
         cost.chance = clock.lap();
         // Until then the folder may turn out to be another audit's, which stays as it is.
-        let pairs = work.pairs(folder, identity, &mut cost, observer)?;
+        let (pairs, checkpoint) = work.pairs(folder, identity, &mut cost, observer)?;
         clock.lap();
-        folder.keep_inputs(&KeptInputs { gallery: request.gallery.clone() })?;
+        let mut results = self.found(pairs, &chance, score)?;
+        results.summary.run = Some(RunInfo { finished: Moment::now().to_string(), ..run });
+        let records = self.compare(&mut results)?;
+        folder.keep_inputs(&KeptInputs { gallery: request.gallery.clone(), sources: request.sources.clone() })?;
         if keep_left_out(folder, collection, request.words, request.locale)?.is_none() {
             folder.remove(File::LeftOut)?;
         }
-        let mut results = self.found(pairs, &chance, score)?;
-        // The list of templates before the summary, which says that all is there.
-        let seen = KnownTemplates::new(std::mem::take(&mut self.marks));
+        // The lists of templates and records before the summary, which says that all is there.
+        let seen = SeenMarks::new(std::mem::take(&mut self.marks));
         folder.write(File::Seen, |out| seen.write(out))?;
+        folder.write(File::SeenRecords, |out| records.write(out))?;
         folder.keep_results(&mut results, report, at, cost, clock)?;
+        if checkpoint == File::NextCheckpoint {
+            folder.rename(checkpoint, File::Checkpoint)?;
+        }
         Ok(results)
+    }
+
+    /// Gives pairs and rings their stable ids, keeps the finished run that the folder holds and says
+    /// what has changed since that, where it is of the same audit. The records that were compared.
+    fn compare(&self, results: &mut Results) -> Result<SeenMarks, TaskError> {
+        let (collection, Begun { request, folder, .. }) = (self.collection, &self.begun);
+        let known: Vec<&Path> = request.since.into_iter().chain(request.known.iter().map(PathBuf::as_path)).collect();
+        let key = store::key(folder.path(), request.gallery.as_deref(), &known)?;
+        let mut subjects = collection.groups().to_vec();
+        subjects.par_sort_unstable();
+        subjects.dedup();
+        let records = subjects.par_iter().map(|&subject| key.record(collection.subject_id(subject)));
+        let records = SeenMarks::new(records.collect());
+        let is_same = is_same_audit(request, folder);
+        // A run that is damaged is kept as it is; nothing can be said of what has changed since.
+        let kept = folder.keep_finished_run()?.filter(|_| is_same);
+        let earlier = kept.as_ref().and_then(|kept| store::open(&kept.path).ok());
+        let since = request.since.filter(|_| earlier.is_none()).and_then(|since| store::open(since).ok());
+        results.give_ids(&key, earlier.as_ref().or(since.as_ref()).map(|kept| &kept.results));
+        if let (Some(kept), Some(earlier)) = (kept, &earlier) {
+            let before = SeenMarks::read(&kept.path.join(File::SeenRecords.name())).ok();
+            let earlier = EarlierRun { results: &earlier.results, records: before.as_ref(), kept_in: kept.name };
+            results.compare(&key, &earlier, &records);
+        }
+        Ok(records)
     }
 
     /// From pairs of rows of both sides to results.
@@ -277,10 +337,8 @@ impl Prepared<'_> {
         let collection = self.collection;
         let pairs = in_one_order(collection, self.twice.as_ref(), pairs);
         let findings = findings(self.begun.request, self.begun.folder)?;
-        let outcomes = outcomes(collection, &findings);
-        let is_cleared = |a: u32, b: u32| {
-            collection.cleared().binary_search(&(a, b)).is_ok() || outcomes.get(&(a, b)) == Some(&Outcome::Twins)
-        };
+        let records = Audited::new(collection, &findings);
+        let is_cleared = |a: u32, b: u32| records.is_cleared(a, b);
         let owner = |row: u32| collection.groups()[row as usize];
         let kept = pairs.iter().filter(|pair| {
             let (a, b) = (owner(pair.a), owner(pair.b));
@@ -291,13 +349,13 @@ impl Prepared<'_> {
         let mut gathered = gather(by_owner, is_cleared, |a, b| self.meetings.pairs(a, b));
         let link_chance = LinkChance::grade(chance, &self.meetings, score, &mut gathered.links);
         let rings = rings(&gathered.links);
-        let compared = self.compared(score, gathered.cleared);
-        let records = Audited::new(collection, outcomes.clone());
+        let compared = self.compared(score, gathered.cleared.len() as u64);
         Ok(Results::new(&Found {
             records: &records,
             compared: &compared,
             pairs: &pairs,
             links: &gathered.links,
+            cleared: &gathered.cleared,
             rings: &rings,
             chance,
             local: &local,
@@ -336,18 +394,6 @@ fn findings(request: &Request<'_>, folder: &Folder) -> Result<Findings, TaskErro
         findings.merge(store::findings_of(earlier)?);
     }
     Ok(findings)
-}
-
-/// What was found, by numbers of subjects, the lower first.
-fn outcomes(collection: &Collection, findings: &Findings) -> BTreeMap<(u32, u32), Outcome> {
-    let number = |id: &str| collection.find_subject(id);
-    findings
-        .iter()
-        .filter_map(|finding| {
-            let (a, b) = (number(&finding.subject_a)?, number(&finding.subject_b)?);
-            Some(((a.min(b), a.max(b)), finding.outcome))
-        })
-        .collect()
 }
 
 /// Rows of one collection instead of two sides; a pair that was met from either side is

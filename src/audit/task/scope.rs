@@ -2,7 +2,7 @@
 
 use crate::audit::chance::Meetings;
 use crate::audit::collection::{Collection, Mark};
-use crate::audit::known::KnownTemplates;
+use crate::audit::seen::SeenMarks;
 use crate::audit::twice::Twice;
 
 /// What is compared with what.
@@ -17,7 +17,7 @@ pub(super) enum Scope {
 
 impl Scope {
     /// Of the templates of an audit; `since` are those that an earlier one has seen.
-    pub(super) fn of(collection: &Collection, since: Option<&KnownTemplates>, marks: &[Mark]) -> Self {
+    pub(super) fn of(collection: &Collection, since: Option<&SeenMarks>, marks: &[Mark]) -> Self {
         match since {
             Some(seen) => Self::Fresh(marks.iter().map(|mark| !seen.contains(mark)).collect()),
             None if collection.has_second() => Self::Between,

@@ -1,3 +1,5 @@
+mod rerun;
+
 use std::path::Path;
 
 use super::*;
@@ -8,11 +10,16 @@ const DIMENSION: usize = 64;
 const SUBJECTS: usize = 45;
 
 fn collection() -> Collection {
+    collection_of(&(0..SUBJECTS).map(|number| (number, number % 40)).collect::<Vec<_>>())
+}
+
+/// People by number, with the number of their face.
+fn collection_of(people: &[(usize, usize)]) -> Collection {
     let mut collection = Collection::new();
-    for number in 0..SUBJECTS {
+    for &(number, face) in people {
         let subject = collection.subject(&format!("s{number:02}")).unwrap();
         let mut vector = [0.0; DIMENSION];
-        vector[number % 40] = 1.0;
+        vector[face] = 1.0;
         collection.push("0", &vector, RowInfo { subject, captured_at: None, quality: None }).unwrap();
     }
     collection.finish().unwrap();
@@ -24,6 +31,8 @@ fn request(filters: &Filters, pairs_max: usize) -> Request<'_> {
         source: "made up".to_owned(),
         against: None,
         gallery: None,
+        sources: vec!["/made/up".into()],
+        command: Command { line: "chinhchu audit".into(), version: "1.2.3".into(), pack: Some("a pack".into()) },
         asked: Asked::Score(0.5),
         filters,
         since: None,
@@ -66,9 +75,20 @@ fn audited(out: &Path, pairs_max: usize, told: &mut Told) -> Result<Results, Tas
 
 fn audited_of(collection: &Collection, out: &Path, pairs_max: usize, told: &mut Told) -> Result<Results, TaskError> {
     let filters = Filters::default();
-    let (request, folder) = (request(&filters, pairs_max), Folder::open(out).unwrap());
-    let prepared = Begun::new(&request, &folder)?.loaded(collection, vec![None])?;
-    assert_eq!((prepared.size().subjects, prepared.size().comparisons), (45, 45 * 44 / 2));
+    run_request(&request(&filters, pairs_max), collection, out, told)
+}
+
+fn run_request(
+    request: &Request<'_>,
+    collection: &Collection,
+    out: &Path,
+    told: &mut Told,
+) -> Result<Results, TaskError> {
+    let folder = Folder::open(out).unwrap();
+    let prepared = Begun::new(&RequestContext::internal("test"), request, &folder)?.loaded(collection, vec![None])?;
+    // Everybody has one template.
+    let all = collection.rows() as u64;
+    assert_eq!((prepared.size().subjects, prepared.size().comparisons), (all, all * (all - 1) / 2));
     prepared.run(None, Report { locale: CsvLocale::Plain, thumbnail: None }, told)
 }
 
@@ -139,11 +159,15 @@ fn an_audit_of_something_else_is_refused_and_every_file_of_the_first_stays_as_it
             .push(&format!("x{row}"), first.vector(row), RowInfo { subject, captured_at: None, quality: None })
             .unwrap();
     }
-    let refused = audited_of(&other, out.path(), 100, &mut Told::default()).unwrap_err();
+    let filters = Filters::default();
+    let elsewhere = Request { sources: vec!["/made/up/otherwise".into()], ..request(&filters, 100) };
+    let refused = run_request(&elsewhere, &other, out.path(), &mut Told::default()).unwrap_err();
     assert!(refused.to_string().contains("--restart"), "{refused}");
     let (filters, nothing) = (Filters::default(), Collection::new());
     let (request, folder) = (request(&filters, 100), Folder::open(out.path()).unwrap());
-    assert!(Begun::new(&request, &folder).unwrap().loaded(&nothing, vec![None]).is_err());
+    assert!(
+        Begun::new(&RequestContext::internal("test"), &request, &folder).unwrap().loaded(&nothing, vec![None]).is_err()
+    );
     assert!(files() == before);
 }
 
@@ -155,7 +179,11 @@ fn where_nothing_is_left_to_compare_the_rows_left_out_are_listed_all_the_same() 
     let mut collection = Collection::new();
     collection.leave_out("FILE_MISSING", 1);
     collection.list_left_out(missing(2));
-    let error = Begun::new(&request, &folder).unwrap().loaded(&collection, vec![None]).err().expect("nothing");
+    let error = Begun::new(&RequestContext::internal("test"), &request, &folder)
+        .unwrap()
+        .loaded(&collection, vec![None])
+        .err()
+        .expect("nothing");
     assert!(error.to_string().contains("1 x the photo's file is missing"), "{error}");
     let listed = std::fs::read_to_string(folder.file(File::LeftOut)).unwrap();
     assert!(listed.contains("people.csv,2,a.jpg,FILE_MISSING"), "{listed}");

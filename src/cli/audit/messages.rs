@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::{Failure, outcome, print};
-use crate::audit::{LeftOut, Summary, TaskError, Unit, Verdict};
+use crate::audit::{ChangesSummary, LeftOut, Summary, TaskError, Unit, Verdict};
 use crate::workflow::reason::Reason;
 
 /// The engine's own words for a photo without a template.
@@ -62,7 +62,32 @@ pub(super) fn found(summary: &Summary, page: &Path) -> String {
     if summary.compared.cleared > 0 {
         text += &format!("\n{} pairs of records were cleared before", grouped(summary.compared.cleared));
     }
+    text += &summary.changes.as_ref().map(changes).unwrap_or_default();
     text + &format!("\nreport: {}", page.display())
+}
+
+/// What has changed since the earlier run, after a line break.
+fn changes(of: &ChangesSummary) -> String {
+    let since = of.since.as_deref().unwrap_or("an earlier program");
+    let count = |number: u64, what: &str| (number > 0).then(|| format!("{} {what}", grouped(number)));
+    let told: Vec<String> = [
+        count(of.records_new.unwrap_or_default(), "records new"),
+        count(of.records_left.unwrap_or_default(), "records gone"),
+        count(of.pairs_new, "pairs of records new"),
+        count(of.pairs_gone, "pairs of records gone"),
+        count(of.rings_new, "rings new"),
+        count(of.rings_grown, "rings grown"),
+        count(of.rings_shrunk, "rings shrunk"),
+        count(of.rings_exchanged, "rings with members gained and lost"),
+        count(of.rings_merged, "rings merged"),
+        count(of.rings_split, "rings split"),
+        count(of.rings_gone, "rings gone"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let told = if told.is_empty() { "nothing has changed".to_owned() } else { told.join(", ") };
+    format!("\nsince the run of {} (kept in {}): {told}", outcome::one_line(since), outcome::one_line(&of.kept_in))
 }
 
 /// What took no part, after a line break; nothing where all did.

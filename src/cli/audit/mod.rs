@@ -2,10 +2,13 @@
 //! itself, and the folder that keeps it, are [`crate::audit`].
 
 mod calibration;
+mod decide;
 mod each;
+mod findings;
 mod input;
+mod measure;
 mod messages;
-mod officer;
+mod named;
 mod plan;
 mod show;
 mod thumbnails;
@@ -31,8 +34,9 @@ pub fn run(global: &GlobalArgs, args: AuditArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     match args.afterwards {
         Some(Afterwards::Show(show)) => show::run(show),
-        Some(Afterwards::Decide(decide)) => officer::decide(&Settings::new(global)?, decide),
-        Some(Afterwards::Measure(measure)) => officer::measure(measure),
+        Some(Afterwards::Decide(decide)) => decide::run(&Settings::new(global)?, decide),
+        Some(Afterwards::Findings(findings)) => findings::run(findings),
+        Some(Afterwards::Measure(measure)) => measure::run(measure),
         None => {
             let settings = Settings::new(global)?;
             let plan = Plan::new(args, &settings)?;

@@ -1,6 +1,6 @@
 //! What will be done, checked before anything is opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::settings::Settings;
 use super::super::{Failure, date};
@@ -100,10 +100,15 @@ impl Plan {
     /// Folder of the gallery, if it is one.
     pub(super) fn gallery(&self) -> Option<PathBuf> {
         match &self.first {
-            Source::Gallery(folder) => Some(std::path::absolute(folder).unwrap_or_else(|_| folder.clone())),
+            Source::Gallery(folder) => Some(from_root(folder)),
             _ => None,
         }
     }
+}
+
+/// A path as it is called from every folder.
+pub(super) fn from_root(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn each_of(args: &AuditArgs, source: &Source) -> Result<Option<Each>, Failure> {

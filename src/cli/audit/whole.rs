@@ -1,14 +1,15 @@
 //! The audit of a whole gallery: what it is asked, and what it says meanwhile and at the end.
 
 use super::super::settings::Settings;
-use super::super::{Exit, Outcome, print};
+use super::super::{Exit, Outcome, caller, print, version};
 use super::calibration::calibration;
 use super::input::{self, Reading, Source};
 use super::messages::{bytes, found, grouped, of_engine, stopped};
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use super::thumbnails::Photos;
 use super::watch::{Status, Watch};
-use crate::audit::{Asked, Begun, Capture, File, Folder, Report, Request, Thumbnail};
+use crate::audit::{Asked, Begun, Capture, Command, File, Folder, Report, Request, Thumbnail};
+use crate::face::Pack;
 
 /// Audits.
 pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &Status) -> Outcome {
@@ -16,6 +17,8 @@ pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &St
         source: plan.first.name(),
         against: plan.second.as_ref().map(Source::name),
         gallery: plan.gallery(),
+        sources: plan.sources().flat_map(Source::paths).map(|path| plan::from_root(path)).collect(),
+        command: Command { line: command_line(), version: version::NUMBER.to_owned(), pack: pack_name(settings) },
         asked: plan.asked,
         filters: &plan.filters,
         since: plan.since.as_deref(),
@@ -27,7 +30,7 @@ pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &St
         locale: plan.csv_locale,
         words: &of_engine,
     };
-    let begun = Begun::new(&request, folder).map_err(|e| stopped(&e))?;
+    let begun = Begun::new(&caller::context(), &request, folder).map_err(|e| stopped(&e))?;
     let reading = Reading { settings, cache: plan.cache.then(|| folder.file(File::Cache)) };
     let (collection, template_next) =
         input::load(plan.sources(), &reading, &plan.filters, |place| begun.before(place))?;
@@ -57,4 +60,44 @@ pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &St
         print::answer(&found(summary, &folder.page()))?;
     }
     Ok(if summary.pairs == 0 { Exit::Success } else { Exit::Negative })
+}
+
+/// The name of the model pack, where one is at hand; vectors are audited without.
+fn pack_name(settings: &Settings) -> Option<String> {
+    let pack = Pack::load(&settings.pack_folder().ok()?).ok()?;
+    Some(pack.name().to_owned())
+}
+
+/// The command as it was typed, so that a shell takes it the same again.
+fn command_line() -> String {
+    let arguments = std::env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
+    std::iter::once("chinhchu".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    match !argument.is_empty() && argument.chars().all(is_plain) {
+        true => argument.to_owned(),
+        false => format!("'{}'", argument.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn an_argument_is_quoted_where_a_shell_would_take_it_for_more_than_one() {
+        for (argument, expected) in [
+            ("--out", "--out"),
+            ("kho/người.csv", "kho/người.csv"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("a;rm -r *", "'a;rm -r *'"),
+            ("it's", "'it'\\''s'"),
+        ] {
+            assert_eq!(quoted(argument), expected);
+        }
+    }
 }

@@ -100,7 +100,7 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
         |a, b| planted.twins().binary_search(&(a, b)).is_ok(),
         |a, b| meetings.pairs(a, b),
     );
-    assert_eq!(gathered.cleared, planted.twins().len() as u64);
+    assert_eq!(gathered.cleared.len(), planted.twins().len());
     let told = LinkChance::grade(&chance, &meetings, SCORE, &mut gathered.links);
     let found = rings(&gathered.links);
     let agreement = agreement(&planted, &vectors, SCORE, &pairs, &found);

@@ -45,6 +45,14 @@ impl Source {
         }
     }
 
+    /// Every folder and file it is of.
+    pub(super) fn paths(&self) -> Vec<&Path> {
+        match self {
+            Self::Gallery(path) | Self::Manifest(path) => vec![path],
+            Self::Vectors { matrix, ids } => vec![matrix, ids],
+        }
+    }
+
     /// What it is called in messages and reports.
     pub(super) fn name(&self) -> String {
         let (Self::Gallery(path) | Self::Manifest(path) | Self::Vectors { matrix: path, .. }) = self;

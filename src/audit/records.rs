@@ -33,13 +33,14 @@ impl<'a> Audited<'a> {
             // Of what the gallery and an investigator say the later holds.
             let is_later = clearings.get(&pair).and_then(|clearing| clearing.at).is_none_or(|at| last.at >= at);
             match last.outcome().filter(|outcome| outcome.clears()) {
-                Some(outcome) if is_later || !clearings.contains_key(&pair) => {
+                // Where both clear the pair, the investigator said why.
+                Some(outcome) => {
                     let (officer, reason) = (last.officer.clone(), last.reason.clone());
                     let clearing = Clearing { outcome: Some(outcome), officer, reason, at: Some(last.at) };
                     clearings.insert(pair, clearing);
                 }
                 None if is_later => drop(clearings.remove(&pair)),
-                _ => {}
+                None => {}
             }
         }
         Self { collection, outcomes, clearings }
@@ -84,5 +85,48 @@ impl Records for Audited<'_> {
 
     fn clearing(&self, subject_a: u32, subject_b: u32) -> Clearing {
         self.clearings.get(&(subject_a.min(subject_b), subject_a.max(subject_b))).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::findings::Statement;
+    use crate::gallery::{ClearedPair, Note, SubjectId};
+
+    /// Of what the gallery did and what an investigator says the later holds.
+    #[test]
+    fn a_pair_is_cleared_by_either_until_a_later_finding_says_otherwise() {
+        let id = |text: &str| SubjectId::new(text).unwrap();
+        let mut collection = Collection::new();
+        for id in ["a", "b", "c"] {
+            collection.subject(id).unwrap();
+        }
+        let (officer, reason) = (id("o-1"), Note::new("at the counter").unwrap());
+        collection.clear(&ClearedPair { first: id("a"), second: id("b"), officer, reason, cleared_at: Timestamp(5) });
+        let said = |a: &str, b: &str, statement: Statement, at: u64| {
+            let line = serde_json::json!({"subject_a": a, "subject_b": b, "score": 0.9, "outcome": statement.name(),
+                "reason": "seen", "officer": "o-2", "at": at});
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), crate::audit::lines::encode(&line).unwrap()).unwrap();
+            let findings = Findings::read(file.path()).unwrap();
+            let audited = Audited::new(&collection, &findings);
+            [(0, 1), (0, 2)].map(|(a, b)| audited.is_cleared(a, b).then(|| audited.clearing(b, a)))
+        };
+        let [gallery, other] = said("x", "y", Statement::Found(Outcome::Twins), 9);
+        assert_eq!((gallery.clone().unwrap().officer, other), ("o-1".to_owned(), None));
+        for (statement, at, is_cleared) in [
+            (Statement::Found(Outcome::Fraud), 4, true),
+            (Statement::Found(Outcome::Fraud), 6, false),
+            (Statement::Found(Outcome::Undecided), 6, false),
+            (Statement::TakenBack, 6, false),
+            (Statement::TakenBack, 4, true),
+        ] {
+            assert_eq!(said("a", "b", statement, at)[0].is_some(), is_cleared, "{} at {at}", statement.name());
+        }
+        let twins = said("a", "b", Statement::Found(Outcome::Twins), 4)[0].clone().unwrap();
+        assert_eq!((twins.outcome, &*twins.officer), (Some(Outcome::Twins), "o-2"), "who says why");
+        let alike = said("a", "c", Statement::Found(Outcome::UnrelatedLookAlikes), 1);
+        assert!(alike[0] == gallery && alike[1].is_some());
     }
 }

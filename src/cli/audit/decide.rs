@@ -106,9 +106,6 @@ pub(super) fn run(settings: &Settings, args: DecideArgs) -> Outcome {
     let kept = audit::open(&args.out)?;
     let pair = named::pair(&kept, &args.pair)?;
     let statement = args.outcome.map_or(Statement::TakenBack, Statement::Found);
-    let [one, other] = pair.subjects.clone();
-    let finding = Finding::new(&caller::context(), [one, other], pair.score, statement, &reason, &officer)
-        .map_err(Failure::new)?;
     let was = earlier(&kept, &pair);
     if args.take_back && kept.findings.get(pair.subjects[0].as_str(), pair.subjects[1].as_str()).is_none() {
         return Err(Failure::new(match was {
@@ -121,6 +118,7 @@ pub(super) fn run(settings: &Settings, args: DecideArgs) -> Outcome {
     let cleared = match &kept.inputs.gallery {
         Some(gallery) if clears => {
             let [one, other] = pair.subjects.clone();
+            let (officer, reason) = (officer.clone(), reason.clone());
             let request = ClearPairRequest { one, other, officer, reason };
             let done = galleries::clear_pair(gallery, settings, args.server.as_deref(), request)?;
             if !done {
@@ -131,7 +129,9 @@ pub(super) fn run(settings: &Settings, args: DecideArgs) -> Outcome {
         _ => false,
     };
     let was_cleared = was.as_ref().is_some_and(|was| was.clears);
-    let recorded = kept.record(&finding)?;
+    let subjects = pair.subjects.clone();
+    let finding = Finding::new(&caller::context(), subjects, pair.score, statement, &reason, &officer);
+    let recorded = kept.record(&finding.map_err(Failure::new)?)?;
     let ring = pair.link.and_then(|link| link.ring);
     let decided = Decided {
         recorded,

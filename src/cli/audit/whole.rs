@@ -17,7 +17,7 @@ pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &St
         source: plan.first.name(),
         against: plan.second.as_ref().map(Source::name),
         gallery: plan.gallery(),
-        sources: plan.sources().flat_map(Source::paths).map(|path| plan::from_root(path)).collect(),
+        sources: plan.sources().flat_map(Source::paths).map(plan::from_root).collect(),
         command: Command { line: command_line(), version: version::NUMBER.to_owned(), pack: pack_name(settings) },
         asked: plan.asked,
         filters: &plan.filters,

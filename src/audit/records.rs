@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::collection::Collection;
-use super::findings::{Finding, Findings};
-use super::measure::Outcome;
-use super::results::{Clearing, Records, SubjectFacts, TemplateFacts};
+use super::findings::{Findings, PairFinding};
+use super::measure::PairOutcome;
+use super::results::{Clearing, RecordFacts, SubjectFacts, TemplateFacts};
 use crate::chip::Date;
 use crate::gallery::Timestamp;
 
@@ -17,7 +17,7 @@ pub fn utc_day(at: Option<Timestamp>) -> String {
 /// A collection with what was found out about pairs of it, by numbers of subjects, the lower first.
 pub struct Audited<'a> {
     collection: &'a Collection,
-    outcomes: BTreeMap<(u32, u32), Outcome>,
+    outcomes: BTreeMap<(u32, u32), PairOutcome>,
     clearings: BTreeMap<(u32, u32), Clearing>,
 }
 
@@ -25,7 +25,7 @@ impl<'a> Audited<'a> {
     /// A collection with what `findings` say of its pairs, and what the gallery did.
     pub fn new(collection: &'a Collection, findings: &Findings) -> Self {
         let (mut outcomes, mut clearings) = (BTreeMap::new(), collection.cleared().clone());
-        for last in findings.pairs().filter_map(<[Finding]>::last) {
+        for last in findings.pairs().filter_map(<[PairFinding]>::last) {
             let numbers = [&last.subject_a, &last.subject_b].map(|id| collection.find_subject(id));
             let [Some(a), Some(b)] = numbers else { continue };
             let pair = (a.min(b), a.max(b));
@@ -52,7 +52,7 @@ impl<'a> Audited<'a> {
     }
 }
 
-impl Records for Audited<'_> {
+impl RecordFacts for Audited<'_> {
     fn subject(&self, subject: u32) -> SubjectFacts<'_> {
         let info = self.collection.subject_facts(subject);
         SubjectFacts {
@@ -79,7 +79,7 @@ impl Records for Audited<'_> {
         self.collection.groups()[row as usize]
     }
 
-    fn finding(&self, subject_a: u32, subject_b: u32) -> Option<Outcome> {
+    fn finding(&self, subject_a: u32, subject_b: u32) -> Option<PairOutcome> {
         self.outcomes.get(&(subject_a.min(subject_b), subject_a.max(subject_b))).copied()
     }
 
@@ -113,20 +113,20 @@ mod tests {
             let audited = Audited::new(&collection, &findings);
             [(0, 1), (0, 2)].map(|(a, b)| audited.is_cleared(a, b).then(|| audited.clearing(b, a)))
         };
-        let [gallery, other] = said("x", "y", Statement::Found(Outcome::Twins), 9);
+        let [gallery, other] = said("x", "y", Statement::Found(PairOutcome::Twins), 9);
         assert_eq!((gallery.clone().unwrap().officer, other), ("o-1".to_owned(), None));
         for (statement, at, is_cleared) in [
-            (Statement::Found(Outcome::Fraud), 4, true),
-            (Statement::Found(Outcome::Fraud), 6, false),
-            (Statement::Found(Outcome::Undecided), 6, false),
+            (Statement::Found(PairOutcome::Fraud), 4, true),
+            (Statement::Found(PairOutcome::Fraud), 6, false),
+            (Statement::Found(PairOutcome::Undecided), 6, false),
             (Statement::TakenBack, 6, false),
             (Statement::TakenBack, 4, true),
         ] {
             assert_eq!(said("a", "b", statement, at)[0].is_some(), is_cleared, "{} at {at}", statement.name());
         }
-        let twins = said("a", "b", Statement::Found(Outcome::Twins), 4)[0].clone().unwrap();
-        assert_eq!((twins.outcome, &*twins.officer), (Some(Outcome::Twins), "o-2"), "who says why");
-        let alike = said("a", "c", Statement::Found(Outcome::UnrelatedLookAlikes), 1);
+        let twins = said("a", "b", Statement::Found(PairOutcome::Twins), 4)[0].clone().unwrap();
+        assert_eq!((twins.outcome, &*twins.officer), (Some(PairOutcome::Twins), "o-2"), "who says why");
+        let alike = said("a", "c", Statement::Found(PairOutcome::UnrelatedLookAlikes), 1);
         assert!(alike[0] == gallery && alike[1].is_some());
     }
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 pub use self::marks::Mark;
 use super::left_out::LeftOutRow;
-use super::names::{Names, Numbers};
+use super::names::{Names, NumberedNames};
 use super::results::Clearing;
 use crate::face::RecipeDigest;
 use crate::gallery::{ClearedPair, SubjectId, Timestamp};
@@ -22,7 +22,7 @@ const GROUPS_MAX: usize = 1000;
 
 /// What is known of a template beside its vector.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RowInfo {
+pub struct CollectedTemplate {
     /// Number of its subject.
     pub subject: u32,
     /// When its picture was taken, where known.
@@ -33,7 +33,7 @@ pub struct RowInfo {
 
 /// What is known of a subject beside the face.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct SubjectInfo {
+pub struct CollectedSubject {
     /// Number of the sex, from 1; 0 where it is not known.
     pub sex: u16,
     /// Number of the age group, from 1; 0 where it is not known.
@@ -98,12 +98,12 @@ pub struct Collection {
     dimension: usize,
     values: Vec<f32>,
     groups: Vec<u32>,
-    facts: Vec<RowInfo>,
+    facts: Vec<CollectedTemplate>,
     names: Names,
-    subjects: Numbers,
-    subject_facts: Vec<SubjectInfo>,
-    categories: Numbers,
-    texts: Numbers,
+    subjects: NumberedNames,
+    subject_facts: Vec<CollectedSubject>,
+    categories: NumberedNames,
+    texts: NumberedNames,
     cleared: BTreeMap<(u32, u32), Clearing>,
     left_out: BTreeMap<String, u64>,
     left_out_rows: Vec<LeftOutRow>,
@@ -151,12 +151,12 @@ impl Collection {
             return Ok(known);
         }
         SubjectId::new(id).map_err(|_| CollectionError::BadSubject)?;
-        self.subject_facts.push(SubjectInfo::default());
+        self.subject_facts.push(CollectedSubject::default());
         Ok(self.subjects.number(id))
     }
 
     /// What is known of a subject, to be changed.
-    pub fn facts_mut(&mut self, subject: u32) -> &mut SubjectInfo {
+    pub fn facts_mut(&mut self, subject: u32) -> &mut CollectedSubject {
         &mut self.subject_facts[subject as usize]
     }
 
@@ -192,7 +192,7 @@ impl Collection {
     ///
     /// # Errors
     /// [`CollectionError`] for a vector of another dimension or without length, and for too many.
-    pub fn push(&mut self, name: &str, vector: &[f32], facts: RowInfo) -> Result<bool, CollectionError> {
+    pub fn push(&mut self, name: &str, vector: &[f32], facts: CollectedTemplate) -> Result<bool, CollectionError> {
         if self.groups.is_empty() {
             self.dimension = vector.len();
         }
@@ -326,7 +326,7 @@ impl Collection {
     }
 
     /// What is known of a template.
-    pub fn template(&self, row: u32) -> &RowInfo {
+    pub fn template(&self, row: u32) -> &CollectedTemplate {
         &self.facts[row as usize]
     }
 
@@ -358,7 +358,7 @@ impl Collection {
     }
 
     /// What is known of a subject.
-    pub fn subject_facts(&self, subject: u32) -> &SubjectInfo {
+    pub fn subject_facts(&self, subject: u32) -> &CollectedSubject {
         &self.subject_facts[subject as usize]
     }
 
@@ -381,8 +381,8 @@ impl Collection {
     pub fn bytes(&self) -> u64 {
         let rows = self.values.capacity() * 4
             + self.groups.capacity() * 4
-            + self.facts.capacity() * size_of::<RowInfo>()
-            + self.subject_facts.capacity() * size_of::<SubjectInfo>();
+            + self.facts.capacity() * size_of::<CollectedTemplate>()
+            + self.subject_facts.capacity() * size_of::<CollectedSubject>();
         rows as u64 + self.names.bytes() + self.subjects.names().bytes()
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{Finding, Findings};
+use super::{Findings, PairFinding};
 use crate::audit::lines;
 use crate::private;
 
@@ -75,7 +75,7 @@ impl Findings {
     /// # Errors
     /// [`FindingsError`] where the file cannot be read or written, and where a finding is taken
     /// back that does not hold.
-    pub fn record(path: &Path, finding: &Finding) -> Result<bool, FindingsError> {
+    pub fn record(path: &Path, finding: &PairFinding) -> Result<bool, FindingsError> {
         let failed = |source| FindingsError::Io { path: path.to_owned(), source };
         let file = private::open(path).map_err(failed)?;
         // For as long as the file is open: two officers may be at work.

@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::log::FindingsError;
-use super::measure::Outcome;
+use super::measure::PairOutcome;
 use crate::context::{Principal, RequestContext};
 use crate::gallery::{GalleryError, Note, SubjectId, Timestamp};
 
@@ -23,7 +23,7 @@ use crate::gallery::{GalleryError, Note, SubjectId, Timestamp};
 #[serde(try_from = "String", into = "String")]
 pub enum Statement {
     /// An investigator found it to be this.
-    Found(Outcome),
+    Found(PairOutcome),
     /// What was found before does not hold any more.
     TakenBack,
 }
@@ -48,7 +48,7 @@ impl TryFrom<String> for Statement {
     type Error = &'static str;
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
-        match Outcome::from_name(&name) {
+        match PairOutcome::from_name(&name) {
             Some(outcome) => Ok(Self::Found(outcome)),
             None if name == Self::TakenBack.name() => Ok(Self::TakenBack),
             None => Err("no outcome"),
@@ -59,7 +59,7 @@ impl TryFrom<String> for Statement {
 /// An entry: what somebody found of a pair, or that it is taken back.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Finding {
+pub struct PairFinding {
     /// The subject whose id comes first in byte order.
     pub subject_a: String,
     /// The other one.
@@ -80,14 +80,14 @@ pub struct Finding {
     pub recorded_by: Option<String>,
 }
 
-impl fmt::Debug for Finding {
+impl fmt::Debug for PairFinding {
     // What is found out about people stays out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Finding(…)")
+        f.write_str("PairFinding(…)")
     }
 }
 
-impl Finding {
+impl PairFinding {
     /// Checks an entry; it is made now, by whoever makes the request.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl Finding {
     }
 
     /// What the pair was found to be; `None` of an entry that takes a finding back.
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<PairOutcome> {
         match self.statement {
             Statement::Found(outcome) => Some(outcome),
             Statement::TakenBack => None,
@@ -145,12 +145,12 @@ pub fn principal_name(context: &RequestContext) -> Option<String> {
 /// All entries, by pair of ids, the first in byte order first. A pair has at least one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Findings {
-    of: BTreeMap<(String, String), Vec<Finding>>,
+    of: BTreeMap<(String, String), Vec<PairFinding>>,
 }
 
 impl Findings {
     /// Adds an entry behind those that were there.
-    fn push(&mut self, finding: Finding) {
+    fn push(&mut self, finding: PairFinding) {
         self.of.entry((finding.subject_a.clone(), finding.subject_b.clone())).or_default().push(finding);
     }
 
@@ -169,23 +169,23 @@ impl Findings {
     }
 
     /// What holds of two subjects, named in either order.
-    pub fn get(&self, one: &str, other: &str) -> Option<&Finding> {
+    pub fn get(&self, one: &str, other: &str) -> Option<&PairFinding> {
         self.history(one, other).last().filter(|last| last.outcome().is_some())
     }
 
     /// All entries of two subjects, named in either order, the oldest first.
-    pub fn history(&self, one: &str, other: &str) -> &[Finding] {
+    pub fn history(&self, one: &str, other: &str) -> &[PairFinding] {
         let (a, b) = if one <= other { (one, other) } else { (other, one) };
         self.of.get(&(a.to_owned(), b.to_owned())).map_or(&[], Vec::as_slice)
     }
 
     /// Findings that hold, by pair.
-    pub fn iter(&self) -> impl Iterator<Item = &Finding> {
+    pub fn iter(&self) -> impl Iterator<Item = &PairFinding> {
         self.of.values().filter_map(|entries| entries.last()).filter(|last| last.outcome().is_some())
     }
 
     /// All entries, by pair, the oldest of each first.
-    pub fn pairs(&self) -> impl Iterator<Item = &[Finding]> {
+    pub fn pairs(&self) -> impl Iterator<Item = &[PairFinding]> {
         self.of.values().map(Vec::as_slice)
     }
 }

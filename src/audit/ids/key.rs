@@ -57,7 +57,7 @@ pub enum IdKeyError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct KeyLine {
     format: String,
     version: u32,
     key: String,
@@ -107,7 +107,7 @@ impl IdKey {
             Some(key) => key,
             None => Self(random::secret().map_err(failed)?),
         };
-        let line = lines::encode(&Line { format: FORMAT.to_owned(), version: VERSION, key: hex::encode(&key.0) });
+        let line = lines::encode(&KeyLine { format: FORMAT.to_owned(), version: VERSION, key: hex::encode(&key.0) });
         let written = line.and_then(|line| {
             file.set_len(0)?;
             file.write_all_at(&line, 0)?;
@@ -127,7 +127,7 @@ impl IdKey {
             return Ok(None);
         }
         let damaged = || IdKeyError::Damaged { path: path.to_owned() };
-        let line: Line = lines::decode(&bytes).ok_or_else(damaged)?;
+        let line: KeyLine = lines::decode(&bytes).ok_or_else(damaged)?;
         match line.version {
             _ if line.format != FORMAT => Err(damaged()),
             found if found > VERSION => Err(IdKeyError::Newer { path: path.to_owned(), found }),

@@ -17,7 +17,7 @@ use super::isotonic::rising;
 /// What an investigator found a pair to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum PairOutcome {
     /// One person draws under two names.
     Fraud,
     /// Two people who look alike and are related: twins, siblings.
@@ -32,8 +32,8 @@ pub enum Outcome {
     Undecided,
 }
 
-impl Outcome {
-    /// All of them; the first [`Outcome::FIRST`] are those that every version knew.
+impl PairOutcome {
+    /// All of them; the first [`PairOutcome::FIRST`] are those that every version knew.
     pub const ALL: [Self; 6] =
         [Self::Fraud, Self::Twins, Self::SamePerson, Self::CaptureError, Self::UnrelatedLookAlikes, Self::Undecided];
     /// Outcomes that every version knew, in front of the others.
@@ -77,7 +77,7 @@ pub struct Case {
     /// Score of their link.
     pub score: f32,
     /// What it was.
-    pub outcome: Outcome,
+    pub outcome: PairOutcome,
 }
 
 /// A share with its 95 % interval.
@@ -143,8 +143,8 @@ pub struct BandPrecision {
 /// What outcomes say of an audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Precision {
-    /// Cases by outcome: the first of [`Outcome::ALL`], as every version had them.
-    pub outcomes: [u64; Outcome::FIRST],
+    /// Cases by outcome: the first of [`PairOutcome::ALL`], as every version had them.
+    pub outcomes: [u64; PairOutcome::FIRST],
     /// The same of every outcome, by its name, those that are not counted as a case as well.
     pub by_outcome: BTreeMap<String, u64>,
     /// All cases together.
@@ -178,7 +178,7 @@ pub struct Expected {
 
 /// How precise an audit was.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Measured {
+pub struct MeasuredPrecision {
     /// Scores at or above it were found.
     pub threshold: f32,
     /// Pairs of records found.
@@ -196,7 +196,7 @@ pub fn measured<'a>(
     threshold: f32,
     mut links: BTreeMap<(&'a str, &'a str), f32>,
     findings: impl Iterator<Item = (&'a str, &'a str, Case)>,
-) -> Measured {
+) -> MeasuredPrecision {
     let mut cases = Vec::new();
     for (a, b, Case { score, outcome }) in findings {
         match links.get(&(a, b)) {
@@ -211,16 +211,16 @@ pub fn measured<'a>(
     }
     let scores: Vec<f32> = links.into_values().collect();
     let decided = cases.iter().filter(|case| case.outcome.shares_face().is_some()).count() as u64;
-    Measured { threshold, links: scores.len() as u64, cases: decided, precision: measure(&cases, &scores) }
+    MeasuredPrecision { threshold, links: scores.len() as u64, cases: decided, precision: measure(&cases, &scores) }
 }
 
 /// What `cases` say of an audit that found links of `scores`; those that remain open say nothing.
 /// Cases are taken as a fair choice within their band: looking into the most suspicious of a band
 /// first makes the band look better than it is.
 pub fn measure(cases: &[Case], scores: &[f32]) -> Precision {
-    let count_of = |outcome: Outcome| cases.iter().filter(|case| case.outcome == outcome).count() as u64;
-    let by_outcome = Outcome::ALL.map(|outcome| (outcome.name().to_owned(), count_of(outcome))).into();
-    let outcomes = std::array::from_fn(|place| count_of(Outcome::ALL[place]));
+    let count_of = |outcome: PairOutcome| cases.iter().filter(|case| case.outcome == outcome).count() as u64;
+    let by_outcome = PairOutcome::ALL.map(|outcome| (outcome.name().to_owned(), count_of(outcome))).into();
+    let outcomes = std::array::from_fn(|place| count_of(PairOutcome::ALL[place]));
     let cases: Vec<Case> = cases.iter().copied().filter(|case| case.outcome.shares_face().is_some()).collect();
     // No cosine is more than 1, but for rounding: the last band has it.
     let last = (1.0 / BAND).round() as i32 - 1;
@@ -230,7 +230,7 @@ pub fn measure(cases: &[Case], scores: &[f32]) -> Precision {
         for case in of {
             sums[0] += 1;
             sums[1] += u64::from(case.outcome.shares_face() == Some(true));
-            sums[2] += u64::from(case.outcome == Outcome::Fraud);
+            sums[2] += u64::from(case.outcome == PairOutcome::Fraud);
         }
         (Share::new(sums[1], sums[0]), Share::new(sums[2], sums[0]))
     };

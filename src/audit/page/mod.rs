@@ -23,8 +23,8 @@ use self::changes::changes;
 use self::cleared::cleared;
 use self::rings::{bridges, rings};
 use self::run::run;
-use super::chance::{Band, Estimate, Verdict};
-use super::results::{Asked, Capture, Results};
+use super::chance::{Band, ChanceVerdict, Estimate};
+use super::results::{Capture, Results, ThresholdAsked};
 use crate::evaluation::{Axis, Plot, Svg, grouped, percent, printable};
 use crate::matching::POOLED;
 
@@ -88,7 +88,8 @@ impl Results {
     fn headline(&self) -> Markup {
         let summary = &self.summary;
         let verdict_of = summary.explained.map(|explained| explained.verdict);
-        let calm = matches!(verdict_of, Some(Verdict::NothingFound | Verdict::Little | Verdict::Partly));
+        let calm =
+            matches!(verdict_of, Some(ChanceVerdict::NothingFound | ChanceVerdict::Little | ChanceVerdict::Partly));
         let class = if calm { "headline" } else { "headline warn" };
         let [rings, links, members] = [summary.rings, summary.links, summary.ring_members].map(grouped);
         let (vi, en) = match (summary.pairs, summary.chance) {
@@ -116,13 +117,13 @@ impl Results {
     fn what_was_compared(&self) -> Markup {
         let compared = &self.summary.compared;
         let asked = match compared.asked {
-            Asked::Fmr(fmr) => {
+            ThresholdAsked::Fmr(fmr) => {
                 both(&format!("FMR {fmr:e} theo hiệu chuẩn"), &format!("FMR {fmr:e} by the calibration"))
             }
-            Asked::ExpectChance(pairs) => {
+            ThresholdAsked::ExpectChance(pairs) => {
                 both(&format!("dự tính {pairs} cặp do ngẫu nhiên"), &format!("{pairs} pairs expected by chance"))
             }
-            Asked::Score(_) => both("điểm do người kiểm tra chọn", "a score the auditor chose"),
+            ThresholdAsked::Score(_) => both("điểm do người kiểm tra chọn", "a score the auditor chose"),
         };
         let fmr = self.summary.fmr.map_or_else(|| "–".to_owned(), |fmr| format!("{fmr:.1e}"));
         let mut rows = vec![(words("dữ liệu", "data"), text(&compared.source))];

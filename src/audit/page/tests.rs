@@ -1,4 +1,4 @@
-use crate::audit::left_out::{LeftOut, Unit};
+use crate::audit::left_out::{LeftOutCount, LeftOutUnit};
 use crate::audit::results::tests::{HANGING, Made, PAIRS, found};
 use crate::audit::results::{
     Capture, ChangedPair, ChangedRing, ChangesSummary, Clearing, Compared, PairChange, Results, RingChange, RunInfo,
@@ -42,7 +42,12 @@ fn whatever_a_file_or_an_officer_brings_is_text_and_never_an_element() {
         since: Some(hostile("since")),
         filters: vec![hostile("filter")],
         recipe: Some(hostile("recipe")),
-        left_out: vec![LeftOut { en: hostile("left out"), vi: hostile("bỏ qua"), count: 1, unit: Unit::Photos }],
+        left_out: vec![LeftOutCount {
+            en: hostile("left out"),
+            vi: hostile("bỏ qua"),
+            count: 1,
+            unit: LeftOutUnit::Photos,
+        }],
         ..found.compared
     };
     found.chance.not_own = Some(hostile("chance"));

@@ -3,17 +3,17 @@
 use std::borrow::Cow;
 
 use super::{
-    Capture, ClearedFound, Clearing, Compared, LinkFound, LinkKind, PairFound, Record, Results, RingFound, Summary,
+    Capture, ClearedFound, Clearing, Compared, LinkFound, LinkKind, PairFound, RecordFound, Results, RingFound, Summary,
 };
 use crate::audit::chance::{Chance, LinkChance, LocalChance};
 use crate::audit::left_out::LeftOutRow;
-use crate::audit::links::{ClearedLink, Grade, Link};
-use crate::audit::measure::Outcome;
+use crate::audit::links::{ClearedLink, Grade, RecordLink};
+use crate::audit::measure::PairOutcome;
 use crate::audit::rings::Rings;
 use crate::search::Pair;
 
 /// What is known of subjects and templates, by their numbers in the audit.
-pub trait Records {
+pub trait RecordFacts {
     /// What is known of a subject.
     fn subject(&self, subject: u32) -> SubjectFacts<'_>;
     /// What is known of a template, by its row.
@@ -23,7 +23,7 @@ pub trait Records {
         self.template(row).subject
     }
     /// What an investigator found of two subjects, the lower number first.
-    fn finding(&self, _subject_a: u32, _subject_b: u32) -> Option<Outcome> {
+    fn finding(&self, _subject_a: u32, _subject_b: u32) -> Option<PairOutcome> {
         None
     }
     /// Who cleared two subjects, the lower number first, and why.
@@ -64,16 +64,16 @@ pub struct TemplateFacts<'a> {
 
 /// What was found, by the numbers of the audit.
 #[derive(Clone, Copy)]
-pub struct Found<'a> {
+pub struct ResultsInput<'a> {
     /// Subjects and templates.
-    pub records: &'a dyn Records,
+    pub records: &'a dyn RecordFacts,
     /// What was compared.
     pub compared: &'a Compared,
     /// Template pairs at or above the threshold, by row; those of cleared subjects may
     /// be among them, and are passed over.
     pub pairs: &'a [Pair],
     /// As `gather` made them of `pairs`.
-    pub links: &'a [Link],
+    pub links: &'a [RecordLink],
     /// Likewise, of subjects that were cleared.
     pub cleared: &'a [ClearedLink],
     /// As `rings` made them of `links`.
@@ -88,7 +88,7 @@ pub struct Found<'a> {
     pub left_out: &'a [LeftOutRow],
 }
 
-impl Found<'_> {
+impl ResultsInput<'_> {
     /// The place of the link of two subjects.
     fn link(&self, a: u32, b: u32) -> Option<u32> {
         let key = (a.min(b), a.max(b));
@@ -96,7 +96,7 @@ impl Found<'_> {
     }
 
     /// The ring of a link, by its place, and what the link is to it.
-    fn kind(&self, link: &Link) -> (Option<u32>, LinkKind) {
+    fn kind(&self, link: &RecordLink) -> (Option<u32>, LinkKind) {
         let (a, b) = (self.rings.ring_of(link.a), self.rings.ring_of(link.b));
         match a {
             Some(ring) if a == b && link.evidence.grade() == Grade::Strong => (Some(ring), LinkKind::Strong),
@@ -153,7 +153,7 @@ impl Renumbered {
 
 impl Results {
     /// Makes results of what was found.
-    pub fn new(found: &Found<'_>) -> Self {
+    pub fn new(found: &ResultsInput<'_>) -> Self {
         let listed = found.listed();
         let rows = Renumbered::of(listed.iter().flat_map(|&(place, _)| {
             let pair = &found.pairs[place as usize];
@@ -166,7 +166,7 @@ impl Results {
         let records = subjects.0.iter().map(|&subject| {
             let SubjectFacts { id, schemes, province, enrolled, second_gallery } = found.records.subject(subject);
             let [id, schemes, province, enrolled] = [id, schemes, province, enrolled].map(Cow::into_owned);
-            Record { id, schemes, province, enrolled, second_gallery, ring: found.rings.ring_of(subject) }
+            RecordFound { id, schemes, province, enrolled, second_gallery, ring: found.rings.ring_of(subject) }
         });
         let captures = rows.0.iter().map(|&row| {
             let TemplateFacts { subject, id, captured, quality, second_gallery } = found.records.template(row);

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Record, Results, RingFound};
+use super::{RecordFound, Results, RingFound};
 use crate::audit::ids::{EarlierRing, IdKey, StableId, ring_ids, show_enough};
 use crate::audit::seen::SeenMarks;
 
@@ -227,7 +227,7 @@ impl Results {
     }
 }
 
-fn member_ids<'a>(records: &'a [Record], ring: &RingFound) -> Vec<&'a str> {
+fn member_ids<'a>(records: &'a [RecordFound], ring: &RingFound) -> Vec<&'a str> {
     ring.members.iter().map(|&member| records[member as usize].id.as_str()).collect()
 }
 

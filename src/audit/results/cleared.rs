@@ -5,13 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::ids::StableId;
-use crate::audit::measure::Outcome;
+use crate::audit::measure::PairOutcome;
 
 /// Who cleared a pair, and why. Empty texts are not known.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clearing {
     /// What the pair was found to be; absent where it was cleared in the gallery, at a counter.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<PairOutcome>,
     /// Pseudonymous id of the officer.
     pub officer: String,
     /// Why, in the officer's words.

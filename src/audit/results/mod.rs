@@ -24,8 +24,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::asked::{Asked, Compared};
-pub use self::build::{Found, Records, SubjectFacts, TemplateFacts};
+pub use self::asked::{Compared, ThresholdAsked};
+pub use self::build::{RecordFacts, ResultsInput, SubjectFacts, TemplateFacts};
 pub use self::changes::{ChangedPair, ChangedRing, ChangesSummary, EarlierRun, PairChange, RingChange};
 pub use self::cleared::{ClearedFound, Clearing};
 pub use self::named::PairNamed;
@@ -37,7 +37,7 @@ use super::chance::Band;
 use super::findings::Findings;
 use super::ids::StableId;
 use super::left_out::LeftOutRow;
-use super::measure::{Case, Measured, Outcome, measured};
+use super::measure::{Case, MeasuredPrecision, PairOutcome, measured};
 
 /// All that an audit found.
 #[derive(Clone, PartialEq)]
@@ -48,7 +48,7 @@ pub struct Results {
     /// earlier programs, which did not keep them.
     pub bands: Vec<Band>,
     /// Records with a link.
-    pub records: Vec<Record>,
+    pub records: Vec<RecordFound>,
     /// Their captures that a pair names.
     pub captures: Vec<Capture>,
     /// Links between records, by their numbers.
@@ -71,7 +71,7 @@ pub struct Results {
 
 /// A record with a link. Empty texts are not known.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct RecordFound {
     /// Pseudonymous id.
     pub id: String,
     /// Schemes, as a person reads them (`health, social`).
@@ -128,7 +128,7 @@ pub struct LinkFound {
     /// The best template pair, by place.
     pub best: u32,
     /// What an investigator had found of the two when the audit ended.
-    pub finding: Option<Outcome>,
+    pub finding: Option<PairOutcome>,
     /// The pair's stable id; not given by the first programs.
     #[serde(default)]
     pub id: Option<StableId>,
@@ -255,7 +255,7 @@ impl Results {
     }
 
     /// The records of a template pair, in its order.
-    pub fn records_of(&self, pair: &PairFound) -> [&Record; 2] {
+    pub fn records_of(&self, pair: &PairFound) -> [&RecordFound; 2] {
         [pair.a, pair.b].map(|capture| &self.records[self.captures[capture as usize].record as usize])
     }
 
@@ -287,7 +287,7 @@ impl Results {
 
     /// What holds of the two records of a link, also after the audit ended: what `since` says, and
     /// where that has no entry of them, what an investigator had found by then.
-    pub fn finding(&self, link: &LinkFound, since: &Findings) -> Option<Outcome> {
+    pub fn finding(&self, link: &LinkFound, since: &Findings) -> Option<PairOutcome> {
         let [a, b] = [link.a, link.b].map(|record| &self.records[record as usize].id);
         match since.history(a, b).last() {
             Some(last) => last.outcome(),
@@ -296,7 +296,7 @@ impl Results {
     }
 
     /// How precise the audit was, going by what investigators found.
-    pub fn measure(&self, findings: &Findings) -> Measured {
+    pub fn measure(&self, findings: &Findings) -> MeasuredPrecision {
         let links = self.links.iter().map(|link| {
             let [a, b] = [link.a, link.b].map(|record| self.records[record as usize].id.as_str());
             (if a <= b { (a, b) } else { (b, a) }, link.score)
@@ -341,9 +341,9 @@ impl fmt::Debug for Results {
     }
 }
 
-impl fmt::Debug for Record {
+impl fmt::Debug for RecordFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Record(…)")
+        f.write_str("RecordFound(…)")
     }
 }
 

@@ -8,33 +8,33 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::{Capture, ClearedFound, LinkFound, Member, PairFound, Record, Results, RingFound, ring_id};
+use super::{Capture, ClearedFound, LinkFound, Member, PairFound, RecordFound, Results, RingFound, ring_id};
 use crate::audit::ids::StableId;
-use crate::audit::measure::Outcome;
+use crate::audit::measure::PairOutcome;
 use crate::dates::Moment;
 use crate::table::{CsvLocale, Writer};
 
 /// A column of rows of type `R`.
-struct Column<R> {
+struct TableColumn<R> {
     name: &'static str,
     is_number: bool,
     cell: fn(&R) -> Cow<'_, str>,
 }
 
 /// A column of numbers that are made here.
-const fn number<R>(name: &'static str, cell: fn(&R) -> Cow<'_, str>) -> Column<R> {
-    Column { name, is_number: true, cell }
+const fn number<R>(name: &'static str, cell: fn(&R) -> Cow<'_, str>) -> TableColumn<R> {
+    TableColumn { name, is_number: true, cell }
 }
 
 /// A column of text, whoever wrote it.
-const fn text<R>(name: &'static str, cell: fn(&R) -> Cow<'_, str>) -> Column<R> {
-    Column { name, is_number: false, cell }
+const fn text<R>(name: &'static str, cell: fn(&R) -> Cow<'_, str>) -> TableColumn<R> {
+    TableColumn { name, is_number: false, cell }
 }
 
 fn write_table<R>(
     out: impl Write,
     locale: CsvLocale,
-    columns: &[Column<R>],
+    columns: &[TableColumn<R>],
     rows: impl Iterator<Item = R>,
 ) -> io::Result<()> {
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
@@ -54,18 +54,18 @@ pub(in crate::audit) fn is_number(name: &str) -> bool {
 }
 
 /// A template pair.
-struct PairRow<'a> {
+struct PairCells<'a> {
     pair: &'a PairFound,
     link: &'a LinkFound,
-    records: [&'a Record; 2],
+    records: [&'a RecordFound; 2],
     captures: [&'a Capture; 2],
     ring: Option<&'a RingFound>,
 }
 
 /// `chance_share`, `chance_share_high`, `link_compared` and `link_chance` are those of the link
-/// ([`Evidence`](crate::audit::Evidence)), the same for all template pairs of two records, as are
+/// ([`LinkEvidence`](crate::audit::LinkEvidence)), the same for all template pairs of two records, as are
 /// the columns behind them.
-fn pair_columns<'a>() -> [Column<PairRow<'a>>; 20] {
+fn pair_columns<'a>() -> [TableColumn<PairCells<'a>>; 20] {
     [
         text("subject_a", |row| row.records[0].id.as_str().into()),
         text("subject_b", |row| row.records[1].id.as_str().into()),
@@ -84,25 +84,25 @@ fn pair_columns<'a>() -> [Column<PairRow<'a>>; 20] {
         number("chance_share_high", |row| known(row.link.chance_share_high, listed::share)),
         number("link_compared", |row| known(row.link.compared, |compared| compared.to_string())),
         number("link_chance", |row| known(row.link.chance, listed::scientific)),
-        text("finding", |row| row.link.finding.map_or("", Outcome::name).into()),
+        text("finding", |row| row.link.finding.map_or("", PairOutcome::name).into()),
         text("pair_id", |row| known(row.link.id, |id| id.to_string())),
         text("ring_stable_id", |row| known(row.ring.and_then(|ring| ring.id), |id| id.to_string())),
     ]
 }
 
 /// A member of a ring.
-struct MemberRow<'a> {
+struct MemberCells<'a> {
     number: u64,
     ring: &'a RingFound,
     member: Member,
-    record: &'a Record,
+    record: &'a RecordFound,
     hangs_on: [&'a str; 2],
 }
 
 /// `links`, `best_score`, `weakest_link` and what follows are the ring's; the `member_` columns and
 /// `part` the member's own. `hangs_on_a` and `hangs_on_b` are the records whose link the ring hangs
 /// on, where that is not strong.
-fn ring_columns<'a>() -> [Column<MemberRow<'a>>; 19] {
+fn ring_columns<'a>() -> [TableColumn<MemberCells<'a>>; 19] {
     [
         number("ring_id", |row| row.number.to_string().into()),
         text("subject_id", |row| row.record.id.as_str().into()),
@@ -127,19 +127,19 @@ fn ring_columns<'a>() -> [Column<MemberRow<'a>>; 19] {
 }
 
 /// A pair that was cleared.
-struct ClearedRow<'a> {
+struct ClearedCells<'a> {
     found: &'a ClearedFound,
     records: [&'a str; 2],
 }
 
-fn cleared_columns<'a>() -> [Column<ClearedRow<'a>>; 9] {
+fn cleared_columns<'a>() -> [TableColumn<ClearedCells<'a>>; 9] {
     [
         text("pair_id", |row| known(row.found.id, |id| id.to_string())),
         text("subject_a", |row| row.records[0].into()),
         text("subject_b", |row| row.records[1].into()),
         number("score", |row| row.found.score.to_string().into()),
         number("template_pairs", |row| row.found.pairs.to_string().into()),
-        text("finding", |row| row.found.clearing.outcome.map_or("", Outcome::name).into()),
+        text("finding", |row| row.found.clearing.outcome.map_or("", PairOutcome::name).into()),
         text("officer", |row| row.found.clearing.officer.as_str().into()),
         text("reason", |row| row.found.clearing.reason.as_str().into()),
         text("cleared_at", |row| known(row.found.clearing.at, listed::moment)),
@@ -147,7 +147,7 @@ fn cleared_columns<'a>() -> [Column<ClearedRow<'a>>; 9] {
 }
 
 /// What became of a pair, or of a record in a ring.
-struct ChangeRow<'a> {
+struct ChangeCells<'a> {
     what: &'static str,
     change: &'static str,
     id: StableId,
@@ -160,7 +160,7 @@ struct ChangeRow<'a> {
 
 /// Of a pair a row, with both records; of a ring a row for each record that joined or left it, and
 /// one where none did.
-fn change_columns<'a>() -> [Column<ChangeRow<'a>>; 9] {
+fn change_columns<'a>() -> [TableColumn<ChangeCells<'a>>; 9] {
     [
         text("what", |row| row.what.into()),
         text("change", |row| row.change.into()),
@@ -182,7 +182,7 @@ impl Results {
     pub fn write_pairs(&self, out: impl Write, locale: CsvLocale) -> io::Result<()> {
         let rows = self.pairs.iter().map(|pair| {
             let link = self.link_of(pair);
-            PairRow {
+            PairCells {
                 pair,
                 link,
                 records: self.records_of(pair),
@@ -205,7 +205,7 @@ impl Results {
             });
             self.members(ring).into_iter().map(move |member| {
                 let record = &self.records[member.record as usize];
-                MemberRow { number: ring_id(place), ring, member, record, hangs_on }
+                MemberCells { number: ring_id(place), ring, member, record, hangs_on }
             })
         });
         write_table(out, locale, &ring_columns(), rows)
@@ -216,7 +216,7 @@ impl Results {
     /// # Errors
     /// What writing gives.
     pub fn write_cleared(&self, out: impl Write, locale: CsvLocale) -> io::Result<()> {
-        let rows = self.cleared.iter().map(|found| ClearedRow {
+        let rows = self.cleared.iter().map(|found| ClearedCells {
             found,
             records: [found.a, found.b].map(|record| &*self.records[record as usize].id),
         });
@@ -228,7 +228,7 @@ impl Results {
     /// # Errors
     /// What writing gives.
     pub fn write_changes(&self, out: impl Write, locale: CsvLocale) -> io::Result<()> {
-        let pairs = self.changed_pairs.iter().map(|pair| ChangeRow {
+        let pairs = self.changed_pairs.iter().map(|pair| ChangeCells {
             what: if pair.change.is_new() { "pair_new" } else { "pair_gone" },
             change: pair.change.name(),
             id: pair.id,
@@ -240,7 +240,7 @@ impl Results {
         });
         let rings = self.changed_rings.iter().flat_map(|ring| {
             let others: Vec<String> = ring.others.iter().map(StableId::to_string).collect();
-            let row = move |record, record_change| ChangeRow {
+            let row = move |record, record_change| ChangeCells {
                 what: "ring",
                 change: ring.change.name(),
                 id: ring.id,

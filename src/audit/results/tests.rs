@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use super::*;
 use crate::audit::chance::{Chance, LinkChance, LocalChance, Meetings};
 use crate::audit::ids::IdKey;
-use crate::audit::left_out::{LeftOut, Unit};
-use crate::audit::links::{ClearedLink, Link, gather};
+use crate::audit::left_out::{LeftOutCount, LeftOutUnit};
+use crate::audit::links::{ClearedLink, RecordLink, gather};
 use crate::audit::rings::{Rings, rings};
 use crate::matching::{Basis, Curve, Knot, POOLED, Reference, Tail, Weighed};
 use crate::search::Pair;
@@ -15,7 +15,7 @@ use crate::table::CsvLocale;
 pub struct Made {
     pub compared: Compared,
     pairs: Vec<Pair>,
-    links: Vec<Link>,
+    links: Vec<RecordLink>,
     cleared: Vec<ClearedLink>,
     rings: Rings,
     pub chance: Chance,
@@ -39,7 +39,7 @@ impl People {
     }
 }
 
-impl Records for People {
+impl RecordFacts for People {
     fn subject(&self, subject: u32) -> SubjectFacts<'_> {
         SubjectFacts {
             id: format!("{}{subject}", self.prefix).into(),
@@ -61,8 +61,8 @@ impl Records for People {
         }
     }
 
-    fn finding(&self, a: u32, b: u32) -> Option<Outcome> {
-        ((a, b) == (1, 2)).then_some(Outcome::Fraud)
+    fn finding(&self, a: u32, b: u32) -> Option<PairOutcome> {
+        ((a, b) == (1, 2)).then_some(PairOutcome::Fraud)
     }
 }
 
@@ -107,15 +107,15 @@ pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Made {
         filters: vec!["province 01".into()],
         recipe: Some("ab".repeat(32)),
         threshold: 0.5,
-        asked: Asked::Fmr(1e-4),
+        asked: ThresholdAsked::Fmr(1e-4),
         templates: 2_001,
         subjects: 1_000,
         comparisons: 2_000_000,
-        left_out: vec![LeftOut {
+        left_out: vec![LeftOutCount {
             en: "no face <found>".into(),
             vi: "không thấy mặt".into(),
             count: 12,
-            unit: Unit::Photos,
+            unit: LeftOutUnit::Photos,
         }],
         left_out_list: None,
         cleared: gathered.cleared.len() as u64,
@@ -129,7 +129,8 @@ impl Made {
     pub fn results(&self) -> Results {
         let Self { compared, pairs, links, cleared, rings, chance, local, link_chance, records, .. } = self;
         let left_out = &[];
-        let found = Found { records, compared, pairs, links, cleared, rings, chance, local, link_chance, left_out };
+        let found =
+            ResultsInput { records, compared, pairs, links, cleared, rings, chance, local, link_chance, left_out };
         let mut results = Results::new(&found);
         results.summary.seconds = 1.5;
         results.give_ids(&IdKey::for_tests(), None);

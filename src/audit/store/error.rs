@@ -14,7 +14,7 @@ use crate::audit::seen::SeenError;
 /// Why the folder of an audit cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoreError {
+pub enum AuditStoreError {
     /// Another process is at work in it.
     #[error("--out {}: another audit is at work in this folder; wait for it, or use another folder", .folder.display())]
     InUse {
@@ -95,7 +95,7 @@ pub enum StoreError {
     Findings(#[from] FindingsError),
     /// The list of templates of an earlier audit cannot be used.
     #[error(transparent)]
-    Known(#[from] SeenError),
+    FilterFacts(#[from] SeenError),
 }
 
 /// What to do where a file cannot be read or written.

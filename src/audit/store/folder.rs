@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::runs::OF_A_RUN;
-use super::{CHANGES, CLEARED, INPUTS, KeptInputs, LOCK, PAGE, PAIRS, RESULTS, RINGS, SUMMARY, StoreError, format};
-use crate::audit::cost::{Clock, Cost};
+use super::{
+    AuditInputs, AuditStoreError, CHANGES, CLEARED, INPUTS, LOCK, PAGE, PAIRS, RESULTS, RINGS, SUMMARY, format,
+};
+use crate::audit::cost::{AuditCost, Clock};
 use crate::audit::page::Thumbnail;
 use crate::audit::results::Results;
 use crate::private::{self, Partial, Readers};
@@ -16,7 +18,7 @@ use crate::table::CsvLocale;
 
 /// A file of the folder that others than the store write or read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum File {
+pub enum AuditFile {
     /// Units that are done.
     Checkpoint,
     /// Units of a run of other templates than the finished one's, which stays until it is done.
@@ -35,7 +37,7 @@ pub enum File {
     Stale,
 }
 
-impl File {
+impl AuditFile {
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,7 +55,7 @@ impl File {
 
 /// The folder, for this process alone.
 #[derive(Debug)]
-pub struct Folder {
+pub struct AuditFolder {
     path: PathBuf,
     /// Locked; the lock goes with the file handle.
     _lock: fs::File,
@@ -61,31 +63,31 @@ pub struct Folder {
 
 /// How the files for people are written.
 #[derive(Clone, Copy)]
-pub struct Report<'a> {
+pub struct ReportOptions<'a> {
     /// How tables are written.
     pub locale: CsvLocale,
     /// Photos for the page, where they are at hand and were asked for.
     pub thumbnail: Option<Thumbnail<'a>>,
 }
 
-impl Folder {
+impl AuditFolder {
     /// Takes the folder, made where it is not there.
     ///
     /// # Errors
     /// Where another process has taken it, or it cannot be made.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let failed = |source: io::Error| StoreError::Io { path: path.to_owned(), source };
+    pub fn open(path: &Path) -> Result<Self, AuditStoreError> {
+        let failed = |source: io::Error| AuditStoreError::Io { path: path.to_owned(), source };
         private::make_folder(path).map_err(failed)?;
         let lock = private::open(&path.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse { folder: path.to_owned() }),
+            Err(fs::TryLockError::WouldBlock) => Err(AuditStoreError::InUse { folder: path.to_owned() }),
             Err(fs::TryLockError::Error(e)) => Err(failed(e)),
         }
     }
 
     /// Where a file is.
-    pub fn file(&self, file: File) -> PathBuf {
+    pub fn file(&self, file: AuditFile) -> PathBuf {
         self.path.join(file.name())
     }
 
@@ -109,8 +111,8 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub fn clear(&self) -> Result<(), StoreError> {
-        let checkpoints = [File::Checkpoint, File::NextCheckpoint].map(File::name);
+    pub fn clear(&self) -> Result<(), AuditStoreError> {
+        let checkpoints = [AuditFile::Checkpoint, AuditFile::NextCheckpoint].map(AuditFile::name);
         let reports = if self.is_finished() { &[][..] } else { &OF_A_RUN };
         checkpoints.iter().chain(reports).try_for_each(|name| self.remove_named(name))
     }
@@ -119,23 +121,23 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub fn rename(&self, from: File, to: File) -> Result<(), StoreError> {
+    pub fn rename(&self, from: AuditFile, to: AuditFile) -> Result<(), AuditStoreError> {
         let path = self.file(from);
-        fs::rename(&path, self.file(to)).map_err(|source| StoreError::Io { path, source })
+        fs::rename(&path, self.file(to)).map_err(|source| AuditStoreError::Io { path, source })
     }
 
     /// Takes a file away, where it is there.
     ///
     /// # Errors
     /// What the system says.
-    pub fn remove(&self, file: File) -> Result<(), StoreError> {
+    pub fn remove(&self, file: AuditFile) -> Result<(), AuditStoreError> {
         self.remove_named(file.name())
     }
 
-    pub(super) fn remove_named(&self, name: &str) -> Result<(), StoreError> {
+    pub(super) fn remove_named(&self, name: &str) -> Result<(), AuditStoreError> {
         let path = self.path.join(name);
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::Io { path, source }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(AuditStoreError::Io { path, source }),
             _ => Ok(()),
         }
     }
@@ -144,11 +146,19 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub fn write(&self, file: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), StoreError> {
+    pub fn write(
+        &self,
+        file: AuditFile,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), AuditStoreError> {
         self.write_named(file.name(), write)
     }
 
-    fn write_named(&self, name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), StoreError> {
+    fn write_named(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), AuditStoreError> {
         let path = self.path.join(name);
         let written = Partial::create(&path, Readers::Owner).and_then(|partial| {
             let mut out = BufWriter::with_capacity(1 << 20, partial.file());
@@ -157,14 +167,14 @@ impl Folder {
             drop(out);
             partial.keep()
         });
-        written.map_err(|source| StoreError::Io { path, source })
+        written.map_err(|source| AuditStoreError::Io { path, source })
     }
 
     /// Notes what the audit is of.
     ///
     /// # Errors
     /// What the system says.
-    pub fn keep_inputs(&self, inputs: &KeptInputs) -> Result<(), StoreError> {
+    pub fn keep_inputs(&self, inputs: &AuditInputs) -> Result<(), AuditStoreError> {
         self.write_named(INPUTS, |out| {
             serde_json::to_writer_pretty(&mut *out, inputs)?;
             writeln!(out)
@@ -180,11 +190,11 @@ impl Folder {
     pub fn keep_results(
         &self,
         results: &mut Results,
-        report: Report<'_>,
+        report: ReportOptions<'_>,
         begun: Instant,
-        mut cost: Cost,
+        mut cost: AuditCost,
         mut clock: Clock,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), AuditStoreError> {
         self.write_named(PAIRS, |out| results.write_pairs(out, report.locale))?;
         self.write_named(RINGS, |out| results.write_rings(out, report.locale))?;
         match results.cleared.is_empty() {

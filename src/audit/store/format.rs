@@ -18,12 +18,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::AuditStoreError;
 use crate::audit::chance::Band;
 use crate::audit::left_out::LeftOutRow;
 use crate::audit::lines;
 use crate::audit::results::{
-    Capture, ChangedPair, ChangedRing, ClearedFound, LinkFound, PairFound, Record, Results, RingFound, Summary,
+    Capture, ChangedPair, ChangedRing, ClearedFound, LinkFound, PairFound, RecordFound, Results, RingFound, Summary,
 };
 use crate::regular;
 
@@ -38,7 +38,7 @@ const LINE_BYTES_MAX: u64 = 1 << 30;
 
 /// The first line.
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct ResultsHead {
     format: String,
     version: u32,
 }
@@ -46,9 +46,9 @@ struct Head {
 /// A later line.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Part<'a> {
+enum ResultsPart<'a> {
     Bands(Cow<'a, [Band]>),
-    Records(Cow<'a, [Record]>),
+    Records(Cow<'a, [RecordFound]>),
     Captures(Cow<'a, [Capture]>),
     Links(Cow<'a, [LinkFound]>),
     Pairs(Cow<'a, [PairFound]>),
@@ -58,12 +58,12 @@ enum Part<'a> {
     Cleared(Cow<'a, [ClearedFound]>),
     ChangedPairs(Cow<'a, [ChangedPair]>),
     ChangedRings(Cow<'a, [ChangedRing]>),
-    End(Box<End>),
+    End(Box<ResultsEnd>),
 }
 
 /// The last line.
 #[derive(Serialize, Deserialize)]
-struct End {
+struct ResultsEnd {
     summary: Summary,
     /// Of version 1, the first eight.
     counts: Vec<u64>,
@@ -96,37 +96,37 @@ fn is_complete(of: &Results, expected: &[u64], version: u32) -> bool {
 
 /// Writes everything but the last line.
 pub(super) fn write_body(of: &Results, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(&lines::encode(&Head { format: FORMAT.to_owned(), version: VERSION })?)?;
-    write_parts(out, &of.bands, Part::Bands)?;
-    write_parts(out, &of.records, Part::Records)?;
-    write_parts(out, &of.captures, Part::Captures)?;
-    write_parts(out, &of.links, Part::Links)?;
-    write_parts(out, &of.pairs, Part::Pairs)?;
-    write_parts(out, &of.rings, Part::Rings)?;
-    write_parts(out, &of.bridges, Part::Bridges)?;
-    write_parts(out, &of.left_out, Part::LeftOut)?;
-    write_parts(out, &of.cleared, Part::Cleared)?;
-    write_parts(out, &of.changed_pairs, Part::ChangedPairs)?;
-    write_parts(out, &of.changed_rings, Part::ChangedRings)
+    out.write_all(&lines::encode(&ResultsHead { format: FORMAT.to_owned(), version: VERSION })?)?;
+    write_parts(out, &of.bands, ResultsPart::Bands)?;
+    write_parts(out, &of.records, ResultsPart::Records)?;
+    write_parts(out, &of.captures, ResultsPart::Captures)?;
+    write_parts(out, &of.links, ResultsPart::Links)?;
+    write_parts(out, &of.pairs, ResultsPart::Pairs)?;
+    write_parts(out, &of.rings, ResultsPart::Rings)?;
+    write_parts(out, &of.bridges, ResultsPart::Bridges)?;
+    write_parts(out, &of.left_out, ResultsPart::LeftOut)?;
+    write_parts(out, &of.cleared, ResultsPart::Cleared)?;
+    write_parts(out, &of.changed_pairs, ResultsPart::ChangedPairs)?;
+    write_parts(out, &of.changed_rings, ResultsPart::ChangedRings)
 }
 
 fn write_parts<'a, T: Clone>(
     out: &mut dyn Write,
     items: &'a [T],
-    part: impl Fn(Cow<'a, [T]>) -> Part<'a>,
+    part: impl Fn(Cow<'a, [T]>) -> ResultsPart<'a>,
 ) -> io::Result<()> {
     items.chunks(ITEMS).try_for_each(|items| out.write_all(&lines::encode(&part(Cow::Borrowed(items)))?))
 }
 
 /// Writes the last line.
 pub(super) fn write_end(of: &Results, out: &mut dyn Write) -> io::Result<()> {
-    let end = End { summary: of.summary.clone(), counts: counts(of) };
-    out.write_all(&lines::encode(&Part::End(Box::new(end)))?)
+    let end = ResultsEnd { summary: of.summary.clone(), counts: counts(of) };
+    out.write_all(&lines::encode(&ResultsPart::End(Box::new(end)))?)
 }
 
 /// Reads the file; `None` where there is none.
-pub(super) fn read(path: &Path) -> Result<Option<Results>, StoreError> {
-    let failed = |source| StoreError::Io { path: path.to_owned(), source };
+pub(super) fn read(path: &Path) -> Result<Option<Results>, AuditStoreError> {
+    let failed = |source| AuditStoreError::Io { path: path.to_owned(), source };
     let file = match regular::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -135,22 +135,22 @@ pub(super) fn read(path: &Path) -> Result<Option<Results>, StoreError> {
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut line = Vec::new();
     let mut number = 0;
-    let damaged = |line: usize| StoreError::Damaged { path: path.to_owned(), line };
+    let damaged = |line: usize| AuditStoreError::Damaged { path: path.to_owned(), line };
     let mut next = |number: &mut usize| {
         line.clear();
         *number += 1;
         (&mut reader).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).map_err(failed)?;
-        Ok::<_, StoreError>(std::mem::take(&mut line))
+        Ok::<_, AuditStoreError>(std::mem::take(&mut line))
     };
-    let head = lines::decode::<Head>(&next(&mut number)?).filter(|head| head.format == FORMAT);
+    let head = lines::decode::<ResultsHead>(&next(&mut number)?).filter(|head| head.format == FORMAT);
     let version = head.ok_or_else(|| damaged(number))?.version;
     if version > VERSION {
-        return Err(StoreError::Newer { path: path.to_owned(), found: version });
+        return Err(AuditStoreError::Newer { path: path.to_owned(), found: version });
     }
-    let mut parts = Parts::default();
+    let mut parts = ResultsParts::default();
     let (summary, expected) = loop {
-        match lines::decode::<Part<'_>>(&next(&mut number)?).ok_or_else(|| damaged(number))? {
-            Part::End(end) => break (end.summary, end.counts),
+        match lines::decode::<ResultsPart<'_>>(&next(&mut number)?).ok_or_else(|| damaged(number))? {
+            ResultsPart::End(end) => break (end.summary, end.counts),
             part => parts.take(part),
         }
     };
@@ -163,9 +163,9 @@ pub(super) fn read(path: &Path) -> Result<Option<Results>, StoreError> {
 
 /// Parts read so far.
 #[derive(Default)]
-struct Parts {
+struct ResultsParts {
     bands: Vec<Band>,
-    records: Vec<Record>,
+    records: Vec<RecordFound>,
     captures: Vec<Capture>,
     links: Vec<LinkFound>,
     pairs: Vec<PairFound>,
@@ -177,21 +177,21 @@ struct Parts {
     changed_rings: Vec<ChangedRing>,
 }
 
-impl Parts {
-    fn take(&mut self, part: Part<'_>) {
+impl ResultsParts {
+    fn take(&mut self, part: ResultsPart<'_>) {
         match part {
-            Part::Bands(items) => self.bands.extend(items.into_owned()),
-            Part::Records(items) => self.records.extend(items.into_owned()),
-            Part::Captures(items) => self.captures.extend(items.into_owned()),
-            Part::Links(items) => self.links.extend(items.into_owned()),
-            Part::Pairs(items) => self.pairs.extend(items.into_owned()),
-            Part::Rings(items) => self.rings.extend(items.into_owned()),
-            Part::Bridges(items) => self.bridges.extend(items.into_owned()),
-            Part::LeftOut(items) => self.left_out.extend(items.into_owned()),
-            Part::Cleared(items) => self.cleared.extend(items.into_owned()),
-            Part::ChangedPairs(items) => self.changed_pairs.extend(items.into_owned()),
-            Part::ChangedRings(items) => self.changed_rings.extend(items.into_owned()),
-            Part::End(_) => {}
+            ResultsPart::Bands(items) => self.bands.extend(items.into_owned()),
+            ResultsPart::Records(items) => self.records.extend(items.into_owned()),
+            ResultsPart::Captures(items) => self.captures.extend(items.into_owned()),
+            ResultsPart::Links(items) => self.links.extend(items.into_owned()),
+            ResultsPart::Pairs(items) => self.pairs.extend(items.into_owned()),
+            ResultsPart::Rings(items) => self.rings.extend(items.into_owned()),
+            ResultsPart::Bridges(items) => self.bridges.extend(items.into_owned()),
+            ResultsPart::LeftOut(items) => self.left_out.extend(items.into_owned()),
+            ResultsPart::Cleared(items) => self.cleared.extend(items.into_owned()),
+            ResultsPart::ChangedPairs(items) => self.changed_pairs.extend(items.into_owned()),
+            ResultsPart::ChangedRings(items) => self.changed_rings.extend(items.into_owned()),
+            ResultsPart::End(_) => {}
         }
     }
 

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
-    CHANGES, CLEARED, File, Folder, INPUTS, LOCK, PAGE, PAIRS, RESULTS, RINGS, RUNS, SUMMARY, StoreError, summary,
+    AuditFile, AuditFolder, AuditStoreError, CHANGES, CLEARED, INPUTS, LOCK, PAGE, PAIRS, RESULTS, RINGS, RUNS,
+    SUMMARY, summary,
 };
 use crate::audit::results::listed;
 use crate::private;
@@ -30,9 +31,9 @@ pub(super) const OF_A_RUN: [&str; 11] = [
     CLEARED,
     CHANGES,
     INPUTS,
-    File::LeftOut.name(),
-    File::Seen.name(),
-    File::SeenRecords.name(),
+    AuditFile::LeftOut.name(),
+    AuditFile::Seen.name(),
+    AuditFile::SeenRecords.name(),
 ];
 /// What a folder is called until it holds all of a run.
 const PARTIAL: &str = ".partial";
@@ -45,18 +46,18 @@ pub(crate) struct KeptRun {
     pub name: String,
 }
 
-impl Folder {
+impl AuditFolder {
     /// Keeps the finished run that the folder holds, beside what takes its place; `None` where it
     /// holds none. What is kept already is not kept twice.
     ///
     /// # Errors
     /// What the system says.
-    pub(in crate::audit) fn keep_finished_run(&self) -> Result<Option<KeptRun>, StoreError> {
+    pub(in crate::audit) fn keep_finished_run(&self) -> Result<Option<KeptRun>, AuditStoreError> {
         if !self.is_finished() {
             return Ok(None);
         }
         let runs = self.path().join(RUNS);
-        self.kept_run(&runs).map(Some).map_err(|source| StoreError::Io { path: runs, source })
+        self.kept_run(&runs).map(Some).map_err(|source| AuditStoreError::Io { path: runs, source })
     }
 
     fn kept_run(&self, runs: &Path) -> io::Result<KeptRun> {

@@ -22,23 +22,23 @@ use rayon::prelude::*;
 use self::chance::{sampled, threshold};
 pub use self::compare::{Observer, Resumed};
 use self::compare::{Sides, Work};
-pub use self::error::{Instead, TaskError};
+pub use self::error::{AskInstead, TaskError};
 use self::rerun::{is_same_audit, settle};
-use self::scope::Scope;
+use self::scope::AuditScope;
 use super::chance::{Chance, LinkChance, LocalChance, Meetings};
 use super::checkpoint::{Checkpoint, Identity};
 use super::collection::{Collection, Mark};
-use super::cost::{Clock, Cost};
+use super::cost::{AuditCost, Clock};
 use super::filters::Filters;
 use super::findings::{Findings, principal_name};
 use super::left_out::{EngineWords, left_out, write_left_out};
 use super::links::gather;
 use super::records::Audited;
-use super::results::{Asked, Compared, EarlierRun, Found, Results, RunInfo};
+use super::results::{Compared, EarlierRun, Results, ResultsInput, RunInfo, ThresholdAsked};
 use super::rings::rings;
 use super::seen::SeenMarks;
-use super::store::{self, File, Folder, KeptInputs, Report, StoreError};
-use super::twice::Twice;
+use super::shared_templates::SharedTemplates;
+use super::store::{self, AuditFile, AuditFolder, AuditInputs, AuditStoreError, ReportOptions};
 use crate::context::RequestContext;
 use crate::dates::Moment;
 use crate::hex;
@@ -61,9 +61,9 @@ pub struct Request<'a> {
     /// from one of another.
     pub sources: Vec<PathBuf>,
     /// What the report says of the run.
-    pub command: Command,
+    pub command: CommandLine,
     /// At which score.
-    pub asked: Asked,
+    pub asked: ThresholdAsked,
     /// Which records of the first gallery.
     pub filters: &'a Filters,
     /// Folder of the earlier audit whose pairs are left out.
@@ -86,7 +86,7 @@ pub struct Request<'a> {
 
 /// What the report says of a run beside what it finds itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Command {
+pub struct CommandLine {
     /// The command as it was typed.
     pub line: String,
     /// Version of the program.
@@ -97,7 +97,7 @@ pub struct Command {
 
 /// How much there is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
+pub struct AuditSize {
     /// Templates.
     pub templates: u64,
     /// Their subjects.
@@ -109,30 +109,30 @@ pub struct Size {
 }
 
 /// An audit whose templates are not loaded yet.
-pub struct Begun<'a> {
+pub struct BegunAudit<'a> {
     request: &'a Request<'a>,
-    folder: &'a Folder,
+    folder: &'a AuditFolder,
     since: Option<SeenMarks>,
     before: Vec<Option<u64>>,
     at: Instant,
     run: RunInfo,
     clock: Clock,
-    cost: Cost,
+    cost: AuditCost,
 }
 
 /// An audit that knows what is compared with what.
-pub struct Prepared<'a> {
-    begun: Begun<'a>,
+pub struct PreparedAudit<'a> {
+    begun: BegunAudit<'a>,
     collection: &'a Collection,
     template_next: Vec<Option<u64>>,
     marks: Vec<Mark>,
     digest: String,
-    scope: Scope,
+    scope: AuditScope,
     since: Option<String>,
     /// Comparisons made, and pairs of templates decided: what both galleries hold meets twice.
     comparisons: u64,
     decided: u64,
-    twice: Option<Twice>,
+    shared: Option<SharedTemplates>,
     meetings: Meetings,
 }
 
@@ -141,44 +141,45 @@ pub struct Prepared<'a> {
 /// # Errors
 /// What the system says.
 pub fn keep_left_out(
-    folder: &Folder,
+    folder: &AuditFolder,
     collection: &Collection,
     words: EngineWords<'_>,
     locale: CsvLocale,
-) -> Result<Option<&'static str>, StoreError> {
+) -> Result<Option<&'static str>, AuditStoreError> {
     let rows = collection.left_out_rows();
     if rows.is_empty() {
         return Ok(None);
     }
-    folder.write(File::LeftOut, |out| write_left_out(rows, words, out, locale))?;
-    Ok(Some(File::LeftOut.name()))
+    folder.write(AuditFile::LeftOut, |out| write_left_out(rows, words, out, locale))?;
+    Ok(Some(AuditFile::LeftOut.name()))
 }
 
-impl<'a> Begun<'a> {
+impl<'a> BegunAudit<'a> {
     /// Begins an audit for whoever asks for it. Reads what earlier ones left now, so that what is
     /// wrong with it does not show on Monday; findings are read at the end again.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn new(context: &RequestContext, request: &'a Request<'a>, folder: &'a Folder) -> Result<Self, TaskError> {
+    pub fn new(context: &RequestContext, request: &'a Request<'a>, folder: &'a AuditFolder) -> Result<Self, TaskError> {
         let (at, clock) = (Instant::now(), Clock::start());
-        let Command { line, version, pack } = request.command.clone();
+        let CommandLine { line, version, pack } = request.command.clone();
         let (began, user) = (Moment::now().to_string(), principal_name(context));
         let run = RunInfo { began, version, pack, user, command: line, ..RunInfo::default() };
-        let since = request.since.map(|folder| SeenMarks::read(&folder.join(File::Seen.name()))).transpose();
-        let since = since.map_err(StoreError::from)?;
+        let since = request.since.map(|folder| SeenMarks::read(&folder.join(AuditFile::Seen.name()))).transpose();
+        let since = since.map_err(AuditStoreError::from)?;
         findings(request, folder)?;
         store::read_key(folder.path(), request.gallery.as_deref())?;
         if request.restart {
             folder.clear()?;
         }
         settle(folder)?;
-        let unfinished = if folder.is_finished() { File::NextCheckpoint } else { File::Checkpoint };
+        let unfinished = if folder.is_finished() { AuditFile::NextCheckpoint } else { AuditFile::Checkpoint };
         let earlier = Checkpoint::identity(&folder.file(unfinished));
-        let earlier = earlier.map_err(|source| StoreError::Checkpoint { folder: folder.path().to_owned(), source })?;
+        let earlier =
+            earlier.map_err(|source| AuditStoreError::Checkpoint { folder: folder.path().to_owned(), source })?;
         // An audit that goes on is of what was there when it began.
         let before = earlier.map(|identity| identity.before).unwrap_or_default();
-        Ok(Self { request, folder, since, before, at, run, clock, cost: Cost::default() })
+        Ok(Self { request, folder, since, before, at, run, clock, cost: AuditCost::default() })
     }
 
     /// What bounds a gallery in use, by its place: templates with this id or a higher one were
@@ -188,7 +189,7 @@ impl<'a> Begun<'a> {
     }
 
     /// Goes on with the templates of both galleries. `template_next` has what
-    /// [`Taken`](super::Taken) says of either.
+    /// [`SnapshotTaken`](super::SnapshotTaken) says of either.
     ///
     /// # Errors
     /// [`TaskError::Nothing`] where there is nothing to compare.
@@ -196,7 +197,7 @@ impl<'a> Begun<'a> {
         mut self,
         collection: &'a Collection,
         template_next: Vec<Option<u64>>,
-    ) -> Result<Prepared<'a>, TaskError> {
+    ) -> Result<PreparedAudit<'a>, TaskError> {
         let Request { words, locale, .. } = *self.request;
         let first = collection.first_rows();
         if first == 0 || collection.has_second() && collection.rows() == first {
@@ -212,14 +213,14 @@ impl<'a> Begun<'a> {
         let digest = hex::encode(&collection.digest(&marks));
         self.cost.checkpoints = self.clock.lap();
         let since = self.since.as_ref().map(SeenMarks::digest);
-        let scope = Scope::of(collection, self.since.as_ref(), &marks);
+        let scope = AuditScope::of(collection, self.since.as_ref(), &marks);
         let comparisons = scope.comparisons(collection);
         // What both galleries hold meets twice; it is found, and expected, once.
-        let twice = matches!(scope, Scope::Between).then(|| Twice::find(&marks, first));
-        let again = twice.as_ref().map_or(0, |twice| twice.pairs(&collection.groups()[..first]));
-        let meetings = scope.meetings(collection, twice.as_ref());
+        let shared = matches!(scope, AuditScope::Between).then(|| SharedTemplates::find(&marks, first));
+        let again = shared.as_ref().map_or(0, |shared| shared.pairs(&collection.groups()[..first]));
+        let meetings = scope.meetings(collection, shared.as_ref());
         let decided = comparisons - again;
-        Ok(Prepared {
+        Ok(PreparedAudit {
             begun: self,
             collection,
             template_next,
@@ -229,18 +230,18 @@ impl<'a> Begun<'a> {
             since,
             comparisons,
             decided,
-            twice,
+            shared,
             meetings,
         })
     }
 }
 
-impl Prepared<'_> {
+impl PreparedAudit<'_> {
     /// How much there is to do.
-    pub fn size(&self) -> Size {
+    pub fn size(&self) -> AuditSize {
         let collection = self.collection;
         let pairs = PAIR_BYTES * self.comparisons.min(self.begun.request.pairs_max as u64);
-        Size {
+        AuditSize {
             templates: collection.rows() as u64,
             subjects: collection.subjects_with_templates() as u64,
             comparisons: self.comparisons,
@@ -256,15 +257,15 @@ impl Prepared<'_> {
     pub fn run(
         mut self,
         curve: Option<&Curve>,
-        report: Report<'_>,
+        report: ReportOptions<'_>,
         observer: &mut dyn Observer,
     ) -> Result<Results, TaskError> {
         let collection = self.collection;
-        let Begun { request, folder, at, .. } = self.begun;
+        let BegunAudit { request, folder, at, .. } = self.begun;
         let (mut clock, mut cost) = (self.begun.clock, self.begun.cost);
         let sides = Sides::of(collection)?;
         cost.preparing = clock.lap();
-        let chance = sampled(collection, &sides, self.twice.as_ref(), self.decided, curve, request.sampled_max)?;
+        let chance = sampled(collection, &sides, self.shared.as_ref(), self.decided, curve, request.sampled_max)?;
         let score = threshold(request.asked, &chance, curve)?;
         let work = Work {
             sides: &sides,
@@ -274,7 +275,7 @@ impl Prepared<'_> {
             comparisons: self.comparisons,
             threads: request.threads,
             pairs_max: request.pairs_max,
-            instead: &|| Instead::of(&chance, self.decided, request.pairs_max),
+            instead: &|| AskInstead::of(&chance, self.decided, request.pairs_max),
         };
         let run = RunInfo { templates: self.digest.clone(), ..self.begun.run.clone() };
         let identity = Identity {
@@ -292,17 +293,17 @@ impl Prepared<'_> {
         let mut results = self.found(pairs, &chance, score)?;
         results.summary.run = Some(RunInfo { finished: Moment::now().to_string(), ..run });
         let records = self.compare(&mut results)?;
-        folder.keep_inputs(&KeptInputs { gallery: request.gallery.clone(), sources: request.sources.clone() })?;
+        folder.keep_inputs(&AuditInputs { gallery: request.gallery.clone(), sources: request.sources.clone() })?;
         if keep_left_out(folder, collection, request.words, request.locale)?.is_none() {
-            folder.remove(File::LeftOut)?;
+            folder.remove(AuditFile::LeftOut)?;
         }
         // The lists of templates and records before the summary, which says that all is there.
         let seen = SeenMarks::new(std::mem::take(&mut self.marks));
-        folder.write(File::Seen, |out| seen.write(out))?;
-        folder.write(File::SeenRecords, |out| records.write(out))?;
+        folder.write(AuditFile::Seen, |out| seen.write(out))?;
+        folder.write(AuditFile::SeenRecords, |out| records.write(out))?;
         folder.keep_results(&mut results, report, at, cost, clock)?;
-        if checkpoint == File::NextCheckpoint {
-            folder.rename(checkpoint, File::Checkpoint)?;
+        if checkpoint == AuditFile::NextCheckpoint {
+            folder.rename(checkpoint, AuditFile::Checkpoint)?;
         }
         Ok(results)
     }
@@ -310,7 +311,7 @@ impl Prepared<'_> {
     /// Gives pairs and rings their stable ids, keeps the finished run that the folder holds and says
     /// what has changed since that, where it is of the same audit. The records that were compared.
     fn compare(&self, results: &mut Results) -> Result<SeenMarks, TaskError> {
-        let (collection, Begun { request, folder, .. }) = (self.collection, &self.begun);
+        let (collection, BegunAudit { request, folder, .. }) = (self.collection, &self.begun);
         let known: Vec<&Path> = request.since.into_iter().chain(request.known.iter().map(PathBuf::as_path)).collect();
         let key = store::key(folder.path(), request.gallery.as_deref(), &known)?;
         let mut subjects = collection.groups().to_vec();
@@ -325,7 +326,7 @@ impl Prepared<'_> {
         let since = request.since.filter(|_| earlier.is_none()).and_then(|since| store::open(since).ok());
         results.give_ids(&key, earlier.as_ref().or(since.as_ref()).map(|kept| &kept.results));
         if let (Some(kept), Some(earlier)) = (kept, &earlier) {
-            let before = SeenMarks::read(&kept.path.join(File::SeenRecords.name())).ok();
+            let before = SeenMarks::read(&kept.path.join(AuditFile::SeenRecords.name())).ok();
             let earlier = EarlierRun { results: &earlier.results, records: before.as_ref(), kept_in: kept.name };
             results.compare(&key, &earlier, &records);
         }
@@ -335,7 +336,7 @@ impl Prepared<'_> {
     /// From pairs of rows of both sides to results.
     fn found(&self, pairs: Vec<Pair>, chance: &Chance, score: f32) -> Result<Results, TaskError> {
         let collection = self.collection;
-        let pairs = in_one_order(collection, self.twice.as_ref(), pairs);
+        let pairs = in_one_order(collection, self.shared.as_ref(), pairs);
         let findings = findings(self.begun.request, self.begun.folder)?;
         let records = Audited::new(collection, &findings);
         let is_cleared = |a: u32, b: u32| records.is_cleared(a, b);
@@ -350,7 +351,7 @@ impl Prepared<'_> {
         let link_chance = LinkChance::grade(chance, &self.meetings, score, &mut gathered.links);
         let rings = rings(&gathered.links);
         let compared = self.compared(score, gathered.cleared.len() as u64);
-        Ok(Results::new(&Found {
+        Ok(Results::new(&ResultsInput {
             records: &records,
             compared: &compared,
             pairs: &pairs,
@@ -365,7 +366,7 @@ impl Prepared<'_> {
     }
 
     fn compared(&self, score: f32, cleared: u64) -> Compared {
-        let Self { collection, begun: Begun { request, .. }, .. } = self;
+        let Self { collection, begun: BegunAudit { request, .. }, .. } = self;
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let listed = !collection.left_out_rows().is_empty();
         Compared {
@@ -380,16 +381,16 @@ impl Prepared<'_> {
             subjects: collection.subjects_with_templates() as u64,
             comparisons: self.decided,
             left_out: left_out(collection.left_out(), request.words),
-            left_out_list: listed.then(|| File::LeftOut.name().to_owned()),
+            left_out_list: listed.then(|| AuditFile::LeftOut.name().to_owned()),
             cleared,
         }
     }
 }
 
 /// What is known of pairs from this audit and those before it.
-fn findings(request: &Request<'_>, folder: &Folder) -> Result<Findings, TaskError> {
+fn findings(request: &Request<'_>, folder: &AuditFolder) -> Result<Findings, TaskError> {
     let file = store::findings_file(folder.path(), request.gallery.as_deref());
-    let mut findings = Findings::read(&file).map_err(StoreError::from)?;
+    let mut findings = Findings::read(&file).map_err(AuditStoreError::from)?;
     for earlier in request.known.iter().map(PathBuf::as_path).chain(request.since) {
         findings.merge(store::findings_of(earlier)?);
     }
@@ -398,12 +399,12 @@ fn findings(request: &Request<'_>, folder: &Folder) -> Result<Findings, TaskErro
 
 /// Rows of one collection instead of two sides; a pair that was met from either side is
 /// one.
-fn in_one_order(collection: &Collection, twice: Option<&Twice>, mut pairs: Vec<Pair>) -> Vec<Pair> {
+fn in_one_order(collection: &Collection, shared: Option<&SharedTemplates>, mut pairs: Vec<Pair>) -> Vec<Pair> {
     if !collection.has_second() {
         return pairs;
     }
     let offset = collection.first_rows() as u32;
-    pairs.retain(|pair| !twice.is_some_and(|twice| twice.is_second_time(pair.a, pair.b)));
+    pairs.retain(|pair| !shared.is_some_and(|shared| shared.is_second_time(pair.a, pair.b)));
     pairs.iter_mut().for_each(|pair| pair.b += offset);
     pairs
 }

@@ -3,7 +3,7 @@ mod rerun;
 use std::path::Path;
 
 use super::*;
-use crate::audit::{LeftOutRow, RowInfo};
+use crate::audit::{CollectedTemplate, LeftOutRow};
 
 const DIMENSION: usize = 64;
 /// Subjects; those from 40 on have the face of the one 40 before, which nobody else is like.
@@ -20,7 +20,7 @@ fn collection_of(people: &[(usize, usize)]) -> Collection {
         let subject = collection.subject(&format!("s{number:02}")).unwrap();
         let mut vector = [0.0; DIMENSION];
         vector[face] = 1.0;
-        collection.push("0", &vector, RowInfo { subject, captured_at: None, quality: None }).unwrap();
+        collection.push("0", &vector, CollectedTemplate { subject, captured_at: None, quality: None }).unwrap();
     }
     collection.finish().unwrap();
     collection
@@ -32,8 +32,8 @@ fn request(filters: &Filters, pairs_max: usize) -> Request<'_> {
         against: None,
         gallery: None,
         sources: vec!["/made/up".into()],
-        command: Command { line: "chinhchu audit".into(), version: "1.2.3".into(), pack: Some("a pack".into()) },
-        asked: Asked::Score(0.5),
+        command: CommandLine { line: "chinhchu audit".into(), version: "1.2.3".into(), pack: Some("a pack".into()) },
+        asked: ThresholdAsked::Score(0.5),
         filters,
         since: None,
         known: &[],
@@ -84,12 +84,13 @@ fn run_request(
     out: &Path,
     told: &mut Told,
 ) -> Result<Results, TaskError> {
-    let folder = Folder::open(out).unwrap();
-    let prepared = Begun::new(&RequestContext::internal("test"), request, &folder)?.loaded(collection, vec![None])?;
+    let folder = AuditFolder::open(out).unwrap();
+    let prepared =
+        BegunAudit::new(&RequestContext::internal("test"), request, &folder)?.loaded(collection, vec![None])?;
     // Everybody has one template.
     let all = collection.rows() as u64;
     assert_eq!((prepared.size().subjects, prepared.size().comparisons), (all, all * (all - 1) / 2));
-    prepared.run(None, Report { locale: CsvLocale::Plain, thumbnail: None }, told)
+    prepared.run(None, ReportOptions { locale: CsvLocale::Plain, thumbnail: None }, told)
 }
 
 fn ids(results: &Results) -> Vec<[String; 2]> {
@@ -156,7 +157,11 @@ fn an_audit_of_something_else_is_refused_and_every_file_of_the_first_stays_as_it
     for row in 0..first.rows() as u32 {
         let subject = other.subject(first.subject_id(first.groups()[row as usize])).unwrap();
         other
-            .push(&format!("x{row}"), first.vector(row), RowInfo { subject, captured_at: None, quality: None })
+            .push(
+                &format!("x{row}"),
+                first.vector(row),
+                CollectedTemplate { subject, captured_at: None, quality: None },
+            )
             .unwrap();
     }
     let filters = Filters::default();
@@ -164,9 +169,12 @@ fn an_audit_of_something_else_is_refused_and_every_file_of_the_first_stays_as_it
     let refused = run_request(&elsewhere, &other, out.path(), &mut Told::default()).unwrap_err();
     assert!(refused.to_string().contains("--restart"), "{refused}");
     let (filters, nothing) = (Filters::default(), Collection::new());
-    let (request, folder) = (request(&filters, 100), Folder::open(out.path()).unwrap());
+    let (request, folder) = (request(&filters, 100), AuditFolder::open(out.path()).unwrap());
     assert!(
-        Begun::new(&RequestContext::internal("test"), &request, &folder).unwrap().loaded(&nothing, vec![None]).is_err()
+        BegunAudit::new(&RequestContext::internal("test"), &request, &folder)
+            .unwrap()
+            .loaded(&nothing, vec![None])
+            .is_err()
     );
     assert!(files() == before);
 }
@@ -175,16 +183,16 @@ fn an_audit_of_something_else_is_refused_and_every_file_of_the_first_stays_as_it
 fn where_nothing_is_left_to_compare_the_rows_left_out_are_listed_all_the_same() {
     let out = tempfile::tempdir().unwrap();
     let filters = Filters::default();
-    let (request, folder) = (request(&filters, 100), Folder::open(out.path()).unwrap());
+    let (request, folder) = (request(&filters, 100), AuditFolder::open(out.path()).unwrap());
     let mut collection = Collection::new();
     collection.leave_out("FILE_MISSING", 1);
     collection.list_left_out(missing(2));
-    let error = Begun::new(&RequestContext::internal("test"), &request, &folder)
+    let error = BegunAudit::new(&RequestContext::internal("test"), &request, &folder)
         .unwrap()
         .loaded(&collection, vec![None])
         .err()
         .expect("nothing");
     assert!(error.to_string().contains("1 x the photo's file is missing"), "{error}");
-    let listed = std::fs::read_to_string(folder.file(File::LeftOut)).unwrap();
+    let listed = std::fs::read_to_string(folder.file(AuditFile::LeftOut)).unwrap();
     assert!(listed.contains("people.csv,2,a.jpg,FILE_MISSING"), "{listed}");
 }

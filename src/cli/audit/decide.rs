@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::super::settings::Settings;
 use super::super::{Exit, Failure, Outcome, caller, galleries, outcome, print};
 use super::named::{self, PairChosen};
-use crate::audit::{self, Finding, KeptAudit, Outcome as Found, Statement, listed};
+use crate::audit::{self, KeptAudit, PairFinding, PairOutcome, Statement, listed};
 use crate::gallery::{Note, SubjectId};
 use crate::numbers;
 use crate::workflow::NumberIds;
@@ -43,7 +43,7 @@ pub(super) struct DecideArgs {
     /// capture-error (a capture stored with another's record), unrelated-look-alikes or
     /// undecided (looked into, and still open)
     #[arg(long, value_name = "OUTCOME", value_parser = outcome_of, required_unless_present = "take_back")]
-    outcome: Option<Found>,
+    outcome: Option<PairOutcome>,
     /// What was found before does not hold any more; it stays in the history
     #[arg(long, conflicts_with = "outcome")]
     take_back: bool,
@@ -114,7 +114,7 @@ pub(super) fn run(settings: &Settings, args: DecideArgs) -> Outcome {
         }));
     }
     // The gallery first: what is recorded as cleared is cleared.
-    let clears = args.outcome.is_some_and(Found::clears);
+    let clears = args.outcome.is_some_and(PairOutcome::clears);
     let cleared = match &kept.inputs.gallery {
         Some(gallery) if clears => {
             let [one, other] = pair.subjects.clone();
@@ -130,7 +130,7 @@ pub(super) fn run(settings: &Settings, args: DecideArgs) -> Outcome {
     };
     let was_cleared = was.as_ref().is_some_and(|was| was.clears);
     let subjects = pair.subjects.clone();
-    let finding = Finding::new(&caller::context(), subjects, pair.score, statement, &reason, &officer);
+    let finding = PairFinding::new(&caller::context(), subjects, pair.score, statement, &reason, &officer);
     let recorded = kept.record(&finding.map_err(Failure::new)?)?;
     let ring = pair.link.and_then(|link| link.ring);
     let decided = Decided {
@@ -207,6 +207,7 @@ fn text(of: &Decided<'_>) -> String {
 }
 
 /// An outcome as typed.
-fn outcome_of(name: &str) -> Result<Found, String> {
-    Found::from_name(name).ok_or_else(|| format!("an outcome is one of {}", Found::ALL.map(Found::name).join(", ")))
+fn outcome_of(name: &str) -> Result<PairOutcome, String> {
+    PairOutcome::from_name(name)
+        .ok_or_else(|| format!("an outcome is one of {}", PairOutcome::ALL.map(PairOutcome::name).join(", ")))
 }

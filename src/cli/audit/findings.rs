@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::{Exit, Outcome, outcome, print};
 use super::named;
-use crate::audit::{self, Finding, KeptAudit, listed};
+use crate::audit::{self, KeptAudit, PairFinding, listed};
 use crate::gallery::SubjectId;
 
 const EXAMPLES: &str = "\
@@ -44,12 +44,12 @@ pub(super) struct FindingsArgs {
 /// The `audit findings` answer.
 #[derive(Serialize)]
 struct Answer<'a> {
-    findings: Vec<Entry<'a>>,
+    findings: Vec<FindingShown<'a>>,
 }
 
 /// An entry.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct FindingShown<'a> {
     pair_id: Option<String>,
     subject_a: &'a str,
     subject_b: &'a str,
@@ -85,12 +85,12 @@ pub(super) fn run(args: FindingsArgs) -> Outcome {
     Ok(if answer.findings.is_empty() { Exit::Negative } else { Exit::Success })
 }
 
-fn of_pair<'a>(kept: &'a KeptAudit, [a, b]: [&SubjectId; 2]) -> Vec<Entry<'a>> {
+fn of_pair<'a>(kept: &'a KeptAudit, [a, b]: [&SubjectId; 2]) -> Vec<FindingShown<'a>> {
     shown(kept, kept.findings.history(a.as_str(), b.as_str())).collect()
 }
 
-fn shown<'a>(kept: &'a KeptAudit, entries: &'a [Finding]) -> impl Iterator<Item = Entry<'a>> {
-    entries.iter().enumerate().map(move |(place, entry)| Entry {
+fn shown<'a>(kept: &'a KeptAudit, entries: &'a [PairFinding]) -> impl Iterator<Item = FindingShown<'a>> {
+    entries.iter().enumerate().map(move |(place, entry)| FindingShown {
         pair_id: kept.pair_id(&entry.subject_a, &entry.subject_b).map(|id| id.to_string()),
         subject_a: &entry.subject_a,
         subject_b: &entry.subject_b,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::super::{Exit, Outcome, print};
-use crate::audit::{self, Measured, Outcome as Found, Share};
+use crate::audit::{self, MeasuredPrecision, PairOutcome, Share};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,7 +37,7 @@ pub(super) fn run(args: MeasureArgs) -> Outcome {
     Ok(if measured.cases == 0 { Exit::Negative } else { Exit::Success })
 }
 
-fn text(of: &Measured) -> String {
+fn text(of: &MeasuredPrecision) -> String {
     if of.cases == 0 {
         return format!("nothing was recorded yet of {} pairs; `chinhchu audit decide` does", of.links);
     }
@@ -46,11 +46,11 @@ fn text(of: &Measured) -> String {
         None => "nothing looked into".to_owned(),
     };
     let mut text = format!("{} of {} pairs were looked into:", of.cases, of.links);
-    let count = |outcome: &Found| of.precision.by_outcome.get(outcome.name()).copied().unwrap_or_default();
-    for outcome in Found::ALL.iter().filter(|outcome| outcome.shares_face().is_some()) {
+    let count = |outcome: &PairOutcome| of.precision.by_outcome.get(outcome.name()).copied().unwrap_or_default();
+    for outcome in PairOutcome::ALL.iter().filter(|outcome| outcome.shares_face().is_some()) {
         text += &format!(" {} {}", count(outcome), outcome.name());
     }
-    match count(&Found::Undecided) {
+    match count(&PairOutcome::Undecided) {
         0 => {}
         open => text += &format!("; {open} more remain undecided and are not counted"),
     }

@@ -2,7 +2,7 @@
 //! ids of records.
 
 use super::super::{Failure, outcome};
-use crate::audit::{Clearing, Finding, IdKind, KeptAudit, LinkFound, PairNamed, StableId, TypedId};
+use crate::audit::{Clearing, IdKind, KeptAudit, LinkFound, PairFinding, PairNamed, StableId, TypedId};
 use crate::gallery::SubjectId;
 
 /// A pair of records that was named.
@@ -100,7 +100,7 @@ fn by_id<'a>(kept: &'a KeptAudit, id: &TypedId, typed: &str) -> Result<Option<Pa
         let of = kept.pair_id(&last.subject_a, &last.subject_b)?;
         (id.names(&of) && !is_listed(&of)).then_some((last, of))
     });
-    let elsewhere: Vec<(&Finding, StableId)> = elsewhere.collect();
+    let elsewhere: Vec<(&PairFinding, StableId)> = elsewhere.collect();
     match (&named[..], &elsewhere[..]) {
         ([], []) => Ok(None),
         ([pair], []) => of_pair(kept, pair).map(Some),
@@ -129,7 +129,7 @@ fn of_pair<'a>(kept: &'a KeptAudit, pair: &PairNamed<'a>) -> Result<PairChosen<'
     Ok(PairChosen { subjects: subjects(a, b)?, score: pair.score(), id: pair.id(), link, clearing })
 }
 
-fn of_finding<'a>(last: &Finding, id: Option<StableId>) -> Result<PairChosen<'a>, Failure> {
+fn of_finding<'a>(last: &PairFinding, id: Option<StableId>) -> Result<PairChosen<'a>, Failure> {
     let subjects = subjects(&last.subject_a, &last.subject_b)?;
     Ok(PairChosen { subjects, score: last.score, id, link: None, clearing: None })
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::{Exit, Failure, Outcome, outcome, print};
 use super::named::{self, Chosen};
-use crate::audit::{self, ClearedFound, KeptAudit, LinkFound, Outcome as Found, PairFound, RingFound, listed};
+use crate::audit::{self, ClearedFound, KeptAudit, LinkFound, PairFound, PairOutcome, RingFound, listed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -210,7 +210,7 @@ fn cleared<'a>(kept: &'a KeptAudit, is_wanted: impl Fn(&ClearedFound) -> bool) -
             subject_b: id(found.b),
             score: found.score,
             template_pairs: found.pairs,
-            finding: found.clearing.outcome.map(Found::name),
+            finding: found.clearing.outcome.map(PairOutcome::name),
             officer: &found.clearing.officer,
             reason: &found.clearing.reason,
             cleared_at: found.clearing.at.map(listed::moment),
@@ -281,7 +281,7 @@ impl<'a> PairShown<'a> {
             quality_b: b.quality.map(quality),
             captured_a: &a.captured,
             captured_b: &b.captured,
-            finding: kept.finding(link).map_or("", Found::name),
+            finding: kept.finding(link).map_or("", PairOutcome::name),
         }
     }
 }

@@ -3,22 +3,24 @@
 use super::super::settings::Settings;
 use super::super::{Exit, Outcome, caller, print, version};
 use super::calibration::calibration;
-use super::input::{self, Reading, Source};
+use super::input::{self, AuditInput, Reading};
 use super::messages::{bytes, found, grouped, of_engine, stopped};
-use super::plan::{self, Plan};
-use super::thumbnails::Photos;
-use super::watch::{Status, Watch};
-use crate::audit::{Asked, Begun, Capture, Command, File, Folder, Report, Request, Thumbnail};
+use super::plan::{self, AuditPlan};
+use super::thumbnails::ThumbnailSource;
+use super::watch::{AuditProgress, Watch};
+use crate::audit::{
+    AuditFile, AuditFolder, BegunAudit, Capture, CommandLine, ReportOptions, Request, ThresholdAsked, Thumbnail,
+};
 use crate::face::Pack;
 
 /// Audits.
-pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &Status) -> Outcome {
+pub(super) fn run(settings: &Settings, plan: &AuditPlan, folder: &AuditFolder, status: &AuditProgress) -> Outcome {
     let request = Request {
         source: plan.first.name(),
-        against: plan.second.as_ref().map(Source::name),
+        against: plan.second.as_ref().map(AuditInput::name),
         gallery: plan.gallery(),
-        sources: plan.sources().flat_map(Source::paths).map(plan::from_root).collect(),
-        command: Command { line: command_line(), version: version::NUMBER.to_owned(), pack: pack_name(settings) },
+        sources: plan.sources().flat_map(AuditInput::paths).map(plan::from_root).collect(),
+        command: CommandLine { line: command_line(), version: version::NUMBER.to_owned(), pack: pack_name(settings) },
         asked: plan.asked,
         filters: &plan.filters,
         since: plan.since.as_deref(),
@@ -30,8 +32,8 @@ pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &St
         locale: plan.csv_locale,
         words: &of_engine,
     };
-    let begun = Begun::new(&caller::context(), &request, folder).map_err(|e| stopped(&e))?;
-    let reading = Reading { settings, cache: plan.cache.then(|| folder.file(File::Cache)) };
+    let begun = BegunAudit::new(&caller::context(), &request, folder).map_err(|e| stopped(&e))?;
+    let reading = Reading { settings, cache: plan.cache.then(|| folder.file(AuditFile::Cache)) };
     let (collection, template_next) =
         input::load(plan.sources(), &reading, &plan.filters, |place| begun.before(place))?;
     let prepared = begun.loaded(&collection, template_next).map_err(|e| stopped(&e))?;
@@ -45,13 +47,13 @@ pub(super) fn run(settings: &Settings, plan: &Plan, folder: &Folder, status: &St
         bytes(size.bytes),
     ));
     let curve = match (calibration(settings, &collection), plan.asked) {
-        (Err(failure), Asked::Fmr(_)) => return Err(failure),
+        (Err(failure), ThresholdAsked::Fmr(_)) => return Err(failure),
         (curve, _) => curve.ok(),
     };
-    let photos = Photos::of(plan, settings.limits);
+    let photos = ThumbnailSource::of(plan, settings.limits);
     let thumbnail = |capture: &Capture| photos.as_ref().and_then(|photos| photos.thumbnail(capture));
     let thumbnail: Option<Thumbnail<'_>> = photos.is_some().then_some(&thumbnail);
-    let report = Report { locale: plan.csv_locale, thumbnail };
+    let report = ReportOptions { locale: plan.csv_locale, thumbnail };
     let results = prepared.run(curve.as_ref(), report, &mut Watch::new(status)).map_err(|e| stopped(&e))?;
     let summary = &results.summary;
     if plan.json {

@@ -4,8 +4,8 @@
 use std::fs;
 
 use super::*;
-use crate::audit::findings::{Finding, Statement};
-use crate::audit::measure::Outcome;
+use crate::audit::findings::{PairFinding, Statement};
+use crate::audit::measure::PairOutcome;
 use crate::audit::results::{PairChange, RingChange};
 use crate::audit::store::KeptAudit;
 use crate::gallery::{Note, SubjectId};
@@ -40,7 +40,8 @@ fn decide(kept: &KeptAudit, one: &str, other: &str, statement: Statement) {
     let id = |text: &str| SubjectId::new(text).unwrap();
     let context = RequestContext::internal("test");
     let finding =
-        Finding::new(&context, [id(one), id(other)], 1.0, statement, &Note::new("seen").unwrap(), &id("o-7")).unwrap();
+        PairFinding::new(&context, [id(one), id(other)], 1.0, statement, &Note::new("seen").unwrap(), &id("o-7"))
+            .unwrap();
     assert!(kept.record(&finding).unwrap());
 }
 
@@ -158,7 +159,7 @@ fn a_run_that_stops_leaves_the_finished_one_in_place_and_goes_on_where_it_was() 
     assert!(refused.to_string().contains("--restart"), "{refused}");
     let second = again(&people, out.path());
     assert_eq!(second.summary.changes.as_ref().unwrap().records_new, Some(2));
-    assert!(!out.path().join(File::NextCheckpoint.name()).exists());
+    assert!(!out.path().join(AuditFile::NextCheckpoint.name()).exists());
     let mut told = Told::default();
     audited_of(&collection_of(&people), out.path(), 100, &mut told).unwrap();
     assert!(told.resumed.unwrap().complete, "nothing is compared twice");
@@ -181,7 +182,7 @@ fn a_run_killed_while_it_replaces_the_earlier_one_loses_neither_and_keeps_it_onc
     fs::write(file("summary.json"), &before[1]).unwrap();
     fs::create_dir(file("runs/2001-01-01T00-00-00Z.partial")).unwrap();
     fs::write(file("runs/2001-01-01T00-00-00Z.partial/pairs.csv"), "cut").unwrap();
-    assert!(matches!(store::open(out.path()), Err(StoreError::TwoRuns { .. })), "never half of each");
+    assert!(matches!(store::open(out.path()), Err(AuditStoreError::TwoRuns { .. })), "never half of each");
     let mut told = Told::default();
     let third = audited_of(&collection_of(&people), out.path(), 100, &mut told).unwrap();
     assert!(told.resumed.unwrap().complete);
@@ -229,18 +230,18 @@ fn a_pair_that_was_cleared_is_listed_apart_and_comes_back_when_that_is_taken_bac
     let out = tempfile::tempdir().unwrap();
     let first = again(&everybody(), out.path());
     let kept = store::open(out.path()).unwrap();
-    decide(&kept, "s40", "s00", Statement::Found(Outcome::UnrelatedLookAlikes));
-    decide(&kept, "s41", "s01", Statement::Found(Outcome::Undecided));
+    decide(&kept, "s40", "s00", Statement::Found(PairOutcome::UnrelatedLookAlikes));
+    decide(&kept, "s41", "s01", Statement::Found(PairOutcome::Undecided));
     let second = again(&everybody(), out.path());
     assert_eq!((second.links.len(), second.cleared.len(), second.summary.compared.cleared), (4, 1, 1));
     let cleared = &second.cleared[0];
-    assert_eq!(cleared.clearing.outcome, Some(Outcome::UnrelatedLookAlikes));
+    assert_eq!(cleared.clearing.outcome, Some(PairOutcome::UnrelatedLookAlikes));
     assert_eq!((&*cleared.clearing.officer, &*cleared.clearing.reason), ("o-7", "seen"));
     assert_eq!(cleared.id.unwrap().to_string(), pair_id(&first, "s00", "s40"));
     assert_eq!(second.changed_pairs.iter().map(|pair| pair.change).collect::<Vec<_>>(), [PairChange::Cleared]);
     // What is undecided stays in the list.
     let open = second.links.iter().find(|link| link.finding.is_some()).unwrap();
-    assert_eq!(open.finding, Some(Outcome::Undecided));
+    assert_eq!(open.finding, Some(PairOutcome::Undecided));
     let csv = fs::read_to_string(out.path().join("cleared.csv")).unwrap();
     assert!(csv.contains(",s00,s40,1,1,unrelated-look-alikes,o-7,seen,"), "{csv}");
 

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use chinhchu::audit::IdKey;
 use serde_json::Value;
 
 use crate::galleries::*;
@@ -179,4 +180,41 @@ fn a_cleared_pair_is_named_as_such_found_by_decide_and_show_and_comes_back_when_
     let row = csv_rows(&out.join("pairs.csv")).into_iter().find(|row| row["pair_id"] == id).expect("the pair");
     assert_eq!(row["finding"], "fraud", "the later finding holds in audits");
     assert!(!out.join("cleared.csv").exists());
+}
+
+/// Two pairs whose ids begin alike are made by trying keys.
+#[test]
+fn the_beginning_of_several_ids_names_none_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (matrix, ids) = people(300, 54).write(folder.path());
+    let (out, key) = (folder.path().join("out"), folder.path().join("out/ids.key"));
+    audit(&matrix, &ids, &out, &["--score", "0.5"]).ended(1);
+    let rows = csv_rows(&out.join("pairs.csv"));
+    let begins_alike = (0..10_000).find_map(|_| {
+        std::fs::remove_file(&key).unwrap();
+        let key = IdKey::read_or_make(&key, None).unwrap();
+        let mut seen = std::collections::BTreeMap::new();
+        rows.iter().find_map(|row| {
+            let mut pair = [row["subject_a"].as_str(), row["subject_b"].as_str()];
+            pair.sort_unstable();
+            let begin = key.pair(pair[0], pair[1]).to_string()[..6].to_owned();
+            let before = seen.insert(begin.clone(), pair)?;
+            (before != pair).then_some((begin, pair))
+        })
+    });
+    let (begin, other) = begins_alike.expect("two that begin alike");
+    audit(&matrix, &ids, &out, &["--score", "0.5"]).ended(1);
+    decide(&out, &[&begin], &["--outcome", "fraud"]).refused(&[
+        "the beginning of several ids",
+        &begin,
+        "type more of it",
+    ]);
+    let id = csv_rows(&out.join("pairs.csv"))
+        .into_iter()
+        .find(|row| other.contains(&&*row["subject_a"]) && other.contains(&&*row["subject_b"]))
+        .expect("the pair")["pair_id"]
+        .clone();
+    let decided = decide(&out, &[&id], &["--outcome", "fraud", "--json"]).ended(0).json();
+    assert_eq!([&decided["subject_a"], &decided["subject_b"]], other);
+    show(&out, &[&begin]).refused(&["the beginning of several ids"]);
 }

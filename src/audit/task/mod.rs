@@ -17,8 +17,6 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rayon::prelude::*;
-
 use self::chance::{sampled, threshold};
 pub use self::compare::{Observer, Resumed};
 use self::compare::{Sides, Work};
@@ -34,7 +32,7 @@ use super::findings::{Findings, principal_name};
 use super::left_out::{EngineWords, left_out, write_left_out};
 use super::links::gather;
 use super::records::Audited;
-use super::results::{Compared, EarlierRun, Results, ResultsInput, RunInfo, ThresholdAsked};
+use super::results::{Compared, Results, ResultsInput, RunInfo, ThresholdAsked};
 use super::rings::rings;
 use super::seen::SeenMarks;
 use super::shared_templates::SharedTemplates;
@@ -292,7 +290,7 @@ impl PreparedAudit<'_> {
         clock.lap();
         let mut results = self.found(pairs, &chance, score)?;
         results.summary.run = Some(RunInfo { finished: Moment::now().to_string(), ..run });
-        let records = self.compare(&mut results)?;
+        let records = self.compare_with_earlier(&mut results)?;
         folder.keep_inputs(&AuditInputs { gallery: request.gallery.clone(), sources: request.sources.clone() })?;
         if keep_left_out(folder, collection, request.words, request.locale)?.is_none() {
             folder.remove(AuditFile::LeftOut)?;
@@ -306,31 +304,6 @@ impl PreparedAudit<'_> {
             folder.rename(checkpoint, AuditFile::Checkpoint)?;
         }
         Ok(results)
-    }
-
-    /// Gives pairs and rings their stable ids, keeps the finished run that the folder holds and says
-    /// what has changed since that, where it is of the same audit. The records that were compared.
-    fn compare(&self, results: &mut Results) -> Result<SeenMarks, TaskError> {
-        let (collection, BegunAudit { request, folder, .. }) = (self.collection, &self.begun);
-        let known: Vec<&Path> = request.since.into_iter().chain(request.known.iter().map(PathBuf::as_path)).collect();
-        let key = store::key(folder.path(), request.gallery.as_deref(), &known)?;
-        let mut subjects = collection.groups().to_vec();
-        subjects.par_sort_unstable();
-        subjects.dedup();
-        let records = subjects.par_iter().map(|&subject| key.record(collection.subject_id(subject)));
-        let records = SeenMarks::new(records.collect());
-        let is_same = is_same_audit(request, folder);
-        // A run that is damaged is kept as it is; nothing can be said of what has changed since.
-        let kept = folder.keep_finished_run()?.filter(|_| is_same);
-        let earlier = kept.as_ref().and_then(|kept| store::open(&kept.path).ok());
-        let since = request.since.filter(|_| earlier.is_none()).and_then(|since| store::open(since).ok());
-        results.give_ids(&key, earlier.as_ref().or(since.as_ref()).map(|kept| &kept.results));
-        if let (Some(kept), Some(earlier)) = (kept, &earlier) {
-            let before = SeenMarks::read(&kept.path.join(AuditFile::SeenRecords.name())).ok();
-            let earlier = EarlierRun { results: &earlier.results, records: before.as_ref(), kept_in: kept.name };
-            results.compare(&key, &earlier, &records);
-        }
-        Ok(records)
     }
 
     /// From pairs of rows of both sides to results.

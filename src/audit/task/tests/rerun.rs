@@ -253,3 +253,29 @@ fn a_pair_that_was_cleared_is_listed_apart_and_comes_back_when_that_is_taken_bac
     // Findings are of the audit, and an earlier run knows them, too.
     assert_eq!(store::open(&runs(out.path())[0]).unwrap().findings.history("s00", "s40").len(), 2);
 }
+
+#[test]
+fn an_audit_that_names_another_has_its_ids_and_one_that_lost_its_key_says_nothing_false_of_records() {
+    let [out, known, since] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let mut people = everybody();
+    people.push((50, 0));
+    let first = again(&people, out.path());
+    let filters = Filters::default();
+    let folders = [out.path().to_owned()];
+    let named = Request { known: &folders, ..request(&filters, 100) };
+    let second = run_request(&named, &collection_of(&people), known.path(), &mut Told::default()).unwrap();
+    assert!(second.links == first.links && second.rings == first.rings);
+    // Only what is new, of a ring that was there: it has that one's id.
+    people.push((51, 0));
+    let newer = Request { since: Some(out.path()), ..request(&filters, 100) };
+    let third = run_request(&newer, &collection_of(&people), since.path(), &mut Told::default()).unwrap();
+    assert_eq!(third.links.len(), 3);
+    assert!(ring_of(&third, "s51").id.unwrap().is_same(&ring_of(&first, "s50").id.unwrap()));
+
+    fs::remove_file(out.path().join("ids.key")).unwrap();
+    let later = again(&people[..people.len() - 1], out.path());
+    let changes = later.summary.changes.as_ref().unwrap();
+    assert_eq!((changes.records_new, changes.pairs_new, changes.pairs_gone), (None, 0, 0));
+    assert_ne!(pair_id(&later, "s00", "s40"), pair_id(&first, "s00", "s40"));
+    assert!(ring_of(&later, "s00").id.unwrap().is_same(&ring_of(&first, "s00").id.unwrap()), "inherited");
+}

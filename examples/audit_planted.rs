@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use chinhchu::audit::{
-    Asked, Chance, Compared, CsvLocale, Found, LinkChance, LocalChance, Meetings, Plan, Records, Results, Rows,
-    SAMPLED_MAX_DEFAULT, SubjectFacts, TemplateFacts, gather, rings,
+    Chance, Compared, CsvLocale, LinkChance, LocalChance, Meetings, RecordFacts, Results, ResultsInput,
+    SAMPLED_MAX_DEFAULT, SamplingPlan, SamplingSide, SubjectFacts, TemplateFacts, ThresholdAsked, gather, rings,
 };
 use chinhchu::search::{Join, Matrix, Pair, Side};
 use chinhchu::tools::planted::{DIMENSION, Planted, agreement};
@@ -29,7 +29,7 @@ const PAIRS_MAX: usize = 5_000_000;
 
 struct Numbers<'a>(&'a Planted);
 
-impl Records for Numbers<'_> {
+impl RecordFacts for Numbers<'_> {
     fn subject(&self, subject: u32) -> SubjectFacts<'_> {
         SubjectFacts { id: format!("s{subject:06}").into(), ..SubjectFacts::default() }
     }
@@ -68,10 +68,10 @@ fn run() -> Result<bool, Box<dyn Error>> {
         let side = Side { vectors: &matrix, groups: planted.groups() };
         let join = Join::within(side, 1.0)?;
         let comparisons = (0..join.units()).map(|unit| join.comparisons(unit)).sum();
-        let chance = Chance::sample(&Plan {
-            first: Rows { side, strata: None },
+        let chance = Chance::sample(&SamplingPlan {
+            first: SamplingSide { side, strata: None },
             second: None,
-            twice: None,
+            shared: None,
             comparisons,
             calibration: None,
             sampled_max: SAMPLED_MAX_DEFAULT,
@@ -115,19 +115,20 @@ fn run() -> Result<bool, Box<dyn Error>> {
         filters: Vec::new(),
         recipe: None,
         threshold: score,
-        asked: asked.map_or(Asked::Fmr(FMR), Asked::ExpectChance),
+        asked: asked.map_or(ThresholdAsked::Fmr(FMR), ThresholdAsked::ExpectChance),
         templates: planted.groups().len() as u64,
         subjects: planted.truth().len() as u64,
         comparisons,
         left_out: Vec::new(),
         left_out_list: None,
-        cleared: gathered.cleared,
+        cleared: gathered.cleared.len() as u64,
     };
-    let mut results = Results::new(&Found {
+    let mut results = Results::new(&ResultsInput {
         records: &Numbers(&planted),
         compared: &compared,
         pairs: &pairs,
         links: &gathered.links,
+        cleared: &gathered.cleared,
         rings: &rings,
         chance: &chance,
         local: &local,
@@ -162,7 +163,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
             "strong_chance_max": summary.strong_chance_max,
             "strong_links": summary.strong_links,
             "rings_doubtful": summary.rings_doubtful,
-            "cleared": gathered.cleared,
+            "cleared": gathered.cleared.len(),
             "chance": summary.chance,
             "sampled": summary.sampled,
             "agreement": agreement,

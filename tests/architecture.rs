@@ -39,7 +39,7 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
 /// The code of a file: without comments, and without its tests, which may import anything.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
-    let shipped = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     shipped.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 

@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 
 /// Time that a part took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub struct CostPart {
     /// By the clock on the wall, in seconds.
     pub wall_seconds: f64,
     /// Of all threads together, in seconds; 0 where the system does not say.
     pub processor_seconds: f64,
 }
 
-impl AddAssign for Part {
+impl AddAssign for CostPart {
     fn add_assign(&mut self, other: Self) {
         self.wall_seconds += other.wall_seconds;
         self.processor_seconds += other.processor_seconds;
     }
 }
 
-impl Sub for Part {
+impl Sub for CostPart {
     type Output = Self;
 
     /// What is left of a part without another that went on within it; never below 0.
@@ -37,27 +37,27 @@ impl Sub for Part {
 /// What an audit cost, from its start to the moment its summary is written; of an audit
 /// that was stopped, the run that finished it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Cost {
+pub struct AuditCost {
     /// Galleries, photos, vectors: into memory.
-    pub reading: Part,
+    pub reading: CostPart,
     /// Who is compared with whom; the rotation, the codes.
-    pub preparing: Part,
+    pub preparing: CostPart,
     /// The sample of non-mates, and what follows from it.
-    pub chance: Part,
+    pub chance: CostPart,
     /// The comparison itself.
-    pub comparing: Part,
+    pub comparing: CostPart,
     /// The digest that binds a checkpoint to its templates, and the checkpoint. Written
     /// while other threads compare, but counted as if they waited.
-    pub checkpoints: Part,
+    pub checkpoints: CostPart,
     /// Links, rings, and the files of the report.
-    pub report: Part,
+    pub report: CostPart,
     /// Share of the time (wall) that checkpoints and report take, 0…1.
     pub safety_share: f64,
     /// Most memory the process held at any time, in bytes, where the system says.
     pub memory_bytes_max: Option<u64>,
 }
 
-impl Cost {
+impl AuditCost {
     /// The same with what follows from its parts and from the process.
     #[must_use]
     pub fn finished(mut self) -> Self {
@@ -100,10 +100,10 @@ impl Clock {
     }
 
     /// What passed since it was started, or since the lap before.
-    pub fn lap(&mut self) -> Part {
+    pub fn lap(&mut self) -> CostPart {
         let now = Self::of(self.of);
         let before = std::mem::replace(self, now);
-        Part {
+        CostPart {
             wall_seconds: (now.wall - before.wall).as_secs_f64(),
             processor_seconds: now.processor.saturating_sub(before.processor).as_secs_f64(),
         }
@@ -139,7 +139,7 @@ mod tests {
     fn laps_add_up_and_the_share_is_that_of_what_keeps_the_audit_safe() {
         let (mut around, mut clock) = (Clock::start(), Clock::start());
         let begun = Instant::now();
-        let mut all = Part::default();
+        let mut all = CostPart::default();
         let mut sum = 0u64;
         for _ in 0..200 {
             (0..1000u64).for_each(|i| sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(i)));
@@ -153,13 +153,14 @@ mod tests {
         #[cfg(target_os = "linux")]
         assert!(0.0 < all.processor_seconds, "{all:?}");
 
-        let part = |wall_seconds| Part { wall_seconds, processor_seconds: 2.0 * wall_seconds };
-        let cost = Cost { reading: part(1.0), comparing: part(7.0), checkpoints: part(0.5), ..Cost::default() };
-        let cost = Cost { report: part(1.5), ..cost }.finished();
+        let part = |wall_seconds| CostPart { wall_seconds, processor_seconds: 2.0 * wall_seconds };
+        let cost =
+            AuditCost { reading: part(1.0), comparing: part(7.0), checkpoints: part(0.5), ..AuditCost::default() };
+        let cost = AuditCost { report: part(1.5), ..cost }.finished();
         assert!((cost.safety_share - 0.2).abs() < 1e-12);
         #[cfg(target_os = "linux")]
         assert!(cost.memory_bytes_max.unwrap() > 1 << 20);
-        assert_eq!(part(1.0) - part(3.0), Part::default());
-        assert_eq!(Cost::default().finished().safety_share, 0.0);
+        assert_eq!(part(1.0) - part(3.0), CostPart::default());
+        assert_eq!(AuditCost::default().finished().safety_share, 0.0);
     }
 }

@@ -18,7 +18,7 @@ pub struct Filters {
 }
 
 /// What is known of a record.
-pub struct Known<'a> {
+pub struct FilterFacts<'a> {
     /// Schemes it draws from.
     pub schemes: Vec<&'a str>,
     /// Where it lives.
@@ -43,7 +43,7 @@ impl Filters {
     /// # Errors
     /// Why it is left out, as a fixed word.
     pub fn wants_subject(&self, subject: &Subject) -> Result<(), &'static str> {
-        self.wants(Known {
+        self.wants(FilterFacts {
             schemes: subject.attributes.schemes.iter().map(String::as_str).collect(),
             province: subject.attributes.province.as_deref(),
             enrolled_at: Some(subject.enrolled_at),
@@ -55,7 +55,7 @@ impl Filters {
     ///
     /// # Errors
     /// Why it is left out, as a fixed word.
-    pub fn wants(&self, known: Known<'_>) -> Result<(), &'static str> {
+    pub fn wants(&self, known: FilterFacts<'_>) -> Result<(), &'static str> {
         let drawn = |stored: &&str| self.schemes.iter().any(|wanted| same_scheme(stored, wanted));
         if !self.schemes.is_empty() && !known.schemes.iter().any(drawn) {
             return Err("OTHER_SCHEME");

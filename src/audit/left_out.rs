@@ -11,7 +11,7 @@ use crate::table::{CsvLocale, Writer};
 
 /// A number of records that took no part, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
+pub struct LeftOutCount {
     /// Why, in English.
     pub en: String,
     /// Why, in Vietnamese.
@@ -19,13 +19,13 @@ pub struct LeftOut {
     /// How many.
     pub count: u64,
     /// What was counted.
-    pub unit: Unit,
+    pub unit: LeftOutUnit,
 }
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Unit {
+pub enum LeftOutUnit {
     /// Photos.
     Photos,
     /// Templates.
@@ -64,12 +64,12 @@ pub type EngineWords<'a> = &'a dyn Fn(&str) -> Option<(&'static str, &'static st
 
 /// What took no part, in words. Codes are those of
 /// [`Collection::left_out`](crate::audit::Collection::left_out).
-pub fn left_out(counts: &BTreeMap<String, u64>, engine: EngineWords<'_>) -> Vec<LeftOut> {
+pub fn left_out(counts: &BTreeMap<String, u64>, engine: EngineWords<'_>) -> Vec<LeftOutCount> {
     counts
         .iter()
         .map(|(code, &count)| {
             let (en, vi, unit) = words(code, engine);
-            LeftOut { en, vi, count, unit }
+            LeftOutCount { en, vi, count, unit }
         })
         .collect()
 }
@@ -93,27 +93,31 @@ pub fn write_left_out(
     table.end()
 }
 
-fn words(code: &str, engine: EngineWords<'_>) -> (String, String, Unit) {
+fn words(code: &str, engine: EngineWords<'_>) -> (String, String, LeftOutUnit) {
     let (en, vi, unit) = match code {
-        "OTHER_SCHEME" => ("of another scheme than asked for", "thuộc chế độ khác", Unit::Templates),
-        "OTHER_PROVINCE" => ("of another province than asked for", "thuộc tỉnh khác", Unit::Templates),
+        "OTHER_SCHEME" => ("of another scheme than asked for", "thuộc chế độ khác", LeftOutUnit::Templates),
+        "OTHER_PROVINCE" => ("of another province than asked for", "thuộc tỉnh khác", LeftOutUnit::Templates),
         "ENROLLED_OUTSIDE" => (
             "enrolled at another time than asked for, or nobody knows when",
             "ghi danh ngoài khoảng thời gian đã chọn hoặc không rõ thời gian",
-            Unit::Templates,
+            LeftOutUnit::Templates,
         ),
-        "STORED_LATER" => ("stored after the audit began", "được lưu sau khi bắt đầu rà soát", Unit::Templates),
-        "NO_TEMPLATE" => ("no template: a row of zeros", "không có mẫu khuôn mặt (hàng toàn số 0)", Unit::Templates),
-        "BAD_ROW" => ("rows of the list that cannot be read", "dòng trong danh sách không đọc được", Unit::Photos),
-        "DUPLICATE_ROW" => {
-            ("the same photo of the same person again", "ảnh trùng lặp của cùng một người", Unit::Photos)
+        "STORED_LATER" => ("stored after the audit began", "được lưu sau khi bắt đầu rà soát", LeftOutUnit::Templates),
+        "NO_TEMPLATE" => {
+            ("no template: a row of zeros", "không có mẫu khuôn mặt (hàng toàn số 0)", LeftOutUnit::Templates)
         }
-        "TOO_MANY" => ("more photos than are taken", "vượt quá số ảnh được nhận", Unit::Photos),
-        "FILE_MISSING" => ("the photo's file is missing", "thiếu tệp ảnh", Unit::Photos),
-        "FILE_UNREADABLE" => ("the photo's file cannot be read", "không đọc được tệp ảnh", Unit::Photos),
+        "BAD_ROW" => {
+            ("rows of the list that cannot be read", "dòng trong danh sách không đọc được", LeftOutUnit::Photos)
+        }
+        "DUPLICATE_ROW" => {
+            ("the same photo of the same person again", "ảnh trùng lặp của cùng một người", LeftOutUnit::Photos)
+        }
+        "TOO_MANY" => ("more photos than are taken", "vượt quá số ảnh được nhận", LeftOutUnit::Photos),
+        "FILE_MISSING" => ("the photo's file is missing", "thiếu tệp ảnh", LeftOutUnit::Photos),
+        "FILE_UNREADABLE" => ("the photo's file cannot be read", "không đọc được tệp ảnh", LeftOutUnit::Photos),
         code => match engine(code) {
-            Some((en, vi)) => return (format!("{en} ({code})"), format!("{vi} ({code})"), Unit::Photos),
-            None => return (code.to_owned(), code.to_owned(), Unit::Photos),
+            Some((en, vi)) => return (format!("{en} ({code})"), format!("{vi} ({code})"), LeftOutUnit::Photos),
+            None => return (code.to_owned(), code.to_owned(), LeftOutUnit::Photos),
         },
     };
     (en.to_owned(), vi.to_owned(), unit)

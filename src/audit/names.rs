@@ -46,13 +46,13 @@ impl Names {
 
 /// [`Names`] that are all different, found by text.
 #[derive(Debug, Clone, Default)]
-pub struct Numbers {
+pub struct NumberedNames {
     names: Names,
     table: HashTable<u32>,
     hashing: RandomState,
 }
 
-impl Numbers {
+impl NumberedNames {
     /// The number of a text, the next one where it is new.
     pub fn number(&mut self, name: &str) -> u32 {
         let Self { names, table, hashing } = self;
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_text_has_one_number_and_every_number_its_text() {
-        let mut numbers = Numbers::default();
+        let mut numbers = NumberedNames::default();
         for round in 0..2 {
             for n in 0..2000u32 {
                 assert_eq!(numbers.number(&format!("người {n}")), n, "round {round}");

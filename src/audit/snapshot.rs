@@ -1,13 +1,13 @@
 //! The parts of a gallery's snapshot, taken into a collection.
 
-use super::collection::{Collection, CollectionError, RowInfo};
+use super::collection::{CollectedTemplate, Collection, CollectionError};
 use super::filters::Filters;
 use crate::face::RecipeDigest;
 use crate::gallery::{SnapshotHead, SnapshotPart, StoredTemplate, Subject};
 
 /// What a source turned out to be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct SnapshotTaken {
     /// Of a gallery: templates stored later have this id or a higher one.
     pub template_next: Option<u64>,
     /// Templates left out because they were stored after the audit began.
@@ -15,17 +15,17 @@ pub struct Taken {
 }
 
 /// Fills a collection with the parts of a snapshot.
-pub struct Filler<'a> {
+pub struct SnapshotFiller<'a> {
     filters: &'a Filters,
     before: Option<u64>,
     recipe: Option<RecipeDigest>,
-    taken: Taken,
+    taken: SnapshotTaken,
 }
 
-impl<'a> Filler<'a> {
+impl<'a> SnapshotFiller<'a> {
     /// Those that `filters` let through; of templates, those with an id below `before`.
     pub fn new(filters: &'a Filters, before: Option<u64>) -> Self {
-        Self { filters, before, recipe: None, taken: Taken::default() }
+        Self { filters, before, recipe: None, taken: SnapshotTaken::default() }
     }
 
     /// Takes what the gallery is of, and by which of its recipes, with so many values in a
@@ -57,7 +57,7 @@ impl<'a> Filler<'a> {
         match part {
             SnapshotPart::Subject(subject) => self.subject(&subject, into),
             SnapshotPart::Cleared(pair) => {
-                into.clear(pair.first.as_str(), pair.second.as_str());
+                into.clear(&pair);
                 Ok(())
             }
         }
@@ -89,7 +89,8 @@ impl<'a> Filler<'a> {
         (info.enrolled_at, info.schemes, info.province) = (Some(subject.enrolled_at), schemes, province);
         for template in own.into_iter().filter(|template| !later(template.id)) {
             let content = &template.content;
-            let facts = RowInfo { subject: number, captured_at: content.captured_at, quality: content.quality };
+            let facts =
+                CollectedTemplate { subject: number, captured_at: content.captured_at, quality: content.quality };
             let pushed = into.push(&template.id.to_string(), content.template.vector(), facts)?;
             if pushed && subject.vouched.iter().any(|one| one.templates.contains(&template.id)) {
                 into.vouch_for_last();
@@ -99,7 +100,7 @@ impl<'a> Filler<'a> {
     }
 
     /// Counts what was left out at the end.
-    pub fn end(self, into: &mut Collection) -> Taken {
+    pub fn end(self, into: &mut Collection) -> SnapshotTaken {
         into.leave_out("STORED_LATER", self.taken.later);
         self.taken
     }

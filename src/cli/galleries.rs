@@ -8,7 +8,10 @@ use std::path::Path;
 use super::settings::Settings;
 use super::{Failure, caller, print, runtime};
 use crate::face::{Pack, RecipeDigest};
-use crate::gallery::{self, ClearPair, EmbeddedOptions, GalleryError, SnapshotHead, SnapshotPart};
+use crate::gallery::{
+    self, ClearPair, EmbeddedOptions, Gallery, GalleryError, PairState, SnapshotHead, SnapshotPart, Timestamp,
+    UnclearPair,
+};
 use crate::service::Client;
 use crate::service::local::Snapshot;
 use crate::workflow::beneficiary::ClearPairRequest;
@@ -80,44 +83,87 @@ fn visit_served(folder: &Path, begin: Begin<'_>, visit: Visit<'_>) -> Result<(),
     })
 }
 
-/// Clears a pair in a gallery, through the server where one is named; `false` where neither is
-/// enrolled any more.
+/// What came of clearing a pair, or of ending that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PairChanged {
+    /// It is so now.
+    Done,
+    /// Another officer must clear it as well.
+    AnotherOfficer,
+    /// Neither is enrolled any more, or the pair is not there.
+    NotThere,
+}
+
+/// Clears a pair in a gallery, through the server where one is named.
 pub(super) fn clear_pair(
     folder: &Path,
     settings: &Settings,
     server: Option<&str>,
     pair: ClearPairRequest,
-) -> Result<bool, Failure> {
+) -> Result<PairChanged, Failure> {
+    let changed = |is_enough: bool| if is_enough { PairChanged::Done } else { PairChanged::AnotherOfficer };
     runtime::wait(async {
         match server {
-            Some(url) => {
-                let client =
-                    Client::connect(url).await.map_err(|e| Failure::new(format_args!("--server {url}: {e}")))?;
-                match client.clear_pair(pair).await {
-                    Ok(_) => Ok(true),
-                    Err(error) if error.reason == Reason::SubjectUnknown.code() => Ok(false),
-                    Err(error) => Err(Failure::new(error)),
-                }
-            }
+            Some(url) => match connect(url).await?.clear_pair(pair).await {
+                Ok(cleared) => Ok(changed(cleared.officers >= cleared.officers_needed)),
+                Err(error) if error.reason == Reason::SubjectUnknown.code() => Ok(PairChanged::NotThere),
+                Err(error) => Err(Failure::new(error)),
+            },
             None => {
-                let head = head_of(folder, settings)?;
-                let Some((&(recipe, dimension), beside)) = head.recipes.split_first() else {
-                    return Err(Failure::new("the gallery names no recipe; this is a defect of chinhchu"));
-                };
-                let options = EmbeddedOptions { recipes_beside: beside.to_vec(), ..settings.gallery_options() };
-                let gallery = gallery::open(folder, recipe, dimension, options).map_err(Failure::new)?;
+                let gallery = open(folder, settings)?;
                 let ClearPairRequest { one: first, other: second, officer, reason } = pair;
                 let rules = settings.cases();
                 let (officers_needed, lifetime_ms) = (rules.clear_officers, rules.clear_lifetime_ms());
                 let pair = ClearPair { first, second, officer, reason, officers_needed, lifetime_ms };
                 match gallery.clear_pair(&caller::context(), pair).await {
-                    Ok(_) => Ok(true),
-                    Err(GalleryError::UnknownSubject) => Ok(false),
+                    Ok((pair, _)) => Ok(changed(pair.state(Timestamp::now()) == PairState::InForce)),
+                    Err(GalleryError::UnknownSubject) => Ok(PairChanged::NotThere),
                     Err(error) => Err(Failure::new(error)),
                 }
             }
         }
     })
+}
+
+/// Ends the clearing of a pair in a gallery, through the server where one is named.
+pub(super) fn unclear_pair(
+    folder: &Path,
+    settings: &Settings,
+    server: Option<&str>,
+    pair: ClearPairRequest,
+) -> Result<PairChanged, Failure> {
+    runtime::wait(async {
+        match server {
+            Some(url) => match connect(url).await?.unclear_pair(pair).await {
+                Ok(_) => Ok(PairChanged::Done),
+                Err(error) if error.reason == Reason::PairUnknown.code() => Ok(PairChanged::NotThere),
+                Err(error) => Err(Failure::new(error)),
+            },
+            None => {
+                let gallery = open(folder, settings)?;
+                let ClearPairRequest { one: first, other: second, officer, reason } = pair;
+                match gallery.unclear_pair(&caller::context(), UnclearPair { first, second, officer, reason }).await {
+                    Ok(_) => Ok(PairChanged::Done),
+                    Err(GalleryError::UnknownPair) => Ok(PairChanged::NotThere),
+                    Err(error) => Err(Failure::new(error)),
+                }
+            }
+        }
+    })
+}
+
+async fn connect(url: &str) -> Result<Client, Failure> {
+    Client::connect(url).await.map_err(|e| Failure::new(format_args!("--server {url}: {e}")))
+}
+
+/// The gallery in a folder that nobody has open, for whatever recipes it holds.
+fn open(folder: &Path, settings: &Settings) -> Result<Gallery, Failure> {
+    let head = head_of(folder, settings)?;
+    let Some((&(recipe, dimension), beside)) = head.recipes.split_first() else {
+        return Err(Failure::new("the gallery names no recipe; this is a defect of chinhchu"));
+    };
+    let options = EmbeddedOptions { recipes_beside: beside.to_vec(), ..settings.gallery_options() };
+    gallery::open(folder, recipe, dimension, options).map_err(Failure::new)
 }
 
 /// The recipe by which a gallery is audited: its only one, or where it has templates of several,

@@ -48,7 +48,12 @@ impl<W: Write> Writer<W> {
 
     /// Writes a row.
     pub(crate) fn row<const N: usize>(&mut self, cells: [&str; N]) -> io::Result<()> {
-        for (place, cell) in cells.iter().enumerate() {
+        self.cells(cells)
+    }
+
+    /// Writes a row of as many cells as there are columns.
+    pub(crate) fn cells<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> io::Result<()> {
+        for (place, cell) in cells.into_iter().enumerate() {
             match self.numbers.get(place) {
                 Some(true) => self.csv.write_field(self.locale.number(cell))?,
                 _ => self.csv.write_field(&*inert(cell))?,

@@ -200,7 +200,7 @@ fn a_snapshot_is_of_one_moment_whatever_is_written_meanwhile() {
 }
 
 #[test]
-fn an_audit_that_goes_on_is_of_the_gallery_as_it_was_and_a_finished_one_is_refused() {
+fn an_audit_that_goes_on_is_of_the_gallery_as_it_was_and_a_finished_one_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let (data, out) = (folder.path().join("people"), folder.path().join("out"));
     let people = people(500, 33);
@@ -229,12 +229,16 @@ fn an_audit_that_goes_on_is_of_the_gallery_as_it_was_and_a_finished_one_is_refus
         ("stored after the audit began".into(), 1.into())
     );
 
-    // Finished: the same command would now be of another gallery.
-    let line = audit_gallery(&data, &out, &[]).ended(2).stderr;
-    assert!(line.contains("the gallery has changed since") && line.contains("--restart"), "{line}");
     let since = folder.path().join("since");
     audit_gallery(&data, &since, &["--since", out.to_str().unwrap()]).ended(1);
     assert!(found_subjects(&since).iter().all(|(a, b)| a == "a-new-one" || b == "a-new-one"));
+
+    // Finished: the same command is a run of the gallery as it is now; the earlier run is kept.
+    let summary = audit_gallery(&data, &out, &["--json"]).ended(1).json();
+    assert_eq!((&summary["changes"]["records_new"], &summary["changes"]["records_left"]), (&1.into(), &0.into()));
+    assert_eq!(summary["changes"]["pairs_new"], found_subjects(&out).len() - before.len());
+    assert!(found_subjects(&out).iter().any(|(a, _)| a == "a-new-one"));
+    assert_eq!(found_subjects(&out.join(summary["changes"]["kept_in"].as_str().unwrap())), before);
 
     // A template that is gone cannot be left out of what was compared.
     std::fs::remove_file(out.join("summary.json")).unwrap();

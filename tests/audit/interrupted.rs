@@ -147,7 +147,7 @@ fn more_pairs_than_there_is_room_for_stop_with_advice_and_go_on_with_more_room()
 
 #[test]
 fn a_full_disk_loses_nothing_and_the_audit_goes_on_when_there_is_room() {
-    let Some(disk) = SmallDisk::mount(module_path!(), 256 << 10) else { return };
+    let Some(disk) = SmallDisk::mount(module_path!(), 512 << 10) else { return };
     let folder = tempfile::tempdir().unwrap();
     let (matrix, ids) = people(1200, 11).write(folder.path());
     let whole = folder.path().join("whole");
@@ -156,7 +156,7 @@ fn a_full_disk_loses_nothing_and_the_audit_goes_on_when_there_is_room() {
     let ballast = disk.path().join("ballast");
     // Room for less and less: the checkpoint, the report.
     for free in [4usize, 24, 60] {
-        std::fs::write(&ballast, vec![1; (252 - free) << 10]).unwrap();
+        std::fs::write(&ballast, vec![1; (508 - free) << 10]).unwrap();
         let ran = audit(&matrix, &ids, &out, &[]).ended(2);
         let line = ran.stderr.trim_end().lines().last().unwrap();
         assert!(line.contains("the disk is full") && line.contains("free some space"), "{free}: {ran:?}");

@@ -139,25 +139,58 @@ pub fn audit(matrix: &Path, ids: &Path, out: &Path, more: &[&str]) -> Ran {
     run(args(matrix, ids, out, more))
 }
 
-/// Everything but what says how long it took, or is of the folder itself.
+/// Everything but what says of which run it is and how long that took, or is of the folder itself:
+/// each has a key of its own, under which ids of pairs and rings are made.
 pub fn results(out: &Path) -> Vec<(String, Vec<u8>)> {
     let mut summary: serde_json::Value =
         serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
-    for measured in ["seconds", "cost"] {
+    for measured in ["seconds", "cost", "run"] {
         summary.as_object_mut().unwrap().remove(measured).expect(measured);
     }
+    summary.as_object_mut().unwrap().remove("changes");
     let mut results = vec![("summary.json".to_owned(), summary.to_string().into_bytes())];
     for name in ["pairs.csv", "rings.csv", "index.html", "templates.seen"] {
         if let Ok(bytes) = std::fs::read(out.join(name)) {
-            results.push((name.to_owned(), bytes));
+            let bytes = if name == "index.html" { without_sections(&bytes) } else { bytes };
+            results.push((name.to_owned(), without_ids(bytes)));
         }
     }
     assert!(results.len() >= 4, "results are missing");
     // The last line has the summary.
     let kept = std::fs::read(out.join("audit.results")).unwrap();
     let last = kept[..kept.len() - 1].iter().rposition(|&byte| byte == b'\n').expect("several lines");
-    results.push(("audit.results".to_owned(), kept[..last].to_vec()));
+    // Without the checksums, which are of the ids, too.
+    let lines = kept[..last].split(|&byte| byte == b'\n').map(|line| &line[8..]);
+    results.push(("audit.results".to_owned(), without_ids(lines.collect::<Vec<_>>().join(&b'\n'))));
     results
+}
+
+/// The page without what it says of the run and of the earlier one.
+fn without_sections(page: &[u8]) -> Vec<u8> {
+    let mut page = String::from_utf8(page.to_vec()).unwrap();
+    for id in ["run", "changes"] {
+        let Some(begin) = page.find(&format!("\n<section id=\"{id}\">")) else { continue };
+        let end = begin + page[begin..].find("</section>").expect("its end");
+        page.replace_range(begin..end, "");
+    }
+    page.replace("</section>", "").into_bytes()
+}
+
+/// Ids of pairs and rings replaced by noughts.
+pub fn without_ids(mut bytes: Vec<u8>) -> Vec<u8> {
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+    let mut at = 0;
+    while at + 10 <= bytes.len() {
+        if (bytes[at..].starts_with(b"P-") || bytes[at..].starts_with(b"R-"))
+            && bytes[at + 2..at + 10].iter().all(is_digit)
+        {
+            let digits = bytes[at + 2..].iter().take_while(|byte| is_digit(byte) || **byte == b'.').count();
+            bytes[at + 2..at + 2 + digits].fill(b'0');
+            at += digits;
+        }
+        at += 1;
+    }
+    bytes
 }
 
 /// A CSV file's rows as text, by column.

@@ -8,6 +8,7 @@ mod interrupted;
 mod made;
 mod pairs;
 mod photos;
+mod rerun;
 mod served;
 mod spreadsheets;
 // Half of it is for other commands.

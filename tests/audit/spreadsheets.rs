@@ -42,10 +42,12 @@ fn ids_that_begin_a_formula_are_inert_in_every_locale_and_come_back_as_they_were
             assert!(hostile > 0, "{name} has none of the ids this is about");
         }
         // Read back by the program, whichever way it was written.
-        let pairs: Vec<_> = run(["audit", "show", "1", "--out", &text(&out), "--json"]).ended(0).json()["pairs"]
+        let mut pairs: Vec<_> = run(["audit", "show", "1", "--out", &text(&out), "--json"]).ended(0).json()["pairs"]
             .as_array()
             .unwrap()
             .clone();
+        // Each folder has a key of its own.
+        pairs.iter_mut().for_each(|pair| drop(pair.as_object_mut().unwrap().remove("pair_id").expect("an id")));
         shown.push(pairs);
         let summary = run([
             "audit",
@@ -75,6 +77,6 @@ fn ids_that_begin_a_formula_are_inert_in_every_locale_and_come_back_as_they_were
     let list = folder.path().join("ids.txt");
     std::fs::write(&list, utf16).unwrap();
     audit(&matrix, &list, &again, &["--csv-locale", "plain"]).ended(1);
-    let pairs = |out: &std::path::Path| std::fs::read(out.join("pairs.csv")).unwrap();
+    let pairs = |out: &std::path::Path| without_ids(std::fs::read(out.join("pairs.csv")).unwrap());
     assert_eq!(pairs(&again), pairs(&folder.path().join("plain")));
 }

@@ -42,7 +42,7 @@
 
 use super::{Chance, Estimate, Meetings};
 use crate::audit::isotonic::falling;
-use crate::audit::links::{Groups, Link, Numbers, several, surest_first};
+use crate::audit::links::{LinkGroups, LinkedSubjects, RecordLink, several, surest_first};
 
 /// Bands in one power of ten.
 const BANDS_A_POWER: f64 = 4.0;
@@ -63,7 +63,7 @@ pub struct LinkChance {
 /// Links about as likely by chance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinkBand {
-    /// The most likely: [`Evidence::chance`](crate::audit::Evidence::chance) is at most this.
+    /// The most likely: [`LinkEvidence::chance`](crate::audit::LinkEvidence::chance) is at most this.
     pub to: f64,
     /// Links found, of those that connect what better ones do not.
     pub found: u64,
@@ -76,7 +76,7 @@ pub struct LinkBand {
 impl LinkChance {
     /// Sets the evidence of `links`, all those found at or above the score `from`, and
     /// says what it rests on. Where nothing is known of chance it is taken to give none.
-    pub fn grade(chance: &Chance, meetings: &Meetings, from: f32, links: &mut [Link]) -> Self {
+    pub fn grade(chance: &Chance, meetings: &Meetings, from: f32, links: &mut [RecordLink]) -> Self {
         let record_pairs = meetings.record_pairs();
         let by = |rate: &dyn Fn(&Estimate) -> f64| {
             let rate = |score: f32| match chance.expected(score) {
@@ -113,7 +113,7 @@ impl LinkChance {
 
 /// How likely scores as high as those of a link are among so many template pairs of two
 /// strangers, at most. `rate` is the FMR at a score.
-fn chance_of(link: &Link, rate: &dyn Fn(f32) -> f64) -> f64 {
+fn chance_of(link: &RecordLink, rate: &dyn Fn(f32) -> f64) -> f64 {
     let pairs = link.compared as f64;
     let best = pairs * rate(link.score);
     if link.compared < 2 {
@@ -125,10 +125,10 @@ fn chance_of(link: &Link, rate: &dyn Fn(f32) -> f64) -> f64 {
 }
 
 /// The places of links that connect what better ones do not.
-fn connecting(links: &[Link]) -> Vec<usize> {
-    let numbers = Numbers::of(links);
+fn connecting(links: &[RecordLink]) -> Vec<usize> {
+    let numbers = LinkedSubjects::of(links);
     let ends = numbers.ends(links);
-    let mut groups = Groups::new(numbers.subjects.len());
+    let mut groups = LinkGroups::new(numbers.subjects.len());
     let mut order: Vec<usize> = surest_first(links).into_iter().map(|place| place as usize).collect();
     order.retain(|&place| groups.join(ends[place].0, ends[place].1));
     order

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::audit::twice::Twice;
+use crate::audit::shared_templates::SharedTemplates;
 
 /// Template pairs by record pair, for every kind of audit.
 ///
@@ -46,13 +46,13 @@ impl Meetings {
     }
 
     /// Of templates of one gallery with those of another, both `groups` numbered alike.
-    /// `twice` knows the templates that both hold.
-    pub fn between(first: &[u32], second: &[u32], twice: Option<&Twice>) -> Self {
+    /// `shared` knows the templates that both hold.
+    pub fn between(first: &[u32], second: &[u32], shared: Option<&SharedTemplates>) -> Self {
         let mut counts = nobody(first);
         counts.resize(counts.len().max(nobody(second).len()), [0; 3]);
         first.iter().for_each(|&group| counts[group as usize][0] += 1);
         second.iter().for_each(|&group| counts[group as usize][1] += 1);
-        for row in twice.into_iter().flat_map(Twice::rows) {
+        for row in shared.into_iter().flat_map(SharedTemplates::rows) {
             counts[first[row as usize] as usize][2] += 1;
         }
         Self { counts }
@@ -128,8 +128,8 @@ mod tests {
     fn a_gallery_against_itself_meets_as_in_its_own_audit() {
         // So the same link weighs the same in either.
         let marks: Vec<[u8; 16]> = (0..18).map(|row| [row % 9; 16]).collect();
-        let twice = Twice::find(&marks, 9);
-        let both = Meetings::between(&GROUPS, &GROUPS, Some(&twice));
+        let shared = SharedTemplates::find(&marks, 9);
+        let both = Meetings::between(&GROUPS, &GROUPS, Some(&shared));
         same(&both, &|_, _| true);
         assert_eq!(both.record_pairs(), Meetings::within(&GROUPS).record_pairs());
     }

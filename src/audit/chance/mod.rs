@@ -14,7 +14,7 @@
 //!
 //! # A gallery full of duplicates
 //! People enrolled twice hide among the sampled non-mates. [`sample`] says how
-//! they are set aside; how many were is in [`Kind::set_aside`].
+//! they are set aside; how many were is in [`SampledKind::set_aside`].
 //!
 //! # Of template pairs, and of links
 //! All of that is of template pairs. What it says of a link between two records, which
@@ -32,8 +32,8 @@ use serde::{Deserialize, Serialize};
 pub use self::links::{LinkBand, LinkChance};
 pub use self::local::{Band, LocalChance};
 pub use self::meetings::Meetings;
-use self::sample::{Refusal, Sample};
-use super::twice::Twice;
+use self::sample::{Sample, SamplingRefusal};
+use super::shared_templates::SharedTemplates;
 use crate::matching::Curve;
 use crate::search::{SearchError, Side};
 
@@ -42,13 +42,13 @@ pub const SAMPLED_MAX_DEFAULT: u64 = 20_000_000;
 
 /// What is compared, and how to sample it.
 #[derive(Clone, Copy)]
-pub struct Plan<'a> {
+pub struct SamplingPlan<'a> {
     /// The templates.
-    pub first: Rows<'a>,
+    pub first: SamplingSide<'a>,
     /// Those they are compared with, where it is another gallery.
-    pub second: Option<Rows<'a>>,
+    pub second: Option<SamplingSide<'a>>,
     /// Templates that both hold: their pairs count once. `None` where there are none.
-    pub twice: Option<&'a Twice>,
+    pub shared: Option<&'a SharedTemplates>,
     /// Pairs of rows of different subjects that the audit decides, each counted once.
     pub comparisons: u64,
     /// The pack's calibration for what is compared.
@@ -61,7 +61,7 @@ pub struct Plan<'a> {
 
 /// Templates of one gallery.
 #[derive(Clone, Copy)]
-pub struct Rows<'a> {
+pub struct SamplingSide<'a> {
     /// Vectors, and by row the number of the subject.
     pub side: Side<'a>,
     /// By row, the number of its combination of sex, age group and the like; `None`
@@ -96,7 +96,7 @@ pub enum KindOfPair {
 
 /// What was found out about one kind of pairs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Kind {
+pub struct SampledKind {
     /// Which pairs.
     pub of: KindOfPair,
     /// Comparisons of the audit that are of this kind.
@@ -118,7 +118,7 @@ pub struct Chance {
     pub comparisons: u64,
     /// From the gallery's own non-mates: one kind of pairs or two; empty where they are
     /// too few.
-    pub own: Vec<Kind>,
+    pub own: Vec<SampledKind>,
     /// Why there is none of the gallery's own.
     pub not_own: Option<String>,
     /// The pack's calibration.
@@ -136,7 +136,7 @@ impl Chance {
     /// # Errors
     /// What reading the vectors gives; [`SearchError::Groups`] where a side has not one
     /// subject, or stratum, for every row.
-    pub fn sample(plan: &Plan<'_>) -> Result<Self, SearchError> {
+    pub fn sample(plan: &SamplingPlan<'_>) -> Result<Self, SearchError> {
         let mut chance = Self {
             comparisons: plan.comparisons,
             own: Vec::new(),
@@ -148,15 +148,15 @@ impl Chance {
             if kinds.len() > 1 && !sample.is_stratified() {
                 continue;
             }
-            let found: Result<Vec<Kind>, _> = kinds.iter().map(|&of| sample.kind(of)).collect();
+            let found: Result<Vec<SampledKind>, _> = kinds.iter().map(|&of| sample.kind(of)).collect();
             match found {
                 Ok(kinds) => {
                     chance.own = kinds;
                     chance.not_own = None;
                     break;
                 }
-                Err(Refusal::Search(e)) => return Err(e),
-                Err(Refusal::Fit(e)) => chance.not_own = Some(e.to_string()),
+                Err(SamplingRefusal::Search(e)) => return Err(e),
+                Err(SamplingRefusal::Fit(e)) => chance.not_own = Some(e.to_string()),
             }
         }
         Ok(chance)
@@ -214,11 +214,11 @@ impl Chance {
         let share = |by: f64| if pairs == 0 { 0.0 } else { (by / pairs as f64).min(1.0) };
         let explained = share(expected.value);
         let verdict = match explained {
-            _ if pairs == 0 => Verdict::NothingFound,
-            s if s >= MOSTLY_SHARE => Verdict::Mostly,
-            _ if share(expected.high) >= MOSTLY_SHARE => Verdict::PerhapsMostly,
-            s if s >= LITTLE_SHARE => Verdict::Partly,
-            _ => Verdict::Little,
+            _ if pairs == 0 => ChanceVerdict::NothingFound,
+            s if s >= MOSTLY_SHARE => ChanceVerdict::Mostly,
+            _ if share(expected.high) >= MOSTLY_SHARE => ChanceVerdict::PerhapsMostly,
+            s if s >= LITTLE_SHARE => ChanceVerdict::Partly,
+            _ => ChanceVerdict::Little,
         };
         Some(Explained { share: explained, low: share(expected.low), high: share(expected.high), verdict })
     }
@@ -239,13 +239,13 @@ pub struct Explained {
     /// Upper end.
     pub high: f64,
     /// In a word.
-    pub verdict: Verdict,
+    pub verdict: ChanceVerdict,
 }
 
 /// What an auditor should expect of the pairs found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ChanceVerdict {
     /// There are none.
     NothingFound,
     /// Chance explains less than a tenth of them.

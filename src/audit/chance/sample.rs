@@ -20,8 +20,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Kind, KindOfPair, Plan, Rows};
-use crate::audit::twice::Twice;
+use super::{KindOfPair, SampledKind, SamplingPlan, SamplingSide};
+use crate::audit::shared_templates::SharedTemplates;
 use crate::evaluation::{
     ComparisonSource, CurveDescription, CurveShape, FitError, Histogram, ScoredComparison, SplitMix, bin, collect,
     edge, fit_curve_down_to, histograms,
@@ -55,20 +55,20 @@ const ROWS_MAX: u64 = 50_000;
 
 /// Why there is no curve.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum SamplingRefusal {
     /// Vectors could not be read.
     Search(SearchError),
     /// The sample gives none.
     Fit(FitError),
 }
 
-impl From<SearchError> for Refusal {
+impl From<SearchError> for SamplingRefusal {
     fn from(error: SearchError) -> Self {
         Self::Search(error)
     }
 }
 
-impl From<FitError> for Refusal {
+impl From<FitError> for SamplingRefusal {
     fn from(error: FitError) -> Self {
         Self::Fit(error)
     }
@@ -76,7 +76,7 @@ impl From<FitError> for Refusal {
 
 /// A gallery to draw from.
 pub(super) struct Sample<'a> {
-    plan: &'a Plan<'a>,
+    plan: &'a SamplingPlan<'a>,
     /// Pairs of different subjects: all, and those alike. Each counts once.
     pairs: [f64; 2],
     /// Times they meet, those of templates that both galleries hold twice.
@@ -84,7 +84,7 @@ pub(super) struct Sample<'a> {
 }
 
 impl<'a> Sample<'a> {
-    pub fn new(plan: &'a Plan<'a>) -> Result<Self, SearchError> {
+    pub fn new(plan: &'a SamplingPlan<'a>) -> Result<Self, SearchError> {
         for rows in [Some(plan.first), plan.second].into_iter().flatten() {
             let expected = rows.side.vectors.rows();
             let strata = rows.strata.map_or(expected, <[Option<u32>]>::len);
@@ -96,10 +96,10 @@ impl<'a> Sample<'a> {
         }
         let meetings = pairs(&plan.first, plan.second.as_ref(), &|_| true);
         // What is in both galleries meets itself in the first alone.
-        let again = plan.twice.map(|twice| {
-            let mut shared = vec![false; plan.first.side.groups.len()];
-            twice.rows().for_each(|row| shared[row as usize] = true);
-            pairs(&plan.first, None, &|row| shared[row])
+        let again = plan.shared.map(|shared| {
+            let mut is_shared = vec![false; plan.first.side.groups.len()];
+            shared.rows().for_each(|row| is_shared[row as usize] = true);
+            pairs(&plan.first, None, &|row| is_shared[row])
         });
         let [all, alike] = again.unwrap_or_default();
         Ok(Self { plan, pairs: [meetings[0] - all, meetings[1] - alike], meetings: meetings[0] })
@@ -119,7 +119,7 @@ impl<'a> Sample<'a> {
     }
 
     /// The curve of one kind of pairs.
-    pub fn kind(&self, of: KindOfPair) -> Result<Kind, Refusal> {
+    pub fn kind(&self, of: KindOfPair) -> Result<SampledKind, SamplingRefusal> {
         let share = self.pairs_of(of) / self.pairs[0].max(1.0);
         let kinds = if of == KindOfPair::Any { 1 } else { 2 };
         let wanted = self.pairs_of(of) / self.meetings.max(1.0);
@@ -128,7 +128,7 @@ impl<'a> Sample<'a> {
         let merged = Merged { drawn: &drawn, owners: &owners };
         let about = CurveDescription { population: "this gallery".to_owned(), ..CurveDescription::unlabelled() };
         let curve = fit_curve_down_to(&merged, drawn.subjects, about, aside.matches_min)?;
-        Ok(Kind {
+        Ok(SampledKind {
             of,
             comparisons: self.plan.comparisons as f64 * share,
             sampled: curve.impostor_comparisons + aside.pairs,
@@ -141,9 +141,9 @@ impl<'a> Sample<'a> {
 
 /// Pairs of rows of different subjects: all, and those of one stratum. Of the first side
 /// those rows count that `counts` says.
-fn pairs(first: &Rows<'_>, second: Option<&Rows<'_>>, counts: &dyn Fn(usize) -> bool) -> [f64; 2] {
+fn pairs(first: &SamplingSide<'_>, second: Option<&SamplingSide<'_>>, counts: &dyn Fn(usize) -> bool) -> [f64; 2] {
     type Key<'k> = &'k dyn Fn(u32, Option<u32>) -> Option<u64>;
-    let keys = |rows: &Rows<'_>, counts: &dyn Fn(usize) -> bool, key: Key<'_>| -> Vec<u64> {
+    let keys = |rows: &SamplingSide<'_>, counts: &dyn Fn(usize) -> bool, key: Key<'_>| -> Vec<u64> {
         let stratum = |i: usize| rows.strata.and_then(|strata| strata[i]);
         let groups = rows.side.groups.iter().enumerate().filter(|(i, _)| counts(*i));
         let mut keys: Vec<u64> = groups.filter_map(|(i, &group)| key(group, stratum(i))).collect();
@@ -178,7 +178,7 @@ fn meetings(first: &[u64], second: Option<&[u64]>) -> f64 {
 struct Drawn<'a> {
     of: KindOfPair,
     sides: Vec<DrawnSide>,
-    twice: Option<&'a Twice>,
+    shared: Option<&'a SharedTemplates>,
     subjects: usize,
     dimension: usize,
     dot: Dot,
@@ -197,7 +197,7 @@ struct DrawnSide {
 impl<'a> Drawn<'a> {
     /// So many rows that about `pairs_max` of their pairs are of the kind, whose share
     /// among all that meet is `share`.
-    fn new(plan: &Plan<'a>, of: KindOfPair, share: f64, pairs_max: u64) -> Result<Self, SearchError> {
+    fn new(plan: &SamplingPlan<'a>, of: KindOfPair, share: f64, pairs_max: u64) -> Result<Self, SearchError> {
         let dimension = plan.first.side.vectors.dimension();
         let halves = if plan.second.is_some() { 1.0 } else { 2.0 };
         let wanted = (halves * pairs_max as f64 / share.max(1e-9)).sqrt().ceil().min(ROWS_MAX as f64) as usize;
@@ -221,20 +221,20 @@ impl<'a> Drawn<'a> {
             let strata = chosen.iter().map(|&row| stratum(row)).collect();
             sides.push(DrawnSide { rows: chosen, values, owners, strata });
         }
-        let twice = plan.twice.filter(|_| sides.len() > 1);
-        Ok(Self { of, sides, twice, subjects: numbers.len(), dimension, dot: Dot::best() })
+        let shared = plan.shared.filter(|_| sides.len() > 1);
+        Ok(Self { of, sides, shared, subjects: numbers.len(), dimension, dot: Dot::best() })
     }
 
     /// Captures drawn, by subject; one drawn from both galleries is one.
     fn captures(&self) -> Vec<u32> {
         let mut captures = vec![0; self.subjects];
-        let first: BTreeSet<u32> = match self.twice {
+        let first: BTreeSet<u32> = match self.shared {
             Some(_) => self.sides[0].rows.iter().copied().collect(),
             None => BTreeSet::new(),
         };
         for (side, of) in self.sides.iter().enumerate() {
             for (&row, &owner) in of.rows.iter().zip(&of.owners) {
-                let place = self.twice.filter(|_| side == 1).and_then(|twice| twice.place(row));
+                let place = self.shared.filter(|_| side == 1).and_then(|shared| shared.place(row));
                 if !place.is_some_and(|place| first.contains(&place)) {
                     captures[owner as usize] += 1;
                 }
@@ -246,7 +246,7 @@ impl<'a> Drawn<'a> {
     /// Whether the pair of a drawn row of the first gallery and one of the second is met
     /// from the other side, too, and counts there.
     fn is_second_time(&self, first: usize, second: usize) -> bool {
-        self.twice.is_some_and(|twice| twice.is_second_time(self.sides[0].rows[first], self.sides[1].rows[second]))
+        self.shared.is_some_and(|shared| shared.is_second_time(self.sides[0].rows[first], self.sides[1].rows[second]))
     }
 }
 
@@ -331,7 +331,7 @@ struct Aside {
 }
 
 /// Whom each subject is taken for, and what that sets aside.
-fn set_aside(drawn: &Drawn<'_>, calibration: Option<&Curve>) -> Result<(Vec<u32>, Aside), Refusal> {
+fn set_aside(drawn: &Drawn<'_>, calibration: Option<&Curve>) -> Result<(Vec<u32>, Aside), SamplingRefusal> {
     let nobody: Vec<u32> = (0..drawn.subjects as u32).collect();
     let source = Merged { drawn, owners: &nobody };
     let [_, all] = histograms(&source);

@@ -1,7 +1,7 @@
 use rayon::ThreadPoolBuilder;
 
 use super::*;
-use crate::audit::links::{Grade, Link, gather, strong_chance_max, strong_from};
+use crate::audit::links::{Grade, RecordLink, gather, strong_chance_max, strong_from};
 use crate::audit::results::tests::curve;
 use crate::evaluation::SplitMix;
 use crate::matching::{Dot, FnmrPoint, Knot, Tail};
@@ -51,10 +51,18 @@ impl Made {
     fn chance(&self, calibration: Option<&Curve>, sampled_max: u64, stratified: bool) -> Chance {
         let matrix = self.matrix();
         let side = Side { vectors: &matrix, groups: &self.groups };
-        let first = Rows { side, strata: stratified.then_some(&self.strata[..]) };
+        let first = SamplingSide { side, strata: stratified.then_some(&self.strata[..]) };
         let comparisons = self.comparisons();
-        Chance::sample(&Plan { first, second: None, twice: None, comparisons, calibration, sampled_max, seed: 1 })
-            .unwrap()
+        Chance::sample(&SamplingPlan {
+            first,
+            second: None,
+            shared: None,
+            comparisons,
+            calibration,
+            sampled_max,
+            seed: 1,
+        })
+        .unwrap()
     }
 }
 
@@ -155,7 +163,7 @@ fn pairs_alike_are_sampled_apart_and_weighted() {
     assert_eq!((alike.of, unlike.of), (KindOfPair::Alike, KindOfPair::Unlike));
     assert_eq!(alike.comparisons.round(), 4.0 * 180.0 * 179.0 / 2.0);
     assert!((alike.comparisons + unlike.comparisons - made.comparisons() as f64).abs() < 1e-3);
-    let at = |kind: &Kind, score: f32| kind.curve.fmr(score).rate * kind.comparisons;
+    let at = |kind: &SampledKind, score: f32| kind.curve.fmr(score).rate * kind.comparisons;
     assert!(at(alike, 0.45) > 3.0 * at(unlike, 0.45));
     near(&chance, &made, &[4000, 400, 60], 1.7);
 }
@@ -166,10 +174,10 @@ fn two_galleries_are_sampled_across() {
     let (matrix, second) = (one.matrix(), other.matrix());
     // The first 400 of both are drawn with the same numbers, but are other people.
     let elsewhere: Vec<u32> = other.groups.iter().map(|g| g + 1000).collect();
-    let plan = Plan {
-        first: Rows { side: Side { vectors: &matrix, groups: &one.groups }, strata: None },
-        second: Some(Rows { side: Side { vectors: &second, groups: &elsewhere }, strata: None }),
-        twice: None,
+    let plan = SamplingPlan {
+        first: SamplingSide { side: Side { vectors: &matrix, groups: &one.groups }, strata: None },
+        second: Some(SamplingSide { side: Side { vectors: &second, groups: &elsewhere }, strata: None }),
+        shared: None,
         comparisons: 280_000,
         calibration: Some(&calibration()),
         sampled_max: 60_000,
@@ -206,23 +214,23 @@ fn a_gallery_against_itself_or_a_part_of_it_expects_each_pair_once() {
             first.push(of.0, of.1, of.2, &all.values[row * DIMENSION..][..DIMENSION]);
         }
         let marks: Vec<[u8; 16]> = chosen.iter().copied().chain(0..all.groups.len()).map(mark).collect();
-        let twice = Twice::find(&marks, chosen.len());
+        let shared = SharedTemplates::find(&marks, chosen.len());
         let is_in = |row: usize| all.groups[row].is_multiple_of(every);
         let pairs = || (0..all.groups.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
         let decided: Vec<(usize, usize)> =
             pairs().filter(|&(a, b)| all.groups[a] != all.groups[b] && (is_in(a) || is_in(b))).collect();
         let first_matrix = first.matrix();
         let with = |sampled_max: u64| {
-            let plan = Plan {
-                first: Rows {
+            let plan = SamplingPlan {
+                first: SamplingSide {
                     side: Side { vectors: &first_matrix, groups: &first.groups },
                     strata: Some(&first.strata[..]),
                 },
-                second: Some(Rows {
+                second: Some(SamplingSide {
                     side: Side { vectors: &matrix, groups: &all.groups },
                     strata: Some(&all.strata[..]),
                 }),
-                twice: Some(&twice),
+                shared: Some(&shared),
                 comparisons: decided.len() as u64,
                 calibration: Some(&calibration()),
                 sampled_max,
@@ -280,9 +288,10 @@ fn the_number_of_threads_changes_nothing_and_the_seed_does() {
     let matrix = made.matrix();
     let with = |threads: usize, seed: u64| {
         let side = Side { vectors: &matrix, groups: &made.groups };
-        let first = Rows { side, strata: Some(&made.strata[..]) };
-        let (second, twice, calibration) = (None, None, None);
-        let plan = Plan { first, second, twice, comparisons: 1_000_000, calibration, sampled_max: 60_000, seed };
+        let first = SamplingSide { side, strata: Some(&made.strata[..]) };
+        let (second, shared, calibration) = (None, None, None);
+        let plan =
+            SamplingPlan { first, second, shared, comparisons: 1_000_000, calibration, sampled_max: 60_000, seed };
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| Chance::sample(&plan).unwrap())
     };
@@ -305,16 +314,16 @@ fn it_is_said_plainly_when_chance_explains_most() {
     let chance = Chance { comparisons: 1_000, own: Vec::new(), not_own: None, calibration: Some(calibration()) };
     // At 0.5 a tenth of all: 100, between 67 and 150.
     let verdict = |pairs| chance.explains(0.5, pairs).unwrap().verdict;
-    assert_eq!(verdict(0), Verdict::NothingFound);
-    assert_eq!(verdict(90), Verdict::Mostly);
-    assert_eq!(verdict(250), Verdict::PerhapsMostly);
-    assert_eq!(verdict(500), Verdict::Partly);
-    assert_eq!(verdict(5000), Verdict::Little);
+    assert_eq!(verdict(0), ChanceVerdict::NothingFound);
+    assert_eq!(verdict(90), ChanceVerdict::Mostly);
+    assert_eq!(verdict(250), ChanceVerdict::PerhapsMostly);
+    assert_eq!(verdict(500), ChanceVerdict::Partly);
+    assert_eq!(verdict(5000), ChanceVerdict::Little);
     assert_eq!(chance.explains(0.5, 50).unwrap().share, 1.0);
 }
 
 /// Links of records by their best score, and how many template pairs reached the score.
-fn links(of: &[(u32, u32, f32)], meetings: &Meetings) -> Vec<Link> {
+fn links(of: &[(u32, u32, f32)], meetings: &Meetings) -> Vec<RecordLink> {
     gather(of.iter().copied(), |_, _| false, |a, b| meetings.pairs(a, b)).links
 }
 

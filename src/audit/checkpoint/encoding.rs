@@ -18,14 +18,14 @@ const IDENTITY_BYTES_MAX: usize = 64 << 10;
 pub(super) const HEADER_BYTES_MAX: usize = HEADER_BYTES + IDENTITY_BYTES_MAX;
 
 /// A frame's fixed part.
-pub(super) struct Frame {
+pub(super) struct UnitFrame {
     pub(super) unit: u32,
     pub(super) comparisons: u64,
     pub(super) pairs: u32,
     pub(super) pairs_crc: u32,
 }
 
-impl Frame {
+impl UnitFrame {
     pub(super) fn encode(&self, identity_crc: u32) -> [u8; FRAME_BYTES] {
         let mut bytes = [0; FRAME_BYTES];
         bytes[..4].copy_from_slice(&FRAME_MAGIC);

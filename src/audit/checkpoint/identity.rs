@@ -55,7 +55,7 @@ pub enum Difference {
 
 impl Identity {
     /// In what another one differs, the most telling first.
-    pub(super) fn differs(&self, there: &Identity) -> Option<Difference> {
+    pub(in crate::audit) fn differs(&self, there: &Identity) -> Option<Difference> {
         let here = self;
         Some(match () {
             () if there.filters != here.filters => {

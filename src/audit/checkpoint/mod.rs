@@ -28,11 +28,11 @@ use std::time::{Duration, Instant};
 
 pub use self::encoding::CHECKPOINT_VERSION;
 use self::encoding::{
-    FRAME_BYTES, FRAME_MAGIC, Frame, HEADER_BYTES_MAX, Newer, PAIR_BYTES, decode_pair, encode_header, encode_pair,
+    FRAME_BYTES, FRAME_MAGIC, HEADER_BYTES_MAX, Newer, PAIR_BYTES, UnitFrame, decode_pair, encode_header, encode_pair,
     header_of,
 };
 pub use self::identity::{Difference, Identity};
-use super::cost::{Clock, Part};
+use super::cost::{Clock, CostPart};
 use crate::private;
 use crate::search::Pair;
 
@@ -90,7 +90,7 @@ pub struct Checkpoint {
     pairs: Vec<Pair>,
     dropped_bytes: u64,
     /// What keeping took.
-    spent: Part,
+    spent: CostPart,
 }
 
 impl Checkpoint {
@@ -148,7 +148,7 @@ impl Checkpoint {
             comparisons: 0,
             pairs: Vec::new(),
             dropped_bytes: 0,
-            spent: Part::default(),
+            spent: CostPart::default(),
         };
         let frames = there.map_or_else(Vec::new, |(_, length)| checkpoint.take_frames(&bytes, length));
         let framed = frames.iter().map(ExactSizeIterator::len).sum::<usize>();
@@ -191,7 +191,7 @@ impl Checkpoint {
     /// Takes the frame at the beginning of `bytes`; its length, or `None` where there is
     /// none that can be trusted.
     fn take_frame(&mut self, bytes: &[u8]) -> Option<usize> {
-        let frame = Frame::decode(bytes.first_chunk()?, self.identity_crc)?;
+        let frame = UnitFrame::decode(bytes.first_chunk()?, self.identity_crc)?;
         let length = FRAME_BYTES + frame.pairs as usize * PAIR_BYTES;
         let payload = bytes.get(FRAME_BYTES..length)?;
         if crc32fast::hash(payload) != frame.pairs_crc {
@@ -230,8 +230,12 @@ impl Checkpoint {
         let mut clock = Clock::start_thread();
         let mut bytes = vec![0; FRAME_BYTES];
         pairs.iter().for_each(|pair| bytes.extend(encode_pair(pair)));
-        let frame =
-            Frame { unit, comparisons, pairs: pairs.len() as u32, pairs_crc: crc32fast::hash(&bytes[FRAME_BYTES..]) };
+        let frame = UnitFrame {
+            unit,
+            comparisons,
+            pairs: pairs.len() as u32,
+            pairs_crc: crc32fast::hash(&bytes[FRAME_BYTES..]),
+        };
         bytes[..FRAME_BYTES].copy_from_slice(&frame.encode(self.identity_crc));
         let mut written = self.file.write_all_at(&bytes, self.end);
         if written.is_ok() && self.synced_at.elapsed() >= SYNC_EVERY {
@@ -267,7 +271,7 @@ impl Checkpoint {
     }
 
     /// Time that keeping took until now, of the thread that keeps.
-    pub fn spent(&self) -> Part {
+    pub fn spent(&self) -> CostPart {
         self.spent
     }
 

@@ -10,9 +10,10 @@ use rayon::prelude::*;
 
 pub use self::marks::Mark;
 use super::left_out::LeftOutRow;
-use super::names::{Names, Numbers};
+use super::names::{Names, NumberedNames};
+use super::results::Clearing;
 use crate::face::RecipeDigest;
-use crate::gallery::{SubjectId, Timestamp};
+use crate::gallery::{ClearedPair, PairState, SubjectId, Timestamp};
 
 /// How far a unit vector's length may be from 1; as for templates.
 const LENGTH_ERROR_MAX: f64 = 1e-3;
@@ -21,7 +22,7 @@ const GROUPS_MAX: usize = 1000;
 
 /// What is known of a template beside its vector.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RowInfo {
+pub struct CollectedTemplate {
     /// Number of its subject.
     pub subject: u32,
     /// When its picture was taken, where known.
@@ -32,7 +33,7 @@ pub struct RowInfo {
 
 /// What is known of a subject beside the face.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct SubjectInfo {
+pub struct CollectedSubject {
     /// Number of the sex, from 1; 0 where it is not known.
     pub sex: u16,
     /// Number of the age group, from 1; 0 where it is not known.
@@ -97,13 +98,13 @@ pub struct Collection {
     dimension: usize,
     values: Vec<f32>,
     groups: Vec<u32>,
-    facts: Vec<RowInfo>,
+    facts: Vec<CollectedTemplate>,
     names: Names,
-    subjects: Numbers,
-    subject_facts: Vec<SubjectInfo>,
-    categories: Numbers,
-    texts: Numbers,
-    cleared: Vec<(u32, u32)>,
+    subjects: NumberedNames,
+    subject_facts: Vec<CollectedSubject>,
+    categories: NumberedNames,
+    texts: NumberedNames,
+    cleared: BTreeMap<(u32, u32), Clearing>,
     left_out: BTreeMap<String, u64>,
     left_out_rows: Vec<LeftOutRow>,
     vouched: BTreeSet<u32>,
@@ -150,12 +151,12 @@ impl Collection {
             return Ok(known);
         }
         SubjectId::new(id).map_err(|_| CollectionError::BadSubject)?;
-        self.subject_facts.push(SubjectInfo::default());
+        self.subject_facts.push(CollectedSubject::default());
         Ok(self.subjects.number(id))
     }
 
     /// What is known of a subject, to be changed.
-    pub fn facts_mut(&mut self, subject: u32) -> &mut SubjectInfo {
+    pub fn facts_mut(&mut self, subject: u32) -> &mut CollectedSubject {
         &mut self.subject_facts[subject as usize]
     }
 
@@ -191,7 +192,7 @@ impl Collection {
     ///
     /// # Errors
     /// [`CollectionError`] for a vector of another dimension or without length, and for too many.
-    pub fn push(&mut self, name: &str, vector: &[f32], facts: RowInfo) -> Result<bool, CollectionError> {
+    pub fn push(&mut self, name: &str, vector: &[f32], facts: CollectedTemplate) -> Result<bool, CollectionError> {
         if self.groups.is_empty() {
             self.dimension = vector.len();
         }
@@ -250,12 +251,23 @@ impl Collection {
         self.left_out_rows.push(row);
     }
 
-    /// Two subjects, both of whom are here, who share a face for a good reason.
-    pub fn clear(&mut self, one: &str, other: &str) {
-        if let (Some(one), Some(other)) = (self.subjects.find(one), self.subjects.find(other))
+    /// Two subjects, both of whom are here, who share a face for a good reason, where that is in
+    /// force. The officer who cleared them last is named.
+    pub fn clear(&mut self, pair: &ClearedPair) {
+        let Some(entry) = pair.round().last().filter(|_| pair.state(Timestamp::now()) == PairState::InForce) else {
+            return;
+        };
+        let [one, other] = [&pair.first, &pair.second].map(|id| self.subjects.find(id.as_str()));
+        if let (Some(one), Some(other)) = (one, other)
             && one != other
         {
-            self.cleared.push((one.min(other), one.max(other)));
+            let clearing = Clearing {
+                outcome: None,
+                officer: entry.officer.as_str().to_owned(),
+                reason: entry.reason.as_str().to_owned(),
+                at: Some(entry.at.0),
+            };
+            self.cleared.insert((one.min(other), one.max(other)), clearing);
         }
     }
 
@@ -264,8 +276,6 @@ impl Collection {
     /// # Errors
     /// [`CollectionError`] where what was collected does not fit together.
     pub fn finish(&mut self) -> Result<(), CollectionError> {
-        self.cleared.sort_unstable();
-        self.cleared.dedup();
         let second = self.second_from.unwrap_or(self.groups.len());
         for side in [0..second, second..self.groups.len()] {
             let mut rows: Vec<u32> = side.map(|row| row as u32).collect();
@@ -320,7 +330,7 @@ impl Collection {
     }
 
     /// What is known of a template.
-    pub fn template(&self, row: u32) -> &RowInfo {
+    pub fn template(&self, row: u32) -> &CollectedTemplate {
         &self.facts[row as usize]
     }
 
@@ -352,12 +362,12 @@ impl Collection {
     }
 
     /// What is known of a subject.
-    pub fn subject_facts(&self, subject: u32) -> &SubjectInfo {
+    pub fn subject_facts(&self, subject: u32) -> &CollectedSubject {
         &self.subject_facts[subject as usize]
     }
 
-    /// Pairs of subjects who were cleared, the lower number first, sorted.
-    pub fn cleared(&self) -> &[(u32, u32)] {
+    /// Pairs of subjects who were cleared in the gallery, the lower number first.
+    pub fn cleared(&self) -> &BTreeMap<(u32, u32), Clearing> {
         &self.cleared
     }
 
@@ -375,8 +385,8 @@ impl Collection {
     pub fn bytes(&self) -> u64 {
         let rows = self.values.capacity() * 4
             + self.groups.capacity() * 4
-            + self.facts.capacity() * size_of::<RowInfo>()
-            + self.subject_facts.capacity() * size_of::<SubjectInfo>();
+            + self.facts.capacity() * size_of::<CollectedTemplate>()
+            + self.subject_facts.capacity() * size_of::<CollectedSubject>();
         rows as u64 + self.names.bytes() + self.subjects.names().bytes()
     }
 }

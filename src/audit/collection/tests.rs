@@ -1,7 +1,7 @@
 use super::*;
 
-fn facts(subject: u32) -> RowInfo {
-    RowInfo { subject, captured_at: None, quality: None }
+fn facts(subject: u32) -> CollectedTemplate {
+    CollectedTemplate { subject, captured_at: None, quality: None }
 }
 
 fn two() -> Collection {

@@ -122,7 +122,7 @@ fn look_at(collection: &Collection, rows: &[u32], score: f32, (alike, apart): (f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::collection::RowInfo;
+    use crate::audit::collection::CollectedTemplate;
     use crate::gallery::Timestamp;
 
     /// Captures of each subject as angles with the day they were taken.
@@ -131,7 +131,7 @@ mod tests {
         for (i, captures) in subjects.iter().enumerate() {
             let subject = collection.subject(&format!("s{i}")).unwrap();
             for (j, (angle, day)) in captures.iter().enumerate() {
-                let info = RowInfo { subject, captured_at: Some(Timestamp(day * 86_400_000)), quality: None };
+                let info = CollectedTemplate { subject, captured_at: Some(Timestamp(day * 86_400_000)), quality: None };
                 collection.push(&format!("{i}-{j}"), &[angle.cos(), angle.sin()], info).unwrap();
             }
         }
@@ -166,7 +166,7 @@ mod tests {
         for (subject, vouched) in [("two", false), ("seen", true)] {
             let subject = collection.subject(subject).unwrap();
             for (i, angle) in [near, far, near + 0.1].into_iter().enumerate() {
-                let info = RowInfo { subject, captured_at: None, quality: None };
+                let info = CollectedTemplate { subject, captured_at: None, quality: None };
                 collection.push(&format!("{subject}-{i}"), &[angle.cos(), angle.sin()], info).unwrap();
                 if vouched {
                     collection.vouch_for_last();

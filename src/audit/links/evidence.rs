@@ -22,7 +22,7 @@ pub enum Grade {
 
 /// What a link says, by what chance gives.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Evidence {
+pub struct LinkEvidence {
     /// How likely as high scores are among so many template pairs of two strangers, at
     /// most.
     pub chance: f64,
@@ -32,7 +32,7 @@ pub struct Evidence {
     pub chance_share_high: f64,
 }
 
-impl Evidence {
+impl LinkEvidence {
     /// Powers of ten that chance is unlikely by, 0…6, even where it gives as much as the
     /// upper end of its interval: what the link weighs.
     pub fn weight(&self) -> f64 {
@@ -49,7 +49,7 @@ impl Evidence {
     }
 }
 
-impl Default for Evidence {
+impl Default for LinkEvidence {
     /// Of a link that nothing was said of yet: none.
     fn default() -> Self {
         Self { chance: 1.0, chance_share: 1.0, chance_share_high: 1.0 }

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::Link;
+use super::RecordLink;
 
 /// Subjects that have links, numbered by rank.
-pub struct Numbers {
+pub struct LinkedSubjects {
     /// Ascending.
     pub subjects: Vec<u32>,
 }
 
-impl Numbers {
-    pub fn of(links: &[Link]) -> Self {
+impl LinkedSubjects {
+    pub fn of(links: &[RecordLink]) -> Self {
         let mut subjects: Vec<u32> = links.iter().flat_map(|link| [link.a, link.b]).collect();
         subjects.sort_unstable();
         subjects.dedup();
@@ -19,7 +19,7 @@ impl Numbers {
     }
 
     /// The numbers of the two of each link.
-    pub fn ends(&self, links: &[Link]) -> Vec<(u32, u32)> {
+    pub fn ends(&self, links: &[RecordLink]) -> Vec<(u32, u32)> {
         // A table that hashes is looked into and never walked through: its order is that of
         // the day.
         let numbers: HashMap<u32, u32> = self.subjects.iter().copied().zip(0u32..).collect();
@@ -28,7 +28,7 @@ impl Numbers {
 }
 
 /// The places of links, those first that chance is least likely to give.
-pub fn surest_first(links: &[Link]) -> Vec<u32> {
+pub fn surest_first(links: &[RecordLink]) -> Vec<u32> {
     let mut order: Vec<u32> = (0..links.len() as u32).collect();
     order.sort_unstable_by(|&x, &y| {
         let (x, y) = (&links[x as usize], &links[y as usize]);
@@ -55,7 +55,7 @@ impl Support {
 
 /// Disjoint groups of numbered members, with what speaks for joining them.
 #[derive(Clone)]
-pub struct Groups {
+pub struct LinkGroups {
     parents: Vec<u32>,
     sizes: Vec<u32>,
     /// By group and another group: support from members of the former.
@@ -65,7 +65,7 @@ pub struct Groups {
     neighbours: Vec<Vec<u32>>,
 }
 
-impl Groups {
+impl LinkGroups {
     pub fn new(members: usize) -> Self {
         Self {
             parents: (0..members as u32).collect(),

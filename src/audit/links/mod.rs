@@ -3,13 +3,13 @@
 mod evidence;
 mod groups;
 
-pub use self::evidence::{Evidence, Grade};
-pub(crate) use self::groups::Groups;
-pub(in crate::audit) use self::groups::{Numbers, surest_first};
+pub use self::evidence::{Grade, LinkEvidence};
+pub(crate) use self::groups::LinkGroups;
+pub(in crate::audit) use self::groups::{LinkedSubjects, surest_first};
 
 /// Two subjects some of whose templates score at or above the audit's threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Link {
+pub struct RecordLink {
     /// The subject with the lower number.
     pub a: u32,
     /// The subject with the higher number.
@@ -25,18 +25,29 @@ pub struct Link {
     /// The best of them, by its place in the list that was gathered; the first of equals.
     pub best: u32,
     /// What it says (`LinkChance::grade`).
-    pub evidence: Evidence,
+    pub evidence: LinkEvidence,
 }
 
 /// What [`gather`] made of template pairs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gathered {
     /// By (a, b), ascending.
-    pub links: Vec<Link>,
-    /// Pairs of subjects left out because an officer cleared them.
-    pub cleared: u64,
-    /// Template pairs of those.
-    pub cleared_pairs: u64,
+    pub links: Vec<RecordLink>,
+    /// Pairs of subjects that an officer cleared, by (a, b), ascending: apart from the links.
+    pub cleared: Vec<ClearedLink>,
+}
+
+/// Two subjects whom an officer cleared: they share a face for a good reason.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClearedLink {
+    /// The subject with the lower number.
+    pub a: u32,
+    /// The subject with the higher number.
+    pub b: u32,
+    /// Best score of the template pairs.
+    pub score: f32,
+    /// How many template pairs score at or above the audit's threshold.
+    pub pairs: u32,
 }
 
 /// Makes one link of all template pairs of two subjects. `pairs` are (subject, subject,
@@ -58,14 +69,22 @@ pub fn gather(
     let mut gathered = Gathered::default();
     for same in sorted.chunk_by(|x, y| (x.0, x.1) == (y.0, y.1)) {
         let (a, b, score, best) = same[0];
+        let pairs = u32::try_from(same.len()).unwrap_or(u32::MAX);
         if cleared(a, b) {
-            gathered.cleared += 1;
-            gathered.cleared_pairs += same.len() as u64;
+            gathered.cleared.push(ClearedLink { a, b, score, pairs });
         } else {
-            let pairs = u32::try_from(same.len()).unwrap_or(u32::MAX);
             let compared = compared(a, b).max(same.len() as u64);
             let several = same.get(several(compared) as usize - 1).map(|pair| pair.2);
-            gathered.links.push(Link { a, b, score, pairs, compared, several, best, evidence: Evidence::default() });
+            gathered.links.push(RecordLink {
+                a,
+                b,
+                score,
+                pairs,
+                compared,
+                several,
+                best,
+                evidence: LinkEvidence::default(),
+            });
         }
     }
     gathered
@@ -77,14 +96,14 @@ pub(in crate::audit) fn several(compared: u64) -> u64 {
 }
 
 /// From which score on every link found is strong; `None` where the best is not.
-pub(in crate::audit) fn strong_from(links: &[Link]) -> Option<f32> {
+pub(in crate::audit) fn strong_from(links: &[RecordLink]) -> Option<f32> {
     let of = |strong: bool| links.iter().filter(move |link| (link.evidence.grade() == Grade::Strong) == strong);
     let doubtful = of(false).map(|link| link.score).fold(f32::NEG_INFINITY, f32::max);
     of(true).map(|link| link.score).filter(|score| *score > doubtful).min_by(f32::total_cmp)
 }
 
 /// The largest chance of a strong link; `None` where none is.
-pub(in crate::audit) fn strong_chance_max(links: &[Link]) -> Option<f64> {
+pub(in crate::audit) fn strong_chance_max(links: &[RecordLink]) -> Option<f64> {
     let strong = links.iter().filter(|link| link.evidence.grade() == Grade::Strong);
     strong.map(|link| link.evidence.chance).max_by(f64::total_cmp)
 }

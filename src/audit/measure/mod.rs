@@ -1,8 +1,9 @@
 //! How precise was the audit, going by what investigators found?
 //!
 //! A pair *shares a face* where the same person was in both records: fraud, one person
-//! enrolled twice in good faith, or a capture stored under the wrong record. Twins do
-//! not: they are two people.
+//! enrolled twice in good faith, or a capture stored under the wrong record. Twins and unrelated
+//! look-alikes do not: they are two people. A pair that stays undecided says nothing, and is not
+//! counted.
 
 #[cfg(test)]
 mod tests;
@@ -16,20 +17,27 @@ use super::isotonic::rising;
 /// What an investigator found a pair to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum PairOutcome {
     /// One person draws under two names.
     Fraud,
-    /// Two people who look alike: twins, or strangers.
+    /// Two people who look alike and are related: twins, siblings.
     Twins,
     /// One person, enrolled twice without intent.
     SamePerson,
     /// A capture of one person stored with another's record.
     CaptureError,
+    /// Two people who look alike and are not related.
+    UnrelatedLookAlikes,
+    /// It was looked into and remains open.
+    Undecided,
 }
 
-impl Outcome {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Fraud, Self::Twins, Self::SamePerson, Self::CaptureError];
+impl PairOutcome {
+    /// All of them; the first [`PairOutcome::FIRST`] are those that every version knew.
+    pub const ALL: [Self; 6] =
+        [Self::Fraud, Self::Twins, Self::SamePerson, Self::CaptureError, Self::UnrelatedLookAlikes, Self::Undecided];
+    /// Outcomes that every version knew, in front of the others.
+    pub const FIRST: usize = 4;
 
     /// As on the command line and in files.
     pub fn name(self) -> &'static str {
@@ -38,6 +46,8 @@ impl Outcome {
             Self::Twins => "twins",
             Self::SamePerson => "same-person",
             Self::CaptureError => "capture-error",
+            Self::UnrelatedLookAlikes => "unrelated-look-alikes",
+            Self::Undecided => "undecided",
         }
     }
 
@@ -46,9 +56,18 @@ impl Outcome {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 
-    /// Whether the same face was in both records.
-    pub fn shares_face(self) -> bool {
-        self != Self::Twins
+    /// Whether the same face was in both records; `None` where that remains open.
+    pub fn shares_face(self) -> Option<bool> {
+        match self {
+            Self::Fraud | Self::SamePerson | Self::CaptureError => Some(true),
+            Self::Twins | Self::UnrelatedLookAlikes => Some(false),
+            Self::Undecided => None,
+        }
+    }
+
+    /// Whether the pair is cleared by it: two people, who do not come up as a finding again.
+    pub fn clears(self) -> bool {
+        self.shares_face() == Some(false)
     }
 }
 
@@ -58,7 +77,7 @@ pub struct Case {
     /// Score of their link.
     pub score: f32,
     /// What it was.
-    pub outcome: Outcome,
+    pub outcome: PairOutcome,
 }
 
 /// A share with its 95 % interval.
@@ -124,8 +143,10 @@ pub struct BandPrecision {
 /// What outcomes say of an audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Precision {
-    /// Cases by outcome, in the order of [`Outcome::ALL`].
-    pub outcomes: [u64; 4],
+    /// Cases by outcome: the first of [`PairOutcome::ALL`], as every version had them.
+    pub outcomes: [u64; PairOutcome::FIRST],
+    /// The same of every outcome, by its name, those that are not counted as a case as well.
+    pub by_outcome: BTreeMap<String, u64>,
     /// All cases together.
     pub shares_face: Share,
     /// All cases together.
@@ -157,12 +178,12 @@ pub struct Expected {
 
 /// How precise an audit was.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Measured {
+pub struct MeasuredPrecision {
     /// Scores at or above it were found.
     pub threshold: f32,
     /// Pairs of records found.
     pub links: u64,
-    /// Pairs looked into.
+    /// Pairs that were looked into and decided.
     pub cases: u64,
     /// What that says.
     #[serde(flatten)]
@@ -175,13 +196,13 @@ pub fn measured<'a>(
     threshold: f32,
     mut links: BTreeMap<(&'a str, &'a str), f32>,
     findings: impl Iterator<Item = (&'a str, &'a str, Case)>,
-) -> Measured {
+) -> MeasuredPrecision {
     let mut cases = Vec::new();
     for (a, b, Case { score, outcome }) in findings {
         match links.get(&(a, b)) {
             Some(&found) => cases.push(Case { score: found, outcome }),
-            // Twins leave the list when the audit is run again; they were found, though.
-            None if outcome == Outcome::Twins && score >= threshold => {
+            // Cleared pairs leave the list when the audit is run again; they were found, though.
+            None if outcome.clears() && score >= threshold => {
                 links.insert((a, b), score);
                 cases.push(Case { score, outcome });
             }
@@ -189,13 +210,18 @@ pub fn measured<'a>(
         }
     }
     let scores: Vec<f32> = links.into_values().collect();
-    Measured { threshold, links: scores.len() as u64, cases: cases.len() as u64, precision: measure(&cases, &scores) }
+    let decided = cases.iter().filter(|case| case.outcome.shares_face().is_some()).count() as u64;
+    MeasuredPrecision { threshold, links: scores.len() as u64, cases: decided, precision: measure(&cases, &scores) }
 }
 
-/// What `cases` say of an audit that found links of `scores`. Cases are taken as a fair
-/// choice within their band: looking into the most suspicious of a band first makes the
-/// band look better than it is.
+/// What `cases` say of an audit that found links of `scores`; those that remain open say nothing.
+/// Cases are taken as a fair choice within their band: looking into the most suspicious of a band
+/// first makes the band look better than it is.
 pub fn measure(cases: &[Case], scores: &[f32]) -> Precision {
+    let count_of = |outcome: PairOutcome| cases.iter().filter(|case| case.outcome == outcome).count() as u64;
+    let by_outcome = PairOutcome::ALL.map(|outcome| (outcome.name().to_owned(), count_of(outcome))).into();
+    let outcomes = std::array::from_fn(|place| count_of(PairOutcome::ALL[place]));
+    let cases: Vec<Case> = cases.iter().copied().filter(|case| case.outcome.shares_face().is_some()).collect();
     // No cosine is more than 1, but for rounding: the last band has it.
     let last = (1.0 / BAND).round() as i32 - 1;
     let band = |score: f32| ((score / BAND).floor() as i32).min(last);
@@ -203,8 +229,8 @@ pub fn measure(cases: &[Case], scores: &[f32]) -> Precision {
         let mut sums = [0u64; 3];
         for case in of {
             sums[0] += 1;
-            sums[1] += u64::from(case.outcome.shares_face());
-            sums[2] += u64::from(case.outcome == Outcome::Fraud);
+            sums[1] += u64::from(case.outcome.shares_face() == Some(true));
+            sums[2] += u64::from(case.outcome == PairOutcome::Fraud);
         }
         (Share::new(sums[1], sums[0]), Share::new(sums[2], sums[0]))
     };
@@ -227,8 +253,7 @@ pub fn measure(cases: &[Case], scores: &[f32]) -> Precision {
         })
         .collect();
     let (shares_face, fraud) = count(&mut cases.iter());
-    let outcomes = Outcome::ALL.map(|outcome| cases.iter().filter(|case| case.outcome == outcome).count() as u64);
-    Precision { outcomes, shares_face, fraud, expected: expected(&bands), bands, smooth: smooth(cases) }
+    Precision { outcomes, by_outcome, shares_face, fraud, expected: expected(&bands), bands, smooth: smooth(&cases) }
 }
 
 fn expected(bands: &[BandPrecision]) -> Option<Expected> {
@@ -249,19 +274,18 @@ fn expected(bands: &[BandPrecision]) -> Option<Expected> {
 }
 
 fn smooth(cases: &[Case]) -> Option<Vec<(f32, f64)>> {
-    let shared = cases.iter().filter(|case| case.outcome.shares_face()).count();
+    let shares = |case: &Case| case.outcome.shares_face() == Some(true);
+    let shared = cases.iter().filter(|case| shares(case)).count();
     if cases.len() < SMOOTH_CASES_MIN || shared.min(cases.len() - shared) < SMOOTH_EACH_MIN {
         return None;
     }
     let mut sorted = cases.to_vec();
     sorted.sort_by(|a, b| a.score.total_cmp(&b.score));
     let ties: Vec<&[Case]> = sorted.chunk_by(|a, b| a.score == b.score).collect();
-    let counts: Vec<(f64, f64)> = ties
-        .iter()
-        .map(|tie| (tie.iter().filter(|case| case.outcome.shares_face()).count() as f64, tie.len() as f64))
-        .collect();
-    let shares = rising(&counts);
-    let points: Vec<(f32, f64)> = ties.iter().zip(&shares).map(|(tie, share)| (tie[0].score, *share)).collect();
+    let counts: Vec<(f64, f64)> =
+        ties.iter().map(|tie| (tie.iter().filter(|case| shares(case)).count() as f64, tie.len() as f64)).collect();
+    let rising = rising(&counts);
+    let points: Vec<(f32, f64)> = ties.iter().zip(&rising).map(|(tie, share)| (tie[0].score, *share)).collect();
     // Steps: the ends of each, nothing between.
     let last = points.len() - 1;
     let ends = |i: usize| i == 0 || i == last || points[i].1 != points[i - 1].1 || points[i].1 != points[i + 1].1;

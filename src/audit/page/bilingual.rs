@@ -2,9 +2,9 @@
 
 use maud::{Markup, Render, html};
 
-use crate::audit::chance::{Estimate, KindOfPair, Verdict};
-use crate::audit::left_out::Unit;
-use crate::audit::measure::Outcome;
+use crate::audit::chance::{ChanceVerdict, Estimate, KindOfPair};
+use crate::audit::left_out::LeftOutUnit;
+use crate::audit::measure::PairOutcome;
 use crate::audit::results::LinkKind;
 use crate::evaluation::{grouped, printable};
 use crate::matching::FMR_FLOOR;
@@ -56,39 +56,39 @@ tbody{content-visibility:auto}.h{break-after:avoid}.h th{background:#eef2f6;padd
 @media print{body{margin:0;max-width:none;font-size:11px}.lang{display:none}h2{break-after:avoid}\
 details:not([open]){display:none}thead{display:table-header-group}tr{break-inside:avoid}}";
 
-pub(super) fn verdict(verdict: Option<Verdict>) -> Words {
+pub(super) fn verdict(verdict: Option<ChanceVerdict>) -> Words {
     match verdict {
         None => words(
             "Không ước lượng được số cặp do ngẫu nhiên: kho quá nhỏ và không có hiệu chuẩn.",
             "How many pairs chance gives is not known: the gallery is too small and there is no calibration.",
         ),
-        Some(Verdict::NothingFound) => {
+        Some(ChanceVerdict::NothingFound) => {
             words("Không có cặp hồ sơ nào đạt ngưỡng.", "No pair of records reaches the threshold.")
         }
-        Some(Verdict::Little) => words(
+        Some(ChanceVerdict::Little) => words(
             "Ngẫu nhiên chỉ giải thích được một phần nhỏ các cặp tìm thấy.",
             "Chance explains little of what was found.",
         ),
-        Some(Verdict::Partly) => {
+        Some(ChanceVerdict::Partly) => {
             words("Ngẫu nhiên giải thích được một phần các cặp tìm thấy.", "Chance explains part of what was found.")
         }
-        Some(Verdict::PerhapsMostly) => words(
+        Some(ChanceVerdict::PerhapsMostly) => words(
             "Có thể phần lớn các cặp tìm thấy chỉ là ngẫu nhiên: khoảng ước lượng không loại trừ điều đó.",
             "Chance may explain most of what was found: the interval does not rule it out.",
         ),
-        Some(Verdict::Mostly) => words(
+        Some(ChanceVerdict::Mostly) => words(
             "Phần lớn các cặp tìm thấy chỉ là ngẫu nhiên: người khác nhau nhưng giống nhau. Hãy kiểm tra lại với FMR thấp hơn.",
             "Chance explains most of what was found: different people who look alike. Audit again with a lower FMR.",
         ),
     }
 }
 
-pub(super) fn unit(unit: Unit) -> Words {
+pub(super) fn unit(unit: LeftOutUnit) -> Words {
     match unit {
-        Unit::Photos => words("ảnh", "photos"),
-        Unit::Templates => words("mẫu khuôn mặt", "templates"),
-        Unit::Subjects => words("hồ sơ", "records"),
-        Unit::Pairs => words("cặp hồ sơ", "pairs of records"),
+        LeftOutUnit::Photos => words("ảnh", "photos"),
+        LeftOutUnit::Templates => words("mẫu khuôn mặt", "templates"),
+        LeftOutUnit::Subjects => words("hồ sơ", "records"),
+        LeftOutUnit::Pairs => words("cặp hồ sơ", "pairs of records"),
     }
 }
 
@@ -108,12 +108,18 @@ pub(super) fn link_kind(kind: LinkKind) -> Words {
     }
 }
 
-pub(super) fn outcome(outcome: Outcome) -> Words {
+pub(super) fn outcome(outcome: PairOutcome) -> Words {
     match outcome {
-        Outcome::Fraud => words("gian lận", "fraud"),
-        Outcome::Twins => words("hai người giống nhau", "two people alike"),
-        Outcome::SamePerson => words("một người, đăng ký hai lần", "one person enrolled twice"),
-        Outcome::CaptureError => words("lỗi chụp ảnh", "capture error"),
+        PairOutcome::Fraud => words("gian lận", "fraud"),
+        PairOutcome::Twins => {
+            words("hai người giống nhau (sinh đôi, anh chị em)", "two people alike (twins, siblings)")
+        }
+        PairOutcome::SamePerson => words("một người, đăng ký hai lần", "one person enrolled twice"),
+        PairOutcome::CaptureError => words("lỗi chụp ảnh", "capture error"),
+        PairOutcome::UnrelatedLookAlikes => {
+            words("hai người giống nhau, không họ hàng", "two people alike, not related")
+        }
+        PairOutcome::Undecided => words("đã xem, chưa kết luận", "looked into, undecided"),
     }
 }
 

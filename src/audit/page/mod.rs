@@ -7,7 +7,10 @@
 //! other sections of fixed size); the CSV files have everything.
 
 mod bilingual;
+mod changes;
+mod cleared;
 mod rings;
+mod run;
 #[cfg(test)]
 mod tests;
 
@@ -16,9 +19,12 @@ use std::io::{self, Write};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::bilingual::{STYLE, Words, both, estimate, kind_of_pair, pairs_text, unit, verdict, words};
+use self::changes::changes;
+use self::cleared::cleared;
 use self::rings::{bridges, rings};
-use super::chance::{Band, Estimate, Verdict};
-use super::results::{Asked, Capture, Results};
+use self::run::run;
+use super::chance::{Band, ChanceVerdict, Estimate};
+use super::results::{Capture, Results, ThresholdAsked};
 use crate::evaluation::{Plot, PlotAxis, Svg, grouped, percent, printable};
 use crate::matching::POOLED;
 
@@ -62,11 +68,14 @@ impl Results {
                     "\n" main {
                         "\n" h1 { (both("Kiểm tra toàn bộ kho khuôn mặt", "Audit of the whole gallery")) }
                         (self.headline())
+                        (run(self))
+                        (changes(self))
                         (self.what_was_compared())
                         (self.left_out())
                         (self.chance())
                         (rings(self, thumbnail))
                         (bridges(self))
+                        (cleared(self))
                         (how_to_read())
                         "\n"
                     }
@@ -79,7 +88,8 @@ impl Results {
     fn headline(&self) -> Markup {
         let summary = &self.summary;
         let verdict_of = summary.explained.map(|explained| explained.verdict);
-        let calm = matches!(verdict_of, Some(Verdict::NothingFound | Verdict::Little | Verdict::Partly));
+        let calm =
+            matches!(verdict_of, Some(ChanceVerdict::NothingFound | ChanceVerdict::Little | ChanceVerdict::Partly));
         let class = if calm { "headline" } else { "headline warn" };
         let [rings, links, members] = [summary.rings, summary.links, summary.ring_members].map(grouped);
         let (vi, en) = match (summary.pairs, summary.chance) {
@@ -107,13 +117,13 @@ impl Results {
     fn what_was_compared(&self) -> Markup {
         let compared = &self.summary.compared;
         let asked = match compared.asked {
-            Asked::Fmr(fmr) => {
+            ThresholdAsked::Fmr(fmr) => {
                 both(&format!("FMR {fmr:e} theo hiệu chuẩn"), &format!("FMR {fmr:e} by the calibration"))
             }
-            Asked::ExpectChance(pairs) => {
+            ThresholdAsked::ExpectChance(pairs) => {
                 both(&format!("dự tính {pairs} cặp do ngẫu nhiên"), &format!("{pairs} pairs expected by chance"))
             }
-            Asked::Score(_) => both("điểm do người kiểm tra chọn", "a score the auditor chose"),
+            ThresholdAsked::Score(_) => both("điểm do người kiểm tra chọn", "a score the auditor chose"),
         };
         let fmr = self.summary.fmr.map_or_else(|| "–".to_owned(), |fmr| format!("{fmr:.1e}"));
         let mut rows = vec![(words("dữ liệu", "data"), text(&compared.source))];
@@ -139,7 +149,10 @@ impl Results {
             (words("FMR tại ngưỡng", "FMR at the threshold"), text(&fmr)),
             (words("tỷ lệ đó là của", "whose rate that is"), self.whose_rate()),
             (
-                words("cặp đã được cán bộ xác nhận là hai người (sinh đôi)", "pairs an officer has cleared (twins)"),
+                words(
+                    "cặp đã được cán bộ xác nhận là hai người (liệt kê riêng)",
+                    "pairs an officer has cleared as two people (listed apart)",
+                ),
                 text(&grouped(compared.cleared)),
             ),
         ]);
@@ -352,6 +365,10 @@ fn how_to_read() -> Markup {
         words(
             "Giữ được đến: nếu chỉ tính các liên kết trên điểm này thì nhóm tách ra.",
             "Holds to: with links above this score alone the ring would fall apart.",
+        ),
+        words(
+            "Mã (P- của cặp hồ sơ, R- của nhóm) giữ nguyên khi kiểm tra lại; số thứ tự của nhóm là thứ hạng trong lần này.",
+            "Ids (P- of pairs of records, R- of rings) stay the same when the audit is run again; the number of a ring is its rank in this run.",
         ),
         words(
             "FMR: tỷ lệ hai người khác nhau đạt điểm này, theo hiệu chuẩn của mô hình. Chất lượng ảnh: 0 đến 100.",

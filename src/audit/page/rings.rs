@@ -28,7 +28,7 @@ const PHOTO_BYTES_MAX: usize = 64 << 10;
 const PHOTOS_BYTES_MAX: usize = 8_000_000;
 
 /// A block of rings as it is shown.
-struct Block {
+struct RingBlock {
     first: usize,
     rings: Vec<Markup>,
 }
@@ -70,8 +70,8 @@ pub(super) fn rings(data: &Results, thumbnail: Option<Thumbnail<'_>>) -> Markup 
 }
 
 /// As many rings as there is room for.
-fn blocks(data: &Results, thumbnail: Option<Thumbnail<'_>>) -> Vec<Block> {
-    let mut photos = Photos { thumbnail, left: PHOTOS_BYTES_MAX };
+fn blocks(data: &Results, thumbnail: Option<Thumbnail<'_>>) -> Vec<RingBlock> {
+    let mut photos = PhotoBudget { thumbnail, left: PHOTOS_BYTES_MAX };
     let (mut bytes, mut blocks) = (0, Vec::new());
     for (block, of_block) in data.rings.chunks(BLOCK_RINGS).enumerate() {
         let first = block * BLOCK_RINGS;
@@ -83,7 +83,7 @@ fn blocks(data: &Results, thumbnail: Option<Thumbnail<'_>>) -> Vec<Block> {
         let rings: Vec<Markup> = rendered.collect();
         let is_whole = rings.len() == of_block.len();
         if !rings.is_empty() {
-            blocks.push(Block { first, rings });
+            blocks.push(RingBlock { first, rings });
         }
         if !is_whole {
             break;
@@ -103,13 +103,14 @@ fn link_head(last: Words) -> Markup {
         words("chất lượng", "quality"),
         words("ngày chụp", "captured"),
         last,
+        words("mã", "id"),
     ];
     html! { thead { tr { @for head in heads { th { (head) } } } } }
 }
 
 /// One ring: a line about it, its members, its links. Photos are taken while their
 /// bytes last.
-fn ring_rows(data: &Results, place: usize, ring: &RingFound, photos: &mut Photos<'_>) -> Markup {
+fn ring_rows(data: &Results, place: usize, ring: &RingFound, photos: &mut PhotoBudget<'_>) -> Markup {
     let id = ring_id(place as u32);
     let four = |score: f32| format!("{score:.4}");
     let links: Vec<&LinkFound> = ring.links.iter().map(|&link| &data.links[link as usize]).collect();
@@ -121,8 +122,9 @@ fn ring_rows(data: &Results, place: usize, ring: &RingFound, photos: &mut Photos
     html! {
         tbody id={ "r" (id) } {
             tr.h {
-                th colspan="9" {
+                th colspan="10" {
                     b.n { (id) }
+                    @if let Some(id) = ring.id { i { (id) } }
                     i.c { (ring.members.len()) }
                     i.k { (links.len()) }
                     i.b { (four(ring.best_score)) }
@@ -132,7 +134,7 @@ fn ring_rows(data: &Results, place: usize, ring: &RingFound, photos: &mut Photos
                 }
             }
             "\n" tr.m {
-                td colspan="9" {
+                td colspan="10" {
                     @for (i, &member) in ring.members.iter().take(MEMBERS_SHOWN).enumerate() {
                         @if i > 0 { " · " }
                         (member_text(data, member))
@@ -144,7 +146,7 @@ fn ring_rows(data: &Results, place: usize, ring: &RingFound, photos: &mut Photos
             }
             "\n"
             @for link in best { (link_row(data, link)) }
-            @if left > 0 { tr.m { td colspan="9" { (more(left, "pairs.csv")) } } "\n" }
+            @if left > 0 { tr.m { td colspan="10" { (more(left, "pairs.csv")) } } "\n" }
             @for link in weakest { (link_row(data, link)) }
         }
     }
@@ -181,7 +183,7 @@ fn hangs_on(data: &Results, ring: &RingFound) -> Markup {
     }
 }
 
-fn more(count: usize, file: &str) -> Markup {
+pub(super) fn more(count: usize, file: &str) -> Markup {
     let of = grouped(count as u64);
     html! { @if count > 0 { " … " (both(&format!("{of} nữa trong {file}"), &format!("{of} more in {file}"))) } }
 }
@@ -201,12 +203,12 @@ fn member_text(data: &Results, member: u32) -> Markup {
 }
 
 /// Photos of members, while their bytes last.
-struct Photos<'a> {
+struct PhotoBudget<'a> {
     thumbnail: Option<Thumbnail<'a>>,
     left: usize,
 }
 
-impl Photos<'_> {
+impl PhotoBudget<'_> {
     /// A photo of each of the first members: the one of its best link.
     fn of(&mut self, data: &Results, links: &[&LinkFound]) -> Markup {
         let Some(thumbnail) = self.thumbnail else { return html! {} };
@@ -266,6 +268,7 @@ fn row(data: &Results, link: &LinkFound, last: &Markup) -> Markup {
             td.s { (quality(a)) " / " (quality(b)) }
             td.s { (day(a)) " / " (day(b)) }
             td { (last) }
+            td.s { @if let Some(id) = link.id { (id) } }
         }
         "\n"
     }

@@ -1,11 +1,17 @@
-use crate::audit::left_out::{LeftOut, Unit};
+use crate::audit::left_out::{LeftOutCount, LeftOutUnit};
 use crate::audit::results::tests::{HANGING, Made, PAIRS, found};
-use crate::audit::results::{Capture, Compared};
+use crate::audit::results::{
+    Capture, ChangedPair, ChangedRing, ChangesSummary, Clearing, Compared, PairChange, Results, RingChange, RunInfo,
+};
 
 fn page(found: &Made) -> String {
+    page_of(found, &found.results())
+}
+
+fn page_of(found: &Made, results: &Results) -> String {
     let mut bytes = Vec::new();
     let thumbnail = |of: &Capture| found.thumbnail(of);
-    found.results().write_page(&mut bytes, Some(&thumbnail)).unwrap();
+    results.write_page(&mut bytes, Some(&thumbnail)).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -36,7 +42,12 @@ fn whatever_a_file_or_an_officer_brings_is_text_and_never_an_element() {
         since: Some(hostile("since")),
         filters: vec![hostile("filter")],
         recipe: Some(hostile("recipe")),
-        left_out: vec![LeftOut { en: hostile("left out"), vi: hostile("bỏ qua"), count: 1, unit: Unit::Photos }],
+        left_out: vec![LeftOutCount {
+            en: hostile("left out"),
+            vi: hostile("bỏ qua"),
+            count: 1,
+            unit: LeftOutUnit::Photos,
+        }],
         ..found.compared
     };
     found.chance.not_own = Some(hostile("chance"));
@@ -51,6 +62,94 @@ fn whatever_a_file_or_an_officer_brings_is_text_and_never_an_element() {
     }
     // In attributes, too.
     assert!(text.contains("<img alt=\"&quot;&gt;&lt;script&gt;id&lt;/script&gt;'&amp;"));
+}
+
+/// The results of a second run, in which everything that a person wrote is `text`.
+fn second_run(found: &Made, text: impl Fn(&str) -> String) -> Results {
+    let mut results = found.results();
+    results.summary.run = Some(RunInfo {
+        began: "2026-11-29T08:00:00Z".into(),
+        finished: "2026-11-29T09:00:00Z".into(),
+        version: "1.2.3".into(),
+        pack: Some(text("pack")),
+        user: Some(text("user")),
+        command: text("command"),
+        templates: "ab".repeat(32),
+    });
+    results.summary.changes = Some(ChangesSummary {
+        since: Some(text("earlier")),
+        kept_in: text("kept in"),
+        threshold_before: 0.4,
+        records_new: Some(4_321),
+        pairs_new: 1,
+        pairs_gone: 1,
+        rings_grown: 1,
+        ..ChangesSummary::default()
+    });
+    let id = results.links[0].id.unwrap();
+    let pair = |change, name: &str| ChangedPair { change, id, records: [text(name), text(name)], score: 0.9 };
+    results.changed_pairs = vec![pair(PairChange::NewRecord, "new pair"), pair(PairChange::Cleared, "gone pair")];
+    let ring = results.rings[0].id.unwrap();
+    let (joined, left) = (vec![text("joined")], vec![text("left")]);
+    results.changed_rings =
+        vec![ChangedRing { change: RingChange::Grown, id: ring, members: 3, joined, left, others: vec![ring] }];
+    for cleared in &mut results.cleared {
+        cleared.clearing =
+            Clearing { outcome: None, officer: text("officer"), reason: text("reason"), at: Some(1_700_000_000_000) };
+    }
+    results
+}
+
+#[test]
+fn what_an_officer_or_a_command_brings_is_text_in_the_sections_of_runs_changes_and_cleared_pairs() {
+    let found = found(&PAIRS, "s");
+    let page = page_of(&found, &second_run(&found, |what| format!("\"><script>{what}</script>'&")));
+    assert!(!page.contains("<script") && !page.contains("</script"));
+    for what in [
+        "pack",
+        "user",
+        "command",
+        "earlier",
+        "kept in",
+        "new pair",
+        "gone pair",
+        "joined",
+        "left",
+        "officer",
+        "reason",
+    ] {
+        assert!(page.contains(&format!("&quot;&gt;&lt;script&gt;{what}&lt;/script&gt;'&amp;")), "{what}");
+    }
+}
+
+#[test]
+fn the_page_says_which_run_it_is_of_what_has_changed_and_who_was_cleared() {
+    let found = found(&PAIRS, "s");
+    let results = second_run(&found, str::to_owned);
+    let page = page_of(&found, &results);
+    let section = |id: &str| {
+        let begin = page.find(&format!("<section id=\"{id}\">")).expect("a section");
+        &page[begin..begin + page[begin..].find("</section>").unwrap()]
+    };
+    for part in ["2026-11-29T08:00:00Z", "2026-11-29T09:00:00Z", "1.2.3", "pack", "user", "<code>command</code>"] {
+        assert!(section("run").contains(part), "{part}");
+    }
+    for part in ["kept in", "4\u{202f}321", "0.4", "a record is new", "was cleared", "rings that gained members"] {
+        assert!(section("changes").contains(part), "{part}");
+    }
+    // Apart from the rings, with the id that names it.
+    let cleared = &page[page.find("Pairs that were cleared").expect("a heading")..];
+    let id = results.cleared[0].id.unwrap().to_string();
+    for part in
+        [&*id, "<td>s8</td>", "<td>s9</td>", "officer", "2023-11-14T22:13:20Z", "reason", "cleared in the gallery"]
+    {
+        assert!(cleared.contains(part), "{part}");
+    }
+    assert_eq!(page.matches(&id).count(), 1);
+    assert!(page.contains(&results.rings[0].id.unwrap().to_string()));
+    // A first run of which nothing is known has neither.
+    let first = page_of(&found, &found.results());
+    assert!(!first.contains("<section"));
 }
 
 #[test]

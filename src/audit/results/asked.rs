@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::left_out::LeftOut;
+use crate::audit::left_out::LeftOutCount;
 
 /// How the threshold was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Asked {
+pub enum ThresholdAsked {
     /// As a false match rate, by the pack's calibration.
     Fmr(f64),
     /// As the number of chance pairs one is ready to look at.
@@ -32,7 +32,7 @@ pub struct Compared {
     /// Scores at or above it are found.
     pub threshold: f32,
     /// How it was asked for.
-    pub asked: Asked,
+    pub asked: ThresholdAsked,
     /// Templates compared.
     pub templates: u64,
     /// Their subjects.
@@ -40,7 +40,7 @@ pub struct Compared {
     /// Pairs of templates of different subjects that were decided, each counted once.
     pub comparisons: u64,
     /// What took no part.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<LeftOutCount>,
     /// The table that names each row of a list that took no part, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out_list: Option<String>,

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 
-use super::{Capture, Compared, LinkFound, LinkKind, PairFound, Record, Results, RingFound, Summary};
+use super::{
+    Capture, ClearedFound, Clearing, Compared, LinkFound, LinkKind, PairFound, RecordFound, Results, RingFound, Summary,
+};
 use crate::audit::chance::{Chance, LinkChance, LocalChance};
 use crate::audit::left_out::LeftOutRow;
-use crate::audit::links::{Grade, Link};
-use crate::audit::measure::Outcome;
+use crate::audit::links::{ClearedLink, Grade, RecordLink};
+use crate::audit::measure::PairOutcome;
 use crate::audit::rings::Rings;
 use crate::search::Pair;
 
 /// What is known of subjects and templates, by their numbers in the audit.
-pub trait Records {
+pub trait RecordFacts {
     /// What is known of a subject.
     fn subject(&self, subject: u32) -> SubjectFacts<'_>;
     /// What is known of a template, by its row.
@@ -21,8 +23,12 @@ pub trait Records {
         self.template(row).subject
     }
     /// What an investigator found of two subjects, the lower number first.
-    fn finding(&self, _subject_a: u32, _subject_b: u32) -> Option<Outcome> {
+    fn finding(&self, _subject_a: u32, _subject_b: u32) -> Option<PairOutcome> {
         None
+    }
+    /// Who cleared two subjects, the lower number first, and why.
+    fn clearing(&self, _subject_a: u32, _subject_b: u32) -> Clearing {
+        Clearing::default()
     }
 }
 
@@ -58,16 +64,18 @@ pub struct TemplateFacts<'a> {
 
 /// What was found, by the numbers of the audit.
 #[derive(Clone, Copy)]
-pub struct Found<'a> {
+pub struct ResultsInput<'a> {
     /// Subjects and templates.
-    pub records: &'a dyn Records,
+    pub records: &'a dyn RecordFacts,
     /// What was compared.
     pub compared: &'a Compared,
     /// Template pairs at or above the threshold, by row; those of cleared subjects may
     /// be among them, and are passed over.
     pub pairs: &'a [Pair],
     /// As `gather` made them of `pairs`.
-    pub links: &'a [Link],
+    pub links: &'a [RecordLink],
+    /// Likewise, of subjects that were cleared.
+    pub cleared: &'a [ClearedLink],
     /// As `rings` made them of `links`.
     pub rings: &'a Rings,
     /// What chance is expected to give.
@@ -80,7 +88,7 @@ pub struct Found<'a> {
     pub left_out: &'a [LeftOutRow],
 }
 
-impl Found<'_> {
+impl ResultsInput<'_> {
     /// The place of the link of two subjects.
     fn link(&self, a: u32, b: u32) -> Option<u32> {
         let key = (a.min(b), a.max(b));
@@ -88,7 +96,7 @@ impl Found<'_> {
     }
 
     /// The ring of a link, by its place, and what the link is to it.
-    fn kind(&self, link: &Link) -> (Option<u32>, LinkKind) {
+    fn kind(&self, link: &RecordLink) -> (Option<u32>, LinkKind) {
         let (a, b) = (self.rings.ring_of(link.a), self.rings.ring_of(link.b));
         match a {
             Some(ring) if a == b && link.evidence.grade() == Grade::Strong => (Some(ring), LinkKind::Strong),
@@ -145,19 +153,20 @@ impl Renumbered {
 
 impl Results {
     /// Makes results of what was found.
-    pub fn new(found: &Found<'_>) -> Self {
+    pub fn new(found: &ResultsInput<'_>) -> Self {
         let listed = found.listed();
         let rows = Renumbered::of(listed.iter().flat_map(|&(place, _)| {
             let pair = &found.pairs[place as usize];
             [pair.a, pair.b]
         }));
-        let subjects = Renumbered::of(found.links.iter().flat_map(|link| [link.a, link.b]));
+        let cleared = found.cleared.iter().flat_map(|link| [link.a, link.b]);
+        let subjects = Renumbered::of(found.links.iter().flat_map(|link| [link.a, link.b]).chain(cleared));
         let renumbered = |subjects_of: &[u32]| subjects_of.iter().map(|&subject| subjects.get(subject)).collect();
 
         let records = subjects.0.iter().map(|&subject| {
             let SubjectFacts { id, schemes, province, enrolled, second_gallery } = found.records.subject(subject);
             let [id, schemes, province, enrolled] = [id, schemes, province, enrolled].map(Cow::into_owned);
-            Record { id, schemes, province, enrolled, second_gallery, ring: found.rings.ring_of(subject) }
+            RecordFound { id, schemes, province, enrolled, second_gallery, ring: found.rings.ring_of(subject) }
         });
         let captures = rows.0.iter().map(|&row| {
             let TemplateFacts { subject, id, captured, quality, second_gallery } = found.records.template(row);
@@ -181,7 +190,12 @@ impl Results {
                 ring,
                 best: place_of.get(link.best as usize).copied().unwrap_or_default(),
                 finding: found.records.finding(link.a, link.b),
+                id: None,
             }
+        });
+        let cleared = found.cleared.iter().map(|&ClearedLink { a, b, score, pairs }| {
+            let clearing = found.records.clearing(a, b);
+            ClearedFound { a: subjects.get(a), b: subjects.get(b), score, pairs, id: None, clearing }
         });
         let pairs = listed.iter().map(|&(place, link)| {
             let Pair { a, b, score } = found.pairs[place as usize];
@@ -198,6 +212,7 @@ impl Results {
             evidence_total: Some(ring.evidence_total),
             hangs_on: ring.hangs_on,
             parts: ring.parts.iter().map(|part| renumbered(part)).collect(),
+            id: None,
         });
         Self {
             summary: Summary::new(found),
@@ -209,6 +224,9 @@ impl Results {
             rings: rings.collect(),
             bridges: found.rings.bridges.iter().map(|bridge| bridge.link).collect(),
             left_out: found.left_out.to_vec(),
+            cleared: cleared.collect(),
+            changed_pairs: Vec::new(),
+            changed_rings: Vec::new(),
         }
     }
 }

@@ -3,13 +3,18 @@
 //!
 //! Only records and captures that a pair found names are here, numbered from 0 in the order of
 //! the audit. The same findings give the same results: nothing here depends on the clock, but
-//! for `seconds` and `cost` in the summary, which the caller states.
+//! for `seconds`, `cost` and `run` in the summary, which the caller states, and what has changed
+//! since an earlier run, which depends on that.
 //!
 //! Results name subjects, because that is their purpose. Nothing else does: they print
 //! nothing of it by `Debug`, and no error of this module carries an id.
 
 mod asked;
 mod build;
+mod changes;
+mod cleared;
+mod named;
+mod run;
 mod summary;
 mod tables;
 #[cfg(test)]
@@ -19,15 +24,20 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::asked::{Asked, Compared};
-pub use self::build::{Found, Records, SubjectFacts, TemplateFacts};
+pub use self::asked::{Compared, ThresholdAsked};
+pub use self::build::{RecordFacts, ResultsInput, SubjectFacts, TemplateFacts};
+pub use self::changes::{ChangedPair, ChangedRing, ChangesSummary, EarlierRun, PairChange, RingChange};
+pub use self::cleared::{ClearedFound, Clearing};
+pub use self::named::PairNamed;
+pub use self::run::RunInfo;
 pub use self::summary::{Sampled, Summary};
-pub(super) use self::tables::NUMBERS as TABLE_NUMBERS;
+pub(super) use self::tables::is_number;
 pub(crate) use self::tables::listed;
 use super::chance::Band;
 use super::findings::Findings;
+use super::ids::StableId;
 use super::left_out::LeftOutRow;
-use super::measure::{Case, Measured, Outcome, measured};
+use super::measure::{Case, MeasuredPrecision, PairOutcome, measured};
 
 /// All that an audit found.
 #[derive(Clone, PartialEq)]
@@ -38,7 +48,7 @@ pub struct Results {
     /// earlier programs, which did not keep them.
     pub bands: Vec<Band>,
     /// Records with a link.
-    pub records: Vec<Record>,
+    pub records: Vec<RecordFound>,
     /// Their captures that a pair names.
     pub captures: Vec<Capture>,
     /// Links between records, by their numbers.
@@ -51,11 +61,17 @@ pub struct Results {
     pub bridges: Vec<u32>,
     /// Rows of lists that took no part.
     pub left_out: Vec<LeftOutRow>,
+    /// Pairs of records that were cleared, by their numbers: none of them is a link.
+    pub cleared: Vec<ClearedFound>,
+    /// Pairs of records that came or went since the earlier run, new ones first.
+    pub changed_pairs: Vec<ChangedPair>,
+    /// Rings that are not as they were in the earlier run.
+    pub changed_rings: Vec<ChangedRing>,
 }
 
 /// A record with a link. Empty texts are not known.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct RecordFound {
     /// Pseudonymous id.
     pub id: String,
     /// Schemes, as a person reads them (`health, social`).
@@ -112,7 +128,10 @@ pub struct LinkFound {
     /// The best template pair, by place.
     pub best: u32,
     /// What an investigator had found of the two when the audit ended.
-    pub finding: Option<Outcome>,
+    pub finding: Option<PairOutcome>,
+    /// The pair's stable id; not given by the first programs.
+    #[serde(default)]
+    pub id: Option<StableId>,
 }
 
 /// A pair of templates at or above the threshold.
@@ -170,6 +189,9 @@ pub struct RingFound {
     pub hangs_on: Option<u32>,
     /// Members by part that strong links alone hold together; empty where not kept.
     pub parts: Vec<Vec<u32>>,
+    /// The ring's stable id; not given by the first programs.
+    #[serde(default)]
+    pub id: Option<StableId>,
 }
 
 /// A member of a ring, with what links it there.
@@ -232,18 +254,8 @@ impl Results {
         self.pairs.get(usize::try_from(number.checked_sub(1)?).ok()?)
     }
 
-    /// The best template pair of two records, by their ids in either order.
-    pub fn pair_of(&self, one: &str, other: &str) -> Option<&PairFound> {
-        let is = |of: u32, id: &str| self.records[of as usize].id == id;
-        let link = self
-            .links
-            .iter()
-            .find(|link| is(link.a, one) && is(link.b, other) || is(link.a, other) && is(link.b, one))?;
-        self.pairs.get(link.best as usize)
-    }
-
     /// The records of a template pair, in its order.
-    pub fn records_of(&self, pair: &PairFound) -> [&Record; 2] {
+    pub fn records_of(&self, pair: &PairFound) -> [&RecordFound; 2] {
         [pair.a, pair.b].map(|capture| &self.records[self.captures[capture as usize].record as usize])
     }
 
@@ -273,21 +285,25 @@ impl Results {
         members
     }
 
-    /// What an investigator found of the two records of a link, also after the audit ended.
-    pub fn finding(&self, link: &LinkFound, since: &Findings) -> Option<Outcome> {
+    /// What holds of the two records of a link, also after the audit ended: what `since` says, and
+    /// where that has no entry of them, what an investigator had found by then.
+    pub fn finding(&self, link: &LinkFound, since: &Findings) -> Option<PairOutcome> {
         let [a, b] = [link.a, link.b].map(|record| &self.records[record as usize].id);
-        since.get(a, b).map(|finding| finding.outcome).or(link.finding)
+        match since.history(a, b).last() {
+            Some(last) => last.outcome(),
+            None => link.finding,
+        }
     }
 
     /// How precise the audit was, going by what investigators found.
-    pub fn measure(&self, findings: &Findings) -> Measured {
+    pub fn measure(&self, findings: &Findings) -> MeasuredPrecision {
         let links = self.links.iter().map(|link| {
             let [a, b] = [link.a, link.b].map(|record| self.records[record as usize].id.as_str());
             (if a <= b { (a, b) } else { (b, a) }, link.score)
         });
-        let cases = findings.iter().map(|finding| {
-            let case = Case { score: finding.score, outcome: finding.outcome };
-            (finding.subject_a.as_str(), finding.subject_b.as_str(), case)
+        let cases = findings.iter().filter_map(|finding| {
+            let case = Case { score: finding.score, outcome: finding.outcome()? };
+            Some((finding.subject_a.as_str(), finding.subject_b.as_str(), case))
         });
         measured(self.summary.threshold, links.collect(), cases)
     }
@@ -295,7 +311,7 @@ impl Results {
     /// Whether every number in it is one of something that is there, so that no view of it
     /// looks beyond an end.
     pub(super) fn is_whole(&self) -> bool {
-        let Self { records, captures, links, pairs, rings, bridges, .. } = self;
+        let Self { records, captures, links, pairs, rings, bridges, cleared, .. } = self;
         let within = |of: u32, all: usize| (of as usize) < all;
         let ring = |of: Option<u32>| of.is_none_or(|of| within(of, rings.len()));
         let record = |of: &u32| within(*of, records.len());
@@ -314,6 +330,7 @@ impl Results {
                     && of.parts.iter().flatten().all(record)
             })
             && bridges.iter().all(|of| within(*of, links.len()))
+            && cleared.iter().all(|of| record(&of.a) && record(&of.b))
     }
 }
 
@@ -324,9 +341,9 @@ impl fmt::Debug for Results {
     }
 }
 
-impl fmt::Debug for Record {
+impl fmt::Debug for RecordFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Record(…)")
+        f.write_str("RecordFound(…)")
     }
 }
 

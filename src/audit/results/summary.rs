@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Compared, Found};
+use super::{ChangesSummary, Compared, ResultsInput, RunInfo};
 use crate::audit::chance::{Estimate, Explained, KindOfPair};
-use crate::audit::cost::Cost;
+use crate::audit::cost::AuditCost;
 use crate::audit::links::{Grade, strong_chance_max, strong_from};
 use crate::matching::{Curve, CurveName};
 
@@ -67,7 +67,13 @@ pub struct Summary {
     pub compared: Compared,
     /// What the audit took, by part; like `seconds` other every time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<Cost>,
+    pub cost: Option<AuditCost>,
+    /// Which run it was; other every time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunInfo>,
+    /// What has changed since the earlier run of the same audit, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<ChangesSummary>,
 }
 
 /// One kind of sampled non-mates.
@@ -90,9 +96,9 @@ pub struct Sampled {
 }
 
 impl Summary {
-    /// The summary of what was found; `seconds` and `cost` are not known yet.
-    pub(super) fn new(found: &Found<'_>) -> Self {
-        let Found { compared, links, rings, chance, link_chance, .. } = found;
+    /// The summary of what was found; `seconds`, `cost`, `run` and `changes` are not known yet.
+    pub(super) fn new(found: &ResultsInput<'_>) -> Self {
+        let ResultsInput { compared, links, rings, chance, link_chance, .. } = found;
         let at = compared.threshold;
         let pairs = links.iter().map(|link| u64::from(link.pairs)).sum();
         let expected = chance.expected(at);
@@ -134,6 +140,8 @@ impl Summary {
             rings_doubtful: rings.rings.iter().filter(|ring| ring.hangs_on.is_some()).count() as u64,
             compared: (*compared).clone(),
             cost: None,
+            run: None,
+            changes: None,
         }
     }
 

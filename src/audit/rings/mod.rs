@@ -1,7 +1,7 @@
 //! Who belongs together? Rings of linked records.
 //!
 //! # What makes a ring
-//! How sure a link is says its [`Evidence`](super::Evidence): *strong* where chance hardly gives one like
+//! How sure a link is says its [`LinkEvidence`](super::LinkEvidence): *strong* where chance hardly gives one like
 //! it in this gallery, *doubtful* where it gives up to half of them, else *likely chance*.
 //!
 //! - Strong links always join, whatever the shape: in A–B–C the middle record may have
@@ -33,7 +33,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use super::links::{Grade, Groups, Link, Numbers, surest_first};
+use super::links::{Grade, LinkGroups, LinkedSubjects, RecordLink, surest_first};
 
 /// Linked subjects.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,9 +101,9 @@ impl Rings {
 ///
 /// `links` are of different subjects, at most one for each two (as [`gather`](super::gather)
 /// makes them), fewer than 2³², with their evidence.
-pub fn rings(links: &[Link]) -> Rings {
+pub fn rings(links: &[RecordLink]) -> Rings {
     // Only subjects with links take part.
-    let numbers = Numbers::of(links);
+    let numbers = LinkedSubjects::of(links);
     let (subjects, ends) = (&numbers.subjects, numbers.ends(links));
     let surest_first = surest_first(links);
     let of_grade = |grade: Grade| {
@@ -111,7 +111,7 @@ pub fn rings(links: &[Link]) -> Rings {
         surest_first.iter().filter(is).map(|&place| ends[place as usize])
     };
 
-    let mut groups = Groups::new(subjects.len());
+    let mut groups = LinkGroups::new(subjects.len());
     of_grade(Grade::Strong).for_each(|(a, b)| _ = groups.join(a, b));
     let mut strong = groups.clone();
     of_grade(Grade::Doubtful).for_each(|(a, b)| groups.doubt(a, b));
@@ -125,7 +125,7 @@ pub fn rings(links: &[Link]) -> Rings {
 
     let (mut rings, of_group, bridges) = told(links, &ends, &mut groups);
     // The best links that connect the members (Kruskal, all rings at once).
-    let mut tree = Groups::new(subjects.len());
+    let mut tree = LinkGroups::new(subjects.len());
     for &place in &surest_first {
         let (a, b) = ends[place as usize];
         let Some(ring) = of_group[groups.find(a) as usize].filter(|_| groups.find(a) == groups.find(b)) else {
@@ -155,11 +155,15 @@ pub fn rings(links: &[Link]) -> Rings {
 
 /// Rings with their links and what scores say of them, the ring of every group, and the
 /// links outside of any.
-fn told(links: &[Link], ends: &[(u32, u32)], groups: &mut Groups) -> (Vec<Ring>, Vec<Option<u32>>, Vec<Bridge>) {
+fn told(
+    links: &[RecordLink],
+    ends: &[(u32, u32)],
+    groups: &mut LinkGroups,
+) -> (Vec<Ring>, Vec<Option<u32>>, Vec<Bridge>) {
     let mut best_first: Vec<BestFirst> =
         (0u32..).zip(links).map(|(place, link)| (falling(link.score), link.a, link.b, place)).collect();
     best_first.sort_unstable();
-    let mut tree = Groups::new(groups.len());
+    let mut tree = LinkGroups::new(groups.len());
     let (mut rings, mut bridges): (Vec<Ring>, _) = (Vec::new(), Vec::new());
     let mut of_group: Vec<Option<u32>> = vec![None; groups.len()];
     for (.., place) in best_first {
@@ -184,7 +188,7 @@ fn told(links: &[Link], ends: &[(u32, u32)], groups: &mut Groups) -> (Vec<Ring>,
 }
 
 /// The surest ring first, and where bridges lead to.
-fn ranked(links: &[Link], mut rings: Vec<Ring>, mut bridges: Vec<Bridge>) -> Rings {
+fn ranked(links: &[RecordLink], mut rings: Vec<Ring>, mut bridges: Vec<Bridge>) -> Rings {
     rings.sort_unstable_by(|x, y| {
         let by_evidence = y.evidence.total_cmp(&x.evidence).then(y.evidence_total.total_cmp(&x.evidence_total));
         by_evidence.then(y.best_score.total_cmp(&x.best_score)).then_with(|| x.members.cmp(&y.members))

@@ -11,16 +11,16 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{PAIRS, RINGS, StoreError};
-use crate::audit::measure::Outcome;
+use super::{AuditStoreError, PAIRS, RINGS};
+use crate::audit::measure::PairOutcome;
 use crate::audit::results::{
-    Capture, LinkFound, LinkKind, PairFound, Record, Results, RingFound, Summary, TABLE_NUMBERS,
+    Capture, LinkFound, LinkKind, PairFound, RecordFound, Results, RingFound, Summary, is_number,
 };
 use crate::table;
 
 /// A row of `pairs.csv`.
 #[derive(Deserialize)]
-struct PairRow {
+struct EarlierPairRow {
     subject_a: String,
     subject_b: String,
     template_a: String,
@@ -49,7 +49,7 @@ struct PairRow {
 
 /// A row of `rings.csv`: a member.
 #[derive(Deserialize)]
-struct MemberRow {
+struct EarlierMemberRow {
     ring_id: u64,
     subject_id: String,
     best_score: f32,
@@ -72,14 +72,14 @@ struct MemberRow {
 }
 
 /// The results of a finished audit of an earlier program.
-pub(super) fn open(folder: &Path) -> Result<Results, StoreError> {
-    let not_finished = || StoreError::NotFinished { folder: folder.to_owned() };
+pub(super) fn open(folder: &Path) -> Result<Results, AuditStoreError> {
+    let not_finished = || AuditStoreError::NotFinished { folder: folder.to_owned() };
     let summary = super::summary(folder)?.ok_or_else(not_finished)?;
-    let mut tables = Tables::default();
+    let mut tables = EarlierTables::default();
     let mut hanging: Vec<(usize, String, String)> = Vec::new();
-    rows(folder, RINGS, |row: MemberRow| tables.member(row, &mut hanging))?;
-    rows(folder, PAIRS, |row: PairRow| tables.pair(row))?;
-    tables.results(summary, &hanging).ok_or_else(|| StoreError::Unreadable {
+    rows(folder, RINGS, |row: EarlierMemberRow| tables.member(row, &mut hanging))?;
+    rows(folder, PAIRS, |row: EarlierPairRow| tables.pair(row))?;
+    tables.results(summary, &hanging).ok_or_else(|| AuditStoreError::Unreadable {
         path: folder.join(RINGS),
         what: format!("it does not go with {PAIRS}"),
     })
@@ -90,15 +90,15 @@ fn rows<R: DeserializeOwned>(
     folder: &Path,
     name: &str,
     mut take: impl FnMut(R) -> Option<()>,
-) -> Result<(), StoreError> {
+) -> Result<(), AuditStoreError> {
     let path = folder.join(name);
-    let what = |what: String| StoreError::Unreadable { path: path.clone(), what };
+    let what = |what: String| AuditStoreError::Unreadable { path: path.clone(), what };
     let (mut reader, delimiter) = table::open(&path).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => StoreError::NotFinished { folder: folder.to_owned() },
+        io::ErrorKind::NotFound => AuditStoreError::NotFinished { folder: folder.to_owned() },
         _ => what(e.to_string()),
     })?;
     let columns = reader.headers().map_err(|_| what("its first line cannot be read".to_owned()))?.clone();
-    let is_number: Vec<bool> = columns.iter().map(|column| TABLE_NUMBERS.contains(&column)).collect();
+    let is_number: Vec<bool> = columns.iter().map(is_number).collect();
     for (number, row) in (1u64..).zip(reader.records()) {
         // What the library says of a bad row may quote it.
         let bad = || what(format!("row {number} cannot be read"));
@@ -115,8 +115,8 @@ fn rows<R: DeserializeOwned>(
 
 /// What the tables say, put together.
 #[derive(Default)]
-struct Tables {
-    records: Vec<Record>,
+struct EarlierTables {
+    records: Vec<RecordFound>,
     record_of: HashMap<String, u32>,
     captures: Vec<Capture>,
     capture_of: HashMap<(u32, String), u32>,
@@ -136,14 +136,14 @@ struct PartOf {
     member: u32,
 }
 
-impl Tables {
+impl EarlierTables {
     /// The number of a record. They are numbered as they come: members of a ring in its order.
     fn record(&mut self, id: &str) -> u32 {
         if let Some(&known) = self.record_of.get(id) {
             return known;
         }
         let number = self.records.len() as u32;
-        self.records.push(Record { id: id.to_owned(), ..Record::default() });
+        self.records.push(RecordFound { id: id.to_owned(), ..RecordFound::default() });
         self.record_of.insert(id.to_owned(), number);
         number
     }
@@ -158,7 +158,7 @@ impl Tables {
     }
 
     /// Takes a member; rings lie in order.
-    fn member(&mut self, row: MemberRow, hanging: &mut Vec<(usize, String, String)>) -> Option<()> {
+    fn member(&mut self, row: EarlierMemberRow, hanging: &mut Vec<(usize, String, String)>) -> Option<()> {
         let place = usize::try_from(row.ring_id.checked_sub(1)?).ok()?;
         if place == self.rings.len() {
             self.rings.push(RingFound {
@@ -188,11 +188,11 @@ impl Tables {
     }
 
     /// Takes a pair; the best score of two records comes first.
-    fn pair(&mut self, row: PairRow) -> Option<()> {
+    fn pair(&mut self, row: EarlierPairRow) -> Option<()> {
         let [a, b] = [&row.subject_a, &row.subject_b].map(|id| self.record(id));
         let finding = match row.finding.as_str() {
             "" => None,
-            name => Some(Outcome::from_name(name)?),
+            name => Some(PairOutcome::from_name(name)?),
         };
         let kind = LinkKind::from_name(&row.link)?;
         let ring = match row.ring_id {
@@ -214,6 +214,7 @@ impl Tables {
             ring,
             best,
             finding,
+            id: None,
         });
         link.pairs += 1;
         let (one, other) = (
@@ -265,6 +266,9 @@ impl Tables {
             rings: self.rings,
             bridges,
             left_out: Vec::new(),
+            cleared: Vec::new(),
+            changed_pairs: Vec::new(),
+            changed_rings: Vec::new(),
         };
         results.is_whole().then_some(results)
     }

@@ -8,12 +8,13 @@ use super::format::VERSION;
 use super::{PAIRS, RESULTS, RINGS, SUMMARY};
 use crate::audit::checkpoint::CheckpointError;
 use crate::audit::findings::FindingsError;
-use crate::audit::known::KnownError;
+use crate::audit::ids::IdKeyError;
+use crate::audit::seen::SeenError;
 
 /// Why the folder of an audit cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoreError {
+pub enum AuditStoreError {
     /// Another process is at work in it.
     #[error("--out {}: another audit is at work in this folder; wait for it, or use another folder", .folder.display())]
     InUse {
@@ -86,12 +87,15 @@ pub enum StoreError {
         /// Why.
         source: CheckpointError,
     },
+    /// The key of stable ids cannot be read or made.
+    #[error("{}", of_key(.0))]
+    Ids(#[from] IdKeyError),
     /// Findings cannot be read or kept.
     #[error("{}", of_findings(.0))]
     Findings(#[from] FindingsError),
     /// The list of templates of an earlier audit cannot be used.
     #[error(transparent)]
-    Known(#[from] KnownError),
+    FilterFacts(#[from] SeenError),
 }
 
 /// What to do where a file cannot be read or written.
@@ -118,6 +122,13 @@ fn of_checkpoint(folder: &Path, error: &CheckpointError) -> String {
             folder.display()
         ),
         CheckpointError::Io { path, source } => Unwritable(path, source).to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn of_key(error: &IdKeyError) -> String {
+    match error {
+        IdKeyError::Io { path, source } => Unwritable(path, source).to_string(),
         other => other.to_string(),
     }
 }

@@ -1,10 +1,10 @@
 //! What chance is expected to give of what is compared, and the score that follows from it.
 
 use super::{Sides, TaskError};
-use crate::audit::chance::{Chance, Plan, Rows};
+use crate::audit::chance::{Chance, SamplingPlan, SamplingSide};
 use crate::audit::collection::Collection;
-use crate::audit::results::Asked;
-use crate::audit::twice::Twice;
+use crate::audit::results::ThresholdAsked;
+use crate::audit::shared_templates::SharedTemplates;
 use crate::matching::Curve;
 
 /// Fixes the sample of non-mates.
@@ -14,7 +14,7 @@ const SEED: u64 = 1;
 pub(super) fn sampled(
     collection: &Collection,
     sides: &Sides<'_>,
-    twice: Option<&Twice>,
+    shared: Option<&SharedTemplates>,
     comparisons: u64,
     calibration: Option<&Curve>,
     sampled_max: u64,
@@ -23,11 +23,11 @@ pub(super) fn sampled(
     // Where only one of the two is known of anybody, that one tells alike from unlike.
     let known = strata.iter().any(Option::is_some);
     let (first, second) = strata.split_at(collection.first_rows());
-    let rows = |side, strata| Rows { side, strata: known.then_some(strata) };
-    let plan = Plan {
+    let rows = |side, strata| SamplingSide { side, strata: known.then_some(strata) };
+    let plan = SamplingPlan {
         first: rows(sides.first(), first),
         second: collection.has_second().then(|| rows(sides.second(), second)),
-        twice,
+        shared,
         comparisons,
         calibration,
         sampled_max,
@@ -47,12 +47,12 @@ fn strata(collection: &Collection) -> Vec<Option<u32>> {
 }
 
 /// The score that was asked for.
-pub(super) fn threshold(asked: Asked, chance: &Chance, calibration: Option<&Curve>) -> Result<f32, TaskError> {
+pub(super) fn threshold(asked: ThresholdAsked, chance: &Chance, calibration: Option<&Curve>) -> Result<f32, TaskError> {
     match asked {
-        Asked::Score(score) => Ok(score),
-        Asked::ExpectChance(pairs) => {
+        ThresholdAsked::Score(score) => Ok(score),
+        ThresholdAsked::ExpectChance(pairs) => {
             chance.score_for(pairs).ok_or_else(|| TaskError::NoScore { pairs, why: chance.not_own.clone() })
         }
-        Asked::Fmr(fmr) => Ok(calibration.ok_or(TaskError::NoCalibration)?.threshold(fmr)?.score),
+        ThresholdAsked::Fmr(fmr) => Ok(calibration.ok_or(TaskError::NoCalibration)?.threshold(fmr)?.score),
     }
 }

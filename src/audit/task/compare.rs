@@ -1,12 +1,12 @@
 //! The comparison of a scope, from where an earlier run stopped.
 
-use super::error::{Instead, TaskError};
-use super::scope::Scope;
+use super::error::{AskInstead, TaskError};
+use super::scope::AuditScope;
 use crate::audit::checkpoint::{Checkpoint, CheckpointError, Identity};
 use crate::audit::collection::Collection;
-use crate::audit::cost::{Clock, Cost};
+use crate::audit::cost::{AuditCost, Clock};
 use crate::audit::run::{RunError, run};
-use crate::audit::store::{File, Folder, StoreError};
+use crate::audit::store::{AuditFile, AuditFolder, AuditStoreError};
 use crate::search::{Join, Matrix, Pair, SearchError, Side};
 
 /// Told how far the comparison is.
@@ -60,11 +60,11 @@ impl<'a> Sides<'a> {
         Side { vectors: &self.second, groups: self.groups[1] }
     }
 
-    fn join(&self, scope: &Scope, score: f32) -> Result<Join<'_>, SearchError> {
+    fn join(&self, scope: &AuditScope, score: f32) -> Result<Join<'_>, SearchError> {
         match scope {
-            Scope::Within => Join::within(self.first(), score),
-            Scope::Fresh(fresh) => Join::within_fresh(self.first(), fresh, score),
-            Scope::Between => Join::between(self.first(), self.second(), score),
+            AuditScope::Within => Join::within(self.first(), score),
+            AuditScope::Fresh(fresh) => Join::within_fresh(self.first(), fresh, score),
+            AuditScope::Between => Join::between(self.first(), self.second(), score),
         }
     }
 }
@@ -72,31 +72,36 @@ impl<'a> Sides<'a> {
 /// What there is to do.
 pub(super) struct Work<'a> {
     pub sides: &'a Sides<'a>,
-    pub scope: &'a Scope,
+    /// Whether the finished run in the folder, if there is one, is of the same audit.
+    pub is_same_audit: bool,
+    pub scope: &'a AuditScope,
     pub score: f32,
     pub comparisons: u64,
     pub threads: usize,
     pub pairs_max: usize,
     /// What to ask for where there are too many pairs.
-    pub instead: &'a dyn Fn() -> Option<Instead>,
+    pub instead: &'a dyn Fn() -> Option<AskInstead>,
 }
 
 impl Work<'_> {
     /// Every pair at or above the score, by row; from where an earlier run stopped.
-    /// `identity` lacks the number of units. What it took is added to `cost`.
+    /// `identity` lacks the number of units. What it took is added to `cost`. With the pairs comes
+    /// the file that has the checkpoint.
     pub(super) fn pairs(
         &self,
-        folder: &Folder,
+        folder: &AuditFolder,
         identity: Identity,
-        cost: &mut Cost,
+        cost: &mut AuditCost,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Pair>, TaskError> {
-        let refused = |source: CheckpointError| StoreError::Checkpoint { folder: folder.path().to_owned(), source };
+    ) -> Result<(Vec<Pair>, AuditFile), TaskError> {
+        let refused =
+            |source: CheckpointError| AuditStoreError::Checkpoint { folder: folder.path().to_owned(), source };
         let mut clock = Clock::start();
         let join = self.sides.join(self.scope, self.score)?;
         cost.preparing += clock.lap();
         let identity = Identity { units: join.units(), ..identity };
-        let mut checkpoint = Checkpoint::open(&folder.file(File::Checkpoint), &identity).map_err(refused)?;
+        let file = checkpoint_file(folder, &identity, self.is_same_audit).map_err(refused)?;
+        let mut checkpoint = Checkpoint::open(&folder.file(file), &identity).map_err(refused)?;
         cost.checkpoints += clock.lap();
         let (mut done, complete) = (checkpoint.comparisons(), checkpoint.is_complete());
         observer.begins(Resumed {
@@ -118,7 +123,7 @@ impl Work<'_> {
             Ok(()) => {
                 let pairs = checkpoint.into_pairs();
                 cost.report += clock.lap();
-                Ok(pairs)
+                Ok((pairs, file))
             }
             Err(RunError::TooManyPairs { pairs_max }) => Err(TaskError::TooManyPairs {
                 pairs_max,
@@ -129,5 +134,30 @@ impl Work<'_> {
             Err(RunError::Checkpoint(error)) => Err(refused(error).into()),
             Err(error) => Err(TaskError::Run(error)),
         }
+    }
+}
+
+/// Which file has the checkpoint of a run. Of one that is to take the place of a finished run of
+/// other templates it is another file than that run's, which stays as it is until then.
+fn checkpoint_file(
+    folder: &AuditFolder,
+    identity: &Identity,
+    is_same_audit: bool,
+) -> Result<AuditFile, CheckpointError> {
+    let finished_ones = folder.file(AuditFile::Checkpoint);
+    if !folder.is_finished() {
+        return Ok(AuditFile::Checkpoint);
+    }
+    let difference = match Checkpoint::identity(&finished_ones)? {
+        Some(there) => identity.differs(&there),
+        // Damaged: it is begun anew. Given up, it is not there.
+        None if finished_ones.exists() => None,
+        None => return Ok(AuditFile::NextCheckpoint),
+    };
+    let Some(difference) = difference else { return Ok(AuditFile::Checkpoint) };
+    let next = Checkpoint::identity(&folder.file(AuditFile::NextCheckpoint))?;
+    match is_same_audit || next.is_some_and(|next| identity.differs(&next).is_none()) {
+        true => Ok(AuditFile::NextCheckpoint),
+        false => Err(CheckpointError::Other(difference)),
     }
 }

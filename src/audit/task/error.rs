@@ -1,9 +1,9 @@
 //! Why an audit stopped.
 
 use crate::audit::chance::Chance;
-use crate::audit::left_out::LeftOut;
+use crate::audit::left_out::LeftOutCount;
 use crate::audit::run::RunError;
-use crate::audit::store::StoreError;
+use crate::audit::store::AuditStoreError;
 use crate::matching::CalibrationError;
 use crate::search::SearchError;
 
@@ -13,12 +13,12 @@ use crate::search::SearchError;
 pub enum TaskError {
     /// The folder, or that of an earlier audit, cannot be used.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] AuditStoreError),
     /// No template is left.
     #[error("{}", nothing(.left_out, *.list))]
     Nothing {
         /// Why.
-        left_out: Vec<LeftOut>,
+        left_out: Vec<LeftOutCount>,
         /// The table of rows that took no part, where there is one.
         list: Option<&'static str>,
     },
@@ -49,7 +49,7 @@ pub enum TaskError {
         /// Share of the comparisons made until then.
         share: f64,
         /// What to ask for instead, where anything is known of chance.
-        instead: Option<Instead>,
+        instead: Option<AskInstead>,
     },
     /// Vectors cannot be compared.
     #[error(transparent)]
@@ -61,7 +61,7 @@ pub enum TaskError {
 
 /// What to ask for where too many pairs were found.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Instead {
+pub struct AskInstead {
     /// Pairs that chance alone gives then.
     pub pairs: f64,
     /// The score.
@@ -70,7 +70,7 @@ pub struct Instead {
     pub fmr: f64,
 }
 
-impl Instead {
+impl AskInstead {
     pub(super) fn of(chance: &Chance, comparisons: u64, pairs_max: usize) -> Option<Self> {
         // A hundredth leaves room for real ones.
         let pairs = pairs_max as f64 / 100.0;
@@ -80,7 +80,7 @@ impl Instead {
     }
 }
 
-fn nothing(left_out: &[LeftOut], list: Option<&str>) -> String {
+fn nothing(left_out: &[LeftOutCount], list: Option<&str>) -> String {
     let reasons: Vec<String> = left_out.iter().map(|out| format!("{} x {}", out.count, out.en)).collect();
     let listed = list.map(|name| format!("; {name} in the audit's folder lists them")).unwrap_or_default();
     match reasons.is_empty() {

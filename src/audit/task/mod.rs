@@ -9,34 +9,36 @@
 mod chance;
 mod compare;
 mod error;
+mod rerun;
 mod scope;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use self::chance::{sampled, threshold};
 pub use self::compare::{Observer, Resumed};
 use self::compare::{Sides, Work};
-pub use self::error::{Instead, TaskError};
-use self::scope::Scope;
+pub use self::error::{AskInstead, TaskError};
+use self::rerun::{is_same_audit, settle};
+use self::scope::AuditScope;
 use super::chance::{Chance, LinkChance, LocalChance, Meetings};
 use super::checkpoint::{Checkpoint, Identity};
 use super::collection::{Collection, Mark};
-use super::cost::{Clock, Cost};
+use super::cost::{AuditCost, Clock};
 use super::filters::Filters;
-use super::findings::Findings;
-use super::known::KnownTemplates;
+use super::findings::{Findings, principal_name};
 use super::left_out::{EngineWords, left_out, write_left_out};
 use super::links::gather;
-use super::measure::Outcome;
 use super::records::Audited;
-use super::results::{Asked, Compared, Found, Results};
+use super::results::{Compared, Results, ResultsInput, RunInfo, ThresholdAsked};
 use super::rings::rings;
-use super::store::{self, File, Folder, KeptInputs, Report, StoreError};
-use super::twice::Twice;
+use super::seen::SeenMarks;
+use super::shared_templates::SharedTemplates;
+use super::store::{self, AuditFile, AuditFolder, AuditInputs, AuditStoreError, ReportOptions};
+use crate::context::RequestContext;
+use crate::dates::Moment;
 use crate::hex;
 use crate::matching::Curve;
 use crate::search::{Join, Pair};
@@ -53,8 +55,13 @@ pub struct Request<'a> {
     pub against: Option<String>,
     /// Folder of the gallery that is audited, where it is one.
     pub gallery: Option<PathBuf>,
+    /// Every folder and file that is audited, from the root: what tells a run of the same audit
+    /// from one of another.
+    pub sources: Vec<PathBuf>,
+    /// What the report says of the run.
+    pub command: CommandLine,
     /// At which score.
-    pub asked: Asked,
+    pub asked: ThresholdAsked,
     /// Which records of the first gallery.
     pub filters: &'a Filters,
     /// Folder of the earlier audit whose pairs are left out.
@@ -75,9 +82,20 @@ pub struct Request<'a> {
     pub words: EngineWords<'a>,
 }
 
+/// What the report says of a run beside what it finds itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The command as it was typed.
+    pub line: String,
+    /// Version of the program.
+    pub version: String,
+    /// The model pack, where one is at hand.
+    pub pack: Option<String>,
+}
+
 /// How much there is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
+pub struct AuditSize {
     /// Templates.
     pub templates: u64,
     /// Their subjects.
@@ -89,29 +107,30 @@ pub struct Size {
 }
 
 /// An audit whose templates are not loaded yet.
-pub struct Begun<'a> {
+pub struct BegunAudit<'a> {
     request: &'a Request<'a>,
-    folder: &'a Folder,
-    since: Option<KnownTemplates>,
+    folder: &'a AuditFolder,
+    since: Option<SeenMarks>,
     before: Vec<Option<u64>>,
     at: Instant,
+    run: RunInfo,
     clock: Clock,
-    cost: Cost,
+    cost: AuditCost,
 }
 
 /// An audit that knows what is compared with what.
-pub struct Prepared<'a> {
-    begun: Begun<'a>,
+pub struct PreparedAudit<'a> {
+    begun: BegunAudit<'a>,
     collection: &'a Collection,
     template_next: Vec<Option<u64>>,
     marks: Vec<Mark>,
     digest: String,
-    scope: Scope,
+    scope: AuditScope,
     since: Option<String>,
     /// Comparisons made, and pairs of templates decided: what both galleries hold meets twice.
     comparisons: u64,
     decided: u64,
-    twice: Option<Twice>,
+    shared: Option<SharedTemplates>,
     meetings: Meetings,
 }
 
@@ -120,38 +139,45 @@ pub struct Prepared<'a> {
 /// # Errors
 /// What the system says.
 pub fn keep_left_out(
-    folder: &Folder,
+    folder: &AuditFolder,
     collection: &Collection,
     words: EngineWords<'_>,
     locale: CsvLocale,
-) -> Result<Option<&'static str>, StoreError> {
+) -> Result<Option<&'static str>, AuditStoreError> {
     let rows = collection.left_out_rows();
     if rows.is_empty() {
         return Ok(None);
     }
-    folder.write(File::LeftOut, |out| write_left_out(rows, words, out, locale))?;
-    Ok(Some(File::LeftOut.name()))
+    folder.write(AuditFile::LeftOut, |out| write_left_out(rows, words, out, locale))?;
+    Ok(Some(AuditFile::LeftOut.name()))
 }
 
-impl<'a> Begun<'a> {
-    /// Begins an audit. Reads what earlier ones left now, so that what is wrong with it does not
-    /// show on Monday; findings are read at the end again.
+impl<'a> BegunAudit<'a> {
+    /// Begins an audit for whoever asks for it. Reads what earlier ones left now, so that what is
+    /// wrong with it does not show on Monday; findings are read at the end again.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn new(request: &'a Request<'a>, folder: &'a Folder) -> Result<Self, TaskError> {
+    pub fn new(context: &RequestContext, request: &'a Request<'a>, folder: &'a AuditFolder) -> Result<Self, TaskError> {
         let (at, clock) = (Instant::now(), Clock::start());
-        let since = request.since.map(|folder| KnownTemplates::read(&folder.join(File::Seen.name()))).transpose();
-        let since = since.map_err(StoreError::from)?;
+        let CommandLine { line, version, pack } = request.command.clone();
+        let (began, user) = (Moment::now().to_string(), principal_name(context));
+        let run = RunInfo { began, version, pack, user, command: line, ..RunInfo::default() };
+        let since = request.since.map(|folder| SeenMarks::read(&folder.join(AuditFile::Seen.name()))).transpose();
+        let since = since.map_err(AuditStoreError::from)?;
         findings(request, folder)?;
+        store::read_key(folder.path(), request.gallery.as_deref())?;
         if request.restart {
             folder.clear()?;
         }
-        let earlier = Checkpoint::identity(&folder.file(File::Checkpoint));
-        let earlier = earlier.map_err(|source| StoreError::Checkpoint { folder: folder.path().to_owned(), source })?;
+        settle(folder)?;
+        let unfinished = if folder.is_finished() { AuditFile::NextCheckpoint } else { AuditFile::Checkpoint };
+        let earlier = Checkpoint::identity(&folder.file(unfinished));
+        let earlier =
+            earlier.map_err(|source| AuditStoreError::Checkpoint { folder: folder.path().to_owned(), source })?;
         // An audit that goes on is of what was there when it began.
-        let before = earlier.filter(|_| !folder.is_finished()).map(|identity| identity.before).unwrap_or_default();
-        Ok(Self { request, folder, since, before, at, clock, cost: Cost::default() })
+        let before = earlier.map(|identity| identity.before).unwrap_or_default();
+        Ok(Self { request, folder, since, before, at, run, clock, cost: AuditCost::default() })
     }
 
     /// What bounds a gallery in use, by its place: templates with this id or a higher one were
@@ -161,7 +187,7 @@ impl<'a> Begun<'a> {
     }
 
     /// Goes on with the templates of both galleries. `template_next` has what
-    /// [`Taken`](super::Taken) says of either.
+    /// [`SnapshotTaken`](super::SnapshotTaken) says of either.
     ///
     /// # Errors
     /// [`TaskError::Nothing`] where there is nothing to compare.
@@ -169,7 +195,7 @@ impl<'a> Begun<'a> {
         mut self,
         collection: &'a Collection,
         template_next: Vec<Option<u64>>,
-    ) -> Result<Prepared<'a>, TaskError> {
+    ) -> Result<PreparedAudit<'a>, TaskError> {
         let Request { words, locale, .. } = *self.request;
         let first = collection.first_rows();
         if first == 0 || collection.has_second() && collection.rows() == first {
@@ -184,15 +210,15 @@ impl<'a> Begun<'a> {
         let marks = collection.marks();
         let digest = hex::encode(&collection.digest(&marks));
         self.cost.checkpoints = self.clock.lap();
-        let since = self.since.as_ref().map(KnownTemplates::digest);
-        let scope = Scope::of(collection, self.since.as_ref(), &marks);
+        let since = self.since.as_ref().map(SeenMarks::digest);
+        let scope = AuditScope::of(collection, self.since.as_ref(), &marks);
         let comparisons = scope.comparisons(collection);
         // What both galleries hold meets twice; it is found, and expected, once.
-        let twice = matches!(scope, Scope::Between).then(|| Twice::find(&marks, first));
-        let again = twice.as_ref().map_or(0, |twice| twice.pairs(&collection.groups()[..first]));
-        let meetings = scope.meetings(collection, twice.as_ref());
+        let shared = matches!(scope, AuditScope::Between).then(|| SharedTemplates::find(&marks, first));
+        let again = shared.as_ref().map_or(0, |shared| shared.pairs(&collection.groups()[..first]));
+        let meetings = scope.meetings(collection, shared.as_ref());
         let decided = comparisons - again;
-        Ok(Prepared {
+        Ok(PreparedAudit {
             begun: self,
             collection,
             template_next,
@@ -202,18 +228,18 @@ impl<'a> Begun<'a> {
             since,
             comparisons,
             decided,
-            twice,
+            shared,
             meetings,
         })
     }
 }
 
-impl Prepared<'_> {
+impl PreparedAudit<'_> {
     /// How much there is to do.
-    pub fn size(&self) -> Size {
+    pub fn size(&self) -> AuditSize {
         let collection = self.collection;
         let pairs = PAIR_BYTES * self.comparisons.min(self.begun.request.pairs_max as u64);
-        Size {
+        AuditSize {
             templates: collection.rows() as u64,
             subjects: collection.subjects_with_templates() as u64,
             comparisons: self.comparisons,
@@ -229,25 +255,27 @@ impl Prepared<'_> {
     pub fn run(
         mut self,
         curve: Option<&Curve>,
-        report: Report<'_>,
+        report: ReportOptions<'_>,
         observer: &mut dyn Observer,
     ) -> Result<Results, TaskError> {
         let collection = self.collection;
-        let Begun { request, folder, at, .. } = self.begun;
+        let BegunAudit { request, folder, at, .. } = self.begun;
         let (mut clock, mut cost) = (self.begun.clock, self.begun.cost);
         let sides = Sides::of(collection)?;
         cost.preparing = clock.lap();
-        let chance = sampled(collection, &sides, self.twice.as_ref(), self.decided, curve, request.sampled_max)?;
+        let chance = sampled(collection, &sides, self.shared.as_ref(), self.decided, curve, request.sampled_max)?;
         let score = threshold(request.asked, &chance, curve)?;
         let work = Work {
             sides: &sides,
+            is_same_audit: is_same_audit(request, folder),
             scope: &self.scope,
             score,
             comparisons: self.comparisons,
             threads: request.threads,
             pairs_max: request.pairs_max,
-            instead: &|| Instead::of(&chance, self.decided, request.pairs_max),
+            instead: &|| AskInstead::of(&chance, self.decided, request.pairs_max),
         };
+        let run = RunInfo { templates: self.digest.clone(), ..self.begun.run.clone() };
         let identity = Identity {
             templates: std::mem::take(&mut self.digest),
             score_bits: score.to_bits(),
@@ -258,29 +286,33 @@ impl Prepared<'_> {
         };
         cost.chance = clock.lap();
         // Until then the folder may turn out to be another audit's, which stays as it is.
-        let pairs = work.pairs(folder, identity, &mut cost, observer)?;
+        let (pairs, checkpoint) = work.pairs(folder, identity, &mut cost, observer)?;
         clock.lap();
-        folder.keep_inputs(&KeptInputs { gallery: request.gallery.clone() })?;
-        if keep_left_out(folder, collection, request.words, request.locale)?.is_none() {
-            folder.remove(File::LeftOut)?;
-        }
         let mut results = self.found(pairs, &chance, score)?;
-        // The list of templates before the summary, which says that all is there.
-        let seen = KnownTemplates::new(std::mem::take(&mut self.marks));
-        folder.write(File::Seen, |out| seen.write(out))?;
+        results.summary.run = Some(RunInfo { finished: Moment::now().to_string(), ..run });
+        let records = self.compare_with_earlier(&mut results)?;
+        folder.keep_inputs(&AuditInputs { gallery: request.gallery.clone(), sources: request.sources.clone() })?;
+        if keep_left_out(folder, collection, request.words, request.locale)?.is_none() {
+            folder.remove(AuditFile::LeftOut)?;
+        }
+        // The lists of templates and records before the summary, which says that all is there.
+        let seen = SeenMarks::new(std::mem::take(&mut self.marks));
+        folder.write(AuditFile::Seen, |out| seen.write(out))?;
+        folder.write(AuditFile::SeenRecords, |out| records.write(out))?;
         folder.keep_results(&mut results, report, at, cost, clock)?;
+        if checkpoint == AuditFile::NextCheckpoint {
+            folder.rename(checkpoint, AuditFile::Checkpoint)?;
+        }
         Ok(results)
     }
 
     /// From pairs of rows of both sides to results.
     fn found(&self, pairs: Vec<Pair>, chance: &Chance, score: f32) -> Result<Results, TaskError> {
         let collection = self.collection;
-        let pairs = in_one_order(collection, self.twice.as_ref(), pairs);
+        let pairs = in_one_order(collection, self.shared.as_ref(), pairs);
         let findings = findings(self.begun.request, self.begun.folder)?;
-        let outcomes = outcomes(collection, &findings);
-        let is_cleared = |a: u32, b: u32| {
-            collection.cleared().binary_search(&(a, b)).is_ok() || outcomes.get(&(a, b)) == Some(&Outcome::Twins)
-        };
+        let records = Audited::new(collection, &findings);
+        let is_cleared = |a: u32, b: u32| records.is_cleared(a, b);
         let owner = |row: u32| collection.groups()[row as usize];
         let kept = pairs.iter().filter(|pair| {
             let (a, b) = (owner(pair.a), owner(pair.b));
@@ -291,13 +323,13 @@ impl Prepared<'_> {
         let mut gathered = gather(by_owner, is_cleared, |a, b| self.meetings.pairs(a, b));
         let link_chance = LinkChance::grade(chance, &self.meetings, score, &mut gathered.links);
         let rings = rings(&gathered.links);
-        let compared = self.compared(score, gathered.cleared);
-        let records = Audited::new(collection, outcomes.clone());
-        Ok(Results::new(&Found {
+        let compared = self.compared(score, gathered.cleared.len() as u64);
+        Ok(Results::new(&ResultsInput {
             records: &records,
             compared: &compared,
             pairs: &pairs,
             links: &gathered.links,
+            cleared: &gathered.cleared,
             rings: &rings,
             chance,
             local: &local,
@@ -307,7 +339,7 @@ impl Prepared<'_> {
     }
 
     fn compared(&self, score: f32, cleared: u64) -> Compared {
-        let Self { collection, begun: Begun { request, .. }, .. } = self;
+        let Self { collection, begun: BegunAudit { request, .. }, .. } = self;
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let listed = !collection.left_out_rows().is_empty();
         Compared {
@@ -322,42 +354,30 @@ impl Prepared<'_> {
             subjects: collection.subjects_with_templates() as u64,
             comparisons: self.decided,
             left_out: left_out(collection.left_out(), request.words),
-            left_out_list: listed.then(|| File::LeftOut.name().to_owned()),
+            left_out_list: listed.then(|| AuditFile::LeftOut.name().to_owned()),
             cleared,
         }
     }
 }
 
 /// What is known of pairs from this audit and those before it.
-fn findings(request: &Request<'_>, folder: &Folder) -> Result<Findings, TaskError> {
+fn findings(request: &Request<'_>, folder: &AuditFolder) -> Result<Findings, TaskError> {
     let file = store::findings_file(folder.path(), request.gallery.as_deref());
-    let mut findings = Findings::read(&file).map_err(StoreError::from)?;
+    let mut findings = Findings::read(&file).map_err(AuditStoreError::from)?;
     for earlier in request.known.iter().map(PathBuf::as_path).chain(request.since) {
         findings.merge(store::findings_of(earlier)?);
     }
     Ok(findings)
 }
 
-/// What was found, by numbers of subjects, the lower first.
-fn outcomes(collection: &Collection, findings: &Findings) -> BTreeMap<(u32, u32), Outcome> {
-    let number = |id: &str| collection.find_subject(id);
-    findings
-        .iter()
-        .filter_map(|finding| {
-            let (a, b) = (number(&finding.subject_a)?, number(&finding.subject_b)?);
-            Some(((a.min(b), a.max(b)), finding.outcome))
-        })
-        .collect()
-}
-
 /// Rows of one collection instead of two sides; a pair that was met from either side is
 /// one.
-fn in_one_order(collection: &Collection, twice: Option<&Twice>, mut pairs: Vec<Pair>) -> Vec<Pair> {
+fn in_one_order(collection: &Collection, shared: Option<&SharedTemplates>, mut pairs: Vec<Pair>) -> Vec<Pair> {
     if !collection.has_second() {
         return pairs;
     }
     let offset = collection.first_rows() as u32;
-    pairs.retain(|pair| !twice.is_some_and(|twice| twice.is_second_time(pair.a, pair.b)));
+    pairs.retain(|pair| !shared.is_some_and(|shared| shared.is_second_time(pair.a, pair.b)));
     pairs.iter_mut().for_each(|pair| pair.b += offset);
     pairs
 }

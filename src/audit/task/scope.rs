@@ -2,11 +2,11 @@
 
 use crate::audit::chance::Meetings;
 use crate::audit::collection::{Collection, Mark};
-use crate::audit::known::KnownTemplates;
-use crate::audit::twice::Twice;
+use crate::audit::seen::SeenMarks;
+use crate::audit::shared_templates::SharedTemplates;
 
 /// What is compared with what.
-pub(super) enum Scope {
+pub(super) enum AuditScope {
     /// All with each other.
     Within,
     /// Pairs with at least one of those that are marked.
@@ -15,9 +15,9 @@ pub(super) enum Scope {
     Between,
 }
 
-impl Scope {
+impl AuditScope {
     /// Of the templates of an audit; `since` are those that an earlier one has seen.
-    pub(super) fn of(collection: &Collection, since: Option<&KnownTemplates>, marks: &[Mark]) -> Self {
+    pub(super) fn of(collection: &Collection, since: Option<&SeenMarks>, marks: &[Mark]) -> Self {
         match since {
             Some(seen) => Self::Fresh(marks.iter().map(|mark| !seen.contains(mark)).collect()),
             None if collection.has_second() => Self::Between,
@@ -54,14 +54,14 @@ impl Scope {
     }
 
     /// By two records, how many template pairs are compared.
-    pub(super) fn meetings(&self, collection: &Collection, twice: Option<&Twice>) -> Meetings {
+    pub(super) fn meetings(&self, collection: &Collection, shared: Option<&SharedTemplates>) -> Meetings {
         let groups = collection.groups();
         match self {
             Self::Within => Meetings::within(groups),
             Self::Fresh(fresh) => Meetings::fresh(groups, fresh),
             Self::Between => {
                 let (first, second) = groups.split_at(collection.first_rows());
-                Meetings::between(first, second, twice)
+                Meetings::between(first, second, shared)
             }
         }
     }
@@ -70,7 +70,7 @@ impl Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::RowInfo;
+    use crate::audit::CollectedTemplate;
 
     #[test]
     fn comparisons_are_those_of_rows_of_different_subjects() {
@@ -81,16 +81,16 @@ mod tests {
                 collection.begin_second();
             }
             let subject = collection.subject(&format!("s{owner}")).unwrap();
-            let info = RowInfo { subject, captured_at: None, quality: None };
+            let info = CollectedTemplate { subject, captured_at: None, quality: None };
             collection.push(&row.to_string(), &[1.0, 0.0], info).unwrap();
         }
         let count = |wanted: &dyn Fn(usize, usize) -> bool| {
             let pairs = (0..9).flat_map(|a| (a + 1..9).map(move |b| (a, b)));
             pairs.filter(|&(a, b)| owners[a] != owners[b] && wanted(a, b)).count() as u64
         };
-        assert_eq!(Scope::Within.comparisons(&collection), count(&|_, _| true));
-        assert_eq!(Scope::Between.comparisons(&collection), count(&|a, b| a < 6 && b >= 6));
+        assert_eq!(AuditScope::Within.comparisons(&collection), count(&|_, _| true));
+        assert_eq!(AuditScope::Between.comparisons(&collection), count(&|a, b| a < 6 && b >= 6));
         let fresh: Vec<bool> = (0..9).map(|row| row % 4 == 1).collect();
-        assert_eq!(Scope::Fresh(fresh.clone()).comparisons(&collection), count(&|a, b| fresh[a] || fresh[b]));
+        assert_eq!(AuditScope::Fresh(fresh.clone()).comparisons(&collection), count(&|a, b| fresh[a] || fresh[b]));
     }
 }

@@ -1,19 +1,26 @@
+mod rerun;
+
 use std::path::Path;
 
 use super::*;
-use crate::audit::{LeftOutRow, RowInfo};
+use crate::audit::{CollectedTemplate, LeftOutRow};
 
 const DIMENSION: usize = 64;
 /// Subjects; those from 40 on have the face of the one 40 before, which nobody else is like.
 const SUBJECTS: usize = 45;
 
 fn collection() -> Collection {
+    collection_of(&(0..SUBJECTS).map(|number| (number, number % 40)).collect::<Vec<_>>())
+}
+
+/// People by number, with the number of their face.
+fn collection_of(people: &[(usize, usize)]) -> Collection {
     let mut collection = Collection::new();
-    for number in 0..SUBJECTS {
+    for &(number, face) in people {
         let subject = collection.subject(&format!("s{number:02}")).unwrap();
         let mut vector = [0.0; DIMENSION];
-        vector[number % 40] = 1.0;
-        collection.push("0", &vector, RowInfo { subject, captured_at: None, quality: None }).unwrap();
+        vector[face] = 1.0;
+        collection.push("0", &vector, CollectedTemplate { subject, captured_at: None, quality: None }).unwrap();
     }
     collection.finish().unwrap();
     collection
@@ -24,7 +31,9 @@ fn request(filters: &Filters, pairs_max: usize) -> Request<'_> {
         source: "made up".to_owned(),
         against: None,
         gallery: None,
-        asked: Asked::Score(0.5),
+        sources: vec!["/made/up".into()],
+        command: CommandLine { line: "chinhchu audit".into(), version: "1.2.3".into(), pack: Some("a pack".into()) },
+        asked: ThresholdAsked::Score(0.5),
         filters,
         since: None,
         known: &[],
@@ -66,10 +75,23 @@ fn audited(out: &Path, pairs_max: usize, told: &mut Told) -> Result<Results, Tas
 
 fn audited_of(collection: &Collection, out: &Path, pairs_max: usize, told: &mut Told) -> Result<Results, TaskError> {
     let filters = Filters::default();
-    let (request, folder) = (request(&filters, pairs_max), Folder::open(out).unwrap());
-    let prepared = Begun::new(&request, &folder)?.loaded(collection, vec![None])?;
-    assert_eq!((prepared.size().subjects, prepared.size().comparisons), (45, 45 * 44 / 2));
-    prepared.run(None, Report { locale: CsvLocale::Plain, thumbnail: None }, told)
+    run_request(&request(&filters, pairs_max), collection, out, told)
+}
+
+fn run_request(
+    request: &Request<'_>,
+    collection: &Collection,
+    out: &Path,
+    told: &mut Told,
+) -> Result<Results, TaskError> {
+    let folder = AuditFolder::open(out).unwrap();
+    let prepared =
+        BegunAudit::new(&RequestContext::internal("test"), request, &folder)?.loaded(collection, vec![None])?;
+    // Everybody has one template.
+    let all = collection.rows() as u64;
+    let comparisons = if request.since.is_none() { all * (all - 1) / 2 } else { prepared.size().comparisons };
+    assert_eq!((prepared.size().subjects, prepared.size().comparisons), (all, comparisons));
+    prepared.run(None, ReportOptions { locale: CsvLocale::Plain, thumbnail: None }, told)
 }
 
 fn ids(results: &Results) -> Vec<[String; 2]> {
@@ -136,14 +158,25 @@ fn an_audit_of_something_else_is_refused_and_every_file_of_the_first_stays_as_it
     for row in 0..first.rows() as u32 {
         let subject = other.subject(first.subject_id(first.groups()[row as usize])).unwrap();
         other
-            .push(&format!("x{row}"), first.vector(row), RowInfo { subject, captured_at: None, quality: None })
+            .push(
+                &format!("x{row}"),
+                first.vector(row),
+                CollectedTemplate { subject, captured_at: None, quality: None },
+            )
             .unwrap();
     }
-    let refused = audited_of(&other, out.path(), 100, &mut Told::default()).unwrap_err();
+    let filters = Filters::default();
+    let elsewhere = Request { sources: vec!["/made/up/otherwise".into()], ..request(&filters, 100) };
+    let refused = run_request(&elsewhere, &other, out.path(), &mut Told::default()).unwrap_err();
     assert!(refused.to_string().contains("--restart"), "{refused}");
     let (filters, nothing) = (Filters::default(), Collection::new());
-    let (request, folder) = (request(&filters, 100), Folder::open(out.path()).unwrap());
-    assert!(Begun::new(&request, &folder).unwrap().loaded(&nothing, vec![None]).is_err());
+    let (request, folder) = (request(&filters, 100), AuditFolder::open(out.path()).unwrap());
+    assert!(
+        BegunAudit::new(&RequestContext::internal("test"), &request, &folder)
+            .unwrap()
+            .loaded(&nothing, vec![None])
+            .is_err()
+    );
     assert!(files() == before);
 }
 
@@ -151,12 +184,16 @@ fn an_audit_of_something_else_is_refused_and_every_file_of_the_first_stays_as_it
 fn where_nothing_is_left_to_compare_the_rows_left_out_are_listed_all_the_same() {
     let out = tempfile::tempdir().unwrap();
     let filters = Filters::default();
-    let (request, folder) = (request(&filters, 100), Folder::open(out.path()).unwrap());
+    let (request, folder) = (request(&filters, 100), AuditFolder::open(out.path()).unwrap());
     let mut collection = Collection::new();
     collection.leave_out("FILE_MISSING", 1);
     collection.list_left_out(missing(2));
-    let error = Begun::new(&request, &folder).unwrap().loaded(&collection, vec![None]).err().expect("nothing");
+    let error = BegunAudit::new(&RequestContext::internal("test"), &request, &folder)
+        .unwrap()
+        .loaded(&collection, vec![None])
+        .err()
+        .expect("nothing");
     assert!(error.to_string().contains("1 x the photo's file is missing"), "{error}");
-    let listed = std::fs::read_to_string(folder.file(File::LeftOut)).unwrap();
+    let listed = std::fs::read_to_string(folder.file(AuditFile::LeftOut)).unwrap();
     assert!(listed.contains("people.csv,2,a.jpg,FILE_MISSING"), "{listed}");
 }

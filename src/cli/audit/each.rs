@@ -9,10 +9,10 @@ use super::super::{Exit, Failure, Outcome, galleries, outcome, print};
 use super::calibration::calibration;
 use super::input::{self, Reading};
 use super::messages::{grouped, left_out, of_engine};
-use super::plan::{Each, Plan, StalePlan};
+use super::plan::{AuditPlan, Each, StalePlan};
 use crate::audit::{
-    self, File, Folder, LeftOut, Same, SameAsked, SameError, StaleScheme, Staleness, keep_left_out, write_same,
-    write_stale,
+    self, AuditFile, AuditFolder, LeftOutCount, Same, SameAsked, SameError, StaleScheme, Staleness, keep_left_out,
+    write_same, write_stale,
 };
 use crate::gallery::SnapshotPart;
 use crate::workflow::{AGREE_FMR, APART_FMR};
@@ -32,7 +32,7 @@ struct SameAnswer {
     #[serde(flatten)]
     figures: Same,
     /// What took no part.
-    left_out: Vec<LeftOut>,
+    left_out: Vec<LeftOutCount>,
     /// The table that names each row of a list that took no part, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out_list: Option<&'static str>,
@@ -46,7 +46,7 @@ struct StaleAnswer {
     schemes: BTreeMap<String, StaleScheme>,
 }
 
-pub(super) fn run(settings: &Settings, plan: &Plan, of: &Each, folder: &Folder) -> Outcome {
+pub(super) fn run(settings: &Settings, plan: &AuditPlan, of: &Each, folder: &AuditFolder) -> Outcome {
     let same = of.same_fnmr.map(|fnmr| same(settings, plan, folder, fnmr)).transpose()?;
     let stale = of.stale.as_ref().map(|of| stale(settings, plan, folder, of)).transpose()?;
     let found = same.as_ref().map_or(0, |same| same.figures.found)
@@ -60,8 +60,8 @@ pub(super) fn run(settings: &Settings, plan: &Plan, of: &Each, folder: &Folder) 
     Ok(if found == 0 { Exit::Success } else { Exit::Negative })
 }
 
-fn same(settings: &Settings, plan: &Plan, folder: &Folder, fnmr: f64) -> Result<SameAnswer, Failure> {
-    let reading = Reading { settings, cache: plan.cache.then(|| folder.file(File::Cache)) };
+fn same(settings: &Settings, plan: &AuditPlan, folder: &AuditFolder, fnmr: f64) -> Result<SameAnswer, Failure> {
+    let reading = Reading { settings, cache: plan.cache.then(|| folder.file(AuditFile::Cache)) };
     let (collection, _) = input::load(plan.sources(), &reading, &plan.filters, |_| None)?;
     let left_out_list = keep_left_out(folder, &collection, &of_engine, plan.csv_locale)?;
     let curve = calibration(settings, &collection)?;
@@ -73,12 +73,12 @@ fn same(settings: &Settings, plan: &Plan, folder: &Folder, fnmr: f64) -> Result<
         )),
         error => Failure::new(error),
     })?;
-    folder.write(File::Same, |out| write_same(out, plan.csv_locale, &collection, &curve, &found))?;
+    folder.write(AuditFile::Same, |out| write_same(out, plan.csv_locale, &collection, &curve, &found))?;
     let left_out = audit::left_out(collection.left_out(), &of_engine);
     Ok(SameAnswer { figures, left_out, left_out_list })
 }
 
-fn stale(settings: &Settings, plan: &Plan, folder: &Folder, of: &StalePlan) -> Result<StaleAnswer, Failure> {
+fn stale(settings: &Settings, plan: &AuditPlan, folder: &AuditFolder, of: &StalePlan) -> Result<StaleAnswer, Failure> {
     let mut staleness = Staleness::new(of.day, of.months);
     galleries::visit(
         &of.gallery,
@@ -98,11 +98,11 @@ fn stale(settings: &Settings, plan: &Plan, folder: &Folder, of: &StalePlan) -> R
         schemes.retain(|scheme, _| plan.filters.schemes.contains(scheme));
         found.retain(|stale| plan.filters.schemes.contains(&stale.scheme));
     }
-    folder.write(File::Stale, |out| write_stale(out, plan.csv_locale, &found))?;
+    folder.write(AuditFile::Stale, |out| write_stale(out, plan.csv_locale, &found))?;
     Ok(StaleAnswer { as_of: of.as_of.clone(), months: of.months, schemes })
 }
 
-fn text(answer: &Answer, folder: &Folder) -> String {
+fn text(answer: &Answer, folder: &AuditFolder) -> String {
     let mut lines = Vec::new();
     if let Some(same) = &answer.same {
         let SameAnswer { figures: of, .. } = same;
@@ -125,7 +125,7 @@ fn text(answer: &Answer, folder: &Folder) -> String {
             print::rate(of.expected_chance_pairs),
             grouped(of.comparisons)
         ));
-        lines.push(format!("list: {}", folder.file(File::Same).display()));
+        lines.push(format!("list: {}", folder.file(AuditFile::Same).display()));
         lines.extend(left_out(&same.left_out, same.left_out_list).lines().skip(1).map(str::to_owned));
     }
     if let Some(stale) = &answer.stale {
@@ -141,7 +141,7 @@ fn text(answer: &Answer, folder: &Folder) -> String {
                 grouped(of.never_verified)
             ));
         }
-        lines.push(format!("list: {}", folder.file(File::Stale).display()));
+        lines.push(format!("list: {}", folder.file(AuditFile::Stale).display()));
     }
     lines.join("\n")
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::{Failure, outcome, print};
-use crate::audit::{LeftOut, Summary, TaskError, Unit, Verdict};
+use crate::audit::{ChanceVerdict, ChangesSummary, LeftOutCount, LeftOutUnit, Summary, TaskError};
 use crate::workflow::reason::Reason;
 
 /// The engine's own words for a photo without a template.
@@ -54,19 +54,46 @@ pub(super) fn found(summary: &Summary, page: &Path) -> String {
         text += &print::curve(curve);
     }
     match summary.explained.map(|explained| explained.verdict) {
-        Some(Verdict::Mostly) => text += "\nCHANCE EXPLAINS MOST OF WHAT WAS FOUND; ask for a lower --fmr",
-        Some(Verdict::PerhapsMostly) => text += "\nchance may explain most of what was found; ask for a lower --fmr",
+        Some(ChanceVerdict::Mostly) => text += "\nCHANCE EXPLAINS MOST OF WHAT WAS FOUND; ask for a lower --fmr",
+        Some(ChanceVerdict::PerhapsMostly) => {
+            text += "\nchance may explain most of what was found; ask for a lower --fmr"
+        }
         _ => {}
     }
     text += &left_out(&summary.compared.left_out, summary.compared.left_out_list.as_deref());
     if summary.compared.cleared > 0 {
         text += &format!("\n{} pairs of records were cleared before", grouped(summary.compared.cleared));
     }
+    text += &summary.changes.as_ref().map(changes).unwrap_or_default();
     text + &format!("\nreport: {}", page.display())
 }
 
+/// What has changed since the earlier run, after a line break.
+fn changes(of: &ChangesSummary) -> String {
+    let since = of.since.as_deref().unwrap_or("an earlier program");
+    let count = |number: u64, what: &str| (number > 0).then(|| format!("{} {what}", grouped(number)));
+    let told: Vec<String> = [
+        count(of.records_new.unwrap_or_default(), "records new"),
+        count(of.records_left.unwrap_or_default(), "records gone"),
+        count(of.pairs_new, "pairs of records new"),
+        count(of.pairs_gone, "pairs of records gone"),
+        count(of.rings_new, "rings new"),
+        count(of.rings_grown, "rings grown"),
+        count(of.rings_shrunk, "rings shrunk"),
+        count(of.rings_exchanged, "rings with members gained and lost"),
+        count(of.rings_merged, "rings merged"),
+        count(of.rings_split, "rings split"),
+        count(of.rings_gone, "rings gone"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let told = if told.is_empty() { "nothing has changed".to_owned() } else { told.join(", ") };
+    format!("\nsince the run of {} (kept in {}): {told}", outcome::one_line(since), outcome::one_line(&of.kept_in))
+}
+
 /// What took no part, after a line break; nothing where all did.
-pub(super) fn left_out(left_out: &[LeftOut], list: Option<&str>) -> String {
+pub(super) fn left_out(left_out: &[LeftOutCount], list: Option<&str>) -> String {
     if left_out.is_empty() {
         return String::new();
     }
@@ -75,10 +102,10 @@ pub(super) fn left_out(left_out: &[LeftOut], list: Option<&str>) -> String {
         .iter()
         .map(|out| {
             let unit = match out.unit {
-                Unit::Photos => "photos",
-                Unit::Templates => "templates",
-                Unit::Subjects => "records",
-                Unit::Pairs => "pairs of records",
+                LeftOutUnit::Photos => "photos",
+                LeftOutUnit::Templates => "templates",
+                LeftOutUnit::Subjects => "records",
+                LeftOutUnit::Pairs => "pairs of records",
             };
             format!("{} {unit}: {}", grouped(out.count), outcome::one_line(&out.en))
         })
@@ -141,10 +168,10 @@ mod tests {
 
     #[test]
     fn what_was_left_out_is_told_with_its_reasons_and_the_table_that_lists_it() {
-        let out = |count, unit| LeftOut { en: "why".into(), vi: "tại sao".into(), count, unit };
+        let out = |count, unit| LeftOutCount { en: "why".into(), vi: "tại sao".into(), count, unit };
         assert_eq!(left_out(&[], None), "");
-        assert_eq!(left_out(&[out(7, Unit::Templates)], None), "\n7 were left out (7 templates: why)");
-        let told = left_out(&[out(1200, Unit::Photos), out(7, Unit::Templates)], Some("left_out.csv"));
+        assert_eq!(left_out(&[out(7, LeftOutUnit::Templates)], None), "\n7 were left out (7 templates: why)");
+        let told = left_out(&[out(1200, LeftOutUnit::Photos), out(7, LeftOutUnit::Templates)], Some("left_out.csv"));
         assert!(
             told.starts_with("\n1,207 were left out (1,200 photos: why; 7 templates: why); left_out.csv"),
             "{told}"

@@ -2,10 +2,13 @@
 //! itself, and the folder that keeps it, are [`crate::audit`].
 
 mod calibration;
+mod decide;
 mod each;
+mod findings;
 mod input;
+mod measure;
 mod messages;
-mod officer;
+mod named;
 mod plan;
 mod show;
 mod thumbnails;
@@ -15,13 +18,13 @@ mod whole;
 
 use std::sync::Arc;
 
-use self::plan::Plan;
+use self::plan::AuditPlan;
 use self::typed::Afterwards;
 pub use self::typed::AuditArgs;
-use self::watch::Status;
+use self::watch::AuditProgress;
 use super::settings::Settings;
 use super::{Failure, GlobalArgs, Outcome, evaluate, runtime};
-use crate::audit::{Folder, StoreError};
+use crate::audit::{AuditFolder, AuditStoreError};
 
 /// Runs the command.
 ///
@@ -31,13 +34,14 @@ pub fn run(global: &GlobalArgs, args: AuditArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     match args.afterwards {
         Some(Afterwards::Show(show)) => show::run(show),
-        Some(Afterwards::Decide(decide)) => officer::decide(&Settings::new(global)?, decide),
-        Some(Afterwards::Measure(measure)) => officer::measure(measure),
+        Some(Afterwards::Decide(decide)) => decide::run(&Settings::new(global)?, decide),
+        Some(Afterwards::Findings(findings)) => findings::run(findings),
+        Some(Afterwards::Measure(measure)) => measure::run(measure),
         None => {
             let settings = Settings::new(global)?;
-            let plan = Plan::new(args, &settings)?;
-            let folder = Folder::open(&plan.out)?;
-            let status = Arc::new(Status::default());
+            let plan = AuditPlan::new(args, &settings)?;
+            let folder = AuditFolder::open(&plan.out)?;
+            let status = Arc::new(AuditProgress::default());
             status.end_at_signals()?;
             evaluate::start_threads(&settings);
             match &plan.each {
@@ -48,8 +52,8 @@ pub fn run(global: &GlobalArgs, args: AuditArgs) -> Outcome {
     }
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
+impl From<AuditStoreError> for Failure {
+    fn from(error: AuditStoreError) -> Self {
         Self::new(error)
     }
 }

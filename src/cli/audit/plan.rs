@@ -1,12 +1,12 @@
 //! What will be done, checked before anything is opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::settings::Settings;
 use super::super::{Failure, date};
-use super::input::Source;
+use super::input::AuditInput;
 use super::typed::AuditArgs;
-use crate::audit::{Asked, CsvLocale, Filters};
+use crate::audit::{CsvLocale, Filters, ThresholdAsked};
 use crate::chip::Date;
 use crate::gallery::{Scheme, Timestamp};
 
@@ -14,11 +14,11 @@ use crate::gallery::{Scheme, Timestamp};
 const FMR_DEFAULT: f64 = 1e-6;
 
 /// What will be done.
-pub(super) struct Plan {
-    pub first: Source,
-    pub second: Option<Source>,
+pub(super) struct AuditPlan {
+    pub first: AuditInput,
+    pub second: Option<AuditInput>,
     pub out: PathBuf,
-    pub asked: Asked,
+    pub asked: ThresholdAsked,
     pub filters: Filters,
     pub since: Option<PathBuf>,
     /// Folders of audits whose findings are known besides.
@@ -52,26 +52,27 @@ pub(super) struct StalePlan {
     pub day: Date,
 }
 
-impl Plan {
+impl AuditPlan {
     pub(super) fn new(args: AuditArgs, settings: &Settings) -> Result<Self, Failure> {
         let data = args.data.as_ref().or(settings.data.as_ref().filter(|_| args.manifest.is_none()));
         let first = match (&args.manifest, &args.vectors, &args.ids, data) {
-            (Some(manifest), ..) => Source::Manifest(manifest.clone()),
-            (None, Some(matrix), Some(ids), _) => Source::Vectors { matrix: matrix.clone(), ids: ids.clone() },
-            (None, _, _, Some(data)) => Source::Gallery(data.clone()),
+            (Some(manifest), ..) => AuditInput::Manifest(manifest.clone()),
+            (None, Some(matrix), Some(ids), _) => AuditInput::Vectors { matrix: matrix.clone(), ids: ids.clone() },
+            (None, _, _, Some(data)) => AuditInput::Gallery(data.clone()),
             _ => {
                 return Err(Failure::new(
                     "nothing to audit; give --data DIR, --manifest FILE, or --vectors FILE.npy with --ids FILE",
                 ));
             }
         };
-        let second = args.against.as_ref().map(|path| Source::of_path(path, args.against_ids.as_ref())).transpose()?;
+        let second =
+            args.against.as_ref().map(|path| AuditInput::of_path(path, args.against_ids.as_ref())).transpose()?;
         let out = args.out.clone().ok_or_else(|| Failure::new("name a folder with --out DIR"))?;
         let asked = match (args.fmr, args.expect_chance, args.score) {
-            (Some(fmr), ..) => Asked::Fmr(fmr),
-            (_, Some(pairs), _) => Asked::ExpectChance(pairs),
-            (_, _, Some(score)) => Asked::Score(score),
-            _ => Asked::Fmr(FMR_DEFAULT),
+            (Some(fmr), ..) => ThresholdAsked::Fmr(fmr),
+            (_, Some(pairs), _) => ThresholdAsked::ExpectChance(pairs),
+            (_, _, Some(score)) => ThresholdAsked::Score(score),
+            _ => ThresholdAsked::Fmr(FMR_DEFAULT),
         };
         let (filters, each) = (filters_of(&args)?, each_of(&args, &first)?);
         Ok(Self {
@@ -93,22 +94,27 @@ impl Plan {
         })
     }
 
-    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
+    pub(super) fn sources(&self) -> impl Iterator<Item = &AuditInput> {
         std::iter::once(&self.first).chain(&self.second)
     }
 
     /// Folder of the gallery, if it is one.
     pub(super) fn gallery(&self) -> Option<PathBuf> {
         match &self.first {
-            Source::Gallery(folder) => Some(std::path::absolute(folder).unwrap_or_else(|_| folder.clone())),
+            AuditInput::Gallery(folder) => Some(from_root(folder)),
             _ => None,
         }
     }
 }
 
-fn each_of(args: &AuditArgs, source: &Source) -> Result<Option<Each>, Failure> {
+/// A path as it is called from every folder.
+pub(super) fn from_root(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn each_of(args: &AuditArgs, source: &AuditInput) -> Result<Option<Each>, Failure> {
     let stale = args.stale.map(|months| {
-        let Source::Gallery(gallery) = source else {
+        let AuditInput::Gallery(gallery) = source else {
             return Err(Failure::new("--stale looks at when records of a gallery were verified; give --data DIR"));
         };
         let as_of = args.as_of.clone().unwrap_or_else(date::today);

@@ -7,8 +7,8 @@ use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Rgb};
 
 use super::super::photo;
-use super::input::Source;
-use super::plan::Plan;
+use super::input::AuditInput;
+use super::plan::AuditPlan;
 use crate::audit::Capture;
 use crate::imaging::{Limits, decode_scaled};
 
@@ -18,17 +18,17 @@ const HEIGHT: u32 = 96;
 const QUALITY: u8 = 75;
 
 /// Where the photos of an audit are.
-pub(super) struct Photos {
+pub(super) struct ThumbnailSource {
     /// Folder of each side's manifest; `None` for a side without photos.
     folders: [Option<PathBuf>; 2],
     limits: Limits,
 }
 
-impl Photos {
+impl ThumbnailSource {
     /// `None` where nobody asked for them.
-    pub(super) fn of(plan: &Plan, limits: Limits) -> Option<Self> {
-        let folder = |source: &Source| match source {
-            Source::Manifest(path) => Some(path.parent().unwrap_or(Path::new("")).to_owned()),
+    pub(super) fn of(plan: &AuditPlan, limits: Limits) -> Option<Self> {
+        let folder = |source: &AuditInput| match source {
+            AuditInput::Manifest(path) => Some(path.parent().unwrap_or(Path::new("")).to_owned()),
             _ => None,
         };
         let folders = [folder(&plan.first), plan.second.as_ref().and_then(folder)];

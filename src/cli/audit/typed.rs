@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::super::{date, options};
-use super::{officer, show};
+use super::{decide, findings, measure, show};
 use crate::audit::SAMPLED_MAX_DEFAULT;
 use crate::table::CsvLocale;
 
@@ -19,13 +19,16 @@ Examples:
   chinhchu audit --data north --against south --out audit
   chinhchu audit --same --stale 12 --data people --out records
   chinhchu audit show 1 --out audit
-  chinhchu audit decide 17 --outcome twins --reason 'birth records seen' --officer o-7 --out audit
+  chinhchu audit show HS-0009 --out audit
+  chinhchu audit decide P-7K2M9QXD --outcome twins --reason 'birth records seen' --officer o-7 --out audit
+  chinhchu audit findings --out audit
   chinhchu audit measure --out audit
 
 Compares all templates of different subjects and lists every pair at or above the score:
 pairs.csv, rings.csv (records that share a face, the best evidence first), summary.json and
 index.html, to be read and printed; left_out.csv lists photos that took no part, with line,
-file and reason; audit.results is for show, decide and measure. --same and --stale look at each record by itself
+file and reason; cleared.csv pairs that an officer cleared; audit.results is for show, decide,
+findings and measure. --same and --stale look at each record by itself
 instead: same.csv lists subjects whose captures do not match each other, stale.csv records
 without a verification for so many months.
 
@@ -34,9 +37,12 @@ column path, vectors may have template_id and recipe. Further columns are used w
 there: sex, age or age_group, captured_at, quality, scheme, province, enrolled_at
 (YYYY-MM-DD); a value that cannot be read is an error. The filters choose from the first gallery.
 
-An audit that was stopped, however, goes on when the same command is run again. A gallery in
+An audit that was stopped, however, goes on when the same command is run again. One that was
+finished is made anew: the earlier run is kept under runs/, changes.csv and the report say what
+changed since, and pairs and rings keep their ids (P-..., R-...). A gallery in
 use is audited as it was when the audit began. The same input gives the same bytes, whatever
-the number of threads; only the seconds and cost that the summary states differ.
+the number of threads, but for what is said of the run itself: when, how long, by whom and since
+which earlier one. Ids are made under a key, ids.key in the gallery's folder or the audit's.
 
 Exit code: 0 nothing found, 1 findings, 2 stopped, the input cannot be used, the disk is full,
 or wrong usage.";
@@ -156,7 +162,8 @@ pub struct AuditArgs {
     /// Keep no templates of photos: an interrupted run looks at them again
     #[arg(long)]
     pub(super) no_cache: bool,
-    /// Give up what an earlier run left in the folder
+    /// Give up what an earlier run left in the folder without having finished; a run that was
+    /// finished is kept under runs/
     #[arg(long)]
     pub(super) restart: bool,
     /// Print the summary as one JSON object
@@ -167,12 +174,14 @@ pub struct AuditArgs {
 /// What is done with an audit afterwards.
 #[derive(Debug, Subcommand)]
 pub(super) enum Afterwards {
-    /// Print one ring
+    /// Print one ring: by its number or id, by a pair or by a record in it
     Show(show::ShowArgs),
-    /// Record what an investigator found of a pair
-    Decide(officer::DecideArgs),
+    /// Record what an investigator found of a pair, or take it back
+    Decide(decide::DecideArgs),
+    /// List what investigators found
+    Findings(findings::FindingsArgs),
     /// How precise was the audit, by what was found?
-    Measure(officer::MeasureArgs),
+    Measure(measure::MeasureArgs),
 }
 
 fn chance_pairs(text: &str) -> Result<f64, String> {

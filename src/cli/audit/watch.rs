@@ -17,12 +17,12 @@ const PROBE: Duration = Duration::from_secs(2);
 
 /// How far the audit is, for whoever interrupts it.
 #[derive(Default)]
-pub(super) struct Status {
+pub(super) struct AuditProgress {
     done: AtomicU64,
     all: AtomicU64,
 }
 
-impl Status {
+impl AuditProgress {
     fn share(&self) -> Option<f64> {
         let all = self.all.load(Ordering::Relaxed);
         (all > 0).then(|| self.done.load(Ordering::Relaxed) as f64 / all as f64)
@@ -53,7 +53,7 @@ impl Status {
 
 /// Tells a terminal how far the comparison is.
 pub(super) struct Watch<'a> {
-    status: &'a Status,
+    status: &'a AuditProgress,
     bar: ProgressBar,
     begun: Instant,
     before: u64,
@@ -62,7 +62,7 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(status: &'a Status) -> Self {
+    pub(super) fn new(status: &'a AuditProgress) -> Self {
         Self { status, bar: ProgressBar::hidden(), begun: Instant::now(), before: 0, all: 0, told: false }
     }
 }

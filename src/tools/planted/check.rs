@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{Planted, adjusted_rand_index};
-use crate::audit::{Groups, Rings};
+use crate::audit::{LinkGroups, Rings};
 use crate::matching::Dot;
 use crate::search::Pair;
 
@@ -90,7 +90,7 @@ pub fn agreement(planted: &Planted, vectors: &[f32], score: f32, pairs: &[Pair],
     let (mut planted_pairs, mut missed) = (0, 0);
     let mut linked = vec![false; truth.len()];
     let mut links: BTreeSet<(u32, u32)> = BTreeSet::new();
-    let mut by_true_links = Groups::new(truth.len());
+    let mut by_true_links = LinkGroups::new(truth.len());
     for (a, b) in planted.planted_pairs().filter(|&(a, b)| dot.score(row(a), row(b)) >= score) {
         planted_pairs += 1;
         missed += u64::from(found.binary_search(&(a, b)).is_err());
@@ -127,7 +127,7 @@ pub fn agreement(planted: &Planted, vectors: &[f32], score: f32, pairs: &[Pair],
     found_links.sort_unstable();
     found_links.dedup();
     // People that a planted look-alike, or being twins, makes one.
-    let mut alike = Groups::new(truth.len() + 1);
+    let mut alike = LinkGroups::new(truth.len() + 1);
     planted.bridges().iter().chain(planted.twins()).for_each(|&(a, b)| {
         alike.join(truth[a as usize], truth[b as usize]);
     });

@@ -82,7 +82,7 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
         |a, b| planted.twins().binary_search(&(a, b)).is_ok(),
         |a, b| meetings.pairs(a, b),
     );
-    assert_eq!(gathered.cleared, planted.twins().len() as u64);
+    assert_eq!(gathered.cleared.len(), planted.twins().len());
     let link_chance = LinkChance::grade(&chance, &meetings, SCORE, &mut gathered.links);
     let found = rings(&gathered.links);
     let agreement = agreement(&planted, &vectors, SCORE, &pairs, &found);
@@ -101,7 +101,7 @@ fn every_planted_pair_is_found_and_rings_are_those_planted_however_many_captures
 /// The promises are no formality: rings that are wrong break them.
 #[test]
 fn wrong_rings_break_the_promises() {
-    use crate::audit::{Evidence, gather, rings};
+    use crate::audit::{LinkEvidence, gather, rings};
     use crate::search::Pair;
 
     let planted = Planted::new(3, 1_000, 0.5);
@@ -114,7 +114,7 @@ fn wrong_rings_break_the_promises() {
         .collect();
     let group = |row: u32| planted.groups()[row as usize];
     let same = |pair: &&Pair| planted.truth()[group(pair.a) as usize] == planted.truth()[group(pair.b) as usize];
-    let sure = Evidence { chance: 1e-12, chance_share: 1e-6, chance_share_high: 1e-6 };
+    let sure = LinkEvidence { chance: 1e-12, chance_share: 1e-6, chance_share_high: 1e-6 };
     let of = |wrong: &[(u32, u32)], left_out: usize| {
         let links =
             true_pairs.iter().filter(same).skip(left_out).map(|pair| (group(pair.a), group(pair.b), pair.score));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::super::manifest::{BadRow, Manifest};
 use super::super::super::{Failure, date};
-use crate::audit::{Collection, Filters, Known};
+use crate::audit::{Collection, FilterFacts, Filters};
 use crate::gallery::Timestamp;
 
 const NO_TIME: &str =
@@ -17,7 +17,7 @@ const AGE_MAX: f64 = 150.0;
 
 /// A column, and its name in the first line.
 #[derive(Debug, Clone)]
-struct Column {
+struct ListColumn {
     place: usize,
     name: String,
 }
@@ -25,16 +25,16 @@ struct Column {
 /// Columns of a list beside those it must have.
 #[derive(Debug, Clone)]
 pub(super) struct TemplateColumns {
-    template_id: Option<Column>,
-    recipe: Option<Column>,
-    captured_at: Option<Column>,
-    quality: Option<Column>,
-    sex: Option<Column>,
-    age: Option<Column>,
-    age_group: Option<Column>,
-    scheme: Option<Column>,
-    province: Option<Column>,
-    enrolled_at: Option<Column>,
+    template_id: Option<ListColumn>,
+    recipe: Option<ListColumn>,
+    captured_at: Option<ListColumn>,
+    quality: Option<ListColumn>,
+    sex: Option<ListColumn>,
+    age: Option<ListColumn>,
+    age_group: Option<ListColumn>,
+    scheme: Option<ListColumn>,
+    province: Option<ListColumn>,
+    enrolled_at: Option<ListColumn>,
 }
 
 /// A cell that does not say what its column is for. Says nothing of whom it is about.
@@ -72,7 +72,7 @@ impl TemplateColumns {
     pub(super) fn find(names: &[String], filters: &Filters, path: &Path) -> Result<Self, Failure> {
         let find = |wanted: &[&str]| {
             let place = names.iter().position(|name| wanted.iter().any(|of| name.trim().eq_ignore_ascii_case(of)))?;
-            Some(Column { place, name: names[place].clone() })
+            Some(ListColumn { place, name: names[place].clone() })
         };
         let columns = Self {
             template_id: find(&["template_id"]),
@@ -109,18 +109,18 @@ impl TemplateColumns {
     /// What the row read last, in this line, says. A value that cannot be meant is an error,
     /// and never taken for nothing.
     pub(super) fn read<'m>(&self, manifest: &'m Manifest, line: u64) -> Result<Says<'m>, BadCell> {
-        let bad = |column: &Column, what| BadCell { line, column: column.name.clone(), what };
-        let text = |column: &Option<Column>| match column {
+        let bad = |column: &ListColumn, what| BadCell { line, column: column.name.clone(), what };
+        let text = |column: &Option<ListColumn>| match column {
             Some(column) => manifest.text(column.place, line).map_err(|BadRow { what, .. }| bad(column, what)),
             None => Ok(Cow::Borrowed("")),
         };
-        let time = |column: &Option<Column>| match (column, text(column)?) {
+        let time = |column: &Option<ListColumn>| match (column, text(column)?) {
             (Some(column), text) if !text.is_empty() => {
                 date::moment(text.trim()).map(Some).ok_or_else(|| bad(column, NO_TIME))
             }
             _ => Ok(None),
         };
-        let number = |column: &Option<Column>, max: f64, what| match (column, text(column)?) {
+        let number = |column: &Option<ListColumn>, max: f64, what| match (column, text(column)?) {
             (Some(column), text) if !text.is_empty() => {
                 let number = manifest.number(column.place).trim().parse::<f64>().ok();
                 let number = number.filter(|number| (0.0..=max).contains(number));
@@ -146,7 +146,7 @@ impl TemplateColumns {
 impl Says<'_> {
     /// `Err` with the code of the reason where the row is not compared.
     pub(super) fn wanted(&self, filters: &Filters) -> Result<(), &'static str> {
-        filters.wants(Known {
+        filters.wants(FilterFacts {
             schemes: self.schemes.split([';', '|', ',']).map(str::trim).collect(),
             province: Some(&*self.province).filter(|province| !province.is_empty()),
             enrolled_at: self.enrolled_at,

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use super::super::settings::Settings;
 use super::super::{Failure, galleries, print};
-use crate::audit::{Collection, Filler, Filters, Taken};
+use crate::audit::{Collection, Filters, SnapshotFiller, SnapshotTaken};
 
 /// One gallery to be audited.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum AuditInput {
     /// Folder of a gallery.
     Gallery(PathBuf),
     /// Photos.
@@ -29,7 +29,7 @@ pub(super) struct Reading<'a> {
     pub cache: Option<PathBuf>,
 }
 
-impl Source {
+impl AuditInput {
     /// By what the path is.
     pub(super) fn of_path(path: &Path, ids: Option<&PathBuf>) -> Result<Self, Failure> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
@@ -42,6 +42,14 @@ impl Source {
             _ => Err(Failure::new(format_args!(
                 "--against {shown}: it is neither the folder of a gallery nor a .csv nor a .npy file; check the path"
             ))),
+        }
+    }
+
+    /// Every folder and file it is of.
+    pub(super) fn paths(&self) -> Vec<&Path> {
+        match self {
+            Self::Gallery(path) | Self::Manifest(path) => vec![path],
+            Self::Vectors { matrix, ids } => vec![matrix, ids],
         }
     }
 
@@ -59,19 +67,21 @@ impl Source {
         filters: &Filters,
         before: Option<u64>,
         into: &mut Collection,
-    ) -> Result<Taken, Failure> {
+    ) -> Result<SnapshotTaken, Failure> {
         match self {
             Self::Gallery(folder) => gallery(folder, reading, filters, before, into),
-            Self::Manifest(path) => photos::load(path, reading, filters, into).map(|()| Taken::default()),
-            Self::Vectors { matrix, ids } => vectors::load(matrix, ids, filters, into).map(|()| Taken::default()),
+            Self::Manifest(path) => photos::load(path, reading, filters, into).map(|()| SnapshotTaken::default()),
+            Self::Vectors { matrix, ids } => {
+                vectors::load(matrix, ids, filters, into).map(|()| SnapshotTaken::default())
+            }
         }
     }
 }
 
 /// Reads the sources, the first with `filters`. `before` bounds those in use, by place. With the
-/// templates comes what [`Taken`] says of either.
+/// templates comes what [`SnapshotTaken`] says of either.
 pub(super) fn load<'a>(
-    sources: impl Iterator<Item = &'a Source>,
+    sources: impl Iterator<Item = &'a AuditInput>,
     reading: &Reading<'_>,
     filters: &Filters,
     before: impl Fn(usize) -> Option<u64>,
@@ -103,9 +113,9 @@ fn gallery(
     filters: &Filters,
     before: Option<u64>,
     into: &mut Collection,
-) -> Result<Taken, Failure> {
+) -> Result<SnapshotTaken, Failure> {
     let into = RefCell::new(into);
-    let filler = RefCell::new(Filler::new(filters, before));
+    let filler = RefCell::new(SnapshotFiller::new(filters, before));
     galleries::visit(
         folder,
         reading.settings,

@@ -10,7 +10,7 @@ use super::super::super::manifest::{BadRow, Columns, Manifest, Row};
 use super::super::super::{Failure, evaluate};
 use super::columns::TemplateColumns;
 use super::{Reading, file_name};
-use crate::audit::{Collection, CollectionError, Filters, LeftOutRow, RowInfo};
+use crate::audit::{CollectedTemplate, Collection, CollectionError, Filters, LeftOutRow};
 use crate::evaluation::PhotoSet;
 
 /// The measure of photos that stands for their quality.
@@ -109,7 +109,7 @@ fn take(
         let number = into.subject(&subject).map_err(at)?;
         let says = columns.read(&manifest, line).map_err(|bad| bad.of(path))?;
         says.note(number, into);
-        let facts = RowInfo {
+        let facts = CollectedTemplate {
             subject: number,
             captured_at: says.captured_at,
             quality: quality.and_then(|measure| measure.values.get(photo as usize).copied().flatten()),

@@ -7,7 +7,7 @@ use super::super::super::Failure;
 use super::super::super::manifest::{Columns, Manifest, Row};
 use super::columns::TemplateColumns;
 use super::file_name;
-use crate::audit::{Collection, CollectionError, Filters, LeftOutRow, RowInfo};
+use crate::audit::{CollectedTemplate, Collection, CollectionError, Filters, LeftOutRow};
 use crate::face::RecipeDigest;
 use crate::regular;
 
@@ -67,7 +67,7 @@ pub(super) fn load(matrix: &Path, ids: &Path, filters: &Filters, into: &mut Coll
         }
         let number = into.subject(&subject).map_err(at)?;
         says.note(number, into);
-        let facts = RowInfo { subject: number, captured_at: says.captured_at, quality: says.quality };
+        let facts = CollectedTemplate { subject: number, captured_at: says.captured_at, quality: says.quality };
         let row = row.to_string();
         let name = if says.template_id.is_empty() { &row } else { &*says.template_id };
         if !into.push(name, &vector, facts).map_err(at)? {

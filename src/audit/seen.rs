@@ -1,8 +1,10 @@
-//! Which templates an audit has seen, so that a later one need not compare them again.
+//! Which templates and records an audit has seen, so that a later one need not compare the former
+//! again and can say which of the latter came and went.
 //!
-//! # The file
-//! Magic, version, number of marks, then the marks (half a SHA-256 of owner and vector
-//! each) sorted, then the CRC-32 of all before. Marks tell nothing of a face.
+//! # The files
+//! Magic, version, number of marks, then the marks sorted, then the CRC-32 of all before. The mark
+//! of a template is half a SHA-256 of owner and vector, that of a record half an HMAC of its id
+//! under the key of stable ids. Marks tell nothing of a face.
 
 use std::fs;
 use std::io::{self, Write};
@@ -21,7 +23,7 @@ const HEADER_BYTES: usize = 20;
 /// Why the list of an earlier audit cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum KnownError {
+pub enum SeenError {
     /// It is not there, or cannot be read.
     #[error("{path}: {source}; --since takes the folder of an audit that was finished")]
     Io {
@@ -46,13 +48,13 @@ pub enum KnownError {
     },
 }
 
-/// Templates an audit has seen.
+/// Marks of the templates, or of the records, that an audit has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownTemplates {
+pub struct SeenMarks {
     sorted: Vec<Mark>,
 }
 
-impl KnownTemplates {
+impl SeenMarks {
     /// Those with these marks.
     pub fn new(mut marks: Vec<Mark>) -> Self {
         marks.par_sort_unstable();
@@ -71,10 +73,10 @@ impl KnownTemplates {
     /// Reads the list at `path`.
     ///
     /// # Errors
-    /// [`KnownError`] where the file cannot be read or makes no sense.
-    pub fn read(path: &Path) -> Result<Self, KnownError> {
-        let bytes = fs::read(path).map_err(|source| KnownError::Io { path: path.to_owned(), source })?;
-        let damaged = || KnownError::Damaged { path: path.to_owned() };
+    /// [`SeenError`] where the file cannot be read or makes no sense.
+    pub fn read(path: &Path) -> Result<Self, SeenError> {
+        let bytes = fs::read(path).map_err(|source| SeenError::Io { path: path.to_owned(), source })?;
+        let damaged = || SeenError::Damaged { path: path.to_owned() };
         let (content, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
         let word = |at: usize| content.get(at..).and_then(|bytes| bytes.first_chunk().copied()).map(u32::from_le_bytes);
         if content.get(..8) != Some(MAGIC) || crc32fast::hash(content) != u32::from_le_bytes(*crc) {
@@ -82,7 +84,7 @@ impl KnownTemplates {
         }
         let found = word(8).ok_or_else(damaged)?;
         if found > VERSION {
-            return Err(KnownError::Newer { path: path.to_owned(), found });
+            return Err(SeenError::Newer { path: path.to_owned(), found });
         }
         let count = content.get(12..).and_then(|bytes| bytes.first_chunk().copied()).map(u64::from_le_bytes);
         let (marks, []) = content.get(HEADER_BYTES..).ok_or_else(damaged)?.as_chunks::<16>() else {
@@ -112,9 +114,14 @@ impl KnownTemplates {
         out.flush()
     }
 
-    /// Whether a template is among them.
+    /// Whether a mark is among them.
     pub fn contains(&self, mark: &Mark) -> bool {
         self.sorted.binary_search(mark).is_ok()
+    }
+
+    /// How many of these are not among others.
+    pub fn not_in(&self, others: &Self) -> u64 {
+        self.sorted.iter().filter(|mark| !others.contains(mark)).count() as u64
     }
 
     /// Digest of all, in hexadecimal.
@@ -131,22 +138,24 @@ mod tests {
     fn what_is_written_is_read_and_a_flipped_bit_or_a_cut_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seen");
-        let known = KnownTemplates::new(vec![[3; 16], [1; 16], [2; 16], [1; 16]]);
+        let known = SeenMarks::new(vec![[3; 16], [1; 16], [2; 16], [1; 16]]);
         let mut bytes = Vec::new();
         known.write(&mut bytes).unwrap();
         fs::write(&path, &bytes).unwrap();
-        let read = KnownTemplates::read(&path).unwrap();
+        let read = SeenMarks::read(&path).unwrap();
         assert_eq!(read, known);
         assert!(read.contains(&[2; 16]) && !read.contains(&[4; 16]));
         assert_eq!(read.digest(), known.digest());
+        let other = SeenMarks::new(vec![[2; 16], [5; 16]]);
+        assert_eq!((known.not_in(&other), other.not_in(&known), known.not_in(&known)), (2, 1, 0));
         for at in 0..bytes.len() {
             let mut spoilt = bytes.clone();
             spoilt[at] ^= 1;
             fs::write(&path, &spoilt).unwrap();
-            assert!(KnownTemplates::read(&path).is_err(), "byte {at}");
+            assert!(SeenMarks::read(&path).is_err(), "byte {at}");
             fs::write(&path, &bytes[..at]).unwrap();
-            assert!(KnownTemplates::read(&path).is_err(), "cut at {at}");
+            assert!(SeenMarks::read(&path).is_err(), "cut at {at}");
         }
-        assert!(KnownTemplates::read(&folder.path().join("none")).is_err());
+        assert!(SeenMarks::read(&folder.path().join("none")).is_err());
     }
 }

@@ -12,13 +12,13 @@ const ALONE: u32 = u32::MAX;
 
 /// Which rows of two galleries are of the same templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Twice {
+pub struct SharedTemplates {
     /// By row of both galleries: the row of the first that has the same template.
     places: Vec<u32>,
     first_rows: usize,
 }
 
-impl Twice {
+impl SharedTemplates {
     /// Compares the marks of all rows, those of the first gallery in front. Where a mark
     /// is there several times, the first of one gallery goes with the first of the other.
     pub fn find(marks: &[Mark], first_rows: usize) -> Self {
@@ -87,13 +87,13 @@ mod tests {
         let second = [(b'd', 2u32), (b'c', 1), (b'x', 4), (b'b', 0), (b'b', 0), (b'e', 3)];
         let mark = |&(letter, _): &(u8, u32)| [letter; 16];
         let marks: Vec<Mark> = first.iter().chain(&second).map(mark).collect();
-        let twice = Twice::find(&marks, first.len());
-        assert_eq!(twice.rows().collect::<Vec<_>>(), [1, 2, 3, 5]);
+        let shared = SharedTemplates::find(&marks, first.len());
+        assert_eq!(shared.rows().collect::<Vec<_>>(), [1, 2, 3, 5]);
 
         // By row of either gallery, those that go together as one.
         let name = |side: usize, row: usize| match side {
             0 => (0, row),
-            _ => twice.place(row as u32).map_or((1, row), |place| (0, place as usize)),
+            _ => shared.place(row as u32).map_or((1, row), |place| (0, place as usize)),
         };
         let (mut met, mut kept, mut again) = (BTreeSet::new(), 0, 0);
         for (i, a) in first.iter().enumerate() {
@@ -101,7 +101,7 @@ mod tests {
                 let (x, y) = (name(0, i), name(1, j));
                 met.insert((x.min(y), x.max(y)));
                 assert!(a.0 != b.0);
-                match twice.is_second_time(i as u32, j as u32) {
+                match shared.is_second_time(i as u32, j as u32) {
                     true => again += 1,
                     false => kept += 1,
                 }
@@ -109,14 +109,14 @@ mod tests {
         }
         assert_eq!(kept, met.len());
         let groups: Vec<u32> = first.iter().map(|of| of.1).collect();
-        assert_eq!(twice.pairs(&groups), again);
+        assert_eq!(shared.pairs(&groups), again);
         assert_eq!(again, 6);
     }
 
     #[test]
     fn galleries_that_share_nothing_meet_once() {
-        let twice = Twice::find(&[[1; 16], [2; 16], [3; 16]], 1);
-        assert_eq!((twice.rows().count(), twice.pairs(&[0]), twice.place(1)), (0, 0, None));
-        assert!(!twice.is_second_time(0, 0) && !twice.is_second_time(0, 1));
+        let shared = SharedTemplates::find(&[[1; 16], [2; 16], [3; 16]], 1);
+        assert_eq!((shared.rows().count(), shared.pairs(&[0]), shared.place(1)), (0, 0, None));
+        assert!(!shared.is_second_time(0, 0) && !shared.is_second_time(0, 1));
     }
 }

@@ -56,6 +56,11 @@ impl FacePrint {
         Self((0..CELLS * CELLS).map(cell).collect())
     }
 
+    /// Light and shade of its cells, row by row, from 0 to 255; none where there is no print.
+    pub fn cells(&self) -> &[f32] {
+        &self.0
+    }
+
     /// How alike two pictures are, up to 1: the correlation of their cells where they fit
     /// best, whatever their brightness and contrast. 0 where one has no light in it.
     pub fn likeness(&self, other: &Self) -> Likeness {

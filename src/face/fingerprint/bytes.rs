@@ -75,12 +75,7 @@ impl CaptureFingerprint {
         let mut left = plain.as_slice();
         let (exact, recipe) = (take(&mut left), take(&mut left));
         let mut word = || u64::from_le_bytes(take(&mut left));
-        Ok(Self {
-            exact,
-            recipe,
-            print: std::array::from_fn(|_| word()),
-            face: std::array::from_fn(|_| word()),
-        })
+        Ok(Self { exact, recipe, print: std::array::from_fn(|_| word()), face: std::array::from_fn(|_| word()) })
     }
 }
 

@@ -24,7 +24,9 @@ pub enum FingerprintKeyError {
     #[error("others than its owner can read or write the fingerprint key (mode {0:04o}); take it from them: chmod 600")]
     Readable(u32),
     /// A key cut short, or another file.
-    #[error("a fingerprint key is a file of 32 bytes; name the right file, or remove it and lose all fingerprints so far")]
+    #[error(
+        "a fingerprint key is a file of 32 bytes; name the right file, or remove it and lose all fingerprints so far"
+    )]
     Length,
 }
 

@@ -22,17 +22,27 @@ impl Projection {
         Self { inputs, rows: bytes.take(inputs * bits).map(|byte| byte.count_ones() as i8 - 4).collect() }
     }
 
-    /// The signs of `values` along each direction. Values are below 2^32 in size; those that
-    /// lack are zero.
-    pub(super) fn signs<const WORDS: usize>(&self, values: &[i32]) -> [u64; WORDS] {
-        debug_assert!(values.len() <= self.inputs && self.rows.len() == self.inputs * WORDS * 64);
-        let mut words = [0; WORDS];
-        for (bit, row) in self.rows.chunks_exact(self.inputs.max(1)).take(WORDS * 64).enumerate() {
-            let sum: i64 = row.iter().zip(values).map(|(&by, &value)| i64::from(by) * i64::from(value)).sum();
-            words[bit / 64] |= u64::from(sum >= 0) << (bit % 64);
-        }
-        words
+    /// The place of `values` along each direction. Values that lack are zero; the sizes of
+    /// all of them add up to less than 2^29.
+    pub(super) fn along(&self, values: &[i32]) -> Vec<i32> {
+        let place = |(&by, &value): (&i8, &i32)| i32::from(by).wrapping_mul(value);
+        let sum = |row: &[i8]| row.iter().zip(values).map(place).fold(0, i32::wrapping_add);
+        self.rows.chunks_exact(self.inputs.max(1)).map(sum).collect()
     }
+
+    /// The signs of that, a bit each.
+    pub(super) fn signs<const WORDS: usize>(&self, values: &[i32]) -> [u64; WORDS] {
+        signs(&self.along(values))
+    }
+}
+
+/// A bit for each number: set where it is not below zero.
+pub(super) fn signs<const WORDS: usize>(along: &[i32]) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
+    for (word, numbers) in words.iter_mut().zip(along.chunks(64)) {
+        *word = numbers.iter().rev().fold(0, |bits, &number| bits << 1 | u64::from(number >= 0));
+    }
+    words
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod aligned;
 mod detect;
 mod embed;
 mod error;
+pub mod fingerprint;
 mod found_face;
 mod geometry;
 mod graph;

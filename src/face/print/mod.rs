@@ -45,6 +45,12 @@ impl Likeness {
 }
 
 impl FacePrint {
+    /// A made-up print, of the light at every cell's column and row.
+    #[cfg(test)]
+    pub(super) fn of_light(light: impl Fn(f32, f32) -> f32) -> Self {
+        Self((0..CELLS * CELLS).map(|at| light((at % CELLS) as f32, (at / CELLS) as f32)).collect())
+    }
+
     /// Of the planes of an aligned face, red, green, blue.
     pub(super) fn of(aligned: &[f32]) -> Self {
         let plane = SIDE * SIDE;
@@ -54,6 +60,11 @@ impl FacePrint {
             (luma(at) + luma(at + 1) + luma(at + SIDE) + luma(at + SIDE + 1)) / 4.0
         };
         Self((0..CELLS * CELLS).map(cell).collect())
+    }
+
+    /// Light and shade of its cells, row by row, from 0 to 255; none where there is no print.
+    pub(super) fn cells(&self) -> &[f32] {
+        &self.0
     }
 
     /// How alike two pictures are, up to 1: the correlation of their cells where they fit

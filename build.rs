@@ -21,7 +21,7 @@ const LOCAL_PROTO: &str = "chinhchu/local/v1/snapshots.proto";
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb` and
 /// `service::local` give them one that says nothing.
-const PERSONAL: [&str; 44] = [
+const PERSONAL: [&str; 47] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -63,6 +63,9 @@ const PERSONAL: [&str; 44] = [
     "chinhchu.v1.UnclearPairRequest",
     "chinhchu.v1.UnclearPairResponse",
     "chinhchu.v1.History",
+    "chinhchu.v1.CaptureSeen",
+    "chinhchu.v1.RepeatedCapture",
+    "chinhchu.v1.ListRepeatedCapturesResponse",
     "chinhchu.local.v1.Cleared",
     "chinhchu.local.v1.PairEntry",
     "chinhchu.local.v1.Vouched",

@@ -71,6 +71,7 @@ async fn run() -> Result<bool, Failure> {
     let frames = frames.iter().map(|&(name, mirrored)| capture(name, mirrored)).collect::<Result<Vec<_>, _>>()?;
     let request = |index: usize| -> Result<BeneficiaryRequest, Failure> {
         Ok(BeneficiaryRequest {
+            unit: None,
             presented_by: None,
             key: DecisionKey::new(RequestId::new(format!("bench-{index}"))?, 1)?,
             subject: SubjectId::new("the one")?,

@@ -245,6 +245,7 @@ impl Counter {
         }
         let shown = card.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let request = pb::VerifyBeneficiaryRequest {
+            unit: String::new(),
             clerk_id: String::new(),
             // Where the answer is lost, send the same again: it is decided once. For a
             // retake, count `attempt` up.

@@ -130,6 +130,9 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
                 options.log_key = log_key(folder);
                 snapshots = hand_on_snapshots(folder, Arc::clone(&gallery));
                 engine = engine.with_gallery(gallery).map_err(Failure::new)?;
+                if let Some(key) = settings.capture_key(folder)? {
+                    engine = engine.with_capture_key(key);
+                }
             }
             None => tracing::warn!("no --data: only Verify will work"),
         }

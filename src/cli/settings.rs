@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::config::{CaptureSection, CasesSection, ConfigFile, Origin};
 use super::{Failure, GlobalArgs, options, progress};
 use crate::chip::Unreadable;
+use crate::face::fingerprint::FingerprintKey;
 use crate::face::quality::Profile;
 use crate::face::{PackError, PoolOptions};
 use crate::gallery::{EmbeddedOptions, GalleryId};
@@ -26,6 +27,8 @@ const FMR_DEFAULT: f64 = 1e-5;
 const FPIR_DEFAULT: f64 = 0.01;
 /// Photos that may wait for a worker.
 const QUEUE_MAX_DEFAULT: usize = 64;
+/// The key of fingerprints of captures in a gallery's folder.
+const CAPTURE_KEY: &str = "captures.key";
 /// Address where nobody names one: this machine only.
 const LISTEN_DEFAULT: &str = "127.0.0.1:50051";
 
@@ -55,6 +58,7 @@ pub(super) struct Settings {
     pub policies: Policies,
     pub number_ids: NumberIds,
     cases: CaseRules,
+    capture_key: Option<PathBuf>,
     /// Rules about dangerous set-ups that the operator insists on breaking.
     pub insist: Vec<&'static Rule>,
     /// Where in the configuration the values stand.
@@ -134,6 +138,7 @@ impl Settings {
             policies: Policies::new(&policies).map_err(Failure::new)?,
             number_ids: ids.numbers.unwrap_or_default(),
             cases: case_rules(&cases)?,
+            capture_key: cases.capture_key,
             insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
@@ -173,7 +178,7 @@ impl Settings {
             ("[images]", self.limits != new.limits),
             ("[capture]", self.capture != new.capture),
             ("[ids]", self.number_ids != new.number_ids),
-            ("[cases]", self.cases != new.cases),
+            ("[cases]", self.cases != new.cases || self.capture_key != new.capture_key),
             ("gallery.data", self.data != new.data),
             ("gallery.id", self.gallery_id != new.gallery_id),
             ("gallery.templates_max", self.templates_max != new.templates_max),
@@ -202,6 +207,18 @@ impl Settings {
     /// How cases are kept.
     pub(super) fn cases(&self) -> &CaseRules {
         &self.cases
+    }
+
+    /// The key of fingerprints of captures: of the file that is named, else in the gallery's folder,
+    /// made where there is none; `None` where none are kept.
+    pub(super) fn capture_key(&self, folder: &Path) -> Result<Option<FingerprintKey>, Failure> {
+        if self.cases.capture_days == 0 {
+            return Ok(None);
+        }
+        let path = self.capture_key.clone().unwrap_or_else(|| folder.join(CAPTURE_KEY));
+        let key = FingerprintKey::load_or_create(&path);
+        key.map(Some)
+            .map_err(|error| self.origin.blame("cases.capture_key", format_args!("{}: {error}", path.display())))
     }
 
     /// Folder of the second model pack, where one is named.
@@ -338,6 +355,7 @@ fn case_rules(file: &CasesSection) -> Result<CaseRules, Failure> {
     let default = CaseRules::default();
     Ok(CaseRules {
         history_days: within("cases.history_days", file.history_days.unwrap_or(default.history_days), 1, 3650)?,
+        capture_days: within("cases.capture_days", file.capture_days.unwrap_or(default.capture_days), 0, 3650)?,
         clear_officers: within("cases.clear_officers", file.clear_officers.unwrap_or(default.clear_officers), 1, 2)?,
         clear_days: optional("cases.clear_days", file.clear_days, 1, 36_500)?,
     })

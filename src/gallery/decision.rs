@@ -66,6 +66,12 @@ pub struct NewDecision {
     pub presented_by: Option<SubjectId>,
     /// The whole answer, as the workflow encodes it.
     pub answer: Vec<u8>,
+    /// The captures that took part, each by what is kept in place of its picture.
+    pub captures: Vec<NewCapture>,
+    /// For how many milliseconds that is kept.
+    pub captures_lifetime_ms: u64,
+    /// Unit that presented the case, where the caller named one.
+    pub unit: Option<String>,
     /// An enrolment that happens with the decision or not at all. Its subject must
     /// be the decision's and must not be there yet.
     pub enrolment: Option<Enrolment>,
@@ -86,6 +92,8 @@ pub struct Basis {
     /// Number of the newest decision about the subject as it was read, 0 where there was none;
     /// `None` where the decision does not rest on earlier ones.
     pub newest: Option<u64>,
+    /// [`CapturesFound::next`] of the look-up of its captures; `None` where none was made.
+    pub captures_before: Option<u64>,
 }
 
 /// A search that a decision rests on.
@@ -97,6 +105,48 @@ pub struct Searched {
     pub score: f32,
     /// Everything up to this commit was searched.
     pub as_of: Watermark,
+}
+
+/// A key that a capture is looked up by: a keyed hash of some of its fingerprint.
+pub type CaptureBand = [u8; 8];
+
+/// A capture about to be stored: its fingerprint, sealed, and the keys it is found under.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewCapture {
+    /// Opaque to the gallery.
+    pub fingerprint: Vec<u8>,
+    /// Keys that it shares with copies of it.
+    pub bands: Vec<CaptureBand>,
+}
+
+/// A capture that took part in a decision.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredCapture {
+    /// Its place in the order of captures, from 1.
+    pub number: u64,
+    /// Which decision it took part in.
+    pub key: DecisionKey,
+    /// About whom that was.
+    pub subject: SubjectId,
+    /// Which of the decision's captures it is, from 0.
+    pub frame: u32,
+    /// Unit that presented the case, where it was named.
+    pub unit: Option<String>,
+    /// When the decision was committed.
+    pub at: Timestamp,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+    /// Its fingerprint and the keys it is found under.
+    pub content: NewCapture,
+}
+
+/// What a look-up of captures found.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct CapturesFound {
+    /// Those that share a key and are kept still, oldest first.
+    pub captures: Vec<StoredCapture>,
+    /// Every capture with a lower number was looked at.
+    pub next: u64,
 }
 
 /// A decision in the store.
@@ -117,6 +167,8 @@ pub struct StoredDecision {
     pub reasons: Vec<String>,
     /// Pseudonymous id of the clerk who presented the case, where the caller named one.
     pub presented_by: Option<SubjectId>,
+    /// Unit that presented the case, where the caller named one.
+    pub unit: Option<String>,
     /// The whole answer, as the workflow encoded it.
     pub answer: Vec<u8>,
     /// When it was committed.
@@ -368,7 +420,7 @@ macro_rules! hidden {
         }
     )*};
 }
-hidden!(NewDecision StoredDecision DecisionHead DecisionFilter Resolution ClearedPair PairEntry ClearPair UnclearPair);
+hidden!(NewDecision StoredDecision DecisionHead DecisionFilter Resolution NewCapture StoredCapture CapturesFound ClearedPair PairEntry ClearPair UnclearPair);
 
 #[cfg(test)]
 mod tests {

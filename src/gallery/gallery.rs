@@ -10,9 +10,9 @@ use super::records::{Committed, ReadSet, Records};
 use super::rules::{self, Command};
 use super::store::RecordStore;
 use super::{
-    ANSWER_BYTES_MAX, Candidate, ClearPair, ClearedPair, DecisionFilter, DecisionKey, DecisionPage, Enrolment, Filter,
-    GalleryError, GalleryId, GallerySnapshot, LookUp, NewDecision, Receipt, RequestId, ResolveCommand, Retry, Scope,
-    Stats, StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
+    ANSWER_BYTES_MAX, Candidate, CaptureBand, CapturesFound, ClearPair, ClearedPair, DecisionFilter, DecisionKey,
+    DecisionPage, Enrolment, Filter, GalleryError, GalleryId, GallerySnapshot, LookUp, NewDecision, Receipt, RequestId,
+    ResolveCommand, Retry, Scope, Stats, StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
@@ -413,6 +413,14 @@ impl Gallery {
         limit: usize,
     ) -> Result<DecisionPage, GalleryError> {
         self.store.decisions_after(filter, after, limit).await
+    }
+
+    /// Captures that share a key with those looked up, oldest first.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    pub async fn captures_sharing(&self, bands: &[CaptureBand]) -> Result<CapturesFound, GalleryError> {
+        self.store.captures_sharing(bands).await
     }
 
     /// Everything as it is now, to be read while the gallery is in use.

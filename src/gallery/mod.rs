@@ -22,9 +22,9 @@ mod store;
 mod types;
 
 pub use decision::{
-    ANSWER_BYTES_MAX, ATTEMPTS_MAX, Basis, ClearPair, ClearedPair, DecisionFilter, DecisionHead, DecisionKey,
-    DecisionPage, NewDecision, Outcome, PairEntry, PairEntryKind, PairState, Resolution, ResolveCommand, Searched,
-    StoredDecision, UnclearPair, resolution,
+    ANSWER_BYTES_MAX, ATTEMPTS_MAX, Basis, CaptureBand, CapturesFound, ClearPair, ClearedPair, DecisionFilter,
+    DecisionHead, DecisionKey, DecisionPage, NewCapture, NewDecision, Outcome, PairEntry, PairEntryKind, PairState,
+    Resolution, ResolveCommand, Searched, StoredCapture, StoredDecision, UnclearPair, resolution,
 };
 pub use embedded::{BackendFactory, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};

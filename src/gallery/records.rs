@@ -1,8 +1,8 @@
 //! What is read of a record store, and what it tells of its commits.
 
 use super::{
-    Attributes, ClearedPair, DecisionHead, DecisionKey, GalleryError, NewTemplate, Receipt, RequestId, StoredDecision,
-    StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp, Watermark,
+    Attributes, CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryError, NewTemplate, Receipt, RequestId,
+    StoredCapture, StoredDecision, StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp, Watermark,
 };
 
 /// Most decisions that [`ReadSet::recent`] reads.
@@ -40,6 +40,9 @@ pub struct ReadSet {
     /// Those with whom this subject was cleared, each with its head, and the pairs, also those
     /// that are not in force.
     pub cleared_with: Option<SubjectId>,
+    /// Captures with at least this number that share one of these keys; those whose time is over
+    /// are left out.
+    pub captures_since: Option<(u64, Vec<CaptureBand>)>,
     /// Templates that were committed after this one and are still there.
     pub arrived_after: Option<Watermark>,
 }
@@ -75,6 +78,10 @@ pub struct Records {
     pub newest: u64,
     /// Number of the next decision: 1 for the first.
     pub decision_next: u64,
+    /// The captures of [`ReadSet::captures_since`], oldest first.
+    pub captures: Vec<StoredCapture>,
+    /// Number of the next capture: 1 for the first.
+    pub capture_next: u64,
     /// Those who are cleared with [`ReadSet::cleared_with`], in byte order.
     pub cleared_with: Vec<SubjectId>,
     /// Every pair of that subject, however it stands, in byte order of the other.

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use super::records::{Changes, Committed, ReadSet, Records, Sizes};
 use super::rules::Command;
 use super::{
-    ClearedPair, DecisionFilter, DecisionPage, GalleryError, GalleryId, GallerySnapshot, SubjectId, Watermark,
+    CaptureBand, CapturesFound, ClearedPair, DecisionFilter, DecisionPage, GalleryError, GalleryId, GallerySnapshot,
+    SubjectId, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
@@ -86,6 +87,13 @@ pub trait RecordStore: Send + Sync {
         after: u64,
         limit: usize,
     ) -> Result<DecisionPage, GalleryError>;
+
+    /// Captures that share a key with those looked up and are kept still: a search by what a
+    /// capture shows, as those of templates are.
+    ///
+    /// # Errors
+    /// As [`RecordStore::read`].
+    async fn captures_sharing(&self, bands: &[CaptureBand]) -> Result<CapturesFound, GalleryError>;
 
     /// How much is stored.
     fn sizes(&self) -> Sizes;

@@ -4,10 +4,13 @@
 use async_trait::async_trait;
 
 use crate::context::RequestContext;
-use crate::gallery::{ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Subject, SubjectId};
+use crate::gallery::{
+    ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Subject, SubjectId, Timestamp,
+};
 use crate::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome,
-    ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
+    RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
+    UnclearPairRequest,
 };
 use crate::workflow::{
     AssessOutcome, Engine, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome,
@@ -85,6 +88,14 @@ pub trait Backend: Send + Sync + 'static {
         filter: &DecisionFilter,
         page: &PageRequest,
     ) -> Result<ListPage<DecisionHead>, WorkflowError>;
+    /// A page of decisions with captures that were used before.
+    async fn repeated_captures(
+        &self,
+        context: &RequestContext,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        page: &PageRequest,
+    ) -> Result<ListPage<RepeatedCapture>, WorkflowError>;
     /// A page of cleared pairs.
     async fn pairs(
         &self,
@@ -198,6 +209,16 @@ impl Backend for Engine {
         page: &PageRequest,
     ) -> Result<ListPage<DecisionHead>, WorkflowError> {
         Engine::decisions(self, context, filter, page).await
+    }
+
+    async fn repeated_captures(
+        &self,
+        context: &RequestContext,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        page: &PageRequest,
+    ) -> Result<ListPage<RepeatedCapture>, WorkflowError> {
+        Engine::repeated_captures(self, context, since, until, page).await
     }
 
     async fn pairs(

@@ -19,7 +19,8 @@ use crate::gallery::{
 };
 use crate::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome,
-    ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
+    RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
+    UnclearPairRequest,
 };
 use crate::workflow::{
     AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome, VerifyRequest,
@@ -266,6 +267,26 @@ impl Client {
         let request = self.request(convert::wire_list_decisions(filter, page));
         let answer = cases.list_decisions(request).await?.into_inner();
         Ok(convert::decisions_page(answer.decisions, answer.next_page_token)?)
+    }
+
+    /// A page of decisions with captures that were used before.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn repeated_captures(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        page: PageRequest,
+    ) -> Result<ListPage<RepeatedCapture>, ClientError> {
+        let request = self.request(pb::ListRepeatedCapturesRequest {
+            since: since.map(convert::to_wire),
+            until: until.map(convert::to_wire),
+            page_size: convert::wire_size(&page),
+            page_token: page.token,
+        });
+        let answer = self.cases.clone().list_repeated_captures(request).await?.into_inner();
+        Ok(convert::repeated_captures_page(answer)?)
     }
 
     /// A page of cleared pairs.

@@ -243,6 +243,17 @@ impl pb::cases_server::Cases for Handlers {
         Ok(Response::new(found.into()))
     }
 
+    async fn list_repeated_captures(
+        &self,
+        request: Request<pb::ListRepeatedCapturesRequest>,
+    ) -> Result<Response<pb::ListRepeatedCapturesResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let (since, until, page) = convert::list_repeated_captures(request.into_inner()).map_err(&refused)?;
+        let found = self.backend.repeated_captures(&call.context, since, until, &page).await.map_err(&refused)?;
+        Ok(Response::new(found.into()))
+    }
+
     async fn list_cleared_pairs(
         &self,
         request: Request<pb::ListClearedPairsRequest>,

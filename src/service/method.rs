@@ -23,6 +23,7 @@ pub(super) enum Method {
     GetDecision,
     ListDecisions,
     ListReferrals,
+    ListRepeatedCaptures,
     ListClearedPairs,
     UnclearPair,
     HealthCheck,
@@ -86,7 +87,7 @@ const fn row(method: Method, path: &'static str, effect: Effect, admittance: Adm
 /// Every method, in the order of [`Method`]. Which roles may call each will be one more column;
 /// today an anonymous caller may call all of them.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 21] = {
+pub(super) static TABLE: [Row; 22] = {
     use Admittance::{Exempt, Place, Turn};
     use Effect::{Read, Write};
     use Priority::{Enrolment, Identification, Verification};
@@ -106,6 +107,7 @@ pub(super) static TABLE: [Row; 21] = {
         row(Method::GetDecision,       "/chinhchu.v1.Cases/GetDecision",             Read,  Place),
         row(Method::ListDecisions,     "/chinhchu.v1.Cases/ListDecisions",           Read,  Place),
         row(Method::ListReferrals,     "/chinhchu.v1.Cases/ListReferrals",           Read,  Place),
+        row(Method::ListRepeatedCaptures, "/chinhchu.v1.Cases/ListRepeatedCaptures", Read,  Place),
         row(Method::ListClearedPairs,  "/chinhchu.v1.Cases/ListClearedPairs",        Read,  Place),
         row(Method::UnclearPair,       "/chinhchu.v1.Cases/UnclearPair",             Write, Place),
         row(Method::HealthCheck,       "/grpc.health.v1.Health/Check",               Read,  Exempt),

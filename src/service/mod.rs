@@ -145,5 +145,6 @@ pub mod pb {
     opaque!(DecisionEvidence DuplicateSearch DuplicateCandidate ResolveReferralRequest ClearPairRequest);
     opaque!(ListSubjectsRequest ListSubjectsResponse SubjectSummary CountSubjectsRequest OfficerAnswer History);
     opaque!(GetDecisionRequest GetDecisionResponse DecisionSummary ListDecisionsRequest ListDecisionsResponse);
+    opaque!(CaptureSeen RepeatedCapture ListRepeatedCapturesResponse);
     opaque!(ListReferralsResponse PairEntry Pair ListClearedPairsResponse UnclearPairRequest UnclearPairResponse);
 }

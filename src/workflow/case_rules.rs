@@ -11,6 +11,8 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 pub struct CaseRules {
     /// Days of a record's history that are evidence in its next decision, 1–3650.
     pub history_days: u32,
+    /// Days for which fingerprints of captures are kept, 0–3650; 0 keeps none.
+    pub capture_days: u32,
     /// Officers it takes to clear a pair, 1 or 2.
     pub clear_officers: u32,
     /// Days after which the clearing of a pair ends by itself; `None` never.
@@ -19,7 +21,7 @@ pub struct CaseRules {
 
 impl Default for CaseRules {
     fn default() -> Self {
-        Self { history_days: 30, clear_officers: 1, clear_days: None }
+        Self { history_days: 30, capture_days: 90, clear_officers: 1, clear_days: None }
     }
 }
 
@@ -27,6 +29,11 @@ impl CaseRules {
     /// From when on a record's history is looked at; always the last day.
     pub(super) fn history_from(&self, now: Timestamp) -> Timestamp {
         Timestamp(now.0.saturating_sub(u64::from(self.history_days.max(1)) * DAY_MS))
+    }
+
+    /// For how many milliseconds fingerprints of captures are kept.
+    pub(super) fn capture_lifetime_ms(&self) -> u64 {
+        u64::from(self.capture_days) * DAY_MS
     }
 
     /// After how many milliseconds the clearing of a pair ends by itself.

@@ -5,6 +5,7 @@ use super::beneficiary::{DecisionService, Policies};
 use super::generation::{Generation, GenerationOptions};
 use super::{CaptureRules, CaseRules, Field, NumberIds, PROBE_FRAMES_MAX, WorkflowError};
 use crate::chip::Anchors;
+use crate::face::fingerprint::FingerprintKey;
 use crate::face::{FacePool, Pack, PoolOptions, RecipeDigest};
 use crate::gallery::{Gallery, GalleryError, ReadSet, Records, SubjectId};
 use crate::matching::{Calibration, Curve, CurveChoice, Reference};
@@ -39,6 +40,8 @@ pub struct Engine {
     decisions: Arc<DecisionService>,
     number_ids: NumberIds,
     case_rules: CaseRules,
+    /// Without one, no fingerprints of captures are kept.
+    capture_key: Option<Arc<FingerprintKey>>,
 }
 
 struct Shared {
@@ -75,6 +78,7 @@ impl Engine {
             decisions: Arc::default(),
             number_ids: NumberIds::default(),
             case_rules: CaseRules::default(),
+            capture_key: None,
         })
     }
 
@@ -148,6 +152,18 @@ impl Engine {
     pub fn with_case_rules(mut self, rules: CaseRules) -> Self {
         self.case_rules = rules;
         self
+    }
+
+    /// The same engine with a key for fingerprints of captures, by which one that took part in
+    /// another transaction is known again. Without, none are kept, and nothing is looked up.
+    pub fn with_capture_key(mut self, key: FingerprintKey) -> Self {
+        self.capture_key = Some(Arc::new(key));
+        self
+    }
+
+    /// The key of fingerprints, where they are kept.
+    pub(super) fn capture_key(&self) -> Option<&Arc<FingerprintKey>> {
+        self.capture_key.as_ref().filter(|_| self.case_rules.capture_days > 0)
     }
 
     /// What officers do, and how far back a record's history is looked at.

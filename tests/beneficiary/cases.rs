@@ -223,3 +223,54 @@ async fn subjects_are_listed_and_counted() {
     let social = SubjectFilter { scheme: Some("social".into()), province: None };
     assert_eq!(counter.client.count_subjects(social).await.unwrap().subjects, 2);
 }
+
+/// The photo written anew: another quality and size.
+fn written_anew(name: &str, quality: u8, percent: u32) -> Vec<u8> {
+    let picture = image::load_from_memory(&photo(name)).unwrap().to_rgb8();
+    let (width, height) = picture.dimensions();
+    let size = |side: u32| side * percent / 100;
+    let picture = image::imageops::resize(&picture, size(width), size(height), image::imageops::FilterType::Triangle);
+    let mut bytes = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(&picture).unwrap();
+    bytes
+}
+
+/// Staff who invent visits send the same picture again: over twenty records, written anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_is_used_for_record_after_record_is_seen() {
+    need_assets!();
+    let counter = Counter::open().await;
+    let claim = |number: u32, frame: Vec<u8>| BeneficiaryRequest {
+        policy: "pictures".into(),
+        unit: Some(format!("unit-{number}")),
+        frames: vec![frame],
+        ..claim(&format!("t-{number}"), &format!("record-{number}"), &FIRST, &[])
+    };
+    let first = counter.decide(claim(1, photo("obama2.jpg"))).await;
+    assert_decided(&first, Outcome::Approve, &[]);
+    assert_eq!(first.evidence.history.unwrap().captures, Some(Vec::new()), "looked up, and new");
+    for number in 2..=20 {
+        let frame = match number {
+            2 => photo("obama2.jpg"),
+            number => written_anew("obama2.jpg", 40 + 2 * number as u8, 40 + 3 * number),
+        };
+        let outcome = counter.decide(claim(number, frame)).await;
+        assert_ne!(outcome.decided.outcome, Outcome::Approve);
+        assert!(against(&outcome).contains(&"CAPTURE_SEEN_BEFORE"), "record {number}: {:?}", against(&outcome));
+        let seen = outcome.evidence.history.unwrap().captures.unwrap();
+        let first = seen.iter().find(|one| one.transaction == "t-1").expect("the first use");
+        assert_eq!((&first.subject, first.unit.as_deref(), first.frame), (&id("record-1"), Some("unit-1"), 0));
+        assert_eq!(first.distance.is_none(), number == 2, "the same file");
+    }
+    let listed = counter.client.repeated_captures(None, None, PageRequest::default()).await.unwrap();
+    assert_eq!((listed.entries.len(), listed.next), (19, None));
+    let entry = &listed.entries[0];
+    assert_eq!((entry.decision.key.transaction.as_str(), entry.unit.as_deref()), ("t-2", Some("unit-2")));
+    assert_eq!(entry.captures[0].transaction, "t-1");
+    // Another capture of the same person is new, and so is one of somebody else.
+    let other = counter.decide(claim(21, photo("obama3.jpg"))).await;
+    assert!(!against(&other).contains(&"CAPTURE_SEEN_BEFORE"), "{:?}", other.evidence.history);
+    // A retake within a transaction may hold what was sent before.
+    let retake = BeneficiaryRequest { key: key("t-21", 2), ..claim(21, photo("obama3.jpg")) };
+    assert!(!against(&counter.decide(retake).await).contains(&"CAPTURE_SEEN_BEFORE"));
+}

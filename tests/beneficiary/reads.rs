@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use chinhchu::context::RequestContext;
 use chinhchu::face::RecipeDigest;
 use chinhchu::gallery::{
-    self, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage, EmbeddedOptions, Gallery,
-    GalleryError, GalleryId, GallerySnapshot, Outcome, ReadSet, RecordStore, Records, Sizes, SubjectId, VectorIndex,
-    Watermark,
+    self, CaptureBand, CapturesFound, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage,
+    EmbeddedOptions, Gallery, GalleryError, GalleryId, GallerySnapshot, Outcome, ReadSet, RecordStore, Records, Sizes,
+    SubjectId, VectorIndex, Watermark,
 };
 use chinhchu::workflow::Engine;
 
@@ -89,6 +89,11 @@ impl RecordStore for Counting {
     ) -> Result<Vec<ClearedPair>, GalleryError> {
         self.others.fetch_add(1, Ordering::SeqCst);
         self.store.pairs_after(after, limit).await
+    }
+
+    async fn captures_sharing(&self, bands: &[CaptureBand]) -> Result<CapturesFound, GalleryError> {
+        self.others.fetch_add(1, Ordering::SeqCst);
+        self.store.captures_sharing(bands).await
     }
 
     async fn decisions_after(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chinhchu::chip::{Anchors, Personal, Sex};
 use chinhchu::face::PoolOptions;
+use chinhchu::face::fingerprint::FingerprintKey;
 use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, Outcome, RequestId, SubjectId};
 use chinhchu::imaging::Limits;
 use chinhchu::service::{Client, ServeError, ServeOptions, bind};
@@ -16,28 +17,38 @@ use tokio::sync::oneshot;
 /// Seed of every card here: one authority.
 pub const SEED: &[u8] = b"beneficiary tests";
 /// Policies of the tests. Press photos are no live captures, so none asks for
-/// liveness or quality but the one that is about them.
+/// liveness or quality but the one that is about them; and they are shown again and again.
 pub const POLICIES: &str = r#"
 [policies.counter]
 without = ["liveness", "quality"]
 first_sight = "enrol"
 attempts_per_day_max = 20
+on.capture_seen_before = "accept"
 
 [policies.careful]
 without = ["liveness", "quality"]
+on.capture_seen_before = "accept"
 
 [policies.trusting]
 without = ["liveness", "quality"]
 first_sight = "accept"
 on.chip_unanchored = "accept"
+on.capture_seen_before = "accept"
 
 [policies.clinic]
 without = ["chip", "liveness", "quality"]
 attempts_per_day_max = 20
+on.capture_seen_before = "accept"
 
 [policies.strict]
 without = ["liveness", "quality"]
 first_sight = "accept"
+on.capture_seen_before = "accept"
+
+[policies.pictures]
+without = ["liveness", "quality"]
+first_sight = "enrol"
+attempts_per_day_max = 20
 
 [policies.everything]
 first_sight = "accept"
@@ -155,7 +166,8 @@ impl Counter {
     /// By other rules for what officers do.
     pub async fn open_by(anchors: Anchors, rules: CaseRules) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let engine = engine(folder.path(), anchors).with_case_rules(rules);
+        let key = FingerprintKey::random().expect("random numbers");
+        let engine = engine(folder.path(), anchors).with_case_rules(rules).with_capture_key(key);
         let mut options = ServeOptions::default();
         options.listen.set_port(0);
         let bound = bind(engine.clone(), options).await.expect("a free port");
@@ -235,6 +247,7 @@ pub fn key(transaction: &str, attempt: u32) -> DecisionKey {
 /// `person` claims `subject` with their own sound card; `captures` are taken.
 pub fn claim(transaction: &str, subject: &str, person: &Person, captures: &[&str]) -> BeneficiaryRequest {
     BeneficiaryRequest {
+        unit: None,
         presented_by: None,
         key: key(transaction, 1),
         subject: id(subject),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use chinhchu::gallery::{
     self, Basis, ClearPair, DecisionFilter, DecisionHead, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError,
-    NewDecision, Note, Outcome, PairState, ReadSet, RequestId, Resolution, ResolveCommand, StoredDecision, SubjectId,
-    Timestamp, UnclearPair,
+    NewCapture, NewDecision, Note, Outcome, PairState, ReadSet, RequestId, Resolution, ResolveCommand, StoredDecision,
+    SubjectId, Timestamp, UnclearPair,
 };
 use proptest::prelude::*;
 
@@ -41,6 +41,9 @@ promises!(
     a_pair_that_two_must_clear_is_in_force_with_the_second,
     a_cleared_pair_can_be_ended_and_cleared_again_and_its_history_stays,
     a_clearing_ends_by_itself_when_its_time_is_over,
+    captures_are_found_by_any_of_their_keys_until_their_time_is_over,
+    captures_go_with_their_subject,
+    of_two_who_bring_one_picture_the_second_is_outdated,
 );
 
 fn embedded() -> (Gallery, tempfile::TempDir) {
@@ -64,6 +67,9 @@ fn key(transaction: &str, attempt: u32) -> DecisionKey {
 
 fn decision(transaction: &str, attempt: u32, subject: &str, outcome: Outcome) -> NewDecision {
     NewDecision {
+        captures: Vec::new(),
+        captures_lifetime_ms: 0,
+        unit: None,
         key: key(transaction, attempt),
         content: [attempt as u8; 32],
         subject: id(subject),
@@ -251,7 +257,13 @@ async fn a_records_attempts_are_read_with_its_decision_and_none_slips_in_between
 
     // Whoever counted before another attempt was made counts again.
     let resting = |newest| NewDecision {
-        basis: Some(Basis { subject: None, cleared_with: Vec::new(), searched: None, newest: Some(newest) }),
+        basis: Some(Basis {
+            captures_before: None,
+            subject: None,
+            cleared_with: Vec::new(),
+            searched: None,
+            newest: Some(newest),
+        }),
         ..decision("t", 3, "s", Outcome::Approve)
     };
     assert!(matches!(gallery.decide(&by(), resting(2)).await, Err(GalleryError::Outdated)));
@@ -319,6 +331,81 @@ async fn a_clearing_ends_by_itself_when_its_time_is_over(gallery: Gallery) {
     let (again, receipt) = gallery.clear_pair(&by(), clear("o-1", 1, Some(1 << 40))).await.unwrap();
     assert!(!receipt.replayed && again.state(Timestamp::now()) == PairState::InForce);
     assert_eq!((cleared(&gallery).await, again.entries.len()), (vec![id("b")], 2));
+}
+
+fn capture(keys: &[u8]) -> NewCapture {
+    NewCapture { fingerprint: keys.to_vec(), bands: keys.iter().map(|&key| [key; 8]).collect() }
+}
+
+/// A decision in which captures with these keys took part.
+fn showing(transaction: &str, subject: &str, captures: &[&[u8]], lifetime_ms: u64) -> NewDecision {
+    NewDecision {
+        captures: captures.iter().map(|keys| capture(keys)).collect(),
+        captures_lifetime_ms: lifetime_ms,
+        unit: Some("unit".to_owned()),
+        ..decision(transaction, 1, subject, Outcome::Refer)
+    }
+}
+
+const LONG: u64 = 1 << 40;
+
+async fn sharing(gallery: &Gallery, keys: &[u8]) -> Vec<(String, u32)> {
+    let found = gallery.captures_sharing(&capture(keys).bands).await.unwrap().captures;
+    found.into_iter().map(|one| (one.key.transaction.as_str().to_owned(), one.frame)).collect()
+}
+
+async fn captures_are_found_by_any_of_their_keys_until_their_time_is_over(gallery: Gallery) {
+    assert!(sharing(&gallery, &[1]).await.is_empty());
+    gallery.decide(&by(), showing("t-1", "s", &[&[1, 2, 3], &[4, 5]], LONG)).await.unwrap();
+    gallery.decide(&by(), showing("t-2", "t", &[&[3, 6]], LONG)).await.unwrap();
+    let named = |(transaction, frame): (&str, u32)| (transaction.to_owned(), frame);
+    assert_eq!(sharing(&gallery, &[3]).await, [("t-1", 0), ("t-2", 0)].map(named));
+    assert_eq!(sharing(&gallery, &[5, 2, 9]).await, [("t-1", 0), ("t-1", 1)].map(named));
+    assert!(sharing(&gallery, &[7]).await.is_empty());
+    let found = gallery.captures_sharing(&capture(&[6]).bands).await.unwrap();
+    assert_eq!(found.next, 4);
+    let one = &found.captures[0];
+    assert_eq!((one.number, &one.subject, one.unit.as_deref()), (3, &id("t"), Some("unit")));
+    assert!(one.content == capture(&[3, 6]) && one.at.0 > 0 && one.expires_at.0 == one.at.0 + LONG);
+
+    // Those whose time is over are not found, and go with the next commits.
+    gallery.decide(&by(), showing("t-3", "s", &[&[9]], 1)).await.unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(3));
+    assert!(sharing(&gallery, &[9]).await.is_empty());
+    gallery.decide(&by(), showing("t-4", "s", &[&[9]], LONG)).await.unwrap();
+    assert_eq!(sharing(&gallery, &[9]).await, [("t-4", 0)].map(named));
+}
+
+async fn captures_go_with_their_subject(gallery: Gallery) {
+    create(&gallery, "s", &[1]).await.unwrap();
+    create(&gallery, "st", &[2]).await.unwrap();
+    gallery.decide(&by(), showing("t-1", "s", &[&[1], &[2]], LONG)).await.unwrap();
+    gallery.decide(&by(), showing("t-2", "st", &[&[1]], LONG)).await.unwrap();
+    gallery.remove(&by(), &id("s"), None).await.unwrap();
+    assert_eq!(sharing(&gallery, &[1, 2]).await, [("t-2".to_owned(), 0)], "ids that begin alike are others");
+    // Numbers are not given out twice.
+    gallery.decide(&by(), showing("t-3", "st", &[&[3]], LONG)).await.unwrap();
+    assert_eq!(gallery.captures_sharing(&capture(&[3]).bands).await.unwrap().captures[0].number, 4);
+}
+
+async fn of_two_who_bring_one_picture_the_second_is_outdated(gallery: Gallery) {
+    let before = gallery.captures_sharing(&capture(&[1, 2]).bands).await.unwrap().next;
+    let resting = |transaction: &str, keys: &[u8], before| NewDecision {
+        basis: Some(Basis {
+            subject: None,
+            cleared_with: Vec::new(),
+            searched: None,
+            newest: None,
+            captures_before: Some(before),
+        }),
+        ..showing(transaction, "s", &[keys], LONG)
+    };
+    gallery.decide(&by(), resting("t-1", &[1, 2], before)).await.unwrap();
+    let second = gallery.decide(&by(), resting("t-2", &[2, 3], before)).await;
+    assert!(matches!(second, Err(GalleryError::Outdated)), "it did not see the first");
+    gallery.decide(&by(), resting("t-3", &[4], before)).await.unwrap();
+    let after = gallery.captures_sharing(&capture(&[2, 3]).bands).await.unwrap().next;
+    gallery.decide(&by(), resting("t-2", &[2, 3], after)).await.unwrap();
 }
 
 /// Something that happens at the counter or at an officer's desk.

@@ -18,6 +18,9 @@ fn key(transaction: &str, attempt: u32) -> DecisionKey {
 /// A decision about `s`; an approval of content 1 enrols it.
 fn decision(key: DecisionKey, content: u8, outcome: Outcome) -> NewDecision {
     NewDecision {
+        captures: Vec::new(),
+        captures_lifetime_ms: 0,
+        unit: None,
         presented_by: None,
         reasons: Vec::new(),
         key,
@@ -159,6 +162,7 @@ pub fn of_two_claims_at_one_moment_at_least_one_finds_the_other(gallery: Arc<Gal
                 subject: id(subject),
                 enrolment: (!finds).then(|| enrolment(subject, EnrolMode::Create, &[seed])),
                 basis: Some(Basis {
+                    captures_before: None,
                     newest: None,
                     subject: records.head(&id(subject)).cloned(),
                     cleared_with: records.cleared_with,

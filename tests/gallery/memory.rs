@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use chinhchu::context::RequestContext;
 use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
-    Arrived, Attributes, Candidate, Change, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionHead,
-    DecisionKey, DecisionPage, Found, GalleryError, GalleryId, GallerySnapshot, IndexFilter, NewTemplate, PairState,
-    Plan, Planned, RECENT_MAX, ReadSet, RecordStore, Records, RequestId, Scope, Sizes, SnapshotHead, SnapshotPart,
-    StoredDecision, StoredRequest, StoredTemplate, SubjectHead, SubjectId, Timestamp, VectorIndex, Watermark, Write,
+    Arrived, Attributes, Candidate, CaptureBand, CapturesFound, Change, Changes, ClearedPair, Command, Committed,
+    DecisionFilter, DecisionHead, DecisionKey, DecisionPage, Found, GalleryError, GalleryId, GallerySnapshot,
+    IndexFilter, NewTemplate, PairState, Plan, Planned, RECENT_MAX, ReadSet, RecordStore, Records, RequestId, Scope,
+    Sizes, SnapshotHead, SnapshotPart, StoredCapture, StoredDecision, StoredRequest, StoredTemplate, SubjectHead,
+    SubjectId, Timestamp, VectorIndex, Watermark, Write,
 };
 use chinhchu::matching::compare;
 use chinhchu::search::SearchError;
@@ -31,6 +32,9 @@ struct Tables {
     decisions: BTreeMap<DecisionKey, StoredDecision>,
     cleared: BTreeMap<(SubjectId, SubjectId), ClearedPair>,
     requests: BTreeMap<RequestId, StoredRequest>,
+    captures: BTreeMap<u64, StoredCapture>,
+    /// Number of the last capture.
+    last_capture: u64,
     log: Vec<(u64, Change)>,
     is_closed: bool,
 }
@@ -47,6 +51,14 @@ impl Tables {
         let mut pairs: Vec<(SubjectId, ClearedPair)> = of_it.collect();
         pairs.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         pairs
+    }
+
+    /// Captures from a number on that share one of the keys and are kept still.
+    fn captures(&self, since: u64, bands: &[CaptureBand]) -> Vec<StoredCapture> {
+        let now = Timestamp::now();
+        let shares = |one: &&StoredCapture| one.content.bands.iter().any(|band| bands.contains(band));
+        let kept = self.captures.range(since..).map(|(_, capture)| capture).filter(|one| one.expires_at > now);
+        kept.filter(shares).cloned().collect()
     }
 
     /// Heads of all decisions by number; of those that wait, only the last of a transaction does.
@@ -112,6 +124,11 @@ impl Tables {
             attempts: attempts.unwrap_or_default(),
             recent: recent.unwrap_or_default(),
             newest: newest.unwrap_or(0),
+            captures: wanted
+                .captures_since
+                .as_ref()
+                .map_or_else(Vec::new, |(since, bands)| self.captures(*since, bands)),
+            capture_next: self.last_capture + 1,
             decision_next: self.decisions.len() as u64 + 1,
             subjects,
             templates,
@@ -151,6 +168,11 @@ impl Tables {
                 change = Some(Change::Removed { id });
             }
             Write::Decision(decision) => drop(self.decisions.insert(decision.key.clone(), decision)),
+            Write::Capture(capture) => {
+                self.last_capture = capture.number;
+                self.captures.insert(capture.number, capture);
+            }
+            Write::ForgetCaptures(subject) => self.captures.retain(|_, capture| capture.subject != subject),
             Write::Cleared(pair) => {
                 drop(self.cleared.insert((pair.first.clone(), pair.second.clone()), pair));
             }
@@ -266,6 +288,11 @@ impl RecordStore for MemoryStore {
         let tables = self.tables()?;
         let pairs = tables.cleared.iter().filter(|(ids, _)| after.is_none_or(|after| *ids > after));
         Ok(pairs.take(limit).map(|(_, pair)| pair.clone()).collect())
+    }
+
+    async fn captures_sharing(&self, bands: &[CaptureBand]) -> Result<CapturesFound, GalleryError> {
+        let tables = self.tables()?;
+        Ok(CapturesFound { captures: tables.captures(0, bands), next: tables.last_capture + 1 })
     }
 
     async fn decisions_after(

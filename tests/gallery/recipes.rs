@@ -184,6 +184,9 @@ async fn whoever_comes_by_a_recipe_is_met_by_the_search_of_that_recipe(gallery: 
     let searched = |probe: &Template, as_of| Searched { probe: probe.clone(), score: 0.99, as_of };
     let decide = |transaction: &str, searches: Vec<Searched>| {
         let decision = NewDecision {
+            captures: Vec::new(),
+            captures_lifetime_ms: 0,
+            unit: None,
             presented_by: None,
             reasons: Vec::new(),
             key: DecisionKey::new(RequestId::new(transaction).unwrap(), 1).unwrap(),
@@ -193,7 +196,13 @@ async fn whoever_comes_by_a_recipe_is_met_by_the_search_of_that_recipe(gallery: 
             outcome: Outcome::Refer,
             answer: Vec::new(),
             enrolment: None,
-            basis: Some(Basis { newest: None, subject: None, cleared_with: Vec::new(), searched: Some(searches) }),
+            basis: Some(Basis {
+                captures_before: None,
+                newest: None,
+                subject: None,
+                cleared_with: Vec::new(),
+                searched: Some(searches),
+            }),
         };
         let gallery = &gallery;
         async move { gallery.decide(&by(), decision).await.map(drop) }

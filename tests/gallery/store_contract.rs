@@ -63,6 +63,9 @@ fn key(transaction: &str, attempt: u32) -> DecisionKey {
 
 fn decision(transaction: &str, subject: &str, outcome: Outcome) -> NewDecision {
     NewDecision {
+        captures: Vec::new(),
+        captures_lifetime_ms: 0,
+        unit: None,
         presented_by: None,
         reasons: Vec::new(),
         key: key(transaction, 1),
@@ -234,6 +237,7 @@ async fn basis(store: &Store, subject: &str, seed: u64, score: f32) -> Basis {
     let wanted = ReadSet { cleared_with: Some(id(subject)), ..subjects(&[subject]) };
     let records = store.read(wanted).await.unwrap();
     Basis {
+        captures_before: None,
         newest: None,
         subject: records.head(&id(subject)).cloned(),
         cleared_with: records.cleared_with,

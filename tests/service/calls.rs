@@ -16,8 +16,8 @@ use chinhchu::workflow::{
 use tokio_stream::StreamExt;
 
 use crate::fake::{
-    Running, beneficiary_outcome, case_decision, cleared_pair, decisions_page, identify_outcome, report, subject,
-    subject_summary, verify_outcome,
+    Running, beneficiary_outcome, case_decision, cleared_pair, decisions_page, identify_outcome, repeated_captures,
+    report, subject, subject_summary, verify_outcome,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,6 +200,7 @@ async fn a_decision_carries_every_field_there_and_back() {
     let server = Running::start(|_| {}).await;
     let key = DecisionKey::new(RequestId::new("t-1").unwrap(), 3).unwrap();
     let request = BeneficiaryRequest {
+        unit: None,
         presented_by: None,
         key: key.clone(),
         subject: SubjectId::new("hồ sơ 1").unwrap(),
@@ -416,6 +417,11 @@ async fn cases_carry_every_field_there_and_back() {
         assert_eq!(found, decisions_page());
         assert!(server.control.listed.lock().unwrap().take() == Some((filter, page.clone())));
     }
+    let times = (Some(Timestamp(1_700_000_000_000)), Some(Timestamp(1_700_000_000_999)));
+    let repeated = client.repeated_captures(times.0, times.1, page.clone()).await.unwrap();
+    assert_eq!(repeated, repeated_captures());
+    let filter = DecisionFilter { since: times.0, until: times.1, ..DecisionFilter::default() };
+    assert!(server.control.listed.lock().unwrap().take() == Some((filter, page)));
     let pairs = client.pairs(Some(PairState::InForce), PageRequest::default()).await.unwrap();
     assert_eq!((pairs.entries, pairs.next.as_deref()), (vec![cleared_pair()], Some("ab")));
     let filter = SubjectFilter { scheme: None, province: Some("79".to_owned()) };

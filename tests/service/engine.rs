@@ -125,6 +125,7 @@ async fn a_request_whose_deadline_has_passed_is_refused_by_every_use_case_before
     let identify = IdentifyRequest { probes: vec![face.clone()], scope: None, filter: Filter::default() };
     let key = DecisionKey::new(RequestId::new("t-2").unwrap(), 1).unwrap();
     let decide = BeneficiaryRequest {
+        unit: None,
         presented_by: None,
         key: key.clone(),
         subject: one.clone(),
@@ -192,6 +193,7 @@ async fn the_engine_tells_once_that_the_photos_have_been_looked_at() {
     on_photos_analysed(tell(), engine.identify(&RequestContext::internal("test"), request)).await.unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 3, "identify");
     let request = BeneficiaryRequest {
+        unit: None,
         presented_by: None,
         key: DecisionKey::new(RequestId::new("t-2").unwrap(), 1).unwrap(),
         subject: SubjectId::new("one").unwrap(),

@@ -20,11 +20,11 @@ use chinhchu::imaging::Format;
 use chinhchu::matching::{CurveBasis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
-    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ChipEvidence, ClearPairRequest, Comparison,
-    Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence, EvidenceKind,
-    FieldState, FrameEvidence, History, ListPage, PageRequest, PairOutcome, ReasonCode, RecordEvidence,
-    RecordTemplates, ResolveReferral, ResolvedReferral, Scheme, SchemeState, SubjectCount, SubjectFilter,
-    SubjectSummary, UnclearPairRequest,
+    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaptureSeen, CaseDecision, ChipEvidence, ClearPairRequest,
+    Comparison, Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence,
+    EvidenceKind, FieldState, FrameEvidence, History, ListPage, PageRequest, PairOutcome, ReasonCode, RecordEvidence,
+    RecordTemplates, RepeatedCapture, ResolveReferral, ResolvedReferral, Scheme, SchemeState, SubjectCount,
+    SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
 use chinhchu::workflow::{
     AssessOutcome, Decision, EnrolOutcome, EnrolRequest, Field, Frames, IdentifiedCandidate, IdentifyOutcome,
@@ -304,6 +304,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                 },
                 last_day: 7,
                 days: 30,
+                captures: Some(vec![capture_seen(None), capture_seen(Some(31))]),
             }),
             chip: Some(ChipEvidence {
                 verdict: chip::Verdict::Unanchored,
@@ -540,6 +541,20 @@ impl Backend for Fake {
         Ok(decisions_page())
     }
 
+    async fn repeated_captures(
+        &self,
+        context: &RequestContext,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        page: &PageRequest,
+    ) -> Result<ListPage<RepeatedCapture>, WorkflowError> {
+        let _inside = self.0.enter("repeated_captures", context);
+        self.0.error()?;
+        let filter = DecisionFilter { since, until, ..DecisionFilter::default() };
+        *self.0.listed.lock().unwrap() = Some((filter, page.clone()));
+        Ok(repeated_captures())
+    }
+
     async fn pairs(
         &self,
         context: &RequestContext,
@@ -627,6 +642,26 @@ pub fn decisions_page() -> ListPage<DecisionHead> {
         waits: true,
     };
     ListPage { entries: vec![head], next: Some("cd".to_owned()) }
+}
+
+/// A capture that was used before.
+fn capture_seen(distance: Option<u32>) -> CaptureSeen {
+    CaptureSeen {
+        frame: 1,
+        transaction: "t-0".to_owned(),
+        attempt: 2,
+        subject: SubjectId::new("somebody").unwrap(),
+        unit: distance.map(|_| "Quận 1".to_owned()),
+        at: Timestamp(1_700_000_000_009),
+        distance,
+    }
+}
+
+/// A page with something in every field.
+pub fn repeated_captures() -> ListPage<RepeatedCapture> {
+    let decision = decisions_page().entries.remove(0);
+    let captures = vec![capture_seen(None), capture_seen(Some(7))];
+    ListPage { entries: vec![RepeatedCapture { decision, unit: Some("Quận 3".to_owned()), captures }], next: None }
 }
 
 /// A subject of the province that is asked for.

@@ -34,6 +34,8 @@ graph = false                  # serve: keep a graph for approximate look-ups, i
 
 [cases]                        # what officers do, and what is looked at before a decision
 history_days = 30              # a record's earlier attempts are evidence for so long
+capture_days = 90              # fingerprints of captures are kept for so long; 0: none
+# capture_key = "captures.key" # their key, 0600; default: in the gallery's folder
 clear_officers = 1             # officers it takes to clear a pair: 1 or 2
 # clear_days = 365             # the clearing of a pair ends after so long; default: never
 
@@ -96,6 +98,7 @@ scheme_not_in_record = "refer" # enrolled, but not for the scheme asked for
 chip_face_differs = "deny"
 reference_face_differs = "refer"
 record_disagrees = "refer"     # the enrolled photos are not of one person
+capture_seen_before = "refer"  # it took part in another transaction; may be accepted
 attempts_many = "refer"        # more attempts in a day than attempts_per_day_max
 duplicate_face = "refer"       # the same face on another record
 capture_is_chip_photo = "refer" # not a picture taken now; may be accepted, as the next three

@@ -118,6 +118,8 @@ pub(super) struct DangerSection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CasesSection {
     pub history_days: Option<u32>,
+    pub capture_days: Option<u32>,
+    pub capture_key: Option<PathBuf>,
     pub clear_officers: Option<u32>,
     pub clear_days: Option<u32>,
 }
@@ -150,6 +152,7 @@ impl ConfigFile {
             &mut file.engine.onnxruntime,
             &mut file.gallery.data,
             &mut file.chip.csca,
+            &mut file.cases.capture_key,
         ];
         for value in paths.into_iter().flatten() {
             *value = folder.join(&value);

@@ -11,9 +11,10 @@ use super::record::{
     Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord, TemplateRecord, seal, unseal,
 };
 use super::tables::{
-    CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION, GALLERY, GALLERY_KEY, ID_KEY,
-    REQUEST_ORDER, REQUESTS, SUBJECT_DECISIONS, SUBJECTS, Snapshot, TEMPLATES, Tables, WAITING, decision_key_of,
-    read_attempts, read_counters, read_decision, read_gallery, read_id, subject_decision_key,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, FORMAT_VERSION, GALLERY,
+    GALLERY_KEY, ID_KEY, REQUEST_ORDER, REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, Snapshot, TEMPLATES,
+    Tables, WAITING, decision_key_of, read_attempts, read_counters, read_decision, read_gallery, read_id,
+    subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{GalleryError, GalleryId, StoredDecision, Timestamp};
@@ -48,6 +49,9 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
         transaction.open_table(DECISION_HEADS)?;
         transaction.open_table(SUBJECT_DECISIONS)?;
         transaction.open_table(WAITING)?;
+        transaction.open_table(CAPTURES)?;
+        transaction.open_table(CAPTURE_BANDS)?;
+        transaction.open_table(SUBJECT_CAPTURES)?;
     }
     transaction.commit()?;
     Ok(())
@@ -75,6 +79,7 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
             && is_there(read.open_table(CLEARED).map(drop))?
             && is_there(read.open_table(CHANGES).map(drop))?
             && is_there(read.open_table(DECISION_HEADS).map(drop))?
+            && is_there(read.open_table(SUBJECT_CAPTURES).map(drop))?
             && is_listed(&read_counters(&read.open_table(GALLERY)?)?)
             && read_id(&read.open_table(GALLERY)?)?.is_some()
         {
@@ -85,6 +90,9 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
     transaction.open_table(DECISIONS)?;
     transaction.open_table(CLEARED)?;
     transaction.open_table(CHANGES)?;
+    transaction.open_table(CAPTURES)?;
+    transaction.open_table(CAPTURE_BANDS)?;
+    transaction.open_table(SUBJECT_CAPTURES)?;
     {
         let mut gallery = transaction.open_table(GALLERY)?;
         if read_id(&gallery)?.is_none() {

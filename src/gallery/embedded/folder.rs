@@ -210,7 +210,9 @@ fn is_ours_alone(path: &Path) -> io::Result<bool> {
         let name = entry?.file_name();
         let ours = name.to_str().is_some_and(|name| {
             ["lost+found", LOCK].contains(&name)
-                || ["chinhchu.", "VERSION.", "log.key", "snapshots.sock"].iter().any(|ours| name.starts_with(ours))
+                || ["chinhchu.", "VERSION.", "log.key", "captures.key", "snapshots.sock"]
+                    .iter()
+                    .any(|ours| name.starts_with(ours))
         });
         if !ours {
             return Ok(false);

@@ -9,18 +9,19 @@ use super::create::put_gallery;
 use super::fault::StoreError;
 use super::read::{self, Recipes, State};
 use super::record::{
-    ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, RequestRecord, SubjectRecord,
-    TemplateRecord, seal,
+    CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, RequestRecord,
+    SubjectRecord, TemplateRecord, seal,
 };
 use super::tables::{
-    CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, GALLERY, REQUEST_ORDER, REQUESTS, SUBJECT_DECISIONS,
-    SUBJECTS, TEMPLATES, Tables, WAITING, cleared_key, decision_key, read_attempts, read_counters, read_gallery,
-    read_request, read_template, subject_decision_key,
+    CAPTURE_BANDS, CAPTURES, CHANGES, CLEARED, COUNTERS_KEY, DECISION_HEADS, DECISIONS, GALLERY, REQUEST_ORDER,
+    REQUESTS, SUBJECT_CAPTURES, SUBJECT_DECISIONS, SUBJECTS, TEMPLATES, Tables, WAITING, band_key, cleared_key,
+    decision_key, read_attempts, read_capture, read_counters, read_gallery, read_request, read_subject_decisions,
+    read_template, subject_capture_key, subject_decision_key,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
-    Attributes, Change, ClearedPair, Command, Committed, NewTemplate, Plan, Planned, RequestId, StoredDecision,
-    StoredRequest, SubjectHead, SubjectId, Timestamp, Write,
+    Attributes, Change, ClearedPair, Command, Committed, NewTemplate, Plan, Planned, RequestId, StoredCapture,
+    StoredDecision, StoredRequest, SubjectHead, SubjectId, Timestamp, Write,
 };
 
 /// Request ids forgotten in one transaction beyond those it adds, so that no
@@ -67,6 +68,9 @@ pub(super) struct Group<'t> {
     decision_heads: Table<'t, u64, &'static [u8]>,
     subject_decisions: Table<'t, &'static str, &'static [u8]>,
     waiting: Table<'t, u64, &'static [u8]>,
+    captures: Table<'t, u64, &'static [u8]>,
+    capture_bands: Table<'t, &'static str, &'static [u8]>,
+    subject_captures: Table<'t, &'static str, &'static [u8]>,
     options: &'t EmbeddedOptions,
     recipes: &'t Recipes,
     /// The log is kept for commits after this one, at least.
@@ -122,6 +126,14 @@ impl<'t> Tables for Group<'t> {
     fn waiting(&self) -> Result<&Self::ByNumber, StoreError> {
         Ok(&self.waiting)
     }
+
+    fn captures(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.captures)
+    }
+
+    fn capture_bands(&self) -> Result<&Self::ByText, StoreError> {
+        Ok(&self.capture_bands)
+    }
 }
 
 impl<'t> Group<'t> {
@@ -148,6 +160,9 @@ impl<'t> Group<'t> {
             decision_heads: transaction.open_table(DECISION_HEADS)?,
             subject_decisions: transaction.open_table(SUBJECT_DECISIONS)?,
             waiting: transaction.open_table(WAITING)?,
+            captures: transaction.open_table(CAPTURES)?,
+            capture_bands: transaction.open_table(CAPTURE_BANDS)?,
+            subject_captures: transaction.open_table(SUBJECT_CAPTURES)?,
             options,
             recipes,
             keep_after,
@@ -171,6 +186,7 @@ impl<'t> Group<'t> {
             templates_max: self.options.templates_max,
             recipes: self.recipes,
             decision_next: self.counters.decision_next,
+            captures: self.counters.captures,
         };
         let records = read::read(self, &state, &command.reads())?;
         match command.plan(&records, self.now)? {
@@ -196,6 +212,8 @@ impl<'t> Group<'t> {
             Write::Template { id, subject, content } => self.put_template(id, &subject, content),
             Write::RemoveTemplate { id, subject } => self.remove_template(id, &subject),
             Write::Decision(decision) => self.put_decision(&decision),
+            Write::Capture(capture) => self.put_capture(&capture),
+            Write::ForgetCaptures(subject) => self.forget_captures(&subject),
             Write::Cleared(pair) => self.put_cleared(&pair),
             Write::RemoveCleared(one, other) => {
                 for name in [cleared_key(&one, &other), cleared_key(&other, &one)] {
@@ -239,6 +257,48 @@ impl<'t> Group<'t> {
             false => drop(self.waiting.remove(*number)?),
         }
         self.counters.decision_next = self.counters.decision_next.max(number + 1);
+        Ok(())
+    }
+
+    fn put_capture(&mut self, capture: &StoredCapture) -> Result<(), StoreError> {
+        let StoredCapture { number, subject, content, .. } = capture;
+        let sealed = seal("captures", &number.to_le_bytes(), &CaptureRecord::of(capture));
+        self.captures.insert(*number, sealed.as_slice())?;
+        for band in &content.bands {
+            self.capture_bands.insert(band_key(band, *number).as_str(), [].as_slice())?;
+        }
+        self.subject_captures.insert(subject_capture_key(subject, *number).as_str(), [].as_slice())?;
+        self.counters.captures = *number;
+        Ok(())
+    }
+
+    fn remove_capture(&mut self, number: u64) -> Result<(), StoreError> {
+        let capture = read_capture(&self.captures, number)?;
+        let capture = capture.ok_or_else(|| StoreError::damaged("a capture is listed and not there"))?;
+        for band in &capture.content.bands {
+            self.capture_bands.remove(band_key(band, number).as_str())?;
+        }
+        self.subject_captures.remove(subject_capture_key(&capture.subject, number).as_str())?;
+        self.captures.remove(number)?;
+        Ok(())
+    }
+
+    fn forget_captures(&mut self, subject: &SubjectId) -> Result<(), StoreError> {
+        let numbers: Vec<u64> =
+            read_subject_decisions(&self.subject_captures, subject, 0)?.collect::<Result<_, _>>()?;
+        numbers.into_iter().try_for_each(|number| self.remove_capture(number))
+    }
+
+    /// Forgets captures whose time is over, oldest first.
+    fn prune_captures(&mut self) -> Result<(), StoreError> {
+        for _ in 0..PRUNED_MAX {
+            let Some(number) = self.captures.first()?.map(|(number, _)| number.value()) else { break };
+            let is_over = read_capture(&self.captures, number)?.is_some_and(|capture| capture.expires_at <= self.now);
+            if !is_over {
+                break;
+            }
+            self.remove_capture(number)?;
+        }
         Ok(())
     }
 
@@ -366,6 +426,7 @@ impl<'t> Group<'t> {
             return Ok(None);
         }
         self.prune()?;
+        self.prune_captures()?;
         self.log_changes()?;
         self.list_recipes()?;
         let sealed = seal("gallery", COUNTERS_KEY.as_bytes(), &self.counters);

@@ -7,8 +7,8 @@ use redb::ReadableTable;
 use super::fault::StoreError;
 use super::record::Counters;
 use super::tables::{
-    Tables, read_attempts, read_changes, read_decision, read_decision_head, read_pairs_of, read_request, read_subject,
-    read_subject_decisions, read_template,
+    Tables, read_attempts, read_captures, read_changes, read_decision, read_decision_head, read_pairs_of, read_request,
+    read_subject, read_subject_decisions, read_template,
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
@@ -37,6 +37,8 @@ pub(super) struct State<'a> {
     pub(super) recipes: &'a Recipes,
     /// Number of the next decision.
     pub(super) decision_next: u64,
+    /// Number of the last capture.
+    pub(super) captures: u64,
 }
 
 /// Everything that is asked for.
@@ -50,6 +52,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         attempts,
         recent,
         newest_of,
+        captures_since,
         cleared_with,
         arrived_after,
     } = wanted;
@@ -58,6 +61,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         commit: state.counters.commit + 1,
         template_next: state.unlogged.end.max(state.counters.template_next),
         decision_next: state.decision_next,
+        capture_next: state.captures + 1,
         room: state.templates_max.saturating_sub(state.templates),
         templates_max: state.templates_max,
         ..Records::default()
@@ -96,6 +100,9 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
     if let Some(subject) = newest_of {
         let newest = read_subject_decisions(tables.subject_decisions()?, subject, 0)?.next_back();
         records.newest = newest.transpose()?.unwrap_or(0);
+    }
+    if let Some((since, bands)) = captures_since {
+        records.captures = read_captures(tables, *since, bands, Timestamp::now())?;
     }
     if let Some(subject) = cleared_with {
         let (pairs, now) = (read_pairs_of(tables.cleared()?, subject)?, Timestamp::now());

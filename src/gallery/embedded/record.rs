@@ -14,9 +14,9 @@ use super::fault::StoreError;
 use crate::face::{RecipeDigest, Template};
 use crate::float32;
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionHead, DecisionKey, NewTemplate, Note, Outcome, PairEntry, PairEntryKind,
-    RequestId, Resolution, Scheme, Source, StoredDecision, StoredRequest, StoredTemplate, SubjectHead, SubjectId,
-    Timestamp, Vouch, Vouched,
+    Attributes, ClearedPair, DecisionHead, DecisionKey, NewCapture, NewTemplate, Note, Outcome, PairEntry,
+    PairEntryKind, RequestId, Resolution, Scheme, Source, StoredCapture, StoredDecision, StoredRequest, StoredTemplate,
+    SubjectHead, SubjectId, Timestamp, Vouch, Vouched,
 };
 
 /// Version of a record written by this program.
@@ -116,6 +116,9 @@ pub(super) struct Counters {
     /// another than `commit` where one came after it that does not.
     #[prost(uint64, tag = "9")]
     pub listed_to: u64,
+    /// Number of the last capture.
+    #[prost(uint64, tag = "10")]
+    pub captures: u64,
 }
 
 impl Counters {
@@ -290,6 +293,32 @@ pub(super) struct DecisionRecord {
     pub presented_by: Option<String>,
     #[prost(uint32, tag = "12")]
     pub officers_needed: u32,
+    #[prost(string, optional, tag = "13")]
+    pub unit: Option<String>,
+}
+
+/// A capture that took part in a decision.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct CaptureRecord {
+    #[prost(string, tag = "1")]
+    pub transaction: String,
+    #[prost(uint32, tag = "2")]
+    pub attempt: u32,
+    #[prost(string, tag = "3")]
+    pub subject: String,
+    #[prost(uint32, tag = "4")]
+    pub frame: u32,
+    #[prost(string, optional, tag = "5")]
+    pub unit: Option<String>,
+    #[prost(uint64, tag = "6")]
+    pub at: u64,
+    #[prost(uint64, tag = "7")]
+    pub expires_at: u64,
+    #[prost(bytes = "vec", tag = "8")]
+    pub fingerprint: Vec<u8>,
+    /// Keys of eight bytes, one after another.
+    #[prost(bytes = "vec", tag = "9")]
+    pub bands: Vec<u8>,
 }
 
 /// A decision without its answer, as lists show it. Whether it waits is said by a table.
@@ -519,6 +548,7 @@ impl DecisionRecord {
             reasons: decision.reasons.clone(),
             presented_by: decision.presented_by.as_ref().map(|by| by.as_str().to_owned()),
             officers_needed: decision.officers_needed,
+            unit: decision.unit.clone(),
         }
     }
 
@@ -532,6 +562,7 @@ impl DecisionRecord {
             outcome: outcome_of(self.outcome)?,
             reasons: self.reasons,
             presented_by: self.presented_by.map(stored_id).transpose()?,
+            unit: self.unit,
             answer: self.answer,
             decided_at: Timestamp(self.decided_at),
             commit: self.commit,
@@ -558,6 +589,41 @@ impl ResolutionRecord {
             outcome: outcome_of(self.outcome)?,
             reason: Note::stored(self.reason),
             resolved_at: Timestamp(self.resolved_at),
+        })
+    }
+}
+
+impl CaptureRecord {
+    pub(super) fn of(capture: &StoredCapture) -> Self {
+        Self {
+            transaction: capture.key.transaction.as_str().to_owned(),
+            attempt: capture.key.attempt,
+            subject: capture.subject.as_str().to_owned(),
+            frame: capture.frame,
+            unit: capture.unit.clone(),
+            at: capture.at.0,
+            expires_at: capture.expires_at.0,
+            fingerprint: capture.content.fingerprint.clone(),
+            bands: capture.content.bands.concat(),
+        }
+    }
+
+    pub(super) fn restore(self, number: u64) -> Result<StoredCapture, StoreError> {
+        let transaction =
+            RequestId::new(self.transaction).map_err(|_| StoreError::damaged("a transaction's id is not one"))?;
+        let (bands, rest) = self.bands.as_chunks::<8>();
+        if !rest.is_empty() {
+            return Err(StoreError::damaged("the keys of a capture are cut short"));
+        }
+        Ok(StoredCapture {
+            number,
+            key: DecisionKey { transaction, attempt: self.attempt },
+            subject: stored_id(self.subject)?,
+            frame: self.frame,
+            unit: self.unit,
+            at: Timestamp(self.at),
+            expires_at: Timestamp(self.expires_at),
+            content: NewCapture { fingerprint: self.fingerprint, bands: bands.to_vec() },
         })
     }
 }

@@ -16,14 +16,16 @@ use super::folder::Folder;
 use super::log::LogTail;
 use super::read::{self, State};
 use super::storage::{BackendFactory, Storage, guarded};
-use super::tables::{INDEX_KEY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters, read_gallery};
+use super::tables::{
+    INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_counters, read_gallery,
+};
 use super::writer::{Message, Waiting, Writer};
 use super::{EmbeddedOptions, create, index};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 use crate::gallery::{
-    Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage, GalleryError, GalleryId, GallerySnapshot,
-    ReadSet, RecordStore, Records, Sizes, SubjectId, Watermark,
+    CaptureBand, CapturesFound, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage, GalleryError,
+    GalleryId, GallerySnapshot, ReadSet, RecordStore, Records, Sizes, SubjectId, Timestamp, Watermark,
 };
 use crate::hex;
 
@@ -256,6 +258,7 @@ impl RecordStore for EmbeddedStore {
                 templates_max: shared.options.templates_max,
                 recipes: &shared.recipes,
                 decision_next: counters.decision_next,
+                captures: counters.captures,
             };
             read::read(snapshot, &state, &wanted)
         })
@@ -312,6 +315,15 @@ impl RecordStore for EmbeddedStore {
         self.read_tables(move |snapshot, _| {
             let next = read_counters(snapshot.gallery()?)?.decision_next;
             read::decisions_after(snapshot, &filter, after, limit, next)
+        })
+        .await
+    }
+
+    async fn captures_sharing(&self, bands: &[CaptureBand]) -> Result<CapturesFound, GalleryError> {
+        let bands = bands.to_vec();
+        self.read_tables(move |snapshot, _| {
+            let next = read_counters(snapshot.gallery()?)?.captures + 1;
+            Ok(CapturesFound { captures: read_captures(snapshot, 0, &bands, Timestamp::now())?, next })
         })
         .await
     }

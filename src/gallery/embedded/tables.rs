@@ -17,15 +17,20 @@
 //! tables came later; they are made where a folder does not have them.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::fault::StoreError;
 use super::record::{
-    ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
+    CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
     IndexMarksRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
 };
-use crate::gallery::{ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, StoredDecision, SubjectId};
+use crate::gallery::{
+    CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryId, RequestId, StoredCapture, StoredDecision,
+    SubjectId, Timestamp,
+};
+use crate::hex;
 
 /// Version of the layout of folder and tables. 2 knows templates of several recipes, decisions that
 /// wait for a second officer, and pairs whose clearing has ended: a program that overlooks those
@@ -46,6 +51,13 @@ pub(super) const DECISION_HEADS: TableDefinition<u64, &[u8]> = TableDefinition::
 pub(super) const SUBJECT_DECISIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("subject_decisions");
 /// Numbers of decisions that wait for an officer; the values are empty.
 pub(super) const WAITING: TableDefinition<u64, &[u8]> = TableDefinition::new("waiting");
+
+/// By number, a capture that took part in a decision.
+pub(super) const CAPTURES: TableDefinition<u64, &[u8]> = TableDefinition::new("captures");
+/// Key and number of each capture under each of its keys; the values are empty.
+pub(super) const CAPTURE_BANDS: TableDefinition<&str, &[u8]> = TableDefinition::new("capture_bands");
+/// Subject and number of each capture; the values are empty.
+pub(super) const SUBJECT_CAPTURES: TableDefinition<&str, &[u8]> = TableDefinition::new("subject_captures");
 
 pub(super) const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("changes");
 
@@ -75,6 +87,8 @@ pub(super) trait Tables {
     fn decision_heads(&self) -> Result<&Self::ByNumber, StoreError>;
     fn subject_decisions(&self) -> Result<&Self::ByText, StoreError>;
     fn waiting(&self) -> Result<&Self::ByNumber, StoreError>;
+    fn captures(&self) -> Result<&Self::ByNumber, StoreError>;
+    fn capture_bands(&self) -> Result<&Self::ByText, StoreError>;
 }
 
 /// One read transaction. A table is opened when it is first read.
@@ -90,6 +104,8 @@ pub(super) struct Snapshot {
     decision_heads: OnceCell<Rows<u64>>,
     subject_decisions: OnceCell<Rows<&'static str>>,
     waiting: OnceCell<Rows<u64>>,
+    captures: OnceCell<Rows<u64>>,
+    capture_bands: OnceCell<Rows<&'static str>>,
 }
 
 impl Snapshot {
@@ -106,6 +122,8 @@ impl Snapshot {
             decision_heads: OnceCell::new(),
             subject_decisions: OnceCell::new(),
             waiting: OnceCell::new(),
+            captures: OnceCell::new(),
+            capture_bands: OnceCell::new(),
         }
     }
 
@@ -168,6 +186,14 @@ impl Tables for Snapshot {
 
     fn waiting(&self) -> Result<&Self::ByNumber, StoreError> {
         self.opened(&self.waiting, WAITING)
+    }
+
+    fn captures(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.captures, CAPTURES)
+    }
+
+    fn capture_bands(&self) -> Result<&Self::ByText, StoreError> {
+        self.opened(&self.capture_bands, CAPTURE_BANDS)
     }
 }
 
@@ -301,6 +327,54 @@ pub(super) fn read_subject_decisions(
         let number = name.value().rsplit_once('\0').and_then(|(_, number)| u64::from_str_radix(number, 16).ok());
         number.ok_or_else(|| StoreError::damaged("the key of a subject's decision is not one"))
     }))
+}
+
+/// Under which key a capture lies in the table of keys.
+pub(super) fn band_key(band: &CaptureBand, number: u64) -> String {
+    format!("{}{number:016x}", hex::encode(band))
+}
+
+/// Under which key a capture of a subject lies.
+pub(super) fn subject_capture_key(subject: &SubjectId, number: u64) -> String {
+    subject_decision_key(subject, number)
+}
+
+/// Captures that share one of the keys, with numbers from `since` on, whose time is not over at
+/// `now`, oldest first.
+pub(super) fn read_captures(
+    tables: &impl Tables,
+    since: u64,
+    bands: &[CaptureBand],
+    now: Timestamp,
+) -> Result<Vec<StoredCapture>, StoreError> {
+    let mut numbers = BTreeSet::new();
+    for band in bands {
+        // The key is fixed in length, so its end is the last number.
+        let (first, last) = (band_key(band, since), band_key(band, u64::MAX));
+        for row in tables.capture_bands()?.range::<&str>(first.as_str()..=last.as_str())? {
+            let name = row?.0;
+            let number = name.value().get(16..).and_then(|number| u64::from_str_radix(number, 16).ok());
+            numbers.insert(number.ok_or_else(|| StoreError::damaged("the key of a capture is not one"))?);
+        }
+    }
+    let mut found = Vec::new();
+    for number in numbers {
+        let capture = read_capture(tables.captures()?, number)?;
+        let capture = capture.ok_or_else(|| StoreError::damaged("a capture is listed and not there"))?;
+        if capture.expires_at > now {
+            found.push(capture);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn read_capture(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    number: u64,
+) -> Result<Option<StoredCapture>, StoreError> {
+    let Some(value) = table.get(number)? else { return Ok(None) };
+    let record: CaptureRecord = unseal("captures", &number.to_le_bytes(), value.value())?;
+    record.restore(number).map(Some)
 }
 
 /// What is listed of a decision.

@@ -5,7 +5,7 @@ use super::{Plan, Planned, Write, enrolment};
 use crate::face::Template;
 use crate::gallery::records::{Committed, ReadSet, Records};
 use crate::gallery::{
-    Basis, EnrolMode, GalleryError, NewDecision, Outcome, Receipt, Resolution, ResolveCommand, Searched,
+    Basis, EnrolMode, GalleryError, NewDecision, Outcome, Receipt, Resolution, ResolveCommand, Searched, StoredCapture,
     StoredDecision, SubjectHead, SubjectId, Timestamp,
 };
 use crate::matching::compare;
@@ -33,6 +33,10 @@ pub(super) fn reads(decision: &NewDecision) -> ReadSet {
         decision: Some(decision.key.clone()),
         subjects: vec![decision.subject.clone()],
         cleared_with: basis.map(|_| decision.subject.clone()),
+        captures_since: basis.and_then(|basis| basis.captures_before).map(|since| {
+            let bands = decision.captures.iter().flat_map(|capture| capture.bands.iter().copied());
+            (since, bands.collect())
+        }),
         newest_of: basis.and_then(|basis| basis.newest).map(|_| decision.subject.clone()),
         arrived_after: basis.and_then(|basis| basis.searched.iter().flatten().map(|searched| searched.as_of).min()),
         ..ReadSet::default()
@@ -82,6 +86,7 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
         outcome: decision.outcome,
         reasons: decision.reasons.clone(),
         presented_by: decision.presented_by.clone(),
+        unit: decision.unit.clone(),
         answer: decision.answer.clone(),
         decided_at: now,
         commit: records.commit,
@@ -90,6 +95,19 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
         officers_needed: 0,
     };
     writes.push(Write::Decision(stored.clone()));
+    let expires_at = Timestamp(now.0.saturating_add(decision.captures_lifetime_ms));
+    writes.extend((0u32..).zip(records.capture_next..).zip(&decision.captures).map(|((frame, number), content)| {
+        Write::Capture(StoredCapture {
+            number,
+            key: key.clone(),
+            subject: decision.subject.clone(),
+            frame,
+            unit: decision.unit.clone(),
+            at: now,
+            expires_at,
+            content: content.clone(),
+        })
+    }));
     let receipt = Receipt { commit: records.commit, templates, replayed: false };
     Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: Some(stored), pair: None } }))
 }
@@ -99,6 +117,10 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
 /// moment, the one that is committed second does not pass here, whoever decides it and where.
 fn check_basis(decision: &NewDecision, basis: &Basis, records: &Records) -> Result<(), GalleryError> {
     if records.head(&decision.subject) != basis.subject.as_ref() || records.cleared_with != basis.cleared_with {
+        return Err(GalleryError::Outdated);
+    }
+    // Where one picture is shown for two claims at once, the second sees the first.
+    if records.captures.iter().any(|capture| capture.key.transaction != decision.key.transaction) {
         return Err(GalleryError::Outdated);
     }
     // Where many ask for one record at once, each is counted.

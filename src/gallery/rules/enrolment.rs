@@ -157,6 +157,7 @@ pub(super) fn plan_removal(id: &SubjectId, records: &Records) -> Result<Rows, Ga
     let old = records.head(id).ok_or(GalleryError::UnknownSubject)?;
     let mut writes: Vec<Write> = removed_templates(old).collect();
     writes.extend(forgotten_pairs(records));
+    writes.push(Write::ForgetCaptures(id.clone()));
     writes.push(Write::RemoveSubject(id.clone()));
     Ok(Rows { writes, templates: 0 })
 }

@@ -13,7 +13,7 @@ pub(super) use self::enrolment::check as check_enrolment;
 use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
     ClearPair, ClearedPair, EnrolMode, Enrolment, GalleryError, NewDecision, NewTemplate, Receipt, RequestId,
-    ResolveCommand, Retry, StoredDecision, SubjectHead, SubjectId, Timestamp, UnclearPair,
+    ResolveCommand, Retry, StoredCapture, StoredDecision, SubjectHead, SubjectId, Timestamp, UnclearPair,
 };
 
 /// One thing to do, whole or not at all.
@@ -81,6 +81,10 @@ pub enum Write {
     },
     /// A decision, in place of the one that may be there.
     Decision(StoredDecision),
+    /// A new capture under a new number.
+    Capture(StoredCapture),
+    /// Takes away every capture of decisions about a subject.
+    ForgetCaptures(SubjectId),
     /// A cleared pair, in place of the one that may be there.
     Cleared(ClearedPair),
     /// Takes a cleared pair away, in whatever order its ids are stored.

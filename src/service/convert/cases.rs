@@ -9,8 +9,8 @@ use crate::gallery::{
 };
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome, SubjectCount, SubjectFilter, SubjectSummary,
-    UnclearPairRequest,
+    CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome, RepeatedCapture, SubjectCount, SubjectFilter,
+    SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::{Field, WorkflowError};
 
@@ -64,14 +64,10 @@ impl TryFrom<pb::GetDecisionResponse> for CaseDecision {
 pub(in crate::service) fn list_decisions(
     request: pb::ListDecisionsRequest,
 ) -> Result<(DecisionFilter, PageRequest), WorkflowError> {
-    let time = |time: Option<prost_types::Timestamp>, field| {
-        let bad = || out_of_range(Field::Named(field), "it is no time from 1970 to 9999");
-        time.map(|time| from_wire(time).ok_or_else(bad)).transpose()
-    };
     let filter = DecisionFilter {
         subject: named(request.subject_id).map(|subject| id(subject, "subject_id")).transpose()?,
-        since: time(request.since, "since")?,
-        until: time(request.until, "until")?,
+        since: asked_time(request.since, "since")?,
+        until: asked_time(request.until, "until")?,
         outcome: match pb::Outcome::try_from(request.outcome) {
             Ok(pb::Outcome::Unspecified) => None,
             // One of a later version must not list everything.
@@ -84,6 +80,51 @@ pub(in crate::service) fn list_decisions(
         waiting: false,
     };
     Ok((filter, page(request.page_size, request.page_token)))
+}
+
+fn asked_time(time: Option<prost_types::Timestamp>, field: &'static str) -> Result<Option<Timestamp>, WorkflowError> {
+    let bad = || out_of_range(Field::Named(field), "it is no time from 1970 to 9999");
+    time.map(|time| from_wire(time).ok_or_else(bad)).transpose()
+}
+
+/// Converts a request and checks what the types of its fields do not.
+///
+/// # Errors
+/// [`WorkflowError`] names the field that is wrong.
+pub(in crate::service) fn list_repeated_captures(
+    request: pb::ListRepeatedCapturesRequest,
+) -> Result<(Option<Timestamp>, Option<Timestamp>, PageRequest), WorkflowError> {
+    let (since, until) = (asked_time(request.since, "since")?, asked_time(request.until, "until")?);
+    Ok((since, until, page(request.page_size, request.page_token)))
+}
+
+impl From<ListPage<RepeatedCapture>> for pb::ListRepeatedCapturesResponse {
+    fn from(page: ListPage<RepeatedCapture>) -> Self {
+        let entry = |one: RepeatedCapture| pb::RepeatedCapture {
+            decision: Some(summary(one.decision)),
+            unit: one.unit.unwrap_or_default(),
+            captures: one.captures.into_iter().map(Into::into).collect(),
+        };
+        Self {
+            repeated_captures: page.entries.into_iter().map(entry).collect(),
+            next_page_token: page.next.unwrap_or_default(),
+        }
+    }
+}
+
+/// Converts a page of repeated captures.
+pub(in crate::service) fn repeated_captures_page(
+    response: pb::ListRepeatedCapturesResponse,
+) -> Result<ListPage<RepeatedCapture>, BadAnswer> {
+    let entry = |one: pb::RepeatedCapture| {
+        Ok(RepeatedCapture {
+            decision: head(present(one.decision, "decision")?)?,
+            unit: named(one.unit),
+            captures: one.captures.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+        })
+    };
+    let entries = response.repeated_captures.into_iter().map(entry).collect::<Result<_, _>>()?;
+    Ok(ListPage { entries, next: named(response.next_page_token) })
 }
 
 /// The message of a request for decisions that do not only wait.
@@ -138,20 +179,21 @@ pub(in crate::service) fn decisions_page(
     summaries: Vec<pb::DecisionSummary>,
     next: String,
 ) -> Result<ListPage<DecisionHead>, BadAnswer> {
-    let head = |one: pb::DecisionSummary| {
-        Ok(DecisionHead {
-            number: 0,
-            key: key(one.transaction_id, one.attempt).map_err(|_| BadAnswer("transaction_id"))?,
-            subject: stored_id(one.subject_id, "subject_id")?,
-            scheme: present(scheme_of(one.scheme), "scheme")?.name().to_owned(),
-            outcome: present(outcome(one.outcome), "outcome")?,
-            reasons: one.reasons,
-            decided_at: time(one.decided_at, "decided_at")?,
-            resolved: outcome(one.resolved),
-            waits: one.waits,
-        })
-    };
     Ok(ListPage { entries: summaries.into_iter().map(head).collect::<Result<_, _>>()?, next: named(next) })
+}
+
+fn head(one: pb::DecisionSummary) -> Result<DecisionHead, BadAnswer> {
+    Ok(DecisionHead {
+        number: 0,
+        key: key(one.transaction_id, one.attempt).map_err(|_| BadAnswer("transaction_id"))?,
+        subject: stored_id(one.subject_id, "subject_id")?,
+        scheme: present(scheme_of(one.scheme), "scheme")?.name().to_owned(),
+        outcome: present(outcome(one.outcome), "outcome")?,
+        reasons: one.reasons,
+        decided_at: time(one.decided_at, "decided_at")?,
+        resolved: outcome(one.resolved),
+        waits: one.waits,
+    })
 }
 
 fn stored_id(id: String, field: &'static str) -> Result<SubjectId, BadAnswer> {

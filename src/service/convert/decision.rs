@@ -90,6 +90,12 @@ pub(in crate::service) fn beneficiary_request(
     Ok(BeneficiaryRequest {
         key: key(request.transaction_id, request.attempt)?,
         subject: subject_id(request.subject_id)?,
+        unit: match request.unit {
+            unit if unit.len() > 128 || unit.chars().any(char::is_control) => {
+                return Err(bad("unit", "1 to 128 bytes without control characters"));
+            }
+            unit => named(unit),
+        },
         presented_by: named(request.clerk_id).map(|clerk| id(clerk, "clerk_id")).transpose()?,
         scheme,
         policy: request.policy,
@@ -127,6 +133,7 @@ impl From<BeneficiaryRequest> for pb::VerifyBeneficiaryRequest {
                 response: exchange.response,
             }),
             frames: request.frames,
+            unit: request.unit.unwrap_or_default(),
             clerk_id: request.presented_by.map(|clerk| clerk.as_str().to_owned()).unwrap_or_default(),
         }
     }

@@ -1,6 +1,7 @@
 //! Messages about the evidence of a decision.
 
 use super::face::{reference_kind, wire_reference};
+use super::gallery::{from_wire, to_wire};
 use super::verification::frames;
 use super::{BadAnswer, named, present};
 use crate::chip::{self, ActiveAuthentication};
@@ -8,8 +9,8 @@ use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    ChipEvidence, Comparison, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence,
-    FieldState, FrameEvidence, History, RecordEvidence, RecordTemplates, SchemeState, chip_sentence,
+    CaptureSeen, ChipEvidence, Comparison, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts,
+    Evidence, FieldState, FrameEvidence, History, RecordEvidence, RecordTemplates, SchemeState, chip_sentence,
 };
 
 impl pb::DecisionEvidence {
@@ -98,7 +99,39 @@ impl From<History> for pb::History {
             reasons: reasons.into_iter().map(|(code, count)| pb::ReasonCount { code, count }).collect(),
             last_day: history.last_day,
             days: history.days,
+            captures_looked_up: history.captures.is_some(),
+            captures: history.captures.into_iter().flatten().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<CaptureSeen> for pb::CaptureSeen {
+    fn from(seen: CaptureSeen) -> Self {
+        Self {
+            frame: seen.frame,
+            transaction_id: seen.transaction,
+            attempt: seen.attempt,
+            subject_id: seen.subject.as_str().to_owned(),
+            unit: seen.unit.unwrap_or_default(),
+            at: Some(to_wire(seen.at)),
+            distance: seen.distance,
+        }
+    }
+}
+
+impl TryFrom<pb::CaptureSeen> for CaptureSeen {
+    type Error = BadAnswer;
+
+    fn try_from(seen: pb::CaptureSeen) -> Result<Self, BadAnswer> {
+        Ok(Self {
+            frame: seen.frame,
+            transaction: seen.transaction_id,
+            attempt: seen.attempt,
+            subject: SubjectId::new(seen.subject_id).map_err(|_| BadAnswer("captures.subject_id"))?,
+            unit: named(seen.unit),
+            at: present(seen.at.and_then(from_wire), "captures.at")?,
+            distance: seen.distance,
+        })
     }
 }
 
@@ -123,6 +156,10 @@ impl TryFrom<pb::History> for History {
             },
             last_day: history.last_day,
             days: history.days,
+            captures: match history.captures_looked_up {
+                true => Some(history.captures.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?),
+                false => None,
+            },
         })
     }
 }

@@ -235,7 +235,7 @@ pub(in crate::service) fn subject_info(subject: pb::Subject) -> Result<SubjectIn
 const SECONDS_MAX: i64 = 253_402_300_799;
 
 /// A time on the wire; one beyond 9999 becomes the last that the wire allows.
-pub(super) fn to_wire(time: Timestamp) -> WireTime {
+pub(in crate::service) fn to_wire(time: Timestamp) -> WireTime {
     let seconds = i64::try_from(time.0 / 1000).unwrap_or(SECONDS_MAX).min(SECONDS_MAX);
     // At most 999 million, which an `i32` holds.
     WireTime { seconds, nanos: (time.0 % 1000) as i32 * 1_000_000 }

@@ -9,11 +9,12 @@ mod gallery;
 mod verification;
 
 pub(super) use cases::{
-    decisions_page, get_decision, list_decisions, list_pairs, page, pairs_page, subject_filter, subjects_page,
-    unclear_pair, wire_list_decisions, wire_size, wire_unclear_pair,
+    decisions_page, get_decision, list_decisions, list_pairs, list_repeated_captures, page, pairs_page,
+    repeated_captures_page, subject_filter, subjects_page, unclear_pair, wire_list_decisions, wire_size,
+    wire_unclear_pair,
 };
 pub(super) use decision::{beneficiary_request, clear_pair, cleared, resolve_referral, resolved_referral};
-pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info};
+pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info, to_wire};
 pub(super) use verification::{assess_request, identify_request, verify_request};
 
 /// A field of an answer, by its name, is missing or has a value that this client does not know.

@@ -15,7 +15,9 @@ use tower::{ServiceExt, service_fn};
 
 use super::*;
 use crate::context::Principal;
-use crate::gallery::{ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Subject, SubjectId};
+use crate::gallery::{
+    ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Subject, SubjectId, Timestamp,
+};
 use crate::service::handlers::Handlers;
 use crate::service::local::pb as local;
 use crate::service::method::{Admittance, TABLE};
@@ -24,7 +26,8 @@ use crate::service::server::router;
 use crate::service::{Backend, LogKey, ServeOptions, pb};
 use crate::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome,
-    ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
+    RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
+    UnclearPairRequest,
 };
 use crate::workflow::{
     AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome, VerifyRequest,
@@ -215,6 +218,16 @@ impl Backend for Unreachable {
         _: &DecisionFilter,
         _: &PageRequest,
     ) -> Result<ListPage<DecisionHead>, WorkflowError> {
+        unreachable!()
+    }
+
+    async fn repeated_captures(
+        &self,
+        _: &RequestContext,
+        _: Option<Timestamp>,
+        _: Option<Timestamp>,
+        _: &PageRequest,
+    ) -> Result<ListPage<RepeatedCapture>, WorkflowError> {
         unreachable!()
     }
 

@@ -1,7 +1,7 @@
 //! Reading what was decided, who waits, which pairs were cleared and who is enrolled, page by page.
 
 use super::flow;
-use super::{BeneficiaryOutcome, Scheme};
+use super::{BeneficiaryOutcome, CaptureSeen, ReasonCode, Scheme};
 use crate::context::RequestContext;
 use crate::gallery::{
     Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Filter, IndexFilter, PairState, ReadSet,
@@ -99,7 +99,44 @@ pub struct SubjectCount {
     pub templates: u64,
 }
 
+/// A decision with captures that were used before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RepeatedCapture {
+    /// The decision.
+    pub decision: DecisionHead,
+    /// Unit that presented it, where it was named.
+    pub unit: Option<String>,
+    /// The earlier uses.
+    pub captures: Vec<CaptureSeen>,
+}
+
 impl Engine {
+    /// Decisions in which a capture was used that had taken part in another transaction, in the
+    /// order in which they were made.
+    ///
+    /// # Errors
+    /// As [`Engine::decisions`].
+    pub async fn repeated_captures(
+        &self,
+        context: &RequestContext,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        page: &PageRequest,
+    ) -> Result<ListPage<RepeatedCapture>, WorkflowError> {
+        let reason = Some(ReasonCode::CaptureSeenBefore.code().to_owned());
+        let filter = DecisionFilter { since, until, reason, ..DecisionFilter::default() };
+        let found = self.decisions(context, &filter, page).await?;
+        let mut entries = Vec::with_capacity(found.entries.len());
+        for decision in found.entries {
+            let Some(stored) = self.gallery()?.decision(&decision.key).await? else { continue };
+            let unit = stored.unit.clone();
+            let history = flow::outcome(stored)?.evidence.history;
+            let captures = history.and_then(|history| history.captures).unwrap_or_default();
+            entries.push(RepeatedCapture { decision, unit, captures });
+        }
+        Ok(ListPage { entries, next: found.next })
+    }
+
     /// A decision as it was answered, and what officers said of it since; `None` where there was
     /// none. `attempt` `None` is the last one.
     ///

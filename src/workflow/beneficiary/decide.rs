@@ -187,9 +187,11 @@ pub fn decide(policy: &Policy, evidence: &Evidence, attempt: u32) -> Decided {
     }
     match &evidence.history {
         None => missing(EvidenceKind::History, &mut grounds, &mut without),
-        Some(history) if history.last_day <= policy.attempts_per_day_max => {}
-        Some(_) => {
-            grounds.insert(ReasonCode::AttemptsMany);
+        Some(history) => {
+            let is_too_often = history.last_day > policy.attempts_per_day_max;
+            grounds.extend(is_too_often.then_some(ReasonCode::AttemptsMany));
+            let is_seen = history.captures.as_ref().is_some_and(|seen| !seen.is_empty());
+            grounds.extend(is_seen.then_some(ReasonCode::CaptureSeenBefore));
         }
     }
     if evidence.chip_face.is_none() && evidence.reference_face.is_none() {
@@ -329,7 +331,8 @@ fn another_try_may_help(ground: ReasonCode, evidence: &Evidence) -> bool {
         ReasonCode::FramesRepeated
         | ReasonCode::FramesStill
         | ReasonCode::CaptureIsChipPhoto
-        | ReasonCode::CaptureIsEnrolledPhoto => true,
+        | ReasonCode::CaptureIsEnrolledPhoto
+        | ReasonCode::CaptureSeenBefore => true,
         ReasonCode::ChipMissing | ReasonCode::ChipIncomplete => true,
         ReasonCode::ChipUnreadable => evidence.chip.as_ref().is_some_and(ChipEvidence::may_be_misread),
         // Its signature holds: another reading gives the same photo and the same fields.

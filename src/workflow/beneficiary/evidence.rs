@@ -75,6 +75,33 @@ pub struct History {
     pub last_day: u32,
     /// How far back the record's other transactions were looked at.
     pub days: u32,
+    /// Captures of this attempt that took part in other transactions, [`CAPTURES_SEEN_MAX`] at
+    /// most; `None` where no fingerprints are kept, and in decisions of earlier programs.
+    #[serde(default)]
+    pub captures: Option<Vec<CaptureSeen>>,
+}
+
+/// Captures seen before that a decision names at most.
+pub const CAPTURES_SEEN_MAX: usize = 20;
+
+/// A capture that took part in another transaction, or one so near to it that both are one
+/// picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureSeen {
+    /// Which capture of this attempt, from 0.
+    pub frame: u32,
+    /// The other transaction.
+    pub transaction: String,
+    /// Its attempt.
+    pub attempt: u32,
+    /// The record that one was about.
+    pub subject: SubjectId,
+    /// Unit that presented it, where it was named.
+    pub unit: Option<String>,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// In how many bits of their sketches they differ; `None` where the files are the same.
+    pub distance: Option<u32>,
 }
 
 /// An earlier attempt of the transaction.
@@ -134,6 +161,7 @@ impl History {
             // At most `RECENT_MAX`, and this one.
             last_day: last_day as u32 + 1,
             days,
+            captures: None,
         }
     }
 }

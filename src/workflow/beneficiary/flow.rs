@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Decided, decide};
+use super::captures::CaptureProbes;
+use super::decide::{AppliedRule, Decided, decide};
 use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, History, SchemeState};
 use super::policy::{Consequence, FirstSight, Policy};
-use super::reason_code::EvidenceKind;
+use super::reason_code::{EvidenceKind, ReasonCode};
 use super::{BeneficiaryOutcome, BeneficiaryRequest, Scheme, record};
 use crate::chip::{self, Anchors, CheckOptions, ChipFiles, GroupState, Holder, Moment};
 use crate::context::RequestContext;
@@ -45,9 +46,17 @@ pub(super) struct Observed {
     /// The captures as each generation of the engine sees them.
     pub(super) by: Vec<ProbeTemplates>,
     chip_photo: Option<Result<Analysed, FaceError>>,
+    /// Where fingerprints of captures are kept.
+    probes: Option<CaptureProbes>,
+    unit: Option<String>,
 }
 
 impl Observed {
+    /// Which decision it is for.
+    pub(super) fn key(&self) -> &DecisionKey {
+        &self.key
+    }
+
     /// The captures as the first generation sees them.
     pub(super) fn first(&self) -> &ProbeTemplates {
         // `Engine::fused` makes one at least.
@@ -191,7 +200,10 @@ impl Engine {
         policy: &Policy,
         anchors: &Arc<Anchors>,
     ) -> Result<Observed, WorkflowError> {
-        let BeneficiaryRequest { key, subject, presented_by, scheme, record, chip_files, active, frames, .. } = request;
+        let BeneficiaryRequest { key, subject, presented_by, unit, scheme, record, chip_files, active, frames, .. } =
+            request;
+        // Kept for their exact digests.
+        let files = if self.capture_key().is_some() { frames.clone() } else { Vec::new() };
         let wants = Wants {
             liveness: !policy.does_without(EvidenceKind::Liveness),
             quality: !policy.does_without(EvidenceKind::Quality),
@@ -224,12 +236,27 @@ impl Engine {
         let frames = analyses.iter().zip(&together.pictures);
         let frames = frames.map(|(seen, picture)| frame(seen, *picture, chips_own(seen))).collect();
         let by = self.fused(&analyses, beside, &together)?;
+        let probes = self.capture_probes(files, &analyses).await?;
         let record = match &chip {
             Some(chip) => record::compare(&record, chip.holder.as_ref()),
             None => super::RecordEvidence::default(),
         };
         let chip = chip.map(|chip| chip.evidence);
-        Ok(Observed { key, content, subject, presented_by, scheme, chip, record, frames, together, by, chip_photo })
+        Ok(Observed {
+            key,
+            content,
+            subject,
+            presented_by,
+            scheme,
+            chip,
+            record,
+            frames,
+            together,
+            by,
+            chip_photo,
+            probes,
+            unit,
+        })
     }
 
     /// Checks the chip on a thread that may compute for some milliseconds.
@@ -301,8 +328,13 @@ impl Engine {
         };
         let (duplicates, searched) = elsewhere.unzip();
         let days = self.case_rules().history_days;
-        let history = (!policy.does_without(EvidenceKind::History))
+        let mut history = (!policy.does_without(EvidenceKind::History))
             .then(|| History::of(&seen.key, &records.attempts, &records.recent, days, Timestamp::now()));
+        let mut captures_before = None;
+        if let (Some(history), Some(probes)) = (&mut history, &seen.probes) {
+            let (captures, next) = probes.look_up(gallery, seen).await?;
+            (history.captures, captures_before) = (Some(captures), Some(next));
+        }
 
         let evidence = Evidence {
             chip_face: match chip_template {
@@ -359,6 +391,9 @@ impl Engine {
             outcome: answer.decided.outcome,
             reasons: standing(&answer.decided),
             presented_by: seen.presented_by.clone(),
+            captures: seen.probes.as_ref().map(CaptureProbes::kept).unwrap_or_default(),
+            captures_lifetime_ms: self.case_rules().capture_lifetime_ms(),
+            unit: seen.unit.clone(),
             answer: serde_json::to_vec(&answer).map_err(|_| WorkflowError::Answer)?,
             enrolment,
             basis: Some(Basis {
@@ -366,6 +401,7 @@ impl Engine {
                 cleared_with: records.cleared_with.clone(),
                 searched,
                 newest: answer.evidence.history.as_ref().map(|_| records.newest),
+                captures_before,
             }),
         };
         let (stored, _) = gallery.decide(context, decision).await?;
@@ -418,7 +454,10 @@ pub(super) fn outcome(stored: StoredDecision) -> Result<BeneficiaryOutcome, Work
 
 /// Codes of the reasons that stand in the way of an approval, the gravest first.
 fn standing(decided: &Decided) -> Vec<String> {
-    let stands = decided.grounds.iter().filter(|one| one.consequence > Consequence::Accept);
+    // A capture that was used before is listed whatever the policy makes of it.
+    let is_listed =
+        |one: &&AppliedRule| one.consequence > Consequence::Accept || one.ground == ReasonCode::CaptureSeenBefore;
+    let stands = decided.grounds.iter().filter(is_listed);
     stands.map(|one| one.ground.code().to_owned()).collect()
 }
 

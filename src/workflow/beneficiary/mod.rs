@@ -19,6 +19,7 @@
 //! `lookup`), what goes on at this moment (`turns`), what officers add (`referral`) and what is read
 //! of it all (`cases`).
 
+mod captures;
 mod cases;
 mod decide;
 mod evidence;
@@ -36,12 +37,13 @@ mod service;
 mod turns;
 
 pub use cases::{
-    CaseDecision, ListPage, PAGE_DEFAULT, PAGE_MAX, PageRequest, SubjectCount, SubjectFilter, SubjectSummary,
+    CaseDecision, ListPage, PAGE_DEFAULT, PAGE_MAX, PageRequest, RepeatedCapture, SubjectCount, SubjectFilter,
+    SubjectSummary,
 };
 pub use decide::{AppliedRule, Decided, decide};
 pub use evidence::{
-    ChipEvidence, Comparison, CopyOf, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence, FieldState,
-    FrameEvidence, History, RecordEvidence, RecordTemplates, SchemeState,
+    CAPTURES_SEEN_MAX, CaptureSeen, ChipEvidence, Comparison, CopyOf, Duplicate, Duplicates, EarlierAttempt,
+    EarlierAttempts, Evidence, FieldState, FrameEvidence, History, RecordEvidence, RecordTemplates, SchemeState,
 };
 pub use policies::{DEFAULT_POLICY, Policies};
 pub use policy::{Consequence, FirstSight, GroundKey, Policy, PolicyFile};
@@ -69,6 +71,8 @@ pub struct BeneficiaryRequest {
     /// Pseudonymous id of the clerk who presents the case, where the caller names one: nobody
     /// answers as an officer what they presented.
     pub presented_by: Option<SubjectId>,
+    /// Unit that presents the case, where the caller names it: 1–128 bytes.
+    pub unit: Option<String>,
     /// What is drawn from.
     pub scheme: Scheme,
     /// Name of the policy to decide by; empty means `default`.
@@ -124,6 +128,10 @@ impl BeneficiaryRequest {
             digest.field(b"presented by");
             digest.field(clerk.as_str().as_bytes());
         }
+        if let Some(unit) = &self.unit {
+            digest.field(b"unit");
+            digest.field(unit.as_bytes());
+        }
         // Both names of it are one.
         digest.field(if self.policy.is_empty() { DEFAULT_POLICY } else { &self.policy }.as_bytes());
         let Record { number, name, birth, sex } = &self.record;
@@ -166,6 +174,7 @@ mod tests {
             key: DecisionKey::new(RequestId::new("t").unwrap(), 1).unwrap(),
             subject: SubjectId::new("s").unwrap(),
             presented_by: None,
+            unit: None,
             scheme: Scheme::Social,
             policy: String::new(),
             record: Record::default(),
@@ -178,7 +187,8 @@ mod tests {
     #[test]
     fn every_part_of_a_request_counts_in_its_digest_and_its_key_does_not() {
         type Change = fn(&mut BeneficiaryRequest);
-        let changes: [Change; 15] = [
+        let changes: [Change; 16] = [
+            |r| r.unit = Some("clerk".to_owned()),
             |r| r.presented_by = Some(SubjectId::new("clerk").unwrap()),
             |r| r.subject = SubjectId::new("t").unwrap(),
             |r| r.scheme = Scheme::Health,

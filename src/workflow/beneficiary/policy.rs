@@ -145,7 +145,7 @@ fn consequences(ground: ReasonCode) -> (Consequence, Consequence) {
             (Refer, Accept)
         }
         ReasonCode::SchemeNotInRecord => (Refer, Accept),
-        ReasonCode::AttemptsMany => (Refer, Accept),
+        ReasonCode::AttemptsMany | ReasonCode::CaptureSeenBefore => (Refer, Accept),
         ReasonCode::FramesRepeated
         | ReasonCode::FramesStill
         | ReasonCode::CaptureIsChipPhoto

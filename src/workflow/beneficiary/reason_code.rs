@@ -161,6 +161,10 @@ code_table! {
     CaptureIsEnrolledPhoto, "CAPTURE_IS_ENROLLED_PHOTO", Liveness,
         "A capture is a photo enrolled in the record, not a picture taken now.",
         "Có ảnh chụp chính là ảnh đã đăng ký trong hồ sơ, không phải ảnh vừa chụp.";
+    /// A capture took part in another transaction.
+    CaptureSeenBefore, "CAPTURE_SEEN_BEFORE", History,
+        "A capture was used before, in another transaction.",
+        "Có ảnh chụp đã được dùng trước đó trong một giao dịch khác.";
     /// One picture sent as several captures.
     FramesRepeated, "FRAMES_REPEATED", Liveness,
         "The captures hold the same picture more than once; it counts once.",

@@ -83,7 +83,10 @@ fn hint(ground: ReasonCode) -> Hint {
             "Compare the photos in the record with the original papers.",
             "Hãy đối chiếu các ảnh trong hồ sơ với giấy tờ gốc.",
         )),
-        ReasonCode::LivenessLow | ReasonCode::CaptureIsChipPhoto | ReasonCode::CaptureIsEnrolledPhoto => Hint::Again((
+        ReasonCode::LivenessLow
+        | ReasonCode::CaptureIsChipPhoto
+        | ReasonCode::CaptureIsEnrolledPhoto
+        | ReasonCode::CaptureSeenBefore => Hint::Again((
             "See that the person stands before the camera and take the captures again",
             "Hãy bảo đảm người thật đứng trước máy ảnh và chụp lại",
         )),
@@ -388,7 +391,8 @@ fn happened(ground: ReasonCode) -> Both {
         ReasonCode::FramesRepeated
         | ReasonCode::FramesStill
         | ReasonCode::CaptureIsChipPhoto
-        | ReasonCode::CaptureIsEnrolledPhoto => ("New pictures are needed.", "Cần chụp thêm ảnh mới."),
+        | ReasonCode::CaptureIsEnrolledPhoto
+        | ReasonCode::CaptureSeenBefore => ("New pictures are needed.", "Cần chụp thêm ảnh mới."),
         ReasonCode::DuplicateFace | ReasonCode::DuplicatesMissing => {
             ("Records must be compared first.", "Cần đối chiếu thêm giữa các hồ sơ.")
         }

@@ -172,7 +172,7 @@ proptest! {
         let mut of_this_version = bytes;
         of_this_version.resize(CaptureFingerprint::BYTES, 0);
         of_this_version[0] = 1;
-        of_this_version[1..9].copy_from_slice(key(1).id());
+        of_this_version[1..9].copy_from_slice(&key(1).id());
         prop_assert_eq!(
             CaptureFingerprint::from_bytes(key(1), &of_this_version), Err(FingerprintError::Damaged)
         );

@@ -66,7 +66,7 @@ fn seen(print: &FacePrint, moved: (isize, isize), mirrored: bool) -> Vec<i32> {
         let (v, u) = (at / FREQUENCIES, at % FREQUENCIES);
         let sum: i64 = rows.iter().zip(&cosines[v]).map(|(row, c)| row[u] * i64::from(*c)).sum();
         // Below 2^22 after the first shift, below 2^20 with its weight after the second.
-        ((sum >> 10) * (1 + u + v) as i64 >> 7) as i32
+        (((sum >> 10) * (1 + u + v) as i64) >> 7) as i32
     });
     numbers.collect()
 }

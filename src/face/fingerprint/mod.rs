@@ -83,10 +83,13 @@ pub enum Nearness {
 impl CaptureFingerprint {
     /// How many [`CaptureFingerprint::bands`] there are.
     pub const BANDS: usize = 1 + BANDS;
-    /// Captures whose sketches differ in more of their 1,024 bits are different pictures.
+    /// Captures whose sketches differ in more of their 1,024 bits are different pictures: of
+    /// 3.4 million pairs of different people none is nearer than 257, of 760 of one person on
+    /// other days before one camera none than 221.
     pub const NEAR_DISTANCE_MAX: u32 = 140;
     /// The same for captures of one sitting before one camera, which are nearer to each other
-    /// than many a copy is to its original: only light copies are told from them.
+    /// than many a copy is to its original: only light copies are told from them. Of 1,448 such
+    /// pairs none to five are nearer, by the key.
     pub const SAME_SITTING_DISTANCE_MAX: u32 = 32;
 
     /// The fingerprint of a capture: its file, and what the pipeline made of it.
@@ -183,7 +186,7 @@ impl fmt::Debug for CaptureProbe {
 
 impl Nearness {
     /// Whether it is the same picture. Of captures of one sitting, which may be two pictures
-    /// and nearly alike, only what is nearer than those ever are.
+    /// and nearly alike, only what is as near as those hardly ever are.
     pub fn is_same(self, one_sitting: bool) -> bool {
         match self {
             Self::Exact => true,
@@ -233,7 +236,7 @@ fn short(digest: &[u8; 32]) -> [u8; 8] {
 
 /// The bits of one band of a sketch.
 fn band_bits(sketch: &[u64; FACE_WORDS], band: usize) -> u32 {
-    let bit = |at: usize| (sketch[at / 64] >> (at % 64) & 1) as u32;
+    let bit = |at: usize| ((sketch[at / 64] >> (at % 64)) & 1) as u32;
     (0..BAND_BITS).map(|at| bit(band * BAND_BITS + at) << at).sum()
 }
 
@@ -243,7 +246,7 @@ fn variants(bits: u32, along: &[i32]) -> impl Iterator<Item = u32> + use<> {
     order.sort_by_key(|&at| along[at].unsigned_abs());
     order.truncate(PROBED_BITS);
     (0..1_u32 << PROBED_BITS).map(move |changed| {
-        let change = |(number, at): (usize, &usize)| (changed >> number & 1) << at;
+        let change = |(number, at): (usize, &usize)| ((changed >> number) & 1) << at;
         bits ^ order.iter().enumerate().map(change).sum::<u32>()
     })
 }

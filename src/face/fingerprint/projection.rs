@@ -62,6 +62,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn bits_differ_in_the_share_of_the_angle(
             values in prop::collection::vec(-1000i32..1000, 64),

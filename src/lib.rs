@@ -48,6 +48,7 @@
 //!             attributes: Attributes::default(),
 //!             templates: vec![photo],
 //!             agreement: Agreement::Known,
+//!             by: None,
 //!         };
 //!         gallery.enrol(&RequestContext::internal("example"), enrolment, None).await?;
 //!     }

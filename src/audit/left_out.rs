@@ -95,6 +95,11 @@ pub fn write_left_out(
 
 fn words(code: &str, engine: EngineWords<'_>) -> (String, String, LeftOutUnit) {
     let (en, vi, unit) = match code {
+        "OTHER_RECIPE" => (
+            "of people without a template of the model pack audited by",
+            "của người chưa có mẫu thuộc bộ mô hình đang dùng để rà soát",
+            LeftOutUnit::Templates,
+        ),
         "OTHER_SCHEME" => ("of another scheme than asked for", "thuộc chế độ khác", LeftOutUnit::Templates),
         "OTHER_PROVINCE" => ("of another province than asked for", "thuộc tỉnh khác", LeftOutUnit::Templates),
         "ENROLLED_OUTSIDE" => (

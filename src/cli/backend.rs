@@ -202,13 +202,14 @@ fn made_with(folder: &Path, recipe: RecipeDigest, pack: &str) -> String {
     let folder = folder.display();
     match models::folder_of(recipe) {
         Some(made_with) => format!(
-            "the gallery {folder} was enrolled with another model pack than `{pack}`; go on with its own pack, --pack {0}, \
-             have both enrol and search, --second-pack {0}, or enrol its people again, from their photos, into a new folder",
+            "the gallery {folder} holds templates of another model pack than `{pack}`: have both enrol and search, \
+             --second-pack {0}; where it holds none of `{pack}`, go on with its own pack alone, --pack {0}, or enrol its \
+             people again, from their photos, into a new folder",
             made_with.display()
         ),
         None => format!(
-            "the gallery {folder} was enrolled with a model pack of recipe {recipe}, which is none of those under models/; \
-             name the pack it was enrolled with by --pack or --second-pack"
+            "the gallery {folder} holds templates of a model pack of recipe {recipe}, which is none of those under models/; \
+             name that pack by --pack or --second-pack"
         ),
     }
 }

@@ -386,6 +386,12 @@ impl Worker {
         if let Some(Timestamp(at)) = listed.captured_at {
             field(&at.to_le_bytes());
         }
+        // A second pack makes templates that the first alone did not: that is not done yet.
+        if let Backend::Engine(engine) = &self.backend
+            && engine.generations().count() > 1
+        {
+            engine.recipes().iter().for_each(|(recipe, _)| field(&recipe.0));
+        }
         let digest: [u8; 32] = digest.finalize().into();
         RequestId::new(format!("row-{}", hex::encode(&digest))).map_err(|e| WorkflowError::from(e).into())
     }

@@ -8,7 +8,7 @@ use crate::gallery::{
     ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Subject, SubjectId, Timestamp,
 };
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairChange,
     RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
     UnclearPairRequest,
 };
@@ -67,13 +67,13 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         context: &RequestContext,
         request: ClearPairRequest,
-    ) -> Result<PairOutcome, WorkflowError>;
+    ) -> Result<PairChange, WorkflowError>;
     /// Ends that.
     async fn unclear_pair(
         &self,
         context: &RequestContext,
         request: UnclearPairRequest,
-    ) -> Result<PairOutcome, WorkflowError>;
+    ) -> Result<PairChange, WorkflowError>;
     /// Looks up a decision, the last of the transaction where no attempt is named.
     async fn case(
         &self,
@@ -181,7 +181,7 @@ impl Backend for Engine {
         &self,
         context: &RequestContext,
         request: ClearPairRequest,
-    ) -> Result<PairOutcome, WorkflowError> {
+    ) -> Result<PairChange, WorkflowError> {
         Engine::clear_pair(self, context, request).await
     }
 
@@ -189,7 +189,7 @@ impl Backend for Engine {
         &self,
         context: &RequestContext,
         request: UnclearPairRequest,
-    ) -> Result<PairOutcome, WorkflowError> {
+    ) -> Result<PairChange, WorkflowError> {
         Engine::unclear_pair(self, context, request).await
     }
 

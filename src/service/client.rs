@@ -18,7 +18,7 @@ use crate::gallery::{
     Vouched,
 };
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairChange,
     RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
     UnclearPairRequest,
 };
@@ -233,7 +233,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`Client`].
-    pub async fn unclear_pair(&self, request: UnclearPairRequest) -> Result<PairOutcome, ClientError> {
+    pub async fn unclear_pair(&self, request: UnclearPairRequest) -> Result<PairChange, ClientError> {
         let request = self.request(convert::wire_unclear_pair(request));
         Ok(self.cases.clone().unclear_pair(request).await?.into_inner().try_into()?)
     }

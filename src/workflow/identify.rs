@@ -165,8 +165,8 @@ impl Engine {
             None => last.map(|hit| hit.fmr),
         };
         let chance = chance.unwrap_or(Fmr { rate: 0.0, extrapolated: false });
-        let expected_miss = match threshold {
-            Some(threshold) => curve.fnmr(threshold.score),
+        let expected_miss = match fmr {
+            Some(fmr) => self.worst_miss(gallery, distinct, fmr).await?,
             None => last.and_then(|hit| hit.fnmr),
         };
         let candidate = |hit: Hit| IdentifiedCandidate {
@@ -191,6 +191,28 @@ impl Engine {
             probes: probe.analyses.into_iter().map(|frame| frame.report).collect(),
             frames: probe.together.frames,
         })
+    }
+
+    /// Share of true mates expected to be missed at this rate: of the generation that misses most,
+    /// among those of which the gallery holds templates; `None` where one of them cannot tell.
+    pub(super) async fn worst_miss(
+        &self,
+        gallery: &Gallery,
+        distinct: usize,
+        fmr: f64,
+    ) -> Result<Option<Fnmr>, WorkflowError> {
+        let counts = gallery.templates_by_recipe().await?;
+        let holds = |one: &&Generation| counts.iter().any(|(recipe, count)| *recipe == one.recipe() && *count > 0);
+        let held: Vec<&Generation> = self.generations().filter(holds).collect();
+        let mut worst: Option<Fnmr> = None;
+        for generation in if held.is_empty() { vec![self.first()] } else { held } {
+            let curve = generation.curve(distinct, Reference::Any)?;
+            let Some(miss) = curve.fnmr(curve.threshold(fmr)?.score) else { return Ok(None) };
+            if worst.is_none_or(|worst| miss.rate > worst.rate) {
+                worst = Some(miss);
+            }
+        }
+        Ok(worst)
     }
 
     /// The generations by which the gallery must be searched: the first one, and further ones of

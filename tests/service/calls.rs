@@ -7,7 +7,7 @@ use chinhchu::gallery::{
 };
 use chinhchu::service::{ClearedInfo, ClientError, pb};
 use chinhchu::workflow::beneficiary::{
-    BeneficiaryRequest, ClearPairRequest, PageRequest, PairOutcome, Record, ResolveReferral, ResolvedReferral, Scheme,
+    BeneficiaryRequest, ClearPairRequest, PageRequest, PairChange, Record, ResolveReferral, ResolvedReferral, Scheme,
     SubjectCount, SubjectFilter,
 };
 use chinhchu::workflow::{
@@ -321,7 +321,7 @@ async fn an_officers_calls_carry_every_field_there_and_back() {
     let seen = server.control.pair.lock().unwrap().take().unwrap();
     assert!(seen.one == id("a") && seen.other == id("b") && seen.reason == note("Sinh đôi"));
     let ended = client.unclear_pair(request).await.unwrap();
-    assert_eq!(ended, PairOutcome { pair: cleared_pair(), commit: 12, replayed: false });
+    assert_eq!(ended, PairChange { pair: cleared_pair(), commit: 12, replayed: false });
     assert!(server.control.pair.lock().unwrap().take().is_some_and(|seen| seen.one == id("a")));
 
     let mut raw = pb::beneficiary_client::BeneficiaryClient::new(server.channel().await);

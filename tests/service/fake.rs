@@ -22,7 +22,7 @@ use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
     AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaptureSeen, CaseDecision, ChipEvidence, ClearPairRequest,
     Comparison, Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence,
-    EvidenceKind, FieldState, FrameEvidence, History, ListPage, PageRequest, PairOutcome, ReasonCode, RecordEvidence,
+    EvidenceKind, FieldState, FrameEvidence, History, ListPage, PageRequest, PairChange, ReasonCode, RecordEvidence,
     RecordTemplates, RepeatedCapture, ResolveReferral, ResolvedReferral, Scheme, SchemeState, SubjectCount,
     SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
@@ -499,22 +499,22 @@ impl Backend for Fake {
         &self,
         context: &RequestContext,
         request: ClearPairRequest,
-    ) -> Result<PairOutcome, WorkflowError> {
+    ) -> Result<PairChange, WorkflowError> {
         let _inside = self.0.enter("clear_pair", context);
         self.0.error()?;
         *self.0.pair.lock().unwrap() = Some(request);
-        Ok(PairOutcome { pair: cleared_pair(), commit: 11, replayed: true })
+        Ok(PairChange { pair: cleared_pair(), commit: 11, replayed: true })
     }
 
     async fn unclear_pair(
         &self,
         context: &RequestContext,
         request: UnclearPairRequest,
-    ) -> Result<PairOutcome, WorkflowError> {
+    ) -> Result<PairChange, WorkflowError> {
         let _inside = self.0.enter("unclear_pair", context);
         self.0.error()?;
         *self.0.pair.lock().unwrap() = Some(request);
-        Ok(PairOutcome { pair: cleared_pair(), commit: 12, replayed: false })
+        Ok(PairChange { pair: cleared_pair(), commit: 12, replayed: false })
     }
 
     async fn case(

@@ -18,7 +18,7 @@ const MIDDLE: (f64, f64) = ((COLUMNS.start + COLUMNS.end) as f64 / 2.0, (ROWS.st
 const HALF: f64 = (COLUMNS.end - COLUMNS.start) as f64 / 2.0;
 /// Stretches of one direction against the other to begin with.
 const STRETCHES: [f64; 5] = [0.75, 0.87, 1.0, 1.15, 1.33];
-/// To begin with, every so-manieth cell of a row and a column will do.
+/// Step between the cells of a row and a column that are compared at first.
 const COARSE: usize = 2;
 /// Steps on smoothed and on sharp cells.
 const STEPS: [usize; 2] = [8, 8];
@@ -99,7 +99,7 @@ fn sample(cells: &[f32], x: f64, y: f64) -> Option<(f64, f64, f64)> {
     Some((value, across * HALF, down * HALF))
 }
 
-/// Every so-manieth of the cells that are compared, by their place from the middle.
+/// The cells that are compared, one in each step, by their place from the middle.
 fn compared(cells: &[f32], every: usize) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
     ROWS.step_by(every).flat_map(move |row| {
         COLUMNS.step_by(every).map(move |column| {

@@ -9,7 +9,7 @@ use crate::gallery::{
 };
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome, RepeatedCapture, SubjectCount, SubjectFilter,
+    CaseDecision, ClearPairRequest, ListPage, PageRequest, PairChange, RepeatedCapture, SubjectCount, SubjectFilter,
     SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::{Field, WorkflowError};
@@ -307,13 +307,13 @@ pub(in crate::service) fn wire_unclear_pair(request: ClearPairRequest) -> pb::Un
     pb::UnclearPairRequest { subject_id_a, subject_id_b, officer_id, reason }
 }
 
-impl From<PairOutcome> for pb::UnclearPairResponse {
-    fn from(outcome: PairOutcome) -> Self {
+impl From<PairChange> for pb::UnclearPairResponse {
+    fn from(outcome: PairChange) -> Self {
         Self { pair: Some(outcome.pair.into()), commit: outcome.commit, replayed: outcome.replayed }
     }
 }
 
-impl TryFrom<pb::UnclearPairResponse> for PairOutcome {
+impl TryFrom<pb::UnclearPairResponse> for PairChange {
     type Error = BadAnswer;
 
     fn try_from(response: pb::UnclearPairResponse) -> Result<Self, BadAnswer> {

@@ -7,7 +7,7 @@ use crate::gallery::{DecisionKey, Note, Outcome, RequestId, Resolution, SubjectI
 use crate::service::pb;
 use crate::workflow::beneficiary::{
     AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, Consequence, Decided, EvidenceKind,
-    PairOutcome, ReasonCode, Record, ResolveReferral, ResolvedReferral, Scheme, citizen_sentence, decision_sentence,
+    PairChange, ReasonCode, Record, ResolveReferral, ResolvedReferral, Scheme, citizen_sentence, decision_sentence,
     resolved_sentence,
 };
 use crate::workflow::{Field, WorkflowError};
@@ -353,7 +353,7 @@ impl From<ClearPairRequest> for pb::ClearPairRequest {
 }
 
 /// The answer about a pair that was cleared.
-pub(in crate::service) fn cleared(outcome: &PairOutcome) -> pb::ClearPairResponse {
+pub(in crate::service) fn cleared(outcome: &PairChange) -> pb::ClearPairResponse {
     pb::ClearPairResponse {
         commit: outcome.commit,
         replayed: outcome.replayed,

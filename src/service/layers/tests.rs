@@ -25,7 +25,7 @@ use crate::service::pb::verification_server::Verification;
 use crate::service::server::router;
 use crate::service::{Backend, LogKey, ServeOptions, pb};
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairOutcome,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairChange,
     RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
     UnclearPairRequest,
 };
@@ -195,11 +195,11 @@ impl Backend for Unreachable {
         unreachable!()
     }
 
-    async fn clear_pair(&self, _: &RequestContext, _: ClearPairRequest) -> Result<PairOutcome, WorkflowError> {
+    async fn clear_pair(&self, _: &RequestContext, _: ClearPairRequest) -> Result<PairChange, WorkflowError> {
         unreachable!()
     }
 
-    async fn unclear_pair(&self, _: &RequestContext, _: UnclearPairRequest) -> Result<PairOutcome, WorkflowError> {
+    async fn unclear_pair(&self, _: &RequestContext, _: UnclearPairRequest) -> Result<PairChange, WorkflowError> {
         unreachable!()
     }
 

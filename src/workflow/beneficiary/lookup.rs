@@ -56,7 +56,7 @@ impl Engine {
             templates,
             expected_chance_hits: templates as f64 * chance.rate,
             expected_extrapolated: chance.extrapolated,
-            expected_miss: curve.fnmr(threshold.score),
+            expected_miss: self.worst_miss(gallery, distinct, fmr).await?,
         };
         Ok((duplicates, searched))
     }

@@ -49,7 +49,7 @@ pub use policies::{DEFAULT_POLICY, Policies};
 pub use policy::{Consequence, FirstSight, GroundKey, Policy, PolicyFile};
 pub use reason_code::{EvidenceKind, ReasonCode};
 pub use record::Record;
-pub use referral::{ClearPairRequest, PairOutcome, ResolveReferral, ResolvedReferral, UnclearPairRequest};
+pub use referral::{ClearPairRequest, PairChange, ResolveReferral, ResolvedReferral, UnclearPairRequest};
 pub use sentences::{
     CITIZEN_CHARS_MAX, Sentence, chip_sentence, citizen_reason, citizen_sentence, decision_sentence, is_tried_again,
     resolved_sentence,

@@ -125,7 +125,7 @@ impl Engine {
         &self,
         context: &RequestContext,
         request: ClearPairRequest,
-    ) -> Result<PairOutcome, WorkflowError> {
+    ) -> Result<PairChange, WorkflowError> {
         context.check_deadline()?;
         let ClearPairRequest { one: first, other: second, officer, reason } = request;
         self.check_officer(&officer, "officer_id")?;
@@ -138,7 +138,7 @@ impl Engine {
         let (pair, receipt) = gallery.clear_pair(context, clear).await?;
         let caller = context.principal().kind();
         tracing::info!(replayed = receipt.replayed, caller, "a pair was cleared");
-        Ok(PairOutcome { pair, commit: receipt.commit, replayed: receipt.replayed })
+        Ok(PairChange { pair, commit: receipt.commit, replayed: receipt.replayed })
     }
 
     /// Ends the clearing of a pair: both are found as duplicates of each other again. What was
@@ -151,7 +151,7 @@ impl Engine {
         &self,
         context: &RequestContext,
         request: UnclearPairRequest,
-    ) -> Result<PairOutcome, WorkflowError> {
+    ) -> Result<PairChange, WorkflowError> {
         context.check_deadline()?;
         let ClearPairRequest { one: first, other: second, officer, reason } = request;
         self.check_officer(&officer, "officer_id")?;
@@ -159,7 +159,7 @@ impl Engine {
         let (pair, receipt) = self.gallery()?.unclear_pair(context, unclear).await?;
         let caller = context.principal().kind();
         tracing::info!(replayed = receipt.replayed, caller, "the clearing of a pair was ended");
-        Ok(PairOutcome { pair, commit: receipt.commit, replayed: receipt.replayed })
+        Ok(PairChange { pair, commit: receipt.commit, replayed: receipt.replayed })
     }
 
     /// Up to `limit` cleared pairs, however they stand, in byte order of their ids, those after
@@ -181,7 +181,7 @@ impl Engine {
 
 /// A pair as an officer left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PairOutcome {
+pub struct PairChange {
     /// The pair, with what officers said of it.
     pub pair: ClearedPair,
     /// Number of the commit that carried it; of the latest one where replayed.

@@ -121,6 +121,12 @@ fn gallery(
         reading.settings,
         |head| {
             let recipe = galleries::audited_recipe(head, reading.settings)?;
+            if head.recipes.len() > 1 {
+                print::note(
+                    "the gallery holds templates of several model packs; those of --pack are compared, and whoever has \
+                     none of them is counted under OTHER_RECIPE: audit those with their pack as well",
+                );
+            }
             filler.borrow_mut().begin(head, recipe, &mut into.borrow_mut()).map_err(Failure::new)
         },
         |part| filler.borrow_mut().take(part, &mut into.borrow_mut()).map_err(Failure::new),

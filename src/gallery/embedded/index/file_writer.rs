@@ -12,12 +12,12 @@ use crate::gallery::embedded::store::EmbeddedStore;
 use crate::gallery::embedded::tables::GALLERY;
 use crate::search::FileError;
 
-/// While the gallery is open the file is written anew when so many-eths of the
-/// templates are not in it: what is written in all is then twenty times what is
-/// enrolled, as much again as the database writes.
+/// While the gallery is open the file is written anew when one template in so many is not in it:
+/// what is written in all is then twenty times what is enrolled, as much again as the database
+/// writes.
 const BEHIND_SHARE: u64 = 20;
-/// At closing, when so many-eths are not in it. What is not is replayed at opening,
-/// some ten times as slowly as it would be read.
+/// The same at closing. What is not in the file is replayed at opening, some ten times as slowly as
+/// it would be read.
 const BEHIND_SHARE_CLOSING: u64 = 100;
 
 /// How far the log has been followed.

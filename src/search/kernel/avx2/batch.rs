@@ -16,7 +16,7 @@ const ROWS: usize = 32;
 /// Twos of dimensions.
 const TWOS: usize = HEAD / 2;
 
-/// Two sixteens of rows.
+/// Two groups of 16 rows.
 pub(super) struct Codes {
     twos: [[__m256i; 2]; TWOS],
     /// The last two bytes of each row.

@@ -1,6 +1,8 @@
 //! A case around a person and a transaction: what happened before, who looks next, and what a
 //! fraudster and an accomplice at the desk run into.
 
+use chinhchu::context::RequestContext;
+use chinhchu::face::fingerprint::FingerprintKey;
 use chinhchu::gallery::{Attributes, DecisionFilter, Note, Outcome, PairState, RequestId, Source};
 use chinhchu::service::Client;
 use chinhchu::tools::forge::Flaw;
@@ -141,8 +143,10 @@ async fn attempts_that_are_made_at_once_are_all_counted() {
             policy: "strict".into(),
             ..claim(&format!("t-{number}"), "record-1", &FIRST, &["obama2.jpg"])
         };
-        let client = counter.client.clone();
-        tokio::spawn(async move { client.verify_beneficiary(request).await.expect("a decision") })
+        // Past the server's own limits, which are tested elsewhere.
+        let engine = counter.engine.clone();
+        let desk = RequestContext::internal("desk");
+        tokio::spawn(async move { engine.verify_beneficiary(&desk, request).await.expect("a decision") })
     });
     let calls: Vec<_> = calls.collect();
     let mut counted = Vec::new();
@@ -159,7 +163,7 @@ async fn attempts_that_are_made_at_once_are_all_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pair_cleared_by_one_officer_alone_hides_nobody_where_two_are_asked_for() {
     need_assets!();
-    let counter = Counter::open_by(anchors(), CaseRules { clear_officers: 2, ..CaseRules::default() }).await;
+    let counter = Counter::open_by(anchors(), CaseRules { clear_officers: 2, ..CaseRules::default() }, None).await;
     let client = &counter.client;
     counter.decide(claim("t-1", "record-1", &FIRST, &["obama2.jpg"])).await;
     let second = |transaction: &str| claim(transaction, "record-2", &SECOND_CARD, &["obama2.jpg"]);
@@ -239,7 +243,8 @@ fn written_anew(name: &str, quality: u8, percent: u32) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_picture_that_is_used_for_record_after_record_is_seen() {
     need_assets!();
-    let counter = Counter::open().await;
+    let capture_key = FingerprintKey::random().unwrap();
+    let counter = Counter::open_by(anchors(), CaseRules::default(), Some(capture_key)).await;
     let claim = |number: u32, frame: Vec<u8>| BeneficiaryRequest {
         policy: "pictures".into(),
         unit: Some(format!("unit-{number}")),

@@ -17,33 +17,28 @@ use tokio::sync::oneshot;
 /// Seed of every card here: one authority.
 pub const SEED: &[u8] = b"beneficiary tests";
 /// Policies of the tests. Press photos are no live captures, so none asks for
-/// liveness or quality but the one that is about them; and they are shown again and again.
+/// liveness or quality but the one that is about them.
 pub const POLICIES: &str = r#"
 [policies.counter]
 without = ["liveness", "quality"]
 first_sight = "enrol"
 attempts_per_day_max = 20
-on.capture_seen_before = "accept"
 
 [policies.careful]
 without = ["liveness", "quality"]
-on.capture_seen_before = "accept"
 
 [policies.trusting]
 without = ["liveness", "quality"]
 first_sight = "accept"
 on.chip_unanchored = "accept"
-on.capture_seen_before = "accept"
 
 [policies.clinic]
 without = ["chip", "liveness", "quality"]
 attempts_per_day_max = 20
-on.capture_seen_before = "accept"
 
 [policies.strict]
 without = ["liveness", "quality"]
 first_sight = "accept"
-on.capture_seen_before = "accept"
 
 [policies.pictures]
 without = ["liveness", "quality"]
@@ -160,14 +155,17 @@ impl Counter {
     }
 
     pub async fn open_with(anchors: Anchors) -> Self {
-        Self::open_by(anchors, CaseRules::default()).await
+        Self::open_by(anchors, CaseRules::default(), None).await
     }
 
-    /// By other rules for what officers do.
-    pub async fn open_by(anchors: Anchors, rules: CaseRules) -> Self {
+    /// By other rules for what officers do, and with fingerprints of captures where there is a key.
+    pub async fn open_by(anchors: Anchors, rules: CaseRules, key: Option<FingerprintKey>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let key = FingerprintKey::random().expect("random numbers");
-        let engine = engine(folder.path(), anchors).with_case_rules(rules).with_capture_key(key);
+        let engine = engine(folder.path(), anchors).with_case_rules(rules);
+        let engine = match key {
+            Some(key) => engine.with_capture_key(key),
+            None => engine,
+        };
         let mut options = ServeOptions::default();
         options.listen.set_port(0);
         let bound = bind(engine.clone(), options).await.expect("a free port");

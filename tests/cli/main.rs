@@ -2,6 +2,7 @@
 //! output, what is on standard error.
 
 mod bulk;
+mod cases;
 mod chip;
 mod config_check;
 mod differentials;

@@ -8,7 +8,7 @@ use crate::cli::backend::GalleryArgs;
 use crate::cli::case_records::CaseRecords;
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Outcome, date, options, outcome, print};
-use crate::gallery::{self, RequestId, Resolution, SubjectId, resolution};
+use crate::gallery::{self, RequestId, SubjectId, resolution};
 use crate::workflow::beneficiary::{
     AppliedRule, BeneficiaryOutcome, CaseDecision, Evidence, Sentence, decision_sentence, officers_needed,
 };
@@ -134,15 +134,11 @@ fn shown(case: &CaseDecision, last_attempt: u32) -> CaseShown<'_> {
             follows: rule.follows.map(|cause| cause.code()),
         }
     };
-    let answer = |one: &'_ Resolution| -> (gallery::Outcome, String) { (one.outcome, date::shown(one.resolved_at)) };
-    let answers = resolutions.iter().map(|one| {
-        let (outcome, answered_at) = answer(one);
-        AnswerShown {
-            officer_id: &one.officer,
-            outcome: outcome_name(outcome),
-            reason: one.reason.as_str(),
-            answered_at,
-        }
+    let answers = resolutions.iter().map(|one| AnswerShown {
+        officer_id: &one.officer,
+        outcome: outcome_name(one.outcome),
+        reason: one.reason.as_str(),
+        answered_at: date::shown(one.resolved_at),
     });
     let needed = match (decided.outcome, outcome.officers_needed) {
         (gallery::Outcome::Approve, _) => 0,

@@ -5,9 +5,7 @@ use super::backend::{CallError, Place, Roles};
 use super::settings::Settings;
 use super::{Failure, caller, galleries};
 use crate::context::RequestContext;
-use crate::gallery::{
-    ClearedPair, DecisionFilter, DecisionHead, Gallery, PairState, RequestId, SubjectId,
-};
+use crate::gallery::{ClearedPair, DecisionFilter, DecisionHead, Gallery, PairState, RequestId, SubjectId};
 use crate::service::{Client, SubjectInfo, TemplateInfo};
 use crate::workflow::beneficiary::{
     CaseDecision, Cases, ClearPairRequest, ListPage, PageRequest, ResolveReferral, ResolvedReferral, SubjectCount,

@@ -177,7 +177,8 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
             runtime::block_on(one(&settings, &place, args.create, request, &roles, args.json))
         }
         EnrollPlan::Many(manifest) => {
-            let plan = BulkPlan { manifest, mode, source, attributes, clerk: args.clerk, accept_poor: args.accept_poor };
+            let plan =
+                BulkPlan { manifest, mode, source, attributes, clerk: args.clerk, accept_poor: args.accept_poor };
             runtime::block_on(many(&settings, &place, args.create, plan, args.json))
         }
     }

@@ -11,7 +11,11 @@ pub(super) fn text(of: &Evidence) -> String {
     let mut lines = Vec::new();
     if let Some(chip) = &of.chip {
         let found = chip.reasons.iter().map(|reason| reason.code()).collect::<Vec<_>>().join(", ");
-        lines.push(format!("chip {}{}", chip.verdict.code(), if found.is_empty() { found } else { format!(": {found}") }));
+        lines.push(format!(
+            "chip {}{}",
+            chip.verdict.code(),
+            if found.is_empty() { found } else { format!(": {found}") }
+        ));
         let fields = [
             ("number", of.record.number),
             ("name", of.record.name),
@@ -94,7 +98,7 @@ fn history(of: &History) -> Vec<String> {
         lines.push(format!("before: attempt {} {} {reasons}", attempt.attempt, outcome_name(attempt.outcome)));
     }
     let others = &of.others;
-    let reasons = others.reasons.iter().map(|(code, count)| format!("; {} {count} times", outcome::one_line(code)));
+    let reasons = others.reasons.iter().map(|(code, count)| format!("; {} in {count}", outcome::one_line(code)));
     lines.push(format!(
         "other transactions of the record in {} days: {} attempts, {} denied, {} referred{}",
         of.days,

@@ -189,7 +189,9 @@ pub(super) async fn clear(settings: &Settings, args: PairArgs) -> Outcome {
         print::answer(&match cleared {
             true => format!("cleared: neither is reported as a duplicate of the other{before}"),
             false => {
-                format!("recorded; another officer must clear the pair as well ({officers} of {officers_needed}){before}")
+                format!(
+                    "recorded; another officer must clear the pair as well ({officers} of {officers_needed}){before}"
+                )
             }
         })?;
     }

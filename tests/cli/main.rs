@@ -5,6 +5,7 @@ mod bulk;
 mod cases;
 mod chip;
 mod config_check;
+mod counter;
 mod differentials;
 mod embed;
 mod evaluate;

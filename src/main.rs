@@ -19,6 +19,8 @@ fn main() -> ExitCode {
         Command::Audit(args) => cli::audit::run(&global, *args),
         Command::Evaluate(args) => cli::evaluate::run(&global, args),
         Command::Calibrate(args) => cli::calibrate::run(&global, args),
+        Command::Subject(args) => cli::subject::run(&global, args),
+        Command::Case(args) => cli::case::run(&global, args),
         Command::Gallery(args) => cli::gallery::run(&global, args),
         Command::Digest(args) => cli::digest::run(&global, args),
         Command::Chip(args) => cli::chip::run(&global, args),

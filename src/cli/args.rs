@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 
 use super::options::GlobalArgs;
 use super::{
-    audit, calibrate, chip, config_check, digest, embed, enroll, evaluate, gallery, identify, models, outcome, print,
-    remove, serve, verify, version,
+    audit, calibrate, case, chip, config_check, digest, embed, enroll, evaluate, gallery, identify, models, outcome,
+    print, remove, serve, subject, verify, version,
 };
 use crate::typed;
 
@@ -20,6 +20,7 @@ Examples:
   chinhchu enroll person-1 photo.jpg --data people
   chinhchu identify capture.jpg --data people      who is it?
   chinhchu audit --data people --out audit         who is in it twice?
+  chinhchu case list --waiting --data people       which cases wait for an officer?
   chinhchu chip inspect card --csca csca           is the card genuine?
   chinhchu serve --data people                     the same over gRPC
   chinhchu help verify                             more on one command
@@ -63,6 +64,10 @@ pub enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Answer over gRPC
     Serve(serve::ServeArgs),
+    /// List, show or count who is enrolled
+    Subject(subject::SubjectArgs),
+    /// Show, list and answer decisions; look after cleared pairs
+    Case(case::CaseArgs),
     /// Make a gallery, or say what one is
     Gallery(gallery::GalleryCommandArgs),
     /// Say what a transaction is called in a server's log

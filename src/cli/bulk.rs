@@ -3,7 +3,8 @@
 //!
 //! # Begun again
 //! A row's request id is the SHA-256 of its subject, its photo's bytes, the source,
-//! the attributes and the time of capture. A row that was committed before a kill is answered by the
+//! the attributes and the time of capture (not of who enrols: a run begun again by another clerk does
+//! nothing twice). A row that was committed before a kill is answered by the
 //! gallery from its request id, without its photo being looked at. The mode is not
 //! part of the id: a photo enrolled by `Create` is not added again by `Add`.
 //!
@@ -62,6 +63,8 @@ pub(super) struct BulkPlan {
     pub mode: EnrolMode,
     pub source: Source,
     pub attributes: Attributes,
+    /// Who enrols the rows that name nobody.
+    pub clerk: Option<SubjectId>,
     pub accept_poor: bool,
 }
 
@@ -341,7 +344,7 @@ impl Worker {
                 mode,
                 attributes: listed.attributes.clone(),
                 photos: vec![photo],
-                by: None,
+                by: listed.clerk.clone().or_else(|| self.plan.clerk.clone()),
                 accept_poor: self.plan.accept_poor,
                 // A list is nothing an officer has looked at photo by photo.
                 vouch: None,

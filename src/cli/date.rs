@@ -1,6 +1,6 @@
 //! Days and times as they are typed and stand in lists.
 
-use crate::dates::{self, Date};
+use crate::dates::{self, Date, Moment};
 use crate::gallery::Timestamp;
 
 /// As far as clocks may differ.
@@ -21,6 +21,17 @@ pub(super) fn days(text: &str) -> Option<u64> {
 pub(super) fn moment(text: &str) -> Option<Timestamp> {
     let at = Timestamp(u64::try_from(dates::parse_ms(text)?).ok()?);
     (at.0 <= Timestamp::now().0 + AHEAD_MS_MAX).then_some(at)
+}
+
+/// The same as typed, which may be still to come.
+pub(super) fn bound(text: &str) -> Result<Timestamp, String> {
+    let ms = dates::parse_ms(text).and_then(|ms| u64::try_from(ms).ok());
+    ms.map(Timestamp).ok_or_else(|| "a time is written 2026-03-05, or 2026-03-05T08:30:00+07:00".to_owned())
+}
+
+/// A moment as it stands in answers (RFC 3339).
+pub(super) fn shown(at: Timestamp) -> String {
+    Moment(i64::try_from(at.0 / 1000).unwrap_or(i64::MAX)).to_string()
 }
 
 /// A day as typed.

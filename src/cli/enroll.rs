@@ -22,14 +22,14 @@ Examples:
   chinhchu enroll person-1 photo.jpg --data people --create
   chinhchu enroll person-1 left.jpg right.jpg --data people --add --source live
   chinhchu enroll --manifest people.csv --data people --scheme social --json
-  chinhchu enroll person-1 photo.jpg --server http://127.0.0.1:50051
+  chinhchu enroll person-1 photo.jpg --clerk C-3 --server http://127.0.0.1:50051
 
 A manifest is a CSV file with the columns subject_id and path, one photo a row, in
 any order; relative paths start at the manifest's folder, and several rows may name the
 same subject. The columns scheme (several divided by ; | or +), province, unit,
-captured_at (2024-03-05, or with time and offset) and source go before the options of
-these names where a row fills them; other columns are ignored. A row that fails is listed on standard
-error with its line, and does not stop the others.
+captured_at (2024-03-05, or with time and offset), source and clerk_id go before the options
+of these names where a row fills them; other columns are ignored. A row that fails is listed
+on standard error with its line, and does not stop the others.
 
 Each row is durable before the next one of its subject begins. After an interruption
 run the same command again: rows that were done are recognised by subject, content of
@@ -40,7 +40,8 @@ Subject ids are pseudonyms: never use the card number itself.
 
 The photos must show one person, and with --add the person of the record; where they do
 not agree, --officer and --reason record who looked at them and vouches for it. With a
-manifest this holds for each photo of a subject after the first.
+manifest this holds for each photo of a subject after the first. Whoever is named by
+--clerk answers no case of the record as an officer.
 
 Exit code: 0 enrolled, 1 some rows of the manifest failed, 2 a photo cannot be used,
 the subject is there already, the gallery cannot be used, or wrong usage.";
@@ -82,6 +83,9 @@ pub struct EnrollArgs {
     /// Why; kept with the record
     #[arg(long, value_name = "TEXT", requires = "officer", conflicts_with = "manifest", help_heading = "Vouching")]
     reason: Option<String>,
+    /// Pseudonymous id of the clerk who enrols; kept with the record
+    #[arg(long, value_name = "ID", value_parser = options::id)]
+    clerk: Option<SubjectId>,
     /// Scheme the subject draws from: social, health or unemployment; may be repeated
     #[arg(long, value_name = "SCHEME", help_heading = "Attributes", value_parser = options::scheme)]
     scheme: Vec<String>,
@@ -168,12 +172,13 @@ pub fn run(global: &GlobalArgs, args: EnrollArgs) -> Outcome {
             let bytes = photo::read_all(&photos, settings.limits.encoded_bytes_max)?;
             let photos = bytes.into_iter().map(|bytes| Photo { bytes, source, captured_at: None }).collect();
             let accept_poor = args.accept_poor;
-            let by = None;
+            let by = args.clerk;
             let request = EnrolRequest { request_id, subject, mode, attributes, photos, by, accept_poor, vouch };
             runtime::block_on(one(&settings, &place, args.create, request, &roles, args.json))
         }
         EnrollPlan::Many(manifest) => {
-            let plan = BulkPlan { manifest, mode, source, attributes, accept_poor: args.accept_poor };
+            let plan =
+                BulkPlan { manifest, mode, source, attributes, clerk: args.clerk, accept_poor: args.accept_poor };
             runtime::block_on(many(&settings, &place, args.create, plan, args.json))
         }
     }

@@ -1,5 +1,5 @@
-//! Galleries read or changed as a whole by a command that is no engine: the one place where the
-//! audit's commands meet a gallery's folder, or the server that has it open.
+//! Galleries read or changed by a command that is no engine: the one place where the commands of
+//! audits and cases meet a gallery's folder, or the server that has it open.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -152,12 +152,12 @@ pub(super) fn unclear_pair(
     })
 }
 
-async fn connect(url: &str) -> Result<Client, Failure> {
+pub(super) async fn connect(url: &str) -> Result<Client, Failure> {
     Client::connect(url).await.map_err(|e| Failure::new(format_args!("--server {url}: {e}")))
 }
 
 /// The gallery in a folder that nobody has open, for whatever recipes it holds.
-fn open(folder: &Path, settings: &Settings) -> Result<Gallery, Failure> {
+pub(super) fn open(folder: &Path, settings: &Settings) -> Result<Gallery, Failure> {
     let head = head_of(folder, settings)?;
     let Some((&(recipe, dimension), beside)) = head.recipes.split_first() else {
         return Err(Failure::new("the gallery names no recipe; this is a defect of chinhchu"));
@@ -195,7 +195,7 @@ fn head_of(folder: &Path, settings: &Settings) -> Result<SnapshotHead, Failure> 
         (Some(head), Err(failure)) if failure == enough => Ok(head),
         (_, Err(failure)) => Err(failure),
         (_, Ok(Read::InUse)) => Err(Failure::new(format_args!(
-            "the data folder {} is in use by another process; let it clear the pair with --server URL, or stop it first",
+            "the data folder {} is in use by another process; name the server that has it open, --server URL, or stop it first",
             folder.display()
         ))),
         (_, Ok(Read::Whole)) => Err(Failure::new("the gallery has no beginning; this is a defect of chinhchu")),

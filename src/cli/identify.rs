@@ -59,19 +59,14 @@ pub struct IdentifyArgs {
     #[arg(long, value_name = "CODE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     province: Option<String>,
     /// Not this subject; may be given up to 1000 times
-    #[arg(long, value_name = "SUBJECT_ID", value_parser = subject)]
+    #[arg(long, value_name = "SUBJECT_ID", value_parser = options::id)]
     exclude: Vec<SubjectId>,
     /// Who the person says to be: left out, with those an officer has cleared with it
-    #[arg(long, value_name = "SUBJECT_ID", value_parser = subject)]
+    #[arg(long, value_name = "SUBJECT_ID", value_parser = options::id)]
     claimed: Option<SubjectId>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-/// A subject id as typed.
-fn subject(text: &str) -> Result<SubjectId, String> {
-    SubjectId::new(text).map_err(|error| error.to_string())
 }
 
 /// A number of candidates as typed.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use crate::gallery::Scheme;
+use crate::gallery::{RequestId, Scheme, SubjectId};
 use crate::matching::CurveChoice;
 use crate::workflow::danger::{self, Rule};
 
@@ -124,6 +124,17 @@ pub(super) fn scheme(text: &str) -> Result<String, String> {
     Scheme::from_text(text)
         .map(|scheme| scheme.name().to_owned())
         .ok_or_else(|| format!("the schemes are {}", Scheme::NAMES))
+}
+
+/// The id of a subject, an officer or a clerk as typed.
+pub(super) fn id(text: &str) -> Result<SubjectId, String> {
+    SubjectId::new(text).map_err(|error| error.to_string())
+}
+
+/// A transaction as typed.
+pub(super) fn transaction(text: &str) -> Result<RequestId, String> {
+    let bad = |_| "a transaction's id is 1 to 128 printable ASCII characters without spaces".to_owned();
+    RequestId::new(text).map_err(bad)
 }
 
 /// A false positive identification rate as typed.

@@ -14,12 +14,16 @@ use crate::workflow::Frames;
 /// A reader that went away (`| head -1`) is no error; a full disk behind a
 /// redirection is.
 pub(super) fn answer(text: &str) -> Result<(), Failure> {
+    part(&format!("{text}\n")).map(drop)
+}
+
+/// Writes a part of the answer as it is; false where the reader went away.
+pub(super) fn part(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format_args!("cannot write to standard output: {e}")))
-        }
-        _ => Ok(()),
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Failure::new(format_args!("cannot write to standard output: {e}"))),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{CaptureRules, CaseRules, Field, NumberIds, PROBE_FRAMES_MAX, Workflo
 use crate::chip::Anchors;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::{FacePool, Pack, PoolOptions, RecipeDigest};
-use crate::gallery::{Gallery, GalleryError, ReadSet, Records, SubjectId};
+use crate::gallery::{Gallery, GalleryError, Records, SubjectId};
 use crate::matching::{Calibration, Curve, CurveChoice, Reference};
 
 /// What an engine is made of.
@@ -188,11 +188,7 @@ impl Engine {
         id: &SubjectId,
         field: &'static str,
     ) -> Result<(), WorkflowError> {
-        if self.number_ids.check(id, field).is_ok() {
-            return Ok(());
-        }
-        let wanted = ReadSet { subjects: vec![id.clone()], ..ReadSet::default() };
-        self.check_subject_of(&gallery.read(wanted).await?, id, field)
+        self.number_ids.check_subject(gallery, id, field).await
     }
 
     /// The same where its records have been read already.
@@ -202,10 +198,7 @@ impl Engine {
         id: &SubjectId,
         field: &'static str,
     ) -> Result<(), WorkflowError> {
-        match self.number_ids.check(id, field) {
-            Err(error) if records.head(id).is_none() => Err(error),
-            _ => Ok(()),
-        }
+        self.number_ids.check_subject_of(records, id, field)
     }
 
     /// Anchors, policies, and whose turn each transaction is.

@@ -9,7 +9,7 @@
 use serde::Deserialize;
 
 use super::{Field, WorkflowError};
-use crate::gallery::SubjectId;
+use crate::gallery::{Gallery, ReadSet, Records, SubjectId};
 use crate::numbers;
 use crate::text;
 
@@ -33,6 +33,33 @@ impl NumberIds {
         }
         match self {
             Self::Refuse if numbers::looks_like_one(id.as_str()) => Err(WorkflowError::NumberAsId { field }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the id of a subject; one that is enrolled goes on being one.
+    pub(super) async fn check_subject(
+        self,
+        gallery: &Gallery,
+        id: &SubjectId,
+        field: &'static str,
+    ) -> Result<(), WorkflowError> {
+        if self.check(id, field).is_ok() {
+            return Ok(());
+        }
+        let wanted = ReadSet { subjects: vec![id.clone()], ..ReadSet::default() };
+        self.check_subject_of(&gallery.read(wanted).await?, id, field)
+    }
+
+    /// The same where its records have been read already.
+    pub(super) fn check_subject_of(
+        self,
+        records: &Records,
+        id: &SubjectId,
+        field: &'static str,
+    ) -> Result<(), WorkflowError> {
+        match self.check(id, field) {
+            Err(error) if records.head(id).is_none() => Err(error),
             _ => Ok(()),
         }
     }

@@ -2,8 +2,10 @@
 //! output, what is on standard error.
 
 mod bulk;
+mod cases;
 mod chip;
 mod config_check;
+mod counter;
 mod differentials;
 mod embed;
 mod evaluate;

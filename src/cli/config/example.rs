@@ -66,7 +66,8 @@ insist = []                    # start although rules about dangerous set-ups re
 
 [policies.default]             # decisions on beneficiaries; more under names of your own
 without = []                   # evidence it does without: chip, number, name, birth_date, sex,
-                               # scheme, quality, liveness, chip_face, reference_face, duplicates
+                               # scheme, quality, liveness, chip_face, reference_face, duplicates,
+                               # history
 first_sight = "refer"          # nobody enrolled yet: refer; accept: the chip alone; enrol: and enrol
 attempts_max = 3               # of one transaction
 attempts_per_day_max = 6       # about one record, over all transactions; beyond it refers

@@ -1,15 +1,16 @@
 //! Reading what was decided, who waits, which pairs were cleared and who is enrolled, page by page.
+//! It takes a gallery and no networks: [`Cases`] is what a program without an engine works with.
 
 use super::flow;
 use super::{BeneficiaryOutcome, CaptureSeen, ReasonCode, Scheme};
 use crate::context::RequestContext;
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Filter, IndexFilter, PairState, ReadSet,
-    RequestId, SubjectHead, SubjectId, Timestamp,
+    Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Filter, Gallery, IndexFilter, PairState,
+    ReadSet, RequestId, SubjectHead, SubjectId, Timestamp,
 };
 use crate::workflow::identify::checked;
 use crate::workflow::page_token::{self, List};
-use crate::workflow::{Engine, Field, WorkflowError};
+use crate::workflow::{CaseRules, Engine, Field, NumberIds, WorkflowError};
 
 /// Entries on a page where nobody names a number.
 pub const PAGE_DEFAULT: usize = 100;
@@ -110,12 +111,25 @@ pub struct RepeatedCapture {
     pub captures: Vec<CaptureSeen>,
 }
 
-impl Engine {
+/// The cases of a gallery, and the rules by which officers work on them.
+#[derive(Clone, Copy)]
+pub struct Cases<'a> {
+    pub(super) gallery: &'a Gallery,
+    pub(super) rules: &'a CaseRules,
+    pub(super) number_ids: NumberIds,
+}
+
+impl<'a> Cases<'a> {
+    /// Those of a gallery that no engine has open.
+    pub fn new(gallery: &'a Gallery, rules: &'a CaseRules, number_ids: NumberIds) -> Self {
+        Self { gallery, rules, number_ids }
+    }
+
     /// Decisions in which a capture was used that had taken part in another transaction, in the
     /// order in which they were made.
     ///
     /// # Errors
-    /// As [`Engine::decisions`].
+    /// As [`Cases::decisions`].
     pub async fn repeated_captures(
         &self,
         context: &RequestContext,
@@ -128,7 +142,7 @@ impl Engine {
         let found = self.decisions(context, &filter, page).await?;
         let mut entries = Vec::with_capacity(found.entries.len());
         for decision in found.entries {
-            let Some(stored) = self.gallery()?.decision(&decision.key).await? else { continue };
+            let Some(stored) = self.gallery.decision(&decision.key).await? else { continue };
             let unit = stored.unit.clone();
             let history = flow::outcome(stored)?.evidence.history;
             let captures = history.and_then(|history| history.captures).unwrap_or_default();
@@ -152,7 +166,7 @@ impl Engine {
         context.check_deadline()?;
         let key = DecisionKey::new(transaction.clone(), attempt.unwrap_or(1))?;
         let wanted = ReadSet { decision: Some(key), ..ReadSet::default() };
-        let records = self.gallery()?.read(wanted).await?;
+        let records = self.gallery.read(wanted).await?;
         let found = if attempt.is_some() { records.decision } else { records.last_decision.clone() };
         let Some(stored) = found else { return Ok(None) };
         let is_last = records.last_decision.is_some_and(|last| last.key == stored.key);
@@ -179,7 +193,7 @@ impl Engine {
         page: &PageRequest,
     ) -> Result<ListPage<DecisionHead>, WorkflowError> {
         context.check_deadline()?;
-        let gallery = self.gallery()?;
+        let gallery = self.gallery;
         let list = if filter.waiting { List::Referrals } else { List::Decisions };
         let after = page_token::number(page_token::decode(list, gallery.id(), &page.token)?)?;
         let found = gallery.decisions_after(filter, after, page.size()?).await?;
@@ -191,7 +205,7 @@ impl Engine {
     /// both.
     ///
     /// # Errors
-    /// As [`Engine::decisions`].
+    /// As [`Cases::decisions`].
     pub async fn pairs(
         &self,
         context: &RequestContext,
@@ -199,7 +213,7 @@ impl Engine {
         page: &PageRequest,
     ) -> Result<ListPage<ClearedPair>, WorkflowError> {
         context.check_deadline()?;
-        let gallery = self.gallery()?;
+        let gallery = self.gallery;
         let place = page_token::decode(List::Pairs, gallery.id(), &page.token)?;
         let mut after = place.map(|place| pair_of(&place)).transpose()?;
         let (size, now) = (page.size()?, Timestamp::now());
@@ -227,7 +241,7 @@ impl Engine {
     /// Subjects in byte order of their ids.
     ///
     /// # Errors
-    /// As [`Engine::decisions`]; [`WorkflowError::OutOfRange`] for a scheme or province that is
+    /// As [`Cases::decisions`]; [`WorkflowError::OutOfRange`] for a scheme or province that is
     /// none.
     pub async fn subjects(
         &self,
@@ -236,7 +250,7 @@ impl Engine {
         page: &PageRequest,
     ) -> Result<ListPage<SubjectSummary>, WorkflowError> {
         context.check_deadline()?;
-        let gallery = self.gallery()?;
+        let gallery = self.gallery;
         let filter = index_filter(filter)?;
         let place = page_token::decode(List::Subjects, gallery.id(), &page.token)?;
         let mut after = place.map(page_token::subject).transpose()?;
@@ -273,7 +287,7 @@ impl Engine {
     /// gallery is gone through.
     ///
     /// # Errors
-    /// As [`Engine::subjects`]; [`WorkflowError::DeadlineExceeded`] also where the deadline passes
+    /// As [`Cases::subjects`]; [`WorkflowError::DeadlineExceeded`] also where the deadline passes
     /// meanwhile.
     pub async fn count_subjects(
         &self,
@@ -281,7 +295,7 @@ impl Engine {
         filter: SubjectFilter,
     ) -> Result<SubjectCount, WorkflowError> {
         context.check_deadline()?;
-        let gallery = self.gallery()?;
+        let gallery = self.gallery;
         let is_all = filter == SubjectFilter::default();
         let filter = index_filter(filter)?;
         if is_all {
@@ -310,13 +324,98 @@ impl Engine {
         &self,
         after: Option<&SubjectId>,
     ) -> Result<(Vec<SubjectHead>, Option<SubjectId>), WorkflowError> {
-        let gallery = self.gallery()?;
+        let gallery = self.gallery;
         let subjects = gallery.list(after, READ_AT_ONCE).await?;
         let next = subjects.last().filter(|_| subjects.len() == READ_AT_ONCE).cloned();
         // One that was removed meanwhile is not among them.
         let mut heads = gallery.read(ReadSet { subjects, ..ReadSet::default() }).await?.subjects;
         heads.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         Ok((heads, next))
+    }
+}
+
+impl Engine {
+    /// The cases of the engine's gallery.
+    pub(super) fn cases(&self) -> Result<Cases<'_>, WorkflowError> {
+        Ok(Cases::new(self.gallery()?, self.case_rules(), self.number_ids()))
+    }
+
+    /// [`Cases::case`] of the engine's gallery.
+    ///
+    /// # Errors
+    /// As there, and [`WorkflowError::NoGallery`].
+    pub async fn case(
+        &self,
+        context: &RequestContext,
+        transaction: &RequestId,
+        attempt: Option<u32>,
+    ) -> Result<Option<CaseDecision>, WorkflowError> {
+        self.cases()?.case(context, transaction, attempt).await
+    }
+
+    /// [`Cases::decisions`] of the engine's gallery.
+    ///
+    /// # Errors
+    /// As there, and [`WorkflowError::NoGallery`].
+    pub async fn decisions(
+        &self,
+        context: &RequestContext,
+        filter: &DecisionFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<DecisionHead>, WorkflowError> {
+        self.cases()?.decisions(context, filter, page).await
+    }
+
+    /// [`Cases::repeated_captures`] of the engine's gallery.
+    ///
+    /// # Errors
+    /// As there, and [`WorkflowError::NoGallery`].
+    pub async fn repeated_captures(
+        &self,
+        context: &RequestContext,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        page: &PageRequest,
+    ) -> Result<ListPage<RepeatedCapture>, WorkflowError> {
+        self.cases()?.repeated_captures(context, since, until, page).await
+    }
+
+    /// [`Cases::pairs`] of the engine's gallery.
+    ///
+    /// # Errors
+    /// As there, and [`WorkflowError::NoGallery`].
+    pub async fn pairs(
+        &self,
+        context: &RequestContext,
+        state: Option<PairState>,
+        page: &PageRequest,
+    ) -> Result<ListPage<ClearedPair>, WorkflowError> {
+        self.cases()?.pairs(context, state, page).await
+    }
+
+    /// [`Cases::subjects`] of the engine's gallery.
+    ///
+    /// # Errors
+    /// As there, and [`WorkflowError::NoGallery`].
+    pub async fn subjects(
+        &self,
+        context: &RequestContext,
+        filter: SubjectFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<SubjectSummary>, WorkflowError> {
+        self.cases()?.subjects(context, filter, page).await
+    }
+
+    /// [`Cases::count_subjects`] of the engine's gallery.
+    ///
+    /// # Errors
+    /// As there, and [`WorkflowError::NoGallery`].
+    pub async fn count_subjects(
+        &self,
+        context: &RequestContext,
+        filter: SubjectFilter,
+    ) -> Result<SubjectCount, WorkflowError> {
+        self.cases()?.count_subjects(context, filter).await
     }
 }
 

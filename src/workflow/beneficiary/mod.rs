@@ -37,7 +37,7 @@ mod service;
 mod turns;
 
 pub use cases::{
-    CaseDecision, ListPage, PAGE_DEFAULT, PAGE_MAX, PageRequest, RepeatedCapture, SubjectCount, SubjectFilter,
+    CaseDecision, Cases, ListPage, PAGE_DEFAULT, PAGE_MAX, PageRequest, RepeatedCapture, SubjectCount, SubjectFilter,
     SubjectSummary,
 };
 pub use decide::{AppliedRule, Decided, decide};
@@ -49,7 +49,9 @@ pub use policies::{DEFAULT_POLICY, Policies};
 pub use policy::{Consequence, FirstSight, GroundKey, Policy, PolicyFile};
 pub use reason_code::{EvidenceKind, ReasonCode};
 pub use record::Record;
-pub use referral::{ClearPairRequest, PairChange, ResolveReferral, ResolvedReferral, UnclearPairRequest};
+pub use referral::{
+    ClearPairRequest, PairChange, ResolveReferral, ResolvedReferral, UnclearPairRequest, officers_needed,
+};
 pub use sentences::{
     CITIZEN_CHARS_MAX, Sentence, chip_sentence, citizen_reason, citizen_sentence, decision_sentence, is_tried_again,
     resolved_sentence,

@@ -1,7 +1,10 @@
 //! What officers add: their answers to decisions that did not approve, and pairs that share a face
 //! for a good reason.
 
+use super::cases::Cases;
+use super::decide::{AppliedRule, Decided};
 use super::flow;
+use super::policy::Consequence;
 use super::reason_code::ReasonCode;
 use crate::context::RequestContext;
 use crate::gallery::{
@@ -64,11 +67,12 @@ const TWO_OFFICERS: [ReasonCode; 6] = [
     ReasonCode::ReferenceFaceDiffers,
 ];
 
-impl Engine {
+impl Cases<'_> {
     /// Records an officer's answer to the last attempt of a transaction, which did not approve:
     /// referred, denied, or out of attempts. A denial closes the transaction, and so does an
     /// approval; of two officers where the card was shown to be wrong, or the face to be another
-    /// person's. Sent again it gives the same answer.
+    /// person's. Sent again it gives the same answer. Nothing may be deciding on the transaction
+    /// meanwhile: [`Engine::resolve_referral`] waits for its turn.
     ///
     /// # Errors
     /// [`crate::gallery::GalleryError::UnknownTransaction`], [`crate::gallery::GalleryError::UnknownAttempt`],
@@ -86,12 +90,10 @@ impl Engine {
             let detail = "an officer approves or denies".to_owned();
             return Err(WorkflowError::OutOfRange { field: Field::Named("outcome"), detail });
         }
-        self.check_officer(&officer, "officer_id")?;
-        let gallery = self.gallery()?;
-        // A retake that is being decided goes first: then this attempt is not the last.
-        let _turn = self.decision_service().turns.take(&key.transaction).await;
+        self.number_ids.check(&officer, "officer_id")?;
+        let gallery = self.gallery;
         let officers_needed = match gallery.decision(&key).await? {
-            Some(stored) => officers_needed(&flow::outcome(stored)?.decided.grounds),
+            Some(stored) => officers_needed(&flow::outcome(stored)?.decided),
             // The commit says what is missing.
             None => 1,
         };
@@ -128,11 +130,11 @@ impl Engine {
     ) -> Result<PairChange, WorkflowError> {
         context.check_deadline()?;
         let ClearPairRequest { one: first, other: second, officer, reason } = request;
-        self.check_officer(&officer, "officer_id")?;
-        let gallery = self.gallery()?;
-        self.check_subject(gallery, &first, "subject_id_a").await?;
-        self.check_subject(gallery, &second, "subject_id_b").await?;
-        let rules = self.case_rules();
+        self.number_ids.check(&officer, "officer_id")?;
+        let gallery = self.gallery;
+        self.number_ids.check_subject(gallery, &first, "subject_id_a").await?;
+        self.number_ids.check_subject(gallery, &second, "subject_id_b").await?;
+        let rules = self.rules;
         let (officers_needed, lifetime_ms) = (rules.clear_officers, rules.clear_lifetime_ms());
         let clear = ClearPair { first, second, officer, reason, officers_needed, lifetime_ms };
         let (pair, receipt) = gallery.clear_pair(context, clear).await?;
@@ -154,12 +156,55 @@ impl Engine {
     ) -> Result<PairChange, WorkflowError> {
         context.check_deadline()?;
         let ClearPairRequest { one: first, other: second, officer, reason } = request;
-        self.check_officer(&officer, "officer_id")?;
+        self.number_ids.check(&officer, "officer_id")?;
         let unclear = UnclearPair { first, second, officer, reason };
-        let (pair, receipt) = self.gallery()?.unclear_pair(context, unclear).await?;
+        let (pair, receipt) = self.gallery.unclear_pair(context, unclear).await?;
         let caller = context.principal().kind();
         tracing::info!(replayed = receipt.replayed, caller, "the clearing of a pair was ended");
         Ok(PairChange { pair, commit: receipt.commit, replayed: receipt.replayed })
+    }
+}
+
+impl Engine {
+    /// [`Cases::resolve_referral`] of the engine's gallery, after a retake of the transaction that
+    /// is being decided.
+    ///
+    /// # Errors
+    /// As there, and [`WorkflowError::NoGallery`].
+    pub async fn resolve_referral(
+        &self,
+        context: &RequestContext,
+        request: ResolveReferral,
+    ) -> Result<ResolvedReferral, WorkflowError> {
+        context.check_deadline()?;
+        let cases = self.cases()?;
+        // A retake that is being decided goes first: then this attempt is not the last.
+        let _turn = self.decision_service().turns.take(&request.key.transaction).await;
+        cases.resolve_referral(context, request).await
+    }
+
+    /// [`Cases::clear_pair`] of the engine's gallery.
+    ///
+    /// # Errors
+    /// As there, and [`WorkflowError::NoGallery`].
+    pub async fn clear_pair(
+        &self,
+        context: &RequestContext,
+        request: ClearPairRequest,
+    ) -> Result<PairChange, WorkflowError> {
+        self.cases()?.clear_pair(context, request).await
+    }
+
+    /// [`Cases::unclear_pair`] of the engine's gallery.
+    ///
+    /// # Errors
+    /// As there, and [`WorkflowError::NoGallery`].
+    pub async fn unclear_pair(
+        &self,
+        context: &RequestContext,
+        request: UnclearPairRequest,
+    ) -> Result<PairChange, WorkflowError> {
+        self.cases()?.unclear_pair(context, request).await
     }
 
     /// Up to `limit` cleared pairs, however they stand, in byte order of their ids, those after
@@ -190,9 +235,9 @@ pub struct PairChange {
     pub replayed: bool,
 }
 
-/// How many officers an approval takes that goes against these reasons.
-fn officers_needed(grounds: &[super::AppliedRule]) -> u32 {
-    let stands = |one: &&super::AppliedRule| one.consequence > super::Consequence::Accept;
-    let is_grave = grounds.iter().filter(stands).any(|one| TWO_OFFICERS.contains(&one.ground));
+/// How many officers an approval takes that goes against the reasons of this decision.
+pub fn officers_needed(decided: &Decided) -> u32 {
+    let stands = |one: &&AppliedRule| one.consequence > Consequence::Accept;
+    let is_grave = decided.grounds.iter().filter(stands).any(|one| TWO_OFFICERS.contains(&one.ground));
     if is_grave { 2 } else { 1 }
 }

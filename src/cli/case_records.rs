@@ -1,0 +1,215 @@
+//! Whose records of subjects, decisions and pairs are read and answered: a gallery's in a folder, or
+//! a server's. No model pack is loaded for it, whatever pack the gallery was enrolled with.
+
+use super::backend::{CallError, Place, Roles};
+use super::settings::Settings;
+use super::{Failure, caller, galleries};
+use crate::context::RequestContext;
+use crate::gallery::{ClearedPair, DecisionFilter, DecisionHead, Gallery, PairState, RequestId, SubjectId};
+use crate::service::{Client, SubjectInfo, TemplateInfo};
+use crate::workflow::beneficiary::{
+    CaseDecision, Cases, ClearPairRequest, ListPage, PageRequest, ResolveReferral, ResolvedReferral, SubjectCount,
+    SubjectFilter, SubjectSummary, UnclearPairRequest,
+};
+use crate::workflow::reason::Reason;
+use crate::workflow::{CaseRules, NumberIds};
+
+/// Does the work. A server finds out by itself who calls.
+pub(super) enum CaseRecords {
+    Folder { gallery: Box<Gallery>, rules: CaseRules, number_ids: NumberIds, context: RequestContext },
+    Server(Box<Client>),
+}
+
+/// How a pair stands after an officer's word on it.
+pub(super) struct PairStands {
+    /// It had been so before.
+    pub replayed: bool,
+    /// Officers who have cleared it.
+    pub officers: u32,
+    /// Officers it takes.
+    pub officers_needed: u32,
+}
+
+impl CaseRecords {
+    /// A gallery that is there, or a server.
+    pub(super) async fn open(settings: &Settings, place: &Place) -> Result<Self, Failure> {
+        match place {
+            Place::Server(url) => Ok(Self::Server(Box::new(galleries::connect(url).await?))),
+            Place::Folder(folder) => {
+                let gallery =
+                    galleries::open(folder, settings).map_err(|failure| settings.blame_folder(folder, failure))?;
+                Ok(Self::Folder {
+                    gallery: Box::new(gallery),
+                    rules: settings.cases().clone(),
+                    number_ids: settings.number_ids,
+                    context: caller::context(),
+                })
+            }
+        }
+    }
+
+    /// One subject; `None` where it is not enrolled.
+    pub(super) async fn subject(&self, subject: &SubjectId) -> Result<Option<SubjectInfo>, Failure> {
+        match self {
+            Self::Folder { gallery, .. } => {
+                let found = gallery.subject(subject).await.map_err(Failure::new)?;
+                Ok(found.map(|found| SubjectInfo {
+                    templates: found
+                        .templates
+                        .iter()
+                        .map(|stored| TemplateInfo {
+                            id: stored.id,
+                            source: stored.content.source,
+                            captured_at: stored.content.captured_at,
+                            quality: stored.content.quality,
+                        })
+                        .collect(),
+                    id: found.id,
+                    attributes: found.attributes,
+                    last_verified: found.last_verified,
+                    enrolled_at: found.enrolled_at,
+                    updated_at: found.updated_at,
+                    vouched: found.vouched,
+                    enrolled_by: found.enrolled_by,
+                }))
+            }
+            Self::Server(client) => there(client.subject(subject).await, &[Reason::SubjectUnknown]),
+        }
+    }
+
+    /// A page of subjects.
+    pub(super) async fn subjects(
+        &self,
+        filter: &SubjectFilter,
+        page: PageRequest,
+    ) -> Result<ListPage<SubjectSummary>, Failure> {
+        match self {
+            Self::Folder { context, .. } => told(self.cases()?.subjects(context, filter.clone(), &page).await),
+            Self::Server(client) => told(client.subjects(filter.clone(), page).await),
+        }
+    }
+
+    /// How many subjects there are.
+    pub(super) async fn count_subjects(&self, filter: SubjectFilter) -> Result<SubjectCount, Failure> {
+        match self {
+            Self::Folder { context, .. } => told(self.cases()?.count_subjects(context, filter).await),
+            Self::Server(client) => told(client.count_subjects(filter).await),
+        }
+    }
+
+    /// A decision, the last of the transaction where no attempt is named; `None` where there is
+    /// none.
+    pub(super) async fn case(
+        &self,
+        transaction: &RequestId,
+        attempt: Option<u32>,
+    ) -> Result<Option<CaseDecision>, Failure> {
+        match self {
+            Self::Folder { context, .. } => told(self.cases()?.case(context, transaction, attempt).await),
+            Self::Server(client) => {
+                let unknown = [Reason::TransactionUnknown, Reason::AttemptUnknown];
+                there(client.case(transaction, attempt).await, &unknown)
+            }
+        }
+    }
+
+    /// A page of decisions.
+    pub(super) async fn decisions(
+        &self,
+        filter: &DecisionFilter,
+        page: PageRequest,
+    ) -> Result<ListPage<DecisionHead>, Failure> {
+        match self {
+            Self::Folder { context, .. } => told(self.cases()?.decisions(context, filter, &page).await),
+            Self::Server(client) => {
+                let mut found = told(client.decisions(filter.clone(), page).await)?;
+                // A list of those that wait is not filtered by the server.
+                found.entries.retain(|head| filter.passes(head));
+                Ok(found)
+            }
+        }
+    }
+
+    /// A page of cleared pairs.
+    pub(super) async fn pairs(
+        &self,
+        state: Option<PairState>,
+        page: PageRequest,
+    ) -> Result<ListPage<ClearedPair>, Failure> {
+        match self {
+            Self::Folder { context, .. } => told(self.cases()?.pairs(context, state, &page).await),
+            Self::Server(client) => told(client.pairs(state, page).await),
+        }
+    }
+
+    /// Records an officer's answer; `None` where there is no such decision.
+    pub(super) async fn resolve(&self, answer: ResolveReferral) -> Result<Option<ResolvedReferral>, Failure> {
+        let unknown = [Reason::TransactionUnknown, Reason::AttemptUnknown];
+        match self {
+            Self::Folder { context, .. } => there(self.cases()?.resolve_referral(context, answer).await, &unknown),
+            Self::Server(client) => there(client.resolve_referral(answer).await, &unknown),
+        }
+    }
+
+    /// Clears a pair; `None` where neither is enrolled.
+    pub(super) async fn clear(&self, pair: ClearPairRequest) -> Result<Option<PairStands>, Failure> {
+        let unknown = [Reason::SubjectUnknown];
+        match self {
+            Self::Folder { context, .. } => {
+                let cleared = there(self.cases()?.clear_pair(context, pair).await, &unknown)?;
+                Ok(cleared.map(|cleared| PairStands {
+                    replayed: cleared.replayed,
+                    // Two at most.
+                    officers: cleared.pair.round().len() as u32,
+                    officers_needed: cleared.pair.officers_needed,
+                }))
+            }
+            Self::Server(client) => {
+                let cleared = there(client.clear_pair(pair).await, &unknown)?;
+                Ok(cleared.map(|cleared| PairStands {
+                    replayed: cleared.replayed,
+                    officers: cleared.officers,
+                    officers_needed: cleared.officers_needed,
+                }))
+            }
+        }
+    }
+
+    /// Ends the clearing of a pair, and says whether it had been ended before; `None` where it was
+    /// never cleared.
+    pub(super) async fn unclear(&self, pair: UnclearPairRequest) -> Result<Option<bool>, Failure> {
+        let unknown = [Reason::PairUnknown];
+        let ended = match self {
+            Self::Folder { context, .. } => there(self.cases()?.unclear_pair(context, pair).await, &unknown)?,
+            Self::Server(client) => there(client.unclear_pair(pair).await, &unknown)?,
+        };
+        Ok(ended.map(|ended| ended.replayed))
+    }
+
+    fn cases(&self) -> Result<Cases<'_>, Failure> {
+        match self {
+            Self::Folder { gallery, rules, number_ids, .. } => Ok(Cases::new(gallery, rules, *number_ids)),
+            Self::Server(_) => Err(Failure::new("a server's gallery is not open here; this is a defect of chinhchu")),
+        }
+    }
+}
+
+fn told<T>(answer: Result<T, impl Into<CallError>>) -> Result<T, Failure> {
+    answer.map_err(|error| failure(&error.into()))
+}
+
+/// An answer; `None` where it is refused for one of these reasons.
+fn there<T>(answer: Result<T, impl Into<CallError>>, unknown: &[Reason]) -> Result<Option<T>, Failure> {
+    match answer.map_err(Into::into) {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if unknown.iter().any(|reason| error.is(*reason)) => Ok(None),
+        Err(error) => Err(failure(&error)),
+    }
+}
+
+fn failure(error: &CallError) -> Failure {
+    match error.is(Reason::BadPageToken) {
+        true => Failure::new("--after: this is no token of this list; begin the list again without"),
+        false => error.told(&Roles::none()),
+    }
+}

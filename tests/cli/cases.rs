@@ -1,0 +1,307 @@
+//! `chinhchu subject` and `chinhchu case`: the life of cases by the command line, on a folder and
+//! against a server.
+
+use serde_json::{Value, json};
+
+use crate::counter::{Both, configure, copy, day_at_the_counter};
+use crate::need_assets;
+use crate::support::{Serving, manifest, photo, run, text};
+
+/// A field of every entry of a list.
+fn each(list: &Value, array: &str, field: &str) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    list[array].as_array().unwrap().iter().map(|entry| text(&entry[field])).collect()
+}
+
+#[test]
+fn the_whole_life_of_cases_is_read_and_answered_by_the_command_line_here_and_by_a_server() {
+    need_assets!();
+    let scratch = tempfile::tempdir().unwrap();
+    let config = configure(scratch.path());
+    let [data, served] = ["people", "served"].map(|name| scratch.path().join(name));
+    day_at_the_counter(&data, &config);
+    copy(&data, &served);
+    let both = Both { folder: text(&data), server: Serving::start_with(&served, &["--config", &config]) };
+
+    subjects(&both);
+    lists(&both);
+    shows(&both);
+    officers(&both);
+    pairs(&both);
+
+    // A folder that a server has open is the server's.
+    run(["case", "list", "--data", &text(&served)]).refused(&["in use", "--server URL"]);
+    assert_eq!(both.server.terminate(), Some(0));
+    run(["case", "list", "--data", &text(&served)]).ended(0);
+}
+
+fn subjects(both: &Both) {
+    let all = both.json(&["subject", "list"], 0);
+    assert_eq!(each(&all, "subjects", "subject_id"), ["record-1", "record-3"]);
+    assert_eq!(all["next"], Value::Null);
+    let one = &all["subjects"][1];
+    assert_eq!((&one["schemes"], &one["province"], &one["unit"]), (&json!(["health"]), &json!("79"), &json!("Quận 1")));
+    assert_eq!(one["templates"], 1);
+    let filtered = |filter: &[&str], code| both.json(&[&["subject", "list"], filter].concat(), code);
+    assert_eq!(each(&filtered(&["--scheme", "bhyt"], 0), "subjects", "subject_id"), ["record-3"]);
+    assert!(each(&filtered(&["--province", "1"], 1), "subjects", "subject_id").is_empty());
+    // Page by page: the same list, and no token of another.
+    let first = both.json(&["subject", "list", "--limit", "1"], 0);
+    assert_eq!(each(&first, "subjects", "subject_id"), ["record-1"]);
+    let next = first["next"].as_str().unwrap();
+    let second = both.json(&["subject", "list", "--after", next, "--all"], 0);
+    assert_eq!(each(&second, "subjects", "subject_id"), ["record-3"]);
+    let told = both.text(&["subject", "list", "--limit", "1"], 0);
+    assert!(told.starts_with("record-1  templates 1  ") && told.contains(&format!("--after {next}")), "{told}");
+    both.refused(&["case", "list", "--after", next], &["--after", "no token of this list"]);
+    both.refused(&["subject", "list", "--after", "zz"], &["--after", "no token of this list"]);
+    assert_eq!(both.text(&["subject", "list", "--province", "1"], 1), "no such subject is enrolled\n");
+
+    let shown = both.json(&["subject", "show", "record-3"], 0);
+    assert_eq!((&shown["found"], &shown["enrolled_by"]), (&json!(true), &json!(["clerk-2"])));
+    assert_eq!((&shown["templates"][0]["source"], &shown["last_verified"]), (&json!("chip"), &json!({})));
+    assert!(!shown.to_string().contains("vector"), "{shown}");
+    let shown = both.json(&["subject", "show", "record-1"], 0);
+    assert!(shown["last_verified"]["social"].as_str().unwrap().ends_with('Z'), "{shown}");
+    let told = both.text(&["subject", "show", "record-3"], 0);
+    for part in ["record-3  schemes health  province 79  unit Quận 1\n", "  chip", "\nenrolled by clerk-2"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert_eq!(both.json(&["subject", "show", "record-9"], 1), json!({ "found": false }));
+    assert_eq!(both.text(&["subject", "show", "record-9"], 1), "no such subject\n");
+    both.refused(&["subject", "show", " record-1"], &["1 to 128 bytes"]);
+
+    assert_eq!(both.json(&["subject", "count"], 0), json!({ "subjects": 2, "templates": 2 }));
+    assert_eq!(both.json(&["subject", "count", "--scheme", "health"], 0), json!({ "subjects": 1, "templates": 1 }));
+    assert_eq!(both.text(&["subject", "count", "--province", "99"], 0), "0 subjects, 0 templates\n");
+}
+
+fn lists(both: &Both) {
+    let cases = |filter: &[&str], code| {
+        let list = both.json(&[&["case", "list"], filter].concat(), code);
+        let each = |field| each(&list, "cases", field);
+        each("transaction_id").into_iter().zip(each("attempt")).map(|(of, attempt)| of + "/" + &attempt).collect()
+    };
+    let none: [&str; 0] = [];
+    let all: Vec<String> = cases(&[], 0);
+    assert_eq!(all, ["t-1/1", "t-2/1", "t-3/1", "t-3/2", "t-4/1"]);
+    assert_eq!(cases(&["--waiting"], 0), ["t-2/1", "t-4/1"]);
+    assert_eq!(cases(&["--waiting", "--subject", "record-2"], 0), ["t-4/1"]);
+    assert_eq!(cases(&["--waiting", "--limit", "1", "--reason", "DUPLICATE_FACE"], 0), ["t-4/1"]);
+    assert_eq!(cases(&["--outcome", "deny"], 0), ["t-3/1", "t-3/2"]);
+    assert_eq!(cases(&["--reason", "SEX_DIFFERS"], 0), ["t-2/1"]);
+    assert_eq!(cases(&["--subject", "record-9"], 1), none);
+    assert_eq!(cases(&["--since", "2999-01-01"], 1), none);
+    assert_eq!(cases(&["--since", "2020-01-01", "--until", "2999-01-01T00:00:00+07:00"], 0), all);
+    assert_eq!(cases(&["--until", "2020-01-01"], 1), none);
+    // A list in parts is the list.
+    let first = both.json(&["case", "list", "--limit", "2"], 0);
+    let rest = cases(&["--all", "--after", first["next"].as_str().unwrap()], 0);
+    assert_eq!(rest, all[2..]);
+    let told = both.text(&["case", "list", "--waiting"], 0);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(
+        lines[0].contains("REFER    t-2  attempt 1  record-1  social  SEX_DIFFERS  waits for an officer"),
+        "{told}"
+    );
+    assert_eq!(lines.len(), 2);
+
+    both.refused(&["case", "list", "--reason", "UGLY"], &["docs/reasons.md"]);
+    both.refused(&["case", "list", "--since", "05/03/2026"], &["2026-03-05"]);
+    both.refused(&["case", "list", "--outcome", "maybe"], &["approve", "refer", "deny"]);
+    both.refused(&["case", "list", "--limit", "0"], &["1 or more"]);
+    both.refused(&["case", "list", "--limit", "3", "--all"], &["--all"]);
+}
+
+fn shows(both: &Both) {
+    let shown = both.json(&["case", "show", "t-3"], 0);
+    assert_eq!((&shown["outcome"], &shown["attempt"], &shown["waits"]), (&json!("DENY"), &json!(2), &json!(false)));
+    assert_eq!((&shown["officers_needed"], &shown["resolved"]), (&json!(2), &Value::Null));
+    assert_eq!((&shown["subject_id"], &shown["clerk_id"]), (&json!("record-1"), &json!("clerk-1")));
+    let reason = &shown["reasons"][0];
+    assert_eq!((&reason["code"], &reason["consequence"]), (&json!("CHIP_ALTERED"), &json!("deny")));
+    assert!(reason["message_vi"].as_str().unwrap().contains("chip"), "{reason}");
+    let earlier = &shown["evidence"]["history"]["transaction"][0];
+    assert_eq!((&earlier["attempt"], &earlier["outcome"]), (&json!(1), &json!("DENY")));
+    assert!(!shown.to_string().contains("999088000017") && !shown.to_string().contains("Nguyễn"), "{shown}");
+
+    let told = both.text(&["case", "show", "t-3"], 0);
+    for part in [
+        "DENY  t-3, attempt 2, of record record-1 (social), 20",
+        "\npresented by clerk-1\npolicy counter\n",
+        "\n  CHIP_ALTERED  deny: The chip's data is not what its issuer signed.",
+        "(Dữ liệu của chip không đúng với bản cơ quan cấp đã ký.",
+        "\n  chip ALTERED",
+        "\n  before: attempt 1 DENY CHIP_ALTERED",
+        "\n  other transactions of the record in 30 days: 2 attempts, 0 denied, 1 referred; SEX_DIFFERS in 1",
+        "\nan officer may take it up; to approve it takes two\n",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let told = both.text(&["case", "show", "t-3", "--attempt", "1"], 0);
+    assert!(told.ends_with("attempt 2 followed; officers answer the last one\n"), "{told}");
+    let told = both.text(&["case", "show", "t-4"], 0);
+    for part in
+        ["\n  DUPLICATE_FACE  refer", "same face on other records: record-1 (score 0.", "\nwaits for an officer\n"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let told = both.text(&["case", "show", "t-1"], 0);
+    assert!(told.starts_with("APPROVE  t-1") && told.ends_with("waits for nobody\n"), "{told}");
+    assert_eq!(both.json(&["case", "show", "t-9"], 1), json!({ "found": false }));
+    assert_eq!(both.text(&["case", "show", "t-1", "--attempt", "2"], 1), "no such decision\n");
+    both.refused(&["case", "show", "t 1"], &["a transaction's id is"]);
+    both.refused(&["case", "show", "t-1", "--attempt", "0"], &["between 1 and"]);
+}
+
+fn officers(both: &Both) {
+    let resolve = |transaction: &'static str, outcome: &'static str, officer: &'static str| {
+        ["case", "resolve", transaction, "--outcome", outcome, "--officer", officer, "--reason", "đã xem giấy tờ gốc"]
+    };
+    both.refused(&resolve("t-2", "deny", "clerk-1"), &["presented"]);
+    both.refused(&resolve("t-1", "deny", "officer-1"), &["was approved"]);
+    assert_eq!(both.text(&resolve("t-9", "deny", "officer-1"), 1), "no such decision; nothing was recorded\n");
+    let later = [&resolve("t-2", "deny", "officer-1")[..], &["--attempt", "7"]].concat();
+    assert_eq!(both.json(&later, 1), json!({ "found": false }));
+    // What is refused is not repeated: it may be somebody's number.
+    let number = "079088000123";
+    let with_number = ["case", "resolve", "t-2", "--outcome", "deny", "--officer", "officer-1", "--reason", number];
+    let by_number = ["case", "resolve", "t-2", "--outcome", "deny", "--officer", number, "--reason", "seen"];
+    for (args, part) in [(with_number, "--reason"), (by_number, "officer_id")] {
+        for ran in both.run(&args) {
+            ran.refused(&[part]);
+            assert!(!ran.stderr.contains(number), "{ran:?}");
+        }
+    }
+
+    let answer = both.json(&resolve("t-2", "deny", "officer-1"), 0);
+    let expected = json!({
+        "found": true, "transaction_id": "t-2", "attempt": 1, "resolved": "DENY", "resolved_at": null,
+        "officers": 0, "officers_needed": 1,
+    });
+    assert_eq!(answer, expected);
+    assert_eq!(
+        both.text(&resolve("t-2", "deny", "officer-1"), 0),
+        "t-2, attempt 1: denied; the transaction is closed\n"
+    );
+    both.refused(&resolve("t-2", "approve", "officer-2"), &["resolved"]);
+
+    // Against an altered card it takes two, and an earlier attempt is past.
+    let past = [&resolve("t-3", "approve", "officer-1")[..], &["--attempt", "1"]].concat();
+    both.refused(&past, &["only the last attempt"]);
+    let told = both.text(&resolve("t-3", "approve", "officer-1"), 0);
+    assert_eq!(told, "t-3, attempt 2: recorded; another officer must approve as well (1 of 2)\n");
+    let told = both.text(&["case", "show", "t-3"], 0);
+    assert!(told.contains("\nofficer officer-1  APPROVE  20") && told.contains("  đã xem giấy tờ gốc\n"), "{told}");
+    assert!(told.ends_with("waits for another officer to approve as well (1 of 2)\n"), "{told}");
+    assert_eq!(each(&both.json(&["case", "list", "--waiting"], 0), "cases", "transaction_id"), ["t-3", "t-4"]);
+    let answer = both.json(&resolve("t-3", "approve", "officer-2"), 0);
+    assert_eq!((&answer["resolved"], &answer["officers"]), (&json!("APPROVE"), &json!(2)));
+    let shown = both.json(&["case", "show", "t-3"], 0);
+    assert_eq!((&shown["outcome"], &shown["resolved"]), (&json!("DENY"), &json!("APPROVE")), "what was decided stays");
+    assert_eq!(each(&shown, "officer_answers", "officer_id"), ["officer-1", "officer-2"]);
+    let told = both.text(&["case", "list", "--outcome", "deny"], 0);
+    assert!(told.lines().nth(1).unwrap().ends_with("CHIP_ALTERED  officers: APPROVE"), "{told}");
+}
+
+fn pairs(both: &Both) {
+    fn word<'a>(verb: &'a str, other: &'a str, officer: &'a str) -> [&'a str; 8] {
+        ["case", verb, "record-1", other, "--officer", officer, "--reason", "Sinh đôi"]
+    }
+    assert_eq!(both.text(&["case", "pairs"], 1), "no such pair\n");
+    let told = both.text(&word("clear", "record-2", "officer-1"), 0);
+    assert_eq!(told, "cleared: neither is reported as a duplicate of the other\n");
+    let again = json!({ "cleared": true, "replayed": true, "officers": 1, "officers_needed": 1 });
+    assert_eq!(both.json(&word("clear", "record-2", "officer-1"), 0), again);
+    both.refused(&word("clear", "record-1", "officer-1"), &["two different"]);
+    let strangers = ["case", "clear", "record-8", "record-9", "--officer", "officer-1", "--reason", "Sinh đôi"];
+    assert_eq!(both.text(&strangers, 1), "neither is enrolled; nothing was cleared\n");
+
+    let listed = both.json(&["case", "pairs", "--state", "in_force"], 0);
+    let expected = json!({
+        "subject_id_a": "record-1", "subject_id_b": "record-2", "state": "in_force", "officers_needed": 1,
+        "expires_at": null, "round_from": 0,
+        "entries": [{ "ended": false, "officer_id": "officer-1", "reason": "Sinh đôi", "at": null }],
+    });
+    assert_eq!(listed["pairs"], json!([expected]));
+    for state in ["waiting", "ended", "expired"] {
+        assert_eq!(both.json(&["case", "pairs", "--state", state], 1)["pairs"], json!([]));
+    }
+    assert_eq!(both.json(&word("unclear", "record-2", "officer-2"), 0), json!({ "ended": true, "replayed": false }));
+    assert_eq!(both.json(&word("unclear", "record-2", "officer-2"), 0), json!({ "ended": true, "replayed": true }));
+    let told = both.text(&["case", "pairs", "--state", "ended"], 0);
+    assert!(told.starts_with("record-1 - record-2  ended  [cleared by officer-1, 20"), "{told}");
+    assert!(told.contains("  [ended by officer-2, 20") && told.ends_with("Z: Sinh đôi]\n"), "{told}");
+    let never = both.text(&word("unclear", "record-3", "officer-1"), 1);
+    assert_eq!(never, "the pair was never cleared; nothing was ended\n");
+}
+
+#[test]
+fn with_two_officers_configured_a_pair_cleared_by_one_waits_on_a_folder_too() {
+    need_assets!();
+    let scratch = tempfile::tempdir().unwrap();
+    let [data, config] = ["people", "chinhchu.toml"].map(|name| text(&scratch.path().join(name)));
+    std::fs::write(&config, "[cases]\nclear_officers = 2\nclear_days = 30\n").unwrap();
+    run(["enroll", "a", &text(&photo("obama.jpg")), "--data", &data, "--create"]).ended(0);
+    run(["enroll", "b", &text(&photo("obama2.jpg")), "--data", &data]).ended(0);
+    let clear = |officer: &str| {
+        let pair = ["case", "clear", "b", "a", "--officer", officer, "--reason", "twins", "--data", &data];
+        run(pair.iter().chain(&["--config", config.as_str()])).ended(0).stdout
+    };
+    assert_eq!(clear("o-1"), "recorded; another officer must clear the pair as well (1 of 2)\n");
+    let told = run(["case", "pairs", "--state", "waiting", "--data", &data]).ended(0).stdout;
+    assert!(told.starts_with("a - b  waiting for another officer (1 of 2)  until 20"), "{told}");
+    assert_eq!(clear("o-2"), "cleared: neither is reported as a duplicate of the other\n");
+    let pairs = run(["case", "pairs", "--state", "in_force", "--json", "--data", &data]).ended(0).json();
+    assert!(pairs["pairs"][0]["expires_at"].as_str().unwrap().ends_with('Z'), "{pairs}");
+}
+
+#[test]
+fn who_enrolled_is_kept_by_a_flag_and_by_a_manifests_column() {
+    need_assets!();
+    let scratch = tempfile::tempdir().unwrap();
+    let data = text(&scratch.path().join("people"));
+    let [obama, biden] = ["obama.jpg", "biden.jpg"].map(|name| text(&photo(name)));
+    let list = text(&manifest(scratch.path(), []));
+    std::fs::write(&list, format!("subject_id,path,clerk_id\na,{obama},clerk-1\nb,{biden},\n")).unwrap();
+    let enroll = |clerk: &str| {
+        let all = ["enroll", "--manifest", &list, "--data", &data, "--create", "--json", "--clerk", clerk];
+        run(all).ended(0).json()
+    };
+    assert_eq!(enroll("clerk-2")["enrolled"], 2);
+    // Begun again by another, it does nothing twice.
+    assert_eq!(enroll("clerk-3")["unchanged"], 2);
+    for (subject, clerk) in [("a", "clerk-1"), ("b", "clerk-2")] {
+        let shown = run(["subject", "show", subject, "--json", "--data", &data]).ended(0).json();
+        assert_eq!(shown["enrolled_by"], json!([clerk]));
+    }
+    run(["enroll", "c", &obama, "--clerk", "079088000123", "--data", &data]).refused(&["clerk_id"]);
+}
+
+#[test]
+fn an_entry_is_one_line_whatever_its_id_holds() {
+    need_assets!();
+    let scratch = tempfile::tempdir().unwrap();
+    let data = text(&scratch.path().join("people"));
+    let photo = text(&photo("obama.jpg"));
+    run(["enroll", "a\u{2028}b", &photo, "--data", &data, "--create"]).ended(0);
+    for what in ["list", "show"] {
+        let whom = if what == "show" { &["a\u{2028}b"][..] } else { &[] };
+        let told = run(["subject", what, "--data", &data].iter().chain(whom)).ended(0).stdout;
+        assert!(told.starts_with("a b") && !told.contains('\u{2028}'), "{told:?}");
+    }
+}
+
+#[test]
+fn a_gallery_that_is_not_there_and_wrong_usage_are_told_in_one_line() {
+    run(["case", "list", "--data", "/no/where"]).refused(&["there is no gallery at /no/where"]);
+    run(["subject", "show", "a", "--data", "/no/where", "--json"]).refused(&["/no/where"]);
+    run(["case", "list"]).refused(&["--data DIR", "--server URL"]);
+    run(["subject", "list", "--server", "http://127.0.0.1:1"]).refused(&["--server http://127.0.0.1:1"]);
+    run(["case", "resolve", "t-1", "--outcome", "refer", "--officer", "o", "--reason", "r"])
+        .refused(&["approve, deny"]);
+    run(["case", "resolve", "t-1", "--outcome", "deny", "--officer", "o"]).refused(&["--reason"]);
+    run(["case", "clear", "a", "--officer", "o", "--reason", "r"]).refused(&["SUBJECT_ID"]);
+    run(["case", "pairs", "--state", "open"]).refused(&["in_force", "waiting", "ended", "expired"]);
+    run(["case"]).refused(&["chinhchu"]);
+}

@@ -38,6 +38,8 @@ insist = ["TEST_ANCHOR"]
 [policies.demo]
 without = ["liveness", "quality"]
 first_sight = "enrol"
+# They are shown again and again here; at a counter, a picture that was used before refers.
+on.capture_seen_before = "accept"
 END
     # Port 0: the system picks a free one, and the server says which. Its log is there
     # before it is, to be read at once.

@@ -89,7 +89,7 @@ pub trait RecordStore: Send + Sync {
     ) -> Result<DecisionPage, GalleryError>;
 
     /// Captures that share a key with those looked up and are kept still: a search by what a
-    /// capture shows, as those of templates are.
+    /// capture shows, as those of templates are. Of very many the newest.
     ///
     /// # Errors
     /// As [`RecordStore::read`].

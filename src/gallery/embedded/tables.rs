@@ -339,6 +339,10 @@ pub(super) fn subject_capture_key(subject: &SubjectId, number: u64) -> String {
     subject_decision_key(subject, number)
 }
 
+/// Captures that one look-up finds at most, the newest ones: of a picture that is sent for ever, some
+/// are enough.
+const CAPTURES_FOUND_MAX: usize = 1000;
+
 /// Captures that share one of the keys, with numbers from `since` on, whose time is not over at
 /// `now`, oldest first.
 pub(super) fn read_captures(
@@ -358,7 +362,8 @@ pub(super) fn read_captures(
         }
     }
     let mut found = Vec::new();
-    for number in numbers {
+    let newest = numbers.len().saturating_sub(CAPTURES_FOUND_MAX);
+    for number in numbers.into_iter().skip(newest) {
         let capture = read_capture(tables.captures()?, number)?;
         let capture = capture.ok_or_else(|| StoreError::damaged("a capture is listed and not there"))?;
         if capture.expires_at > now {

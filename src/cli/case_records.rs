@@ -5,11 +5,11 @@ use super::backend::{CallError, Place, Roles};
 use super::settings::Settings;
 use super::{Failure, caller, galleries};
 use crate::context::RequestContext;
-use crate::gallery::{ClearedPair, DecisionFilter, DecisionHead, Gallery, PairState, RequestId, SubjectId};
+use crate::gallery::{ClearedPair, DecisionFilter, DecisionHead, Gallery, PairState, RequestId, SubjectId, Timestamp};
 use crate::service::{Client, SubjectInfo, TemplateInfo};
 use crate::workflow::beneficiary::{
-    CaseDecision, Cases, ClearPairRequest, ListPage, PageRequest, ResolveReferral, ResolvedReferral, SubjectCount,
-    SubjectFilter, SubjectSummary, UnclearPairRequest,
+    CaseDecision, Cases, ClearPairRequest, ListPage, PageRequest, RepeatedCapture, ResolveReferral, ResolvedReferral,
+    SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
 use crate::workflow::reason::Reason;
 use crate::workflow::{CaseRules, NumberIds};
@@ -127,6 +127,19 @@ impl CaseRecords {
                 found.entries.retain(|head| filter.passes(head));
                 Ok(found)
             }
+        }
+    }
+
+    /// A page of decisions whose captures had taken part in another transaction.
+    pub(super) async fn repeated_captures(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        page: PageRequest,
+    ) -> Result<ListPage<RepeatedCapture>, Failure> {
+        match self {
+            Self::Folder { context, .. } => told(self.cases()?.repeated_captures(context, since, until, &page).await),
+            Self::Server(client) => told(client.repeated_captures(since, until, page).await),
         }
     }
 

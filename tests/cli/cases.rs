@@ -25,6 +25,7 @@ fn the_whole_life_of_cases_is_read_and_answered_by_the_command_line_here_and_by_
 
     subjects(&both);
     lists(&both);
+    captures(&both);
     shows(&both);
     officers(&both);
     pairs(&both);
@@ -111,6 +112,39 @@ fn lists(both: &Both) {
     both.refused(&["case", "list", "--outcome", "maybe"], &["approve", "refer", "deny"]);
     both.refused(&["case", "list", "--limit", "0"], &["1 or more"]);
     both.refused(&["case", "list", "--limit", "3", "--all"], &["--all"]);
+}
+
+/// Every claim brought the capture of the first.
+fn captures(both: &Both) {
+    let list = both.json(&["case", "captures"], 0);
+    let each_of = |list: &Value, field| each(list, "repeated_captures", field);
+    assert_eq!(each_of(&list, "transaction_id"), ["t-2", "t-3", "t-3", "t-4"]);
+    let last = &list["repeated_captures"][3];
+    assert_eq!((&last["subject_id"], &last["unit"]), (&json!("record-2"), &json!("unit-7")));
+    assert_eq!((&last["outcome"], &last["waits"], &last["resolved"]), (&json!("REFER"), &json!(true), &Value::Null));
+    // Where it had been used: by each of them, oldest first; the same file.
+    let earlier: Vec<Value> = last["captures"].as_array().unwrap().clone();
+    let uses: Vec<_> = earlier.iter().map(|one| (&one["transaction_id"], &one["attempt"])).collect();
+    let [one, two] = [json!(1), json!(2)];
+    let [first, second, third] = ["t-1", "t-2", "t-3"].map(|transaction| json!(transaction));
+    assert_eq!(uses, [(&first, &one), (&second, &one), (&third, &one), (&third, &two)]);
+    for one in &earlier {
+        assert_eq!((&one["subject_id"], &one["frame"]), (&json!("record-1"), &json!(0)));
+        assert_eq!((&one["unit"], &one["distance"]), (&Value::Null, &Value::Null));
+    }
+    let parts = both.json(&["case", "captures", "--limit", "1"], 0);
+    let rest = both.json(&["case", "captures", "--all", "--after", parts["next"].as_str().unwrap()], 0);
+    assert_eq!(each_of(&rest, "transaction_id"), ["t-3", "t-3", "t-4"]);
+    both.refused(&["case", "list", "--after", "zz"], &["--after", "no token of this list"]);
+
+    let told = both.text(&["case", "captures"], 0);
+    let line = told.lines().next().unwrap();
+    let seen = "[capture 0 (the same file) in t-1, attempt 1, of record record-1, 20";
+    assert!(line.contains("REFER    t-2  attempt 1  record-1  ") && line.contains(seen), "{told}");
+    assert!(told.lines().last().unwrap().contains("  unit unit-7  [capture 0 "), "{told}");
+    let shown = both.text(&["case", "show", "t-2"], 0);
+    assert!(shown.contains(&format!("\n  used before: {}", &seen[1..])), "{shown}");
+    assert_eq!(both.text(&["case", "captures", "--since", "2999-01-01"], 1), "no capture was used before\n");
 }
 
 fn shows(both: &Both) {

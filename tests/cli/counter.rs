@@ -69,7 +69,8 @@ pub fn configure(folder: &Path) -> String {
 }
 
 /// A day at the counter: one claim approved, one referred for its record, one denied twice for its
-/// card, one referred for its face. The last record is not enrolled.
+/// card, one referred for its face. The last record is not enrolled. Every claim brings the same
+/// capture.
 pub fn day_at_the_counter(data: &Path, config: &str) {
     let server = Serving::start_with(data, &["--config", config]);
     let decide = async |request: BeneficiaryRequest| {
@@ -86,6 +87,7 @@ pub fn day_at_the_counter(data: &Path, config: &str) {
         let mut second = claim("t-4", 1, "record-2", None);
         let number = "999075000023";
         second.record.number = Some(Personal::new(number));
+        second.unit = Some("unit-7".into());
         second.chip_files = card(number, "obama3.jpg", None).1;
         assert_eq!(decide(second).await, Outcome::Refer);
     });

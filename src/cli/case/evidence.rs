@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::captures::seen;
 use super::outcome_name;
 use crate::cli::{outcome, print};
 use crate::workflow::beneficiary::{Comparison, Duplicates, Evidence, History};
@@ -108,5 +109,8 @@ fn history(of: &History) -> Vec<String> {
         reasons.collect::<String>()
     ));
     lines.push(format!("attempts about the record in 24 hours, this one included: {}", of.last_day));
+    for earlier in of.captures.iter().flatten() {
+        lines.push(format!("used before: {}", seen(earlier)));
+    }
     lines
 }

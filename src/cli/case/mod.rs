@@ -1,7 +1,8 @@
-//! `chinhchu case`: what was decided, who waits for an officer, what officers answered, and which
-//! pairs of records they cleared.
+//! `chinhchu case`: what was decided, who waits for an officer, what officers answered, which
+//! captures were used before, and which pairs of records were cleared.
 
 mod answer;
+mod captures;
 mod evidence;
 mod list;
 mod pairs;
@@ -21,6 +22,7 @@ Examples:
   chinhchu case show 7d9f-01 --data people
   chinhchu case resolve 7d9f-01 --attempt 2 --outcome approve --officer O-12 \\
       --reason 'papers compared' --data people
+  chinhchu case captures --since 2026-11-01 --data people
   chinhchu case pairs --state waiting --data people
   chinhchu case clear person-1 person-2 --officer O-12 --reason twins --data people
   chinhchu case unclear person-1 person-2 --officer O-12 --reason 'not twins' --data people
@@ -53,6 +55,9 @@ enum CaseAction {
     /// Answer a decision that did not approve, as an officer
     #[command(after_help = EXAMPLES)]
     Resolve(answer::ResolveArgs),
+    /// List captures that were used in another transaction before, oldest first
+    #[command(after_help = EXAMPLES)]
+    Captures(captures::CapturesArgs),
     /// List pairs of records that officers cleared, by the ids of both
     #[command(after_help = EXAMPLES)]
     Pairs(pairs::PairsArgs),
@@ -76,6 +81,7 @@ pub fn run(global: &GlobalArgs, args: CaseArgs) -> Outcome {
             CaseAction::Show(args) => show::run(&settings, args).await,
             CaseAction::List(args) => list::run(&settings, args).await,
             CaseAction::Resolve(args) => answer::run(&settings, args).await,
+            CaseAction::Captures(args) => captures::list(&settings, args).await,
             CaseAction::Pairs(args) => pairs::list(&settings, args).await,
             CaseAction::Clear(args) => pairs::clear(&settings, args).await,
             CaseAction::Unclear(args) => pairs::unclear(&settings, args).await,

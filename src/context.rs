@@ -38,6 +38,18 @@ pub enum Principal {
         /// The user's name in the system's user database, if it has one.
         name: Option<Arc<str>>,
     },
+    /// A machine, known by its client certificate.
+    Machine {
+        /// Its name in the server's configuration.
+        name: Arc<str>,
+    },
+    /// A person, known by a token of the issuer that the server trusts.
+    Person {
+        /// The issuer's id of the person: a pseudonym.
+        id: Arc<str>,
+        /// Name of the machine that the call came from, where it brought a certificate.
+        machine: Option<Arc<str>>,
+    },
     /// The program itself, for work that no caller asked for.
     Internal {
         /// Which work, as a fixed name for logs.
@@ -51,6 +63,8 @@ impl Principal {
         match self {
             Self::Anonymous => "anonymous",
             Self::OperatingSystemUser { .. } => "os_user",
+            Self::Machine { .. } => "machine",
+            Self::Person { .. } => "person",
             Self::Internal { .. } => "internal",
         }
     }
@@ -183,15 +197,25 @@ pub struct RequestContext {
     principal: Principal,
     roles: Roles,
     unit: Option<Arc<str>>,
+    province: Option<Arc<str>>,
     trace: Option<TraceId>,
     transaction: Option<Arc<str>>,
     deadline: Option<Instant>,
 }
 
 impl RequestContext {
-    /// A request of this principal: without roles, unit, trace, transaction and deadline.
+    /// A request of this principal: without roles, unit, province, trace, transaction and
+    /// deadline.
     pub fn new(principal: Principal) -> Self {
-        Self { principal, roles: Roles::NONE, unit: None, trace: None, transaction: None, deadline: None }
+        Self {
+            principal,
+            roles: Roles::NONE,
+            unit: None,
+            province: None,
+            trace: None,
+            transaction: None,
+            deadline: None,
+        }
     }
 
     /// A request of somebody who has not said who they are.
@@ -214,6 +238,12 @@ impl RequestContext {
     #[must_use]
     pub fn with_unit(self, unit: impl Into<Arc<str>>) -> Self {
         Self { unit: Some(unit.into()), ..self }
+    }
+
+    /// The same request from this province, by its code.
+    #[must_use]
+    pub fn with_province(self, province: impl Into<Arc<str>>) -> Self {
+        Self { province: Some(province.into()), ..self }
     }
 
     /// The same request under this trace.
@@ -249,6 +279,11 @@ impl RequestContext {
     /// The office or facility of the principal, by the operator's code, if known.
     pub fn unit(&self) -> Option<&str> {
         self.unit.as_deref()
+    }
+
+    /// The province of the principal, by its code, if known.
+    pub fn province(&self) -> Option<&str> {
+        self.province.as_deref()
     }
 
     /// The trace of the request, if it has one.

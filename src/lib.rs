@@ -64,6 +64,7 @@
 #[macro_use]
 mod code_table;
 
+pub mod access;
 pub mod audit;
 pub mod chip;
 pub mod cli;

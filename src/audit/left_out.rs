@@ -12,6 +12,9 @@ use crate::table::{CsvLocale, Writer};
 /// A number of records that took no part, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOutCount {
+    /// Stable code of the reason; empty in results of earlier programs.
+    #[serde(default)]
+    pub code: String,
     /// Why, in English.
     pub en: String,
     /// Why, in Vietnamese.
@@ -69,7 +72,7 @@ pub fn left_out(counts: &BTreeMap<String, u64>, engine: EngineWords<'_>) -> Vec<
         .iter()
         .map(|(code, &count)| {
             let (en, vi, unit) = words(code, engine);
-            LeftOutCount { en, vi, count, unit }
+            LeftOutCount { code: code.clone(), en, vi, count, unit }
         })
         .collect()
 }

@@ -82,7 +82,7 @@ async fn where_one_of_them_cannot_be_used_nothing_changes_and_the_log_says_which
         ("FMR_VERY_HIGH", Box::new(|| write_policies(folder.path(), &dangerous))),
         ("test.crl", Box::new(|| std::fs::write(csca.join("test.crl"), &cut).unwrap())),
         ("policies.careful.chip_fmr", Box::new(|| write_policies(folder.path(), &rate))),
-        ("chinhchu.toml, line 8: ", Box::new(|| write_policies(folder.path(), "\n[policies"))),
+        ("chinhchu.toml, line 10: ", Box::new(|| write_policies(folder.path(), "\n[policies"))),
         ("no country certificate", Box::new(|| std::fs::remove_file(csca.join("test.cer")).unwrap())),
     ];
     for (attempt, (part, breaks)) in broken.into_iter().enumerate() {
@@ -196,18 +196,18 @@ fn a_configuration_that_has_lost_a_section_fails_the_reload() {
     let (before, _) = whole.split_once("[policies").unwrap();
     let (_, without_chip) = whole.split_once("[danger]").unwrap();
     for (text, lost) in [
-        ("", "[chip]"),
-        (" \n\n", "[chip]"),
-        ("# nothing but words\n", "[chip]"),
+        ("", "[cases]"),
+        (" \n\n", "[cases]"),
+        ("# nothing but words\n", "[cases]"),
         (before, "[policies]"),
-        (&format!("[server]\n[danger]{without_chip}"), "[chip]"),
+        (&format!("[server]\n[cases]\n[danger]{without_chip}"), "[chip]"),
     ] {
         std::fs::write(&path, text).unwrap();
         let told = server.hang_up("reload");
         assert!(told.contains("reload failed") && told.contains(lost), "{text:?}: {told}");
     }
     // The heading alone says that it is meant; certificates are not given up by it.
-    std::fs::write(&path, format!("[server]\n[chip]\n[danger]{without_chip}")).unwrap();
+    std::fs::write(&path, format!("[server]\n[cases]\n[chip]\n[danger]{without_chip}")).unwrap();
     let told = server.hang_up("reload");
     assert!(told.contains("reload failed") && told.contains("[chip] csca"), "{told}");
     std::fs::write(&path, format!("[capture]\n{whole}")).unwrap();

@@ -102,7 +102,9 @@ fn lists(both: &Both) {
     let told = both.text(&["case", "list", "--waiting"], 0);
     let lines: Vec<&str> = told.lines().collect();
     assert!(
-        lines[0].contains("REFER    t-2  attempt 1  record-1  social  SEX_DIFFERS  waits for an officer"),
+        lines[0].contains(
+            "REFER    t-2  attempt 1  record-1  social  CAPTURE_SEEN_BEFORE, SEX_DIFFERS  waits for an officer"
+        ),
         "{told}"
     );
     assert_eq!(lines.len(), 2);

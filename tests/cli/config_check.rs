@@ -40,7 +40,7 @@ fn gallery(data: &Path) -> GalleryId {
 
 fn made(data: &Path, recipe: RecipeDigest) -> GalleryId {
     let options = EmbeddedOptions { create: true, ..EmbeddedOptions::default() };
-    gallery::open(data, recipe, 512, options).unwrap().id()
+    gallery::open(data, recipe, 288, options).unwrap().id()
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn whatever_a_file_or_an_officer_brings_is_text_and_never_an_element() {
         filters: vec![hostile("filter")],
         recipe: Some(hostile("recipe")),
         left_out: vec![LeftOutCount {
+            code: "WHY".into(),
             en: hostile("left out"),
             vi: hostile("bỏ qua"),
             count: 1,

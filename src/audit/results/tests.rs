@@ -95,6 +95,7 @@ pub fn found(pairs: &[(u32, u32, f32)], prefix: &'static str) -> Made {
         subjects: 1_000,
         comparisons: 2_000_000,
         left_out: vec![LeftOutCount {
+            code: "WHY".into(),
             en: "no face <found>".into(),
             vi: "không thấy mặt".into(),
             count: 12,

@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn what_was_left_out_is_told_with_its_reasons_and_the_table_that_lists_it() {
-        let out = |count, unit| LeftOutCount { en: "why".into(), vi: "tại sao".into(), count, unit };
+        let out =
+            |count, unit| LeftOutCount { code: "WHY".into(), en: "why".into(), vi: "tại sao".into(), count, unit };
         assert_eq!(left_out(&[], None), "");
         assert_eq!(left_out(&[out(7, LeftOutUnit::Templates)], None), "\n7 were left out (7 templates: why)");
         let told = left_out(&[out(1200, LeftOutUnit::Photos), out(7, LeftOutUnit::Templates)], Some("left_out.csv"));

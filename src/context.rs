@@ -160,6 +160,16 @@ impl fmt::Debug for Roles {
     }
 }
 
+/// Which records and cases a request may touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// All of them.
+    #[default]
+    Everything,
+    /// Those of the principal's own unit, or, where it has none, of its own province.
+    OwnPlace,
+}
+
 /// The id of a trace (W3C Trace Context, `trace-id`): 16 bytes, written as 32 lower-case
 /// hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -198,6 +208,7 @@ pub struct RequestContext {
     roles: Roles,
     unit: Option<Arc<str>>,
     province: Option<Arc<str>>,
+    reach: Reach,
     trace: Option<TraceId>,
     transaction: Option<Arc<str>>,
     deadline: Option<Instant>,
@@ -212,6 +223,7 @@ impl RequestContext {
             roles: Roles::NONE,
             unit: None,
             province: None,
+            reach: Reach::Everything,
             trace: None,
             transaction: None,
             deadline: None,
@@ -244,6 +256,12 @@ impl RequestContext {
     #[must_use]
     pub fn with_province(self, province: impl Into<Arc<str>>) -> Self {
         Self { province: Some(province.into()), ..self }
+    }
+
+    /// The same request with this reach instead of the one it had.
+    #[must_use]
+    pub fn with_reach(self, reach: Reach) -> Self {
+        Self { reach, ..self }
     }
 
     /// The same request under this trace.
@@ -284,6 +302,11 @@ impl RequestContext {
     /// The province of the principal, by its code, if known.
     pub fn province(&self) -> Option<&str> {
         self.province.as_deref()
+    }
+
+    /// Which records and cases the request may touch.
+    pub fn reach(&self) -> Reach {
+        self.reach
     }
 
     /// The trace of the request, if it has one.

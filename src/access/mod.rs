@@ -3,7 +3,22 @@
 //!
 //! A caller proves who it is by a client certificate (machines), by a bearer token of an OpenID
 //! provider (people), or by both. Nothing here opens a socket.
+//!
+//! Which role may call which method stands in the server's table of methods; the page
+//! `docs/access.md` is written from it.
 
 mod caller;
+mod callers;
+mod fields;
+mod limits;
+mod role_rules;
+mod rules;
+mod settings;
 
 pub use self::caller::{CertificateNames, PersonClaims};
+pub use self::callers::Callers;
+pub use self::fields::{FieldKind, Fields};
+pub use self::limits::{CountedCall, LimitReached, Limits, Usage};
+pub use self::role_rules::{RoleRule, RoleRules};
+pub use self::rules::{AccessRefusal, AccessRules, Caller, Permission, Place, WHOLE_COUNTRY};
+pub use self::settings::{AccessSettings, AccessSettingsError, MachineSettings, RoleSettings};

@@ -240,6 +240,7 @@ impl From<WorkflowError> for CallError {
             | StatusClass::Cancelled => true,
             StatusClass::Internal => reason != Reason::Inference,
             StatusClass::ResourceExhausted | StatusClass::FailedPrecondition => is_the_services(reason.code()),
+            StatusClass::Unauthenticated | StatusClass::PermissionDenied => true,
             StatusClass::InvalidArgument | StatusClass::NotFound | StatusClass::AlreadyExists => false,
         };
         let retry_after = match &error {

@@ -34,6 +34,7 @@ mod source;
 mod template_cache;
 mod version;
 
+pub mod access;
 pub mod audit;
 pub mod calibrate;
 pub mod case;

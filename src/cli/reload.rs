@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::danger::{self, SetupArgs};
-use super::settings::Settings;
+use super::settings::{Access, Settings};
 use super::{Failure, GlobalArgs, outcome, source};
 use crate::chip::Anchors;
 use crate::hex;
-use crate::service::Hangups;
+use crate::service::{AccessControl, Hangups};
 use crate::workflow::Engine;
 
 /// Hexadecimal digits of a digest in the log: enough to tell two apart.
@@ -112,6 +112,23 @@ impl Part for DecisionRules {
         let engine = self.engine.clone();
         let install = Box::new(move || engine.replace_checked(anchors, policies));
         Ok(Prepared { items, install })
+    }
+}
+
+/// Who may call what.
+pub(super) struct AccessPart(pub AccessControl);
+
+impl Part for AccessPart {
+    fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure> {
+        let Some(Access { rules, digest }) = settings.access.clone() else {
+            // Whoever means it starts the server anew.
+            let problem = "[access] is no longer there; write it again, or restart the server to let everybody call";
+            return Err(settings.origin.blame_file(problem));
+        };
+        let machines = rules.machines();
+        let item = Item { name: "access", digest, count: machines.to_string(), amounts: vec![("machines", machines)] };
+        let access = self.0.clone();
+        Ok(Prepared { items: vec![item], install: Box::new(move || access.replace(rules)) })
     }
 }
 

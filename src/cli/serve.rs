@@ -8,12 +8,12 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::danger::SetupArgs;
-use super::reload::{self, DecisionRules, Reloader};
+use super::reload::{self, AccessPart, DecisionRules, Reloader};
 use super::settings::{self, ServerSettings, Settings};
 use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, version};
 use crate::gallery::{EmbeddedOptions, Gallery};
 use crate::service::local::Snapshots;
-use crate::service::{self, Hangups, LogKey, ServeError, ServeOptions};
+use crate::service::{self, AccessControl, Hangups, LogKey, ServeError, ServeOptions};
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -119,7 +119,16 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         let mut engine = settings.open_engine(usize::MAX)?.with_number_ids(settings.number_ids);
         // Before the gallery, which may take minutes.
         let rules = Box::new(DecisionRules { engine: engine.clone(), typed, global: global.clone() });
-        let reloader = Reloader::start(global, settings.clone(), vec![rules])?;
+        let mut parts: Vec<Box<dyn reload::Part>> = vec![rules];
+        match &settings.access {
+            Some(access) => {
+                let control = AccessControl::new(access.rules.clone(), None);
+                options.access = Some(control.clone());
+                parts.push(Box::new(AccessPart(control)));
+            }
+            None => tracing::warn!("no [access] in the configuration: whoever connects may call everything"),
+        }
+        let reloader = Reloader::start(global, settings.clone(), parts)?;
         let mut snapshots = None;
         match &data {
             Some(folder) => {

@@ -6,8 +6,11 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::config::{CaptureSection, CasesSection, ConfigFile, Origin};
 use super::{Failure, GlobalArgs, options, progress};
+use crate::access::{AccessRules, AccessSettings};
 use crate::chip::Unreadable;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::quality::Profile;
@@ -15,6 +18,7 @@ use crate::face::{PackError, PoolOptions};
 use crate::gallery::{EmbeddedOptions, GalleryId};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
+use crate::service;
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::danger::Rule;
 use crate::workflow::{CaptureRules, CaseRules, Engine, EngineOptions, GenerationOptions, NumberIds, WorkflowError};
@@ -59,10 +63,29 @@ pub(super) struct Settings {
     pub number_ids: NumberIds,
     cases: CaseRules,
     capture_key: Option<PathBuf>,
+    /// Who may call a server; `None` for an open one.
+    pub access: Option<Access>,
     /// Rules about dangerous set-ups that the operator insists on breaking.
     pub insist: Vec<&'static Rule>,
     /// Where in the configuration the values stand.
     pub origin: Origin,
+}
+
+/// Who may call a server, and what tells one such configuration from another.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Access {
+    pub rules: AccessRules,
+    /// SHA-256 of the configuration.
+    pub digest: [u8; 32],
+}
+
+impl Access {
+    fn new(settings: &AccessSettings) -> Result<Self, Failure> {
+        let methods: Vec<_> = service::methods().into_iter().map(|(name, _)| name).collect();
+        let rules = AccessRules::new(settings, &methods).map_err(Failure::new)?;
+        let text = serde_json::to_vec(settings).map_err(Failure::new)?;
+        Ok(Self { rules, digest: Sha256::digest(text).into() })
+    }
 }
 
 /// Settings of `serve`. `None` leaves a bound to the service's own default.
@@ -97,7 +120,7 @@ impl Settings {
 
     fn merged(global: &GlobalArgs, file: ConfigFile, origin: Origin) -> Result<Self, Failure> {
         let set = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-        let ConfigFile { engine, images, server, gallery, capture, chip, ids, cases, danger, policies } = file;
+        let ConfigFile { engine, images, server, gallery, capture, chip, ids, access, cases, danger, policies } = file;
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
@@ -139,6 +162,7 @@ impl Settings {
             number_ids: ids.numbers.unwrap_or_default(),
             cases: case_rules(&cases)?,
             capture_key: cases.capture_key,
+            access: access.as_ref().map(Access::new).transpose()?,
             insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
@@ -185,6 +209,8 @@ impl Settings {
             ("gallery.memory_bytes_max", self.memory_bytes_max != new.memory_bytes_max),
             ("gallery.graph", self.graph != new.graph),
             ("[server]", self.server != new.server),
+            // Whether there is one at all: what it says is read anew.
+            ("[access]", self.access.is_some() != new.access.is_some()),
         ];
         all.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Enrolment, GalleryError, Note, RequestId, SubjectHead, SubjectId, Timestamp, Watermark};
+use super::{Enrolment, GalleryError, Note, RequestId, SubjectHead, SubjectId, Timestamp, Watermark, same_province};
 use crate::face::Template;
 
 /// Most attempts of one transaction.
@@ -72,6 +72,8 @@ pub struct NewDecision {
     pub captures_lifetime_ms: u64,
     /// Unit that presented the case, where the caller named one.
     pub unit: Option<String>,
+    /// Province of the record, or else of the caller, where one is known.
+    pub province: Option<String>,
     /// An enrolment that happens with the decision or not at all. Its subject must
     /// be the decision's and must not be there yet.
     pub enrolment: Option<Enrolment>,
@@ -169,6 +171,8 @@ pub struct StoredDecision {
     pub presented_by: Option<SubjectId>,
     /// Unit that presented the case, where the caller named one.
     pub unit: Option<String>,
+    /// Province of the record, or else of the caller, where one was known.
+    pub province: Option<String>,
     /// The whole answer, as the workflow encoded it.
     pub answer: Vec<u8>,
     /// When it was committed.
@@ -208,6 +212,8 @@ impl StoredDecision {
             outcome: self.outcome,
             reasons: self.reasons.clone(),
             decided_at: self.decided_at,
+            unit: self.unit.clone(),
+            province: self.province.clone(),
             resolved: self.resolution().map(|one| one.outcome),
             waits,
         }
@@ -239,6 +245,10 @@ pub struct DecisionHead {
     pub reasons: Vec<String>,
     /// When it was committed.
     pub decided_at: Timestamp,
+    /// Unit that presented the case, where it was named.
+    pub unit: Option<String>,
+    /// Province of the record, or else of the caller, where one was known.
+    pub province: Option<String>,
     /// What officers made of it, where that closed the transaction.
     pub resolved: Option<Outcome>,
     /// An officer is expected to look at it.
@@ -260,18 +270,25 @@ pub struct DecisionFilter {
     pub reason: Option<String>,
     /// Only decisions that wait for an officer.
     pub waiting: bool,
+    /// If set, only decisions about cases that this unit presented.
+    pub unit: Option<String>,
+    /// If set, only decisions of this province.
+    pub province: Option<String>,
 }
 
 impl DecisionFilter {
     /// Whether a decision is to be listed.
     pub fn passes(&self, head: &DecisionHead) -> bool {
-        let Self { subject, since, until, outcome, reason, waiting } = self;
+        let Self { subject, since, until, outcome, reason, waiting, unit, province } = self;
+        let is_in = |wanted: &String| head.province.as_deref().is_some_and(|own| same_province(own, wanted));
         subject.as_ref().is_none_or(|subject| *subject == head.subject)
             && since.is_none_or(|since| head.decided_at >= since)
             && until.is_none_or(|until| head.decided_at < until)
             && outcome.is_none_or(|outcome| outcome == head.outcome)
             && reason.as_ref().is_none_or(|reason| head.reasons.contains(reason))
             && (!waiting || head.waits)
+            && unit.as_ref().is_none_or(|unit| head.unit.as_ref() == Some(unit))
+            && province.as_ref().is_none_or(is_in)
     }
 }
 

@@ -11,11 +11,11 @@ use tonic::{Status, Streaming};
 use tracing::Instrument;
 
 use super::admission::Admission;
+use super::authored::Authored;
 use super::handlers::Handlers;
 use super::layers::Call;
 use super::refusal::{FieldNames, Refusal, ServiceRefusal};
 use super::{Backend, convert, pb};
-use crate::context::RequestContext;
 use crate::workflow::{EnrolOutcome, WorkflowError};
 
 /// Most failures listed in an answer, as the contract says.
@@ -60,10 +60,10 @@ pub(super) async fn enroll(
                 Ok(Ok(Some(request))) => {
                     let number = tally.begin();
                     let (backend, admission) = (Arc::clone(&handlers.backend), Arc::clone(&handlers.admission));
-                    let context = call.context.clone();
+                    let call = call.clone();
                     let row = async move {
                         let _permit = permit;
-                        (number, enroll_row(&context, &*backend, &admission, peer, request).await)
+                        (number, enroll_row(&call, &*backend, &admission, peer, request).await)
                     };
                     work.spawn(row.in_current_span());
                 }
@@ -89,17 +89,18 @@ pub(super) async fn enroll(
 /// Enrols one row when its turn comes. A row is tried again while the engine is busy: the
 /// caller sent a list, not a call to be repeated row by row.
 async fn enroll_row(
-    context: &RequestContext,
+    call: &Call,
     backend: &dyn Backend,
     admission: &Arc<Admission>,
     peer: u64,
-    request: pb::EnrollRequest,
+    mut request: pb::EnrollRequest,
 ) -> Result<EnrolOutcome, Refusal> {
     let refusal = |error: &WorkflowError| Refusal::of(error, FieldNames::GALLERY);
+    request.author(call)?;
     let request = convert::enrol_request(request).map_err(|error| refusal(&error))?;
     loop {
         let turn = admission.row(request.photos.len(), peer).await;
-        match turn.of(backend.enrol(context, request.clone())).await {
+        match turn.of(backend.enrol(&call.context, request.clone())).await {
             Err(WorkflowError::Busy { retry_after_ms }) => {
                 let pause = Duration::from_millis(retry_after_ms.max(1)).min(BUSY_PAUSE_MAX);
                 tokio::time::sleep(pause).await;

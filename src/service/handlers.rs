@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::admission::{Admission, Busy, Turn};
+use super::authored::Authored;
 use super::incoming::Peer;
 use super::layers::{Call, TRANSACTION};
+use super::redact::Redact;
 use super::refusal::{FieldNames, Refusal, ServiceRefusal};
 use super::shared::Shared;
 use super::{Backend, LogKey, ServeOptions, bulk, convert, pb};
@@ -57,6 +59,20 @@ fn refuse(call: &Call, names: FieldNames) -> impl Fn(WorkflowError) -> Status + 
     move |error| Refusal::of(&error, names).into_status(language)
 }
 
+/// A request, with its caller as the author.
+fn authored<T: Authored>(call: &Call, request: Request<T>) -> Result<T, Status> {
+    let mut request = request.into_inner();
+    request.author(call).map_err(|refusal| refusal.into_status(call.language))?;
+    Ok(request)
+}
+
+/// An answer without what the caller may not see.
+fn answer<T: Redact>(call: &Call, answer: impl Into<T>) -> Response<T> {
+    let mut answer = answer.into();
+    answer.redact(call.fields);
+    Response::new(answer)
+}
+
 /// Waits for the call's turn to have so many photos analysed.
 async fn turn(call: &mut Call, photos: usize) -> Result<Turn, Status> {
     let Some(entry) = call.entry.take() else { return Ok(Turn::free()) };
@@ -70,10 +86,10 @@ impl pb::verification_server::Verification for Handlers {
     async fn verify(&self, request: Request<pb::VerifyRequest>) -> Result<Response<pb::VerifyResponse>, Status> {
         let mut call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::VERIFY);
-        let request = convert::verify_request(request.into_inner()).map_err(&refused)?;
+        let request = convert::verify_request(authored(&call, request)?).map_err(&refused)?;
         let turn = turn(&mut call, 1 + request.probes.len()).await?;
         let outcome = turn.of(self.backend.verify(&call.context, request)).await.map_err(&refused)?;
-        Ok(Response::new(outcome.into()))
+        Ok(answer(&call, outcome))
     }
 
     async fn assess(&self, request: Request<pb::AssessRequest>) -> Result<Response<pb::AssessResponse>, Status> {
@@ -82,7 +98,7 @@ impl pb::verification_server::Verification for Handlers {
         let (photo, kind) = convert::assess_request(request.into_inner()).map_err(&refused)?;
         let turn = turn(&mut call, 1).await?;
         let outcome = turn.of(self.backend.assess(&call.context, photo, kind)).await.map_err(&refused)?;
-        Ok(Response::new(outcome.into()))
+        Ok(answer(&call, outcome))
     }
 
     async fn identify(&self, request: Request<pb::IdentifyRequest>) -> Result<Response<pb::IdentifyResponse>, Status> {
@@ -91,7 +107,7 @@ impl pb::verification_server::Verification for Handlers {
         let request = convert::identify_request(request.into_inner()).map_err(&refused)?;
         let turn = turn(&mut call, request.probes.len()).await?;
         let outcome = turn.of(self.backend.identify(&call.context, request)).await.map_err(&refused)?;
-        Ok(Response::new(outcome.into()))
+        Ok(answer(&call, outcome))
     }
 }
 
@@ -100,10 +116,10 @@ impl pb::gallery_server::Gallery for Handlers {
     async fn enroll(&self, request: Request<pb::EnrollRequest>) -> Result<Response<pb::EnrollResponse>, Status> {
         let mut call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::GALLERY);
-        let request = convert::enrol_request(request.into_inner()).map_err(&refused)?;
+        let request = convert::enrol_request(authored(&call, request)?).map_err(&refused)?;
         let turn = turn(&mut call, request.photos.len()).await?;
         let outcome = turn.of(self.backend.enrol(&call.context, request)).await.map_err(&refused)?;
-        Ok(Response::new(outcome.into()))
+        Ok(answer(&call, outcome))
     }
 
     async fn bulk_enroll(
@@ -112,7 +128,7 @@ impl pb::gallery_server::Gallery for Handlers {
     ) -> Result<Response<pb::BulkEnrollResponse>, Status> {
         let call = Call::of(&request)?;
         let peer = request.extensions().get::<Peer>().map_or(0, |peer| peer.number);
-        bulk::enroll(self, &call, request.into_inner(), peer).await.map(Response::new)
+        bulk::enroll(self, &call, request.into_inner(), peer).await.map(|done| answer(&call, done))
     }
 
     async fn remove(&self, request: Request<pb::RemoveRequest>) -> Result<Response<pb::RemoveResponse>, Status> {
@@ -122,7 +138,7 @@ impl pb::gallery_server::Gallery for Handlers {
         let request_id = convert::request_id(request.request_id).map_err(&refused)?;
         let subject = convert::subject_id(request.subject_id).map_err(&refused)?;
         let receipt = self.backend.remove(&call.context, &subject, request_id).await.map_err(&refused)?;
-        Ok(Response::new(pb::RemoveResponse { commit: receipt.commit, replayed: receipt.replayed }))
+        Ok(answer(&call, pb::RemoveResponse { commit: receipt.commit, replayed: receipt.replayed }))
     }
 
     async fn get_subject(&self, request: Request<pb::GetSubjectRequest>) -> Result<Response<pb::Subject>, Status> {
@@ -130,7 +146,7 @@ impl pb::gallery_server::Gallery for Handlers {
         let refused = refuse(&call, FieldNames::GALLERY);
         let subject = convert::subject_id(request.into_inner().subject_id).map_err(&refused)?;
         let subject = self.backend.subject(&call.context, &subject).await.map_err(&refused)?;
-        Ok(Response::new(subject.into()))
+        Ok(answer(&call, subject))
     }
 
     async fn list_subjects(
@@ -143,7 +159,7 @@ impl pb::gallery_server::Gallery for Handlers {
         let filter = convert::subject_filter(request.scheme, request.province);
         let page = convert::page(request.page_size, request.page_token);
         let found = self.backend.subjects(&call.context, filter, &page).await.map_err(&refused)?;
-        Ok(Response::new(found.into()))
+        Ok(answer(&call, found))
     }
 
     async fn count_subjects(
@@ -155,7 +171,7 @@ impl pb::gallery_server::Gallery for Handlers {
         let request = request.into_inner();
         let filter = convert::subject_filter(request.scheme, request.province);
         let count = self.backend.count_subjects(&call.context, filter).await.map_err(&refused)?;
-        Ok(Response::new(count.into()))
+        Ok(answer(&call, count))
     }
 }
 
@@ -168,11 +184,11 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
         let mut call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::BENEFICIARY);
         self.log_transaction(&request.get_ref().transaction_id);
-        let request = convert::beneficiary_request(request.into_inner()).map_err(&refused)?;
+        let request = convert::beneficiary_request(authored(&call, request)?).map_err(&refused)?;
         let turn = turn(&mut call, 1 + request.frames.len()).await?;
-        let context = call.context.with_transaction(request.key.transaction.as_str());
+        let context = call.context.clone().with_transaction(request.key.transaction.as_str());
         let outcome = turn.of(self.backend.verify_beneficiary(&context, request)).await.map_err(&refused)?;
-        Ok(Response::new(outcome.into()))
+        Ok(answer(&call, outcome))
     }
 
     async fn resolve_referral(
@@ -182,10 +198,10 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
         let call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::BENEFICIARY);
         self.log_transaction(&request.get_ref().transaction_id);
-        let request = convert::resolve_referral(request.into_inner()).map_err(&refused)?;
-        let context = call.context.with_transaction(request.key.transaction.as_str());
+        let request = convert::resolve_referral(authored(&call, request)?).map_err(&refused)?;
+        let context = call.context.clone().with_transaction(request.key.transaction.as_str());
         let resolved = self.backend.resolve_referral(&context, request).await.map_err(&refused)?;
-        Ok(Response::new(resolved.into()))
+        Ok(answer(&call, resolved))
     }
 
     async fn clear_pair(
@@ -194,9 +210,9 @@ impl pb::beneficiary_server::Beneficiary for Handlers {
     ) -> Result<Response<pb::ClearPairResponse>, Status> {
         let call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::BENEFICIARY);
-        let request = convert::clear_pair(request.into_inner()).map_err(&refused)?;
+        let request = convert::clear_pair(authored(&call, request)?).map_err(&refused)?;
         let outcome = self.backend.clear_pair(&call.context, request).await.map_err(&refused)?;
-        Ok(Response::new(convert::cleared(&outcome)))
+        Ok(answer(&call, convert::cleared(&outcome)))
     }
 }
 
@@ -210,13 +226,13 @@ impl pb::cases_server::Cases for Handlers {
         let refused = refuse(&call, FieldNames::BENEFICIARY);
         self.log_transaction(&request.get_ref().transaction_id);
         let (transaction, attempt) = convert::get_decision(request.into_inner()).map_err(&refused)?;
-        let context = call.context.with_transaction(transaction.as_str());
+        let context = call.context.clone().with_transaction(transaction.as_str());
         let found = self.backend.case(&context, &transaction, attempt).await.map_err(&refused)?;
         let unknown = match attempt {
             Some(_) => GalleryError::UnknownAttempt,
             None => GalleryError::UnknownTransaction,
         };
-        Ok(Response::new(found.ok_or_else(|| refused(unknown.into()))?.into()))
+        Ok(answer(&call, found.ok_or_else(|| refused(unknown.into()))?))
     }
 
     async fn list_decisions(
@@ -227,7 +243,7 @@ impl pb::cases_server::Cases for Handlers {
         let refused = refuse(&call, FieldNames::BENEFICIARY);
         let (filter, page) = convert::list_decisions(request.into_inner()).map_err(&refused)?;
         let found = self.backend.decisions(&call.context, &filter, &page).await.map_err(&refused)?;
-        Ok(Response::new(found.into()))
+        Ok(answer(&call, found))
     }
 
     async fn list_referrals(
@@ -240,7 +256,7 @@ impl pb::cases_server::Cases for Handlers {
         let page = convert::page(request.page_size, request.page_token);
         let filter = DecisionFilter { waiting: true, ..DecisionFilter::default() };
         let found = self.backend.decisions(&call.context, &filter, &page).await.map_err(&refused)?;
-        Ok(Response::new(found.into()))
+        Ok(answer(&call, found))
     }
 
     async fn list_repeated_captures(
@@ -251,7 +267,7 @@ impl pb::cases_server::Cases for Handlers {
         let refused = refuse(&call, FieldNames::BENEFICIARY);
         let (since, until, page) = convert::list_repeated_captures(request.into_inner()).map_err(&refused)?;
         let found = self.backend.repeated_captures(&call.context, since, until, &page).await.map_err(&refused)?;
-        Ok(Response::new(found.into()))
+        Ok(answer(&call, found))
     }
 
     async fn list_cleared_pairs(
@@ -262,7 +278,7 @@ impl pb::cases_server::Cases for Handlers {
         let refused = refuse(&call, FieldNames::BENEFICIARY);
         let (state, page) = convert::list_pairs(request.into_inner()).map_err(&refused)?;
         let found = self.backend.pairs(&call.context, state, &page).await.map_err(&refused)?;
-        Ok(Response::new(found.into()))
+        Ok(answer(&call, found))
     }
 
     async fn unclear_pair(
@@ -271,8 +287,8 @@ impl pb::cases_server::Cases for Handlers {
     ) -> Result<Response<pb::UnclearPairResponse>, Status> {
         let call = Call::of(&request)?;
         let refused = refuse(&call, FieldNames::BENEFICIARY);
-        let request = convert::unclear_pair(request.into_inner()).map_err(&refused)?;
+        let request = convert::unclear_pair(authored(&call, request)?).map_err(&refused)?;
         let outcome = self.backend.unclear_pair(&call.context, request).await.map_err(&refused)?;
-        Ok(Response::new(outcome.into()))
+        Ok(answer(&call, outcome))
     }
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
 use super::connections::{Activity, ConnectionSlot, Connections};
+use crate::access::CertificateNames;
 
 /// Pause after an accept that failed, as for want of file descriptors: the next one would fail
 /// at once, and the loop would take a whole core.
@@ -144,13 +145,15 @@ pub(super) struct Peer {
     /// Number of the connection; no two have the same.
     pub number: u64,
     pub activity: Arc<Activity>,
+    /// The names in its client certificate, where one was verified.
+    pub certificate: Option<Arc<CertificateNames>>,
 }
 
 impl<S: Connected> Connected for Connection<S> {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        Peer { number: self.slot.number, activity: Arc::clone(&self.slot.activity) }
+        Peer { number: self.slot.number, activity: Arc::clone(&self.slot.activity), certificate: None }
     }
 }
 

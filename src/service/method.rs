@@ -1,9 +1,12 @@
-//! The table of methods: every method that the server answers, what it may change, and how it
-//! is let in. A method that is not in it is refused before any handler runs.
+//! The table of methods: every method that the server answers, what it may change, how it is let
+//! in, and who may call it. A method that is not in it is refused before any handler runs.
 
 use std::time::Duration;
 
 use tonic::codegen::http::HeaderMap;
+
+use crate::access::Callers;
+use crate::context::{Reach, Role};
 
 /// A method of the table. Several versions of one standard service are several methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,42 +81,72 @@ pub(super) struct Row {
     pub path: &'static str,
     pub effect: Effect,
     pub admittance: Admittance,
+    /// Who may call it, where the server knows who calls.
+    pub callers: Callers,
 }
 
-const fn row(method: Method, path: &'static str, effect: Effect, admittance: Admittance) -> Row {
-    Row { method, path, effect, admittance }
+const fn row(
+    method: Method,
+    path: &'static str,
+    effect: Effect,
+    admittance: Admittance,
+    callers: &'static [(Role, Reach)],
+) -> Row {
+    Row { method, path, effect, admittance, callers: Callers::Roles(callers) }
 }
 
-/// Every method, in the order of [`Method`]. Which roles may call each will be one more column;
-/// today an anonymous caller may call all of them.
+/// A method that whoever can connect may call.
+const fn public(method: Method, path: &'static str) -> Row {
+    Row { method, path, effect: Effect::Read, admittance: Admittance::Exempt, callers: Callers::Anyone }
+}
+
+/// Every method, in the order of [`Method`], with the roles that may call it and what each of them
+/// reaches.
 #[rustfmt::skip]
 pub(super) static TABLE: [Row; 22] = {
     use Admittance::{Exempt, Place, Turn};
     use Effect::{Read, Write};
     use Priority::{Enrolment, Identification, Verification};
+    use Reach::{Everything as All, OwnPlace as Own};
+    use Role::{Auditor, Clinic, Counter, Officer, Operator, Registrar, Workflow};
     [
-        row(Method::Verify,            "/chinhchu.v1.Verification/Verify",           Read,  Turn(Verification)),
-        row(Method::Identify,          "/chinhchu.v1.Verification/Identify",         Read,  Turn(Identification)),
-        row(Method::Assess,            "/chinhchu.v1.Verification/Assess",           Read,  Turn(Verification)),
-        row(Method::Enroll,            "/chinhchu.v1.Gallery/Enroll",                Write, Turn(Enrolment)),
-        row(Method::BulkEnroll,        "/chinhchu.v1.Gallery/BulkEnroll",            Write, Place),
-        row(Method::Remove,            "/chinhchu.v1.Gallery/Remove",                Write, Place),
-        row(Method::GetSubject,        "/chinhchu.v1.Gallery/GetSubject",            Read,  Place),
-        row(Method::ListSubjects,      "/chinhchu.v1.Gallery/ListSubjects",          Read,  Place),
-        row(Method::CountSubjects,     "/chinhchu.v1.Gallery/CountSubjects",         Read,  Place),
-        row(Method::VerifyBeneficiary, "/chinhchu.v1.Beneficiary/VerifyBeneficiary", Write, Turn(Verification)),
-        row(Method::ResolveReferral,   "/chinhchu.v1.Beneficiary/ResolveReferral",   Write, Place),
-        row(Method::ClearPair,         "/chinhchu.v1.Beneficiary/ClearPair",         Write, Place),
-        row(Method::GetDecision,       "/chinhchu.v1.Cases/GetDecision",             Read,  Place),
-        row(Method::ListDecisions,     "/chinhchu.v1.Cases/ListDecisions",           Read,  Place),
-        row(Method::ListReferrals,     "/chinhchu.v1.Cases/ListReferrals",           Read,  Place),
-        row(Method::ListRepeatedCaptures, "/chinhchu.v1.Cases/ListRepeatedCaptures", Read,  Place),
-        row(Method::ListClearedPairs,  "/chinhchu.v1.Cases/ListClearedPairs",        Read,  Place),
-        row(Method::UnclearPair,       "/chinhchu.v1.Cases/UnclearPair",             Write, Place),
-        row(Method::HealthCheck,       "/grpc.health.v1.Health/Check",               Read,  Exempt),
-        row(Method::HealthWatch,       "/grpc.health.v1.Health/Watch",               Read,  Exempt),
-        row(Method::Reflection,        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",      Read, Exempt),
-        row(Method::ReflectionAlpha,   "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Read, Exempt),
+        row(Method::Verify,            "/chinhchu.v1.Verification/Verify",           Read,  Turn(Verification),
+            &[(Workflow, All), (Counter, All), (Clinic, All)]),
+        row(Method::Identify,          "/chinhchu.v1.Verification/Identify",         Read,  Turn(Identification),
+            &[(Workflow, All), (Officer, All), (Auditor, All)]),
+        row(Method::Assess,            "/chinhchu.v1.Verification/Assess",           Read,  Turn(Verification),
+            &[(Workflow, All), (Counter, All), (Clinic, All), (Registrar, All)]),
+        // An officer only with a `vouch`, a registrar only without.
+        row(Method::Enroll,            "/chinhchu.v1.Gallery/Enroll",                Write, Turn(Enrolment),
+            &[(Registrar, All), (Officer, Own)]),
+        row(Method::BulkEnroll,        "/chinhchu.v1.Gallery/BulkEnroll",            Write, Place, &[(Registrar, All)]),
+        row(Method::Remove,            "/chinhchu.v1.Gallery/Remove",                Write, Place, &[(Registrar, All)]),
+        row(Method::GetSubject,        "/chinhchu.v1.Gallery/GetSubject",            Read,  Place,
+            &[(Workflow, All), (Registrar, All), (Officer, Own), (Auditor, All)]),
+        row(Method::ListSubjects,      "/chinhchu.v1.Gallery/ListSubjects",          Read,  Place,
+            &[(Registrar, All), (Auditor, All)]),
+        row(Method::CountSubjects,     "/chinhchu.v1.Gallery/CountSubjects",         Read,  Place,
+            &[(Registrar, All), (Auditor, All), (Operator, All)]),
+        row(Method::VerifyBeneficiary, "/chinhchu.v1.Beneficiary/VerifyBeneficiary", Write, Turn(Verification),
+            &[(Workflow, All), (Counter, All), (Clinic, All)]),
+        row(Method::ResolveReferral,   "/chinhchu.v1.Beneficiary/ResolveReferral",   Write, Place, &[(Officer, Own)]),
+        row(Method::ClearPair,         "/chinhchu.v1.Beneficiary/ClearPair",         Write, Place, &[(Officer, Own)]),
+        row(Method::GetDecision,       "/chinhchu.v1.Cases/GetDecision",             Read,  Place,
+            &[(Workflow, All), (Counter, Own), (Clinic, Own), (Officer, Own), (Auditor, All)]),
+        row(Method::ListDecisions,     "/chinhchu.v1.Cases/ListDecisions",           Read,  Place,
+            &[(Workflow, All), (Officer, Own), (Auditor, All)]),
+        row(Method::ListReferrals,     "/chinhchu.v1.Cases/ListReferrals",           Read,  Place,
+            &[(Officer, Own), (Auditor, All)]),
+        row(Method::ListRepeatedCaptures, "/chinhchu.v1.Cases/ListRepeatedCaptures", Read,  Place, &[(Auditor, All)]),
+        row(Method::ListClearedPairs,  "/chinhchu.v1.Cases/ListClearedPairs",        Read,  Place, &[(Auditor, All)]),
+        row(Method::UnclearPair,       "/chinhchu.v1.Cases/UnclearPair",             Write, Place,
+            &[(Officer, Own), (Auditor, All)]),
+        public(Method::HealthCheck,    "/grpc.health.v1.Health/Check"),
+        public(Method::HealthWatch,    "/grpc.health.v1.Health/Watch"),
+        row(Method::Reflection,        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",      Read, Exempt,
+            &[(Operator, All)]),
+        row(Method::ReflectionAlpha,   "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Read, Exempt,
+            &[(Operator, All)]),
     ]
 };
 
@@ -132,6 +165,11 @@ impl Method {
     pub(super) fn name(self) -> &'static str {
         let path = self.row().path;
         path.rsplit_once('/').map_or(path, |(_, name)| name)
+    }
+
+    /// Who may call it, where the server knows who calls.
+    pub(super) fn callers(self) -> Callers {
+        self.row().callers
     }
 
     /// Whether it commits changes.

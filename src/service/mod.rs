@@ -96,7 +96,11 @@
 #[macro_use]
 mod opaque;
 
+mod access;
+#[cfg(test)]
+mod access_page;
 mod admission;
+mod authored;
 mod backend;
 mod bulk;
 mod client;
@@ -110,6 +114,7 @@ mod layers;
 pub mod local;
 mod method;
 mod options;
+mod redact;
 mod refusal;
 mod refusal_budget;
 mod refusal_counts;
@@ -119,6 +124,7 @@ mod signals;
 mod trace;
 mod uploads;
 
+pub use access::{AccessControl, TokenCheck, TokenRefusal, methods, refusal_reason};
 pub use backend::Backend;
 pub use client::{BulkFailure, BulkOutcome, ClearedInfo, Client, SubjectInfo, TemplateInfo};
 pub use client_error::ClientError;

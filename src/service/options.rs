@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::LogKey;
+use super::{AccessControl, LogKey};
 
 /// The address and the limits of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct ServeOptions {
     /// Key of the digests that stand for transactions in the log. `None` makes one for this
     /// process alone.
     pub log_key: Option<LogKey>,
+    /// Who may call what; `None` lets everybody who connects call everything.
+    pub access: Option<AccessControl>,
 }
 
 impl ServeOptions {
@@ -112,6 +114,7 @@ impl Default for ServeOptions {
             ready_every: Duration::from_secs(5),
             drain: Duration::from_secs(20),
             log_key: None,
+            access: None,
         }
     }
 }

@@ -43,6 +43,13 @@ pub(super) enum ServiceRefusal {
     },
     /// The bytes are no message of this contract.
     BadMessage,
+    /// It is not known who calls, or that caller may not do this.
+    NotAuthorised {
+        /// Why.
+        reason: Reason,
+        /// When a try may succeed, where a bound of the caller's was reached.
+        retry_after: Option<Duration>,
+    },
 }
 
 impl ServiceRefusal {
@@ -53,6 +60,7 @@ impl ServiceRefusal {
             Self::ShuttingDown => Reason::ShuttingDown,
             Self::MessageTooLarge { .. } => Reason::MessageTooLarge,
             Self::BadMessage => Reason::BadMessage,
+            Self::NotAuthorised { reason, .. } => reason,
         }
     }
 }
@@ -260,13 +268,15 @@ impl From<ServiceRefusal> for Refusal {
             ServiceRefusal::BadMessage => {
                 "the bytes are no message of chinhchu.v1; check the client's proto files".to_owned()
             }
-            ServiceRefusal::Busy { .. } | ServiceRefusal::DeadlineExceeded | ServiceRefusal::ShuttingDown => {
-                reason.en().to_owned()
-            }
+            ServiceRefusal::Busy { .. }
+            | ServiceRefusal::DeadlineExceeded
+            | ServiceRefusal::ShuttingDown
+            | ServiceRefusal::NotAuthorised { .. } => reason.en().to_owned(),
         };
         let retry_after = match refusal {
             ServiceRefusal::Busy { retry_after } => Some(retry_after),
             ServiceRefusal::ShuttingDown => Some(RETRY_UNAVAILABLE),
+            ServiceRefusal::NotAuthorised { retry_after, .. } => retry_after,
             _ => None,
         };
         let figures = match refusal {
@@ -290,5 +300,7 @@ fn code_of(class: StatusClass) -> Code {
         StatusClass::DataLoss => Code::DataLoss,
         StatusClass::Cancelled => Code::Cancelled,
         StatusClass::DeadlineExceeded => Code::DeadlineExceeded,
+        StatusClass::Unauthenticated => Code::Unauthenticated,
+        StatusClass::PermissionDenied => Code::PermissionDenied,
     }
 }

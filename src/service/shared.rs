@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::ServeOptions;
+use super::access::AccessControl;
 use super::admission::Admission;
 use super::refusal_budget::RefusalBudget;
 use super::refusal_counts::RefusalCounts;
@@ -17,6 +18,8 @@ const BULK_SHARE: usize = 4;
 
 /// State and limits that the request layers and the handlers of all connections share.
 pub(super) struct Shared {
+    /// Who may call; `None` lets everybody call everything.
+    pub access: Option<AccessControl>,
     /// One permit per call in flight.
     pub places: Arc<Semaphore>,
     /// The calls that take turns.
@@ -45,6 +48,7 @@ impl Shared {
     /// The state of a server that has not begun to serve.
     pub(super) fn new(options: &ServeOptions) -> Arc<Self> {
         Arc::new(Self {
+            access: options.access.clone(),
             places: Arc::new(Semaphore::new(options.requests_in_flight_max)),
             admission: Admission::new(options.turns_max, options.turn_wait_max),
             deadline_max: options.deadline_max,

@@ -4,12 +4,12 @@ use super::engine::check_count;
 use super::generation::{Analysed, Generation, analyze};
 use super::identify::NAME_BYTES_MAX;
 use super::photos_analysed::photos_are_analysed;
-use super::{Engine, Field, Kind, NumberIds, WorkflowError};
-use crate::context::RequestContext;
+use super::{Engine, Field, Kind, NumberIds, WorkflowError, reach};
+use crate::context::{Reach, RequestContext};
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
-    Agreement, Attributes, EnrolMode, Enrolment, GalleryError, NewTemplate, Receipt, RequestId, Retry, Scheme, Source,
-    Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
+    Agreement, Attributes, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, ReadSet, Receipt, RequestId,
+    Retry, Scheme, Source, Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
 };
 use crate::text;
 
@@ -80,8 +80,8 @@ impl Engine {
     /// # Errors
     /// [`WorkflowError::Face`] names the photo that gave no template,
     /// [`WorkflowError::CaptureRefused`] the one that is too poor; [`WorkflowError::Gallery`]
-    /// where the gallery refuses or fails; [`WorkflowError::DeadlineExceeded`] where the
-    /// deadline has passed already.
+    /// where the gallery refuses or fails; [`WorkflowError::OutOfReach`] for a record of another
+    /// place; [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn enrol(&self, context: &RequestContext, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
         context.check_deadline()?;
         let gallery = self.gallery()?;
@@ -100,6 +100,7 @@ impl Engine {
             self.check_officer(by, "clerk_id")?;
         }
         let attributes = checked(request.attributes, self.number_ids())?;
+        self.check_reach(context, gallery, &request.subject, &attributes).await?;
 
         let wants = Wants { quality: true, ..Wants::default() };
         let (origins, photos): (Vec<_>, Vec<_>) = request
@@ -168,10 +169,32 @@ impl Engine {
     ///
     /// # Errors
     /// [`GalleryError::UnknownSubject`] and the other errors of the gallery;
+    /// [`WorkflowError::OutOfReach`] for a record of another place;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn subject(&self, context: &RequestContext, subject: &SubjectId) -> Result<Subject, WorkflowError> {
         context.check_deadline()?;
-        Ok(self.gallery()?.subject(subject).await?.ok_or(GalleryError::UnknownSubject)?)
+        let found = self.gallery()?.subject(subject).await?.ok_or(GalleryError::UnknownSubject)?;
+        let Attributes { unit, province, .. } = &found.attributes;
+        reach::check(context, unit.as_deref(), province.as_deref())?;
+        Ok(found)
+    }
+
+    /// Checks that a caller who is bound to its place enrols there: a record of its place, or a new
+    /// one in it.
+    async fn check_reach(
+        &self,
+        context: &RequestContext,
+        gallery: &Gallery,
+        subject: &SubjectId,
+        asked: &Attributes,
+    ) -> Result<(), WorkflowError> {
+        if context.reach() == Reach::Everything {
+            return Ok(());
+        }
+        let wanted = ReadSet { subjects: vec![subject.clone()], ..ReadSet::default() };
+        let records = gallery.read(wanted).await?;
+        let Attributes { unit, province, .. } = records.head(subject).map_or(asked, |head| &head.attributes);
+        reach::check(context, unit.as_deref(), province.as_deref())
     }
 
     /// Size of the gallery.

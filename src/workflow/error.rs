@@ -143,6 +143,9 @@ pub enum WorkflowError {
         /// Which.
         field: Field,
     },
+    /// What is asked for belongs to another unit or province than the caller's.
+    #[error("this belongs to another unit or province than the caller's")]
+    OutOfReach,
     /// The deadline of the request had passed before its work began.
     #[error("The answer took too long. Try again.")]
     DeadlineExceeded(#[from] DeadlinePassed),

@@ -18,6 +18,7 @@ mod merge;
 mod page_token;
 mod photos_analysed;
 mod probe;
+mod reach;
 pub mod reason;
 #[cfg(test)]
 mod reasons_page;

@@ -31,6 +31,10 @@ pub enum StatusClass {
     Cancelled,
     /// The caller's deadline passed.
     DeadlineExceeded,
+    /// It is not known who calls.
+    Unauthenticated,
+    /// The caller is known and may not do this.
+    PermissionDenied,
 }
 
 code_table! {
@@ -263,6 +267,50 @@ code_table! {
     Internal, "INTERNAL", Internal,
         "The system failed. Try again, then tell the operator.",
         "Hệ thống gặp lỗi. Hãy thử lại, sau đó báo người vận hành.";
+    /// Neither a certificate that the server knows nor a token came with the call.
+    Unauthenticated, "UNAUTHENTICATED", Unauthenticated,
+        "The system does not know who calls. Sign in, or have the machine's certificate set up.",
+        "Hệ thống chưa biết ai gọi. Hãy đăng nhập, hoặc nhờ cài chứng thư cho máy.";
+    /// The token is damaged, not for this server, or not signed by a key in use.
+    TokenRefused, "TOKEN_REFUSED", Unauthenticated,
+        "The sign-in is not valid here. Sign in again.",
+        "Phiên đăng nhập không hợp lệ. Hãy đăng nhập lại.";
+    /// The token's time is over.
+    TokenExpired, "TOKEN_EXPIRED", Unauthenticated,
+        "The sign-in has expired. Sign in again.",
+        "Phiên đăng nhập đã hết hạn. Hãy đăng nhập lại.";
+    /// The keys that tokens are checked by are not there, or too old.
+    TokenUnchecked, "TOKEN_UNCHECKED", Unavailable,
+        "The sign-in cannot be checked at present: the sign-in service does not answer. Try again soon.",
+        "Chưa kiểm tra được phiên đăng nhập vì dịch vụ đăng nhập không trả lời. Hãy thử lại sau ít phút.";
+    /// The certificate is valid and stands for no machine of the configuration.
+    MachineUnknown, "MACHINE_UNKNOWN", PermissionDenied,
+        "This machine's certificate is not registered here. Ask the operator to add it.",
+        "Chứng thư của máy này chưa được đăng ký. Hãy báo người vận hành thêm máy.";
+    /// Certificate and token name different units or provinces.
+    CallerPlacesDiffer, "CALLER_PLACES_DIFFER", PermissionDenied,
+        "The machine and the person signed in belong to different places. Use a machine of your own office.",
+        "Máy và người đăng nhập thuộc hai đơn vị khác nhau. Hãy dùng máy của đơn vị mình.";
+    /// No role of the caller may call the method.
+    RoleNotAllowed, "ROLE_NOT_ALLOWED", PermissionDenied,
+        "Your role may not do this. Ask somebody whose task it is.",
+        "Vai trò của bạn không được làm việc này. Hãy nhờ người có nhiệm vụ.";
+    /// What is asked for belongs to another unit or province.
+    OutOfReach, "OUT_OF_REACH", PermissionDenied,
+        "This case belongs to another unit or province. Hand it to them.",
+        "Trường hợp này thuộc đơn vị hoặc tỉnh khác. Hãy chuyển cho nơi đó.";
+    /// A field that the caller's role may not set.
+    FieldNotAllowed, "FIELD_NOT_ALLOWED", PermissionDenied,
+        "Your role may not choose this value. Leave it empty.",
+        "Vai trò của bạn không được chọn giá trị này. Hãy để trống.";
+    /// An id of a person or a unit in the request that is not the caller's own.
+    NotYourId, "NOT_YOUR_ID", PermissionDenied,
+        "The request names somebody else as its author. Leave the field empty, or sign in as that person.",
+        "Yêu cầu ghi tên người khác. Hãy để trống ô này, hoặc đăng nhập bằng tài khoản của người đó.";
+    /// The caller's own bound on calls is reached.
+    LimitReached, "LIMIT_REACHED", ResourceExhausted,
+        "You have made too many calls. Wait a little and try again.",
+        "Bạn đã gửi quá nhiều yêu cầu. Hãy chờ một lát rồi thử lại.";
 }
 
 impl Reason {
@@ -273,6 +321,7 @@ impl Reason {
             WorkflowError::FaceAmbiguous { .. } => Self::FaceAmbiguous,
             WorkflowError::SameGeneration { .. } => Self::ModelPack,
             WorkflowError::PageToken => Self::BadPageToken,
+            WorkflowError::OutOfReach => Self::OutOfReach,
             WorkflowError::PhotoCount { .. } => Self::PhotoCount,
             WorkflowError::CaptureRefused { .. } => Self::CaptureRefused,
             WorkflowError::NotLive { .. } => Self::NotLive,

@@ -70,6 +70,7 @@ fn decision(transaction: &str, attempt: u32, subject: &str, outcome: Outcome) ->
         captures: Vec::new(),
         captures_lifetime_ms: 0,
         unit: None,
+        province: None,
         key: key(transaction, attempt),
         content: [attempt as u8; 32],
         subject: id(subject),

@@ -21,6 +21,7 @@ fn decision(key: DecisionKey, content: u8, outcome: Outcome) -> NewDecision {
         captures: Vec::new(),
         captures_lifetime_ms: 0,
         unit: None,
+        province: None,
         presented_by: None,
         reasons: Vec::new(),
         key,

@@ -187,6 +187,7 @@ async fn whoever_comes_by_a_recipe_is_met_by_the_search_of_that_recipe(gallery: 
             captures: Vec::new(),
             captures_lifetime_ms: 0,
             unit: None,
+            province: None,
             presented_by: None,
             reasons: Vec::new(),
             key: DecisionKey::new(RequestId::new(transaction).unwrap(), 1).unwrap(),

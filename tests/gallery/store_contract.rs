@@ -66,6 +66,7 @@ fn decision(transaction: &str, subject: &str, outcome: Outcome) -> NewDecision {
         captures: Vec::new(),
         captures_lifetime_ms: 0,
         unit: None,
+        province: None,
         presented_by: None,
         reasons: Vec::new(),
         key: key(transaction, 1),

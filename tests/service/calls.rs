@@ -409,6 +409,8 @@ async fn cases_carry_every_field_there_and_back() {
         outcome: Some(Outcome::Deny),
         reason: Some("NAME_DIFFERS".to_owned()),
         waiting: false,
+        unit: Some("Quận 1".to_owned()),
+        province: Some("79".to_owned()),
     };
     let page = PageRequest { size: 17, token: "ab".to_owned() };
     let waiting = DecisionFilter { waiting: true, ..DecisionFilter::default() };

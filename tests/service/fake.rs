@@ -638,6 +638,8 @@ pub fn decisions_page() -> ListPage<DecisionHead> {
         outcome: Outcome::Deny,
         reasons: vec!["CHIP_ALTERED".to_owned(), "NAME_DIFFERS".to_owned()],
         decided_at: Timestamp(1_700_000_000_123),
+        unit: Some("Quận 1".to_owned()),
+        province: Some("79".to_owned()),
         resolved: Some(Outcome::Approve),
         waits: true,
     };

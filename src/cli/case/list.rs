@@ -32,6 +32,12 @@ pub(super) struct CaseListArgs {
     /// Only decisions in whose way this reason stood
     #[arg(long, value_name = "CODE", value_parser = reason)]
     reason: Option<ReasonCode>,
+    /// Only cases that this unit presented
+    #[arg(long, value_name = "UNIT")]
+    unit: Option<String>,
+    /// Only cases of this province
+    #[arg(long, value_name = "CODE")]
+    province: Option<String>,
     #[command(flatten)]
     list: ListArgs,
     #[command(flatten)]
@@ -64,6 +70,10 @@ struct CaseListed<'a> {
     /// Codes of the reasons that stood in its way, the gravest first.
     reasons: &'a [String],
     decided_at: String,
+    /// Unit that presented it, where it was named.
+    unit: Option<&'a str>,
+    /// Province of the record, or else of the caller.
+    province: Option<&'a str>,
     /// What officers made of it, where that closed the transaction.
     resolved: Option<&'static str>,
     /// An officer is expected to look at it.
@@ -83,6 +93,8 @@ pub(super) async fn run(settings: &Settings, args: CaseListArgs) -> Outcome {
         }),
         reason: args.reason.map(|reason| reason.code().to_owned()),
         waiting: args.waiting,
+        unit: args.unit,
+        province: args.province,
     };
     let page = async |page| records.decisions(&filter, page).await;
     listing::print(&args.list, "cases", "no such decision", page).await
@@ -121,6 +133,8 @@ impl Entry for DecisionHead {
             outcome: outcome_name(self.outcome),
             reasons: &self.reasons,
             decided_at: date::shown(self.decided_at),
+            unit: self.unit.as_deref(),
+            province: self.province.as_deref(),
             resolved: self.resolved.map(outcome_name),
             waits: self.waits,
         }

@@ -60,6 +60,20 @@ csca_unreadable = "skip"       # one of them that cannot be read: skip it and sa
 numbers = "refuse"             # new ids of subjects and officers that look like a citizen's, insurance
                                # or identity number; accept where your pseudonyms look so
 
+# [access.machines.payments]   # with [access]: who is not in it is refused; docs/access.md
+# uri = "spiffe://bhxh.example/payments"  # a name in the machine's certificate; or dns = "…"
+# roles = ["workflow"]         # of calls without a token: workflow, counter, clinic, registrar,
+                               # auditor, operator; officers are people
+# people = ["counter"]         # roles in which people may act through it; default: all they have
+# unit = "Q1"                  # where it stands
+# province = "79"
+# [access.roles.counter]
+# fields = ["measures"]        # shown to the role as well: match_scores, measures, other_records
+# without = ["Verify"]         # methods it may not call here
+# calls_per_minute = 600       # of one principal
+# calls_at_once = 16
+# identifications_per_day = 0
+
 [danger]
 insist = []                    # start although rules about dangerous set-ups refuse: their codes;
                                # `chinhchu config check` prints which are broken

@@ -12,6 +12,7 @@ pub(super) use example::EXAMPLE;
 pub(super) use origin::Origin;
 
 use super::Failure;
+use crate::access::AccessSettings;
 use crate::chip::Unreadable;
 use crate::face::quality::Range;
 use crate::matching::CurveChoice;
@@ -36,6 +37,7 @@ pub(super) struct ConfigFile {
     pub capture: CaptureSection,
     pub chip: ChipSection,
     pub ids: IdsSection,
+    pub access: Option<AccessSettings>,
     pub cases: CasesSection,
     pub danger: DangerSection,
     pub policies: BTreeMap<String, PolicyFile>,

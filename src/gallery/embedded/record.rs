@@ -295,6 +295,8 @@ pub(super) struct DecisionRecord {
     pub officers_needed: u32,
     #[prost(string, optional, tag = "13")]
     pub unit: Option<String>,
+    #[prost(string, optional, tag = "14")]
+    pub province: Option<String>,
 }
 
 /// A capture that took part in a decision.
@@ -342,6 +344,10 @@ pub(super) struct DecisionHeadRecord {
     /// As `outcome`; none while no officer has closed it.
     #[prost(uint32, optional, tag = "8")]
     pub resolved: Option<u32>,
+    #[prost(string, optional, tag = "9")]
+    pub unit: Option<String>,
+    #[prost(string, optional, tag = "10")]
+    pub province: Option<String>,
 }
 
 /// What an officer made of a referral.
@@ -549,6 +555,7 @@ impl DecisionRecord {
             presented_by: decision.presented_by.as_ref().map(|by| by.as_str().to_owned()),
             officers_needed: decision.officers_needed,
             unit: decision.unit.clone(),
+            province: decision.province.clone(),
         }
     }
 
@@ -563,6 +570,7 @@ impl DecisionRecord {
             reasons: self.reasons,
             presented_by: self.presented_by.map(stored_id).transpose()?,
             unit: self.unit,
+            province: self.province,
             answer: self.answer,
             decided_at: Timestamp(self.decided_at),
             commit: self.commit,
@@ -639,6 +647,8 @@ impl DecisionHeadRecord {
             reasons: decision.reasons.clone(),
             decided_at: decision.decided_at.0,
             resolved: decision.resolution().map(|closing| outcome_number(closing.outcome)),
+            unit: decision.unit.clone(),
+            province: decision.province.clone(),
         }
     }
 
@@ -654,6 +664,8 @@ impl DecisionHeadRecord {
             reasons: self.reasons,
             decided_at: Timestamp(self.decided_at),
             resolved: self.resolved.map(outcome_of).transpose()?,
+            unit: self.unit,
+            province: self.province,
             waits,
         })
     }

@@ -87,6 +87,7 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
         reasons: decision.reasons.clone(),
         presented_by: decision.presented_by.clone(),
         unit: decision.unit.clone(),
+        province: decision.province.clone(),
         answer: decision.answer.clone(),
         decided_at: now,
         commit: records.commit,

@@ -78,6 +78,8 @@ pub(in crate::service) fn list_decisions(
         },
         reason: named(request.reason),
         waiting: false,
+        unit: named(request.unit),
+        province: named(request.province),
     };
     Ok((filter, page(request.page_size, request.page_token)))
 }
@@ -129,7 +131,7 @@ pub(in crate::service) fn repeated_captures_page(
 
 /// The message of a request for decisions that do not only wait.
 pub(in crate::service) fn wire_list_decisions(filter: DecisionFilter, page: PageRequest) -> pb::ListDecisionsRequest {
-    let DecisionFilter { subject, since, until, outcome, reason, .. } = filter;
+    let DecisionFilter { subject, since, until, outcome, reason, waiting: _, unit, province } = filter;
     pb::ListDecisionsRequest {
         subject_id: subject.map(|id| id.as_str().to_owned()).unwrap_or_default(),
         since: since.map(to_wire),
@@ -138,6 +140,8 @@ pub(in crate::service) fn wire_list_decisions(filter: DecisionFilter, page: Page
         reason: reason.unwrap_or_default(),
         page_size: wire_size(&page),
         page_token: page.token,
+        unit: unit.unwrap_or_default(),
+        province: province.unwrap_or_default(),
     }
 }
 
@@ -157,6 +161,8 @@ fn summary(head: DecisionHead) -> pb::DecisionSummary {
         decided_at: Some(to_wire(head.decided_at)),
         resolved: head.resolved.map_or(pb::Outcome::Unspecified, pb::Outcome::from).into(),
         waits: head.waits,
+        unit: head.unit.unwrap_or_default(),
+        province: head.province.unwrap_or_default(),
     }
 }
 
@@ -193,6 +199,8 @@ fn head(one: pb::DecisionSummary) -> Result<DecisionHead, BadAnswer> {
         decided_at: time(one.decided_at, "decided_at")?,
         resolved: outcome(one.resolved),
         waits: one.waits,
+        unit: named(one.unit),
+        province: named(one.province),
     })
 }
 

@@ -1,11 +1,12 @@
-//! Layer: lets pass what the table of methods has, and says who calls.
+//! Layer: lets pass what the table of methods has, for those who may call it, and says who calls.
 //!
 //! Closed by default: a path that is not in [`TABLE`](crate::service::method::TABLE) is
-//! answered `UNIMPLEMENTED` here, also where a service on the router would answer it. Every
-//! caller is anonymous until callers can say who they are, and an anonymous caller may call
-//! every method of the table.
+//! answered `UNIMPLEMENTED` here, also where a service on the router would answer it; and what no
+//! row of the table allows a caller is refused. On a server without access control every caller is
+//! anonymous and may call every method of the table.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tonic::body::Body;
@@ -13,20 +14,24 @@ use tonic::codegen::http::Response;
 use tonic::{Code, Status};
 use tower::Service;
 
-use super::{Answer, AuthorisedCall, Call, TracedRequest};
-use crate::context::RequestContext;
+use super::{Answer, AuthorisedCall, Call, TracedRequest, refuse};
+use crate::service::access::{self, Authorised, NotAuthorised};
+use crate::service::incoming::Peer;
 use crate::service::language::Language;
 use crate::service::method::Method;
+use crate::service::refusal::ServiceRefusal;
+use crate::service::shared::Shared;
 
-/// Refuses methods that are not in the table.
+/// Refuses methods that are not in the table, and callers who may not call them.
 #[derive(Clone)]
 pub(in crate::service) struct Authorise<S> {
     next: S,
+    shared: Arc<Shared>,
 }
 
 impl<S> Authorise<S> {
-    pub(super) fn new(next: S) -> Self {
-        Self { next }
+    pub(super) fn new(next: S, shared: Arc<Shared>) -> Self {
+        Self { next, shared }
     }
 }
 
@@ -48,8 +53,23 @@ where
             tracing::debug!(trace = %trace.id(), "refused: no method of the table");
             return Answer::ready(unlisted());
         };
-        let context = RequestContext::anonymous().with_trace(trace.id());
-        let call = Call { language: Language::of(request.headers()), context, entry: None };
+        let language = Language::of(request.headers());
+        let authorised = match &self.shared.access {
+            None => Ok(access::open()),
+            Some(access) => {
+                let certificate = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.as_deref());
+                access.authorise(method, certificate, request.headers())
+            }
+        };
+        let Authorised { context, fields, counted } = match authorised {
+            Ok(authorised) => authorised,
+            Err(NotAuthorised { reason, retry_after }) => {
+                tracing::info!(method = method.name(), trace = %trace.id(), reason = reason.code(), "not authorised");
+                return Answer::ready(refuse(ServiceRefusal::NotAuthorised { reason, retry_after }, language));
+            }
+        };
+        let context = context.with_trace(trace.id());
+        let call = Call { language, context, fields, _counted: counted.map(Arc::new), entry: None };
         Answer::Below { call: self.next.call(AuthorisedCall { method, trace, call, request }) }
     }
 }

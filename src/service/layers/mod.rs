@@ -5,7 +5,7 @@
 //! | layer | what it does |
 //! |---|---|
 //! | [`trace`] | continues the caller's trace, or begins one, and names it in the answer's headers |
-//! | [`authorise`] | finds the method in the table, refuses what is not there, says who calls |
+//! | [`authorise`] | finds the method in the table, says who calls, refuses what is not there and whoever may not |
 //! | [`admit`] | refuses what cannot be answered in time, by the headers alone; holds the call's place |
 //! | [`log`] | opens the call's span and writes its line |
 //! | [`deadline`] | ends the call at its deadline, when its message does not come, or with the server |
@@ -17,6 +17,8 @@
 //! A call that is let in costs one allocation for its future, in [`deadline`]; the futures of
 //! the other layers are plain types. No layer reads or copies a message.
 
+#[cfg(test)]
+mod access_tests;
 mod admit;
 mod authorise;
 mod deadline;
@@ -48,6 +50,7 @@ use super::method::Method;
 use super::refusal::{Refusal, ServiceRefusal};
 use super::shared::Shared;
 use super::trace::Trace;
+use crate::access::{CountedCall, Fields};
 use crate::context::RequestContext;
 
 /// What every layer answers with.
@@ -64,7 +67,7 @@ impl<S> Layer<S> for RequestLayers {
         let shared = || Arc::clone(&self.0);
         let bounded = EndAtDeadline::new(routes, shared());
         let logged = LogCall::new(bounded, shared());
-        ContinueTrace::new(Authorise::new(Admit::new(logged, shared())))
+        ContinueTrace::new(Authorise::new(Admit::new(logged, shared()), shared()))
     }
 }
 
@@ -89,8 +92,12 @@ pub(super) struct AuthorisedCall {
 pub(super) struct Call {
     /// The language of the sentences in the answer.
     pub language: Language,
-    /// Who calls, under which trace, and until when.
+    /// Who calls, in which roles, under which trace, and until when.
     pub context: RequestContext,
+    /// What the caller sees of the answer.
+    pub fields: Fields,
+    /// Counts as one of the caller's calls until the last clone is dropped.
+    pub _counted: Option<Arc<CountedCall>>,
     /// The call's entry in the queue; `None` for methods that take no turn.
     pub entry: Option<QueueEntry>,
 }

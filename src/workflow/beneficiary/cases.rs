@@ -10,7 +10,7 @@ use crate::gallery::{
 };
 use crate::workflow::identify::checked;
 use crate::workflow::page_token::{self, List};
-use crate::workflow::{CaseRules, Engine, Field, NumberIds, WorkflowError};
+use crate::workflow::{CaseRules, Engine, Field, NumberIds, WorkflowError, reach};
 
 /// Entries on a page where nobody names a number.
 pub const PAGE_DEFAULT: usize = 100;
@@ -155,8 +155,9 @@ impl<'a> Cases<'a> {
     /// none. `attempt` `None` is the last one.
     ///
     /// # Errors
-    /// [`WorkflowError::Answer`] for one that cannot be read, and the errors of the gallery;
-    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    /// [`WorkflowError::Answer`] for one that cannot be read, [`WorkflowError::OutOfReach`] for one
+    /// of another place, and the errors of the gallery; [`WorkflowError::DeadlineExceeded`] where
+    /// the deadline has passed already.
     pub async fn case(
         &self,
         context: &RequestContext,
@@ -169,6 +170,7 @@ impl<'a> Cases<'a> {
         let records = self.gallery.read(wanted).await?;
         let found = if attempt.is_some() { records.decision } else { records.last_decision.clone() };
         let Some(stored) = found else { return Ok(None) };
+        reach::check(context, stored.unit.as_deref(), stored.province.as_deref())?;
         let is_last = records.last_decision.is_some_and(|last| last.key == stored.key);
         Ok(Some(CaseDecision {
             subject: stored.subject.clone(),
@@ -183,8 +185,8 @@ impl<'a> Cases<'a> {
     /// the filter says so.
     ///
     /// # Errors
-    /// [`WorkflowError::PageToken`], [`WorkflowError::OutOfRange`] for the size of a page, and the
-    /// errors of the gallery; [`WorkflowError::DeadlineExceeded`] where the deadline has passed
+    /// [`WorkflowError::PageToken`], [`WorkflowError::OutOfRange`] for the size of a page,
+    /// [`WorkflowError::OutOfReach`] for a caller without a place, and the errors of the gallery; [`WorkflowError::DeadlineExceeded`] where the deadline has passed
     /// already.
     pub async fn decisions(
         &self,
@@ -194,6 +196,7 @@ impl<'a> Cases<'a> {
     ) -> Result<ListPage<DecisionHead>, WorkflowError> {
         context.check_deadline()?;
         let gallery = self.gallery;
+        let filter = &reach::narrow(context, filter)?;
         let list = if filter.waiting { List::Referrals } else { List::Decisions };
         let after = page_token::number(page_token::decode(list, gallery.id(), &page.token)?)?;
         let found = gallery.decisions_after(filter, after, page.size()?).await?;

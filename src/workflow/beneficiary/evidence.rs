@@ -434,6 +434,8 @@ mod tests {
             outcome,
             reasons: (!reason.is_empty()).then(|| reason.to_owned()).into_iter().collect(),
             decided_at: Timestamp(now.0 - hours_ago * DAY_MS / 24),
+            unit: None,
+            province: None,
             resolved: None,
             waits: false,
         };

@@ -394,6 +394,10 @@ impl Engine {
             captures: seen.probes.as_ref().map(CaptureProbes::kept).unwrap_or_default(),
             captures_lifetime_ms: self.case_rules().capture_lifetime_ms(),
             unit: seen.unit.clone(),
+            province: records
+                .head(&seen.subject)
+                .and_then(|head| head.attributes.province.clone())
+                .or_else(|| context.province().map(str::to_owned)),
             answer: serde_json::to_vec(&answer).map_err(|_| WorkflowError::Answer)?,
             enrolment,
             basis: Some(Basis {

@@ -6,11 +6,12 @@ use super::decide::{AppliedRule, Decided};
 use super::flow;
 use super::policy::Consequence;
 use super::reason_code::ReasonCode;
-use crate::context::RequestContext;
+use crate::context::{Reach, RequestContext};
 use crate::gallery::{
-    ClearPair, ClearedPair, DecisionKey, Note, Outcome, Resolution, ResolveCommand, SubjectId, Timestamp, UnclearPair,
+    Attributes, ClearPair, ClearedPair, DecisionKey, Note, Outcome, ReadSet, Resolution, ResolveCommand, SubjectHead,
+    SubjectId, Timestamp, UnclearPair,
 };
-use crate::workflow::{Engine, Field, WorkflowError};
+use crate::workflow::{Engine, Field, WorkflowError, reach};
 
 /// An officer's answer to a decision that did not approve.
 #[derive(Clone)]
@@ -78,6 +79,7 @@ impl Cases<'_> {
     /// [`crate::gallery::GalleryError::UnknownTransaction`], [`crate::gallery::GalleryError::UnknownAttempt`],
     /// [`crate::gallery::GalleryError::NotReferred`], [`crate::gallery::GalleryError::AlreadyResolved`];
     /// [`crate::gallery::GalleryError::OfficerInvolved`] for one who presented the case or enrolled the record;
+    /// [`WorkflowError::OutOfReach`] for a case of another place;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn resolve_referral(
         &self,
@@ -93,7 +95,10 @@ impl Cases<'_> {
         self.number_ids.check(&officer, "officer_id")?;
         let gallery = self.gallery;
         let officers_needed = match gallery.decision(&key).await? {
-            Some(stored) => officers_needed(&flow::outcome(stored)?.decided),
+            Some(stored) => {
+                reach::check(context, stored.unit.as_deref(), stored.province.as_deref())?;
+                officers_needed(&flow::outcome(stored)?.decided)
+            }
             // The commit says what is missing.
             None => 1,
         };
@@ -122,6 +127,7 @@ impl Cases<'_> {
     ///
     /// # Errors
     /// [`crate::gallery::GalleryError::SamePair`], [`crate::gallery::GalleryError::UnknownSubject`];
+    /// [`WorkflowError::OutOfReach`] where neither record is of the caller's place;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn clear_pair(
         &self,
@@ -134,6 +140,7 @@ impl Cases<'_> {
         let gallery = self.gallery;
         self.number_ids.check_subject(gallery, &first, "subject_id_a").await?;
         self.number_ids.check_subject(gallery, &second, "subject_id_b").await?;
+        self.check_pair(context, &first, &second).await?;
         let rules = self.rules;
         let (officers_needed, lifetime_ms) = (rules.clear_officers, rules.clear_lifetime_ms());
         let clear = ClearPair { first, second, officer, reason, officers_needed, lifetime_ms };
@@ -148,6 +155,7 @@ impl Cases<'_> {
     ///
     /// # Errors
     /// [`crate::gallery::GalleryError::SamePair`], [`crate::gallery::GalleryError::UnknownPair`];
+    /// [`WorkflowError::OutOfReach`] where neither record is of the caller's place;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn unclear_pair(
         &self,
@@ -157,11 +165,36 @@ impl Cases<'_> {
         context.check_deadline()?;
         let ClearPairRequest { one: first, other: second, officer, reason } = request;
         self.number_ids.check(&officer, "officer_id")?;
+        self.check_pair(context, &first, &second).await?;
         let unclear = UnclearPair { first, second, officer, reason };
         let (pair, receipt) = self.gallery.unclear_pair(context, unclear).await?;
         let caller = context.principal().kind();
         tracing::info!(replayed = receipt.replayed, caller, "the clearing of a pair was ended");
         Ok(PairChange { pair, commit: receipt.commit, replayed: receipt.replayed })
+    }
+
+    /// Checks that at least one of two records belongs to the caller's place.
+    async fn check_pair(
+        &self,
+        context: &RequestContext,
+        one: &SubjectId,
+        other: &SubjectId,
+    ) -> Result<(), WorkflowError> {
+        if context.reach() == Reach::Everything {
+            return Ok(());
+        }
+        let subjects = vec![one.clone(), other.clone()];
+        let heads = self.gallery.read(ReadSet { subjects, ..ReadSet::default() }).await?.subjects;
+        let is_own = |head: &SubjectHead| {
+            let Attributes { unit, province, .. } = &head.attributes;
+            reach::check(context, unit.as_deref(), province.as_deref()).is_ok()
+        };
+        match heads.iter().any(is_own) {
+            true => Ok(()),
+            // Of what is not there the commit says so.
+            false if heads.is_empty() => Ok(()),
+            false => Err(WorkflowError::OutOfReach),
+        }
     }
 }
 

@@ -1,0 +1,220 @@
+//! Access control of a server: who calls, by certificate and token, and what that caller may do.
+//!
+//! Without it a server is open: every caller is anonymous and may call every method. Such a server
+//! listens on loopback alone.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use tonic::codegen::http::{HeaderMap, header};
+
+use super::method::{Method, TABLE};
+use crate::access::{
+    AccessRefusal, AccessRules, Caller, Callers, CertificateNames, CountedCall, Fields, PersonClaims, Usage,
+};
+use crate::context::{Principal, Reach, RequestContext};
+use crate::workflow::reason::Reason;
+
+/// Checks the tokens of people.
+pub trait TokenCheck: Send + Sync + 'static {
+    /// What a token says of a person.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`] for one that is not to be believed, or that cannot be checked now.
+    fn check(&self, token: &str, now: SystemTime) -> Result<PersonClaims, TokenRefusal>;
+}
+
+/// Why a token does not say who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenRefusal {
+    /// It is damaged, not for this server, or not signed by a key in use; with a stable code.
+    Refused(&'static str),
+    /// Its time is over.
+    Expired,
+    /// There are no keys to check it by.
+    Unchecked,
+}
+
+/// Who may call a server, and what they have used up. Clones share one state.
+#[derive(Clone)]
+pub struct AccessControl(Arc<Inner>);
+
+struct Inner {
+    rules: RwLock<Arc<AccessRules>>,
+    tokens: Option<Arc<dyn TokenCheck>>,
+    usage: Usage,
+}
+
+/// A call that may be made.
+pub(super) struct Authorised {
+    /// Who makes it, with its roles, its place and what it reaches.
+    pub context: RequestContext,
+    /// What its caller sees of the answer.
+    pub fields: Fields,
+    /// Counts as one of the caller's until it is dropped; `None` where nothing is counted.
+    pub counted: Option<CountedCall>,
+}
+
+/// A call that may not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotAuthorised {
+    pub reason: Reason,
+    /// When a try may succeed, where a bound of the caller's was reached.
+    pub retry_after: Option<Duration>,
+}
+
+impl NotAuthorised {
+    fn new(reason: Reason) -> Self {
+        Self { reason, retry_after: None }
+    }
+}
+
+impl AccessControl {
+    /// Access by these rules. Without `tokens` no caller is a person.
+    pub fn new(rules: AccessRules, tokens: Option<Arc<dyn TokenCheck>>) -> Self {
+        Self(Arc::new(Inner { rules: RwLock::new(Arc::new(rules)), tokens, usage: Usage::default() }))
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<AccessRules> {
+        Arc::clone(&self.0.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other rules in force. Calls that were let in go on by those they were let in by.
+    pub fn replace(&self, rules: AccessRules) {
+        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    /// Who makes a call and whether they may.
+    pub(super) fn authorise(
+        &self,
+        method: Method,
+        certificate: Option<&CertificateNames>,
+        headers: &HeaderMap,
+    ) -> Result<Authorised, NotAuthorised> {
+        if method.callers() == Callers::Anyone {
+            let context = RequestContext::anonymous();
+            return Ok(Authorised { context, fields: Fields::default(), counted: None });
+        }
+        let rules = self.rules();
+        let person = self.person(headers)?;
+        let caller = rules.caller(certificate, person.as_ref()).map_err(refused)?;
+        let permission = rules.permission(&caller, method.name(), method.callers()).map_err(refused)?;
+        let identifies = method == Method::Identify;
+        let key = principal_key(&caller.principal);
+        let counted =
+            self.0.usage.enter(&key, permission.limits, identifies, Instant::now(), SystemTime::now()).map_err(
+                |limit| NotAuthorised { reason: Reason::LimitReached, retry_after: Some(limit.retry_after) },
+            )?;
+        let Caller { principal, place, .. } = caller;
+        let mut context = RequestContext::new(principal).with_roles(permission.roles).with_reach(permission.reach);
+        if let Some(unit) = place.unit {
+            context = context.with_unit(unit);
+        }
+        if let Some(province) = place.province {
+            context = context.with_province(province);
+        }
+        Ok(Authorised { context, fields: permission.fields, counted: Some(counted) })
+    }
+
+    /// The person whose token came with a call; `None` where none came.
+    fn person(&self, headers: &HeaderMap) -> Result<Option<PersonClaims>, NotAuthorised> {
+        let mut given = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(value) = given.next() else { return Ok(None) };
+        let refused = NotAuthorised::new(Reason::TokenRefused);
+        // Two of them: whichever is believed, another program may believe the other.
+        if given.next().is_some() {
+            return Err(refused);
+        }
+        let token = value.to_str().ok().and_then(bearer).ok_or(refused)?;
+        let tokens = self.0.tokens.as_ref().ok_or(refused)?;
+        tokens.check(token, SystemTime::now()).map(Some).map_err(|refusal| {
+            tracing::debug!(?refusal, "a token was refused");
+            NotAuthorised::new(match refusal {
+                TokenRefusal::Refused(_) => Reason::TokenRefused,
+                TokenRefusal::Expired => Reason::TokenExpired,
+                TokenRefusal::Unchecked => Reason::TokenUnchecked,
+            })
+        })
+    }
+}
+
+/// The token of a header's value (RFC 6750, 2.1; the scheme by RFC 9110, 11.1, in any case).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim_start_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
+}
+
+/// What a principal's calls are counted by. A person's own, whatever machine they come from.
+fn principal_key(principal: &Principal) -> String {
+    match principal {
+        Principal::Machine { name } => format!("machine {name}"),
+        Principal::Person { id, .. } => format!("person {id}"),
+        other => other.kind().to_owned(),
+    }
+}
+
+/// What a caller is told who may not call.
+pub fn refusal_reason(refusal: AccessRefusal) -> Reason {
+    match refusal {
+        AccessRefusal::Unauthenticated => Reason::Unauthenticated,
+        AccessRefusal::MachineUnknown => Reason::MachineUnknown,
+        AccessRefusal::PlacesDiffer => Reason::CallerPlacesDiffer,
+        AccessRefusal::RoleNotAllowed => Reason::RoleNotAllowed,
+    }
+}
+
+fn refused(refusal: AccessRefusal) -> NotAuthorised {
+    NotAuthorised::new(refusal_reason(refusal))
+}
+
+/// What every caller of an open server may do: everything.
+pub(super) fn open() -> Authorised {
+    Authorised {
+        context: RequestContext::anonymous().with_reach(Reach::Everything),
+        fields: Fields::ALL,
+        counted: None,
+    }
+}
+
+/// The names of all methods, each once, and who may call them.
+pub fn methods() -> Vec<(&'static str, Callers)> {
+    let mut named: Vec<(&'static str, Callers)> = Vec::new();
+    for row in &TABLE {
+        let name = row.method.name();
+        if named.iter().all(|(other, _)| *other != name) {
+            named.push((name, row.callers));
+        }
+    }
+    named
+}
+
+impl PartialEq for AccessControl {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for AccessControl {}
+
+impl fmt::Debug for AccessControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessControl")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_from_its_header_and_from_nothing_like_it() {
+        assert_eq!(bearer("Bearer a.b.c"), Some("a.b.c"));
+        assert_eq!(bearer("bearer  a.b.c"), Some("a.b.c"));
+        for wrong in ["", "Bearer", "Bearer ", "Basic a.b.c", "Bearer a b", "a.b.c", "Bearera.b.c"] {
+            assert_eq!(bearer(wrong), None, "{wrong}");
+        }
+    }
+}

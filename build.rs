@@ -21,7 +21,7 @@ const LOCAL_PROTO: &str = "chinhchu/local/v1/snapshots.proto";
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb` and
 /// `service::local` give them one that says nothing.
-const PERSONAL: [&str; 47] = [
+const PERSONAL: [&str; 49] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -37,6 +37,8 @@ const PERSONAL: [&str; 47] = [
     "chinhchu.v1.Vouched",
     "chinhchu.v1.BenefitRecord",
     "chinhchu.v1.ActiveAuthenticationExchange",
+    "chinhchu.v1.NewChallengeRequest",
+    "chinhchu.v1.NewChallengeResponse",
     "chinhchu.v1.VerifyBeneficiaryRequest",
     "chinhchu.v1.VerifyBeneficiaryResponse",
     "chinhchu.v1.DecisionEvidence",

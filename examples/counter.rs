@@ -262,6 +262,8 @@ impl Counter {
                 sex: pb::Sex::Male.into(),
             }),
             chip_files,
+            // A reader that can run Active Authentication asks `NewChallenge` for this transaction first,
+            // has the chip answer, and sends both; these cards have no key for it.
             active_authentication: None,
             frames: captures.iter().map(|name| self.photo(name)).collect::<Result<_, _>>()?,
         };

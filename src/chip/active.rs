@@ -5,6 +5,10 @@
 //! random challenge of eight bytes; the chip signs it with a key that never leaves it and whose
 //! public half, in DG15, is signed with everything else. A caller that ran the protocol passes
 //! challenge and response in [`ChallengeResponse`].
+//!
+//! What a valid answer shows depends on who chose the challenge: an answer that was recorded once
+//! fits its challenge for ever. Here the caller chooses it, and knows whether it was fresh; the
+//! decision at the counter takes only those that the server issued (`Engine::new_challenge`).
 
 use super::crypto::{AlgorithmIdentifier, Hash, PublicKey, SignatureScheme, Spki, verify_plain};
 use super::error::InStructure;
@@ -19,7 +23,7 @@ const RESPONSE_BYTES_MAX: usize = 1024;
 /// What the reader sent and what the chip answered.
 #[derive(Clone)]
 pub struct ChallengeResponse {
-    /// The challenge, eight bytes, fresh for this transaction.
+    /// The challenge, eight bytes. The check takes any: that it was fresh is the caller's to know.
     pub challenge: Vec<u8>,
     /// The answer to INTERNAL AUTHENTICATE.
     pub response: Vec<u8>,
@@ -33,9 +37,10 @@ pub enum ActiveAuthentication {
     /// No challenge and response were given.
     Absent,
     /// Given, but DG15 is missing, unsigned or of an unsupported key type, so the response cannot
-    /// be checked.
+    /// be checked. In a decision also: valid, to a challenge that counts for nothing.
     Unproven,
-    /// The response is a valid signature by the key in DG15.
+    /// The response is a valid signature by the key in DG15. In a decision: to a challenge that this
+    /// server issued.
     Proven,
     /// The response is no valid signature by the key in DG15.
     Failed,

@@ -382,6 +382,12 @@ fn case_rules(file: &CasesSection) -> Result<CaseRules, Failure> {
     Ok(CaseRules {
         history_days: within("cases.history_days", file.history_days.unwrap_or(default.history_days), 1, 3650)?,
         capture_days: within("cases.capture_days", file.capture_days.unwrap_or(default.capture_days), 0, 3650)?,
+        challenge_minutes: within(
+            "cases.challenge_minutes",
+            file.challenge_minutes.unwrap_or(default.challenge_minutes),
+            1,
+            60,
+        )?,
         clear_officers: within("cases.clear_officers", file.clear_officers.unwrap_or(default.clear_officers), 1, 2)?,
         clear_days: optional("cases.clear_days", file.clear_days, 1, 36_500)?,
     })
@@ -455,6 +461,8 @@ mod tests {
             ("[capture.chip]\nroll = { min = 2.0, max = 1.0 }", "capture.chip"),
             ("[server]\nmessage_bytes_max = 5", "server.message_bytes_max"),
             ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
+            ("[cases]\nchallenge_minutes = 0", "cases.challenge_minutes"),
+            ("[cases]\nchallenge_minutes = 61", "cases.challenge_minutes"),
             ("[policies.clinic]\nfpir = 2.0", "policies.clinic.fpir"),
             ("[policies.clinic.on]\nchip_altered = \"accept\"", "policies.clinic.on.chip_altered"),
         ] {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Enrolment, GalleryError, Note, RequestId, SubjectHead, SubjectId, Timestamp, Watermark, same_province};
+use super::{ChallengeOwner, Enrolment, GalleryError, Note, RequestId, SubjectHead, SubjectId, Timestamp, Watermark, same_province};
 use crate::face::Template;
 
 /// Most attempts of one transaction.
@@ -79,6 +79,17 @@ pub struct NewDecision {
     pub enrolment: Option<Enrolment>,
     /// What it was made from; `None` commits it whatever has changed meanwhile.
     pub basis: Option<Basis>,
+    /// The challenge that it uses up: it must be open still.
+    pub challenge: Option<UsedChallenge>,
+}
+
+/// The challenge of Active Authentication that a decision uses up.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UsedChallenge {
+    /// Whose it is.
+    pub owner: ChallengeOwner,
+    /// Its digest.
+    pub digest: [u8; 32],
 }
 
 /// What a decision was made from. The commit looks whether it still holds.
@@ -437,7 +448,7 @@ macro_rules! hidden {
         }
     )*};
 }
-hidden!(NewDecision StoredDecision DecisionHead DecisionFilter Resolution NewCapture StoredCapture CapturesFound ClearedPair PairEntry ClearPair UnclearPair);
+hidden!(NewDecision UsedChallenge StoredDecision DecisionHead DecisionFilter Resolution NewCapture StoredCapture CapturesFound ClearedPair PairEntry ClearPair UnclearPair);
 
 #[cfg(test)]
 mod tests {

@@ -77,7 +77,8 @@ pub enum GalleryError {
     #[error("this pair was not cleared; check the two ids")]
     UnknownPair,
     /// What a decision rests on has changed since it was read: its subject, the pairs cleared for
-    /// it, or somebody with the same face came after the search. It must be made anew.
+    /// it, the challenge that it uses up, or somebody with the same face came after the search. It
+    /// must be made anew.
     #[error("what the decision rests on has changed meanwhile; decide again")]
     Outdated,
     /// An index has not applied a commit that must be in its answer.

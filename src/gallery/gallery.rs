@@ -11,8 +11,9 @@ use super::rules::{self, Command};
 use super::store::RecordStore;
 use super::{
     ANSWER_BYTES_MAX, Candidate, CaptureBand, CapturesFound, ClearPair, ClearedPair, DecisionFilter, DecisionKey,
-    DecisionPage, Enrolment, Filter, GalleryError, GalleryId, GallerySnapshot, LookUp, NewDecision, Receipt, RequestId,
-    ResolveCommand, Retry, Scope, Stats, StoredDecision, Subject, SubjectId, UnclearPair, Watermark,
+    DecisionPage, Enrolment, Filter, GalleryError, GalleryId, GallerySnapshot, LookUp, NewChallenge, NewDecision,
+    Receipt, RequestId, ResolveCommand, Retry, Scope, Stats, StoredChallenge, StoredDecision, Subject, SubjectId,
+    UnclearPair, Watermark,
 };
 use crate::context::RequestContext;
 use crate::face::{RecipeDigest, Template};
@@ -188,7 +189,7 @@ impl Gallery {
     /// or scheme under a used transaction; [`GalleryError::AttemptOutOfOrder`];
     /// [`GalleryError::TransactionClosed`] after an approval or a resolution;
     /// [`GalleryError::Outdated`] where what it rests on has changed, or somebody with the same
-    /// face came after the search: it must be made anew; [`GalleryError::SubjectExists`] where the
+    /// face came after the search, or the challenge that it uses up is open no more: it must be made anew; [`GalleryError::SubjectExists`] where the
     /// enrolment came too late; as [`RecordStore::commit`].
     pub async fn decide(
         &self,
@@ -228,6 +229,20 @@ impl Gallery {
     ) -> Result<(StoredDecision, bool), GalleryError> {
         let Committed { receipt, decision, .. } = self.commit(context, command).await?;
         Ok((decision.ok_or(GalleryError::UnknownTransaction)?, receipt.replayed))
+    }
+
+    /// Keeps a challenge of Active Authentication, which one decision may use up. Beyond
+    /// [`CHALLENGES_MAX`](super::CHALLENGES_MAX) of one owner the oldest ends.
+    ///
+    /// # Errors
+    /// As [`RecordStore::commit`].
+    pub async fn issue_challenge(
+        &self,
+        context: &RequestContext,
+        challenge: NewChallenge,
+    ) -> Result<StoredChallenge, GalleryError> {
+        let Committed { challenge, .. } = self.commit(context, Command::Issue(challenge)).await?;
+        challenge.ok_or_else(|| GalleryError::Storage("the store did not say which challenge it keeps".into()))
     }
 
     /// Remembers that two subjects share a face for a good reason, at least one of whom is

@@ -5,6 +5,7 @@
 //! follows the store's log, [`Gallery`] is made of one and the other. What may be written is said
 //! by pure functions ([`Command`]). [`open`] makes a gallery of the embedded store and index.
 
+mod challenge;
 mod decision;
 mod embedded;
 mod error;
@@ -21,10 +22,11 @@ mod snapshot;
 mod store;
 mod types;
 
+pub use challenge::{CHALLENGES_MAX, ChallengeOwner, ChallengeUse, NewChallenge, StoredChallenge};
 pub use decision::{
     ANSWER_BYTES_MAX, ATTEMPTS_MAX, Basis, CaptureBand, CapturesFound, ClearPair, ClearedPair, DecisionFilter,
     DecisionHead, DecisionKey, DecisionPage, NewCapture, NewDecision, Outcome, PairEntry, PairEntryKind, PairState,
-    Resolution, ResolveCommand, Searched, StoredCapture, StoredDecision, UnclearPair, resolution,
+    Resolution, ResolveCommand, Searched, StoredCapture, StoredDecision, UnclearPair, UsedChallenge, resolution,
 };
 pub use embedded::{BackendFactory, EmbeddedOptions, Progress};
 pub use error::{Fault, GalleryError};

@@ -1,8 +1,9 @@
 //! What is read of a record store, and what it tells of its commits.
 
 use super::{
-    Attributes, CaptureBand, ClearedPair, DecisionHead, DecisionKey, GalleryError, NewTemplate, Receipt, RequestId,
-    StoredCapture, StoredDecision, StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp, Watermark,
+    Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, GalleryError, NewTemplate, Receipt, RequestId,
+    StoredCapture, StoredChallenge, StoredDecision, StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp,
+    Watermark,
 };
 
 /// Most decisions that [`ReadSet::recent`] reads.
@@ -43,6 +44,8 @@ pub struct ReadSet {
     /// Captures with at least this number that share one of these keys; those whose time is over
     /// are left out.
     pub captures_since: Option<(u64, Vec<CaptureBand>)>,
+    /// The challenges of this owner, also those that were used or whose time is over.
+    pub challenges_of: Option<ChallengeOwner>,
     /// Templates that were committed after this one and are still there.
     pub arrived_after: Option<Watermark>,
 }
@@ -82,6 +85,10 @@ pub struct Records {
     pub captures: Vec<StoredCapture>,
     /// Number of the next capture: 1 for the first.
     pub capture_next: u64,
+    /// The challenges of [`ReadSet::challenges_of`], oldest first.
+    pub challenges: Vec<StoredChallenge>,
+    /// Number of the next challenge, where challenges are asked for: above those of all that are kept.
+    pub challenge_next: u64,
     /// Those who are cleared with [`ReadSet::cleared_with`], in byte order.
     pub cleared_with: Vec<SubjectId>,
     /// Every pair of that subject, however it stands, in byte order of the other.
@@ -145,6 +152,15 @@ pub struct Committed {
     pub decision: Option<StoredDecision>,
     /// The pair as it is stored, where the command was about one.
     pub pair: Option<ClearedPair>,
+    /// The challenge as it is stored, where the command issued one.
+    pub challenge: Option<StoredChallenge>,
+}
+
+impl Committed {
+    /// Of a command about nothing that is told beside the receipt.
+    pub(super) fn of(receipt: Receipt) -> Self {
+        Self { receipt, decision: None, pair: None, challenge: None }
+    }
 }
 
 /// What changed in templates and in the attributes that are searched by.

@@ -8,8 +8,8 @@ use crate::gallery::{
     ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Subject, SubjectId, Timestamp,
 };
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairChange,
-    RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, IssuedChallenge, ListPage, PageRequest,
+    PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
     UnclearPairRequest,
 };
 use crate::workflow::{
@@ -50,6 +50,12 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<Receipt, WorkflowError>;
     /// Looks up one subject.
     async fn subject(&self, context: &RequestContext, subject: &SubjectId) -> Result<Subject, WorkflowError>;
+    /// Issues a challenge for the chip of a card that is read in a transaction.
+    async fn new_challenge(
+        &self,
+        context: &RequestContext,
+        transaction: &RequestId,
+    ) -> Result<IssuedChallenge, WorkflowError>;
     /// Decides about a beneficiary, and stores the decision.
     async fn verify_beneficiary(
         &self,
@@ -159,6 +165,14 @@ impl Backend for Engine {
 
     async fn subject(&self, context: &RequestContext, subject: &SubjectId) -> Result<Subject, WorkflowError> {
         Engine::subject(self, context, subject).await
+    }
+
+    async fn new_challenge(
+        &self,
+        context: &RequestContext,
+        transaction: &RequestId,
+    ) -> Result<IssuedChallenge, WorkflowError> {
+        Engine::new_challenge(self, context, transaction).await
     }
 
     async fn verify_beneficiary(

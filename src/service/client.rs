@@ -18,8 +18,8 @@ use crate::gallery::{
     Vouched,
 };
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairChange,
-    RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, IssuedChallenge, ListPage, PageRequest,
+    PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
     UnclearPairRequest,
 };
 use crate::workflow::{
@@ -195,6 +195,15 @@ impl Client {
     pub async fn identify(&self, request: IdentifyRequest) -> Result<IdentifyOutcome, ClientError> {
         let request = self.request(pb::IdentifyRequest::from(request));
         Ok(self.verification.clone().identify(request).await?.into_inner().try_into()?)
+    }
+
+    /// Asks for a challenge for the chip of a card that is read in a transaction.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn new_challenge(&self, transaction: &RequestId) -> Result<IssuedChallenge, ClientError> {
+        let request = self.request(pb::NewChallengeRequest { transaction_id: transaction.as_str().to_owned() });
+        Ok(self.beneficiary.clone().new_challenge(request).await?.into_inner().try_into()?)
     }
 
     /// Decides about a beneficiary. Safe to repeat: the same transaction, attempt and content

@@ -177,6 +177,19 @@ impl pb::gallery_server::Gallery for Handlers {
 
 #[tonic::async_trait]
 impl pb::beneficiary_server::Beneficiary for Handlers {
+    async fn new_challenge(
+        &self,
+        request: Request<pb::NewChallengeRequest>,
+    ) -> Result<Response<pb::NewChallengeResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        self.log_transaction(&request.get_ref().transaction_id);
+        let transaction = convert::transaction(request.into_inner().transaction_id).map_err(&refused)?;
+        let context = call.context.clone().with_transaction(transaction.as_str());
+        let issued = self.backend.new_challenge(&context, &transaction).await.map_err(&refused)?;
+        Ok(answer(&call, issued))
+    }
+
     async fn verify_beneficiary(
         &self,
         request: Request<pb::VerifyBeneficiaryRequest>,

@@ -20,6 +20,7 @@ pub(super) enum Method {
     GetSubject,
     ListSubjects,
     CountSubjects,
+    NewChallenge,
     VerifyBeneficiary,
     ResolveReferral,
     ClearPair,
@@ -103,7 +104,7 @@ const fn public(method: Method, path: &'static str) -> Row {
 /// Every method, in the order of [`Method`], with the roles that may call it and what each of them
 /// reaches.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 22] = {
+pub(super) static TABLE: [Row; 23] = {
     use Admittance::{Exempt, Place, Turn};
     use Effect::{Read, Write};
     use Priority::{Enrolment, Identification, Verification};
@@ -127,6 +128,8 @@ pub(super) static TABLE: [Row; 22] = {
             &[(Registrar, All), (Auditor, All)]),
         row(Method::CountSubjects,     "/chinhchu.v1.Gallery/CountSubjects",         Read,  Place,
             &[(Registrar, All), (Auditor, All), (Operator, All)]),
+        row(Method::NewChallenge,      "/chinhchu.v1.Beneficiary/NewChallenge",      Write, Place,
+            &[(Workflow, All), (Counter, All), (Clinic, All)]),
         row(Method::VerifyBeneficiary, "/chinhchu.v1.Beneficiary/VerifyBeneficiary", Write, Turn(Verification),
             &[(Workflow, All), (Counter, All), (Clinic, All)]),
         row(Method::ResolveReferral,   "/chinhchu.v1.Beneficiary/ResolveReferral",   Write, Place, &[(Officer, Own)]),

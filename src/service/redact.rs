@@ -44,7 +44,7 @@ macro_rules! whole {
 }
 
 whole!(
-    RemoveResponse CountSubjectsResponse ListSubjectsResponse BulkEnrollResponse ResolveReferralResponse
+    NewChallengeResponse RemoveResponse CountSubjectsResponse ListSubjectsResponse BulkEnrollResponse ResolveReferralResponse
     ClearPairResponse ListDecisionsResponse ListReferralsResponse ListClearedPairsResponse UnclearPairResponse
 );
 
@@ -366,6 +366,7 @@ mod tests {
             ("GetSubject", redacting::<pb::Subject>),
             ("ListSubjects", redacting::<pb::ListSubjectsResponse>),
             ("CountSubjects", redacting::<pb::CountSubjectsResponse>),
+            ("NewChallenge", redacting::<pb::NewChallengeResponse>),
             ("VerifyBeneficiary", redacting::<pb::VerifyBeneficiaryResponse>),
             ("ResolveReferral", redacting::<pb::ResolveReferralResponse>),
             ("ClearPair", redacting::<pb::ClearPairResponse>),

@@ -1,5 +1,5 @@
-//! Rules of the operator about cases: how far back a record's history is looked at, and what
-//! clearing a pair takes.
+//! Rules of the operator about cases: how far back a record's history is looked at, how long a
+//! challenge may be answered, and what clearing a pair takes.
 
 use crate::gallery::Timestamp;
 
@@ -13,6 +13,8 @@ pub struct CaseRules {
     pub history_days: u32,
     /// Days for which fingerprints of captures are kept, 0–3650; 0 keeps none.
     pub capture_days: u32,
+    /// Minutes for which a challenge of Active Authentication may be answered, 1–60.
+    pub challenge_minutes: u32,
     /// Officers it takes to clear a pair, 1 or 2.
     pub clear_officers: u32,
     /// Days after which the clearing of a pair ends by itself; `None` never.
@@ -21,7 +23,7 @@ pub struct CaseRules {
 
 impl Default for CaseRules {
     fn default() -> Self {
-        Self { history_days: 30, capture_days: 90, clear_officers: 1, clear_days: None }
+        Self { history_days: 30, capture_days: 90, challenge_minutes: 10, clear_officers: 1, clear_days: None }
     }
 }
 
@@ -34,6 +36,11 @@ impl CaseRules {
     /// For how many milliseconds fingerprints of captures are kept.
     pub(super) fn capture_lifetime_ms(&self) -> u64 {
         u64::from(self.capture_days) * DAY_MS
+    }
+
+    /// For how many milliseconds a challenge may be answered.
+    pub(super) fn challenge_lifetime_ms(&self) -> u64 {
+        u64::from(self.challenge_minutes) * 60_000
     }
 
     /// After how many milliseconds the clearing of a pair ends by itself.

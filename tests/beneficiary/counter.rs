@@ -141,13 +141,15 @@ async fn a_copy_of_a_chip_is_called_one_and_its_signer_is_not_blamed() {
     let challenge = vec![7; 8];
     let response = card.answer(&challenge).unwrap();
     // The answer to another challenge is what a copy can give.
-    request.active = Some(ChallengeResponse { challenge: vec![8; 8], response: response.clone() });
+    request.active = Some(ChallengeResponse { challenge: vec![8; 8], response });
     let copied = counter.decide(request.clone()).await;
     assert_decided(&copied, Outcome::Deny, &["CHIP_NOT_ORIGINAL"]);
     let told = pb::VerifyBeneficiaryResponse::from(copied);
     assert!(!told.retake && told.reasons[0].message_vi.contains("bản sao"), "{:?}", told.reasons);
     assert!(told.reasons.iter().all(|reason| !reason.message_vi.contains("tin cậy")), "{:?}", told.reasons);
     request.key = key("t-1", 2);
+    let challenge = counter.client.new_challenge(&request.key.transaction).await.unwrap().challenge.to_vec();
+    let response = card.answer(&challenge).unwrap();
     request.active = Some(ChallengeResponse { challenge, response });
     assert_decided(&counter.decide(request).await, Outcome::Approve, &[]);
 }

@@ -3,6 +3,7 @@
 //! once.
 
 mod cases;
+mod challenges;
 mod counter;
 mod evidence;
 mod generations;

@@ -45,6 +45,19 @@ without = ["liveness", "quality"]
 first_sight = "enrol"
 attempts_per_day_max = 20
 
+[policies.any_challenge]
+without = ["liveness", "quality"]
+first_sight = "accept"
+attempts_per_day_max = 20
+on.challenge_not_issued = "accept"
+
+[policies.original]
+without = ["liveness", "quality"]
+first_sight = "accept"
+attempts_per_day_max = 20
+on.challenge_not_issued = "accept"
+on.chip_not_proven = "refer"
+
 [policies.everything]
 first_sight = "accept"
 "#;

@@ -69,6 +69,7 @@ fn decision(transaction: &str, attempt: u32, subject: &str, outcome: Outcome) ->
     NewDecision {
         captures: Vec::new(),
         captures_lifetime_ms: 0,
+        challenge: None,
         unit: None,
         province: None,
         key: key(transaction, attempt),

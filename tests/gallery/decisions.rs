@@ -20,6 +20,7 @@ fn decision(key: DecisionKey, content: u8, outcome: Outcome) -> NewDecision {
     NewDecision {
         captures: Vec::new(),
         captures_lifetime_ms: 0,
+        challenge: None,
         unit: None,
         province: None,
         presented_by: None,

@@ -9,8 +9,8 @@ use std::io::Write;
 use std::path::Path;
 
 use chinhchu::gallery::{
-    self, Attributes, DecisionFilter, DecisionKey, EmbeddedOptions, Filter, Gallery, GalleryError, Note, Outcome,
-    RequestId, Resolution, ResolveCommand, Scope, Timestamp, Watermark,
+    self, Attributes, ChallengeOwner, DecisionFilter, DecisionKey, EmbeddedOptions, Filter, Gallery, GalleryError,
+    NewChallenge, Note, Outcome, ReadSet, RequestId, Resolution, ResolveCommand, Scope, Timestamp, Watermark,
 };
 
 use crate::support::*;
@@ -113,6 +113,11 @@ async fn goes_on(gallery: &Gallery) {
         .map(|((transaction, attempt, resolved), number)| (number, transaction.to_owned(), attempt, resolved, false))
         .collect();
     assert_eq!(listed, expected);
+    let own = ChallengeOwner { transaction: RequestId::new("t-9").unwrap(), asked_by: [1; 32] };
+    let challenge = NewChallenge { owner: own.clone(), digest: [2; 32], lifetime_ms: 60_000 };
+    gallery.issue_challenge(&by(), challenge).await.unwrap();
+    let wanted = ReadSet { challenges_of: Some(own), ..ReadSet::default() };
+    assert!(!gallery.read(wanted).await.unwrap().challenges.is_empty());
     gallery.remove(&by(), &id("later"), None).await.unwrap();
 }
 

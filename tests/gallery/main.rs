@@ -5,6 +5,7 @@
 //! power cut, a failing or full disk, and a killed process.
 
 mod cases;
+mod challenges;
 mod contract;
 mod decisions;
 mod disk;

@@ -11,7 +11,7 @@ use chinhchu::gallery::{
     Arrived, Attributes, Candidate, CaptureBand, CapturesFound, Change, Changes, ClearedPair, Command, Committed,
     DecisionFilter, DecisionHead, DecisionKey, DecisionPage, Found, GalleryError, GalleryId, GallerySnapshot,
     IndexFilter, NewTemplate, PairState, Plan, Planned, RECENT_MAX, ReadSet, RecordStore, Records, RequestId, Scope,
-    Sizes, SnapshotHead, SnapshotPart, StoredCapture, StoredDecision, StoredRequest, StoredTemplate, SubjectHead,
+    Sizes, SnapshotHead, SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredRequest, StoredTemplate, SubjectHead,
     SubjectId, Timestamp, VectorIndex, Watermark, Write,
 };
 use chinhchu::matching::compare;
@@ -35,6 +35,7 @@ struct Tables {
     captures: BTreeMap<u64, StoredCapture>,
     /// Number of the last capture.
     last_capture: u64,
+    challenges: BTreeMap<u64, StoredChallenge>,
     log: Vec<(u64, Change)>,
     is_closed: bool,
 }
@@ -129,6 +130,10 @@ impl Tables {
                 .as_ref()
                 .map_or_else(Vec::new, |(since, bands)| self.captures(*since, bands)),
             capture_next: self.last_capture + 1,
+            challenges: wanted.challenges_of.as_ref().map_or_else(Vec::new, |owner| {
+                self.challenges.values().filter(|one| one.owner == *owner).cloned().collect()
+            }),
+            challenge_next: self.challenges.last_key_value().map_or(1, |(number, _)| number + 1),
             decision_next: self.decisions.len() as u64 + 1,
             subjects,
             templates,
@@ -173,6 +178,8 @@ impl Tables {
                 self.captures.insert(capture.number, capture);
             }
             Write::ForgetCaptures(subject) => self.captures.retain(|_, capture| capture.subject != subject),
+            Write::Challenge(challenge) => drop(self.challenges.insert(challenge.number, challenge)),
+            Write::RemoveChallenge(number) => drop(self.challenges.remove(&number)),
             Write::Cleared(pair) => {
                 drop(self.cleared.insert((pair.first.clone(), pair.second.clone()), pair));
             }

@@ -186,6 +186,7 @@ async fn whoever_comes_by_a_recipe_is_met_by_the_search_of_that_recipe(gallery: 
         let decision = NewDecision {
             captures: Vec::new(),
             captures_lifetime_ms: 0,
+            challenge: None,
             unit: None,
             province: None,
             presented_by: None,

@@ -65,6 +65,7 @@ fn decision(transaction: &str, subject: &str, outcome: Outcome) -> NewDecision {
     NewDecision {
         captures: Vec::new(),
         captures_lifetime_ms: 0,
+        challenge: None,
         unit: None,
         province: None,
         presented_by: None,

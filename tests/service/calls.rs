@@ -233,6 +233,13 @@ async fn a_decision_carries_every_field_there_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_challenge_comes_with_the_moment_from_which_its_answer_proves_nothing() {
+    let server = Running::start(|_| {}).await;
+    let issued = server.client().await.new_challenge(&RequestId::new("t-1").unwrap()).await.unwrap();
+    assert_eq!((issued.challenge, issued.expires_at), ([1, 2, 3, 4, 5, 6, 7, 8], Timestamp(1_700_000_000_789)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_decision_tells_the_clerk_in_both_languages_and_refuses_what_makes_no_sense() {
     let server = Running::start(|_| {}).await;
     let mut raw = pb::beneficiary_client::BeneficiaryClient::new(server.channel().await);
@@ -347,6 +354,8 @@ fn no_message_with_personal_data_can_be_printed() {
         format!("{:?}", pb::Subject { subject_id: secret.into(), ..Default::default() }),
         format!("{:?}", pb::Candidate { subject_id: secret.into(), ..Default::default() }),
         format!("{:?}", pb::BenefitRecord { number: secret.into(), ..Default::default() }),
+        format!("{:?}", pb::NewChallengeRequest { transaction_id: secret.into() }),
+        format!("{:?}", pb::NewChallengeResponse { challenge: secret.into(), expires_at: None }),
         format!("{:?}", pb::VerifyBeneficiaryRequest { subject_id: secret.into(), ..Default::default() }),
         format!("{:?}", pb::VerifyBeneficiaryResponse { transaction_id: secret.into(), ..Default::default() }),
         format!("{:?}", pb::DuplicateCandidate { subject_id: secret.into(), ..Default::default() }),

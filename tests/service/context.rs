@@ -50,6 +50,7 @@ async fn every_use_case_learns_the_caller_its_trace_its_transaction_and_its_dead
     };
     beneficiary.clear_pair(traced(clear)).await.unwrap();
     let without_transaction = server.control.contexts.lock().unwrap().len();
+    beneficiary.new_challenge(traced(pb::NewChallengeRequest { transaction_id: "t-1".into() })).await.unwrap();
     let decide = pb::VerifyBeneficiaryRequest {
         transaction_id: "t-1".into(),
         subject_id: "somebody".into(),
@@ -81,7 +82,7 @@ async fn every_use_case_learns_the_caller_its_trace_its_transaction_and_its_dead
     calls.sort_unstable();
     calls.dedup();
     // All that the service calls but `ready`, which no caller asks for.
-    assert_eq!(calls.len(), 9, "{calls:?}");
+    assert_eq!(calls.len(), 10, "{calls:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

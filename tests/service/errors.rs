@@ -243,6 +243,10 @@ async fn everything_out_of_range_names_its_field() {
         (beneficiary.verify_beneficiary(decision(99, 0)).await.err(), "scheme"),
         (beneficiary.verify_beneficiary(decision(1, 99)).await.err(), "record.sex"),
         (beneficiary.verify_beneficiary(unnamed).await.err(), "transaction_id"),
+        (
+            beneficiary.new_challenge(pb::NewChallengeRequest { transaction_id: "a b".into() }).await.err(),
+            "transaction_id",
+        ),
         (beneficiary.resolve_referral(resolve).await.err(), "outcome"),
     ];
     for (status, field) in refused {

@@ -20,9 +20,9 @@ use chinhchu::imaging::Format;
 use chinhchu::matching::{CurveBasis, CurveName, Fmr, Fnmr, Reference, Threshold};
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
-    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaptureSeen, CaseDecision, ChipEvidence, ClearPairRequest,
-    Comparison, Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence,
-    EvidenceKind, FieldState, FrameEvidence, History, ListPage, PageRequest, PairChange, ReasonCode, RecordEvidence,
+    AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaptureSeen, CaseDecision, ChallengeState, ChipEvidence,
+    ClearPairRequest, Comparison, Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence,
+    EvidenceKind, FieldState, FrameEvidence, History, IssuedChallenge, ListPage, PageRequest, PairChange, ReasonCode, RecordEvidence,
     RecordTemplates, RepeatedCapture, ResolveReferral, ResolvedReferral, Scheme, SchemeState, SubjectCount,
     SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
@@ -310,6 +310,7 @@ pub fn beneficiary_outcome(key: DecisionKey) -> BeneficiaryOutcome {
                 verdict: chip::Verdict::Unanchored,
                 reasons: vec![chip::Reason::NoAnchors, chip::Reason::WeakHash],
                 active_authentication: chip::ActiveAuthentication::Unproven,
+                challenge: Some(ChallengeState::Expired),
                 photo_years: Some(4),
                 groups_unread: vec![2, 13],
             }),
@@ -461,6 +462,16 @@ impl Backend for Fake {
             "stranger" => Err(GalleryError::UnknownSubject.into()),
             _ => Ok(subject(id.clone())),
         }
+    }
+
+    async fn new_challenge(
+        &self,
+        context: &RequestContext,
+        _transaction: &RequestId,
+    ) -> Result<IssuedChallenge, WorkflowError> {
+        let _inside = self.0.enter("new_challenge", context);
+        self.0.error()?;
+        Ok(IssuedChallenge { challenge: [1, 2, 3, 4, 5, 6, 7, 8], expires_at: Timestamp(1_700_000_000_789) })
     }
 
     async fn verify_beneficiary(

@@ -36,6 +36,7 @@ graph = false                  # serve: keep a graph for approximate look-ups, i
 history_days = 30              # a record's earlier attempts are evidence for so long
 capture_days = 90              # fingerprints of captures are kept for so long; 0: none
 # capture_key = "captures.key" # their key, 0600; default: in the gallery's folder
+challenge_minutes = 10         # a challenge of Active Authentication may be answered for so long
 clear_officers = 1             # officers it takes to clear a pair: 1 or 2
 # clear_days = 365             # the clearing of a pair ends after so long; default: never
 
@@ -99,6 +100,8 @@ quality_min = 30.0             # 0 to 100, best of the captures
 chip_unanchored = "refer"      # accept it only until you have the country's certificate
 chip_weak = "refer"            # SHA-1, short RSA keys
 chip_not_proven = "accept"     # no Active Authentication; every decision says so
+challenge_not_issued = "refer" # the chip answered a challenge that this server did not issue for it;
+                               # accept: readers cannot ask first, and no chip counts as proven
 chip_lapsed = "refer"          # expired
 chip_unreadable = "refer"
 chip_untrusted = "deny"        # revoked, broken chain

@@ -122,6 +122,7 @@ pub(super) struct CasesSection {
     pub history_days: Option<u32>,
     pub capture_days: Option<u32>,
     pub capture_key: Option<PathBuf>,
+    pub challenge_minutes: Option<u32>,
     pub clear_officers: Option<u32>,
     pub clear_days: Option<u32>,
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::EmbeddedOptions;
+use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
 use super::read::Recipes;
 use super::record::{
@@ -52,6 +53,8 @@ pub(super) fn initialise(database: &Database, recipe: RecipeDigest, dimension: u
         transaction.open_table(CAPTURES)?;
         transaction.open_table(CAPTURE_BANDS)?;
         transaction.open_table(SUBJECT_CAPTURES)?;
+        transaction.open_table(CHALLENGES)?;
+        transaction.open_table(OWNER_CHALLENGES)?;
     }
     transaction.commit()?;
     Ok(())
@@ -80,6 +83,7 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
             && is_there(read.open_table(CHANGES).map(drop))?
             && is_there(read.open_table(DECISION_HEADS).map(drop))?
             && is_there(read.open_table(SUBJECT_CAPTURES).map(drop))?
+            && is_there(read.open_table(OWNER_CHALLENGES).map(drop))?
             && is_listed(&read_counters(&read.open_table(GALLERY)?)?)
             && read_id(&read.open_table(GALLERY)?)?.is_some()
         {
@@ -93,6 +97,8 @@ pub(super) fn complete(database: &Database) -> Result<(), StoreError> {
     transaction.open_table(CAPTURES)?;
     transaction.open_table(CAPTURE_BANDS)?;
     transaction.open_table(SUBJECT_CAPTURES)?;
+    transaction.open_table(CHALLENGES)?;
+    transaction.open_table(OWNER_CHALLENGES)?;
     {
         let mut gallery = transaction.open_table(GALLERY)?;
         if read_id(&gallery)?.is_none() {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::EmbeddedOptions;
+use super::challenges::Challenges;
 use super::create::put_gallery;
 use super::fault::StoreError;
 use super::read::{self, Recipes, State};
@@ -71,6 +72,7 @@ pub(super) struct Group<'t> {
     captures: Table<'t, u64, &'static [u8]>,
     capture_bands: Table<'t, &'static str, &'static [u8]>,
     subject_captures: Table<'t, &'static str, &'static [u8]>,
+    challenges: Challenges<'t>,
     options: &'t EmbeddedOptions,
     recipes: &'t Recipes,
     /// The log is kept for commits after this one, at least.
@@ -134,6 +136,14 @@ impl<'t> Tables for Group<'t> {
     fn capture_bands(&self) -> Result<&Self::ByText, StoreError> {
         Ok(&self.capture_bands)
     }
+
+    fn challenges(&self) -> Result<&Self::ByNumber, StoreError> {
+        Ok(&self.challenges.by_number)
+    }
+
+    fn owner_challenges(&self) -> Result<&Self::ByText, StoreError> {
+        Ok(&self.challenges.by_owner)
+    }
 }
 
 impl<'t> Group<'t> {
@@ -163,6 +173,7 @@ impl<'t> Group<'t> {
             captures: transaction.open_table(CAPTURES)?,
             capture_bands: transaction.open_table(CAPTURE_BANDS)?,
             subject_captures: transaction.open_table(SUBJECT_CAPTURES)?,
+            challenges: Challenges::open(transaction)?,
             options,
             recipes,
             keep_after,
@@ -214,6 +225,8 @@ impl<'t> Group<'t> {
             Write::Decision(decision) => self.put_decision(&decision),
             Write::Capture(capture) => self.put_capture(&capture),
             Write::ForgetCaptures(subject) => self.forget_captures(&subject),
+            Write::Challenge(challenge) => self.challenges.put(&challenge),
+            Write::RemoveChallenge(number) => self.challenges.remove(number),
             Write::Cleared(pair) => self.put_cleared(&pair),
             Write::RemoveCleared(one, other) => {
                 for name in [cleared_key(&one, &other), cleared_key(&other, &one)] {
@@ -427,6 +440,7 @@ impl<'t> Group<'t> {
         }
         self.prune()?;
         self.prune_captures()?;
+        self.challenges.prune(self.now)?;
         self.log_changes()?;
         self.list_recipes()?;
         let sealed = seal("gallery", COUNTERS_KEY.as_bytes(), &self.counters);

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+mod challenges;
 mod create;
 mod database;
 mod fault;

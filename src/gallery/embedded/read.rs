@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use redb::ReadableTable;
 
+use super::challenges::{next_challenge, read_challenges};
 use super::fault::StoreError;
 use super::record::Counters;
 use super::tables::{
@@ -53,6 +54,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         recent,
         newest_of,
         captures_since,
+        challenges_of,
         cleared_with,
         arrived_after,
     } = wanted;
@@ -103,6 +105,9 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
     }
     if let Some((since, bands)) = captures_since {
         records.captures = read_captures(tables, *since, bands, Timestamp::now())?;
+    }
+    if let Some(owner) = challenges_of {
+        (records.challenges, records.challenge_next) = (read_challenges(tables, owner)?, next_challenge(tables)?);
     }
     if let Some(subject) = cleared_with {
         let (pairs, now) = (read_pairs_of(tables.cleared()?, subject)?, Timestamp::now());

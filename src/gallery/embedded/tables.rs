@@ -10,17 +10,20 @@
 //! | `decisions` | transaction id, space, attempt in ten digits | [`DecisionRecord`]: what was decided |
 //! | `cleared` | subject id, NUL, subject id; in both orders | [`ClearedRecord`]: why they may share a face |
 //! | `changes` | commit | [`ChangeRecord`]: what it changed in templates and labels |
+//! | `challenges` | number | challenge of Active Authentication: whose, its digest, which attempt used it |
+//! | `owner_challenges` | transaction id, space, who asked, space, number | nothing: the challenges of one owner |
 //!
 //! Keys order by bytes, numbers by value. All values but those of `request_order` are
 //! sealed as `record` says. Neither a space in a transaction id nor a NUL in a
-//! subject id is possible, so keys cannot be mistaken for others. The last three
-//! tables came later; they are made where a folder does not have them.
+//! subject id is possible, so keys cannot be mistaken for others. All from `decisions`
+//! on came later; they are made where a folder does not have them.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
+use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
@@ -89,6 +92,8 @@ pub(super) trait Tables {
     fn waiting(&self) -> Result<&Self::ByNumber, StoreError>;
     fn captures(&self) -> Result<&Self::ByNumber, StoreError>;
     fn capture_bands(&self) -> Result<&Self::ByText, StoreError>;
+    fn challenges(&self) -> Result<&Self::ByNumber, StoreError>;
+    fn owner_challenges(&self) -> Result<&Self::ByText, StoreError>;
 }
 
 /// One read transaction. A table is opened when it is first read.
@@ -106,6 +111,8 @@ pub(super) struct Snapshot {
     waiting: OnceCell<Rows<u64>>,
     captures: OnceCell<Rows<u64>>,
     capture_bands: OnceCell<Rows<&'static str>>,
+    challenges: OnceCell<Rows<u64>>,
+    owner_challenges: OnceCell<Rows<&'static str>>,
 }
 
 impl Snapshot {
@@ -124,6 +131,8 @@ impl Snapshot {
             waiting: OnceCell::new(),
             captures: OnceCell::new(),
             capture_bands: OnceCell::new(),
+            challenges: OnceCell::new(),
+            owner_challenges: OnceCell::new(),
         }
     }
 
@@ -194,6 +203,14 @@ impl Tables for Snapshot {
 
     fn capture_bands(&self) -> Result<&Self::ByText, StoreError> {
         self.opened(&self.capture_bands, CAPTURE_BANDS)
+    }
+
+    fn challenges(&self) -> Result<&Self::ByNumber, StoreError> {
+        self.opened(&self.challenges, CHALLENGES)
+    }
+
+    fn owner_challenges(&self) -> Result<&Self::ByText, StoreError> {
+        self.opened(&self.owner_challenges, OWNER_CHALLENGES)
     }
 }
 

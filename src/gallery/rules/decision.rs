@@ -1,7 +1,7 @@
 //! Decisions and what officers make of them: attempts, reuse of ids, closing, and whether what a
 //! decision rests on still holds.
 
-use super::{Plan, Planned, Write, enrolment};
+use super::{Plan, Planned, Write, challenge, enrolment};
 use crate::face::Template;
 use crate::gallery::records::{Committed, ReadSet, Records};
 use crate::gallery::{
@@ -37,6 +37,7 @@ pub(super) fn reads(decision: &NewDecision) -> ReadSet {
             let bands = decision.captures.iter().flat_map(|capture| capture.bands.iter().copied());
             (since, bands.collect())
         }),
+        challenges_of: decision.challenge.as_ref().map(|used| used.owner.clone()),
         newest_of: basis.and_then(|basis| basis.newest).map(|_| decision.subject.clone()),
         arrived_after: basis.and_then(|basis| basis.searched.iter().flatten().map(|searched| searched.as_of).min()),
         ..ReadSet::default()
@@ -60,6 +61,9 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
     if let Some(basis) = &decision.basis {
         check_basis(decision, basis, records)?;
     }
+    let used = decision.challenge.as_ref();
+    // Of two who bring the answer to one challenge, the second does not pass here.
+    let used = used.map(|used| challenge::used(&used.owner, &used.digest, key.attempt, records, now)).transpose()?;
 
     let (mut writes, mut templates) = (Vec::new(), 0);
     let mut written = None;
@@ -96,6 +100,7 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
         officers_needed: 0,
     };
     writes.push(Write::Decision(stored.clone()));
+    writes.extend(used);
     let expires_at = Timestamp(now.0.saturating_add(decision.captures_lifetime_ms));
     writes.extend((0u32..).zip(records.capture_next..).zip(&decision.captures).map(|((frame, number), content)| {
         Write::Capture(StoredCapture {
@@ -110,7 +115,7 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
         })
     }));
     let receipt = Receipt { commit: records.commit, templates, replayed: false };
-    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: Some(stored), pair: None } }))
+    Ok(Planned::Write(Plan { writes, committed: Committed { decision: Some(stored), ..Committed::of(receipt) } }))
 }
 
 /// Whether nothing that a decision rests on has changed since it was read, and nobody with the
@@ -154,7 +159,7 @@ fn verified(mut head: SubjectHead, scheme: &str, commit: u64, now: Timestamp) ->
 
 fn answered(decision: StoredDecision, replayed: bool) -> Committed {
     let receipt = Receipt { commit: decision.commit, templates: 0, replayed };
-    Committed { receipt, decision: Some(decision), pair: None }
+    Committed { decision: Some(decision), ..Committed::of(receipt) }
 }
 
 /// An officer's answer to the last attempt of a transaction, which did not approve: referred or
@@ -205,6 +210,6 @@ pub(super) fn plan_resolution(
     }
     writes.push(Write::Decision(decision.clone()));
     let receipt = Receipt { commit: records.commit, templates: 0, replayed: false };
-    let committed = Committed { receipt, decision: Some(decision), pair: None };
+    let committed = Committed { decision: Some(decision), ..Committed::of(receipt) };
     Ok(Planned::Write(Plan { writes, committed }))
 }

@@ -4,6 +4,7 @@
 //! and [`Command::plan`] makes of both the rows to write, or refuses. So the rules hold for every
 //! store, and stand nowhere else.
 
+mod challenge;
 mod decision;
 mod enrolment;
 mod pair;
@@ -12,8 +13,8 @@ pub use self::decision::next_attempt;
 pub(super) use self::enrolment::check as check_enrolment;
 use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
-    ClearPair, ClearedPair, EnrolMode, Enrolment, GalleryError, NewDecision, NewTemplate, Receipt, RequestId,
-    ResolveCommand, Retry, StoredCapture, StoredDecision, SubjectHead, SubjectId, Timestamp, UnclearPair,
+    ClearPair, ClearedPair, EnrolMode, Enrolment, GalleryError, NewChallenge, NewDecision, NewTemplate, Receipt,
+    RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge, StoredDecision, SubjectHead, SubjectId, Timestamp, UnclearPair,
 };
 
 /// One thing to do, whole or not at all.
@@ -35,6 +36,8 @@ pub enum Command {
     Clear(ClearPair),
     /// Ends that.
     Unclear(UnclearPair),
+    /// Keeps a challenge of Active Authentication, to be used up by a decision.
+    Issue(NewChallenge),
 }
 
 /// What a command comes to.
@@ -83,6 +86,10 @@ pub enum Write {
     Decision(StoredDecision),
     /// A new capture under a new number.
     Capture(StoredCapture),
+    /// A challenge, in place of the one that may be there.
+    Challenge(StoredChallenge),
+    /// Takes the challenge with this number away.
+    RemoveChallenge(u64),
     /// Takes away every capture of decisions about a subject.
     ForgetCaptures(SubjectId),
     /// A cleared pair, in place of the one that may be there.
@@ -111,6 +118,7 @@ impl Command {
             Self::Clear(ClearPair { first, second, .. }) | Self::Unclear(UnclearPair { first, second, .. }) => {
                 pair::reads(first, second)
             }
+            Self::Issue(challenge) => challenge::reads(challenge),
         }
     }
 
@@ -137,6 +145,7 @@ impl Command {
             Self::Resolve(command) => decision::plan_resolution(command, records, now),
             Self::Clear(clear) => pair::plan(clear, records, now),
             Self::Unclear(unclear) => pair::plan_end(unclear, records, now),
+            Self::Issue(challenge) => Ok(challenge::plan(challenge, records, now)),
         }
     }
 
@@ -186,7 +195,7 @@ fn once(
 ) -> Result<Planned, GalleryError> {
     if let (Some(retry), Some(earlier)) = (retry, &records.request) {
         return match earlier.content == retry.content {
-            true => Ok(Planned::Done(Committed { receipt: earlier.receipt(), decision: None, pair: None })),
+            true => Ok(Planned::Done(Committed::of(earlier.receipt()))),
             false => Err(GalleryError::RequestIdReused),
         };
     }
@@ -196,7 +205,7 @@ fn once(
         let request = StoredRequest { content: *content, commit: receipt.commit, templates };
         writes.push(Write::Request(request_id.clone(), request));
     }
-    Ok(Planned::Write(Plan { writes, committed: Committed { receipt, decision: None, pair: None } }))
+    Ok(Planned::Write(Plan { writes, committed: Committed::of(receipt) }))
 }
 
 /// Rows that take away every pair a subject was cleared in, however it stands.

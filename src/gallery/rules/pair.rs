@@ -73,11 +73,11 @@ fn with(pair: &ClearedPair, entry: PairEntry) -> ClearedPair {
 
 fn write(pair: ClearedPair, records: &Records) -> Planned {
     let receipt = Receipt { commit: records.commit, templates: 0, replayed: false };
-    let committed = Committed { receipt, decision: None, pair: Some(pair.clone()) };
+    let committed = Committed { pair: Some(pair.clone()), ..Committed::of(receipt) };
     Planned::Write(Plan { writes: vec![Write::Cleared(pair)], committed })
 }
 
 fn done(pair: &ClearedPair, records: &Records) -> Planned {
     let receipt = Receipt { commit: records.as_of.0, templates: 0, replayed: true };
-    Planned::Done(Committed { receipt, decision: None, pair: Some(pair.clone()) })
+    Planned::Done(Committed { pair: Some(pair.clone()), ..Committed::of(receipt) })
 }

@@ -7,16 +7,39 @@ use crate::gallery::{DecisionKey, Note, Outcome, RequestId, Resolution, SubjectI
 use crate::service::pb;
 use crate::workflow::beneficiary::{
     AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, Consequence, Decided, EvidenceKind,
-    PairChange, ReasonCode, Record, ResolveReferral, ResolvedReferral, Scheme, citizen_sentence, decision_sentence,
+    IssuedChallenge, PairChange, ReasonCode, Record, ResolveReferral, ResolvedReferral, Scheme, citizen_sentence, decision_sentence,
     resolved_sentence,
 };
 use crate::workflow::{Field, WorkflowError};
 
 /// The key of a decision; attempt 0 is the first.
 pub(super) fn key(transaction: String, attempt: u32) -> Result<DecisionKey, WorkflowError> {
-    let transaction =
-        RequestId::new(transaction).map_err(|_| bad("transaction_id", "1 to 128 printable ASCII characters"))?;
-    Ok(DecisionKey::new(transaction, attempt.max(1))?)
+    Ok(DecisionKey::new(self::transaction(transaction)?, attempt.max(1))?)
+}
+
+/// The id of a transaction from the wire.
+///
+/// # Errors
+/// [`WorkflowError`] where it is none.
+pub(in crate::service) fn transaction(id: String) -> Result<RequestId, WorkflowError> {
+    RequestId::new(id).map_err(|_| bad("transaction_id", "1 to 128 printable ASCII characters"))
+}
+
+impl From<IssuedChallenge> for pb::NewChallengeResponse {
+    fn from(issued: IssuedChallenge) -> Self {
+        Self { challenge: issued.challenge.to_vec(), expires_at: Some(to_wire(issued.expires_at)) }
+    }
+}
+
+impl TryFrom<pb::NewChallengeResponse> for IssuedChallenge {
+    type Error = BadAnswer;
+
+    fn try_from(response: pb::NewChallengeResponse) -> Result<Self, BadAnswer> {
+        Ok(Self {
+            challenge: response.challenge.try_into().map_err(|_| BadAnswer("challenge"))?,
+            expires_at: present(response.expires_at.and_then(from_wire), "expires_at")?,
+        })
+    }
 }
 
 /// The error of a field whose value is not allowed.

@@ -9,7 +9,7 @@ use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    CaptureSeen, ChipEvidence, Comparison, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts,
+    CaptureSeen, ChallengeState, ChipEvidence, Comparison, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts,
     Evidence, FieldState, FrameEvidence, History, RecordEvidence, RecordTemplates, SchemeState, chip_sentence,
 };
 
@@ -32,6 +32,13 @@ impl pb::DecisionEvidence {
             groups_unread: chip.groups_unread.into_iter().map(u32::from).collect(),
             chip_verdict: pb::ChipVerdict::from(chip.verdict).into(),
             active_authentication_result: pb::ActiveAuthenticationResult::from(chip.active_authentication).into(),
+            challenge_state: i32::from(match chip.challenge {
+                None => pb::ChallengeState::Unspecified,
+                Some(ChallengeState::Issued) => pb::ChallengeState::Issued,
+                Some(ChallengeState::NotIssued) => pb::ChallengeState::NotIssued,
+                Some(ChallengeState::Expired) => pb::ChallengeState::Expired,
+                Some(ChallengeState::Used) => pb::ChallengeState::Used,
+            }),
         };
         let frame = |frame: FrameEvidence| pb::FrameEvidence {
             eye_distance: frame.eye_distance,
@@ -200,6 +207,15 @@ impl TryFrom<pb::DecisionEvidence> for Evidence {
                     ActiveAuthentication::from_code(&chip.active_authentication),
                     "active_authentication",
                 )?,
+                challenge: match pb::ChallengeState::try_from(chip.challenge_state)
+                    .map_err(|_| BadAnswer("challenge_state"))?
+                {
+                    pb::ChallengeState::Unspecified => None,
+                    pb::ChallengeState::Issued => Some(ChallengeState::Issued),
+                    pb::ChallengeState::NotIssued => Some(ChallengeState::NotIssued),
+                    pb::ChallengeState::Expired => Some(ChallengeState::Expired),
+                    pb::ChallengeState::Used => Some(ChallengeState::Used),
+                },
                 photo_years: chip.photo_years,
                 groups_unread: chip
                     .groups_unread

@@ -25,6 +25,7 @@ Remove: registrar
 GetSubject: workflow registrar officer auditor
 ListSubjects: registrar auditor
 CountSubjects: registrar auditor operator
+NewChallenge: workflow counter clinic
 VerifyBeneficiary: workflow counter clinic
 ResolveReferral: officer
 ClearPair: officer

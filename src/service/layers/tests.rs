@@ -25,8 +25,8 @@ use crate::service::pb::verification_server::Verification;
 use crate::service::server::router;
 use crate::service::{Backend, LogKey, ServeOptions, pb};
 use crate::workflow::beneficiary::{
-    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, ListPage, PageRequest, PairChange,
-    RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
+    BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, IssuedChallenge, ListPage, PageRequest,
+    PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
     UnclearPairRequest,
 };
 use crate::workflow::{
@@ -176,6 +176,10 @@ impl Backend for Unreachable {
     }
 
     async fn subject(&self, _: &RequestContext, _: &SubjectId) -> Result<Subject, WorkflowError> {
+        unreachable!()
+    }
+
+    async fn new_challenge(&self, _: &RequestContext, _: &RequestId) -> Result<IssuedChallenge, WorkflowError> {
         unreachable!()
     }
 

@@ -79,6 +79,7 @@ pub fn decide(policy: &Policy, evidence: &Evidence, attempt: u32) -> Decided {
             if chip.active_authentication != chip::ActiveAuthentication::Proven {
                 grounds.insert(ReasonCode::ChipNotProven);
             }
+            grounds.extend(chip.answered_in_vain().then_some(ReasonCode::ChallengeNotIssued));
         }
     }
     let record = &evidence.record;
@@ -319,8 +320,11 @@ fn cause(
         (ground == ReasonCode::ReferenceFaceMissing && would_stand_in(policy, evidence))
             .then_some(ReasonCode::ChipFaceMissing)
     };
+    // Where an answer came and could have been checked, the challenge is what is wrong with it.
+    let no_challenge = || (ground == ReasonCode::ChipNotProven).then_some(ReasonCode::ChallengeNotIssued);
     let known = |cause: &ReasonCode| grounds.contains(cause);
-    of_whole.filter(known).or_else(|| unread().filter(known)).or_else(|| no_photo().filter(known))
+    let of_part = || unread().filter(known).or_else(|| no_photo().filter(known));
+    of_whole.filter(known).or_else(of_part).or_else(|| no_challenge().filter(known))
 }
 
 /// Whether new captures, or another reading of the chip, may take the ground away.
@@ -333,7 +337,7 @@ fn another_try_may_help(ground: ReasonCode, evidence: &Evidence) -> bool {
         | ReasonCode::CaptureIsChipPhoto
         | ReasonCode::CaptureIsEnrolledPhoto
         | ReasonCode::CaptureSeenBefore => true,
-        ReasonCode::ChipMissing | ReasonCode::ChipIncomplete => true,
+        ReasonCode::ChipMissing | ReasonCode::ChipIncomplete | ReasonCode::ChallengeNotIssued => true,
         ReasonCode::ChipUnreadable => evidence.chip.as_ref().is_some_and(ChipEvidence::may_be_misread),
         // Its signature holds: another reading gives the same photo and the same fields.
         _ => false,
@@ -351,6 +355,7 @@ fn is_too_close(evidence: &Evidence, least: f32) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::challenge::ChallengeState;
     use super::super::evidence::{Duplicate, Duplicates, History, RecordEvidence, RecordTemplates};
     use super::super::policy::PolicyFile;
     use super::*;
@@ -385,6 +390,7 @@ mod tests {
                 verdict: chip::Verdict::Authentic,
                 reasons: Vec::new(),
                 active_authentication: chip::ActiveAuthentication::Proven,
+                challenge: Some(ChallengeState::Issued),
                 photo_years: Some(3),
                 groups_unread: Vec::new(),
             }),
@@ -713,6 +719,46 @@ mod tests {
             !decide(&Policy::default(), &lacking(unreadable(chip::Reason::SodMissing), EvidenceKind::ReferenceFace))
                 .retake
         );
+    }
+
+    #[test]
+    fn an_answer_to_a_challenge_that_was_not_issued_proves_nothing_whatever_a_policy_says() {
+        use chip::ActiveAuthentication::{Failed, Proven, Unproven};
+        let answering = |active, challenge: ChallengeState| {
+            let mut evidence = good();
+            evidence.chip.as_mut().unwrap().active_authentication = active;
+            evidence.chip = evidence.chip.map(|chip| chip.answering(challenge));
+            evidence
+        };
+        let result = |evidence: &Evidence| evidence.chip.as_ref().unwrap().active_authentication;
+        let issued = answering(Proven, ChallengeState::Issued);
+        assert_eq!((result(&issued), decide(&Policy::default(), &issued).grounds), (Proven, vec![]));
+        for challenge in [ChallengeState::NotIssued, ChallengeState::Expired, ChallengeState::Used] {
+            let evidence = answering(Proven, challenge);
+            assert_eq!(result(&evidence), Unproven, "{challenge:?}");
+            let decided = decide(&Policy::default(), &evidence);
+            assert_eq!(codes(&decided), ["CHALLENGE_NOT_ISSUED", "CHIP_NOT_PROVEN"], "{challenge:?}");
+            assert_eq!(decided.grounds[1].follows, Some(ReasonCode::ChallengeNotIssued));
+            // The reader asks the server, and the chip, once more.
+            assert!(decided.outcome == Outcome::Refer && decided.retake);
+            // Accepted, it is as if no answer had come.
+            let accepting = "on.challenge_not_issued = \"accept\"";
+            let decided = decide(&policy(accepting), &evidence);
+            assert_eq!(decided.outcome, Outcome::Approve);
+            assert_eq!(codes(&decided), ["CHALLENGE_NOT_ISSUED", "CHIP_NOT_PROVEN"]);
+            let strict = policy(&format!("[on]\nchip_not_proven = \"refer\"\n{}", &accepting[3..]));
+            assert_eq!(decide(&strict, &evidence).outcome, Outcome::Refer);
+            let denying = policy("on.challenge_not_issued = \"deny\"");
+            assert_eq!(decide(&denying, &evidence).outcome, Outcome::Deny);
+            // A wrong answer is one, whoever asked; and without a key for it nothing is proven either way.
+            assert_eq!(result(&answering(Failed, challenge)), Failed);
+            assert!(!codes(&decide(&Policy::default(), &answering(Failed, challenge))).contains(&"CHALLENGE_NOT_ISSUED"));
+            let keyless = answering(Unproven, challenge);
+            assert!(codes(&decide(&Policy::default(), &keyless)).contains(&"CHALLENGE_NOT_ISSUED"));
+        }
+        assert_eq!(result(&answering(Failed, ChallengeState::Issued)), Failed);
+        let keyless = decide(&Policy::default(), &answering(Unproven, ChallengeState::Issued));
+        assert_eq!((keyless.outcome, codes(&keyless)), (Outcome::Approve, vec!["CHIP_NOT_PROVEN"]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::challenge::ChallengeState;
 use super::reason_code::ReasonCode;
 use crate::chip;
 use crate::face::quality::Flaw;
@@ -190,8 +191,13 @@ pub struct ChipEvidence {
     pub verdict: chip::Verdict,
     /// What was found, the gravest first.
     pub reasons: Vec<chip::Reason>,
-    /// Whether the chip showed that it is the original.
+    /// Whether the chip showed that it is the original: proven only by its answer to a challenge
+    /// that this server issued.
     pub active_authentication: chip::ActiveAuthentication,
+    /// What the challenge was that it answered; `None` where no answer came, and in decisions of
+    /// earlier programs, which took every challenge.
+    #[serde(default)]
+    pub challenge: Option<ChallengeState>,
     /// Whole years since the card was issued, where the chip says when: about the
     /// age of its photo.
     pub photo_years: Option<u32>,
@@ -201,6 +207,25 @@ pub struct ChipEvidence {
 }
 
 impl ChipEvidence {
+    /// The same, with what is known of the challenge that the chip answered. An answer to one that
+    /// this server did not issue proves nothing; one that is wrong stays wrong, whoever asked.
+    pub(super) fn answering(self, challenge: ChallengeState) -> Self {
+        use chip::ActiveAuthentication::{Proven, Unproven};
+        let active_authentication = match (self.active_authentication, challenge) {
+            (Proven, ChallengeState::Issued) => Proven,
+            (Proven, _) => Unproven,
+            (other, _) => other,
+        };
+        Self { active_authentication, challenge: Some(challenge), ..self }
+    }
+
+    /// Whether its answer could prove nothing, because this server did not issue the challenge. A
+    /// wrong answer is graver than that.
+    pub(super) fn answered_in_vain(&self) -> bool {
+        let is_issued = self.challenge.is_none_or(|challenge| challenge == ChallengeState::Issued);
+        !is_issued && self.active_authentication != chip::ActiveAuthentication::Failed
+    }
+
     /// Whether something was found.
     pub fn found(&self, reason: chip::Reason) -> bool {
         self.reasons.contains(&reason)

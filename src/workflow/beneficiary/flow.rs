@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::captures::CaptureProbes;
+use super::challenge::{AnsweredChallenge, ChallengeState};
 use super::decide::{AppliedRule, Decided, decide};
 use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, History, SchemeState};
 use super::policy::{Consequence, FirstSight, Policy};
@@ -48,6 +49,8 @@ pub(super) struct Observed {
     chip_photo: Option<Result<Analysed, FaceError>>,
     /// Where fingerprints of captures are kept.
     probes: Option<CaptureProbes>,
+    /// Where the chip answered one.
+    challenge: Option<AnsweredChallenge>,
     unit: Option<String>,
 }
 
@@ -139,6 +142,10 @@ impl Engine {
         let gallery = self.gallery()?;
         let content = request.digest();
         let _turn = self.decision_service().turns.take(&request.key.transaction).await;
+        let challenge = request
+            .active
+            .as_ref()
+            .map(|active| AnsweredChallenge::new(context, &request.key.transaction, &active.challenge));
         let wanted = ReadSet {
             decision: Some(request.key.clone()),
             subjects: vec![request.subject.clone()],
@@ -147,6 +154,7 @@ impl Engine {
             recent: Some((request.subject.clone(), self.case_rules().history_from(Timestamp::now()))),
             newest_of: Some(request.subject.clone()),
             cleared_with: Some(request.subject.clone()),
+            challenges_of: challenge.as_ref().map(|challenge| challenge.owner().clone()),
             ..ReadSet::default()
         };
         let mut records = gallery.read(wanted.clone()).await?;
@@ -172,6 +180,7 @@ impl Engine {
         }
 
         let seen = self.look(request, content, policy, &rules.anchors).await?;
+        let seen = Observed { challenge, ..seen };
         let by = DecidedBy { name: policy_name, policy, anchors: &rules.anchors };
         // Of two who ask for one record at once, each counts the other's attempt.
         let _record = self.decision_service().records.take(&seen.subject).await;
@@ -255,6 +264,7 @@ impl Engine {
             by,
             chip_photo,
             probes,
+            challenge: None,
             unit,
         })
     }
@@ -275,6 +285,7 @@ impl Engine {
                 verdict: inspection.verdict,
                 reasons: inspection.reasons(),
                 active_authentication: inspection.active_authentication,
+                challenge: None,
                 groups_unread: inspection
                     .data_groups
                     .iter()
@@ -336,6 +347,7 @@ impl Engine {
             (history.captures, captures_before) = (Some(captures), Some(next));
         }
 
+        let challenge = seen.challenge.as_ref().map(|one| (one, one.state(&records.challenges, Timestamp::now())));
         let evidence = Evidence {
             chip_face: match chip_template {
                 Some(photo) => Some(self.against_chip(seen, &photo.analysis.template, policy)?),
@@ -353,7 +365,10 @@ impl Engine {
             duplicates,
             history,
             curve: Some(curve.name()),
-            chip: seen.chip.clone(),
+            chip: match challenge {
+                Some((_, state)) => seen.chip.clone().map(|chip| chip.answering(state)),
+                None => seen.chip.clone(),
+            },
             record: seen.record,
             scheme: subject.as_ref().map(|subject| SchemeState::of(subject, seen.scheme)),
             quality: best_quality(&seen.frames),
@@ -407,6 +422,9 @@ impl Engine {
                 newest: answer.evidence.history.as_ref().map(|_| records.newest),
                 captures_before,
             }),
+            challenge: challenge
+                .filter(|(_, state)| *state == ChallengeState::Issued)
+                .map(|(answered, _)| answered.used()),
         };
         let (stored, _) = gallery.decide(context, decision).await?;
         let caller = context.principal().kind();

@@ -16,11 +16,12 @@
 //! what a policy may say (`policy`), what speaks against an approval (`grounds`),
 //! what it all comes to (`decide`), what people
 //! are told of it (`sentences`), how it is gathered and committed (`flow`,
-//! `lookup`), what goes on at this moment (`turns`), what officers add (`referral`) and what is read
+//! `lookup`), which challenges for chips are issued and count (`challenge`), what goes on at this moment (`turns`), what officers add (`referral`) and what is read
 //! of it all (`cases`).
 
 mod captures;
 mod cases;
+mod challenge;
 mod decide;
 mod evidence;
 mod flow;
@@ -40,6 +41,7 @@ pub use cases::{
     CaseDecision, Cases, ListPage, PAGE_DEFAULT, PAGE_MAX, PageRequest, RepeatedCapture, SubjectCount, SubjectFilter,
     SubjectSummary,
 };
+pub use challenge::{ChallengeState, IssuedChallenge};
 pub use decide::{AppliedRule, Decided, decide};
 pub use evidence::{
     CAPTURES_SEEN_MAX, CaptureSeen, ChipEvidence, Comparison, CopyOf, Duplicate, Duplicates, EarlierAttempt,
@@ -83,7 +85,8 @@ pub struct BeneficiaryRequest {
     pub record: Record,
     /// The chip's files in any order; none where the chip was not read.
     pub chip_files: Vec<Vec<u8>>,
-    /// Challenge and response, where the reader ran Active Authentication.
+    /// Challenge and response, where the reader ran Active Authentication: the challenge of
+    /// [`Engine::new_challenge`](crate::workflow::Engine::new_challenge), or the answer proves nothing.
     pub active: Option<ChallengeResponse>,
     /// 1–5 encoded captures of the person present.
     pub frames: Vec<Vec<u8>>,

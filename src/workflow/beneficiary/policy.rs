@@ -137,6 +137,8 @@ fn consequences(ground: ReasonCode) -> (Consequence, Consequence) {
         ReasonCode::ChipWeak => (Refer, Accept),
         // Few readers run Active Authentication: named in every decision instead.
         ReasonCode::ChipNotProven => (Accept, Accept),
+        // Accepted, it is as if no answer had come: readers that cannot ask first prove nothing.
+        ReasonCode::ChallengeNotIssued => (Refer, Accept),
         ReasonCode::NumberDiffers => (Deny, Refer),
         ReasonCode::NameDiffers | ReasonCode::BirthDateDiffers | ReasonCode::SexDiffers => (Refer, Accept),
         // Nothing was learnt of the number, which alone leads to one person.

@@ -232,6 +232,11 @@ code_table! {
     ChipWeak, "CHIP_WEAK", Chip,
         "The card is protected by cryptography that is considered weak today.",
         "Thẻ được bảo vệ bằng mật mã nay bị coi là yếu.";
+    /// The challenge that the chip answered was not issued by this server for this transaction and
+    /// caller, or its time was over, or a decision had used it.
+    ChallengeNotIssued, "CHALLENGE_NOT_ISSUED", Chip,
+        "The chip answered no open challenge of this server for this transaction; a recorded answer looks the same.",
+        "Chip không trả lời mã thách thức còn hiệu lực của máy chủ cho giao dịch này; câu trả lời thu sẵn cũng như vậy.";
     /// The chip did not show that it is the original.
     ChipNotProven, "CHIP_NOT_PROVEN", Chip,
         "It was not shown that the original chip was present; a copy of its files would look the same.",

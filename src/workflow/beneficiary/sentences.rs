@@ -69,7 +69,7 @@ fn hint(ground: ReasonCode) -> Hint {
     const COMPARE: Both = ("Compare the original papers.", "Hãy đối chiếu giấy tờ gốc.");
     const OPERATOR: Both = ("Tell the operator.", "Hãy báo người vận hành.");
     match ground {
-        ReasonCode::ChipUnreadable | ReasonCode::ChipIncomplete => Hint::Again(READ),
+        ReasonCode::ChipUnreadable | ReasonCode::ChipIncomplete | ReasonCode::ChallengeNotIssued => Hint::Again(READ),
         ReasonCode::ChipMissing => Hint::Again(("Read the chip", "Hãy đọc chip")),
         ReasonCode::FaceTooClose => Hint::Again((
             "Have the person move back from the camera and take the captures again",
@@ -349,6 +349,7 @@ fn happened(ground: ReasonCode) -> Both {
         | ReasonCode::ChipNotOriginal
         | ReasonCode::ChipCountryDiffers
         | ReasonCode::ChipUnanchored
+        | ReasonCode::ChallengeNotIssued
         | ReasonCode::ChipNotProven => ("Your card could not be confirmed.", "Chưa xác nhận được thẻ của ông/bà."),
         ReasonCode::ChipUnreadable => {
             ("Your card could not be checked in full.", "Chưa kiểm tra được đầy đủ chip trên thẻ.")

@@ -1,0 +1,147 @@
+//! The tables of issued challenges: by number, and by whose they are.
+
+use prost::Message;
+use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
+
+use super::fault::StoreError;
+use super::record::{seal, unseal};
+use super::tables::Tables;
+use crate::gallery::{ChallengeOwner, RequestId, StoredChallenge, Timestamp};
+use crate::hex;
+
+/// By number, a challenge that was issued.
+pub(super) const CHALLENGES: TableDefinition<u64, &[u8]> = TableDefinition::new("challenges");
+/// Owner and number of each challenge; the values are empty.
+pub(super) const OWNER_CHALLENGES: TableDefinition<&str, &[u8]> = TableDefinition::new("owner_challenges");
+
+/// Challenges that are kept at most, whoever asked; beyond it the oldest end. Within the longest
+/// time that one may be kept, 60 minutes, that is 72 a second.
+const KEPT_MAX: u64 = 1 << 18;
+/// Challenges taken away in one transaction beyond those it adds, so that no caller waits for a
+/// large clean-up.
+const PRUNED_MAX: usize = 64;
+
+/// A challenge as it lies on disk.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ChallengeRecord {
+    #[prost(string, tag = "1")]
+    pub transaction: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub asked_by: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub digest: Vec<u8>,
+    #[prost(uint64, tag = "4")]
+    pub expires_at: u64,
+    /// The attempt that used it.
+    #[prost(uint32, optional, tag = "5")]
+    pub used_by: Option<u32>,
+}
+
+impl ChallengeRecord {
+    fn of(challenge: &StoredChallenge) -> Self {
+        let StoredChallenge { owner: ChallengeOwner { transaction, asked_by }, digest, .. } = challenge;
+        Self {
+            transaction: transaction.as_str().to_owned(),
+            asked_by: asked_by.to_vec(),
+            digest: digest.to_vec(),
+            expires_at: challenge.expires_at.0,
+            used_by: challenge.used_by,
+        }
+    }
+
+    pub(super) fn restore(self, number: u64) -> Result<StoredChallenge, StoreError> {
+        let transaction =
+            RequestId::new(self.transaction).map_err(|_| StoreError::damaged("a transaction's id is not one"))?;
+        let digest = |bytes: Vec<u8>| {
+            <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::damaged("a challenge's digest has another length"))
+        };
+        Ok(StoredChallenge {
+            number,
+            owner: ChallengeOwner { transaction, asked_by: digest(self.asked_by)? },
+            digest: digest(self.digest)?,
+            expires_at: Timestamp(self.expires_at),
+            used_by: self.used_by,
+        })
+    }
+}
+
+/// Under which key a challenge of an owner lies. Neither part holds a space.
+fn owner_key(owner: &ChallengeOwner, number: u64) -> String {
+    format!("{} {} {number:016x}", owner.transaction.as_str(), hex::encode(&owner.asked_by))
+}
+
+/// The challenges of an owner, oldest first.
+pub(super) fn read_challenges(
+    tables: &impl Tables,
+    owner: &ChallengeOwner,
+) -> Result<Vec<StoredChallenge>, StoreError> {
+    let (first, last) = (owner_key(owner, 0), owner_key(owner, u64::MAX));
+    let rows = tables.owner_challenges()?.range::<&str>(first.as_str()..=last.as_str())?;
+    rows.map(|row| {
+        let name = row?.0;
+        let number = name.value().rsplit_once(' ').and_then(|(_, number)| u64::from_str_radix(number, 16).ok());
+        let number = number.ok_or_else(|| StoreError::damaged("the key of a challenge is not one"))?;
+        read_challenge(tables.challenges()?, number)
+    })
+    .collect()
+}
+
+/// Number of the next challenge: above those of all that are kept.
+pub(super) fn next_challenge(tables: &impl Tables) -> Result<u64, StoreError> {
+    Ok(tables.challenges()?.last()?.map_or(1, |(number, _)| number.value().saturating_add(1)))
+}
+
+fn read_challenge(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    number: u64,
+) -> Result<StoredChallenge, StoreError> {
+    let value = table.get(number)?;
+    let value = value.ok_or_else(|| StoreError::damaged("a challenge is listed and not there"))?;
+    unseal::<ChallengeRecord>("challenges", &number.to_le_bytes(), value.value())?.restore(number)
+}
+
+/// Both tables in a write transaction.
+pub(super) struct Challenges<'t> {
+    pub(super) by_number: Table<'t, u64, &'static [u8]>,
+    pub(super) by_owner: Table<'t, &'static str, &'static [u8]>,
+    /// Written in this transaction.
+    put: usize,
+}
+
+impl<'t> Challenges<'t> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+        let by_number = transaction.open_table(CHALLENGES)?;
+        Ok(Self { by_number, by_owner: transaction.open_table(OWNER_CHALLENGES)?, put: 0 })
+    }
+
+    /// Writes a challenge, in place of the one that may be there.
+    pub(super) fn put(&mut self, challenge: &StoredChallenge) -> Result<(), StoreError> {
+        let number = challenge.number;
+        let sealed = seal("challenges", &number.to_le_bytes(), &ChallengeRecord::of(challenge));
+        self.by_number.insert(number, sealed.as_slice())?;
+        self.by_owner.insert(owner_key(&challenge.owner, number).as_str(), [].as_slice())?;
+        self.put += 1;
+        Ok(())
+    }
+
+    /// Takes a challenge away.
+    pub(super) fn remove(&mut self, number: u64) -> Result<(), StoreError> {
+        let challenge = read_challenge(&self.by_number, number)?;
+        self.by_owner.remove(owner_key(&challenge.owner, number).as_str())?;
+        self.by_number.remove(number)?;
+        Ok(())
+    }
+
+    /// Forgets challenges whose time is over or that are too many, oldest first.
+    pub(super) fn prune(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        for _ in 0..PRUNED_MAX + self.put {
+            let Some(number) = self.by_number.first()?.map(|(number, _)| number.value()) else { break };
+            let is_over = read_challenge(&self.by_number, number)?.expires_at <= now;
+            if !is_over && self.by_number.len()? <= KEPT_MAX {
+                break;
+            }
+            self.remove(number)?;
+        }
+        Ok(())
+    }
+}

@@ -12,6 +12,9 @@ pub struct AccessSettings {
     pub machines: BTreeMap<String, MachineSettings>,
     /// What an operator changes of the roles, by the names of these.
     pub roles: BTreeMap<String, RoleSettings>,
+    /// Operators, two of whom approve every change of what decisions are made by: names, with
+    /// their Ed25519 public keys in base64. Without any, changes take no approval.
+    pub operators: BTreeMap<String, String>,
 }
 
 /// `[access.machines.NAME]`: a machine, known by one name in its client certificate.

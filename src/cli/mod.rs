@@ -7,6 +7,7 @@
 //!
 //! Nothing here prints a subject id or a path that was not typed by the user.
 
+mod approval;
 mod args;
 mod backend;
 mod bulk;

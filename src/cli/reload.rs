@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::danger::{self, SetupArgs};
 use super::settings::{Access, Settings};
-use super::{Failure, GlobalArgs, outcome, source};
+use super::{Failure, GlobalArgs, approval, outcome, source};
 use crate::chip::Anchors;
 use crate::hex;
 use crate::service::{AccessControl, Hangups};
@@ -80,6 +80,7 @@ impl Part for DecisionRules {
         let policies = settings.policies.clone();
         self.engine.check_policies(&policies).map_err(|error| settings.blame(error))?;
         danger::check(&self.global, settings, &self.typed, &anchors)?;
+        approval::check(settings, &self.typed, &anchors)?;
         let items = vec![
             Item {
                 name: "certificates",
@@ -120,7 +121,7 @@ pub(super) struct AccessPart(pub AccessControl);
 
 impl Part for AccessPart {
     fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure> {
-        let Some(Access { rules, digest }) = settings.access.clone() else {
+        let Some(Access { rules, digest, .. }) = settings.access.clone() else {
             // Whoever means it starts the server anew.
             let problem = "[access] is no longer there; write it again, or restart the server to let everybody call";
             return Err(settings.origin.blame_file(problem));

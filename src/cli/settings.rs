@@ -4,13 +4,14 @@
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::config::{CaptureSection, CasesSection, ConfigFile, Origin};
 use super::{Failure, GlobalArgs, options, progress};
-use crate::access::{AccessRules, AccessSettings};
+use crate::access::{AccessRules, AccessSettings, Operators};
 use crate::chip::Unreadable;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::quality::Profile;
@@ -75,6 +76,8 @@ pub(super) struct Settings {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Access {
     pub rules: AccessRules,
+    /// Who approves changes.
+    pub operators: Operators,
     /// SHA-256 of the configuration.
     pub digest: [u8; 32],
 }
@@ -83,8 +86,9 @@ impl Access {
     fn new(settings: &AccessSettings) -> Result<Self, Failure> {
         let methods: Vec<_> = service::methods().into_iter().map(|(name, _)| name).collect();
         let rules = AccessRules::new(settings, &methods).map_err(Failure::new)?;
+        let operators = Operators::new(&settings.operators).map_err(Failure::new)?;
         let text = serde_json::to_vec(settings).map_err(Failure::new)?;
-        Ok(Self { rules, digest: Sha256::digest(text).into() })
+        Ok(Self { rules, operators, digest: Sha256::digest(text).into() })
     }
 }
 
@@ -228,6 +232,12 @@ impl Settings {
             default_fpir: self.default_fpir,
             capture: self.capture.clone(),
         })
+    }
+
+    /// The operators who approve changes; none where the configuration names none.
+    pub(super) fn operators(&self) -> &Operators {
+        static NONE: LazyLock<Operators> = LazyLock::new(Operators::default);
+        self.access.as_ref().map_or(&NONE, |access| &access.operators)
     }
 
     /// How cases are kept.

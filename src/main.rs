@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Digest(args) => cli::digest::run(&global, args),
         Command::Chip(args) => cli::chip::run(&global, args),
         Command::Config(args) => cli::config_check::run(&global, args),
+        Command::Keys(args) => cli::keys::run(&global, args),
         Command::Models(args) => cli::models::run(&global, args),
     })
 }

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 
 use super::options::GlobalArgs;
 use super::{
-    audit, calibrate, case, chip, config_check, digest, embed, enroll, evaluate, gallery, identify, models, outcome,
-    print, remove, serve, subject, verify, version,
+    audit, calibrate, case, chip, config_check, digest, embed, enroll, evaluate, gallery, identify, keys, models,
+    outcome, print, remove, serve, subject, verify, version,
 };
 use crate::typed;
 
@@ -76,6 +76,8 @@ pub enum Command {
     Chip(chip::ChipArgs),
     /// Check a configuration, and say what is dangerous about it
     Config(config_check::ConfigArgs),
+    /// Make a test authority, and certificates for trying out TLS
+    Keys(keys::KeysArgs),
     /// Look after model packs
     Models(models::ModelsArgs),
 }

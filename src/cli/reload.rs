@@ -4,7 +4,9 @@
 //! What can be read anew is a list of [`Part`]s. A part is what changes at one instant; it may
 //! consist of several named [`Item`]s, by which the log says what has changed.
 
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +21,9 @@ use crate::workflow::Engine;
 /// Hexadecimal digits of a digest in the log: enough to tell two apart.
 const DIGEST_SHOWN: usize = 16;
 
+/// How often files that are read anew without a signal are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
 /// A reload that takes longer is told of, again and again.
 const RELOAD_USUAL: Duration = Duration::from_secs(30);
 
@@ -26,6 +31,27 @@ const RELOAD_USUAL: Duration = Duration::from_secs(30);
 pub(super) trait Part: Send {
     /// Reads and checks all of it by the settings given. Changes nothing.
     fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure>;
+
+    /// Of files that are read anew as soon as they change, without a signal: how they are now.
+    fn stamp(&self, settings: &Settings) -> Option<Stamp> {
+        let _ = settings;
+        None
+    }
+}
+
+/// How files were when they were looked at: another stamp means that one has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamp(Vec<Option<(SystemTime, u64, u64)>>);
+
+impl Stamp {
+    /// Time of change, length and number of each file; a missing one counts as well.
+    pub(super) fn of<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Self {
+        let look = |path: &PathBuf| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+        };
+        Self(files.map(look).collect())
+    }
 }
 
 /// What a part has read and checked, ready to be put in force.
@@ -136,6 +162,10 @@ pub(super) struct Reloader {
     global: GlobalArgs,
     parts: Vec<Box<dyn Part>>,
     in_force: Vec<Item>,
+    /// Those of the last reload.
+    settings: Settings,
+    /// How the files of each part were when they were last read, in the order of the parts.
+    stamps: Vec<Option<Stamp>>,
     /// Those the server started with: some of them hold until it ends.
     started_with: Settings,
     /// Sections of the configuration in force, which must still be there.
@@ -146,8 +176,15 @@ impl Reloader {
     /// Reads everything for the first time and puts it in force.
     pub(super) fn start(global: &GlobalArgs, settings: Settings, parts: Vec<Box<dyn Part>>) -> Result<Self, Failure> {
         let sections = settings.origin.sections();
-        let mut reloader =
-            Self { global: global.clone(), parts, in_force: Vec::new(), started_with: settings, sections };
+        let mut reloader = Self {
+            global: global.clone(),
+            stamps: stamps(&parts, &settings),
+            parts,
+            in_force: Vec::new(),
+            settings: settings.clone(),
+            started_with: settings,
+            sections,
+        };
         let prepared = reloader.prepare(&reloader.started_with)?;
         reloader.in_force = install(prepared);
         Ok(reloader)
@@ -172,6 +209,8 @@ impl Reloader {
                  under it, or restart the server"
             )));
         }
+        // Before they are read: a change while they are is seen at the next look.
+        let stamps = stamps(&self.parts, &settings);
         let in_force = install(self.prepare(&settings)?);
         let (changed, same): (Vec<Item>, Vec<Item>) =
             in_force.iter().cloned().partition(|item| !self.in_force.contains(item));
@@ -181,10 +220,49 @@ impl Reloader {
         let fewer = fewer.collect();
         self.in_force = in_force;
         self.sections = sections;
+        (self.stamps, self.settings) = (stamps, settings);
         Ok(Reloaded { changed, same, waiting, fewer })
     }
 
+    /// Reads anew the parts whose files have changed since they were last read, by the configuration
+    /// of the last reload; gives what is new. Each part for itself: nobody asked for the others.
+    fn reload_changed(&mut self) -> Vec<Result<Vec<Item>, Failure>> {
+        let mut done = Vec::new();
+        for (part, last) in self.parts.iter().zip(&mut self.stamps) {
+            let now = part.stamp(&self.settings);
+            if now == *last {
+                continue;
+            }
+            // Where it fails, the next change is waited for.
+            *last = now;
+            done.push(part.prepare(&self.settings).map(|prepared| {
+                let items = install(vec![prepared]);
+                let is_new = |item: &Item| !self.in_force.contains(item);
+                let new: Vec<Item> = items.into_iter().filter(is_new).collect();
+                for item in &new {
+                    self.in_force.retain(|old| old.name != item.name);
+                    self.in_force.push(item.clone());
+                }
+                new
+            }));
+        }
+        done
+    }
+
     /// The same, told in the log.
+    fn reload_changed_and_tell(&mut self) {
+        for done in self.reload_changed() {
+            match done {
+                Ok(new) => tracing::info!(changed = list(&new), "files have changed: read anew"),
+                Err(failure) => tracing::error!(
+                    "files have changed and cannot be used, so that all stays as it was: {}",
+                    outcome::one_line(&failure.to_string())
+                ),
+            }
+        }
+    }
+
+    /// Reads everything anew, told in the log.
     fn reload_and_tell(&mut self) {
         match self.reload() {
             Ok(Reloaded { changed, same, waiting, fewer }) => {
@@ -207,16 +285,21 @@ impl Reloader {
         }
     }
 
-    /// Reads anew at every SIGHUP, one at a time, until the server closes.
+    /// Reads anew at every SIGHUP, and what has changed every minute, one at a time, until the
+    /// server closes.
     pub(super) async fn follow(self, mut hangups: Hangups, closing: CancellationToken) {
         let mut reloader = self;
         loop {
-            tokio::select! {
+            let is_asked_for = tokio::select! {
                 () = closing.cancelled() => return,
-                () = hangups.next() => {}
-            }
+                () = hangups.next() => true,
+                () = tokio::time::sleep(LOOK_EVERY) => false,
+            };
             let mut work = tokio::task::spawn_blocking(move || {
-                reloader.reload_and_tell();
+                match is_asked_for {
+                    true => reloader.reload_and_tell(),
+                    false => reloader.reload_changed_and_tell(),
+                }
                 reloader
             });
             let done = loop {
@@ -244,6 +327,10 @@ struct Reloaded {
     waiting: Vec<&'static str>,
     /// What there is less of than before.
     fewer: Vec<String>,
+}
+
+fn stamps(parts: &[Box<dyn Part>], settings: &Settings) -> Vec<Option<Stamp>> {
+    parts.iter().map(|part| part.stamp(settings)).collect()
 }
 
 fn install(prepared: Vec<Prepared>) -> Vec<Item> {
@@ -288,6 +375,62 @@ mod tests {
             }];
             Ok(Prepared { items, install: Box::new(move || installed.lock().unwrap().push(value)) })
         }
+    }
+
+    /// Reads a number from a file, as soon as it changes.
+    struct NumberFile(PathBuf, Arc<Mutex<Vec<u8>>>);
+
+    impl Part for NumberFile {
+        fn prepare(&self, _: &Settings) -> Result<Prepared, Failure> {
+            let text = std::fs::read_to_string(&self.0).map_err(Failure::new)?;
+            let value: u8 = text.trim().parse().map_err(|_| Failure::new("no number"))?;
+            let item = Item { name: "file", digest: [value; 32], count: "1".into(), amounts: Vec::new() };
+            let installed = Arc::clone(&self.1);
+            Ok(Prepared { items: vec![item], install: Box::new(move || installed.lock().unwrap().push(value)) })
+        }
+
+        fn stamp(&self, _: &Settings) -> Option<Stamp> {
+            Some(Stamp::of([&self.0].into_iter()))
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_is_read_anew_without_a_signal_and_the_other_parts_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("number");
+        // A new file each time, as writers that write whole files make it: its number changes.
+        let write = |text: &str| {
+            std::fs::write(path.with_extension("new"), text).unwrap();
+            std::fs::rename(path.with_extension("new"), &path).unwrap();
+        };
+        write("1");
+        let (installed, others) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let cell = Arc::new(AtomicU8::new(9));
+        let parts: Vec<Box<dyn Part>> = vec![
+            Box::new(Number("cell", Arc::clone(&cell), Arc::clone(&others))),
+            Box::new(NumberFile(path.clone(), Arc::clone(&installed))),
+        ];
+        let global = GlobalArgs::default();
+        let mut reloader = Reloader::start(&global, Settings::new(&global).unwrap(), parts).unwrap();
+        cell.store(8, SeqCst);
+        assert!(reloader.reload_changed().is_empty(), "nothing has changed");
+        write("23");
+        let done = reloader.reload_changed();
+        assert!(matches!(&done[..], [Ok(items)] if items.len() == 1), "{done:?}");
+        assert_eq!((&*installed.lock().unwrap(), &*others.lock().unwrap()), (&vec![1, 23], &vec![9]));
+        assert!(list(reloader.in_force()).ends_with("file 1717171717171717 (1)"));
+
+        // What cannot be used changes nothing and is told once.
+        write("none");
+        assert!(matches!(&reloader.reload_changed()[..], [Err(_)]));
+        assert!(reloader.reload_changed().is_empty());
+        write("4");
+        assert!(matches!(&reloader.reload_changed()[..], [Ok(_)]));
+        assert_eq!(*installed.lock().unwrap(), [1, 23, 4]);
+        // A reload of everything has read the file, too.
+        write("5");
+        reloader.reload().ok().unwrap();
+        assert!(reloader.reload_changed().is_empty());
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::LogKey;
+use super::tls::Tls;
 
 /// The address and the limits of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServeOptions {
-    /// The address to listen on. It must be loopback, since connections are not encrypted.
+    /// The address to listen on. Without [`ServeOptions::tls`] it must be loopback.
     /// Port 0 takes a free one; [`Bound::local_addr`](super::Bound::local_addr) says which.
     pub listen: SocketAddr,
     /// Most calls in flight; beyond it RESOURCE_EXHAUSTED with a retry hint.
@@ -37,6 +38,8 @@ pub struct ServeOptions {
     pub connections_max: usize,
     /// Time after which a connection is cut that has not begun to speak HTTP/2.
     pub preface_max: Duration,
+    /// Longest time for the TLS handshake of a connection. Meanwhile it counts as silent.
+    pub handshake_max: Duration,
     /// Time without a call after which a connection is cut. At
     /// [`ServeOptions::connections_max`] the one that has been silent the longest is cut for a
     /// new one sooner.
@@ -56,6 +59,19 @@ pub struct ServeOptions {
     /// Key of the digests that stand for transactions in the log. `None` makes one for this
     /// process alone.
     pub log_key: Option<LogKey>,
+    /// TLS; `None` for plain text.
+    pub tls: Option<Tls>,
+}
+
+/// Whether a server may listen there: whoever reaches it must not be able to read along.
+///
+/// # Errors
+/// [`ServeError::NotLoopback`] for an address that other machines reach, without TLS.
+pub fn check_exposure(listen: SocketAddr, has_tls: bool) -> Result<(), ServeError> {
+    match listen.ip().is_loopback() || has_tls {
+        true => Ok(()),
+        false => Err(ServeError::NotLoopback(listen)),
+    }
 }
 
 impl ServeOptions {
@@ -69,9 +85,7 @@ impl ServeOptions {
 
     /// Checks that the options make sense.
     pub(super) fn check(&self) -> Result<(), ServeError> {
-        if !self.listen.ip().is_loopback() {
-            return Err(ServeError::NotLoopback(self.listen));
-        }
+        check_exposure(self.listen, self.tls.is_some())?;
         let positive: [(&'static str, u64); 7] = [
             ("requests_in_flight_max", self.requests_in_flight_max as u64),
             ("turns_max", self.turns_max as u64),
@@ -105,6 +119,7 @@ impl Default for ServeOptions {
             bulk_idle_max: Duration::from_secs(60),
             connections_max: 512,
             preface_max: Duration::from_secs(10),
+            handshake_max: Duration::from_secs(10),
             idle_max: Duration::from_secs(15 * 60),
             upload_idle_max: Duration::from_secs(10),
             streams_per_connection_max: 128,
@@ -112,6 +127,7 @@ impl Default for ServeOptions {
             ready_every: Duration::from_secs(5),
             drain: Duration::from_secs(20),
             log_key: None,
+            tls: None,
         }
     }
 }
@@ -122,8 +138,8 @@ impl Default for ServeOptions {
 pub enum ServeError {
     /// The address can be reached from other machines.
     #[error(
-        "{0} is not a loopback address: the connection is not encrypted yet, so photos would cross the network in the \
-         clear; listen on 127.0.0.1 or [::1] and put a TLS proxy in front"
+        "{0} is not a loopback address, and connections are not encrypted: photos would cross the network in the clear; \
+         name certificate and key under [tls], or listen on 127.0.0.1 or [::1]"
     )]
     NotLoopback(SocketAddr),
     /// An option that makes no sense.

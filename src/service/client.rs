@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio_stream::{Stream, StreamExt};
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
+use super::client_stream::Explained;
 use super::convert;
 use super::pb;
 use super::pb::beneficiary_client::BeneficiaryClient;
@@ -34,7 +35,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 const FRAME_BYTES: u32 = 256 << 10;
 
 /// A connection on which each call carries the client's token.
-type WithToken = InterceptedService<Channel, TokenFile>;
+type WithToken = InterceptedService<Explained, TokenFile>;
 
 /// What a server says of a stored template, without its vector.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetail, ErrorInfo, StatusExt};
+use tonic_types::{ErrorDetail, ErrorDetails, ErrorInfo, StatusExt};
 
+use super::ERROR_DOMAIN;
 use super::convert::BadAnswer;
 use super::refusal::{FIELD, MESSAGE_EN, MESSAGE_VI};
 use super::tls::TlsError;
 use super::trace::{TRACEPARENT, trace_id};
-use super::{ERROR_DOMAIN, client_tls};
 
 /// Why a call of the [`Client`](super::Client) failed, for programs and for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +103,17 @@ impl ClientError {
         Self { message: format!("the server refused the connection: {why}"), ..own }
     }
 
+    /// The token of this client cannot be read.
+    pub(super) fn bad_token(why: String) -> Self {
+        let own = Self::own(
+            Code::Unauthenticated,
+            "TOKEN_FILE",
+            "This client's token cannot be read. Sign in again, or tell whoever looks after this machine.",
+            "Không đọc được mã truy cập của máy này. Hãy đăng nhập lại hoặc báo cho người quản trị máy này.",
+        );
+        Self { message: why, ..own }
+    }
+
     /// No TLS came about.
     pub(super) fn tls_failed(why: &str) -> Self {
         let own = Self::own(
@@ -123,6 +134,13 @@ impl ClientError {
             "Không dùng được chứng thư hoặc khóa của máy này. Hãy báo cho người quản trị máy này.",
         );
         Self { message: error.to_string(), ..own }
+    }
+
+    /// A status that the same error is made of again.
+    pub(super) fn into_status(self) -> Status {
+        let metadata = [(MESSAGE_EN.to_owned(), self.en), (MESSAGE_VI.to_owned(), self.vi)];
+        let details = ErrorDetails::with_error_info(self.reason, ERROR_DOMAIN, metadata);
+        Status::with_error_details(self.code, self.message, details)
     }
 
     fn deadline_exceeded() -> Self {
@@ -197,6 +215,6 @@ fn without_details(status: &Status) -> ClientError {
         }
         // A connection that is refused, lost, or closed by a server that stops gives any of the
         // other codes, depending on how far it got.
-        _ => client_tls::explain(status).unwrap_or_else(|| ClientError::unreachable(status.message())),
+        _ => ClientError::unreachable(status.message()),
     }
 }

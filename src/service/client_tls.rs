@@ -14,16 +14,17 @@ use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::{Endpoint, Uri};
 use tower::service_fn;
 
 use super::ClientError;
+use super::client_stream::{Cause, Explained};
 use super::tls::{self, TlsError, TlsFile};
 
-/// How rustls begins what it says of an alert; its name follows.
-const ALERT: &str = "received fatal alert: ";
 /// Port of `https` where an address names none.
 const HTTPS_PORT: u16 = 443;
+/// The same of `http`.
+const HTTP_PORT: u16 = 80;
 
 /// What a client trusts and proves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +41,9 @@ pub struct ClientOptions {
 }
 
 /// Connects.
-pub(super) async fn connect(endpoint: Endpoint, options: &ClientOptions) -> Result<Channel, ClientError> {
+pub(super) async fn connect(endpoint: Endpoint, options: &ClientOptions) -> Result<Explained, ClientError> {
+    let cause = Cause::default();
+    let watching = cause.clone();
     let uri = endpoint.uri().clone();
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let connected = if uri.scheme_str() == Some("https") {
@@ -51,20 +54,25 @@ pub(super) async fn connect(endpoint: Endpoint, options: &ClientOptions) -> Resu
         let connector = TlsConnector::from(Arc::new(config));
         let port = uri.port_u16().unwrap_or(HTTPS_PORT);
         let connect = service_fn(move |_: Uri| {
-            let (connector, name, host) = (connector.clone(), name.clone(), host.clone());
+            let (connector, name) = (connector.clone(), name.clone());
+            let (host, watching) = (host.clone(), watching.clone());
             async move {
-                let stream = TcpStream::connect((host, port)).await?;
-                // As on the server's end.
-                let _ = stream.set_nodelay(true);
-                Ok::<_, io::Error>(TokioIo::new(connector.connect(name, stream).await?))
+                let stream = connector.connect(name, open(host, port).await?).await?;
+                Ok::<_, io::Error>(TokioIo::new(watching.watch(stream, false)))
             }
         });
         endpoint.connect_with_connector(connect).await
     } else {
         check_plain(&host, options)?;
-        endpoint.connect().await
+        let port = uri.port_u16().unwrap_or(HTTP_PORT);
+        let connect = service_fn(move |_: Uri| {
+            let (host, watching) = (host.clone(), watching.clone());
+            async move { Ok::<_, io::Error>(TokioIo::new(watching.watch(open(host, port).await?, true))) }
+        });
+        endpoint.connect_with_connector(connect).await
     };
-    connected.map_err(|error| {
+    let explained = connected.map(|channel| Explained { channel, cause });
+    explained.map_err(|error| {
         explain(&error).unwrap_or_else(|| {
             // The outer errors say "transport error"; the innermost one says which.
             let mut cause: &dyn Error = &error;
@@ -74,6 +82,13 @@ pub(super) async fn connect(endpoint: Endpoint, options: &ClientOptions) -> Resu
             ClientError::unreachable(&cause.to_string())
         })
     })
+}
+
+async fn open(host: String, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    // As on the server's end.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 /// Whether plain text will do.
@@ -130,8 +145,8 @@ fn config(options: &ClientOptions) -> Result<ClientConfig, ClientError> {
     Ok(config)
 }
 
-/// The error of a failed handshake, or of a connection that the server ended by an alert: with TLS
-/// 1.3 a server refuses a client's certificate after the client is done. `None` for other causes.
+/// The error of a failed handshake, or of a connection that the server ended by an alert. `None` for
+/// other causes.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<ClientError> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -139,12 +154,6 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<ClientError> {
         let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref::<rustls::Error>());
         if let Some(tls) = tls {
             return Some(of_rustls(tls));
-        }
-        // HTTP/2 keeps the text of what failed below it, and nothing else.
-        let text = error.to_string();
-        if let Some((_, alert)) = text.split_once(ALERT) {
-            let name: String = alert.chars().take_while(char::is_ascii_alphanumeric).collect();
-            return Some(of_alert(&name));
         }
         next = error.source();
     }
@@ -177,7 +186,7 @@ fn of_rustls(error: &rustls::Error) -> ClientError {
             }
             of => format!("{of}; its operator must install another"),
         }),
-        rustls::Error::AlertReceived(alert) => of_alert(&alert_name(*alert)),
+        rustls::Error::AlertReceived(alert) => of_alert(*alert),
         rustls::Error::InvalidMessage(_) => ClientError::tls_failed(
             "what answers does not speak TLS; name its TLS port, or begin the address with http:// where it has none",
         ),
@@ -188,30 +197,28 @@ fn of_rustls(error: &rustls::Error) -> ClientError {
     }
 }
 
-fn alert_name(alert: AlertDescription) -> String {
-    format!("{alert:?}")
-}
-
-/// By the alert's name, as rustls writes it.
-fn of_alert(name: &str) -> ClientError {
-    ClientError::certificate_refused(match name {
-        "CertificateRequired" => "it demands a client's certificate; name one with --cert FILE and --key FILE",
-        "UnknownCA" => {
-            "it knows no authority that signed the client's certificate, or has no current revocation list of it; ask its operator"
+fn of_alert(alert: AlertDescription) -> ClientError {
+    use AlertDescription as Of;
+    ClientError::certificate_refused(match alert {
+        Of::CertificateRequired => "it demands a client's certificate; name one with --cert FILE and --key FILE",
+        Of::UnknownCA => {
+            "it knows no authority that signed the client's certificate, or has no current revocation list of it; ask \
+             its operator"
         }
-        "CertificateExpired" => {
+        Of::CertificateExpired => {
             "the client's certificate has expired, or is not valid yet; install a new one, or see to the clocks"
         }
-        "CertificateRevoked" => "the client's certificate is revoked; ask for a new one",
-        "UnsupportedCertificate" => "the client's certificate is made for another purpose; name one for clients",
-        "BadCertificate" | "CertificateUnknown" | "DecryptError" | "AccessDenied" => {
+        Of::CertificateRevoked => "the client's certificate is revoked; ask for a new one",
+        Of::UnsupportedCertificate => "the client's certificate is made for another purpose; name one for clients",
+        Of::BadCertificate | Of::CertificateUnknown | Of::DecryptError | Of::AccessDenied => {
             "it does not take the client's certificate; ask its operator"
         }
-        "ProtocolVersion" => {
-            return ClientError::tls_failed("it speaks no version of TLS that this client speaks (1.2, 1.3)");
+        Of::ProtocolVersion => {
+            return ClientError::tls_failed("the server speaks no version of TLS that this client speaks (1.2, 1.3)");
         }
-        name => {
-            return ClientError::tls_failed(&format!("the server ended the connection ({name}); see the server's log"));
+        alert => {
+            let why = format!("the server ended the connection ({alert:?}); see the server's log");
+            return ClientError::tls_failed(&why);
         }
     })
 }

@@ -104,6 +104,7 @@ mod backend;
 mod bulk;
 mod client;
 mod client_error;
+mod client_stream;
 mod client_tls;
 mod connections;
 mod convert;

@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
-use tonic::{Code, Request, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic::{Request, Status};
 
-use super::ERROR_DOMAIN;
-use super::refusal::{MESSAGE_EN, MESSAGE_VI};
+use super::ClientError;
 use crate::private;
 
 /// Longest token, in bytes: what HTTP/2 servers take of headers.
@@ -28,7 +26,9 @@ impl Interceptor for TokenFile {
     // A small file of this machine: reading it takes less time than what follows.
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(path) = &self.0 {
-            let value = header(path).map_err(|why| unusable(path, &why))?;
+            let value = header(path).map_err(|why| {
+                ClientError::bad_token(format!("the token file {} {why}", path.display())).into_status()
+            })?;
             request.metadata_mut().insert("authorization", value);
         }
         Ok(request)
@@ -50,22 +50,12 @@ fn header(path: &Path) -> Result<MetadataValue<Ascii>, String> {
     Ok(value)
 }
 
-/// A status that [`ClientError`](super::ClientError) is made of as of one of a server's.
-fn unusable(path: &Path, why: &str) -> Status {
-    let en = format!("the token file {} {why}", path.display());
-    let vi = format!("Không dùng được tệp mã truy cập {}. Hãy kiểm tra tệp và quyền đọc.", path.display());
-    let metadata = [(MESSAGE_EN.to_owned(), en.clone()), (MESSAGE_VI.to_owned(), vi)];
-    let details = ErrorDetails::with_error_info("TOKEN_FILE", ERROR_DOMAIN, metadata);
-    Status::with_error_details(Code::Unauthenticated, en, details)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::service::ClientError;
 
     #[test]
     fn the_token_is_read_anew_for_every_call_and_never_printed() {

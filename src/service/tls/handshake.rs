@@ -7,12 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::{PeerCertificate, Tls};
 use crate::service::connections::Activity;
+
+/// Time in which a client may hear why its handshake failed, and bytes that it may send meanwhile.
+const LET_HEAR_MAX: Duration = Duration::from_secs(1);
+const LET_HEAR_BYTES_MAX: u64 = 64 << 10;
 
 /// The bytes of a connection: as they are, or inside TLS.
 pub(in crate::service) enum Secured<S> {
@@ -33,23 +37,26 @@ where
 {
     let cut = activity.cut();
     let in_force = tls.in_force();
-    let accepting = TlsAcceptor::from(Arc::clone(&in_force.config)).accept(stream);
+    let accepting = async {
+        match TlsAcceptor::from(Arc::clone(&in_force.config)).accept(stream).into_fallible().await {
+            Ok(stream) => Some(stream),
+            Err((error, stream)) => {
+                tls.0.failures.count(&error);
+                let_hear(stream).await;
+                None
+            }
+        }
+    };
     let accepted = tokio::select! {
         // Its place was given to another.
         () = cut.cancelled() => return None,
         accepted = tokio::time::timeout(max, accepting) => accepted,
     };
-    let stream = match accepted {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            tls.0.failures.count(&error);
-            return None;
-        }
-        Err(_) => {
-            tls.0.failures.count(&io::Error::new(io::ErrorKind::TimedOut, "the client took too long"));
-            return None;
-        }
+    let Ok(stream) = accepted else {
+        tls.0.failures.count(&io::Error::new(io::ErrorKind::TimedOut, "the client took too long"));
+        return None;
     };
+    let stream = stream?;
     if let Some(chain) = stream.get_ref().1.peer_certificates() {
         let certificate = Arc::new(PeerCertificate::new(chain)?);
         activity.set_certificate(Arc::clone(&certificate));
@@ -62,6 +69,15 @@ where
         }
     }
     Some(Secured::Tls(Box::new(stream)))
+}
+
+/// Lets the client hear why its handshake failed: what it has sent and nobody has read would make the
+/// system drop what was said to it.
+async fn let_hear<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let _ = stream.shutdown().await;
+    let mut rest = (&mut stream).take(LET_HEAR_BYTES_MAX);
+    // Until the client closes, has had time enough, or sends on and on.
+    let _ = tokio::time::timeout(LET_HEAR_MAX, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
 /// How many handshakes failed, and why the last one did, since they were told.

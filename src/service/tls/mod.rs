@@ -14,6 +14,8 @@ mod client_verifier;
 mod error;
 mod files;
 mod handshake;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeSet;

@@ -56,20 +56,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        match &read {
-            Poll::Ready(Ok(())) if std::mem::take(&mut self.is_plain) => {
-                if buffer.filled()[before..].starts_with(&TLS_ALERT) {
-                    let why =
-                        "the server speaks TLS; begin the address with https://, and name its authority with --ca";
-                    self.cause.set(Some(ClientError::tls_failed(why)));
-                }
+        let Poll::Ready(came) = &read else { return read };
+        let is_first_plain = std::mem::take(&mut self.is_plain);
+        let cause = match came {
+            Ok(()) if is_first_plain && buffer.filled()[before..].starts_with(&TLS_ALERT) => {
+                let why = "the server speaks TLS; begin the address with https://, and name its authority with --ca";
+                Some(ClientError::tls_failed(why))
             }
-            Poll::Ready(Err(error)) => {
-                if let Some(cause) = client_tls::explain(error) {
-                    self.cause.set(Some(cause));
-                }
-            }
-            _ => {}
+            Ok(()) => None,
+            Err(error) => client_tls::explain(error),
+        };
+        if cause.is_some() {
+            self.cause.set(cause);
         }
         read
     }

@@ -47,7 +47,7 @@ pub(super) async fn connect(endpoint: Endpoint, options: &ClientOptions) -> Resu
     let uri = endpoint.uri().clone();
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let connected = if uri.scheme_str() == Some("https") {
-        let config = config(options)?;
+        let config = config(options).map_err(|error| *error)?;
         let name = ServerName::try_from(host.clone()).map_err(|_| {
             ClientError::bad_address(format!("{host} is neither a DNS name nor an IP address; correct the address"))
         })?;
@@ -63,7 +63,7 @@ pub(super) async fn connect(endpoint: Endpoint, options: &ClientOptions) -> Resu
         });
         endpoint.connect_with_connector(connect).await
     } else {
-        check_plain(&host, options)?;
+        check_plain(&host, options).map_err(|error| *error)?;
         let port = uri.port_u16().unwrap_or(HTTP_PORT);
         let connect = service_fn(move |_: Uri| {
             let (host, watching) = (host.clone(), watching.clone());
@@ -92,30 +92,30 @@ async fn open(host: String, port: u16) -> io::Result<TcpStream> {
 }
 
 /// Whether plain text will do.
-fn check_plain(host: &str, options: &ClientOptions) -> Result<(), ClientError> {
+fn check_plain(host: &str, options: &ClientOptions) -> Result<(), Box<ClientError>> {
+    let bad = |why: &str| Err(Box::new(ClientError::bad_address(why.to_owned())));
     if options.ca.is_some() || options.certificate.is_some() || options.key.is_some() {
-        return Err(ClientError::bad_address(
+        return bad(
             "with http:// no certificate is checked and none is proved; begin the address with https://, or leave out \
-             --ca, --cert and --key (CHINHCHU_CA, CHINHCHU_CERT, CHINHCHU_KEY)"
-                .to_owned(),
-        ));
+             --ca, --cert and --key (CHINHCHU_CA, CHINHCHU_CERT, CHINHCHU_KEY)",
+        );
     }
     let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     if options.token_file.is_some() && !is_loopback {
-        return Err(ClientError::bad_address(
+        return bad(
             "a token is not sent in plain text to another machine, where whoever listens could use it; begin the \
-             address with https://"
-                .to_owned(),
-        ));
+             address with https://",
+        );
     }
     Ok(())
 }
 
 /// What handshakes are made by.
-fn config(options: &ClientOptions) -> Result<ClientConfig, ClientError> {
-    let files = |error: TlsError| ClientError::bad_files(&error);
+fn config(options: &ClientOptions) -> Result<ClientConfig, Box<ClientError>> {
+    let bad = |why: String| Box::new(ClientError::bad_address(why));
+    let files = |error: TlsError| Box::new(ClientError::bad_files(&error));
     let Some(ca) = &options.ca else {
-        return Err(ClientError::bad_address(
+        return Err(bad(
             "with https:// name the authorities that the server's certificate may be signed by: --ca FILE (CHINHCHU_CA)"
                 .to_owned(),
         ));
@@ -124,9 +124,9 @@ fn config(options: &ClientOptions) -> Result<ClientConfig, ClientError> {
     let mut roots = RootCertStore::empty();
     for authority in tls::certificates(TlsFile::ServerCa, ca).map_err(files)? {
         let added = roots.add(authority);
-        added.map_err(|error| ClientError::bad_address(format!("--ca {}: {error}", ca.display())))?;
+        added.map_err(|error| bad(format!("--ca {}: {error}", ca.display())))?;
     }
-    let defect = |error: rustls::Error| ClientError::bad_address(format!("TLS cannot be set up: {error}"));
+    let defect = |error: rustls::Error| bad(format!("TLS cannot be set up: {error}"));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(defect)?
@@ -137,8 +137,8 @@ fn config(options: &ClientOptions) -> Result<ClientConfig, ClientError> {
             builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(own.certified)))
         }
         (None, None) => builder.with_no_client_auth(),
-        (Some(_), None) => return Err(ClientError::bad_address("--cert needs its key: --key FILE".to_owned())),
-        (None, Some(_)) => return Err(ClientError::bad_address("--key needs its certificate: --cert FILE".to_owned())),
+        (Some(_), None) => return Err(bad("--cert needs its key: --key FILE".to_owned())),
+        (None, Some(_)) => return Err(bad("--key needs its certificate: --cert FILE".to_owned())),
     };
     config.alpn_protocols = vec![tls::ALPN.to_vec()];
     config.resumption = Resumption::disabled();

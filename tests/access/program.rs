@@ -165,7 +165,7 @@ async fn a_server_and_commands_speak_by_what_keys_made_and_a_signal_revokes() {
     let trusted = ["--ca", &ca];
     let proved = ["--ca", &ca, "--cert", &cert, "--key", &key];
     verify(&proved).ended(0);
-    verify(&trusted).refused(&["--server https://", "--cert FILE"]);
+    verify(&trusted).refused(&["demands a client's certificate", "--cert FILE"]);
     verify(&[]).refused(&["--ca FILE"]);
     // By the environment as well.
     let [face, other] = ["obama.jpg", "obama2.jpg"].map(photo);

@@ -8,12 +8,13 @@ use serde::Serialize;
 
 use super::danger::{self, Judged, SetupArgs};
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, approval, backend, outcome, print, runtime, serve, source};
+use super::tls::{self, TlsAnswer};
+use super::{Exit, Failure, GlobalArgs, Outcome, approval, backend, outcome, print, runtime, source};
 use crate::face::Manifest;
 use crate::gallery;
 use crate::matching::Calibration;
-use crate::regular;
 use crate::workflow::check_rates;
+use crate::{regular, service};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,6 +93,9 @@ struct ConfigCheckAnswer {
     unreadable: Vec<String>,
     revocation_lists: usize,
     policies: usize,
+    /// Where connections are encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<TlsAnswer>,
     findings: Vec<Judged>,
 }
 
@@ -112,8 +116,9 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
     let settings = Settings::new(global)?;
     let anchors = source::anchors(args.setup.csca.as_ref(), &settings)?;
-    let listen = serve::check_address(settings.server.listen);
+    let listen = service::check_exposure(settings.server.listen, settings.tls.is_some(), settings.access.is_some());
     listen.map_err(|refused| settings.origin.blame("server.listen", refused))?;
+    let tls = tls::load(&settings)?.as_ref().map(TlsAnswer::new);
     let pack = check_calibration(&settings, &settings.pack_folder()?, "engine.pack")?;
     let second = settings.second_pack().map(|folder| check_calibration(&settings, folder, "engine.second_pack"));
     let second = second.transpose()?;
@@ -131,6 +136,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
         unreadable: anchors.skipped().iter().map(ToString::to_string).collect(),
         revocation_lists: anchors.revocation_lists(),
         policies: settings.policies.iter().count(),
+        tls,
         findings,
     };
     if args.json {
@@ -169,6 +175,7 @@ impl ConfigCheckAnswer {
             lines.push(format!("{} certificates cannot be read and are left out:", self.certificates_unreadable));
             lines.extend(self.unreadable.iter().map(|one| outcome::one_line(&format!("  {one}"))));
         }
+        lines.extend(self.tls.iter().flat_map(TlsAnswer::lines));
         for judged in &self.findings {
             let effect = match (judged.refuses(), judged.insisted) {
                 (true, _) => "REFUSED",

@@ -20,6 +20,7 @@ use crate::gallery::{EmbeddedOptions, GalleryId};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::service;
+use crate::service::tls::TlsOptions;
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::danger::Rule;
 use crate::workflow::{CaptureRules, CaseRules, Engine, EngineOptions, GenerationOptions, NumberIds, WorkflowError};
@@ -56,6 +57,8 @@ pub(super) struct Settings {
     memory_bytes_max: Option<u64>,
     graph: bool,
     pub server: ServerSettings,
+    /// TLS; `None` for plain text.
+    pub tls: Option<TlsOptions>,
     /// Country certificates.
     pub csca: Option<PathBuf>,
     /// What to do about one of them that cannot be read.
@@ -124,7 +127,8 @@ impl Settings {
 
     fn merged(global: &GlobalArgs, file: ConfigFile, origin: Origin) -> Result<Self, Failure> {
         let set = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-        let ConfigFile { engine, images, server, gallery, capture, chip, ids, access, cases, danger, policies } = file;
+        let ConfigFile { engine, images, server, tls, gallery, capture, chip, ids, access, cases, danger, policies } =
+            file;
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
@@ -188,6 +192,7 @@ impl Settings {
                     .map(Duration::from_secs),
                 drain: optional("server.drain_seconds", server.drain_seconds, 0, 600)?.map(Duration::from_secs),
             },
+            tls: tls.map(super::tls::options).transpose()?,
             origin,
         })
     }
@@ -215,6 +220,7 @@ impl Settings {
             ("[server]", self.server != new.server),
             // Whether there is one at all: what it says is read anew.
             ("[access]", self.access.is_some() != new.access.is_some()),
+            ("[tls]", self.tls.is_none() && new.tls.is_some()),
         ];
         all.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
@@ -464,6 +470,11 @@ mod tests {
             ("[capture.live]\nrol = { min = 1.0 }", "capture.live"),
             ("[capture.chip]\nroll = { min = 2.0, max = 1.0 }", "capture.chip"),
             ("[server]\nmessage_bytes_max = 5", "server.message_bytes_max"),
+            ("[tls]\ncertificate = \"c.pem\"", "tls: key is missing"),
+            ("[tls]\nkey = \"c.key\"", "tls: certificate is missing"),
+            ("[tls]\ncertificate = \"c.pem\"\nkey = \"k\"\nclient_crl = [\"l\"]", "tls.client_crl needs client_ca"),
+            ("[tls]\nclient_certificates = \"optional\"", "tls.client_certificates needs client_ca"),
+            ("[tls]\nmin_version = \"1.1\"", "1.3"),
             ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
             ("[policies.clinic]\nfpir = 2.0", "policies.clinic.fpir"),
             ("[policies.clinic.on]\nchip_altered = \"accept\"", "policies.clinic.on.chip_altered"),

@@ -5,5 +5,6 @@
 //! provider (people), or by both. Nothing here opens a socket.
 
 mod caller;
+pub mod token;
 
 pub use self::caller::{CertificateNames, PersonClaims};

@@ -116,6 +116,7 @@ mod refusal_counts;
 mod server;
 mod shared;
 mod signals;
+pub mod token_keys;
 mod trace;
 mod uploads;
 

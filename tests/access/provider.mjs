@@ -3,25 +3,25 @@
 //
 //   node provider.mjs FOLDER      the folder that scripts/setup put oidc-provider into
 //
-// On standard input: {"clients": {"ID": {"roles": ["officer"], "unit": "u", "province": "p"}}}.
+// On standard input, one line: {"clients": {"ID": {"roles": ["officer"], "unit": "u", "province": "p"}}},
+// and, if wanted, "port", "issuer" (to pose as another, or behind TLS) and "kids" (how ids of keys begin).
 // Prints {"issuer": "http://127.0.0.1:PORT"} and ends when its standard input does.
 //
 //   POST /test/rotate             other keys; those before are withdrawn
 //   POST /test/answers            what an address answers in place of the provider's own:
 //                                 {"/jwks": {"status": 302, "headers": {...}, "body": "..."}}
 //   POST /test/sign               signs {"header": {...}, "claims": {...}} by the key of header.alg
-//   GET  /test/asked              how often each address was asked since the start
-//
-// The issuer named in another one's place: "issuer" on standard input.
+//   POST /test/asked              how often each address was asked since the start
 
 import { createServer } from 'node:http';
 import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
 const folder = resolve(process.argv[2]);
 const { Provider } = await import(pathToFileURL(join(folder, 'node_modules/oidc-provider/lib/index.js')));
-const lines = process.stdin[Symbol.asyncIterator]();
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const options = JSON.parse((await lines.next()).value);
 
 const kinds = {

@@ -254,3 +254,78 @@ fn claim(key: &'static str, value: Option<&str>, default: &str) -> Result<ClaimP
         false => Ok(ClaimPath::of(value)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: &str = "issuer = \"https://login.example.vn/realms/counters\"\naudience = \"chinhchu\"\n";
+
+    fn read(more: &str) -> Result<TokenSettings, BadTokensKey> {
+        toml::from_str::<TokensSection>(&format!("{NEEDED}{more}")).expect("TOML").check()
+    }
+
+    #[test]
+    fn issuer_and_audience_are_all_that_is_needed() {
+        let settings = read("").unwrap();
+        assert_eq!(settings.rules.algorithms, Algorithm::DEFAULT);
+        assert_eq!(settings.rules.clock_skew, Duration::from_secs(60));
+        assert_eq!(settings.rules.lifetime_max, Duration::from_secs(12 * 3600));
+        let expected = KeysFrom::Issuer {
+            discovery: "https://login.example.vn/realms/counters/.well-known/openid-configuration".parse().unwrap(),
+            ca: None,
+            refresh: Duration::from_secs(600),
+            max_age: Duration::from_secs(24 * 3600),
+        };
+        assert_eq!(settings.keys, expected);
+        let file = read("keys = \"jwks.json\"").unwrap();
+        assert_eq!(file.keys, KeysFrom::File("jwks.json".into()));
+    }
+
+    #[test]
+    fn the_page_shows_every_key() {
+        let page = include_str!("../../../docs/tokens.md");
+        let example = page.split("```toml\n[access.tokens]\n").nth(1).unwrap().split("```").next().unwrap();
+        // What is commented out is an example, too; a file of keys takes no more.
+        let all = example.replace("[access.tokens.role_names]", "[role_names]").replace("\n# ", "\n");
+        let section: TokensSection = toml::from_str(&all).unwrap();
+        assert!(section.keys.is_some() && section.ca.is_some() && !section.role_names.is_empty());
+        let shown = TokensSection { keys: None, ..section };
+        let defaults = read("ca = \"login-ca.pem\"").unwrap();
+        let TokenSettings { mut rules, keys } = shown.check().unwrap();
+        rules.role_names.clear();
+        assert_eq!(TokenSettings { rules, keys }, defaults, "the page shows the defaults");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_key_with_a_remedy() {
+        for (more, key, said) in [
+            ("algorithms = [\"none\"]", "access.tokens.algorithms", "anybody could make tokens"),
+            ("algorithms = [\"RS256\", \"HS256\"]", "access.tokens.algorithms", "anybody could make tokens"),
+            ("algorithms = [\"ES256K\"]", "access.tokens.algorithms", "choose from ES256, ES384"),
+            ("algorithms = []", "access.tokens.algorithms", "leave the key out"),
+            ("algorithms = [\"EdDSA\", \"Ed25519\"]", "access.tokens.algorithms", "twice"),
+            ("clock_skew_seconds = 301", "access.tokens.clock_skew_seconds", "0 to 300"),
+            ("lifetime_max_hours = 0", "access.tokens.lifetime_max_hours", "1 to 24"),
+            ("lifetime_max_hours = 25", "access.tokens.lifetime_max_hours", "1 to 24"),
+            ("refresh_minutes = 0", "access.tokens.refresh_minutes", "1 to 1440"),
+            ("keys_max_age_hours = 169", "access.tokens.keys_max_age_hours", "1 to 168"),
+            ("refresh_minutes = 61\nkeys_max_age_hours = 1", "access.tokens.keys_max_age_hours", "raise it"),
+            ("roles_claim = \"a..b\"", "access.tokens.roles_claim", "one dot"),
+            ("unit_claim = \"\"", "access.tokens.unit_claim", "1 to 512 bytes"),
+            ("province_claim = \" p\"", "access.tokens.province_claim", "space"),
+            ("role_names = { BOSS = \"root\" }", "access.tokens.role_names", "workflow, counter"),
+            ("keys = \"k\"\nca = \"c\"", "access.tokens.ca", "take one of them out"),
+            ("keys = \"k\"\nrefresh_minutes = 5", "access.tokens.refresh_minutes", "take one of them out"),
+        ] {
+            let error = read(more).expect_err(more);
+            assert_eq!(error.key, key, "{more}");
+            assert!(error.to_string().starts_with(key) && error.why.contains(said), "{error}");
+        }
+        let check = |text: &str| toml::from_str::<TokensSection>(text).unwrap().check().unwrap_err().to_string();
+        assert!(check("").contains("no issuer"));
+        assert!(check("issuer = \"https://a.vn\"").contains("no audience"));
+        assert!(check("issuer = \"http://a.vn\"\naudience = \"c\"").contains("must be https"));
+        assert!(toml::from_str::<TokensSection>("isuer = \"x\"").unwrap_err().to_string().contains("issuer"));
+    }
+}

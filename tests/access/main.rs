@@ -1,0 +1,6 @@
+//! Who may call: tokens of a real OpenID provider.
+
+mod issuer;
+mod provider;
+mod signer;
+mod tokens;

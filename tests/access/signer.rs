@@ -98,7 +98,7 @@ impl Signer {
     /// A token of these claims, with the header that a provider writes.
     pub fn token(&self, kid: &str, claims: &Value) -> String {
         let header = json!({"alg": self.algorithm(), "typ": "at+jwt", "kid": kid});
-        self.sign(&header.to_string(), &claims.to_string())
+        self.sign(header.to_string(), claims.to_string())
     }
 
     /// A token of this header and these claims, whatever they are.

@@ -11,6 +11,9 @@ mod fetch;
 mod kept;
 mod source;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -26,16 +29,24 @@ use crate::access::PersonClaims;
 use crate::access::token::{KeySet, TokenError, TokenVerifier};
 use crate::hex;
 
-/// How often the issuer may be asked because of unknown keys.
-const UNKNOWN_KEY_EVERY: Duration = Duration::from_secs(30);
 /// Longest time a call waits for an answer about a key that is not known.
 const UNKNOWN_KEY_WAIT_MAX: Duration = Duration::from_secs(15);
-/// How soon an issuer that did not answer is asked again.
-const RETRY_EVERY: Duration = Duration::from_secs(30);
-/// How often a file of keys is looked at.
-const FILE_EVERY: Duration = Duration::from_secs(10);
 /// Hexadecimal digits of a key set's digest in the log.
 const DIGEST_SHOWN: usize = 8;
+
+/// How often keys are read for other reasons than that it is time.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// How often the issuer may be asked because of unknown keys.
+    unknown_key: Duration,
+    /// How soon an issuer that did not answer is asked again.
+    retry: Duration,
+    /// How often a file of keys is looked at.
+    file: Duration,
+}
+
+const PACE: Pace =
+    Pace { unknown_key: Duration::from_secs(30), retry: Duration::from_secs(30), file: Duration::from_secs(10) };
 
 /// What is known of the issuer's keys, for health and the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +69,7 @@ pub struct TokenKeys {
 
 struct Shared {
     verifier: TokenVerifier,
+    pace: Pace,
     /// Where keys are kept for the next start.
     folder: Option<PathBuf>,
     source: Mutex<Source>,
@@ -87,9 +99,14 @@ impl TokenKeys {
     /// it is away, the server starts with the keys that were kept in `folder` (that of the
     /// gallery), or without any: then tokens are refused until it answers.
     pub async fn start(opened: OpenedTokens, folder: Option<PathBuf>) -> Self {
+        Self::start_at(PACE, opened, folder).await
+    }
+
+    async fn start_at(pace: Pace, opened: OpenedTokens, folder: Option<PathBuf>) -> Self {
         let OpenedTokens { settings, source, keys } = opened;
         let shared = Arc::new(Shared {
             verifier: TokenVerifier::new(settings.rules),
+            pace,
             folder,
             source: Mutex::new(source.clone()),
             status: Mutex::default(),
@@ -152,7 +169,7 @@ impl TokenKeys {
         }
         *in_use = source;
         drop(in_use);
-        self.shared.wake.notify_one();
+        self.shared.wake(&mut locked(&self.shared.asked));
     }
 
     /// Reads the keys again and waits until that is done.
@@ -173,8 +190,8 @@ async fn keep_up(shared: Arc<Shared>, mut mark: Option<FileMark>) {
         let source = locked(&shared.source).clone();
         let has_failed = locked(&shared.status).failure.is_some();
         let pause = match &source {
-            Source::File(_) => FILE_EVERY,
-            Source::Issuer { refresh, .. } if has_failed => RETRY_EVERY.min(*refresh),
+            Source::File(_) => shared.pace.file,
+            Source::Issuer { refresh, .. } if has_failed => shared.pace.retry.min(*refresh),
             Source::Issuer { refresh, .. } => *refresh,
         };
         tokio::select! {
@@ -285,7 +302,7 @@ impl Shared {
         let wanted = {
             let mut asked = locked(&self.asked);
             let reads = *self.reads.borrow();
-            let was_just_now = asked.for_unknown_key_at.is_some_and(|at| at.elapsed() < UNKNOWN_KEY_EVERY);
+            let was_just_now = asked.for_unknown_key_at.is_some_and(|at| at.elapsed() < self.pace.unknown_key);
             if asked.is_woken {
                 reads.begun + 1
             } else if !was_just_now {

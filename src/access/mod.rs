@@ -15,6 +15,7 @@ mod limits;
 mod role_rules;
 mod rules;
 mod settings;
+pub mod token;
 
 pub use self::approval::{APPROVALS_NEEDED, Approval, NotApproved, Operators, new_operator_key, public_key};
 pub use self::caller::{CertificateNames, PersonClaims};

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::token::TokensSection;
+
 /// `[access]`: who may call this server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AccessSettings {
     /// Machines, by the names that logs and records give them.
     pub machines: BTreeMap<String, MachineSettings>,
+    /// How people are known; without it nobody is known by a token.
+    pub tokens: Option<TokensSection>,
     /// What an operator changes of the roles, by the names of these.
     pub roles: BTreeMap<String, RoleSettings>,
     /// Operators, two of whom approve every change of what decisions are made by: names, with

@@ -118,6 +118,9 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
     let anchors = source::anchors(args.setup.csca.as_ref(), &settings)?;
     let listen = service::check_exposure(settings.server.listen, settings.tls.is_some(), settings.access.is_some());
     listen.map_err(|refused| settings.origin.blame("server.listen", refused))?;
+    if let Some(tokens) = settings.access.as_ref().and_then(|access| access.tokens.clone()) {
+        OpenedTokens::open(tokens).map_err(|error| settings.origin.explain(Failure::new(error)))?;
+    }
     let tls = tls::load(&settings)?.as_ref().map(TlsAnswer::new);
     let pack = check_calibration(&settings, &settings.pack_folder()?, "engine.pack")?;
     let second = settings.second_pack().map(|folder| check_calibration(&settings, folder, "engine.second_pack"));

@@ -15,6 +15,7 @@ use super::settings::{Access, Settings};
 use super::{Failure, GlobalArgs, approval, outcome, source};
 use crate::chip::Anchors;
 use crate::hex;
+use crate::service::token_keys::{OpenedTokens, TokenKeys};
 use crate::service::{AccessControl, Hangups};
 use crate::workflow::Engine;
 
@@ -143,19 +144,37 @@ impl Part for DecisionRules {
 }
 
 /// Who may call what.
-pub(super) struct AccessPart(pub AccessControl);
+pub(super) struct AccessPart {
+    pub control: AccessControl,
+    /// How people are known, where they are.
+    pub tokens: Option<Arc<TokenKeys>>,
+}
 
 impl Part for AccessPart {
     fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure> {
-        let Some(Access { rules, digest, .. }) = settings.access.clone() else {
+        let Some(Access { rules, tokens, digest, .. }) = settings.access.clone() else {
             // Whoever means it starts the server anew.
             let problem = "[access] is no longer there; write it again, or restart the server to let everybody call";
             return Err(settings.origin.blame_file(problem));
         };
         let machines = rules.machines();
         let item = Item { name: "access", digest, count: machines.to_string(), amounts: vec![("machines", machines)] };
-        let access = self.0.clone();
-        Ok(Prepared { items: vec![item], install: Box::new(move || access.replace(rules)) })
+        // Of tokens that come or go the log says that it takes a restart.
+        let opened = match (&self.tokens, tokens) {
+            (Some(keys), Some(tokens)) => {
+                let opened = OpenedTokens::open(tokens).map_err(Failure::new);
+                Some((Arc::clone(keys), opened.map_err(|failure| settings.origin.explain(failure))?))
+            }
+            _ => None,
+        };
+        let access = self.control.clone();
+        let install = Box::new(move || {
+            access.replace(rules);
+            if let Some((keys, opened)) = opened {
+                keys.replace(opened);
+            }
+        });
+        Ok(Prepared { items: vec![item], install })
     }
 }
 

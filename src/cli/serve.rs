@@ -14,7 +14,8 @@ use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, versio
 use crate::gallery::{EmbeddedOptions, Gallery};
 use crate::service::local::Snapshots;
 use crate::service::tls::Tls;
-use crate::service::{self, AccessControl, Hangups, LogKey, ServeOptions};
+use crate::service::token_keys::{OpenedTokens, TokenKeys};
+use crate::service::{self, AccessControl, Hangups, LogKey, ServeOptions, TokenCheck};
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -123,9 +124,20 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         let mut parts: Vec<Box<dyn Part>> = vec![rules];
         match &settings.access {
             Some(access) => {
-                let control = AccessControl::new(access.rules.clone(), None);
+                let tokens = match &access.tokens {
+                    None => None,
+                    Some(tokens) => {
+                        let opened = OpenedTokens::open(tokens.clone()).map_err(Failure::new);
+                        let opened = opened.map_err(|failure| settings.origin.explain(failure))?;
+                        // A folder that is not there yet keeps the issuer's keys from the next start on.
+                        let kept = data.clone().filter(|folder| folder.is_dir());
+                        Some(Arc::new(TokenKeys::start(opened, kept).await))
+                    }
+                };
+                let check = tokens.clone().map(|tokens| tokens as Arc<dyn TokenCheck>);
+                let control = AccessControl::new(access.rules.clone(), check);
                 options.access = Some(control.clone());
-                parts.push(Box::new(AccessPart(control)));
+                parts.push(Box::new(AccessPart { control, tokens }));
             }
             None => tracing::warn!("no [access] in the configuration: whoever connects may call everything"),
         }

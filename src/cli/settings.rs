@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::config::{CaptureSection, CasesSection, ConfigFile, Origin};
 use super::{Failure, GlobalArgs, options, progress};
+use crate::access::token::TokenSettings;
 use crate::access::{AccessRules, AccessSettings, Operators};
 use crate::chip::Unreadable;
 use crate::face::fingerprint::FingerprintKey;
@@ -79,6 +80,8 @@ pub(super) struct Settings {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Access {
     pub rules: AccessRules,
+    /// How people are known; `None` where nobody is known by a token.
+    pub tokens: Option<TokenSettings>,
     /// Who approves changes.
     pub operators: Operators,
     /// SHA-256 of the configuration.
@@ -86,12 +89,17 @@ pub(super) struct Access {
 }
 
 impl Access {
-    fn new(settings: &AccessSettings) -> Result<Self, Failure> {
+    fn new(settings: &AccessSettings, number_ids: NumberIds) -> Result<Self, Failure> {
         let methods: Vec<_> = service::methods().into_iter().map(|(name, _)| name).collect();
         let rules = AccessRules::new(settings, &methods).map_err(Failure::new)?;
+        let tokens = settings.tokens.as_ref().map(|tokens| tokens.check().map_err(Failure::new)).transpose()?;
+        let tokens = tokens.map(|tokens| match number_ids {
+            NumberIds::Refuse => tokens,
+            NumberIds::Accept => TokenSettings { rules: tokens.rules.accepting_numbers(), ..tokens },
+        });
         let operators = Operators::new(&settings.operators).map_err(Failure::new)?;
         let text = serde_json::to_vec(settings).map_err(Failure::new)?;
-        Ok(Self { rules, operators, digest: Sha256::digest(text).into() })
+        Ok(Self { rules, tokens, operators, digest: Sha256::digest(text).into() })
     }
 }
 
@@ -170,7 +178,7 @@ impl Settings {
             number_ids: ids.numbers.unwrap_or_default(),
             cases: case_rules(&cases)?,
             capture_key: cases.capture_key,
-            access: access.as_ref().map(Access::new).transpose()?,
+            access: access.as_ref().map(|access| Access::new(access, ids.numbers.unwrap_or_default())).transpose()?,
             insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
@@ -220,6 +228,7 @@ impl Settings {
             ("[server]", self.server != new.server),
             // Whether there is one at all: what it says is read anew.
             ("[access]", self.access.is_some() != new.access.is_some()),
+            ("[access.tokens]", self.has_tokens() != new.has_tokens()),
             ("[tls]", self.tls.is_none() && new.tls.is_some()),
         ];
         all.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
@@ -238,6 +247,11 @@ impl Settings {
             default_fpir: self.default_fpir,
             capture: self.capture.clone(),
         })
+    }
+
+    /// Whether people are known by tokens.
+    fn has_tokens(&self) -> bool {
+        self.access.as_ref().is_some_and(|access| access.tokens.is_some())
     }
 
     /// The operators who approve changes; none where the configuration names none.

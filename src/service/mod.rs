@@ -128,10 +128,11 @@ mod shared;
 mod signals;
 pub mod tls;
 mod token_file;
+pub mod token_keys;
 mod trace;
 mod uploads;
 
-pub use access::{AccessControl, TokenCheck, TokenRefusal, methods, refusal_reason};
+pub use access::{AccessControl, TokenCheck, methods, refusal_reason};
 pub use backend::Backend;
 pub use client::{BulkFailure, BulkOutcome, ClearedInfo, Client, SubjectInfo, TemplateInfo};
 pub use client_error::ClientError;

@@ -75,6 +75,11 @@ numbers = "refuse"             # new ids of subjects and officers that look like
 # people = ["counter"]         # roles in which people may act through it; default: all they have
 # unit = "Q1"                  # where it stands
 # province = "79"
+# [access.tokens]              # people: access tokens of one OpenID provider; docs/tokens.md
+# issuer = "https://login.bhxh.example/realms/desks"
+# audience = "chinhchu"
+# [access.operators]           # two of them approve every change: `chinhchu config operator-key`
+# an = "…"
 # [access.roles.counter]
 # fields = ["measures"]        # shown to the role as well: match_scores, measures, other_records
 # without = ["Verify"]         # methods it may not call here

@@ -174,7 +174,9 @@ impl ConfigFile {
             let named = [&mut tls.certificate, &mut tls.key, &mut tls.client_ca];
             named.into_iter().flatten().chain(&mut tls.client_crl)
         });
-        for value in paths.into_iter().flatten().chain(of_tls) {
+        let tokens = file.access.as_mut().and_then(|access| access.tokens.as_mut());
+        let of_tokens = tokens.into_iter().flat_map(|tokens| [&mut tokens.keys, &mut tokens.ca]).flatten();
+        for value in paths.into_iter().flatten().chain(of_tls).chain(of_tokens) {
             *value = folder.join(&value);
         }
         Ok((file, Origin::new(path, &text)))

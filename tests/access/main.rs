@@ -1,6 +1,7 @@
 //! Who gets to speak to the server, over real sockets: TLS, certificates of clients, tokens of a
 //! real OpenID provider, what each caller may do, what is read anew while calls are in flight.
 
+mod callers;
 mod clients;
 #[path = "../service/fake.rs"]
 #[allow(dead_code, reason = "shared with tests/service, which uses all of it")]

@@ -2,6 +2,7 @@
 //! anew while calls are in flight. With a stand-in for the engine, so that no weights are needed.
 
 mod clients;
+mod expiry;
 #[path = "../service/fake.rs"]
 #[allow(dead_code, reason = "shared with tests/service, which uses all of it")]
 mod fake;

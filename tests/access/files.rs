@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use chinhchu::service::tls::{Loaded, TlsFile, TlsOptions};
-use rcgen::{CertificateRevocationListParams, KeyIdMethod, KeyPair, SerialNumber};
+use rcgen::KeyPair;
 
 use crate::pki::{Pki, expired, not_yet_valid, server_leaf};
 
@@ -96,22 +96,12 @@ fn a_key_that_others_can_read_is_refused_and_not_shown() {
 
 /// A list of this authority, issued and due so many hours from now.
 fn list(pki: &Pki, issued: i64, due: i64) -> PathBuf {
-    let key = KeyPair::from_pem(&pki.authority.key()).unwrap();
-    let issuer = rcgen::Issuer::from_ca_cert_pem(pki.authority.certificate(), key).unwrap();
     let at = |hours: i64| {
         let distance = Duration::from_secs(hours.unsigned_abs() * 3600);
         let now = SystemTime::now();
         if hours < 0 { now - distance } else { now + distance }
     };
-    let list = CertificateRevocationListParams {
-        this_update: at(issued).into(),
-        next_update: at(due).into(),
-        crl_number: SerialNumber::from(7),
-        issuing_distribution_point: None,
-        revoked_certs: Vec::new(),
-        key_identifier_method: KeyIdMethod::Sha256,
-    };
-    pki.write("dated.crl", &list.signed_by(&issuer).unwrap().pem().unwrap())
+    pki.list(at(issued), at(due))
 }
 
 #[test]

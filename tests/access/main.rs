@@ -3,6 +3,7 @@
 
 mod callers;
 mod clients;
+mod expiry;
 #[path = "../service/fake.rs"]
 #[allow(dead_code, reason = "shared with tests/service, which uses all of it")]
 mod fake;

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use chinhchu::service::tls::{ClientCertificates, Loaded, MinVersion, Tls, TlsOptions};
 use chinhchu::service::{Client, ClientError, ClientOptions, ServeOptions};
 use chinhchu::tools::{Issued, Leaf, Purpose, TestAuthority};
+use rcgen::{CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, SerialNumber};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -64,6 +65,21 @@ impl Pki {
 
     pub fn write_list(&self) {
         self.write("ca.crl", &self.authority.revocation_list().unwrap());
+    }
+
+    /// A list that revokes nothing, of these times.
+    pub fn list(&self, issued_at: SystemTime, due_at: SystemTime) -> PathBuf {
+        let key = KeyPair::from_pem(&self.authority.key()).unwrap();
+        let issuer = Issuer::from_ca_cert_pem(self.authority.certificate(), key).unwrap();
+        let list = CertificateRevocationListParams {
+            this_update: issued_at.into(),
+            next_update: due_at.into(),
+            crl_number: SerialNumber::from(7),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        self.write("dated.crl", &list.signed_by(&issuer).unwrap().pem().unwrap())
     }
 
     pub fn revoke(&mut self, name: &str) {

@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
 
 use chinhchu::service::tls::{Loaded, TlsOptions};
-use chinhchu::tools::Leaf;
 use rustls::pki_types::ServerName;
 use rustls::version::TLS13;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -117,20 +115,6 @@ async fn clients_of_an_authority_that_is_taken_out_are_cut() {
     tls.replace(Loaded::read(&options).unwrap());
     tokio::time::timeout(SOON, call).await.expect("it is cut").unwrap().expect_err("not let in any more");
     assert_eq!(desk.verify(verify_request(b"x")).await.expect_err("nor anew").reason, "CERTIFICATE_REFUSED");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_ends_with_its_clients_certificate() {
-    let pki = Pki::new();
-    let now = SystemTime::now();
-    let brief = Leaf { valid: now - Duration::from_secs(60)..now + Duration::from_secs(3), ..client_leaf("brief") };
-    pki.issue("brief", &brief);
-    let server = start(&pki.tls(), |_| {}).await;
-    let client = connect(&server, &pki.client("brief")).await.unwrap();
-    let call = tokio::spawn(async move { client.verify(verify_request(b"slow")).await });
-    server.control.until_running(1).await;
-    tokio::time::timeout(SOON, call).await.expect("it is cut").unwrap().expect_err("expired");
-    assert!(SystemTime::now() >= now + Duration::from_secs(2), "and not before");
 }
 
 /// The server checks a certificate by the list of the moment; a list that comes while a handshake is

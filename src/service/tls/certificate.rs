@@ -15,7 +15,7 @@ const DAY_SECONDS: u64 = 24 * 3600;
 pub(in crate::service) struct PeerCertificate {
     /// The caller's own first, then what it sent along.
     chain: Vec<CertificateDer<'static>>,
-    /// When the first of them expires.
+    /// When the first of them expires: until then nothing changes by itself.
     pub(super) expires_at: SystemTime,
     /// Its names.
     pub names: Arc<CertificateNames>,

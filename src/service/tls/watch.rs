@@ -89,7 +89,9 @@ pub(in crate::service) async fn watch(
             }
             () = tokio::time::sleep(LOOK_EVERY) => {
                 let now = SystemTime::now();
-                cut(connections, "they have expired", move |peer| peer.expires_at <= now).await;
+                // What a client sends along and nobody needs may expire, and changes nothing.
+                let is_bad = move |peer: &super::PeerCertificate| peer.expires_at <= now && !in_force.admits(peer);
+                cut(connections, "they have expired", is_bad).await;
             }
         }
     }

@@ -183,8 +183,10 @@ async fn a_reload_to_another_issuer_forgets_the_keys_of_the_one_before() {
     let keys = started(&section(&one.address), None).await;
     let token = one.token("chinhchu", "ES256");
     assert!(keys.verify(&token).await.is_ok());
+    let before = SystemTime::now();
     keys.replace(opened(&section(&other.address)));
     assert!(keys.verify_now(&token).is_err());
+    assert!(keys.status().read_at.is_none_or(|at| at > before), "nothing is told of the keys before");
     keys.refresh().await;
     assert!(keys.verify(&other.token("chinhchu", "ES256")).await.is_ok());
     assert!(keys.verify(&token).await.is_err());

@@ -15,6 +15,7 @@
 //! Source: RFC 9068 (access tokens), RFC 7515 (signatures), RFC 8725 (best current practices).
 
 mod algorithm;
+mod authorization;
 mod cache;
 mod config;
 mod discovery;
@@ -29,6 +30,7 @@ mod verifier;
 mod tests;
 
 pub use self::algorithm::Algorithm;
+pub use self::authorization::bearer;
 pub use self::config::{BadTokensKey, KeysFrom, TokenSettings, TokensSection};
 pub use self::discovery::{DISCOVERY_BYTES_MAX, DiscoveryError, keys_address};
 pub use self::error::{TokenError, TokenFault};

@@ -103,7 +103,7 @@ impl TokenKeys {
     }
 
     async fn start_at(pace: Pace, opened: OpenedTokens, folder: Option<PathBuf>) -> Self {
-        let OpenedTokens { settings, source, keys } = opened;
+        let OpenedTokens { settings, source, keys, mut mark } = opened;
         let shared = Arc::new(Shared {
             verifier: TokenVerifier::new(settings.rules),
             pace,
@@ -114,13 +114,9 @@ impl TokenKeys {
             wake: Notify::new(),
             reads: watch::Sender::default(),
         });
-        let mut mark = None;
-        match (keys, source) {
-            (Some(keys), Source::File(path)) => {
-                mark = source::mark(&path);
-                shared.install(keys, None, SystemTime::now());
-            }
-            (_, source) => {
+        match keys {
+            Some(keys) => shared.install(keys, None, SystemTime::now()),
+            None => {
                 shared.read(&source, &mut mark).await;
                 shared.use_kept(&source).await;
             }
@@ -158,9 +154,9 @@ impl TokenKeys {
     /// Other settings, after a reload: in force at once. Keys of the same issuer stay until it is
     /// asked, which is now.
     pub fn replace(&self, opened: OpenedTokens) {
-        let OpenedTokens { settings, source, keys } = opened;
+        let OpenedTokens { settings, source, keys, .. } = opened;
         let mut in_use = locked(&self.shared.source);
-        let keep = matches!((&*in_use, &source), (Source::Issuer { .. }, Source::Issuer { .. }));
+        let keep = in_use.is_same_place(&source);
         self.shared.verifier.replace_rules(settings.rules, keep);
         match keys {
             Some(keys) => self.shared.install(keys, None, SystemTime::now()),

@@ -54,6 +54,8 @@ pub struct OpenedTokens {
     pub(super) source: Source,
     /// Keys of a file.
     pub(super) keys: Option<KeySet>,
+    /// Which file that was.
+    pub(super) mark: Option<FileMark>,
 }
 
 /// Where keys are read.
@@ -85,8 +87,10 @@ impl OpenedTokens {
     pub fn open(settings: TokenSettings) -> Result<Self, KeysError> {
         match settings.keys.clone() {
             KeysFrom::File(path) => {
+                // Looked at before it is read: one that changes meanwhile is read again.
+                let mark = mark(&path);
                 let keys = read_file(&path)?;
-                Ok(Self { settings, source: Source::File(path), keys: Some(keys) })
+                Ok(Self { settings, source: Source::File(path), keys: Some(keys), mark })
             }
             KeysFrom::Issuer { discovery, ca, refresh, max_age } => {
                 let key = "access.tokens.ca";
@@ -100,7 +104,7 @@ impl OpenedTokens {
                 })?;
                 let issuer = settings.rules.issuer().to_owned();
                 let source = Source::Issuer { issuer, discovery, fetcher, refresh, max_age };
-                Ok(Self { settings, source, keys: None })
+                Ok(Self { settings, source, keys: None, mark: None })
             }
         }
     }

@@ -13,6 +13,7 @@ use super::{Exit, Failure, GlobalArgs, Outcome, approval, backend, outcome, prin
 use crate::face::Manifest;
 use crate::gallery;
 use crate::matching::Calibration;
+use crate::service::token_keys::OpenedTokens;
 use crate::workflow::check_rates;
 use crate::{regular, service};
 

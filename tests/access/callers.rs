@@ -214,9 +214,9 @@ impl Office {
 async fn a_desk_sees_no_score_and_sets_no_rate_and_a_workflow_system_does_both() {
     let Some(office) = Office::open().await else { return };
     let verify = async |certificate, fmr| {
-        let mut client =
-            pb::verification_client::VerificationClient::new(office.channel(Some(certificate)).await);
-        let request = pb::VerifyRequest { reference: b"x".to_vec(), probes: vec![b"x".to_vec()], fmr, reference_kind: 0 };
+        let mut client = pb::verification_client::VerificationClient::new(office.channel(Some(certificate)).await);
+        let request =
+            pb::VerifyRequest { reference: b"x".to_vec(), probes: vec![b"x".to_vec()], fmr, reference_kind: 0 };
         client.verify(request).await.map(tonic::Response::into_inner)
     };
     let whole = verify("payments", Some(1e-4)).await.unwrap();

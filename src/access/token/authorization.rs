@@ -17,7 +17,8 @@ pub fn bearer<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<&
     if values.next().is_some() {
         return Err(TokenError::Malformed);
     }
-    let (scheme, token) = std::str::from_utf8(value).ok().and_then(|value| value.split_once(' ')).ok_or(TokenError::Malformed)?;
+    let (scheme, token) =
+        std::str::from_utf8(value).ok().and_then(|value| value.split_once(' ')).ok_or(TokenError::Malformed)?;
     match scheme.eq_ignore_ascii_case(SCHEME) {
         true => Ok(Some(token.trim_matches(' '))),
         false => Err(TokenError::Malformed),
@@ -35,7 +36,9 @@ mod tests {
         for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c "] {
             assert_eq!(of(&[value]), Ok(Some("a.b.c")), "{value}");
         }
-        for values in [&["Basic YTpi"][..], &["a.b.c"], &["Bearer"], &[""], &["Bearer a.b.c", "Bearer a.b.c"], &["DPoP a.b.c"]] {
+        for values in
+            [&["Basic YTpi"][..], &["a.b.c"], &["Bearer"], &[""], &["Bearer a.b.c", "Bearer a.b.c"], &["DPoP a.b.c"]]
+        {
             assert_eq!(of(values), Err(TokenError::Malformed), "{values:?}");
         }
         assert_eq!(bearer([&b"Bearer \xff"[..]]), Err(TokenError::Malformed));

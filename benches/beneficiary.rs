@@ -71,7 +71,7 @@ async fn run() -> Result<bool, Failure> {
     // Press photos are no live captures: liveness is measured, and not decided on.
     let policy: PolicyFile = toml::from_str(
         "without = [\"quality\"]\nfirst_sight = \"enrol\"\nliveness_min = 0.0\nquality_min = 0.0\n\
-         attempts_per_day_max = 1000\non.capture_seen_before = \"accept\"",
+         on = { attempts_many = \"accept\", capture_seen_before = \"accept\", frames_repeated = \"accept\" }",
     )?;
     let policies = Policies::new(&[("bench".to_owned(), policy)].into())?;
     let with_captures = Engine::open(&engine_options(pool_options()))?
@@ -79,7 +79,7 @@ async fn run() -> Result<bool, Failure> {
         .with_decision_rules(anchors()?, policies.clone())?
         .with_capture_key(FingerprintKey::random()?);
     let engine = engine.with_gallery(gallery)?.with_decision_rules(anchors()?, policies)?;
-    // Three different pictures: two photos, and one of them mirrored.
+    // Two photos, and one of them mirrored: three to analyse, two different ones.
     let frames = [("obama2.jpg", false), ("obama3.jpg", false), ("obama3.jpg", true)];
     let frames = frames.iter().map(|&(name, mirrored)| capture(name, mirrored)).collect::<Result<Vec<_>, _>>()?;
     let request = |kind: &str, index: usize| -> Result<BeneficiaryRequest, Failure> {

@@ -1,8 +1,10 @@
 //! What gRPC costs: Verify over loopback against the same engine called directly,
-//! in one run; and the latency with Poisson arrivals at half of capacity.
+//! in one run; and the latency with Poisson arrivals at half of capacity. What TLS
+//! costs: Verify with certificates of both ends against plain text.
 //!
 //! ```text
 //! cargo bench --bench grpc
+//! cargo bench --bench grpc -- mtls             (mtls short: a look whether it works)
 //! cargo bench --bench grpc -- soak URL PID REQUESTS    (scripts/soak-server)
 //! ```
 //!
@@ -11,6 +13,11 @@
 
 mod support;
 
+use std::fs::Permissions;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +26,9 @@ use std::time::{Duration, Instant};
 use chinhchu::context::RequestContext;
 use chinhchu::face::PoolOptions;
 use chinhchu::gallery::{Attributes, EnrolMode, Filter, RequestId, Source, SubjectId};
-use chinhchu::service::{Client, ServeOptions, bind};
+use chinhchu::service::tls::{Loaded, Tls, TlsOptions};
+use chinhchu::service::{Client, ClientOptions, ServeOptions, bind};
+use chinhchu::tools::{Leaf, Purpose, TestAuthority};
 use chinhchu::workflow::{Engine, EnrolRequest, IdentifyRequest, Photo, VerifyRequest};
 
 use self::support::{Failure, end, engine_options, jpeg, photo, pool_options};
@@ -29,6 +38,10 @@ const IN_FLIGHT_PER_WORKER: usize = 4;
 /// Rounds of each kind, alternating, and the length of one.
 const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_secs(4);
+/// Rounds of each kind with TLS and without: their difference is small.
+const TLS_ROUNDS: usize = 15;
+/// Least share of the throughput of plain text.
+const TLS_SHARE_MIN: f64 = 0.93;
 /// Arrivals in the latency part.
 const ARRIVALS: usize = 3000;
 /// Seed of the arrival times.
@@ -41,6 +54,8 @@ fn main() -> ExitCode {
     // Cargo adds `--bench`.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let done = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["mtls"] => runtime.block_on(compare_tls(TLS_ROUNDS, ROUND)),
+        ["mtls", "short"] => runtime.block_on(compare_tls(3, ROUND / 4)),
         ["soak", url, pid, requests] => runtime.block_on(soak(url, pid, requests)),
         _ => runtime.block_on(compare()),
     };
@@ -73,20 +88,13 @@ async fn compare() -> Result<(), Failure> {
     let in_flight = engine.pool().workers() * IN_FLIGHT_PER_WORKER;
     let direct = async || {
         let engine = engine.clone();
-        saturate(in_flight, request.clone(), move |r| {
+        saturate(in_flight, ROUND, request.clone(), move |r| {
             let engine = engine.clone();
             async move { engine.verify(&RequestContext::internal("benchmark"), r).await.map(drop).map_err(Failure::from) }
         })
         .await
     };
-    let remote = async || {
-        let client = client.clone();
-        saturate(in_flight, request.clone(), move |r| {
-            let client = client.clone();
-            async move { client.verify(r).await.map(drop).map_err(Failure::from) }
-        })
-        .await
-    };
+    let remote = async || saturate(in_flight, ROUND, request.clone(), by(&client)).await;
     // Warm both.
     direct().await?;
     remote().await?;
@@ -117,9 +125,101 @@ async fn compare() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Calls per second with `in_flight` calls at all times.
+/// Verify by a client.
+fn by(
+    client: &Client,
+) -> impl Fn(VerifyRequest) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> + Clone + Send + 'static {
+    let client = client.clone();
+    move |request| {
+        let client = client.clone();
+        Box::pin(async move { client.verify(request).await.map(drop).map_err(Failure::from) })
+    }
+}
+
+/// Two servers of one engine, one inside TLS with certificates of both ends.
+async fn compare_tls(rounds: usize, round: Duration) -> Result<(), Failure> {
+    let engine = Engine::open(&engine_options(PoolOptions { queue_max: 256, ..pool_options() }))?;
+    let request = request()?;
+    let folder = tempfile::tempdir()?;
+    let authority = TestAuthority::new()?;
+    let write = |name: &str, text: &str| -> Result<PathBuf, Failure> {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        Ok(path)
+    };
+    let ips = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let server = authority.issue(&Leaf { ips, ..Leaf::new(Purpose::Server, "server") })?;
+    let own = authority.issue(&Leaf::new(Purpose::Client, "client"))?;
+    let ca = write("ca.pem", authority.certificate())?;
+    let tls = TlsOptions {
+        certificate: write("server.pem", &server.certificate)?,
+        key: write("server.key", &server.key)?,
+        client_ca: Some(ca.clone()),
+        client_crl: vec![write("ca.crl", &authority.revocation_list()?)?],
+        client_certificates: Default::default(),
+        min_version: Default::default(),
+    };
+    let options = ClientOptions {
+        ca: Some(ca),
+        certificate: Some(write("client.pem", &own.certificate)?),
+        key: Some(write("client.key", &own.key)?),
+        token_file: None,
+    };
+    let bound = async |tls: Option<Tls>| {
+        let mut serve = ServeOptions::default();
+        serve.listen.set_port(0);
+        serve.tls = tls;
+        bind(engine.clone(), serve).await
+    };
+    let (plain, inside) = (bound(None).await?, bound(Some(Tls::new(Loaded::read(&tls)?))).await?);
+    let [plain_url, inside_url] =
+        [format!("http://{}", plain.local_addr()), format!("https://{}", inside.local_addr())];
+    let servers =
+        [tokio::spawn(plain.serve(std::future::pending())), tokio::spawn(inside.serve(std::future::pending()))];
+    let plain = Client::connect(&plain_url).await?;
+    let inside = Client::connect_with(&inside_url, &options).await?;
+
+    let in_flight = engine.pool().workers() * IN_FLIGHT_PER_WORKER;
+    let through = async |client: &Client| saturate(in_flight, round, request.clone(), by(client)).await;
+    // Warm both.
+    through(&plain).await?;
+    through(&inside).await?;
+    let mut rates = [Vec::new(), Vec::new()];
+    let mut shares = Vec::new();
+    for number in 0..rounds {
+        // Alternate who goes first, so that a drift of the machine favours neither.
+        let (of_plain, of_inside) = if number % 2 == 0 {
+            let first = through(&plain).await?;
+            (first, through(&inside).await?)
+        } else {
+            let first = through(&inside).await?;
+            (through(&plain).await?, first)
+        };
+        rates[0].push(of_plain);
+        rates[1].push(of_inside);
+        shares.push(of_inside / of_plain);
+    }
+    let [plain, inside] = rates.map(median);
+    println!(
+        "workers {}, calls in flight {in_flight}, two photos of {SIDE} px a call, {rounds} rounds",
+        engine.pool().workers()
+    );
+    println!("plain text  {plain:8.1} verifications/s");
+    println!("mTLS 1.3    {inside:8.1} verifications/s");
+    println!(
+        "ratio       {:8.3}  (target: at least {TLS_SHARE_MIN}); of the rounds' own ratios the median {:.3}",
+        inside / plain,
+        median(shares)
+    );
+    servers.iter().for_each(|server| server.abort());
+    Ok(())
+}
+
+/// Calls per second with `in_flight` calls at all times, for a `round`.
 async fn saturate<F>(
     in_flight: usize,
+    round: Duration,
     request: VerifyRequest,
     call: impl Fn(VerifyRequest) -> F + Clone + Send + 'static,
 ) -> Result<f64, Failure>
@@ -132,7 +232,7 @@ where
     for _ in 0..in_flight {
         let (done, call, request) = (Arc::clone(&done), call.clone(), request.clone());
         callers.spawn(async move {
-            while began.elapsed() < ROUND {
+            while began.elapsed() < round {
                 call(request.clone()).await?;
                 done.fetch_add(1, Ordering::Relaxed);
             }

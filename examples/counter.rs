@@ -25,7 +25,7 @@ use clap::Parser;
 use pb::beneficiary_client::BeneficiaryClient;
 use pb::gallery_client::GalleryClient;
 use pb::verification_client::VerificationClient;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Response, Status};
 use tonic_types::{ErrorDetail, StatusExt};
 
@@ -47,6 +47,15 @@ struct Options {
     /// Where the server listens
     #[arg(long, default_value = "http://127.0.0.1:50051")]
     server: String,
+    /// Certificates (PEM) that the server's must come from; with an https address
+    #[arg(long)]
+    ca: Option<PathBuf>,
+    /// Certificate of this machine (PEM), where the server wants to know it
+    #[arg(long, requires = "ca", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, requires = "cert")]
+    key: Option<PathBuf>,
     /// Folder with obama.jpg, obama2.jpg, obama3.jpg and biden.jpg
     #[arg(long, default_value = ".cache/photos")]
     photos: PathBuf,
@@ -74,8 +83,17 @@ async fn main() -> ExitCode {
 async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
     // One connection carries all calls, side by side; it is made anew by itself when
     // it breaks. Both clients are cheap to clone.
-    let channel = Endpoint::from_shared(options.server.clone())?
-        .connect_timeout(Duration::from_secs(5))
+    let mut endpoint = Endpoint::from_shared(options.server.clone())?.connect_timeout(Duration::from_secs(5));
+    if let Some(ca) = &options.ca {
+        // The authority that the server's certificate must come from, and this machine's own
+        // certificate, by which the server knows it.
+        let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(std::fs::read(ca)?));
+        if let (Some(cert), Some(key)) = (&options.cert, &options.key) {
+            tls = tls.identity(Identity::from_pem(std::fs::read(cert)?, std::fs::read(key)?));
+        }
+        endpoint = endpoint.tls_config(tls)?;
+    }
+    let channel = endpoint
         .connect()
         .await
         .map_err(|_| format!("no server at {}; start one with `chinhchu serve --data people`", options.server))?;

@@ -2,9 +2,11 @@
 //! and keys are never readable by others, not even briefly.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::regular;
 
 /// Mode of private files: read and write for the owner.
 const OWNER_FILE: u32 = 0o600;
@@ -33,6 +35,34 @@ pub(crate) fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
 /// Opens a file for reading and writing; creates it private if missing, never truncates it.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     owner_only(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
+}
+
+/// Opens a secret for reading, such as a key: a regular file that its owner alone can read or write.
+///
+/// # Errors
+/// As [`regular::open`]; [`io::ErrorKind::PermissionDenied`], with the remedy, where others can read
+/// or write it.
+pub(crate) fn open_secret(path: &Path) -> io::Result<File> {
+    let file = regular::open(path)?;
+    let mode = file.metadata()?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let why = format!("others than its owner can read or write it (mode {mode:04o}); take it from them: chmod 600");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    Ok(file)
+}
+
+/// Reads a whole secret.
+///
+/// # Errors
+/// As [`open_secret`], and where it is longer than `bytes_max`.
+pub(crate) fn read_secret(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_secret(path)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > bytes_max {
+        true => Err(io::Error::other(format!("it is longer than {bytes_max} bytes"))),
+        false => Ok(bytes),
+    }
 }
 
 /// Makes an existing file private.
@@ -172,6 +202,21 @@ mod tests {
         write(&path, Readers::Owner, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_or_write_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        write(&path, Readers::Owner, b"secret").unwrap();
+        assert_eq!(read_secret(&path, 6).unwrap(), b"secret");
+        assert!(read_secret(&path, 5).unwrap_err().to_string().contains("longer than 5 bytes"));
+        for mode in [0o640, 0o604, 0o620, 0o602, 0o610] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let refused = read_secret(&path, 6).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+            assert!(refused.to_string().contains("chmod 600"), "{refused}");
+        }
     }
 
     #[test]

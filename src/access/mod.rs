@@ -7,6 +7,7 @@
 //! Which role may call which method stands in the server's table of methods; the page
 //! `docs/access.md` is written from it.
 
+mod approval;
 mod caller;
 mod callers;
 mod fields;
@@ -14,7 +15,9 @@ mod limits;
 mod role_rules;
 mod rules;
 mod settings;
+pub mod token;
 
+pub use self::approval::{APPROVALS_NEEDED, Approval, NotApproved, Operators, new_operator_key, public_key};
 pub use self::caller::{CertificateNames, PersonClaims};
 pub use self::callers::Callers;
 pub use self::fields::{FieldKind, Fields};

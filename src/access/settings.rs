@@ -4,14 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::token::TokensSection;
+
 /// `[access]`: who may call this server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AccessSettings {
     /// Machines, by the names that logs and records give them.
     pub machines: BTreeMap<String, MachineSettings>,
+    /// How people are known; without it nobody is known by a token.
+    pub tokens: Option<TokensSection>,
     /// What an operator changes of the roles, by the names of these.
     pub roles: BTreeMap<String, RoleSettings>,
+    /// Operators, two of whom approve every change of what decisions are made by: names, with
+    /// their Ed25519 public keys in base64. Without any, changes take no approval.
+    pub operators: BTreeMap<String, String>,
 }
 
 /// `[access.machines.NAME]`: a machine, known by one name in its client certificate.

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 
 use super::options::GlobalArgs;
 use super::{
-    access, audit, calibrate, case, chip, config_check, digest, embed, enroll, evaluate, gallery, identify, models,
-    outcome, print, remove, serve, subject, verify, version,
+    access, audit, calibrate, case, chip, config_check, digest, embed, enroll, evaluate, gallery, identify, keys,
+    models, outcome, print, remove, serve, subject, verify, version,
 };
 use crate::typed;
 
@@ -78,6 +78,8 @@ pub enum Command {
     Config(config_check::ConfigArgs),
     /// Say who may call what
     Access(access::AccessArgs),
+    /// Make a test authority, and certificates for trying out TLS
+    Keys(keys::KeysArgs),
     /// Look after model packs
     Models(models::ModelsArgs),
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use tonic::Code;
 
+use super::connection::{ConnectionArgs, ServerAddress};
 use super::settings::Settings;
 use super::{Failure, models};
 use crate::context::RequestContext;
@@ -28,20 +29,22 @@ pub struct GalleryArgs {
     /// Ask a running server instead of working here
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     server: Option<String>,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// Where the gallery is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     Folder(PathBuf),
-    Server(String),
+    Server(ServerAddress),
 }
 
 impl GalleryArgs {
     /// Decides: what was typed, else the configuration.
     pub(super) fn place(&self, settings: &Settings) -> Result<Place, Failure> {
         match (&self.server, self.data.as_ref().or(settings.data.as_ref())) {
-            (Some(url), _) => Ok(Place::Server(url.clone())),
+            (Some(url), _) => Ok(Place::Server(self.connection.to(url))),
             (None, Some(folder)) => Ok(Place::Folder(folder.clone())),
             (None, None) => Err(Failure::new("no gallery named; give --data DIR, or --server URL of a running server")),
         }
@@ -58,11 +61,8 @@ pub(super) enum Backend {
 
 impl Backend {
     /// A server.
-    pub(super) async fn connect(url: &str) -> Result<Self, Failure> {
-        Client::connect(url)
-            .await
-            .map(|client| Self::Server(Box::new(client)))
-            .map_err(|e| Failure::new(format_args!("--server {url}: {e}")))
+    pub(super) async fn connect(server: &ServerAddress) -> Result<Self, Failure> {
+        Ok(Self::Server(Box::new(server.connect().await?)))
     }
 
     /// An engine without a gallery, for `photos` photos at a time.
@@ -83,7 +83,7 @@ impl Backend {
         create: bool,
     ) -> Result<Self, Failure> {
         match place {
-            Place::Server(url) => Self::connect(url).await,
+            Place::Server(server) => Self::connect(server).await,
             Place::Folder(folder) => {
                 let options = EmbeddedOptions { create, ..settings.gallery_options() };
                 Ok(Self::Engine(open_gallery(settings, folder, photos, options)?))

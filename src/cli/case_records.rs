@@ -34,7 +34,7 @@ impl CaseRecords {
     /// A gallery that is there, or a server.
     pub(super) async fn open(settings: &Settings, place: &Place) -> Result<Self, Failure> {
         match place {
-            Place::Server(url) => Ok(Self::Server(Box::new(galleries::connect(url).await?))),
+            Place::Server(server) => Ok(Self::Server(Box::new(server.connect().await?))),
             Place::Folder(folder) => {
                 let gallery =
                     galleries::open(folder, settings).map_err(|failure| settings.blame_folder(folder, failure))?;

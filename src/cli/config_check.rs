@@ -8,18 +8,23 @@ use serde::Serialize;
 
 use super::danger::{self, Judged, SetupArgs};
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, backend, outcome, print, runtime, serve, source};
+use super::tls::{self, TlsAnswer};
+use super::{Exit, Failure, GlobalArgs, Outcome, approval, backend, outcome, print, runtime, source};
 use crate::face::Manifest;
 use crate::gallery;
 use crate::matching::Calibration;
-use crate::regular;
+use crate::service::token_keys::OpenedTokens;
 use crate::workflow::check_rates;
+use crate::{regular, service};
 
 const EXAMPLES: &str = "\
 Examples:
   chinhchu config check --config chinhchu.toml
   chinhchu config check --config chinhchu.toml --json
   chinhchu config check --csca csca --data people --strict
+  chinhchu config operator-key an.key
+  chinhchu config digest --config chinhchu.toml
+  chinhchu config approve --config chinhchu.toml --as an --key an.key --digest 5f0c…
 
 Reads the configuration, the certificates and the calibration as `serve` does, and prints every
 rule about dangerous set-ups that they break. It looks whether the gallery is there, is the one
@@ -28,6 +33,11 @@ network. docs/operating.md lists the rules.
 
 A rule either warns or refuses. `serve` does not start where one refuses, unless its code is named
 by --insist, or by `insist` under [danger] in the configuration.
+
+Where [access.operators] names operators, a server starts and reloads with what two of them have
+approved: the configuration as written, country certificates, model packs and calibrations. The
+first `digest` prints what is approved, each operator's `approve` adds a line to
+chinhchu.toml.approvals. Who was named before approves who is named next (docs/operating.md).
 
 Exit code: 0 a server would start, 1 a rule refuses (with --strict: any that is not insisted on),
 2 the configuration or what it names cannot be used, or wrong usage.";
@@ -45,6 +55,15 @@ enum ConfigAction {
     /// Say what is dangerous about a set-up, without starting a server
     #[command(after_help = EXAMPLES)]
     Check(CheckArgs),
+    /// Print the digest of what decisions would be made by, for operators to approve
+    #[command(after_help = EXAMPLES)]
+    Digest(approval::DigestArgs),
+    /// Approve a configuration as one of two operators
+    #[command(after_help = EXAMPLES)]
+    Approve(approval::ApproveArgs),
+    /// Make an operator's key
+    #[command(after_help = EXAMPLES)]
+    OperatorKey(approval::OperatorKeyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +94,9 @@ struct ConfigCheckAnswer {
     unreadable: Vec<String>,
     revocation_lists: usize,
     policies: usize,
+    /// Where connections are encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<TlsAnswer>,
     findings: Vec<Judged>,
 }
 
@@ -83,12 +105,24 @@ struct ConfigCheckAnswer {
 /// # Errors
 /// What stands in the way, as a sentence with an exit code.
 pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
+    match args.action {
+        ConfigAction::Check(args) => check(global, args),
+        ConfigAction::Digest(args) => approval::run_digest(global, args),
+        ConfigAction::Approve(args) => approval::run_approve(global, args),
+        ConfigAction::OperatorKey(args) => approval::run_operator_key(&args),
+    }
+}
+
+fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
     runtime::start_log(global, runtime::TOOL_LOG)?;
-    let ConfigAction::Check(args) = args.action;
     let settings = Settings::new(global)?;
     let anchors = source::anchors(args.setup.csca.as_ref(), &settings)?;
-    let listen = serve::check_address(settings.server.listen);
+    let listen = service::check_exposure(settings.server.listen, settings.tls.is_some(), settings.access.is_some());
     listen.map_err(|refused| settings.origin.blame("server.listen", refused))?;
+    if let Some(tokens) = settings.access.as_ref().and_then(|access| access.tokens.clone()) {
+        OpenedTokens::open(tokens).map_err(|error| settings.origin.explain(Failure::new(error)))?;
+    }
+    let tls = tls::load(&settings)?.as_ref().map(TlsAnswer::new);
     let pack = check_calibration(&settings, &settings.pack_folder()?, "engine.pack")?;
     let second = settings.second_pack().map(|folder| check_calibration(&settings, folder, "engine.second_pack"));
     let second = second.transpose()?;
@@ -106,6 +140,7 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs) -> Outcome {
         unreadable: anchors.skipped().iter().map(ToString::to_string).collect(),
         revocation_lists: anchors.revocation_lists(),
         policies: settings.policies.iter().count(),
+        tls,
         findings,
     };
     if args.json {
@@ -144,6 +179,7 @@ impl ConfigCheckAnswer {
             lines.push(format!("{} certificates cannot be read and are left out:", self.certificates_unreadable));
             lines.extend(self.unreadable.iter().map(|one| outcome::one_line(&format!("  {one}"))));
         }
+        lines.extend(self.tls.iter().flat_map(TlsAnswer::lines));
         for judged in &self.findings {
             let effect = match (judged.refuses(), judged.insisted) {
                 (true, _) => "REFUSED",

@@ -8,8 +8,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::settings::Settings;
-use super::{Failure, GlobalArgs, options, outcome};
+use super::{Failure, GlobalArgs, options, outcome, tls};
 use crate::chip::{Anchors, Moment};
+use crate::service::tls::MinVersion;
 use crate::workflow::danger::{self, Effect, Finding, Permissions, Rule, Setup};
 
 /// What is typed of the set-up: it goes before the configuration.
@@ -92,7 +93,7 @@ pub(super) fn examine(
     let config = global.config.as_ref().filter(|path| !path.as_os_str().is_empty());
     let deciding = [config, typed.csca.as_ref().or(settings.csca.as_ref()), pack.as_ref()];
     let mut deciding_found = Vec::new();
-    for path in deciding.into_iter().flatten() {
+    for path in deciding.into_iter().flatten().chain(tls::deciding(settings)) {
         deciding_found.extend(permissions(path)?);
         let above = Permissions::of_above(path);
         // One folder above several is told once.
@@ -106,6 +107,7 @@ pub(super) fn examine(
         capture: &settings.capture,
         curve: settings.curve,
         number_ids: settings.number_ids,
+        tls_1_2: settings.tls.as_ref().is_some_and(|tls| tls.min_version == MinVersion::Tls12),
         log: global.log.as_deref(),
         // An empty folder holds nobody's data, and is made private when it becomes a gallery.
         data: data.filter(|path| !is_empty(path)).map(|path| permissions(path)).transpose()?.flatten(),

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use super::connection::ServerAddress;
 use super::settings::Settings;
 use super::{Failure, caller, print, runtime};
 use crate::face::{Pack, RecipeDigest};
@@ -12,7 +13,6 @@ use crate::gallery::{
     self, ClearPair, EmbeddedOptions, Gallery, GalleryError, PairState, SnapshotHead, SnapshotPart, Timestamp,
     UnclearPair,
 };
-use crate::service::Client;
 use crate::service::local::Snapshot;
 use crate::workflow::beneficiary::ClearPairRequest;
 use crate::workflow::reason::Reason;
@@ -98,13 +98,13 @@ pub(super) enum PairChanged {
 pub(super) fn clear_pair(
     folder: &Path,
     settings: &Settings,
-    server: Option<&str>,
+    server: Option<&ServerAddress>,
     pair: ClearPairRequest,
 ) -> Result<PairChanged, Failure> {
     let changed = |is_enough: bool| if is_enough { PairChanged::Done } else { PairChanged::AnotherOfficer };
     runtime::wait(async {
         match server {
-            Some(url) => match connect(url).await?.clear_pair(pair).await {
+            Some(server) => match server.connect().await?.clear_pair(pair).await {
                 Ok(cleared) => Ok(changed(cleared.officers >= cleared.officers_needed)),
                 Err(error) if error.reason == Reason::SubjectUnknown.code() => Ok(PairChanged::NotThere),
                 Err(error) => Err(Failure::new(error)),
@@ -129,12 +129,12 @@ pub(super) fn clear_pair(
 pub(super) fn unclear_pair(
     folder: &Path,
     settings: &Settings,
-    server: Option<&str>,
+    server: Option<&ServerAddress>,
     pair: ClearPairRequest,
 ) -> Result<PairChanged, Failure> {
     runtime::wait(async {
         match server {
-            Some(url) => match connect(url).await?.unclear_pair(pair).await {
+            Some(server) => match server.connect().await?.unclear_pair(pair).await {
                 Ok(_) => Ok(PairChanged::Done),
                 Err(error) if error.reason == Reason::PairUnknown.code() => Ok(PairChanged::NotThere),
                 Err(error) => Err(Failure::new(error)),
@@ -150,10 +150,6 @@ pub(super) fn unclear_pair(
             }
         }
     })
-}
-
-pub(super) async fn connect(url: &str) -> Result<Client, Failure> {
-    Client::connect(url).await.map_err(|e| Failure::new(format_args!("--server {url}: {e}")))
 }
 
 /// The gallery in a folder that nobody has open, for whatever recipes it holds.

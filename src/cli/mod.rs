@@ -7,12 +7,14 @@
 //!
 //! Nothing here prints a subject id or a path that was not typed by the user.
 
+mod approval;
 mod args;
 mod backend;
 mod bulk;
 mod caller;
 mod case_records;
 mod config;
+mod connection;
 mod danger;
 mod date;
 mod files;
@@ -32,6 +34,7 @@ mod runtime;
 mod settings;
 mod source;
 mod template_cache;
+mod tls;
 mod version;
 
 pub mod access;
@@ -46,6 +49,7 @@ pub mod enroll;
 pub mod evaluate;
 pub mod gallery;
 pub mod identify;
+pub mod keys;
 pub mod models;
 pub mod remove;
 pub mod serve;

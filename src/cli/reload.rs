@@ -4,20 +4,27 @@
 //! What can be read anew is a list of [`Part`]s. A part is what changes at one instant; it may
 //! consist of several named [`Item`]s, by which the log says what has changed.
 
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
 use super::danger::{self, SetupArgs};
 use super::settings::{Access, Settings};
-use super::{Failure, GlobalArgs, outcome, source};
+use super::{Failure, GlobalArgs, approval, outcome, source};
 use crate::chip::Anchors;
 use crate::hex;
+use crate::service::token_keys::{OpenedTokens, TokenKeys};
 use crate::service::{AccessControl, Hangups};
 use crate::workflow::Engine;
 
 /// Hexadecimal digits of a digest in the log: enough to tell two apart.
 const DIGEST_SHOWN: usize = 16;
+
+/// How often files that are read anew without a signal are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// A reload that takes longer is told of, again and again.
 const RELOAD_USUAL: Duration = Duration::from_secs(30);
@@ -26,6 +33,27 @@ const RELOAD_USUAL: Duration = Duration::from_secs(30);
 pub(super) trait Part: Send {
     /// Reads and checks all of it by the settings given. Changes nothing.
     fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure>;
+
+    /// Of files that are read anew as soon as they change, without a signal: how they are now.
+    fn stamp(&self, settings: &Settings) -> Option<Stamp> {
+        let _ = settings;
+        None
+    }
+}
+
+/// How files were when they were looked at: another stamp means that one has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamp(Vec<Option<(SystemTime, u64, u64)>>);
+
+impl Stamp {
+    /// Time of change, length and number of each file; a missing one counts as well.
+    pub(super) fn of<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Self {
+        let look = |path: &PathBuf| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+        };
+        Self(files.map(look).collect())
+    }
 }
 
 /// What a part has read and checked, ready to be put in force.
@@ -80,6 +108,7 @@ impl Part for DecisionRules {
         let policies = settings.policies.clone();
         self.engine.check_policies(&policies).map_err(|error| settings.blame(error))?;
         danger::check(&self.global, settings, &self.typed, &anchors)?;
+        approval::check(settings, &self.typed, &anchors)?;
         let items = vec![
             Item {
                 name: "certificates",
@@ -116,19 +145,37 @@ impl Part for DecisionRules {
 }
 
 /// Who may call what.
-pub(super) struct AccessPart(pub AccessControl);
+pub(super) struct AccessPart {
+    pub control: AccessControl,
+    /// How people are known, where they are.
+    pub tokens: Option<Arc<TokenKeys>>,
+}
 
 impl Part for AccessPart {
     fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure> {
-        let Some(Access { rules, digest }) = settings.access.clone() else {
+        let Some(Access { rules, tokens, digest, .. }) = settings.access.clone() else {
             // Whoever means it starts the server anew.
             let problem = "[access] is no longer there; write it again, or restart the server to let everybody call";
             return Err(settings.origin.blame_file(problem));
         };
         let machines = rules.machines();
         let item = Item { name: "access", digest, count: machines.to_string(), amounts: vec![("machines", machines)] };
-        let access = self.0.clone();
-        Ok(Prepared { items: vec![item], install: Box::new(move || access.replace(rules)) })
+        // Of tokens that come or go the log says that it takes a restart.
+        let opened = match (&self.tokens, tokens) {
+            (Some(keys), Some(tokens)) => {
+                let opened = OpenedTokens::open(tokens).map_err(Failure::new);
+                Some((Arc::clone(keys), opened.map_err(|failure| settings.origin.explain(failure))?))
+            }
+            _ => None,
+        };
+        let access = self.control.clone();
+        let install = Box::new(move || {
+            access.replace(rules);
+            if let Some((keys, opened)) = opened {
+                keys.replace(opened);
+            }
+        });
+        Ok(Prepared { items: vec![item], install })
     }
 }
 
@@ -153,6 +200,10 @@ pub(super) struct Reloader {
     global: GlobalArgs,
     parts: Vec<Box<dyn Part>>,
     in_force: Vec<Item>,
+    /// Those of the last reload.
+    settings: Settings,
+    /// How the files of each part were when they were last read, in the order of the parts.
+    stamps: Vec<Option<Stamp>>,
     /// Those the server started with: some of them hold until it ends.
     started_with: Settings,
     /// Sections of the configuration in force, which must still be there.
@@ -163,8 +214,15 @@ impl Reloader {
     /// Reads everything for the first time and puts it in force.
     pub(super) fn start(global: &GlobalArgs, settings: Settings, parts: Vec<Box<dyn Part>>) -> Result<Self, Failure> {
         let sections = settings.origin.sections();
-        let mut reloader =
-            Self { global: global.clone(), parts, in_force: Vec::new(), started_with: settings, sections };
+        let mut reloader = Self {
+            global: global.clone(),
+            stamps: stamps(&parts, &settings),
+            parts,
+            in_force: Vec::new(),
+            settings: settings.clone(),
+            started_with: settings,
+            sections,
+        };
         let prepared = reloader.prepare(&reloader.started_with)?;
         reloader.in_force = install(prepared);
         Ok(reloader)
@@ -189,6 +247,8 @@ impl Reloader {
                  under it, or restart the server"
             )));
         }
+        // Before they are read: a change while they are is seen at the next look.
+        let stamps = stamps(&self.parts, &settings);
         let in_force = install(self.prepare(&settings)?);
         let (changed, same): (Vec<Item>, Vec<Item>) =
             in_force.iter().cloned().partition(|item| !self.in_force.contains(item));
@@ -198,10 +258,49 @@ impl Reloader {
         let fewer = fewer.collect();
         self.in_force = in_force;
         self.sections = sections;
+        (self.stamps, self.settings) = (stamps, settings);
         Ok(Reloaded { changed, same, waiting, fewer })
     }
 
+    /// Reads anew the parts whose files have changed since they were last read, by the configuration
+    /// of the last reload; gives what is new. Each part for itself: nobody asked for the others.
+    fn reload_changed(&mut self) -> Vec<Result<Vec<Item>, Failure>> {
+        let mut done = Vec::new();
+        for (part, last) in self.parts.iter().zip(&mut self.stamps) {
+            let now = part.stamp(&self.settings);
+            if now == *last {
+                continue;
+            }
+            // Where it fails, the next change is waited for.
+            *last = now;
+            done.push(part.prepare(&self.settings).map(|prepared| {
+                let items = install(vec![prepared]);
+                let is_new = |item: &Item| !self.in_force.contains(item);
+                let new: Vec<Item> = items.into_iter().filter(is_new).collect();
+                for item in &new {
+                    self.in_force.retain(|old| old.name != item.name);
+                    self.in_force.push(item.clone());
+                }
+                new
+            }));
+        }
+        done
+    }
+
     /// The same, told in the log.
+    fn reload_changed_and_tell(&mut self) {
+        for done in self.reload_changed() {
+            match done {
+                Ok(new) => tracing::info!(changed = list(&new), "files have changed: read anew"),
+                Err(failure) => tracing::error!(
+                    "files have changed and cannot be used, so that all stays as it was: {}",
+                    outcome::one_line(&failure.to_string())
+                ),
+            }
+        }
+    }
+
+    /// Reads everything anew, told in the log.
     fn reload_and_tell(&mut self) {
         match self.reload() {
             Ok(Reloaded { changed, same, waiting, fewer }) => {
@@ -224,16 +323,21 @@ impl Reloader {
         }
     }
 
-    /// Reads anew at every SIGHUP, one at a time, until the server closes.
+    /// Reads anew at every SIGHUP, and what has changed every minute, one at a time, until the
+    /// server closes.
     pub(super) async fn follow(self, mut hangups: Hangups, closing: CancellationToken) {
         let mut reloader = self;
         loop {
-            tokio::select! {
+            let is_asked_for = tokio::select! {
                 () = closing.cancelled() => return,
-                () = hangups.next() => {}
-            }
+                () = hangups.next() => true,
+                () = tokio::time::sleep(LOOK_EVERY) => false,
+            };
             let mut work = tokio::task::spawn_blocking(move || {
-                reloader.reload_and_tell();
+                match is_asked_for {
+                    true => reloader.reload_and_tell(),
+                    false => reloader.reload_changed_and_tell(),
+                }
                 reloader
             });
             let done = loop {
@@ -263,6 +367,10 @@ struct Reloaded {
     fewer: Vec<String>,
 }
 
+fn stamps(parts: &[Box<dyn Part>], settings: &Settings) -> Vec<Option<Stamp>> {
+    parts.iter().map(|part| part.stamp(settings)).collect()
+}
+
 fn install(prepared: Vec<Prepared>) -> Vec<Item> {
     let mut items = Vec::new();
     for Prepared { items: of_part, install } in prepared {
@@ -281,58 +389,4 @@ pub(super) fn list(items: &[Item]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-
-    /// Reads a number from a cell; 0 cannot be used.
-    struct Number(&'static str, Arc<AtomicU8>, Arc<Mutex<Vec<u8>>>);
-
-    impl Part for Number {
-        fn prepare(&self, _: &Settings) -> Result<Prepared, Failure> {
-            let value = self.1.load(SeqCst);
-            if value == 0 {
-                return Err(Failure::new(format_args!("{} is 0", self.0)));
-            }
-            let installed = Arc::clone(&self.2);
-            let items = vec![Item {
-                name: self.0,
-                digest: [value; 32],
-                count: "1".into(),
-                amounts: vec![("numbers", value.into())],
-            }];
-            Ok(Prepared { items, install: Box::new(move || installed.lock().unwrap().push(value)) })
-        }
-    }
-
-    #[test]
-    fn all_parts_are_read_before_any_is_put_in_force_and_a_change_is_named() {
-        let cells: [Arc<AtomicU8>; 2] = std::array::from_fn(|i| Arc::new(AtomicU8::new(i as u8 + 1)));
-        let installed = Arc::new(Mutex::new(Vec::new()));
-        let part =
-            |name, i: usize| Box::new(Number(name, Arc::clone(&cells[i]), Arc::clone(&installed))) as Box<dyn Part>;
-        let global = GlobalArgs::default();
-        let settings = Settings::new(&global).unwrap();
-        let mut reloader = Reloader::start(&global, settings, vec![part("a", 0), part("b", 1)]).unwrap();
-        assert_eq!(*installed.lock().unwrap(), [1, 2]);
-
-        // The first could be used, the second not: neither is.
-        cells[0].store(7, SeqCst);
-        cells[1].store(0, SeqCst);
-        assert_eq!(reloader.reload().err().unwrap().to_string(), "b is 0");
-        assert_eq!(*installed.lock().unwrap(), [1, 2]);
-        assert!(list(reloader.in_force()).starts_with("a 0101010101010101 (1); b 0202"));
-
-        cells[1].store(2, SeqCst);
-        let done = reloader.reload().ok().unwrap();
-        assert_eq!(*installed.lock().unwrap(), [1, 2, 7, 2]);
-        assert_eq!((list(&done.changed), done.same.len()), ("a 0707070707070707 (1)".to_owned(), 1));
-        assert!(done.fewer.is_empty());
-        assert_eq!(list(&reloader.reload().ok().unwrap().changed), "nothing");
-        // Less than before is told.
-        cells[0].store(3, SeqCst);
-        assert_eq!(reloader.reload().ok().unwrap().fewer, ["numbers: 3 instead of 7"]);
-    }
-}
+mod tests;

@@ -1,6 +1,5 @@
 //! `chinhchu serve`: the gRPC service.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,12 +7,15 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::danger::SetupArgs;
-use super::reload::{self, AccessPart, DecisionRules, Reloader};
+use super::reload::{self, AccessPart, DecisionRules, Part, Reloader};
 use super::settings::{self, ServerSettings, Settings};
+use super::tls::{self, TlsFiles};
 use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, version};
 use crate::gallery::{EmbeddedOptions, Gallery};
 use crate::service::local::Snapshots;
-use crate::service::{self, AccessControl, Hangups, LogKey, ServeError, ServeOptions};
+use crate::service::tls::Tls;
+use crate::service::token_keys::{OpenedTokens, TokenKeys};
+use crate::service::{self, AccessControl, Hangups, LogKey, ServeOptions, TokenCheck};
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -45,7 +47,9 @@ none where one cannot be used; the log says which have changed. Decisions that h
 are made by those they began with. Other changes of the configuration take a restart.
 Where the set-up is dangerous it warns, or refuses to start: `chinhchu config check` prints
 what, and how to insist.
-Connections are plain text, so only loopback addresses are taken.
+Without [tls] in the configuration connections are plain text, and only loopback addresses
+are taken. The files of [tls] are read anew at SIGHUP, and within a minute after one of them
+has changed; calls in flight go on. docs/tls.md says more.
 
 While it has the gallery open it hands on snapshots of it, for `chinhchu audit`, to
 processes of the same user on this machine, over the socket snapshots.sock in the folder.
@@ -77,10 +81,12 @@ impl Plan {
             None => listen,
         };
         // The service refuses it too; here it is told before networks are loaded.
-        check_address(listen).map_err(|refused| match args.listen {
-            Some(_) => Failure::new(refused),
-            None => settings.origin.blame("server.listen", refused),
-        })?;
+        service::check_exposure(listen, settings.tls.is_some(), settings.access.is_some()).map_err(
+            |refused| match args.listen {
+                Some(_) => Failure::new(refused),
+                None => settings.origin.blame("server.listen", refused),
+            },
+        )?;
         let default = ServeOptions::default();
         let options = ServeOptions {
             listen,
@@ -90,15 +96,11 @@ impl Plan {
             message_bytes_max: message_bytes_max.unwrap_or(default.message_bytes_max),
             deadline_max: deadline_max.unwrap_or(default.deadline_max),
             drain: drain.unwrap_or(default.drain),
+            tls: tls::load(settings)?.map(Tls::new),
             ..default
         };
         Ok(Self { options, data: args.setup.data.or_else(|| settings.data.clone()), create: args.create })
     }
-}
-
-/// Whether a server listens there.
-pub(super) fn check_address(listen: SocketAddr) -> Result<(), ServeError> {
-    if listen.ip().is_loopback() { Ok(()) } else { Err(ServeError::NotLoopback(listen)) }
 }
 
 /// Runs the command.
@@ -119,14 +121,28 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         let mut engine = settings.open_engine(usize::MAX)?.with_number_ids(settings.number_ids);
         // Before the gallery, which may take minutes.
         let rules = Box::new(DecisionRules { engine: engine.clone(), typed, global: global.clone() });
-        let mut parts: Vec<Box<dyn reload::Part>> = vec![rules];
+        let mut parts: Vec<Box<dyn Part>> = vec![rules];
         match &settings.access {
             Some(access) => {
-                let control = AccessControl::new(access.rules.clone(), None);
+                let tokens = match &access.tokens {
+                    None => None,
+                    Some(tokens) => {
+                        let opened = OpenedTokens::open(tokens.clone()).map_err(Failure::new);
+                        let opened = opened.map_err(|failure| settings.origin.explain(failure))?;
+                        // A folder that is not there yet keeps the issuer's keys from the next start on.
+                        let kept = data.clone().filter(|folder| folder.is_dir());
+                        Some(Arc::new(TokenKeys::start(opened, kept).await))
+                    }
+                };
+                let check = tokens.clone().map(|tokens| tokens as Arc<dyn TokenCheck>);
+                let control = AccessControl::new(access.rules.clone(), check);
                 options.access = Some(control.clone());
-                parts.push(Box::new(AccessPart(control)));
+                parts.push(Box::new(AccessPart { control, tokens }));
             }
             None => tracing::warn!("no [access] in the configuration: whoever connects may call everything"),
+        }
+        if let Some(tls) = &options.tls {
+            parts.push(Box::new(TlsFiles { tls: tls.clone() }));
         }
         let reloader = Reloader::start(global, settings.clone(), parts)?;
         let mut snapshots = None;
@@ -198,7 +214,10 @@ mod tests {
         let settings = Settings::new(&GlobalArgs::default()).unwrap();
         let args = ServeArgs { listen: Some("0.0.0.0:50051".into()), setup: SetupArgs::default(), create: false };
         let failure = Plan::new(args, &settings).err().expect("refused").to_string();
-        assert!(failure.contains("loopback") && failure.contains("not encrypted"), "{failure}");
+        assert!(
+            failure.contains("loopback") && failure.contains("not encrypted") && failure.contains("[tls]"),
+            "{failure}"
+        );
     }
 
     #[test]

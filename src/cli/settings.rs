@@ -4,13 +4,15 @@
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::config::{CaptureSection, CasesSection, ConfigFile, Origin};
 use super::{Failure, GlobalArgs, options, progress};
-use crate::access::{AccessRules, AccessSettings};
+use crate::access::token::TokenSettings;
+use crate::access::{AccessRules, AccessSettings, Operators};
 use crate::chip::Unreadable;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::quality::Profile;
@@ -19,6 +21,7 @@ use crate::gallery::{EmbeddedOptions, GalleryId};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::service;
+use crate::service::tls::TlsOptions;
 use crate::workflow::beneficiary::Policies;
 use crate::workflow::danger::Rule;
 use crate::workflow::{CaptureRules, CaseRules, Engine, EngineOptions, GenerationOptions, NumberIds, WorkflowError};
@@ -55,6 +58,8 @@ pub(super) struct Settings {
     memory_bytes_max: Option<u64>,
     graph: bool,
     pub server: ServerSettings,
+    /// TLS; `None` for plain text.
+    pub tls: Option<TlsOptions>,
     /// Country certificates.
     pub csca: Option<PathBuf>,
     /// What to do about one of them that cannot be read.
@@ -75,16 +80,26 @@ pub(super) struct Settings {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Access {
     pub rules: AccessRules,
+    /// How people are known; `None` where nobody is known by a token.
+    pub tokens: Option<TokenSettings>,
+    /// Who approves changes.
+    pub operators: Operators,
     /// SHA-256 of the configuration.
     pub digest: [u8; 32],
 }
 
 impl Access {
-    fn new(settings: &AccessSettings) -> Result<Self, Failure> {
+    fn new(settings: &AccessSettings, number_ids: NumberIds) -> Result<Self, Failure> {
         let methods: Vec<_> = service::methods().into_iter().map(|(name, _)| name).collect();
         let rules = AccessRules::new(settings, &methods).map_err(Failure::new)?;
+        let tokens = settings.tokens.as_ref().map(|tokens| tokens.check().map_err(Failure::new)).transpose()?;
+        let tokens = tokens.map(|tokens| match number_ids {
+            NumberIds::Refuse => tokens,
+            NumberIds::Accept => TokenSettings { rules: tokens.rules.accepting_numbers(), ..tokens },
+        });
+        let operators = Operators::new(&settings.operators).map_err(Failure::new)?;
         let text = serde_json::to_vec(settings).map_err(Failure::new)?;
-        Ok(Self { rules, digest: Sha256::digest(text).into() })
+        Ok(Self { rules, tokens, operators, digest: Sha256::digest(text).into() })
     }
 }
 
@@ -120,7 +135,8 @@ impl Settings {
 
     fn merged(global: &GlobalArgs, file: ConfigFile, origin: Origin) -> Result<Self, Failure> {
         let set = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-        let ConfigFile { engine, images, server, gallery, capture, chip, ids, access, cases, danger, policies } = file;
+        let ConfigFile { engine, images, server, tls, gallery, capture, chip, ids, access, cases, danger, policies } =
+            file;
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
@@ -162,7 +178,7 @@ impl Settings {
             number_ids: ids.numbers.unwrap_or_default(),
             cases: case_rules(&cases)?,
             capture_key: cases.capture_key,
-            access: access.as_ref().map(Access::new).transpose()?,
+            access: access.as_ref().map(|access| Access::new(access, ids.numbers.unwrap_or_default())).transpose()?,
             insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
@@ -184,6 +200,7 @@ impl Settings {
                     .map(Duration::from_secs),
                 drain: optional("server.drain_seconds", server.drain_seconds, 0, 600)?.map(Duration::from_secs),
             },
+            tls: tls.map(super::tls::options).transpose()?,
             origin,
         })
     }
@@ -211,6 +228,8 @@ impl Settings {
             ("[server]", self.server != new.server),
             // Whether there is one at all: what it says is read anew.
             ("[access]", self.access.is_some() != new.access.is_some()),
+            ("[access.tokens]", self.has_tokens() != new.has_tokens()),
+            ("[tls]", self.tls.is_none() && new.tls.is_some()),
         ];
         all.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
@@ -228,6 +247,17 @@ impl Settings {
             default_fpir: self.default_fpir,
             capture: self.capture.clone(),
         })
+    }
+
+    /// Whether people are known by tokens.
+    fn has_tokens(&self) -> bool {
+        self.access.as_ref().is_some_and(|access| access.tokens.is_some())
+    }
+
+    /// The operators who approve changes; none where the configuration names none.
+    pub(super) fn operators(&self) -> &Operators {
+        static NONE: LazyLock<Operators> = LazyLock::new(Operators::default);
+        self.access.as_ref().map_or(&NONE, |access| &access.operators)
     }
 
     /// How cases are kept.
@@ -460,6 +490,11 @@ mod tests {
             ("[capture.live]\nrol = { min = 1.0 }", "capture.live"),
             ("[capture.chip]\nroll = { min = 2.0, max = 1.0 }", "capture.chip"),
             ("[server]\nmessage_bytes_max = 5", "server.message_bytes_max"),
+            ("[tls]\ncertificate = \"c.pem\"", "tls: key is missing"),
+            ("[tls]\nkey = \"c.key\"", "tls: certificate is missing"),
+            ("[tls]\ncertificate = \"c.pem\"\nkey = \"k\"\nclient_crl = [\"l\"]", "tls.client_crl needs client_ca"),
+            ("[tls]\nclient_certificates = \"optional\"", "tls.client_certificates needs client_ca"),
+            ("[tls]\nmin_version = \"1.1\"", "1.3"),
             ("[server]\ndrain_seconds = 100000", "server.drain_seconds"),
             ("[cases]\nchallenge_minutes = 0", "cases.challenge_minutes"),
             ("[cases]\nchallenge_minutes = 61", "cases.challenge_minutes"),

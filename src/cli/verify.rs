@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::backend::{Backend, Roles};
 use super::chip::finding_line;
+use super::connection::ConnectionArgs;
 use super::settings::Settings;
 use super::source::{self, FaceSource};
 use super::{Exit, Failure, GlobalArgs, Outcome, caller, options, print, runtime};
@@ -24,6 +25,7 @@ Examples:
   chinhchu verify card.jpg capture.jpg --json | jq .decision
   chinhchu verify card.jpg - < capture.jpg
   chinhchu verify card.jpg capture.jpg --server http://127.0.0.1:50051
+  chinhchu verify card.jpg capture.jpg --server https://engine.example:50051 --ca ca.pem --cert me.pem --key me.key
   chinhchu verify card capture.jpg --csca csca     a folder of chip files
 
 Several probes are frames of one person: their templates are averaged.
@@ -56,6 +58,8 @@ pub struct VerifyArgs {
     /// Ask a running server instead of working here
     #[arg(long, value_name = "URL")]
     server: Option<String>,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// The `verify` answer; field names are a contract.
@@ -112,7 +116,7 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
 
     runtime::block_on(async {
         let backend = match &args.server {
-            Some(url) => Backend::connect(url).await?,
+            Some(url) => Backend::connect(&args.connection.to(url)).await?,
             None => Backend::engine(&settings, 1 + probes.len())?,
         };
         let request = VerifyRequest { reference, probes, fmr: args.fmr, against };

@@ -7,9 +7,12 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use async_trait::async_trait;
 use tonic::codegen::http::{HeaderMap, header};
 
 use super::method::{Method, TABLE};
+use super::token_keys::TokenKeys;
+use crate::access::token::{TokenError, TokenFault};
 use crate::access::{
     AccessRefusal, AccessRules, Caller, Callers, CertificateNames, CountedCall, Fields, PersonClaims, Usage,
 };
@@ -17,23 +20,30 @@ use crate::context::{Principal, Reach, RequestContext};
 use crate::workflow::reason::Reason;
 
 /// Checks the tokens of people.
+#[async_trait]
 pub trait TokenCheck: Send + Sync + 'static {
-    /// What a token says of a person.
+    /// What a token says of a person, by the keys that are here. Does not wait.
     ///
     /// # Errors
-    /// [`TokenRefusal`] for one that is not to be believed, or that cannot be checked now.
-    fn check(&self, token: &str, now: SystemTime) -> Result<PersonClaims, TokenRefusal>;
+    /// [`TokenError`] for one that is not to be believed, or that cannot be checked now.
+    fn check(&self, token: &str) -> Result<PersonClaims, TokenError>;
+
+    /// The same, after asking the issuer for a key that was not known.
+    ///
+    /// # Errors
+    /// As [`TokenCheck::check`].
+    async fn check_again(&self, token: &str) -> Result<PersonClaims, TokenError>;
 }
 
-/// Why a token does not say who calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenRefusal {
-    /// It is damaged, not for this server, or not signed by a key in use; with a stable code.
-    Refused(&'static str),
-    /// Its time is over.
-    Expired,
-    /// There are no keys to check it by.
-    Unchecked,
+#[async_trait]
+impl TokenCheck for TokenKeys {
+    fn check(&self, token: &str) -> Result<PersonClaims, TokenError> {
+        self.verify_now(token)
+    }
+
+    async fn check_again(&self, token: &str) -> Result<PersonClaims, TokenError> {
+        self.verify(token).await
+    }
 }
 
 /// Who may call a server, and what they have used up. Clones share one state.
@@ -62,11 +72,27 @@ pub(super) struct NotAuthorised {
     pub reason: Reason,
     /// When a try may succeed, where a bound of the caller's was reached.
     pub retry_after: Option<Duration>,
+    /// What is wrong with the token, where it is that.
+    pub token: Option<TokenError>,
 }
 
 impl NotAuthorised {
     fn new(reason: Reason) -> Self {
-        Self { reason, retry_after: None }
+        Self { reason, retry_after: None, token: None }
+    }
+
+    fn of_token(error: TokenError) -> Self {
+        let reason = match (error, error.fault()) {
+            (TokenError::Expired, _) => Reason::TokenExpired,
+            (_, TokenFault::Keys) => Reason::TokenUnchecked,
+            _ => Reason::TokenRefused,
+        };
+        Self { token: Some(error), ..Self::new(reason) }
+    }
+
+    /// Whether it may be another matter once the issuer has been asked for its keys.
+    pub(super) fn is_unknown_key(&self) -> bool {
+        self.token == Some(TokenError::KeyUnknown)
     }
 }
 
@@ -97,15 +123,49 @@ impl AccessControl {
             let context = RequestContext::anonymous();
             return Ok(Authorised { context, fields: Fields::default(), counted: None });
         }
+        let person = match token(headers)? {
+            None => None,
+            Some(token) => Some(self.tokens()?.check(token).map_err(NotAuthorised::of_token)?),
+        };
+        self.permit(method, certificate, person.as_ref())
+    }
+
+    /// The same, after asking the issuer for a key that was not known.
+    pub(super) async fn authorise_again(
+        &self,
+        method: Method,
+        certificate: Option<&CertificateNames>,
+        headers: &HeaderMap,
+    ) -> Result<Authorised, NotAuthorised> {
+        let person = match token(headers)? {
+            None => None,
+            Some(token) => Some(self.tokens()?.check_again(token).await.map_err(NotAuthorised::of_token)?),
+        };
+        self.permit(method, certificate, person.as_ref())
+    }
+
+    fn tokens(&self) -> Result<&Arc<dyn TokenCheck>, NotAuthorised> {
+        self.0.tokens.as_ref().ok_or(NotAuthorised::new(Reason::TokenRefused))
+    }
+
+    /// What a caller who has proved this may do.
+    fn permit(
+        &self,
+        method: Method,
+        certificate: Option<&CertificateNames>,
+        person: Option<&PersonClaims>,
+    ) -> Result<Authorised, NotAuthorised> {
         let rules = self.rules();
-        let person = self.person(headers)?;
-        let caller = rules.caller(certificate, person.as_ref()).map_err(refused)?;
+        let caller = rules.caller(certificate, person).map_err(refused)?;
         let permission = rules.permission(&caller, method.name(), method.callers()).map_err(refused)?;
         let identifies = method == Method::Identify;
         let key = principal_key(&caller.principal);
         let counted =
             self.0.usage.enter(&key, permission.limits, identifies, Instant::now(), SystemTime::now()).map_err(
-                |limit| NotAuthorised { reason: Reason::LimitReached, retry_after: Some(limit.retry_after) },
+                |limit| NotAuthorised {
+                    retry_after: Some(limit.retry_after),
+                    ..NotAuthorised::new(Reason::LimitReached)
+                },
             )?;
         let Caller { principal, place, .. } = caller;
         let mut context = RequestContext::new(principal).with_roles(permission.roles).with_reach(permission.reach);
@@ -117,27 +177,18 @@ impl AccessControl {
         }
         Ok(Authorised { context, fields: permission.fields, counted: Some(counted) })
     }
+}
 
-    /// The person whose token came with a call; `None` where none came.
-    fn person(&self, headers: &HeaderMap) -> Result<Option<PersonClaims>, NotAuthorised> {
-        let mut given = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(value) = given.next() else { return Ok(None) };
-        let refused = NotAuthorised::new(Reason::TokenRefused);
-        // Two of them: whichever is believed, another program may believe the other.
-        if given.next().is_some() {
-            return Err(refused);
-        }
-        let token = value.to_str().ok().and_then(bearer).ok_or(refused)?;
-        let tokens = self.0.tokens.as_ref().ok_or(refused)?;
-        tokens.check(token, SystemTime::now()).map(Some).map_err(|refusal| {
-            tracing::debug!(?refusal, "a token was refused");
-            NotAuthorised::new(match refusal {
-                TokenRefusal::Refused(_) => Reason::TokenRefused,
-                TokenRefusal::Expired => Reason::TokenExpired,
-                TokenRefusal::Unchecked => Reason::TokenUnchecked,
-            })
-        })
+/// The token that came with a call; `None` where none came.
+fn token(headers: &HeaderMap) -> Result<Option<&str>, NotAuthorised> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    let refused = NotAuthorised::of_token(TokenError::Malformed);
+    // Two of them: whichever is believed, another program may believe the other.
+    if given.next().is_some() {
+        return Err(refused);
     }
+    value.to_str().ok().and_then(bearer).map(Some).ok_or(refused)
 }
 
 /// The token of a header's value (RFC 6750, 2.1; the scheme by RFC 9110, 11.1, in any case).

@@ -44,7 +44,10 @@ fn own(named: &mut String, own: &str, field: &'static str) -> Result<(), Refusal
 }
 
 fn not_allowed(reason: Reason, field: &'static str) -> Refusal {
-    Refusal { field: Some(field.to_owned()), ..ServiceRefusal::NotAuthorised { reason, retry_after: None }.into() }
+    Refusal {
+        field: Some(field.to_owned()),
+        ..ServiceRefusal::NotAuthorised { reason, retry_after: None, token: None }.into()
+    }
 }
 
 impl Authored for pb::VerifyRequest {

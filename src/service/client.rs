@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio_stream::{Stream, StreamExt};
-use tonic::transport::{Channel, Endpoint};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Endpoint;
 
+use super::client_stream::Explained;
 use super::convert;
 use super::pb;
 use super::pb::beneficiary_client::BeneficiaryClient;
 use super::pb::cases_client::CasesClient;
 use super::pb::gallery_client::GalleryClient;
 use super::pb::verification_client::VerificationClient;
-use super::{ClientError, ServeOptions};
+use super::token_file::TokenFile;
+use super::{ClientError, ClientOptions, ServeOptions, client_tls};
 use crate::gallery::{
     Attributes, ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Source, SubjectId, Timestamp,
     Vouched,
@@ -30,6 +33,9 @@ use crate::workflow::{
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Largest HTTP/2 frame, in bytes, as the server takes it.
 const FRAME_BYTES: u32 = 256 << 10;
+
+/// A connection on which each call carries the client's token.
+type WithToken = InterceptedService<Explained, TokenFile>;
 
 /// What a server says of a stored template, without its vector.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,37 +124,44 @@ pub struct BulkOutcome {
 /// answers what this client does not understand.
 #[derive(Debug, Clone)]
 pub struct Client {
-    verification: VerificationClient<Channel>,
-    gallery: GalleryClient<Channel>,
-    beneficiary: BeneficiaryClient<Channel>,
-    cases: CasesClient<Channel>,
+    verification: VerificationClient<WithToken>,
+    gallery: GalleryClient<WithToken>,
+    beneficiary: BeneficiaryClient<WithToken>,
+    cases: CasesClient<WithToken>,
     deadline: Duration,
 }
 
 impl Client {
-    /// Connects to `http://HOST:PORT`.
+    /// Connects to `http://HOST:PORT`, in plain text.
     ///
     /// # Errors
-    /// [`ClientError`] `BAD_ADDRESS` for another kind of address, `SERVER_UNREACHABLE` where
-    /// nothing answers there.
+    /// As [`Client::connect_with`].
     pub async fn connect(url: &str) -> Result<Self, ClientError> {
-        if !url.starts_with("http://") {
+        Self::connect_with(url, &ClientOptions::default()).await
+    }
+
+    /// Connects to `http://HOST:PORT`, or inside TLS to `https://HOST:PORT`.
+    ///
+    /// # Errors
+    /// [`ClientError`] `BAD_ADDRESS` for another kind of address, or one that does not go with the
+    /// options, `SERVER_UNREACHABLE` where nothing answers there, `TLS_FILE` where a file cannot be
+    /// used, and `SERVER_NOT_TRUSTED`, `CERTIFICATE_REFUSED` or `TLS_FAILED` where no TLS comes about.
+    /// A server that refuses the client's certificate may say so at the first call only.
+    pub async fn connect_with(url: &str, options: &ClientOptions) -> Result<Self, ClientError> {
+        if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(ClientError::bad_address(
-                "the address must begin with http://, as in http://127.0.0.1:50051; TLS is not there yet".to_owned(),
+                "the address must begin with https:// or http://, as in https://engine.example:50051 or \
+                 http://127.0.0.1:50051"
+                    .to_owned(),
             ));
         }
         let endpoint = Endpoint::from_shared(url.to_owned())
             .map_err(|error| ClientError::bad_address(format!("the address cannot be used: {error}")))?
             .connect_timeout(CONNECT_MAX)
             .max_frame_size(FRAME_BYTES);
-        let channel = endpoint.connect().await.map_err(|error| {
-            // The outer errors say "transport error"; the innermost one says which.
-            let mut cause: &dyn std::error::Error = &error;
-            while let Some(inner) = cause.source() {
-                cause = inner;
-            }
-            ClientError::unreachable(&cause.to_string())
-        })?;
+        let channel = client_tls::connect(endpoint, options).await?;
+        let token = TokenFile::new(options.token_file.clone());
+        let channel = InterceptedService::new(channel, token);
         Ok(Self {
             verification: VerificationClient::new(channel.clone()),
             gallery: GalleryClient::new(channel.clone()),

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetail, ErrorInfo, StatusExt};
+use tonic_types::{ErrorDetail, ErrorDetails, ErrorInfo, StatusExt};
 
 use super::ERROR_DOMAIN;
 use super::convert::BadAnswer;
 use super::refusal::{FIELD, MESSAGE_EN, MESSAGE_VI};
+use super::tls::TlsError;
 use super::trace::{TRACEPARENT, trace_id};
 
 /// Why a call of the [`Client`](super::Client) failed, for programs and for people.
@@ -17,8 +18,9 @@ pub struct ClientError {
     /// The gRPC code.
     pub code: Code,
     /// Stable code of the reason, such as `NO_FACE`. The client's own are
-    /// `SERVER_UNREACHABLE`, `BAD_ADDRESS`, `BAD_ANSWER` and `DEADLINE_EXCEEDED`. Empty where
-    /// a server gave none.
+    /// `SERVER_UNREACHABLE`, `BAD_ADDRESS`, `BAD_ANSWER`, `DEADLINE_EXCEEDED`, and of TLS
+    /// `SERVER_NOT_TRUSTED`, `CERTIFICATE_REFUSED`, `TLS_FAILED`, `TLS_FILE` and `TOKEN_FILE`.
+    /// Empty where a server gave none.
     pub reason: String,
     /// What happened, in English, with the figures of this case.
     pub message: String,
@@ -77,6 +79,68 @@ impl ClientError {
         let message =
             format!("the server cannot be reached ({detail}); check that it runs and that the address is right");
         Self { message, ..own }
+    }
+
+    /// The server's certificate is not to be trusted.
+    pub(super) fn not_trusted(why: &str) -> Self {
+        let own = Self::own(
+            Code::Unavailable,
+            "SERVER_NOT_TRUSTED",
+            "The server's certificate is not trusted. Do not go on; tell whoever runs the server.",
+            "Chứng thư của máy chủ không đáng tin cậy. Hãy dừng lại và báo cho người quản trị máy chủ.",
+        );
+        Self { message: format!("the server's certificate is not trusted: {why}"), ..own }
+    }
+
+    /// The server does not let this client in, by its certificate.
+    pub(super) fn certificate_refused(why: &str) -> Self {
+        let own = Self::own(
+            Code::Unauthenticated,
+            "CERTIFICATE_REFUSED",
+            "The server does not accept this machine's certificate. Tell whoever looks after this machine.",
+            "Máy chủ không chấp nhận chứng thư của máy này. Hãy báo cho người quản trị máy này.",
+        );
+        Self { message: format!("the server refused the connection: {why}"), ..own }
+    }
+
+    /// The token of this client cannot be read.
+    pub(super) fn bad_token(why: String) -> Self {
+        let own = Self::own(
+            Code::Unauthenticated,
+            "TOKEN_FILE",
+            "This client's token cannot be read. Sign in again, or tell whoever looks after this machine.",
+            "Không đọc được mã truy cập của máy này. Hãy đăng nhập lại hoặc báo cho người quản trị máy này.",
+        );
+        Self { message: why, ..own }
+    }
+
+    /// No TLS came about.
+    pub(super) fn tls_failed(why: &str) -> Self {
+        let own = Self::own(
+            Code::Unavailable,
+            "TLS_FAILED",
+            "No secure connection to the server came about. Check the address.",
+            "Không thiết lập được kết nối bảo mật với máy chủ. Hãy kiểm tra địa chỉ.",
+        );
+        Self { message: format!("no secure connection came about: {why}"), ..own }
+    }
+
+    /// A file of this client cannot be used.
+    pub(super) fn bad_files(error: &TlsError) -> Self {
+        let own = Self::own(
+            Code::FailedPrecondition,
+            "TLS_FILE",
+            "A certificate or key of this machine cannot be used. Tell whoever looks after this machine.",
+            "Không dùng được chứng thư hoặc khóa của máy này. Hãy báo cho người quản trị máy này.",
+        );
+        Self { message: error.to_string(), ..own }
+    }
+
+    /// A status that the same error is made of again.
+    pub(super) fn into_status(self) -> Status {
+        let metadata = [(MESSAGE_EN.to_owned(), self.en), (MESSAGE_VI.to_owned(), self.vi)];
+        let details = ErrorDetails::with_error_info(self.reason, ERROR_DOMAIN, metadata);
+        Status::with_error_details(self.code, self.message, details)
     }
 
     fn deadline_exceeded() -> Self {

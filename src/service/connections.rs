@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::refusal_budget::RefusalBudget;
+use super::tls::PeerCertificate;
 
 /// What happens to a new connection when there are as many as there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub(super) struct Activity {
     /// When the server began.
     begun: Instant,
     cut: CancellationToken,
+    /// The certificate that the other end proved, where it did.
+    certificate: OnceLock<Arc<PeerCertificate>>,
     /// Refusals that this connection is answered at once.
     pub refusal_budget: RefusalBudget,
 }
@@ -64,6 +67,17 @@ impl Activity {
     pub(super) fn call(self: &Arc<Self>) -> ActiveCall {
         self.calls.fetch_add(1, Ordering::Relaxed);
         ActiveCall(Arc::clone(self))
+    }
+
+    /// The certificate that the other end proved.
+    pub(super) fn certificate(&self) -> Option<&Arc<PeerCertificate>> {
+        self.certificate.get()
+    }
+
+    /// Says so, once.
+    pub(super) fn set_certificate(&self, certificate: Arc<PeerCertificate>) {
+        // A connection makes one handshake.
+        let _ = self.certificate.set(certificate);
     }
 
     fn touch(&self) {
@@ -147,6 +161,7 @@ impl Connections {
             last: AtomicU64::new(millis(self.begun)),
             begun: self.begun,
             cut: self.cut.child_token(),
+            certificate: OnceLock::new(),
             refusal_budget: RefusalBudget::of_connection(),
         });
         open.insert(number, Arc::clone(&activity));
@@ -167,6 +182,16 @@ impl Connections {
             !cut
         });
         self.cut_idle.fetch_add((before - open.len()) as u64, Ordering::Relaxed);
+    }
+
+    /// Cuts the connections whose certificate is so, with calls or without, and says how many. Their
+    /// places are free once they have ended.
+    pub(super) fn cut_certificates(&self, is_bad: impl Fn(&PeerCertificate) -> bool) -> usize {
+        let with_one = |of: &&Arc<Activity>| of.certificate.get().is_some() && !of.cut.is_cancelled();
+        // Not while the lock is held: signatures are checked.
+        let all: Vec<Arc<Activity>> = self.open().values().filter(with_one).cloned().collect();
+        let bad = all.iter().filter(|of| of.certificate().is_some_and(|certificate| is_bad(certificate)));
+        bad.map(|of| of.cut.cancel()).count()
     }
 
     /// How many were cut since the last call of this: for new ones, and for being idle.

@@ -1,5 +1,5 @@
-//! Accepts connections over TCP and over Unix sockets; the server can cut each of them.
-//! [`Connections`] decides how many there are at once.
+//! Accepts connections over TCP and over Unix sockets, and makes their TLS handshakes; the server can
+//! cut each of them. [`Connections`] decides how many there are at once.
 
 use std::io;
 use std::pin::Pin;
@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_stream::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
 use super::connections::{Activity, ConnectionSlot, Connections};
+use super::tls::{self, Secured, Tls};
 use crate::access::CertificateNames;
 
 /// Pause after an accept that failed, as for want of file descriptors: the next one would fail
@@ -28,7 +30,7 @@ const PREFACE_BYTES: usize = 24;
 /// A listener that connections are accepted from.
 pub(super) trait Accept: Send + Unpin {
     /// A connection.
-    type Stream: AsyncRead + AsyncWrite + Connected + Send + Unpin;
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
     /// Accepts the next connection.
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Self::Stream>>;
@@ -78,13 +80,23 @@ pub(super) struct Incoming<L: Accept> {
     waiting: Option<L::Stream>,
     /// Nothing is accepted before this ends.
     pause: Option<Pin<Box<Sleep>>>,
+    /// TLS, and how long a handshake may take.
+    tls: Option<(Tls, Duration)>,
+    /// Handshakes under way. They end with this.
+    handshakes: JoinSet<Option<Connection<L::Stream>>>,
 }
 
 impl<L: Accept> Incoming<L> {
     /// Accepts from `listener`. A connection that has not sent the preface of HTTP/2 after
     /// `preface_max` is cut.
     pub(super) fn new(listener: L, connections: Arc<Connections>, preface_max: Duration) -> Self {
-        Self { listener, connections, preface_max, waiting: None, pause: None }
+        let (tls, handshakes) = (None, JoinSet::new());
+        Self { listener, connections, preface_max, waiting: None, pause: None, tls, handshakes }
+    }
+
+    /// The same inside TLS. A connection whose handshake takes longer than `handshake_max` is cut.
+    pub(super) fn with_tls(self, tls: Option<Tls>, handshake_max: Duration) -> Self {
+        Self { tls: tls.map(|tls| (tls, handshake_max)), ..self }
     }
 
     fn pause(&mut self, time: Duration) {
@@ -92,15 +104,22 @@ impl<L: Accept> Incoming<L> {
     }
 }
 
-impl<L: Accept> Stream for Incoming<L>
-where
-    L::Stream: 'static,
-{
+impl<L: Accept> Stream for Incoming<L> {
     type Item = io::Result<Connection<L::Stream>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
+            match this.handshakes.poll_join_next(context) {
+                Poll::Ready(Some(Ok(Some(connection)))) => return Poll::Ready(Some(Ok(connection))),
+                // It failed, and was counted.
+                Poll::Ready(Some(Ok(None))) => continue,
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::error!(%error, "a handshake ended by itself");
+                    continue;
+                }
+                Poll::Ready(None) | Poll::Pending => {}
+            }
             if let Some(pause) = &mut this.pause {
                 ready!(pause.as_mut().poll(context));
                 this.pause = None;
@@ -121,9 +140,15 @@ where
                 this.pause(BOUND_PAUSE);
                 continue;
             };
-            let ended = Box::pin(slot.activity.cut().cancelled_owned());
-            let preface = Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(this.preface_max))));
-            return Poll::Ready(Some(Ok(Connection { stream, ended, preface, slot })));
+            let preface_max = this.preface_max;
+            let Some((tls, handshake_max)) = this.tls.clone() else {
+                return Poll::Ready(Some(Ok(Connection::new(Secured::Plain(stream), slot, preface_max))));
+            };
+            // A task of its own: whoever is slow holds up nobody, and each core makes some.
+            this.handshakes.spawn(async move {
+                let stream = tls::handshake(&tls, stream, &slot.activity, handshake_max).await?;
+                Some(Connection::new(stream, slot, preface_max))
+            });
         }
     }
 }
@@ -131,12 +156,21 @@ where
 /// A connection whose reads fail once the server cuts it, or where the preface does not come
 /// in time.
 pub(super) struct Connection<S> {
-    stream: S,
+    stream: Secured<S>,
     /// Resolves when the connection is cut.
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Bytes of the preface that are still to come, and the end of the time for them.
     preface: Option<(usize, Pin<Box<Sleep>>)>,
     slot: ConnectionSlot,
+}
+
+impl<S> Connection<S> {
+    /// The preface may take so long from now.
+    fn new(stream: Secured<S>, slot: ConnectionSlot, preface_max: Duration) -> Self {
+        let ended = Box::pin(slot.activity.cut().cancelled_owned());
+        let preface = Some((PREFACE_BYTES, Box::pin(tokio::time::sleep(preface_max))));
+        Self { stream, ended, preface, slot }
+    }
 }
 
 /// The connection of a call, in its request's extensions.
@@ -149,15 +183,17 @@ pub(super) struct Peer {
     pub certificate: Option<Arc<CertificateNames>>,
 }
 
-impl<S: Connected> Connected for Connection<S> {
+impl<S> Connected for Connection<S> {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        Peer { number: self.slot.number, activity: Arc::clone(&self.slot.activity), certificate: None }
+        let activity = Arc::clone(&self.slot.activity);
+        let certificate = activity.certificate().map(|certificate| Arc::clone(&certificate.names));
+        Peer { number: self.slot.number, activity, certificate }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -184,7 +220,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

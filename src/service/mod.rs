@@ -6,7 +6,7 @@
 //! calls have in common, in layers.
 //!
 //! ```text
-//! connection -> incoming (at most connections_max)
+//! connection -> incoming (at most connections_max), its TLS handshake
 //!   -> trace      continues the trace of the call
 //!   -> authorise  UNIMPLEMENTED for a method that is not in the table; the caller
 //!   -> admit      a place, or RESOURCE_EXHAUSTED; UNAVAILABLE while draining
@@ -30,6 +30,7 @@
 //! | bulk enrolments at once | a quarter of the calls in flight | `RESOURCE_EXHAUSTED`, `BUSY` |
 //! | time between two parts of a message | 10 s; where all places are taken, uploads of more than 2 s are ended, the oldest first | `DEADLINE_EXCEEDED` |
 //! | connections | 512, 128 streams each | the one that has been silent the longest is cut; where none is silent, new ones wait to be accepted |
+//! | time of a TLS handshake | 10 s, during which the connection counts as silent | it is cut |
 //! | time until a connection speaks HTTP/2 | 10 s | it is cut |
 //! | time without a call | 15 min | the connection is cut |
 //! | drain at shutdown | 20 s | `UNAVAILABLE`, `SHUTTING_DOWN`, work dropped |
@@ -88,7 +89,9 @@
 //! Templates: no call returns one. Whole galleries go to processes of the same user on the same
 //! machine alone, over a Unix socket ([`local`]).
 //!
-//! There is no TLS and no authentication yet; until then [`bind`] refuses every address but
+//! # TLS
+//! By rustls ([`tls`]), with certificates of clients where their authorities are named. Without
+//! [`ServeOptions::tls`] connections are plain text, and [`bind`] refuses every address but
 //! loopback. No ids, photos and scores are logged.
 
 #![warn(clippy::missing_errors_doc)]
@@ -105,6 +108,8 @@ mod backend;
 mod bulk;
 mod client;
 mod client_error;
+mod client_stream;
+mod client_tls;
 mod connections;
 mod convert;
 mod handlers;
@@ -121,15 +126,19 @@ mod refusal_counts;
 mod server;
 mod shared;
 mod signals;
+pub mod tls;
+mod token_file;
+pub mod token_keys;
 mod trace;
 mod uploads;
 
-pub use access::{AccessControl, TokenCheck, TokenRefusal, methods, refusal_reason};
+pub use access::{AccessControl, TokenCheck, methods, refusal_reason};
 pub use backend::Backend;
 pub use client::{BulkFailure, BulkOutcome, ClearedInfo, Client, SubjectInfo, TemplateInfo};
 pub use client_error::ClientError;
+pub use client_tls::ClientOptions;
 pub use convert::BadAnswer;
-pub use options::{ServeError, ServeOptions};
+pub use options::{ServeError, ServeOptions, check_exposure};
 pub use server::{Bound, bind, serve};
 pub use signals::{Hangups, signals};
 pub use trace::LogKey;

@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::tls::Tls;
 use super::{AccessControl, LogKey};
 
 /// The address and the limits of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServeOptions {
-    /// The address to listen on. It must be loopback, since connections are not encrypted.
+    /// The address to listen on. Without [`ServeOptions::tls`] it must be loopback.
     /// Port 0 takes a free one; [`Bound::local_addr`](super::Bound::local_addr) says which.
     pub listen: SocketAddr,
     /// Most calls in flight; beyond it RESOURCE_EXHAUSTED with a retry hint.
@@ -37,6 +38,8 @@ pub struct ServeOptions {
     pub connections_max: usize,
     /// Time after which a connection is cut that has not begun to speak HTTP/2.
     pub preface_max: Duration,
+    /// Longest time for the TLS handshake of a connection. Meanwhile it counts as silent.
+    pub handshake_max: Duration,
     /// Time without a call after which a connection is cut. At
     /// [`ServeOptions::connections_max`] the one that has been silent the longest is cut for a
     /// new one sooner.
@@ -58,6 +61,22 @@ pub struct ServeOptions {
     pub log_key: Option<LogKey>,
     /// Who may call what; `None` lets everybody who connects call everything.
     pub access: Option<AccessControl>,
+    /// TLS; `None` for plain text.
+    pub tls: Option<Tls>,
+}
+
+/// Whether a server may listen there: whoever reaches it from another machine must not be able to
+/// read along, nor to call what is not theirs.
+///
+/// # Errors
+/// [`ServeError::NotLoopback`] for an address that other machines reach, without TLS, and
+/// [`ServeError::OpenToAll`] for one with it and without access control.
+pub fn check_exposure(listen: SocketAddr, has_tls: bool, has_access: bool) -> Result<(), ServeError> {
+    match (listen.ip().is_loopback(), has_tls, has_access) {
+        (true, ..) | (false, true, true) => Ok(()),
+        (false, false, _) => Err(ServeError::NotLoopback(listen)),
+        (false, true, false) => Err(ServeError::OpenToAll(listen)),
+    }
 }
 
 impl ServeOptions {
@@ -71,9 +90,7 @@ impl ServeOptions {
 
     /// Checks that the options make sense.
     pub(super) fn check(&self) -> Result<(), ServeError> {
-        if !self.listen.ip().is_loopback() {
-            return Err(ServeError::NotLoopback(self.listen));
-        }
+        check_exposure(self.listen, self.tls.is_some(), self.access.is_some())?;
         let positive: [(&'static str, u64); 7] = [
             ("requests_in_flight_max", self.requests_in_flight_max as u64),
             ("turns_max", self.turns_max as u64),
@@ -107,6 +124,7 @@ impl Default for ServeOptions {
             bulk_idle_max: Duration::from_secs(60),
             connections_max: 512,
             preface_max: Duration::from_secs(10),
+            handshake_max: Duration::from_secs(10),
             idle_max: Duration::from_secs(15 * 60),
             upload_idle_max: Duration::from_secs(10),
             streams_per_connection_max: 128,
@@ -115,6 +133,7 @@ impl Default for ServeOptions {
             drain: Duration::from_secs(20),
             log_key: None,
             access: None,
+            tls: None,
         }
     }
 }
@@ -125,10 +144,16 @@ impl Default for ServeOptions {
 pub enum ServeError {
     /// The address can be reached from other machines.
     #[error(
-        "{0} is not a loopback address: the connection is not encrypted yet, so photos would cross the network in the \
-         clear; listen on 127.0.0.1 or [::1] and put a TLS proxy in front"
+        "{0} is not a loopback address, and connections are not encrypted: photos would cross the network in the clear; \
+         name certificate and key under [tls], or listen on 127.0.0.1 or [::1]"
     )]
     NotLoopback(SocketAddr),
+    /// The address can be reached from other machines, and whoever does may call everything.
+    #[error(
+        "{0} is not a loopback address, and without [access] whoever reaches it may call everything; say who may \
+         call, or listen on 127.0.0.1 or [::1]"
+    )]
+    OpenToAll(SocketAddr),
     /// An option that makes no sense.
     #[error("the option {0} must be at least 1 and below 2^32")]
     BadOption(&'static str),

@@ -227,14 +227,13 @@ impl Redact for pb::DecisionEvidence {
         }
         if !fields.match_scores {
             // The reasons say what the comparisons came to.
-            clear!(chip_face, reference_face, curve);
+            clear!(chip_face, reference_face, record_templates, curve);
         }
         frames.redact(fields);
         duplicates.redact(fields);
         if !fields.match_scores && !fields.other_records {
             clear!(duplicates);
         }
-        record_templates.redact(fields);
         history.redact(fields);
     }
 }
@@ -271,15 +270,6 @@ impl Redact for pb::DuplicateSearch {
         }
         if !fields.match_scores {
             clear!(threshold, templates_searched, expected_chance_hits, expected_extrapolated, expected_miss);
-        }
-    }
-}
-
-impl Redact for pb::RecordTemplates {
-    fn redact(&mut self, fields: Fields) {
-        let Self { templates: _, groups: _, vouched: _, threshold } = self;
-        if !fields.match_scores {
-            clear!(threshold);
         }
     }
 }

@@ -9,6 +9,7 @@ use tonic_types::{BadRequest, ErrorDetail, ErrorInfo, LocalizedMessage, RetryInf
 
 use super::ERROR_DOMAIN;
 use super::language::Language;
+use crate::access::token::TokenError;
 use crate::face::FaceError;
 use crate::face::quality::Flaw;
 use crate::gallery::GalleryError;
@@ -49,6 +50,8 @@ pub(super) enum ServiceRefusal {
         reason: Reason,
         /// When a try may succeed, where a bound of the caller's was reached.
         retry_after: Option<Duration>,
+        /// What is wrong with the token, where it is that.
+        token: Option<TokenError>,
     },
 }
 
@@ -271,7 +274,8 @@ impl From<ServiceRefusal> for Refusal {
             ServiceRefusal::Busy { .. }
             | ServiceRefusal::DeadlineExceeded
             | ServiceRefusal::ShuttingDown
-            | ServiceRefusal::NotAuthorised { .. } => reason.en().to_owned(),
+            | ServiceRefusal::NotAuthorised { token: None, .. } => reason.en().to_owned(),
+            ServiceRefusal::NotAuthorised { token: Some(token), .. } => token.en().to_owned(),
         };
         let retry_after = match refusal {
             ServiceRefusal::Busy { retry_after } => Some(retry_after),
@@ -281,6 +285,7 @@ impl From<ServiceRefusal> for Refusal {
         };
         let figures = match refusal {
             ServiceRefusal::MessageTooLarge { bytes_max } => vec![("bytesMax", bytes_max.to_string())],
+            ServiceRefusal::NotAuthorised { token: Some(token), .. } => vec![("token", token.code().to_owned())],
             _ => Vec::new(),
         };
         Self { figures, ..Self::new(reason, message, None, retry_after) }

@@ -25,6 +25,7 @@ use super::pb::cases_server::CasesServer;
 use super::pb::gallery_server::GalleryServer;
 use super::pb::verification_server::VerificationServer;
 use super::shared::Shared;
+use super::tls;
 use super::{Backend, DESCRIPTORS, LogKey, ServeError, ServeOptions};
 
 /// HTTP/2 flow-control window of a stream: how many bytes of its message a caller may send
@@ -101,7 +102,8 @@ impl Bound {
         set_health(&health, ServingStatus::Serving).await;
 
         let server = router(&options, handlers, health_service, &shared)?.serve_with_incoming_shutdown(
-            Incoming::new(listener, Arc::clone(&connections), options.preface_max),
+            Incoming::new(listener, Arc::clone(&connections), options.preface_max)
+                .with_tls(options.tls.clone(), options.handshake_max),
             shared.closing.clone().cancelled_owned(),
         );
         tracing::debug!(%address, "serving");
@@ -112,6 +114,7 @@ impl Bound {
             () = shutdown => {}
             never = watch(&*backend, &health, options.ready_every) => match never {},
             never = tidy(&connections, &shared, options.idle_max) => match never {},
+            never = tls::watch(options.tls.as_ref(), &connections, &health) => match never {},
         }
         tracing::info!(drain_s_max = options.drain.as_secs_f64(), "draining");
         set_health(&health, ServingStatus::NotServing).await;

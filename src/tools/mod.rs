@@ -1,6 +1,7 @@
 //! Tools: what is made, fitted and measured beside the engine, and what no decision hangs on.
 //!
 //! - [`forge`]: marked test cards, for `chinhchu chip forge-test-card`, demonstrations and tests;
+//! - [`TestAuthority`]: certificates for trying out TLS, for `chinhchu keys`, demonstrations and tests;
 //! - [`fit_quality`]: the training of a pack's quality model, for `examples/fit_quality.rs`;
 //! - [`Population`]: vectors that look like faces and are nobody's, and [`planted`]: galleries whose
 //!   duplicates are known, for benchmarks and for measuring an audit;
@@ -16,12 +17,14 @@ pub mod planted;
 mod population;
 mod quality_fit;
 mod small_net;
+mod test_authority;
 
 pub use crate::random::SplitMix;
 pub use plain_join::PlainJoin;
 pub use plain_scan::PlainScan;
 pub use population::{Like, Population};
 pub use quality_fit::{Example, Shows, fit_quality};
+pub use test_authority::{Issued, Leaf, Purpose, TestAuthority, TestAuthorityError};
 
 #[cfg(test)]
 mod tests {

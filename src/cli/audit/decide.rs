@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use super::super::connection::ConnectionArgs;
 use super::super::galleries::{self, PairChanged};
 use super::super::settings::Settings;
 use super::super::{Exit, Failure, Outcome, caller, outcome, print};
@@ -60,6 +61,8 @@ pub(super) struct DecideArgs {
     /// Clear twins and look-alikes at this server, where one has the gallery open
     #[arg(long, value_name = "URL")]
     server: Option<String>,
+    #[command(flatten)]
+    connection: ConnectionArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -125,7 +128,8 @@ pub(super) fn run(settings: &Settings, args: DecideArgs) -> Outcome {
         let (officer, reason) = (officer.clone(), reason.clone());
         ClearPairRequest { one, other, officer, reason }
     };
-    let server = args.server.as_deref();
+    let server = args.server.as_deref().map(|url| args.connection.to(url));
+    let server = server.as_ref();
     let (cleared, ended) = match &kept.inputs.gallery {
         Some(gallery) if clears => {
             let changed = galleries::clear_pair(gallery, settings, server, request())?;

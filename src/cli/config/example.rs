@@ -25,6 +25,14 @@ message_bytes_max = 67108864   # a reference and five captures of 8 MiB fit
 deadline_seconds_max = 30      # longest a request may take
 drain_seconds = 20             # how long SIGTERM waits for requests in flight
 
+# [tls]                        # without it only loopback addresses are taken; read anew at SIGHUP
+# certificate = "server.pem"   # PEM: the server's own, then those it was signed with
+# key = "server.key"           # PEM, 0600
+# client_ca = "clients.pem"    # authorities of clients' certificates; without it none is asked for
+# client_crl = ["clients.crl"] # their revocation lists, PEM or DER
+# client_certificates = "required"  # or optional: checked where a client has one
+# min_version = "1.3"          # or 1.2, for Windows 10 and Windows Server 2019
+
 [gallery]
 data = "people"                # folder of the gallery
 # id = "0123456789abcdef0123456789abcdef"  # the gallery that must be there: `chinhchu gallery show`
@@ -68,6 +76,11 @@ numbers = "refuse"             # new ids of subjects and officers that look like
 # people = ["counter"]         # roles in which people may act through it; default: all they have
 # unit = "Q1"                  # where it stands
 # province = "79"
+# [access.tokens]              # people: access tokens of one OpenID provider; docs/tokens.md
+# issuer = "https://login.bhxh.example/realms/desks"
+# audience = "chinhchu"
+# [access.operators]           # two of them approve every change: `chinhchu config operator-key`
+# an = "…"
 # [access.roles.counter]
 # fields = ["measures"]        # shown to the role as well: match_scores, measures, other_records
 # without = ["Verify"]         # methods it may not call here

@@ -16,6 +16,7 @@ use crate::access::AccessSettings;
 use crate::chip::Unreadable;
 use crate::face::quality::Range;
 use crate::matching::CurveChoice;
+use crate::service::tls::{ClientCertificates, MinVersion};
 use crate::workflow::beneficiary::PolicyFile;
 use crate::workflow::{Level, NumberIds};
 use crate::{regular, typed};
@@ -33,6 +34,7 @@ pub(super) struct ConfigFile {
     pub engine: EngineSection,
     pub images: ImagesSection,
     pub server: ServerSection,
+    pub tls: Option<TlsSection>,
     pub gallery: GallerySection,
     pub capture: CaptureSection,
     pub chip: ChipSection,
@@ -76,6 +78,18 @@ pub(super) struct ServerSection {
     pub message_bytes_max: Option<usize>,
     pub deadline_seconds_max: Option<u64>,
     pub drain_seconds: Option<u64>,
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TlsSection {
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub client_ca: Option<PathBuf>,
+    pub client_crl: Vec<PathBuf>,
+    pub client_certificates: Option<ClientCertificates>,
+    pub min_version: Option<MinVersion>,
 }
 
 /// `[capture]`
@@ -157,7 +171,13 @@ impl ConfigFile {
             &mut file.chip.csca,
             &mut file.cases.capture_key,
         ];
-        for value in paths.into_iter().flatten() {
+        let of_tls = file.tls.iter_mut().flat_map(|tls| {
+            let named = [&mut tls.certificate, &mut tls.key, &mut tls.client_ca];
+            named.into_iter().flatten().chain(&mut tls.client_crl)
+        });
+        let tokens = file.access.as_mut().and_then(|access| access.tokens.as_mut());
+        let of_tokens = tokens.into_iter().flat_map(|tokens| [&mut tokens.keys, &mut tokens.ca]).flatten();
+        for value in paths.into_iter().flatten().chain(of_tls).chain(of_tokens) {
             *value = folder.join(&value);
         }
         Ok((file, Origin::new(path, &text)))
@@ -196,6 +216,18 @@ mod tests {
         assert_eq!(file.server.listen.as_deref(), Some("127.0.0.1:50051"));
         assert_eq!(file.engine.default_fmr, Some(1e-5));
         assert_eq!(file.engine.curve, Some(CurveChoice::default()));
+    }
+
+    #[test]
+    fn what_the_example_shows_of_tls_parses_once_it_is_no_comment() {
+        let lines = EXAMPLE.lines().skip_while(|line| *line != "# [tls]" && !line.starts_with("# [tls] "));
+        let lines = lines.take_while(|line| !line.is_empty()).map(|line| line.trim_start_matches("# "));
+        let tls = ConfigFile::parse(&lines.collect::<Vec<_>>().join("\n")).expect("the example").tls.expect("[tls]");
+        // Every key is there, the optional ones with their defaults.
+        assert!(tls.certificate.is_some() && tls.key.is_some() && tls.client_ca.is_some());
+        assert_eq!(tls.client_crl.len(), 1);
+        assert_eq!(tls.client_certificates, Some(ClientCertificates::default()));
+        assert_eq!(tls.min_version, Some(MinVersion::default()));
     }
 
     #[test]

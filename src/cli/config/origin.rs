@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::Failure;
@@ -15,6 +16,8 @@ const FALLBACK_POLICY: &str = "policies.default";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::cli) struct Origin {
     path: PathBuf,
+    /// SHA-256 of the file as it was read; of nothing where there is none.
+    digest: [u8; 32],
     /// From `engine.workers` to its line, from 1.
     lines: BTreeMap<String, usize>,
 }
@@ -26,7 +29,7 @@ impl Origin {
         if let Ok(table) = DeTable::parse(text) {
             add(&mut lines, text, "", table.get_ref());
         }
-        Self { path: path.to_owned(), lines }
+        Self { path: path.to_owned(), digest: Sha256::digest(text).into(), lines }
     }
 
     /// The sections of the file, and the policy that requests fall back to: without its section
@@ -34,6 +37,16 @@ impl Origin {
     pub(in crate::cli) fn sections(&self) -> Vec<String> {
         let is_section = |key: &&String| !key.contains('.') || *key == FALLBACK_POLICY;
         self.lines.keys().filter(is_section).cloned().collect()
+    }
+
+    /// The file; empty where there is none.
+    pub(in crate::cli) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// SHA-256 of the file as it was read.
+    pub(in crate::cli) fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// An error about the whole file.

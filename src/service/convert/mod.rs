@@ -21,7 +21,9 @@ pub(super) use verification::{assess_request, identify_request, verify_request};
 
 /// A field of an answer, by its name, is missing or has a value that this client does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the field `{0}` of the answer is missing or makes no sense; use a client and a server of the same version")]
+#[error(
+    "the field `{0}` of the answer is missing or makes no sense: this caller's role may not see it (docs/access.md), or client and server are of different versions"
+)]
 pub struct BadAnswer(pub &'static str);
 
 /// A text that is there unless it is empty.

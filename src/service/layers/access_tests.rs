@@ -6,10 +6,11 @@ use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, service_fn};
 
 use super::*;
+use crate::access::token::TokenError;
 use crate::access::{AccessRules, AccessSettings, CertificateNames, PersonClaims};
 use crate::context::{Principal, Reach, Role};
 use crate::service::ServeOptions;
-use crate::service::access::{AccessControl, TokenCheck, TokenRefusal, methods};
+use crate::service::access::{AccessControl, TokenCheck, methods};
 use crate::service::connections::{Connections, WhenFull};
 use crate::service::incoming::Peer;
 use crate::service::method::TABLE;
@@ -43,20 +44,30 @@ ServerReflectionInfo: operator
 /// Tokens that are the names of roles, and of what is wrong with them.
 struct RoleNames;
 
+#[async_trait::async_trait]
 impl TokenCheck for RoleNames {
-    fn check(&self, token: &str, now: SystemTime) -> Result<PersonClaims, TokenRefusal> {
+    async fn check_again(&self, token: &str) -> Result<PersonClaims, TokenError> {
+        match token {
+            // By a key that the issuer has published meanwhile.
+            "rotated" => self.check("auditor"),
+            token => self.check(token),
+        }
+    }
+
+    fn check(&self, token: &str) -> Result<PersonClaims, TokenError> {
         let roles = match token {
-            "expired" => return Err(TokenRefusal::Expired),
-            "unchecked" => return Err(TokenRefusal::Unchecked),
+            "expired" => return Err(TokenError::Expired),
+            "unchecked" => return Err(TokenError::KeysMissing),
+            "withdrawn" | "rotated" => return Err(TokenError::KeyUnknown),
             "nobody" => Vec::new(),
-            name => vec![Role::from_name(name).ok_or(TokenRefusal::Refused("UNKNOWN"))?],
+            name => vec![Role::from_name(name).ok_or(TokenError::Signature)?],
         };
         Ok(PersonClaims {
             subject: format!("person-{token}"),
             roles: roles.into_iter().collect(),
             unit: Some("Q1".into()),
             province: None,
-            expires_at: now,
+            expires_at: SystemTime::now(),
         })
     }
 }
@@ -138,6 +149,7 @@ async fn a_role_may_call_what_the_table_says_and_nothing_else() {
             (None, &["Bearer nobody"], (Code::PermissionDenied, "ROLE_NOT_ALLOWED")),
             (None, &["Bearer junk"], (Code::Unauthenticated, "TOKEN_REFUSED")),
             (None, &["Basic officer"], (Code::Unauthenticated, "TOKEN_REFUSED")),
+            (None, &["Bearer withdrawn"], (Code::Unauthenticated, "TOKEN_REFUSED")),
             (None, &["Bearer expired"], (Code::Unauthenticated, "TOKEN_EXPIRED")),
             (None, &["Bearer unchecked"], (Code::Unavailable, "TOKEN_UNCHECKED")),
             (None, &["Bearer auditor", "Bearer officer"], (Code::Unauthenticated, "TOKEN_REFUSED")),
@@ -186,6 +198,15 @@ async fn a_caller_that_calls_too_often_is_refused_with_a_hint_and_others_are_not
     let refused = call(&shared, identify, None, &["Bearer auditor"]).await.unwrap_err();
     assert_eq!(refused, (Code::ResourceExhausted, "LIMIT_REACHED".into()));
     call(&shared, "/chinhchu.v1.Cases/ListReferrals", None, &["Bearer auditor"]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_by_a_key_that_is_not_known_yet_is_believed_once_the_issuer_was_asked() {
+    let shared = shared();
+    let referrals = "/chinhchu.v1.Cases/ListReferrals";
+    call(&shared, referrals, None, &["Bearer rotated"]).await.unwrap();
+    let refused = call(&shared, referrals, None, &["Bearer withdrawn"]).await.unwrap_err();
+    assert_eq!(refused, (Code::Unauthenticated, "TOKEN_REFUSED".into()));
 }
 
 #[tokio::test]

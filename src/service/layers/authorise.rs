@@ -6,21 +6,25 @@
 //! anonymous and may call every method of the table.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
 use tonic::body::Body;
-use tonic::codegen::http::Response;
+use tonic::codegen::http::{Request, Response};
 use tonic::{Code, Status};
 use tower::Service;
 
-use super::{Answer, AuthorisedCall, Call, TracedRequest, refuse};
+use super::{Answer, Answered, AuthorisedCall, Call, TracedRequest, refuse};
+use crate::access::CertificateNames;
 use crate::service::access::{self, Authorised, NotAuthorised};
 use crate::service::incoming::Peer;
 use crate::service::language::Language;
 use crate::service::method::Method;
 use crate::service::refusal::ServiceRefusal;
 use crate::service::shared::Shared;
+use crate::service::trace::Trace;
 
 /// Refuses methods that are not in the table, and callers who may not call them.
 #[derive(Clone)]
@@ -37,11 +41,12 @@ impl<S> Authorise<S> {
 
 impl<S> Service<TracedRequest> for Authorise<S>
 where
-    S: Service<AuthorisedCall, Response = Response<Body>, Error = Infallible>,
+    S: Service<AuthorisedCall, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer<S::Future>;
+    type Future = Answer<Authorising<S::Future>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.next.poll_ready(context)
@@ -53,24 +58,71 @@ where
             tracing::debug!(trace = %trace.id(), "refused: no method of the table");
             return Answer::ready(unlisted());
         };
-        let language = Language::of(request.headers());
-        let authorised = match &self.shared.access {
-            None => Ok(access::open()),
-            Some(access) => {
-                let certificate = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.as_deref());
-                access.authorise(method, certificate, request.headers())
-            }
+        let Some(access) = &self.shared.access else {
+            let call = of(access::open(), method, trace, request);
+            return Answer::Below { call: Authorising::Known { call: self.next.call(call) } };
         };
-        let Authorised { context, fields, counted } = match authorised {
-            Ok(authorised) => authorised,
-            Err(NotAuthorised { reason, retry_after }) => {
-                tracing::info!(method = method.name(), trace = %trace.id(), reason = reason.code(), "not authorised");
-                return Answer::ready(refuse(ServiceRefusal::NotAuthorised { reason, retry_after }, language));
+        match access.authorise(method, certificate(&request), request.headers()) {
+            Ok(authorised) => {
+                let call = of(authorised, method, trace, request);
+                Answer::Below { call: Authorising::Known { call: self.next.call(call) } }
             }
-        };
-        let context = context.with_trace(trace.id());
-        let call = Call { language, context, fields, _counted: counted.map(Arc::new), entry: None };
-        Answer::Below { call: self.next.call(AuthorisedCall { method, trace, call, request }) }
+            Err(refusal) if refusal.is_unknown_key() => {
+                // The service that was polled ready is the one to call.
+                let clone = self.next.clone();
+                let mut ready = std::mem::replace(&mut self.next, clone);
+                let access = access.clone();
+                let answer = async move {
+                    match access.authorise_again(method, certificate(&request), request.headers()).await {
+                        Ok(authorised) => ready.call(of(authorised, method, trace, request)).await,
+                        Err(refusal) => Ok(refused(refusal, method, &trace, &request)),
+                    }
+                };
+                Answer::Below { call: Authorising::Asking { answer: Box::pin(answer) } }
+            }
+            Err(refusal) => Answer::ready(refused(refusal, method, &trace, &request)),
+        }
+    }
+}
+
+/// The names in the certificate of a request's connection.
+fn certificate(request: &Request<Body>) -> Option<&CertificateNames> {
+    request.extensions().get::<Peer>()?.certificate.as_deref()
+}
+
+/// A call that may be made.
+fn of(authorised: Authorised, method: Method, trace: Trace, request: Request<Body>) -> AuthorisedCall {
+    let Authorised { context, fields, counted } = authorised;
+    let language = Language::of(request.headers());
+    let context = context.with_trace(trace.id());
+    let call = Call { language, context, fields, _counted: counted.map(Arc::new), entry: None };
+    AuthorisedCall { method, trace, call, request }
+}
+
+/// The response to a call that may not be made.
+fn refused(refusal: NotAuthorised, method: Method, trace: &Trace, request: &Request<Body>) -> Response<Body> {
+    let NotAuthorised { reason, retry_after, token } = refusal;
+    tracing::debug!(method = method.name(), trace = %trace.id(), reason = reason.code(), "not authorised");
+    refuse(ServiceRefusal::NotAuthorised { reason, retry_after, token }, Language::of(request.headers()))
+}
+
+pin_project! {
+    /// A call whose caller is known, or whose token waits for the issuer's keys.
+    #[project = AuthorisingProjection]
+    pub(in crate::service) enum Authorising<F> {
+        Known { #[pin] call: F },
+        Asking { answer: Pin<Box<dyn Future<Output = Answered> + Send>> },
+    }
+}
+
+impl<F: Future<Output = Answered>> Future for Authorising<F> {
+    type Output = Answered;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answered> {
+        match self.project() {
+            AuthorisingProjection::Known { call } => call.poll(context),
+            AuthorisingProjection::Asking { answer } => answer.as_mut().poll(context),
+        }
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Setup<'a> {
     pub curve: CurveChoice,
     /// Ids that look like somebody's number.
     pub number_ids: NumberIds,
+    /// TLS 1.2 is spoken.
+    pub tls_1_2: bool,
     /// Filter of the log, as it was typed.
     pub log: Option<&'a str>,
     /// Who may read the gallery's folder and what is in it.
@@ -181,6 +183,9 @@ rules! {
     RULES_OWNED_BY_OTHER, Warn,
         "another user than root and the server's own owns it, and can change what is approved",
         "run `chown -R root PATH`, unless that user is an operator";
+    TLS_1_2, Warn,
+        "TLS 1.2 shows who connects, and has a history of attacks that 1.3 has not; only its suites with ECDHE and AEAD are spoken",
+        "leave tls.min_version at 1.3 as soon as no Windows 10 or Windows Server 2019 calls";
     LOG_OF_LIBRARIES, Warn,
         "libraries log at a level at which nobody promises that no personal data is in it",
         "name our own alone: --log chinhchu=debug";
@@ -217,6 +222,9 @@ pub fn findings(setup: &Setup<'_>) -> Vec<Finding> {
     }
     if setup.number_ids == NumberIds::Accept {
         all.push(NUMBERS_AS_IDS.at("ids.numbers", "accept"));
+    }
+    if setup.tls_1_2 {
+        all.push(TLS_1_2.at("tls.min_version", "1.2"));
     }
     all.extend(folders::findings(setup));
     all.extend(setup.log.filter(|filter| is_of_everything(filter)).map(|filter| LOG_OF_LIBRARIES.at("--log", filter)));

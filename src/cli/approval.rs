@@ -1,0 +1,232 @@
+//! Two operators for every change of what decisions are made by: the digest that they approve, the
+//! approvals beside the configuration, and `chinhchu config digest`, `approve` and `operator-key`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::danger::SetupArgs;
+use super::settings::Settings;
+use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime, source};
+use crate::access::{Approval, Operators, new_operator_key, public_key};
+use crate::chip::Anchors;
+use crate::private::{self, Readers};
+use crate::{hex, regular};
+
+/// What the file of approvals is called: the configuration's name with this behind it.
+const SUFFIX: &str = ".approvals";
+/// In the data folder: the operators who approve the next change.
+const REMEMBERED: &str = "operators.approved";
+/// Largest file of approvals, keys or remembered operators read, in bytes.
+const BYTES_MAX: u64 = 64 << 10;
+/// Largest file of a model pack that goes into the digest, in bytes.
+const PACK_BYTES_MAX: u64 = 16 << 20;
+/// Files of a model pack that say what its scores mean. Its networks are named by their digests in
+/// `pack.toml`.
+const PACK_FILES: [&str; 3] = ["pack.toml", "calibration.toml", "quality.toml"];
+
+/// Digest of what decisions are made by: the configuration as written, country certificates, model
+/// packs with their calibrations, and the rules about dangerous set-ups that are insisted on.
+/// Revocation lists are left out: their issuers sign them, and they change every day.
+pub(super) fn digest(settings: &Settings, typed: &SetupArgs, anchors: &Anchors) -> Result<[u8; 32], Failure> {
+    let mut digest = Sha256::new();
+    let mut field = |name: &str, value: &[u8]| {
+        digest.update((name.len() as u64).to_le_bytes());
+        digest.update(name);
+        digest.update((value.len() as u64).to_le_bytes());
+        digest.update(value);
+    };
+    field("configuration", &settings.origin.digest());
+    field("certificates", &anchors.certificates_digest());
+    let packs = [Some(settings.pack_folder()?), settings.second_pack().map(Path::to_owned)];
+    for folder in packs.into_iter().flatten() {
+        for name in PACK_FILES {
+            let path = folder.join(name);
+            match regular::read(&path, PACK_BYTES_MAX) {
+                Ok(bytes) => field(name, &Sha256::digest(bytes)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => field(name, &[]),
+                Err(error) => return Err(Failure::new(format_args!("cannot read {}: {error}", path.display()))),
+            }
+        }
+    }
+    let mut insisted: Vec<&str> = typed.insist.iter().chain(&settings.insist).map(|rule| rule.code).collect();
+    insisted.sort_unstable();
+    insisted.dedup();
+    field("insisted", insisted.join(",").as_bytes());
+    Ok(digest.finalize().into())
+}
+
+/// Checks that two operators have approved what a server would decide by, where the configuration
+/// names operators, or where a server of this data folder did. Those who were named then approve
+/// who is named from now on.
+pub(super) fn check(settings: &Settings, typed: &SetupArgs, anchors: &Anchors) -> Result<(), Failure> {
+    let named = settings.operators();
+    let folder = typed.data.as_deref().or(settings.data.as_deref());
+    let kept = folder.map(|folder| folder.join(REMEMBERED));
+    let remembered = kept.as_deref().map(remembered).transpose()?.flatten();
+    let who = remembered.as_ref().unwrap_or(named);
+    if !who.is_empty() {
+        let digest = digest(settings, typed, anchors)?;
+        who.check(&digest, &approvals(settings)?)
+            .map_err(|refused| settings.origin.blame_file(format_args!("{refused}; {}", advice(&remembered))))?;
+        tracing::info!(digest = hex::encode(&digest), "two operators have approved this configuration");
+    }
+    if let Some(kept) = kept.filter(|_| remembered.as_ref().unwrap_or(&Operators::default()) != named)
+        // A folder that is not there yet is made with the gallery; the next start remembers.
+        && kept.parent().is_some_and(Path::is_dir)
+    {
+        let text = serde_json::to_vec_pretty(named).map_err(Failure::new)?;
+        private::write(&kept, Readers::Owner, &text)
+            .map_err(|error| Failure::new(format_args!("cannot write {}: {error}", kept.display())))?;
+    }
+    Ok(())
+}
+
+fn advice(remembered: &Option<Operators>) -> &'static str {
+    match remembered {
+        Some(_) => "the operators of the configuration before this one approve it",
+        None => "the operators under [access.operators] approve it",
+    }
+}
+
+fn remembered(path: &Path) -> Result<Option<Operators>, Failure> {
+    match regular::read(path, BYTES_MAX) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let why = "restore it, or take it away with the data folder's owner looking on";
+            Failure::new(format_args!("{} is damaged ({error}); {why}", path.display()))
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::new(format_args!("cannot read {}: {error}", path.display()))),
+    }
+}
+
+/// The approvals beside the configuration.
+fn approvals(settings: &Settings) -> Result<Vec<Approval>, Failure> {
+    let path = approvals_file(settings);
+    match regular::read(&path, BYTES_MAX) {
+        Ok(bytes) => Ok(Approval::read(&String::from_utf8_lossy(&bytes))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Failure::new(format_args!("cannot read {}: {error}", path.display()))),
+    }
+}
+
+fn approvals_file(settings: &Settings) -> PathBuf {
+    let mut name = settings.origin.path().as_os_str().to_owned();
+    name.push(SUFFIX);
+    name.into()
+}
+
+/// `chinhchu config digest`.
+#[derive(Debug, Args)]
+pub(super) struct DigestArgs {
+    #[command(flatten)]
+    setup: SetupArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// `chinhchu config approve`.
+#[derive(Debug, Args)]
+pub(super) struct ApproveArgs {
+    #[command(flatten)]
+    setup: SetupArgs,
+    /// The operator's name under [access.operators]
+    #[arg(long = "as", value_name = "NAME")]
+    operator: String,
+    /// The operator's key, as `config operator-key` made it
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The digest that was read and agreed on; another one is refused
+    #[arg(long, value_name = "DIGEST")]
+    digest: String,
+}
+
+/// `chinhchu config operator-key`.
+#[derive(Debug, Args)]
+pub(super) struct OperatorKeyArgs {
+    /// Where the key goes; a file that is there is never overwritten
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// The `config digest` answer; field names are a contract.
+#[derive(Serialize)]
+struct DigestAnswer {
+    digest: String,
+    /// Two operators have approved it.
+    approved: bool,
+}
+
+pub(super) fn run_digest(global: &GlobalArgs, args: DigestArgs) -> Outcome {
+    let (settings, anchors) = set_up(global, &args.setup)?;
+    let digest = digest(&settings, &args.setup, &anchors)?;
+    let approved = settings.operators().check(&digest, &approvals(&settings)?).is_ok();
+    let digest = hex::encode(&digest);
+    match args.json {
+        true => print::json(&DigestAnswer { digest, approved })?,
+        false => print::answer(&digest)?,
+    }
+    Ok(Exit::Success)
+}
+
+pub(super) fn run_approve(global: &GlobalArgs, args: ApproveArgs) -> Outcome {
+    let (settings, anchors) = set_up(global, &args.setup)?;
+    let digest = digest(&settings, &args.setup, &anchors)?;
+    if !args.digest.eq_ignore_ascii_case(&hex::encode(&digest)) {
+        return Err(Failure::new(format_args!(
+            "--digest: this configuration is {}; read it again before you approve it",
+            hex::encode(&digest)
+        )));
+    }
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::new(format_args!(
+            "--key {}: {error}; make one with `chinhchu config operator-key`",
+            args.key.display()
+        ))
+    };
+    let key = regular::read(&args.key, BYTES_MAX).map_err(|error| unreadable(&error))?;
+    let approval = Approval::sign(&args.operator, &digest, &key).ok_or_else(|| unreadable(&"this is no key"))?;
+    let path = approvals_file(&settings);
+    let written = std::fs::OpenOptions::new().create(true).append(true).open(&path).and_then(|mut file| {
+        // One write: two operators at once leave two lines.
+        file.write_all(format!("{}\n", approval.line()).as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| Failure::new(format_args!("cannot write {}: {error}", path.display())))?;
+    print::answer(&format!("approved; the approval stands in {}", path.display()))?;
+    Ok(Exit::Success)
+}
+
+pub(super) fn run_operator_key(args: &OperatorKeyArgs) -> Outcome {
+    let shown = args.file.display();
+    let none = || Failure::new("the system gave no random numbers; see to /dev/urandom");
+    let (key, public) = new_operator_key().ok_or_else(none)?;
+    let mut options = std::fs::OpenOptions::new();
+    private::owner_only(&mut options).write(true).create_new(true);
+    let written = options.open(&args.file).and_then(|mut file| {
+        file.write_all(&key)?;
+        file.sync_all()
+    });
+    written.map_err(|error| {
+        Failure::new(format_args!("cannot write {shown}: {error}; choose a file that is not there"))
+    })?;
+    debug_assert_eq!(public_key(&key).as_ref(), Some(&public));
+    print::answer(&format!(
+        "the key is in {shown}, for its owner alone; in the configuration:\n[access.operators]\nNAME = \"{public}\""
+    ))?;
+    Ok(Exit::Success)
+}
+
+fn set_up(global: &GlobalArgs, setup: &SetupArgs) -> Result<(Settings, Anchors), Failure> {
+    runtime::start_log(global, runtime::TOOL_LOG)?;
+    let settings = Settings::new(global)?;
+    if settings.origin.path().as_os_str().is_empty() {
+        return Err(Failure::new("there is no configuration to approve; name one with --config"));
+    }
+    let anchors = source::anchors(setup.csca.as_ref(), &settings)?;
+    Ok((settings, anchors))
+}

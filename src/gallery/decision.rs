@@ -4,7 +4,10 @@
 
 use std::fmt;
 
-use super::{ChallengeOwner, Enrolment, GalleryError, Note, RequestId, SubjectHead, SubjectId, Timestamp, Watermark, same_province};
+use super::{
+    ChallengeOwner, Enrolment, GalleryError, Note, RequestId, SubjectHead, SubjectId, Timestamp, Watermark,
+    same_province,
+};
 use crate::face::Template;
 
 /// Most attempts of one transaction.

@@ -1,9 +1,9 @@
 //! What is read of a record store, and what it tells of its commits.
 
 use super::{
-    Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, GalleryError, NewTemplate, Receipt, RequestId,
-    StoredCapture, StoredChallenge, StoredDecision, StoredTemplate, Subject, SubjectHead, SubjectId, Timestamp,
-    Watermark,
+    Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, GalleryError, NewTemplate,
+    Receipt, RequestId, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate, Subject, SubjectHead,
+    SubjectId, Timestamp, Watermark,
 };
 
 /// Most decisions that [`ReadSet::recent`] reads.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chinhchu::access::AccessRules;
+use chinhchu::context::Principal;
 use chinhchu::gallery::{DecisionKey, Note, Outcome, RequestId, SubjectId};
 use chinhchu::service::tls::{ClientCertificates, Loaded, Tls, TlsOptions};
 use chinhchu::service::token_keys::{OpenedTokens, TokenKeys};
@@ -200,6 +201,43 @@ async fn an_officer_answers_as_nobody_else() {
     // Whoever speaks for officers without being one is none.
     let client = office.client(Some("payments"), None).await;
     assert_eq!(reason(client.resolve_referral(answer("officer-1")).await), "ROLE_NOT_ALLOWED");
+}
+
+/// Challenges for chips belong to whoever asked. A clerk is the same when the token was renewed
+/// between question and answer, and is not the desk that they sit at.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_a_challenge_is_the_same_when_its_answer_comes_with_a_renewed_token() {
+    let Some(office) = Office::open().await else { return };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let token = |expires_in_s: u64| {
+        let exp = now + expires_in_s;
+        office.token(json!({"sub": "clerk-1", "roles": ["counter"], "unit": "Q1", "exp": exp}))
+    };
+    let (first, renewed) = (token(600), token(1200));
+    let transaction = RequestId::new("t-1").unwrap();
+    let asks = async |certificate, token: Option<&String>| {
+        let client = office.client(certificate, token.map(String::as_str)).await;
+        client.new_challenge(&transaction).await.unwrap();
+        office.server.control.contexts.lock().unwrap().last().unwrap().principal().clone()
+    };
+    let person = |machine: Option<&str>| Principal::Person { id: "clerk-1".into(), machine: machine.map(Into::into) };
+    assert_eq!(asks(Some("desk"), None).await, Principal::Machine { name: "desk".into() });
+    let asked = asks(Some("desk"), Some(&first)).await;
+    assert_eq!(asked, person(Some("desk")));
+    assert_eq!(asks(None, Some(&first)).await, person(None));
+
+    let mut beneficiary = pb::beneficiary_client::BeneficiaryClient::new(office.channel(Some("desk")).await);
+    let mut request = tonic::Request::new(pb::VerifyBeneficiaryRequest {
+        transaction_id: "t-1".into(),
+        subject_id: "s".into(),
+        scheme: pb::Scheme::Social.into(),
+        frames: vec![vec![1]],
+        ..Default::default()
+    });
+    request.metadata_mut().insert("authorization", format!("Bearer {renewed}").parse().unwrap());
+    beneficiary.verify_beneficiary(request).await.unwrap();
+    let contexts = office.server.control.contexts.lock().unwrap();
+    assert_eq!(contexts.last().unwrap().principal(), &asked);
 }
 
 impl Office {

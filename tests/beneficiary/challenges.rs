@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chinhchu::chip::{ActiveAuthentication, ChallengeResponse};
-use chinhchu::context::RequestContext;
+use chinhchu::context::{Principal, RequestContext};
 use chinhchu::gallery::{self, CHALLENGES_MAX, EmbeddedOptions, GalleryError, Outcome, RequestId};
 use chinhchu::service::{Client, pb};
 use chinhchu::tools::forge::{CardDraft, ForgedCard, HolderDraft, KeyKind};
@@ -126,16 +126,47 @@ async fn an_answer_to_any_other_challenge_proves_nothing_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clerk_is_one_asker_at_every_desk_and_neither_the_desk_nor_another_clerk() {
+    need_assets!();
+    let counter = Counter::open().await;
+    let card = active_card();
+    let clerk = |id: &str, desk: Option<&str>| {
+        RequestContext::new(Principal::Person { id: id.into(), machine: desk.map(Into::into) })
+    };
+    let desk = || RequestContext::new(Principal::Machine { name: "desk-1".into() });
+    let proven = (ActiveAuthentication::Proven, Some(ChallengeState::Issued));
+    let in_vain = (ActiveAuthentication::Unproven, Some(ChallengeState::NotIssued));
+    for (at, (asker, answerer, expected)) in [
+        (clerk("c-1", Some("desk-1")), clerk("c-1", Some("desk-1")), proven),
+        (clerk("c-1", Some("desk-1")), clerk("c-1", Some("desk-2")), proven),
+        (clerk("c-1", None), clerk("c-1", Some("desk-1")), proven),
+        (desk(), desk(), proven),
+        (clerk("c-1", Some("desk-1")), clerk("c-2", Some("desk-1")), in_vain),
+        // A reader that asks as the machine, and a clerk who sends the answer as themselves.
+        (desk(), clerk("c-1", Some("desk-1")), in_vain),
+        (clerk("desk-1", None), desk(), in_vain),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let transaction = format!("t-{at}");
+        let issued =
+            counter.engine.new_challenge(&asker, &RequestId::new(transaction.as_str()).unwrap()).await.unwrap();
+        let request = claim_with(&card, &transaction, 1, answer(&card, &issued.challenge));
+        let outcome = counter.engine.verify_beneficiary(&answerer, request).await.unwrap();
+        assert_eq!(proved(&outcome), expected, "case {at}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_challenge_is_used_once_and_a_wrong_answer_uses_it_too() {
     need_assets!();
     let counter = Counter::open().await;
     let card = active_card();
     let exchange = answer(&card, &asked(&counter.client, "t-1").await);
     // Another person's face: the chip was there, and that is no approval.
-    let first = BeneficiaryRequest {
-        frames: vec![photo("biden.jpg")],
-        ..claim_with(&card, "t-1", 1, exchange.clone())
-    };
+    let first =
+        BeneficiaryRequest { frames: vec![photo("biden.jpg")], ..claim_with(&card, "t-1", 1, exchange.clone()) };
     let denied = counter.decide(first).await;
     assert_decided(&denied, Outcome::Deny, &["CHIP_FACE_DIFFERS"]);
     assert_eq!(proved(&denied).0, ActiveAuthentication::Proven);
@@ -151,7 +182,10 @@ async fn a_challenge_is_used_once_and_a_wrong_answer_uses_it_too() {
     // A capture without a face decides nothing, and uses nothing up.
     let exchange = answer(&card, &asked(&counter.client, "t-3").await);
     let request = claim_with(&card, "t-3", 1, exchange);
-    assert_eq!(counter.refused(BeneficiaryRequest { frames: vec![vec![0; 9]], ..request.clone() }).await, "IMAGE_FORMAT");
+    assert_eq!(
+        counter.refused(BeneficiaryRequest { frames: vec![vec![0; 9]], ..request.clone() }).await,
+        "IMAGE_FORMAT"
+    );
     assert_eq!(proved(&counter.decide(request).await).0, ActiveAuthentication::Proven);
 }
 
@@ -290,10 +324,8 @@ async fn killed_between_question_and_answer_a_server_knows_what_it_asked_and_wha
     let challenge = asked(&client, "t-1").await;
     let exchange = answer(&card, &challenge);
     let (server, client) = restarted(Some(server)).await;
-    let request = BeneficiaryRequest {
-        frames: vec![photo("biden.jpg")],
-        ..claim_with(&card, "t-1", 1, exchange.clone())
-    };
+    let request =
+        BeneficiaryRequest { frames: vec![photo("biden.jpg")], ..claim_with(&card, "t-1", 1, exchange.clone()) };
     let decided = client.verify_beneficiary(request.clone()).await.unwrap();
     assert_eq!(proved(&decided), (ActiveAuthentication::Proven, Some(ChallengeState::Issued)));
     let (server, client) = restarted(Some(server)).await;

@@ -11,8 +11,8 @@ use chinhchu::gallery::{
     Arrived, Attributes, Candidate, CaptureBand, CapturesFound, Change, Changes, ClearedPair, Command, Committed,
     DecisionFilter, DecisionHead, DecisionKey, DecisionPage, Found, GalleryError, GalleryId, GallerySnapshot,
     IndexFilter, NewTemplate, PairState, Plan, Planned, RECENT_MAX, ReadSet, RecordStore, Records, RequestId, Scope,
-    Sizes, SnapshotHead, SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredRequest, StoredTemplate, SubjectHead,
-    SubjectId, Timestamp, VectorIndex, Watermark, Write,
+    Sizes, SnapshotHead, SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredRequest, StoredTemplate,
+    SubjectHead, SubjectId, Timestamp, VectorIndex, Watermark, Write,
 };
 use chinhchu::matching::compare;
 use chinhchu::search::SearchError;

@@ -21,10 +21,10 @@ use chinhchu::matching::{CurveBasis, CurveName, Fmr, Fnmr, Reference, Threshold}
 use chinhchu::service::{Backend, Client, ServeError, ServeOptions, bind};
 use chinhchu::workflow::beneficiary::{
     AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, CaptureSeen, CaseDecision, ChallengeState, ChipEvidence,
-    ClearPairRequest, Comparison, Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts, Evidence,
-    EvidenceKind, FieldState, FrameEvidence, History, IssuedChallenge, ListPage, PageRequest, PairChange, ReasonCode, RecordEvidence,
-    RecordTemplates, RepeatedCapture, ResolveReferral, ResolvedReferral, Scheme, SchemeState, SubjectCount,
-    SubjectFilter, SubjectSummary, UnclearPairRequest,
+    ClearPairRequest, Comparison, Consequence, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts,
+    Evidence, EvidenceKind, FieldState, FrameEvidence, History, IssuedChallenge, ListPage, PageRequest, PairChange,
+    ReasonCode, RecordEvidence, RecordTemplates, RepeatedCapture, ResolveReferral, ResolvedReferral, Scheme,
+    SchemeState, SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
 };
 use chinhchu::workflow::{
     AssessOutcome, Decision, EnrolOutcome, EnrolRequest, Field, Frames, IdentifiedCandidate, IdentifyOutcome,

@@ -14,7 +14,8 @@ pub(super) use self::enrolment::check as check_enrolment;
 use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
     ClearPair, ClearedPair, EnrolMode, Enrolment, GalleryError, NewChallenge, NewDecision, NewTemplate, Receipt,
-    RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge, StoredDecision, SubjectHead, SubjectId, Timestamp, UnclearPair,
+    RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge, StoredDecision, SubjectHead, SubjectId,
+    Timestamp, UnclearPair,
 };
 
 /// One thing to do, whole or not at all.

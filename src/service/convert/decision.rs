@@ -7,8 +7,8 @@ use crate::gallery::{DecisionKey, Note, Outcome, RequestId, Resolution, SubjectI
 use crate::service::pb;
 use crate::workflow::beneficiary::{
     AppliedRule, BeneficiaryOutcome, BeneficiaryRequest, ClearPairRequest, Consequence, Decided, EvidenceKind,
-    IssuedChallenge, PairChange, ReasonCode, Record, ResolveReferral, ResolvedReferral, Scheme, citizen_sentence, decision_sentence,
-    resolved_sentence,
+    IssuedChallenge, PairChange, ReasonCode, Record, ResolveReferral, ResolvedReferral, Scheme, citizen_sentence,
+    decision_sentence, resolved_sentence,
 };
 use crate::workflow::{Field, WorkflowError};
 

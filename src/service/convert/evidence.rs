@@ -9,8 +9,9 @@ use crate::face::quality::Flaw;
 use crate::gallery::SubjectId;
 use crate::service::pb;
 use crate::workflow::beneficiary::{
-    CaptureSeen, ChallengeState, ChipEvidence, Comparison, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt, EarlierAttempts,
-    Evidence, FieldState, FrameEvidence, History, RecordEvidence, RecordTemplates, SchemeState, chip_sentence,
+    CaptureSeen, ChallengeState, ChipEvidence, Comparison, CopyOf, Decided, Duplicate, Duplicates, EarlierAttempt,
+    EarlierAttempts, Evidence, FieldState, FrameEvidence, History, RecordEvidence, RecordTemplates, SchemeState,
+    chip_sentence,
 };
 
 impl pb::DecisionEvidence {

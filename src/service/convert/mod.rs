@@ -13,9 +13,7 @@ pub(super) use cases::{
     repeated_captures_page, subject_filter, subjects_page, unclear_pair, wire_list_decisions, wire_size,
     wire_unclear_pair,
 };
-pub(super) use decision::{
-    beneficiary_request, clear_pair, cleared, resolve_referral, resolved_referral, transaction,
-};
+pub(super) use decision::{beneficiary_request, clear_pair, cleared, resolve_referral, resolved_referral, transaction};
 pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info, to_wire};
 pub(super) use verification::{assess_request, identify_request, verify_request};
 

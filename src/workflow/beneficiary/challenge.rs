@@ -117,7 +117,8 @@ impl Engine {
     ) -> Result<IssuedChallenge, WorkflowError> {
         context.check_deadline()?;
         let gallery = self.gallery()?;
-        let challenge = random::secret::<CHALLENGE_BYTES>().map_err(|error| GalleryError::Storage(error.to_string()))?;
+        let challenge =
+            random::secret::<CHALLENGE_BYTES>().map_err(|error| GalleryError::Storage(error.to_string()))?;
         let new = NewChallenge {
             owner: owner(context, transaction),
             digest: Sha256::digest(challenge).into(),
@@ -134,7 +135,8 @@ mod tests {
 
     #[test]
     fn each_principal_is_another_asker_and_a_person_is_the_same_at_every_machine() {
-        let person = |id: &str, machine: Option<&str>| Principal::Person { id: id.into(), machine: machine.map(Into::into) };
+        let person =
+            |id: &str, machine: Option<&str>| Principal::Person { id: id.into(), machine: machine.map(Into::into) };
         let user = |uid, name: Option<&str>| Principal::OperatingSystemUser { uid, name: name.map(Into::into) };
         let all = [
             Principal::Anonymous,

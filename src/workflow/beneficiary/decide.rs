@@ -752,7 +752,9 @@ mod tests {
             assert_eq!(decide(&denying, &evidence).outcome, Outcome::Deny);
             // A wrong answer is one, whoever asked; and without a key for it nothing is proven either way.
             assert_eq!(result(&answering(Failed, challenge)), Failed);
-            assert!(!codes(&decide(&Policy::default(), &answering(Failed, challenge))).contains(&"CHALLENGE_NOT_ISSUED"));
+            assert!(
+                !codes(&decide(&Policy::default(), &answering(Failed, challenge))).contains(&"CHALLENGE_NOT_ISSUED")
+            );
             let keyless = answering(Unproven, challenge);
             assert!(codes(&decide(&Policy::default(), &keyless)).contains(&"CHALLENGE_NOT_ISSUED"));
         }

@@ -4,8 +4,8 @@
 //! whether a person is the one on record (once rightly, once wrongly), finds a
 //! person by face alone, and is told why a picture without a face is of no use.
 //! Where it is given synthetic cards (`scripts/demo` makes them) it decides on
-//! claims: one that is approved, the same face under a second card, a card whose
-//! photo was exchanged.
+//! claims: one that is approved, one whose chip answers what the server asks, the
+//! same face under a second card, a card whose photo was exchanged.
 //!
 //! ```text
 //! chinhchu serve --data people &
@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chinhchu::service::pb;
+use chinhchu::tools::forge::{CardDraft, ForgedCard, KeyKind};
 use clap::Parser;
 use pb::beneficiary_client::BeneficiaryClient;
 use pb::gallery_client::GalleryClient;
@@ -59,7 +60,7 @@ struct Options {
     /// Folder with obama.jpg, obama2.jpg, obama3.jpg and biden.jpg
     #[arg(long, default_value = ".cache/photos")]
     photos: PathBuf,
-    /// Folder with the folders of chip files card, second_card and altered_card
+    /// Folder with the folders of chip files card, second_card and altered_card, of the seed "demo"
     #[arg(long)]
     cards: Option<PathBuf>,
 }
@@ -124,17 +125,53 @@ async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
     if let Some(cards) = &options.cards {
         println!("\nDecide: is this the one the card and the benefit belong to, and nobody else's face?");
         let captures = ["obama2.jpg", "obama3.jpg"];
-        let claim = counter.claim("record-1", &cards.join("card"), FIRST_NUMBER, &captures).await?;
+        let on_disk = |name: &str| Card::in_folder(&cards.join(name));
+        let claim = counter.claim("record-1", &on_disk("card")?, FIRST_NUMBER, &captures).await?;
         right &= claim.outcome() == pb::Outcome::Approve;
-        let claim = counter.claim("record-3", &cards.join("second_card"), SECOND_NUMBER, &captures).await?;
+        let claim = counter.claim("record-1", &Card::with_chip(counter.photo("obama.jpg")?)?, FIRST_NUMBER, &captures);
+        let claim = claim.await?;
+        let chip = claim.evidence.as_ref().and_then(|evidence| evidence.chip.as_ref());
+        right &= claim.outcome() == pb::Outcome::Approve;
+        right &= chip.is_some_and(|chip| chip.active_authentication_result() == pb::ActiveAuthenticationResult::Proven);
+        let claim = counter.claim("record-3", &on_disk("second_card")?, SECOND_NUMBER, &captures).await?;
         let found = claim.evidence.and_then(|evidence| evidence.duplicates).unwrap_or_default();
         right &= found.candidates.first().is_some_and(|other| other.subject_id == "record-1");
-        let claim = counter.claim("record-1", &cards.join("altered_card"), FIRST_NUMBER, &["biden.jpg"]).await?;
+        let claim = counter.claim("record-1", &on_disk("altered_card")?, FIRST_NUMBER, &["biden.jpg"]).await?;
         right &= claim.outcome() == pb::Outcome::Deny;
     }
 
     println!("\n* beyond what the calibration counted: read from a fitted tail");
     Ok(right)
+}
+
+/// What a reader reads of a card.
+struct Card {
+    name: String,
+    files: Vec<Vec<u8>>,
+    /// The chip, where it is there to be asked and has a key for it: files cannot answer.
+    chip: Option<ForgedCard>,
+}
+
+impl Card {
+    fn in_folder(folder: &Path) -> Result<Self, Box<dyn Error>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_file() {
+                files.push(std::fs::read(path)?);
+            }
+        }
+        let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        Ok(Self { name, files, chip: None })
+    }
+
+    /// Stands in for a card on a reader: made here, by the authority of the other cards.
+    fn with_chip(photo: Vec<u8>) -> Result<Self, Box<dyn Error>> {
+        let draft = CardDraft { active: Some(KeyKind::P256), ..CardDraft::new(b"demo", photo) };
+        let chip = draft.forge()?;
+        let files = chip.files.iter().map(|(_, bytes)| bytes.clone()).collect();
+        Ok(Self { name: "card_with_chip".to_owned(), files, chip: Some(chip) })
+    }
 }
 
 /// The services, and where the photos are.
@@ -246,28 +283,42 @@ impl Counter {
         Ok(answer.candidates.into_iter().map(|candidate| candidate.subject_id).collect())
     }
 
+    /// Has the chip answer what the server asks: that shows that the card was there after it asked.
+    /// The challenge counts for this transaction, once, and for some minutes. A chip that answers
+    /// anything else, such as bytes of the reader's own choice, proves nothing.
+    async fn ask(
+        &self,
+        chip: &ForgedCard,
+        transaction_id: &str,
+    ) -> Result<pb::ActiveAuthenticationExchange, Box<dyn Error>> {
+        let (client, request) =
+            (self.beneficiary.clone(), pb::NewChallengeRequest { transaction_id: transaction_id.to_owned() });
+        let issued = patiently(async || client.clone().new_challenge(with_deadline(&request)).await).await?;
+        // A reader sends INTERNAL AUTHENTICATE with these eight bytes here.
+        let response = chip.answer(&issued.challenge).ok_or("a chip without a key")?;
+        Ok(pb::ActiveAuthenticationExchange { challenge: issued.challenge, response })
+    }
+
     /// Somebody claims a record with a card; prints the decision and why.
     async fn claim(
         &self,
         subject: &str,
-        card: &Path,
+        card: &Card,
         number: &str,
         captures: &[&str],
     ) -> Result<pb::VerifyBeneficiaryResponse, Box<dyn Error>> {
-        let mut chip_files = Vec::new();
-        for entry in std::fs::read_dir(card).map_err(|error| format!("{}: {error}", card.display()))? {
-            let path = entry?.path();
-            if path.is_file() {
-                chip_files.push(std::fs::read(path)?);
-            }
-        }
-        let shown = card.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let shown = &card.name;
+        let transaction_id = format!("{}-{shown}", self.day);
+        let active_authentication = match &card.chip {
+            Some(chip) => Some(self.ask(chip, &transaction_id).await?),
+            None => None,
+        };
         let request = pb::VerifyBeneficiaryRequest {
             unit: String::new(),
             clerk_id: String::new(),
             // Where the answer is lost, send the same again: it is decided once. For a
-            // retake, count `attempt` up.
-            transaction_id: format!("{}-{shown}", self.day),
+            // retake, count `attempt` up, and ask the chip anew.
+            transaction_id,
             attempt: 1,
             subject_id: subject.to_owned(),
             scheme: pb::Scheme::Social.into(),
@@ -279,10 +330,8 @@ impl Counter {
                 birth_date: "1988".into(),
                 sex: pb::Sex::Male.into(),
             }),
-            chip_files,
-            // A reader that can run Active Authentication asks `NewChallenge` for this transaction first,
-            // has the chip answer, and sends both; these cards have no key for it.
-            active_authentication: None,
+            chip_files: card.files.clone(),
+            active_authentication,
             frames: captures.iter().map(|name| self.photo(name)).collect::<Result<_, _>>()?,
         };
         let (client, began) = (self.beneficiary.clone(), Instant::now());
@@ -299,6 +348,11 @@ impl Counter {
         println!("    to the citizen: {}", answer.citizen_vi);
         for reason in &answer.reasons {
             println!("    {} ({:?})", reason.code, reason.consequence());
+        }
+        if card.chip.is_some() {
+            let chip = answer.evidence.iter().find_map(|evidence| evidence.chip.as_ref());
+            let result = chip.map(pb::ChipEvidence::active_authentication_result).unwrap_or_default();
+            println!("    the chip answered what the server asked: {}", result.as_str_name());
         }
         if !answer.without.is_empty() {
             println!("    decided without: {}", answer.without.join(", "));

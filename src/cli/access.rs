@@ -13,9 +13,9 @@ use crate::service;
 
 const EXAMPLES: &str = "\
 Examples:
-  chinhchu --config chinhchu.toml access check --as payments Verify
-  chinhchu --config chinhchu.toml access check --roles officer --unit Q1 ResolveReferral
-  chinhchu --config chinhchu.toml access check --as desk-1 --roles counter GetDecision --json
+  chinhchu access check --as payments Verify --config chinhchu.toml
+  chinhchu access check --roles officer --unit Q1 ResolveReferral --config chinhchu.toml
+  chinhchu access check --as desk-1 --roles counter GetDecision --json --config chinhchu.toml
 
 --as is a machine, by its name under [access.machines]; --roles, --unit and --province are what
 a person's token says. Both together are a person at that machine. docs/access.md has the whole

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_stream::{Stream, StreamExt};
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Endpoint;
+use tonic::transport::Uri;
 
 use super::client_stream::Explained;
 use super::convert;
@@ -155,11 +155,11 @@ impl Client {
                     .to_owned(),
             ));
         }
-        let endpoint = Endpoint::from_shared(url.to_owned())
-            .map_err(|error| ClientError::bad_address(format!("the address cannot be used: {error}")))?
-            .connect_timeout(CONNECT_MAX)
-            .max_frame_size(FRAME_BYTES);
-        let channel = client_tls::connect(endpoint, options).await?;
+        let uri = Uri::try_from(url)
+            .map_err(|error| ClientError::bad_address(format!("the address cannot be used: {error}")))?;
+        let channel =
+            client_tls::connect(uri, options, |one| one.connect_timeout(CONNECT_MAX).max_frame_size(FRAME_BYTES))
+                .await?;
         let token = TokenFile::new(options.token_file.clone());
         let channel = InterceptedService::new(channel, token);
         Ok(Self {

@@ -14,6 +14,7 @@ use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tonic::codegen::http::uri::Scheme;
 use tonic::transport::{Endpoint, Uri};
 use tower::service_fn;
 
@@ -25,6 +26,17 @@ use super::tls::{self, TlsError, TlsFile};
 const HTTPS_PORT: u16 = 443;
 /// The same of `http`.
 const HTTP_PORT: u16 = 80;
+
+/// An endpoint whose connector makes TLS itself: tonic, where any crate of a program has its TLS
+/// built in, refuses to connect to `https` without a configuration of its own, so the scheme goes
+/// into the requests alone.
+fn endpoint(uri: &Uri) -> Result<Endpoint, ClientError> {
+    let mut parts = uri.clone().into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    let plain = Uri::from_parts(parts)
+        .map_err(|error| ClientError::bad_address(format!("the address cannot be used: {error}")))?;
+    Ok(Endpoint::from(plain).origin(uri.clone()))
+}
 
 /// What a client trusts and proves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,11 +52,15 @@ pub struct ClientOptions {
     pub token_file: Option<PathBuf>,
 }
 
-/// Connects.
-pub(super) async fn connect(endpoint: Endpoint, options: &ClientOptions) -> Result<Explained, ClientError> {
+/// Connects, by an endpoint with these properties.
+pub(super) async fn connect(
+    uri: Uri,
+    options: &ClientOptions,
+    with: impl FnOnce(Endpoint) -> Endpoint,
+) -> Result<Explained, ClientError> {
     let cause = Cause::default();
     let watching = cause.clone();
-    let uri = endpoint.uri().clone();
+    let endpoint = with(endpoint(&uri)?);
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let connected = if uri.scheme_str() == Some("https") {
         let config = config(options).map_err(|error| *error)?;

@@ -108,6 +108,10 @@ fn a_configuration_whose_files_cannot_be_used_is_refused_with_its_line() {
     // With TLS the address may be another than loopback; without it must not.
     let public = |text: String| std::fs::write(made.config(), text.replace("127.0.0.1:0", "0.0.0.0:0")).unwrap();
     public(config.clone());
+    check().refused(&["line 2: server.listen", "may call everything", "[access]"]);
+    public(format!(
+        "{config}[access.machines.desk]\ndns = \"desk.example\"\nroles = [\"workflow\"]\nunit = \"U1\"\nprovince = \"01\"\n"
+    ));
     assert_ne!(check().code, Some(2));
     public("[server]\nlisten = \"127.0.0.1:0\"\n".to_owned());
     check().refused(&["line 2: server.listen", "not encrypted", "[tls]"]);

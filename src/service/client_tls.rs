@@ -30,12 +30,11 @@ const HTTP_PORT: u16 = 80;
 /// An endpoint whose connector makes TLS itself: tonic, where any crate of a program has its TLS
 /// built in, refuses to connect to `https` without a configuration of its own, so the scheme goes
 /// into the requests alone.
-fn endpoint(uri: &Uri) -> Result<Endpoint, ClientError> {
+fn endpoint(uri: &Uri) -> Endpoint {
     let mut parts = uri.clone().into_parts();
     parts.scheme = Some(Scheme::HTTP);
-    let plain = Uri::from_parts(parts)
-        .map_err(|error| ClientError::bad_address(format!("the address cannot be used: {error}")))?;
-    Ok(Endpoint::from(plain).origin(uri.clone()))
+    let plain = Uri::from_parts(parts).expect("another scheme of an address that is whole");
+    Endpoint::from(plain).origin(uri.clone())
 }
 
 /// What a client trusts and proves.
@@ -60,7 +59,7 @@ pub(super) async fn connect(
 ) -> Result<Explained, ClientError> {
     let cause = Cause::default();
     let watching = cause.clone();
-    let endpoint = with(endpoint(&uri)?);
+    let endpoint = with(endpoint(&uri));
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let connected = if uri.scheme_str() == Some("https") {
         let config = config(options).map_err(|error| *error)?;

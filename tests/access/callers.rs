@@ -169,7 +169,15 @@ async fn a_token_that_is_not_the_providers_own_and_in_force_is_refused_on_the_wi
         let said = reason(client.count_subjects(Default::default()).await);
         assert_eq!(said, expected, "{what}");
     }
-    // Keys that the provider withdraws: a new token makes the server ask, and the old ones end.
+}
+
+/// A new token makes the server ask, and those of the keys before end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_signed_by_a_key_that_the_provider_has_withdrawn_is_refused() {
+    let Some(office) = Office::open().await else { return };
+    let good = office.token(json!({"roles": ["auditor"]}));
+    let client = office.client(None, Some(&good)).await;
+    assert_eq!(reason(client.count_subjects(Default::default()).await), "answered");
     office.provider.rotate();
     let renewed = office.token(json!({"roles": ["auditor"]}));
     let client = office.client(None, Some(&renewed)).await;

@@ -27,6 +27,9 @@ mod rules;
 mod verifier;
 
 #[cfg(test)]
+#[path = "../../../tests/access/signer.rs"]
+pub(crate) mod signer;
+#[cfg(test)]
 mod tests;
 
 pub use self::algorithm::Algorithm;

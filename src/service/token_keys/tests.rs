@@ -11,10 +11,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::access::token::TokensSection;
 
-#[path = "../../../tests/access/signer.rs"]
-mod signer;
-
-use signer::{Signer, key_set};
+use crate::access::token::signer::{Signer, key_set};
 
 const QUICK: Pace =
     Pace { unknown_key: Duration::from_millis(5), retry: Duration::from_millis(5), file: Duration::from_millis(5) };

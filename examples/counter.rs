@@ -128,8 +128,8 @@ async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
         let on_disk = |name: &str| Card::in_folder(&cards.join(name));
         let claim = counter.claim("record-1", &on_disk("card")?, FIRST_NUMBER, &captures).await?;
         right &= claim.outcome() == pb::Outcome::Approve;
-        let claim = counter.claim("record-1", &Card::with_chip(counter.photo("obama.jpg")?)?, FIRST_NUMBER, &captures);
-        let claim = claim.await?;
+        let card = Card::with_chip(counter.photo("obama.jpg")?)?;
+        let claim = counter.claim("record-1", &card, FIRST_NUMBER, &captures).await?;
         let chip = claim.evidence.as_ref().and_then(|evidence| evidence.chip.as_ref());
         right &= claim.outcome() == pb::Outcome::Approve;
         right &= chip.is_some_and(|chip| chip.active_authentication_result() == pb::ActiveAuthenticationResult::Proven);

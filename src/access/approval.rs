@@ -84,6 +84,11 @@ impl Operators {
         self.0.is_empty()
     }
 
+    /// The operator's public key in base64.
+    pub fn key_of(&self, operator: &str) -> Option<&str> {
+        self.0.get(operator).map(String::as_str)
+    }
+
     /// Whether enough different operators have approved a digest.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime, source};
 use crate::access::{Approval, Operators, new_operator_key, public_key};
 use crate::chip::Anchors;
 use crate::private::{self, Readers};
-use crate::{hex, regular};
+use crate::{gallery, hex, regular};
 
 /// What the file of approvals is called: the configuration's name with this behind it.
 const SUFFIX: &str = ".approvals";
@@ -60,29 +60,51 @@ pub(super) fn digest(settings: &Settings, typed: &SetupArgs, anchors: &Anchors) 
 }
 
 /// Checks that two operators have approved what a server would decide by, where the configuration
-/// names operators, or where a server of this data folder did. Those who were named then approve
-/// who is named from now on.
+/// names operators, or where a server of this data folder did.
 pub(super) fn check(settings: &Settings, typed: &SetupArgs, anchors: &Anchors) -> Result<(), Failure> {
-    let named = settings.operators();
-    let folder = typed.data.as_deref().or(settings.data.as_deref());
-    let kept = folder.map(|folder| folder.join(REMEMBERED));
-    let remembered = kept.as_deref().map(remembered).transpose()?.flatten();
-    let who = remembered.as_ref().unwrap_or(named);
-    if !who.is_empty() {
-        let digest = digest(settings, typed, anchors)?;
-        who.check(&digest, &approvals(settings)?)
-            .map_err(|refused| settings.origin.blame_file(format_args!("{refused}; {}", advice(&remembered))))?;
-        tracing::info!(digest = hex::encode(&digest), "two operators have approved this configuration");
-    }
-    if let Some(kept) = kept.filter(|_| remembered.as_ref().unwrap_or(&Operators::default()) != named)
-        // A folder that is not there yet is made with the gallery; the next start remembers.
-        && kept.parent().is_some_and(Path::is_dir)
-    {
-        let text = serde_json::to_vec_pretty(named).map_err(Failure::new)?;
-        private::write(&kept, Readers::Owner, &text)
-            .map_err(|error| Failure::new(format_args!("cannot write {}: {error}", kept.display())))?;
+    match standing(settings, typed, anchors)? {
+        None => {}
+        Some(Standing { digest, missing: None }) => {
+            tracing::info!(digest = hex::encode(&digest), "two operators have approved this configuration");
+        }
+        Some(Standing { missing: Some(why), .. }) => return Err(settings.origin.blame_file(why)),
     }
     Ok(())
+}
+
+/// How a configuration that takes approvals stands.
+pub(super) struct Standing {
+    pub digest: [u8; 32],
+    /// What is missing, in words.
+    pub missing: Option<String>,
+}
+
+/// How a configuration stands; `None` where it takes no approvals.
+pub(super) fn standing(settings: &Settings, typed: &SetupArgs, anchors: &Anchors) -> Result<Option<Standing>, Failure> {
+    let remembered = remembered_in(settings, typed).as_deref().map(remembered).transpose()?.flatten();
+    let who = remembered.as_ref().unwrap_or(settings.operators());
+    if who.is_empty() {
+        return Ok(None);
+    }
+    let digest = digest(settings, typed, anchors)?;
+    let refused = who.check(&digest, &approvals(settings)?).err();
+    let missing = refused.map(|refused| format!("{refused}; {}", advice(&remembered)));
+    Ok(Some(Standing { digest, missing }))
+}
+
+/// Keeps in the data folder, once there is a gallery in it, who approves the next change: the
+/// operators of a configuration that was approved and is in force.
+pub(super) fn remember(settings: &Settings, typed: &SetupArgs) -> Result<(), Failure> {
+    let named = settings.operators();
+    let Some(kept) = remembered_in(settings, typed).filter(|kept| kept.parent().is_some_and(gallery::is_at)) else {
+        return Ok(());
+    };
+    if remembered(&kept)?.unwrap_or_default() == *named {
+        return Ok(());
+    }
+    let text = serde_json::to_vec_pretty(named).map_err(Failure::new)?;
+    private::write(&kept, Readers::Owner, &text)
+        .map_err(|error| Failure::new(format_args!("cannot write {}: {error}", kept.display())))
 }
 
 fn advice(remembered: &Option<Operators>) -> &'static str {
@@ -90,6 +112,17 @@ fn advice(remembered: &Option<Operators>) -> &'static str {
         Some(_) => "the operators of the configuration before this one approve it",
         None => "the operators under [access.operators] approve it",
     }
+}
+
+/// Where the operators who approve the next change are remembered.
+fn remembered_in(settings: &Settings, typed: &SetupArgs) -> Option<PathBuf> {
+    typed.data.as_deref().or(settings.data.as_deref()).map(|folder| folder.join(REMEMBERED))
+}
+
+/// The operators who approve the next change.
+fn in_force(settings: &Settings, typed: &SetupArgs) -> Result<Operators, Failure> {
+    let remembered = remembered_in(settings, typed).as_deref().map(remembered).transpose()?.flatten();
+    Ok(remembered.unwrap_or_else(|| settings.operators().clone()))
 }
 
 fn remembered(path: &Path) -> Result<Option<Operators>, Failure> {
@@ -164,7 +197,7 @@ struct DigestAnswer {
 pub(super) fn run_digest(global: &GlobalArgs, args: DigestArgs) -> Outcome {
     let (settings, anchors) = set_up(global, &args.setup)?;
     let digest = digest(&settings, &args.setup, &anchors)?;
-    let approved = settings.operators().check(&digest, &approvals(&settings)?).is_ok();
+    let approved = in_force(&settings, &args.setup)?.check(&digest, &approvals(&settings)?).is_ok();
     let digest = hex::encode(&digest);
     match args.json {
         true => print::json(&DigestAnswer { digest, approved })?,
@@ -188,7 +221,17 @@ pub(super) fn run_approve(global: &GlobalArgs, args: ApproveArgs) -> Outcome {
             args.key.display()
         ))
     };
-    let key = regular::read(&args.key, BYTES_MAX).map_err(|error| unreadable(&error))?;
+    let key = private::read_secret(&args.key, BYTES_MAX).map_err(|error| unreadable(&error))?;
+    let public = public_key(&key).ok_or_else(|| unreadable(&"this is no key"))?;
+    match in_force(&settings, &args.setup)?.key_of(&args.operator) {
+        Some(theirs) if theirs == public => {}
+        Some(_) => return Err(Failure::new(format_args!("--key: this is not the key of {}", args.operator))),
+        None => {
+            let problem =
+                format_args!("--as {}: no operator who approves this configuration has that name", args.operator);
+            return Err(Failure::new(problem));
+        }
+    }
     let approval = Approval::sign(&args.operator, &digest, &key).ok_or_else(|| unreadable(&"this is no key"))?;
     let path = approvals_file(&settings);
     let written = std::fs::OpenOptions::new().create(true).append(true).open(&path).and_then(|mut file| {

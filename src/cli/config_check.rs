@@ -15,7 +15,7 @@ use crate::gallery;
 use crate::matching::Calibration;
 use crate::service::token_keys::OpenedTokens;
 use crate::workflow::check_rates;
-use crate::{regular, service};
+use crate::{hex, regular, service};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,7 +40,7 @@ first `digest` prints what is approved, each operator's `approve` adds a line to
 chinhchu.toml.approvals. Who was named before approves who is named next (docs/operating.md).
 
 Exit code: 0 a server would start, 1 a rule refuses (with --strict: any that is not insisted on),
-2 the configuration or what it names cannot be used, or wrong usage.";
+or operators have not approved it yet, 2 the configuration or what it names cannot be used, or wrong usage.";
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -97,7 +97,20 @@ struct ConfigCheckAnswer {
     /// Where connections are encrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<TlsAnswer>,
+    /// Where operators approve configurations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<ApprovalAnswer>,
     findings: Vec<Judged>,
+}
+
+/// Whether two operators have approved the configuration.
+#[derive(Serialize)]
+struct ApprovalAnswer {
+    digest: String,
+    approved: bool,
+    /// What is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<String>,
 }
 
 /// Runs the command.
@@ -133,14 +146,20 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
     }
     let findings = danger::examine(global, &settings, &args.setup, &anchors)?;
+    let approval = approval::standing(&settings, &args.setup, &anchors)?.map(|standing| ApprovalAnswer {
+        digest: hex::encode(&standing.digest),
+        approved: standing.missing.is_none(),
+        missing: standing.missing,
+    });
     let answer = ConfigCheckAnswer {
-        starts: !findings.iter().any(Judged::refuses),
+        starts: !findings.iter().any(Judged::refuses) && approval.as_ref().is_none_or(|approval| approval.approved),
         certificates: anchors.len(),
         certificates_unreadable: anchors.skipped().len(),
         unreadable: anchors.skipped().iter().map(ToString::to_string).collect(),
         revocation_lists: anchors.revocation_lists(),
         policies: settings.policies.iter().count(),
         tls,
+        approval,
         findings,
     };
     if args.json {
@@ -180,6 +199,12 @@ impl ConfigCheckAnswer {
             lines.extend(self.unreadable.iter().map(|one| outcome::one_line(&format!("  {one}"))));
         }
         lines.extend(self.tls.iter().flat_map(TlsAnswer::lines));
+        if let Some(approval) = &self.approval {
+            lines.push(match &approval.missing {
+                None => format!("two operators have approved the configuration {}", approval.digest),
+                Some(missing) => format!("REFUSED  {missing}"),
+            });
+        }
         for judged in &self.findings {
             let effect = match (judged.refuses(), judged.insisted) {
                 (true, _) => "REFUSED",

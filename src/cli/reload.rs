@@ -138,8 +138,13 @@ impl Part for DecisionRules {
                 amounts: vec![("policies", policies.iter().count())],
             },
         ];
-        let engine = self.engine.clone();
-        let install = Box::new(move || engine.replace_checked(anchors, policies));
+        let (engine, typed, settings) = (self.engine.clone(), self.typed.clone(), settings.clone());
+        let install = Box::new(move || {
+            engine.replace_checked(anchors, policies);
+            if let Err(failure) = approval::remember(&settings, &typed) {
+                tracing::error!("who approves the next change was not kept: {failure}");
+            }
+        });
         Ok(Prepared { items, install })
     }
 }

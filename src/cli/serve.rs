@@ -10,7 +10,7 @@ use super::danger::SetupArgs;
 use super::reload::{self, AccessPart, DecisionRules, Part, Reloader};
 use super::settings::{self, ServerSettings, Settings};
 use super::tls::{self, TlsFiles};
-use super::{Exit, Failure, GlobalArgs, Outcome, backend, config, runtime, version};
+use super::{Exit, Failure, GlobalArgs, Outcome, approval, backend, config, runtime, version};
 use crate::gallery::{EmbeddedOptions, Gallery};
 use crate::service::local::Snapshots;
 use crate::service::tls::Tls;
@@ -120,7 +120,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         tracing::info!(commit = version::COMMIT, "chinhchu {}", version::NUMBER);
         let mut engine = settings.open_engine(usize::MAX)?.with_number_ids(settings.number_ids);
         // Before the gallery, which may take minutes.
-        let rules = Box::new(DecisionRules { engine: engine.clone(), typed, global: global.clone() });
+        let rules = Box::new(DecisionRules { engine: engine.clone(), typed: typed.clone(), global: global.clone() });
         let mut parts: Vec<Box<dyn Part>> = vec![rules];
         match &settings.access {
             Some(access) => {
@@ -152,6 +152,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
                 let gallery = backend::gallery_of(folder, &engine, gallery_options)
                     .map_err(|failure| settings.blame_folder(folder, failure))?;
                 tracing::info!(id = %gallery.id(), "gallery");
+                approval::remember(&settings, &typed)?;
                 options.log_key = log_key(folder);
                 snapshots = hand_on_snapshots(folder, Arc::clone(&gallery));
                 engine = engine.with_gallery(gallery).map_err(Failure::new)?;

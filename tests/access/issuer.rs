@@ -197,11 +197,11 @@ async fn a_reload_to_another_issuer_forgets_the_keys_of_the_one_before() {
 }
 
 /// A section whose keys are in this file.
-fn of_file(path: &Path) -> TokensSection {
+pub fn of_file(path: &Path) -> TokensSection {
     TokensSection { keys: Some(path.to_owned()), ..section("https://login.example.vn") }
 }
 
-fn claims() -> Value {
+pub fn claims() -> Value {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     json!({"iss": "https://login.example.vn", "aud": "chinhchu", "sub": "clerk-1", "iat": now, "exp": now + 600})
 }

@@ -3,12 +3,16 @@
 
 mod callers;
 mod clients;
+mod configuration;
 mod expiry;
 #[path = "../service/fake.rs"]
 #[allow(dead_code, reason = "shared with tests/service, which uses all of it")]
 mod fake;
 mod files;
 mod issuer;
+mod made;
+mod methods;
+mod operators;
 mod pki;
 mod program;
 mod provider;

@@ -1,53 +1,16 @@
 //! The program: `chinhchu keys`, a server that is configured with what they made, commands as clients
 //! of it, and its signal to read the files anew.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::sync::mpsc::Receiver;
+use std::path::Path;
 
 use chinhchu::service::tls::CERTIFICATE_HEALTH;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::made::{Made, Server};
 use crate::need_assets;
-use crate::support::{self, PATIENCE, Ran, photo, run, text};
-
-/// Files that `chinhchu keys` made, and a configuration that names them.
-struct Made {
-    folder: tempfile::TempDir,
-}
-
-impl Made {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let made = Self { folder };
-        made.keys(&["ca"], &[]).ended(0);
-        made.keys(&["server"], &["--name", "localhost", "--ip", "127.0.0.1"]).ended(0);
-        made.keys(&["client"], &["--name", "desk", "--uri", "spiffe://vss.test/desk"]).ended(0);
-        std::fs::write(
-            made.folder.path().join("chinhchu.toml"),
-            "[server]\nlisten = \"127.0.0.1:0\"\n[tls]\ncertificate = \"pki/server.pem\"\nkey = \"pki/server.key\"\n\
-             client_ca = \"pki/ca.pem\"\nclient_crl = [\"pki/ca.crl\"]\n",
-        )
-        .unwrap();
-        made
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("pki").join(name)
-    }
-
-    fn config(&self) -> String {
-        text(&self.folder.path().join("chinhchu.toml"))
-    }
-
-    /// `chinhchu keys ACTION FOLDER …`
-    fn keys(&self, action: &[&str], more: &[&str]) -> Ran {
-        let folder = text(&self.folder.path().join("pki"));
-        run([&["keys"], action, &[folder.as_str()], more].concat())
-    }
-}
+use crate::support::{self, photo, run, text};
 
 fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
@@ -115,45 +78,6 @@ fn a_configuration_whose_files_cannot_be_used_is_refused_with_its_line() {
     assert_ne!(check().code, Some(2));
     public("[server]\nlisten = \"127.0.0.1:0\"\n".to_owned());
     check().refused(&["line 2: server.listen", "not encrypted", "[tls]"]);
-}
-
-/// A server of this configuration.
-struct Server {
-    child: Child,
-    log: Receiver<String>,
-    url: String,
-}
-
-impl Server {
-    fn start(made: &Made) -> Self {
-        let mut child = support::chinhchu()
-            .args(["serve", "--config", &made.config()])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        let log = support::read_lines(child.stderr.take().unwrap());
-        let mut server = Self { child, log, url: String::new() };
-        let line = server.said("listening on ");
-        server.url = format!("https://{}", line.rsplit(' ').next().unwrap());
-        server
-    }
-
-    /// Waits for a line of the log.
-    fn said(&self, part: &str) -> String {
-        loop {
-            let line = self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never said {part:?}"));
-            if line.contains(part) {
-                return line;
-            }
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,123 @@
+//! `[access]` as an operator writes it: what cannot be meant stops the start with file and line, and
+//! `chinhchu access check` says what a configuration allows.
+
+use crate::made::Made;
+use crate::need_assets;
+use crate::support::run;
+
+const MACHINES: &str = "\
+[access.machines.payments]
+uri = \"spiffe://vss.test/payments\"
+roles = [\"workflow\"]
+[access.machines.desk]
+uri = \"spiffe://vss.test/desk\"
+roles = [\"counter\"]
+people = [\"counter\", \"officer\"]
+unit = \"Q1\"
+province = \"79\"
+";
+
+#[test]
+fn a_table_of_access_that_cannot_be_meant_stops_the_start_with_its_line_and_a_remedy() {
+    need_assets!();
+    let made = Made::new();
+    let first = made.configure(MACHINES);
+    let check = || run(["config", "check", "--config", &made.config()]);
+    assert_ne!(check().code, Some(2));
+    let end = first + MACHINES.lines().count();
+    for (more, line, parts) in [
+        (
+            "[access.machines.b]\nuri = \"urn:b\"\nroles = [\"root\"]\n",
+            end + 2,
+            ["roles", "no role `root`", "workflow, counter"],
+        ),
+        ("[access.machines.b]\nuri = \"urn:b\"\nroles = [\"officer\"]\n", end + 2, ["roles", "officer", "a person"]),
+        ("[access.machines.b]\nroles = [\"clinic\"]\n", end, ["access.machines.b", "`uri` or `dns`", "give it"]),
+        (
+            "[access.machines.second]\nuri = \"spiffe://vss.test/desk\"\nroles = [\"clinic\"]\n",
+            end,
+            ["access.machines", "known by the same name", "a name of its own"],
+        ),
+        (
+            "[access.roles.clinic]\nwithout = [\"Verify\", \"Verify\"]\n",
+            end + 1,
+            ["without", "`Verify`", "twice; remove one"],
+        ),
+        ("[access.roles.clinic]\nwithout = [\"Guess\"]\n", end + 1, ["without", "no method `Guess`", "docs/access.md"]),
+        ("[access.roles.chef]\n", end, ["access.roles.chef", "no role `chef`", "auditor"]),
+        ("[access.roles.clinic]\nfields = [\"names\"]\n", end + 1, ["fields", "`names`", "match_scores"]),
+        ("[access.machines.desk]\nuri = \"urn:x\"\n", end, ["duplicate key", "line", "chinhchu.toml"]),
+        ("[access.tokens]\nissuer = \"https://login.example\"\n", end, ["access.tokens", "audience", "audience"]),
+        (
+            "[access.tokens]\nissuer = \"https://login.example\"\naudience = \"a\"\nkeys = \"absent.json\"\n",
+            end + 3,
+            ["access.tokens.keys", "absent.json", "No such file"],
+        ),
+        (
+            "[access.tokens]\nissuer = \"https://login.example\"\naudience = \"a\"\nalgorithms = [\"none\"]\n",
+            end + 3,
+            ["access.tokens.algorithms", "none", "ES256"],
+        ),
+        ("[access.operators]\nan = \"x\"\n", end + 1, ["access.operators.an", "Ed25519", "operator-key"]),
+        ("[access.guests]\n", end, ["guests", "unknown field", "machines"]),
+    ] {
+        made.configure(&format!("{MACHINES}{more}"));
+        let place = format!("line {line}");
+        let ran = check();
+        assert_eq!(ran.code, Some(2), "{more}: {ran:?}");
+        for part in ["chinhchu.toml", place.as_str(), parts[0], parts[1], parts[2]] {
+            assert!(ran.stderr.contains(part), "{more}: no {part:?} in {}", ran.stderr);
+        }
+        let served = run(["serve", "--config", &made.config()]);
+        assert_eq!(served.code, Some(2), "{more}: {served:?}");
+    }
+}
+
+#[test]
+fn a_key_that_others_can_read_stops_the_start() {
+    use std::os::unix::fs::PermissionsExt;
+    need_assets!();
+    let made = Made::new();
+    made.configure(MACHINES);
+    std::fs::set_permissions(made.path("server.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    run(["config", "check", "--config", &made.config()]).refused(&["line 5", "tls.key", "server.key", "chmod 600"]);
+    std::fs::remove_file(made.path("server.key")).unwrap();
+    run(["config", "check", "--config", &made.config()]).refused(&["line 5", "tls.key", "server.key"]);
+}
+
+#[test]
+fn access_check_says_why_something_is_allowed_and_why_not() {
+    let made = Made::new();
+    made.configure(&format!("{MACHINES}[access.roles.counter]\nfields = [\"measures\"]\nwithout = [\"Assess\"]\n"));
+    let ask = |args: &[&str]| run([&["access", "check", "--config", made.config().as_str()], args].concat());
+    let says = |args: &[&str], code, parts: &[&str]| {
+        let ran = ask(args).ended(code);
+        for part in parts {
+            assert!(ran.stdout.contains(part), "{args:?}: no {part:?} in {}", ran.stdout);
+        }
+    };
+    says(&["--as", "payments", "Identify"], 0, &["as workflow", "every record and case", "identifications a day"]);
+    says(&["--as", "desk", "Verify"], 0, &["as counter", "measures"]);
+    says(&["--as", "desk", "Identify"], 1, &["ROLE_NOT_ALLOWED", "roles that may: workflow, officer, auditor"]);
+    says(&["--as", "desk", "Assess"], 1, &["ROLE_NOT_ALLOWED", "workflow, clinic"]);
+    ask(&["--as", "guest", "Verify"]).refused(&["--as", "[access.machines]"]);
+    says(&["Verify"], 1, &["UNAUTHENTICATED"]);
+    says(&["Health/Check"], 0, &["everybody"]);
+    let officer = ["--as", "desk", "--roles", "officer,auditor", "--unit", "Q1", "--province", "79", "ResolveReferral"];
+    says(&officer, 0, &["as officer", "the unit Q1"]);
+    says(&["--as", "desk", "--roles", "officer", "--unit", "Q2", "Verify"], 1, &["CALLER_PLACES_DIFFER"]);
+    // The machine lets people through as counters and officers alone.
+    says(&["--as", "desk", "--roles", "auditor", "ListClearedPairs"], 1, &["ROLE_NOT_ALLOWED"]);
+    says(&["--roles", "auditor", "ListClearedPairs"], 0, &["as auditor", "every record and case"]);
+    let json = ask(&["--as", "desk", "Verify", "--json"]).ended(0).json();
+    assert_eq!(
+        (&json["allowed"], &json["roles"][0], &json["fields"][0]),
+        (&true.into(), &"counter".into(), &"measures".into())
+    );
+    let json = ask(&["--as", "desk", "Identify", "--json"]).ended(1).json();
+    assert_eq!((&json["allowed"], &json["reason"]), (&false.into(), &"ROLE_NOT_ALLOWED".into()));
+    ask(&["--as", "desk", "Guess"]).refused(&["Guess", "docs/access.md"]);
+    ask(&["--roles", "root", "Verify"]).refused(&["root", "auditor"]);
+    made.configure("");
+    ask(&["--as", "desk", "Verify"]).refused(&["[access]"]);
+}

@@ -169,7 +169,8 @@ fn shows(both: &Both) {
         "(Dữ liệu của chip không đúng với bản cơ quan cấp đã ký.",
         "\n  chip ALTERED",
         "\n  before: attempt 1 DENY CHIP_ALTERED",
-        "\n  other transactions of the record in 30 days: 2 attempts, 0 denied, 1 referred; SEX_DIFFERS in 1",
+        "\n  other transactions of the record in 30 days: 2 attempts, 0 denied, 1 referred; CAPTURE_SEEN_BEFORE in 1; \
+         SEX_DIFFERS in 1",
         "\nan officer may take it up; to approve it takes two\n",
     ] {
         assert!(told.contains(part), "{part}: {told}");

@@ -1,11 +1,26 @@
-//! The evidence of a decision in short, for people: one line for each piece.
+//! The evidence of a decision: in short, for people, one line for each piece; and whole, in JSON.
 
-use serde::Serialize;
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::captures::seen;
 use super::outcome_name;
-use crate::cli::{outcome, print};
+use crate::cli::{date, outcome, print};
 use crate::workflow::beneficiary::{Comparison, Duplicates, Evidence, History};
+
+/// The evidence in JSON as it is stored, with moments as all answers of the command line write them.
+pub(super) fn json<S: Serializer>(of: &Evidence, to: S) -> Result<S::Ok, S::Error> {
+    // By way of text, which keeps the digits of numbers in single precision.
+    let stored = serde_json::to_string(of).and_then(|text| serde_json::from_str::<Value>(&text));
+    let mut value = stored.map_err(S::Error::custom)?;
+    let seen = of.history.iter().flat_map(|history| history.captures.iter().flatten());
+    let shown = value.pointer_mut("/history/captures").and_then(Value::as_array_mut);
+    for (seen, shown) in seen.zip(shown.into_iter().flatten()) {
+        shown["at"] = date::shown(seen.at).into();
+    }
+    value.serialize(to)
+}
 
 /// One line each, each after a line break.
 pub(super) fn text(of: &Evidence) -> String {

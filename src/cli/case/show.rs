@@ -65,6 +65,7 @@ struct CaseShown<'a> {
     enrolled: bool,
     recipe: &'a str,
     commit: u64,
+    #[serde(serialize_with = "evidence::json")]
     evidence: &'a Evidence,
 }
 

@@ -238,7 +238,7 @@ fn officers(both: &Both) {
     assert_eq!((&shown["outcome"], &shown["resolved"]), (&json!("DENY"), &json!("APPROVE")), "what was decided stays");
     assert_eq!(each(&shown, "officer_answers", "officer_id"), ["officer-1", "officer-2"]);
     let told = both.text(&["case", "list", "--outcome", "deny"], 0);
-    assert!(told.lines().nth(1).unwrap().ends_with("CHIP_ALTERED  officers: APPROVE"), "{told}");
+    assert!(told.lines().nth(1).unwrap().ends_with("CHIP_ALTERED, CAPTURE_SEEN_BEFORE  officers: APPROVE"), "{told}");
 }
 
 fn pairs(both: &Both) {

@@ -12,7 +12,7 @@ use tonic::codegen::http::{HeaderMap, header};
 
 use super::method::{Method, TABLE};
 use super::token_keys::TokenKeys;
-use crate::access::token::{TokenError, TokenFault};
+use crate::access::token::{TokenError, TokenFault, bearer};
 use crate::access::{
     AccessRefusal, AccessRules, Caller, Callers, CertificateNames, CountedCall, Fields, PersonClaims, Usage,
 };
@@ -181,21 +181,8 @@ impl AccessControl {
 
 /// The token that came with a call; `None` where none came.
 fn token(headers: &HeaderMap) -> Result<Option<&str>, NotAuthorised> {
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = given.next() else { return Ok(None) };
-    let refused = NotAuthorised::of_token(TokenError::Malformed);
-    // Two of them: whichever is believed, another program may believe the other.
-    if given.next().is_some() {
-        return Err(refused);
-    }
-    value.to_str().ok().and_then(bearer).map(Some).ok_or(refused)
-}
-
-/// The token of a header's value (RFC 6750, 2.1; the scheme by RFC 9110, 11.1, in any case).
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim_start_matches(' ');
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
+    let values = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes());
+    bearer(values).map_err(NotAuthorised::of_token)
 }
 
 /// What a principal's calls are counted by. A person's own, whatever machine they come from.

@@ -242,17 +242,3 @@ impl fmt::Debug for AccessControl {
         f.write_str("AccessControl")
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_read_from_its_header_and_from_nothing_like_it() {
-        assert_eq!(bearer("Bearer a.b.c"), Some("a.b.c"));
-        assert_eq!(bearer("bearer  a.b.c"), Some("a.b.c"));
-        for wrong in ["", "Bearer", "Bearer ", "Basic a.b.c", "Bearer a b", "a.b.c", "Bearera.b.c"] {
-            assert_eq!(bearer(wrong), None, "{wrong}");
-        }
-    }
-}

@@ -19,8 +19,9 @@ pub fn bearer<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<&
     }
     let (scheme, token) =
         std::str::from_utf8(value).ok().and_then(|value| value.split_once(' ')).ok_or(TokenError::Malformed)?;
-    match scheme.eq_ignore_ascii_case(SCHEME) {
-        true => Ok(Some(token.trim_matches(' '))),
+    let token = token.trim_matches(' ');
+    match scheme.eq_ignore_ascii_case(SCHEME) && !token.is_empty() && !token.contains(' ') {
+        true => Ok(Some(token)),
         false => Err(TokenError::Malformed),
     }
 }

@@ -14,6 +14,8 @@ pub struct RoleRule {
     pub fields: BTreeSet<FieldKind>,
     /// Names of methods that it may not call here.
     pub without: BTreeSet<String>,
+    /// Names of policies that the operator lets it name beside the default one.
+    pub policies: BTreeSet<String>,
     /// Bounds on each principal that acts in it.
     pub limits: Limits,
 }
@@ -30,7 +32,8 @@ impl Default for RoleRules {
 
 impl RoleRule {
     fn of(role: Role) -> Self {
-        Self { fields: BTreeSet::new(), without: BTreeSet::new(), limits: Limits::of_role(role) }
+        let limits = Limits::of_role(role);
+        Self { fields: BTreeSet::new(), without: BTreeSet::new(), policies: BTreeSet::new(), limits }
     }
 }
 
@@ -63,6 +66,12 @@ impl RoleRules {
                 }
                 if !rule.without.insert(method.clone()) {
                     return Err(AccessSettingsError::new(key, format!("`{method}` stands here twice; remove one")));
+                }
+            }
+            for policy in &set.policies {
+                if !rule.policies.insert(policy.clone()) {
+                    let key = format!("{key}.policies");
+                    return Err(AccessSettingsError::new(key, format!("`{policy}` stands here twice; remove one")));
                 }
             }
             let limits = [

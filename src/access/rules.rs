@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::role_rules::role;
 use super::settings::{AccessSettings, AccessSettingsError, MachineSettings};
-use super::{Callers, CertificateNames, Fields, Limits, PersonClaims, RoleRules};
+use super::{Callers, CertificateNames, Fields, Limits, PersonClaims, PolicyChoice, RoleRules};
 use crate::context::{Principal, Reach, Role, Roles};
 
 /// The province of those who work for the whole country.
@@ -52,7 +52,7 @@ pub struct Caller {
 }
 
 /// What a caller may do with a method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission {
     /// The roles that the call is made in: those that may make it.
     pub roles: Roles,
@@ -60,6 +60,8 @@ pub struct Permission {
     pub reach: Reach,
     /// What the caller sees of the answer.
     pub fields: Fields,
+    /// PolicyChoice that the caller may name.
+    pub policies: PolicyChoice,
     /// The bounds on the caller.
     pub limits: Limits,
 }
@@ -85,6 +87,8 @@ pub enum AccessRefusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRules {
     machines: HashMap<CertificateName, Arc<Machine>>,
+    /// The province that each unit of a machine is in.
+    units: HashMap<Arc<str>, Arc<str>>,
     roles: RoleRules,
 }
 
@@ -98,9 +102,20 @@ impl AccessRules {
     pub fn new(settings: &AccessSettings, methods: &[&str]) -> Result<Self, AccessSettingsError> {
         let roles = RoleRules::new(&settings.roles, methods)?;
         let mut machines: HashMap<CertificateName, Arc<Machine>> = HashMap::new();
+        let mut units: HashMap<Arc<str>, Arc<str>> = HashMap::new();
         for (name, set) in &settings.machines {
             let key = format!("access.machines.{name}");
             let machine = Arc::new(machine(&key, name, set)?);
+            if let Place { unit: Some(unit), province: Some(province) } = &machine.place
+                && let Some(other) = units.insert(Arc::clone(unit), Arc::clone(province))
+                && !same_code(&other, province)
+            {
+                let problem = format!(
+                    "a machine of the province {other} has the unit `{unit}` as well; a unit is in one province: give \
+                     each a code of its own"
+                );
+                return Err(AccessSettingsError::new(format!("{key}.unit"), problem));
+            }
             for known in known_by(&key, set)? {
                 if let Some(other) = machines.insert(known, Arc::clone(&machine)) {
                     let problem =
@@ -109,7 +124,7 @@ impl AccessRules {
                 }
             }
         }
-        Ok(Self { machines, roles })
+        Ok(Self { machines, units, roles })
     }
 
     /// Who a caller is, by what it proved.
@@ -121,7 +136,7 @@ impl AccessRules {
         certificate: Option<&CertificateNames>,
         person: Option<&PersonClaims>,
     ) -> Result<Caller, AccessRefusal> {
-        Self::combined(certificate.map(|names| self.machine(names)).transpose()?, person)
+        self.combined(certificate.map(|names| self.machine(names)).transpose()?, person)
     }
 
     /// Who a caller is that comes from the machine of this name in the configuration.
@@ -131,10 +146,10 @@ impl AccessRules {
     pub fn caller_from(&self, machine: Option<&str>, person: Option<&PersonClaims>) -> Result<Caller, AccessRefusal> {
         let named = |name: &str| self.machines.values().find(|machine| &*machine.name == name).map(|found| &**found);
         let machine = machine.map(|name| named(name).ok_or(AccessRefusal::MachineUnknown)).transpose()?;
-        Self::combined(machine, person)
+        self.combined(machine, person)
     }
 
-    fn combined(machine: Option<&Machine>, person: Option<&PersonClaims>) -> Result<Caller, AccessRefusal> {
+    fn combined(&self, machine: Option<&Machine>, person: Option<&PersonClaims>) -> Result<Caller, AccessRefusal> {
         let Some(person) = person else {
             let machine = machine.ok_or(AccessRefusal::Unauthenticated)?;
             let principal = Principal::Machine { name: Arc::clone(&machine.name) };
@@ -153,9 +168,21 @@ impl AccessRules {
         };
         if let Some(machine) = machine {
             caller.place = caller.place.within(&machine.place).ok_or(AccessRefusal::PlacesDiffer)?;
-            if let Some(people) = machine.people {
-                caller.roles = caller.roles.iter().filter(|role| people.contains(*role)).collect();
-            }
+            let lets_through = |role: Role| match machine.people {
+                Some(people) => people.contains(role),
+                // What it presents by itself, whoever is at it could answer as an officer.
+                None => role != Role::Officer || machine.roles.is_empty(),
+            };
+            caller.roles = caller.roles.iter().filter(|role| lets_through(*role)).collect();
+        }
+        // A unit of the same code in another province is another one.
+        if let Place { unit: Some(unit), province: Some(province) } = &caller.place
+            && let Some(known) = self.units.get(unit)
+            && &**province != WHOLE_COUNTRY
+            && &**known != WHOLE_COUNTRY
+            && !same_code(known, province)
+        {
+            return Err(AccessRefusal::PlacesDiffer);
         }
         Ok(caller)
     }
@@ -178,6 +205,7 @@ impl AccessRules {
             roles: acting,
             reach,
             fields: Fields::of(acting, &self.roles),
+            policies: PolicyChoice::of(acting, &self.roles),
             limits: self.roles.limits(caller.roles),
         })
     }
@@ -212,17 +240,21 @@ impl Place {
     /// `None` where they differ.
     fn within(&self, machine: &Self) -> Option<Self> {
         let units = agreed(self.unit.as_ref(), machine.unit.as_ref(), |a, b| a == b)?;
-        let same = |a: &str, b: &str| a == b || a.trim_start_matches('0') == b.trim_start_matches('0');
         let whole = |one: Option<&Arc<str>>| one.is_some_and(|one| &**one == WHOLE_COUNTRY);
         let province = match (self.province.as_ref(), machine.province.as_ref()) {
             // Somebody of the whole country at a machine of a province, and the other way round: the
             // person's place counts.
             (Some(own), Some(_)) if whole(Some(own)) => Some(Arc::clone(own)),
             (Some(own), Some(other)) if whole(Some(other)) => Some(Arc::clone(own)),
-            (own, other) => agreed(own, other, same)?,
+            (own, other) => agreed(own, other, same_code)?,
         };
         Some(Self { unit: units, province })
     }
+}
+
+/// Whether two codes are those of one province: 1 is 01.
+fn same_code(one: &str, other: &str) -> bool {
+    one == other || one.trim_start_matches('0') == other.trim_start_matches('0')
 }
 
 /// What one or both name; `None` where they name different things.
@@ -248,6 +280,11 @@ fn machine(key: &str, name: &str, set: &MachineSettings) -> Result<Machine, Acce
     if own.contains(Role::Officer) {
         let problem = "an officer is a person: officers act by their token; name the role under `people`";
         return Err(AccessSettingsError::new(format!("{key}.roles"), problem));
+    }
+    if !own.is_empty() && people.is_some_and(|people| people.contains(Role::Officer)) {
+        let problem = "officers act through it, and whoever is at it can present cases without a token, as nobody: take \
+                       `roles` away, so that clerks bring their tokens, or `officer` out of `people`";
+        return Err(AccessSettingsError::new(format!("{key}.people"), problem));
     }
     if own.is_empty() && people.is_some_and(Roles::is_empty) {
         return Err(AccessSettingsError::new(key, "nobody could do anything with it; give it `roles` or `people`"));
@@ -322,7 +359,6 @@ mod tests {
         roles = ["workflow"]
         [machines.desk-1]
         dns = "Desk-1.q1.example"
-        roles = ["counter"]
         people = ["counter", "officer"]
         unit = "Q1"
         province = "79"
@@ -403,6 +439,36 @@ mod tests {
     }
 
     #[test]
+    fn nobody_answers_as_an_officer_through_a_machine_that_presents_cases_by_itself() {
+        let rules = rules(TEXT).unwrap();
+        let roles = |machine: &str| {
+            let both = person(&[Role::Officer, Role::Counter], None, None);
+            rules.caller(Some(&uri(machine)), Some(&both)).unwrap().roles.iter().collect::<Vec<_>>()
+        };
+        assert_eq!(roles("spiffe://bhxh.example/payments"), [Role::Counter]);
+        assert_eq!(roles("urn:kiosk"), [Role::Counter]);
+    }
+
+    #[test]
+    fn a_unit_is_in_one_province() {
+        let rules = rules(TEXT).unwrap();
+        let from = |province| rules.caller(None, Some(&person(&[Role::Officer], Some("Q1"), province))).map(drop);
+        assert_eq!(from(Some("01")), Err(AccessRefusal::PlacesDiffer), "another Q1 than that of province 79");
+        for province in [Some("79"), Some("079"), Some("*"), None] {
+            assert_eq!(from(province), Ok(()), "{province:?}");
+        }
+    }
+
+    #[test]
+    fn a_desk_names_no_policy_but_those_it_is_granted_and_others_name_any() {
+        let rules = rules("[roles.counter]\npolicies = [\"pension\"]").unwrap();
+        let has = |roles: &[Role], policy| PolicyChoice::of(roles.iter().copied().collect(), rules.roles()).has(policy);
+        assert!(has(&[Role::Counter], "pension") && !has(&[Role::Counter], "loose"));
+        assert!(!has(&[Role::Clinic], "pension") && has(&[Role::Clinic, Role::Counter], "pension"));
+        assert!(has(&[Role::Workflow], "loose"));
+    }
+
+    #[test]
     fn the_certificate_of_one_place_with_the_token_of_another_is_refused() {
         let rules = rules(TEXT).unwrap();
         let desk = dns(&["desk-1.q1.example"]);
@@ -446,6 +512,18 @@ mod tests {
             ("[machines.a]\nuri = \"urn:a\"\nroles = [\"clinic\", \"clinic\"]", "access.machines.a.roles", "twice"),
             ("[machines.a]\nuri = \"urn:a\"\nroles = [\"officer\"]", "access.machines.a.roles", "a person"),
             ("[machines.a]\nuri = \"urn:a\"\npeople = []", "access.machines.a", "nobody"),
+            (
+                "[machines.a]\nuri = \"urn:a\"\nroles = [\"counter\"]\npeople = [\"counter\", \"officer\"]",
+                "access.machines.a.people",
+                "without a token",
+            ),
+            (
+                "[machines.a]\nuri = \"urn:a\"\nroles = [\"clinic\"]\nunit = \"Q1\"\nprovince = \"79\"\n\
+                 [machines.b]\nuri = \"urn:b\"\nroles = [\"clinic\"]\nunit = \"Q1\"\nprovince = \"01\"",
+                "access.machines.b.unit",
+                "a code of its own",
+            ),
+            ("[roles.clinic]\npolicies = [\"a\", \"a\"]", "access.roles.clinic.policies", "twice"),
             ("[machines.a]\nuri = \"payments\"\nroles = [\"clinic\"]", "access.machines.a.uri", "no URI"),
             ("[machines.a]\ndns = \"*.example\"\nroles = [\"clinic\"]", "access.machines.a.dns", "wildcards"),
             ("[machines.a]\ndns = \"a b\"\nroles = [\"clinic\"]", "access.machines.a.dns", "wildcards"),

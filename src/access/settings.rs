@@ -31,7 +31,8 @@ pub struct MachineSettings {
     pub dns: Option<String>,
     /// Roles of calls that bring no token.
     pub roles: Vec<String>,
-    /// Roles in which people may act through it; without the key, every role they have.
+    /// Roles in which people may act through it; without the key, every role they have, but that of
+    /// an officer where it has roles of its own.
     pub people: Option<Vec<String>>,
     /// The office or facility it stands in.
     pub unit: Option<String>,
@@ -47,6 +48,8 @@ pub struct RoleSettings {
     pub fields: Vec<String>,
     /// Methods that the role may not call here.
     pub without: Vec<String>,
+    /// Policies that the role may name beside the default one; desks name no other without it.
+    pub policies: Vec<String>,
     /// Most calls a minute of one principal.
     pub calls_per_minute: Option<u32>,
     /// Most calls of one principal at once.

@@ -73,6 +73,9 @@ pub enum GalleryError {
     /// The officer presented the case, or enrolled the subject.
     #[error("this officer presented the case or enrolled the record; another officer must answer")]
     OfficerInvolved,
+    /// Photos that need no officer's word.
+    #[error("these photos agree and need no officer's word; a registrar enrols them")]
+    VouchNotNeeded,
     /// The pair was never cleared.
     #[error("this pair was not cleared; check the two ids")]
     UnknownPair,

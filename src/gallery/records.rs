@@ -36,6 +36,8 @@ pub struct ReadSet {
     /// The newest decisions about this subject, those that were committed at this time or later,
     /// [`RECENT_MAX`] at most.
     pub recent: Option<(SubjectId, Timestamp)>,
+    /// Who presented the newest decisions about these subjects, [`RECENT_MAX`] of each.
+    pub presented_about: Vec<SubjectId>,
     /// The number of the newest decision about this subject.
     pub newest_of: Option<SubjectId>,
     /// Those with whom this subject was cleared, each with its head, and the pairs, also those
@@ -77,6 +79,8 @@ pub struct Records {
     pub attempts: Vec<StoredDecision>,
     /// The decisions of [`ReadSet::recent`], newest first.
     pub recent: Vec<DecisionHead>,
+    /// Of each decision about [`ReadSet::presented_about`] the subject, and who presented it.
+    pub presented: Vec<(SubjectId, Option<SubjectId>)>,
     /// Number of the newest decision about [`ReadSet::newest_of`]; 0 where there is none.
     pub newest: u64,
     /// Number of the next decision: 1 for the first.

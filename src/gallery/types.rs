@@ -51,6 +51,12 @@ impl SubjectId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether two ids of clerks or officers stand for one person: they differ at most in capital
+    /// letters, which people type as they like.
+    pub fn is_of_same_person(&self, other: &Self) -> bool {
+        self == other || self.0.to_lowercase() == other.0.to_lowercase()
+    }
 }
 
 impl<'de> Deserialize<'de> for SubjectId {
@@ -213,7 +219,8 @@ impl fmt::Debug for SubjectHead {
 impl SubjectHead {
     /// Whether this officer enrolled some of its templates, or vouched for them.
     pub fn was_enrolled_by(&self, officer: &SubjectId) -> bool {
-        self.enrolled_by.contains(officer) || self.vouched.iter().any(|one| one.vouch.officer == *officer)
+        let is_theirs = |by: &SubjectId| by.is_of_same_person(officer);
+        self.enrolled_by.iter().any(is_theirs) || self.vouched.iter().any(|one| is_theirs(&one.vouch.officer))
     }
 
     /// The subject, with its templates out of `templates`, in whatever order these are.
@@ -332,6 +339,9 @@ pub enum Agreement {
     Asked(Vec<AgreementScores>),
     /// An officer has looked, which is kept with the record.
     Vouched(Vouch),
+    /// The same, for templates that would be refused without it, and for no others
+    /// ([`GalleryError::VouchNotNeeded`]): so that one who may vouch does not enrol by it.
+    VouchedWhereNeeded(Vouch, Vec<AgreementScores>),
 }
 
 /// Scores at which templates of one recipe show one person.

@@ -14,7 +14,8 @@ use super::method::{Method, TABLE};
 use super::token_keys::TokenKeys;
 use crate::access::token::{TokenError, TokenFault, bearer};
 use crate::access::{
-    AccessRefusal, AccessRules, Caller, Callers, CertificateNames, CountedCall, Fields, PersonClaims, Usage,
+    AccessRefusal, AccessRules, Caller, Callers, CertificateNames, CountedCall, Fields, Permission, PersonClaims,
+    PolicyChoice, Usage,
 };
 use crate::context::{Principal, Reach, RequestContext};
 use crate::workflow::reason::Reason;
@@ -62,6 +63,8 @@ pub(super) struct Authorised {
     pub context: RequestContext,
     /// What its caller sees of the answer.
     pub fields: Fields,
+    /// PolicyChoice that it may name.
+    pub policies: PolicyChoice,
     /// Counts as one of the caller's until it is dropped; `None` where nothing is counted.
     pub counted: Option<CountedCall>,
 }
@@ -121,7 +124,8 @@ impl AccessControl {
     ) -> Result<Authorised, NotAuthorised> {
         if method.callers() == Callers::Anyone {
             let context = RequestContext::anonymous();
-            return Ok(Authorised { context, fields: Fields::default(), counted: None });
+            let policies = PolicyChoice::Named(Arc::default());
+            return Ok(Authorised { context, fields: Fields::default(), policies, counted: None });
         }
         let person = match token(headers)? {
             None => None,
@@ -175,7 +179,8 @@ impl AccessControl {
         if let Some(province) = place.province {
             context = context.with_province(province);
         }
-        Ok(Authorised { context, fields: permission.fields, counted: Some(counted) })
+        let Permission { fields, policies, .. } = permission;
+        Ok(Authorised { context, fields, policies, counted: Some(counted) })
     }
 }
 
@@ -213,6 +218,7 @@ pub(super) fn open() -> Authorised {
     Authorised {
         context: RequestContext::anonymous().with_reach(Reach::Everything),
         fields: Fields::ALL,
+        policies: PolicyChoice::Any,
         counted: None,
     }
 }

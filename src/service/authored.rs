@@ -8,6 +8,7 @@ use super::layers::Call;
 use super::pb;
 use super::refusal::{Refusal, ServiceRefusal};
 use crate::context::{Principal, Role};
+use crate::workflow::beneficiary::DEFAULT_POLICY;
 use crate::workflow::reason::Reason;
 
 /// A request in which somebody is named.
@@ -71,6 +72,11 @@ impl Authored for pb::EnrollRequest {
             let field = if self.vouch.is_some() { "vouch" } else { "subject_id" };
             return Err(not_allowed(Reason::RoleNotAllowed, field));
         }
+        let replaces = self.mode() == pb::EnrollMode::Replace;
+        if replaces && *by.context.principal() != Principal::Anonymous && !roles.contains(Role::Registrar) {
+            // Nothing of the record would be left to compare with.
+            return Err(not_allowed(Reason::RoleNotAllowed, "mode"));
+        }
         match &mut self.vouch {
             Some(vouch) => own_id(&mut vouch.officer_id, by, "vouch.officer_id"),
             None => Ok(()),
@@ -80,6 +86,10 @@ impl Authored for pb::EnrollRequest {
 
 impl Authored for pb::VerifyBeneficiaryRequest {
     fn author(&mut self, by: &Call) -> Result<(), Refusal> {
+        let is_default = self.policy.is_empty() || self.policy == DEFAULT_POLICY;
+        if !is_default && !by.policies.has(&self.policy) {
+            return Err(not_allowed(Reason::FieldNotAllowed, "policy"));
+        }
         own_id(&mut self.clerk_id, by, "clerk_id")?;
         own_unit(&mut self.unit, by)
     }
@@ -99,6 +109,10 @@ impl Authored for pb::ClearPairRequest {
 
 impl Authored for pb::UnclearPairRequest {
     fn author(&mut self, by: &Call) -> Result<(), Refusal> {
+        // An auditor may be a machine: it ends a clearing in its own name, in nobody else's.
+        if let Principal::Machine { name } = by.context.principal() {
+            return own(&mut self.officer_id, name, "officer_id");
+        }
         own_id(&mut self.officer_id, by, "officer_id")
     }
 }

@@ -195,10 +195,14 @@ impl Redact for pb::VerifyBeneficiaryResponse {
             citizen_en: _,
             policy_digest: _,
             anchors_digest: _,
-            officer_answers: _,
+            officer_answers,
             officers_needed: _,
             resolved: _,
         } = self;
+        if !fields.other_records {
+            // An officer may have written whose the other record is.
+            officer_answers.iter_mut().for_each(|answer| answer.reason.clear());
+        }
         evidence.redact(fields);
     }
 }

@@ -5,7 +5,7 @@ use super::generation::{Analysed, Generation, analyze};
 use super::identify::NAME_BYTES_MAX;
 use super::photos_analysed::photos_are_analysed;
 use super::{Engine, Field, Kind, NumberIds, WorkflowError, reach};
-use crate::context::{Reach, RequestContext};
+use crate::context::{Reach, RequestContext, Role};
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
     Agreement, Attributes, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, ReadSet, Receipt, RequestId,
@@ -71,7 +71,8 @@ impl Engine {
     ///
     /// The photos must show one person, and where they are added to a record, the person of
     /// that record; [`GalleryError::PhotosDisagree`] and [`GalleryError::RecordDisagrees`]
-    /// otherwise, unless an officer vouches for them. It is checked in the commit, on top of
+    /// otherwise, unless an officer vouches for them; [`GalleryError::VouchNotNeeded`] for an officer,
+    /// who is no registrar, with photos that agree. It is checked in the commit, on top of
     /// whatever was committed before.
     ///
     /// With a request id, a retry of what was done before returns the first receipt
@@ -135,9 +136,14 @@ impl Engine {
             }
             reports.push(analysis.report);
         }
+        let scores = || generations.iter().map(|one| one.agreement_scores()).collect::<Result<_, _>>();
+        let roles = context.roles();
+        // An officer who is no registrar enrols what needs an officer's word, and nothing else.
+        let only_vouches = roles.contains(Role::Officer) && !roles.contains(Role::Registrar);
         let agreement = match request.vouch {
+            Some(vouch) if only_vouches => Agreement::VouchedWhereNeeded(vouch, scores()?),
             Some(vouch) => Agreement::Vouched(vouch),
-            None => Agreement::Asked(generations.iter().map(|one| one.agreement_scores()).collect::<Result<_, _>>()?),
+            None => Agreement::Asked(scores()?),
         };
         let EnrolRequest { subject, mode, by, .. } = request;
         let enrolment = Enrolment { subject, mode, attributes, templates, agreement, by };

@@ -179,6 +179,10 @@ code_table! {
     OfficerInvolved, "OFFICER_INVOLVED", FailedPrecondition,
         "Whoever presented a case or enrolled its record does not answer it. Another officer must.",
         "Người đã tiếp nhận hồ sơ hoặc đăng ký khuôn mặt không được tự xử lý. Hãy chuyển cho người có thẩm quyền khác.";
+    /// An officer's word on photos that need none.
+    VouchNotNeeded, "VOUCH_NOT_NEEDED", FailedPrecondition,
+        "These photos agree with each other. A registrar enrols them, without an officer's word.",
+        "Các ảnh này đã khớp nhau. Cán bộ đăng ký tự đăng ký, không cần người có thẩm quyền xác nhận.";
     /// The pair was never cleared.
     PairUnknown, "PAIR_UNKNOWN", NotFound,
         "This pair was not cleared. Check the two ids.",
@@ -386,6 +390,7 @@ impl Reason {
             GalleryError::UnknownAttempt => Self::AttemptUnknown,
             GalleryError::NotReferred => Self::NotReferred,
             GalleryError::OfficerInvolved => Self::OfficerInvolved,
+            GalleryError::VouchNotNeeded => Self::VouchNotNeeded,
             GalleryError::UnknownPair => Self::PairUnknown,
             GalleryError::AlreadyResolved => Self::AlreadyResolved,
             // Of a decision that is made anew, and still not in time.

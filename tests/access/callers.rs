@@ -26,6 +26,10 @@ const ACCESS: &str = r#"
     [machines.desk]
     uri = "spiffe://vss.test/desk"
     roles = ["counter"]
+    unit = "Q1"
+    province = "79"
+    [machines.office]
+    uri = "spiffe://vss.test/office"
     people = ["counter", "officer"]
     unit = "Q1"
     province = "79"
@@ -47,7 +51,7 @@ impl Office {
     async fn open() -> Option<Self> {
         let provider = Provider::start()?;
         let pki = Pki::new();
-        for name in ["payments", "other-desk", "stranger"] {
+        for name in ["payments", "office", "other-desk", "stranger"] {
             pki.issue(name, &client_leaf(name));
         }
         let names: Vec<_> = methods().into_iter().map(|(name, _)| name).collect();
@@ -117,6 +121,9 @@ async fn a_caller_is_known_by_its_certificate_its_token_or_both_and_by_nothing_e
         (Some("desk"), None, "answered"),
         (None, Some(&clerk), "answered"),
         (Some("desk"), Some(&clerk), "answered"),
+        (Some("office"), Some(&clerk), "answered"),
+        // Where officers act, clerks bring a token as well.
+        (Some("office"), None, "ROLE_NOT_ALLOWED"),
         (None, None, "UNAUTHENTICATED"),
         // Of the right authority, and nobody's.
         (Some("stranger"), None, "MACHINE_UNKNOWN"),
@@ -190,11 +197,11 @@ async fn a_token_signed_by_a_key_that_the_provider_has_withdrawn_is_refused() {
 async fn an_officer_answers_as_nobody_else() {
     let Some(office) = Office::open().await else { return };
     let token = office.token(json!({"sub": "officer-1", "roles": ["officer"], "unit": "Q1"}));
-    let client = office.client(Some("desk"), Some(&token)).await;
+    let client = office.client(Some("office"), Some(&token)).await;
     assert_eq!(reason(client.resolve_referral(answer("officer-2")).await), "NOT_YOUR_ID");
     assert_eq!(reason(client.resolve_referral(answer("officer-1")).await), "answered");
     // Left out, it is the caller's own.
-    let channel = office.channel(Some("desk")).await;
+    let channel = office.channel(Some("office")).await;
     let mut beneficiary = pb::beneficiary_client::BeneficiaryClient::new(channel);
     let request = pb::ResolveReferralRequest {
         transaction_id: "t".into(),

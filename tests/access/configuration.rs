@@ -12,6 +12,10 @@ roles = [\"workflow\"]
 [access.machines.desk]
 uri = \"spiffe://vss.test/desk\"
 roles = [\"counter\"]
+unit = \"Q1\"
+province = \"79\"
+[access.machines.office]
+uri = \"spiffe://vss.test/office\"
 people = [\"counter\", \"officer\"]
 unit = \"Q1\"
 province = \"79\"
@@ -103,11 +107,12 @@ fn access_check_says_why_something_is_allowed_and_why_not() {
     ask(&["--as", "guest", "Verify"]).refused(&["--as", "[access.machines]"]);
     says(&["Verify"], 1, &["UNAUTHENTICATED"]);
     says(&["Health/Check"], 0, &["everybody"]);
-    let officer = ["--as", "desk", "--roles", "officer,auditor", "--unit", "Q1", "--province", "79", "ResolveReferral"];
+    let officer =
+        ["--as", "office", "--roles", "officer,auditor", "--unit", "Q1", "--province", "79", "ResolveReferral"];
     says(&officer, 0, &["as officer", "the unit Q1"]);
-    says(&["--as", "desk", "--roles", "officer", "--unit", "Q2", "Verify"], 1, &["CALLER_PLACES_DIFFER"]);
+    says(&["--as", "office", "--roles", "officer", "--unit", "Q2", "Verify"], 1, &["CALLER_PLACES_DIFFER"]);
     // The machine lets people through as counters and officers alone.
-    says(&["--as", "desk", "--roles", "auditor", "ListClearedPairs"], 1, &["ROLE_NOT_ALLOWED"]);
+    says(&["--as", "office", "--roles", "auditor", "ListClearedPairs"], 1, &["ROLE_NOT_ALLOWED"]);
     says(&["--roles", "auditor", "ListClearedPairs"], 0, &["as auditor", "every record and case"]);
     let json = ask(&["--as", "desk", "Verify", "--json"]).ended(0).json();
     assert_eq!(

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chinhchu::gallery::{
-    self, Basis, ClearPair, DecisionFilter, DecisionHead, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError,
-    NewCapture, NewDecision, Note, Outcome, PairState, ReadSet, RequestId, Resolution, ResolveCommand, StoredDecision,
-    SubjectId, Timestamp, UnclearPair,
+    self, Agreement, Basis, ClearPair, DecisionFilter, DecisionHead, DecisionKey, EnrolMode, Enrolment, Gallery,
+    GalleryError, NewCapture, NewDecision, Note, Outcome, PairState, ReadSet, RequestId, Resolution, ResolveCommand,
+    StoredDecision, SubjectId, Timestamp, UnclearPair, Vouch,
 };
 use proptest::prelude::*;
 
@@ -35,6 +35,10 @@ promises!(
     an_officer_can_take_up_whatever_did_not_approve,
     where_two_officers_are_needed_one_is_not_enough_and_nobody_is_two,
     nobody_answers_what_they_presented_or_enrolled,
+    nobody_clears_a_pair_of_a_record_they_enrolled_or_of_a_case_they_presented,
+    an_id_in_other_letters_is_no_second_person,
+    an_attempt_in_another_unit_is_of_another_transaction,
+    an_officers_word_is_taken_where_it_is_needed_and_nowhere_else,
     whoever_waits_is_listed_oldest_first_until_it_is_answered_or_tried_again,
     decisions_are_listed_by_subject_time_outcome_and_reason_and_paged_once,
     a_records_attempts_are_read_with_its_decision_and_none_slips_in_between,
@@ -175,6 +179,77 @@ async fn nobody_answers_what_they_presented_or_enrolled(gallery: Gallery) {
     let refused = gallery.resolve(&by(), answer("u", 1, "other", Outcome::Approve, 1)).await;
     assert!(matches!(refused, Err(GalleryError::OfficerInvolved)));
     gallery.resolve(&by(), answer("u", 1, "registrar", Outcome::Approve, 1)).await.unwrap();
+}
+
+async fn nobody_clears_a_pair_of_a_record_they_enrolled_or_of_a_case_they_presented(gallery: Gallery) {
+    for (subject, by_whom) in [("a", "registrar-a"), ("b", "registrar-b")] {
+        let enrolled = Enrolment { by: Some(id(by_whom)), ..enrolment(subject, EnrolMode::Create, &[1]) };
+        gallery.enrol(&by(), enrolled, None).await.unwrap();
+        let clerk = Some(id(&format!("clerk-{subject}")));
+        let presented = NewDecision { presented_by: clerk, ..decision(subject, 1, subject, Outcome::Refer) };
+        gallery.decide(&by(), presented).await.unwrap();
+    }
+    for involved in ["registrar-a", "registrar-b", "clerk-a", "clerk-b", "CLERK-B"] {
+        let refused = gallery.clear_pair(&by(), clear(involved, 1, None)).await;
+        assert!(matches!(refused, Err(GalleryError::OfficerInvolved)), "{involved}");
+    }
+    gallery.clear_pair(&by(), clear("o-1", 2, None)).await.unwrap();
+    // Nor as the second of two.
+    let refused = gallery.clear_pair(&by(), clear("clerk-a", 2, None)).await;
+    assert!(matches!(refused, Err(GalleryError::OfficerInvolved)));
+    gallery.clear_pair(&by(), clear("o-2", 2, None)).await.unwrap();
+    assert_eq!(cleared(&gallery).await, [id("b")]);
+}
+
+async fn an_id_in_other_letters_is_no_second_person(gallery: Gallery) {
+    create(&gallery, "s", &[1]).await.unwrap();
+    let presented = NewDecision { presented_by: Some(id("Clerk-Đ")), ..decision("t", 1, "s", Outcome::Refer) };
+    gallery.decide(&by(), presented).await.unwrap();
+    let refused = gallery.resolve(&by(), answer("t", 1, "clerk-đ", Outcome::Approve, 2)).await;
+    assert!(matches!(refused, Err(GalleryError::OfficerInvolved)));
+    gallery.resolve(&by(), answer("t", 1, "O-1", Outcome::Approve, 2)).await.unwrap();
+    let refused = gallery.resolve(&by(), answer("t", 1, "o-1", Outcome::Approve, 2)).await;
+    assert!(matches!(refused, Err(GalleryError::AlreadyResolved)));
+    create(&gallery, "a", &[2]).await.unwrap();
+    gallery.clear_pair(&by(), clear("O-1", 2, None)).await.unwrap();
+    assert!(gallery.clear_pair(&by(), clear("o-1", 2, None)).await.unwrap().1.replayed);
+    assert!(cleared(&gallery).await.is_empty());
+}
+
+async fn an_attempt_in_another_unit_is_of_another_transaction(gallery: Gallery) {
+    let at = |unit: Option<&str>, attempt| NewDecision {
+        unit: unit.map(str::to_owned),
+        ..decision("t", attempt, "s", Outcome::Refer)
+    };
+    gallery.decide(&by(), at(Some("Q1"), 1)).await.unwrap();
+    for other in [Some("Q2"), None] {
+        let refused = gallery.decide(&by(), at(other, 2)).await;
+        assert!(matches!(refused, Err(GalleryError::TransactionReused)), "{other:?} takes the case from Q1's officers");
+    }
+    gallery.decide(&by(), at(Some("Q1"), 2)).await.unwrap();
+}
+
+async fn an_officers_word_is_taken_where_it_is_needed_and_nowhere_else(gallery: Gallery) {
+    let word = || {
+        let vouch = Vouch { officer: id("o-1"), reason: Note::new("an operation").unwrap() };
+        let Agreement::Asked(scores) = asked(vec![0.9], 0.2) else { unreachable!("what `asked` makes") };
+        Agreement::VouchedWhereNeeded(vouch, scores)
+    };
+    let enrol = async |mode, seeds: &[u64]| {
+        gallery.enrol(&by(), Enrolment { agreement: word(), ..enrolment("s", mode, seeds) }, None).await
+    };
+    // One photo agrees with itself, whoever it shows.
+    for mode in [EnrolMode::Create, EnrolMode::Add, EnrolMode::Replace] {
+        assert!(matches!(enrol(mode, &[1]).await, Err(GalleryError::VouchNotNeeded)), "{mode:?}");
+    }
+    assert!(gallery.subject(&id("s")).await.unwrap().is_none());
+    create(&gallery, "s", &[1]).await.unwrap();
+    assert!(matches!(enrol(EnrolMode::Add, &[1]).await, Err(GalleryError::VouchNotNeeded)));
+    assert!(matches!(enrol(EnrolMode::Replace, &[2]).await, Err(GalleryError::VouchNotNeeded)));
+    enrol(EnrolMode::Add, &[2]).await.unwrap();
+    let record = gallery.subject(&id("s")).await.unwrap().unwrap();
+    assert_eq!(record.templates.len(), 2);
+    assert!(record.is_vouched(record.templates[1].id), "it is kept with the record");
 }
 
 async fn whoever_waits_is_listed_oldest_first_until_it_is_answered_or_tried_again(gallery: Gallery) {

@@ -101,6 +101,11 @@ impl Tables {
             let of_it = self.heads().into_values().filter(|head| head.subject == *subject);
             of_it.rev().take_while(|head| head.decided_at >= *since).take(RECENT_MAX).collect()
         });
+        let presented = wanted.presented_about.iter().flat_map(|subject| {
+            let about = self.decisions.values().filter(move |decision| decision.subject == *subject);
+            about.map(|decision| (decision.subject.clone(), decision.presented_by.clone()))
+        });
+        let presented = presented.collect();
         let newest = wanted.newest_of.as_ref().and_then(|subject| {
             self.heads().into_values().rev().find(|head| head.subject == *subject).map(|head| head.number)
         });
@@ -124,6 +129,7 @@ impl Tables {
             last_decision,
             attempts: attempts.unwrap_or_default(),
             recent: recent.unwrap_or_default(),
+            presented,
             newest: newest.unwrap_or(0),
             captures: wanted
                 .captures_since

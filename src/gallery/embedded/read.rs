@@ -52,6 +52,7 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         templates,
         attempts,
         recent,
+        presented_about,
         newest_of,
         captures_since,
         challenges_of,
@@ -85,6 +86,13 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
     }
     if let Some((subject, since)) = recent {
         records.recent = recent_decisions(tables, subject, *since)?;
+    }
+    for subject in presented_about {
+        for head in recent_decisions(tables, subject, Timestamp(0))? {
+            let found = read_decision(tables.decisions()?, &head.key)?;
+            let found = found.ok_or_else(|| StoreError::damaged("a decision is listed and not there"))?;
+            records.presented.push((subject.clone(), found.restore(head.key)?.presented_by));
+        }
     }
     let decided = records.decision.as_ref().filter(|_| *decided_subject).map(|decision| decision.subject.clone());
     for id in subjects.iter().chain(&decided) {

@@ -11,14 +11,19 @@ use crate::gallery::{
 use crate::matching::compare;
 
 /// Which attempt of a transaction may be decided after its last one: about the same subject and
-/// scheme, while no officer has taken it up, the next. A transaction that is closed says so before anything is
+/// scheme, in the same unit, whose officers answer for it, while no officer has taken it up, the next. A transaction that is closed says so before anything is
 /// said of numbers, which would be of no use.
 ///
 /// # Errors
 /// [`GalleryError::TransactionReused`], [`GalleryError::TransactionClosed`].
-pub fn next_attempt(last: Option<&StoredDecision>, subject: &SubjectId, scheme: &str) -> Result<u32, GalleryError> {
+pub fn next_attempt(
+    last: Option<&StoredDecision>,
+    subject: &SubjectId,
+    scheme: &str,
+    unit: Option<&str>,
+) -> Result<u32, GalleryError> {
     let Some(last) = last else { return Ok(1) };
-    if last.subject != *subject || last.scheme != scheme {
+    if last.subject != *subject || last.scheme != scheme || last.unit.as_deref() != unit {
         return Err(GalleryError::TransactionReused);
     }
     if last.outcome == Outcome::Approve || !last.resolutions.is_empty() {
@@ -54,7 +59,8 @@ pub(super) fn plan(decision: &NewDecision, records: &Records, now: Timestamp) ->
             false => Err(GalleryError::TransactionReused),
         };
     }
-    let expected = next_attempt(records.last_decision.as_ref(), &decision.subject, &decision.scheme)?;
+    let expected =
+        next_attempt(records.last_decision.as_ref(), &decision.subject, &decision.scheme, decision.unit.as_deref())?;
     if key.attempt != expected {
         return Err(GalleryError::AttemptOutOfOrder { expected });
     }
@@ -189,12 +195,15 @@ pub(super) fn plan_resolution(
     }
     let officer = &resolution.officer;
     let head = records.head(&decision.subject);
-    let presented = records.attempts.iter().any(|attempt| attempt.presented_by.as_ref() == Some(officer));
+    let presented = records
+        .attempts
+        .iter()
+        .any(|attempt| attempt.presented_by.as_ref().is_some_and(|by| by.is_of_same_person(officer)));
     if presented || head.is_some_and(|head| head.was_enrolled_by(officer)) {
         return Err(GalleryError::OfficerInvolved);
     }
     // The first answer says how many it takes. Nobody is two officers.
-    let has_answered = decision.resolutions.iter().any(|earlier| earlier.officer == *officer);
+    let has_answered = decision.resolutions.iter().any(|earlier| earlier.officer.is_of_same_person(officer));
     if has_answered && resolution.outcome == Outcome::Approve {
         return Err(GalleryError::AlreadyResolved);
     }

@@ -17,7 +17,7 @@ pub(super) fn reads(enrolment: &Enrolment) -> ReadSet {
     ReadSet {
         subjects: vec![subject.clone()],
         templates: enrolment.mode == EnrolMode::Add,
-        cleared_with: (enrolment.mode == EnrolMode::Replace).then(|| subject.clone()),
+        cleared_with: Some(subject.clone()),
         ..ReadSet::default()
     }
 }
@@ -39,6 +39,21 @@ fn check_count<'a>(templates: impl Iterator<Item = &'a Template>) -> Result<(), 
         return Ok(());
     }
     Err(GalleryError::TemplateCount { found, max: Subject::TEMPLATES_MAX })
+}
+
+/// As [`plan`], for an enrolment by itself. Whoever is enrolled under an id that was not enrolled is
+/// nobody for whom a pair was cleared: officers have seen another face, or none.
+pub(super) fn plan_command(
+    enrolment: &Enrolment,
+    records: &Records,
+    now: Timestamp,
+) -> Result<(Vec<Write>, SubjectHead), GalleryError> {
+    let is_new = records.head(&enrolment.subject).is_none();
+    let (mut writes, head) = plan(enrolment, records, now)?;
+    if is_new {
+        writes.extend(forgotten_pairs(records));
+    }
+    Ok((writes, head))
 }
 
 /// The rows of an enrolment but that of the subject itself, and the subject's head as it will be.
@@ -78,11 +93,17 @@ pub(super) fn plan(
     match &enrolment.agreement {
         Agreement::Known => {}
         Agreement::Asked(scores) => check_agreement(&head, enrolment, scores, records)?,
-        Agreement::Vouched(vouch) => head.vouched.push(Vouched {
-            vouch: vouch.clone(),
-            at: now,
-            templates: head.templates.iter().copied().chain(new_ids.clone()).collect(),
-        }),
+        Agreement::Vouched(_) => {}
+        // Who enrols nobody else's photos has nothing to enrol here.
+        Agreement::VouchedWhereNeeded(_, scores) => match check_agreement(&head, enrolment, scores, records) {
+            Ok(()) => return Err(GalleryError::VouchNotNeeded),
+            Err(GalleryError::PhotosDisagree { .. } | GalleryError::RecordDisagrees) => {}
+            Err(error) => return Err(error),
+        },
+    }
+    if let Agreement::Vouched(vouch) | Agreement::VouchedWhereNeeded(vouch, _) = &enrolment.agreement {
+        let templates = head.templates.iter().copied().chain(new_ids.clone()).collect();
+        head.vouched.push(Vouched { vouch: vouch.clone(), at: now, templates });
     }
 
     let kept = head.templates.iter().filter_map(|id| records.templates.iter().find(|stored| stored.id == *id));

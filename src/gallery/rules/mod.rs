@@ -116,9 +116,10 @@ impl Command {
             Self::Resolve(ResolveCommand { key, .. }) => {
                 ReadSet { decision: Some(key.clone()), decided_subject: true, attempts: true, ..ReadSet::default() }
             }
-            Self::Clear(ClearPair { first, second, .. }) | Self::Unclear(UnclearPair { first, second, .. }) => {
-                pair::reads(first, second)
+            Self::Clear(ClearPair { first, second, .. }) => {
+                ReadSet { presented_about: vec![first.clone(), second.clone()], ..pair::reads(first, second) }
             }
+            Self::Unclear(UnclearPair { first, second, .. }) => pair::reads(first, second),
             Self::Issue(challenge) => challenge::reads(challenge),
         }
     }
@@ -139,7 +140,7 @@ impl Command {
     pub fn plan(&self, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
         match self {
             Self::Enrol(enrolment, retry) => {
-                once(retry.as_ref(), records, || enrolment::plan(enrolment, records, now).map(Rows::of_subject))
+                once(retry.as_ref(), records, || enrolment::plan_command(enrolment, records, now).map(Rows::of_subject))
             }
             Self::Remove(subject, retry) => once(retry.as_ref(), records, || enrolment::plan_removal(subject, records)),
             Self::Decide(decision) => decision::plan(decision, records, now),

@@ -4,15 +4,17 @@
 use super::{Plan, Planned, Write};
 use crate::gallery::records::{Committed, ReadSet, Records};
 use crate::gallery::{
-    ClearPair, ClearedPair, GalleryError, PairEntry, PairEntryKind, PairState, Receipt, SubjectId, Timestamp,
-    UnclearPair,
+    ClearPair, ClearedPair, GalleryError, PairEntry, PairEntryKind, PairState, Receipt, SubjectHead, SubjectId,
+    Timestamp, UnclearPair,
 };
 
 pub(super) fn reads(first: &SubjectId, second: &SubjectId) -> ReadSet {
     ReadSet { subjects: vec![first.clone(), second.clone()], cleared_with: Some(first.clone()), ..ReadSet::default() }
 }
 
-/// At least one of the two must be enrolled. A pair that is in force stays as it is; one that
+/// At least one of the two must be enrolled; where the other is enrolled later, the pair is
+/// forgotten. Nobody clears a pair of a record they enrolled, or of a case they presented. A pair
+/// that is in force stays as it is; one that
 /// waits for another officer is in force once that one has cleared it as well; one that was ended
 /// or has expired is cleared anew.
 pub(super) fn plan(clear: &ClearPair, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
@@ -20,12 +22,19 @@ pub(super) fn plan(clear: &ClearPair, records: &Records, now: Timestamp) -> Resu
     if first >= second {
         return Err(GalleryError::SamePair);
     }
+    let enrolled_by = |head: &SubjectHead| head.was_enrolled_by(officer);
+    let presented = records.presented.iter().filter_map(|(_, by)| by.as_ref());
+    if records.subjects.iter().any(enrolled_by) || presented.into_iter().any(|by| by.is_of_same_person(officer)) {
+        return Err(GalleryError::OfficerInvolved);
+    }
     let earlier = records.pairs.iter().find(|pair| pair.second == *second);
     let entry = PairEntry { kind: PairEntryKind::Cleared, officer: officer.clone(), reason: reason.clone(), at: now };
     let state = earlier.map(|pair| pair.state(now));
     let pair = match (earlier, state) {
         (Some(pair), Some(PairState::InForce)) => return Ok(done(pair, records)),
-        (Some(pair), Some(PairState::Waiting)) if pair.round().iter().any(|one| one.officer == *officer) => {
+        (Some(pair), Some(PairState::Waiting))
+            if pair.round().iter().any(|one| one.officer.is_of_same_person(officer)) =>
+        {
             return Ok(done(pair, records));
         }
         (Some(pair), Some(PairState::Waiting)) => with(pair, entry),

@@ -92,10 +92,10 @@ fn certificate(request: &Request<Body>) -> Option<&CertificateNames> {
 
 /// A call that may be made.
 fn of(authorised: Authorised, method: Method, trace: Trace, request: Request<Body>) -> AuthorisedCall {
-    let Authorised { context, fields, counted } = authorised;
+    let Authorised { context, fields, policies, counted } = authorised;
     let language = Language::of(request.headers());
     let context = context.with_trace(trace.id());
-    let call = Call { language, context, fields, _counted: counted.map(Arc::new), entry: None };
+    let call = Call { language, context, fields, policies, _counted: counted.map(Arc::new), entry: None };
     AuthorisedCall { method, trace, call, request }
 }
 

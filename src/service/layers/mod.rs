@@ -50,7 +50,7 @@ use super::method::Method;
 use super::refusal::{Refusal, ServiceRefusal};
 use super::shared::Shared;
 use super::trace::Trace;
-use crate::access::{CountedCall, Fields};
+use crate::access::{CountedCall, Fields, PolicyChoice};
 use crate::context::RequestContext;
 
 /// What every layer answers with.
@@ -96,6 +96,8 @@ pub(super) struct Call {
     pub context: RequestContext,
     /// What the caller sees of the answer.
     pub fields: Fields,
+    /// Policies that its caller may name.
+    pub policies: PolicyChoice,
     /// Counts as one of the caller's calls until the last clone is dropped.
     pub _counted: Option<Arc<CountedCall>>,
     /// The call's entry in the queue; `None` for methods that take no turn.

@@ -439,7 +439,7 @@ fn check_turn(
     request: &BeneficiaryRequest,
     policy: &Policy,
 ) -> Result<(), WorkflowError> {
-    let expected = next_attempt(last, &request.subject, request.scheme.name())?;
+    let expected = next_attempt(last, &request.subject, request.scheme.name(), request.unit.as_deref())?;
     if expected > policy.attempts_max {
         return Err(WorkflowError::Attempts { max: policy.attempts_max });
     }

@@ -147,8 +147,8 @@ code_table! {
         "Các ảnh đã đăng ký trong hồ sơ không phải của cùng một người.";
     /// Another record has the same face.
     DuplicateFace, "DUPLICATE_FACE", Duplicates,
-        "The same face is on another record, whose id is given with this answer.",
-        "Khuôn mặt này có ở hồ sơ khác; mã hồ sơ trùng được ghi kèm.";
+        "The same face is on another record.",
+        "Khuôn mặt này có ở hồ sơ khác.";
     /// More attempts about the record in a day than the policy allows.
     AttemptsMany, "ATTEMPTS_MANY", History,
         "This record was tried more often in one day than is allowed.",

@@ -71,8 +71,8 @@ const TWO_OFFICERS: [ReasonCode; 6] = [
 impl Cases<'_> {
     /// Records an officer's answer to the last attempt of a transaction, which did not approve:
     /// referred, denied, or out of attempts. A denial closes the transaction, and so does an
-    /// approval; of two officers where the card was shown to be wrong, or the face to be another
-    /// person's. Sent again it gives the same answer. Nothing may be deciding on the transaction
+    /// approval; of two officers where any attempt of it showed the card to be wrong, or the face to
+    /// be another person's. Sent again it gives the same answer. Nothing may be deciding on the transaction
     /// meanwhile: [`Engine::resolve_referral`] waits for its turn.
     ///
     /// # Errors
@@ -94,14 +94,18 @@ impl Cases<'_> {
         }
         self.number_ids.check(&officer, "officer_id")?;
         let gallery = self.gallery;
-        let officers_needed = match gallery.decision(&key).await? {
-            Some(stored) => {
-                reach::check(context, stored.unit.as_deref(), stored.province.as_deref())?;
-                officers_needed(&flow::outcome(stored)?.decided)
-            }
-            // The commit says what is missing.
-            None => 1,
-        };
+        let wanted = ReadSet { decision: Some(key.clone()), attempts: true, ..ReadSet::default() };
+        let records = gallery.read(wanted).await?;
+        if let Some(stored) = &records.decision {
+            reach::check(context, stored.unit.as_deref(), stored.province.as_deref())?;
+        }
+        // A card that was shown to be wrong is not forgotten for another attempt without it. Where
+        // there is none, the commit says what is missing.
+        let mut needed = 1;
+        for attempt in records.attempts {
+            needed = needed.max(officers_needed(&flow::outcome(attempt)?.decided));
+        }
+        let officers_needed = needed;
         let resolution = Resolution { officer, outcome, reason, resolved_at: Timestamp::now() };
         let command = ResolveCommand { key: key.clone(), resolution, officers_needed };
         let (stored, replayed) = gallery.resolve(context, command).await?;

@@ -76,6 +76,7 @@ mod float32;
 pub mod gallery;
 mod hex;
 pub mod imaging;
+pub mod ledger;
 mod linear;
 pub mod matching;
 mod numbers;

@@ -15,7 +15,7 @@
 //! - [`hash`], [`tree`]: Merkle tree of RFC 6962 section 2.1 and RFC 9162 section 2.1.
 //! - [`commitment`]: the leaf of an entry, which says nothing about it.
 //! - [`note`], [`checkpoint`], [`key_change`]: C2SP signed-note and tlog-checkpoint; a change of keys.
-//! - [`witness`]: C2SP tlog-cosignature.
+//! - [`receipt`]: C2SP tlog-proof. [`tile`]: C2SP tlog-tiles. [`witness`]: C2SP tlog-cosignature.
 //!
 //! # Example
 //! ```
@@ -44,5 +44,7 @@ pub mod commitment;
 pub mod hash;
 pub mod key_change;
 pub mod note;
+pub mod receipt;
+pub mod tile;
 pub mod tree;
 pub mod witness;

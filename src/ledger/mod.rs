@@ -16,6 +16,7 @@
 //! - [`commitment`]: the leaf of an entry, which says nothing about it.
 //! - [`note`], [`checkpoint`], [`key_change`]: C2SP signed-note and tlog-checkpoint; a change of keys.
 //! - [`receipt`]: C2SP tlog-proof. [`tile`]: C2SP tlog-tiles. [`witness`]: C2SP tlog-cosignature.
+//! - [`verify`]: the first entry that was changed, removed, inserted or moved.
 //!
 //! # Example
 //! ```
@@ -47,4 +48,5 @@ pub mod note;
 pub mod receipt;
 pub mod tile;
 pub mod tree;
+pub mod verify;
 pub mod witness;

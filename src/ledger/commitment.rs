@@ -109,7 +109,7 @@ impl fmt::Debug for Commitment {
 pub struct Opening {
     /// The salt.
     pub salt: Salt,
-    /// The contents.
+    /// The contents: of an entry, [`Entry::encode`](super::entry::Entry::encode).
     pub contents: Vec<u8>,
 }
 

@@ -2,7 +2,7 @@
 //! signed checkpoints, receipts, tiles, and finding what was changed.
 //!
 //! Opens no socket and knows no store: a store keeps what is made here and hands it back through
-//! [`tree::NodeSource`] and iterators. The formats are others', so that others
+//! [`tree::NodeSource`], [`tile::TileSource`] and iterators. The formats are others', so that others
 //! can check them; `docs/ledger.md` has them for whoever verifies a log years later.
 //!
 //! ```text
@@ -13,6 +13,7 @@
 //! ```
 //!
 //! - [`hash`], [`tree`]: Merkle tree of RFC 6962 section 2.1 and RFC 9162 section 2.1.
+//! - [`entry`]: what is entered, as bytes that have one form only.
 //! - [`commitment`]: the leaf of an entry, which says nothing about it.
 //! - [`note`], [`checkpoint`], [`key_change`]: C2SP signed-note and tlog-checkpoint; a change of keys.
 //! - [`receipt`]: C2SP tlog-proof. [`tile`]: C2SP tlog-tiles. [`witness`]: C2SP tlog-cosignature.
@@ -42,6 +43,7 @@ mod encoding;
 
 pub mod checkpoint;
 pub mod commitment;
+pub mod entry;
 pub mod hash;
 pub mod key_change;
 pub mod note;

@@ -273,7 +273,7 @@ proptest! {
         let read = RightEdge::read(earlier as u64, &nodes).unwrap();
         prop_assert_eq!(&read, &grown(&leaves[..earlier]).0);
         // What is kept of it makes the same tree again, and no other number of nodes does.
-        prop_assert_eq!(RightEdge::from_parts(read.size(), read.nodes().to_vec()).as_ref(), Some(&read));
+        prop_assert_eq!(RightEdge::from_parts(read.size(), read.nodes().to_vec()), Some(read.clone()));
         prop_assert_eq!(RightEdge::from_parts(read.size(), read.nodes()[1..].to_vec()), None);
         let mut again = read;
         for leaf in &leaves[earlier..] {

@@ -199,7 +199,7 @@ fn a_file_that_was_cut_made_longer_or_taken_away_is_told() {
             fs::write(&path, bytes).unwrap();
             let told = match name.contains("entries") {
                 true => read.leaves(300).find_map(Result::err),
-                false => tree::root(&TileNodes::new(&read, 300), 300).err().map(|error| match error {
+                false => tree::inclusion_proof(&TileNodes::new(&read, 300), 0, 300).err().map(|error| match error {
                     TreeError::Source(error) => error,
                     other => panic!("{other}"),
                 }),

@@ -3,4 +3,5 @@
 
 mod log;
 mod others;
+mod seeds;
 mod tampered;

@@ -16,13 +16,13 @@
 
 use std::fmt;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, NotACheckpoint};
 use super::commitment::{CONTENTS_BYTES_MAX, Commitment, Opening, Salt};
 use super::encoding;
 use super::hash::Hash;
 use super::key_change::{LogKeys, NotSigned};
 use super::note::{NOTE_BYTES_MAX, NotANote, Note};
-use super::tree::{self, PROOF_HASHES_MAX, ProofError};
+use super::tree::{self, NodeSource, PROOF_HASHES_MAX, ProofError, TreeError};
 use super::witness::{Cosigned, NotWitnessed, WitnessPolicy};
 
 /// First line of a receipt.
@@ -116,7 +116,35 @@ pub struct Proven {
     pub opening: Option<Opening>,
 }
 
+/// Why a receipt cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CannotProve<E> {
+    /// The note is no checkpoint.
+    #[error("the note is no checkpoint: {0}")]
+    NotACheckpoint(#[from] NotACheckpoint),
+    /// The entry is beyond the checkpoint, or the nodes cannot be read.
+    #[error(transparent)]
+    Tree(TreeError<E>),
+}
+
 impl Receipt {
+    /// The receipt of entry `index` in the tree of a checkpoint, whose nodes are read; with an opening
+    /// it shows what was entered.
+    ///
+    /// # Errors
+    /// [`CannotProve`].
+    pub fn prove<S: NodeSource>(
+        nodes: &S,
+        index: u64,
+        checkpoint: Note,
+        opening: Option<&Opening>,
+    ) -> Result<Self, CannotProve<S::Error>> {
+        let size = Checkpoint::parse(checkpoint.text())?.size;
+        let proof = tree::inclusion_proof(nodes, index, size).map_err(CannotProve::Tree)?;
+        Ok(Self { extra: opening.map(Opening::to_bytes), index, proof, checkpoint })
+    }
+
     /// Reads a receipt, strictly: [`Receipt::to_string`] gives the same bytes again.
     ///
     /// # Errors
@@ -249,12 +277,9 @@ mod tests {
         let checkpoint = Checkpoint { origin, size: 11, root: edge.root(), extensions: Vec::new() };
         let note = checkpoint.sign(&[&key(1)]).unwrap();
         let cosignature = witness::cosign(&witness(), note.text(), 1_700_000_000).unwrap();
-        Receipt {
-            extra: Some(opening(index).to_bytes()),
-            index: index.into(),
-            proof: tree::inclusion_proof(&nodes, index.into(), 11).unwrap(),
-            checkpoint: note.with(cosignature),
-        }
+        let beyond = Receipt::prove(&nodes, 11, note.clone(), None);
+        assert!(matches!(beyond, Err(CannotProve::Tree(TreeError::OutOfRange { what: 11, size: 11 }))));
+        Receipt::prove(&nodes, index.into(), note.with(cosignature), Some(&opening(index))).unwrap()
     }
 
     #[test]

@@ -71,12 +71,8 @@ impl Log {
     }
 
     pub fn receipt(&self, index: u64, size: u64) -> Receipt {
-        Receipt {
-            extra: Some(self.openings[index as usize].to_bytes()),
-            index,
-            proof: tree::inclusion_proof(&self.nodes, index, size).unwrap(),
-            checkpoint: self.signed(size),
-        }
+        let opening = &self.openings[index as usize];
+        Receipt::prove(&self.nodes, index, self.signed(size), Some(opening)).unwrap()
     }
 
     pub fn export(&self, folder: &Path, size: u64) {

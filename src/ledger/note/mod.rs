@@ -13,8 +13,9 @@ use std::str::FromStr;
 pub use self::key::{Algorithm, KeyError, KeyName, NotAKey, SigningKey, VerifierKey};
 use super::encoding;
 
-/// Longest note, in bytes.
-pub const NOTE_BYTES_MAX: usize = 64 << 10;
+/// Longest note, in bytes: 16 signatures of 5 kB, as those that withstand quantum computers have, and a
+/// text.
+pub const NOTE_BYTES_MAX: usize = 128 << 10;
 /// Most signatures of a note. The specification asks for 16 at least.
 pub const SIGNATURES_MAX: usize = 64;
 

@@ -35,7 +35,14 @@ impl<S: TileSource> TileSource for &S {
 pub struct TileNodes<S> {
     source: S,
     size: u64,
-    read: RefCell<[Option<(u64, Vec<Hash>)>; LEVELS as usize]>,
+    read: RefCell<[Option<Tile>; LEVELS as usize]>,
+}
+
+/// A tile that was read.
+#[derive(Debug)]
+struct Tile {
+    index: u64,
+    hashes: Vec<Hash>,
 }
 
 impl<S: TileSource> TileNodes<S> {
@@ -61,12 +68,13 @@ impl<S: TileSource> NodeSource for TileNodes<S> {
         let width = (there - index * WIDTH).min(WIDTH) as u16;
         let mut read = self.read.borrow_mut();
         let place = &mut read[usize::from(level)];
-        if !place.as_ref().is_some_and(|(held, _)| *held == index) {
+        if place.as_ref().is_none_or(|tile| tile.index != index) {
             let Some(bytes) = self.source.tile(level, index, width)? else { return Ok(None) };
             let hashes = bytes.as_chunks::<{ Hash::BYTES }>().0;
-            *place = Some((index, hashes.iter().map(|bytes| Hash::from_bytes(*bytes)).collect()));
+            let hashes = hashes.iter().map(|bytes| Hash::from_bytes(*bytes)).collect();
+            *place = Some(Tile { index, hashes });
         }
-        let hashes = place.as_ref().and_then(|(_, hashes)| hashes.get(start..start + (1 << above)));
+        let hashes = place.as_ref().and_then(|tile| tile.hashes.get(start..start + (1 << above)));
         Ok(hashes.map(over))
     }
 

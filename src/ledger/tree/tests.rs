@@ -183,10 +183,10 @@ fn every_proof_of_every_small_tree_is_the_definitions() {
         let whole = &leaves[..size];
         let size_root = naive_root(whole);
         assert_eq!(root(&nodes, size as u64), Ok(size_root));
-        for index in 0..size {
+        for (index, leaf) in whole.iter().enumerate() {
             let proof = inclusion_proof(&nodes, index as u64, size as u64).unwrap();
             assert_eq!(proof, naive_path(index, whole), "{index} of {size}");
-            check_inclusion(leaves[index], index as u64, size as u64, &proof, size_root).unwrap();
+            check_inclusion(*leaf, index as u64, size as u64, &proof, size_root).unwrap();
         }
         for earlier in 0..=size {
             let proof = consistency_proof(&nodes, earlier as u64, size as u64).unwrap();

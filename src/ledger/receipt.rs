@@ -145,7 +145,7 @@ impl Receipt {
         Ok(Self { extra: opening.map(Opening::to_bytes), index, proof, checkpoint })
     }
 
-    /// Reads a receipt, strictly: [`Receipt::to_string`] gives the same bytes again.
+    /// Reads a receipt, strictly: its `Display` writes the same bytes again.
     ///
     /// # Errors
     /// [`NotAReceipt`].

@@ -85,7 +85,7 @@ impl Note {
         (is_text && !signatures.is_empty()).then(|| Self { text: text.to_owned(), signatures })
     }
 
-    /// Reads a note, strictly: [`Note::to_string`] gives the same bytes again.
+    /// Reads a note, strictly: its `Display` writes the same bytes again.
     ///
     /// # Errors
     /// [`NotANote`].

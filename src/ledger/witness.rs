@@ -157,7 +157,7 @@ pub enum NotContinued {
 }
 
 /// Compares a log with a checkpoint that was kept elsewhere; whoever calls has verified both. The
-/// root of the earlier size is made of the log's nodes.
+/// roots of both sizes are made of the log's nodes.
 ///
 /// # Errors
 /// [`TreeError`] where the nodes cannot be read. Inside, [`NotContinued`].
@@ -169,8 +169,9 @@ pub fn compare<S: NodeSource>(
     if let Err(told) = comparable(remembered, current) {
         return Ok(Err(told));
     }
-    let is_same = tree::root(nodes, remembered.size)? == remembered.root
-        && (remembered.size != current.size || remembered.root == current.root);
+    // Nodes that are not those of the current checkpoint would say nothing of it.
+    let is_same =
+        tree::root(nodes, remembered.size)? == remembered.root && tree::root(nodes, current.size)? == current.root;
     Ok(continued(is_same, remembered, current))
 }
 
@@ -325,11 +326,15 @@ mod tests {
         assert!(matches!(compare(&remembered, &other, &nodes).unwrap(), Err(NotContinued::OtherLog { .. })));
     }
 
-    /// The log's nodes are right, and its checkpoint says another root: told, too.
+    /// The log's nodes continue what is remembered, and the checkpoint that it shows is of others: told,
+    /// too.
     #[test]
     fn a_checkpoint_that_does_not_fit_its_own_nodes_is_a_fork() {
-        let (remembered, nodes) = checkpoint_of(&["a", "b"]);
-        let current = Checkpoint { root: Hash::leaf(b"other"), ..remembered.clone() };
-        assert_eq!(compare(&remembered, &current, &nodes), Ok(Err(NotContinued::Forked { size: 2 })));
+        let (remembered, _) = checkpoint_of(&["a", "b"]);
+        for leaves in [&["a", "b"][..], &["a", "b", "c"]] {
+            let (current, nodes) = checkpoint_of(leaves);
+            let current = Checkpoint { root: Hash::leaf(b"other"), ..current };
+            assert_eq!(compare(&remembered, &current, &nodes), Ok(Err(NotContinued::Forked { size: 2 })));
+        }
     }
 }

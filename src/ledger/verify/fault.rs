@@ -14,8 +14,8 @@ pub enum Fault {
         /// Which.
         index: u64,
     },
-    /// Another entry stands in an entry's place.
-    #[error("entry {index} was changed: another stands in its place")]
+    /// Another entry stands in an entry's place, or its leaf in the tree was changed.
+    #[error("entry {index} was changed: another stands in its place, or another leaf in the tree")]
     Changed {
         /// Which.
         index: u64,

@@ -18,10 +18,13 @@ const PROTOS: [&str; 5] = [
 /// reflection does not serve it.
 const LOCAL_PROTO: &str = "chinhchu/local/v1/snapshots.proto";
 
+/// What the transparency log commits to: stored, and sent by nobody.
+const LEDGER_PROTO: &str = "chinhchu/ledger/v1/entry.proto";
+
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
-/// print them into the first log that formats a request. `service::pb` and
-/// `service::local` give them one that says nothing.
-const PERSONAL: [&str; 49] = [
+/// print them into the first log that formats a request. `service::pb`,
+/// `service::local` and `ledger::entry` give them one that says nothing.
+const PERSONAL: [&str; 51] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -71,6 +74,8 @@ const PERSONAL: [&str; 49] = [
     "chinhchu.local.v1.Cleared",
     "chinhchu.local.v1.PairEntry",
     "chinhchu.local.v1.Vouched",
+    "chinhchu.ledger.v1.Entry",
+    "chinhchu.ledger.v1.Principal",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -80,7 +85,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The encoded descriptor set is what the reflection service serves.
     let out = PathBuf::from(env::var("OUT_DIR")?).join("chinhchu_v1.bin");
     fs::write(&out, protox::prost::Message::encode_to_vec(&descriptors))?;
-    for descriptors in [descriptors, protox::compile([LOCAL_PROTO], ["proto"])?] {
+    // The ledger's is for its tests, which read entries by their description alone.
+    let ledger = protox::compile([LEDGER_PROTO], ["proto"])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?).join("chinhchu_ledger_v1.bin");
+    fs::write(&out, protox::prost::Message::encode_to_vec(&ledger))?;
+    for descriptors in [descriptors, protox::compile([LOCAL_PROTO], ["proto"])?, ledger] {
         tonic_prost_build::configure().skip_debug(PERSONAL).compile_fds(descriptors)?;
     }
     Ok(())

@@ -18,9 +18,10 @@
 //! 3. [`chip`]: the chip's files → verdict, holder and authenticated photo.
 //! 4. [`matching`]: two templates → score, the cosine in −1…1 → false match rate, by a calibration.
 //! 5. [`search`]: one template → all vectors at or above a score, exactly.
-//! 6. [`gallery`]: subjects, decisions and pairs, transactional; searches by face.
-//! 7. [`workflow`]: the use cases, from photos to a decision that is stored.
-//! 8. [`service`] and [`cli`]: gRPC and command line over these. [`audit`] and [`evaluation`] work
+//! 6. [`ledger`]: what was done, as a log that nobody can change unseen.
+//! 7. [`gallery`]: subjects, decisions and pairs, transactional; searches by face.
+//! 8. [`workflow`]: the use cases, from photos to a decision that is stored.
+//! 9. [`service`] and [`cli`]: gRPC and command line over these. [`audit`] and [`evaluation`] work
 //!    on whole galleries and on labelled photos.
 //!
 //! # Example
@@ -76,6 +77,7 @@ mod float32;
 pub mod gallery;
 mod hex;
 pub mod imaging;
+pub mod ledger;
 mod linear;
 pub mod matching;
 mod numbers;

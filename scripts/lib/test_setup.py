@@ -34,6 +34,16 @@ fi
 cp "$STORE/net-1.0.0.tgz" "$2/"
 """
 
+# A newer Python: says its version, and installs a package as pip does.
+PYTHON = """#!/bin/sh
+[ "$1" = -c ] && { echo VERSION; exit 0; }
+echo "python $*" >>"$CALLS"
+[ -e "$STORE/offline" ] && { echo "ERROR: no route" >&2; exit 1; }
+[ -e "$STORE/tampered" ] && { echo "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES" >&2; exit 1; }
+while [ "$1" != --target ]; do shift; done
+mkdir "$2/verifier"
+"""
+
 # A module named pip, found before the real one: python3 -m pip runs it.
 PIP = """
 import os, pathlib, shutil, sys
@@ -96,6 +106,19 @@ class SetupTest(unittest.TestCase):
         (folder / "package.json").write_text("{}")
         (folder / "package-lock.json").write_bytes(lock)
         self.assets["trees"] = {"tree": {"lock": "tree", "to": "cache/tree", "bytes": 1}}
+
+    def add_python(self, version="3.13"):
+        """A stand-in for a newer Python, whose pip installs what it is told to."""
+        python = self.bin / "python3.13"
+        python.write_text(PYTHON.replace("VERSION", version))
+        python.chmod(0o755)
+        (self.base / "wanted.txt").write_text("verifier==1.0.0 --hash=sha256:aa\n")
+        self.assets["pythons"] = {
+            "verifier": {
+                "requirements": "wanted.txt", "platform": "Linux x86_64", "python_min": "3.12", "python_max": "3.13",
+                "to": "cache/verifier", "bytes": 1,
+            }
+        }
 
     def tar(self, name, members):
         with tarfile.open(self.store / name, "w:gz") as archive:
@@ -314,6 +337,35 @@ class SetupTest(unittest.TestCase):
         self.assertIn("this machine lacks npm and node", self.run_setup(PATH=str(self.bin)))
         self.assert_nothing_half_written()
 
+    def test_packages_for_a_newer_python_are_fetched_once_by_their_hashes(self):
+        self.add_python()
+        self.run_setup()
+        self.assertIn("--require-hashes --only-binary=:all:", self.calls())
+        self.assertTrue((self.root / "cache/verifier/verifier").is_dir())
+        self.assertEqual((self.root / "cache/verifier/python").read_text().strip(), str(self.bin / "python3.13"))
+        self.assertEqual(self.run_setup(), "")
+        (self.base / "wanted.txt").write_text("verifier==1.0.1 --hash=sha256:bb\n")
+        self.run_setup()
+        self.assertIn(b"1.0.1", (self.root / "cache/verifier/requirements.txt").read_bytes())
+        self.assert_nothing_half_written()
+
+    def test_packages_for_a_python_that_cannot_be_had_stop_nothing_and_wrong_ones_do(self):
+        self.run_setup()
+        self.add_python(version="3.11")
+        if sys.version_info < (3, 12):
+            said = self.run_setup(PATH=str(self.bin), PYENV_ROOT=str(self.base))
+            self.assertIn("no Python 3.12 to 3.13 was found", said)
+        self.add_python()
+        (self.store / "offline").touch()
+        self.assertIn("tests that need it will be skipped", self.run_setup())
+        (self.store / "offline").unlink()
+        (self.store / "tampered").touch()
+        self.assertIn("wrong checksum in verifier", self.run_setup(code=1))
+        self.assertFalse((self.root / "cache/verifier").exists())
+        self.assets["pythons"]["verifier"]["platform"] = "Linux riscv64"
+        self.assertIn("pinned for Linux riscv64 alone", self.run_setup())
+        self.assert_nothing_half_written()
+
     def calls_of_ci(self):
         return [call for call in self.calls().splitlines() if call.startswith("npm ci")]
 
@@ -350,6 +402,14 @@ class AssetsTest(unittest.TestCase):
             for package in packages:
                 self.assertTrue(package["integrity"].startswith("sha512-"), package)
                 self.assertNotIn("resolved", package)
+
+    def test_every_package_for_a_newer_python_has_a_checksum(self):
+        for packages in json.loads((SETUP.parent.parent / "assets.json").read_text())["pythons"].values():
+            text = (SETUP.parent.parent / packages["requirements"]).read_text()
+            listed = re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", text)).strip().splitlines()
+            self.assertGreater(len(listed), 1)
+            for line in listed:
+                self.assertTrue(re.fullmatch(r"[a-z-]+==[0-9.]+(\s+--hash=sha256:[0-9a-f]{64})+", line.strip()), line)
 
 
 if __name__ == "__main__":

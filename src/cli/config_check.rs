@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::approval::CallerFiles;
 use super::danger::{self, Judged, SetupArgs};
 use super::settings::Settings;
 use super::tls::{self, TlsAnswer};
@@ -146,11 +147,14 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
     }
     let findings = danger::examine(global, &settings, &args.setup, &anchors)?;
-    let approval = approval::standing(&settings, &args.setup, &anchors)?.map(|standing| ApprovalAnswer {
-        digest: hex::encode(&standing.digest),
-        approved: standing.missing.is_none(),
-        missing: standing.missing,
-    });
+    let approval =
+        approval::standing(&settings, &args.setup, &anchors, || CallerFiles::read(&settings))?.map(|standing| {
+            ApprovalAnswer {
+                digest: hex::encode(&standing.digest),
+                approved: standing.missing.is_none(),
+                missing: standing.missing,
+            }
+        });
     let answer = ConfigCheckAnswer {
         starts: !findings.iter().any(Judged::refuses) && approval.as_ref().is_none_or(|approval| approval.approved),
         certificates: anchors.len(),

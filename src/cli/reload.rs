@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
+use super::approval::CallerFiles;
 use super::danger::{self, SetupArgs};
 use super::settings::{Access, Settings};
 use super::{Failure, GlobalArgs, approval, outcome, source};
@@ -108,7 +109,8 @@ impl Part for DecisionRules {
         let policies = settings.policies.clone();
         self.engine.check_policies(&policies).map_err(|error| settings.blame(error))?;
         danger::check(&self.global, settings, &self.typed, &anchors)?;
-        approval::check(settings, &self.typed, &anchors)?;
+        // Each part checks for itself what it has read of who may call.
+        approval::check(settings, &self.typed, &anchors, CallerFiles::read(settings)?)?;
         let items = vec![
             Item {
                 name: "certificates",
@@ -154,6 +156,8 @@ pub(super) struct AccessPart {
     pub control: AccessControl,
     /// How people are known, where they are.
     pub tokens: Option<Arc<TokenKeys>>,
+    /// What was typed of the set-up, which is approved with it.
+    pub typed: SetupArgs,
 }
 
 impl Part for AccessPart {
@@ -165,11 +169,23 @@ impl Part for AccessPart {
         };
         let machines = rules.machines();
         let item = Item { name: "access", digest, count: machines.to_string(), amounts: vec![("machines", machines)] };
+        let mut items = vec![item];
         // Of tokens that come or go the log says that it takes a restart.
         let opened = match (&self.tokens, tokens) {
             (Some(keys), Some(tokens)) => {
                 let opened = OpenedTokens::open(tokens).map_err(Failure::new);
-                Some((Arc::clone(keys), opened.map_err(|failure| settings.origin.explain(failure))?))
+                let opened = opened.map_err(|failure| settings.origin.explain(failure))?;
+                let callers = || CallerFiles::with_tokens(opened.digest(), settings);
+                approval::check_callers(settings, &self.typed, callers)?;
+                // Those of an issuer are asked for afterwards, and told of then.
+                items.extend(opened.keys().map(|keys| Item {
+                    name: "token keys",
+                    digest: keys.digest(),
+                    count: keys.len().to_string(),
+                    amounts: vec![("token keys", keys.len())],
+                }));
+                let opened = opened.approved_by(approval::of_token_keys(settings, &self.typed));
+                Some((Arc::clone(keys), opened))
             }
             _ => None,
         };
@@ -180,7 +196,7 @@ impl Part for AccessPart {
                 keys.replace(opened);
             }
         });
-        Ok(Prepared { items: vec![item], install })
+        Ok(Prepared { items, install })
     }
 }
 

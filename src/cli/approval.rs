@@ -241,6 +241,11 @@ pub(super) fn run_approve(global: &GlobalArgs, args: ApproveArgs) -> Outcome {
     }
     let approval = Approval::sign(&args.operator, &digest, &key).ok_or_else(|| unreadable(&"this is no key"))?;
     let path = approvals_file(&settings);
+    // The same key signs the same digest the same way.
+    if approvals(&settings)?.contains(&approval) {
+        print::answer(&format!("{} has approved it before; that stands in {}", args.operator, path.display()))?;
+        return Ok(Exit::Success);
+    }
     let written = std::fs::OpenOptions::new().create(true).append(true).open(&path).and_then(|mut file| {
         // One write: two operators at once leave two lines.
         file.write_all(format!("{}\n", approval.line()).as_bytes())?;

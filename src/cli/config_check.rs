@@ -133,6 +133,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
     let anchors = source::anchors(args.setup.csca.as_ref(), &settings)?;
     let listen = service::check_exposure(settings.server.listen, settings.tls.is_some(), settings.access.is_some());
     listen.map_err(|refused| settings.origin.blame("server.listen", refused))?;
+    settings.check_machines_can_be_known()?;
     if let Some(tokens) = settings.access.as_ref().and_then(|access| access.tokens.clone()) {
         OpenedTokens::open(tokens).map_err(|error| settings.origin.explain(Failure::new(error)))?;
     }

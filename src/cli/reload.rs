@@ -167,6 +167,7 @@ impl Part for AccessPart {
             let problem = "[access] is no longer there; write it again, or restart the server to let everybody call";
             return Err(settings.origin.blame_file(problem));
         };
+        settings.check_machines_can_be_known()?;
         let machines = rules.machines();
         let item = Item { name: "access", digest, count: machines.to_string(), amounts: vec![("machines", machines)] };
         let mut items = vec![item];

@@ -87,6 +87,7 @@ impl Plan {
                 None => settings.origin.blame("server.listen", refused),
             },
         )?;
+        settings.check_machines_can_be_known()?;
         let default = ServeOptions::default();
         let options = ServeOptions {
             listen,

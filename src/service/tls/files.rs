@@ -94,6 +94,20 @@ pub(in crate::service) fn identity(
     Ok(Identity { certified, expires_at: own.not_after, digest })
 }
 
+/// Refuses a certificate that was made for clients: no client connects to a server that shows it.
+pub(super) fn check_is_for_servers(certificate: &Path) -> Result<(), TlsError> {
+    let file = TlsFile::Certificate;
+    let chain = certificates(file, certificate)?;
+    match chain.first().and_then(Parsed::new) {
+        Some(own) if !own.is_for_servers => {
+            let found = "was made for clients alone (extended key usage without serverAuth)";
+            let remedy = "no client accepts it of a server; name a certificate that was made for servers";
+            Err(TlsError::new(file, certificate, found, remedy))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The authorities of clients.
 pub(super) struct Authorities {
     pub certificates: Vec<CertificateDer<'static>>,

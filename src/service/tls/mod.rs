@@ -176,6 +176,7 @@ impl Loaded {
     pub fn read(options: &TlsOptions) -> Result<Self, TlsError> {
         let now = SystemTime::now();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        files::check_is_for_servers(&options.certificate)?;
         let own = files::identity(&options.certificate, &options.key, &provider, now)?;
         let mut parts = vec![TlsPart {
             file: TlsFile::Certificate,

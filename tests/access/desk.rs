@@ -104,7 +104,8 @@ fn an_officer_whom_the_token_names_need_not_say_who_they_are() {
     let resolve = ["case", "resolve", "t-1", "--attempt", "1", "--outcome", "deny", "--reason", "seen"];
     // Nobody asked about this transaction; the officer was let through to be told so.
     assert!(desk.by_token(&officer, &resolve).ended(1).stdout.contains("no such decision"));
-    desk.by_token(&officer, &[&resolve[..], &["--officer", "officer-8"]].concat()).refused(&["NOT_YOUR_ID"]);
+    desk.by_token(&officer, &[&resolve[..], &["--officer", "officer-8"]].concat())
+        .refused(&["somebody else as its author"]);
 }
 
 #[test]
@@ -112,13 +113,13 @@ fn calls_that_access_control_refuses_are_told_in_the_log_without_the_persons_nam
     need_assets!();
     let desk = Desk::open();
     let face = text(&photo("obama.jpg"));
-    desk.by_desk(&["identify", &face]).refused(&["ROLE_NOT_ALLOWED"]);
+    desk.by_desk(&["identify", &face]).refused(&["Your role may not do this"]);
     let line = desk.server.said("not authorised");
     assert!(line.contains("ROLE_NOT_ALLOWED") && line.contains("Identify") && line.contains("desk"), "{line}");
     let sum = desk.server.said("refused: may not call");
     assert!(sum.contains("WARN") && sum.contains("ROLE_NOT_ALLOWED") && sum.contains("count=1"), "{sum}");
     let clerk = desk.token("clerk-of-the-year", "counter");
-    desk.by_token(&clerk, &["identify", &face]).refused(&["ROLE_NOT_ALLOWED"]);
+    desk.by_token(&clerk, &["identify", &face]).refused(&["Your role may not do this"]);
     let line = desk.server.said("not authorised");
     assert!(!line.contains("clerk-of-the-year") && !line.contains("machine"), "{line}");
 }

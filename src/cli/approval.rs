@@ -57,7 +57,10 @@ pub(super) fn check_callers(
         return Ok(());
     }
     let anchors = source::anchors(typed.csca.as_ref(), settings)?;
-    check(settings, typed, &anchors, callers()?)
+    match standing(settings, typed, &anchors, callers)?.and_then(|standing| standing.missing) {
+        None => Ok(()),
+        Some(why) => Err(settings.origin.blame_file(why)),
+    }
 }
 
 /// What keys of tokens are shown to that come while the server runs.

@@ -36,9 +36,10 @@ A rule either warns or refuses. `serve` does not start where one refuses, unless
 by --insist, or by `insist` under [danger] in the configuration.
 
 Where [access.operators] names operators, a server starts and reloads with what two of them have
-approved: the configuration as written, country certificates, model packs and calibrations. The
-first `digest` prints what is approved, each operator's `approve` adds a line to
-chinhchu.toml.approvals. Who was named before approves who is named next (docs/operating.md).
+approved: the configuration as written, country certificates, model packs and calibrations, keys of
+tokens, authorities of clients, and what is typed in place of the configuration. The first `digest`
+prints what is approved, each operator's `approve` adds a line to chinhchu.toml.approvals. Who was
+named before approves who is named next (docs/operating.md).
 
 Exit code: 0 a server would start, 1 a rule refuses (with --strict: any that is not insisted on),
 or operators have not approved it yet, 2 the configuration or what it names cannot be used, or wrong usage.";

@@ -113,6 +113,9 @@ fn all_parts_are_read_before_any_is_put_in_force_and_a_change_is_named() {
 fn an_authority_of_clients_waits_for_two_operators_and_a_renewed_server_certificate_for_nobody() {
     use std::os::unix::fs::PermissionsExt;
 
+    use super::super::approval::{self, CallerFiles};
+    use super::super::danger::SetupArgs;
+    use super::super::source;
     use super::super::tls::{TlsFiles, load};
     use crate::access::{Approval, new_operator_key};
     use crate::service::tls::Tls;

@@ -1,7 +1,8 @@
 //! Two people for every change of what decisions are made by: approvals of a configuration, each an
 //! operator's signature of its digest.
 //!
-//! The digest is of certificates, policies, access, calibrations and recipes. An approval is one
+//! The digest is of certificates, policies, access, keys and authorities of callers, calibrations and
+//! recipes. An approval is one
 //! line, `NAME SIGNATURE`: the operator's name in the configuration, and an Ed25519 signature
 //! (RFC 8032) in base64 of the text `chinhchu configuration v1`, a line break, the digest as 64
 //! hexadecimal digits, and a line break.

@@ -25,5 +25,5 @@ pub use self::fields::{FieldKind, Fields};
 pub use self::limits::{CountedCall, LimitReached, Limits, Usage};
 pub use self::policy_choice::PolicyChoice;
 pub use self::role_rules::{RoleRule, RoleRules};
-pub use self::rules::{AccessRefusal, AccessRules, Caller, Permission, Place, WHOLE_COUNTRY};
+pub use self::rules::{AccessRefusal, AccessRules, Caller, Permission, Place, WHOLE_COUNTRY, check_dns, check_uri};
 pub use self::settings::{AccessSettings, AccessSettingsError, MachineSettings, RoleSettings};

@@ -210,6 +210,13 @@ impl AccessRules {
         })
     }
 
+    /// The roles of a machine of this name, its place, and the roles in which people may act through
+    /// it (`None` for all); `None` where there is no such machine.
+    pub fn machine_named(&self, name: &str) -> Option<(Roles, Place, Option<Roles>)> {
+        let found = self.machines.values().find(|machine| &*machine.name == name)?;
+        Some((found.roles, found.place.clone(), found.people))
+    }
+
     /// How many machines there are.
     pub fn machines(&self) -> usize {
         let mut names: Vec<&str> = self.machines.values().map(|machine| &*machine.name).collect();
@@ -296,24 +303,40 @@ fn machine(key: &str, name: &str, set: &MachineSettings) -> Result<Machine, Acce
 fn known_by(key: &str, set: &MachineSettings) -> Result<Vec<CertificateName>, AccessSettingsError> {
     let mut names = Vec::new();
     if let Some(uri) = &set.uri {
-        let key = format!("{key}.uri");
-        text(&key, "the URI", uri)?;
-        if !uri.contains(':') {
-            return Err(AccessSettingsError::new(key, "this is no URI; write it as it stands in the certificate"));
-        }
+        check_uri(&format!("{key}.uri"), uri)?;
         names.push(CertificateName::Uri(uri.clone()));
     }
     if let Some(dns) = &set.dns {
-        let key = format!("{key}.dns");
-        text(&key, "the DNS name", dns)?;
-        if dns.contains(['*', ':', '/', ' ']) {
-            return Err(AccessSettingsError::new(key, "this is no name of one machine; write it without wildcards"));
-        }
+        check_dns(&format!("{key}.dns"), dns)?;
         names.push(CertificateName::Dns(dns.to_ascii_lowercase()));
     }
     match names.is_empty() {
         true => Err(AccessSettingsError::new(key, "it is known by nothing; give it `uri` or `dns`")),
         false => Ok(names),
+    }
+}
+
+/// Whether a machine can be known by this URI; `key` is where it stands.
+///
+/// # Errors
+/// [`AccessSettingsError`], which says what to write.
+pub fn check_uri(key: &str, uri: &str) -> Result<(), AccessSettingsError> {
+    text(key, "the URI", uri)?;
+    match uri.contains(':') {
+        true => Ok(()),
+        false => Err(AccessSettingsError::new(key, "this is no URI; write it as it stands in the certificate")),
+    }
+}
+
+/// Whether a machine can be known by this DNS name, likewise.
+///
+/// # Errors
+/// As [`check_uri`].
+pub fn check_dns(key: &str, dns: &str) -> Result<(), AccessSettingsError> {
+    text(key, "the DNS name", dns)?;
+    match dns.contains(['*', ':', '/', ' ']) {
+        true => Err(AccessSettingsError::new(key, "this is no name of one machine; write it without wildcards")),
+        false => Ok(()),
     }
 }
 

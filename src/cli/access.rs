@@ -1,5 +1,7 @@
 //! `chinhchu access check`: whether a caller may call a method, and why.
 
+mod remarks;
+
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
@@ -82,6 +84,10 @@ struct CheckAnswer {
     reason: Option<&'static str>,
     /// Roles that the call is made in.
     roles: Vec<&'static str>,
+    /// Roles of the person that the machine does not let through (`people`).
+    roles_not_let_through: Vec<&'static str>,
+    /// What else the configuration makes of the call, in sentences.
+    remarks: Vec<String>,
     unit: Option<String>,
     province: Option<String>,
     /// `all`, or `own` for the caller's own place.
@@ -134,9 +140,15 @@ pub fn run(global: &GlobalArgs, args: AccessArgs) -> Outcome {
     };
     let allowed = found.is_ok();
     if args.json {
-        print::json(&answer(method, &found))?;
+        let remarks = remarks::of(rules, method, callers, args.machine.as_deref(), person.as_ref(), &found);
+        let held = remarks::not_let_through(rules, args.machine.as_deref(), person.as_ref());
+        print::json(&answer(method, &found, names(held), remarks))?;
     } else {
-        print::answer(&told(rules, method, callers, args.machine.as_deref(), person.as_ref(), &found))?;
+        let mut text = told(rules, method, callers, args.machine.as_deref(), person.as_ref(), &found);
+        for remark in remarks::of(rules, method, callers, args.machine.as_deref(), person.as_ref(), &found) {
+            text += &format!("\n{}", outcome::one_line(&remark));
+        }
+        print::answer(&text)?;
     }
     Ok(if allowed { Exit::Success } else { Exit::Negative })
 }
@@ -144,7 +156,12 @@ pub fn run(global: &GlobalArgs, args: AccessArgs) -> Outcome {
 /// What a call comes to; `None` of a method that everybody may call.
 type Found = Result<Option<(Caller, Permission)>, AccessRefusal>;
 
-fn answer(method: &'static str, found: &Found) -> CheckAnswer {
+fn answer(
+    method: &'static str,
+    found: &Found,
+    roles_not_let_through: Vec<&'static str>,
+    remarks: Vec<String>,
+) -> CheckAnswer {
     let (reason, known) = match found {
         Ok(known) => (None, known.as_ref()),
         Err(refusal) => (Some(service::refusal_reason(*refusal).code()), None),
@@ -154,6 +171,8 @@ fn answer(method: &'static str, found: &Found) -> CheckAnswer {
         method,
         reason,
         roles: known.map(|(_, permission)| names(permission.roles)).unwrap_or_default(),
+        roles_not_let_through,
+        remarks,
         unit: known.and_then(|(caller, _)| caller.place.unit.as_deref().map(str::to_owned)),
         province: known.and_then(|(caller, _)| caller.place.province.as_deref().map(str::to_owned)),
         reach: known.map(|(_, permission)| match permission.reach {

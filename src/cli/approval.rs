@@ -1,19 +1,24 @@
 //! Two operators for every change of what decisions are made by: the digest that they approve, the
 //! approvals beside the configuration, and `chinhchu config digest`, `approve` and `operator-key`.
 
+mod digest;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+pub(super) use self::digest::CallerFiles;
+use self::digest::digest;
 use super::danger::SetupArgs;
 use super::settings::Settings;
 use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime, source};
 use crate::access::{Approval, Operators, new_operator_key, public_key};
 use crate::chip::Anchors;
 use crate::private::{self, Readers};
+use crate::service::token_keys::KeysApproval;
 use crate::{gallery, hex, regular};
 
 /// What the file of approvals is called: the configuration's name with this behind it.
@@ -22,47 +27,16 @@ const SUFFIX: &str = ".approvals";
 const REMEMBERED: &str = "operators.approved";
 /// Largest file of approvals, keys or remembered operators read, in bytes.
 const BYTES_MAX: u64 = 64 << 10;
-/// Largest file of a model pack that goes into the digest, in bytes.
-const PACK_BYTES_MAX: u64 = 16 << 20;
-/// Files of a model pack that say what its scores mean. Its networks are named by their digests in
-/// `pack.toml`.
-const PACK_FILES: [&str; 3] = ["pack.toml", "calibration.toml", "quality.toml"];
-
-/// Digest of what decisions are made by: the configuration as written, country certificates, model
-/// packs with their calibrations, and the rules about dangerous set-ups that are insisted on.
-/// Revocation lists are left out: their issuers sign them, and they change every day.
-pub(super) fn digest(settings: &Settings, typed: &SetupArgs, anchors: &Anchors) -> Result<[u8; 32], Failure> {
-    let mut digest = Sha256::new();
-    let mut field = |name: &str, value: &[u8]| {
-        digest.update((name.len() as u64).to_le_bytes());
-        digest.update(name);
-        digest.update((value.len() as u64).to_le_bytes());
-        digest.update(value);
-    };
-    field("configuration", &settings.origin.digest());
-    field("certificates", &anchors.certificates_digest());
-    let packs = [Some(settings.pack_folder()?), settings.second_pack().map(Path::to_owned)];
-    for folder in packs.into_iter().flatten() {
-        for name in PACK_FILES {
-            let path = folder.join(name);
-            match regular::read(&path, PACK_BYTES_MAX) {
-                Ok(bytes) => field(name, &Sha256::digest(bytes)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => field(name, &[]),
-                Err(error) => return Err(Failure::new(format_args!("cannot read {}: {error}", path.display()))),
-            }
-        }
-    }
-    let mut insisted: Vec<&str> = typed.insist.iter().chain(&settings.insist).map(|rule| rule.code).collect();
-    insisted.sort_unstable();
-    insisted.dedup();
-    field("insisted", insisted.join(",").as_bytes());
-    Ok(digest.finalize().into())
-}
 
 /// Checks that two operators have approved what a server would decide by, where the configuration
 /// names operators, or where a server of this data folder did.
-pub(super) fn check(settings: &Settings, typed: &SetupArgs, anchors: &Anchors) -> Result<(), Failure> {
-    match standing(settings, typed, anchors)? {
+pub(super) fn check(
+    settings: &Settings,
+    typed: &SetupArgs,
+    anchors: &Anchors,
+    callers: CallerFiles,
+) -> Result<(), Failure> {
+    match standing(settings, typed, anchors, || Ok(callers))? {
         None => {}
         Some(Standing { digest, missing: None }) => {
             tracing::info!(digest = hex::encode(&digest), "two operators have approved this configuration");
@@ -70,6 +44,37 @@ pub(super) fn check(settings: &Settings, typed: &SetupArgs, anchors: &Anchors) -
         Some(Standing { missing: Some(why), .. }) => return Err(settings.origin.blame_file(why)),
     }
     Ok(())
+}
+
+/// The same for a part that is read anew by itself, with the files as it has read them and everything
+/// else as it is now. Costs nothing where nobody approves.
+pub(super) fn check_callers(
+    settings: &Settings,
+    typed: &SetupArgs,
+    callers: impl FnOnce() -> Result<CallerFiles, Failure>,
+) -> Result<(), Failure> {
+    if in_force(settings, typed)?.is_empty() {
+        return Ok(());
+    }
+    let anchors = source::anchors(typed.csca.as_ref(), settings)?;
+    match standing(settings, typed, &anchors, callers)?.and_then(|standing| standing.missing) {
+        None => Ok(()),
+        Some(why) => Err(settings.origin.blame_file(why)),
+    }
+}
+
+/// What keys of tokens are shown to that come while the server runs.
+pub(super) fn of_token_keys(settings: &Settings, typed: &SetupArgs) -> KeysApproval {
+    let (settings, typed) = (settings.clone(), typed.clone());
+    Arc::new(move |digest| {
+        let callers = || CallerFiles::with_tokens(Some(digest), &settings);
+        check_callers(&settings, &typed, callers).map_err(|failure| failure.to_string())
+    })
+}
+
+/// The file of approvals, where a configuration takes any: another one may make a change good.
+pub(super) fn watched(settings: &Settings, typed: &SetupArgs) -> Option<PathBuf> {
+    in_force(settings, typed).is_ok_and(|who| !who.is_empty()).then(|| approvals_file(settings))
 }
 
 /// How a configuration that takes approvals stands.
@@ -80,13 +85,18 @@ pub(super) struct Standing {
 }
 
 /// How a configuration stands; `None` where it takes no approvals.
-pub(super) fn standing(settings: &Settings, typed: &SetupArgs, anchors: &Anchors) -> Result<Option<Standing>, Failure> {
+pub(super) fn standing(
+    settings: &Settings,
+    typed: &SetupArgs,
+    anchors: &Anchors,
+    callers: impl FnOnce() -> Result<CallerFiles, Failure>,
+) -> Result<Option<Standing>, Failure> {
     let remembered = remembered_in(settings, typed).as_deref().map(remembered).transpose()?.flatten();
     let who = remembered.as_ref().unwrap_or(settings.operators());
     if who.is_empty() {
         return Ok(None);
     }
-    let digest = digest(settings, typed, anchors)?;
+    let digest = digest(settings, typed, anchors, callers()?)?;
     let refused = who.check(&digest, &approvals(settings)?).err();
     let missing = refused.map(|refused| format!("{refused}; {}", advice(&remembered)));
     Ok(Some(Standing { digest, missing }))
@@ -196,7 +206,7 @@ struct DigestAnswer {
 
 pub(super) fn run_digest(global: &GlobalArgs, args: DigestArgs) -> Outcome {
     let (settings, anchors) = set_up(global, &args.setup)?;
-    let digest = digest(&settings, &args.setup, &anchors)?;
+    let digest = digest(&settings, &args.setup, &anchors, CallerFiles::read(&settings)?)?;
     let approved = in_force(&settings, &args.setup)?.check(&digest, &approvals(&settings)?).is_ok();
     let digest = hex::encode(&digest);
     match args.json {
@@ -208,7 +218,7 @@ pub(super) fn run_digest(global: &GlobalArgs, args: DigestArgs) -> Outcome {
 
 pub(super) fn run_approve(global: &GlobalArgs, args: ApproveArgs) -> Outcome {
     let (settings, anchors) = set_up(global, &args.setup)?;
-    let digest = digest(&settings, &args.setup, &anchors)?;
+    let digest = digest(&settings, &args.setup, &anchors, CallerFiles::read(&settings)?)?;
     if !args.digest.eq_ignore_ascii_case(&hex::encode(&digest)) {
         return Err(Failure::new(format_args!(
             "--digest: this configuration is {}; read it again before you approve it",
@@ -234,6 +244,11 @@ pub(super) fn run_approve(global: &GlobalArgs, args: ApproveArgs) -> Outcome {
     }
     let approval = Approval::sign(&args.operator, &digest, &key).ok_or_else(|| unreadable(&"this is no key"))?;
     let path = approvals_file(&settings);
+    // The same key signs the same digest the same way.
+    if approvals(&settings)?.contains(&approval) {
+        print::answer(&format!("{} has approved it before; that stands in {}", args.operator, path.display()))?;
+        return Ok(Exit::Success);
+    }
     let written = std::fs::OpenOptions::new().create(true).append(true).open(&path).and_then(|mut file| {
         // One write: two operators at once leave two lines.
         file.write_all(format!("{}\n", approval.line()).as_bytes())?;

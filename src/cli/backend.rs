@@ -16,7 +16,7 @@ use crate::gallery::{self, EmbeddedOptions, Gallery, GalleryError, Receipt, Requ
 use crate::service::{Client, ClientError};
 use crate::workflow::reason::{Reason, StatusClass};
 use crate::workflow::{
-    Engine, EnrolOutcome, EnrolRequest, Field, IdentifyOutcome, IdentifyRequest, VerifyOutcome, VerifyRequest,
+    Engine, EnrolOutcome, EnrolRequest, Field, IdentifyOutcome, IdentifyRequest, VerifyRequest, VerifyShown,
     WorkflowError,
 };
 
@@ -47,6 +47,20 @@ impl GalleryArgs {
             (Some(url), _) => Ok(Place::Server(self.connection.to(url))),
             (None, Some(folder)) => Ok(Place::Folder(folder.clone())),
             (None, None) => Err(Failure::new("no gallery named; give --data DIR, or --server URL of a running server")),
+        }
+    }
+}
+
+impl Place {
+    /// The officer as typed; `None` where the server knows who it is.
+    pub(super) fn officer(&self, typed: Option<SubjectId>) -> Result<Option<SubjectId>, Failure> {
+        match (typed, self) {
+            (Some(officer), _) => Ok(Some(officer)),
+            (None, Self::Server(server)) if server.names_caller() => Ok(None),
+            (None, _) => Err(Failure::new(
+                "--officer ID is missing: nothing else says who answers; only --server with --token-file does, to a \
+                 server that knows its callers",
+            )),
         }
     }
 }
@@ -96,10 +110,10 @@ impl Backend {
         &self,
         context: &RequestContext,
         request: VerifyRequest,
-    ) -> Result<VerifyOutcome, CallError> {
+    ) -> Result<VerifyShown, CallError> {
         match self {
-            Self::Engine(engine) => Ok(engine.verify(context, request).await?),
-            Self::Server(client) => Ok(client.verify(request).await?),
+            Self::Engine(engine) => Ok(engine.verify(context, request).await?.into()),
+            Self::Server(client) => Ok(client.verify_shown(request).await?),
         }
     }
 

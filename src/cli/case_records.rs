@@ -5,11 +5,14 @@ use super::backend::{CallError, Place, Roles};
 use super::settings::Settings;
 use super::{Failure, caller, galleries};
 use crate::context::RequestContext;
-use crate::gallery::{ClearedPair, DecisionFilter, DecisionHead, Gallery, PairState, RequestId, SubjectId, Timestamp};
+use crate::gallery::{
+    ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Gallery, Note, Outcome, PairState, RequestId, SubjectId,
+    Timestamp,
+};
 use crate::service::{Client, SubjectInfo, TemplateInfo};
 use crate::workflow::beneficiary::{
     CaseDecision, Cases, ClearPairRequest, ListPage, PageRequest, RepeatedCapture, ResolveReferral, ResolvedReferral,
-    SubjectCount, SubjectFilter, SubjectSummary, UnclearPairRequest,
+    SubjectCount, SubjectFilter, SubjectSummary,
 };
 use crate::workflow::reason::Reason;
 use crate::workflow::{CaseRules, NumberIds};
@@ -18,6 +21,33 @@ use crate::workflow::{CaseRules, NumberIds};
 pub(super) enum CaseRecords {
     Folder { gallery: Box<Gallery>, rules: CaseRules, number_ids: NumberIds, context: RequestContext },
     Server(Box<Client>),
+}
+
+/// An officer's answer to a decision; without the officer where the server knows who it is.
+pub(super) struct OfficerAnswer {
+    pub key: DecisionKey,
+    pub officer: Option<SubjectId>,
+    pub outcome: Outcome,
+    pub reason: Note,
+}
+
+/// An officer's word on a pair, likewise.
+pub(super) struct OfficerOnPair {
+    pub one: SubjectId,
+    pub other: SubjectId,
+    pub officer: Option<SubjectId>,
+    pub reason: Note,
+}
+
+impl OfficerOnPair {
+    fn typed(self) -> Result<ClearPairRequest, Failure> {
+        let Self { one, other, officer, reason } = self;
+        Ok(ClearPairRequest { one, other, officer: officer.ok_or_else(nobody)?, reason })
+    }
+}
+
+fn nobody() -> Failure {
+    Failure::new("--officer ID is missing: nothing else says who answers")
 }
 
 /// How a pair stands after an officer's word on it.
@@ -156,20 +186,29 @@ impl CaseRecords {
     }
 
     /// Records an officer's answer; `None` where there is no such decision.
-    pub(super) async fn resolve(&self, answer: ResolveReferral) -> Result<Option<ResolvedReferral>, Failure> {
+    pub(super) async fn resolve(&self, answer: OfficerAnswer) -> Result<Option<ResolvedReferral>, Failure> {
         let unknown = [Reason::TransactionUnknown, Reason::AttemptUnknown];
-        match self {
-            Self::Folder { context, .. } => there(self.cases()?.resolve_referral(context, answer).await, &unknown),
-            Self::Server(client) => there(client.resolve_referral(answer).await, &unknown),
+        let OfficerAnswer { key, officer, outcome, reason } = answer;
+        match (self, officer) {
+            (Self::Server(client), None) => {
+                there(client.resolve_referral_as_caller(key, outcome, &reason).await, &unknown)
+            }
+            (Self::Server(client), Some(officer)) => {
+                there(client.resolve_referral(ResolveReferral { key, officer, outcome, reason }).await, &unknown)
+            }
+            (Self::Folder { context, .. }, officer) => {
+                let answer = ResolveReferral { key, officer: officer.ok_or_else(nobody)?, outcome, reason };
+                there(self.cases()?.resolve_referral(context, answer).await, &unknown)
+            }
         }
     }
 
     /// Clears a pair; `None` where neither is enrolled.
-    pub(super) async fn clear(&self, pair: ClearPairRequest) -> Result<Option<PairStands>, Failure> {
+    pub(super) async fn clear(&self, pair: OfficerOnPair) -> Result<Option<PairStands>, Failure> {
         let unknown = [Reason::SubjectUnknown];
         match self {
             Self::Folder { context, .. } => {
-                let cleared = there(self.cases()?.clear_pair(context, pair).await, &unknown)?;
+                let cleared = there(self.cases()?.clear_pair(context, pair.typed()?).await, &unknown)?;
                 Ok(cleared.map(|cleared| PairStands {
                     replayed: cleared.replayed,
                     // Two at most.
@@ -178,7 +217,11 @@ impl CaseRecords {
                 }))
             }
             Self::Server(client) => {
-                let cleared = there(client.clear_pair(pair).await, &unknown)?;
+                let cleared = match pair.officer {
+                    None => client.clear_pair_as_caller(&pair.one, &pair.other, &pair.reason).await,
+                    Some(_) => client.clear_pair(pair.typed()?).await,
+                };
+                let cleared = there(cleared, &unknown)?;
                 Ok(cleared.map(|cleared| PairStands {
                     replayed: cleared.replayed,
                     officers: cleared.officers,
@@ -190,11 +233,17 @@ impl CaseRecords {
 
     /// Ends the clearing of a pair, and says whether it had been ended before; `None` where it was
     /// never cleared.
-    pub(super) async fn unclear(&self, pair: UnclearPairRequest) -> Result<Option<bool>, Failure> {
+    pub(super) async fn unclear(&self, pair: OfficerOnPair) -> Result<Option<bool>, Failure> {
         let unknown = [Reason::PairUnknown];
         let ended = match self {
-            Self::Folder { context, .. } => there(self.cases()?.unclear_pair(context, pair).await, &unknown)?,
-            Self::Server(client) => there(client.unclear_pair(pair).await, &unknown)?,
+            Self::Folder { context, .. } => there(self.cases()?.unclear_pair(context, pair.typed()?).await, &unknown)?,
+            Self::Server(client) => {
+                let ended = match pair.officer {
+                    None => client.unclear_pair_as_caller(&pair.one, &pair.other, &pair.reason).await,
+                    Some(_) => client.unclear_pair(pair.typed()?).await,
+                };
+                there(ended, &unknown)?
+            }
         };
         Ok(ended.map(|ended| ended.replayed))
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::approval::CallerFiles;
 use super::danger::{self, Judged, SetupArgs};
 use super::settings::Settings;
 use super::tls::{self, TlsAnswer};
@@ -35,9 +36,10 @@ A rule either warns or refuses. `serve` does not start where one refuses, unless
 by --insist, or by `insist` under [danger] in the configuration.
 
 Where [access.operators] names operators, a server starts and reloads with what two of them have
-approved: the configuration as written, country certificates, model packs and calibrations. The
-first `digest` prints what is approved, each operator's `approve` adds a line to
-chinhchu.toml.approvals. Who was named before approves who is named next (docs/operating.md).
+approved: the configuration as written, country certificates, model packs and calibrations, keys of
+tokens, authorities of clients, and what is typed in place of the configuration. The first `digest`
+prints what is approved, each operator's `approve` adds a line to chinhchu.toml.approvals. Who was
+named before approves who is named next (docs/operating.md).
 
 Exit code: 0 a server would start, 1 a rule refuses (with --strict: any that is not insisted on),
 or operators have not approved it yet, 2 the configuration or what it names cannot be used, or wrong usage.";
@@ -132,6 +134,7 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
     let anchors = source::anchors(args.setup.csca.as_ref(), &settings)?;
     let listen = service::check_exposure(settings.server.listen, settings.tls.is_some(), settings.access.is_some());
     listen.map_err(|refused| settings.origin.blame("server.listen", refused))?;
+    settings.check_machines_can_be_known()?;
     if let Some(tokens) = settings.access.as_ref().and_then(|access| access.tokens.clone()) {
         OpenedTokens::open(tokens).map_err(|error| settings.origin.explain(Failure::new(error)))?;
     }
@@ -146,11 +149,14 @@ fn check(global: &GlobalArgs, args: CheckArgs) -> Outcome {
             .map_err(|error| settings.blame_folder(folder, backend::not_opened(folder, &pack.name, error)))?;
     }
     let findings = danger::examine(global, &settings, &args.setup, &anchors)?;
-    let approval = approval::standing(&settings, &args.setup, &anchors)?.map(|standing| ApprovalAnswer {
-        digest: hex::encode(&standing.digest),
-        approved: standing.missing.is_none(),
-        missing: standing.missing,
-    });
+    let approval =
+        approval::standing(&settings, &args.setup, &anchors, || CallerFiles::read(&settings))?.map(|standing| {
+            ApprovalAnswer {
+                digest: hex::encode(&standing.digest),
+                approved: standing.missing.is_none(),
+                missing: standing.missing,
+            }
+        });
     let answer = ConfigCheckAnswer {
         starts: !findings.iter().any(Judged::refuses) && approval.as_ref().is_none_or(|approval| approval.approved),
         certificates: anchors.len(),

@@ -47,6 +47,11 @@ impl ConnectionArgs {
 }
 
 impl ServerAddress {
+    /// Whether calls carry a token, which names their caller.
+    pub(super) fn names_caller(&self) -> bool {
+        self.options.token_file.is_some()
+    }
+
     /// Connects.
     pub(super) async fn connect(&self) -> Result<Client, Failure> {
         let connected = Client::connect_with(&self.url, &self.options).await;

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime};
+use crate::access::{check_dns, check_uri};
 use crate::private::{self, Readers};
 use crate::regular;
 use crate::tools::{Issued, Leaf, Purpose, TestAuthority};
@@ -163,6 +164,9 @@ pub fn run(global: &GlobalArgs, args: KeysArgs) -> Outcome {
             issue(&args.folder, &args.file, &leaf, what, args.json)
         }
         KeysAction::Client(args) => {
+            // What [access.machines] would refuse, no certificate is made for.
+            args.uris.iter().try_for_each(|uri| check_uri("--uri", uri)).map_err(Failure::new)?;
+            args.dns.iter().try_for_each(|dns| check_dns("--dns", dns)).map_err(Failure::new)?;
             let leaf = Leaf { dns: args.dns, uris: args.uris, ..Leaf::new(Purpose::Client, &args.name) };
             let what = ["the client's certificate: --cert, CHINHCHU_CERT", "its key, secret: --key, CHINHCHU_KEY"];
             issue(&args.folder, &args.name, &leaf, what, args.json)

@@ -87,6 +87,7 @@ impl Plan {
                 None => settings.origin.blame("server.listen", refused),
             },
         )?;
+        settings.check_machines_can_be_known()?;
         let default = ServeOptions::default();
         let options = ServeOptions {
             listen,
@@ -129,6 +130,7 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
                     Some(tokens) => {
                         let opened = OpenedTokens::open(tokens.clone()).map_err(Failure::new);
                         let opened = opened.map_err(|failure| settings.origin.explain(failure))?;
+                        let opened = opened.approved_by(approval::of_token_keys(&settings, &typed));
                         // A folder that is not there yet keeps the issuer's keys from the next start on.
                         let kept = data.clone().filter(|folder| folder.is_dir());
                         Some(Arc::new(TokenKeys::start(opened, kept).await))
@@ -137,12 +139,12 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
                 let check = tokens.clone().map(|tokens| tokens as Arc<dyn TokenCheck>);
                 let control = AccessControl::new(access.rules.clone(), check);
                 options.access = Some(control.clone());
-                parts.push(Box::new(AccessPart { control, tokens }));
+                parts.push(Box::new(AccessPart { control, tokens, typed: typed.clone() }));
             }
             None => tracing::warn!("no [access] in the configuration: whoever connects may call everything"),
         }
         if let Some(tls) = &options.tls {
-            parts.push(Box::new(TlsFiles { tls: tls.clone() }));
+            parts.push(Box::new(TlsFiles::new(tls.clone(), typed.clone())));
         }
         let reloader = Reloader::start(global, settings.clone(), parts)?;
         let mut snapshots = None;

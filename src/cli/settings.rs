@@ -249,6 +249,20 @@ impl Settings {
         })
     }
 
+    /// Refuses machines that could never be known: certificates of clients are asked for, and checked,
+    /// only where their authorities are named.
+    pub(super) fn check_machines_can_be_known(&self) -> Result<(), Failure> {
+        let has_machines = self.access.as_ref().is_some_and(|access| access.rules.machines() > 0);
+        match has_machines && self.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
+            true => Err(self.origin.blame(
+                "access.machines",
+                "no machine can be known: tls.client_ca names no authorities of clients' certificates; name them under \
+                 [tls], or take the machines out",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// Whether people are known by tokens.
     fn has_tokens(&self) -> bool {
         self.access.as_ref().is_some_and(|access| access.tokens.is_some())

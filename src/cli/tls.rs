@@ -2,9 +2,12 @@
 //! runs.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use super::approval::{self, CallerFiles};
 use super::config::TlsSection;
+use super::danger::SetupArgs;
 use super::reload::{Item, Part, Prepared, Stamp};
 use super::settings::Settings;
 use super::{Failure, outcome};
@@ -59,15 +62,38 @@ pub(super) fn load(settings: &Settings) -> Result<Option<Loaded>, Failure> {
     settings.tls.as_ref().map(|options| Loaded::read(options).map_err(blame)).transpose()
 }
 
+/// Authorities of clients as they are now, by SHA-256; `None` where none are named.
+pub(super) fn client_authorities(settings: &Settings) -> Result<Option<[u8; 32]>, Failure> {
+    let blame = |error: TlsError| settings.origin.blame(key_of(error.file()), error);
+    let digest = settings.tls.as_ref().map(|options| options.client_authorities().map_err(blame)).transpose()?;
+    Ok(digest.flatten())
+}
+
 /// The files of TLS, read anew.
 pub(super) struct TlsFiles {
-    pub tls: Tls,
+    tls: Tls,
+    /// What was typed of the set-up, which is approved with it.
+    typed: SetupArgs,
+    /// Authorities of clients in force; none until they were read with everything else.
+    authorities: Arc<Mutex<Option<[u8; 32]>>>,
+}
+
+impl TlsFiles {
+    pub(super) fn new(tls: Tls, typed: SetupArgs) -> Self {
+        Self { tls, typed, authorities: Arc::default() }
+    }
 }
 
 impl Part for TlsFiles {
     fn prepare(&self, settings: &Settings) -> Result<Prepared, Failure> {
         let gone = || Failure::new("[tls] is no longer there; write it again, or restart the server to go on without");
         let mut loaded = load(settings)?.ok_or_else(gone)?;
+        let authorities = loaded.client_authorities();
+        // The server's own certificate and revocation lists are renewed without anybody's word.
+        if authorities != *locked(&self.authorities) {
+            let callers = || CallerFiles::with_authorities(authorities, settings);
+            approval::check_callers(settings, &self.typed, callers)?;
+        }
         for warning in loaded.warnings.drain(..) {
             tracing::warn!("TLS: {}", outcome::one_line(&warning));
         }
@@ -78,13 +104,22 @@ impl Part for TlsFiles {
             amounts: part.amounts.clone(),
         });
         let items = items.collect();
-        let tls = self.tls.clone();
-        Ok(Prepared { items, install: Box::new(move || tls.replace(loaded)) })
+        let (tls, in_force) = (self.tls.clone(), Arc::clone(&self.authorities));
+        let install = move || {
+            *locked(&in_force) = authorities;
+            tls.replace(loaded);
+        };
+        Ok(Prepared { items, install: Box::new(install) })
     }
 
     fn stamp(&self, settings: &Settings) -> Option<Stamp> {
-        settings.tls.as_ref().map(|options| Stamp::of(options.files()))
+        let approvals = approval::watched(settings, &self.typed);
+        settings.tls.as_ref().map(|options| Stamp::of(options.files().chain(&approvals)))
     }
+}
+
+fn locked(of: &Mutex<Option<[u8; 32]>>) -> MutexGuard<'_, Option<[u8; 32]>> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What `config check` says of TLS.

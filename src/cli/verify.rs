@@ -16,7 +16,7 @@ use crate::chip::reason::Effect;
 use crate::chip::{Fields, Inspection};
 use crate::face::FaceReport;
 use crate::matching::Reference;
-use crate::workflow::{Decision, Frames, PROBE_FRAMES_MAX, VerifyOutcome, VerifyRequest};
+use crate::workflow::{Decision, Frames, PROBE_FRAMES_MAX, VerifyRequest, VerifyScores, VerifyShown};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,14 +66,9 @@ pub struct VerifyArgs {
 #[derive(Serialize)]
 struct VerifyAnswer<'a> {
     decision: Decision,
-    score: f32,
-    fmr: f64,
-    fmr_extrapolated: bool,
-    fmr_requested: f64,
-    threshold: f32,
-    threshold_extrapolated: bool,
+    /// Absent where a server keeps them from this caller.
     #[serde(flatten)]
-    curve: print::CurveShown<'a>,
+    scores: Option<ScoresAnswer<'a>>,
     recipe: &'a str,
     reference: &'a FaceReport,
     #[serde(flatten)]
@@ -91,6 +86,19 @@ struct VerifyAnswer<'a> {
     /// All of them, where there are several, in the order typed.
     #[serde(skip_serializing_if = "Option::is_none")]
     chips: Option<Vec<Value>>,
+}
+
+/// What the decision rests on; field names are a contract.
+#[derive(Serialize)]
+struct ScoresAnswer<'a> {
+    score: f32,
+    fmr: f64,
+    fmr_extrapolated: bool,
+    fmr_requested: f64,
+    threshold: f32,
+    threshold_extrapolated: bool,
+    #[serde(flatten)]
+    curve: print::CurveShown<'a>,
 }
 
 /// Runs the command.
@@ -158,19 +166,21 @@ fn refused(why: &Failure, chips: &[Inspection], json: bool) -> Outcome {
     Ok(Exit::Negative)
 }
 
-fn answer<'a>(outcome: &'a VerifyOutcome, chips: &[Inspection]) -> VerifyAnswer<'a> {
+fn answer<'a>(outcome: &'a VerifyShown, chips: &[Inspection]) -> VerifyAnswer<'a> {
     let told: Vec<Value> = chips.iter().map(|chip| chip.to_json(Fields::Masked)).collect();
     VerifyAnswer {
         chip: told.first().cloned(),
         chips: (told.len() > 1).then_some(told),
         decision: outcome.decision,
-        score: outcome.score,
-        fmr: outcome.fmr.rate,
-        fmr_extrapolated: outcome.fmr.extrapolated,
-        fmr_requested: outcome.fmr_requested,
-        threshold: outcome.threshold.score,
-        threshold_extrapolated: outcome.threshold.extrapolated,
-        curve: print::CurveShown::of(&outcome.curve),
+        scores: outcome.scores.as_ref().map(|of| ScoresAnswer {
+            score: of.score,
+            fmr: of.fmr.rate,
+            fmr_extrapolated: of.fmr.extrapolated,
+            fmr_requested: of.fmr_requested,
+            threshold: of.threshold.score,
+            threshold_extrapolated: of.threshold.extrapolated,
+            curve: print::CurveShown::of(&of.curve),
+        }),
         recipe: &outcome.recipe,
         reference: &outcome.reference,
         probes: print::Probes::of(&outcome.probes),
@@ -181,25 +191,16 @@ fn answer<'a>(outcome: &'a VerifyOutcome, chips: &[Inspection]) -> VerifyAnswer<
     }
 }
 
-fn text(outcome: &VerifyOutcome, chips: &[Inspection]) -> String {
+fn text(outcome: &VerifyShown, chips: &[Inspection]) -> String {
     let word = match outcome.decision {
         Decision::Match => "MATCH",
         Decision::NoMatch => "NO MATCH",
     };
-    let side = if outcome.score >= outcome.threshold.score { "at or above" } else { "below" };
-    let mut text = format!(
-        "{word}\nscore {:.4}, {side} the threshold {:.4} for a false match rate of {}{}\n",
-        outcome.score,
-        outcome.threshold.score,
-        print::rate(outcome.fmr_requested),
-        print::extrapolated(outcome.threshold.extrapolated),
-    );
-    text += &format!(
-        "two different people reach this score at a rate of {}{}",
-        print::rate(outcome.fmr.rate),
-        print::extrapolated(outcome.fmr.extrapolated),
-    );
-    text += &print::curve(&outcome.curve);
+    let mut text = word.to_owned();
+    match &outcome.scores {
+        Some(scores) => text += &scores_text(scores),
+        None => text += "\nthe server keeps score, rates and threshold from this caller",
+    }
     text += &chip_lines(chips);
     text += &print::remarks("reference", std::slice::from_ref(&outcome.reference));
     text += &print::remarks("probe", &outcome.probes);
@@ -207,6 +208,24 @@ fn text(outcome: &VerifyOutcome, chips: &[Inspection]) -> String {
         text += "\nnote: a probe is the reference's own picture; the score says nothing of a person who is there";
     }
     text + print::together(outcome.frames)
+}
+
+/// The score and its rates, after a line break.
+fn scores_text(of: &VerifyScores) -> String {
+    let side = if of.score >= of.threshold.score { "at or above" } else { "below" };
+    let mut text = format!(
+        "\nscore {:.4}, {side} the threshold {:.4} for a false match rate of {}{}\n",
+        of.score,
+        of.threshold.score,
+        print::rate(of.fmr_requested),
+        print::extrapolated(of.threshold.extrapolated),
+    );
+    text += &format!(
+        "two different people reach this score at a rate of {}{}",
+        print::rate(of.fmr.rate),
+        print::extrapolated(of.fmr.extrapolated),
+    );
+    text + &print::curve(&of.curve)
 }
 
 /// The verdict of each chip and what stands behind it, each after a line break.

@@ -45,8 +45,10 @@ pub struct FaceReport {
     /// The face used.
     pub face: Rect,
     /// The detector's confidence in it, 0…1.
+    #[serde(skip_serializing_if = "is_kept_back")]
     pub detection: f32,
     /// Distance between the eyes' centres, in full-size pixels.
+    #[serde(skip_serializing_if = "is_kept_back")]
     pub eye_distance: f32,
     /// Quarter turns clockwise by which the picture had to be turned for a face
     /// to be found: 0…3.
@@ -73,6 +75,11 @@ pub struct FaceReport {
     /// What the profile in force finds wrong with it, the gravest first; empty where
     /// it was not judged.
     pub flaws: Vec<Flaw>,
+}
+
+/// A measure that a server keeps from its caller: neither is 0 of a face that was found.
+fn is_kept_back(measure: &f32) -> bool {
+    *measure == 0.0
 }
 
 fn lower<S: serde::Serializer>(format: &Format, serializer: S) -> Result<S::Ok, S::Error> {

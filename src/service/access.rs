@@ -115,6 +115,14 @@ impl AccessControl {
         *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
+    /// The machine of the configuration that a certificate is of; `None` where it is of none.
+    pub(super) fn machine(&self, certificate: Option<&CertificateNames>) -> Option<Arc<str>> {
+        match self.rules().caller(certificate, None).ok()?.principal {
+            Principal::Machine { name } => Some(name),
+            _ => None,
+        }
+    }
+
     /// Who makes a call and whether they may.
     pub(super) fn authorise(
         &self,

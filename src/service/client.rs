@@ -1,5 +1,7 @@
 //! A client of the service, in the types of the use cases.
 
+mod as_caller;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use crate::workflow::beneficiary::{
 };
 use crate::workflow::{
     AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome, VerifyRequest,
+    VerifyShown,
 };
 
 /// Longest time to wait for the server to accept the connection.
@@ -188,6 +191,16 @@ impl Client {
     /// # Errors
     /// See [`Client`].
     pub async fn verify(&self, request: VerifyRequest) -> Result<VerifyOutcome, ClientError> {
+        let request = self.request(pb::VerifyRequest::from(request));
+        Ok(self.verification.clone().verify(request).await?.into_inner().try_into()?)
+    }
+
+    /// The same for whoever calls: a server that knows its callers keeps scores and rates from desks,
+    /// of which [`Client::verify`] takes no answer.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn verify_shown(&self, request: VerifyRequest) -> Result<VerifyShown, ClientError> {
         let request = self.request(pb::VerifyRequest::from(request));
         Ok(self.verification.clone().verify(request).await?.into_inner().try_into()?)
     }

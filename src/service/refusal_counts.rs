@@ -1,17 +1,38 @@
-//! Counts refusals for want of capacity and logs them as sums: line by line they would fill
-//! the log just when it is read.
+//! Counts refusals for want of capacity, and of callers who may not call, and logs them as sums: line
+//! by line they would fill the log just when it is read.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::admission::BusyCause;
 use super::method::Method;
 use crate::workflow::reason::Reason;
 
-/// Refusals since they were last logged, by method.
+/// How often sums of callers who may not call are logged at most.
+const NOT_AUTHORISED_EVERY: Duration = Duration::from_secs(60);
+
+/// Refusals since they were last logged.
 #[derive(Default)]
-pub(super) struct RefusalCounts(Mutex<BTreeMap<Method, Counts>>);
+pub(super) struct RefusalCounts {
+    /// For want of capacity, by method.
+    capacity: Mutex<BTreeMap<Method, Counts>>,
+    not_authorised: Mutex<NotAuthorisedCounts>,
+}
+
+/// Refusals of callers who may not call, by reason and by the machine they came from: as many as the
+/// configuration has, so that nobody can make this grow.
+#[derive(Default)]
+struct NotAuthorisedCounts {
+    sums: BTreeMap<(&'static str, Option<Arc<str>>), NotAuthorisedSum>,
+    told_at: Option<Instant>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct NotAuthorisedSum {
+    count: u64,
+    methods: BTreeSet<&'static str>,
+}
 
 #[derive(Default)]
 struct Counts {
@@ -29,7 +50,37 @@ struct Counts {
 impl RefusalCounts {
     fn counts(&self) -> MutexGuard<'_, BTreeMap<Method, Counts>> {
         // No code panics while it holds the lock, so the data is whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.capacity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn not_authorised(&self) -> MutexGuard<'_, NotAuthorisedCounts> {
+        self.not_authorised.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts one refusal of a caller who may not call; `machine` is one of the configuration.
+    pub(super) fn add_not_authorised(&self, method: Method, reason: Reason, machine: Option<Arc<str>>) {
+        let mut counts = self.not_authorised();
+        let sum = counts.sums.entry((reason.code(), machine)).or_default();
+        sum.count += 1;
+        sum.methods.insert(method.name());
+    }
+
+    /// Logs one line per reason and machine for callers who may not call, and begins to count anew:
+    /// not within a minute after the last time, but at the end (`is_last`).
+    pub(super) fn log_not_authorised(&self, now: Instant, is_last: bool) {
+        let sums = {
+            let mut counts = self.not_authorised();
+            let was_just_now = counts.told_at.is_some_and(|at| now.duration_since(at) < NOT_AUTHORISED_EVERY);
+            if counts.sums.is_empty() || (was_just_now && !is_last) {
+                return;
+            }
+            counts.told_at = Some(now);
+            std::mem::take(&mut counts.sums)
+        };
+        for ((reason, machine), NotAuthorisedSum { count, methods }) in sums {
+            let methods = methods.into_iter().collect::<Vec<_>>().join(", ");
+            tracing::warn!(reason, machine = machine.as_deref(), count, methods, "refused: may not call");
+        }
     }
 
     /// Counts one refusal. Without a `cause` it was the engine that was busy.
@@ -78,5 +129,37 @@ impl RefusalCounts {
                 "refused for want of capacity"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_who_may_not_call_are_summed_by_reason_and_machine_and_told_once_a_minute() {
+        let (counts, start) = (RefusalCounts::default(), Instant::now());
+        let add = |machine: Option<&str>| {
+            counts.add_not_authorised(Method::Verify, Reason::RoleNotAllowed, machine.map(Into::into))
+        };
+        let waiting = || counts.not_authorised().sums.values().map(|sum| sum.count).sum::<u64>();
+        for machine in [Some("desk"), Some("desk"), None] {
+            add(machine);
+        }
+        counts.add_not_authorised(Method::Identify, Reason::RoleNotAllowed, Some("desk".into()));
+        let of_desk = (Reason::RoleNotAllowed.code(), Some(Arc::from("desk")));
+        let expected = NotAuthorisedSum { count: 3, methods: ["Identify", "Verify"].into() };
+        assert_eq!(counts.not_authorised().sums.get(&of_desk), Some(&expected));
+        assert_eq!(counts.not_authorised().sums.len(), 2);
+        counts.log_not_authorised(start, false);
+        assert_eq!(waiting(), 0, "the first are told at once");
+        add(None);
+        counts.log_not_authorised(start + NOT_AUTHORISED_EVERY / 2, false);
+        assert_eq!(waiting(), 1, "kept for the minute");
+        counts.log_not_authorised(start + NOT_AUTHORISED_EVERY, false);
+        assert_eq!(waiting(), 0);
+        add(None);
+        counts.log_not_authorised(start + NOT_AUTHORISED_EVERY, true);
+        assert_eq!(waiting(), 0, "nothing is lost at the end");
     }
 }

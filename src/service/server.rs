@@ -137,6 +137,7 @@ impl Bound {
         let result = timeout(FLUSH_MAX, &mut server).await;
         cut.cancel();
         shared.refusals.log();
+        shared.refusals.log_not_authorised(Instant::now().into_std(), true);
         tracing::info!("stopped");
         result.unwrap_or(Ok(())).map_err(ServeError::from)
     }
@@ -220,5 +221,6 @@ async fn tidy(connections: &Connections, shared: &Shared, idle_max: Duration) ->
             tracing::info!(cut = idle, "idle connections were cut");
         }
         shared.refusals.log();
+        shared.refusals.log_not_authorised(Instant::now().into_std(), false);
     }
 }

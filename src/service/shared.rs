@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub bulk: Arc<Semaphore>,
     /// Longest time a call may wait for more of its message.
     pub upload_idle_max: Duration,
-    /// Counts of refusals for want of capacity.
+    /// Counts of refusals for want of capacity, and of callers who may not call.
     pub refusals: RefusalCounts,
     /// Refusals that the server as a whole answers at once.
     pub refusal_budget: RefusalBudget,

@@ -37,7 +37,7 @@ pub use identify::{
 };
 pub use ids::NumberIds;
 pub use photos_analysed::on_photos_analysed;
-pub use verify::{Decision, VerifyOutcome, VerifyRequest};
+pub use verify::{Decision, VerifyOutcome, VerifyRequest, VerifyScores, VerifyShown};
 
 /// Most captures in one probe.
 pub const PROBE_FRAMES_MAX: usize = 5;

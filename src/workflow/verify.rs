@@ -62,6 +62,57 @@ pub struct VerifyOutcome {
     pub frames: Frames,
 }
 
+/// What a caller sees of a comparison: a server keeps scores and rates from desks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifyShown {
+    /// The decision at the requested rate.
+    pub decision: Decision,
+    /// What it rests on; `None` where the server keeps it from this caller.
+    pub scores: Option<VerifyScores>,
+    /// See [`VerifyOutcome::against`].
+    pub against: Reference,
+    /// See [`VerifyOutcome::distinct`].
+    pub distinct: u32,
+    /// See [`VerifyOutcome::copy_of_reference`].
+    pub copy_of_reference: bool,
+    /// See [`VerifyOutcome::recipe`].
+    pub recipe: String,
+    /// What was seen in the reference.
+    pub reference: FaceReport,
+    /// What was seen in each probe, in order.
+    pub probes: Vec<FaceReport>,
+    /// What they look like together.
+    pub frames: Frames,
+}
+
+/// Score and rates of a comparison; the fields are those of [`VerifyOutcome`].
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "each field is that of VerifyOutcome")]
+pub struct VerifyScores {
+    pub score: f32,
+    pub fmr: Fmr,
+    pub fmr_requested: f64,
+    pub threshold: Threshold,
+    pub curve: CurveName,
+}
+
+impl From<VerifyOutcome> for VerifyShown {
+    fn from(outcome: VerifyOutcome) -> Self {
+        let VerifyOutcome { score, fmr, fmr_requested, threshold, curve, .. } = outcome;
+        Self {
+            decision: outcome.decision,
+            scores: Some(VerifyScores { score, fmr, fmr_requested, threshold, curve }),
+            against: outcome.against,
+            distinct: outcome.distinct,
+            copy_of_reference: outcome.copy_of_reference,
+            recipe: outcome.recipe,
+            reference: outcome.reference,
+            probes: outcome.probes,
+            frames: outcome.frames,
+        }
+    }
+}
+
 impl Engine {
     /// Compares. Needs no gallery.
     ///

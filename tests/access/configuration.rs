@@ -90,6 +90,43 @@ fn a_key_that_others_can_read_stops_the_start() {
 }
 
 #[test]
+fn machines_that_could_never_be_known_stop_the_start() {
+    need_assets!();
+    let made = Made::new();
+    let first = made.configure(MACHINES);
+    let whole = std::fs::read_to_string(made.config()).unwrap();
+    let without = whole.replace("client_ca = \"pki/ca.pem\"\nclient_crl = [\"pki/ca.crl\"]\n", "");
+    std::fs::write(made.config(), &without).unwrap();
+    let line = format!("line {}: access.machines", first - 2);
+    let parts = [line.as_str(), "no machine can be known", "tls.client_ca"];
+    run(["config", "check", "--config", &made.config()]).refused(&parts);
+    run(["serve", "--config", &made.config()]).refused_last(&parts);
+    std::fs::write(made.config(), MACHINES).unwrap();
+    run(["config", "check", "--config", &made.config()]).refused(&["line 1: access.machines", "tls.client_ca"]);
+    // People are known by their tokens alone.
+    let keys = made.beside("jwks.json");
+    std::fs::write(&keys, crate::signer::key_set(&[crate::signer::Signer::ed25519([1; 32]).jwk("one")])).unwrap();
+    let tokens = "[access.tokens]\nissuer = \"https://login.example\"\naudience = \"a\"\nkeys = \"jwks.json\"\n";
+    std::fs::write(made.config(), tokens).unwrap();
+    assert_ne!(run(["config", "check", "--config", &made.config()]).code, Some(2));
+}
+
+#[test]
+fn a_certificate_for_clients_is_none_for_a_server_and_names_no_machine_can_have_get_none() {
+    need_assets!();
+    let made = Made::new();
+    for end in ["pem", "key"] {
+        std::fs::copy(made.path(&format!("desk.{end}")), made.path(&format!("server.{end}"))).unwrap();
+    }
+    let parts = ["line 4: tls.certificate", "server.pem", "made for clients alone", "made for servers"];
+    run(["config", "check", "--config", &made.config()]).refused(&parts);
+    run(["serve", "--config", &made.config()]).refused_last(&parts);
+    made.keys(&["client"], &["--name", "x", "--uri", "nonsense"]).refused(&["--uri: this is no URI"]);
+    made.keys(&["client"], &["--name", "x", "--dns", "*.test"]).refused(&["--dns: this is no name of one machine"]);
+    assert!(!made.path("x.pem").exists() && !made.path("x.key").exists());
+}
+
+#[test]
 fn access_check_says_why_something_is_allowed_and_why_not() {
     let made = Made::new();
     made.configure(&format!("{MACHINES}[access.roles.counter]\nfields = [\"measures\"]\nwithout = [\"Assess\"]\n"));
@@ -114,6 +151,20 @@ fn access_check_says_why_something_is_allowed_and_why_not() {
     // The machine lets people through as counters and officers alone.
     says(&["--as", "office", "--roles", "auditor", "ListClearedPairs"], 1, &["ROLE_NOT_ALLOWED"]);
     says(&["--roles", "auditor", "ListClearedPairs"], 0, &["as auditor", "every record and case"]);
+    // What is behind it: a role that the machine holds back, one that was taken a method, two places.
+    let held = ["as counter, officer alone", "access.machines.desk.people", "takes away from this person: auditor"];
+    says(&["--as", "desk", "--roles", "auditor", "ListClearedPairs"], 1, &held);
+    says(&officer, 0, &["takes away from this person: auditor"]);
+    says(&["--as", "desk", "Assess"], 1, &["access.roles.counter.without takes Assess away"]);
+    says(&["--as", "desk", "--roles", "officer", "Verify"], 1, &["without one, as counter"]);
+    let differ = ["the machine desk is of the unit Q1 in the province 79", "the token of the unit Q2"];
+    says(&["--as", "desk", "--roles", "officer", "--unit", "Q2", "Verify"], 1, &differ);
+    says(&["--roles", "officer", "--unit", "Q1", "Enroll"], 0, &["only to vouch"]);
+    let registrar = ask(&["--roles", "officer,registrar", "--unit", "Q1", "Enroll"]).ended(0).stdout;
+    assert!(!registrar.contains("vouch"), "{registrar}");
+    let json = ask(&["--as", "desk", "--roles", "auditor", "ListClearedPairs", "--json"]).ended(1).json();
+    assert_eq!(json["roles_not_let_through"], serde_json::json!(["auditor"]));
+    assert_eq!(json["remarks"].as_array().unwrap().len(), 1);
     let json = ask(&["--as", "desk", "Verify", "--json"]).ended(0).json();
     assert_eq!(
         (&json["allowed"], &json["roles"][0], &json["fields"][0]),

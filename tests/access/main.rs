@@ -4,6 +4,7 @@
 mod callers;
 mod clients;
 mod configuration;
+mod desk;
 mod expiry;
 #[path = "../service/fake.rs"]
 #[allow(dead_code, reason = "shared with tests/service, which uses all of it")]

@@ -5,11 +5,10 @@ use serde::Serialize;
 
 use super::{note, outcome_name};
 use crate::cli::backend::GalleryArgs;
-use crate::cli::case_records::CaseRecords;
+use crate::cli::case_records::{CaseRecords, OfficerAnswer};
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, Outcome, date, options, outcome, print};
 use crate::gallery::{self, DecisionKey, RequestId, SubjectId};
-use crate::workflow::beneficiary::ResolveReferral;
 
 #[derive(Debug, Args)]
 pub(super) struct ResolveArgs {
@@ -22,9 +21,10 @@ pub(super) struct ResolveArgs {
     /// What the officer says
     #[arg(long, value_enum, value_name = "OUTCOME")]
     outcome: AnswerArg,
-    /// Pseudonymous id of the officer
+    /// Pseudonymous id of the officer; not needed with --server and --token-file, where the token
+    /// names who it is
     #[arg(long, value_name = "ID", value_parser = options::id)]
-    officer: SubjectId,
+    officer: Option<SubjectId>,
     /// Why; kept with the decision
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -66,7 +66,9 @@ struct NotFound {
 
 pub(super) async fn run(settings: &Settings, args: ResolveArgs) -> Outcome {
     let reason = note(args.reason)?;
-    let records = CaseRecords::open(settings, &args.gallery.place(settings)?).await?;
+    let place = args.gallery.place(settings)?;
+    let officer = place.officer(args.officer)?;
+    let records = CaseRecords::open(settings, &place).await?;
     let attempt = match args.attempt {
         Some(attempt) => Some(attempt),
         None => records.case(&args.transaction, None).await?.map(|case| case.outcome.key.attempt),
@@ -79,7 +81,7 @@ pub(super) async fn run(settings: &Settings, args: ResolveArgs) -> Outcome {
                 AnswerArg::Deny => gallery::Outcome::Deny,
             };
             let key = DecisionKey::new(args.transaction, attempt).map_err(Failure::new)?;
-            records.resolve(ResolveReferral { key, officer: args.officer, outcome, reason }).await?
+            records.resolve(OfficerAnswer { key, officer, outcome, reason }).await?
         }
     };
     let Some(resolved) = resolved else {

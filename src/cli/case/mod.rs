@@ -26,6 +26,8 @@ Examples:
   chinhchu case pairs --state waiting --data people
   chinhchu case clear person-1 person-2 --officer O-12 --reason twins --data people
   chinhchu case unclear person-1 person-2 --officer O-12 --reason 'not twins' --data people
+  chinhchu case resolve 7d9f-01 --outcome deny --reason 'another person' \\
+      --server https://engine.example:50051 --ca ca.pem --token-file token
 
 An officer may answer the last attempt of whatever did not approve. What the engine
 decided stays; the answer stands beside it. Nobody answers a case they presented, or one

@@ -5,12 +5,11 @@ use serde::Serialize;
 
 use super::note;
 use crate::cli::backend::GalleryArgs;
-use crate::cli::case_records::CaseRecords;
+use crate::cli::case_records::{CaseRecords, OfficerOnPair};
 use crate::cli::listing::{self, Entry, ListArgs};
 use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, Outcome, date, options, outcome, print};
 use crate::gallery::{ClearedPair, PairEntryKind, PairState, SubjectId, Timestamp};
-use crate::workflow::beneficiary::ClearPairRequest;
 
 #[derive(Debug, Args)]
 pub(super) struct PairsArgs {
@@ -53,9 +52,10 @@ pub(super) struct PairArgs {
     /// The other
     #[arg(value_name = "SUBJECT_ID", value_parser = options::id)]
     other: SubjectId,
-    /// Pseudonymous id of the officer
+    /// Pseudonymous id of the officer; not needed with --server and --token-file, where the token
+    /// names who it is
     #[arg(long, value_name = "ID", value_parser = options::id)]
-    officer: SubjectId,
+    officer: Option<SubjectId>,
     /// Why; kept with the pair
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -67,13 +67,13 @@ pub(super) struct PairArgs {
 }
 
 impl PairArgs {
-    fn request(&self) -> Result<ClearPairRequest, Failure> {
-        Ok(ClearPairRequest {
-            one: self.one.clone(),
-            other: self.other.clone(),
-            officer: self.officer.clone(),
-            reason: note(self.reason.clone())?,
-        })
+    /// The officer's word, and the records that it is about.
+    async fn open(&self, settings: &Settings) -> Result<(CaseRecords, OfficerOnPair), Failure> {
+        let reason = note(self.reason.clone())?;
+        let place = self.gallery.place(settings)?;
+        let officer = place.officer(self.officer.clone())?;
+        let (one, other) = (self.one.clone(), self.other.clone());
+        Ok((CaseRecords::open(settings, &place).await?, OfficerOnPair { one, other, officer, reason }))
     }
 }
 
@@ -171,8 +171,7 @@ struct ClearAnswer {
 }
 
 pub(super) async fn clear(settings: &Settings, args: PairArgs) -> Outcome {
-    let request = args.request()?;
-    let records = CaseRecords::open(settings, &args.gallery.place(settings)?).await?;
+    let (records, request) = args.open(settings).await?;
     let Some(pair) = records.clear(request).await? else {
         match args.json {
             true => print::json(&ClearAnswer { cleared: false, replayed: false, officers: 0, officers_needed: 0 })?,
@@ -208,8 +207,7 @@ struct UnclearAnswer {
 }
 
 pub(super) async fn unclear(settings: &Settings, args: PairArgs) -> Outcome {
-    let request = args.request()?;
-    let records = CaseRecords::open(settings, &args.gallery.place(settings)?).await?;
+    let (records, request) = args.open(settings).await?;
     let ended = records.unclear(request).await?;
     match (args.json, ended) {
         (true, ended) => {

@@ -51,7 +51,10 @@ impl Origin {
 
     /// An error about the whole file.
     pub(in crate::cli) fn blame_file(&self, why: impl std::fmt::Display) -> Failure {
-        Failure::new(format_args!("configuration {}: {why}", self.path.display()))
+        match self.path.as_os_str().is_empty() {
+            true => Failure::new(format_args!("no configuration is named (--config): {why}")),
+            false => Failure::new(format_args!("configuration {}: {why}", self.path.display())),
+        }
     }
 
     /// A flag or a variable goes before the file: its value is no longer that of the key.
@@ -134,6 +137,9 @@ mod tests {
         // Another key, a flag, and a value that a flag stands in for.
         assert_eq!(told(&origin, "engines is 0"), "engines is 0");
         assert_eq!(told(&origin, "--workers is 0"), "--workers is 0");
+        assert_eq!(origin.blame_file("bad").to_string(), "configuration c.toml: bad");
+        let none = Origin::default().blame_file("bad").to_string();
+        assert_eq!(none, "no configuration is named (--config): bad");
         origin.forget("engine.workers");
         assert_eq!(origin.blame("engine.workers", "bad").to_string(), "bad");
     }

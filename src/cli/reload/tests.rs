@@ -108,3 +108,81 @@ fn all_parts_are_read_before_any_is_put_in_force_and_a_change_is_named() {
     cells[0].store(3, SeqCst);
     assert_eq!(reloader.reload().ok().unwrap().fewer, ["numbers: 3 instead of 7"]);
 }
+
+#[test]
+fn an_authority_of_clients_waits_for_two_operators_and_a_renewed_server_certificate_for_nobody() {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::approval::{self, CallerFiles};
+    use super::super::danger::SetupArgs;
+    use super::super::source;
+    use super::super::tls::{TlsFiles, load};
+    use crate::access::{Approval, new_operator_key};
+    use crate::service::tls::Tls;
+    use crate::tools::{Leaf, Purpose, TestAuthority};
+
+    let folder = tempfile::tempdir().unwrap();
+    // A new file each time, and its owner's alone.
+    let write = |name: &str, text: &str| {
+        let (path, new) = (folder.path().join(name), folder.path().join("new"));
+        std::fs::write(&new, text).unwrap();
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::rename(new, path).unwrap();
+    };
+    let (authority, other) = (TestAuthority::new().unwrap(), TestAuthority::new().unwrap());
+    let renew = || {
+        let leaf = Leaf { dns: vec!["localhost".to_owned()], ..Leaf::new(Purpose::Server, "server") };
+        let issued = authority.issue(&leaf).unwrap();
+        write("server.key", &issued.key);
+        write("server.pem", &issued.certificate);
+    };
+    renew();
+    write("ca.pem", authority.certificate());
+    let [(an, an_public), (binh, binh_public)] = [new_operator_key().unwrap(), new_operator_key().unwrap()];
+    write(
+        "c.toml",
+        &format!(
+            "[engine]\npack = \"pack\"\n[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n\
+             client_ca = \"ca.pem\"\n[access.operators]\nan = \"{an_public}\"\nbinh = \"{binh_public}\"\n"
+        ),
+    );
+    let global = GlobalArgs { config: Some(folder.path().join("c.toml")), ..GlobalArgs::default() };
+    let (settings, typed) = (Settings::new(&global).unwrap(), SetupArgs::default());
+    let digest = || {
+        let anchors = source::anchors(None, &settings).unwrap();
+        let standing = approval::standing(&settings, &typed, &anchors, || CallerFiles::read(&settings));
+        standing.unwrap().expect("operators are named").digest
+    };
+    let approve = |by: &[(&str, &[u8])]| {
+        let digest = digest();
+        let lines: Vec<_> = by.iter().map(|(name, key)| Approval::sign(name, &digest, key).unwrap().line()).collect();
+        write("c.toml.approvals", &lines.join("\n"));
+    };
+    let start = || {
+        let tls = Tls::new(load(&settings).unwrap().unwrap());
+        let parts: Vec<Box<dyn Part>> = vec![Box::new(TlsFiles::new(tls, typed.clone()))];
+        Reloader::start(&global, settings.clone(), parts)
+    };
+    let missing = start().err().expect("nobody has approved it").to_string();
+    assert!(missing.contains("0 of 2 operators"), "{missing}");
+    approve(&[("an", &an), ("binh", &binh)]);
+    let mut reloader = start().unwrap();
+    let first = digest();
+    renew();
+    assert!(matches!(&reloader.reload_changed()[..], [Ok(items)] if items.len() == 1));
+    assert_eq!(digest(), first);
+
+    write("ca.pem", &format!("{}{}", authority.certificate(), other.certificate()));
+    let refused = |done: Vec<Result<Vec<Item>, Failure>>| match &done[..] {
+        [Err(failure)] => failure.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let told = refused(reloader.reload_changed());
+    assert!(told.contains("0 of 2 operators"), "{told}");
+    assert!(reloader.reload_changed().is_empty(), "told once");
+    approve(&[("an", &an)]);
+    assert!(refused(reloader.reload_changed()).contains("1 of 2 operators"));
+    approve(&[("an", &an), ("binh", &binh)]);
+    let done = reloader.reload_changed();
+    assert!(matches!(&done[..], [Ok(items)] if items.iter().any(|item| item.name == "authorities of clients")));
+}

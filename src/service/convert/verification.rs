@@ -8,7 +8,7 @@ use crate::service::pb;
 use crate::service::pb::identify_request::Scope;
 use crate::workflow::{
     AssessOutcome, CANDIDATES_DEFAULT, Decision, Field, Frames, IdentifiedCandidate, IdentifyOutcome, IdentifyRequest,
-    IdentifyScope, Kind, VerifyOutcome, VerifyRequest, WorkflowError,
+    IdentifyScope, Kind, VerifyOutcome, VerifyRequest, VerifyShown, WorkflowError,
 };
 
 impl From<Frames> for pb::Frames {
@@ -114,17 +114,44 @@ impl From<VerifyOutcome> for pb::VerifyResponse {
     }
 }
 
+/// The decision of an answer.
+fn decision(value: i32) -> Result<Decision, BadAnswer> {
+    match pb::Decision::try_from(value) {
+        Ok(pb::Decision::Match) => Ok(Decision::Match),
+        Ok(pb::Decision::NoMatch) => Ok(Decision::NoMatch),
+        // An unknown decision must never count as a match.
+        Ok(pb::Decision::Unspecified) | Err(_) => Err(BadAnswer("decision")),
+    }
+}
+
+impl TryFrom<pb::VerifyResponse> for VerifyShown {
+    type Error = BadAnswer;
+
+    /// Takes an answer without scores and rates, as a server gives it to desks; half of them is none.
+    fn try_from(response: pb::VerifyResponse) -> Result<Self, BadAnswer> {
+        if response.fmr.is_some() || response.threshold.is_some() || response.curve.is_some() {
+            return VerifyOutcome::try_from(response).map(Into::into);
+        }
+        Ok(Self {
+            decision: decision(response.decision)?,
+            scores: None,
+            against: present(reference_kind(response.against), "against")?,
+            distinct: response.distinct_frames,
+            copy_of_reference: response.copy_of_reference,
+            recipe: response.recipe,
+            reference: present(response.reference, "reference")?.try_into()?,
+            probes: reports(response.probes)?,
+            frames: frames(response.frames)?,
+        })
+    }
+}
+
 impl TryFrom<pb::VerifyResponse> for VerifyOutcome {
     type Error = BadAnswer;
 
     fn try_from(response: pb::VerifyResponse) -> Result<Self, BadAnswer> {
         Ok(Self {
-            decision: match pb::Decision::try_from(response.decision) {
-                Ok(pb::Decision::Match) => Decision::Match,
-                Ok(pb::Decision::NoMatch) => Decision::NoMatch,
-                // An unknown decision must never count as a match.
-                Ok(pb::Decision::Unspecified) | Err(_) => return Err(BadAnswer("decision")),
-            },
+            decision: decision(response.decision)?,
             score: response.score,
             fmr: present(response.fmr, "fmr")?.into(),
             fmr_requested: response.fmr_requested,

@@ -71,16 +71,16 @@ where
                 // The service that was polled ready is the one to call.
                 let clone = self.next.clone();
                 let mut ready = std::mem::replace(&mut self.next, clone);
-                let access = access.clone();
+                let (access, shared) = (access.clone(), Arc::clone(&self.shared));
                 let answer = async move {
                     match access.authorise_again(method, certificate(&request), request.headers()).await {
                         Ok(authorised) => ready.call(of(authorised, method, trace, request)).await,
-                        Err(refusal) => Ok(refused(refusal, method, &trace, &request)),
+                        Err(refusal) => Ok(refused(&shared, refusal, method, &trace, &request)),
                     }
                 };
                 Answer::Below { call: Authorising::Asking { answer: Box::pin(answer) } }
             }
-            Err(refusal) => Answer::ready(refused(refusal, method, &trace, &request)),
+            Err(refusal) => Answer::ready(refused(&self.shared, refusal, method, &trace, &request)),
         }
     }
 }
@@ -99,10 +99,20 @@ fn of(authorised: Authorised, method: Method, trace: Trace, request: Request<Bod
     AuthorisedCall { method, trace, call, request }
 }
 
-/// The response to a call that may not be made.
-fn refused(refusal: NotAuthorised, method: Method, trace: &Trace, request: &Request<Body>) -> Response<Body> {
+/// The response to a call that may not be made. It is counted, and the log names the machine it came
+/// from, never a person.
+fn refused(
+    shared: &Shared,
+    refusal: NotAuthorised,
+    method: Method,
+    trace: &Trace,
+    request: &Request<Body>,
+) -> Response<Body> {
     let NotAuthorised { reason, retry_after, token } = refusal;
-    tracing::debug!(method = method.name(), trace = %trace.id(), reason = reason.code(), "not authorised");
+    let machine = shared.access.as_ref().and_then(|access| access.machine(certificate(request)));
+    let name = machine.as_deref();
+    tracing::debug!(method = method.name(), machine = name, trace = %trace.id(), reason = reason.code(), "not authorised");
+    shared.refusals.add_not_authorised(method, reason, machine);
     refuse(ServiceRefusal::NotAuthorised { reason, retry_after, token }, Language::of(request.headers()))
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Parsed {
     pub issuer: Vec<u8>,
     /// It may sign other certificates.
     pub is_authority: bool,
+    /// It may stand for a server (extended key usage, RFC 5280, 4.2.1.12: without, for anything).
+    pub is_for_servers: bool,
 }
 
 impl Parsed {
@@ -54,6 +56,7 @@ impl Parsed {
         let mut names = CertificateNames::default();
         // A certificate with this extension twice is not valid (RFC 5280, 4.2).
         let alternative = certificate.subject_alternative_name().ok()?;
+        let usage = certificate.extended_key_usage().ok()?;
         for name in alternative.iter().flat_map(|extension| &extension.value.general_names) {
             match name {
                 GeneralName::URI(uri) => names.uris.push((*uri).to_owned()),
@@ -67,6 +70,7 @@ impl Parsed {
             not_after: system_time(certificate.validity().not_after),
             issuer: certificate.issuer().as_raw().to_owned(),
             is_authority: certificate.is_ca(),
+            is_for_servers: usage.is_none_or(|usage| usage.value.server_auth || usage.value.any),
         })
     }
 }

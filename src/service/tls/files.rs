@@ -94,18 +94,36 @@ pub(in crate::service) fn identity(
     Ok(Identity { certified, expires_at: own.not_after, digest })
 }
 
+/// Refuses a certificate that was made for clients: no client connects to a server that shows it.
+pub(super) fn check_is_for_servers(certificate: &Path) -> Result<(), TlsError> {
+    let file = TlsFile::Certificate;
+    let chain = certificates(file, certificate)?;
+    match chain.first().and_then(Parsed::new) {
+        Some(own) if !own.is_for_servers => {
+            let found = "was made for clients alone (extended key usage without serverAuth)";
+            let remedy = "no client accepts it of a server; name a certificate that was made for servers";
+            Err(TlsError::new(file, certificate, found, remedy))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The authorities of clients.
 pub(super) struct Authorities {
     pub certificates: Vec<CertificateDer<'static>>,
     /// Authorities that were left out, as they have expired, with the times.
     pub expired: Vec<String>,
+    /// SHA-256 of all certificates in the file: it changes when the file does, not by itself.
+    pub digest: [u8; 32],
 }
 
 /// Authorities of a PEM file. Those that have expired are left out; one at least must not have.
 pub(super) fn authorities(path: &Path, now: SystemTime) -> Result<Authorities, TlsError> {
     let file = TlsFile::ClientCa;
-    let mut found = Authorities { certificates: Vec::new(), expired: Vec::new() };
-    for (place, certificate) in certificates(file, path)?.into_iter().enumerate() {
+    let all = certificates(file, path)?;
+    let digest = digest(all.iter().map(AsRef::as_ref));
+    let mut found = Authorities { certificates: Vec::new(), expired: Vec::new(), digest };
+    for (place, certificate) in all.into_iter().enumerate() {
         let Some(parsed) = Parsed::new(&certificate) else { continue };
         if !parsed.is_authority {
             let what = format!("certificate {} of it is none of an authority (CA:TRUE)", place + 1);

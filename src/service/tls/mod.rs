@@ -100,6 +100,19 @@ impl TlsOptions {
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.certificate, &self.key].into_iter().chain(&self.client_ca).chain(&self.client_crl)
     }
+
+    /// SHA-256 of the authorities of clients as [`Loaded::client_authorities`] has it, read now; `None`
+    /// where none are named.
+    ///
+    /// # Errors
+    /// [`TlsError`] where the file cannot be read.
+    pub fn client_authorities(&self) -> Result<Option<[u8; 32]>, TlsError> {
+        let digest = |path: &PathBuf| {
+            let all = files::certificates(TlsFile::ClientCa, path)?;
+            Ok(files::digest(all.iter().map(AsRef::as_ref)))
+        };
+        self.client_ca.as_ref().map(digest).transpose()
+    }
 }
 
 /// What was read of one kind of file, for the log.
@@ -163,6 +176,7 @@ impl Loaded {
     pub fn read(options: &TlsOptions) -> Result<Self, TlsError> {
         let now = SystemTime::now();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        files::check_is_for_servers(&options.certificate)?;
         let own = files::identity(&options.certificate, &options.key, &provider, now)?;
         let mut parts = vec![TlsPart {
             file: TlsFile::Certificate,
@@ -198,6 +212,11 @@ impl Loaded {
     /// When the server's certificate expires.
     pub fn expires_at(&self) -> SystemTime {
         self.in_force.expires_at
+    }
+
+    /// SHA-256 of the authorities of clients; `None` where none are named.
+    pub fn client_authorities(&self) -> Option<[u8; 32]> {
+        self.parts.iter().find(|part| part.file == TlsFile::ClientCa).map(|part| part.digest)
     }
 }
 
@@ -240,7 +259,7 @@ impl Clients {
         }
         parts.push(TlsPart {
             file: TlsFile::ClientCa,
-            digest: files::digest(authorities.certificates.iter().map(AsRef::as_ref)),
+            digest: authorities.digest,
             what: authorities.certificates.len().to_string(),
             amounts: vec![("authorities of clients", authorities.certificates.len())],
         });

@@ -12,6 +12,7 @@ use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -52,12 +53,14 @@ pub(super) enum FetchError {
 pub(super) struct Fetcher(TlsConnector);
 
 impl Fetcher {
-    /// Trusts the certificates of `ca`, or those of the system. Reads files.
-    pub(super) fn new(ca: Option<&Path>) -> io::Result<Self> {
+    /// Trusts the certificates of `ca`, or those of the system. Reads files; gives SHA-256 of `ca`.
+    pub(super) fn new(ca: Option<&Path>) -> io::Result<(Self, Option<[u8; 32]>)> {
         let mut roots = RootCertStore::empty();
+        let mut digest = None;
         match ca {
             Some(path) => {
                 let pem = regular::read(path, CA_BYTES_MAX)?;
+                digest = Some(Sha256::digest(&pem).into());
                 for certificate in CertificateDer::pem_slice_iter(&pem) {
                     let certificate = certificate.map_err(|_| io::Error::other("it is no PEM file"))?;
                     let unusable = |_| io::Error::other("a certificate in it cannot be read");
@@ -75,7 +78,7 @@ impl Fetcher {
             .map_err(io::Error::other)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self(TlsConnector::from(Arc::new(config))))
+        Ok((Self(TlsConnector::from(Arc::new(config))), digest))
     }
 
     /// The body at this address, of at most `bytes_max`.

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::source::{FileMark, Source};
-pub use self::source::{KeysError, OpenedTokens};
+pub use self::source::{KeysApproval, KeysError, OpenedTokens};
 use crate::access::PersonClaims;
 use crate::access::token::{KeySet, TokenError, TokenVerifier};
 use crate::hex;
@@ -53,6 +53,8 @@ const PACE: Pace =
 pub struct KeysStatus {
     /// Keys in use.
     pub keys: usize,
+    /// SHA-256 of the key set in use.
+    pub digest: Option<[u8; 32]>,
     /// When they were read last.
     pub read_at: Option<SystemTime>,
     /// When they are too old to be used, unless they are read again before.
@@ -103,7 +105,7 @@ impl TokenKeys {
     }
 
     async fn start_at(pace: Pace, opened: OpenedTokens, folder: Option<PathBuf>) -> Self {
-        let OpenedTokens { settings, source, keys, mut mark } = opened;
+        let OpenedTokens { settings, source, keys, mut mark, .. } = opened;
         let shared = Arc::new(Shared {
             verifier: TokenVerifier::new(settings.rules),
             pace,
@@ -186,15 +188,16 @@ async fn keep_up(shared: Arc<Shared>, mut mark: Option<FileMark>) {
         let source = locked(&shared.source).clone();
         let has_failed = locked(&shared.status).failure.is_some();
         let pause = match &source {
-            Source::File(_) => shared.pace.file,
+            Source::File { .. } => shared.pace.file,
             Source::Issuer { refresh, .. } if has_failed => shared.pace.retry.min(*refresh),
             Source::Issuer { refresh, .. } => *refresh,
         };
         tokio::select! {
             () = sleep(pause) => {
-                if let Source::File(path) = source {
+                if let Source::File { path, .. } = source {
                     let found = spawn_blocking(move || source::mark(&path)).await.ok().flatten();
-                    if found == mark {
+                    // One that could not be used is tried again: it may be approved meanwhile.
+                    if found == mark && !has_failed {
                         continue;
                     }
                 }
@@ -213,9 +216,19 @@ impl Shared {
         self.begin();
         let read_at = SystemTime::now();
         let read = match source {
-            Source::File(path) => {
-                let path = path.clone();
-                let read = spawn_blocking(move || (source::mark(&path), source::read_file(&path))).await;
+            Source::File { path, approval } => {
+                let (path, approval) = (path.clone(), approval.clone());
+                let in_use = locked(&self.status).digest;
+                let read = spawn_blocking(move || {
+                    let mark = source::mark(&path);
+                    // Those in use need nobody's word.
+                    let approval = |digest| match &approval {
+                        Some(approval) if Some(digest) != in_use => approval(digest),
+                        _ => Ok(()),
+                    };
+                    (mark, source::read_approved(&path, approval))
+                });
+                let read = read.await;
                 match read {
                     Ok((found, keys)) => {
                         *mark = found;
@@ -238,8 +251,13 @@ impl Shared {
             match read {
                 Ok((keys, good_until)) => self.install(keys, good_until, read_at),
                 Err(error) => {
-                    tracing::warn!(%error, "the keys for tokens could not be read; those known go on");
-                    locked(&self.status).failure = Some(error.to_string());
+                    let failure = Some(error.to_string());
+                    let before = std::mem::replace(&mut locked(&self.status).failure, failure.clone());
+                    // A file is tried every few seconds: the same is told once.
+                    match source {
+                        Source::File { .. } if before == failure => {}
+                        _ => tracing::warn!(%error, "the keys for tokens could not be read; those known go on"),
+                    }
                 }
             }
         }
@@ -248,7 +266,8 @@ impl Shared {
     }
 
     fn install(&self, keys: KeySet, good_until: Option<SystemTime>, read_at: SystemTime) {
-        let digest = hex::encode(&keys.digest()[..DIGEST_SHOWN / 2]);
+        let whole = keys.digest();
+        let digest = hex::encode(&whole[..DIGEST_SHOWN / 2]);
         let count = keys.len();
         for (why, count) in keys.skipped() {
             tracing::debug!(%why, count, "keys of the issuer are not used");
@@ -259,9 +278,9 @@ impl Shared {
         self.verifier.install(keys, good_until);
         let known = std::mem::replace(
             &mut *locked(&self.status),
-            KeysStatus { keys: count, read_at: Some(read_at), good_until, failure: None },
+            KeysStatus { keys: count, digest: Some(whole), read_at: Some(read_at), good_until, failure: None },
         );
-        if known.read_at.is_none() || known.keys != count || known.failure.is_some() {
+        if known.digest != Some(whole) || known.keys != count || known.failure.is_some() {
             tracing::info!(keys = count, digest, "keys for tokens");
         } else {
             tracing::debug!(keys = count, digest, "keys for tokens");
@@ -340,7 +359,7 @@ impl Shared {
 impl Source {
     fn is_same_place(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::File(one), Self::File(other)) => one == other,
+            (Self::File { path: one, .. }, Self::File { path: other, .. }) => one == other,
             (Self::Issuer { issuer: one, .. }, Self::Issuer { issuer: other, .. }) => one == other,
             _ => false,
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hyper::Uri;
@@ -48,6 +49,10 @@ pub enum KeysError {
     },
 }
 
+/// Whether the keys of a file, by their digest, may take the place of others while the server runs;
+/// where not, why.
+pub type KeysApproval = Arc<dyn Fn([u8; 32]) -> Result<(), String> + Send + Sync>;
+
 /// Token settings whose files were read and found good.
 pub struct OpenedTokens {
     pub(super) settings: TokenSettings,
@@ -56,12 +61,14 @@ pub struct OpenedTokens {
     pub(super) keys: Option<KeySet>,
     /// Which file that was.
     pub(super) mark: Option<FileMark>,
+    /// See [`Self::digest`].
+    digest: Option<[u8; 32]>,
 }
 
 /// Where keys are read.
 #[derive(Clone)]
 pub(super) enum Source {
-    File(PathBuf),
+    File { path: PathBuf, approval: Option<KeysApproval> },
     Issuer { issuer: String, discovery: Uri, fetcher: Fetcher, refresh: Duration, max_age: Duration },
 }
 
@@ -90,23 +97,40 @@ impl OpenedTokens {
                 // Looked at before it is read: one that changes meanwhile is read again.
                 let mark = mark(&path);
                 let keys = read_file(&path)?;
-                Ok(Self { settings, source: Source::File(path), keys: Some(keys), mark })
+                let digest = Some(keys.digest());
+                Ok(Self { settings, source: Source::File { path, approval: None }, keys: Some(keys), mark, digest })
             }
             KeysFrom::Issuer { discovery, ca, refresh, max_age } => {
                 let key = "access.tokens.ca";
                 if let Some(path) = &ca {
                     check_writers(key, path)?;
                 }
-                let fetcher = Fetcher::new(ca.as_deref()).map_err(|error| KeysError::File {
+                let (fetcher, digest) = Fetcher::new(ca.as_deref()).map_err(|error| KeysError::File {
                     key,
                     path: ca.unwrap_or_else(|| "the system's certificates".into()),
                     why: format!("{error}; name a PEM file with the certificates of the issuer's authority"),
                 })?;
                 let issuer = settings.rules.issuer().to_owned();
                 let source = Source::Issuer { issuer, discovery, fetcher, refresh, max_age };
-                Ok(Self { settings, source, keys: None, mark: None })
+                Ok(Self { settings, source, keys: None, mark: None, digest })
             }
         }
+    }
+
+    /// The same, where a file of keys that changes while the server runs is first shown to
+    /// `approval`. An issuer's keys are not: it answers for them.
+    #[must_use]
+    pub fn approved_by(mut self, approval: KeysApproval) -> Self {
+        if let Source::File { approval: of_file, .. } = &mut self.source {
+            *of_file = Some(approval);
+        }
+        self
+    }
+
+    /// SHA-256 of the file that decides whose tokens are believed, as it was read: of keys, or of the
+    /// issuer's authorities. `None` where the system's authorities answer for the issuer.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        self.digest
     }
 
     /// The keys of the file, where one is named: for the log.
@@ -131,6 +155,18 @@ pub(super) fn read_file(path: &Path) -> Result<KeySet, KeysError> {
         return Err(bad(format!("no key in it can be used ({why}); save the issuer's key set (jwks_uri) there")));
     }
     Ok(keys)
+}
+
+/// The same, where they are approved.
+pub(super) fn read_approved(
+    path: &Path,
+    approval: impl Fn([u8; 32]) -> Result<(), String>,
+) -> Result<KeySet, KeysError> {
+    let keys = read_file(path)?;
+    match approval(keys.digest()) {
+        Ok(()) => Ok(keys),
+        Err(why) => Err(KeysError::File { key: "access.tokens.keys", path: path.to_owned(), why }),
+    }
 }
 
 /// Refuses a file that others than its owner may write: they could make themselves anybody.

@@ -168,12 +168,9 @@ impl AccessRules {
         };
         if let Some(machine) = machine {
             caller.place = caller.place.within(&machine.place).ok_or(AccessRefusal::PlacesDiffer)?;
-            let lets_through = |role: Role| match machine.people {
-                Some(people) => people.contains(role),
-                // What it presents by itself, whoever is at it could answer as an officer.
-                None => role != Role::Officer || machine.roles.is_empty(),
-            };
-            caller.roles = caller.roles.iter().filter(|role| lets_through(*role)).collect();
+            if let Some(people) = machine.people {
+                caller.roles = caller.roles.iter().filter(|role| people.contains(*role)).collect();
+            }
         }
         // A unit of the same code in another province is another one.
         if let Place { unit: Some(unit), province: Some(province) } = &caller.place
@@ -296,6 +293,9 @@ fn machine(key: &str, name: &str, set: &MachineSettings) -> Result<Machine, Acce
     if own.is_empty() && people.is_some_and(Roles::is_empty) {
         return Err(AccessSettingsError::new(key, "nobody could do anything with it; give it `roles` or `people`"));
     }
+    // What it presents by itself, whoever is at it could answer as an officer.
+    let all_but_officers = || Role::ALL.into_iter().filter(|role| *role != Role::Officer).collect();
+    let people = people.or_else(|| (!own.is_empty()).then(all_but_officers));
     Ok(Machine { name: name.into(), roles: own, people, place })
 }
 

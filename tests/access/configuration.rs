@@ -152,8 +152,10 @@ fn access_check_says_why_something_is_allowed_and_why_not() {
     says(&["--as", "office", "--roles", "auditor", "ListClearedPairs"], 1, &["ROLE_NOT_ALLOWED"]);
     says(&["--roles", "auditor", "ListClearedPairs"], 0, &["as auditor", "every record and case"]);
     // What is behind it: a role that the machine holds back, one that was taken a method, two places.
-    let held = ["as counter, officer alone", "access.machines.desk.people", "takes away from this person: auditor"];
-    says(&["--as", "desk", "--roles", "auditor", "ListClearedPairs"], 1, &held);
+    let held = ["as counter, officer alone", "access.machines.office.people", "takes away from this person: auditor"];
+    says(&["--as", "office", "--roles", "auditor", "ListClearedPairs"], 1, &held);
+    let held = ["access.machines.desk.people", "takes away from this person: officer"];
+    says(&["--as", "desk", "--roles", "officer", "ResolveReferral"], 1, &held);
     says(&officer, 0, &["takes away from this person: auditor"]);
     says(&["--as", "desk", "Assess"], 1, &["access.roles.counter.without takes Assess away"]);
     says(&["--as", "desk", "--roles", "officer", "Verify"], 1, &["without one, as counter"]);
@@ -162,7 +164,7 @@ fn access_check_says_why_something_is_allowed_and_why_not() {
     says(&["--roles", "officer", "--unit", "Q1", "Enroll"], 0, &["only to vouch"]);
     let registrar = ask(&["--roles", "officer,registrar", "--unit", "Q1", "Enroll"]).ended(0).stdout;
     assert!(!registrar.contains("vouch"), "{registrar}");
-    let json = ask(&["--as", "desk", "--roles", "auditor", "ListClearedPairs", "--json"]).ended(1).json();
+    let json = ask(&["--as", "office", "--roles", "auditor", "ListClearedPairs", "--json"]).ended(1).json();
     assert_eq!(json["roles_not_let_through"], serde_json::json!(["auditor"]));
     assert_eq!(json["remarks"].as_array().unwrap().len(), 1);
     let json = ask(&["--as", "desk", "Verify", "--json"]).ended(0).json();

@@ -33,6 +33,9 @@ const ACCESS: &str = r#"
     people = ["counter", "officer"]
     unit = "Q1"
     province = "79"
+    [machines.review]
+    uri = "spiffe://vss.test/review"
+    roles = ["auditor"]
     [machines.other-desk]
     uri = "spiffe://vss.test/other-desk"
     roles = ["counter"]
@@ -51,7 +54,7 @@ impl Office {
     async fn open() -> Option<Self> {
         let provider = Provider::start()?;
         let pki = Pki::new();
-        for name in ["payments", "office", "other-desk", "stranger"] {
+        for name in ["payments", "office", "other-desk", "review", "stranger"] {
             pki.issue(name, &client_leaf(name));
         }
         let names: Vec<_> = methods().into_iter().map(|(name, _)| name).collect();
@@ -315,4 +318,50 @@ async fn health_is_told_to_anyone_and_reflection_to_operators_alone() {
     assert_eq!(reflect(Some(auditor)).await, Err(tonic::Code::PermissionDenied));
     let operator = office.token(json!({"roles": ["operator"]}));
     assert_eq!(reflect(Some(operator)).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desk_names_no_policy_and_a_machine_nobody_but_itself() {
+    let Some(office) = Office::open().await else { return };
+    let ask = async |certificate, policy: &str| {
+        let channel = office.channel(Some(certificate)).await;
+        let mut beneficiary = pb::beneficiary_client::BeneficiaryClient::new(channel);
+        let request = pb::VerifyBeneficiaryRequest {
+            transaction_id: "t".into(),
+            attempt: 1,
+            subject_id: "s".into(),
+            scheme: pb::Scheme::Social.into(),
+            frames: vec![b"x".to_vec()],
+            policy: policy.into(),
+            ..Default::default()
+        };
+        match beneficiary.verify_beneficiary(request).await {
+            Ok(_) => "answered".to_owned(),
+            Err(status) => {
+                let details = tonic_types::StatusExt::get_error_details(&status);
+                details.error_info().map(|info| info.reason.clone()).unwrap_or_default()
+            }
+        }
+    };
+    // Whoever chose among policies with different rates would decide by the laxest.
+    assert_eq!(ask("desk", "loose").await, "FIELD_NOT_ALLOWED");
+    for (certificate, policy) in [("desk", ""), ("desk", "default"), ("payments", "loose")] {
+        assert_eq!(ask(certificate, policy).await, "answered", "{certificate} {policy:?}");
+    }
+    let end = async |officer: &str| {
+        let channel = office.channel(Some("review")).await;
+        let mut cases = pb::cases_client::CasesClient::new(channel);
+        let request = pb::UnclearPairRequest {
+            subject_id_a: "a".into(),
+            subject_id_b: "b".into(),
+            officer_id: officer.into(),
+            reason: "no twins".into(),
+        };
+        cases.unclear_pair(request).await.map(drop).map_err(|status| {
+            let details = tonic_types::StatusExt::get_error_details(&status);
+            details.error_info().map(|info| info.reason.clone()).unwrap_or_default()
+        })
+    };
+    assert_eq!(end("officer-1").await, Err("NOT_YOUR_ID".to_owned()));
+    assert_eq!(end("").await, Ok(()));
 }

@@ -74,6 +74,21 @@ async fn a_denied_claim_is_no_dead_end_and_against_an_altered_card_two_officers_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_altered_card_is_not_forgotten_for_an_attempt_without_it() {
+    need_assets!();
+    let counter = Counter::open().await;
+    let denied = counter.decide(presented(altered("t-1"), "clerk-1", 1)).await;
+    assert_decided(&denied, Outcome::Deny, &["CHIP_ALTERED"]);
+    let without = BeneficiaryRequest { chip_files: Vec::new(), ..claim("t-1", "record-1", &FIRST, &["obama2.jpg"]) };
+    let referred = counter.decide(presented(without, "clerk-1", 2)).await;
+    assert_eq!(referred.decided.outcome, Outcome::Refer);
+    let first = counter.client.resolve_referral(answer("t-1", 2, "officer-1", Outcome::Approve)).await.unwrap();
+    assert_eq!((first.outcome, first.officers, first.officers_needed), (Outcome::Refer, 1, 2));
+    let second = counter.client.resolve_referral(answer("t-1", 2, "officer-2", Outcome::Approve)).await.unwrap();
+    assert_eq!(second.outcome, Outcome::Approve);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_ran_out_of_attempts_is_taken_up_by_an_officer() {
     need_assets!();
     let counter = Counter::open().await;

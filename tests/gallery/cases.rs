@@ -185,7 +185,7 @@ async fn nobody_clears_a_pair_of_a_record_they_enrolled_or_of_a_case_they_presen
     for (subject, by_whom) in [("a", "registrar-a"), ("b", "registrar-b")] {
         let enrolled = Enrolment { by: Some(id(by_whom)), ..enrolment(subject, EnrolMode::Create, &[1]) };
         gallery.enrol(&by(), enrolled, None).await.unwrap();
-        let clerk = Some(id(&format!("clerk-{subject}")));
+        let clerk = Some(id(format!("clerk-{subject}").as_str()));
         let presented = NewDecision { presented_by: clerk, ..decision(subject, 1, subject, Outcome::Refer) };
         gallery.decide(&by(), presented).await.unwrap();
     }

@@ -144,7 +144,7 @@ fn shown(case: &CaseDecision, last_attempt: u32) -> CaseShown<'_> {
     let needed = match (decided.outcome, outcome.officers_needed) {
         (gallery::Outcome::Approve, _) => 0,
         // Nobody has answered yet.
-        (_, 0) => officers_needed(decided),
+        (_, 0) => officers_needed(outcome),
         (_, needed) => needed,
     };
     CaseShown {

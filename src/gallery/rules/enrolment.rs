@@ -97,7 +97,7 @@ pub(super) fn plan(
         // Who enrols nobody else's photos has nothing to enrol here.
         Agreement::VouchedWhereNeeded(_, scores) => match check_agreement(&head, enrolment, scores, records) {
             Ok(()) => return Err(GalleryError::VouchNotNeeded),
-            Err(GalleryError::PhotosDisagree { .. } | GalleryError::RecordDisagrees) => {}
+            Err(GalleryError::PhotosDisagree | GalleryError::RecordDisagrees) => {}
             Err(error) => return Err(error),
         },
     }

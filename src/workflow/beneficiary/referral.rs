@@ -1,8 +1,9 @@
 //! What officers add: their answers to decisions that did not approve, and pairs that share a face
 //! for a good reason.
 
+use super::BeneficiaryOutcome;
 use super::cases::Cases;
-use super::decide::{AppliedRule, Decided};
+use super::decide::AppliedRule;
 use super::flow;
 use super::policy::Consequence;
 use super::reason_code::ReasonCode;
@@ -103,7 +104,7 @@ impl Cases<'_> {
         // there is none, the commit says what is missing.
         let mut needed = 1;
         for attempt in records.attempts {
-            needed = needed.max(officers_needed(&flow::outcome(attempt)?.decided));
+            needed = needed.max(officers_needed(&flow::outcome(attempt)?));
         }
         let officers_needed = needed;
         let resolution = Resolution { officer, outcome, reason, resolved_at: Timestamp::now() };
@@ -272,9 +273,12 @@ pub struct PairChange {
     pub replayed: bool,
 }
 
-/// How many officers an approval takes that goes against the reasons of this decision.
-pub fn officers_needed(decided: &Decided) -> u32 {
+/// How many officers an approval takes that goes against the reasons of this decision, and against
+/// those of earlier attempts that are in its evidence.
+pub fn officers_needed(of: &BeneficiaryOutcome) -> u32 {
     let stands = |one: &&AppliedRule| one.consequence > Consequence::Accept;
-    let is_grave = decided.grounds.iter().filter(stands).any(|one| TWO_OFFICERS.contains(&one.ground));
-    if is_grave { 2 } else { 1 }
+    let is_grave = of.decided.grounds.iter().filter(stands).any(|one| TWO_OFFICERS.contains(&one.ground));
+    let is_code = |code: &String| TWO_OFFICERS.iter().any(|one| one.code() == code);
+    let mut earlier = of.evidence.history.iter().flat_map(|history| &history.transaction);
+    if is_grave || earlier.any(|attempt| attempt.reasons.iter().any(is_code)) { 2 } else { 1 }
 }

@@ -182,7 +182,7 @@ code_table! {
     /// An officer's word on photos that need none.
     VouchNotNeeded, "VOUCH_NOT_NEEDED", FailedPrecondition,
         "These photos agree with each other. A registrar enrols them, without an officer's word.",
-        "Các ảnh này đã khớp nhau. Cán bộ đăng ký tự đăng ký, không cần người có thẩm quyền xác nhận.";
+        "Các ảnh này đã khớp nhau. Hãy để cán bộ đăng ký tự đăng ký, không cần người có thẩm quyền xác nhận.";
     /// The pair was never cleared.
     PairUnknown, "PAIR_UNKNOWN", NotFound,
         "This pair was not cleared. Check the two ids.",

@@ -64,6 +64,8 @@
 
 #[macro_use]
 mod code_table;
+#[macro_use]
+mod opaque;
 
 pub mod access;
 pub mod audit;

@@ -2,8 +2,6 @@
 //! transaction, to whom, and whether a decision has used one. The challenge itself is not kept, its
 //! digest is.
 
-use std::fmt;
-
 use super::{DecisionKey, RequestId, Timestamp};
 
 /// Most challenges that are kept for one asker and transaction: a new one beyond it ends the oldest.
@@ -71,14 +69,4 @@ impl StoredChallenge {
     }
 }
 
-macro_rules! hidden {
-    ($($type:ident)*) => {$(
-        impl fmt::Debug for $type {
-            // Who asked about which transaction stays out of logs.
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($type), "(…)"))
-            }
-        }
-    )*};
-}
-hidden!(ChallengeOwner NewChallenge StoredChallenge);
+opaque!(ChallengeOwner NewChallenge StoredChallenge);

@@ -2,8 +2,6 @@
 //! bytes and to prove later what was decided, nothing of who it was about beyond
 //! the pseudonymous id. The answer itself is the workflow's; here it is bytes.
 
-use std::fmt;
-
 use super::{
     ChallengeOwner, Enrolment, GalleryError, Note, RequestId, SubjectHead, SubjectId, Timestamp, Watermark,
     same_province,
@@ -441,17 +439,7 @@ pub struct ResolveCommand {
     pub officers_needed: u32,
 }
 
-macro_rules! hidden {
-    ($($type:ident)*) => {$(
-        impl fmt::Debug for $type {
-            // What is decided about people stays out of logs.
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($type), "(…)"))
-            }
-        }
-    )*};
-}
-hidden!(NewDecision UsedChallenge StoredDecision DecisionHead DecisionFilter Resolution NewCapture StoredCapture CapturesFound ClearedPair PairEntry ClearPair UnclearPair);
+opaque!(NewDecision UsedChallenge StoredDecision DecisionHead DecisionFilter Resolution NewCapture StoredCapture CapturesFound ClearedPair PairEntry ClearPair UnclearPair);
 
 #[cfg(test)]
 mod tests {

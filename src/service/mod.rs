@@ -96,9 +96,6 @@
 
 #![warn(clippy::missing_errors_doc)]
 
-#[macro_use]
-mod opaque;
-
 mod access;
 #[cfg(test)]
 mod access_page;

@@ -14,40 +14,25 @@ use proptest::prelude::*;
 use crate::memory::{MemoryIndex, MemoryStore};
 use crate::support::*;
 
-macro_rules! promises {
-    ($module:ident, $empty:path: $($promise:ident),+) => {
-        mod $module {
-            $(#[test]
-            fn $promise() {
-                let (gallery, _beside) = $empty();
-                super::block_on(super::$promise(gallery));
-            })+
-        }
-    };
-    ($($promise:ident),+ $(,)?) => {
-        promises!(embedded, super::embedded: $($promise),+);
-        promises!(memory, super::in_memory: $($promise),+);
-        promises!(mixed, super::embedded_store_and_memory_index: $($promise),+);
-    };
-}
-
 promises!(
-    an_officer_can_take_up_whatever_did_not_approve,
-    where_two_officers_are_needed_one_is_not_enough_and_nobody_is_two,
-    nobody_answers_what_they_presented_or_enrolled,
-    nobody_clears_a_pair_of_a_record_they_enrolled_or_of_a_case_they_presented,
-    an_id_in_other_letters_is_no_second_person,
-    an_attempt_in_another_unit_is_of_another_transaction,
-    an_officers_word_is_taken_where_it_is_needed_and_nowhere_else,
-    whoever_waits_is_listed_oldest_first_until_it_is_answered_or_tried_again,
-    decisions_are_listed_by_subject_time_outcome_and_reason_and_paged_once,
-    a_records_attempts_are_read_with_its_decision_and_none_slips_in_between,
-    a_pair_that_two_must_clear_is_in_force_with_the_second,
-    a_cleared_pair_can_be_ended_and_cleared_again_and_its_history_stays,
-    a_clearing_ends_by_itself_when_its_time_is_over,
-    captures_are_found_by_any_of_their_keys_until_their_time_is_over,
-    captures_go_with_their_subject,
-    of_two_who_bring_one_picture_the_second_is_outdated,
+    embedded, super::embedded; memory, super::in_memory; mixed, super::embedded_store_and_memory_index => {
+        an_officer_can_take_up_whatever_did_not_approve,
+        where_two_officers_are_needed_one_is_not_enough_and_nobody_is_two,
+        nobody_answers_what_they_presented_or_enrolled,
+        nobody_clears_a_pair_of_a_record_they_enrolled_or_of_a_case_they_presented,
+        an_id_in_other_letters_is_no_second_person,
+        an_attempt_in_another_unit_is_of_another_transaction,
+        an_officers_word_is_taken_where_it_is_needed_and_nowhere_else,
+        whoever_waits_is_listed_oldest_first_until_it_is_answered_or_tried_again,
+        decisions_are_listed_by_subject_time_outcome_and_reason_and_paged_once,
+        a_records_attempts_are_read_with_its_decision_and_none_slips_in_between,
+        a_pair_that_two_must_clear_is_in_force_with_the_second,
+        a_cleared_pair_can_be_ended_and_cleared_again_and_its_history_stays,
+        a_clearing_ends_by_itself_when_its_time_is_over,
+        captures_are_found_by_any_of_their_keys_until_their_time_is_over,
+        captures_go_with_their_subject,
+        of_two_who_bring_one_picture_the_second_is_outdated,
+    }
 );
 
 fn embedded() -> (Gallery, tempfile::TempDir) {

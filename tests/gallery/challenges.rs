@@ -15,30 +15,16 @@ use crate::disk::Disk;
 use crate::memory::{MemoryIndex, MemoryStore};
 use crate::support::*;
 
-macro_rules! promises {
-    ($module:ident, $empty:path: $($promise:ident),+) => {
-        mod $module {
-            $(#[test]
-            fn $promise() {
-                let (gallery, _beside) = $empty();
-                super::block_on(super::$promise(gallery));
-            })+
-        }
-    };
-    ($($promise:ident),+ $(,)?) => {
-        promises!(embedded, super::embedded: $($promise),+);
-        promises!(memory, super::in_memory: $($promise),+);
-    };
-}
-
 promises!(
-    a_challenge_is_found_by_whom_it_was_issued_to_and_by_nobody_else,
-    a_decision_uses_a_challenge_up_and_no_other_decision_can,
-    a_decision_that_is_sent_again_is_answered_and_uses_nothing,
-    a_refused_decision_uses_nothing_up,
-    of_two_decisions_at_once_one_uses_the_challenge,
-    a_challenge_that_is_over_is_used_by_nobody_and_forgotten,
-    beyond_so_many_of_one_owner_the_oldest_ends_and_others_keep_theirs,
+    embedded, super::embedded; memory, super::in_memory => {
+        a_challenge_is_found_by_whom_it_was_issued_to_and_by_nobody_else,
+        a_decision_uses_a_challenge_up_and_no_other_decision_can,
+        a_decision_that_is_sent_again_is_answered_and_uses_nothing,
+        a_refused_decision_uses_nothing_up,
+        of_two_decisions_at_once_one_uses_the_challenge,
+        a_challenge_that_is_over_is_used_by_nobody_and_forgotten,
+        beyond_so_many_of_one_owner_the_oldest_ends_and_others_keep_theirs,
+    }
 );
 
 fn embedded() -> (Gallery, tempfile::TempDir) {

@@ -15,30 +15,16 @@ use crate::support::*;
 
 type Index = Arc<dyn VectorIndex>;
 
-macro_rules! promises {
-    ($module:ident, $empty:path: $($promise:ident),+) => {
-        mod $module {
-            $(#[test]
-            fn $promise() {
-                let (index, _beside) = $empty();
-                super::block_on(super::$promise(index));
-            })+
-        }
-    };
-    ($($promise:ident),+ $(,)?) => {
-        promises!(embedded, super::embedded: $($promise),+);
-        promises!(memory, super::in_memory: $($promise),+);
-    };
-}
-
 promises!(
-    what_was_applied_is_found_and_what_went_is_not,
-    a_change_that_comes_twice_is_applied_once,
-    scores_are_as_good_as_it_says,
-    a_filter_leaves_out_whom_it_names,
-    it_answers_as_of_the_commit_that_is_asked_for_or_not_at_all,
-    what_is_no_question_is_refused,
-    a_look_up_finds_nobody_who_is_not_there,
+    embedded, super::embedded; memory, super::in_memory => {
+        what_was_applied_is_found_and_what_went_is_not,
+        a_change_that_comes_twice_is_applied_once,
+        scores_are_as_good_as_it_says,
+        a_filter_leaves_out_whom_it_names,
+        it_answers_as_of_the_commit_that_is_asked_for_or_not_at_all,
+        what_is_no_question_is_refused,
+        a_look_up_finds_nobody_who_is_not_there,
+    }
 );
 
 fn embedded() -> (Index, (tempfile::TempDir, Arc<dyn RecordStore>)) {

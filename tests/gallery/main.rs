@@ -4,6 +4,9 @@
 //! about the embedded store: what its folder may contain, and what survives a
 //! power cut, a failing or full disk, and a killed process.
 
+#[macro_use]
+mod promises;
+
 mod cases;
 mod challenges;
 mod contract;

@@ -41,30 +41,15 @@ fn open_both(dir: &Path) -> Gallery {
     gallery::open(dir, RECIPE, DIMENSION, both()).unwrap()
 }
 
-macro_rules! promises {
-    ($module:ident, $empty:path: $($promise:ident),+) => {
-        mod $module {
-            $(#[test]
-            fn $promise() {
-                let (gallery, _beside) = $empty();
-                super::block_on(super::$promise(gallery));
-            })+
-        }
-    };
-    ($($promise:ident),+ $(,)?) => {
-        promises!(embedded, super::embedded: $($promise),+);
-        promises!(memory, super::in_memory: $($promise),+);
-        promises!(mixed, super::embedded_store_and_memory_indexes: $($promise),+);
-    };
-}
-
 promises!(
-    a_probe_finds_templates_of_its_own_recipe_alone,
-    what_goes_and_is_relabelled_is_so_in_every_index,
-    the_most_templates_of_a_subject_are_counted_by_recipe,
-    photos_agree_by_each_recipe_that_made_templates_of_them,
-    photos_that_no_recipe_compares_with_the_record_need_an_officer,
-    whoever_comes_by_a_recipe_is_met_by_the_search_of_that_recipe,
+    embedded, super::embedded; memory, super::in_memory; mixed, super::embedded_store_and_memory_indexes => {
+        a_probe_finds_templates_of_its_own_recipe_alone,
+        what_goes_and_is_relabelled_is_so_in_every_index,
+        the_most_templates_of_a_subject_are_counted_by_recipe,
+        photos_agree_by_each_recipe_that_made_templates_of_them,
+        photos_that_no_recipe_compares_with_the_record_need_an_officer,
+        whoever_comes_by_a_recipe_is_met_by_the_search_of_that_recipe,
+    }
 );
 
 fn embedded() -> (Gallery, tempfile::TempDir) {

@@ -13,34 +13,20 @@ use crate::support::*;
 
 type Store = Arc<dyn RecordStore>;
 
-macro_rules! promises {
-    ($module:ident, $empty:path: $($promise:ident),+) => {
-        mod $module {
-            $(#[test]
-            fn $promise() {
-                let (store, _beside) = $empty();
-                super::block_on(super::$promise(store));
-            })+
-        }
-    };
-    ($($promise:ident),+ $(,)?) => {
-        promises!(embedded, super::embedded: $($promise),+);
-        promises!(memory, super::in_memory: $($promise),+);
-    };
-}
-
 promises!(
-    one_read_has_everything_of_one_commit,
-    a_command_is_carried_out_once_and_whole,
-    a_refused_command_writes_nothing,
-    the_log_tells_every_change_in_order,
-    a_decision_about_what_has_changed_is_outdated,
-    of_two_who_bring_one_face_the_second_is_outdated,
-    a_decision_enrols_and_notes_the_verification_together,
-    an_answer_to_a_referral_is_kept_and_notes_the_verification,
-    pairs_are_read_from_either_side_and_paged_once,
-    a_snapshot_is_of_one_moment_and_says_its_end,
-    what_was_closed_answers_nothing,
+    embedded, super::embedded; memory, super::in_memory => {
+        one_read_has_everything_of_one_commit,
+        a_command_is_carried_out_once_and_whole,
+        a_refused_command_writes_nothing,
+        the_log_tells_every_change_in_order,
+        a_decision_about_what_has_changed_is_outdated,
+        of_two_who_bring_one_face_the_second_is_outdated,
+        a_decision_enrols_and_notes_the_verification_together,
+        an_answer_to_a_referral_is_kept_and_notes_the_verification,
+        pairs_are_read_from_either_side_and_paged_once,
+        a_snapshot_is_of_one_moment_and_says_its_end,
+        what_was_closed_answers_nothing,
+    }
 );
 
 fn embedded() -> (Store, tempfile::TempDir) {

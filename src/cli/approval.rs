@@ -30,13 +30,8 @@ const BYTES_MAX: u64 = 64 << 10;
 
 /// Checks that two operators have approved what a server would decide by, where the configuration
 /// names operators, or where a server of this data folder did.
-pub(super) fn check(
-    settings: &Settings,
-    typed: &SetupArgs,
-    anchors: &Anchors,
-    callers: CallerFiles,
-) -> Result<(), Failure> {
-    match standing(settings, typed, anchors, || Ok(callers))? {
+pub(super) fn check(settings: &Settings, typed: &SetupArgs, anchors: &Anchors) -> Result<(), Failure> {
+    match standing(settings, typed, anchors, || CallerFiles::read(settings))? {
         None => {}
         Some(Standing { digest, missing: None }) => {
             tracing::info!(digest = hex::encode(&digest), "two operators have approved this configuration");
@@ -91,7 +86,7 @@ pub(super) fn standing(
     anchors: &Anchors,
     callers: impl FnOnce() -> Result<CallerFiles, Failure>,
 ) -> Result<Option<Standing>, Failure> {
-    let remembered = remembered_in(settings, typed).as_deref().map(remembered).transpose()?.flatten();
+    let remembered = remembered_by(settings, typed)?;
     let who = remembered.as_ref().unwrap_or(settings.operators());
     if who.is_empty() {
         return Ok(None);
@@ -129,10 +124,14 @@ fn remembered_in(settings: &Settings, typed: &SetupArgs) -> Option<PathBuf> {
     typed.data.as_deref().or(settings.data.as_deref()).map(|folder| folder.join(REMEMBERED))
 }
 
+/// The operators whom the data folder remembers; `None` where it remembers none.
+fn remembered_by(settings: &Settings, typed: &SetupArgs) -> Result<Option<Operators>, Failure> {
+    Ok(remembered_in(settings, typed).as_deref().map(remembered).transpose()?.flatten())
+}
+
 /// The operators who approve the next change.
 fn in_force(settings: &Settings, typed: &SetupArgs) -> Result<Operators, Failure> {
-    let remembered = remembered_in(settings, typed).as_deref().map(remembered).transpose()?.flatten();
-    Ok(remembered.unwrap_or_else(|| settings.operators().clone()))
+    Ok(remembered_by(settings, typed)?.unwrap_or_else(|| settings.operators().clone()))
 }
 
 fn remembered(path: &Path) -> Result<Option<Operators>, Failure> {

@@ -29,7 +29,7 @@ impl Part for DecisionRules {
         self.engine.check_policies(&policies).map_err(|error| settings.blame(error))?;
         danger::check(&self.global, settings, &self.typed, &anchors)?;
         // Each part checks for itself what it has read of who may call.
-        approval::check(settings, &self.typed, &anchors, CallerFiles::read(settings)?)?;
+        approval::check(settings, &self.typed, &anchors)?;
         let items = vec![
             Item {
                 name: "certificates",

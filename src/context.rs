@@ -21,6 +21,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use nix::unistd::{Uid, User};
+
 use crate::hex;
 
 /// Who makes a request.
@@ -58,6 +60,15 @@ pub enum Principal {
 }
 
 impl Principal {
+    /// The user who runs this process: the real one, by the system's user database. Environment
+    /// variables, which anybody may set, are not asked.
+    pub fn of_this_process() -> Self {
+        let uid = Uid::current();
+        // A user without an entry, as in a container, is known by the number alone.
+        let name = User::from_uid(uid).ok().flatten().map(|user| user.name.into());
+        Self::OperatingSystemUser { uid: uid.as_raw(), name }
+    }
+
     /// The kind of principal, as a stable word for logs and records.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -209,6 +220,7 @@ pub struct RequestContext {
     unit: Option<Arc<str>>,
     province: Option<Arc<str>>,
     reach: Reach,
+    method: Option<&'static str>,
     trace: Option<TraceId>,
     transaction: Option<Arc<str>>,
     deadline: Option<Instant>,
@@ -224,6 +236,7 @@ impl RequestContext {
             unit: None,
             province: None,
             reach: Reach::Everything,
+            method: None,
             trace: None,
             transaction: None,
             deadline: None,
@@ -262,6 +275,12 @@ impl RequestContext {
     #[must_use]
     pub fn with_reach(self, reach: Reach) -> Self {
         Self { reach, ..self }
+    }
+
+    /// The same request by this method or command: a fixed name for records and the log.
+    #[must_use]
+    pub fn with_method(self, method: &'static str) -> Self {
+        Self { method: Some(method), ..self }
     }
 
     /// The same request under this trace.
@@ -307,6 +326,11 @@ impl RequestContext {
     /// Which records and cases the request may touch.
     pub fn reach(&self) -> Reach {
         self.reach
+    }
+
+    /// The method or command it came by, if it is known.
+    pub fn method(&self) -> Option<&'static str> {
+        self.method
     }
 
     /// The trace of the request, if it has one.

@@ -59,6 +59,11 @@ pub struct BirthDate {
 }
 
 impl BirthDate {
+    /// The first day that it may be.
+    pub fn first_day(&self) -> Option<Date> {
+        Date::new(self.year, self.month.unwrap_or(1), self.day.unwrap_or(1))
+    }
+
     /// `None` for a day without a month, and for dates that the calendar does not have.
     pub fn new(year: u16, month: Option<u8>, day: Option<u8>) -> Option<Self> {
         let real = match (month, day) {

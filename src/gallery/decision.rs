@@ -3,8 +3,8 @@
 //! the pseudonymous id. The answer itself is the workflow's; here it is bytes.
 
 use super::{
-    ChallengeOwner, Enrolment, GalleryError, Note, RequestId, SubjectHead, SubjectId, Timestamp, Watermark,
-    same_province,
+    ChallengeOwner, Enrolment, GalleryError, LedgerFacts, Note, RequestId, SubjectHead, SubjectId, Timestamp,
+    Watermark, same_province,
 };
 use crate::face::Template;
 
@@ -82,6 +82,8 @@ pub struct NewDecision {
     pub basis: Option<Basis>,
     /// The challenge that it uses up: it must be open still.
     pub challenge: Option<UsedChallenge>,
+    /// What the transparency log tells of it besides.
+    pub facts: LedgerFacts,
 }
 
 /// The challenge of Active Authentication that a decision uses up.

@@ -167,6 +167,38 @@ pub enum GalleryError {
         /// What the system said.
         detail: String,
     },
+    /// A gallery with a transparency log, opened without its key.
+    #[error(
+        "this gallery keeps a transparency log, and nothing is read or done in it that is not entered there; name the \
+         log's key: [ledger] in the configuration, by --config FILE"
+    )]
+    LedgerNeeded,
+    /// The key of another log.
+    #[error(
+        "the key of the log's digests is another one than this gallery's log was begun with; restore the file from a \
+         backup: with another key no earlier entry would be found by its transaction or subject"
+    )]
+    LedgerKey,
+    /// A gallery without a transparency log.
+    #[error("this gallery keeps no transparency log; [ledger] in the configuration begins one")]
+    NoLedger,
+    /// No such entry, or one that is found no more.
+    #[error(
+        "the log has no such entry, or its contents were pruned; an entry whose number is known can be proven still"
+    )]
+    UnknownEntry,
+    /// The signing key is not the log's.
+    #[error(
+        "the signing key is not the one that signs this gallery's log now; name that one, or change keys: both keys are \
+         needed over the change"
+    )]
+    LedgerSigner,
+    /// What is known of the log is not in order.
+    #[error("the transparency log is not in order: {0}; `chinhchu ledger verify` says more")]
+    Ledger(String),
+    /// What was to be done cannot be entered.
+    #[error("nothing was done: it cannot be entered in the log ({0}); this is a defect of chinhchu")]
+    Entry(String),
     /// The store is shutting down.
     #[error("the gallery is closing; try again")]
     Closing,
@@ -187,7 +219,7 @@ impl GalleryError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Damaged { .. } | Self::NewerVersion { .. } => Fault::Data,
+            Self::Damaged { .. } | Self::NewerVersion { .. } | Self::Ledger(_) => Fault::Data,
             Self::Search(
                 SearchError::Full { .. }
                 | SearchError::Memory { .. }
@@ -202,6 +234,11 @@ impl GalleryError {
             | Self::Storage(_)
             | Self::NotAllowed { .. }
             | Self::Closing
+            | Self::LedgerNeeded
+            | Self::LedgerKey
+            | Self::NoLedger
+            | Self::LedgerSigner
+            | Self::Entry(_)
             | Self::InUse(_)
             | Self::NotThere(_)
             | Self::OtherFiles(_)

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::entries;
 use super::index::{Found, IndexFilter, VectorIndex};
+use super::ledgered::Ledger;
 use super::records::{Committed, ReadSet, Records};
 use super::rules::{self, Command};
 use super::store::RecordStore;
@@ -34,13 +36,15 @@ const READ_AT_ONCE: usize = 256;
 ///
 /// Dropping it waits for the writes already begun and closes index and store.
 pub struct Gallery {
-    store: Arc<dyn RecordStore>,
+    pub(super) store: Arc<dyn RecordStore>,
     /// One for each recipe; that of the gallery first.
     indexes: Vec<Arc<dyn VectorIndex>>,
     /// Held by whoever brings an index up to date.
     following: tokio::sync::Mutex<()>,
     /// Templates of commits under way.
     coming: AtomicU64,
+    /// Where it keeps a transparency log.
+    pub(super) ledger: Option<Ledger>,
 }
 
 impl fmt::Debug for Gallery {
@@ -78,7 +82,10 @@ impl Gallery {
         let missing = stored.iter().find(|recipe| !indexed.contains(recipe));
         match missing.or((own != first).then_some(&own)) {
             Some(&gallery) => Err(GalleryError::OtherRecipe { gallery, template: first }),
-            None => Ok(Self { store, indexes, following: Default::default(), coming: AtomicU64::new(0) }),
+            None => {
+                let (following, coming) = (Default::default(), AtomicU64::new(0));
+                Ok(Self { store, indexes, following, coming, ledger: None })
+            }
         }
     }
 
@@ -291,7 +298,12 @@ impl Gallery {
     /// Commits a command and makes it visible to searches.
     async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
         let coming = self.announce(&command).await?;
+        let command = match &self.ledger {
+            Some(ledger) => entries::entered(context, command, &ledger.key)?,
+            None => command,
+        };
         let committed = self.store.commit(context, command).await?;
+        self.tell_entered();
         // Also of what an earlier call had done whose caller went before it was visible.
         self.follow().await?;
         drop(coming);

@@ -8,11 +8,15 @@
 mod challenge;
 mod decision;
 mod embedded;
+mod entries;
 mod error;
 #[allow(clippy::module_inception, reason = "the type that the folder is named after")]
 mod gallery;
 mod id;
 mod index;
+mod ledger;
+mod ledger_check;
+mod ledgered;
 mod note;
 mod open;
 mod records;
@@ -29,14 +33,23 @@ pub use decision::{
     Resolution, ResolveCommand, Searched, StoredCapture, StoredDecision, UnclearPair, UsedChallenge, resolution,
 };
 pub use embedded::{BackendFactory, EmbeddedOptions, Progress};
+pub use entries::Look;
 pub use error::{Fault, GalleryError};
 pub use gallery::Gallery;
 pub use id::GalleryId;
 pub use index::{Found, IndexFilter, VectorIndex};
+pub(crate) use ledger::kind_digest;
+pub use ledger::{
+    LedgerFacts, LedgerHead, LedgerRead, LedgerSetup, LedgerTables, LedgerTiles, NewEntry, NodeRun, SealedEntry, about,
+    checkpoints, last_start, leaves,
+};
+pub use ledger_check::{LedgerFault, LedgerReport, trusted_keys, verify_ledger};
 pub use note::Note;
-pub use open::{is_at, look, open, open_on, open_parts, read_all};
-pub use records::{Arrived, Change, Changes, Committed, RECENT_MAX, ReadSet, Records, Sizes, StoredRequest};
-pub use rules::{Command, Plan, Planned, Write, next_attempt};
+pub use open::{is_at, keeps_ledger, look, open, open_on, open_parts, read_all, read_ledger_at};
+pub use records::{
+    Arrived, Change, Changes, Committed, LedgerRecords, RECENT_MAX, ReadSet, Records, Sizes, StoredRequest,
+};
+pub use rules::{Command, Plan, Planned, Signer, Write, next_attempt};
 pub use scheme::Scheme;
 pub(crate) use scheme::{province_code, same_province, same_scheme};
 pub use snapshot::{GallerySnapshot, SnapshotHead, SnapshotPart};

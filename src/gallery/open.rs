@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::embedded::{BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore};
-use super::{Gallery, GalleryError, GalleryId, RecordStore, SnapshotHead, SnapshotPart, VectorIndex};
+use super::{Gallery, GalleryError, GalleryId, LedgerTables, RecordStore, SnapshotHead, SnapshotPart, VectorIndex};
+use crate::context::RequestContext;
 use crate::face::RecipeDigest;
+use crate::ledger::entry::LedgerKey;
 
 /// Opens the gallery in the folder `dir` for templates of `recipe` with `dimension` values, and of
 /// [`EmbeddedOptions::recipes_beside`]; makes it where there is none, unless the options forbid
@@ -25,8 +27,9 @@ pub fn open(
     dimension: usize,
     options: EmbeddedOptions,
 ) -> Result<Gallery, GalleryError> {
+    let key = key_of(&options);
     let store = Arc::new(EmbeddedStore::open(dir, recipe, dimension, options)?);
-    let gallery = of(Arc::clone(&store))?;
+    let gallery = of(Arc::clone(&store), key)?;
     store.keep_version()?;
     Ok(gallery)
 }
@@ -42,7 +45,8 @@ pub fn open_on(
     dimension: usize,
     options: EmbeddedOptions,
 ) -> Result<Gallery, GalleryError> {
-    of(Arc::new(EmbeddedStore::open_on(backend, recipe, dimension, options)?))
+    let key = key_of(&options);
+    of(Arc::new(EmbeddedStore::open_on(backend, recipe, dimension, options)?), key)
 }
 
 /// A store, and the indexes that follow it: one for each of its recipes.
@@ -70,14 +74,45 @@ fn indexes(store: &Arc<EmbeddedStore>) -> Result<Vec<Arc<dyn VectorIndex>>, Gall
     Ok(all.into_iter().map(|index| Arc::new(index) as Arc<dyn VectorIndex>).collect())
 }
 
-fn of(store: Arc<EmbeddedStore>) -> Result<Gallery, GalleryError> {
+fn key_of(options: &EmbeddedOptions) -> Option<LedgerKey> {
+    options.ledger.as_ref().map(|setup| setup.key.clone())
+}
+
+fn of(store: Arc<EmbeddedStore>, key: Option<LedgerKey>) -> Result<Gallery, GalleryError> {
     let indexes = indexes(&store)?;
-    Gallery::new(store, indexes)
+    let has_ledger = store.has_ledger();
+    let gallery = Gallery::new(store, indexes)?;
+    Ok(match key.filter(|_| has_ledger) {
+        Some(key) => gallery.with_ledger(key),
+        None => gallery,
+    })
 }
 
 /// Whether there is a gallery in the folder `dir`.
 pub fn is_at(dir: &Path) -> bool {
     EmbeddedStore::is_at(dir)
+}
+
+/// Reads the transparency log of a gallery that nobody has open, without its keys, and without
+/// entering it: what is read tells of nobody, and whoever has the folder could read it anyhow.
+///
+/// # Errors
+/// As [`open`], and what `read` ends with.
+pub fn read_ledger_at(
+    dir: &Path,
+    options: &EmbeddedOptions,
+    read: &mut dyn FnMut(&dyn LedgerTables) -> Result<(), GalleryError>,
+) -> Result<(), GalleryError> {
+    EmbeddedStore::read_ledger_at(dir, options, read)
+}
+
+/// Whether the gallery in the folder `dir` keeps a transparency log. Where another process has it
+/// open that is not known, and told as yes: it cannot be opened here either.
+///
+/// # Errors
+/// [`GalleryError::Damaged`], [`GalleryError::Storage`].
+pub fn keeps_ledger(dir: &Path) -> Result<bool, GalleryError> {
+    EmbeddedStore::keeps_ledger(dir)
 }
 
 /// Whether a server could open the gallery in the folder `dir`, without opening it, writing, or
@@ -97,15 +132,17 @@ pub fn look(
 }
 
 /// Reads a gallery that nobody has open, of whatever recipe, without an index in memory. `begin`
-/// is told what it is of, `visit` every part.
+/// is told what it is of, `visit` every part. Where the gallery keeps a transparency log and `begin`
+/// goes on, that a snapshot was taken is entered first; `context` says by whom.
 ///
 /// # Errors
 /// As [`open`], and what `begin` and `visit` break off with.
 pub fn read_all(
+    context: &RequestContext,
     dir: &Path,
     options: &EmbeddedOptions,
     begin: &mut dyn FnMut(&SnapshotHead) -> ControlFlow<GalleryError>,
     visit: &mut dyn FnMut(SnapshotPart) -> ControlFlow<GalleryError>,
 ) -> Result<(), GalleryError> {
-    EmbeddedStore::read_all(dir, options, begin, visit)
+    EmbeddedStore::read_all(context, dir, options, begin, visit)
 }

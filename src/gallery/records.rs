@@ -1,10 +1,12 @@
 //! What is read of a record store, and what it tells of its commits.
 
+use super::ledger::LedgerHead;
 use super::{
     Attributes, CaptureBand, ChallengeOwner, ClearedPair, DecisionHead, DecisionKey, GalleryError, NewTemplate,
     Receipt, RequestId, StoredCapture, StoredChallenge, StoredDecision, StoredTemplate, Subject, SubjectHead,
     SubjectId, Timestamp, Watermark,
 };
+use crate::ledger::commitment::Commitment;
 
 /// Most decisions that [`ReadSet::recent`] reads.
 pub const RECENT_MAX: usize = 100;
@@ -50,6 +52,11 @@ pub struct ReadSet {
     pub challenges_of: Option<ChallengeOwner>,
     /// Templates that were committed after this one and are still there.
     pub arrived_after: Option<Watermark>,
+    /// So many entries of the log, at most, that are not in its tree yet.
+    pub unsequenced: Option<usize>,
+    /// How many of the oldest entries whose contents are kept were entered before this time, up to
+    /// so many.
+    pub entered_before: Option<(Timestamp, usize)>,
 }
 
 /// What was read, all of it as of one commit.
@@ -102,6 +109,23 @@ pub struct Records {
     /// What came after [`ReadSet::arrived_after`]; `None` where that was not asked for, or the
     /// log no longer reaches back so far.
     pub arrived: Option<Vec<Arrived>>,
+    /// Whether the gallery keeps a transparency log: always told.
+    pub has_ledger: bool,
+    /// Its log, where [`ReadSet::unsequenced`] or [`ReadSet::entered_before`] is asked for and it
+    /// keeps one.
+    pub ledger: Option<LedgerRecords>,
+}
+
+/// What is read of the transparency log for a command.
+#[derive(Clone, PartialEq)]
+pub struct LedgerRecords {
+    /// What is known of it besides its entries.
+    pub head: LedgerHead,
+    /// The entries behind the tree's end, in their order.
+    pub unsequenced: Vec<Commitment>,
+    /// How many entries from [`LedgerHead::pruned`] on were entered before
+    /// [`ReadSet::entered_before`].
+    pub expired: u64,
 }
 
 impl Records {

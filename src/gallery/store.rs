@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 
+use super::ledger::LedgerRead;
 use super::records::{Changes, Committed, ReadSet, Records, Sizes};
 use super::rules::Command;
 use super::{
@@ -94,6 +95,15 @@ pub trait RecordStore: Send + Sync {
     /// # Errors
     /// As [`RecordStore::read`].
     async fn captures_sharing(&self, bands: &[CaptureBand]) -> Result<CapturesFound, GalleryError>;
+
+    /// Whether the gallery keeps a transparency log. It begins with the store, or at an opening.
+    fn has_ledger(&self) -> bool;
+
+    /// Has the log read, as of one commit, on a thread that may block.
+    ///
+    /// # Errors
+    /// What the task ends with; as [`RecordStore::read`].
+    async fn read_ledger(&self, read: LedgerRead) -> Result<(), GalleryError>;
 
     /// How much is stored.
     fn sizes(&self) -> Sizes;

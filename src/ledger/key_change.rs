@@ -184,6 +184,11 @@ impl LogKeys {
         self.keys.last().expect("the first key")
     }
 
+    /// Every key it has had, the first first.
+    pub fn all(&self) -> impl Iterator<Item = &VerifierKey> {
+        self.keys.iter().map(|(_, key)| key)
+    }
+
     /// The keys that must have signed a checkpoint of this size: one, or both at a change.
     pub fn at(&self, size: u64) -> impl Iterator<Item = &VerifierKey> {
         let ends = self.keys.iter().skip(1).map(|(since, _)| *since).chain([u64::MAX]);

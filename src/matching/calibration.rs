@@ -12,6 +12,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::curve::{Curve, FnmrPoint, Knot, Reference, Tail, TailFactor};
 use super::provenance::CurveChoice;
@@ -92,6 +93,14 @@ impl Calibration {
     /// # Errors
     /// [`CalibrationError`] where the file cannot be read, makes no sense, or is of another recipe.
     pub fn load(path: &Path, recipe: RecipeDigest) -> Result<Self, CalibrationError> {
+        Self::load_with_digest(path, recipe).map(|(calibration, _)| calibration)
+    }
+
+    /// The same, with the SHA-256 of the file.
+    ///
+    /// # Errors
+    /// As [`Calibration::load`].
+    pub fn load_with_digest(path: &Path, recipe: RecipeDigest) -> Result<(Self, [u8; 32]), CalibrationError> {
         let text = regular::read(path, BYTES_MAX)
             .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
             .map_err(|source| CalibrationError::Unreadable { path: path.to_owned(), source })?;
@@ -101,7 +110,7 @@ impl Calibration {
         if calibration.recipe.parse() != Ok(recipe) {
             return Err(CalibrationError::OtherRecipe { found: calibration.recipe, expected: recipe });
         }
-        Ok(calibration)
+        Ok((calibration, Sha256::digest(text).into()))
     }
 
     /// Checks the version and that scores ascend and rates descend.

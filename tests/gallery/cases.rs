@@ -71,6 +71,7 @@ fn decision(transaction: &str, attempt: u32, subject: &str, outcome: Outcome) ->
         answer: vec![7],
         enrolment: None,
         basis: None,
+        facts: crate::ledger::facts(),
     }
 }
 

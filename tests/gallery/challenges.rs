@@ -73,6 +73,7 @@ fn decision(transaction: &str, attempt: u32, outcome: Outcome) -> NewDecision {
         answer: vec![7; 10],
         enrolment: None,
         basis: None,
+        facts: crate::ledger::facts(),
     }
 }
 

@@ -33,6 +33,7 @@ fn decision(key: DecisionKey, content: u8, outcome: Outcome) -> NewDecision {
         answer: vec![content; 100],
         enrolment: None,
         basis: None,
+        facts: crate::ledger::facts(),
     }
 }
 

@@ -28,6 +28,18 @@ mod in_memory {
     run_through_contract!(empty);
 }
 
+/// The embedded pair, with a transparency log beside everything.
+mod with_log {
+    use super::*;
+
+    fn empty() -> (Arc<Gallery>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        (Arc::new(crate::ledger::open_with_log(dir.path()).unwrap()), dir)
+    }
+
+    run_through_contract!(empty);
+}
+
 /// The embedded store followed by another index.
 mod embedded_and_memory {
     use super::*;

@@ -21,6 +21,8 @@ mod graph;
 mod index_contract;
 mod index_file;
 mod killed;
+mod ledger;
+mod ledger_file;
 mod memory;
 mod model;
 mod power;

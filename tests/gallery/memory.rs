@@ -10,10 +10,16 @@ use chinhchu::face::{RecipeDigest, Template};
 use chinhchu::gallery::{
     Arrived, Attributes, Candidate, CaptureBand, CapturesFound, Change, Changes, ClearedPair, Command, Committed,
     DecisionFilter, DecisionHead, DecisionKey, DecisionPage, Found, GalleryError, GalleryId, GallerySnapshot,
-    IndexFilter, NewTemplate, PairState, Plan, Planned, RECENT_MAX, ReadSet, RecordStore, Records, RequestId, Scope,
-    Sizes, SnapshotHead, SnapshotPart, StoredCapture, StoredChallenge, StoredDecision, StoredRequest, StoredTemplate,
-    SubjectHead, SubjectId, Timestamp, VectorIndex, Watermark, Write,
+    IndexFilter, LedgerHead, LedgerRead, LedgerRecords, LedgerTables, NewTemplate, PairState, Plan, Planned,
+    RECENT_MAX, ReadSet, RecordStore, Records, RequestId, Scope, Sizes, SnapshotHead, SnapshotPart, StoredCapture,
+    StoredChallenge, StoredDecision, StoredRequest, StoredTemplate, SubjectHead, SubjectId, Timestamp, VectorIndex,
+    Watermark, Write,
 };
+use chinhchu::ledger::commitment::{Commitment, Opening};
+use chinhchu::ledger::entry::{Entry, KeyedDigest, LedgerKey};
+use chinhchu::ledger::hash::Hash;
+use chinhchu::ledger::note::{Note as LogNote, VerifierKey};
+use chinhchu::ledger::verify::Leaf;
 use chinhchu::matching::compare;
 use chinhchu::search::SearchError;
 
@@ -22,7 +28,7 @@ use crate::support::{DIMENSION, RECIPE};
 /// Templates it may hold.
 const TEMPLATES_MAX: u64 = 10_000;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Tables {
     commit: u64,
     last_change: u64,
@@ -37,6 +43,13 @@ struct Tables {
     last_capture: u64,
     challenges: BTreeMap<u64, StoredChallenge>,
     log: Vec<(u64, Change)>,
+    /// Where it keeps a transparency log.
+    head: Option<LedgerHead>,
+    commitments: Vec<Commitment>,
+    openings: Vec<Option<Opening>>,
+    about: Vec<Vec<KeyedDigest>>,
+    tiles: BTreeMap<u8, Vec<Hash>>,
+    checkpoints: BTreeMap<u64, LogNote>,
     is_closed: bool,
 }
 
@@ -147,7 +160,25 @@ impl Tables {
             pairs: pairs.into_iter().map(|(_, pair)| pair).collect(),
             cleared_heads,
             arrived,
+            has_ledger: self.head.is_some(),
+            ledger: self.ledger(wanted),
         }
+    }
+
+    fn head(&self) -> Option<LedgerHead> {
+        self.head.clone().map(|head| LedgerHead { entries: self.commitments.len() as u64, ..head })
+    }
+
+    fn ledger(&self, wanted: &ReadSet) -> Option<LedgerRecords> {
+        let head = self.head()?;
+        wanted.unsequenced.or(wanted.entered_before.map(|(_, limit)| limit))?;
+        let behind = self.commitments.iter().skip(head.edge.size() as usize);
+        let unsequenced = behind.take(wanted.unsequenced.unwrap_or(0)).copied().collect();
+        let expired = wanted.entered_before.map_or(0, |(time, limit)| {
+            let kept = self.openings.iter().skip(head.pruned as usize).flatten().take(limit);
+            kept.take_while(|opening| Entry::decode(&opening.contents).unwrap().at_ms < time.0).count() as u64
+        });
+        Some(LedgerRecords { head, unsequenced, expired })
     }
 
     fn write(&mut self, write: Write) {
@@ -194,12 +225,69 @@ impl Tables {
                 self.cleared.remove(&key);
             }
             Write::Request(id, request) => drop(self.requests.insert(id, request)),
+            Write::Entry(entry) => {
+                self.commitments.push(entry.opening.commitment());
+                self.openings.push(Some(entry.opening));
+                self.about.push(entry.about);
+            }
+            Write::Nodes(run) => {
+                let level = self.tiles.entry(run.level).or_default();
+                assert_eq!(level.len() as u64, run.first);
+                level.extend(run.hashes);
+            }
+            Write::Checkpoint { size, note } => drop(self.checkpoints.insert(size, note)),
+            Write::DropCheckpoint(size) => drop(self.checkpoints.remove(&size)),
+            Write::Prune { first, until } => {
+                for place in first as usize..until as usize {
+                    self.openings[place] = None;
+                    self.about[place].clear();
+                }
+            }
+            Write::Ledger(head) => self.head = Some(*head),
             _ => panic!("a row of a kind that came later"),
         }
         if let Some(change) = change {
             self.log.push((commit, change));
             self.last_change = commit;
         }
+    }
+}
+
+impl LedgerTables for Tables {
+    fn head(&self) -> Result<Option<LedgerHead>, GalleryError> {
+        Ok(self.head())
+    }
+
+    fn entries(&self, first: u64, limit: usize) -> Result<Vec<Leaf>, GalleryError> {
+        let all = self.commitments.iter().zip(&self.openings).enumerate().skip(first as usize).take(limit);
+        let leaf = |(place, (commitment, opening)): (usize, (&Commitment, &Option<Opening>))| Leaf {
+            index: place as u64,
+            commitment: *commitment,
+            opening: opening.clone(),
+        };
+        Ok(all.map(leaf).collect())
+    }
+
+    fn about(&self, digest: &KeyedDigest, first: u64, limit: usize) -> Result<Vec<u64>, GalleryError> {
+        let all = self.about.iter().enumerate().skip(first as usize);
+        Ok(all.filter(|(_, about)| about.contains(digest)).map(|(place, _)| place as u64).take(limit).collect())
+    }
+
+    fn all_about(&self, visit: &mut dyn FnMut(KeyedDigest, u64)) -> Result<(), GalleryError> {
+        for (place, about) in self.about.iter().enumerate() {
+            about.iter().for_each(|digest| visit(*digest, place as u64));
+        }
+        Ok(())
+    }
+
+    fn tile(&self, level: u8, index: u64) -> Result<Option<Vec<u8>>, GalleryError> {
+        let of_it = self.tiles.get(&level).and_then(|hashes| hashes.chunks(256).nth(index as usize));
+        Ok(of_it.map(|hashes| hashes.iter().flat_map(|hash| *hash.as_bytes()).collect()))
+    }
+
+    fn checkpoints(&self, after: Option<u64>, limit: usize) -> Result<Vec<LogNote>, GalleryError> {
+        let from = after.map_or(0, |after| after + 1);
+        Ok(self.checkpoints.range(from..).map(|(_, note)| note.clone()).take(limit).collect())
     }
 }
 
@@ -223,6 +311,12 @@ impl MemoryStore {
 }
 
 impl MemoryStore {
+    /// The same store, which keeps a transparency log.
+    pub fn with_ledger(self, key: &LedgerKey, first_key: VerifierKey) -> Self {
+        self.tables.lock().unwrap().head = Some(LedgerHead::begin(key, first_key));
+        self
+    }
+
     fn tables(&self) -> Result<MutexGuard<'_, Tables>, GalleryError> {
         let tables = self.tables.lock().unwrap();
         if tables.is_closed { Err(GalleryError::Closing) } else { Ok(tables) }
@@ -319,6 +413,15 @@ impl RecordStore for MemoryStore {
         let decisions: Vec<DecisionHead> = passing.by_ref().take(limit).collect();
         let more_after = passing.next().and(decisions.last().map(|last| last.number).or(Some(after)));
         Ok(DecisionPage { decisions, more_after })
+    }
+
+    fn has_ledger(&self) -> bool {
+        self.tables.lock().unwrap().head.is_some()
+    }
+
+    async fn read_ledger(&self, read: LedgerRead) -> Result<(), GalleryError> {
+        let tables = self.tables()?.clone();
+        read(&tables)
     }
 
     fn sizes(&self) -> Sizes {

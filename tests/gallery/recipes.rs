@@ -190,6 +190,7 @@ async fn whoever_comes_by_a_recipe_is_met_by_the_search_of_that_recipe(gallery: 
                 cleared_with: Vec::new(),
                 searched: Some(searches),
             }),
+            facts: crate::ledger::facts(),
         };
         let gallery = &gallery;
         async move { gallery.decide(&by(), decision).await.map(drop) }

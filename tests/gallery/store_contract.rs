@@ -64,6 +64,7 @@ fn decision(transaction: &str, subject: &str, outcome: Outcome) -> NewDecision {
         answer: vec![7; 10],
         enrolment: None,
         basis: None,
+        facts: crate::ledger::facts(),
     }
 }
 

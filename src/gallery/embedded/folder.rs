@@ -123,7 +123,12 @@ impl Folder {
 
     /// Where the database is.
     pub(super) fn database(&self) -> PathBuf {
-        self.path.join(DATABASE)
+        Self::database_of(&self.path)
+    }
+
+    /// Where it is in a folder that is not taken.
+    pub(super) fn database_of(path: &Path) -> PathBuf {
+        path.join(DATABASE)
     }
 
     /// True where the folder holds no gallery yet; an error where it is of a

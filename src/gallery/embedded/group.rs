@@ -8,6 +8,7 @@ use super::EmbeddedOptions;
 use super::challenges::Challenges;
 use super::create::put_gallery;
 use super::fault::StoreError;
+use super::ledger::Ledger;
 use super::read::{self, Recipes, State};
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, RequestRecord,
@@ -21,8 +22,8 @@ use super::tables::{
 };
 use crate::face::RecipeDigest;
 use crate::gallery::{
-    Attributes, Change, ClearedPair, Command, Committed, NewTemplate, Plan, Planned, RequestId, StoredCapture,
-    StoredDecision, StoredRequest, SubjectHead, SubjectId, Timestamp, Write,
+    Attributes, Change, ClearedPair, Command, Committed, LedgerRecords, NewTemplate, Plan, Planned, ReadSet, RequestId,
+    StoredCapture, StoredDecision, StoredRequest, SubjectHead, SubjectId, Timestamp, Write,
 };
 
 /// Request ids forgotten in one transaction beyond those it adds, so that no
@@ -73,6 +74,8 @@ pub(super) struct Group<'t> {
     capture_bands: Table<'t, &'static str, &'static [u8]>,
     subject_captures: Table<'t, &'static str, &'static [u8]>,
     challenges: Challenges<'t>,
+    /// Where the gallery keeps a transparency log.
+    ledger: Option<Ledger<'t>>,
     options: &'t EmbeddedOptions,
     recipes: &'t Recipes,
     /// The log is kept for commits after this one, at least.
@@ -152,6 +155,7 @@ impl<'t> Group<'t> {
         options: &'t EmbeddedOptions,
         recipes: &'t Recipes,
         keep_after: u64,
+        has_ledger: bool,
     ) -> Result<Self, StoreError> {
         let gallery = transaction.open_table(GALLERY)?;
         let before = read_counters(&gallery)?;
@@ -174,6 +178,7 @@ impl<'t> Group<'t> {
             capture_bands: transaction.open_table(CAPTURE_BANDS)?,
             subject_captures: transaction.open_table(SUBJECT_CAPTURES)?,
             challenges: Challenges::open(transaction)?,
+            ledger: has_ledger.then(|| Ledger::make(transaction)).transpose()?,
             options,
             recipes,
             keep_after,
@@ -199,7 +204,10 @@ impl<'t> Group<'t> {
             decision_next: self.counters.decision_next,
             captures: self.counters.captures,
         };
-        let records = read::read(self, &state, &command.reads())?;
+        let wanted = command.reads();
+        let mut records = read::read(self, &state, &wanted)?;
+        records.has_ledger = self.ledger.is_some();
+        records.ledger = self.read_ledger(&wanted)?;
         match command.plan(&records, self.now)? {
             Planned::Done(committed) => Ok(committed),
             Planned::Write(Plan { writes, committed }) => {
@@ -210,6 +218,24 @@ impl<'t> Group<'t> {
                 Ok(committed)
             }
         }
+    }
+
+    fn read_ledger(&self, wanted: &ReadSet) -> Result<Option<LedgerRecords>, StoreError> {
+        let Some(ledger) = &self.ledger else { return Ok(None) };
+        if wanted.unsequenced.is_none() && wanted.entered_before.is_none() {
+            return Ok(None);
+        }
+        let head = ledger.head()?;
+        let size = head.edge.size();
+        let unsequenced = wanted.unsequenced.map(|limit| ledger.unsequenced(size, limit)).transpose()?;
+        let expired = wanted.entered_before.map(|(time, limit)| ledger.entered_before(head.pruned, time, limit));
+        let (unsequenced, expired) = (unsequenced.unwrap_or_default(), expired.transpose()?.unwrap_or(0));
+        Ok(Some(LedgerRecords { head, unsequenced, expired }))
+    }
+
+    /// The log that a row of it is written to; rows of it are planned only where there is one.
+    fn ledger(&mut self) -> Result<&mut Ledger<'t>, StoreError> {
+        self.ledger.as_mut().ok_or_else(|| StoreError::damaged("the transparency log is not there"))
     }
 
     fn write(&mut self, write: Write) -> Result<(), StoreError> {
@@ -235,6 +261,12 @@ impl<'t> Group<'t> {
                 Ok(())
             }
             Write::Request(id, request) => self.remember(&id, &request),
+            Write::Entry(entry) => self.ledger()?.put_entry(entry),
+            Write::Nodes(run) => self.ledger()?.put_nodes(&run),
+            Write::Checkpoint { size, note } => self.ledger()?.put_checkpoint(size, &note),
+            Write::DropCheckpoint(size) => self.ledger()?.drop_checkpoint(size),
+            Write::Prune { first, until } => self.ledger()?.prune(first, until),
+            Write::Ledger(head) => self.ledger()?.put_head(&head),
         }
     }
 

@@ -8,7 +8,7 @@
 //! the database lies on (`storage`), where it is while it is open (`database`), which tables there
 //! are (`tables`), what their bytes mean (`record`), how they are made (`create`) and read
 //! (`read`, `snapshot`), how many commands share a transaction (`group`), what happens when one
-//! fails (`writer`), what changed last (`log`). The index is `index`. How it all works is said by
+//! fails (`writer`), what changed last (`log`), where the transparency log lies (`ledger`). The index is `index`. How it all works is said by
 //! `options`, how much memory there is by `budget`.
 
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@ mod fault;
 mod folder;
 mod group;
 mod index;
+mod ledger;
 mod log;
 mod options;
 mod read;

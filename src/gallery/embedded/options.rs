@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::budget;
 use crate::face::RecipeDigest;
-use crate::gallery::GalleryId;
+use crate::gallery::{GalleryId, LedgerSetup};
 use crate::search::VECTORS_MAX_DEFAULT;
 
 /// Told how many templates are loaded, of how many.
@@ -52,6 +52,9 @@ pub struct EmbeddedOptions {
     /// be stored beside those of the recipe that the gallery is opened for. An index is kept for
     /// each, within an equal share of `memory_bytes_max`.
     pub recipes_beside: Vec<(RecipeDigest, usize)>,
+    /// With what the transparency log is kept. A gallery that has one is opened with its key alone;
+    /// one that has none begins it where there is a key to begin it with.
+    pub ledger: Option<LedgerSetup>,
     /// Told now and then while the index is filled, and once at the end.
     pub progress: Option<Progress>,
 }
@@ -79,6 +82,7 @@ impl Default for EmbeddedOptions {
             create: true,
             id: None,
             recipes_beside: Vec::new(),
+            ledger: None,
             progress: None,
         }
     }

@@ -58,6 +58,9 @@ pub(super) fn read(tables: &impl Tables, state: &State<'_>, wanted: &ReadSet) ->
         challenges_of,
         cleared_with,
         arrived_after,
+        // Those of a transaction alone are read, where it is planned: see `Group::carry`.
+        unsequenced: _,
+        entered_before: _,
     } = wanted;
     let mut records = Records {
         as_of: Watermark(state.counters.commit),

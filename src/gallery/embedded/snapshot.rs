@@ -9,20 +9,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::StoreError;
 use super::folder::Folder;
+use super::group::Group;
+use super::ledger::{LedgerAt, LedgerSnapshot};
 use super::read::Recipes;
 use super::record::{SubjectRecord, unseal};
 use super::storage::{Storage, guarded};
 use super::store::{EmbeddedStore, Shared};
 use super::tables::{GALLERY, Snapshot, Tables, cleared_key, read_cleared_pairs, read_counters, read_gallery, read_id};
-use super::{EmbeddedOptions, create, read};
+use super::{EmbeddedOptions, create, ledger, read};
+use crate::context::RequestContext;
+use crate::gallery::ledger::{LedgerSetup, LedgerTables, NewEntry, entry_of};
 use crate::gallery::snapshot::Sent;
-use crate::gallery::{GalleryError, GalleryId, GallerySnapshot, SnapshotHead, SnapshotPart, SubjectId, Timestamp};
+use crate::gallery::{
+    Command, GalleryError, GalleryId, GallerySnapshot, SnapshotHead, SnapshotPart, SubjectId, Timestamp,
+};
+use crate::ledger::entry::{Entry, Kind, LedgerKey};
 
 /// Parts ready before they are asked for.
 const PARTS_AHEAD: usize = 64;
@@ -84,6 +91,22 @@ impl EmbeddedStore {
         Folder::holds_database(dir)
     }
 
+    /// Whether the gallery in the folder `dir` keeps a transparency log; told as yes where another
+    /// process has it open.
+    ///
+    /// # Errors
+    /// [`GalleryError::Damaged`], [`GalleryError::Storage`].
+    pub(in crate::gallery) fn keeps_ledger(dir: &Path) -> Result<bool, GalleryError> {
+        if !Folder::holds_database(dir) {
+            return Ok(false);
+        }
+        let read = || {
+            let Some(database) = Storage::look(&Folder::database_of(dir))? else { return Ok(true) };
+            guarded(|| Ok(LedgerSnapshot::open(&database.begin_read()?)?.is_some()))
+        };
+        read().map_err(|error: StoreError| error.at(dir))
+    }
+
     /// Whether a server could open the gallery in the folder `dir`, without opening it, writing, or
     /// keeping anybody out: a server may have it open, and then what is inside is not looked at.
     /// `create` and `id` as in [`EmbeddedOptions`].
@@ -121,6 +144,7 @@ impl EmbeddedStore {
     /// # Errors
     /// As [`EmbeddedStore::open`], and what `begin` and `visit` break off with.
     pub(in crate::gallery) fn read_all(
+        context: &RequestContext,
         dir: &Path,
         options: &EmbeddedOptions,
         begin: &mut dyn FnMut(&SnapshotHead) -> ControlFlow<GalleryError>,
@@ -135,16 +159,38 @@ impl EmbeddedStore {
             let (database, _) = Storage::File(folder.database()).open(options)?;
             create::complete(&database)?;
             create::checked_id(&database, options, dir)?;
+            let setup = options.ledger.as_ref().map(|setup| LedgerSetup { begin_with: None, ..setup.clone() });
+            let has_ledger = guarded(|| ledger::begin_or_check(&database, setup.as_ref()))?;
             guarded(|| {
                 let snapshot = Snapshot::new(database.begin_read()?);
                 let head = snapshot.head()?;
-                match begin(&head) {
-                    ControlFlow::Break(error) => Err(error.into()),
-                    ControlFlow::Continue(()) => snapshot.visit(&head, visit),
+                if let ControlFlow::Break(error) = begin(&head) {
+                    return Err(error.into());
                 }
+                if let Some(LedgerSetup { key, .. }) = setup.as_ref().filter(|_| has_ledger) {
+                    enter(&database, options, &head, snapshot_entry(context, key, &head)?)?;
+                }
+                snapshot.visit(&head, visit)
             })
         };
         read().map_err(|error: StoreError| error.at(dir))
+    }
+
+    /// Reads the transparency log of a gallery that nobody has open.
+    ///
+    /// # Errors
+    /// As [`EmbeddedStore::open`], and what `read` ends with.
+    pub(in crate::gallery) fn read_ledger_at(
+        dir: &Path,
+        options: &EmbeddedOptions,
+        read: &mut dyn FnMut(&dyn LedgerTables) -> Result<(), GalleryError>,
+    ) -> Result<(), GalleryError> {
+        let folder = Folder::claim(dir, false)?;
+        let at = |error: StoreError| error.at(dir);
+        let (database, _) = Storage::File(folder.database()).open(options).map_err(at)?;
+        let begin = || Snapshot::new(database.begin_read()?).ledger();
+        let tables = guarded(begin).map_err(at)?;
+        read(&LedgerAt { tables, path: dir })
     }
 
     pub(super) async fn take_snapshot(&self) -> Result<GallerySnapshot, GalleryError> {
@@ -160,6 +206,27 @@ impl EmbeddedStore {
         let head = head.await.map_err(|_| GalleryError::Closing)??;
         Ok(GallerySnapshot::new(head, parts))
     }
+}
+
+fn snapshot_entry(context: &RequestContext, key: &LedgerKey, head: &SnapshotHead) -> Result<NewEntry, GalleryError> {
+    let records = Some(head.subjects);
+    NewEntry::new(Entry { records, ..entry_of(context, Kind::Snapshot, key) })
+}
+
+/// Enters what is about to be handed on, in a database that nobody else has open.
+fn enter(
+    database: &Database,
+    options: &EmbeddedOptions,
+    head: &SnapshotHead,
+    entry: NewEntry,
+) -> Result<(), StoreError> {
+    let transaction = database.begin_write()?;
+    // The log of changes stays as long as it is: an index file may need it.
+    let mut group = Group::begin(&transaction, options, &head.recipes, 0, true)?;
+    group.carry(&Command::Enter(entry))?;
+    group.finish()?;
+    transaction.commit()?;
+    Ok(())
 }
 
 fn stream(

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::database::OpenDatabase;
 use super::fault::{self, StoreError};
 use super::folder::Folder;
+use super::ledger::LedgerAt;
 use super::log::LogTail;
 use super::read::{self, State};
 use super::storage::{BackendFactory, Storage, guarded};
@@ -20,12 +21,12 @@ use super::tables::{
     INDEX_KEY, Snapshot, Tables, cleared_key, read_captures, read_cleared_pairs, read_counters, read_gallery,
 };
 use super::writer::{Message, Waiting, Writer};
-use super::{EmbeddedOptions, create, index};
+use super::{EmbeddedOptions, create, index, ledger};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
 use crate::gallery::{
     CaptureBand, CapturesFound, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage, GalleryError,
-    GalleryId, GallerySnapshot, ReadSet, RecordStore, Records, Sizes, SubjectId, Timestamp, Watermark,
+    GalleryId, GallerySnapshot, LedgerRead, ReadSet, RecordStore, Records, Sizes, SubjectId, Timestamp, Watermark,
 };
 use crate::hex;
 
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     /// The one whose index file has no suffix.
     pub(super) recipe_of_index: RecipeDigest,
     pub(super) options: EmbeddedOptions,
+    /// Whether it keeps a transparency log.
+    pub(super) has_ledger: bool,
     pub(super) storage: Storage,
     pub(super) database: Arc<OpenDatabase>,
     pub(super) tail: LogTail,
@@ -142,6 +145,7 @@ impl EmbeddedStore {
             // They hold vectors of people who are not there any more.
             index::take_files_away(path);
         }
+        let has_ledger = guarded(|| ledger::begin_or_check(&database, options.ledger.as_ref())).map_err(at)?;
         let slot = OpenDatabase::default();
         *slot.slot.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
         let opened = slot.read(|snapshot| {
@@ -157,6 +161,7 @@ impl EmbeddedStore {
             recipes,
             recipe_of_index,
             options,
+            has_ledger,
             storage,
             database: Arc::new(slot),
             tail: LogTail::new(counters.commit, counters.template_next),
@@ -260,7 +265,8 @@ impl RecordStore for EmbeddedStore {
                 decision_next: counters.decision_next,
                 captures: counters.captures,
             };
-            read::read(snapshot, &state, &wanted)
+            let records = read::read(snapshot, &state, &wanted)?;
+            Ok(Records { has_ledger: shared.has_ledger, ..records })
         })
         .await
     }
@@ -324,6 +330,18 @@ impl RecordStore for EmbeddedStore {
         self.read_tables(move |snapshot, _| {
             let next = read_counters(snapshot.gallery()?)?.captures + 1;
             Ok(CapturesFound { captures: read_captures(snapshot, 0, &bands, Timestamp::now())?, next })
+        })
+        .await
+    }
+
+    fn has_ledger(&self) -> bool {
+        self.shared.has_ledger
+    }
+
+    async fn read_ledger(&self, read: LedgerRead) -> Result<(), GalleryError> {
+        self.read_tables(move |snapshot, shared| {
+            let tables = LedgerAt { tables: snapshot.ledger()?, path: &shared.path };
+            Ok(read(&tables)?)
         })
         .await
     }

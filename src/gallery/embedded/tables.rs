@@ -25,6 +25,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 
 use super::challenges::{CHALLENGES, OWNER_CHALLENGES};
 use super::fault::StoreError;
+use super::ledger::{FORMAT_VERSION_WITH_LEDGER, LedgerSnapshot};
 use super::record::{
     CaptureRecord, ChangeRecord, ClearedRecord, Counters, DecisionHeadRecord, DecisionRecord, GalleryRecord, IdRecord,
     IndexMarksRecord, RequestRecord, SubjectRecord, TemplateRecord, unseal,
@@ -37,7 +38,8 @@ use crate::hex;
 
 /// Version of the layout of folder and tables. 2 knows templates of several recipes, decisions that
 /// wait for a second officer, and pairs whose clearing has ended: a program that overlooks those
-/// would pay and hide what it must not.
+/// would pay and hide what it must not. A gallery whose transparency log has begun has a version of its
+/// own ([`FORMAT_VERSION_WITH_LEDGER`]).
 pub(super) const FORMAT_VERSION: u32 = 2;
 
 pub(super) const GALLERY: TableDefinition<&str, &[u8]> = TableDefinition::new("gallery");
@@ -152,6 +154,11 @@ impl Snapshot {
         self.opened(&self.gallery, GALLERY)
     }
 
+    /// The transparency log, where one has begun.
+    pub(super) fn ledger(&self) -> Result<Option<LedgerSnapshot>, StoreError> {
+        LedgerSnapshot::open(&self.transaction)
+    }
+
     pub(super) fn template(&self, id: u64) -> Result<TemplateRecord, StoreError> {
         read_template(self.templates()?, id)?.ok_or_else(|| StoreError::damaged("a subject's template is missing"))
     }
@@ -241,8 +248,8 @@ pub(super) fn read_gallery(
 ) -> Result<GalleryRecord, StoreError> {
     let value = table.get(GALLERY_KEY)?.ok_or_else(|| StoreError::damaged("the gallery's own record is missing"))?;
     let record: GalleryRecord = unseal("gallery", GALLERY_KEY.as_bytes(), value.value())?;
-    if record.version > FORMAT_VERSION {
-        return Err(StoreError::Newer { found: record.version, known: FORMAT_VERSION });
+    if record.version > FORMAT_VERSION_WITH_LEDGER {
+        return Err(StoreError::Newer { found: record.version, known: FORMAT_VERSION_WITH_LEDGER });
     }
     Ok(record)
 }

@@ -139,7 +139,8 @@ impl Writer {
         guarded(|| {
             let transaction = database.begin_write()?;
             let Shared { options, recipes, .. } = &*self.shared;
-            let mut group = Group::begin(&transaction, options, recipes, self.shared.keep_after())?;
+            let has_ledger = self.shared.has_ledger;
+            let mut group = Group::begin(&transaction, options, recipes, self.shared.keep_after(), has_ledger)?;
             let mut results = Vec::with_capacity(writes.len());
             for write in writes {
                 results.push(match group.carry(&write.command) {

@@ -7,16 +7,20 @@
 mod challenge;
 mod decision;
 mod enrolment;
+mod ledger;
 mod pair;
 
 pub use self::decision::next_attempt;
 pub(super) use self::enrolment::check as check_enrolment;
+pub use self::ledger::Signer;
+use super::ledger::{LedgerHead, NewEntry, NodeRun, SealedEntry};
 use super::records::{Committed, ReadSet, Records, StoredRequest};
 use super::{
     ClearPair, ClearedPair, EnrolMode, Enrolment, GalleryError, NewChallenge, NewDecision, NewTemplate, Receipt,
     RequestId, ResolveCommand, Retry, StoredCapture, StoredChallenge, StoredDecision, SubjectHead, SubjectId,
     Timestamp, UnclearPair,
 };
+use crate::ledger::note::Note;
 
 /// One thing to do, whole or not at all.
 #[derive(Clone, PartialEq)]
@@ -39,6 +43,25 @@ pub enum Command {
     Unclear(UnclearPair),
     /// Keeps a challenge of Active Authentication, to be used up by a decision.
     Issue(NewChallenge),
+    /// A command with its entries in the gallery's log: all or nothing. Where an earlier commit did
+    /// it, that its answer is handed out again is entered.
+    Entered(Box<Command>, Vec<NewEntry>),
+    /// Enters what was read, refused or begun.
+    Enter(NewEntry),
+    /// Takes entries into the tree of the log and signs a checkpoint.
+    Sequence(Signer),
+    /// Gives up the key that signs for another.
+    ChangeSigner {
+        /// The key until then.
+        before: Signer,
+        /// The key from then on.
+        after: Signer,
+        /// What is entered of it.
+        entry: NewEntry,
+    },
+    /// Takes away the contents of entries from before a time; tree and receipts stay. Enters how
+    /// many.
+    Prune(Timestamp, NewEntry),
 }
 
 /// What a command comes to.
@@ -99,6 +122,28 @@ pub enum Write {
     RemoveCleared(SubjectId, SubjectId),
     /// What a write with a request id did.
     Request(RequestId, StoredRequest),
+    /// A new entry of the log, behind all others.
+    Entry(SealedEntry),
+    /// Nodes of the log's tree that will never change.
+    Nodes(NodeRun),
+    /// A checkpoint, in place of the one of this size that may be there.
+    Checkpoint {
+        /// How many entries it covers.
+        size: u64,
+        /// Itself.
+        note: Note,
+    },
+    /// Takes the checkpoint of this size away.
+    DropCheckpoint(u64),
+    /// Takes contents and salts of entries away, and what they are found by.
+    Prune {
+        /// The first of them.
+        first: u64,
+        /// The first that stays.
+        until: u64,
+    },
+    /// What is known of the log besides its entries; how many there are the store counts.
+    Ledger(Box<LedgerHead>),
 }
 
 impl Command {
@@ -121,6 +166,10 @@ impl Command {
             }
             Self::Unclear(UnclearPair { first, second, .. }) => pair::reads(first, second),
             Self::Issue(challenge) => challenge::reads(challenge),
+            Self::Entered(command, _) => command.reads(),
+            Self::Enter(_) => ReadSet::default(),
+            Self::Sequence(_) | Self::ChangeSigner { .. } => ledger::reads_for_sequence(),
+            Self::Prune(before, _) => ledger::reads_for_pruning(*before),
         }
     }
 
@@ -135,9 +184,19 @@ impl Command {
     /// [`GalleryError::TransactionClosed`], [`GalleryError::Outdated`],
     /// [`GalleryError::UnknownTransaction`], [`GalleryError::UnknownAttempt`],
     /// [`GalleryError::NotReferred`], [`GalleryError::AlreadyResolved`],
-    /// [`GalleryError::OfficerInvolved`], [`GalleryError::UnknownPair`], and
-    /// [`GalleryError::Search`] in a full store.
+    /// [`GalleryError::OfficerInvolved`], [`GalleryError::UnknownPair`],
+    /// [`GalleryError::LedgerNeeded`], [`GalleryError::NoLedger`], [`GalleryError::Entry`],
+    /// [`GalleryError::LedgerSigner`], and [`GalleryError::Search`] in a full store.
     pub fn plan(&self, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
+        match (records.has_ledger, self.enters()) {
+            (true, Some(false)) => return Err(GalleryError::LedgerNeeded),
+            (false, Some(true)) => return Err(GalleryError::NoLedger),
+            _ => {}
+        }
+        self.planned(records, now)
+    }
+
+    fn planned(&self, records: &Records, now: Timestamp) -> Result<Planned, GalleryError> {
         match self {
             Self::Enrol(enrolment, retry) => {
                 once(retry.as_ref(), records, || enrolment::plan_command(enrolment, records, now).map(Rows::of_subject))
@@ -148,6 +207,21 @@ impl Command {
             Self::Clear(clear) => pair::plan(clear, records, now),
             Self::Unclear(unclear) => pair::plan_end(unclear, records, now),
             Self::Issue(challenge) => Ok(challenge::plan(challenge, records, now)),
+            Self::Entered(command, entries) => ledger::with_entries(command.planned(records, now)?, entries, now),
+            Self::Enter(entry) => ledger::plan_entry(entry, records, now),
+            Self::Sequence(signer) => ledger::plan_sequence(signer, records, now),
+            Self::ChangeSigner { before, after, entry } => ledger::plan_key_change(before, after, entry, records, now),
+            Self::Prune(_, entry) => ledger::plan_pruning(entry, records, now),
+        }
+    }
+
+    /// Whether it comes with an entry of the log; `None` where that is all the same.
+    fn enters(&self) -> Option<bool> {
+        match self {
+            // The nonce of a card that is about to be read: whoever decides with it is entered.
+            Self::Issue(_) | Self::Sequence(_) => None,
+            Self::Entered(..) | Self::Enter(_) | Self::ChangeSigner { .. } | Self::Prune(..) => Some(true),
+            _ => Some(false),
         }
     }
 
@@ -157,6 +231,7 @@ impl Command {
         match self {
             Self::Enrol(enrolment, _) => count(enrolment),
             Self::Decide(decision) => decision.enrolment.as_ref().map_or(0, count),
+            Self::Entered(command, _) => command.templates(),
             _ => 0,
         }
     }
@@ -165,6 +240,7 @@ impl Command {
     pub(super) fn replaces(&self) -> Option<&SubjectId> {
         match self {
             Self::Enrol(enrolment, _) => (enrolment.mode == EnrolMode::Replace).then_some(&enrolment.subject),
+            Self::Entered(command, _) => command.replaces(),
             _ => None,
         }
     }

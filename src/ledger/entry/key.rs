@@ -145,6 +145,11 @@ impl LedgerKey {
         Ok(key)
     }
 
+    /// What a log keeps to tell this key from others; it says nothing of the key.
+    pub fn check(&self) -> KeyedDigest {
+        self.digest("check", "")
+    }
+
     /// What stands for a transaction's id.
     pub fn transaction(&self, id: &str) -> KeyedDigest {
         self.digest("transaction", id)

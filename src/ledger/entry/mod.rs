@@ -9,6 +9,8 @@
 //! once, in order, and as short as it can be. [`Entry::decode`] encodes what it has read again and
 //! refuses bytes that are not the same.
 
+use sha2::{Digest as _, Sha256};
+
 mod key;
 mod kind;
 mod listing;
@@ -21,6 +23,7 @@ pub use self::listing::{EntryTable, Listed};
 pub use self::words::{Code, Label, NotAWord};
 use super::commitment::CONTENTS_BYTES_MAX;
 use super::encoding::NUMBER_MAX;
+use super::note::VerifierKey;
 use crate::context;
 
 /// Version of the encoding.
@@ -76,6 +79,13 @@ pub struct Digest {
     pub of: DigestOf,
     /// The digest.
     pub sha256: [u8; 32],
+}
+
+impl Digest {
+    /// Of a key by which a log's checkpoints are verified: the digest of its line.
+    pub fn of_verifier_key(key: &VerifierKey) -> Self {
+        Self { of: DigestOf::Keys, sha256: Sha256::digest(key.to_string()).into() }
+    }
 }
 
 /// A score, and what it was compared with.

@@ -1,0 +1,419 @@
+//! The tables of the transparency log, made when it begins.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `ledger` | `head` | [`HeadRecord`]: keys, the tree's right edge, how far it is pruned |
+//! | `ledger_commitments` | place | the commitment, 32 bytes |
+//! | `ledger_entries` | place | [`EntryRecord`]: contents and salt, until they are pruned |
+//! | `ledger_about` | keyed digest, place (big-endian) | nothing: entries about a transaction or subject |
+//! | `ledger_tiles` | level of tiles in the highest byte, number | up to 256 hashes of 32 bytes |
+//! | `ledger_checkpoints` | how many entries it covers | the signed note |
+
+use prost::Message;
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+
+use super::fault::StoreError;
+use super::record::{seal, unseal};
+use super::tables::{GALLERY, read_gallery};
+use crate::gallery::ledger::{LedgerHead, LedgerSetup, LedgerTables, NodeRun, SealedEntry, about};
+use crate::gallery::{GalleryError, Timestamp};
+use crate::ledger::commitment::{Commitment, Opening, Salt};
+use crate::ledger::entry::{Entry, KeyedDigest};
+use crate::ledger::hash::Hash;
+use crate::ledger::note::Note;
+use crate::ledger::tile::WIDTH;
+use crate::ledger::tree::RightEdge;
+use crate::ledger::verify::Leaf;
+
+/// Version of the layout with these tables: an earlier program would write without entering.
+pub(super) const FORMAT_VERSION_WITH_LEDGER: u32 = 3;
+
+const HEAD: TableDefinition<&str, &[u8]> = TableDefinition::new("ledger");
+const HEAD_KEY: &str = "head";
+const COMMITMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_commitments");
+const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_entries");
+const ABOUT: TableDefinition<&[u8], &[u8]> = TableDefinition::new("ledger_about");
+const TILES: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_tiles");
+const CHECKPOINTS: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger_checkpoints");
+
+/// Bits of a tile's number in its key.
+const TILE_BITS: u32 = 56;
+const ABOUT_BYTES: usize = KeyedDigest::BYTES + 8;
+
+/// [`LedgerHead`] as it lies on disk, but for how many entries there are.
+#[derive(Clone, PartialEq, Message)]
+struct HeadRecord {
+    #[prost(string, tag = "1")]
+    first_key: String,
+    #[prost(bytes = "vec", tag = "2")]
+    key_check: Vec<u8>,
+    #[prost(string, repeated, tag = "3")]
+    changes: Vec<String>,
+    #[prost(uint64, tag = "4")]
+    size: u64,
+    /// The right edge's hashes, one behind the other.
+    #[prost(bytes = "vec", tag = "5")]
+    edge: Vec<u8>,
+    #[prost(uint64, tag = "6")]
+    pruned: u64,
+    #[prost(string, optional, tag = "7")]
+    checkpoint: Option<String>,
+    #[prost(bool, tag = "8")]
+    stays: bool,
+    #[prost(uint64, tag = "9")]
+    kept_at: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EntryRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    salt: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    contents: Vec<u8>,
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::damaged(format!("the transparency log: {what}"))
+}
+
+impl HeadRecord {
+    fn of(head: &LedgerHead) -> Self {
+        Self {
+            first_key: head.first_key.to_string(),
+            key_check: head.key_check.as_bytes().to_vec(),
+            changes: head.changes.iter().map(Note::to_string).collect(),
+            size: head.edge.size(),
+            edge: head.edge.nodes().iter().flat_map(|hash| *hash.as_bytes()).collect(),
+            pruned: head.pruned,
+            checkpoint: head.checkpoint.as_ref().map(Note::to_string),
+            stays: head.stays,
+            kept_at: head.kept_at.0,
+        }
+    }
+
+    fn restore(self, entries: u64) -> Result<LedgerHead, StoreError> {
+        let note = |text: String| Note::parse(text.as_bytes()).map_err(|_| damaged("a note cannot be read"));
+        let (hashes, rest) = self.edge.as_chunks::<{ Hash::BYTES }>();
+        let hashes = hashes.iter().map(|bytes| Hash::from_bytes(*bytes)).collect();
+        let edge = RightEdge::from_parts(self.size, hashes).filter(|_| rest.is_empty());
+        let key_check = <[u8; KeyedDigest::BYTES]>::try_from(self.key_check);
+        Ok(LedgerHead {
+            first_key: self.first_key.parse().map_err(|_| damaged("its key cannot be read"))?,
+            key_check: KeyedDigest::from_bytes(key_check.map_err(|_| damaged("its key's check has another length"))?),
+            changes: self.changes.into_iter().map(note).collect::<Result<_, _>>()?,
+            entries,
+            edge: edge.ok_or_else(|| damaged("its edge is not one of its size"))?,
+            pruned: self.pruned,
+            checkpoint: self.checkpoint.map(note).transpose()?,
+            stays: self.stays,
+            kept_at: Timestamp(self.kept_at),
+        })
+    }
+}
+
+fn read_head(
+    heads: &impl ReadableTable<&'static str, &'static [u8]>,
+    commitments: &impl ReadableTable<u64, &'static [u8]>,
+) -> Result<Option<LedgerHead>, StoreError> {
+    let Some(value) = heads.get(HEAD_KEY)? else { return Ok(None) };
+    let record: HeadRecord = unseal("ledger", HEAD_KEY.as_bytes(), value.value())?;
+    record.restore(next_place(commitments)?).map(Some)
+}
+
+/// How many entries there are: the place behind the last.
+fn next_place(commitments: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, StoreError> {
+    Ok(commitments.last()?.map_or(0, |(place, _)| place.value() + 1))
+}
+
+fn commitment_of(bytes: &[u8]) -> Result<Commitment, StoreError> {
+    bytes.try_into().map(Commitment::from_bytes).map_err(|_| damaged("a commitment has another length"))
+}
+
+fn read_entry(entries: &impl ReadableTable<u64, &'static [u8]>, place: u64) -> Result<Option<Opening>, StoreError> {
+    let Some(value) = entries.get(place)? else { return Ok(None) };
+    entry_of(place, value.value()).map(Some)
+}
+
+fn entry_of(place: u64, bytes: &[u8]) -> Result<Opening, StoreError> {
+    let EntryRecord { salt, contents } = match unseal("ledger_entries", &place.to_le_bytes(), bytes) {
+        Ok(record) => record,
+        Err(StoreError::Damaged(_)) => return Err(damaged(&format!("entry {place} was changed or cut short"))),
+        Err(other) => return Err(other),
+    };
+    let salt = <[u8; Salt::BYTES]>::try_from(salt).map_err(|_| damaged("a salt has another length"))?;
+    Ok(Opening { salt: Salt::from_bytes(salt), contents })
+}
+
+fn about_key(digest: &KeyedDigest, place: u64) -> [u8; ABOUT_BYTES] {
+    let mut key = [0; ABOUT_BYTES];
+    key[..KeyedDigest::BYTES].copy_from_slice(digest.as_bytes());
+    key[KeyedDigest::BYTES..].copy_from_slice(&place.to_be_bytes());
+    key
+}
+
+fn tile_key(level: u8, index: u64) -> u64 {
+    u64::from(level) << TILE_BITS | index
+}
+
+/// Whether a table is there; the log's are where the log has begun.
+fn is_there<T>(opened: Result<T, TableError>) -> Result<Option<T>, StoreError> {
+    match opened {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Begins the log in a gallery that has none, where a key to begin it with is given; looks whether
+/// the key fits where it has one. Whether it has one now.
+pub(super) fn begin_or_check(database: &redb::Database, setup: Option<&LedgerSetup>) -> Result<bool, StoreError> {
+    use redb::ReadableDatabase;
+    let read = database.begin_read()?;
+    if let Some(ledger) = LedgerSnapshot::open(&read)? {
+        let head = ledger.read_head()?.ok_or_else(|| damaged("its head is missing"))?;
+        head.check_key(setup.map(|setup| &setup.key))?;
+        // What is entered next would stand in the place of what is gone.
+        if head.edge.size() > head.entries {
+            return Err(damaged("entries are gone; `chinhchu ledger verify` says which"));
+        }
+        return Ok(true);
+    }
+    drop(read);
+    let Some((key, first_key)) = setup.and_then(|setup| Some((&setup.key, setup.begin_with.clone()?))) else {
+        return Ok(false);
+    };
+    let transaction = database.begin_write()?;
+    {
+        let mut gallery = transaction.open_table(GALLERY)?;
+        let record = read_gallery(&gallery)?;
+        let version = record.version.max(FORMAT_VERSION_WITH_LEDGER);
+        super::create::put_gallery(&mut gallery, super::record::GalleryRecord { version, ..record })?;
+        let mut ledger = Ledger::make(&transaction)?;
+        ledger.put_head(&LedgerHead::begin(key, first_key))?;
+    }
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// The log's tables in a write transaction.
+pub(super) struct Ledger<'t> {
+    heads: Table<'t, &'static str, &'static [u8]>,
+    commitments: Table<'t, u64, &'static [u8]>,
+    entries: Table<'t, u64, &'static [u8]>,
+    about: Table<'t, &'static [u8], &'static [u8]>,
+    tiles: Table<'t, u64, &'static [u8]>,
+    checkpoints: Table<'t, u64, &'static [u8]>,
+}
+
+impl<'t> Ledger<'t> {
+    /// Opens the tables, and makes those that are not there.
+    pub(super) fn make(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+        Ok(Self {
+            heads: transaction.open_table(HEAD)?,
+            commitments: transaction.open_table(COMMITMENTS)?,
+            entries: transaction.open_table(ENTRIES)?,
+            about: transaction.open_table(ABOUT)?,
+            tiles: transaction.open_table(TILES)?,
+            checkpoints: transaction.open_table(CHECKPOINTS)?,
+        })
+    }
+
+    pub(super) fn head(&self) -> Result<LedgerHead, StoreError> {
+        read_head(&self.heads, &self.commitments)?.ok_or_else(|| damaged("its head is missing"))
+    }
+
+    pub(super) fn put_head(&mut self, head: &LedgerHead) -> Result<(), StoreError> {
+        self.heads.insert(HEAD_KEY, seal("ledger", HEAD_KEY.as_bytes(), &HeadRecord::of(head)).as_slice())?;
+        Ok(())
+    }
+
+    /// Commitments behind the tree's end.
+    pub(super) fn unsequenced(&self, from: u64, limit: usize) -> Result<Vec<Commitment>, StoreError> {
+        let rows = self.commitments.range(from..)?.take(limit);
+        rows.map(|row| commitment_of(row?.1.value())).collect()
+    }
+
+    /// How many entries from `from` on, `limit` at most, were entered before a time.
+    pub(super) fn entered_before(&self, from: u64, time: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for row in self.entries.range(from..)?.take(limit) {
+            let (place, value) = row?;
+            // Contents that cannot be read are nobody's: they stay for `verify` to find.
+            let entry = Entry::decode(&entry_of(place.value(), value.value())?.contents);
+            if entry.map_err(|_| damaged("an entry cannot be read"))?.at_ms >= time.0 {
+                break;
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    pub(super) fn put_entry(&mut self, SealedEntry { opening, about }: SealedEntry) -> Result<(), StoreError> {
+        let place = next_place(&self.commitments)?;
+        self.commitments.insert(place, opening.commitment().as_bytes().as_slice())?;
+        let record = EntryRecord { salt: opening.salt.as_bytes().to_vec(), contents: opening.contents };
+        self.entries.insert(place, seal("ledger_entries", &place.to_le_bytes(), &record).as_slice())?;
+        for digest in about {
+            self.about.insert(about_key(&digest, place).as_slice(), [].as_slice())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_nodes(&mut self, run: &NodeRun) -> Result<(), StoreError> {
+        let mut hashes = run.hashes.as_slice();
+        let mut first = run.first;
+        while !hashes.is_empty() {
+            let (index, at) = (first / WIDTH, (first % WIDTH) as usize);
+            let (now, rest) = hashes.split_at(hashes.len().min(WIDTH as usize - at));
+            let key = tile_key(run.level, index);
+            let mut tile = self.tiles.get(key)?.map(|value| value.value().to_vec()).unwrap_or_default();
+            if tile.len() != at * Hash::BYTES {
+                return Err(damaged("a tile has another length than its tree"));
+            }
+            tile.extend(now.iter().flat_map(|hash| *hash.as_bytes()));
+            self.tiles.insert(key, tile.as_slice())?;
+            first += now.len() as u64;
+            hashes = rest;
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_checkpoint(&mut self, size: u64, note: &Note) -> Result<(), StoreError> {
+        self.checkpoints.insert(size, note.to_string().as_bytes())?;
+        Ok(())
+    }
+
+    pub(super) fn drop_checkpoint(&mut self, size: u64) -> Result<(), StoreError> {
+        self.checkpoints.remove(size)?;
+        Ok(())
+    }
+
+    pub(super) fn prune(&mut self, first: u64, until: u64) -> Result<(), StoreError> {
+        for place in first..until {
+            let Some(opening) = read_entry(&self.entries, place)? else { continue };
+            for digest in about(&opening) {
+                self.about.remove(about_key(&digest, place).as_slice())?;
+            }
+            self.entries.remove(place)?;
+        }
+        Ok(())
+    }
+}
+
+/// The log's tables in a read transaction.
+pub(super) struct LedgerSnapshot {
+    heads: redb::ReadOnlyTable<&'static str, &'static [u8]>,
+    commitments: redb::ReadOnlyTable<u64, &'static [u8]>,
+    entries: redb::ReadOnlyTable<u64, &'static [u8]>,
+    about: redb::ReadOnlyTable<&'static [u8], &'static [u8]>,
+    tiles: redb::ReadOnlyTable<u64, &'static [u8]>,
+    checkpoints: redb::ReadOnlyTable<u64, &'static [u8]>,
+}
+
+impl LedgerSnapshot {
+    /// `None` where no log has begun.
+    pub(super) fn open(transaction: &ReadTransaction) -> Result<Option<Self>, StoreError> {
+        let Some(heads) = is_there(transaction.open_table(HEAD))? else { return Ok(None) };
+        Ok(Some(Self {
+            heads,
+            commitments: transaction.open_table(COMMITMENTS)?,
+            entries: transaction.open_table(ENTRIES)?,
+            about: transaction.open_table(ABOUT)?,
+            tiles: transaction.open_table(TILES)?,
+            checkpoints: transaction.open_table(CHECKPOINTS)?,
+        }))
+    }
+
+    pub(super) fn read_head(&self) -> Result<Option<LedgerHead>, StoreError> {
+        read_head(&self.heads, &self.commitments)
+    }
+
+    fn leaves(&self, first: u64, limit: usize) -> Result<Vec<Leaf>, StoreError> {
+        let mut openings = self.entries.range(first..)?;
+        let mut opening = openings.next().transpose()?;
+        let rows = self.commitments.range(first..)?.take(limit);
+        rows.map(|row| {
+            let (index, value) = row?;
+            let index = index.value();
+            let mut of_it = None;
+            // Contents without a commitment belong to nothing: passed over here, and not to `verify`,
+            // which counts commitments.
+            while let Some((place, bytes)) = opening.take_if(|(place, _)| place.value() <= index) {
+                if place.value() == index {
+                    of_it = Some(entry_of(index, bytes.value())?);
+                }
+                opening = openings.next().transpose()?;
+            }
+            Ok(Leaf { index, commitment: commitment_of(value.value())?, opening: of_it })
+        })
+        .collect()
+    }
+
+    fn places_about(&self, digest: &KeyedDigest, first: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
+        let (from, to) = (about_key(digest, first), about_key(digest, u64::MAX));
+        let rows = self.about.range::<&[u8]>(from.as_slice()..=to.as_slice())?.take(limit);
+        rows.map(|row| {
+            let key = row?.0;
+            let place = key.value().last_chunk().map(|bytes| u64::from_be_bytes(*bytes));
+            place.ok_or_else(|| damaged("the key of an entry is not one"))
+        })
+        .collect()
+    }
+
+    fn notes(&self, after: Option<u64>, limit: usize) -> Result<Vec<Note>, StoreError> {
+        let first = after.map_or(0, |after| after.saturating_add(1));
+        let rows = self.checkpoints.range(first..)?.take(limit);
+        rows.map(|row| Note::parse(row?.1.value()).map_err(|_| damaged("a checkpoint cannot be read"))).collect()
+    }
+}
+
+/// A log read on behalf of a gallery in a folder.
+pub(super) struct LedgerAt<'a> {
+    pub(super) tables: Option<LedgerSnapshot>,
+    pub(super) path: &'a std::path::Path,
+}
+
+impl LedgerAt<'_> {
+    fn read<T>(&self, read: impl FnOnce(&LedgerSnapshot) -> Result<T, StoreError>) -> Result<T, GalleryError> {
+        let tables = self.tables.as_ref().ok_or(GalleryError::NoLedger)?;
+        super::storage::guarded(|| read(tables)).map_err(|error| error.at(self.path))
+    }
+}
+
+impl LedgerTables for LedgerAt<'_> {
+    fn head(&self) -> Result<Option<LedgerHead>, GalleryError> {
+        match &self.tables {
+            None => Ok(None),
+            Some(_) => self.read(LedgerSnapshot::read_head),
+        }
+    }
+
+    fn entries(&self, first: u64, limit: usize) -> Result<Vec<Leaf>, GalleryError> {
+        self.read(|tables| tables.leaves(first, limit))
+    }
+
+    fn about(&self, digest: &KeyedDigest, first: u64, limit: usize) -> Result<Vec<u64>, GalleryError> {
+        self.read(|tables| tables.places_about(digest, first, limit))
+    }
+
+    fn all_about(&self, visit: &mut dyn FnMut(KeyedDigest, u64)) -> Result<(), GalleryError> {
+        self.read(|tables| {
+            for row in tables.about.iter()? {
+                let key = row?.0;
+                let (digest, place) = key.value().split_at_checked(KeyedDigest::BYTES).unwrap_or_default();
+                let read = digest.try_into().ok().zip(place.try_into().ok());
+                let (digest, place) = read.ok_or_else(|| damaged("the key of an entry is not one"))?;
+                visit(KeyedDigest::from_bytes(digest), u64::from_be_bytes(place));
+            }
+            Ok(())
+        })
+    }
+
+    fn tile(&self, level: u8, index: u64) -> Result<Option<Vec<u8>>, GalleryError> {
+        self.read(|tables| Ok(tables.tiles.get(tile_key(level, index))?.map(|value| value.value().to_vec())))
+    }
+
+    fn checkpoints(&self, after: Option<u64>, limit: usize) -> Result<Vec<Note>, GalleryError> {
+        self.read(|tables| tables.notes(after, limit))
+    }
+}

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, error::Error, fs};
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "chinhchu/v1/face.proto",
     "chinhchu/v1/verification.proto",
     "chinhchu/v1/gallery.proto",
     "chinhchu/v1/decision.proto",
     "chinhchu/v1/cases.proto",
+    "chinhchu/v1/ledger.proto",
 ];
 
 /// What goes between two `chinhchu` on one machine: no part of the contract, so
@@ -24,7 +25,7 @@ const LEDGER_PROTO: &str = "chinhchu/ledger/v1/entry.proto";
 /// Messages that carry photos, ids or personal fields: a derived `Debug` would
 /// print them into the first log that formats a request. `service::pb`,
 /// `service::local` and `ledger::entry` give them one that says nothing.
-const PERSONAL: [&str; 51] = [
+const PERSONAL: [&str; 56] = [
     "chinhchu.v1.VerifyRequest",
     "chinhchu.v1.IdentifyRequest",
     "chinhchu.v1.IdentifyResponse",
@@ -74,6 +75,11 @@ const PERSONAL: [&str; 51] = [
     "chinhchu.local.v1.Cleared",
     "chinhchu.local.v1.PairEntry",
     "chinhchu.local.v1.Vouched",
+    "chinhchu.v1.ProveRequest",
+    "chinhchu.v1.ProveResponse",
+    "chinhchu.v1.ListEntriesRequest",
+    "chinhchu.v1.LedgerEntry",
+    "chinhchu.v1.ListEntriesResponse",
     "chinhchu.ledger.v1.Entry",
     "chinhchu.ledger.v1.Principal",
 ];

@@ -70,18 +70,20 @@ pub(super) struct Authorised {
 }
 
 /// A call that may not be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NotAuthorised {
     pub reason: Reason,
     /// When a try may succeed, where a bound of the caller's was reached.
     pub retry_after: Option<Duration>,
     /// What is wrong with the token, where it is that.
     pub token: Option<TokenError>,
+    /// Who called, where that is known.
+    pub principal: Option<Principal>,
 }
 
 impl NotAuthorised {
     fn new(reason: Reason) -> Self {
-        Self { reason, retry_after: None, token: None }
+        Self { reason, retry_after: None, token: None, principal: None }
     }
 
     fn of_token(error: TokenError) -> Self {
@@ -169,14 +171,15 @@ impl AccessControl {
     ) -> Result<Authorised, NotAuthorised> {
         let rules = self.rules();
         let caller = rules.caller(certificate, person).map_err(refused)?;
-        let permission = rules.permission(&caller, method.name(), method.callers()).map_err(refused)?;
+        let by = |refusal| NotAuthorised { principal: Some(caller.principal.clone()), ..refusal };
+        let permission = rules.permission(&caller, method.name(), method.callers()).map_err(|why| by(refused(why)))?;
         let identifies = method == Method::Identify;
         let key = principal_key(&caller.principal);
         let counted =
             self.0.usage.enter(&key, permission.limits, identifies, Instant::now(), SystemTime::now()).map_err(
                 |limit| NotAuthorised {
                     retry_after: Some(limit.retry_after),
-                    ..NotAuthorised::new(Reason::LimitReached)
+                    ..by(NotAuthorised::new(Reason::LimitReached))
                 },
             )?;
         let Caller { principal, place, .. } = caller;

@@ -5,13 +5,16 @@ use async_trait::async_trait;
 
 use crate::context::RequestContext;
 use crate::gallery::{
-    ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Subject, SubjectId, Timestamp,
+    ClearedPair, DecisionFilter, DecisionHead, GalleryError, PairState, Receipt, RequestId, Subject, SubjectId,
+    Timestamp,
 };
+use crate::ledger::verify::Leaf;
 use crate::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, IssuedChallenge, ListPage, PageRequest,
     PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
     UnclearPairRequest,
 };
+use crate::workflow::ledger::{EntryFilter, Noted, ProofOf, ProvenEntry, SignedLedger};
 use crate::workflow::{
     AssessOutcome, Engine, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome,
     VerifyRequest, WorkflowError,
@@ -125,6 +128,40 @@ pub trait Backend: Send + Sync + 'static {
     /// Checks that it can serve at present. It is asked every few seconds for the health
     /// service, so it must be cheap.
     async fn ready(&self) -> Result<(), WorkflowError>;
+
+    /// The receipt of an entry in the transparency log.
+    async fn prove(&self, context: &RequestContext, of: ProofOf) -> Result<ProvenEntry, WorkflowError> {
+        let (_, _) = (context, of);
+        Err(GalleryError::NoLedger.into())
+    }
+
+    /// The log's newest checkpoint, and that it goes on from an earlier one.
+    async fn checkpoint(&self, context: &RequestContext, since: Option<u64>) -> Result<SignedLedger, WorkflowError> {
+        let (_, _) = (context, since);
+        Err(GalleryError::NoLedger.into())
+    }
+
+    /// Entries of the log.
+    async fn entries(
+        &self,
+        context: &RequestContext,
+        filter: &EntryFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<Leaf>, WorkflowError> {
+        let (_, _, _) = (context, filter, page);
+        Err(GalleryError::NoLedger.into())
+    }
+
+    /// Whether a transparency log is kept, and [`Backend::note`] enters anything.
+    fn keeps_ledger(&self) -> bool {
+        false
+    }
+
+    /// Enters what came of calls of a caller that stored nothing.
+    async fn note(&self, context: &RequestContext, noted: Noted) -> Result<(), WorkflowError> {
+        let (_, _) = (context, noted);
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -267,5 +304,30 @@ impl Backend for Engine {
             Ok(_) | Err(WorkflowError::NoGallery) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    async fn prove(&self, context: &RequestContext, of: ProofOf) -> Result<ProvenEntry, WorkflowError> {
+        self.ledger()?.prove(context, of).await
+    }
+
+    async fn checkpoint(&self, context: &RequestContext, since: Option<u64>) -> Result<SignedLedger, WorkflowError> {
+        self.ledger()?.checkpoint(context, since).await
+    }
+
+    async fn entries(
+        &self,
+        context: &RequestContext,
+        filter: &EntryFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<Leaf>, WorkflowError> {
+        self.ledger()?.entries(context, filter, page).await
+    }
+
+    fn keeps_ledger(&self) -> bool {
+        self.ledger().is_ok_and(|ledger| ledger.is_kept())
+    }
+
+    async fn note(&self, context: &RequestContext, noted: Noted) -> Result<(), WorkflowError> {
+        self.ledger()?.note(context, noted).await
     }
 }

@@ -15,6 +15,7 @@ use super::pb;
 use super::pb::beneficiary_client::BeneficiaryClient;
 use super::pb::cases_client::CasesClient;
 use super::pb::gallery_client::GalleryClient;
+use super::pb::ledger_client::LedgerClient;
 use super::pb::verification_client::VerificationClient;
 use super::token_file::TokenFile;
 use super::{ClientError, ClientOptions, ServeOptions, client_tls};
@@ -22,11 +23,13 @@ use crate::gallery::{
     Attributes, ClearedPair, DecisionFilter, DecisionHead, PairState, Receipt, RequestId, Source, SubjectId, Timestamp,
     Vouched,
 };
+use crate::ledger::verify::Leaf;
 use crate::workflow::beneficiary::{
     BeneficiaryOutcome, BeneficiaryRequest, CaseDecision, ClearPairRequest, IssuedChallenge, ListPage, PageRequest,
     PairChange, RepeatedCapture, ResolveReferral, ResolvedReferral, SubjectCount, SubjectFilter, SubjectSummary,
     UnclearPairRequest,
 };
+use crate::workflow::ledger::{EntryFilter, ProofOf, ProvenEntry, SignedLedger};
 use crate::workflow::{
     AssessOutcome, EnrolOutcome, EnrolRequest, IdentifyOutcome, IdentifyRequest, Kind, VerifyOutcome, VerifyRequest,
     VerifyShown,
@@ -131,6 +134,7 @@ pub struct Client {
     gallery: GalleryClient<WithToken>,
     beneficiary: BeneficiaryClient<WithToken>,
     cases: CasesClient<WithToken>,
+    ledger: LedgerClient<WithToken>,
     deadline: Duration,
 }
 
@@ -169,7 +173,8 @@ impl Client {
             verification: VerificationClient::new(channel.clone()),
             gallery: GalleryClient::new(channel.clone()),
             beneficiary: BeneficiaryClient::new(channel.clone()),
-            cases: CasesClient::new(channel),
+            cases: CasesClient::new(channel.clone()),
+            ledger: LedgerClient::new(channel),
             deadline: ServeOptions::default().deadline_max,
         })
     }
@@ -339,6 +344,34 @@ impl Client {
             page_token: page.token,
         });
         Ok(convert::pairs_page(self.cases.clone().list_cleared_pairs(request).await?.into_inner())?)
+    }
+
+    /// The receipt of an entry of the transparency log.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn prove(&self, of: ProofOf) -> Result<ProvenEntry, ClientError> {
+        let request = self.request(convert::wire_prove(of));
+        Ok(convert::proven(self.ledger.clone().prove(request).await?.into_inner())?)
+    }
+
+    /// The log's newest checkpoint, not verified, and the proof that it goes on from the log of an
+    /// earlier size.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn checkpoint(&self, since: Option<u64>) -> Result<SignedLedger, ClientError> {
+        let request = self.request(pb::GetCheckpointRequest { size: since.unwrap_or(0) });
+        Ok(convert::signed(self.ledger.clone().get_checkpoint(request).await?.into_inner())?)
+    }
+
+    /// A page of the log's entries.
+    ///
+    /// # Errors
+    /// See [`Client`].
+    pub async fn entries(&self, filter: EntryFilter, page: PageRequest) -> Result<ListPage<Leaf>, ClientError> {
+        let request = self.request(convert::wire_list_entries(filter, page));
+        Ok(convert::entries_page(self.ledger.clone().list_entries(request).await?.into_inner())?)
     }
 
     /// A page of subjects.

@@ -305,3 +305,37 @@ impl pb::cases_server::Cases for Handlers {
         Ok(answer(&call, outcome))
     }
 }
+
+#[tonic::async_trait]
+impl pb::ledger_server::Ledger for Handlers {
+    async fn prove(&self, request: Request<pb::ProveRequest>) -> Result<Response<pb::ProveResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        self.log_transaction(&request.get_ref().transaction_id);
+        let of = convert::prove(request.into_inner()).map_err(&refused)?;
+        let proven = self.backend.prove(&call.context, of).await.map_err(&refused)?;
+        Ok(answer(&call, proven))
+    }
+
+    async fn get_checkpoint(
+        &self,
+        request: Request<pb::GetCheckpointRequest>,
+    ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let size = request.into_inner().size;
+        let signed = self.backend.checkpoint(&call.context, (size > 0).then_some(size)).await.map_err(&refused)?;
+        Ok(answer(&call, signed))
+    }
+
+    async fn list_entries(
+        &self,
+        request: Request<pb::ListEntriesRequest>,
+    ) -> Result<Response<pb::ListEntriesResponse>, Status> {
+        let call = Call::of(&request)?;
+        let refused = refuse(&call, FieldNames::BENEFICIARY);
+        let (filter, page) = convert::list_entries(request.into_inner()).map_err(&refused)?;
+        let found = self.backend.entries(&call.context, &filter, &page).await.map_err(&refused)?;
+        Ok(answer(&call, found))
+    }
+}

@@ -30,6 +30,9 @@ pub(super) enum Method {
     ListRepeatedCaptures,
     ListClearedPairs,
     UnclearPair,
+    Prove,
+    GetCheckpoint,
+    ListEntries,
     HealthCheck,
     HealthWatch,
     Reflection,
@@ -104,7 +107,7 @@ const fn public(method: Method, path: &'static str) -> Row {
 /// Every method, in the order of [`Method`], with the roles that may call it and what each of them
 /// reaches.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 23] = {
+pub(super) static TABLE: [Row; 26] = {
     use Admittance::{Exempt, Place, Turn};
     use Effect::{Read, Write};
     use Priority::{Enrolment, Identification, Verification};
@@ -144,6 +147,11 @@ pub(super) static TABLE: [Row; 23] = {
         row(Method::ListClearedPairs,  "/chinhchu.v1.Cases/ListClearedPairs",        Read,  Place, &[(Auditor, All)]),
         row(Method::UnclearPair,       "/chinhchu.v1.Cases/UnclearPair",             Write, Place,
             &[(Officer, Own), (Auditor, All)]),
+        row(Method::Prove,             "/chinhchu.v1.Ledger/Prove",                  Read,  Place,
+            &[(Workflow, All), (Officer, Own), (Auditor, All)]),
+        row(Method::GetCheckpoint,     "/chinhchu.v1.Ledger/GetCheckpoint",          Read,  Place,
+            &[(Workflow, All), (Officer, All), (Auditor, All), (Operator, All)]),
+        row(Method::ListEntries,       "/chinhchu.v1.Ledger/ListEntries",            Read,  Place, &[(Auditor, All)]),
         public(Method::HealthCheck,    "/grpc.health.v1.Health/Check"),
         public(Method::HealthWatch,    "/grpc.health.v1.Health/Watch"),
         row(Method::Reflection,        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",      Read, Exempt,

@@ -113,6 +113,7 @@ mod handlers;
 mod incoming;
 mod language;
 mod layers;
+mod ledger;
 pub mod local;
 mod method;
 mod options;
@@ -159,5 +160,6 @@ pub mod pb {
     opaque!(ListSubjectsRequest ListSubjectsResponse SubjectSummary CountSubjectsRequest OfficerAnswer History);
     opaque!(GetDecisionRequest GetDecisionResponse DecisionSummary ListDecisionsRequest ListDecisionsResponse);
     opaque!(CaptureSeen RepeatedCapture ListRepeatedCapturesResponse);
+    opaque!(ProveRequest ProveResponse ListEntriesRequest LedgerEntry ListEntriesResponse);
     opaque!(ListReferralsResponse PairEntry Pair ListClearedPairsResponse UnclearPairRequest UnclearPairResponse);
 }

@@ -6,6 +6,7 @@
 
 use super::pb;
 use crate::access::Fields;
+use crate::ledger::receipt::Receipt;
 
 /// An answer, or a part of one, of which some callers see less.
 pub(super) trait Redact {
@@ -46,6 +47,7 @@ macro_rules! whole {
 whole!(
     NewChallengeResponse RemoveResponse CountSubjectsResponse ListSubjectsResponse BulkEnrollResponse ResolveReferralResponse
     ClearPairResponse ListDecisionsResponse ListReferralsResponse ListClearedPairsResponse UnclearPairResponse
+    GetCheckpointResponse
 );
 
 impl Redact for pb::VerifyResponse {
@@ -327,6 +329,28 @@ impl Redact for pb::ListRepeatedCapturesResponse {
     }
 }
 
+/// Contents of an entry have its scores.
+impl Redact for pb::ProveResponse {
+    fn redact(&mut self, fields: Fields) {
+        let Self { entry: _, receipt } = self;
+        if !fields.match_scores || !fields.measures {
+            let read = Receipt::parse(receipt.as_bytes());
+            *receipt = read.map(|receipt| receipt.without_contents().to_string()).unwrap_or_default();
+        }
+    }
+}
+
+impl Redact for pb::ListEntriesResponse {
+    fn redact(&mut self, fields: Fields) {
+        let Self { entries, next_page_token: _ } = self;
+        for pb::LedgerEntry { entry: _, commitment: _, salt, contents } in entries {
+            if !fields.match_scores || !fields.measures {
+                clear!(salt, contents);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use prost::Message;
@@ -370,6 +394,9 @@ mod tests {
             ("ListRepeatedCaptures", redacting::<pb::ListRepeatedCapturesResponse>),
             ("ListClearedPairs", redacting::<pb::ListClearedPairsResponse>),
             ("UnclearPair", redacting::<pb::UnclearPairResponse>),
+            ("Prove", redacting::<pb::ProveResponse>),
+            ("GetCheckpoint", redacting::<pb::GetCheckpointResponse>),
+            ("ListEntries", redacting::<pb::ListEntriesResponse>),
         ]
     }
 

@@ -20,9 +20,11 @@ use super::connections::{Connections, WhenFull};
 use super::handlers::Handlers;
 use super::incoming::Incoming;
 use super::layers::RequestLayers;
+use super::ledger;
 use super::pb::beneficiary_server::BeneficiaryServer;
 use super::pb::cases_server::CasesServer;
 use super::pb::gallery_server::GalleryServer;
+use super::pb::ledger_server::LedgerServer;
 use super::pb::verification_server::VerificationServer;
 use super::shared::Shared;
 use super::tls;
@@ -94,7 +96,7 @@ impl Bound {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let Self { listener, address, backend, options, log_key } = self;
         let places = u32::try_from(options.requests_in_flight_max).unwrap_or(u32::MAX);
-        let shared = Shared::new(&options);
+        let shared = Shared::new(&options, backend.keeps_ledger());
         let cut = CancellationToken::new();
         let connections = Connections::new(options.connections_max, WhenFull::CutSilent, cut.clone());
         let handlers = Arc::new(Handlers::new(Arc::clone(&backend), &options, log_key, &shared));
@@ -115,6 +117,7 @@ impl Bound {
             never = watch(&*backend, &health, options.ready_every) => match never {},
             never = tidy(&connections, &shared, options.idle_max) => match never {},
             never = tls::watch(options.tls.as_ref(), &connections, &health) => match never {},
+            never = ledger::enter_noted(&*backend, &shared) => match never {},
         }
         tracing::info!(drain_s_max = options.drain.as_secs_f64(), "draining");
         set_health(&health, ServingStatus::NotServing).await;
@@ -123,23 +126,29 @@ impl Bound {
         // All places are free when no call is in flight.
         let drain_until = Instant::now() + options.drain;
         let drained = async { timeout_at(drain_until, shared.places.acquire_many(places)).await.is_ok() };
-        tokio::select! {
-            result = &mut server => return result.map_err(ServeError::from),
+        let ended = tokio::select! {
+            // The last connection has closed.
+            result = &mut server => Some(result),
             drained = drained => {
                 if !drained {
                     tracing::warn!("the drain is over; calls still in flight are dropped");
                 }
+                None
             }
-        }
+        };
         shared.ended.cancel();
         // Connections close by themselves once idle. Those that a health watch or a caller that
         // does not read keeps open are cut.
-        let result = timeout(FLUSH_MAX, &mut server).await;
+        let result = match ended {
+            Some(result) => result,
+            None => timeout(FLUSH_MAX, &mut server).await.unwrap_or(Ok(())),
+        };
         cut.cancel();
         shared.refusals.log();
         shared.refusals.log_not_authorised(Instant::now().into_std(), true);
+        ledger::enter_last(&*backend, &shared).await;
         tracing::info!("stopped");
-        result.unwrap_or(Ok(())).map_err(ServeError::from)
+        result.map_err(ServeError::from)
     }
 }
 
@@ -154,6 +163,7 @@ pub(super) fn router(
     let verification = VerificationServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
     let beneficiary = BeneficiaryServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
     let cases = CasesServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
+    let ledger = LedgerServer::from_arc(Arc::clone(&handlers)).max_decoding_message_size(bytes_max);
     let gallery = GalleryServer::from_arc(handlers).max_decoding_message_size(bytes_max);
     Ok(Server::builder()
         .http2_keepalive_interval(Some(options.keepalive))
@@ -167,6 +177,7 @@ pub(super) fn router(
         .add_service(beneficiary)
         .add_service(cases)
         .add_service(gallery)
+        .add_service(ledger)
         .add_service(health)
         .add_service(reflection()?.build_v1()?)
         .add_service(reflection()?.build_v1alpha()?))
@@ -187,6 +198,7 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
         GalleryServer::<Handlers>::NAME,
         BeneficiaryServer::<Handlers>::NAME,
         CasesServer::<Handlers>::NAME,
+        LedgerServer::<Handlers>::NAME,
     ];
     for service in services {
         health.set_service_status(service, status).await;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::ServeOptions;
 use super::access::AccessControl;
 use super::admission::Admission;
+use super::ledger::NotedCalls;
 use super::refusal_budget::RefusalBudget;
 use super::refusal_counts::RefusalCounts;
 use super::uploads::Uploads;
@@ -42,11 +43,13 @@ pub(super) struct Shared {
     pub refusals: RefusalCounts,
     /// Refusals that the server as a whole answers at once.
     pub refusal_budget: RefusalBudget,
+    /// What is to be entered in the transparency log, where the gallery keeps one.
+    pub noted: Option<NotedCalls>,
 }
 
 impl Shared {
     /// The state of a server that has not begun to serve.
-    pub(super) fn new(options: &ServeOptions) -> Arc<Self> {
+    pub(super) fn new(options: &ServeOptions, keeps_ledger: bool) -> Arc<Self> {
         Arc::new(Self {
             access: options.access.clone(),
             places: Arc::new(Semaphore::new(options.requests_in_flight_max)),
@@ -60,6 +63,7 @@ impl Shared {
             upload_idle_max: options.upload_idle_max,
             refusals: RefusalCounts::default(),
             refusal_budget: RefusalBudget::of_server(options.turns_max),
+            noted: keeps_ledger.then(NotedCalls::default),
         })
     }
 }

@@ -8,8 +8,8 @@ use super::{Engine, Field, Kind, NumberIds, WorkflowError, reach};
 use crate::context::{Reach, RequestContext, Role};
 use crate::face::{FaceReport, Wants};
 use crate::gallery::{
-    Agreement, Attributes, EnrolMode, Enrolment, Gallery, GalleryError, NewTemplate, ReadSet, Receipt, RequestId,
-    Retry, Scheme, Source, Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
+    Agreement, Attributes, EnrolMode, Enrolment, Gallery, NewTemplate, ReadSet, Receipt, RequestId, Retry, Scheme,
+    Source, Stats, Subject, SubjectId, Timestamp, Vouch, province_code,
 };
 use crate::text;
 
@@ -178,11 +178,7 @@ impl Engine {
     /// [`WorkflowError::OutOfReach`] for a record of another place;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
     pub async fn subject(&self, context: &RequestContext, subject: &SubjectId) -> Result<Subject, WorkflowError> {
-        context.check_deadline()?;
-        let found = self.gallery()?.subject(subject).await?.ok_or(GalleryError::UnknownSubject)?;
-        let Attributes { unit, province, .. } = &found.attributes;
-        reach::check(context, unit.as_deref(), province.as_deref())?;
-        Ok(found)
+        self.cases()?.subject(context, subject).await
     }
 
     /// Checks that a caller who is bound to its place enrols there: a record of its place, or a new

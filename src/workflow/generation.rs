@@ -34,6 +34,7 @@ pub struct Generation {
     pack: Pack,
     pool: FacePool,
     calibration: Calibration,
+    calibration_digest: [u8; 32],
     choice: CurveChoice,
 }
 
@@ -78,10 +79,10 @@ impl Generation {
     ) -> Result<Self, WorkflowError> {
         let pack = Pack::load(&options.pack)?;
         let path = options.calibration.clone().unwrap_or_else(|| pack.dir().join("calibration.toml"));
-        let calibration = Calibration::load(&path, pack.recipe())?;
+        let (calibration, calibration_digest) = Calibration::load_with_digest(&path, pack.recipe())?;
         check_rates(&calibration, choice, default_fmr, &Policies::default())?;
         let pool = FacePool::start(&pack, pool)?;
-        Ok(Self { pack, pool, calibration, choice })
+        Ok(Self { pack, pool, calibration, calibration_digest, choice })
     }
 
     /// The model pack.
@@ -97,6 +98,11 @@ impl Generation {
     /// What its scores mean.
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
+    }
+
+    /// SHA-256 of the calibration's file.
+    pub fn calibration_digest(&self) -> [u8; 32] {
+        self.calibration_digest
     }
 
     /// Recipe of its templates.

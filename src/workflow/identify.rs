@@ -4,7 +4,8 @@ use super::merge::{Hit, answered_together, hits, merged};
 use super::{Engine, Field, Frames, WorkflowError};
 use crate::context::RequestContext;
 use crate::face::FaceReport;
-use crate::gallery::{Answered, Filter, Gallery, LookUp, Scheme, Scope, SubjectId};
+use crate::gallery::{Answered, Filter, Gallery, Look, LookUp, Scheme, Scope, SubjectId};
+use crate::ledger::entry::Kind as EntryKind;
 use crate::matching::{CurveName, FMR_FLOOR, Fmr, Fnmr, Reference, Threshold};
 
 /// Which candidates to return.
@@ -175,6 +176,9 @@ impl Engine {
             fmr: hit.fmr,
             recipe: self.recipe_beside(hit.recipe),
         };
+        let shown = Look::new(EntryKind::Identify).of_records(found.len());
+        let shown = shown.at(found.iter().map(|hit| hit.subject.clone()));
+        gallery.enter_look(context, shown).await?;
         Ok(IdentifyOutcome {
             candidates: found.into_iter().map(candidate).collect(),
             answered: answered_together(ways.into_iter()),

@@ -14,6 +14,7 @@ mod error;
 mod generation;
 mod identify;
 mod ids;
+pub mod ledger;
 mod merge;
 mod page_token;
 mod photos_analysed;

@@ -15,6 +15,7 @@ pub(super) enum List {
     Referrals = 2,
     Subjects = 3,
     Pairs = 4,
+    Entries = 5,
 }
 
 /// The token for the place after `place`.

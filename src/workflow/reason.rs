@@ -219,6 +219,14 @@ code_table! {
     NoGallery, "NO_GALLERY", FailedPrecondition,
         "The engine runs without a gallery. Tell the operator.",
         "Hệ thống đang chạy không có kho dữ liệu. Hãy báo người vận hành.";
+    /// The gallery keeps no transparency log.
+    NoLedger, "NO_LEDGER", FailedPrecondition,
+        "No transparency log is kept here. Tell the operator.",
+        "Hệ thống chưa lưu nhật ký minh bạch. Hãy báo người vận hành.";
+    /// No such entry of the log, or its contents were pruned.
+    EntryUnknown, "ENTRY_UNKNOWN", NotFound,
+        "The log has no such entry, or keeps its contents no longer. Check the id, or name the entry's number.",
+        "Nhật ký không có mục này, hoặc không còn lưu nội dung. Hãy kiểm tra lại mã, hoặc dùng số thứ tự của mục.";
     /// The configured number of templates, or the memory for them, is used up.
     GalleryFull, "GALLERY_FULL", ResourceExhausted,
         "The gallery is full. Tell the operator.",
@@ -412,8 +420,16 @@ impl Reason {
             | GalleryError::InUse(_)
             | GalleryError::NotThere(_)
             | GalleryError::OtherFiles(_)
-            | GalleryError::OtherGallery { .. } => Self::Storage,
-            GalleryError::NewerVersion { .. } | GalleryError::Damaged { .. } => Self::DataDamaged,
+            | GalleryError::OtherGallery { .. }
+            | GalleryError::LedgerNeeded
+            | GalleryError::LedgerKey
+            | GalleryError::LedgerSigner => Self::Storage,
+            GalleryError::NoLedger => Self::NoLedger,
+            GalleryError::UnknownEntry => Self::EntryUnknown,
+            GalleryError::Entry(_) => Self::Internal,
+            GalleryError::NewerVersion { .. } | GalleryError::Damaged { .. } | GalleryError::Ledger(_) => {
+                Self::DataDamaged
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod counter;
 mod evidence;
 mod generations;
 mod killed;
+mod ledger;
 mod officers;
 mod once;
 mod people;

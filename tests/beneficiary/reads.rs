@@ -8,8 +8,8 @@ use chinhchu::context::RequestContext;
 use chinhchu::face::RecipeDigest;
 use chinhchu::gallery::{
     self, CaptureBand, CapturesFound, Changes, ClearedPair, Command, Committed, DecisionFilter, DecisionPage,
-    EmbeddedOptions, Gallery, GalleryError, GalleryId, GallerySnapshot, Outcome, ReadSet, RecordStore, Records, Sizes,
-    SubjectId, VectorIndex, Watermark,
+    EmbeddedOptions, Gallery, GalleryError, GalleryId, GallerySnapshot, LedgerRead, Outcome, ReadSet, RecordStore,
+    Records, Sizes, SubjectId, VectorIndex, Watermark,
 };
 use chinhchu::workflow::Engine;
 
@@ -70,6 +70,14 @@ impl RecordStore for Counting {
 
     async fn changes(&self, after: Watermark) -> Result<Changes, GalleryError> {
         self.store.changes(after).await
+    }
+
+    fn has_ledger(&self) -> bool {
+        self.store.has_ledger()
+    }
+
+    async fn read_ledger(&self, read: LedgerRead) -> Result<(), GalleryError> {
+        self.store.read_ledger(read).await
     }
 
     async fn snapshot(&self) -> Result<GallerySnapshot, GalleryError> {

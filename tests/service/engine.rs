@@ -9,7 +9,9 @@ use chinhchu::face::Wants;
 use chinhchu::face::quality::Flaw;
 use chinhchu::gallery::{Attributes, DecisionKey, EnrolMode, Filter, Note, Outcome, RequestId, Source, SubjectId};
 use chinhchu::service::Client;
-use chinhchu::workflow::beneficiary::{BeneficiaryRequest, ClearPairRequest, Record, ResolveReferral, Scheme};
+use chinhchu::workflow::beneficiary::{
+    BeneficiaryRequest, ClearPairRequest, PageRequest, Record, ResolveReferral, Scheme,
+};
 use chinhchu::workflow::{
     Decision, Engine, EnrolRequest, IdentifyRequest, IdentifyScope, Kind, Photo, VerifyRequest, WorkflowError,
     on_photos_analysed,
@@ -152,17 +154,17 @@ async fn a_request_whose_deadline_has_passed_is_refused_by_every_use_case_before
         engine.stats(late).await.err(),
         // Also one that was made before.
         engine.verify_beneficiary(late, decide).await.err(),
-        engine.decision(late, &RequestId::new("t-2").unwrap(), 1).await.err(),
+        engine.case(late, &RequestId::new("t-2").unwrap(), Some(1)).await.err(),
         engine.resolve_referral(late, resolve.clone()).await.err(),
         engine.clear_pair(late, pair).await.err(),
-        engine.cleared_pairs(late, None, 10).await.err(),
+        engine.pairs(late, None, &PageRequest::default()).await.err(),
     ];
     for (at, error) in results.into_iter().enumerate() {
         assert!(matches!(error, Some(WorkflowError::DeadlineExceeded(_))), "{at}: {error:?}");
     }
     let stats = engine.stats(&context).await.unwrap();
     assert_eq!((stats.subjects, stats.templates), (1, 1));
-    assert!(engine.cleared_pairs(&context, None, 10).await.unwrap().is_empty());
+    assert!(engine.pairs(&context, None, &PageRequest::default()).await.unwrap().entries.is_empty());
     // The referral still waits for its officer.
     assert_eq!(engine.resolve_referral(&context, resolve).await.unwrap().outcome, Outcome::Approve);
 }

@@ -84,7 +84,10 @@ pub(in crate::service) fn list_decisions(
     Ok((filter, page(request.page_size, request.page_token)))
 }
 
-fn asked_time(time: Option<prost_types::Timestamp>, field: &'static str) -> Result<Option<Timestamp>, WorkflowError> {
+pub(super) fn asked_time(
+    time: Option<prost_types::Timestamp>,
+    field: &'static str,
+) -> Result<Option<Timestamp>, WorkflowError> {
     let bad = || out_of_range(Field::Named(field), "it is no time from 1970 to 9999");
     time.map(|time| from_wire(time).ok_or_else(bad)).transpose()
 }

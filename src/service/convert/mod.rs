@@ -6,6 +6,7 @@ mod decision;
 mod evidence;
 mod face;
 mod gallery;
+mod ledger;
 mod verification;
 
 pub(super) use cases::{
@@ -15,6 +16,7 @@ pub(super) use cases::{
 };
 pub(super) use decision::{beneficiary_request, clear_pair, cleared, resolve_referral, resolved_referral, transaction};
 pub(super) use gallery::{enrol_request, request_id, subject_id, subject_info, to_wire};
+pub(super) use ledger::{entries_page, list_entries, prove, proven, signed, wire_list_entries, wire_prove};
 pub(super) use verification::{assess_request, identify_request, verify_request};
 
 /// A field of an answer, by its name, is missing or has a value that this client does not know.

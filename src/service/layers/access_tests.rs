@@ -36,6 +36,9 @@ ListReferrals: officer auditor
 ListRepeatedCaptures: auditor
 ListClearedPairs: auditor
 UnclearPair: officer auditor
+Prove: workflow officer auditor
+GetCheckpoint: workflow officer auditor operator
+ListEntries: auditor
 Check: anyone
 Watch: anyone
 ServerReflectionInfo: operator
@@ -90,7 +93,7 @@ fn shared_with(more: &str) -> Arc<Shared> {
     let settings: AccessSettings = toml::from_str(&format!("{SETTINGS}{more}")).unwrap();
     let names: Vec<_> = methods().iter().map(|(name, _)| *name).collect();
     let access = AccessControl::new(AccessRules::new(&settings, &names).unwrap(), Some(Arc::new(RoleNames)));
-    Shared::new(&ServeOptions { access: Some(access), ..ServeOptions::default() })
+    Shared::new(&ServeOptions { access: Some(access), ..ServeOptions::default() }, false)
 }
 
 /// A call from a machine with this URI in its certificate, with these values of `authorization`:

@@ -18,6 +18,7 @@ use tower::Service;
 
 use super::{Answer, Answered, AuthorisedCall, Call, TracedRequest, refuse};
 use crate::access::CertificateNames;
+use crate::context::{Principal, RequestContext};
 use crate::service::access::{self, Authorised, NotAuthorised};
 use crate::service::incoming::Peer;
 use crate::service::language::Language;
@@ -94,7 +95,7 @@ fn certificate(request: &Request<Body>) -> Option<&CertificateNames> {
 fn of(authorised: Authorised, method: Method, trace: Trace, request: Request<Body>) -> AuthorisedCall {
     let Authorised { context, fields, policies, counted } = authorised;
     let language = Language::of(request.headers());
-    let context = context.with_trace(trace.id());
+    let context = context.with_trace(trace.id()).with_method(method.name());
     let call = Call { language, context, fields, policies, _counted: counted.map(Arc::new), entry: None };
     AuthorisedCall { method, trace, call, request }
 }
@@ -108,8 +109,13 @@ fn refused(
     trace: &Trace,
     request: &Request<Body>,
 ) -> Response<Body> {
-    let NotAuthorised { reason, retry_after, token } = refusal;
+    let NotAuthorised { reason, retry_after, token, principal } = refusal;
     let machine = shared.access.as_ref().and_then(|access| access.machine(certificate(request)));
+    if let Some(noted) = &shared.noted {
+        let by_machine = || machine.clone().map(|name| Principal::Machine { name });
+        let context = RequestContext::new(principal.or_else(by_machine).unwrap_or(Principal::Anonymous));
+        noted.refused(context.with_trace(trace.id()), method, reason);
+    }
     let name = machine.as_deref();
     tracing::debug!(method = method.name(), machine = name, trace = %trace.id(), reason = reason.code(), "not authorised");
     shared.refusals.add_not_authorised(method, reason, machine);

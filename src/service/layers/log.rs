@@ -20,7 +20,9 @@ use tracing::instrument::Instrumented;
 use tracing::{Instrument, Span};
 
 use super::{Answered, AuthorisedCall};
+use crate::context::RequestContext;
 use crate::service::admission::BusyCause;
+use crate::service::ledger::NotedCalls;
 use crate::service::method::Method;
 use crate::service::shared::Shared;
 use crate::workflow::reason::Reason;
@@ -66,7 +68,8 @@ where
             transaction = tracing::field::Empty
         );
         let shared = Arc::clone(&self.shared);
-        let record = CallRecord { method, shared, span: span.clone(), began: Instant::now(), ended: false };
+        let context = shared.noted.is_some().then(|| of.call.context.clone());
+        let record = CallRecord { method, shared, context, span: span.clone(), began: Instant::now(), ended: false };
         let call = span.in_scope(|| self.next.call(of));
         Logged::Recorded { call: call.instrument(span), record }
     }
@@ -100,6 +103,8 @@ impl<F: Future<Output = Answered>> Future for Logged<F> {
 pub(in crate::service) struct CallRecord {
     method: Method,
     shared: Arc<Shared>,
+    /// Who calls, where that is noted for the transparency log.
+    context: Option<RequestContext>,
     span: Span,
     began: Instant,
     ended: bool,
@@ -112,10 +117,18 @@ impl CallRecord {
         let ms = self.began.elapsed().as_secs_f64() * 1e3;
         let Some(status) = response.extensions().get::<Status>() else {
             tracing::info!(code = "OK", ms, "done");
+            self.note("OK");
             return;
         };
         let info = status.get_details_error_info();
         let reason = info.as_ref().map_or("", |info| info.reason.as_str());
+        let known = Reason::from_code(reason);
+        match (&self.shared.noted, &self.context, known) {
+            (Some(noted), Some(context), Some(known)) if status.code() == Code::PermissionDenied => {
+                noted.refused(context.clone(), self.method, known);
+            }
+            _ => self.note(known.map_or("FAILED", Reason::code)),
+        }
         if reason != Reason::Busy.code() {
             tracing::info!(code = ?status.code(), reason, ms, "refused");
             return;
@@ -127,6 +140,17 @@ impl CallRecord {
     }
 }
 
+impl CallRecord {
+    /// Notes what came of a call that enters nothing of its own.
+    fn note(&self, outcome: &'static str) {
+        if let (Some(noted), Some(context)) = (&self.shared.noted, &self.context)
+            && NotedCalls::counts(self.method)
+        {
+            noted.ended(context, self.method, outcome);
+        }
+    }
+}
+
 impl Drop for CallRecord {
     fn drop(&mut self) {
         if !self.ended {
@@ -134,6 +158,7 @@ impl Drop for CallRecord {
             let ms = self.began.elapsed().as_secs_f64() * 1e3;
             // Of one that writes it is not certain whether it was done.
             tracing::info!(code = ?Code::Cancelled, ms, writes = self.method.writes(), "the caller went");
+            self.note(Reason::Cancelled.code());
         }
     }
 }

@@ -72,7 +72,7 @@ fn code(response: &Response<Body>) -> Option<Code> {
 
 #[tokio::test]
 async fn every_method_of_the_table_reaches_its_handler_and_nothing_else_does() {
-    let (shared, reached) = (Shared::new(&ServeOptions::default()), Reached::default());
+    let (shared, reached) = (Shared::new(&ServeOptions::default(), false), Reached::default());
     for row in &TABLE {
         let response = call(&shared, &reached, request(row.path, &[])).await;
         assert_eq!(code(&response), None, "{}", row.path);
@@ -89,7 +89,7 @@ async fn every_method_of_the_table_reaches_its_handler_and_nothing_else_does() {
 
 #[tokio::test]
 async fn a_handler_learns_who_calls_under_which_trace_and_until_when() {
-    let (shared, reached) = (Shared::new(&ServeOptions::default()), Reached::default());
+    let (shared, reached) = (Shared::new(&ServeOptions::default(), false), Reached::default());
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let parent = format!("00-{trace}-00f067aa0ba902b7-01");
     let before = Instant::now();
@@ -106,7 +106,7 @@ async fn a_handler_learns_who_calls_under_which_trace_and_until_when() {
 
 #[tokio::test]
 async fn a_server_that_drains_lets_in_what_is_exempt_alone() {
-    let (shared, reached) = (Shared::new(&ServeOptions::default()), Reached::default());
+    let (shared, reached) = (Shared::new(&ServeOptions::default(), false), Reached::default());
     shared.closing.cancel();
     for row in &TABLE {
         let response = call(&shared, &reached, request(row.path, &[])).await;
@@ -122,7 +122,7 @@ async fn never(_: Request<Body>) -> Answered {
 
 #[tokio::test]
 async fn a_call_ends_at_its_deadline_and_its_place_falls_free_with_the_response() {
-    let shared = Shared::new(&ServeOptions::default());
+    let shared = Shared::new(&ServeOptions::default(), false);
     let places = shared.places.available_permits();
     let layered = RequestLayers(Arc::clone(&shared)).layer(service_fn(never));
     let mut late = Box::pin(layered.oneshot(request("/chinhchu.v1.Verification/Verify", &[("grpc-timeout", "1m")])));
@@ -137,7 +137,7 @@ async fn a_call_ends_at_its_deadline_and_its_place_falls_free_with_the_response(
 #[tokio::test]
 async fn a_call_whose_caller_goes_leaves_its_place_and_its_turn_to_others() {
     let options = ServeOptions { turns_max: 1, requests_in_flight_max: 1, ..ServeOptions::default() };
-    let shared = Shared::new(&options);
+    let shared = Shared::new(&options, false);
     let path = "/chinhchu.v1.Verification/Verify";
     let layered = RequestLayers(Arc::clone(&shared)).layer(service_fn(never));
     let mut gone = Box::pin(layered.oneshot(request(path, &[])));
@@ -269,7 +269,7 @@ fn handlers(options: &ServeOptions, shared: &Shared) -> Arc<Handlers> {
 #[tokio::test]
 async fn a_handler_that_is_reached_around_the_layers_does_nothing() {
     let options = ServeOptions::default();
-    let handlers = handlers(&options, &Shared::new(&options));
+    let handlers = handlers(&options, &Shared::new(&options, false));
     let status = handlers.verify(tonic::Request::new(pb::VerifyRequest::default())).await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
 }
@@ -316,7 +316,7 @@ async fn a_service_on_the_router_that_is_not_in_the_table_is_not_reached() {
     open.abort();
 
     let options = ServeOptions::default();
-    let shared = Shared::new(&options);
+    let shared = Shared::new(&options, false);
     let (_, health) = tonic_health::server::health_reporter();
     let router = router(&options, handlers(&options, &shared), health, &shared).unwrap().add_service(service());
     let (address, incoming) = listen().await;

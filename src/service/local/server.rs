@@ -21,7 +21,9 @@ use super::super::incoming::{Incoming, OneUser};
 use super::pb::piece::Content;
 use super::pb::snapshots_server::SnapshotsServer;
 use super::{STALL_MAX, VERSION, convert, pb, socket};
-use crate::gallery::{Fault, Gallery, GalleryError, GallerySnapshot, SnapshotPart};
+use crate::context::{Principal, RequestContext};
+use crate::gallery::{Fault, Gallery, GalleryError, GallerySnapshot, Look, SnapshotPart};
+use crate::ledger::entry::Kind;
 
 /// Most snapshots that are sent at once. Each keeps a thread, and keeps on disk what is
 /// replaced meanwhile.
@@ -119,6 +121,11 @@ impl pb::snapshots_server::Snapshots for SnapshotService {
             let message = format!("it hands on {AT_ONCE_MAX} already; run the same command again when one is read");
             status(Code::ResourceExhausted, "BUSY", message)
         })?;
+        // Processes of one user alone are let in: this one's.
+        let context = RequestContext::new(Principal::of_this_process()).with_method("Snapshots/Read");
+        let records = usize::try_from(self.gallery.stats().subjects).unwrap_or(usize::MAX);
+        let entered = self.gallery.enter_look(&context, Look::new(Kind::Snapshot).of_records(records)).await;
+        entered.map_err(|error| refusal(&error))?;
         let snapshot = self.gallery.snapshot().await.map_err(|error| refusal(&error))?;
         let (sender, pieces) = mpsc::channel(BATCHES_AHEAD);
         tokio::spawn(send(snapshot, sender, self.closing.clone(), place));

@@ -5,9 +5,10 @@ use super::flow;
 use super::{BeneficiaryOutcome, CaptureSeen, ReasonCode, Scheme};
 use crate::context::RequestContext;
 use crate::gallery::{
-    Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Filter, Gallery, IndexFilter, PairState,
-    ReadSet, RequestId, SubjectHead, SubjectId, Timestamp,
+    Attributes, ClearedPair, DecisionFilter, DecisionHead, DecisionKey, Filter, Gallery, GalleryError, IndexFilter,
+    Look, PairState, ReadSet, RequestId, Subject, SubjectHead, SubjectId, Timestamp,
 };
+use crate::ledger::entry::Kind;
 use crate::workflow::identify::checked;
 use crate::workflow::page_token::{self, List};
 use crate::workflow::{CaseRules, Engine, Field, NumberIds, WorkflowError, reach};
@@ -55,7 +56,7 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    fn size(&self) -> Result<usize, WorkflowError> {
+    pub(in crate::workflow) fn size(&self) -> Result<usize, WorkflowError> {
         match self.size {
             0 => Ok(PAGE_DEFAULT),
             size @ 1..=PAGE_MAX => Ok(size),
@@ -125,6 +126,25 @@ impl<'a> Cases<'a> {
         Self { gallery, rules, number_ids }
     }
 
+    /// A subject with its templates.
+    ///
+    /// # Errors
+    /// [`GalleryError::UnknownSubject`], [`WorkflowError::OutOfReach`], [`WorkflowError::Deadline`];
+    /// as [`Gallery::subject`].
+    pub async fn subject(&self, context: &RequestContext, subject: &SubjectId) -> Result<Subject, WorkflowError> {
+        context.check_deadline()?;
+        let look = Look::new(Kind::RecordRead).at([subject.clone()]);
+        let Some(found) = self.gallery.subject(subject).await? else {
+            // That somebody is not enrolled is an answer, too.
+            self.gallery.enter_look(context, look.coming_to("unknown")).await?;
+            return Err(GalleryError::UnknownSubject.into());
+        };
+        let Attributes { unit, province, .. } = &found.attributes;
+        reach::check(context, unit.as_deref(), province.as_deref())?;
+        self.gallery.enter_look(context, look.of_records(1)).await?;
+        Ok(found)
+    }
+
     /// Decisions in which a capture was used that had taken part in another transaction, in the
     /// order in which they were made.
     ///
@@ -139,7 +159,8 @@ impl<'a> Cases<'a> {
     ) -> Result<ListPage<RepeatedCapture>, WorkflowError> {
         let reason = Some(ReasonCode::CaptureSeenBefore.code().to_owned());
         let filter = DecisionFilter { since, until, reason, ..DecisionFilter::default() };
-        let found = self.decisions(context, &filter, page).await?;
+        let found = self.listed(context, &filter, page).await?;
+        self.enter_list(context, found.entries.iter().map(|head| head.subject.clone())).await?;
         let mut entries = Vec::with_capacity(found.entries.len());
         for decision in found.entries {
             let Some(stored) = self.gallery.decision(&decision.key).await? else { continue };
@@ -169,8 +190,15 @@ impl<'a> Cases<'a> {
         let wanted = ReadSet { decision: Some(key), ..ReadSet::default() };
         let records = self.gallery.read(wanted).await?;
         let found = if attempt.is_some() { records.decision } else { records.last_decision.clone() };
-        let Some(stored) = found else { return Ok(None) };
+        let look = Look::new(Kind::RecordRead);
+        let Some(stored) = found else {
+            let look = look.at_transaction(transaction, attempt).coming_to("unknown");
+            self.gallery.enter_look(context, look).await?;
+            return Ok(None);
+        };
         reach::check(context, stored.unit.as_deref(), stored.province.as_deref())?;
+        let look = look.at_transaction(transaction, Some(stored.key.attempt)).at([stored.subject.clone()]);
+        self.gallery.enter_look(context, look.of_records(1)).await?;
         let is_last = records.last_decision.is_some_and(|last| last.key == stored.key);
         Ok(Some(CaseDecision {
             subject: stored.subject.clone(),
@@ -194,6 +222,27 @@ impl<'a> Cases<'a> {
         filter: &DecisionFilter,
         page: &PageRequest,
     ) -> Result<ListPage<DecisionHead>, WorkflowError> {
+        let found = self.listed(context, filter, page).await?;
+        self.enter_list(context, found.entries.iter().map(|head| head.subject.clone())).await?;
+        Ok(found)
+    }
+
+    /// Enters that a page with these subjects was shown.
+    async fn enter_list(
+        &self,
+        context: &RequestContext,
+        shown: impl ExactSizeIterator<Item = SubjectId> + Send,
+    ) -> Result<(), WorkflowError> {
+        let look = Look::new(Kind::LookUp).of_records(shown.len()).at(shown);
+        Ok(self.gallery.enter_look(context, look).await?)
+    }
+
+    async fn listed(
+        &self,
+        context: &RequestContext,
+        filter: &DecisionFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<DecisionHead>, WorkflowError> {
         context.check_deadline()?;
         let gallery = self.gallery;
         let filter = &reach::narrow(context, filter)?;
@@ -210,6 +259,19 @@ impl<'a> Cases<'a> {
     /// # Errors
     /// As [`Cases::decisions`].
     pub async fn pairs(
+        &self,
+        context: &RequestContext,
+        state: Option<PairState>,
+        page: &PageRequest,
+    ) -> Result<ListPage<ClearedPair>, WorkflowError> {
+        let found = self.listed_pairs(context, state, page).await?;
+        let shown = found.entries.iter().flat_map(|pair| [pair.first.clone(), pair.second.clone()]);
+        let look = Look::new(Kind::LookUp).of_records(found.entries.len()).at(shown);
+        self.gallery.enter_look(context, look).await?;
+        Ok(found)
+    }
+
+    async fn listed_pairs(
         &self,
         context: &RequestContext,
         state: Option<PairState>,
@@ -247,6 +309,17 @@ impl<'a> Cases<'a> {
     /// As [`Cases::decisions`]; [`WorkflowError::OutOfRange`] for a scheme or province that is
     /// none.
     pub async fn subjects(
+        &self,
+        context: &RequestContext,
+        filter: SubjectFilter,
+        page: &PageRequest,
+    ) -> Result<ListPage<SubjectSummary>, WorkflowError> {
+        let found = self.listed_subjects(context, filter, page).await?;
+        self.enter_list(context, found.entries.iter().map(|one| one.subject.clone())).await?;
+        Ok(found)
+    }
+
+    async fn listed_subjects(
         &self,
         context: &RequestContext,
         filter: SubjectFilter,
@@ -297,6 +370,13 @@ impl<'a> Cases<'a> {
         context: &RequestContext,
         filter: SubjectFilter,
     ) -> Result<SubjectCount, WorkflowError> {
+        let count = self.counted(context, filter).await?;
+        let look = Look { records: Some(count.subjects), ..Look::new(Kind::LookUp) };
+        self.gallery.enter_look(context, look).await?;
+        Ok(count)
+    }
+
+    async fn counted(&self, context: &RequestContext, filter: SubjectFilter) -> Result<SubjectCount, WorkflowError> {
         context.check_deadline()?;
         let gallery = self.gallery;
         let is_all = filter == SubjectFilter::default();
@@ -339,7 +419,7 @@ impl<'a> Cases<'a> {
 
 impl Engine {
     /// The cases of the engine's gallery.
-    pub(super) fn cases(&self) -> Result<Cases<'_>, WorkflowError> {
+    pub(in crate::workflow) fn cases(&self) -> Result<Cases<'_>, WorkflowError> {
         Ok(Cases::new(self.gallery()?, self.case_rules(), self.number_ids()))
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::captures::CaptureProbes;
 use super::challenge::{AnsweredChallenge, ChallengeState};
+use super::counted::Counted;
 use super::decide::{AppliedRule, Decided, decide};
 use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, History, SchemeState};
 use super::policy::{Consequence, FirstSight, Policy};
@@ -15,10 +16,11 @@ use crate::chip::{self, Anchors, CheckOptions, ChipFiles, GroupState, Holder, Mo
 use crate::context::RequestContext;
 use crate::face::{Analysis, FaceError, Template, Wants};
 use crate::gallery::{
-    Agreement, Attributes, Basis, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, NewDecision, NewTemplate,
-    Outcome, ReadSet, Records, RequestId, Source, StoredDecision, Subject, SubjectId, Timestamp, next_attempt,
+    Agreement, Attributes, Basis, DecisionKey, EnrolMode, Enrolment, Gallery, GalleryError, Look, NewDecision,
+    NewTemplate, Outcome, ReadSet, Records, Source, StoredDecision, Subject, SubjectId, Timestamp, next_attempt,
 };
 use crate::hex;
+use crate::ledger::entry::Kind as EntryKind;
 use crate::matching::Reference;
 use crate::numbers;
 use crate::workflow::copies::{Together, is_enrolled_picture, is_reference_picture};
@@ -52,6 +54,7 @@ pub(super) struct Observed {
     /// Where the chip answered one.
     challenge: Option<AnsweredChallenge>,
     unit: Option<String>,
+    counted: Counted,
 }
 
 impl Observed {
@@ -100,6 +103,9 @@ struct Answer {
     enrolled: bool,
     decided: Decided,
     evidence: Evidence,
+    /// What statistics are made of.
+    #[serde(default)]
+    counted: Counted,
 }
 
 /// The rules that one decision is made by.
@@ -163,6 +169,9 @@ impl Engine {
                 return Err(GalleryError::TransactionReused.into());
             }
             tracing::debug!(attempt = stored.key.attempt, "a decision was asked for again");
+            let look = Look::new(EntryKind::RecordRead).at([stored.subject.clone()]).coming_to("again");
+            let look = look.at_transaction(&stored.key.transaction, Some(stored.key.attempt));
+            gallery.enter_look(context, look).await?;
             return outcome(stored);
         }
         check_count(request.frames.len())?;
@@ -250,6 +259,7 @@ impl Engine {
             Some(chip) => record::compare(&record, chip.holder.as_ref()),
             None => super::RecordEvidence::default(),
         };
+        let counted = Counted::of(chip.as_ref().and_then(|chip| chip.holder.as_ref()), Moment::now());
         let chip = chip.map(|chip| chip.evidence);
         Ok(Observed {
             key,
@@ -266,6 +276,7 @@ impl Engine {
             probes,
             challenge: None,
             unit,
+            counted,
         })
     }
 
@@ -389,6 +400,7 @@ impl Engine {
             agreement: Agreement::Known,
             by: seen.presented_by.clone(),
         });
+        let facts = self.facts(policy, &evidence, &decided);
         let answer = Answer {
             policy: by.name.to_owned(),
             policy_digest: hex::encode(&policy.digest()),
@@ -397,6 +409,7 @@ impl Engine {
             enrolled: enrolment.is_some(),
             decided,
             evidence,
+            counted: seen.counted,
         };
         let decision = NewDecision {
             key: seen.key.clone(),
@@ -425,6 +438,7 @@ impl Engine {
             challenge: challenge
                 .filter(|(_, state)| *state == ChallengeState::Issued)
                 .map(|(answered, _)| answered.used()),
+            facts,
         };
         let (stored, _) = gallery.decide(context, decision).await?;
         let caller = context.principal().kind();
@@ -451,7 +465,7 @@ fn check_turn(
 
 /// The answer in a stored decision.
 pub(super) fn outcome(stored: StoredDecision) -> Result<BeneficiaryOutcome, WorkflowError> {
-    let Answer { policy, policy_digest, anchors_digest, recipe, enrolled, decided, evidence } =
+    let Answer { policy, policy_digest, anchors_digest, recipe, enrolled, decided, evidence, counted: _ } =
         serde_json::from_slice(&stored.answer).map_err(|_| WorkflowError::Answer)?;
     // Two places say what was decided; where they differ, neither is believed.
     if decided.outcome != stored.outcome {
@@ -481,24 +495,6 @@ fn standing(decided: &Decided) -> Vec<String> {
         |one: &&AppliedRule| one.consequence > Consequence::Accept || one.ground == ReasonCode::CaptureSeenBefore;
     let stands = decided.grounds.iter().filter(is_listed);
     stands.map(|one| one.ground.code().to_owned()).collect()
-}
-
-impl Engine {
-    /// The answer that was given to an attempt, or `None` where there was none.
-    ///
-    /// # Errors
-    /// [`WorkflowError::Answer`] for one that cannot be read, and the errors of the gallery;
-    /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
-    pub async fn decision(
-        &self,
-        context: &RequestContext,
-        transaction: &RequestId,
-        attempt: u32,
-    ) -> Result<Option<BeneficiaryOutcome>, WorkflowError> {
-        context.check_deadline()?;
-        let key = DecisionKey::new(transaction.clone(), attempt)?;
-        self.gallery()?.decision(&key).await?.map(outcome).transpose()
-    }
 }
 
 /// The templates of a chip's photo by every generation that can use it.

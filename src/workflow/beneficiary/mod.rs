@@ -22,7 +22,9 @@
 mod captures;
 mod cases;
 mod challenge;
+mod counted;
 mod decide;
+mod entered;
 mod evidence;
 mod flow;
 mod lookalikes;

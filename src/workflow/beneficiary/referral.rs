@@ -244,22 +244,6 @@ impl Engine {
     ) -> Result<PairChange, WorkflowError> {
         self.cases()?.unclear_pair(context, request).await
     }
-
-    /// Up to `limit` cleared pairs, however they stand, in byte order of their ids, those after
-    /// `after`.
-    ///
-    /// # Errors
-    /// The errors of the gallery; [`WorkflowError::DeadlineExceeded`] where the deadline has
-    /// passed already.
-    pub async fn cleared_pairs(
-        &self,
-        context: &RequestContext,
-        after: Option<&(SubjectId, SubjectId)>,
-        limit: usize,
-    ) -> Result<Vec<ClearedPair>, WorkflowError> {
-        context.check_deadline()?;
-        Ok(self.gallery()?.cleared_pairs(after, limit).await?)
-    }
 }
 
 /// A pair as an officer left it.

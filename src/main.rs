@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Config(args) => cli::config_check::run(&global, args),
         Command::Access(args) => cli::access::run(&global, args),
         Command::Keys(args) => cli::keys::run(&global, args),
+        Command::Ledger(args) => cli::ledger::run(&global, args),
         Command::Models(args) => cli::models::run(&global, args),
     })
 }

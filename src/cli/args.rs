@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use super::options::GlobalArgs;
 use super::{
     access, audit, calibrate, case, chip, config_check, digest, embed, enroll, evaluate, gallery, identify, keys,
-    models, outcome, print, remove, serve, subject, verify, version,
+    ledger, models, outcome, print, remove, serve, subject, verify, version,
 };
 use crate::typed;
 
@@ -80,6 +80,8 @@ pub enum Command {
     Access(access::AccessArgs),
     /// Make a test authority, and certificates for trying out TLS
     Keys(keys::KeysArgs),
+    /// What was done, provably: entries, receipts, checkpoints; and whether anybody changed the log
+    Ledger(ledger::LedgerArgs),
     /// Look after model packs
     Models(models::ModelsArgs),
 }

@@ -99,7 +99,7 @@ impl Backend {
         match place {
             Place::Server(server) => Self::connect(server).await,
             Place::Folder(folder) => {
-                let options = EmbeddedOptions { create, ..settings.gallery_options() };
+                let options = EmbeddedOptions { create, ..settings.gallery_options(folder)? };
                 Ok(Self::Engine(open_gallery(settings, folder, photos, options)?))
             }
         }

@@ -142,7 +142,7 @@ pub(super) async fn run(
 ) -> Result<BulkReport, Failure> {
     let mut manifest = People::open(&plan.manifest, plan.attributes.clone(), plan.source)?;
     let bytes_max = settings.limits.encoded_bytes_max;
-    let worker = Arc::new(Worker { context: caller::context(), backend: backend.clone(), plan, bytes_max });
+    let worker = Arc::new(Worker { context: caller::context("enroll"), backend: backend.clone(), plan, bytes_max });
     // No more than the engine's queue takes: waiting here costs less than asking again.
     let window = (settings.workers() * ROWS_PER_WORKER).min(settings.queue_max);
     let mut run =

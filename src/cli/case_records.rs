@@ -62,7 +62,7 @@ pub(super) struct PairStands {
 
 impl CaseRecords {
     /// A gallery that is there, or a server.
-    pub(super) async fn open(settings: &Settings, place: &Place) -> Result<Self, Failure> {
+    pub(super) async fn open(command: &'static str, settings: &Settings, place: &Place) -> Result<Self, Failure> {
         match place {
             Place::Server(server) => Ok(Self::Server(Box::new(server.connect().await?))),
             Place::Folder(folder) => {
@@ -72,7 +72,7 @@ impl CaseRecords {
                     gallery: Box::new(gallery),
                     rules: settings.cases().clone(),
                     number_ids: settings.number_ids,
-                    context: caller::context(),
+                    context: caller::context(command),
                 })
             }
         }
@@ -81,8 +81,8 @@ impl CaseRecords {
     /// One subject; `None` where it is not enrolled.
     pub(super) async fn subject(&self, subject: &SubjectId) -> Result<Option<SubjectInfo>, Failure> {
         match self {
-            Self::Folder { gallery, .. } => {
-                let found = gallery.subject(subject).await.map_err(Failure::new)?;
+            Self::Folder { context, .. } => {
+                let found = there(self.cases()?.subject(context, subject).await, &[Reason::SubjectUnknown])?;
                 Ok(found.map(|found| SubjectInfo {
                     templates: found
                         .templates

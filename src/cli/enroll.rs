@@ -194,7 +194,7 @@ async fn one(
 ) -> Outcome {
     let backend = Backend::gallery(settings, place, request.photos.len(), create).await?;
     let EnrolOutcome { receipt, photos } =
-        backend.enrol(&caller::context(), request).await.map_err(|e| e.told(roles))?;
+        backend.enrol(&caller::context("enroll"), request).await.map_err(|e| e.told(roles))?;
     if json {
         print::json(&EnrollAnswer {
             enrolled: 1,

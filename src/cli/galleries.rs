@@ -61,8 +61,10 @@ fn visit_folder(folder: &Path, settings: &Settings, begin: Begin<'_>, visit: Vis
             ControlFlow::Break(GalleryError::Closing)
         }
     };
-    let options = settings.gallery_options();
-    let read = gallery::read_all(folder, &options, &mut |head| keep(begin(head)), &mut |part| keep(visit(part)));
+    let options = settings.gallery_options(folder)?;
+    let context = caller::context("audit");
+    let read =
+        gallery::read_all(&context, folder, &options, &mut |head| keep(begin(head)), &mut |part| keep(visit(part)));
     match (refused.into_inner(), read) {
         (Some(failure), _) => Err(failure),
         (None, Err(GalleryError::InUse(_))) => Ok(Read::InUse),
@@ -115,7 +117,7 @@ pub(super) fn clear_pair(
                 let rules = settings.cases();
                 let (officers_needed, lifetime_ms) = (rules.clear_officers, rules.clear_lifetime_ms());
                 let pair = ClearPair { first, second, officer, reason, officers_needed, lifetime_ms };
-                match gallery.clear_pair(&caller::context(), pair).await {
+                match gallery.clear_pair(&caller::context("audit"), pair).await {
                     Ok((pair, _)) => Ok(changed(pair.state(Timestamp::now()) == PairState::InForce)),
                     Err(GalleryError::UnknownSubject) => Ok(PairChanged::NotThere),
                     Err(error) => Err(Failure::new(error)),
@@ -142,7 +144,10 @@ pub(super) fn unclear_pair(
             None => {
                 let gallery = open(folder, settings)?;
                 let ClearPairRequest { one: first, other: second, officer, reason } = pair;
-                match gallery.unclear_pair(&caller::context(), UnclearPair { first, second, officer, reason }).await {
+                match gallery
+                    .unclear_pair(&caller::context("audit"), UnclearPair { first, second, officer, reason })
+                    .await
+                {
                     Ok(_) => Ok(PairChanged::Done),
                     Err(GalleryError::UnknownPair) => Ok(PairChanged::NotThere),
                     Err(error) => Err(Failure::new(error)),
@@ -158,7 +163,7 @@ pub(super) fn open(folder: &Path, settings: &Settings) -> Result<Gallery, Failur
     let Some((&(recipe, dimension), beside)) = head.recipes.split_first() else {
         return Err(Failure::new("the gallery names no recipe; this is a defect of chinhchu"));
     };
-    let options = EmbeddedOptions { recipes_beside: beside.to_vec(), ..settings.gallery_options() };
+    let options = EmbeddedOptions { recipes_beside: beside.to_vec(), ..settings.gallery_options(folder)? };
     gallery::open(folder, recipe, dimension, options).map_err(Failure::new)
 }
 

@@ -96,7 +96,7 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
     }
     // One that is made has no id yet that could be asked for.
     let id = settings.gallery_id.filter(|_| !create);
-    let options = EmbeddedOptions { create, id, ..settings.gallery_options() };
+    let options = EmbeddedOptions { create, id, ..settings.gallery_options(&folder)? };
     let gallery = super::backend::opened(&folder, packs[0].name(), &recipes, options)
         .map_err(|e| settings.blame_folder(&folder, e))?;
     runtime::block_on(async {

@@ -142,7 +142,7 @@ pub fn run(global: &GlobalArgs, args: IdentifyArgs) -> Outcome {
     runtime::block_on(async {
         let backend = Backend::existing(&settings, &place, probes.len()).await?;
         let found = backend
-            .identify(&caller::context(), IdentifyRequest { probes, scope, filter })
+            .identify(&caller::context("identify"), IdentifyRequest { probes, scope, filter })
             .await
             .map_err(|e| e.told(&roles))?;
         if args.json {

@@ -10,9 +10,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::parts::{AccessPart, DecisionRules};
+use super::ledger_work::Changed;
 use super::settings::Settings;
 use super::{Failure, GlobalArgs, outcome};
 use crate::hex;
@@ -218,11 +220,24 @@ impl Reloader {
         }
     }
 
+    fn changed_since(&self, before: &[Item]) -> Vec<Changed> {
+        let is_new = |item: &&Item| !before.contains(item);
+        let was = |item: &Item| before.iter().find(|one| one.name == item.name).map(|one| one.digest);
+        self.in_force.iter().filter(is_new).map(|item| (item.clone(), was(item))).collect()
+    }
+
     /// Reads anew at every SIGHUP, and what has changed every minute, one at a time, until the
     /// server closes.
-    pub(super) async fn follow(self, mut hangups: Hangups, closing: CancellationToken) {
+    /// What has changed is told to `changes`, where somebody listens.
+    pub(super) async fn follow(
+        self,
+        mut hangups: Hangups,
+        changes: mpsc::UnboundedSender<Vec<Changed>>,
+        closing: CancellationToken,
+    ) {
         let mut reloader = self;
         loop {
+            let before = reloader.in_force.clone();
             let is_asked_for = tokio::select! {
                 () = closing.cancelled() => return,
                 () = hangups.next() => true,
@@ -242,7 +257,13 @@ impl Reloader {
                 }
             };
             match done {
-                Ok(done) => reloader = done,
+                Ok(done) => {
+                    reloader = done;
+                    let changed = reloader.changed_since(&before);
+                    if !changed.is_empty() {
+                        let _ = changes.send(changed);
+                    }
+                }
                 Err(error) => {
                     tracing::error!(%error, "a reload failed; there will be no other until a restart");
                     return;

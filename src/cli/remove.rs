@@ -49,7 +49,7 @@ pub fn run(global: &GlobalArgs, args: RemoveArgs) -> Outcome {
 
     runtime::block_on(async {
         let backend = Backend::existing(&settings, &place, 1).await?;
-        let removed = match backend.remove(&caller::context(), &subject, None).await {
+        let removed = match backend.remove(&caller::context("remove"), &subject, None).await {
             Ok(_) => true,
             Err(error) if error.is(Reason::SubjectUnknown) => false,
             Err(error) => return Err(error.told(&Roles::none())),

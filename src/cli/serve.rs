@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::danger::SetupArgs;
+use super::ledger_work::LedgerWork;
 use super::reload::{self, AccessPart, DecisionRules, Part, Reloader};
 use super::settings::{self, ServerSettings, Settings};
 use super::tls::{self, TlsFiles};
@@ -147,16 +149,17 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
             parts.push(Box::new(TlsFiles::new(tls.clone(), typed.clone())));
         }
         let reloader = Reloader::start(global, settings.clone(), parts)?;
-        let mut snapshots = None;
+        let (mut snapshots, mut ledger) = (None, None);
         match &data {
             Some(folder) => {
-                let gallery_options = EmbeddedOptions { create, ..settings.served_gallery_options() };
+                let gallery_options = EmbeddedOptions { create, ..settings.served_gallery_options(folder)? };
                 let gallery = backend::gallery_of(folder, &engine, gallery_options)
                     .map_err(|failure| settings.blame_folder(folder, failure))?;
                 tracing::info!(id = %gallery.id(), "gallery");
                 approval::remember(&settings, &typed)?;
                 options.log_key = log_key(folder);
                 snapshots = hand_on_snapshots(folder, Arc::clone(&gallery));
+                ledger = LedgerWork::open(&settings, &gallery).await?;
                 engine = engine.with_gallery(gallery).map_err(Failure::new)?;
                 if let Some(key) = settings.capture_key(folder)? {
                     engine = engine.with_capture_key(key);
@@ -165,9 +168,18 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
             None => tracing::warn!("no --data: only Verify will work"),
         }
         tracing::info!(in_force = reload::list(reloader.in_force()), "decisions");
+        if let Some(ledger) = &ledger {
+            ledger.enter_start(&settings, &engine, reloader.in_force()).await?;
+        } else if data.is_some() {
+            tracing::warn!("no [ledger] in the configuration: nothing proves afterwards what was done");
+        }
         let bound = service::bind(engine, options).await.map_err(Failure::new)?;
         let closing = CancellationToken::new();
-        tokio::spawn(reloader.follow(hangups, closing.clone()));
+        let (changes, reloads) = mpsc::unbounded_channel();
+        tokio::spawn(reloader.follow(hangups, changes, closing.clone()));
+        // It signs to the end of the last call, which may wait for that.
+        let served_all = CancellationToken::new();
+        let ledger = ledger.map(|ledger| tokio::spawn(ledger.run(reloads, served_all.clone())));
         let snapshots = snapshots.map(|of| tokio::spawn(of.serve(closing.clone().cancelled_owned())));
         tracing::info!("listening on {}", bound.local_addr());
         let shutdown = async {
@@ -177,6 +189,10 @@ pub fn run(global: &GlobalArgs, args: ServeArgs) -> Outcome {
         };
         let served = bound.serve(shutdown).await;
         closing.cancel();
+        served_all.cancel();
+        if let Some(ledger) = ledger {
+            let _ = ledger.await;
+        }
         if let Some(snapshots) = snapshots {
             // So that their socket goes before the folder's lock does.
             let _ = snapshots.await;

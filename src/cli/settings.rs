@@ -10,6 +10,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::config::{CaptureSection, CasesSection, ConfigFile, Origin};
+use super::ledger_keys::LedgerSettings;
 use super::{Failure, GlobalArgs, options, progress};
 use crate::access::token::TokenSettings;
 use crate::access::{AccessRules, AccessSettings, Operators};
@@ -71,6 +72,7 @@ pub(super) struct Settings {
     /// Who may call a server; `None` for an open one.
     pub access: Option<Access>,
     /// Rules about dangerous set-ups that the operator insists on breaking.
+    pub ledger: Option<LedgerSettings>,
     pub insist: Vec<&'static Rule>,
     /// Where in the configuration the values stand.
     pub origin: Origin,
@@ -135,8 +137,21 @@ impl Settings {
 
     fn merged(global: &GlobalArgs, file: ConfigFile, origin: Origin) -> Result<Self, Failure> {
         let set = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-        let ConfigFile { engine, images, server, tls, gallery, capture, chip, ids, access, cases, danger, policies } =
-            file;
+        let ConfigFile {
+            engine,
+            images,
+            server,
+            tls,
+            gallery,
+            capture,
+            chip,
+            ids,
+            access,
+            cases,
+            ledger,
+            danger,
+            policies,
+        } = file;
         let default = Limits::default();
         let listen = server.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
         Ok(Self {
@@ -179,6 +194,7 @@ impl Settings {
             cases: case_rules(&cases)?,
             capture_key: cases.capture_key,
             access: access.as_ref().map(|access| Access::new(access, ids.numbers.unwrap_or_default())).transpose()?,
+            ledger: ledger.map(LedgerSettings::new).transpose()?,
             insist: insisted(&danger.insist)?,
             data: gallery.data,
             gallery_id: gallery.id.as_deref().map(gallery_id).transpose()?,
@@ -220,6 +236,7 @@ impl Settings {
             ("[capture]", self.capture != new.capture),
             ("[ids]", self.number_ids != new.number_ids),
             ("[cases]", self.cases != new.cases || self.capture_key != new.capture_key),
+            ("[ledger]", self.ledger != new.ledger),
             ("gallery.data", self.data != new.data),
             ("gallery.id", self.gallery_id != new.gallery_id),
             ("gallery.templates_max", self.templates_max != new.templates_max),
@@ -335,23 +352,25 @@ impl Settings {
         }
     }
 
-    /// What the embedded gallery takes.
-    pub(super) fn gallery_options(&self) -> EmbeddedOptions {
+    /// What the embedded gallery in a folder takes, with the keys of its log where one is configured.
+    pub(super) fn gallery_options(&self, folder: &Path) -> Result<EmbeddedOptions, Failure> {
         let default = EmbeddedOptions::default();
-        EmbeddedOptions {
+        let ledger = self.ledger.as_ref().map(|ledger| ledger.setup(folder, &self.origin)).transpose()?;
+        Ok(EmbeddedOptions {
+            ledger,
             templates_max: self.templates_max.unwrap_or(default.templates_max),
             memory_bytes_max: self.memory_bytes_max.unwrap_or(default.memory_bytes_max),
             progress: Some(progress::opening_bar()),
             create: false,
             id: self.gallery_id,
             ..default
-        }
+        })
     }
 
     /// The same for a server, which has a log, and the time to build a graph.
-    pub(super) fn served_gallery_options(&self) -> EmbeddedOptions {
+    pub(super) fn served_gallery_options(&self, folder: &Path) -> Result<EmbeddedOptions, Failure> {
         let progress = Some(progress::opening_log());
-        EmbeddedOptions { graph: self.graph, progress, ..self.gallery_options() }
+        Ok(EmbeddedOptions { graph: self.graph, progress, ..self.gallery_options(folder)? })
     }
 
     /// The ONNX Runtime library, where one is named.

@@ -128,7 +128,7 @@ pub fn run(global: &GlobalArgs, args: VerifyArgs) -> Outcome {
             None => Backend::engine(&settings, 1 + probes.len())?,
         };
         let request = VerifyRequest { reference, probes, fmr: args.fmr, against };
-        let mut outcome = match backend.verify(&caller::context(), request).await {
+        let mut outcome = match backend.verify(&caller::context("verify"), request).await {
             Ok(outcome) => outcome,
             // A photo that cannot be compared is no way around a check that failed.
             Err(error) if !sound => return refused(&error.told(&roles), &chips, args.json),

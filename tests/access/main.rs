@@ -11,6 +11,7 @@ mod expiry;
 mod fake;
 mod files;
 mod issuer;
+mod ledger;
 mod made;
 mod methods;
 mod operators;

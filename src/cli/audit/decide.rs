@@ -151,7 +151,7 @@ pub(super) fn run(settings: &Settings, args: DecideArgs) -> Outcome {
         _ => (false, false),
     };
     let subjects = pair.subjects.clone();
-    let finding = PairFinding::new(&caller::context(), subjects, pair.score, statement, &reason, &officer);
+    let finding = PairFinding::new(&caller::context("audit"), subjects, pair.score, statement, &reason, &officer);
     let recorded = kept.record(&finding.map_err(Failure::new)?)?;
     let ring = pair.link.and_then(|link| link.ring);
     let decided = Decided {

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use super::super::{date, options};
 use super::{decide, findings, measure, show};
 use crate::audit::SAMPLED_MAX_DEFAULT;
-use crate::table::CsvLocale;
+use crate::cli::csv_locale::CsvLocaleArg;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,26 +51,6 @@ or wrong usage.";
 const PAIRS_MAX_DEFAULT: usize = 2_000_000;
 /// Share of genuine pairs that score below what `--same` asks for.
 const FNMR_DEFAULT: f64 = 0.001;
-
-/// How CSV files are written, as typed.
-// The variants have no doc comments: clap would make a paragraph of each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum CsvLocaleArg {
-    #[default]
-    En,
-    Vi,
-    Plain,
-}
-
-impl From<CsvLocaleArg> for CsvLocale {
-    fn from(typed: CsvLocaleArg) -> Self {
-        match typed {
-            CsvLocaleArg::En => Self::En,
-            CsvLocaleArg::Vi => Self::Vi,
-            CsvLocaleArg::Plain => Self::Plain,
-        }
-    }
-}
 
 /// What was typed.
 #[derive(Debug, Args)]

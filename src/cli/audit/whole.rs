@@ -32,7 +32,7 @@ pub(super) fn run(settings: &Settings, plan: &AuditPlan, folder: &AuditFolder, s
         locale: plan.csv_locale,
         words: &of_engine,
     };
-    let begun = BegunAudit::new(&caller::context(), &request, folder).map_err(|e| stopped(&e))?;
+    let begun = BegunAudit::new(&caller::context("audit"), &request, folder).map_err(|e| stopped(&e))?;
     let reading = Reading { settings, cache: plan.cache.then(|| folder.file(AuditFile::Cache)) };
     let (collection, template_next) =
         input::load(plan.sources(), &reading, &plan.filters, |place| begun.before(place))?;

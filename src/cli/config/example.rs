@@ -48,6 +48,13 @@ challenge_minutes = 10         # a challenge of Active Authentication may be ans
 clear_officers = 1             # officers it takes to clear a pair: 1 or 2
 # clear_days = 365             # the clearing of a pair ends after so long; default: never
 
+# [ledger]                     # with it: everything that is done is entered; docs/ledger.md
+# origin = "ledger.bhxh.example/counter"   # the log's name, for ever
+# signing_key = "ledger-signing.key"       # signs it, 0600; made where the log begins
+# replaces = "ledger-signing-1.key"        # change keys: the one that signed until now
+# digest_key = "ledger-digest.key"         # transactions and subjects are named under it, 0600
+# retention_days = 3650        # contents of entries are kept for so long; default: for ever
+
 [capture]                      # Verify and Identify; decisions have policies of their own
 quality = "advisory"           # off, advisory (measured and told), required (or refused)
 liveness = "advisory"          # likewise, for probes, and for several frames being one picture

@@ -41,6 +41,7 @@ pub(super) struct ConfigFile {
     pub ids: IdsSection,
     pub access: Option<AccessSettings>,
     pub cases: CasesSection,
+    pub ledger: Option<LedgerSection>,
     pub danger: DangerSection,
     pub policies: BTreeMap<String, PolicyFile>,
 }
@@ -141,6 +142,29 @@ pub(super) struct CasesSection {
     pub clear_days: Option<u32>,
 }
 
+/// `[ledger]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LedgerSection {
+    pub origin: String,
+    #[serde(default = "LedgerSection::signing_key")]
+    pub signing_key: PathBuf,
+    pub replaces: Option<PathBuf>,
+    #[serde(default = "LedgerSection::digest_key")]
+    pub digest_key: PathBuf,
+    pub retention_days: Option<u32>,
+}
+
+impl LedgerSection {
+    fn signing_key() -> PathBuf {
+        "ledger-signing.key".into()
+    }
+
+    fn digest_key() -> PathBuf {
+        "ledger-digest.key".into()
+    }
+}
+
 /// `[ids]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -177,7 +201,10 @@ impl ConfigFile {
         });
         let tokens = file.access.as_mut().and_then(|access| access.tokens.as_mut());
         let of_tokens = tokens.into_iter().flat_map(|tokens| [&mut tokens.keys, &mut tokens.ca]).flatten();
-        for value in paths.into_iter().flatten().chain(of_tls).chain(of_tokens) {
+        let of_ledger = file.ledger.iter_mut().flat_map(|ledger| {
+            [&mut ledger.signing_key, &mut ledger.digest_key].into_iter().chain(&mut ledger.replaces)
+        });
+        for value in paths.into_iter().flatten().chain(of_tls).chain(of_tokens).chain(of_ledger) {
             *value = folder.join(&value);
         }
         Ok((file, Origin::new(path, &text)))

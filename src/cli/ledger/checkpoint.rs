@@ -1,0 +1,78 @@
+//! `chinhchu ledger checkpoint`: the newest signed checkpoint.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::source::{self, LedgerSource};
+use crate::cli::backend::GalleryArgs;
+use crate::cli::settings::Settings;
+use crate::cli::{Exit, Failure, Outcome, print};
+use crate::ledger::key_change::LogKeys;
+use crate::ledger::note::Note;
+use crate::workflow::ledger::SignedLedger;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckpointArgs {
+    /// Write the checkpoint into this file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print one JSON object, with the log's keys
+    #[arg(long, conflicts_with = "out")]
+    json: bool,
+    #[command(flatten)]
+    gallery: GalleryArgs,
+}
+
+/// A checkpoint; field names are a contract.
+#[derive(Serialize)]
+struct CheckpointAnswer {
+    origin: String,
+    /// Entries that it covers.
+    size: u64,
+    /// Of the tree over them, in hexadecimal.
+    root: String,
+    /// Entries there are, those that are not signed yet included.
+    entries: u64,
+    /// Entries before this one have no contents any more.
+    pruned: u64,
+    /// The log's first verifier key.
+    first_key: String,
+    /// The one that signs now.
+    key: String,
+    /// Notes of the changes between the two.
+    key_changes: Vec<String>,
+    /// The signed note.
+    checkpoint: String,
+}
+
+/// The keys that a log says it has.
+pub(super) fn keys(signed: &SignedLedger) -> Result<LogKeys, Failure> {
+    let mut keys = LogKeys::new(signed.first_key.clone()).map_err(Failure::new)?;
+    signed.key_changes.iter().try_for_each(|change| keys.change(change)).map_err(Failure::new)?;
+    Ok(keys)
+}
+
+pub(super) async fn run(settings: &Settings, args: CheckpointArgs) -> Outcome {
+    let source = LedgerSource::open(settings, &args.gallery.place(settings)?).await?;
+    let signed = source.checkpoint(None).await?;
+    let keys = keys(&signed)?;
+    let checkpoint = keys.verify(&signed.checkpoint).map_err(Failure::new)?;
+    if !args.json {
+        source::write(args.out.as_ref(), &signed.checkpoint.to_string())?;
+        return Ok(Exit::Success);
+    }
+    print::json(&CheckpointAnswer {
+        origin: checkpoint.origin.to_string(),
+        size: checkpoint.size,
+        root: checkpoint.root.to_string(),
+        entries: signed.entries,
+        pruned: signed.pruned,
+        first_key: signed.first_key.to_string(),
+        key: keys.current().to_string(),
+        key_changes: signed.key_changes.iter().map(Note::to_string).collect(),
+        checkpoint: signed.checkpoint.to_string(),
+    })?;
+    Ok(Exit::Success)
+}

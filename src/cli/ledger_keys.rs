@@ -1,0 +1,110 @@
+//! The keys of the transparency log, as the configuration names them, and how the log is opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Failure;
+use super::config::{LedgerSection, Origin};
+use crate::gallery::{self, LedgerHead, LedgerSetup};
+use crate::ledger::entry::{LedgerKey, LedgerKeyError};
+use crate::ledger::note::{Algorithm, KeyError, KeyName, SigningKey};
+
+/// Longest time that contents may be kept for, in days.
+const RETENTION_DAYS_MAX: u32 = 36_500;
+
+/// `[ledger]`, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LedgerSettings {
+    /// The log's name.
+    pub origin: KeyName,
+    /// Signs checkpoints.
+    pub signing_key: PathBuf,
+    /// The key that signed until now, over a change of keys.
+    pub replaces: Option<PathBuf>,
+    /// Under which transactions and subjects are named.
+    pub digest_key: PathBuf,
+    /// For how many days contents are kept; `None` for ever.
+    pub retention_days: Option<u32>,
+}
+
+impl LedgerSettings {
+    pub(super) fn new(section: LedgerSection) -> Result<Self, Failure> {
+        let LedgerSection { origin, signing_key, replaces, digest_key, retention_days } = section;
+        let origin: KeyName =
+            origin.parse().map_err(|why| Failure::new(format_args!("ledger.origin is no name of a log: {why}")))?;
+        if retention_days.is_some_and(|days| !(1..=RETENTION_DAYS_MAX).contains(&days)) {
+            return Err(Failure::new(format_args!(
+                "ledger.retention_days lies between 1 and {RETENTION_DAYS_MAX}; leave it out to keep contents for ever"
+            )));
+        }
+        Ok(Self { origin, signing_key, replaces, digest_key, retention_days })
+    }
+
+    /// With what a gallery in this folder is opened. Where none keeps a log there yet, keys that are
+    /// not there are made.
+    pub(super) fn setup(&self, folder: &Path, origin: &Origin) -> Result<LedgerSetup, Failure> {
+        let begins = !gallery::keeps_ledger(folder).map_err(Failure::new)?;
+        let of_digests = |error: LedgerKeyError| {
+            origin
+                .blame("ledger.digest_key", format_args!("{} (ledger.digest_key): {error}", self.digest_key.display()))
+        };
+        if !begins {
+            let key = LedgerKey::load(&self.digest_key).map_err(of_digests)?;
+            return Ok(LedgerSetup { key, begin_with: None });
+        }
+        let signing = match self.signing_key(origin) {
+            Err(_) if is_missing(&self.signing_key) => {
+                let made = SigningKey::create(&self.signing_key, self.origin.clone(), Algorithm::Ed25519);
+                Arc::new(made.map_err(|error| origin.blame("ledger.signing_key", error))?)
+            }
+            read => read?,
+        };
+        let key = LedgerKey::load_or_create(&self.digest_key).map_err(of_digests)?;
+        Ok(LedgerSetup { key, begin_with: Some(signing.verifier().clone()) })
+    }
+
+    /// The key that signs.
+    pub(super) fn signing_key(&self, origin: &Origin) -> Result<Arc<SigningKey>, Failure> {
+        self.key_of(&self.signing_key)
+            .map_err(|why| origin.blame("ledger.signing_key", format_args!("ledger.signing_key: {why}")))
+    }
+
+    /// The key that signed until now, where one is named.
+    pub(super) fn replaced_key(&self, origin: &Origin) -> Result<Option<Arc<SigningKey>>, Failure> {
+        let Some(path) = &self.replaces else { return Ok(None) };
+        self.key_of(path).map(Some).map_err(|why| origin.blame("ledger.replaces", why))
+    }
+
+    fn key_of(&self, path: &Path) -> Result<Arc<SigningKey>, String> {
+        let key = SigningKey::read(path).map_err(|error: KeyError| error.to_string())?;
+        let found = key.verifier();
+        if *found.name() != self.origin || found.algorithm() != Algorithm::Ed25519 {
+            return Err(format!(
+                "{} is a key of {}, and ledger.origin is {}",
+                path.display(),
+                found.name(),
+                self.origin
+            ));
+        }
+        Ok(Arc::new(key))
+    }
+
+    /// Whether a log is the one that is configured.
+    pub(super) fn check_origin(&self, head: &LedgerHead, origin: &Origin) -> Result<(), Failure> {
+        match *head.origin() == self.origin {
+            true => Ok(()),
+            false => Err(origin.blame(
+                "ledger.origin",
+                format_args!(
+                    "the gallery's log was begun as {}, and a log keeps its name; write that one here",
+                    head.origin()
+                ),
+            )),
+        }
+    }
+}
+
+fn is_missing(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! cargo bench --bench beneficiary
+//! cargo bench --bench beneficiary -- ledger    # throughput with a transparency log and without
 //! ```
 
 mod support;
@@ -17,8 +18,10 @@ use chinhchu::chip::{Anchors, Personal, Sex};
 use chinhchu::context::RequestContext;
 use chinhchu::face::fingerprint::FingerprintKey;
 use chinhchu::face::{Pipeline, PoolOptions, Role, Wants};
-use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, Outcome, RequestId, SubjectId};
-use chinhchu::tools::forge::{CardDraft, HolderDraft};
+use chinhchu::gallery::{self, DecisionKey, EmbeddedOptions, LedgerSetup, Outcome, RequestId, SubjectId};
+use chinhchu::ledger::entry::LedgerKey;
+use chinhchu::ledger::note::{Algorithm, SigningKey};
+use chinhchu::tools::forge::{CardDraft, ForgedCard, HolderDraft};
 use chinhchu::workflow::Engine;
 use chinhchu::workflow::beneficiary::{BeneficiaryRequest, Policies, PolicyFile, Record, Scheme};
 
@@ -35,13 +38,21 @@ const CHIP_SIDE: u32 = 413;
 const RATIO_MAX: f64 = 2.5;
 /// Target: p50 with fingerprints of captures over that without, at most.
 const CAPTURES_RATIO_MAX: f64 = 1.03;
+/// Callers at once, decisions of each in a round, and rounds, where the log is measured.
+const CALLERS: usize = 8;
+const EACH: usize = 5;
+const LEDGER_ROUNDS: usize = 9;
+/// Target: throughput with a transparency log over that without, at least.
+const LEDGER_RATIO_MIN: f64 = 0.95;
 
 fn main() -> ExitCode {
     if !is_set_up() {
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    end("beneficiary", runtime.block_on(run()))
+    let with_ledger = std::env::args().any(|word| word == "ledger");
+    let done = runtime.block_on(async { if with_ledger { ledger().await } else { run().await } });
+    end("beneficiary", done)
 }
 
 /// A sample photo as JPEG, mirrored where asked.
@@ -50,39 +61,40 @@ fn capture(name: &str, mirrored: bool) -> Result<Vec<u8>, Failure> {
     jpeg(&if mirrored { image::imageops::flip_horizontal(&photo) } else { photo })
 }
 
-async fn run() -> Result<bool, Failure> {
-    let engine = Engine::open(&engine_options(pool_options()))?;
-    let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
-    let folder = tempfile::tempdir()?;
-    let gallery = Arc::new(gallery::open(folder.path(), recipe, dimension, EmbeddedOptions::default())?);
-    let began = Instant::now();
-    fill(&gallery, recipe, dimension, SUBJECTS).await?;
-    println!("{SUBJECTS} subjects enrolled in {:.1} s", began.elapsed().as_secs_f64());
+/// A card, its holder, and the captures of one claim.
+struct Claim {
+    chip_photo: Vec<u8>,
+    card: ForgedCard,
+    number: Personal,
+    name: Personal,
+    frames: Vec<Vec<u8>>,
+}
 
-    let chip_photo = jpeg(&photo("obama.jpg", CHIP_SIDE)?)?;
-    let holder = HolderDraft::nobody();
-    let (number, name) = (Personal::new(&*holder.number), Personal::new(&*holder.name));
-    let card = CardDraft { holder, ..CardDraft::new(b"bench", chip_photo.clone()) }.forge()?;
-    let anchors = || -> Result<Anchors, Failure> {
+impl Claim {
+    fn new() -> Result<Self, Failure> {
+        let chip_photo = jpeg(&photo("obama.jpg", CHIP_SIDE)?)?;
+        let holder = HolderDraft::nobody();
+        let (number, name) = (Personal::new(&*holder.number), Personal::new(&*holder.name));
+        let card = CardDraft { holder, ..CardDraft::new(b"bench", chip_photo.clone()) }.forge()?;
+        // Two photos, and one of them mirrored: three to analyse, two different ones.
+        let frames = [("obama2.jpg", false), ("obama3.jpg", false), ("obama3.jpg", true)];
+        let frames = frames.iter().map(|&(name, mirrored)| capture(name, mirrored)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { chip_photo, card, number, name, frames })
+    }
+
+    /// The rules to decide by. Press photos are no live captures: liveness is measured, and not
+    /// decided on.
+    fn rules(&self) -> Result<(Anchors, Policies), Failure> {
         let mut anchors = Anchors::none();
-        anchors.add_bytes("csca", &card.csca)?;
-        Ok(anchors)
-    };
-    // Press photos are no live captures: liveness is measured, and not decided on.
-    let policy: PolicyFile = toml::from_str(
-        "without = [\"quality\"]\nfirst_sight = \"enrol\"\nliveness_min = 0.0\nquality_min = 0.0\n\
-         on = { attempts_many = \"accept\", capture_seen_before = \"accept\", frames_repeated = \"accept\" }",
-    )?;
-    let policies = Policies::new(&[("bench".to_owned(), policy)].into())?;
-    let with_captures = Engine::open(&engine_options(pool_options()))?
-        .with_gallery(Arc::clone(&gallery))?
-        .with_decision_rules(anchors()?, policies.clone())?
-        .with_capture_key(FingerprintKey::random()?);
-    let engine = engine.with_gallery(gallery)?.with_decision_rules(anchors()?, policies)?;
-    // Two photos, and one of them mirrored: three to analyse, two different ones.
-    let frames = [("obama2.jpg", false), ("obama3.jpg", false), ("obama3.jpg", true)];
-    let frames = frames.iter().map(|&(name, mirrored)| capture(name, mirrored)).collect::<Result<Vec<_>, _>>()?;
-    let request = |kind: &str, index: usize| -> Result<BeneficiaryRequest, Failure> {
+        anchors.add_bytes("csca", &self.card.csca)?;
+        let policy: PolicyFile = toml::from_str(
+            "without = [\"quality\"]\nfirst_sight = \"enrol\"\nliveness_min = 0.0\nquality_min = 0.0\n\
+             on = { attempts_many = \"accept\", capture_seen_before = \"accept\", frames_repeated = \"accept\" }",
+        )?;
+        Ok((anchors, Policies::new(&[("bench".to_owned(), policy)].into())?))
+    }
+
+    fn request(&self, kind: &str, index: usize) -> Result<BeneficiaryRequest, Failure> {
         Ok(BeneficiaryRequest {
             unit: None,
             presented_by: None,
@@ -91,36 +103,119 @@ async fn run() -> Result<bool, Failure> {
             scheme: Scheme::Social,
             policy: "bench".into(),
             record: Record {
-                number: Some(number.clone()),
-                name: Some(name.clone()),
+                number: Some(self.number.clone()),
+                name: Some(self.name.clone()),
                 birth: Some(Personal::new("1988")),
                 sex: Some(Sex::Male),
             },
-            chip_files: card.files.iter().map(|(_, bytes)| bytes.clone()).collect(),
+            chip_files: self.card.files.iter().map(|(_, bytes)| bytes.clone()).collect(),
             active: None,
-            frames: frames.clone(),
+            frames: self.frames.clone(),
         })
-    };
+    }
+}
+
+/// How long a decision takes, which must approve.
+async fn decide(engine: &Engine, request: BeneficiaryRequest) -> Result<Duration, Failure> {
+    let began = Instant::now();
+    let outcome = engine.verify_beneficiary(&RequestContext::internal("benchmark"), request).await?;
+    let took = began.elapsed();
+    match outcome.decided.outcome {
+        Outcome::Approve => Ok(took),
+        _ => Err(format!("not approved: {:?}", outcome.decided).into()),
+    }
+}
+
+/// A full gallery for an engine, in a folder of its own.
+async fn filled(
+    engine: &Engine,
+    options: EmbeddedOptions,
+) -> Result<(Arc<gallery::Gallery>, tempfile::TempDir), Failure> {
+    let (recipe, dimension) = (engine.recipe(), engine.pack().dimension());
+    let folder = tempfile::tempdir()?;
+    let gallery = Arc::new(gallery::open(folder.path(), recipe, dimension, options)?);
+    let began = Instant::now();
+    fill(&gallery, recipe, dimension, SUBJECTS).await?;
+    println!("{SUBJECTS} subjects enrolled in {:.1} s", began.elapsed().as_secs_f64());
+    Ok((gallery, folder))
+}
+
+/// Decisions of several callers at once, with a transparency log and without, in turns.
+async fn ledger() -> Result<bool, Failure> {
+    let claim = Arc::new(Claim::new()?);
+    let origin = "ledger.example.vn/bench".parse()?;
+    let signer = Arc::new(SigningKey::from_seed(origin, Algorithm::Ed25519, &[1; 32]));
+    let setup = LedgerSetup { key: LedgerKey::from_bytes([7; 32]), begin_with: Some(signer.verifier().clone()) };
+    let engine = Engine::open(&engine_options(pool_options()))?;
+    let mut engines = Vec::new();
+    let mut folders = Vec::new();
+    for ledger in [None, Some(setup)] {
+        let options = EmbeddedOptions { ledger, ..EmbeddedOptions::default() };
+        let (gallery, folder) = filled(&engine, options).await?;
+        if gallery.has_ledger() {
+            let (gallery, signer) = (Arc::clone(&gallery), Arc::clone(&signer));
+            tokio::spawn(async move { gallery.keep_sequencing(&signer, Duration::from_millis(400)).await });
+        }
+        let (anchors, policies) = claim.rules()?;
+        engines.push(engine.clone().with_gallery(gallery)?.with_decision_rules(anchors, policies)?);
+        folders.push(folder);
+    }
+    let mut rates = [Vec::new(), Vec::new()];
+    for round in 0..=LEDGER_ROUNDS {
+        for (of, engine) in engines.iter().enumerate() {
+            let began = Instant::now();
+            let callers = (0..CALLERS).map(|caller| {
+                let (engine, claim) = (engine.clone(), Arc::clone(&claim));
+                tokio::spawn(async move {
+                    for index in 0..EACH {
+                        let request = claim.request(&format!("{of}-{round}-{caller}"), index)?;
+                        decide(&engine, request).await?;
+                    }
+                    Ok::<_, Failure>(())
+                })
+            });
+            for caller in callers.collect::<Vec<_>>() {
+                caller.await??;
+            }
+            // The first round warms up.
+            if round > 0 {
+                rates[of].push((CALLERS * EACH) as f64 / began.elapsed().as_secs_f64());
+            }
+        }
+    }
+    let [without, with] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    });
+    println!("decisions a second of {CALLERS} callers, medians of {LEDGER_ROUNDS} rounds of {}", CALLERS * EACH);
+    println!("without a log {without:>8.2}\nwith one      {with:>8.2}");
+    let ratio = with / without;
+    println!("ratio {ratio:.3} (target: at least {LEDGER_RATIO_MIN})");
+    Ok(ratio >= LEDGER_RATIO_MIN)
+}
+
+async fn run() -> Result<bool, Failure> {
+    let engine = Engine::open(&engine_options(pool_options()))?;
+    let (gallery, _folder) = filled(&engine, EmbeddedOptions::default()).await?;
+    let claim = Claim::new()?;
+    let (anchors, policies) = claim.rules()?;
+    let with_captures = Engine::open(&engine_options(pool_options()))?
+        .with_gallery(Arc::clone(&gallery))?
+        .with_decision_rules(anchors, policies)?
+        .with_capture_key(FingerprintKey::random()?);
+    let (anchors, policies) = claim.rules()?;
+    let engine = engine.with_gallery(gallery)?.with_decision_rules(anchors, policies)?;
 
     let mut pipeline = Pipeline::new(engine.pack(), &PoolOptions { workers: 1, ..pool_options() })?;
-    pipeline.analyze(&chip_photo, Wants { liveness: true, ..Wants::default() })?;
-    let decide = async |engine: &Engine, request| -> Result<Duration, Failure> {
-        let began = Instant::now();
-        let outcome = engine.verify_beneficiary(&RequestContext::internal("benchmark"), request).await?;
-        let took = began.elapsed();
-        match outcome.decided.outcome {
-            Outcome::Approve => Ok(took),
-            _ => Err(format!("not approved: {:?}", outcome.decided).into()),
-        }
-    };
+    pipeline.analyze(&claim.chip_photo, Wants { liveness: true, ..Wants::default() })?;
     let (mut whole, mut kept, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..DECISIONS + DECISIONS / 10 {
-        let took = decide(&engine, request("without", index)?).await?;
-        let took_with_captures = decide(&with_captures, request("with", index)?).await?;
+        let took = decide(&engine, claim.request("without", index)?).await?;
+        let took_with_captures = decide(&with_captures, claim.request("with", index)?).await?;
         // The chip's photo and every capture through the three networks of a template,
         // and the captures through that of liveness.
         let mut sum = Duration::ZERO;
-        for photo in 0..=frames.len() {
+        for photo in 0..=claim.frames.len() {
             for role in [Role::Detector, Role::Landmarks, Role::Embedder] {
                 sum += pipeline.time_bare(role).ok_or("a network did not run")?;
             }

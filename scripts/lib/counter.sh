@@ -60,6 +60,10 @@ client_crl = ["keys/ca.crl"]
 [access.machines.demo]
 uri = "spiffe://demo.test/payments"
 roles = ["workflow", "registrar"]
+
+# Everything that is done is entered, signed, and can be proven: docs/ledger.md.
+[ledger]
+origin = "demo.test/log"
 END
     fi
     # Port 0: the system picks a free one, and the server says which. Its log is there

@@ -145,7 +145,11 @@ async fn ledger() -> Result<bool, Failure> {
     let claim = Arc::new(Claim::new()?);
     let origin = "ledger.example.vn/bench".parse()?;
     let signer = Arc::new(SigningKey::from_seed(origin, Algorithm::Ed25519, &[1; 32]));
-    let setup = LedgerSetup { key: LedgerKey::from_bytes([7; 32]), begin_with: Some(signer.verifier().clone()) };
+    let setup = LedgerSetup {
+        key: LedgerKey::from_bytes([7; 32]),
+        begin_with: Some(signer.verifier().clone()),
+        sign_at_once: Vec::new(),
+    };
     let engine = Engine::open(&engine_options(pool_options()))?;
     let mut engines = Vec::new();
     let mut folders = Vec::new();

@@ -82,7 +82,11 @@ async fn run(entries: u64) -> Result<bool, Failure> {
     let folder = tempfile::tempdir()?;
     let origin = "ledger.example.vn/gallery".parse()?;
     let signer = Arc::new(SigningKey::from_seed(origin, Algorithm::Ed25519, &[1; 32]));
-    let ledger = LedgerSetup { key: LedgerKey::from_bytes([7; 32]), begin_with: Some(signer.verifier().clone()) };
+    let ledger = LedgerSetup {
+        key: LedgerKey::from_bytes([7; 32]),
+        begin_with: Some(signer.verifier().clone()),
+        sign_at_once: Vec::new(),
+    };
     let options = EmbeddedOptions { ledger: Some(ledger), ..EmbeddedOptions::default() };
     let gallery = Arc::new(gallery::open(folder.path(), RecipeDigest([1; 32]), 8, options)?);
     let took = enter(&gallery, entries).await?;

@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::settings::Settings;
-use super::{Exit, Failure, GlobalArgs, Outcome, print, runtime};
+use super::{Exit, Failure, GlobalArgs, Outcome, caller, print, runtime};
 use crate::face::Pack;
-use crate::gallery::{self, EmbeddedOptions};
+use crate::gallery::{self, EmbeddedOptions, Look};
+use crate::ledger::entry::Kind;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -101,6 +102,10 @@ pub fn run(global: &GlobalArgs, args: GalleryCommandArgs) -> Outcome {
         .map_err(|e| settings.blame_folder(&folder, e))?;
     runtime::block_on(async {
         let stats = gallery.stats();
+        if !create {
+            let look = Look { records: Some(stats.subjects), ..Look::new(Kind::LookUp) };
+            gallery.enter_look(&caller::context("gallery/show"), look).await.map_err(Failure::new)?;
+        }
         let answer = GalleryAnswer {
             gallery: gallery.id().to_string(),
             subjects: stats.subjects,

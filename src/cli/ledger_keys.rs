@@ -38,11 +38,18 @@ impl LedgerSettings {
                 "ledger.retention_days lies between 1 and {RETENTION_DAYS_MAX}; leave it out to keep contents for ever"
             )));
         }
+        let paths = [Some(&signing_key), replaces.as_ref(), Some(&digest_key)];
+        let named: Vec<_> = paths.into_iter().flatten().collect();
+        if (1..named.len()).any(|at| named[..at].contains(&named[at])) {
+            return Err(Failure::new(
+                "ledger.signing_key, replaces and digest_key are files of their own, each another",
+            ));
+        }
         Ok(Self { origin, signing_key, replaces, digest_key, retention_days })
     }
 
-    /// With what a gallery in this folder is opened. Where none keeps a log there yet, keys that are
-    /// not there are made.
+    /// With what a gallery in this folder is opened by a command, which signs what it enters. Where
+    /// none keeps a log there yet, keys that are not there are made.
     pub(super) fn setup(&self, folder: &Path, origin: &Origin) -> Result<LedgerSetup, Failure> {
         let begins = !gallery::keeps_ledger(folder).map_err(Failure::new)?;
         let of_digests = |error: LedgerKeyError| {
@@ -51,7 +58,9 @@ impl LedgerSettings {
         };
         if !begins {
             let key = LedgerKey::load(&self.digest_key).map_err(of_digests)?;
-            return Ok(LedgerSetup { key, begin_with: None });
+            let mut sign_at_once = vec![self.signing_key(origin)?];
+            sign_at_once.extend(self.replaced_key(origin)?);
+            return Ok(LedgerSetup { key, begin_with: None, sign_at_once });
         }
         let signing = match self.signing_key(origin) {
             Err(_) if is_missing(&self.signing_key) => {
@@ -61,7 +70,7 @@ impl LedgerSettings {
             read => read?,
         };
         let key = LedgerKey::load_or_create(&self.digest_key).map_err(of_digests)?;
-        Ok(LedgerSetup { key, begin_with: Some(signing.verifier().clone()) })
+        Ok(LedgerSetup { key, begin_with: Some(signing.verifier().clone()), sign_at_once: vec![signing] })
     }
 
     /// The key that signs.
@@ -102,6 +111,19 @@ impl LedgerSettings {
                 ),
             )),
         }
+    }
+}
+
+impl LedgerSettings {
+    /// Whether the signing key lies in the gallery's folder.
+    pub(super) fn lies_with_data(&self, data: &Path) -> bool {
+        let whole = |path: &Path| path.canonicalize().ok();
+        whole(&self.signing_key).zip(whole(data)).is_some_and(|(key, data)| key.starts_with(data))
+    }
+
+    /// Files that nothing else may be written over.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.signing_key, &self.digest_key].into_iter().chain(&self.replaces)
     }
 }
 

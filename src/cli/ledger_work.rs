@@ -1,6 +1,7 @@
 //! What a server does for the transparency log of its gallery: says that it began and by what, signs,
 //! and prunes.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +39,11 @@ pub(super) struct LedgerWork {
 impl LedgerWork {
     /// Checks that the keys are the log's, and changes them where that is configured. `None` where no
     /// log is kept.
-    pub(super) async fn open(settings: &Settings, gallery: &Arc<Gallery>) -> Result<Option<Self>, Failure> {
+    pub(super) async fn open(
+        settings: &Settings,
+        data: &Path,
+        gallery: &Arc<Gallery>,
+    ) -> Result<Option<Self>, Failure> {
         let Some(ledger) = settings.ledger.clone() else { return Ok(None) };
         let head = gallery.ledger_head().await.map_err(Failure::new)?;
         ledger.check_origin(&head, &settings.origin)?;
@@ -56,6 +61,9 @@ impl LedgerWork {
         // Now, so that a key that is not the log's is told before anybody is served.
         let signed = gallery.sequence(&signing).await;
         let entries = signed.map_err(|why| settings.origin.blame("ledger.signing_key", why))?;
+        if ledger.lies_with_data(data) {
+            tracing::warn!("the log's signing key lies in the gallery's folder: whoever copies the one has the other");
+        }
         tracing::info!(origin = %head.origin(), entries, first_key = %head.first_key, "transparency log");
         Ok(Some(Self { gallery: Arc::clone(gallery), signing, settings: ledger }))
     }
@@ -133,9 +141,8 @@ impl LedgerWork {
 }
 
 /// What is entered where digests of a kind have changed.
-const KINDS: [(DigestOf, Kind); 6] = [
+const KINDS: [(DigestOf, Kind); 5] = [
     (DigestOf::Configuration, Kind::Configuration),
-    (DigestOf::Policy, Kind::Configuration),
     (DigestOf::Roles, Kind::RolesChanged),
     (DigestOf::Keys, Kind::KeysChanged),
     (DigestOf::Recipe, Kind::PackChanged),
@@ -146,7 +153,6 @@ fn of_item(item: &Item) -> DigestOf {
     match item.name {
         "access" => DigestOf::Roles,
         "token keys" | "tls" => DigestOf::Keys,
-        "policies" => DigestOf::Policy,
         _ => DigestOf::Configuration,
     }
 }

@@ -18,7 +18,7 @@ use crate::chip::Unreadable;
 use crate::face::fingerprint::FingerprintKey;
 use crate::face::quality::Profile;
 use crate::face::{PackError, PoolOptions};
-use crate::gallery::{EmbeddedOptions, GalleryId};
+use crate::gallery::{EmbeddedOptions, GalleryId, LedgerSetup};
 use crate::imaging::Limits;
 use crate::matching::CurveChoice;
 use crate::service;
@@ -370,7 +370,10 @@ impl Settings {
     /// The same for a server, which has a log, and the time to build a graph.
     pub(super) fn served_gallery_options(&self, folder: &Path) -> Result<EmbeddedOptions, Failure> {
         let progress = Some(progress::opening_log());
-        Ok(EmbeddedOptions { graph: self.graph, progress, ..self.gallery_options(folder)? })
+        let options = self.gallery_options(folder)?;
+        // A server has a sequencer, and changes keys.
+        let ledger = options.ledger.map(|setup| LedgerSetup { sign_at_once: Vec::new(), ..setup });
+        Ok(EmbeddedOptions { graph: self.graph, progress, ledger, ..options })
     }
 
     /// The ONNX Runtime library, where one is named.

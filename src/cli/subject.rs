@@ -110,7 +110,7 @@ impl From<FilterArgs> for SubjectFilter {
 }
 
 async fn list(settings: &Settings, args: SubjectListArgs) -> Outcome {
-    let records = CaseRecords::open("subject", settings, &args.gallery.place(settings)?).await?;
+    let records = CaseRecords::open("subject/list", settings, &args.gallery.place(settings)?).await?;
     let filter = SubjectFilter::from(args.filter);
     let page = async |page| records.subjects(&filter, page).await;
     listing::print(&args.list, "subjects", "no such subject is enrolled", page).await
@@ -219,7 +219,7 @@ struct NotFound {
 }
 
 async fn show(settings: &Settings, args: SubjectShowArgs) -> Outcome {
-    let records = CaseRecords::open("subject", settings, &args.gallery.place(settings)?).await?;
+    let records = CaseRecords::open("subject/show", settings, &args.gallery.place(settings)?).await?;
     let Some(subject) = records.subject(&args.subject).await? else {
         match args.json {
             true => print::json(&NotFound { found: false })?,
@@ -313,7 +313,7 @@ struct SubjectCounted {
 }
 
 async fn count(settings: &Settings, args: SubjectCountArgs) -> Outcome {
-    let records = CaseRecords::open("subject", settings, &args.gallery.place(settings)?).await?;
+    let records = CaseRecords::open("subject/count", settings, &args.gallery.place(settings)?).await?;
     let SubjectCount { subjects, templates } = records.count_subjects(args.filter.into()).await?;
     match args.json {
         true => print::json(&SubjectCounted { subjects, templates })?,

@@ -32,12 +32,14 @@ pub struct Look {
     pub records: Option<u64>,
     /// What it came to, as a code, where that is not that it was shown.
     pub outcome: Option<&'static str>,
+    /// An entry of the log that was shown: whom that is about.
+    pub entry: Option<Entry>,
 }
 
 impl Look {
     /// A look of this kind at nobody.
     pub fn new(kind: Kind) -> Self {
-        Self { kind, subjects: Vec::new(), transaction: None, records: None, outcome: None }
+        Self { kind, subjects: Vec::new(), transaction: None, records: None, outcome: None, entry: None }
     }
 
     /// The same, at these subjects.
@@ -67,6 +69,12 @@ impl Look {
         Self { outcome: Some(outcome), ..self }
     }
 
+    /// The same, at an entry of the log.
+    #[must_use]
+    pub fn at_entry(self, entry: Option<Entry>) -> Self {
+        Self { entry, ..self }
+    }
+
     /// Its entries: one, and more where more subjects were shown than an entry takes.
     pub(super) fn entries(&self, context: &RequestContext, key: &LedgerKey) -> Vec<Entry> {
         let mut first = entry_of(context, self.kind, key);
@@ -76,7 +84,13 @@ impl Look {
         if let Some((transaction, attempt)) = &self.transaction {
             (first.transaction, first.attempt) = (Some(key.transaction(transaction.as_str())), *attempt);
         }
-        let subjects: Vec<_> = self.subjects.iter().map(|id| key.subject(id.as_str())).collect();
+        let mut subjects: Vec<_> = self.subjects.iter().map(|id| key.subject(id.as_str())).collect();
+        if let Some(entry) = &self.entry {
+            subjects.extend(&entry.subjects);
+            subjects.sort_unstable();
+            subjects.dedup();
+            (first.transaction, first.attempt) = (entry.transaction, entry.attempt);
+        }
         let mut chunks = subjects.chunks(SUBJECTS_MAX);
         let of = |chunk: Option<&[_]>| Entry { subjects: chunk.unwrap_or_default().to_vec(), ..first.clone() };
         let mut entries = vec![of(chunks.next())];
@@ -89,8 +103,14 @@ fn code(text: &str) -> Option<Code> {
     Code::new(text).ok()
 }
 
-/// A command with its entries, where it is one that has any.
-pub(super) fn entered(context: &RequestContext, command: Command, key: &LedgerKey) -> Result<Command, GalleryError> {
+/// A command with its entries, where it is one that has any. `about` is the subject, where the command
+/// does not name it.
+pub(super) fn entered(
+    context: &RequestContext,
+    command: Command,
+    key: &LedgerKey,
+    about: Option<&SubjectId>,
+) -> Result<Command, GalleryError> {
     let of = |kind| entry_of(context, kind, key);
     let named = |id: &SubjectId| Some(key.label(id.as_str()));
     let entries = match &command {
@@ -102,6 +122,7 @@ pub(super) fn entered(context: &RequestContext, command: Command, key: &LedgerKe
         Command::Resolve(ResolveCommand { key: of_decision, resolution, .. }) => vec![Entry {
             transaction: Some(key.transaction(of_decision.transaction.as_str())),
             attempt: of_decision.attempt,
+            subjects: about.iter().map(|id| key.subject(id.as_str())).collect(),
             outcome: code(resolution.outcome.name()),
             named: named(&resolution.officer),
             ..of(Kind::OfficerAnswer)
@@ -132,7 +153,7 @@ fn of_enrolment(context: &RequestContext, enrolment: &Enrolment, key: &LedgerKey
     }
 }
 
-/// A decision, and the enrolment that goes with it.
+/// A decision, the enrolment that goes with it, and whose records it came across.
 fn of_decision(context: &RequestContext, decision: &NewDecision, key: &LedgerKey) -> Vec<Entry> {
     let reasons = decision.reasons.iter().filter_map(|reason| code(reason)).take(REASONS_MAX);
     let mut entry = Entry {
@@ -146,10 +167,23 @@ fn of_decision(context: &RequestContext, decision: &NewDecision, key: &LedgerKey
         ..entry_of(context, Kind::Decision, key)
     };
     decision.facts.enter(&mut entry);
+    // Who was found beside: a search among all, and captures of other transactions.
+    let mut shown: Vec<_> = decision.facts.shown.iter().map(|id| key.subject(id.as_str())).collect();
+    shown.sort_unstable();
+    shown.dedup();
+    shown.truncate(SUBJECTS_MAX);
+    let found = (!shown.is_empty()).then(|| Entry {
+        transaction: entry.transaction,
+        attempt: entry.attempt,
+        records: Some(shown.len() as u64),
+        subjects: shown,
+        ..entry_of(context, Kind::Identify, key)
+    });
+    let found = found.map(|found| Entry { method: found.method.or_else(|| code(Kind::Identify.name())), ..found });
     let enrolment = decision.enrolment.as_ref().map(|enrolment| Entry {
         transaction: entry.transaction,
         attempt: entry.attempt,
         ..of_enrolment(context, enrolment, key)
     });
-    std::iter::once(entry).chain(enrolment).collect()
+    std::iter::once(entry).chain(enrolment).chain(found).collect()
 }

@@ -226,7 +226,13 @@ impl Gallery {
         context: &RequestContext,
         command: ResolveCommand,
     ) -> Result<(StoredDecision, bool), GalleryError> {
-        self.commit_decision(context, Command::Resolve(command)).await
+        // The log tells of whom: a command alone names the transaction.
+        let about = match &self.ledger {
+            None => None,
+            Some(_) => self.decision(&command.key).await?.map(|decision| decision.subject),
+        };
+        let Committed { receipt, decision, .. } = self.commit_about(context, Command::Resolve(command), about).await?;
+        Ok((decision.ok_or(GalleryError::UnknownTransaction)?, receipt.replayed))
     }
 
     async fn commit_decision(
@@ -297,13 +303,22 @@ impl Gallery {
 
     /// Commits a command and makes it visible to searches.
     async fn commit(&self, context: &RequestContext, command: Command) -> Result<Committed, GalleryError> {
+        self.commit_about(context, command, None).await
+    }
+
+    async fn commit_about(
+        &self,
+        context: &RequestContext,
+        command: Command,
+        about: Option<SubjectId>,
+    ) -> Result<Committed, GalleryError> {
         let coming = self.announce(&command).await?;
         let command = match &self.ledger {
-            Some(ledger) => entries::entered(context, command, &ledger.key)?,
+            Some(ledger) => entries::entered(context, command, &ledger.key, about.as_ref())?,
             None => command,
         };
         let committed = self.store.commit(context, command).await?;
-        self.tell_entered();
+        self.entered().await?;
         // Also of what an earlier call had done whose caller went before it was visible.
         self.follow().await?;
         drop(coming);

@@ -8,6 +8,7 @@
 //! end is, so of two engines that do so at once one does it, and the other does nothing.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{GalleryError, Timestamp};
 use crate::context::RequestContext;
@@ -15,7 +16,7 @@ use crate::ledger::commitment::{Opening, Salt};
 use crate::ledger::entry::{Code, Entry, KeyedDigest, Kind, LedgerKey, Principal};
 use crate::ledger::hash::Hash;
 use crate::ledger::key_change::{LogKeys, NotAChange};
-use crate::ledger::note::{KeyName, Note, VerifierKey};
+use crate::ledger::note::{KeyName, Note, SigningKey, VerifierKey};
 use crate::ledger::tile::TileSource;
 use crate::ledger::tree::RightEdge;
 use crate::ledger::verify::Leaf;
@@ -36,6 +37,9 @@ pub struct LedgerSetup {
     /// Its first verifier key, which names it, where it is to be begun; a gallery that has none
     /// begins it then.
     pub begin_with: Option<VerifierKey>,
+    /// Keys one of which must be the log's: with it every entry is signed before what it belongs to is
+    /// answered. Without any somebody else sequences.
+    pub sign_at_once: Vec<Arc<SigningKey>>,
 }
 
 /// What is about to be entered; its time is that of the commit.
@@ -225,16 +229,19 @@ impl LedgerHead {
         if self.checkpoint.is_some() { self.edge.size() } else { 0 }
     }
 
-    /// Whether a gallery may be opened with this key.
+    /// Whether a gallery may be opened with these keys.
     ///
     /// # Errors
-    /// [`GalleryError::LedgerNeeded`] without a key, [`GalleryError::LedgerKey`] with another.
-    pub fn check_key(&self, key: Option<&LedgerKey>) -> Result<(), GalleryError> {
-        match key {
-            None => Err(GalleryError::LedgerNeeded),
-            Some(key) if key.check() != self.key_check => Err(GalleryError::LedgerKey),
-            Some(_) => Ok(()),
+    /// [`GalleryError::LedgerNeeded`] without a key, [`GalleryError::LedgerKey`] with another,
+    /// [`GalleryError::LedgerSigner`] where none of those that are to sign is the log's.
+    pub fn check_setup(&self, setup: Option<&LedgerSetup>) -> Result<(), GalleryError> {
+        let setup = setup.ok_or(GalleryError::LedgerNeeded)?;
+        if setup.key.check() != self.key_check {
+            return Err(GalleryError::LedgerKey);
         }
+        let keys = self.keys()?;
+        let can_sign = setup.sign_at_once.iter().any(|key| key.verifier() == keys.current());
+        if setup.sign_at_once.is_empty() || can_sign { Ok(()) } else { Err(GalleryError::LedgerSigner) }
     }
 }
 
@@ -355,6 +362,8 @@ pub struct LedgerFacts {
     pub scores: Vec<(&'static str, f32, Option<f32>)>,
     /// Verdict of the chip check.
     pub chip_verdict: Option<&'static str>,
+    /// Other subjects that it came across and tells of: duplicates, and those of captures seen before.
+    pub shown: Vec<super::SubjectId>,
 }
 
 impl LedgerFacts {

@@ -23,11 +23,13 @@ pub(super) struct Ledger {
     entered: Notify,
     /// How many entries the newest checkpoint covers that was signed here.
     signed: watch::Sender<u64>,
+    /// Sign every entry at once: one of them is the log's key.
+    sign_at_once: Vec<Arc<SigningKey>>,
 }
 
 impl Ledger {
     pub(super) fn new(key: LedgerKey) -> Self {
-        Self { key, entered: Notify::new(), signed: watch::Sender::new(0) }
+        Self { key, entered: Notify::new(), signed: watch::Sender::new(0), sign_at_once: Vec::new() }
     }
 }
 
@@ -40,14 +42,30 @@ impl Gallery {
         self
     }
 
+    /// The same gallery, which signs what is entered before what it belongs to is answered: for a
+    /// command, beside which no sequencer is at work.
+    #[must_use]
+    pub fn signing_at_once(mut self, keys: Vec<Arc<SigningKey>>) -> Self {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.sign_at_once = keys;
+        }
+        self
+    }
+
     fn ledger(&self) -> Result<&Ledger, GalleryError> {
         self.ledger.as_ref().ok_or(GalleryError::NoLedger)
     }
 
-    pub(super) fn tell_entered(&self) {
-        if let Some(ledger) = &self.ledger {
-            ledger.entered.notify_one();
+    /// Has what was entered signed: by the sequencer, or at once.
+    pub(super) async fn entered(&self) -> Result<(), GalleryError> {
+        let Some(ledger) = &self.ledger else { return Ok(()) };
+        ledger.entered.notify_one();
+        if ledger.sign_at_once.is_empty() {
+            return Ok(());
         }
+        let current = self.ledger_head().await?.keys()?.current().clone();
+        let key = ledger.sign_at_once.iter().find(|key| *key.verifier() == current);
+        self.sequence(key.ok_or(GalleryError::LedgerSigner)?).await.map(drop)
     }
 
     /// Whether it keeps a transparency log.
@@ -95,8 +113,7 @@ impl Gallery {
 
     async fn enter(&self, context: &RequestContext, entry: Entry) -> Result<(), GalleryError> {
         self.store.commit(context, Command::Enter(NewEntry::new(entry)?)).await?;
-        self.tell_entered();
-        Ok(())
+        self.entered().await
     }
 
     /// Reads the log, as of one commit, on a thread that may block.
@@ -206,7 +223,7 @@ impl Gallery {
                 Err(GalleryError::Outdated) => {}
                 Err(error) => return Err(error),
                 Ok(_) => {
-                    self.tell_entered();
+                    ledger.entered.notify_one();
                     return Ok(true);
                 }
             }
@@ -227,7 +244,7 @@ impl Gallery {
             if done.receipt.replayed {
                 return Ok(self.ledger_head().await?.pruned.saturating_sub(first));
             }
-            self.tell_entered();
+            ledger.entered.notify_one();
         }
     }
 }

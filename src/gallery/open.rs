@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::embedded::{BackendFactory, EmbeddedIndex, EmbeddedOptions, EmbeddedStore};
-use super::{Gallery, GalleryError, GalleryId, LedgerTables, RecordStore, SnapshotHead, SnapshotPart, VectorIndex};
+use super::{
+    Gallery, GalleryError, GalleryId, LedgerSetup, LedgerTables, RecordStore, SnapshotHead, SnapshotPart, VectorIndex,
+};
 use crate::context::RequestContext;
 use crate::face::RecipeDigest;
-use crate::ledger::entry::LedgerKey;
 
 /// Opens the gallery in the folder `dir` for templates of `recipe` with `dimension` values, and of
 /// [`EmbeddedOptions::recipes_beside`]; makes it where there is none, unless the options forbid
@@ -27,9 +28,9 @@ pub fn open(
     dimension: usize,
     options: EmbeddedOptions,
 ) -> Result<Gallery, GalleryError> {
-    let key = key_of(&options);
+    let setup = options.ledger.clone();
     let store = Arc::new(EmbeddedStore::open(dir, recipe, dimension, options)?);
-    let gallery = of(Arc::clone(&store), key)?;
+    let gallery = of(Arc::clone(&store), setup)?;
     store.keep_version()?;
     Ok(gallery)
 }
@@ -45,8 +46,8 @@ pub fn open_on(
     dimension: usize,
     options: EmbeddedOptions,
 ) -> Result<Gallery, GalleryError> {
-    let key = key_of(&options);
-    of(Arc::new(EmbeddedStore::open_on(backend, recipe, dimension, options)?), key)
+    let setup = options.ledger.clone();
+    of(Arc::new(EmbeddedStore::open_on(backend, recipe, dimension, options)?), setup)
 }
 
 /// A store, and the indexes that follow it: one for each of its recipes.
@@ -74,16 +75,12 @@ fn indexes(store: &Arc<EmbeddedStore>) -> Result<Vec<Arc<dyn VectorIndex>>, Gall
     Ok(all.into_iter().map(|index| Arc::new(index) as Arc<dyn VectorIndex>).collect())
 }
 
-fn key_of(options: &EmbeddedOptions) -> Option<LedgerKey> {
-    options.ledger.as_ref().map(|setup| setup.key.clone())
-}
-
-fn of(store: Arc<EmbeddedStore>, key: Option<LedgerKey>) -> Result<Gallery, GalleryError> {
+fn of(store: Arc<EmbeddedStore>, setup: Option<LedgerSetup>) -> Result<Gallery, GalleryError> {
     let indexes = indexes(&store)?;
     let has_ledger = store.has_ledger();
     let gallery = Gallery::new(store, indexes)?;
-    Ok(match key.filter(|_| has_ledger) {
-        Some(key) => gallery.with_ledger(key),
+    Ok(match setup.filter(|_| has_ledger) {
+        Some(LedgerSetup { key, sign_at_once, .. }) => gallery.with_ledger(key).signing_at_once(sign_at_once),
         None => gallery,
     })
 }

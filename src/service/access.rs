@@ -78,12 +78,12 @@ pub(super) struct NotAuthorised {
     /// What is wrong with the token, where it is that.
     pub token: Option<TokenError>,
     /// Who called, where that is known.
-    pub principal: Option<Principal>,
+    pub caller: Option<Box<RequestContext>>,
 }
 
 impl NotAuthorised {
     fn new(reason: Reason) -> Self {
-        Self { reason, retry_after: None, token: None, principal: None }
+        Self { reason, retry_after: None, token: None, caller: None }
     }
 
     fn of_token(error: TokenError) -> Self {
@@ -171,7 +171,8 @@ impl AccessControl {
     ) -> Result<Authorised, NotAuthorised> {
         let rules = self.rules();
         let caller = rules.caller(certificate, person).map_err(refused)?;
-        let by = |refusal| NotAuthorised { principal: Some(caller.principal.clone()), ..refusal };
+        let placed = context_of(&caller);
+        let by = |refusal| NotAuthorised { caller: Some(Box::new(placed.clone())), ..refusal };
         let permission = rules.permission(&caller, method.name(), method.callers()).map_err(|why| by(refused(why)))?;
         let identifies = method == Method::Identify;
         let key = principal_key(&caller.principal);
@@ -182,17 +183,22 @@ impl AccessControl {
                     ..by(NotAuthorised::new(Reason::LimitReached))
                 },
             )?;
-        let Caller { principal, place, .. } = caller;
-        let mut context = RequestContext::new(principal).with_roles(permission.roles).with_reach(permission.reach);
-        if let Some(unit) = place.unit {
-            context = context.with_unit(unit);
-        }
-        if let Some(province) = place.province {
-            context = context.with_province(province);
-        }
+        let context = placed.with_roles(permission.roles).with_reach(permission.reach);
         let Permission { fields, policies, .. } = permission;
         Ok(Authorised { context, fields, policies, counted: Some(counted) })
     }
+}
+
+/// A caller with its place.
+fn context_of(caller: &Caller) -> RequestContext {
+    let mut context = RequestContext::new(caller.principal.clone());
+    if let Some(unit) = caller.place.unit.clone() {
+        context = context.with_unit(unit);
+    }
+    if let Some(province) = caller.place.province.clone() {
+        context = context.with_province(province);
+    }
+    context
 }
 
 /// The token that came with a call; `None` where none came.

@@ -55,8 +55,8 @@ impl Handlers {
 
 /// The status of an error of a use case, in the call's language.
 fn refuse(call: &Call, names: FieldNames) -> impl Fn(WorkflowError) -> Status + use<> {
-    let language = call.language;
-    move |error| Refusal::of(&error, names).into_status(language)
+    let (language, fields) = (call.language, call.fields);
+    move |error| Refusal::of(&error, names).seen_by(fields).into_status(language)
 }
 
 /// A request, with its caller as the author.

@@ -2,8 +2,8 @@
 //! counts of calls that store nothing.
 //!
 //! Use cases enter what they do themselves, before they answer. A refused call reaches none, so it is
-//! noted here and entered within a second: one by one up to [`REFUSALS_A_MINUTE`], beyond it as
-//! counts, since whoever is refused decides how often. Verify and Assess are counted by the minute
+//! noted here and entered within a second: one by one up to [`REFUSALS_A_MINUTE`] of each caller,
+//! beyond it together with how many there were, since whoever is refused decides how often. Verify and Assess are counted by the minute
 //! and caller; a killed server loses those of the minute.
 
 use std::collections::BTreeMap;
@@ -18,8 +18,8 @@ use crate::gallery::Timestamp;
 use crate::workflow::ledger::Noted;
 use crate::workflow::reason::Reason;
 
-/// Refusals entered one by one, a minute and server.
-pub(super) const REFUSALS_A_MINUTE: usize = 120;
+/// Refusals of one caller that are entered one by one, a minute.
+pub(super) const REFUSALS_A_MINUTE: usize = 60;
 /// Callers that are counted apart, a minute; further ones are counted as anonymous together.
 const CALLERS_MAX: usize = 10_000;
 /// How often refusals are entered.
@@ -32,8 +32,10 @@ pub(super) struct NotedCalls(Mutex<Waiting>);
 
 struct Waiting {
     refused: Vec<(RequestContext, Reason)>,
-    /// Refusals taken in one by one since the counts began.
-    refused_apart: usize,
+    /// Of each caller, how many were taken in one by one since the counts began.
+    refused_apart: BTreeMap<CallerKey, usize>,
+    /// Refusals beyond that, by method and reason.
+    refused_more: BTreeMap<CallerKey, (RequestContext, Counts)>,
     counts: BTreeMap<CallerKey, (RequestContext, Counts)>,
     since: Timestamp,
     began: Instant,
@@ -52,19 +54,42 @@ impl Default for NotedCalls {
 
 impl Waiting {
     fn new() -> Self {
-        let (refused, counts) = (Vec::new(), BTreeMap::new());
-        Self { refused, refused_apart: 0, counts, since: Timestamp::now(), began: Instant::now() }
+        Self {
+            refused: Vec::new(),
+            refused_apart: BTreeMap::new(),
+            refused_more: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            since: Timestamp::now(),
+            began: Instant::now(),
+        }
+    }
+
+    /// The caller as it is counted: apart, while they are few enough.
+    fn counted(&self, context: &RequestContext) -> (CallerKey, RequestContext) {
+        let key = key_of(context);
+        let is_known = self.counts.contains_key(&key) || self.refused_apart.contains_key(&key);
+        match is_known || self.counts.len() + self.refused_apart.len() < CALLERS_MAX {
+            true => (key, context.clone()),
+            false => (key_of(&RequestContext::anonymous()), RequestContext::anonymous()),
+        }
     }
 
     fn count(&mut self, context: &RequestContext, method: &'static str, outcome: &'static str) {
-        let mut key = key_of(context);
-        let mut context = context.clone();
-        if self.counts.len() >= CALLERS_MAX && !self.counts.contains_key(&key) {
-            context = RequestContext::anonymous();
-            key = key_of(&context);
-        }
+        let (key, context) = self.counted(context);
         let (_, counts) = self.counts.entry(key).or_insert_with(|| (context, BTreeMap::new()));
         *counts.entry((method, outcome)).or_default() += 1;
+    }
+
+    fn refuse(&mut self, context: RequestContext, method: Method, reason: Reason) {
+        let (key, counted) = self.counted(&context);
+        let apart = self.refused_apart.entry(key.clone()).or_default();
+        if *apart < REFUSALS_A_MINUTE {
+            *apart += 1;
+            self.refused.push((context, reason));
+            return;
+        }
+        let (_, counts) = self.refused_more.entry(key).or_insert_with(|| (counted, BTreeMap::new()));
+        *counts.entry((method.name(), reason.code())).or_default() += 1;
     }
 }
 
@@ -88,14 +113,7 @@ impl NotedCalls {
 
     /// Takes in a call that access control refused.
     pub(super) fn refused(&self, context: RequestContext, method: Method, reason: Reason) {
-        let context = context.with_method(method.name());
-        let mut waiting = self.waiting();
-        if waiting.refused_apart < REFUSALS_A_MINUTE {
-            waiting.refused_apart += 1;
-            waiting.refused.push((context, reason));
-        } else {
-            waiting.count(&context, method.name(), reason.code());
-        }
+        self.waiting().refuse(context.with_method(method.name()), method, reason);
     }
 
     /// Takes in what came of a call that stored nothing.
@@ -113,10 +131,15 @@ impl NotedCalls {
         let mut waiting = self.waiting();
         let refused = std::mem::take(&mut waiting.refused).into_iter();
         let mut noted: Vec<_> =
-            refused.map(|(context, reason)| (context, Noted::Refused { reason: reason.code() })).collect();
+            refused.map(|(context, reason)| (context, Noted::Refused { reason: reason.code(), count: None })).collect();
         if is_last || waiting.began.elapsed() >= COUNT_FOR {
             let over = std::mem::replace(&mut *waiting, Waiting::new());
             let since = over.since;
+            for (context, counts) in over.refused_more.into_values() {
+                noted.extend(counts.into_iter().map(|((method, reason), count)| {
+                    (context.clone().with_method(method), Noted::Refused { reason, count: Some(count) })
+                }));
+            }
             noted.extend(over.counts.into_values().map(|(context, counts)| {
                 let counts = counts.into_iter().map(|((method, outcome), count)| (method, outcome, count)).collect();
                 (context, Noted::Counts { since, counts })
@@ -157,23 +180,28 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_entered_one_by_one_up_to_a_bound_and_none_is_lost() {
+    fn refusals_are_entered_one_by_one_up_to_a_bound_of_each_caller_and_none_is_lost() {
         let noted = NotedCalls::default();
         let all = 3 * REFUSALS_A_MINUTE;
         for _ in 0..all {
-            noted.refused(machine("a"), Method::Identify, Reason::RoleNotAllowed);
+            noted.refused(machine("loud"), Method::Identify, Reason::RoleNotAllowed);
         }
+        noted.refused(machine("quiet"), Method::Remove, Reason::RoleNotAllowed);
         let taken = noted.take(true);
-        let apart = taken.iter().filter(|(_, noted)| matches!(noted, Noted::Refused { .. })).count();
-        assert_eq!(apart, REFUSALS_A_MINUTE);
-        let counts = taken.iter().filter_map(|(_, noted)| match noted {
-            Noted::Counts { counts, .. } => Some(counts.clone()),
-            Noted::Refused { .. } => None,
-        });
-        assert_eq!(
-            counts.flatten().collect::<Vec<_>>(),
-            [("Identify", Reason::RoleNotAllowed.code(), (all - REFUSALS_A_MINUTE) as u64)]
-        );
+        let of = |name: &str, method: &str| {
+            let by = |context: &RequestContext| *context.principal() == *machine(name).principal();
+            let counts = taken.iter().filter(|(context, _)| by(context)).map(|(context, noted)| match noted {
+                Noted::Refused { reason, count } => {
+                    assert_eq!((*reason, context.method()), (Reason::RoleNotAllowed.code(), Some(method)));
+                    count.unwrap_or(1)
+                }
+                Noted::Counts { .. } => panic!("no counts"),
+            });
+            let counts: Vec<u64> = counts.collect();
+            (counts.len(), counts.iter().sum::<u64>())
+        };
+        assert_eq!(of("loud", "Identify"), (REFUSALS_A_MINUTE + 1, all as u64));
+        assert_eq!(of("quiet", "Remove"), (1, 1), "nobody is hidden behind another");
         assert!(noted.take(true).is_empty(), "each is entered once");
     }
 

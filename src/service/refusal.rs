@@ -9,6 +9,7 @@ use tonic_types::{BadRequest, ErrorDetail, ErrorInfo, LocalizedMessage, RetryInf
 
 use super::ERROR_DOMAIN;
 use super::language::Language;
+use crate::access::Fields;
 use crate::access::token::TokenError;
 use crate::face::FaceError;
 use crate::face::quality::Flaw;
@@ -167,6 +168,18 @@ impl Refusal {
         Self { flaws, figures, ..Self::new(reason, message, field, retry_after) }
     }
 
+    /// The same for a caller who sees these fields alone: what was measured of a picture is told to
+    /// nobody in a refusal who would not be told in an answer.
+    #[must_use]
+    pub(super) fn seen_by(mut self, fields: Fields) -> Self {
+        let is_measure = |(name, _): &(&'static str, String)| MEASURES.contains(name);
+        if !fields.measures && self.figures.iter().any(is_measure) {
+            self.figures.retain(|figure| !is_measure(figure));
+            self.message = self.reason.en().to_owned();
+        }
+        self
+    }
+
     /// The sentences to show, in Vietnamese and in English: that of the reason, and the advice
     /// of each flaw.
     pub(super) fn sentences(&self) -> (String, String) {
@@ -216,6 +229,9 @@ impl Refusal {
         Status::with_error_details_vec(code, self.message, details)
     }
 }
+
+/// Figures that were measured of a picture.
+const MEASURES: [&str; 2] = ["eyeDistance", "eyeDistanceMin"];
 
 /// Key in `ErrorInfo.metadata` of the field at fault. More keys are those of [`figures`], and
 /// `flaws`.
@@ -307,5 +323,29 @@ fn code_of(class: StatusClass) -> Code {
         StatusClass::DeadlineExceeded => Code::DeadlineExceeded,
         StatusClass::Unauthenticated => Code::Unauthenticated,
         StatusClass::PermissionDenied => Code::PermissionDenied,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::Field;
+
+    #[test]
+    fn whoever_sees_no_measures_is_told_none_in_a_refusal() {
+        let small = FaceError::FaceTooSmall { eye_distance: 21.5, eye_distance_min: 32.0 };
+        let error = WorkflowError::Face { field: Field::Reference, source: small };
+        let of = |fields| Refusal::of(&error, FieldNames::VERIFY).seen_by(fields).into_status(Language::English);
+        let told = |status: &Status| {
+            let info = status.get_error_details().error_info().cloned().unwrap();
+            (info.metadata.contains_key("eyeDistance"), status.message().contains("21"), info.metadata["field"].clone())
+        };
+        assert_eq!(told(&of(Fields::ALL)), (true, true, "reference".to_owned()));
+        assert_eq!(told(&of(Fields::default())), (false, false, "reference".to_owned()));
+        // What is no measure stays.
+        let error = WorkflowError::Attempts { max: 3 };
+        let kept =
+            Refusal::of(&error, FieldNames::BENEFICIARY).seen_by(Fields::default()).into_status(Language::English);
+        assert_eq!(kept.get_error_details().error_info().unwrap().metadata["attemptsMax"], "3");
     }
 }

@@ -83,6 +83,10 @@ impl Engine {
     /// [`WorkflowError::CaptureRefused`] the one that is too poor; [`WorkflowError::Gallery`]
     /// where the gallery refuses or fails; [`WorkflowError::OutOfReach`] for a record of another
     /// place; [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    ///
+    /// [`GalleryError::PhotosDisagree`]: crate::gallery::GalleryError::PhotosDisagree
+    /// [`GalleryError::RecordDisagrees`]: crate::gallery::GalleryError::RecordDisagrees
+    /// [`GalleryError::VouchNotNeeded`]: crate::gallery::GalleryError::VouchNotNeeded
     pub async fn enrol(&self, context: &RequestContext, request: EnrolRequest) -> Result<EnrolOutcome, WorkflowError> {
         context.check_deadline()?;
         let gallery = self.gallery()?;
@@ -156,6 +160,8 @@ impl Engine {
     /// # Errors
     /// [`GalleryError::UnknownSubject`] and the other errors of the gallery;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    ///
+    /// [`GalleryError::UnknownSubject`]: crate::gallery::GalleryError::UnknownSubject
     pub async fn remove(
         &self,
         context: &RequestContext,
@@ -177,6 +183,8 @@ impl Engine {
     /// [`GalleryError::UnknownSubject`] and the other errors of the gallery;
     /// [`WorkflowError::OutOfReach`] for a record of another place;
     /// [`WorkflowError::DeadlineExceeded`] where the deadline has passed already.
+    ///
+    /// [`GalleryError::UnknownSubject`]: crate::gallery::GalleryError::UnknownSubject
     pub async fn subject(&self, context: &RequestContext, subject: &SubjectId) -> Result<Subject, WorkflowError> {
         self.cases()?.subject(context, subject).await
     }

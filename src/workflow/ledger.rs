@@ -66,6 +66,8 @@ pub enum Noted {
     Refused {
         /// Code of the reason.
         reason: &'static str,
+        /// How often, where it is told together.
+        count: Option<u64>,
     },
     /// How many came to what.
     Counts {
@@ -117,7 +119,8 @@ impl EntryFilter {
         is_of(&transaction, entry.transaction.as_slice())
             && is_of(&subject, &entry.subjects)
             && self.kind.is_none_or(|kind| kind == entry.kind)
-            && is_label(&self.principal, [&entry.principal.name, &entry.principal.machine, &entry.named])
+            && (is_label(&self.principal, [&entry.principal.name, &entry.principal.machine, &entry.named])
+                || self.principal.as_deref() == Some(entry.principal.kind.name()))
             && is_label(&self.unit, [&entry.unit, &None, &None])
             && self.reason.as_ref().is_none_or(|asked| entry.reasons.iter().any(|found| found.as_str() == asked))
             && self.since.is_none_or(|since| entry.at_ms >= since.0)
@@ -149,8 +152,9 @@ impl<'a> LedgerReader<'a> {
     pub async fn note(&self, context: &RequestContext, noted: Noted) -> Result<(), WorkflowError> {
         let code = |text: &str| Code::new(text).ok();
         match noted {
-            Noted::Refused { reason } => {
+            Noted::Refused { reason, count } => {
                 let fill = move |entry: &mut Entry, _: &LedgerKey| {
+                    entry.records = count;
                     entry.method = entry.method.take().or_else(|| code("unknown"));
                     entry.reasons.extend(code(reason));
                 };
@@ -183,11 +187,36 @@ impl<'a> LedgerReader<'a> {
     /// the case of another place; [`WorkflowError::DeadlineExceeded`].
     pub async fn prove(&self, context: &RequestContext, of: ProofOf) -> Result<ProvenEntry, WorkflowError> {
         context.check_deadline()?;
+        let proven = self.proven(context, &of).await;
         let look = Look::new(Kind::RecordRead);
-        let (index, look, is_shown) = match &of {
+        let look = match &of {
+            ProofOf::Decision(transaction, attempt) => look.at_transaction(transaction, *attempt),
+            ProofOf::Entry(_) => look,
+        };
+        match &proven {
+            Ok((ProvenEntry { receipt, .. }, subject)) => {
+                let opening = receipt.opening();
+                let entry = opening.and_then(|opening| Entry::decode(&opening.contents).ok());
+                self.gallery.enter_look(context, look.at(subject.clone()).at_entry(entry).of_records(1)).await?;
+            }
+            // That there is none is an answer, too.
+            Err(WorkflowError::Gallery(
+                GalleryError::UnknownTransaction | GalleryError::UnknownAttempt | GalleryError::UnknownEntry,
+            )) => self.gallery.enter_look(context, look.coming_to("unknown")).await?,
+            Err(_) => {}
+        }
+        proven.map(|(proven, _)| proven)
+    }
+
+    async fn proven(
+        &self,
+        context: &RequestContext,
+        of: &ProofOf,
+    ) -> Result<(ProvenEntry, Option<SubjectId>), WorkflowError> {
+        let (index, subject, is_shown) = match of {
             ProofOf::Decision(transaction, attempt) => {
-                let (index, subject, attempt) = self.entry_of(context, transaction, *attempt).await?;
-                (index, look.at_transaction(transaction, Some(attempt)).at([subject]), true)
+                let (index, subject) = self.entry_of(context, transaction, *attempt).await?;
+                (index, Some(subject), true)
             }
             ProofOf::Entry(index) => {
                 if context.reach() != Reach::Everything {
@@ -195,7 +224,7 @@ impl<'a> LedgerReader<'a> {
                 }
                 // Without access control there are no roles.
                 let is_shown = context.roles().is_empty() || context.roles().contains(Role::Auditor);
-                (*index, look, is_shown)
+                (*index, None, is_shown)
             }
         };
         let entries = self.gallery.ledger_head().await?.entries;
@@ -210,17 +239,16 @@ impl<'a> LedgerReader<'a> {
             None => signed.await?,
         }
         let receipt = self.gallery.read_ledger(move |tables| receipt(tables, index, is_shown)).await?;
-        self.gallery.enter_look(context, look.of_records(1)).await?;
-        Ok(ProvenEntry { index, receipt })
+        Ok((ProvenEntry { index, receipt }, subject))
     }
 
-    /// Place of a decision's entry, with the decision's subject and attempt.
+    /// Place of a decision's entry, with the decision's subject.
     async fn entry_of(
         &self,
         context: &RequestContext,
         transaction: &RequestId,
         attempt: Option<u32>,
-    ) -> Result<(u64, SubjectId, u32), WorkflowError> {
+    ) -> Result<(u64, SubjectId), WorkflowError> {
         let key = DecisionKey::new(transaction.clone(), attempt.unwrap_or(1))?;
         let records = self.gallery.read(ReadSet { decision: Some(key), ..ReadSet::default() }).await?;
         let last = records.last_decision.ok_or(GalleryError::UnknownTransaction)?;
@@ -232,7 +260,7 @@ impl<'a> LedgerReader<'a> {
         let digest = self.gallery.ledger_key()?.transaction(transaction.as_str());
         let attempt = stored.key.attempt;
         let place = self.gallery.read_ledger(move |tables| decision_place(tables, &digest, attempt)).await?;
-        Ok((place.ok_or(GalleryError::UnknownEntry)?, stored.subject, attempt))
+        Ok((place.ok_or(GalleryError::UnknownEntry)?, stored.subject))
     }
 
     /// The newest checkpoint; with the size of an earlier one, the proof that the log goes on from

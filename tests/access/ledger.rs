@@ -137,6 +137,7 @@ fn whatever_callers_do_is_entered_and_a_person_can_be_told_who_looked() {
     };
     assert_eq!(refused[0]["principal"], "clerk-1");
     assert_eq!((&refused[0]["method"], &refused[0]["reasons"][0]), (&json!("Identify"), &json!("ROLE_NOT_ALLOWED")));
+    office.by_desk(&server, &["identify", &same]).refused(&["Your role may not do this"]);
 
     let about = office.by(&server, &auditor, &["ledger", "show", "--subject", subject, "--json"]).ended(0);
     let about = entries(&about);
@@ -171,6 +172,10 @@ fn whatever_callers_do_is_entered_and_a_person_can_be_told_who_looked() {
     assert!(cosigned.contains("— witness7.example.vn "), "{cosigned}");
     office.by(&server, &workflow, &watch).ended(0);
     end(server);
+
+    // A refusal of the desk is found by its unit.
+    let by_unit = ["ledger", "show", "--unit", "Q1", "--kind", "access_refused", "--json"];
+    assert_eq!(entries(&office.here(&by_unit).ended(0))[0]["principal"], "desk");
 
     // After the end: counts of Verify by the desk, and not a name, id or number anywhere.
     let all = office.here(&list).ended(0);
@@ -231,12 +236,20 @@ fn a_receipt_is_fetched_kept_and_checked_without_the_log() {
     let newest = again["entries"][1]["index"].to_string();
     office.by(&server, &auditor, &["ledger", "prove", "--entry", &newest]).ended(0);
     end(server);
-    // The same from the folder, and exports.
+    // What is in the way of being lost is not written over.
+    let [database, key_file] = [format!("{}/chinhchu.redb", office.people()), office.made.beside("ledger-digest.key")];
+    for path in [&database, &key_file, &office.made.config(), &office.people(), "/dev/null"] {
+        office.here(&["ledger", "export", "--csv", path]).refused(&["name another file"]);
+        office.here(&["ledger", "checkpoint", "--out", path]).refused(&["name another file"]);
+    }
+    // The same from the folder, and exports. What a command enters it signs.
     office.here(&["ledger", "prove", "--entry", &index]).ended(0);
     let [csv, lines, tiles] = ["log.csv", "log.jsonl", "tiles"].map(|name| office.made.beside(name));
     office.here(&["ledger", "export", "--csv", &csv]).ended(0);
     office.here(&["ledger", "export", "--jsonl", &lines]).ended(0);
     office.here(&["ledger", "export", "--tiles", &tiles]).ended(0);
+    let told = office.here(&["ledger", "verify", "--json"]).ended(0).json();
+    assert_eq!(told["unsequenced"], 0);
     let rows = std::fs::read_to_string(&lines).unwrap();
     assert!(rows.lines().count() > 5 && rows.lines().all(|line| line.starts_with("{\"index\":")), "{rows}");
     assert!(std::fs::read_to_string(&csv).unwrap().contains("enrolment"));
@@ -287,6 +300,13 @@ fn keys_of_the_log_are_made_once_and_another_key_or_name_is_refused_with_its_lin
     office.here(&["enroll", "person-1", &face]).ended(0);
     let entered = entries(&office.here(&["ledger", "show", "--kind", "enrolment", "--json"]).ended(0));
     assert_eq!((&entered[0]["principal_kind"], &entered[0]["method"]), (&json!("os_user"), &json!("enroll")));
+    // A command that cannot sign does nothing.
+    let whole = std::fs::read(&signing).unwrap();
+    std::fs::remove_file(&signing).unwrap();
+    office.here(&["subject", "show", "person-1"]).refused(&["ledger.signing_key"]);
+    assert!(!Path::new(&signing).exists());
+    std::fs::write(&signing, whole).unwrap();
+    std::fs::set_permissions(&signing, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     // Without the configuration nobody gets in, to write or to read.
     for command in [&["enroll", "person-2", &face][..], &["subject", "show", "person-1"], &["identify", &face]] {
         run([command, &["--data", &office.people()]].concat()).refused(&["transparency log", "[ledger]"]);

@@ -84,6 +84,11 @@ async fn a_decision_is_proven_with_what_it_rests_on_and_a_kill_takes_nothing() {
         reason: Note::new("one person").unwrap(),
     };
     client.resolve_referral(answer).await.unwrap();
+    // The first record was told of, as one that has the same face.
+    let listed = client.entries(about, PageRequest::default()).await.unwrap().entries;
+    let found = listed.iter().map(|leaf| Entry::decode(&leaf.opening.as_ref().unwrap().contents).unwrap());
+    let found: Vec<Entry> = found.filter(|entry| entry.kind == Kind::Identify).collect();
+    assert!(found.len() == 1 && found[0].transaction == Some(digests.transaction("payment-0002")), "{found:?}");
     let log = server.kill();
     assert!(log.contains("transparency log") && log.contains("first_key="), "{log}");
 

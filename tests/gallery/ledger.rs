@@ -36,7 +36,7 @@ pub fn signer(seed: u8) -> Arc<SigningKey> {
 }
 
 fn setup() -> LedgerSetup {
-    LedgerSetup { key: digest_key(), begin_with: Some(signer(1).verifier().clone()) }
+    LedgerSetup { key: digest_key(), begin_with: Some(signer(1).verifier().clone()), sign_at_once: Vec::new() }
 }
 
 /// A gallery in a folder, which keeps a log.
@@ -62,6 +62,7 @@ pub fn facts() -> LedgerFacts {
         evidence: vec!["chip"],
         scores: vec![("chip_face", 0.5, Some(0.3)), ("quality", f32::NAN, None)],
         chip_verdict: Some("AUTHENTIC"),
+        shown: Vec::new(),
     }
 }
 
@@ -133,6 +134,7 @@ promises! {
         whatever_is_done_is_entered_with_it_once_and_in_order,
         an_answer_handed_out_again_is_entered_as_such,
         what_is_refused_is_not_entered,
+        whose_records_a_decision_tells_of_is_entered,
         nothing_is_done_without_an_entry,
         a_look_is_entered_with_everybody_it_showed,
         a_decision_says_what_it_rests_on_and_never_who,
@@ -192,6 +194,7 @@ async fn whatever_is_done_is_entered_with_it_once_and_in_order(gallery: Gallery)
     let all = entered(&gallery).await;
     assert!(all.windows(2).all(|two| two[0].at_ms <= two[1].at_ms));
     assert_eq!(all[4].named.as_ref().map(|label| label.as_str()), Some("o"));
+    assert_eq!(all[4].subjects, [digest_key().subject("a")], "an officer's answer is about somebody");
 }
 
 async fn an_answer_handed_out_again_is_entered_as_such(gallery: Gallery) {
@@ -207,6 +210,18 @@ async fn an_answer_handed_out_again_is_entered_as_such(gallery: Gallery) {
     assert_eq!(again.outcome.as_ref().map(|code| code.as_str()), Some("again"));
     assert_eq!((again.transaction, again.attempt), (all[2].transaction, 1));
     assert!(again.scores.is_empty() && again.digests.is_empty());
+}
+
+async fn whose_records_a_decision_tells_of_is_entered(gallery: Gallery) {
+    let shown = vec![id("twin"), id("double"), id("twin")];
+    let of = NewDecision { facts: LedgerFacts { shown, ..facts() }, ..decision("t", 1, "a", Outcome::Refer) };
+    gallery.decide(&by(), of).await.unwrap();
+    let all = entered(&gallery).await;
+    assert_eq!(all.iter().map(|entry| entry.kind).collect::<Vec<_>>(), [Kind::Decision, Kind::Identify]);
+    assert_eq!((all[1].transaction, all[1].records), (all[0].transaction, Some(2)));
+    for other in ["twin", "double"] {
+        assert!(all[1].subjects.contains(&digest_key().subject(other)));
+    }
 }
 
 async fn what_is_refused_is_not_entered(gallery: Gallery) {
@@ -389,13 +404,49 @@ fn a_gallery_with_a_log_is_opened_with_its_key_alone() {
     let dir = tempfile::tempdir().unwrap();
     block_on(async { create(&open_with_log(dir.path()).unwrap(), "a", &[1]).await }).unwrap();
     assert!(matches!(open(dir.path()), Err(GalleryError::LedgerNeeded)));
-    let other = LedgerSetup { key: LedgerKey::from_bytes([8; 32]), begin_with: None };
+    let other = LedgerSetup { key: LedgerKey::from_bytes([8; 32]), begin_with: None, sign_at_once: Vec::new() };
     let refused = gallery::open(dir.path(), RECIPE, DIMENSION, EmbeddedOptions { ledger: Some(other), ..options() });
     assert!(matches!(refused, Err(GalleryError::LedgerKey)), "{refused:?}");
     // The key that it was begun with stays, whatever a later opening would begin one with.
     let gallery = open_with_log(dir.path()).unwrap();
     assert_eq!(block_on(entered(&gallery)).len(), 1);
     assert!(gallery::keeps_ledger(dir.path()).unwrap(), "also while it is open");
+}
+
+#[test]
+fn a_command_signs_what_it_enters_before_it_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = |keys: &[u8]| {
+        let sign_at_once = keys.iter().map(|seed| signer(*seed)).collect();
+        let ledger = Some(LedgerSetup { sign_at_once, ..setup() });
+        gallery::open(dir.path(), RECIPE, DIMENSION, EmbeddedOptions { ledger, ..options() })
+    };
+    let gallery = opened(&[1]).unwrap();
+    block_on(async {
+        create(&gallery, "a", &[1]).await.unwrap();
+        assert_eq!(gallery.ledger_head().await.unwrap().signed(), 1);
+        gallery.enter_look(&by(), Look::new(Kind::LookUp)).await.unwrap();
+        assert_eq!(gallery.ledger_head().await.unwrap().signed(), 2);
+        // Over a change of keys either may be the log's.
+        gallery.change_signer(&by(), &signer(1), &signer(2)).await.unwrap();
+    });
+    drop(gallery);
+    assert!(matches!(opened(&[1]), Err(GalleryError::LedgerSigner)), "a key that was given up signs nothing");
+    let gallery = opened(&[2, 1]).unwrap();
+    block_on(async {
+        create(&gallery, "b", &[2]).await.unwrap();
+        let head = gallery.ledger_head().await.unwrap();
+        assert_eq!(head.signed(), head.entries);
+    });
+    drop(gallery);
+    // A folder that is read whole as well.
+    let go_on = std::ops::ControlFlow::Continue(());
+    let ledger = Some(LedgerSetup { sign_at_once: vec![signer(2)], ..setup() });
+    let options = EmbeddedOptions { ledger, ..options() };
+    gallery::read_all(&by(), dir.path(), &options, &mut |_| go_on.clone(), &mut |_| go_on.clone()).unwrap();
+    let gallery = opened(&[2]).unwrap();
+    let head = block_on(gallery.ledger_head()).unwrap();
+    assert_eq!((head.signed(), head.entries), (5, 5));
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub(super) async fn run(settings: &Settings, args: ResolveArgs) -> Outcome {
     let reason = note(args.reason)?;
     let place = args.gallery.place(settings)?;
     let officer = place.officer(args.officer)?;
-    let records = CaseRecords::open("case", settings, &place).await?;
+    let records = CaseRecords::open("case/resolve", settings, &place).await?;
     let attempt = match args.attempt {
         Some(attempt) => Some(attempt),
         None => records.case(&args.transaction, None).await?.map(|case| case.outcome.key.attempt),

@@ -59,7 +59,7 @@ struct SeenListed<'a> {
 }
 
 pub(super) async fn list(settings: &Settings, args: CapturesArgs) -> Outcome {
-    let records = CaseRecords::open("case", settings, &args.gallery.place(settings)?).await?;
+    let records = CaseRecords::open("case/captures", settings, &args.gallery.place(settings)?).await?;
     let page = async |page| records.repeated_captures(args.since, args.until, page).await;
     listing::print(&args.list, "repeated_captures", "no capture was used before", page).await
 }

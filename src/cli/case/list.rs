@@ -81,7 +81,7 @@ struct CaseListed<'a> {
 }
 
 pub(super) async fn run(settings: &Settings, args: CaseListArgs) -> Outcome {
-    let records = CaseRecords::open("case", settings, &args.gallery.place(settings)?).await?;
+    let records = CaseRecords::open("case/list", settings, &args.gallery.place(settings)?).await?;
     let filter = DecisionFilter {
         subject: args.subject,
         since: args.since,

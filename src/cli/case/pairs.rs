@@ -73,7 +73,7 @@ impl PairArgs {
         let place = self.gallery.place(settings)?;
         let officer = place.officer(self.officer.clone())?;
         let (one, other) = (self.one.clone(), self.other.clone());
-        Ok((CaseRecords::open("case", settings, &place).await?, OfficerOnPair { one, other, officer, reason }))
+        Ok((CaseRecords::open("case/pair", settings, &place).await?, OfficerOnPair { one, other, officer, reason }))
     }
 }
 
@@ -103,7 +103,7 @@ struct EntryListed<'a> {
 }
 
 pub(super) async fn list(settings: &Settings, args: PairsArgs) -> Outcome {
-    let records = CaseRecords::open("case", settings, &args.gallery.place(settings)?).await?;
+    let records = CaseRecords::open("case/pairs", settings, &args.gallery.place(settings)?).await?;
     let page = async |page| records.pairs(args.state.map(PairState::from), page).await;
     listing::print(&args.list, "pairs", "no such pair", page).await
 }

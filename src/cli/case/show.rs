@@ -98,7 +98,7 @@ struct NotFound {
 }
 
 pub(super) async fn run(settings: &Settings, args: CaseShowArgs) -> Outcome {
-    let records = CaseRecords::open("case", settings, &args.gallery.place(settings)?).await?;
+    let records = CaseRecords::open("case/show", settings, &args.gallery.place(settings)?).await?;
     let Some(case) = records.case(&args.transaction, args.attempt).await? else {
         match args.json {
             true => print::json(&NotFound { found: false })?,

@@ -55,12 +55,13 @@ pub(super) fn keys(signed: &SignedLedger) -> Result<LogKeys, Failure> {
 }
 
 pub(super) async fn run(settings: &Settings, args: CheckpointArgs) -> Outcome {
-    let source = LedgerSource::open(settings, &args.gallery.place(settings)?).await?;
+    let place = args.gallery.place(settings)?;
+    let source = LedgerSource::open("ledger/checkpoint", settings, &place).await?;
     let signed = source.checkpoint(None).await?;
     let keys = keys(&signed)?;
     let checkpoint = keys.verify(&signed.checkpoint).map_err(Failure::new)?;
     if !args.json {
-        source::write(args.out.as_ref(), &signed.checkpoint.to_string())?;
+        source::write(args.out.as_ref(), &signed.checkpoint.to_string(), settings, &place)?;
         return Ok(Exit::Success);
     }
     print::json(&CheckpointAnswer {

@@ -14,7 +14,8 @@ use crate::cli::settings::Settings;
 use crate::cli::{Exit, Failure, Outcome, print, runtime};
 use crate::gallery::{GalleryError, LedgerTiles};
 use crate::ledger::entry::EntryTable;
-use crate::ledger::tile::{self, TileNodes};
+use crate::ledger::tile::{self, TileFolder, TileNodes};
+use crate::ledger::witness::compare;
 use crate::private::{self, Partial, Readers};
 use crate::workflow::beneficiary::{PAGE_MAX, PageRequest};
 
@@ -57,7 +58,8 @@ enum Sink {
 
 async fn export(settings: &Settings, args: &ExportArgs, place: &Place, file: &Path, is_table: bool) -> Outcome {
     let failed = |why: std::io::Error| Failure::new(format_args!("cannot write {}: {why}", file.display()));
-    let source = LedgerSource::open(settings, place).await?;
+    source::check_out(file, settings, place)?;
+    let source = LedgerSource::open("ledger/export", settings, place).await?;
     let filter = args.filter.clone().filter();
     // Whole or not at all, and for its owner alone: who did what is nobody else's business.
     let partial = Partial::create(file, Readers::Owner).map_err(failed)?;
@@ -101,13 +103,23 @@ fn export_tiles(settings: &Settings, place: &Place, folder: &Path) -> Outcome {
     let size = source::read_folder(data, settings, |tables| {
         let head = tables.head()?.ok_or(GalleryError::NoLedger)?;
         let size = head.signed();
+        let keys = head.keys()?;
         let Some(checkpoint) = head.checkpoint else { return Ok(None) };
         let nodes = TileNodes::new(LedgerTiles(tables), size);
+        // What was published before goes on, or stays.
+        let told = |why: String| Failure::new(format_args!("{}: {why}", folder.display()));
+        if folder.join("checkpoint").symlink_metadata().is_ok() {
+            let before = TileFolder::new(folder).checkpoint().map_err(|why| told(why.to_string()))?;
+            let before = keys.verify(&before).map_err(|why| told(why.to_string()))?;
+            let now = keys.verify(&checkpoint).map_err(|why| told(why.to_string()))?;
+            let stands = compare(&before, &now, &nodes).map_err(|why| told(why.to_string()))?;
+            stands.map_err(|why| told(format!("{why}; nothing was written")))?;
+        }
         let leaf = |index: u64| {
             let found = tables.entries(index, 1)?.into_iter().find(|leaf| leaf.index == index);
             Ok::<_, GalleryError>(found.map(|leaf| leaf.commitment))
         };
-        tile::export(folder, &nodes, leaf, &checkpoint).map_err(|why| GalleryError::Ledger(why.to_string()))?;
+        tile::export(folder, &nodes, leaf, &checkpoint).map_err(Failure::new)?;
         Ok(Some(size))
     })?;
     match size {

@@ -21,7 +21,7 @@ use crate::workflow::ledger::ProofOf;
 #[derive(Debug, Args)]
 pub(super) struct ProveArgs {
     /// The transaction whose decision is to be proven
-    #[arg(value_name = "TRANSACTION_ID", required_unless_present = "entry", conflicts_with = "entry")]
+    #[arg(value_name = "TRANSACTION_ID", conflicts_with = "entry")]
     transaction: Option<String>,
     /// Which attempt; the last where this is left out
     #[arg(long, value_name = "N", conflicts_with = "entry", value_parser = clap::value_parser!(u32).range(1..))]
@@ -45,13 +45,14 @@ pub(super) async fn run(settings: &Settings, args: ProveArgs) -> Outcome {
         (None, Some(id)) => ProofOf::Decision(RequestId::new(id.as_str()).map_err(Failure::new)?, args.attempt),
         (None, None) => return Err(Failure::new("name a transaction, or --entry N")),
     };
-    let source = LedgerSource::open(settings, &args.gallery.place(settings)?).await?;
+    let place = args.gallery.place(settings)?;
+    let source = LedgerSource::open("ledger/prove", settings, &place).await?;
     let Some(proven) = source.prove(of).await? else {
         print::note("no such decision or entry, or it is not signed yet");
         return Ok(Exit::Negative);
     };
     let receipt = if args.without_contents { proven.receipt.without_contents() } else { proven.receipt };
-    source::write(args.out.as_ref(), &receipt.to_string())?;
+    source::write(args.out.as_ref(), &receipt.to_string(), settings, &place)?;
     Ok(Exit::Success)
 }
 
@@ -63,9 +64,10 @@ pub(super) struct CheckReceiptArgs {
     /// The log's first verifier key, as it was kept
     #[arg(long, value_name = "KEY", value_parser = source::key)]
     log_key: VerifierKey,
-    /// Notes of changes of that key, oldest first
+    /// Where the key was changed since: the answer of `ledger checkpoint --json`, which has the notes
+    /// of the changes
     #[arg(long, value_name = "FILE")]
-    key_change: Vec<PathBuf>,
+    key_changes: Option<PathBuf>,
     /// The entry's commitment, where the receipt does not carry the contents
     #[arg(long, value_name = "HEX")]
     commitment: Option<Commitment>,
@@ -75,6 +77,12 @@ pub(super) struct CheckReceiptArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// What is read of an answer of `ledger checkpoint --json`.
+#[derive(serde::Deserialize)]
+struct Changes {
+    key_changes: Vec<String>,
 }
 
 /// What a receipt proves; field names are a contract.
@@ -96,10 +104,15 @@ pub(super) fn check(args: &CheckReceiptArgs) -> Outcome {
     let receipt = Receipt::parse(&source::read(&args.receipt)?);
     let receipt = receipt.map_err(|why| Failure::new(format_args!("{shown}: no receipt: {why}")))?;
     let mut keys = LogKeys::new(args.log_key.clone()).map_err(Failure::new)?;
-    for path in &args.key_change {
-        let note = Note::parse(&source::read(path)?).map_err(|why| why.to_string());
-        let changed = note.and_then(|note| keys.change(&note).map_err(|why| why.to_string()));
-        changed.map_err(|why| Failure::new(format_args!("{}: no change of the key: {why}", path.display())))?;
+    if let Some(path) = &args.key_changes {
+        let failed = |why: &dyn std::fmt::Display| {
+            Failure::new(format_args!("{}: no answer of `ledger checkpoint --json`: {why}", path.display()))
+        };
+        let Changes { key_changes } = serde_json::from_slice(&source::read(path)?).map_err(|why| failed(&why))?;
+        for note in key_changes {
+            let note = Note::parse(note.as_bytes()).map_err(|why| failed(&why))?;
+            keys.change(&note).map_err(|why| failed(&why))?;
+        }
     }
     let needed = args.witness_key.len();
     let policy = WitnessPolicy::new(args.witness_key.clone(), needed).map_err(Failure::new)?;

@@ -71,7 +71,7 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) async fn run(settings: &Settings, args: ShowArgs) -> Outcome {
-    let source = LedgerSource::open(settings, &args.gallery.place(settings)?).await?;
+    let source = LedgerSource::open("ledger/show", settings, &args.gallery.place(settings)?).await?;
     let filter = args.filter.filter();
     let page = async |page| source.entries(&filter, page).await;
     listing::print(&args.list, "entries", "no such entry", page).await

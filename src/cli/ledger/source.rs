@@ -26,7 +26,7 @@ pub(super) enum LedgerSource {
 }
 
 impl LedgerSource {
-    pub(super) async fn open(settings: &Settings, place: &Place) -> Result<Self, Failure> {
+    pub(super) async fn open(command: &'static str, settings: &Settings, place: &Place) -> Result<Self, Failure> {
         match place {
             Place::Server(server) => Ok(Self::Server(Box::new(server.connect().await?))),
             Place::Folder(folder) => {
@@ -35,21 +35,23 @@ impl LedgerSource {
                 if !gallery.has_ledger() {
                     return Err(Failure::new(GalleryError::NoLedger));
                 }
-                let source = Self::Folder { gallery: Box::new(gallery), context: caller::context("ledger") };
+                let source = Self::Folder { gallery: Box::new(gallery), context: caller::context(command) };
+                // What a server that was killed has left to be signed.
                 source.sequence(settings).await?;
                 Ok(source)
             }
         }
     }
 
-    /// Signs what a server that has ended, or a command, has left to be signed, where the key is at
-    /// hand.
     async fn sequence(&self, settings: &Settings) -> Result<(), Failure> {
         let (Self::Folder { gallery, .. }, Some(ledger)) = (self, &settings.ledger) else { return Ok(()) };
-        match ledger.signing_key(&settings.origin) {
-            Ok(key) => gallery.sequence(&key).await.map(drop).map_err(Failure::new),
-            // What is signed already can be read without it.
-            Err(_) => Ok(()),
+        let current = gallery.ledger_head().await.and_then(|head| Ok(head.keys()?.current().clone()));
+        let current = current.map_err(Failure::new)?;
+        let mut keys = vec![ledger.signing_key(&settings.origin)?];
+        keys.extend(ledger.replaced_key(&settings.origin)?);
+        match keys.iter().find(|key| *key.verifier() == current) {
+            Some(key) => gallery.sequence(key).await.map(drop).map_err(Failure::new),
+            None => Err(Failure::new(GalleryError::LedgerSigner)),
         }
     }
 
@@ -110,19 +112,45 @@ impl LedgerSource {
 pub(super) fn read_folder<T>(
     folder: &Path,
     settings: &Settings,
-    read: impl FnOnce(&dyn LedgerTables) -> Result<T, GalleryError>,
+    read: impl FnOnce(&dyn LedgerTables) -> Result<T, Trouble>,
 ) -> Result<T, Failure> {
     let mut read = Some(read);
     let mut answer = None;
     let done = gallery::read_ledger_at(folder, &EmbeddedOptions::default(), &mut |tables| {
-        if let Some(read) = read.take() {
-            answer = Some(read(tables)?);
+        let Some(read) = read.take() else { return Ok(()) };
+        match read(tables) {
+            Err(Trouble::Gallery(error)) => Err(error),
+            other => {
+                answer = Some(other.map_err(|trouble| match trouble {
+                    Trouble::Told(failure) => failure,
+                    Trouble::Gallery(error) => Failure::new(error),
+                }));
+                Ok(())
+            }
         }
-        Ok(())
     });
-    let failed = |error| settings.blame_folder(folder, Failure::new(error));
-    done.map_err(failed)?;
-    answer.ok_or_else(|| Failure::new("the log was not read; this is a defect of chinhchu"))
+    done.map_err(|error| settings.blame_folder(folder, Failure::new(error)))?;
+    answer.ok_or_else(|| Failure::new("the log was not read; this is a defect of chinhchu"))?
+}
+
+/// Why a log that is read gives no answer.
+pub(super) enum Trouble {
+    /// It cannot be read.
+    Gallery(GalleryError),
+    /// Something else stands in the way.
+    Told(Failure),
+}
+
+impl From<GalleryError> for Trouble {
+    fn from(error: GalleryError) -> Self {
+        Self::Gallery(error)
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Told(failure)
+    }
 }
 
 /// The key that is trusted: typed, or that of the configuration.
@@ -151,16 +179,52 @@ pub(super) fn kept(path: &Path, keys: &LogKeys) -> Result<Checkpoint, Failure> {
     keys.verify(&note).map_err(|why| failed(&why))
 }
 
+/// The note in a file.
+pub(super) fn note(path: &Path) -> Result<Note, Failure> {
+    Note::parse(&read(path)?).map_err(|why| Failure::new(format_args!("{}: no checkpoint: {why}", path.display())))
+}
+
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let most = (RECEIPT_BYTES_MAX.max(NOTE_BYTES_MAX)) as u64;
     regular::read(path, most).map_err(|why| Failure::new(format_args!("cannot read {}: {why}", path.display())))
 }
 
 /// Writes an answer to standard output, or whole into a file.
-pub(super) fn write(out: Option<&PathBuf>, text: &str) -> Result<(), Failure> {
+pub(super) fn write(out: Option<&PathBuf>, text: &str, settings: &Settings, place: &Place) -> Result<(), Failure> {
     match out {
         None => crate::cli::print::part(text).map(drop),
-        Some(path) => crate::private::write(path, crate::private::Readers::All, text.as_bytes())
-            .map_err(|why| Failure::new(format_args!("cannot write {}: {why}", path.display()))),
+        Some(path) => {
+            check_out(path, settings, place)?;
+            crate::private::write(path, crate::private::Readers::All, text.as_bytes())
+                .map_err(|why| Failure::new(format_args!("cannot write {}: {why}", path.display())))
+        }
+    }
+}
+
+/// Refuses a path at which something lies that must not be lost: a file is replaced, whatever it is.
+pub(super) fn check_out(path: &Path, settings: &Settings, place: &Place) -> Result<(), Failure> {
+    let refuse = |why: &str| Err(Failure::new(format_args!("{}: {why}; name another file", path.display())));
+    match path.symlink_metadata() {
+        Ok(there) if !there.is_file() => return refuse("it is there and no plain file"),
+        _ => {}
+    }
+    let whole = |path: &Path| std::path::absolute(path).ok().map(|path| path.canonicalize().unwrap_or(path));
+    let Some(target) = whole(path) else { return refuse("it is no path") };
+    let folder = target.parent().and_then(|parent| parent.canonicalize().ok());
+    let data = match place {
+        Place::Folder(data) => Some(data),
+        Place::Server(_) => settings.data.as_ref(),
+    };
+    if data
+        .and_then(|data| data.canonicalize().ok())
+        .is_some_and(|data| folder.is_some_and(|folder| folder.starts_with(data)))
+    {
+        return refuse("it lies in the gallery's folder");
+    }
+    let kept = settings.ledger.iter().flat_map(|ledger| ledger.files());
+    let config = settings.origin.path();
+    match kept.map(|path| path.as_path()).chain([config]).any(|kept| whole(kept).as_ref() == Some(&target)) {
+        true => refuse("it is a key of the log, or the configuration"),
+        false => Ok(()),
     }
 }

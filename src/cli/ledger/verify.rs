@@ -79,30 +79,27 @@ pub(super) fn run(settings: &Settings, args: &VerifyArgs) -> Outcome {
         );
     }
     let answer = match args.gallery.place(settings)? {
-        Place::Folder(folder) => {
-            let failed = |failure: Failure| GalleryError::Ledger(failure.to_string());
-            source::read_folder(&folder, settings, |tables| {
-                let head = tables.head()?.ok_or(GalleryError::NoLedger)?;
-                let remembered = match trusted_keys(&head, trusted.as_ref()) {
-                    Ok(keys) => remembered(args, &keys).map_err(failed)?,
-                    Err(fault) => return Ok(VerifyAnswer::of(&fault, trusted.is_some())),
-                };
-                Ok(match verify_ledger(tables, trusted.as_ref(), &remembered)? {
-                    Err(fault) => VerifyAnswer::of(&fault, trusted.is_some()),
-                    Ok(report) => VerifyAnswer {
-                        valid: true,
-                        entries: report.log.entries,
-                        opened: report.log.opened,
-                        unsequenced: report.unsequenced,
-                        pruned: report.pruned,
-                        checkpoints: report.log.checkpoints,
-                        witnesses: remembered.len(),
-                        key_trusted: trusted.is_some(),
-                        ..VerifyAnswer::default()
-                    },
-                })
-            })?
-        }
+        Place::Folder(folder) => source::read_folder(&folder, settings, |tables| {
+            let head = tables.head()?.ok_or(GalleryError::NoLedger)?;
+            let remembered = match trusted_keys(&head, trusted.as_ref()) {
+                Ok(keys) => remembered(args, &keys)?,
+                Err(fault) => return Ok(VerifyAnswer::of(&fault, trusted.is_some())),
+            };
+            Ok(match verify_ledger(tables, trusted.as_ref(), &remembered)? {
+                Err(fault) => VerifyAnswer::of(&fault, trusted.is_some()),
+                Ok(report) => VerifyAnswer {
+                    valid: true,
+                    entries: report.log.entries,
+                    opened: report.log.opened,
+                    unsequenced: report.unsequenced,
+                    pruned: report.pruned,
+                    checkpoints: report.log.checkpoints,
+                    witnesses: remembered.len(),
+                    key_trusted: trusted.is_some(),
+                    ..VerifyAnswer::default()
+                },
+            })
+        })?,
         place @ Place::Server(_) => runtime::wait(of_server(settings, args, &place, trusted.as_ref()))?,
     };
     if args.json {
@@ -124,7 +121,7 @@ async fn of_server(
     place: &Place,
     trusted: Option<&VerifierKey>,
 ) -> Result<VerifyAnswer, Failure> {
-    let source = LedgerSource::open(settings, place).await?;
+    let source = LedgerSource::open("ledger/verify", settings, place).await?;
     let signed = source.checkpoint(None).await?;
     let keys = keys(&signed)?;
     if trusted.is_some_and(|trusted| !keys.all().any(|key| key == trusted)) {

@@ -48,7 +48,11 @@ pub(super) async fn run(settings: &Settings, args: &WitnessArgs) -> Outcome {
              first key when it starts",
         ));
     }
-    let source = LedgerSource::open(settings, &args.gallery.place(settings)?).await?;
+    let place = args.gallery.place(settings)?;
+    source::check_out(&args.keep, settings, &place)?;
+    // What is there is a checkpoint, or nothing of ours to write over.
+    let before = if is_first { None } else { Some(source::note(&args.keep)?) };
+    let source = LedgerSource::open("ledger/witness", settings, &place).await?;
     let signed = source.checkpoint(None).await?;
     let keys = keys(&signed)?;
     if args.log_key.as_ref().is_some_and(|trusted| !keys.all().any(|key| key == trusted)) {
@@ -57,11 +61,11 @@ pub(super) async fn run(settings: &Settings, args: &WitnessArgs) -> Outcome {
     }
     let current = keys.verify(&signed.checkpoint).map_err(Failure::new)?;
     let mut told = format!("first look: {} entries", current.size);
-    if !is_first {
-        let kept = match source::kept(&args.keep, &keys) {
+    if let Some(before) = before {
+        let kept = match keys.verify(&before) {
             Ok(kept) => kept,
-            Err(failure) => {
-                print::note(&format!("what is kept is not signed by the log's keys: {failure}"));
+            Err(why) => {
+                print::note(&format!("what is kept is not signed by the log's keys: {why}"));
                 return Ok(Exit::Negative);
             }
         };
@@ -99,7 +103,7 @@ pub(super) async fn run(settings: &Settings, args: &WitnessArgs) -> Outcome {
         let line = cosign(key, note.text(), now).ok_or_else(|| Failure::new("the checkpoint cannot be cosigned"))?;
         note = note.with(line);
     }
-    source::write(Some(&args.keep), &note.to_string())?;
+    source::write(Some(&args.keep), &note.to_string(), settings, &place)?;
     print::answer(&told)?;
     Ok(Exit::Success)
 }

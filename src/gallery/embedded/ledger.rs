@@ -171,7 +171,7 @@ pub(super) fn begin_or_check(database: &redb::Database, setup: Option<&LedgerSet
     let read = database.begin_read()?;
     if let Some(ledger) = LedgerSnapshot::open(&read)? {
         let head = ledger.read_head()?.ok_or_else(|| damaged("its head is missing"))?;
-        head.check_key(setup.map(|setup| &setup.key))?;
+        head.check_setup(setup)?;
         // What is entered next would stand in the place of what is gone.
         if head.edge.size() > head.entries {
             return Err(damaged("entries are gone; `chinhchu ledger verify` says which"));

@@ -27,7 +27,7 @@ use crate::context::RequestContext;
 use crate::gallery::ledger::{LedgerSetup, LedgerTables, NewEntry, entry_of};
 use crate::gallery::snapshot::Sent;
 use crate::gallery::{
-    Command, GalleryError, GalleryId, GallerySnapshot, SnapshotHead, SnapshotPart, SubjectId, Timestamp,
+    Command, GalleryError, GalleryId, GallerySnapshot, Signer, SnapshotHead, SnapshotPart, SubjectId, Timestamp,
 };
 use crate::ledger::entry::{Entry, Kind, LedgerKey};
 
@@ -168,7 +168,8 @@ impl EmbeddedStore {
                     return Err(error.into());
                 }
                 if let Some(LedgerSetup { key, .. }) = setup.as_ref().filter(|_| has_ledger) {
-                    enter(&database, options, &head, snapshot_entry(context, key, &head)?)?;
+                    let entry = snapshot_entry(context, key, &head)?;
+                    enter(&database, options, &head, entry, setup.as_ref())?;
                 }
                 snapshot.visit(&head, visit)
             })
@@ -219,11 +220,19 @@ fn enter(
     options: &EmbeddedOptions,
     head: &SnapshotHead,
     entry: NewEntry,
+    setup: Option<&LedgerSetup>,
 ) -> Result<(), StoreError> {
     let transaction = database.begin_write()?;
     // The log of changes stays as long as it is: an index file may need it.
     let mut group = Group::begin(&transaction, options, &head.recipes, 0, true)?;
     group.carry(&Command::Enter(entry))?;
+    for key in setup.map(|setup| setup.sign_at_once.as_slice()).unwrap_or_default() {
+        // One of them is the log's.
+        match group.carry(&Command::Sequence(Signer(Arc::clone(key)))) {
+            Ok(_) | Err(StoreError::Refused(GalleryError::LedgerSigner)) => {}
+            Err(error) => return Err(error),
+        }
+    }
     group.finish()?;
     transaction.commit()?;
     Ok(())

@@ -121,8 +121,8 @@ pub(super) fn plan_key_change(
     let size = head.edge.size();
     let change = KeyChange::sign(size, &before.0, &after.0).map_err(|why| GalleryError::Ledger(why.to_string()))?;
     head.changes.push(change);
-    // As whoever checks the log reads them, before they are in it.
-    head.keys()?;
+    // As whoever checks the log reads them, before they are in it: no key comes back.
+    head.keys().map_err(|_| GalleryError::LedgerSigner)?;
     let note = sign(&head, &[&before.0, &after.0])?;
     head.checkpoint = Some(note.clone());
     (head.stays, head.kept_at) = (true, now);

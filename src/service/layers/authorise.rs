@@ -109,11 +109,11 @@ fn refused(
     trace: &Trace,
     request: &Request<Body>,
 ) -> Response<Body> {
-    let NotAuthorised { reason, retry_after, token, principal } = refusal;
+    let NotAuthorised { reason, retry_after, token, caller } = refusal;
     let machine = shared.access.as_ref().and_then(|access| access.machine(certificate(request)));
     if let Some(noted) = &shared.noted {
-        let by_machine = || machine.clone().map(|name| Principal::Machine { name });
-        let context = RequestContext::new(principal.or_else(by_machine).unwrap_or(Principal::Anonymous));
+        let by_machine = || machine.clone().map_or(Principal::Anonymous, |name| Principal::Machine { name });
+        let context = caller.map_or_else(|| RequestContext::new(by_machine()), |caller| *caller);
         noted.refused(context.with_trace(trace.id()), method, reason);
     }
     let name = machine.as_deref();

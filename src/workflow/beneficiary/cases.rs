@@ -1,6 +1,7 @@
 //! Reading what was decided, who waits, which pairs were cleared and who is enrolled, page by page.
 //! It takes a gallery and no networks: [`Cases`] is what a program without an engine works with.
 
+use super::entered::others;
 use super::flow;
 use super::{BeneficiaryOutcome, CaptureSeen, ReasonCode, Scheme};
 use crate::context::RequestContext;
@@ -129,7 +130,7 @@ impl<'a> Cases<'a> {
     /// A subject with its templates.
     ///
     /// # Errors
-    /// [`GalleryError::UnknownSubject`], [`WorkflowError::OutOfReach`], [`WorkflowError::Deadline`];
+    /// [`GalleryError::UnknownSubject`], [`WorkflowError::OutOfReach`], [`WorkflowError::DeadlineExceeded`];
     /// as [`Gallery::subject`].
     pub async fn subject(&self, context: &RequestContext, subject: &SubjectId) -> Result<Subject, WorkflowError> {
         context.check_deadline()?;
@@ -160,7 +161,6 @@ impl<'a> Cases<'a> {
         let reason = Some(ReasonCode::CaptureSeenBefore.code().to_owned());
         let filter = DecisionFilter { since, until, reason, ..DecisionFilter::default() };
         let found = self.listed(context, &filter, page).await?;
-        self.enter_list(context, found.entries.iter().map(|head| head.subject.clone())).await?;
         let mut entries = Vec::with_capacity(found.entries.len());
         for decision in found.entries {
             let Some(stored) = self.gallery.decision(&decision.key).await? else { continue };
@@ -169,6 +169,12 @@ impl<'a> Cases<'a> {
             let captures = history.and_then(|history| history.captures).unwrap_or_default();
             entries.push(RepeatedCapture { decision, unit, captures });
         }
+        let shown = entries.iter().flat_map(|one: &RepeatedCapture| {
+            let others = one.captures.iter().map(|capture| capture.subject.clone());
+            std::iter::once(one.decision.subject.clone()).chain(others)
+        });
+        let look = Look::new(Kind::LookUp).of_records(entries.len()).at(shown);
+        self.gallery.enter_look(context, look).await?;
         Ok(ListPage { entries, next: found.next })
     }
 
@@ -198,14 +204,15 @@ impl<'a> Cases<'a> {
         };
         reach::check(context, stored.unit.as_deref(), stored.province.as_deref())?;
         let look = look.at_transaction(transaction, Some(stored.key.attempt)).at([stored.subject.clone()]);
-        self.gallery.enter_look(context, look.of_records(1)).await?;
+        let outcome = flow::outcome(stored.clone())?;
+        self.gallery.enter_look(context, look.at(others(&outcome.evidence)).of_records(1)).await?;
         let is_last = records.last_decision.is_some_and(|last| last.key == stored.key);
         Ok(Some(CaseDecision {
             subject: stored.subject.clone(),
             scheme: Scheme::from_text(&stored.scheme).ok_or(WorkflowError::Answer)?,
             presented_by: stored.presented_by.clone(),
             waits: is_last && stored.waits(),
-            outcome: flow::outcome(stored)?,
+            outcome,
         }))
     }
 

@@ -5,7 +5,7 @@ use super::decide::Decided;
 use super::evidence::{Comparison, Evidence, FieldState};
 use super::policy::Policy;
 use super::reason_code::EvidenceKind;
-use crate::gallery::LedgerFacts;
+use crate::gallery::{LedgerFacts, SubjectId};
 use crate::ledger::entry::{Digest, DigestOf};
 use crate::workflow::Engine;
 use crate::workflow::generation::Generation;
@@ -22,8 +22,16 @@ impl Engine {
             evidence: evidence_kinds,
             scores: scores(policy, evidence),
             chip_verdict: evidence.chip.as_ref().map(|chip| chip.verdict.code()),
+            shown: others(evidence),
         }
     }
+}
+
+/// Other subjects that an answer with this evidence tells of.
+pub(super) fn others(evidence: &Evidence) -> Vec<SubjectId> {
+    let duplicates = evidence.duplicates.iter().flat_map(|found| &found.candidates).map(|one| &one.subject);
+    let captures = evidence.history.iter().flat_map(|history| history.captures.iter().flatten());
+    duplicates.chain(captures.map(|one| &one.subject)).cloned().collect()
 }
 
 impl Generation {

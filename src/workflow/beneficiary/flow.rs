@@ -8,6 +8,7 @@ use super::captures::CaptureProbes;
 use super::challenge::{AnsweredChallenge, ChallengeState};
 use super::counted::Counted;
 use super::decide::{AppliedRule, Decided, decide};
+use super::entered::others;
 use super::evidence::{ChipEvidence, CopyOf, Evidence, FrameEvidence, History, SchemeState};
 use super::policy::{Consequence, FirstSight, Policy};
 use super::reason_code::{EvidenceKind, ReasonCode};
@@ -171,8 +172,9 @@ impl Engine {
             tracing::debug!(attempt = stored.key.attempt, "a decision was asked for again");
             let look = Look::new(EntryKind::RecordRead).at([stored.subject.clone()]).coming_to("again");
             let look = look.at_transaction(&stored.key.transaction, Some(stored.key.attempt));
-            gallery.enter_look(context, look).await?;
-            return outcome(stored);
+            let told = outcome(stored)?;
+            gallery.enter_look(context, look.at(others(&told.evidence))).await?;
+            return Ok(told);
         }
         check_count(request.frames.len())?;
         // Those in force now, to the end of this decision, whatever is loaded meanwhile.

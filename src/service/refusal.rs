@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn whoever_sees_no_measures_is_told_none_in_a_refusal() {
-        let small = FaceError::FaceTooSmall { eye_distance: 21.5, eye_distance_min: 32.0 };
+        let small = FaceError::FaceTooSmall { eye_distance: 21.0, eye_distance_min: 32.0 };
         let error = WorkflowError::Face { field: Field::Reference, source: small };
         let of = |fields| Refusal::of(&error, FieldNames::VERIFY).seen_by(fields).into_status(Language::English);
         let told = |status: &Status| {
